@@ -1,0 +1,560 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Trigger says what asked for a reboot.
+//
+// +k8s:enum
+type Trigger string
+
+const (
+	// TriggerSentinel is a sentinel on the host, such as /var/run/reboot-required. When the sentinel goes away before the drain, so does
+	// the need.
+	TriggerSentinel Trigger = "Sentinel"
+	// TriggerManual is a person or a program that created the NodeReboot.
+	TriggerManual Trigger = "Manual"
+)
+
+// Urgency says how urgent a reboot is.
+//
+// +k8s:enum
+type Urgency string
+
+const (
+	// UrgencyNormal waits its turn.
+	UrgencyNormal Urgency = "Normal"
+	// UrgencyImmediate goes before every reboot of Normal urgency whose turn it is as well. It respects every limit and drains all the same.
+	UrgencyImmediate Urgency = "Immediate"
+)
+
+// Phase is a one-word summary for people and field selectors; programs read the conditions.
+//
+// +k8s:enum
+type Phase string
+
+const (
+	// PhasePending waits to be started; the reason says for what.
+	PhasePending Phase = "Pending"
+	// PhaseDraining holds a slot; the node is cordoned and drained.
+	PhaseDraining Phase = "Draining"
+	// PhaseRebooting has told the host to reboot.
+	PhaseRebooting Phase = "Rebooting"
+	// PhaseRecovering has seen another boot ID and waits for the node and its workloads.
+	PhaseRecovering Phase = "Recovering"
+	// PhaseSucceeded is a proved reboot.
+	PhaseSucceeded Phase = "Succeeded"
+	// PhaseFailed did not work; while completionTime is not set the node is still watched and may yet recover.
+	PhaseFailed Phase = "Failed"
+	// PhaseCancelled is not needed any more.
+	PhaseCancelled Phase = "Cancelled"
+)
+
+// Outcome is how a NodeReboot ended.
+//
+// +k8s:enum
+type Outcome string
+
+const (
+	// OutcomeSucceeded is a proved reboot.
+	OutcomeSucceeded Outcome = "Succeeded"
+	// OutcomeFailed was given up.
+	OutcomeFailed Outcome = "Failed"
+	// OutcomeCancelled was not needed any more.
+	OutcomeCancelled Outcome = "Cancelled"
+)
+
+// OrderAction is what a helper is told to do.
+//
+// +k8s:enum
+type OrderAction string
+
+const (
+	// ActionDrain evicts the node's pods.
+	ActionDrain OrderAction = "Drain"
+	// ActionReboot reboots the host.
+	ActionReboot OrderAction = "Reboot"
+)
+
+// OrderState is how far a helper is with an order.
+//
+// +k8s:enum
+type OrderState string
+
+const (
+	// OrderStarted was recorded before anything was done for it.
+	OrderStarted OrderState = "Started"
+	// OrderDone is complete; for a reboot, the host accepted it.
+	OrderDone OrderState = "Done"
+	// OrderFailed was not possible; the message says why.
+	OrderFailed OrderState = "Failed"
+)
+
+// SentinelState is what a helper knows about its host's need for a reboot. Only Required ever means that a reboot is needed.
+//
+// +k8s:enum
+type SentinelState string
+
+const (
+	// SentinelRequired: the host asks for a reboot.
+	SentinelRequired SentinelState = "Required"
+	// SentinelNotRequired: the host does not ask for a reboot.
+	SentinelNotRequired SentinelState = "NotRequired"
+	// SentinelUnknown: the check failed.
+	SentinelUnknown SentinelState = "Unknown"
+)
+
+// CordonOwner says who cordoned a node.
+//
+// +k8s:enum
+type CordonOwner string
+
+const (
+	// CordonOperator: the operator did, and uncordons the node at the end.
+	CordonOperator CordonOwner = "Operator"
+	// CordonForeign: somebody else did before, and the node stays cordoned at the end.
+	CordonForeign CordonOwner = "Foreign"
+)
+
+// NodeRebootSpec asks for one reboot of one node.
+type NodeRebootSpec struct {
+	// nodeName is the node to reboot.
+	// +required
+	// +k8s:immutable
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	NodeName string `json:"nodeName,omitempty"`
+
+	// trigger says what asked for the reboot.
+	// +optional
+	// +kubebuilder:default=Manual
+	Trigger Trigger `json:"trigger,omitempty"`
+
+	// reason is why, in words for people.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Reason string `json:"reason,omitempty"`
+
+	// urgency Immediate goes before every Normal one whose turn it is as well.
+	// +optional
+	// +kubebuilder:default=Normal
+	Urgency Urgency `json:"urgency,omitempty"`
+}
+
+// RebootOrder tells the node's helper what to do. Only the manager writes it. A helper acts on it at most once, only before the
+// deadline, and only while its host runs the boot that the order names.
+type RebootOrder struct {
+	// sequence numbers the orders of one NodeReboot; a helper acts on a sequence that is higher than the last one it recorded.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Sequence int64 `json:"sequence,omitempty"`
+
+	// action is what to do.
+	// +required
+	Action OrderAction `json:"action,omitempty"`
+
+	// bootID is the boot that the order is about.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	BootID string `json:"bootID,omitempty"`
+
+	// deadline is the end of the order; after it the helper neither starts nor goes on.
+	// +required
+	Deadline metav1.MicroTime `json:"deadline,omitempty,omitzero"`
+
+	// method is how to reboot.
+	// +optional
+	Method RebootMethod `json:"method,omitempty"`
+
+	// drain says how to drain.
+	// +optional
+	Drain *DrainOrder `json:"drain,omitempty"`
+}
+
+// DrainOrder carries what a policy says about the drain.
+type DrainOrder struct {
+	// gracePeriodSeconds overrides the pods' own termination grace period.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	GracePeriodSeconds *int32 `json:"gracePeriodSeconds,omitempty"`
+
+	// podSelector limits which pods are evicted.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	PodSelector string `json:"podSelector,omitempty"`
+
+	// skipWaitForDeleteSeconds stops waiting for a pod that has been terminating for longer.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	SkipWaitForDeleteSeconds *int32 `json:"skipWaitForDeleteSeconds,omitempty"`
+}
+
+// HelperReport is what the node's helper knows. Only the helper writes it.
+type HelperReport struct {
+	// bootID of the running host.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	BootID string `json:"bootID,omitempty"`
+
+	// bootTime is when the running host booted, by its own clock.
+	// +optional
+	BootTime *metav1.MicroTime `json:"bootTime,omitempty"`
+
+	// sentinel says whether the host asks for a reboot.
+	// +required
+	Sentinel SentinelState `json:"sentinel,omitempty"`
+
+	// sequence of the last order that the helper recorded; 0 before the first.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Sequence int64 `json:"sequence"`
+
+	// state is how far that order is.
+	// +optional
+	State OrderState `json:"state,omitempty"`
+
+	// message tells people more, for example why an order failed.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+
+	// drain is the drain's progress.
+	// +optional
+	Drain *DrainProgress `json:"drain,omitempty"`
+}
+
+// DrainProgress says how far a drain is.
+type DrainProgress struct {
+	// total is how many pods had to go when the drain began.
+	// +optional
+	Total int32 `json:"total"`
+
+	// remaining is how many are still there.
+	// +optional
+	Remaining int32 `json:"remaining"`
+
+	// refused lists pods whose eviction was refused at the last try, and what refused it.
+	// +optional
+	// +listType=map
+	// +listMapKey=namespace
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=10
+	Refused []RefusedPod `json:"refused,omitempty"`
+}
+
+// RefusedPod is a pod that could not be evicted.
+type RefusedPod struct {
+	// namespace of the pod.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// name of the pod.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// by names what refused the eviction, for example "PodDisruptionBudget web".
+	// +optional
+	// +kubebuilder:validation:MaxLength=320
+	By string `json:"by,omitempty"`
+
+	// message is the API server's answer.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Message string `json:"message,omitempty"`
+}
+
+// BootInfo identifies one boot of a host.
+type BootInfo struct {
+	// bootID is the kernel's random ID of the boot.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	BootID string `json:"bootID,omitempty"`
+
+	// kernelVersion that the boot runs.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	KernelVersion string `json:"kernelVersion,omitempty"`
+}
+
+// Attempt is one try to reboot the node: from the grant of a slot until the slot is freed.
+type Attempt struct {
+	// number counts attempts from 1.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Number int32 `json:"number,omitempty"`
+
+	// cordon says who cordoned the node.
+	// +optional
+	Cordon CordonOwner `json:"cordon,omitempty"`
+
+	// grantedTime is when the slot was granted.
+	// +required
+	GrantedTime metav1.MicroTime `json:"grantedTime,omitempty,omitzero"`
+
+	// cordonedTime is when the node was cordoned.
+	// +optional
+	CordonedTime *metav1.MicroTime `json:"cordonedTime,omitempty"`
+
+	// drainOrderedTime is when the helper was told to drain.
+	// +optional
+	DrainOrderedTime *metav1.MicroTime `json:"drainOrderedTime,omitempty"`
+
+	// drainedTime is when the helper reported that the drain was complete.
+	// +optional
+	DrainedTime *metav1.MicroTime `json:"drainedTime,omitempty"`
+
+	// rebootOrderedTime is when the host was told to reboot.
+	// +optional
+	RebootOrderedTime *metav1.MicroTime `json:"rebootOrderedTime,omitempty"`
+
+	// backTime is when the node reported another boot ID.
+	// +optional
+	BackTime *metav1.MicroTime `json:"backTime,omitempty"`
+
+	// uncordonedTime is when the node was proved to be rebooted and healthy itself, and uncordoned.
+	// +optional
+	UncordonedTime *metav1.MicroTime `json:"uncordonedTime,omitempty"`
+
+	// stalledTime is when the attempt ran out of time after the order to reboot. The attempt is still open: the node may come back.
+	// +optional
+	StalledTime *metav1.MicroTime `json:"stalledTime,omitempty"`
+
+	// endedTime is when the attempt ended and its slot was freed.
+	// +optional
+	EndedTime *metav1.MicroTime `json:"endedTime,omitempty"`
+
+	// result is the reason why the attempt stalled or ended.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Result string `json:"result,omitempty"`
+
+	// message tells people more about the result.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+}
+
+// Failures remembers failed attempts.
+type Failures struct {
+	// count of failed attempts.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Count int32 `json:"count,omitempty"`
+
+	// lastTime is when the last one failed.
+	// +required
+	LastTime metav1.MicroTime `json:"lastTime,omitempty,omitzero"`
+
+	// lastReason is why.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	LastReason string `json:"lastReason,omitempty"`
+
+	// lastMessage tells people more.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	LastMessage string `json:"lastMessage,omitempty"`
+}
+
+// WorkloadKind is a kind of workload that is waited for.
+//
+// +k8s:enum
+type WorkloadKind string
+
+const (
+	// WorkloadDeployment is a Deployment; ready is its ready replicas.
+	WorkloadDeployment WorkloadKind = "Deployment"
+	// WorkloadStatefulSet is a StatefulSet; ready is its ready replicas.
+	WorkloadStatefulSet WorkloadKind = "StatefulSet"
+	// WorkloadPodDisruptionBudget is a PodDisruptionBudget; ready is its healthy pods.
+	WorkloadPodDisruptionBudget WorkloadKind = "PodDisruptionBudget"
+	// WorkloadDaemonSet is a DaemonSet; ready is 1 when its pod on the node is ready.
+	WorkloadDaemonSet WorkloadKind = "DaemonSet"
+)
+
+// WorkloadRef is a workload that had pods on the node when the attempt began.
+type WorkloadRef struct {
+	// kind of the workload.
+	// +required
+	Kind WorkloadKind `json:"kind,omitempty"`
+
+	// namespace of the workload.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// name of the workload.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// ready is how many of its pods were ready before the drain.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Ready int32 `json:"ready"`
+}
+
+// NodeRebootStatus holds facts (order, report, boots, times) and what is derived from them (phase, reason, message, conditions).
+type NodeRebootStatus struct {
+	// conditions: Ready, and while they are true Reconciling and Stalled (kstatus); Drained, Rebooted and Recovered are milestones.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// observedGeneration is the generation of the spec that this status is about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// phase is a one-word summary for people.
+	// +optional
+	Phase Phase `json:"phase,omitempty"`
+
+	// reason says in one word why the NodeReboot is where it is, for example what a pending one waits for.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason,omitempty"`
+
+	// message says the same in a sentence that names the object in the way, and until when.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+
+	// policyName is the policy that owns the node.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	PolicyName string `json:"policyName,omitempty"`
+
+	// zone of the node.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Zone string `json:"zone,omitempty"`
+
+	// nodeUID is the UID of the Node that the NodeReboot is about.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	NodeUID string `json:"nodeUID,omitempty"`
+
+	// requiredSince is since when the reboot is required.
+	// +optional
+	RequiredSince *metav1.MicroTime `json:"requiredSince,omitempty"`
+
+	// taintedTime is when the node was tainted.
+	// +optional
+	TaintedTime *metav1.MicroTime `json:"taintedTime,omitempty"`
+
+	// taintLeadSeconds is the time from the taint to the order to drain, in whole seconds.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	TaintLeadSeconds *int64 `json:"taintLeadSeconds,omitempty"`
+
+	// before is the boot that has to end.
+	// +optional
+	Before *BootInfo `json:"before,omitempty"`
+
+	// after is the boot that took its place.
+	// +optional
+	After *BootInfo `json:"after,omitempty"`
+
+	// attempt is the current attempt, or the last one.
+	// +optional
+	Attempt *Attempt `json:"attempt,omitempty"`
+
+	// failures remembers failed attempts.
+	// +optional
+	Failures *Failures `json:"failures,omitempty"`
+
+	// workloads had pods on the node when the attempt began.
+	// +optional
+	// +listType=map
+	// +listMapKey=kind
+	// +listMapKey=namespace
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=512
+	Workloads []WorkloadRef `json:"workloads,omitempty"`
+
+	// lastSequence is the highest sequence of any order so far.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	LastSequence int64 `json:"lastSequence,omitempty"`
+
+	// order for the node's helper; absent when there is nothing to do.
+	// +optional
+	Order *RebootOrder `json:"order,omitempty"`
+
+	// report of the node's helper. Only the helper writes it.
+	// +optional
+	Report *HelperReport `json:"report,omitempty"`
+
+	// outcome is how the NodeReboot ended; not set before.
+	// +optional
+	Outcome Outcome `json:"outcome,omitempty"`
+
+	// outcomeReason is the reason of the outcome.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	OutcomeReason string `json:"outcomeReason,omitempty"`
+
+	// outcomeMessage tells people more about the outcome.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	OutcomeMessage string `json:"outcomeMessage,omitempty"`
+
+	// completionTime is when the NodeReboot ended.
+	// +optional
+	CompletionTime *metav1.MicroTime `json:"completionTime,omitempty"`
+}
+
+// NodeReboot is one reboot of one node, from "required" to "proved". Deleting it cancels it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,shortName=nrb,categories=reboots
+// +kubebuilder:selectablefield:JSONPath=.spec.nodeName
+// +kubebuilder:selectablefield:JSONPath=.status.phase
+// +kubebuilder:selectablefield:JSONPath=.status.policyName
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=".status.phase"
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=".status.reason"
+// +kubebuilder:printcolumn:name="Zone",type=string,JSONPath=".status.zone"
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=".metadata.creationTimestamp"
+// +kubebuilder:printcolumn:name="Node",type=string,JSONPath=".spec.nodeName",priority=1
+// +kubebuilder:printcolumn:name="Policy",type=string,JSONPath=".status.policyName",priority=1
+// +kubebuilder:printcolumn:name="Trigger",type=string,JSONPath=".spec.trigger",priority=1
+// +kubebuilder:printcolumn:name="Attempt",type=integer,JSONPath=".status.attempt.number",priority=1
+// +kubebuilder:printcolumn:name="Pods left",type=integer,JSONPath=".status.report.drain.remaining",priority=1
+// +kubebuilder:printcolumn:name="Kernel before",type=string,JSONPath=".status.before.kernelVersion",priority=1
+// +kubebuilder:printcolumn:name="Kernel after",type=string,JSONPath=".status.after.kernelVersion",priority=1
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=".status.message",priority=1
+type NodeReboot struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard object's metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what is asked for.
+	// +required
+	Spec NodeRebootSpec `json:"spec"`
+
+	// status is what has happened so far.
+	// +optional
+	Status NodeRebootStatus `json:"status,omitempty,omitzero"`
+}
+
+// NodeRebootList is a list of NodeReboot.
+//
+// +kubebuilder:object:root=true
+type NodeRebootList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []NodeReboot `json:"items"`
+}

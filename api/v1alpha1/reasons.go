@@ -1,0 +1,145 @@
+package v1alpha1
+
+// Condition types. Ready, Reconciling and Stalled follow kstatus: Ready is the summary, the other two exist only while they are true.
+const (
+	// ConditionReady is True when the object is where it should be: a policy is in force, a reboot is proved.
+	ConditionReady = "Ready"
+	// ConditionReconciling is True while the operator works on the object or the object waits.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is True when a person has to do something.
+	ConditionStalled = "Stalled"
+	// ConditionDrained of a NodeReboot is True when the drain of the current attempt is complete.
+	ConditionDrained = "Drained"
+	// ConditionRebooted of a NodeReboot is True when the node reported another boot ID.
+	ConditionRebooted = "Rebooted"
+	// ConditionOverlapping of a RebootPolicy is True while it selects nodes that another policy owns.
+	ConditionOverlapping = "Overlapping"
+	// ConditionHalted of a RebootPolicy is True while nothing starts because too many nodes did not come back.
+	ConditionHalted = "Halted"
+	// ConditionUnknownZones of a RebootPolicy is True while its zone order names a zone that none of its nodes is in.
+	ConditionUnknownZones = "UnknownZones"
+)
+
+// Reasons of a NodeReboot that is Pending.
+const (
+	// ReasonNoPolicy: no policy selects the node.
+	ReasonNoPolicy = "NoPolicy"
+	// ReasonPolicyInvalid: the policy that owns the node cannot be understood.
+	ReasonPolicyInvalid = "PolicyInvalid"
+	// ReasonPaused: the policy is paused.
+	ReasonPaused = "Paused"
+	// ReasonObserving: the policy only observes; this node would start now.
+	ReasonObserving = "Observing"
+	// ReasonHalted: too many nodes did not come back.
+	ReasonHalted = "Halted"
+	// ReasonSameNode: another NodeReboot of the same node goes first, and may satisfy this one.
+	ReasonSameNode = "SameNode"
+	// ReasonBackingOff: an attempt failed and the next one has to wait.
+	ReasonBackingOff = "BackingOff"
+	// ReasonMinInterval: the node was rebooted too short a time ago.
+	ReasonMinInterval = "MinInterval"
+	// ReasonHelperNotReady: the node has no helper pod that is Ready.
+	ReasonHelperNotReady = "HelperNotReady"
+	// ReasonNodeNotReady: the node is not Ready.
+	ReasonNodeNotReady = "NodeNotReady"
+	// ReasonControlPlaneNotReady: another control-plane node is not Ready or under way.
+	ReasonControlPlaneNotReady = "ControlPlaneNotReady"
+	// ReasonControlPlaneTurn: control-plane nodes, or all others, have their turn first.
+	ReasonControlPlaneTurn = "ControlPlaneTurn"
+	// ReasonZoneBusy: another zone has its turn.
+	ReasonZoneBusy = "ZoneBusy"
+	// ReasonZoneSoaking: the last zone was finished too short a time ago.
+	ReasonZoneSoaking = "ZoneSoaking"
+	// ReasonZoneBudgetExhausted: as many nodes of the zone are unavailable as may be.
+	ReasonZoneBudgetExhausted = "ZoneBudgetExhausted"
+	// ReasonBudgetExhausted: as many nodes of the policy are unavailable as may be.
+	ReasonBudgetExhausted = "BudgetExhausted"
+	// ReasonClusterBudgetExhausted: as many nodes of the cluster are unavailable as may be.
+	ReasonClusterBudgetExhausted = "ClusterBudgetExhausted"
+)
+
+// Reasons of a NodeReboot that is under way.
+const (
+	// ReasonStarting: a slot was granted and the node is being cordoned.
+	ReasonStarting = "Starting"
+	// ReasonDrainDelayed: the drain's delay has not passed.
+	ReasonDrainDelayed = "DrainDelayed"
+	// ReasonDraining: pods are being evicted.
+	ReasonDraining = "Draining"
+	// ReasonEvictionRefused: a pod's eviction was refused, usually by a PodDisruptionBudget.
+	ReasonEvictionRefused = "EvictionRefused"
+	// ReasonRebootDelayed: the reboot's delay has not passed.
+	ReasonRebootDelayed = "RebootDelayed"
+	// ReasonRebooting: the host was told to reboot.
+	ReasonRebooting = "Rebooting"
+	// ReasonSentinelUnknown: the helper has not yet said, since the boot, whether the sentinel is gone.
+	ReasonSentinelUnknown = "SentinelUnknown"
+	// ReasonPodStatusStale: pods of the node still show their status of before the boot.
+	ReasonPodStatusStale = "PodStatusStale"
+	// ReasonDaemonSetsNotReady: DaemonSet pods that were ready on the node are not ready yet.
+	ReasonDaemonSetsNotReady = "DaemonSetsNotReady"
+	// ReasonSettling: the settle time has not passed.
+	ReasonSettling = "Settling"
+	// ReasonWorkloadsNotReady: workloads that had pods on the node are not as ready as before.
+	ReasonWorkloadsNotReady = "WorkloadsNotReady"
+)
+
+// Reasons why an attempt was taken back. It does not count as a failure; the NodeReboot waits again.
+const (
+	// ReasonUncordoned: somebody uncordoned the node during the attempt.
+	ReasonUncordoned = "Uncordoned"
+	// ReasonNotSelected: the policy no longer selects the node, or is gone.
+	ReasonNotSelected = "NotSelected"
+	// ReasonDeleted: the NodeReboot was deleted.
+	ReasonDeleted = "Deleted"
+)
+
+// Reasons of a failed attempt, and of a NodeReboot that was given up after the last one.
+const (
+	// ReasonDrainTimedOut: the drain took too long.
+	ReasonDrainTimedOut = "DrainTimedOut"
+	// ReasonDrainFailed: the helper could not drain.
+	ReasonDrainFailed = "DrainFailed"
+	// ReasonRebootFailed: the helper could not reboot the host.
+	ReasonRebootFailed = "RebootFailed"
+	// ReasonRebootNotObserved: the host was told to reboot and did not.
+	ReasonRebootNotObserved = "RebootNotObserved"
+	// ReasonSentinelStillPresent: the host rebooted and still asks for a reboot.
+	ReasonSentinelStillPresent = "SentinelStillPresent"
+	// ReasonNodeNotBack: the node did not come back in time. It is still watched.
+	ReasonNodeNotBack = "NodeNotBack"
+	// ReasonRecoveryTimedOut: the node came back and did not recover in time. It is still watched.
+	ReasonRecoveryTimedOut = "RecoveryTimedOut"
+	// ReasonNodeGone: the Node was deleted.
+	ReasonNodeGone = "NodeGone"
+	// ReasonNodeNotFound: there is no such Node.
+	ReasonNodeNotFound = "NodeNotFound"
+)
+
+// Reasons of a NodeReboot that ended well.
+const (
+	// ReasonProved: another boot ID, the node Ready, the sentinel gone, its workloads ready again.
+	ReasonProved = "Proved"
+	// ReasonRebootedMeanwhile: the node was rebooted by something else, and that was proved.
+	ReasonRebootedMeanwhile = "RebootedMeanwhile"
+	// ReasonNeedWithdrawn: the sentinel went away before the node was started.
+	ReasonNeedWithdrawn = "NeedWithdrawn"
+	// ReasonSuperseded: the node was rebooted by something else and asks again; a newer NodeReboot carries that need.
+	ReasonSuperseded = "Superseded"
+)
+
+// Reasons of a RebootPolicy.
+const (
+	// ReasonInForce: the policy does what it says.
+	ReasonInForce = "InForce"
+	// ReasonNoNodes: the policy owns no node.
+	ReasonNoNodes = "NoNodes"
+	// ReasonRollingOut: nodes of the policy are under way or waiting.
+	ReasonRollingOut = "RollingOut"
+	// ReasonOverlap: nodes are selected by several policies.
+	ReasonOverlap = "Overlap"
+	// ReasonZoneNotFound: the zone order names a zone that no node is in.
+	ReasonZoneNotFound = "ZoneNotFound"
+	// ReasonNodesNotBack: nodes did not come back.
+	ReasonNodesNotBack = "NodesNotBack"
+)

@@ -1,0 +1,470 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// Mode says how much a policy may do.
+//
+// +k8s:enum
+type Mode string
+
+const (
+	// ModeEnforce reboots the nodes that need it.
+	ModeEnforce Mode = "Enforce"
+	// ModeObserve taints and reports what would happen, and neither drains nor reboots.
+	ModeObserve Mode = "Observe"
+	// ModePaused taints and starts nothing; a drain under way is taken back, a host that was already told to reboot is seen through.
+	ModePaused Mode = "Paused"
+)
+
+// NodeSelection says how a policy chooses its nodes.
+//
+// +k8s:enum
+type NodeSelection string
+
+const (
+	// NodesSelected takes the nodes that nodeSelector selects.
+	NodesSelected NodeSelection = "Selected"
+	// NodesAll takes every node of the cluster.
+	NodesAll NodeSelection = "All"
+)
+
+// TaintEffect is the effect of the taint on a node that needs a reboot.
+//
+// +k8s:enum
+type TaintEffect string
+
+const (
+	// TaintPreferNoSchedule asks the scheduler to prefer other nodes.
+	TaintPreferNoSchedule TaintEffect = "PreferNoSchedule"
+	// TaintNoSchedule keeps new pods off the node.
+	TaintNoSchedule TaintEffect = "NoSchedule"
+	// TaintNone sets no taint.
+	TaintNone TaintEffect = "None"
+)
+
+// ZoneStrategy says how zones follow each other.
+//
+// +k8s:enum
+type ZoneStrategy string
+
+const (
+	// ZonesOneAtATime finishes one zone before the next begins.
+	ZonesOneAtATime ZoneStrategy = "OneAtATime"
+	// ZonesAnyOrder takes nodes of every zone, up to the limits.
+	ZonesAnyOrder ZoneStrategy = "AnyOrder"
+)
+
+// ControlPlaneOrder says when control-plane nodes have their turn.
+//
+// +k8s:enum
+type ControlPlaneOrder string
+
+const (
+	// ControlPlaneLast takes control-plane nodes after all others.
+	ControlPlaneLast ControlPlaneOrder = "Last"
+	// ControlPlaneFirst takes control-plane nodes before all others.
+	ControlPlaneFirst ControlPlaneOrder = "First"
+)
+
+// RebootMethod is how the helper reboots its host. Which methods a helper may use is decided where it is installed, never by a policy.
+//
+// +k8s:enum
+type RebootMethod string
+
+const (
+	// RebootInstalled uses the method that the helper was installed with.
+	RebootInstalled RebootMethod = "Installed"
+	// RebootLogind asks systemd-logind over D-Bus.
+	RebootLogind RebootMethod = "Logind"
+	// RebootSignal sends SIGRTMIN+5 to process 1.
+	RebootSignal RebootMethod = "Signal"
+	// RebootCommand runs the command that the helper was installed with, in the host's namespaces.
+	RebootCommand RebootMethod = "Command"
+)
+
+// WorkloadRecovery says whether a node's workloads are waited for.
+//
+// +k8s:enum
+type WorkloadRecovery string
+
+const (
+	// WorkloadsWait frees the slot when the workloads that had pods on the node are as ready as before.
+	WorkloadsWait WorkloadRecovery = "Wait"
+	// WorkloadsIgnore frees the slot without looking at workloads.
+	WorkloadsIgnore WorkloadRecovery = "Ignore"
+)
+
+// RebootPolicySpec says which nodes may be rebooted, how many at once, in which order, and what must hold before and after.
+//
+// +kubebuilder:validation:XValidation:rule="self.nodes != 'Selected' || (has(self.nodeSelector) && (size(self.nodeSelector.matchLabels) > 0 || size(self.nodeSelector.matchExpressions) > 0))",message="nodeSelector selects nothing in particular: write matchLabels or matchExpressions, or write 'nodes: All' to take every node",fieldPath=".nodeSelector"
+// +kubebuilder:validation:XValidation:rule="self.nodes != 'All' || !has(self.nodeSelector)",message="nodeSelector and 'nodes: All' contradict each other: remove one of them",fieldPath=".nodeSelector"
+type RebootPolicySpec struct {
+	// priority decides which policy owns a node that several select: the highest, then the oldest policy, then the first by name.
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=-1000000
+	// +kubebuilder:validation:Maximum=1000000
+	Priority int32 `json:"priority"`
+
+	// mode says how much the policy may do: Enforce reboots, Observe only reports what would happen, Paused starts nothing.
+	// Nodes that need a reboot are tainted in every mode.
+	// +optional
+	// +kubebuilder:default=Enforce
+	Mode Mode `json:"mode,omitempty"`
+
+	// nodes says how nodes are chosen: Selected (by nodeSelector, which then must not be empty) or All.
+	// +optional
+	// +kubebuilder:default=Selected
+	Nodes NodeSelection `json:"nodes,omitempty"`
+
+	// nodeSelector selects nodes by their labels. It must not be empty; to take every node, write nodes: All.
+	// +optional
+	NodeSelector *metav1.LabelSelector `json:"nodeSelector,omitempty"`
+
+	// taint is put on a node the moment its reboot is required, whatever blocks the reboot.
+	// +optional
+	// +kubebuilder:default={}
+	Taint TaintSpec `json:"taint,omitempty,omitzero"`
+
+	// rollout says how many nodes may be down at once and in which order they go.
+	// +optional
+	// +kubebuilder:default={}
+	Rollout RolloutSpec `json:"rollout,omitempty,omitzero"`
+
+	// drain says how pods are moved off a node.
+	// +optional
+	// +kubebuilder:default={}
+	Drain DrainSpec `json:"drain,omitempty,omitzero"`
+
+	// reboot says how a host is rebooted.
+	// +optional
+	// +kubebuilder:default={}
+	Reboot RebootSpec `json:"reboot,omitempty,omitzero"`
+
+	// recovery says what must hold before the next node may start.
+	// +optional
+	// +kubebuilder:default={}
+	Recovery RecoverySpec `json:"recovery,omitempty,omitzero"`
+
+	// failure says how failures are answered.
+	// +optional
+	// +kubebuilder:default={}
+	Failure FailureSpec `json:"failure,omitempty,omitzero"`
+
+	// history says how many finished NodeReboots of each node are kept.
+	// +optional
+	// +kubebuilder:default={}
+	History HistorySpec `json:"history,omitempty,omitzero"`
+}
+
+// TaintSpec describes the taint reboot-operator.io/reboot-required.
+type TaintSpec struct {
+	// effect of the taint. None sets no taint.
+	// +optional
+	// +kubebuilder:default=PreferNoSchedule
+	Effect TaintEffect `json:"effect,omitempty"`
+}
+
+// RolloutSpec says how many nodes may be down at once and in which order they go.
+type RolloutSpec struct {
+	// maxUnavailable is the most nodes of this policy that may be down at once, as a number or as a percentage of the policy's
+	// nodes rounded down. Nodes that are down, cordoned or failed for any other reason count. 0 means that nothing starts.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 : self.matches('^(100|[1-9]?[0-9])%$')",message="maxUnavailable is a number of nodes from 0 up, such as 1, or a percentage from \"0%\" to \"100%\", such as \"10%\""
+	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
+
+	// zones says how the rollout goes through the zones of the cluster.
+	// +optional
+	// +kubebuilder:default={}
+	Zones ZonesSpec `json:"zones,omitempty,omitzero"`
+
+	// controlPlane says whether control-plane nodes go First or Last. Two of them are never down at once, and one only starts while
+	// all others are Ready.
+	// +optional
+	// +kubebuilder:default=Last
+	ControlPlane ControlPlaneOrder `json:"controlPlane,omitempty"`
+
+	// minIntervalSeconds is the least time between two reboots of one node.
+	// +optional
+	// +kubebuilder:default=3600
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=31536000
+	MinIntervalSeconds *int32 `json:"minIntervalSeconds,omitempty"`
+}
+
+// ZonesSpec says how the rollout goes through zones.
+type ZonesSpec struct {
+	// topologyKey is the node label whose value is the node's zone.
+	// +optional
+	// +kubebuilder:default=topology.kubernetes.io/zone
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=316
+	TopologyKey string `json:"topologyKey,omitempty"`
+
+	// strategy OneAtATime finishes one zone before the next begins; AnyOrder takes nodes of every zone.
+	// +optional
+	// +kubebuilder:default=OneAtATime
+	Strategy ZoneStrategy `json:"strategy,omitempty"`
+
+	// order lists zones by name in the order in which they go. Zones that are not listed follow by name; nodes without a zone go last.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.all(z, self.exists_one(o, o == z))",message="order names a zone twice: name each zone once"
+	Order []string `json:"order,omitempty"`
+
+	// maxUnavailablePerZone is the most nodes of one zone that may be down at once, besides maxUnavailable. Not set means no limit of
+	// its own for a zone.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=15000
+	MaxUnavailablePerZone *int32 `json:"maxUnavailablePerZone,omitempty"`
+
+	// soakSeconds is how long a finished zone is watched before the next zone begins.
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2592000
+	SoakSeconds *int32 `json:"soakSeconds,omitempty"`
+}
+
+// DrainSpec says how pods are moved off a node.
+type DrainSpec struct {
+	// delaySeconds is waited between the cordon and the first eviction.
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=86400
+	DelaySeconds *int32 `json:"delaySeconds,omitempty"`
+
+	// timeoutSeconds is how long a drain may take. After it the drain is taken back, the node uncordoned, and another attempt made
+	// after failure.backoffSeconds.
+	// +optional
+	// +kubebuilder:default=600
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=86400
+	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
+
+	// gracePeriodSeconds overrides the termination grace period of every evicted pod. Not set means each pod's own.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=86400
+	GracePeriodSeconds *int32 `json:"gracePeriodSeconds,omitempty"`
+
+	// podSelector is a label selector in its string form; only pods that it selects are evicted. Not set means all.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	PodSelector string `json:"podSelector,omitempty"`
+
+	// skipWaitForDeleteSeconds stops waiting for a pod that has been terminating for longer than this. Not set means that every pod is
+	// waited for.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=86400
+	SkipWaitForDeleteSeconds *int32 `json:"skipWaitForDeleteSeconds,omitempty"`
+}
+
+// RebootSpec says how a host is rebooted.
+type RebootSpec struct {
+	// method is how the host is rebooted. A method that the helper was not installed with fails the attempt.
+	// +optional
+	// +kubebuilder:default=Installed
+	Method RebootMethod `json:"method,omitempty"`
+
+	// delaySeconds is waited between the end of the drain and the order to reboot. Everything is checked again after it.
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=86400
+	DelaySeconds *int32 `json:"delaySeconds,omitempty"`
+
+	// timeoutSeconds is how long a host may take from the order to reboot until its node reports another boot ID and is Ready.
+	// +optional
+	// +kubebuilder:default=900
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=86400
+	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
+}
+
+// RecoverySpec says what must hold before the next node may start.
+type RecoverySpec struct {
+	// workloads says whether the Deployments, StatefulSets and PodDisruptionBudgets that had pods on the node must be as ready as before
+	// the drain.
+	// +optional
+	// +kubebuilder:default=Wait
+	Workloads WorkloadRecovery `json:"workloads,omitempty"`
+
+	// settleSeconds is how long the node must have been back and schedulable before its slot is freed.
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=86400
+	SettleSeconds *int32 `json:"settleSeconds,omitempty"`
+
+	// timeoutSeconds is how long recovery may take, from the new boot ID until the slot is freed. After it the NodeReboot counts as
+	// failed; it goes on being watched, and holds its slot until it recovers or is deleted.
+	// +optional
+	// +kubebuilder:default=1800
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=604800
+	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
+}
+
+// FailureSpec says how failures are answered.
+type FailureSpec struct {
+	// maxFailures is how many nodes may have failed to come back before nothing more starts. It starts again when they do come back, or
+	// when their NodeReboots are deleted.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=15000
+	MaxFailures *int32 `json:"maxFailures,omitempty"`
+
+	// maxAttempts is how often one NodeReboot is tried before it is given up.
+	// +optional
+	// +kubebuilder:default=3
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	MaxAttempts *int32 `json:"maxAttempts,omitempty"`
+
+	// backoffSeconds is waited after the first failed attempt; it doubles with every further one, up to a day.
+	// +optional
+	// +kubebuilder:default=600
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=86400
+	BackoffSeconds *int32 `json:"backoffSeconds,omitempty"`
+}
+
+// HistorySpec says how many finished NodeReboots of each node are kept.
+type HistorySpec struct {
+	// succeeded is how many successful ones are kept per node.
+	// +optional
+	// +kubebuilder:default=3
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	Succeeded *int32 `json:"succeeded,omitempty"`
+
+	// failed is how many failed or cancelled ones are kept per node.
+	// +optional
+	// +kubebuilder:default=3
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	Failed *int32 `json:"failed,omitempty"`
+}
+
+// RebootPolicyStatus is what the operator derived from the cluster at its last look. Nothing in it is read back.
+type RebootPolicyStatus struct {
+	// conditions: Ready, and while they are true Reconciling and Stalled (kstatus); Overlapping and Halted tell more.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// observedGeneration is the generation of the spec that this status is about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// nodes is how many nodes the policy owns.
+	// +optional
+	Nodes int32 `json:"nodes"`
+
+	// required is how many of them need a reboot and have not been started.
+	// +optional
+	Required int32 `json:"required"`
+
+	// underWay is how many of them hold a slot.
+	// +optional
+	UnderWay int32 `json:"underWay"`
+
+	// unavailable is how many of them are down, cordoned, failed or under way, and so count against maxUnavailable.
+	// +optional
+	Unavailable int32 `json:"unavailable"`
+
+	// maxUnavailable is the limit in nodes that maxUnavailable of the spec comes to.
+	// +optional
+	MaxUnavailable int32 `json:"maxUnavailable"`
+
+	// failed is how many reboots have failed and not recovered.
+	// +optional
+	Failed int32 `json:"failed"`
+
+	// currentZone is the zone that has its turn.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	CurrentZone string `json:"currentZone,omitempty"`
+
+	// waiting counts the nodes that wait, by reason.
+	// +optional
+	// +listType=map
+	// +listMapKey=reason
+	// +kubebuilder:validation:MaxItems=32
+	Waiting []WaitingCount `json:"waiting,omitempty"`
+}
+
+// WaitingCount is how many nodes wait for one reason.
+type WaitingCount struct {
+	// reason is the reason of their NodeReboots.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason"`
+
+	// nodes is how many wait for it.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Nodes int32 `json:"nodes"`
+
+	// example is the name of one of their NodeReboots.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Example string `json:"example,omitempty"`
+}
+
+// RebootPolicy says which nodes may be rebooted, when, how many and in which order.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,shortName=rbp,categories=reboots
+// +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=".spec.mode"
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=".status.conditions[?(@.type=='Ready')].status"
+// +kubebuilder:printcolumn:name="Nodes",type=integer,JSONPath=".status.nodes"
+// +kubebuilder:printcolumn:name="Required",type=integer,JSONPath=".status.required"
+// +kubebuilder:printcolumn:name="Under way",type=integer,JSONPath=".status.underWay"
+// +kubebuilder:printcolumn:name="Zone",type=string,JSONPath=".status.currentZone"
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=".metadata.creationTimestamp"
+// +kubebuilder:printcolumn:name="Unavailable",type=integer,JSONPath=".status.unavailable",priority=1
+// +kubebuilder:printcolumn:name="Max",type=integer,JSONPath=".status.maxUnavailable",priority=1
+// +kubebuilder:printcolumn:name="Failed",type=integer,JSONPath=".status.failed",priority=1
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=".status.conditions[?(@.type=='Ready')].message",priority=1
+type RebootPolicy struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard object's metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what the user wants.
+	// +required
+	Spec RebootPolicySpec `json:"spec"`
+
+	// status is what the operator saw and derived.
+	// +optional
+	Status RebootPolicyStatus `json:"status,omitempty,omitzero"`
+}
+
+// RebootPolicyList is a list of RebootPolicy.
+//
+// +kubebuilder:object:root=true
+type RebootPolicyList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []RebootPolicy `json:"items"`
+}

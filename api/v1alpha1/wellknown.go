@@ -1,0 +1,42 @@
+package v1alpha1
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+)
+
+const (
+	// TaintKey is the key of the taint on a node whose reboot is required.
+	TaintKey = "reboot-operator.io/reboot-required"
+	// CordonAnnotation on a Node holds the UID of the NodeReboot for which the operator cordoned it. It is written in the same request
+	// as the cordon and taken away with it, so that a cordon without it is always somebody else's.
+	CordonAnnotation = "reboot-operator.io/cordoned-for"
+	// Finalizer is on a NodeReboot while an attempt is open, so that deleting it undoes what was done to the node first.
+	Finalizer = "reboot-operator.io/cleanup"
+	// SlotsName is the name of the ConfigMap that fences slots, in the operator's namespace.
+	SlotsName = "reboot-operator-slots"
+	// HelperFieldManager owns status.report of a NodeReboot.
+	HelperFieldManager = "reboot-operator-helper"
+	// ManagerFieldManager owns everything that the manager writes.
+	ManagerFieldManager = "reboot-operator"
+	// ControlPlaneLabel is on every control-plane node.
+	ControlPlaneLabel = "node-role.kubernetes.io/control-plane"
+)
+
+const maxNameLength = 253
+
+// SentinelRebootName is the name of the NodeReboot that a helper makes for one need of one boot of its node. It is a function of both, so
+// the same need never makes two. It is a valid object name for every node name, of up to 253 characters.
+func SentinelRebootName(nodeName, bootID string) string {
+	sum := sha256.Sum256([]byte(nodeName + "/" + bootID))
+	suffix := "-" + hex.EncodeToString(sum[:4])
+	if len(nodeName)+len(suffix) <= maxNameLength {
+		return nodeName + suffix
+	}
+	suffix = "-" + hex.EncodeToString(sum[:16])
+	head := nodeName[:maxNameLength-len(suffix)]
+	for head[len(head)-1] == '.' || head[len(head)-1] == '-' {
+		head = head[:len(head)-1]
+	}
+	return head + suffix
+}
