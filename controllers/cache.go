@@ -1,0 +1,146 @@
+package controllers
+
+import (
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/tools/cache"
+	crcache "sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
+)
+
+// componentLabel and helperComponent mark helper pods.
+const (
+	componentLabel  = "app.kubernetes.io/component"
+	helperComponent = "helper"
+)
+
+// CacheOptions says what a manager for this package caches: of Nodes and workloads only the fields that a plan reads, of pods only the
+// helpers in the operator's namespace. What is cut off is gone for good, so nothing read from this cache may be sent back as a whole.
+func CacheOptions(namespace string) crcache.Options {
+	return crcache.Options{
+		DefaultTransform: crcache.TransformStripManagedFields(),
+		ByObject: map[client.Object]crcache.ByObject{
+			&corev1.Node{}: {Transform: transform(stripNode)},
+			&corev1.Pod{}: {
+				Namespaces: map[string]crcache.Config{namespace: {}},
+				Label:      labels.SelectorFromSet(labels.Set{componentLabel: helperComponent}),
+				Transform:  transform(stripPod),
+			},
+			&appsv1.Deployment{}:            {Transform: transform(stripDeployment)},
+			&appsv1.StatefulSet{}:           {Transform: transform(stripStatefulSet)},
+			&policyv1.PodDisruptionBudget{}: {Transform: transform(stripBudget)},
+		},
+	}
+}
+
+// ClientOptions says how a manager's client for this package behaves: a read waits until the cache has seen every write of this process.
+// Without that, a pass could count a budget from the state before its predecessor's grants.
+func ClientOptions() client.Options {
+	readYourWrites := true
+	return client.Options{
+		Cache:      &client.CacheOptions{EnableReadYourWritesConsistency: &readYourWrites},
+		FieldOwner: v1alpha1.ManagerFieldManager,
+	}
+}
+
+// transform makes an informer's transform of a projection. Anything but a T (a tombstone) passes unchanged.
+func transform[T any](project func(T) T) cache.TransformFunc {
+	return func(object any) (any, error) {
+		if typed, ok := object.(T); ok {
+			return project(typed), nil
+		}
+		return object, nil
+	}
+}
+
+// stripMeta keeps what names and versions an object. DeletionTimestamp says that it is going.
+func stripMeta(meta *metav1.ObjectMeta) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Namespace: meta.Namespace, Name: meta.Name, UID: meta.UID,
+		ResourceVersion: meta.ResourceVersion, Generation: meta.Generation, DeletionTimestamp: meta.DeletionTimestamp,
+	}
+}
+
+func stripNode(node *corev1.Node) *corev1.Node {
+	stripped := &corev1.Node{ObjectMeta: stripMeta(&node.ObjectMeta)}
+	stripped.Labels = node.Labels
+	if uid, ok := node.Annotations[v1alpha1.CordonAnnotation]; ok {
+		stripped.Annotations = map[string]string{v1alpha1.CordonAnnotation: uid}
+	}
+	stripped.Spec.Taints = node.Spec.Taints
+	stripped.Spec.Unschedulable = node.Spec.Unschedulable
+	stripped.Status.NodeInfo.BootID = node.Status.NodeInfo.BootID
+	stripped.Status.NodeInfo.KernelVersion = node.Status.NodeInfo.KernelVersion
+	for i := range node.Status.Conditions {
+		c := &node.Status.Conditions[i]
+		if c.Type == corev1.NodeReady || slices.Contains(plan.MaintenanceConditions, c.Type) {
+			// The heartbeat is left out.
+			stripped.Status.Conditions = append(stripped.Status.Conditions, corev1.NodeCondition{
+				Type: c.Type, Status: c.Status, Reason: c.Reason, Message: c.Message, LastTransitionTime: c.LastTransitionTime,
+			})
+		}
+	}
+	return stripped
+}
+
+// stripPod keeps what a plan.Pod is made of.
+func stripPod(pod *corev1.Pod) *corev1.Pod {
+	stripped := &corev1.Pod{ObjectMeta: stripMeta(&pod.ObjectMeta)}
+	stripped.Labels = pod.Labels
+	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
+		stripped.OwnerReferences = []metav1.OwnerReference{*owner}
+	}
+	stripped.Spec.NodeName = pod.Spec.NodeName
+	stripped.Status.Phase = pod.Status.Phase
+	if ready := readyCondition(pod); ready != nil {
+		stripped.Status.Conditions = []corev1.PodCondition{{
+			Type: ready.Type, Status: ready.Status, LastTransitionTime: ready.LastTransitionTime,
+		}}
+	}
+	stripped.Status.ContainerStatuses = stripStates(pod.Status.ContainerStatuses)
+	stripped.Status.InitContainerStatuses = stripStates(pod.Status.InitContainerStatuses)
+	return stripped
+}
+
+func stripStates(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
+	stripped := make([]corev1.ContainerStatus, 0, len(statuses))
+	for i := range statuses {
+		stripped = append(stripped, corev1.ContainerStatus{
+			Name: statuses[i].Name, State: corev1.ContainerState{Running: statuses[i].State.Running},
+		})
+	}
+	return stripped
+}
+
+func stripDeployment(d *appsv1.Deployment) *appsv1.Deployment {
+	stripped := &appsv1.Deployment{ObjectMeta: stripMeta(&d.ObjectMeta)}
+	stripped.Spec.Replicas = d.Spec.Replicas
+	stripped.Status.ObservedGeneration = d.Status.ObservedGeneration
+	stripped.Status.ReadyReplicas = d.Status.ReadyReplicas
+	return stripped
+}
+
+func stripStatefulSet(s *appsv1.StatefulSet) *appsv1.StatefulSet {
+	stripped := &appsv1.StatefulSet{ObjectMeta: stripMeta(&s.ObjectMeta)}
+	stripped.Spec.Replicas = s.Spec.Replicas
+	stripped.Status.ObservedGeneration = s.Status.ObservedGeneration
+	stripped.Status.ReadyReplicas = s.Status.ReadyReplicas
+	return stripped
+}
+
+func stripBudget(b *policyv1.PodDisruptionBudget) *policyv1.PodDisruptionBudget {
+	stripped := &policyv1.PodDisruptionBudget{ObjectMeta: stripMeta(&b.ObjectMeta)}
+	stripped.Spec.Selector = b.Spec.Selector
+	stripped.Status.ObservedGeneration = b.Status.ObservedGeneration
+	stripped.Status.CurrentHealthy = b.Status.CurrentHealthy
+	stripped.Status.ExpectedPods = b.Status.ExpectedPods
+	return stripped
+}

@@ -1,0 +1,322 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// maxBackoff bounds the wait after repeated failures.
+const maxBackoff = 24 * time.Hour
+
+// advanceAttempts moves every open attempt on as far as the facts allow.
+func (p *pass) advanceAttempts() {
+	for _, r := range p.reboots {
+		if r.open() {
+			p.advance(r)
+		}
+	}
+}
+
+// advance moves one open attempt on. A boot ID other than the attempt began with ends the drain or reboot, whoever caused it: a host that
+// lost its power in the middle of a drain has rebooted, too.
+func (p *pass) advance(r *rebootView) {
+	switch attempt := r.next.Attempt; {
+	case r.nodeGone():
+		p.failFinally(r, v1alpha1.ReasonNodeGone, fmt.Sprintf("Node %s was deleted.", r.obj.Spec.NodeName))
+	case r.bootedAgain():
+		p.recordBoot(r)
+		p.recover(r)
+	case attempt.BackTime != nil:
+		p.recover(r)
+	case attempt.RebootOrderedTime != nil:
+		p.awaitBoot(r)
+	default:
+		p.prepare(r)
+	}
+}
+
+// bootedAgain: the node runs a boot that the attempt has not recorded yet.
+func (r *rebootView) bootedAgain() bool {
+	known := r.next.Before
+	if r.next.Attempt.BackTime != nil {
+		known = r.next.After
+	}
+	return known != nil && r.node.BootID != "" && r.node.BootID != known.BootID
+}
+
+func (p *pass) recordBoot(r *rebootView) {
+	r.next.After = r.node.boot()
+	r.next.Order = nil
+	r.editAttempt(func(a *v1alpha1.Attempt) {
+		a.BackTime, a.UncordonedTime = p.stamp(), nil
+		a.StalledTime, a.Result, a.Message = nil, "", ""
+	})
+	r.emit(Event{Reason: v1alpha1.ConditionRebooted, OnNode: true, Message: fmt.Sprintf(
+		"Node %s runs another boot (kernel %s before, %s now).", r.node.Name, r.next.Before.KernelVersion, r.next.After.KernelVersion)})
+}
+
+// prepare takes an attempt from the cordon to the order to reboot. Everything that could forbid a reboot is looked at again each time.
+func (p *pass) prepare(r *rebootView) {
+	if v := p.mayContinue(r); !v.passed() {
+		p.takeBack(r, v)
+		return
+	}
+	p.cordon(r)
+	spec, attempt := r.policy().spec, r.next.Attempt
+	switch {
+	case !p.passed(attempt.CordonedTime.Add(seconds(spec.Drain.DelaySeconds))):
+		r.wait = verdict{reason: v1alpha1.ReasonDrainDelayed, message: fmt.Sprintf("Node %s is cordoned; the drain begins at %s.",
+			r.node.Name, clockTime(attempt.CordonedTime.Add(seconds(spec.Drain.DelaySeconds))))}
+	case attempt.DrainOrderedTime == nil:
+		p.orderDrain(r)
+	case attempt.DrainedTime == nil:
+		p.awaitDrain(r)
+	}
+	if r.open() && r.next.Attempt.DrainedTime != nil {
+		p.orderReboot(r)
+	}
+}
+
+// mayContinue looks again at what forbids that an attempt goes on towards its reboot.
+func (p *pass) mayContinue(r *rebootView) verdict {
+	attempt := r.next.Attempt
+	switch {
+	case r.deleted():
+		return verdict{reason: v1alpha1.ReasonDeleted, message: "The NodeReboot was deleted."}
+	case r.policy() == nil:
+		return verdict{reason: v1alpha1.ReasonNotSelected, message: fmt.Sprintf("No policy selects node %s any more.", r.node.Name)}
+	case attempt.CordonedTime != nil && !r.node.Unschedulable:
+		return verdict{reason: v1alpha1.ReasonUncordoned, message: fmt.Sprintf("Somebody uncordoned node %s during the attempt.", r.node.Name)}
+	}
+	if v := policyGate(p, r); !v.passed() {
+		return v
+	}
+	return modeGate(p, r)
+}
+
+// takeBack ends an attempt before its reboot. Only a node that somebody uncordoned counts as a failure, so that the operator does not
+// cordon it again at once.
+func (p *pass) takeBack(r *rebootView, v verdict) {
+	if v.reason == v1alpha1.ReasonUncordoned {
+		p.fail(r, v.reason, v.message)
+		return
+	}
+	p.endAttempt(r, v.reason, v.message)
+	r.wait = v
+	r.emit(Event{Reason: v.reason, Message: "The attempt was taken back. " + v.message, OnNode: true})
+}
+
+// cordon records the cordon; nodes.go derives from it that the node has to be cordoned. A node that is cordoned without our annotation
+// was cordoned by somebody else, and stays so.
+func (p *pass) cordon(r *rebootView) {
+	if r.next.Attempt.CordonedTime != nil {
+		return
+	}
+	owner := v1alpha1.CordonOperator
+	if r.node.Unschedulable && r.node.CordonedFor == "" {
+		owner = v1alpha1.CordonForeign
+	}
+	r.editAttempt(func(a *v1alpha1.Attempt) {
+		a.CordonedTime, a.Cordon = p.stamp(), owner
+	})
+}
+
+func (p *pass) orderDrain(r *rebootView) {
+	drain := r.policy().spec.Drain
+	p.order(r, v1alpha1.RebootOrder{
+		Action:   v1alpha1.ActionDrain,
+		Deadline: metav1.NewMicroTime(p.now.Add(seconds(drain.TimeoutSeconds))),
+		Drain: &v1alpha1.DrainOrder{
+			GracePeriodSeconds: drain.GracePeriodSeconds, PodSelector: drain.PodSelector, SkipWaitForDeleteSeconds: drain.SkipWaitForDeleteSeconds,
+		},
+	})
+	r.editAttempt(func(a *v1alpha1.Attempt) { a.DrainOrderedTime = p.stamp() })
+	if r.next.TaintedTime != nil {
+		r.next.TaintLeadSeconds = ptr.To(int64(p.now.Sub(r.next.TaintedTime.Time) / time.Second))
+	}
+	r.wait = verdict{reason: v1alpha1.ReasonDraining, message: fmt.Sprintf("Node %s is being drained.", r.node.Name)}
+	r.emit(Event{Reason: v1alpha1.ReasonDraining, Message: r.wait.message, OnNode: true})
+}
+
+// order gives the helper a new order for the boot that it is to end.
+func (p *pass) order(r *rebootView, order v1alpha1.RebootOrder) {
+	r.next.LastSequence++
+	order.Sequence = r.next.LastSequence
+	order.BootID = r.next.Before.BootID
+	r.next.Order = &order
+	p.wakeAt(order.Deadline.Time)
+}
+
+// answer is the helper's report on the current order; nil while there is none.
+func (r *rebootView) answer() *v1alpha1.HelperReport {
+	report, order := r.next.Report, r.next.Order
+	if report == nil || order == nil || report.Sequence != order.Sequence {
+		return nil
+	}
+	return report
+}
+
+func (p *pass) awaitDrain(r *rebootView) {
+	answer := r.answer()
+	switch {
+	case answer != nil && answer.State == v1alpha1.OrderDone:
+		r.editAttempt(func(a *v1alpha1.Attempt) { a.DrainedTime = p.stamp() })
+		return
+	case r.next.Order == nil || p.passed(r.next.Order.Deadline.Time):
+		p.fail(r, v1alpha1.ReasonDrainTimedOut, drainTimeoutMessage(r, answer))
+		return
+	case answer != nil && answer.State == v1alpha1.OrderFailed:
+		p.fail(r, v1alpha1.ReasonDrainFailed, answer.Message)
+		return
+	}
+	r.wait = verdict{reason: v1alpha1.ReasonDraining, message: fmt.Sprintf("Node %s is being drained, until %s at the latest.",
+		r.node.Name, clockTime(r.next.Order.Deadline.Time))}
+	if refused := refusedPods(answer); refused != "" {
+		r.wait = verdict{reason: v1alpha1.ReasonEvictionRefused, message: fmt.Sprintf("%s; it is tried again until %s.",
+			refused, clockTime(r.next.Order.Deadline.Time))}
+	}
+}
+
+func drainTimeoutMessage(r *rebootView, answer *v1alpha1.HelperReport) string {
+	message := fmt.Sprintf("Node %s was not drained in time", r.node.Name)
+	switch refused := refusedPods(answer); {
+	case answer == nil:
+		return message + ": its helper did not answer."
+	case refused != "":
+		return message + ": " + refused + "."
+	case answer.Drain != nil:
+		return fmt.Sprintf("%s: %d of %d pods are left.", message, answer.Drain.Remaining, answer.Drain.Total)
+	}
+	return message + "."
+}
+
+// refusedPods says which pods may not be evicted and what refuses it.
+func refusedPods(answer *v1alpha1.HelperReport) string {
+	if answer == nil || answer.Drain == nil || len(answer.Drain.Refused) == 0 {
+		return ""
+	}
+	const shown = 3
+	var parts []string
+	for i, pod := range answer.Drain.Refused {
+		if i == shown {
+			parts = append(parts, fmt.Sprintf("and %d more", len(answer.Drain.Refused)-shown))
+			break
+		}
+		parts = append(parts, fmt.Sprintf("%s refuses the eviction of pod %s/%s", pod.By, pod.Namespace, pod.Name))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// orderReboot tells the host to reboot, once the delay is over.
+func (p *pass) orderReboot(r *rebootView) {
+	reboot := r.policy().spec.Reboot
+	at := r.next.Attempt.DrainedTime.Add(seconds(reboot.DelaySeconds))
+	switch {
+	case !p.passed(at):
+		r.wait = verdict{reason: v1alpha1.ReasonRebootDelayed, message: fmt.Sprintf("Node %s is drained and reboots at %s.",
+			r.node.Name, clockTime(at))}
+		return
+	case !r.node.HelperReady && p.passed(at.Add(seconds(reboot.TimeoutSeconds))):
+		p.fail(r, v1alpha1.ReasonRebootFailed, fmt.Sprintf("The helper of node %s did not become Ready in time.", r.node.Name))
+		return
+	case !r.node.HelperReady:
+		r.wait = verdict{reason: v1alpha1.ReasonHelperNotReady, message: fmt.Sprintf("Node %s is drained; its helper is not Ready.", r.node.Name)}
+		return
+	}
+	p.order(r, v1alpha1.RebootOrder{
+		Action:   v1alpha1.ActionReboot,
+		Method:   reboot.Method,
+		Deadline: metav1.NewMicroTime(p.now.Add(seconds(reboot.TimeoutSeconds))),
+	})
+	r.editAttempt(func(a *v1alpha1.Attempt) { a.RebootOrderedTime = p.stamp() })
+	r.wait = verdict{reason: v1alpha1.ReasonRebooting, message: fmt.Sprintf("Node %s was told to reboot.", r.node.Name)}
+	r.emit(Event{Reason: v1alpha1.ReasonRebooting, Message: r.wait.message, OnNode: true})
+}
+
+// awaitBoot waits for another boot ID.
+func (p *pass) awaitBoot(r *rebootView) {
+	if answer := r.answer(); answer != nil && answer.State == v1alpha1.OrderFailed {
+		p.fail(r, v1alpha1.ReasonRebootFailed, answer.Message)
+		return
+	}
+	deadline := r.next.Attempt.RebootOrderedTime.Add(p.rebootTimeout(r))
+	switch {
+	case !p.passed(deadline):
+		r.wait = verdict{reason: v1alpha1.ReasonRebooting, message: fmt.Sprintf("Node %s was told to reboot; it has until %s to come back.",
+			r.node.Name, clockTime(deadline))}
+	case r.node.Ready:
+		p.fail(r, v1alpha1.ReasonRebootNotObserved, fmt.Sprintf("Node %s was told to reboot and still runs the same boot.", r.node.Name))
+	case r.deleted():
+		p.endAttempt(r, v1alpha1.ReasonDeleted, "The NodeReboot was deleted while the node was not back.")
+	default:
+		p.stall(r, v1alpha1.ReasonNodeNotBack, fmt.Sprintf("Node %s has not come back since it was told to reboot at %s. It is still "+
+			"watched; delete this NodeReboot to give it up.", r.node.Name, clockTime(r.next.Attempt.RebootOrderedTime.Time)))
+	}
+}
+
+// rebootTimeout of the policy; of one that is gone meanwhile, the time that the order had.
+func (p *pass) rebootTimeout(r *rebootView) time.Duration {
+	if policy := r.policy(); policy != nil {
+		return seconds(policy.spec.Reboot.TimeoutSeconds)
+	}
+	if r.next.Order != nil {
+		return r.next.Order.Deadline.Sub(r.next.Attempt.RebootOrderedTime.Time)
+	}
+	return 0
+}
+
+// stall says that an attempt ran out of time after the order to reboot. It stays open and holds its slot, for the node may come back.
+func (p *pass) stall(r *rebootView, reason, message string) {
+	r.wait = verdict{reason: reason, message: message}
+	if r.next.Attempt.StalledTime != nil && r.next.Attempt.Result == reason {
+		return
+	}
+	r.next.Order = nil
+	r.editAttempt(func(a *v1alpha1.Attempt) {
+		a.StalledTime, a.Result, a.Message = p.stamp(), reason, message
+	})
+	r.emit(Event{Warning: true, Reason: reason, Message: message, OnNode: true})
+}
+
+// endAttempt ends the attempt and so frees its slot.
+func (p *pass) endAttempt(r *rebootView, reason, message string) {
+	r.next.Order = nil
+	r.editAttempt(func(a *v1alpha1.Attempt) {
+		a.EndedTime, a.StalledTime, a.Result, a.Message = p.stamp(), nil, reason, message
+	})
+	if r.node != nil && r.node.open == r {
+		r.node.open = nil
+	}
+}
+
+// fail ends the attempt as a failure. After the last attempt the NodeReboot is given up.
+func (p *pass) fail(r *rebootView, reason, message string) {
+	failures := v1alpha1.Failures{}
+	if r.next.Failures != nil {
+		failures = *r.next.Failures
+	}
+	failures.Count++
+	failures.LastTime, failures.LastReason, failures.LastMessage = *p.stamp(), reason, message
+	r.next.Failures = &failures
+	p.endAttempt(r, reason, message)
+	if policy := r.policy(); policy != nil && failures.Count >= ptr.Deref(policy.spec.Failure.MaxAttempts, 0) {
+		p.complete(r, v1alpha1.OutcomeFailed, reason, fmt.Sprintf("Given up after %d attempts: %s", failures.Count, message))
+		return
+	}
+	r.emit(Event{Warning: true, Reason: reason, Message: message, OnNode: true})
+}
+
+// failFinally ends the attempt and the NodeReboot: there is nothing left to try.
+func (p *pass) failFinally(r *rebootView, reason, message string) {
+	p.endAttempt(r, reason, message)
+	p.complete(r, v1alpha1.OutcomeFailed, reason, message)
+}
+
+// clockTime is how times are written in messages.
+func clockTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }

@@ -1,0 +1,201 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// limits counts the nodes that are unavailable, by everything that has a limit. Starts are added as they are made.
+type limits struct {
+	down       map[*nodeView]bool
+	cluster    int
+	byPolicy   map[*policyView]int
+	byZone     map[policyZone]int
+	clusterMax int
+	// startedZone is the zone in which this pass starts nodes, by the key of the zones that go one at a time.
+	startedZone map[string]string
+	// explained policies have told one waiting NodeReboot which nodes are in the way. The others get a message that does not change with
+	// every node, for each message is a write.
+	explained map[*policyView]bool
+}
+
+type policyZone struct {
+	policy *policyView
+	zone   string
+}
+
+// countUnavailable counts every node that is down, cordoned, under way, or granted a slot, whoever is the cause.
+func (p *pass) countUnavailable() {
+	p.limits = limits{
+		down:        map[*nodeView]bool{},
+		byPolicy:    map[*policyView]int{},
+		byZone:      map[policyZone]int{},
+		clusterMax:  len(p.nodeOrder),
+		startedZone: map[string]string{},
+		explained:   map[*policyView]bool{},
+	}
+	if p.snapshot.ClusterMaxUnavailable != nil {
+		// The manager validates the limit when it starts; one that cannot be resolved allows nothing.
+		p.limits.clusterMax, _ = scaled(p.snapshot.ClusterMaxUnavailable, len(p.nodeOrder))
+	}
+	for _, n := range p.nodeOrder {
+		if !n.Ready || n.Unschedulable || n.underWay() {
+			p.limits.add(n)
+		}
+	}
+}
+
+func (l *limits) add(n *nodeView) {
+	if l.down[n] {
+		return
+	}
+	l.down[n] = true
+	l.cluster++
+	if n.policy != nil {
+		l.byPolicy[n.policy]++
+		l.byZone[policyZone{n.policy, n.zone}]++
+	}
+}
+
+// countStart counts a node that starts, or would start.
+func (p *pass) countStart(r *rebootView) {
+	p.limits.add(r.node)
+	zones := r.policy().spec.Rollout.Zones
+	if zones.Strategy == v1alpha1.ZonesOneAtATime && r.policy().spec.Mode == v1alpha1.ModeEnforce {
+		p.limits.startedZone[zones.TopologyKey] = r.node.zone
+	}
+}
+
+// busyZone is the zone in which this pass started a node of any policy that goes through the same zones.
+func (l *limits) busyZone(policy *policyView) (string, bool) {
+	zone, busy := l.startedZone[policy.spec.Rollout.Zones.TopologyKey]
+	return zone, busy
+}
+
+// fits says whether the node may be down besides the count that are. A node that is down already makes no difference to the count.
+func (l *limits) fits(n *nodeView, count, limit int) bool {
+	if l.down[n] {
+		return count <= limit
+	}
+	return count+1 <= limit
+}
+
+func zoneLimitGate(p *pass, r *rebootView) verdict {
+	limit := r.policy().spec.Rollout.Zones.MaxUnavailablePerZone
+	if limit == nil || p.limits.fits(r.node, p.limits.byZone[policyZone{r.policy(), r.node.zone}], int(*limit)) {
+		return verdict{}
+	}
+	return verdict{reason: v1alpha1.ReasonZoneBudgetExhausted, message: fmt.Sprintf(
+		"No more than %d nodes of %s may be unavailable.", *limit, zoneName(r.node.zone)) + p.explain(r.policy())}
+}
+
+func policyLimitGate(p *pass, r *rebootView) verdict {
+	policy := r.policy()
+	switch {
+	case p.limits.fits(r.node, p.limits.byPolicy[policy], policy.maxUnavailable):
+		return verdict{}
+	case policy.maxUnavailable == 0:
+		return verdict{reason: v1alpha1.ReasonBudgetExhausted, message: fmt.Sprintf(
+			"maxUnavailable of RebootPolicy %s is %s, which is 0 of its %d nodes: nothing starts. Write a larger one to let nodes go.",
+			policy.obj.Name, policy.spec.Rollout.MaxUnavailable.String(), len(policy.nodes))}
+	}
+	return verdict{reason: v1alpha1.ReasonBudgetExhausted, message: fmt.Sprintf(
+		"RebootPolicy %s allows %d unavailable nodes, and as many are.", policy.obj.Name, policy.maxUnavailable) + p.explain(policy)}
+}
+
+func clusterLimitGate(p *pass, r *rebootView) verdict {
+	if p.snapshot.ClusterMaxUnavailable == nil || p.limits.fits(r.node, p.limits.cluster, p.limits.clusterMax) {
+		return verdict{}
+	}
+	return verdict{reason: v1alpha1.ReasonClusterBudgetExhausted, message: fmt.Sprintf(
+		"The cluster-wide limit allows %d unavailable nodes, and as many are.", p.limits.clusterMax) + p.explain(nil)}
+}
+
+// explain names the nodes that are unavailable, of a policy or of the whole cluster, to the first that asks.
+func (p *pass) explain(policy *policyView) string {
+	if p.limits.explained[policy] {
+		return ""
+	}
+	p.limits.explained[policy] = true
+	const shown = 3
+	var names []string
+	more := 0
+	for _, n := range p.nodeOrder {
+		switch {
+		case !p.limits.down[n] || policy != nil && n.policy != policy:
+		case len(names) == shown:
+			more++
+		default:
+			names = append(names, fmt.Sprintf("%s (%s)", n.Name, n.whyUnavailable()))
+		}
+	}
+	if more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " Unavailable: " + strings.Join(names, ", ") + "."
+}
+
+func (n *nodeView) whyUnavailable() string {
+	switch {
+	case n.underWay():
+		return "reboot under way"
+	case !n.Ready:
+		return "not Ready"
+	case n.Unschedulable:
+		return "cordoned"
+	}
+	return "starting"
+}
+
+// countUnreturned finds the reboots of each policy whose node did not come back as it should: told to reboot, and not proved. A later
+// success of the same node ends that.
+func (p *pass) countUnreturned() {
+	for _, r := range p.reboots {
+		if policy := r.policy(); policy != nil && r.unreturned() && !r.node.succeededSince(r) {
+			policy.unreturned = append(policy.unreturned, r)
+		}
+	}
+}
+
+func (r *rebootView) unreturned() bool {
+	if r.open() {
+		return r.next.Attempt.StalledTime != nil
+	}
+	switch r.next.OutcomeReason {
+	case v1alpha1.ReasonRebootNotObserved, v1alpha1.ReasonSentinelStillPresent:
+		return r.next.Outcome == v1alpha1.OutcomeFailed && !r.deleted()
+	}
+	return false
+}
+
+func (n *nodeView) succeededSince(failed *rebootView) bool {
+	for _, r := range n.reboots {
+		if r.next.Outcome == v1alpha1.OutcomeSucceeded && failed.complete() && r.next.CompletionTime.After(failed.next.CompletionTime.Time) {
+			return true
+		}
+	}
+	return false
+}
+
+// haltedBy names the NodeReboots that halt the policy.
+func (policy *policyView) haltedBy() string {
+	const shown = 3
+	var parts []string
+	for i, r := range policy.unreturned {
+		if i == shown {
+			parts = append(parts, fmt.Sprintf("%d more", len(policy.unreturned)-shown))
+			break
+		}
+		reason := r.next.OutcomeReason
+		if r.open() {
+			reason = r.next.Attempt.Result
+		}
+		parts = append(parts, fmt.Sprintf("NodeReboot %s (%s)", r.obj.Name, reason))
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,31 @@
+// Package plan decides everything that reboot-operator does. It is pure: a plan is a function of a snapshot of the cluster and of the
+// time, and nothing in this package can reach a client, a clock, a logger or a random number (a linter sees to that).
+//
+// # How a plan is made
+//
+// Compute goes through the same stages each time:
+//
+//  1. Each node is assigned to one policy (policies.go).
+//  2. The facts of each NodeReboot are brought up to date: which node and boot it is about, whether it is needed at all (facts.go).
+//  3. Open attempts are advanced: cordon, drain, reboot, recovery, and every way in which they can fail (attempt.go, recovery.go).
+//  4. What is unavailable is counted (budget.go), and waiting NodeReboots go through a chain of gates, in order (gates.go, turns.go).
+//     Those that pass all of them start, as long as every limit holds.
+//  5. What nodes, NodeReboots and policies should look like is derived (nodes.go, status.go, policystatus.go), and old NodeReboots are
+//     pruned (history.go).
+//
+// The earliest moment at which time alone would change the plan is part of the plan (Plan.Wake).
+//
+// # Invariants
+//
+//   - No start passes a limit: nodes that are down, cordoned, failed or under way all count, and so do grants in the slots object that
+//     nobody has used yet. A limit of zero means zero.
+//   - With strategy OneAtATime no two zones have a node under way.
+//   - Nothing starts, and no host is told to reboot, while a policy is paused, only observes, is invalid, or is halted.
+//   - An order is never repeated: each has a sequence that is higher than all before.
+//   - Only what the operator cordoned is uncordoned; only its own taint is touched.
+//   - Success needs another boot ID, the node Ready, the sentinel gone since that boot, and its workloads as ready as before.
+//   - The order of the input never changes the plan, and the plan for a cluster to which the plan was applied is empty, at the same
+//     instant.
+//
+// simulate_test.go checks them on whole rollouts.
+package plan

@@ -1,0 +1,141 @@
+package plan
+
+import (
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// nodeNotFoundGrace is how long a NodeReboot may name a Node that is not there. Node and NodeReboot come from two watches, so a NodeReboot
+// may be seen a moment before the Node that its helper runs on.
+const nodeNotFoundGrace = 30 * time.Second
+
+// updateFacts records what each NodeReboot is about, and ends those that are not needed any more.
+func (p *pass) updateFacts() {
+	for _, r := range p.reboots {
+		p.reopenIfRequiredAgain(r)
+		if r.complete() {
+			continue
+		}
+		p.recordFacts(r)
+		if r.waiting() {
+			p.endIfNotNeeded(r)
+		}
+	}
+}
+
+func (p *pass) recordFacts(r *rebootView) {
+	if r.next.RequiredSince == nil {
+		since := metav1.NewMicroTime(r.obj.CreationTimestamp.Time)
+		r.next.RequiredSince = &since
+	}
+	if r.node == nil {
+		return
+	}
+	if r.next.NodeUID == "" {
+		r.next.NodeUID = r.node.UID
+	}
+	if r.next.Before == nil && r.node.BootID != "" {
+		r.next.Before = r.node.boot()
+	}
+	r.next.PolicyName, r.next.Zone = "", ""
+	if r.node.policy != nil {
+		r.next.PolicyName = r.node.policy.obj.Name
+		r.next.Zone = r.node.zone
+	}
+}
+
+func (n *nodeView) boot() *v1alpha1.BootInfo {
+	return &v1alpha1.BootInfo{BootID: n.BootID, KernelVersion: n.KernelVersion}
+}
+
+// reopenIfRequiredAgain opens a NodeReboot again whose need was withdrawn and came back within the same boot: the helper names it after
+// the boot, so it cannot make another one.
+func (p *pass) reopenIfRequiredAgain(r *rebootView) {
+	if r.next.OutcomeReason != v1alpha1.ReasonNeedWithdrawn || r.deleted() || r.sentinel() != v1alpha1.SentinelRequired {
+		return
+	}
+	r.next.Outcome, r.next.OutcomeReason, r.next.OutcomeMessage = "", "", ""
+	r.next.CompletionTime, r.next.TaintedTime, r.next.TaintLeadSeconds = nil, nil, nil
+	r.next.RequiredSince = p.stamp()
+}
+
+// sentinel is what the helper said since the node's current boot. A NodeReboot that a helper made for its current boot counts as
+// required until the helper's first report.
+func (r *rebootView) sentinel() v1alpha1.SentinelState {
+	if r.node == nil {
+		return v1alpha1.SentinelUnknown
+	}
+	report := r.next.Report
+	if report == nil || report.BootID != r.node.BootID {
+		return v1alpha1.SentinelUnknown
+	}
+	return report.Sentinel
+}
+
+// endIfNotNeeded ends a waiting NodeReboot whose node is gone, was rebooted by something else, or does not ask any more.
+func (p *pass) endIfNotNeeded(r *rebootView) {
+	switch {
+	case r.node == nil && r.next.NodeUID == "":
+		p.endIfNodeNotFound(r)
+	case r.nodeGone():
+		p.complete(r, v1alpha1.OutcomeCancelled, v1alpha1.ReasonNodeGone, fmt.Sprintf("Node %s was deleted.", r.obj.Spec.NodeName))
+	case r.rebootedSince():
+		p.endIfRebootedMeanwhile(r)
+	case r.obj.Spec.Trigger == v1alpha1.TriggerSentinel && r.sentinel() == v1alpha1.SentinelNotRequired:
+		p.complete(r, v1alpha1.OutcomeCancelled, v1alpha1.ReasonNeedWithdrawn, "The host does not ask for a reboot any more.")
+	}
+}
+
+// nodeGone: the Node that the NodeReboot was about is not there any more, or another one took its name.
+func (r *rebootView) nodeGone() bool {
+	return r.next.NodeUID != "" && (r.node == nil || r.node.UID != r.next.NodeUID)
+}
+
+// rebootedSince: the node runs another boot than the one that has to end.
+func (r *rebootView) rebootedSince() bool {
+	return r.node != nil && r.next.Before != nil && r.node.BootID != "" && r.node.BootID != r.next.Before.BootID
+}
+
+func (p *pass) endIfNodeNotFound(r *rebootView) {
+	r.unsettle(v1alpha1.ReasonNodeNotFound, "There is no Node %s: delete this NodeReboot and create one with the name of a Node.")
+	if p.passed(r.obj.CreationTimestamp.Add(nodeNotFoundGrace)) {
+		p.complete(r, v1alpha1.OutcomeFailed, r.wait.reason, r.wait.message)
+	}
+}
+
+// unsettle makes the NodeReboot wait for a fact. The message has a place for the node's name.
+func (r *rebootView) unsettle(reason, message string) {
+	r.unsettled = true
+	r.wait = verdict{reason: reason, message: fmt.Sprintf(message, r.obj.Spec.NodeName)}
+}
+
+// endIfRebootedMeanwhile settles a waiting NodeReboot whose node was rebooted by something else: it asked for another boot, and there is
+// one. A host that asks again after that boot keeps its place in the queue.
+func (p *pass) endIfRebootedMeanwhile(r *rebootView) {
+	fromSentinel := r.obj.Spec.Trigger == v1alpha1.TriggerSentinel
+	switch {
+	case !r.node.Ready:
+		r.unsettle(v1alpha1.ReasonNodeNotReady, "Node %s was rebooted and is not Ready yet.")
+	case fromSentinel && r.sentinel() == v1alpha1.SentinelUnknown:
+		r.unsettle(v1alpha1.ReasonSentinelUnknown, "Node %s was rebooted; its helper has not said since whether another reboot is required.")
+	case fromSentinel && r.sentinel() == v1alpha1.SentinelRequired:
+		r.next.Before = r.node.boot()
+	default:
+		r.next.After = r.node.boot()
+		p.complete(r, v1alpha1.OutcomeSucceeded, v1alpha1.ReasonRebootedMeanwhile, fmt.Sprintf(
+			"Node %s was rebooted by something else: its boot ID is another one and it is Ready.", r.node.Name))
+	}
+}
+
+// complete ends the NodeReboot.
+func (p *pass) complete(r *rebootView, outcome v1alpha1.Outcome, reason, message string) {
+	r.next.Outcome, r.next.OutcomeReason, r.next.OutcomeMessage = outcome, reason, message
+	r.next.CompletionTime = p.stamp()
+	r.next.Order = nil
+	r.wait = verdict{}
+	r.emit(Event{Warning: outcome == v1alpha1.OutcomeFailed, Reason: reason, Message: message, OnNode: r.next.Attempt != nil})
+}

@@ -1,0 +1,276 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"k8s.io/utils/ptr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// gate says whether one thing allows a waiting NodeReboot to start.
+type gate func(p *pass, r *rebootView) verdict
+
+// nodeGates are asked in this order about each waiting NodeReboot by itself; the first that does not pass is the reason why it waits. A
+// NodeReboot that passes all of them could go if it had its turn, and only such a one holds up others (turns.go).
+var nodeGates = []gate{
+	ownerGate,
+	policyGate,
+	pauseGate,
+	haltGate,
+	sameNodeGate,
+	backoffGate,
+	minIntervalGate,
+	nodeReadyGate,
+	helperGate,
+	controlPlaneGate,
+}
+
+// turnGates are asked after them, in the order in which the NodeReboots are to go.
+var turnGates = []gate{
+	turnGate,
+	zoneLimitGate,
+	policyLimitGate,
+	clusterLimitGate,
+}
+
+func firstObstacle(p *pass, r *rebootView, gates []gate) verdict {
+	for _, g := range gates {
+		if v := g(p, r); !v.passed() {
+			p.wakeAt(v.until)
+			return v
+		}
+	}
+	return verdict{}
+}
+
+func ownerGate(_ *pass, r *rebootView) verdict {
+	if r.policy() != nil {
+		return verdict{}
+	}
+	return verdict{reason: v1alpha1.ReasonNoPolicy, message: fmt.Sprintf(
+		"No RebootPolicy selects node %s: nothing is done until one does.", r.obj.Spec.NodeName)}
+}
+
+func policyGate(_ *pass, r *rebootView) verdict {
+	policy := r.policy()
+	if policy.invalid == "" {
+		return verdict{}
+	}
+	return verdict{reason: v1alpha1.ReasonPolicyInvalid, message: fmt.Sprintf("RebootPolicy %s cannot be used: %s.", policy.obj.Name, policy.invalid)}
+}
+
+// pauseGate stops what a paused policy owns. One that only observes goes on, so that it shows the whole plan; see start.
+func pauseGate(p *pass, r *rebootView) verdict {
+	if r.policy().spec.Mode == v1alpha1.ModeObserve {
+		return verdict{}
+	}
+	return modeGate(p, r)
+}
+
+// modeGate passes only in mode Enforce.
+func modeGate(_ *pass, r *rebootView) verdict {
+	policy := r.policy()
+	switch policy.spec.Mode {
+	case v1alpha1.ModeEnforce:
+		return verdict{}
+	case v1alpha1.ModeObserve:
+		return verdict{reason: v1alpha1.ReasonObserving, message: fmt.Sprintf(
+			"Would start now; RebootPolicy %s only observes.", policy.obj.Name)}
+	default:
+		return verdict{reason: v1alpha1.ReasonPaused, message: fmt.Sprintf("RebootPolicy %s is paused.", policy.obj.Name)}
+	}
+}
+
+func haltGate(_ *pass, r *rebootView) verdict {
+	policy := r.policy()
+	if !policy.halted() {
+		return verdict{}
+	}
+	return verdict{reason: v1alpha1.ReasonHalted, message: fmt.Sprintf(
+		"RebootPolicy %s is halted: %s. It goes on when they succeed or are deleted.", policy.obj.Name, policy.haltedBy())}
+}
+
+func sameNodeGate(_ *pass, r *rebootView) verdict {
+	first := r.node.open
+	if first == nil {
+		first = r.node.firstWaiting()
+	}
+	switch {
+	case first == r && !r.node.held:
+		return verdict{}
+	case first == r:
+		return verdict{reason: v1alpha1.ReasonSameNode, message: fmt.Sprintf("The last attempt on node %s has just ended.", r.node.Name)}
+	}
+	return verdict{reason: v1alpha1.ReasonSameNode, message: fmt.Sprintf(
+		"NodeReboot %s of the same node goes first; its reboot satisfies this one, too.", first.obj.Name)}
+}
+
+// firstWaiting is the waiting NodeReboot of the node that goes before its others.
+func (n *nodeView) firstWaiting() *rebootView {
+	var first *rebootView
+	for _, r := range n.reboots {
+		if r.waiting() && (first == nil || compareWaiting(r, first) < 0) {
+			first = r
+		}
+	}
+	return first
+}
+
+// compareWaiting orders by urgency, then longest required first, then name.
+func compareWaiting(a, b *rebootView) int {
+	return cmp.Or(
+		cmp.Compare(urgencyRank(a), urgencyRank(b)),
+		a.next.RequiredSince.Compare(b.next.RequiredSince.Time),
+		cmp.Compare(a.obj.Name, b.obj.Name),
+	)
+}
+
+func urgencyRank(r *rebootView) int {
+	if r.obj.Spec.Urgency == v1alpha1.UrgencyImmediate {
+		return 0
+	}
+	return 1
+}
+
+func backoffGate(p *pass, r *rebootView) verdict {
+	failures := r.next.Failures
+	if failures == nil {
+		return verdict{}
+	}
+	until := failures.LastTime.Add(backoff(seconds(r.policy().spec.Failure.BackoffSeconds), failures.Count))
+	if p.passed(until) {
+		return verdict{}
+	}
+	return verdict{reason: v1alpha1.ReasonBackingOff, until: until, message: fmt.Sprintf("Attempt %d failed (%s); the next one waits until %s. %s",
+		failures.Count, failures.LastReason, clockTime(until), failures.LastMessage)}
+}
+
+// backoff doubles with every failure after the first, up to a day.
+func backoff(first time.Duration, failures int32) time.Duration {
+	factor := math.Pow(2, float64(failures-1))
+	if float64(first)*factor >= float64(maxBackoff) {
+		return maxBackoff
+	}
+	return first * time.Duration(factor)
+}
+
+func minIntervalGate(p *pass, r *rebootView) verdict {
+	interval := seconds(r.policy().spec.Rollout.MinIntervalSeconds)
+	if r.node.lastBack.IsZero() || interval == 0 {
+		return verdict{}
+	}
+	until := r.node.lastBack.Add(interval)
+	if p.passed(until) {
+		return verdict{}
+	}
+	return verdict{reason: v1alpha1.ReasonMinInterval, until: until, message: fmt.Sprintf(
+		"Node %s was rebooted at %s; it may be again at %s.", r.node.Name, clockTime(r.node.lastBack), clockTime(until))}
+}
+
+func nodeReadyGate(_ *pass, r *rebootView) verdict {
+	switch {
+	case !r.node.Ready:
+		return verdict{reason: v1alpha1.ReasonNodeNotReady, message: fmt.Sprintf("Node %s is not Ready.", r.node.Name)}
+	case r.node.BootID == "":
+		return verdict{reason: v1alpha1.ReasonNodeNotReady, message: fmt.Sprintf(
+			"Node %s reports no boot ID, so a reboot of it could not be proved.", r.node.Name)}
+	}
+	return verdict{}
+}
+
+func helperGate(_ *pass, r *rebootView) verdict {
+	if r.node.HelperReady {
+		return verdict{}
+	}
+	return verdict{reason: v1alpha1.ReasonHelperNotReady, message: fmt.Sprintf(
+		"No helper pod on node %s is Ready, so nobody could drain or reboot it.", r.node.Name)}
+}
+
+// controlPlaneGate keeps control-plane nodes from going while another one is down: etcd needs its quorum.
+func controlPlaneGate(p *pass, r *rebootView) verdict {
+	if !r.node.controlPlane {
+		return verdict{}
+	}
+	for _, other := range p.nodeOrder {
+		if other == r.node || !other.controlPlane || (other.Ready && !other.underWay()) {
+			continue
+		}
+		return verdict{reason: v1alpha1.ReasonControlPlaneNotReady, message: fmt.Sprintf(
+			"Control-plane node %s is under way or not Ready, and two of them are never down at once.", other.Name)}
+	}
+	return verdict{}
+}
+
+// admit asks the gates about every waiting NodeReboot and starts those that pass all of them.
+func (p *pass) admit() {
+	p.countUnavailable()
+	p.countUnreturned()
+	var able []*rebootView
+	for _, r := range p.reboots {
+		if !r.waiting() || r.node == nil || r.unsettled {
+			continue
+		}
+		if r.wait = firstObstacle(p, r, nodeGates); r.wait.passed() {
+			able = append(able, r)
+		}
+	}
+	p.giveTurns(able)
+	slices.SortFunc(able, p.compareTurn)
+	for _, r := range able {
+		if r.wait = p.firstTurnObstacle(r); r.wait.passed() {
+			p.start(r)
+		}
+	}
+}
+
+// firstTurnObstacle asks the control plane's gate again, for an earlier start of this pass may have closed it.
+func (p *pass) firstTurnObstacle(r *rebootView) verdict {
+	if v := controlPlaneGate(p, r); !v.passed() {
+		return v
+	}
+	return firstObstacle(p, r, turnGates)
+}
+
+// start begins an attempt. Its workloads have to be known first, and a policy that only observes starts nothing; both count as
+// unavailable all the same, so that what comes after them is planned as it would be.
+func (p *pass) start(r *rebootView) {
+	p.countStart(r)
+	if v := modeGate(p, r); !v.passed() {
+		r.wait = v
+		return
+	}
+	if _, known := p.snapshot.Pods[r.node.Name]; !known {
+		p.asks = append(p.asks, r.node.Name)
+		r.wait = verdict{reason: v1alpha1.ReasonStarting, message: fmt.Sprintf("The pods of node %s are being read.", r.node.Name)}
+		return
+	}
+	r.granted = true
+	p.begin(r, r.lastAttempt()+1)
+}
+
+func (r *rebootView) lastAttempt() int32 {
+	if r.next.Attempt == nil {
+		return 0
+	}
+	return r.next.Attempt.Number
+}
+
+// begin opens an attempt that holds a slot, and takes it as far as it goes.
+func (p *pass) begin(r *rebootView, number int32) {
+	r.next.Attempt = &v1alpha1.Attempt{Number: number, GrantedTime: *p.stamp()}
+	r.next.Before, r.next.After = r.node.boot(), nil
+	r.next.Workloads = p.captureWorkloads(p.snapshot.Pods[r.node.Name])
+	r.node.open = r
+	r.wait = verdict{reason: v1alpha1.ReasonStarting, message: fmt.Sprintf("Node %s is being cordoned.", r.node.Name)}
+	p.advance(r)
+}
+
+// halted: as many nodes failed to come back as the policy allows.
+func (policy *policyView) halted() bool {
+	return len(policy.unreturned) > 0 && int32(len(policy.unreturned)) >= ptr.Deref(policy.spec.Failure.MaxFailures, 0)
+}

@@ -1,0 +1,73 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"k8s.io/utils/ptr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+const (
+	// defaultHistory is what is kept of each kind for nodes that no policy owns.
+	defaultHistory = 3
+	// goneNodeHistory is how long the NodeReboots of a node that is gone are kept.
+	goneNodeHistory = 24 * time.Hour
+)
+
+// prune names the finished NodeReboots that are not kept.
+func (p *pass) prune() []string {
+	var names []string
+	for _, n := range p.nodeOrder {
+		succeeded, failed := int32(defaultHistory), int32(defaultHistory)
+		if n.policy != nil {
+			succeeded = ptr.Deref(n.policy.spec.History.Succeeded, succeeded)
+			failed = ptr.Deref(n.policy.spec.History.Failed, failed)
+		}
+		names = append(names, pruned(n, succeeded, func(o v1alpha1.Outcome) bool { return o == v1alpha1.OutcomeSucceeded })...)
+		names = append(names, pruned(n, failed, func(o v1alpha1.Outcome) bool { return o != v1alpha1.OutcomeSucceeded })...)
+	}
+	for _, r := range p.reboots {
+		if r.node == nil && r.finished() && p.passed(r.next.CompletionTime.Add(goneNodeHistory)) {
+			names = append(names, r.obj.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// finished: complete, as it was read and not only in this plan, and not being deleted.
+func (r *rebootView) finished() bool {
+	return r.obj.Status.CompletionTime != nil && r.complete() && !r.deleted()
+}
+
+// pruned are the oldest of a node's finished NodeReboots beyond keep. One that is about the boot that runs now stays: it is what keeps the
+// helper from asking again for a need that was given up.
+func pruned(n *nodeView, keep int32, counts func(v1alpha1.Outcome) bool) []string {
+	var finished []*rebootView
+	for _, r := range n.reboots {
+		if r.finished() && counts(r.next.Outcome) {
+			finished = append(finished, r)
+		}
+	}
+	if len(finished) <= int(keep) {
+		return nil
+	}
+	slices.SortFunc(finished, func(a, b *rebootView) int {
+		return cmp.Or(b.next.CompletionTime.Compare(a.next.CompletionTime.Time), cmp.Compare(a.obj.Name, b.obj.Name))
+	})
+	var names []string
+	for _, r := range finished[keep:] {
+		if !r.aboutBoot(n.BootID) {
+			names = append(names, r.obj.Name)
+		}
+	}
+	return names
+}
+
+func (r *rebootView) aboutBoot(bootID string) bool {
+	before, after := r.next.Before, r.next.After
+	return before != nil && before.BootID == bootID || after != nil && after.BootID == bootID
+}

@@ -1,0 +1,191 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// Queue names the nodes whose pods a plan needs to see now.
+func Queue(snapshot *Snapshot, now time.Time) []string {
+	return Compute(snapshot, now).Asks
+}
+
+// Compute turns a snapshot into a plan. Nothing in the snapshot is changed.
+func Compute(snapshot *Snapshot, now time.Time) *Plan {
+	p := newPass(snapshot, now)
+	p.assignPolicies()
+	p.updateFacts()
+	p.resumeGrants()
+	p.advanceAttempts()
+	p.admit()
+	return p.plan()
+}
+
+// pass is the working state of one Compute.
+type pass struct {
+	snapshot *Snapshot
+	// now has the precision of the API's times, so that a time that is written reads back equal.
+	now      time.Time
+	policies []*policyView
+	nodes    map[string]*nodeView
+	// nodeOrder is nodes by name.
+	nodeOrder []*nodeView
+	reboots   []*rebootView
+	slots     map[string]Slot
+	asks      []string
+	limits    limits
+	wake      time.Time
+}
+
+// nodeView is a node and what belongs to it.
+type nodeView struct {
+	*Node
+	policy       *policyView
+	zone         string
+	controlPlane bool
+	reboots      []*rebootView
+	// open is the NodeReboot with an open attempt.
+	open *rebootView
+	// held: the slots object holds a grant for the node that still counts.
+	held bool
+	// lastBack is when a reboot of the node was last seen to be over.
+	lastBack time.Time
+}
+
+// rebootView is a NodeReboot and its next status. The next status shares everything with the object that was read until it is replaced:
+// nothing may be changed through its pointers and slices.
+type rebootView struct {
+	obj  *v1alpha1.NodeReboot
+	next v1alpha1.NodeRebootStatus
+	node *nodeView
+	wait verdict
+	// unsettled: the NodeReboot waits for a fact, and may turn out not to be needed.
+	unsettled bool
+	// granted: this plan grants the slot of its attempt.
+	granted bool
+	events  []Event
+}
+
+// verdict says why something has to wait. The zero value is: it need not.
+type verdict struct {
+	reason, message string
+	// until is when time alone may change the verdict; zero if it cannot.
+	until time.Time
+}
+
+func (v verdict) passed() bool { return v.reason == "" }
+
+func newPass(snapshot *Snapshot, now time.Time) *pass {
+	p := &pass{
+		snapshot: snapshot,
+		now:      now.Truncate(time.Microsecond),
+		nodes:    make(map[string]*nodeView, len(snapshot.Nodes)),
+		slots:    make(map[string]Slot, len(snapshot.Slots)),
+	}
+	for i := range snapshot.Nodes {
+		node := &snapshot.Nodes[i]
+		_, controlPlane := node.Labels[v1alpha1.ControlPlaneLabel]
+		view := &nodeView{Node: node, controlPlane: controlPlane}
+		p.nodes[node.Name] = view
+		p.nodeOrder = append(p.nodeOrder, view)
+	}
+	slices.SortFunc(p.nodeOrder, func(a, b *nodeView) int { return cmp.Compare(a.Name, b.Name) })
+	for _, obj := range snapshot.Reboots {
+		p.reboots = append(p.reboots, p.newRebootView(obj))
+	}
+	slices.SortFunc(p.reboots, func(a, b *rebootView) int { return cmp.Compare(a.obj.Name, b.obj.Name) })
+	for _, r := range p.reboots {
+		if r.node != nil {
+			r.node.addReboot(r)
+		}
+	}
+	return p
+}
+
+func (p *pass) newRebootView(obj *v1alpha1.NodeReboot) *rebootView {
+	return &rebootView{obj: obj, next: obj.Status, node: p.nodes[obj.Spec.NodeName]}
+}
+
+func (n *nodeView) addReboot(r *rebootView) {
+	n.reboots = append(n.reboots, r)
+	if r.open() {
+		n.open = r
+	}
+	if attempt := r.next.Attempt; attempt != nil && attempt.BackTime != nil && attempt.BackTime.After(n.lastBack) {
+		n.lastBack = attempt.BackTime.Time
+	}
+}
+
+// underWay: the node may be going down, is down, or recovers. What has ended in this very pass is under way until that is written.
+func (n *nodeView) underWay() bool { return n.open != nil || n.held }
+
+// policy that owns the reboot's node; nil if there is none.
+func (r *rebootView) policy() *policyView {
+	if r.node == nil {
+		return nil
+	}
+	return r.node.policy
+}
+
+// complete: the NodeReboot ended.
+func (r *rebootView) complete() bool { return r.next.CompletionTime != nil }
+
+// open: an attempt is under way and holds a slot.
+func (r *rebootView) open() bool {
+	return !r.complete() && r.next.Attempt != nil && r.next.Attempt.EndedTime == nil
+}
+
+// waiting: the NodeReboot waits to be started.
+func (r *rebootView) waiting() bool { return !r.complete() && !r.open() && !r.deleted() }
+
+func (r *rebootView) deleted() bool { return !r.obj.DeletionTimestamp.IsZero() }
+
+// editAttempt changes a copy of the current attempt.
+func (r *rebootView) editAttempt(change func(*v1alpha1.Attempt)) {
+	attempt := *r.next.Attempt
+	change(&attempt)
+	r.next.Attempt = &attempt
+}
+
+func (r *rebootView) emit(event Event) { r.events = append(r.events, event) }
+
+// wakeAt asks for a look at t, if that is still to come.
+func (p *pass) wakeAt(t time.Time) {
+	if t.After(p.now) && (p.wake.IsZero() || t.Before(p.wake)) {
+		p.wake = t
+	}
+}
+
+// passed says whether t is over, and asks for a look at t if not.
+func (p *pass) passed(t time.Time) bool {
+	p.wakeAt(t)
+	return !p.now.Before(t)
+}
+
+func (p *pass) stamp() *metav1.MicroTime {
+	t := metav1.NewMicroTime(p.now)
+	return &t
+}
+
+func seconds(s *int32) time.Duration {
+	if s == nil {
+		return 0
+	}
+	return time.Duration(*s) * time.Second
+}
+
+func (p *pass) plan() *Plan {
+	slices.Sort(p.asks)
+	plan := &Plan{Asks: slices.Compact(p.asks)}
+	plan.Slots, plan.SlotsChanged = p.desiredSlots()
+	plan.Work = p.work()
+	plan.Policies = p.policyChanges()
+	plan.Prune = p.prune()
+	plan.Wake = p.wake
+	return plan
+}

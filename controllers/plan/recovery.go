@@ -1,0 +1,196 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// maxWorkloads bounds the workloads that one NodeReboot remembers; the API has the same limit.
+const maxWorkloads = 512
+
+// clockGrain is how much earlier than the boot a pod's readiness may seem to be: both come from the host's clock, boot times are computed
+// to the second and conditions are cut to it. Readiness of before the boot is older than that, for a host takes longer to go down.
+const clockGrain = 2 * time.Second
+
+// recover takes an attempt from another boot ID to the end of its slot: first the node itself is proved and uncordoned, then its
+// workloads have to be as ready as before.
+func (p *pass) recover(r *rebootView) {
+	p.asks = append(p.asks, r.node.Name)
+	wait := p.nodeProof(r)
+	if wait.reason == v1alpha1.ReasonSentinelStillPresent {
+		p.failAfterBoot(r, wait)
+		return
+	}
+	if wait.passed() && r.next.Attempt.UncordonedTime == nil {
+		r.editAttempt(func(a *v1alpha1.Attempt) { a.UncordonedTime = p.stamp() })
+	}
+	if wait.passed() {
+		wait = p.workloadProof(r)
+	}
+	switch {
+	case wait.passed():
+		p.succeed(r)
+	case r.deleted() && (r.next.Attempt.UncordonedTime != nil || r.next.Attempt.StalledTime != nil):
+		p.endAttempt(r, v1alpha1.ReasonDeleted, "The NodeReboot was deleted.")
+	default:
+		p.awaitRecovery(r, wait)
+	}
+}
+
+// failAfterBoot ends an attempt that rebooted the host in vain. The next one has to end the boot that runs now.
+func (p *pass) failAfterBoot(r *rebootView, v verdict) {
+	p.fail(r, v.reason, v.message)
+	if !r.complete() {
+		r.next.Before, r.next.After = r.node.boot(), nil
+	}
+}
+
+func (p *pass) succeed(r *rebootView) {
+	message := fmt.Sprintf("Node %s runs another boot, is Ready and does not ask for a reboot any more", r.node.Name)
+	if n := len(r.next.Workloads); n > 0 {
+		message += fmt.Sprintf("; the %d workloads that had pods on it are as ready as before", n)
+	}
+	p.endAttempt(r, v1alpha1.ReasonProved, message+".")
+	p.complete(r, v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, message+".")
+}
+
+// awaitRecovery waits on, and stalls when it takes too long.
+func (p *pass) awaitRecovery(r *rebootView, wait verdict) {
+	r.wait = wait
+	policy := r.policy()
+	if policy == nil {
+		return
+	}
+	deadline := r.next.Attempt.BackTime.Add(seconds(policy.spec.Recovery.TimeoutSeconds))
+	if p.passed(deadline) {
+		p.stall(r, v1alpha1.ReasonRecoveryTimedOut, fmt.Sprintf("Node %s came back and did not recover in time: %s It is still watched; "+
+			"delete this NodeReboot to give it up.", r.node.Name, wait.message))
+	}
+}
+
+// nodeProof says what is missing until the node itself counts as rebooted and healthy.
+func (p *pass) nodeProof(r *rebootView) verdict {
+	if !r.node.Ready {
+		return verdict{reason: v1alpha1.ReasonNodeNotReady, message: fmt.Sprintf("Node %s runs another boot and is not Ready yet.", r.node.Name)}
+	}
+	switch {
+	case r.sentinel() == v1alpha1.SentinelUnknown || r.next.Report.BootTime == nil:
+		return verdict{reason: v1alpha1.ReasonSentinelUnknown, message: fmt.Sprintf(
+			"The helper of node %s has not said since the boot whether the sentinel is gone.", r.node.Name)}
+	case r.sentinel() == v1alpha1.SentinelRequired:
+		return verdict{reason: v1alpha1.ReasonSentinelStillPresent, message: fmt.Sprintf(
+			"Node %s was rebooted and still asks for a reboot.", r.node.Name)}
+	}
+	pods, known := p.snapshot.Pods[r.node.Name]
+	if !known {
+		return verdict{reason: v1alpha1.ReasonPodStatusStale, message: fmt.Sprintf("The pods of node %s were not read yet.", r.node.Name)}
+	}
+	return podProof(r, pods)
+}
+
+// podProof looks at the pods that stayed on the node. For some seconds after a boot their statuses are those of before, so only
+// readiness that is newer than the boot counts; this needs no NotReady to have been seen.
+func podProof(r *rebootView, pods []Pod) verdict {
+	booted := r.next.Report.BootTime.Add(-clockGrain)
+	ready := map[WorkloadKey]bool{}
+	for i := range pods {
+		pod := &pods[i]
+		switch {
+		case pod.Finished || pod.Terminating || !pod.Ready:
+			continue
+		case pod.ReadySince.Before(booted) && pod.StartedSince.Before(booted):
+			return verdict{reason: v1alpha1.ReasonPodStatusStale, message: fmt.Sprintf(
+				"Pod %s/%s on node %s still shows its status of before the boot.", pod.Namespace, pod.Name, r.node.Name)}
+		}
+		for _, key := range pod.Workloads {
+			ready[key] = true
+		}
+	}
+	for _, w := range r.next.Workloads {
+		if w.Kind == v1alpha1.WorkloadDaemonSet && !ready[keyOf(w)] {
+			return verdict{reason: v1alpha1.ReasonDaemonSetsNotReady, message: fmt.Sprintf(
+				"The pod of DaemonSet %s/%s on node %s is not Ready since the boot.", w.Namespace, w.Name, r.node.Name)}
+		}
+	}
+	return verdict{}
+}
+
+// workloadProof says what is missing until the slot may be freed, once the node itself is proved.
+func (p *pass) workloadProof(r *rebootView) verdict {
+	policy := r.policy()
+	if policy == nil {
+		return verdict{}
+	}
+	recovery := policy.spec.Recovery
+	settled := r.next.Attempt.UncordonedTime.Add(seconds(recovery.SettleSeconds))
+	if !p.passed(settled) {
+		return verdict{reason: v1alpha1.ReasonSettling, message: fmt.Sprintf("Node %s settles until %s.", r.node.Name, clockTime(settled))}
+	}
+	if recovery.Workloads == v1alpha1.WorkloadsIgnore {
+		return verdict{}
+	}
+	var missing []string
+	for _, w := range r.next.Workloads {
+		if lack := p.notAsReadyAsBefore(w); lack != "" {
+			missing = append(missing, lack)
+		}
+	}
+	if len(missing) == 0 {
+		return verdict{}
+	}
+	message := missing[0]
+	if len(missing) > 1 {
+		message += fmt.Sprintf(" (and %d more)", len(missing)-1)
+	}
+	return verdict{reason: v1alpha1.ReasonWorkloadsNotReady, message: message + "."}
+}
+
+// notAsReadyAsBefore describes a workload that has fewer ready pods than before the drain, and fewer than it wants to have now.
+func (p *pass) notAsReadyAsBefore(w v1alpha1.WorkloadRef) string {
+	now, exists := p.snapshot.Workloads[keyOf(w)]
+	if w.Kind == v1alpha1.WorkloadDaemonSet || !exists {
+		return ""
+	}
+	need := min(w.Ready, now.Desired)
+	if !now.Stale && now.Ready >= need {
+		return ""
+	}
+	return fmt.Sprintf("%s %s/%s is not as ready as before the drain, when it had %d ready pods", w.Kind, w.Namespace, w.Name, w.Ready)
+}
+
+func keyOf(w v1alpha1.WorkloadRef) WorkloadKey {
+	return WorkloadKey{Kind: w.Kind, Namespace: w.Namespace, Name: w.Name}
+}
+
+// captureWorkloads remembers how ready the workloads of a node's pods are, to compare with after the reboot. Of DaemonSets only those
+// count whose pod on the node is ready.
+func (p *pass) captureWorkloads(pods []Pod) []v1alpha1.WorkloadRef {
+	seen := map[WorkloadKey]int32{}
+	for i := range pods {
+		pod := &pods[i]
+		if pod.Finished || pod.Terminating {
+			continue
+		}
+		for _, key := range pod.Workloads {
+			switch {
+			case key.Kind != v1alpha1.WorkloadDaemonSet:
+				seen[key] = p.snapshot.Workloads[key].Ready
+			case pod.Ready:
+				seen[key] = 1
+			}
+		}
+	}
+	refs := make([]v1alpha1.WorkloadRef, 0, len(seen))
+	for key, ready := range seen {
+		refs = append(refs, v1alpha1.WorkloadRef{Kind: key.Kind, Namespace: key.Namespace, Name: key.Name, Ready: ready})
+	}
+	slices.SortFunc(refs, func(a, b v1alpha1.WorkloadRef) int {
+		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	})
+	return refs[:min(len(refs), maxWorkloads)]
+}

@@ -1,0 +1,170 @@
+package plan
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// Snapshot is everything that a plan depends on besides the time. A plan never changes any of it, and its order does not matter.
+type Snapshot struct {
+	Policies []*v1alpha1.RebootPolicy
+	Reboots  []*v1alpha1.NodeReboot
+	Nodes    []Node
+	// Slots are the grants that the slots object holds, by node name.
+	Slots map[string]Slot
+	// Pods are the pods bound to a node, by node name, for the nodes that were asked for (see Plan.Asks). A node that is missing here was
+	// not looked at; one with no pods is present and empty.
+	Pods map[string][]Pod
+	// Workloads is the readiness of every workload that Pods or a NodeReboot with an open attempt refers to. One that is missing does not
+	// exist any more.
+	Workloads map[WorkloadKey]Workload
+	// ClusterMaxUnavailable is the cluster-wide limit, in nodes or percent of all nodes; nil is no limit of its own.
+	ClusterMaxUnavailable *intstr.IntOrString
+}
+
+// Node is what a plan needs to know of a Node.
+type Node struct {
+	Name, UID     string
+	Labels        map[string]string
+	Taints        []corev1.Taint
+	Unschedulable bool
+	// CordonedFor is the value of the cordon annotation: the UID of the NodeReboot for which the operator cordoned the node.
+	CordonedFor   string
+	Ready         bool
+	BootID        string
+	KernelVersion string
+	// Maintenance is which of the maintenance conditions (MaintenanceConditions) are True on the node.
+	Maintenance map[corev1.NodeConditionType]bool
+	// HelperReady says that a helper pod on the node is Ready.
+	HelperReady bool
+}
+
+// Pod is what a plan needs to know of a pod bound to a node.
+type Pod struct {
+	Namespace, Name string
+	// Workloads that the pod belongs to: its controller and the PodDisruptionBudgets that cover it.
+	Workloads []WorkloadKey
+	// Finished pods have ended (Succeeded or Failed); Terminating ones are being deleted.
+	Finished, Terminating bool
+	Ready                 bool
+	// ReadySince is when Ready last changed, by the kubelet's clock.
+	ReadySince time.Time
+	// StartedSince is when the youngest of the running containers started, by the kubelet's clock; zero when one is not running.
+	StartedSince time.Time
+}
+
+// WorkloadKey names a workload.
+type WorkloadKey struct {
+	Kind            v1alpha1.WorkloadKind
+	Namespace, Name string
+}
+
+// Workload is how ready a workload is.
+type Workload struct {
+	// Ready is the number of ready pods; of a PodDisruptionBudget, of healthy ones.
+	Ready int32
+	// Desired is how many there should be.
+	Desired int32
+	// Stale says that the workload's controller has not seen its latest spec, so Ready says nothing yet.
+	Stale bool
+}
+
+// Slot is one grant in the slots object: this attempt of this NodeReboot may take its node down.
+type Slot struct {
+	Reboot  string `json:"nodeReboot"`
+	UID     string `json:"uid"`
+	Attempt int32  `json:"attempt"`
+	// Gone says that a live read found no such NodeReboot.
+	Gone bool `json:"-"`
+}
+
+// Plan is what to do now, and when to look again.
+type Plan struct {
+	// Asks names nodes whose pods have to be read before the plan can go on with them. Compute again with them in Snapshot.Pods.
+	Asks []string
+	// Slots is what the slots object should hold; SlotsChanged says that it holds something else.
+	Slots        map[string]Slot
+	SlotsChanged bool
+	// Work is what to write, in the order of node names. Work on different nodes is independent.
+	Work []NodeWork
+	// Policies are the policies whose status changed.
+	Policies []PolicyChange
+	// Prune names finished NodeReboots that history does not keep.
+	Prune []string
+	// Wake is when to look again if nothing happens before; zero is never.
+	Wake time.Time
+}
+
+// NodeWork is everything to write for one node, in this order: finalizers to add, the node, statuses, the node's conditions, finalizers
+// to remove. A step that fails leaves the rest to the next pass.
+type NodeWork struct {
+	Node string
+	// Granted says that the work needs the slot which this plan grants: without the write of the slots object nothing of it may be done.
+	Granted bool
+	// Patch changes the Node; nil is nothing.
+	Patch *NodePatch
+	// Maintenance is what the node's maintenance conditions should be; nil is no change. A type that is missing is to be removed.
+	Maintenance map[corev1.NodeConditionType]MaintenanceCondition
+	Reboots     []RebootChange
+}
+
+// NodePatch changes a Node in one request.
+type NodePatch struct {
+	// Taints replaces the node's taints if SetTaints.
+	SetTaints bool
+	Taints    []corev1.Taint
+	// Unschedulable is set if not nil.
+	Unschedulable *bool
+	// CordonedFor sets the cordon annotation if not nil; empty removes it.
+	CordonedFor *string
+}
+
+// MaintenanceCondition is one maintenance condition that is True on a node.
+type MaintenanceCondition struct {
+	Reason, Message string
+}
+
+// RebootChange is what to write for one NodeReboot.
+type RebootChange struct {
+	Object *v1alpha1.NodeReboot
+	// Status is the whole next status; its report is the one that was read.
+	Status v1alpha1.NodeRebootStatus
+	// StatusChanged says that Status differs from what was read.
+	StatusChanged bool
+	// AddFinalizer and RemoveFinalizer change the finalizer.
+	AddFinalizer, RemoveFinalizer bool
+	// Events to emit once the status is written.
+	Events []Event
+}
+
+// PolicyChange is what to write for one RebootPolicy.
+type PolicyChange struct {
+	Object *v1alpha1.RebootPolicy
+	Status v1alpha1.RebootPolicyStatus
+	Events []Event
+}
+
+// Event tells people what happened.
+type Event struct {
+	// Warning events are for what a person should look at.
+	Warning bool
+	Reason  string
+	Message string
+	// OnNode emits the event for the Node as well.
+	OnNode bool
+}
+
+// The maintenance conditions that are published on a Node (KEP-5683), in the order of a maintenance.
+const (
+	MaintenancePlanned    corev1.NodeConditionType = "MaintenancePlanned"
+	DrainInProgress       corev1.NodeConditionType = "DrainInProgress"
+	Drained               corev1.NodeConditionType = "Drained"
+	MaintenanceInProgress corev1.NodeConditionType = "MaintenanceInProgress"
+)
+
+// MaintenanceConditions are the types of all maintenance conditions.
+var MaintenanceConditions = []corev1.NodeConditionType{MaintenancePlanned, DrainInProgress, Drained, MaintenanceInProgress}

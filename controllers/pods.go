@@ -1,0 +1,181 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
+)
+
+// podProjection makes plan.Pods. It remembers what it read of each namespace, so it is good for one pass.
+type podProjection struct {
+	cache   client.Reader
+	budgets map[string][]budgetSelector
+}
+
+// budgetSelector is a PodDisruptionBudget and which pods it covers.
+type budgetSelector struct {
+	name     string
+	selector labels.Selector
+}
+
+func newPodProjection(cache client.Reader) *podProjection {
+	return &podProjection{cache: cache, budgets: map[string][]budgetSelector{}}
+}
+
+func (p *podProjection) pods(ctx context.Context, pods []*corev1.Pod) ([]plan.Pod, error) {
+	projected := make([]plan.Pod, 0, len(pods))
+	for _, pod := range pods {
+		workloads, err := p.workloads(ctx, pod)
+		if err != nil {
+			return nil, err
+		}
+		view := plan.Pod{
+			Namespace:    pod.Namespace,
+			Name:         pod.Name,
+			Workloads:    workloads,
+			Finished:     pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed,
+			Terminating:  !pod.DeletionTimestamp.IsZero(),
+			StartedSince: startedSince(pod),
+		}
+		if ready := readyCondition(pod); ready != nil {
+			view.Ready = ready.Status == corev1.ConditionTrue
+			view.ReadySince = ready.LastTransitionTime.Time
+		}
+		projected = append(projected, view)
+	}
+	return projected, nil
+}
+
+// workloads that a pod belongs to: its controller, if it is of a kind that is waited for, and every PodDisruptionBudget that covers it.
+func (p *podProjection) workloads(ctx context.Context, pod *corev1.Pod) ([]plan.WorkloadKey, error) {
+	var keys []plan.WorkloadKey
+	controller, err := p.controller(ctx, pod)
+	if err != nil {
+		return nil, err
+	}
+	if controller != nil {
+		keys = append(keys, *controller)
+	}
+	budgets, err := p.namespaceBudgets(ctx, pod.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	for _, budget := range budgets {
+		if budget.selector.Matches(labels.Set(pod.Labels)) {
+			keys = append(keys, plan.WorkloadKey{
+				Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: pod.Namespace, Name: budget.name,
+			})
+		}
+	}
+	return keys, nil
+}
+
+func (p *podProjection) controller(ctx context.Context, pod *corev1.Pod) (*plan.WorkloadKey, error) {
+	owner := metav1.GetControllerOfNoCopy(pod)
+	if owner == nil || !strings.HasPrefix(owner.APIVersion, appsv1.GroupName+"/") {
+		return nil, nil
+	}
+	switch owner.Kind {
+	case "DaemonSet":
+		return &plan.WorkloadKey{Kind: v1alpha1.WorkloadDaemonSet, Namespace: pod.Namespace, Name: owner.Name}, nil
+	case "StatefulSet":
+		return &plan.WorkloadKey{Kind: v1alpha1.WorkloadStatefulSet, Namespace: pod.Namespace, Name: owner.Name}, nil
+	case "ReplicaSet":
+		return p.deployment(ctx, pod, owner.Name)
+	}
+	return nil, nil
+}
+
+// deployment finds the Deployment of a ReplicaSet by name: the Deployment controller names a ReplicaSet after its Deployment and the
+// template's hash, and puts the hash on the pods as a label. That saves a cache of all ReplicaSets.
+func (p *podProjection) deployment(ctx context.Context, pod *corev1.Pod, replicaSet string) (*plan.WorkloadKey, error) {
+	hash := pod.Labels[appsv1.DefaultDeploymentUniqueLabelKey]
+	name, ok := strings.CutSuffix(replicaSet, "-"+hash)
+	if hash == "" || !ok {
+		return nil, nil
+	}
+	var deployment appsv1.Deployment
+	err := p.cache.Get(ctx, types.NamespacedName{Namespace: pod.Namespace, Name: name}, &deployment, client.UnsafeDisableDeepCopy)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read Deployment %s/%s: %w", pod.Namespace, name, err)
+	}
+	return &plan.WorkloadKey{Kind: v1alpha1.WorkloadDeployment, Namespace: pod.Namespace, Name: name}, nil
+}
+
+func (p *podProjection) namespaceBudgets(ctx context.Context, namespace string) ([]budgetSelector, error) {
+	if budgets, ok := p.budgets[namespace]; ok {
+		return budgets, nil
+	}
+	var list policyv1.PodDisruptionBudgetList
+	if err := p.cache.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list PodDisruptionBudgets of namespace %s: %w", namespace, err)
+	}
+	budgets := make([]budgetSelector, 0, len(list.Items))
+	for i := range list.Items {
+		// In policy/v1 an empty selector covers every pod and a missing one none, which is what the conversion makes of them.
+		selector, err := metav1.LabelSelectorAsSelector(list.Items[i].Spec.Selector)
+		if err != nil {
+			// The API server validates selectors; one that cannot be read covers no pod for the eviction API either.
+			continue
+		}
+		budgets = append(budgets, budgetSelector{name: list.Items[i].Name, selector: selector})
+	}
+	p.budgets[namespace] = budgets
+	return budgets, nil
+}
+
+func readyCondition(pod *corev1.Pod) *corev1.PodCondition {
+	for i := range pod.Status.Conditions {
+		if pod.Status.Conditions[i].Type == corev1.PodReady {
+			return &pod.Status.Conditions[i]
+		}
+	}
+	return nil
+}
+
+func podReady(pod *corev1.Pod) bool {
+	ready := readyCondition(pod)
+	return ready != nil && ready.Status == corev1.ConditionTrue
+}
+
+// startedSince is when the youngest running container started, sidecars included; zero when a container is not running.
+func startedSince(pod *corev1.Pod) time.Time {
+	var youngest time.Time
+	for i := range pod.Status.ContainerStatuses {
+		running := pod.Status.ContainerStatuses[i].State.Running
+		if running == nil {
+			return time.Time{}
+		}
+		youngest = later(youngest, running.StartedAt.Time)
+	}
+	// Of the init containers only sidecars still run once a pod is ready.
+	for i := range pod.Status.InitContainerStatuses {
+		if running := pod.Status.InitContainerStatuses[i].State.Running; running != nil {
+			youngest = later(youngest, running.StartedAt.Time)
+		}
+	}
+	return youngest
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

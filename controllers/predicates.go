@@ -1,0 +1,98 @@
+package controllers
+
+import (
+	"maps"
+	"slices"
+	"sync/atomic"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
+)
+
+// nodeChanged says whether a plan could see the difference between two states of a Node. Heartbeats, images and the like make none.
+func nodeChanged(before, after *corev1.Node) bool {
+	return metadataChanged(before, after) ||
+		!maps.Equal(before.Labels, after.Labels) ||
+		before.Annotations[v1alpha1.CordonAnnotation] != after.Annotations[v1alpha1.CordonAnnotation] ||
+		before.Spec.Unschedulable != after.Spec.Unschedulable ||
+		!equality.Semantic.DeepEqual(before.Spec.Taints, after.Spec.Taints) ||
+		before.Status.NodeInfo.BootID != after.Status.NodeInfo.BootID ||
+		before.Status.NodeInfo.KernelVersion != after.Status.NodeInfo.KernelVersion ||
+		nodeCondition(before, corev1.NodeReady) != nodeCondition(after, corev1.NodeReady) ||
+		slices.ContainsFunc(plan.MaintenanceConditions, func(t corev1.NodeConditionType) bool {
+			return nodeCondition(before, t) != nodeCondition(after, t)
+		})
+}
+
+// nodeRebootChanged lets everything through that a plan reads, the manager's own status too: a plan is empty for a cluster to which it
+// was applied, so the pass that follows a write finds nothing to do, unless something else happened as well.
+func nodeRebootChanged(before, after *v1alpha1.NodeReboot) bool {
+	return metadataChanged(before, after) ||
+		before.Generation != after.Generation ||
+		!slices.Equal(before.Finalizers, after.Finalizers) ||
+		!equality.Semantic.DeepEqual(before.Status, after.Status)
+}
+
+// policyChanged drops status updates: nothing in a policy's status is read back.
+func policyChanged(before, after *v1alpha1.RebootPolicy) bool {
+	return metadataChanged(before, after) || before.Generation != after.Generation
+}
+
+func helperChanged(before, after *corev1.Pod) bool {
+	return metadataChanged(before, after) || before.Spec.NodeName != after.Spec.NodeName || podReady(before) != podReady(after)
+}
+
+func deploymentChanged(before, after *appsv1.Deployment) bool {
+	return metadataChanged(before, after) || deploymentReadiness(before) != deploymentReadiness(after)
+}
+
+func statefulSetChanged(before, after *appsv1.StatefulSet) bool {
+	return metadataChanged(before, after) || statefulSetReadiness(before) != statefulSetReadiness(after)
+}
+
+func budgetChanged(before, after *policyv1.PodDisruptionBudget) bool {
+	return metadataChanged(before, after) || budgetReadiness(before) != budgetReadiness(after)
+}
+
+// metadataChanged says whether the object is being deleted since, or is another one of the same name: a watch that was interrupted shows
+// a deletion and a creation as one update.
+func metadataChanged(before, after client.Object) bool {
+	return before.GetUID() != after.GetUID() || before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero()
+}
+
+func nodeCondition(node *corev1.Node, conditionType corev1.NodeConditionType) corev1.ConditionStatus {
+	for i := range node.Status.Conditions {
+		if node.Status.Conditions[i].Type == conditionType {
+			return node.Status.Conditions[i].Status
+		}
+	}
+	return ""
+}
+
+// interest is which workloads a plan looks at; changes of all others ask for no pass. A pass replaces it before it reads any of them: what
+// changed before that is in the cache and will be read, what changes later asks for another pass.
+type interest struct {
+	keys atomic.Pointer[sets.Set[plan.WorkloadKey]]
+}
+
+func (i *interest) set(keys sets.Set[plan.WorkloadKey]) { i.keys.Store(&keys) }
+
+func (i *interest) has(kind v1alpha1.WorkloadKind, object client.Object) bool {
+	keys := i.keys.Load()
+	return keys != nil && keys.Has(plan.WorkloadKey{Kind: kind, Namespace: object.GetNamespace(), Name: object.GetName()})
+}
+
+func (i *interest) hasDeployment(d *appsv1.Deployment) bool { return i.has(v1alpha1.WorkloadDeployment, d) }
+
+func (i *interest) hasStatefulSet(s *appsv1.StatefulSet) bool { return i.has(v1alpha1.WorkloadStatefulSet, s) }
+
+func (i *interest) hasBudget(b *policyv1.PodDisruptionBudget) bool {
+	return i.has(v1alpha1.WorkloadPodDisruptionBudget, b)
+}

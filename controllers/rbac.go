@@ -1,0 +1,31 @@
+package controllers
+
+// What the manager may do; config/rbac/role.yaml is generated from here. Left out on purpose: creating or deleting pods, evictions, exec,
+// Secrets, and every ConfigMap but the one that fences slots.
+//
+// Nodes are patched to taint, cordon and annotate them. Their status is patched to publish the lifecycle conditions of KEP-5683.
+//
+// +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups="",resources=nodes/status,verbs=patch
+//
+// +kubebuilder:rbac:groups=reboot-operator.io,resources=rebootpolicies,verbs=get;list;watch
+// +kubebuilder:rbac:groups=reboot-operator.io,resources=rebootpolicies/status,verbs=patch;update
+// +kubebuilder:rbac:groups=reboot-operator.io,resources=nodereboots,verbs=get;list;watch;create;patch;update;delete
+// +kubebuilder:rbac:groups=reboot-operator.io,resources=nodereboots/status,verbs=patch;update
+// +kubebuilder:rbac:groups=reboot-operator.io,resources=nodereboots/finalizers,verbs=update
+//
+// Pods and workloads are read to know whether a node's helper is Ready, and what has to be ready again after a reboot.
+//
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups=apps,resources=daemonsets;deployments;replicasets;statefulsets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch
+//
+// Events about cluster-scoped objects go to the namespace default, so this cannot be confined to the manager's own.
+//
+// +kubebuilder:rbac:groups="";events.k8s.io,resources=events,verbs=create;patch
+//
+// Leader election and the object that fences slots. RBAC cannot confine create to a name.
+//
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=reboot-operator-system,resources=leases,verbs=get;create;update;patch
+// +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,verbs=create
+// +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,resourceNames=reboot-operator-slots,verbs=get;update;patch

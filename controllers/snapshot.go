@@ -1,0 +1,247 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
+)
+
+// snapshot is a plan's input, and what the executor needs besides the plan: the objects as they were when the plan was made, so that its
+// writes fail if they have changed since.
+type snapshot struct {
+	plan.Snapshot
+	// nodes as cached, by name. They belong to the cache: never change them.
+	nodes map[string]*corev1.Node
+	// slots is the slots object as read live; nil if it was not read, or does not exist.
+	slots *corev1.ConfigMap
+}
+
+// reader is the only reader of the cluster.
+type reader struct {
+	// cache reads from the manager's cache and sees every write of this process.
+	cache client.Reader
+	// live reads from the API server.
+	live                  client.Reader
+	pods                  podWatcher
+	interest              *interest
+	namespace             string
+	clusterMaxUnavailable *intstr.IntOrString
+}
+
+// podWatcher knows the pods of single nodes.
+type podWatcher interface {
+	// watch makes nodes the nodes whose pods are known. An error is about some of them; list says about which.
+	watch(ctx context.Context, nodes []string) error
+	// list returns the pods of a node, and whether they are known. The pods belong to a cache: never change them.
+	list(node string) ([]*corev1.Pod, bool)
+}
+
+// read makes a snapshot without any pods. It calls the API server only while there is a NodeReboot that is not complete.
+func (r *reader) read(ctx context.Context) (*snapshot, error) {
+	s := &snapshot{Snapshot: plan.Snapshot{ClusterMaxUnavailable: r.clusterMaxUnavailable}}
+	if err := r.readPolicies(ctx, s); err != nil {
+		return nil, err
+	}
+	if err := r.readReboots(ctx, s); err != nil {
+		return nil, err
+	}
+	if err := r.readNodes(ctx, s); err != nil {
+		return nil, err
+	}
+	keys := openWorkloads(s.Reboots)
+	r.interest.set(keys)
+	if err := r.readWorkloads(ctx, s, keys); err != nil {
+		return nil, err
+	}
+	if err := r.readSlots(ctx, s); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// fill adds the pods of nodes to a snapshot, and the workloads that they belong to. An error may be about some of the nodes; those are
+// then missing in the snapshot, which is complete otherwise.
+func (r *reader) fill(ctx context.Context, s *snapshot, nodes []string) error {
+	watchErr := r.pods.watch(ctx, nodes)
+	project := newPodProjection(r.cache)
+	filled := make(map[string][]plan.Pod, len(nodes))
+	keys := openWorkloads(s.Reboots)
+	for _, node := range nodes {
+		pods, known := r.pods.list(node)
+		if !known {
+			continue
+		}
+		projected, err := project.pods(ctx, pods)
+		if err != nil {
+			return err
+		}
+		filled[node] = projected
+		for i := range projected {
+			keys.Insert(projected[i].Workloads...)
+		}
+	}
+	s.Pods = filled
+	r.interest.set(keys)
+	if err := r.readWorkloads(ctx, s, keys); err != nil {
+		return err
+	}
+	return watchErr
+}
+
+func (r *reader) readPolicies(ctx context.Context, s *snapshot) error {
+	var list v1alpha1.RebootPolicyList
+	if err := r.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list RebootPolicies: %w", err)
+	}
+	for i := range list.Items {
+		s.Policies = append(s.Policies, &list.Items[i])
+	}
+	return nil
+}
+
+func (r *reader) readReboots(ctx context.Context, s *snapshot) error {
+	var list v1alpha1.NodeRebootList
+	if err := r.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list NodeReboots: %w", err)
+	}
+	for i := range list.Items {
+		s.Reboots = append(s.Reboots, &list.Items[i])
+	}
+	return nil
+}
+
+func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
+	ready, err := r.readyHelpers(ctx)
+	if err != nil {
+		return err
+	}
+	var list corev1.NodeList
+	if err := r.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list Nodes: %w", err)
+	}
+	s.nodes = make(map[string]*corev1.Node, len(list.Items))
+	s.Nodes = make([]plan.Node, 0, len(list.Items))
+	for i := range list.Items {
+		node := &list.Items[i]
+		s.nodes[node.Name] = node
+		s.Nodes = append(s.Nodes, planNode(node, ready.Has(node.Name)))
+	}
+	return nil
+}
+
+// readyHelpers returns the names of the nodes that have a helper pod that is Ready.
+func (r *reader) readyHelpers(ctx context.Context) (sets.Set[string], error) {
+	var list corev1.PodList
+	if err := r.cache.List(ctx, &list, client.InNamespace(r.namespace),
+		client.MatchingLabels{componentLabel: helperComponent}, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list helper pods: %w", err)
+	}
+	nodes := sets.New[string]()
+	for i := range list.Items {
+		if pod := &list.Items[i]; podReady(pod) && pod.DeletionTimestamp.IsZero() {
+			nodes.Insert(pod.Spec.NodeName)
+		}
+	}
+	return nodes, nil
+}
+
+func planNode(node *corev1.Node, helperReady bool) plan.Node {
+	view := plan.Node{
+		Name:          node.Name,
+		UID:           string(node.UID),
+		Labels:        node.Labels,
+		Taints:        node.Spec.Taints,
+		Unschedulable: node.Spec.Unschedulable,
+		CordonedFor:   node.Annotations[v1alpha1.CordonAnnotation],
+		Ready:         nodeCondition(node, corev1.NodeReady) == corev1.ConditionTrue,
+		BootID:        node.Status.NodeInfo.BootID,
+		KernelVersion: node.Status.NodeInfo.KernelVersion,
+		HelperReady:   helperReady,
+	}
+	for _, t := range plan.MaintenanceConditions {
+		if nodeCondition(node, t) != corev1.ConditionTrue {
+			continue
+		}
+		if view.Maintenance == nil {
+			view.Maintenance = make(map[corev1.NodeConditionType]bool, len(plan.MaintenanceConditions))
+		}
+		view.Maintenance[t] = true
+	}
+	return view
+}
+
+// openWorkloads are the workloads that NodeReboots with an open attempt refer to.
+func openWorkloads(reboots []*v1alpha1.NodeReboot) sets.Set[plan.WorkloadKey] {
+	keys := sets.New[plan.WorkloadKey]()
+	for _, reboot := range reboots {
+		if reboot.Status.Attempt == nil || reboot.Status.Attempt.EndedTime != nil || reboot.Status.CompletionTime != nil {
+			continue
+		}
+		for _, ref := range reboot.Status.Workloads {
+			keys.Insert(plan.WorkloadKey{Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name})
+		}
+	}
+	return keys
+}
+
+// readSlots reads the slots object live, while any NodeReboot is not complete: what is granted is decided from it, so it must not be
+// older than what a former leader wrote.
+func (r *reader) readSlots(ctx context.Context, s *snapshot) error {
+	known := make(map[string]types.UID, len(s.Reboots))
+	idle := true
+	for _, reboot := range s.Reboots {
+		known[reboot.Name] = reboot.UID
+		idle = idle && reboot.Status.CompletionTime != nil
+	}
+	if idle {
+		return nil
+	}
+	var object corev1.ConfigMap
+	err := r.live.Get(ctx, types.NamespacedName{Namespace: r.namespace, Name: v1alpha1.SlotsName}, &object)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("read the slots object: %w", err)
+	}
+	s.slots = &object
+	s.Slots = decodeSlots(object.Data)
+	for node, slot := range s.Slots {
+		if uid, ok := known[slot.Reboot]; ok && string(uid) == slot.UID {
+			continue
+		}
+		gone, err := r.gone(ctx, slot)
+		if err != nil {
+			return err
+		}
+		slot.Gone = gone
+		s.Slots[node] = slot
+	}
+	return nil
+}
+
+// gone asks the API server whether the NodeReboot that holds a slot is gone: that the cache does not know it may mean that the cache is
+// behind what another leader granted.
+func (r *reader) gone(ctx context.Context, slot plan.Slot) (bool, error) {
+	if slot.Reboot == "" {
+		return true, nil
+	}
+	var reboot v1alpha1.NodeReboot
+	err := r.live.Get(ctx, types.NamespacedName{Name: slot.Reboot}, &reboot)
+	if apierrors.IsNotFound(err) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read NodeReboot %s, which holds a slot: %w", slot.Reboot, err)
+	}
+	return string(reboot.UID) != slot.UID, nil
+}

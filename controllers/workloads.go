@@ -1,0 +1,95 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
+)
+
+// readWorkloads reads how ready the workloads are. Those that do not exist stay out.
+func (r *reader) readWorkloads(ctx context.Context, s *snapshot, keys sets.Set[plan.WorkloadKey]) error {
+	s.Workloads = make(map[plan.WorkloadKey]plan.Workload, len(keys))
+	for key := range keys {
+		workload, err := readWorkload(ctx, r.cache, key)
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read %s %s/%s: %w", key.Kind, key.Namespace, key.Name, err)
+		}
+		if workload != nil {
+			s.Workloads[key] = *workload
+		}
+	}
+	return nil
+}
+
+// readWorkload returns nil for a DaemonSet: whether it is ready on a node can be seen from its pod there.
+func readWorkload(ctx context.Context, reader client.Reader, key plan.WorkloadKey) (*plan.Workload, error) {
+	name := types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
+	var workload plan.Workload
+	switch key.Kind {
+	case v1alpha1.WorkloadDeployment:
+		var object appsv1.Deployment
+		if err := reader.Get(ctx, name, &object, client.UnsafeDisableDeepCopy); err != nil {
+			return nil, err
+		}
+		workload = deploymentReadiness(&object)
+	case v1alpha1.WorkloadStatefulSet:
+		var object appsv1.StatefulSet
+		if err := reader.Get(ctx, name, &object, client.UnsafeDisableDeepCopy); err != nil {
+			return nil, err
+		}
+		workload = statefulSetReadiness(&object)
+	case v1alpha1.WorkloadPodDisruptionBudget:
+		var object policyv1.PodDisruptionBudget
+		if err := reader.Get(ctx, name, &object, client.UnsafeDisableDeepCopy); err != nil {
+			return nil, err
+		}
+		workload = budgetReadiness(&object)
+	default:
+		return nil, nil
+	}
+	return &workload, nil
+}
+
+// replicas is 1 if it is not set, as the API server defaults it.
+func replicas(n *int32) int32 {
+	if n == nil {
+		return 1
+	}
+	return *n
+}
+
+func deploymentReadiness(d *appsv1.Deployment) plan.Workload {
+	return plan.Workload{
+		Ready:   d.Status.ReadyReplicas,
+		Desired: replicas(d.Spec.Replicas),
+		Stale:   d.Status.ObservedGeneration < d.Generation,
+	}
+}
+
+func statefulSetReadiness(s *appsv1.StatefulSet) plan.Workload {
+	return plan.Workload{
+		Ready:   s.Status.ReadyReplicas,
+		Desired: replicas(s.Spec.Replicas),
+		Stale:   s.Status.ObservedGeneration < s.Generation,
+	}
+}
+
+func budgetReadiness(b *policyv1.PodDisruptionBudget) plan.Workload {
+	return plan.Workload{
+		Ready:   b.Status.CurrentHealthy,
+		Desired: b.Status.ExpectedPods,
+		Stale:   b.Status.ObservedGeneration < b.Generation,
+	}
+}

@@ -1,0 +1,289 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/apimachinery/pkg/util/wait"
+	toolscache "k8s.io/client-go/tools/cache"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// rebootTimeout bounds the call that tells the host to reboot. The host only has to accept it in that time.
+const rebootTimeout = time.Minute
+
+// rebootAPI writes NodeReboots.
+type rebootAPI interface {
+	Create(ctx context.Context, reboot *v1alpha1.NodeReboot) error
+	Report(ctx context.Context, reboot *v1alpha1.NodeReboot, report *v1alpha1.HelperReport) (resourceVersion string, err error)
+}
+
+// agent gathers facts, lets decide decide, and does what it says. All of it happens in one goroutine but the drains.
+type agent struct {
+	Options
+	api     rebootAPI
+	source  toolscache.ListerWatcherWithContext
+	reboots *mirror[*v1alpha1.NodeReboot]
+	pods    podAPI
+
+	reading reading
+	// written holds the resource version of this process's last write to each NodeReboot.
+	written map[types.UID]string
+	jobs    map[types.UID]*running
+	// progress has a value when a job has something new to report.
+	progress chan struct{}
+	drains   sync.WaitGroup
+}
+
+// running is an order that this process carries out or carried out.
+type running struct {
+	cancel context.CancelFunc
+
+	mu  sync.Mutex
+	job job
+}
+
+func newAgent(options Options) (*agent, error) {
+	rebootREST, err := newRESTClient(options.Config, "/apis", v1alpha1.GroupVersion, v1alpha1.AddToScheme)
+	if err != nil {
+		return nil, err
+	}
+	pods, err := newPodClient(options.Config, options.NodeName, options.ImpersonateNode)
+	if err != nil {
+		return nil, err
+	}
+	return &agent{
+		Options:  options,
+		api:      &rebootClient{rest: rebootREST},
+		source:   toolscache.NewListWatchFromClient(rebootREST, rebootsResource, metav1.NamespaceNone, ofNode(options.NodeName)),
+		reboots:  newMirror[*v1alpha1.NodeReboot](),
+		pods:     pods,
+		written:  map[types.UID]string{},
+		jobs:     map[types.UID]*running{},
+		progress: make(chan struct{}, 1),
+	}, nil
+}
+
+// follow mirrors the node's NodeReboots until ctx ends.
+func (a *agent) follow(ctx context.Context) {
+	a.reboots.run(ctx, a.Log.WithName("reboots"), a.source, &v1alpha1.NodeReboot{})
+}
+
+// ready is an error until the node's NodeReboots are known.
+func (a *agent) ready() error {
+	if _, synced, err := a.reboots.snapshot(); !synced {
+		return errors.Join(errors.New("the node's NodeReboots are not known yet"), err)
+	}
+	return nil
+}
+
+// work makes passes until ctx ends: one for every hint that something changed, and repeated ones with a growing pause after a failure.
+func (a *agent) work(ctx context.Context) {
+	defer a.drains.Wait()
+	poll := a.Clock.NewTicker(a.PollInterval)
+	defer poll.Stop()
+	backoff := newBackoff()
+	var retry <-chan time.Time
+	a.readSentinel(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.reboots.changed:
+		case <-a.progress:
+		case <-retry:
+		case <-a.Sentinel.Changes():
+			a.readSentinel(ctx)
+		case <-poll.C():
+			a.readSentinel(ctx)
+		}
+		retry = nil
+		if err := a.pass(ctx); err != nil && ctx.Err() == nil {
+			pause := backoff.Step()
+			a.Log.Error(err, "Pass failed, trying again", "pause", pause)
+			retry = a.Clock.After(pause)
+			continue
+		}
+		backoff = newBackoff()
+	}
+}
+
+func newBackoff() wait.Backoff {
+	return wait.Backoff{Duration: time.Second, Factor: 2, Jitter: 0.2, Steps: 6, Cap: 30 * time.Second}
+}
+
+func (a *agent) readSentinel(ctx context.Context) {
+	state, message := a.Sentinel.Check(ctx)
+	if state != a.reading.state || message != a.reading.message {
+		a.Log.Info("Sentinel read", "state", state, "message", message)
+	}
+	a.reading = reading{state: state, message: message}
+}
+
+// pass brings everything that is known to where it should be. A failure with one NodeReboot does not keep others waiting.
+func (a *agent) pass(ctx context.Context) error {
+	f, ok, err := a.gather()
+	if !ok || err != nil {
+		return err
+	}
+	d := decide(f)
+	for _, uid := range d.stop {
+		a.jobs[uid].cancel()
+		delete(a.jobs, uid)
+	}
+	var errs []error
+	if d.create != nil {
+		errs = append(errs, a.create(ctx, d.create))
+	}
+	for _, s := range d.steps {
+		errs = append(errs, a.execute(ctx, s))
+	}
+	return errors.Join(errs...)
+}
+
+// gather returns the facts; ok is false while the NodeReboots are not known.
+func (a *agent) gather() (f facts, ok bool, err error) {
+	reboots, synced, _ := a.reboots.snapshot()
+	if !synced {
+		return facts{}, false, nil
+	}
+	bootID, err := a.Host.BootID()
+	if err != nil {
+		return facts{}, false, fmt.Errorf("read boot ID: %w", err)
+	}
+	bootTime, err := a.Host.BootTime()
+	if err != nil {
+		return facts{}, false, fmt.Errorf("read boot time: %w", err)
+	}
+	f = facts{
+		now:      a.Clock.Now(),
+		nodeName: a.NodeName,
+		boot:     boot{id: bootID, time: &metav1.MicroTime{Time: bootTime.Truncate(time.Microsecond)}},
+		sentinel: a.reading,
+		behind:   map[types.UID]bool{},
+		jobs:     make(map[types.UID]job, len(a.jobs)),
+	}
+	for uid, reboot := range reboots {
+		f.reboots = append(f.reboots, reboot)
+		f.behind[uid] = older(reboot.ResourceVersion, a.written[uid])
+	}
+	slices.SortFunc(f.reboots, func(x, y *v1alpha1.NodeReboot) int { return strings.Compare(x.Name, y.Name) })
+	for uid, r := range a.jobs {
+		f.jobs[uid] = r.get()
+	}
+	for uid := range a.written {
+		if reboots[uid] == nil {
+			delete(a.written, uid)
+		}
+	}
+	return f, true, nil
+}
+
+// older compares resource versions of one object. Those that cannot be compared are not older: the precondition of every write catches
+// what is stale.
+func older(version, than string) bool {
+	order, err := resourceversion.CompareResourceVersion(version, than)
+	return err == nil && order < 0
+}
+
+func (a *agent) create(ctx context.Context, reboot *v1alpha1.NodeReboot) error {
+	err := a.api.Create(ctx, reboot)
+	if apierrors.IsAlreadyExists(err) {
+		return nil // Made just before, and the watch has not brought it yet.
+	}
+	if err != nil {
+		return fmt.Errorf("create NodeReboot %s: %w", reboot.Name, err)
+	}
+	a.Log.Info("Created a NodeReboot", "nodeReboot", reboot.Name, "reason", reboot.Spec.Reason)
+	return nil
+}
+
+func (a *agent) execute(ctx context.Context, s step) error {
+	if s.report != nil {
+		version, err := a.api.Report(ctx, s.reboot, s.report)
+		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+			a.Log.V(1).Info("NodeReboot changed meanwhile", "nodeReboot", s.reboot.Name, "resourceVersion", s.reboot.ResourceVersion)
+			return nil // The watch brings what changed.
+		}
+		if err != nil {
+			return fmt.Errorf("report to NodeReboot %s: %w", s.reboot.Name, err)
+		}
+		a.written[s.reboot.UID] = version
+	}
+	if s.start {
+		a.start(ctx, s.reboot)
+	}
+	return nil
+}
+
+// start carries out the order of a NodeReboot, which is recorded by now.
+func (a *agent) start(ctx context.Context, reboot *v1alpha1.NodeReboot) {
+	order := reboot.Status.Order
+	log := a.Log.WithValues("nodeReboot", reboot.Name, "sequence", order.Sequence)
+	ctx, cancel := context.WithCancel(ctx)
+	r := &running{cancel: cancel, job: job{sequence: order.Sequence, state: v1alpha1.OrderStarted}}
+	a.jobs[reboot.UID] = r
+	if order.Action == v1alpha1.ActionReboot {
+		err := a.reboot(ctx, order)
+		log.Info("Told the host to reboot", "method", order.Method, "error", err)
+		a.finish(r, err)
+		return
+	}
+	a.drains.Go(func() {
+		log.Info("Draining", "deadline", order.Deadline)
+		err := newDrain(a, reboot, r).run(ctx)
+		if ctx.Err() != nil {
+			log.Info("Stopped draining: the order is not in force anymore, or the helper ends")
+			return
+		}
+		log.Info("Drain ended", "error", err)
+		a.finish(r, err)
+	})
+}
+
+// reboot tells the host to reboot, unless recording the order took until after its deadline.
+func (a *agent) reboot(ctx context.Context, order *v1alpha1.RebootOrder) error {
+	left := order.Deadline.Sub(a.Clock.Now())
+	if left <= 0 {
+		return fmt.Errorf("the deadline %s passed before the host was told to reboot", deadline(order))
+	}
+	ctx, cancel := context.WithTimeout(ctx, min(left, rebootTimeout))
+	defer cancel()
+	return a.Host.Reboot(ctx, order.Method)
+}
+
+// finish notes the result of a job, to be reported.
+func (a *agent) finish(r *running, err error) {
+	a.update(r, func(j *job) {
+		j.state, j.message = v1alpha1.OrderDone, ""
+		if err != nil {
+			j.state, j.message = v1alpha1.OrderFailed, err.Error()
+		}
+	})
+}
+
+func (a *agent) update(r *running, change func(*job)) {
+	r.mu.Lock()
+	change(&r.job)
+	r.mu.Unlock()
+	select {
+	case a.progress <- struct{}{}:
+	default:
+	}
+}
+
+func (r *running) get() job {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.job
+}

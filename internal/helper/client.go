@@ -1,0 +1,148 @@
+package helper
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// requestTimeout bounds a single request. A watch has none.
+const requestTimeout = 30 * time.Second
+
+const rebootsResource = "nodereboots"
+
+// The helper speaks to the API server through bare REST clients with just the kinds it needs: a clientset registers every kind there is,
+// which costs each node more memory than all the rest of the helper.
+
+// newRESTClient returns a client for one group version.
+func newRESTClient(config *rest.Config, apiPath string, version schema.GroupVersion, register func(*runtime.Scheme) error) (
+	*rest.RESTClient, error) {
+	scheme := runtime.NewScheme()
+	if err := register(scheme); err != nil {
+		return nil, fmt.Errorf("register %s: %w", version, err)
+	}
+	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
+	config = rest.AddUserAgent(rest.CopyConfig(config), "reboot-operator-helper")
+	config.APIPath = apiPath
+	config.GroupVersion = &version
+	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
+	// The API server's priority and fairness is the limit; the helper's own is on what it does at once.
+	config.QPS = -1
+	client, err := rest.RESTClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("client for %s: %w", version, err)
+	}
+	return client, nil
+}
+
+// asNode returns the config of a client that acts as the node (constrained impersonation, KEP-5284).
+func asNode(config *rest.Config, nodeName string) *rest.Config {
+	config = rest.CopyConfig(config)
+	config.Impersonate = rest.ImpersonationConfig{UserName: "system:node:" + nodeName}
+	return config
+}
+
+// rebootClient writes NodeReboots.
+type rebootClient struct {
+	rest rest.Interface
+}
+
+// Create creates a NodeReboot.
+func (c *rebootClient) Create(ctx context.Context, reboot *v1alpha1.NodeReboot) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	return c.rest.Post().Resource(rebootsResource).Body(reboot).Do(ctx).Error()
+}
+
+// Report writes status.report and returns the resource version that it made. It fails with a conflict if the NodeReboot is not what it was
+// when it was read: nothing is ever written, and so no order recorded, on the strength of something stale.
+func (c *rebootClient) Report(ctx context.Context, reboot *v1alpha1.NodeReboot, report *v1alpha1.HelperReport) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	body, err := json.Marshal(map[string]any{
+		"apiVersion": v1alpha1.GroupVersion.String(),
+		"kind":       "NodeReboot",
+		"metadata":   map[string]any{"name": reboot.Name, "uid": reboot.UID, "resourceVersion": reboot.ResourceVersion},
+		"status":     map[string]any{"report": report},
+	})
+	if err != nil {
+		return "", fmt.Errorf("encode report: %w", err)
+	}
+	force := true
+	written := &v1alpha1.NodeReboot{}
+	err = c.rest.Patch(types.ApplyPatchType).Resource(rebootsResource).Name(reboot.Name).SubResource("status").
+		VersionedParams(&metav1.PatchOptions{FieldManager: v1alpha1.HelperFieldManager, Force: &force}, metav1.ParameterCodec).
+		Body(body).Do(ctx).Into(written)
+	return written.ResourceVersion, err
+}
+
+// podClient lists, watches and evicts a node's pods with one identity, and asks about DaemonSets with another: nodes may not read those.
+type podClient struct {
+	toolscache.ListerWatcherWithContext
+	pods rest.Interface
+	own  rest.Interface
+}
+
+func newPodClient(config *rest.Config, nodeName string, impersonate bool) (*podClient, error) {
+	own, err := newRESTClient(config, "/api", corev1.SchemeGroupVersion, corev1.AddToScheme)
+	if err != nil {
+		return nil, err
+	}
+	pods := own
+	if impersonate {
+		pods, err = newRESTClient(asNode(config, nodeName), "/api", corev1.SchemeGroupVersion, corev1.AddToScheme)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return &podClient{
+		ListerWatcherWithContext: toolscache.NewListWatchFromClient(pods, "pods", metav1.NamespaceAll, ofNode(nodeName)),
+		pods:                     pods,
+		own:                      own,
+	}, nil
+}
+
+// Evict asks for the eviction of exactly this pod: another one of the same name, which may be on another node by now, is left alone.
+// It asks once: the client's own repetitions would hide a refusal for minutes.
+func (c *podClient) Evict(ctx context.Context, pod *corev1.Pod, gracePeriodSeconds *int64) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	body, err := json.Marshal(&policyv1.Eviction{
+		TypeMeta:   metav1.TypeMeta{APIVersion: policyv1.SchemeGroupVersion.String(), Kind: "Eviction"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
+		DeleteOptions: &metav1.DeleteOptions{
+			GracePeriodSeconds: gracePeriodSeconds,
+			Preconditions:      &metav1.Preconditions{UID: &pod.UID},
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("encode eviction: %w", err)
+	}
+	return c.pods.Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("eviction").
+		SetHeader("Content-Type", runtime.ContentTypeJSON).MaxRetries(0).Body(body).Do(ctx).Error()
+}
+
+// DaemonSetExists tells whether there is such a DaemonSet.
+func (c *podClient) DaemonSetExists(ctx context.Context, namespace, name string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	err := c.own.Get().AbsPath("/apis/apps/v1").Namespace(namespace).Resource("daemonsets").Name(name).Do(ctx).Error()
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	return err == nil, err
+}

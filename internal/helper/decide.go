@@ -1,0 +1,336 @@
+package helper
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// A message with one of these prefixes is about the present only. It is made anew each time and never carried over.
+const (
+	notePrefix     = "order not carried out: "
+	sentinelPrefix = "sentinel unknown: "
+)
+
+// maxMessage is the most characters that status.report.message takes.
+const maxMessage = 1024
+
+// facts is all that decide looks at.
+type facts struct {
+	now      time.Time
+	nodeName string
+	boot     boot
+	sentinel reading
+	// reboots are all NodeReboots of the node.
+	reboots []*v1alpha1.NodeReboot
+	// behind holds those NodeReboots whose copy is older than what this process wrote itself.
+	behind map[types.UID]bool
+	// jobs are the orders that this process carries out or carried out.
+	jobs map[types.UID]job
+}
+
+// boot is the boot that the host runs.
+type boot struct {
+	id   string
+	time *metav1.MicroTime
+}
+
+// reading is what the sentinel said last.
+type reading struct {
+	state   v1alpha1.SentinelState
+	message string
+}
+
+// job is how far this process is with one order.
+type job struct {
+	sequence int64
+	state    v1alpha1.OrderState
+	message  string
+	drain    *v1alpha1.DrainProgress
+}
+
+// decision is what to do, in the order of its fields.
+type decision struct {
+	// stop lists the NodeReboots whose order is not in force anymore.
+	stop []types.UID
+	// create is a NodeReboot for a need that has none.
+	create *v1alpha1.NodeReboot
+	// steps hold at most one entry for each NodeReboot.
+	steps []step
+}
+
+// step is what to do for one NodeReboot.
+type step struct {
+	reboot *v1alpha1.NodeReboot
+	// report is to be written; nil when nothing changed.
+	report *v1alpha1.HelperReport
+	// start tells to carry out the order, after the report was written on the very version of the object that was looked at.
+	start bool
+}
+
+// decide says what to create, to write and to start. It is idempotent: on the result of its own steps it decides to do nothing.
+func decide(f facts) decision {
+	d := decision{stop: f.obsolete(), create: f.missing()}
+	for _, reboot := range f.reboots {
+		if f.behind[reboot.UID] {
+			continue
+		}
+		if s := f.step(reboot); s.report != nil || s.start {
+			d.steps = append(d.steps, s)
+		}
+	}
+	return d
+}
+
+// obsolete lists the jobs whose order was withdrawn, replaced or finished by the manager.
+func (f facts) obsolete() []types.UID {
+	current := make(map[types.UID]int64, len(f.reboots))
+	for _, reboot := range f.reboots {
+		if order := orderInForce(reboot); order != nil {
+			current[reboot.UID] = order.Sequence
+		}
+	}
+	var stop []types.UID
+	for uid, job := range f.jobs {
+		if current[uid] != job.sequence {
+			stop = append(stop, uid)
+		}
+	}
+	return stop
+}
+
+// missing returns the NodeReboot that the current need lacks, if any.
+func (f facts) missing() *v1alpha1.NodeReboot {
+	if f.sentinel.state != v1alpha1.SentinelRequired {
+		return nil
+	}
+	name := v1alpha1.SentinelRebootName(f.nodeName, f.boot.id)
+	for _, reboot := range f.reboots {
+		if reboot.Name == name || f.carriesNeed(reboot) {
+			return nil
+		}
+	}
+	return &v1alpha1.NodeReboot{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: v1alpha1.NodeRebootSpec{
+			NodeName: f.nodeName,
+			Trigger:  v1alpha1.TriggerSentinel,
+			Reason:   f.sentinel.message,
+		},
+	}
+}
+
+func (f facts) carriesNeed(reboot *v1alpha1.NodeReboot) bool {
+	if reboot.Spec.Trigger != v1alpha1.TriggerSentinel || reboot.Status.CompletionTime != nil {
+		return false
+	}
+	before := reboot.Status.Before
+	return before == nil || before.BootID == "" || before.BootID == f.boot.id
+}
+
+func (f facts) step(reboot *v1alpha1.NodeReboot) step {
+	s := step{reboot: reboot}
+	if !f.reported(reboot) {
+		return s
+	}
+	v := f.judge(reboot)
+	report := f.report(reboot, v)
+	if !equality.Semantic.DeepEqual(reboot.Status.Report, &report) {
+		s.report = &report
+	}
+	s.start = v.kind == orderBegin || v.kind == orderResume
+	return s
+}
+
+// reported tells whether the NodeReboot is kept up to date. One that is complete is not, except that a cancelled one learns when the same
+// need comes back or goes again, so that the manager may reopen it.
+func (f facts) reported(reboot *v1alpha1.NodeReboot) bool {
+	status := &reboot.Status
+	if status.CompletionTime == nil {
+		return true
+	}
+	return status.Outcome == v1alpha1.OutcomeCancelled && reboot.Name == v1alpha1.SentinelRebootName(f.nodeName, f.boot.id) &&
+		(status.Report == nil || status.Report.Sentinel != f.sentinel.state)
+}
+
+// orderInForce returns the order of a NodeReboot that is neither complete nor being deleted.
+func orderInForce(reboot *v1alpha1.NodeReboot) *v1alpha1.RebootOrder {
+	if reboot.DeletionTimestamp != nil || reboot.Status.CompletionTime != nil {
+		return nil
+	}
+	return reboot.Status.Order
+}
+
+// verdictKind says what an order asks of this process now.
+type verdictKind int
+
+const (
+	// orderNone: there is no order, or it is finished.
+	orderNone verdictKind = iota
+	// orderBegin: it is new. It is recorded, then carried out.
+	orderBegin
+	// orderResume: a helper before this one began to drain. Draining is idempotent.
+	orderResume
+	// orderWorking: this process carries it out, or did.
+	orderWorking
+	// orderFailed: it cannot be carried out, which is its result.
+	orderFailed
+	// orderNoted: it is not carried out, and that is no result either: it may be about another boot, or be an order to reboot that was
+	// given to the host already.
+	orderNoted
+)
+
+type verdict struct {
+	kind verdictKind
+	note string
+}
+
+func (f facts) judge(reboot *v1alpha1.NodeReboot) verdict {
+	order := orderInForce(reboot)
+	if order == nil {
+		return verdict{kind: orderNone}
+	}
+	if f.jobs[reboot.UID].sequence == order.Sequence {
+		return verdict{kind: orderWorking}
+	}
+	var recorded v1alpha1.HelperReport
+	if reboot.Status.Report != nil {
+		recorded = *reboot.Status.Report
+	}
+	if order.Sequence > recorded.Sequence {
+		return f.judgeNew(order)
+	}
+	if order.Sequence == recorded.Sequence && recorded.State == v1alpha1.OrderStarted {
+		return f.judgeInterrupted(order)
+	}
+	return verdict{kind: orderNone}
+}
+
+func (f facts) judgeNew(order *v1alpha1.RebootOrder) verdict {
+	if order.BootID != f.boot.id {
+		return f.otherBoot(order)
+	}
+	if !f.now.Before(order.Deadline.Time) {
+		return verdict{orderNoted, fmt.Sprintf("%sthe deadline of order %d was %s", notePrefix, order.Sequence, deadline(order))}
+	}
+	if err := validate(order); err != nil {
+		return verdict{orderFailed, err.Error()}
+	}
+	return verdict{kind: orderBegin}
+}
+
+// judgeInterrupted is about an order that an earlier process recorded and did not bring to an end.
+func (f facts) judgeInterrupted(order *v1alpha1.RebootOrder) verdict {
+	if order.Action == v1alpha1.ActionReboot {
+		if order.BootID != f.boot.id {
+			return verdict{kind: orderNone}
+		}
+		return verdict{orderNoted, fmt.Sprintf("%sorder %d to reboot was recorded before this helper started, and the host still runs boot %s; "+
+			"it is never given to the host twice", notePrefix, order.Sequence, f.boot.id)}
+	}
+	if order.BootID != f.boot.id {
+		return f.otherBoot(order)
+	}
+	if !f.now.Before(order.Deadline.Time) {
+		return verdict{orderFailed, fmt.Sprintf("the drain was interrupted, and its deadline %s has passed", deadline(order))}
+	}
+	if err := validate(order); err != nil {
+		return verdict{orderFailed, err.Error()}
+	}
+	return verdict{kind: orderResume}
+}
+
+func (f facts) otherBoot(order *v1alpha1.RebootOrder) verdict {
+	return verdict{orderNoted, fmt.Sprintf("%sorder %d is about boot %s, and the host runs boot %s",
+		notePrefix, order.Sequence, order.BootID, f.boot.id)}
+}
+
+func deadline(order *v1alpha1.RebootOrder) string {
+	return order.Deadline.UTC().Format(time.RFC3339)
+}
+
+func validate(order *v1alpha1.RebootOrder) error {
+	switch order.Action {
+	case v1alpha1.ActionReboot:
+		return nil
+	case v1alpha1.ActionDrain:
+		if order.Drain == nil {
+			return nil
+		}
+		if _, err := labels.Parse(order.Drain.PodSelector); err != nil {
+			return fmt.Errorf("invalid pod selector %q: %w", order.Drain.PodSelector, err)
+		}
+		return nil
+	default:
+		return fmt.Errorf("unknown action %q: this helper knows Drain and Reboot", order.Action)
+	}
+}
+
+// report is what status.report should say. What was recorded before is kept, because the report is the helper's memory.
+func (f facts) report(reboot *v1alpha1.NodeReboot, v verdict) v1alpha1.HelperReport {
+	report := f.carryOver(reboot.Status.Report)
+	switch v.kind {
+	case orderNone, orderResume:
+	case orderBegin:
+		begin(&report, reboot.Status.Order, v1alpha1.OrderStarted)
+	case orderFailed:
+		begin(&report, reboot.Status.Order, v1alpha1.OrderFailed)
+		report.Message = v.note
+	case orderWorking:
+		job := f.jobs[reboot.UID]
+		report.State, report.Message = job.state, job.message
+		if job.drain != nil {
+			report.Drain = job.drain
+		}
+	case orderNoted:
+		report.Message = v.note
+	}
+	if report.Message == "" && f.sentinel.state == v1alpha1.SentinelUnknown {
+		report.Message = sentinelPrefix + f.sentinel.message
+	}
+	report.Message = truncate(report.Message, maxMessage)
+	return report
+}
+
+// carryOver combines what was recorded about orders with the present state of the host. The time of one boot is reported once: the kernel
+// derives it from a clock that is being adjusted.
+func (f facts) carryOver(previous *v1alpha1.HelperReport) v1alpha1.HelperReport {
+	report := v1alpha1.HelperReport{BootID: f.boot.id, BootTime: f.boot.time, Sentinel: f.sentinel.state}
+	if previous == nil {
+		return report
+	}
+	if previous.BootID == f.boot.id && previous.BootTime != nil {
+		report.BootTime = previous.BootTime
+	}
+	report.Sequence, report.State, report.Drain = previous.Sequence, previous.State, previous.Drain
+	ofThePresent := strings.HasPrefix(previous.Message, notePrefix) || strings.HasPrefix(previous.Message, sentinelPrefix)
+	if previous.State == v1alpha1.OrderFailed && !ofThePresent {
+		report.Message = previous.Message
+	}
+	return report
+}
+
+// begin makes the report about the order. The progress of a drain stays until the next drain.
+func begin(report *v1alpha1.HelperReport, order *v1alpha1.RebootOrder, state v1alpha1.OrderState) {
+	if order.Action == v1alpha1.ActionDrain && order.Sequence != report.Sequence {
+		report.Drain = nil
+	}
+	report.Sequence, report.State, report.Message = order.Sequence, state, ""
+}
+
+// truncate shortens text to at most limit characters.
+func truncate(text string, limit int) string {
+	text = strings.ToValidUTF8(text, "?")
+	runes := []rune(text)
+	if len(runes) <= limit {
+		return text
+	}
+	return string(runes[:limit-3]) + "..."
+}

@@ -1,0 +1,109 @@
+// Package helper is what runs on every node: it reports facts about its host and carries out the orders of the manager, each at most
+// once. It decides nothing.
+//
+// The protocol lives in the NodeReboots of the node. The manager writes status.order; the helper writes status.report, which is also the
+// helper's only memory: it records an order there before it acts on it, on the very version of the object in which it saw the order. So a
+// helper that is restarted at any moment neither forgets nor repeats an order, and one that lags behind cannot act on an order that was
+// withdrawn.
+package helper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-logr/logr"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// DefaultPollInterval is how often the sentinel is checked when it gives no hint.
+const DefaultPollInterval = time.Minute
+
+// Host is everything that a helper does to, or asks of, the machine it runs on.
+type Host interface {
+	// BootID is the kernel's random ID of the running boot.
+	BootID() (string, error)
+	// BootTime is when the host booted, by its own clock.
+	BootTime() (time.Time, error)
+	// Reboot returns once the host accepted to reboot. A method that the helper was not installed with is an error.
+	Reboot(ctx context.Context, method v1alpha1.RebootMethod) error
+}
+
+// Sentinel tells whether the host asks for a reboot.
+type Sentinel interface {
+	// Check returns the state and a message for people. A check that fails is SentinelUnknown, never one of the other two.
+	Check(ctx context.Context) (v1alpha1.SentinelState, string)
+	// Changes hints that Check may answer differently now.
+	Changes() <-chan struct{}
+}
+
+// Options say which node a helper works for, and by what means.
+type Options struct {
+	// NodeName is the node the helper runs on.
+	NodeName string
+	// Config is the helper pod's own identity.
+	Config *rest.Config
+	// ImpersonateNode lists and evicts pods as system:node:<NodeName> (constrained impersonation, KEP-5284). Without it the helper's own
+	// identity is used.
+	ImpersonateNode bool
+	// Host is the machine.
+	Host Host
+	// Sentinel of the machine.
+	Sentinel Sentinel
+	// Log is where the helper says what it does.
+	Log logr.Logger
+	// PollInterval is how often the sentinel is checked when it gives no hint; 0 is DefaultPollInterval.
+	PollInterval time.Duration
+	// HealthProbeAddress serves /healthz and /readyz; empty serves nothing.
+	HealthProbeAddress string
+	// Clock is the real one unless set.
+	Clock clock.WithTicker
+}
+
+func (o *Options) complete() error {
+	if o.NodeName == "" || o.Config == nil || o.Host == nil || o.Sentinel == nil {
+		return errors.New("node name, config, host and sentinel are required")
+	}
+	if o.PollInterval < 0 {
+		return fmt.Errorf("poll interval %s is negative", o.PollInterval)
+	}
+	if o.PollInterval == 0 {
+		o.PollInterval = DefaultPollInterval
+	}
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	if o.Log.GetSink() == nil {
+		o.Log = logr.Discard()
+	}
+	return nil
+}
+
+// Run works until ctx ends. Restarting it at any moment is safe.
+func Run(ctx context.Context, options Options) error {
+	if err := options.complete(); err != nil {
+		return fmt.Errorf("helper options: %w", err)
+	}
+	a, err := newAgent(options)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		a.follow(ctx)
+		return nil
+	})
+	group.Go(func() error {
+		a.work(ctx)
+		return nil
+	})
+	if options.HealthProbeAddress != "" {
+		group.Go(func() error { return serveHealth(ctx, options.HealthProbeAddress, a.ready) })
+	}
+	return group.Wait()
+}

@@ -1,0 +1,144 @@
+package helper
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	toolscache "k8s.io/client-go/tools/cache"
+)
+
+// object is a pointer to an API type.
+type object interface {
+	runtime.Object
+	metav1.Object
+}
+
+// mirror holds the objects that a watch sees, by UID: an object that was deleted and made again under the same name is another one. It is
+// filled by a client-go reflector, which recovers from watches that expire and connections that break.
+type mirror[T object] struct {
+	// changed has a value when something changed since it was last received from.
+	changed chan struct{}
+
+	mu      sync.Mutex
+	objects map[types.UID]T
+	synced  bool
+	err     error
+}
+
+func newMirror[T object]() *mirror[T] {
+	return &mirror[T]{changed: make(chan struct{}, 1), objects: map[types.UID]T{}}
+}
+
+// run fills the mirror until ctx ends.
+func (m *mirror[T]) run(ctx context.Context, log logr.Logger, source toolscache.ListerWatcherWithContext, example T) {
+	reflector := toolscache.NewReflectorWithOptions(&toolscache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+			list, err := source.ListWithContext(ctx, options)
+			return list, m.noteError("list", err)
+		},
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			events, err := source.WatchWithContext(ctx, options)
+			return events, m.noteError("watch", err)
+		},
+	}, example, m, toolscache.ReflectorOptions{Logger: &log})
+	reflector.RunWithContext(logr.NewContext(ctx, log))
+}
+
+// ofNode limits a list or watch to one node's objects, on the server.
+func ofNode(nodeName string) fields.Selector {
+	return fields.OneTermEqualSelector("spec.nodeName", nodeName)
+}
+
+func (m *mirror[T]) noteError(verb string, err error) error {
+	m.mu.Lock()
+	changed := (m.err == nil) != (err == nil)
+	m.err = nil
+	if err != nil {
+		m.err = fmt.Errorf("%s: %w", verb, err)
+	}
+	m.mu.Unlock()
+	if changed {
+		m.notify()
+	}
+	return err
+}
+
+// snapshot returns the objects, which must not be changed, and whether they are complete. The error is that of the last request.
+func (m *mirror[T]) snapshot() (objects map[types.UID]T, synced bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	objects = make(map[types.UID]T, len(m.objects))
+	for uid, o := range m.objects {
+		objects[uid] = o
+	}
+	return objects, m.synced, m.err
+}
+
+func (m *mirror[T]) notify() {
+	select {
+	case m.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Add implements toolscache.ReflectorStore.
+func (m *mirror[T]) Add(obj any) error {
+	o, ok := obj.(T)
+	if !ok {
+		return fmt.Errorf("unexpected object %T", obj)
+	}
+	o.SetManagedFields(nil)
+	m.mu.Lock()
+	m.objects[o.GetUID()] = o
+	m.mu.Unlock()
+	m.notify()
+	return nil
+}
+
+// Update implements toolscache.ReflectorStore.
+func (m *mirror[T]) Update(obj any) error {
+	return m.Add(obj)
+}
+
+// Delete implements toolscache.ReflectorStore.
+func (m *mirror[T]) Delete(obj any) error {
+	o, ok := obj.(T)
+	if !ok {
+		return fmt.Errorf("unexpected object %T", obj)
+	}
+	m.mu.Lock()
+	delete(m.objects, o.GetUID())
+	m.mu.Unlock()
+	m.notify()
+	return nil
+}
+
+// Replace implements toolscache.ReflectorStore.
+func (m *mirror[T]) Replace(list []any, _ string) error {
+	objects := make(map[types.UID]T, len(list))
+	for _, obj := range list {
+		o, ok := obj.(T)
+		if !ok {
+			return fmt.Errorf("unexpected object %T", obj)
+		}
+		o.SetManagedFields(nil)
+		objects[o.GetUID()] = o
+	}
+	m.mu.Lock()
+	m.objects, m.synced = objects, true
+	m.mu.Unlock()
+	m.notify()
+	return nil
+}
+
+// Resync implements toolscache.ReflectorStore.
+func (m *mirror[T]) Resync() error {
+	return nil
+}

@@ -1,0 +1,165 @@
+package testbed
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+)
+
+// reportInterval is how often the build says how far it is.
+const reportInterval = 15 * time.Second
+
+// buildAssets builds the one binary of source and puts it into dir with a link for each of its names.
+func buildAssets(ctx context.Context, log logr.Logger, source, dir string) error {
+	content, err := os.ReadFile(filepath.Join(source, "go.mod"))
+	if err != nil {
+		return fmt.Errorf("read the source of the control plane: %w", err)
+	}
+	version, err := kubernetesVersion("go.mod", content)
+	if err != nil {
+		return err
+	}
+	flags, err := versionFlags(version)
+	if err != nil {
+		return err
+	}
+	log.Info("building etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kubectl from their Go modules; "+
+		"this happens once and takes 5 to 10 minutes on 2 cores", "kubernetes", version, "into", dir, "insteadSet", AssetsVariable)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("create %s: %w", dir, err)
+	}
+	binary := filepath.Join(dir, "components")
+	if err := compile(ctx, log, source, binary, "-s -w "+flags); err != nil {
+		return err
+	}
+	for _, program := range programs() {
+		link := filepath.Join(dir, program)
+		if err := os.Remove(link); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("replace %s: %w", link, err)
+		}
+		if err := os.Symlink("components", link); err != nil {
+			return fmt.Errorf("name a program: %w", err)
+		}
+	}
+	return nil
+}
+
+// compile builds the main package of source and tells log how far it is.
+func compile(ctx context.Context, log logr.Logger, source, binary, linkerFlags string) error {
+	log.Info("downloading the modules of the control plane")
+	total, err := countPackages(ctx, source)
+	if err != nil {
+		return err
+	}
+	build := goCommand(ctx, source, "build", "-v", "-trimpath", "-ldflags", linkerFlags, "-o", binary, ".")
+	output, err := build.StderrPipe()
+	if err != nil {
+		return fmt.Errorf("read the output of go build: %w", err)
+	}
+	if err := build.Start(); err != nil {
+		return fmt.Errorf("start go build: %w", err)
+	}
+	progress := newBuildProgress(time.Now(), total)
+	stop := reportProgress(log, progress)
+	complaints := progress.read(output)
+	err = build.Wait()
+	stop()
+	if err != nil {
+		return fmt.Errorf("build the control plane: %w: %s", err, complaints)
+	}
+	log.Info("the control plane is built", "took", time.Since(progress.begin).Round(time.Second).String())
+	return nil
+}
+
+// countPackages is how many packages the build compiles when none is cached. It downloads every module that is missing.
+func countPackages(ctx context.Context, source string) (int, error) {
+	output, err := goCommand(ctx, source, "list", "-deps", ".").Output()
+	if err != nil {
+		return 0, fmt.Errorf("list the packages of the control plane: %w", commandError(err))
+	}
+	return strings.Count(string(output), "\n"), nil
+}
+
+func goCommand(ctx context.Context, dir string, args ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, "go", args...)
+	command.Dir = dir
+	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+	return command
+}
+
+// reportProgress logs progress now and then until the function that it returns is called.
+func reportProgress(log logr.Logger, progress *buildProgress) func() {
+	done := make(chan struct{})
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		ticker := time.NewTicker(reportInterval)
+		defer ticker.Stop()
+		for {
+			select {
+			case now := <-ticker.C:
+				log.Info("building the control plane", "progress", progress.describe(now))
+			case <-done:
+				return
+			}
+		}
+	})
+	return func() {
+		close(done)
+		ended.Wait()
+	}
+}
+
+// buildProgress counts the packages that "go build -v" names.
+type buildProgress struct {
+	begin time.Time
+	total int
+
+	mu       sync.Mutex
+	compiled int
+}
+
+func newBuildProgress(begin time.Time, total int) *buildProgress {
+	return &buildProgress{begin: begin, total: total}
+}
+
+// read counts until the output ends and returns the lines that name no package: compiler errors.
+func (p *buildProgress) read(output io.Reader) string {
+	var complaints []string
+	scanner := bufio.NewScanner(output)
+	for scanner.Scan() {
+		if line := scanner.Text(); isPackage(line) {
+			p.add()
+		} else {
+			complaints = append(complaints, line)
+		}
+	}
+	return strings.Join(complaints, "\n")
+}
+
+func (p *buildProgress) add() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.compiled++
+}
+
+// describe says how far the build is. Packages that were cached are not named by go build, so the total is an upper bound.
+func (p *buildProgress) describe(now time.Time) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return fmt.Sprintf("%d of at most %d packages, %s so far", p.compiled, p.total, now.Sub(p.begin).Round(time.Second))
+}
+
+// isPackage tells an import path from a message.
+func isPackage(line string) bool {
+	return line != "" && !strings.HasPrefix(line, "#") && !strings.ContainsAny(line, " \t:")
+}

@@ -1,0 +1,234 @@
+package testbed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/google/uuid"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+const (
+	defaultRebootDuration = 2 * time.Second
+	// shutdownDelay is the time from a host's yes to a reboot until it goes down.
+	shutdownDelay = 100 * time.Millisecond
+	firstKernel   = 40
+)
+
+// Fault is what goes wrong with a host when it is told to reboot.
+type Fault string
+
+const (
+	// FaultNone reboots.
+	FaultNone Fault = ""
+	// FaultNeverBack goes down and stays down until Return.
+	FaultNeverBack Fault = "NeverBack"
+	// FaultRebootIgnored says yes and does nothing.
+	FaultRebootIgnored Fault = "RebootIgnored"
+	// FaultRebootRefused answers with an error.
+	FaultRebootRefused Fault = "RebootRefused"
+)
+
+// Host is a simulated machine with its kubelet and its helper. It implements helper.Host.
+type Host struct {
+	cluster  *Cluster
+	options  NodeOptions
+	log      logr.Logger
+	sentinel *sentinel
+	helper   *helperRunner
+	gone     chan struct{} // closed when the node was deleted
+	journal  journal
+
+	// power is held for reading while a kubelet acts, and for writing to go down or come up.
+	power sync.RWMutex
+	up    bool
+	boot  int // counts boots from 1
+
+	mu           sync.Mutex
+	bootID       string
+	bootTime     time.Time
+	machineID    string
+	kernel       int
+	fault        Fault
+	rebooting    bool
+	byAnnotation bool // RebootRequiredAnnotation is on the node
+	accepted     int
+	returned     chan struct{} // closed by Return; a new one for each reboot
+}
+
+func newHost(cluster *Cluster, options NodeOptions) *Host {
+	host := &Host{
+		cluster: cluster, options: options, log: cluster.log.WithValues("node", options.Name),
+		sentinel: newSentinel(), gone: make(chan struct{}),
+		up: true, boot: 1,
+		bootID: uuid.NewString(), bootTime: cluster.clock.Now(), machineID: uuid.NewString(), kernel: firstKernel,
+	}
+	host.helper = newHelperRunner(host, !options.WithoutHelper)
+	return host
+}
+
+// Name is the name of the host and of its node.
+func (h *Host) Name() string { return h.options.Name }
+
+// Up tells whether the host runs.
+func (h *Host) Up() bool {
+	h.power.RLock()
+	defer h.power.RUnlock()
+	return h.up
+}
+
+// BootID is the random ID of the host's current or, while it is down, last boot.
+func (h *Host) BootID() (string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.bootID, nil
+}
+
+// BootTime is when the host booted, in whole seconds as Linux tells it.
+func (h *Host) BootTime() (time.Time, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.bootTime.Truncate(time.Second), nil
+}
+
+// Reboot returns once the host accepted the order; it goes down shortly after.
+func (h *Host) Reboot(_ context.Context, method v1alpha1.RebootMethod) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.fault == FaultRebootRefused:
+		h.journal.add(h.now(), EventRebootRefused, "")
+		return errors.New("the simulated host refuses to reboot")
+	case h.rebooting:
+		return errors.New("a shutdown is already in progress")
+	}
+	h.accepted++
+	h.journal.add(h.now(), EventRebootAccepted, string(method))
+	if h.fault != FaultRebootIgnored {
+		h.rebootLocked()
+	}
+	return nil
+}
+
+// PowerCycle reboots the host as if somebody had pressed its button.
+func (h *Host) PowerCycle() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.rebooting {
+		h.rebootLocked()
+	}
+}
+
+func (h *Host) rebootLocked() {
+	h.rebooting = true
+	h.returned = make(chan struct{})
+	back := h.cluster.clock.After(shutdownDelay + h.options.RebootDuration)
+	if h.fault == FaultNeverBack {
+		back = nil
+	}
+	go h.reboot(back, h.returned)
+}
+
+// RebootsAccepted is how many orders to reboot the host has said yes to.
+func (h *Host) RebootsAccepted() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.accepted
+}
+
+// SetFault chooses what goes wrong from the next order on. FaultNone ends a fault; a host that is down stays down until Return.
+func (h *Host) SetFault(fault Fault) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.fault = fault
+}
+
+// Return ends FaultNeverBack and lets the host come up if it is down.
+func (h *Host) Return() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.fault == FaultNeverBack {
+		h.fault = FaultNone
+	}
+	if h.rebooting && h.returned != nil {
+		close(h.returned)
+		h.returned = nil
+	}
+}
+
+// RequireReboot puts the sentinel there.
+func (h *Host) RequireReboot() {
+	h.journal.add(h.now(), EventSentinelSet, "")
+	h.sentinel.set(v1alpha1.SentinelRequired, "the simulated host asks for a reboot")
+}
+
+// WithdrawReboot takes the sentinel away.
+func (h *Host) WithdrawReboot() {
+	h.journal.add(h.now(), EventSentinelCleared, "")
+	h.sentinel.set(v1alpha1.SentinelNotRequired, "")
+}
+
+// BreakSentinel lets every check of the sentinel fail until RequireReboot or WithdrawReboot.
+func (h *Host) BreakSentinel() {
+	h.sentinel.set(v1alpha1.SentinelUnknown, "the simulated check fails")
+}
+
+// SetSentinelSticky chooses whether the sentinel survives a reboot.
+func (h *Host) SetSentinelSticky(sticky bool) { h.sentinel.setSticky(sticky) }
+
+// StopHelper ends the helper as if its process had been killed, and shows its pod as not ready. It returns when the helper has ended.
+func (h *Host) StopHelper() {
+	h.helper.want(false)
+	h.cluster.kubelets.lookAgain(h.Name())
+}
+
+// StartHelper undoes StopHelper.
+func (h *Host) StartHelper() {
+	h.helper.want(true)
+	h.cluster.kubelets.lookAgain(h.Name())
+}
+
+// Delete deletes the Node and turns the host off. What is left of its pods is for the control plane to collect, which takes about a minute.
+func (h *Host) Delete(ctx context.Context) error {
+	h.removed()
+	err := h.cluster.kubernetes.CoreV1().Nodes().Delete(ctx, h.Name(), metav1.DeleteOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("delete node %s: %w", h.Name(), err)
+	}
+	return nil
+}
+
+// removed turns the host off for good.
+func (h *Host) removed() {
+	h.power.Lock()
+	h.up = false
+	h.power.Unlock()
+	h.mu.Lock()
+	if !h.isGone() {
+		close(h.gone)
+	}
+	h.mu.Unlock()
+	h.helper.stop()
+}
+
+func (h *Host) isGone() bool {
+	select {
+	case <-h.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// healthy tells whether the containers of a pod run. Only the helper can be stopped.
+func (h *Host) healthy(pod *corev1.Pod) bool { return !isHelper(pod) || h.helper.isWanted() }
+
+func (h *Host) now() time.Time { return h.cluster.clock.Now() }

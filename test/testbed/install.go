@@ -1,0 +1,58 @@
+package testbed
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	// Namespace is where the operator is installed.
+	Namespace = "reboot-operator-system"
+
+	helperName  = "reboot-operator-helper"
+	managerName = "reboot-operator-manager"
+)
+
+// Install renders config/default and applies it: kinds, roles, admission policies, the helper's DaemonSet and the manager's Deployment.
+// The helpers' code runs in the simulated hosts, with the identities of the DaemonSet's pods. Pods of the manager are scheduled like any
+// other and run nothing: StartManager does. Install returns when the kinds are served.
+func (c *Cluster) Install(ctx context.Context) error {
+	root, err := moduleRoot(ctx)
+	if err != nil {
+		return err
+	}
+	manifests, err := c.kubectl(ctx, nil, "kustomize", filepath.Join(root, "config", "default"))
+	if err != nil {
+		return fmt.Errorf("render config/default: %w", err)
+	}
+	if err := c.Apply(ctx, manifests); err != nil {
+		return fmt.Errorf("install the operator: %w", err)
+	}
+	_, err = c.kubectl(ctx, nil, "wait", "--for=condition=Established", "--timeout=60s",
+		"crd/nodereboots.reboot-operator.io", "crd/rebootpolicies.reboot-operator.io")
+	if err != nil {
+		return fmt.Errorf("wait for the operator's kinds: %w", err)
+	}
+	return c.waitForServiceAccount(ctx, Namespace)
+}
+
+// Apply applies manifests in YAML on the server's side, as the administrator.
+func (c *Cluster) Apply(ctx context.Context, manifests []byte) error {
+	_, err := c.kubectl(ctx, manifests, "apply", "--server-side", "--force-conflicts", "--field-manager="+fieldManager, "-f", "-")
+	return err
+}
+
+// kubectl runs kubectl as the administrator and returns what it prints.
+func (c *Cluster) kubectl(ctx context.Context, input []byte, args ...string) ([]byte, error) {
+	command := exec.CommandContext(ctx, c.Kubectl(), append([]string{"--kubeconfig", c.Kubeconfig()}, args...)...)
+	command.Stdin = bytes.NewReader(input)
+	output, err := command.Output()
+	if err != nil {
+		return nil, fmt.Errorf("kubectl %s: %w", strings.Join(args, " "), commandError(err))
+	}
+	return output, nil
+}

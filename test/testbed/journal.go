@@ -1,0 +1,48 @@
+package testbed
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// EventKind is what happened to a host.
+type EventKind string
+
+// What happens to a host.
+const (
+	EventSentinelSet     EventKind = "SentinelSet"
+	EventSentinelCleared EventKind = "SentinelCleared"
+	EventRebootAccepted  EventKind = "RebootAccepted"
+	EventRebootRefused   EventKind = "RebootRefused"
+	EventDown            EventKind = "Down"
+	EventUp              EventKind = "Up"
+)
+
+// HostEvent is something that happened to a host, by the host's own knowledge.
+type HostEvent struct {
+	At     time.Time
+	Kind   EventKind
+	Detail string // the boot ID of EventUp, the method of EventRebootAccepted
+}
+
+// journal records what happened to one host.
+type journal struct {
+	mu     sync.Mutex
+	events []HostEvent
+}
+
+func (j *journal) add(at time.Time, kind EventKind, detail string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.events = append(j.events, HostEvent{At: at, Kind: kind, Detail: detail})
+}
+
+func (j *journal) list() []HostEvent {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.events)
+}
+
+// Events lists what happened to the host so far, oldest first.
+func (h *Host) Events() []HostEvent { return h.journal.list() }

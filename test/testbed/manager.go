@@ -1,0 +1,154 @@
+package testbed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+// managerTokenLifetime is longer than anybody plays with one cluster.
+const managerTokenLifetime = 7 * 24 * time.Hour
+
+// managers builds and remembers the managers of a cluster.
+type managers struct {
+	building sync.Mutex
+	binary   string // empty until it is built
+
+	mu      sync.Mutex
+	started []*Manager
+}
+
+// ManagerOptions are added to what every manager of a testbed is started with.
+type ManagerOptions struct {
+	// Args follow the testbed's own, so that they win.
+	Args []string
+	// Env is added to the environment, as NAME=VALUE.
+	Env []string
+}
+
+// Manager is a manager that runs as a process of its own.
+type Manager struct {
+	process     *process
+	metricsPort int
+	probePort   int
+}
+
+// StartManager builds cmd/manager if that was not done before and starts it with the identity of its ServiceAccount. Call it after Install. It
+// may be called several times: the managers elect a leader. It returns when the manager says that it is ready.
+func (c *Cluster) StartManager(ctx context.Context, options ManagerOptions) (*Manager, error) {
+	binary, err := c.buildManager(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ports, err := freePorts(2)
+	if err != nil {
+		return nil, err
+	}
+	name, kubeconfig, err := c.managerKubeconfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	args := append([]string{
+		"--kubeconfig=" + kubeconfig,
+		"--namespace=" + Namespace,
+		fmt.Sprintf("--metrics-bind-address=127.0.0.1:%d", ports[0]),
+		fmt.Sprintf("--health-probe-bind-address=127.0.0.1:%d", ports[1]),
+		"--leader-elect",
+	}, options.Args...)
+	process, err := startProcess(c.workDir, name, binary, options.Env, args...)
+	if err != nil {
+		return nil, err
+	}
+	manager := &Manager{process: process, metricsPort: ports[0], probePort: ports[1]}
+	c.managers.add(manager)
+	ready := fmt.Sprintf("http://127.0.0.1:%d/readyz", manager.probePort)
+	if err := process.waitFor(ctx, httpReady(http.DefaultClient, ready)); err != nil {
+		return nil, errors.Join(err, manager.Kill())
+	}
+	return manager, nil
+}
+
+// buildManager returns the path of the manager's program.
+func (c *Cluster) buildManager(ctx context.Context) (string, error) {
+	c.managers.building.Lock()
+	defer c.managers.building.Unlock()
+	if c.managers.binary != "" {
+		return c.managers.binary, nil
+	}
+	root, err := moduleRoot(ctx)
+	if err != nil {
+		return "", err
+	}
+	binary := filepath.Join(c.workDir, "manager")
+	if output, err := goCommand(ctx, root, "build", "-o", binary, "./cmd/manager").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the manager: %w: %s", err, output)
+	}
+	c.managers.binary = binary
+	return binary, nil
+}
+
+// managerKubeconfig writes a kubeconfig with a token of the manager's ServiceAccount. It returns a name for the manager as well.
+func (c *Cluster) managerKubeconfig(ctx context.Context) (string, string, error) {
+	name := fmt.Sprintf("manager-%d", c.managers.count()+1)
+	token, err := c.token(ctx, managerName, managerTokenLifetime, nil)
+	if err != nil {
+		return "", "", err
+	}
+	path := c.plane.path(name + ".kubeconfig")
+	info := &clientcmdapi.AuthInfo{Token: token.AccessToken}
+	return name, path, writeKubeconfig(path, c.plane.url, c.plane.authority.certificate, info)
+}
+
+// Kill ends the manager at once, as a crash does.
+func (m *Manager) Kill() error { return m.process.kill() }
+
+// Stop asks the manager to end and waits until it has.
+func (m *Manager) Stop(ctx context.Context) error {
+	if err := m.process.signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	select {
+	case <-m.process.exited:
+		return nil
+	case <-ctx.Done():
+		return m.process.failure(fmt.Errorf("does not end: %w", ctx.Err()))
+	}
+}
+
+// Exited is closed when the manager has ended.
+func (m *Manager) Exited() <-chan struct{} { return m.process.exited }
+
+// LogPath is the file with what the manager writes.
+func (m *Manager) LogPath() string { return m.process.logPath }
+
+// MetricsAddress is where the manager serves its metrics, as host:port.
+func (m *Manager) MetricsAddress() string { return fmt.Sprintf("127.0.0.1:%d", m.metricsPort) }
+
+func (m *managers) add(manager *Manager) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.started = append(m.started, manager)
+}
+
+func (m *managers) count() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.started)
+}
+
+func (m *managers) killAll() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var errs []error
+	for _, manager := range m.started {
+		errs = append(errs, manager.Kill())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,85 @@
+package testbed
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// reboot takes the host down and up again: when back fires, or when returned is closed, or never.
+func (h *Host) reboot(back <-chan time.Time, returned <-chan struct{}) {
+	ctx := h.cluster.background
+	if !h.wait(ctx, h.cluster.clock.After(shutdownDelay), nil) {
+		return
+	}
+	h.goDown(ctx)
+	if !h.wait(ctx, back, returned) {
+		return
+	}
+	h.comeUp(ctx)
+	if !h.wait(ctx, h.cluster.clock.After(h.options.PodStatusLag), nil) {
+		return
+	}
+	h.power.Lock()
+	h.up = true
+	h.power.Unlock()
+	h.mu.Lock()
+	h.rebooting = false
+	h.mu.Unlock()
+	h.cluster.kubelets.lookAgain(h.Name())
+}
+
+// wait says whether the host is still part of the cluster when one of the channels fires.
+func (h *Host) wait(ctx context.Context, fires <-chan time.Time, closes <-chan struct{}) bool {
+	select {
+	case <-fires:
+	case <-closes:
+	case <-h.gone:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+func (h *Host) goDown(ctx context.Context) {
+	h.helper.hostDown()
+	h.power.Lock()
+	h.up = false
+	h.power.Unlock()
+	h.journal.add(h.now(), EventDown, "")
+	if h.options.FastReboot {
+		return
+	}
+	h.report(ctx, h.writeNodeStatus(ctx, corev1.NodeStatus{Conditions: h.conditions(false), NodeInfo: h.nodeInfo()}))
+	h.report(ctx, h.cluster.kubelets.notReady(ctx, h.Name()))
+}
+
+// comeUp boots: another boot ID, the next kernel, a sentinel that is gone, and a kubelet that says Ready.
+func (h *Host) comeUp(ctx context.Context) {
+	h.report(ctx, h.removeAnnotation(ctx))
+	h.sentinel.booted()
+	h.mu.Lock()
+	h.bootID = uuid.NewString()
+	h.bootTime = h.now().Add(-h.options.RebootDuration / 2) // the kernel runs long before the kubelet is ready
+	h.kernel++
+	bootID := h.bootID
+	h.mu.Unlock()
+	h.power.Lock()
+	h.boot++
+	h.power.Unlock()
+	h.journal.add(h.now(), EventUp, bootID)
+	h.report(ctx, h.renewLease(ctx))
+	h.report(ctx, h.writeNodeStatus(ctx, corev1.NodeStatus{Conditions: h.conditions(true), NodeInfo: h.nodeInfo()}))
+}
+
+// report logs what a simulated kubelet could not write, unless the node or the cluster is gone.
+func (h *Host) report(ctx context.Context, err error) {
+	if err != nil && ctx.Err() == nil && !apierrors.IsNotFound(err) && !errors.Is(err, context.Canceled) {
+		h.log.Error(err, "simulated kubelet")
+	}
+}
