@@ -10,10 +10,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/sets"
 	kwatch "k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/apimachinery/pkg/util/sets"
 )
 
 // podSyncTimeout is how long a pass waits for the pods of nodes that it asks for the first time.
@@ -32,7 +32,7 @@ type nodePods struct {
 // nodePodWatch is the watch of one node's pods.
 type nodePodWatch struct {
 	store  cache.Store
-	synced cache.InformerSynced
+	synced <-chan struct{}
 	stop   context.CancelFunc
 }
 
@@ -49,27 +49,25 @@ func (p *nodePods) Start(ctx context.Context, queue passQueue) error {
 
 // watch implements podWatcher.
 func (p *nodePods) watch(ctx context.Context, nodes []string) error {
-	wanted := sets.New(nodes...)
+	for _, node := range nodes {
+		if p.watches[node] == nil {
+			p.watches[node] = p.start(node)
+		}
+	}
+	return p.waitForSync(ctx, nodes)
+}
+
+// keep implements podWatcher.
+func (p *nodePods) keep(nodes sets.Set[string]) {
 	for node, w := range p.watches {
-		if !wanted.Has(node) {
+		if !nodes.Has(node) {
 			w.stop()
 			delete(p.watches, node)
 		}
 	}
-	for node := range wanted {
-		if p.watches[node] != nil {
-			continue
-		}
-		w, err := p.start(node)
-		if err != nil {
-			return fmt.Errorf("watch the pods of node %s: %w", node, err)
-		}
-		p.watches[node] = w
-	}
-	return p.waitForSync(ctx)
 }
 
-func (p *nodePods) start(node string) (*nodePodWatch, error) {
+func (p *nodePods) start(node string) *nodePodWatch {
 	pods := p.clientset.CoreV1().Pods(metav1.NamespaceAll)
 	selector := fields.OneTermEqualSelector("spec.nodeName", node).String()
 	listWatch := &cache.ListWatch{
@@ -100,16 +98,18 @@ func (p *nodePods) start(node string) (*nodePodWatch, error) {
 		},
 	})
 	go informer.RunWithContext(ctx)
-	return &nodePodWatch{store: store, synced: informer.HasSynced, stop: stop}, nil
+	return &nodePodWatch{store: store, synced: informer.HasSyncedChecker().Done(), stop: stop}
 }
 
-func (p *nodePods) waitForSync(ctx context.Context) error {
+func (p *nodePods) waitForSync(ctx context.Context, nodes []string) error {
 	ctx, cancel := context.WithTimeout(ctx, podSyncTimeout)
 	defer cancel()
 	var errs []error
-	for node, w := range p.watches {
-		if !cache.WaitForCacheSync(ctx.Done(), w.synced) {
-			errs = append(errs, fmt.Errorf("the pods of node %s could not be read in time", node))
+	for _, node := range nodes {
+		select {
+		case <-p.watches[node].synced:
+		case <-ctx.Done():
+			errs = append(errs, fmt.Errorf("wait for the pods of node %s: %w", node, ctx.Err()))
 		}
 	}
 	return errors.Join(errs...)
@@ -118,7 +118,12 @@ func (p *nodePods) waitForSync(ctx context.Context) error {
 // list implements podWatcher.
 func (p *nodePods) list(node string) ([]*corev1.Pod, bool) {
 	w := p.watches[node]
-	if w == nil || !w.synced() {
+	if w == nil {
+		return nil, false
+	}
+	select {
+	case <-w.synced:
+	default:
 		return nil, false
 	}
 	objects := w.store.List()

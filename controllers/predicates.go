@@ -89,9 +89,13 @@ func (i *interest) has(kind v1alpha1.WorkloadKind, object client.Object) bool {
 	return keys != nil && keys.Has(plan.WorkloadKey{Kind: kind, Namespace: object.GetNamespace(), Name: object.GetName()})
 }
 
-func (i *interest) hasDeployment(d *appsv1.Deployment) bool { return i.has(v1alpha1.WorkloadDeployment, d) }
+func (i *interest) hasDeployment(d *appsv1.Deployment) bool {
+	return i.has(v1alpha1.WorkloadDeployment, d)
+}
 
-func (i *interest) hasStatefulSet(s *appsv1.StatefulSet) bool { return i.has(v1alpha1.WorkloadStatefulSet, s) }
+func (i *interest) hasStatefulSet(s *appsv1.StatefulSet) bool {
+	return i.has(v1alpha1.WorkloadStatefulSet, s)
+}
 
 func (i *interest) hasBudget(b *policyv1.PodDisruptionBudget) bool {
 	return i.has(v1alpha1.WorkloadPodDisruptionBudget, b)

@@ -29,3 +29,8 @@ package controllers
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=reboot-operator-system,resources=leases,verbs=get;create;update;patch
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,verbs=create
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,resourceNames=reboot-operator-slots,verbs=get;update;patch
+//
+// Metrics are served to those who may get them: their tokens are looked up, and whether they may.
+//
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create

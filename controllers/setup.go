@@ -122,7 +122,9 @@ func watch[T client.Object](c cache.Cache, object T, matters func(T) bool, chang
 	return source.Kind(c, object, enqueueCluster[T](), predicate.TypedFuncs[T]{
 		CreateFunc: func(e event.TypedCreateEvent[T]) bool { return matters(e.Object) },
 		DeleteFunc: func(e event.TypedDeleteEvent[T]) bool { return matters(e.Object) },
-		UpdateFunc: func(e event.TypedUpdateEvent[T]) bool { return matters(e.ObjectNew) && changed(e.ObjectOld, e.ObjectNew) },
+		UpdateFunc: func(e event.TypedUpdateEvent[T]) bool {
+			return matters(e.ObjectNew) && changed(e.ObjectOld, e.ObjectNew)
+		},
 	})
 }
 

@@ -35,17 +35,21 @@ type reader struct {
 	interest              *interest
 	namespace             string
 	clusterMaxUnavailable *intstr.IntOrString
+	// noSlots: the slots object held nothing when it was last read.
+	noSlots bool
 }
 
 // podWatcher knows the pods of single nodes.
 type podWatcher interface {
-	// watch makes nodes the nodes whose pods are known. An error is about some of them; list says about which.
+	// watch gets to know the pods of nodes. An error may be about some of them only; list says about which.
 	watch(ctx context.Context, nodes []string) error
+	// keep forgets the pods of all nodes but these.
+	keep(nodes sets.Set[string])
 	// list returns the pods of a node, and whether they are known. The pods belong to a cache: never change them.
 	list(node string) ([]*corev1.Pod, bool)
 }
 
-// read makes a snapshot without any pods. It calls the API server only while there is a NodeReboot that is not complete.
+// read makes a snapshot without any pods. It calls the API server only while there is a NodeReboot that is not complete, or a slot to free.
 func (r *reader) read(ctx context.Context) (*snapshot, error) {
 	s := &snapshot{Snapshot: plan.Snapshot{ClusterMaxUnavailable: r.clusterMaxUnavailable}}
 	if err := r.readPolicies(ctx, s); err != nil {
@@ -193,8 +197,8 @@ func openWorkloads(reboots []*v1alpha1.NodeReboot) sets.Set[plan.WorkloadKey] {
 	return keys
 }
 
-// readSlots reads the slots object live, while any NodeReboot is not complete: what is granted is decided from it, so it must not be
-// older than what a former leader wrote.
+// readSlots reads the slots object live: what is granted is decided from it, so it must not be older than what a former leader wrote. When
+// nothing can be granted and nothing is left to free, there is no need to.
 func (r *reader) readSlots(ctx context.Context, s *snapshot) error {
 	known := make(map[string]types.UID, len(s.Reboots))
 	idle := true
@@ -202,19 +206,26 @@ func (r *reader) readSlots(ctx context.Context, s *snapshot) error {
 		known[reboot.Name] = reboot.UID
 		idle = idle && reboot.Status.CompletionTime != nil
 	}
-	if idle {
+	if idle && r.noSlots {
 		return nil
 	}
 	var object corev1.ConfigMap
 	err := r.live.Get(ctx, types.NamespacedName{Namespace: r.namespace, Name: v1alpha1.SlotsName}, &object)
 	switch {
 	case apierrors.IsNotFound(err):
+		r.noSlots = true
 		return nil
 	case err != nil:
 		return fmt.Errorf("read the slots object: %w", err)
 	}
 	s.slots = &object
 	s.Slots = decodeSlots(object.Data)
+	r.noSlots = len(s.Slots) == 0
+	return r.markGone(ctx, s, known)
+}
+
+// markGone marks the slots whose NodeReboot is gone.
+func (r *reader) markGone(ctx context.Context, s *snapshot, known map[string]types.UID) error {
 	for node, slot := range s.Slots {
 		if uid, ok := known[slot.Reboot]; ok && string(uid) == slot.UID {
 			continue

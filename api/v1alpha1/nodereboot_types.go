@@ -121,7 +121,7 @@ const (
 type NodeRebootSpec struct {
 	// nodeName is the node to reboot.
 	// +required
-	// +k8s:immutable
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="nodeName cannot be changed: create another NodeReboot for the other node, and delete this one to cancel it"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	NodeName string `json:"nodeName,omitempty"`
@@ -199,8 +199,13 @@ type HelperReport struct {
 	// +kubebuilder:validation:MaxLength=128
 	BootID string `json:"bootID,omitempty"`
 
-	// bootTime is when the running host booted, by its own clock.
+	// bootTime is when the running host booted, by its own clock, with six digits of a second.
+	// ---
+	// A time of another precision passes the format and cannot be decoded as MicroTime, and a list with one object that cannot be decoded
+	// cannot be read at all: without the pattern one helper could blind the manager.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}(Z|[+-]\d{2}:\d{2})$`
 	BootTime *metav1.MicroTime `json:"bootTime,omitempty"`
 
 	// sentinel says whether the host asks for a reboot.
@@ -405,7 +410,7 @@ type WorkloadRef struct {
 
 // NodeRebootStatus holds facts (order, report, boots, times) and what is derived from them (phase, reason, message, conditions).
 type NodeRebootStatus struct {
-	// conditions: Ready, and while they are true Reconciling and Stalled (kstatus); Drained, Rebooted and Recovered are milestones.
+	// conditions are Ready, and while they are true Reconciling and Stalled (kstatus); Drained and Rebooted are milestones.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -543,7 +548,7 @@ type NodeReboot struct {
 
 	// spec is what is asked for.
 	// +required
-	Spec NodeRebootSpec `json:"spec"`
+	Spec NodeRebootSpec `json:"spec,omitempty,omitzero"`
 
 	// status is what has happened so far.
 	// +optional

@@ -99,7 +99,7 @@ const (
 
 // RebootPolicySpec says which nodes may be rebooted, how many at once, in which order, and what must hold before and after.
 //
-// +kubebuilder:validation:XValidation:rule="self.nodes != 'Selected' || (has(self.nodeSelector) && (size(self.nodeSelector.matchLabels) > 0 || size(self.nodeSelector.matchExpressions) > 0))",message="nodeSelector selects nothing in particular: write matchLabels or matchExpressions, or write 'nodes: All' to take every node",fieldPath=".nodeSelector"
+// +kubebuilder:validation:XValidation:rule="self.nodes != 'Selected' || (has(self.nodeSelector) && ((has(self.nodeSelector.matchLabels) && size(self.nodeSelector.matchLabels) > 0) || (has(self.nodeSelector.matchExpressions) && size(self.nodeSelector.matchExpressions) > 0)))",message="nodeSelector selects nothing in particular: write matchLabels or matchExpressions, or write 'nodes: All' to take every node",fieldPath=".nodeSelector"
 // +kubebuilder:validation:XValidation:rule="self.nodes != 'All' || !has(self.nodeSelector)",message="nodeSelector and 'nodes: All' contradict each other: remove one of them",fieldPath=".nodeSelector"
 type RebootPolicySpec struct {
 	// priority decides which policy owns a node that several select: the highest, then the oldest policy, then the first by name.
@@ -107,7 +107,7 @@ type RebootPolicySpec struct {
 	// +kubebuilder:default=0
 	// +kubebuilder:validation:Minimum=-1000000
 	// +kubebuilder:validation:Maximum=1000000
-	Priority int32 `json:"priority"`
+	Priority int32 `json:"priority,omitempty"`
 
 	// mode says how much the policy may do: Enforce reboots, Observe only reports what would happen, Paused starts nothing.
 	// Nodes that need a reboot are tainted in every mode.
@@ -175,7 +175,7 @@ type RolloutSpec struct {
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:XIntOrString
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 : self.matches('^(100|[1-9]?[0-9])%$')",message="maxUnavailable is a number of nodes from 0 up, such as 1, or a percentage from \"0%\" to \"100%\", such as \"10%\""
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 && self <= 15000 : self.matches('^(100|[1-9]?[0-9])%$')",message="maxUnavailable is a number of nodes from 0 to 15000, such as 1, or a percentage from \"0%\" to \"100%\", such as \"10%\""
 	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
 
 	// zones says how the rollout goes through the zones of the cluster.
@@ -362,7 +362,7 @@ type HistorySpec struct {
 
 // RebootPolicyStatus is what the operator derived from the cluster at its last look. Nothing in it is read back.
 type RebootPolicyStatus struct {
-	// conditions: Ready, and while they are true Reconciling and Stalled (kstatus); Overlapping and Halted tell more.
+	// conditions are Ready, and while they are true Reconciling and Stalled (kstatus); Overlapping and Halted tell more.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -416,12 +416,12 @@ type WaitingCount struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
-	Reason string `json:"reason"`
+	Reason string `json:"reason,omitempty"`
 
 	// nodes is how many wait for it.
 	// +required
 	// +kubebuilder:validation:Minimum=1
-	Nodes int32 `json:"nodes"`
+	Nodes int32 `json:"nodes,omitempty"`
 
 	// example is the name of one of their NodeReboots.
 	// +optional
@@ -453,7 +453,7 @@ type RebootPolicy struct {
 
 	// spec is what the user wants.
 	// +required
-	Spec RebootPolicySpec `json:"spec"`
+	Spec RebootPolicySpec `json:"spec,omitempty,omitzero"`
 
 	// status is what the operator saw and derived.
 	// +optional

@@ -140,7 +140,7 @@ func (p *pass) orderDrain(r *rebootView) {
 	if r.next.TaintedTime != nil {
 		r.next.TaintLeadSeconds = ptr.To(int64(p.now.Sub(r.next.TaintedTime.Time) / time.Second))
 	}
-	r.wait = verdict{reason: v1alpha1.ReasonDraining, message: fmt.Sprintf("Node %s is being drained.", r.node.Name)}
+	r.wait = draining(r)
 	r.emit(Event{Reason: v1alpha1.ReasonDraining, Message: r.wait.message, OnNode: true})
 }
 
@@ -175,12 +175,16 @@ func (p *pass) awaitDrain(r *rebootView) {
 		p.fail(r, v1alpha1.ReasonDrainFailed, answer.Message)
 		return
 	}
-	r.wait = verdict{reason: v1alpha1.ReasonDraining, message: fmt.Sprintf("Node %s is being drained, until %s at the latest.",
-		r.node.Name, clockTime(r.next.Order.Deadline.Time))}
+	r.wait = draining(r)
 	if refused := refusedPods(answer); refused != "" {
 		r.wait = verdict{reason: v1alpha1.ReasonEvictionRefused, message: fmt.Sprintf("%s; it is tried again until %s.",
 			refused, clockTime(r.next.Order.Deadline.Time))}
 	}
+}
+
+func draining(r *rebootView) verdict {
+	return verdict{reason: v1alpha1.ReasonDraining, message: fmt.Sprintf("Node %s is being drained, until %s at the latest.",
+		r.node.Name, clockTime(r.next.Order.Deadline.Time))}
 }
 
 func drainTimeoutMessage(r *rebootView, answer *v1alpha1.HelperReport) string {
@@ -235,8 +239,13 @@ func (p *pass) orderReboot(r *rebootView) {
 		Deadline: metav1.NewMicroTime(p.now.Add(seconds(reboot.TimeoutSeconds))),
 	})
 	r.editAttempt(func(a *v1alpha1.Attempt) { a.RebootOrderedTime = p.stamp() })
-	r.wait = verdict{reason: v1alpha1.ReasonRebooting, message: fmt.Sprintf("Node %s was told to reboot.", r.node.Name)}
+	r.wait = rebooting(r, r.next.Order.Deadline.Time)
 	r.emit(Event{Reason: v1alpha1.ReasonRebooting, Message: r.wait.message, OnNode: true})
+}
+
+func rebooting(r *rebootView, deadline time.Time) verdict {
+	return verdict{reason: v1alpha1.ReasonRebooting, message: fmt.Sprintf("Node %s was told to reboot; it has until %s to come back.",
+		r.node.Name, clockTime(deadline))}
 }
 
 // awaitBoot waits for another boot ID.
@@ -248,8 +257,7 @@ func (p *pass) awaitBoot(r *rebootView) {
 	deadline := r.next.Attempt.RebootOrderedTime.Add(p.rebootTimeout(r))
 	switch {
 	case !p.passed(deadline):
-		r.wait = verdict{reason: v1alpha1.ReasonRebooting, message: fmt.Sprintf("Node %s was told to reboot; it has until %s to come back.",
-			r.node.Name, clockTime(deadline))}
+		r.wait = rebooting(r, deadline)
 	case r.node.Ready:
 		p.fail(r, v1alpha1.ReasonRebootNotObserved, fmt.Sprintf("Node %s was told to reboot and still runs the same boot.", r.node.Name))
 	case r.deleted():

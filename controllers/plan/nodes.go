@@ -95,13 +95,13 @@ func (n *nodeView) cordonOwner() string {
 	return string(n.open.obj.UID)
 }
 
-// recordTaint stamps when the node of a NodeReboot was tainted.
-func (p *pass) recordTaint(n *nodeView) {
-	if effect := n.taintEffect(); effect == v1alpha1.TaintNone || effect == "" {
-		return
-	}
-	for _, r := range n.reboots {
-		if r.next.TaintedTime == nil && r.needsReboot() {
+// recordTaints stamps when the node of each NodeReboot was tainted, before anything starts: the lead of the taint is counted from here.
+func (p *pass) recordTaints() {
+	for _, r := range p.reboots {
+		if r.next.TaintedTime != nil || !r.needsReboot() {
+			continue
+		}
+		if effect := r.node.taintEffect(); effect != v1alpha1.TaintNone && effect != "" {
 			r.next.TaintedTime = p.stamp()
 		}
 	}

@@ -20,6 +20,7 @@ func Compute(snapshot *Snapshot, now time.Time) *Plan {
 	p := newPass(snapshot, now)
 	p.assignPolicies()
 	p.updateFacts()
+	p.recordTaints()
 	p.resumeGrants()
 	p.advanceAttempts()
 	p.admit()

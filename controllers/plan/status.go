@@ -15,7 +15,6 @@ import (
 func (p *pass) work() []NodeWork {
 	var all []NodeWork
 	for _, n := range p.nodeOrder {
-		p.recordTaint(n)
 		work := NodeWork{Node: n.Name, Patch: n.nodePatch(), Maintenance: n.maintenanceChange()}
 		for _, r := range n.reboots {
 			p.addChange(&work, r)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -236,19 +237,42 @@ func (a *agent) start(ctx context.Context, reboot *v1alpha1.NodeReboot) {
 	if order.Action == v1alpha1.ActionReboot {
 		err := a.reboot(ctx, order)
 		log.Info("Told the host to reboot", "method", order.Method, "error", err)
-		a.finish(r, err)
+		a.finish(r, nil, err)
 		return
 	}
-	a.drains.Go(func() {
-		log.Info("Draining", "deadline", order.Deadline)
-		err := newDrain(a, reboot, r).run(ctx)
-		if ctx.Err() != nil {
-			log.Info("Stopped draining: the order is not in force anymore, or the helper ends")
-			return
-		}
-		log.Info("Drain ended", "error", err)
-		a.finish(r, err)
-	})
+	a.drains.Go(func() { a.drain(ctx, log, reboot, r) })
+}
+
+func (a *agent) drain(ctx context.Context, log logr.Logger, reboot *v1alpha1.NodeReboot, r *running) {
+	order := reboot.Status.Order
+	options := drainOptions{
+		api:      a.pods,
+		clock:    a.Clock,
+		log:      log,
+		deadline: order.Deadline.Time,
+		publish: func(progress v1alpha1.DrainProgress, message string) {
+			a.update(r, func(j *job) { j.drain, j.message = &progress, message })
+		},
+	}
+	if order.Drain != nil {
+		options.order = *order.Drain
+	}
+	if report := reboot.Status.Report; report != nil && report.Sequence == order.Sequence && report.Drain != nil {
+		options.gone = max(0, report.Drain.Total-report.Drain.Remaining)
+	}
+	log.Info("Draining", "deadline", order.Deadline)
+	d, err := newDrain(options)
+	if err != nil {
+		a.finish(r, nil, err)
+		return
+	}
+	progress, err := d.run(ctx)
+	if ctx.Err() != nil {
+		log.Info("Stopped draining: the order is not in force any more, or the helper ends")
+		return
+	}
+	log.Info("Drain ended", "error", err)
+	a.finish(r, &progress, err)
 }
 
 // reboot tells the host to reboot, unless recording the order took until after its deadline.
@@ -263,8 +287,9 @@ func (a *agent) reboot(ctx context.Context, order *v1alpha1.RebootOrder) error {
 }
 
 // finish notes the result of a job, to be reported.
-func (a *agent) finish(r *running, err error) {
+func (a *agent) finish(r *running, progress *v1alpha1.DrainProgress, err error) {
 	a.update(r, func(j *job) {
+		j.drain = progress
 		j.state, j.message = v1alpha1.OrderDone, ""
 		if err != nil {
 			j.state, j.message = v1alpha1.OrderFailed, err.Error()

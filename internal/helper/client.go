@@ -76,7 +76,7 @@ func (c *rebootClient) Report(ctx context.Context, reboot *v1alpha1.NodeReboot, 
 	body, err := json.Marshal(map[string]any{
 		"apiVersion": v1alpha1.GroupVersion.String(),
 		"kind":       "NodeReboot",
-		"metadata":   map[string]any{"name": reboot.Name, "uid": reboot.UID, "resourceVersion": reboot.ResourceVersion},
+		"metadata":   map[string]any{"name": reboot.Name, "resourceVersion": reboot.ResourceVersion},
 		"status":     map[string]any{"report": report},
 	})
 	if err != nil {

@@ -3,7 +3,6 @@ package helper
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -12,10 +11,8 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/wait"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 
@@ -23,11 +20,6 @@ import (
 )
 
 const (
-	// A refused eviction is repeated after a jittered pause that doubles from firstPause to lastPause.
-	firstPause = time.Second
-	lastPause  = 10 * time.Second
-	// maxEvictions is how many evictions are asked for at once.
-	maxEvictions = 16
 	// reportInterval is how often progress is reported at most.
 	reportInterval = time.Second
 	// maxNamed is how many pods are named in status.report.drain.refused and in a message.
@@ -41,51 +33,223 @@ type podAPI interface {
 	DaemonSetExists(ctx context.Context, namespace, name string) (bool, error)
 }
 
-// drain empties a node. It sees the node's pods by one watch, so it also knows those that arrive while it works, and learns without
-// polling that one is gone. Its loop is one goroutine; only evictions run beside it.
-type drain struct {
+// drainOptions say what to drain, until when, and where to say how far it is.
+type drainOptions struct {
 	api      podAPI
 	clock    clock.WithTicker
 	log      logr.Logger
 	order    v1alpha1.DrainOrder
-	selector labels.Selector
 	deadline time.Time
-	publish  func(progress v1alpha1.DrainProgress, message string)
+	// gone is how many pods went before this process continued the drain.
+	gone int32
+	// publish gets the progress, about once a second at most, and the last error that is not about one pod's eviction.
+	publish func(progress v1alpha1.DrainProgress, message string)
+}
 
-	mirror  *mirror[*corev1.Pod]
-	pods    map[types.UID]*drainPod
-	results chan evictionResult
-	// inFlight is how many evictions were asked for and not answered.
+// drain empties a node. It sees the node's pods by one watch, so that it knows those that arrive while it works, and learns without
+// polling that one is gone. Its loop is one goroutine; only the requests for evictions run beside it.
+type drain struct {
+	drainOptions
+	mirror *mirror[*corev1.Pod]
+	filter podFilter
+
+	// leaving are the pods that have to go and are still there.
+	leaving map[types.UID]*leavingPod
+	// seen are all pods that had to go so far.
+	seen map[types.UID]bool
+	// complete is set when every pod of the node was seen and judged.
+	complete bool
+	message  string
+
+	results  chan evictionResult
 	inFlight int
-	// total counts the pods that had to go so far.
-	total int32
-	// message is the last error that is not about a single eviction.
-	message   string
-	published published
+	last     publication
 }
 
-// drainPod is a pod on the node, and what came of the attempts to evict it.
-type drainPod struct {
-	*corev1.Pod
-	class podClass
-	// classified is false until the class is known; classErr is why not.
-	classErr error
-	inFlight bool
-	// accepted is set when there is nothing to ask for any more; the pod only has to end.
-	accepted bool
-	refused  *v1alpha1.RefusedPod
-	pause    time.Duration
-	next     time.Time
-}
-
-type evictionResult struct {
-	uid types.UID
-	err error
-}
-
-// published is what was reported last, and when.
-type published struct {
+// publication is what was published last, and when.
+type publication struct {
 	progress *v1alpha1.DrainProgress
 	message  string
 	time     time.Time
+}
+
+func newDrain(options drainOptions) (*drain, error) {
+	selector, err := labels.Parse(options.order.PodSelector)
+	if err != nil {
+		return nil, fmt.Errorf("pod selector: %w", err)
+	}
+	return &drain{
+		drainOptions: options,
+		mirror:       newMirror[*corev1.Pod](),
+		filter:       podFilter{selector: selector, daemonSets: map[types.UID]*daemonSetLookup{}},
+		leaving:      map[types.UID]*leavingPod{},
+		seen:         map[types.UID]bool{},
+		results:      make(chan evictionResult),
+	}, nil
+}
+
+// run drains until no pod is left that has to go. It fails at the deadline, with the pods that are left. When it returns, nothing of it is
+// under way any more.
+func (d *drain) run(ctx context.Context) (v1alpha1.DrainProgress, error) {
+	var background sync.WaitGroup
+	defer background.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	background.Go(func() { d.mirror.run(ctx, d.log.WithName("pods"), d.api, &corev1.Pod{}) })
+	for {
+		now := d.clock.Now()
+		d.observe(ctx, now)
+		if d.complete && len(d.leaving) == 0 {
+			return d.progress(), nil
+		}
+		if !now.Before(d.deadline) {
+			return d.progress(), d.overdue()
+		}
+		for _, pod := range d.due(now) {
+			d.inFlight++
+			pod.inFlight = true
+			target := pod.Pod
+			background.Go(func() { d.evict(ctx, target) })
+		}
+		d.publishChanges(now)
+		timer := d.clock.NewTimer(d.nextLook(now).Sub(now))
+		select {
+		case <-ctx.Done():
+		case <-d.mirror.changed:
+		case result := <-d.results:
+			d.settle(result)
+		case <-timer.C():
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return d.progress(), ctx.Err()
+		}
+	}
+}
+
+// observe brings leaving up to date with the pods on the node.
+func (d *drain) observe(ctx context.Context, now time.Time) {
+	pods, synced, err := d.mirror.snapshot()
+	d.complete, d.message = synced, ""
+	if err != nil {
+		d.message = fmt.Sprintf("pods of the node: %v", err)
+	}
+	left := make(map[types.UID]*leavingPod, len(d.leaving))
+	for uid, pod := range pods {
+		goes, err := d.filter.mustGo(ctx, d.api, pod, now)
+		if err != nil {
+			d.complete = false
+			d.message = err.Error()
+		}
+		if !goes || d.abandoned(pod, now) {
+			continue
+		}
+		d.seen[uid] = true
+		p := d.leaving[uid]
+		if p == nil {
+			p = &leavingPod{next: now}
+		}
+		p.update(pod, d.order.GracePeriodSeconds != nil)
+		left[uid] = p
+	}
+	d.leaving = left
+}
+
+// abandoned tells whether the pod has been terminating for so long that the order says not to wait for it. As for kubectl drain, the time
+// counts from the deletion timestamp, which is the end of the grace period.
+func (d *drain) abandoned(pod *corev1.Pod, now time.Time) bool {
+	end, ok := d.abandonTime(pod)
+	return ok && !now.Before(end)
+}
+
+func (d *drain) abandonTime(pod *corev1.Pod) (time.Time, bool) {
+	if d.order.SkipWaitForDeleteSeconds == nil || pod.DeletionTimestamp == nil {
+		return time.Time{}, false
+	}
+	return pod.DeletionTimestamp.Add(time.Duration(*d.order.SkipWaitForDeleteSeconds) * time.Second), true
+}
+
+// nextLook is when something is due even if nothing happens until then.
+func (d *drain) nextLook(now time.Time) time.Time {
+	next := d.deadline
+	sooner := func(t time.Time) {
+		if t.Before(next) {
+			next = t
+		}
+	}
+	for _, pod := range d.leaving {
+		if end, ok := d.abandonTime(pod.Pod); ok {
+			sooner(end)
+		}
+		if !pod.inFlight && !pod.accepted && now.Before(pod.next) {
+			sooner(pod.next)
+		}
+	}
+	if retry, ok := d.filter.nextTry(); ok {
+		sooner(retry)
+	}
+	if d.changed() {
+		sooner(d.last.time.Add(reportInterval))
+	}
+	return next
+}
+
+// sorted returns the pods that have to go, by namespace and name.
+func (d *drain) sorted() []*leavingPod {
+	pods := make([]*leavingPod, 0, len(d.leaving))
+	for _, pod := range d.leaving {
+		pods = append(pods, pod)
+	}
+	slices.SortFunc(pods, func(x, y *leavingPod) int {
+		if c := strings.Compare(x.Namespace, y.Namespace); c != 0 {
+			return c
+		}
+		return strings.Compare(x.Name, y.Name)
+	})
+	return pods
+}
+
+func (d *drain) progress() v1alpha1.DrainProgress {
+	progress := v1alpha1.DrainProgress{Total: d.gone + int32(len(d.seen)), Remaining: int32(len(d.leaving))}
+	for _, pod := range d.sorted() {
+		if pod.refused != nil && len(progress.Refused) < maxNamed {
+			progress.Refused = append(progress.Refused, *pod.refused)
+		}
+	}
+	return progress
+}
+
+// changed tells whether there is something to publish.
+func (d *drain) changed() bool {
+	if d.last.progress == nil {
+		return d.complete || d.message != ""
+	}
+	progress := d.progress()
+	return d.message != d.last.message || !equality.Semantic.DeepEqual(*d.last.progress, progress)
+}
+
+func (d *drain) publishChanges(now time.Time) {
+	if !d.changed() || now.Before(d.last.time.Add(reportInterval)) {
+		return
+	}
+	progress := d.progress()
+	d.last = publication{progress: &progress, message: d.message, time: now}
+	d.publish(progress, d.message)
+}
+
+// overdue says which pods are left, and why.
+func (d *drain) overdue() error {
+	var parts []string
+	if d.message != "" {
+		parts = append(parts, d.message)
+	}
+	for i, pod := range d.sorted() {
+		if i == maxNamed {
+			parts = append(parts, fmt.Sprintf("and %d more", len(d.leaving)-maxNamed))
+			break
+		}
+		parts = append(parts, pod.String())
+	}
+	return fmt.Errorf("not drained at the deadline %s, %d pods left: %s",
+		d.deadline.UTC().Format(time.RFC3339), len(d.leaving), strings.Join(parts, ", "))
 }

@@ -35,7 +35,7 @@ const startTimeout = 3 * time.Minute
 type Options struct {
 	// Log is told what happens.
 	Log logr.Logger
-	// WorkDir takes logs, data and kubeconfigs. Empty means a temporary folder that Stop removes.
+	// WorkDir takes logs, data and kubeconfigs. It has to be empty or not to exist. "" means a temporary folder that Stop removes.
 	WorkDir string
 	// NodeMonitorGracePeriod is after which silence of a kubelet its node is unknown. 0 means the default of the controller manager.
 	NodeMonitorGracePeriod time.Duration
@@ -128,6 +128,9 @@ func (c *Cluster) makeWorkDir(dir string) error {
 	}
 	if err := os.MkdirAll(absolute, 0o755); err != nil {
 		return fmt.Errorf("create the cluster's folder: %w", err)
+	}
+	if entries, err := os.ReadDir(absolute); err != nil || len(entries) > 0 {
+		return errors.Join(fmt.Errorf("the cluster's folder %s is not empty", absolute), err)
 	}
 	c.workDir = absolute
 	return nil

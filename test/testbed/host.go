@@ -196,7 +196,8 @@ func (h *Host) StartHelper() {
 	h.cluster.kubelets.lookAgain(h.Name())
 }
 
-// Delete deletes the Node and turns the host off. What is left of its pods is for the control plane to collect, which takes about a minute.
+// Delete deletes the Node and turns the host off. Pods of it that are told to end are gone at once; to tell them is left to the control
+// plane, which takes about a minute for pods that no DaemonSet made.
 func (h *Host) Delete(ctx context.Context) error {
 	h.removed()
 	err := h.cluster.kubernetes.CoreV1().Nodes().Delete(ctx, h.Name(), metav1.DeleteOptions{})
@@ -217,6 +218,7 @@ func (h *Host) removed() {
 	}
 	h.mu.Unlock()
 	h.helper.stop()
+	h.cluster.kubelets.lookAgain(h.Name())
 }
 
 func (h *Host) isGone() bool {

@@ -201,6 +201,8 @@ func (k *kubelets) sync(ctx context.Context, key string) (time.Duration, error) 
 	host.power.RLock()
 	defer host.power.RUnlock()
 	switch {
+	case host.isGone() && pod.DeletionTimestamp != nil:
+		return 0, k.end(ctx, pod) // there is no kubelet to wait for
 	case !host.up:
 		return 0, nil
 	case pod.DeletionTimestamp != nil:
@@ -213,8 +215,11 @@ func (k *kubelets) sync(ctx context.Context, key string) (time.Duration, error) 
 // run starts a pod and makes it ready in time.
 func (k *kubelets) run(ctx context.Context, host *Host, pod *corev1.Pod, times podTimes) (time.Duration, error) {
 	run, wait := k.runOf(pod.UID).advance(host.boot, host.healthy(pod), times.readyAfter, k.cluster.clock.Now())
+	if run.ip == "" {
+		run.ip = k.newIP()
+	}
 	k.remember(pod.UID, run)
-	status := run.status(pod, k.newIP)
+	status := run.status(pod)
 	if !shows(pod.Status, status) {
 		if err := k.writeStatus(ctx, pod, status); err != nil {
 			return 0, err
@@ -238,14 +243,19 @@ func (k *kubelets) terminate(ctx context.Context, pod *corev1.Pod, boot int, tim
 	if remaining > 0 && run.boot == boot {
 		return remaining, nil
 	}
+	return 0, k.end(ctx, pod)
+}
+
+// end deletes a pod that has ended.
+func (k *kubelets) end(ctx context.Context, pod *corev1.Pod) error {
 	none := int64(0)
 	err := k.cluster.kubernetes.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{
 		GracePeriodSeconds: &none, Preconditions: metav1.NewUIDPreconditions(string(pod.UID)),
 	})
 	if err != nil && !apierrors.IsConflict(err) {
-		return 0, fmt.Errorf("delete pod: %w", err)
+		return fmt.Errorf("delete pod: %w", err)
 	}
-	return 0, nil
+	return nil
 }
 
 func (k *kubelets) runOf(uid types.UID) podRun {
@@ -278,7 +288,7 @@ func (k *kubelets) notReady(ctx context.Context, node string) error {
 
 // writeStatus patches the status. The UID in the patch keeps it from a pod of the same name that came after.
 func (k *kubelets) writeStatus(ctx context.Context, pod *corev1.Pod, status corev1.PodStatus) error {
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": pod.UID}, "status": status})
+	patch, err := json.Marshal(newStatusPatch(pod, status))
 	if err != nil {
 		return fmt.Errorf("encode a pod's status: %w", err)
 	}

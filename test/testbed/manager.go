@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -60,6 +61,7 @@ func (c *Cluster) StartManager(ctx context.Context, options ManagerOptions) (*Ma
 		"--namespace=" + Namespace,
 		fmt.Sprintf("--metrics-bind-address=127.0.0.1:%d", ports[0]),
 		fmt.Sprintf("--health-probe-bind-address=127.0.0.1:%d", ports[1]),
+		"--metrics-secure=false",
 		"--leader-elect",
 	}, options.Args...)
 	process, err := startProcess(c.workDir, name, binary, options.Env, args...)
@@ -86,8 +88,11 @@ func (c *Cluster) buildManager(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	c.log.Info("building the manager")
 	binary := filepath.Join(c.workDir, "manager")
-	if output, err := goCommand(ctx, root, "build", "-o", binary, "./cmd/manager").CombinedOutput(); err != nil {
+	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/manager")
+	build.Dir = root
+	if output, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the manager: %w: %s", err, output)
 	}
 	c.managers.binary = binary
@@ -128,8 +133,10 @@ func (m *Manager) Exited() <-chan struct{} { return m.process.exited }
 // LogPath is the file with what the manager writes.
 func (m *Manager) LogPath() string { return m.process.logPath }
 
-// MetricsAddress is where the manager serves its metrics, as host:port.
-func (m *Manager) MetricsAddress() string { return fmt.Sprintf("127.0.0.1:%d", m.metricsPort) }
+// MetricsURL is where the manager serves its metrics, to anybody on this machine.
+func (m *Manager) MetricsURL() string {
+	return fmt.Sprintf("http://127.0.0.1:%d/metrics", m.metricsPort)
+}
 
 func (m *managers) add(manager *Manager) {
 	m.mu.Lock()

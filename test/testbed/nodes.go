@@ -69,8 +69,11 @@ func (c *Cluster) AddNode(ctx context.Context, options NodeOptions) (*Host, erro
 func (c *Cluster) register(host *Host) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if old, found := c.hosts[host.Name()]; found && !old.isGone() {
-		return fmt.Errorf("node %s exists", host.Name())
+	if old, found := c.hosts[host.Name()]; found {
+		if !old.isGone() {
+			return fmt.Errorf("node %s exists", host.Name())
+		}
+		host.boot = old.boot + 1 // pods of the old node do not run here
 	}
 	c.hosts[host.Name()] = host
 	return nil

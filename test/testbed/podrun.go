@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 const (
@@ -49,6 +50,7 @@ func timesOf(pod *corev1.Pod) (podTimes, error) {
 type podRun struct {
 	boot        int       // the host's boot in which the containers were started; 0 before the first start
 	started     time.Time // when the containers were started
+	ip          string
 	restarts    int32
 	ready       bool
 	changed     time.Time // when ready last changed
@@ -79,22 +81,18 @@ func (r *podRun) setReady(ready bool, now time.Time) {
 	}
 }
 
-// status is what a kubelet writes for a run. newIP gives an address to a pod that has none.
-func (r podRun) status(pod *corev1.Pod, newIP func() string) corev1.PodStatus {
+// status is what a kubelet writes for a run.
+func (r podRun) status(pod *corev1.Pod) corev1.PodStatus {
 	changed, started := metav1.NewTime(r.changed), metav1.NewTime(r.started)
 	startTime := pod.Status.StartTime
 	if startTime == nil {
 		startTime = &started
 	}
-	podIP := pod.Status.PodIP
-	if podIP == "" {
-		podIP = newIP()
-	}
 	return corev1.PodStatus{
 		Phase:     corev1.PodRunning,
 		StartTime: startTime,
-		PodIP:     podIP,
-		PodIPs:    []corev1.PodIP{{IP: podIP}},
+		PodIP:     r.ip,
+		PodIPs:    []corev1.PodIP{{IP: r.ip}},
 		Conditions: append(readiness(r.ready, changed, "ContainersNotReady"), corev1.PodCondition{
 			Type: corev1.PodInitialized, Status: corev1.ConditionTrue, LastTransitionTime: *startTime,
 		}),
@@ -151,4 +149,31 @@ func isReady(status corev1.PodStatus) bool {
 		}
 	}
 	return false
+}
+
+// statusPatch is a patch of a pod's status. Unlike the API's own type it can take a condition's reason away.
+type statusPatch struct {
+	Metadata struct {
+		UID types.UID `json:"uid"`
+	} `json:"metadata"`
+	Status podStatusPatch `json:"status"`
+}
+
+type podStatusPatch struct {
+	corev1.PodStatus
+	Conditions []conditionPatch `json:"conditions"`
+}
+
+type conditionPatch struct {
+	corev1.PodCondition
+	Reason string `json:"reason"`
+}
+
+func newStatusPatch(pod *corev1.Pod, status corev1.PodStatus) statusPatch {
+	patch := statusPatch{Status: podStatusPatch{PodStatus: status}}
+	patch.Metadata.UID = pod.UID
+	for _, condition := range status.Conditions {
+		patch.Status.Conditions = append(patch.Status.Conditions, conditionPatch{PodCondition: condition, Reason: condition.Reason})
+	}
+	return patch
 }

@@ -1,0 +1,96 @@
+// Command manager decides when nodes are rebooted: it runs the controller of package controllers, on the replica that leads.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers"
+)
+
+// leaderElectionID names the lease of the leader.
+const leaderElectionID = "reboot-operator"
+
+func main() {
+	switch err := run(os.Args[1:]); {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "manager:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	options, err := parseOptions(args, os.Getenv)
+	if err != nil {
+		return err
+	}
+	if options.version {
+		fmt.Println(version())
+		return nil
+	}
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&options.zap)))
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("find the cluster: %w", err)
+	}
+	mgr, err := newManager(config, options)
+	if err != nil {
+		return err
+	}
+	if err := mgr.Start(ctrl.SetupSignalHandler()); err != nil {
+		return fmt.Errorf("run the manager: %w", err)
+	}
+	return nil
+}
+
+func newManager(config *rest.Config, options *options) (manager.Manager, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, fmt.Errorf("build the scheme: %w", err)
+	}
+	mgr, err := ctrl.NewManager(config, manager.Options{
+		Scheme:                        scheme,
+		Cache:                         controllers.CacheOptions(options.namespace),
+		Client:                        controllers.ClientOptions(),
+		Metrics:                       options.metricsServer(),
+		HealthProbeBindAddress:        options.probeAddress,
+		LeaderElection:                options.leaderElect,
+		LeaderElectionID:              leaderElectionID,
+		LeaderElectionNamespace:       options.namespace,
+		LeaderElectionReleaseOnCancel: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the manager: %w", err)
+	}
+	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping)); err != nil {
+		return nil, fmt.Errorf("add the probes: %w", err)
+	}
+	return mgr, controllers.SetupWithManager(mgr, controllers.Options{
+		Namespace:             options.namespace,
+		ClusterMaxUnavailable: options.maxUnavailable,
+		PublishMaintenance:    options.publishNodeConditions,
+	})
+}
+
+// metricsServer serves metrics only to those who may read them, if secure.
+func (o *options) metricsServer() metricsserver.Options {
+	server := metricsserver.Options{BindAddress: o.metricsAddress, SecureServing: o.metricsSecure}
+	if o.metricsSecure {
+		server.FilterProvider = filters.WithAuthenticationAndAuthorization
+	}
+	return server
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"regexp"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client/config"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+)
+
+// options are what the command line says.
+type options struct {
+	namespace             string
+	metricsAddress        string
+	metricsSecure         bool
+	probeAddress          string
+	leaderElect           bool
+	maxUnavailable        *intstr.IntOrString
+	publishNodeConditions bool
+	version               bool
+	zap                   zap.Options
+}
+
+// parseOptions reads the command line. getenv reads the environment.
+func parseOptions(args []string, getenv func(string) string) (*options, error) {
+	o := &options{}
+	flags := flag.NewFlagSet("manager", flag.ContinueOnError)
+	config.RegisterFlags(flags)
+	o.zap.BindFlags(flags)
+	flags.StringVar(&o.namespace, "namespace", getenv("POD_NAMESPACE"),
+		"Namespace that the operator runs in; the default is the environment's POD_NAMESPACE.")
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "Address that metrics are served at, such as :8443; 0 is nowhere.")
+	flags.BoolVar(&o.metricsSecure, "metrics-secure", true,
+		"Serve metrics by HTTPS, and only to those who may get the path /metrics.")
+	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "Address that /healthz and /readyz are served at; 0 is nowhere.")
+	flags.BoolVar(&o.leaderElect, "leader-elect", false, "Of several replicas only the one that leads works. Needed for more than one.")
+	flags.Func("max-unavailable", "The most nodes of the cluster that may be unavailable at once, besides the limits of the policies: "+
+		"a number such as 3, or a percentage such as 10% of all nodes, rounded down. The default is no such limit.", o.setMaxUnavailable)
+	flags.BoolVar(&o.publishNodeConditions, "publish-node-conditions", true,
+		"Publish the conditions MaintenancePlanned, DrainInProgress, Drained and MaintenanceInProgress on Nodes (KEP-5683).")
+	flags.BoolVar(&o.version, "version", false, "Print the version and exit.")
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	if flags.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if o.namespace == "" && !o.version {
+		return nil, errors.New("no namespace: set --namespace or the environment variable POD_NAMESPACE")
+	}
+	return o, nil
+}
+
+// percentage is one from 0% to 100%, as in the field maxUnavailable of a RebootPolicy.
+var percentage = regexp.MustCompile(`^(100|[1-9]?[0-9])%$`)
+
+// setMaxUnavailable refuses what is neither a number nor a percentage, rather than taking it for no limit.
+func (o *options) setMaxUnavailable(value string) error {
+	if value == "" {
+		o.maxUnavailable = nil
+		return nil
+	}
+	number, err := strconv.ParseInt(value, 10, 32)
+	switch {
+	case err == nil && number >= 0:
+		limit := intstr.FromInt32(int32(number))
+		o.maxUnavailable = &limit
+	case percentage.MatchString(value):
+		limit := intstr.FromString(value)
+		o.maxUnavailable = &limit
+	default:
+		return errors.New(`write a number of nodes from 0 up, such as 3, or a percentage from "0%" to "100%", such as "10%"`)
+	}
+	return nil
+}
+
+// version of the module that the binary was built from.
+func version() string {
+	number := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		number = info.Main.Version
+	}
+	return fmt.Sprintf("reboot-operator manager %s %s %s/%s", number, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}

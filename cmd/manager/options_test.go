@@ -1,0 +1,90 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+)
+
+func TestParseOptionsReadsTheClusterWideLimitAndRefusesWhatIsNone(t *testing.T) {
+	for name, test := range map[string]struct {
+		value   string
+		want    *intstr.IntOrString
+		wantErr bool
+	}{
+		"empty is no limit":            {value: "", want: nil},
+		"zero is zero":                 {value: "0", want: ptr.To(intstr.FromInt32(0))},
+		"a number":                     {value: "3", want: ptr.To(intstr.FromInt32(3))},
+		"a percentage":                 {value: "10%", want: ptr.To(intstr.FromString("10%"))},
+		"all nodes":                    {value: "100%", want: ptr.To(intstr.FromString("100%"))},
+		"a negative number":            {value: "-1", wantErr: true},
+		"more than all nodes":          {value: "150%", wantErr: true},
+		"a fraction":                   {value: "0.5", wantErr: true},
+		"a word":                       {value: "all", wantErr: true},
+		"a number that fits no int32":  {value: "4294967297", wantErr: true},
+		"a percentage without a digit": {value: "%", wantErr: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := parseOptions([]string{"--namespace=ns", "--max-unavailable=" + test.value}, noEnvironment)
+			if (err != nil) != test.wantErr {
+				t.Fatalf("error %v, want one: %t", err, test.wantErr)
+			}
+			if test.wantErr {
+				return
+			}
+			if diff := cmp.Diff(test.want, got.maxUnavailable); diff != "" {
+				t.Errorf("limit (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParseOptionsTakesTheNamespaceFromTheEnvironmentUnlessAFlagNamesIt(t *testing.T) {
+	environment := func(name string) string { return map[string]string{"POD_NAMESPACE": "from-env"}[name] }
+	for name, test := range map[string]struct {
+		args   []string
+		getenv func(string) string
+		want   string
+	}{
+		"environment":     {getenv: environment, want: "from-env"},
+		"flag goes first": {args: []string{"--namespace=from-flag"}, getenv: environment, want: "from-flag"},
+		"neither":         {getenv: noEnvironment},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := parseOptions(test.args, test.getenv)
+			if (err != nil) != (test.want == "") {
+				t.Fatalf("error %v", err)
+			}
+			if err == nil && got.namespace != test.want {
+				t.Errorf("namespace %q, want %q", got.namespace, test.want)
+			}
+		})
+	}
+}
+
+func TestParseOptionsPublishesNodeConditionsAndSecuresMetricsUnlessTold(t *testing.T) {
+	got, err := parseOptions([]string{"--namespace=ns"}, noEnvironment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !got.publishNodeConditions || !got.metricsSecure || got.leaderElect || got.metricsAddress != "0" {
+		t.Errorf("defaults %+v", got)
+	}
+	got, err = parseOptions([]string{"--namespace=ns", "--publish-node-conditions=false", "--metrics-secure=false"}, noEnvironment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.publishNodeConditions || got.metricsSecure || got.metricsServer().FilterProvider != nil {
+		t.Errorf("switched off: %+v", got)
+	}
+}
+
+func TestParseOptionsRefusesArgumentsThatAreNoFlags(t *testing.T) {
+	if _, err := parseOptions([]string{"--namespace=ns", "run"}, noEnvironment); err == nil {
+		t.Error("no error for an argument that is no flag")
+	}
+}
+
+func noEnvironment(string) string { return "" }

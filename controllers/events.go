@@ -1,0 +1,91 @@
+package controllers
+
+import (
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
+)
+
+// maxNote is how long the API allows an Event's note to be, in bytes.
+const maxNote = 1024
+
+// emit emits events about an object.
+func (e *executor) emit(about runtime.Object, events []plan.Event) {
+	for i := range events {
+		e.record(about, nil, &events[i])
+	}
+}
+
+// emitReboot emits events about a NodeReboot and, where people look at the Node for them, about its Node.
+func (e *executor) emitReboot(reboot *v1alpha1.NodeReboot, node *corev1.Node, events []plan.Event) {
+	for i := range events {
+		if node == nil {
+			e.record(reboot, nil, &events[i])
+			continue
+		}
+		e.record(reboot, node, &events[i])
+		if events[i].OnNode {
+			e.record(node, reboot, &events[i])
+		}
+	}
+}
+
+// record sends an event. The action is the reason: both say what happened, and the API wants both.
+func (e *executor) record(about, related runtime.Object, event *plan.Event) {
+	kind := corev1.EventTypeNormal
+	if event.Warning {
+		kind = corev1.EventTypeWarning
+	}
+	note := event.Message
+	if len(note) > maxNote {
+		note = note[:maxNote]
+	}
+	e.recorder.Eventf(about, related, kind, event.Reason, event.Reason, "%s", note)
+}
+
+// logTransitions logs one line for each step of a reboot that a status write made.
+func logTransitions(log logr.Logger, reboot *v1alpha1.NodeReboot, before, after *v1alpha1.NodeRebootStatus) {
+	log = log.WithValues("nodeReboot", reboot.Name, "node", reboot.Spec.NodeName, "policy", after.PolicyName)
+	for _, t := range transitions(before, after) {
+		log.Info(t.what, "reason", t.reason, "message", t.message)
+	}
+}
+
+// transition is a step of a reboot.
+type transition struct {
+	what, reason, message string
+}
+
+// transitions are the steps between two statuses of a NodeReboot, in the order in which they happen.
+func transitions(before, after *v1alpha1.NodeRebootStatus) []transition {
+	var steps []transition
+	add := func(happened bool, what, reason, message string) {
+		if happened {
+			steps = append(steps, transition{what, reason, message})
+		}
+	}
+	old, attempt := attempts(before, after)
+	if attempt != nil {
+		add(old.Number == 0, "attempt started", after.Reason, after.Message)
+		add(began(old.DrainOrderedTime, attempt.DrainOrderedTime), "drain ordered", after.Reason, after.Message)
+		add(began(old.DrainedTime, attempt.DrainedTime), "node drained", after.Reason, after.Message)
+		add(began(old.RebootOrderedTime, attempt.RebootOrderedTime), "reboot ordered", after.Reason, after.Message)
+		add(began(old.BackTime, attempt.BackTime), "node is back", after.Reason, after.Message)
+		add(began(old.UncordonedTime, attempt.UncordonedTime), "node is healthy", after.Reason, after.Message)
+		add(began(old.StalledTime, attempt.StalledTime), "attempt stalled", attempt.Result, attempt.Message)
+		add(began(old.EndedTime, attempt.EndedTime), "attempt ended", attempt.Result, attempt.Message)
+	}
+	switch {
+	case before.Outcome == after.Outcome:
+	case after.Outcome == v1alpha1.OutcomeSucceeded:
+		add(true, "reboot succeeded", after.OutcomeReason, after.OutcomeMessage)
+	case after.Outcome == v1alpha1.OutcomeFailed:
+		add(true, "reboot failed", after.OutcomeReason, after.OutcomeMessage)
+	case after.Outcome == v1alpha1.OutcomeCancelled:
+		add(true, "reboot cancelled", after.OutcomeReason, after.OutcomeMessage)
+	}
+	return steps
+}

@@ -1,0 +1,121 @@
+package controllers
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
+)
+
+// Patches are written by hand where the object that was read is not the whole object (the cache keeps parts only): a difference between
+// two parts could take away what is not in either of them.
+
+type jsonObject = map[string]any
+
+// nodePatch is the merge patch of a Node. It fails with a conflict if the Node has changed since it was read.
+func nodePatch(node *corev1.Node, change *plan.NodePatch) (client.Patch, error) {
+	metadata := jsonObject{"resourceVersion": node.ResourceVersion}
+	if change.CordonedFor != nil {
+		var value any // null removes the annotation
+		if *change.CordonedFor != "" {
+			value = *change.CordonedFor
+		}
+		metadata["annotations"] = jsonObject{v1alpha1.CordonAnnotation: value}
+	}
+	spec := jsonObject{}
+	if change.SetTaints {
+		spec["taints"] = nil
+		if len(change.Taints) > 0 {
+			spec["taints"] = change.Taints
+		}
+	}
+	if change.Unschedulable != nil {
+		spec["unschedulable"] = nil
+		if *change.Unschedulable {
+			spec["unschedulable"] = true
+		}
+	}
+	patch := jsonObject{"metadata": metadata}
+	if len(spec) > 0 {
+		patch["spec"] = spec
+	}
+	return rawPatch(types.MergePatchType, patch)
+}
+
+// maintenancePatch is the strategic merge patch of a Node's status that makes its maintenance conditions what they should be; nil if they
+// are. It touches no other condition. A condition that stays True keeps its transition time.
+func maintenancePatch(node *corev1.Node, want map[corev1.NodeConditionType]plan.MaintenanceCondition, now time.Time) (client.Patch, error) {
+	var conditions []jsonObject
+	for _, t := range plan.MaintenanceConditions {
+		condition, wanted := want[t]
+		index := slices.IndexFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool { return c.Type == t })
+		switch {
+		case !wanted && index < 0:
+		case !wanted:
+			conditions = append(conditions, jsonObject{"$patch": "delete", "type": t})
+		default:
+			var before *corev1.NodeCondition
+			if index >= 0 {
+				before = &node.Status.Conditions[index]
+			}
+			if change := maintenanceCondition(t, before, condition, metav1.NewTime(now)); change != nil {
+				conditions = append(conditions, change)
+			}
+		}
+	}
+	if len(conditions) == 0 {
+		return nil, nil
+	}
+	return rawPatch(types.StrategicMergePatchType, jsonObject{"status": jsonObject{"conditions": conditions}})
+}
+
+func maintenanceCondition(
+	t corev1.NodeConditionType, before *corev1.NodeCondition, want plan.MaintenanceCondition, now metav1.Time,
+) jsonObject {
+	change := jsonObject{
+		"type": t, "status": corev1.ConditionTrue, "reason": want.Reason, "message": want.Message, "lastHeartbeatTime": now,
+	}
+	if before == nil || before.Status != corev1.ConditionTrue {
+		change["lastTransitionTime"] = now
+		return change
+	}
+	if before.Reason == want.Reason && before.Message == want.Message {
+		return nil
+	}
+	return change
+}
+
+// finalizersPatch is the merge patch that sets the finalizers of a NodeReboot. It fails with a conflict if the NodeReboot has changed.
+func finalizersPatch(reboot *v1alpha1.NodeReboot, finalizers []string) (client.Patch, error) {
+	metadata := jsonObject{"resourceVersion": reboot.ResourceVersion, "finalizers": nil}
+	if len(finalizers) > 0 {
+		metadata["finalizers"] = finalizers
+	}
+	return rawPatch(types.MergePatchType, jsonObject{"metadata": metadata})
+}
+
+// rebootStatus returns the NodeReboot with another status, and the patch that makes it so. The report is the helper's: it is left as read,
+// so the patch cannot contain it. The patch fails with a conflict if the NodeReboot has changed, for what was decided may rest on an
+// older report.
+func rebootStatus(read *v1alpha1.NodeReboot, status *v1alpha1.NodeRebootStatus) (*v1alpha1.NodeReboot, client.Patch) {
+	written := *read
+	written.Status = *status
+	written.Status.Report = read.Status.Report
+	return written.DeepCopy(), client.MergeFromWithOptions(read, client.MergeFromWithOptimisticLock{})
+}
+
+func rawPatch(patchType types.PatchType, content jsonObject) (client.Patch, error) {
+	data, err := json.Marshal(content)
+	if err != nil {
+		return nil, fmt.Errorf("encode a patch: %w", err)
+	}
+	return client.RawPatch(patchType, data), nil
+}

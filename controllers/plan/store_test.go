@@ -1,0 +1,367 @@
+package plan
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// store is the API server of the tests. What is in it is never changed in place, so that a view of it stays what it was.
+type store struct {
+	policies map[string]*v1alpha1.RebootPolicy
+	reboots  map[string]*v1alpha1.NodeReboot
+	nodes    map[string]*storedNode
+	slots    map[string]Slot
+	// version counts all writes, slotsVersion is that of the last write of the slots object.
+	version, slotsVersion int64
+	cached                *view
+	// onGrant and onStatus see a write just before it is made, with the view on which it was decided.
+	onGrant  func(v *view, granted map[string]Slot)
+	onStatus func(v *view, before *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootStatus)
+}
+
+type storedNode struct {
+	Node
+	version int64
+}
+
+// view is the cluster as a manager saw it at one time. All of it may be old but the slots.
+type view struct {
+	Snapshot
+	nodeVersions map[string]int64
+	slotsVersion int64
+}
+
+func newStore(s *Snapshot) *store {
+	st := &store{
+		policies: map[string]*v1alpha1.RebootPolicy{}, reboots: map[string]*v1alpha1.NodeReboot{}, nodes: map[string]*storedNode{},
+		slots: maps.Clone(s.Slots),
+	}
+	for _, p := range s.Policies {
+		st.policies[p.Name] = p
+	}
+	for _, r := range s.Reboots {
+		st.reboots[r.Name] = r
+	}
+	for i := range s.Nodes {
+		st.nodes[s.Nodes[i].Name] = &storedNode{Node: s.Nodes[i]}
+	}
+	return st
+}
+
+// view is what is stored now, without pods and workloads.
+func (st *store) view() *view {
+	if st.cached == nil {
+		v := &view{nodeVersions: make(map[string]int64, len(st.nodes))}
+		for _, name := range slices.Sorted(maps.Keys(st.policies)) {
+			v.Policies = append(v.Policies, st.policies[name])
+		}
+		for _, name := range slices.Sorted(maps.Keys(st.reboots)) {
+			v.Reboots = append(v.Reboots, st.reboots[name])
+		}
+		for _, name := range slices.Sorted(maps.Keys(st.nodes)) {
+			v.Nodes = append(v.Nodes, st.nodes[name].Node)
+			v.nodeVersions[name] = st.nodes[name].version
+		}
+		st.readSlots(v)
+		st.cached = v
+	}
+	v := *st.cached
+	return &v
+}
+
+// readSlots reads the slots object live, and asks live whether a NodeReboot that the view does not know is gone.
+func (st *store) readSlots(v *view) {
+	v.Slots, v.slotsVersion = maps.Clone(st.slots), st.slotsVersion
+	for name, slot := range v.Slots {
+		if slices.ContainsFunc(v.Reboots, func(r *v1alpha1.NodeReboot) bool { return string(r.UID) == slot.UID }) {
+			continue
+		}
+		slot.Gone = st.reboots[slot.Reboot] == nil || string(st.reboots[slot.Reboot].UID) != slot.UID
+		v.Slots[name] = slot
+	}
+}
+
+func (st *store) changed() int64 {
+	st.version++
+	st.cached = nil
+	return st.version
+}
+
+func (st *store) updateNode(name string, change func(*Node)) {
+	stored := *st.nodes[name]
+	change(&stored.Node)
+	stored.version = st.changed()
+	st.nodes[name] = &stored
+}
+
+func (st *store) putReboot(r *v1alpha1.NodeReboot) {
+	r.ResourceVersion = strconv.FormatInt(st.changed(), 10)
+	if !r.DeletionTimestamp.IsZero() && len(r.Finalizers) == 0 {
+		delete(st.reboots, r.Name)
+		return
+	}
+	st.reboots[r.Name] = r
+}
+
+// updateReboot changes a copy.
+func (st *store) updateReboot(name string, change func(*v1alpha1.NodeReboot)) {
+	r := *st.reboots[name]
+	change(&r)
+	st.putReboot(&r)
+}
+
+func (st *store) deleteReboot(name string, now time.Time) {
+	st.updateReboot(name, func(r *v1alpha1.NodeReboot) {
+		if r.DeletionTimestamp.IsZero() {
+			r.DeletionTimestamp = &metav1.Time{Time: now.Truncate(time.Second)}
+		}
+	})
+}
+
+var (
+	errConflict = errors.New("the object has changed since it was read")
+	errCrash    = errors.New("the manager crashed")
+)
+
+// execution carries out a plan like the manager's executor: slots first, then node by node, and what follows a write that failed is left
+// out.
+type execution struct {
+	*store
+	view *view
+	now  time.Time
+	// left is how many writes are made before the manager crashes; negative is all of them.
+	left int
+	// shuffle changes the order of the nodes, whose writes are made in parallel.
+	shuffle func(n int, swap func(i, j int))
+	// versions of the NodeReboots that this execution wrote itself.
+	versions map[string]string
+	// errs are the errors of writes that were not made.
+	errs []error
+}
+
+// apply does to a snapshot what the manager does when it carries out a plan.
+func apply(s *Snapshot, p *Plan, now time.Time) (*Snapshot, error) {
+	st := newStore(s)
+	e := &execution{store: st, view: st.view(), now: now, left: -1}
+	e.run(p)
+	after := st.view().Snapshot
+	after.Pods, after.Workloads, after.ClusterMaxUnavailable = s.Pods, s.Workloads, s.ClusterMaxUnavailable
+	return &after, errors.Join(e.errs...)
+}
+
+func (e *execution) run(p *Plan) {
+	e.versions = map[string]string{}
+	granted := !p.SlotsChanged || e.try(func() error { return e.writeSlots(p.Slots) })
+	work := slices.Clone(p.Work)
+	if e.shuffle != nil {
+		e.shuffle(len(work), func(i, j int) { work[i], work[j] = work[j], work[i] })
+	}
+	for i := range work {
+		if granted || !work[i].Granted {
+			e.writeNodeWork(&work[i])
+		}
+	}
+	for _, change := range p.Policies {
+		e.try(func() error { return e.writePolicy(change) })
+	}
+	for _, name := range p.Prune {
+		e.try(func() error { return e.prune(name) })
+	}
+}
+
+// try makes one write, and says whether it was made.
+func (e *execution) try(write func() error) bool {
+	err := errCrash
+	if e.left != 0 {
+		e.left--
+		err = write()
+	}
+	if err != nil {
+		e.errs = append(e.errs, err)
+	}
+	return err == nil
+}
+
+func (e *execution) writeSlots(slots map[string]Slot) error {
+	if e.view.slotsVersion != e.slotsVersion {
+		return errConflict
+	}
+	granted := map[string]Slot{}
+	for name, slot := range slots {
+		if old := e.slots[name]; old.UID != slot.UID || old.Attempt != slot.Attempt {
+			granted[name] = slot
+		}
+	}
+	if e.onGrant != nil {
+		e.onGrant(e.view, granted)
+	}
+	e.slots = maps.Clone(slots)
+	e.slotsVersion = e.changed()
+	return nil
+}
+
+func (e *execution) writeNodeWork(work *NodeWork) {
+	steps := []func(*RebootChange) error{e.addFinalizer, e.writeStatus, e.removeFinalizer}
+	for i, step := range steps {
+		for j := range work.Reboots {
+			if !e.try(func() error { return step(&work.Reboots[j]) }) {
+				return
+			}
+		}
+		switch {
+		case i == 0 && work.Patch != nil && !e.try(func() error { return e.patchNode(work) }):
+			return
+		case i == 1 && work.Maintenance != nil && !e.try(func() error { return e.patchMaintenance(work) }):
+			return
+		}
+	}
+}
+
+// writeReboot changes a NodeReboot if it is still what was read.
+func (e *execution) writeReboot(read *v1alpha1.NodeReboot, change func(*v1alpha1.NodeReboot)) error {
+	version := cmp.Or(e.versions[read.Name], read.ResourceVersion)
+	stored := e.reboots[read.Name]
+	if stored == nil || stored.UID != read.UID || stored.ResourceVersion != version {
+		return errConflict
+	}
+	e.updateReboot(read.Name, change)
+	e.versions[read.Name] = strconv.FormatInt(e.version, 10)
+	return nil
+}
+
+func (e *execution) addFinalizer(change *RebootChange) error {
+	if !change.AddFinalizer {
+		return nil
+	}
+	return e.writeReboot(change.Object, func(r *v1alpha1.NodeReboot) { r.Finalizers = append(slices.Clone(r.Finalizers), v1alpha1.Finalizer) })
+}
+
+func (e *execution) removeFinalizer(change *RebootChange) error {
+	if !change.RemoveFinalizer {
+		return nil
+	}
+	return e.writeReboot(change.Object, func(r *v1alpha1.NodeReboot) {
+		r.Finalizers = slices.DeleteFunc(slices.Clone(r.Finalizers), func(f string) bool { return f == v1alpha1.Finalizer })
+	})
+}
+
+func (e *execution) writeStatus(change *RebootChange) error {
+	if !change.StatusChanged {
+		return nil
+	}
+	status, err := roundTrip(change.Status)
+	if err == nil {
+		err = validate(&status)
+	}
+	if err != nil {
+		return fmt.Errorf("status of %s: %w", change.Object.Name, err)
+	}
+	return e.writeReboot(change.Object, func(r *v1alpha1.NodeReboot) {
+		if e.onStatus != nil {
+			e.onStatus(e.view, r, &status)
+		}
+		status.Report = r.Status.Report // the helper's, and not in the patch
+		r.Status = status
+	})
+}
+
+func (e *execution) patchNode(work *NodeWork) error {
+	stored := e.nodes[work.Node]
+	if stored == nil || stored.version != e.view.nodeVersions[work.Node] {
+		return errConflict
+	}
+	e.updateNode(work.Node, func(n *Node) {
+		if work.Patch.SetTaints {
+			n.Taints = work.Patch.Taints
+		}
+		if work.Patch.Unschedulable != nil {
+			n.Unschedulable = *work.Patch.Unschedulable
+		}
+		if work.Patch.CordonedFor != nil {
+			n.CordonedFor = *work.Patch.CordonedFor
+		}
+	})
+	return nil
+}
+
+// patchMaintenance has no precondition, as in the executor.
+func (e *execution) patchMaintenance(work *NodeWork) error {
+	if e.nodes[work.Node] == nil {
+		return errConflict
+	}
+	e.updateNode(work.Node, func(n *Node) {
+		n.Maintenance = map[corev1.NodeConditionType]bool{}
+		for t := range work.Maintenance {
+			n.Maintenance[t] = true
+		}
+	})
+	return nil
+}
+
+func (e *execution) writePolicy(change PolicyChange) error {
+	stored := e.policies[change.Object.Name]
+	if stored == nil || stored.UID != change.Object.UID {
+		return errConflict
+	}
+	policy := *stored
+	var err error
+	policy.Status, err = roundTrip(change.Status)
+	e.policies[policy.Name] = &policy
+	e.changed()
+	return err
+}
+
+func (e *execution) prune(name string) error {
+	if e.reboots[name] == nil {
+		return errConflict
+	}
+	e.deleteReboot(name, e.now)
+	return nil
+}
+
+// roundTrip is what an object is after it went through the API: its times have the precision of their formats.
+func roundTrip[T any](in T) (out T, err error) {
+	data, err := json.Marshal(in)
+	if err != nil {
+		return out, err
+	}
+	err = json.Unmarshal(data, &out)
+	return out, err
+}
+
+// validate refuses what the schema refuses.
+func validate(s *v1alpha1.NodeRebootStatus) error {
+	messages := []string{s.Message, s.OutcomeMessage}
+	reasons := []string{s.Reason, s.OutcomeReason}
+	if s.Attempt != nil {
+		messages, reasons = append(messages, s.Attempt.Message), append(reasons, s.Attempt.Result)
+	}
+	if s.Failures != nil {
+		messages, reasons = append(messages, s.Failures.LastMessage), append(reasons, s.Failures.LastReason)
+	}
+	switch {
+	case slices.ContainsFunc(messages, func(m string) bool { return utf8.RuneCountInString(m) > 1024 || !utf8.ValidString(m) }):
+		return errors.New("a message is longer than 1024 characters, or is not text")
+	case slices.ContainsFunc(reasons, func(r string) bool { return len(r) > 64 }):
+		return errors.New("a reason is longer than 64 characters")
+	case s.Order != nil && (s.Order.BootID == "" || s.Order.Sequence < 1 || s.Order.Deadline.IsZero()):
+		return errors.New("the order has no boot ID, sequence or deadline")
+	case len(s.Workloads) > 512:
+		return errors.New("there are more than 512 workloads")
+	case s.TaintLeadSeconds != nil && *s.TaintLeadSeconds < 0:
+		return errors.New("the taint lead is negative")
+	}
+	return nil
+}

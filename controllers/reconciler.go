@@ -1,0 +1,72 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/utils/clock"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
+)
+
+// reconciler makes passes: it reads the cluster, has a plan made, and carries it out.
+type reconciler struct {
+	clock    clock.PassiveClock
+	reader   *reader
+	executor *executor
+	numbers  *numbers
+	limiter  *retryLimiter
+}
+
+// Reconcile makes one pass. The request is always the same.
+func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	now := r.clock.Now()
+	defer func() { r.numbers.passes.Observe(r.clock.Since(now).Seconds()) }()
+	r.limiter.wakeIn(0)
+	s, err := r.reader.read(ctx)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	r.numbers.keepPolicies(s.Policies)
+	p, unread := r.plan(ctx, s, now)
+	written := r.executor.execute(ctx, s, p, now)
+	wake := untilWake(p.Wake, now)
+	r.limiter.wakeIn(wake)
+	if err := errors.Join(unread, written.err()); err != nil {
+		return reconcile.Result{}, err
+	}
+	if written.stale {
+		logf.FromContext(ctx).V(1).Info("Something changed while the plan was carried out; planning anew")
+		return reconcile.Result{RequeueAfter: r.limiter.afterStale(request)}, nil
+	}
+	r.limiter.settled(request)
+	return reconcile.Result{RequeueAfter: wake}, nil
+}
+
+// plan has a plan made, with all the pods that it asks for. If some cannot be read, there is a plan all the same: one that waits for them,
+// and the error.
+func (r *reconciler) plan(ctx context.Context, s *snapshot, now time.Time) (*plan.Plan, error) {
+	asked := sets.New[string]()
+	var unread error
+	for {
+		p := plan.Compute(&s.Snapshot, now)
+		if unread != nil || asked.HasAll(p.Asks...) {
+			r.reader.pods.keep(asked)
+			return p, unread
+		}
+		asked.Insert(p.Asks...)
+		unread = r.reader.fill(ctx, s, sets.List(asked))
+	}
+}
+
+// untilWake is how long to wait for a plan's wake-up time; 0 is for good.
+func untilWake(wake, now time.Time) time.Duration {
+	if wake.IsZero() {
+		return 0
+	}
+	return max(wake.Sub(now), time.Millisecond)
+}

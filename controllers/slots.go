@@ -1,0 +1,67 @@
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
+)
+
+// decodeSlots reads the slots object's data: node name -> slot as JSON. An entry that cannot be read belongs to no NodeReboot, so it comes
+// back as an empty slot, which counts as gone: what is under way is known from the NodeReboots, the object only fences.
+func decodeSlots(data map[string]string) map[string]plan.Slot {
+	slots := make(map[string]plan.Slot, len(data))
+	for node, encoded := range data {
+		var slot plan.Slot
+		if err := json.Unmarshal([]byte(encoded), &slot); err != nil {
+			slot = plan.Slot{}
+		}
+		slots[node] = slot
+	}
+	return slots
+}
+
+func encodeSlots(slots map[string]plan.Slot) (map[string]string, error) {
+	data := make(map[string]string, len(slots))
+	for node, slot := range slots {
+		encoded, err := json.Marshal(slot)
+		if err != nil {
+			return nil, fmt.Errorf("encode the slot of node %s: %w", node, err)
+		}
+		data[node] = string(encoded)
+	}
+	return data, nil
+}
+
+// writeSlots writes the slots object as a plan wants it. Of two managers that both believe they lead, and that read the same state, only
+// one can: the update carries the resourceVersion of the live read that the plan was made from, and a create fails if the object exists.
+func (e *executor) writeSlots(ctx context.Context, read *corev1.ConfigMap, slots map[string]plan.Slot) error {
+	data, err := encodeSlots(slots)
+	if err != nil {
+		return err
+	}
+	// ConfigMaps are not cached; waiting for a cache to see the write would start one of all ConfigMaps.
+	uncached := client.DisableReadYourWritesConsistency
+	if read == nil {
+		object := &corev1.ConfigMap{
+			ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: v1alpha1.SlotsName},
+			Data:       data,
+		}
+		if err := e.client.Create(ctx, object, uncached); err != nil {
+			return fmt.Errorf("create the slots object: %w", err)
+		}
+		return nil
+	}
+	object := read.DeepCopy()
+	object.Data = data
+	if err := e.client.Update(ctx, object, uncached); err != nil {
+		return fmt.Errorf("write the slots object: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,405 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
+)
+
+// fakePods is a podWatcher that knows what it is given.
+type fakePods struct {
+	pods map[string][]*corev1.Pod
+	err  error
+	kept sets.Set[string]
+}
+
+func (p *fakePods) watch(context.Context, []string) error { return p.err }
+
+func (p *fakePods) keep(nodes sets.Set[string]) { p.kept = nodes }
+
+func (p *fakePods) list(node string) ([]*corev1.Pod, bool) {
+	pods, known := p.pods[node]
+	return pods, known
+}
+
+func newPod(name string, options ...option[*corev1.Pod]) *corev1.Pod {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: name}}
+	for _, o := range options {
+		o(pod)
+	}
+	return pod
+}
+
+func ownedBy(kind, name string) option[*corev1.Pod] {
+	return func(p *corev1.Pod) {
+		p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: kind, Name: name, Controller: ptr.To(true)}}
+	}
+}
+
+func labeled(key, value string) option[*corev1.Pod] {
+	return func(p *corev1.Pod) {
+		if p.Labels == nil {
+			p.Labels = map[string]string{}
+		}
+		p.Labels[key] = value
+	}
+}
+
+func ready(status corev1.ConditionStatus, since time.Time) option[*corev1.Pod] {
+	return func(p *corev1.Pod) {
+		p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{
+			Type: corev1.PodReady, Status: status, LastTransitionTime: metav1.NewTime(since),
+		})
+	}
+}
+
+func running(seconds ...int) []corev1.ContainerStatus {
+	var statuses []corev1.ContainerStatus
+	for _, s := range seconds {
+		started := metav1.NewTime(at(s).Time)
+		statuses = append(statuses, corev1.ContainerStatus{State: corev1.ContainerState{
+			Running: &corev1.ContainerStateRunning{StartedAt: started},
+		}})
+	}
+	return statuses
+}
+
+func newBudget(name string, selector *metav1.LabelSelector) *policyv1.PodDisruptionBudget {
+	return &policyv1.PodDisruptionBudget{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: name},
+		Spec:       policyv1.PodDisruptionBudgetSpec{Selector: selector},
+	}
+}
+
+func TestPodsBelongToTheirControllersAndToEveryBudgetThatCoversThem(t *testing.T) {
+	w := newWorld(t,
+		&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web"}},
+		newBudget("web", &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}),
+		newBudget("not-db", &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{
+			Key: "app", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"db"},
+		}}}),
+		newBudget("none", nil),
+	)
+	key := func(kind v1alpha1.WorkloadKind, name string) plan.WorkloadKey {
+		return plan.WorkloadKey{Kind: kind, Namespace: "apps", Name: name}
+	}
+	const hash = appsv1.DefaultDeploymentUniqueLabelKey
+	for name, test := range map[string]struct {
+		pod  *corev1.Pod
+		want []plan.WorkloadKey
+	}{
+		"of a Deployment, by way of its ReplicaSet": {
+			newPod("web-5d4-x", ownedBy("ReplicaSet", "web-5d4"), labeled(hash, "5d4"), labeled("app", "web")),
+			[]plan.WorkloadKey{
+				key(v1alpha1.WorkloadDeployment, "web"), key(v1alpha1.WorkloadPodDisruptionBudget, "not-db"),
+				key(v1alpha1.WorkloadPodDisruptionBudget, "web"),
+			},
+		},
+		"of a ReplicaSet that looks as if it had a Deployment": {
+			newPod("gone-5d4-x", ownedBy("ReplicaSet", "gone-5d4"), labeled(hash, "5d4"), labeled("app", "db")), nil,
+		},
+		"of a ReplicaSet alone": {newPod("rs-x", ownedBy("ReplicaSet", "web"), labeled("app", "db")), nil},
+		"of a StatefulSet":      {newPod("db-0", ownedBy("StatefulSet", "db"), labeled("app", "db")), []plan.WorkloadKey{key(v1alpha1.WorkloadStatefulSet, "db")}},
+		"of a DaemonSet":        {newPod("ds-x", ownedBy("DaemonSet", "ds"), labeled("app", "db")), []plan.WorkloadKey{key(v1alpha1.WorkloadDaemonSet, "ds")}},
+		"of nothing":            {newPod("bare", labeled("app", "db")), nil},
+		"of another kind's type": {newPod("other", labeled("app", "db"), func(p *corev1.Pod) {
+			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "example.com/v1", Kind: "StatefulSet", Name: "db", Controller: ptr.To(true)}}
+		}), nil},
+		"without labels": {newPod("plain"), []plan.WorkloadKey{key(v1alpha1.WorkloadPodDisruptionBudget, "not-db")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := newPodProjection(w).pods(t.Context(), []*corev1.Pod{stripPod(test.pod)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			byName := cmpopts.SortSlices(func(a, b plan.WorkloadKey) bool { return string(a.Kind)+a.Name < string(b.Kind)+b.Name })
+			if diff := cmp.Diff(test.want, got[0].Workloads, byName); diff != "" {
+				t.Errorf("workloads (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPodsTellReadinessAndStartByTheKubeletsClock(t *testing.T) {
+	w := newWorld(t)
+	for name, test := range map[string]struct {
+		pod  *corev1.Pod
+		want plan.Pod
+	}{
+		"ready": {
+			newPod("p", ready(corev1.ConditionTrue, at(9).Time), func(p *corev1.Pod) { p.Status.ContainerStatuses = running(3, 5, 4) }),
+			plan.Pod{Ready: true, ReadySince: at(9).Time, StartedSince: at(5).Time},
+		},
+		"not ready": {
+			newPod("p", ready(corev1.ConditionFalse, at(9).Time), func(p *corev1.Pod) { p.Status.ContainerStatuses = running(3) }),
+			plan.Pod{ReadySince: at(9).Time, StartedSince: at(3).Time},
+		},
+		"a container is not running": {
+			newPod("p", func(p *corev1.Pod) {
+				p.Status.ContainerStatuses = append(running(3), corev1.ContainerStatus{State: corev1.ContainerState{
+					Terminated: &corev1.ContainerStateTerminated{},
+				}})
+			}),
+			plan.Pod{},
+		},
+		"a sidecar started last": {
+			newPod("p", func(p *corev1.Pod) {
+				p.Status.ContainerStatuses = running(3)
+				p.Status.InitContainerStatuses = append(running(8), corev1.ContainerStatus{State: corev1.ContainerState{
+					Terminated: &corev1.ContainerStateTerminated{},
+				}})
+			}),
+			plan.Pod{StartedSince: at(8).Time},
+		},
+		"finished": {newPod("p", func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded }), plan.Pod{Finished: true}},
+		"failed":   {newPod("p", func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }), plan.Pod{Finished: true}},
+		"terminating": {
+			newPod("p", func(p *corev1.Pod) { p.DeletionTimestamp = ptr.To(metav1.NewTime(testNow)) }), plan.Pod{Terminating: true},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := newPodProjection(w).pods(t.Context(), []*corev1.Pod{stripPod(test.pod)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			test.want.Namespace, test.want.Name = "apps", "p"
+			if diff := cmp.Diff(test.want, got[0]); diff != "" {
+				t.Errorf("pod (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestReadSeesAHelperOnlyWhileItsPodIsReadyAndNotTerminating(t *testing.T) {
+	helper := func(name, node string, options ...option[*corev1.Pod]) *corev1.Pod {
+		pod := newPod(name, append(options, labeled(componentLabel, helperComponent))...)
+		pod.Namespace, pod.Spec.NodeName = testNamespace, node
+		return pod
+	}
+	elsewhere := helper("elsewhere", "foreign", ready(corev1.ConditionTrue, testNow))
+	elsewhere.Namespace = "elsewhere"
+	other := helper("other", "other", ready(corev1.ConditionTrue, testNow))
+	other.Labels[componentLabel] = "manager"
+	w := newWorld(t, newNode("ready"), newNode("unready"), newNode("going"), newNode("none"), newNode("foreign"), newNode("other"),
+		helper("h1", "ready", ready(corev1.ConditionTrue, testNow)),
+		helper("h2", "unready", ready(corev1.ConditionFalse, testNow)),
+		helper("h3", "going", ready(corev1.ConditionTrue, testNow), func(p *corev1.Pod) {
+			p.DeletionTimestamp, p.Finalizers = ptr.To(metav1.NewTime(testNow)), []string{"example.com/f"}
+		}),
+		elsewhere, other)
+	got := map[string]bool{}
+	for _, node := range w.read(t).Nodes {
+		got[node.Name] = node.HelperReady
+	}
+	want := map[string]bool{"ready": true, "unready": false, "going": false, "none": false, "foreign": false, "other": false}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("helpers (-want +got):\n%s", diff)
+	}
+}
+
+func TestReadProjectsNodes(t *testing.T) {
+	w := newWorld(t, newNode("a", func(n *corev1.Node) {
+		n.Labels = map[string]string{"zone": "z"}
+		n.Annotations = map[string]string{v1alpha1.CordonAnnotation: "u", "other": "x"}
+		n.Spec.Taints = []corev1.Taint{{Key: "k"}}
+		n.Spec.Unschedulable = true
+		n.Status.NodeInfo.KernelVersion = "6.1"
+		n.Status.Conditions = append(n.Status.Conditions,
+			corev1.NodeCondition{Type: plan.Drained, Status: corev1.ConditionTrue},
+			corev1.NodeCondition{Type: plan.DrainInProgress, Status: corev1.ConditionFalse})
+	}))
+	want := []plan.Node{{
+		Name: "a", UID: "uid-a", Labels: map[string]string{"zone": "z"}, Taints: []corev1.Taint{{Key: "k"}}, Unschedulable: true,
+		CordonedFor: "u", Ready: true, BootID: "boot-1", KernelVersion: "6.1",
+		Maintenance: map[corev1.NodeConditionType]bool{plan.Drained: true},
+	}}
+	if diff := cmp.Diff(want, w.read(t).Nodes); diff != "" {
+		t.Errorf("nodes (-want +got):\n%s", diff)
+	}
+}
+
+// liveReads counts reads of the API server.
+func liveReads(w *world, reads *[]string) client.Reader {
+	base, _ := w.Client.(client.WithWatch)
+	return interceptor.NewClient(base, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			*reads = append(*reads, key.Name)
+			return c.Get(ctx, key, o, opts...)
+		},
+	})
+}
+
+func TestReadAsksTheAPIServerForSlotsOnlyWhileOneMayBeGrantedOrIsLeft(t *testing.T) {
+	complete := func(r *v1alpha1.NodeReboot) { r.Status.CompletionTime = at(0) }
+	slots := func(data map[string]string) *corev1.ConfigMap {
+		return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: testNamespace, Name: v1alpha1.SlotsName}, Data: data}
+	}
+	held := map[string]string{"a": `{"nodeReboot":"r","uid":"uid-r","attempt":1}`}
+	for name, test := range map[string]struct {
+		objects []client.Object
+		// want is whether the second of two reads is live; the first always is, for nobody knows what a former leader left.
+		want bool
+	}{
+		"nothing at all":                         {nil, false},
+		"all complete":                           {[]client.Object{newReboot("r", "a", complete), slots(nil)}, false},
+		"all complete and a slot is left":        {[]client.Object{newReboot("r", "a", complete), slots(held)}, true},
+		"one is not complete":                    {[]client.Object{newReboot("r", "a"), newReboot("s", "b", complete)}, true},
+		"one is not complete and slots are held": {[]client.Object{newReboot("r", "a"), slots(held)}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, test.objects...)
+			var reads []string
+			r := &reader{cache: w, live: liveReads(w, &reads), interest: &interest{}, namespace: testNamespace}
+			for range 2 {
+				if _, err := r.read(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := []string{v1alpha1.SlotsName}
+			if test.want {
+				want = append(want, v1alpha1.SlotsName)
+			}
+			if diff := cmp.Diff(want, reads); diff != "" {
+				t.Errorf("live reads (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestReadResolvesSlotsOfUnknownNodeRebootsLive(t *testing.T) {
+	w := newWorld(t, newReboot("known", "a"), newReboot("unseen", "b"), newReboot("again", "c"), &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: testNamespace, Name: v1alpha1.SlotsName},
+		Data: map[string]string{
+			"a": `{"nodeReboot":"known","uid":"uid-known","attempt":1}`,
+			"b": `{"nodeReboot":"unseen","uid":"uid-unseen","attempt":2}`,
+			"c": `{"nodeReboot":"again","uid":"uid-of-before","attempt":1}`,
+			"d": `{"nodeReboot":"deleted","uid":"uid-deleted","attempt":1}`,
+			"e": `no slot`,
+		},
+	})
+	base, _ := w.Client.(client.WithWatch)
+	// The cache has not seen one of them yet.
+	cache := interceptor.NewClient(base, interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+			err := c.List(ctx, list, opts...)
+			if reboots, ok := list.(*v1alpha1.NodeRebootList); ok {
+				for i := range reboots.Items {
+					if reboots.Items[i].Name == "unseen" {
+						reboots.Items = append(reboots.Items[:i], reboots.Items[i+1:]...)
+						break
+					}
+				}
+			}
+			return err
+		},
+	})
+	r := &reader{cache: cache, live: w, interest: &interest{}, namespace: testNamespace}
+	s, err := r.read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]plan.Slot{
+		"a": {Reboot: "known", UID: "uid-known", Attempt: 1},
+		"b": {Reboot: "unseen", UID: "uid-unseen", Attempt: 2},
+		"c": {Reboot: "again", UID: "uid-of-before", Attempt: 1, Gone: true},
+		"d": {Reboot: "deleted", UID: "uid-deleted", Attempt: 1, Gone: true},
+		"e": {Gone: true},
+	}
+	if diff := cmp.Diff(want, s.Slots); diff != "" {
+		t.Errorf("slots (-want +got):\n%s", diff)
+	}
+}
+
+func TestSlotsAreReadBackAsTheyWereWritten(t *testing.T) {
+	slots := map[string]plan.Slot{"a": {Reboot: "r", UID: "u", Attempt: 2}, "b.example.com": {Reboot: "s", UID: "v", Attempt: 1}}
+	data, err := encodeSlots(slots)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(slots, decodeSlots(data)); diff != "" {
+		t.Errorf("slots (-want +got):\n%s", diff)
+	}
+}
+
+func openReboot(workloads ...v1alpha1.WorkloadRef) *v1alpha1.NodeReboot {
+	return newReboot("r", "a", func(r *v1alpha1.NodeReboot) {
+		r.Status.Attempt = &v1alpha1.Attempt{Number: 1, GrantedTime: *at(0)}
+		r.Status.Workloads = workloads
+	})
+}
+
+func TestFillReadsPodsAndTheWorkloadsOfPodsAndOfOpenAttempts(t *testing.T) {
+	set := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "db", Generation: 2}}
+	set.Spec.Replicas, set.Status.ReadyReplicas, set.Status.ObservedGeneration = ptr.To[int32](3), 2, 1
+	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", Generation: 2}}
+	deployment.Status.ReadyReplicas, deployment.Status.ObservedGeneration = 1, 2
+	budget := newBudget("db", &metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}})
+	budget.Status.CurrentHealthy, budget.Status.ExpectedPods = 2, 3
+	idle := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "idle"}}
+	w := newWorld(t, newNode("a"), set, deployment, budget, idle, openReboot(
+		v1alpha1.WorkloadRef{Kind: v1alpha1.WorkloadDeployment, Namespace: "apps", Name: "web"},
+		v1alpha1.WorkloadRef{Kind: v1alpha1.WorkloadDeployment, Namespace: "apps", Name: "deleted"},
+		v1alpha1.WorkloadRef{Kind: v1alpha1.WorkloadDaemonSet, Namespace: "apps", Name: "ds"},
+	))
+	pods := &fakePods{pods: map[string][]*corev1.Pod{
+		"a": {newPod("db-0", ownedBy("StatefulSet", "db"), labeled("app", "db"))}, "empty": {},
+	}}
+	interest := &interest{}
+	r := &reader{cache: w, live: w, pods: pods, interest: interest, namespace: testNamespace}
+	s, err := r.read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if interest.hasStatefulSet(set) || !interest.hasDeployment(deployment) || interest.hasDeployment(idle) {
+		t.Error("after read only workloads of open attempts are of interest")
+	}
+	if err := r.fill(t.Context(), s, []string{"a", "empty", "unknown"}); err != nil {
+		t.Fatal(err)
+	}
+	if !interest.hasStatefulSet(set) || !interest.hasBudget(budget) || !interest.hasDeployment(deployment) || interest.hasDeployment(idle) {
+		t.Error("after fill the workloads of pods are of interest, too")
+	}
+	if s.Pods["a"] == nil || s.Pods["empty"] == nil || s.Pods["unknown"] != nil {
+		t.Errorf("pods %v; want those of a, none of empty, and nothing about unknown", s.Pods)
+	}
+	want := map[plan.WorkloadKey]plan.Workload{
+		{Kind: v1alpha1.WorkloadDeployment, Namespace: "apps", Name: "web"}:         {Ready: 1, Desired: 1},
+		{Kind: v1alpha1.WorkloadStatefulSet, Namespace: "apps", Name: "db"}:         {Ready: 2, Desired: 3, Stale: true},
+		{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: "apps", Name: "db"}: {Ready: 2, Desired: 3},
+	}
+	if diff := cmp.Diff(want, s.Workloads); diff != "" {
+		t.Errorf("workloads (-want +got):\n%s", diff)
+	}
+}
+
+func TestFillGoesOnWithTheNodesWhosePodsAreKnown(t *testing.T) {
+	w := newWorld(t, newNode("a"), newNode("b"))
+	unknown := errors.New("no pods of b")
+	pods := &fakePods{pods: map[string][]*corev1.Pod{"a": {}}, err: unknown}
+	r := &reader{cache: w, live: w, pods: pods, interest: &interest{}, namespace: testNamespace}
+	s, err := r.read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.fill(t.Context(), s, []string{"a", "b"}); !errors.Is(err, unknown) {
+		t.Errorf("error %v, want that about b", err)
+	}
+	if _, known := s.Pods["a"]; !known || len(s.Pods) != 1 {
+		t.Errorf("pods %v, want those of a", s.Pods)
+	}
+}

@@ -1,0 +1,156 @@
+package controllers
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+var (
+	apiServer *rest.Config
+	scheme    *runtime.Scheme
+	// k8s is what everybody but the operator uses.
+	k8s client.Client
+)
+
+// TestStories runs the operator against a real API server.
+func TestStories(t *testing.T) {
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		t.Skip("KUBEBUILDER_ASSETS does not name a folder with etcd and kube-apiserver")
+	}
+	scheme = testScheme(t)
+	SetDefaultEventuallyTimeout(20 * time.Second)
+	SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "Controllers")
+}
+
+var _ = BeforeSuite(func(ctx context.Context) {
+	logf.SetLogger(zap.New(zap.WriteTo(GinkgoWriter), zap.UseDevMode(true)))
+	environment := &envtest.Environment{
+		CRDDirectoryPaths:     []string{filepath.Join("..", "config", "crd", "bases")},
+		ErrorIfCRDPathMissing: true,
+	}
+	var err error
+	apiServer, err = environment.Start()
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(environment.Stop)
+	k8s, err = client.New(apiServer, client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+	Expect(k8s.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: testNamespace}})).To(Succeed())
+})
+
+// startOperator runs an operator until the end of the test, and sees what it asks of the API server.
+func startOperator(options Options, clientOptions client.Options) *traffic {
+	seen := &traffic{}
+	cfg := rest.CopyConfig(apiServer)
+	cfg.Wrap(seen.watch)
+	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
+		Scheme:     scheme,
+		Cache:      CacheOptions(testNamespace),
+		Client:     clientOptions,
+		Metrics:    metricsserver.Options{BindAddress: "0"},
+		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
+	})
+	Expect(err).NotTo(HaveOccurred())
+	options.Namespace = testNamespace
+	seen.registry = prometheus.NewRegistry()
+	options.Registry = seen.registry
+	Expect(SetupWithManager(mgr, options)).To(Succeed())
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- mgr.Start(ctx) }()
+	DeferCleanup(func() {
+		cancel()
+		Eventually(done).Should(Receive(BeNil()))
+		clearCluster()
+	})
+	return seen
+}
+
+// clearCluster takes away what a test made, finalizers and all.
+func clearCluster() {
+	ctx := context.Background()
+	var reboots v1alpha1.NodeRebootList
+	Expect(k8s.List(ctx, &reboots)).To(Succeed())
+	for i := range reboots.Items {
+		before := reboots.Items[i].DeepCopy()
+		reboots.Items[i].Finalizers = nil
+		Expect(client.IgnoreNotFound(k8s.Patch(ctx, &reboots.Items[i], client.MergeFrom(before)))).To(Succeed())
+	}
+	for _, kind := range []client.Object{&v1alpha1.NodeReboot{}, &v1alpha1.RebootPolicy{}, &corev1.Node{}} {
+		Expect(k8s.DeleteAllOf(ctx, kind)).To(Succeed())
+	}
+	for _, kind := range []client.Object{&corev1.ConfigMap{}, &corev1.Pod{}} {
+		Expect(k8s.DeleteAllOf(ctx, kind, client.InNamespace(testNamespace), client.GracePeriodSeconds(0))).To(Succeed())
+	}
+}
+
+// traffic is what an operator asks of the API server, watches left out, and how many passes it makes.
+type traffic struct {
+	registry *prometheus.Registry
+	mu       sync.Mutex
+	requests []string
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func (t *traffic) watch(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.URL.Query().Get("watch") == "" {
+			t.mu.Lock()
+			t.requests = append(t.requests, r.Method+" "+r.URL.Path)
+			t.mu.Unlock()
+		}
+		return next.RoundTrip(r)
+	})
+}
+
+func (t *traffic) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.requests)
+}
+
+// since are the requests after the first so many.
+func (t *traffic) since(count int) []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append([]string{}, t.requests[count:]...)
+}
+
+// passes is how many passes there were.
+func (t *traffic) passes() uint64 {
+	families, err := t.registry.Gather()
+	Expect(err).NotTo(HaveOccurred())
+	for _, family := range families {
+		if family.GetName() == "reboot_operator_pass_seconds" {
+			return family.GetMetric()[0].GetHistogram().GetSampleCount()
+		}
+	}
+	return 0
+}

@@ -1,0 +1,390 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// world is a node with its API server, in a bubble. Helpers come and go in it.
+type world struct {
+	t        *testing.T
+	reboots  *fakeReboots
+	pods     *fakePods
+	host     *fakeHost
+	sentinel *fakeSentinel
+}
+
+func newWorld(t *testing.T) *world {
+	return &world{
+		t:        t,
+		reboots:  &fakeReboots{fakeStore: newFakeStore[*v1alpha1.NodeReboot](func() list { return &v1alpha1.NodeRebootList{} })},
+		pods:     newFakePods(),
+		host:     &fakeHost{bootID: bootA},
+		sentinel: newFakeSentinel(v1alpha1.SentinelRequired),
+	}
+}
+
+// start runs a helper until the returned function is called.
+func (w *world) start() (stop func()) {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(w.t.Context())
+	a := &agent{
+		Options: Options{
+			NodeName: testNode, Host: w.host, Sentinel: w.sentinel, Log: logr.Discard(), PollInterval: time.Minute, Clock: clock.RealClock{},
+		},
+		api:      w.reboots,
+		source:   w.reboots,
+		pods:     w.pods,
+		reboots:  newMirror[*v1alpha1.NodeReboot](),
+		written:  map[types.UID]string{},
+		jobs:     map[types.UID]*running{},
+		progress: make(chan struct{}, 1),
+	}
+	go a.follow(ctx)
+	go a.work(ctx)
+	synctest.Wait()
+	return func() {
+		cancel()
+		synctest.Wait()
+	}
+}
+
+// order gives an order as the manager does.
+func (w *world) order(sequence int64, action v1alpha1.OrderAction, change ...func(*v1alpha1.RebootOrder)) {
+	w.t.Helper()
+	w.reboots.edit(w.t, "x", func(r *v1alpha1.NodeReboot) {
+		ordered(sequence, action, append([]func(*v1alpha1.RebootOrder){func(o *v1alpha1.RebootOrder) {
+			o.Deadline = metav1.NewMicroTime(time.Now().Add(drainTimeout))
+		}}, change...)...)(r)
+	})
+	synctest.Wait()
+}
+
+func (w *world) withdraw() {
+	w.t.Helper()
+	w.reboots.edit(w.t, "x", func(r *v1alpha1.NodeReboot) { r.Status.Order = nil })
+	synctest.Wait()
+}
+
+func (w *world) report() *v1alpha1.HelperReport {
+	w.t.Helper()
+	reboot, ok := w.reboots.get("x")
+	if !ok {
+		w.t.Fatal("the NodeReboot is gone")
+	}
+	return reboot.Status.Report
+}
+
+func (w *world) wantReport(change ...func(*v1alpha1.HelperReport)) {
+	w.t.Helper()
+	if diff := cmp.Diff(newReport(change...), w.report()); diff != "" {
+		w.t.Errorf("report (-want +got):\n%s", diff)
+	}
+}
+
+func (w *world) wantReboots(want int) {
+	w.t.Helper()
+	if got := w.host.reboots(); got != want {
+		w.t.Errorf("the host was told to reboot %d times, want %d", got, want)
+	}
+}
+
+// inWorld runs a test in a bubble, with a NodeReboot x that carries the need.
+func inWorld(t *testing.T, test func(w *world)) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.reboots.put(newReboot("x", before(bootA)))
+		test(w)
+		synctest.Wait()
+	})
+}
+
+func TestTheSentinelMakesANodeRebootAndIsReported(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.reboots.remove("x")
+		w.sentinel.set(v1alpha1.SentinelNotRequired, false)
+		defer w.start()()
+		if w.reboots.writes != 0 {
+			t.Fatalf("%d writes without a need", w.reboots.writes)
+		}
+		w.sentinel.set(v1alpha1.SentinelRequired, true)
+		pass(0)
+		made, ok := w.reboots.get(needName)
+		if !ok {
+			t.Fatal("no NodeReboot was made")
+		}
+		want := v1alpha1.NodeRebootSpec{NodeName: testNode, Trigger: v1alpha1.TriggerSentinel, Reason: "libc6"}
+		if diff := cmp.Diff(want, made.Spec); diff != "" {
+			t.Errorf("spec (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(newReport(), made.Status.Report); diff != "" {
+			t.Errorf("report (-want +got):\n%s", diff)
+		}
+		w.sentinel.set(v1alpha1.SentinelNotRequired, false)
+		pass(59 * time.Second)
+		if made, _ = w.reboots.get(needName); made.Status.Report.Sentinel != v1alpha1.SentinelRequired {
+			t.Errorf("the sentinel was read before the poll interval ended")
+		}
+		pass(time.Second)
+		if made, _ = w.reboots.get(needName); made.Status.Report.Sentinel != v1alpha1.SentinelNotRequired {
+			t.Errorf("sentinel %s is reported although it is gone", made.Status.Report.Sentinel)
+		}
+	})
+}
+
+func TestAnIdleHelperWritesNothing(t *testing.T) {
+	inWorld(t, func(w *world) {
+		defer w.start()()
+		writes := w.reboots.writes
+		pass(time.Hour)
+		w.reboots.edit(t, "x", func(r *v1alpha1.NodeReboot) { r.Status.Reason = v1alpha1.ReasonZoneBusy })
+		pass(time.Hour)
+		if w.reboots.writes != writes {
+			t.Errorf("%d writes with nothing to say", w.reboots.writes-writes)
+		}
+	})
+}
+
+func TestARebootIsRecordedBeforeTheHostIsTold(t *testing.T) {
+	inWorld(t, func(w *world) {
+		defer w.start()()
+		w.host.onReboot = func() { w.wantReport(recorded(1, v1alpha1.OrderStarted)) }
+		w.order(1, v1alpha1.ActionReboot, func(o *v1alpha1.RebootOrder) { o.Method = v1alpha1.RebootSignal })
+		if diff := cmp.Diff([]v1alpha1.RebootMethod{v1alpha1.RebootSignal}, w.host.methods); diff != "" {
+			t.Errorf("methods (-want +got):\n%s", diff)
+		}
+		w.wantReport(recorded(1, v1alpha1.OrderDone))
+		pass(time.Hour)
+		w.wantReboots(1)
+		w.host.onReboot = nil
+		w.order(2, v1alpha1.ActionReboot)
+		w.wantReboots(2)
+	})
+}
+
+func TestAHostThatRefusesToRebootIsReportedAndNotAskedAgain(t *testing.T) {
+	inWorld(t, func(w *world) {
+		stop := w.start()
+		w.host.err = errors.New("inhibited by backup")
+		w.order(1, v1alpha1.ActionReboot)
+		w.wantReport(recorded(1, v1alpha1.OrderFailed), saying("inhibited by backup"))
+		stop()
+		defer w.start()()
+		pass(time.Hour)
+		w.wantReboots(1)
+		w.wantReport(recorded(1, v1alpha1.OrderFailed), saying("inhibited by backup"))
+	})
+}
+
+// A crash is the end of the goroutine that makes the passes: nothing after that point happens.
+func TestARebootIsGivenToTheHostAtMostOnceWhereverTheHelperCrashes(t *testing.T) {
+	note := "order not carried out: order 1 to reboot was recorded before this helper started, and the host still runs boot boot-a; " +
+		"it is never given to the host twice"
+	for name, test := range map[string]struct {
+		crash       func(w *world)
+		recover     func(w *world)
+		wantReboots int
+		wantReport  []func(*v1alpha1.HelperReport)
+	}{
+		"before the order is recorded": {
+			crash: func(w *world) {
+				w.reboots.onReport = func(r *v1alpha1.HelperReport) error { crashIf(r.Sequence == 1); return nil }
+			},
+			wantReboots: 1,
+			wantReport:  []func(*v1alpha1.HelperReport){recorded(1, v1alpha1.OrderDone)},
+		},
+		"after the order is recorded": {
+			crash: func(w *world) {
+				w.reboots.afterReport = func(r *v1alpha1.HelperReport) { crashIf(r.Sequence == 1) }
+			},
+			wantReboots: 0,
+			wantReport:  []func(*v1alpha1.HelperReport){recorded(1, v1alpha1.OrderStarted), saying(note)},
+		},
+		"after the host was told": {
+			crash:       func(w *world) { w.host.onReboot = runtime.Goexit },
+			wantReboots: 1,
+			wantReport:  []func(*v1alpha1.HelperReport){recorded(1, v1alpha1.OrderStarted), saying(note)},
+		},
+		"after the host was told, and it rebooted": {
+			crash:       func(w *world) { w.host.onReboot = runtime.Goexit },
+			recover:     func(w *world) { w.host.setBootID(bootB) },
+			wantReboots: 1,
+			wantReport:  []func(*v1alpha1.HelperReport){recorded(1, v1alpha1.OrderStarted), func(r *v1alpha1.HelperReport) { r.BootID = bootB }},
+		},
+		"after the result is recorded": {
+			crash: func(w *world) {
+				w.reboots.afterReport = func(r *v1alpha1.HelperReport) { crashIf(r.State == v1alpha1.OrderDone) }
+			},
+			wantReboots: 1,
+			wantReport:  []func(*v1alpha1.HelperReport){recorded(1, v1alpha1.OrderDone)},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				stop := w.start()
+				test.crash(w)
+				w.order(1, v1alpha1.ActionReboot)
+				stop()
+				w.reboots.onReport, w.reboots.afterReport, w.host.onReboot = nil, nil, nil
+				if test.recover != nil {
+					test.recover(w)
+				}
+				for range 3 {
+					stop = w.start()
+					pass(time.Minute)
+					stop()
+				}
+				w.wantReboots(test.wantReboots)
+				w.wantReport(test.wantReport...)
+			})
+		})
+	}
+}
+
+func crashIf(now bool) {
+	if now {
+		runtime.Goexit()
+	}
+}
+
+func TestAnOrderThatIsWithdrawnWhileItIsRecordedIsNotCarriedOut(t *testing.T) {
+	inWorld(t, func(w *world) {
+		defer w.start()()
+		w.reboots.onReport = func(r *v1alpha1.HelperReport) error {
+			if r.Sequence == 1 {
+				w.reboots.onReport = nil
+				w.reboots.edit(t, "x", func(r *v1alpha1.NodeReboot) { r.Status.Order = nil })
+			}
+			return nil
+		}
+		w.order(1, v1alpha1.ActionReboot)
+		pass(time.Hour)
+		w.wantReboots(0)
+		w.wantReport()
+	})
+}
+
+func TestAnOrderIsCarriedOutOnceTheAPIServerAcceptsItsRecord(t *testing.T) {
+	inWorld(t, func(w *world) {
+		defer w.start()()
+		w.reboots.onReport = func(*v1alpha1.HelperReport) error { return apierrors.NewInternalError(errors.New("no quorum")) }
+		w.order(1, v1alpha1.ActionReboot)
+		pass(3 * time.Minute)
+		w.wantReboots(0)
+		w.reboots.onReport = nil
+		pass(40 * time.Second)
+		w.wantReboots(1)
+	})
+}
+
+func TestARecordThatTakesUntilTheDeadlineIsTooLate(t *testing.T) {
+	inWorld(t, func(w *world) {
+		defer w.start()()
+		w.reboots.afterReport = func(r *v1alpha1.HelperReport) {
+			w.reboots.afterReport = nil
+			time.Sleep(drainTimeout) // In the bubble this takes no time.
+		}
+		w.order(1, v1alpha1.ActionReboot)
+		pass(drainTimeout)
+		w.wantReboots(0)
+		if report := w.report(); report.State != v1alpha1.OrderFailed || !strings.Contains(report.Message, "passed before the host was told") {
+			t.Errorf("state %s, message %q", report.State, report.Message)
+		}
+	})
+}
+
+func TestOrdersThatAreNotForNowAreNotedOnceAndNotCarriedOut(t *testing.T) {
+	bubbleBegins := metav1.NewMicroTime(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
+	for name, test := range map[string]struct {
+		change func(*v1alpha1.RebootOrder)
+		note   string
+	}{
+		"another boot": {
+			change: aboutBoot(bootB),
+			note:   "order not carried out: order 1 is about boot boot-b, and the host runs boot boot-a",
+		},
+		"past its deadline": {
+			change: func(o *v1alpha1.RebootOrder) { o.Deadline = bubbleBegins },
+			note:   "order not carried out: the deadline of order 1 was 2000-01-01T00:00:00Z",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				defer w.start()()
+				writes := w.reboots.writes
+				w.order(1, v1alpha1.ActionReboot, test.change)
+				pass(time.Hour)
+				w.wantReport(saying(test.note))
+				w.wantReboots(0)
+				if got := w.reboots.writes - writes; got != 1 {
+					t.Errorf("%d writes, want 1", got)
+				}
+			})
+		})
+	}
+}
+
+func TestABrokenHostIsNotReportedAbout(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.host.setBootID("")
+		defer w.start()()
+		pass(time.Minute)
+		if report := w.report(); report != nil {
+			t.Errorf("reported %v without knowing the boot", report)
+		}
+		w.host.setBootID(bootA)
+		pass(40 * time.Second)
+		w.wantReport()
+	})
+}
+
+func TestARestartedHelperKnowsWhatItRecorded(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.start()()
+		writes := w.reboots.writes
+		w.start()()
+		if w.reboots.writes != writes {
+			t.Errorf("a restart wrote %d times", w.reboots.writes-writes)
+		}
+	})
+}
+
+func TestAHelperIsReadyWhenItKnowsItsNodeReboots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := &agent{reboots: newMirror[*v1alpha1.NodeReboot](), source: w.reboots}
+		w.reboots.breakWatches(errors.New("forbidden"))
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go a.follow(ctx)
+		synctest.Wait()
+		if err := a.ready(); err == nil || !strings.Contains(err.Error(), "forbidden") {
+			t.Errorf("ready says %v", err)
+		}
+		w.reboots.breakWatches(nil)
+		pass(time.Minute)
+		if err := a.ready(); err != nil {
+			t.Errorf("ready says %v", err)
+		}
+	})
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	if err := Run(t.Context(), Options{}); err == nil {
+		t.Error("options without anything are accepted")
+	}
+}

@@ -1,0 +1,110 @@
+package helper
+
+import (
+"time"
+
+metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+"k8s.io/apimachinery/pkg/types"
+
+"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+const (
+	testNode  = "n1"
+	bootA     = "boot-a"
+	bootB     = "boot-b"
+	bootEarly = "boot-of-long-ago"
+)
+
+var (
+	testNow  = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	bootedAt = metav1.NewMicroTime(testNow.Add(-time.Hour))
+	needName = v1alpha1.SentinelRebootName(testNode, bootA)
+)
+
+type rebootOption func(*v1alpha1.NodeReboot)
+
+func newReboot(name string, options ...rebootOption) *v1alpha1.NodeReboot {
+	reboot := &v1alpha1.NodeReboot{
+		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("uid-" + name), ResourceVersion: "1"},
+		Spec:       v1alpha1.NodeRebootSpec{NodeName: testNode, Trigger: v1alpha1.TriggerSentinel},
+	}
+	for _, option := range options {
+		option(reboot)
+	}
+	return reboot
+}
+
+func manual(r *v1alpha1.NodeReboot)   { r.Spec.Trigger = v1alpha1.TriggerManual }
+func deleting(r *v1alpha1.NodeReboot) { r.DeletionTimestamp = &metav1.Time{Time: testNow} }
+
+func before(bootID string) rebootOption {
+	return func(r *v1alpha1.NodeReboot) { r.Status.Before = &v1alpha1.BootInfo{BootID: bootID} }
+}
+
+func completed(outcome v1alpha1.Outcome) rebootOption {
+	return func(r *v1alpha1.NodeReboot) {
+		r.Status.Outcome, r.Status.CompletionTime = outcome, &metav1.MicroTime{Time: testNow}
+	}
+}
+
+func ordered(sequence int64, action v1alpha1.OrderAction, change ...func(*v1alpha1.RebootOrder)) rebootOption {
+	return func(r *v1alpha1.NodeReboot) {
+		r.Status.Order = &v1alpha1.RebootOrder{
+			Sequence: sequence, Action: action, BootID: bootA, Deadline: metav1.NewMicroTime(testNow.Add(time.Minute)),
+		}
+		for _, c := range change {
+			c(r.Status.Order)
+		}
+	}
+}
+
+func expired(o *v1alpha1.RebootOrder) { o.Deadline = metav1.NewMicroTime(testNow) }
+
+func aboutBoot(bootID string) func(*v1alpha1.RebootOrder) {
+	return func(o *v1alpha1.RebootOrder) { o.BootID = bootID }
+}
+
+func selecting(selector string) func(*v1alpha1.RebootOrder) {
+	return func(o *v1alpha1.RebootOrder) { o.Drain = &v1alpha1.DrainOrder{PodSelector: selector} }
+}
+
+func reported(change ...func(*v1alpha1.HelperReport)) rebootOption {
+	return func(r *v1alpha1.NodeReboot) { r.Status.Report = newReport(change...) }
+}
+
+// newReport is what a helper says that has no order and sees a sentinel.
+func newReport(change ...func(*v1alpha1.HelperReport)) *v1alpha1.HelperReport {
+	report := &v1alpha1.HelperReport{BootID: bootA, BootTime: &bootedAt, Sentinel: v1alpha1.SentinelRequired}
+	for _, c := range change {
+		c(report)
+	}
+	return report
+}
+
+func recorded(sequence int64, state v1alpha1.OrderState) func(*v1alpha1.HelperReport) {
+	return func(r *v1alpha1.HelperReport) { r.Sequence, r.State = sequence, state }
+}
+
+func saying(message string) func(*v1alpha1.HelperReport) {
+	return func(r *v1alpha1.HelperReport) { r.Message = message }
+}
+
+func drained(total, remaining int32) func(*v1alpha1.HelperReport) {
+	return func(r *v1alpha1.HelperReport) { r.Drain = &v1alpha1.DrainProgress{Total: total, Remaining: remaining} }
+}
+
+func sentinelIs(state v1alpha1.SentinelState) func(*v1alpha1.HelperReport) {
+	return func(r *v1alpha1.HelperReport) { r.Sentinel = state }
+}
+
+func newFacts(reboots ...*v1alpha1.NodeReboot) facts {
+	return facts{
+		now:      testNow,
+		nodeName: testNode,
+		boot:     boot{id: bootA, time: &bootedAt},
+		sentinel: reading{state: v1alpha1.SentinelRequired, message: "libc6"},
+		reboots:  reboots,
+	}
+}
+

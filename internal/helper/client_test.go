@@ -1,0 +1,154 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+)
+
+// recordedRequest is what matters of a request.
+type recordedRequest struct {
+	Method, URL, User, Body string
+}
+
+// recordRequests serves answers and records what was asked.
+func recordRequests(t *testing.T, status int) (*rest.Config, *[]recordedRequest) {
+	t.Helper()
+	var requests []recordedRequest
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		requests = append(requests, recordedRequest{r.Method, r.URL.String(), r.Header.Get("Impersonate-User"), string(body)})
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, `{"kind":"Status","apiVersion":"v1"}`)
+	}))
+	t.Cleanup(server.Close)
+	return &rest.Config{Host: server.URL}, &requests
+}
+
+func TestPodsAreTheNodesBusinessAndDaemonSetsTheHelpers(t *testing.T) {
+	for name, test := range map[string]struct {
+		impersonate bool
+		user        string
+	}{
+		"impersonating": {true, "system:node:n1"},
+		"not":           {false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config, requests := recordRequests(t, http.StatusOK)
+			client, err := newPodClient(config, testNode, test.impersonate)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = client.ListWithContext(t.Context(), metav1.ListOptions{})
+			_, _ = client.WatchWithContext(t.Context(), metav1.ListOptions{})
+			if err := client.Evict(t.Context(), newPod("a"), ptr.To[int64](5)); err != nil {
+				t.Error(err)
+			}
+			if _, err := client.DaemonSetExists(t.Context(), "kube-system", "cni"); err != nil {
+				t.Error(err)
+			}
+			want := []recordedRequest{
+				{"GET", "/api/v1/pods?fieldSelector=spec.nodeName%3Dn1", test.user, ""},
+				{"GET", "/api/v1/pods?fieldSelector=spec.nodeName%3Dn1&watch=true", test.user, ""},
+				{"POST", "/api/v1/namespaces/default/pods/a/eviction", test.user, `{"kind":"Eviction","apiVersion":"policy/v1",` +
+					`"metadata":{"name":"a","namespace":"default"},"deleteOptions":{"gracePeriodSeconds":5,"preconditions":{"uid":"uid-a"}}}`},
+				{"GET", "/apis/apps/v1/namespaces/kube-system/daemonsets/cni", "", ""},
+			}
+			if diff := cmp.Diff(want, *requests); diff != "" {
+				t.Errorf("requests (-want +got):\n%s", diff)
+			}
+			if config.Impersonate.UserName != "" {
+				t.Error("the caller's config was changed")
+			}
+		})
+	}
+}
+
+func TestARefusedEvictionIsNotRepeatedBehindTheDrainsBack(t *testing.T) {
+	config, requests := recordRequests(t, http.StatusTooManyRequests)
+	client, err := newPodClient(config, testNode, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Evict(t.Context(), newPod("a"), nil); err == nil {
+		t.Error("no error")
+	}
+	if len(*requests) != 1 {
+		t.Errorf("%d requests, want 1", len(*requests))
+	}
+}
+
+func TestADaemonSetThatIsNotThereIsNoError(t *testing.T) {
+	for status, wantErr := range map[int]bool{http.StatusNotFound: false, http.StatusForbidden: true} {
+		config, _ := recordRequests(t, status)
+		client, err := newPodClient(config, testNode, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		exists, err := client.DaemonSetExists(t.Context(), "kube-system", "cni")
+		if exists || (err != nil) != wantErr {
+			t.Errorf("status %d: exists %v, error %v", status, exists, err)
+		}
+	}
+}
+
+func TestAMirrorTakesOnlyWhatItIsFor(t *testing.T) {
+	m := newMirror[*corev1.Pod]()
+	for name, err := range map[string]error{
+		"add": m.Add(&corev1.Node{}), "update": m.Update(&corev1.Node{}), "delete": m.Delete(&corev1.Node{}),
+		"replace": m.Replace([]any{&corev1.Node{}}, ""),
+	} {
+		if err == nil {
+			t.Errorf("%s took a Node", name)
+		}
+	}
+}
+
+func TestHealthProbes(t *testing.T) {
+	notReady := errors.New("not yet")
+	handler := healthHandler(func() error { return notReady })
+	probe := func(path string) int {
+		response := httptest.NewRecorder()
+		handler.ServeHTTP(response, httptest.NewRequest(http.MethodGet, path, nil))
+		return response.Code
+	}
+	if got := probe("/healthz"); got != http.StatusOK {
+		t.Errorf("/healthz says %d", got)
+	}
+	if got := probe("/readyz"); got != http.StatusServiceUnavailable {
+		t.Errorf("/readyz says %d before the cache is synced", got)
+	}
+	notReady = nil
+	if got := probe("/readyz"); got != http.StatusOK {
+		t.Errorf("/readyz says %d", got)
+	}
+}
+
+func TestHealthProbesEndWithTheHelper(t *testing.T) {
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	ready := func() error { return nil }
+	if err := serveHealth(t.Context(), listener.Addr().String(), ready); err == nil {
+		t.Error("an address that is taken is no error")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := serveHealth(ctx, "127.0.0.1:0", ready); err != nil {
+		t.Error(err)
+	}
+}

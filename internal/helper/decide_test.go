@@ -1,0 +1,307 @@
+package helper
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+func TestANodeRebootIsCreatedOnlyForANeedThatHasNone(t *testing.T) {
+	for name, test := range map[string]struct {
+		sentinel v1alpha1.SentinelState
+		reboots  []*v1alpha1.NodeReboot
+		want     bool
+	}{
+		"required and there is none":                      {sentinel: v1alpha1.SentinelRequired, want: true},
+		"not required":                                    {sentinel: v1alpha1.SentinelNotRequired},
+		"unknown never creates anything":                  {sentinel: v1alpha1.SentinelUnknown},
+		"one that the manager has not seen carries it":    {v1alpha1.SentinelRequired, []*v1alpha1.NodeReboot{newReboot("x")}, false},
+		"one about this boot carries it":                  {v1alpha1.SentinelRequired, []*v1alpha1.NodeReboot{newReboot("x", before(bootA))}, false},
+		"one whose boot is not known yet carries it":      {v1alpha1.SentinelRequired, []*v1alpha1.NodeReboot{newReboot("x", before(""))}, false},
+		"one about another boot does not":                 {v1alpha1.SentinelRequired, []*v1alpha1.NodeReboot{newReboot("x", before(bootEarly))}, true},
+		"one that a person made does not":                 {v1alpha1.SentinelRequired, []*v1alpha1.NodeReboot{newReboot("x", manual)}, true},
+		"a complete one does not":                         {v1alpha1.SentinelRequired, []*v1alpha1.NodeReboot{newReboot("x", completed(v1alpha1.OutcomeFailed))}, true},
+		"one of the very name exists, failed":             {v1alpha1.SentinelRequired, []*v1alpha1.NodeReboot{newReboot(needName, completed(v1alpha1.OutcomeFailed))}, false},
+		"one of the very name exists, cancelled":          {v1alpha1.SentinelRequired, []*v1alpha1.NodeReboot{newReboot(needName, completed(v1alpha1.OutcomeCancelled))}, false},
+		"one of the very name exists, about another boot": {v1alpha1.SentinelRequired, []*v1alpha1.NodeReboot{newReboot(needName, before(bootEarly))}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFacts(test.reboots...)
+			f.sentinel.state = test.sentinel
+			var want *v1alpha1.NodeReboot
+			if test.want {
+				want = &v1alpha1.NodeReboot{
+					ObjectMeta: metav1.ObjectMeta{Name: needName},
+					Spec:       v1alpha1.NodeRebootSpec{NodeName: testNode, Trigger: v1alpha1.TriggerSentinel, Reason: "libc6"},
+				}
+			}
+			if diff := cmp.Diff(want, decide(f).create); diff != "" {
+				t.Errorf("create (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// wantStep is what is expected to be done about one NodeReboot; nothing at all when it is zero.
+type wantStep struct {
+	report *v1alpha1.HelperReport
+	start  bool
+}
+
+type stepTest struct {
+	reboot *v1alpha1.NodeReboot
+	facts  func(*facts)
+	want   wantStep
+}
+
+func runStepTests(t *testing.T, tests map[string]stepTest) {
+	t.Helper()
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			f := newFacts(test.reboot)
+			if test.facts != nil {
+				test.facts(&f)
+			}
+			original := test.reboot.DeepCopy()
+			var got wantStep
+			for _, s := range decide(f).steps {
+				got = wantStep{report: s.report, start: s.start}
+			}
+			if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(wantStep{})); diff != "" {
+				t.Errorf("step (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(original, test.reboot); diff != "" {
+				t.Errorf("the NodeReboot was changed (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+const (
+	noteOtherBoot = "order not carried out: order 3 is about boot boot-b, and the host runs boot boot-a"
+	noteDeadline  = "order not carried out: the deadline of order 3 was 2026-03-01T12:00:00Z"
+	noteOnce      = "order not carried out: order 3 to reboot was recorded before this helper started, and the host still runs boot boot-a; " +
+		"it is never given to the host twice"
+	badSelector = `invalid pod selector "=x": found '=', expected: !, identifier, or 'end of string'`
+)
+
+func TestOrdersThatAreNew(t *testing.T) {
+	begun := newReport(recorded(3, v1alpha1.OrderStarted))
+	runStepTests(t, map[string]stepTest{
+		"a first drain is recorded and started": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionDrain)),
+			want:   wantStep{begun, true},
+		},
+		"a first reboot is recorded and started": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot), reported()),
+			want:   wantStep{begun, true},
+		},
+		"a later drain forgets the progress and the failure of the one before": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionDrain),
+				reported(recorded(2, v1alpha1.OrderFailed), drained(4, 1), saying("too late"))),
+			want: wantStep{begun, true},
+		},
+		"a reboot keeps the progress of the drain before it": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot), reported(recorded(2, v1alpha1.OrderDone), drained(4, 0))),
+			want:   wantStep{newReport(recorded(3, v1alpha1.OrderStarted), drained(4, 0)), true},
+		},
+		"one about another boot is only noted": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot, aboutBoot(bootB)), reported(recorded(2, v1alpha1.OrderDone))),
+			want:   wantStep{newReport(recorded(2, v1alpha1.OrderDone), saying(noteOtherBoot)), false},
+		},
+		"one past its deadline is only noted": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot, expired), reported(recorded(2, v1alpha1.OrderDone))),
+			want:   wantStep{newReport(recorded(2, v1alpha1.OrderDone), saying(noteDeadline)), false},
+		},
+		"what was noted is not noted again": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot, expired), reported(recorded(2, v1alpha1.OrderDone), saying(noteDeadline))),
+		},
+		"a note goes when the order goes": {
+			reboot: newReboot("x", reported(recorded(2, v1alpha1.OrderFailed), saying(noteDeadline))),
+			want:   wantStep{newReport(recorded(2, v1alpha1.OrderFailed)), false},
+		},
+		"one for a NodeReboot that is being deleted is left alone": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot), reported(), deleting),
+		},
+		"one for a complete NodeReboot is left alone": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot), reported(), completed(v1alpha1.OutcomeFailed)),
+		},
+		"one older than what was recorded is left alone": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot), reported(recorded(4, v1alpha1.OrderDone))),
+		},
+		"one with a bad selector fails at once": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionDrain, selecting("=x")), reported()),
+			want:   wantStep{newReport(recorded(3, v1alpha1.OrderFailed), saying(badSelector)), false},
+		},
+		"one that is not understood fails at once": {
+			reboot: newReboot("x", ordered(3, "Dance"), reported()),
+			want: wantStep{newReport(recorded(3, v1alpha1.OrderFailed),
+				saying(`unknown action "Dance": this helper knows Drain and Reboot`)), false},
+		},
+		"a copy older than what this process wrote is not acted on": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot)),
+			facts:  func(f *facts) { f.behind = map[types.UID]bool{"uid-x": true} },
+		},
+	})
+}
+
+func TestOrdersThatAnEarlierProcessRecorded(t *testing.T) {
+	runStepTests(t, map[string]stepTest{
+		"a drain is resumed": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionDrain), reported(recorded(3, v1alpha1.OrderStarted), drained(4, 1))),
+			want:   wantStep{nil, true},
+		},
+		"a reboot is never repeated, and that is said": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot), reported(recorded(3, v1alpha1.OrderStarted))),
+			want:   wantStep{newReport(recorded(3, v1alpha1.OrderStarted), saying(noteOnce)), false},
+		},
+		"a reboot past its deadline is not repeated either": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot, expired), reported(recorded(3, v1alpha1.OrderStarted), saying(noteOnce))),
+		},
+		"a reboot that worked needs no words": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot, aboutBoot(bootB)),
+				reported(recorded(3, v1alpha1.OrderStarted), func(r *v1alpha1.HelperReport) { r.BootID = bootB })),
+			want: wantStep{newReport(recorded(3, v1alpha1.OrderStarted)), false},
+		},
+		"a drain past its deadline failed": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionDrain, expired), reported(recorded(3, v1alpha1.OrderStarted), drained(4, 1))),
+			want: wantStep{newReport(recorded(3, v1alpha1.OrderFailed), drained(4, 1),
+				saying("the drain was interrupted, and its deadline 2026-03-01T12:00:00Z has passed")), false},
+		},
+		"a drain of another boot is not resumed": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionDrain, aboutBoot(bootB)), reported(recorded(3, v1alpha1.OrderStarted))),
+			want:   wantStep{newReport(recorded(3, v1alpha1.OrderStarted), saying(noteOtherBoot)), false},
+		},
+		"a withdrawn drain is not resumed": {
+			reboot: newReboot("x", reported(recorded(3, v1alpha1.OrderStarted), drained(4, 1))),
+		},
+		"a finished drain is not repeated": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionDrain), reported(recorded(3, v1alpha1.OrderDone))),
+		},
+		"a failed reboot is not repeated, and keeps its message": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot), reported(recorded(3, v1alpha1.OrderFailed), saying("inhibited"))),
+		},
+	})
+}
+
+func TestOrdersThatThisProcessWorksOn(t *testing.T) {
+	working := func(j job) func(*facts) {
+		return func(f *facts) { f.jobs = map[types.UID]job{"uid-x": j} }
+	}
+	progress := &v1alpha1.DrainProgress{Total: 4, Remaining: 2}
+	runStepTests(t, map[string]stepTest{
+		"a drain that has nothing new is not reported": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionDrain), reported(recorded(3, v1alpha1.OrderStarted), drained(4, 2))),
+			facts:  working(job{sequence: 3, state: v1alpha1.OrderStarted, drain: progress}),
+		},
+		"a drain's progress is reported": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionDrain), reported(recorded(3, v1alpha1.OrderStarted))),
+			facts:  working(job{sequence: 3, state: v1alpha1.OrderStarted, drain: progress}),
+			want:   wantStep{newReport(recorded(3, v1alpha1.OrderStarted), drained(4, 2)), false},
+		},
+		"a failure is reported": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot), reported(recorded(3, v1alpha1.OrderStarted), drained(4, 0))),
+			facts:  working(job{sequence: 3, state: v1alpha1.OrderFailed, message: "inhibited"}),
+			want:   wantStep{newReport(recorded(3, v1alpha1.OrderFailed), drained(4, 0), saying("inhibited")), false},
+		},
+		"what came of a withdrawn order is not reported": {
+			reboot: newReboot("x", reported(recorded(3, v1alpha1.OrderStarted))),
+			facts:  working(job{sequence: 3, state: v1alpha1.OrderFailed, message: "inhibited"}),
+		},
+		"a long message is cut": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot), reported(recorded(3, v1alpha1.OrderStarted))),
+			facts:  working(job{sequence: 3, state: v1alpha1.OrderFailed, message: strings.Repeat("ü", 2000)}),
+			want: wantStep{newReport(recorded(3, v1alpha1.OrderFailed),
+				saying(strings.Repeat("ü", 1021)+"...")), false},
+		},
+	})
+}
+
+func TestFactsAboutTheHostAreReportedWhenTheyChange(t *testing.T) {
+	unknown := func(f *facts) { f.sentinel = reading{state: v1alpha1.SentinelUnknown, message: "permission denied"} }
+	gone := func(f *facts) { f.sentinel = reading{state: v1alpha1.SentinelNotRequired} }
+	cancelled := completed(v1alpha1.OutcomeCancelled)
+	runStepTests(t, map[string]stepTest{
+		"nothing was reported yet":           {reboot: newReboot("x"), want: wantStep{newReport(), false}},
+		"nothing changed":                    {reboot: newReboot("x", reported())},
+		"also for one that a person made":    {reboot: newReboot("x", manual), want: wantStep{newReport(), false}},
+		"the sentinel went away":             {newReboot("x", reported()), gone, wantStep{newReport(sentinelIs(v1alpha1.SentinelNotRequired)), false}},
+		"a complete one is left alone":       {reboot: newReboot("x", completed(v1alpha1.OutcomeSucceeded)), facts: gone},
+		"another cancelled one is too":       {reboot: newReboot("x", cancelled, reported()), facts: gone},
+		"a cancelled one of this need":       {newReboot(needName, cancelled, reported()), gone, wantStep{newReport(sentinelIs(v1alpha1.SentinelNotRequired)), false}},
+		"a cancelled one that knows already": {reboot: newReboot(needName, cancelled, reported())},
+		"the kernel's boot time drifts within one boot": {
+			reboot: newReboot("x", reported()),
+			facts:  func(f *facts) { f.boot.time = &metav1.MicroTime{Time: bootedAt.Add(time.Second)} },
+		},
+		"another boot": {
+			reboot: newReboot("x", reported(func(r *v1alpha1.HelperReport) {
+				r.BootID, r.BootTime = bootEarly, &metav1.MicroTime{Time: testNow.Add(-24 * time.Hour)}
+			}, recorded(2, v1alpha1.OrderDone), drained(4, 0))),
+			want: wantStep{newReport(recorded(2, v1alpha1.OrderDone), drained(4, 0)), false},
+		},
+		"the sentinel is unknown": {
+			reboot: newReboot("x", reported()),
+			facts:  unknown,
+			want:   wantStep{newReport(sentinelIs(v1alpha1.SentinelUnknown), saying("sentinel unknown: permission denied")), false},
+		},
+		"the sentinel is known again": {
+			reboot: newReboot("x", reported(sentinelIs(v1alpha1.SentinelUnknown), saying("sentinel unknown: permission denied"))),
+			want:   wantStep{newReport(), false},
+		},
+		"why an order failed matters more than an unknown sentinel": {
+			reboot: newReboot("x", reported(recorded(2, v1alpha1.OrderFailed), saying("inhibited"))),
+			facts:  unknown,
+			want: wantStep{newReport(recorded(2, v1alpha1.OrderFailed), saying("inhibited"),
+				sentinelIs(v1alpha1.SentinelUnknown)), false},
+		},
+	})
+}
+
+func TestJobsStopWhenTheirOrderIsNotInForce(t *testing.T) {
+	draining := func(options ...rebootOption) *v1alpha1.NodeReboot {
+		return newReboot("x", append([]rebootOption{reported(recorded(3, v1alpha1.OrderStarted))}, options...)...)
+	}
+	for name, test := range map[string]struct {
+		reboots []*v1alpha1.NodeReboot
+		want    []types.UID
+	}{
+		"in force":                 {[]*v1alpha1.NodeReboot{draining(ordered(3, v1alpha1.ActionDrain))}, nil},
+		"withdrawn":                {[]*v1alpha1.NodeReboot{draining()}, []types.UID{"uid-x"}},
+		"replaced":                 {[]*v1alpha1.NodeReboot{draining(ordered(4, v1alpha1.ActionReboot))}, []types.UID{"uid-x"}},
+		"NodeReboot being deleted": {[]*v1alpha1.NodeReboot{draining(ordered(3, v1alpha1.ActionDrain), deleting)}, []types.UID{"uid-x"}},
+		"NodeReboot complete": {
+			[]*v1alpha1.NodeReboot{draining(ordered(3, v1alpha1.ActionDrain), completed(v1alpha1.OutcomeCancelled))}, []types.UID{"uid-x"},
+		},
+		"NodeReboot gone": {nil, []types.UID{"uid-x"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFacts(test.reboots...)
+			f.jobs = map[types.UID]job{"uid-x": {sequence: 3, state: v1alpha1.OrderStarted}}
+			if diff := cmp.Diff(test.want, decide(f).stop); diff != "" {
+				t.Errorf("stop (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestDecidingIsIdempotent(t *testing.T) {
+	reboot := newReboot("x", before(bootA), ordered(3, v1alpha1.ActionReboot))
+	f := newFacts(reboot, newReboot("y", manual), newReboot("z", ordered(1, v1alpha1.ActionDrain, expired)))
+	f.jobs = map[types.UID]job{}
+	for _, s := range decide(f).steps {
+		s.reboot.Status.Report = s.report
+		if s.start {
+			f.jobs[s.reboot.UID] = job{sequence: s.report.Sequence, state: v1alpha1.OrderStarted}
+		}
+	}
+	if diff := cmp.Diff(decision{}, decide(f), cmp.AllowUnexported(decision{}, step{})); diff != "" {
+		t.Errorf("a second decision (-want +got):\n%s", diff)
+	}
+}

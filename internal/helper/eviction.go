@@ -1,0 +1,207 @@
+package helper
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+const (
+	// A request that was refused is repeated after a jittered pause that doubles from firstPause to lastPause.
+	firstPause  = time.Second
+	lastPause   = 10 * time.Second
+	pauseSpread = 0.2
+	// maxEvictions is how many evictions are asked for at once.
+	maxEvictions = 16
+	// maxAnswer is the most characters that the message of a refused pod takes.
+	maxAnswer = 512
+)
+
+func nextPause(pause time.Duration) time.Duration {
+	return min(max(2*pause, firstPause), lastPause)
+}
+
+// podFilter tells which pods a drain has to remove. The rules are those of kubectl drain with --force, --ignore-daemonsets and
+// --delete-emptydir-data (k8s.io/kubectl/pkg/drain, filters.go); that package itself would triple the helper's memory.
+type podFilter struct {
+	selector   labels.Selector
+	daemonSets map[types.UID]*daemonSetLookup
+}
+
+// daemonSetLookup remembers whether a DaemonSet exists, or when to ask again.
+type daemonSetLookup struct {
+	exists bool
+	err    error
+	pause  time.Duration
+	next   time.Time
+}
+
+// mustGo tells whether the pod has to go. Pods of a DaemonSet and mirror pods of the kubelet would come back at once, so they stay, unless
+// they are finished or their DaemonSet is gone. With an error, the pod is not known to stay or to go.
+func (f *podFilter) mustGo(ctx context.Context, api podAPI, pod *corev1.Pod, now time.Time) (bool, error) {
+	if !f.selector.Matches(labels.Set(pod.Labels)) {
+		return false, nil
+	}
+	if _, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]; mirror {
+		return false, nil
+	}
+	owner := metav1.GetControllerOf(pod)
+	if owner == nil || owner.Kind != "DaemonSet" || owner.APIVersion != "apps/v1" {
+		return true, nil
+	}
+	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+		return true, nil
+	}
+	lookup := f.daemonSets[owner.UID]
+	if lookup == nil {
+		lookup = &daemonSetLookup{next: now}
+		f.daemonSets[owner.UID] = lookup
+		lookup.ask(ctx, api, pod.Namespace, owner.Name, now)
+	}
+	if lookup.err != nil && !now.Before(lookup.next) {
+		lookup.ask(ctx, api, pod.Namespace, owner.Name, now)
+	}
+	if lookup.err != nil {
+		return false, lookup.err
+	}
+	return !lookup.exists, nil
+}
+
+func (l *daemonSetLookup) ask(ctx context.Context, api podAPI, namespace, name string, now time.Time) {
+	l.exists, l.err = api.DaemonSetExists(ctx, namespace, name)
+	if l.err != nil {
+		l.err = fmt.Errorf("get DaemonSet %s/%s: %w", namespace, name, l.err)
+		l.pause = nextPause(l.pause)
+		l.next = now.Add(wait.Jitter(l.pause, pauseSpread))
+	}
+}
+
+// nextTry is when to ask again for the first of those DaemonSets that could not be read.
+func (f *podFilter) nextTry() (next time.Time, ok bool) {
+	for _, lookup := range f.daemonSets {
+		if lookup.err != nil && (!ok || lookup.next.Before(next)) {
+			next, ok = lookup.next, true
+		}
+	}
+	return next, ok
+}
+
+// leavingPod is a pod that has to go, and what came of the attempts to evict it.
+type leavingPod struct {
+	*corev1.Pod
+	inFlight bool
+	// accepted is set when there is nothing left to ask for: the pod only has to end.
+	accepted bool
+	// refused is what came of the last attempt.
+	refused *v1alpha1.RefusedPod
+	pause   time.Duration
+	next    time.Time
+}
+
+// update notes the pod's present state. Evicting one that terminates already makes sense only to shorten its grace period.
+func (p *leavingPod) update(pod *corev1.Pod, shorten bool) {
+	p.Pod = pod
+	if pod.DeletionTimestamp == nil {
+		return
+	}
+	p.refused = nil
+	if !shorten {
+		p.accepted = true
+	}
+}
+
+// String names the pod and says why it is still there.
+func (p *leavingPod) String() string {
+	name := p.Namespace + "/" + p.Name
+	switch {
+	case p.refused != nil && p.refused.By != "":
+		return fmt.Sprintf("%s (%s)", name, p.refused.By)
+	case p.refused != nil:
+		return fmt.Sprintf("%s (%s)", name, p.refused.Message)
+	case p.DeletionTimestamp != nil || p.accepted:
+		return name + " (terminating)"
+	default:
+		return name
+	}
+}
+
+type evictionResult struct {
+	uid types.UID
+	err error
+}
+
+// due returns the pods to evict now.
+func (d *drain) due(now time.Time) []*leavingPod {
+	var due []*leavingPod
+	for _, pod := range d.sorted() {
+		if d.inFlight+len(due) >= maxEvictions {
+			break
+		}
+		if !pod.inFlight && !pod.accepted && !now.Before(pod.next) {
+			due = append(due, pod)
+		}
+	}
+	return due
+}
+
+func (d *drain) evict(ctx context.Context, pod *corev1.Pod) {
+	var grace *int64
+	if d.order.GracePeriodSeconds != nil {
+		seconds := int64(*d.order.GracePeriodSeconds)
+		grace = &seconds
+	}
+	err := d.api.Evict(ctx, pod, grace)
+	select {
+	case d.results <- evictionResult{uid: pod.UID, err: err}:
+	case <-ctx.Done():
+	}
+}
+
+// settle notes what came of an eviction. Every refusal is tried again: by a PodDisruptionBudget because it may allow the eviction later,
+// any other because nobody is helped if the drain gives up before its deadline.
+func (d *drain) settle(result evictionResult) {
+	d.inFlight--
+	pod := d.leaving[result.uid]
+	if pod == nil {
+		return
+	}
+	pod.inFlight = false
+	if result.err == nil || apierrors.IsNotFound(result.err) {
+		pod.accepted, pod.refused = true, nil
+		return
+	}
+	pod.pause = nextPause(pod.pause)
+	pod.next = d.clock.Now().Add(wait.Jitter(pod.pause, pauseSpread))
+	pod.refused = refusal(pod.Pod, result.err)
+	d.log.V(1).Info("Eviction refused", "pod", pod.Namespace+"/"+pod.Name, "by", pod.refused.By, "answer", pod.refused.Message)
+}
+
+// budgetName finds the name in the API server's message (kubernetes/pkg/registry/core/pod/storage/eviction.go); it is nowhere else in the
+// answer.
+var budgetName = regexp.MustCompile(`^The disruption budget (\S+) `)
+
+// refusal says what refused an eviction.
+func refusal(pod *corev1.Pod, err error) *v1alpha1.RefusedPod {
+	refused := &v1alpha1.RefusedPod{Namespace: pod.Namespace, Name: pod.Name, Message: truncate(err.Error(), maxAnswer)}
+	cause, ok := apierrors.StatusCause(err, policyv1.DisruptionBudgetCause)
+	if !ok {
+		return refused
+	}
+	refused.Message = truncate(cause.Message, maxAnswer)
+	refused.By = "PodDisruptionBudget"
+	if match := budgetName.FindStringSubmatch(cause.Message); match != nil {
+		refused.By += " " + match[1]
+	}
+	return refused
+}

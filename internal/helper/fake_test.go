@@ -1,0 +1,349 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+func TestMain(m *testing.M) {
+	// The default handlers slow errors down by a clock that is outside of every bubble.
+	utilruntime.ErrorHandlers = nil
+	code := m.Run()
+	stopAPIServer()
+	os.Exit(code)
+}
+
+// pass lets the bubble's clock run for d, then waits until everything that follows from it is done. Nothing sleeps for real.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+type list interface {
+	runtime.Object
+	metav1.ListInterface
+}
+
+// fakeStore is an API server for one kind of object: it has resource versions, and watches that begin with what there is.
+type fakeStore[T object] struct {
+	newList  func() list
+	mu       sync.Mutex
+	version  int
+	objects  map[string]T
+	watchers map[*watch.RaceFreeFakeWatcher]bool
+	watchErr error
+}
+
+func newFakeStore[T object](newList func() list) *fakeStore[T] {
+	return &fakeStore[T]{newList: newList, objects: map[string]T{}, watchers: map[*watch.RaceFreeFakeWatcher]bool{}}
+}
+
+func (s *fakeStore[T]) ListWithContext(context.Context, metav1.ListOptions) (runtime.Object, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.watchErr != nil {
+		return nil, s.watchErr
+	}
+	items := make([]runtime.Object, 0, len(s.objects))
+	for _, o := range s.objects {
+		items = append(items, o.DeepCopyObject())
+	}
+	list := s.newList()
+	list.SetResourceVersion(strconv.Itoa(s.version + 1))
+	return list, meta.SetList(list, items)
+}
+
+func (s *fakeStore[T]) WatchWithContext(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.watchErr != nil {
+		return nil, s.watchErr
+	}
+	w := watch.NewRaceFreeFake()
+	if options.SendInitialEvents != nil && *options.SendInitialEvents {
+		for _, o := range s.objects {
+			w.Add(o.DeepCopyObject())
+		}
+		w.Action(watch.Bookmark, s.bookmark())
+	}
+	s.watchers[w] = true
+	context.AfterFunc(ctx, func() { s.forget(w) })
+	return w, nil
+}
+
+// bookmark marks the end of what there is.
+func (s *fakeStore[T]) bookmark() runtime.Object {
+	var o object
+	switch any(*new(T)).(type) {
+	case *corev1.Pod:
+		o = &corev1.Pod{}
+	default:
+		o = &v1alpha1.NodeReboot{}
+	}
+	o.SetAnnotations(map[string]string{metav1.InitialEventsAnnotationKey: "true"})
+	o.SetResourceVersion(strconv.Itoa(s.version + 1))
+	return o
+}
+
+func (s *fakeStore[T]) forget(w *watch.RaceFreeFakeWatcher) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.watchers, w)
+}
+
+// breakWatches ends all watches, as a connection that breaks does, and makes new ones fail with err.
+func (s *fakeStore[T]) breakWatches(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watchErr = err
+	for w := range s.watchers {
+		w.Stop()
+		delete(s.watchers, w)
+	}
+}
+
+func (s *fakeStore[T]) put(o T) T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.putLocked(o)
+}
+
+func (s *fakeStore[T]) putLocked(o T) T {
+	s.version++
+	o = o.DeepCopyObject().(T)
+	o.SetResourceVersion(strconv.Itoa(s.version))
+	_, existed := s.objects[o.GetName()]
+	s.objects[o.GetName()] = o
+	for w := range s.watchers {
+		if existed {
+			w.Modify(o.DeepCopyObject())
+		} else {
+			w.Add(o.DeepCopyObject())
+		}
+	}
+	return o
+}
+
+func (s *fakeStore[T]) remove(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.objects[name]
+	delete(s.objects, name)
+	for w := range s.watchers {
+		w.Delete(o.DeepCopyObject())
+	}
+}
+
+func (s *fakeStore[T]) get(name string) (T, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, ok := s.objects[name]
+	return o, ok
+}
+
+// edit changes an object as another client would.
+func (s *fakeStore[T]) edit(t *testing.T, name string, change func(T)) {
+	t.Helper()
+	o, ok := s.get(name)
+	if !ok {
+		t.Fatalf("there is no %s", name)
+	}
+	o = o.DeepCopyObject().(T)
+	change(o)
+	s.put(o)
+}
+
+// fakeReboots is the API of NodeReboots.
+type fakeReboots struct {
+	*fakeStore[*v1alpha1.NodeReboot]
+	writes int
+	// onReport runs before a report is written, afterReport when it was.
+	onReport    func(report *v1alpha1.HelperReport) error
+	afterReport func(report *v1alpha1.HelperReport)
+}
+
+var rebootResource = schema.GroupResource{Group: "reboot-operator.io", Resource: "nodereboots"}
+
+func (f *fakeReboots) Create(_ context.Context, reboot *v1alpha1.NodeReboot) error {
+	f.writes++
+	if _, exists := f.get(reboot.Name); exists {
+		return apierrors.NewAlreadyExists(rebootResource, reboot.Name)
+	}
+	reboot = reboot.DeepCopy()
+	reboot.UID = "uid-" + "made"
+	f.put(reboot)
+	return nil
+}
+
+func (f *fakeReboots) Report(_ context.Context, reboot *v1alpha1.NodeReboot, report *v1alpha1.HelperReport) (string, error) {
+	if f.onReport != nil {
+		if err := f.onReport(report); err != nil {
+			return "", err
+		}
+	}
+	f.writes++
+	stored, ok := f.get(reboot.Name)
+	if !ok {
+		return "", apierrors.NewNotFound(rebootResource, reboot.Name)
+	}
+	if stored.ResourceVersion != reboot.ResourceVersion {
+		return "", apierrors.NewConflict(rebootResource, reboot.Name, errors.New("the object has been modified"))
+	}
+	stored = stored.DeepCopy()
+	stored.Status.Report = report.DeepCopy()
+	stored = f.put(stored)
+	if f.afterReport != nil {
+		f.afterReport(report)
+	}
+	return stored.ResourceVersion, nil
+}
+
+// fakePods is the API of a node's pods. Evictions are accepted, and the pod is gone at once, unless refuse or keep say otherwise.
+type fakePods struct {
+	*fakeStore[*corev1.Pod]
+	mu         sync.Mutex
+	asked      []string
+	grace      []*int64
+	refuse     map[string]error
+	keep       bool
+	daemonSets map[string]error
+	lookups    int
+}
+
+func newFakePods(pods ...*corev1.Pod) *fakePods {
+	f := &fakePods{fakeStore: newFakeStore[*corev1.Pod](func() list { return &corev1.PodList{} }), refuse: map[string]error{}, daemonSets: map[string]error{}}
+	for _, pod := range pods {
+		f.put(pod)
+	}
+	return f
+}
+
+func (f *fakePods) Evict(_ context.Context, pod *corev1.Pod, grace *int64) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked, f.grace = append(f.asked, pod.Name), append(f.grace, grace)
+	if err := f.refuse[pod.Name]; err != nil {
+		return err
+	}
+	if !f.keep {
+		f.remove(pod.Name)
+	}
+	return nil
+}
+
+// allow lets the eviction of a pod pass from now on.
+func (f *fakePods) allow(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.refuse, name)
+}
+
+// takeAsked returns the pods whose eviction was asked for since it was called last.
+func (f *fakePods) takeAsked() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	asked := f.asked
+	f.asked = nil
+	slices.Sort(asked)
+	return asked
+}
+
+func (f *fakePods) DaemonSetExists(_ context.Context, _, name string) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lookups++
+	err, ok := f.daemonSets[name]
+	return ok && err == nil, err
+}
+
+// fakeHost counts reboots.
+type fakeHost struct {
+	mu      sync.Mutex
+	bootID  string
+	err     error
+	methods []v1alpha1.RebootMethod
+	// onReboot runs when the host accepted to reboot.
+	onReboot func()
+}
+
+func (h *fakeHost) BootID() (string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.bootID == "" {
+		return "", errors.New("no /proc")
+	}
+	return h.bootID, nil
+}
+
+func (h *fakeHost) setBootID(id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.bootID = id
+}
+
+func (h *fakeHost) BootTime() (time.Time, error) {
+	return bootedAt.Time, nil
+}
+
+func (h *fakeHost) Reboot(_ context.Context, method v1alpha1.RebootMethod) error {
+	h.mu.Lock()
+	h.methods = append(h.methods, method)
+	h.mu.Unlock()
+	if h.onReboot != nil {
+		h.onReboot()
+	}
+	return h.err
+}
+
+func (h *fakeHost) reboots() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.methods)
+}
+
+// fakeSentinel says what it is told to say.
+type fakeSentinel struct {
+	mu      sync.Mutex
+	reading reading
+	changes chan struct{}
+}
+
+func newFakeSentinel(state v1alpha1.SentinelState) *fakeSentinel {
+	return &fakeSentinel{reading: reading{state: state, message: "libc6"}, changes: make(chan struct{}, 1)}
+}
+
+func (s *fakeSentinel) Check(context.Context) (v1alpha1.SentinelState, string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reading.state, s.reading.message
+}
+
+func (s *fakeSentinel) Changes() <-chan struct{} { return s.changes }
+
+func (s *fakeSentinel) set(state v1alpha1.SentinelState, hint bool) {
+	s.mu.Lock()
+	s.reading.state = state
+	s.mu.Unlock()
+	if hint {
+		s.changes <- struct{}{}
+	}
+}

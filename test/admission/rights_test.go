@@ -1,0 +1,104 @@
+package admission
+
+import (
+	"fmt"
+	"testing"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+)
+
+// right is one thing that one might do.
+type right struct {
+	verb, group, resource, subresource, namespace, name string
+}
+
+// rightsOf asks the API server what the ServiceAccount may do.
+func allowed(t *testing.T, serviceAccount string, of right) bool {
+	t.Helper()
+	user := fmt.Sprintf("system:serviceaccount:%s:%s", namespace, serviceAccount)
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User:   user,
+		Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace, "system:authenticated"},
+		ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Verb: of.verb, Group: of.group, Version: "*", Resource: of.resource, Subresource: of.subresource, Namespace: of.namespace, Name: of.name,
+		},
+	}}
+	if err := admin.Create(t.Context(), review); err != nil {
+		t.Fatalf("ask what %s may do: %v", user, err)
+	}
+	return review.Status.Allowed
+}
+
+func TestTheManagerMayDoItsWork(t *testing.T) {
+	const group = "reboot-operator.io"
+	for _, right := range []right{
+		{verb: "watch", resource: "nodes"},
+		{verb: "patch", resource: "nodes"},
+		{verb: "patch", resource: "nodes", subresource: "status"},
+		{verb: "watch", group: group, resource: "rebootpolicies"},
+		{verb: "patch", group: group, resource: "rebootpolicies", subresource: "status"},
+		{verb: "create", group: group, resource: "nodereboots"},
+		{verb: "delete", group: group, resource: "nodereboots"},
+		{verb: "patch", group: group, resource: "nodereboots"},
+		{verb: "patch", group: group, resource: "nodereboots", subresource: "status"},
+		{verb: "watch", resource: "pods"},
+		{verb: "watch", group: "apps", resource: "deployments"},
+		{verb: "watch", group: "apps", resource: "statefulsets"},
+		{verb: "watch", group: "apps", resource: "daemonsets"},
+		{verb: "watch", group: "apps", resource: "replicasets"},
+		{verb: "watch", group: "policy", resource: "poddisruptionbudgets"},
+		{verb: "create", group: "events.k8s.io", resource: "events", namespace: "default"},
+		{verb: "create", group: "coordination.k8s.io", resource: "leases", namespace: namespace},
+		{verb: "update", group: "coordination.k8s.io", resource: "leases", namespace: namespace},
+		{verb: "create", resource: "configmaps", namespace: namespace},
+		{verb: "get", resource: "configmaps", namespace: namespace, name: "reboot-operator-slots"},
+		{verb: "update", resource: "configmaps", namespace: namespace, name: "reboot-operator-slots"},
+		{verb: "create", group: "authentication.k8s.io", resource: "tokenreviews"},
+		{verb: "create", group: "authorization.k8s.io", resource: "subjectaccessreviews"},
+	} {
+		t.Run(fmt.Sprint(right), func(t *testing.T) {
+			if !allowed(t, manager, right) {
+				t.Error("not allowed")
+			}
+		})
+	}
+}
+
+func TestNeitherMayDoMore(t *testing.T) {
+	for _, right := range []right{
+		{verb: "create", resource: "pods", namespace: namespace},
+		{verb: "delete", resource: "pods", namespace: "default"},
+		{verb: "create", resource: "pods", subresource: "exec", namespace: "default"},
+		{verb: "create", resource: "pods", subresource: "eviction", namespace: "default"},
+		{verb: "get", resource: "secrets", namespace: namespace},
+		{verb: "list", resource: "secrets"},
+		{verb: "list", resource: "configmaps", namespace: namespace},
+		{verb: "get", resource: "configmaps", namespace: namespace, name: "other"},
+		{verb: "update", resource: "configmaps", namespace: namespace, name: "other"},
+		{verb: "create", resource: "configmaps", namespace: "default"},
+		{verb: "create", group: "coordination.k8s.io", resource: "leases", namespace: "kube-node-lease"},
+		{verb: "delete", resource: "nodes"},
+		{verb: "create", resource: "nodes"},
+		{verb: "get", resource: "nodes", subresource: "proxy"},
+		{verb: "create", resource: "serviceaccounts", subresource: "token", namespace: namespace},
+		{verb: "patch", group: "apps", resource: "daemonsets", namespace: namespace},
+		{verb: "create", group: "reboot-operator.io", resource: "rebootpolicies"},
+		{verb: "patch", group: "reboot-operator.io", resource: "rebootpolicies"},
+		{verb: "delete", group: "policy", resource: "poddisruptionbudgets", namespace: "default"},
+		{verb: "impersonate", resource: "users", name: "system:node:n1"},
+		{verb: "impersonate", resource: "groups", name: "system:masters"},
+		{verb: "impersonate:user-info", group: "authentication.k8s.io", resource: "users", name: "admin"},
+		{verb: "impersonate:arbitrary-node", group: "authentication.k8s.io", resource: "nodes", name: "n2"},
+		{verb: "bind", group: "rbac.authorization.k8s.io", resource: "clusterroles"},
+		{verb: "escalate", group: "rbac.authorization.k8s.io", resource: "clusterroles"},
+		{verb: "patch", group: "admissionregistration.k8s.io", resource: "validatingadmissionpolicies", name: helper},
+	} {
+		for _, account := range []string{manager, helper} {
+			t.Run(account+fmt.Sprint(right), func(t *testing.T) {
+				if allowed(t, account, right) {
+					t.Error("allowed")
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,177 @@
+// Package admission tries what config/default allows each actor, and what it does not, with real tokens on a real API server.
+package admission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+const (
+	namespace = "reboot-operator-system"
+	helper    = "reboot-operator-helper"
+	manager   = "reboot-operator-manager"
+)
+
+var (
+	// adminConfig reaches the API server as its administrator, and so does admin.
+	adminConfig *rest.Config
+	admin       client.Client
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	// The kinds are in config/default as well, but only envtest waits until they are served.
+	env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd", "bases")}, ErrorIfCRDPathMissing: true}
+	env.ControlPlane.GetAPIServer().Configure().
+		Set("authorization-mode", "Node,RBAC").
+		Append("enable-admission-plugins", "NodeRestriction")
+	config, err := env.Start()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "start the API server:", err)
+		return 1
+	}
+	defer func() {
+		if err := env.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, "stop the API server:", err)
+		}
+	}()
+	adminConfig = config
+	if err := prepare(context.Background(), env); err != nil {
+		fmt.Fprintln(os.Stderr, "prepare the cluster:", err)
+		return 1
+	}
+	return m.Run()
+}
+
+// prepare installs config/default and makes two nodes, each with a pod of the helper and another one.
+func prepare(ctx context.Context, env *envtest.Environment) error {
+	user, err := env.AddUser(envtest.User{Name: "installer", Groups: []string{"system:masters"}}, nil)
+	if err != nil {
+		return fmt.Errorf("add a user: %w", err)
+	}
+	kubectl, err := user.Kubectl()
+	if err != nil {
+		return fmt.Errorf("find kubectl: %w", err)
+	}
+	if _, stderr, err := kubectl.Run("apply", "--server-side", "-k", filepath.Join("..", "..", "config", "default")); err != nil {
+		message, _ := io.ReadAll(stderr)
+		return fmt.Errorf("apply config/default: %w: %s", err, message)
+	}
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return fmt.Errorf("register kinds: %w", err)
+	}
+	if admin, err = client.New(adminConfig, client.Options{Scheme: scheme}); err != nil {
+		return fmt.Errorf("make a client: %w", err)
+	}
+	objects := []client.Object{}
+	for _, node := range []string{"n1", "n2"} {
+		objects = append(objects, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}},
+			newPod(namespace, "helper-"+node, node, helper), newPod("default", "app-"+node, node, ""))
+	}
+	for _, object := range objects {
+		if err := admin.Create(ctx, object); err != nil {
+			return fmt.Errorf("create %T %s: %w", object, object.GetName(), err)
+		}
+	}
+	return waitUntilInForce(ctx)
+}
+
+// waitUntilInForce waits until the policy refuses and the node authorizer has seen the pods. Neither tells when that is so.
+func waitUntilInForce(ctx context.Context) error {
+	own, err := clientOf(ctx, namespace, helper, "helper-n1")
+	if err != nil {
+		return err
+	}
+	node, err := clientOf(ctx, namespace, helper, "helper-n1", impersonating("system:node:n1"))
+	if err != nil {
+		return err
+	}
+	var refused, evicted error
+	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+		refused = own.Create(ctx, newReboot("n2-00000000", "n2"), client.DryRunAll)
+		evicted = node.SubResource("eviction").Create(ctx, newPod("default", "app-n1", "", ""), eviction(), client.DryRunAll)
+		return apierrors.IsForbidden(refused) && evicted == nil, nil
+	})
+	if err != nil {
+		return fmt.Errorf("wait for the policy, last answer %v, and for the eviction, last answer %v: %w", refused, evicted, err)
+	}
+	return nil
+}
+
+// clientOf makes a client that holds a token of the ServiceAccount, bound to the pod unless that is empty.
+func clientOf(ctx context.Context, namespace, serviceAccount, pod string, options ...func(*rest.Config)) (client.Client, error) {
+	request := &authenticationv1.TokenRequest{}
+	if pod != "" {
+		request.Spec.BoundObjectRef = &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Pod", Name: pod}
+	}
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: serviceAccount}}
+	if err := admin.SubResource("token").Create(ctx, account, request); err != nil {
+		return nil, fmt.Errorf("ask for a token of %s: %w", serviceAccount, err)
+	}
+	config := rest.AnonymousClientConfig(adminConfig)
+	config.BearerToken = request.Status.Token
+	for _, option := range options {
+		option(config)
+	}
+	made, err := client.New(config, client.Options{Scheme: admin.Scheme(), Mapper: admin.RESTMapper()})
+	if err != nil {
+		return nil, fmt.Errorf("make a client of %s: %w", serviceAccount, err)
+	}
+	return made, nil
+}
+
+// mustClientOf is clientOf in a test.
+func mustClientOf(t *testing.T, namespace, serviceAccount, pod string, options ...func(*rest.Config)) client.Client {
+	t.Helper()
+	made, err := clientOf(t.Context(), namespace, serviceAccount, pod, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+func impersonating(user string) func(*rest.Config) {
+	return func(config *rest.Config) { config.Impersonate.UserName = user }
+}
+
+func newPod(namespace, name, node, serviceAccount string) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec: corev1.PodSpec{
+			NodeName:           node,
+			ServiceAccountName: serviceAccount,
+			Containers:         []corev1.Container{{Name: "main", Image: "none"}},
+		},
+	}
+}
+
+// newReboot is what a helper makes for a sentinel.
+func newReboot(name, node string) *v1alpha1.NodeReboot {
+	return &v1alpha1.NodeReboot{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec:       v1alpha1.NodeRebootSpec{NodeName: node, Trigger: v1alpha1.TriggerSentinel},
+	}
+}

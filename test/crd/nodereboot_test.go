@@ -1,0 +1,164 @@
+package crd
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+func TestANodeRebootIsAcceptedOrRefusedWithAHint(t *testing.T) {
+	for name, test := range map[string]struct {
+		spec string
+		want []string
+	}{
+		"a node":                  {spec: `{nodeName: n1}`},
+		"a node with a long name": {spec: `{nodeName: ` + long(253) + `}`},
+		"a reason":                {spec: `{nodeName: n1, reason: firmware, trigger: Sentinel, urgency: Immediate}`},
+		"an empty reason":         {spec: `{nodeName: n1, reason: ""}`},
+		"no node":                 {`{reason: firmware}`, []string{"spec.nodeName: Required value"}},
+		"node without a name":     {`{nodeName: ""}`, []string{"spec.nodeName", "at least 1 chars long"}},
+		"node with too long name": {`{nodeName: ` + long(254) + `}`, []string{"spec.nodeName", "may not be more than 253"}},
+		"too long a reason":       {`{nodeName: n1, reason: ` + long(1025) + `}`, []string{"spec.reason", "may not be more than 1024"}},
+		"several nodes":           {`{nodeName: [n1, n2]}`, []string{"spec.nodeName", `must be of type string: "array"`}},
+		"unknown field":           {`{nodeName: n1, force: true}`, []string{`unknown field "spec.force"`}},
+		"command for the host":    {`{nodeName: n1, command: reboot}`, []string{`unknown field "spec.command"`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			checkAnswer(t, tryCreate(t, nodeReboot(t, "table", test.spec)), test.want)
+		})
+	}
+}
+
+func TestTheNodeOfANodeRebootNeverChanges(t *testing.T) {
+	stored := create(t, nodeReboot(t, "immutable", "{nodeName: n1}"))
+	patch := func(spec string) error {
+		return strict.Patch(t.Context(), stored.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(`{"spec":`+spec+`}`)))
+	}
+	const hint = "nodeName cannot be changed: create another NodeReboot for the other node, and delete this one to cancel it"
+	checkAnswer(t, patch(`{"nodeName":"n2"}`), []string{"spec.nodeName", hint})
+	checkAnswer(t, patch(`{"nodeName":null}`), []string{"spec.nodeName: Required value"})
+	checkAnswer(t, patch(`{"nodeName":"n1","urgency":"Immediate"}`), nil)
+}
+
+func TestAStatusThatCannotBeReadIsRefused(t *testing.T) {
+	const (
+		order   = `sequence: 1, action: Drain, bootID: b1, deadline: "2026-11-23T13:00:00.000000Z"`
+		report  = `bootID: b1, sentinel: Required, sequence: 0`
+		attempt = `number: 1, grantedTime: "2026-11-23T13:00:00.000000Z"`
+	)
+	supported := func(values ...string) string { return `supported values: "` + strings.Join(values, `", "`) + `"` }
+	stored := create(t, nodeReboot(t, "statuses", "{nodeName: n1}"))
+	for name, test := range map[string]struct {
+		status string
+		want   []string
+	}{
+		"an order":                       {status: `{order: {` + order + `, method: Logind, drain: {gracePeriodSeconds: 0}}}`},
+		"a report":                       {status: `{report: {` + report + `, bootTime: "2026-11-23T13:00:00.000000Z", drain: {total: 2, remaining: 1}}}`},
+		"a report of another time zone":  {status: `{report: {` + report + `, bootTime: "2026-11-23T13:00:00.123456+01:00"}}`},
+		"an attempt":                     {status: `{attempt: {` + attempt + `}}`},
+		"order without its boot":         {`{order: {sequence: 1, action: Drain, deadline: "2026-11-23T13:00:00.000000Z"}}`, []string{"order.bootID: Required"}},
+		"order without a deadline":       {`{order: {sequence: 1, action: Drain, bootID: b1}}`, []string{"order.deadline: Required"}},
+		"order of sequence zero":         {`{order: {` + strings.Replace(order, "1", "0", 1) + `}}`, []string{"order.sequence", "greater than or equal to 1"}},
+		"order of an unknown action":     {`{order: {` + strings.Replace(order, "Drain", "Format", 1) + `}}`, []string{supported("Drain", "Reboot")}},
+		"order of an unknown method":     {`{order: {` + order + `, method: Lever}}`, []string{supported("Command", "Installed", "Logind", "Signal")}},
+		"order with a command":           {`{order: {` + order + `, command: [sh]}}`, []string{`unknown field "status.order.command"`}},
+		"report without a boot":          {`{report: {sentinel: Required, sequence: 0}}`, []string{"report.bootID: Required"}},
+		"report without a sentinel":      {`{report: {bootID: b1, sequence: 0}}`, []string{"report.sentinel: Required"}},
+		"report of an unknown sentinel":  {`{report: {bootID: b1, sentinel: Maybe}}`, []string{supported("NotRequired", "Required", "Unknown")}},
+		"report of an unknown state":     {`{report: {` + report + `, state: Almost}}`, []string{supported("Done", "Failed", "Started")}},
+		"report of a negative sequence":  {`{report: {bootID: b1, sentinel: Required, sequence: -1}}`, []string{"greater than or equal to 0"}},
+		"boot time without microseconds": {`{report: {` + report + `, bootTime: "2026-11-23T13:00:00Z"}}`, []string{"report.bootTime", "should match"}},
+		"boot time of a month 13":        {`{report: {` + report + `, bootTime: "2026-13-23T13:00:00.000000Z"}}`, []string{"report.bootTime", "must be of type date-time"}},
+		"report with too long a message": {`{report: {` + report + `, message: ` + long(1025) + `}}`, []string{"may not be more than 1024"}},
+		"drain beyond 32 bits":           {`{report: {` + report + `, drain: {total: 4294967297}}}`, []string{"report.drain.total", "int32"}},
+		"refused pods":                   {status: `{report: {` + report + `, drain: {total: 0, remaining: 0, refused: [` + pods(10) + `]}}}`},
+		"too many refused pods":          {`{report: {` + report + `, drain: {refused: [` + pods(11) + `]}}}`, []string{"must have at most 10 items"}},
+		"the same refused pod twice":     {`{report: {` + report + `, drain: {refused: [{namespace: a, name: b}, {namespace: a, name: b}]}}}`, []string{"Duplicate value"}},
+		"refused pod without a name":     {`{report: {` + report + `, drain: {refused: [{namespace: a}]}}}`, []string{"refused[0].name: Required"}},
+		"attempt of number zero":         {`{attempt: {` + strings.Replace(attempt, "1", "0", 1) + `}}`, []string{"attempt.number", "greater than or equal to 1"}},
+		"attempt with an unknown cordon": {`{attempt: {` + attempt + `, cordon: Nobody}}`, []string{supported("Foreign", "Operator")}},
+		"failures without a count":       {`{failures: {lastTime: "2026-11-23T13:00:00.000000Z"}}`, []string{"failures.count: Required"}},
+		"unknown phase":                  {`{phase: Lost}`, []string{supported("Cancelled", "Draining", "Failed", "Pending", "Rebooting", "Recovering", "Succeeded")}},
+		"unknown outcome":                {`{outcome: Draw}`, []string{supported("Cancelled", "Failed", "Succeeded")}},
+		"unknown kind of workload":       {`{workloads: [{kind: Job, namespace: a, name: b}]}`, []string{supported("DaemonSet", "Deployment", "PodDisruptionBudget", "StatefulSet")}},
+		"too many workloads":             {`{workloads: [` + workloads(513) + `]}`, []string{"must have at most 512 items"}},
+		"too long a message":             {`{message: ` + long(1025) + `}`, []string{"status.message", "may not be more than 1024"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			changed := stored.DeepCopy()
+			changed.Object["status"] = object(t, test.status).Object
+			checkAnswer(t, strict.SubResource("status").Update(t.Context(), changed, &client.SubResourceUpdateOptions{
+				UpdateOptions: client.UpdateOptions{DryRun: []string{"All"}},
+			}), test.want)
+		})
+	}
+}
+
+func TestNodeRebootsAreFilteredByTheServer(t *testing.T) {
+	for i, node := range []string{"n1", "n1", "n2"} {
+		stored := create(t, nodeReboot(t, fmt.Sprintf("filtered-%d", i), "{nodeName: "+node+"}"))
+		phase := []v1alpha1.Phase{v1alpha1.PhasePending, v1alpha1.PhaseSucceeded, v1alpha1.PhasePending}[i]
+		stored.Object["status"] = map[string]any{"phase": string(phase), "policyName": "policy-" + node}
+		if err := strict.Status().Update(t.Context(), stored); err != nil {
+			t.Fatalf("set the status: %v", err)
+		}
+	}
+	for selector, want := range map[string]string{
+		"spec.nodeName=n1":                      "filtered-0 filtered-1",
+		"spec.nodeName=n2":                      "filtered-2",
+		"spec.nodeName=n3":                      "",
+		"status.phase=Pending":                  "filtered-0 filtered-2",
+		"status.policyName=policy-n2":           "filtered-2",
+		"spec.nodeName=n1,status.phase=Pending": "filtered-0",
+	} {
+		t.Run(selector, func(t *testing.T) {
+			var list unstructured.UnstructuredList
+			list.SetAPIVersion(v1alpha1.GroupVersion.String())
+			list.SetKind("NodeRebootList")
+			if err := strict.List(t.Context(), &list, &client.ListOptions{FieldSelector: fields.ParseSelectorOrDie(selector)}); err != nil {
+				t.Fatalf("list: %v", err)
+			}
+			var names []string
+			for i := range list.Items {
+				names = append(names, list.Items[i].GetName())
+			}
+			if got := strings.Join(names, " "); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// pods lists n different pods whose eviction was refused.
+func pods(n int) string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf("{namespace: a, name: p%d}", i))
+	}
+	return strings.Join(all, ", ")
+}
+
+// workloads lists n different workloads.
+func workloads(n int) string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf("{kind: Deployment, namespace: a, name: w%d}", i))
+	}
+	return strings.Join(all, ", ")
+}
+
+// deleteNow deletes an object; one that is gone is fine.
+func deleteNow(t *testing.T, object client.Object) {
+	t.Helper()
+	if err := strict.Delete(context.Background(), object); err != nil && !apierrors.IsNotFound(err) {
+		t.Errorf("delete %s: %v", object.GetName(), err)
+	}
+}

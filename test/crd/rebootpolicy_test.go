@@ -1,0 +1,137 @@
+package crd
+
+import (
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+func TestARebootPolicyIsAcceptedOrRefusedWithAHint(t *testing.T) {
+	const (
+		sayWhich       = "nodeSelector selects nothing in particular: write matchLabels or matchExpressions, or write 'nodes: All' to take every node"
+		contradiction  = "nodeSelector and 'nodes: All' contradict each other: remove one of them"
+		numberOrPart   = `maxUnavailable is a number of nodes from 0 to 15000, such as 1, or a percentage from "0%" to "100%", such as "10%"`
+		nameZoneOnce   = "order names a zone twice: name each zone once"
+		numberOrString = `must be of type integer,string: "number"`
+	)
+	for name, test := range map[string]struct {
+		spec string
+		want []string
+	}{
+		"maxUnavailable of zero":            {spec: `{nodes: All, rollout: {maxUnavailable: 0}}`},
+		"maxUnavailable as a number":        {spec: `{nodes: All, rollout: {maxUnavailable: 5}}`},
+		"maxUnavailable of all nodes":       {spec: `{nodes: All, rollout: {maxUnavailable: 15000}}`},
+		"maxUnavailable of zero percent":    {spec: `{nodes: All, rollout: {maxUnavailable: "0%"}}`},
+		"maxUnavailable of some percent":    {spec: `{nodes: All, rollout: {maxUnavailable: "10%"}}`},
+		"maxUnavailable of all percent":     {spec: `{nodes: All, rollout: {maxUnavailable: "100%"}}`},
+		"negative maxUnavailable":           {`{nodes: All, rollout: {maxUnavailable: -1}}`, []string{"spec.rollout.maxUnavailable", numberOrPart}},
+		"maxUnavailable beyond any cluster": {`{nodes: All, rollout: {maxUnavailable: 15001}}`, []string{numberOrPart}},
+		"maxUnavailable beyond 32 bits":     {`{nodes: All, rollout: {maxUnavailable: 4294967297}}`, []string{numberOrPart}},
+		"fraction of a node in quotes":      {`{nodes: All, rollout: {maxUnavailable: "0.5"}}`, []string{numberOrPart}},
+		"fraction of a node":                {`{nodes: All, rollout: {maxUnavailable: 0.5}}`, []string{numberOrString}},
+		"more than all percent":             {`{nodes: All, rollout: {maxUnavailable: "150%"}}`, []string{numberOrPart}},
+		"negative percent":                  {`{nodes: All, rollout: {maxUnavailable: "-10%"}}`, []string{numberOrPart}},
+		"fraction of a percent":             {`{nodes: All, rollout: {maxUnavailable: "0.5%"}}`, []string{numberOrPart}},
+		"percent with a leading zero":       {`{nodes: All, rollout: {maxUnavailable: "010%"}}`, []string{numberOrPart}},
+		"number in quotes":                  {`{nodes: All, rollout: {maxUnavailable: "5"}}`, []string{numberOrPart}},
+		"empty maxUnavailable":              {`{nodes: All, rollout: {maxUnavailable: ""}}`, []string{numberOrPart}},
+		"percent and a second line":         {`{nodes: All, rollout: {maxUnavailable: "10%\n"}}`, []string{numberOrPart}},
+
+		"a label":                                {spec: `{nodeSelector: {matchLabels: {pool: a}}}`},
+		"an expression":                          {spec: `{nodeSelector: {matchExpressions: [{key: pool, operator: Exists}]}}`},
+		"a label, and said so":                   {spec: `{nodes: Selected, nodeSelector: {matchLabels: {pool: a}}}`},
+		"nothing said about nodes":               {`{}`, []string{"spec.nodeSelector", sayWhich}},
+		"Selected without a selector":            {`{nodes: Selected}`, []string{sayWhich}},
+		"empty selector":                         {`{nodeSelector: {}}`, []string{sayWhich}},
+		"selector with empty labels":             {`{nodeSelector: {matchLabels: {}}}`, []string{sayWhich}},
+		"selector with empty expressions":        {`{nodeSelector: {matchExpressions: []}}`, []string{sayWhich}},
+		"selector with empty labels and no more": {`{nodeSelector: {matchLabels: {}, matchExpressions: []}}`, []string{sayWhich}},
+		"all nodes":                              {spec: `{nodes: All}`},
+		"all nodes and a selector":               {`{nodes: All, nodeSelector: {matchLabels: {pool: a}}}`, []string{contradiction}},
+		"all nodes and an empty selector":        {`{nodes: All, nodeSelector: {}}`, []string{contradiction}},
+		"unknown way to choose nodes":            {`{nodes: Most}`, []string{`supported values: "All", "Selected"`}},
+		"expression without an operator":         {`{nodeSelector: {matchExpressions: [{key: pool}]}}`, []string{"operator: Required value"}},
+
+		"zones in order":                  {spec: `{nodes: All, rollout: {zones: {order: [b, a]}}}`},
+		"no zones in order":               {spec: `{nodes: All, rollout: {zones: {order: []}}}`},
+		"two zones of the same name":      {`{nodes: All, rollout: {zones: {order: [a, b, a]}}}`, []string{"spec.rollout.zones.order", nameZoneOnce}},
+		"zone without a name":             {`{nodes: All, rollout: {zones: {order: [""]}}}`, []string{"order[0]", "at least 1 chars long"}},
+		"zone with too long a name":       {`{nodes: All, rollout: {zones: {order: [` + long(64) + `]}}}`, []string{"order[0]", "may not be more than 63"}},
+		"as many zones as can be ordered": {spec: `{nodes: All, rollout: {zones: {order: [` + zones(32) + `]}}}`},
+		"too many zones in order":         {`{nodes: All, rollout: {zones: {order: [` + zones(33) + `]}}}`, []string{"zones.order", "must have at most 32 items"}},
+		"own zone label":                  {spec: `{nodes: All, rollout: {zones: {topologyKey: rack}}}`},
+		"empty zone label":                {`{nodes: All, rollout: {zones: {topologyKey: ""}}}`, []string{"topologyKey", "at least 1 chars long"}},
+		"too long a zone label":           {`{nodes: All, rollout: {zones: {topologyKey: ` + long(317) + `}}}`, []string{"may not be more than 316"}},
+
+		"pod selector":          {spec: `{nodes: All, drain: {podSelector: "app!=database"}}`},
+		"empty pod selector":    {`{nodes: All, drain: {podSelector: ""}}`, []string{"drain.podSelector", "at least 1 chars long"}},
+		"too long pod selector": {`{nodes: All, drain: {podSelector: ` + long(1025) + `}}`, []string{"may not be more than 1024"}},
+
+		"timeout of zero":                {`{nodes: All, drain: {timeoutSeconds: 0}}`, []string{"drain.timeoutSeconds", "greater than or equal to 1"}},
+		"timeout as a duration":          {`{nodes: All, drain: {timeoutSeconds: 10m}}`, []string{"drain.timeoutSeconds", `must be of type integer: "string"`}},
+		"unknown field":                  {`{nodes: All, maxUnavailable: 1}`, []string{`unknown field "spec.maxUnavailable"`}},
+		"unknown field below":            {`{nodes: All, rollout: {maxUnavailble: 1}}`, []string{`unknown field "spec.rollout.maxUnavailble"`}},
+		"field of another capital":       {`{nodes: All, rollout: {maxunavailable: 1}}`, []string{`unknown field "spec.rollout.maxunavailable"`}},
+		"command to run on every host":   {`{nodes: All, reboot: {command: [sh]}}`, []string{`unknown field "spec.reboot.command"`}},
+		"spec that is a list":            {`[]`, []string{"must be of type object"}},
+		"null where there is a fallback": {spec: `{nodes: All, rollout: null}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			checkAnswer(t, tryCreate(t, policy(t, "table", test.spec)), test.want)
+		})
+	}
+}
+
+func TestAPolicyWithoutASpecIsRefused(t *testing.T) {
+	bare := object(t, `{apiVersion: reboot-operator.io/v1alpha1, kind: RebootPolicy, metadata: {name: bare}}`)
+	checkAnswer(t, tryCreate(t, bare), []string{"spec: Required value"})
+}
+
+func TestRulesOfAPolicyHoldForChangesToo(t *testing.T) {
+	stored := create(t, policy(t, "changes", "{nodeSelector: {matchLabels: {pool: a}}}"))
+	unstructured.RemoveNestedField(stored.Object, "spec", "nodeSelector")
+	checkAnswer(t, strict.Update(t.Context(), stored), []string{"nodeSelector selects nothing in particular"})
+
+	emptied := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"nodeSelector":{"matchLabels":{"pool":null}}}}`))
+	checkAnswer(t, strict.Patch(t.Context(), stored, emptied), []string{"nodeSelector selects nothing in particular"})
+	turned := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"nodes":"All","nodeSelector":null}}`))
+	checkAnswer(t, strict.Patch(t.Context(), stored, turned), nil)
+}
+
+func TestApplyingTheSamePolicyAgainChangesNothing(t *testing.T) {
+	const spec = `{nodeSelector: {matchLabels: {pool: a}}, rollout: {maxUnavailable: "10%", zones: {order: [b, a]}}, drain: {delaySeconds: 0}}`
+	apply := func() *unstructured.Unstructured {
+		t.Helper()
+		applied := policy(t, "gitops", spec)
+		options := []client.ApplyOption{client.FieldOwner("gitops"), client.ForceOwnership}
+		if err := strict.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(applied), options...); err != nil {
+			t.Fatalf("apply: %v", err)
+		}
+		return applied
+	}
+	first := apply()
+	t.Cleanup(func() { deleteNow(t, first) })
+	second := apply()
+	if first.GetResourceVersion() == "" || first.GetResourceVersion() != second.GetResourceVersion() {
+		t.Errorf("resourceVersion %q after the first apply and %q after the second", first.GetResourceVersion(), second.GetResourceVersion())
+	}
+	if second.GetGeneration() != 1 {
+		t.Errorf("generation %d after the second apply, want 1", second.GetGeneration())
+	}
+}
+
+// long is a word of n letters.
+func long(n int) string {
+	return strings.Repeat("z", n)
+}
+
+// zones lists n different zones.
+func zones(n int) string {
+	var all []string
+	for i := range n {
+		all = append(all, "z"+strings.Repeat("x", i))
+	}
+	return strings.Join(all, ", ")
+}

@@ -1,0 +1,195 @@
+package crd
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+)
+
+// number is what a field that holds a number may be.
+type number struct {
+	min, max int64
+	// fallback is what is stored where the field is not set; nil means nothing.
+	fallback any
+}
+
+// choice is what a field that holds one of several words may be.
+type choice struct {
+	values   []string
+	fallback any
+}
+
+// policyNumbers and the maps below are what users may rely on. They are written down a second time here so that a limit does not change by
+// accident.
+var policyNumbers = map[string]number{
+	"priority":                            {min: -1000000, max: 1000000, fallback: int64(0)},
+	"rollout.minIntervalSeconds":          {min: 0, max: 31536000, fallback: int64(3600)},
+	"rollout.zones.maxUnavailablePerZone": {min: 0, max: 15000},
+	"rollout.zones.soakSeconds":           {min: 0, max: 2592000, fallback: int64(0)},
+	"drain.delaySeconds":                  {min: 0, max: 86400, fallback: int64(0)},
+	"drain.timeoutSeconds":                {min: 1, max: 86400, fallback: int64(600)},
+	"drain.gracePeriodSeconds":            {min: 0, max: 86400},
+	"drain.skipWaitForDeleteSeconds":      {min: 1, max: 86400},
+	"reboot.delaySeconds":                 {min: 0, max: 86400, fallback: int64(0)},
+	"reboot.timeoutSeconds":               {min: 1, max: 86400, fallback: int64(900)},
+	"recovery.settleSeconds":              {min: 0, max: 86400, fallback: int64(0)},
+	"recovery.timeoutSeconds":             {min: 1, max: 604800, fallback: int64(1800)},
+	"failure.maxFailures":                 {min: 1, max: 15000, fallback: int64(1)},
+	"failure.maxAttempts":                 {min: 1, max: 100, fallback: int64(3)},
+	"failure.backoffSeconds":              {min: 1, max: 86400, fallback: int64(600)},
+	"history.succeeded":                   {min: 1, max: 100, fallback: int64(3)},
+	"history.failed":                      {min: 1, max: 100, fallback: int64(3)},
+}
+
+var policyChoices = map[string]choice{
+	"mode":                   {values: []string{"Enforce", "Observe", "Paused"}, fallback: "Enforce"},
+	"taint.effect":           {values: []string{"NoSchedule", "None", "PreferNoSchedule"}, fallback: "PreferNoSchedule"},
+	"rollout.zones.strategy": {values: []string{"AnyOrder", "OneAtATime"}, fallback: "OneAtATime"},
+	"rollout.controlPlane":   {values: []string{"First", "Last"}, fallback: "Last"},
+	"reboot.method":          {values: []string{"Command", "Installed", "Logind", "Signal"}, fallback: "Installed"},
+	"recovery.workloads":     {values: []string{"Ignore", "Wait"}, fallback: "Wait"},
+}
+
+var rebootChoices = map[string]choice{
+	"trigger": {values: []string{"Manual", "Sentinel"}, fallback: "Manual"},
+	"urgency": {values: []string{"Immediate", "Normal"}, fallback: "Normal"},
+}
+
+// specialFields have cases of their own in the other tables.
+var (
+	policySpecialFields = []string{
+		"drain.podSelector", "nodeSelector.matchExpressions", "nodeSelector.matchLabels", "nodes", "rollout.maxUnavailable",
+		"rollout.zones.order", "rollout.zones.topologyKey",
+	}
+	rebootSpecialFields = []string{"nodeName", "reason"}
+)
+
+func TestEveryFieldOfASpecIsInATable(t *testing.T) {
+	for file, want := range map[string][]string{
+		"reboot-operator.io_rebootpolicies.yaml": slices.Concat(keys(policyNumbers), keys(policyChoices), policySpecialFields),
+		"reboot-operator.io_nodereboots.yaml":    slices.Concat(keys(rebootChoices), rebootSpecialFields),
+	} {
+		t.Run(file, func(t *testing.T) {
+			var got []string
+			spec := readSchema(t, file).Properties["spec"]
+			leaves(spec, "", &got)
+			slices.Sort(got)
+			slices.Sort(want)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("fields in the tables (-) and in the schema (+):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNumbersOfAPolicyHaveBounds(t *testing.T) {
+	for path, limits := range policyNumbers {
+		t.Run(path, func(t *testing.T) {
+			try := func(value int64, want ...string) {
+				t.Helper()
+				checkAnswer(t, tryCreate(t, withSpec(policy(t, "bounds", "{nodes: All}"), nested(path, value))), want)
+			}
+			try(limits.min)
+			try(limits.max)
+			try(limits.min-1, "spec."+path, "should be greater than or equal to ")
+			try(limits.max+1, "spec."+path, "should be less than or equal to ")
+		})
+	}
+}
+
+func TestChoicesAreClosed(t *testing.T) {
+	newPolicy := func() *unstructured.Unstructured { return policy(t, "choices", "{nodes: All}") }
+	newReboot := func() *unstructured.Unstructured { return nodeReboot(t, "choices", "{nodeName: n1}") }
+	for name, group := range map[string]struct {
+		choices map[string]choice
+		base    func() *unstructured.Unstructured
+	}{
+		"RebootPolicy": {policyChoices, newPolicy},
+		"NodeReboot":   {rebootChoices, newReboot},
+	} {
+		for path, words := range group.choices {
+			t.Run(name+" "+path, func(t *testing.T) {
+				for _, value := range words.values {
+					checkAnswer(t, tryCreate(t, withSpec(group.base(), nested(path, value))), nil)
+				}
+				supported := `supported values: "` + strings.Join(words.values, `", "`) + `"`
+				for _, value := range []string{"Sometimes", "", strings.ToLower(words.values[0])} {
+					checkAnswer(t, tryCreate(t, withSpec(group.base(), nested(path, value))), []string{"spec." + path, supported})
+				}
+			})
+		}
+	}
+}
+
+func TestWhatIsStoredIsWhatWillHappen(t *testing.T) {
+	want := map[string]any{"nodes": "All"}
+	merge(want, nested("rollout.maxUnavailable", int64(1)))
+	merge(want, nested("rollout.zones.topologyKey", "topology.kubernetes.io/zone"))
+	for path, field := range policyNumbers {
+		if field.fallback != nil {
+			merge(want, nested(path, field.fallback))
+		}
+	}
+	for path, field := range policyChoices {
+		merge(want, nested(path, field.fallback))
+	}
+	bare := policy(t, "bare", "{nodes: All}")
+	checkAnswer(t, tryCreate(t, bare), nil)
+	if diff := cmp.Diff(want, bare.Object["spec"]); diff != "" {
+		t.Errorf("stored spec of a policy that says only nodes: All (-want +got):\n%s", diff)
+	}
+
+	partly := policy(t, "partly", "{nodes: All, rollout: {zones: {}}, drain: {delaySeconds: 5}}")
+	merge(want, nested("drain.delaySeconds", int64(5)))
+	checkAnswer(t, tryCreate(t, partly), nil)
+	if diff := cmp.Diff(want, partly.Object["spec"]); diff != "" {
+		t.Errorf("stored spec of a policy that sets a part of a struct (-want +got):\n%s", diff)
+	}
+
+	reboot := nodeReboot(t, "bare", "{nodeName: n1}")
+	checkAnswer(t, tryCreate(t, reboot), nil)
+	wantReboot := map[string]any{"nodeName": "n1", "trigger": "Manual", "urgency": "Normal"}
+	if diff := cmp.Diff(wantReboot, reboot.Object["spec"]); diff != "" {
+		t.Errorf("stored spec of a NodeReboot that says only which node (-want +got):\n%s", diff)
+	}
+}
+
+// readSchema reads the schema of a kind from its generated file.
+func readSchema(t *testing.T, file string) apiextensionsv1.JSONSchemaProps {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "config", "crd", "bases", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var definition apiextensionsv1.CustomResourceDefinition
+	if err := yaml.Unmarshal(text, &definition); err != nil {
+		t.Fatalf("read %s: %v", file, err)
+	}
+	return *definition.Spec.Versions[0].Schema.OpenAPIV3Schema
+}
+
+// leaves collects the paths of all fields that have no fields of their own.
+func leaves(schema apiextensionsv1.JSONSchemaProps, path string, into *[]string) {
+	if len(schema.Properties) == 0 {
+		*into = append(*into, path)
+		return
+	}
+	for name, property := range schema.Properties {
+		leaves(property, strings.TrimPrefix(path+"."+name, "."), into)
+	}
+}
+
+func keys[V any](of map[string]V) []string {
+	var all []string
+	for key := range of {
+		all = append(all, key)
+	}
+	return all
+}

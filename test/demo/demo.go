@@ -1,0 +1,187 @@
+// Package demo takes a fleet of simulated nodes through a rollout on a real control plane, shows it, and judges it by the promises that
+// the operator makes.
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/testbed"
+)
+
+const (
+	// idleTime is how long the cluster is watched after the rollout, to see that nothing is written any more.
+	idleTime = 6 * time.Second
+	// settleTime is how much of that is left to writes that finish what was under way.
+	settleTime = time.Second
+)
+
+// Options of a run.
+type Options struct {
+	// Nodes, Zones and ControlPlane say how large the fleet is. ControlPlane nodes come on top.
+	Nodes, Zones, ControlPlane int
+	// RebootSeconds is how long a host is down.
+	RebootSeconds int
+	// PolicyFile holds the policy to apply; empty is the demo's own.
+	PolicyFile string
+	// Timeout bounds the rollout.
+	Timeout time.Duration
+	// Out takes what is shown. Live redraws a table there; otherwise every change is a line.
+	Out  io.Writer
+	Live bool
+	// Log is told what the testbed does.
+	Log logr.Logger
+}
+
+func (o Options) validate() error {
+	switch {
+	case o.Zones < 1 || o.Zones > 26:
+		return fmt.Errorf("%d zones: there may be 1 to 26", o.Zones)
+	case o.Nodes < max(o.Zones, 5):
+		return fmt.Errorf("%d nodes: there must be one in each zone, and at least 5", o.Nodes)
+	case o.ControlPlane < 0:
+		return fmt.Errorf("%d control-plane nodes", o.ControlPlane)
+	case o.RebootSeconds < 1:
+		return fmt.Errorf("a reboot of %d seconds: it takes at least 1", o.RebootSeconds)
+	}
+	return nil
+}
+
+type demo struct {
+	options Options
+	cluster *testbed.Cluster
+	fleet   fleet
+	// enforced is when the policy was let go.
+	enforced time.Time
+}
+
+// Run builds the fleet, carries out the rollout and prints the summary. It returns the promises that were broken.
+func Run(ctx context.Context, options Options) (broken []string, err error) {
+	if err := options.validate(); err != nil {
+		return nil, err
+	}
+	policy, err := readPolicy(options.PolicyFile)
+	if err != nil {
+		return nil, err
+	}
+	d := &demo{options: options, fleet: fleet{policy: policy}}
+	d.say("Starting a control plane, %d nodes in %d zones and %d control-plane nodes ...", options.Nodes, options.Zones, options.ControlPlane)
+	d.cluster, err = testbed.Start(ctx, testbed.Options{Log: options.Log})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, d.cluster.Stop()) }()
+	if err := d.cluster.Install(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := d.cluster.StartManager(ctx, testbed.ManagerOptions{}); err != nil {
+		return nil, err
+	}
+	if err := d.build(ctx); err != nil {
+		return nil, err
+	}
+	return d.rollOut(ctx)
+}
+
+// rollOut lets every node ask for a reboot while the policy is paused, then lets the policy go.
+func (d *demo) rollOut(ctx context.Context) ([]string, error) {
+	observer, err := d.cluster.Observe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer observer.Stop()
+	ctx, cancel := context.WithTimeout(ctx, d.options.Timeout)
+	defer cancel()
+	view := newView(d.options)
+
+	d.say("The policy is paused. Every node now says that it needs a reboot; each is tainted at once all the same.")
+	for _, host := range d.fleet.hosts {
+		host.RequireReboot()
+	}
+	if err := d.follow(ctx, observer, view, d.allTainted); err != nil {
+		return nil, err
+	}
+	d.say("The policy's mode is set to Enforce.")
+	d.enforced = time.Now()
+	if err := d.enforce(ctx); err != nil {
+		return nil, err
+	}
+	followErr := d.follow(ctx, observer, view, d.allComplete)
+	end := time.Now()
+	if followErr == nil {
+		d.say("All nodes are done. The cluster is watched for %s, to see that nothing more is written ...", idleTime)
+		waitIdle(ctx)
+	}
+	result, err := d.result(context.WithoutCancel(ctx), observer.Recording(), end)
+	if err != nil {
+		return nil, errors.Join(followErr, err)
+	}
+	result.print(d.options.Out)
+	return result.broken(), followErr
+}
+
+// waitIdle lets time pass in which nothing should happen.
+func waitIdle(ctx context.Context) {
+	timer := time.NewTimer(idleTime)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// follow shows what happens until done.
+func (d *demo) follow(ctx context.Context, observer *testbed.Observer, view *view, done func(testbed.Recording) bool) error {
+	for {
+		recording := observer.Recording()
+		view.show(recording)
+		if done(recording) {
+			return nil
+		}
+		select {
+		case <-observer.Changes():
+		case <-ctx.Done():
+			return fmt.Errorf("the rollout was not finished in %s", d.options.Timeout)
+		}
+	}
+}
+
+func (d *demo) allTainted(recording testbed.Recording) bool {
+	tainted := map[string]bool{}
+	for _, node := range recording.Nodes {
+		tainted[node.Name] = node.Tainted
+	}
+	waiting := map[string]bool{}
+	for _, reboot := range recording.Reboots {
+		waiting[reboot.Node] = reboot.Status.Phase == v1alpha1.PhasePending
+	}
+	for _, host := range d.fleet.hosts {
+		if !tainted[host.Name()] || !waiting[host.Name()] {
+			return false
+		}
+	}
+	return true
+}
+
+func (d *demo) allComplete(recording testbed.Recording) bool {
+	complete := map[string]bool{}
+	for _, reboot := range recording.Reboots {
+		complete[reboot.Node] = reboot.Status.CompletionTime != nil
+	}
+	for _, host := range d.fleet.hosts {
+		if !complete[host.Name()] {
+			return false
+		}
+	}
+	return true
+}
+
+func (d *demo) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(d.options.Out, format+"\n", args...)
+}

@@ -1,0 +1,193 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/testbed"
+)
+
+// result gathers what the rollout came to. end is when the last node was done.
+func (d *demo) result(ctx context.Context, recording testbed.Recording, end time.Time) (*result, error) {
+	var policy v1alpha1.RebootPolicy
+	if err := d.cluster.Client().Get(ctx, client.ObjectKey{Name: d.fleet.policy.Name}, &policy); err != nil {
+		return nil, fmt.Errorf("get the policy: %w", err)
+	}
+	r := &result{
+		summary:        testbed.Summarize(recording),
+		policy:         policy.Spec,
+		maxUnavailable: int(policy.Status.MaxUnavailable),
+		minAvailable:   map[string]int{},
+		accepted:       map[string]int{},
+		left:           leftovers(recording),
+		unexplained:    unexplained(recording),
+		idleWrites:     writesAfter(recording, end),
+		startedPaused:  startedBefore(recording, d.enforced),
+	}
+	for _, app := range d.fleet.apps {
+		r.minAvailable[app.Name] = minAvailable(app)
+	}
+	for _, host := range d.fleet.hosts {
+		r.accepted[host.Name()] = host.RebootsAccepted()
+	}
+	zones := zoneNames(d.options.Zones)
+	r.workerZones = orderedZones(zones, policy.Spec.Rollout.Zones.Order)
+	r.controlPlaneZones = orderedZones(zones[:min(d.options.ControlPlane, len(zones))], policy.Spec.Rollout.Zones.Order)
+	r.bound = bound(r, recording, d.fleet.apps)
+	return r, nil
+}
+
+func minAvailable(app testbed.App) int {
+	switch {
+	case app.MinAvailable != nil:
+		return *app.MinAvailable
+	case app.MaxUnavailable != nil:
+		return int(app.Replicas) - *app.MaxUnavailable
+	}
+	return 0
+}
+
+// orderedZones are the zones in the order in which they should go: as named, then by name.
+func orderedZones(zones, order []string) []string {
+	var ordered []string
+	for _, zone := range order {
+		if slices.Contains(zones, zone) {
+			ordered = append(ordered, zone)
+		}
+	}
+	for _, zone := range zones {
+		if !slices.Contains(order, zone) {
+			ordered = append(ordered, zone)
+		}
+	}
+	return ordered
+}
+
+// leftovers are taints and cordons on nodes at the end.
+func leftovers(recording testbed.Recording) []string {
+	last := map[string]testbed.NodeRecord{}
+	for _, node := range recording.Nodes {
+		last[node.Name] = node
+	}
+	var left []string
+	for name, node := range last {
+		if node.Tainted {
+			left = append(left, name+" is still tainted")
+		}
+		if node.Cordoned {
+			left = append(left, name+" is still cordoned")
+		}
+	}
+	slices.Sort(left)
+	return left
+}
+
+func unexplained(recording testbed.Recording) []string {
+	var names []string
+	for _, record := range recording.Reboots {
+		s := record.Status
+		if s.Phase == v1alpha1.PhasePending && (s.Reason == "" || s.Message == "") && !slices.Contains(names, record.Name) {
+			names = append(names, record.Name)
+		}
+	}
+	return names
+}
+
+// writesAfter are the writes to nodes and NodeReboots that were seen after a time.
+func writesAfter(recording testbed.Recording, end time.Time) []string {
+	var writes []string
+	for _, node := range recording.Nodes {
+		if node.At.After(end.Add(settleTime)) {
+			writes = append(writes, fmt.Sprintf("node %s was written %s after the end", node.Name, round(node.At.Sub(end))))
+		}
+	}
+	for _, reboot := range recording.Reboots {
+		if reboot.At.After(end.Add(settleTime)) {
+			writes = append(writes, fmt.Sprintf("NodeReboot %s was written %s after the end", reboot.Name, round(reboot.At.Sub(end))))
+		}
+	}
+	return writes
+}
+
+func startedBefore(recording testbed.Recording, enforced time.Time) []string {
+	var names []string
+	for _, record := range recording.Reboots {
+		if record.Status.Attempt != nil && record.Status.Attempt.GrantedTime.Time.Before(enforced) && !slices.Contains(names, record.Name) {
+			names = append(names, record.Name)
+		}
+	}
+	return names
+}
+
+// bound is what an ideal scheduler would need at least: with the same limits, the same zones one after another, the pod terminations and
+// host downtimes that were measured, the readiness times of the applications, no budget of an application in the way, and no time lost.
+func bound(r *result, recording testbed.Recording, apps []testbed.App) time.Duration {
+	readyAfter := map[string]time.Duration{}
+	for _, app := range apps {
+		readyAfter[app.Name] = app.ReadyAfter
+	}
+	type group struct {
+		zone         string
+		controlPlane bool
+	}
+	controlPlane := map[string]bool{}
+	for _, node := range recording.Nodes {
+		controlPlane[node.Name] = node.ControlPlane
+	}
+	needs := map[group][]time.Duration{}
+	for _, reboot := range r.summary.Reboots {
+		key := group{controlPlane: controlPlane[reboot.Node]}
+		if r.policy.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime {
+			key.zone = reboot.Zone
+		}
+		needs[key] = append(needs[key], idealTime(reboot, recording.Pods, readyAfter))
+	}
+	var total time.Duration
+	for key, times := range needs {
+		slots := max(r.maxUnavailable, 1)
+		if key.controlPlane {
+			slots = 1
+		}
+		total += shortest(times, slots)
+	}
+	return total
+}
+
+// idealTime is what one node needs by itself. The replacements of its pods become ready elsewhere while it reboots.
+func idealTime(reboot testbed.RebootSummary, pods []testbed.PodRecord, readyAfter map[string]time.Duration) time.Duration {
+	began := map[string]time.Time{}
+	var termination, readiness time.Duration
+	for _, pod := range pods {
+		key := string(pod.UID)
+		if pod.Node != reboot.Node || !pod.Evicted {
+			continue
+		}
+		if _, known := began[key]; !known {
+			began[key] = pod.At
+		}
+		if pod.Gone {
+			termination = max(termination, pod.At.Sub(began[key]))
+			readiness = max(readiness, readyAfter[pod.App.Name])
+		}
+	}
+	var downtime time.Duration
+	if reboot.Downtime != nil {
+		downtime = *reboot.Downtime
+	}
+	return termination + max(downtime, readiness)
+}
+
+// shortest is the least time in which that many slots can do all of it.
+func shortest(times []time.Duration, slots int) time.Duration {
+	var sum, longest time.Duration
+	for _, t := range times {
+		sum += t
+		longest = max(longest, t)
+	}
+	return max(longest, sum/time.Duration(slots))
+}

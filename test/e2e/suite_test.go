@@ -1,0 +1,53 @@
+// Package e2e runs the operator as a whole on a real control plane with simulated nodes: the real manager as a process of its own, the
+// real helper code with the identity of its own pod, and what config/ installs in force.
+package e2e
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/reboot-operator/reboot-operator/test/testbed"
+)
+
+var (
+	ctx     context.Context
+	cluster *testbed.Cluster
+	manager *testbed.Manager
+)
+
+func TestEndToEnd(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "End to end")
+}
+
+var _ = BeforeSuite(func() {
+	SetDefaultEventuallyTimeout(60 * time.Second)
+	SetDefaultEventuallyPollingInterval(50 * time.Millisecond)
+	EnforceDefaultTimeoutsWhenUsingContexts()
+	log.SetLogger(logr.Discard())
+	var cancel context.CancelFunc
+	ctx, cancel = context.WithCancel(context.Background())
+	DeferCleanup(cancel)
+
+	var err error
+	cluster, err = testbed.Start(ctx, testbed.Options{Log: zap.New(zap.WriteTo(GinkgoWriter))})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(cluster.Stop)
+	Expect(cluster.Install(ctx)).To(Succeed())
+	startManager()
+})
+
+// startManager starts the manager that all stories share.
+func startManager(args ...string) {
+	GinkgoHelper()
+	var err error
+	manager, err = cluster.StartManager(ctx, testbed.ManagerOptions{Args: args})
+	Expect(err).NotTo(HaveOccurred())
+}

@@ -1,0 +1,162 @@
+package testbed
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestTheVersionOfKubernetesIsReadFromTheModuleFile(t *testing.T) {
+	tests := map[string]struct {
+		content string
+		want    string
+		wantErr string
+	}{
+		"required": {
+			content: "module x\nrequire (\n\tk8s.io/kubectl v0.0.0\n\tk8s.io/kubernetes v1.36.3\n)\n",
+			want:    "v1.36.3",
+		},
+		"not required":   {content: "module x\n", wantErr: "does not require k8s.io/kubernetes"},
+		"no module file": {content: "module", wantErr: "parse go.mod"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := kubernetesVersion("go.mod", []byte(test.content))
+			checkError(t, err, test.wantErr)
+			if got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestTheVersionIsLinkedIn(t *testing.T) {
+	got, err := versionFlags("v1.36.3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "-X k8s.io/component-base/version.gitVersion=v1.36.3 -X k8s.io/component-base/version.gitMajor=1 " +
+		"-X k8s.io/component-base/version.gitMinor=36"
+	if got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if _, err := versionFlags("latest"); err == nil {
+		t.Error("a version without numbers was taken")
+	}
+}
+
+func TestBuildProgressCountsPackagesAndKeepsComplaints(t *testing.T) {
+	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	progress := newBuildProgress(begin, 900)
+	output := "internal/goarch\nk8s.io/api/core/v1\n# example.com/broken\n./main.go:3:1: undefined: x\ngo: downloading example.com v1.0.0\n"
+	complaints := progress.read(strings.NewReader(output))
+	if got, want := progress.describe(begin.Add(75*time.Second)), "2 of at most 900 packages, 1m15s so far"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	want := "# example.com/broken\n./main.go:3:1: undefined: x\ngo: downloading example.com v1.0.0"
+	if diff := cmp.Diff(want, complaints); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAssetsOfTheEnvironmentAreUsedIfTheyAreComplete(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv(AssetsVariable, dir)
+	for _, program := range programs() {
+		_, err := Assets(t.Context(), logr.Discard())
+		checkError(t, err, "program "+program)
+		if err := os.WriteFile(filepath.Join(dir, program), nil, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := Assets(t.Context(), logr.Discard())
+	if err != nil || got != dir {
+		t.Errorf("got %q, %v, want %q", got, err, dir)
+	}
+	if err := os.Chmod(filepath.Join(dir, etcdProgram), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Assets(t.Context(), logr.Discard())
+	checkError(t, err, "not executable")
+}
+
+func TestTheCacheFolderChangesWithTheSource(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	source := t.TempDir()
+	seen := map[string]bool{}
+	write := func(name, content string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(source, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"go.mod", "go.sum", "main.go"} {
+		write(name, "first")
+	}
+	for _, change := range []string{"", "go.mod", "go.sum", "main.go"} {
+		if change != "" {
+			write(change, "second")
+		}
+		dir, err := cacheFolder(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen[dir] {
+			t.Errorf("a change of %q does not change the folder", change)
+		}
+		seen[dir] = true
+	}
+}
+
+func TestTheBuildersLockIsExclusive(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	unlock, err := lockFile(path, logr.Discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting := make(chan string, 1)
+	locked := make(chan func(), 1)
+	go func() {
+		second, err := lockFile(path, logr.New(&messageSink{messages: waiting}))
+		if err != nil {
+			t.Error(err)
+		}
+		locked <- second
+	}()
+	<-waiting
+	select {
+	case <-locked:
+		t.Fatal("both builders have the lock")
+	default:
+	}
+	unlock()
+	(<-locked)()
+}
+
+// messageSink passes log messages on.
+type messageSink struct{ messages chan<- string }
+
+func (*messageSink) Init(logr.RuntimeInfo)                  {}
+func (*messageSink) Enabled(int) bool                       { return true }
+func (s *messageSink) Info(_ int, message string, _ ...any) { s.messages <- message }
+func (*messageSink) Error(error, string, ...any)            {}
+func (s *messageSink) WithValues(...any) logr.LogSink       { return s }
+func (s *messageSink) WithName(string) logr.LogSink         { return s }
+
+// checkError wants an error with the text, or none if the text is empty.
+func checkError(t *testing.T, err error, want string) {
+	t.Helper()
+	switch {
+	case err == nil && want != "":
+		t.Errorf("no error, want one with %q", want)
+	case err != nil && want == "":
+		t.Errorf("unexpected error: %v", err)
+	case err != nil && !strings.Contains(err.Error(), want):
+		t.Errorf("error %q does not contain %q", err, want)
+	}
+}
