@@ -291,16 +291,24 @@ func TestExecutePrunesOnlyTheNodeRebootThatThePlanWasAbout(t *testing.T) {
 	w := newWorld(t, newReboot("old", "a"), newReboot("new", "a"))
 	e, _ := newExecutor(w)
 	s := w.read(t)
-	if err := e.execute(t.Context(), s, &plan.Plan{Prune: []string{"old"}}, testNow).err(); err != nil {
+	prune := func() *outcome { return e.execute(t.Context(), s, &plan.Plan{Prune: []string{"old"}}, testNow) }
+	if err := prune().err(); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"delete NodeReboot old"}, w.writes); diff != "" {
 		t.Errorf("writes (-want +got):\n%s", diff)
 	}
-	result := e.execute(t.Context(), s, &plan.Plan{Prune: []string{"old"}}, testNow)
-	if result.stale || result.err() != nil {
-		t.Errorf("one that is gone already: stale %t, error %v", result.stale, result.err())
+	if gone := prune(); gone.stale || gone.err() != nil {
+		t.Errorf("one that is gone already: stale %t, error %v", gone.stale, gone.err())
 	}
+	another := newReboot("old", "a", func(r *v1alpha1.NodeReboot) { r.UID = "another" })
+	if err := w.Create(t.Context(), another); err != nil {
+		t.Fatal(err)
+	}
+	if replaced := prune(); !replaced.stale || replaced.err() != nil {
+		t.Errorf("another one of the same name: stale %t, error %v", replaced.stale, replaced.err())
+	}
+	w.reboot(t, "old")
 }
 
 func TestExecuteWritesPolicyStatusesAndTellsAboutThem(t *testing.T) {

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -9,8 +10,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -57,7 +60,7 @@ func newNode(name string, options ...option[*corev1.Node]) *corev1.Node {
 
 func newReboot(name, node string, options ...option[*v1alpha1.NodeReboot]) *v1alpha1.NodeReboot {
 	reboot := &v1alpha1.NodeReboot{
-		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("uid-" + name)},
+		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("uid-" + name), CreationTimestamp: metav1.NewTime(testNow)},
 		Spec:       v1alpha1.NodeRebootSpec{NodeName: node},
 	}
 	for _, o := range options {
@@ -94,7 +97,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 			return w.write("update", o, nil, func() error { return c.Update(ctx, o, opts...) })
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
-			return w.write("delete", o, nil, func() error { return c.Delete(ctx, o, opts...) })
+			return w.write("delete", o, nil, func() error { return deleteIfSame(ctx, c, o, opts) })
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
 			return w.write("patch", o, p, func() error { return c.Patch(ctx, o, p, opts...) })
@@ -106,6 +109,21 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 		},
 	})
 	return w
+}
+
+// deleteIfSame honors a precondition on the UID, which the fake client does not.
+func deleteIfSame(ctx context.Context, c client.Client, o client.Object, opts []client.DeleteOption) error {
+	preconditions := (&client.DeleteOptions{}).ApplyOptions(opts).Preconditions
+	if preconditions != nil && preconditions.UID != nil {
+		stored := &v1alpha1.NodeReboot{}
+		if err := c.Get(ctx, client.ObjectKeyFromObject(o), stored); err != nil {
+			return err
+		}
+		if stored.UID != *preconditions.UID {
+			return apierrors.NewConflict(schema.GroupResource{}, o.GetName(), errors.New("another UID"))
+		}
+	}
+	return c.Delete(ctx, o, opts...)
 }
 
 func (w *world) write(verb string, o client.Object, patch client.Patch, do func() error) error {

@@ -96,6 +96,7 @@ var _ = Describe("The operator", func() {
 		})
 		Eventually(rebootNamed(ctx, "r1")).Should(HaveField("Status.Reason", v1alpha1.ReasonWorkloadsNotReady))
 		Expect(slots(ctx)()).To(HaveKey("n1"))
+		Expect(seen.podWatches.Load()).To(Equal(int32(1)))
 		setReady(ctx, web, 1)
 
 		By("proving the reboot and putting the node back")
@@ -121,6 +122,7 @@ var _ = Describe("The operator", func() {
 		}
 		Consistently(func() []string { return seen.since(requests) }).WithTimeout(2 * time.Second).Should(BeEmpty())
 		Expect(seen.passes()).To(Equal(passes))
+		Expect(seen.podWatches.Load()).To(BeZero())
 	})
 
 	It("uncordons a node whose NodeReboot is deleted while it drains", func(ctx context.Context) {

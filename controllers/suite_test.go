@@ -2,10 +2,13 @@ package controllers
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -113,6 +116,8 @@ type traffic struct {
 	registry *prometheus.Registry
 	mu       sync.Mutex
 	requests []string
+	// podWatches is how many watches of single nodes' pods are open.
+	podWatches atomic.Int32
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
@@ -126,8 +131,25 @@ func (t *traffic) watch(next http.RoundTripper) http.RoundTripper {
 			t.requests = append(t.requests, r.Method+" "+r.URL.Path)
 			t.mu.Unlock()
 		}
-		return next.RoundTrip(r)
+		response, err := next.RoundTrip(r)
+		if err == nil && r.URL.Query().Get("watch") != "" && strings.Contains(r.URL.Query().Get("fieldSelector"), "spec.nodeName") {
+			t.podWatches.Add(1)
+			response.Body = &countedBody{ReadCloser: response.Body, open: &t.podWatches}
+		}
+		return response, err
 	})
+}
+
+// countedBody counts down once when it is closed.
+type countedBody struct {
+	io.ReadCloser
+	open *atomic.Int32
+	once sync.Once
+}
+
+func (b *countedBody) Close() error {
+	b.once.Do(func() { b.open.Add(-1) })
+	return b.ReadCloser.Close()
 }
 
 func (t *traffic) count() int {

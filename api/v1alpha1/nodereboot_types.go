@@ -97,11 +97,11 @@ const (
 type SentinelState string
 
 const (
-	// SentinelRequired: the host asks for a reboot.
+	// SentinelRequired means that the host asks for a reboot.
 	SentinelRequired SentinelState = "Required"
-	// SentinelNotRequired: the host does not ask for a reboot.
+	// SentinelNotRequired means that the host does not ask for a reboot.
 	SentinelNotRequired SentinelState = "NotRequired"
-	// SentinelUnknown: the check failed.
+	// SentinelUnknown means that the check failed.
 	SentinelUnknown SentinelState = "Unknown"
 )
 
@@ -111,9 +111,9 @@ const (
 type CordonOwner string
 
 const (
-	// CordonOperator: the operator did, and uncordons the node at the end.
+	// CordonOperator means that the operator did, and uncordons the node at the end.
 	CordonOperator CordonOwner = "Operator"
-	// CordonForeign: somebody else did before, and the node stays cordoned at the end.
+	// CordonForeign means that somebody else did before, and the node stays cordoned at the end.
 	CordonForeign CordonOwner = "Foreign"
 )
 

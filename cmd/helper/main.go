@@ -56,7 +56,7 @@ func parse() flags {
 	pflag.StringArrayVar(&f.command, "reboot-command", nil,
 		"The program for the method Command; repeat it for each argument. It has to enter the host's namespaces itself.")
 	pflag.BoolVar(&f.impersonateNode, "impersonate-node", true,
-		"List and evict pods as the node (constrained impersonation, Kubernetes 1.36 and later) instead of with an identity that may evict any pod.")
+		"List and evict pods as the node (constrained impersonation, Kubernetes 1.36 and later), not with the helper's own identity.")
 	pflag.DurationVar(&f.pollInterval, "poll-interval", helper.DefaultPollInterval, "How often to look at the sentinel even without a hint.")
 	pflag.StringVar(&f.kubeconfig, "kubeconfig", "", "How to reach the API server from outside the cluster.")
 	pflag.BoolVar(&f.dryRun, "dry-run", false, "Drain as ordered, but only log that the host would be rebooted.")

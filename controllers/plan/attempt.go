@@ -50,12 +50,16 @@ func (r *rebootView) bootedAgain() bool {
 	return known != nil && r.node.BootID != "" && r.node.BootID != known.BootID
 }
 
+// recordBoot begins the recovery. Its time runs from the first boot, so that a host that boots again and again runs out of it.
 func (p *pass) recordBoot(r *rebootView) {
 	r.next.After = r.node.boot()
 	r.next.Order = nil
 	r.editAttempt(func(a *v1alpha1.Attempt) {
-		a.BackTime, a.UncordonedTime = p.stamp(), nil
-		a.StalledTime, a.Result, a.Message = nil, "", ""
+		a.UncordonedTime = nil
+		if a.BackTime == nil {
+			a.BackTime = p.stamp()
+			a.StalledTime, a.Result, a.Message = nil, "", ""
+		}
 	})
 	r.emit(Event{Reason: v1alpha1.ConditionRebooted, OnNode: true, Message: fmt.Sprintf(
 		"Node %s runs another boot (kernel %s before, %s now).", r.node.Name, r.next.Before.KernelVersion, r.next.After.KernelVersion)})
@@ -256,7 +260,7 @@ func (p *pass) awaitBoot(r *rebootView) {
 	}
 	deadline := r.next.Attempt.RebootOrderedTime.Add(p.rebootTimeout(r))
 	switch {
-	case !p.passed(deadline):
+	case r.next.Attempt.StalledTime == nil && !p.passed(deadline):
 		r.wait = rebooting(r, deadline)
 	case r.node.Ready:
 		p.fail(r, v1alpha1.ReasonRebootNotObserved, fmt.Sprintf("Node %s was told to reboot and still runs the same boot.", r.node.Name))

@@ -33,12 +33,19 @@ func (s stage) String() string { return stageNames[s] }
 // begun, and every stage has a time of its own.
 func attemptIn(t *testing.T, to stage, options ...policyOption) *story {
 	t.Helper()
+	return preparedAttemptIn(t, to, func(*story) {}, options...)
+}
+
+// preparedAttemptIn is attemptIn with a cluster that was changed before the attempt began.
+func preparedAttemptIn(t *testing.T, to stage, prepare func(*story), options ...policyOption) *story {
+	t.Helper()
 	s := newStory(t, newPolicy("p", append([]policyOption{unhurried()}, options...)...), newNode("a", "z1"), newReboot("ra", "a"))
 	s.Pods["a"] = []Pod{
 		readyPod("agent-a", start.Add(-24*time.Hour), daemonSet("agent")),
 		readyPod("web-1", start.Add(-24*time.Hour), deployment("web")),
 	}
 	s.Workloads[deployment("web")] = Workload{Ready: 3, Desired: 3}
+	prepare(s)
 	steps := map[stage]func(){
 		stageCordoned: func() {},
 		stageDraining: func() { s.advance(time.Minute) },

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -16,9 +17,12 @@ type limits struct {
 	clusterMax int
 	// startedZone is the zone in which this pass starts nodes, by the key of the zones that go one at a time.
 	startedZone map[string]string
-	// explained policies have told one waiting NodeReboot which nodes are in the way. The others get a message that does not change with
-	// every node, for each message is a write.
-	explained map[*policyView]bool
+	// unseen are the nodes of grants that another manager made and this one has not seen yet. Nothing is known of their policy and zone, so
+	// they count against every limit.
+	unseen []string
+	// explained is the one waiting NodeReboot of each policy (of none: for the cluster) that is told which nodes are in the way. The others
+	// get a message that does not change with every node, for each message is a write.
+	explained map[*policyView]*rebootView
 }
 
 type policyZone struct {
@@ -34,7 +38,8 @@ func (p *pass) countUnavailable() {
 		byZone:      map[policyZone]int{},
 		clusterMax:  len(p.nodeOrder),
 		startedZone: map[string]string{},
-		explained:   map[*policyView]bool{},
+		unseen:      p.unseenGrants(),
+		explained:   map[*policyView]*rebootView{},
 	}
 	if p.snapshot.ClusterMaxUnavailable != nil {
 		// The manager validates the limit when it starts; one that cannot be resolved allows nothing.
@@ -45,6 +50,18 @@ func (p *pass) countUnavailable() {
 			p.limits.add(n)
 		}
 	}
+}
+
+// unseenGrants names the nodes of grants to nodes that are not in the snapshot.
+func (p *pass) unseenGrants() []string {
+	var names []string
+	for name := range p.slots {
+		if p.nodes[name] == nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 func (l *limits) add(n *nodeView) {
@@ -68,14 +85,9 @@ func (p *pass) countStart(r *rebootView) {
 	}
 }
 
-// busyZone is the zone in which this pass started a node of any policy that goes through the same zones.
-func (l *limits) busyZone(policy *policyView) (string, bool) {
-	zone, busy := l.startedZone[policy.spec.Rollout.Zones.TopologyKey]
-	return zone, busy
-}
-
 // fits says whether the node may be down besides the count that are. A node that is down already makes no difference to the count.
 func (l *limits) fits(n *nodeView, count, limit int) bool {
+	count += len(l.unseen)
 	if l.down[n] {
 		return count <= limit
 	}
@@ -87,8 +99,9 @@ func zoneLimitGate(p *pass, r *rebootView) verdict {
 	if limit == nil || p.limits.fits(r.node, p.limits.byZone[policyZone{r.policy(), r.node.zone}], int(*limit)) {
 		return verdict{}
 	}
+	p.explainTo(r, r.policy())
 	return verdict{reason: v1alpha1.ReasonZoneBudgetExhausted, message: fmt.Sprintf(
-		"No more than %d nodes of %s may be unavailable.", *limit, zoneName(r.node.zone)) + p.explain(r.policy())}
+		"No more than %d nodes of %s may be unavailable.", *limit, zoneName(r.node.zone))}
 }
 
 func policyLimitGate(p *pass, r *rebootView) verdict {
@@ -101,35 +114,53 @@ func policyLimitGate(p *pass, r *rebootView) verdict {
 			"maxUnavailable of RebootPolicy %s is %s, which is 0 of its %d nodes: nothing starts. Write a larger one to let nodes go.",
 			policy.obj.Name, policy.spec.Rollout.MaxUnavailable.String(), len(policy.nodes))}
 	}
+	p.explainTo(r, policy)
 	return verdict{reason: v1alpha1.ReasonBudgetExhausted, message: fmt.Sprintf(
-		"RebootPolicy %s allows %d unavailable nodes, and as many are.", policy.obj.Name, policy.maxUnavailable) + p.explain(policy)}
+		"RebootPolicy %s allows %d unavailable nodes, and as many are.", policy.obj.Name, policy.maxUnavailable)}
 }
 
 func clusterLimitGate(p *pass, r *rebootView) verdict {
 	if p.snapshot.ClusterMaxUnavailable == nil || p.limits.fits(r.node, p.limits.cluster, p.limits.clusterMax) {
 		return verdict{}
 	}
+	p.explainTo(r, nil)
 	return verdict{reason: v1alpha1.ReasonClusterBudgetExhausted, message: fmt.Sprintf(
-		"The cluster-wide limit allows %d unavailable nodes, and as many are.", p.limits.clusterMax) + p.explain(nil)}
+		"The cluster-wide limit allows %d unavailable nodes, and as many are.", p.limits.clusterMax)}
 }
 
-// explain names the nodes that are unavailable, of a policy or of the whole cluster, to the first that asks.
-func (p *pass) explain(policy *policyView) string {
-	if p.limits.explained[policy] {
-		return ""
+// explainTo notes the first NodeReboot that waits for a limit of the policy, or of the whole cluster.
+func (p *pass) explainTo(r *rebootView, policy *policyView) {
+	if p.limits.explained[policy] == nil {
+		p.limits.explained[policy] = r
 	}
-	p.limits.explained[policy] = true
+}
+
+// explainLimits names the nodes that are unavailable, once all that can start have started.
+func (p *pass) explainLimits() {
+	for policy, r := range p.limits.explained {
+		r.wait.message += p.unavailable(policy)
+	}
+}
+
+// unavailable names the unavailable nodes of a policy, or of the whole cluster.
+func (p *pass) unavailable(policy *policyView) string {
 	const shown = 3
 	var names []string
 	more := 0
-	for _, n := range p.nodeOrder {
-		switch {
-		case !p.limits.down[n] || policy != nil && n.policy != policy:
-		case len(names) == shown:
+	name := func(node, why string) {
+		if len(names) == shown {
 			more++
-		default:
-			names = append(names, fmt.Sprintf("%s (%s)", n.Name, n.whyUnavailable()))
+			return
 		}
+		names = append(names, fmt.Sprintf("%s (%s)", node, why))
+	}
+	for _, n := range p.nodeOrder {
+		if p.limits.down[n] && (policy == nil || n.policy == policy) {
+			name(n.Name, n.whyUnavailable())
+		}
+	}
+	for _, node := range p.limits.unseen {
+		name(node, "reboot under way")
 	}
 	if more > 0 {
 		names = append(names, fmt.Sprintf("and %d more", more))
@@ -168,7 +199,7 @@ func (r *rebootView) unreturned() bool {
 	}
 	switch r.next.OutcomeReason {
 	case v1alpha1.ReasonRebootNotObserved, v1alpha1.ReasonSentinelStillPresent:
-		return r.next.Outcome == v1alpha1.OutcomeFailed && !r.deleted()
+		return r.next.Outcome == v1alpha1.OutcomeFailed && !r.deleted() && !r.nodeGone()
 	}
 	return false
 }

@@ -210,17 +210,37 @@ func controlPlaneGate(p *pass, r *rebootView) verdict {
 func (p *pass) admit() {
 	p.countUnavailable()
 	p.countUnreturned()
-	var able []*rebootView
+	able := map[*policyView][]*rebootView{}
 	for _, r := range p.reboots {
 		if !r.waiting() || r.node == nil || r.unsettled {
 			continue
 		}
 		if r.wait = firstObstacle(p, r, nodeGates); r.wait.passed() {
-			able = append(able, r)
+			able[r.policy()] = append(able[r.policy()], r)
 		}
 	}
-	p.giveTurns(able)
-	slices.SortFunc(able, p.compareTurn)
+	for _, policy := range p.turnOrder() {
+		p.admitInTurn(policy, able[policy])
+	}
+	p.explainLimits()
+}
+
+// turnOrder is the order of policies. Those that only observe come last, so that what would start takes no place from what does.
+func (p *pass) turnOrder() []*policyView {
+	observes := func(policy *policyView) bool { return policy.spec.Mode == v1alpha1.ModeObserve }
+	return slices.Concat(
+		slices.DeleteFunc(slices.Clone(p.policies), observes),
+		slices.DeleteFunc(slices.Clone(p.policies), func(policy *policyView) bool { return !observes(policy) }),
+	)
+}
+
+// admitInTurn starts those NodeReboots of a policy whose turn it is.
+func (p *pass) admitInTurn(policy *policyView, able []*rebootView) {
+	if len(able) == 0 {
+		return
+	}
+	policy.turn = p.turnOf(policy, able)
+	slices.SortFunc(able, policy.compareTurn)
 	for _, r := range able {
 		if r.wait = p.firstTurnObstacle(r); r.wait.passed() {
 			p.start(r)

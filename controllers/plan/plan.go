@@ -21,8 +21,9 @@ func Compute(snapshot *Snapshot, now time.Time) *Plan {
 	p.assignPolicies()
 	p.updateFacts()
 	p.recordTaints()
-	p.resumeGrants()
+	p.keepGrants()
 	p.advanceAttempts()
+	p.resumeGrants()
 	p.admit()
 	return p.plan()
 }
@@ -37,6 +38,7 @@ type pass struct {
 	// nodeOrder is nodes by name.
 	nodeOrder []*nodeView
 	reboots   []*rebootView
+	byUID     map[string]*rebootView
 	slots     map[string]Slot
 	asks      []string
 	limits    limits
@@ -87,6 +89,7 @@ func newPass(snapshot *Snapshot, now time.Time) *pass {
 		now:      now.Truncate(time.Microsecond),
 		nodes:    make(map[string]*nodeView, len(snapshot.Nodes)),
 		slots:    make(map[string]Slot, len(snapshot.Slots)),
+		byUID:    make(map[string]*rebootView, len(snapshot.Reboots)),
 	}
 	for i := range snapshot.Nodes {
 		node := &snapshot.Nodes[i]
@@ -101,6 +104,7 @@ func newPass(snapshot *Snapshot, now time.Time) *pass {
 	}
 	slices.SortFunc(p.reboots, func(a, b *rebootView) int { return cmp.Compare(a.obj.Name, b.obj.Name) })
 	for _, r := range p.reboots {
+		p.byUID[string(r.obj.UID)] = r
 		if r.node != nil {
 			r.node.addReboot(r)
 		}

@@ -35,7 +35,7 @@ func (p *pass) recover(r *rebootView) {
 	switch {
 	case wait.passed():
 		p.succeed(r)
-	case r.deleted() && (r.next.Attempt.UncordonedTime != nil || r.next.Attempt.StalledTime != nil):
+	case r.deleted() && (r.next.Attempt.UncordonedTime != nil || r.policy() == nil || p.recoveryTimedOut(r)):
 		p.endAttempt(r, v1alpha1.ReasonDeleted, "The NodeReboot was deleted.")
 	default:
 		p.awaitRecovery(r, wait)
@@ -62,15 +62,19 @@ func (p *pass) succeed(r *rebootView) {
 // awaitRecovery waits on, and stalls when it takes too long.
 func (p *pass) awaitRecovery(r *rebootView, wait verdict) {
 	r.wait = wait
-	policy := r.policy()
-	if policy == nil {
-		return
-	}
-	deadline := r.next.Attempt.BackTime.Add(seconds(policy.spec.Recovery.TimeoutSeconds))
-	if p.passed(deadline) {
+	if p.recoveryTimedOut(r) {
 		p.stall(r, v1alpha1.ReasonRecoveryTimedOut, fmt.Sprintf("Node %s came back and did not recover in time: %s It is still watched; "+
 			"delete this NodeReboot to give it up.", r.node.Name, wait.message))
 	}
+}
+
+// recoveryTimedOut: the recovery ran out of time once. Without a policy there is no limit.
+func (p *pass) recoveryTimedOut(r *rebootView) bool {
+	attempt, policy := r.next.Attempt, r.policy()
+	if attempt.StalledTime != nil || policy == nil {
+		return attempt.StalledTime != nil
+	}
+	return p.passed(attempt.BackTime.Add(seconds(policy.spec.Recovery.TimeoutSeconds)))
 }
 
 // nodeProof says what is missing until the node itself counts as rebooted and healthy.

@@ -7,17 +7,11 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// resumeGrants keeps the grants that still count, and uses those that a manager made before it ended: the slot was granted and the attempt
-// not yet recorded. An entry is dropped only when the attempt that it names has ended, or its NodeReboot is gone; so an entry that this
-// manager does not understand, because what it sees is old, still counts.
-func (p *pass) resumeGrants() {
-	byUID := map[string]*rebootView{}
-	for _, r := range p.reboots {
-		byUID[string(r.obj.UID)] = r
-	}
-	for _, name := range slices.Sorted(maps.Keys(p.snapshot.Slots)) {
-		slot := p.snapshot.Slots[name]
-		r := byUID[slot.UID]
+// keepGrants keeps the grants that still count. An entry is dropped only when the attempt that it names has ended, or its NodeReboot is
+// gone; so an entry that this manager does not understand, because what it sees is old, still counts.
+func (p *pass) keepGrants() {
+	for name, slot := range p.snapshot.Slots {
+		r := p.byUID[slot.UID]
 		if slot.Gone || r != nil && (r.complete() || r.ended(slot.Attempt)) {
 			continue
 		}
@@ -25,6 +19,14 @@ func (p *pass) resumeGrants() {
 		if node := p.nodes[name]; node != nil {
 			node.held = true
 		}
+	}
+}
+
+// resumeGrants uses the grants that a manager made before it ended: the slot was granted and the attempt not yet recorded.
+func (p *pass) resumeGrants() {
+	for _, name := range slices.Sorted(maps.Keys(p.slots)) {
+		slot := p.slots[name]
+		r := p.byUID[slot.UID]
 		if r != nil && r.waiting() && r.node != nil && !r.nodeGone() && r.lastAttempt() < slot.Attempt && r.node.open == nil {
 			p.resume(r, slot)
 		}
@@ -42,12 +44,16 @@ func (r *rebootView) ended(attempt int32) bool {
 }
 
 func (p *pass) resume(r *rebootView, slot Slot) {
-	if _, known := p.snapshot.Pods[r.node.Name]; !known {
+	_, known := p.snapshot.Pods[r.node.Name]
+	switch {
+	case r.node.BootID == "":
+		r.unsettle(v1alpha1.ReasonNodeNotReady, "A slot was granted; node %s reports no boot ID, so a reboot of it could not be proved.")
+	case !known:
 		p.asks = append(p.asks, r.node.Name)
-		r.wait = verdict{reason: v1alpha1.ReasonStarting, message: "A slot was granted; the pods of the node are being read."}
-		return
+		r.unsettle(v1alpha1.ReasonStarting, "A slot was granted; the pods of node %s are being read.")
+	default:
+		p.begin(r, slot.Attempt)
 	}
-	p.begin(r, slot.Attempt)
 }
 
 // desiredSlots is what the slots object should hold: the grants that still count, and the new ones. It is only written when a grant is

@@ -157,6 +157,12 @@ func apply(s *Snapshot, p *Plan, now time.Time) (*Snapshot, error) {
 	e := &execution{store: st, view: st.view(), now: now, left: -1}
 	e.run(p)
 	after := st.view().Snapshot
+	for node, slot := range after.Slots {
+		if !slices.ContainsFunc(s.Reboots, func(r *v1alpha1.NodeReboot) bool { return string(r.UID) == slot.UID }) {
+			slot.Gone = s.Slots[node].Gone // a test may have NodeReboots that its snapshot does not show
+			after.Slots[node] = slot
+		}
+	}
 	after.Pods, after.Workloads, after.ClusterMaxUnavailable = s.Pods, s.Workloads, s.ClusterMaxUnavailable
 	return &after, errors.Join(e.errs...)
 }

@@ -18,23 +18,12 @@ type turn struct {
 	zone string
 	// soak: the zone may not begin yet.
 	soak verdict
-	// blockedBy is the zone of a node that is under way in another policy's or in an earlier rollout, which has to be finished first.
-	blockedBy string
-	blocked   bool
+	// blocked says why no zone has its turn, such as nodes of several zones that were started under another strategy.
+	blocked string
 }
 
-// giveTurns finds out which zone and which kind of nodes of each policy has its turn. Only NodeReboots that could go count: one that waits
-// for something of its own, such as a back-off, never holds up another zone.
-func (p *pass) giveTurns(able []*rebootView) {
-	byPolicy := map[*policyView][]*rebootView{}
-	for _, r := range able {
-		byPolicy[r.policy()] = append(byPolicy[r.policy()], r)
-	}
-	for policy, waiting := range byPolicy {
-		policy.turn = p.turnOf(policy, waiting)
-	}
-}
-
+// turnOf finds out which zone and which kind of nodes of a policy has its turn. Only NodeReboots that could go count: one that waits for
+// something of its own, such as a back-off, never holds up another zone.
 func (p *pass) turnOf(policy *policyView, able []*rebootView) turn {
 	t := turn{controlPlane: policy.controlPlaneTurn(able)}
 	if policy.spec.Rollout.Zones.Strategy != v1alpha1.ZonesOneAtATime {
@@ -42,18 +31,21 @@ func (p *pass) turnOf(policy *policyView, able []*rebootView) turn {
 	}
 	group := slices.DeleteFunc(slices.Clone(able), func(r *rebootView) bool { return r.node.controlPlane != t.controlPlane })
 	busy := p.busyZones(policy)
+	lastZone, lastEnd := policy.lastFinished()
 	switch {
-	case len(busy) == 1:
-		t.zone = busy[0]
+	case len(p.limits.unseen) > 0:
+		t.blocked = fmt.Sprintf("Node %s is under way, and its zone is not known yet.", p.limits.unseen[0])
 		return t
 	case len(busy) > 1:
-		t.blocked, t.blockedBy = true, strings.Join(busy, ", ")
+		t.blocked = fmt.Sprintf("Nodes of several zones are under way: %s.", strings.Join(busy, ", "))
 		return t
+	case len(busy) == 1:
+		t.zone = busy[0]
 	case len(group) == 0:
 		return t
+	default:
+		t.zone = policy.nextZone(group, lastZone, lastEnd)
 	}
-	lastZone, lastEnd := policy.lastFinished()
-	t.zone = policy.nextZone(group, lastZone, lastEnd)
 	t.soak = p.soak(policy, t.zone, lastZone, lastEnd)
 	return t
 }
@@ -79,9 +71,12 @@ func (policy *policyView) controlPlaneTurn(able []*rebootView) bool {
 	return !others
 }
 
-// busyZones are the zones that have a node under way, of all policies that go through the same zones one at a time.
+// busyZones are the zones that have a node under way or started in this pass, of all policies that go through the same zones one at a time.
 func (p *pass) busyZones(policy *policyView) []string {
 	var zones []string
+	if zone, started := p.limits.startedZone[policy.spec.Rollout.Zones.TopologyKey]; started {
+		zones = append(zones, zone)
+	}
 	for _, n := range p.nodeOrder {
 		if !n.underWay() || n.policy == nil || !sameZones(n.policy, policy) {
 			continue
@@ -154,29 +149,33 @@ func (policy *policyView) zoneRank(zone string) int {
 	return len(order)
 }
 
-// compareTurn orders those that could go: by policy, kind of node, zone, urgency, since when the reboot is required, and name.
-func (p *pass) compareTurn(a, b *rebootView) int {
-	policy := a.policy()
-	if policy != b.policy() {
-		return comparePrecedence(policy, b.policy())
-	}
-	kind := 0
-	if a.node.controlPlane != b.node.controlPlane {
-		kind = 1
-		if a.node.controlPlane == policy.turn.controlPlane {
-			kind = -1
-		}
-	}
+// compareTurn orders those of a policy that could go: first those whose turn it is, then by zone, urgency, since when the reboot is required,
+// and name.
+func (policy *policyView) compareTurn(a, b *rebootView) int {
 	zone := 0
 	if policy.spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime {
-		zone = policy.compareZone(a.node.zone, b.node.zone)
+		zone = cmp.Or(
+			trueFirst(a.node.zone == policy.turn.zone, b.node.zone == policy.turn.zone),
+			policy.compareZone(a.node.zone, b.node.zone),
+		)
 	}
+	kind := trueFirst(a.node.controlPlane == policy.turn.controlPlane, b.node.controlPlane == policy.turn.controlPlane)
 	return cmp.Or(kind, zone, compareWaiting(a, b))
 }
 
-// turnGate lets only those go whose turn it is. Another policy's node may have been started earlier in this pass, so the zones that are
-// busy are looked at again.
-func turnGate(p *pass, r *rebootView) verdict {
+// trueFirst orders true before false.
+func trueFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
+	}
+	return 1
+}
+
+// turnGate lets only those go whose turn it is.
+func turnGate(_ *pass, r *rebootView) verdict {
 	policy := r.policy()
 	t := policy.turn
 	if r.node.controlPlane != t.controlPlane {
@@ -190,17 +189,12 @@ func turnGate(p *pass, r *rebootView) verdict {
 		return verdict{}
 	}
 	switch {
-	case t.blocked:
-		return zoneBusy("Nodes of several zones are under way: " + t.blockedBy + ".")
+	case t.blocked != "":
+		return zoneBusy(t.blocked)
 	case r.node.zone != t.zone:
 		return zoneBusy(fmt.Sprintf("Zones go one at a time, and %s has its turn.", zoneName(t.zone)))
-	case !t.soak.passed():
-		return t.soak
 	}
-	if zone, busy := p.limits.busyZone(policy); busy && zone != r.node.zone {
-		return zoneBusy(fmt.Sprintf("Zones go one at a time, and %s has its turn.", zoneName(zone)))
-	}
-	return verdict{}
+	return t.soak
 }
 
 func zoneBusy(message string) verdict {

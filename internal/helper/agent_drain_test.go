@@ -1,11 +1,11 @@
 package helper
 
 import (
-"strings"
-"testing"
-"time"
+	"strings"
+	"testing"
+	"time"
 
-"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
 func TestADrainIsReportedToItsEnd(t *testing.T) {
@@ -65,12 +65,12 @@ func TestADrainStopsWhenItsOrderIsNotInForce(t *testing.T) {
 				end(w)
 				pass(0)
 				w.pods.takeAsked()
-				writes := w.reboots.writes
+				writes := w.reboots.writes.Load()
 				w.sentinel.set(v1alpha1.SentinelUnknown, false)
 				pass(30 * time.Second)
 				wantAsked(t, w.pods)
-				if w.reboots.writes != writes {
-					t.Errorf("%d reports about a drain that is not in force", w.reboots.writes-writes)
+				if w.reboots.writes.Load() != writes {
+					t.Errorf("%d reports about a drain that is not in force", w.reboots.writes.Load()-writes)
 				}
 			})
 		})
@@ -81,7 +81,7 @@ func TestADrainIsResumedByTheNextHelper(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.pods.put(newPod("a"))
 		w.pods.put(newPod("b"))
-		w.pods.keep = true
+		w.pods.keep.Store(true)
 		stop := w.start()
 		w.order(1, v1alpha1.ActionDrain)
 		w.pods.remove("a")
@@ -101,13 +101,12 @@ func TestADrainThatCrashedAfterItWasRecordedIsCarriedOutByTheNextHelper(t *testi
 	inWorld(t, func(w *world) {
 		w.pods.put(newPod("a"))
 		stop := w.start()
-		w.reboots.afterReport = func(r *v1alpha1.HelperReport) { crashIf(r.Sequence == 1) }
+		w.reboots.afterReport.set(func(r *v1alpha1.HelperReport) { crashIf(r.Sequence == 1) })
 		w.order(1, v1alpha1.ActionDrain)
 		stop()
 		wantAsked(t, w.pods)
-		w.reboots.afterReport = nil
+		w.reboots.afterReport.set(nil)
 		defer w.start()()
 		w.wantReport(recorded(1, v1alpha1.OrderDone), drained(1, 0))
 	})
 }
-

@@ -98,7 +98,7 @@ func (w *world) wantReport(change ...func(*v1alpha1.HelperReport)) {
 
 func (w *world) wantReboots(want int) {
 	w.t.Helper()
-	if got := w.host.reboots(); got != want {
+	if got := len(w.host.reboots()); got != want {
 		w.t.Errorf("the host was told to reboot %d times, want %d", got, want)
 	}
 }
@@ -118,8 +118,8 @@ func TestTheSentinelMakesANodeRebootAndIsReported(t *testing.T) {
 		w.reboots.remove("x")
 		w.sentinel.set(v1alpha1.SentinelNotRequired, false)
 		defer w.start()()
-		if w.reboots.writes != 0 {
-			t.Fatalf("%d writes without a need", w.reboots.writes)
+		if w.reboots.writes.Load() != 0 {
+			t.Fatalf("%d writes without a need", w.reboots.writes.Load())
 		}
 		w.sentinel.set(v1alpha1.SentinelRequired, true)
 		pass(0)
@@ -149,12 +149,12 @@ func TestTheSentinelMakesANodeRebootAndIsReported(t *testing.T) {
 func TestAnIdleHelperWritesNothing(t *testing.T) {
 	inWorld(t, func(w *world) {
 		defer w.start()()
-		writes := w.reboots.writes
+		writes := w.reboots.writes.Load()
 		pass(time.Hour)
 		w.reboots.edit(t, "x", func(r *v1alpha1.NodeReboot) { r.Status.Reason = v1alpha1.ReasonZoneBusy })
 		pass(time.Hour)
-		if w.reboots.writes != writes {
-			t.Errorf("%d writes with nothing to say", w.reboots.writes-writes)
+		if w.reboots.writes.Load() != writes {
+			t.Errorf("%d writes with nothing to say", w.reboots.writes.Load()-writes)
 		}
 	})
 }
@@ -162,15 +162,18 @@ func TestAnIdleHelperWritesNothing(t *testing.T) {
 func TestARebootIsRecordedBeforeTheHostIsTold(t *testing.T) {
 	inWorld(t, func(w *world) {
 		defer w.start()()
-		w.host.onReboot = func() { w.wantReport(recorded(1, v1alpha1.OrderStarted)) }
+		w.host.onReboot.set(func() error {
+			w.wantReport(recorded(1, v1alpha1.OrderStarted))
+			return nil
+		})
 		w.order(1, v1alpha1.ActionReboot, func(o *v1alpha1.RebootOrder) { o.Method = v1alpha1.RebootSignal })
-		if diff := cmp.Diff([]v1alpha1.RebootMethod{v1alpha1.RebootSignal}, w.host.methods); diff != "" {
+		if diff := cmp.Diff([]v1alpha1.RebootMethod{v1alpha1.RebootSignal}, w.host.reboots()); diff != "" {
 			t.Errorf("methods (-want +got):\n%s", diff)
 		}
 		w.wantReport(recorded(1, v1alpha1.OrderDone))
 		pass(time.Hour)
 		w.wantReboots(1)
-		w.host.onReboot = nil
+		w.host.onReboot.set(nil)
 		w.order(2, v1alpha1.ActionReboot)
 		w.wantReboots(2)
 	})
@@ -179,7 +182,7 @@ func TestARebootIsRecordedBeforeTheHostIsTold(t *testing.T) {
 func TestAHostThatRefusesToRebootIsReportedAndNotAskedAgain(t *testing.T) {
 	inWorld(t, func(w *world) {
 		stop := w.start()
-		w.host.err = errors.New("inhibited by backup")
+		w.host.onReboot.set(func() error { return errors.New("inhibited by backup") })
 		w.order(1, v1alpha1.ActionReboot)
 		w.wantReport(recorded(1, v1alpha1.OrderFailed), saying("inhibited by backup"))
 		stop()
@@ -202,32 +205,35 @@ func TestARebootIsGivenToTheHostAtMostOnceWhereverTheHelperCrashes(t *testing.T)
 	}{
 		"before the order is recorded": {
 			crash: func(w *world) {
-				w.reboots.onReport = func(r *v1alpha1.HelperReport) error { crashIf(r.Sequence == 1); return nil }
+				w.reboots.onReport.set(func(r *v1alpha1.HelperReport) error {
+					crashIf(r.Sequence == 1)
+					return nil
+				})
 			},
 			wantReboots: 1,
 			wantReport:  []func(*v1alpha1.HelperReport){recorded(1, v1alpha1.OrderDone)},
 		},
 		"after the order is recorded": {
 			crash: func(w *world) {
-				w.reboots.afterReport = func(r *v1alpha1.HelperReport) { crashIf(r.Sequence == 1) }
+				w.reboots.afterReport.set(func(r *v1alpha1.HelperReport) { crashIf(r.Sequence == 1) })
 			},
 			wantReboots: 0,
 			wantReport:  []func(*v1alpha1.HelperReport){recorded(1, v1alpha1.OrderStarted), saying(note)},
 		},
 		"after the host was told": {
-			crash:       func(w *world) { w.host.onReboot = runtime.Goexit },
+			crash:       func(w *world) { w.host.onReboot.set(crash) },
 			wantReboots: 1,
 			wantReport:  []func(*v1alpha1.HelperReport){recorded(1, v1alpha1.OrderStarted), saying(note)},
 		},
 		"after the host was told, and it rebooted": {
-			crash:       func(w *world) { w.host.onReboot = runtime.Goexit },
+			crash:       func(w *world) { w.host.onReboot.set(crash) },
 			recover:     func(w *world) { w.host.setBootID(bootB) },
 			wantReboots: 1,
 			wantReport:  []func(*v1alpha1.HelperReport){recorded(1, v1alpha1.OrderStarted), func(r *v1alpha1.HelperReport) { r.BootID = bootB }},
 		},
 		"after the result is recorded": {
 			crash: func(w *world) {
-				w.reboots.afterReport = func(r *v1alpha1.HelperReport) { crashIf(r.State == v1alpha1.OrderDone) }
+				w.reboots.afterReport.set(func(r *v1alpha1.HelperReport) { crashIf(r.State == v1alpha1.OrderDone) })
 			},
 			wantReboots: 1,
 			wantReport:  []func(*v1alpha1.HelperReport){recorded(1, v1alpha1.OrderDone)},
@@ -239,7 +245,9 @@ func TestARebootIsGivenToTheHostAtMostOnceWhereverTheHelperCrashes(t *testing.T)
 				test.crash(w)
 				w.order(1, v1alpha1.ActionReboot)
 				stop()
-				w.reboots.onReport, w.reboots.afterReport, w.host.onReboot = nil, nil, nil
+				w.reboots.onReport.set(nil)
+				w.reboots.afterReport.set(nil)
+				w.host.onReboot.set(nil)
 				if test.recover != nil {
 					test.recover(w)
 				}
@@ -261,16 +269,21 @@ func crashIf(now bool) {
 	}
 }
 
+func crash() error {
+	runtime.Goexit()
+	return nil
+}
+
 func TestAnOrderThatIsWithdrawnWhileItIsRecordedIsNotCarriedOut(t *testing.T) {
 	inWorld(t, func(w *world) {
 		defer w.start()()
-		w.reboots.onReport = func(r *v1alpha1.HelperReport) error {
+		w.reboots.onReport.set(func(r *v1alpha1.HelperReport) error {
 			if r.Sequence == 1 {
-				w.reboots.onReport = nil
+				w.reboots.onReport.set(nil)
 				w.reboots.edit(t, "x", func(r *v1alpha1.NodeReboot) { r.Status.Order = nil })
 			}
 			return nil
-		}
+		})
 		w.order(1, v1alpha1.ActionReboot)
 		pass(time.Hour)
 		w.wantReboots(0)
@@ -281,11 +294,13 @@ func TestAnOrderThatIsWithdrawnWhileItIsRecordedIsNotCarriedOut(t *testing.T) {
 func TestAnOrderIsCarriedOutOnceTheAPIServerAcceptsItsRecord(t *testing.T) {
 	inWorld(t, func(w *world) {
 		defer w.start()()
-		w.reboots.onReport = func(*v1alpha1.HelperReport) error { return apierrors.NewInternalError(errors.New("no quorum")) }
+		w.reboots.onReport.set(func(*v1alpha1.HelperReport) error {
+			return apierrors.NewInternalError(errors.New("no quorum"))
+		})
 		w.order(1, v1alpha1.ActionReboot)
 		pass(3 * time.Minute)
 		w.wantReboots(0)
-		w.reboots.onReport = nil
+		w.reboots.onReport.set(nil)
 		pass(40 * time.Second)
 		w.wantReboots(1)
 	})
@@ -294,10 +309,10 @@ func TestAnOrderIsCarriedOutOnceTheAPIServerAcceptsItsRecord(t *testing.T) {
 func TestARecordThatTakesUntilTheDeadlineIsTooLate(t *testing.T) {
 	inWorld(t, func(w *world) {
 		defer w.start()()
-		w.reboots.afterReport = func(r *v1alpha1.HelperReport) {
-			w.reboots.afterReport = nil
-			time.Sleep(drainTimeout) // In the bubble this takes no time.
-		}
+		w.reboots.afterReport.set(func(*v1alpha1.HelperReport) {
+			w.reboots.afterReport.set(nil)
+			<-time.After(drainTimeout) // In the bubble this takes no time.
+		})
 		w.order(1, v1alpha1.ActionReboot)
 		pass(drainTimeout)
 		w.wantReboots(0)
@@ -325,12 +340,12 @@ func TestOrdersThatAreNotForNowAreNotedOnceAndNotCarriedOut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(w *world) {
 				defer w.start()()
-				writes := w.reboots.writes
+				writes := w.reboots.writes.Load()
 				w.order(1, v1alpha1.ActionReboot, test.change)
 				pass(time.Hour)
 				w.wantReport(saying(test.note))
 				w.wantReboots(0)
-				if got := w.reboots.writes - writes; got != 1 {
+				if got := w.reboots.writes.Load() - writes; got != 1 {
 					t.Errorf("%d writes, want 1", got)
 				}
 			})
@@ -355,10 +370,10 @@ func TestABrokenHostIsNotReportedAbout(t *testing.T) {
 func TestARestartedHelperKnowsWhatItRecorded(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.start()()
-		writes := w.reboots.writes
+		writes := w.reboots.writes.Load()
 		w.start()()
-		if w.reboots.writes != writes {
-			t.Errorf("a restart wrote %d times", w.reboots.writes-writes)
+		if w.reboots.writes.Load() != writes {
+			t.Errorf("a restart wrote %d times", w.reboots.writes.Load()-writes)
 		}
 	})
 }

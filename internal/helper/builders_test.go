@@ -1,12 +1,16 @@
 package helper
 
 import (
-"time"
+	"time"
 
-metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-"k8s.io/apimachinery/pkg/types"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
-"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
 const (
@@ -108,3 +112,46 @@ func newFacts(reboots ...*v1alpha1.NodeReboot) facts {
 	}
 }
 
+type podOption func(*corev1.Pod)
+
+func newPod(name string, options ...podOption) *corev1.Pod {
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, UID: types.UID("uid-" + name)},
+		Status:     corev1.PodStatus{Phase: corev1.PodRunning},
+	}
+	for _, option := range options {
+		option(pod)
+	}
+	return pod
+}
+
+func ownedBy(kind, name string) podOption {
+	return func(p *corev1.Pod) {
+		p.OwnerReferences = []metav1.OwnerReference{{
+			APIVersion: "apps/v1", Kind: kind, Name: name, UID: types.UID("uid-" + name), Controller: ptr.To(true),
+		}}
+	}
+}
+
+func phase(phase corev1.PodPhase) podOption {
+	return func(p *corev1.Pod) { p.Status.Phase = phase }
+}
+
+func labeled(key, value string) podOption {
+	return func(p *corev1.Pod) { p.Labels = map[string]string{key: value} }
+}
+
+func isMirror(p *corev1.Pod) { p.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "x"} }
+
+func terminating(end time.Time) podOption {
+	return func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: end} }
+}
+
+// budgetRefusal is the API server's answer when a PodDisruptionBudget does not allow an eviction.
+func budgetRefusal(budget string) error {
+	err := apierrors.NewTooManyRequests("Cannot evict pod as it would violate the pod's disruption budget.", 0)
+	err.ErrStatus.Details.Causes = []metav1.StatusCause{{
+		Type: policyv1.DisruptionBudgetCause, Message: "The disruption budget " + budget + " needs 3 healthy pods and has 3 currently",
+	}}
+	return err
+}

@@ -38,6 +38,8 @@ func newRESTClient(config *rest.Config, apiPath string, version schema.GroupVers
 	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
 	config = rest.AddUserAgent(rest.CopyConfig(config), "reboot-operator-helper")
 	config.APIPath = apiPath
+	config.ContentType = runtime.ContentTypeJSON // Custom resources have no other, and patches here are JSON.
+	config.AcceptContentTypes = runtime.ContentTypeJSON
 	config.GroupVersion = &version
 	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
 	// The API server's priority and fairness is the limit; the helper's own is on what it does at once.

@@ -13,26 +13,30 @@ import (
 )
 
 func TestANodeRebootIsCreatedOnlyForANeedThatHasNone(t *testing.T) {
+	failed, cancelled := completed(v1alpha1.OutcomeFailed), completed(v1alpha1.OutcomeCancelled)
 	for name, test := range map[string]struct {
 		sentinel v1alpha1.SentinelState
-		reboots  []*v1alpha1.NodeReboot
+		reboot   *v1alpha1.NodeReboot
 		want     bool
 	}{
 		"required and there is none":                      {sentinel: v1alpha1.SentinelRequired, want: true},
 		"not required":                                    {sentinel: v1alpha1.SentinelNotRequired},
 		"unknown never creates anything":                  {sentinel: v1alpha1.SentinelUnknown},
-		"one that the manager has not seen carries it":    {v1alpha1.SentinelRequired, []*v1alpha1.NodeReboot{newReboot("x")}, false},
-		"one about this boot carries it":                  {v1alpha1.SentinelRequired, []*v1alpha1.NodeReboot{newReboot("x", before(bootA))}, false},
-		"one whose boot is not known yet carries it":      {v1alpha1.SentinelRequired, []*v1alpha1.NodeReboot{newReboot("x", before(""))}, false},
-		"one about another boot does not":                 {v1alpha1.SentinelRequired, []*v1alpha1.NodeReboot{newReboot("x", before(bootEarly))}, true},
-		"one that a person made does not":                 {v1alpha1.SentinelRequired, []*v1alpha1.NodeReboot{newReboot("x", manual)}, true},
-		"a complete one does not":                         {v1alpha1.SentinelRequired, []*v1alpha1.NodeReboot{newReboot("x", completed(v1alpha1.OutcomeFailed))}, true},
-		"one of the very name exists, failed":             {v1alpha1.SentinelRequired, []*v1alpha1.NodeReboot{newReboot(needName, completed(v1alpha1.OutcomeFailed))}, false},
-		"one of the very name exists, cancelled":          {v1alpha1.SentinelRequired, []*v1alpha1.NodeReboot{newReboot(needName, completed(v1alpha1.OutcomeCancelled))}, false},
-		"one of the very name exists, about another boot": {v1alpha1.SentinelRequired, []*v1alpha1.NodeReboot{newReboot(needName, before(bootEarly))}, false},
+		"one that the manager has not seen carries it":    {v1alpha1.SentinelRequired, newReboot("x"), false},
+		"one about this boot carries it":                  {v1alpha1.SentinelRequired, newReboot("x", before(bootA)), false},
+		"one whose boot is not known yet carries it":      {v1alpha1.SentinelRequired, newReboot("x", before("")), false},
+		"one about another boot does not":                 {v1alpha1.SentinelRequired, newReboot("x", before(bootEarly)), true},
+		"one that a person made does not":                 {v1alpha1.SentinelRequired, newReboot("x", manual), true},
+		"a complete one does not":                         {v1alpha1.SentinelRequired, newReboot("x", failed), true},
+		"one of the very name exists, failed":             {v1alpha1.SentinelRequired, newReboot(needName, failed), false},
+		"one of the very name exists, cancelled":          {v1alpha1.SentinelRequired, newReboot(needName, cancelled), false},
+		"one of the very name exists, about another boot": {v1alpha1.SentinelRequired, newReboot(needName, before(bootEarly)), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFacts(test.reboots...)
+			f := newFacts()
+			if test.reboot != nil {
+				f.reboots = append(f.reboots, test.reboot)
+			}
 			f.sentinel.state = test.sentinel
 			var want *v1alpha1.NodeReboot
 			if test.want {
@@ -226,15 +230,16 @@ func TestOrdersThatThisProcessWorksOn(t *testing.T) {
 func TestFactsAboutTheHostAreReportedWhenTheyChange(t *testing.T) {
 	unknown := func(f *facts) { f.sentinel = reading{state: v1alpha1.SentinelUnknown, message: "permission denied"} }
 	gone := func(f *facts) { f.sentinel = reading{state: v1alpha1.SentinelNotRequired} }
+	without := newReport(sentinelIs(v1alpha1.SentinelNotRequired))
 	cancelled := completed(v1alpha1.OutcomeCancelled)
 	runStepTests(t, map[string]stepTest{
 		"nothing was reported yet":           {reboot: newReboot("x"), want: wantStep{newReport(), false}},
 		"nothing changed":                    {reboot: newReboot("x", reported())},
 		"also for one that a person made":    {reboot: newReboot("x", manual), want: wantStep{newReport(), false}},
-		"the sentinel went away":             {newReboot("x", reported()), gone, wantStep{newReport(sentinelIs(v1alpha1.SentinelNotRequired)), false}},
+		"the sentinel went away":             {newReboot("x", reported()), gone, wantStep{without, false}},
 		"a complete one is left alone":       {reboot: newReboot("x", completed(v1alpha1.OutcomeSucceeded)), facts: gone},
 		"another cancelled one is too":       {reboot: newReboot("x", cancelled, reported()), facts: gone},
-		"a cancelled one of this need":       {newReboot(needName, cancelled, reported()), gone, wantStep{newReport(sentinelIs(v1alpha1.SentinelNotRequired)), false}},
+		"a cancelled one of this need":       {newReboot(needName, cancelled, reported()), gone, wantStep{without, false}},
 		"a cancelled one that knows already": {reboot: newReboot(needName, cancelled, reported())},
 		"the kernel's boot time drifts within one boot": {
 			reboot: newReboot("x", reported()),

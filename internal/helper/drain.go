@@ -130,16 +130,17 @@ func (d *drain) run(ctx context.Context) (v1alpha1.DrainProgress, error) {
 // observe brings leaving up to date with the pods on the node.
 func (d *drain) observe(ctx context.Context, now time.Time) {
 	pods, synced, err := d.mirror.snapshot()
-	d.complete, d.message = synced, ""
+	var problems []string
 	if err != nil {
-		d.message = fmt.Sprintf("pods of the node: %v", err)
+		problems = append(problems, fmt.Sprintf("pods of the node: %v", err))
 	}
+	d.complete = synced
 	left := make(map[types.UID]*leavingPod, len(d.leaving))
 	for uid, pod := range pods {
 		goes, err := d.filter.mustGo(ctx, d.api, pod, now)
 		if err != nil {
 			d.complete = false
-			d.message = err.Error()
+			problems = append(problems, err.Error())
 		}
 		if !goes || d.abandoned(pod, now) {
 			continue
@@ -153,6 +154,9 @@ func (d *drain) observe(ctx context.Context, now time.Time) {
 		left[uid] = p
 	}
 	d.leaving = left
+	// The pods come in any order; what is said about them must not change with it.
+	slices.Sort(problems)
+	d.message = strings.Join(slices.Compact(problems), "; ")
 }
 
 // abandoned tells whether the pod has been terminating for so long that the order says not to wait for it. As for kubectl drain, the time

@@ -57,10 +57,8 @@ func (f *podFilter) mustGo(ctx context.Context, api podAPI, pod *corev1.Pod, now
 		return false, nil
 	}
 	owner := metav1.GetControllerOf(pod)
-	if owner == nil || owner.Kind != "DaemonSet" || owner.APIVersion != "apps/v1" {
-		return true, nil
-	}
-	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+	finished := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+	if finished || !isDaemonSet(owner) {
 		return true, nil
 	}
 	lookup := f.daemonSets[owner.UID]
@@ -76,6 +74,10 @@ func (f *podFilter) mustGo(ctx context.Context, api podAPI, pod *corev1.Pod, now
 		return false, lookup.err
 	}
 	return !lookup.exists, nil
+}
+
+func isDaemonSet(owner *metav1.OwnerReference) bool {
+	return owner != nil && owner.Kind == "DaemonSet" && owner.APIVersion == "apps/v1"
 }
 
 func (l *daemonSetLookup) ask(ctx context.Context, api podAPI, namespace, name string, now time.Time) {

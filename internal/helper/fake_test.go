@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,8 +20,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/apimachinery/pkg/watch"
-
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
@@ -30,6 +30,28 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	stopAPIServer()
 	os.Exit(code)
+}
+
+// shared is a value that the test and the helper use.
+type shared[T any] struct {
+	mu    sync.Mutex
+	value T
+}
+
+func (s *shared[T]) get() T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.value
+}
+
+func (s *shared[T]) set(value T) {
+	s.edit(func(v *T) { *v = value })
+}
+
+func (s *shared[T]) edit(change func(*T)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.value)
 }
 
 // pass lets the bubble's clock run for d, then waits until everything that follows from it is done. Nothing sleeps for real.
@@ -175,16 +197,16 @@ func (s *fakeStore[T]) edit(t *testing.T, name string, change func(T)) {
 // fakeReboots is the API of NodeReboots.
 type fakeReboots struct {
 	*fakeStore[*v1alpha1.NodeReboot]
-	writes int
+	writes atomic.Int32
 	// onReport runs before a report is written, afterReport when it was.
-	onReport    func(report *v1alpha1.HelperReport) error
-	afterReport func(report *v1alpha1.HelperReport)
+	onReport    shared[func(report *v1alpha1.HelperReport) error]
+	afterReport shared[func(report *v1alpha1.HelperReport)]
 }
 
 var rebootResource = schema.GroupResource{Group: "reboot-operator.io", Resource: "nodereboots"}
 
 func (f *fakeReboots) Create(_ context.Context, reboot *v1alpha1.NodeReboot) error {
-	f.writes++
+	f.writes.Add(1)
 	if _, exists := f.get(reboot.Name); exists {
 		return apierrors.NewAlreadyExists(rebootResource, reboot.Name)
 	}
@@ -195,12 +217,12 @@ func (f *fakeReboots) Create(_ context.Context, reboot *v1alpha1.NodeReboot) err
 }
 
 func (f *fakeReboots) Report(_ context.Context, reboot *v1alpha1.NodeReboot, report *v1alpha1.HelperReport) (string, error) {
-	if f.onReport != nil {
-		if err := f.onReport(report); err != nil {
+	if onReport := f.onReport.get(); onReport != nil {
+		if err := onReport(report); err != nil {
 			return "", err
 		}
 	}
-	f.writes++
+	f.writes.Add(1)
 	stored, ok := f.get(reboot.Name)
 	if !ok {
 		return "", apierrors.NewNotFound(rebootResource, reboot.Name)
@@ -211,8 +233,8 @@ func (f *fakeReboots) Report(_ context.Context, reboot *v1alpha1.NodeReboot, rep
 	stored = stored.DeepCopy()
 	stored.Status.Report = report.DeepCopy()
 	stored = f.put(stored)
-	if f.afterReport != nil {
-		f.afterReport(report)
+	if afterReport := f.afterReport.get(); afterReport != nil {
+		afterReport(report)
 	}
 	return stored.ResourceVersion, nil
 }
@@ -222,15 +244,19 @@ type fakePods struct {
 	*fakeStore[*corev1.Pod]
 	mu         sync.Mutex
 	asked      []string
-	grace      []*int64
 	refuse     map[string]error
-	keep       bool
 	daemonSets map[string]error
-	lookups    int
+	grace      shared[[]*int64]
+	keep       atomic.Bool
+	lookups    atomic.Int32
 }
 
 func newFakePods(pods ...*corev1.Pod) *fakePods {
-	f := &fakePods{fakeStore: newFakeStore[*corev1.Pod](func() list { return &corev1.PodList{} }), refuse: map[string]error{}, daemonSets: map[string]error{}}
+	f := &fakePods{
+		fakeStore:  newFakeStore[*corev1.Pod](func() list { return &corev1.PodList{} }),
+		refuse:     map[string]error{},
+		daemonSets: map[string]error{},
+	}
 	for _, pod := range pods {
 		f.put(pod)
 	}
@@ -240,11 +266,12 @@ func newFakePods(pods ...*corev1.Pod) *fakePods {
 func (f *fakePods) Evict(_ context.Context, pod *corev1.Pod, grace *int64) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.asked, f.grace = append(f.asked, pod.Name), append(f.grace, grace)
+	f.asked = append(f.asked, pod.Name)
+	f.grace.edit(func(g *[]*int64) { *g = append(*g, grace) })
 	if err := f.refuse[pod.Name]; err != nil {
 		return err
 	}
-	if !f.keep {
+	if !f.keep.Load() {
 		f.remove(pod.Name)
 	}
 	return nil
@@ -270,7 +297,7 @@ func (f *fakePods) takeAsked() []string {
 func (f *fakePods) DaemonSetExists(_ context.Context, _, name string) (bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.lookups++
+	f.lookups.Add(1)
 	err, ok := f.daemonSets[name]
 	return ok && err == nil, err
 }
@@ -279,10 +306,9 @@ func (f *fakePods) DaemonSetExists(_ context.Context, _, name string) (bool, err
 type fakeHost struct {
 	mu      sync.Mutex
 	bootID  string
-	err     error
 	methods []v1alpha1.RebootMethod
-	// onReboot runs when the host accepted to reboot.
-	onReboot func()
+	// onReboot is what the host does about an order to reboot, other than accepting it.
+	onReboot shared[func() error]
 }
 
 func (h *fakeHost) BootID() (string, error) {
@@ -308,16 +334,17 @@ func (h *fakeHost) Reboot(_ context.Context, method v1alpha1.RebootMethod) error
 	h.mu.Lock()
 	h.methods = append(h.methods, method)
 	h.mu.Unlock()
-	if h.onReboot != nil {
-		h.onReboot()
+	if onReboot := h.onReboot.get(); onReboot != nil {
+		return onReboot()
 	}
-	return h.err
+	return nil
 }
 
-func (h *fakeHost) reboots() int {
+// reboots returns the methods by which the host was told to reboot.
+func (h *fakeHost) reboots() []v1alpha1.RebootMethod {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.methods)
+	return slices.Clone(h.methods)
 }
 
 // fakeSentinel says what it is told to say.

@@ -87,19 +87,23 @@ func TestThisMachineHasABoot(t *testing.T) {
 }
 
 func TestWhichMethodReboots(t *testing.T) {
+	signal := []v1alpha1.RebootMethod{v1alpha1.RebootSignal}
 	for name, test := range map[string]struct {
 		method  v1alpha1.RebootMethod
 		allowed []v1alpha1.RebootMethod
 		want    string
 		wantErr string
 	}{
-		"none named":                 {method: "", want: "Logind"},
-		"the installed one":          {method: v1alpha1.RebootInstalled, want: "Logind"},
-		"the installed one by name":  {method: v1alpha1.RebootLogind, want: "Logind"},
-		"another that is allowed":    {method: v1alpha1.RebootSignal, allowed: []v1alpha1.RebootMethod{v1alpha1.RebootSignal}, want: "Signal"},
-		"another that is not":        {method: v1alpha1.RebootCommand, wantErr: "reboot method Command is not allowed on this node: the helper was installed with Logind"},
-		"another that is not either": {method: v1alpha1.RebootCommand, allowed: []v1alpha1.RebootMethod{v1alpha1.RebootSignal}, wantErr: "installed with Logind, Signal"},
-		"one that does not exist":    {method: "Hammer", wantErr: "reboot method Hammer is not allowed"},
+		"none named":                {method: "", want: "Logind"},
+		"the installed one":         {method: v1alpha1.RebootInstalled, want: "Logind"},
+		"the installed one by name": {method: v1alpha1.RebootLogind, want: "Logind"},
+		"another that is allowed":   {method: v1alpha1.RebootSignal, allowed: signal, want: "Signal"},
+		"another that is not": {
+			method:  v1alpha1.RebootCommand,
+			wantErr: "reboot method Command is not allowed on this node: the helper was installed with Logind",
+		},
+		"yet another that is not": {method: v1alpha1.RebootCommand, allowed: signal, wantErr: "installed with Logind, Signal"},
+		"one that does not exist": {method: "Hammer", wantErr: "reboot method Hammer is not allowed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			host := newHost(t, HostOptions{Allowed: test.allowed})

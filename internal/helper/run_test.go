@@ -268,7 +268,7 @@ func TestOnARealAPIServerANodeIsDrainedAndRebootedOnce(t *testing.T) {
 	stop = c.run(node, host, sentinel)
 	defer stop()
 	c.await(name, "another boot", func(r *v1alpha1.NodeReboot) bool { return r.Status.Report.BootID == bootB })
-	if got := host.reboots(); got != 1 {
+	if got := len(host.reboots()); got != 1 {
 		t.Errorf("the host was told to reboot %d times, want 1", got)
 	}
 }

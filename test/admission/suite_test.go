@@ -116,7 +116,7 @@ func waitUntilInForce(ctx context.Context) error {
 		return apierrors.IsForbidden(refused) && evicted == nil, nil
 	})
 	if err != nil {
-		return fmt.Errorf("wait for the policy, last answer %v, and for the eviction, last answer %v: %w", refused, evicted, err)
+		return fmt.Errorf("wait until a create is refused and an eviction is not: %w", errors.Join(err, refused, evicted))
 	}
 	return nil
 }

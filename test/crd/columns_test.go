@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
-	"k8s.io/client-go/kubernetes/scheme"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 )
 
@@ -83,7 +83,7 @@ func columns(t *testing.T, resource, name string) (narrow, wide map[string]strin
 	config := rest.CopyConfig(restConfig)
 	config.APIPath = "/apis"
 	config.GroupVersion = &schema.GroupVersion{Group: "reboot-operator.io", Version: "v1alpha1"}
-	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme.Scheme).WithoutConversion()
+	config.NegotiatedSerializer = serializer.NewCodecFactory(clientgoscheme.Scheme).WithoutConversion()
 	request, err := rest.RESTClientFor(config)
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"os"
 	"testing"
 	"time"
 
@@ -51,3 +52,12 @@ func startManager(args ...string) {
 	manager, err = cluster.StartManager(ctx, testbed.ManagerOptions{Args: args})
 	Expect(err).NotTo(HaveOccurred())
 }
+
+// What the manager said is worth reading when a story fails.
+var _ = JustAfterEach(func() {
+	if CurrentSpecReport().Failed() && manager != nil {
+		log, err := os.ReadFile(manager.LogPath())
+		Expect(err).NotTo(HaveOccurred())
+		AddReportEntry("manager log", string(log[max(0, len(log)-20_000):]))
+	}
+})

@@ -92,7 +92,7 @@ func cacheFolder(source string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("read the source of the control plane: %w", err)
 		}
-		fmt.Fprintf(sum, "%s %d\n%s", name, len(content), content)
+		_, _ = fmt.Fprintf(sum, "%s %d\n%s", name, len(content), content)
 	}
 	parent := filepath.Join(cache, "reboot-operator", "testbed")
 	if err := os.MkdirAll(parent, 0o755); err != nil {

@@ -13,11 +13,12 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/kubernetes/scheme"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/clientcmd"
@@ -99,7 +100,7 @@ func (c *Cluster) start(ctx context.Context, options Options, assets string) err
 	if err := c.connect(); err != nil {
 		return err
 	}
-	if err := c.waitForServiceAccount(ctx, metaDefault); err != nil {
+	if err := c.waitForServiceAccount(ctx, metav1.NamespaceDefault); err != nil {
 		return errors.Join(fmt.Errorf("wait for the controller manager: %w", err), c.plane.firstDead())
 	}
 	c.kubelets = newKubelets(c)
@@ -109,9 +110,6 @@ func (c *Cluster) start(ctx context.Context, options Options, assets string) err
 	c.log.Info("the control plane is ready", "took", c.clock.Since(begin).Round(time.Millisecond).String(), "dir", c.workDir)
 	return nil
 }
-
-// metaDefault is the name of the default namespace and of the default ServiceAccount of every namespace.
-const metaDefault = "default"
 
 func (c *Cluster) makeWorkDir(dir string) error {
 	if dir == "" {
@@ -160,7 +158,7 @@ func (c *Cluster) connect() error {
 // Scheme knows the kinds of Kubernetes and of this project.
 func Scheme() (*runtime.Scheme, error) {
 	types := runtime.NewScheme()
-	if err := errors.Join(scheme.AddToScheme(types), v1alpha1.AddToScheme(types)); err != nil {
+	if err := errors.Join(clientgoscheme.AddToScheme(types), v1alpha1.AddToScheme(types)); err != nil {
 		return nil, fmt.Errorf("register kinds: %w", err)
 	}
 	return types, nil
@@ -224,7 +222,7 @@ func (c *Cluster) Hosts() []*Host {
 
 // waitForServiceAccount waits until pods can be made in the namespace.
 func (c *Cluster) waitForServiceAccount(ctx context.Context, namespace string) error {
-	return waitForObject(ctx, c.kubernetes.CoreV1().RESTClient(), "serviceaccounts", namespace, metaDefault,
+	return waitForObject(ctx, c.kubernetes.CoreV1().RESTClient(), "serviceaccounts", namespace, "default",
 		func(*corev1.ServiceAccount) bool { return true })
 }
 

@@ -25,7 +25,7 @@ type controlPlane struct {
 	processes []*process
 }
 
-// startControlPlane starts everything and returns once the API server is ready. Call kill in every case.
+// start starts everything and returns once the API server is ready. Call kill in every case.
 func (cp *controlPlane) start(ctx context.Context, options Options) error {
 	if err := cp.writePKI(options.Clock.Now()); err != nil {
 		return err
@@ -218,14 +218,25 @@ func httpReady(client *http.Client, url string) func(context.Context) error {
 
 // freePorts returns loopback ports that nobody listens on.
 func freePorts(count int) ([]int, error) {
-	ports := make([]int, 0, count)
+	var ports []int
+	var listeners []net.Listener // closed only when all are found, so that no two are the same
+	var errs []error
 	for range count {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
+			errs = append(errs, err)
+			break
 		}
-		defer listener.Close() // only when all are found, so that no two are the same
-		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
+		listeners = append(listeners, listener)
+		if address, ok := listener.Addr().(*net.TCPAddr); ok {
+			ports = append(ports, address.Port)
+		}
+	}
+	for _, listener := range listeners {
+		errs = append(errs, listener.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("find free ports: %w", err)
 	}
 	return ports, nil
 }

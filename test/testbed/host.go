@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
@@ -53,6 +54,7 @@ type Host struct {
 	boot  int // counts boots from 1
 
 	mu           sync.Mutex
+	nodeUID      types.UID // empty until the Node was created
 	bootID       string
 	bootTime     time.Time
 	machineID    string
@@ -232,5 +234,18 @@ func (h *Host) isGone() bool {
 
 // healthy tells whether the containers of a pod run. Only the helper can be stopped.
 func (h *Host) healthy(pod *corev1.Pod) bool { return !isHelper(pod) || h.helper.isWanted() }
+
+func (h *Host) setNode(uid types.UID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.nodeUID = uid
+}
+
+// isNode tells the host's Node from an older one of the same name.
+func (h *Host) isNode(uid types.UID) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.nodeUID == uid
+}
 
 func (h *Host) now() time.Time { return h.cluster.clock.Now() }

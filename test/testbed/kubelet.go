@@ -124,17 +124,20 @@ func (k *kubelets) nodeChanged(object any) {
 	if !ok {
 		return
 	}
-	if host := k.cluster.Host(node.Name); host != nil {
+	if host := k.cluster.Host(node.Name); host != nil && host.isNode(node.UID) {
 		host.annotated(node.Annotations)
 	}
 }
 
 func (k *kubelets) nodeDeleted(object any) {
-	key, err := cache.DeletionHandlingMetaNamespaceKeyFunc(object)
-	if err != nil {
+	if tombstone, ok := object.(cache.DeletedFinalStateUnknown); ok {
+		object = tombstone.Obj
+	}
+	node, ok := object.(*corev1.Node)
+	if !ok {
 		return
 	}
-	if host := k.cluster.Host(key); host != nil {
+	if host := k.cluster.Host(node.Name); host != nil && host.isNode(node.UID) {
 		host.removed()
 	}
 }

@@ -57,9 +57,11 @@ func (c *Cluster) AddNode(ctx context.Context, options NodeOptions) (*Host, erro
 	if err := host.renewLease(ctx); err != nil {
 		return nil, err
 	}
-	if _, err := c.kubernetes.CoreV1().Nodes().Create(ctx, host.node(), metav1.CreateOptions{}); err != nil {
+	node, err := c.kubernetes.CoreV1().Nodes().Create(ctx, host.node(), metav1.CreateOptions{})
+	if err != nil {
 		return nil, fmt.Errorf("create node %s: %w", options.Name, err)
 	}
+	host.setNode(node.UID)
 	c.kubelets.workers.Go(host.renewLeases)
 	c.kubelets.lookAgain(options.Name)
 	return host, nil

@@ -1,0 +1,153 @@
+# Everything that is done with this repository. `make help` lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# The image that is built and deployed, and the platforms that `make build` builds for.
+IMG ?= reboot-operator:latest
+GOARCH ?= $(shell go env GOARCH)
+KUBECTL ?= kubectl
+CONTAINER_TOOL ?= $(firstword $(notdir $(shell command -v buildah docker podman)))
+
+# Tools are pinned in go.mod files of their own and built by Go when they are first used.
+CONTROLLER_GEN := go tool -modfile=hack/tools/go.mod controller-gen
+KUSTOMIZE := go tool -modfile=hack/tools/go.mod kustomize
+# golangci-lint with the linter for Kubernetes APIs in it.
+GOLANGCI_LINT := go tool -modfile=hack/tools/lint/go.mod golangci-lint-kube-api-linter
+
+MODULES := . hack/tools hack/tools/lint test/testbed/components
+GENERATED := api/v1alpha1/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml
+
+# The programs of the control plane that tests run on: a folder named by KUBEBUILDER_ASSETS, or built once, which takes minutes.
+WITH_ASSETS = assets=$$(go run ./hack/assets) && KUBEBUILDER_ASSETS=$$assets
+
+##@ General
+
+.PHONY: help
+help: ## Show this help.
+	@awk 'BEGIN {FS = ":.*##"; printf "Usage: make \033[36m<target>\033[0m [VARIABLE=value]\n"} \
+		/^[a-z0-9-]+:.*##/ {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)}' $(MAKEFILE_LIST)
+
+.PHONY: clean
+clean: ## Remove what was built.
+	rm -rf bin dist coverage.out
+
+##@ Develop
+
+.PHONY: generate
+generate: ## Generate Go code from the API types.
+	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
+
+.PHONY: manifests
+manifests: ## Generate CRDs and the manager's roles from markers.
+	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
+	$(CONTROLLER_GEN) rbac:roleName=reboot-operator-manager paths=./controllers output:rbac:dir=config/rbac
+
+.PHONY: fmt
+fmt: ## Format Go code and sort imports.
+	$(GOLANGCI_LINT) fmt
+
+.PHONY: vet
+vet: ## Run go vet.
+	go vet ./...
+
+.PHONY: lint
+lint: lint-api ## Lint everything, the API's conventions included.
+	$(GOLANGCI_LINT) run
+
+.PHONY: lint-api
+lint-api: ## Lint api/ by the conventions of Kubernetes APIs.
+	$(GOLANGCI_LINT) run --config .golangci-kal.yml ./api/...
+
+.PHONY: tidy
+tidy: ## Tidy the go.mod of every module.
+	for module in $(MODULES); do (cd $$module && go mod tidy); done
+
+##@ Test
+
+.PHONY: test
+test: test-unit test-envtest test-e2e ## Run all tests.
+
+.PHONY: test-unit
+test-unit: ## Run what needs no API server, with the race detector.
+	go test -race $$(go list ./... | grep -v -e /test/ -e '/controllers$$' -e /internal/)
+
+.PHONY: test-envtest
+test-envtest: ## Run what needs an API server: kinds, rights, controller, helper, testbed.
+	$(WITH_ASSETS) go test -race ./controllers ./internal/...
+	$(WITH_ASSETS) go test $$(go list ./test/... | grep -v /test/e2e)
+
+.PHONY: test-e2e
+test-e2e: ## Run whole rollouts on the testbed.
+	$(WITH_ASSETS) go test -timeout 60m ./test/e2e/...
+
+.PHONY: demo
+demo: ## Watch a rollout on the testbed (NODES=, ZONES=, REBOOT_SECONDS=, POLICY=file).
+	go run ./hack/demo $(if $(NODES),-nodes=$(NODES)) $(if $(ZONES),-zones=$(ZONES)) \
+		$(if $(REBOOT_SECONDS),-reboot-seconds=$(REBOOT_SECONDS)) $(if $(POLICY),-policy=$(POLICY))
+
+.PHONY: cluster
+cluster: ## Start the testbed and keep it, to play with kubectl.
+	go run ./hack/cluster
+
+##@ Verify
+
+.PHONY: verify
+verify: verify-generated verify-tidy lint ## Check that generated files and go.mod files are fresh, and lint.
+
+.PHONY: verify-generated
+verify-generated: generate manifests
+	@stale=$$(git status --porcelain -- $(GENERATED)); if [ -n "$$stale" ]; then \
+		git --no-pager diff -- $(GENERATED); \
+		echo "not as generated, or not committed; run make generate manifests and commit:"; echo "$$stale"; exit 1; fi
+
+.PHONY: verify-tidy
+verify-tidy:
+	for module in $(MODULES); do (cd $$module && go mod tidy -diff); done
+
+##@ Build
+
+.PHONY: build
+build: ## Build both programs for linux (GOARCH=amd64|arm64).
+	for program in manager helper; do CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) \
+		go build -trimpath -ldflags="-s -w" -o bin/linux-$(GOARCH)/$$program ./cmd/$$program; done
+
+.PHONY: docker-build
+docker-build: build ## Build the image IMG with buildah, docker or podman (CONTAINER_TOOL=).
+ifeq ($(CONTAINER_TOOL),buildah)
+	buildah bud --isolation chroot --storage-driver vfs --build-arg TARGETARCH=$(GOARCH) --arch $(GOARCH) --tag $(IMG) --file Dockerfile bin
+else
+	$(CONTAINER_TOOL) build --build-arg TARGETARCH=$(GOARCH) --platform linux/$(GOARCH) --tag $(IMG) --file Dockerfile bin
+endif
+
+.PHONY: build-installer
+build-installer: dist/install.yaml ## Write all manifests, with the image IMG, to dist/install.yaml.
+
+.PHONY: dist/install.yaml
+dist/install.yaml: manifests
+	@mkdir -p dist/overlay
+	@image=$(IMG); name=$${image%:*}; tag=$${image##*:}; \
+	if [[ $$image == *@* ]]; then name=$${image%@*}; field=digest; tag=$${image#*@}; \
+	elif [[ $$tag == */* || $$tag == "$$image" ]]; then name=$$image; field=newTag; tag=latest; else field=newTag; fi; \
+	printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../../config/default]\nimages: [{name: reboot-operator, newName: %s, %s: "%s"}]\n' \
+		"$$name" "$$field" "$$tag" > dist/overlay/kustomization.yaml
+	$(KUSTOMIZE) build dist/overlay > $@
+
+##@ Deploy
+
+.PHONY: install
+install: manifests ## Install the kinds only.
+	$(KUSTOMIZE) build config/crd | $(KUBECTL) apply --server-side -f -
+
+.PHONY: deploy
+deploy: dist/install.yaml ## Install everything, with the image IMG.
+	$(KUBECTL) apply --server-side -f dist/install.yaml
+
+.PHONY: undeploy
+undeploy: dist/install.yaml ## Cancel all reboots, delete all policies, and remove everything.
+	# The manager has to be there while its objects go: it takes back what it did to the nodes.
+	$(KUBECTL) delete --ignore-not-found --all rebootpolicies.reboot-operator.io
+	$(KUBECTL) delete --ignore-not-found --all nodereboots.reboot-operator.io
+	$(KUBECTL) delete --ignore-not-found -f dist/install.yaml

@@ -1,0 +1,143 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/sets"
+	clocktesting "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+func newReconciler(w *world, pods podWatcher) *reconciler {
+	e, _ := newExecutor(w)
+	return &reconciler{
+		clock:    clocktesting.NewFakePassiveClock(testNow),
+		reader:   &reader{cache: w, live: w, pods: pods, interest: &interest{}, namespace: testNamespace},
+		executor: e, numbers: e.numbers, limiter: newRetryLimiter(),
+	}
+}
+
+// fleet is a policy and nodes with a helper that need a reboot.
+func fleet(mode v1alpha1.Mode, nodes ...string) []client.Object {
+	policy := newPolicy("p")
+	policy.Spec = v1alpha1.RebootPolicySpec{
+		Mode: mode, Nodes: v1alpha1.NodesAll, Taint: v1alpha1.TaintSpec{Effect: v1alpha1.TaintPreferNoSchedule},
+		Rollout: v1alpha1.RolloutSpec{MaxUnavailable: ptr.To(intstr.FromInt32(1))},
+		Drain:   v1alpha1.DrainSpec{TimeoutSeconds: ptr.To[int32](600)},
+		Failure: v1alpha1.FailureSpec{MaxFailures: ptr.To[int32](1), MaxAttempts: ptr.To[int32](3)},
+	}
+	objects := []client.Object{policy}
+	for _, node := range nodes {
+		helper := newPod("helper-"+node, labeled(componentLabel, helperComponent), ready(corev1.ConditionTrue, testNow))
+		helper.Namespace, helper.Spec.NodeName = testNamespace, node
+		objects = append(objects, newNode(node), newReboot("r"+node, node), helper)
+	}
+	return objects
+}
+
+func TestReconcileTriesAgainSoonAndQuietlyAfterAConflictAndRestsWhenAllIsWritten(t *testing.T) {
+	w := newWorld(t, fleet(v1alpha1.ModePaused, "a")...)
+	conflicts := 2
+	w.refuse = func(write string) error {
+		if write == "patch Node a" && conflicts > 0 {
+			conflicts--
+			return apierrors.NewConflict(schema.GroupResource{}, "a", errors.New("changed"))
+		}
+		return nil
+	}
+	r := newReconciler(w, &fakePods{})
+	for i, want := range []any{firstRetry, 2 * firstRetry} {
+		result, err := r.Reconcile(t.Context(), clusterKey)
+		if err != nil || result.RequeueAfter != want {
+			t.Errorf("pass %d: again after %s, error %v; want %s and no error", i, result.RequeueAfter, err, want)
+		}
+	}
+	if result, err := r.Reconcile(t.Context(), clusterKey); err != nil || result.RequeueAfter != 0 {
+		t.Errorf("again after %s, error %v; want rest", result.RequeueAfter, err)
+	}
+	if len(w.node(t, "a").Spec.Taints) != 1 {
+		t.Errorf("taints %v", w.node(t, "a").Spec.Taints)
+	}
+	w.writes = nil
+	if _, err := r.Reconcile(t.Context(), clusterKey); err != nil || len(w.writes) > 0 {
+		t.Errorf("a pass over what is as it should be: error %v, writes %v", err, w.writes)
+	}
+}
+
+func TestReconcileReturnsErrorsOfWritesAndKeepsThePlansWakeUpTime(t *testing.T) {
+	w := newWorld(t, fleet(v1alpha1.ModeEnforce, "a")...)
+	w.refuse = func(write string) error {
+		if write == "patch status RebootPolicy p" {
+			return apierrors.NewInternalError(errors.New("down"))
+		}
+		return nil
+	}
+	r := newReconciler(w, &fakePods{pods: map[string][]*corev1.Pod{"a": {}}})
+	if _, err := r.Reconcile(t.Context(), clusterKey); err == nil {
+		t.Error("no error")
+	}
+	if wake := r.limiter.wake.Load(); wake <= 0 {
+		t.Error("the wake-up time at the end of the drain was forgotten")
+	}
+}
+
+func TestReconcileReturnsErrorsOfReads(t *testing.T) {
+	w := newWorld(t, fleet(v1alpha1.ModePaused, "a")...)
+	base, _ := w.Client.(client.WithWatch)
+	r := newReconciler(w, &fakePods{})
+	r.reader.live = interceptor.NewClient(base, interceptor.Funcs{
+		Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+			return apierrors.NewInternalError(errors.New("down"))
+		},
+	})
+	if _, err := r.Reconcile(t.Context(), clusterKey); err == nil || !strings.Contains(err.Error(), "slots") || len(w.writes) > 0 {
+		t.Errorf("error %v, writes %v; want one about the slots and no writes", err, w.writes)
+	}
+}
+
+func TestReconcileReadsThePodsThatAPlanAsksForWithinThePass(t *testing.T) {
+	w := newWorld(t, fleet(v1alpha1.ModeEnforce, "a", "b")...)
+	pods := &fakePods{pods: map[string][]*corev1.Pod{"a": {}, "b": {}}}
+	r := newReconciler(w, pods)
+	if _, err := r.Reconcile(t.Context(), clusterKey); err != nil {
+		t.Fatal(err)
+	}
+	order := w.reboot(t, "ra").Status.Order
+	if order == nil || order.Action != v1alpha1.ActionDrain {
+		t.Errorf("order %v, want a drain", order)
+	}
+	if diff := cmp.Diff(sets.New("a"), pods.kept); diff != "" {
+		t.Errorf("pods known (-want +got):\n%s", diff)
+	}
+	if _, err := r.Reconcile(t.Context(), clusterKey); err != nil {
+		t.Fatal(err)
+	}
+	if len(pods.kept) > 0 {
+		t.Errorf("pods of %v are still known", pods.kept)
+	}
+}
+
+func TestReconcileStartsNothingWithoutThePodsAndDoesTheRest(t *testing.T) {
+	w := newWorld(t, fleet(v1alpha1.ModeEnforce, "a")...)
+	unread := errors.New("no pods")
+	r := newReconciler(w, &fakePods{err: unread})
+	if _, err := r.Reconcile(t.Context(), clusterKey); !errors.Is(err, unread) {
+		t.Errorf("error %v, want that of the pods", err)
+	}
+	node := w.node(t, "a")
+	if node.Spec.Unschedulable || len(node.Spec.Taints) != 1 {
+		t.Errorf("cordoned %t, taints %v; want the taint alone", node.Spec.Unschedulable, node.Spec.Taints)
+	}
+}

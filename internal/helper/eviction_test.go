@@ -1,0 +1,182 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+func TestWhichPodsHaveToGo(t *testing.T) {
+	for name, test := range map[string]struct {
+		pod      *corev1.Pod
+		selector string
+		want     bool
+	}{
+		"a replica":                               {pod: newPod("a", ownedBy("ReplicaSet", "web")), want: true},
+		"a pod that nothing controls":             {pod: newPod("a"), want: true},
+		"a finished pod":                          {pod: newPod("a", phase(corev1.PodSucceeded)), want: true},
+		"a pod of a DaemonSet stays":              {pod: newPod("a", ownedBy("DaemonSet", "there")), want: false},
+		"a finished pod of a DaemonSet":           {pod: newPod("a", ownedBy("DaemonSet", "there"), phase(corev1.PodFailed)), want: true},
+		"a pod whose DaemonSet is gone":           {pod: newPod("a", ownedBy("DaemonSet", "gone")), want: true},
+		"a static pod's mirror stays":             {pod: newPod("a", isMirror), want: false},
+		"a pod that the selector selects":         {pod: newPod("a", labeled("app", "x")), selector: "app=x", want: true},
+		"a pod that the selector does not select": {pod: newPod("a", labeled("app", "y")), selector: "app=x", want: false},
+		"a pod with an emptyDir":                  {pod: newPod("a", withEmptyDir), want: true},
+		"a DaemonSet of another API group is not one": {pod: newPod("a", ownedBy("DaemonSet", "there"), func(p *corev1.Pod) {
+			p.OwnerReferences[0].APIVersion = "example.com/v1"
+		}), want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				pods := newFakePods(test.pod)
+				pods.daemonSets["there"] = nil
+				run := startDrain(t, pods, v1alpha1.DrainOrder{PodSelector: test.selector})
+				if got := run.state.get(); !got.done || got.err != nil {
+					t.Fatalf("done %v, error %v", got.done, got.err)
+				}
+				if got := len(pods.takeAsked()) > 0; got != test.want {
+					t.Errorf("evicted is %v, want %v", got, test.want)
+				}
+			})
+		})
+	}
+}
+
+func withEmptyDir(p *corev1.Pod) {
+	p.Spec.Volumes = []corev1.Volume{{VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
+}
+
+func TestADaemonSetThatCannotBeReadHoldsTheDrainAndIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pods := newFakePods(newPod("a", ownedBy("DaemonSet", "log")), newPod("b", ownedBy("DaemonSet", "log")),
+			newPod("c", ownedBy("DaemonSet", "cni")))
+		for _, name := range []string{"cni", "log"} {
+			pods.daemonSets[name] = errors.New("forbidden")
+		}
+		run := startDrain(t, pods, v1alpha1.DrainOrder{})
+		if got := run.state.get().message; got != "get DaemonSet default/cni: forbidden; get DaemonSet default/log: forbidden" {
+			t.Errorf("message %q", got)
+		}
+		if got := pods.lookups.Load(); got != 2 {
+			t.Errorf("%d lookups, want one of each", got)
+		}
+		pods.mu.Lock()
+		clear(pods.daemonSets)
+		pods.daemonSets["cni"], pods.daemonSets["log"] = nil, nil
+		pods.mu.Unlock()
+		pass(1200 * time.Millisecond)
+		run.want(t, true, v1alpha1.DrainProgress{})
+		wantAsked(t, pods)
+	})
+}
+
+func TestARefusedEvictionIsRepeatedAndNamesTheBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pods := newFakePods(newPod("a"), newPod("b"))
+		pods.refuse["a"] = budgetRefusal("web")
+		run := startDrain(t, pods, v1alpha1.DrainOrder{})
+		wantAsked(t, pods, "a", "b")
+		pass(900 * time.Millisecond)
+		wantAsked(t, pods)
+		pass(300 * time.Millisecond)
+		wantAsked(t, pods, "a")
+		run.want(t, false, v1alpha1.DrainProgress{Total: 2, Remaining: 1, Refused: []v1alpha1.RefusedPod{{
+			Namespace: "default", Name: "a", By: "PodDisruptionBudget web",
+			Message: "The disruption budget web needs 3 healthy pods and has 3 currently",
+		}}})
+		pass(2 * time.Minute)
+		if asked := len(pods.takeAsked()); asked < 10 || asked > 15 {
+			t.Errorf("asked %d times in two minutes, want 10 to 15: the pause grows to 10 to 12 seconds and no further", asked)
+		}
+		pods.allow("a")
+		pass(12 * time.Second)
+		run.want(t, true, v1alpha1.DrainProgress{Total: 2})
+	})
+}
+
+func TestAnyOtherRefusalIsShownAndTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pods := newFakePods(newPod("a"))
+		pods.refuse["a"] = apierrors.NewInternalError(errors.New("this pod has more than one PodDisruptionBudget"))
+		run := startDrain(t, pods, v1alpha1.DrainOrder{})
+		run.want(t, false, v1alpha1.DrainProgress{Total: 1, Remaining: 1})
+		pass(2 * time.Second)
+		run.want(t, false, v1alpha1.DrainProgress{Total: 1, Remaining: 1, Refused: []v1alpha1.RefusedPod{{
+			Namespace: "default", Name: "a", Message: "Internal error occurred: this pod has more than one PodDisruptionBudget",
+		}}})
+		pods.allow("a")
+		pass(12 * time.Second)
+		run.want(t, true, v1alpha1.DrainProgress{Total: 1})
+	})
+}
+
+func TestAtMostSixteenEvictionsAreAskedForAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pods := &slowPods{fakePods: newFakePods(), release: make(chan struct{})}
+		for i := range 20 {
+			pods.put(newPod(fmt.Sprint("p", i)))
+		}
+		run := startDrain(t, pods.fakePods, v1alpha1.DrainOrder{}, func(o *drainOptions) { o.api = pods })
+		if got := pods.atOnce.Load(); got != 16 {
+			t.Errorf("%d at once, want 16", got)
+		}
+		close(pods.release)
+		pass(0)
+		run.want(t, true, v1alpha1.DrainProgress{Total: 20})
+	})
+}
+
+// slowPods answers no eviction before release.
+type slowPods struct {
+	*fakePods
+	release chan struct{}
+	atOnce  atomic.Int32
+}
+
+func (s *slowPods) Evict(ctx context.Context, pod *corev1.Pod, grace *int64) error {
+	s.atOnce.Add(1)
+	<-s.release
+	return s.fakePods.Evict(ctx, pod, grace)
+}
+
+func TestATerminatingPodIsEvictedOnlyToShortenItsGracePeriod(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pods := newFakePods(newPod("a", terminating(time.Now().Add(time.Hour))))
+		startDrain(t, pods, v1alpha1.DrainOrder{})
+		wantAsked(t, pods)
+		startDrain(t, pods, v1alpha1.DrainOrder{GracePeriodSeconds: ptr.To[int32](1)})
+		wantAsked(t, pods, "a")
+	})
+}
+
+func TestRefusalMessagesOfTheAPIServer(t *testing.T) {
+	for message, want := range map[string]string{
+		"The disruption budget web needs 3 healthy pods and has 3 currently":    "PodDisruptionBudget web",
+		"The disruption budget web-a.b is still being processed by the server.": "PodDisruptionBudget web-a.b",
+		"The disruption budget web does not allow evicting pods currently":      "PodDisruptionBudget web",
+		"Something that a later version says":                                   "PodDisruptionBudget",
+	} {
+		err := apierrors.NewTooManyRequests("Cannot evict pod", 0)
+		err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: policyv1.DisruptionBudgetCause, Message: message}}
+		if got := refusal(newPod("a"), err).By; got != want {
+			t.Errorf("%q: by %q, want %q", message, got, want)
+		}
+	}
+	long := refusal(newPod("a"), errors.New(strings.Repeat("x", 1000)))
+	if len(long.Message) != 512 || long.By != "" {
+		t.Errorf("%d characters by %q", len(long.Message), long.By)
+	}
+}
