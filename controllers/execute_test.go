@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -207,6 +208,25 @@ func TestExecuteGoesOnWithOtherNodesWhenAWriteForOneFails(t *testing.T) {
 				t.Errorf("events (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestExecuteMeasuresOnlyWhatWasWritten(t *testing.T) {
+	w := newWorld(t, newNode("a"), newReboot("ra", "a"))
+	e, _ := newExecutor(w)
+	s := w.read(t)
+	work := start(t, s, "ra")
+	work.Reboots[0].AddFinalizer, work.Patch = false, nil
+	work.Reboots[0].Status.TaintLeadSeconds = ptr.To[int64](5)
+	w.refuse = func(string) error { return apierrors.NewInternalError(errors.New("down")) }
+	e.execute(t.Context(), s, &plan.Plan{Work: []plan.NodeWork{work}}, testNow)
+	if got := testutil.CollectAndCount(e.numbers.taintLead); got != 0 {
+		t.Errorf("%d taint leads after a status that was not written, want none", got)
+	}
+	w.refuse = func(string) error { return nil }
+	e.execute(t.Context(), s, &plan.Plan{Work: []plan.NodeWork{work}}, testNow)
+	if got := testutil.CollectAndCount(e.numbers.taintLead); got != 1 {
+		t.Errorf("%d taint leads, want 1", got)
 	}
 }
 

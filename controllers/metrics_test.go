@@ -131,6 +131,7 @@ func TestNumbersForgetAPolicyThatIsGone(t *testing.T) {
 		n.observe(before, status(func(s *v1alpha1.NodeRebootStatus) {
 			s.PolicyName, s.TaintLeadSeconds = policy, ptr.To[int64](1)
 			s.Outcome, s.OutcomeReason = v1alpha1.OutcomeCancelled, "NeedWithdrawn"
+			s.Failures = &v1alpha1.Failures{Count: 1, LastReason: "DrainTimedOut"}
 		}))
 	}
 	n.keepPolicies([]*v1alpha1.RebootPolicy{newPolicy("q")})
@@ -143,8 +144,8 @@ reboot_operator_reboots_total{outcome="Cancelled",policy="q",reason="NeedWithdra
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "reboot_operator_reboots_total"); err != nil {
 		t.Error(err)
 	}
-	if got := testutil.CollectAndCount(n.taintLead); got != 2 {
-		t.Errorf("%d taint lead histograms, want 2", got)
+	if leads, failed := testutil.CollectAndCount(n.taintLead), testutil.CollectAndCount(n.attemptsFailed); leads != 2 || failed != 2 {
+		t.Errorf("%d taint leads and %d failed attempts, want 2 of each", leads, failed)
 	}
 }
 

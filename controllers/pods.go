@@ -102,9 +102,8 @@ func (p *podProjection) controller(ctx context.Context, pod *corev1.Pod) (*plan.
 // deployment finds the Deployment of a ReplicaSet by name: the Deployment controller names a ReplicaSet after its Deployment and the
 // template's hash, and puts the hash on the pods as a label. That saves a cache of all ReplicaSets.
 func (p *podProjection) deployment(ctx context.Context, pod *corev1.Pod, replicaSet string) (*plan.WorkloadKey, error) {
-	hash := pod.Labels[appsv1.DefaultDeploymentUniqueLabelKey]
-	name, ok := strings.CutSuffix(replicaSet, "-"+hash)
-	if hash == "" || !ok {
+	name, ok := strings.CutSuffix(replicaSet, "-"+pod.Labels[appsv1.DefaultDeploymentUniqueLabelKey])
+	if !ok {
 		return nil, nil
 	}
 	var deployment appsv1.Deployment

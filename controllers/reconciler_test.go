@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -74,6 +75,9 @@ func TestReconcileTriesAgainSoonAndQuietlyAfterAConflictAndRestsWhenAllIsWritten
 	if _, err := r.Reconcile(t.Context(), clusterKey); err != nil || len(w.writes) > 0 {
 		t.Errorf("a pass over what is as it should be: error %v, writes %v", err, w.writes)
 	}
+	if again := r.limiter.afterStale(clusterKey); again != firstRetry {
+		t.Errorf("the next conflict waits %s, want %s again", again, firstRetry)
+	}
 }
 
 func TestReconcileReturnsErrorsOfWritesAndKeepsThePlansWakeUpTime(t *testing.T) {
@@ -104,6 +108,23 @@ func TestReconcileReturnsErrorsOfReads(t *testing.T) {
 	})
 	if _, err := r.Reconcile(t.Context(), clusterKey); err == nil || !strings.Contains(err.Error(), "slots") || len(w.writes) > 0 {
 		t.Errorf("error %v, writes %v; want one about the slots and no writes", err, w.writes)
+	}
+}
+
+func TestReconcileForgetsTheNumbersOfAPolicyThatIsGone(t *testing.T) {
+	w := newWorld(t, newPolicy("p"))
+	r := newReconciler(w, &fakePods{})
+	r.numbers.reboots.WithLabelValues("p", "Succeeded", "Proved").Inc()
+	for _, want := range []int{1, 0} {
+		if _, err := r.Reconcile(t.Context(), clusterKey); err != nil {
+			t.Fatal(err)
+		}
+		if got := testutil.CollectAndCount(r.numbers.reboots); got != want {
+			t.Errorf("%d counters, want %d", got, want)
+		}
+		if err := w.Delete(t.Context(), newPolicy("p")); client.IgnoreNotFound(err) != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

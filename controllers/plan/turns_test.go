@@ -191,7 +191,7 @@ func TestPoliciesShareTheirZones(t *testing.T) {
 }
 
 func TestSoakHoldsAlthoughAnotherPolicyIsInTheNextZone(t *testing.T) {
-	s := twoPools(t, []policyOption{soak(600)}, nil)
+	s := twoPools(t, []policyOption{soak(300)}, nil)
 	s.Reboots = slices.DeleteFunc(s.Reboots, func(r *v1alpha1.NodeReboot) bool { return r.Name == "rgreen1" })
 	s.settle()
 	s.prove("blue1")
@@ -201,7 +201,7 @@ func TestSoakHoldsAlthoughAnotherPolicyIsInTheNextZone(t *testing.T) {
 	if got := s.reboot("rblue2").Status.Reason; got != v1alpha1.ReasonZoneSoaking {
 		t.Errorf("reason %s", got)
 	}
-	s.advance(10 * time.Minute)
+	s.advance(5 * time.Minute)
 	if got := s.underWay(); got != "blue2 green2" {
 		t.Errorf("under way after the soak: %q", got)
 	}

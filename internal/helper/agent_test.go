@@ -377,29 +377,3 @@ func TestARestartedHelperKnowsWhatItRecorded(t *testing.T) {
 		}
 	})
 }
-
-func TestAHelperIsReadyWhenItKnowsItsNodeReboots(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		a := &agent{reboots: newMirror[*v1alpha1.NodeReboot](), source: w.reboots}
-		w.reboots.breakWatches(errors.New("forbidden"))
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		go a.follow(ctx)
-		synctest.Wait()
-		if err := a.ready(); err == nil || !strings.Contains(err.Error(), "forbidden") {
-			t.Errorf("ready says %v", err)
-		}
-		w.reboots.breakWatches(nil)
-		pass(time.Minute)
-		if err := a.ready(); err != nil {
-			t.Errorf("ready says %v", err)
-		}
-	})
-}
-
-func TestOptionsAreChecked(t *testing.T) {
-	if err := Run(t.Context(), Options{}); err == nil {
-		t.Error("options without anything are accepted")
-	}
-}

@@ -56,7 +56,7 @@ func (s *shared[T]) edit(change func(*T)) {
 
 // pass lets the bubble's clock run for d, then waits until everything that follows from it is done. Nothing sleeps for real.
 func pass(d time.Duration) {
-	time.Sleep(d)
+	<-time.After(d)
 	synctest.Wait()
 }
 

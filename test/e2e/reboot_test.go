@@ -22,7 +22,7 @@ var _ = Describe("A reboot that is required", func() {
 		expectProved(p.hosts[0], reboot)
 		expectLeftAsFound(p.hosts[0])
 		Expect(p.hosts[0].RebootsAccepted()).To(Equal(1))
-		Expect(reboot.Finalizers).To(BeEmpty())
+		Eventually(func(g Gomega) { g.Expect(theReboot(g, p.hosts[0].Name()).Finalizers).To(BeEmpty()) }).Should(Succeed())
 		Eventually(func(g Gomega) {
 			g.Expect(eventsOf(g, reboot.Name)).To(ContainElements(
 				v1alpha1.ReasonDraining, v1alpha1.ReasonRebooting, v1alpha1.ConditionRebooted, v1alpha1.ReasonProved))

@@ -45,11 +45,11 @@ var _ = BeforeSuite(func() {
 	startManager()
 })
 
-// startManager starts the manager that all stories share.
-func startManager(args ...string) {
+// startManager starts the manager that all stories share. It elects no leader, for the lease of one that was killed would have to run out.
+func startManager() {
 	GinkgoHelper()
 	var err error
-	manager, err = cluster.StartManager(ctx, testbed.ManagerOptions{Args: args})
+	manager, err = cluster.StartManager(ctx, testbed.ManagerOptions{Args: []string{"--leader-elect=false"}})
 	Expect(err).NotTo(HaveOccurred())
 }
 
