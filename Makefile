@@ -20,6 +20,7 @@ GOLANGCI_LINT := go tool -modfile=hack/tools/lint/go.mod golangci-lint-kube-api-
 MODULES := . hack/tools hack/tools/lint test/testbed/components
 GENERATED := api/v1alpha1/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml
 
+# Results are not cached (-count=1): Go does not see which manifests kubectl read.
 # The programs of the control plane that tests run on: a folder named by KUBEBUILDER_ASSETS, or built once, which takes minutes.
 WITH_ASSETS = assets=$$(go run ./hack/assets) && KUBEBUILDER_ASSETS=$$assets
 
@@ -76,12 +77,12 @@ test-unit: ## Run what needs no API server, with the race detector.
 
 .PHONY: test-envtest
 test-envtest: ## Run what needs an API server: kinds, rights, controller, helper, testbed.
-	$(WITH_ASSETS) go test -race ./controllers ./internal/...
-	$(WITH_ASSETS) go test $$(go list ./test/... | grep -v /test/e2e)
+	$(WITH_ASSETS) go test -count=1 -race ./controllers ./internal/...
+	$(WITH_ASSETS) go test -count=1 $$(go list ./test/... | grep -v /test/e2e)
 
 .PHONY: test-e2e
 test-e2e: ## Run whole rollouts on the testbed.
-	$(WITH_ASSETS) go test -timeout 60m ./test/e2e/...
+	$(WITH_ASSETS) go test -count=1 -timeout 60m ./test/e2e/...
 
 .PHONY: demo
 demo: ## Watch a rollout on the testbed (NODES=, ZONES=, REBOOT_SECONDS=, POLICY=file).

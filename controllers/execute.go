@@ -96,26 +96,40 @@ func (e *executor) execute(ctx context.Context, s *snapshot, p *plan.Plan, now t
 func (e *executor) writeNode(ctx context.Context, s *snapshot, work *plan.NodeWork, now time.Time) error {
 	node := s.nodes[work.Node]
 	reboots := make([]*v1alpha1.NodeReboot, len(work.Reboots))
-	for i := range work.Reboots {
-		var err error
-		if reboots[i], err = e.addFinalizer(ctx, &work.Reboots[i]); err != nil {
-			return err
+	each := func(write func(i int, change *plan.RebootChange) error) func() error {
+		return func() error {
+			for i := range work.Reboots {
+				if err := write(i, &work.Reboots[i]); err != nil {
+					return err
+				}
+			}
+			return nil
 		}
 	}
-	if err := e.patchNode(ctx, node, work.Patch); err != nil {
-		return err
+	patchFirst, patchLast := func() error { return e.patchNode(ctx, node, work.Patch) }, func() error { return nil }
+	if work.Patch != nil && work.Patch.Uncordons() {
+		patchFirst, patchLast = patchLast, patchFirst
 	}
-	for i := range work.Reboots {
-		var err error
-		if reboots[i], err = e.writeReboot(ctx, node, reboots[i], &work.Reboots[i]); err != nil {
+	return inOrder(
+		each(func(i int, change *plan.RebootChange) (err error) {
+			reboots[i], err = e.addFinalizer(ctx, change)
 			return err
-		}
-	}
-	if err := e.patchMaintenance(ctx, node, work.Maintenance, now); err != nil {
-		return err
-	}
-	for i := range work.Reboots {
-		if err := e.removeFinalizer(ctx, reboots[i], &work.Reboots[i]); err != nil {
+		}),
+		patchFirst,
+		each(func(i int, change *plan.RebootChange) (err error) {
+			reboots[i], err = e.writeReboot(ctx, node, reboots[i], change)
+			return err
+		}),
+		patchLast,
+		func() error { return e.patchMaintenance(ctx, node, work.Maintenance, now) },
+		each(func(i int, change *plan.RebootChange) error { return e.removeFinalizer(ctx, reboots[i], change) }),
+	)
+}
+
+// inOrder makes writes one after the other, up to the first that fails.
+func inOrder(writes ...func() error) error {
+	for _, write := range writes {
+		if err := write(); err != nil {
 			return err
 		}
 	}

@@ -307,6 +307,21 @@ func TestExecuteRemovesTheFinalizerLastAndKeepsThoseOfOthers(t *testing.T) {
 	}
 }
 
+func TestExecuteDoesNotTakeAwayAFinalizerThatItHasNotSeen(t *testing.T) {
+	w := newWorld(t, newNode("a"), newReboot("ra", "a"))
+	e, _ := newExecutor(w)
+	s := w.read(t)
+	changed := w.reboot(t, "ra")
+	changed.Finalizers = []string{"example.com/other"}
+	if err := w.Update(t.Context(), changed); err != nil {
+		t.Fatal(err)
+	}
+	result := e.execute(t.Context(), s, &plan.Plan{Work: []plan.NodeWork{start(t, s, "ra")}}, testNow)
+	if diff := cmp.Diff([]string{"example.com/other"}, w.reboot(t, "ra").Finalizers); diff != "" || !result.stale {
+		t.Errorf("stale %t, finalizers (-want +got):\n%s", result.stale, diff)
+	}
+}
+
 func TestExecutePrunesOnlyTheNodeRebootThatThePlanWasAbout(t *testing.T) {
 	w := newWorld(t, newReboot("old", "a"), newReboot("new", "a"))
 	e, _ := newExecutor(w)
@@ -336,7 +351,8 @@ func TestExecuteWritesPolicyStatusesAndTellsAboutThem(t *testing.T) {
 	e, recorder := newExecutor(w)
 	s := w.read(t)
 	result := e.execute(t.Context(), s, &plan.Plan{Policies: []plan.PolicyChange{{
-		Object: s.Policies[0], Status: v1alpha1.RebootPolicyStatus{Nodes: 7}, Events: []plan.Event{{Warning: true, Reason: "Halted", Message: "m"}},
+		Object: s.Policies[0], Status: v1alpha1.RebootPolicyStatus{Nodes: 7},
+		Events: []plan.Event{{Warning: true, Reason: "Halted", Message: "m"}},
 	}}}, testNow)
 	if result.err() != nil {
 		t.Fatal(result.err())
@@ -393,7 +409,9 @@ func TestNodePatchChangesWhatItNamesAndNothingElse(t *testing.T) {
 			plan.NodePatch{Unschedulable: ptr.To(false), CordonedFor: ptr.To("")},
 			`{"metadata":{"annotations":{"reboot-operator.io/cordoned-for":null}},"spec":{"unschedulable":null}}`,
 		},
-		"annotation alone": {plan.NodePatch{CordonedFor: ptr.To("")}, `{"metadata":{"annotations":{"reboot-operator.io/cordoned-for":null}}}`},
+		"annotation alone": {
+			plan.NodePatch{CordonedFor: ptr.To("")}, `{"metadata":{"annotations":{"reboot-operator.io/cordoned-for":null}}}`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			patch, err := nodePatch(node, &test.change)

@@ -104,9 +104,11 @@ func TestTransitionsAreToldOnceInTheOrderInWhichTheyHappen(t *testing.T) {
 		"rest": {begun, done, []string{
 			"node drained", "reboot ordered", "node is back", "node is healthy", "attempt ended", "reboot succeeded",
 		}},
-		"stalled":   {begun, stalled, []string{"attempt stalled"}},
-		"failed":    {pending, status(func(s *v1alpha1.NodeRebootStatus) { s.Outcome = v1alpha1.OutcomeFailed }), []string{"reboot failed"}},
-		"cancelled": {pending, status(func(s *v1alpha1.NodeRebootStatus) { s.Outcome = v1alpha1.OutcomeCancelled }), []string{"reboot cancelled"}},
+		"stalled": {begun, stalled, []string{"attempt stalled"}},
+		"failed":  {pending, status(func(s *v1alpha1.NodeRebootStatus) { s.Outcome = v1alpha1.OutcomeFailed }), []string{"reboot failed"}},
+		"cancelled": {
+			pending, status(func(s *v1alpha1.NodeRebootStatus) { s.Outcome = v1alpha1.OutcomeCancelled }), []string{"reboot cancelled"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string

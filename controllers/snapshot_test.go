@@ -114,9 +114,15 @@ func TestPodsBelongToTheirControllersAndToEveryBudgetThatCoversThem(t *testing.T
 			newPod("gone-5d4-x", ownedBy("ReplicaSet", "gone-5d4"), labeled(hash, "5d4"), labeled("app", "db")), nil,
 		},
 		"of a ReplicaSet alone": {newPod("rs-x", ownedBy("ReplicaSet", "web"), labeled("app", "db")), nil},
-		"of a StatefulSet":      {newPod("db-0", ownedBy("StatefulSet", "db"), labeled("app", "db")), []plan.WorkloadKey{key(v1alpha1.WorkloadStatefulSet, "db")}},
-		"of a DaemonSet":        {newPod("ds-x", ownedBy("DaemonSet", "ds"), labeled("app", "db")), []plan.WorkloadKey{key(v1alpha1.WorkloadDaemonSet, "ds")}},
-		"of nothing":            {newPod("bare", labeled("app", "db")), nil},
+		"of a StatefulSet": {
+			newPod("db-0", ownedBy("StatefulSet", "db"), labeled("app", "db")),
+			[]plan.WorkloadKey{key(v1alpha1.WorkloadStatefulSet, "db")},
+		},
+		"of a DaemonSet": {
+			newPod("ds-x", ownedBy("DaemonSet", "ds"), labeled("app", "db")),
+			[]plan.WorkloadKey{key(v1alpha1.WorkloadDaemonSet, "ds")},
+		},
+		"of nothing": {newPod("bare", labeled("app", "db")), nil},
 		"of another kind's type": {newPod("other", labeled("app", "db"), func(p *corev1.Pod) {
 			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "example.com/v1", Kind: "StatefulSet", Name: "db", Controller: ptr.To(true)}}
 		}), nil},

@@ -90,12 +90,14 @@ var _ = Describe("The operator", func() {
 			BootID: "boot-2", BootTime: ptr.To(metav1.NowMicro()), Sentinel: v1alpha1.SentinelNotRequired,
 		})
 		Eventually(rebootNamed(ctx, "r1")).Should(HaveField("Status.Reason", v1alpha1.ReasonDaemonSetsNotReady))
+		atRest(seen)
 		patchStatus(ctx, agent, func() {
 			agent.Status.Conditions[0].Status = corev1.ConditionTrue
 			agent.Status.Conditions[0].LastTransitionTime = metav1.Now()
 		})
 		Eventually(rebootNamed(ctx, "r1")).Should(HaveField("Status.Reason", v1alpha1.ReasonWorkloadsNotReady))
 		Expect(slots(ctx)()).To(HaveKey("n1"))
+		atRest(seen)
 		Expect(seen.podWatches.Load()).To(Equal(int32(1)))
 		setReady(ctx, web, 1)
 
@@ -123,6 +125,15 @@ var _ = Describe("The operator", func() {
 		Consistently(func() []string { return seen.since(requests) }).WithTimeout(2 * time.Second).Should(BeEmpty())
 		Expect(seen.passes()).To(Equal(passes))
 		Expect(seen.podWatches.Load()).To(BeZero())
+		Expect(seen.watched()).To(Equal([]string{
+			"/api/v1/namespaces/operator/pods",
+			"/api/v1/nodes",
+			"/apis/apps/v1/deployments",
+			"/apis/apps/v1/statefulsets",
+			"/apis/policy/v1/poddisruptionbudgets",
+			"/apis/reboot-operator.io/v1alpha1/nodereboots",
+			"/apis/reboot-operator.io/v1alpha1/rebootpolicies",
+		}), "neither all pods nor ConfigMaps are cached")
 	})
 
 	It("uncordons a node whose NodeReboot is deleted while it drains", func(ctx context.Context) {
@@ -384,12 +395,12 @@ func eventReasons(ctx context.Context) func() []string {
 	}
 }
 
-// atRest waits until an operator has finished what it still had to do.
+// atRest waits until an operator has finished what it still had to do, so that what happens next is because of what the test does next.
 func atRest(seen *traffic) {
-	last := seen.count()
+	last := seen.passes() + 1 // so that the first look is never the last
 	Eventually(func() bool {
 		before := last
-		last = seen.count()
+		last = seen.passes()
 		return before == last
-	}).WithPolling(500 * time.Millisecond).Should(BeTrue())
+	}).WithPolling(300 * time.Millisecond).Should(BeTrue())
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -116,6 +117,8 @@ type traffic struct {
 	registry *prometheus.Registry
 	mu       sync.Mutex
 	requests []string
+	// watches are the paths of all watches but those of single nodes' pods.
+	watches []string
 	// podWatches is how many watches of single nodes' pods are open.
 	podWatches atomic.Int32
 }
@@ -126,13 +129,19 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 func (t *traffic) watch(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
-		if r.URL.Query().Get("watch") == "" {
-			t.mu.Lock()
+		query := r.URL.Query()
+		watching := query.Get("watch") != ""
+		ofNode := strings.Contains(query.Get("fieldSelector"), "spec.nodeName")
+		t.mu.Lock()
+		switch {
+		case !watching:
 			t.requests = append(t.requests, r.Method+" "+r.URL.Path)
-			t.mu.Unlock()
+		case !ofNode:
+			t.watches = append(t.watches, r.URL.Path)
 		}
+		t.mu.Unlock()
 		response, err := next.RoundTrip(r)
-		if err == nil && r.URL.Query().Get("watch") != "" && strings.Contains(r.URL.Query().Get("fieldSelector"), "spec.nodeName") {
+		if err == nil && watching && ofNode {
 			t.podWatches.Add(1)
 			response.Body = &countedBody{ReadCloser: response.Body, open: &t.podWatches}
 		}
@@ -156,6 +165,13 @@ func (t *traffic) count() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.requests)
+}
+
+// watched are the paths that are watched.
+func (t *traffic) watched() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Compact(slices.Sorted(slices.Values(t.watches)))
 }
 
 // since are the requests after the first so many.

@@ -291,7 +291,7 @@ func (p *pass) stall(r *rebootView, reason, message string) {
 	}
 	r.next.Order = nil
 	r.editAttempt(func(a *v1alpha1.Attempt) {
-		a.StalledTime, a.Result, a.Message = p.stamp(), reason, message
+		a.StalledTime, a.Result, a.Message = p.stamp(), reason, bounded(message)
 	})
 	r.emit(Event{Warning: true, Reason: reason, Message: message, OnNode: true})
 }
@@ -300,7 +300,7 @@ func (p *pass) stall(r *rebootView, reason, message string) {
 func (p *pass) endAttempt(r *rebootView, reason, message string) {
 	r.next.Order = nil
 	r.editAttempt(func(a *v1alpha1.Attempt) {
-		a.EndedTime, a.StalledTime, a.Result, a.Message = p.stamp(), nil, reason, message
+		a.EndedTime, a.StalledTime, a.Result, a.Message = p.stamp(), nil, reason, bounded(message)
 	})
 	if r.node != nil && r.node.open == r {
 		r.node.open = nil
@@ -314,7 +314,7 @@ func (p *pass) fail(r *rebootView, reason, message string) {
 		failures = *r.next.Failures
 	}
 	failures.Count++
-	failures.LastTime, failures.LastReason, failures.LastMessage = *p.stamp(), reason, message
+	failures.LastTime, failures.LastReason, failures.LastMessage = *p.stamp(), reason, bounded(message)
 	r.next.Failures = &failures
 	p.endAttempt(r, reason, message)
 	if policy := r.policy(); policy != nil && failures.Count >= ptr.Deref(policy.spec.Failure.MaxAttempts, 0) {

@@ -133,7 +133,7 @@ func (p *pass) endIfRebootedMeanwhile(r *rebootView) {
 
 // complete ends the NodeReboot.
 func (p *pass) complete(r *rebootView, outcome v1alpha1.Outcome, reason, message string) {
-	r.next.Outcome, r.next.OutcomeReason, r.next.OutcomeMessage = outcome, reason, message
+	r.next.Outcome, r.next.OutcomeReason, r.next.OutcomeMessage = outcome, reason, bounded(message)
 	r.next.CompletionTime = p.stamp()
 	r.next.Order = nil
 	r.wait = verdict{}

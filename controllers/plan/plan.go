@@ -157,7 +157,10 @@ func (r *rebootView) editAttempt(change func(*v1alpha1.Attempt)) {
 	r.next.Attempt = &attempt
 }
 
-func (r *rebootView) emit(event Event) { r.events = append(r.events, event) }
+func (r *rebootView) emit(event Event) {
+	event.Message = bounded(event.Message)
+	r.events = append(r.events, event)
+}
 
 // wakeAt asks for a look at t, if that is still to come.
 func (p *pass) wakeAt(t time.Time) {

@@ -132,7 +132,7 @@ func policyEvents(before, after []metav1.Condition) []Event {
 			continue
 		}
 		if old := meta.FindStatusCondition(before, c.Type); old == nil || old.Reason != c.Reason {
-			events = append(events, Event{Warning: true, Reason: c.Reason, Message: c.Message})
+			events = append(events, Event{Warning: true, Reason: c.Reason, Message: bounded(c.Message)})
 		}
 	}
 	return events

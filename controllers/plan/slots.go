@@ -7,12 +7,12 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// keepGrants keeps the grants that still count. An entry is dropped only when the attempt that it names has ended, or its NodeReboot is
-// gone; so an entry that this manager does not understand, because what it sees is old, still counts.
+// keepGrants keeps the grants that still count. An entry is dropped only when the attempt that it names is recorded as ended, or its
+// NodeReboot is gone. Neither is ever undone, so an entry that this manager does not understand, because what it sees is old, still counts.
 func (p *pass) keepGrants() {
 	for name, slot := range p.snapshot.Slots {
 		r := p.byUID[slot.UID]
-		if slot.Gone || r != nil && (r.complete() || r.ended(slot.Attempt)) {
+		if slot.Gone || r != nil && r.ended(slot.Attempt) {
 			continue
 		}
 		p.slots[name] = slot
@@ -27,10 +27,25 @@ func (p *pass) resumeGrants() {
 	for _, name := range slices.Sorted(maps.Keys(p.slots)) {
 		slot := p.slots[name]
 		r := p.byUID[slot.UID]
-		if r != nil && r.waiting() && r.node != nil && !r.nodeGone() && r.lastAttempt() < slot.Attempt && r.node.open == nil {
+		switch {
+		case r == nil || r.lastAttempt() >= slot.Attempt:
+		case r.complete():
+			p.endUnused(r, slot)
+		case r.waiting() && r.node != nil && !r.nodeGone() && r.node.open == nil:
 			p.resume(r, slot)
 		}
 	}
+}
+
+// endUnused records that an attempt for which a slot was granted will never begin, for its NodeReboot is complete. That alone frees no slot:
+// another manager may have opened the NodeReboot again.
+func (p *pass) endUnused(r *rebootView, slot Slot) {
+	attempt := v1alpha1.Attempt{GrantedTime: *p.stamp(), EndedTime: p.stamp(), Result: r.next.OutcomeReason}
+	if r.next.Attempt != nil {
+		attempt = *r.next.Attempt
+	}
+	attempt.Number = slot.Attempt
+	r.next.Attempt = &attempt
 }
 
 // ended: that attempt ended, or a later one began.

@@ -53,6 +53,10 @@ func TestSlotsHoldWhatCounts(t *testing.T) {
 			policy: paused, reboot: newReboot("ra", "a", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, 0)),
 			slots: map[string]Slot{"a": slotOf(1)},
 		},
+		"a grant to a NodeReboot that is complete, until it is recorded that it is not used": {
+			policy: paused, reboot: newReboot("ra", "a", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, 0)),
+			slots: map[string]Slot{"a": slotOf(2)}, want: map[string]Slot{"a": slotOf(2)},
+		},
 		"nothing of a NodeReboot that was deleted before its attempt began": {
 			policy: paused, reboot: newReboot("ra", "a", deletedAt(0)), slots: map[string]Slot{"a": slotOf(1)},
 		},

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -80,7 +81,7 @@ func (p *pass) derive(r *rebootView) {
 	}
 	s.ObservedGeneration = r.obj.Generation
 	s.Phase = phase(r)
-	s.Reason, s.Message = r.wait.reason, r.wait.message
+	s.Reason, s.Message = r.wait.reason, bounded(r.wait.message)
 	if r.complete() {
 		s.Reason, s.Message = s.OutcomeReason, s.OutcomeMessage
 	}
@@ -88,6 +89,22 @@ func (p *pass) derive(r *rebootView) {
 		r.emit(Event{Warning: true, Reason: s.Reason, Message: s.Message})
 	}
 	s.Conditions = p.conditions(s.Conditions, rebootConditions(r), r.obj.Generation)
+}
+
+// maxMessage is the most bytes of a message. The schema counts characters, and the note of an Event bytes.
+const maxMessage = 1024
+
+// bounded cuts a message to what the API takes.
+func bounded(message string) string {
+	const mark = "..."
+	if len(message) <= maxMessage {
+		return message
+	}
+	end := maxMessage - len(mark)
+	for !utf8.RuneStart(message[end]) {
+		end--
+	}
+	return message[:end] + mark
 }
 
 // warnedReasons of a waiting NodeReboot are told by an event, for they are about something that a person should mend.

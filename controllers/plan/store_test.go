@@ -226,8 +226,12 @@ func (e *execution) writeNodeWork(work *NodeWork) {
 				return
 			}
 		}
+		first := work.Patch != nil && !work.Patch.Uncordons()
+		last := work.Patch != nil && !first
 		switch {
-		case i == 0 && work.Patch != nil && !e.try(func() error { return e.patchNode(work) }):
+		case i == 1 && last && !e.try(func() error { return e.patchNode(work) }):
+			return
+		case i == 0 && first && !e.try(func() error { return e.patchNode(work) }):
 			return
 		case i == 1 && work.Maintenance != nil && !e.try(func() error { return e.patchMaintenance(work) }):
 			return

@@ -100,7 +100,8 @@ type Plan struct {
 }
 
 // NodeWork is everything to write for one node, in this order: finalizers to add, the node, statuses, the node's conditions, finalizers
-// to remove. A step that fails leaves the rest to the next pass.
+// to remove; but a patch of the node that uncordons it comes right after the statuses (see NodePatch.Uncordons). A step that fails leaves
+// the rest to the next pass.
 type NodeWork struct {
 	Node string
 	// Granted says that the work needs the slot which this plan grants: without the write of the slots object nothing of it may be done.
@@ -121,6 +122,13 @@ type NodePatch struct {
 	Unschedulable *bool
 	// CordonedFor sets the cordon annotation if not nil; empty removes it.
 	CordonedFor *string
+}
+
+// Uncordons says that the patch takes back a cordon of ours. A cordon is written before the status that tells the helper to drain, and an
+// uncordon after the status that ends the attempt: whatever interrupts the manager between the two, no drain runs on a node that is not
+// cordoned, and the manager never takes its own uncordon for somebody else's.
+func (p *NodePatch) Uncordons() bool {
+	return p.CordonedFor != nil && *p.CordonedFor == ""
 }
 
 // MaintenanceCondition is one maintenance condition that is True on a node.

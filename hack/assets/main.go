@@ -1,5 +1,5 @@
-// Command assets prints the folder with the control plane's programs that tests run on: that of KUBEBUILDER_ASSETS where it is set, or else one
-// that it builds at its first run.
+// Command assets prints the folder with the control plane's programs that tests run on: that of KUBEBUILDER_ASSETS where it is set, or else
+// one that it builds at its first run.
 package main
 
 import (

@@ -230,14 +230,14 @@ func (a *agent) execute(ctx context.Context, s step) error {
 // start carries out the order of a NodeReboot, which is recorded by now.
 func (a *agent) start(ctx context.Context, reboot *v1alpha1.NodeReboot) {
 	order := reboot.Status.Order
-	log := a.Log.WithValues("nodeReboot", reboot.Name, "sequence", order.Sequence)
+	log := a.Log.WithValues("nodeReboot", reboot.Name, "sequence", order.Sequence, "action", order.Action)
+	log.Info("Order begins", "deadline", order.Deadline)
 	ctx, cancel := context.WithCancel(ctx)
 	r := &running{cancel: cancel, job: job{sequence: order.Sequence, state: v1alpha1.OrderStarted}}
 	a.jobs[reboot.UID] = r
 	if order.Action == v1alpha1.ActionReboot {
 		err := a.reboot(ctx, order)
-		log.Info("Told the host to reboot", "method", order.Method, "error", err)
-		a.finish(r, nil, err)
+		a.finish(log, r, nil, err)
 		return
 	}
 	a.drains.Go(func() { a.drain(ctx, log, reboot, r) })
@@ -260,10 +260,9 @@ func (a *agent) drain(ctx context.Context, log logr.Logger, reboot *v1alpha1.Nod
 	if report := reboot.Status.Report; report != nil && report.Sequence == order.Sequence && report.Drain != nil {
 		options.gone = max(0, report.Drain.Total-report.Drain.Remaining)
 	}
-	log.Info("Draining", "deadline", order.Deadline)
 	d, err := newDrain(options)
 	if err != nil {
-		a.finish(r, nil, err)
+		a.finish(log, r, nil, err)
 		return
 	}
 	progress, err := d.run(ctx)
@@ -271,8 +270,7 @@ func (a *agent) drain(ctx context.Context, log logr.Logger, reboot *v1alpha1.Nod
 		log.Info("Stopped draining: the order is not in force any more, or the helper ends")
 		return
 	}
-	log.Info("Drain ended", "error", err)
-	a.finish(r, &progress, err)
+	a.finish(log, r, &progress, err)
 }
 
 // reboot tells the host to reboot, unless recording the order took until after its deadline.
@@ -287,14 +285,13 @@ func (a *agent) reboot(ctx context.Context, order *v1alpha1.RebootOrder) error {
 }
 
 // finish notes the result of a job, to be reported.
-func (a *agent) finish(r *running, progress *v1alpha1.DrainProgress, err error) {
-	a.update(r, func(j *job) {
-		j.drain = progress
-		j.state, j.message = v1alpha1.OrderDone, ""
-		if err != nil {
-			j.state, j.message = v1alpha1.OrderFailed, err.Error()
-		}
-	})
+func (a *agent) finish(log logr.Logger, r *running, progress *v1alpha1.DrainProgress, err error) {
+	result := job{sequence: r.get().sequence, state: v1alpha1.OrderDone, drain: progress}
+	if err != nil {
+		result.state, result.message = v1alpha1.OrderFailed, err.Error()
+	}
+	log.Info("Order ended", "state", result.state, "message", result.message)
+	a.update(r, func(j *job) { *j = result })
 }
 
 func (a *agent) update(r *running, change func(*job)) {

@@ -46,6 +46,10 @@ func before(bootID string) rebootOption {
 	return func(r *v1alpha1.NodeReboot) { r.Status.Before = &v1alpha1.BootInfo{BootID: bootID} }
 }
 
+func after(bootID string) rebootOption {
+	return func(r *v1alpha1.NodeReboot) { r.Status.After = &v1alpha1.BootInfo{BootID: bootID} }
+}
+
 func completed(outcome v1alpha1.Outcome) rebootOption {
 	return func(r *v1alpha1.NodeReboot) {
 		r.Status.Outcome, r.Status.CompletionTime = outcome, &metav1.MicroTime{Time: testNow}

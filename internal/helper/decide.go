@@ -127,12 +127,22 @@ func (f facts) missing() *v1alpha1.NodeReboot {
 	}
 }
 
+// carriesNeed tells whether the host's need is known already. An unfinished NodeReboot carries it, whatever boot it began with; so does one
+// that was given up in the running boot: asking again would be a reboot loop.
 func (f facts) carriesNeed(reboot *v1alpha1.NodeReboot) bool {
-	if reboot.Spec.Trigger != v1alpha1.TriggerSentinel || reboot.Status.CompletionTime != nil {
+	if reboot.Spec.Trigger != v1alpha1.TriggerSentinel {
 		return false
 	}
-	before := reboot.Status.Before
-	return before == nil || before.BootID == "" || before.BootID == f.boot.id
+	return reboot.Status.CompletionTime == nil || f.gaveUp(reboot)
+}
+
+// gaveUp tells whether the manager gave up on the running boot: it could not end it, or it was the boot after which the host still asked.
+func (f facts) gaveUp(reboot *v1alpha1.NodeReboot) bool {
+	status := &reboot.Status
+	if reboot.Spec.Trigger != v1alpha1.TriggerSentinel || status.Outcome != v1alpha1.OutcomeFailed {
+		return false
+	}
+	return status.Before != nil && status.Before.BootID == f.boot.id || status.After != nil && status.After.BootID == f.boot.id
 }
 
 func (f facts) step(reboot *v1alpha1.NodeReboot) step {
@@ -149,15 +159,16 @@ func (f facts) step(reboot *v1alpha1.NodeReboot) step {
 	return s
 }
 
-// reported tells whether the NodeReboot is kept up to date. One that is complete is not, except that a cancelled one learns when the same
-// need comes back or goes again, so that the manager may reopen it.
+// reported tells whether the NodeReboot is kept up to date. One that is complete is not, with two exceptions: a cancelled one learns when
+// the same need comes back or goes again, so that the manager may reopen it; and one that was given up learns when the need goes, so that
+// the node's taint goes, too.
 func (f facts) reported(reboot *v1alpha1.NodeReboot) bool {
 	status := &reboot.Status
 	if status.CompletionTime == nil {
 		return true
 	}
-	return status.Outcome == v1alpha1.OutcomeCancelled && reboot.Name == v1alpha1.SentinelRebootName(f.nodeName, f.boot.id) &&
-		(status.Report == nil || status.Report.Sentinel != f.sentinel.state)
+	withdrawn := status.Outcome == v1alpha1.OutcomeCancelled && reboot.Name == v1alpha1.SentinelRebootName(f.nodeName, f.boot.id)
+	return (withdrawn || f.gaveUp(reboot)) && (status.Report == nil || status.Report.Sentinel != f.sentinel.state)
 }
 
 // orderInForce returns the order of a NodeReboot that is neither complete nor being deleted.

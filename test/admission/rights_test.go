@@ -12,7 +12,7 @@ type right struct {
 	verb, group, resource, subresource, namespace, name string
 }
 
-// rightsOf asks the API server what the ServiceAccount may do.
+// allowed asks the API server whether the ServiceAccount may do something.
 func allowed(t *testing.T, serviceAccount string, of right) bool {
 	t.Helper()
 	user := fmt.Sprintf("system:serviceaccount:%s:%s", namespace, serviceAccount)

@@ -1,6 +1,8 @@
 package crd
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -10,7 +12,7 @@ import (
 
 func TestARebootPolicyIsAcceptedOrRefusedWithAHint(t *testing.T) {
 	const (
-		sayWhich       = "nodeSelector selects nothing in particular: write matchLabels or matchExpressions, or write 'nodes: All' to take every node"
+		sayWhich       = "nodeSelector selects nothing in particular: write matchLabels or matchExpressions, or write 'nodes: All'"
 		contradiction  = "nodeSelector and 'nodes: All' contradict each other: remove one of them"
 		numberOrPart   = `maxUnavailable is a number of nodes from 0 to 15000, such as 1, or a percentage from "0%" to "100%", such as "10%"`
 		nameZoneOnce   = "order names a zone twice: name each zone once"
@@ -119,6 +121,24 @@ func TestApplyingTheSamePolicyAgainChangesNothing(t *testing.T) {
 	}
 	if second.GetGeneration() != 1 {
 		t.Errorf("generation %d after the second apply, want 1", second.GetGeneration())
+	}
+}
+
+func TestTheSamplesAreAccepted(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("..", "..", "config", "samples", "*.yaml"))
+	if err != nil || len(files) < 2 {
+		t.Fatalf("found samples %q, error %v", files, err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sample := object(t, string(text))
+		if sample.GetKind() == "Kustomization" {
+			continue
+		}
+		t.Run(filepath.Base(file), func(t *testing.T) { checkAnswer(t, tryCreate(t, sample), nil) })
 	}
 }
 

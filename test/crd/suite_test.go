@@ -1,5 +1,5 @@
-// Package crd holds the tables that the kinds are tried by on a real API server: what it accepts, what it refuses and how it says so, what it
-// fills in, prints and filters.
+// Package crd holds the tables that the kinds are tried by on a real API server: what it accepts, what it refuses and how it says so, what
+// it fills in, prints and filters.
 package crd
 
 import (
@@ -53,7 +53,7 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// object reads the YAML of one object. Its indentation may be that of the test.
+// object reads the YAML of one object.
 func object(t *testing.T, text string) *unstructured.Unstructured {
 	t.Helper()
 	object := &unstructured.Unstructured{}
@@ -63,7 +63,7 @@ func object(t *testing.T, text string) *unstructured.Unstructured {
 	return object
 }
 
-// policy makes a RebootPolicy of the YAML of its spec, in flow style or indented by two.
+// policy makes a RebootPolicy of the YAML of its spec, in flow style.
 func policy(t *testing.T, name, spec string) *unstructured.Unstructured {
 	t.Helper()
 	return object(t, `{apiVersion: reboot-operator.io/v1alpha1, kind: RebootPolicy, metadata: {name: `+name+`}, spec: `+spec+`}`)

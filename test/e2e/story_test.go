@@ -197,16 +197,18 @@ var _ = Describe("A node whose reboot is required", func() {
 
 func addTaint(host *testbed.Host, taint corev1.Taint) {
 	GinkgoHelper()
-	node := getNode(Default, host.Name())
-	before := node.DeepCopy()
-	node.Spec.Taints = append(node.Spec.Taints, taint)
-	Expect(cluster.Client().Patch(ctx, node, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))).To(Succeed())
+	Eventually(func() error {
+		node := getNode(Default, host.Name())
+		before := node.DeepCopy()
+		node.Spec.Taints = append(node.Spec.Taints, taint)
+		return cluster.Client().Patch(ctx, node, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	}).Should(Succeed())
 }
 
 // metrics is what the manager exports.
 func metrics() string {
 	GinkgoHelper()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+manager.MetricsAddress()+"/metrics", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, manager.MetricsURL(), nil)
 	Expect(err).NotTo(HaveOccurred())
 	response, err := http.DefaultClient.Do(request)
 	Expect(err).NotTo(HaveOccurred())

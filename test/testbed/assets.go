@@ -33,9 +33,10 @@ func programs() []string {
 	return []string{etcdProgram, apiServerProgram, controllerManagerProgram, schedulerProgram, kubectlProgram}
 }
 
-// Assets returns a folder that holds etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kubectl: the one that the environment
-// variable KUBEBUILDER_ASSETS names, or else one in the user's cache, which it fills by building the module test/testbed/components. That
-// takes several minutes, happens once for each content of that module, and is told to log. Two builders do not build at the same time.
+// Assets returns a folder that holds etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kubectl: the one that the
+// environment variable KUBEBUILDER_ASSETS names, or else one in the user's cache, which it fills by building the module
+// test/testbed/components. That takes several minutes, happens once for each content of that module, and is told to log. Two builders do
+// not build at the same time.
 func Assets(ctx context.Context, log logr.Logger) (string, error) {
 	if dir := os.Getenv(AssetsVariable); dir != "" {
 		if err := checkAssets(dir); err != nil {

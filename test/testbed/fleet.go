@@ -5,8 +5,8 @@ import "fmt"
 // MaxZones is how many zones a Fleet can have: they are named a to z.
 const MaxZones = 26
 
-// Fleet describes nodes that are spread evenly over zones, with names such as worker-a1 in zone a, and control-plane nodes such as control-b1
-// beside them. zones is from 1 to MaxZones.
+// Fleet describes nodes that are spread evenly over zones, with names such as worker-a1 in zone a, and control-plane nodes such as
+// control-b1 beside them. zones is from 1 to MaxZones.
 func Fleet(workers, zones, controlPlane int) []NodeOptions {
 	fleet := make([]NodeOptions, 0, workers+controlPlane)
 	for i := range controlPlane {

@@ -41,8 +41,8 @@ type Manager struct {
 	probePort   int
 }
 
-// StartManager builds cmd/manager if that was not done before and starts it with the identity of its ServiceAccount. Call it after Install. It
-// may be called several times: the managers elect a leader. It returns when the manager says that it is ready.
+// StartManager builds cmd/manager if that was not done before and starts it with the identity of its ServiceAccount. Call it after
+// Install. It may be called several times: the managers elect a leader. It returns when the manager says that it is ready.
 func (c *Cluster) StartManager(ctx context.Context, options ManagerOptions) (*Manager, error) {
 	binary, err := c.buildManager(ctx)
 	if err != nil {

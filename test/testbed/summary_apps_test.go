@@ -86,13 +86,13 @@ func TestApplicationsAreFollowed(t *testing.T) {
 			apps: two(db),
 			pods: []PodRecord{
 				appPod(2, db, "db-0", "u1", readyPod), appPod(3, db, "db-1", "u2", readyPod),
-				appPod(4, db, "db-0", "u1", evicted), appPod(5, db, "db-1", "u2", evicted),
-				appPod(6, db, "db-1", "u3", readyPod), appPod(7, db, "db-0", "u4", readyPod),
-				appPod(8, db, "db-1", "u3", evicted), appPod(9, db, "db-1", "u5", readyPod),
+				appPod(4, db, "db-1", "u2", evicted), appPod(5, db, "db-1", "u3", readyPod),
+				appPod(6, db, "db-0", "u1", evicted), appPod(7, db, "db-1", "u3", evicted),
+				appPod(8, db, "db-1", "u5", readyPod), appPod(9, db, "db-0", "u4", readyPod),
 				appPod(10, db, "db-1", "u5", evicted), appPod(11, db, "db-1", "u6", readyPod),
 			},
 			want: []AppSummary{{
-				App: db, Replicas: 2, EverReady: true, LeastReady: 0, LeastReadyAt: second(5), Ready: 2,
+				App: db, Replicas: 2, EverReady: true, LeastReady: 0, LeastReadyAt: second(7), Ready: 2,
 				Evictions: 4, Repeated: 2, MostEvictions: 3,
 			}},
 		},

@@ -213,10 +213,12 @@ func TestEachPartOfARebootIsMeasured(t *testing.T) {
 		GrantedTime: *microTime(10), DrainOrderedTime: microTime(11), DrainedTime: microTime(15), RebootOrderedTime: microTime(16),
 		EndedTime: microTime(29),
 	}
+	started := reboot(32, "b1", draining)
+	started.Status.Attempt = &v1alpha1.Attempt{GrantedTime: *microTime(25)}
 	recording := Recording{
 		Nodes: []NodeRecord{node(1, "a1", tainted), node(2, "a1"), node(7, "b1", tainted), node(8, "a1", tainted)},
 		Reboots: []RebootRecord{
-			reboot(6, "a1", pending), last, {Moment: at(31), Name: "a1", Node: "a1", Gone: true}, reboot(32, "b1", pending),
+			reboot(6, "a1", pending), last, {Moment: at(31), Name: "a1", Node: "a1", Gone: true}, started,
 		},
 		Hosts: map[string][]HostEvent{"a1": {
 			{At: second(1), Kind: EventSentinelSet}, {At: second(3), Kind: EventDown}, {At: second(4), Kind: EventUp},
@@ -231,7 +233,7 @@ func TestEachPartOfARebootIsMeasured(t *testing.T) {
 			Before: v1alpha1.BootInfo{BootID: "one"}, After: v1alpha1.BootInfo{BootID: "two"},
 			SentinelToTaint: of(3), TaintLead: of(3), Drain: of(4), Downtime: of(3), Recovery: of(9), Held: of(19),
 		},
-		{Name: "b1", Node: "b1", Policy: "linux", Phase: pending},
+		{Name: "b1", Node: "b1", Policy: "linux", Phase: draining},
 	}
 	summary := Summarize(recording)
 	if diff := cmp.Diff(want, summary.Reboots); diff != "" {

@@ -1,0 +1,204 @@
+package plan
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// unusedReasons are in the API and nothing produces them.
+var unusedReasons = map[string]bool{"Superseded": true, "RollingOut": true}
+
+// reasonStories lead to each reason, of a NodeReboot, of its attempt or of a policy.
+var reasonStories = map[string]func(*testing.T) *story{
+	v1alpha1.ReasonNoPolicy:      waitingWith(unselected),
+	v1alpha1.ReasonPolicyInvalid: waitingWith(invalid),
+	v1alpha1.ReasonPaused:        waitingWith(paused),
+	v1alpha1.ReasonObserving:     waitingWith(observed),
+	v1alpha1.ReasonHalted: waitingWith(func(s *story) {
+		s.Nodes = append(s.Nodes, newNode("b", "z1"))
+		s.Reboots = append(s.Reboots, newReboot("rb", "b", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, 0)))
+	}),
+	v1alpha1.ReasonSameNode: waitingWith(func(s *story) { s.Reboots = append(s.Reboots, newReboot("other", "a", immediate)) }),
+	v1alpha1.ReasonBackingOff: waitingWith(func(s *story) {
+		failedBefore(1, 0)(s.reboot("ra"))
+	}),
+	v1alpha1.ReasonMinInterval: waitingWith(func(s *story) {
+		s.Reboots = append(s.Reboots, newReboot("before", "a", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, 0)))
+	}),
+	v1alpha1.ReasonHelperNotReady: waitingWith(func(s *story) { s.node("a").HelperReady = false }),
+	v1alpha1.ReasonNodeNotReady:   waitingWith(func(s *story) { s.node("a").Ready = false }),
+	v1alpha1.ReasonControlPlaneNotReady: waitingWith(func(s *story) {
+		controlPlane(s.node("a"))
+		s.Nodes = append(s.Nodes, newNode("b", "z1", controlPlane, notReady))
+	}),
+	v1alpha1.ReasonControlPlaneTurn:    waitingWith(besides("b/z1", func(s *story) { controlPlane(s.node("a")) })),
+	v1alpha1.ReasonZoneBusy:            waitingWith(besides("b/z0", nil)),
+	v1alpha1.ReasonBudgetExhausted:     waitingWith(func(s *story) { s.editPolicy("p", maxUnavailable("0")) }),
+	v1alpha1.ReasonZoneBudgetExhausted: waitingWith(func(s *story) { s.editPolicy("p", perZone(0)) }),
+	v1alpha1.ReasonClusterBudgetExhausted: waitingWith(func(s *story) {
+		s.ClusterMaxUnavailable = ptr.To(intstr.FromInt32(0))
+	}),
+	v1alpha1.ReasonZoneSoaking: waitingWith(func(s *story) {
+		s.editPolicy("p", soak(600))
+		s.Nodes = append(s.Nodes, newNode("b", "z0"))
+		s.Reboots = append(s.Reboots, newReboot("rb", "b", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, 0)))
+	}),
+	v1alpha1.ReasonStarting:           waitingWith(func(s *story) { delete(s.Pods, "a") }),
+	v1alpha1.ReasonDrainDelayed:       in(stageCordoned, nil),
+	v1alpha1.ReasonDraining:           in(stageDraining, nil),
+	v1alpha1.ReasonEvictionRefused:    in(stageDraining, refuse),
+	v1alpha1.ReasonRebootDelayed:      in(stageDrained, nil),
+	v1alpha1.ReasonRebooting:          in(stageRebooting, nil),
+	v1alpha1.ReasonSentinelUnknown:    in(stageBack, func(s *story) { s.node("a").Ready = true }),
+	v1alpha1.ReasonPodStatusStale:     in(stageBack, cameBack(agentPod(func(p *Pod) { p.ReadySince, p.StartedSince = time.Time{}, time.Time{} }))),
+	v1alpha1.ReasonDaemonSetsNotReady: in(stageBack, cameBack(agentPod(func(p *Pod) { p.Ready = false }))),
+	v1alpha1.ReasonSettling:           in(stageSettling, nil),
+	v1alpha1.ReasonWorkloadsNotReady: in(stageSettling, func(s *story) {
+		s.Workloads[deployment("web")] = Workload{Desired: 3}
+		s.advance(time.Minute)
+	}),
+	v1alpha1.ReasonUncordoned:        in(stageDraining, uncordoned),
+	v1alpha1.ReasonNotSelected:       in(stageDraining, unselected),
+	v1alpha1.ReasonDrainTimedOut:     in(stageDraining, func(s *story) { s.advance(10 * time.Minute) }),
+	v1alpha1.ReasonDrainFailed:       in(stageDraining, func(s *story) { s.answer("ra", v1alpha1.OrderFailed, "No.") }),
+	v1alpha1.ReasonRebootFailed:      in(stageRebooting, func(s *story) { s.answer("ra", v1alpha1.OrderFailed, "No.") }),
+	v1alpha1.ReasonRebootNotObserved: in(stageRebooting, func(s *story) { s.advance(15 * time.Minute) }),
+	v1alpha1.ReasonSentinelStillPresent: in(stageBack, cameBack(reported(func(r *v1alpha1.HelperReport) {
+		r.Sentinel = v1alpha1.SentinelRequired
+	}))),
+	v1alpha1.ReasonNodeNotBack: in(stageRebooting, func(s *story) {
+		s.node("a").Ready = false
+		s.advance(15 * time.Minute)
+	}),
+	v1alpha1.ReasonRecoveryTimedOut: in(stageBack, func(s *story) { s.advance(30 * time.Minute) }),
+	v1alpha1.ReasonDeleted: in(stageDraining, func(s *story) {
+		deletedAt(time.Minute)(s.reboot("ra"))
+	}),
+	v1alpha1.ReasonNodeGone: in(stageDraining, nodeDeleted),
+	v1alpha1.ReasonNodeNotFound: func(t *testing.T) *story {
+		t.Helper()
+		return newStory(t, newPolicy("p"), newReboot("ra", "a", noReport))
+	},
+	v1alpha1.ReasonProved: in(stageSettling, func(s *story) { s.advance(time.Minute) }),
+	v1alpha1.ReasonRebootedMeanwhile: waitingWith(func(s *story) {
+		paused(s)
+		s.settle()
+		s.boot("a", 2)
+		s.comeBack("ra", v1alpha1.SentinelNotRequired)
+	}),
+	v1alpha1.ReasonNeedWithdrawn: waitingWith(reported(func(r *v1alpha1.HelperReport) { r.Sentinel = v1alpha1.SentinelNotRequired })),
+	v1alpha1.ReasonInForce:       waitingWith(func(*story) {}),
+	v1alpha1.ReasonNoNodes:       waitingWith(func(s *story) { s.editPolicy("p", selecting("pool", "blue")) }),
+	v1alpha1.ReasonOverlap:       waitingWith(func(s *story) { s.Policies = append(s.Policies, newPolicy("q")) }),
+	v1alpha1.ReasonZoneNotFound:  waitingWith(func(s *story) { s.editPolicy("p", zoneOrder("z7")) }),
+	v1alpha1.ReasonNodesNotBack: waitingWith(func(s *story) {
+		s.Reboots = append(s.Reboots, newReboot("rb", "a", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, 0)))
+	}),
+}
+
+// waitingWith is a NodeReboot that would start if nothing happened.
+func waitingWith(event func(*story)) func(*testing.T) *story {
+	return func(t *testing.T) *story {
+		t.Helper()
+		s := newStory(t, newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a"))
+		event(s)
+		return s
+	}
+}
+
+// besides adds nodes that need a reboot as well.
+func besides(words string, event func(*story)) func(*story) {
+	return func(s *story) {
+		more := newSnapshot(fleet(words)...)
+		s.Nodes, s.Reboots = append(s.Nodes, more.Nodes...), append(s.Reboots, more.Reboots...)
+		for node, pods := range more.Pods {
+			s.Pods[node] = pods
+		}
+		if event != nil {
+			event(s)
+		}
+	}
+}
+
+func cameBack(event func(*story)) func(*story) {
+	return func(s *story) {
+		s.comeBack("ra", v1alpha1.SentinelNotRequired)
+		event(s)
+	}
+}
+
+func in(stage stage, event func(*story)) func(*testing.T) *story {
+	return func(t *testing.T) *story {
+		t.Helper()
+		s := attemptIn(t, stage)
+		if event != nil {
+			event(s)
+		}
+		return s
+	}
+}
+
+func TestEveryReasonOfTheAPIIsProduced(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "../../api/v1alpha1/reasons.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || !strings.HasPrefix(spec.Names[0].Name, "Reason") {
+			return true
+		}
+		reason, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found++
+		t.Run(reason, func(t *testing.T) { checkProduced(t, reason) })
+		return true
+	})
+	if want := len(reasonStories) + len(unusedReasons); found != want {
+		t.Errorf("the API has %d reasons, and there are stories for %d", found, want)
+	}
+}
+
+func checkProduced(t *testing.T, reason string) {
+	t.Helper()
+	run := reasonStories[reason]
+	if run == nil {
+		if !unusedReasons[reason] {
+			t.Errorf("no story leads to this reason")
+		}
+		return
+	}
+	s := run(t)
+	s.settle()
+	var produced []string
+	for _, r := range s.Reboots {
+		produced = append(produced, r.Status.Reason)
+		if r.Status.Attempt != nil {
+			produced = append(produced, r.Status.Attempt.Result)
+		}
+	}
+	for _, p := range s.Policies {
+		for _, c := range p.Status.Conditions {
+			produced = append(produced, c.Reason)
+		}
+	}
+	for _, got := range produced {
+		if got == reason {
+			return
+		}
+	}
+	t.Errorf("produced are %q", produced)
+}

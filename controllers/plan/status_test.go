@@ -1,0 +1,356 @@
+package plan
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// conditionsOf is the status of each condition, by its type.
+func conditionsOf(conditions []metav1.Condition) map[string]metav1.ConditionStatus {
+	statuses := map[string]metav1.ConditionStatus{}
+	for _, c := range conditions {
+		statuses[c.Type] = c.Status
+	}
+	return statuses
+}
+
+// kstatus reads a resource like kstatus: what is Stalled has failed, what is Reconciling is in progress, what is Ready is current.
+func kstatus(conditions []metav1.Condition) string {
+	is := conditionsOf(conditions)
+	switch {
+	case is[v1alpha1.ConditionStalled] == metav1.ConditionTrue:
+		return "Failed"
+	case is[v1alpha1.ConditionReconciling] == metav1.ConditionTrue, is[v1alpha1.ConditionReady] == metav1.ConditionFalse:
+		return "InProgress"
+	}
+	return "Current"
+}
+
+func TestConditionsOfANodeReboot(t *testing.T) {
+	const yes, no = metav1.ConditionTrue, metav1.ConditionFalse
+	working := func(milestones ...string) map[string]metav1.ConditionStatus {
+		want := map[string]metav1.ConditionStatus{v1alpha1.ConditionReady: no, v1alpha1.ConditionReconciling: yes}
+		for _, milestone := range milestones {
+			want[milestone] = yes
+		}
+		return want
+	}
+	given := map[string]metav1.ConditionStatus{v1alpha1.ConditionReady: no, v1alpha1.ConditionStalled: yes}
+	cases := map[string]struct {
+		stage       stage
+		event       func(*story)
+		want        map[string]metav1.ConditionStatus
+		wantKstatus string
+	}{
+		"cordoned":   {stage: stageCordoned, want: working(), wantKstatus: "InProgress"},
+		"draining":   {stage: stageDraining, want: working(), wantKstatus: "InProgress"},
+		"drained":    {stage: stageDrained, want: working(v1alpha1.ConditionDrained), wantKstatus: "InProgress"},
+		"rebooting":  {stage: stageRebooting, want: working(v1alpha1.ConditionDrained), wantKstatus: "InProgress"},
+		"back":       {stage: stageBack, want: working(v1alpha1.ConditionDrained, v1alpha1.ConditionRebooted), wantKstatus: "InProgress"},
+		"settling":   {stage: stageSettling, want: working(v1alpha1.ConditionDrained, v1alpha1.ConditionRebooted), wantKstatus: "InProgress"},
+		"taken back": {stage: stageDrained, event: paused, want: working(), wantKstatus: "InProgress"},
+		"succeeded": {
+			stage: stageSettling, event: func(s *story) { s.advance(time.Minute) }, wantKstatus: "Current",
+			want: map[string]metav1.ConditionStatus{v1alpha1.ConditionReady: yes, v1alpha1.ConditionRebooted: yes},
+		},
+		"stalled": {
+			stage: stageRebooting, want: given, wantKstatus: "Failed",
+			event: func(s *story) {
+				s.node("a").Ready = false
+				s.advance(15 * time.Minute)
+			},
+		},
+		"failed":    {stage: stageDraining, event: nodeDeleted, want: given, wantKstatus: "Failed"},
+		"cancelled": {stage: stageWaiting, event: reported(func(r *v1alpha1.HelperReport) { r.Sentinel = v1alpha1.SentinelNotRequired }), want: given, wantKstatus: "Failed"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := attemptIn(t, tc.stage)
+			if tc.event != nil {
+				tc.event(s)
+			}
+			s.settle()
+			status := s.reboot("ra").Status
+			if diff := cmp.Diff(tc.want, conditionsOf(status.Conditions)); diff != "" {
+				t.Errorf("conditions (-want +got):\n%s", diff)
+			}
+			if got := kstatus(status.Conditions); got != tc.wantKstatus {
+				t.Errorf("kstatus %s, want %s", got, tc.wantKstatus)
+			}
+			for _, c := range status.Conditions {
+				if c.Reason == "" || c.ObservedGeneration != 1 || c.LastTransitionTime.IsZero() {
+					t.Errorf("condition %+v", c)
+				}
+			}
+		})
+	}
+}
+
+func TestConditionsKeepTheTimeOfTheirLastTransition(t *testing.T) {
+	s := attemptIn(t, stageRebooting)
+	want := map[string]time.Duration{v1alpha1.ConditionReady: 0, v1alpha1.ConditionReconciling: 0, v1alpha1.ConditionDrained: time.Minute}
+	got := map[string]time.Duration{}
+	for _, c := range s.reboot("ra").Status.Conditions {
+		got[c.Type] = c.LastTransitionTime.Sub(start)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("transitions since the start (-want +got):\n%s", diff)
+	}
+}
+
+func TestStatusFollowsTheGeneration(t *testing.T) {
+	s := attemptIn(t, stageDraining)
+	s.reboot("ra").Generation = 2
+	s.settle()
+	status := s.reboot("ra").Status
+	if status.ObservedGeneration != 2 || status.Conditions[0].ObservedGeneration != 2 {
+		t.Errorf("observed generation %d, of the condition %d", status.ObservedGeneration, status.Conditions[0].ObservedGeneration)
+	}
+}
+
+func TestMessagesFitIntoTheAPI(t *testing.T) {
+	long := strings.Repeat("ü", 700)
+	longest := strings.Repeat("x", 1024)
+	cases := map[string]func(*testing.T) *story{
+		"refused evictions": func(t *testing.T) *story {
+			s := attemptIn(t, stageDraining)
+			refuse(s)
+			s.report("ra", func(r *v1alpha1.HelperReport) {
+				for i := range r.Drain.Refused {
+					r.Drain.Refused[i].Name, r.Drain.Refused[i].By = long[:252], long[:320]
+				}
+			})
+			s.settle()
+			return s
+		},
+		"a drain that failed for a long reason": func(t *testing.T) *story {
+			s := attemptIn(t, stageDraining, spec(func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxAttempts = ptr.To[int32](1) }))
+			s.answer("ra", v1alpha1.OrderFailed, longest)
+			s.settle()
+			return s
+		},
+		"a back-off after a long reason": func(t *testing.T) *story {
+			s := attemptIn(t, stageDraining)
+			s.answer("ra", v1alpha1.OrderFailed, longest)
+			s.settle()
+			return s
+		},
+		"many long names": func(t *testing.T) *story {
+			s := newStory(t, newPolicy(longest[:253]), newNode("a", "z1"), newReboot("ra", "a"))
+			for _, name := range []string{"b", "c", "d"} {
+				s.Nodes = append(s.Nodes, newNode(name+longest[:252], "z1", notReady))
+			}
+			s.settle()
+			return s
+		},
+	}
+	for name, run := range cases {
+		t.Run(name, func(t *testing.T) {
+			// That the story goes on says that the statuses were accepted: see validate.
+			status := run(t).reboot("ra").Status
+			if n := len(status.Message); n < 1020 || n > 1024 || !strings.HasSuffix(status.Message, "...") {
+				t.Errorf("message of %d bytes: %q", n, status.Message)
+			}
+		})
+	}
+}
+
+func TestEventsTellWhatHappened(t *testing.T) {
+	cases := map[string]struct {
+		stage stage
+		event func(*story)
+		want  []Event
+	}{
+		"a drain": {stage: stageCordoned, event: func(s *story) { s.now = s.now.Add(time.Minute) }, want: []Event{{
+			Reason: v1alpha1.ReasonDraining, OnNode: true, Message: "Node a is being drained, until 2026-03-02 12:11:00Z at the latest.",
+		}}},
+		"an order to reboot": {stage: stageDrained, event: func(s *story) { s.now = s.now.Add(time.Minute) }, want: []Event{{
+			Reason: v1alpha1.ReasonRebooting, OnNode: true, Message: "Node a was told to reboot; it has until 2026-03-02 12:17:00Z to come back.",
+		}}},
+		"a boot": {stage: stageRebooting, event: powerLost, want: []Event{{
+			Reason: v1alpha1.ConditionRebooted, OnNode: true, Message: "Node a runs another boot (kernel 6.1.0-1 before, 6.1.0-2 now).",
+		}}},
+		"a success": {stage: stageSettling, event: func(s *story) { s.now = s.now.Add(time.Minute) }, want: []Event{{
+			Reason: v1alpha1.ReasonProved, OnNode: true, Message: "Node a runs another boot, is Ready and does not ask for a reboot any more; " +
+				"the 2 workloads that had pods on it are as ready as before.",
+		}}},
+		"a failure": {stage: stageDraining, event: func(s *story) { s.answer("ra", v1alpha1.OrderFailed, "No.") }, want: []Event{{
+			Reason: v1alpha1.ReasonDrainFailed, Warning: true, OnNode: true, Message: "No.",
+		}}},
+		"what is taken back": {stage: stageDraining, event: paused, want: []Event{{
+			Reason: v1alpha1.ReasonPaused, OnNode: true, Message: "The attempt was taken back. RebootPolicy p is paused.",
+		}}},
+		"a withdrawn need": {
+			stage: stageWaiting, event: reported(func(r *v1alpha1.HelperReport) { r.Sentinel = v1alpha1.SentinelNotRequired }),
+			want: []Event{{Reason: v1alpha1.ReasonNeedWithdrawn, Message: "The host does not ask for a reboot any more."}},
+		},
+		"a node that no policy selects": {stage: stageWaiting, event: unselected, want: []Event{{
+			Reason: v1alpha1.ReasonNoPolicy, Warning: true, Message: "No RebootPolicy selects node a: nothing is done until one does.",
+		}}},
+		"nothing": {stage: stageDraining, event: func(*story) {}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := attemptIn(t, tc.stage)
+			tc.event(s)
+			p := s.pass()
+			var events []Event
+			for _, work := range p.Work {
+				for _, change := range work.Reboots {
+					events = append(events, change.Events...)
+				}
+			}
+			if diff := cmp.Diff(tc.want, events); diff != "" {
+				t.Errorf("events (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestStatusChangesOnlyWhenSomethingDoes(t *testing.T) {
+	for stage := stageCordoned; stage <= stageSettling; stage++ {
+		s := attemptIn(t, stage)
+		s.now = s.now.Add(30 * time.Second)
+		if p := compute(t, s.Snapshot, s.now); !idle(p) {
+			t.Errorf("%s: half a minute later there is something to write:\n%s", stage, describe(p))
+		}
+	}
+}
+
+func TestPolicyStatus(t *testing.T) {
+	cases := map[string]struct {
+		objects []any
+		want    v1alpha1.RebootPolicyStatus
+	}{
+		"a rollout": {
+			objects: append(fleet("a/z1 b/z1 c/z2"), newPolicy("p"), newNode("d", "z2", notReady), newNode("e", "z1")),
+			want: v1alpha1.RebootPolicyStatus{
+				Nodes: 5, Required: 3, Unavailable: 1, MaxUnavailable: 1, CurrentZone: "z1",
+				Waiting: []v1alpha1.WaitingCount{
+					{Reason: v1alpha1.ReasonBudgetExhausted, Nodes: 2, Example: "ra"}, {Reason: v1alpha1.ReasonZoneBusy, Nodes: 1, Example: "rc"},
+				},
+			},
+		},
+		"nodes under way": {
+			objects: append(fleet("a/z1 b/z1"), newPolicy("p", maxUnavailable("100%"))),
+			want:    v1alpha1.RebootPolicyStatus{Nodes: 2, UnderWay: 2, Unavailable: 2, MaxUnavailable: 2, CurrentZone: "z1"},
+		},
+		"failures": {
+			objects: []any{newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, 0))},
+			want:    v1alpha1.RebootPolicyStatus{Nodes: 1, MaxUnavailable: 1, Failed: 1},
+		},
+		"nodes of another policy": {
+			objects: append(fleet("a/z1"), newPolicy("p"), newPolicy("q", priority(1), maxUnavailable("0"))),
+			want:    v1alpha1.RebootPolicyStatus{MaxUnavailable: 1},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t, tc.objects...)
+			s.settle()
+			tc.want.ObservedGeneration = 1
+			ignoreConditions := cmpopts.IgnoreFields(v1alpha1.RebootPolicyStatus{}, "Conditions")
+			if diff := cmp.Diff(tc.want, s.policy("p").Status, ignoreConditions, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("status (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestConditionsOfAPolicy(t *testing.T) {
+	a := newNode("a", "z1")
+	reason := func(status metav1.ConditionStatus, reason string) string { return string(status) + " " + reason }
+	stalled := func(r string) map[string]string {
+		return map[string]string{v1alpha1.ConditionReady: reason("False", r), v1alpha1.ConditionStalled: reason("True", r)}
+	}
+	inForce := map[string]string{v1alpha1.ConditionReady: reason("True", v1alpha1.ReasonInForce)}
+	with := func(conditions map[string]string, conditionType, r string) map[string]string {
+		more := map[string]string{conditionType: reason("True", r)}
+		for k, v := range conditions {
+			more[k] = v
+		}
+		return more
+	}
+	cases := map[string]struct {
+		objects     []any
+		want        map[string]string
+		wantMessage string
+	}{
+		"in force": {objects: []any{newPolicy("p"), a}, want: inForce, wantMessage: "Nodes that need it are rebooted, at most 1 of 1 at once."},
+		"observing": {
+			objects: []any{newPolicy("p", mode(v1alpha1.ModeObserve)), a}, want: inForce,
+			wantMessage: "The policy only observes: nothing is drained or rebooted.",
+		},
+		"paused": {objects: []any{newPolicy("p", mode(v1alpha1.ModePaused)), a}, want: inForce, wantMessage: "The policy is paused: nothing starts."},
+		"invalid": {
+			objects: []any{newPolicy("p", maxUnavailable("some")), a}, want: stalled(v1alpha1.ReasonPolicyInvalid),
+			wantMessage: `rollout.maxUnavailable: invalid value for IntOrString: invalid type: string is not a percentage`,
+		},
+		"without nodes": {
+			objects: []any{newPolicy("p", selecting("pool", "blue")), a}, want: stalled(v1alpha1.ReasonNoNodes),
+			wantMessage: "The policy selects no node: compare nodeSelector with the labels of your nodes.",
+		},
+		"with an empty selector": {
+			objects: []any{newPolicy("p", spec(func(s *v1alpha1.RebootPolicySpec) {
+				s.Nodes, s.NodeSelector = v1alpha1.NodesSelected, &metav1.LabelSelector{}
+			})), a},
+			want: stalled(v1alpha1.ReasonPolicyInvalid), wantMessage: "nodeSelector is empty; to take every node write nodes: All",
+		},
+		"halted": {
+			objects:     []any{newPolicy("p"), a, newReboot("ra", "a", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, 0))},
+			want:        with(stalled(v1alpha1.ReasonNodesNotBack), v1alpha1.ConditionHalted, v1alpha1.ReasonNodesNotBack),
+			wantMessage: "NodeReboot ra (RebootNotObserved): nothing more starts until they succeed or are deleted.",
+		},
+		"overlapping": {
+			objects: []any{newPolicy("p"), newPolicy("q", priority(1)), a}, want: with(inForce, v1alpha1.ConditionOverlapping, v1alpha1.ReasonOverlap),
+			wantMessage: "Nodes that need it are rebooted, at most 1 of 0 at once.",
+		},
+		"with a zone that no node is in": {
+			objects: []any{newPolicy("p", zoneOrder("z1", "z7")), a}, want: with(inForce, v1alpha1.ConditionUnknownZones, v1alpha1.ReasonZoneNotFound),
+			wantMessage: "Nodes that need it are rebooted, at most 1 of 1 at once.",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t, tc.objects...)
+			p := s.pass()
+			got := map[string]string{}
+			for _, c := range s.policy("p").Status.Conditions {
+				got[c.Type] = reason(c.Status, c.Reason)
+				if c.Type == v1alpha1.ConditionReady && c.Message != tc.wantMessage {
+					t.Errorf("message %q, want %q", c.Message, tc.wantMessage)
+				}
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("conditions (-want +got):\n%s", diff)
+			}
+			warned := false
+			for _, change := range p.Policies {
+				warned = warned || change.Object.Name == "p" && len(change.Events) > 0 && change.Events[0].Warning
+			}
+			if attention := len(tc.want) > 1; warned != attention {
+				t.Errorf("an event warns: %v, want %v", warned, attention)
+			}
+		})
+	}
+}
+
+func TestOverlapNamesTheOtherPolicyAndANode(t *testing.T) {
+	s := newStory(t, newPolicy("p"), newPolicy("q", priority(1), selecting("kubernetes.io/hostname", "b")), newNode("a", "z1"), newNode("b", "z1"))
+	s.settle()
+	for policy, other := range map[string]string{"p": "q", "q": "p"} {
+		want := "RebootPolicy " + other + " selects some of the same nodes, for example b; the one of higher priority, else the older one, owns them."
+		conditions := s.policy(policy).Status.Conditions
+		if got := conditions[len(conditions)-1].Message; got != want {
+			t.Errorf("message of %s: %q, want %q", policy, got, want)
+		}
+	}
+}

@@ -1,0 +1,79 @@
+package helper
+
+import (
+	"bufio"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/godbus/dbus/v5"
+	"github.com/google/go-cmp/cmp"
+)
+
+// busLogind is logind's manager object on a private bus, as systemd 246 and later have it.
+type busLogind struct {
+	flags chan uint64
+	err   *dbus.Error
+}
+
+func (l *busLogind) RebootWithFlags(flags uint64) *dbus.Error {
+	l.flags <- flags
+	return l.err
+}
+
+// startBus runs a private bus with such a logind, and makes it the system bus of this test.
+func startBus(t *testing.T, logind *busLogind) {
+	t.Helper()
+	daemon, err := exec.LookPath("dbus-daemon")
+	if err != nil {
+		t.Skip("there is no dbus-daemon")
+	}
+	address := "unix:path=" + filepath.Join(t.TempDir(), "bus")
+	command := exec.CommandContext(t.Context(), daemon, "--session", "--nofork", "--print-address", "--address="+address)
+	output, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = command.Wait() })
+	if _, err := bufio.NewReader(output).ReadString('\n'); err != nil { // It listens once it says where.
+		t.Fatal(err)
+	}
+	connection, err := dbus.Connect(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = connection.Close() })
+	if err := connection.Export(logind, logindPath, logindManager); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := connection.RequestName(logindName, dbus.NameFlagDoNotQueue); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
+}
+
+func TestOnARealBusLogindIsToldToReboot(t *testing.T) {
+	logind := &busLogind{flags: make(chan uint64, 1)}
+	startBus(t, logind)
+	if err := newHost(t, HostOptions{}).Reboot(t.Context(), ""); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff(checkInhibitors, <-logind.flags); diff != "" {
+		t.Errorf("flags (-want +got):\n%s", diff)
+	}
+}
+
+func TestOnARealBusAnInhibitedRebootIsAnError(t *testing.T) {
+	startBus(t, &busLogind{
+		flags: make(chan uint64, 1),
+		err:   dbus.NewError("org.freedesktop.login1.BlockedByInhibitorLock", []any{"backup is running"}),
+	})
+	err := newHost(t, HostOptions{}).Reboot(t.Context(), "")
+	if err == nil || !strings.Contains(err.Error(), "reboot by Logind: backup is running") {
+		t.Errorf("error %v", err)
+	}
+}
