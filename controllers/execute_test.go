@@ -266,7 +266,7 @@ func TestExecuteDoesNotWriteAStatusOverAReportThatItHasNotSeen(t *testing.T) {
 	}
 }
 
-func TestExecuteRemovesTheFinalizerLastAndKeepsThoseOfOthers(t *testing.T) {
+func TestExecuteUncordonsAfterTheStatusThatEndsTheAttemptAndRemovesTheFinalizerLast(t *testing.T) {
 	w := newWorld(t, newNode("a", func(n *corev1.Node) {
 		n.Spec.Unschedulable = true
 		n.Annotations = map[string]string{v1alpha1.CordonAnnotation: "uid-ra", "other": "stays"}
@@ -288,7 +288,7 @@ func TestExecuteRemovesTheFinalizerLastAndKeepsThoseOfOthers(t *testing.T) {
 	if err := e.execute(t.Context(), s, &plan.Plan{Work: []plan.NodeWork{work}}, testNow).err(); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"patch Node a", "patch status NodeReboot ra", "patch status Node a", "patch NodeReboot ra"}
+	want := []string{"patch status NodeReboot ra", "patch Node a", "patch status Node a", "patch NodeReboot ra"}
 	if diff := cmp.Diff(want, w.writes); diff != "" {
 		t.Errorf("writes (-want +got):\n%s", diff)
 	}
@@ -304,6 +304,26 @@ func TestExecuteRemovesTheFinalizerLastAndKeepsThoseOfOthers(t *testing.T) {
 	}
 	if nodeCondition(node, plan.MaintenancePlanned) != "" || nodeCondition(node, corev1.NodeReady) != corev1.ConditionTrue {
 		t.Errorf("conditions %+v; want Ready alone", node.Status.Conditions)
+	}
+}
+
+func TestExecuteLeavesANodeCordonedWhoseAttemptCouldNotBeEnded(t *testing.T) {
+	w := newWorld(t, newNode("a", func(n *corev1.Node) { n.Spec.Unschedulable = true }), newReboot("ra", "a"))
+	w.refuse = func(write string) error {
+		if write == "patch status NodeReboot ra" {
+			return apierrors.NewInternalError(errors.New("down"))
+		}
+		return nil
+	}
+	e, _ := newExecutor(w)
+	s := w.read(t)
+	e.execute(t.Context(), s, &plan.Plan{Work: []plan.NodeWork{{
+		Node:    "a",
+		Patch:   &plan.NodePatch{Unschedulable: ptr.To(false), CordonedFor: ptr.To("")},
+		Reboots: []plan.RebootChange{{Object: rebootOf(t, s, "ra"), StatusChanged: true}},
+	}}}, testNow)
+	if !w.node(t, "a").Spec.Unschedulable {
+		t.Error("the node is uncordoned")
 	}
 }
 

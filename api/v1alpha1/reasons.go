@@ -86,8 +86,6 @@ const (
 
 // Reasons why an attempt was taken back. It does not count as a failure; the NodeReboot waits again.
 const (
-	// ReasonUncordoned: somebody uncordoned the node during the attempt.
-	ReasonUncordoned = "Uncordoned"
 	// ReasonNotSelected: the policy no longer selects the node, or is gone.
 	ReasonNotSelected = "NotSelected"
 	// ReasonDeleted: the NodeReboot was deleted.
@@ -96,6 +94,8 @@ const (
 
 // Reasons of a failed attempt, and of a NodeReboot that was given up after the last one.
 const (
+	// ReasonUncordoned: somebody uncordoned the node during the attempt. It counts as a failure, so that the operator does not cordon it again at once.
+	ReasonUncordoned = "Uncordoned"
 	// ReasonDrainTimedOut: the drain took too long.
 	ReasonDrainTimedOut = "DrainTimedOut"
 	// ReasonDrainFailed: the helper could not drain.
@@ -124,8 +124,6 @@ const (
 	ReasonRebootedMeanwhile = "RebootedMeanwhile"
 	// ReasonNeedWithdrawn: the sentinel went away before the node was started.
 	ReasonNeedWithdrawn = "NeedWithdrawn"
-	// ReasonSuperseded: the node was rebooted by something else and asks again; a newer NodeReboot carries that need.
-	ReasonSuperseded = "Superseded"
 )
 
 // Reasons of a RebootPolicy.
@@ -134,8 +132,6 @@ const (
 	ReasonInForce = "InForce"
 	// ReasonNoNodes: the policy owns no node.
 	ReasonNoNodes = "NoNodes"
-	// ReasonRollingOut: nodes of the policy are under way or waiting.
-	ReasonRollingOut = "RollingOut"
 	// ReasonOverlap: nodes are selected by several policies.
 	ReasonOverlap = "Overlap"
 	// ReasonZoneNotFound: the zone order names a zone that no node is in.

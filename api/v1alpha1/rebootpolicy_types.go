@@ -286,7 +286,7 @@ type RebootSpec struct {
 	// +kubebuilder:validation:Maximum=86400
 	DelaySeconds *int32 `json:"delaySeconds,omitempty"`
 
-	// timeoutSeconds is how long a host may take from the order to reboot until its node reports another boot ID and is Ready.
+	// timeoutSeconds is how long a host may take from the order to reboot until its node reports another boot ID.
 	// +optional
 	// +kubebuilder:default=900
 	// +kubebuilder:validation:Minimum=1
@@ -362,7 +362,7 @@ type HistorySpec struct {
 
 // RebootPolicyStatus is what the operator derived from the cluster at its last look. Nothing in it is read back.
 type RebootPolicyStatus struct {
-	// conditions are Ready, and while they are true Reconciling and Stalled (kstatus); Overlapping and Halted tell more.
+	// conditions are Ready, and while it is true Stalled (kstatus); Overlapping, UnknownZones and Halted tell more.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

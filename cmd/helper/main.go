@@ -38,9 +38,7 @@ func main() {
 	f := parse()
 	log := zap.New()
 	klog.SetLogger(log)
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	defer stop()
-	if err := run(ctx, f, log); err != nil {
+	if err := run(f, log); err != nil {
 		log.Error(err, "Helper ended")
 		os.Exit(1)
 	}
@@ -65,7 +63,9 @@ func parse() flags {
 	return f
 }
 
-func run(ctx context.Context, f flags, log logr.Logger) error {
+func run(f flags, log logr.Logger) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
 	config, err := clientcmd.BuildConfigFromFlags("", f.kubeconfig)
 	if err != nil {
 		return fmt.Errorf("API server: %w", err)

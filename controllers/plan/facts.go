@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -53,15 +54,19 @@ func (n *nodeView) boot() *v1alpha1.BootInfo {
 }
 
 // reopenIfRequiredAgain opens a NodeReboot again whose need was withdrawn and came back within the same boot: the helper names it after
-// the boot, so it cannot make another one.
+// the boot, so it cannot make another one. The same goes for one whose very Node is there although it was found to be gone, by a manager
+// whose watch of Nodes lagged behind that of NodeReboots.
 func (p *pass) reopenIfRequiredAgain(r *rebootView) {
-	if r.next.OutcomeReason != v1alpha1.ReasonNeedWithdrawn || r.deleted() || r.sentinel() != v1alpha1.SentinelRequired {
+	if r.deleted() || r.nodeGone() || r.sentinel() != v1alpha1.SentinelRequired || !slices.Contains(reopenedReasons, r.next.OutcomeReason) {
 		return
 	}
 	r.next.Outcome, r.next.OutcomeReason, r.next.OutcomeMessage = "", "", ""
 	r.next.CompletionTime, r.next.TaintedTime, r.next.TaintLeadSeconds = nil, nil, nil
 	r.next.RequiredSince = p.stamp()
 }
+
+// reopenedReasons are those for which a NodeReboot ended that may turn out to be needed.
+var reopenedReasons = []string{v1alpha1.ReasonNeedWithdrawn, v1alpha1.ReasonNodeGone, v1alpha1.ReasonNodeNotFound}
 
 // sentinel is what the helper said since the node's current boot. A NodeReboot that a helper made for its current boot counts as
 // required until the helper's first report.

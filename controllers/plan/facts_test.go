@@ -116,6 +116,21 @@ func TestWithdrawnNodeRebootIsReopenedWhenTheNeedComesBack(t *testing.T) {
 	}
 }
 
+func TestNodeRebootWhoseNodeIsThereAfterAllIsReopened(t *testing.T) {
+	for reason, outcome := range map[string]v1alpha1.Outcome{
+		v1alpha1.ReasonNodeGone: v1alpha1.OutcomeCancelled, v1alpha1.ReasonNodeNotFound: v1alpha1.OutcomeFailed,
+	} {
+		s := newStory(t, newPolicy("p", minInterval(0)), newNode("a", "z1"), newReboot("ra", "a", finished(outcome, reason, -time.Hour),
+			func(r *v1alpha1.NodeReboot) {
+				r.Status.Report = &v1alpha1.HelperReport{BootID: bootOf("a", 1), Sentinel: v1alpha1.SentinelRequired}
+			}))
+		s.settle()
+		if got := s.reboot("ra").Status.Phase; got != v1alpha1.PhaseDraining {
+			t.Errorf("phase %s of one that ended with %s", got, reason)
+		}
+	}
+}
+
 func TestCompleteNodeRebootsStayComplete(t *testing.T) {
 	required := func(r *v1alpha1.NodeReboot) {
 		r.Status.Report = &v1alpha1.HelperReport{BootID: bootOf("a", 1), Sentinel: v1alpha1.SentinelRequired}
@@ -123,7 +138,7 @@ func TestCompleteNodeRebootsStayComplete(t *testing.T) {
 	cases := map[string][]rebootOption{
 		"one that succeeded":                   {finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, -time.Hour), required},
 		"one that was given up":                {finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonDrainTimedOut, -time.Hour), required},
-		"one whose node was gone":              {finished(v1alpha1.OutcomeCancelled, v1alpha1.ReasonNodeGone, -time.Hour), required},
+		"one whose node was replaced":          {finished(v1alpha1.OutcomeCancelled, v1alpha1.ReasonNodeGone, -time.Hour), required, func(r *v1alpha1.NodeReboot) { r.Status.NodeUID = "another" }},
 		"one that was withdrawn":               {finished(v1alpha1.OutcomeCancelled, v1alpha1.ReasonNeedWithdrawn, -time.Hour)},
 		"one that was withdrawn and deleted":   {finished(v1alpha1.OutcomeCancelled, v1alpha1.ReasonNeedWithdrawn, -time.Hour), required, deletedAt(0)},
 		"one of an earlier boot, asking again": {finished(v1alpha1.OutcomeCancelled, v1alpha1.ReasonNeedWithdrawn, -time.Hour), required, func(r *v1alpha1.NodeReboot) { r.Status.Report.BootID = bootOf("a", 0) }},

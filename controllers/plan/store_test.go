@@ -27,7 +27,7 @@ type store struct {
 	version, slotsVersion int64
 	cached                *view
 	// onGrant and onStatus see a write just before it is made, with the view on which it was decided.
-	onGrant  func(v *view, granted map[string]Slot)
+	onGrant  func(v *view, p *Plan, granted map[string]Slot)
 	onStatus func(v *view, before *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootStatus)
 }
 
@@ -41,6 +41,8 @@ type view struct {
 	Snapshot
 	nodeVersions map[string]int64
 	slotsVersion int64
+	// allPods are the pods of all nodes, of which a plan sees those that it asks for.
+	allPods map[string][]Pod
 }
 
 func newStore(s *Snapshot) *store {
@@ -140,6 +142,7 @@ var (
 type execution struct {
 	*store
 	view *view
+	plan *Plan
 	now  time.Time
 	// left is how many writes are made before the manager crashes; negative is all of them.
 	left int
@@ -154,7 +157,7 @@ type execution struct {
 // apply does to a snapshot what the manager does when it carries out a plan.
 func apply(s *Snapshot, p *Plan, now time.Time) (*Snapshot, error) {
 	st := newStore(s)
-	e := &execution{store: st, view: st.view(), now: now, left: -1}
+	e := &execution{store: st, view: st.view(), plan: p, now: now, left: -1}
 	e.run(p)
 	after := st.view().Snapshot
 	for node, slot := range after.Slots {
@@ -211,7 +214,7 @@ func (e *execution) writeSlots(slots map[string]Slot) error {
 		}
 	}
 	if e.onGrant != nil {
-		e.onGrant(e.view, granted)
+		e.onGrant(e.view, e.plan, granted)
 	}
 	e.slots = maps.Clone(slots)
 	e.slotsVersion = e.changed()

@@ -7,18 +7,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
-
-	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
 // recordedRequest is what matters of a request.
@@ -156,26 +151,6 @@ func TestHealthProbesEndWithTheHelper(t *testing.T) {
 	if err := serveHealth(ctx, "127.0.0.1:0", ready); err != nil {
 		t.Error(err)
 	}
-}
-
-func TestAHelperIsReadyWhenItKnowsItsNodeReboots(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		a := &agent{reboots: newMirror[*v1alpha1.NodeReboot](), source: w.reboots}
-		w.reboots.breakWatches(errors.New("forbidden"))
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		go a.follow(ctx)
-		synctest.Wait()
-		if err := a.ready(); err == nil || !strings.Contains(err.Error(), "forbidden") {
-			t.Errorf("ready says %v", err)
-		}
-		w.reboots.breakWatches(nil)
-		pass(time.Minute)
-		if err := a.ready(); err != nil {
-			t.Errorf("ready says %v", err)
-		}
-	})
 }
 
 func TestOptionsAreChecked(t *testing.T) {

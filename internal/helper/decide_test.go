@@ -142,6 +142,9 @@ func TestOrdersThatAreNew(t *testing.T) {
 		"one older than what was recorded is left alone": {
 			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot), reported(recorded(4, v1alpha1.OrderDone))),
 		},
+		"one older than what was begun is left alone": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionDrain), reported(recorded(4, v1alpha1.OrderStarted))),
+		},
 		"one with a bad selector fails at once": {
 			reboot: newReboot("x", ordered(3, v1alpha1.ActionDrain, selecting("=x")), reported()),
 			want:   wantStep{newReport(recorded(3, v1alpha1.OrderFailed), saying(badSelector)), false},
@@ -234,7 +237,7 @@ func TestFactsAboutTheHostAreReportedWhenTheyChange(t *testing.T) {
 	unknown := func(f *facts) { f.sentinel = reading{state: v1alpha1.SentinelUnknown, message: "permission denied"} }
 	gone := func(f *facts) { f.sentinel = reading{state: v1alpha1.SentinelNotRequired} }
 	without := newReport(sentinelIs(v1alpha1.SentinelNotRequired))
-	cancelled := completed(v1alpha1.OutcomeCancelled)
+	failed, cancelled := completed(v1alpha1.OutcomeFailed), completed(v1alpha1.OutcomeCancelled)
 	runStepTests(t, map[string]stepTest{
 		"nothing was reported yet":           {reboot: newReboot("x"), want: wantStep{newReport(), false}},
 		"nothing changed":                    {reboot: newReboot("x", reported())},
@@ -243,7 +246,10 @@ func TestFactsAboutTheHostAreReportedWhenTheyChange(t *testing.T) {
 		"a complete one is left alone":       {reboot: newReboot("x", completed(v1alpha1.OutcomeSucceeded)), facts: gone},
 		"another cancelled one is too":       {reboot: newReboot("x", cancelled, reported()), facts: gone},
 		"a cancelled one of this need":       {newReboot(needName, cancelled, reported()), gone, wantStep{without, false}},
-		"a cancelled one that knows already": {reboot: newReboot(needName, cancelled, reported())},
+		"a cancelled one that knows already": {reboot: newReboot(needName, cancelled, reported(saying("left over")))},
+		"a failed one of this need":          {reboot: newReboot(needName, completed(v1alpha1.OutcomeFailed), reported()), facts: gone},
+		"one that was given up in this boot": {newReboot("x", failed, before(bootA), reported()), gone, wantStep{without, false}},
+		"one that was given up in another":   {reboot: newReboot("x", failed, before(bootEarly), reported()), facts: gone},
 		"the kernel's boot time drifts within one boot": {
 			reboot: newReboot("x", reported()),
 			facts:  func(f *facts) { f.boot.time = &metav1.MicroTime{Time: bootedAt.Add(time.Second)} },

@@ -133,9 +133,14 @@ func TestAtMostSixteenEvictionsAreAskedForAtOnce(t *testing.T) {
 		if got := pods.atOnce.Load(); got != 16 {
 			t.Errorf("%d at once, want 16", got)
 		}
+		pods.put(newPod("another"))
+		pass(time.Second)
+		if got := pods.atOnce.Load(); got != 16 {
+			t.Errorf("%d at once after another pod came, want 16", got)
+		}
 		close(pods.release)
 		pass(0)
-		run.want(t, true, v1alpha1.DrainProgress{Total: 20})
+		run.want(t, true, v1alpha1.DrainProgress{Total: 21})
 	})
 }
 
@@ -179,4 +184,28 @@ func TestRefusalMessagesOfTheAPIServer(t *testing.T) {
 	if len(long.Message) != 512 || long.By != "" {
 		t.Errorf("%d characters by %q", len(long.Message), long.By)
 	}
+}
+
+func TestAPodThatSomebodyElseDeletesIsNotRefusedAnyMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pods := newFakePods(newPod("a"))
+		pods.refuse["a"] = budgetRefusal("web")
+		run := startDrain(t, pods, v1alpha1.DrainOrder{})
+		pods.edit(t, "a", terminating(time.Now().Add(time.Minute)))
+		pods.takeAsked()
+		pass(30 * time.Second)
+		wantAsked(t, pods)
+		run.want(t, false, v1alpha1.DrainProgress{Total: 1, Remaining: 1})
+	})
+}
+
+func TestAPodThatIsGoneBeforeItsEvictionIsNotRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pods := newFakePods(newPod("a"))
+		pods.refuse["a"] = apierrors.NewNotFound(corev1.Resource("pods"), "a")
+		run := startDrain(t, pods, v1alpha1.DrainOrder{})
+		pass(30 * time.Second)
+		wantAsked(t, pods, "a")
+		run.want(t, false, v1alpha1.DrainProgress{Total: 1, Remaining: 1})
+	})
 }

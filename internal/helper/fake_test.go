@@ -73,6 +73,9 @@ type fakeStore[T object] struct {
 	objects  map[string]T
 	watchers map[*watch.RaceFreeFakeWatcher]bool
 	watchErr error
+	// held are events that watchers get later.
+	held    []func()
+	holding bool
 }
 
 func newFakeStore[T object](newList func() list) *fakeStore[T] {
@@ -155,13 +158,11 @@ func (s *fakeStore[T]) putLocked(o T) T {
 	o.SetResourceVersion(strconv.Itoa(s.version))
 	_, existed := s.objects[o.GetName()]
 	s.objects[o.GetName()] = o
-	for w := range s.watchers {
-		if existed {
-			w.Modify(o.DeepCopyObject())
-		} else {
-			w.Add(o.DeepCopyObject())
-		}
+	event := watch.Added
+	if existed {
+		event = watch.Modified
 	}
+	s.send(event, o)
 	return o
 }
 
@@ -170,9 +171,32 @@ func (s *fakeStore[T]) remove(name string) {
 	defer s.mu.Unlock()
 	o := s.objects[name]
 	delete(s.objects, name)
+	s.send(watch.Deleted, o)
+}
+
+func (s *fakeStore[T]) send(event watch.EventType, o T) {
 	for w := range s.watchers {
-		w.Delete(o.DeepCopyObject())
+		deliver := func() { w.Action(event, o.DeepCopyObject()) }
+		if s.holding {
+			s.held = append(s.held, deliver)
+			continue
+		}
+		deliver()
 	}
+}
+
+// hold keeps events from the watchers until it is called with false.
+func (s *fakeStore[T]) hold(holding bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.holding = holding
+	if holding {
+		return
+	}
+	for _, deliver := range s.held {
+		deliver()
+	}
+	s.held = nil
 }
 
 func (s *fakeStore[T]) get(name string) (T, bool) {

@@ -281,11 +281,11 @@ func (c *cluster) wantOwned(reboot *v1alpha1.NodeReboot) {
 			continue
 		}
 		var owned map[string]map[string]any
-		if err := json.Unmarshal(entry.FieldsV1.Raw, &owned); err != nil {
+		if err := json.Unmarshal(entry.FieldsV1.GetRawBytes(), &owned); err != nil {
 			c.t.Fatal(err)
 		}
 		if len(owned) != 1 || len(owned["f:status"]) != 1 || owned["f:status"]["f:report"] == nil {
-			c.t.Errorf("the helper owns %s", entry.FieldsV1.Raw)
+			c.t.Errorf("the helper owns %s", entry.FieldsV1.GetRawString())
 		}
 		return
 	}

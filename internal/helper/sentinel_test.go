@@ -1,13 +1,13 @@
 package helper
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/fsnotify/fsnotify"
 	"github.com/go-logr/logr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -146,85 +146,124 @@ func TestALongListOfPackagesIsCut(t *testing.T) {
 	}
 }
 
-// waitFor reads hints until the sentinel says what is wanted.
-func waitFor(t *testing.T, s *FileSentinel, want v1alpha1.SentinelState) {
+// awaitHint waits until the sentinel has hinted at a change after which it says what is wanted.
+func awaitHint(t *testing.T, s *FileSentinel, want v1alpha1.SentinelState) {
 	t.Helper()
 	timeout := time.After(hintTimeout)
 	for {
-		if state, _ := s.Check(context.Background()); state == want {
-			return
-		}
 		select {
 		case <-s.Changes():
 		case <-timeout:
-			state, message := s.Check(context.Background())
-			t.Fatalf("no hint: state %s (%s), want %s", state, message, want)
+			state, message := s.Check(t.Context())
+			t.Fatalf("no hint that led to %s: it is %s (%s)", want, state, message)
+		}
+		if state, _ := s.Check(t.Context()); state == want {
+			return
 		}
 	}
 }
 
-func TestAFileSentinelHintsWhenTheFileComesAndGoes(t *testing.T) {
-	directory := t.TempDir()
-	path := filepath.Join(directory, "required")
-	s := NewFileSentinel(t.Context(), []string{path}, logr.Discard())
-	steps := []struct {
-		name string
-		do   func() error
-		want v1alpha1.SentinelState
+func TestAFileSentinelHintsAtEveryChange(t *testing.T) {
+	exists := func(t *testing.T, path string) { write(t, path, "") }
+	for name, test := range map[string]struct {
+		prepare func(t *testing.T, path string)
+		change  func(path string) error
+		want    v1alpha1.SentinelState
 	}{
-		{"nothing yet", func() error { return nil }, v1alpha1.SentinelNotRequired},
-		{"created", func() error { return os.WriteFile(path, nil, 0o600) }, v1alpha1.SentinelRequired},
-		{"removed", func() error { return os.Remove(path) }, v1alpha1.SentinelNotRequired},
-		{"moved here", func() error {
-			if err := os.WriteFile(path+".new", nil, 0o600); err != nil {
-				return err
+		"created": {
+			change: func(path string) error { return os.WriteFile(path, nil, 0o600) },
+			want:   v1alpha1.SentinelRequired,
+		},
+		"removed": {prepare: exists, change: os.Remove, want: v1alpha1.SentinelNotRequired},
+		"moved here": {
+			prepare: func(t *testing.T, path string) { write(t, path+".new", "") },
+			change:  func(path string) error { return os.Rename(path+".new", path) },
+			want:    v1alpha1.SentinelRequired,
+		},
+		"moved away": {
+			prepare: exists,
+			change:  func(path string) error { return os.Rename(path, path+".old") },
+			want:    v1alpha1.SentinelNotRequired,
+		},
+		"replaced by another file": {
+			prepare: func(t *testing.T, path string) {
+				write(t, path, "")
+				write(t, path+".new", "")
+			},
+			change: func(path string) error { return os.Rename(path+".new", path) },
+			want:   v1alpha1.SentinelRequired,
+		},
+		"a directory in its place": {
+			change: func(path string) error { return os.Mkdir(path, 0o700) },
+			want:   v1alpha1.SentinelUnknown,
+		},
+		"its directory removed": {
+			change: func(path string) error { return os.Remove(filepath.Dir(path)) },
+			want:   v1alpha1.SentinelUnknown,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "required")
+			if test.prepare != nil {
+				test.prepare(t, path)
 			}
-			return os.Rename(path+".new", path)
-		}, v1alpha1.SentinelRequired},
-		{"moved away", func() error { return os.Rename(path, path+".old") }, v1alpha1.SentinelNotRequired},
-		{"a directory in its place", func() error { return os.Mkdir(path, 0o700) }, v1alpha1.SentinelUnknown},
-	}
-	for _, step := range steps {
-		t.Log(step.name)
-		if err := step.do(); err != nil {
-			t.Fatal(err)
-		}
-		waitFor(t, s, step.want)
+			s := NewFileSentinel(t.Context(), []string{path}, logr.Discard())
+			s.Check(t.Context())
+			if err := test.change(path); err != nil {
+				t.Fatal(err)
+			}
+			awaitHint(t, s, test.want)
+		})
 	}
 }
 
-func TestAFileSentinelHintsWhenItsDirectoryGoesAndSeesTheNextOne(t *testing.T) {
+func TestAFileSentinelSeesItsDirectoryComeAndWatchesIt(t *testing.T) {
 	directory := filepath.Join(t.TempDir(), "run")
 	path := filepath.Join(directory, "required")
 	s := NewFileSentinel(t.Context(), []string{path}, logr.Discard())
-	for range 2 {
-		if err := os.Mkdir(directory, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		// The slow poll finds the new directory: there is no hint while nothing is watched.
-		if state, message := s.Check(t.Context()); state != v1alpha1.SentinelNotRequired {
-			t.Fatalf("%s: %s", state, message)
-		}
-		write(t, path, "")
-		waitFor(t, s, v1alpha1.SentinelRequired)
-		if err := os.RemoveAll(directory); err != nil {
-			t.Fatal(err)
-		}
-		waitFor(t, s, v1alpha1.SentinelUnknown)
+	if state, message := s.Check(t.Context()); state != v1alpha1.SentinelUnknown {
+		t.Fatalf("%s: %s", state, message)
 	}
+	if err := os.Mkdir(directory, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	// Nothing is watched yet: the slow poll finds the directory.
+	if state, message := s.Check(t.Context()); state != v1alpha1.SentinelNotRequired {
+		t.Fatalf("%s: %s", state, message)
+	}
+	write(t, path, "")
+	awaitHint(t, s, v1alpha1.SentinelRequired)
 }
 
-func TestAFileSentinelIsQuietAboutOtherFiles(t *testing.T) {
-	directory := t.TempDir()
-	path := filepath.Join(directory, "required")
-	s := NewFileSentinel(t.Context(), []string{path}, logr.Discard())
-	s.Check(t.Context())
-	for _, name := range []string{"other", "requiredX", "required.pkgs.tmp"} {
-		write(t, filepath.Join(directory, name), "")
+func TestAFileSentinelHintsOnlyAtWhatConcernsIt(t *testing.T) {
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		t.Fatal(err)
 	}
-	write(t, path, "") // Events come in order, so the first hint is about this file if the others made none.
-	<-s.Changes()
-	if state, _ := s.Check(t.Context()); state != v1alpha1.SentinelRequired {
-		t.Errorf("a hint about another file")
+	watcher.Events, watcher.Errors = make(chan fsnotify.Event), make(chan error)
+	s := &FileSentinel{paths: []string{"/run/required"}, log: logr.Discard(), watcher: watcher, changes: make(chan struct{}, 1)}
+	go s.forward(t.Context())
+	other := fsnotify.Event{Name: "/run/other"}
+	hinted := func() bool {
+		watcher.Events <- other // It is received when the one before it was dealt with.
+		select {
+		case <-s.Changes():
+			return true
+		default:
+			return false
+		}
+	}
+	for name, want := range map[string]bool{
+		"/run/required": true, "/run/required.pkgs": true, "/run": true,
+		"/run/required.pkgs.tmp": false, "/run/other": false, "/required": false,
+	} {
+		watcher.Events <- fsnotify.Event{Name: name}
+		if got := hinted(); got != want {
+			t.Errorf("%s: hinted is %v, want %v", name, got, want)
+		}
+	}
+	watcher.Errors <- fsnotify.ErrEventOverflow
+	if !hinted() {
+		t.Error("no hint when events were lost")
 	}
 }

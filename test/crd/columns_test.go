@@ -43,7 +43,7 @@ func TestEveryColumnOfARebootPolicyHasSomethingToShow(t *testing.T) {
 	stored.Object["status"] = object(t, `
 conditions:
 - {type: Stalled, status: "False", reason: X, message: not this, lastTransitionTime: "2026-11-23T13:00:00Z"}
-- {type: Ready, status: "True", reason: RollingOut, message: 3 nodes wait, lastTransitionTime: "2026-11-23T13:00:00Z"}
+- {type: Ready, status: "True", reason: InForce, message: 3 nodes wait, lastTransitionTime: "2026-11-23T13:00:00Z"}
 nodes: 12
 required: 3
 underWay: 0

@@ -31,6 +31,8 @@ type result struct {
 	unexplained []string
 	// idleWrites are the writes that were seen when everything was done.
 	idleWrites []string
+	// writes of the operator in all, by who wrote what; leases and evictions do not count.
+	writes map[string]int
 	// startedPaused lists NodeReboots that were started before the policy was enforced.
 	startedPaused []string
 	bound         time.Duration

@@ -35,6 +35,7 @@ func (r *result) print(out io.Writer) {
 	}
 	row("Makespan", "%s; an ideal scheduler with the same limits needs %s (%.2f times that)",
 		round(r.summary.Makespan), round(r.bound), r.summary.Makespan.Seconds()/max(r.bound.Seconds(), 0.001))
+	r.printWrites(row)
 	row("Writes while idle", "%d in %s", len(r.idleWrites), idleTime-settleTime)
 	_ = table.Flush()
 	if broken := r.broken(); len(broken) > 0 {
@@ -77,6 +78,21 @@ func (r *result) printApp(row func(name, format string, args ...any), app testbe
 	}
 	row(app.App.String(), "least ready %d of %d (at least %d promised); %d evictions, at most %d of one replica",
 		app.LeastReady, app.Replicas, least, app.Evictions, app.MostEvictions)
+}
+
+func (r *result) printWrites(row func(name, format string, args ...any)) {
+	total, events := 0, 0
+	for kind, count := range r.writes {
+		total += count
+		if strings.HasSuffix(kind, " events") {
+			events += count
+		}
+	}
+	reboots := float64(max(len(r.summary.Reboots), 1))
+	row("API writes per reboot", "%.1f, and %.1f events (without evictions)", float64(total-events)/reboots, float64(events)/reboots)
+	for _, kind := range slices.Sorted(maps.Keys(r.writes)) {
+		row("", "%.1f %s", float64(r.writes[kind])/reboots, kind)
+	}
 }
 
 func (r *result) proved() int {

@@ -18,6 +18,10 @@ func (d *demo) result(ctx context.Context, recording testbed.Recording, end time
 	if err := d.cluster.Client().Get(ctx, client.ObjectKey{Name: d.fleet.policy.Name}, &policy); err != nil {
 		return nil, fmt.Errorf("get the policy: %w", err)
 	}
+	writes, err := d.cluster.Writes()
+	if err != nil {
+		return nil, err
+	}
 	r := &result{
 		summary:        testbed.Summarize(recording),
 		policy:         policy.Spec,
@@ -26,7 +30,8 @@ func (d *demo) result(ctx context.Context, recording testbed.Recording, end time
 		accepted:       map[string]int{},
 		left:           leftovers(recording),
 		unexplained:    unexplained(recording),
-		idleWrites:     writesAfter(recording, end),
+		idleWrites:     writesAfter(writes, end),
+		writes:         countWrites(writes),
 		startedPaused:  startedBefore(recording, d.enforced),
 	}
 	for _, app := range d.fleet.apps {
@@ -98,20 +103,30 @@ func unexplained(recording testbed.Recording) []string {
 	return names
 }
 
-// writesAfter are the writes to nodes and NodeReboots that were seen after a time.
-func writesAfter(recording testbed.Recording, end time.Time) []string {
-	var writes []string
-	for _, node := range recording.Nodes {
-		if node.At.After(end.Add(settleTime)) {
-			writes = append(writes, fmt.Sprintf("node %s was written %s after the end", node.Name, round(node.At.Sub(end))))
+// isLease tells whether a write renews the leader's lease, the one thing that is written while there is nothing to do.
+func isLease(write testbed.Write) bool { return write.Resource == "leases" }
+
+// writesAfter are the operator's writes after a time.
+func writesAfter(writes []testbed.Write, end time.Time) []string {
+	var late []string
+	for _, write := range writes {
+		if write.At.After(end.Add(settleTime)) && !isLease(write) {
+			late = append(late, fmt.Sprintf("%s wrote (%s) %s %s, %s after the end",
+				write.Actor, write.Verb, write.Resource, write.Name, round(write.At.Sub(end))))
 		}
 	}
-	for _, reboot := range recording.Reboots {
-		if reboot.At.After(end.Add(settleTime)) {
-			writes = append(writes, fmt.Sprintf("NodeReboot %s was written %s after the end", reboot.Name, round(reboot.At.Sub(end))))
+	return late
+}
+
+// countWrites counts the operator's writes by kind, without leases and evictions.
+func countWrites(writes []testbed.Write) map[string]int {
+	counts := map[string]int{}
+	for _, write := range writes {
+		if !isLease(write) && write.Resource != "pods/eviction" {
+			counts[write.Actor+" "+write.Resource]++
 		}
 	}
-	return writes
+	return counts
 }
 
 func startedBefore(recording testbed.Recording, enforced time.Time) []string {

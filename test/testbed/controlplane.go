@@ -42,6 +42,9 @@ func (cp *controlPlane) start(ctx context.Context, options Options) error {
 	if err := cp.startEtcd(ctx, etcdURL, fmt.Sprintf("http://127.0.0.1:%d", ports[1])); err != nil {
 		return err
 	}
+	if err := os.WriteFile(cp.path(auditPolicyFile), []byte(auditPolicy), 0o600); err != nil {
+		return fmt.Errorf("write the audit policy: %w", err)
+	}
 	if err := cp.startAPIServer(ctx, etcdURL, ports[2]); err != nil {
 		return err
 	}
@@ -133,6 +136,7 @@ func (cp *controlPlane) startAPIServer(ctx context.Context, etcdURL string, port
 		"--authorization-mode", "Node,RBAC",
 		"--enable-admission-plugins", "NodeRestriction",
 		"--allow-privileged",
+		"--audit-policy-file", cp.path(auditPolicyFile), "--audit-log-path", cp.path(auditLog),
 		"--max-requests-inflight", "4000", "--max-mutating-requests-inflight", "2000", // hundreds of kubelets in one process
 	)
 	if err != nil {

@@ -87,6 +87,13 @@ func (h *Host) Up() bool {
 	return h.up
 }
 
+// boots is how often the host was started.
+func (h *Host) boots() int {
+	h.power.RLock()
+	defer h.power.RUnlock()
+	return h.boot
+}
+
 // BootID is the random ID of the host's current or, while it is down, last boot.
 func (h *Host) BootID() (string, error) {
 	h.mu.Lock()

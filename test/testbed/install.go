@@ -18,8 +18,8 @@ const (
 )
 
 // Install renders config/default and applies it: kinds, roles, admission policies, the helper's DaemonSet and the manager's Deployment.
-// The helpers' code runs in the simulated hosts, with the identities of the DaemonSet's pods. Pods of the manager are scheduled like any
-// other and run nothing: StartManager does. Install returns when the kinds are served.
+// The helpers' code runs in the simulated hosts, with the identities of the DaemonSet's pods. The manager's Deployment is scaled to zero,
+// for StartManager runs the manager as a process. Install returns when the kinds are served.
 func (c *Cluster) Install(ctx context.Context) error {
 	root, err := moduleRoot(ctx)
 	if err != nil {
@@ -31,6 +31,9 @@ func (c *Cluster) Install(ctx context.Context) error {
 	}
 	if err := c.Apply(ctx, manifests); err != nil {
 		return fmt.Errorf("install the operator: %w", err)
+	}
+	if _, err := c.kubectl(ctx, nil, "scale", "--namespace", Namespace, "deployment/"+managerName, "--replicas=0"); err != nil {
+		return fmt.Errorf("scale the manager's Deployment: %w", err)
 	}
 	_, err = c.kubectl(ctx, nil, "wait", "--for=condition=Established", "--timeout=60s",
 		"crd/nodereboots.reboot-operator.io", "crd/rebootpolicies.reboot-operator.io")

@@ -75,7 +75,7 @@ func (c *Cluster) register(host *Host) error {
 		if !old.isGone() {
 			return fmt.Errorf("node %s exists", host.Name())
 		}
-		host.boot = old.boot + 1 // pods of the old node do not run here
+		host.boot = old.boots() + 1 // pods of the old node do not run here
 	}
 	c.hosts[host.Name()] = host
 	return nil

@@ -52,7 +52,9 @@ type RebootSummary struct {
 	Before, After            v1alpha1.BootInfo
 	// SentinelToTaint is from when the host asked for a reboot until its taint was seen.
 	SentinelToTaint *time.Duration
-	// TaintLead is from when the taint was seen until the drain was ordered.
+	// TaintedBeforeDrain tells whether the node had its taint before its first drain was ordered, or before the end if none was.
+	TaintedBeforeDrain bool
+	// TaintLead is from when the taint was seen until the first order to drain was seen; 0 if both were seen at once.
 	TaintLead *time.Duration
 	// Drain is from the order to drain to the end of the drain.
 	Drain *time.Duration
@@ -111,12 +113,18 @@ func rebootSummary(recording Recording, first, last RebootRecord) RebootSummary 
 	events := recording.Hosts[first.Node]
 	asked := lastBefore(events, EventSentinelSet, first.At)
 	tainted := firstTaint(recording.Nodes, first.Node, asked)
-	summary.SentinelToTaint = between(asked, tainted)
+	ordered := firstDrainOrder(recording.Reboots, first.Name)
+	summary.TaintedBeforeDrain = tainted != nil && (ordered == nil || tainted.Version < ordered.Version)
+	if tainted != nil {
+		summary.SentinelToTaint = between(asked, &tainted.At)
+	}
+	if summary.TaintedBeforeDrain && ordered != nil {
+		summary.TaintLead = new(max(ordered.At.Sub(tainted.At), 0)) // the two watches may be out of step
+	}
 	attempt := status.Attempt
 	if attempt == nil {
 		return summary
 	}
-	summary.TaintLead = between(tainted, micro(attempt.DrainOrderedTime))
 	summary.Drain = between(micro(attempt.DrainOrderedTime), micro(attempt.DrainedTime))
 	down := firstAfter(events, EventDown, micro(attempt.RebootOrderedTime))
 	up := firstAfter(events, EventUp, down)
@@ -127,10 +135,20 @@ func rebootSummary(recording Recording, first, last RebootRecord) RebootSummary 
 }
 
 // firstTaint is when the node was first seen with the taint, not before from.
-func firstTaint(nodes []NodeRecord, name string, from *time.Time) *time.Time {
+func firstTaint(nodes []NodeRecord, name string, from *time.Time) *Moment {
 	for _, node := range nodes {
 		if node.Name == name && node.Tainted && (from == nil || !node.At.Before(*from)) {
-			return &node.At
+			return &node.Moment
+		}
+	}
+	return nil
+}
+
+// firstDrainOrder is when a NodeReboot was first seen with an order to drain.
+func firstDrainOrder(reboots []RebootRecord, name string) *Moment {
+	for _, reboot := range reboots {
+		if order := reboot.Status.Order; reboot.Name == name && order != nil && order.Action == v1alpha1.ActionDrain {
+			return &reboot.Moment
 		}
 	}
 	return nil

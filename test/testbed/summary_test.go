@@ -213,12 +213,20 @@ func TestEachPartOfARebootIsMeasured(t *testing.T) {
 		GrantedTime: *microTime(10), DrainOrderedTime: microTime(11), DrainedTime: microTime(15), RebootOrderedTime: microTime(16),
 		EndedTime: microTime(29),
 	}
+	ordered := reboot(12, "a1", draining)
+	ordered.Status.Order = &v1alpha1.RebootOrder{Action: v1alpha1.ActionDrain}
+	again, toReboot := reboot(14, "a1", draining), reboot(9, "a1", draining)
+	again.Status.Order, toReboot.Status.Order = ordered.Status.Order, &v1alpha1.RebootOrder{Action: v1alpha1.ActionReboot}
+	other := reboot(10, "c1", draining)
+	other.Status.Order = ordered.Status.Order
 	started := reboot(32, "b1", draining)
+	started.Status.Order = ordered.Status.Order
 	started.Status.Attempt = &v1alpha1.Attempt{GrantedTime: *microTime(25)}
 	recording := Recording{
-		Nodes: []NodeRecord{node(1, "a1", tainted), node(2, "a1"), node(7, "b1", tainted), node(8, "a1", tainted)},
+		Nodes: []NodeRecord{node(1, "a1", tainted), node(2, "a1"), node(7, "b1"), node(8, "a1", tainted), node(33, "b1", tainted)},
 		Reboots: []RebootRecord{
-			reboot(6, "a1", pending), last, {Moment: at(31), Name: "a1", Node: "a1", Gone: true}, started,
+			reboot(6, "a1", pending), toReboot, other, ordered, again, last, {Moment: at(31), Name: "a1", Node: "a1", Gone: true}, started,
+			reboot(34, "d1", pending),
 		},
 		Hosts: map[string][]HostEvent{"a1": {
 			{At: second(1), Kind: EventSentinelSet}, {At: second(3), Kind: EventDown}, {At: second(4), Kind: EventUp},
@@ -231,9 +239,11 @@ func TestEachPartOfARebootIsMeasured(t *testing.T) {
 		{
 			Name: "a1", Node: "a1", Zone: "a", Policy: "linux", Phase: succeeded, Outcome: v1alpha1.OutcomeSucceeded,
 			Before: v1alpha1.BootInfo{BootID: "one"}, After: v1alpha1.BootInfo{BootID: "two"},
-			SentinelToTaint: of(3), TaintLead: of(3), Drain: of(4), Downtime: of(3), Recovery: of(9), Held: of(19),
+			SentinelToTaint: of(3), TaintedBeforeDrain: true, TaintLead: of(4), Drain: of(4), Downtime: of(3), Recovery: of(9), Held: of(19),
 		},
+		{Name: "c1", Node: "c1", Policy: "linux", Phase: draining},
 		{Name: "b1", Node: "b1", Policy: "linux", Phase: draining},
+		{Name: "d1", Node: "d1", Policy: "linux", Phase: pending},
 	}
 	summary := Summarize(recording)
 	if diff := cmp.Diff(want, summary.Reboots); diff != "" {

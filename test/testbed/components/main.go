@@ -1,4 +1,4 @@
-// Command components is every program of a Kubernetes control plane, and KWOK, in one binary. Which of them it is depends on the name
+// Command components is every program of a Kubernetes control plane in one binary. Which of them it is depends on the name
 // it is started by, so links named etcd, kube-apiserver and so on beside it are those programs.
 package main
 
@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"sort"
 
-	"github.com/spf13/pflag"
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
 	_ "k8s.io/component-base/logs/json/register"
@@ -18,10 +17,6 @@ import (
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
-	"sigs.k8s.io/kwok/pkg/config"
-	kwok "sigs.k8s.io/kwok/pkg/kwok/cmd"
-	"sigs.k8s.io/kwok/pkg/log"
-	"sigs.k8s.io/kwok/pkg/utils/signals"
 )
 
 // programs maps the name the binary was started by to what it then is. The result is the exit status.
@@ -31,7 +26,6 @@ var programs = map[string]func() int{
 	"kube-controller-manager": func() int { return cli.Run(controllermanager.NewControllerManagerCommand()) },
 	"kube-scheduler":          func() int { return cli.Run(scheduler.NewSchedulerCommand()) },
 	"kubectl":                 func() int { return cli.Run(kubectl.NewDefaultKubectlCommand()) },
-	"kwok":                    runKwok,
 }
 
 func main() {
@@ -51,24 +45,4 @@ func names() []string {
 	}
 	sort.Strings(all)
 	return all
-}
-
-// runKwok sets up logging and configuration as KWOK's own main does.
-func runKwok() int {
-	flags := pflag.NewFlagSet("global", pflag.ContinueOnError)
-	flags.ParseErrorsAllowlist.UnknownFlags = true
-	flags.Usage = func() {}
-	ctx, logger := log.InitFlags(signals.SetupSignalContext(), flags)
-	ctx, err := config.InitFlags(ctx, flags)
-	if err != nil {
-		logger.Error("Init config flags", "err", err)
-		return 1
-	}
-	command := kwok.NewCommand(ctx)
-	command.PersistentFlags().AddFlagSet(flags)
-	if err := command.ExecuteContext(ctx); err != nil {
-		logger.Error("Execute exit", "err", err)
-		return 1
-	}
-	return 0
 }

@@ -1,0 +1,363 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// rules is what has to be remembered to check the promises. The checks are written without a look at the planner's code: they count and
+// select in their own way.
+type rules struct {
+	// foreign are the taints that others put on a node, cordoned the nodes that a person cordoned.
+	foreign  map[string][]corev1.Taint
+	cordoned map[string]bool
+	// sequences are the highest sequence of any order, by NodeReboot.
+	sequences map[types.UID]int64
+	// lagging: the writes that are made now are those of a manager that sees an old cluster.
+	lagging bool
+	// grants and reboots count what was checked.
+	grants, reboots, proofs int
+}
+
+func newRules() rules {
+	return rules{foreign: map[string][]corev1.Taint{}, cordoned: map[string]bool{}, sequences: map[types.UID]int64{}}
+}
+
+// ownerOf a node, by policies that select all nodes or by one label.
+func ownerOf(v *view, n *Node) *v1alpha1.RebootPolicy {
+	var owner *v1alpha1.RebootPolicy
+	for _, p := range v.Policies {
+		selects := p.Spec.Nodes == v1alpha1.NodesAll
+		if !selects {
+			for key, value := range p.Spec.NodeSelector.MatchLabels {
+				selects = n.Labels[key] == value
+			}
+		}
+		if selects && (owner == nil || p.Spec.Priority > owner.Spec.Priority) {
+			owner = p
+		}
+	}
+	return owner
+}
+
+// inNodes is a limit in nodes of a total.
+func inNodes(limit *intstr.IntOrString, total int) int {
+	if limit.Type == intstr.Int {
+		return limit.IntValue()
+	}
+	n, err := intstr.GetScaledValueFromIntOrPercent(limit, total*1000, false)
+	if err != nil {
+		return 0
+	}
+	return n / 1000
+}
+
+// checkGrants is about grants just before they are written: no limit is passed, no two zones have a node under way, nothing starts while its
+// policy is paused, observes or is halted.
+func (w *world) checkGrants(v *view, p *Plan, granted map[string]Slot) {
+	if len(granted) == 0 {
+		return
+	}
+	seen := map[string]*Node{}
+	for i := range v.Nodes {
+		seen[v.Nodes[i].Name] = &v.Nodes[i]
+	}
+	underWay := w.underWay()
+	for name := range granted {
+		underWay[name] = true
+	}
+	down := maps.Clone(underWay)
+	for name, n := range seen {
+		if !n.Ready || n.Unschedulable {
+			down[name] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(granted)) {
+		w.rules.grants++
+		node := seen[name]
+		owner := ownerOf(v, node)
+		if owner == nil || owner.Spec.Mode != v1alpha1.ModeEnforce {
+			w.breaks("node %s was granted a slot, and its policy %v does not allow it", name, owner)
+			return
+		}
+		if reboot := w.reboots[granted[name].Reboot]; !w.rules.lagging && !reboot.DeletionTimestamp.IsZero() {
+			w.breaks("node %s was granted a slot for a NodeReboot that is being deleted", name)
+		}
+		w.checkBudget(v, owner, node, down)
+		w.checkZones(v, owner, node, underWay)
+		w.checkControlPlane(v, node, down)
+		if n := unreturnedAfter(v, p, owner); n >= int(*owner.Spec.Failure.MaxFailures) {
+			w.breaks("node %s was granted a slot, and policy %s is halted by %d nodes that did not come back", name, owner.Name, n)
+		}
+	}
+	w.checkClusterBudget(v, down)
+}
+
+// underWay are the nodes that are under way now, whatever any manager sees: with an open attempt, or a grant that was not used yet.
+func (w *world) underWay() map[string]bool {
+	underWay := map[string]bool{}
+	recorded := map[string]*v1alpha1.NodeReboot{}
+	for _, r := range w.reboots {
+		recorded[string(r.UID)] = r
+		if openAttempt(r) != nil {
+			underWay[r.Spec.NodeName] = true
+		}
+	}
+	for name, slot := range w.slots {
+		r := recorded[slot.UID]
+		if r == nil || r.Status.CompletionTime != nil || r.Status.Attempt != nil && r.Status.Attempt.Number >= slot.Attempt {
+			continue
+		}
+		underWay[name] = true
+	}
+	return underWay
+}
+
+func (w *world) checkBudget(v *view, owner *v1alpha1.RebootPolicy, node *Node, down map[string]bool) {
+	total, count, inZone := 0, 0, 0
+	for i := range v.Nodes {
+		n := &v.Nodes[i]
+		if ownerOf(v, n) != owner {
+			continue
+		}
+		total++
+		if down[n.Name] {
+			count++
+			if zoneOf(n) == zoneOf(node) {
+				inZone++
+			}
+		}
+	}
+	if limit := inNodes(owner.Spec.Rollout.MaxUnavailable, total); count > limit {
+		w.breaks("node %s was granted a slot, and then %d nodes of policy %s are unavailable, of which there may be %d", node.Name, count, owner.Name, limit)
+	}
+	if limit := owner.Spec.Rollout.Zones.MaxUnavailablePerZone; limit != nil && inZone > int(*limit) {
+		w.breaks("node %s was granted a slot, and then %d nodes of zone %s are unavailable, of which there may be %d", node.Name, inZone, zoneOf(node), *limit)
+	}
+}
+
+func (w *world) checkClusterBudget(v *view, down map[string]bool) {
+	if v.ClusterMaxUnavailable == nil {
+		return
+	}
+	if limit := inNodes(v.ClusterMaxUnavailable, len(v.Nodes)); len(down) > limit {
+		w.breaks("after the grant %d nodes of the cluster are unavailable, of which there may be %d", len(down), limit)
+	}
+}
+
+func (w *world) checkZones(v *view, owner *v1alpha1.RebootPolicy, node *Node, underWay map[string]bool) {
+	if owner.Spec.Rollout.Zones.Strategy != v1alpha1.ZonesOneAtATime {
+		return
+	}
+	for i := range v.Nodes {
+		n := &v.Nodes[i]
+		if !underWay[n.Name] || zoneOf(n) == zoneOf(node) {
+			continue
+		}
+		if other := ownerOf(v, n); other != nil && other.Spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime {
+			w.breaks("node %s of zone %q was granted a slot while node %s of zone %q is under way", node.Name, zoneOf(node), n.Name, zoneOf(n))
+		}
+	}
+}
+
+func (w *world) checkControlPlane(v *view, node *Node, down map[string]bool) {
+	if _, is := node.Labels[v1alpha1.ControlPlaneLabel]; !is {
+		return
+	}
+	for i := range v.Nodes {
+		n := &v.Nodes[i]
+		_, is := n.Labels[v1alpha1.ControlPlaneLabel]
+		if is && n.Name != node.Name && down[n.Name] && !(n.Ready && n.Unschedulable && !w.underWay()[n.Name]) {
+			w.breaks("control-plane node %s was granted a slot while %s is down or under way", node.Name, n.Name)
+		}
+	}
+}
+
+// unreturnedAfter counts the nodes of a policy that did not come back, as the plan leaves them.
+func unreturnedAfter(v *view, p *Plan, owner *v1alpha1.RebootPolicy) int {
+	next := map[types.UID]*v1alpha1.NodeRebootStatus{}
+	for i := range p.Work {
+		for j := range p.Work[i].Reboots {
+			change := &p.Work[i].Reboots[j]
+			next[change.Object.UID] = &change.Status
+		}
+	}
+	count := 0
+	for _, r := range v.Reboots {
+		status := next[r.UID]
+		if status == nil {
+			status = &r.Status
+		}
+		node := v.node(r.Spec.NodeName)
+		if node == nil || node.UID != status.NodeUID || ownerOf(v, node) != owner || !r.DeletionTimestamp.IsZero() && status.CompletionTime != nil {
+			continue
+		}
+		stalled := status.CompletionTime == nil && status.Attempt != nil && status.Attempt.StalledTime != nil
+		gaveUp := status.Outcome == v1alpha1.OutcomeFailed &&
+			(status.OutcomeReason == v1alpha1.ReasonRebootNotObserved || status.OutcomeReason == v1alpha1.ReasonSentinelStillPresent)
+		if stalled || gaveUp && !slices.ContainsFunc(v.Reboots, func(other *v1alpha1.NodeReboot) bool {
+			o := &other.Status
+			if next[other.UID] != nil {
+				o = next[other.UID]
+			}
+			return other.Spec.NodeName == r.Spec.NodeName && o.Outcome == v1alpha1.OutcomeSucceeded && o.CompletionTime.After(status.CompletionTime.Time)
+		}) {
+			count++
+		}
+	}
+	return count
+}
+
+// checkStatus is about a status just before it is written.
+func (w *world) checkStatus(v *view, before *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootStatus) {
+	if before.Status.Phase != after.Phase || before.Status.Reason != after.Reason {
+		w.tell("%-8s %-10s %-22s %s", before.Spec.NodeName, after.Phase, after.Reason, before.Name)
+	}
+	old := before.Status.Order
+	if after.Order != nil && (old == nil || old.Sequence != after.Order.Sequence) {
+		w.checkOrder(v, before, after)
+	}
+	if after.Outcome == v1alpha1.OutcomeSucceeded && before.Status.Outcome != after.Outcome {
+		w.checkSuccess(v, before, after)
+	}
+}
+
+func (w *world) checkOrder(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootStatus) {
+	order := after.Order
+	if order.Sequence <= w.rules.sequences[r.UID] || after.LastSequence != order.Sequence {
+		w.breaks("NodeReboot %s has an order of sequence %d after one of %d", r.Name, order.Sequence, w.rules.sequences[r.UID])
+	}
+	w.rules.sequences[r.UID] = order.Sequence
+	node := v.node(r.Spec.NodeName)
+	owner := ownerOf(v, node)
+	switch {
+	case owner == nil || owner.Spec.Mode != v1alpha1.ModeEnforce:
+		w.breaks("node %s is ordered to %s, and its policy does not enforce", node.Name, order.Action)
+	case !r.DeletionTimestamp.IsZero():
+		w.breaks("node %s is ordered to %s for a NodeReboot that is being deleted", node.Name, order.Action)
+	case order.BootID != node.BootID:
+		w.breaks("node %s is ordered to %s about boot %s, and it runs %s", node.Name, order.Action, order.BootID, node.BootID)
+	case order.Action == v1alpha1.ActionReboot && !node.Unschedulable:
+		w.breaks("node %s is ordered to reboot and is not cordoned", node.Name)
+	case order.Action == v1alpha1.ActionReboot && after.Attempt.DrainedTime == nil:
+		w.breaks("node %s is ordered to reboot and was not drained", node.Name)
+	}
+	if order.Action == v1alpha1.ActionReboot {
+		w.rules.reboots++
+	}
+}
+
+// checkSuccess is about the proof: another boot, Ready, the sentinel gone since that boot, pods and workloads as before.
+func (w *world) checkSuccess(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootStatus) {
+	w.rules.proofs++
+	node := v.node(r.Spec.NodeName)
+	report := after.Report
+	switch {
+	case after.After == nil || after.After.BootID == after.Before.BootID || after.After.BootID != node.BootID:
+		w.breaks("NodeReboot %s succeeded from boot %v to %v, and node %s runs %s", r.Name, after.Before, after.After, node.Name, node.BootID)
+	case !node.Ready:
+		w.breaks("NodeReboot %s succeeded, and node %s is not Ready", r.Name, node.Name)
+	case r.Spec.Trigger == v1alpha1.TriggerManual && after.OutcomeReason == v1alpha1.ReasonRebootedMeanwhile:
+	case report == nil || report.BootID != node.BootID || report.Sentinel != v1alpha1.SentinelNotRequired:
+		w.breaks("NodeReboot %s succeeded on the report %+v in boot %s", r.Name, report, node.BootID)
+	}
+	owner := ownerOf(v, node)
+	if after.OutcomeReason != v1alpha1.ReasonProved || owner == nil {
+		return
+	}
+	for _, ref := range after.Workloads {
+		key := keyOf(ref)
+		if key.Kind == v1alpha1.WorkloadDaemonSet {
+			w.checkAgent(r, after)
+			continue
+		}
+		workload, exists := v.Workloads[key]
+		if exists && workload.Ready < min(ref.Ready, workload.Desired) && owner.Spec.Recovery.Workloads == v1alpha1.WorkloadsWait {
+			w.breaks("NodeReboot %s succeeded with %d ready pods of %s, before it were %d", r.Name, workload.Ready, key.Name, ref.Ready)
+		}
+	}
+}
+
+// checkAgent: the pod of the DaemonSet is really ready, and not only as its status was before the boot.
+func (w *world) checkAgent(r *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootStatus) {
+	for _, pod := range w.pods {
+		if pod.Name == "agent-"+r.Spec.NodeName && pod.healthy.After(w.now) && !w.rules.lagging {
+			w.breaks("NodeReboot %s succeeded at %s, and pod %s is ready at %s (back at %s)", r.Name, w.now, pod.Name, pod.healthy, after.Attempt.BackTime)
+		}
+	}
+}
+
+// checkAlways is about what holds at every moment.
+func (w *world) checkAlways() {
+	for _, n := range w.nodes {
+		others := slices.DeleteFunc(slices.Clone(n.Taints), func(t corev1.Taint) bool { return t.Key == v1alpha1.TaintKey })
+		if !slices.Equal(others, w.rules.foreign[n.Name]) {
+			w.breaks("the taints of others on node %s changed:\n%s", n.Name, cmp.Diff(w.rules.foreign[n.Name], others))
+		}
+		if w.rules.cordoned[n.Name] && !n.Unschedulable {
+			w.breaks("node %s was cordoned by a person and is not any more", n.Name)
+		}
+	}
+	for _, r := range w.reboots {
+		if a := openAttempt(r); a != nil && w.slots[r.Spec.NodeName] != (Slot{Reboot: r.Name, UID: string(r.UID), Attempt: a.Number}) {
+			w.breaks("attempt %d of NodeReboot %s is open without a slot", a.Number, r.Name)
+		}
+	}
+}
+
+// checkSettled is about what holds when the manager has nothing to do.
+func (w *world) checkSettled(v *view) {
+	needed, open := map[string]bool{}, map[string]string{}
+	for _, r := range v.Reboots {
+		s := &r.Status
+		a := openAttempt(r)
+		if a != nil {
+			open[r.Spec.NodeName] = string(r.UID)
+		}
+		waits := s.CompletionTime == nil && a == nil && r.DeletionTimestamp.IsZero()
+		givenUp := s.Outcome == v1alpha1.OutcomeFailed && s.Report != nil && s.Report.Sentinel == v1alpha1.SentinelRequired &&
+			w.nodes[r.Spec.NodeName] != nil && s.Report.BootID == w.nodes[r.Spec.NodeName].BootID && r.Spec.Trigger == v1alpha1.TriggerSentinel
+		if waits || givenUp || a != nil && a.UncordonedTime == nil {
+			needed[r.Spec.NodeName] = true
+		}
+		if s.CompletionTime == nil && (s.Reason == "" || s.Message == "" || len(s.Message) > 1024) {
+			w.breaks("NodeReboot %s is %s for the reason %q: %q", r.Name, s.Phase, s.Reason, s.Message)
+		}
+	}
+	for i := range v.Nodes {
+		n := &v.Nodes[i]
+		owner := ownerOf(v, n)
+		want := needed[n.Name] && owner != nil && owner.Spec.Taint.Effect != v1alpha1.TaintNone
+		if hasOurTaint(n) != want {
+			w.breaks("node %s is tainted: %v, want %v", n.Name, !want, want)
+		}
+		if n.CordonedFor != "" && n.CordonedFor != open[n.Name] {
+			w.breaks("node %s is cordoned for %s, and the open attempt on it is that of %q", n.Name, n.CordonedFor, open[n.Name])
+		}
+	}
+}
+
+// checkNobodyHadToBeWoken: between a plan that had nothing to do and the time at which it asked to be woken, time alone changes nothing.
+func (w *world) checkNobodyHadToBeWoken(until time.Time) {
+	const spacing = 10 * time.Second // a plan that was missed is seen at the next look, too
+	m := &w.manager
+	if w.version != m.idleVersion || until.Before(m.checked.Add(spacing)) || !m.idleUntil.IsZero() && !until.Before(m.idleUntil) {
+		return
+	}
+	m.checked = until
+	v := w.look()
+	now := w.now
+	w.now = until
+	defer func() { w.now = now }()
+	if p := w.plan(v, m.asked); !idle(p) {
+		w.breaks("at %s there is something to do, and the last plan asked to be woken at %s:\n%s", until.Sub(start), m.idleUntil.Sub(start), describe(p))
+	}
+}

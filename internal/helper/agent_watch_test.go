@@ -1,0 +1,67 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+func TestAHelperWaitsForAWatchThatLagsBehindItsOwnWrites(t *testing.T) {
+	inWorld(t, func(w *world) {
+		defer w.start()()
+		writes := w.reboots.writes.Load()
+		w.reboots.hold(true)
+		w.sentinel.set(v1alpha1.SentinelNotRequired, true)
+		pass(0)
+		w.sentinel.set(v1alpha1.SentinelUnknown, true)
+		pass(30 * time.Second)
+		if got := w.reboots.writes.Load() - writes; got != 1 {
+			t.Errorf("%d writes, want 1: the second would be about something stale", got)
+		}
+		w.reboots.hold(false)
+		pass(0)
+		w.wantReport(sentinelIs(v1alpha1.SentinelUnknown), saying("sentinel unknown: libc6"))
+	})
+}
+
+func TestANodeRebootThatTheWatchHasNotBroughtYetIsNotMadeAgainAndAgain(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.reboots.remove("x")
+		w.sentinel.set(v1alpha1.SentinelNotRequired, false)
+		defer w.start()()
+		w.reboots.hold(true)
+		for range 2 {
+			w.sentinel.set(v1alpha1.SentinelRequired, true)
+			pass(0)
+		}
+		pass(50 * time.Second)
+		if got := w.reboots.writes.Load(); got != 2 {
+			t.Errorf("%d requests, want one for each hint", got)
+		}
+	})
+}
+
+func TestAHelperIsReadyWhenItKnowsItsNodeReboots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := &agent{reboots: newMirror[*v1alpha1.NodeReboot](), source: w.reboots}
+		w.reboots.breakWatches(errors.New("forbidden"))
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go a.follow(ctx)
+		synctest.Wait()
+		if err := a.ready(); err == nil || !strings.Contains(err.Error(), "forbidden") {
+			t.Errorf("ready says %v", err)
+		}
+		w.reboots.breakWatches(nil)
+		pass(time.Minute)
+		if err := a.ready(); err != nil {
+			t.Errorf("ready says %v", err)
+		}
+	})
+}

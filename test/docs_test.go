@@ -1,0 +1,46 @@
+// Package test checks what is not code.
+package test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestThePageOfReasonsHasOneRowForEachReasonOfTheAPI(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "../api/v1alpha1/reasons.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || !strings.HasPrefix(spec.Names[0].Name, "Reason") {
+			return true
+		}
+		reason, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[reason] = 1
+		return true
+	})
+	page, err := os.ReadFile("../docs/reasons.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]int{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `([A-Za-z]+)` \\|").FindAllStringSubmatch(string(page), -1) {
+		rows[row[1]]++
+	}
+	if diff := cmp.Diff(want, rows); diff != "" {
+		t.Errorf("reasons in docs/reasons.md (-want +got):\n%s", diff)
+	}
+}
