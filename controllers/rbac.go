@@ -9,15 +9,15 @@ package controllers
 // +kubebuilder:rbac:groups="",resources=nodes/status,verbs=patch
 //
 // +kubebuilder:rbac:groups=reboot-operator.io,resources=rebootpolicies,verbs=get;list;watch
-// +kubebuilder:rbac:groups=reboot-operator.io,resources=rebootpolicies/status,verbs=patch;update
-// +kubebuilder:rbac:groups=reboot-operator.io,resources=nodereboots,verbs=get;list;watch;create;patch;update;delete
-// +kubebuilder:rbac:groups=reboot-operator.io,resources=nodereboots/status,verbs=patch;update
+// +kubebuilder:rbac:groups=reboot-operator.io,resources=rebootpolicies/status,verbs=patch
+// +kubebuilder:rbac:groups=reboot-operator.io,resources=nodereboots,verbs=get;list;watch;patch;delete
+// +kubebuilder:rbac:groups=reboot-operator.io,resources=nodereboots/status,verbs=patch
 // +kubebuilder:rbac:groups=reboot-operator.io,resources=nodereboots/finalizers,verbs=update
 //
 // Pods and workloads are read to know whether a node's helper is Ready, and what has to be ready again after a reboot.
 //
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
-// +kubebuilder:rbac:groups=apps,resources=daemonsets;deployments;replicasets;statefulsets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch
 //
 // Events about cluster-scoped objects go to the namespace default, so this cannot be confined to the manager's own.
@@ -28,7 +28,7 @@ package controllers
 //
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=reboot-operator-system,resources=leases,verbs=get;create;update;patch
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,verbs=create
-// +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,resourceNames=reboot-operator-slots,verbs=get;update;patch
+// +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,resourceNames=reboot-operator-slots,verbs=get;update
 //
 // Metrics are served to those who may get them: their tokens are looked up, and whether they may.
 //

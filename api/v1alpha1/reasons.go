@@ -94,7 +94,8 @@ const (
 
 // Reasons of a failed attempt, and of a NodeReboot that was given up after the last one.
 const (
-	// ReasonUncordoned: somebody uncordoned the node during the attempt. It counts as a failure, so that the operator does not cordon it again at once.
+	// ReasonUncordoned: somebody uncordoned the node during the attempt. It counts as a failure, so that the
+	// operator does not cordon it again at once.
 	ReasonUncordoned = "Uncordoned"
 	// ReasonDrainTimedOut: the drain took too long.
 	ReasonDrainTimedOut = "DrainTimedOut"

@@ -125,11 +125,9 @@ func (w *world) helperPass(h *host) {
 		if r.Spec.NodeName != h.name {
 			continue
 		}
-		before := r.Status.Before
-		carried = carried || r.Name == name || r.Spec.Trigger == v1alpha1.TriggerSentinel && r.Status.CompletionTime == nil &&
-			(before == nil || before.BootID == h.bootID())
-		complete := r.Status.CompletionTime != nil
-		if complete && (r.Status.Outcome != v1alpha1.OutcomeCancelled || r.Name != name) {
+		complete, gaveUp := r.Status.CompletionTime != nil, gaveUp(h, r)
+		carried = carried || r.Name == name || r.Spec.Trigger == v1alpha1.TriggerSentinel && !complete || gaveUp
+		if complete && !gaveUp && (r.Status.Outcome != v1alpha1.OutcomeCancelled || r.Name != name) {
 			delete(h.jobs, r.UID)
 			continue
 		}
@@ -138,6 +136,13 @@ func (w *world) helperPass(h *host) {
 	if h.sentinel == v1alpha1.SentinelRequired && !carried {
 		w.ask(h.name, name, v1alpha1.TriggerSentinel)
 	}
+}
+
+// gaveUp: the manager gave up on the boot that runs now.
+func gaveUp(h *host, r *v1alpha1.NodeReboot) bool {
+	s := &r.Status
+	return r.Spec.Trigger == v1alpha1.TriggerSentinel && s.Outcome == v1alpha1.OutcomeFailed &&
+		(s.Before != nil && s.Before.BootID == h.bootID() || s.After != nil && s.After.BootID == h.bootID())
 }
 
 // ask makes a NodeReboot.

@@ -221,22 +221,30 @@ func (e *execution) writeSlots(slots map[string]Slot) error {
 	return nil
 }
 
+// writeNodeWork makes the writes for one node in the order that NodeWork documents, up to the first that fails.
 func (e *execution) writeNodeWork(work *NodeWork) {
-	steps := []func(*RebootChange) error{e.addFinalizer, e.writeStatus, e.removeFinalizer}
-	for i, step := range steps {
-		for j := range work.Reboots {
-			if !e.try(func() error { return step(&work.Reboots[j]) }) {
-				return
+	each := func(write func(*RebootChange) error) func() bool {
+		return func() bool {
+			for i := range work.Reboots {
+				if !e.try(func() error { return write(&work.Reboots[i]) }) {
+					return false
+				}
 			}
+			return true
 		}
-		first := work.Patch != nil && !work.Patch.Uncordons()
-		last := work.Patch != nil && !first
-		switch {
-		case i == 1 && last && !e.try(func() error { return e.patchNode(work) }):
-			return
-		case i == 0 && first && !e.try(func() error { return e.patchNode(work) }):
-			return
-		case i == 1 && work.Maintenance != nil && !e.try(func() error { return e.patchMaintenance(work) }):
+	}
+	patch := func(when bool) func() bool {
+		return func() bool {
+			return work.Patch == nil || work.Patch.Uncordons() != when || e.try(func() error { return e.patchNode(work) })
+		}
+	}
+	maintenance := func() bool {
+		return work.Maintenance == nil || e.try(func() error { return e.patchMaintenance(work) })
+	}
+	for _, step := range []func() bool{
+		each(e.addFinalizer), patch(false), each(e.writeStatus), patch(true), maintenance, each(e.removeFinalizer),
+	} {
+		if !step() {
 			return
 		}
 	}

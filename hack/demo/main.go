@@ -35,13 +35,12 @@ func main() {
 	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	broken, err := demo.Run(ctx, options)
+	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 	}
 	if err != nil || len(broken) > 0 {
-		stop()
 		os.Exit(1)
 	}
 }

@@ -46,6 +46,21 @@ func TestANodeRebootThatTheWatchHasNotBroughtYetIsNotMadeAgainAndAgain(t *testin
 	})
 }
 
+func TestNothingIsMadeBeforeTheNodesNodeRebootsAreKnown(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.reboots.breakWatches(errors.New("forbidden"))
+		defer w.start()()
+		w.sentinel.set(v1alpha1.SentinelRequired, true)
+		pass(30 * time.Second)
+		if got := w.reboots.writes.Load(); got != 0 {
+			t.Errorf("%d writes without knowing what there is", got)
+		}
+		w.reboots.breakWatches(nil)
+		pass(2 * time.Minute)
+		w.wantReport()
+	})
+}
+
 func TestAHelperIsReadyWhenItKnowsItsNodeReboots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -76,8 +76,6 @@ func TestOthersMayAskForWhatAHelperMayNot(t *testing.T) {
 	reboot := newReboot("please", "n2")
 	reboot.Spec.Trigger, reboot.Spec.Urgency = v1alpha1.TriggerManual, v1alpha1.UrgencyImmediate
 	check(t, admin.Create(t.Context(), reboot.DeepCopy(), client.DryRunAll), "")
-	leader := mustClientOf(t, namespace, manager, "")
-	check(t, leader.Create(t.Context(), reboot.DeepCopy(), client.DryRunAll), "")
 }
 
 func TestAHelperWritesTheReportOfItsOwnNodeOnly(t *testing.T) {

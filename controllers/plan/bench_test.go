@@ -1,0 +1,67 @@
+package plan
+
+import (
+	"fmt"
+	"testing"
+
+	"k8s.io/utils/ptr"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// bigCluster has nodes in three zones with the labels and taints of real ones, of which all need a reboot or none does. Each has a history.
+func bigCluster(nodes int, needed bool) *Snapshot {
+	s := newSnapshot(newPolicy("all", maxUnavailable("2%"), spec(func(s *v1alpha1.RebootPolicySpec) { s.Drain.DelaySeconds = ptr.To[int32](60) })),
+		newPolicy("pool", selecting("pool", "a"), priority(1)))
+	for i := range nodes {
+		name := fmt.Sprintf("node-%05d", i)
+		node := newNode(name, fmt.Sprintf("zone-%d", i%3), labeled("pool", string(rune('a'+i%10))),
+			tainted(corev1.Taint{Key: "example.com/team", Value: "web", Effect: corev1.TaintEffectNoSchedule}))
+		for j := range 20 {
+			node.Labels[fmt.Sprintf("example.com/label-%d", j)] = "value"
+		}
+		s.Nodes = append(s.Nodes, node)
+		s.Pods[name] = nil
+		s.Reboots = append(s.Reboots, newReboot("past-"+name, name, finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, -30*24*60*60e9)))
+		if needed {
+			s.Reboots = append(s.Reboots, newReboot("now-"+name, name))
+		}
+	}
+	return s
+}
+
+func BenchmarkCompute(b *testing.B) {
+	for _, nodes := range []int{100, 1000, 5000, 15000} {
+		for _, needed := range []bool{true, false} {
+			name := "idle"
+			if needed {
+				name = "needed"
+			}
+			b.Run(fmt.Sprintf("%d/%s", nodes, name), func(b *testing.B) {
+				// What is measured is the usual pass, in which nearly nothing is new.
+				s := bigCluster(nodes, needed)
+				for range 3 {
+					after, err := apply(s, Compute(s, start), start)
+					if err != nil {
+						b.Fatal(err)
+					}
+					s = after
+				}
+				b.ReportAllocs()
+				for b.Loop() {
+					Compute(s, start)
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkComputeAtFirstSight(b *testing.B) {
+	s := bigCluster(5000, true)
+	b.ReportAllocs()
+	for b.Loop() {
+		Compute(s, start)
+	}
+}
