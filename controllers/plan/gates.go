@@ -234,14 +234,22 @@ func (p *pass) turnOrder() []*policyView {
 	)
 }
 
-// admitInTurn starts those NodeReboots of a policy whose turn it is.
+// admitInTurn starts those NodeReboots of a policy whose turn it is, in order, and then tells the others.
 func (p *pass) admitInTurn(policy *policyView, able []*rebootView) {
 	if len(able) == 0 {
 		return
 	}
 	policy.turn = p.turnOf(policy, able)
-	slices.SortFunc(able, policy.compareTurn)
+	var inTurn, others []*rebootView
 	for _, r := range able {
+		if turnGate(p, r).passed() {
+			inTurn = append(inTurn, r)
+		} else {
+			others = append(others, r)
+		}
+	}
+	slices.SortFunc(inTurn, compareWaiting)
+	for _, r := range slices.Concat(inTurn, others) {
 		if r.wait = p.firstTurnObstacle(r); r.wait.passed() {
 			p.start(r)
 		}

@@ -46,6 +46,9 @@ func (r *rebootView) finished() bool {
 // pruned are the oldest of a node's finished NodeReboots beyond keep. One that is about the boot that runs now stays: it is what keeps the
 // helper from asking again for a need that was given up.
 func pruned(n *nodeView, keep int32, counts func(v1alpha1.Outcome) bool) []string {
+	if len(n.reboots) <= int(keep) {
+		return nil
+	}
 	var finished []*rebootView
 	for _, r := range n.reboots {
 		if r.finished() && counts(r.next.Outcome) {

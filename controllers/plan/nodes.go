@@ -30,43 +30,53 @@ func (n *nodeView) needsReboot() bool {
 
 // nodePatch is what has to change on the Node itself; nil if nothing has to.
 func (n *nodeView) nodePatch() *NodePatch {
-	patch := &NodePatch{}
-	if taints, changed := n.desiredTaints(); changed {
-		patch.SetTaints, patch.Taints = true, taints
+	patch := NodePatch{}
+	if n.hasOtherTaint() {
+		patch.SetTaints, patch.Taints = true, n.desiredTaints()
 	}
-	n.patchCordon(patch)
+	n.patchCordon(&patch)
 	if !patch.SetTaints && patch.Unschedulable == nil && patch.CordonedFor == nil {
 		return nil
 	}
-	return patch
+	return &patch
 }
 
+// taintEffect is that of our taint on the node; None if there should be none.
 func (n *nodeView) taintEffect() v1alpha1.TaintEffect {
-	if !n.needsReboot() {
+	if !n.needed || n.policy.spec.Taint.Effect == "" {
 		return v1alpha1.TaintNone
 	}
 	return n.policy.spec.Taint.Effect
 }
 
-// desiredTaints has our taint as it should be, and every other taint as it is.
-func (n *nodeView) desiredTaints() (taints []corev1.Taint, changed bool) {
+// hasOtherTaint: our taint is not as it should be.
+func (n *nodeView) hasOtherTaint() bool {
 	effect := n.taintEffect()
-	present := false
-	for _, taint := range n.Taints {
+	right, wrong := 0, 0
+	for i := range n.Taints {
 		switch {
-		case taint.Key != v1alpha1.TaintKey:
-			taints = append(taints, taint)
-		case string(taint.Effect) == string(effect) && !present:
-			taints = append(taints, taint)
-			present = true
+		case n.Taints[i].Key != v1alpha1.TaintKey:
+		case string(n.Taints[i].Effect) == string(effect):
+			right++
 		default:
-			changed = true
+			wrong++
 		}
 	}
-	if !present && effect != v1alpha1.TaintNone && effect != "" {
-		return append(taints, corev1.Taint{Key: v1alpha1.TaintKey, Effect: corev1.TaintEffect(effect)}), true
+	return wrong > 0 || right != 1 && effect != v1alpha1.TaintNone
+}
+
+// desiredTaints has our taint as it should be, and every other taint as it is.
+func (n *nodeView) desiredTaints() []corev1.Taint {
+	var taints []corev1.Taint
+	for i := range n.Taints {
+		if n.Taints[i].Key != v1alpha1.TaintKey {
+			taints = append(taints, n.Taints[i])
+		}
 	}
-	return taints, changed
+	if effect := n.taintEffect(); effect != v1alpha1.TaintNone {
+		taints = append(taints, corev1.Taint{Key: v1alpha1.TaintKey, Effect: corev1.TaintEffect(effect)})
+	}
+	return taints
 }
 
 // patchCordon cordons the node of an attempt that is to be cordoned by us, and takes back every other cordon of ours.
@@ -98,47 +108,50 @@ func (n *nodeView) cordonOwner() string {
 // recordTaints stamps when the node of each NodeReboot was tainted, before anything starts: the lead of the taint is counted from here.
 func (p *pass) recordTaints() {
 	for _, r := range p.reboots {
-		if r.next.TaintedTime != nil || !r.needsReboot() {
+		if r.next.TaintedTime != nil || !r.needsReboot() || r.policy() == nil {
 			continue
 		}
-		if effect := r.node.taintEffect(); effect != v1alpha1.TaintNone && effect != "" {
+		if effect := r.policy().spec.Taint.Effect; effect != v1alpha1.TaintNone && effect != "" {
 			r.next.TaintedTime = p.stamp()
 		}
 	}
 }
 
-// maintenance is which maintenance conditions should be True on the node (KEP-5683).
-func (n *nodeView) maintenance() map[corev1.NodeConditionType]MaintenanceCondition {
-	desired := map[corev1.NodeConditionType]MaintenanceCondition{}
-	set := func(conditionType corev1.NodeConditionType, message string) {
-		desired[conditionType] = MaintenanceCondition{Reason: "RebootRequired", Message: message}
-	}
-	if n.needsReboot() {
-		set(MaintenancePlanned, "A reboot is required.")
+// inMaintenance says whether a maintenance condition should be True on the node (KEP-5683).
+func (n *nodeView) inMaintenance(conditionType corev1.NodeConditionType) bool {
+	if conditionType == MaintenancePlanned {
+		return n.needed
 	}
 	if n.open == nil || n.open.next.Attempt.UncordonedTime != nil {
-		return desired
+		return false
 	}
 	attempt := n.open.next.Attempt
-	switch {
-	case attempt.DrainedTime != nil:
-		set(Drained, "The node was drained for a reboot.")
-	case attempt.DrainOrderedTime != nil && attempt.BackTime == nil:
-		set(DrainInProgress, "The node is being drained for a reboot.")
+	switch conditionType {
+	case DrainInProgress:
+		return attempt.DrainOrderedTime != nil && attempt.DrainedTime == nil && attempt.BackTime == nil
+	case Drained:
+		return attempt.DrainedTime != nil
 	}
-	if attempt.RebootOrderedTime != nil || attempt.BackTime != nil {
-		set(MaintenanceInProgress, "The node reboots, or recovers from a reboot.")
-	}
-	return desired
+	return attempt.RebootOrderedTime != nil || attempt.BackTime != nil
+}
+
+var maintenanceMessages = map[corev1.NodeConditionType]string{
+	MaintenancePlanned:    "A reboot is required.",
+	DrainInProgress:       "The node is being drained for a reboot.",
+	Drained:               "The node was drained for a reboot.",
+	MaintenanceInProgress: "The node reboots, or recovers from a reboot.",
 }
 
 // maintenanceChange is what the maintenance conditions have to become; nil if they are that already.
 func (n *nodeView) maintenanceChange() map[corev1.NodeConditionType]MaintenanceCondition {
-	desired := n.maintenance()
-	for _, conditionType := range MaintenanceConditions {
-		if _, want := desired[conditionType]; want != n.Maintenance[conditionType] {
-			return desired
+	if !slices.ContainsFunc(MaintenanceConditions, func(t corev1.NodeConditionType) bool { return n.inMaintenance(t) != n.Maintenance[t] }) {
+		return nil
+	}
+	desired := map[corev1.NodeConditionType]MaintenanceCondition{}
+	for _, t := range MaintenanceConditions {
+		if n.inMaintenance(t) {
+			desired[t] = MaintenanceCondition{Reason: "RebootRequired", Message: maintenanceMessages[t]}
 		}
 	}
-	return nil
+	return desired
 }

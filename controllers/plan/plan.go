@@ -38,11 +38,14 @@ type pass struct {
 	// nodeOrder is nodes by name.
 	nodeOrder []*nodeView
 	reboots   []*rebootView
-	byUID     map[string]*rebootView
-	slots     map[string]Slot
-	asks      []string
-	limits    limits
-	wake      time.Time
+	// byUID has the NodeReboots of the grants that the slots object holds.
+	byUID  map[string]*rebootView
+	slots  map[string]Slot
+	asks   []string
+	limits limits
+	wake   time.Time
+	// wants is memory that is used again and again.
+	wants []want
 }
 
 // nodeView is a node and what belongs to it.
@@ -58,6 +61,8 @@ type nodeView struct {
 	held bool
 	// lastBack is when a reboot of the node was last seen to be over.
 	lastBack time.Time
+	// needed: the node asks for a reboot, as far as the plan leads.
+	needed bool
 }
 
 // rebootView is a NodeReboot and its next status. The next status shares everything with the object that was read until it is replaced:
@@ -89,40 +94,69 @@ func newPass(snapshot *Snapshot, now time.Time) *pass {
 		now:      now.Truncate(time.Microsecond),
 		nodes:    make(map[string]*nodeView, len(snapshot.Nodes)),
 		slots:    make(map[string]Slot, len(snapshot.Slots)),
-		byUID:    make(map[string]*rebootView, len(snapshot.Reboots)),
+		byUID:    make(map[string]*rebootView, len(snapshot.Slots)),
 	}
-	for i := range snapshot.Nodes {
-		node := &snapshot.Nodes[i]
-		_, controlPlane := node.Labels[v1alpha1.ControlPlaneLabel]
-		view := &nodeView{Node: node, controlPlane: controlPlane}
-		p.nodes[node.Name] = view
-		p.nodeOrder = append(p.nodeOrder, view)
-	}
-	slices.SortFunc(p.nodeOrder, func(a, b *nodeView) int { return cmp.Compare(a.Name, b.Name) })
-	for _, obj := range snapshot.Reboots {
-		p.reboots = append(p.reboots, p.newRebootView(obj))
-	}
-	slices.SortFunc(p.reboots, func(a, b *rebootView) int { return cmp.Compare(a.obj.Name, b.obj.Name) })
-	for _, r := range p.reboots {
-		p.byUID[string(r.obj.UID)] = r
-		if r.node != nil {
-			r.node.addReboot(r)
-		}
-	}
+	p.addNodes(snapshot.Nodes)
+	p.addReboots(snapshot.Reboots)
 	return p
 }
 
-func (p *pass) newRebootView(obj *v1alpha1.NodeReboot) *rebootView {
-	return &rebootView{obj: obj, next: obj.Status, node: p.nodes[obj.Spec.NodeName]}
+func (p *pass) addNodes(nodes []Node) {
+	sorted := make([]*Node, len(nodes))
+	for i := range nodes {
+		sorted[i] = &nodes[i]
+	}
+	slices.SortFunc(sorted, func(a, b *Node) int { return cmp.Compare(a.Name, b.Name) })
+	views := make([]nodeView, len(nodes))
+	p.nodeOrder = make([]*nodeView, len(nodes))
+	for i, node := range sorted {
+		_, controlPlane := node.Labels[v1alpha1.ControlPlaneLabel]
+		views[i] = nodeView{Node: node, controlPlane: controlPlane}
+		p.nodeOrder[i] = &views[i]
+		p.nodes[node.Name] = &views[i]
+	}
 }
 
-func (n *nodeView) addReboot(r *rebootView) {
-	n.reboots = append(n.reboots, r)
-	if r.open() {
-		n.open = r
+// addReboots orders NodeReboots by node and name; those whose Node is not there come last.
+func (p *pass) addReboots(objects []*v1alpha1.NodeReboot) {
+	granted := make(map[string]bool, len(p.snapshot.Slots))
+	for _, slot := range p.snapshot.Slots {
+		granted[slot.UID] = true
 	}
-	if attempt := r.next.Attempt; attempt != nil && attempt.BackTime != nil && attempt.BackTime.After(n.lastBack) {
-		n.lastBack = attempt.BackTime.Time
+	views := make([]rebootView, len(objects))
+	var orphans []*rebootView
+	for i, obj := range objects {
+		r := &views[i]
+		r.obj, r.next, r.node = obj, obj.Status, p.nodes[obj.Spec.NodeName]
+		if granted[string(obj.UID)] {
+			p.byUID[string(obj.UID)] = r
+		}
+		if r.node == nil {
+			orphans = append(orphans, r)
+			continue
+		}
+		r.node.reboots = append(r.node.reboots, r)
+	}
+	byName := func(a, b *rebootView) int { return cmp.Compare(a.obj.Name, b.obj.Name) }
+	p.reboots = make([]*rebootView, 0, len(objects))
+	for _, n := range p.nodeOrder {
+		slices.SortFunc(n.reboots, byName)
+		n.noteReboots()
+		p.reboots = append(p.reboots, n.reboots...)
+	}
+	slices.SortFunc(orphans, byName)
+	p.reboots = append(p.reboots, orphans...)
+}
+
+// noteReboots finds out what the NodeReboots of a node say about it.
+func (n *nodeView) noteReboots() {
+	for _, r := range n.reboots {
+		if r.open() {
+			n.open = r
+		}
+		if attempt := r.next.Attempt; attempt != nil && attempt.BackTime != nil && attempt.BackTime.After(n.lastBack) {
+			n.lastBack = attempt.BackTime.Time
+		}
 	}
 }
 

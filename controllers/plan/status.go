@@ -16,6 +16,7 @@ import (
 func (p *pass) work() []NodeWork {
 	var all []NodeWork
 	for _, n := range p.nodeOrder {
+		n.needed = n.needsReboot()
 		work := NodeWork{Node: n.Name, Patch: n.nodePatch(), Maintenance: n.maintenanceChange()}
 		for _, r := range n.reboots {
 			p.addChange(&work, r)
@@ -44,21 +45,27 @@ func (p *pass) workWithoutNode() []NodeWork {
 }
 
 func (p *pass) addChange(work *NodeWork, r *rebootView) {
+	if r.unchanging() {
+		return
+	}
 	p.derive(r)
 	hasFinalizer := slices.Contains(r.obj.Finalizers, v1alpha1.Finalizer)
-	change := RebootChange{
-		Object:          r.obj,
-		Status:          r.next,
-		StatusChanged:   !sameStatus(&r.obj.Status, &r.next),
-		AddFinalizer:    r.open() && !hasFinalizer && !r.deleted(),
-		RemoveFinalizer: !r.open() && hasFinalizer,
-		Events:          r.events,
-	}
-	if !change.StatusChanged && !change.AddFinalizer && !change.RemoveFinalizer {
+	add, remove := r.open() && !hasFinalizer && !r.deleted(), !r.open() && hasFinalizer
+	changed := !sameStatus(&r.obj.Status, &r.next)
+	if !changed && !add && !remove {
 		return
 	}
 	work.Granted = work.Granted || r.granted
-	work.Reboots = append(work.Reboots, change)
+	work.Reboots = append(work.Reboots, RebootChange{
+		Object: r.obj, Status: r.next, StatusChanged: changed, AddFinalizer: add, RemoveFinalizer: remove, Events: r.events,
+	})
+}
+
+// unchanging: the NodeReboot was complete when it was read, and is what it was. Most are.
+func (r *rebootView) unchanging() bool {
+	s := &r.obj.Status
+	return s.CompletionTime != nil && r.next.CompletionTime == s.CompletionTime && r.next.Attempt == s.Attempt &&
+		s.Phase == v1alpha1.Phase(s.Outcome) && s.ObservedGeneration == r.obj.Generation && !slices.Contains(r.obj.Finalizers, v1alpha1.Finalizer)
 }
 
 // sameStatus is cheap for the thousands that did not change: they share everything with what was read.
@@ -88,7 +95,7 @@ func (p *pass) derive(r *rebootView) {
 	if s.Reason != previous && slices.Contains(warnedReasons, s.Reason) {
 		r.emit(Event{Warning: true, Reason: s.Reason, Message: s.Message})
 	}
-	s.Conditions = p.conditions(s.Conditions, rebootConditions(r), r.obj.Generation)
+	s.Conditions = p.conditions(s.Conditions, p.rebootConditions(r), r.obj.Generation)
 }
 
 // maxMessage is the most bytes of a message. The schema counts characters, and the note of an Event bytes.
@@ -135,29 +142,39 @@ type want struct {
 	status                         metav1.ConditionStatus
 }
 
-func rebootConditions(r *rebootView) []want {
-	s := &r.next
+// rebootConditions are good until they are asked for again.
+func (p *pass) rebootConditions(r *rebootView) []want {
+	s, wants := &r.next, p.wants[:0]
 	switch s.Phase {
 	case v1alpha1.PhaseSucceeded:
-		return []want{
-			{v1alpha1.ConditionReady, s.Reason, s.Message, metav1.ConditionTrue},
-			{v1alpha1.ConditionRebooted, s.Reason, rebootedMessage(s), metav1.ConditionTrue},
-		}
+		wants = append(wants,
+			want{v1alpha1.ConditionReady, s.Reason, s.Message, metav1.ConditionTrue},
+			want{v1alpha1.ConditionRebooted, s.Reason, rebootedMessage(s), metav1.ConditionTrue})
 	case v1alpha1.PhaseFailed, v1alpha1.PhaseCancelled:
-		return []want{
-			{v1alpha1.ConditionReady, s.Reason, s.Message, metav1.ConditionFalse},
-			{v1alpha1.ConditionStalled, s.Reason, s.Message, metav1.ConditionTrue},
-		}
+		wants = append(wants,
+			want{v1alpha1.ConditionReady, s.Reason, s.Message, metav1.ConditionFalse},
+			want{v1alpha1.ConditionStalled, s.Reason, s.Message, metav1.ConditionTrue})
+	default:
+		wants = append(wants,
+			want{v1alpha1.ConditionReady, s.Reason, s.Message, metav1.ConditionFalse},
+			want{v1alpha1.ConditionReconciling, s.Reason, s.Message, metav1.ConditionTrue})
+		wants = append(wants, milestones(r)...)
 	}
-	wants := []want{
-		{v1alpha1.ConditionReady, s.Reason, s.Message, metav1.ConditionFalse},
-		{v1alpha1.ConditionReconciling, s.Reason, s.Message, metav1.ConditionTrue},
+	p.wants = wants
+	return wants
+}
+
+// milestones that the open attempt has passed.
+func milestones(r *rebootView) []want {
+	if !r.open() {
+		return nil
 	}
-	if r.open() && s.Attempt.DrainedTime != nil {
+	var wants []want
+	if r.next.Attempt.DrainedTime != nil {
 		wants = append(wants, want{v1alpha1.ConditionDrained, v1alpha1.ConditionDrained, "The node was drained.", metav1.ConditionTrue})
 	}
-	if r.open() && s.Attempt.BackTime != nil {
-		wants = append(wants, want{v1alpha1.ConditionRebooted, v1alpha1.ConditionRebooted, rebootedMessage(s), metav1.ConditionTrue})
+	if r.next.Attempt.BackTime != nil {
+		wants = append(wants, want{v1alpha1.ConditionRebooted, v1alpha1.ConditionRebooted, rebootedMessage(&r.next), metav1.ConditionTrue})
 	}
 	return wants
 }

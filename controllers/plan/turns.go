@@ -10,48 +10,51 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// turn says who of a policy's nodes may go.
+// turn says who of a policy's nodes may go, and what it tells those that may not.
 type turn struct {
 	// controlPlane: control-plane nodes have their turn; otherwise the others have.
 	controlPlane bool
-	// zone that has its turn, with strategy OneAtATime.
-	zone string
+	otherKind    verdict
+	// byZone: zones go one at a time, and zone has its turn.
+	byZone    bool
+	zone      string
+	otherZone verdict
+	// blocked says why no zone has its turn, such as nodes of several zones that were started under another strategy.
+	blocked verdict
 	// soak: the zone may not begin yet.
 	soak verdict
-	// blocked says why no zone has its turn, such as nodes of several zones that were started under another strategy.
-	blocked string
 }
 
 // turnOf finds out which zone and which kind of nodes of a policy has its turn. Only NodeReboots that could go count: one that waits for
 // something of its own, such as a back-off, never holds up another zone.
 func (p *pass) turnOf(policy *policyView, able []*rebootView) turn {
-	t := turn{controlPlane: policy.controlPlaneTurn(able)}
+	t := turn{controlPlane: policy.controlPlaneGoes(able)}
+	t.otherKind = controlPlaneTurn(t.controlPlane)
 	if policy.spec.Rollout.Zones.Strategy != v1alpha1.ZonesOneAtATime {
 		return t
 	}
-	group := slices.DeleteFunc(slices.Clone(able), func(r *rebootView) bool { return r.node.controlPlane != t.controlPlane })
+	t.byZone = true
 	busy := p.busyZones(policy)
 	lastZone, lastEnd := policy.lastFinished()
 	switch {
 	case len(p.limits.unseen) > 0:
-		t.blocked = fmt.Sprintf("Node %s is under way, and its zone is not known yet.", p.limits.unseen[0])
+		t.blocked = zoneBusy("Node %s is under way, and its zone is not known yet.", p.limits.unseen[0])
 		return t
 	case len(busy) > 1:
-		t.blocked = fmt.Sprintf("Nodes of several zones are under way: %s.", strings.Join(busy, ", "))
+		t.blocked = zoneBusy("Nodes of several zones are under way: %s.", strings.Join(busy, ", "))
 		return t
 	case len(busy) == 1:
 		t.zone = busy[0]
-	case len(group) == 0:
-		return t
 	default:
-		t.zone = policy.nextZone(group, lastZone, lastEnd)
+		t.zone = policy.nextZone(able, t.controlPlane, lastZone, lastEnd)
 	}
+	t.otherZone = zoneBusy("Zones go one at a time, and %s has its turn.", zoneName(t.zone))
 	t.soak = p.soak(policy, t.zone, lastZone, lastEnd)
 	return t
 }
 
-// controlPlaneTurn: whether control-plane nodes may go, given who is able to and who is under way.
-func (policy *policyView) controlPlaneTurn(able []*rebootView) bool {
+// controlPlaneGoes: whether control-plane nodes may go, given who is able to and who is under way.
+func (policy *policyView) controlPlaneGoes(able []*rebootView) bool {
 	var controlPlane, others bool
 	note := func(n *nodeView) {
 		controlPlane = controlPlane || n.controlPlane
@@ -107,18 +110,21 @@ func (policy *policyView) lastFinished() (zone string, end time.Time) {
 }
 
 // nextZone stays in the last zone while it has a node that waited already when the last attempt there ended; else it is the first zone, in
-// the policy's order, that has a node which could go.
-func (policy *policyView) nextZone(able []*rebootView, lastZone string, lastEnd time.Time) string {
-	first := able[0]
+// the policy's order, that has a node which could go and whose kind has its turn.
+func (policy *policyView) nextZone(able []*rebootView, controlPlane bool, lastZone string, lastEnd time.Time) string {
+	first, found := "", false
 	for _, r := range able {
+		if r.node.controlPlane != controlPlane {
+			continue
+		}
 		if r.node.zone == lastZone && r.next.RequiredSince.Time.Before(lastEnd) {
 			return lastZone
 		}
-		if policy.compareZone(r.node.zone, first.node.zone) < 0 {
-			first = r
+		if !found || r.node.zone != first && policy.compareZone(r.node.zone, first) < 0 {
+			first, found = r.node.zone, true
 		}
 	}
-	return first.node.zone
+	return first
 }
 
 func (p *pass) soak(policy *policyView, zone, lastZone string, lastEnd time.Time) verdict {
@@ -149,56 +155,32 @@ func (policy *policyView) zoneRank(zone string) int {
 	return len(order)
 }
 
-// compareTurn orders those of a policy that could go: first those whose turn it is, then by zone, urgency, since when the reboot is required,
-// and name.
-func (policy *policyView) compareTurn(a, b *rebootView) int {
-	zone := 0
-	if policy.spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime {
-		zone = cmp.Or(
-			trueFirst(a.node.zone == policy.turn.zone, b.node.zone == policy.turn.zone),
-			policy.compareZone(a.node.zone, b.node.zone),
-		)
-	}
-	kind := trueFirst(a.node.controlPlane == policy.turn.controlPlane, b.node.controlPlane == policy.turn.controlPlane)
-	return cmp.Or(kind, zone, compareWaiting(a, b))
-}
-
-// trueFirst orders true before false.
-func trueFirst(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return -1
-	}
-	return 1
-}
-
 // turnGate lets only those go whose turn it is.
 func turnGate(_ *pass, r *rebootView) verdict {
-	policy := r.policy()
-	t := policy.turn
-	if r.node.controlPlane != t.controlPlane {
-		who := "Control-plane nodes"
-		if r.node.controlPlane {
-			who = "Nodes that are not of the control plane"
-		}
-		return verdict{reason: v1alpha1.ReasonControlPlaneTurn, message: who + " have their turn first."}
-	}
-	if policy.spec.Rollout.Zones.Strategy != v1alpha1.ZonesOneAtATime {
-		return verdict{}
-	}
+	t := &r.policy().turn
 	switch {
-	case t.blocked != "":
-		return zoneBusy(t.blocked)
+	case r.node.controlPlane != t.controlPlane:
+		return t.otherKind
+	case !t.byZone:
+		return verdict{}
+	case !t.blocked.passed():
+		return t.blocked
 	case r.node.zone != t.zone:
-		return zoneBusy(fmt.Sprintf("Zones go one at a time, and %s has its turn.", zoneName(t.zone)))
+		return t.otherZone
 	}
 	return t.soak
 }
 
-func zoneBusy(message string) verdict {
-	return verdict{reason: v1alpha1.ReasonZoneBusy, message: message}
+func zoneBusy(format string, args ...any) verdict {
+	return verdict{reason: v1alpha1.ReasonZoneBusy, message: fmt.Sprintf(format, args...)}
+}
+
+func controlPlaneTurn(controlPlane bool) verdict {
+	who := "Nodes that are not of the control plane"
+	if controlPlane {
+		who = "Control-plane nodes"
+	}
+	return verdict{reason: v1alpha1.ReasonControlPlaneTurn, message: who + " have their turn first."}
 }
 
 func zoneName(zone string) string {

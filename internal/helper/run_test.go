@@ -145,7 +145,13 @@ func (c *cluster) create(name, node string) *v1alpha1.NodeReboot {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	c.forget(name)
 	return reboot
+}
+
+// forget deletes a NodeReboot at the end of the test.
+func (c *cluster) forget(name string) {
+	c.t.Cleanup(func() { _ = c.rest.Delete().Resource(rebootsResource).Name(name).Do(context.Background()).Error() })
 }
 
 // runPod makes a pod that runs on the node and is ready.
@@ -160,6 +166,9 @@ func (c *cluster) runPod(name, node string) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	c.t.Cleanup(func() {
+		_ = pods.Delete(context.Background(), name, metav1.DeleteOptions{GracePeriodSeconds: ptr.To[int64](0)})
+	})
 	pod.Status.Phase = corev1.PodRunning
 	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
 	if _, err := pods.UpdateStatus(c.t.Context(), pod, metav1.UpdateOptions{}); err != nil {
@@ -229,6 +238,7 @@ func TestOnARealAPIServerANodeIsDrainedAndRebootedOnce(t *testing.T) {
 	defer stop()
 
 	name := v1alpha1.SentinelRebootName(node, bootA)
+	c.forget(name)
 	made := c.await(name, "made and reported", func(r *v1alpha1.NodeReboot) bool { return r.Status.Report != nil })
 	want := v1alpha1.NodeRebootSpec{NodeName: node, Trigger: v1alpha1.TriggerSentinel, Reason: "libc6", Urgency: v1alpha1.UrgencyNormal}
 	if diff := cmp.Diff(want, made.Spec); diff != "" {

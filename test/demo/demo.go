@@ -55,6 +55,7 @@ func (o Options) validate() error {
 
 type demo struct {
 	options Options
+	view    *view
 	cluster *testbed.Cluster
 	fleet   fleet
 	// enforced is when the policy was let go.
@@ -70,8 +71,8 @@ func Run(ctx context.Context, options Options) (broken []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &demo{options: options, fleet: fleet{policy: policy}}
-	d.say("Starting a control plane, %d nodes in %d zones and %d control-plane nodes ...", options.Nodes, options.Zones, options.ControlPlane)
+	d := &demo{options: options, view: newView(options), fleet: fleet{policy: policy}}
+	d.view.say("Starting a control plane, %d nodes in %d zones and %d control-plane nodes ...", options.Nodes, options.Zones, options.ControlPlane)
 	d.cluster, err = testbed.Start(ctx, testbed.Options{Log: options.Log})
 	if err != nil {
 		return nil, err
@@ -98,24 +99,23 @@ func (d *demo) rollOut(ctx context.Context) ([]string, error) {
 	defer observer.Stop()
 	ctx, cancel := context.WithTimeout(ctx, d.options.Timeout)
 	defer cancel()
-	view := newView(d.options)
 
-	d.say("The policy is paused. Every node now says that it needs a reboot; each is tainted at once all the same.")
+	d.view.say("The policy is paused. Every node now says that it needs a reboot; each is tainted at once all the same.")
 	for _, host := range d.fleet.hosts {
 		host.RequireReboot()
 	}
-	if err := d.follow(ctx, observer, view, d.allTainted); err != nil {
+	if err := d.follow(ctx, observer, d.allTainted); err != nil {
 		return nil, err
 	}
-	d.say("The policy's mode is set to Enforce.")
+	d.view.say("The policy's mode is set to Enforce.")
 	d.enforced = time.Now()
 	if err := d.enforce(ctx); err != nil {
 		return nil, err
 	}
-	followErr := d.follow(ctx, observer, view, d.allComplete)
+	followErr := d.follow(ctx, observer, d.allComplete)
 	end := time.Now()
 	if followErr == nil {
-		d.say("All nodes are done. The cluster is watched for %s, to see that nothing more is written ...", idleTime)
+		d.view.say("All nodes are done. The cluster is watched for %s, to see that nothing more is written ...", idleTime)
 		waitIdle(ctx)
 	}
 	result, err := d.result(context.WithoutCancel(ctx), observer.Recording(), end)
@@ -137,10 +137,10 @@ func waitIdle(ctx context.Context) {
 }
 
 // follow shows what happens until done.
-func (d *demo) follow(ctx context.Context, observer *testbed.Observer, view *view, done func(testbed.Recording) bool) error {
+func (d *demo) follow(ctx context.Context, observer *testbed.Observer, done func(testbed.Recording) bool) error {
 	for {
 		recording := observer.Recording()
-		view.show(recording)
+		d.view.show(recording)
 		if done(recording) {
 			return nil
 		}
@@ -180,8 +180,4 @@ func (d *demo) allComplete(recording testbed.Recording) bool {
 		}
 	}
 	return true
-}
-
-func (d *demo) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(d.options.Out, format+"\n", args...)
 }

@@ -28,6 +28,12 @@ func newView(options Options) *view {
 	return &view{out: options.Out, live: options.Live, start: time.Now(), shown: map[string]string{}}
 }
 
+// say prints a sentence. A table is drawn below it, not over it.
+func (v *view) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(v.out, format+"\n", args...)
+	v.height = 0
+}
+
 func (v *view) show(recording testbed.Recording) {
 	fresh := recording.Reboots[v.seen:]
 	v.seen = len(recording.Reboots)
