@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"k8s.io/utils/ptr"
@@ -32,6 +33,13 @@ func bigCluster(nodes int, needed bool) *Snapshot {
 	return s
 }
 
+// shuffle: a cache lists in no order.
+func shuffle(s *Snapshot) {
+	random := rand.New(rand.NewPCG(1, 1))
+	random.Shuffle(len(s.Nodes), func(i, j int) { s.Nodes[i], s.Nodes[j] = s.Nodes[j], s.Nodes[i] })
+	random.Shuffle(len(s.Reboots), func(i, j int) { s.Reboots[i], s.Reboots[j] = s.Reboots[j], s.Reboots[i] })
+}
+
 func BenchmarkCompute(b *testing.B) {
 	for _, nodes := range []int{100, 1000, 5000, 15000} {
 		for _, needed := range []bool{true, false} {
@@ -49,6 +57,7 @@ func BenchmarkCompute(b *testing.B) {
 					}
 					s = after
 				}
+				shuffle(s)
 				b.ReportAllocs()
 				for b.Loop() {
 					Compute(s, start)
@@ -60,6 +69,7 @@ func BenchmarkCompute(b *testing.B) {
 
 func BenchmarkComputeAtFirstSight(b *testing.B) {
 	s := bigCluster(5000, true)
+	shuffle(s)
 	b.ReportAllocs()
 	for b.Loop() {
 		Compute(s, start)

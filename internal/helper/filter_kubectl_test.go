@@ -1,0 +1,112 @@
+package helper
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/fake"
+	kubectldrain "k8s.io/kubectl/pkg/drain"
+	"k8s.io/utils/ptr"
+)
+
+// existing is a podAPI that knows DaemonSets only.
+type existing struct {
+	podAPI
+	daemonSets map[string]bool
+}
+
+func (e existing) DaemonSetExists(_ context.Context, _, name string) (bool, error) {
+	return e.daemonSets[name], nil
+}
+
+// kubectl drain says what a drain is. Its package is too large to run on every node, so what the helper has instead must agree with it.
+func TestADrainRemovesThePodsThatKubectlDrainRemoves(t *testing.T) {
+	const podSelector = "tier!=keep"
+	random := rand.New(rand.NewPCG(1, 2))
+	api := existing{daemonSets: map[string]bool{"agent": true}}
+	objects := []runtime.Object{&appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "agent", UID: "agent"}}}
+	var pods []*corev1.Pod
+	for i := range 1500 {
+		pods = append(pods, randomPod(random, fmt.Sprintf("pod-%d", i)))
+		objects = append(objects, pods[i])
+	}
+	kubectl := kubectldrain.Helper{
+		Ctx: t.Context(), Client: fake.NewClientset(objects...), Force: true, IgnoreAllDaemonSets: true, DeleteEmptyDirData: true,
+		GracePeriodSeconds: -1, PodSelector: podSelector, Out: io.Discard, ErrOut: io.Discard,
+	}
+	list, errs := kubectl.GetPodsForDeletion("n1")
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	var want []string
+	for _, pod := range list.Pods() {
+		if pod.Labels["tier"] != "keep" { // the fake API server does not filter
+			want = append(want, pod.Name)
+		}
+	}
+	selector, err := labels.Parse(podSelector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	filter := podFilter{selector: selector, daemonSets: map[types.UID]*daemonSetLookup{}}
+	var got []string
+	for _, pod := range pods {
+		goes, err := filter.mustGo(t.Context(), api, pod, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if goes {
+			got = append(got, pod.Name)
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if len(got) == 0 || len(got) == len(pods) {
+		t.Fatalf("%d of %d pods go: the pods are too much alike", len(got), len(pods))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("pods to remove (-kubectl drain +helper):\n%s", diff)
+	}
+}
+
+// randomPod has any combination of what the filters of a drain look at.
+func randomPod(random *rand.Rand, name string) *corev1.Pod {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, UID: types.UID(name), Labels: map[string]string{}}}
+	pod.Spec.NodeName = "n1"
+	pod.Status.Phase = []corev1.PodPhase{corev1.PodRunning, corev1.PodPending, corev1.PodSucceeded, corev1.PodFailed}[random.IntN(4)]
+	if random.IntN(4) == 0 {
+		pod.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "x"}
+	}
+	if random.IntN(4) == 0 {
+		pod.Labels["tier"] = "keep"
+	}
+	if random.IntN(3) == 0 {
+		pod.Spec.Volumes = []corev1.Volume{{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
+	}
+	if random.IntN(5) == 0 {
+		pod.DeletionTimestamp, pod.Finalizers = &metav1.Time{Time: time.Unix(1e9, 0)}, []string{"x/y"}
+	}
+	owners := []*metav1.OwnerReference{
+		nil,
+		{APIVersion: "apps/v1", Kind: "DaemonSet", Name: "agent", UID: "agent", Controller: ptr.To(true)},
+		{APIVersion: "apps/v1", Kind: "DaemonSet", Name: "gone", UID: "gone", Controller: ptr.To(true)},
+		{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", UID: "web", Controller: ptr.To(true)},
+		{APIVersion: "apps/v1", Kind: "DaemonSet", Name: "agent", UID: "agent"},
+	}
+	if owner := owners[random.IntN(len(owners))]; owner != nil {
+		pod.OwnerReferences = []metav1.OwnerReference{*owner}
+	}
+	return pod
+}
