@@ -86,7 +86,8 @@ test-e2e: ## Run whole rollouts on the testbed.
 
 .PHONY: demo
 demo: ## Watch a rollout on the testbed (NODES=, ZONES=, REBOOT_SECONDS=, POLICY=file).
-	go run ./hack/demo $(if $(NODES),-nodes=$(NODES)) $(if $(ZONES),-zones=$(ZONES)) \
+	@echo "Building the demo; the first time takes minutes ..."
+	@go run ./hack/demo $(if $(NODES),-nodes=$(NODES)) $(if $(ZONES),-zones=$(ZONES)) \
 		$(if $(REBOOT_SECONDS),-reboot-seconds=$(REBOOT_SECONDS)) $(if $(POLICY),-policy=$(POLICY))
 
 .PHONY: cluster

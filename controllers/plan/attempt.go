@@ -52,8 +52,8 @@ func (r *rebootView) bootedAgain() bool {
 
 // recordBoot begins the recovery. Its time runs from the first boot, so that a host that boots again and again runs out of it.
 func (p *pass) recordBoot(r *rebootView) {
-	r.next.After = r.node.boot()
-	r.next.Order = nil
+	next := r.edit()
+	next.After, next.Order = r.node.boot(), nil
 	r.editAttempt(func(a *v1alpha1.Attempt) {
 		a.UncordonedTime = nil
 		if a.BackTime == nil {
@@ -142,7 +142,7 @@ func (p *pass) orderDrain(r *rebootView) {
 	})
 	r.editAttempt(func(a *v1alpha1.Attempt) { a.DrainOrderedTime = p.stamp() })
 	if r.next.TaintedTime != nil {
-		r.next.TaintLeadSeconds = ptr.To(int64(p.now.Sub(r.next.TaintedTime.Time) / time.Second))
+		r.edit().TaintLeadSeconds = ptr.To(int64(p.now.Sub(r.next.TaintedTime.Time) / time.Second))
 	}
 	r.wait = draining(r)
 	r.emit(Event{Reason: v1alpha1.ReasonDraining, Message: r.wait.message, OnNode: true})
@@ -150,10 +150,11 @@ func (p *pass) orderDrain(r *rebootView) {
 
 // order gives the helper a new order for the boot that it is to end.
 func (p *pass) order(r *rebootView, order v1alpha1.RebootOrder) {
-	r.next.LastSequence++
-	order.Sequence = r.next.LastSequence
-	order.BootID = r.next.Before.BootID
-	r.next.Order = &order
+	next := r.edit()
+	next.LastSequence++
+	order.Sequence = next.LastSequence
+	order.BootID = next.Before.BootID
+	next.Order = &order
 	p.wakeAt(order.Deadline.Time)
 }
 
@@ -289,7 +290,7 @@ func (p *pass) stall(r *rebootView, reason, message string) {
 	if r.next.Attempt.StalledTime != nil && r.next.Attempt.Result == reason {
 		return
 	}
-	r.next.Order = nil
+	r.edit().Order = nil
 	r.editAttempt(func(a *v1alpha1.Attempt) {
 		a.StalledTime, a.Result, a.Message = p.stamp(), reason, bounded(message)
 	})
@@ -298,11 +299,15 @@ func (p *pass) stall(r *rebootView, reason, message string) {
 
 // endAttempt ends the attempt and so frees its slot.
 func (p *pass) endAttempt(r *rebootView, reason, message string) {
-	r.next.Order = nil
+	r.edit().Order = nil
 	r.editAttempt(func(a *v1alpha1.Attempt) {
 		a.EndedTime, a.StalledTime, a.Result, a.Message = p.stamp(), nil, reason, bounded(message)
 	})
-	if r.node != nil && r.node.open == r {
+	if r.node == nil {
+		return
+	}
+	r.node.lastEnd = p.now
+	if r.node.open == r {
 		r.node.open = nil
 	}
 }
@@ -315,7 +320,7 @@ func (p *pass) fail(r *rebootView, reason, message string) {
 	}
 	failures.Count++
 	failures.LastTime, failures.LastReason, failures.LastMessage = *p.stamp(), reason, bounded(message)
-	r.next.Failures = &failures
+	r.edit().Failures = &failures
 	p.endAttempt(r, reason, message)
 	if policy := r.policy(); policy != nil && failures.Count >= ptr.Deref(policy.spec.Failure.MaxAttempts, 0) {
 		p.complete(r, v1alpha1.OutcomeFailed, reason, fmt.Sprintf("Given up after %d attempts: %s", failures.Count, message))

@@ -31,21 +31,24 @@ func (p *pass) updateFacts() {
 func (p *pass) recordFacts(r *rebootView) {
 	if r.next.RequiredSince == nil {
 		since := metav1.NewMicroTime(r.obj.CreationTimestamp.Time)
-		r.next.RequiredSince = &since
+		r.edit().RequiredSince = &since
 	}
 	if r.node == nil {
 		return
 	}
 	if r.next.NodeUID == "" {
-		r.next.NodeUID = r.node.UID
+		r.edit().NodeUID = r.node.UID
 	}
 	if r.next.Before == nil && r.node.BootID != "" {
-		r.next.Before = r.node.boot()
+		r.edit().Before = r.node.boot()
 	}
-	r.next.PolicyName, r.next.Zone = "", ""
+	policy, zone := "", ""
 	if r.node.policy != nil {
-		r.next.PolicyName = r.node.policy.obj.Name
-		r.next.Zone = r.node.zone
+		policy, zone = r.node.policy.obj.Name, r.node.zone
+	}
+	if r.next.PolicyName != policy || r.next.Zone != zone {
+		next := r.edit()
+		next.PolicyName, next.Zone = policy, zone
 	}
 }
 
@@ -57,12 +60,13 @@ func (n *nodeView) boot() *v1alpha1.BootInfo {
 // the boot, so it cannot make another one. The same goes for one whose very Node is there although it was found to be gone, by a manager
 // whose watch of Nodes lagged behind that of NodeReboots.
 func (p *pass) reopenIfRequiredAgain(r *rebootView) {
-	if r.deleted() || r.nodeGone() || r.sentinel() != v1alpha1.SentinelRequired || !slices.Contains(reopenedReasons, r.next.OutcomeReason) {
+	if !slices.Contains(reopenedReasons, r.next.OutcomeReason) || r.deleted() || r.nodeGone() || r.sentinel() != v1alpha1.SentinelRequired {
 		return
 	}
-	r.next.Outcome, r.next.OutcomeReason, r.next.OutcomeMessage = "", "", ""
-	r.next.CompletionTime, r.next.TaintedTime, r.next.TaintLeadSeconds = nil, nil, nil
-	r.next.RequiredSince = p.stamp()
+	next := r.edit()
+	next.Outcome, next.OutcomeReason, next.OutcomeMessage = "", "", ""
+	next.CompletionTime, next.TaintedTime, next.TaintLeadSeconds = nil, nil, nil
+	next.RequiredSince = p.stamp()
 }
 
 // reopenedReasons are those for which a NodeReboot ended that may turn out to be needed.
@@ -128,9 +132,9 @@ func (p *pass) endIfRebootedMeanwhile(r *rebootView) {
 	case fromSentinel && r.sentinel() == v1alpha1.SentinelUnknown:
 		r.unsettle(v1alpha1.ReasonSentinelUnknown, "Node %s was rebooted; its helper has not said since whether another reboot is required.")
 	case fromSentinel && r.sentinel() == v1alpha1.SentinelRequired:
-		r.next.Before = r.node.boot()
+		r.edit().Before = r.node.boot()
 	default:
-		r.next.After = r.node.boot()
+		r.edit().After = r.node.boot()
 		p.complete(r, v1alpha1.OutcomeSucceeded, v1alpha1.ReasonRebootedMeanwhile, fmt.Sprintf(
 			"Node %s was rebooted by something else: its boot ID is another one and it is Ready.", r.node.Name))
 	}
@@ -138,9 +142,9 @@ func (p *pass) endIfRebootedMeanwhile(r *rebootView) {
 
 // complete ends the NodeReboot.
 func (p *pass) complete(r *rebootView, outcome v1alpha1.Outcome, reason, message string) {
-	r.next.Outcome, r.next.OutcomeReason, r.next.OutcomeMessage = outcome, reason, bounded(message)
-	r.next.CompletionTime = p.stamp()
-	r.next.Order = nil
+	next := r.edit()
+	next.Outcome, next.OutcomeReason, next.OutcomeMessage = outcome, reason, bounded(message)
+	next.CompletionTime, next.Order = p.stamp(), nil
 	r.wait = verdict{}
 	r.emit(Event{Warning: outcome == v1alpha1.OutcomeFailed, Reason: reason, Message: message, OnNode: r.next.Attempt != nil})
 }

@@ -290,9 +290,10 @@ func (r *rebootView) lastAttempt() int32 {
 
 // begin opens an attempt that holds a slot, and takes it as far as it goes.
 func (p *pass) begin(r *rebootView, number int32) {
-	r.next.Attempt = &v1alpha1.Attempt{Number: number, GrantedTime: *p.stamp()}
-	r.next.Before, r.next.After = r.node.boot(), nil
-	r.next.Workloads = p.captureWorkloads(p.snapshot.Pods[r.node.Name])
+	next := r.edit()
+	next.Attempt = &v1alpha1.Attempt{Number: number, GrantedTime: *p.stamp()}
+	next.Before, next.After = r.node.boot(), nil
+	next.Workloads = p.captureWorkloads(p.snapshot.Pods[r.node.Name])
 	r.node.open = r
 	r.wait = verdict{reason: v1alpha1.ReasonStarting, message: fmt.Sprintf("Node %s is being cordoned.", r.node.Name)}
 	p.advance(r)

@@ -26,11 +26,14 @@ func (p *pass) prune() []string {
 			succeeded = ptr.Deref(n.policy.spec.History.Succeeded, succeeded)
 			failed = ptr.Deref(n.policy.spec.History.Failed, failed)
 		}
+		if len(n.reboots) <= int(min(succeeded, failed)) {
+			continue
+		}
 		names = append(names, pruned(n, succeeded, func(o v1alpha1.Outcome) bool { return o == v1alpha1.OutcomeSucceeded })...)
 		names = append(names, pruned(n, failed, func(o v1alpha1.Outcome) bool { return o != v1alpha1.OutcomeSucceeded })...)
 	}
-	for _, r := range p.reboots {
-		if r.node == nil && r.finished() && p.passed(r.next.CompletionTime.Add(goneNodeHistory)) {
+	for _, r := range p.orphans {
+		if r.finished() && p.passed(r.next.CompletionTime.Add(goneNodeHistory)) {
 			names = append(names, r.obj.Name)
 		}
 	}
@@ -46,9 +49,6 @@ func (r *rebootView) finished() bool {
 // pruned are the oldest of a node's finished NodeReboots beyond keep. One that is about the boot that runs now stays: it is what keeps the
 // helper from asking again for a need that was given up.
 func pruned(n *nodeView, keep int32, counts func(v1alpha1.Outcome) bool) []string {
-	if len(n.reboots) <= int(keep) {
-		return nil
-	}
 	var finished []*rebootView
 	for _, r := range n.reboots {
 		if r.finished() && counts(r.next.Outcome) {

@@ -12,7 +12,7 @@ import (
 // needsReboot: the node asks for a reboot that is not proved yet. It is from this, and from nothing else, that a node is tainted.
 func (r *rebootView) needsReboot() bool {
 	switch {
-	case r.node == nil || r.nodeGone():
+	case r.atRest || r.node == nil || r.nodeGone():
 		return false
 	case r.open():
 		return r.next.Attempt.UncordonedTime == nil
@@ -108,11 +108,11 @@ func (n *nodeView) cordonOwner() string {
 // recordTaints stamps when the node of each NodeReboot was tainted, before anything starts: the lead of the taint is counted from here.
 func (p *pass) recordTaints() {
 	for _, r := range p.reboots {
-		if r.next.TaintedTime != nil || !r.needsReboot() || r.policy() == nil {
+		if r.next.TaintedTime != nil || r.policy() == nil || !r.needsReboot() {
 			continue
 		}
 		if effect := r.policy().spec.Taint.Effect; effect != v1alpha1.TaintNone && effect != "" {
-			r.next.TaintedTime = p.stamp()
+			r.edit().TaintedTime = p.stamp()
 		}
 	}
 }

@@ -37,7 +37,8 @@ type pass struct {
 	nodes    map[string]*nodeView
 	// nodeOrder is nodes by name.
 	nodeOrder []*nodeView
-	reboots   []*rebootView
+	// reboots are all that are not at rest, orphans those whose Node is not there.
+	reboots, orphans []*rebootView
 	// byUID has the NodeReboots of the grants that the slots object holds.
 	byUID  map[string]*rebootView
 	slots  map[string]Slot
@@ -61,17 +62,21 @@ type nodeView struct {
 	held bool
 	// lastBack is when a reboot of the node was last seen to be over.
 	lastBack time.Time
+	// lastEnd is when an attempt on the node ended last.
+	lastEnd time.Time
 	// needed: the node asks for a reboot, as far as the plan leads.
 	needed bool
 }
 
-// rebootView is a NodeReboot and its next status. The next status shares everything with the object that was read until it is replaced:
-// nothing may be changed through its pointers and slices.
+// rebootView is a NodeReboot and its next status.
 type rebootView struct {
-	obj  *v1alpha1.NodeReboot
-	next v1alpha1.NodeRebootStatus
+	obj *v1alpha1.NodeReboot
+	// next is what was read until something changes: it is changed through edit only.
+	next *v1alpha1.NodeRebootStatus
 	node *nodeView
-	wait verdict
+	// atRest: see atRest.
+	atRest bool
+	wait   verdict
 	// unsettled: the NodeReboot waits for a fact, and may turn out not to be needed.
 	unsettled bool
 	// granted: this plan grants the slot of its attempt.
@@ -124,38 +129,56 @@ func (p *pass) addReboots(objects []*v1alpha1.NodeReboot) {
 		granted[slot.UID] = true
 	}
 	views := make([]rebootView, len(objects))
-	var orphans []*rebootView
 	for i, obj := range objects {
 		r := &views[i]
-		r.obj, r.next, r.node = obj, obj.Status, p.nodes[obj.Spec.NodeName]
+		r.obj, r.next, r.node, r.atRest = obj, &obj.Status, p.nodes[obj.Spec.NodeName], atRest(obj)
 		if granted[string(obj.UID)] {
 			p.byUID[string(obj.UID)] = r
 		}
 		if r.node == nil {
-			orphans = append(orphans, r)
+			p.orphans = append(p.orphans, r)
 			continue
 		}
 		r.node.reboots = append(r.node.reboots, r)
 	}
-	byName := func(a, b *rebootView) int { return cmp.Compare(a.obj.Name, b.obj.Name) }
-	p.reboots = make([]*rebootView, 0, len(objects))
 	for _, n := range p.nodeOrder {
-		slices.SortFunc(n.reboots, byName)
+		p.addInOrder(n.reboots)
 		n.noteReboots()
-		p.reboots = append(p.reboots, n.reboots...)
 	}
-	slices.SortFunc(orphans, byName)
-	p.reboots = append(p.reboots, orphans...)
+	p.addInOrder(p.orphans)
+}
+
+func (p *pass) addInOrder(reboots []*rebootView) {
+	slices.SortFunc(reboots, func(a, b *rebootView) int { return cmp.Compare(a.obj.Name, b.obj.Name) })
+	for _, r := range reboots {
+		if !r.atRest {
+			p.reboots = append(p.reboots, r)
+		}
+	}
+}
+
+// atRest: the NodeReboot succeeded and everything about it is written. Nearly all are, in the long run.
+func atRest(obj *v1alpha1.NodeReboot) bool {
+	s := &obj.Status
+	return s.CompletionTime != nil && s.Outcome == v1alpha1.OutcomeSucceeded && s.Phase == v1alpha1.PhaseSucceeded &&
+		s.ObservedGeneration == obj.Generation && !slices.Contains(obj.Finalizers, v1alpha1.Finalizer)
 }
 
 // noteReboots finds out what the NodeReboots of a node say about it.
 func (n *nodeView) noteReboots() {
 	for _, r := range n.reboots {
+		attempt := r.next.Attempt
+		if attempt == nil {
+			continue
+		}
 		if r.open() {
 			n.open = r
 		}
-		if attempt := r.next.Attempt; attempt != nil && attempt.BackTime != nil && attempt.BackTime.After(n.lastBack) {
+		if attempt.BackTime != nil && attempt.BackTime.After(n.lastBack) {
 			n.lastBack = attempt.BackTime.Time
+		}
+		if attempt.EndedTime != nil && attempt.EndedTime.After(n.lastEnd) {
+			n.lastEnd = attempt.EndedTime.Time
 		}
 	}
 }
@@ -184,11 +207,20 @@ func (r *rebootView) waiting() bool { return !r.complete() && !r.open() && !r.de
 
 func (r *rebootView) deleted() bool { return !r.obj.DeletionTimestamp.IsZero() }
 
+// edit returns the next status to change it: the first time, a copy of what was read. What it points to is shared, and only ever replaced.
+func (r *rebootView) edit() *v1alpha1.NodeRebootStatus {
+	if r.next == &r.obj.Status {
+		next := r.obj.Status
+		r.next = &next
+	}
+	return r.next
+}
+
 // editAttempt changes a copy of the current attempt.
 func (r *rebootView) editAttempt(change func(*v1alpha1.Attempt)) {
 	attempt := *r.next.Attempt
 	change(&attempt)
-	r.next.Attempt = &attempt
+	r.edit().Attempt = &attempt
 }
 
 func (r *rebootView) emit(event Event) {

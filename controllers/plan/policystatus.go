@@ -52,6 +52,7 @@ func (p *pass) policyStatus(policy *policyView) v1alpha1.RebootPolicyStatus {
 
 func countReboot(status *v1alpha1.RebootPolicyStatus, waiting map[string]*v1alpha1.WaitingCount, r *rebootView) {
 	switch {
+	case r.atRest:
 	case r.open():
 		status.UnderWay++
 		if status.CurrentZone == "" {

@@ -46,7 +46,8 @@ func (p *pass) recover(r *rebootView) {
 func (p *pass) failAfterBoot(r *rebootView, v verdict) {
 	p.fail(r, v.reason, v.message)
 	if !r.complete() {
-		r.next.Before, r.next.After = r.node.boot(), nil
+		next := r.edit()
+		next.Before, next.After = r.node.boot(), nil
 	}
 }
 

@@ -48,7 +48,8 @@ func TestSimulatedFleetsKeepEveryPromise(t *testing.T) {
 			t.Run(strconv.FormatUint(batch, 10), func(t *testing.T) {
 				t.Parallel()
 				for seed := first + batch; seed < first+rounds; seed += batches {
-					w := simulate(seed, nil)
+					w := newFleet(seed)
+					w.live()
 					if w.broken != nil {
 						reportSeed(t, seed, w.broken)
 						return
@@ -74,7 +75,11 @@ func TestSimulatedFleetsKeepEveryPromise(t *testing.T) {
 func reportSeed(t *testing.T, seed uint64, broken error) {
 	t.Helper()
 	var transcript []string
-	simulate(seed, &transcript)
+	w := newFleet(seed)
+	w.tell = func(format string, args ...any) {
+		transcript = append(transcript, fmt.Sprintf("%-9s ", w.now.Sub(start).Truncate(10*time.Millisecond))+fmt.Sprintf(format, args...))
+	}
+	w.live()
 	const shown = 150
 	if len(transcript) > shown && !testing.Verbose() {
 		transcript = append([]string{fmt.Sprintf("... (%d lines more with -v)", len(transcript)-shown)}, transcript[len(transcript)-shown:]...)
@@ -83,16 +88,10 @@ func reportSeed(t *testing.T, seed uint64, broken error) {
 		seed, broken, seed, strings.Join(transcript, "\n"))
 }
 
-// simulate takes one fleet through faults and out of them again.
-func simulate(seed uint64, transcript *[]string) *world {
+// newFleet is the fleet of a seed.
+func newFleet(seed uint64) *world {
 	random := rand.New(rand.NewPCG(seed, 1))
 	w := newWorld(random, randomPolicies(random)...)
-	if transcript != nil {
-		w.tell = func(format string, args ...any) {
-			*transcript = append(*transcript, fmt.Sprintf("%-9s ", w.now.Sub(start).Truncate(10*time.Millisecond))+fmt.Sprintf(format, args...))
-		}
-	}
-	w.manager.crashAfter = -1
 	size := 5 + random.IntN(6)
 	if random.IntN(25) == 0 {
 		size = 50
@@ -109,13 +108,17 @@ func simulate(seed uint64, transcript *[]string) *world {
 	if random.IntN(3) == 0 {
 		w.clusterMax = ptr.To(intstr.FromInt32(int32(random.IntN(4))))
 	}
-	for range random.IntN(2 * size) {
+	return w
+}
+
+// live takes a fleet through faults and out of them again.
+func (w *world) live() {
+	for range w.random.IntN(2 * len(w.hosts)) {
 		w.after(w.between(0, chaos), w.randomFault)
 	}
 	w.after(chaos, w.heal)
 	w.runUntil(start.Add(chaos))
 	w.recover()
-	return w
 }
 
 // recover lets the cluster run until every need is met.

@@ -45,7 +45,7 @@ func (p *pass) endUnused(r *rebootView, slot Slot) {
 		attempt = *r.next.Attempt
 	}
 	attempt.Number = slot.Attempt
-	r.next.Attempt = &attempt
+	r.edit().Attempt = &attempt
 }
 
 // ended: that attempt ended, or a later one began.

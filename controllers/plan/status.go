@@ -31,10 +31,7 @@ func (p *pass) work() []NodeWork {
 // workWithoutNode is for the NodeReboots whose Node is not there.
 func (p *pass) workWithoutNode() []NodeWork {
 	var all []NodeWork
-	for _, r := range p.reboots {
-		if r.node != nil {
-			continue
-		}
+	for _, r := range p.orphans {
 		work := NodeWork{Node: r.obj.Spec.NodeName}
 		p.addChange(&work, r)
 		if len(work.Reboots) > 0 {
@@ -45,57 +42,44 @@ func (p *pass) workWithoutNode() []NodeWork {
 }
 
 func (p *pass) addChange(work *NodeWork, r *rebootView) {
-	if r.unchanging() {
+	if r.atRest && r.next == &r.obj.Status {
 		return
 	}
 	p.derive(r)
 	hasFinalizer := slices.Contains(r.obj.Finalizers, v1alpha1.Finalizer)
 	add, remove := r.open() && !hasFinalizer && !r.deleted(), !r.open() && hasFinalizer
-	changed := !sameStatus(&r.obj.Status, &r.next)
+	changed := r.next != &r.obj.Status && !equality.Semantic.DeepEqual(&r.obj.Status, r.next)
 	if !changed && !add && !remove {
 		return
 	}
 	work.Granted = work.Granted || r.granted
 	work.Reboots = append(work.Reboots, RebootChange{
-		Object: r.obj, Status: r.next, StatusChanged: changed, AddFinalizer: add, RemoveFinalizer: remove, Events: r.events,
+		Object: r.obj, Status: *r.next, StatusChanged: changed, AddFinalizer: add, RemoveFinalizer: remove, Events: r.events,
 	})
-}
-
-// unchanging: the NodeReboot was complete when it was read, and is what it was. Most are.
-func (r *rebootView) unchanging() bool {
-	s := &r.obj.Status
-	return s.CompletionTime != nil && r.next.CompletionTime == s.CompletionTime && r.next.Attempt == s.Attempt &&
-		s.Phase == v1alpha1.Phase(s.Outcome) && s.ObservedGeneration == r.obj.Generation && !slices.Contains(r.obj.Finalizers, v1alpha1.Finalizer)
-}
-
-// sameStatus is cheap for the thousands that did not change: they share everything with what was read.
-func sameStatus(a, b *v1alpha1.NodeRebootStatus) bool {
-	shared := a.Attempt == b.Attempt && a.Failures == b.Failures && a.Order == b.Order && a.Report == b.Report && a.Before == b.Before &&
-		a.After == b.After && a.RequiredSince == b.RequiredSince && a.TaintedTime == b.TaintedTime && a.CompletionTime == b.CompletionTime &&
-		a.TaintLeadSeconds == b.TaintLeadSeconds && len(a.Workloads) == len(b.Workloads) && len(a.Conditions) == len(b.Conditions) &&
-		(len(a.Conditions) == 0 || &a.Conditions[0] == &b.Conditions[0])
-	scalars := a.Phase == b.Phase && a.Reason == b.Reason && a.Message == b.Message && a.PolicyName == b.PolicyName && a.Zone == b.Zone &&
-		a.ObservedGeneration == b.ObservedGeneration
-	return shared && scalars || equality.Semantic.DeepEqual(a, b)
 }
 
 // derive fills in what follows from the facts: phase, reason, message, conditions.
 func (p *pass) derive(r *rebootView) {
-	s := &r.next
-	previous := s.Reason
 	if r.deleted() && !r.open() && r.wait.passed() {
 		r.wait = verdict{reason: v1alpha1.ReasonDeleted, message: "The NodeReboot was deleted; its node was put back as it was."}
 	}
-	s.ObservedGeneration = r.obj.Generation
-	s.Phase = phase(r)
-	s.Reason, s.Message = r.wait.reason, bounded(r.wait.message)
+	reason, message := r.wait.reason, bounded(r.wait.message)
 	if r.complete() {
-		s.Reason, s.Message = s.OutcomeReason, s.OutcomeMessage
+		reason, message = r.next.OutcomeReason, r.next.OutcomeMessage
 	}
-	if s.Reason != previous && slices.Contains(warnedReasons, s.Reason) {
-		r.emit(Event{Warning: true, Reason: s.Reason, Message: s.Message})
+	if reason != r.next.Reason && slices.Contains(warnedReasons, reason) {
+		r.emit(Event{Warning: true, Reason: reason, Message: message})
 	}
-	s.Conditions = p.conditions(s.Conditions, p.rebootConditions(r), r.obj.Generation)
+	phase := phase(r)
+	if s := r.next; s.Phase != phase || s.Reason != reason || s.Message != message || s.ObservedGeneration != r.obj.Generation {
+		next := r.edit()
+		next.Phase, next.Reason, next.Message, next.ObservedGeneration = phase, reason, message, r.obj.Generation
+	}
+	p.wants = appendConditions(p.wants[:0], r)
+	if !conditionsAre(r.next.Conditions, p.wants, r.obj.Generation) {
+		next := r.edit()
+		next.Conditions = p.conditions(next.Conditions, p.wants, r.obj.Generation)
+	}
 }
 
 // maxMessage is the most bytes of a message. The schema counts characters, and the note of an Event bytes.
@@ -142,39 +126,27 @@ type want struct {
 	status                         metav1.ConditionStatus
 }
 
-// rebootConditions are good until they are asked for again.
-func (p *pass) rebootConditions(r *rebootView) []want {
-	s, wants := &r.next, p.wants[:0]
+// appendConditions adds the conditions of a NodeReboot as they should be.
+func appendConditions(wants []want, r *rebootView) []want {
+	s := r.next
 	switch s.Phase {
 	case v1alpha1.PhaseSucceeded:
-		wants = append(wants,
+		return append(wants,
 			want{v1alpha1.ConditionReady, s.Reason, s.Message, metav1.ConditionTrue},
 			want{v1alpha1.ConditionRebooted, s.Reason, rebootedMessage(s), metav1.ConditionTrue})
 	case v1alpha1.PhaseFailed, v1alpha1.PhaseCancelled:
-		wants = append(wants,
+		return append(wants,
 			want{v1alpha1.ConditionReady, s.Reason, s.Message, metav1.ConditionFalse},
 			want{v1alpha1.ConditionStalled, s.Reason, s.Message, metav1.ConditionTrue})
-	default:
-		wants = append(wants,
-			want{v1alpha1.ConditionReady, s.Reason, s.Message, metav1.ConditionFalse},
-			want{v1alpha1.ConditionReconciling, s.Reason, s.Message, metav1.ConditionTrue})
-		wants = append(wants, milestones(r)...)
 	}
-	p.wants = wants
-	return wants
-}
-
-// milestones that the open attempt has passed.
-func milestones(r *rebootView) []want {
-	if !r.open() {
-		return nil
-	}
-	var wants []want
-	if r.next.Attempt.DrainedTime != nil {
+	wants = append(wants,
+		want{v1alpha1.ConditionReady, s.Reason, s.Message, metav1.ConditionFalse},
+		want{v1alpha1.ConditionReconciling, s.Reason, s.Message, metav1.ConditionTrue})
+	if r.open() && s.Attempt.DrainedTime != nil {
 		wants = append(wants, want{v1alpha1.ConditionDrained, v1alpha1.ConditionDrained, "The node was drained.", metav1.ConditionTrue})
 	}
-	if r.next.Attempt.BackTime != nil {
-		wants = append(wants, want{v1alpha1.ConditionRebooted, v1alpha1.ConditionRebooted, rebootedMessage(&r.next), metav1.ConditionTrue})
+	if r.open() && s.Attempt.BackTime != nil {
+		wants = append(wants, want{v1alpha1.ConditionRebooted, v1alpha1.ConditionRebooted, rebootedMessage(s), metav1.ConditionTrue})
 	}
 	return wants
 }

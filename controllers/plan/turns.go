@@ -99,11 +99,8 @@ func sameZones(a, b *policyView) bool {
 // lastFinished is the zone of the policy in which an attempt ended last, and when.
 func (policy *policyView) lastFinished() (zone string, end time.Time) {
 	for _, n := range policy.nodes {
-		for _, r := range n.reboots {
-			attempt := r.next.Attempt
-			if attempt != nil && attempt.EndedTime != nil && attempt.EndedTime.After(end) {
-				zone, end = n.zone, attempt.EndedTime.Time
-			}
+		if n.lastEnd.After(end) {
+			zone, end = n.zone, n.lastEnd
 		}
 	}
 	return zone, end

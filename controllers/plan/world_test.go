@@ -6,11 +6,9 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
@@ -38,6 +36,8 @@ type world struct {
 	// created numbers what is made, for its UID.
 	created int
 	rules   rules
+	// inspect sees what each plan was made from.
+	inspect func(*Snapshot)
 }
 
 // event is something that happens at a time. Events of the same time happen in the order in which they were planned.
@@ -68,7 +68,7 @@ func (q *eventQueue) Pop() any {
 func newWorld(random *rand.Rand, policies ...*v1alpha1.RebootPolicy) *world {
 	w := &world{
 		store: newStore(newSnapshot()), random: random, now: start, hosts: map[string]*host{}, apps: map[WorkloadKey]*app{},
-		tell: func(string, ...any) {}, rules: newRules(),
+		tell: func(string, ...any) {}, rules: newRules(), manager: manager{crashAfter: -1},
 	}
 	for _, policy := range policies {
 		w.policies[policy.Name] = policy
@@ -167,6 +167,9 @@ func (w *world) pass() {
 	}
 	p := w.plan(v, m.asked)
 	m.asked = p.Asks
+	if w.inspect != nil {
+		w.inspect(&v.Snapshot)
+	}
 	e := w.execute(v, p, m.crashAfter)
 	crashed := slices.Contains(e.errs, errCrash)
 	m.crashAfter = -1
@@ -382,7 +385,3 @@ func openAttempt(r *v1alpha1.NodeReboot) *v1alpha1.Attempt {
 // zoneOf a node, for a policy that goes by the usual label.
 func zoneOf(n *Node) string { return n.Labels[zoneLabel] }
 
-// short leaves the fraction out of a number of seconds since the start.
-func (w *world) short() string {
-	return strings.TrimSuffix(ptr.To(w.now.Sub(start).Truncate(time.Second)).String(), "0s")
-}

@@ -72,6 +72,9 @@ func Run(ctx context.Context, options Options) (broken []string, err error) {
 		return nil, err
 	}
 	d := &demo{options: options, view: newView(options), fleet: fleet{policy: policy}}
+	if err := buildControlPlane(ctx, d.view); err != nil {
+		return nil, err
+	}
 	d.view.say("Starting a control plane, %d nodes in %d zones and %d control-plane nodes ...", options.Nodes, options.Zones, options.ControlPlane)
 	d.cluster, err = testbed.Start(ctx, testbed.Options{Log: options.Log})
 	if err != nil {
@@ -100,6 +103,7 @@ func (d *demo) rollOut(ctx context.Context) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.options.Timeout)
 	defer cancel()
 
+	d.view.start = time.Now()
 	d.view.say("The policy is paused. Every node now says that it needs a reboot; each is tainted at once all the same.")
 	for _, host := range d.fleet.hosts {
 		host.RequireReboot()

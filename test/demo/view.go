@@ -16,6 +16,7 @@ import (
 type view struct {
 	out   io.Writer
 	live  bool
+	// start of the rollout.
 	start time.Time
 	// seen is how many records were shown, and shown is what the last line of each NodeReboot said.
 	seen  int
@@ -25,7 +26,7 @@ type view struct {
 }
 
 func newView(options Options) *view {
-	return &view{out: options.Out, live: options.Live, start: time.Now(), shown: map[string]string{}}
+	return &view{out: options.Out, live: options.Live, shown: map[string]string{}}
 }
 
 // say prints a sentence. A table is drawn below it, not over it.
