@@ -5,16 +5,16 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"k8s.io/utils/ptr"
-
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
 // bigCluster has nodes in three zones with the labels and taints of real ones, of which all need a reboot or none does. Each has a history.
 func bigCluster(nodes int, needed bool) *Snapshot {
-	s := newSnapshot(newPolicy("all", maxUnavailable("2%"), spec(func(s *v1alpha1.RebootPolicySpec) { s.Drain.DelaySeconds = ptr.To[int32](60) })),
+	s := newSnapshot(
+		newPolicy("all", maxUnavailable("2%"), spec(func(s *v1alpha1.RebootPolicySpec) { s.Drain.DelaySeconds = ptr.To[int32](60) })),
 		newPolicy("pool", selecting("pool", "a"), priority(1)))
 	for i := range nodes {
 		name := fmt.Sprintf("node-%05d", i)

@@ -187,7 +187,8 @@ func finished(outcome v1alpha1.Outcome, reason string, sinceStart time.Duration)
 		s.Before = &v1alpha1.BootInfo{BootID: bootOf(r.Spec.NodeName, 0)}
 		s.Report = nil
 		s.Attempt = &v1alpha1.Attempt{
-			Number: 1, GrantedTime: *at(sinceStart - 2*time.Minute), BackTime: at(sinceStart - time.Minute), EndedTime: at(sinceStart), Result: reason,
+			Number: 1, GrantedTime: *at(sinceStart - 2*time.Minute), BackTime: at(sinceStart - time.Minute), EndedTime: at(sinceStart),
+			Result: reason,
 		}
 	}
 }

@@ -150,7 +150,8 @@ func TestCompleteNodeRebootsStayComplete(t *testing.T) {
 			s.settle()
 			after := s.reboot("ra").Status
 			if after.Outcome != before.Outcome || after.OutcomeReason != before.OutcomeReason || !after.CompletionTime.Equal(before.CompletionTime) {
-				t.Errorf("outcome %s %s at %v, before %s %s", after.Outcome, after.OutcomeReason, after.CompletionTime, before.Outcome, before.OutcomeReason)
+				t.Errorf("outcome %s %s at %v, before %s %s",
+					after.Outcome, after.OutcomeReason, after.CompletionTime, before.Outcome, before.OutcomeReason)
 			}
 		})
 	}

@@ -222,7 +222,7 @@ func (w *world) laggingPass(*host) {
 }
 
 func (w *world) scaleApp(*host) {
-	for _, key := range slices.SortedFunc(maps.Keys(w.apps), func(a, b WorkloadKey) int { return compareNames(a, b) }) {
+	for _, key := range slices.SortedFunc(maps.Keys(w.apps), compareNames) {
 		scaled := *w.apps[key]
 		scaled.replicas = max(1, scaled.replicas-1)
 		w.apps[key] = &scaled

@@ -28,6 +28,7 @@ var nodeGates = []gate{
 	nodeReadyGate,
 	helperGate,
 	controlPlaneGate,
+	heldGate,
 }
 
 // turnGates are asked after them, in the order in which the NodeReboots are to go.
@@ -61,7 +62,8 @@ func policyGate(_ *pass, r *rebootView) verdict {
 	if policy.invalid == "" {
 		return verdict{}
 	}
-	return verdict{reason: v1alpha1.ReasonPolicyInvalid, message: fmt.Sprintf("RebootPolicy %s cannot be used: %s.", policy.obj.Name, policy.invalid)}
+	return verdict{reason: v1alpha1.ReasonPolicyInvalid, message: fmt.Sprintf(
+		"RebootPolicy %s cannot be used: %s.", policy.obj.Name, policy.invalid)}
 }
 
 // pauseGate stops what a paused policy owns. One that only observes goes on, so that it shows the whole plan; see start.
@@ -100,14 +102,19 @@ func sameNodeGate(_ *pass, r *rebootView) verdict {
 	if first == nil {
 		first = r.node.firstWaiting()
 	}
-	switch {
-	case first == r && !r.node.held:
+	if first == r {
 		return verdict{}
-	case first == r:
-		return verdict{reason: v1alpha1.ReasonSameNode, message: fmt.Sprintf("The last attempt on node %s has just ended.", r.node.Name)}
 	}
 	return verdict{reason: v1alpha1.ReasonSameNode, message: fmt.Sprintf(
 		"NodeReboot %s of the same node goes first; its reboot satisfies this one, too.", first.obj.Name)}
+}
+
+// heldGate waits until the slot of the node's last attempt is free. It is asked last, for that is a matter of moments.
+func heldGate(_ *pass, r *rebootView) verdict {
+	if !r.node.held {
+		return verdict{}
+	}
+	return verdict{reason: v1alpha1.ReasonSameNode, message: fmt.Sprintf("The last attempt on node %s has just ended.", r.node.Name)}
 }
 
 // firstWaiting is the waiting NodeReboot of the node that goes before its others.
@@ -146,7 +153,8 @@ func backoffGate(p *pass, r *rebootView) verdict {
 	if p.passed(until) {
 		return verdict{}
 	}
-	return verdict{reason: v1alpha1.ReasonBackingOff, until: until, message: fmt.Sprintf("Attempt %d failed (%s); the next one waits until %s. %s",
+	return verdict{reason: v1alpha1.ReasonBackingOff, until: until, message: fmt.Sprintf(
+		"Attempt %d failed (%s); the next one waits until %s. %s",
 		failures.Count, failures.LastReason, clockTime(until), failures.LastMessage)}
 }
 

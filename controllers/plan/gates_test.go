@@ -106,8 +106,9 @@ func TestWhatANodeRebootWaitsFor(t *testing.T) {
 			want: v1alpha1.ReasonZoneBudgetExhausted, wantMessage: "No more than 1 nodes of zone z1 may be unavailable.",
 		},
 		"the limit of the policy": {
-			objects: []any{newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a"), newNode("b", "z1", cordonedByHand), newNode("c", "z2", notReady)},
-			want:    v1alpha1.ReasonBudgetExhausted,
+			objects: []any{newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a"), newNode("b", "z1", cordonedByHand),
+				newNode("c", "z2", notReady)},
+			want: v1alpha1.ReasonBudgetExhausted,
 			wantMessage: "RebootPolicy p allows 1 unavailable nodes, and as many are. " +
 				"Unavailable: b (cordoned), c (not Ready).",
 		},
@@ -203,7 +204,8 @@ func TestObstaclesAreToldInTheOrderOfTheGates(t *testing.T) {
 
 func TestUrgentNodeRebootsGoFirst(t *testing.T) {
 	s := newStory(t, newPolicy("p"), newNode("a", "z1"), newNode("b", "z1"), newNode("c", "z2"),
-		newReboot("ra", "a", requiredFor(3*time.Hour)), newReboot("rb", "b", immediate), newReboot("rc", "c", immediate, requiredFor(9*time.Hour)))
+		newReboot("ra", "a", requiredFor(3*time.Hour)), newReboot("rb", "b", immediate),
+		newReboot("rc", "c", immediate, requiredFor(9*time.Hour)))
 	s.settle()
 	wantReasons := map[string]string{"ra": v1alpha1.ReasonBudgetExhausted, "rb": v1alpha1.ReasonDraining, "rc": v1alpha1.ReasonZoneBusy}
 	if diff := cmp.Diff(wantReasons, s.reasons()); diff != "" {
@@ -253,7 +255,11 @@ func TestOneRebootSatisfiesAllNodeRebootsOfANode(t *testing.T) {
 
 func TestHaltEndsWhenTheNodesSucceedOrAreDeleted(t *testing.T) {
 	failed := func(options ...rebootOption) *v1alpha1.NodeReboot {
-		return newReboot("rb", "b", append([]rebootOption{finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonSentinelStillPresent, -2*time.Hour)}, options...)...)
+		ended := finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonSentinelStillPresent, -2*time.Hour)
+		return newReboot("rb", "b", append([]rebootOption{ended}, options...)...)
+	}
+	proved := func(name string, sinceStart time.Duration) *v1alpha1.NodeReboot {
+		return newReboot(name, "b", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, sinceStart))
 	}
 	cases := map[string]struct {
 		objects []any
@@ -266,11 +272,11 @@ func TestHaltEndsWhenTheNodesSucceedOrAreDeleted(t *testing.T) {
 		},
 		"one that is being deleted does not": {objects: []any{newPolicy("p"), failed(deletedAt(-time.Minute))}, want: v1alpha1.ReasonDraining},
 		"one whose node succeeded since does not": {
-			objects: []any{newPolicy("p"), failed(), newReboot("later", "b", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, -time.Hour))},
+			objects: []any{newPolicy("p"), failed(), proved("later", -time.Hour)},
 			want:    v1alpha1.ReasonDraining,
 		},
 		"one whose node succeeded only before does": {
-			objects: []any{newPolicy("p"), failed(), newReboot("sooner", "b", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, -3*time.Hour))},
+			objects: []any{newPolicy("p"), failed(), proved("sooner", -3*time.Hour)},
 			want:    v1alpha1.ReasonHalted,
 		},
 		"one whose node was replaced by another of the same name does not": {
@@ -281,8 +287,9 @@ func TestHaltEndsWhenTheNodesSucceedOrAreDeleted(t *testing.T) {
 			want:    v1alpha1.ReasonDraining,
 		},
 		"one of another policy does not": {
-			objects: []any{newPolicy("p", selecting("kubernetes.io/hostname", "a")), newPolicy("q", selecting("kubernetes.io/hostname", "b")), failed()},
-			want:    v1alpha1.ReasonDraining,
+			objects: []any{newPolicy("p", selecting("kubernetes.io/hostname", "a")), newPolicy("q", selecting("kubernetes.io/hostname", "b")),
+				failed()},
+			want: v1alpha1.ReasonDraining,
 		},
 	}
 	for name, tc := range cases {

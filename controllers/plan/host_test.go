@@ -68,8 +68,9 @@ func (h *host) bootID() string { return fmt.Sprintf("%s-boot-%d", h.serial, h.bo
 // addHost adds a node with a helper and one DaemonSet pod.
 func (w *world) addHost(node Node) *host {
 	h := &host{
-		name: node.Name, serial: w.uid(node.Name), boot: 1, bootTime: w.now.Add(-24 * time.Hour), up: true, helper: true, sentinel: v1alpha1.SentinelNotRequired,
-		jobs: map[types.UID]*job{}, told: map[string]int{},
+		name: node.Name, serial: w.uid(node.Name), boot: 1, bootTime: w.now.Add(-24 * time.Hour), up: true, helper: true,
+		sentinel: v1alpha1.SentinelNotRequired,
+		jobs:     map[types.UID]*job{}, told: map[string]int{},
 	}
 	node.UID, node.BootID = w.uid("node"), h.bootID()
 	w.hosts[node.Name] = h
@@ -197,8 +198,8 @@ func (w *world) judge(h *host, uid types.UID, order *v1alpha1.RebootOrder, repor
 }
 
 func sameReport(a, b *v1alpha1.HelperReport) bool {
-	return a.BootID == b.BootID && a.BootTime.Equal(b.BootTime) && a.Sentinel == b.Sentinel && a.Sequence == b.Sequence && a.State == b.State &&
-		a.Message == b.Message && a.Drain == b.Drain
+	return a.BootID == b.BootID && a.BootTime.Equal(b.BootTime) && a.Sentinel == b.Sentinel &&
+		a.Sequence == b.Sequence && a.State == b.State && a.Message == b.Message && a.Drain == b.Drain
 }
 
 // begin carries out an order.

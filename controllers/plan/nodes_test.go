@@ -131,7 +131,8 @@ func TestCordonBelongsToWhoeverMadeIt(t *testing.T) {
 
 func TestCordonThatIsLeftOverIsTakenBack(t *testing.T) {
 	for _, unschedulable := range []bool{true, false} {
-		s := newStory(t, newPolicy("p"), newNode("a", "z1", func(n *Node) { n.Unschedulable, n.CordonedFor = unschedulable, "uid-of-one-that-is-gone" }))
+		leftOver := func(n *Node) { n.Unschedulable, n.CordonedFor = unschedulable, "uid-of-one-that-is-gone" }
+		s := newStory(t, newPolicy("p"), newNode("a", "z1", leftOver))
 		p := s.pass()
 		want := &NodePatch{CordonedFor: ptr.To("")}
 		if unschedulable {

@@ -60,8 +60,8 @@ func inNodes(limit *intstr.IntOrString, total int) int {
 	return n / 1000
 }
 
-// checkGrants is about grants just before they are written: no limit is passed, no two zones have a node under way, nothing starts while its
-// policy is paused, observes or is halted.
+// checkGrants is about grants just before they are written: no limit is passed, no two zones have a node under way, nothing starts while
+// its policy is paused, observes or is halted.
 func (w *world) checkGrants(v *view, p *Plan, granted map[string]Slot) {
 	if len(granted) == 0 {
 		return
@@ -137,10 +137,12 @@ func (w *world) checkBudget(v *view, owner *v1alpha1.RebootPolicy, node *Node, d
 		}
 	}
 	if limit := inNodes(owner.Spec.Rollout.MaxUnavailable, total); count > limit {
-		w.breaks("node %s was granted a slot, and then %d nodes of policy %s are unavailable, of which there may be %d", node.Name, count, owner.Name, limit)
+		w.breaks("node %s was granted a slot, and then %d nodes of policy %s are unavailable, of which there may be %d",
+			node.Name, count, owner.Name, limit)
 	}
 	if limit := owner.Spec.Rollout.Zones.MaxUnavailablePerZone; limit != nil && inZone > int(*limit) {
-		w.breaks("node %s was granted a slot, and then %d nodes of zone %s are unavailable, of which there may be %d", node.Name, inZone, zoneOf(node), *limit)
+		w.breaks("node %s was granted a slot, and then %d nodes of zone %s are unavailable, of which there may be %d",
+			node.Name, inZone, zoneOf(node), *limit)
 	}
 }
 
@@ -175,7 +177,8 @@ func (w *world) checkControlPlane(v *view, node *Node, down map[string]bool) {
 	for i := range v.Nodes {
 		n := &v.Nodes[i]
 		_, is := n.Labels[v1alpha1.ControlPlaneLabel]
-		if is && n.Name != node.Name && down[n.Name] && !(n.Ready && n.Unschedulable && !w.underWay()[n.Name]) {
+		onlyCordoned := n.Ready && n.Unschedulable && !w.underWay()[n.Name]
+		if is && n.Name != node.Name && down[n.Name] && !onlyCordoned {
 			w.breaks("control-plane node %s was granted a slot while %s is down or under way", node.Name, n.Name)
 		}
 	}
@@ -197,19 +200,22 @@ func unreturnedAfter(v *view, p *Plan, owner *v1alpha1.RebootPolicy) int {
 			status = &r.Status
 		}
 		node := v.node(r.Spec.NodeName)
-		if node == nil || node.UID != status.NodeUID || ownerOf(v, node) != owner || !r.DeletionTimestamp.IsZero() && status.CompletionTime != nil {
+		goes := !r.DeletionTimestamp.IsZero() && status.CompletionTime != nil
+		if node == nil || node.UID != status.NodeUID || ownerOf(v, node) != owner || goes {
 			continue
 		}
 		stalled := status.CompletionTime == nil && status.Attempt != nil && status.Attempt.StalledTime != nil
 		gaveUp := status.Outcome == v1alpha1.OutcomeFailed &&
 			(status.OutcomeReason == v1alpha1.ReasonRebootNotObserved || status.OutcomeReason == v1alpha1.ReasonSentinelStillPresent)
-		if stalled || gaveUp && !slices.ContainsFunc(v.Reboots, func(other *v1alpha1.NodeReboot) bool {
+		later := func(other *v1alpha1.NodeReboot) bool {
 			o := &other.Status
 			if next[other.UID] != nil {
 				o = next[other.UID]
 			}
-			return other.Spec.NodeName == r.Spec.NodeName && o.Outcome == v1alpha1.OutcomeSucceeded && o.CompletionTime.After(status.CompletionTime.Time)
-		}) {
+			return other.Spec.NodeName == r.Spec.NodeName && o.Outcome == v1alpha1.OutcomeSucceeded &&
+				o.CompletionTime.After(status.CompletionTime.Time)
+		}
+		if stalled || gaveUp && !slices.ContainsFunc(v.Reboots, later) {
 			count++
 		}
 	}
@@ -219,7 +225,11 @@ func unreturnedAfter(v *view, p *Plan, owner *v1alpha1.RebootPolicy) int {
 // checkStatus is about a status just before it is written.
 func (w *world) checkStatus(v *view, before *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootStatus) {
 	if before.Status.Phase != after.Phase || before.Status.Reason != after.Reason {
-		w.tell("%-8s %-10s %-22s %s", before.Spec.NodeName, after.Phase, after.Reason, before.Name)
+		who := before.Spec.NodeName
+		if before.Spec.Trigger == v1alpha1.TriggerManual {
+			who += " (" + before.Name + ")"
+		}
+		w.tell("%-12s %-10s %s", who, after.Phase, after.Reason)
 	}
 	old := before.Status.Order
 	if after.Order != nil && (old == nil || old.Sequence != after.Order.Sequence) {
@@ -290,7 +300,8 @@ func (w *world) checkSuccess(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.No
 func (w *world) checkAgent(r *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootStatus) {
 	for _, pod := range w.pods {
 		if pod.Name == "agent-"+r.Spec.NodeName && pod.healthy.After(w.now) && !w.rules.lagging {
-			w.breaks("NodeReboot %s succeeded at %s, and pod %s is ready at %s (back at %s)", r.Name, w.now, pod.Name, pod.healthy, after.Attempt.BackTime)
+			w.breaks("NodeReboot %s succeeded at %s, and pod %s is ready at %s (back at %s)",
+				r.Name, w.now, pod.Name, pod.healthy, after.Attempt.BackTime)
 		}
 	}
 }
@@ -358,6 +369,7 @@ func (w *world) checkNobodyHadToBeWoken(until time.Time) {
 	w.now = until
 	defer func() { w.now = now }()
 	if p := w.plan(v, m.asked); !idle(p) {
-		w.breaks("at %s there is something to do, and the last plan asked to be woken at %s:\n%s", until.Sub(start), m.idleUntil.Sub(start), describe(p))
+		w.breaks("at %s there is something to do, and the last plan asked to be woken at %s:\n%s",
+			until.Sub(start), m.idleUntil.Sub(start), describe(p))
 	}
 }

@@ -171,7 +171,7 @@ func randomPolicies(random *rand.Rand) []*v1alpha1.RebootPolicy {
 func randomSpec(random *rand.Rand) policyOption {
 	upTo := func(n int32) *int32 { return ptr.To(random.Int32N(n + 1)) }
 	return spec(func(s *v1alpha1.RebootPolicySpec) {
-		s.Taint.Effect = pick(random, v1alpha1.TaintPreferNoSchedule, v1alpha1.TaintPreferNoSchedule, v1alpha1.TaintNoSchedule, v1alpha1.TaintNone)
+		s.Taint.Effect = pick(random, v1alpha1.TaintPreferNoSchedule, v1alpha1.TaintNoSchedule, v1alpha1.TaintNone)
 		s.Rollout.MaxUnavailable = ptr.To(intstr.Parse(pick(random, "1", "1", "2", "3", "25%", "50%")))
 		s.Rollout.Zones.Strategy = pick(random, v1alpha1.ZonesOneAtATime, v1alpha1.ZonesOneAtATime, v1alpha1.ZonesAnyOrder)
 		s.Rollout.Zones.Order = slices.Clone(pick(random, nil, []string{"z3", "z1"}, []string{"z2"}))
@@ -186,7 +186,8 @@ func randomSpec(random *rand.Rand) policyOption {
 		s.Recovery.SettleSeconds, s.Recovery.TimeoutSeconds = upTo(20), ptr.To[int32](240)
 		s.Recovery.Workloads = pick(random, v1alpha1.WorkloadsWait, v1alpha1.WorkloadsWait, v1alpha1.WorkloadsIgnore)
 		s.Failure = v1alpha1.FailureSpec{
-			MaxFailures: ptr.To(1 + random.Int32N(3)), MaxAttempts: ptr.To(pick[int32](random, 2, 3, 100)), BackoffSeconds: ptr.To(20 + random.Int32N(40)),
+			MaxFailures: ptr.To(1 + random.Int32N(3)), MaxAttempts: ptr.To(pick[int32](random, 2, 3, 100)),
+			BackoffSeconds: ptr.To(20 + random.Int32N(40)),
 		}
 	})
 }

@@ -37,8 +37,8 @@ func (p *pass) resumeGrants() {
 	}
 }
 
-// endUnused records that an attempt for which a slot was granted will never begin, for its NodeReboot is complete. That alone frees no slot:
-// another manager may have opened the NodeReboot again.
+// endUnused records that an attempt for which a slot was granted will never begin, for its NodeReboot is complete. That alone frees no
+// slot: another manager may have opened the NodeReboot again.
 func (p *pass) endUnused(r *rebootView, slot Slot) {
 	attempt := v1alpha1.Attempt{GrantedTime: *p.stamp(), EndedTime: p.stamp(), Result: r.next.OutcomeReason}
 	if r.next.Attempt != nil {

@@ -244,8 +244,9 @@ func TestPolicyStatus(t *testing.T) {
 			want:    v1alpha1.RebootPolicyStatus{Nodes: 2, UnderWay: 2, Unavailable: 2, MaxUnavailable: 2, CurrentZone: "z1"},
 		},
 		"failures": {
-			objects: []any{newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, 0))},
-			want:    v1alpha1.RebootPolicyStatus{Nodes: 1, MaxUnavailable: 1, Failed: 1},
+			objects: []any{newPolicy("p"), newNode("a", "z1"),
+				newReboot("ra", "a", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, 0))},
+			want: v1alpha1.RebootPolicyStatus{Nodes: 1, MaxUnavailable: 1, Failed: 1},
 		},
 		"nodes of another policy": {
 			objects: append(fleet("a/z1"), newPolicy("p"), newPolicy("q", priority(1), maxUnavailable("0"))),
@@ -310,11 +311,13 @@ func TestConditionsOfAPolicy(t *testing.T) {
 			wantMessage: "NodeReboot ra (RebootNotObserved): nothing more starts until they succeed or are deleted.",
 		},
 		"overlapping": {
-			objects: []any{newPolicy("p"), newPolicy("q", priority(1)), a}, want: with(inForce, v1alpha1.ConditionOverlapping, v1alpha1.ReasonOverlap),
+			objects:     []any{newPolicy("p"), newPolicy("q", priority(1)), a},
+			want:        with(inForce, v1alpha1.ConditionOverlapping, v1alpha1.ReasonOverlap),
 			wantMessage: "Nodes that need it are rebooted, at most 1 of 0 at once.",
 		},
 		"with a zone that no node is in": {
-			objects: []any{newPolicy("p", zoneOrder("z1", "z7")), a}, want: with(inForce, v1alpha1.ConditionUnknownZones, v1alpha1.ReasonZoneNotFound),
+			objects:     []any{newPolicy("p", zoneOrder("z1", "z7")), a},
+			want:        with(inForce, v1alpha1.ConditionUnknownZones, v1alpha1.ReasonZoneNotFound),
 			wantMessage: "Nodes that need it are rebooted, at most 1 of 1 at once.",
 		},
 	}
@@ -344,10 +347,12 @@ func TestConditionsOfAPolicy(t *testing.T) {
 }
 
 func TestOverlapNamesTheOtherPolicyAndANode(t *testing.T) {
-	s := newStory(t, newPolicy("p"), newPolicy("q", priority(1), selecting("kubernetes.io/hostname", "b")), newNode("a", "z1"), newNode("b", "z1"))
+	s := newStory(t, newPolicy("p"), newPolicy("q", priority(1), selecting("kubernetes.io/hostname", "b")),
+		newNode("a", "z1"), newNode("b", "z1"))
 	s.settle()
 	for policy, other := range map[string]string{"p": "q", "q": "p"} {
-		want := "RebootPolicy " + other + " selects some of the same nodes, for example b; the one of higher priority, else the older one, owns them."
+		want := "RebootPolicy " + other +
+			" selects some of the same nodes, for example b; the one of higher priority, else the older one, owns them."
 		conditions := s.policy(policy).Status.Conditions
 		if got := conditions[len(conditions)-1].Message; got != want {
 			t.Errorf("message of %s: %q, want %q", policy, got, want)

@@ -13,8 +13,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// world is a simulated cluster: hosts, helpers and applications around a store, and a manager that runs the planner. Its clock jumps from one
-// event to the next. Everything that takes time takes a random time, or the least if there is no random source; the same source gives the
+// world is a simulated cluster: hosts, helpers and applications around a store, and a manager that runs the planner. Its clock jumps from
+// one event to the next. Everything that takes time takes a random time, or the least if there is no random source; the same source gives the
 // same world.
 type world struct {
 	*store
@@ -292,7 +292,7 @@ func (w *world) placeFor(pod *simPod) string {
 		if hasOurTaint(&node.Node) {
 			count += 1000
 		}
-		suitable := node.Ready && !node.Unschedulable && !(same && w.apps[pod.Workloads[0]].spread)
+		suitable := node.Ready && !node.Unschedulable && (!same || !w.apps[pod.Workloads[0]].spread)
 		if suitable && (best == "" || count < fewest) {
 			best, fewest = name, count
 		}
@@ -384,4 +384,3 @@ func openAttempt(r *v1alpha1.NodeReboot) *v1alpha1.Attempt {
 
 // zoneOf a node, for a policy that goes by the usual label.
 func zoneOf(n *Node) string { return n.Labels[zoneLabel] }
-

@@ -14,8 +14,8 @@ import (
 
 // view shows the NodeReboots: as a table that is drawn again and again, or as a line for every change.
 type view struct {
-	out   io.Writer
-	live  bool
+	out  io.Writer
+	live bool
 	// start of the rollout.
 	start time.Time
 	// seen is how many records were shown, and shown is what the last line of each NodeReboot said.
