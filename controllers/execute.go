@@ -82,7 +82,7 @@ func (e *executor) execute(ctx context.Context, s *snapshot, p *plan.Plan, now t
 		run(func() error { return e.writePolicy(ctx, &p.Policies[i]) })
 	}
 	for _, reboot := range s.Reboots {
-		if slices.Contains(p.Prune, reboot.Name) {
+		if _, prune := slices.BinarySearch(p.Prune, reboot.Name); prune {
 			run(func() error { return e.prune(ctx, reboot) })
 		}
 	}

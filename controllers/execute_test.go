@@ -270,7 +270,7 @@ func TestExecuteUncordonsAfterTheStatusThatEndsTheAttemptAndRemovesTheFinalizerL
 	w := newWorld(t, newNode("a", func(n *corev1.Node) {
 		n.Spec.Unschedulable = true
 		n.Annotations = map[string]string{v1alpha1.CordonAnnotation: "uid-ra", "other": "stays"}
-		n.Status.Conditions = append(n.Status.Conditions, corev1.NodeCondition{Type: plan.MaintenancePlanned, Status: corev1.ConditionTrue})
+		n.Status.Conditions = append(n.Status.Conditions, maintained(plan.MaintenancePlanned))
 	}), newReboot("ra", "a", func(r *v1alpha1.NodeReboot) {
 		r.Finalizers = []string{"example.com/other", v1alpha1.Finalizer}
 	}))
@@ -391,7 +391,7 @@ func TestExecuteWritesPolicyStatusesAndTellsAboutThem(t *testing.T) {
 
 func TestExecuteTakesAwayMaintenanceConditionsWhenPublishingIsOff(t *testing.T) {
 	w := newWorld(t, newNode("a", func(n *corev1.Node) {
-		n.Status.Conditions = append(n.Status.Conditions, corev1.NodeCondition{Type: plan.Drained, Status: corev1.ConditionTrue})
+		n.Status.Conditions = append(n.Status.Conditions, maintained(plan.Drained))
 	}))
 	e, _ := newExecutor(w)
 	e.publishMaintenance = false
@@ -478,11 +478,11 @@ func TestMaintenancePatchHasOnlyTheConditionsThatChange(t *testing.T) {
 				"type": "MaintenancePlanned", "status": "True", "reason": "r", "message": "m", "lastHeartbeatTime": now, "lastTransitionTime": now,
 			}},
 		},
-		"another reason keeps the transition time": {
-			before: []corev1.NodeCondition{was(plan.Drained, "old")},
-			want:   conditions{plan.Drained: {Reason: "r"}},
+		"another message keeps the transition time": {
+			before: []corev1.NodeCondition{was(plan.Drained, "r")},
+			want:   conditions{plan.Drained: {Reason: "r", Message: "m"}},
 			patch: []map[string]any{{
-				"type": "Drained", "status": "True", "reason": "r", "message": "", "lastHeartbeatTime": now,
+				"type": "Drained", "status": "True", "reason": "r", "message": "m", "lastHeartbeatTime": now,
 			}},
 		},
 		"one that is False, by somebody else, becomes True": {
@@ -493,9 +493,13 @@ func TestMaintenancePatchHasOnlyTheConditionsThatChange(t *testing.T) {
 			}},
 		},
 		"one that goes": {
-			before: []corev1.NodeCondition{was(plan.DrainInProgress, "r"), was(plan.MaintenancePlanned, "r")},
+			before: []corev1.NodeCondition{was(plan.DrainInProgress, plan.MaintenanceReason), was(plan.MaintenancePlanned, "r")},
 			want:   conditions{plan.MaintenancePlanned: {Reason: "r"}},
 			patch:  []map[string]any{{"$patch": "delete", "type": "DrainInProgress"}},
+		},
+		"one of another tool stays": {before: []corev1.NodeCondition{was(plan.MaintenanceInProgress, "theirs")}},
+		"one that another tool says already": {
+			before: []corev1.NodeCondition{was(plan.DrainInProgress, "theirs")}, want: conditions{plan.DrainInProgress: {Reason: "r"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -532,4 +536,9 @@ func decode(t *testing.T, data string) map[string]any {
 		t.Fatal(err)
 	}
 	return decoded
+}
+
+// maintained is a maintenance condition that the operator has set.
+func maintained(t corev1.NodeConditionType) corev1.NodeCondition {
+	return corev1.NodeCondition{Type: t, Status: corev1.ConditionTrue, Reason: plan.MaintenanceReason}
 }

@@ -58,7 +58,7 @@ func maintenancePatch(node *corev1.Node, want map[corev1.NodeConditionType]plan.
 		condition, wanted := want[t]
 		index := slices.IndexFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool { return c.Type == t })
 		switch {
-		case !wanted && index < 0:
+		case !wanted && (index < 0 || node.Status.Conditions[index].Reason != plan.MaintenanceReason):
 		case !wanted:
 			conditions = append(conditions, jsonObject{"$patch": "delete", "type": t})
 		default:
@@ -83,11 +83,13 @@ func maintenanceCondition(
 	change := jsonObject{
 		"type": t, "status": corev1.ConditionTrue, "reason": want.Reason, "message": want.Message, "lastHeartbeatTime": now,
 	}
-	if before == nil || before.Status != corev1.ConditionTrue {
+	switch {
+	case before == nil || before.Status != corev1.ConditionTrue:
 		change["lastTransitionTime"] = now
 		return change
-	}
-	if before.Reason == want.Reason && before.Message == want.Message {
+	case before.Reason != want.Reason:
+		return nil // another tool says the same already
+	case before.Message == want.Message:
 		return nil
 	}
 	return change

@@ -12,7 +12,6 @@ package controllers
 // +kubebuilder:rbac:groups=reboot-operator.io,resources=rebootpolicies/status,verbs=patch
 // +kubebuilder:rbac:groups=reboot-operator.io,resources=nodereboots,verbs=get;list;watch;patch;delete
 // +kubebuilder:rbac:groups=reboot-operator.io,resources=nodereboots/status,verbs=patch
-// +kubebuilder:rbac:groups=reboot-operator.io,resources=nodereboots/finalizers,verbs=update
 //
 // Pods and workloads are read to know whether a node's helper is Ready, and what has to be ready again after a reboot.
 //

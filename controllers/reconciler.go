@@ -40,6 +40,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, err
 	}
 	if written.stale {
+		r.reader.noSlots = false // the slots object may be what changed, or what was not read
 		logf.FromContext(ctx).V(1).Info("Something changed while the plan was carried out; planning anew")
 		return reconcile.Result{RequeueAfter: r.limiter.afterStale(request)}, nil
 	}

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -172,7 +173,7 @@ func planNode(node *corev1.Node, helperReady bool) plan.Node {
 		HelperReady:   helperReady,
 	}
 	for _, t := range plan.MaintenanceConditions {
-		if nodeCondition(node, t) != corev1.ConditionTrue {
+		if !ownMaintenance(node, t) {
 			continue
 		}
 		if view.Maintenance == nil {
@@ -181,6 +182,13 @@ func planNode(node *corev1.Node, helperReady bool) plan.Node {
 		view.Maintenance[t] = true
 	}
 	return view
+}
+
+// ownMaintenance tells whether the operator has set the maintenance condition to True.
+func ownMaintenance(node *corev1.Node, t corev1.NodeConditionType) bool {
+	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
+		return c.Type == t && c.Status == corev1.ConditionTrue && c.Reason == plan.MaintenanceReason
+	})
 }
 
 // openWorkloads are the workloads that NodeReboots with an open attempt refer to.

@@ -226,7 +226,8 @@ func TestReadProjectsNodes(t *testing.T) {
 		n.Spec.Unschedulable = true
 		n.Status.NodeInfo.KernelVersion = "6.1"
 		n.Status.Conditions = append(n.Status.Conditions,
-			corev1.NodeCondition{Type: plan.Drained, Status: corev1.ConditionTrue},
+			corev1.NodeCondition{Type: plan.Drained, Status: corev1.ConditionTrue, Reason: plan.MaintenanceReason},
+			corev1.NodeCondition{Type: plan.MaintenanceInProgress, Status: corev1.ConditionTrue, Reason: "AnotherTool"},
 			corev1.NodeCondition{Type: plan.DrainInProgress, Status: corev1.ConditionFalse})
 	}))
 	want := []plan.Node{{

@@ -14,6 +14,9 @@ import (
 // maxBackoff bounds the wait after repeated failures.
 const maxBackoff = 24 * time.Hour
 
+// readyLag is how long a host that went down may still be shown as a Ready node: longer than the node-monitor-grace-period, 50 s.
+const readyLag = time.Minute
+
 // advanceAttempts moves every open attempt on as far as the facts allow.
 func (p *pass) advanceAttempts() {
 	for _, r := range p.reboots {
@@ -74,7 +77,7 @@ func (p *pass) prepare(r *rebootView) {
 	p.cordon(r)
 	spec, attempt := r.policy().spec, r.next.Attempt
 	switch {
-	case !p.passed(attempt.CordonedTime.Add(seconds(spec.Drain.DelaySeconds))):
+	case attempt.DrainOrderedTime == nil && !p.passed(attempt.CordonedTime.Add(seconds(spec.Drain.DelaySeconds))):
 		r.wait = verdict{reason: v1alpha1.ReasonDrainDelayed, message: fmt.Sprintf("Node %s is cordoned; the drain begins at %s.",
 			r.node.Name, clockTime(attempt.CordonedTime.Add(seconds(spec.Drain.DelaySeconds))))}
 	case attempt.DrainOrderedTime == nil:
@@ -89,19 +92,25 @@ func (p *pass) prepare(r *rebootView) {
 
 // mayContinue looks again at what forbids that an attempt goes on towards its reboot.
 func (p *pass) mayContinue(r *rebootView) verdict {
-	attempt := r.next.Attempt
 	switch {
 	case r.deleted():
 		return verdict{reason: v1alpha1.ReasonDeleted, message: "The NodeReboot was deleted."}
 	case r.policy() == nil:
 		return verdict{reason: v1alpha1.ReasonNotSelected, message: fmt.Sprintf("No policy selects node %s any more.", r.node.Name)}
-	case attempt.CordonedTime != nil && !r.node.Unschedulable:
+	case r.uncordoned():
 		return verdict{reason: v1alpha1.ReasonUncordoned, message: fmt.Sprintf("Somebody uncordoned node %s during the attempt.", r.node.Name)}
 	}
 	if v := policyGate(p, r); !v.passed() {
 		return v
 	}
 	return modeGate(p, r)
+}
+
+// uncordoned: somebody uncordoned the node since the attempt cordoned it, or found it cordoned. That leaves our annotation; a node without
+// it is one that this manager, whose watch of Nodes lags behind, has not seen cordoned yet.
+func (r *rebootView) uncordoned() bool {
+	attempt := r.next.Attempt
+	return attempt.CordonedTime != nil && !r.node.Unschedulable && (attempt.Cordon == v1alpha1.CordonForeign || r.node.CordonedFor != "")
 }
 
 // takeBack ends an attempt before its reboot. Only a node that somebody uncordoned counts as a failure, so that the operator does not
@@ -142,7 +151,7 @@ func (p *pass) orderDrain(r *rebootView) {
 	})
 	r.editAttempt(func(a *v1alpha1.Attempt) { a.DrainOrderedTime = p.stamp() })
 	if r.next.TaintedTime != nil {
-		r.edit().TaintLeadSeconds = ptr.To(int64(p.now.Sub(r.next.TaintedTime.Time) / time.Second))
+		r.edit().TaintLeadSeconds = ptr.To(max(0, int64(p.now.Sub(r.next.TaintedTime.Time)/time.Second)))
 	}
 	r.wait = draining(r)
 	r.emit(Event{Reason: v1alpha1.ReasonDraining, Message: r.wait.message, OnNode: true})
@@ -262,6 +271,8 @@ func (p *pass) awaitBoot(r *rebootView) {
 	deadline := r.next.Attempt.RebootOrderedTime.Add(p.rebootTimeout(r))
 	switch {
 	case r.next.Attempt.StalledTime == nil && !p.passed(deadline):
+		r.wait = rebooting(r, deadline)
+	case r.next.Attempt.StalledTime == nil && r.node.Ready && !p.passed(deadline.Add(readyLag)):
 		r.wait = rebooting(r, deadline)
 	case r.node.Ready:
 		p.fail(r, v1alpha1.ReasonRebootNotObserved, fmt.Sprintf("Node %s was told to reboot and still runs the same boot.", r.node.Name))

@@ -126,6 +126,16 @@ func TestAttemptGoesOn(t *testing.T) {
 				Phase: v1alpha1.PhaseRebooting, Reason: v1alpha1.ReasonRebooting, Order: v1alpha1.ActionReboot, Cordoned: true, Tainted: true,
 			},
 		},
+		"a host that is still shown as Ready has a minute more": {
+			stage: stageRebooting, after: 959 * time.Second,
+			want: summary{
+				Phase: v1alpha1.PhaseRebooting, Reason: v1alpha1.ReasonRebooting, Order: v1alpha1.ActionReboot, Cordoned: true, Tainted: true,
+			},
+		},
+		"a node whose sentinel is still there recovers first, and keeps the taint": {
+			stage: stageBack, event: func(s *story) { s.comeBack("ra", v1alpha1.SentinelRequired) }, after: 59 * time.Second,
+			want: summary{Phase: v1alpha1.PhaseRecovering, Reason: v1alpha1.ReasonSettling, Tainted: true},
+		},
 		"another boot ID ends the reboot, whatever the helper said": {
 			stage: stageRebooting, event: func(s *story) { s.boot("a", 2) },
 			want: summary{Phase: v1alpha1.PhaseRecovering, Reason: v1alpha1.ReasonNodeNotReady, Cordoned: true, Tainted: true},
@@ -214,11 +224,11 @@ func TestAttemptFails(t *testing.T) {
 			want: backingOff(v1alpha1.ReasonRebootFailed), wantMessage: "Inhibited by apt.",
 		},
 		"when the host does not reboot": {
-			stage: stageRebooting, event: func(s *story) { s.answer("ra", v1alpha1.OrderDone, "") }, after: 900 * time.Second,
+			stage: stageRebooting, event: func(s *story) { s.answer("ra", v1alpha1.OrderDone, "") }, after: 900*time.Second + readyLag,
 			want: backingOff(v1alpha1.ReasonRebootNotObserved), wantMessage: "Node a was told to reboot and still runs the same boot.",
 		},
 		"when the sentinel is still there after the boot": {
-			stage: stageBack, event: func(s *story) { s.comeBack("ra", v1alpha1.SentinelRequired) },
+			stage: stageBack, event: func(s *story) { s.comeBack("ra", v1alpha1.SentinelRequired) }, after: time.Minute,
 			want: backingOff(v1alpha1.ReasonSentinelStillPresent), wantMessage: "Node a was rebooted and still asks for a reboot.",
 		},
 	}
@@ -271,6 +281,15 @@ func TestOrdersCarryWhatThePolicySays(t *testing.T) {
 	}
 	if diff := cmp.Diff(wantReboot, s.reboot("ra").Status.Order); diff != "" {
 		t.Errorf("order to reboot (-want +got):\n%s", diff)
+	}
+}
+
+func TestOrdersAreAboutTheBootThatHasToEnd(t *testing.T) {
+	s := attemptIn(t, stageDrained)
+	s.node("a").BootID = ""
+	s.advance(time.Minute)
+	if got := s.reboot("ra").Status.Order; got == nil || got.Action != v1alpha1.ActionReboot || got.BootID != bootOf("a", 1) {
+		t.Errorf("order %v while the node reports no boot ID for a moment", got)
 	}
 }
 

@@ -14,6 +14,9 @@ import (
 // may be seen a moment before the Node that its helper runs on.
 const nodeNotFoundGrace = 30 * time.Second
 
+// maxKernelVersion is how much of a kernel's version the API takes.
+const maxKernelVersion = 256
+
 // updateFacts records what each NodeReboot is about, and ends those that are not needed any more.
 func (p *pass) updateFacts() {
 	for _, r := range p.reboots {
@@ -53,27 +56,26 @@ func (p *pass) recordFacts(r *rebootView) {
 }
 
 func (n *nodeView) boot() *v1alpha1.BootInfo {
-	return &v1alpha1.BootInfo{BootID: n.BootID, KernelVersion: n.KernelVersion}
+	return &v1alpha1.BootInfo{BootID: n.BootID, KernelVersion: n.KernelVersion[:min(len(n.KernelVersion), maxKernelVersion)]}
 }
 
 // reopenIfRequiredAgain opens a NodeReboot again whose need was withdrawn and came back within the same boot: the helper names it after
-// the boot, so it cannot make another one. The same goes for one whose very Node is there although it was found to be gone, by a manager
-// whose watch of Nodes lagged behind that of NodeReboots.
+// the boot, so it cannot make another one. The same goes for one whose Node was found to be gone and is there: the helper's report says
+// that it is the same boot of the same host, which was registered again, or whose Node was seen late.
 func (p *pass) reopenIfRequiredAgain(r *rebootView) {
-	if !slices.Contains(reopenedReasons, r.next.OutcomeReason) || r.deleted() || r.nodeGone() || r.sentinel() != v1alpha1.SentinelRequired {
+	if !slices.Contains(reopenedReasons, r.next.OutcomeReason) || r.deleted() || r.sentinel() != v1alpha1.SentinelRequired {
 		return
 	}
 	next := r.edit()
 	next.Outcome, next.OutcomeReason, next.OutcomeMessage = "", "", ""
 	next.CompletionTime, next.TaintedTime, next.TaintLeadSeconds = nil, nil, nil
-	next.RequiredSince = p.stamp()
+	next.RequiredSince, next.NodeUID = p.stamp(), r.node.UID
 }
 
 // reopenedReasons are those for which a NodeReboot ended that may turn out to be needed.
 var reopenedReasons = []string{v1alpha1.ReasonNeedWithdrawn, v1alpha1.ReasonNodeGone, v1alpha1.ReasonNodeNotFound}
 
-// sentinel is what the helper said since the node's current boot. A NodeReboot that a helper made for its current boot counts as
-// required until the helper's first report.
+// sentinel is what the helper said since the node's current boot.
 func (r *rebootView) sentinel() v1alpha1.SentinelState {
 	if r.node == nil {
 		return v1alpha1.SentinelUnknown

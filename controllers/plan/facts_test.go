@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +31,14 @@ func TestFactsAreRecordedAtFirstSight(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("facts (-want +got):\n%s", diff)
+	}
+}
+
+func TestKernelVersionFitsIntoTheAPI(t *testing.T) {
+	s := newStory(t, newPolicy("p"), newNode("a", "z1", func(n *Node) { n.KernelVersion = strings.Repeat("x", 300) }), newReboot("ra", "a"))
+	s.settle()
+	if got := len(s.reboot("ra").Status.Before.KernelVersion); got != 256 {
+		t.Errorf("%d bytes", got)
 	}
 }
 
@@ -136,9 +145,12 @@ func TestCompleteNodeRebootsStayComplete(t *testing.T) {
 		r.Status.Report = &v1alpha1.HelperReport{BootID: bootOf("a", 1), Sentinel: v1alpha1.SentinelRequired}
 	}
 	cases := map[string][]rebootOption{
-		"one that succeeded":                   {finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, -time.Hour), required},
-		"one that was given up":                {finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonDrainTimedOut, -time.Hour), required},
-		"one whose node was replaced":          {finished(v1alpha1.OutcomeCancelled, v1alpha1.ReasonNodeGone, -time.Hour), required, func(r *v1alpha1.NodeReboot) { r.Status.NodeUID = "another" }},
+		"one that succeeded":    {finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, -time.Hour), required},
+		"one that was given up": {finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonDrainTimedOut, -time.Hour), required},
+		"one whose node was replaced": {finished(v1alpha1.OutcomeCancelled, v1alpha1.ReasonNodeGone, -time.Hour), func(r *v1alpha1.NodeReboot) {
+			r.Status.Report = &v1alpha1.HelperReport{BootID: "boot-of-another", Sentinel: v1alpha1.SentinelRequired}
+			r.Status.NodeUID = "another"
+		}},
 		"one that was withdrawn":               {finished(v1alpha1.OutcomeCancelled, v1alpha1.ReasonNeedWithdrawn, -time.Hour)},
 		"one that was withdrawn and deleted":   {finished(v1alpha1.OutcomeCancelled, v1alpha1.ReasonNeedWithdrawn, -time.Hour), required, deletedAt(0)},
 		"one of an earlier boot, asking again": {finished(v1alpha1.OutcomeCancelled, v1alpha1.ReasonNeedWithdrawn, -time.Hour), required, func(r *v1alpha1.NodeReboot) { r.Status.Report.BootID = bootOf("a", 0) }},

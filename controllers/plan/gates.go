@@ -42,7 +42,6 @@ var turnGates = []gate{
 func firstObstacle(p *pass, r *rebootView, gates []gate) verdict {
 	for _, g := range gates {
 		if v := g(p, r); !v.passed() {
-			p.wakeAt(v.until)
 			return v
 		}
 	}
@@ -153,7 +152,7 @@ func backoffGate(p *pass, r *rebootView) verdict {
 	if p.passed(until) {
 		return verdict{}
 	}
-	return verdict{reason: v1alpha1.ReasonBackingOff, until: until, message: fmt.Sprintf(
+	return verdict{reason: v1alpha1.ReasonBackingOff, message: fmt.Sprintf(
 		"Attempt %d failed (%s); the next one waits until %s. %s",
 		failures.Count, failures.LastReason, clockTime(until), failures.LastMessage)}
 }
@@ -176,7 +175,7 @@ func minIntervalGate(p *pass, r *rebootView) verdict {
 	if p.passed(until) {
 		return verdict{}
 	}
-	return verdict{reason: v1alpha1.ReasonMinInterval, until: until, message: fmt.Sprintf(
+	return verdict{reason: v1alpha1.ReasonMinInterval, message: fmt.Sprintf(
 		"Node %s was rebooted at %s; it may be again at %s.", r.node.Name, clockTime(r.node.lastBack), clockTime(until))}
 }
 

@@ -24,7 +24,7 @@ var (
 
 	nodeReplaced = func(s *story) {
 		s.removeNode("a")
-		s.Nodes = append(s.Nodes, newNode("a", "z1", func(n *Node) { n.UID = "another" }))
+		s.Nodes = append(s.Nodes, newNode("a", "z1", func(n *Node) { n.UID, n.BootID = "another", "a-boot-of-another" }))
 	}
 )
 
@@ -128,6 +128,23 @@ func TestAttemptEndsWithItsNode(t *testing.T) {
 	}
 }
 
+func TestNodeThatIsRegisteredAgainIsStillRebooted(t *testing.T) {
+	s := attemptIn(t, stageDraining)
+	s.removeNode("a")
+	s.settle()
+	s.Nodes = append(s.Nodes, newNode("a", "z1", func(n *Node) { n.UID = "another" }))
+	s.settle()
+	want := summary{
+		Phase: v1alpha1.PhaseDraining, Reason: v1alpha1.ReasonDrainDelayed, Attempt: 2, Cordoned: true, Tainted: true,
+	}
+	if diff := cmp.Diff(want, s.summary("ra")); diff != "" {
+		t.Errorf("NodeReboot whose host runs the same boot under another Node (-want +got):\n%s", diff)
+	}
+	if got := s.reboot("ra").Status.NodeUID; got != "another" {
+		t.Errorf("it is about the Node with UID %s", got)
+	}
+}
+
 func TestDeletedNodeRebootIsSeenThroughOnceTheHostWasTold(t *testing.T) {
 	stays := func(phase v1alpha1.Phase, reason string) summary {
 		return summary{Phase: phase, Reason: reason, Cordoned: true, Tainted: true}
@@ -147,7 +164,7 @@ func TestDeletedNodeRebootIsSeenThroughOnceTheHostWasTold(t *testing.T) {
 		"one whose node does not come back goes at the deadline": {
 			stage: stageRebooting, before: func(s *story) { s.node("a").Ready = false }, after: 900 * time.Second, want: summary{Gone: true},
 		},
-		"one whose host did not reboot goes at the deadline": {stage: stageRebooting, after: 900 * time.Second, want: summary{Gone: true}},
+		"one whose host did not reboot goes a minute later": {stage: stageRebooting, after: 960 * time.Second, want: summary{Gone: true}},
 		"one that stalled already goes at once": {
 			stage: stageRebooting, want: summary{Gone: true},
 			before: func(s *story) {

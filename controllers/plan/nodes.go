@@ -15,7 +15,7 @@ func (r *rebootView) needsReboot() bool {
 	case r.atRest || r.node == nil || r.nodeGone():
 		return false
 	case r.open():
-		return r.next.Attempt.UncordonedTime == nil
+		return r.next.Attempt.UncordonedTime == nil || r.sentinel() == v1alpha1.SentinelRequired
 	case r.complete():
 		// One that was given up is still needed for as long as the host says so.
 		return r.next.Outcome == v1alpha1.OutcomeFailed && r.obj.Spec.Trigger == v1alpha1.TriggerSentinel &&
@@ -83,6 +83,8 @@ func (n *nodeView) desiredTaints() []corev1.Taint {
 func (n *nodeView) patchCordon(patch *NodePatch) {
 	owner := n.cordonOwner()
 	switch {
+	case owner != "" && n.CordonedFor == owner && n.open.next.Attempt.BackTime != nil:
+		// The host cannot go down for this attempt any more: if somebody uncordoned the node since its boot, that is left.
 	case owner != "" && (n.CordonedFor != owner || !n.Unschedulable):
 		patch.Unschedulable, patch.CordonedFor = ptr.To(true), &owner
 	case owner == "" && n.CordonedFor != "":
@@ -150,7 +152,7 @@ func (n *nodeView) maintenanceChange() map[corev1.NodeConditionType]MaintenanceC
 	desired := map[corev1.NodeConditionType]MaintenanceCondition{}
 	for _, t := range MaintenanceConditions {
 		if n.inMaintenance(t) {
-			desired[t] = MaintenanceCondition{Reason: "RebootRequired", Message: maintenanceMessages[t]}
+			desired[t] = MaintenanceCondition{Reason: MaintenanceReason, Message: maintenanceMessages[t]}
 		}
 	}
 	return desired

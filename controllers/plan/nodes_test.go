@@ -129,6 +129,26 @@ func TestCordonBelongsToWhoeverMadeIt(t *testing.T) {
 	}
 }
 
+func TestNodeThatIsUncordonedAfterItsBootIsLeftSo(t *testing.T) {
+	for stage, want := range map[stage]bool{stageRebooting: true, stageBack: false} {
+		s := attemptIn(t, stage)
+		uncordoned(s)
+		s.settle()
+		if got := s.node("a").Unschedulable; got != want {
+			t.Errorf("%s: unschedulable %v after a person uncordoned the node, want %v", stage, got, want)
+		}
+	}
+}
+
+func TestNodeThatIsNotSeenCordonedYetIsCordonedAgain(t *testing.T) {
+	s := attemptIn(t, stageDraining)
+	s.node("a").Unschedulable, s.node("a").CordonedFor = false, "" // as a watch that lags shows it
+	s.settle()
+	if sum := s.summary("ra"); sum.Phase != v1alpha1.PhaseDraining || !sum.Cordoned {
+		t.Errorf("NodeReboot %+v", sum)
+	}
+}
+
 func TestCordonThatIsLeftOverIsTakenBack(t *testing.T) {
 	for _, unschedulable := range []bool{true, false} {
 		leftOver := func(n *Node) { n.Unschedulable, n.CordonedFor = unschedulable, "uid-of-one-that-is-gone" }

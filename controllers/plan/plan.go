@@ -87,8 +87,6 @@ type rebootView struct {
 // verdict says why something has to wait. The zero value is: it need not.
 type verdict struct {
 	reason, message string
-	// until is when time alone may change the verdict; zero if it cannot.
-	until time.Time
 }
 
 func (v verdict) passed() bool { return v.reason == "" }

@@ -69,10 +69,12 @@ var reasonStories = map[string]func(*testing.T) *story{
 	v1alpha1.ReasonDrainTimedOut:     in(stageDraining, func(s *story) { s.advance(10 * time.Minute) }),
 	v1alpha1.ReasonDrainFailed:       in(stageDraining, func(s *story) { s.answer("ra", v1alpha1.OrderFailed, "No.") }),
 	v1alpha1.ReasonRebootFailed:      in(stageRebooting, func(s *story) { s.answer("ra", v1alpha1.OrderFailed, "No.") }),
-	v1alpha1.ReasonRebootNotObserved: in(stageRebooting, func(s *story) { s.advance(15 * time.Minute) }),
-	v1alpha1.ReasonSentinelStillPresent: in(stageBack, cameBack(reported(func(r *v1alpha1.HelperReport) {
-		r.Sentinel = v1alpha1.SentinelRequired
-	}))),
+	v1alpha1.ReasonRebootNotObserved: in(stageRebooting, func(s *story) { s.advance(16 * time.Minute) }),
+	v1alpha1.ReasonSentinelStillPresent: in(stageSettling, func(s *story) {
+		reported(func(r *v1alpha1.HelperReport) { r.Sentinel = v1alpha1.SentinelRequired })(s)
+		s.settle()
+		s.advance(time.Minute)
+	}),
 	v1alpha1.ReasonNodeNotBack: in(stageRebooting, func(s *story) {
 		s.node("a").Ready = false
 		s.advance(15 * time.Minute)

@@ -22,10 +22,6 @@ const clockGrain = 2 * time.Second
 func (p *pass) recover(r *rebootView) {
 	p.asks = append(p.asks, r.node.Name)
 	wait := p.nodeProof(r)
-	if wait.reason == v1alpha1.ReasonSentinelStillPresent {
-		p.failAfterBoot(r, wait)
-		return
-	}
 	if wait.passed() && r.next.Attempt.UncordonedTime == nil {
 		r.editAttempt(func(a *v1alpha1.Attempt) { a.UncordonedTime = p.stamp() })
 	}
@@ -33,6 +29,8 @@ func (p *pass) recover(r *rebootView) {
 		wait = p.workloadProof(r)
 	}
 	switch {
+	case wait.passed() && r.sentinel() == v1alpha1.SentinelRequired:
+		p.failAfterBoot(r)
 	case wait.passed():
 		p.succeed(r)
 	case r.deleted() && (r.next.Attempt.UncordonedTime != nil || r.policy() == nil || p.recoveryTimedOut(r)):
@@ -42,9 +40,10 @@ func (p *pass) recover(r *rebootView) {
 	}
 }
 
-// failAfterBoot ends an attempt that rebooted the host in vain. The next one has to end the boot that runs now.
-func (p *pass) failAfterBoot(r *rebootView, v verdict) {
-	p.fail(r, v.reason, v.message)
+// failAfterBoot ends an attempt that rebooted the host in vain, once everything has recovered all the same. The next one has to end the
+// boot that runs now.
+func (p *pass) failAfterBoot(r *rebootView) {
+	p.fail(r, v1alpha1.ReasonSentinelStillPresent, fmt.Sprintf("Node %s was rebooted and still asks for a reboot.", r.node.Name))
 	if !r.complete() {
 		next := r.edit()
 		next.Before, next.After = r.node.boot(), nil
@@ -83,13 +82,9 @@ func (p *pass) nodeProof(r *rebootView) verdict {
 	if !r.node.Ready {
 		return verdict{reason: v1alpha1.ReasonNodeNotReady, message: fmt.Sprintf("Node %s runs another boot and is not Ready yet.", r.node.Name)}
 	}
-	switch {
-	case r.sentinel() == v1alpha1.SentinelUnknown || r.next.Report.BootTime == nil:
+	if r.sentinel() == v1alpha1.SentinelUnknown || r.next.Report.BootTime == nil {
 		return verdict{reason: v1alpha1.ReasonSentinelUnknown, message: fmt.Sprintf(
 			"The helper of node %s has not said since the boot whether the sentinel is gone.", r.node.Name)}
-	case r.sentinel() == v1alpha1.SentinelRequired:
-		return verdict{reason: v1alpha1.ReasonSentinelStillPresent, message: fmt.Sprintf(
-			"Node %s was rebooted and still asks for a reboot.", r.node.Name)}
 	}
 	pods, known := p.snapshot.Pods[r.node.Name]
 	if !known {
@@ -102,11 +97,16 @@ func (p *pass) nodeProof(r *rebootView) verdict {
 // readiness that is newer than the boot counts; this needs no NotReady to have been seen.
 func podProof(r *rebootView, pods []Pod) verdict {
 	booted := r.next.Report.BootTime.Add(-clockGrain)
-	ready := map[WorkloadKey]bool{}
+	// missing are the workloads that have a pod on the node and none that is ready. One that has no pod there any more, because it was
+	// deleted or does not select the node any longer, is not waited for.
+	missing, ready := map[WorkloadKey]bool{}, map[WorkloadKey]bool{}
 	for i := range pods {
 		pod := &pods[i]
 		switch {
 		case pod.Finished || pod.Terminating || !pod.Ready:
+			for _, key := range pod.Workloads {
+				missing[key] = true
+			}
 			continue
 		case pod.ReadySince.Before(booted) && pod.StartedSince.Before(booted):
 			return verdict{reason: v1alpha1.ReasonPodStatusStale, message: fmt.Sprintf(
@@ -117,7 +117,7 @@ func podProof(r *rebootView, pods []Pod) verdict {
 		}
 	}
 	for _, w := range r.next.Workloads {
-		if w.Kind == v1alpha1.WorkloadDaemonSet && !ready[keyOf(w)] {
+		if w.Kind == v1alpha1.WorkloadDaemonSet && missing[keyOf(w)] && !ready[keyOf(w)] {
 			return verdict{reason: v1alpha1.ReasonDaemonSetsNotReady, message: fmt.Sprintf(
 				"The pod of DaemonSet %s/%s on node %s is not Ready since the boot.", w.Namespace, w.Name, r.node.Name)}
 		}
@@ -162,7 +162,7 @@ func (p *pass) notAsReadyAsBefore(w v1alpha1.WorkloadRef) string {
 		return ""
 	}
 	need := min(w.Ready, now.Desired)
-	if !now.Stale && now.Ready >= need {
+	if w.Ready == 0 || !now.Stale && now.Ready >= need {
 		return ""
 	}
 	return fmt.Sprintf("%s %s/%s is not as ready as before the drain, when it had %d ready pods", w.Kind, w.Namespace, w.Name, w.Ready)

@@ -66,8 +66,8 @@ func TestNodeIsProvedBeforeItIsUncordoned(t *testing.T) {
 		"a pod of a DaemonSet that is not Ready": {
 			want: v1alpha1.ReasonDaemonSetsNotReady, event: agentPod(func(p *Pod) { p.Ready = false }),
 		},
-		"a pod of a DaemonSet that is not there": {
-			want: v1alpha1.ReasonDaemonSetsNotReady, event: func(s *story) { s.Pods["a"] = nil },
+		"a pod of a DaemonSet that is not there any more": {
+			want: v1alpha1.ReasonSettling, event: func(s *story) { s.Pods["a"] = nil },
 		},
 		"a pod of a DaemonSet that is being replaced": {
 			want: v1alpha1.ReasonDaemonSetsNotReady, event: agentPod(func(p *Pod) { p.Terminating = true }),
@@ -125,6 +125,9 @@ func TestSlotIsHeldUntilWorkloadsAreAsReadyAsBefore(t *testing.T) {
 		"scaled down and not all ready": {
 			now:         web(&Workload{Ready: 0, Desired: 1}),
 			wantMessage: "Deployment apps/web is not as ready as before the drain, when it had 3 ready pods.",
+		},
+		"its controller is stale, and nothing was ready before": {
+			before: web(&Workload{Desired: 3}), now: web(&Workload{Desired: 3, Stale: true}),
 		},
 		"scaled to nothing":       {now: web(&Workload{})},
 		"deleted":                 {now: web(nil)},
@@ -212,7 +215,7 @@ func TestFailedAttemptBeginsAgainWithTheBootThatRunsNow(t *testing.T) {
 	s := attemptIn(t, stageBack, minInterval(0))
 	s.comeBack("ra", v1alpha1.SentinelRequired)
 	s.settle()
-	s.advance(10*time.Minute + time.Minute)
+	s.advance(time.Minute + 10*time.Minute + time.Minute)
 	status := s.reboot("ra").Status
 	if status.Before.BootID != bootOf("a", 2) || status.Order == nil || status.Order.BootID != bootOf("a", 2) || status.After != nil {
 		t.Errorf("before %v, after %v, order %v: all about the boot that runs now", status.Before, status.After, status.Order)

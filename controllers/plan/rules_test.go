@@ -94,6 +94,7 @@ func (w *world) checkGrants(v *view, p *Plan, granted map[string]Slot) {
 		w.checkBudget(v, owner, node, down)
 		w.checkZones(v, owner, node, underWay)
 		w.checkControlPlane(v, node, down)
+		w.checkPatience(v, owner, node)
 		if n := unreturnedAfter(v, p, owner); n >= int(*owner.Spec.Failure.MaxFailures) {
 			w.breaks("node %s was granted a slot, and policy %s is halted by %d nodes that did not come back", name, owner.Name, n)
 		}
@@ -180,6 +181,31 @@ func (w *world) checkControlPlane(v *view, node *Node, down map[string]bool) {
 		onlyCordoned := n.Ready && n.Unschedulable && !w.underWay()[n.Name]
 		if is && n.Name != node.Name && down[n.Name] && !onlyCordoned {
 			w.breaks("control-plane node %s was granted a slot while %s is down or under way", node.Name, n.Name)
+		}
+	}
+}
+
+// checkPatience: the node was not rebooted a moment ago, and no other zone of the policy was finished a moment ago.
+func (w *world) checkPatience(v *view, owner *v1alpha1.RebootPolicy, node *Node) {
+	interval, soak := seconds(owner.Spec.Rollout.MinIntervalSeconds), seconds(owner.Spec.Rollout.Zones.SoakSeconds)
+	ends := map[string]time.Time{}
+	for _, r := range v.Reboots {
+		attempt, other := r.Status.Attempt, v.node(r.Spec.NodeName)
+		if attempt == nil || other == nil {
+			continue
+		}
+		if other.Name == node.Name && attempt.BackTime != nil && w.now.Sub(attempt.BackTime.Time) < interval {
+			w.breaks("node %s was granted a slot %s after it was back, and the least interval is %s", node.Name, w.now.Sub(attempt.BackTime.Time), interval)
+		}
+		if attempt.EndedTime != nil && ownerOf(v, other) == owner && attempt.EndedTime.After(ends[zoneOf(other)]) {
+			ends[zoneOf(other)] = attempt.EndedTime.Time
+		}
+	}
+	for zone, end := range ends {
+		byZone := owner.Spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime
+		if byZone && zone != zoneOf(node) && end.After(ends[zoneOf(node)]) && w.now.Sub(end) < soak {
+			w.breaks("node %s of zone %q was granted a slot %s after zone %q was finished, which soaks for %s",
+				node.Name, zoneOf(node), w.now.Sub(end), zone, soak)
 		}
 	}
 }
@@ -334,9 +360,10 @@ func (w *world) checkSettled(v *view) {
 			open[r.Spec.NodeName] = string(r.UID)
 		}
 		waits := s.CompletionTime == nil && a == nil && r.DeletionTimestamp.IsZero()
-		givenUp := s.Outcome == v1alpha1.OutcomeFailed && s.Report != nil && s.Report.Sentinel == v1alpha1.SentinelRequired &&
-			w.nodes[r.Spec.NodeName] != nil && s.Report.BootID == w.nodes[r.Spec.NodeName].BootID && r.Spec.Trigger == v1alpha1.TriggerSentinel
-		if waits || givenUp || a != nil && a.UncordonedTime == nil {
+		asks := s.Report != nil && s.Report.Sentinel == v1alpha1.SentinelRequired && w.nodes[r.Spec.NodeName] != nil &&
+			s.Report.BootID == w.nodes[r.Spec.NodeName].BootID
+		givenUp := s.Outcome == v1alpha1.OutcomeFailed && r.Spec.Trigger == v1alpha1.TriggerSentinel && asks
+		if waits || givenUp || a != nil && (a.UncordonedTime == nil || asks) {
 			needed[r.Spec.NodeName] = true
 		}
 		if s.CompletionTime == nil && (s.Reason == "" || s.Message == "" || len(s.Message) > 1024) {

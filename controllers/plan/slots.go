@@ -31,7 +31,7 @@ func (p *pass) resumeGrants() {
 		case r == nil || r.lastAttempt() >= slot.Attempt:
 		case r.complete():
 			p.endUnused(r, slot)
-		case r.waiting() && r.node != nil && !r.nodeGone() && r.node.open == nil:
+		case r.waiting() && !r.unsettled && r.node != nil && !r.nodeGone() && r.node.open == nil:
 			p.resume(r, slot)
 		}
 	}

@@ -132,7 +132,7 @@ func (p *pass) soak(policy *policyView, zone, lastZone string, lastEnd time.Time
 	if p.passed(until) {
 		return verdict{}
 	}
-	return verdict{reason: v1alpha1.ReasonZoneSoaking, until: until, message: fmt.Sprintf("%s was finished and is watched until %s.",
+	return verdict{reason: v1alpha1.ReasonZoneSoaking, message: fmt.Sprintf("%s was finished and is watched until %s.",
 		capitalized(zoneName(lastZone)), clockTime(until))}
 }
 

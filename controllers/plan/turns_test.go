@@ -133,6 +133,14 @@ func TestNodeThatWaitsForItselfHoldsUpNobody(t *testing.T) {
 	}
 }
 
+func TestControlPlaneNodeThatWaitsForItsQuorumHoldsUpNobody(t *testing.T) {
+	s := newStory(t, append(fleet("+a/z1 b/z2"), newPolicy("p", maxUnavailable("9"), controlPlaneFirst()), newNode("c", "z3", controlPlane, notReady))...)
+	s.settle()
+	if got := s.underWay(); got != "b" {
+		t.Errorf("under way: %q", got)
+	}
+}
+
 func TestNodesOfSeveralZonesUnderWayBlockAllZones(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1 b/z2 c/z1"), newPolicy("p", maxUnavailable("9"), anyOrder()))...)
 	s.Reboots = s.Reboots[:2]
@@ -187,6 +195,14 @@ func TestPoliciesShareTheirZones(t *testing.T) {
 				t.Errorf("under way together (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestPlanAsksForPodsOfOneZoneOnly(t *testing.T) {
+	s := twoPools(t, nil, []policyOption{zoneOrder("z2", "z1")})
+	s.Pods = nil
+	if diff := cmp.Diff([]string{"blue1", "green1"}, Queue(s.Snapshot, s.now)); diff != "" {
+		t.Errorf("asks (-want +got):\n%s", diff)
 	}
 }
 

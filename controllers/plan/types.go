@@ -37,7 +37,7 @@ type Node struct {
 	Ready         bool
 	BootID        string
 	KernelVersion string
-	// Maintenance is which of the maintenance conditions (MaintenanceConditions) are True on the node.
+	// Maintenance is which of the maintenance conditions (MaintenanceConditions) the operator has set to True on the node.
 	Maintenance map[corev1.NodeConditionType]bool
 	// HelperReady says that a helper pod on the node is Ready.
 	HelperReady bool
@@ -93,7 +93,7 @@ type Plan struct {
 	Work []NodeWork
 	// Policies are the policies whose status changed.
 	Policies []PolicyChange
-	// Prune names finished NodeReboots that history does not keep.
+	// Prune names finished NodeReboots that history does not keep, in order.
 	Prune []string
 	// Wake is when to look again if nothing happens before; zero is never.
 	Wake time.Time
@@ -173,6 +173,10 @@ const (
 	Drained               corev1.NodeConditionType = "Drained"
 	MaintenanceInProgress corev1.NodeConditionType = "MaintenanceInProgress"
 )
+
+// MaintenanceReason is the reason of every maintenance condition that the operator sets. The types are shared with other tools; those with
+// another reason are theirs, and are left alone.
+const MaintenanceReason = "RebootRequired"
 
 // MaintenanceConditions are the types of all maintenance conditions.
 var MaintenanceConditions = []corev1.NodeConditionType{MaintenancePlanned, DrainInProgress, Drained, MaintenanceInProgress}
