@@ -74,8 +74,13 @@ func (e *executor) execute(ctx context.Context, s *snapshot, p *plan.Plan, now t
 		})
 	}
 	for i := range p.Work {
-		if work := &p.Work[i]; granted || !work.Granted {
+		work := &p.Work[i]
+		switch {
+		case granted || !work.Granted:
 			run(func() error { return e.writeNode(ctx, s, work, now) })
+		case work.Patch != nil && work.Patch.SetTaints: // a taint waits for nothing
+			taint := &plan.NodePatch{SetTaints: true, Taints: work.Patch.Taints}
+			run(func() error { return e.patchNode(ctx, s.nodes[work.Node], taint) })
 		}
 	}
 	for i := range p.Policies {

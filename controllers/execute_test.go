@@ -127,19 +127,25 @@ func TestExecuteDoesNothingThatNeedsASlotWhenTheSlotsObjectWasWrittenBySomebodyE
 			s := w.read(t)
 			meanwhile(t, w)
 			w.writes = nil
+			started := start(t, s, "ra")
+			started.Patch.SetTaints, started.Patch.Taints = true, []corev1.Taint{taint}
 			result := e.execute(t.Context(), s, &plan.Plan{
 				SlotsChanged: true, Slots: map[string]plan.Slot{"a": slotFor("ra")},
 				Work: []plan.NodeWork{
-					start(t, s, "ra"),
+					started,
 					{Node: "b", Patch: &plan.NodePatch{SetTaints: true, Taints: []corev1.Taint{taint}}},
 				},
 			}, testNow)
 			if !result.stale || result.err() != nil {
 				t.Errorf("stale %t, error %v; want stale and no error", result.stale, result.err())
 			}
-			want := []string{"update ConfigMap reboot-operator-slots", "patch Node b"}
+			want := []string{"patch Node a", "patch Node b", "update ConfigMap reboot-operator-slots"}
+			slices.Sort(w.writes)
 			if diff := cmp.Diff(want, w.writes); diff != "" {
 				t.Errorf("writes (-want +got):\n%s", diff)
+			}
+			if node := w.node(t, "a"); node.Spec.Unschedulable || len(node.Spec.Taints) != 1 {
+				t.Errorf("cordoned %t, taints %v: want the taint, which waits for nothing, and no more", node.Spec.Unschedulable, node.Spec.Taints)
 			}
 		})
 	}

@@ -34,7 +34,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	r.numbers.keepPolicies(s.Policies)
 	p, unread := r.plan(ctx, s, now)
 	written := r.executor.execute(ctx, s, p, now)
-	wake := untilWake(p.Wake, now)
+	wake := untilWake(p.Wake, r.clock.Now())
 	r.limiter.wakeIn(wake)
 	if err := errors.Join(unread, written.err()); err != nil {
 		return reconcile.Result{}, err

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -77,6 +78,32 @@ func TestReconcileTriesAgainSoonAndQuietlyAfterAConflictAndRestsWhenAllIsWritten
 	}
 	if again := r.limiter.afterStale(clusterKey); again != firstRetry {
 		t.Errorf("the next conflict waits %s, want %s again", again, firstRetry)
+	}
+}
+
+// A need that was withdrawn may come back when everything else is at rest and the slots object is not read any more.
+func TestReconcileReadsTheSlotsObjectWhenANeedComesBack(t *testing.T) {
+	objects := append(fleet(v1alpha1.ModeEnforce, "a"),
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: testNamespace, Name: v1alpha1.SlotsName}})
+	for _, object := range objects {
+		if reboot, ok := object.(*v1alpha1.NodeReboot); ok {
+			reboot.Status = v1alpha1.NodeRebootStatus{
+				NodeUID: "uid-a", Before: &v1alpha1.BootInfo{BootID: "boot-1"},
+				Outcome: v1alpha1.OutcomeCancelled, OutcomeReason: v1alpha1.ReasonNeedWithdrawn, CompletionTime: ptr.To(metav1.NewMicroTime(testNow)),
+				Report: &v1alpha1.HelperReport{BootID: "boot-1", Sentinel: v1alpha1.SentinelRequired},
+			}
+		}
+	}
+	w := newWorld(t, objects...)
+	r := newReconciler(w, &fakePods{pods: map[string][]*corev1.Pod{"a": nil}})
+	r.reader.noSlots = true
+	for range 2 {
+		if _, err := r.Reconcile(t.Context(), clusterKey); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if reboot := w.reboot(t, "ra"); reboot.Status.Phase != v1alpha1.PhaseDraining {
+		t.Errorf("phase %s, reason %s: want a reboot that was started", reboot.Status.Phase, reboot.Status.Reason)
 	}
 }
 

@@ -12,6 +12,9 @@ const (
 	ConditionDrained = "Drained"
 	// ConditionRebooted of a NodeReboot is True when the node reported another boot ID.
 	ConditionRebooted = "Rebooted"
+	// ConditionCancelled of a NodeReboot is True when it is not needed any more. It is then neither Ready, for nothing was proved, nor
+	// Stalled, for nobody has to do anything.
+	ConditionCancelled = "Cancelled"
 	// ConditionOverlapping of a RebootPolicy is True while it selects nodes that another policy owns.
 	ConditionOverlapping = "Overlapping"
 	// ConditionHalted of a RebootPolicy is True while nothing starts because too many nodes did not come back.

@@ -284,6 +284,15 @@ func TestOrdersCarryWhatThePolicySays(t *testing.T) {
 	}
 }
 
+func TestLongerDelayDoesNotHideADrainThatWasOrdered(t *testing.T) {
+	s := attemptIn(t, stageDraining)
+	s.editPolicy("p", spec(func(s *v1alpha1.RebootPolicySpec) { s.Drain.DelaySeconds = ptr.To[int32](3600) }))
+	s.settle()
+	if got := s.reboot("ra").Status.Reason; got != v1alpha1.ReasonDraining {
+		t.Errorf("reason %s", got)
+	}
+}
+
 func TestOrdersAreAboutTheBootThatHasToEnd(t *testing.T) {
 	s := attemptIn(t, stageDrained)
 	s.node("a").BootID = ""

@@ -224,6 +224,16 @@ func TestFinalizerIsThereWhileAnAttemptIsOpen(t *testing.T) {
 	}
 }
 
+func TestFinalizerThatACrashLeftIsTakenAway(t *testing.T) {
+	s := attemptIn(t, stageSettling)
+	s.advance(time.Minute)
+	s.reboot("ra").Finalizers = []string{v1alpha1.Finalizer}
+	s.settle()
+	if got := s.reboot("ra").Finalizers; len(got) != 0 {
+		t.Errorf("finalizers %v", got)
+	}
+}
+
 func TestFinalizersOfOthersStay(t *testing.T) {
 	s := preparedAttemptIn(t, stageDraining, func(s *story) { s.reboot("ra").Finalizers = []string{"example.com/theirs"} })
 	if diff := cmp.Diff([]string{"example.com/theirs", v1alpha1.Finalizer}, s.reboot("ra").Finalizers); diff != "" {

@@ -71,6 +71,7 @@ func countReboot(status *v1alpha1.RebootPolicyStatus, waiting map[string]*v1alph
 func policyConditions(policy *policyView) []want {
 	wants := []want{}
 	stalled := func(reason, message string) {
+		message = bounded(message)
 		wants = append(wants,
 			want{v1alpha1.ConditionReady, reason, message, metav1.ConditionFalse},
 			want{v1alpha1.ConditionStalled, reason, message, metav1.ConditionTrue})

@@ -150,6 +150,22 @@ func TestGrantWaitsForWhatItsAttemptNeeds(t *testing.T) {
 	}
 }
 
+func TestGrantOfANodeThatWasRebootedMeanwhileIsNotUsed(t *testing.T) {
+	s := waitingStory(t)
+	s.editPolicy("p", mode(v1alpha1.ModeEnforce))
+	s.boot("a", 2)
+	s.Slots["a"] = slotOf(1)
+	s.settle()
+	if sum := s.summary("ra"); sum.Phase != v1alpha1.PhasePending || sum.Reason != v1alpha1.ReasonNodeNotReady {
+		t.Errorf("NodeReboot %+v while it is not known whether it is needed", sum)
+	}
+	s.comeBack("ra", v1alpha1.SentinelNotRequired)
+	s.settle()
+	if sum := s.summary("ra"); sum.Reason != v1alpha1.ReasonRebootedMeanwhile || len(s.Slots) != 0 {
+		t.Errorf("slots %v, NodeReboot %+v", s.Slots, sum)
+	}
+}
+
 func TestSlotIsFreedOnlyAfterTheEndOfItsAttemptIsWritten(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p"))...)
 	s.settle()

@@ -100,7 +100,7 @@ func bounded(message string) string {
 
 // warnedReasons of a waiting NodeReboot are told by an event, for they are about something that a person should mend.
 var warnedReasons = []string{
-	v1alpha1.ReasonNoPolicy, v1alpha1.ReasonPolicyInvalid, v1alpha1.ReasonHalted, v1alpha1.ReasonHelperNotReady,
+	v1alpha1.ReasonNoPolicy, v1alpha1.ReasonPolicyInvalid, v1alpha1.ReasonHelperNotReady,
 }
 
 func phase(r *rebootView) v1alpha1.Phase {
@@ -134,7 +134,9 @@ func appendConditions(wants []want, r *rebootView) []want {
 		return append(wants,
 			want{v1alpha1.ConditionReady, s.Reason, s.Message, metav1.ConditionTrue},
 			want{v1alpha1.ConditionRebooted, s.Reason, rebootedMessage(s), metav1.ConditionTrue})
-	case v1alpha1.PhaseFailed, v1alpha1.PhaseCancelled:
+	case v1alpha1.PhaseCancelled:
+		return append(wants, want{v1alpha1.ConditionCancelled, s.Reason, s.Message, metav1.ConditionTrue})
+	case v1alpha1.PhaseFailed:
 		return append(wants,
 			want{v1alpha1.ConditionReady, s.Reason, s.Message, metav1.ConditionFalse},
 			want{v1alpha1.ConditionStalled, s.Reason, s.Message, metav1.ConditionTrue})

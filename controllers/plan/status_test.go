@@ -68,8 +68,11 @@ func TestConditionsOfANodeReboot(t *testing.T) {
 				s.advance(15 * time.Minute)
 			},
 		},
-		"failed":    {stage: stageDraining, event: nodeDeleted, want: given, wantKstatus: "Failed"},
-		"cancelled": {stage: stageWaiting, event: reported(func(r *v1alpha1.HelperReport) { r.Sentinel = v1alpha1.SentinelNotRequired }), want: given, wantKstatus: "Failed"},
+		"failed": {stage: stageDraining, event: nodeDeleted, want: given, wantKstatus: "Failed"},
+		"cancelled": {
+			stage: stageWaiting, event: reported(func(r *v1alpha1.HelperReport) { r.Sentinel = v1alpha1.SentinelNotRequired }),
+			want: map[string]metav1.ConditionStatus{v1alpha1.ConditionCancelled: yes}, wantKstatus: "Current",
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -113,6 +116,16 @@ func TestStatusFollowsTheGeneration(t *testing.T) {
 	status := s.reboot("ra").Status
 	if status.ObservedGeneration != 2 || status.Conditions[0].ObservedGeneration != 2 {
 		t.Errorf("observed generation %d, of the condition %d", status.ObservedGeneration, status.Conditions[0].ObservedGeneration)
+	}
+}
+
+func TestStatusOfACompleteNodeRebootFollowsTheGeneration(t *testing.T) {
+	s := attemptIn(t, stageSettling)
+	s.advance(time.Minute)
+	s.reboot("ra").Generation = 2
+	s.settle()
+	if status := s.reboot("ra").Status; status.ObservedGeneration != 2 || status.Phase != v1alpha1.PhaseSucceeded {
+		t.Errorf("phase %s, observed generation %d", status.Phase, status.ObservedGeneration)
 	}
 }
 

@@ -194,7 +194,7 @@ func (e *execution) run(p *Plan) {
 func (e *execution) try(write func() error) bool {
 	err := errCrash
 	if e.left != 0 {
-		e.left--
+		e.left = max(e.left-1, -1)
 		err = write()
 	}
 	if err != nil {

@@ -141,7 +141,7 @@ type manager struct {
 	idleUntil   time.Time
 	// checked is when it was last made sure that it did not have to be woken earlier.
 	checked time.Time
-	// crashAfter is how many writes the next pass makes before the manager crashes; negative is never.
+	// crashAfter is how many writes the manager makes before it crashes; negative is never.
 	crashAfter int
 	// seen are the views of the last passes, the newest last.
 	seen []*view
@@ -172,8 +172,9 @@ func (w *world) pass() {
 	}
 	e := w.execute(v, p, m.crashAfter)
 	crashed := slices.Contains(e.errs, errCrash)
-	m.crashAfter = -1
+	m.crashAfter = e.left
 	if crashed {
+		m.crashAfter = -1
 		w.tell("manager crashes in the middle of its writes")
 		m.asked, m.seen = nil, nil
 		w.wakeManager(w.between(time.Second, 20*time.Second))

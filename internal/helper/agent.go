@@ -284,10 +284,14 @@ func (a *agent) reboot(ctx context.Context, order *v1alpha1.RebootOrder) error {
 	return a.Host.Reboot(ctx, order.Method)
 }
 
-// finish notes the result of a job, to be reported.
+// finish notes the result of a job, to be reported. After an uncertain answer there is none: the order stays recorded as started, and the
+// manager waits for the boot.
 func (a *agent) finish(log logr.Logger, r *running, progress *v1alpha1.DrainProgress, err error) {
 	result := job{sequence: r.get().sequence, state: v1alpha1.OrderDone, drain: progress}
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrUncertain):
+		result.state, result.message = v1alpha1.OrderStarted, err.Error()
+	case err != nil:
 		result.state, result.message = v1alpha1.OrderFailed, err.Error()
 	}
 	log.Info("Order ended", "state", result.state, "message", result.message)

@@ -3,6 +3,7 @@ package helper
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -190,6 +191,17 @@ func TestAHostThatRefusesToRebootIsReportedAndNotAskedAgain(t *testing.T) {
 		pass(time.Hour)
 		w.wantReboots(1)
 		w.wantReport(recorded(1, v1alpha1.OrderFailed), saying("inhibited by backup"))
+	})
+}
+
+func TestAnUncertainAnswerIsNoFailure(t *testing.T) {
+	inWorld(t, func(w *world) {
+		defer w.start()()
+		w.host.onReboot.set(func() error { return fmt.Errorf("%w: connection closed", ErrUncertain) })
+		w.order(1, v1alpha1.ActionReboot)
+		w.wantReport(recorded(1, v1alpha1.OrderStarted), saying("the host may reboot all the same: connection closed"))
+		pass(time.Hour)
+		w.wantReboots(1)
 	})
 }
 

@@ -30,9 +30,13 @@ type Host interface {
 	BootID() (string, error)
 	// BootTime is when the host booted, by its own clock.
 	BootTime() (time.Time, error)
-	// Reboot returns once the host accepted to reboot. A method that the helper was not installed with is an error.
+	// Reboot returns once the host accepted to reboot. A method that the helper was not installed with is an error. An error other than
+	// ErrUncertain means that the host will not reboot.
 	Reboot(ctx context.Context, method v1alpha1.RebootMethod) error
 }
+
+// ErrUncertain is what Host.Reboot returns when the host was asked and did not answer: it may reboot all the same.
+var ErrUncertain = errors.New("the host may reboot all the same")
 
 // Sentinel tells whether the host asks for a reboot.
 type Sentinel interface {

@@ -159,7 +159,10 @@ func askLogind(ctx context.Context, manager dbus.BusObject) error {
 	err := manager.CallWithContext(ctx, logindManager+".RebootWithFlags", 0, checkInhibitors).Err
 	var answer dbus.Error
 	if errors.As(err, &answer) && answer.Name == "org.freedesktop.DBus.Error.UnknownMethod" {
-		return manager.CallWithContext(ctx, logindManager+".Reboot", 0, false).Err
+		err = manager.CallWithContext(ctx, logindManager+".Reboot", 0, false).Err
+	}
+	if err != nil && !errors.As(err, &answer) {
+		return fmt.Errorf("%w: %w", ErrUncertain, err) // no answer: logind may have taken the call
 	}
 	return err
 }
@@ -184,7 +187,11 @@ func (h *LocalHost) rebootBySignal(kill func(pid int, signal syscall.Signal) err
 func (h *LocalHost) rebootByCommand(ctx context.Context) error {
 	command := exec.CommandContext(ctx, h.options.Command[0], h.options.Command[1:]...)
 	output, err := command.CombinedOutput()
-	if err != nil {
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit) && !exit.Exited():
+		return fmt.Errorf("%w: %s: %w", ErrUncertain, strings.Join(h.options.Command, " "), err) // perhaps by the reboot itself
+	case err != nil:
 		return fmt.Errorf("%s: %w: %s", strings.Join(h.options.Command, " "), err, truncate(strings.TrimSpace(string(output)), maxReason))
 	}
 	return nil
