@@ -199,13 +199,13 @@ type HelperReport struct {
 	// +kubebuilder:validation:MaxLength=128
 	BootID string `json:"bootID,omitempty"`
 
-	// bootTime is when the running host booted, by its own clock, with six digits of a second.
+	// bootTime is when the running host booted, by its own clock, in UTC and with six digits of a second.
 	// ---
-	// A time of another precision passes the format and cannot be decoded as MicroTime, and a list with one object that cannot be decoded
+	// A time of another precision, or with an offset that is none, passes the format and cannot be decoded as MicroTime, and a list with one object that cannot be decoded
 	// cannot be read at all: without the pattern one helper could blind the manager.
 	// +optional
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}(Z|[+-]\d{2}:\d{2})$`
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	BootTime *metav1.MicroTime `json:"bootTime,omitempty"`
 
 	// sentinel says whether the host asks for a reboot.

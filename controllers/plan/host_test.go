@@ -273,6 +273,9 @@ func (w *world) tellHost(h *host, order string) {
 
 // crash takes a host down. It comes back after a time, or not by itself if that is 0. A short one may not be noticed by the cluster.
 func (w *world) crash(h *host, downtime time.Duration) {
+	if w.mended && downtime == 0 {
+		downtime = time.Minute // somebody is there
+	}
 	w.tell("host %s goes down", h.name)
 	h.up, h.helper = false, false
 	h.life++

@@ -138,8 +138,13 @@ func describe(p *Plan) string {
 	return text.String()
 }
 
+// endsSomething: the plan ends an attempt or a NodeReboot, or takes back a cordon that a crash left. What that frees is free once it is
+// written.
 func endsSomething(p *Plan) bool {
 	for _, work := range p.Work {
+		if work.Patch != nil && work.Patch.Uncordons() {
+			return true
+		}
 		for _, change := range work.Reboots {
 			before, after := &change.Object.Status, &change.Status
 			ended := after.Attempt != nil && after.Attempt.EndedTime != nil && !cmp.Equal(before.Attempt, after.Attempt)

@@ -152,10 +152,11 @@ func (f facts) step(reboot *v1alpha1.NodeReboot) step {
 	}
 	v := f.judge(reboot)
 	report := f.report(reboot, v)
-	if !equality.Semantic.DeepEqual(reboot.Status.Report, &report) {
+	s.start = v.kind == orderBegin || v.kind == orderResume
+	// What is started is written in every case: the write fails if the order is not in force any more.
+	if s.start || !equality.Semantic.DeepEqual(reboot.Status.Report, &report) {
 		s.report = &report
 	}
-	s.start = v.kind == orderBegin || v.kind == orderResume
 	return s
 }
 

@@ -165,7 +165,7 @@ func TestOrdersThatAnEarlierProcessRecorded(t *testing.T) {
 	runStepTests(t, map[string]stepTest{
 		"a drain is resumed": {
 			reboot: newReboot("x", ordered(3, v1alpha1.ActionDrain), reported(recorded(3, v1alpha1.OrderStarted), drained(4, 1))),
-			want:   wantStep{nil, true},
+			want:   wantStep{newReport(recorded(3, v1alpha1.OrderStarted), drained(4, 1)), true},
 		},
 		"a reboot is never repeated, and that is said": {
 			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot), reported(recorded(3, v1alpha1.OrderStarted))),

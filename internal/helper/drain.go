@@ -97,8 +97,8 @@ func (d *drain) run(ctx context.Context) (v1alpha1.DrainProgress, error) {
 	defer cancel()
 	background.Go(func() { d.mirror.run(ctx, d.log.WithName("pods"), d.api, &corev1.Pod{}) })
 	for {
-		now := d.clock.Now()
-		d.observe(ctx, now)
+		d.observe(ctx, d.clock.Now())
+		now := d.clock.Now() // observing may have taken its time
 		if d.complete && len(d.leaving) == 0 {
 			return d.progress(), nil
 		}

@@ -23,6 +23,7 @@ import (
 // Answers of the admission policy, by what is told in them.
 const (
 	ownNodeOnly    = "spec.nodeName must be n1"
+	noMetadata     = "no labels, annotations, finalizers or owners"
 	ownNameOnly    = "metadata.name must be n1- and 8 hexadecimal digits"
 	sentinelOnly   = "spec.trigger must be Sentinel and spec.urgency must be Normal"
 	reportOnly     = "A helper may write status.report only; every other field of status must stay as it is"
@@ -55,9 +56,15 @@ func TestAHelperCreatesNodeRebootsForItsOwnNodeOnly(t *testing.T) {
 		"by hand":                       {func(r *v1alpha1.NodeReboot) { r.Spec.Trigger = v1alpha1.TriggerManual }, sentinelOnly},
 		"without a trigger":             {func(r *v1alpha1.NodeReboot) { r.Spec.Trigger = "" }, sentinelOnly},
 		"at once":                       {func(r *v1alpha1.NodeReboot) { r.Spec.Urgency = v1alpha1.UrgencyImmediate }, sentinelOnly},
-		"named after another node":      {func(r *v1alpha1.NodeReboot) { r.Name = "n2-1a2b3c4d" }, ownNameOnly},
-		"named after a longer node":     {func(r *v1alpha1.NodeReboot) { r.Name = "n1-b-1a2b3c4d" }, ownNameOnly},
-		"named freely":                  {func(r *v1alpha1.NodeReboot) { r.Name = "please" }, ownNameOnly},
+		"with a finalizer":              {func(r *v1alpha1.NodeReboot) { r.Finalizers = []string{"example.com/hold"} }, noMetadata},
+		"with a label":                  {func(r *v1alpha1.NodeReboot) { r.Labels = map[string]string{"app.kubernetes.io/instance": "x"} }, noMetadata},
+		"with an annotation":            {func(r *v1alpha1.NodeReboot) { r.Annotations = map[string]string{"x": "y"} }, noMetadata},
+		"with an owner": {func(r *v1alpha1.NodeReboot) {
+			r.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: "n2", UID: "u"}}
+		}, noMetadata},
+		"named after another node":  {func(r *v1alpha1.NodeReboot) { r.Name = "n2-1a2b3c4d" }, ownNameOnly},
+		"named after a longer node": {func(r *v1alpha1.NodeReboot) { r.Name = "n1-b-1a2b3c4d" }, ownNameOnly},
+		"named freely":              {func(r *v1alpha1.NodeReboot) { r.Name = "please" }, ownNameOnly},
 	} {
 		t.Run(name, func(t *testing.T) {
 			reboot := newReboot(v1alpha1.SentinelRebootName("n1", "b1"), "n1")

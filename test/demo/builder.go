@@ -2,8 +2,8 @@ package demo
 
 import (
 	"context"
-	"fmt"
-	"strings"
+	"io"
+	"log/slog"
 
 	"github.com/go-logr/logr"
 
@@ -11,27 +11,13 @@ import (
 )
 
 // buildControlPlane says what is built and how far it is, for the first time takes minutes. Later on it returns at once.
-func buildControlPlane(ctx context.Context, v *view) error {
-	_, err := testbed.Assets(ctx, logr.New(sayer{v}))
+func buildControlPlane(ctx context.Context, out io.Writer) error {
+	handler := slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: func(groups []string, attr slog.Attr) slog.Attr {
+		if len(groups) == 0 && (attr.Key == slog.TimeKey || attr.Key == slog.LevelKey) {
+			return slog.Attr{}
+		}
+		return attr
+	}})
+	_, err := testbed.Assets(ctx, logr.FromSlogHandler(handler))
 	return err
-}
-
-// sayer says each log message as a sentence.
-type sayer struct{ view *view }
-
-func (s sayer) Init(logr.RuntimeInfo)                 {}
-func (s sayer) Enabled(level int) bool                { return level == 0 }
-func (s sayer) WithValues(...any) logr.LogSink        { return s }
-func (s sayer) WithName(string) logr.LogSink          { return s }
-func (s sayer) Error(err error, msg string, _ ...any) { s.view.say("%s: %v", msg, err) }
-
-func (s sayer) Info(_ int, msg string, keysAndValues ...any) {
-	var details []string
-	for i := 1; i < len(keysAndValues); i += 2 {
-		details = append(details, fmt.Sprint(keysAndValues[i]))
-	}
-	if len(details) > 0 {
-		msg += ": " + strings.Join(details, ", ")
-	}
-	s.view.say("%s%s", strings.ToUpper(msg[:1]), msg[1:])
 }

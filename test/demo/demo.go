@@ -17,9 +17,9 @@ import (
 
 const (
 	// idleTime is how long the cluster is watched after the rollout, to see that nothing is written any more.
-	idleTime = 6 * time.Second
+	idleTime = 8 * time.Second
 	// settleTime is how much of that is left to writes that finish what was under way.
-	settleTime = time.Second
+	settleTime = 3 * time.Second
 )
 
 // Options of a run.
@@ -72,10 +72,11 @@ func Run(ctx context.Context, options Options) (broken []string, err error) {
 		return nil, err
 	}
 	d := &demo{options: options, view: newView(options), fleet: fleet{policy: policy}}
-	if err := buildControlPlane(ctx, d.view); err != nil {
+	if err := buildControlPlane(ctx, options.Out); err != nil {
 		return nil, err
 	}
-	d.view.say("Starting a control plane, %d nodes in %d zones and %d control-plane nodes ...", options.Nodes, options.Zones, options.ControlPlane)
+	d.view.say("Starting a control plane, %d nodes in %d zones and %d control-plane nodes ...",
+		options.Nodes, options.Zones, options.ControlPlane)
 	d.cluster, err = testbed.Start(ctx, testbed.Options{Log: options.Log})
 	if err != nil {
 		return nil, err

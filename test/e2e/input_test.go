@@ -1,8 +1,11 @@
 package e2e
 
 import (
+	"slices"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -42,6 +45,7 @@ var _ = Describe("What only shows at run time becomes a condition and an event, 
 		host.RequireReboot()
 		eventuallyPhase(host, v1alpha1.PhasePending, v1alpha1.ReasonPaused)
 		host.StopHelper()
+		Eventually(func(g Gomega) { g.Expect(helperReady(g, host)).To(BeFalse()) }).Should(Succeed())
 		changePolicy(p.name, mode(v1alpha1.ModeEnforce))
 		reboot := eventuallyPhase(host, v1alpha1.PhasePending, v1alpha1.ReasonHelperNotReady)
 		expectEvent(reboot.Name, v1alpha1.ReasonHelperNotReady)
@@ -86,4 +90,17 @@ func expectPolicyCondition(policy, conditionType, reason string) {
 func expectEvent(object, reason string) {
 	GinkgoHelper()
 	Eventually(func(g Gomega) { g.Expect(eventsOf(g, object)).To(ContainElement(reason)) }).Should(Succeed())
+}
+
+// helperReady tells whether the helper pod of a host is shown as Ready.
+func helperReady(g Gomega, host *testbed.Host) bool {
+	GinkgoHelper()
+	var pods corev1.PodList
+	g.Expect(cluster.Client().List(ctx, &pods, client.InNamespace(testbed.Namespace),
+		client.MatchingLabels{"app.kubernetes.io/component": "helper"})).To(Succeed())
+	return slices.ContainsFunc(pods.Items, func(pod corev1.Pod) bool {
+		return pod.Spec.NodeName == host.Name() && slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+		})
+	})
 }

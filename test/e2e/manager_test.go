@@ -24,6 +24,12 @@ var _ = Describe("The manager", Ordered, func() {
 			eventuallyPhase(host, v1alpha1.PhasePending, v1alpha1.ReasonPaused)
 		}
 		changePolicy(p.name, mode(v1alpha1.ModeEnforce))
+		killed := false
+		DeferCleanup(func() {
+			if killed {
+				startManager()
+			}
+		})
 		for _, phase := range []v1alpha1.Phase{v1alpha1.PhaseDraining, v1alpha1.PhaseRebooting, v1alpha1.PhaseRecovering} {
 			By("killing it while a node is " + string(phase))
 			Eventually(func(g Gomega) {
@@ -33,8 +39,10 @@ var _ = Describe("The manager", Ordered, func() {
 				}
 				g.Expect(phases).To(ContainElement(phase))
 			}).WithPolling(5 * time.Millisecond).Should(Succeed())
+			killed = true
 			Expect(manager.Kill()).To(Succeed())
 			startManager()
+			killed = false
 		}
 		eventuallyProved(2*time.Minute, p.hosts...)
 		expectWithinLimits(observer, 1)

@@ -137,7 +137,7 @@ var _ = Describe("Four nodes in three zones, and an application of four replicas
 		eventuallyProved(time.Minute, p.hosts...)
 		for _, host := range p.hosts {
 			attempt := theReboot(Default, host.Name()).Status.Attempt
-			Expect(attempt.DrainOrderedTime.Sub(attempt.CordonedTime.Time)).To(BeNumerically("~", 3*time.Second, 900*time.Millisecond))
+			Expect(attempt.DrainOrderedTime.Sub(attempt.CordonedTime.Time)).To(BeNumerically(">=", 3*time.Second))
 		}
 	})
 })
