@@ -201,8 +201,8 @@ type HelperReport struct {
 
 	// bootTime is when the running host booted, by its own clock, in UTC and with six digits of a second.
 	// ---
-	// A time of another precision, or with an offset that is none, passes the format and cannot be decoded as MicroTime, and a list with one object that cannot be decoded
-	// cannot be read at all: without the pattern one helper could blind the manager.
+	// A time of another precision, or with an offset that is none, passes the format and cannot be decoded as MicroTime; and a list with one
+	// object that cannot be decoded cannot be read at all: without the pattern one helper could blind the manager.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`

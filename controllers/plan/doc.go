@@ -26,7 +26,7 @@
 //   - Only what the operator cordoned is uncordoned; only its own taint is touched.
 //   - Success needs another boot ID, the node Ready, the sentinel gone since that boot, and its workloads as ready as before.
 //   - The order of the input never changes the plan. The plan for a cluster to which a plan was applied is empty at the same instant,
-//     unless something ended in it: what ended frees its slot when that is written, and not before.
+//     unless something ended in it, or a cordon was taken back: what that frees is free when it is written, and not before.
 //
 // simulate_test.go checks them on whole rollouts.
 package plan

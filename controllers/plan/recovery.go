@@ -97,27 +97,21 @@ func (p *pass) nodeProof(r *rebootView) verdict {
 // readiness that is newer than the boot counts; this needs no NotReady to have been seen.
 func podProof(r *rebootView, pods []Pod) verdict {
 	booted := r.next.Report.BootTime.Add(-clockGrain)
-	// missing are the workloads that have a pod on the node and none that is ready. One that has no pod there any more, because it was
-	// deleted or does not select the node any longer, is not waited for.
-	missing, ready := map[WorkloadKey]bool{}, map[WorkloadKey]bool{}
+	here, ready := map[WorkloadKey]bool{}, map[WorkloadKey]bool{}
 	for i := range pods {
 		pod := &pods[i]
-		switch {
-		case pod.Finished || pod.Terminating || !pod.Ready:
-			for _, key := range pod.Workloads {
-				missing[key] = true
-			}
-			continue
-		case pod.ReadySince.Before(booted) && pod.StartedSince.Before(booted):
+		isReady := pod.Ready && !pod.Finished && !pod.Terminating
+		if isReady && pod.ReadySince.Before(booted) && pod.StartedSince.Before(booted) {
 			return verdict{reason: v1alpha1.ReasonPodStatusStale, message: fmt.Sprintf(
 				"Pod %s/%s on node %s still shows its status of before the boot.", pod.Namespace, pod.Name, r.node.Name)}
 		}
 		for _, key := range pod.Workloads {
-			ready[key] = true
+			here[key], ready[key] = true, ready[key] || isReady
 		}
 	}
 	for _, w := range r.next.Workloads {
-		if w.Kind == v1alpha1.WorkloadDaemonSet && missing[keyOf(w)] && !ready[keyOf(w)] {
+		// A DaemonSet that has no pod on the node any more was deleted, or does not select the node any longer.
+		if key := keyOf(w); w.Kind == v1alpha1.WorkloadDaemonSet && here[key] && !ready[key] {
 			return verdict{reason: v1alpha1.ReasonDaemonSetsNotReady, message: fmt.Sprintf(
 				"The pod of DaemonSet %s/%s on node %s is not Ready since the boot.", w.Namespace, w.Name, r.node.Name)}
 		}
