@@ -314,6 +314,7 @@ func (p *pass) endAttempt(r *rebootView, reason, message string) {
 	r.editAttempt(func(a *v1alpha1.Attempt) {
 		a.EndedTime, a.StalledTime, a.Result, a.Message = p.stamp(), nil, reason, bounded(message)
 	})
+	r.attempting = false
 	if r.node == nil {
 		return
 	}

@@ -197,6 +197,9 @@ func (r *rebootView) unreturned() bool {
 	if r.open() {
 		return r.next.Attempt.StalledTime != nil
 	}
+	if !r.complete() {
+		return false
+	}
 	switch r.next.OutcomeReason {
 	case v1alpha1.ReasonRebootNotObserved, v1alpha1.ReasonSentinelStillPresent:
 		return r.next.Outcome == v1alpha1.OutcomeFailed && !r.deleted() && !r.nodeGone()

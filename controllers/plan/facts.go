@@ -21,13 +21,13 @@ const maxKernelVersion = 256
 func (p *pass) updateFacts() {
 	for _, r := range p.reboots {
 		p.reopenIfRequiredAgain(r)
-		if r.complete() {
-			continue
+		if !r.complete() {
+			p.recordFacts(r)
 		}
-		p.recordFacts(r)
 		if r.waiting() {
 			p.endIfNotNeeded(r)
 		}
+		p.recordTaint(r)
 	}
 }
 
@@ -63,13 +63,14 @@ func (n *nodeView) boot() *v1alpha1.BootInfo {
 // the boot, so it cannot make another one. The same goes for one whose Node was found to be gone and is there: the helper's report says
 // that it is the same boot of the same host, which was registered again, or whose Node was seen late.
 func (p *pass) reopenIfRequiredAgain(r *rebootView) {
-	if !slices.Contains(reopenedReasons, r.next.OutcomeReason) || r.deleted() || r.sentinel() != v1alpha1.SentinelRequired {
+	if !r.complete() || !slices.Contains(reopenedReasons, r.next.OutcomeReason) || r.deleted() || r.sentinel() != v1alpha1.SentinelRequired {
 		return
 	}
 	next := r.edit()
 	next.Outcome, next.OutcomeReason, next.OutcomeMessage = "", "", ""
 	next.CompletionTime, next.TaintedTime, next.TaintLeadSeconds = nil, nil, nil
 	next.RequiredSince, next.NodeUID = p.stamp(), r.node.UID
+	r.done = false
 }
 
 // reopenedReasons are those for which a NodeReboot ended that may turn out to be needed.
@@ -147,6 +148,7 @@ func (p *pass) complete(r *rebootView, outcome v1alpha1.Outcome, reason, message
 	next := r.edit()
 	next.Outcome, next.OutcomeReason, next.OutcomeMessage = outcome, reason, bounded(message)
 	next.CompletionTime, next.Order = p.stamp(), nil
+	r.done, r.attempting = true, false
 	r.wait = verdict{}
 	r.emit(Event{Warning: outcome == v1alpha1.OutcomeFailed, Reason: reason, Message: message, OnNode: r.next.Attempt != nil})
 }

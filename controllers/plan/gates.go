@@ -301,7 +301,7 @@ func (p *pass) begin(r *rebootView, number int32) {
 	next.Attempt = &v1alpha1.Attempt{Number: number, GrantedTime: *p.stamp()}
 	next.Before, next.After = r.node.boot(), nil
 	next.Workloads = p.captureWorkloads(p.snapshot.Pods[r.node.Name])
-	r.node.open = r
+	r.node.open, r.attempting = r, true
 	r.wait = verdict{reason: v1alpha1.ReasonStarting, message: fmt.Sprintf("Node %s is being cordoned.", r.node.Name)}
 	p.advance(r)
 }

@@ -12,7 +12,12 @@ import (
 // needsReboot: the node asks for a reboot that is not proved yet. It is from this, and from nothing else, that a node is tainted.
 func (r *rebootView) needsReboot() bool {
 	switch {
-	case r.atRest || r.node == nil || r.nodeGone():
+	case r.atRest || r.node == nil:
+		return false
+	case r.waiting():
+		// One whose node is gone does not wait: see endIfNotNeeded.
+		return true
+	case r.nodeGone():
 		return false
 	case r.open():
 		return r.next.Attempt.UncordonedTime == nil || r.sentinel() == v1alpha1.SentinelRequired
@@ -21,7 +26,7 @@ func (r *rebootView) needsReboot() bool {
 		return r.next.Outcome == v1alpha1.OutcomeFailed && r.obj.Spec.Trigger == v1alpha1.TriggerSentinel &&
 			r.sentinel() == v1alpha1.SentinelRequired && !r.deleted()
 	}
-	return !r.deleted()
+	return false
 }
 
 func (n *nodeView) needsReboot() bool {
@@ -107,15 +112,13 @@ func (n *nodeView) cordonOwner() string {
 	return string(n.open.obj.UID)
 }
 
-// recordTaints stamps when the node of each NodeReboot was tainted, before anything starts: the lead of the taint is counted from here.
-func (p *pass) recordTaints() {
-	for _, r := range p.reboots {
-		if r.next.TaintedTime != nil || r.policy() == nil || !r.needsReboot() {
-			continue
-		}
-		if effect := r.policy().spec.Taint.Effect; effect != v1alpha1.TaintNone && effect != "" {
-			r.edit().TaintedTime = p.stamp()
-		}
+// recordTaint stamps when the node of a NodeReboot was tainted, before anything starts: the lead of the taint is counted from here.
+func (p *pass) recordTaint(r *rebootView) {
+	if r.next.TaintedTime != nil || r.policy() == nil || !r.needsReboot() {
+		return
+	}
+	if effect := r.policy().spec.Taint.Effect; effect != v1alpha1.TaintNone && effect != "" {
+		r.edit().TaintedTime = p.stamp()
 	}
 }
 

@@ -20,7 +20,6 @@ func Compute(snapshot *Snapshot, now time.Time) *Plan {
 	p := newPass(snapshot, now)
 	p.assignPolicies()
 	p.updateFacts()
-	p.recordTaints()
 	p.keepGrants()
 	p.advanceAttempts()
 	p.resumeGrants()
@@ -76,7 +75,10 @@ type rebootView struct {
 	node *nodeView
 	// atRest: see atRest.
 	atRest bool
-	wait   verdict
+	// done, attempting and deleting say of next and obj what is asked most: whether it is complete, has an open attempt, is being deleted.
+	// With thousands of NodeReboots most of the time of a plan would be spent on fetching that from all over the memory.
+	done, attempting, deleting bool
+	wait                       verdict
 	// unsettled: the NodeReboot waits for a fact, and may turn out not to be needed.
 	unsettled bool
 	// granted: this plan grants the slot of its attempt.
@@ -130,7 +132,9 @@ func (p *pass) addReboots(objects []*v1alpha1.NodeReboot) {
 	for i, obj := range objects {
 		r := &views[i]
 		r.obj, r.next, r.node, r.atRest = obj, &obj.Status, p.nodes[obj.Spec.NodeName], atRest(obj)
-		if granted[string(obj.UID)] {
+		r.done, r.deleting = obj.Status.CompletionTime != nil, !obj.DeletionTimestamp.IsZero()
+		r.attempting = !r.done && obj.Status.Attempt != nil && obj.Status.Attempt.EndedTime == nil
+		if len(granted) > 0 && granted[string(obj.UID)] {
 			p.byUID[string(obj.UID)] = r
 		}
 		if r.node == nil {
@@ -193,17 +197,15 @@ func (r *rebootView) policy() *policyView {
 }
 
 // complete: the NodeReboot ended.
-func (r *rebootView) complete() bool { return r.next.CompletionTime != nil }
+func (r *rebootView) complete() bool { return r.done }
 
 // open: an attempt is under way and holds a slot.
-func (r *rebootView) open() bool {
-	return !r.complete() && r.next.Attempt != nil && r.next.Attempt.EndedTime == nil
-}
+func (r *rebootView) open() bool { return r.attempting }
 
 // waiting: the NodeReboot waits to be started.
 func (r *rebootView) waiting() bool { return !r.complete() && !r.open() && !r.deleted() }
 
-func (r *rebootView) deleted() bool { return !r.obj.DeletionTimestamp.IsZero() }
+func (r *rebootView) deleted() bool { return r.deleting }
 
 // edit returns the next status to change it: the first time, a copy of what was read. What it points to is shared, and only ever replaced.
 func (r *rebootView) edit() *v1alpha1.NodeRebootStatus {

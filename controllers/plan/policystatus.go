@@ -60,11 +60,12 @@ func countReboot(status *v1alpha1.RebootPolicyStatus, waiting map[string]*v1alph
 		}
 	case r.waiting():
 		status.Required++
-		if count := waiting[r.next.Reason]; count != nil {
+		reason := r.wait.reason
+		if count := waiting[reason]; count != nil {
 			count.Nodes++
 			return
 		}
-		waiting[r.next.Reason] = &v1alpha1.WaitingCount{Reason: r.next.Reason, Nodes: 1, Example: r.obj.Name}
+		waiting[reason] = &v1alpha1.WaitingCount{Reason: reason, Nodes: 1, Example: r.obj.Name}
 	}
 }
 

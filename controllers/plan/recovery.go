@@ -100,13 +100,12 @@ func podProof(r *rebootView, pods []Pod) verdict {
 	here, ready := map[WorkloadKey]bool{}, map[WorkloadKey]bool{}
 	for i := range pods {
 		pod := &pods[i]
-		isReady := pod.Ready && !pod.Finished && !pod.Terminating
-		if isReady && pod.ReadySince.Before(booted) && pod.StartedSince.Before(booted) {
+		if pod.isReady() && pod.ReadySince.Before(booted) && pod.StartedSince.Before(booted) {
 			return verdict{reason: v1alpha1.ReasonPodStatusStale, message: fmt.Sprintf(
 				"Pod %s/%s on node %s still shows its status of before the boot.", pod.Namespace, pod.Name, r.node.Name)}
 		}
 		for _, key := range pod.Workloads {
-			here[key], ready[key] = true, ready[key] || isReady
+			here[key], ready[key] = true, ready[key] || pod.isReady()
 		}
 	}
 	for _, w := range r.next.Workloads {
@@ -118,6 +117,9 @@ func podProof(r *rebootView, pods []Pod) verdict {
 	}
 	return verdict{}
 }
+
+// isReady: the pod is Ready and stays.
+func (pod *Pod) isReady() bool { return pod.Ready && !pod.Finished && !pod.Terminating }
 
 // workloadProof says what is missing until the slot may be freed, once the node itself is proved.
 func (p *pass) workloadProof(r *rebootView) verdict {

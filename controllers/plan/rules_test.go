@@ -195,7 +195,8 @@ func (w *world) checkPatience(v *view, owner *v1alpha1.RebootPolicy, node *Node)
 			continue
 		}
 		if other.Name == node.Name && attempt.BackTime != nil && w.now.Sub(attempt.BackTime.Time) < interval {
-			w.breaks("node %s was granted a slot %s after it was back, and the least interval is %s", node.Name, w.now.Sub(attempt.BackTime.Time), interval)
+			w.breaks("node %s was granted a slot %s after it was back, and the least interval is %s",
+				node.Name, w.now.Sub(attempt.BackTime.Time), interval)
 		}
 		if attempt.EndedTime != nil && ownerOf(v, other) == owner && attempt.EndedTime.After(ends[zoneOf(other)]) {
 			ends[zoneOf(other)] = attempt.EndedTime.Time

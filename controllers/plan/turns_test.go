@@ -134,7 +134,8 @@ func TestNodeThatWaitsForItselfHoldsUpNobody(t *testing.T) {
 }
 
 func TestControlPlaneNodeThatWaitsForItsQuorumHoldsUpNobody(t *testing.T) {
-	s := newStory(t, append(fleet("+a/z1 b/z2"), newPolicy("p", maxUnavailable("9"), controlPlaneFirst()), newNode("c", "z3", controlPlane, notReady))...)
+	s := newStory(t, append(fleet("+a/z1 b/z2"), newPolicy("p", maxUnavailable("9"), controlPlaneFirst()),
+		newNode("c", "z3", controlPlane, notReady))...)
 	s.settle()
 	if got := s.underWay(); got != "b" {
 		t.Errorf("under way: %q", got)

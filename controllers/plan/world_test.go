@@ -14,8 +14,8 @@ import (
 )
 
 // world is a simulated cluster: hosts, helpers and applications around a store, and a manager that runs the planner. Its clock jumps from
-// one event to the next. Everything that takes time takes a random time, or the least if there is no random source; the same source gives the
-// same world.
+// one event to the next. Everything that takes time takes a random time, or the least if there is no random source; the same source gives
+// the same world.
 type world struct {
 	*store
 	random *rand.Rand
