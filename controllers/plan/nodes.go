@@ -88,6 +88,8 @@ func (n *nodeView) desiredTaints() []corev1.Taint {
 func (n *nodeView) patchCordon(patch *NodePatch) {
 	owner := n.cordonOwner()
 	switch {
+	case owner != "" && n.Unschedulable && n.CordonedFor == "":
+		// Somebody else's, and not to become ours: that the attempt is still open is old news.
 	case owner != "" && n.CordonedFor == owner && n.open.next.Attempt.BackTime != nil:
 		// The host cannot go down for this attempt any more: if somebody uncordoned the node since its boot, that is left.
 	case owner != "" && (n.CordonedFor != owner || !n.Unschedulable):

@@ -140,6 +140,15 @@ func TestNodeThatIsUncordonedAfterItsBootIsLeftSo(t *testing.T) {
 	}
 }
 
+func TestCordonThatAppearsWithoutOurAnnotationIsNotTakenOver(t *testing.T) {
+	s := attemptIn(t, stageRebooting)
+	s.node("a").CordonedFor = "" // a person's, on a node of which an old attempt is all that this manager has seen
+	s.settle()
+	if n := s.node("a"); !n.Unschedulable || n.CordonedFor != "" {
+		t.Errorf("unschedulable %v for %q", n.Unschedulable, n.CordonedFor)
+	}
+}
+
 func TestNodeThatIsNotSeenCordonedYetIsCordonedAgain(t *testing.T) {
 	s := attemptIn(t, stageDraining)
 	s.node("a").Unschedulable, s.node("a").CordonedFor = false, "" // as a watch that lags shows it

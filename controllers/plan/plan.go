@@ -10,11 +10,6 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// Queue names the nodes whose pods a plan needs to see now.
-func Queue(snapshot *Snapshot, now time.Time) []string {
-	return Compute(snapshot, now).Asks
-}
-
 // Compute turns a snapshot into a plan. Nothing in the snapshot is changed.
 func Compute(snapshot *Snapshot, now time.Time) *Plan {
 	p := newPass(snapshot, now)

@@ -239,7 +239,7 @@ func TestWorkloadsThatAreRememberedAreBounded(t *testing.T) {
 func TestPlanAsksForThePodsOfNodesThatStartOrRecover(t *testing.T) {
 	asks := func(s *story) []string {
 		s.Pods = nil
-		return Queue(s.Snapshot, s.now)
+		return Compute(s.Snapshot, s.now).Asks
 	}
 	starting := newStory(t, newPolicy("p", maxUnavailable("2")), newNode("a", "z1"), newNode("b", "z1"), newNode("c", "z1"),
 		newReboot("ra", "a"), newReboot("rb", "b"), newReboot("rc", "c"))

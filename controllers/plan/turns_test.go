@@ -202,7 +202,7 @@ func TestPoliciesShareTheirZones(t *testing.T) {
 func TestPlanAsksForPodsOfOneZoneOnly(t *testing.T) {
 	s := twoPools(t, nil, []policyOption{zoneOrder("z2", "z1")})
 	s.Pods = nil
-	if diff := cmp.Diff([]string{"blue1", "green1"}, Queue(s.Snapshot, s.now)); diff != "" {
+	if diff := cmp.Diff([]string{"blue1", "green1"}, Compute(s.Snapshot, s.now).Asks); diff != "" {
 		t.Errorf("asks (-want +got):\n%s", diff)
 	}
 }
