@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,9 +39,7 @@ func (p *pass) policyStatus(policy *policyView) v1alpha1.RebootPolicyStatus {
 	}
 	waiting := map[string]*v1alpha1.WaitingCount{}
 	for _, n := range policy.nodes {
-		for _, r := range n.reboots {
-			countReboot(&status, waiting, r)
-		}
+		countNode(&status, waiting, n)
 	}
 	for _, count := range waiting {
 		status.Waiting = append(status.Waiting, *count)
@@ -50,23 +49,24 @@ func (p *pass) policyStatus(policy *policyView) v1alpha1.RebootPolicyStatus {
 	return status
 }
 
-func countReboot(status *v1alpha1.RebootPolicyStatus, waiting map[string]*v1alpha1.WaitingCount, r *rebootView) {
-	switch {
-	case r.atRest:
-	case r.open():
+// countNode counts a node once, by the NodeReboot that is under way or else goes first.
+func countNode(status *v1alpha1.RebootPolicyStatus, waiting map[string]*v1alpha1.WaitingCount, n *nodeView) {
+	if n.open != nil {
 		status.UnderWay++
-		if status.CurrentZone == "" {
-			status.CurrentZone = r.node.zone
-		}
-	case r.waiting():
-		status.Required++
-		reason := r.wait.reason
-		if count := waiting[reason]; count != nil {
-			count.Nodes++
-			return
-		}
-		waiting[reason] = &v1alpha1.WaitingCount{Reason: reason, Nodes: 1, Example: r.obj.Name}
+		status.CurrentZone = cmp.Or(status.CurrentZone, n.zone)
+		return
 	}
+	first := n.firstWaiting()
+	if first == nil {
+		return
+	}
+	status.Required++
+	reason := first.wait.reason
+	if count := waiting[reason]; count != nil {
+		count.Nodes++
+		return
+	}
+	waiting[reason] = &v1alpha1.WaitingCount{Reason: reason, Nodes: 1, Example: first.obj.Name}
 }
 
 func policyConditions(policy *policyView) []want {

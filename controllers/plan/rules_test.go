@@ -8,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
@@ -29,35 +28,6 @@ type rules struct {
 
 func newRules() rules {
 	return rules{foreign: map[string][]corev1.Taint{}, cordoned: map[string]bool{}, sequences: map[types.UID]int64{}}
-}
-
-// ownerOf a node, by policies that select all nodes or by one label.
-func ownerOf(v *view, n *Node) *v1alpha1.RebootPolicy {
-	var owner *v1alpha1.RebootPolicy
-	for _, p := range v.Policies {
-		selects := p.Spec.Nodes == v1alpha1.NodesAll
-		if !selects {
-			for key, value := range p.Spec.NodeSelector.MatchLabels {
-				selects = n.Labels[key] == value
-			}
-		}
-		if selects && (owner == nil || p.Spec.Priority > owner.Spec.Priority) {
-			owner = p
-		}
-	}
-	return owner
-}
-
-// inNodes is a limit in nodes of a total.
-func inNodes(limit *intstr.IntOrString, total int) int {
-	if limit.Type == intstr.Int {
-		return limit.IntValue()
-	}
-	n, err := intstr.GetScaledValueFromIntOrPercent(limit, total*1000, false)
-	if err != nil {
-		return 0
-	}
-	return n / 1000
 }
 
 // checkGrants is about grants just before they are written: no limit is passed, no two zones have a node under way, nothing starts while

@@ -191,3 +191,32 @@ func randomSpec(random *rand.Rand) policyOption {
 		}
 	})
 }
+
+// ownerOf a node, by policies that select all nodes or by one label.
+func ownerOf(v *view, n *Node) *v1alpha1.RebootPolicy {
+	var owner *v1alpha1.RebootPolicy
+	for _, p := range v.Policies {
+		selects := p.Spec.Nodes == v1alpha1.NodesAll
+		if !selects {
+			for key, value := range p.Spec.NodeSelector.MatchLabels {
+				selects = n.Labels[key] == value
+			}
+		}
+		if selects && (owner == nil || p.Spec.Priority > owner.Spec.Priority) {
+			owner = p
+		}
+	}
+	return owner
+}
+
+// inNodes is a limit in nodes of a total.
+func inNodes(limit *intstr.IntOrString, total int) int {
+	if limit.Type == intstr.Int {
+		return limit.IntValue()
+	}
+	n, err := intstr.GetScaledValueFromIntOrPercent(limit, total*1000, false)
+	if err != nil {
+		return 0
+	}
+	return n / 1000
+}

@@ -372,3 +372,17 @@ func TestOverlapNamesTheOtherPolicyAndANode(t *testing.T) {
 		}
 	}
 }
+
+func TestPolicyStatusCountsANodeOnceHoweverManyNodeRebootsItHas(t *testing.T) {
+	s := newStory(t, newPolicy("p", mode(v1alpha1.ModePaused)), newNode("a", "z1"), newReboot("ra", "a"), newReboot("other", "a"))
+	s.settle()
+	status := s.Policies[0].Status
+	if status.Required != 1 || len(status.Waiting) != 1 || status.Waiting[0].Nodes != 1 {
+		t.Errorf("required %d, waiting %v: want one node", status.Required, status.Waiting)
+	}
+	s.editPolicy("p", mode(v1alpha1.ModeEnforce))
+	s.settle()
+	if status = s.Policies[0].Status; status.Required != 0 || status.UnderWay != 1 {
+		t.Errorf("required %d, under way %d: want one node under way, which does not wait any more", status.Required, status.UnderWay)
+	}
+}
