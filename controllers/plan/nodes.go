@@ -88,17 +88,24 @@ func (n *nodeView) desiredTaints() []corev1.Taint {
 func (n *nodeView) patchCordon(patch *NodePatch) {
 	owner := n.cordonOwner()
 	switch {
-	case owner != "" && n.Unschedulable && n.CordonedFor == "":
+	case owner == "":
+		n.takeBackCordon(patch)
+	case n.Unschedulable && n.CordonedFor == "":
 		// Somebody else's, and not to become ours: that the attempt is still open is old news.
-	case owner != "" && n.CordonedFor == owner && n.open.next.Attempt.BackTime != nil:
+	case n.CordonedFor == owner && n.open.next.Attempt.BackTime != nil:
 		// The host cannot go down for this attempt any more: if somebody uncordoned the node since its boot, that is left.
-	case owner != "" && (n.CordonedFor != owner || !n.Unschedulable):
+	case n.CordonedFor != owner || !n.Unschedulable:
 		patch.Unschedulable, patch.CordonedFor = ptr.To(true), &owner
-	case owner == "" && n.CordonedFor != "":
-		patch.CordonedFor = ptr.To("")
-		if n.Unschedulable {
-			patch.Unschedulable = ptr.To(false)
-		}
+	}
+}
+
+func (n *nodeView) takeBackCordon(patch *NodePatch) {
+	if n.CordonedFor == "" {
+		return
+	}
+	patch.CordonedFor = ptr.To("")
+	if n.Unschedulable {
+		patch.Unschedulable = ptr.To(false)
 	}
 }
 
