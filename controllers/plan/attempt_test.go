@@ -372,3 +372,14 @@ func TestTaintLeadIsTheTimeFromTheTaintToTheOrderToDrain(t *testing.T) {
 		})
 	}
 }
+
+// A manager before this one, whose clock was ahead, may have stamped the taint; the API takes no negative lead.
+func TestTaintLeadIsNeverNegative(t *testing.T) {
+	s := newStory(t, newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a", func(r *v1alpha1.NodeReboot) {
+		r.Status.TaintedTime = at(30 * time.Second)
+	}))
+	s.settle()
+	if diff := cmp.Diff(ptr.To[int64](0), s.reboot("ra").Status.TaintLeadSeconds); diff != "" {
+		t.Errorf("taint lead (-want +got):\n%s", diff)
+	}
+}
