@@ -173,24 +173,6 @@ type RebootOrder struct {
 	Drain *DrainOrder `json:"drain,omitempty"`
 }
 
-// DrainOrder carries what a policy says about the drain.
-type DrainOrder struct {
-	// gracePeriodSeconds overrides the pods' own termination grace period.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	GracePeriodSeconds *int32 `json:"gracePeriodSeconds,omitempty"`
-
-	// podSelector limits which pods are evicted.
-	// +optional
-	// +kubebuilder:validation:MaxLength=1024
-	PodSelector string `json:"podSelector,omitempty"`
-
-	// skipWaitForDeleteSeconds stops waiting for a pod that has been terminating for longer.
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	SkipWaitForDeleteSeconds *int32 `json:"skipWaitForDeleteSeconds,omitempty"`
-}
-
 // HelperReport is what the node's helper knows. Only the helper writes it.
 type HelperReport struct {
 	// bootID of the running host.
@@ -229,50 +211,6 @@ type HelperReport struct {
 	// drain is the drain's progress.
 	// +optional
 	Drain *DrainProgress `json:"drain,omitempty"`
-}
-
-// DrainProgress says how far a drain is.
-type DrainProgress struct {
-	// total is how many pods had to go when the drain began.
-	// +optional
-	Total int32 `json:"total"`
-
-	// remaining is how many are still there.
-	// +optional
-	Remaining int32 `json:"remaining"`
-
-	// refused lists pods whose eviction was refused at the last try, and what refused it.
-	// +optional
-	// +listType=map
-	// +listMapKey=namespace
-	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=10
-	Refused []RefusedPod `json:"refused,omitempty"`
-}
-
-// RefusedPod is a pod that could not be evicted.
-type RefusedPod struct {
-	// namespace of the pod.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	Namespace string `json:"namespace,omitempty"`
-
-	// name of the pod.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	Name string `json:"name,omitempty"`
-
-	// by names what refused the eviction, for example "PodDisruptionBudget web".
-	// +optional
-	// +kubebuilder:validation:MaxLength=320
-	By string `json:"by,omitempty"`
-
-	// message is the API server's answer.
-	// +optional
-	// +kubebuilder:validation:MaxLength=512
-	Message string `json:"message,omitempty"`
 }
 
 // BootInfo identifies one boot of a host.

@@ -235,43 +235,6 @@ type ZonesSpec struct {
 	SoakSeconds *int32 `json:"soakSeconds,omitempty"`
 }
 
-// DrainSpec says how pods are moved off a node.
-type DrainSpec struct {
-	// delaySeconds is waited between the cordon and the first eviction.
-	// +optional
-	// +kubebuilder:default=0
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=86400
-	DelaySeconds *int32 `json:"delaySeconds,omitempty"`
-
-	// timeoutSeconds is how long a drain may take. After it the drain is taken back, the node uncordoned, and another attempt made
-	// after failure.backoffSeconds.
-	// +optional
-	// +kubebuilder:default=600
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=86400
-	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
-
-	// gracePeriodSeconds overrides the termination grace period of every evicted pod. Not set means each pod's own.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=86400
-	GracePeriodSeconds *int32 `json:"gracePeriodSeconds,omitempty"`
-
-	// podSelector is a label selector in its string form; only pods that it selects are evicted. Not set means all.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=1024
-	PodSelector string `json:"podSelector,omitempty"`
-
-	// skipWaitForDeleteSeconds stops waiting for a pod that has been terminating for longer than this. Not set means that every pod is
-	// waited for.
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=86400
-	SkipWaitForDeleteSeconds *int32 `json:"skipWaitForDeleteSeconds,omitempty"`
-}
-
 // RebootSpec says how a host is rebooted.
 type RebootSpec struct {
 	// method is how the host is rebooted. A method that the helper was not installed with fails the attempt.

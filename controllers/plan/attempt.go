@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -140,23 +139,6 @@ func (p *pass) cordon(r *rebootView) {
 	})
 }
 
-func (p *pass) orderDrain(r *rebootView) {
-	drain := r.policy().spec.Drain
-	p.order(r, v1alpha1.RebootOrder{
-		Action:   v1alpha1.ActionDrain,
-		Deadline: metav1.NewMicroTime(p.now.Add(seconds(drain.TimeoutSeconds))),
-		Drain: &v1alpha1.DrainOrder{
-			GracePeriodSeconds: drain.GracePeriodSeconds, PodSelector: drain.PodSelector, SkipWaitForDeleteSeconds: drain.SkipWaitForDeleteSeconds,
-		},
-	})
-	r.editAttempt(func(a *v1alpha1.Attempt) { a.DrainOrderedTime = p.stamp() })
-	if r.next.TaintedTime != nil {
-		r.edit().TaintLeadSeconds = ptr.To(max(0, int64(p.now.Sub(r.next.TaintedTime.Time)/time.Second)))
-	}
-	r.wait = draining(r)
-	r.emit(Event{Reason: v1alpha1.ReasonDraining, Message: r.wait.message, OnNode: true})
-}
-
 // order gives the helper a new order for the boot that it is to end.
 func (p *pass) order(r *rebootView, order v1alpha1.RebootOrder) {
 	next := r.edit()
@@ -174,61 +156,6 @@ func (r *rebootView) answer() *v1alpha1.HelperReport {
 		return nil
 	}
 	return report
-}
-
-func (p *pass) awaitDrain(r *rebootView) {
-	answer := r.answer()
-	switch {
-	case answer != nil && answer.State == v1alpha1.OrderDone:
-		r.editAttempt(func(a *v1alpha1.Attempt) { a.DrainedTime = p.stamp() })
-		return
-	case r.next.Order == nil || p.passed(r.next.Order.Deadline.Time):
-		p.fail(r, v1alpha1.ReasonDrainTimedOut, drainTimeoutMessage(r, answer))
-		return
-	case answer != nil && answer.State == v1alpha1.OrderFailed:
-		p.fail(r, v1alpha1.ReasonDrainFailed, answer.Message)
-		return
-	}
-	r.wait = draining(r)
-	if refused := refusedPods(answer); refused != "" {
-		r.wait = verdict{reason: v1alpha1.ReasonEvictionRefused, message: fmt.Sprintf("%s; it is tried again until %s.",
-			refused, clockTime(r.next.Order.Deadline.Time))}
-	}
-}
-
-func draining(r *rebootView) verdict {
-	return verdict{reason: v1alpha1.ReasonDraining, message: fmt.Sprintf("Node %s is being drained, until %s at the latest.",
-		r.node.Name, clockTime(r.next.Order.Deadline.Time))}
-}
-
-func drainTimeoutMessage(r *rebootView, answer *v1alpha1.HelperReport) string {
-	message := fmt.Sprintf("Node %s was not drained in time", r.node.Name)
-	switch refused := refusedPods(answer); {
-	case answer == nil:
-		return message + ": its helper did not answer."
-	case refused != "":
-		return message + ": " + refused + "."
-	case answer.Drain != nil:
-		return fmt.Sprintf("%s: %d of %d pods are left.", message, answer.Drain.Remaining, answer.Drain.Total)
-	}
-	return message + "."
-}
-
-// refusedPods says which pods may not be evicted and what refuses it.
-func refusedPods(answer *v1alpha1.HelperReport) string {
-	if answer == nil || answer.Drain == nil || len(answer.Drain.Refused) == 0 {
-		return ""
-	}
-	const shown = 3
-	var parts []string
-	for i, pod := range answer.Drain.Refused {
-		if i == shown {
-			parts = append(parts, fmt.Sprintf("and %d more", len(answer.Drain.Refused)-shown))
-			break
-		}
-		parts = append(parts, fmt.Sprintf("%s refuses the eviction of pod %s/%s", pod.By, pod.Namespace, pod.Name))
-	}
-	return strings.Join(parts, ", ")
 }
 
 // orderReboot tells the host to reboot, once the delay is over.
