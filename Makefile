@@ -24,6 +24,11 @@ GENERATED := api/v1alpha1/zz_generated.deepcopy.go config/crd/bases config/rbac/
 # The programs of the control plane that tests run on: a folder named by KUBEBUILDER_ASSETS, or built once, which takes minutes.
 WITH_ASSETS = assets=$$(go run ./hack/assets) && KUBEBUILDER_ASSETS=$$assets
 
+# The Kubernetes that tests run on; empty is the default version, that of go.mod. One module file each.
+export KUBERNETES_VERSION ?=
+COMPONENTS := test/testbed/components
+OTHER_VERSIONS := $(patsubst $(COMPONENTS)/kubernetes-%.mod,%,$(wildcard $(COMPONENTS)/kubernetes-*.mod))
+
 ##@ General
 
 .PHONY: help
@@ -65,6 +70,7 @@ lint-api: ## Lint api/ by the conventions of Kubernetes APIs.
 .PHONY: tidy
 tidy: ## Tidy the go.mod of every module.
 	for module in $(MODULES); do (cd $$module && go mod tidy); done
+	for version in $(OTHER_VERSIONS); do (cd $(COMPONENTS) && go mod tidy -modfile=kubernetes-$$version.mod); done
 
 ##@ Test
 
@@ -83,6 +89,10 @@ test-envtest: ## Run what needs an API server: kinds, rights, controller, helper
 .PHONY: test-e2e
 test-e2e: ## Run whole rollouts on the testbed.
 	$(WITH_ASSETS) go test -count=1 -timeout 60m ./test/e2e/...
+
+.PHONY: test-versions
+test-versions: ## Run test-envtest and test-e2e on every supported version of Kubernetes.
+	for version in "" $(OTHER_VERSIONS); do $(MAKE) test-envtest test-e2e KUBERNETES_VERSION=$$version; done
 
 .PHONY: demo
 demo: ## Watch a rollout on the testbed (NODES=, ZONES=, REBOOT_SECONDS=, POLICY=file).
@@ -108,6 +118,7 @@ verify-generated: generate manifests
 .PHONY: verify-tidy
 verify-tidy:
 	for module in $(MODULES); do (cd $$module && go mod tidy -diff); done
+	for version in $(OTHER_VERSIONS); do (cd $(COMPONENTS) && go mod tidy -diff -modfile=kubernetes-$$version.mod); done
 
 ##@ Build
 

@@ -1,9 +1,10 @@
 // Command assets prints the folder with the control plane's programs that tests run on: that of KUBEBUILDER_ASSETS where it is set, or else
-// one that it builds at its first run.
+// one that it builds at its first run, for the version of Kubernetes that KUBERNETES_VERSION names.
 package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,7 +20,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Stdout, os.Stderr)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "assets:", err)
@@ -27,8 +28,18 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, stdout, stderr io.Writer) error {
-	dir, err := testbed.Assets(ctx, logr.FromSlogHandler(slog.NewTextHandler(stderr, nil)))
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("assets", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	kubelet := flags.Bool("kubelet", false, "Build a kubelet as well, for real nodes.")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	assets := testbed.Assets
+	if *kubelet {
+		assets = testbed.AssetsWithKubelet
+	}
+	dir, err := assets(ctx, logr.FromSlogHandler(slog.NewTextHandler(stderr, nil)))
 	if err != nil {
 		return err
 	}

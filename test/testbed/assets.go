@@ -2,8 +2,6 @@ package testbed
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -13,34 +11,42 @@ import (
 	"syscall"
 
 	"github.com/go-logr/logr"
-	"golang.org/x/mod/modfile"
 )
 
 const (
 	modulePath = "github.com/reboot-operator/reboot-operator"
 	// AssetsVariable names the environment variable with a folder of ready-built programs; envtest uses the same one.
 	AssetsVariable = "KUBEBUILDER_ASSETS"
+	// VersionVariable names the environment variable with the version of Kubernetes to build programs of, such as 1.36.3.
+	VersionVariable = "KUBERNETES_VERSION"
 
 	etcdProgram              = "etcd"
 	apiServerProgram         = "kube-apiserver"
 	controllerManagerProgram = "kube-controller-manager"
 	schedulerProgram         = "kube-scheduler"
 	kubectlProgram           = "kubectl"
+	kubeletProgram           = "kubelet"
 )
-
-// programs are what a testbed needs of a folder with assets.
-func programs() []string {
-	return []string{etcdProgram, apiServerProgram, controllerManagerProgram, schedulerProgram, kubectlProgram}
-}
 
 // Assets returns a folder that holds etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kubectl: the one that the
 // environment variable KUBEBUILDER_ASSETS names, or else one in the user's cache, which it fills by building the module
-// test/testbed/components. That takes several minutes, happens once for each content of that module, and is told to log. Two builders do
-// not build at the same time.
+// test/testbed/components, for the version of Kubernetes that KUBERNETES_VERSION names or else that of its go.mod. That takes several
+// minutes, happens once for each content of that module, and is told to log. Two builders do not build at the same time.
 func Assets(ctx context.Context, log logr.Logger) (string, error) {
+	return assets(ctx, log, controlPlaneBuild())
+}
+
+// AssetsWithKubelet is Assets, with a kubelet of the same version in the folder.
+func AssetsWithKubelet(ctx context.Context, log logr.Logger) (string, error) {
+	return assets(ctx, log, controlPlaneBuild(), kubeletBuild())
+}
+
+func assets(ctx context.Context, log logr.Logger, builds ...build) (string, error) {
 	if dir := os.Getenv(AssetsVariable); dir != "" {
-		if err := checkAssets(dir); err != nil {
-			return "", fmt.Errorf("%s=%s: %w", AssetsVariable, dir, err)
+		for _, build := range builds {
+			if err := build.check(dir); err != nil {
+				return "", fmt.Errorf("%s=%s: %w", AssetsVariable, dir, err)
+			}
 		}
 		return dir, nil
 	}
@@ -48,8 +54,11 @@ func Assets(ctx context.Context, log logr.Logger) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	source := filepath.Join(root, "test", "testbed", "components")
-	dir, err := cacheFolder(source)
+	source, err := newSource(filepath.Join(root, "test", "testbed", "components"), os.Getenv(VersionVariable))
+	if err != nil {
+		return "", err
+	}
+	dir, err := source.cacheFolder()
 	if err != nil {
 		return "", err
 	}
@@ -58,18 +67,43 @@ func Assets(ctx context.Context, log logr.Logger) (string, error) {
 		return "", err
 	}
 	defer unlock()
-	if checkAssets(dir) == nil {
-		return dir, nil
+	for _, build := range builds {
+		if build.check(dir) == nil {
+			continue
+		}
+		if err := build.run(ctx, log, source, dir); err != nil {
+			return "", err
+		}
+		if err := build.check(dir); err != nil {
+			return "", err
+		}
 	}
-	if err := buildAssets(ctx, log, source, dir); err != nil {
-		return "", err
-	}
-	return dir, checkAssets(dir)
+	return dir, nil
 }
 
-// checkAssets says which program is missing from dir.
-func checkAssets(dir string) error {
-	for _, program := range programs() {
+// build is one binary of a folder with assets.
+type build struct {
+	what     string
+	pkg      string // the main package, in the module of the components
+	binary   string
+	programs []string // names of the binary; it is the program that it is started as
+	takes    string
+}
+
+func controlPlaneBuild() build {
+	return build{
+		what: "the control plane", pkg: ".", binary: "components", takes: "5 to 10 minutes",
+		programs: []string{etcdProgram, apiServerProgram, controllerManagerProgram, schedulerProgram, kubectlProgram},
+	}
+}
+
+func kubeletBuild() build {
+	return build{what: "the kubelet", pkg: "./kubelet", binary: kubeletProgram, takes: "a minute", programs: []string{kubeletProgram}}
+}
+
+// check says which program is missing from dir.
+func (b build) check(dir string) error {
+	for _, program := range b.programs {
 		info, err := os.Stat(filepath.Join(dir, program))
 		if err != nil {
 			return fmt.Errorf("program %s: %w", program, err)
@@ -79,27 +113,6 @@ func checkAssets(dir string) error {
 		}
 	}
 	return nil
-}
-
-// cacheFolder is where the programs built from source belong. Its name changes with whatever the programs are built from.
-func cacheFolder(source string) (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("find the user's cache: %w", err)
-	}
-	sum := sha256.New()
-	for _, name := range []string{"go.mod", "go.sum", "main.go"} {
-		content, err := os.ReadFile(filepath.Join(source, name))
-		if err != nil {
-			return "", fmt.Errorf("read the source of the control plane: %w", err)
-		}
-		_, _ = fmt.Fprintf(sum, "%s %d\n%s", name, len(content), content)
-	}
-	parent := filepath.Join(cache, "reboot-operator", "testbed")
-	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return "", fmt.Errorf("create the cache of the control plane: %w", err)
-	}
-	return filepath.Join(parent, hex.EncodeToString(sum.Sum(nil)[:8])), nil
 }
 
 // lockFile waits until no other process holds the lock. The kernel frees it when its holder ends.
@@ -134,29 +147,4 @@ func commandError(err error) error {
 		return fmt.Errorf("%w: %s", err, strings.TrimSpace(string(exit.Stderr)))
 	}
 	return err
-}
-
-// kubernetesVersion reads which Kubernetes a go.mod asks for, such as v1.36.3.
-func kubernetesVersion(path string, content []byte) (string, error) {
-	file, err := modfile.ParseLax(path, content, nil)
-	if err != nil {
-		return "", fmt.Errorf("parse %s: %w", path, err)
-	}
-	for _, require := range file.Require {
-		if require.Mod.Path == "k8s.io/kubernetes" {
-			return require.Mod.Version, nil
-		}
-	}
-	return "", fmt.Errorf("%s does not require k8s.io/kubernetes", path)
-}
-
-// versionFlags are linker flags that make the programs report the version, such as v1.36.3, instead of v0.0.0.
-func versionFlags(version string) (string, error) {
-	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
-	if len(parts) != 3 {
-		return "", fmt.Errorf("version %q of k8s.io/kubernetes does not look like v1.2.3", version)
-	}
-	const variables = "k8s.io/component-base/version."
-	return fmt.Sprintf("-X %sgitVersion=%s -X %sgitMajor=%s -X %sgitMinor=%s",
-		variables, version, variables, parts[0], variables, parts[1]), nil
 }

@@ -19,49 +19,47 @@ import (
 // reportInterval is how often the build says how far it is.
 const reportInterval = 15 * time.Second
 
-// buildAssets builds the one binary of source and puts it into dir with a link for each of its names.
-func buildAssets(ctx context.Context, log logr.Logger, source, dir string) error {
-	content, err := os.ReadFile(filepath.Join(source, "go.mod"))
-	if err != nil {
-		return fmt.Errorf("read the source of the control plane: %w", err)
-	}
-	version, err := kubernetesVersion("go.mod", content)
+// run builds the binary and puts it into dir with a link for each of its names.
+func (b build) run(ctx context.Context, log logr.Logger, source source, dir string) error {
+	flags, err := versionFlags(source.version)
 	if err != nil {
 		return err
 	}
-	flags, err := versionFlags(version)
-	if err != nil {
-		return err
-	}
-	log.Info("building etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kubectl from their Go modules; "+
-		"this happens once and takes 5 to 10 minutes on 2 cores", "kubernetes", version, "into", dir, "insteadSet", AssetsVariable)
+	log.Info("building "+strings.Join(b.programs, ", ")+" from Go modules; this happens once and takes "+b.takes+" on 2 cores",
+		"kubernetes", source.version, "into", dir, "insteadSet", AssetsVariable)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("create %s: %w", dir, err)
 	}
-	binary := filepath.Join(dir, "components")
-	if err := compile(ctx, log, source, binary, "-s -w "+flags); err != nil {
+	binary := filepath.Join(dir, b.binary)
+	if err := b.compile(ctx, log, source, binary+".new", "-s -w "+flags); err != nil {
 		return err
 	}
-	for _, program := range programs() {
+	if err := os.Rename(binary+".new", binary); err != nil { // never half a program
+		return fmt.Errorf("name a program: %w", err)
+	}
+	for _, program := range b.programs {
+		if program == b.binary {
+			continue
+		}
 		link := filepath.Join(dir, program)
 		if err := os.Remove(link); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("replace %s: %w", link, err)
 		}
-		if err := os.Symlink("components", link); err != nil {
+		if err := os.Symlink(b.binary, link); err != nil {
 			return fmt.Errorf("name a program: %w", err)
 		}
 	}
 	return nil
 }
 
-// compile builds the main package of source and tells log how far it is.
-func compile(ctx context.Context, log logr.Logger, source, binary, linkerFlags string) error {
-	log.Info("downloading the modules of the control plane")
-	total, err := countPackages(ctx, source)
+// compile tells log how far it is.
+func (b build) compile(ctx context.Context, log logr.Logger, source source, binary, linkerFlags string) error {
+	log.Info("downloading the modules of " + b.what)
+	total, err := b.countPackages(ctx, source)
 	if err != nil {
 		return err
 	}
-	build := goCommand(ctx, source, "build", "-v", "-trimpath", "-ldflags", linkerFlags, "-o", binary, ".")
+	build := source.goCommand(ctx, "build", "-v", "-trimpath", "-ldflags", linkerFlags, "-o", binary, b.pkg)
 	output, err := build.StderrPipe()
 	if err != nil {
 		return fmt.Errorf("read the output of go build: %w", err)
@@ -70,29 +68,30 @@ func compile(ctx context.Context, log logr.Logger, source, binary, linkerFlags s
 		return fmt.Errorf("start go build: %w", err)
 	}
 	progress := newBuildProgress(time.Now(), total)
-	stop := reportProgress(log, progress)
+	stop := reportProgress(log.WithValues("building", b.what), progress)
 	complaints := progress.read(output)
 	err = build.Wait()
 	stop()
 	if err != nil {
-		return fmt.Errorf("build the control plane: %w: %s", err, complaints)
+		return fmt.Errorf("build %s: %w: %s", b.what, err, complaints)
 	}
-	log.Info("the control plane is built", "took", time.Since(progress.begin).Round(time.Second).String())
+	log.Info(b.what+" is built", "took", time.Since(progress.begin).Round(time.Second).String())
 	return nil
 }
 
 // countPackages is how many packages the build compiles when none is cached. It downloads every module that is missing.
-func countPackages(ctx context.Context, source string) (int, error) {
-	output, err := goCommand(ctx, source, "list", "-deps", ".").Output()
+func (b build) countPackages(ctx context.Context, source source) (int, error) {
+	output, err := source.goCommand(ctx, "list", "-deps", b.pkg).Output()
 	if err != nil {
-		return 0, fmt.Errorf("list the packages of the control plane: %w", commandError(err))
+		return 0, fmt.Errorf("list the packages of %s: %w", b.what, commandError(err))
 	}
 	return strings.Count(string(output), "\n"), nil
 }
 
-func goCommand(ctx context.Context, dir string, args ...string) *exec.Cmd {
-	command := exec.CommandContext(ctx, "go", args...)
-	command.Dir = dir
+// goCommand runs one of go's verbs with the version's module file.
+func (s source) goCommand(ctx context.Context, verb string, args ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, "go", append([]string{verb, "-modfile=" + s.moduleFile}, args...)...)
+	command.Dir = s.dir
 	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	return command
 }
@@ -107,7 +106,7 @@ func reportProgress(log logr.Logger, progress *buildProgress) func() {
 		for {
 			select {
 			case now := <-ticker.C:
-				log.Info("building the control plane", "progress", progress.describe(now))
+				log.Info("still building", "progress", progress.describe(now))
 			case <-done:
 				return
 			}

@@ -67,7 +67,7 @@ func TestBuildProgressCountsPackagesAndKeepsComplaints(t *testing.T) {
 func TestAssetsOfTheEnvironmentAreUsedIfTheyAreComplete(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv(AssetsVariable, dir)
-	for _, program := range programs() {
+	for _, program := range controlPlaneBuild().programs {
 		_, err := Assets(t.Context(), logr.Discard())
 		checkError(t, err, "program "+program)
 		if err := os.WriteFile(filepath.Join(dir, program), nil, 0o755); err != nil {
@@ -78,6 +78,8 @@ func TestAssetsOfTheEnvironmentAreUsedIfTheyAreComplete(t *testing.T) {
 	if err != nil || got != dir {
 		t.Errorf("got %q, %v, want %q", got, err, dir)
 	}
+	_, err = AssetsWithKubelet(t.Context(), logr.Discard())
+	checkError(t, err, "program kubelet")
 	if err := os.Chmod(filepath.Join(dir, etcdProgram), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -87,29 +89,63 @@ func TestAssetsOfTheEnvironmentAreUsedIfTheyAreComplete(t *testing.T) {
 
 func TestTheCacheFolderChangesWithTheSource(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	source := t.TempDir()
+	dir := t.TempDir()
+	files := []string{"kubernetes-1.35.4.mod", "kubernetes-1.35.4.sum", "main.go", "kubelet/main.go"}
+	for _, name := range files {
+		writeFile(t, filepath.Join(dir, name), "first")
+	}
+	writeFile(t, filepath.Join(dir, "kubernetes-1.36.0.mod"), "of another version")
 	seen := map[string]bool{}
-	write := func(name, content string) {
-		t.Helper()
-		if err := os.WriteFile(filepath.Join(source, name), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, name := range []string{"go.mod", "go.sum", "main.go"} {
-		write(name, "first")
-	}
-	for _, change := range []string{"", "go.mod", "go.sum", "main.go"} {
+	for _, change := range append([]string{""}, files...) {
 		if change != "" {
-			write(change, "second")
+			writeFile(t, filepath.Join(dir, change), "second")
 		}
-		dir, err := cacheFolder(source)
+		folder, err := source{dir: dir, moduleFile: files[0], version: "v1.35.4"}.cacheFolder()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if seen[dir] {
+		if !strings.HasPrefix(filepath.Base(folder), "v1.35.4-") {
+			t.Errorf("folder %s does not tell its version", folder)
+		}
+		if seen[folder] {
 			t.Errorf("a change of %q does not change the folder", change)
 		}
-		seen[dir] = true
+		seen[folder] = true
+	}
+}
+
+func TestTheModuleFileIsThatOfTheVersion(t *testing.T) {
+	dir := t.TempDir()
+	for file, version := range map[string]string{
+		"go.mod": "v1.36.3", "kubernetes-1.35.4.mod": "v1.35.4", "kubernetes-1.100.0.mod": "v1.100.0",
+	} {
+		writeFile(t, filepath.Join(dir, file), "module x\nrequire k8s.io/kubernetes "+version+"\n")
+	}
+	tests := map[string]struct{ want, wantErr string }{
+		"":        {want: "go.mod"},
+		"1.36.3":  {want: "go.mod"},
+		"v1.36.3": {want: "go.mod"},
+		"1.35.4":  {want: "kubernetes-1.35.4.mod"},
+		"1.36":    {wantErr: "KUBERNETES_VERSION=1.36: there are module files for 1.35.4, 1.36.3, 1.100.0 in "},
+	}
+	for version, test := range tests {
+		t.Run(version, func(t *testing.T) {
+			got, err := newSource(dir, version)
+			checkError(t, err, test.wantErr)
+			if got.moduleFile != test.want {
+				t.Errorf("got %q, want %q", got.moduleFile, test.want)
+			}
+		})
+	}
+}
+
+func writeFile(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 
