@@ -44,6 +44,8 @@ var clusterKey = reconcile.Request{NamespacedName: types.NamespacedName{Name: "c
 type Options struct {
 	// Namespace that the operator runs in: of the slots object and of the helper pods.
 	Namespace string
+	// NodeName is the node that the manager runs on, which goes last; empty if it is not known.
+	NodeName string
 	// Clock of every decision; the real one if nil.
 	Clock clock.PassiveClock
 	// ClusterMaxUnavailable is the most nodes of the cluster that may be unavailable at once, as a number or in percent; nil is no limit
@@ -80,6 +82,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 		reader: &reader{
 			cache: mgr.GetClient(), live: mgr.GetAPIReader(), pods: pods, interest: interest,
 			namespace: options.Namespace, clusterMaxUnavailable: options.ClusterMaxUnavailable,
+			leaderNode: options.NodeName,
 		},
 		executor: &executor{
 			client: mgr.GetClient(), recorder: mgr.GetEventRecorder(v1alpha1.ManagerFieldManager), numbers: numbers,

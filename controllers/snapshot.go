@@ -36,6 +36,8 @@ type reader struct {
 	interest              *interest
 	namespace             string
 	clusterMaxUnavailable *intstr.IntOrString
+	// leaderNode is the node that this manager runs on.
+	leaderNode string
 	// noSlots: the slots object held nothing when it was last read.
 	noSlots bool
 }
@@ -52,7 +54,7 @@ type podWatcher interface {
 
 // read makes a snapshot without any pods. It calls the API server only while there is a NodeReboot that is not complete, or a slot to free.
 func (r *reader) read(ctx context.Context) (*snapshot, error) {
-	s := &snapshot{Snapshot: plan.Snapshot{ClusterMaxUnavailable: r.clusterMaxUnavailable}}
+	s := &snapshot{Snapshot: plan.Snapshot{ClusterMaxUnavailable: r.clusterMaxUnavailable, LeaderNode: r.leaderNode}}
 	if err := r.readPolicies(ctx, s); err != nil {
 		return nil, err
 	}
@@ -167,6 +169,7 @@ func planNode(node *corev1.Node, helperReady bool) plan.Node {
 		Taints:        node.Spec.Taints,
 		Unschedulable: node.Spec.Unschedulable,
 		CordonedFor:   node.Annotations[v1alpha1.CordonAnnotation],
+		Deleting:      !node.DeletionTimestamp.IsZero(),
 		Ready:         nodeCondition(node, corev1.NodeReady) == corev1.ConditionTrue,
 		BootID:        node.Status.NodeInfo.BootID,
 		KernelVersion: node.Status.NodeInfo.KernelVersion,

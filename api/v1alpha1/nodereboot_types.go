@@ -140,6 +140,12 @@ type NodeRebootSpec struct {
 	// +optional
 	// +kubebuilder:default=Normal
 	Urgency Urgency `json:"urgency,omitempty"`
+
+	// approval Given lets the reboot start where the policy has approval: Required. Take it back to NotGiven before the host is told to
+	// reboot, and the reboot does not happen.
+	// +optional
+	// +kubebuilder:default=NotGiven
+	Approval Approval `json:"approval,omitempty"`
 }
 
 // RebootOrder tells the node's helper what to do. Only the manager writes it. A helper acts on it at most once, only before the

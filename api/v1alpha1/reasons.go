@@ -27,6 +27,8 @@ const (
 const (
 	// ReasonNoPolicy: no policy selects the node.
 	ReasonNoPolicy = "NoPolicy"
+	// ReasonSkipped: the node has the label reboot-operator.io/skip.
+	ReasonSkipped = "Skipped"
 	// ReasonPolicyInvalid: the policy that owns the node cannot be understood.
 	ReasonPolicyInvalid = "PolicyInvalid"
 	// ReasonPaused: the policy is paused.
@@ -45,8 +47,13 @@ const (
 	ReasonHelperNotReady = "HelperNotReady"
 	// ReasonNodeNotReady: the node is not Ready.
 	ReasonNodeNotReady = "NodeNotReady"
+	// ReasonMarkedForDeletion: an autoscaler is about to remove the node, or the Node is being deleted.
+	ReasonMarkedForDeletion = "MarkedForDeletion"
 	// ReasonControlPlaneNotReady: another control-plane node is not Ready or under way.
 	ReasonControlPlaneNotReady = "ControlPlaneNotReady"
+	// ReasonAwaitingApproval: the policy wants an approval, and nobody has given it. An attempt whose approval is withdrawn before its
+	// reboot is taken back.
+	ReasonAwaitingApproval = "AwaitingApproval"
 	// ReasonControlPlaneTurn: control-plane nodes, or all others, have their turn first.
 	ReasonControlPlaneTurn = "ControlPlaneTurn"
 	// ReasonZoneBusy: another zone has its turn.

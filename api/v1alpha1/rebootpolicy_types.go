@@ -134,6 +134,11 @@ type RebootPolicySpec struct {
 	// +kubebuilder:default={}
 	Rollout RolloutSpec `json:"rollout,omitempty,omitzero"`
 
+	// approval Required keeps every NodeReboot of the policy waiting until its spec.approval is Given.
+	// +optional
+	// +kubebuilder:default=NotRequired
+	Approval ApprovalRequirement `json:"approval,omitempty"`
+
 	// drain says how pods are moved off a node.
 	// +optional
 	// +kubebuilder:default={}

@@ -19,6 +19,8 @@ const (
 	HelperFieldManager = "reboot-operator-helper"
 	// ManagerFieldManager owns everything that the manager writes.
 	ManagerFieldManager = "reboot-operator"
+	// SkipLabel on a Node, with any value, keeps it from being rebooted.
+	SkipLabel = "reboot-operator.io/skip"
 	// ControlPlaneLabel is on every control-plane node.
 	ControlPlaneLabel = "node-role.kubernetes.io/control-plane"
 )

@@ -81,6 +81,7 @@ func newManager(config *rest.Config, options *options) (manager.Manager, error) 
 	}
 	return mgr, controllers.SetupWithManager(mgr, controllers.Options{
 		Namespace:             options.namespace,
+		NodeName:              options.nodeName,
 		ClusterMaxUnavailable: options.maxUnavailable,
 		PublishMaintenance:    options.publishNodeConditions,
 	})

@@ -17,6 +17,7 @@ import (
 // options are what the command line says.
 type options struct {
 	namespace             string
+	nodeName              string
 	metricsAddress        string
 	metricsSecure         bool
 	probeAddress          string
@@ -35,6 +36,8 @@ func parseOptions(args []string, getenv func(string) string) (*options, error) {
 	o.zap.BindFlags(flags)
 	flags.StringVar(&o.namespace, "namespace", getenv("POD_NAMESPACE"),
 		"Namespace that the operator runs in; the default is the environment's POD_NAMESPACE.")
+	flags.StringVar(&o.nodeName, "node-name", getenv("NODE_NAME"),
+		"Node that the manager runs on, which is rebooted after others that could go; the default is the environment's NODE_NAME.")
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "Address that metrics are served at, such as :8443; 0 is nowhere.")
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true,
 		"Serve metrics by HTTPS, and only to those who may get the path /metrics.")

@@ -41,6 +41,14 @@ func TestParseOptionsReadsTheClusterWideLimitAndRefusesWhatIsNone(t *testing.T) 
 	}
 }
 
+func TestParseOptionsTakesItsNodeFromTheEnvironment(t *testing.T) {
+	environment := func(name string) string { return map[string]string{"NODE_NAME": "n1"}[name] }
+	got, err := parseOptions([]string{"--namespace=ns"}, environment)
+	if err != nil || got.nodeName != "n1" {
+		t.Errorf("node %q, error %v", got.nodeName, err)
+	}
+}
+
 func TestParseOptionsTakesTheNamespaceFromTheEnvironmentUnlessAFlagNamesIt(t *testing.T) {
 	environment := func(name string) string { return map[string]string{"POD_NAMESPACE": "from-env"}[name] }
 	for name, test := range map[string]struct {

@@ -89,6 +89,9 @@ func (p *pass) prepare(r *rebootView) {
 	}
 }
 
+// continueGates are those that are asked again all the way to the reboot.
+var continueGates = []gate{skipGate, policyGate, modeGate, approvalGate}
+
 // mayContinue looks again at what forbids that an attempt goes on towards its reboot.
 func (p *pass) mayContinue(r *rebootView) verdict {
 	switch {
@@ -99,10 +102,7 @@ func (p *pass) mayContinue(r *rebootView) verdict {
 	case r.uncordoned():
 		return verdict{reason: v1alpha1.ReasonUncordoned, message: fmt.Sprintf("Somebody uncordoned node %s during the attempt.", r.node.Name)}
 	}
-	if v := policyGate(p, r); !v.passed() {
-		return v
-	}
-	return modeGate(p, r)
+	return firstObstacle(p, r, continueGates)
 }
 
 // uncordoned: somebody uncordoned the node since the attempt cordoned it, or found it cordoned. That leaves our annotation; a node without

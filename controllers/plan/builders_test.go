@@ -42,6 +42,7 @@ func newPolicy(name string, options ...policyOption) *v1alpha1.RebootPolicy {
 				ControlPlane:       v1alpha1.ControlPlaneLast,
 				MinIntervalSeconds: ptr.To[int32](3600),
 			},
+			Approval: v1alpha1.ApprovalNotRequired,
 			Drain:    v1alpha1.DrainSpec{DelaySeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](600)},
 			Reboot:   v1alpha1.RebootSpec{Method: v1alpha1.RebootInstalled, DelaySeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](900)},
 			Recovery: v1alpha1.RecoverySpec{Workloads: v1alpha1.WorkloadsWait, SettleSeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](1800)},
@@ -90,6 +91,10 @@ func zoneOrder(zones ...string) policyOption {
 	return spec(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.Zones.Order = zones })
 }
 
+func approvalRequired() policyOption {
+	return spec(func(s *v1alpha1.RebootPolicySpec) { s.Approval = v1alpha1.ApprovalRequired })
+}
+
 func soak(seconds int32) policyOption {
 	return spec(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.Zones.SoakSeconds = &seconds })
 }
@@ -131,6 +136,8 @@ func noHelper(n *Node) { n.HelperReady = false }
 
 func cordonedByHand(n *Node) { n.Unschedulable = true }
 
+func skippedNode(n *Node) { n.Labels[v1alpha1.SkipLabel] = "" }
+
 func labeled(key, value string) nodeOption { return func(n *Node) { n.Labels[key] = value } }
 
 func tainted(taints ...corev1.Taint) nodeOption { return func(n *Node) { n.Taints = taints } }
@@ -161,6 +168,8 @@ func manual(r *v1alpha1.NodeReboot) {
 }
 
 func immediate(r *v1alpha1.NodeReboot) { r.Spec.Urgency = v1alpha1.UrgencyImmediate }
+
+func approved(r *v1alpha1.NodeReboot) { r.Spec.Approval = v1alpha1.ApprovalGiven }
 
 func noReport(r *v1alpha1.NodeReboot) { r.Status.Report = nil }
 

@@ -17,21 +17,28 @@ import (
 
 // faults are what may go wrong or change at any time, to a random host.
 var faults = map[string]func(*world, *host){
-	"sentinel appears":       func(w *world, h *host) { w.require(h, v1alpha1.SentinelRequired) },
-	"sentinel goes away":     func(w *world, h *host) { w.require(h, v1alpha1.SentinelNotRequired) },
-	"sentinel check fails":   func(w *world, h *host) { w.blink(h, v1alpha1.SentinelUnknown) },
-	"helper dies":            (*world).helperDies,
-	"host crashes":           func(w *world, h *host) { w.crashIfUp(h, w.between(30*time.Second, 5*time.Minute)) },
-	"host crashes for good":  func(w *world, h *host) { w.crashIfUp(h, 0) },
-	"host will not reboot":   func(_ *world, h *host) { h.fate = fateIgnores },
-	"host will not be back":  func(_ *world, h *host) { h.fate = fateNeverBack },
-	"host will be late":      func(_ *world, h *host) { h.fate = fateSlow },
-	"host will ask again":    func(_ *world, h *host) { h.fate = fateStillRequired },
-	"evictions are refused":  (*world).refuseEvictions,
-	"person cordons":         (*world).personCordons,
-	"person uncordons":       (*world).personUncordons,
-	"person asks":            func(w *world, h *host) { w.ask(h.name, w.uid("by-hand"), v1alpha1.TriggerManual) },
-	"person deletes":         (*world).personDeletes,
+	"sentinel appears":      func(w *world, h *host) { w.require(h, v1alpha1.SentinelRequired) },
+	"sentinel goes away":    func(w *world, h *host) { w.require(h, v1alpha1.SentinelNotRequired) },
+	"sentinel check fails":  func(w *world, h *host) { w.blink(h, v1alpha1.SentinelUnknown) },
+	"helper dies":           (*world).helperDies,
+	"host crashes":          func(w *world, h *host) { w.crashIfUp(h, w.between(30*time.Second, 5*time.Minute)) },
+	"host crashes for good": func(w *world, h *host) { w.crashIfUp(h, 0) },
+	"host will not reboot":  func(_ *world, h *host) { h.fate = fateIgnores },
+	"host will not be back": func(_ *world, h *host) { h.fate = fateNeverBack },
+	"host will be late":     func(_ *world, h *host) { h.fate = fateSlow },
+	"host will ask again":   func(_ *world, h *host) { h.fate = fateStillRequired },
+	"evictions are refused": (*world).refuseEvictions,
+	"person cordons":        (*world).personCordons,
+	"person uncordons":      (*world).personUncordons,
+	"person asks":           func(w *world, h *host) { w.ask(h.name, w.uid("by-hand"), v1alpha1.TriggerManual) },
+	"person deletes":        (*world).personDeletes,
+	"person skips": func(w *world, h *host) {
+		w.relabel(h, func(labels map[string]string) { labels[v1alpha1.SkipLabel] = "" })
+	},
+	"person skips no more":   (*world).skipsNoMore,
+	"person approves":        (*world).personApproves,
+	"person withdraws":       (*world).personWithdraws,
+	"policy wants approval":  func(w *world, _ *host) { w.editAnyPolicy(approvalRequired()) },
 	"person taints":          (*world).personTaints,
 	"policy pauses":          func(w *world, _ *host) { w.editAnyPolicy(mode(v1alpha1.ModePaused)) },
 	"policy observes":        func(w *world, _ *host) { w.editAnyPolicy(mode(v1alpha1.ModeObserve)) },
@@ -122,6 +129,34 @@ func (w *world) personDeletes(*host) {
 		name := pick(w.random, names...)
 		w.tell("NodeReboot %s is deleted", name)
 		w.deleteReboot(name, w.now)
+	}
+}
+
+func (w *world) relabel(h *host, change func(map[string]string)) {
+	w.updateNode(h.name, func(n *Node) {
+		n.Labels = maps.Clone(n.Labels)
+		change(n.Labels)
+	})
+}
+
+func (w *world) skipsNoMore(h *host) {
+	w.relabel(h, func(labels map[string]string) { delete(labels, v1alpha1.SkipLabel) })
+}
+
+// personApproves approves every NodeReboot of a host.
+func (w *world) personApproves(h *host) { w.approve(h, v1alpha1.ApprovalGiven) }
+
+func (w *world) personWithdraws(h *host) { w.approve(h, v1alpha1.ApprovalNotGiven) }
+
+func (w *world) approve(h *host, approval v1alpha1.Approval) {
+	for _, name := range slices.Sorted(maps.Keys(w.reboots)) {
+		if r := w.reboots[name]; h != nil && r.Spec.NodeName == h.name && r.Spec.Approval != approval && r.Status.CompletionTime == nil {
+			w.tell("NodeReboot %s: approval %s", name, approval)
+			w.updateReboot(name, func(r *v1alpha1.NodeReboot) {
+				r.Spec.Approval = approval
+				r.Generation++
+			})
+		}
 	}
 }
 
@@ -262,6 +297,7 @@ func (w *world) heal() {
 		h := w.hosts[name]
 		h.fate, h.refuses = fateNormal, false
 		w.personUncordonsIfTheirs(h)
+		w.skipsNoMore(h)
 		w.bootHost(h)
 		if !h.helper && w.nodes[name].Ready {
 			w.startHelper(h)
@@ -282,6 +318,14 @@ func (w *world) heal() {
 func (w *world) personUncordonsIfTheirs(h *host) {
 	if w.rules.cordoned[h.name] {
 		w.personUncordons(h)
+	}
+}
+
+// attend is what people do from time to time when nothing goes wrong any more.
+func (w *world) attend() {
+	w.clearFailures()
+	for _, name := range slices.Sorted(maps.Keys(w.hosts)) {
+		w.personApproves(w.hosts[name])
 	}
 }
 

@@ -19,6 +19,7 @@ type gate func(p *pass, r *rebootView) verdict
 // NodeReboot that passes all of them could go if it had its turn, and only such a one holds up others (turns.go).
 var nodeGates = []gate{
 	ownerGate,
+	skipGate,
 	policyGate,
 	pauseGate,
 	haltGate,
@@ -27,7 +28,9 @@ var nodeGates = []gate{
 	minIntervalGate,
 	nodeReadyGate,
 	helperGate,
+	deletionGate,
 	controlPlaneGate,
+	approvalGate,
 	heldGate,
 }
 
@@ -127,13 +130,26 @@ func (n *nodeView) firstWaiting() *rebootView {
 	return first
 }
 
-// compareWaiting orders by urgency, then longest required first, then name.
+// compareWaiting orders by urgency, then longest required first, then name; but the node on which the leading manager runs goes last. Of one
+// node's NodeReboots, those that lack an approval go last, for they hold up the others.
 func compareWaiting(a, b *rebootView) int {
 	return cmp.Or(
+		compareFalseFirst(!a.approved(), !b.approved()),
 		cmp.Compare(urgencyRank(a), urgencyRank(b)),
+		compareFalseFirst(a.node.leads, b.node.leads),
 		a.next.RequiredSince.Compare(b.next.RequiredSince.Time),
 		cmp.Compare(a.obj.Name, b.obj.Name),
 	)
+}
+
+func compareFalseFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }
 
 func urgencyRank(r *rebootView) int {

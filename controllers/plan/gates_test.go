@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
@@ -24,6 +25,35 @@ func TestWhatANodeRebootWaitsFor(t *testing.T) {
 		"no policy": {
 			objects: []any{newPolicy("p", selecting("pool", "blue")), newNode("a", "z1"), newReboot("ra", "a")},
 			want:    v1alpha1.ReasonNoPolicy, wantMessage: "No RebootPolicy selects node a",
+		},
+		"the label that keeps a node as it is": {
+			objects: []any{newPolicy("p", mode(v1alpha1.ModePaused)), newNode("a", "z1", skippedNode), newReboot("ra", "a")},
+			want:    v1alpha1.ReasonSkipped, wantMessage: "Node a has the label reboot-operator.io/skip: it is left alone until the label is removed.",
+		},
+		"an autoscaler that removes the node": {
+			objects: []any{newPolicy("p"), newReboot("ra", "a"),
+				newNode("a", "z1", tainted(corev1.Taint{Key: "ToBeDeletedByClusterAutoscaler", Value: "1764064800", Effect: corev1.TaintEffectNoSchedule}))},
+			want: v1alpha1.ReasonMarkedForDeletion, wantMessage: "about to remove node a: it has the taint ToBeDeletedByClusterAutoscaler.",
+		},
+		"Karpenter, which removes the node": {
+			objects: []any{newPolicy("p"), newReboot("ra", "a"),
+				newNode("a", "z1", tainted(corev1.Taint{Key: "karpenter.sh/disrupted", Effect: corev1.TaintEffectNoSchedule}))},
+			want: v1alpha1.ReasonMarkedForDeletion, wantMessage: "it has the taint karpenter.sh/disrupted.",
+		},
+		"an older Karpenter, which removes the node": {
+			objects: []any{newPolicy("p"), newReboot("ra", "a"),
+				newNode("a", "z1", tainted(corev1.Taint{Key: "karpenter.sh/disruption", Value: "disrupting", Effect: corev1.TaintEffectNoSchedule}))},
+			want: v1alpha1.ReasonMarkedForDeletion, wantMessage: "it has the taint karpenter.sh/disruption.",
+		},
+		"a node that is being deleted": {
+			objects: []any{newPolicy("p"), newReboot("ra", "a"), newNode("a", "z1", func(n *Node) { n.Deleting = true })},
+			want:    v1alpha1.ReasonMarkedForDeletion, wantMessage: "Node a is being deleted.",
+		},
+		"an approval": {
+			objects: []any{newPolicy("p", approvalRequired()), newNode("a", "z1"), newReboot("ra", "a")},
+			want:    v1alpha1.ReasonAwaitingApproval,
+			wantMessage: "RebootPolicy p wants an approval. To give it: kubectl patch nodereboot ra --type=merge " +
+				`-p '{"spec":{"approval":"Given"}}'`,
 		},
 		"an invalid policy": {
 			objects: []any{newPolicy("p", maxUnavailable("some")), newNode("a", "z1"), newReboot("ra", "a")},
@@ -143,16 +173,16 @@ func TestWhatANodeRebootWaitsFor(t *testing.T) {
 // Several things may be in the way at once; which of them is told is the order of the gates.
 func TestObstaclesAreToldInTheOrderOfTheGates(t *testing.T) {
 	s := newStory(t,
-		newPolicy("p", soak(3000), maxUnavailable("0"), spec(func(s *v1alpha1.RebootPolicySpec) {
+		newPolicy("p", soak(3000), maxUnavailable("0"), approvalRequired(), spec(func(s *v1alpha1.RebootPolicySpec) {
 			s.Nodes, s.Mode = v1alpha1.NodesSelected, v1alpha1.ModePaused
 			s.Rollout.Zones.MaxUnavailablePerZone = ptr.To[int32](0)
 		})),
-		newNode("a", "z2", controlPlane, notReady, noHelper), newReboot("ra", "a", failedBefore(1, 0)),
-		newReboot("other", "a", immediate),
+		newNode("a", "z2", controlPlane, notReady, noHelper, skippedNode, func(n *Node) { n.Deleting = true }),
+		newReboot("ra", "a", failedBefore(1, 0)), newReboot("other", "a", immediate, approved),
 		newReboot("before", "a", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, -10*time.Minute)),
 		newNode("failed", "z1"), newReboot("failed", "failed", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, -time.Minute)),
 		newNode("master", "z3", controlPlane, notReady),
-		newNode("worker", "z2"), newReboot("worker", "worker"),
+		newNode("worker", "z2"), newReboot("worker", "worker", approved),
 	)
 	s.ClusterMaxUnavailable = ptr.To(intstr.FromInt32(0))
 	edit := func(change func(*v1alpha1.RebootPolicySpec)) func() {
@@ -177,6 +207,7 @@ func TestObstaclesAreToldInTheOrderOfTheGates(t *testing.T) {
 			s.Nodes = v1alpha1.NodesAll
 			s.Rollout.MaxUnavailable = ptr.To(intstr.FromString("some"))
 		})},
+		{v1alpha1.ReasonSkipped, func() { delete(s.node("a").Labels, v1alpha1.SkipLabel) }},
 		{v1alpha1.ReasonPolicyInvalid, edit(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.MaxUnavailable = ptr.To(intstr.FromInt32(0)) })},
 		{v1alpha1.ReasonPaused, edit(func(s *v1alpha1.RebootPolicySpec) { s.Mode = v1alpha1.ModeEnforce })},
 		{v1alpha1.ReasonHalted, edit(func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxFailures = ptr.To[int32](2) })},
@@ -185,7 +216,9 @@ func TestObstaclesAreToldInTheOrderOfTheGates(t *testing.T) {
 		{v1alpha1.ReasonMinInterval, edit(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.MinIntervalSeconds = ptr.To[int32](0) })},
 		{v1alpha1.ReasonNodeNotReady, func() { s.node("a").Ready = true }},
 		{v1alpha1.ReasonHelperNotReady, func() { s.node("a").HelperReady = true }},
+		{v1alpha1.ReasonMarkedForDeletion, func() { s.node("a").Deleting = false }},
 		{v1alpha1.ReasonControlPlaneNotReady, func() { s.node("master").Ready = true }},
+		{v1alpha1.ReasonAwaitingApproval, func() { s.reboot("ra").Spec.Approval = v1alpha1.ApprovalGiven }},
 		{v1alpha1.ReasonControlPlaneTurn, remove("worker")},
 		{v1alpha1.ReasonZoneSoaking, edit(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.Zones.SoakSeconds = ptr.To[int32](0) })},
 		{v1alpha1.ReasonZoneBudgetExhausted, edit(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.Zones.MaxUnavailablePerZone = nil })},

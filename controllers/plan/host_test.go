@@ -153,6 +153,9 @@ func (w *world) ask(node, name string, trigger v1alpha1.Trigger) {
 		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(w.uid("reboot")), Generation: 1, CreationTimestamp: metav1.NewTime(w.now)},
 		Spec:       v1alpha1.NodeRebootSpec{NodeName: node, Trigger: trigger, Urgency: v1alpha1.UrgencyNormal},
 	})
+	if w.random != nil {
+		w.after(w.between(0, 5*time.Minute), func() { w.personApproves(w.hosts[node]) })
+	}
 }
 
 // report writes the helper's report, and begins the order that it records.

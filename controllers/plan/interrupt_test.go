@@ -22,6 +22,9 @@ var (
 	nodeDeleted = func(s *story) { s.removeNode("a") }
 	powerLost   = func(s *story) { s.boot("a", 2) }
 
+	labelSkip  = func(s *story) { s.relabel("a", func(labels map[string]string) { labels[v1alpha1.SkipLabel] = "true" }) }
+	unapproved = func(s *story) { s.editPolicy("p", approvalRequired()) }
+
 	nodeReplaced = func(s *story) {
 		s.removeNode("a")
 		s.Nodes = append(s.Nodes, newNode("a", "z1", func(n *Node) { n.UID, n.BootID = "another", "a-boot-of-another" }))
@@ -41,6 +44,10 @@ func TestAttemptIsTakenBackBeforeItsReboot(t *testing.T) {
 		"when the policy becomes invalid":      {invalid, takenBack(v1alpha1.ReasonPolicyInvalid)},
 		"when the NodeReboot is deleted":       {deleted, summary{Gone: true}},
 		"when the host rebooted without order": {powerLost, summary{Phase: v1alpha1.PhaseRecovering, Reason: v1alpha1.ReasonNodeNotReady, Cordoned: true, Tainted: true}},
+		"when the node gets the label to skip it": {
+			labelSkip, summary{Phase: v1alpha1.PhasePending, Reason: v1alpha1.ReasonSkipped, Result: v1alpha1.ReasonSkipped},
+		},
+		"when an approval is wanted and not given": {unapproved, takenBack(v1alpha1.ReasonAwaitingApproval)},
 		"when no policy selects the node": {
 			unselected, summary{Phase: v1alpha1.PhasePending, Reason: v1alpha1.ReasonNoPolicy, Result: v1alpha1.ReasonNotSelected},
 		},
@@ -73,7 +80,9 @@ func TestHostThatWasToldToRebootIsSeenThrough(t *testing.T) {
 		stageBack:     {Phase: v1alpha1.PhaseRecovering, Reason: v1alpha1.ReasonNodeNotReady, Cordoned: true, Tainted: true},
 		stageSettling: {Phase: v1alpha1.PhaseRecovering, Reason: v1alpha1.ReasonSettling},
 	}
-	events := map[string]func(*story){"paused": paused, "observed": observed, "invalid": invalid}
+	events := map[string]func(*story){
+		"paused": paused, "observed": observed, "invalid": invalid, "to be skipped here": labelSkip, "in want of an approval": unapproved,
+	}
 	for stage, want := range told {
 		for name, event := range events {
 			t.Run(fmt.Sprintf("%s when its policy is %s", stage, name), func(t *testing.T) {

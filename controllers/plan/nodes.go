@@ -30,7 +30,7 @@ func (r *rebootView) needsReboot() bool {
 }
 
 func (n *nodeView) needsReboot() bool {
-	return n.policy != nil && slices.ContainsFunc(n.reboots, (*rebootView).needsReboot)
+	return n.policy != nil && !n.optedOut() && slices.ContainsFunc(n.reboots, (*rebootView).needsReboot)
 }
 
 // nodePatch is what has to change on the Node itself; nil if nothing has to.
@@ -123,6 +123,12 @@ func (n *nodeView) cordonOwner() string {
 
 // recordTaint stamps when the node of a NodeReboot was tainted, before anything starts: the lead of the taint is counted from here.
 func (p *pass) recordTaint(r *rebootView) {
+	if r.node != nil && r.node.optedOut() {
+		if r.next.TaintedTime != nil && !r.complete() {
+			r.edit().TaintedTime = nil
+		}
+		return
+	}
 	if r.next.TaintedTime != nil || r.policy() == nil || !r.needsReboot() {
 		return
 	}

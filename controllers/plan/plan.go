@@ -49,7 +49,9 @@ type nodeView struct {
 	policy       *policyView
 	zone         string
 	controlPlane bool
-	reboots      []*rebootView
+	// leads: the leading manager runs on the node.
+	leads   bool
+	reboots []*rebootView
 	// open is the NodeReboot with an open attempt.
 	open *rebootView
 	// held: the slots object holds a grant for the node that still counts.
@@ -111,7 +113,7 @@ func (p *pass) addNodes(nodes []Node) {
 	p.nodeOrder = make([]*nodeView, len(nodes))
 	for i, node := range sorted {
 		_, controlPlane := node.Labels[v1alpha1.ControlPlaneLabel]
-		views[i] = nodeView{Node: node, controlPlane: controlPlane}
+		views[i] = nodeView{Node: node, controlPlane: controlPlane, leads: node.Name == p.snapshot.LeaderNode}
 		p.nodeOrder[i] = &views[i]
 		p.nodes[node.Name] = &views[i]
 	}

@@ -61,6 +61,7 @@ func (w *world) checkGrants(v *view, p *Plan, granted map[string]Slot) {
 		if reboot := w.reboots[granted[name].Reboot]; !w.rules.lagging && !reboot.DeletionTimestamp.IsZero() {
 			w.breaks("node %s was granted a slot for a NodeReboot that is being deleted", name)
 		}
+		w.checkConsent(v, owner, node, granted[name].Reboot, "granted a slot")
 		w.checkBudget(v, owner, node, down)
 		w.checkZones(v, owner, node, underWay)
 		w.checkControlPlane(v, node, down)
@@ -90,6 +91,18 @@ func (w *world) underWay() map[string]bool {
 		underWay[name] = true
 	}
 	return underWay
+}
+
+// checkConsent: nobody said that the node be left alone, and somebody approved, where that is wanted.
+func (w *world) checkConsent(v *view, owner *v1alpha1.RebootPolicy, node *Node, reboot, what string) {
+	if _, skipped := node.Labels[v1alpha1.SkipLabel]; skipped {
+		w.breaks("node %s is %s, and has the label that skips it", node.Name, what)
+	}
+	for _, r := range v.Reboots {
+		if r.Name == reboot && owner.Spec.Approval == v1alpha1.ApprovalRequired && r.Spec.Approval != v1alpha1.ApprovalGiven {
+			w.breaks("node %s is %s, and NodeReboot %s is not approved", node.Name, what, reboot)
+		}
+	}
 }
 
 func (w *world) checkBudget(v *view, owner *v1alpha1.RebootPolicy, node *Node, down map[string]bool) {
@@ -257,6 +270,9 @@ func (w *world) checkOrder(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.Node
 	case order.Action == v1alpha1.ActionReboot && after.Attempt.DrainedTime == nil:
 		w.breaks("node %s is ordered to reboot and was not drained", node.Name)
 	}
+	if owner != nil {
+		w.checkConsent(v, owner, node, r.Name, "ordered to "+string(order.Action))
+	}
 	if order.Action == v1alpha1.ActionReboot {
 		w.rules.reboots++
 	}
@@ -344,7 +360,8 @@ func (w *world) checkSettled(v *view) {
 	for i := range v.Nodes {
 		n := &v.Nodes[i]
 		owner := ownerOf(v, n)
-		want := needed[n.Name] && owner != nil && owner.Spec.Taint.Effect != v1alpha1.TaintNone
+		_, skipped := n.Labels[v1alpha1.SkipLabel]
+		want := needed[n.Name] && owner != nil && (!skipped || open[n.Name] != "") && owner.Spec.Taint.Effect != v1alpha1.TaintNone
 		if hasOurTaint(n) != want {
 			w.breaks("node %s is tainted: %v, want %v", n.Name, !want, want)
 		}

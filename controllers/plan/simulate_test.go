@@ -125,7 +125,7 @@ func (w *world) live() {
 func (w *world) recover() {
 	end := w.now.Add(recovery)
 	for w.broken == nil {
-		w.after(0, w.clearFailures)
+		w.after(0, w.attend)
 		w.runUntil(w.now.Add(30 * time.Minute))
 		needs := w.needs()
 		switch {
@@ -181,6 +181,7 @@ func randomSpec(random *rand.Rand) policyOption {
 		}
 		s.Rollout.ControlPlane = pick(random, v1alpha1.ControlPlaneFirst, v1alpha1.ControlPlaneLast)
 		s.Rollout.MinIntervalSeconds = upTo(300)
+		s.Approval = pick(random, v1alpha1.ApprovalNotRequired, v1alpha1.ApprovalNotRequired, v1alpha1.ApprovalNotRequired, v1alpha1.ApprovalRequired)
 		s.Drain.DelaySeconds, s.Drain.TimeoutSeconds = upTo(20), ptr.To[int32](120)
 		s.Reboot.DelaySeconds, s.Reboot.TimeoutSeconds = upTo(20), ptr.To[int32](180)
 		s.Recovery.SettleSeconds, s.Recovery.TimeoutSeconds = upTo(20), ptr.To[int32](240)

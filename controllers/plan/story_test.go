@@ -239,6 +239,13 @@ func (s *story) editPolicy(name string, options ...policyOption) {
 	}
 }
 
+// relabel changes a copy of a node's labels.
+func (s *story) relabel(node string, change func(map[string]string)) {
+	labels := maps.Clone(s.node(node).Labels)
+	change(labels)
+	s.node(node).Labels = labels
+}
+
 func (s *story) removePolicies() { s.Policies = nil }
 
 func (s *story) removeNode(name string) {

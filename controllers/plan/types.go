@@ -24,6 +24,8 @@ type Snapshot struct {
 	Workloads map[WorkloadKey]Workload
 	// ClusterMaxUnavailable is the cluster-wide limit, in nodes or percent of all nodes; nil is no limit of its own.
 	ClusterMaxUnavailable *intstr.IntOrString
+	// LeaderNode is the node that the manager which makes the plan runs on, if that is known.
+	LeaderNode string
 }
 
 // Node is what a plan needs to know of a Node.
@@ -33,7 +35,9 @@ type Node struct {
 	Taints        []corev1.Taint
 	Unschedulable bool
 	// CordonedFor is the value of the cordon annotation: the UID of the NodeReboot for which the operator cordoned the node.
-	CordonedFor   string
+	CordonedFor string
+	// Deleting: the Node is being deleted.
+	Deleting      bool
 	Ready         bool
 	BootID        string
 	KernelVersion string

@@ -25,7 +25,7 @@ const (
 	ownNodeOnly    = "spec.nodeName must be n1"
 	noMetadata     = "no labels, annotations, finalizers or owners"
 	ownNameOnly    = "metadata.name must be n1- and 8 hexadecimal digits"
-	sentinelOnly   = "spec.trigger must be Sentinel and spec.urgency must be Normal"
+	sentinelOnly   = "spec.trigger must be Sentinel, spec.urgency must be Normal and spec.approval must be NotGiven"
 	reportOnly     = "A helper may write status.report only; every other field of status must stay as it is"
 	nothingElse    = "change or delete nothing else of it"
 	boundTokenOnly = "Allowed are tokens that are bound to a helper's pod"
@@ -56,6 +56,7 @@ func TestAHelperCreatesNodeRebootsForItsOwnNodeOnly(t *testing.T) {
 		"by hand":                       {func(r *v1alpha1.NodeReboot) { r.Spec.Trigger = v1alpha1.TriggerManual }, sentinelOnly},
 		"without a trigger":             {func(r *v1alpha1.NodeReboot) { r.Spec.Trigger = "" }, sentinelOnly},
 		"at once":                       {func(r *v1alpha1.NodeReboot) { r.Spec.Urgency = v1alpha1.UrgencyImmediate }, sentinelOnly},
+		"approved by itself":            {func(r *v1alpha1.NodeReboot) { r.Spec.Approval = v1alpha1.ApprovalGiven }, sentinelOnly},
 		"with a finalizer":              {func(r *v1alpha1.NodeReboot) { r.Finalizers = []string{"example.com/hold"} }, noMetadata},
 		"with a label":                  {func(r *v1alpha1.NodeReboot) { r.Labels = map[string]string{"app.kubernetes.io/instance": "x"} }, noMetadata},
 		"with an annotation":            {func(r *v1alpha1.NodeReboot) { r.Annotations = map[string]string{"x": "y"} }, noMetadata},

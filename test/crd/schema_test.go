@@ -50,6 +50,7 @@ var policyNumbers = map[string]number{
 
 var policyChoices = map[string]choice{
 	"mode":                   {values: []string{"Enforce", "Observe", "Paused"}, fallback: "Enforce"},
+	"approval":               {values: []string{"NotRequired", "Required"}, fallback: "NotRequired"},
 	"taint.effect":           {values: []string{"NoSchedule", "None", "PreferNoSchedule"}, fallback: "PreferNoSchedule"},
 	"rollout.zones.strategy": {values: []string{"AnyOrder", "OneAtATime"}, fallback: "OneAtATime"},
 	"rollout.controlPlane":   {values: []string{"First", "Last"}, fallback: "Last"},
@@ -58,8 +59,9 @@ var policyChoices = map[string]choice{
 }
 
 var rebootChoices = map[string]choice{
-	"trigger": {values: []string{"Manual", "Sentinel"}, fallback: "Manual"},
-	"urgency": {values: []string{"Immediate", "Normal"}, fallback: "Normal"},
+	"approval": {values: []string{"Given", "NotGiven"}, fallback: "NotGiven"},
+	"trigger":  {values: []string{"Manual", "Sentinel"}, fallback: "Manual"},
+	"urgency":  {values: []string{"Immediate", "Normal"}, fallback: "Normal"},
 }
 
 // specialFields have cases of their own in the other tables.
@@ -155,7 +157,7 @@ func TestWhatIsStoredIsWhatWillHappen(t *testing.T) {
 
 	reboot := nodeReboot(t, "bare", "{nodeName: n1}")
 	checkAnswer(t, tryCreate(t, reboot), nil)
-	wantReboot := map[string]any{"nodeName": "n1", "trigger": "Manual", "urgency": "Normal"}
+	wantReboot := map[string]any{"nodeName": "n1", "trigger": "Manual", "urgency": "Normal", "approval": "NotGiven"}
 	if diff := cmp.Diff(wantReboot, reboot.Object["spec"]); diff != "" {
 		t.Errorf("stored spec of a NodeReboot that says only which node (-want +got):\n%s", diff)
 	}
