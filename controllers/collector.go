@@ -24,7 +24,9 @@ var (
 	policyMaxUnavailableDesc = stateDesc("policy_max_unavailable", "The limit that maxUnavailable comes to, in nodes.", labelPolicy)
 	policyUnderWayDesc       = stateDesc("policy_underway", "Nodes of a policy that hold a slot.", labelPolicy)
 	policyHaltedDesc         = stateDesc("policy_halted", "1 while nothing starts because nodes did not come back.", labelPolicy)
-	policyOldestWaitingDesc  = stateDesc("policy_oldest_waiting_seconds",
+	policyOverdueDesc        = stateDesc("policy_overdue",
+		"Nodes of a policy that have needed a reboot for longer than failure.maxDeferralSeconds.", labelPolicy)
+	policyOldestWaitingDesc = stateDesc("policy_oldest_waiting_seconds",
 		"How long the reboot that waits longest has been required; 0 when none waits.", labelPolicy)
 )
 
@@ -44,7 +46,7 @@ type stateCollector struct {
 func (c *stateCollector) Describe(descs chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		rebootsDesc, policyNodesDesc, policyUnavailableDesc, policyMaxUnavailableDesc, policyUnderWayDesc, policyHaltedDesc,
-		policyOldestWaitingDesc,
+		policyOverdueDesc, policyOldestWaitingDesc,
 	} {
 		descs <- desc
 	}
@@ -121,6 +123,7 @@ func collectPolicies(
 		gauge(policyMaxUnavailableDesc, float64(status.MaxUnavailable))
 		gauge(policyUnderWayDesc, float64(status.UnderWay))
 		gauge(policyHaltedDesc, halted)
+		gauge(policyOverdueDesc, float64(status.Overdue))
 		gauge(policyOldestWaitingDesc, waiting)
 	}
 }

@@ -164,7 +164,7 @@ func TestRegisteringTwiceInOneRegistryIsAnError(t *testing.T) {
 func TestStateIsCollectedFromWhatIsThere(t *testing.T) {
 	policy := newPolicy("p")
 	policy.Status = v1alpha1.RebootPolicyStatus{
-		Nodes: 9, UnderWay: 1, Unavailable: 2, MaxUnavailable: 3,
+		Nodes: 9, UnderWay: 1, Unavailable: 2, MaxUnavailable: 3, Overdue: 4,
 		Conditions: []metav1.Condition{{Type: v1alpha1.ConditionHalted, Status: metav1.ConditionTrue}},
 	}
 	pending := func(since int) option[*v1alpha1.NodeReboot] {
@@ -202,6 +202,10 @@ reboot_operator_policy_nodes{policy="q"} 0
 # TYPE reboot_operator_policy_oldest_waiting_seconds gauge
 reboot_operator_policy_oldest_waiting_seconds{policy="p"} 60
 reboot_operator_policy_oldest_waiting_seconds{policy="q"} 0
+# HELP reboot_operator_policy_overdue Nodes of a policy that have needed a reboot for longer than failure.maxDeferralSeconds.
+# TYPE reboot_operator_policy_overdue gauge
+reboot_operator_policy_overdue{policy="p"} 4
+reboot_operator_policy_overdue{policy="q"} 0
 # HELP reboot_operator_policy_unavailable Nodes of a policy that count against maxUnavailable.
 # TYPE reboot_operator_policy_unavailable gauge
 reboot_operator_policy_unavailable{policy="p"} 2

@@ -11,7 +11,9 @@ package controllers
 // +kubebuilder:rbac:groups=reboot-operator.io,resources=rebootpolicies,verbs=get;list;watch
 // +kubebuilder:rbac:groups=reboot-operator.io,resources=rebootpolicies/status,verbs=patch
 // +kubebuilder:rbac:groups=reboot-operator.io,resources=nodereboots,verbs=get;list;watch;patch;delete
-// +kubebuilder:rbac:groups=reboot-operator.io,resources=nodereboots/status,verbs=patch
+// +kubebuilder:rbac:groups=reboot-operator.io,resources=nodereboots/status,verbs=patch;order
+//
+// The verb order is no verb of the API server. It is asked for by config/admission/status.yaml: who lacks it may set no order.
 //
 // Pods and workloads are read to know whether a node's helper is Ready, and what has to be ready again after a reboot.
 //

@@ -271,6 +271,13 @@ type Attempt struct {
 	// +optional
 	UncordonedTime *metav1.MicroTime `json:"uncordonedTime,omitempty"`
 
+	// staleConditions of others were True already when the attempt began, or when the host was back, and do not count as done.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=64
+	StaleConditions []StaleCondition `json:"staleConditions,omitempty"`
+
 	// stalledTime is when the attempt ran out of time after the order to reboot. The attempt is still open: the node may come back.
 	// +optional
 	StalledTime *metav1.MicroTime `json:"stalledTime,omitempty"`
@@ -354,11 +361,12 @@ type WorkloadRef struct {
 
 // NodeRebootStatus holds facts (order, report, boots, times) and what is derived from them (phase, reason, message, conditions).
 type NodeRebootStatus struct {
-	// conditions are Ready, and while they are true Reconciling and Stalled (kstatus); Drained and Rebooted are milestones.
+	// conditions are Ready, and while they are true Reconciling and Stalled (kstatus); Drained and Rebooted are milestones. Types with a
+	// domain, such as example.com/backup-done, belong to others.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
-	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:MaxItems=64
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// observedGeneration is the generation of the spec that this status is about.
@@ -436,6 +444,14 @@ type NodeRebootStatus struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	LastSequence int64 `json:"lastSequence,omitempty"`
+
+	// pendingHooks are the types of the conditions that are awaited now, for those who are to set them to True.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=316
+	PendingHooks []string `json:"pendingHooks,omitempty"`
 
 	// order for the node's helper; absent when there is nothing to do.
 	// +optional

@@ -15,6 +15,8 @@ const (
 	// ConditionCancelled of a NodeReboot is True when it is not needed any more. It is then neither Ready, for nothing was proved, nor
 	// Stalled, for nobody has to do anything.
 	ConditionCancelled = "Cancelled"
+	// ConditionOverdue of a NodeReboot is True when it has been required for longer than the policy wants.
+	ConditionOverdue = "Overdue"
 	// ConditionOverlapping of a RebootPolicy is True while it selects nodes that another policy owns.
 	ConditionOverlapping = "Overlapping"
 	// ConditionHalted of a RebootPolicy is True while nothing starts because too many nodes did not come back.
@@ -78,6 +80,8 @@ const (
 	ReasonDraining = "Draining"
 	// ReasonEvictionRefused: a pod's eviction was refused, usually by a PodDisruptionBudget.
 	ReasonEvictionRefused = "EvictionRefused"
+	// ReasonHookPending: a hook is awaited, which is a condition that somebody else sets on the NodeReboot.
+	ReasonHookPending = "HookPending"
 	// ReasonRebootDelayed: the reboot's delay has not passed.
 	ReasonRebootDelayed = "RebootDelayed"
 	// ReasonRebooting: the host was told to reboot.
@@ -111,6 +115,8 @@ const (
 	ReasonDrainTimedOut = "DrainTimedOut"
 	// ReasonDrainFailed: the helper could not drain.
 	ReasonDrainFailed = "DrainFailed"
+	// ReasonHookTimedOut: a hook was not done in time. After the reboot the NodeReboot is still watched.
+	ReasonHookTimedOut = "HookTimedOut"
 	// ReasonRebootFailed: the helper could not reboot the host.
 	ReasonRebootFailed = "RebootFailed"
 	// ReasonRebootNotObserved: the host was told to reboot and did not.
@@ -126,6 +132,9 @@ const (
 	// ReasonNodeNotFound: there is no such Node.
 	ReasonNodeNotFound = "NodeNotFound"
 )
+
+// ReasonOverdue: the reboot has been required for longer than the policy wants. It is the reason of the condition Overdue.
+const ReasonOverdue = "Overdue"
 
 // Reasons of a NodeReboot that ended well.
 const (

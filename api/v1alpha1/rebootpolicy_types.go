@@ -154,6 +154,10 @@ type RebootPolicySpec struct {
 	// +kubebuilder:default={}
 	Recovery RecoverySpec `json:"recovery,omitempty,omitzero"`
 
+	// hooks are done by others while a node's slot is held: conditions that they set on its NodeReboot.
+	// +optional
+	Hooks *HooksSpec `json:"hooks,omitempty"`
+
 	// failure says how failures are answered.
 	// +optional
 	// +kubebuilder:default={}
@@ -309,6 +313,13 @@ type FailureSpec struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=86400
 	BackoffSeconds *int32 `json:"backoffSeconds,omitempty"`
+
+	// maxDeferralSeconds is how long a reboot may be required before that is told: by an event, the condition Overdue of its NodeReboot and
+	// a metric. Nothing is forced. Not set means that it is never told.
+	// +optional
+	// +kubebuilder:validation:Minimum=60
+	// +kubebuilder:validation:Maximum=31536000
+	MaxDeferralSeconds *int32 `json:"maxDeferralSeconds,omitempty"`
 }
 
 // HistorySpec says how many finished NodeReboots of each node are kept.
@@ -364,6 +375,10 @@ type RebootPolicyStatus struct {
 	// failed is how many reboots have failed and not recovered.
 	// +optional
 	Failed int32 `json:"failed"`
+
+	// overdue is how many nodes have needed a reboot for longer than failure.maxDeferralSeconds.
+	// +optional
+	Overdue int32 `json:"overdue"`
 
 	// currentZone is the zone that has its turn.
 	// +optional

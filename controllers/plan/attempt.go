@@ -61,6 +61,7 @@ func (p *pass) recordBoot(r *rebootView) {
 		if a.BackTime == nil {
 			a.BackTime = p.stamp()
 			a.StalledTime, a.Result, a.Message = nil, "", ""
+			a.StaleConditions = staleConditions(next.Conditions)
 		}
 	})
 	r.emit(Event{Reason: v1alpha1.ConditionRebooted, OnNode: true, Message: fmt.Sprintf(
@@ -76,6 +77,7 @@ func (p *pass) prepare(r *rebootView) {
 	p.cordon(r)
 	spec, attempt := r.policy().spec, r.next.Attempt
 	switch {
+	case attempt.DrainOrderedTime == nil && !p.hooksDone(r, r.policy().hooks().BeforeDrain, attempt.CordonedTime.Time):
 	case attempt.DrainOrderedTime == nil && !p.passed(attempt.CordonedTime.Add(seconds(spec.Drain.DelaySeconds))):
 		r.wait = verdict{reason: v1alpha1.ReasonDrainDelayed, message: fmt.Sprintf("Node %s is cordoned; the drain begins at %s.",
 			r.node.Name, clockTime(attempt.CordonedTime.Add(seconds(spec.Drain.DelaySeconds))))}
@@ -161,6 +163,9 @@ func (r *rebootView) answer() *v1alpha1.HelperReport {
 // orderReboot tells the host to reboot, once the delay is over.
 func (p *pass) orderReboot(r *rebootView) {
 	reboot := r.policy().spec.Reboot
+	if !p.hooksDone(r, r.policy().hooks().BeforeReboot, r.next.Attempt.DrainedTime.Time) {
+		return
+	}
 	at := r.next.Attempt.DrainedTime.Add(seconds(reboot.DelaySeconds))
 	switch {
 	case !p.passed(at):
@@ -174,6 +179,7 @@ func (p *pass) orderReboot(r *rebootView) {
 		r.wait = verdict{reason: v1alpha1.ReasonHelperNotReady, message: fmt.Sprintf("Node %s is drained; its helper is not Ready.", r.node.Name)}
 		return
 	}
+	r.tellLateHooks()
 	p.order(r, v1alpha1.RebootOrder{
 		Action:   v1alpha1.ActionReboot,
 		Method:   reboot.Method,

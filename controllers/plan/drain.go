@@ -13,6 +13,7 @@ import (
 
 func (p *pass) orderDrain(r *rebootView) {
 	drain := r.policy().spec.Drain
+	r.tellLateHooks()
 	p.order(r, v1alpha1.RebootOrder{
 		Action:   v1alpha1.ActionDrain,
 		Deadline: metav1.NewMicroTime(p.now.Add(seconds(drain.TimeoutSeconds))),

@@ -314,7 +314,7 @@ func (r *rebootView) lastAttempt() int32 {
 // begin opens an attempt that holds a slot, and takes it as far as it goes.
 func (p *pass) begin(r *rebootView, number int32) {
 	next := r.edit()
-	next.Attempt = &v1alpha1.Attempt{Number: number, GrantedTime: *p.stamp()}
+	next.Attempt = &v1alpha1.Attempt{Number: number, GrantedTime: *p.stamp(), StaleConditions: staleConditions(next.Conditions)}
 	next.Before, next.After = r.node.boot(), nil
 	next.Workloads = p.captureWorkloads(p.snapshot.Pods[r.node.Name])
 	r.node.open, r.attempting = r, true

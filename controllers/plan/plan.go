@@ -80,6 +80,10 @@ type rebootView struct {
 	unsettled bool
 	// granted: this plan grants the slot of its attempt.
 	granted bool
+	// pendingHooks are awaited, lateHooks are not awaited any more although they are not done.
+	pendingHooks, lateHooks []string
+	// overdue says since when, if the reboot has been required for too long.
+	overdue string
 	events  []Event
 }
 

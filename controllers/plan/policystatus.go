@@ -51,6 +51,9 @@ func (p *pass) policyStatus(policy *policyView) v1alpha1.RebootPolicyStatus {
 
 // countNode counts a node once, by the NodeReboot that is under way or else goes first.
 func countNode(status *v1alpha1.RebootPolicyStatus, waiting map[string]*v1alpha1.WaitingCount, n *nodeView) {
+	if slices.ContainsFunc(n.reboots, func(r *rebootView) bool { return r.overdue != "" }) {
+		status.Overdue++
+	}
 	if n.open != nil {
 		status.UnderWay++
 		status.CurrentZone = cmp.Or(status.CurrentZone, n.zone)

@@ -53,10 +53,17 @@ var reasonStories = map[string]func(*testing.T) *story{
 		s.Nodes = append(s.Nodes, newNode("b", "z0"))
 		s.Reboots = append(s.Reboots, newReboot("rb", "b", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, 0)))
 	}),
-	v1alpha1.ReasonStarting:           waitingWith(func(s *story) { delete(s.Pods, "a") }),
-	v1alpha1.ReasonDrainDelayed:       in(stageCordoned, nil),
-	v1alpha1.ReasonDraining:           in(stageDraining, nil),
-	v1alpha1.ReasonEvictionRefused:    in(stageDraining, refuse),
+	v1alpha1.ReasonStarting:        waitingWith(func(s *story) { delete(s.Pods, "a") }),
+	v1alpha1.ReasonDrainDelayed:    in(stageCordoned, nil),
+	v1alpha1.ReasonDraining:        in(stageDraining, nil),
+	v1alpha1.ReasonEvictionRefused: in(stageDraining, refuse),
+	v1alpha1.ReasonHookPending:     waitingWith(awaitBackup),
+	v1alpha1.ReasonHookTimedOut: waitingWith(func(s *story) {
+		awaitBackup(s)
+		s.settle()
+		s.advance(5 * time.Minute)
+	}),
+	v1alpha1.ReasonOverdue:            waitingWith(func(s *story) { s.editPolicy("p", maxDeferral(3600)) }),
 	v1alpha1.ReasonRebootDelayed:      in(stageDrained, nil),
 	v1alpha1.ReasonRebooting:          in(stageRebooting, nil),
 	v1alpha1.ReasonSentinelUnknown:    in(stageBack, func(s *story) { s.node("a").Ready = true }),
@@ -106,6 +113,10 @@ var reasonStories = map[string]func(*testing.T) *story{
 	v1alpha1.ReasonNodesNotBack: waitingWith(func(s *story) {
 		s.Reboots = append(s.Reboots, newReboot("rb", "a", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, 0)))
 	}),
+}
+
+func awaitBackup(s *story) {
+	s.editPolicy("p", hookIn(stageCordoned, hook(backupDone, v1alpha1.HookAbort)))
 }
 
 // waitingWith is a NodeReboot that would start if nothing happened.
@@ -185,6 +196,9 @@ func checkProduced(t *testing.T, reason string) {
 	var produced []string
 	for _, r := range s.Reboots {
 		produced = append(produced, r.Status.Reason)
+		for _, c := range r.Status.Conditions {
+			produced = append(produced, c.Reason)
+		}
 		if r.Status.Attempt != nil {
 			produced = append(produced, r.Status.Attempt.Result)
 		}

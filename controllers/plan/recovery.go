@@ -28,6 +28,9 @@ func (p *pass) recover(r *rebootView) {
 	if wait.passed() {
 		wait = p.workloadProof(r)
 	}
+	if wait.passed() {
+		wait = p.hookVerdict(r, r.policy().hooks().AfterReboot, r.next.Attempt.UncordonedTime.Time)
+	}
 	switch {
 	case wait.passed() && r.sentinel() == v1alpha1.SentinelRequired:
 		p.failAfterBoot(r)
@@ -55,6 +58,7 @@ func (p *pass) succeed(r *rebootView) {
 	if n := len(r.next.Workloads); n > 0 {
 		message += fmt.Sprintf("; the %d workloads that had pods on it are as ready as before", n)
 	}
+	r.tellLateHooks()
 	p.endAttempt(r, v1alpha1.ReasonProved, message+".")
 	p.complete(r, v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, message+".")
 }
@@ -62,7 +66,11 @@ func (p *pass) succeed(r *rebootView) {
 // awaitRecovery waits on, and stalls when it takes too long.
 func (p *pass) awaitRecovery(r *rebootView, wait verdict) {
 	r.wait = wait
-	if p.recoveryTimedOut(r) {
+	switch {
+	case wait.reason == v1alpha1.ReasonHookTimedOut:
+		p.stall(r, wait.reason, wait.message+" The node recovered, and its slot is held until somebody does; "+
+			"delete this NodeReboot to do without.")
+	case p.recoveryTimedOut(r):
 		p.stall(r, v1alpha1.ReasonRecoveryTimedOut, fmt.Sprintf("Node %s came back and did not recover in time: %s It is still watched; "+
 			"delete this NodeReboot to give it up.", r.node.Name, wait.message))
 	}

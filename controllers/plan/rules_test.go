@@ -20,6 +20,8 @@ type rules struct {
 	cordoned map[string]bool
 	// sequences are the highest sequence of any order, by NodeReboot.
 	sequences map[types.UID]int64
+	// hooks are when somebody set a condition to True last, by NodeReboot and type.
+	hooks map[hookKey]time.Time
 	// lagging: the writes that are made now are those of a manager that sees an old cluster.
 	lagging bool
 	// grants and reboots count what was checked.
@@ -27,7 +29,8 @@ type rules struct {
 }
 
 func newRules() rules {
-	return rules{foreign: map[string][]corev1.Taint{}, cordoned: map[string]bool{}, sequences: map[types.UID]int64{}}
+	return rules{foreign: map[string][]corev1.Taint{}, cordoned: map[string]bool{}, sequences: map[types.UID]int64{},
+		hooks: map[hookKey]time.Time{}}
 }
 
 // checkGrants is about grants just before they are written: no limit is passed, no two zones have a node under way, nothing starts while
@@ -273,8 +276,30 @@ func (w *world) checkOrder(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.Node
 	if owner != nil {
 		w.checkConsent(v, owner, node, r.Name, "ordered to "+string(order.Action))
 	}
+	if owner != nil && owner.Spec.Hooks != nil && !w.rules.lagging {
+		w.checkHooks(r, after, owner.Spec.Hooks)
+	}
 	if order.Action == v1alpha1.ActionReboot {
 		w.rules.reboots++
+	}
+}
+
+// checkHooks: what has to be done before an order is done for this attempt, or was not done in time.
+func (w *world) checkHooks(r *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootStatus, hooks *v1alpha1.HooksSpec) {
+	awaited, since := hooks.BeforeDrain, after.Attempt.CordonedTime
+	if after.Order.Action == v1alpha1.ActionReboot {
+		awaited, since = hooks.BeforeReboot, after.Attempt.DrainedTime
+	}
+	for _, hook := range awaited {
+		done := w.rules.hooks[hookKey{r.UID, hook.ConditionType}]
+		late := w.now.Sub(since.Time) >= seconds(hook.TimeoutSeconds)
+		switch {
+		case !done.Before(after.Attempt.GrantedTime.Time):
+		case !late:
+			w.breaks("node %s is ordered to %s, and hook %s is not done since %s", r.Spec.NodeName, after.Order.Action, hook.ConditionType, done)
+		case hook.OnTimeout != v1alpha1.HookContinue:
+			w.breaks("node %s is ordered to %s without hook %s, which must not be", r.Spec.NodeName, after.Order.Action, hook.ConditionType)
+		}
 	}
 }
 

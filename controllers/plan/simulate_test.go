@@ -186,11 +186,28 @@ func randomSpec(random *rand.Rand) policyOption {
 		s.Reboot.DelaySeconds, s.Reboot.TimeoutSeconds = upTo(20), ptr.To[int32](180)
 		s.Recovery.SettleSeconds, s.Recovery.TimeoutSeconds = upTo(20), ptr.To[int32](240)
 		s.Recovery.Workloads = pick(random, v1alpha1.WorkloadsWait, v1alpha1.WorkloadsWait, v1alpha1.WorkloadsIgnore)
+		s.Hooks = randomHooks(random)
 		s.Failure = v1alpha1.FailureSpec{
 			MaxFailures: ptr.To(1 + random.Int32N(3)), MaxAttempts: ptr.To(pick[int32](random, 2, 3, 100)),
-			BackoffSeconds: ptr.To(20 + random.Int32N(40)),
+			BackoffSeconds: ptr.To(20 + random.Int32N(40)), MaxDeferralSeconds: pick(random, nil, ptr.To(60+random.Int32N(600))),
 		}
 	})
+}
+
+func randomHooks(random *rand.Rand) *v1alpha1.HooksSpec {
+	if random.IntN(3) > 0 {
+		return nil
+	}
+	some := func() []v1alpha1.Hook {
+		if random.IntN(2) == 0 {
+			return nil
+		}
+		return []v1alpha1.Hook{{
+			ConditionType: pick(random, "example.com/a", "example.com/b"), TimeoutSeconds: ptr.To(30 + random.Int32N(90)),
+			OnTimeout: pick(random, v1alpha1.HookAbort, v1alpha1.HookContinue),
+		}}
+	}
+	return &v1alpha1.HooksSpec{BeforeDrain: some(), BeforeReboot: some(), AfterReboot: some()}
 }
 
 // ownerOf a node, by policies that select all nodes or by one label.

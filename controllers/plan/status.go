@@ -70,6 +70,10 @@ func (p *pass) derive(r *rebootView) {
 	if reason != r.next.Reason && slices.Contains(warnedReasons, reason) {
 		r.emit(Event{Warning: true, Reason: reason, Message: message})
 	}
+	p.noteDeferral(r)
+	if !slices.Equal(r.next.PendingHooks, r.pendingHooks) {
+		r.edit().PendingHooks = r.pendingHooks
+	}
 	phase := phase(r)
 	if s := r.next; s.Phase != phase || s.Reason != reason || s.Message != message || s.ObservedGeneration != r.obj.Generation {
 		next := r.edit()
@@ -120,7 +124,7 @@ func phase(r *rebootView) v1alpha1.Phase {
 	return v1alpha1.PhaseDraining
 }
 
-// want is a condition as it should be. Conditions that are not wanted are removed.
+// want is a condition as it should be. Conditions that are not wanted are removed, but for those of others.
 type want struct {
 	conditionType, reason, message string
 	status                         metav1.ConditionStatus
@@ -129,6 +133,9 @@ type want struct {
 // appendConditions adds the conditions of a NodeReboot as they should be.
 func appendConditions(wants []want, r *rebootView) []want {
 	s := r.next
+	if r.overdue != "" {
+		wants = append(wants, want{v1alpha1.ConditionOverdue, v1alpha1.ReasonOverdue, r.overdue, metav1.ConditionTrue})
+	}
 	switch s.Phase {
 	case v1alpha1.PhaseSucceeded:
 		return append(wants,
@@ -166,7 +173,7 @@ func (p *pass) conditions(current []metav1.Condition, wants []want, generation i
 		return current
 	}
 	next := slices.DeleteFunc(slices.Clone(current), func(c metav1.Condition) bool {
-		return !slices.ContainsFunc(wants, func(w want) bool { return w.conditionType == c.Type })
+		return !othersCondition(c.Type) && !slices.ContainsFunc(wants, func(w want) bool { return w.conditionType == c.Type })
 	})
 	for _, w := range wants {
 		meta.SetStatusCondition(&next, metav1.Condition{
@@ -178,7 +185,13 @@ func (p *pass) conditions(current []metav1.Condition, wants []want, generation i
 }
 
 func conditionsAre(current []metav1.Condition, wants []want, generation int64) bool {
-	if len(current) != len(wants) {
+	own := 0
+	for i := range current {
+		if !othersCondition(current[i].Type) {
+			own++
+		}
+	}
+	if own != len(wants) {
 		return false
 	}
 	for _, w := range wants {

@@ -36,6 +36,8 @@ type world struct {
 	// created numbers what is made, for its UID.
 	created int
 	rules   rules
+	// hooking are the hooks that somebody works on.
+	hooking map[hookKey]bool
 	// inspect sees what each plan was made from.
 	inspect func(*Snapshot)
 }
@@ -68,7 +70,8 @@ func (q *eventQueue) Pop() any {
 func newWorld(random *rand.Rand, policies ...*v1alpha1.RebootPolicy) *world {
 	w := &world{
 		store: newStore(newSnapshot()), random: random, now: start, hosts: map[string]*host{}, apps: map[WorkloadKey]*app{},
-		tell: func(string, ...any) {}, rules: newRules(), manager: manager{crashAfter: -1},
+		tell: func(string, ...any) {}, rules: newRules(), hooking: map[hookKey]bool{},
+		manager: manager{crashAfter: -1},
 	}
 	for _, policy := range policies {
 		w.policies[policy.Name] = policy
@@ -104,6 +107,7 @@ func (w *world) step() bool {
 	if w.version != version {
 		w.placePods()
 		w.wakeHelpers()
+		w.doHooks()
 		w.wakeManager(w.between(50*time.Millisecond, 500*time.Millisecond))
 		w.checkAlways()
 	}

@@ -40,6 +40,7 @@ func TestTheManagerMayDoItsWork(t *testing.T) {
 		{verb: "delete", group: group, resource: "nodereboots"},
 		{verb: "patch", group: group, resource: "nodereboots"},
 		{verb: "patch", group: group, resource: "nodereboots", subresource: "status"},
+		{verb: "order", group: group, resource: "nodereboots", subresource: "status"},
 		{verb: "watch", resource: "pods"},
 		{verb: "watch", group: "apps", resource: "statefulsets"},
 		{verb: "watch", group: "apps", resource: "deployments"},

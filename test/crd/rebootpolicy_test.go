@@ -1,6 +1,7 @@
 package crd
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +17,7 @@ func TestARebootPolicyIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		contradiction  = "nodeSelector and 'nodes: All' contradict each other: remove one of them"
 		numberOrPart   = `maxUnavailable is a number of nodes from 0 to 15000, such as 1, or a percentage from "0%" to "100%", such as "10%"`
 		nameZoneOnce   = "order names a zone twice: name each zone once"
+		ownDomain      = "conditionType needs a domain of your own and a name: write one such as example.com/backup-done"
 		numberOrString = `must be of type integer,string: "number"`
 	)
 	for name, test := range map[string]struct {
@@ -70,6 +72,20 @@ func TestARebootPolicyIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"pod selector":          {spec: `{nodes: All, drain: {podSelector: "app!=database"}}`},
 		"empty pod selector":    {`{nodes: All, drain: {podSelector: ""}}`, []string{"drain.podSelector", "at least 1 chars long"}},
 		"too long pod selector": {`{nodes: All, drain: {podSelector: ` + long(1025) + `}}`, []string{"may not be more than 1024"}},
+
+		"a hook":                             {spec: hooks(`{conditionType: example.com/backup-done}`)},
+		"a hook with all that it may have":   {spec: hooks(`{conditionType: example.com/b, timeoutSeconds: 604800, onTimeout: Continue}`)},
+		"two hooks of one type in a stage":   {hooks(`{conditionType: a.b/c}`, `{conditionType: a.b/c}`), []string{"hooks.beforeDrain[1]", "Duplicate value"}},
+		"as many hooks as there may be":      {spec: hooks(strings.Fields(strings.Repeat("x ", 8))...)},
+		"too many hooks":                     {hooks(strings.Fields(strings.Repeat("x ", 9))...), []string{"must have at most 8 items"}},
+		"a hook without a type":              {hooks(`{timeoutSeconds: 5}`), []string{"conditionType: Required value"}},
+		"a hook without a domain":            {hooks(`{conditionType: BackupDone}`), []string{"conditionType", ownDomain}},
+		"a hook of the operator's domain":    {hooks(`{conditionType: reboot-operator.io/x}`), []string{ownDomain}},
+		"a hook without a name":              {hooks(`{conditionType: example.com/}`), []string{ownDomain}},
+		"a hook of too long a type":          {hooks(`{conditionType: a.b/` + long(313) + `}`), []string{"may not be more than 316"}},
+		"a hook that is not waited for":      {hooks(`{conditionType: a.b/c, timeoutSeconds: 0}`), []string{"timeoutSeconds", "greater than or equal to 1"}},
+		"a hook that is waited for too long": {hooks(`{conditionType: a.b/c, timeoutSeconds: 604801}`), []string{"less than or equal to 604800"}},
+		"a hook with another answer":         {hooks(`{conditionType: a.b/c, onTimeout: Force}`), []string{`supported values: "Abort", "Continue"`}},
 
 		"timeout of zero":                {`{nodes: All, drain: {timeoutSeconds: 0}}`, []string{"drain.timeoutSeconds", "greater than or equal to 1"}},
 		"timeout as a duration":          {`{nodes: All, drain: {timeoutSeconds: 10m}}`, []string{"drain.timeoutSeconds", `must be of type integer: "string"`}},
@@ -140,6 +156,16 @@ func TestTheSamplesAreAccepted(t *testing.T) {
 		}
 		t.Run(filepath.Base(file), func(t *testing.T) { checkAnswer(t, tryCreate(t, sample), nil) })
 	}
+}
+
+// hooks is a policy with hooks before the drain; an x is one of a type of its own.
+func hooks(each ...string) string {
+	for i := range each {
+		if each[i] == "x" {
+			each[i] = fmt.Sprintf("{conditionType: example.com/hook-%d}", i)
+		}
+	}
+	return "{nodes: All, hooks: {beforeDrain: [" + strings.Join(each, ", ") + "]}}"
 }
 
 // long is a word of n letters.

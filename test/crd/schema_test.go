@@ -44,6 +44,7 @@ var policyNumbers = map[string]number{
 	"failure.maxFailures":                 {min: 1, max: 15000, fallback: int64(1)},
 	"failure.maxAttempts":                 {min: 1, max: 100, fallback: int64(3)},
 	"failure.backoffSeconds":              {min: 1, max: 86400, fallback: int64(600)},
+	"failure.maxDeferralSeconds":          {min: 60, max: 31536000},
 	"history.succeeded":                   {min: 1, max: 100, fallback: int64(3)},
 	"history.failed":                      {min: 1, max: 100, fallback: int64(3)},
 }
@@ -67,7 +68,8 @@ var rebootChoices = map[string]choice{
 // specialFields have cases of their own in the other tables.
 var (
 	policySpecialFields = []string{
-		"drain.podSelector", "nodeSelector.matchExpressions", "nodeSelector.matchLabels", "nodes", "rollout.maxUnavailable",
+		"drain.podSelector", "hooks.afterReboot", "hooks.beforeDrain", "hooks.beforeReboot",
+		"nodeSelector.matchExpressions", "nodeSelector.matchLabels", "nodes", "rollout.maxUnavailable",
 		"rollout.zones.order", "rollout.zones.topologyKey",
 	}
 	rebootSpecialFields = []string{"nodeName", "reason"}

@@ -1,0 +1,65 @@
+package admission
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+func TestAProgramThatDoesHooksSetsItsConditionsAndNothingElse(t *testing.T) {
+	const (
+		program    = "backup"
+		others     = "others may set conditions whose type has a domain"
+		operators  = "Conditions without a domain are the operator's"
+		done       = `{"type":"example.com/backup-done","status":"True","reason":"Done","message":"","lastTransitionTime":"2026-11-23T13:00:00Z"}`
+		order      = `"order":{"sequence":9,"action":"Reboot","bootID":"b1","deadline":"2036-11-23T13:00:00.000000Z"}`
+		rbacRefuse = "forbidden"
+	)
+	reboot := rebootWithStatus(t, "n1")
+	ready := `{"type":"Ready","status":"False","reason":"Draining","message":"","lastTransitionTime":"` +
+		reboot.Status.Conditions[0].LastTransitionTime.UTC().Format("2006-01-02T15:04:05Z") + `"}`
+	createNow(t, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: program}})
+	createNow(t, &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "backup-does-hooks"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "reboot-operator-hook"},
+		Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: namespace, Name: program}},
+	})
+	own := mustClientOf(t, namespace, program, "")
+	apply := func(status string) client.Patch {
+		return client.RawPatch(types.ApplyPatchType, []byte(
+			`{"apiVersion":"reboot-operator.io/v1alpha1","kind":"NodeReboot","metadata":{"name":"`+reboot.Name+`"},"status":`+status+`}`))
+	}
+	for name, test := range map[string]struct {
+		patch client.Patch
+		want  string
+	}{
+		"its condition, applied":          {patch: apply(`{"conditions":[` + done + `]}`)},
+		"its condition, in a merge":       {patch: mergePatch(`{"status":{"conditions":[` + ready + `,` + done + `]}}`)},
+		"a condition of the operator":     {apply(`{"conditions":[{"type":"Drained","status":"True","reason":"x","message":"","lastTransitionTime":"2026-11-23T13:00:00Z"}]}`), operators},
+		"the operator's conditions gone":  {mergePatch(`{"status":{"conditions":[` + done + `]}}`), operators},
+		"an order":                        {mergePatch(`{"status":{` + order + `}}`), others},
+		"an order besides its condition":  {mergePatch(`{"status":{"conditions":[` + ready + `,` + done + `],` + order + `}}`), others},
+		"the helper's report":             {mergePatch(`{"status":{"report":{"bootID":"b2","sentinel":"NotRequired"}}}`), others},
+		"the outcome":                     {mergePatch(`{"status":{"outcome":"Succeeded"}}`), others},
+		"the order taken back":            {mergePatch(`{"status":{"order":null}}`), others},
+		"all of the status taken back":    {mergePatch(`{"status":null}`), others},
+		"a status that is as it was":      {patch: mergePatch(`{"status":{"phase":"Draining"}}`)},
+		"another condition of its domain": {patch: apply(`{"conditions":[{"type":"example.com/x","status":"Unknown","reason":"x","message":"","lastTransitionTime":"2026-11-23T13:00:00Z"}]}`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			options := []client.SubResourcePatchOption{client.DryRunAll}
+			if test.patch.Type() == types.ApplyPatchType {
+				options = append(options, client.FieldOwner("backup"))
+			}
+			check(t, own.Status().Patch(t.Context(), reboot.DeepCopy(), test.patch, options...), test.want)
+		})
+	}
+	check(t, own.Patch(t.Context(), reboot.DeepCopy(), mergePatch(`{"spec":{"approval":"Given"}}`), client.DryRunAll), rbacRefuse)
+	check(t, admin.Status().Patch(t.Context(), reboot.DeepCopy(), mergePatch(`{"status":{`+order+`}}`), dryRun()), "")
+	boss := mustClientOf(t, namespace, manager, "")
+	check(t, boss.Status().Patch(t.Context(), reboot.DeepCopy(), mergePatch(`{"status":{`+order+`}}`), dryRun()), "")
+}
