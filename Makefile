@@ -123,8 +123,8 @@ verify-tidy:
 ##@ Build
 
 .PHONY: build
-build: ## Build both programs for linux (GOARCH=amd64|arm64).
-	for program in manager helper; do CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) \
+build: ## Build all programs for linux (GOARCH=amd64|arm64).
+	for program in manager helper rebooter; do CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) \
 		go build -trimpath -ldflags="-s -w" -o bin/linux-$(GOARCH)/$$program ./cmd/$$program; done
 
 .PHONY: docker-build

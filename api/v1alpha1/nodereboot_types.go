@@ -200,6 +200,12 @@ type HelperReport struct {
 	// +required
 	Sentinel SentinelState `json:"sentinel,omitempty"`
 
+	// methods are those by which the helper was installed to reboot the host. The first one is what a policy means by Installed.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=3
+	Methods []MethodReport `json:"methods,omitempty"`
+
 	// sequence of the last order that the helper recorded; 0 before the first.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
@@ -217,6 +223,19 @@ type HelperReport struct {
 	// drain is the drain's progress.
 	// +optional
 	Drain *DrainProgress `json:"drain,omitempty"`
+}
+
+// MethodReport says whether one method to reboot would work.
+type MethodReport struct {
+	// name of the method; Installed if the helper could not find out which methods there are.
+	// +required
+	Name RebootMethod `json:"name,omitempty"`
+
+	// obstacle is why it would not work now; absent if nothing is known to be in the way.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Obstacle string `json:"obstacle,omitempty"`
 }
 
 // BootInfo identifies one boot of a host.

@@ -1,9 +1,10 @@
-// Command helper runs on every node: it reports whether the host needs a reboot, and drains the node and reboots the host when the manager
-// says so.
+// Command helper runs on every node: it reports whether the host needs a reboot, and drains the node and has the rebooter reboot the host
+// when the manager says so.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -14,28 +15,35 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
-	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/helper"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 )
 
 // flags are the command line.
 type flags struct {
 	nodeName        string
 	sentinels       []string
-	method          string
-	allowedMethods  []string
-	command         []string
+	sentinelCommand bool
+	commandInterval time.Duration
+	rebooter        string
 	impersonateNode bool
 	pollInterval    time.Duration
 	kubeconfig      string
-	dryRun          bool
 	healthAddress   string
 }
 
 func main() {
-	f := parse()
+	f, err := parse(os.Args[1:])
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
+		return
+	case err != nil:
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
 	log := zap.New()
 	klog.SetLogger(log)
 	if err := run(f, log); err != nil {
@@ -44,23 +52,32 @@ func main() {
 	}
 }
 
-func parse() flags {
+func parse(args []string) (flags, error) {
 	var f flags
-	pflag.StringVar(&f.nodeName, "node-name", os.Getenv("NODE_NAME"), "The node this helper runs on (environment: NODE_NAME).")
-	pflag.StringArrayVar(&f.sentinels, "sentinel", helper.DefaultSentinelPaths(),
+	set := pflag.NewFlagSet("helper", pflag.ContinueOnError)
+	set.StringVar(&f.nodeName, "node-name", os.Getenv("NODE_NAME"), "The node this helper runs on (environment: NODE_NAME).")
+	set.StringArrayVar(&f.sentinels, "sentinel", helper.DefaultSentinelPaths(),
 		"A file that exists when the host needs a reboot. Can be repeated. Mount its directory, never the file.")
-	pflag.StringVar(&f.method, "reboot-method", string(v1alpha1.RebootLogind), "How to reboot: Logind, Signal or Command.")
-	pflag.StringSliceVar(&f.allowedMethods, "allowed-reboot-methods", nil, "What else a policy may choose.")
-	pflag.StringArrayVar(&f.command, "reboot-command", nil,
-		"The program for the method Command; repeat it for each argument. It has to enter the host's namespaces itself.")
-	pflag.BoolVar(&f.impersonateNode, "impersonate-node", true,
+	set.BoolVar(&f.sentinelCommand, "sentinel-command", false,
+		"Ask the rebooter also for what its sentinel command says. One sentinel that asks for a reboot is enough.")
+	set.DurationVar(&f.commandInterval, "sentinel-command-interval", helper.DefaultCommandInterval, "How often to ask for that.")
+	set.StringVar(&f.rebooter, "rebooter-socket", rebooter.DefaultSocket, "Where the rebooter listens.")
+	set.BoolVar(&f.impersonateNode, "impersonate-node", true,
 		"List and evict pods as the node (constrained impersonation, Kubernetes 1.36 and later), not with the helper's own identity.")
-	pflag.DurationVar(&f.pollInterval, "poll-interval", helper.DefaultPollInterval, "How often to look at the sentinel even without a hint.")
-	pflag.StringVar(&f.kubeconfig, "kubeconfig", "", "How to reach the API server from outside the cluster.")
-	pflag.BoolVar(&f.dryRun, "dry-run", false, "Drain as ordered, but only log that the host would be rebooted.")
-	pflag.StringVar(&f.healthAddress, "health-probe-bind-address", ":8081", "Where to serve /healthz and /readyz.")
-	pflag.Parse()
-	return f
+	set.DurationVar(&f.pollInterval, "poll-interval", helper.DefaultPollInterval,
+		"How often to look at the sentinel files even without a hint, and at what is in the way of a reboot.")
+	set.StringVar(&f.kubeconfig, "kubeconfig", "", "How to reach the API server from outside the cluster.")
+	set.StringVar(&f.healthAddress, "health-probe-bind-address", ":8081", "Where to serve /healthz and /readyz.")
+	if err := set.Parse(args); err != nil {
+		return flags{}, err
+	}
+	if f.commandInterval <= 0 {
+		return flags{}, fmt.Errorf("--sentinel-command-interval=%s: want more than 0", f.commandInterval)
+	}
+	if set.NArg() > 0 {
+		return flags{}, fmt.Errorf("unexpected argument %q", set.Arg(0))
+	}
+	return f, nil
 }
 
 func run(f flags, log logr.Logger) error {
@@ -70,28 +87,27 @@ func run(f flags, log logr.Logger) error {
 	if err != nil {
 		return fmt.Errorf("API server: %w", err)
 	}
-	allowed := make([]v1alpha1.RebootMethod, 0, len(f.allowedMethods))
-	for _, method := range f.allowedMethods {
-		allowed = append(allowed, v1alpha1.RebootMethod(method))
-	}
-	host, err := helper.NewLocalHost(helper.HostOptions{
-		Method:  v1alpha1.RebootMethod(f.method),
-		Allowed: allowed,
-		Command: f.command,
-		DryRun:  f.dryRun,
-		Log:     log.WithName("host"),
-	})
-	if err != nil {
-		return err
-	}
+	host := helper.NewLocalHost(f.rebooter, "/")
 	return helper.Run(ctx, helper.Options{
 		NodeName:           f.nodeName,
 		Config:             config,
 		ImpersonateNode:    f.impersonateNode,
 		Host:               host,
-		Sentinel:           helper.NewFileSentinel(ctx, f.sentinels, log.WithName("sentinel")),
+		Sentinel:           sentinel(ctx, f, host, log.WithName("sentinel")),
 		Log:                log,
 		PollInterval:       f.pollInterval,
 		HealthProbeAddress: f.healthAddress,
 	})
+}
+
+// sentinel is the files, and the command of the rebooter if there is one.
+func sentinel(ctx context.Context, f flags, host *helper.LocalHost, log logr.Logger) helper.Sentinel {
+	files := helper.NewFileSentinel(ctx, f.sentinels, log)
+	switch {
+	case !f.sentinelCommand:
+		return files
+	case len(f.sentinels) == 0:
+		return helper.NewCommandSentinel(ctx, clock.RealClock{}, f.commandInterval, host.Sentinel)
+	}
+	return helper.NewSentinels(ctx, files, helper.NewCommandSentinel(ctx, clock.RealClock{}, f.commandInterval, host.Sentinel))
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -23,6 +24,13 @@ import (
 // rebootTimeout bounds the call that tells the host to reboot. The host only has to accept it in that time.
 const rebootTimeout = time.Minute
 
+const (
+	// hostTimeout bounds the question what is in the way of a reboot.
+	hostTimeout = 10 * time.Second
+	// obstacleInterval is how often something in the way is looked at again.
+	obstacleInterval = 10 * time.Second
+)
+
 // rebootAPI writes NodeReboots.
 type rebootAPI interface {
 	Create(ctx context.Context, reboot *v1alpha1.NodeReboot) error
@@ -38,12 +46,16 @@ type agent struct {
 	pods    podAPI
 
 	reading reading
+	// blind is why the sentinel is unknown; nil while it is known.
+	blind   atomic.Pointer[string]
+	methods []v1alpha1.MethodReport
 	// written holds the resource version of this process's last write to each NodeReboot.
 	written map[types.UID]string
 	jobs    map[types.UID]*running
 	// progress has a value when a job has something new to report.
 	progress chan struct{}
-	drains   sync.WaitGroup
+	// background is what runs beside the passes: drains, and questions to the host.
+	background sync.WaitGroup
 }
 
 // running is an order that this process carries out or carried out.
@@ -80,27 +92,38 @@ func (a *agent) follow(ctx context.Context) {
 	a.reboots.run(ctx, a.Log.WithName("reboots"), a.source, &v1alpha1.NodeReboot{})
 }
 
-// ready is an error until the node's NodeReboots are known.
+// ready is an error until the node's NodeReboots are known, and while the sentinel is not: a helper that cannot tell whether its host needs
+// a reboot can report that in a NodeReboot only if there is one.
 func (a *agent) ready() error {
 	if _, synced, err := a.reboots.snapshot(); !synced {
 		return errors.Join(errors.New("the node's NodeReboots are not known yet"), err)
+	}
+	if why := a.blind.Load(); why != nil {
+		return errors.New(sentinelPrefix + *why)
 	}
 	return nil
 }
 
 // work makes passes until ctx ends: one for every hint that something changed, and repeated ones with a growing pause after a failure.
 func (a *agent) work(ctx context.Context) {
-	defer a.drains.Wait()
+	defer a.background.Wait()
 	poll := a.Clock.NewTicker(a.PollInterval)
 	defer poll.Stop()
 	backoff := newBackoff()
 	var retry <-chan time.Time
 	a.readSentinel(ctx)
+	answers := a.askHost(ctx)
+	select {
+	case <-ctx.Done():
+		return
+	case a.methods = <-answers:
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-a.reboots.changed:
+		case a.methods = <-answers:
 		case <-a.progress:
 		case <-retry:
 		case <-a.Sentinel.Changes():
@@ -129,6 +152,44 @@ func (a *agent) readSentinel(ctx context.Context) {
 		a.Log.Info("Sentinel read", "state", state, "message", message)
 	}
 	a.reading = reading{state: state, message: message}
+	a.blind.Store(nil)
+	if state == v1alpha1.SentinelUnknown {
+		a.blind.Store(&message)
+	}
+}
+
+// askHost asks what is in the way of a reboot again and again, beside the passes: a host that is slow to answer must not hold up orders.
+// What is in the way is looked at more often, because a node may wait for it to go.
+func (a *agent) askHost(ctx context.Context) <-chan []v1alpha1.MethodReport {
+	answers := make(chan []v1alpha1.MethodReport)
+	a.background.Go(func() {
+		for ctx.Err() == nil {
+			pause := a.PollInterval
+			methods := a.hostMethods(ctx)
+			if slices.ContainsFunc(methods, func(m v1alpha1.MethodReport) bool { return m.Obstacle != "" }) {
+				pause = min(pause, obstacleInterval)
+			}
+			select {
+			case <-ctx.Done():
+			case answers <- methods:
+			}
+			select {
+			case <-ctx.Done():
+			case <-a.Clock.After(pause):
+			}
+		}
+	})
+	return answers
+}
+
+func (a *agent) hostMethods(ctx context.Context) []v1alpha1.MethodReport {
+	ctx, cancel := context.WithTimeout(ctx, hostTimeout)
+	defer cancel()
+	methods := a.Host.Methods(ctx)
+	for i := range methods {
+		methods[i].Obstacle = truncate(methods[i].Obstacle, maxReason)
+	}
+	return methods
 }
 
 // pass brings everything that is known to where it should be. A failure with one NodeReboot does not keep others waiting.
@@ -171,6 +232,7 @@ func (a *agent) gather() (f facts, ok bool, err error) {
 		nodeName: a.NodeName,
 		boot:     boot{id: bootID, time: &metav1.MicroTime{Time: bootTime.Truncate(time.Microsecond)}},
 		sentinel: a.reading,
+		methods:  a.methods,
 		behind:   map[types.UID]bool{},
 		jobs:     make(map[types.UID]job, len(a.jobs)),
 	}
@@ -240,7 +302,7 @@ func (a *agent) start(ctx context.Context, reboot *v1alpha1.NodeReboot) {
 		a.finish(log, r, nil, err)
 		return
 	}
-	a.drains.Go(func() { a.drain(ctx, log, reboot, r) })
+	a.background.Go(func() { a.drain(ctx, log, reboot, r) })
 }
 
 func (a *agent) drain(ctx context.Context, log logr.Logger, reboot *v1alpha1.NodeReboot, r *running) {
@@ -281,7 +343,7 @@ func (a *agent) reboot(ctx context.Context, order *v1alpha1.RebootOrder) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, min(left, rebootTimeout))
 	defer cancel()
-	return a.Host.Reboot(ctx, order.Method)
+	return a.Host.Reboot(ctx, order.BootID, order.Method)
 }
 
 // finish notes the result of a job, to be reported. After an uncertain answer there is none: the order stays recorded as started, and the

@@ -23,6 +23,7 @@ const (
 var (
 	testNow  = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	bootedAt = metav1.NewMicroTime(testNow.Add(-time.Hour))
+	methods  = []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind}}
 	needName = v1alpha1.SentinelRebootName(testNode, bootA)
 )
 
@@ -83,7 +84,7 @@ func reported(change ...func(*v1alpha1.HelperReport)) rebootOption {
 
 // newReport is what a helper says that has no order and sees a sentinel.
 func newReport(change ...func(*v1alpha1.HelperReport)) *v1alpha1.HelperReport {
-	report := &v1alpha1.HelperReport{BootID: bootA, BootTime: &bootedAt, Sentinel: v1alpha1.SentinelRequired}
+	report := &v1alpha1.HelperReport{BootID: bootA, BootTime: &bootedAt, Sentinel: v1alpha1.SentinelRequired, Methods: methods}
 	for _, c := range change {
 		c(report)
 	}
@@ -112,6 +113,7 @@ func newFacts(reboots ...*v1alpha1.NodeReboot) facts {
 		nodeName: testNode,
 		boot:     boot{id: bootA, time: &bootedAt},
 		sentinel: reading{state: v1alpha1.SentinelRequired, message: "libc6"},
+		methods:  methods,
 		reboots:  reboots,
 	}
 }

@@ -28,6 +28,8 @@ type facts struct {
 	nodeName string
 	boot     boot
 	sentinel reading
+	// methods say what is in the way of a reboot.
+	methods []v1alpha1.MethodReport
 	// reboots are all NodeReboots of the node.
 	reboots []*v1alpha1.NodeReboot
 	// behind holds those NodeReboots whose copy is older than what this process wrote itself.
@@ -314,7 +316,7 @@ func (f facts) report(reboot *v1alpha1.NodeReboot, v verdict) v1alpha1.HelperRep
 // carryOver combines what was recorded about orders with the present state of the host. The time of one boot is reported once: the kernel
 // derives it from a clock that is being adjusted.
 func (f facts) carryOver(previous *v1alpha1.HelperReport) v1alpha1.HelperReport {
-	report := v1alpha1.HelperReport{BootID: f.boot.id, BootTime: f.boot.time, Sentinel: f.sentinel.state}
+	report := v1alpha1.HelperReport{BootID: f.boot.id, BootTime: f.boot.time, Sentinel: f.sentinel.state, Methods: f.methods}
 	if previous == nil {
 		return report
 	}

@@ -333,6 +333,7 @@ type fakeHost struct {
 	methods []v1alpha1.RebootMethod
 	// onReboot is what the host does about an order to reboot, other than accepting it.
 	onReboot shared[func() error]
+	obstacle shared[string]
 }
 
 func (h *fakeHost) BootID() (string, error) {
@@ -354,7 +355,14 @@ func (h *fakeHost) BootTime() (time.Time, error) {
 	return bootedAt.Time, nil
 }
 
-func (h *fakeHost) Reboot(_ context.Context, method v1alpha1.RebootMethod) error {
+func (h *fakeHost) Methods(context.Context) []v1alpha1.MethodReport {
+	return []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind, Obstacle: h.obstacle.get()}}
+}
+
+func (h *fakeHost) Reboot(_ context.Context, bootID string, method v1alpha1.RebootMethod) error {
+	if running, _ := h.BootID(); bootID != running {
+		return errors.New("the order is about another boot")
+	}
 	h.mu.Lock()
 	h.methods = append(h.methods, method)
 	h.mu.Unlock()

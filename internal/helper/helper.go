@@ -19,6 +19,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 )
 
 // DefaultPollInterval is how often the sentinel is checked when it gives no hint.
@@ -30,13 +31,15 @@ type Host interface {
 	BootID() (string, error)
 	// BootTime is when the host booted, by its own clock.
 	BootTime() (time.Time, error)
-	// Reboot returns once the host accepted to reboot. A method that the helper was not installed with is an error. An error other than
-	// ErrUncertain means that the host will not reboot.
-	Reboot(ctx context.Context, method v1alpha1.RebootMethod) error
+	// Methods says what is in the way of each method to reboot; the first is the one that was installed.
+	Methods(ctx context.Context) []v1alpha1.MethodReport
+	// Reboot returns once the host accepted to reboot. It refuses when the host does not run the boot, and a method that was not installed.
+	// An error other than ErrUncertain means that the host will not reboot.
+	Reboot(ctx context.Context, bootID string, method v1alpha1.RebootMethod) error
 }
 
 // ErrUncertain is what Host.Reboot returns when the host was asked and did not answer: it may reboot all the same.
-var ErrUncertain = errors.New("the host may reboot all the same")
+var ErrUncertain = rebooter.ErrUncertain
 
 // Sentinel tells whether the host asks for a reboot.
 type Sentinel interface {

@@ -3,18 +3,17 @@ package helper
 import (
 	"context"
 	"errors"
-	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/godbus/dbus/v5"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 )
 
 // fakeProc makes a root with these files.
@@ -31,23 +30,11 @@ func fakeProc(t *testing.T, files map[string]string) string {
 	return root
 }
 
-func newHost(t *testing.T, options HostOptions) *LocalHost {
-	t.Helper()
-	if options.Method == "" {
-		options.Method = v1alpha1.RebootLogind
-	}
-	host, err := NewLocalHost(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return host
-}
-
 func TestTheBootIsReadFromProc(t *testing.T) {
-	host := newHost(t, HostOptions{Root: fakeProc(t, map[string]string{
+	host := NewLocalHost("", fakeProc(t, map[string]string{
 		"sys/kernel/random/boot_id": "5ec81ea2-47ae-4b3f-8a0c-0e5ab0a5a3c5\n",
 		"stat":                      "cpu  1 2 3\nbtime 1767225600\nprocesses 1\n",
-	})})
+	}))
 	id, err := host.BootID()
 	if err != nil || id != "5ec81ea2-47ae-4b3f-8a0c-0e5ab0a5a3c5" {
 		t.Errorf("boot ID %q, error %v", id, err)
@@ -65,7 +52,7 @@ func TestABootThatCannotBeReadIsAnError(t *testing.T) {
 		"no number":     {"sys/kernel/random/boot_id": " ", "stat": "btime x\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			host := newHost(t, HostOptions{Root: fakeProc(t, files)})
+			host := NewLocalHost("", fakeProc(t, files))
 			if id, err := host.BootID(); err == nil {
 				t.Errorf("boot ID %q", id)
 			}
@@ -77,7 +64,7 @@ func TestABootThatCannotBeReadIsAnError(t *testing.T) {
 }
 
 func TestThisMachineHasABoot(t *testing.T) {
-	host := newHost(t, HostOptions{})
+	host := NewLocalHost("", "/")
 	if id, err := host.BootID(); err != nil || len(id) != 36 {
 		t.Errorf("boot ID %q, error %v", id, err)
 	}
@@ -86,159 +73,95 @@ func TestThisMachineHasABoot(t *testing.T) {
 	}
 }
 
-func TestWhichMethodReboots(t *testing.T) {
-	signal := []v1alpha1.RebootMethod{v1alpha1.RebootSignal}
-	for name, test := range map[string]struct {
-		method  v1alpha1.RebootMethod
-		allowed []v1alpha1.RebootMethod
-		want    string
-		wantErr string
-	}{
-		"none named":                {method: "", want: "Logind"},
-		"the installed one":         {method: v1alpha1.RebootInstalled, want: "Logind"},
-		"the installed one by name": {method: v1alpha1.RebootLogind, want: "Logind"},
-		"another that is allowed":   {method: v1alpha1.RebootSignal, allowed: signal, want: "Signal"},
-		"another that is not": {
-			method:  v1alpha1.RebootCommand,
-			wantErr: "reboot method Command is not allowed on this node: the helper was installed with Logind",
-		},
-		"yet another that is not": {method: v1alpha1.RebootCommand, allowed: signal, wantErr: "installed with Logind, Signal"},
-		"one that does not exist": {method: "Hammer", wantErr: "reboot method Hammer is not allowed"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			host := newHost(t, HostOptions{Allowed: test.allowed})
-			var got string
-			for method := range host.reboot {
-				host.reboot[method] = func(context.Context) error {
-					got += string(method)
-					return nil
-				}
-			}
-			err := host.Reboot(t.Context(), test.method)
-			if got != test.want {
-				t.Errorf("rebooted by %q, want %q", got, test.want)
-			}
-			if (err != nil) != (test.wantErr != "") || err != nil && !strings.Contains(err.Error(), test.wantErr) {
-				t.Errorf("error %v, want %q", err, test.wantErr)
-			}
-		})
-	}
+// fakeMachine is what a rebooter finds.
+type fakeMachine struct {
+	methods []rebooter.Method
+	state   string
+	asked   []string
+	err     error
 }
 
-func TestADryRunDoesNotReboot(t *testing.T) {
-	host := newHost(t, HostOptions{DryRun: true})
-	host.reboot[v1alpha1.RebootLogind] = func(context.Context) error { return errors.New("rebooted") }
-	if err := host.Reboot(t.Context(), ""); err != nil {
-		t.Error(err)
-	}
+func (m *fakeMachine) BootID() (string, error)                   { return bootA, nil }
+func (m *fakeMachine) Methods(context.Context) []rebooter.Method { return m.methods }
+func (m *fakeMachine) Sentinel(context.Context) (state, message string) {
+	return m.state, "exit status 1"
+}
+func (m *fakeMachine) Reboot(_ context.Context, method string) error {
+	m.asked = append(m.asked, method)
+	return m.err
 }
 
-func TestHostOptionsAreChecked(t *testing.T) {
-	for name, options := range map[string]HostOptions{
-		"no method":                {},
-		"Installed is no method":   {Method: v1alpha1.RebootInstalled},
-		"an unknown one allowed":   {Method: v1alpha1.RebootLogind, Allowed: []v1alpha1.RebootMethod{"Hammer"}},
-		"Command needs a command":  {Method: v1alpha1.RebootCommand},
-		"Command allowed needs it": {Method: v1alpha1.RebootLogind, Allowed: []v1alpha1.RebootMethod{v1alpha1.RebootCommand}},
-	} {
-		if _, err := NewLocalHost(options); err == nil {
-			t.Errorf("%s: accepted", name)
-		}
-	}
-}
-
-// fakeLogind answers like logind of some version.
-type fakeLogind struct {
-	dbus.BusObject
-	answers map[string]error
-	calls   []string
-}
-
-func (f *fakeLogind) CallWithContext(_ context.Context, method string, _ dbus.Flags, args ...any) *dbus.Call {
-	f.calls = append(f.calls, fmt.Sprint(method, args))
-	return &dbus.Call{Err: f.answers[method]}
-}
-
-func TestLogindIsAskedToHonorInhibitors(t *testing.T) {
-	const manager = "org.freedesktop.login1.Manager."
-	inhibited := dbus.Error{Name: "org.freedesktop.login1.BlockedByInhibitorLock"}
-	for name, test := range map[string]struct {
-		answers map[string]error
-		calls   []string
-		err     error
-	}{
-		"accepted": {nil, []string{manager + "RebootWithFlags[1]"}, nil},
-		"inhibited": {
-			map[string]error{manager + "RebootWithFlags": inhibited}, []string{manager + "RebootWithFlags[1]"}, inhibited,
-		},
-		"before systemd 246": {
-			map[string]error{manager + "RebootWithFlags": dbus.Error{Name: "org.freedesktop.DBus.Error.UnknownMethod"}},
-			[]string{manager + "RebootWithFlags[1]", manager + "Reboot[false]"}, nil,
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			logind := &fakeLogind{answers: test.answers}
-			err := askLogind(t.Context(), logind)
-			if fmt.Sprint(err) != fmt.Sprint(test.err) {
-				t.Errorf("error %v, want %v", err, test.err)
-			}
-			if diff := cmp.Diff(test.calls, logind.calls); diff != "" {
-				t.Errorf("calls (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-func TestASystemWithoutABusIsAnError(t *testing.T) {
-	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+filepath.Join(t.TempDir(), "none"))
-	if err := newHost(t, HostOptions{}).Reboot(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "system bus") {
-		t.Errorf("error %v", err)
-	}
-}
-
-func TestOnlySystemdIsSignaled(t *testing.T) {
-	for name, test := range map[string]struct {
-		init string
-		want []int
-		err  string
-	}{
-		"systemd":       {"systemd\n", []int{1, 39}, ""},
-		"a container":   {"helper\n", nil, `process 1 is "helper", not systemd: does the pod run in the host's process namespace?`},
-		"nothing there": {"", nil, "no such file"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			files := map[string]string{}
-			if test.init != "" {
-				files["1/comm"] = test.init
-			}
-			host := newHost(t, HostOptions{Root: fakeProc(t, files)})
-			var got []int
-			err := host.rebootBySignal(func(pid int, signal syscall.Signal) error {
-				got = append(got, pid, int(signal))
-				return nil
-			})(t.Context())
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("signaled (-want +got):\n%s", diff)
-			}
-			if (err != nil) != (test.err != "") || err != nil && !strings.Contains(err.Error(), test.err) {
-				t.Errorf("error %v, want %q", err, test.err)
-			}
-		})
-	}
-}
-
-func TestTheCommandIsRunAsInstalled(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "rebooted $HOME")
-	host := newHost(t, HostOptions{Method: v1alpha1.RebootCommand, Command: []string{"touch", file}})
-	if err := host.Reboot(t.Context(), v1alpha1.RebootInstalled); err != nil {
+// hostWith has a rebooter, which ends with the test.
+func hostWith(t *testing.T, machine rebooter.Machine) *LocalHost {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "socket")
+	listener, err := rebooter.Listen(t.Context(), socket)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(file); err != nil {
-		t.Error(err)
+	server := &rebooter.Server{Machine: machine, HelperUID: uint32(os.Getuid()), Log: slog.New(slog.DiscardHandler), Now: time.Now}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(ctx, listener) }()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+	})
+	return NewLocalHost(socket, "/")
+}
+
+func TestTheRebooterIsAskedToReboot(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for method, want := range map[v1alpha1.RebootMethod]string{
+		"": "", v1alpha1.RebootInstalled: "",
+		v1alpha1.RebootLogind: rebooter.MethodLogind, v1alpha1.RebootSignal: rebooter.MethodSignal, v1alpha1.RebootCommand: rebooter.MethodCommand,
+	} {
+		machine := &fakeMachine{}
+		if err := hostWith(t, machine).Reboot(ctx, bootA, method); err != nil {
+			t.Errorf("%q: %v", method, err)
+		}
+		if diff := cmp.Diff([]string{want}, machine.asked); diff != "" {
+			t.Errorf("%q: asked for (-want +got):\n%s", method, diff)
+		}
 	}
-	host = newHost(t, HostOptions{Method: v1alpha1.RebootCommand, Command: []string{"ls", "/does/not/exist"}})
-	err := host.Reboot(t.Context(), v1alpha1.RebootInstalled)
-	if err == nil || !strings.Contains(err.Error(), "reboot by Command: ls /does/not/exist: exit status 2: ") {
+	machine := &fakeMachine{err: rebooter.ErrUncertain}
+	if err := hostWith(t, machine).Reboot(ctx, bootA, ""); !errors.Is(err, ErrUncertain) {
 		t.Errorf("error %v", err)
+	}
+	machine = &fakeMachine{}
+	if err := hostWith(t, machine).Reboot(ctx, bootB, ""); err == nil || errors.Is(err, ErrUncertain) || len(machine.asked) > 0 {
+		t.Errorf("of another boot: error %v, asked %v", err, machine.asked)
+	}
+}
+
+func TestMethodsAreThoseOfTheRebooter(t *testing.T) {
+	host := hostWith(t, &fakeMachine{methods: []rebooter.Method{{Name: rebooter.MethodSignal, Obstacle: "no systemd"}, {Name: rebooter.MethodLogind}}})
+	want := []v1alpha1.MethodReport{{Name: v1alpha1.RebootSignal, Obstacle: "no systemd"}, {Name: v1alpha1.RebootLogind}}
+	if diff := cmp.Diff(want, host.Methods(t.Context())); diff != "" {
+		t.Errorf("methods (-want +got):\n%s", diff)
+	}
+}
+
+func TestARebooterThatDoesNotAnswerIsInTheWay(t *testing.T) {
+	host := NewLocalHost(filepath.Join(t.TempDir(), "socket"), "/")
+	methods := host.Methods(t.Context())
+	if len(methods) != 1 || methods[0].Name != v1alpha1.RebootInstalled || !strings.Contains(methods[0].Obstacle, "the rebooter does not answer") {
+		t.Errorf("methods %+v", methods)
+	}
+	if state, message := host.Sentinel(t.Context()); state != v1alpha1.SentinelUnknown || !strings.Contains(message, "does not answer") {
+		t.Errorf("%s: %s", state, message)
+	}
+}
+
+func TestTheSentinelCommandHasThreeStates(t *testing.T) {
+	for state, want := range map[string]v1alpha1.SentinelState{
+		rebooter.SentinelRequired: v1alpha1.SentinelRequired, rebooter.SentinelNotRequired: v1alpha1.SentinelNotRequired,
+		rebooter.SentinelUnknown: v1alpha1.SentinelUnknown, "": v1alpha1.SentinelUnknown, "Perhaps": v1alpha1.SentinelUnknown,
+	} {
+		got, message := hostWith(t, &fakeMachine{state: state}).Sentinel(t.Context())
+		if got != want || message != "exit status 1" {
+			t.Errorf("%q became %s %q", state, got, message)
+		}
 	}
 }

@@ -91,18 +91,13 @@ func (s *FileSentinel) concerns(name string) bool {
 
 // Check implements Sentinel. One file that exists is enough for Required; otherwise one that cannot be checked is enough for Unknown.
 func (s *FileSentinel) Check(context.Context) (v1alpha1.SentinelState, string) {
-	messages := map[v1alpha1.SentinelState][]string{}
+	readings := make([]reading, 0, len(s.paths))
 	for _, path := range s.paths {
 		s.watch(filepath.Dir(path))
 		state, message := checkFile(path)
-		messages[state] = append(messages[state], message)
+		readings = append(readings, reading{state: state, message: message})
 	}
-	for _, state := range []v1alpha1.SentinelState{v1alpha1.SentinelRequired, v1alpha1.SentinelUnknown, v1alpha1.SentinelNotRequired} {
-		if len(messages[state]) > 0 {
-			return state, truncate(strings.Join(messages[state], "; "), maxReason)
-		}
-	}
-	return v1alpha1.SentinelUnknown, "no sentinel is configured"
+	return combine(readings)
 }
 
 // watch starts to watch a directory, before it is looked at, so that nothing is missed in between. Repeating it is cheap and finds a

@@ -60,6 +60,7 @@ type Host struct {
 	machineID    string
 	kernel       int
 	fault        Fault
+	obstacle     string
 	rebooting    bool
 	byAnnotation bool // RebootRequiredAnnotation is on the node
 	accepted     int
@@ -108,11 +109,20 @@ func (h *Host) BootTime() (time.Time, error) {
 	return h.bootTime.Truncate(time.Second), nil
 }
 
+// Methods says what is in the way of a reboot.
+func (h *Host) Methods(context.Context) []v1alpha1.MethodReport {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind, Obstacle: h.obstacle}}
+}
+
 // Reboot returns once the host accepted the order; it goes down shortly after.
-func (h *Host) Reboot(_ context.Context, method v1alpha1.RebootMethod) error {
+func (h *Host) Reboot(_ context.Context, bootID string, method v1alpha1.RebootMethod) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
+	case bootID != h.bootID:
+		return fmt.Errorf("the order is about boot %s, and the host runs boot %s", bootID, h.bootID)
 	case h.fault == FaultRebootRefused:
 		h.journal.add(h.now(), EventRebootRefused, "")
 		return errors.New("the simulated host refuses to reboot")
@@ -158,6 +168,13 @@ func (h *Host) SetFault(fault Fault) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.fault = fault
+}
+
+// SetObstacle chooses what the host says is in the way of a reboot; empty is nothing.
+func (h *Host) SetObstacle(obstacle string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.obstacle = obstacle
 }
 
 // Return ends FaultNeverBack and lets the host come up if it is down.

@@ -173,7 +173,7 @@ func (s *story) aRebootRestartsPods() {
 	before, err := host.BootID()
 	s.check(err)
 	node, pods := s.watchNode(host.Name()), s.watchPods()
-	s.check(host.Reboot(s.ctx, "Logind"))
+	s.reboot(host)
 	down := await(s, node, "the node is not ready", func(_ watch.EventType, n *corev1.Node) bool { return !nodeReady(n) })
 	await(s, pods, "the pod is not ready", func(_ watch.EventType, p *corev1.Pod) bool {
 		return p.UID == pod.UID && !isReady(p.Status)
@@ -198,12 +198,18 @@ func (s *story) aRebootRestartsPods() {
 	s.took("readiness after the boot", up, ready, readyAfter)
 }
 
+func (s *story) reboot(host *Host) {
+	boot, err := host.BootID()
+	s.check(err)
+	s.check(host.Reboot(s.ctx, boot, "Logind"))
+}
+
 func (s *story) aFastReboot() {
 	host := s.cluster.Host("worker-c1")
 	before, err := host.BootID()
 	s.check(err)
 	node := s.watchNode(host.Name())
-	s.check(host.Reboot(s.ctx, "Logind"))
+	s.reboot(host)
 	await(s, node, "another boot ID", func(_ watch.EventType, n *corev1.Node) bool {
 		if !nodeReady(n) {
 			s.t.Error("the node was shown as not ready")
@@ -218,7 +224,7 @@ func (s *story) aHostReturns() {
 	pod := s.podOn(host.Name())
 	host.SetFault(FaultNeverBack)
 	node, pods := s.watchNode(host.Name()), s.watchPods()
-	s.check(host.Reboot(s.ctx, "Logind"))
+	s.reboot(host)
 	await(s, node, "the node is not ready", func(_ watch.EventType, n *corev1.Node) bool { return !nodeReady(n) })
 	s.check(s.cluster.Kubernetes().CoreV1().Pods(pod.Namespace).Delete(s.ctx, pod.Name, metav1.DeleteOptions{}))
 	select {

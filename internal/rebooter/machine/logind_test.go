@@ -1,4 +1,4 @@
-package helper
+package machine
 
 import (
 	"bufio"
@@ -9,20 +9,26 @@ import (
 
 	"github.com/godbus/dbus/v5"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 )
 
 // busLogind is logind's manager object on a private bus, as systemd 246 and later have it.
 type busLogind struct {
 	flags chan uint64
 	err   *dbus.Error
+	// can is the answer to CanReboot.
+	can string
 }
+
+func (l *busLogind) CanReboot() (string, *dbus.Error) { return l.can, l.err }
 
 func (l *busLogind) RebootWithFlags(flags uint64) *dbus.Error {
 	l.flags <- flags
 	return l.err
 }
 
-// startBus runs a private bus with such a logind, and makes it the system bus of this test.
+// startBus runs a private bus with such a logind, if there is one, and makes it the system bus of this test.
 func startBus(t *testing.T, logind *busLogind) {
 	t.Helper()
 	daemon, err := exec.LookPath("dbus-daemon")
@@ -42,6 +48,10 @@ func startBus(t *testing.T, logind *busLogind) {
 	if _, err := bufio.NewReader(output).ReadString('\n'); err != nil { // It listens once it says where.
 		t.Fatal(err)
 	}
+	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
+	if logind == nil {
+		return
+	}
 	connection, err := dbus.Connect(address)
 	if err != nil {
 		t.Fatal(err)
@@ -53,13 +63,12 @@ func startBus(t *testing.T, logind *busLogind) {
 	if _, err := connection.RequestName(logindName, dbus.NameFlagDoNotQueue); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
 }
 
 func TestOnARealBusLogindIsToldToReboot(t *testing.T) {
 	logind := &busLogind{flags: make(chan uint64, 1)}
 	startBus(t, logind)
-	if err := newHost(t, HostOptions{}).Reboot(t.Context(), ""); err != nil {
+	if err := newMachine(t, Options{}).Reboot(t.Context(), ""); err != nil {
 		t.Error(err)
 	}
 	if diff := cmp.Diff(checkInhibitors, <-logind.flags); diff != "" {
@@ -72,8 +81,40 @@ func TestOnARealBusAnInhibitedRebootIsAnError(t *testing.T) {
 		flags: make(chan uint64, 1),
 		err:   dbus.NewError("org.freedesktop.login1.BlockedByInhibitorLock", []any{"backup is running"}),
 	})
-	err := newHost(t, HostOptions{}).Reboot(t.Context(), "")
+	err := newMachine(t, Options{}).Reboot(t.Context(), "")
 	if err == nil || !strings.Contains(err.Error(), "reboot by Logind: backup is running") {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestOnARealBusLogindSaysWhetherItCouldReboot(t *testing.T) {
+	for name, test := range map[string]struct {
+		logind busLogind
+		want   string
+	}{
+		"it could":  {busLogind{can: "yes"}, ""},
+		"it cannot": {busLogind{can: "na"}, `logind says "na" to whether it can reboot this host`},
+		"it is held up": {
+			busLogind{can: "inhibitor-blocked"},
+			`logind says "inhibitor-blocked": somebody holds an inhibitor lock, which systemd-inhibit --list on the host names`,
+		},
+		"it may not say": {busLogind{err: dbus.NewError("org.freedesktop.DBus.Error.AccessDenied", []any{"An AppArmor policy prevents this"})},
+			"An AppArmor policy prevents this"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			startBus(t, &test.logind)
+			want := []rebooter.Method{{Name: rebooter.MethodLogind, Obstacle: test.want}}
+			if diff := cmp.Diff(want, newMachine(t, Options{}).Methods(t.Context())); diff != "" {
+				t.Errorf("methods (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestABusWithoutLogindIsInTheWay(t *testing.T) {
+	startBus(t, nil)
+	methods := newMachine(t, Options{}).Methods(t.Context())
+	if len(methods) != 1 || !strings.Contains(methods[0].Obstacle, "org.freedesktop.login1 was not provided") {
+		t.Errorf("methods %+v", methods)
 	}
 }

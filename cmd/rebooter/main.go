@@ -1,0 +1,111 @@
+// Command rebooter runs beside the helper on every node: it asks its host to reboot when the helper says so, and does nothing else. It has no
+// access to the API server.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/reboot-operator/reboot-operator/internal/rebooter"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter/machine"
+)
+
+// probeTimeout is how long the rebooter may take to answer a probe.
+const probeTimeout = 3 * time.Second
+
+// flags are the command line.
+type flags struct {
+	socket    string
+	helperUID uint
+	probe     bool
+	machine   machine.Options
+}
+
+func main() {
+	f, err := parse(os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		os.Exit(2)
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	if err := run(f, log); err != nil {
+		log.Error("Rebooter ended", "error", err)
+		os.Exit(1)
+	}
+}
+
+// parse reads the command line and says on output what is wrong with it.
+func parse(args []string, output io.Writer) (flags, error) {
+	f := flags{machine: machine.Options{Sentinel: machine.SentinelCommand{Timeout: time.Minute}}}
+	set := flag.NewFlagSet("rebooter", flag.ContinueOnError)
+	set.SetOutput(output)
+	set.StringVar(&f.socket, "socket", rebooter.DefaultSocket, "Where to listen for the helper.")
+	set.UintVar(&f.helperUID, "helper-uid", rebooter.DefaultHelperUID, "The user that the helper runs as. Requests of others are refused.")
+	set.BoolVar(&f.probe, "probe", false, "Only ask the rebooter that listens on the socket for an answer; the exit status says whether it came.")
+	set.StringVar(&f.machine.Method, "reboot-method", rebooter.MethodLogind, "How to reboot: Logind, Signal or Command.")
+	set.Func("allowed-reboot-methods", "What else a policy may choose, separated by commas.", func(value string) error {
+		f.machine.Allowed = strings.Split(value, ",")
+		return nil
+	})
+	set.Func("reboot-command", "The program for the method Command, with its path; repeat it for each argument.", func(value string) error {
+		f.machine.Command = append(f.machine.Command, value)
+		return nil
+	})
+	sentinel := &f.machine.Sentinel
+	set.Func("sentinel-command", "A program that says by its exit code whether the host needs a reboot, with its path; "+
+		"repeat it for each argument.", func(value string) error {
+		sentinel.Command = append(sentinel.Command, value)
+		return nil
+	})
+	set.Func("sentinel-exit-codes", "What the exit codes of the sentinel command mean, such as 0=NotRequired,1=Required. "+
+		"All others mean that it is unknown.", func(value string) (err error) {
+		sentinel.ExitCodes, err = machine.ParseExitCodes(value)
+		return err
+	})
+	set.DurationVar(&sentinel.Timeout, "sentinel-timeout", sentinel.Timeout, "How long the sentinel command may take.")
+	set.BoolVar(&f.machine.HostNamespaces, "host-namespaces", false,
+		"Run commands as programs of the host, in its namespaces. The pod needs the host's process namespace, the container privileges.")
+	set.BoolVar(&f.machine.DryRun, "dry-run", false, "Only log that the host would be rebooted.")
+	if err := set.Parse(args); err != nil {
+		return flags{}, err
+	}
+	if set.NArg() > 0 {
+		err := fmt.Errorf("unexpected argument %q", set.Arg(0))
+		_, _ = fmt.Fprintln(output, err)
+		return flags{}, err
+	}
+	return f, nil
+}
+
+func run(f flags, log *slog.Logger) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	if f.probe {
+		ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+		defer cancel()
+		return (&rebooter.Client{Socket: f.socket}).Ping(ctx)
+	}
+	f.machine.Log = log
+	host, err := machine.New(f.machine)
+	if err != nil {
+		return err
+	}
+	listener, err := rebooter.Listen(ctx, f.socket)
+	if err != nil {
+		return fmt.Errorf("listen for the helper: %w", err)
+	}
+	log.Info("Listening for the helper", "socket", f.socket, "method", f.machine.Method, "allowed", f.machine.Allowed)
+	server := &rebooter.Server{Machine: host, HelperUID: uint32(f.helperUID), Log: log, Now: time.Now}
+	return server.Serve(ctx, listener)
+}

@@ -1,0 +1,423 @@
+package rebooter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const runningBoot = "boot-a"
+
+// fakeMachine counts reboots.
+type fakeMachine struct {
+	mu      sync.Mutex
+	reboots []string
+	// onReboot is what the host does about it, other than accepting it.
+	onReboot func(context.Context) error
+	bootErr  error
+	state    string
+}
+
+func (m *fakeMachine) BootID() (string, error) { return runningBoot, m.bootErr }
+
+func (m *fakeMachine) Methods(context.Context) []Method {
+	return []Method{{Name: MethodLogind, Obstacle: strings.Repeat("x", 2*maxMessage)}, {Name: MethodSignal}}
+}
+
+func (m *fakeMachine) Sentinel(context.Context) (state, message string) { return m.state, "said so" }
+
+func (m *fakeMachine) Reboot(ctx context.Context, method string) error {
+	m.mu.Lock()
+	m.reboots = append(m.reboots, method)
+	m.mu.Unlock()
+	if m.onReboot != nil {
+		return m.onReboot(ctx)
+	}
+	return nil
+}
+
+func (m *fakeMachine) told() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.reboots
+}
+
+// serve runs a server for this test's own user, unless change says otherwise, until the returned function is called.
+func serve(t *testing.T, machine Machine, change ...func(*Server)) (socket string, stop func()) {
+	t.Helper()
+	socket = filepath.Join(t.TempDir(), "socket")
+	return socket, serveAt(t, socket, machine, change...)
+}
+
+func serveAt(t *testing.T, socket string, machine Machine, change ...func(*Server)) (stop func()) {
+	t.Helper()
+	listener, err := Listen(t.Context(), socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &Server{Machine: machine, HelperUID: ownUID(), Log: slog.New(slog.DiscardHandler), Now: time.Now}
+	for _, c := range change {
+		c(server)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(ctx, listener) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the server ended with %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// soon is a context with a deadline that is far enough.
+func soon(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestARebootIsAcceptedRefusedOrUncertain(t *testing.T) {
+	for name, test := range map[string]struct {
+		bootID    string
+		method    string
+		change    func(*fakeMachine)
+		server    func(*Server)
+		want      []string
+		wantErr   string
+		uncertain bool
+	}{
+		"accepted":             {want: []string{""}},
+		"accepted by a method": {method: MethodSignal, want: []string{MethodSignal}},
+		"another boot":         {bootID: "boot-b", wantErr: `the request is about boot "boot-b", and the host runs boot boot-a`},
+		"no boot":              {bootID: "-", wantErr: `the request is about boot "", and the host runs boot boot-a`},
+		"a boot that cannot be read": {
+			change: func(m *fakeMachine) { m.bootErr = errors.New("no /proc") }, wantErr: "read the running boot ID: no /proc",
+		},
+		"after the deadline": {
+			server: func(s *Server) { s.Now = func() time.Time { return time.Now().Add(time.Hour) } },
+			// Deadlines of the connection are far away as well.
+			wantErr: "the deadline of the request has passed",
+		},
+		"by another user": {
+			server: func(s *Server) { s.HelperUID = ownUID() + 1 }, wantErr: fmt.Sprintf("user %d may not ask", ownUID()),
+		},
+		"refused by the host": {
+			change: func(m *fakeMachine) { m.onReboot = func(context.Context) error { return errors.New("inhibited") } },
+			want:   []string{""}, wantErr: "inhibited",
+		},
+		"uncertain": {
+			change: func(m *fakeMachine) {
+				m.onReboot = func(context.Context) error { return fmt.Errorf("%w: no reply", ErrUncertain) }
+			},
+			want: []string{""}, wantErr: "the host may reboot all the same: no reply", uncertain: true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			machine := &fakeMachine{}
+			if test.change != nil {
+				test.change(machine)
+			}
+			var changes []func(*Server)
+			if test.server != nil {
+				changes = append(changes, test.server)
+			}
+			socket, _ := serve(t, machine, changes...)
+			bootID := map[string]string{"": runningBoot, "-": ""}[test.bootID]
+			if test.bootID == "boot-b" {
+				bootID = test.bootID
+			}
+			err := (&Client{Socket: socket}).Reboot(soon(t), bootID, test.method)
+			if diff := cmp.Diff(test.want, machine.told()); diff != "" {
+				t.Errorf("the host was told (-want +got):\n%s", diff)
+			}
+			if got := fmt.Sprint(err); (test.wantErr == "" && err != nil) || (test.wantErr != "" && got != test.wantErr) {
+				t.Errorf("error %v, want %q", err, test.wantErr)
+			}
+			if errors.Is(err, ErrUncertain) != test.uncertain {
+				t.Errorf("error %v: uncertain is %t, want %t", err, !test.uncertain, test.uncertain)
+			}
+		})
+	}
+}
+
+func TestWhatIsNoWholeRequestIsNeverActedOn(t *testing.T) {
+	request, err := encode(&Request{Action: ActionReboot, BootID: runningBoot, Deadline: time.Now().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		send       string
+		wantAnswer string
+	}{
+		"nothing":          {send: ""},
+		"half a request":   {send: string(request[:len(request)/2])},
+		"without its end":  {send: strings.TrimSuffix(string(request), "\n")},
+		"too long":         {send: `{"action":"` + strings.Repeat("x", maxLine) + `"}` + "\n"},
+		"no JSON":          {"reboot\n", "malformed"},
+		"an empty line":    {"\n", "malformed"},
+		"an unknown field": {`{"action":"Reboot","command":"rm"}` + "\n", "unknown field"},
+		"an unknown action": {
+			`{"action":"Explode","bootID":"boot-a"}` + "\n", "unknown action",
+		},
+		"a wrong type":        {`{"action":"Reboot","bootID":7}` + "\n", "malformed"},
+		"no deadline":         {`{"action":"Reboot","bootID":"boot-a"}` + "\n", "deadline of the request has passed"},
+		"two in a line":       {strings.TrimSuffix(string(request), "\n") + string(request), "more than one"},
+		"another in the line": {strings.TrimSuffix(string(request), "\n") + "x\n", "more than one"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			machine := &fakeMachine{}
+			socket, stop := serve(t, machine)
+			answer := exchange(t, socket, test.send)
+			stop()
+			if len(machine.told()) > 0 {
+				t.Errorf("the host was told to reboot by %q", test.send)
+			}
+			if (test.wantAnswer == "") != (answer == "") || !strings.Contains(answer, test.wantAnswer) {
+				t.Errorf("answer %q, want %q in it", answer, test.wantAnswer)
+			}
+		})
+	}
+}
+
+func TestASecondRequestOnAConnectionIsNotRead(t *testing.T) {
+	request, err := encode(&Request{Action: ActionReboot, BootID: runningBoot, Deadline: time.Now().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	machine := &fakeMachine{}
+	socket, stop := serve(t, machine)
+	exchange(t, socket, string(request)+string(request))
+	stop()
+	if got := machine.told(); len(got) != 1 {
+		t.Errorf("the host was told to reboot %d times", len(got))
+	}
+}
+
+// exchange sends raw bytes and returns what comes back.
+func exchange(t *testing.T, socket, send string) string {
+	t.Helper()
+	connection, err := net.Dial("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = connection.Close() }()
+	if _, err := io.WriteString(connection, send); err != nil && !errors.Is(err, syscall.EPIPE) {
+		t.Fatal(err)
+	}
+	_ = connection.(*net.UnixConn).CloseWrite()
+	answer, err := io.ReadAll(connection)
+	if err != nil && !errors.Is(err, syscall.ECONNRESET) {
+		t.Fatal(err)
+	}
+	return string(answer)
+}
+
+func TestARequestWhileTheHostIsBeingAskedIsRefused(t *testing.T) {
+	asked, release := make(chan struct{}), make(chan struct{})
+	machine := &fakeMachine{onReboot: func(context.Context) error {
+		close(asked)
+		<-release
+		return nil
+	}}
+	socket, _ := serve(t, machine)
+	client := &Client{Socket: socket}
+	first := make(chan error, 1)
+	go func() { first <- client.Reboot(soon(t), runningBoot, "") }()
+	<-asked
+	if err := client.Ping(soon(t)); err != nil {
+		t.Errorf("a host that is slow holds up other requests: %v", err)
+	}
+	err := client.Reboot(soon(t), runningBoot, "")
+	if err == nil || errors.Is(err, ErrUncertain) || err.Error() != "the host is being asked to reboot already" {
+		t.Errorf("error %v", err)
+	}
+	close(release)
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	if got := machine.told(); len(got) != 1 {
+		t.Errorf("the host was told to reboot %d times", len(got))
+	}
+}
+
+func TestTheHostIsNotAskedForLongerThanTheDeadline(t *testing.T) {
+	machine := &fakeMachine{onReboot: func(ctx context.Context) error {
+		<-ctx.Done()
+		return fmt.Errorf("%w: %w", ErrUncertain, ctx.Err())
+	}}
+	socket, stop := serve(t, machine)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := (&Client{Socket: socket}).Reboot(ctx, runningBoot, ""); !errors.Is(err, ErrUncertain) {
+		t.Errorf("error %v", err)
+	}
+	stop() // It waits for what is being carried out.
+}
+
+func TestARequestWithoutADeadlineIsNotSent(t *testing.T) {
+	machine := &fakeMachine{}
+	socket, _ := serve(t, machine)
+	if err := (&Client{Socket: socket}).Reboot(context.WithoutCancel(t.Context()), runningBoot, ""); err == nil || len(machine.told()) > 0 {
+		t.Errorf("error %v, told %v", err, machine.told())
+	}
+}
+
+func TestARebooterThatIsNotThereIsARefusal(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "socket")
+	client := &Client{Socket: socket}
+	check := func(when string) {
+		t.Helper()
+		err := client.Reboot(soon(t), runningBoot, "")
+		if err == nil || errors.Is(err, ErrUncertain) || !strings.Contains(err.Error(), "the rebooter cannot be asked") {
+			t.Errorf("%s: error %v", when, err)
+		}
+		if _, err := client.Methods(soon(t)); err == nil || !strings.Contains(err.Error(), "the rebooter does not answer") {
+			t.Errorf("%s: error %v", when, err)
+		}
+	}
+	check("before its first start")
+	// A process that was killed leaves its socket behind.
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener.SetUnlinkOnClose(false)
+	_ = listener.Close()
+	check("after its end")
+	machine := &fakeMachine{}
+	serveAt(t, socket, machine)
+	if err := client.Reboot(soon(t), runningBoot, ""); err != nil || len(machine.told()) != 1 {
+		t.Errorf("after its next start: error %v, told %v", err, machine.told())
+	}
+}
+
+// A rebooter that dies between the request and the answer may have asked the host.
+func TestARebooterThatEndsWithoutAnAnswerIsUncertain(t *testing.T) {
+	for name, behave := range map[string]func(net.Conn){
+		"before it reads":  func(net.Conn) {},
+		"after it read":    func(c net.Conn) { _ = decode(c, &Request{}) },
+		"within an answer": func(c net.Conn) { _, _ = io.WriteString(c, `{"result":"Acc`) },
+		"with garbage":     func(c net.Conn) { _, _ = io.WriteString(c, "yes\n") },
+		"with a result of its own": func(c net.Conn) {
+			_ = decode(c, &Request{})
+			_, _ = io.WriteString(c, `{"result":"Perhaps"}`+"\n")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			socket := filepath.Join(t.TempDir(), "socket")
+			listener, err := net.Listen("unix", socket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = listener.Close() }()
+			go func() {
+				connection, err := listener.Accept()
+				if err != nil {
+					return
+				}
+				behave(connection)
+				_ = connection.Close()
+			}()
+			err = (&Client{Socket: socket}).Reboot(soon(t), runningBoot, "")
+			// If the connection was closed before anything could be sent, that is known, and is a refusal.
+			sent := err != nil && !strings.Contains(err.Error(), "the rebooter cannot be asked")
+			if err == nil || sent && !errors.Is(err, ErrUncertain) {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
+
+func TestARebooterThatNeverAnswersIsUncertainAtTheDeadline(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "socket")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := (&Client{Socket: socket}).Reboot(ctx, runningBoot, ""); !errors.Is(err, ErrUncertain) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestWhoIsSlowDoesNotHoldUpOthers(t *testing.T) {
+	socket, _ := serve(t, &fakeMachine{}, func(s *Server) {
+		// Requests have to arrive at once.
+		s.Now = func() time.Time { return time.Now().Add(50*time.Millisecond - requestTimeout) }
+	})
+	for range 2 * maxConnections {
+		connection, err := net.Dial("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = connection.Close() })
+	}
+	if err := (&Client{Socket: socket}).Ping(soon(t)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMethodsAndSentinelAreTold(t *testing.T) {
+	socket, _ := serve(t, &fakeMachine{state: SentinelRequired})
+	client := &Client{Socket: socket}
+	methods, err := client.Methods(soon(t))
+	want := []Method{{Name: MethodLogind, Obstacle: strings.Repeat("x", maxMessage-3) + "..."}, {Name: MethodSignal}}
+	if diff := cmp.Diff(want, methods); diff != "" || err != nil {
+		t.Errorf("error %v, methods (-want +got):\n%s", err, diff)
+	}
+	state, message, err := client.Sentinel(soon(t))
+	if state != SentinelRequired || message != "said so" || err != nil {
+		t.Errorf("%s %q, error %v", state, message, err)
+	}
+}
+
+func TestOthersThanTheHelperMayAskForNothing(t *testing.T) {
+	socket, _ := serve(t, &fakeMachine{state: SentinelRequired}, func(s *Server) { s.HelperUID = ownUID() + 1 })
+	client := &Client{Socket: socket}
+	if _, err := client.Methods(soon(t)); err == nil {
+		t.Error("methods were told")
+	}
+	if _, _, err := client.Sentinel(soon(t)); err == nil {
+		t.Error("the sentinel command was run")
+	}
+	if err := client.Ping(soon(t)); err != nil {
+		t.Errorf("the rebooter's own user is the probe: %v", err)
+	}
+}
+
+func TestOnlyOwnerAndGroupReachTheSocket(t *testing.T) {
+	socket, _ := serve(t, &fakeMachine{})
+	info, err := os.Stat(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := info.Mode().Perm(); got != 0o660 {
+		t.Errorf("mode %o, want 660", got)
+	}
+}
+
+func TestMessagesAreCutAtCharacters(t *testing.T) {
+	for text, want := range map[string]string{"short": "short", "üüüüüü": "üü...", "a\xffb": "a?b"} {
+		if got := Truncate(text, 8); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
+	}
+}
