@@ -69,11 +69,18 @@ func stripMeta(meta *metav1.ObjectMeta) metav1.ObjectMeta {
 	}
 }
 
+// nodeAnnotations are those that a plan reads.
+var nodeAnnotations = []string{
+	v1alpha1.CordonAnnotation, v1alpha1.MarksAnnotation, v1alpha1.ScaleDownDisabledAnnotation, v1alpha1.DoNotDisruptAnnotation,
+}
+
 func stripNode(node *corev1.Node) *corev1.Node {
 	stripped := &corev1.Node{ObjectMeta: stripMeta(&node.ObjectMeta)}
 	stripped.Labels = node.Labels
-	if uid, ok := node.Annotations[v1alpha1.CordonAnnotation]; ok {
-		stripped.Annotations = map[string]string{v1alpha1.CordonAnnotation: uid}
+	for _, key := range nodeAnnotations {
+		if value, ok := node.Annotations[key]; ok {
+			metav1.SetMetaDataAnnotation(&stripped.ObjectMeta, key, value)
+		}
 	}
 	stripped.Spec.Taints = node.Spec.Taints
 	stripped.Spec.Unschedulable = node.Spec.Unschedulable

@@ -111,7 +111,7 @@ func (e *executor) writeNode(ctx context.Context, s *snapshot, work *plan.NodeWo
 		}
 	}
 	patchFirst, patchLast := func() error { return e.patchNode(ctx, node, work.Patch) }, func() error { return nil }
-	if work.Patch != nil && work.Patch.Uncordons() {
+	if work.Patch != nil && work.Patch.TakesBack() {
 		patchFirst, patchLast = patchLast, patchFirst
 	}
 	return inOrder(

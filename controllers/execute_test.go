@@ -435,6 +435,12 @@ func TestNodePatchChangesWhatItNamesAndNothingElse(t *testing.T) {
 			plan.NodePatch{Unschedulable: ptr.To(false), CordonedFor: ptr.To("")},
 			`{"metadata":{"annotations":{"reboot-operator.io/cordoned-for":null}},"spec":{"unschedulable":null}}`,
 		},
+		"marks": {
+			plan.NodePatch{
+				CordonedFor: ptr.To(""), Labels: map[string]*string{"set": ptr.To("x"), "gone": nil}, Annotations: map[string]*string{"a": nil},
+			},
+			`{"metadata":{"annotations":{"reboot-operator.io/cordoned-for":null,"a":null},"labels":{"set":"x","gone":null}}}`,
+		},
 		"annotation alone": {
 			plan.NodePatch{CordonedFor: ptr.To("")}, `{"metadata":{"annotations":{"reboot-operator.io/cordoned-for":null}}}`,
 		},

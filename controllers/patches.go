@@ -3,6 +3,7 @@ package controllers
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -23,12 +24,21 @@ type jsonObject = map[string]any
 // nodePatch is the merge patch of a Node. It fails with a conflict if the Node has changed since it was read.
 func nodePatch(node *corev1.Node, change *plan.NodePatch) (client.Patch, error) {
 	metadata := jsonObject{"resourceVersion": node.ResourceVersion}
+	annotations := maps.Clone(change.Annotations) // null removes one
 	if change.CordonedFor != nil {
-		var value any // null removes the annotation
-		if *change.CordonedFor != "" {
-			value = *change.CordonedFor
+		if annotations == nil {
+			annotations = map[string]*string{}
 		}
-		metadata["annotations"] = jsonObject{v1alpha1.CordonAnnotation: value}
+		annotations[v1alpha1.CordonAnnotation] = change.CordonedFor
+		if *change.CordonedFor == "" {
+			annotations[v1alpha1.CordonAnnotation] = nil
+		}
+	}
+	if len(annotations) > 0 {
+		metadata["annotations"] = annotations
+	}
+	if len(change.Labels) > 0 {
+		metadata["labels"] = change.Labels
 	}
 	spec := jsonObject{}
 	if change.SetTaints {

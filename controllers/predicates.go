@@ -20,7 +20,7 @@ import (
 func nodeChanged(before, after *corev1.Node) bool {
 	return metadataChanged(before, after) ||
 		!maps.Equal(before.Labels, after.Labels) ||
-		before.Annotations[v1alpha1.CordonAnnotation] != after.Annotations[v1alpha1.CordonAnnotation] ||
+		slices.ContainsFunc(nodeAnnotations, func(key string) bool { return before.Annotations[key] != after.Annotations[key] }) ||
 		before.Spec.Unschedulable != after.Spec.Unschedulable ||
 		!equality.Semantic.DeepEqual(before.Spec.Taints, after.Spec.Taints) ||
 		before.Status.NodeInfo.BootID != after.Status.NodeInfo.BootID ||

@@ -32,6 +32,7 @@ func TestNodeChangesAskForAPassOnlyIfAPlanCanSeeThem(t *testing.T) {
 		"capacity":                      {func(n *corev1.Node) { n.Status.Capacity = corev1.ResourceList{} }, false},
 		"label":                         {func(n *corev1.Node) { n.Labels = map[string]string{"a": "b"} }, true},
 		"our annotation":                {func(n *corev1.Node) { n.Annotations = map[string]string{v1alpha1.CordonAnnotation: "u"} }, true},
+		"our record":                    {func(n *corev1.Node) { n.Annotations = map[string]string{v1alpha1.MarksAnnotation: "{}"} }, true},
 		"label that skips it":           {func(n *corev1.Node) { n.Labels = map[string]string{v1alpha1.SkipLabel: ""} }, true},
 		"taint":                         {func(n *corev1.Node) { n.Spec.Taints = []corev1.Taint{{Key: "k"}} }, true},
 		"cordon":                        {func(n *corev1.Node) { n.Spec.Unschedulable = true }, true},

@@ -170,6 +170,7 @@ func planNode(node *corev1.Node, helperReady bool) plan.Node {
 		Unschedulable: node.Spec.Unschedulable,
 		CordonedFor:   node.Annotations[v1alpha1.CordonAnnotation],
 		Deleting:      !node.DeletionTimestamp.IsZero(),
+		Annotations:   node.Annotations,
 		Ready:         nodeCondition(node, corev1.NodeReady) == corev1.ConditionTrue,
 		BootID:        node.Status.NodeInfo.BootID,
 		KernelVersion: node.Status.NodeInfo.KernelVersion,

@@ -270,6 +270,10 @@ type Attempt struct {
 	// +optional
 	CordonedTime *metav1.MicroTime `json:"cordonedTime,omitempty"`
 
+	// excludedTime is when the node was taken out of external load balancers.
+	// +optional
+	ExcludedTime *metav1.MicroTime `json:"excludedTime,omitempty"`
+
 	// drainOrderedTime is when the helper was told to drain.
 	// +optional
 	DrainOrderedTime *metav1.MicroTime `json:"drainOrderedTime,omitempty"`

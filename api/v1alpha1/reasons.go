@@ -76,6 +76,8 @@ const (
 	ReasonStarting = "Starting"
 	// ReasonDrainDelayed: the drain's delay has not passed.
 	ReasonDrainDelayed = "DrainDelayed"
+	// ReasonLoadBalancerLead: the node is being taken out of external load balancers.
+	ReasonLoadBalancerLead = "LoadBalancerLead"
 	// ReasonDraining: pods are being evicted.
 	ReasonDraining = "Draining"
 	// ReasonEvictionRefused: a pod's eviction was refused, usually by a PodDisruptionBudget.

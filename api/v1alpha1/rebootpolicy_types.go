@@ -144,6 +144,14 @@ type RebootPolicySpec struct {
 	// +kubebuilder:default={}
 	Drain DrainSpec `json:"drain,omitempty,omitzero"`
 
+	// excludeFromLoadBalancers takes a node out of external load balancers before its pods are evicted. Not set means that it is not.
+	// +optional
+	ExcludeFromLoadBalancers *LoadBalancerExclusion `json:"excludeFromLoadBalancers,omitempty"`
+
+	// nodeLabels are labels that a node gets while its reboot is under way, and after it.
+	// +optional
+	NodeLabels *NodeLabels `json:"nodeLabels,omitempty"`
+
 	// reboot says how a host is rebooted.
 	// +optional
 	// +kubebuilder:default={}

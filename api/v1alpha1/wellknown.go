@@ -11,6 +11,15 @@ const (
 	// CordonAnnotation on a Node holds the UID of the NodeReboot for which the operator cordoned it. It is written in the same request
 	// as the cordon and taken away with it, so that a cordon without it is always somebody else's.
 	CordonAnnotation = "reboot-operator.io/cordoned-for"
+	// MarksAnnotation on a Node holds which labels and annotations the operator set on it for the reboot that is under way, and what they
+	// were before. It is written in the same request as they are, so that they can be taken back whatever happens in between.
+	MarksAnnotation = "reboot-operator.io/marks"
+	// ExcludeLabel takes a node out of external load balancers, whatever its value.
+	ExcludeLabel = "node.kubernetes.io/exclude-from-external-load-balancers"
+	// ScaleDownDisabledAnnotation keeps the cluster-autoscaler from removing a node.
+	ScaleDownDisabledAnnotation = "cluster-autoscaler.kubernetes.io/scale-down-disabled"
+	// DoNotDisruptAnnotation keeps Karpenter from removing a node of its own accord.
+	DoNotDisruptAnnotation = "karpenter.sh/do-not-disrupt"
 	// Finalizer is on a NodeReboot while an attempt is open, so that deleting it undoes what was done to the node first.
 	Finalizer = "reboot-operator.io/cleanup"
 	// SlotsName is the name of the ConfigMap that fences slots, in the operator's namespace.

@@ -75,14 +75,10 @@ func (p *pass) prepare(r *rebootView) {
 		return
 	}
 	p.cordon(r)
-	spec, attempt := r.policy().spec, r.next.Attempt
-	switch {
+	switch attempt := r.next.Attempt; {
 	case attempt.DrainOrderedTime == nil && !p.hooksDone(r, r.policy().hooks().BeforeDrain, attempt.CordonedTime.Time):
-	case attempt.DrainOrderedTime == nil && !p.passed(attempt.CordonedTime.Add(seconds(spec.Drain.DelaySeconds))):
-		r.wait = verdict{reason: v1alpha1.ReasonDrainDelayed, message: fmt.Sprintf("Node %s is cordoned; the drain begins at %s.",
-			r.node.Name, clockTime(attempt.CordonedTime.Add(seconds(spec.Drain.DelaySeconds))))}
 	case attempt.DrainOrderedTime == nil:
-		p.orderDrain(r)
+		p.prepareDrain(r)
 	case attempt.DrainedTime == nil:
 		p.awaitDrain(r)
 	}

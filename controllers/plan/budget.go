@@ -79,6 +79,7 @@ func (l *limits) add(n *nodeView) {
 // countStart counts a node that starts, or would start.
 func (p *pass) countStart(r *rebootView) {
 	p.limits.add(r.node)
+	r.started = true
 	zones := r.policy().spec.Rollout.Zones
 	if zones.Strategy == v1alpha1.ZonesOneAtATime && r.policy().spec.Mode == v1alpha1.ModeEnforce {
 		p.limits.startedZone[zones.TopologyKey] = r.node.zone

@@ -11,6 +11,46 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
+// beforeDrain are asked in this order before the drain begins; the first that does not pass is the reason why it waits.
+var beforeDrain = []gate{
+	drainDelay,
+	loadBalancerLead,
+}
+
+func (p *pass) prepareDrain(r *rebootView) {
+	if v := firstObstacle(p, r, beforeDrain); !v.passed() {
+		r.wait = v
+		return
+	}
+	p.orderDrain(r)
+}
+
+func drainDelay(p *pass, r *rebootView) verdict {
+	until := r.next.Attempt.CordonedTime.Add(seconds(r.policy().spec.Drain.DelaySeconds))
+	if p.passed(until) {
+		return verdict{}
+	}
+	return verdict{reason: v1alpha1.ReasonDrainDelayed, message: fmt.Sprintf(
+		"Node %s is cordoned; the drain begins at %s.", r.node.Name, clockTime(until))}
+}
+
+// loadBalancerLead takes the node out of external load balancers, as marks.go derives from the time of it, and gives them their time.
+func loadBalancerLead(p *pass, r *rebootView) verdict {
+	exclusion := r.policy().spec.ExcludeFromLoadBalancers
+	if exclusion == nil {
+		return verdict{}
+	}
+	if r.next.Attempt.ExcludedTime == nil {
+		r.editAttempt(func(a *v1alpha1.Attempt) { a.ExcludedTime = p.stamp() })
+	}
+	until := r.next.Attempt.ExcludedTime.Add(seconds(exclusion.LeadSeconds))
+	if p.passed(until) {
+		return verdict{}
+	}
+	return verdict{reason: v1alpha1.ReasonLoadBalancerLead, message: fmt.Sprintf(
+		"Node %s is taken out of external load balancers; the drain begins at %s.", r.node.Name, clockTime(until))}
+}
+
 func (p *pass) orderDrain(r *rebootView) {
 	drain := r.policy().spec.Drain
 	r.tellLateHooks()

@@ -40,6 +40,7 @@ var faults = map[string]func(*world, *host){
 	"person withdraws":       (*world).personWithdraws,
 	"policy wants approval":  func(w *world, _ *host) { w.editAnyPolicy(approvalRequired()) },
 	"person taints":          (*world).personTaints,
+	"person labels":          (*world).personLabels,
 	"policy pauses":          func(w *world, _ *host) { w.editAnyPolicy(mode(v1alpha1.ModePaused)) },
 	"policy observes":        func(w *world, _ *host) { w.editAnyPolicy(mode(v1alpha1.ModeObserve)) },
 	"policy enforces":        func(w *world, _ *host) { w.editAnyPolicy(mode(v1alpha1.ModeEnforce)) },
@@ -173,6 +174,22 @@ func (w *world) personTaints(h *host) {
 	})
 }
 
+// personLabels sets or removes the labels that policies set, too.
+func (w *world) personLabels(h *host) {
+	key, value := pick(w.random, stateLabel, v1alpha1.ExcludeLabel), pick(w.random, "", "theirs")
+	if w.rules.labels[h.name] == nil {
+		w.rules.labels[h.name] = map[string]string{}
+	}
+	w.rules.labels[h.name][key] = value
+	w.updateNode(h.name, func(n *Node) {
+		n.Labels = maps.Clone(n.Labels)
+		delete(n.Labels, key)
+		if value != "" {
+			n.Labels[key] = value
+		}
+	})
+}
+
 func (w *world) editAnyPolicy(option policyOption) {
 	if names := slices.Sorted(maps.Keys(w.policies)); len(names) > 0 {
 		w.editPolicy(pick(w.random, names...), option)
@@ -212,9 +229,14 @@ func (w *world) policyIsDeleted(*host) {
 // nodeIsDeleted deletes a node, and sometimes makes another one of the same name.
 func (w *world) nodeIsDeleted(h *host) {
 	node := newNode(h.name, zoneOf(&w.nodes[h.name].Node))
-	node.Labels = w.nodes[h.name].Labels
+	node.Labels = maps.Clone(w.nodes[h.name].Labels)
+	for _, key := range []string{stateLabel, doneLabel, v1alpha1.ExcludeLabel} {
+		delete(node.Labels, key) // the cloud does not know of them
+	}
 	delete(w.rules.cordoned, h.name)
 	delete(w.rules.foreign, h.name)
+	delete(w.rules.labels, h.name)
+	delete(w.rules.proved, h.name)
 	w.removeHost(h.name)
 	if w.random.IntN(2) == 0 {
 		w.after(w.between(0, time.Minute), func() { w.addHost(node) })
@@ -329,11 +351,13 @@ func (w *world) attend() {
 	}
 }
 
+func failed(r *v1alpha1.NodeReboot) bool { return r.Status.Phase == v1alpha1.PhaseFailed }
+
 // clearFailures is a person who deletes the NodeReboots that failed, as their messages say: what is needed is tried again, and no policy
 // stays halted.
 func (w *world) clearFailures() {
 	for _, name := range slices.Sorted(maps.Keys(w.reboots)) {
-		if w.reboots[name].Status.Phase == v1alpha1.PhaseFailed {
+		if failed(w.reboots[name]) {
 			w.tell("NodeReboot %s is deleted, for it failed", name)
 			w.deleteReboot(name, w.now)
 		}

@@ -242,8 +242,13 @@ func (p *pass) admit() {
 			able[r.policy()] = append(able[r.policy()], r)
 		}
 	}
-	for _, policy := range p.turnOrder() {
-		p.admitInTurn(policy, able[policy])
+	// A start gives its zone the turn for all policies that go through the same zones, so those before it are asked again.
+	for zones := -1; zones < len(p.limits.startedZone); {
+		zones = len(p.limits.startedZone)
+		clear(p.limits.explained)
+		for _, policy := range p.turnOrder() {
+			p.admitInTurn(policy, able[policy])
+		}
 	}
 	p.explainLimits()
 }
@@ -273,6 +278,9 @@ func (p *pass) admitInTurn(policy *policyView, able []*rebootView) {
 	}
 	slices.SortFunc(inTurn, compareWaiting)
 	for _, r := range slices.Concat(inTurn, others) {
+		if r.started {
+			continue
+		}
 		if r.wait = p.firstTurnObstacle(r); r.wait.passed() {
 			p.start(r)
 		}

@@ -40,7 +40,8 @@ func (n *nodeView) nodePatch() *NodePatch {
 		patch.SetTaints, patch.Taints = true, n.desiredTaints()
 	}
 	n.patchCordon(&patch)
-	if !patch.SetTaints && patch.Unschedulable == nil && patch.CordonedFor == nil {
+	n.patchMarks(&patch)
+	if !patch.SetTaints && patch.Unschedulable == nil && patch.CordonedFor == nil && patch.Labels == nil && patch.Annotations == nil {
 		return nil
 	}
 	return &patch

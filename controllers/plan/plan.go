@@ -78,6 +78,8 @@ type rebootView struct {
 	wait                       verdict
 	// unsettled: the NodeReboot waits for a fact, and may turn out not to be needed.
 	unsettled bool
+	// started: it starts, or would start, and is counted as such.
+	started bool
 	// granted: this plan grants the slot of its attempt.
 	granted bool
 	// pendingHooks are awaited, lateHooks are not awaited any more although they are not done.

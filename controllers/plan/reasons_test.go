@@ -63,7 +63,11 @@ var reasonStories = map[string]func(*testing.T) *story{
 		s.settle()
 		s.advance(5 * time.Minute)
 	}),
-	v1alpha1.ReasonOverdue:            waitingWith(func(s *story) { s.editPolicy("p", maxDeferral(3600)) }),
+	v1alpha1.ReasonOverdue: waitingWith(func(s *story) { s.editPolicy("p", maxDeferral(3600)) }),
+	v1alpha1.ReasonLoadBalancerLead: func(t *testing.T) *story {
+		t.Helper()
+		return attemptIn(t, stageDraining, marking(30))
+	},
 	v1alpha1.ReasonRebootDelayed:      in(stageDrained, nil),
 	v1alpha1.ReasonRebooting:          in(stageRebooting, nil),
 	v1alpha1.ReasonSentinelUnknown:    in(stageBack, func(s *story) { s.node("a").Ready = true }),

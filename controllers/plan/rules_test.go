@@ -18,6 +18,9 @@ type rules struct {
 	// foreign are the taints that others put on a node, cordoned the nodes that a person cordoned.
 	foreign  map[string][]corev1.Taint
 	cordoned map[string]bool
+	// labels are those that a person set last, or removed, of those that policies set, too; proved the nodes with a reboot that was proved.
+	labels map[string]map[string]string
+	proved map[string]bool
 	// sequences are the highest sequence of any order, by NodeReboot.
 	sequences map[types.UID]int64
 	// hooks are when somebody set a condition to True last, by NodeReboot and type.
@@ -30,7 +33,8 @@ type rules struct {
 
 func newRules() rules {
 	return rules{foreign: map[string][]corev1.Taint{}, cordoned: map[string]bool{}, sequences: map[types.UID]int64{},
-		hooks: map[hookKey]time.Time{}}
+		hooks:  map[hookKey]time.Time{},
+		labels: map[string]map[string]string{}, proved: map[string]bool{}}
 }
 
 // checkGrants is about grants just before they are written: no limit is passed, no two zones have a node under way, nothing starts while
@@ -282,6 +286,38 @@ func (w *world) checkOrder(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.Node
 	if order.Action == v1alpha1.ActionReboot {
 		w.rules.reboots++
 	}
+	w.checkExcluded(owner, node, r, after)
+}
+
+// checkExcluded: before the drain the node was out of external load balancers for as long as its policy says.
+func (w *world) checkExcluded(owner *v1alpha1.RebootPolicy, node *Node, r *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootStatus) {
+	if owner == nil || owner.Spec.ExcludeFromLoadBalancers == nil || after.Order.Action != v1alpha1.ActionDrain {
+		return
+	}
+	_, excluded := w.nodes[node.Name].Labels[v1alpha1.ExcludeLabel]
+	_, byPerson := w.rules.labels[node.Name][v1alpha1.ExcludeLabel]
+	if !excluded && !byPerson && !w.rules.lagging {
+		w.breaks("node %s is ordered to drain for %s and is not out of load balancers", node.Name, r.Name)
+	}
+	lead := seconds(owner.Spec.ExcludeFromLoadBalancers.LeadSeconds)
+	if excludedTime := after.Attempt.ExcludedTime; excludedTime == nil || w.now.Sub(excludedTime.Time) < lead {
+		w.breaks("node %s is ordered to drain %s after %v, and the lead is %s", node.Name, w.now, excludedTime, lead)
+	}
+}
+
+// checkMarksAreGone: with no reboot under way, labels and annotations are what they were, or what somebody else made of them.
+func (w *world) checkMarksAreGone(n *Node) {
+	for _, key := range []string{stateLabel, v1alpha1.ExcludeLabel} {
+		if got, want := n.Labels[key], w.rules.labels[n.Name][key]; got != want {
+			w.breaks("node %s has the label %s=%q, want %q", n.Name, key, got, want)
+		}
+	}
+	if n.Labels[doneLabel] != "" && !w.rules.proved[n.Name] {
+		w.breaks("node %s has the label for after a success, and no reboot of it was proved", n.Name)
+	}
+	if len(n.Annotations) > 0 {
+		w.breaks("annotations are left on node %s: %v", n.Name, n.Annotations)
+	}
 }
 
 // checkHooks: what has to be done before an order is done for this attempt, or was not done in time.
@@ -306,6 +342,7 @@ func (w *world) checkHooks(r *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootSta
 // checkSuccess is about the proof: another boot, Ready, the sentinel gone since that boot, pods and workloads as before.
 func (w *world) checkSuccess(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootStatus) {
 	w.rules.proofs++
+	w.rules.proved[r.Spec.NodeName] = true
 	node := v.node(r.Spec.NodeName)
 	report := after.Report
 	switch {
@@ -392,6 +429,12 @@ func (w *world) checkSettled(v *view) {
 		}
 		if n.CordonedFor != "" && n.CordonedFor != open[n.Name] {
 			w.breaks("node %s is cordoned for %s, and the open attempt on it is that of %q", n.Name, n.CordonedFor, open[n.Name])
+		}
+		if uid := parseMarks(n.Annotations[v1alpha1.MarksAnnotation]).For; uid != open[n.Name] {
+			w.breaks("node %s is marked for %q, and the open attempt on it is that of %q", n.Name, uid, open[n.Name])
+		}
+		if held := n.Annotations[v1alpha1.DoNotDisruptAnnotation] == "true"; held != (open[n.Name] != "") {
+			w.breaks("autoscalers are held off from node %s: %v, and the open attempt on it is that of %q", n.Name, held, open[n.Name])
 		}
 	}
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -136,7 +137,7 @@ func (w *world) recover() {
 			return
 		case w.now.After(end):
 			w.breaks("everything was mended %s ago, and there are still needs:\n%s", recovery, strings.Join(needs, "\n"))
-		case w.events.Len() == 0:
+		case w.events.Len() == 0 && !slices.ContainsFunc(slices.Collect(maps.Values(w.reboots)), failed):
 			w.breaks("nothing will ever happen any more, and there are needs:\n%s", strings.Join(needs, "\n"))
 		}
 	}
@@ -145,6 +146,7 @@ func (w *world) recover() {
 // checkNothingIsLeft: with every need met, nothing of the operator's is left on any node.
 func (w *world) checkNothingIsLeft() {
 	for _, n := range w.nodes {
+		w.checkMarksAreGone(&n.Node)
 		if n.CordonedFor != "" || n.Unschedulable || hasOurTaint(&n.Node) || len(n.Maintenance) > 0 || !n.Ready {
 			w.breaks("something is left on node %s: %+v", n.Name, n.Node)
 		}
@@ -190,6 +192,14 @@ func randomSpec(random *rand.Rand) policyOption {
 		s.Failure = v1alpha1.FailureSpec{
 			MaxFailures: ptr.To(1 + random.Int32N(3)), MaxAttempts: ptr.To(pick[int32](random, 2, 3, 100)),
 			BackoffSeconds: ptr.To(20 + random.Int32N(40)), MaxDeferralSeconds: pick(random, nil, ptr.To(60+random.Int32N(600))),
+		}
+		if random.IntN(2) == 0 {
+			s.ExcludeFromLoadBalancers = &v1alpha1.LoadBalancerExclusion{LeadSeconds: upTo(20)}
+		}
+		if random.IntN(2) == 0 {
+			s.NodeLabels = &v1alpha1.NodeLabels{
+				During: map[string]v1alpha1.LabelValue{stateLabel: "rebooting"}, After: map[string]v1alpha1.LabelValue{doneLabel: "yes"},
+			}
 		}
 	})
 }

@@ -236,7 +236,7 @@ func (e *execution) writeNodeWork(work *NodeWork) {
 	}
 	patch := func(when bool) func() bool {
 		return func() bool {
-			return work.Patch == nil || work.Patch.Uncordons() != when || e.try(func() error { return e.patchNode(work) })
+			return work.Patch == nil || work.Patch.TakesBack() != when || e.try(func() error { return e.patchNode(work) })
 		}
 	}
 	maintenance := func() bool {
@@ -314,8 +314,27 @@ func (e *execution) patchNode(work *NodeWork) error {
 		if work.Patch.CordonedFor != nil {
 			n.CordonedFor = *work.Patch.CordonedFor
 		}
+		n.Labels, n.Annotations = patched(n.Labels, work.Patch.Labels), patched(n.Annotations, work.Patch.Annotations)
 	})
 	return nil
+}
+
+// patched is a copy with the changes of a merge patch.
+func patched(values map[string]string, changes map[string]*string) map[string]string {
+	if len(changes) == 0 {
+		return values
+	}
+	values = maps.Clone(values)
+	if values == nil {
+		values = map[string]string{}
+	}
+	for key, value := range changes {
+		delete(values, key)
+		if value != nil {
+			values[key] = *value
+		}
+	}
+	return values
 }
 
 // patchMaintenance has no precondition, as in the executor.

@@ -76,6 +76,7 @@ func copySnapshot(s *Snapshot) *Snapshot {
 	}
 	for _, n := range s.Nodes {
 		n.Labels, n.Maintenance, n.Taints = maps.Clone(n.Labels), maps.Clone(n.Maintenance), slices.Clone(n.Taints)
+		n.Annotations = maps.Clone(n.Annotations)
 		c.Nodes = append(c.Nodes, n)
 	}
 	c.Slots, c.Workloads, c.Pods = maps.Clone(s.Slots), maps.Clone(s.Workloads), maps.Clone(s.Pods)
@@ -142,7 +143,7 @@ func describe(p *Plan) string {
 // written.
 func endsSomething(p *Plan) bool {
 	for _, work := range p.Work {
-		if work.Patch != nil && work.Patch.Uncordons() {
+		if work.Patch != nil && work.Patch.TakesBack() {
 			return true
 		}
 		for _, change := range work.Reboots {

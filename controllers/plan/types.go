@@ -37,7 +37,9 @@ type Node struct {
 	// CordonedFor is the value of the cordon annotation: the UID of the NodeReboot for which the operator cordoned the node.
 	CordonedFor string
 	// Deleting: the Node is being deleted.
-	Deleting      bool
+	Deleting bool
+	// Annotations are those that the operator reads or writes (see MarksAnnotation); others may be missing.
+	Annotations   map[string]string
 	Ready         bool
 	BootID        string
 	KernelVersion string
@@ -104,7 +106,7 @@ type Plan struct {
 }
 
 // NodeWork is everything to write for one node, in this order: finalizers to add, the node, statuses, the node's conditions, finalizers
-// to remove; but a patch of the node that uncordons it comes right after the statuses (see NodePatch.Uncordons). A step that fails leaves
+// to remove; but a patch of the node that takes back what was set comes right after the statuses (see NodePatch.TakesBack). A step that fails leaves
 // the rest to the next pass.
 type NodeWork struct {
 	Node string
@@ -126,13 +128,16 @@ type NodePatch struct {
 	Unschedulable *bool
 	// CordonedFor sets the cordon annotation if not nil; empty removes it.
 	CordonedFor *string
+	// Labels and Annotations to set; nil removes one.
+	Labels, Annotations map[string]*string
 }
 
-// Uncordons says that the patch takes back a cordon of ours. A cordon is written before the status that tells the helper to drain, and an
-// uncordon after the status that ends the attempt: whatever interrupts the manager between the two, no drain runs on a node that is not
-// cordoned, and the manager never takes its own uncordon for somebody else's.
-func (p *NodePatch) Uncordons() bool {
-	return p.CordonedFor != nil && *p.CordonedFor == ""
+// TakesBack says that the patch takes back a cordon or marks of ours. They are written before the status that tells the helper to drain,
+// and taken back after the status that ends the attempt: whatever interrupts the manager between the two, no drain runs on a node that is
+// not cordoned, the manager never takes its own uncordon for somebody else's, and labels for after a success are only set after one.
+func (p *NodePatch) TakesBack() bool {
+	marks, changed := p.Annotations[v1alpha1.MarksAnnotation]
+	return p.CordonedFor != nil && *p.CordonedFor == "" || changed && marks == nil
 }
 
 // MaintenanceCondition is one maintenance condition that is True on a node.

@@ -77,7 +77,7 @@ var (
 
 func TestEveryFieldOfASpecIsInATable(t *testing.T) {
 	for file, want := range map[string][]string{
-		"reboot-operator.io_rebootpolicies.yaml": slices.Concat(keys(policyNumbers), keys(policyChoices), policySpecialFields),
+		"reboot-operator.io_rebootpolicies.yaml": slices.Concat(keys(policyNumbers), keys(policyChoices), policySpecialFields, drainSpecialFields),
 		"reboot-operator.io_nodereboots.yaml":    slices.Concat(keys(rebootChoices), rebootSpecialFields),
 	} {
 		t.Run(file, func(t *testing.T) {
