@@ -76,6 +76,7 @@ type DrainOrder struct {
 	// gracePeriodSeconds overrides the pods' own termination grace period.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	GracePeriodSeconds *int32 `json:"gracePeriodSeconds,omitempty"`
 
 	// podSelector limits which pods are evicted.
@@ -86,6 +87,7 @@ type DrainOrder struct {
 	// skipWaitForDeleteSeconds stops waiting for a pod that has been terminating for longer.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
 	SkipWaitForDeleteSeconds *int32 `json:"skipWaitForDeleteSeconds,omitempty"`
 }
 
@@ -93,10 +95,14 @@ type DrainOrder struct {
 type DrainProgress struct {
 	// total is how many pods had to go when the drain began.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	Total int32 `json:"total"`
 
 	// remaining is how many are still there.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	Remaining int32 `json:"remaining"`
 
 	// refused lists pods whose eviction was refused at the last try, and what refused it.

@@ -256,6 +256,7 @@ type Attempt struct {
 	// number counts attempts from 1.
 	// +required
 	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
 	Number int32 `json:"number,omitempty"`
 
 	// cordon says who cordoned the node.
@@ -325,6 +326,7 @@ type Failures struct {
 	// count of failed attempts.
 	// +required
 	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
 	Count int32 `json:"count,omitempty"`
 
 	// lastTime is when the last one failed.
@@ -379,6 +381,7 @@ type WorkloadRef struct {
 	// ready is how many of its pods were ready before the drain.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	Ready int32 `json:"ready"`
 }
 
@@ -392,7 +395,7 @@ type NodeRebootStatus struct {
 	// +kubebuilder:validation:MaxItems=64
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the generation of the spec that this status is about.
+	// observedGeneration is the generation of the spec that this status is about; -1 until the operator has looked.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
@@ -535,6 +538,7 @@ type NodeReboot struct {
 
 	// status is what has happened so far.
 	// +optional
+	// +kubebuilder:default={"observedGeneration":-1}
 	Status NodeRebootStatus `json:"status,omitempty,omitzero"`
 }
 

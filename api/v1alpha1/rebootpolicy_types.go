@@ -356,36 +356,50 @@ type RebootPolicyStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the generation of the spec that this status is about.
+	// observedGeneration is the generation of the spec that this status is about; -1 until the operator has looked.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// nodes is how many nodes the policy owns.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	Nodes int32 `json:"nodes"`
 
 	// required is how many of them need a reboot and have not been started.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	Required int32 `json:"required"`
 
 	// underWay is how many of them hold a slot.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	UnderWay int32 `json:"underWay"`
 
 	// unavailable is how many of them are down, cordoned, failed or under way, and so count against maxUnavailable.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	Unavailable int32 `json:"unavailable"`
 
 	// maxUnavailable is the limit in nodes that maxUnavailable of the spec comes to.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	MaxUnavailable int32 `json:"maxUnavailable"`
 
 	// failed is how many reboots have failed and not recovered.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	Failed int32 `json:"failed"`
 
 	// overdue is how many nodes have needed a reboot for longer than failure.maxDeferralSeconds.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	Overdue int32 `json:"overdue"`
 
 	// currentZone is the zone that has its turn.
@@ -412,6 +426,7 @@ type WaitingCount struct {
 	// nodes is how many wait for it.
 	// +required
 	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
 	Nodes int32 `json:"nodes,omitempty"`
 
 	// example is the name of one of their NodeReboots.
@@ -448,6 +463,7 @@ type RebootPolicy struct {
 
 	// status is what the operator saw and derived.
 	// +optional
+	// +kubebuilder:default={"observedGeneration":-1}
 	Status RebootPolicyStatus `json:"status,omitempty,omitzero"`
 }
 

@@ -187,15 +187,19 @@ func TestAHelperDrainsItsOwnNodeOnly(t *testing.T) {
 		return by.Get(t.Context(), types.NamespacedName{Namespace: "default", Name: pod}, &corev1.Pod{})
 	}
 	const no = "forbidden"
+	asNode, asItself := "", no
+	if !edition.DrainsAsNode {
+		asNode, asItself = no, "" // and not confined to its node
+	}
 	for name, test := range map[string]struct {
 		err  error
 		want string
 	}{
 		"read NodeReboots":                       {err: list(own, &v1alpha1.NodeRebootList{})},
 		"read a DaemonSet":                       {err: own.Get(t.Context(), types.NamespacedName{Namespace: namespace, Name: helper}, &appsv1.DaemonSet{})},
-		"as its node, evict a pod of it":         {err: evict(node, "app-n1")},
-		"as its node, list the pods of it":       {err: list(node, &corev1.PodList{}, of("n1"))},
-		"as its node, get a pod of it":           {err: get(node, "app-n1")},
+		"as its node, evict a pod of it":         {evict(node, "app-n1"), asNode},
+		"as its node, list the pods of it":       {list(node, &corev1.PodList{}, of("n1")), asNode},
+		"as its node, get a pod of it":           {get(node, "app-n1"), asNode},
 		"as its node, evict a pod of another":    {evict(node, "app-n2"), no},
 		"as its node, get a pod of another":      {get(node, "app-n2"), no},
 		"as its node, list the pods of another":  {list(node, &corev1.PodList{}, of("n2")), no},
@@ -207,8 +211,8 @@ func TestAHelperDrainsItsOwnNodeOnly(t *testing.T) {
 		"as another node, evict a pod of that":   {evict(as("system:node:n2"), "app-n2"), no},
 		"as another node, list the pods of that": {list(as("system:node:n2"), &corev1.PodList{}, of("n2")), no},
 		"as the manager, read policies":          {list(as("system:serviceaccount:"+namespace+":"+manager), &v1alpha1.RebootPolicyList{}), no},
-		"as itself, evict a pod":                 {evict(own, "app-n1"), no},
-		"as itself, list the pods of its node":   {list(own, &corev1.PodList{}, of("n1")), no},
+		"as itself, evict a pod":                 {evict(own, "app-n1"), asItself},
+		"as itself, list the pods of its node":   {list(own, &corev1.PodList{}, of("n1")), asItself},
 		"as itself, read nodes":                  {list(own, &corev1.NodeList{}), no},
 		"as itself, read secrets":                {list(own, &corev1.SecretList{}), no},
 		"as itself, read policies":               {list(own, &v1alpha1.RebootPolicyList{}), no},

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
 
 const (
@@ -35,6 +36,8 @@ var (
 	// adminConfig reaches the API server as its administrator, and so does admin.
 	adminConfig *rest.Config
 	admin       client.Client
+	// edition is what is installed on this version of Kubernetes.
+	edition testbed.Edition
 )
 
 func TestMain(m *testing.M) {
@@ -65,7 +68,7 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// prepare installs config/default and makes two nodes, each with a pod of the helper and another one.
+// prepare installs the operator and makes two nodes, each with a pod of the helper and another one.
 func prepare(ctx context.Context, env *envtest.Environment) error {
 	user, err := env.AddUser(envtest.User{Name: "installer", Groups: []string{"system:masters"}}, nil)
 	if err != nil {
@@ -75,9 +78,12 @@ func prepare(ctx context.Context, env *envtest.Environment) error {
 	if err != nil {
 		return fmt.Errorf("find kubectl: %w", err)
 	}
-	if _, stderr, err := kubectl.Run("apply", "--server-side", "-k", filepath.Join("..", "..", "config", "default")); err != nil {
+	if edition, err = testbed.EditionOf(adminConfig); err != nil {
+		return err
+	}
+	if _, stderr, err := kubectl.Run("apply", "--server-side", "-k", filepath.Join("..", "..", edition.Manifests)); err != nil {
 		message, _ := io.ReadAll(stderr)
-		return fmt.Errorf("apply config/default: %w: %s", err, message)
+		return fmt.Errorf("apply %s: %w: %s", edition.Manifests, err, message)
 	}
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
@@ -105,14 +111,16 @@ func waitUntilInForce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	node, err := clientOf(ctx, namespace, helper, "helper-n1", impersonating("system:node:n1"))
-	if err != nil {
-		return err
+	drainer := own
+	if edition.DrainsAsNode {
+		if drainer, err = clientOf(ctx, namespace, helper, "helper-n1", impersonating("system:node:n1")); err != nil {
+			return err
+		}
 	}
 	var refused, evicted error
 	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
 		refused = own.Create(ctx, newReboot("n2-00000000", "n2"), client.DryRunAll)
-		evicted = node.SubResource("eviction").Create(ctx, newPod("default", "app-n1", "", ""), eviction(), client.DryRunAll)
+		evicted = drainer.SubResource("eviction").Create(ctx, newPod("default", "app-n1", "", ""), eviction(), client.DryRunAll)
 		return apierrors.IsForbidden(refused) && evicted == nil, nil
 	})
 	if err != nil {

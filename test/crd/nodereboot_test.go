@@ -84,7 +84,7 @@ func TestAStatusThatCannotBeReadIsRefused(t *testing.T) {
 		"a method without a name":        {`{report: {` + report + `, methods: [{obstacle: no}]}}`, []string{"methods[0].name: Required"}},
 		"an empty obstacle":              {`{report: {` + report + `, methods: [{name: Logind, obstacle: ""}]}}`, []string{"should be at least 1 chars long"}},
 		"too long an obstacle":           {`{report: {` + report + `, methods: [{name: Logind, obstacle: ` + long(513) + `}]}}`, []string{"may not be more than 512"}},
-		"drain beyond 32 bits":           {`{report: {` + report + `, drain: {total: 4294967297}}}`, []string{"report.drain.total", "int32"}},
+		"drain beyond 32 bits":           {`{report: {` + report + `, drain: {total: 4294967297}}}`, []string{"report.drain.total", "less than or equal to 2147483647"}},
 		"refused pods":                   {status: `{report: {` + report + `, drain: {total: 0, remaining: 0, refused: [` + pods(10) + `]}}}`},
 		"too many refused pods":          {`{report: {` + report + `, drain: {refused: [` + pods(11) + `]}}}`, []string{"must have at most 10 items"}},
 		"the same refused pod twice":     {`{report: {` + report + `, drain: {refused: [{namespace: a, name: b}, {namespace: a, name: b}]}}}`, []string{"Duplicate value"}},

@@ -118,28 +118,6 @@ func TestRulesOfAPolicyHoldForChangesToo(t *testing.T) {
 	checkAnswer(t, strict.Patch(t.Context(), stored, turned), nil)
 }
 
-func TestApplyingTheSamePolicyAgainChangesNothing(t *testing.T) {
-	const spec = `{nodeSelector: {matchLabels: {pool: a}}, rollout: {maxUnavailable: "10%", zones: {order: [b, a]}}, drain: {delaySeconds: 0}}`
-	apply := func() *unstructured.Unstructured {
-		t.Helper()
-		applied := policy(t, "gitops", spec)
-		options := []client.ApplyOption{client.FieldOwner("gitops"), client.ForceOwnership}
-		if err := strict.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(applied), options...); err != nil {
-			t.Fatalf("apply: %v", err)
-		}
-		return applied
-	}
-	first := apply()
-	t.Cleanup(func() { deleteNow(t, first) })
-	second := apply()
-	if first.GetResourceVersion() == "" || first.GetResourceVersion() != second.GetResourceVersion() {
-		t.Errorf("resourceVersion %q after the first apply and %q after the second", first.GetResourceVersion(), second.GetResourceVersion())
-	}
-	if second.GetGeneration() != 1 {
-		t.Errorf("generation %d after the second apply, want 1", second.GetGeneration())
-	}
-}
-
 func TestTheSamplesAreAccepted(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("..", "..", "config", "samples", "*.yaml"))
 	if err != nil || len(files) < 2 {

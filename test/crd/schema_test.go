@@ -166,6 +166,26 @@ func TestWhatIsStoredIsWhatWillHappen(t *testing.T) {
 }
 
 // readSchema reads the schema of a kind from its generated file.
+// Before Kubernetes 1.36 the API server takes more than 32 bits where the format says int32, and then no client can read the object.
+func TestWhatHas32BitsHasBoundsOfItsOwn(t *testing.T) {
+	for _, file := range []string{"reboot-operator.io_rebootpolicies.yaml", "reboot-operator.io_nodereboots.yaml"} {
+		unbounded(readSchema(t, file), "", func(path string) { t.Errorf("%s: %s has no bounds", file, path) })
+	}
+}
+
+// unbounded finds the fields of 32 bits without a minimum or a maximum.
+func unbounded(schema apiextensionsv1.JSONSchemaProps, path string, found func(string)) {
+	if schema.Format == "int32" && (schema.Minimum == nil || schema.Maximum == nil) {
+		found(path)
+	}
+	for name, property := range schema.Properties {
+		unbounded(property, path+"."+name, found)
+	}
+	if schema.Items != nil && schema.Items.Schema != nil {
+		unbounded(*schema.Items.Schema, path+"[]", found)
+	}
+}
+
 func readSchema(t *testing.T, file string) apiextensionsv1.JSONSchemaProps {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "config", "crd", "bases", file))

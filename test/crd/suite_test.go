@@ -5,6 +5,7 @@ package crd
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,6 +24,10 @@ var (
 	restConfig *rest.Config
 	// strict is a client for which the API server refuses unknown fields, as it does for kubectl.
 	strict client.Client
+	// kubectl runs kubectl as the administrator.
+	kubectl interface {
+		Run(args ...string) (stdout, stderr io.Reader, err error)
+	}
 )
 
 func TestMain(m *testing.M) {
@@ -50,6 +55,14 @@ func run(m *testing.M) int {
 		return 1
 	}
 	restConfig, strict = config, client.WithFieldValidation(unvalidated, metav1.FieldValidationStrict)
+	user, err := env.AddUser(envtest.User{Name: "administrator", Groups: []string{"system:masters"}}, nil)
+	if err == nil {
+		kubectl, err = user.Kubectl()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "make a user of kubectl:", err)
+		return 1
+	}
 	return m.Run()
 }
 

@@ -57,6 +57,8 @@ type Cluster struct {
 	kubelets   *kubelets
 	managers   managers
 
+	edition Edition
+
 	background context.Context // ends with Stop
 	cancel     context.CancelFunc
 
@@ -152,7 +154,8 @@ func (c *Cluster) connect() error {
 	if c.client, err = client.NewWithWatch(config, client.Options{Scheme: types}); err != nil {
 		return fmt.Errorf("make a client: %w", err)
 	}
-	return nil
+	c.edition, err = EditionOf(config)
+	return err
 }
 
 // Scheme knows the kinds of Kubernetes and of this project.

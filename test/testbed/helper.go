@@ -126,7 +126,7 @@ func (r *helperRunner) run(ctx context.Context, pod podKey, ended chan<- struct{
 	options := helper.Options{
 		NodeName:        r.host.Name(),
 		Config:          r.host.cluster.helperConfig(pod),
-		ImpersonateNode: true,
+		ImpersonateNode: r.host.cluster.edition.DrainsAsNode,
 		Host:            r.host,
 		Sentinel:        r.host.sentinel,
 		Log:             log,

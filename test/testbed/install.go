@@ -17,17 +17,18 @@ const (
 	managerName = "reboot-operator-manager"
 )
 
-// Install renders config/default and applies it: kinds, roles, admission policies, the helper's DaemonSet and the manager's Deployment.
-// The helpers' code runs in the simulated hosts, with the identities of the DaemonSet's pods. The manager's Deployment is scaled to zero,
-// for StartManager runs the manager as a process. Install returns when the kinds are served.
+// Install renders config/default, or what is installed instead on this version of Kubernetes, and applies it: kinds, roles, admission
+// policies, the helper's DaemonSet and the manager's Deployment. The helpers' code runs in the simulated hosts, with the identities of the
+// DaemonSet's pods. The manager's Deployment is scaled to zero, for StartManager runs the manager as a process. Install returns when the
+// kinds are served.
 func (c *Cluster) Install(ctx context.Context) error {
 	root, err := moduleRoot(ctx)
 	if err != nil {
 		return err
 	}
-	manifests, err := c.kubectl(ctx, nil, "kustomize", filepath.Join(root, "config", "default"))
+	manifests, err := c.kubectl(ctx, nil, "kustomize", filepath.Join(root, c.edition.Manifests))
 	if err != nil {
-		return fmt.Errorf("render config/default: %w", err)
+		return fmt.Errorf("render %s: %w", c.edition.Manifests, err)
 	}
 	if err := c.Apply(ctx, manifests); err != nil {
 		return fmt.Errorf("install the operator: %w", err)

@@ -132,7 +132,7 @@ func (h *Host) nodeInfo() corev1.NodeSystemInfo {
 	return corev1.NodeSystemInfo{
 		BootID: h.bootID, MachineID: h.machineID, SystemUUID: h.machineID,
 		KernelVersion: kernelVersion(h.kernel), OSImage: "Simulated Linux",
-		ContainerRuntimeVersion: "testbed://1", KubeletVersion: "v1.36.3", OperatingSystem: "linux", Architecture: "amd64",
+		ContainerRuntimeVersion: "testbed://1", KubeletVersion: h.cluster.edition.Version, OperatingSystem: "linux", Architecture: "amd64",
 	}
 }
 

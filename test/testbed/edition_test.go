@@ -1,0 +1,29 @@
+package testbed
+
+import (
+	"testing"
+
+	"k8s.io/apimachinery/pkg/version"
+)
+
+func TestTheEditionGoesByTheVersion(t *testing.T) {
+	tests := map[string]struct {
+		info    version.Info
+		want    string
+		wantErr string
+	}{
+		"before constrained impersonation": {info: version.Info{Major: "1", Minor: "35"}, want: "test/testbed/before-1.36"},
+		"with it":                          {info: version.Info{Major: "1", Minor: "36"}, want: "config/default"},
+		"of a vendor":                      {info: version.Info{Major: "1", Minor: "37+"}, want: "config/default"},
+		"unknown":                          {info: version.Info{Major: "1", Minor: ""}, wantErr: "version"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := EditionFor(&test.info)
+			checkError(t, err, test.wantErr)
+			if got.Manifests != test.want || got.DrainsAsNode != (test.want == "config/default") {
+				t.Errorf("got %+v, want %s", got, test.want)
+			}
+		})
+	}
+}
