@@ -117,6 +117,18 @@ func stripPod(pod *corev1.Pod) *corev1.Pod {
 	return stripped
 }
 
+// stripHelper keeps also what says why the pod of a helper is not Ready.
+func stripHelper(pod *corev1.Pod) *corev1.Pod {
+	stripped := stripPod(pod)
+	stripped.Status.Reason, stripped.Status.Message = pod.Status.Reason, pod.Status.Message
+	for i := range pod.Status.ContainerStatuses {
+		status, kept := &pod.Status.ContainerStatuses[i], &stripped.Status.ContainerStatuses[i]
+		kept.Image, kept.Ready = status.Image, status.Ready
+		kept.State, kept.LastTerminationState = status.State, status.LastTerminationState
+	}
+	return stripped
+}
+
 func stripStates(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
 	stripped := make([]corev1.ContainerStatus, 0, len(statuses))
 	for i := range statuses {

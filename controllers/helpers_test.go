@@ -69,6 +69,14 @@ func newReboot(name, node string, options ...option[*v1alpha1.NodeReboot]) *v1al
 	return reboot
 }
 
+// byLogind is what a helper says that finds nothing in the way of a reboot.
+var byLogind = []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind}}
+
+// able says that the host can reboot.
+func able(r *v1alpha1.NodeReboot) {
+	r.Status.Report = &v1alpha1.HelperReport{BootID: "boot-1", Sentinel: v1alpha1.SentinelRequired, Methods: byLogind}
+}
+
 func newPolicy(name string) *v1alpha1.RebootPolicy {
 	return &v1alpha1.RebootPolicy{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("uid-" + name)}}
 }

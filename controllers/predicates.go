@@ -46,7 +46,7 @@ func policyChanged(before, after *v1alpha1.RebootPolicy) bool {
 }
 
 func helperChanged(before, after *corev1.Pod) bool {
-	return metadataChanged(before, after) || before.Spec.NodeName != after.Spec.NodeName || podReady(before) != podReady(after)
+	return metadataChanged(before, after) || before.Spec.NodeName != after.Spec.NodeName || viewHelper(before) != viewHelper(after)
 }
 
 func deploymentChanged(before, after *appsv1.Deployment) bool {

@@ -89,15 +89,17 @@ func TestPolicyChangesAskForAPassUnlessTheyAreOfTheStatus(t *testing.T) {
 	}
 }
 
-func TestHelperChangesAskForAPassIfTheyAreOfReadiness(t *testing.T) {
+func TestHelperChangesAskForAPassIfTheyAreOfReadinessOrOfWhyNot(t *testing.T) {
 	before := newPod("h", ready(corev1.ConditionTrue, testNow))
 	other := newPod("h", ready(corev1.ConditionTrue, testNow))
 	other.Status.PodIP = "10.0.0.1"
 	unready := newPod("h", ready(corev1.ConditionFalse, testNow))
 	bound := newPod("h", ready(corev1.ConditionTrue, testNow))
 	bound.Spec.NodeName = "a"
-	if helperChanged(before, other) || !helperChanged(before, unready) || !helperChanged(before, bound) {
-		t.Error("want no pass for an address, and one for readiness and for the node")
+	crashing := unready.DeepCopy()
+	crashing.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "helper", State: waitingState("CreateContainerError", "")}}
+	if helperChanged(before, other) || !helperChanged(before, unready) || !helperChanged(before, bound) || !helperChanged(unready, crashing) {
+		t.Error("want no pass for an address, and one for readiness, for why not, and for the node")
 	}
 }
 

@@ -44,7 +44,7 @@ func fleet(mode v1alpha1.Mode, nodes ...string) []client.Object {
 	for _, node := range nodes {
 		helper := newPod("helper-"+node, labeled(componentLabel, helperComponent), ready(corev1.ConditionTrue, testNow))
 		helper.Namespace, helper.Spec.NodeName = testNamespace, node
-		objects = append(objects, newNode(node), newReboot("r"+node, node), helper)
+		objects = append(objects, newNode(node), newReboot("r"+node, node, able), helper)
 	}
 	return objects
 }
@@ -90,7 +90,7 @@ func TestReconcileReadsTheSlotsObjectWhenANeedComesBack(t *testing.T) {
 			reboot.Status = v1alpha1.NodeRebootStatus{
 				NodeUID: "uid-a", Before: &v1alpha1.BootInfo{BootID: "boot-1"},
 				Outcome: v1alpha1.OutcomeCancelled, OutcomeReason: v1alpha1.ReasonNeedWithdrawn, CompletionTime: ptr.To(metav1.NewMicroTime(testNow)),
-				Report: &v1alpha1.HelperReport{BootID: "boot-1", Sentinel: v1alpha1.SentinelRequired},
+				Report: &v1alpha1.HelperReport{BootID: "boot-1", Sentinel: v1alpha1.SentinelRequired, Methods: byLogind},
 			}
 		}
 	}

@@ -127,7 +127,7 @@ func (r *reader) readReboots(ctx context.Context, s *snapshot) error {
 }
 
 func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
-	ready, err := r.readyHelpers(ctx)
+	helpers, err := r.helpers(ctx)
 	if err != nil {
 		return err
 	}
@@ -140,28 +140,12 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 	for i := range list.Items {
 		node := &list.Items[i]
 		s.nodes[node.Name] = node
-		s.Nodes = append(s.Nodes, planNode(node, ready.Has(node.Name)))
+		s.Nodes = append(s.Nodes, planNode(node, helpers[node.Name]))
 	}
 	return nil
 }
 
-// readyHelpers returns the names of the nodes that have a helper pod that is Ready.
-func (r *reader) readyHelpers(ctx context.Context) (sets.Set[string], error) {
-	var list corev1.PodList
-	if err := r.cache.List(ctx, &list, client.InNamespace(r.namespace),
-		client.MatchingLabels{componentLabel: helperComponent}, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list helper pods: %w", err)
-	}
-	nodes := sets.New[string]()
-	for i := range list.Items {
-		if pod := &list.Items[i]; podReady(pod) && pod.DeletionTimestamp.IsZero() {
-			nodes.Insert(pod.Spec.NodeName)
-		}
-	}
-	return nodes, nil
-}
-
-func planNode(node *corev1.Node, helperReady bool) plan.Node {
+func planNode(node *corev1.Node, helper helperView) plan.Node {
 	view := plan.Node{
 		Name:          node.Name,
 		UID:           string(node.UID),
@@ -174,7 +158,9 @@ func planNode(node *corev1.Node, helperReady bool) plan.Node {
 		Ready:         nodeCondition(node, corev1.NodeReady) == corev1.ConditionTrue,
 		BootID:        node.Status.NodeInfo.BootID,
 		KernelVersion: node.Status.NodeInfo.KernelVersion,
-		HelperReady:   helperReady,
+		HelperReady:   helper.ready,
+		HelperProblem: helper.problem,
+		HelperSince:   helper.since,
 	}
 	for _, t := range plan.MaintenanceConditions {
 		if !ownMaintenance(node, t) {

@@ -309,9 +309,11 @@ func setReady(ctx context.Context, deployment *appsv1.Deployment, ready int32) {
 	})
 }
 
+// createReboot makes a NodeReboot, and says at once what its helper says of the host.
 func createReboot(ctx context.Context, name, node string) {
 	reboot := &v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.NodeRebootSpec{NodeName: node}}
 	Expect(k8s.Create(ctx, reboot)).To(Succeed())
+	report(ctx, name, v1alpha1.HelperReport{BootID: "boot-1", Sentinel: v1alpha1.SentinelRequired, Methods: byLogind})
 }
 
 // report writes a helper's report as a helper does.

@@ -21,6 +21,8 @@ const (
 	ConditionOverlapping = "Overlapping"
 	// ConditionHalted of a RebootPolicy is True while nothing starts because too many nodes did not come back.
 	ConditionHalted = "Halted"
+	// ConditionHelpersNotReady of a RebootPolicy is True while helpers on its nodes have not been Ready for some time.
+	ConditionHelpersNotReady = "HelpersNotReady"
 	// ConditionUnknownZones of a RebootPolicy is True while its zone order names a zone that none of its nodes is in.
 	ConditionUnknownZones = "UnknownZones"
 )
@@ -45,8 +47,12 @@ const (
 	ReasonBackingOff = "BackingOff"
 	// ReasonMinInterval: the node was rebooted too short a time ago.
 	ReasonMinInterval = "MinInterval"
-	// ReasonHelperNotReady: the node has no helper pod that is Ready.
+	// ReasonHelperNotReady: the node has no helper pod that is Ready and has said whether the host can reboot.
 	ReasonHelperNotReady = "HelperNotReady"
+	// ReasonHostCannotReboot: the helper says what keeps its host from rebooting.
+	ReasonHostCannotReboot = "HostCannotReboot"
+	// ReasonSentinelCheckFails: the helper cannot tell whether its host asks for a reboot, so none could be proved.
+	ReasonSentinelCheckFails = "SentinelCheckFails"
 	// ReasonNodeNotReady: the node is not Ready.
 	ReasonNodeNotReady = "NodeNotReady"
 	// ReasonMarkedForDeletion: an autoscaler is about to remove the node, or the Node is being deleted.
@@ -158,6 +164,8 @@ const (
 	ReasonOverlap = "Overlap"
 	// ReasonZoneNotFound: the zone order names a zone that no node is in.
 	ReasonZoneNotFound = "ZoneNotFound"
+	// ReasonHelpersNotReady: helpers have not been Ready for some time.
+	ReasonHelpersNotReady = "HelpersNotReady"
 	// ReasonNodesNotBack: nodes did not come back.
 	ReasonNodesNotBack = "NodesNotBack"
 )

@@ -169,10 +169,12 @@ func (p *pass) orderReboot(r *rebootView) {
 			r.node.Name, clockTime(at))}
 		return
 	case !r.node.HelperReady && p.passed(at.Add(seconds(reboot.TimeoutSeconds))):
-		p.fail(r, v1alpha1.ReasonRebootFailed, fmt.Sprintf("The helper of node %s did not become Ready in time.", r.node.Name))
+		p.fail(r, v1alpha1.ReasonRebootFailed, fmt.Sprintf(
+			"The helper of node %s did not become Ready in time: %s.", r.node.Name, r.node.helperProblem()))
 		return
 	case !r.node.HelperReady:
-		r.wait = verdict{reason: v1alpha1.ReasonHelperNotReady, message: fmt.Sprintf("Node %s is drained; its helper is not Ready.", r.node.Name)}
+		r.wait = verdict{reason: v1alpha1.ReasonHelperNotReady, message: fmt.Sprintf(
+			"Node %s is drained; its helper is not Ready: %s.", r.node.Name, r.node.helperProblem())}
 		return
 	}
 	r.tellLateHooks()

@@ -217,7 +217,7 @@ func TestAttemptFails(t *testing.T) {
 		},
 		"when the helper does not come back to reboot a drained node": {
 			stage: stageDrained, event: func(s *story) { noHelper(s.node("a")) }, after: 960 * time.Second,
-			want: backingOff(v1alpha1.ReasonRebootFailed), wantMessage: "The helper of node a did not become Ready in time.",
+			want: backingOff(v1alpha1.ReasonRebootFailed), wantMessage: "The helper of node a did not become Ready in time: there is none.",
 		},
 		"when the helper cannot reboot the host": {
 			stage: stageRebooting, event: func(s *story) { s.answer("ra", v1alpha1.OrderFailed, "Inhibited by apt.") },

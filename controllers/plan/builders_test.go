@@ -152,13 +152,20 @@ func newReboot(name, node string, options ...rebootOption) *v1alpha1.NodeReboot 
 		},
 		Spec: v1alpha1.NodeRebootSpec{NodeName: node, Trigger: v1alpha1.TriggerSentinel, Urgency: v1alpha1.UrgencyNormal},
 		Status: v1alpha1.NodeRebootStatus{
-			Report: &v1alpha1.HelperReport{BootID: bootOf(node, 1), BootTime: at(-24 * time.Hour), Sentinel: v1alpha1.SentinelRequired},
+			Report: &v1alpha1.HelperReport{
+				BootID: bootOf(node, 1), BootTime: at(-24 * time.Hour), Sentinel: v1alpha1.SentinelRequired, Methods: byLogind(""),
+			},
 		},
 	}
 	for _, option := range options {
 		option(reboot)
 	}
 	return reboot
+}
+
+// byLogind is what a helper says that was installed as config/default does it.
+func byLogind(obstacle string) []v1alpha1.MethodReport {
+	return []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind, Obstacle: obstacle}}
 }
 
 // manual makes the NodeReboot one that a person created; the host does not ask for a reboot.

@@ -78,14 +78,10 @@ var reopenedReasons = []string{v1alpha1.ReasonNeedWithdrawn, v1alpha1.ReasonNode
 
 // sentinel is what the helper said since the node's current boot.
 func (r *rebootView) sentinel() v1alpha1.SentinelState {
-	if r.node == nil {
-		return v1alpha1.SentinelUnknown
+	if report := r.currentReport(); report != nil {
+		return report.Sentinel
 	}
-	report := r.next.Report
-	if report == nil || report.BootID != r.node.BootID {
-		return v1alpha1.SentinelUnknown
-	}
-	return report.Sentinel
+	return v1alpha1.SentinelUnknown
 }
 
 // endIfNotNeeded ends a waiting NodeReboot whose node is gone, was rebooted by something else, or does not ask any more.

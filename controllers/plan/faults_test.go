@@ -20,6 +20,7 @@ var faults = map[string]func(*world, *host){
 	"sentinel appears":      func(w *world, h *host) { w.require(h, v1alpha1.SentinelRequired) },
 	"sentinel goes away":    func(w *world, h *host) { w.require(h, v1alpha1.SentinelNotRequired) },
 	"sentinel check fails":  func(w *world, h *host) { w.blink(h, v1alpha1.SentinelUnknown) },
+	"host cannot reboot":    (*world).hostCannotReboot,
 	"helper dies":           (*world).helperDies,
 	"host crashes":          func(w *world, h *host) { w.crashIfUp(h, w.between(30*time.Second, 5*time.Minute)) },
 	"host crashes for good": func(w *world, h *host) { w.crashIfUp(h, 0) },
@@ -86,6 +87,16 @@ func (w *world) blink(h *host, state v1alpha1.SentinelState) {
 			w.require(h, before)
 		}
 	})
+}
+
+// hostCannotReboot lasts for a while.
+func (w *world) hostCannotReboot(h *host) {
+	obstacle := func(what string) {
+		h.obstacle = what
+		w.wakeHelper(h)
+	}
+	obstacle("no logind")
+	w.after(w.between(5*time.Second, 5*time.Minute), func() { obstacle("") })
 }
 
 func (w *world) helperDies(h *host) {

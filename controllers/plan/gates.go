@@ -27,6 +27,7 @@ var nodeGates = []gate{
 	backoffGate,
 	minIntervalGate,
 	nodeReadyGate,
+	hostGate,
 	helperGate,
 	deletionGate,
 	controlPlaneGate,
@@ -206,14 +207,6 @@ func nodeReadyGate(_ *pass, r *rebootView) verdict {
 	return verdict{}
 }
 
-func helperGate(_ *pass, r *rebootView) verdict {
-	if r.node.HelperReady {
-		return verdict{}
-	}
-	return verdict{reason: v1alpha1.ReasonHelperNotReady, message: fmt.Sprintf(
-		"No helper pod on node %s is Ready, so nobody could drain or reboot it.", r.node.Name)}
-}
-
 // controlPlaneGate keeps control-plane nodes from going while another one is down: etcd needs its quorum.
 func controlPlaneGate(p *pass, r *rebootView) verdict {
 	if !r.node.controlPlane {
@@ -295,12 +288,17 @@ func (p *pass) firstTurnObstacle(r *rebootView) verdict {
 	return firstObstacle(p, r, turnGates)
 }
 
-// start begins an attempt. Its workloads have to be known first, and a policy that only observes starts nothing; both count as
-// unavailable all the same, so that what comes after them is planned as it would be.
+// start begins an attempt. Its workloads and what its helper says of the host have to be known first, and a policy that only observes starts
+// nothing; all these count as unavailable all the same, so that what comes after them is planned as it would be.
 func (p *pass) start(r *rebootView) {
 	p.countStart(r)
 	if v := modeGate(p, r); !v.passed() {
 		r.wait = v
+		return
+	}
+	if !r.hostKnown() {
+		r.wait = verdict{reason: v1alpha1.ReasonStarting, message: fmt.Sprintf(
+			"The helper of node %s is asked whether its host can reboot.", r.node.Name)}
 		return
 	}
 	if _, known := p.snapshot.Pods[r.node.Name]; !known {

@@ -48,6 +48,8 @@ type host struct {
 	// told counts how often the host was told to reboot, by NodeReboot and sequence.
 	told map[string]int
 	fate fate
+	// obstacle is what keeps the host from rebooting.
+	obstacle string
 	// asksAgain: the sentinel is there after the next boot, too.
 	asksAgain bool
 	// refuses: a PodDisruptionBudget refuses evictions on the node.
@@ -210,7 +212,7 @@ func (w *world) doHook(name, conditionType string) {
 // report writes the helper's report, and begins the order that it records.
 func (w *world) report(h *host, r *v1alpha1.NodeReboot) {
 	bootTime := metav1.NewMicroTime(h.bootTime)
-	report := v1alpha1.HelperReport{BootID: h.bootID(), BootTime: &bootTime, Sentinel: h.sentinel}
+	report := v1alpha1.HelperReport{BootID: h.bootID(), BootTime: &bootTime, Sentinel: h.sentinel, Methods: byLogind(h.obstacle)}
 	if old := r.Status.Report; old != nil {
 		report.Sequence, report.State, report.Message, report.Drain = old.Sequence, old.State, old.Message, old.Drain
 	}
@@ -251,7 +253,8 @@ func (w *world) judge(h *host, uid types.UID, order *v1alpha1.RebootOrder, repor
 
 func sameReport(a, b *v1alpha1.HelperReport) bool {
 	return a.BootID == b.BootID && a.BootTime.Equal(b.BootTime) && a.Sentinel == b.Sentinel &&
-		a.Sequence == b.Sequence && a.State == b.State && a.Message == b.Message && a.Drain == b.Drain
+		a.Sequence == b.Sequence && a.State == b.State && a.Message == b.Message && a.Drain == b.Drain &&
+		slices.Equal(a.Methods, b.Methods)
 }
 
 // begin carries out an order.

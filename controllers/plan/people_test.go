@@ -148,7 +148,7 @@ func TestRebootByHandNeedsTheConsentOfAPolicy(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			reboot := newReboot("ra", "a", manual, noReport, immediate)
+			reboot := newReboot("ra", "a", manual, immediate)
 			reboot.Spec.Reason = "firmware"
 			s := newStory(t, append(tc.objects, newNode("a", "z1"), reboot)...)
 			s.settle()

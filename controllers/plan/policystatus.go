@@ -45,7 +45,7 @@ func (p *pass) policyStatus(policy *policyView) v1alpha1.RebootPolicyStatus {
 		status.Waiting = append(status.Waiting, *count)
 	}
 	slices.SortFunc(status.Waiting, func(a, b v1alpha1.WaitingCount) int { return strings.Compare(a.Reason, b.Reason) })
-	status.Conditions = p.conditions(policy.obj.Status.Conditions, policyConditions(policy), policy.obj.Generation)
+	status.Conditions = p.conditions(policy.obj.Status.Conditions, p.policyConditions(policy), policy.obj.Generation)
 	return status
 }
 
@@ -72,7 +72,7 @@ func countNode(status *v1alpha1.RebootPolicyStatus, waiting map[string]*v1alpha1
 	waiting[reason] = &v1alpha1.WaitingCount{Reason: reason, Nodes: 1, Example: first.obj.Name}
 }
 
-func policyConditions(policy *policyView) []want {
+func (p *pass) policyConditions(policy *policyView) []want {
 	wants := []want{}
 	stalled := func(reason, message string) {
 		message = bounded(message)
@@ -96,6 +96,11 @@ func policyConditions(policy *policyView) []want {
 		wants = append(wants, want{v1alpha1.ConditionOverlapping, v1alpha1.ReasonOverlap, fmt.Sprintf(
 			"RebootPolicy %s selects some of the same nodes, for example %s; the one of higher priority, else the older one, owns them.",
 			policy.overlaps, policy.overlapNode), metav1.ConditionTrue})
+	}
+	if lost := p.lostHelpers(policy); len(lost) > 0 {
+		wants = append(wants, want{
+			v1alpha1.ConditionHelpersNotReady, v1alpha1.ReasonHelpersNotReady, bounded(tellLost(lost)), metav1.ConditionTrue,
+		})
 	}
 	if unknown := policy.unknownZones(); len(unknown) > 0 {
 		wants = append(wants, want{v1alpha1.ConditionUnknownZones, v1alpha1.ReasonZoneNotFound, fmt.Sprintf(

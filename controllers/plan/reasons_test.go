@@ -36,7 +36,17 @@ var reasonStories = map[string]func(*testing.T) *story{
 		s.Reboots = append(s.Reboots, newReboot("before", "a", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, 0)))
 	}),
 	v1alpha1.ReasonHelperNotReady: waitingWith(func(s *story) { s.node("a").HelperReady = false }),
-	v1alpha1.ReasonNodeNotReady:   waitingWith(func(s *story) { s.node("a").Ready = false }),
+	v1alpha1.ReasonHostCannotReboot: waitingWith(reported(func(r *v1alpha1.HelperReport) {
+		r.Methods = byLogind("there is no logind")
+	})),
+	v1alpha1.ReasonSentinelCheckFails: waitingWith(reported(func(r *v1alpha1.HelperReport) {
+		r.Sentinel = v1alpha1.SentinelUnknown
+	})),
+	v1alpha1.ReasonHelpersNotReady: waitingWith(func(s *story) {
+		noHelper(s.node("a"))
+		s.node("a").HelperSince = start.Add(-time.Hour)
+	}),
+	v1alpha1.ReasonNodeNotReady: waitingWith(func(s *story) { s.node("a").Ready = false }),
 	v1alpha1.ReasonControlPlaneNotReady: waitingWith(func(s *story) {
 		controlPlane(s.node("a"))
 		s.Nodes = append(s.Nodes, newNode("b", "z1", controlPlane, notReady))

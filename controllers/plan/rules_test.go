@@ -69,6 +69,7 @@ func (w *world) checkGrants(v *view, p *Plan, granted map[string]Slot) {
 			w.breaks("node %s was granted a slot for a NodeReboot that is being deleted", name)
 		}
 		w.checkConsent(v, owner, node, granted[name].Reboot, "granted a slot")
+		w.checkHost(v, node, granted[name].Reboot)
 		w.checkBudget(v, owner, node, down)
 		w.checkZones(v, owner, node, underWay)
 		w.checkControlPlane(v, node, down)
@@ -108,6 +109,21 @@ func (w *world) checkConsent(v *view, owner *v1alpha1.RebootPolicy, node *Node, 
 	for _, r := range v.Reboots {
 		if r.Name == reboot && owner.Spec.Approval == v1alpha1.ApprovalRequired && r.Spec.Approval != v1alpha1.ApprovalGiven {
 			w.breaks("node %s is %s, and NodeReboot %s is not approved", node.Name, what, reboot)
+		}
+	}
+}
+
+// checkHost: the helper said, in this boot, that nothing is in the way of a reboot, and that it can see what the host asks for.
+func (w *world) checkHost(v *view, node *Node, reboot string) {
+	for _, r := range v.Reboots {
+		if r.Name != reboot {
+			continue
+		}
+		said := r.Status.Report
+		if said == nil || said.BootID != node.BootID || len(said.Methods) == 0 {
+			w.breaks("node %s was granted a slot, and nobody said that its host can reboot", node.Name)
+		} else if said.Methods[0].Obstacle != "" || said.Sentinel == v1alpha1.SentinelUnknown {
+			w.breaks("node %s was granted a slot, and its helper says %+v", node.Name, said)
 		}
 	}
 }

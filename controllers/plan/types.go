@@ -45,8 +45,11 @@ type Node struct {
 	KernelVersion string
 	// Maintenance is which of the maintenance conditions (MaintenanceConditions) the operator has set to True on the node.
 	Maintenance map[corev1.NodeConditionType]bool
-	// HelperReady says that a helper pod on the node is Ready.
-	HelperReady bool
+	// HelperReady says that a helper pod on the node is Ready. Otherwise HelperProblem says what is known of why not, for people; it is
+	// empty if there is no such pod. HelperSince is since when; zero if that is not known.
+	HelperReady   bool
+	HelperProblem string
+	HelperSince   time.Time
 }
 
 // Pod is what a plan needs to know of a pod bound to a node.

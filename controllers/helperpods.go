@@ -1,0 +1,118 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// helperView is what is known of the helper of a node. Without a pod it is zero.
+type helperView struct {
+	ready   bool
+	problem string
+	// since is when ready last changed.
+	since time.Time
+}
+
+// helpers are those of each node that has a helper pod. A pod that is being deleted does not count.
+func (r *reader) helpers(ctx context.Context) (map[string]helperView, error) {
+	var list corev1.PodList
+	if err := r.cache.List(ctx, &list, client.InNamespace(r.namespace),
+		client.MatchingLabels{componentLabel: helperComponent}, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list helper pods: %w", err)
+	}
+	helpers := make(map[string]helperView, len(list.Items))
+	for i := range list.Items {
+		pod := &list.Items[i]
+		if pod.Spec.NodeName == "" || !pod.DeletionTimestamp.IsZero() || helpers[pod.Spec.NodeName].ready {
+			continue
+		}
+		helpers[pod.Spec.NodeName] = viewHelper(pod)
+	}
+	return helpers, nil
+}
+
+func viewHelper(pod *corev1.Pod) helperView {
+	view := helperView{ready: podReady(pod)}
+	if condition := readyCondition(pod); condition != nil {
+		view.since = condition.LastTransitionTime.Time
+	}
+	if !view.ready {
+		view.problem = fmt.Sprintf("pod %s: %s", pod.Name, podProblem(pod))
+	}
+	return view
+}
+
+// podProblem says why a pod is not Ready. It says the same as long as it goes wrong in the same way: it becomes part of a status.
+func podProblem(pod *corev1.Pod) string {
+	var problems []string
+	for i := range pod.Status.ContainerStatuses {
+		if status := &pod.Status.ContainerStatuses[i]; !status.Ready {
+			problems = append(problems, fmt.Sprintf("container %s %s", status.Name, containerProblem(status)))
+		}
+	}
+	switch {
+	case len(problems) > 0:
+		return strings.Join(problems, "; ")
+	case pod.Status.Reason != "":
+		return lastOf(pod.Status.Reason+" "+pod.Status.Message, maxProblem)
+	case len(pod.Status.ContainerStatuses) == 0:
+		return "the kubelet has not started its containers"
+	}
+	return "it is not Ready"
+}
+
+const (
+	// maxProblem is how much of what a kubelet says is kept, in bytes.
+	maxProblem = 256
+	crashLoop  = "CrashLoopBackOff"
+)
+
+// containerProblem says what is wrong with a container. The kubelet says in turns that it runs, has ended, and waits for its next start,
+// each time for longer; how it ended says more than any of that.
+func containerProblem(status *corev1.ContainerStatus) string {
+	ended := status.State.Terminated
+	if ended == nil {
+		ended = status.LastTerminationState.Terminated
+	}
+	waiting := status.State.Waiting
+	switch {
+	case status.State.Running != nil && ended != nil:
+		return "runs and is not ready; it last ended with " + describeEnd(ended)
+	case status.State.Running != nil:
+		return "runs and is not ready"
+	case ended != nil && (waiting == nil || waiting.Reason == crashLoop):
+		return "ended with " + describeEnd(ended)
+	case waiting == nil:
+		return "has no state yet"
+	case waiting.Reason == "ErrImagePull" || waiting.Reason == "ImagePullBackOff":
+		return fmt.Sprintf("has no image: %s cannot be pulled", status.Image)
+	}
+	return "waits: " + lastOf(strings.TrimSpace(waiting.Reason+" "+waiting.Message), maxProblem)
+}
+
+func describeEnd(ended *corev1.ContainerStateTerminated) string {
+	text := fmt.Sprintf("exit code %d (%s)", ended.ExitCode, ended.Reason)
+	if message := strings.Join(strings.Fields(ended.Message), " "); message != "" {
+		text += ": " + lastOf(message, maxProblem)
+	}
+	return text
+}
+
+// lastOf keeps the end of a text: a chain of errors has its cause there.
+func lastOf(text string, limit int) string {
+	const mark = "..."
+	if len(text) <= limit {
+		return text
+	}
+	begin := len(text) - limit + len(mark)
+	for begin < len(text) && !utf8.RuneStart(text[begin]) {
+		begin++
+	}
+	return mark + text[begin:]
+}
