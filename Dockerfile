@@ -1,10 +1,15 @@
-# One image, three programs. They are static and built by `make build`; the context is the folder bin.
+# One image for all programs. They are static and built by `make build`; the context is their folder, bin/linux-<arch>. There is nothing else
+# in it: no shell, no files of a distribution. Time zones and the roots of the public certificate authorities are compiled into the manager.
 FROM scratch
-ARG TARGETARCH=amd64
+ARG VERSION=unknown
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="reboot-operator" \
-      org.opencontainers.image.licenses="Apache-2.0"
-COPY linux-${TARGETARCH}/manager /manager
-COPY linux-${TARGETARCH}/helper /helper
-COPY linux-${TARGETARCH}/rebooter /rebooter
+      org.opencontainers.image.description="Reboots the nodes of a Kubernetes cluster that need it: safely, in order, with a proof" \
+      org.opencontainers.image.source="https://github.com/reboot-operator/reboot-operator" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+# The mode is said here because that of the files depends on who built them.
+COPY --chmod=0755 manager helper rebooter /
 USER 65532:65532
 ENTRYPOINT ["/manager"]

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/sets"
 	kwatch "k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/kubernetes"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/cache"
 )
 
@@ -22,7 +22,7 @@ const podSyncTimeout = 10 * time.Second
 // nodePods watches the pods of single nodes. A cache of all pods of a cluster would be most of the manager's memory, and pods matter only
 // on the few nodes that start or recover. As a source of the controller it lives and dies with it. Its methods belong to the one worker.
 type nodePods struct {
-	clientset kubernetes.Interface
+	client typedcorev1.PodsGetter
 	// ctx ends the watches; it is the controller's.
 	ctx     context.Context
 	changed func()
@@ -36,8 +36,8 @@ type nodePodWatch struct {
 	stop   context.CancelFunc
 }
 
-func newNodePods(clientset kubernetes.Interface) *nodePods {
-	return &nodePods{clientset: clientset, watches: map[string]*nodePodWatch{}}
+func newNodePods(client typedcorev1.PodsGetter) *nodePods {
+	return &nodePods{client: client, watches: map[string]*nodePodWatch{}}
 }
 
 // Start implements source.Source.
@@ -68,7 +68,7 @@ func (p *nodePods) keep(nodes sets.Set[string]) {
 }
 
 func (p *nodePods) start(node string) *nodePodWatch {
-	pods := p.clientset.CoreV1().Pods(metav1.NamespaceAll)
+	pods := p.client.Pods(metav1.NamespaceAll)
 	selector := fields.OneTermEqualSelector("spec.nodeName", node).String()
 	listWatch := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
@@ -88,7 +88,7 @@ func (p *nodePods) start(node string) *nodePodWatch {
 		}
 	}
 	store, informer := cache.NewInformerWithOptions(cache.InformerOptions{
-		ListerWatcher: cache.ToListWatcherWithWatchListSemantics(listWatch, p.clientset),
+		ListerWatcher: cache.ToListWatcherWithWatchListSemantics(listWatch, p.client),
 		ObjectType:    &corev1.Pod{},
 		Transform:     transform(stripPod),
 		Handler: cache.ResourceEventHandlerFuncs{

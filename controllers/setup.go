@@ -11,7 +11,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/client-go/kubernetes"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -65,12 +65,13 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	if options.Registry == nil {
 		options.Registry = metrics.Registry
 	}
-	clientset, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	// Not a clientset: that would link the clients of all kinds that there are.
+	core, err := typedcorev1.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return fmt.Errorf("make a client for the pods of nodes: %w", err)
 	}
 	interest := &interest{}
-	pods := newNodePods(clientset)
+	pods := newNodePods(core)
 	numbers := newNumbers()
 	state := &stateCollector{reader: mgr.GetCache(), clock: options.Clock, elected: mgr.Elected()}
 	if err := registerAll(options.Registry, append(numbers.collectors(), state)...); err != nil {

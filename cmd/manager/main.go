@@ -6,7 +6,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	_ "time/tzdata" // the image has no time zones but these
 
+	_ "golang.org/x/crypto/x509roots/fallback" // nor roots of certificate authorities
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"

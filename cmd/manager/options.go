@@ -83,10 +83,13 @@ func (o *options) setMaxUnavailable(value string) error {
 	return nil
 }
 
+// stamped is the version that the linker was told; empty if it was told none, as with `go install`.
+var stamped string
+
 // version of the module that the binary was built from.
 func version() string {
-	number := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
+	number := stamped
+	if info, ok := debug.ReadBuildInfo(); ok && number == "" {
 		number = info.Main.Version
 	}
 	return fmt.Sprintf("reboot-operator manager %s %s %s/%s", number, runtime.Version(), runtime.GOOS, runtime.GOARCH)

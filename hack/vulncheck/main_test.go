@@ -1,0 +1,70 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	called = `{"osv":{"id":"GO-1","summary":"bad"}}
+{"finding":{"osv":"GO-1","fixed_version":"v1.2.0","trace":[{"module":"example.com/m","version":"v1.1.0","package":"p","function":"F"}]}}`
+	calledInGo = `{"finding":{"osv":"GO-2","fixed_version":"v1.26.9","trace":[{"module":"stdlib","version":"v1.26.8","package":"net","function":"F"}]}}`
+	// What is only imported, or only required, has a finding without a function.
+	imported = `{"finding":{"osv":"GO-3","fixed_version":"v1.2.0","trace":[{"module":"example.com/m","version":"v1.1.0","package":"p"}]}}`
+)
+
+func TestWhatIsCalledIsFoundAndWhatIsOnlyImportedIsNot(t *testing.T) {
+	for name, test := range map[string]struct {
+		output    string
+		want      []vulnerability
+		wantError bool
+	}{
+		"a call":         {output: called, want: []vulnerability{{"GO-1", "bad", map[string]string{"example.com/m@v1.1.0": "v1.2.0"}}}},
+		"only imported":  {output: imported},
+		"nothing wrong":  {output: `{"config":{"scan_level":"symbol"}}`},
+		"no output":      {output: "", wantError: true},
+		"not understood": {output: "panic", wantError: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := parse(strings.NewReader(test.output))
+			if (err != nil) != test.wantError {
+				t.Fatalf("error %v", err)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("found (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAModuleIsAnErrorAndTheStandardLibraryOnlyIfStrict(t *testing.T) {
+	for name, test := range map[string]struct {
+		output    string
+		strict    bool
+		want      string
+		wantError string
+	}{
+		"a module":                     {output: called, want: "example.com/m@v1.1.0 (fixed in v1.2.0)", wantError: "1 known vulnerabilities in modules"},
+		"the standard library":         {output: calledInGo, want: "WARNING: 1 known vulnerabilities in the standard library"},
+		"the standard library, strict": {output: calledInGo, strict: true, want: "stdlib@v1.26.8", wantError: "newer Go"},
+		"both":                         {output: called + calledInGo, want: "GO-2", wantError: "1 known vulnerabilities in modules"},
+		"neither":                      {output: imported, want: "No known vulnerability"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found, err := parse(strings.NewReader(test.output))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out strings.Builder
+			err = report(&out, found, test.strict)
+			if !strings.Contains(out.String(), test.want) {
+				t.Errorf("said %q, want %q", out.String(), test.want)
+			}
+			if (err == nil) != (test.wantError == "") || err != nil && !strings.Contains(err.Error(), test.wantError) {
+				t.Errorf("error %v, want %q", err, test.wantError)
+			}
+		})
+	}
+}
