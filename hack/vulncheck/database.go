@@ -5,18 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // databaseModule has all reports about vulnerabilities of Go modules, and the program that makes a database of them.
 const databaseModule = "golang.org/x/vulndb"
 
-// findDatabase returns the folder with the newest database that the proxy serves, built at its first use. Where the proxy cannot be asked it
-// is the pinned one, and that is said.
-func findDatabase(ctx context.Context, out io.Writer) (string, error) {
+// findDatabase returns the folder with the newest database that the proxy serves, built at its first use. Where the proxy cannot be asked
+// it is the pinned one, and that is said.
+func findDatabase(ctx context.Context, out *strings.Builder) (string, error) {
 	version, err := newestVersion(ctx)
 	if err != nil {
 		fmt.Fprintf(out, "WARNING: the newest version of %s is not known, so the pinned one is used: %v\n", databaseModule, err)

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -22,15 +21,16 @@ const tools = "-modfile=hack/tools/security/go.mod"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout)
+	var said strings.Builder
+	err := run(ctx, os.Args[1:], &said)
 	stop()
-	if err != nil {
+	if _, failed := os.Stdout.WriteString(said.String()); failed != nil || err != nil {
 		fmt.Fprintln(os.Stderr, "vulncheck:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, args []string, out io.Writer) error {
+func run(ctx context.Context, args []string, out *strings.Builder) error {
 	flags := flag.NewFlagSet("vulncheck", flag.ContinueOnError)
 	strict := flags.Bool("strict", false, "Vulnerabilities of Go's standard library are errors as well.")
 	tags := flags.String("tags", "", "Build tags of the programs.")
@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 }
 
 // report tells what was found and whether that is an error.
-func report(out io.Writer, found []vulnerability, strict bool) error {
+func report(out *strings.Builder, found []vulnerability, strict bool) error {
 	inModules := 0
 	for _, v := range found {
 		if v.inModules() {

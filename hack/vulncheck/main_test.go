@@ -10,7 +10,7 @@ import (
 const (
 	called = `{"osv":{"id":"GO-1","summary":"bad"}}
 {"finding":{"osv":"GO-1","fixed_version":"v1.2.0","trace":[{"module":"example.com/m","version":"v1.1.0","package":"p","function":"F"}]}}`
-	calledInGo = `{"finding":{"osv":"GO-2","fixed_version":"v1.26.9","trace":[{"module":"stdlib","version":"v1.26.8","package":"net","function":"F"}]}}`
+	calledInGo = `{"finding":{"osv":"GO-2","fixed_version":"v1.26.9","trace":[{"module":"stdlib","version":"v1.26.8","function":"F"}]}}`
 	// What is only imported, or only required, has a finding without a function.
 	imported = `{"finding":{"osv":"GO-3","fixed_version":"v1.2.0","trace":[{"module":"example.com/m","version":"v1.1.0","package":"p"}]}}`
 )

@@ -63,7 +63,8 @@ func documentedDifferences(t *testing.T) map[difference]int {
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
 	rows := map[difference]int{}
-	for _, row := range regexp.MustCompile("(?m)^\\| (\\S+) \\| (baseline|restricted) \\| `(\\w+)` \\| ([^|]+) \\|").FindAllStringSubmatch(section, -1) {
+	pattern := regexp.MustCompile("(?m)^\\| (\\S+) \\| (baseline|restricted) \\| `(\\w+)` \\| ([^|]+) \\|")
+	for _, row := range pattern.FindAllStringSubmatch(section, -1) {
 		rows[difference{row[1], row[2], row[3], row[4]}]++
 	}
 	return rows
