@@ -26,7 +26,9 @@ type installation struct {
 // rendered is config/default as kubectl apply -k renders it.
 func rendered(t *testing.T) installation {
 	t.Helper()
-	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), "../../config/default")
+	options := krusty.MakeDefaultOptions()
+	options.Reorder = krusty.ReorderOptionUnspecified // as the kustomization says
+	resources, err := krusty.MakeKustomizer(options).Run(filesys.MakeFsOnDisk(), "../../config/default")
 	if err != nil {
 		t.Fatalf("render config/default: %v", err)
 	}
