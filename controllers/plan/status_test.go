@@ -22,18 +22,6 @@ func conditionsOf(conditions []metav1.Condition) map[string]metav1.ConditionStat
 	return statuses
 }
 
-// kstatus reads a resource like kstatus: what is Stalled has failed, what is Reconciling is in progress, what is Ready is current.
-func kstatus(conditions []metav1.Condition) string {
-	is := conditionsOf(conditions)
-	switch {
-	case is[v1alpha1.ConditionStalled] == metav1.ConditionTrue:
-		return "Failed"
-	case is[v1alpha1.ConditionReconciling] == metav1.ConditionTrue, is[v1alpha1.ConditionReady] == metav1.ConditionFalse:
-		return "InProgress"
-	}
-	return "Current"
-}
-
 func TestConditionsOfANodeReboot(t *testing.T) {
 	const yes, no = metav1.ConditionTrue, metav1.ConditionFalse
 	working := func(milestones ...string) map[string]metav1.ConditionStatus {
@@ -85,8 +73,8 @@ func TestConditionsOfANodeReboot(t *testing.T) {
 			if diff := cmp.Diff(tc.want, conditionsOf(status.Conditions)); diff != "" {
 				t.Errorf("conditions (-want +got):\n%s", diff)
 			}
-			if got := kstatus(status.Conditions); got != tc.wantKstatus {
-				t.Errorf("kstatus %s, want %s", got, tc.wantKstatus)
+			if got, _ := show(t, s.reboot("ra")); got.kstatus != tc.wantKstatus {
+				t.Errorf("kstatus %s, want %s", got.kstatus, tc.wantKstatus)
 			}
 			for _, c := range status.Conditions {
 				if c.Reason == "" || c.ObservedGeneration != 1 || c.LastTransitionTime.IsZero() {
