@@ -188,7 +188,7 @@ func TestAHelperDrainsItsOwnNodeOnly(t *testing.T) {
 	}
 	const no = "forbidden"
 	asNode, asItself := "", no
-	if !edition.DrainsAsNode {
+	if !installed.DrainsAsNode {
 		asNode, asItself = no, "" // and not confined to its node
 	}
 	for name, test := range map[string]struct {

@@ -97,7 +97,7 @@ func TestNeitherMayDoMore(t *testing.T) {
 	} {
 		for _, account := range []string{manager, helper} {
 			t.Run(account+fmt.Sprint(right), func(t *testing.T) {
-				own := account == helper && !edition.DrainsAsNode && right == evictAnywhere
+				own := account == helper && !installed.DrainsAsNode && right == evictAnywhere
 				if got := allowed(t, account, right); got != own {
 					t.Errorf("allowed: %v, want %v", got, own)
 				}

@@ -23,7 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
-	"github.com/reboot-operator/reboot-operator/test/testbed"
+	"github.com/reboot-operator/reboot-operator/test/edition"
 )
 
 const (
@@ -36,8 +36,8 @@ var (
 	// adminConfig reaches the API server as its administrator, and so does admin.
 	adminConfig *rest.Config
 	admin       client.Client
-	// edition is what is installed on this version of Kubernetes.
-	edition testbed.Edition
+	// installed is what is installed on this version of Kubernetes.
+	installed edition.Edition
 )
 
 func TestMain(m *testing.M) {
@@ -78,12 +78,12 @@ func prepare(ctx context.Context, env *envtest.Environment) error {
 	if err != nil {
 		return fmt.Errorf("find kubectl: %w", err)
 	}
-	if edition, err = testbed.EditionOf(adminConfig); err != nil {
+	if installed, err = edition.Of(adminConfig); err != nil {
 		return err
 	}
-	if _, stderr, err := kubectl.Run("apply", "--server-side", "-k", filepath.Join("..", "..", edition.Manifests)); err != nil {
+	if _, stderr, err := kubectl.Run("apply", "--server-side", "-k", filepath.Join("..", "..", installed.Manifests)); err != nil {
 		message, _ := io.ReadAll(stderr)
-		return fmt.Errorf("apply %s: %w: %s", edition.Manifests, err, message)
+		return fmt.Errorf("apply %s: %w: %s", installed.Manifests, err, message)
 	}
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
@@ -112,7 +112,7 @@ func waitUntilInForce(ctx context.Context) error {
 		return err
 	}
 	drainer := own
-	if edition.DrainsAsNode {
+	if installed.DrainsAsNode {
 		if drainer, err = clientOf(ctx, namespace, helper, "helper-n1", impersonating("system:node:n1")); err != nil {
 			return err
 		}

@@ -27,6 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/edition"
 )
 
 // startTimeout bounds the start of the control plane, which takes about 6 seconds on an idle machine.
@@ -57,7 +58,7 @@ type Cluster struct {
 	kubelets   *kubelets
 	managers   managers
 
-	edition Edition
+	edition edition.Edition
 
 	background context.Context // ends with Stop
 	cancel     context.CancelFunc
@@ -154,7 +155,7 @@ func (c *Cluster) connect() error {
 	if c.client, err = client.NewWithWatch(config, client.Options{Scheme: types}); err != nil {
 		return fmt.Errorf("make a client: %w", err)
 	}
-	c.edition, err = EditionOf(config)
+	c.edition, err = edition.Of(config)
 	return err
 }
 

@@ -1,4 +1,4 @@
-package testbed
+package edition
 
 import (
 	"testing"
@@ -10,17 +10,19 @@ func TestTheEditionGoesByTheVersion(t *testing.T) {
 	tests := map[string]struct {
 		info    version.Info
 		want    string
-		wantErr string
+		wantErr bool
 	}{
 		"before constrained impersonation": {info: version.Info{Major: "1", Minor: "35"}, want: "test/testbed/before-1.36"},
 		"with it":                          {info: version.Info{Major: "1", Minor: "36"}, want: "config/default"},
 		"of a vendor":                      {info: version.Info{Major: "1", Minor: "37+"}, want: "config/default"},
-		"unknown":                          {info: version.Info{Major: "1", Minor: ""}, wantErr: "version"},
+		"unknown":                          {info: version.Info{Major: "1", Minor: ""}, wantErr: true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := EditionFor(&test.info)
-			checkError(t, err, test.wantErr)
+			got, err := For(&test.info)
+			if (err != nil) != test.wantErr {
+				t.Errorf("error %v, want one: %v", err, test.wantErr)
+			}
 			if got.Manifests != test.want || got.DrainsAsNode != (test.want == "config/default") {
 				t.Errorf("got %+v, want %s", got, test.want)
 			}

@@ -1,4 +1,5 @@
-package testbed
+// Package edition knows what differs between the versions of Kubernetes that the tests run on, all of it.
+package edition
 
 import (
 	"fmt"
@@ -11,7 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Edition is how the operator is installed on a version of Kubernetes. All that tests have to know about versions is here.
+// Edition is how the operator is installed on a version of Kubernetes.
 type Edition struct {
 	// Version is that of Kubernetes, such as v1.36.3.
 	Version string
@@ -22,8 +23,8 @@ type Edition struct {
 	DrainsAsNode bool
 }
 
-// EditionOf asks an API server for its version.
-func EditionOf(config *rest.Config) (Edition, error) {
+// Of asks an API server for its version.
+func Of(config *rest.Config) (Edition, error) {
 	client, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
 		return Edition{}, fmt.Errorf("make a client: %w", err)
@@ -32,11 +33,11 @@ func EditionOf(config *rest.Config) (Edition, error) {
 	if err != nil {
 		return Edition{}, fmt.Errorf("ask for the version of the API server: %w", err)
 	}
-	return EditionFor(info)
+	return For(info)
 }
 
-// EditionFor is the edition for what an API server says about itself. Constrained impersonation is there since 1.36.
-func EditionFor(info *version.Info) (Edition, error) {
+// For is the edition for what an API server says about itself. Constrained impersonation is there since 1.36.
+func For(info *version.Info) (Edition, error) {
 	minor, err := strconv.Atoi(strings.TrimSuffix(info.Minor, "+"))
 	if err != nil || info.Major != "1" {
 		return Edition{}, fmt.Errorf("the API server's version is %q.%q", info.Major, info.Minor)
