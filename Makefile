@@ -104,6 +104,13 @@ test-e2e: ## Run whole rollouts on the testbed.
 test-versions: ## Run test-envtest and test-e2e on every supported version of Kubernetes.
 	for version in "" $(OTHER_VERSIONS); do $(MAKE) test-envtest test-e2e KUBERNETES_VERSION=$$version; done
 
+# What it finds is written to controllers/window/testdata/fuzz and is tried by every `go test` from then on: commit it with the fix.
+FUZZTIME ?= 1m
+
+.PHONY: fuzz
+fuzz: ## Look for a schedule, zone and date whose windows are wrong (FUZZTIME=10m).
+	go test -run='^$$' -fuzz=FuzzSchedule -fuzztime=$(FUZZTIME) $(if $(FUZZPARALLEL),-parallel=$(FUZZPARALLEL)) ./controllers/window
+
 .PHONY: demo
 demo: ## Watch a rollout on the testbed (NODES=, ZONES=, REBOOT_SECONDS=, POLICY=file).
 	@echo "Building the demo; the first time takes minutes ..."

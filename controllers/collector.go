@@ -26,6 +26,8 @@ var (
 	policyHaltedDesc         = stateDesc("policy_halted", "1 while nothing starts because nodes did not come back.", labelPolicy)
 	policyOverdueDesc        = stateDesc("policy_overdue",
 		"Nodes of a policy that have needed a reboot for longer than failure.maxDeferralSeconds.", labelPolicy)
+	policyWindowOpenDesc = stateDesc("policy_window_open",
+		"1 while the schedule lets nodes start; 0 outside its windows and in a freeze.", labelPolicy)
 	policyOldestWaitingDesc = stateDesc("policy_oldest_waiting_seconds",
 		"How long the reboot that waits longest has been required; 0 when none waits.", labelPolicy)
 )
@@ -46,7 +48,7 @@ type stateCollector struct {
 func (c *stateCollector) Describe(descs chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		rebootsDesc, policyNodesDesc, policyUnavailableDesc, policyMaxUnavailableDesc, policyUnderWayDesc, policyHaltedDesc,
-		policyOverdueDesc, policyOldestWaitingDesc,
+		policyOverdueDesc, policyWindowOpenDesc, policyOldestWaitingDesc,
 	} {
 		descs <- desc
 	}
@@ -123,7 +125,16 @@ func collectPolicies(
 		gauge(policyMaxUnavailableDesc, float64(status.MaxUnavailable))
 		gauge(policyUnderWayDesc, float64(status.UnderWay))
 		gauge(policyHaltedDesc, halted)
+		gauge(policyWindowOpenDesc, windowOpen(status))
 		gauge(policyOverdueDesc, float64(status.Overdue))
 		gauge(policyOldestWaitingDesc, waiting)
 	}
+}
+
+// windowOpen is 1 if the window is open; a policy that has none is always open.
+func windowOpen(status *v1alpha1.RebootPolicyStatus) float64 {
+	if status.Window == nil || status.Window.State == v1alpha1.WindowOpen {
+		return 1
+	}
+	return 0
 }

@@ -164,7 +164,7 @@ func TestRegisteringTwiceInOneRegistryIsAnError(t *testing.T) {
 func TestStateIsCollectedFromWhatIsThere(t *testing.T) {
 	policy := newPolicy("p")
 	policy.Status = v1alpha1.RebootPolicyStatus{
-		Nodes: 9, UnderWay: 1, Unavailable: 2, MaxUnavailable: 3, Overdue: 4,
+		Nodes: 9, UnderWay: 1, Unavailable: 2, MaxUnavailable: 3, Overdue: 4, Window: &v1alpha1.WindowStatus{State: v1alpha1.WindowFrozen},
 		Conditions: []metav1.Condition{{Type: v1alpha1.ConditionHalted, Status: metav1.ConditionTrue}},
 	}
 	pending := func(since int) option[*v1alpha1.NodeReboot] {
@@ -174,7 +174,9 @@ func TestStateIsCollectedFromWhatIsThere(t *testing.T) {
 	}
 	done := newReboot("c", "c", pending(-500))
 	done.Status.Phase, done.Status.Reason = v1alpha1.PhaseSucceeded, "Proved"
-	w := newWorld(t, policy, newPolicy("q"), newReboot("a", "a", pending(-60)), newReboot("b", "b", pending(-30)), done)
+	open := newPolicy("r")
+	open.Status.Window = &v1alpha1.WindowStatus{State: v1alpha1.WindowOpen}
+	w := newWorld(t, policy, newPolicy("q"), open, newReboot("a", "a", pending(-60)), newReboot("b", "b", pending(-30)), done)
 	elected := make(chan struct{})
 	c := &stateCollector{reader: w, clock: clocktesting.NewFakePassiveClock(testNow), elected: elected}
 	if got := testutil.CollectAndCount(c); got != 0 {
@@ -190,30 +192,42 @@ reboot_operator_nodereboots{phase="Succeeded",policy="p",reason="Proved"} 1
 # TYPE reboot_operator_policy_halted gauge
 reboot_operator_policy_halted{policy="p"} 1
 reboot_operator_policy_halted{policy="q"} 0
+reboot_operator_policy_halted{policy="r"} 0
 # HELP reboot_operator_policy_max_unavailable The limit that maxUnavailable comes to, in nodes.
 # TYPE reboot_operator_policy_max_unavailable gauge
 reboot_operator_policy_max_unavailable{policy="p"} 3
 reboot_operator_policy_max_unavailable{policy="q"} 0
+reboot_operator_policy_max_unavailable{policy="r"} 0
 # HELP reboot_operator_policy_nodes Nodes that a policy owns.
 # TYPE reboot_operator_policy_nodes gauge
 reboot_operator_policy_nodes{policy="p"} 9
 reboot_operator_policy_nodes{policy="q"} 0
+reboot_operator_policy_nodes{policy="r"} 0
 # HELP reboot_operator_policy_oldest_waiting_seconds How long the reboot that waits longest has been required; 0 when none waits.
 # TYPE reboot_operator_policy_oldest_waiting_seconds gauge
 reboot_operator_policy_oldest_waiting_seconds{policy="p"} 60
 reboot_operator_policy_oldest_waiting_seconds{policy="q"} 0
+reboot_operator_policy_oldest_waiting_seconds{policy="r"} 0
 # HELP reboot_operator_policy_overdue Nodes of a policy that have needed a reboot for longer than failure.maxDeferralSeconds.
 # TYPE reboot_operator_policy_overdue gauge
 reboot_operator_policy_overdue{policy="p"} 4
 reboot_operator_policy_overdue{policy="q"} 0
+reboot_operator_policy_overdue{policy="r"} 0
 # HELP reboot_operator_policy_unavailable Nodes of a policy that count against maxUnavailable.
 # TYPE reboot_operator_policy_unavailable gauge
 reboot_operator_policy_unavailable{policy="p"} 2
 reboot_operator_policy_unavailable{policy="q"} 0
+reboot_operator_policy_unavailable{policy="r"} 0
 # HELP reboot_operator_policy_underway Nodes of a policy that hold a slot.
 # TYPE reboot_operator_policy_underway gauge
 reboot_operator_policy_underway{policy="p"} 1
 reboot_operator_policy_underway{policy="q"} 0
+reboot_operator_policy_underway{policy="r"} 0
+# HELP reboot_operator_policy_window_open 1 while the schedule lets nodes start; 0 outside its windows and in a freeze.
+# TYPE reboot_operator_policy_window_open gauge
+reboot_operator_policy_window_open{policy="p"} 0
+reboot_operator_policy_window_open{policy="q"} 1
+reboot_operator_policy_window_open{policy="r"} 1
 `
 	if err := testutil.CollectAndCompare(c, strings.NewReader(want)); err != nil {
 		t.Error(err)

@@ -25,7 +25,8 @@ type Urgency string
 const (
 	// UrgencyNormal waits its turn.
 	UrgencyNormal Urgency = "Normal"
-	// UrgencyImmediate goes before every reboot of Normal urgency whose turn it is as well. It respects every limit and drains all the same.
+	// UrgencyImmediate goes before every reboot of Normal urgency whose turn it is as well, and waits for no window and no freeze. It
+	// respects every limit and drains all the same.
 	UrgencyImmediate Urgency = "Immediate"
 )
 
@@ -136,7 +137,8 @@ type NodeRebootSpec struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Reason string `json:"reason,omitempty"`
 
-	// urgency Immediate goes before every Normal one whose turn it is as well.
+	// urgency Immediate goes before every Normal one whose turn it is as well, and waits for no window and no freeze. It respects every
+	// limit and drains all the same.
 	// +optional
 	// +kubebuilder:default=Normal
 	Urgency Urgency `json:"urgency,omitempty"`

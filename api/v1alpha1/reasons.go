@@ -62,6 +62,12 @@ const (
 	// ReasonAwaitingApproval: the policy wants an approval, and nobody has given it. An attempt whose approval is withdrawn before its
 	// reboot is taken back.
 	ReasonAwaitingApproval = "AwaitingApproval"
+	// ReasonWindowClosed: no window of the policy is open. It also takes an attempt back that was not told to reboot.
+	ReasonWindowClosed = "WindowClosed"
+	// ReasonFreeze: the policy has a freeze. It also takes an attempt back that was not told to reboot.
+	ReasonFreeze = "Freeze"
+	// ReasonWindowEnding: a window is open and closes too soon.
+	ReasonWindowEnding = "WindowEnding"
 	// ReasonControlPlaneTurn: control-plane nodes, or all others, have their turn first.
 	ReasonControlPlaneTurn = "ControlPlaneTurn"
 	// ReasonZoneBusy: another zone has its turn.

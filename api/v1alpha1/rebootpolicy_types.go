@@ -134,6 +134,11 @@ type RebootPolicySpec struct {
 	// +kubebuilder:default={}
 	Rollout RolloutSpec `json:"rollout,omitempty,omitzero"`
 
+	// schedule says when nodes may be rebooted.
+	// +optional
+	// +kubebuilder:default={}
+	Schedule ScheduleSpec `json:"schedule,omitempty,omitzero"`
+
 	// approval Required keeps every NodeReboot of the policy waiting until its spec.approval is Given.
 	// +optional
 	// +kubebuilder:default=NotRequired
@@ -407,6 +412,10 @@ type RebootPolicyStatus struct {
 	// +kubebuilder:validation:MaxLength=63
 	CurrentZone string `json:"currentZone,omitempty"`
 
+	// window is where the schedule stands. It is missing if the policy has neither windows nor freezes.
+	// +optional
+	Window *WindowStatus `json:"window,omitempty"`
+
 	// waiting counts the nodes that wait, by reason.
 	// +optional
 	// +listType=map
@@ -446,10 +455,13 @@ type WaitingCount struct {
 // +kubebuilder:printcolumn:name="Required",type=integer,JSONPath=".status.required"
 // +kubebuilder:printcolumn:name="Under way",type=integer,JSONPath=".status.underWay"
 // +kubebuilder:printcolumn:name="Zone",type=string,JSONPath=".status.currentZone"
+// +kubebuilder:printcolumn:name="Window",type=string,JSONPath=".status.window.state"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=".metadata.creationTimestamp"
 // +kubebuilder:printcolumn:name="Unavailable",type=integer,JSONPath=".status.unavailable",priority=1
 // +kubebuilder:printcolumn:name="Max",type=integer,JSONPath=".status.maxUnavailable",priority=1
 // +kubebuilder:printcolumn:name="Failed",type=integer,JSONPath=".status.failed",priority=1
+// +kubebuilder:printcolumn:name="Opens",type=string,JSONPath=".status.window.nextOpeningTime",priority=1
+// +kubebuilder:printcolumn:name="Closes",type=string,JSONPath=".status.window.nextClosingTime",priority=1
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=".status.conditions[?(@.type=='Ready')].message",priority=1
 type RebootPolicy struct {
 	metav1.TypeMeta `json:",inline"`

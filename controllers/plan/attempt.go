@@ -88,7 +88,7 @@ func (p *pass) prepare(r *rebootView) {
 }
 
 // continueGates are those that are asked again all the way to the reboot.
-var continueGates = []gate{skipGate, policyGate, modeGate, approvalGate}
+var continueGates = []gate{skipGate, policyGate, modeGate, closeGate, approvalGate}
 
 // mayContinue looks again at what forbids that an attempt goes on towards its reboot.
 func (p *pass) mayContinue(r *rebootView) verdict {

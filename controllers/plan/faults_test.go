@@ -32,6 +32,8 @@ var faults = map[string]func(*world, *host){
 	"person cordons":        (*world).personCordons,
 	"person uncordons":      (*world).personUncordons,
 	"person asks":           func(w *world, h *host) { w.ask(h.name, w.uid("by-hand"), v1alpha1.TriggerManual) },
+	"person asks at once":   func(w *world, h *host) { w.askAtOnce(h.name, w.uid("at-once")) },
+	"policy is frozen":      func(w *world, _ *host) { w.freezeNow() },
 	"person deletes":        (*world).personDeletes,
 	"person skips": func(w *world, h *host) {
 		w.relabel(h, func(labels map[string]string) { labels[v1alpha1.SkipLabel] = "" })

@@ -32,6 +32,7 @@ var nodeGates = []gate{
 	deletionGate,
 	controlPlaneGate,
 	approvalGate,
+	windowGate,
 	heldGate,
 }
 
@@ -154,11 +155,13 @@ func compareFalseFirst(a, b bool) int {
 }
 
 func urgencyRank(r *rebootView) int {
-	if r.obj.Spec.Urgency == v1alpha1.UrgencyImmediate {
+	if r.immediate() {
 		return 0
 	}
 	return 1
 }
+
+func (r *rebootView) immediate() bool { return r.obj.Spec.Urgency == v1alpha1.UrgencyImmediate }
 
 func backoffGate(p *pass, r *rebootView) verdict {
 	failures := r.next.Failures

@@ -161,6 +161,14 @@ func (w *world) ask(node, name string, trigger v1alpha1.Trigger) {
 	}
 }
 
+// askAtOnce is ask with urgency.
+func (w *world) askAtOnce(node, name string) {
+	w.ask(node, name, v1alpha1.TriggerManual)
+	urgent := *w.reboots[name]
+	urgent.Spec.Urgency = v1alpha1.UrgencyImmediate
+	w.putReboot(&urgent)
+}
+
 // hookKey names a hook of a NodeReboot.
 type hookKey struct {
 	uid           types.UID

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/window"
 )
 
 // policyView is a policy, the nodes that it owns, and what was found out about it.
@@ -30,6 +31,9 @@ type policyView struct {
 	// unreturned are its reboots that count as failures for the halt.
 	unreturned []*rebootView
 	turn       turn
+	// window is where the schedule stands; scheduled says that it is not always open.
+	window    window.State
+	scheduled bool
 }
 
 func newPolicyView(obj *v1alpha1.RebootPolicy) *policyView {
@@ -54,7 +58,9 @@ func newPolicyView(obj *v1alpha1.RebootPolicy) *policyView {
 func (p *pass) assignPolicies() {
 	for _, obj := range p.snapshot.Policies {
 		if obj.DeletionTimestamp.IsZero() {
-			p.policies = append(p.policies, newPolicyView(obj))
+			policy := newPolicyView(obj)
+			p.readSchedule(policy)
+			p.policies = append(p.policies, policy)
 		}
 	}
 	slices.SortFunc(p.policies, comparePrecedence)

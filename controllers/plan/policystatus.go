@@ -36,6 +36,7 @@ func (p *pass) policyStatus(policy *policyView) v1alpha1.RebootPolicyStatus {
 		MaxUnavailable:     int32(policy.maxUnavailable),
 		Failed:             int32(len(policy.unreturned)),
 		CurrentZone:        policy.turn.zone,
+		Window:             policy.windowStatus(),
 	}
 	waiting := map[string]*v1alpha1.WaitingCount{}
 	for _, n := range policy.nodes {

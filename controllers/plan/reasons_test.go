@@ -51,6 +51,9 @@ var reasonStories = map[string]func(*testing.T) *story{
 		controlPlane(s.node("a"))
 		s.Nodes = append(s.Nodes, newNode("b", "z1", controlPlane, notReady))
 	}),
+	v1alpha1.ReasonWindowClosed:        waitingWith(func(s *story) { s.editPolicy("p", scheduled(opensAtOne)) }),
+	v1alpha1.ReasonWindowEnding:        waitingWith(func(s *story) { s.editPolicy("p", scheduled("1 11 * * *")) }),
+	v1alpha1.ReasonFreeze:              waitingWith(func(s *story) { s.editPolicy("p", frozen("f", 0, time.Hour)) }),
 	v1alpha1.ReasonControlPlaneTurn:    waitingWith(besides("b/z1", func(s *story) { controlPlane(s.node("a")) })),
 	v1alpha1.ReasonZoneBusy:            waitingWith(besides("b/z0", nil)),
 	v1alpha1.ReasonBudgetExhausted:     waitingWith(func(s *story) { s.editPolicy("p", maxUnavailable("0")) }),

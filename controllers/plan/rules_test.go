@@ -29,6 +29,8 @@ type rules struct {
 	lagging bool
 	// grants and reboots count what was checked.
 	grants, reboots, proofs int
+	// scheduled counts what was compared with a schedule.
+	scheduled int
 }
 
 func newRules() rules {
@@ -70,6 +72,7 @@ func (w *world) checkGrants(v *view, p *Plan, granted map[string]Slot) {
 		}
 		w.checkConsent(v, owner, node, granted[name].Reboot, "granted a slot")
 		w.checkHost(v, node, granted[name].Reboot)
+		w.checkSchedule(owner, node, v.reboot(granted[name].Reboot), false, "granted a slot")
 		w.checkBudget(v, owner, node, down)
 		w.checkZones(v, owner, node, underWay)
 		w.checkControlPlane(v, node, down)
@@ -298,6 +301,9 @@ func (w *world) checkOrder(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.Node
 	}
 	if owner != nil && owner.Spec.Hooks != nil && !w.rules.lagging {
 		w.checkHooks(r, after, owner.Spec.Hooks)
+	}
+	if owner != nil {
+		w.checkSchedule(owner, node, r, true, "ordered to "+string(order.Action))
 	}
 	if order.Action == v1alpha1.ActionReboot {
 		w.rules.reboots++

@@ -189,6 +189,7 @@ func randomSpec(random *rand.Rand) policyOption {
 		s.Recovery.SettleSeconds, s.Recovery.TimeoutSeconds = upTo(20), ptr.To[int32](240)
 		s.Recovery.Workloads = pick(random, v1alpha1.WorkloadsWait, v1alpha1.WorkloadsWait, v1alpha1.WorkloadsIgnore)
 		s.Hooks = randomHooks(random)
+		randomSchedule(random, &s.Schedule)
 		s.Failure = v1alpha1.FailureSpec{
 			MaxFailures: ptr.To(1 + random.Int32N(3)), MaxAttempts: ptr.To(pick[int32](random, 2, 3, 100)),
 			BackoffSeconds: ptr.To(20 + random.Int32N(40)), MaxDeferralSeconds: pick(random, nil, ptr.To(60+random.Int32N(600))),

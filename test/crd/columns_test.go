@@ -51,15 +51,17 @@ unavailable: 1
 maxUnavailable: 2
 failed: 0
 currentZone: a
+window: {state: Open, nextOpeningTime: "2026-11-24T22:00:00Z", nextClosingTime: "2026-11-24T02:00:00Z"}
 `).Object
 	if err := strict.Status().Update(t.Context(), stored); err != nil {
 		t.Fatalf("set the status: %v", err)
 	}
 	narrow, wide := columns(t, "rebootpolicies", "linux")
 	wantNarrow := map[string]string{
-		"Name": "linux", "Mode": "Enforce", "Ready": "True", "Nodes": "12", "Required": "3", "Under way": "0", "Zone": "a",
+		"Name": "linux", "Mode": "Enforce", "Ready": "True", "Nodes": "12", "Required": "3", "Under way": "0", "Zone": "a", "Window": "Open",
 	}
-	wantWide := map[string]string{"Unavailable": "1", "Max": "2", "Failed": "0", "Message": "3 nodes wait"}
+	wantWide := map[string]string{"Unavailable": "1", "Max": "2", "Failed": "0", "Message": "3 nodes wait", "Opens": "2026-11-24T22:00:00Z",
+		"Closes": "2026-11-24T02:00:00Z"}
 	compareColumns(t, wantNarrow, narrow, wantWide, wide)
 }
 

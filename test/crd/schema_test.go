@@ -77,8 +77,9 @@ var (
 
 func TestEveryFieldOfASpecIsInATable(t *testing.T) {
 	for file, want := range map[string][]string{
-		"reboot-operator.io_rebootpolicies.yaml": slices.Concat(keys(policyNumbers), keys(policyChoices), policySpecialFields, drainSpecialFields),
-		"reboot-operator.io_nodereboots.yaml":    slices.Concat(keys(rebootChoices), rebootSpecialFields),
+		"reboot-operator.io_rebootpolicies.yaml": slices.Concat(keys(policyNumbers), keys(policyChoices),
+			policySpecialFields, drainSpecialFields, scheduleSpecialFields),
+		"reboot-operator.io_nodereboots.yaml": slices.Concat(keys(rebootChoices), rebootSpecialFields),
 	} {
 		t.Run(file, func(t *testing.T) {
 			var got []string
@@ -136,6 +137,7 @@ func TestWhatIsStoredIsWhatWillHappen(t *testing.T) {
 	want := map[string]any{"nodes": "All"}
 	merge(want, nested("rollout.maxUnavailable", int64(1)))
 	merge(want, nested("rollout.zones.topologyKey", "topology.kubernetes.io/zone"))
+	merge(want, nested("schedule.timeZone", "UTC"))
 	for path, field := range policyNumbers {
 		if field.fallback != nil {
 			merge(want, nested(path, field.fallback))

@@ -1,0 +1,220 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Weekday is a day of the week.
+//
+// +k8s:enum
+type Weekday string
+
+const (
+	// Monday is the first day of the week.
+	Monday Weekday = "Mon"
+	// Tuesday follows Monday.
+	Tuesday Weekday = "Tue"
+	// Wednesday follows Tuesday.
+	Wednesday Weekday = "Wed"
+	// Thursday follows Wednesday.
+	Thursday Weekday = "Thu"
+	// Friday follows Thursday.
+	Friday Weekday = "Fri"
+	// Saturday follows Friday.
+	Saturday Weekday = "Sat"
+	// Sunday is the last day of the week.
+	Sunday Weekday = "Sun"
+)
+
+// WeekOfMonth says which of the four or five such weekdays of a month is meant.
+//
+// +k8s:enum
+type WeekOfMonth string
+
+const (
+	// WeekFirst is the first such weekday of the month.
+	WeekFirst WeekOfMonth = "First"
+	// WeekSecond is the second one.
+	WeekSecond WeekOfMonth = "Second"
+	// WeekThird is the third one.
+	WeekThird WeekOfMonth = "Third"
+	// WeekFourth is the fourth one.
+	WeekFourth WeekOfMonth = "Fourth"
+	// WeekLast is the last one: the fourth or the fifth.
+	WeekLast WeekOfMonth = "Last"
+)
+
+// AtClose says what becomes of a node that was started and not yet told to reboot when the window closes.
+//
+// +k8s:enum
+type AtClose string
+
+const (
+	// AtCloseAbort takes the attempt back: the drain stops and the node is uncordoned.
+	AtCloseAbort AtClose = "Abort"
+	// AtCloseFinish lets it go on to its reboot. A freeze takes it back all the same.
+	AtCloseFinish AtClose = "Finish"
+)
+
+// WindowState says whether nodes may start.
+//
+// +k8s:enum
+type WindowState string
+
+const (
+	// WindowOpen means that a window is open and there is no freeze.
+	WindowOpen WindowState = "Open"
+	// WindowClosed means that no window is open.
+	WindowClosed WindowState = "Closed"
+	// WindowFrozen means that there is a freeze, whatever the windows say.
+	WindowFrozen WindowState = "Frozen"
+)
+
+// ScheduleSpec says when nodes may be rebooted.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.windows) || !has(self.minRemainingSeconds) || self.windows.all(w, w.durationSeconds > self.minRemainingSeconds)",message="a window is not longer than minRemainingSeconds (600 if you do not write it), so nothing could ever start in it: write a longer durationSeconds or a shorter minRemainingSeconds",fieldPath=".windows"
+type ScheduleSpec struct {
+	// timeZone is the time zone of all windows: a name of the IANA time zone database, such as Europe/Berlin.
+	// +optional
+	// +kubebuilder:default=UTC
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$') && self != 'Local'",message="timeZone is a name of the IANA time zone database, written as there: Europe/Berlin, America/New_York, UTC; not Local, and not an offset such as +02:00"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^[A-Za-z][A-Za-z0-9_+/-]*$') || self == 'Local' || timestamp('2000-01-01T00:00:00Z').getFullYear(self) > 0",message="write a name of the IANA time zone database, such as Europe/Berlin or UTC"
+	TimeZone string `json:"timeZone,omitempty"`
+
+	// windows are when nodes may start. Several add up. None means always.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Windows []ScheduleWindow `json:"windows,omitempty"`
+
+	// freezes are times in which nothing starts and no host is told to reboot, whatever the windows say.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Freezes []Freeze `json:"freezes,omitempty"`
+
+	// minRemainingSeconds is how much of an open window must be left for a node to start. The default is that of drain.timeoutSeconds: a
+	// drain that takes as long as it may is then not taken back because the window closes.
+	// +optional
+	// +kubebuilder:default=600
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=86400
+	MinRemainingSeconds *int32 `json:"minRemainingSeconds,omitempty"`
+
+	// atClose says what becomes of a node that was started and not yet told to reboot when the window closes: Abort takes the attempt
+	// back, Finish lets it go on to its reboot. A freeze takes it back in any case.
+	// +optional
+	// +kubebuilder:default=Abort
+	AtClose AtClose `json:"atClose,omitempty"`
+}
+
+// ScheduleWindow opens again and again, and stays open for a while. It opens at a local time in the schedule's time zone. If there is no
+// such time on that day because clocks are set forward, it opens at the first moment after; if there are two, it opens at the first one
+// only.
+//
+// +kubebuilder:validation:ExactlyOneOf=weekly;monthly;cron
+// +kubebuilder:validation:XValidation:rule="!has(self.weekly) || self.weekly.days.all(a, self.weekly.days.all(b, self.durationSeconds <= 86400 * (a == b ? 7 : ({'Mon': 0, 'Tue': 1, 'Wed': 2, 'Thu': 3, 'Fri': 4, 'Sat': 5, 'Sun': 6}[b] - {'Mon': 0, 'Tue': 1, 'Wed': 2, 'Thu': 3, 'Fri': 4, 'Sat': 5, 'Sun': 6}[a] + 7) % 7)))",message="durationSeconds is longer than the time until the window opens again: write a shorter one (at most 86400 for each day until then), or only the days on which the window opens",fieldPath=".durationSeconds"
+// +kubebuilder:validation:XValidation:rule="!has(self.cron) || self.durationSeconds <= 604800",message="a cron window is open for at most 604800 seconds (7 days): write a shorter durationSeconds, or a monthly window",fieldPath=".durationSeconds"
+type ScheduleWindow struct {
+	// weekly opens at a time of day on some days of the week.
+	// +optional
+	Weekly *WeeklyWindow `json:"weekly,omitempty"`
+
+	// monthly opens at a time of day on one day of the month, such as the second Sunday.
+	// +optional
+	Monthly *MonthlyWindow `json:"monthly,omitempty"`
+
+	// cron opens at the times of a cron expression of five fields: minute, hour, day of the month, month and day of the week. The minute
+	// is a number or several; in the others *, ranges, lists and steps may be used. Month and day of the week also know names, such as JAN
+	// and SUN.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=100
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-5]?[0-9](,[0-5]?[0-9])*( |$)')",message="the first field of cron, the minute, is a number from 0 to 59, or several such as 0,30; with * or a range the window would open again and again while it is open: write how long it is open into durationSeconds"
+	// +kubebuilder:validation:XValidation:rule="self.matches('(?i)^[^ ]+ ([*]|(2[0-3]|[01]?[0-9])(-(2[0-3]|[01]?[0-9]))?)(/[1-9][0-9]?)?(,([*]|(2[0-3]|[01]?[0-9])(-(2[0-3]|[01]?[0-9]))?)(/[1-9][0-9]?)?)* ([*]|(3[01]|[12][0-9]|0?[1-9])(-(3[01]|[12][0-9]|0?[1-9]))?)(/[1-9][0-9]?)?(,([*]|(3[01]|[12][0-9]|0?[1-9])(-(3[01]|[12][0-9]|0?[1-9]))?)(/[1-9][0-9]?)?)* ([*]|(1[0-2]|0?[1-9]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)(-(1[0-2]|0?[1-9]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC))?)(/[1-9][0-9]?)?(,([*]|(1[0-2]|0?[1-9]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)(-(1[0-2]|0?[1-9]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC))?)(/[1-9][0-9]?)?)* ([*]|([0-6]|SUN|MON|TUE|WED|THU|FRI|SAT)(-([0-6]|SUN|MON|TUE|WED|THU|FRI|SAT))?)(/[1-9][0-9]?)?(,([*]|([0-6]|SUN|MON|TUE|WED|THU|FRI|SAT)(-([0-6]|SUN|MON|TUE|WED|THU|FRI|SAT))?)(/[1-9][0-9]?)?)*$')",message="cron has five fields with one space between them, such as '0 3 * * 1-5' (03:00 from Monday to Friday): minute 0-59, hour 0-23, day of month 1-31, month 1-12 or JAN-DEC, day of week 0-6 (0 is Sunday) or SUN-SAT; @daily and time zones are not known here"
+	Cron string `json:"cron,omitempty"`
+
+	// durationSeconds is how long it stays open, in real time: clocks that are set forward or back in between do not change it.
+	// +required
+	// +kubebuilder:validation:Minimum=60
+	// +kubebuilder:validation:Maximum=2419200
+	DurationSeconds int32 `json:"durationSeconds,omitempty"`
+}
+
+// WeeklyWindow opens at a time of day on some days of the week.
+type WeeklyWindow struct {
+	// days are the days of the week on which the window opens. One that is open over midnight is so because it opened the day before.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=7
+	// +kubebuilder:validation:items:MaxLength=3
+	Days []Weekday `json:"days,omitempty"`
+
+	// start is the time of day at which it opens, such as "22:00".
+	// +required
+	// +kubebuilder:validation:MinLength=5
+	// +kubebuilder:validation:MaxLength=5
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([01][0-9]|2[0-3]):[0-5][0-9]$')",message="start is a time of day from \"00:00\" to \"23:59\", such as \"22:00\" or \"03:30\""
+	Start string `json:"start,omitempty"`
+}
+
+// MonthlyWindow opens at a time of day on one day of each month.
+type MonthlyWindow struct {
+	// week says which such day of the month: First to Fourth, or Last.
+	// +required
+	Week WeekOfMonth `json:"week,omitempty"`
+
+	// day is the day of the week on which it opens.
+	// +required
+	Day Weekday `json:"day,omitempty"`
+
+	// start is the time of day at which it opens, such as "01:00".
+	// +required
+	// +kubebuilder:validation:MinLength=5
+	// +kubebuilder:validation:MaxLength=5
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([01][0-9]|2[0-3]):[0-5][0-9]$')",message="start is a time of day from \"00:00\" to \"23:59\", such as \"22:00\" or \"03:30\""
+	Start string `json:"start,omitempty"`
+}
+
+// Freeze is a time in which nothing starts and no host is told to reboot.
+//
+// +kubebuilder:validation:XValidation:rule="self.to > self.from",message="the freeze ends before it begins, or at once: write a later to or an earlier from",fieldPath=".to"
+type Freeze struct {
+	// name of the freeze, for messages.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// from is when it begins, with an offset: 2026-12-19T00:00:00+01:00.
+	// +required
+	From metav1.Time `json:"from,omitempty,omitzero"`
+
+	// to is when it ends, with an offset: 2027-01-07T00:00:00+01:00.
+	// +required
+	To metav1.Time `json:"to,omitempty,omitzero"`
+}
+
+// WindowStatus is where the schedule stands. It changes only when a window or freeze begins or ends, or when the policy does.
+type WindowStatus struct {
+	// state is Open, Closed (no window is open) or Frozen (there is a freeze).
+	// +optional
+	State WindowState `json:"state,omitempty"`
+
+	// freeze is the name of the freeze.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Freeze string `json:"freeze,omitempty"`
+
+	// nextOpeningTime is when nodes may start next, after every window and freeze that is in the way.
+	// +optional
+	NextOpeningTime *metav1.Time `json:"nextOpeningTime,omitempty"`
+
+	// nextClosingTime is when what is open closes. It is missing if no end is in sight.
+	// +optional
+	NextClosingTime *metav1.Time `json:"nextClosingTime,omitempty"`
+}

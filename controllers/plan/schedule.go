@@ -1,0 +1,101 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/window"
+)
+
+// readSchedule finds out where the schedule of a policy stands, and asks for a look when that changes: a window opens for those that wait,
+// and closes for those that are under way.
+func (p *pass) readSchedule(policy *policyView) {
+	schedule, err := window.New(&policy.spec.Schedule)
+	if err != nil {
+		policy.invalid = cmp.Or(policy.invalid, fmt.Sprintf("schedule: %v", err))
+		return
+	}
+	policy.scheduled = !schedule.Always()
+	policy.window = schedule.At(p.now)
+	p.wakeAt(policy.window.Look)
+}
+
+// windowGate lets nodes start while a window is open and long enough, and there is no freeze. What is Immediate waits for neither.
+func windowGate(p *pass, r *rebootView) verdict {
+	if r.immediate() {
+		return verdict{}
+	}
+	policy := r.policy()
+	if v := policy.shut(); !v.passed() {
+		return v
+	}
+	closes, least := policy.window.Closes, seconds(policy.spec.Schedule.MinRemainingSeconds)
+	if closes.IsZero() || !p.passed(closes.Add(-least)) {
+		return verdict{}
+	}
+	return verdict{reason: v1alpha1.ReasonWindowEnding, message: fmt.Sprintf(
+		"The window of RebootPolicy %s closes at %s, and minRemainingSeconds wants more than %d to be left; %s.",
+		policy.obj.Name, clockTime(closes), least/time.Second, policy.opensNext())}
+}
+
+// closeGate takes back what is not told to reboot when the window closes, unless it may finish. A freeze takes back that, too.
+func closeGate(_ *pass, r *rebootView) verdict {
+	if r.immediate() {
+		return verdict{}
+	}
+	v := r.policy().shut()
+	if v.reason == v1alpha1.ReasonWindowClosed && r.policy().spec.Schedule.AtClose == v1alpha1.AtCloseFinish {
+		return verdict{}
+	}
+	return v
+}
+
+// shut says why nothing may start now, as far as the schedule goes.
+func (policy *policyView) shut() verdict {
+	switch {
+	case policy.window.Freeze != "":
+		return verdict{reason: v1alpha1.ReasonFreeze, message: fmt.Sprintf(
+			"RebootPolicy %s has the freeze %q; %s.", policy.obj.Name, policy.window.Freeze, policy.opensNext())}
+	case !policy.window.Open:
+		return verdict{reason: v1alpha1.ReasonWindowClosed, message: fmt.Sprintf(
+			"The window of RebootPolicy %s is closed; %s.", policy.obj.Name, policy.opensNext())}
+	}
+	return verdict{}
+}
+
+func (policy *policyView) opensNext() string {
+	if policy.window.Opens.IsZero() {
+		return "it does not open any more"
+	}
+	return "it opens next at " + clockTime(policy.window.Opens)
+}
+
+// windowStatus is where the schedule stands; nil for one that is always open.
+func (policy *policyView) windowStatus() *v1alpha1.WindowStatus {
+	if !policy.scheduled {
+		return nil
+	}
+	status := &v1alpha1.WindowStatus{
+		State: v1alpha1.WindowOpen, Freeze: policy.window.Freeze,
+		NextOpeningTime: stampOf(policy.window.Opens), NextClosingTime: stampOf(policy.window.Closes),
+	}
+	switch {
+	case policy.window.Freeze != "":
+		status.State = v1alpha1.WindowFrozen
+	case !policy.window.Open:
+		status.State = v1alpha1.WindowClosed
+	}
+	return status
+}
+
+func stampOf(t time.Time) *metav1.Time {
+	if t.IsZero() {
+		return nil
+	}
+	stamp := metav1.NewTime(t)
+	return &stamp
+}

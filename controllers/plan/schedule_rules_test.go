@@ -1,0 +1,103 @@
+package plan
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// offsets of the zones of random schedules. In none of them clocks are changed while a fleet is simulated.
+var offsets = map[string]time.Duration{
+	"UTC": 0, "Asia/Tokyo": 9 * time.Hour, "Asia/Kathmandu": 5*time.Hour + 45*time.Minute, "America/St_Johns": -3*time.Hour - 30*time.Minute,
+}
+
+// randomSchedule has a window that opens every hour, sometimes one that opens every day as well, and freezes.
+func randomSchedule(random *rand.Rand, s *v1alpha1.ScheduleSpec) {
+	if random.IntN(2) == 0 {
+		return
+	}
+	s.TimeZone = pick(random, "UTC", "Asia/Tokyo", "Asia/Kathmandu", "America/St_Johns")
+	s.AtClose = pick(random, v1alpha1.AtCloseAbort, v1alpha1.AtCloseAbort, v1alpha1.AtCloseFinish)
+	least := random.Int32N(300)
+	s.MinRemainingSeconds = &least
+	if random.IntN(4) > 0 {
+		s.Windows = append(s.Windows, v1alpha1.ScheduleWindow{
+			Cron: fmt.Sprintf("%d * * * *", random.IntN(60)), DurationSeconds: 600 + random.Int32N(1200),
+		})
+	}
+	if len(s.Windows) > 0 && random.IntN(3) == 0 {
+		s.Windows = append(s.Windows, v1alpha1.ScheduleWindow{
+			Weekly: &v1alpha1.WeeklyWindow{
+				Days: []v1alpha1.Weekday{
+					v1alpha1.Monday, v1alpha1.Tuesday, v1alpha1.Wednesday, v1alpha1.Thursday, v1alpha1.Friday, v1alpha1.Saturday, v1alpha1.Sunday,
+				},
+				Start: fmt.Sprintf("%02d:%02d", random.IntN(24), random.IntN(60)),
+			},
+			DurationSeconds: 60 + random.Int32N(7200),
+		})
+	}
+	for i := range random.IntN(3) {
+		from := start.Add(time.Duration(random.Int64N(int64(chaos))).Truncate(time.Second))
+		s.Freezes = append(s.Freezes, randomFreeze(random, "freeze-"+strconv.Itoa(i), from))
+	}
+}
+
+func randomFreeze(random *rand.Rand, name string, from time.Time) v1alpha1.Freeze {
+	return v1alpha1.Freeze{
+		Name: name, From: metav1.NewTime(from), To: metav1.NewTime(from.Add(time.Duration(30+random.IntN(600)) * time.Second)),
+	}
+}
+
+// freezeNow is a freeze that a person adds when it begins.
+func (w *world) freezeNow() {
+	freeze := randomFreeze(w.random, w.uid("freeze"), w.now.Truncate(time.Second))
+	w.editAnyPolicy(spec(func(s *v1alpha1.RebootPolicySpec) {
+		s.Schedule.Freezes = append(s.Schedule.Freezes[:len(s.Schedule.Freezes):len(s.Schedule.Freezes)], freeze)
+	}))
+}
+
+// checkSchedule: nothing starts, and no order is given, outside an open window or in a freeze. What is started may be finished after the
+// window closed if the policy says so.
+func (w *world) checkSchedule(owner *v1alpha1.RebootPolicy, node *Node, reboot *v1alpha1.NodeReboot, started bool, what string) {
+	schedule := owner.Spec.Schedule
+	urgent := reboot != nil && reboot.Spec.Urgency == v1alpha1.UrgencyImmediate
+	finishes := started && schedule.AtClose == v1alpha1.AtCloseFinish
+	w.rules.scheduled++
+	for _, f := range schedule.Freezes {
+		if !urgent && !w.now.Before(f.From.Time) && w.now.Before(f.To.Time) {
+			w.breaks("node %s was %s in the freeze %s of policy %s", node.Name, what, f.Name, owner.Name)
+		}
+	}
+	if left := leftOfWindow(schedule, w.now); left <= 0 && !urgent && !finishes {
+		w.breaks("node %s was %s outside the windows of policy %s: %+v", node.Name, what, owner.Name, schedule.Windows)
+	}
+}
+
+// leftOfWindow is how long a window is still open at least; nothing or less if none is. It knows those of randomSchedule only.
+func leftOfWindow(schedule v1alpha1.ScheduleSpec, now time.Time) time.Duration {
+	if len(schedule.Windows) == 0 {
+		return time.Hour
+	}
+	wall := now.Add(offsets[schedule.TimeZone])
+	sinceMidnight := wall.Sub(wall.Truncate(24 * time.Hour))
+	var most time.Duration
+	for _, w := range schedule.Windows {
+		duration, period := time.Duration(w.DurationSeconds)*time.Second, time.Hour
+		minute, _, _ := strings.Cut(w.Cron, " ")
+		at := 0
+		if w.Weekly != nil {
+			hours, _ := strconv.Atoi(w.Weekly.Start[:2])
+			minute, at, period = w.Weekly.Start[3:], 60*hours, 24*time.Hour
+		}
+		minutes, _ := strconv.Atoi(minute)
+		open := (sinceMidnight - time.Duration(at+minutes)*time.Minute + 24*time.Hour) % period
+		most = max(most, duration-open)
+	}
+	return most
+}

@@ -1,0 +1,226 @@
+package window
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// Schedule is the schedule of a policy, understood.
+type Schedule struct {
+	zone    *time.Location
+	windows []window
+	freezes []v1alpha1.Freeze
+}
+
+type window struct {
+	starts
+	duration time.Duration
+}
+
+// State is how a schedule stands at an instant.
+type State struct {
+	Open bool
+	// Freeze names the freeze that shuts what may be open otherwise.
+	Freeze string
+	// Opens is the next instant at which it opens; while it is open, after it has closed. Zero is never.
+	Opens time.Time
+	// Closes is the instant at which what is open closes. Zero is: no end is in sight.
+	Closes time.Time
+	// Look is when the state may become another one at the earliest, these times included. Zero is never.
+	Look time.Time
+}
+
+// New understands a schedule. What the API server refuses is not said again where it does no harm.
+func New(spec *v1alpha1.ScheduleSpec) (*Schedule, error) {
+	// Local is the zone of whatever machine the manager runs on.
+	zone, err := time.LoadLocation(spec.TimeZone)
+	if err != nil || spec.TimeZone == "Local" {
+		return nil, fmt.Errorf("timeZone %q is not known: write a name of the IANA time zone database, such as Europe/Berlin", spec.TimeZone)
+	}
+	s := &Schedule{zone: zone, freezes: spec.Freezes}
+	for i := range spec.Windows {
+		w := &spec.Windows[i]
+		starts, err := startsOf(w)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("windows[%d]: %w", i, err)
+		case w.DurationSeconds <= 0:
+			return nil, fmt.Errorf("windows[%d]: durationSeconds is %d, so the window never opens", i, w.DurationSeconds)
+		}
+		s.windows = append(s.windows, window{starts: starts, duration: time.Duration(w.DurationSeconds) * time.Second})
+	}
+	return s, nil
+}
+
+// Always says that the schedule is open at all times.
+func (s *Schedule) Always() bool { return len(s.windows) == 0 && len(s.freezes) == 0 }
+
+// At is the state at an instant.
+func (s *Schedule) At(t time.Time) State {
+	if freeze, frozen := s.freezeAt(t); frozen {
+		opens := s.opening(t)
+		return State{Freeze: freeze.Name, Opens: opens, Look: earliest(s.freezeEdge(t), opens)}
+	}
+	if len(s.windows) > 0 && !s.opened(t) {
+		opens := s.opening(t)
+		return State{Opens: opens, Look: earliest(s.freezeEdge(t), opens)}
+	}
+	state := State{Open: true, Closes: earliest(s.closing(t), s.nextFreeze(t))}
+	state.Look = state.Closes
+	if state.Closes.IsZero() {
+		// An end may come into sight with the next opening.
+		state.Look = s.nextStart(t)
+		return state
+	}
+	state.Opens = s.opening(state.Closes)
+	return state
+}
+
+// freezeAt is the freeze at an instant; of several the one that ends last, then the first by name.
+func (s *Schedule) freezeAt(t time.Time) (v1alpha1.Freeze, bool) {
+	var last v1alpha1.Freeze
+	found := false
+	for _, f := range s.freezes {
+		if t.Before(f.From.Time) || !t.Before(f.To.Time) {
+			continue
+		}
+		if !found || f.To.After(last.To.Time) || f.To.Equal(&last.To) && f.Name < last.Name {
+			last, found = f, true
+		}
+	}
+	return last, found
+}
+
+// freezeEdge is the first instant after t at which a freeze begins or ends.
+func (s *Schedule) freezeEdge(t time.Time) time.Time {
+	var edge time.Time
+	for _, f := range s.freezes {
+		edge = earliest(edge, after(f.From.Time, t), after(f.To.Time, t))
+	}
+	return edge
+}
+
+// nextFreeze is when the next freeze after t begins.
+func (s *Schedule) nextFreeze(t time.Time) time.Time {
+	var next time.Time
+	for _, f := range s.freezes {
+		next = earliest(next, after(f.From.Time, t))
+	}
+	return next
+}
+
+// opening is the first instant from t on at which a window is open and there is no freeze.
+func (s *Schedule) opening(t time.Time) time.Time {
+	for {
+		freeze, frozen := s.freezeAt(t)
+		switch {
+		case frozen:
+			t = freeze.To.Time
+		case len(s.windows) == 0 || s.opened(t):
+			return t
+		default:
+			if t = s.nextStart(t); t.IsZero() {
+				return t
+			}
+		}
+	}
+}
+
+// opened says that a window is open at t, whatever the freezes say.
+func (s *Schedule) opened(t time.Time) bool { return !s.openUntil(t).IsZero() }
+
+// openUntil is the latest end of any window that is open at t; zero if none is.
+func (s *Schedule) openUntil(t time.Time) time.Time {
+	var until time.Time
+	for i := range s.windows {
+		if end := s.endAt(&s.windows[i], t); end.After(until) {
+			until = end
+		}
+	}
+	return until
+}
+
+// sight is how many windows in a row are looked at for the end of what is open.
+const sight = 100
+
+// closing is when the windows that are open at t, and those that open before these close, are all closed; zero if no end is in sight.
+func (s *Schedule) closing(t time.Time) time.Time {
+	end := s.openUntil(t)
+	for range sight {
+		later := s.openUntil(end)
+		if later.IsZero() {
+			return end
+		}
+		end = later
+	}
+	return time.Time{}
+}
+
+// nextStart is the next instant after t at which any window opens.
+func (s *Schedule) nextStart(t time.Time) time.Time {
+	var next time.Time
+	for i := range s.windows {
+		next = earliest(next, s.startAfter(&s.windows[i], t))
+	}
+	return next
+}
+
+// startAfter is the next instant after t at which the window opens.
+func (s *Schedule) startAfter(w *window, t time.Time) time.Time {
+	// When clocks show a time for the second time, what opened at it has opened.
+	for wall := w.Next(wallAt(t, s.zone)); !wall.IsZero(); wall = w.Next(wall) {
+		if start := instantOf(wall, s.zone); start.After(t) {
+			return start
+		}
+	}
+	return time.Time{}
+}
+
+// endAt is when the window that opened last up to t closes; zero if it is closed at t.
+func (s *Schedule) endAt(w *window, t time.Time) time.Time {
+	const first = time.Hour
+	now := wallAt(t, s.zone)
+	// Most windows are short or rare: the look back grows until it has found one or is longer than any that could be open.
+	for back := first; ; back *= 2 {
+		start, found := s.lastStart(w, now.Add(-back), t)
+		switch {
+		case found && start.Add(w.duration).After(t):
+			return start.Add(w.duration)
+		case found || back > w.duration+2*maxOffset:
+			return time.Time{}
+		}
+	}
+}
+
+// lastStart is the last instant up to t at which the window opens, of the wall times after from.
+func (s *Schedule) lastStart(w *window, from, t time.Time) (last time.Time, found bool) {
+	for wall := w.Next(from); !wall.IsZero(); wall = w.Next(wall) {
+		start := instantOf(wall, s.zone)
+		if start.After(t) {
+			break
+		}
+		last, found = start, true
+	}
+	return last, found
+}
+
+// after is edge if it comes after t, and else zero.
+func after(edge, t time.Time) time.Time {
+	if edge.After(t) {
+		return edge
+	}
+	return time.Time{}
+}
+
+// earliest of several instants, of which zero is never.
+func earliest(times ...time.Time) time.Time {
+	var first time.Time
+	for _, t := range times {
+		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	return first
+}

@@ -1,0 +1,291 @@
+package window
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+func weeklyWindow(start string, hours float64, days ...v1alpha1.Weekday) v1alpha1.ScheduleWindow {
+	return v1alpha1.ScheduleWindow{Weekly: &v1alpha1.WeeklyWindow{Days: days, Start: start}, DurationSeconds: int32(hours * 3600)}
+}
+
+func monthlyWindow(week v1alpha1.WeekOfMonth, day v1alpha1.Weekday, start string, hours float64) v1alpha1.ScheduleWindow {
+	return v1alpha1.ScheduleWindow{
+		Monthly: &v1alpha1.MonthlyWindow{Week: week, Day: day, Start: start}, DurationSeconds: int32(hours * 3600),
+	}
+}
+
+func cronWindow(expression string, hours float64) v1alpha1.ScheduleWindow {
+	return v1alpha1.ScheduleWindow{Cron: expression, DurationSeconds: int32(hours * 3600)}
+}
+
+func freeze(t *testing.T, name, from, to string) v1alpha1.Freeze {
+	t.Helper()
+	return v1alpha1.Freeze{Name: name, From: metav1.NewTime(instant(t, from)), To: metav1.NewTime(instant(t, to))}
+}
+
+// instant of a text such as "2026-03-29 03:00+02".
+func instant(t *testing.T, text string) time.Time {
+	t.Helper()
+	at, err := time.Parse("2006-01-02 15:04Z07", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at.UTC()
+}
+
+func newSchedule(t testing.TB, zone string, windows ...v1alpha1.ScheduleWindow) *Schedule {
+	t.Helper()
+	return understood(t, &v1alpha1.ScheduleSpec{TimeZone: zone, Windows: windows})
+}
+
+func understood(t testing.TB, spec *v1alpha1.ScheduleSpec) *Schedule {
+	t.Helper()
+	s, err := New(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// edges of a schedule between two instants, as "opens - closes" in its time zone.
+func edges(s *Schedule, from, to time.Time) []string {
+	const layout = "Mon 2006-01-02 15:04 -07"
+	show := func(t time.Time) string { return t.In(s.zone).Format(layout) }
+	var all []string
+	for state := s.At(from); ; {
+		if !state.Open {
+			if state.Opens.IsZero() || state.Opens.After(to) {
+				return all
+			}
+			from = state.Opens
+			state = s.At(from)
+			continue
+		}
+		if state.Closes.IsZero() {
+			return append(all, show(from)+" - ")
+		}
+		all = append(all, show(from)+" - "+show(state.Closes))
+		from = state.Closes
+		state = s.At(from)
+	}
+}
+
+func TestWindowsOpenAndClose(t *testing.T) {
+	for name, test := range map[string]struct {
+		zone     string
+		windows  []v1alpha1.ScheduleWindow
+		freezes  []v1alpha1.Freeze
+		from, to string
+		want     []string
+	}{
+		"over midnight, and not in the night before": {
+			windows: []v1alpha1.ScheduleWindow{weeklyWindow("22:00", 4, v1alpha1.Friday)},
+			from:    "2026-03-01 00:00Z", to: "2026-03-14 23:00Z",
+			want: []string{"Fri 2026-03-06 22:00 +00 - Sat 2026-03-07 02:00 +00", "Fri 2026-03-13 22:00 +00 - Sat 2026-03-14 02:00 +00"},
+		},
+		"over the new year": {
+			windows: []v1alpha1.ScheduleWindow{weeklyWindow("23:00", 3, v1alpha1.Thursday)},
+			from:    "2026-12-31 00:00Z", to: "2027-01-02 00:00Z",
+			want: []string{"Thu 2026-12-31 23:00 +00 - Fri 2027-01-01 02:00 +00"},
+		},
+		"clocks are set forward over the start": {
+			zone: "Europe/Berlin", windows: []v1alpha1.ScheduleWindow{weeklyWindow("02:30", 1, v1alpha1.Sunday)},
+			from: "2026-03-22 00:00Z", to: "2026-04-06 00:00Z",
+			want: []string{
+				"Sun 2026-03-22 02:30 +01 - Sun 2026-03-22 03:30 +01",
+				"Sun 2026-03-29 03:00 +02 - Sun 2026-03-29 04:00 +02",
+				"Sun 2026-04-05 02:30 +02 - Sun 2026-04-05 03:30 +02",
+			},
+		},
+		"clocks are set forward over midnight": {
+			zone: "America/Sao_Paulo", windows: []v1alpha1.ScheduleWindow{cronWindow("0 0 * * 0", 2)},
+			from: "2018-11-04 00:00Z", to: "2018-11-05 00:00Z",
+			want: []string{"Sun 2018-11-04 01:00 -02 - Sun 2018-11-04 03:00 -02"},
+		},
+		"clocks are set forward while it is open": {
+			zone: "Europe/Berlin", windows: []v1alpha1.ScheduleWindow{monthlyWindow(v1alpha1.WeekLast, v1alpha1.Sunday, "01:00", 4)},
+			from: "2026-03-28 00:00Z", to: "2026-03-30 00:00Z",
+			want: []string{"Sun 2026-03-29 01:00 +01 - Sun 2026-03-29 06:00 +02"},
+		},
+		"clocks show the start twice": {
+			zone: "Europe/Berlin", windows: []v1alpha1.ScheduleWindow{cronWindow("30 2 * * *", 0.5)},
+			from: "2026-10-24 12:00Z", to: "2026-10-26 00:00Z",
+			want: []string{"Sun 2026-10-25 02:30 +02 - Sun 2026-10-25 02:00 +01"},
+		},
+		"clocks are set back while it is open": {
+			zone: "America/New_York", windows: []v1alpha1.ScheduleWindow{weeklyWindow("22:00", 8, v1alpha1.Saturday)},
+			from: "2026-10-31 12:00Z", to: "2026-11-02 00:00Z",
+			want: []string{"Sat 2026-10-31 22:00 -04 - Sun 2026-11-01 05:00 -05"},
+		},
+		"a day that does not exist": {
+			zone: "Pacific/Apia", windows: []v1alpha1.ScheduleWindow{cronWindow("0 10 30 12 *", 1)},
+			from: "2011-12-01 00:00Z", to: "2012-01-31 00:00Z",
+			want: []string{"Sat 2011-12-31 00:00 +14 - Sat 2011-12-31 01:00 +14"},
+		},
+		"the last day of a leap year": {
+			zone: "Europe/Dublin", windows: []v1alpha1.ScheduleWindow{cronWindow("0 12 31 12 *", 1)},
+			from: "2067-12-01 00:00Z", to: "2070-01-01 00:00Z",
+			want: []string{
+				"Sat 2067-12-31 12:00 +00 - Sat 2067-12-31 13:00 +00", "Mon 2068-12-31 12:00 +00 - Mon 2068-12-31 13:00 +00",
+				"Tue 2069-12-31 12:00 +00 - Tue 2069-12-31 13:00 +00",
+			},
+		},
+		"days of a leap year": {
+			windows: []v1alpha1.ScheduleWindow{cronWindow("0 3 29 2 *", 1)},
+			from:    "2024-01-01 00:00Z", to: "2033-01-01 00:00Z",
+			want: []string{
+				"Thu 2024-02-29 03:00 +00 - Thu 2024-02-29 04:00 +00", "Tue 2028-02-29 03:00 +00 - Tue 2028-02-29 04:00 +00",
+				"Sun 2032-02-29 03:00 +00 - Sun 2032-02-29 04:00 +00",
+			},
+		},
+		"eight years without a leap day": {
+			windows: []v1alpha1.ScheduleWindow{cronWindow("0 3 29 2 *", 1)},
+			from:    "2096-03-01 00:00Z", to: "2105-01-01 00:00Z",
+			want: []string{"Fri 2104-02-29 03:00 +00 - Fri 2104-02-29 04:00 +00"},
+		},
+		"the last weekday of months with four and with five": {
+			windows: []v1alpha1.ScheduleWindow{monthlyWindow(v1alpha1.WeekLast, v1alpha1.Monday, "20:00", 1)},
+			from:    "2026-01-01 00:00Z", to: "2026-04-30 00:00Z",
+			want: []string{
+				"Mon 2026-01-26 20:00 +00 - Mon 2026-01-26 21:00 +00", "Mon 2026-02-23 20:00 +00 - Mon 2026-02-23 21:00 +00",
+				"Mon 2026-03-30 20:00 +00 - Mon 2026-03-30 21:00 +00", "Mon 2026-04-27 20:00 +00 - Mon 2026-04-27 21:00 +00",
+			},
+		},
+		"a first weekday that opens in one month and closes in the next": {
+			windows: []v1alpha1.ScheduleWindow{monthlyWindow(v1alpha1.WeekFourth, v1alpha1.Saturday, "12:00", 24*7)},
+			from:    "2026-02-27 00:00Z", to: "2026-03-27 00:00Z",
+			want: []string{"Sat 2026-02-28 12:00 +00 - Sat 2026-03-07 12:00 +00"},
+		},
+		"windows that touch and overlap are one": {
+			windows: []v1alpha1.ScheduleWindow{
+				weeklyWindow("20:00", 4, v1alpha1.Saturday), weeklyWindow("00:00", 4, v1alpha1.Sunday), cronWindow("0 3 * * 0", 5),
+			},
+			from: "2026-03-06 00:00Z", to: "2026-03-09 00:00Z",
+			want: []string{"Sat 2026-03-07 20:00 +00 - Sun 2026-03-08 08:00 +00"},
+		},
+		"a freeze in the middle": {
+			windows: []v1alpha1.ScheduleWindow{weeklyWindow("20:00", 6, v1alpha1.Saturday)},
+			freezes: []v1alpha1.Freeze{freeze(t, "maintenance", "2026-03-07 21:00Z", "2026-03-07 22:00Z")},
+			from:    "2026-03-06 00:00Z", to: "2026-03-09 00:00Z",
+			want: []string{"Sat 2026-03-07 20:00 +00 - Sat 2026-03-07 21:00 +00", "Sat 2026-03-07 22:00 +00 - Sun 2026-03-08 02:00 +00"},
+		},
+		"freezes that follow each other": {
+			windows: []v1alpha1.ScheduleWindow{cronWindow("0 0 * * *", 1)},
+			freezes: []v1alpha1.Freeze{
+				freeze(t, "b", "2026-03-03 00:30Z", "2026-03-04 00:30Z"), freeze(t, "a", "2026-03-02 00:00Z", "2026-03-03 00:30Z"),
+			},
+			from: "2026-03-01 00:00Z", to: "2026-03-04 23:00Z",
+			want: []string{"Sun 2026-03-01 00:00 +00 - Sun 2026-03-01 01:00 +00", "Wed 2026-03-04 00:30 +00 - Wed 2026-03-04 01:00 +00"},
+		},
+		"only freezes": {
+			freezes: []v1alpha1.Freeze{freeze(t, "a", "2026-03-02 00:00Z", "2026-03-03 00:00Z")},
+			from:    "2026-03-01 00:00Z", to: "2026-03-04 00:00Z",
+			want: []string{"Sun 2026-03-01 00:00 +00 - Mon 2026-03-02 00:00 +00", "Tue 2026-03-03 00:00 +00 - "},
+		},
+		"whole days, where a day of 25 hours leaves an hour": {
+			zone: "Europe/Berlin", windows: []v1alpha1.ScheduleWindow{cronWindow("0 0 * * *", 24)},
+			from: "2026-10-01 00:00Z", to: "2026-10-31 00:00Z",
+			want: []string{"Thu 2026-10-01 02:00 +02 - Sun 2026-10-25 23:00 +01", "Mon 2026-10-26 00:00 +01 - "},
+		},
+		"one that follows itself for ever": {
+			windows: []v1alpha1.ScheduleWindow{cronWindow("0 * * * *", 1)},
+			from:    "2026-10-01 00:00Z", to: "2026-10-31 00:00Z",
+			want: []string{"Thu 2026-10-01 00:00 +00 - "},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := understood(t, &v1alpha1.ScheduleSpec{TimeZone: test.zone, Windows: test.windows, Freezes: test.freezes})
+			if diff := cmp.Diff(test.want, edges(s, instant(t, test.from), instant(t, test.to))); diff != "" {
+				t.Errorf("open (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTheSecondSundayInBerlinOpensExactlyThenForTwoYears(t *testing.T) {
+	s := newSchedule(t, "Europe/Berlin", monthlyWindow(v1alpha1.WeekSecond, v1alpha1.Sunday, "01:00", 4))
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := time.Date(2026, time.January, 1, 0, 0, 0, 0, berlin)
+	openings := 0
+	for at := from; at.Before(from.AddDate(2, 0, 0)); at = at.Add(10 * time.Minute) {
+		local := at.In(berlin)
+		_, offset := local.Zone()
+		clock := local.Hour()*60 + local.Minute()
+		want := local.Weekday() == time.Sunday && (local.Day()+6)/7 == 2 && clock >= 60 && clock < 300
+		if got := s.At(at).Open; got != want {
+			t.Fatalf("at %s open is %v, want %v", local, got, want)
+		}
+		if before := s.At(at.Add(-time.Nanosecond)).Open; want && before == (clock == 60) {
+			t.Fatalf("just before %s open is %v", local, before)
+		}
+		if want && clock == 60 {
+			openings++
+		}
+		if summer := local.Month() == time.July; summer && offset != 7200 {
+			t.Fatalf("no summer time in %s", local)
+		}
+	}
+	if openings != 24 {
+		t.Errorf("opened %d times in 24 months", openings)
+	}
+}
+
+func TestAFreezeIsNamed(t *testing.T) {
+	s := understood(t, &v1alpha1.ScheduleSpec{Freezes: []v1alpha1.Freeze{
+		freeze(t, "short", "2026-03-02 00:00Z", "2026-03-03 00:00Z"),
+		freeze(t, "long", "2026-03-02 12:00Z", "2026-03-05 00:00Z"),
+		freeze(t, "also-long", "2026-03-02 18:00Z", "2026-03-05 00:00Z"),
+	}})
+	for at, want := range map[string]State{
+		"2026-03-02 00:00Z": {Freeze: "short", Opens: instant(t, "2026-03-05 00:00Z"), Look: instant(t, "2026-03-02 12:00Z")},
+		"2026-03-02 12:00Z": {Freeze: "long", Opens: instant(t, "2026-03-05 00:00Z"), Look: instant(t, "2026-03-02 18:00Z")},
+		"2026-03-02 18:00Z": {Freeze: "also-long", Opens: instant(t, "2026-03-05 00:00Z"), Look: instant(t, "2026-03-03 00:00Z")},
+		"2026-03-05 00:00Z": {Open: true},
+	} {
+		if diff := cmp.Diff(want, s.At(instant(t, at))); diff != "" {
+			t.Errorf("at %s (-want +got):\n%s", at, diff)
+		}
+	}
+}
+
+func TestAScheduleThatCannotBeUnderstoodIsRefused(t *testing.T) {
+	for name, test := range map[string]struct {
+		zone   string
+		window v1alpha1.ScheduleWindow
+		want   string
+	}{
+		"unknown time zone":         {zone: "Europe/Berln", want: `timeZone "Europe/Berln" is not known: write a name of the IANA time zone database`},
+		"the machine's time zone":   {zone: "Local", want: `timeZone "Local" is not known`},
+		"an offset":                 {zone: "+02:00", want: `timeZone "+02:00" is not known`},
+		"range that ends too early": {window: cronWindow("0 3 * * FRI-MON", 1), want: `windows[0]: cron "0 3 * * FRI-MON": beginning of range (5) beyond end of range (1)`},
+		"number out of range":       {window: cronWindow("61 3 * * *", 1), want: `end of range (61) above maximum (59)`},
+		"a day that never comes":    {window: cronWindow("0 3 31 2 *", 1), want: `there is no such day in any year, so the window never opens`},
+		"too few fields":            {window: cronWindow("0 3 * *", 1), want: `does not have five fields`},
+		"a descriptor":              {window: cronWindow("@daily", 1), want: `does not have five fields`},
+		"a time zone":               {window: cronWindow("TZ=UTC 3 * * *", 1), want: `does not have five fields`},
+		"nothing":                   {window: v1alpha1.ScheduleWindow{DurationSeconds: 60}, want: `does not have five fields`},
+		"no duration":               {window: cronWindow("0 3 * * *", 0), want: `windows[0]: durationSeconds is 0, so the window never opens`},
+		"no time of day":            {window: weeklyWindow("24:00", 1, v1alpha1.Monday), want: `start "24:00" is no time of day such as 22:00`},
+		"no days":                   {window: weeklyWindow("22:00", 1), want: `a weekly window has no days`},
+		"no day of the week":        {window: weeklyWindow("22:00", 1, "Mo"), want: `"Mo" is no day of the week`},
+		"no week of the month":      {window: monthlyWindow("Fifth", v1alpha1.Monday, "22:00", 1), want: `"Fifth" "Mon" is no day of a month`},
+		"no time of day in a month": {window: monthlyWindow(v1alpha1.WeekLast, v1alpha1.Monday, "2200", 1), want: `start "2200" is no time of day`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := New(&v1alpha1.ScheduleSpec{TimeZone: test.zone, Windows: []v1alpha1.ScheduleWindow{test.window}})
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want one that says %q", err, test.want)
+			}
+		})
+	}
+}
