@@ -261,6 +261,10 @@ type Attempt struct {
 	// +kubebuilder:validation:Maximum=2147483647
 	Number int32 `json:"number,omitempty"`
 
+	// role is Canary if others wait for this attempt.
+	// +optional
+	Role AttemptRole `json:"role,omitempty"`
+
 	// cordon says who cordoned the node.
 	// +optional
 	Cordon CordonOwner `json:"cordon,omitempty"`
@@ -296,6 +300,10 @@ type Attempt struct {
 	// uncordonedTime is when the node was proved to be rebooted and healthy itself, and uncordoned.
 	// +optional
 	UncordonedTime *metav1.MicroTime `json:"uncordonedTime,omitempty"`
+
+	// recoveredTime is when the node's workloads were as ready as before. Hooks that are awaited after the reboot are awaited from then on.
+	// +optional
+	RecoveredTime *metav1.MicroTime `json:"recoveredTime,omitempty"`
 
 	// staleConditions of others were True already when the attempt began, or when the host was back, and do not count as done.
 	// +optional

@@ -23,6 +23,8 @@ const (
 	ConditionHalted = "Halted"
 	// ConditionHelpersNotReady of a RebootPolicy is True while helpers on its nodes have not been Ready for some time.
 	ConditionHelpersNotReady = "HelpersNotReady"
+	// ConditionCanaryTooLarge of a RebootPolicy is True while it wants more canaries than it has nodes.
+	ConditionCanaryTooLarge = "CanaryTooLarge"
 	// ConditionUnknownZones of a RebootPolicy is True while its zone order names a zone that none of its nodes is in.
 	ConditionUnknownZones = "UnknownZones"
 )
@@ -68,6 +70,14 @@ const (
 	ReasonFreeze = "Freeze"
 	// ReasonWindowEnding: a window is open and closes too soon.
 	ReasonWindowEnding = "WindowEnding"
+	// ReasonCanaryFirst: other nodes go first, as canaries, and are not proved yet.
+	ReasonCanaryFirst = "CanaryFirst"
+	// ReasonCanarySoaking: the canaries are proved, and are watched.
+	ReasonCanarySoaking = "CanarySoaking"
+	// ReasonCanaryFailed: a canary failed.
+	ReasonCanaryFailed = "CanaryFailed"
+	// ReasonGroupNotReady: another node of the same group needs a reboot and cannot go.
+	ReasonGroupNotReady = "GroupNotReady"
 	// ReasonControlPlaneTurn: control-plane nodes, or all others, have their turn first.
 	ReasonControlPlaneTurn = "ControlPlaneTurn"
 	// ReasonZoneBusy: another zone has its turn.
@@ -172,6 +182,8 @@ const (
 	ReasonZoneNotFound = "ZoneNotFound"
 	// ReasonHelpersNotReady: helpers have not been Ready for some time.
 	ReasonHelpersNotReady = "HelpersNotReady"
+	// ReasonCanaryTooLarge: there are not more nodes than canaries, so none waits for a canary.
+	ReasonCanaryTooLarge = "CanaryTooLarge"
 	// ReasonNodesNotBack: nodes did not come back.
 	ReasonNodesNotBack = "NodesNotBack"
 )

@@ -217,6 +217,18 @@ type RolloutSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=31536000
 	MinIntervalSeconds *int32 `json:"minIntervalSeconds,omitempty"`
+
+	// canary lets few nodes go first. The others wait until those are proved and have been watched for a while. Not set means that none go
+	// first.
+	// +optional
+	Canary *CanarySpec `json:"canary,omitempty"`
+
+	// groupLabel is a node label; nodes that share its value go as one unit, which counts as one against maxUnavailable. Not set means
+	// that each node goes by itself.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=316
+	GroupLabel string `json:"groupLabel,omitempty"`
 }
 
 // ZonesSpec says how the rollout goes through zones.
@@ -415,6 +427,10 @@ type RebootPolicyStatus struct {
 	// window is where the schedule stands. It is missing if the policy has neither windows nor freezes.
 	// +optional
 	Window *WindowStatus `json:"window,omitempty"`
+
+	// canary is how far the canaries are, while there are any that others may wait for.
+	// +optional
+	Canary *CanaryStatus `json:"canary,omitempty"`
 
 	// waiting counts the nodes that wait, by reason.
 	// +optional

@@ -57,7 +57,7 @@ func (p *pass) recordBoot(r *rebootView) {
 	next := r.edit()
 	next.After, next.Order = r.node.boot(), nil
 	r.editAttempt(func(a *v1alpha1.Attempt) {
-		a.UncordonedTime = nil
+		a.UncordonedTime, a.RecoveredTime = nil, nil
 		if a.BackTime == nil {
 			a.BackTime = p.stamp()
 			a.StalledTime, a.Result, a.Message = nil, "", ""

@@ -10,19 +10,30 @@ import (
 
 // limits counts the nodes that are unavailable, by everything that has a limit. Starts are added as they are made.
 type limits struct {
-	down       map[*nodeView]bool
-	cluster    int
+	down    map[*nodeView]bool
+	cluster int
+	// byPolicy and byZone count units: a group counts once, however many of its nodes are down. groups are those that do.
 	byPolicy   map[*policyView]int
 	byZone     map[policyZone]int
+	groups     map[policyGroup]bool
 	clusterMax int
 	// startedZone is the zone in which this pass starts nodes, by the key of the zones that go one at a time.
 	startedZone map[string]string
+	// starts is how many nodes start, or would start, in this pass.
+	starts int
 	// unseen are the nodes of grants that another manager made and this one has not seen yet. Nothing is known of their policy and zone, so
 	// they count against every limit.
 	unseen []string
 	// explained is the one waiting NodeReboot of each policy (of none: for the cluster) that is told which nodes are in the way. The others
 	// get a message that does not change with every node, for each message is a write.
 	explained map[*policyView]*rebootView
+}
+
+// policyGroup is a group that is counted for its policy, or for one of its zones.
+type policyGroup struct {
+	policy     *policyView
+	unit, zone string
+	ofZone     bool
 }
 
 type policyZone struct {
@@ -36,6 +47,7 @@ func (p *pass) countUnavailable() {
 		down:        map[*nodeView]bool{},
 		byPolicy:    map[*policyView]int{},
 		byZone:      map[policyZone]int{},
+		groups:      map[policyGroup]bool{},
 		clusterMax:  len(p.nodeOrder),
 		startedZone: map[string]string{},
 		unseen:      p.unseenGrants(),
@@ -70,34 +82,62 @@ func (l *limits) add(n *nodeView) {
 	}
 	l.down[n] = true
 	l.cluster++
-	if n.policy != nil {
+	if n.policy == nil {
+		return
+	}
+	if l.addGroup(policyGroup{policy: n.policy, unit: n.unit}, n) {
 		l.byPolicy[n.policy]++
+	}
+	if l.addGroup(policyGroup{policy: n.policy, unit: n.unit, zone: n.zone, ofZone: true}, n) {
 		l.byZone[policyZone{n.policy, n.zone}]++
 	}
+}
+
+// addGroup says whether the node's unit was not counted yet.
+func (l *limits) addGroup(group policyGroup, n *nodeView) bool {
+	if !n.grouped() {
+		return true
+	}
+	counted := l.groups[group]
+	l.groups[group] = true
+	return !counted
+}
+
+// counts says whether the node's unit is counted already.
+func (l *limits) counts(group policyGroup, n *nodeView) bool {
+	return l.down[n] || l.groups[group]
 }
 
 // countStart counts a node that starts, or would start.
 func (p *pass) countStart(r *rebootView) {
 	p.limits.add(r.node)
 	r.started = true
+	p.limits.starts++
+	if c := r.policy().canaries; c != nil {
+		c.start(r.node, p.now)
+	}
 	zones := r.policy().spec.Rollout.Zones
 	if zones.Strategy == v1alpha1.ZonesOneAtATime && r.policy().spec.Mode == v1alpha1.ModeEnforce {
 		p.limits.startedZone[zones.TopologyKey] = r.node.zone
 	}
 }
 
-// fits says whether the node may be down besides the count that are. A node that is down already makes no difference to the count.
-func (l *limits) fits(n *nodeView, count, limit int) bool {
-	count += len(l.unseen)
-	if l.down[n] {
-		return count <= limit
+// fits says whether so many more may be down besides the count that are. What is down already makes no difference to the count.
+func (l *limits) fits(more, count, limit int) bool {
+	return count+len(l.unseen)+more <= limit
+}
+
+func oneUnless(counted bool) int {
+	if counted {
+		return 0
 	}
-	return count+1 <= limit
+	return 1
 }
 
 func zoneLimitGate(p *pass, r *rebootView) verdict {
 	limit := r.policy().spec.Rollout.Zones.MaxUnavailablePerZone
-	if limit == nil || p.limits.fits(r.node, p.limits.byZone[policyZone{r.policy(), r.node.zone}], int(*limit)) {
+	counted := p.limits.counts(policyGroup{policy: r.policy(), unit: r.node.unit, zone: r.node.zone, ofZone: true}, r.node)
+	if limit == nil || p.limits.fits(oneUnless(counted), p.limits.byZone[policyZone{r.policy(), r.node.zone}], int(*limit)) {
 		return verdict{}
 	}
 	p.explainTo(r, r.policy())
@@ -107,8 +147,9 @@ func zoneLimitGate(p *pass, r *rebootView) verdict {
 
 func policyLimitGate(p *pass, r *rebootView) verdict {
 	policy := r.policy()
+	counted := p.limits.counts(policyGroup{policy: policy, unit: r.node.unit}, r.node)
 	switch {
-	case p.limits.fits(r.node, p.limits.byPolicy[policy], policy.maxUnavailable):
+	case p.limits.fits(oneUnless(counted), p.limits.byPolicy[policy], policy.maxUnavailable):
 		return verdict{}
 	case policy.maxUnavailable == 0:
 		return verdict{reason: v1alpha1.ReasonBudgetExhausted, message: fmt.Sprintf(
@@ -121,7 +162,14 @@ func policyLimitGate(p *pass, r *rebootView) verdict {
 }
 
 func clusterLimitGate(p *pass, r *rebootView) verdict {
-	if p.snapshot.ClusterMaxUnavailable == nil || p.limits.fits(r.node, p.limits.cluster, p.limits.clusterMax) {
+	if p.snapshot.ClusterMaxUnavailable == nil {
+		return verdict{}
+	}
+	more := 0
+	for _, companion := range r.companions() {
+		more += oneUnless(p.limits.down[companion.node])
+	}
+	if p.limits.fits(more, p.limits.cluster, p.limits.clusterMax) {
 		return verdict{}
 	}
 	p.explainTo(r, nil)

@@ -263,6 +263,9 @@ func (w *world) addRandomHost() {
 		return
 	}
 	node.Labels["pool"] = pick(w.random, "blue", "green")
+	if rack := pick(w.random, "", "r1", "r2", "r3"); rack != "" {
+		node.Labels["rack"] = rack
+	}
 	if w.random.IntN(5) == 0 {
 		controlPlane(&node)
 	}
@@ -347,6 +350,11 @@ func (w *world) heal() {
 	}
 	if w.clusterMax != nil {
 		w.clusterMax = ptr.To(intstr.FromInt32(2))
+		for _, policy := range w.policies {
+			if policy.Spec.Rollout.GroupLabel != "" {
+				w.clusterMax = ptr.To(intstr.FromString("100%")) // room for a whole group
+			}
+		}
 	}
 }
 

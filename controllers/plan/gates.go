@@ -30,10 +30,11 @@ var nodeGates = []gate{
 	hostGate,
 	helperGate,
 	deletionGate,
-	controlPlaneGate,
 	approvalGate,
 	windowGate,
 	heldGate,
+	canaryGate,
+	controlPlaneGate,
 }
 
 // turnGates are asked after them, in the order in which the NodeReboots are to go.
@@ -113,7 +114,7 @@ func sameNodeGate(_ *pass, r *rebootView) verdict {
 		"NodeReboot %s of the same node goes first; its reboot satisfies this one, too.", first.obj.Name)}
 }
 
-// heldGate waits until the slot of the node's last attempt is free. It is asked last, for that is a matter of moments.
+// heldGate waits until the slot of the node's last attempt is free. It is asked late, for that is a matter of moments.
 func heldGate(_ *pass, r *rebootView) verdict {
 	if !r.node.held {
 		return verdict{}
@@ -225,28 +226,47 @@ func controlPlaneGate(p *pass, r *rebootView) verdict {
 	return verdict{}
 }
 
-// admit asks the gates about every waiting NodeReboot and starts those that pass all of them.
+// admit asks the gates about every waiting NodeReboot and starts those that pass all of them. A start gives its zone the turn for all policies
+// that go through the same zones, and others may have to wait for a canary that begins, so then all are asked again.
 func (p *pass) admit() {
 	p.countUnavailable()
 	p.countUnreturned()
+	canaries := false
+	for _, policy := range p.policies {
+		policy.canaries = p.findCanaries(policy)
+		canaries = canaries || policy.canaries != nil
+	}
+	for again := true; again; {
+		starts, zones := p.limits.starts, len(p.limits.startedZone)
+		p.admitAll(p.able())
+		again = canaries && p.limits.starts > starts || len(p.limits.startedZone) > zones
+	}
+	p.explainLimits()
+}
+
+// able are those that could go if they had their turn, by policy; the others are told why they cannot.
+func (p *pass) able() map[*policyView][]*rebootView {
 	able := map[*policyView][]*rebootView{}
 	for _, r := range p.reboots {
-		if !r.waiting() || r.node == nil || r.unsettled {
+		if !r.waiting() || r.node == nil || r.unsettled || r.started {
 			continue
 		}
 		if r.wait = firstObstacle(p, r, nodeGates); r.wait.passed() {
 			able[r.policy()] = append(able[r.policy()], r)
 		}
 	}
-	// A start gives its zone the turn for all policies that go through the same zones, so those before it are asked again.
-	for zones := -1; zones < len(p.limits.startedZone); {
-		zones = len(p.limits.startedZone)
-		clear(p.limits.explained)
-		for _, policy := range p.turnOrder() {
-			p.admitInTurn(policy, able[policy])
-		}
+	for policy := range able {
+		able[policy] = p.wholeGroups(able[policy])
 	}
-	p.explainLimits()
+	return able
+}
+
+// admitAll lets every policy start what it can.
+func (p *pass) admitAll(able map[*policyView][]*rebootView) {
+	clear(p.limits.explained)
+	for _, policy := range p.turnOrder() {
+		p.admitInTurn(policy, able[policy])
+	}
 }
 
 // turnOrder is the order of policies. Those that only observe come last, so that what would start takes no place from what does.
@@ -274,43 +294,54 @@ func (p *pass) admitInTurn(policy *policyView, able []*rebootView) {
 	}
 	slices.SortFunc(inTurn, compareWaiting)
 	for _, r := range slices.Concat(inTurn, others) {
-		if r.started {
-			continue
-		}
-		if r.wait = p.firstTurnObstacle(r); r.wait.passed() {
-			p.start(r)
+		if !r.started {
+			p.admitTogether(r.companions())
 		}
 	}
 }
 
-// firstTurnObstacle asks the control plane's gate again, for an earlier start of this pass may have closed it.
+// againGates are the gates that an earlier start of the same pass may have closed.
+var againGates = []gate{canaryGate, controlPlaneGate}
+
 func (p *pass) firstTurnObstacle(r *rebootView) verdict {
-	if v := controlPlaneGate(p, r); !v.passed() {
+	if v := firstObstacle(p, r, againGates); !v.passed() {
 		return v
 	}
 	return firstObstacle(p, r, turnGates)
 }
 
-// start begins an attempt. Its workloads and what its helper says of the host have to be known first, and a policy that only observes starts
-// nothing; all these count as unavailable all the same, so that what comes after them is planned as it would be.
-func (p *pass) start(r *rebootView) {
-	p.countStart(r)
+// start begins attempts that go together. Their workloads and what their helpers say of the hosts have to be known first, and a policy that
+// only observes starts nothing; all count as unavailable all the same, so that what comes after them is planned as it would be.
+func (p *pass) start(together []*rebootView) {
+	var wait verdict
+	for _, r := range together {
+		p.countStart(r)
+		if v := p.beforeStart(r); wait.passed() {
+			wait = v
+		}
+	}
+	for _, r := range together {
+		if r.wait = wait; wait.passed() {
+			r.granted = true
+			p.begin(r, r.lastAttempt()+1)
+		}
+	}
+}
+
+// beforeStart says what has to be known before an attempt begins, and asks for it.
+func (p *pass) beforeStart(r *rebootView) verdict {
 	if v := modeGate(p, r); !v.passed() {
-		r.wait = v
-		return
+		return v
 	}
 	if !r.hostKnown() {
-		r.wait = verdict{reason: v1alpha1.ReasonStarting, message: fmt.Sprintf(
+		return verdict{reason: v1alpha1.ReasonStarting, message: fmt.Sprintf(
 			"The helper of node %s is asked whether its host can reboot.", r.node.Name)}
-		return
 	}
 	if _, known := p.snapshot.Pods[r.node.Name]; !known {
 		p.asks = append(p.asks, r.node.Name)
-		r.wait = verdict{reason: v1alpha1.ReasonStarting, message: fmt.Sprintf("The pods of node %s are being read.", r.node.Name)}
-		return
+		return verdict{reason: v1alpha1.ReasonStarting, message: fmt.Sprintf("The pods of node %s are being read.", r.node.Name)}
 	}
-	r.granted = true
-	p.begin(r, r.lastAttempt()+1)
+	return verdict{}
 }
 
 func (r *rebootView) lastAttempt() int32 {
@@ -323,7 +354,9 @@ func (r *rebootView) lastAttempt() int32 {
 // begin opens an attempt that holds a slot, and takes it as far as it goes.
 func (p *pass) begin(r *rebootView, number int32) {
 	next := r.edit()
-	next.Attempt = &v1alpha1.Attempt{Number: number, GrantedTime: *p.stamp(), StaleConditions: staleConditions(next.Conditions)}
+	next.Attempt = &v1alpha1.Attempt{
+		Number: number, Role: p.roleOf(r), GrantedTime: *p.stamp(), StaleConditions: staleConditions(next.Conditions),
+	}
 	next.Before, next.After = r.node.boot(), nil
 	next.Workloads = p.captureWorkloads(p.snapshot.Pods[r.node.Name])
 	r.node.open, r.attempting = r, true

@@ -101,6 +101,9 @@ func TestHookThatIsLateFailsTheAttemptOrNot(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			s := attemptIn(t, tc.stage, hookIn(tc.stage, hook(backupDone, tc.onTimeout)))
+			if tc.stage == stageSettling {
+				s.advance(time.Minute)
+			}
 			s.advance(4*time.Minute + 59*time.Second)
 			if got := s.reboot("ra").Status.Reason; got != v1alpha1.ReasonHookPending {
 				t.Fatalf("reason %s a second before", got)

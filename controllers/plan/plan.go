@@ -46,8 +46,10 @@ type pass struct {
 // nodeView is a node and what belongs to it.
 type nodeView struct {
 	*Node
-	policy       *policyView
-	zone         string
+	policy *policyView
+	zone   string
+	// unit is what the node goes with: its group, or itself.
+	unit         string
 	controlPlane bool
 	// leads: the leading manager runs on the node.
 	leads   bool
@@ -136,7 +138,7 @@ func (p *pass) addReboots(objects []*v1alpha1.NodeReboot) {
 		r := &views[i]
 		r.obj, r.next, r.node, r.atRest = obj, &obj.Status, p.nodes[obj.Spec.NodeName], atRest(obj)
 		r.done, r.deleting = obj.Status.CompletionTime != nil, !obj.DeletionTimestamp.IsZero()
-		r.attempting = !r.done && obj.Status.Attempt != nil && obj.Status.Attempt.EndedTime == nil
+		r.attempting = openAttemptOf(&obj.Status)
 		if len(granted) > 0 && granted[string(obj.UID)] {
 			p.byUID[string(obj.UID)] = r
 		}

@@ -26,7 +26,12 @@ type policyView struct {
 	selected int
 	// overlaps names the other policy of a node that both select, and that node.
 	overlaps, overlapNode string
-	// maxUnavailable in nodes.
+	// units is how many units its nodes make: nodes, or groups. groups are the nodes of each group.
+	units  int
+	groups map[string][]*nodeView
+	// canaries are those that its nodes wait for; nil if it wants none.
+	canaries *canaries
+	// maxUnavailable in units.
 	maxUnavailable int
 	// unreturned are its reboots that count as failures for the halt.
 	unreturned []*rebootView
@@ -68,6 +73,7 @@ func (p *pass) assignPolicies() {
 		p.assignPolicy(node)
 	}
 	for _, policy := range p.policies {
+		policy.countUnits()
 		p.resolveMaxUnavailable(policy)
 	}
 }
@@ -89,6 +95,7 @@ func (p *pass) assignPolicy(node *nodeView) {
 		if node.policy == nil {
 			node.policy = policy
 			node.zone = node.Labels[policy.spec.Rollout.Zones.TopologyKey]
+			node.unit = policy.unitOf(node)
 			policy.nodes = append(policy.nodes, node)
 			continue
 		}
@@ -105,7 +112,7 @@ func (policy *policyView) overlap(other *policyView, node *nodeView) {
 }
 
 func (p *pass) resolveMaxUnavailable(policy *policyView) {
-	limit, err := scaled(policy.spec.Rollout.MaxUnavailable, len(policy.nodes))
+	limit, err := scaled(policy.spec.Rollout.MaxUnavailable, policy.units)
 	if err != nil {
 		policy.invalid = fmt.Sprintf("rollout.maxUnavailable: %v", err)
 		return

@@ -37,6 +37,7 @@ func (p *pass) policyStatus(policy *policyView) v1alpha1.RebootPolicyStatus {
 		Failed:             int32(len(policy.unreturned)),
 		CurrentZone:        policy.turn.zone,
 		Window:             policy.windowStatus(),
+		Canary:             p.canaryStatus(policy),
 	}
 	waiting := map[string]*v1alpha1.WaitingCount{}
 	for _, n := range policy.nodes {
@@ -102,6 +103,9 @@ func (p *pass) policyConditions(policy *policyView) []want {
 		wants = append(wants, want{
 			v1alpha1.ConditionHelpersNotReady, v1alpha1.ReasonHelpersNotReady, bounded(tellLost(lost)), metav1.ConditionTrue,
 		})
+	}
+	if tooLarge := policy.canaryTooLarge(); tooLarge != "" {
+		wants = append(wants, want{v1alpha1.ConditionCanaryTooLarge, v1alpha1.ReasonCanaryTooLarge, tooLarge, metav1.ConditionTrue})
 	}
 	if unknown := policy.unknownZones(); len(unknown) > 0 {
 		wants = append(wants, want{v1alpha1.ConditionUnknownZones, v1alpha1.ReasonZoneNotFound, fmt.Sprintf(

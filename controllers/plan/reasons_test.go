@@ -61,6 +61,23 @@ var reasonStories = map[string]func(*testing.T) *story{
 	v1alpha1.ReasonClusterBudgetExhausted: waitingWith(func(s *story) {
 		s.ClusterMaxUnavailable = ptr.To(intstr.FromInt32(0))
 	}),
+	v1alpha1.ReasonCanaryFirst: waitingWith(besides("b/z0", func(s *story) { s.editPolicy("p", canaryOf(1, 600)) })),
+	v1alpha1.ReasonCanarySoaking: waitingWith(func(s *story) {
+		s.editPolicy("p", canaryOf(1, 600))
+		s.Nodes = append(s.Nodes, newNode("b", "z1"))
+		s.Reboots = append(s.Reboots, newReboot("rb", "b", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, 0)))
+	}),
+	v1alpha1.ReasonCanaryFailed: waitingWith(besides("b/z0", func(s *story) {
+		s.editPolicy("p", canaryOf(1, 600))
+		s.settle()
+		s.answer("rb", v1alpha1.OrderFailed, "No.")
+	})),
+	v1alpha1.ReasonCanaryTooLarge: waitingWith(func(s *story) { s.editPolicy("p", canaryOf(2, 0)) }),
+	v1alpha1.ReasonGroupNotReady: waitingWith(besides("a1/z1 a2/z1", func(s *story) {
+		s.editPolicy("p", grouped(), maxUnavailable("9"))
+		s.byGroups()
+		s.node("a2").HelperReady = false
+	})),
 	v1alpha1.ReasonZoneSoaking: waitingWith(func(s *story) {
 		s.editPolicy("p", soak(600))
 		s.Nodes = append(s.Nodes, newNode("b", "z0"))

@@ -28,8 +28,11 @@ func (p *pass) recover(r *rebootView) {
 	if wait.passed() {
 		wait = p.workloadProof(r)
 	}
+	if wait.passed() && r.next.Attempt.RecoveredTime == nil {
+		r.editAttempt(func(a *v1alpha1.Attempt) { a.RecoveredTime = p.stamp() })
+	}
 	if wait.passed() {
-		wait = p.hookVerdict(r, r.policy().hooks().AfterReboot, r.next.Attempt.UncordonedTime.Time)
+		wait = p.hookVerdict(r, r.policy().hooks().AfterReboot, r.next.Attempt.RecoveredTime.Time)
 	}
 	switch {
 	case wait.passed() && r.sentinel() == v1alpha1.SentinelRequired:

@@ -74,6 +74,10 @@ func (w *world) checkGrants(v *view, p *Plan, granted map[string]Slot) {
 		w.checkHost(v, node, granted[name].Reboot)
 		w.checkSchedule(owner, node, v.reboot(granted[name].Reboot), false, "granted a slot")
 		w.checkBudget(v, owner, node, down)
+		if !w.rules.lagging {
+			w.checkGroup(v, owner, node, granted, underWay)
+		}
+		w.checkCanaries(v, owner, granted)
 		w.checkZones(v, owner, node, underWay)
 		w.checkControlPlane(v, node, down)
 		w.checkPatience(v, owner, node)
@@ -132,28 +136,134 @@ func (w *world) checkHost(v *view, node *Node, reboot string) {
 }
 
 func (w *world) checkBudget(v *view, owner *v1alpha1.RebootPolicy, node *Node, down map[string]bool) {
-	total, count, inZone := 0, 0, 0
+	all, count, inZone := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for i := range v.Nodes {
 		n := &v.Nodes[i]
 		if ownerOf(v, n) != owner {
 			continue
 		}
-		total++
+		unit := groupOf(owner, n)
+		all[unit] = true
 		if down[n.Name] {
-			count++
+			count[unit] = true
 			if zoneOf(n) == zoneOf(node) {
-				inZone++
+				inZone[unit] = true
 			}
 		}
 	}
-	if limit := inNodes(owner.Spec.Rollout.MaxUnavailable, total); count > limit {
-		w.breaks("node %s was granted a slot, and then %d nodes of policy %s are unavailable, of which there may be %d",
-			node.Name, count, owner.Name, limit)
+	if limit := inNodes(owner.Spec.Rollout.MaxUnavailable, len(all)); len(count) > limit {
+		w.breaks("node %s was granted a slot, and then %d nodes or groups of policy %s are unavailable, of which there may be %d",
+			node.Name, len(count), owner.Name, limit)
 	}
-	if limit := owner.Spec.Rollout.Zones.MaxUnavailablePerZone; limit != nil && inZone > int(*limit) {
-		w.breaks("node %s was granted a slot, and then %d nodes of zone %s are unavailable, of which there may be %d",
-			node.Name, inZone, zoneOf(node), *limit)
+	if limit := owner.Spec.Rollout.Zones.MaxUnavailablePerZone; limit != nil && len(inZone) > int(*limit) {
+		w.breaks("node %s was granted a slot, and then %d nodes or groups of zone %s are unavailable, of which there may be %d",
+			node.Name, len(inZone), zoneOf(node), *limit)
 	}
+}
+
+// groupOf a node: what goes with it, or itself.
+func groupOf(owner *v1alpha1.RebootPolicy, n *Node) string {
+	_, isControlPlane := n.Labels[v1alpha1.ControlPlaneLabel]
+	label := owner.Spec.Rollout.GroupLabel
+	if label == "" || isControlPlane || n.Labels[label] == "" {
+		return n.Name
+	}
+	if owner.Spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime {
+		return "group " + n.Labels[label] + " in " + zoneOf(n)
+	}
+	return "group " + n.Labels[label]
+}
+
+// checkGroup: no node of the group that needs a reboot is left behind.
+func (w *world) checkGroup(v *view, owner *v1alpha1.RebootPolicy, node *Node, granted map[string]Slot, underWay map[string]bool) {
+	for _, r := range v.Reboots {
+		other := v.node(r.Spec.NodeName)
+		if other == nil || ownerOf(v, other) != owner || groupOf(owner, other) != groupOf(owner, node) {
+			continue
+		}
+		_, skipped := other.Labels[v1alpha1.SkipLabel]
+		_, goes := granted[other.Name]
+		waits := r.Status.CompletionTime == nil && openAttempt(r) == nil && r.DeletionTimestamp.IsZero() && r.Status.RequiredSince != nil
+		before := r.Status.Before != nil && r.Status.Before.BootID == other.BootID && r.Status.NodeUID == other.UID
+		if asks := r.Status.Report != nil && r.Status.Report.Sentinel == v1alpha1.SentinelRequired; waits && before && asks && !goes && !skipped && !underWay[other.Name] {
+			w.breaks("node %s was granted a slot, and %s of the same group, which needs a reboot, was not", node.Name, other.Name)
+		}
+	}
+}
+
+// checkCanaries: no more nodes go than may, before as many as are wanted have been proved and have soaked.
+func (w *world) checkCanaries(v *view, owner *v1alpha1.RebootPolicy, granted map[string]Slot) {
+	if owner.Spec.Rollout.Canary == nil {
+		return
+	}
+	count := int(*owner.Spec.Rollout.Canary.Count)
+	unproved := map[string]time.Time{}
+	for name, slot := range granted {
+		node := v.node(name)
+		if ownerOf(v, node) != owner {
+			continue
+		}
+		since := w.reboots[slot.Reboot].Status.RequiredSince
+		for _, r := range v.Reboots {
+			if r.Name == slot.Reboot && r.Status.RequiredSince != nil {
+				since = r.Status.RequiredSince
+			}
+		}
+		if since == nil {
+			continue // it was made a moment ago, and is granted in the pass that sees it first
+		}
+		if unit := groupOf(owner, node); len(w.canariesSince(v, owner, unit, since.Time, true)) < count {
+			if old, ok := unproved[unit]; !ok || since.After(old) {
+				unproved[unit] = since.Time
+			}
+		}
+	}
+	for unit, since := range unproved {
+		going := w.canariesSince(v, owner, unit, since, false)
+		soaked := w.canariesSince(v, owner, unit, since, true)
+		maps.DeleteFunc(soaked, func(unit string, _ bool) bool { return going[unit] }) // a group with a node that is not done
+		proved := len(soaked)
+		if proved+len(going)+len(unproved) > max(count, len(unproved)) && proved+len(going)+1 > count {
+			w.breaks("%s was granted a slot with %d canaries proved of %d, and %v under way or soaking", unit, proved, count, going)
+		}
+		if active := w.activeCanaries(v, owner, unproved); len(unproved)+len(active) > count {
+			w.breaks("%d canaries begin besides %v, and there may be %d", len(unproved), active, count)
+		}
+	}
+}
+
+// activeCanaries are the units of the policy that began as canaries and are under way or soak, but for some.
+func (w *world) activeCanaries(v *view, owner *v1alpha1.RebootPolicy, but map[string]time.Time) map[string]bool {
+	active := map[string]bool{}
+	for _, r := range v.Reboots {
+		node, attempt := v.node(r.Spec.NodeName), r.Status.Attempt
+		if node == nil || attempt == nil || ownerOf(v, node) != owner || attempt.Role != v1alpha1.RoleCanary {
+			continue
+		}
+		soaks := r.Status.Outcome == v1alpha1.OutcomeSucceeded && attempt.Result == v1alpha1.ReasonProved &&
+			w.now.Sub(attempt.EndedTime.Time) < seconds(owner.Spec.Rollout.Canary.SoakSeconds)
+		if _, begins := but[groupOf(owner, node)]; !begins && (openAttempt(r) != nil || soaks) {
+			active[groupOf(owner, node)] = true
+		}
+	}
+	return active
+}
+
+// canariesSince are the units of the policy, but for one, that began since a time: those that have soaked, or those that may yet.
+func (w *world) canariesSince(v *view, owner *v1alpha1.RebootPolicy, but string, since time.Time, soaked bool) map[string]bool {
+	found := map[string]bool{}
+	for _, r := range v.Reboots {
+		node, attempt := v.node(r.Spec.NodeName), r.Status.Attempt
+		if node == nil || attempt == nil || ownerOf(v, node) != owner || groupOf(owner, node) == but || attempt.GrantedTime.Time.Before(since) {
+			continue
+		}
+		proved := r.Status.Outcome == v1alpha1.OutcomeSucceeded && attempt.Result == v1alpha1.ReasonProved
+		over := proved && w.now.Sub(attempt.EndedTime.Time) >= seconds(owner.Spec.Rollout.Canary.SoakSeconds)
+		if soaked && over || !soaked && (openAttempt(r) != nil || proved && !over) {
+			found[groupOf(owner, node)] = true
+		}
+	}
+	return found
 }
 
 func (w *world) checkClusterBudget(v *view, down map[string]bool) {

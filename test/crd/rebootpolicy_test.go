@@ -69,6 +69,11 @@ func TestARebootPolicyIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"empty zone label":                {`{nodes: All, rollout: {zones: {topologyKey: ""}}}`, []string{"topologyKey", "at least 1 chars long"}},
 		"too long a zone label":           {`{nodes: All, rollout: {zones: {topologyKey: ` + long(317) + `}}}`, []string{"may not be more than 316"}},
 
+		"a label for groups":          {spec: `{nodes: All, rollout: {groupLabel: example.com/rack}}`},
+		"an empty label for groups":   {`{nodes: All, rollout: {groupLabel: ""}}`, []string{"groupLabel", "at least 1 chars long"}},
+		"too long a label for groups": {`{nodes: All, rollout: {groupLabel: ` + long(317) + `}}`, []string{"may not be more than 316"}},
+		"more canaries than nodes":    {spec: `{nodes: All, rollout: {canary: {count: 15000}}}`},
+
 		"pod selector":          {spec: `{nodes: All, drain: {podSelector: "app!=database"}}`},
 		"empty pod selector":    {`{nodes: All, drain: {podSelector: ""}}`, []string{"drain.podSelector", "at least 1 chars long"}},
 		"too long pod selector": {`{nodes: All, drain: {podSelector: ` + long(1025) + `}}`, []string{"may not be more than 1024"}},

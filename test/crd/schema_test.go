@@ -30,6 +30,8 @@ type choice struct {
 // accident.
 var policyNumbers = map[string]number{
 	"priority":                            {min: -1000000, max: 1000000, fallback: int64(0)},
+	"rollout.canary.count":                {min: 1, max: 15000},
+	"rollout.canary.soakSeconds":          {min: 0, max: 2592000},
 	"rollout.minIntervalSeconds":          {min: 0, max: 31536000, fallback: int64(3600)},
 	"rollout.zones.maxUnavailablePerZone": {min: 0, max: 15000},
 	"rollout.zones.soakSeconds":           {min: 0, max: 2592000, fallback: int64(0)},
@@ -69,7 +71,7 @@ var rebootChoices = map[string]choice{
 var (
 	policySpecialFields = []string{
 		"drain.podSelector", "hooks.afterReboot", "hooks.beforeDrain", "hooks.beforeReboot",
-		"nodeSelector.matchExpressions", "nodeSelector.matchLabels", "nodes", "rollout.maxUnavailable",
+		"nodeSelector.matchExpressions", "nodeSelector.matchLabels", "nodes", "rollout.groupLabel", "rollout.maxUnavailable",
 		"rollout.zones.order", "rollout.zones.topologyKey",
 	}
 	rebootSpecialFields = []string{"nodeName", "reason"}
@@ -157,6 +159,13 @@ func TestWhatIsStoredIsWhatWillHappen(t *testing.T) {
 	checkAnswer(t, tryCreate(t, partly), nil)
 	if diff := cmp.Diff(want, partly.Object["spec"]); diff != "" {
 		t.Errorf("stored spec of a policy that sets a part of a struct (-want +got):\n%s", diff)
+	}
+
+	canary := policy(t, "canary", "{nodes: All, rollout: {canary: {}}}")
+	checkAnswer(t, tryCreate(t, canary), nil)
+	wantCanary := map[string]any{"count": int64(1), "soakSeconds": int64(3600)}
+	if got, _, _ := unstructured.NestedMap(canary.Object, "spec", "rollout", "canary"); !cmp.Equal(wantCanary, got) {
+		t.Errorf("stored canary of a policy that says no more: %v, want %v", got, wantCanary)
 	}
 
 	reboot := nodeReboot(t, "bare", "{nodeName: n1}")

@@ -1,0 +1,51 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// CanarySpec lets few nodes go first and watches them before the others follow.
+type CanarySpec struct {
+	// count is how many nodes go first; a group of nodes counts as one.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=15000
+	Count *int32 `json:"count,omitempty"`
+
+	// soakSeconds is how long they are watched after their reboots are proved.
+	// +optional
+	// +kubebuilder:default=3600
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2592000
+	SoakSeconds *int32 `json:"soakSeconds,omitempty"`
+}
+
+// AttemptRole says what an attempt is for, besides its node.
+//
+// +k8s:enum
+type AttemptRole string
+
+const (
+	// RoleCanary goes first, and others wait for it.
+	RoleCanary AttemptRole = "Canary"
+)
+
+// CanaryStatus is how far the canaries of a policy are.
+type CanaryStatus struct {
+	// underWay is how many canaries hold a slot.
+	// +optional
+	UnderWay int32 `json:"underWay"`
+
+	// soaking is how many were proved and are watched.
+	// +optional
+	Soaking int32 `json:"soaking"`
+
+	// failed is how many failed and hold up the others.
+	// +optional
+	Failed int32 `json:"failed"`
+
+	// soakedTime is when the last of those that soak will have soaked.
+	// +optional
+	SoakedTime *metav1.MicroTime `json:"soakedTime,omitempty"`
+}

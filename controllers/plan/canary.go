@@ -1,0 +1,296 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// A canary speaks for the nodes that needed their reboot when it began: what made the reboot necessary was there, and went into the boot
+// that the canary is proved with. A need that arises later gets canaries of its own, after those that are under way or soak. So it follows
+// from the facts of the NodeReboots who may go, and no rollout has to be remembered. Any node that began since counts as a canary for those
+// that waited, also one that went because earlier canaries had spoken for it.
+
+// canaries is what is known of a policy's canaries.
+type canaries struct {
+	// proved is when each unit began that was proved and has soaked, the latest first.
+	proved []time.Time
+	// pending are under way, or soak; in the order in which they began.
+	pending []canary
+	// failed are canaries that failed; nothing goes before they succeed or are deleted.
+	failed []*rebootView
+}
+
+// canary is a unit that began at a time.
+type canary struct {
+	unit, node string
+	began      time.Time
+	// soaked is when it will have soaked; zero while it is under way.
+	soaked time.Time
+	// marked: others had to wait for it when it began.
+	marked bool
+}
+
+// batchKey is what goes together: nodes of a unit that began in one pass.
+type batchKey struct {
+	unit  string
+	began int64
+}
+
+// findCanaries collects the canaries of a policy; nil if it wants none.
+func (p *pass) findCanaries(policy *policyView) *canaries {
+	if policy == nil || policy.spec.Rollout.Canary == nil {
+		return nil
+	}
+	found := &canaries{}
+	batches := map[batchKey]*canary{}
+	for _, n := range policy.nodes {
+		for _, r := range n.reboots {
+			p.noteCanary(found, batches, r)
+		}
+		if p.heldUnseen(n) {
+			found.pending = append(found.pending, canary{unit: n.unit, node: n.Name, began: p.now})
+		}
+	}
+	p.sortCanaries(found, batches)
+	return found
+}
+
+// noteCanary adds what a NodeReboot says to the batch that it belongs to. One that is under way keeps the whole batch under way.
+func (p *pass) noteCanary(found *canaries, batches map[batchKey]*canary, r *rebootView) {
+	attempt := r.next.Attempt
+	if attempt == nil {
+		return
+	}
+	if r.failedAsCanary() {
+		found.failed = append(found.failed, r)
+		return
+	}
+	// An end that is not written yet frees nobody.
+	underWay := r.open() || openAttemptOf(&r.obj.Status)
+	if proved := r.next.Outcome == v1alpha1.OutcomeSucceeded && attempt.Result == v1alpha1.ReasonProved; !proved && !underWay {
+		return
+	}
+	key := batchKey{r.node.unit, attempt.GrantedTime.UnixMicro()}
+	c := batches[key]
+	if c == nil {
+		c = &canary{unit: r.node.unit, node: r.node.Name, began: attempt.GrantedTime.Time, soaked: time.Unix(0, 0)}
+		batches[key] = c
+	}
+	c.marked = c.marked || attempt.Role == v1alpha1.RoleCanary
+	soak := seconds(r.policy().spec.Rollout.Canary.SoakSeconds)
+	switch {
+	case underWay && !c.soaked.IsZero():
+		c.soaked, c.node = time.Time{}, r.node.Name
+	case underWay:
+	case !c.soaked.IsZero():
+		c.soaked = latest(c.soaked, attempt.EndedTime.Add(soak))
+	}
+}
+
+// openAttemptOf: the status has an open attempt.
+func openAttemptOf(s *v1alpha1.NodeRebootStatus) bool {
+	return s.CompletionTime == nil && s.Attempt != nil && s.Attempt.EndedTime == nil
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// failedAsCanary: the last attempt was a canary, and failed.
+func (r *rebootView) failedAsCanary() bool {
+	attempt, failures := r.next.Attempt, r.next.Failures
+	if attempt.Role != v1alpha1.RoleCanary || attempt.EndedTime == nil || failures == nil || r.deleted() || r.nodeGone() {
+		return false
+	}
+	unresolved := r.waiting() || r.next.Outcome == v1alpha1.OutcomeFailed && !r.node.succeededSince(r)
+	return unresolved && failures.LastTime.Equal(attempt.EndedTime)
+}
+
+// heldUnseen: another manager granted the node a slot, for an attempt that this one has not seen.
+func (p *pass) heldUnseen(n *nodeView) bool {
+	if !n.held {
+		return false
+	}
+	slot := p.slots[n.Name]
+	r := p.byUID[slot.UID]
+	return r == nil || r.lastAttempt() < slot.Attempt
+}
+
+func (p *pass) sortCanaries(found *canaries, batches map[batchKey]*canary) {
+	proved := map[string]time.Time{}
+	for _, c := range batches {
+		switch {
+		case c.soaked.IsZero():
+			found.pending = append(found.pending, *c)
+		case p.now.Before(c.soaked):
+			found.pending = append(found.pending, *c)
+		default:
+			proved[c.unit] = latest(proved[c.unit], c.began)
+		}
+	}
+	for _, began := range proved {
+		found.proved = append(found.proved, began)
+	}
+	slices.SortFunc(found.proved, func(a, b time.Time) int { return b.Compare(a) })
+	slices.SortFunc(found.pending, func(a, b canary) int { return cmp.Or(a.began.Compare(b.began), cmp.Compare(a.node, b.node)) })
+}
+
+// start adds a node that starts in this pass, or would.
+func (c *canaries) start(n *nodeView, now time.Time) {
+	c.pending = append(c.pending, canary{unit: n.unit, node: n.Name, began: now, marked: true})
+}
+
+// provedFor counts the canaries that have spoken for a need.
+func (c *canaries) provedFor(since time.Time) int {
+	count := 0
+	for count < len(c.proved) && !c.proved[count].Before(since) {
+		count++
+	}
+	return count
+}
+
+// pendingFor are the canaries that will speak for a need.
+func (c *canaries) pendingFor(since time.Time) []canary {
+	i := slices.IndexFunc(c.pending, func(pending canary) bool { return !pending.began.Before(since) })
+	if i < 0 {
+		return nil
+	}
+	return c.pending[i:]
+}
+
+// canaryGate lets the first nodes go, and the others when those have soaked.
+func canaryGate(p *pass, r *rebootView) verdict {
+	policy := r.policy()
+	c := policy.canaries
+	if c == nil {
+		return verdict{}
+	}
+	if failed := c.failure(r); failed != nil {
+		return canaryFailed(failed)
+	}
+	since, count := r.next.RequiredSince.Time, int(ptr.Deref(policy.spec.Rollout.Canary.Count, 1))
+	proved, pending := c.provedFor(since), c.pendingFor(since)
+	switch active := c.active(); {
+	case proved >= count || slices.ContainsFunc(pending, func(c canary) bool { return c.unit == r.node.unit }):
+		return verdict{}
+	case proved+units(pending) >= count:
+		return p.awaitCanaries(pending, count-proved)
+	case units(active) >= count:
+		return p.awaitCanaries(active, units(active)-count+1)
+	}
+	return verdict{}
+}
+
+// active are those canaries for which others had to wait when they began, whatever they speak for.
+func (c *canaries) active() []canary {
+	var active []canary
+	for _, pending := range c.pending {
+		if pending.marked {
+			active = append(active, pending)
+		}
+	}
+	return active
+}
+
+// failure is the failed canary for which one has to wait; a canary that failed itself, and its group, may go again.
+func (c *canaries) failure(r *rebootView) *rebootView {
+	var first *rebootView
+	for _, failed := range c.failed {
+		switch {
+		case failed.node.unit == r.node.unit:
+			return nil
+		case first == nil && !failed.open():
+			first = failed
+		}
+	}
+	return first
+}
+
+// units counts the units of canaries.
+func units(pending []canary) int {
+	seen := map[string]bool{}
+	for _, c := range pending {
+		seen[c.unit] = true
+	}
+	return len(seen)
+}
+
+func canaryFailed(failed *rebootView) verdict {
+	return verdict{reason: v1alpha1.ReasonCanaryFailed, message: fmt.Sprintf(
+		"NodeReboot %s went first as a canary and failed (%s). The others go on when it succeeds; delete it to let another node be the canary.",
+		failed.obj.Name, failed.next.Failures.LastReason)}
+}
+
+// awaitCanaries waits for so many of the canaries.
+func (p *pass) awaitCanaries(pending []canary, missing int) verdict {
+	var soaked []time.Time
+	for _, c := range pending {
+		if !c.soaked.IsZero() {
+			soaked = append(soaked, c.soaked)
+		}
+	}
+	if len(soaked) < missing {
+		i := slices.IndexFunc(pending, func(c canary) bool { return c.soaked.IsZero() })
+		return verdict{reason: v1alpha1.ReasonCanaryFirst, message: fmt.Sprintf("Node %s goes first, as a canary.", pending[i].node)}
+	}
+	slices.SortFunc(soaked, time.Time.Compare)
+	until := soaked[missing-1]
+	p.wakeAt(until)
+	return verdict{reason: v1alpha1.ReasonCanarySoaking, message: fmt.Sprintf(
+		"The canaries were rebooted and are watched until %s.", clockTime(until))}
+}
+
+// roleOf an attempt that begins now: a canary, unless enough have spoken for it.
+func (p *pass) roleOf(r *rebootView) v1alpha1.AttemptRole {
+	c := p.findCanaries(r.policy())
+	if c == nil || c.provedFor(r.next.RequiredSince.Time) >= int(ptr.Deref(r.policy().spec.Rollout.Canary.Count, 1)) {
+		return ""
+	}
+	return v1alpha1.RoleCanary
+}
+
+// canaryStatus is how far those are that others had to wait for when they began; nil if there are none.
+func (p *pass) canaryStatus(policy *policyView) *v1alpha1.CanaryStatus {
+	c := p.findCanaries(policy)
+	if c == nil {
+		return nil
+	}
+	status := v1alpha1.CanaryStatus{Failed: int32(len(c.failed))}
+	for _, pending := range c.pending {
+		switch {
+		case !pending.marked:
+		case pending.soaked.IsZero():
+			status.UnderWay++
+		default:
+			status.Soaking++
+			p.wakeAt(pending.soaked)
+			if status.SoakedTime == nil || pending.soaked.After(status.SoakedTime.Time) {
+				status.SoakedTime = ptr.To(metav1.NewMicroTime(pending.soaked))
+			}
+		}
+	}
+	if status == (v1alpha1.CanaryStatus{}) {
+		return nil
+	}
+	return &status
+}
+
+// canaryTooLarge says that there are not enough nodes to wait for the canaries.
+func (policy *policyView) canaryTooLarge() string {
+	canary := policy.spec.Rollout.Canary
+	if canary == nil || int(ptr.Deref(canary.Count, 1)) <= policy.units {
+		return ""
+	}
+	return fmt.Sprintf("rollout.canary.count is %d, and the policy has %d nodes or groups: all of them are canaries, and none waits for them.",
+		*canary.Count, policy.units)
+}

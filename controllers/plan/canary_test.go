@@ -1,0 +1,212 @@
+package plan
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/utils/ptr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+func canaryOf(count, soakSeconds int32) policyOption {
+	return spec(func(s *v1alpha1.RebootPolicySpec) {
+		s.Rollout.Canary = &v1alpha1.CanarySpec{Count: &count, SoakSeconds: &soakSeconds}
+	})
+}
+
+// waits are the reasons of the NodeReboots that wait, without what there are limits for.
+func (s *story) waits(reason string) string {
+	var names []string
+	for _, r := range s.Reboots {
+		if r.Status.Reason == reason {
+			names = append(names, r.Spec.NodeName)
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+func TestCanariesGoFirstAndSoakBeforeTheOthers(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1 c/z1 d/z2"), newPolicy("p", maxUnavailable("9"), canaryOf(1, 600)))...)
+	s.settle()
+	if got := s.underWay(); got != "a" {
+		t.Fatalf("under way: %q, want the canary alone", got)
+	}
+	if got := s.waits(v1alpha1.ReasonCanaryFirst); got != "b c d" {
+		t.Errorf("%q wait for the canary", got)
+	}
+	if want := "Node a goes first, as a canary."; s.reboot("rb").Status.Message != want {
+		t.Errorf("message %q, want %q", s.reboot("rb").Status.Message, want)
+	}
+	if got := s.reboot("ra").Status.Attempt.Role; got != v1alpha1.RoleCanary {
+		t.Errorf("role %q", got)
+	}
+	if diff := cmp.Diff(&v1alpha1.CanaryStatus{UnderWay: 1}, s.policy("p").Status.Canary); diff != "" {
+		t.Errorf("status (-want +got):\n%s", diff)
+	}
+
+	s.prove("a")
+	if got := s.waits(v1alpha1.ReasonCanarySoaking); got != "b c d" || s.underWay() != "" {
+		t.Errorf("%q wait for the soak, under way %q", got, s.underWay())
+	}
+	if diff := cmp.Diff(&v1alpha1.CanaryStatus{Soaking: 1, SoakedTime: at(10 * time.Minute)}, s.policy("p").Status.Canary); diff != "" {
+		t.Errorf("status (-want +got):\n%s", diff)
+	}
+	if want := "The canaries were rebooted and are watched until 2026-03-02 12:10:00Z."; s.reboot("rb").Status.Message != want {
+		t.Errorf("message %q, want %q", s.reboot("rb").Status.Message, want)
+	}
+	s.advance(10*time.Minute - time.Second)
+	if got := s.underWay(); got != "" {
+		t.Errorf("under way a second too early: %q", got)
+	}
+	s.advance(time.Second)
+	if got := s.underWay(); got != "b c" {
+		t.Errorf("under way after the soak: %q", got)
+	}
+	if got := s.reboot("rb").Status.Attempt.Role; got != "" || s.policy("p").Status.Canary != nil {
+		t.Errorf("role %q of what follows, canaries %v", got, s.policy("p").Status.Canary)
+	}
+}
+
+func TestWhoIsACanary(t *testing.T) {
+	cases := map[string]struct {
+		nodes   string
+		options []policyOption
+		want    []string
+	}{
+		"as many as are wanted":          {nodes: "a/z1 b/z1 c/z1 d/z1", options: []policyOption{canaryOf(2, 0)}, want: []string{"a b", "c d"}},
+		"no more than the limits allow":  {nodes: "a/z1 b/z1 c/z1", options: []policyOption{canaryOf(2, 0), maxUnavailable("1")}, want: []string{"a", "b", "c"}},
+		"of the zone that has its turn":  {nodes: "a/z2 b/z1 c/z1", options: []policyOption{canaryOf(1, 0)}, want: []string{"b", "c", "a"}},
+		"of the kind that goes first":    {nodes: "+a/z1 b/z1 c/z1", options: []policyOption{canaryOf(1, 0)}, want: []string{"b", "c", "a"}},
+		"a control-plane node if first":  {nodes: "+a/z1 b/z1 c/z1", options: []policyOption{canaryOf(1, 0), controlPlaneFirst()}, want: []string{"a", "b c"}},
+		"all if there are only as many":  {nodes: "a/z1 b/z1", options: []policyOption{canaryOf(2, 86400)}, want: []string{"a b"}},
+		"all if there are fewer":         {nodes: "a/z1 b/z1", options: []policyOption{canaryOf(9, 86400)}, want: []string{"a b"}},
+		"a group as one":                 {nodes: "a1/z1 a2/z1 b1/z1 c/z1", options: []policyOption{canaryOf(1, 0), grouped()}, want: []string{"a1 a2", "b1 c"}},
+		"none where none is asked for":   {nodes: "a/z1 b/z1 c/z1", want: []string{"a b c"}},
+		"several zones if one is small":  {nodes: "a/z1 b/z2 c/z2", options: []policyOption{canaryOf(2, 0)}, want: []string{"a", "b", "c"}},
+		"in any order of zones together": {nodes: "a/z1 b/z2 c/z3", options: []policyOption{canaryOf(2, 0), anyOrder()}, want: []string{"a b", "c"}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t, append(fleet(tc.nodes), newPolicy("p", append([]policyOption{maxUnavailable("9")}, tc.options...)...))...)
+			s.byGroups()
+			if diff := cmp.Diff(tc.want, rollOut(s)); diff != "" {
+				t.Errorf("under way together (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestCanarySpeaksForTheNeedsThatWereThereWhenItBegan(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1"), newNode("c", "z1"), newNode("d", "z1"), newPolicy("p", maxUnavailable("9"), canaryOf(1, 600)))...)
+	s.settle()
+	s.advance(time.Minute)
+	for _, later := range []string{"c", "d"} {
+		s.Reboots = append(s.Reboots, newReboot("r"+later, later, requiredFor(-30*time.Second)))
+		s.Pods[later] = nil
+	}
+	s.settle()
+	if got := s.waits(v1alpha1.ReasonCanaryFirst); got != "b c d" {
+		t.Fatalf("%q wait: one canary at a time, whatever it speaks for", got)
+	}
+	s.prove("a")
+	s.advance(10 * time.Minute)
+	if got := s.underWay(); got != "b" {
+		t.Fatalf("under way: %q, want the one that the canary has spoken for", got)
+	}
+	if got := s.waits(v1alpha1.ReasonCanaryFirst); got != "c d" {
+		t.Fatalf("%q wait for the one that began after their need", got)
+	}
+	s.prove("b")
+	s.advance(10 * time.Minute)
+	if got := s.underWay(); got != "c d" {
+		t.Errorf("under way: %q", got)
+	}
+}
+
+func TestEachNeedAfterARolloutGetsItsCanary(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", maxUnavailable("9"), canaryOf(1, 0), minInterval(0)))...)
+	if diff := cmp.Diff([]string{"a", "b"}, rollOut(s)); diff != "" {
+		t.Fatalf("under way together (-want +got):\n%s", diff)
+	}
+	s.now = s.now.Add(time.Hour)
+	for _, node := range []string{"a", "b"} {
+		s.Reboots = append(s.Reboots, newReboot("again-"+node, node, requiredFor(-59*time.Minute), func(r *v1alpha1.NodeReboot) {
+			r.Status.Report.BootID = bootOf(node, 2)
+		}))
+	}
+	s.settle()
+	if got := s.underWay(); got != "a" {
+		t.Errorf("under way: %q, want a canary of the second rollout", got)
+	}
+}
+
+func TestFailedCanaryHoldsTheOthers(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1 c/z2"), newPolicy("p", maxUnavailable("9"), canaryOf(1, 0), spec(func(s *v1alpha1.RebootPolicySpec) {
+		s.Failure.MaxAttempts = ptr.To[int32](2)
+	})))...)
+	fail := func() {
+		s.answer("ra", v1alpha1.OrderFailed, "No.")
+		s.settle()
+	}
+	s.settle()
+	fail()
+	if got := s.waits(v1alpha1.ReasonCanaryFailed); got != "b c" || s.underWay() != "" {
+		t.Errorf("%q wait, under way %q", got, s.underWay())
+	}
+	want := "NodeReboot ra went first as a canary and failed (DrainFailed). The others go on when it succeeds; " +
+		"delete it to let another node be the canary."
+	if got := s.reboot("rb").Status.Message; got != want {
+		t.Errorf("message %q, want %q", got, want)
+	}
+	if diff := cmp.Diff(&v1alpha1.CanaryStatus{Failed: 1}, s.policy("p").Status.Canary); diff != "" {
+		t.Errorf("status (-want +got):\n%s", diff)
+	}
+	s.advance(10 * time.Minute)
+	if got := s.underWay(); got != "a" {
+		t.Fatalf("under way after the back-off: %q, want the canary once more", got)
+	}
+	fail()
+	if sum := s.summary("ra"); sum.Outcome != v1alpha1.OutcomeFailed {
+		t.Fatalf("%+v", sum)
+	}
+	s.advance(time.Hour)
+	if got := s.underWay(); got != "" {
+		t.Fatalf("under way although the canary was given up: %q", got)
+	}
+	s.delete("ra")
+	s.settle()
+	if got := s.underWay(); got != "b" {
+		t.Errorf("under way after the canary was deleted: %q, want another one", got)
+	}
+}
+
+func TestCanaryThatIsTakenBackIsNoFailure(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", maxUnavailable("9"), canaryOf(1, 0)))...)
+	s.settle()
+	labelSkip(s)
+	s.settle()
+	if got := s.underWay(); got != "b" {
+		t.Errorf("under way: %q, want the next one as a canary", got)
+	}
+}
+
+func TestPolicyThatObservesShowsItsCanaries(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1 c/z1"), newPolicy("p", mode(v1alpha1.ModeObserve), maxUnavailable("9"), canaryOf(1, 0)))...)
+	s.settle()
+	want := map[string]string{"ra": v1alpha1.ReasonObserving, "rb": v1alpha1.ReasonCanaryFirst, "rc": v1alpha1.ReasonCanaryFirst}
+	if diff := cmp.Diff(want, s.reasons()); diff != "" {
+		t.Errorf("reasons (-want +got):\n%s", diff)
+	}
+}
+
+func TestGrantThatIsNotSeenYetIsACanary(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", maxUnavailable("9"), canaryOf(1, 0)))...)
+	s.Slots["a"] = Slot{Reboot: "elsewhere", UID: "elsewhere", Attempt: 1}
+	s.settle()
+	if got := s.reboot("rb").Status.Reason; got != v1alpha1.ReasonCanaryFirst {
+		t.Errorf("reason %s", got)
+	}
+}

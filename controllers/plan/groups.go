@@ -1,0 +1,112 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// unitOf a node is what goes together and counts as one against the limits of a policy: its group, or the node itself. A group never takes
+// two zones that go one at a time, nor a control-plane node: it consists of the nodes of one zone, and control-plane nodes go by themselves.
+// The name of a group contains a slash, so it is that of no node.
+func (policy *policyView) unitOf(n *nodeView) string {
+	group := n.Labels[policy.spec.Rollout.GroupLabel]
+	switch {
+	case policy.spec.Rollout.GroupLabel == "" || group == "" || n.controlPlane:
+		return n.Name
+	case policy.spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime:
+		return group + "/" + n.zone
+	}
+	return group + "/"
+}
+
+// grouped: the node goes with others.
+func (n *nodeView) grouped() bool { return n.unit != n.Name }
+
+// countUnits counts what the nodes of the policy make, and collects its groups.
+func (policy *policyView) countUnits() {
+	policy.groups = map[string][]*nodeView{}
+	policy.units = 0
+	for _, n := range policy.nodes {
+		if !n.grouped() || policy.groups[n.unit] == nil {
+			policy.units++
+		}
+		if n.grouped() {
+			policy.groups[n.unit] = append(policy.groups[n.unit], n)
+		}
+	}
+}
+
+// companions are the NodeReboots that go together with one: the first of each node of its group that needs a reboot and is not under way.
+func (r *rebootView) companions() []*rebootView {
+	if !r.node.grouped() {
+		return []*rebootView{r}
+	}
+	var together []*rebootView
+	for _, n := range r.policy().groups[r.node.unit] {
+		if n.open != nil || n.optedOut() {
+			continue
+		}
+		if first := n.firstWaiting(); first != nil {
+			together = append(together, first)
+		}
+	}
+	return together
+}
+
+// wholeGroups leaves out those that could go and whose companions could not: a group goes as a whole, and one that cannot go holds up nobody.
+func (p *pass) wholeGroups(able []*rebootView) []*rebootView {
+	waits := map[*rebootView]verdict{}
+	for _, r := range able {
+		if v := p.groupVerdict(r); !v.passed() {
+			waits[r] = v
+		}
+	}
+	for r, v := range waits {
+		r.wait = v
+	}
+	return slices.DeleteFunc(able, func(r *rebootView) bool { return !r.wait.passed() })
+}
+
+// groupVerdict says whether the companions of one that could go could go as well.
+func (p *pass) groupVerdict(r *rebootView) verdict {
+	if !r.node.grouped() {
+		return verdict{}
+	}
+	together := r.companions()
+	if i := slices.IndexFunc(together, func(other *rebootView) bool { return !other.wait.passed() }); i >= 0 {
+		return groupWaits(together[i])
+	}
+	if limit := p.limits.clusterMax; len(together) > limit {
+		return verdict{reason: v1alpha1.ReasonClusterBudgetExhausted, message: fmt.Sprintf(
+			"%d nodes of the same group need a reboot, and the cluster-wide limit allows %d unavailable nodes: the group can never go. "+
+				"Raise --max-unavailable, or make the group smaller.", len(together), limit)}
+	}
+	return verdict{}
+}
+
+func groupWaits(other *rebootView) verdict {
+	return verdict{reason: v1alpha1.ReasonGroupNotReady, message: fmt.Sprintf(
+		"NodeReboot %s of the same group cannot go (%s).", other.obj.Name, other.wait.reason)}
+}
+
+// admitTogether starts a NodeReboot and its companions if all of them may go.
+func (p *pass) admitTogether(together []*rebootView) {
+	var blocked *rebootView
+	for _, r := range together {
+		r.wait = p.firstTurnObstacle(r)
+		if blocked == nil && !r.wait.passed() {
+			blocked = r
+		}
+	}
+	if blocked == nil {
+		p.start(together)
+		return
+	}
+	for _, r := range together {
+		if r.wait.passed() {
+			r.wait = groupWaits(blocked)
+		}
+	}
+}
