@@ -6,6 +6,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
+
+	"github.com/reboot-operator/reboot-operator/test/manifests"
 )
 
 func TestParseOptionsReadsTheClusterWideLimitAndRefusesWhatIsNone(t *testing.T) {
@@ -96,3 +98,19 @@ func TestParseOptionsRefusesArgumentsThatAreNoFlags(t *testing.T) {
 }
 
 func noEnvironment(string) string { return "" }
+
+func TestEveryInstallationGivesArgumentsThatTheManagerTakes(t *testing.T) {
+	all, err := manifests.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, objects := range all {
+		container, err := objects.Container("manager")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parseOptions(container.Args, noEnvironment); err != nil {
+			t.Errorf("%s: arguments %q: %v", name, container.Args, err)
+		}
+	}
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/reboot-operator/reboot-operator/internal/rebooter"
+	"github.com/reboot-operator/reboot-operator/test/manifests"
+)
+
+func TestEveryInstallationGivesArgumentsThatTheHelperTakes(t *testing.T) {
+	all, err := manifests.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, objects := range all {
+		t.Run(name, func(t *testing.T) {
+			container, err := objects.Container("helper")
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := parse(container.Args)
+			if err != nil {
+				t.Fatalf("arguments %q: %v", container.Args, err)
+			}
+			if f.rebooter != rebooter.DefaultSocket {
+				t.Errorf("the rebooter is looked for at %s", f.rebooter)
+			}
+			if old := strings.Contains(name, "before-1.36"); f.impersonateNode == old {
+				t.Errorf("impersonates the node: %t", f.impersonateNode)
+			}
+			for _, path := range f.sentinels {
+				if !slices.ContainsFunc(container.VolumeMounts, mountAbove(path)) {
+					t.Errorf("sentinel %s is below no mount", path)
+				}
+			}
+		})
+	}
+}
+
+func mountAbove(path string) func(corev1.VolumeMount) bool {
+	return func(m corev1.VolumeMount) bool { return strings.HasPrefix(path, m.MountPath+"/") }
+}
+
+func TestArgumentsThatMeanNothingAreRefused(t *testing.T) {
+	for _, args := range [][]string{{"drain"}, {"--hammer"}, {"--sentinel-command-interval=0s"}, {"--poll-interval=soon"}} {
+		if f, err := parse(args); err == nil {
+			t.Errorf("%q: %+v", args, f)
+		}
+	}
+}

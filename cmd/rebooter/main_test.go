@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reboot-operator/reboot-operator/internal/rebooter"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter/machine"
+	"github.com/reboot-operator/reboot-operator/test/manifests"
+)
+
+// parsed is what a rebooter makes of the arguments that an installation gives it.
+func parsed(t *testing.T, objects manifests.Rendered) flags {
+	t.Helper()
+	container, err := objects.Container("rebooter")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var output bytes.Buffer
+	f, err := parse(container.Args, &output)
+	if err != nil {
+		t.Fatalf("arguments %q: %v\n%s", container.Args, err, output.String())
+	}
+	if _, err := machine.New(f.machine); err != nil {
+		t.Fatalf("arguments %q: %v", container.Args, err)
+	}
+	return f
+}
+
+func TestEveryInstallationGivesArgumentsThatTheRebooterTakes(t *testing.T) {
+	all, err := manifests.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, objects := range all {
+		t.Run(name, func(t *testing.T) {
+			f := parsed(t, objects)
+			if f.socket != rebooter.DefaultSocket || f.helperUID != rebooter.DefaultHelperUID {
+				t.Errorf("flags %+v", f)
+			}
+			container, err := objects.Container("rebooter")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, probe := range []*[]string{&container.LivenessProbe.Exec.Command, &container.ReadinessProbe.Exec.Command} {
+				if p, err := parse((*probe)[1:], &bytes.Buffer{}); err != nil || !p.probe || p.socket != f.socket || (*probe)[0] != container.Command[0] {
+					t.Errorf("probe %q: error %v", *probe, err)
+				}
+			}
+		})
+	}
+}
+
+func TestWhatTheOverlaysInstall(t *testing.T) {
+	type installed struct {
+		Method   string
+		Command  []string
+		Sentinel []string
+		Codes    map[int]string
+		Host     bool
+	}
+	for name, want := range map[string]installed{
+		"default":              {Method: rebooter.MethodLogind},
+		"overlays/before-1.36": {Method: rebooter.MethodLogind},
+		"overlays/signal":      {Method: rebooter.MethodSignal},
+		"overlays/privileged-command": {
+			Method: rebooter.MethodCommand, Command: []string{"/usr/bin/systemctl", "reboot"}, Host: true,
+			Sentinel: []string{"/usr/bin/needs-restarting", "-r"}, Codes: map[int]string{0: rebooter.SentinelNotRequired, 1: rebooter.SentinelRequired},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			objects, err := manifests.Render(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := parsed(t, objects).machine
+			got := installed{f.Method, f.Command, f.Sentinel.Command, f.Sentinel.ExitCodes, f.HostNamespaces}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("installed (-want +got):\n%s", diff)
+			}
+			helper, err := objects.Container("helper")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if asks := slices.Contains(helper.Args, "--sentinel-command"); asks != (len(want.Sentinel) > 0) {
+				t.Errorf("the helper asks for the command: %t", asks)
+			}
+		})
+	}
+}
+
+func TestArgumentsThatMeanNothingAreRefused(t *testing.T) {
+	for _, args := range [][]string{
+		{"reboot"}, {"--hammer"}, {"--helper-uid=-1"}, {"--sentinel-exit-codes=1"}, {"--sentinel-timeout=soon"},
+	} {
+		if f, err := parse(args, &bytes.Buffer{}); err == nil {
+			t.Errorf("%q: %+v", args, f)
+		}
+	}
+}

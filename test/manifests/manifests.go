@@ -1,0 +1,222 @@
+// Package manifests renders what config/ installs, for tests.
+package manifests
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apiruntime "k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/types"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
+)
+
+// Components are what an installation may add to config/default, from config/components, by what they need of each other.
+var Components = []string{"host-programs", "sentinel-command", "signal", "before-1.36"}
+
+// Object is one object, in its own words.
+type Object map[string]any
+
+// Kind of the object.
+func (o Object) Kind() string { return fmt.Sprint(o["kind"]) }
+
+// Name of the object.
+func (o Object) Name() string {
+	metadata, _ := o["metadata"].(map[string]any)
+	return fmt.Sprint(metadata["name"])
+}
+
+// Rendered is what one kustomization makes.
+type Rendered []Object
+
+// Render renders a kustomization of config/, such as "default" or "overlays/signal".
+func Render(name string) (Rendered, error) {
+	return render(func(filesys.FileSystem) (string, error) { return "config/" + name, nil })
+}
+
+// RenderWith renders config/default with components, as somebody who combines them would write it.
+func RenderWith(components ...string) (Rendered, error) {
+	return render(func(files filesys.FileSystem) (string, error) {
+		kustomization := "resources: [../../default]\ncomponents:\n"
+		for _, component := range components {
+			kustomization += "- ../../components/" + component + "\n"
+		}
+		const directory = "config/overlays/combined"
+		return directory, files.WriteFile(directory+"/kustomization.yaml", []byte(kustomization))
+	})
+}
+
+// Overlays are the names of all overlays.
+func Overlays() ([]string, error) {
+	root, err := configRoot()
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(filepath.Join(root, "overlays"))
+	names := make([]string, 0, len(entries))
+	for _, entry := range entries {
+		names = append(names, "overlays/"+entry.Name())
+	}
+	return names, err
+}
+
+// render works on a copy in memory, so that nothing is left behind and nothing else of this machine is read.
+func render(choose func(filesys.FileSystem) (string, error)) (Rendered, error) {
+	files, err := copyConfig()
+	if err != nil {
+		return nil, err
+	}
+	directory, err := choose(files)
+	if err != nil {
+		return nil, err
+	}
+	options := krusty.MakeDefaultOptions()
+	options.LoadRestrictions = types.LoadRestrictionsRootOnly
+	resources, err := krusty.MakeKustomizer(options).Run(files, directory)
+	if err != nil {
+		return nil, fmt.Errorf("render %s: %w", directory, err)
+	}
+	rendered := make(Rendered, 0, resources.Size())
+	for _, resource := range resources.Resources() {
+		object, err := resource.Map()
+		if err != nil {
+			return nil, err
+		}
+		rendered = append(rendered, object)
+	}
+	return rendered, nil
+}
+
+// configRoot is the directory config/ of this module.
+func configRoot() (string, error) {
+	_, file, _, ok := runtime.Caller(0)
+	if !ok {
+		return "", fs.ErrNotExist
+	}
+	return filepath.Join(filepath.Dir(file), "..", "..", "config"), nil
+}
+
+func copyConfig() (filesys.FileSystem, error) {
+	root, err := configRoot()
+	if err != nil {
+		return nil, err
+	}
+	files := filesys.MakeFsInMemory()
+	return files, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".yaml") {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(filepath.Dir(root), path)
+		if err != nil {
+			return err
+		}
+		return files.WriteFile(filepath.ToSlash(name), content)
+	})
+}
+
+// Find decodes the object of a kind and name. A field that the kind does not have is an error.
+func Find[T any](rendered Rendered, kind, name string) (*T, error) {
+	for _, object := range rendered {
+		if object.Kind() != kind || object.Name() != name {
+			continue
+		}
+		typed := new(T)
+		if err := apiruntime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(object, typed, true); err != nil {
+			return nil, fmt.Errorf("%s %s: %w", kind, name, err)
+		}
+		return typed, nil
+	}
+	return nil, fmt.Errorf("there is no %s %s", kind, name)
+}
+
+// Container returns a container of the helper's pod, or of the manager's.
+func (r Rendered) Container(name string) (*corev1.Container, error) {
+	helper, err := r.HelperPod()
+	if err != nil {
+		return nil, err
+	}
+	manager, err := Find[appsv1.Deployment](r, "Deployment", "reboot-operator-manager")
+	if err != nil {
+		return nil, err
+	}
+	for _, spec := range []*corev1.PodSpec{helper, &manager.Spec.Template.Spec} {
+		for i := range spec.Containers {
+			if spec.Containers[i].Name == name {
+				return &spec.Containers[i], nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("there is no container %s", name)
+}
+
+// HelperPod is the helper's pod.
+func (r Rendered) HelperPod() (*corev1.PodSpec, error) {
+	helper, err := Find[appsv1.DaemonSet](r, "DaemonSet", "reboot-operator-helper")
+	if err != nil {
+		return nil, err
+	}
+	return &helper.Spec.Template.Spec, nil
+}
+
+// YAML of an object, for messages.
+func YAML(object any) string {
+	text, err := yaml.Marshal(object)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// All are config/default, every overlay, and every combination of components, by name. They are rendered once, and must not be changed.
+var All = sync.OnceValues(renderAll)
+
+func renderAll() (map[string]Rendered, error) {
+	names, err := Overlays()
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]Rendered{}
+	for _, name := range append(names, "default") {
+		if all[name], err = Render(name); err != nil {
+			return nil, err
+		}
+	}
+	for _, components := range combinations() {
+		name := strings.Join(components, "+")
+		if all[name], err = RenderWith(components...); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return all, nil
+}
+
+// combinations of components that make sense: a command of the host needs the right to run it.
+func combinations() [][]string {
+	var all [][]string
+	for bits := 1; bits < 1<<len(Components); bits++ {
+		chosen := map[string]bool{}
+		var names []string
+		for i, name := range Components {
+			if bits&(1<<i) != 0 {
+				chosen[name] = true
+				names = append(names, name)
+			}
+		}
+		if !chosen["sentinel-command"] || chosen["host-programs"] {
+			all = append(all, names)
+		}
+	}
+	return all
+}
