@@ -111,6 +111,10 @@ FUZZTIME ?= 1m
 fuzz: ## Look for a schedule, zone and date whose windows are wrong (FUZZTIME=10m).
 	go test -run='^$$' -fuzz=FuzzSchedule -fuzztime=$(FUZZTIME) $(if $(FUZZPARALLEL),-parallel=$(FUZZPARALLEL)) ./controllers/window
 
+.PHONY: test-node
+test-node: ## Reboot real nodes in QEMU, as root; takes a quarter of an hour, and some Debian packages.
+	TEST_NODE=1 go test -count=1 -v -timeout 60m ./test/node
+
 .PHONY: demo
 demo: ## Watch a rollout on the testbed (NODES=, ZONES=, REBOOT_SECONDS=, POLICY=file).
 	@echo "Building the demo; the first time takes minutes ..."

@@ -32,7 +32,9 @@ type Write struct {
 	At time.Time
 	// Actor is the name of the ServiceAccount.
 	Actor string
-	Verb  string
+	// As is whom it impersonated, if anybody.
+	As   string
+	Verb string
 	// Resource with its subresource, such as "nodes/status".
 	Resource, Name string
 	// Code of the answer.
@@ -67,6 +69,7 @@ func parseWrite(line []byte) (Write, error) {
 		RequestReceivedTimestamp time.Time
 		Verb                     string
 		User                     struct{ Username string }
+		ImpersonatedUser         struct{ Username string }
 		ObjectRef                struct{ Resource, Subresource, Name string }
 		ResponseStatus           struct{ Code int }
 	}
@@ -79,6 +82,6 @@ func parseWrite(line []byte) (Write, error) {
 	}
 	return Write{
 		At: event.RequestReceivedTimestamp, Actor: event.User.Username[strings.LastIndex(event.User.Username, ":")+1:],
-		Verb: event.Verb, Resource: resource, Name: event.ObjectRef.Name, Code: event.ResponseStatus.Code,
+		As: event.ImpersonatedUser.Username, Verb: event.Verb, Resource: resource, Name: event.ObjectRef.Name, Code: event.ResponseStatus.Code,
 	}, nil
 }

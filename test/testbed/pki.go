@@ -123,14 +123,18 @@ func (i identity) write(dir, name string) error {
 
 // writeKubeconfig stores how user reaches the API server at url.
 func writeKubeconfig(path, url string, ca []byte, user *clientcmdapi.AuthInfo) error {
+	if err := clientcmd.WriteToFile(*newKubeconfig(url, ca, user), path); err != nil {
+		return fmt.Errorf("write kubeconfig %s: %w", path, err)
+	}
+	return nil
+}
+
+func newKubeconfig(url string, ca []byte, user *clientcmdapi.AuthInfo) *clientcmdapi.Config {
 	const name = "testbed"
 	config := clientcmdapi.NewConfig()
 	config.Clusters[name] = &clientcmdapi.Cluster{Server: url, CertificateAuthorityData: ca}
 	config.AuthInfos[name] = user
 	config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
 	config.CurrentContext = name
-	if err := clientcmd.WriteToFile(*config, path); err != nil {
-		return fmt.Errorf("write kubeconfig %s: %w", path, err)
-	}
-	return nil
+	return config
 }

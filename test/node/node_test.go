@@ -1,0 +1,84 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+// enabledVariable makes the test run.
+const enabledVariable = "TEST_NODE"
+
+const (
+	// graceful is the node whose kubelet asks logind for time when the host goes down, and ends its pods in order. abrupt is as a kubelet is
+	// without configuration.
+	graceful = "node-a"
+	abrupt   = "node-b"
+)
+
+// TestRealNodes is one story: each chapter begins with what the last one left, which is two nodes in service.
+func TestRealNodes(t *testing.T) {
+	if os.Getenv(enabledVariable) == "" {
+		t.Skip("real nodes need root, QEMU and a quarter of an hour: run make test-node")
+	}
+	if err := checkRequirements(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	log.SetLogger(logr.Discard())
+	c := start(ctx, t)
+	chapters := []struct {
+		name string
+		run  func(*story)
+	}{
+		{"both nodes join", join},
+		{"both nodes are rebooted, one after the other, and that is proved", rollout},
+	}
+	for _, chapter := range chapters {
+		passed := t.Run(chapter.name, func(t *testing.T) {
+			c.journal.title("%s", chapter.name)
+			chapter.run(&story{T: t, cluster: c, ctx: ctx, begin: time.Now()})
+		})
+		if !passed {
+			t.Fatal("what would follow begins with what this chapter should have left")
+		}
+	}
+}
+
+// start starts everything. In the end it is stopped; logs are kept if the test failed.
+func start(ctx context.Context, t *testing.T) *cluster {
+	dir, err := os.MkdirTemp("", "test-node-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := startCluster(ctx, newJournal(os.Stdout), dir,
+		guestSpec{name: graceful, address: net.IPv4(10, 0, 2, 15), kubelet: "shutdownGracePeriod: 20s\nshutdownGracePeriodCriticalPods: 5s\n"},
+		guestSpec{name: abrupt, address: net.IPv4(10, 0, 2, 16)},
+	)
+	t.Cleanup(func() {
+		if t.Failed() {
+			c.keepEvidence()
+		}
+		if err := c.stop(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			fmt.Println("logs of the control plane, consoles and journals of the machines:", dir)
+		} else if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
