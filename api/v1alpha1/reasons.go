@@ -84,6 +84,20 @@ const (
 	ReasonZoneBusy = "ZoneBusy"
 	// ReasonZoneSoaking: the last zone was finished too short a time ago.
 	ReasonZoneSoaking = "ZoneSoaking"
+	// ReasonBlockedByPod: a pod runs on the node during which it is not to go down.
+	ReasonBlockedByPod = "BlockedByPod"
+	// ReasonBlockedByAlert: an alert is active.
+	ReasonBlockedByAlert = "BlockedByAlert"
+	// ReasonBlockedByQuery: a query of Prometheus has an answer.
+	ReasonBlockedByQuery = "BlockedByQuery"
+	// ReasonBlockedByObject: an object is not as it has to be.
+	ReasonBlockedByObject = "BlockedByObject"
+	// ReasonInsufficientCapacity: the pods of the node would find no room on the others.
+	ReasonInsufficientCapacity = "InsufficientCapacity"
+	// ReasonGateError: a gate gives no answer, so that nothing starts.
+	ReasonGateError = "GateError"
+	// ReasonGatePending: a gate is being asked.
+	ReasonGatePending = "GatePending"
 	// ReasonZoneBudgetExhausted: as many nodes of the zone are unavailable as may be.
 	ReasonZoneBudgetExhausted = "ZoneBudgetExhausted"
 	// ReasonBudgetExhausted: as many nodes of the policy are unavailable as may be.
@@ -120,6 +134,8 @@ const (
 	ReasonSettling = "Settling"
 	// ReasonWorkloadsNotReady: workloads that had pods on the node are not as ready as before.
 	ReasonWorkloadsNotReady = "WorkloadsNotReady"
+	// ReasonRecoveryGateFailing: an object is not as it has to be before the slot may be freed.
+	ReasonRecoveryGateFailing = "RecoveryGateFailing"
 )
 
 // Reasons why an attempt was taken back. It does not count as a failure; the NodeReboot waits again.

@@ -144,6 +144,11 @@ type RebootPolicySpec struct {
 	// +kubebuilder:default=NotRequired
 	Approval ApprovalRequirement `json:"approval,omitempty"`
 
+	// gates say what must hold before a node starts.
+	// +optional
+	// +kubebuilder:default={}
+	Gates GatesSpec `json:"gates,omitempty,omitzero"`
+
 	// drain says how pods are moved off a node.
 	// +optional
 	// +kubebuilder:default={}
@@ -305,6 +310,13 @@ type RecoverySpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=86400
 	SettleSeconds *int32 `json:"settleSeconds,omitempty"`
+
+	// objects must satisfy an expression before the slot is freed, any objects of the cluster.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Objects []ObjectGate `json:"objects,omitempty"`
 
 	// timeoutSeconds is how long recovery may take, from the new boot ID until the slot is freed. After it the NodeReboot counts as
 	// failed; it goes on being watched, and holds its slot until it recovers or is deleted.

@@ -58,6 +58,7 @@ var policyChoices = map[string]choice{
 	"rollout.zones.strategy": {values: []string{"AnyOrder", "OneAtATime"}, fallback: "OneAtATime"},
 	"rollout.controlPlane":   {values: []string{"First", "Last"}, fallback: "Last"},
 	"reboot.method":          {values: []string{"Command", "Installed", "Logind", "Signal"}, fallback: "Installed"},
+	"gates.capacity":         {values: []string{"Ignore", "Require"}, fallback: "Ignore"},
 	"recovery.workloads":     {values: []string{"Ignore", "Wait"}, fallback: "Wait"},
 }
 
@@ -71,7 +72,9 @@ var rebootChoices = map[string]choice{
 var (
 	policySpecialFields = []string{
 		"drain.podSelector", "hooks.afterReboot", "hooks.beforeDrain", "hooks.beforeReboot",
-		"nodeSelector.matchExpressions", "nodeSelector.matchLabels", "nodes", "rollout.groupLabel", "rollout.maxUnavailable",
+		"gates.alertmanager", "gates.objects", "gates.pods", "gates.prometheus",
+		"nodeSelector.matchExpressions", "nodeSelector.matchLabels", "nodes", "recovery.objects", "rollout.groupLabel",
+		"rollout.maxUnavailable",
 		"rollout.zones.order", "rollout.zones.topologyKey",
 	}
 	rebootSpecialFields = []string{"nodeName", "reason"}

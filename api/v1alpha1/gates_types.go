@@ -1,0 +1,383 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// CredentialsSecret is the Secret in the operator's namespace that gates take credentials from where they name no other. It is the only
+// one that the manager may read as it is installed.
+const CredentialsSecret = "reboot-operator-gates"
+
+// OnGateError says what a gate means that gives no answer.
+//
+// +k8s:enum
+type OnGateError string
+
+const (
+	// OnErrorBlock lets nothing start.
+	OnErrorBlock OnGateError = "Block"
+	// OnErrorIgnore goes on as if the gate was not there.
+	OnErrorIgnore OnGateError = "Ignore"
+)
+
+// AlertState is the state in which an alert of Prometheus blocks.
+//
+// +k8s:enum
+type AlertState string
+
+const (
+	// AlertFiring blocks while an alert fires.
+	AlertFiring AlertState = "Firing"
+	// AlertFiringOrPending blocks also while the alert's condition has not held for as long as its rule asks for.
+	AlertFiringOrPending AlertState = "FiringOrPending"
+)
+
+// MatchType is how a matcher compares, in the notation of Prometheus.
+//
+// +k8s:enum
+type MatchType string
+
+const (
+	// MatchEqual is true for exactly this value.
+	MatchEqual MatchType = "="
+	// MatchNotEqual is true for every other value, and where the label is not set.
+	MatchNotEqual MatchType = "!="
+	// MatchRegexp is true where the regular expression matches the whole value.
+	MatchRegexp MatchType = "=~"
+	// MatchNotRegexp is true where it does not.
+	MatchNotRegexp MatchType = "!~"
+)
+
+// CapacityGate says whether there has to be room for the pods of a node that starts.
+//
+// +k8s:enum
+type CapacityGate string
+
+const (
+	// CapacityIgnore does not look at room.
+	CapacityIgnore CapacityGate = "Ignore"
+	// CapacityRequire starts a node only if the pods that would be evicted fit on the other nodes.
+	CapacityRequire CapacityGate = "Require"
+)
+
+// CertificateVerification says whether the certificate of a server is verified.
+//
+// +k8s:enum
+type CertificateVerification string
+
+const (
+	// VerifyFull verifies the certificate's chain and the server's name.
+	VerifyFull CertificateVerification = "Full"
+	// VerifyNone takes every certificate: whoever answers in the server's place decides, and gets the credentials.
+	VerifyNone CertificateVerification = "None"
+)
+
+// GatesSpec says what must hold before a node starts. All gates must pass. They are asked about the nodes next in line only.
+type GatesSpec struct {
+	// pods keep the node that they run on from starting, for as long as they run there.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Pods []PodGate `json:"pods,omitempty"`
+
+	// prometheus asks Prometheus, by a query or for alerts. Each row of the answer lets nothing start.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Prometheus []PrometheusGate `json:"prometheus,omitempty"`
+
+	// alertmanager asks Alertmanager for alerts that are neither silenced nor inhibited. Each lets nothing start.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Alertmanager []AlertmanagerGate `json:"alertmanager,omitempty"`
+
+	// objects must satisfy an expression, any objects of the cluster.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Objects []ObjectGate `json:"objects,omitempty"`
+
+	// capacity Require starts a node only if the pods that would be evicted fit on the other schedulable nodes.
+	// +optional
+	// +kubebuilder:default=Ignore
+	Capacity CapacityGate `json:"capacity,omitempty"`
+}
+
+// PodGate selects pods that block the node that they run on.
+//
+// +kubebuilder:validation:XValidation:rule="(has(self.namespaces) && size(self.namespaces) > 0) || (has(self.selector) && ((has(self.selector.matchLabels) && size(self.selector.matchLabels) > 0) || (has(self.selector.matchExpressions) && size(self.selector.matchExpressions) > 0)))",message="every pod would block its node for good: write a selector with matchLabels or matchExpressions, or namespaces"
+type PodGate struct {
+	// name of the gate, for messages.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// namespaces of the pods. Not set means all.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	Namespaces []string `json:"namespaces,omitempty"`
+
+	// selector of the pods, by their labels. Not set means all pods of the namespaces.
+	// +optional
+	Selector *metav1.LabelSelector `json:"selector,omitempty"`
+}
+
+// PrometheusGate asks a Prometheus.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.query) != has(self.alerts)",message="write either query or alerts: a gate asks for one thing; write 'alerts: {}' for every alert that fires"
+type PrometheusGate struct {
+	// name of the gate, for messages.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// url that the API of Prometheus is below, such as http://prometheus.monitoring.svc:9090.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && self.matches('^https?://[^/?#@]+(/[^?#]*)?$')",message="url begins with http:// or https:// and ends before any query, such as http://prometheus.monitoring.svc:9090; credentials go to auth"
+	URL string `json:"url,omitempty"`
+
+	// query in PromQL. Each row of its answer blocks, whatever its value: write a comparison, such as up == 0.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	Query string `json:"query,omitempty"`
+
+	// alerts that block. An empty one means every alert that fires.
+	// +optional
+	Alerts *AlertFilter `json:"alerts,omitempty"`
+
+	GateConnection `json:",inline"`
+}
+
+// AlertFilter says which alerts of Prometheus block.
+type AlertFilter struct {
+	// ignore is a regular expression for the names of alerts that do not block. It has to match the whole name.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="\"\".matches(self) || !\"\".matches(self)",message="ignore is a regular expression (RE2) that matches whole names, such as Watchdog|InfoInhibitor"
+	Ignore string `json:"ignore,omitempty"`
+
+	// only is a regular expression for the names of alerts that block. It has to match the whole name. Not set means all.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="\"\".matches(self) || !\"\".matches(self)",message="only is a regular expression (RE2) that matches whole names, such as Ceph.*"
+	Only string `json:"only,omitempty"`
+
+	// matchers all have to match an alert's labels for it to block.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Matchers []LabelMatcher `json:"matchers,omitempty"`
+
+	// state says whether alerts that are pending block, too.
+	// +optional
+	// +kubebuilder:default=Firing
+	State AlertState `json:"state,omitempty"`
+}
+
+// LabelMatcher compares one label of an alert.
+//
+// +kubebuilder:validation:XValidation:rule="!self.matchType.endsWith('~') || \"\".matches(self.value) || !\"\".matches(self.value)",message="value is a regular expression (RE2) that matches whole values, such as critical|warning",fieldPath=".value"
+type LabelMatcher struct {
+	// name of the label.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[a-zA-Z_][a-zA-Z0-9_]*$`
+	Name string `json:"name,omitempty"`
+
+	// matchType is one of "=", "!=", "=~" and "!~".
+	// +optional
+	// +kubebuilder:default="="
+	MatchType MatchType `json:"matchType,omitempty"`
+
+	// value that the label is compared with. The empty value is that of a label that is not set.
+	// +optional
+	// +kubebuilder:default=""
+	// +kubebuilder:validation:MinLength=0
+	// +kubebuilder:validation:MaxLength=1024
+	Value *string `json:"value,omitempty"`
+}
+
+// AlertmanagerGate asks an Alertmanager for alerts that are neither silenced nor inhibited.
+type AlertmanagerGate struct {
+	// name of the gate, for messages.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// url that the API of Alertmanager is below, such as http://alertmanager.monitoring.svc:9093.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && self.matches('^https?://[^/?#@]+(/[^?#]*)?$')",message="url begins with http:// or https:// and ends before any query, such as http://alertmanager.monitoring.svc:9093; credentials go to auth"
+	URL string `json:"url,omitempty"`
+
+	// matchers all have to match an alert's labels for it to block; alertname is one of the labels. Not set means that every alert blocks.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Matchers []LabelMatcher `json:"matchers,omitempty"`
+
+	GateConnection `json:",inline"`
+}
+
+// GateConnection says how a server is asked.
+type GateConnection struct {
+	// timeoutSeconds is how long the server may take to answer.
+	// +optional
+	// +kubebuilder:default=10
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=60
+	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
+
+	// onError says what it means that the server gives no answer, or one that cannot be used: Block lets nothing start, Ignore goes on
+	// without the gate.
+	// +optional
+	// +kubebuilder:default=Block
+	OnError OnGateError `json:"onError,omitempty"`
+
+	// auth is what the manager proves with that it may ask. Not set means nothing.
+	// +optional
+	Auth *GateAuth `json:"auth,omitempty"`
+
+	// tls says how the certificate of an https server is verified. Not set means with the well-known authorities.
+	// +optional
+	TLS *GateTLS `json:"tls,omitempty"`
+}
+
+// GateAuth is a bearer token, or a name and a password.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.bearerToken) != has(self.basic)",message="write either bearerToken or basic: a request carries one of them"
+type GateAuth struct {
+	// bearerToken is the key of the token.
+	// +optional
+	BearerToken *SecretKey `json:"bearerToken,omitempty"`
+
+	// basic is a name and the key of its password.
+	// +optional
+	Basic *BasicAuth `json:"basic,omitempty"`
+}
+
+// BasicAuth is a name and a password.
+type BasicAuth struct {
+	// username is the name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Username string `json:"username,omitempty"`
+
+	// password is the key of the password.
+	// +required
+	Password SecretKey `json:"password,omitempty,omitzero"`
+}
+
+// SecretKey is a key in a Secret of the operator's namespace.
+type SecretKey struct {
+	// secret is the name of the Secret. The manager may read reboot-operator-gates; for another one it has to be given the right.
+	// +optional
+	// +kubebuilder:default=reboot-operator-gates
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Secret string `json:"secret,omitempty"`
+
+	// key in the Secret's data.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Key string `json:"key,omitempty"`
+}
+
+// GateTLS says how the certificate of a server is verified.
+type GateTLS struct {
+	// ca is the key of the certificates of the authorities, in PEM, that the server's certificate is verified with. Not set means
+	// the well-known ones.
+	// +optional
+	CA *SecretKey `json:"ca,omitempty"`
+
+	// serverName is the name that the server's certificate must be for. Not set means that of the url.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ServerName string `json:"serverName,omitempty"`
+
+	// verification None takes every certificate. Whoever answers in the server's place then decides what may start, and gets the
+	// credentials.
+	// +optional
+	// +kubebuilder:default=Full
+	Verification CertificateVerification `json:"verification,omitempty"`
+}
+
+// ObjectGate holds if an expression is true for every object that it selects. That no object is selected is an error.
+//
+// +kubebuilder:validation:XValidation:rule="!(has(self.objectName) && has(self.selector))",message="write either objectName or selector: one object by its name, or all that have the labels"
+type ObjectGate struct {
+	// name of the gate, for messages.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// apiVersion of the objects, such as apps/v1.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	APIVersion string `json:"apiVersion,omitempty"`
+
+	// kind of the objects, such as StatefulSet.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind,omitempty"`
+
+	// namespace of the objects. Not set means all, or objects that have no namespace.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// objectName selects the one object of this name.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ObjectName string `json:"objectName,omitempty"`
+
+	// selector selects objects by their labels. Not set, nor objectName, means all of the kind.
+	// +optional
+	Selector *metav1.LabelSelector `json:"selector,omitempty"`
+
+	// expression in CEL that is true for an object which is as it has to be, such as object.status.health == 'Green'. The object is the
+	// variable object.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	Expression string `json:"expression,omitempty"`
+
+	// timeoutSeconds is how long reading the objects and the expression may take.
+	// +optional
+	// +kubebuilder:default=10
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=60
+	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
+
+	// onError says what it means that the objects cannot be read, that there is none, or that the expression fails: Block lets nothing
+	// start, Ignore goes on without the gate.
+	// +optional
+	// +kubebuilder:default=Block
+	OnError OnGateError `json:"onError,omitempty"`
+}
