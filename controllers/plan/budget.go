@@ -21,6 +21,8 @@ type limits struct {
 	startedZone map[string]string
 	// starts is how many nodes start, or would start, in this pass.
 	starts int
+	// leaving names the nodes of starts, and those under way, once that is asked.
+	leaving *string
 	// unseen are the nodes of grants that another manager made and this one has not seen yet. Nothing is known of their policy and zone, so
 	// they count against every limit.
 	unseen []string
@@ -113,6 +115,7 @@ func (p *pass) countStart(r *rebootView) {
 	p.limits.add(r.node)
 	r.started = true
 	p.limits.starts++
+	p.limits.leaving = nil
 	if c := r.policy().canaries; c != nil {
 		c.start(r.node, p.now)
 	}

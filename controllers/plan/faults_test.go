@@ -55,6 +55,12 @@ var faults = map[string]func(*world, *host){
 	"manager crashes":        func(w *world, _ *host) { w.manager.crashAfter = w.random.IntN(15) },
 	"another manager leads":  (*world).laggingPass,
 	"application is scaled":  (*world).scaleApp,
+	"job runs on node":       func(w *world, h *host) { w.outsideFor(func(o *outside, on bool) { o.busy[h.name] = on }) },
+	"room is short":          func(w *world, h *host) { w.outsideFor(func(o *outside, on bool) { o.full[h.name] = on }) },
+	"alert fires":            func(w *world, _ *host) { w.outsideFor(func(o *outside, on bool) { o.alert = on }) },
+	"object is ill":          func(w *world, _ *host) { w.outsideFor(func(o *outside, on bool) { o.ill = on }) },
+	"gates are away":         func(w *world, _ *host) { w.outsideFor(func(o *outside, on bool) { o.away = on }) },
+	"gates are slow":         func(w *world, _ *host) { w.outsideFor(func(o *outside, on bool) { o.slow = on }) },
 }
 
 // faultNames in an order that does not change.
@@ -331,6 +337,7 @@ func (w *world) dropPod(key WorkloadKey, keep int) {
 func (w *world) heal() {
 	w.tell("everything is mended")
 	w.mended = true
+	w.outside = newOutside()
 	for _, name := range slices.Sorted(maps.Keys(w.hosts)) {
 		h := w.hosts[name]
 		h.fate, h.refuses = fateNormal, false
@@ -349,7 +356,7 @@ func (w *world) heal() {
 		w.editPolicy(name, maxUnavailable(pick(w.random, "1", "2", "3")))
 	}
 	if w.clusterMax != nil {
-		w.clusterMax = ptr.To(intstr.FromInt32(2))
+		w.clusterMax = ptr.To(intstr.FromInt32(int32(max(2, len(w.hosts))))) // the largest group must be able to go
 		for _, policy := range w.policies {
 			if policy.Spec.Rollout.GroupLabel != "" {
 				w.clusterMax = ptr.To(intstr.FromString("100%")) // room for a whole group

@@ -33,6 +33,7 @@ var nodeGates = []gate{
 	approvalGate,
 	windowGate,
 	heldGate,
+	podGate,
 	canaryGate,
 	controlPlaneGate,
 }
@@ -43,6 +44,8 @@ var turnGates = []gate{
 	zoneLimitGate,
 	policyLimitGate,
 	clusterLimitGate,
+	policyGates,
+	capacityGate,
 }
 
 func firstObstacle(p *pass, r *rebootView, gates []gate) verdict {
@@ -226,8 +229,9 @@ func controlPlaneGate(p *pass, r *rebootView) verdict {
 	return verdict{}
 }
 
-// admit asks the gates about every waiting NodeReboot and starts those that pass all of them. A start gives its zone the turn for all policies
-// that go through the same zones, and others may have to wait for a canary that begins, so then all are asked again.
+// admit asks the gates about every waiting NodeReboot and starts those that pass all of them. A start gives its zone the turn for all
+// policies that go through the same zones, others may have to wait for a canary that begins, and what a gate has stopped before may have to
+// wait for something else now: so then all are asked again.
 func (p *pass) admit() {
 	p.countUnavailable()
 	p.countUnreturned()
@@ -239,7 +243,7 @@ func (p *pass) admit() {
 	for again := true; again; {
 		starts, zones := p.limits.starts, len(p.limits.startedZone)
 		p.admitAll(p.able())
-		again = canaries && p.limits.starts > starts || len(p.limits.startedZone) > zones
+		again = (canaries || p.gated) && p.limits.starts > starts || len(p.limits.startedZone) > zones
 	}
 	p.explainLimits()
 }
@@ -264,6 +268,7 @@ func (p *pass) able() map[*policyView][]*rebootView {
 // admitAll lets every policy start what it can.
 func (p *pass) admitAll(able map[*policyView][]*rebootView) {
 	clear(p.limits.explained)
+	p.gated = false
 	for _, policy := range p.turnOrder() {
 		p.admitInTurn(policy, able[policy])
 	}
@@ -278,12 +283,29 @@ func (p *pass) turnOrder() []*policyView {
 	)
 }
 
-// admitInTurn starts those NodeReboots of a policy whose turn it is, in order, and then tells the others.
+// admitInTurn starts those NodeReboots of a policy whose turn it is, in order, and then tells the others. Those for whose pods there is no
+// room hold up nobody: if nothing else has the turn, it goes on to the next zone.
 func (p *pass) admitInTurn(policy *policyView, able []*rebootView) {
-	if len(able) == 0 {
-		return
+	for len(able) > 0 {
+		starts := p.limits.starts
+		p.admitRound(policy, able)
+		rest := slices.DeleteFunc(slices.Clone(able), noRoom)
+		if len(rest) == len(able) || p.limits.starts > starts {
+			return
+		}
+		able = rest
 	}
-	policy.turn = p.turnOf(policy, able)
+}
+
+// noRoom: there is no room for the pods of the node, or of one that goes with it.
+func noRoom(r *rebootView) bool {
+	return slices.ContainsFunc(r.companions(), func(other *rebootView) bool {
+		return other.wait.reason == v1alpha1.ReasonInsufficientCapacity
+	})
+}
+
+func (p *pass) admitRound(policy *policyView, able []*rebootView) {
+	policy.turn, policy.outside = p.turnOf(policy, able), nil
 	var inTurn, others []*rebootView
 	for _, r := range able {
 		if turnGate(p, r).passed() {
@@ -293,6 +315,7 @@ func (p *pass) admitInTurn(policy *policyView, able []*rebootView) {
 		}
 	}
 	slices.SortFunc(inTurn, compareWaiting)
+	policy.line = inTurn
 	for _, r := range slices.Concat(inTurn, others) {
 		if !r.started {
 			p.admitTogether(r.companions())

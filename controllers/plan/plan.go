@@ -34,9 +34,13 @@ type pass struct {
 	// reboots are all that are not at rest, orphans those whose Node is not there.
 	reboots, orphans []*rebootView
 	// byUID has the NodeReboots of the grants that the slots object holds.
-	byUID  map[string]*rebootView
-	slots  map[string]Slot
-	asks   []string
+	byUID map[string]*rebootView
+	slots map[string]Slot
+	asks  []string
+	// questions are those that gates were asked.
+	questions map[Question]Ask
+	// gated: a gate outside has stopped something that could have started otherwise.
+	gated  bool
 	limits limits
 	wake   time.Time
 	// wants is memory that is used again and again.
@@ -260,7 +264,7 @@ func seconds(s *int32) time.Duration {
 
 func (p *pass) plan() *Plan {
 	slices.Sort(p.asks)
-	plan := &Plan{Asks: slices.Compact(p.asks)}
+	plan := &Plan{Asks: slices.Compact(p.asks), Questions: p.asked()}
 	plan.Slots, plan.SlotsChanged = p.desiredSlots()
 	plan.Work = p.work()
 	plan.Policies = p.policyChanges()

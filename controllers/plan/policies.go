@@ -39,6 +39,10 @@ type policyView struct {
 	// window is where the schedule stands; scheduled says that it is not always open.
 	window    window.State
 	scheduled bool
+	// line are those that have their turn, in order.
+	line []*rebootView
+	// outside is what the gates say that say the same about all nodes; nil if they were not asked.
+	outside *verdict
 }
 
 func newPolicyView(obj *v1alpha1.RebootPolicy) *policyView {
@@ -75,6 +79,7 @@ func (p *pass) assignPolicies() {
 	for _, policy := range p.policies {
 		policy.countUnits()
 		p.resolveMaxUnavailable(policy)
+		policy.invalid = cmp.Or(policy.invalid, p.snapshot.Invalid[policy.obj.Name])
 	}
 }
 

@@ -17,6 +17,9 @@ func TestPlansOfSimulatedFleetsAreWellBehaved(t *testing.T) {
 			plans++
 			if plans%5 == 0 && !t.Failed() {
 				made := &story{Snapshot: s, t: t, now: w.now}
+				if !w.outside.slow {
+					made.askGate = w.askGate
+				}
 				made.settle()
 			}
 		}

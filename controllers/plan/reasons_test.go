@@ -108,6 +108,19 @@ var reasonStories = map[string]func(*testing.T) *story{
 		s.Workloads[deployment("web")] = Workload{Desired: 3}
 		s.advance(time.Minute)
 	}),
+	v1alpha1.ReasonBlockedByPod:         gateSays(podsOf("g"), GatePods, Answer{Nodes: map[string]string{"a": "Pod."}}),
+	v1alpha1.ReasonBlockedByAlert:       gateSays(alertsOf("g"), GatePrometheus, Answer{Obstacle: "Alert."}),
+	v1alpha1.ReasonBlockedByQuery:       gateSays(queryOf("g", v1alpha1.OnErrorBlock), GatePrometheus, Answer{Obstacle: "Row."}),
+	v1alpha1.ReasonBlockedByObject:      gateSays(objectsOf("g"), GateObjects, Answer{Obstacle: "Object."}),
+	v1alpha1.ReasonInsufficientCapacity: gateSays(capacityRequired(), GateCapacity, Answer{Nodes: map[string]string{"a": "No room."}}),
+	v1alpha1.ReasonGateError:            gateSays(objectsOf("g"), GateObjects, Answer{Failure: "No."}),
+	v1alpha1.ReasonGatePending:          waitingWith(func(s *story) { s.editPolicy("p", objectsOf("g")) }),
+	v1alpha1.ReasonRecoveryGateFailing: in(stageSettling, func(s *story) {
+		s.editPolicy("p", recoveryOf("g"))
+		s.says(GateRecovery, "g", Answer{Obstacle: "Object."})
+		s.advance(time.Minute)
+		s.settle()
+	}),
 	v1alpha1.ReasonUncordoned:        in(stageDraining, uncordoned),
 	v1alpha1.ReasonNotSelected:       in(stageDraining, unselected),
 	v1alpha1.ReasonDrainTimedOut:     in(stageDraining, func(s *story) { s.advance(10 * time.Minute) }),
@@ -151,6 +164,18 @@ var reasonStories = map[string]func(*testing.T) *story{
 
 func awaitBackup(s *story) {
 	s.editPolicy("p", hookIn(stageCordoned, hook(backupDone, v1alpha1.HookAbort)))
+}
+
+// gateSays is a NodeReboot that would start but for a gate g.
+func gateSays(policy policyOption, kind GateKind, answer Answer) func(*testing.T) *story {
+	return waitingWith(func(s *story) {
+		s.editPolicy("p", policy)
+		gate := "g"
+		if kind == GateCapacity {
+			gate = ""
+		}
+		s.says(kind, gate, answer)
+	})
 }
 
 // waitingWith is a NodeReboot that would start if nothing happened.

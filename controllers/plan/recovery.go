@@ -26,13 +26,7 @@ func (p *pass) recover(r *rebootView) {
 		r.editAttempt(func(a *v1alpha1.Attempt) { a.UncordonedTime = p.stamp() })
 	}
 	if wait.passed() {
-		wait = p.workloadProof(r)
-	}
-	if wait.passed() && r.next.Attempt.RecoveredTime == nil {
-		r.editAttempt(func(a *v1alpha1.Attempt) { a.RecoveredTime = p.stamp() })
-	}
-	if wait.passed() {
-		wait = p.hookVerdict(r, r.policy().hooks().AfterReboot, r.next.Attempt.RecoveredTime.Time)
+		wait = p.recoveryProof(r)
 	}
 	switch {
 	case wait.passed() && r.sentinel() == v1alpha1.SentinelRequired:
@@ -44,6 +38,21 @@ func (p *pass) recover(r *rebootView) {
 	default:
 		p.awaitRecovery(r, wait)
 	}
+}
+
+// recoveryProof says what has not recovered yet once the node itself is proved: its workloads, then objects of the cluster. When they have,
+// it is the turn of what others do after a reboot.
+func (p *pass) recoveryProof(r *rebootView) verdict {
+	if v := p.workloadProof(r); !v.passed() {
+		return v
+	}
+	if v := p.objectProof(r); !v.passed() {
+		return v
+	}
+	if r.next.Attempt.RecoveredTime == nil {
+		r.editAttempt(func(a *v1alpha1.Attempt) { a.RecoveredTime = p.stamp() })
+	}
+	return p.hookVerdict(r, r.policy().hooks().AfterReboot, r.next.Attempt.RecoveredTime.Time)
 }
 
 // failAfterBoot ends an attempt that rebooted the host in vain, once everything has recovered all the same. The next one has to end the

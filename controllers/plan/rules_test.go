@@ -73,6 +73,7 @@ func (w *world) checkGrants(v *view, p *Plan, granted map[string]Slot) {
 		w.checkConsent(v, owner, node, granted[name].Reboot, "granted a slot")
 		w.checkHost(v, node, granted[name].Reboot)
 		w.checkSchedule(owner, node, v.reboot(granted[name].Reboot), false, "granted a slot")
+		w.checkGates(owner, node)
 		w.checkBudget(v, owner, node, down)
 		if !w.rules.lagging {
 			w.checkGroup(v, owner, node, granted, underWay)
@@ -489,6 +490,9 @@ func (w *world) checkSuccess(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.No
 	owner := ownerOf(v, node)
 	if after.OutcomeReason != v1alpha1.ReasonProved || owner == nil {
 		return
+	}
+	if len(owner.Spec.Recovery.Objects) > 0 && (w.outside.ill || w.outside.away || w.outside.slow) {
+		w.breaks("NodeReboot %s succeeded while an object was not as it had to be (%+v)", r.Name, w.outside)
 	}
 	for _, ref := range after.Workloads {
 		key := keyOf(ref)

@@ -188,6 +188,10 @@ func randomSpec(random *rand.Rand) policyOption {
 		s.Rollout.ControlPlane = pick(random, v1alpha1.ControlPlaneFirst, v1alpha1.ControlPlaneLast)
 		s.Rollout.MinIntervalSeconds = upTo(300)
 		s.Approval = pick(random, v1alpha1.ApprovalNotRequired, v1alpha1.ApprovalNotRequired, v1alpha1.ApprovalNotRequired, v1alpha1.ApprovalRequired)
+		s.Gates = randomGates(random)
+		if random.IntN(3) == 0 {
+			s.Recovery.Objects = []v1alpha1.ObjectGate{objectGate("after")}
+		}
 		s.Drain.DelaySeconds, s.Drain.TimeoutSeconds = upTo(20), ptr.To[int32](120)
 		s.Reboot.DelaySeconds, s.Reboot.TimeoutSeconds = upTo(20), ptr.To[int32](180)
 		s.Recovery.SettleSeconds, s.Recovery.TimeoutSeconds = upTo(20), ptr.To[int32](240)

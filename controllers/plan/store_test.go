@@ -167,7 +167,7 @@ func apply(s *Snapshot, p *Plan, now time.Time) (*Snapshot, error) {
 		}
 	}
 	after.Pods, after.Workloads, after.ClusterMaxUnavailable = s.Pods, s.Workloads, s.ClusterMaxUnavailable
-	after.LeaderNode = s.LeaderNode
+	after.LeaderNode, after.Answers, after.Invalid = s.LeaderNode, s.Answers, s.Invalid
 	return &after, errors.Join(e.errs...)
 }
 

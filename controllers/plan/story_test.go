@@ -23,6 +23,10 @@ type story struct {
 	t    *testing.T
 	now  time.Time
 	wake time.Time
+	// gates are what gates say, by kind and name.
+	gates map[string]Answer
+	// askGate answers what gates has no answer for, if it is there.
+	askGate func(Ask) Answer
 }
 
 func newStory(t *testing.T, objects ...any) *story {
@@ -79,6 +83,7 @@ func copySnapshot(s *Snapshot) *Snapshot {
 		n.Annotations = maps.Clone(n.Annotations)
 		c.Nodes = append(c.Nodes, n)
 	}
+	c.Answers, c.Invalid = maps.Clone(s.Answers), maps.Clone(s.Invalid)
 	c.Slots, c.Workloads, c.Pods = maps.Clone(s.Slots), maps.Clone(s.Workloads), maps.Clone(s.Pods)
 	for node, pods := range c.Pods {
 		c.Pods[node] = slices.Clone(pods)
@@ -89,13 +94,57 @@ func copySnapshot(s *Snapshot) *Snapshot {
 // pass makes one plan and carries it out.
 func (s *story) pass() *Plan {
 	s.t.Helper()
-	p := compute(s.t, s.Snapshot, s.now)
+	p := s.compute()
 	after, err := apply(s.Snapshot, p, s.now)
 	if err != nil {
 		s.t.Fatalf("the plan cannot be carried out: %v", err)
 	}
 	s.Snapshot, s.wake = after, p.Wake
 	return p
+}
+
+// compute makes a plan with all the answers that it asks for and that gates have.
+func (s *story) compute() *Plan {
+	s.t.Helper()
+	for {
+		p := compute(s.t, s.Snapshot, s.now)
+		if !s.answerGates(p.Questions) {
+			return p
+		}
+	}
+}
+
+// answerGates is true if there is an answer that was not known.
+func (s *story) answerGates(asks []Ask) bool {
+	more := false
+	answers := maps.Clone(s.Answers)
+	if answers == nil {
+		answers = map[Question]Answer{}
+	}
+	for _, ask := range asks {
+		answer, has := s.gates[string(ask.Kind)+" "+ask.Gate]
+		if about, is := s.gates[string(ask.Kind)+" "+ask.About]; is {
+			answer, has = about, true
+		}
+		if !has && s.askGate != nil {
+			answer, has = s.askGate(ask), true
+		}
+		if _, known := answers[ask.Question]; has && !known {
+			answers[ask.Question] = answer
+			more = true
+		}
+	}
+	s.Answers = answers
+	return more
+}
+
+// says sets what a gate says from now on. For capacity, instead of the name of a gate there may be the nodes that leave.
+func (s *story) says(kind GateKind, gate string, answer Answer) {
+	if s.gates == nil {
+		s.gates = map[string]Answer{}
+	}
+	s.gates[string(kind)+" "+gate] = answer
+	s.Answers = nil
 }
 
 // settle makes passes until there is nothing to do. A pass that ended something leaves something to do, for what ended frees its slot when
@@ -107,7 +156,7 @@ func (s *story) settle() {
 		if idle(p) {
 			return
 		}
-		if next := compute(s.t, s.Snapshot, s.now); !idle(next) && !endsSomething(p) {
+		if next := s.compute(); !idle(next) && !endsSomething(p) {
 			s.t.Fatalf("a plan that ends nothing was carried out, and there is something to do at the same instant:\n%s",
 				describe(next))
 		}
@@ -166,7 +215,7 @@ func (s *story) advance(d time.Duration) {
 		s.settle()
 	}
 	s.now = end
-	if p := compute(s.t, s.Snapshot, end); !idle(p) {
+	if p := s.compute(); !idle(p) {
 		s.t.Fatalf("at %s there is something to do, and no plan asked to be woken:\n%s", end, describe(p))
 	}
 }

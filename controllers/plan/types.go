@@ -22,6 +22,10 @@ type Snapshot struct {
 	// Workloads is the readiness of every workload that Pods or a NodeReboot with an open attempt refers to. One that is missing does not
 	// exist any more.
 	Workloads map[WorkloadKey]Workload
+	// Invalid says of a policy, by name, what in it does not compile, such as a CEL expression.
+	Invalid map[string]string
+	// Answers of gates, to the questions that were asked (see Plan.Questions).
+	Answers map[Question]Answer
 	// ClusterMaxUnavailable is the cluster-wide limit, in nodes or percent of all nodes; nil is no limit of its own.
 	ClusterMaxUnavailable *intstr.IntOrString
 	// LeaderNode is the node that the manager which makes the plan runs on, if that is known.
@@ -95,6 +99,9 @@ type Slot struct {
 type Plan struct {
 	// Asks names nodes whose pods have to be read before the plan can go on with them. Compute again with them in Snapshot.Pods.
 	Asks []string
+	// Questions have to be put to gates before the plan can go on. Compute again with the answers in Snapshot.Answers. Those that are
+	// answered already are among them: what is not asked any more need not be known any longer.
+	Questions []Ask
 	// Slots is what the slots object should hold; SlotsChanged says that it holds something else.
 	Slots        map[string]Slot
 	SlotsChanged bool

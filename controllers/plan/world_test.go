@@ -38,6 +38,8 @@ type world struct {
 	rules   rules
 	// hooking are the hooks that somebody works on.
 	hooking map[hookKey]bool
+	// outside is what gates see.
+	outside outside
 	// inspect sees what each plan was made from.
 	inspect func(*Snapshot)
 }
@@ -71,7 +73,7 @@ func newWorld(random *rand.Rand, policies ...*v1alpha1.RebootPolicy) *world {
 	w := &world{
 		store: newStore(newSnapshot()), random: random, now: start, hosts: map[string]*host{}, apps: map[WorkloadKey]*app{},
 		tell: func(string, ...any) {}, rules: newRules(), hooking: map[hookKey]bool{},
-		manager: manager{crashAfter: -1},
+		outside: newOutside(), manager: manager{crashAfter: -1},
 	}
 	for _, policy := range policies {
 		w.policies[policy.Name] = policy
@@ -228,12 +230,16 @@ func (w *world) look() *view {
 
 // plan reads the pods that a plan asks for, like the manager does.
 func (w *world) plan(v *view, asked []string) *Plan {
+	v.Answers = nil
 	for {
 		v.Pods = make(map[string][]Pod, len(asked))
 		for _, node := range asked {
 			v.Pods[node] = v.allPods[node]
 		}
 		p := Compute(&v.Snapshot, w.now)
+		if w.answerGates(v, p) {
+			continue
+		}
 		more := slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(asked), p.Asks...))))
 		if len(more) == len(asked) {
 			return p
