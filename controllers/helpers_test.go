@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
 )
 
 const testNamespace = "operator"
@@ -158,7 +159,7 @@ func (w *world) write(verb string, o client.Object, patch client.Patch, do func(
 // read returns what a reader would read now.
 func (w *world) read(t *testing.T) *snapshot {
 	t.Helper()
-	r := &reader{cache: w, live: w, pods: noPods{}, interest: &interest{}, namespace: testNamespace}
+	r := &reader{cache: w, live: w, pods: noPods{}, gates: noGates{}, interest: &interest{}, namespace: testNamespace}
 	s, err := r.read(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -195,6 +196,17 @@ func rebootOf(t *testing.T, s *snapshot, name string) *v1alpha1.NodeReboot {
 	t.Fatalf("no NodeReboot %s in the snapshot", name)
 	return nil
 }
+
+// noGates has no gates to ask.
+type noGates struct{}
+
+func (noGates) Answer(context.Context, []*v1alpha1.RebootPolicy, []plan.Ask) map[plan.Question]plan.Answer {
+	return nil
+}
+
+func (noGates) Keep([]*v1alpha1.RebootPolicy, []plan.Ask) {}
+
+func (noGates) Invalid([]*v1alpha1.RebootPolicy) map[string]string { return nil }
 
 // noPods knows of no pods.
 type noPods struct{ podWatcher }

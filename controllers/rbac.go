@@ -1,7 +1,8 @@
 package controllers
 
 // What the manager may do; config/rbac/role.yaml is generated from here. Left out on purpose: creating or deleting pods, evictions, exec,
-// Secrets, and every ConfigMap but the one that fences slots.
+// every Secret but the one with the credentials of gates, and every ConfigMap but the one that fences slots. What gates of objects look at
+// is given to the manager by ClusterRoles with the label reboot-operator.io/aggregate-to-manager (config/rbac/manager.yaml).
 //
 // Nodes are patched to taint, cordon and annotate them. Their status is patched to publish the lifecycle conditions of KEP-5683.
 //
@@ -30,6 +31,10 @@ package controllers
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=reboot-operator-system,resources=leases,verbs=get;create;update;patch
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,verbs=create
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,resourceNames=reboot-operator-slots,verbs=get;update
+//
+// Credentials for Prometheus and Alertmanager. A policy that names another Secret needs a Role for it besides.
+//
+// +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=secrets,resourceNames=reboot-operator-gates,verbs=get
 //
 // Metrics are served to those who may get them: their tokens are looked up, and whether they may.
 //

@@ -3,6 +3,8 @@ package controllers
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -48,20 +50,43 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	return reconcile.Result{RequeueAfter: wake}, nil
 }
 
-// plan has a plan made, with all the pods that it asks for. If some cannot be read, there is a plan all the same: one that waits for them,
-// and the error.
+// maxRounds bounds how often one pass makes a plan because the last one asked for more. Each start may ask once more for room.
+const maxRounds = 100
+
+// plan has a plan made, with all the pods and the answers of gates that it asks for. If some pods cannot be read, there is a plan all the
+// same: one that waits for them, and the error. Answers that take long are not waited for: there is another pass when they are known.
 func (r *reconciler) plan(ctx context.Context, s *snapshot, now time.Time) (*plan.Plan, error) {
-	asked := sets.New[string]()
+	nodes, asks := sets.New[string](), map[plan.Question]plan.Ask{}
 	var unread error
-	for {
+	for round := 0; ; round++ {
 		p := plan.Compute(&s.Snapshot, now)
-		if unread != nil || asked.HasAll(p.Asks...) {
-			r.reader.pods.keep(asked)
+		asked := news(asks, p.Questions)
+		if unread != nil || round == maxRounds || !asked && nodes.HasAll(p.Asks...) {
+			r.reader.pods.keep(nodes)
+			r.reader.gates.Keep(s.Policies, slices.Collect(maps.Values(asks)))
 			return p, unread
 		}
-		asked.Insert(p.Asks...)
-		unread = r.reader.fill(ctx, s, sets.List(asked))
+		if asked {
+			s.Answers = r.reader.gates.Answer(ctx, s.Policies, slices.Collect(maps.Values(asks)))
+		}
+		if !nodes.HasAll(p.Asks...) {
+			nodes.Insert(p.Asks...)
+			unread = r.reader.fill(ctx, s, sets.List(nodes))
+		}
 	}
+}
+
+// news adds questions to those that were asked, and says whether there are new ones. Room may be asked for once more for other nodes.
+func news(asked map[plan.Question]plan.Ask, asks []plan.Ask) bool {
+	more := false
+	for _, ask := range asks {
+		if before, is := asked[ask.Question]; is && slices.Equal(before.Nodes, ask.Nodes) {
+			continue
+		}
+		asked[ask.Question] = ask
+		more = true
+	}
+	return more
 }
 
 // untilWake is how long to wait for a plan's wake-up time; 0 is for good.

@@ -27,6 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/gates"
 )
 
 const (
@@ -70,6 +71,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	if err != nil {
 		return fmt.Errorf("make a client for the pods of nodes: %w", err)
 	}
+	asker := gates.New(gates.Options{Live: mgr.GetAPIReader(), Pods: core, Namespace: options.Namespace, Clock: options.Clock})
 	interest := &interest{}
 	pods := newNodePods(core)
 	numbers := newNumbers()
@@ -81,7 +83,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	r := &reconciler{
 		clock: options.Clock,
 		reader: &reader{
-			cache: mgr.GetClient(), live: mgr.GetAPIReader(), pods: pods, interest: interest,
+			cache: mgr.GetClient(), live: mgr.GetAPIReader(), pods: pods, gates: asker, interest: interest,
 			namespace: options.Namespace, clusterMaxUnavailable: options.ClusterMaxUnavailable,
 			leaderNode: options.NodeName,
 		},
@@ -100,10 +102,18 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	for _, watched := range watches(mgr.GetCache(), interest) {
 		b = b.WatchesRawSource(watched)
 	}
-	if err := b.WatchesRawSource(pods).Complete(r); err != nil {
+	if err := b.WatchesRawSource(pods).WatchesRawSource(gateSource(asker)).Complete(r); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
 	}
 	return nil
+}
+
+// gateSource asks for a pass when a gate has something new to say. The gates live and die with the controller.
+func gateSource(asker *gates.Asker) source.Source {
+	return source.Func(func(ctx context.Context, queue passQueue) error {
+		asker.Start(ctx, func() { queue.AddAfter(clusterKey, burst) })
+		return nil
+	})
 }
 
 // watches are all sources of passes but the pods of single nodes.

@@ -33,6 +33,7 @@ type reader struct {
 	// live reads from the API server.
 	live                  client.Reader
 	pods                  podWatcher
+	gates                 gateAsker
 	interest              *interest
 	namespace             string
 	clusterMaxUnavailable *intstr.IntOrString
@@ -52,7 +53,18 @@ type podWatcher interface {
 	list(node string) ([]*corev1.Pod, bool)
 }
 
-// read makes a snapshot without any pods. It calls the API server only while there is a NodeReboot that is not complete, or a slot to free.
+// gateAsker asks what a plan has to know from outside.
+type gateAsker interface {
+	// Answer returns the answers that are known, and has the others found out: there is another pass when they are.
+	Answer(ctx context.Context, policies []*v1alpha1.RebootPolicy, asks []plan.Ask) map[plan.Question]plan.Answer
+	// Keep forgets all questions but these.
+	Keep(policies []*v1alpha1.RebootPolicy, asks []plan.Ask)
+	// Invalid says of policies, by name, what in their gates does not compile.
+	Invalid(policies []*v1alpha1.RebootPolicy) map[string]string
+}
+
+// read makes a snapshot without any pods and answers. It calls the API server only while there is a NodeReboot that is not complete, or a
+// slot to free.
 func (r *reader) read(ctx context.Context) (*snapshot, error) {
 	s := &snapshot{Snapshot: plan.Snapshot{ClusterMaxUnavailable: r.clusterMaxUnavailable, LeaderNode: r.leaderNode}}
 	if err := r.readPolicies(ctx, s); err != nil {
@@ -112,6 +124,7 @@ func (r *reader) readPolicies(ctx context.Context, s *snapshot) error {
 	for i := range list.Items {
 		s.Policies = append(s.Policies, &list.Items[i])
 	}
+	s.Invalid = r.gates.Invalid(s.Policies)
 	return nil
 }
 

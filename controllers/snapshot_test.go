@@ -271,7 +271,7 @@ func TestReadAsksTheAPIServerForSlotsOnlyWhileOneMayBeGrantedOrIsLeft(t *testing
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, test.objects...)
 			var reads []string
-			r := &reader{cache: w, live: liveReads(w, &reads), interest: &interest{}, namespace: testNamespace}
+			r := &reader{cache: w, live: liveReads(w, &reads), gates: noGates{}, interest: &interest{}, namespace: testNamespace}
 			for range 2 {
 				if _, err := r.read(t.Context()); err != nil {
 					t.Fatal(err)
@@ -315,7 +315,7 @@ func TestReadResolvesSlotsOfUnknownNodeRebootsLive(t *testing.T) {
 			return err
 		},
 	})
-	r := &reader{cache: cache, live: w, interest: &interest{}, namespace: testNamespace}
+	r := &reader{cache: cache, live: w, gates: noGates{}, interest: &interest{}, namespace: testNamespace}
 	s, err := r.read(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -367,7 +367,7 @@ func TestFillReadsPodsAndTheWorkloadsOfPodsAndOfOpenAttempts(t *testing.T) {
 		"a": {newPod("db-0", ownedBy("StatefulSet", "db"), labeled("app", "db"))}, "empty": {},
 	}}
 	interest := &interest{}
-	r := &reader{cache: w, live: w, pods: pods, interest: interest, namespace: testNamespace}
+	r := &reader{cache: w, live: w, pods: pods, gates: noGates{}, interest: interest, namespace: testNamespace}
 	s, err := r.read(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -398,7 +398,7 @@ func TestFillGoesOnWithTheNodesWhosePodsAreKnown(t *testing.T) {
 	w := newWorld(t, newNode("a"), newNode("b"))
 	unknown := errors.New("no pods of b")
 	pods := &fakePods{pods: map[string][]*corev1.Pod{"a": {}}, err: unknown}
-	r := &reader{cache: w, live: w, pods: pods, interest: &interest{}, namespace: testNamespace}
+	r := &reader{cache: w, live: w, pods: pods, gates: noGates{}, interest: &interest{}, namespace: testNamespace}
 	s, err := r.read(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -204,7 +204,7 @@ func missedWrites(ctx context.Context, options client.Options) int {
 		Expect(c.Start(ctx)).To(Succeed())
 	}()
 	Expect(c.GetCache().WaitForCacheSync(ctx)).To(BeTrue())
-	r := &reader{cache: c.GetClient(), live: c.GetAPIReader(), interest: &interest{}, namespace: testNamespace}
+	r := &reader{cache: c.GetClient(), live: c.GetAPIReader(), gates: noGates{}, interest: &interest{}, namespace: testNamespace}
 	missed := 0
 	for i := range 10 {
 		reboot := rebootNamed(ctx, "r1")()

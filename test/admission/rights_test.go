@@ -54,6 +54,7 @@ func TestTheManagerMayDoItsWork(t *testing.T) {
 		{verb: "create", resource: "configmaps", namespace: namespace},
 		{verb: "get", resource: "configmaps", namespace: namespace, name: "reboot-operator-slots"},
 		{verb: "update", resource: "configmaps", namespace: namespace, name: "reboot-operator-slots"},
+		{verb: "get", resource: "secrets", namespace: namespace, name: "reboot-operator-gates"},
 		{verb: "create", group: "authentication.k8s.io", resource: "tokenreviews"},
 		{verb: "create", group: "authorization.k8s.io", resource: "subjectaccessreviews"},
 	} {
@@ -65,6 +66,12 @@ func TestTheManagerMayDoItsWork(t *testing.T) {
 	}
 }
 
+func TestTheHelperMayNotReadTheCredentialsOfGates(t *testing.T) {
+	if allowed(t, helper, right{verb: "get", resource: "secrets", namespace: namespace, name: "reboot-operator-gates"}) {
+		t.Error("allowed")
+	}
+}
+
 func TestNeitherMayDoMore(t *testing.T) {
 	for _, right := range []right{
 		{verb: "create", resource: "pods", namespace: namespace},
@@ -72,7 +79,12 @@ func TestNeitherMayDoMore(t *testing.T) {
 		{verb: "create", resource: "pods", subresource: "exec", namespace: "default"},
 		evictAnywhere,
 		{verb: "get", resource: "secrets", namespace: namespace},
+		{verb: "get", resource: "secrets", namespace: namespace, name: "other"},
+		{verb: "get", resource: "secrets", namespace: "default", name: "reboot-operator-gates"},
+		{verb: "list", resource: "secrets", namespace: namespace},
+		{verb: "update", resource: "secrets", namespace: namespace, name: "reboot-operator-gates"},
 		{verb: "list", resource: "secrets"},
+		{verb: "list", group: "apps", resource: "daemonsets"},
 		{verb: "list", resource: "configmaps", namespace: namespace},
 		{verb: "get", resource: "configmaps", namespace: namespace, name: "other"},
 		{verb: "update", resource: "configmaps", namespace: namespace, name: "other"},

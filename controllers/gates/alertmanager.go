@@ -1,0 +1,86 @@
+package gates
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+var errNotJSON = errors.New("the answer is not that of an Alertmanager")
+
+// askAlertmanager says which alerts there are that are neither silenced nor inhibited.
+func (a *Asker) askAlertmanager(ctx context.Context, g *v1alpha1.AlertmanagerGate) (string, error) {
+	httpClient, err := a.httpClient(ctx, &g.GateConnection)
+	if err != nil {
+		return "", err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, alertsURL(g), nil)
+	if err != nil {
+		return "", err
+	}
+	request.Header.Set("Accept", "application/json")
+	response, err := httpClient.Do(request)
+	if err != nil {
+		var requested *url.Error
+		if errors.As(err, &requested) {
+			err = requested.Err // The rest repeats the url with the whole query.
+		}
+		return "", fmt.Errorf("%s: %w", g.URL, err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s: it answers %s%s", g.URL, response.Status, complaint(response))
+	}
+	var alerts []struct {
+		Labels map[string]string `json:"labels"`
+	}
+	if err := json.NewDecoder(response.Body).Decode(&alerts); err != nil {
+		if errors.Is(err, errTooLong) || ctx.Err() != nil {
+			return "", fmt.Errorf("%s: %w", g.URL, err)
+		}
+		return "", fmt.Errorf("%s: %w", g.URL, errNotJSON)
+	}
+	if len(alerts) == 0 {
+		return "", nil
+	}
+	names := make([]string, 0, len(alerts))
+	for i := range alerts {
+		names = append(names, describe(alerts[i].Labels))
+	}
+	slices.Sort(names)
+	return fmt.Sprintf("Gate %s: alerts of %s: %s.", g.Name, g.URL, enumerate(slices.Compact(names))), nil
+}
+
+// alertsURL asks for what is active: alerts that are neither silenced nor inhibited, and those that came in a moment ago.
+func alertsURL(g *v1alpha1.AlertmanagerGate) string {
+	query := url.Values{
+		"active": {"true"}, "silenced": {"false"}, "inhibited": {"false"}, "unprocessed": {"true"},
+	}
+	for i := range g.Matchers {
+		m := &g.Matchers[i]
+		query.Add("filter", m.Name+string(m.MatchType)+strconv.Quote(valueOf(m)))
+	}
+	return strings.TrimRight(g.URL, "/") + "/api/v2/alerts?" + query.Encode()
+}
+
+// complaint is what a server says about a request that it does not understand; of other answers the status says enough, and their text may
+// differ each time.
+func complaint(response *http.Response) string {
+	if response.StatusCode != http.StatusBadRequest {
+		return ""
+	}
+	text, err := io.ReadAll(io.LimitReader(response.Body, 256))
+	if err != nil || len(text) == 0 {
+		return ""
+	}
+	return ": " + string(text)
+}

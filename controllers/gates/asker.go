@@ -1,0 +1,287 @@
+package gates
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
+)
+
+const (
+	// Interval is for how long an answer is good, and how often a gate is asked that has something in the way.
+	Interval = 15 * time.Second
+	// patience is how long a pass waits for answers that it needs and does not have.
+	patience = time.Second
+	// parallel bounds how many gates are asked at once.
+	parallel = 8
+	// capacityTimeout is how long it may take to read all nodes and pods.
+	capacityTimeout = time.Minute
+)
+
+// Options of an Asker.
+type Options struct {
+	// Live reads from the API server.
+	Live client.Reader
+	// Pods watches pods.
+	Pods typedcorev1.PodsGetter
+	// Namespace of the Secrets with credentials.
+	Namespace string
+	Clock     clock.PassiveClock
+}
+
+// Asker asks gates. Its methods belong to one worker.
+type Asker struct {
+	options Options
+	// ctx ends everything that goes on in the background.
+	ctx context.Context
+	// changed says that there is something new to know.
+	changed func()
+	free    chan struct{}
+	pods    map[podSource]*podWatch
+	checked map[types.UID]checkedPolicy
+
+	// reading is held while all nodes and pods are read, so that several questions about room read them once.
+	reading sync.Mutex
+
+	mu      sync.Mutex
+	entries map[plan.Question]*entry
+	room    *inventory
+	// leavers are the nodes whose pods room is looked for.
+	leavers sets.Set[string]
+}
+
+// entry is a question that is being asked, and its last answer.
+type entry struct {
+	// ignores: that there is no answer is not in the way.
+	ignores bool
+	stop    context.CancelFunc
+	// done is closed at the end of what runs; nil while nothing does.
+	done chan struct{}
+	// awaited: a pass waits for the answer, so it need not be told that there is one.
+	awaited bool
+	answer  *plan.Answer
+	// at is when what the answer says was so.
+	at time.Time
+}
+
+// New makes an Asker that can answer once it was started.
+func New(options Options) *Asker {
+	return &Asker{
+		options: options, free: make(chan struct{}, parallel), pods: map[podSource]*podWatch{},
+		checked: map[types.UID]checkedPolicy{}, entries: map[plan.Question]*entry{},
+	}
+}
+
+// Start lets the Asker work until the context ends. It says when there is something new to know.
+func (a *Asker) Start(ctx context.Context, changed func()) {
+	a.ctx, a.changed = ctx, changed
+}
+
+// Answer returns the answers that are known, and has the others found out.
+func (a *Asker) Answer(ctx context.Context, policies []*v1alpha1.RebootPolicy, asks []plan.Ask) map[plan.Question]plan.Answer {
+	now := a.options.Clock.Now()
+	a.noteLeavers(asks)
+	var awaited []<-chan struct{}
+	for _, ask := range asks {
+		gate := find(policies, ask.Question)
+		switch {
+		case gate == nil:
+		case ask.Kind == plan.GatePods:
+			awaited = append(awaited, a.watchPods(gate.pods)...)
+		default:
+			awaited = append(awaited, a.begin(gate, ask, now)...)
+		}
+	}
+	wait(ctx, awaited)
+	a.noneAwaited()
+	answers := make(map[plan.Question]plan.Answer, len(asks))
+	for _, ask := range asks {
+		gate := find(policies, ask.Question)
+		if gate == nil {
+			continue
+		}
+		if ask.Kind == plan.GatePods {
+			a.addPods(answers, gate.pods, ask.Question)
+			continue
+		}
+		if answer, known := a.known(ask.Question, a.options.Clock.Now()); known {
+			answers[ask.Question] = answer
+		}
+	}
+	return answers
+}
+
+// wait is until all are done, or patience ends.
+func wait(ctx context.Context, awaited []<-chan struct{}) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for _, done := range awaited {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (a *Asker) noneAwaited() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, e := range a.entries {
+		e.awaited = false
+	}
+}
+
+// begin has a question asked if that is due. It returns what to wait for: a question that has an answer which can be used meanwhile is
+// asked without waiting, and so is one for which an earlier pass has waited in vain.
+func (a *Asker) begin(gate *gate, ask plan.Ask, now time.Time) []<-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e := a.entries[ask.Question]
+	if e == nil {
+		e = &entry{ignores: gate.onError() == v1alpha1.OnErrorIgnore}
+		a.entries[ask.Question] = e
+	}
+	if e.done != nil || e.fresh(now) && e.looked(ask) {
+		return nil
+	}
+	ctx, stop := context.WithTimeout(a.ctx, gate.timeout())
+	done := make(chan struct{})
+	e.stop, e.done = stop, done
+	go a.run(ctx, gate, ask, e, done)
+	if e.usable(now) && e.looked(ask) {
+		return nil
+	}
+	e.awaited = true
+	return []<-chan struct{}{done}
+}
+
+// run asks one question.
+func (a *Asker) run(ctx context.Context, gate *gate, ask plan.Ask, e *entry, done chan struct{}) {
+	answer, at := plan.Answer{}, a.options.Clock.Now()
+	select {
+	case a.free <- struct{}{}:
+		answer, at = a.evaluate(ctx, gate, ask)
+		<-a.free
+	case <-ctx.Done():
+		answer.Failure = "it was not its turn in time, for others took too long."
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	defer close(done)
+	e.stop()
+	e.done = nil
+	if a.entries[ask.Question] != e {
+		return // nobody asks any more
+	}
+	e.take(answer, at)
+	if !e.awaited {
+		a.changed()
+	}
+}
+
+// take replaces the last answer.
+func (e *entry) take(answer plan.Answer, at time.Time) {
+	last := e.answer
+	switch {
+	case answer.Failure == "" && last != nil && at.Equal(e.at):
+		// The same look at all nodes and pods, at nodes further down the line.
+		for node, lack := range last.Nodes {
+			if _, newer := answer.Nodes[node]; !newer {
+				answer.Nodes[node] = lack
+			}
+		}
+	case answer.Failure != "" && last != nil && last.Failure != "":
+		answer.Since = last.Since
+	case answer.Failure != "":
+		answer.Since = at
+	}
+	e.answer, e.at = &answer, at
+}
+
+// known is the answer to a question, if there is one that can be used.
+func (a *Asker) known(question plan.Question, now time.Time) (plan.Answer, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e := a.entries[question]
+	if e == nil || !e.usable(now) {
+		return plan.Answer{}, false
+	}
+	answer := *e.answer
+	if e.done == nil {
+		answer.Until = e.at.Add(Interval)
+	}
+	return answer, true
+}
+
+// Keep forgets all questions but these.
+func (a *Asker) Keep(policies []*v1alpha1.RebootPolicy, asks []plan.Ask) {
+	asked := make(map[plan.Question]bool, len(asks))
+	sources := map[podSource]bool{}
+	for _, ask := range asks {
+		asked[ask.Question] = true
+		if gate := find(policies, ask.Question); gate != nil && ask.Kind == plan.GatePods {
+			for _, source := range podSources(gate.pods) {
+				sources[source] = true
+			}
+		}
+	}
+	a.keepPods(sources)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	capacity := false
+	for question, e := range a.entries {
+		if asked[question] {
+			capacity = capacity || question.Kind == plan.GateCapacity
+			continue
+		}
+		if e.stop != nil {
+			e.stop()
+		}
+		delete(a.entries, question)
+	}
+	if !capacity {
+		a.room = nil
+	}
+}
+
+func (e *entry) fresh(now time.Time) bool { return e.answer != nil && now.Before(e.at.Add(Interval)) }
+
+// usable: the answer is fresh, or says that something is in the way. It is in the way until a newer answer says otherwise.
+func (e *entry) usable(now time.Time) bool {
+	return e.fresh(now) || e.answer != nil && (e.answer.Obstacle != "" || e.answer.Failure != "" && !e.ignores || e.allBlocked())
+}
+
+// allBlocked: of capacity, no node may go.
+func (e *entry) allBlocked() bool {
+	for _, lack := range e.answer.Nodes {
+		if lack == "" {
+			return false
+		}
+	}
+	return len(e.answer.Nodes) > 0
+}
+
+// looked: of capacity, the answer is about the node that is next, and about all before the first that may go.
+func (e *entry) looked(ask plan.Ask) bool {
+	if ask.Kind != plan.GateCapacity || e.answer == nil || e.answer.Failure != "" {
+		return true
+	}
+	for _, node := range ask.Nodes {
+		switch lack, looked := e.answer.Nodes[node]; {
+		case !looked:
+			return false
+		case lack == "":
+			return true
+		}
+	}
+	return true
+}

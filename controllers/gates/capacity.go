@@ -1,0 +1,145 @@
+package gates
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/sets"
+	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
+	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
+	"k8s.io/klog/v2"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
+)
+
+// askRoom looks at the nodes in their order, until one may go: whether what a drain would evict from it fits on the others. It is no
+// scheduler: it looks at requests, node selectors, required node affinity and taints, with the functions of the scheduler's own library,
+// and puts the largest pod first on the first node that takes it.
+func (a *Asker) askRoom(ctx context.Context, policy *v1alpha1.RebootPolicy, ask plan.Ask) (map[string]string, time.Time, error) {
+	selector, err := labels.Parse(policy.Spec.Drain.PodSelector)
+	if err != nil {
+		return nil, a.options.Clock.Now(), fmt.Errorf("drain.podSelector: %w", err)
+	}
+	inv, err := a.inventory(ctx)
+	if err != nil {
+		return nil, a.options.Clock.Now(), err
+	}
+	gone := sets.New(leaving(ask)...)
+	lacks := map[string]string{}
+	for _, node := range ask.Nodes {
+		if ctx.Err() != nil {
+			return nil, inv.at, ctx.Err()
+		}
+		lacks[node] = inv.lack(node, gone, selector)
+		if lacks[node] == "" {
+			break
+		}
+	}
+	return lacks, inv.at, nil
+}
+
+// lack says which pod would find no room if the node left, besides those that are leaving; empty if all would.
+func (inv *inventory) lack(node string, leaving sets.Set[string], selector labels.Selector) string {
+	leaving = leaving.Clone().Insert(node)
+	var rest []*roomyNode
+	for _, n := range inv.nodes {
+		if !leaving.Has(n.Name) && !n.Spec.Unschedulable && ready(n.Node) {
+			rest = append(rest, &roomyNode{Node: n.Node, free: maps.Clone(n.free)})
+		}
+	}
+	// Pods that wait already take their room first, and if there is none for them that is no news.
+	for _, pod := range largestFirst(inv.pending) {
+		place(pod, rest)
+	}
+	for _, name := range sets.List(leaving) {
+		evicts := selector
+		if name != node {
+			evicts = labels.Everything()
+		}
+		for _, pod := range largestFirst(inv.evicted(name, evicts)) {
+			if why := place(pod, rest); why != "" {
+				return fmt.Sprintf("Pod %s/%s of node %s (%s) would find no room: %s.", pod.Namespace, pod.Name, name, pod.needs, why)
+			}
+		}
+	}
+	return ""
+}
+
+func ready(node *corev1.Node) bool {
+	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
+		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+func largestFirst(pods []*movingPod) []*movingPod {
+	return slices.SortedFunc(slices.Values(pods), func(a, b *movingPod) int {
+		return cmp.Or(
+			cmp.Compare(b.needs[corev1.ResourceCPU], a.needs[corev1.ResourceCPU]),
+			cmp.Compare(b.needs[corev1.ResourceMemory], a.needs[corev1.ResourceMemory]),
+			strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name),
+		)
+	})
+}
+
+// place puts a pod on the first node that takes it, or says why none does.
+func place(pod *movingPod, nodes []*roomyNode) string {
+	lacking := sets.New[string]()
+	suitable := 0
+	affinity := nodeaffinity.GetRequiredNodeAffinity(pod.Pod)
+	for _, node := range nodes {
+		if !takes(node, pod, affinity) {
+			continue
+		}
+		suitable++
+		lacks := node.free.lacks(pod.needs)
+		if len(lacks) == 0 {
+			node.free.take(pod.needs)
+			return ""
+		}
+		lacking.Insert(lacks...)
+	}
+	if suitable == 0 {
+		return "no other schedulable node takes it, by its node selector, affinity and tolerations"
+	}
+	return "the schedulable nodes that take it have too little " + strings.Join(sets.List(lacking), " or ")
+}
+
+// takes: the node has what the pod selects, and no taint that it does not tolerate.
+func takes(node *roomyNode, pod *movingPod, affinity nodeaffinity.RequiredNodeAffinity) bool {
+	matches, err := affinity.Match(node.Node)
+	if err != nil || !matches {
+		return false
+	}
+	_, untolerated := corev1helpers.FindMatchingUntoleratedTaint(klog.Background(), node.Spec.Taints, pod.Spec.Tolerations,
+		func(t *corev1.Taint) bool { return t.Effect != corev1.TaintEffectPreferNoSchedule }, false)
+	return !untolerated
+}
+
+// String says what a pod asks for.
+func (a amounts) String() string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(a)) {
+		switch amount := a[name]; {
+		case amount == 0 || name == corev1.ResourcePods:
+		case name == corev1.ResourceCPU:
+			parts = append(parts, fmt.Sprintf("%s %s", name, resource.NewMilliQuantity(amount, resource.DecimalSI)))
+		case name == corev1.ResourceMemory || name == corev1.ResourceEphemeralStorage:
+			parts = append(parts, fmt.Sprintf("%s %s", name, resource.NewQuantity(amount, resource.BinarySI)))
+		default:
+			parts = append(parts, fmt.Sprintf("%s %d", name, amount))
+		}
+	}
+	if len(parts) == 0 {
+		return "no requests"
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,73 @@
+package gates
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/google/cel-go/cel"
+	"k8s.io/apiserver/pkg/cel/environment"
+)
+
+// objectVariable is what an expression calls the object.
+const objectVariable = "object"
+
+// interruptEvery is how many steps of a loop an expression may take before it is looked whether its time is over.
+const interruptEvery = 100
+
+// expression is a condition for an object. What it may cost is limited as for expressions in the API server, where they come from.
+type expression struct {
+	program cel.Program
+}
+
+// environmentOf expressions: that of the API server, with its functions. Most managers never need it.
+var environmentOf = sync.OnceValues(func() (*cel.Env, error) {
+	set, err := environment.MustBaseEnvSet(environment.DefaultCompatibilityVersion()).Extend(environment.VersionedOptions{
+		IntroducedVersion: environment.DefaultCompatibilityVersion(),
+		EnvOptions:        []cel.EnvOption{cel.Variable(objectVariable, cel.DynType)},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up CEL: %w", err)
+	}
+	return set.Env(environment.StoredExpressions)
+})
+
+func compile(text string) (*expression, error) {
+	env, err := environmentOf()
+	if err != nil {
+		return nil, err
+	}
+	ast, issues := env.Compile(text)
+	if issues != nil && issues.Err() != nil {
+		return nil, errors.New(inOneLine(issues.Err().Error()))
+	}
+	if output := ast.OutputType(); !output.IsExactType(cel.BoolType) && !output.IsExactType(cel.DynType) {
+		return nil, fmt.Errorf("the expression gives a %s: write one that is true or false", output)
+	}
+	program, err := env.Program(ast, cel.InterruptCheckFrequency(interruptEvery))
+	if err != nil {
+		return nil, fmt.Errorf("%s", inOneLine(err.Error()))
+	}
+	return &expression{program: program}, nil
+}
+
+// inOneLine is a compiler's message without the lines that only point at a column.
+func inOneLine(message string) string {
+	first, _, _ := strings.Cut(message, "\n | ")
+	return strings.Join(strings.Fields(first), " ")
+}
+
+// holds says whether the expression is true of an object.
+func (e *expression) holds(ctx context.Context, object map[string]any) (bool, error) {
+	value, _, err := e.program.ContextEval(ctx, map[string]any{objectVariable: object})
+	if err != nil {
+		return false, err
+	}
+	holds, ok := value.Value().(bool)
+	if !ok {
+		return false, fmt.Errorf("it gives a %s, neither true nor false", value.Type().TypeName())
+	}
+	return holds, nil
+}

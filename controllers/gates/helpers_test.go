@@ -1,0 +1,166 @@
+package gates
+
+import (
+	"context"
+	"io"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	kubernetesfake "k8s.io/client-go/kubernetes/fake"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	clocktesting "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
+)
+
+const testNamespace = "operator"
+
+var testNow = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// bench is an Asker with one policy, a clock that stands still, and a count of how often it had something new to say.
+type bench struct {
+	*Asker
+	t       *testing.T
+	clock   *clocktesting.FakePassiveClock
+	policy  *v1alpha1.RebootPolicy
+	pods    *kubernetesfake.Clientset
+	changes chan struct{}
+}
+
+func newBench(t *testing.T, objects ...client.Object) *bench {
+	t.Helper()
+	live := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(objects...).Build()
+	return newBenchWith(t, live)
+}
+
+func newBenchWith(t *testing.T, live client.Reader) *bench {
+	t.Helper()
+	b := &bench{
+		t: t, clock: clocktesting.NewFakePassiveClock(testNow), pods: kubernetesfake.NewClientset(),
+		policy:  &v1alpha1.RebootPolicy{ObjectMeta: metav1.ObjectMeta{Name: "p", UID: types.UID("uid-p"), Generation: 1}},
+		changes: make(chan struct{}, 1000),
+	}
+	b.Asker = New(Options{Live: live, Pods: fakePods{b.pods.CoreV1()}, Namespace: testNamespace, Clock: b.clock})
+	b.Start(t.Context(), func() { b.changes <- struct{}{} })
+	return b
+}
+
+func (b *bench) question(kind plan.GateKind, gate string) plan.Question {
+	return plan.Question{Policy: b.policy.Name, Generation: b.policy.Generation, Kind: kind, Gate: gate}
+}
+
+// ask is what one pass does: it asks this and nothing else.
+func (b *bench) ask(asks ...plan.Ask) map[plan.Question]plan.Answer {
+	b.t.Helper()
+	policies := []*v1alpha1.RebootPolicy{b.policy}
+	answers := b.Answer(b.t.Context(), policies, asks)
+	b.Keep(policies, asks)
+	return answers
+}
+
+// answer is that of one gate, waited for. It is nil if there is none that can be used within the time that this takes.
+func (b *bench) answer(kind plan.GateKind, gate string) *plan.Answer {
+	b.t.Helper()
+	q := b.question(kind, gate)
+	answer, known := b.ask(plan.Ask{Question: q})[q]
+	if !known {
+		return nil
+	}
+	return &answer
+}
+
+// later lets an answer grow old, and asks again until a new one is there.
+func (b *bench) later(kind plan.GateKind, gate string) *plan.Answer {
+	b.t.Helper()
+	b.clock.SetTime(b.clock.Now().Add(Interval))
+	b.answer(kind, gate)
+	b.settle()
+	return b.answer(kind, gate)
+}
+
+// settle waits for everything that is being asked.
+func (b *bench) settle() {
+	b.mu.Lock()
+	var running []chan struct{}
+	for _, e := range b.entries {
+		if e.done != nil {
+			running = append(running, e.done)
+		}
+	}
+	b.mu.Unlock()
+	for _, done := range running {
+		<-done
+	}
+}
+
+func connection(onError v1alpha1.OnGateError) v1alpha1.GateConnection {
+	return v1alpha1.GateConnection{TimeoutSeconds: ptr.To[int32](5), OnError: onError}
+}
+
+func (b *bench) queries(url, query string) {
+	b.policy.Spec.Gates.Prometheus = []v1alpha1.PrometheusGate{{
+		Name: "g", URL: url, Query: query, GateConnection: connection(v1alpha1.OnErrorBlock),
+	}}
+}
+
+func (b *bench) alerts(url string, filter v1alpha1.AlertFilter) {
+	b.policy.Spec.Gates.Prometheus = []v1alpha1.PrometheusGate{{
+		Name: "g", URL: url, Alerts: &filter, GateConnection: connection(v1alpha1.OnErrorBlock),
+	}}
+}
+
+func (b *bench) alertmanager(url string, matchers ...v1alpha1.LabelMatcher) {
+	b.policy.Spec.Gates.Alertmanager = []v1alpha1.AlertmanagerGate{{
+		Name: "g", URL: url, Matchers: matchers, GateConnection: connection(v1alpha1.OnErrorBlock),
+	}}
+}
+
+func matcher(name string, match v1alpha1.MatchType, value string) v1alpha1.LabelMatcher {
+	return v1alpha1.LabelMatcher{Name: name, MatchType: match, Value: &value}
+}
+
+func (b *bench) objects(gate v1alpha1.ObjectGate) {
+	gate.Name, gate.TimeoutSeconds = "g", ptr.To[int32](5)
+	b.policy.Spec.Gates.Objects = []v1alpha1.ObjectGate{gate}
+}
+
+func secret(name string, data map[string]string) *corev1.Secret {
+	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: testNamespace, Name: name}, Data: map[string][]byte{}}
+	for key, value := range data {
+		s.Data[key] = []byte(value)
+	}
+	return s
+}
+
+// fakePods lists first and then watches: the fake client cannot do both in one.
+type fakePods struct{ typedcorev1.PodsGetter }
+
+// IsWatchListSemanticsUnSupported is what client-go asks.
+func (fakePods) IsWatchListSemanticsUnSupported() bool { return true }
+
+// eventually tries until it is true, for what another process does in its own time.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for !is() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("not within 30 s: %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+// answer writes what a server answers; that the client has gone away is none of its business.
+func answer(w io.Writer, text string) { _, _ = io.WriteString(w, text) }

@@ -1,0 +1,215 @@
+package gates
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	kwatch "k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
+)
+
+// podSource is which pods are watched. The API server selects: all others cost nothing.
+type podSource struct {
+	// namespace is empty for all.
+	namespace, selector string
+}
+
+// podWatch is a watch of pods that block their node.
+type podWatch struct {
+	store  cache.Store
+	synced <-chan struct{}
+	stop   context.CancelFunc
+
+	mu sync.Mutex
+	// failure is why the pods could not be read, since when.
+	failure string
+	since   time.Time
+}
+
+// podSources of a gate; none if its selector cannot be understood.
+func podSources(g *v1alpha1.PodGate) []podSource {
+	text := ""
+	if g.Selector != nil {
+		selector, err := metav1.LabelSelectorAsSelector(g.Selector)
+		if err != nil {
+			return nil
+		}
+		text = selector.String()
+	}
+	if len(g.Namespaces) == 0 {
+		return []podSource{{selector: text}}
+	}
+	sources := make([]podSource, 0, len(g.Namespaces))
+	for _, namespace := range g.Namespaces {
+		sources = append(sources, podSource{namespace, text})
+	}
+	return sources
+}
+
+// watchPods has the pods of a gate watched. It returns what to wait for until those are known that were not watched before.
+func (a *Asker) watchPods(g *v1alpha1.PodGate) []<-chan struct{} {
+	var awaited []<-chan struct{}
+	for _, source := range podSources(g) {
+		if a.pods[source] == nil {
+			a.pods[source] = a.startWatch(source)
+			awaited = append(awaited, a.pods[source].synced)
+		}
+	}
+	return awaited
+}
+
+func (a *Asker) startWatch(source podSource) *podWatch {
+	ctx, stop := context.WithCancel(a.ctx)
+	w := &podWatch{stop: stop}
+	pods := a.options.Pods.Pods(source.namespace)
+	listWatch := &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+			options.LabelSelector = source.selector
+			list, err := pods.List(ctx, options)
+			w.note(err, a.options.Clock.Now())
+			return list, err
+		},
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (kwatch.Interface, error) {
+			options.LabelSelector = source.selector
+			events, err := pods.Watch(ctx, options)
+			w.note(err, a.options.Clock.Now())
+			return events, err
+		},
+	}
+	changed := func() {
+		// A watch that was stopped may still deliver what it had.
+		if ctx.Err() == nil {
+			a.changed()
+		}
+	}
+	store, informer := cache.NewInformerWithOptions(cache.InformerOptions{
+		ListerWatcher: cache.ToListWatcherWithWatchListSemantics(listWatch, a.options.Pods),
+		ObjectType:    &corev1.Pod{},
+		Transform:     stripPod,
+		Handler: cache.ResourceEventHandlerFuncs{
+			AddFunc:    func(any) { changed() },
+			DeleteFunc: func(any) { changed() },
+			UpdateFunc: func(before, after any) {
+				if blocksWhere(before) != blocksWhere(after) {
+					changed()
+				}
+			},
+		},
+	})
+	w.store, w.synced = store, informer.HasSyncedChecker().Done()
+	go informer.RunWithContext(ctx)
+	return w
+}
+
+// note remembers why the pods cannot be read; nil is that they can.
+func (w *podWatch) note(err error, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case err == nil:
+		w.failure = ""
+	case w.failure == "":
+		w.since = now
+		fallthrough
+	default:
+		w.failure = sentence(ownPort.ReplaceAllString(err.Error(), ""))
+	}
+}
+
+// pods returns those that are known, and whether all are.
+func (w *podWatch) pods() ([]any, bool) {
+	select {
+	case <-w.synced:
+		return w.store.List(), true
+	default:
+		return nil, false
+	}
+}
+
+func (a *Asker) keepPods(sources map[podSource]bool) {
+	for source, w := range a.pods {
+		if !sources[source] {
+			w.stop()
+			delete(a.pods, source)
+		}
+	}
+}
+
+// addPods adds the answer of a gate of pods: of each node, the pod that has been there longest, so that the answer seldom changes.
+func (a *Asker) addPods(answers map[plan.Question]plan.Answer, g *v1alpha1.PodGate, q plan.Question) {
+	oldest := map[string]*corev1.Pod{}
+	sources := podSources(g)
+	for _, source := range sources {
+		pods, known := a.pods[source].pods()
+		if !known {
+			if failure, since := a.pods[source].failing(); failure != "" {
+				answers[q] = plan.Answer{Failure: failure, Since: since}
+			}
+			return
+		}
+		for _, object := range pods {
+			pod, ok := object.(*corev1.Pod)
+			if node := blocksWhere(object); ok && node != "" && older(pod, oldest[node]) {
+				oldest[node] = pod
+			}
+		}
+	}
+	if len(sources) == 0 {
+		return
+	}
+	nodes := make(map[string]string, len(oldest))
+	for node, pod := range oldest {
+		nodes[node] = fmt.Sprintf("Pod %s/%s runs on node %s: gate %s waits for its end.", pod.Namespace, pod.Name, node, g.Name)
+	}
+	answers[q] = plan.Answer{Nodes: nodes}
+}
+
+func (w *podWatch) failing() (failure string, since time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failure, w.since
+}
+
+func older(a, b *corev1.Pod) bool {
+	switch {
+	case b == nil:
+		return true
+	case !a.CreationTimestamp.Equal(&b.CreationTimestamp):
+		return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	}
+	return a.Namespace+"/"+a.Name < b.Namespace+"/"+b.Name
+}
+
+// blocksWhere is the node that a pod blocks: the one that it is bound to, until it has ended or is gone. A pod that terminates still runs.
+func blocksWhere(object any) string {
+	pod, ok := object.(*corev1.Pod)
+	if !ok || ended(pod) {
+		return ""
+	}
+	return pod.Spec.NodeName
+}
+
+func ended(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+}
+
+// stripPod keeps what blocksWhere and older look at.
+func stripPod(object any) (any, error) {
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return object, nil
+	}
+	stripped := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+		Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion, CreationTimestamp: pod.CreationTimestamp,
+	}}
+	stripped.Spec.NodeName, stripped.Status.Phase = pod.Spec.NodeName, pod.Status.Phase
+	return stripped, nil
+}

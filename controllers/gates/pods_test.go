@@ -1,0 +1,138 @@
+package gates
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
+)
+
+func jobPod(namespace, name, node string, change ...func(*corev1.Pod)) *corev1.Pod {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+		Namespace: namespace, Name: name, Labels: map[string]string{"app": "job"}, CreationTimestamp: metav1.NewTime(testNow),
+	}}
+	pod.Spec.NodeName, pod.Status.Phase = node, corev1.PodRunning
+	for _, c := range change {
+		c(pod)
+	}
+	return pod
+}
+
+func in(phase corev1.PodPhase) func(*corev1.Pod) {
+	return func(p *corev1.Pod) { p.Status.Phase = phase }
+}
+
+func (b *bench) podGate(namespaces ...string) {
+	b.policy.Spec.Gates.Pods = []v1alpha1.PodGate{{
+		Name: "g", Namespaces: namespaces, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "job"}},
+	}}
+}
+
+func (b *bench) create(pods ...*corev1.Pod) {
+	b.t.Helper()
+	for _, pod := range pods {
+		if _, err := b.pods.CoreV1().Pods(pod.Namespace).Create(b.t.Context(), pod, metav1.CreateOptions{}); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
+// awaitPods waits until the gate says this.
+func (b *bench) awaitPods(want map[string]string) {
+	b.t.Helper()
+	var last *plan.Answer
+	defer func() {
+		if b.t.Failed() {
+			b.t.Logf("the last answer was %+v", last)
+		}
+	}()
+	eventually(b.t, "the pods are those", func() bool {
+		last = b.answer(plan.GatePods, "g")
+		return last != nil && cmp.Equal(want, last.Nodes)
+	})
+}
+
+func TestAPodBlocksItsNodeUntilItHasEnded(t *testing.T) {
+	b := newBench(t)
+	b.podGate()
+	older := func(p *corev1.Pod) { p.CreationTimestamp = metav1.NewTime(testNow.Add(-time.Hour)) }
+	now := metav1.NewTime(testNow)
+	b.create(
+		jobPod("ci", "a-younger", "n1"), jobPod("ci", "z-older", "n1", older), jobPod("other", "job", "n2"),
+		jobPod("ci", "succeeded", "n3", in(corev1.PodSucceeded)), jobPod("ci", "failed", "n3", in(corev1.PodFailed)),
+		jobPod("ci", "pending", "n4", in(corev1.PodPending)), jobPod("ci", "unscheduled", ""),
+		jobPod("ci", "terminating", "n5", func(p *corev1.Pod) { p.DeletionTimestamp, p.Finalizers = &now, []string{"a/b"} }),
+		jobPod("ci", "no-job", "n6", func(p *corev1.Pod) { p.Labels = nil }),
+	)
+	says := func(pod, node string) string {
+		return "Pod " + pod + " runs on node " + node + ": gate g waits for its end."
+	}
+	b.awaitPods(map[string]string{
+		"n1": says("ci/z-older", "n1"), "n2": says("other/job", "n2"), "n4": says("ci/pending", "n4"), "n5": says("ci/terminating", "n5"),
+	})
+	for len(b.changes) > 0 {
+		<-b.changes
+	}
+	done := jobPod("ci", "z-older", "n1", older, in(corev1.PodSucceeded))
+	if _, err := b.pods.CoreV1().Pods("ci").Update(t.Context(), done, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	<-b.changes // a pass is asked for
+	b.awaitPods(map[string]string{
+		"n1": says("ci/a-younger", "n1"), "n2": says("other/job", "n2"), "n4": says("ci/pending", "n4"), "n5": says("ci/terminating", "n5"),
+	})
+}
+
+func TestPodsOfSomeNamespacesBlock(t *testing.T) {
+	b := newBench(t)
+	b.podGate("ci", "batch")
+	b.create(jobPod("ci", "one", "n1"), jobPod("batch", "two", "n2"), jobPod("other", "three", "n3"))
+	b.awaitPods(map[string]string{
+		"n1": "Pod ci/one runs on node n1: gate g waits for its end.", "n2": "Pod batch/two runs on node n2: gate g waits for its end.",
+	})
+	if len(b.Asker.pods) != 2 {
+		t.Errorf("%d watches, want one of each namespace", len(b.Asker.pods))
+	}
+}
+
+func TestAllPodsOfANamespaceBlockWithoutASelector(t *testing.T) {
+	b := newBench(t)
+	b.policy.Spec.Gates.Pods = []v1alpha1.PodGate{{Name: "g", Namespaces: []string{"ci"}}}
+	b.create(jobPod("ci", "one", "n1", func(p *corev1.Pod) { p.Labels = nil }), jobPod("other", "three", "n3"))
+	b.awaitPods(map[string]string{"n1": "Pod ci/one runs on node n1: gate g waits for its end."})
+}
+
+func TestPodsAreWatchedOnlyWhileTheyAreAskedFor(t *testing.T) {
+	b := newBench(t)
+	b.podGate()
+	b.answer(plan.GatePods, "g")
+	if len(b.Asker.pods) != 1 {
+		t.Fatalf("%d watches", len(b.Asker.pods))
+	}
+	b.ask()
+	if len(b.Asker.pods) != 0 {
+		t.Errorf("%d watches of pods that nobody asks for", len(b.Asker.pods))
+	}
+}
+
+func TestPodsThatCannotBeReadAreAnError(t *testing.T) {
+	b := newBench(t)
+	b.podGate()
+	b.pods.PrependReactor("list", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewForbidden(corev1.Resource("pods"), "", errors.New("no"))
+	})
+	eventually(t, "it is an error", func() bool {
+		answer := b.answer(plan.GatePods, "g")
+		return answer != nil && strings.Contains(answer.Failure, "pods is forbidden: no.") && answer.Since.Equal(testNow)
+	})
+}
