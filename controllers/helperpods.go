@@ -60,7 +60,7 @@ func podProblem(pod *corev1.Pod) string {
 	case len(problems) > 0:
 		return strings.Join(problems, "; ")
 	case pod.Status.Reason != "":
-		return lastOf(pod.Status.Reason+" "+pod.Status.Message, maxProblem)
+		return lastOf(pod.Status.Reason + " " + pod.Status.Message)
 	case len(pod.Status.ContainerStatuses) == 0:
 		return "the kubelet has not started its containers"
 	}
@@ -93,24 +93,24 @@ func containerProblem(status *corev1.ContainerStatus) string {
 	case waiting.Reason == "ErrImagePull" || waiting.Reason == "ImagePullBackOff":
 		return fmt.Sprintf("has no image: %s cannot be pulled", status.Image)
 	}
-	return "waits: " + lastOf(strings.TrimSpace(waiting.Reason+" "+waiting.Message), maxProblem)
+	return "waits: " + lastOf(strings.TrimSpace(waiting.Reason+" "+waiting.Message))
 }
 
 func describeEnd(ended *corev1.ContainerStateTerminated) string {
 	text := fmt.Sprintf("exit code %d (%s)", ended.ExitCode, ended.Reason)
 	if message := strings.Join(strings.Fields(ended.Message), " "); message != "" {
-		text += ": " + lastOf(message, maxProblem)
+		text += ": " + lastOf(message)
 	}
 	return text
 }
 
 // lastOf keeps the end of a text: a chain of errors has its cause there.
-func lastOf(text string, limit int) string {
+func lastOf(text string) string {
 	const mark = "..."
-	if len(text) <= limit {
+	if len(text) <= maxProblem {
 		return text
 	}
-	begin := len(text) - limit + len(mark)
+	begin := len(text) - maxProblem + len(mark)
 	for begin < len(text) && !utf8.RuneStart(text[begin]) {
 		begin++
 	}

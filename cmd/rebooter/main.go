@@ -1,5 +1,5 @@
-// Command rebooter runs beside the helper on every node: it asks its host to reboot when the helper says so, and does nothing else. It has no
-// access to the API server.
+// Command rebooter runs beside the helper on every node: it asks its host to reboot when the helper says so, and does nothing else. It has
+// no access to the API server.
 package main
 
 import (
@@ -52,7 +52,8 @@ func parse(args []string, output io.Writer) (flags, error) {
 	set.SetOutput(output)
 	set.StringVar(&f.socket, "socket", rebooter.DefaultSocket, "Where to listen for the helper.")
 	set.UintVar(&f.helperUID, "helper-uid", rebooter.DefaultHelperUID, "The user that the helper runs as. Requests of others are refused.")
-	set.BoolVar(&f.probe, "probe", false, "Only ask the rebooter that listens on the socket for an answer; the exit status says whether it came.")
+	set.BoolVar(&f.probe, "probe", false,
+		"Only ask the rebooter that listens on the socket for an answer; the exit status says whether it came.")
 	set.StringVar(&f.machine.Method, "reboot-method", rebooter.MethodLogind, "How to reboot: Logind, Signal or Command.")
 	set.Func("allowed-reboot-methods", "What else a policy may choose, separated by commas.", func(value string) error {
 		f.machine.Allowed = strings.Split(value, ",")

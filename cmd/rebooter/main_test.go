@@ -46,7 +46,8 @@ func TestEveryInstallationGivesArgumentsThatTheRebooterTakes(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, probe := range []*[]string{&container.LivenessProbe.Exec.Command, &container.ReadinessProbe.Exec.Command} {
-				if p, err := parse((*probe)[1:], &bytes.Buffer{}); err != nil || !p.probe || p.socket != f.socket || (*probe)[0] != container.Command[0] {
+				p, err := parse((*probe)[1:], &bytes.Buffer{})
+				if err != nil || !p.probe || p.socket != f.socket || (*probe)[0] != container.Command[0] {
 					t.Errorf("probe %q: error %v", *probe, err)
 				}
 			}
@@ -68,7 +69,8 @@ func TestWhatTheOverlaysInstall(t *testing.T) {
 		"overlays/signal":      {Method: rebooter.MethodSignal},
 		"overlays/privileged-command": {
 			Method: rebooter.MethodCommand, Command: []string{"/usr/bin/systemctl", "reboot"}, Host: true,
-			Sentinel: []string{"/usr/bin/needs-restarting", "-r"}, Codes: map[int]string{0: rebooter.SentinelNotRequired, 1: rebooter.SentinelRequired},
+			Sentinel: []string{"/usr/bin/needs-restarting", "-r"},
+			Codes:    map[int]string{0: rebooter.SentinelNotRequired, 1: rebooter.SentinelRequired},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -108,7 +108,8 @@ func TestANodeIsNotDrainedWhoseHostCannotReboot(t *testing.T) {
 }
 
 func TestANodeGoesWhenItsHostCanRebootAgain(t *testing.T) {
-	s := newStory(t, newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a", says(func(r *v1alpha1.HelperReport) { r.Methods = byLogind("inhibited") })))
+	inhibited := says(func(r *v1alpha1.HelperReport) { r.Methods = byLogind("inhibited") })
+	s := newStory(t, newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a", inhibited))
 	s.settle()
 	s.report("ra", func(r *v1alpha1.HelperReport) { r.Methods = byLogind("") })
 	s.settle()

@@ -112,12 +112,8 @@ func (a *agent) work(ctx context.Context) {
 	backoff := newBackoff()
 	var retry <-chan time.Time
 	a.readSentinel(ctx)
-	answers := a.askHost(ctx)
-	select {
-	case <-ctx.Done():
-		return
-	case a.methods = <-answers:
-	}
+	a.methods = a.hostMethods(ctx)
+	answers := a.askHost(ctx, a.methods)
 	for {
 		select {
 		case <-ctx.Done():
@@ -158,24 +154,25 @@ func (a *agent) readSentinel(ctx context.Context) {
 	}
 }
 
-// askHost asks what is in the way of a reboot again and again, beside the passes: a host that is slow to answer must not hold up orders.
+// askHost asks again and again what is in the way of a reboot, beside the passes: a host that is slow to answer must not hold up orders.
 // What is in the way is looked at more often, because a node may wait for it to go.
-func (a *agent) askHost(ctx context.Context) <-chan []v1alpha1.MethodReport {
+func (a *agent) askHost(ctx context.Context, methods []v1alpha1.MethodReport) <-chan []v1alpha1.MethodReport {
 	answers := make(chan []v1alpha1.MethodReport)
 	a.background.Go(func() {
 		for ctx.Err() == nil {
 			pause := a.PollInterval
-			methods := a.hostMethods(ctx)
 			if slices.ContainsFunc(methods, func(m v1alpha1.MethodReport) bool { return m.Obstacle != "" }) {
 				pause = min(pause, obstacleInterval)
 			}
 			select {
 			case <-ctx.Done():
-			case answers <- methods:
+				return
+			case <-a.Clock.After(pause):
 			}
+			methods = a.hostMethods(ctx)
 			select {
 			case <-ctx.Done():
-			case <-a.Clock.After(pause):
+			case answers <- methods:
 			}
 		}
 	})

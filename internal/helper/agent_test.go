@@ -114,6 +114,62 @@ func inWorld(t *testing.T, test func(w *world)) {
 	})
 }
 
+func TestWhatIsInTheWayOfARebootIsReportedAndTakenBack(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.host.obstacle.set("there is no logind")
+		defer w.start()()
+		inTheWay := func(r *v1alpha1.HelperReport) {
+			r.Methods = []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind, Obstacle: "there is no logind"}}
+		}
+		w.wantReport(inTheWay)
+		w.host.obstacle.set("")
+		pass(9 * time.Second)
+		w.wantReport(inTheWay)
+		pass(time.Second)
+		w.wantReport()
+		writes := w.reboots.writes.Load()
+		w.host.obstacle.set(strings.Repeat("x", 2*maxReason))
+		pass(49 * time.Second)
+		w.wantReport()
+		pass(11 * time.Second)
+		if got := len(w.report().Methods[0].Obstacle); got != maxReason || w.reboots.writes.Load() != writes+1 {
+			t.Errorf("an obstacle of %d characters, %d writes", got, w.reboots.writes.Load()-writes)
+		}
+	})
+}
+
+// A host that does not say what is in the way, because its bus hangs, does not hold up what the helper does.
+func TestAHostThatIsSlowToAnswerHoldsUpNothing(t *testing.T) {
+	inWorld(t, func(w *world) {
+		stop := w.start()
+		w.host.slow.Store(true)
+		pass(time.Minute)
+		w.sentinel.set(v1alpha1.SentinelNotRequired, true)
+		pass(0)
+		w.wantReport(sentinelIs(v1alpha1.SentinelNotRequired))
+		stop()
+	})
+}
+
+func TestAHelperIsNotReadyWhileItsSentinelIsUnknown(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a := &agent{Options: Options{Sentinel: w.sentinel, Log: logr.Discard()}, reboots: newMirror[*v1alpha1.NodeReboot](), source: w.reboots}
+		ctx, cancel := context.WithCancel(w.t.Context())
+		defer cancel()
+		go a.follow(ctx)
+		synctest.Wait()
+		for state, want := range map[v1alpha1.SentinelState]string{
+			v1alpha1.SentinelRequired: "", v1alpha1.SentinelNotRequired: "", v1alpha1.SentinelUnknown: "sentinel unknown: libc6",
+		} {
+			w.sentinel.set(state, false)
+			a.readSentinel(ctx)
+			if err := a.ready(); (err == nil) != (want == "") || err != nil && err.Error() != want {
+				t.Errorf("%s: error %v, want %q", state, err, want)
+			}
+		}
+	})
+}
+
 func TestTheSentinelMakesANodeRebootAndIsReported(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.reboots.remove("x")

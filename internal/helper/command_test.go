@@ -2,6 +2,7 @@ package helper
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,14 +58,14 @@ func TestASentinelCommandIsAskedAgainAndAgain(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var answer shared[reading]
 		answer.set(reading{notRequired, "exit status 0"})
-		asked := 0
+		var asked atomic.Int32
 		s := NewCommandSentinel(ctx, clock.RealClock{}, 10*time.Minute, func(context.Context) (v1alpha1.SentinelState, string) {
-			asked++
+			asked.Add(1)
 			<-time.After(5 * time.Second)
 			r := answer.get()
 			return r.state, r.message
 		})
-		expect := func(when string, want v1alpha1.SentinelState, wantAsked int, wantHint bool) {
+		expect := func(when string, want v1alpha1.SentinelState, wantAsked int32, wantHint bool) {
 			t.Helper()
 			synctest.Wait()
 			state, _ := s.Check(ctx)
@@ -74,8 +75,8 @@ func TestASentinelCommandIsAskedAgainAndAgain(t *testing.T) {
 				hint = true
 			default:
 			}
-			if state != want || asked != wantAsked || hint != wantHint {
-				t.Errorf("%s: %s, asked %d times, hint is %t; want %s, %d, %t", when, state, asked, hint, want, wantAsked, wantHint)
+			if state != want || asked.Load() != wantAsked || hint != wantHint {
+				t.Errorf("%s: %s, asked %d times, hint is %t; want %s, %d, %t", when, state, asked.Load(), hint, want, wantAsked, wantHint)
 			}
 		}
 		expect("before the first answer", unknown, 1, false)

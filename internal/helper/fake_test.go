@@ -334,6 +334,8 @@ type fakeHost struct {
 	// onReboot is what the host does about an order to reboot, other than accepting it.
 	onReboot shared[func() error]
 	obstacle shared[string]
+	// slow: the host does not say what is in the way of a reboot.
+	slow atomic.Bool
 }
 
 func (h *fakeHost) BootID() (string, error) {
@@ -355,7 +357,10 @@ func (h *fakeHost) BootTime() (time.Time, error) {
 	return bootedAt.Time, nil
 }
 
-func (h *fakeHost) Methods(context.Context) []v1alpha1.MethodReport {
+func (h *fakeHost) Methods(ctx context.Context) []v1alpha1.MethodReport {
+	if h.slow.Load() {
+		<-ctx.Done()
+	}
 	return []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind, Obstacle: h.obstacle.get()}}
 }
 

@@ -34,7 +34,7 @@ func (h *LocalHost) BootID() (string, error) { return rebooter.BootID(h.root) }
 
 // BootTime implements Host.
 func (h *LocalHost) BootTime() (time.Time, error) {
-	content, err := os.ReadFile(filepath.Join(h.root, "proc/stat"))
+	content, err := os.ReadFile(filepath.Join(h.root, "proc", "stat"))
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -105,7 +105,9 @@ func hostWith(t *testing.T, machine rebooter.Machine) *LocalHost {
 	go func() { ended <- server.Serve(ctx, listener) }()
 	t.Cleanup(func() {
 		cancel()
-		<-ended
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 	})
 	return NewLocalHost(socket, "/")
 }
@@ -115,7 +117,8 @@ func TestTheRebooterIsAskedToReboot(t *testing.T) {
 	defer cancel()
 	for method, want := range map[v1alpha1.RebootMethod]string{
 		"": "", v1alpha1.RebootInstalled: "",
-		v1alpha1.RebootLogind: rebooter.MethodLogind, v1alpha1.RebootSignal: rebooter.MethodSignal, v1alpha1.RebootCommand: rebooter.MethodCommand,
+		v1alpha1.RebootLogind: rebooter.MethodLogind, v1alpha1.RebootSignal: rebooter.MethodSignal,
+		v1alpha1.RebootCommand: rebooter.MethodCommand,
 	} {
 		machine := &fakeMachine{}
 		if err := hostWith(t, machine).Reboot(ctx, bootA, method); err != nil {
@@ -136,7 +139,8 @@ func TestTheRebooterIsAskedToReboot(t *testing.T) {
 }
 
 func TestMethodsAreThoseOfTheRebooter(t *testing.T) {
-	host := hostWith(t, &fakeMachine{methods: []rebooter.Method{{Name: rebooter.MethodSignal, Obstacle: "no systemd"}, {Name: rebooter.MethodLogind}}})
+	methods := []rebooter.Method{{Name: rebooter.MethodSignal, Obstacle: "no systemd"}, {Name: rebooter.MethodLogind}}
+	host := hostWith(t, &fakeMachine{methods: methods})
 	want := []v1alpha1.MethodReport{{Name: v1alpha1.RebootSignal, Obstacle: "no systemd"}, {Name: v1alpha1.RebootLogind}}
 	if diff := cmp.Diff(want, host.Methods(t.Context())); diff != "" {
 		t.Errorf("methods (-want +got):\n%s", diff)
@@ -146,7 +150,7 @@ func TestMethodsAreThoseOfTheRebooter(t *testing.T) {
 func TestARebooterThatDoesNotAnswerIsInTheWay(t *testing.T) {
 	host := NewLocalHost(filepath.Join(t.TempDir(), "socket"), "/")
 	methods := host.Methods(t.Context())
-	if len(methods) != 1 || methods[0].Name != v1alpha1.RebootInstalled || !strings.Contains(methods[0].Obstacle, "the rebooter does not answer") {
+	if len(methods) != 1 || methods[0].Name != v1alpha1.RebootInstalled || !strings.Contains(methods[0].Obstacle, "does not answer") {
 		t.Errorf("methods %+v", methods)
 	}
 	if state, message := host.Sentinel(t.Context()); state != v1alpha1.SentinelUnknown || !strings.Contains(message, "does not answer") {

@@ -9,7 +9,7 @@ import (
 
 // BootID reads the kernel's random ID of the running boot. Every container sees the same.
 func BootID(root string) (string, error) {
-	content, err := os.ReadFile(filepath.Join(root, "proc/sys/kernel/random/boot_id"))
+	content, err := os.ReadFile(filepath.Join(root, "proc", "sys", "kernel", "random", "boot_id"))
 	if err != nil {
 		return "", err
 	}

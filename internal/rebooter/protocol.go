@@ -1,5 +1,5 @@
-// Package rebooter is the part of a helper's pod that has power over the host, and nothing else: it has no API token and asks nobody what to
-// do. The helper, which has the token and no power over the host, asks it over a Unix socket that only their pod has.
+// Package rebooter is the part of a helper's pod that has power over the host, and nothing else: it has no API token and asks nobody what
+// to do. The helper, which has the token and no power over the host, asks it over a Unix socket that only their pod has.
 //
 // One connection carries one request and one answer, each a line of JSON. A request counts when its last byte, the line's end, has arrived:
 // half a request is none. This package imports nothing but the standard library, for it is linked into both programs.
@@ -56,11 +56,11 @@ const (
 type Result string
 
 const (
-	// Accepted: it was done; for a reboot, the host has said yes.
+	// Accepted says that it was done; for a reboot, the host has said yes.
 	Accepted Result = "Accepted"
-	// Refused: it was not done, and will not be.
+	// Refused says that it was not done, and will not be.
 	Refused Result = "Refused"
-	// Uncertain: the host was asked and did not answer.
+	// Uncertain says that the host was asked and did not answer.
 	Uncertain Result = "Uncertain"
 )
 

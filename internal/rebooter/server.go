@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// maxConnections is how many requests are looked at at once. Others wait.
+	// maxConnections is how many requests are looked at together. Others wait.
 	maxConnections = 8
 	// requestTimeout is how long a request may take to arrive, and an answer to be taken.
 	requestTimeout = 5 * time.Second
@@ -46,8 +46,8 @@ type Server struct {
 	rebooting, checking sync.Mutex
 }
 
-// Listen makes the socket anew. Only its owner and its group may connect: the group is that of the directory, which the kubelet gives to the
-// pod's fsGroup.
+// Listen makes the socket anew. Only its owner and its group may connect: the group is that of the directory, which the kubelet gives to
+// the pod's fsGroup.
 func Listen(ctx context.Context, path string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("remove the socket of an earlier run: %w", err)

@@ -75,6 +75,34 @@ func TestAHelperCreatesNodeRebootsForItsOwnNodeOnly(t *testing.T) {
 	}
 }
 
+// Names of Nodes may have dots and 253 characters.
+func TestAHelperAsksAndReportsWhateverItsNodeIsCalled(t *testing.T) {
+	label := strings.Repeat("n", 63)
+	for i, node := range []string{
+		"ip-10-0-0-1.eu-central-1.compute.internal",
+		label + "." + label + "." + label + "." + strings.Repeat("n", 61),
+		strings.Repeat("a.", 122) + "a",
+	} {
+		createNow(t, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}})
+		pod := newPod(namespace, fmt.Sprintf("helper-long-%d", i), node, helper)
+		createNow(t, pod)
+		own := mustClientOf(t, namespace, helper, pod.Name)
+		reboot := newReboot(v1alpha1.SentinelRebootName(node, "b1"), node)
+		check(t, own.Create(t.Context(), reboot.DeepCopy(), client.DryRunAll), "")
+		createNow(t, reboot)
+		report := mergePatch(`{"status":{"report":{"bootID":"b1","sentinel":"Required","sequence":0,` +
+			`"methods":[{"name":"Logind","obstacle":"no bus"}]}}}`)
+		check(t, own.Status().Patch(t.Context(), reboot.DeepCopy(), report, dryRun()), "")
+		var ofNode v1alpha1.NodeRebootList
+		check(t, own.List(t.Context(), &ofNode, client.MatchingFields{"spec.nodeName": node}), "")
+		if len(ofNode.Items) != 1 {
+			t.Errorf("%d NodeReboots of node %s", len(ofNode.Items), node)
+		}
+		other := mustClientOf(t, namespace, helper, "helper-n1")
+		check(t, other.Create(t.Context(), newReboot("n1-1a2b3c4d", node), client.DryRunAll), ownNodeOnly)
+	}
+}
+
 func TestATokenThatIsBoundToNoPodMayWriteNothing(t *testing.T) {
 	unbound := mustClientOf(t, namespace, helper, "")
 	check(t, unbound.Create(t.Context(), newReboot("n1-1a2b3c4d", "n1"), client.DryRunAll), boundTokenOnly)

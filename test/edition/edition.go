@@ -43,7 +43,7 @@ func For(info *version.Info) (Edition, error) {
 		return Edition{}, fmt.Errorf("the API server's version is %q.%q", info.Major, info.Minor)
 	}
 	if minor < 36 {
-		return Edition{Version: info.GitVersion, Manifests: filepath.Join("test", "testbed", "before-1.36")}, nil
+		return Edition{Version: info.GitVersion, Manifests: filepath.Join("config", "overlays", "before-1.36")}, nil
 	}
 	return Edition{Version: info.GitVersion, Manifests: filepath.Join("config", "default"), DrainsAsNode: true}, nil
 }

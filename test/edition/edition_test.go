@@ -12,7 +12,7 @@ func TestTheEditionGoesByTheVersion(t *testing.T) {
 		want    string
 		wantErr bool
 	}{
-		"before constrained impersonation": {info: version.Info{Major: "1", Minor: "35"}, want: "test/testbed/before-1.36"},
+		"before constrained impersonation": {info: version.Info{Major: "1", Minor: "35"}, want: "config/overlays/before-1.36"},
 		"with it":                          {info: version.Info{Major: "1", Minor: "36"}, want: "config/default"},
 		"of a vendor":                      {info: version.Info{Major: "1", Minor: "37+"}, want: "config/default"},
 		"unknown":                          {info: version.Info{Major: "1", Minor: ""}, wantErr: true},

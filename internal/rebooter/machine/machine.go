@@ -155,7 +155,7 @@ func (m *Machine) rebootBySignal(kill killFunc) func(context.Context) error {
 }
 
 func (m *Machine) findSystemd() error {
-	name, err := os.ReadFile(filepath.Join(m.options.Root, "proc/1/comm"))
+	name, err := os.ReadFile(filepath.Join(m.options.Root, "proc", "1", "comm"))
 	if err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func (m *Machine) rebootByCommand(ctx context.Context) error {
 func (m *Machine) runner(timeout time.Duration) runner {
 	r := runner{timeout: timeout}
 	if m.options.HostNamespaces {
-		r.namespaces = filepath.Join(m.options.Root, "proc/1/ns")
+		r.namespaces = filepath.Join(m.options.Root, "proc", "1", "ns")
 	}
 	return r
 }

@@ -1,10 +1,10 @@
 package machine
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,7 +26,7 @@ func script(t *testing.T, text string) string {
 }
 
 func TestOnlyTheExitCodesThatWereSaidToMeanSomethingDo(t *testing.T) {
-	const any = "0=NotRequired,1=Required,100=Required"
+	const meanings = "0=NotRequired,1=Required,100=Required"
 	for name, test := range map[string]struct {
 		script      string
 		program     string
@@ -62,7 +62,7 @@ func TestOnlyTheExitCodesThatWereSaidToMeanSomethingDo(t *testing.T) {
 			if test.timeout == 0 {
 				test.timeout = time.Minute
 			}
-			codes, err := ParseExitCodes(any)
+			codes, err := ParseExitCodes(meanings)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -93,7 +93,9 @@ func TestExitCodesAreParsed(t *testing.T) {
 			t.Errorf("%q: error %v, (-want +got):\n%s", value, err, diff)
 		}
 	}
-	for _, value := range []string{"", "0", "0=", "=Required", "256=Required", "-1=Required", "0=Unknown", "0=required", "0=Required,", "1=Required,1=NotRequired"} {
+	for _, value := range []string{
+		"", "0", "0=", "=Required", "256=Required", "-1=Required", "0=Unknown", "0=required", "0=Required,", "1=Required,1=NotRequired",
+	} {
 		if got, err := ParseExitCodes(value); err == nil {
 			t.Errorf("%q: %v", value, got)
 		}
@@ -114,7 +116,8 @@ func hostOf(t *testing.T, file string) string {
 	if os.Geteuid() != 0 {
 		t.Skip("only root may make namespaces")
 	}
-	host := exec.CommandContext(t.Context(), "/bin/sh", "-c", `mount -t tmpfs host "$1" && printf '#!/bin/sh\necho from the host; exit 1\n' > "$1/program" &&
+	host := exec.CommandContext(t.Context(), "/bin/sh", "-c", `mount -t tmpfs host "$1" &&
+		printf '#!/bin/sh\necho from the host; exit 1\n' > "$1/program" &&
 		chmod +x "$1/program" && echo ready && exec sleep 60`, "sh", filepath.Dir(file))
 	host.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	output, err := host.StdoutPipe()
@@ -131,7 +134,7 @@ func hostOf(t *testing.T, file string) string {
 	if n, err := output.Read(make([]byte, 6)); n != 6 {
 		t.Skipf("nothing can be mounted here: %v", err)
 	}
-	return filepath.Join("/proc", strconv.Itoa(host.Process.Pid), "ns")
+	return fmt.Sprintf("/proc/%d/ns", host.Process.Pid)
 }
 
 func TestCommandsRunAmongTheHostsFiles(t *testing.T) {
