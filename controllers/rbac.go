@@ -4,12 +4,14 @@ package controllers
 // every Secret but the one with the credentials of gates, and every ConfigMap but the one that fences slots. What gates of objects look at
 // is given to the manager by ClusterRoles with the label reboot-operator.io/aggregate-to-manager (config/rbac/manager.yaml).
 //
+// What is read from a cache needs list and watch, and no get. A story in test/e2e sees each right used, and names those that are not.
+//
 // Nodes are patched to taint, cordon and annotate them. Their status is patched to publish the lifecycle conditions of KEP-5683.
 //
-// +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups="",resources=nodes,verbs=list;watch;patch
 // +kubebuilder:rbac:groups="",resources=nodes/status,verbs=patch
 //
-// +kubebuilder:rbac:groups=reboot-operator.io,resources=rebootpolicies,verbs=get;list;watch
+// +kubebuilder:rbac:groups=reboot-operator.io,resources=rebootpolicies,verbs=list;watch
 // +kubebuilder:rbac:groups=reboot-operator.io,resources=rebootpolicies/status,verbs=patch
 // +kubebuilder:rbac:groups=reboot-operator.io,resources=nodereboots,verbs=get;list;watch;patch;delete
 // +kubebuilder:rbac:groups=reboot-operator.io,resources=nodereboots/status,verbs=patch;order
@@ -18,17 +20,20 @@ package controllers
 //
 // Pods and workloads are read to know whether a node's helper is Ready, and what has to be ready again after a reboot.
 //
-// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
-// +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets,verbs=get;list;watch
-// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch
+// +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets,verbs=list;watch
+// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=list;watch
 //
 // Events about cluster-scoped objects go to the namespace default, so this cannot be confined to the manager's own.
 //
-// +kubebuilder:rbac:groups="";events.k8s.io,resources=events,verbs=create;patch
+// An event that happens again and again is patched into a series. Leader election still writes the old kind, once for each leader.
+//
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=events,verbs=create
 //
 // Leader election and the object that fences slots. RBAC cannot confine create to a name.
 //
-// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=reboot-operator-system,resources=leases,verbs=get;create;update;patch
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=reboot-operator-system,resources=leases,verbs=get;create;update
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,verbs=create
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,resourceNames=reboot-operator-slots,verbs=get;update
 //

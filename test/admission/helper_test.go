@@ -227,7 +227,7 @@ func TestAHelperDrainsItsOwnNodeOnly(t *testing.T) {
 		"read a DaemonSet":                       {err: own.Get(t.Context(), types.NamespacedName{Namespace: namespace, Name: helper}, &appsv1.DaemonSet{})},
 		"as its node, evict a pod of it":         {evict(node, "app-n1"), asNode},
 		"as its node, list the pods of it":       {list(node, &corev1.PodList{}, of("n1")), asNode},
-		"as its node, get a pod of it":           {get(node, "app-n1"), asNode},
+		"as its node, get a pod of it":           {get(node, "app-n1"), no},
 		"as its node, evict a pod of another":    {evict(node, "app-n2"), no},
 		"as its node, get a pod of another":      {get(node, "app-n2"), no},
 		"as its node, list the pods of another":  {list(node, &corev1.PodList{}, of("n2")), no},
