@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -15,12 +16,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
 
-const (
-	// overlay only names the image. kubectl wants no absolute path in it.
-	overlay = "{apiVersion: kustomize.config.k8s.io/v1beta1, kind: Kustomization, resources: [%q], images: [{name: reboot-operator, " +
-		"newName: localhost/reboot-operator, newTag: node-test}]}\n"
-	kubeletHeader = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
-)
+const kubeletHeader = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
 
 // thisMachine is where guests of QEMU's user network reach the machine that QEMU runs on.
 func thisMachine() net.IP { return net.IPv4(10, 0, 2, 2) }
@@ -96,8 +92,9 @@ func (c *cluster) startControlPlane(ctx context.Context, journal *journal) error
 	return err
 }
 
-// install applies a kustomization of the repository as users do, with the image that the machines have.
-func (c *cluster) install(ctx context.Context, kustomization string) error {
+// install applies a kustomization of the repository as users do, with the image that the machines have. Patches, if any, change the helper's
+// DaemonSet.
+func (c *cluster) install(ctx context.Context, kustomization string, patches ...string) error {
 	dir := filepath.Join(c.dir, "install")
 	if err := os.MkdirAll(dir, executable); err != nil {
 		return err
@@ -106,8 +103,11 @@ func (c *cluster) install(ctx context.Context, kustomization string) error {
 	if err != nil {
 		return err
 	}
-	content := fmt.Sprintf(overlay, relative)
-	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(content), plainFile); err != nil {
+	content, err := overlay(relative, patches)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), content, plainFile); err != nil {
 		return err
 	}
 	if _, err := c.kubectl(ctx, "apply", "--server-side", "--force-conflicts", "-k", dir); err != nil {
@@ -115,6 +115,32 @@ func (c *cluster) install(ctx context.Context, kustomization string) error {
 	}
 	return nil
 }
+
+// overlay is a kustomization in JSON, which is YAML. kubectl wants no absolute path in it.
+func overlay(base string, patches []string) ([]byte, error) {
+	type patch struct {
+		Patch string `json:"patch"`
+	}
+	kustomization := map[string]any{
+		"apiVersion": "kustomize.config.k8s.io/v1beta1",
+		"kind":       "Kustomization",
+		"resources":  []string{base},
+		"images":     []map[string]string{{"name": "reboot-operator", "newName": "localhost/reboot-operator", "newTag": "node-test"}},
+	}
+	var all []patch
+	for _, text := range patches {
+		all = append(all, patch{Patch: helperPatchHeader + text})
+	}
+	if len(all) > 0 {
+		kustomization["patches"] = all
+	}
+	return json.Marshal(kustomization)
+}
+
+const helperPatchHeader = `apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: reboot-operator-helper, namespace: reboot-operator-system}
+`
 
 // kubectl runs kubectl as the administrator.
 func (c *cluster) kubectl(ctx context.Context, args ...string) (string, error) {

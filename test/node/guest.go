@@ -131,6 +131,9 @@ func (g *guest) noteReset() bool {
 	return g.lastReset.Sub(before) > sameReset
 }
 
+// powerCut takes the power away and gives it back at once.
+func (g *guest) powerCut(ctx context.Context) error { return g.monitor.command(ctx, "system_reset") }
+
 // stop ends QEMU at once and waits until it is gone.
 func (g *guest) stop() error {
 	if g.console != nil {

@@ -213,7 +213,7 @@ func (b imageBuilder) fill(dir string) (err error) {
 	return root.WriteFile("etc/machine-id", nil, plainFile)
 }
 
-// copyFiles copies a tree. What is in a folder named sbin can be run.
+// copyFiles copies a tree. What is in a folder named bin or sbin can be run.
 func copyFiles(files fs.FS, root *os.Root) error {
 	return fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		switch {
@@ -227,7 +227,7 @@ func copyFiles(files fs.FS, root *os.Root) error {
 			return err
 		}
 		mode := fs.FileMode(plainFile)
-		if path.Base(path.Dir(name)) == "sbin" {
+		if folder := path.Base(path.Dir(name)); folder == "bin" || folder == "sbin" {
 			mode = executable
 		}
 		if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -42,6 +42,11 @@ func TestRealNodes(t *testing.T) {
 	}{
 		{"both nodes join", join},
 		{"both nodes are rebooted, one after the other, and that is proved", rollout},
+		{"neither container of the helper can do the other's part", separation},
+		{"a host that does not come back is reported and halts the rollout; a helper that restarts reboots nothing twice", lost},
+		{"power is lost in the middle of a drain", powerLoss},
+		{"a reboot by signal needs AppArmor out of the way, and passes by inhibitor locks", signaled},
+		{"a program of the host reboots it, so fast that nobody sees it not Ready", commanded},
 	}
 	for _, chapter := range chapters {
 		passed := t.Run(chapter.name, func(t *testing.T) {

@@ -121,6 +121,20 @@ func (s *story) podOf(node, app string) *corev1.Pod {
 	return nil
 }
 
+// expectNeverSilent fails if anybody saw the node not Ready before it reported the new boot.
+func (s *story) expectNeverSilent(node string) {
+	s.Helper()
+	for _, e := range s.events(node) {
+		switch e.what {
+		case nodeNotReady:
+			s.Errorf("%s: not Ready before it came back: %s", node, e.detail)
+		case newBoot:
+			return
+		}
+	}
+	s.Errorf("%s has not come back", node)
+}
+
 // expectAsked fails unless logind was asked for so many reboots in that boot.
 func (s *story) expectAsked(node string, during boot, times int) {
 	s.Helper()

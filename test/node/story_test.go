@@ -117,11 +117,18 @@ func (s *story) allReady() error {
 			return fmt.Errorf("deployment %s: %d of %d ready", d.Name, d.Status.ReadyReplicas, want)
 		}
 	}
-	for _, d := range sets.Items {
-		want := int32(len(s.guests))
-		if d.Status.ObservedGeneration < d.Generation || d.Status.UpdatedNumberScheduled != want || d.Status.NumberReady != want {
-			return fmt.Errorf("daemonset %s: %d of %d ready", d.Name, d.Status.NumberReady, want)
+	for i := range sets.Items {
+		if err := s.daemonSetReady(&sets.Items[i]); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func (s *story) daemonSetReady(set *appsv1.DaemonSet) error {
+	want := int32(len(s.guests))
+	if set.Status.ObservedGeneration < set.Generation || set.Status.UpdatedNumberScheduled != want || set.Status.NumberReady != want {
+		return fmt.Errorf("daemonset %s: %d of %d ready", set.Name, set.Status.NumberReady, want)
 	}
 	return nil
 }
@@ -148,6 +155,16 @@ func (s *story) expectOrder(node string, order ...what) {
 			s.Fatalf("%s: %q is missing where it should be among %q", node, what, order)
 		}
 		rest = rest[i+1:]
+	}
+}
+
+// expectNo fails if one of the events happened.
+func (s *story) expectNo(node string, kinds ...what) {
+	s.Helper()
+	for _, what := range kinds {
+		if i := indexOf(s.events(node), what); i >= 0 {
+			s.Errorf("%s: %s: %s", node, what, s.events(node)[i].detail)
+		}
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
+	"time"
 
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -51,6 +53,21 @@ func (c *Cluster) KubeletCredentials(node string, apiServer, address net.IP) (Ku
 	return KubeletCredentials{
 		Kubeconfig: kubeconfig, Authority: authority.certificate, Certificate: serving.certificate, Key: serving.key,
 	}, nil
+}
+
+// RestartControllerManager starts the controller manager anew with another grace period for nodes, as NodeMonitorGracePeriod of Options.
+func (c *Cluster) RestartControllerManager(gracePeriod time.Duration) error {
+	for i, process := range c.plane.processes {
+		if process.name != controllerManagerProgram {
+			continue
+		}
+		if err := process.kill(); err != nil {
+			return err
+		}
+		c.plane.processes = slices.Delete(c.plane.processes, i, i+1)
+		break
+	}
+	return c.plane.startControllerManager(gracePeriod)
 }
 
 // Port is where the API server listens on this machine.

@@ -1,5 +1,5 @@
-// Command workload is what runs in the pods of the test besides the operator: the sandbox of every pod, and applications that take their
-// time to end.
+// Command workload is what runs in the pods of the test besides the operator: the sandbox of every pod, applications that take their time
+// to end, and a probe that tries what it may do.
 package main
 
 import (
@@ -13,12 +13,13 @@ import (
 // commands are the first argument and what it does. Each gets the other arguments.
 var commands = map[string]func([]string) error{
 	"pause": pause,
+	"probe": probe,
 	"serve": serve,
 }
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: workload pause | serve STOP-DURATION")
+		fmt.Fprintln(os.Stderr, "usage: workload pause | serve STOP-DURATION | probe NODE NAMESPACE POD")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {

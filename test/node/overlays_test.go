@@ -1,0 +1,76 @@
+package node
+
+import (
+	"fmt"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/testbed"
+)
+
+// confined takes back what the overlay signal says about AppArmor, which leaves the default profile of containerd.
+const confined = `spec: {template: {spec: {containers: [{name: rebooter, securityContext: {appArmorProfile: null}}]}}}`
+
+// signaled reboots the node whose kubelet holds an inhibitor lock.
+func signaled(s *story) {
+	s.must(s.install(s.ctx, "config/overlays/signal", confined), "install")
+	s.journal.add("", said, "config/overlays/signal is installed, with AppArmor's default profile")
+	s.eventually("the helpers run", s.helpersUpdated)
+	before := s.requireReboot(graceful)
+	s.eventually("AppArmor is named as the obstacle", func() error {
+		waiting, err := s.rebootOf(graceful, before)
+		if err != nil {
+			return err
+		}
+		if waiting.Status.Reason != v1alpha1.ReasonHostCannotReboot || !strings.Contains(waiting.Status.Message, "AppArmor") {
+			return fmt.Errorf("%s: %s", waiting.Status.Reason, waiting.Status.Message)
+		}
+		return nil
+	})
+	s.journal.add(graceful, said, "its kernel said: %s", s.on(graceful, "journalctl --dmesg --no-pager --output cat | grep 'operation=\"signal\"' | tail -n 1"))
+	s.expectNo(graceful, cordoned)
+	agent := s.podOf(graceful, "agent")
+
+	s.must(s.install(s.ctx, "config/overlays/signal"), "install")
+	s.journal.add("", said, "config/overlays/signal is installed as it is, without AppArmor")
+	s.eventually(graceful+" is proved", func() error { return s.inPhase(graceful, before, v1alpha1.PhaseSucceeded) })
+	s.expectAnotherBoot(graceful, before)
+	s.expectAsked(graceful, before, 0)
+	s.eventually("everything runs as before", s.allReady)
+	// The kubelet was not told, so it ended nothing.
+	for _, e := range s.events(graceful) {
+		if e.what == nodeNotReady && strings.Contains(e.detail, "shutting down") || e.what == podEnded && strings.HasPrefix(e.detail, agent.Name) {
+			s.Errorf("%s: %s %s: inhibitor locks were not passed by", graceful, e.what, e.detail)
+		}
+	}
+	if s.podOf(graceful, "agent").UID != agent.UID {
+		s.Errorf("%s: the pod of the DaemonSet was replaced", graceful)
+	}
+}
+
+// commanded reboots by the overlay with programs of the host: one, of other distributions, that says by its exit code that a reboot is needed,
+// and systemctl. Silence of the kubelet is forgiven for as long as the reboot takes, as it is where machines reboot faster than QEMU's.
+func commanded(s *story) {
+	s.must(s.RestartControllerManager(within), "restart the controller manager")
+	s.must(s.install(s.ctx, "config/overlays/privileged-command"), "install")
+	s.journal.add("", said, "config/overlays/privileged-command is installed; the controller manager's grace period for nodes is %s", within)
+	s.eventually("the helpers run", s.helpersUpdated)
+	before := s.bootOf(abrupt)
+	s.journal.add(abrupt, said, "needs-restarting says yes from now on; %s", before)
+	s.on(abrupt, "touch /run/needs-restarting")
+	s.eventually(abrupt+" is proved", func() error { return s.inPhase(abrupt, before, v1alpha1.PhaseSucceeded) })
+	s.expectAnotherBoot(abrupt, before)
+	s.expectNeverSilent(abrupt)
+	s.eventually("everything runs as before", s.allReady)
+}
+
+// helpersUpdated returns nil if every node has a helper of the DaemonSet's last version, and it is ready.
+func (s *story) helpersUpdated() error {
+	var set appsv1.DaemonSet
+	if err := s.get(&set, testbed.Namespace, "reboot-operator-helper"); err != nil {
+		return err
+	}
+	return s.daemonSetReady(&set)
+}
