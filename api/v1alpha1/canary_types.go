@@ -11,7 +11,7 @@ type CanarySpec struct {
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=15000
-	Count *int32 `json:"count,omitempty"`
+	Count int32 `json:"count,omitempty"`
 
 	// soakSeconds is how long they are watched after their reboots are proved.
 	// +optional

@@ -178,7 +178,7 @@ func canaryGate(p *pass, r *rebootView) verdict {
 	if failed := c.failure(r); failed != nil {
 		return canaryFailed(failed)
 	}
-	since, count := r.next.RequiredSince.Time, int(ptr.Deref(policy.spec.Rollout.Canary.Count, 1))
+	since, count := r.next.RequiredSince.Time, int(policy.spec.Rollout.Canary.Count)
 	proved, pending := c.provedFor(since), c.pendingFor(since)
 	switch active := c.active(); {
 	case proved >= count || slices.ContainsFunc(pending, func(c canary) bool { return c.unit == r.node.unit }):
@@ -253,7 +253,7 @@ func (p *pass) awaitCanaries(pending []canary, missing int) verdict {
 // roleOf an attempt that begins now: a canary, unless enough have spoken for it.
 func (p *pass) roleOf(r *rebootView) v1alpha1.AttemptRole {
 	c := p.findCanaries(r.policy())
-	if c == nil || c.provedFor(r.next.RequiredSince.Time) >= int(ptr.Deref(r.policy().spec.Rollout.Canary.Count, 1)) {
+	if c == nil || c.provedFor(r.next.RequiredSince.Time) >= int(r.policy().spec.Rollout.Canary.Count) {
 		return ""
 	}
 	return v1alpha1.RoleCanary
@@ -288,9 +288,9 @@ func (p *pass) canaryStatus(policy *policyView) *v1alpha1.CanaryStatus {
 // canaryTooLarge says that there are not enough nodes to wait for the canaries.
 func (policy *policyView) canaryTooLarge() string {
 	canary := policy.spec.Rollout.Canary
-	if canary == nil || int(ptr.Deref(canary.Count, 1)) <= policy.units {
+	if canary == nil || int(canary.Count) <= policy.units {
 		return ""
 	}
 	return fmt.Sprintf("rollout.canary.count is %d, and the policy has %d nodes or groups: all of them are canaries, and none waits for them.",
-		*canary.Count, policy.units)
+		canary.Count, policy.units)
 }

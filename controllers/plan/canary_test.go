@@ -13,7 +13,7 @@ import (
 
 func canaryOf(count, soakSeconds int32) policyOption {
 	return spec(func(s *v1alpha1.RebootPolicySpec) {
-		s.Rollout.Canary = &v1alpha1.CanarySpec{Count: &count, SoakSeconds: &soakSeconds}
+		s.Rollout.Canary = &v1alpha1.CanarySpec{Count: count, SoakSeconds: &soakSeconds}
 	})
 }
 

@@ -197,7 +197,7 @@ func (w *world) checkCanaries(v *view, owner *v1alpha1.RebootPolicy, granted map
 	if owner.Spec.Rollout.Canary == nil {
 		return
 	}
-	count := int(*owner.Spec.Rollout.Canary.Count)
+	count := int(owner.Spec.Rollout.Canary.Count)
 	unproved := map[string]time.Time{}
 	for name, slot := range granted {
 		node := v.node(name)

@@ -182,7 +182,7 @@ func randomSpec(random *rand.Rand) policyOption {
 			s.Rollout.Zones.MaxUnavailablePerZone = ptr.To[int32](1)
 		}
 		if random.IntN(3) == 0 {
-			s.Rollout.Canary = &v1alpha1.CanarySpec{Count: ptr.To(1 + random.Int32N(3)), SoakSeconds: upTo(240)}
+			s.Rollout.Canary = &v1alpha1.CanarySpec{Count: 1 + random.Int32N(3), SoakSeconds: upTo(240)}
 		}
 		s.Rollout.GroupLabel = pick(random, "", "", "rack")
 		s.Rollout.ControlPlane = pick(random, v1alpha1.ControlPlaneFirst, v1alpha1.ControlPlaneLast)
