@@ -35,14 +35,20 @@ const (
 type CanaryStatus struct {
 	// underWay is how many canaries hold a slot.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	UnderWay int32 `json:"underWay"`
 
 	// soaking is how many were proved and are watched.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	Soaking int32 `json:"soaking"`
 
 	// failed is how many failed and hold up the others.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	Failed int32 `json:"failed"`
 
 	// soakedTime is when the last of those that soak will have soaked.
