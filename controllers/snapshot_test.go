@@ -232,7 +232,8 @@ func TestReadProjectsNodes(t *testing.T) {
 	}))
 	want := []plan.Node{{
 		Name: "a", UID: "uid-a", Labels: map[string]string{"zone": "z"}, Taints: []corev1.Taint{{Key: "k"}}, Unschedulable: true,
-		CordonedFor: "u", Annotations: map[string]string{v1alpha1.CordonAnnotation: "u", v1alpha1.MarksAnnotation: "{}", "other": "x"}, Ready: true, BootID: "boot-1", KernelVersion: "6.1",
+		CordonedFor: "u", Annotations: map[string]string{v1alpha1.CordonAnnotation: "u", v1alpha1.MarksAnnotation: "{}", "other": "x"},
+		Ready: true, BootID: "boot-1", KernelVersion: "6.1",
 		Maintenance: map[corev1.NodeConditionType]bool{plan.Drained: true},
 	}}
 	if diff := cmp.Diff(want, w.read(t).Nodes); diff != "" {

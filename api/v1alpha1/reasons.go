@@ -173,7 +173,7 @@ const (
 	ReasonNodeNotFound = "NodeNotFound"
 )
 
-// ReasonOverdue: the reboot has been required for longer than the policy wants. It is the reason of the condition Overdue.
+// ReasonOverdue says that the reboot has been required for longer than the policy wants. It is the reason of the condition Overdue.
 const ReasonOverdue = "Overdue"
 
 // Reasons of a NodeReboot that ended well.

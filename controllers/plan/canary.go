@@ -85,12 +85,17 @@ func (p *pass) noteCanary(found *canaries, batches map[batchKey]*canary, r *rebo
 	}
 	c.marked = c.marked || attempt.Role == v1alpha1.RoleCanary
 	soak := seconds(r.policy().spec.Rollout.Canary.SoakSeconds)
+	c.note(r, underWay, soak)
+}
+
+// note one NodeReboot of the batch. A batch that is under way has not soaked, whatever else is in it.
+func (c *canary) note(r *rebootView, underWay bool, soak time.Duration) {
 	switch {
-	case underWay && !c.soaked.IsZero():
-		c.soaked, c.node = time.Time{}, r.node.Name
+	case c.soaked.IsZero():
 	case underWay:
-	case !c.soaked.IsZero():
-		c.soaked = latest(c.soaked, attempt.EndedTime.Add(soak))
+		c.soaked, c.node = time.Time{}, r.node.Name
+	default:
+		c.soaked = latest(c.soaked, r.next.Attempt.EndedTime.Add(soak))
 	}
 }
 

@@ -100,7 +100,8 @@ func TestWhoIsACanary(t *testing.T) {
 }
 
 func TestCanarySpeaksForTheNeedsThatWereThereWhenItBegan(t *testing.T) {
-	s := newStory(t, append(fleet("a/z1 b/z1"), newNode("c", "z1"), newNode("d", "z1"), newPolicy("p", maxUnavailable("9"), canaryOf(1, 600)))...)
+	s := newStory(t, append(fleet("a/z1 b/z1"), newNode("c", "z1"), newNode("d", "z1"),
+		newPolicy("p", maxUnavailable("9"), canaryOf(1, 600)))...)
 	s.settle()
 	s.advance(time.Minute)
 	for _, later := range []string{"c", "d"} {
@@ -144,9 +145,10 @@ func TestEachNeedAfterARolloutGetsItsCanary(t *testing.T) {
 }
 
 func TestFailedCanaryHoldsTheOthers(t *testing.T) {
-	s := newStory(t, append(fleet("a/z1 b/z1 c/z2"), newPolicy("p", maxUnavailable("9"), canaryOf(1, 0), spec(func(s *v1alpha1.RebootPolicySpec) {
-		s.Failure.MaxAttempts = ptr.To[int32](2)
-	})))...)
+	s := newStory(t, append(fleet("a/z1 b/z1 c/z2"),
+		newPolicy("p", maxUnavailable("9"), canaryOf(1, 0), spec(func(s *v1alpha1.RebootPolicySpec) {
+			s.Failure.MaxAttempts = ptr.To[int32](2)
+		})))...)
 	fail := func() {
 		s.answer("ra", v1alpha1.OrderFailed, "No.")
 		s.settle()

@@ -27,12 +27,15 @@ func TestWhatANodeRebootWaitsFor(t *testing.T) {
 			want:    v1alpha1.ReasonNoPolicy, wantMessage: "No RebootPolicy selects node a",
 		},
 		"the label that keeps a node as it is": {
-			objects: []any{newPolicy("p", mode(v1alpha1.ModePaused)), newNode("a", "z1", skippedNode), newReboot("ra", "a")},
-			want:    v1alpha1.ReasonSkipped, wantMessage: "Node a has the label reboot-operator.io/skip: it is left alone until the label is removed.",
+			objects:     []any{newPolicy("p", mode(v1alpha1.ModePaused)), newNode("a", "z1", skippedNode), newReboot("ra", "a")},
+			want:        v1alpha1.ReasonSkipped,
+			wantMessage: "Node a has the label reboot-operator.io/skip: it is left alone until the label is removed.",
 		},
 		"an autoscaler that removes the node": {
 			objects: []any{newPolicy("p"), newReboot("ra", "a"),
-				newNode("a", "z1", tainted(corev1.Taint{Key: "ToBeDeletedByClusterAutoscaler", Value: "1764064800", Effect: corev1.TaintEffectNoSchedule}))},
+				newNode("a", "z1", tainted(corev1.Taint{
+					Key: "ToBeDeletedByClusterAutoscaler", Value: "1764064800", Effect: corev1.TaintEffectNoSchedule,
+				}))},
 			want: v1alpha1.ReasonMarkedForDeletion, wantMessage: "about to remove node a: it has the taint ToBeDeletedByClusterAutoscaler.",
 		},
 		"Karpenter, which removes the node": {

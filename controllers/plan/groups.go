@@ -8,7 +8,8 @@ import (
 )
 
 // unitOf a node is what goes together and counts as one against the limits of a policy: its group, or the node itself. A group never takes
-// two zones that go one at a time, nor a control-plane node: it consists of the nodes of one zone, and control-plane nodes go by themselves.
+// two zones that go one at a time, nor a control-plane node: it consists of the nodes of one zone, and control-plane nodes go by
+// themselves.
 // The name of a group contains a slash, so it is that of no node.
 func (policy *policyView) unitOf(n *nodeView) string {
 	group := n.Labels[policy.spec.Rollout.GroupLabel]
@@ -55,7 +56,8 @@ func (r *rebootView) companions() []*rebootView {
 	return together
 }
 
-// wholeGroups leaves out those that could go and whose companions could not: a group goes as a whole, and one that cannot go holds up nobody.
+// wholeGroups leaves out those that could go and whose companions could not: a group goes as a whole, and one that cannot go holds up
+// nobody.
 func (p *pass) wholeGroups(able []*rebootView) []*rebootView {
 	waits := map[*rebootView]verdict{}
 	for _, r := range able {

@@ -242,7 +242,8 @@ func TestMarksAreWrittenInOneRequestWithTheCordon(t *testing.T) {
 	s := newStory(t, newPolicy("p", marking(0)), newNode("a", "z1"), newReboot("ra", "a"))
 	p := s.pass()
 	patch := p.Work[0].Patch
-	if patch.Unschedulable == nil || patch.Labels[stateLabel] == nil || patch.Annotations[v1alpha1.MarksAnnotation] == nil || patch.TakesBack() {
+	if patch.Unschedulable == nil || patch.Labels[stateLabel] == nil || patch.Annotations[v1alpha1.MarksAnnotation] == nil ||
+		patch.TakesBack() {
 		t.Errorf("patch %+v", patch)
 	}
 }

@@ -186,7 +186,8 @@ func (w *world) checkGroup(v *view, owner *v1alpha1.RebootPolicy, node *Node, gr
 		_, goes := granted[other.Name]
 		waits := r.Status.CompletionTime == nil && openAttempt(r) == nil && r.DeletionTimestamp.IsZero() && r.Status.RequiredSince != nil
 		before := r.Status.Before != nil && r.Status.Before.BootID == other.BootID && r.Status.NodeUID == other.UID
-		if asks := r.Status.Report != nil && r.Status.Report.Sentinel == v1alpha1.SentinelRequired; waits && before && asks && !goes && !skipped && !underWay[other.Name] {
+		asks := r.Status.Report != nil && r.Status.Report.Sentinel == v1alpha1.SentinelRequired
+		if waits && before && asks && !goes && !skipped && !underWay[other.Name] {
 			w.breaks("node %s was granted a slot, and %s of the same group, which needs a reboot, was not", node.Name, other.Name)
 		}
 	}

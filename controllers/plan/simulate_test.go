@@ -187,7 +187,8 @@ func randomSpec(random *rand.Rand) policyOption {
 		s.Rollout.GroupLabel = pick(random, "", "", "rack")
 		s.Rollout.ControlPlane = pick(random, v1alpha1.ControlPlaneFirst, v1alpha1.ControlPlaneLast)
 		s.Rollout.MinIntervalSeconds = upTo(300)
-		s.Approval = pick(random, v1alpha1.ApprovalNotRequired, v1alpha1.ApprovalNotRequired, v1alpha1.ApprovalNotRequired, v1alpha1.ApprovalRequired)
+		s.Approval = pick(random, v1alpha1.ApprovalNotRequired, v1alpha1.ApprovalNotRequired, v1alpha1.ApprovalNotRequired,
+			v1alpha1.ApprovalRequired)
 		s.Gates = randomGates(random)
 		if random.IntN(3) == 0 {
 			s.Recovery.Objects = []v1alpha1.ObjectGate{objectGate("after")}

@@ -74,6 +74,11 @@ func (p *pass) derive(r *rebootView) {
 	if !slices.Equal(r.next.PendingHooks, r.pendingHooks) {
 		r.edit().PendingHooks = r.pendingHooks
 	}
+	p.summarize(r, reason, message)
+}
+
+// summarize fills in phase, reason, message and the conditions.
+func (p *pass) summarize(r *rebootView, reason, message string) {
 	phase := phase(r)
 	if s := r.next; s.Phase != phase || s.Reason != reason || s.Message != message || s.ObservedGeneration != r.obj.Generation {
 		next := r.edit()

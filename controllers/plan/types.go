@@ -116,8 +116,8 @@ type Plan struct {
 }
 
 // NodeWork is everything to write for one node, in this order: finalizers to add, the node, statuses, the node's conditions, finalizers
-// to remove; but a patch of the node that takes back what was set comes right after the statuses (see NodePatch.TakesBack). A step that fails leaves
-// the rest to the next pass.
+// to remove; but a patch of the node that takes back what was set comes right after the statuses (see NodePatch.TakesBack). A step that
+// fails leaves the rest to the next pass.
 type NodeWork struct {
 	Node string
 	// Granted says that the work needs the slot which this plan grants: without the write of the slots object nothing of it may be done.

@@ -92,8 +92,8 @@ func (c *cluster) startControlPlane(ctx context.Context, journal *journal) error
 	return err
 }
 
-// install applies a kustomization of the repository as users do, with the image that the machines have. Patches, if any, change the helper's
-// DaemonSet.
+// install applies a kustomization of the repository as users do, with the image that the machines have. Patches, if any, change the
+// helper's DaemonSet.
 func (c *cluster) install(ctx context.Context, kustomization string, patches ...string) error {
 	dir := filepath.Join(c.dir, "install")
 	if err := os.MkdirAll(dir, executable); err != nil {
