@@ -139,6 +139,32 @@ func TestTheModuleFileIsThatOfTheVersion(t *testing.T) {
 	}
 }
 
+// What is named and what is pinned are the same versions, and all of them are documented as supported.
+func TestEachVersionHasItsModuleFileAndIsDocumented(t *testing.T) {
+	all, err := sources("components")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 2 {
+		t.Fatalf("there are module files for %d versions", len(all))
+	}
+	for _, each := range all {
+		number := strings.TrimPrefix(each.version, "v")
+		if want := "kubernetes-" + number + ".mod"; each.moduleFile != defaultModuleFile && each.moduleFile != want {
+			t.Errorf("%s is of Kubernetes %s", each.moduleFile, number)
+		}
+		for _, page := range []string{"../../README.md", "../../docs/operations.md"} {
+			content, err := os.ReadFile(page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(content), number) {
+				t.Errorf("%s does not say that %s is tested", page, number)
+			}
+		}
+	}
+}
+
 func writeFile(t *testing.T, path, content string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
