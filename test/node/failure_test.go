@@ -55,17 +55,22 @@ func lost(s *story) {
 	s.eventually("everything runs as before", s.allReady)
 }
 
-// expectPanic looks at what the kernel said last.
+// expectPanic waits until the kernel says so.
 func (s *story) expectPanic(node string) {
 	s.Helper()
-	log, err := os.ReadFile(s.guests[node].path("kernel.log"))
-	s.must(err, "read the log of the kernel")
-	i := strings.LastIndex(string(log), "Kernel panic")
-	if i < 0 {
-		s.Fatalf("the kernel of %s did not panic", node)
-	}
-	line, _, _ := strings.Cut(string(log)[i:], "\n")
-	s.journal.add(node, said, "its kernel said: %s", strings.TrimSpace(line))
+	s.eventually("the kernel of "+node+" has panicked", func() error {
+		log, err := os.ReadFile(s.guests[node].path("kernel.log"))
+		if err != nil {
+			return err
+		}
+		_, panicked, found := strings.Cut(string(log), "Kernel panic")
+		if !found {
+			return errors.New("it has not")
+		}
+		line, _, _ := strings.Cut(panicked, "\n")
+		s.journal.add(node, said, "its kernel said: Kernel panic%s", strings.TrimRight(line, "\r"))
+		return nil
+	})
 }
 
 // restartHelperBetweenOrderAndReboot kills both containers of the helper's pod when logind has been asked for the reboot, holds the host

@@ -23,7 +23,7 @@ const (
 	sameReset = time.Second
 	// A busy machine emulates so slowly that the kernel's check of its timer fails, hence no_timer_check. With panic=0 a kernel that has
 	// panicked stays down.
-	kernelArguments = "root=/dev/nvme0n1 rw console=ttyS0 net.ifnames=0 quiet loglevel=4 audit=0 mitigations=off nowatchdog " +
+	kernelArguments = "root=/dev/nvme0n1 rw console=ttyS0 net.ifnames=0 quiet loglevel=4 mitigations=off nowatchdog " +
 		"no_timer_check panic=0 random.trust_cpu=on modprobe.blacklist=kvm,kvm_amd,kvm_intel,powernow_k8,acpi_cpufreq,psmouse"
 )
 

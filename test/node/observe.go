@@ -82,7 +82,7 @@ func (o *observer) next() <-chan struct{} {
 	return o.changed
 }
 
-// await asks at every change whether holds returns nil.
+// await asks whether holds returns nil: at every change, and every second for what is not observed.
 func (o *observer) await(ctx context.Context, within time.Duration, holds func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -94,6 +94,7 @@ func (o *observer) await(ctx context.Context, within time.Duration, holds func()
 		}
 		select {
 		case <-changed:
+		case <-time.After(time.Second):
 		case <-ctx.Done():
 			return fmt.Errorf("after %s: %w", within, err)
 		}
