@@ -178,13 +178,14 @@ func (p *pass) orderReboot(r *rebootView) {
 		return
 	}
 	r.tellLateHooks()
+	back := p.now.Add(seconds(reboot.TimeoutSeconds))
 	p.order(r, v1alpha1.RebootOrder{
 		Action:   v1alpha1.ActionReboot,
 		Method:   reboot.Method,
-		Deadline: metav1.NewMicroTime(p.now.Add(seconds(reboot.TimeoutSeconds))),
+		Deadline: metav1.NewMicroTime(beforeClose(r, back)),
 	})
 	r.editAttempt(func(a *v1alpha1.Attempt) { a.RebootOrderedTime = p.stamp() })
-	r.wait = rebooting(r, r.next.Order.Deadline.Time)
+	r.wait = rebooting(r, back)
 	r.emit(Event{Reason: v1alpha1.ReasonRebooting, Message: r.wait.message, OnNode: true})
 }
 

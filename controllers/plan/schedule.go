@@ -54,6 +54,16 @@ func closeGate(_ *pass, r *rebootView) verdict {
 	return v
 }
 
+// beforeClose is the deadline of an order to reboot: a helper that is slow to take it must not reboot its host after the window closed.
+func beforeClose(r *rebootView, deadline time.Time) time.Time {
+	policy := r.policy()
+	closes := policy.window.Closes
+	if r.immediate() || policy.spec.Schedule.AtClose == v1alpha1.AtCloseFinish || closes.IsZero() || deadline.Before(closes) {
+		return deadline
+	}
+	return closes
+}
+
 // shut says why nothing may start now, as far as the schedule goes.
 func (policy *policyView) shut() verdict {
 	switch {

@@ -389,3 +389,41 @@ func TestScheduleWritesOnlyWhenAWindowOpensOrCloses(t *testing.T) {
 		t.Errorf("%d writes of the policy, %d of the NodeReboot in %d passes, want %d of each", policies, reboots, passes, want)
 	}
 }
+
+// A helper that is slow to take an order, or was away, must not reboot its host after the window closed.
+func TestOrderToRebootEndsWhenTheWindowCloses(t *testing.T) {
+	const closes = 5 * time.Minute
+	window := spec(func(s *v1alpha1.RebootPolicySpec) {
+		s.Schedule.Windows = []v1alpha1.ScheduleWindow{{Cron: openNow, DurationSeconds: int32(closes / time.Second)}}
+		s.Schedule.MinRemainingSeconds = ptr.To[int32](0)
+	})
+	freeze := func(p *v1alpha1.RebootPolicy) { minRemaining(0)(p); frozen("year-end", closes, time.Hour)(p) }
+	for name, tc := range map[string]struct {
+		options []policyOption
+		reboot  rebootOption
+		// wantClose is that the order ends when the window closes, and not after timeoutSeconds.
+		wantClose bool
+	}{
+		"the window closes":                   {options: []policyOption{window}, wantClose: true},
+		"a freeze begins":                     {options: []policyOption{freeze}, wantClose: true},
+		"the window closes and it may finish": {options: []policyOption{window, finishing()}},
+		"the window closes for an urgent one": {options: []policyOption{window}, reboot: immediate},
+		"always open":                         {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := preparedAttemptIn(t, stageRebooting, func(s *story) {
+				if tc.reboot != nil {
+					tc.reboot(s.reboot("ra"))
+				}
+			}, tc.options...)
+			order, ordered := s.reboot("ra").Status.Order, s.reboot("ra").Status.Attempt.RebootOrderedTime
+			want := ordered.Add(900 * time.Second)
+			if tc.wantClose {
+				want = start.Add(closes)
+			}
+			if !order.Deadline.Time.Equal(want) {
+				t.Errorf("the order is good until %s, want %s", order.Deadline, want)
+			}
+		})
+	}
+}
