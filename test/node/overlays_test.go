@@ -52,7 +52,7 @@ func signaled(s *story) {
 }
 
 // commanded reboots by the overlay with programs of the host: one, of other distributions, that says by its exit code that a reboot is
-// needed, and systemctl. Silence of the kubelet is forgiven for as long as the reboot takes, as it is where machines are faster than QEMU's.
+// needed, and systemctl. Silence of the kubelet is forgiven for as long as the reboot takes, as where machines are faster than QEMU's.
 func commanded(s *story) {
 	s.must(s.RestartControllerManager(within), "restart the controller manager")
 	s.must(s.install(s.ctx, "config/overlays/privileged-command"), "install")
