@@ -102,10 +102,20 @@ func stripNode(node *corev1.Node) *corev1.Node {
 func stripPod(pod *corev1.Pod) *corev1.Pod {
 	stripped := &corev1.Pod{ObjectMeta: stripMeta(&pod.ObjectMeta)}
 	stripped.Labels = pod.Labels
+	if mirror, ok := pod.Annotations[corev1.MirrorPodAnnotationKey]; ok {
+		stripped.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: mirror}
+	}
 	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
 		stripped.OwnerReferences = []metav1.OwnerReference{*owner}
 	}
 	stripped.Spec.NodeName = pod.Spec.NodeName
+	for i := range pod.Spec.Volumes {
+		if pod.Spec.Volumes[i].EmptyDir != nil {
+			stripped.Spec.Volumes = append(stripped.Spec.Volumes, corev1.Volume{
+				VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}},
+			})
+		}
+	}
 	stripped.Status.Phase = pod.Status.Phase
 	if ready := readyCondition(pod); ready != nil {
 		stripped.Status.Conditions = []corev1.PodCondition{{

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +46,11 @@ func (p *podProjection) pods(ctx context.Context, pods []*corev1.Pod) ([]plan.Po
 		view := plan.Pod{
 			Namespace:    pod.Namespace,
 			Name:         pod.Name,
+			Labels:       pod.Labels,
 			Workloads:    workloads,
+			Controlled:   metav1.GetControllerOfNoCopy(pod) != nil,
+			Mirror:       isMirror(pod),
+			EmptyDir:     slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.EmptyDir != nil }),
 			Finished:     pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed,
 			Terminating:  !pod.DeletionTimestamp.IsZero(),
 			StartedSince: startedSince(pod),
@@ -57,6 +62,12 @@ func (p *podProjection) pods(ctx context.Context, pods []*corev1.Pod) ([]plan.Po
 		projected = append(projected, view)
 	}
 	return projected, nil
+}
+
+// isMirror: the kubelet runs the pod from a file.
+func isMirror(pod *corev1.Pod) bool {
+	_, is := pod.Annotations[corev1.MirrorPodAnnotationKey]
+	return is
 }
 
 // workloads that a pod belongs to: its controller, if it is of a kind that is waited for, and every PodDisruptionBudget that covers it.

@@ -172,6 +172,19 @@ func TestPodsTellReadinessAndStartByTheKubeletsClock(t *testing.T) {
 			}),
 			plan.Pod{StartedSince: at(8).Time},
 		},
+		"labels": {newPod("p", labeled("a", "b")), plan.Pod{Labels: map[string]string{"a": "b"}}},
+		"a static pod's": {newPod("p", func(p *corev1.Pod) {
+			p.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "x", "other": "y"}
+		}), plan.Pod{Mirror: true}},
+		"controlled": {newPod("p", func(p *corev1.Pod) {
+			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: "j", Controller: ptr.To(true)}}
+		}), plan.Pod{Controlled: true}},
+		"with an emptyDir": {newPod("p", func(p *corev1.Pod) {
+			p.Spec.Volumes = []corev1.Volume{
+				{VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{}}},
+				{VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
+			}
+		}), plan.Pod{EmptyDir: true}},
 		"finished": {newPod("p", func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded }), plan.Pod{Finished: true}},
 		"failed":   {newPod("p", func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }), plan.Pod{Finished: true}},
 		"terminating": {

@@ -1,7 +1,122 @@
 package v1alpha1
 
+// DrainMode says whether nodes are drained.
+//
+// +k8s:enum
+type DrainMode string
+
+const (
+	// DrainModeDrain evicts the pods of a node before its reboot.
+	DrainModeDrain DrainMode = "Drain"
+	// DrainModeSkip cordons a node and reboots it with its pods.
+	DrainModeSkip DrainMode = "Skip"
+)
+
+// EmptyDirHandling says what happens to pods with emptyDir volumes.
+//
+// +k8s:enum
+type EmptyDirHandling string
+
+const (
+	// EmptyDirDelete evicts them, and the data is lost.
+	EmptyDirDelete EmptyDirHandling = "Delete"
+	// EmptyDirRefuse does not start a node that has such a pod.
+	EmptyDirRefuse EmptyDirHandling = "Refuse"
+)
+
+// UnmanagedHandling says what happens to pods without a controller.
+//
+// +k8s:enum
+type UnmanagedHandling string
+
+const (
+	// UnmanagedEvict evicts them, and they do not come back.
+	UnmanagedEvict UnmanagedHandling = "Evict"
+	// UnmanagedRefuse does not start a node that has such a pod.
+	UnmanagedRefuse UnmanagedHandling = "Refuse"
+)
+
+// DrainTimeoutAction says what happens when a drain runs out of time.
+//
+// +k8s:enum
+type DrainTimeoutAction string
+
+const (
+	// DrainTimeoutAbort gives the node back, and tries again later.
+	DrainTimeoutAbort DrainTimeoutAction = "Abort"
+	// DrainTimeoutForce reboots the node with the pods that are left.
+	DrainTimeoutForce DrainTimeoutAction = "Force"
+)
+
+// PodWaitTimeoutAction says what happens when pods have not finished in time.
+//
+// +k8s:enum
+type PodWaitTimeoutAction string
+
+const (
+	// PodWaitProceed goes on with the drain.
+	PodWaitProceed PodWaitTimeoutAction = "Proceed"
+	// PodWaitAbort gives the node back, and tries again later.
+	PodWaitAbort PodWaitTimeoutAction = "Abort"
+)
+
+// DrainResult is how the drain of an attempt ended.
+//
+// +k8s:enum
+type DrainResult string
+
+const (
+	// DrainComplete: every pod that had to go is gone.
+	DrainComplete DrainResult = "Complete"
+	// DrainSkipped: the policy skips drains.
+	DrainSkipped DrainResult = "Skipped"
+	// DrainForced: the drain ran out of time, and the policy goes on all the same.
+	DrainForced DrainResult = "Forced"
+)
+
 // DrainSpec says how pods are moved off a node.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.mode) || self.mode != 'Skip' || (!has(self.stages) && (!has(self.onTimeout) || self.onTimeout != 'Force'))",message="mode Skip evicts nothing: remove stages and onTimeout, or write 'mode: Drain'",fieldPath=".mode"
 type DrainSpec struct {
+	// mode says whether nodes are drained: with Skip they are cordoned and rebooted with their pods.
+	// +optional
+	// +kubebuilder:default=Drain
+	Mode DrainMode `json:"mode,omitempty"`
+
+	// emptyDir says what happens to pods with emptyDir volumes: Delete evicts them, and the data is lost; Refuse does not start a node that
+	// has one.
+	// +optional
+	// +kubebuilder:default=Delete
+	EmptyDir EmptyDirHandling `json:"emptyDir,omitempty"`
+
+	// unmanaged says what happens to pods without a controller: Evict evicts them, and they do not come back; Refuse does not start a node
+	// that has one.
+	// +optional
+	// +kubebuilder:default=Evict
+	Unmanaged UnmanagedHandling `json:"unmanaged,omitempty"`
+
+	// stages empty a node in parts: the pods of a stage are gone before the next stage begins. Pods of no stage go last.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	Stages []DrainStage `json:"stages,omitempty"`
+
+	// waitForPods lets pods finish on the cordoned node before anything is evicted.
+	// +optional
+	WaitForPods *PodWait `json:"waitForPods,omitempty"`
+
+	// onTimeout says what happens when the drain takes longer than timeoutSeconds: Abort gives the node back, Force reboots it with the pods
+	// that are left.
+	// +optional
+	// +kubebuilder:default=Abort
+	OnTimeout DrainTimeoutAction `json:"onTimeout,omitempty"`
+
+	// adaptiveDelay is waited after a node has recovered and before the next one starts. It follows the recovery times that were measured.
+	// Not set means no such delay.
+	// +optional
+	AdaptiveDelay *AdaptiveDelay `json:"adaptiveDelay,omitempty"`
+
 	// delaySeconds is waited between the cordon and the first eviction.
 	// +optional
 	// +kubebuilder:default=0
@@ -9,8 +124,7 @@ type DrainSpec struct {
 	// +kubebuilder:validation:Maximum=86400
 	DelaySeconds *int32 `json:"delaySeconds,omitempty"`
 
-	// timeoutSeconds is how long a drain may take. After it the drain is taken back, the node uncordoned, and another attempt made
-	// after failure.backoffSeconds.
+	// timeoutSeconds is how long a drain may take. After it onTimeout says what happens.
 	// +optional
 	// +kubebuilder:default=600
 	// +kubebuilder:validation:Minimum=1
@@ -35,6 +149,70 @@ type DrainSpec struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=86400
 	SkipWaitForDeleteSeconds *int32 `json:"skipWaitForDeleteSeconds,omitempty"`
+}
+
+// DrainStage is a part of a node's pods.
+type DrainStage struct {
+	// podSelector is a label selector in its string form. A pod belongs to the first stage that selects it.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	PodSelector string `json:"podSelector,omitempty"`
+}
+
+// PodWait says which pods are waited for.
+type PodWait struct {
+	// podSelector is a label selector in its string form. Pods of DaemonSets and static pods do not count.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	PodSelector string `json:"podSelector,omitempty"`
+
+	// timeoutSeconds is how long they are waited for. After it onTimeout says what happens.
+	// +optional
+	// +kubebuilder:default=3600
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=604800
+	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
+
+	// onTimeout says what happens when they have not finished in time: Proceed goes on with the drain, Abort gives the node back and counts
+	// as a failed attempt.
+	// +optional
+	// +kubebuilder:default=Proceed
+	OnTimeout PodWaitTimeoutAction `json:"onTimeout,omitempty"`
+}
+
+// AdaptiveDelay is a delay that follows the recovery times of a policy's last reboots.
+//
+// +kubebuilder:validation:XValidation:rule="self.minSeconds <= self.maxSeconds",message="minSeconds is more than maxSeconds: write the smaller number as minSeconds",fieldPath=".minSeconds"
+type AdaptiveDelay struct {
+	// minSeconds is the least delay.
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=86400
+	MinSeconds *int32 `json:"minSeconds,omitempty"`
+
+	// maxSeconds is the most.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=86400
+	MaxSeconds *int32 `json:"maxSeconds,omitempty"`
+}
+
+// AdaptiveDelayStatus is what an adaptive delay comes to.
+type AdaptiveDelayStatus struct {
+	// delaySeconds is the delay before the next start.
+	// +optional
+	DelaySeconds int32 `json:"delaySeconds"`
+
+	// recoverySeconds is how long recovery took in the slowest of the last reboots, without the slowest twentieth (p95).
+	// +optional
+	RecoverySeconds int32 `json:"recoverySeconds"`
+
+	// reboots is how many reboots that was measured in.
+	// +optional
+	Reboots int32 `json:"reboots"`
 }
 
 // LoadBalancerExclusion says how a node is taken out of external load balancers.
@@ -83,6 +261,21 @@ type DrainOrder struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	PodSelector string `json:"podSelector,omitempty"`
+
+	// emptyDir says whether pods with emptyDir volumes may be evicted.
+	// +optional
+	EmptyDir EmptyDirHandling `json:"emptyDir,omitempty"`
+
+	// unmanaged says whether pods without a controller may be evicted.
+	// +optional
+	Unmanaged UnmanagedHandling `json:"unmanaged,omitempty"`
+
+	// stages are label selectors: the pods of one are gone before those of the next are evicted, pods of none go last.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MaxLength=1024
+	Stages []string `json:"stages,omitempty"`
 
 	// skipWaitForDeleteSeconds stops waiting for a pod that has been terminating for longer.
 	// +optional

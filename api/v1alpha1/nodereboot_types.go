@@ -90,6 +90,8 @@ const (
 	OrderDone OrderState = "Done"
 	// OrderFailed was not possible; the message says why.
 	OrderFailed OrderState = "Failed"
+	// OrderTimedOut is a drain that had pods left at its deadline.
+	OrderTimedOut OrderState = "TimedOut"
 )
 
 // SentinelState is what a helper knows about its host's need for a reboot. Only Required ever means that a reboot is needed.
@@ -285,9 +287,13 @@ type Attempt struct {
 	// +optional
 	DrainOrderedTime *metav1.MicroTime `json:"drainOrderedTime,omitempty"`
 
-	// drainedTime is when the helper reported that the drain was complete.
+	// drainedTime is when the drain was over: complete, skipped, or forced.
 	// +optional
 	DrainedTime *metav1.MicroTime `json:"drainedTime,omitempty"`
+
+	// drain is how the drain ended.
+	// +optional
+	Drain DrainResult `json:"drain,omitempty"`
 
 	// rebootOrderedTime is when the host was told to reboot.
 	// +optional

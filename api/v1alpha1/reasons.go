@@ -100,6 +100,10 @@ const (
 	ReasonGatePending = "GatePending"
 	// ReasonZoneBudgetExhausted: as many nodes of the zone are unavailable as may be.
 	ReasonZoneBudgetExhausted = "ZoneBudgetExhausted"
+	// ReasonDrainRefused: a pod on the node must not be evicted, as the policy says.
+	ReasonDrainRefused = "DrainRefused"
+	// ReasonAdaptiveDelay: the delay after the last node that recovered has not passed.
+	ReasonAdaptiveDelay = "AdaptiveDelay"
 	// ReasonBudgetExhausted: as many nodes of the policy are unavailable as may be.
 	ReasonBudgetExhausted = "BudgetExhausted"
 	// ReasonClusterBudgetExhausted: as many nodes of the cluster are unavailable as may be.
@@ -112,6 +116,8 @@ const (
 	ReasonStarting = "Starting"
 	// ReasonDrainDelayed: the drain's delay has not passed.
 	ReasonDrainDelayed = "DrainDelayed"
+	// ReasonWaitingForPods: pods are left to finish on the cordoned node.
+	ReasonWaitingForPods = "WaitingForPods"
 	// ReasonLoadBalancerLead: the node is being taken out of external load balancers.
 	ReasonLoadBalancerLead = "LoadBalancerLead"
 	// ReasonDraining: pods are being evicted.
@@ -120,6 +126,10 @@ const (
 	ReasonEvictionRefused = "EvictionRefused"
 	// ReasonHookPending: a hook is awaited, which is a condition that somebody else sets on the NodeReboot.
 	ReasonHookPending = "HookPending"
+	// ReasonDrainSkipped: the policy skips drains, so the node was not drained.
+	ReasonDrainSkipped = "DrainSkipped"
+	// ReasonDrainForced: the drain ran out of time, and the policy reboots the node all the same.
+	ReasonDrainForced = "DrainForced"
 	// ReasonRebootDelayed: the reboot's delay has not passed.
 	ReasonRebootDelayed = "RebootDelayed"
 	// ReasonRebooting: the host was told to reboot.
@@ -151,6 +161,8 @@ const (
 	// ReasonUncordoned: somebody uncordoned the node during the attempt. It counts as a failure, so that the
 	// operator does not cordon it again at once.
 	ReasonUncordoned = "Uncordoned"
+	// ReasonPodsNotFinished: pods that were left to finish did not in time.
+	ReasonPodsNotFinished = "PodsNotFinished"
 	// ReasonDrainTimedOut: the drain took too long.
 	ReasonDrainTimedOut = "DrainTimedOut"
 	// ReasonDrainFailed: the helper could not drain.

@@ -444,6 +444,10 @@ type RebootPolicyStatus struct {
 	// +optional
 	Canary *CanaryStatus `json:"canary,omitempty"`
 
+	// adaptiveDelay is what drain.adaptiveDelay comes to, once a recovery was measured.
+	// +optional
+	AdaptiveDelay *AdaptiveDelayStatus `json:"adaptiveDelay,omitempty"`
+
 	// waiting counts the nodes that wait, by reason.
 	// +optional
 	// +listType=map

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -76,10 +77,11 @@ func (p *pass) prepare(r *rebootView) {
 	}
 	p.cordon(r)
 	switch attempt := r.next.Attempt; {
+	case attempt.DrainedTime != nil:
 	case attempt.DrainOrderedTime == nil && !p.hooksDone(r, r.policy().hooks().BeforeDrain, attempt.CordonedTime.Time):
 	case attempt.DrainOrderedTime == nil:
 		p.prepareDrain(r)
-	case attempt.DrainedTime == nil:
+	default:
 		p.awaitDrain(r)
 	}
 	if r.open() && r.next.Attempt.DrainedTime != nil {
@@ -165,16 +167,16 @@ func (p *pass) orderReboot(r *rebootView) {
 	at := r.next.Attempt.DrainedTime.Add(seconds(reboot.DelaySeconds))
 	switch {
 	case !p.passed(at):
-		r.wait = verdict{reason: v1alpha1.ReasonRebootDelayed, message: fmt.Sprintf("Node %s is drained and reboots at %s.",
-			r.node.Name, clockTime(at))}
+		r.wait = verdict{reason: v1alpha1.ReasonRebootDelayed, message: fmt.Sprintf("Node %s %s and reboots at %s.",
+			r.node.Name, afterDrain(r), clockTime(at))}
 		return
 	case !r.node.HelperReady && p.passed(at.Add(seconds(reboot.TimeoutSeconds))):
 		p.fail(r, v1alpha1.ReasonRebootFailed, fmt.Sprintf(
 			"The helper of node %s did not become Ready in time: %s.", r.node.Name, r.node.helperProblem()))
 		return
 	case !r.node.HelperReady:
-		r.wait = verdict{reason: v1alpha1.ReasonHelperNotReady, message: fmt.Sprintf(
-			"Node %s is drained; its helper is not Ready: %s.", r.node.Name, r.node.helperProblem())}
+		r.wait = verdict{reason: v1alpha1.ReasonHelperNotReady, message: fmt.Sprintf("Node %s %s; its helper is not Ready: %s.",
+			r.node.Name, strings.TrimSuffix(afterDrain(r), ","), r.node.helperProblem())}
 		return
 	}
 	r.tellLateHooks()

@@ -45,7 +45,11 @@ func newPolicy(name string, options ...policyOption) *v1alpha1.RebootPolicy {
 			Approval: v1alpha1.ApprovalNotRequired,
 			Schedule: v1alpha1.ScheduleSpec{TimeZone: "UTC", MinRemainingSeconds: ptr.To[int32](600), AtClose: v1alpha1.AtCloseAbort},
 			Gates:    v1alpha1.GatesSpec{Capacity: v1alpha1.CapacityIgnore},
-			Drain:    v1alpha1.DrainSpec{DelaySeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](600)},
+			Drain: v1alpha1.DrainSpec{
+				Mode: v1alpha1.DrainModeDrain, EmptyDir: v1alpha1.EmptyDirDelete, Unmanaged: v1alpha1.UnmanagedEvict,
+				OnTimeout:    v1alpha1.DrainTimeoutAbort,
+				DelaySeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](600),
+			},
 			Reboot:   v1alpha1.RebootSpec{Method: v1alpha1.RebootInstalled, DelaySeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](900)},
 			Recovery: v1alpha1.RecoverySpec{Workloads: v1alpha1.WorkloadsWait, SettleSeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](1800)},
 			Failure: v1alpha1.FailureSpec{

@@ -43,6 +43,7 @@ var faults = map[string]func(*world, *host){
 	"person withdraws":       (*world).personWithdraws,
 	"policy wants approval":  func(w *world, _ *host) { w.editAnyPolicy(approvalRequired()) },
 	"person taints":          (*world).personTaints,
+	"person runs a pod":      (*world).personRunsAPod,
 	"person labels":          (*world).personLabels,
 	"policy pauses":          func(w *world, _ *host) { w.editAnyPolicy(mode(v1alpha1.ModePaused)) },
 	"policy observes":        func(w *world, _ *host) { w.editAnyPolicy(mode(v1alpha1.ModeObserve)) },
@@ -190,6 +191,17 @@ func (w *world) personTaints(h *host) {
 		rest := slices.DeleteFunc(slices.Clone(n.Taints), func(t corev1.Taint) bool { return t.Key == taint.Key })
 		n.Taints = slices.Insert(rest, min(at, len(rest)), taint)
 		w.rules.foreign[h.name] = slices.DeleteFunc(slices.Clone(n.Taints), func(t corev1.Taint) bool { return t.Key == v1alpha1.TaintKey })
+	})
+}
+
+// personRunsAPod runs a pod without a controller on a node for a while.
+func (w *world) personRunsAPod(h *host) {
+	pod := &simPod{Pod: readyPod(w.uid("bare"), w.now, deployment("none")), node: h.name}
+	w.pods = append(w.pods, pod)
+	w.changed()
+	w.after(w.between(10*time.Second, 10*time.Minute), func() {
+		w.pods = slices.DeleteFunc(w.pods, func(p *simPod) bool { return p == pod })
+		w.changed()
 	})
 }
 

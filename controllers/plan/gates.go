@@ -34,6 +34,7 @@ var nodeGates = []gate{
 	windowGate,
 	heldGate,
 	podGate,
+	drainGate,
 	canaryGate,
 	controlPlaneGate,
 }
@@ -44,6 +45,7 @@ var turnGates = []gate{
 	zoneLimitGate,
 	policyLimitGate,
 	clusterLimitGate,
+	adaptiveDelayGate,
 	policyGates,
 	capacityGate,
 }
@@ -235,6 +237,7 @@ func controlPlaneGate(p *pass, r *rebootView) verdict {
 func (p *pass) admit() {
 	p.countUnavailable()
 	p.countUnreturned()
+	p.setPaces()
 	canaries := false
 	for _, policy := range p.policies {
 		policy.canaries = p.findCanaries(policy)

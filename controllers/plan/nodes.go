@@ -151,9 +151,14 @@ func (n *nodeView) inMaintenance(conditionType corev1.NodeConditionType) bool {
 	case DrainInProgress:
 		return attempt.DrainOrderedTime != nil && attempt.DrainedTime == nil && attempt.BackTime == nil
 	case Drained:
-		return attempt.DrainedTime != nil
+		return wasDrained(attempt)
 	}
 	return attempt.RebootOrderedTime != nil || attempt.BackTime != nil
+}
+
+// wasDrained: the drain came to its end.
+func wasDrained(a *v1alpha1.Attempt) bool {
+	return a.DrainedTime != nil && a.Drain != v1alpha1.DrainSkipped && a.Drain != v1alpha1.DrainForced
 }
 
 var maintenanceMessages = map[corev1.NodeConditionType]string{

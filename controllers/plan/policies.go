@@ -43,10 +43,15 @@ type policyView struct {
 	line []*rebootView
 	// outside is what the gates say that say the same about all nodes; nil if they were not asked.
 	outside *verdict
+	// drained are the pods that its drains evict, waitFor those that may finish before.
+	drained, waitFor labels.Selector
+	// pace of an adaptive delay.
+	pace pace
 }
 
 func newPolicyView(obj *v1alpha1.RebootPolicy) *policyView {
 	policy := &policyView{obj: obj, spec: &obj.Spec, selector: labels.Nothing()}
+	policy.parsePodSelectors()
 	if obj.Spec.Nodes == v1alpha1.NodesAll {
 		policy.selector = labels.Everything()
 		return policy

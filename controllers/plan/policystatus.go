@@ -38,6 +38,7 @@ func (p *pass) policyStatus(policy *policyView) v1alpha1.RebootPolicyStatus {
 		CurrentZone:        policy.turn.zone,
 		Window:             policy.windowStatus(),
 		Canary:             p.canaryStatus(policy),
+		AdaptiveDelay:      policy.paceStatus(),
 	}
 	waiting := map[string]*v1alpha1.WaitingCount{}
 	for _, n := range policy.nodes {

@@ -94,6 +94,37 @@ var reasonStories = map[string]func(*testing.T) *story{
 		s.advance(5 * time.Minute)
 	}),
 	v1alpha1.ReasonOverdue: waitingWith(func(s *story) { s.editPolicy("p", maxDeferral(3600)) }),
+	v1alpha1.ReasonDrainRefused: waitingWith(func(s *story) {
+		s.editPolicy("p", drain(refusing))
+		s.Pods["a"] = []Pod{readyPod("bare", start)}
+	}),
+	v1alpha1.ReasonAdaptiveDelay: waitingWith(func(s *story) {
+		s.editPolicy("p", adaptive(60, 60))
+		s.Nodes = append(s.Nodes, newNode("b", "z1"))
+		s.Reboots = append(s.Reboots, recoveredIn("rb", "b", time.Second, 0, v1alpha1.ReasonProved))
+	}),
+	v1alpha1.ReasonWaitingForPods: func(t *testing.T) *story {
+		t.Helper()
+		return preparedAttemptIn(t, stageDraining, withJobs(1), drain(waitingFor(v1alpha1.PodWaitProceed)))
+	},
+	v1alpha1.ReasonPodsNotFinished: func(t *testing.T) *story {
+		t.Helper()
+		s := preparedAttemptIn(t, stageDraining, withJobs(1), drain(waitingFor(v1alpha1.PodWaitAbort)))
+		s.advance(10 * time.Minute)
+		return s
+	},
+	v1alpha1.ReasonDrainSkipped: func(t *testing.T) *story {
+		t.Helper()
+		return attemptIn(t, stageDraining, drain(skipDrain))
+	},
+	v1alpha1.ReasonDrainForced: func(t *testing.T) *story {
+		t.Helper()
+		s := attemptIn(t, stageDraining, drain(forced))
+		refuse(s)
+		s.settle()
+		s.advance(10 * time.Minute)
+		return s
+	},
 	v1alpha1.ReasonLoadBalancerLead: func(t *testing.T) *story {
 		t.Helper()
 		return attemptIn(t, stageDraining, marking(30))
@@ -255,6 +286,9 @@ func checkProduced(t *testing.T, reason string) {
 	var produced []string
 	for _, r := range s.Reboots {
 		produced = append(produced, r.Status.Reason)
+		for _, c := range r.Status.Conditions {
+			produced = append(produced, c.Reason)
+		}
 		for _, c := range r.Status.Conditions {
 			produced = append(produced, c.Reason)
 		}

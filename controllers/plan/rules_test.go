@@ -3,6 +3,7 @@ package plan
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -82,6 +83,7 @@ func (w *world) checkGrants(v *view, p *Plan, granted map[string]Slot) {
 		w.checkZones(v, owner, node, underWay)
 		w.checkControlPlane(v, node, down)
 		w.checkPatience(v, owner, node)
+		w.checkRefused(v, owner, node)
 		if n := unreturnedAfter(v, p, owner); n >= int(*owner.Spec.Failure.MaxFailures) {
 			w.breaks("node %s was granted a slot, and policy %s is halted by %d nodes that did not come back", name, owner.Name, n)
 		}
@@ -319,6 +321,10 @@ func (w *world) checkPatience(v *view, owner *v1alpha1.RebootPolicy, node *Node)
 			w.breaks("node %s was granted a slot %s after it was back, and the least interval is %s",
 				node.Name, w.now.Sub(attempt.BackTime.Time), interval)
 		}
+		if pause := owner.Spec.Drain.AdaptiveDelay; pause != nil && attempt.EndedTime != nil && attempt.Result == v1alpha1.ReasonProved &&
+			ownerOf(v, other) == owner && w.now.Sub(attempt.EndedTime.Time) < seconds(pause.MinSeconds) {
+			w.breaks("node %s was granted a slot %s after node %s recovered", node.Name, w.now.Sub(attempt.EndedTime.Time), other.Name)
+		}
 		if attempt.EndedTime != nil && ownerOf(v, other) == owner && attempt.EndedTime.After(ends[zoneOf(other)]) {
 			ends[zoneOf(other)] = attempt.EndedTime.Time
 		}
@@ -403,7 +409,7 @@ func (w *world) checkOrder(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.Node
 		w.breaks("node %s is ordered to %s for a NodeReboot that is being deleted", node.Name, order.Action)
 	case order.BootID != node.BootID:
 		w.breaks("node %s is ordered to %s about boot %s, and it runs %s", node.Name, order.Action, order.BootID, node.BootID)
-	case order.Action == v1alpha1.ActionReboot && !node.Unschedulable:
+	case order.Action == v1alpha1.ActionReboot && !node.Unschedulable && !w.nodes[node.Name].Unschedulable: // by this very plan if nothing is drained
 		w.breaks("node %s is ordered to reboot and is not cordoned", node.Name)
 	case order.Action == v1alpha1.ActionReboot && after.Attempt.DrainedTime == nil:
 		w.breaks("node %s is ordered to reboot and was not drained", node.Name)
@@ -421,6 +427,22 @@ func (w *world) checkOrder(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.Node
 		w.rules.reboots++
 	}
 	w.checkExcluded(owner, node, r, after)
+	if old := r.Status.Order; after.Attempt.Drain == v1alpha1.DrainForced &&
+		(owner == nil || owner.Spec.Drain.OnTimeout != v1alpha1.DrainTimeoutForce || old == nil || w.now.Before(old.Deadline.Time)) {
+		w.breaks("node %s is ordered to reboot although it was not drained, and the policy or the time does not allow it", node.Name)
+	}
+}
+
+// checkRefused: no pod on the node must not be evicted.
+func (w *world) checkRefused(v *view, owner *v1alpha1.RebootPolicy, node *Node) {
+	if owner.Spec.Drain.Unmanaged != v1alpha1.UnmanagedRefuse || owner.Spec.Drain.Mode == v1alpha1.DrainModeSkip {
+		return
+	}
+	for _, pod := range v.allPods[node.Name] {
+		if strings.HasPrefix(pod.Name, "bare-") && !w.rules.lagging {
+			w.breaks("node %s was granted a slot, and pod %s on it has no controller", node.Name, pod.Name)
+		}
+	}
 }
 
 // checkExcluded: before the drain the node was out of external load balancers for as long as its policy says.

@@ -203,6 +203,7 @@ func randomSpec(random *rand.Rand) policyOption {
 			MaxFailures: ptr.To(1 + random.Int32N(3)), MaxAttempts: ptr.To(pick[int32](random, 2, 3, 100)),
 			BackoffSeconds: ptr.To(20 + random.Int32N(40)), MaxDeferralSeconds: pick(random, nil, ptr.To(60+random.Int32N(600))),
 		}
+		randomDrain(random, &s.Drain)
 		if random.IntN(2) == 0 {
 			s.ExcludeFromLoadBalancers = &v1alpha1.LoadBalancerExclusion{LeadSeconds: upTo(20)}
 		}
@@ -228,6 +229,20 @@ func randomHooks(random *rand.Rand) *v1alpha1.HooksSpec {
 		}}
 	}
 	return &v1alpha1.HooksSpec{BeforeDrain: some(), BeforeReboot: some(), AfterReboot: some()}
+}
+
+func randomDrain(random *rand.Rand, d *v1alpha1.DrainSpec) {
+	d.Mode = pick(random, v1alpha1.DrainModeDrain, v1alpha1.DrainModeDrain, v1alpha1.DrainModeDrain, v1alpha1.DrainModeSkip)
+	d.OnTimeout = pick(random, v1alpha1.DrainTimeoutAbort, v1alpha1.DrainTimeoutForce)
+	d.Unmanaged = pick(random, v1alpha1.UnmanagedEvict, v1alpha1.UnmanagedRefuse)
+	if random.IntN(3) == 0 {
+		d.WaitForPods = &v1alpha1.PodWait{
+			PodSelector: "app=app-0", TimeoutSeconds: ptr.To(1 + random.Int32N(60)), OnTimeout: v1alpha1.PodWaitProceed,
+		}
+	}
+	if random.IntN(3) == 0 {
+		d.AdaptiveDelay = &v1alpha1.AdaptiveDelay{MinSeconds: ptr.To(random.Int32N(20)), MaxSeconds: ptr.To(20 + random.Int32N(60))}
+	}
 }
 
 // ownerOf a node, by policies that select all nodes or by one label.

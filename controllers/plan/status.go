@@ -157,12 +157,23 @@ func appendConditions(wants []want, r *rebootView) []want {
 		want{v1alpha1.ConditionReady, s.Reason, s.Message, metav1.ConditionFalse},
 		want{v1alpha1.ConditionReconciling, s.Reason, s.Message, metav1.ConditionTrue})
 	if r.open() && s.Attempt.DrainedTime != nil {
-		wants = append(wants, want{v1alpha1.ConditionDrained, v1alpha1.ConditionDrained, "The node was drained.", metav1.ConditionTrue})
+		wants = append(wants, drainedCondition(s.Attempt))
 	}
 	if r.open() && s.Attempt.BackTime != nil {
 		wants = append(wants, want{v1alpha1.ConditionRebooted, v1alpha1.ConditionRebooted, rebootedMessage(s), metav1.ConditionTrue})
 	}
 	return wants
+}
+
+func drainedCondition(a *v1alpha1.Attempt) want {
+	switch a.Drain {
+	case v1alpha1.DrainSkipped:
+		return want{v1alpha1.ConditionDrained, v1alpha1.ReasonDrainSkipped, "The policy skips drains.", metav1.ConditionFalse}
+	case v1alpha1.DrainForced:
+		return want{v1alpha1.ConditionDrained, v1alpha1.ReasonDrainForced, "The node was not drained in time, and reboots all the same.",
+			metav1.ConditionFalse}
+	}
+	return want{v1alpha1.ConditionDrained, v1alpha1.ConditionDrained, "The node was drained.", metav1.ConditionTrue}
 }
 
 func rebootedMessage(s *v1alpha1.NodeRebootStatus) string {

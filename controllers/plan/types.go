@@ -61,6 +61,12 @@ type Pod struct {
 	Namespace, Name string
 	// Workloads that the pod belongs to: its controller and the PodDisruptionBudgets that cover it.
 	Workloads []WorkloadKey
+	// Labels of the pod.
+	Labels map[string]string
+	// Controlled: a controller makes another one in its place. Mirror: the kubelet runs it from a file, and it cannot be evicted.
+	Controlled, Mirror bool
+	// EmptyDir: it has an emptyDir volume.
+	EmptyDir bool
 	// Finished pods have ended (Succeeded or Failed); Terminating ones are being deleted.
 	Finished, Terminating bool
 	Ready                 bool

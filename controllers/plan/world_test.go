@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -270,7 +271,10 @@ func (w *world) addApp(name string, a *app) {
 	key := deployment(name)
 	w.apps[key] = a
 	for i := range a.replicas {
-		w.pods = append(w.pods, &simPod{Pod: Pod{Namespace: "apps", Name: fmt.Sprintf("%s-%d", name, i), Workloads: []WorkloadKey{key}}})
+		w.pods = append(w.pods, &simPod{Pod: Pod{
+			Namespace: "apps", Name: fmt.Sprintf("%s-%d", name, i), Workloads: []WorkloadKey{key},
+			Labels: map[string]string{"app": name}, Controlled: true,
+		}})
 	}
 	w.changed()
 	w.placePods()
@@ -327,6 +331,7 @@ func (w *world) startPod(pod *simPod, startup time.Duration) {
 
 // evictPods takes the pods of applications off a node.
 func (w *world) evictPods(node string) {
+	w.pods = slices.DeleteFunc(w.pods, func(p *simPod) bool { return p.node == node && strings.HasPrefix(p.Name, "bare-") })
 	for _, pod := range w.pods {
 		if pod.node == node && pod.Workloads[0].Kind != v1alpha1.WorkloadDaemonSet {
 			pod.node, pod.Ready = "", false

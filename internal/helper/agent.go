@@ -350,6 +350,8 @@ func (a *agent) finish(log logr.Logger, r *running, progress *v1alpha1.DrainProg
 	switch {
 	case errors.Is(err, ErrUncertain):
 		result.state, result.message = v1alpha1.OrderStarted, err.Error()
+	case errors.Is(err, errOverdue):
+		result.state, result.message = v1alpha1.OrderTimedOut, err.Error()
 	case err != nil:
 		result.state, result.message = v1alpha1.OrderFailed, err.Error()
 	}

@@ -28,7 +28,7 @@ func TestADrainIsReportedToItsEnd(t *testing.T) {
 	})
 }
 
-func TestADrainThatFailsSaysWhatIsLeft(t *testing.T) {
+func TestADrainThatIsOutOfTimeSaysSoAndWhatIsLeft(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.pods.put(newPod("a"))
 		w.pods.refuse["a"] = budgetRefusal("web")
@@ -36,7 +36,7 @@ func TestADrainThatFailsSaysWhatIsLeft(t *testing.T) {
 		w.order(1, v1alpha1.ActionDrain)
 		pass(drainTimeout)
 		report := w.report()
-		if report.State != v1alpha1.OrderFailed || !strings.HasSuffix(report.Message, "1 pods left: default/a (PodDisruptionBudget web)") {
+		if report.State != v1alpha1.OrderTimedOut || !strings.HasSuffix(report.Message, "1 pods left: default/a (PodDisruptionBudget web)") {
 			t.Errorf("state %s, message %q", report.State, report.Message)
 		}
 		w.pods.takeAsked()

@@ -7,7 +7,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -278,10 +277,8 @@ func validate(order *v1alpha1.RebootOrder) error {
 		if order.Drain == nil {
 			return nil
 		}
-		if _, err := labels.Parse(order.Drain.PodSelector); err != nil {
-			return fmt.Errorf("invalid pod selector %q: %w", order.Drain.PodSelector, err)
-		}
-		return nil
+		_, err := newPodFilter(order.Drain)
+		return err
 	default:
 		return fmt.Errorf("unknown action %q: this helper knows Drain and Reboot", order.Action)
 	}
@@ -325,7 +322,7 @@ func (f facts) carryOver(previous *v1alpha1.HelperReport) v1alpha1.HelperReport 
 	}
 	report.Sequence, report.State, report.Drain = previous.Sequence, previous.State, previous.Drain
 	ofThePresent := strings.HasPrefix(previous.Message, notePrefix) || strings.HasPrefix(previous.Message, sentinelPrefix)
-	if previous.State == v1alpha1.OrderFailed && !ofThePresent {
+	if (previous.State == v1alpha1.OrderFailed || previous.State == v1alpha1.OrderTimedOut) && !ofThePresent {
 		report.Message = previous.Message
 	}
 	return report

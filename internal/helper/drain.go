@@ -2,6 +2,7 @@ package helper
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,7 +12,6 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
@@ -25,6 +25,9 @@ const (
 	// maxNamed is how many pods are named in status.report.drain.refused and in a message.
 	maxNamed = 10
 )
+
+// errOverdue is a drain that has pods left at its deadline.
+var errOverdue = errors.New("not drained at the deadline")
 
 // podAPI is what a drain needs: the node's pods, their eviction, and whether a DaemonSet exists.
 type podAPI interface {
@@ -57,6 +60,10 @@ type drain struct {
 	leaving map[types.UID]*leavingPod
 	// seen are all pods that had to go so far.
 	seen map[types.UID]bool
+	// stage is the first that has pods left, or may have.
+	stage int
+	// forbidden says which pod must not be evicted.
+	forbidden string
 	// complete is set when every pod of the node was seen and judged.
 	complete bool
 	message  string
@@ -74,14 +81,14 @@ type publication struct {
 }
 
 func newDrain(options drainOptions) (*drain, error) {
-	selector, err := labels.Parse(options.order.PodSelector)
+	filter, err := newPodFilter(&options.order)
 	if err != nil {
-		return nil, fmt.Errorf("pod selector: %w", err)
+		return nil, err
 	}
 	return &drain{
 		drainOptions: options,
 		mirror:       newMirror[*corev1.Pod](),
-		filter:       podFilter{selector: selector, daemonSets: map[types.UID]*daemonSetLookup{}},
+		filter:       filter,
 		leaving:      map[types.UID]*leavingPod{},
 		seen:         map[types.UID]bool{},
 		results:      make(chan evictionResult),
@@ -99,6 +106,9 @@ func (d *drain) run(ctx context.Context) (v1alpha1.DrainProgress, error) {
 	for {
 		d.observe(ctx, d.clock.Now())
 		now := d.clock.Now() // observing may have taken its time
+		if d.forbidden != "" {
+			return d.progress(), errors.New(d.forbidden)
+		}
 		if d.complete && len(d.leaving) == 0 {
 			return d.progress(), nil
 		}
@@ -134,18 +144,21 @@ func (d *drain) observe(ctx context.Context, now time.Time) {
 	if err != nil {
 		problems = append(problems, fmt.Sprintf("pods of the node: %v", err))
 	}
-	d.complete = synced
+	d.complete, d.stage, d.forbidden = synced, len(d.filter.stages), ""
 	left := make(map[types.UID]*leavingPod, len(d.leaving))
 	for uid, pod := range pods {
 		goes, err := d.filter.mustGo(ctx, d.api, pod, now)
 		if err != nil {
 			d.complete = false
 			problems = append(problems, err.Error())
+			d.stage = min(d.stage, d.filter.stage(pod))
 		}
 		if !goes || d.abandoned(pod, now) {
 			continue
 		}
 		d.seen[uid] = true
+		d.stage = min(d.stage, d.filter.stage(pod))
+		d.forbid(pod)
 		p := d.leaving[uid]
 		if p == nil {
 			p = &leavingPod{next: now}
@@ -157,6 +170,18 @@ func (d *drain) observe(ctx context.Context, now time.Time) {
 	// The pods come in any order; what is said about them must not change with it.
 	slices.Sort(problems)
 	d.message = strings.Join(slices.Compact(problems), "; ")
+}
+
+// forbid notes a pod that must not be evicted; of several the first by name.
+func (d *drain) forbid(pod *corev1.Pod) {
+	why := forbidden(&d.order, pod)
+	if why == "" {
+		return
+	}
+	message := fmt.Sprintf("pod %s/%s must not be evicted: it %s", pod.Namespace, pod.Name, why)
+	if d.forbidden == "" || message < d.forbidden {
+		d.forbidden = message
+	}
 }
 
 // abandoned tells whether the pod has been terminating for so long that the order says not to wait for it. As for kubectl drain, the time
@@ -254,6 +279,9 @@ func (d *drain) overdue() error {
 		}
 		parts = append(parts, pod.String())
 	}
-	return fmt.Errorf("not drained at the deadline %s, %d pods left: %s",
-		d.deadline.UTC().Format(time.RFC3339), len(d.leaving), strings.Join(parts, ", "))
+	left := fmt.Sprintf("%s, %d pods left: %s", d.deadline.UTC().Format(time.RFC3339), len(d.leaving), strings.Join(parts, ", "))
+	if !d.complete {
+		return fmt.Errorf("%v %s", errOverdue, left) //nolint:errorlint // pods that were never seen did not run out of time
+	}
+	return fmt.Errorf("%w %s", errOverdue, left)
 }

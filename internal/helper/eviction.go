@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -35,8 +36,55 @@ func nextPause(pause time.Duration) time.Duration {
 // podFilter tells which pods a drain has to remove. The rules are those of kubectl drain with --force, --ignore-daemonsets and
 // --delete-emptydir-data (k8s.io/kubectl/pkg/drain, filters.go); that package itself would triple the helper's memory.
 type podFilter struct {
-	selector   labels.Selector
+	selector labels.Selector
+	// stages are selectors of pods that go before all others, each before the next.
+	stages     []labels.Selector
 	daemonSets map[types.UID]*daemonSetLookup
+}
+
+func newPodFilter(order *v1alpha1.DrainOrder) (podFilter, error) {
+	selector, err := labels.Parse(order.PodSelector)
+	if err != nil {
+		return podFilter{}, fmt.Errorf("invalid pod selector %q: %w", order.PodSelector, err)
+	}
+	filter := podFilter{selector: selector, daemonSets: map[types.UID]*daemonSetLookup{}}
+	for _, text := range order.Stages {
+		stage, err := labels.Parse(text)
+		if err != nil {
+			return podFilter{}, fmt.Errorf("invalid pod selector %q of a stage: %w", text, err)
+		}
+		filter.stages = append(filter.stages, stage)
+	}
+	return filter, nil
+}
+
+// stage of a pod: the first that selects it, or the one after all of them.
+func (f *podFilter) stage(pod *corev1.Pod) int {
+	for i, selector := range f.stages {
+		if selector.Matches(labels.Set(pod.Labels)) {
+			return i
+		}
+	}
+	return len(f.stages)
+}
+
+// forbidden says why a pod that has to go must not be evicted, as kubectl drain does without --force and --delete-emptydir-data. The manager
+// does not start a node that has such a pod; this is about those that arrived since.
+func forbidden(order *v1alpha1.DrainOrder, pod *corev1.Pod) string {
+	owner := metav1.GetControllerOf(pod)
+	finished := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+	switch {
+	case finished || pod.DeletionTimestamp != nil:
+		return ""
+	case order.Unmanaged == v1alpha1.UnmanagedRefuse && owner == nil:
+		return "has no controller"
+	case order.Unmanaged == v1alpha1.UnmanagedRefuse && isDaemonSet(owner):
+		return "is of a DaemonSet that is gone" // those of one that exists do not have to go
+	case order.EmptyDir == v1alpha1.EmptyDirRefuse &&
+		slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.EmptyDir != nil }):
+		return "has an emptyDir volume"
+	}
+	return ""
 }
 
 // daemonSetLookup remembers whether a DaemonSet exists, or when to ask again.
@@ -143,14 +191,14 @@ type evictionResult struct {
 	err error
 }
 
-// due returns the pods to evict now.
+// due returns the pods to evict now: those of the first stage that has any left.
 func (d *drain) due(now time.Time) []*leavingPod {
 	var due []*leavingPod
 	for _, pod := range d.sorted() {
 		if d.inFlight+len(due) >= maxEvictions {
 			break
 		}
-		if !pod.inFlight && !pod.accepted && !now.Before(pod.next) {
+		if d.filter.stage(pod.Pod) == d.stage && !pod.inFlight && !pod.accepted && !now.Before(pod.next) {
 			due = append(due, pod)
 		}
 	}

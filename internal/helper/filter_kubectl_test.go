@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"testing"
 	"time"
@@ -19,6 +20,8 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	kubectldrain "k8s.io/kubectl/pkg/drain"
 	"k8s.io/utils/ptr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
 // existing is a podAPI that knows DaemonSets only.
@@ -78,6 +81,64 @@ func TestADrainRemovesThePodsThatKubectlDrainRemoves(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("pods to remove (-kubectl drain +helper):\n%s", diff)
+	}
+}
+
+// Without --force and --delete-emptydir-data kubectl drain refuses pods that the policy can refuse. Those that are going already are no
+// reason for a refusal here.
+func TestADrainRefusesThePodsThatKubectlDrainRefuses(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	api := existing{daemonSets: map[string]bool{"agent": true}}
+	objects := []runtime.Object{&appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "agent", UID: "agent"}}}
+	var pods []*corev1.Pod
+	for i := range 1500 {
+		pods = append(pods, randomPod(random, fmt.Sprintf("pod-%d", i)))
+		objects = append(objects, pods[i])
+	}
+	for name, test := range map[string]struct {
+		order   v1alpha1.DrainOrder
+		kubectl kubectldrain.Helper
+	}{
+		"unmanaged": {v1alpha1.DrainOrder{Unmanaged: v1alpha1.UnmanagedRefuse}, kubectldrain.Helper{DeleteEmptyDirData: true}},
+		"emptyDir":  {v1alpha1.DrainOrder{EmptyDir: v1alpha1.EmptyDirRefuse}, kubectldrain.Helper{Force: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kubectl := test.kubectl
+			kubectl.Ctx, kubectl.Client, kubectl.IgnoreAllDaemonSets = t.Context(), fake.NewClientset(objects...), true
+			kubectl.GracePeriodSeconds, kubectl.Out, kubectl.ErrOut = -1, io.Discard, io.Discard
+			_, errs := kubectl.GetPodsForDeletion("n1")
+			refused := regexp.MustCompile(`default/(pod-[0-9]+)`).FindAllStringSubmatch(fmt.Sprint(errs), -1)
+			var want, got []string
+			for _, match := range refused {
+				want = append(want, match[1])
+			}
+			filter, err := newPodFilter(&test.order)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, pod := range pods {
+				_, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey] // of a DaemonSet there is none
+				if pod.DeletionTimestamp != nil || mirror {
+					want = slices.DeleteFunc(want, func(name string) bool { return name == pod.Name })
+					continue
+				}
+				goes, err := filter.mustGo(t.Context(), api, pod, time.Time{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if goes && forbidden(&test.order, pod) != "" {
+					got = append(got, pod.Name)
+				}
+			}
+			slices.Sort(want)
+			slices.Sort(got)
+			if len(got) < 50 {
+				t.Fatalf("only %d pods are refused", len(got))
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("refused pods (-kubectl drain +helper):\n%s", diff)
+			}
+		})
 	}
 }
 

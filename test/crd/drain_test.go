@@ -2,6 +2,7 @@ package crd
 
 import (
 	"maps"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,10 +13,57 @@ var drainNumbers = map[string]number{
 	"excludeFromLoadBalancers.leadSeconds": {min: 0, max: 86400},
 }
 
-var drainSpecialFields = []string{"nodeLabels.after", "nodeLabels.during"}
+var drainChoices = map[string]choice{
+	"drain.mode":      {values: []string{"Drain", "Skip"}, fallback: "Drain"},
+	"drain.emptyDir":  {values: []string{"Delete", "Refuse"}, fallback: "Delete"},
+	"drain.unmanaged": {values: []string{"Evict", "Refuse"}, fallback: "Evict"},
+	"drain.onTimeout": {values: []string{"Abort", "Force"}, fallback: "Abort"},
+}
+
+// drainSpecialFields have cases below: most are parts of something that is optional and then has to be whole.
+var drainSpecialFields = []string{
+	"drain.adaptiveDelay.maxSeconds", "drain.adaptiveDelay.minSeconds", "drain.stages", "drain.waitForPods.onTimeout",
+	"drain.waitForPods.podSelector", "drain.waitForPods.timeoutSeconds", "nodeLabels.after", "nodeLabels.during",
+}
 
 func init() {
 	maps.Copy(policyNumbers, drainNumbers)
+	maps.Copy(policyChoices, drainChoices)
+}
+
+func TestADrainIsAcceptedOrRefusedWithAHint(t *testing.T) {
+	const skipsNothing = "mode Skip evicts nothing: remove stages and onTimeout, or write 'mode: Drain'"
+	stages := func(n int) string { return "{stages: [" + strings.Repeat("{podSelector: a}, ", n) + "]}" }
+	for name, test := range map[string]struct {
+		drain string
+		want  []string
+	}{
+		"skipped":                      {drain: `{mode: Skip, waitForPods: {podSelector: a}, delaySeconds: 5}`},
+		"skipped in stages":            {`{mode: Skip, stages: [{podSelector: a}]}`, []string{"drain.mode", skipsNothing}},
+		"skipped and forced":           {`{mode: Skip, onTimeout: Force}`, []string{skipsNothing}},
+		"as many stages as can be":     {drain: stages(8)},
+		"too many stages":              {stages(9), []string{"drain.stages", "must have at most 8 items"}},
+		"no stage":                     {stages(0), []string{"drain.stages", "should have at least 1 items"}},
+		"stage of nothing":             {`{stages: [{}]}`, []string{"stages[0].podSelector: Required value"}},
+		"stage of everything":          {`{stages: [{podSelector: ""}]}`, []string{"podSelector", "at least 1 chars long"}},
+		"stage of too long a selector": {`{stages: [{podSelector: ` + long(1025) + `}]}`, []string{"may not be more than 1024"}},
+		"pods to wait for":             {drain: `{waitForPods: {podSelector: "kind in (job)", timeoutSeconds: 604800, onTimeout: Abort}}`},
+		"waiting for nothing":          {`{waitForPods: {}}`, []string{"waitForPods.podSelector: Required value"}},
+		"waiting for everything":       {`{waitForPods: {podSelector: ""}}`, []string{"at least 1 chars long"}},
+		"waiting for too long":         {`{waitForPods: {podSelector: a, timeoutSeconds: 604801}}`, []string{"less than or equal to 604800"}},
+		"waiting for no time":          {`{waitForPods: {podSelector: a, timeoutSeconds: 0}}`, []string{"greater than or equal to 1"}},
+		"waiting, and then what":       {`{waitForPods: {podSelector: a, onTimeout: Force}}`, []string{`supported values: "Abort", "Proceed"`}},
+		"delay between bounds":         {drain: `{adaptiveDelay: {minSeconds: 30, maxSeconds: 600}}`},
+		"delay of one length":          {drain: `{adaptiveDelay: {minSeconds: 600, maxSeconds: 600}}`},
+		"delay without an end":         {`{adaptiveDelay: {}}`, []string{"adaptiveDelay.maxSeconds: Required value"}},
+		"delay the wrong way round":    {`{adaptiveDelay: {minSeconds: 601, maxSeconds: 600}}`, []string{"adaptiveDelay.minSeconds", "minSeconds is more than maxSeconds: write the smaller number as minSeconds"}},
+		"delay that is too long":       {`{adaptiveDelay: {maxSeconds: 86401}}`, []string{"less than or equal to 86400"}},
+		"delay that is negative":       {`{adaptiveDelay: {minSeconds: -1, maxSeconds: 5}}`, []string{"greater than or equal to 0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			checkAnswer(t, tryCreate(t, policy(t, "drain", `{nodes: All, drain: `+test.drain+`}`)), test.want)
+		})
+	}
 }
 
 func TestLabelsOfNodesAreAcceptedOrRefusedWithAHint(t *testing.T) {
@@ -43,11 +91,20 @@ func TestLabelsOfNodesAreAcceptedOrRefusedWithAHint(t *testing.T) {
 }
 
 func TestOptionalPartsOfAPolicyHaveDefaultsOfTheirOwn(t *testing.T) {
-	stored := policy(t, "optional", "{nodes: All, excludeFromLoadBalancers: {}}")
+	stored := policy(t, "optional", `{nodes: All, excludeFromLoadBalancers: {},
+		drain: {waitForPods: {podSelector: a}, adaptiveDelay: {maxSeconds: 5}}}`)
 	checkAnswer(t, tryCreate(t, stored), nil)
 	spec, _ := stored.Object["spec"].(map[string]any)
-	want := map[string]any{"leadSeconds": int64(30)}
-	if diff := cmp.Diff(want, spec["excludeFromLoadBalancers"]); diff != "" {
-		t.Errorf("stored exclusion (-want +got):\n%s", diff)
+	drain, _ := spec["drain"].(map[string]any)
+	for name, part := range map[string]struct{ want, got any }{
+		"exclusion": {map[string]any{"leadSeconds": int64(30)}, spec["excludeFromLoadBalancers"]},
+		"wait": {
+			map[string]any{"podSelector": "a", "timeoutSeconds": int64(3600), "onTimeout": "Proceed"}, drain["waitForPods"],
+		},
+		"delay": {map[string]any{"minSeconds": int64(0), "maxSeconds": int64(5)}, drain["adaptiveDelay"]},
+	} {
+		if diff := cmp.Diff(part.want, part.got); diff != "" {
+			t.Errorf("stored %s (-want +got):\n%s", name, diff)
+		}
 	}
 }

@@ -1,0 +1,98 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/utils/ptr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// maxRecoveries bounds how many recoveries an adaptive delay follows.
+const maxRecoveries = 20
+
+// recoveredAttempt is an attempt whose node came back, and after it its workloads.
+type recoveredAttempt struct {
+	end      time.Time
+	recovery time.Duration
+}
+
+// pace is what an adaptive delay comes to.
+type pace struct {
+	delay, recovery time.Duration
+	reboots         int
+	// lastEnd is when a node last recovered.
+	lastEnd time.Time
+}
+
+// setPaces measures the recoveries of those policies that have an adaptive delay, as they are recorded in the NodeReboots of their nodes.
+func (p *pass) setPaces() {
+	for _, policy := range p.policies {
+		if policy.spec.Drain.AdaptiveDelay != nil {
+			policy.pace = paceOf(policy.spec.Drain.AdaptiveDelay, policy.recovered())
+		}
+	}
+}
+
+// recovered are the attempts of a policy's nodes that ended with a node that had recovered, whether it asked for another reboot or not.
+func (policy *policyView) recovered() []recoveredAttempt {
+	var all []recoveredAttempt
+	for _, n := range policy.nodes {
+		for _, r := range n.reboots {
+			a := r.next.Attempt
+			if a == nil || a.BackTime == nil || a.EndedTime == nil ||
+				a.Result != v1alpha1.ReasonProved && a.Result != v1alpha1.ReasonSentinelStillPresent {
+				continue
+			}
+			all = append(all, recoveredAttempt{end: a.EndedTime.Time, recovery: max(0, a.EndedTime.Sub(a.BackTime.Time))})
+		}
+	}
+	return all
+}
+
+// paceOf takes the last recoveries, the slowest of them without the slowest twentieth, and keeps it within bounds. With none there is
+// nothing to wait after.
+func paceOf(bounds *v1alpha1.AdaptiveDelay, recovered []recoveredAttempt) pace {
+	if len(recovered) == 0 {
+		return pace{}
+	}
+	slices.SortFunc(recovered, func(a, b recoveredAttempt) int { return b.end.Compare(a.end) })
+	lastEnd := recovered[0].end
+	recovered = recovered[:min(len(recovered), maxRecoveries)]
+	slices.SortFunc(recovered, func(a, b recoveredAttempt) int { return cmp.Compare(a.recovery, b.recovery) })
+	slowest := recovered[(len(recovered)*95+99)/100-1].recovery // the nearest rank
+	return pace{
+		delay:    min(max(slowest, seconds(bounds.MinSeconds)), seconds(bounds.MaxSeconds)),
+		recovery: slowest, reboots: len(recovered), lastEnd: lastEnd,
+	}
+}
+
+// adaptiveDelayGate lets the cluster come to rest after the last node that recovered.
+func adaptiveDelayGate(p *pass, r *rebootView) verdict {
+	pace := &r.policy().pace
+	if pace.reboots == 0 {
+		return verdict{}
+	}
+	until := pace.lastEnd.Add(pace.delay)
+	if p.passed(until) {
+		return verdict{}
+	}
+	return verdict{reason: v1alpha1.ReasonAdaptiveDelay, message: fmt.Sprintf(
+		"The last node recovered at %s; the next one starts %d seconds later, at %s: recovery took up to %d seconds in the last %d reboots.",
+		clockTime(pace.lastEnd), wholeSeconds(pace.delay), clockTime(until), wholeSeconds(pace.recovery), pace.reboots)}
+}
+
+func (policy *policyView) paceStatus() *v1alpha1.AdaptiveDelayStatus {
+	if policy.pace.reboots == 0 {
+		return nil
+	}
+	return ptr.To(v1alpha1.AdaptiveDelayStatus{
+		DelaySeconds: wholeSeconds(policy.pace.delay), RecoverySeconds: wholeSeconds(policy.pace.recovery), Reboots: int32(policy.pace.reboots),
+	})
+}
+
+// wholeSeconds rounds up.
+func wholeSeconds(d time.Duration) int32 { return int32((d + time.Second - 1) / time.Second) }
