@@ -204,14 +204,20 @@ type AdaptiveDelay struct {
 type AdaptiveDelayStatus struct {
 	// delaySeconds is the delay before the next start.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	DelaySeconds int32 `json:"delaySeconds"`
 
 	// recoverySeconds is how long recovery took in the slowest of the last reboots, without the slowest twentieth (p95).
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	RecoverySeconds int32 `json:"recoverySeconds"`
 
 	// reboots is how many reboots that was measured in.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	Reboots int32 `json:"reboots"`
 }
 

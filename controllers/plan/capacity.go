@@ -19,8 +19,8 @@ func compareQuestions(a, b Question) int {
 // and their pods need some, too: so each start is a new question for those after it.
 func capacityGate(p *pass, r *rebootView) verdict {
 	policy := r.policy()
-	if policy.spec.Gates.Capacity != v1alpha1.CapacityRequire {
-		return verdict{}
+	if policy.spec.Gates.Capacity != v1alpha1.CapacityRequire || policy.spec.Drain.Mode == v1alpha1.DrainModeSkip {
+		return verdict{} // where nothing is evicted nothing needs room
 	}
 	q := question(policy, GateCapacity, "")
 	q.About = p.leavingWith(r)

@@ -277,6 +277,18 @@ func TestRoomIsAskedForTheNodesInTheirOrderAndAnewAfterEachStart(t *testing.T) {
 	}
 }
 
+func TestNoRoomIsNeededWhereNothingIsEvicted(t *testing.T) {
+	skip := spec(func(s *v1alpha1.RebootPolicySpec) { s.Drain.Mode = v1alpha1.DrainModeSkip })
+	s := newStory(t, append(fleet("a/z1"), newPolicy("p", capacityRequired(), skip))...)
+	if asked := s.compute().Questions; len(asked) != 0 {
+		t.Errorf("asked %v", asked)
+	}
+	s.settle()
+	if got := s.underWay(); got != "a" {
+		t.Errorf("under way: %q, want a", got)
+	}
+}
+
 func TestOnlyTheFirstNodeInLineIsToldWhatIsInTheWayOfAll(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", queryOf("q", v1alpha1.OnErrorBlock)))...)
 	s.says(GatePrometheus, "q", Answer{Obstacle: "Row 1."})
