@@ -66,11 +66,11 @@ const (
 type DrainResult string
 
 const (
-	// DrainComplete: every pod that had to go is gone.
+	// DrainComplete means that every pod that had to go is gone.
 	DrainComplete DrainResult = "Complete"
-	// DrainSkipped: the policy skips drains.
+	// DrainSkipped means that the policy skips drains.
 	DrainSkipped DrainResult = "Skipped"
-	// DrainForced: the drain ran out of time, and the policy goes on all the same.
+	// DrainForced means that the drain ran out of time, and the policy goes on all the same.
 	DrainForced DrainResult = "Forced"
 )
 
@@ -104,7 +104,7 @@ type DrainSpec struct {
 
 	// waitForPods lets pods finish on the cordoned node before anything is evicted.
 	// +optional
-	WaitForPods *PodWait `json:"waitForPods,omitempty"`
+	WaitForPods PodWait `json:"waitForPods,omitempty,omitzero"`
 
 	// onTimeout says what happens when the drain takes longer than timeoutSeconds: Abort gives the node back, Force reboots it with the pods
 	// that are left.
@@ -115,7 +115,7 @@ type DrainSpec struct {
 	// adaptiveDelay is waited after a node has recovered and before the next one starts. It follows the recovery times that were measured.
 	// Not set means no such delay.
 	// +optional
-	AdaptiveDelay *AdaptiveDelay `json:"adaptiveDelay,omitempty"`
+	AdaptiveDelay AdaptiveDelay `json:"adaptiveDelay,omitempty,omitzero"`
 
 	// delaySeconds is waited between the cordon and the first eviction.
 	// +optional
@@ -197,7 +197,7 @@ type AdaptiveDelay struct {
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=86400
-	MaxSeconds *int32 `json:"maxSeconds,omitempty"`
+	MaxSeconds int32 `json:"maxSeconds,omitempty"`
 }
 
 // AdaptiveDelayStatus is what an adaptive delay comes to.

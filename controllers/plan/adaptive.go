@@ -31,8 +31,8 @@ type pace struct {
 // setPaces measures the recoveries of those policies that have an adaptive delay, as they are recorded in the NodeReboots of their nodes.
 func (p *pass) setPaces() {
 	for _, policy := range p.policies {
-		if policy.spec.Drain.AdaptiveDelay != nil {
-			policy.pace = paceOf(policy.spec.Drain.AdaptiveDelay, policy.recovered())
+		if policy.spec.Drain.AdaptiveDelay.MaxSeconds > 0 {
+			policy.pace = paceOf(&policy.spec.Drain.AdaptiveDelay, policy.recovered())
 		}
 	}
 }
@@ -65,7 +65,7 @@ func paceOf(bounds *v1alpha1.AdaptiveDelay, recovered []recoveredAttempt) pace {
 	slices.SortFunc(recovered, func(a, b recoveredAttempt) int { return cmp.Compare(a.recovery, b.recovery) })
 	slowest := recovered[(len(recovered)*95+99)/100-1].recovery // the nearest rank
 	return pace{
-		delay:    min(max(slowest, seconds(bounds.MinSeconds)), seconds(bounds.MaxSeconds)),
+		delay:    min(max(slowest, seconds(bounds.MinSeconds)), seconds(&bounds.MaxSeconds)),
 		recovery: slowest, reboots: len(recovered), lastEnd: lastEnd,
 	}
 }

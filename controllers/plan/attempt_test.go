@@ -267,7 +267,10 @@ func TestOrdersCarryWhatThePolicySays(t *testing.T) {
 	}))
 	wantDrain := &v1alpha1.RebootOrder{
 		Sequence: 1, Action: v1alpha1.ActionDrain, BootID: bootOf("a", 1), Deadline: *at(60*time.Second + 120*time.Second),
-		Drain: &v1alpha1.DrainOrder{GracePeriodSeconds: ptr.To[int32](0), PodSelector: "app=web", EmptyDir: v1alpha1.EmptyDirDelete, Unmanaged: v1alpha1.UnmanagedEvict, SkipWaitForDeleteSeconds: ptr.To[int32](30)},
+		Drain: &v1alpha1.DrainOrder{
+			GracePeriodSeconds: ptr.To[int32](0), PodSelector: "app=web", EmptyDir: v1alpha1.EmptyDirDelete,
+			Unmanaged: v1alpha1.UnmanagedEvict, SkipWaitForDeleteSeconds: ptr.To[int32](30),
+		},
 	}
 	if diff := cmp.Diff(wantDrain, s.reboot("ra").Status.Order); diff != "" {
 		t.Errorf("order to drain (-want +got):\n%s", diff)

@@ -38,8 +38,8 @@ func (p *pass) prepareDrain(r *rebootView) {
 
 // podWait lets pods finish on the cordoned node. The wait is over for good once the node leaves load balancers.
 func podWait(p *pass, r *rebootView) verdict {
-	wait, attempt := r.policy().spec.Drain.WaitForPods, r.next.Attempt
-	if wait == nil || attempt.ExcludedTime != nil {
+	wait, attempt := &r.policy().spec.Drain.WaitForPods, r.next.Attempt
+	if wait.PodSelector == "" || attempt.ExcludedTime != nil {
 		return verdict{}
 	}
 	until := attempt.CordonedTime.Add(seconds(r.policy().spec.Drain.DelaySeconds)).Add(seconds(wait.TimeoutSeconds))
@@ -284,7 +284,7 @@ func (policy *policyView) parsePodSelectors() {
 	if drain.PodSelector != "" {
 		policy.drained = parse("drain.podSelector", drain.PodSelector)
 	}
-	if drain.WaitForPods != nil {
+	if drain.WaitForPods.PodSelector != "" {
 		policy.waitFor = parse("drain.waitForPods.podSelector", drain.WaitForPods.PodSelector)
 	}
 	for i, stage := range drain.Stages {

@@ -27,7 +27,7 @@ func refusing(d *v1alpha1.DrainSpec) {
 
 func waitingFor(onTimeout v1alpha1.PodWaitTimeoutAction) func(*v1alpha1.DrainSpec) {
 	return func(d *v1alpha1.DrainSpec) {
-		d.WaitForPods = &v1alpha1.PodWait{PodSelector: "kind=job", TimeoutSeconds: ptr.To[int32](600), OnTimeout: onTimeout}
+		d.WaitForPods = v1alpha1.PodWait{PodSelector: "kind=job", TimeoutSeconds: ptr.To[int32](600), OnTimeout: onTimeout}
 	}
 }
 
@@ -82,7 +82,9 @@ func TestSkippedDrainOrdersNoEvictionAndGoesOn(t *testing.T) {
 }
 
 func TestDrainThatIsOutOfTimeIsForcedOnlyIfThePolicySaysSo(t *testing.T) {
-	progress := &v1alpha1.DrainProgress{Total: 2, Remaining: 1, Refused: []v1alpha1.RefusedPod{{Namespace: "apps", Name: "web-1", By: "PodDisruptionBudget web"}}}
+	progress := &v1alpha1.DrainProgress{Total: 2, Remaining: 1, Refused: []v1alpha1.RefusedPod{
+		{Namespace: "apps", Name: "web-1", By: "PodDisruptionBudget web"},
+	}}
 	answer := func(state v1alpha1.OrderState, drain *v1alpha1.DrainProgress) func(*story) {
 		return func(s *story) {
 			s.answer("ra", state, "why")
@@ -174,7 +176,8 @@ func TestPodsMayFinishBeforeTheDrain(t *testing.T) {
 		"in the end it goes on":                {jobs: 1, onTimeout: v1alpha1.PodWaitProceed, after: 600 * time.Second, want: v1alpha1.ReasonDraining},
 		"or gives the node back":               {jobs: 1, onTimeout: v1alpha1.PodWaitAbort, after: 600 * time.Second, want: v1alpha1.ReasonBackingOff, message: "Pods on node a have not finished in time: apps/job-00."},
 		"pods that are not known are waited for": {
-			jobs: 1, event: func(s *story) { delete(s.Pods, "a") }, want: v1alpha1.ReasonWaitingForPods, message: "The pods of node a are being read.",
+			jobs: 1, event: func(s *story) { delete(s.Pods, "a") }, want: v1alpha1.ReasonWaitingForPods,
+			message: "The pods of node a are being read.",
 		},
 	}
 	for name, tc := range cases {
@@ -283,7 +286,7 @@ func TestDrainOrderCarriesWhatThePolicySays(t *testing.T) {
 func TestPolicyWithAPodSelectorThatCannotBeReadIsInvalid(t *testing.T) {
 	for field, change := range map[string]func(*v1alpha1.DrainSpec){
 		"drain.podSelector":             func(d *v1alpha1.DrainSpec) { d.PodSelector = "a=(" },
-		"drain.waitForPods.podSelector": func(d *v1alpha1.DrainSpec) { d.WaitForPods = &v1alpha1.PodWait{PodSelector: "a=("} },
+		"drain.waitForPods.podSelector": func(d *v1alpha1.DrainSpec) { d.WaitForPods = v1alpha1.PodWait{PodSelector: "a=("} },
 		"drain.stages[1].podSelector": func(d *v1alpha1.DrainSpec) {
 			d.Stages = []v1alpha1.DrainStage{{PodSelector: "a"}, {PodSelector: "a=("}}
 		},
@@ -298,7 +301,7 @@ func TestPolicyWithAPodSelectorThatCannotBeReadIsInvalid(t *testing.T) {
 
 func adaptive(minSeconds, maxSeconds int32) policyOption {
 	return drain(func(d *v1alpha1.DrainSpec) {
-		d.AdaptiveDelay = &v1alpha1.AdaptiveDelay{MinSeconds: &minSeconds, MaxSeconds: &maxSeconds}
+		d.AdaptiveDelay = v1alpha1.AdaptiveDelay{MinSeconds: &minSeconds, MaxSeconds: maxSeconds}
 	})
 }
 
@@ -326,7 +329,7 @@ func TestAdaptiveDelayFollowsTheRecoveriesWithinItsBounds(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			bounds := &v1alpha1.AdaptiveDelay{MinSeconds: ptr.To[int32](5), MaxSeconds: ptr.To[int32](60)}
+			bounds := &v1alpha1.AdaptiveDelay{MinSeconds: ptr.To[int32](5), MaxSeconds: 60}
 			if diff := cmp.Diff(tc.want, paceOf(bounds, tc.recovered), cmp.AllowUnexported(pace{})); diff != "" {
 				t.Errorf("pace (-want +got):\n%s", diff)
 			}
@@ -367,7 +370,8 @@ func TestNextNodeWaitsForTheAdaptiveDelay(t *testing.T) {
 
 func TestOnlyNodesThatRecoveredDelayTheNext(t *testing.T) {
 	failed := func(r *v1alpha1.NodeReboot) {
-		r.Status.Attempt = &v1alpha1.Attempt{Number: 1, GrantedTime: *at(-2 * time.Minute), EndedTime: at(-time.Second), Result: v1alpha1.ReasonDrainTimedOut}
+		r.Status.Attempt = &v1alpha1.Attempt{Number: 1, GrantedTime: *at(-2 * time.Minute), EndedTime: at(-time.Second),
+			Result: v1alpha1.ReasonDrainTimedOut}
 	}
 	s := newStory(t, append(fleet("b/z1"), newPolicy("p", adaptive(30, 60)), newNode("a", "z1"),
 		newReboot("ra", "a", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonDrainTimedOut, -time.Second), failed))...)

@@ -91,13 +91,14 @@ func (w *world) lookForRoom(ask Ask, nodes map[string]string) {
 // checkGates is about a grant: no gate of the policy says no.
 func (w *world) checkGates(owner *v1alpha1.RebootPolicy, node *Node) {
 	g, o := &owner.Spec.Gates, &w.outside
-	asks := len(g.Pods) > 0 || g.Capacity == v1alpha1.CapacityRequire || len(g.Objects) > 0
+	room := g.Capacity == v1alpha1.CapacityRequire && owner.Spec.Drain.Mode != v1alpha1.DrainModeSkip
+	asks := len(g.Pods) > 0 || room || len(g.Objects) > 0
 	for i := range g.Prometheus {
 		asks = asks || g.Prometheus[i].OnError == v1alpha1.OnErrorBlock
 	}
 	blocks := map[string]bool{
 		"a job runs on it":      o.busy[node.Name] && len(g.Pods) > 0,
-		"there is no room":      o.full[node.Name] && g.Capacity == v1alpha1.CapacityRequire,
+		"there is no room":      o.full[node.Name] && room,
 		"an alert fires":        o.alert && !o.away && len(g.Prometheus) > 0,
 		"an object is ill":      o.ill && len(g.Objects) > 0,
 		"a gate gave no answer": asks && (o.away || o.slow),

@@ -321,7 +321,7 @@ func (w *world) checkPatience(v *view, owner *v1alpha1.RebootPolicy, node *Node)
 			w.breaks("node %s was granted a slot %s after it was back, and the least interval is %s",
 				node.Name, w.now.Sub(attempt.BackTime.Time), interval)
 		}
-		if pause := owner.Spec.Drain.AdaptiveDelay; pause != nil && attempt.EndedTime != nil && attempt.Result == v1alpha1.ReasonProved &&
+		if pause := owner.Spec.Drain.AdaptiveDelay; pause.MaxSeconds > 0 && attempt.EndedTime != nil && attempt.Result == v1alpha1.ReasonProved &&
 			ownerOf(v, other) == owner && w.now.Sub(attempt.EndedTime.Time) < seconds(pause.MinSeconds) {
 			w.breaks("node %s was granted a slot %s after node %s recovered", node.Name, w.now.Sub(attempt.EndedTime.Time), other.Name)
 		}
@@ -409,7 +409,8 @@ func (w *world) checkOrder(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.Node
 		w.breaks("node %s is ordered to %s for a NodeReboot that is being deleted", node.Name, order.Action)
 	case order.BootID != node.BootID:
 		w.breaks("node %s is ordered to %s about boot %s, and it runs %s", node.Name, order.Action, order.BootID, node.BootID)
-	case order.Action == v1alpha1.ActionReboot && !node.Unschedulable && !w.nodes[node.Name].Unschedulable: // by this very plan if nothing is drained
+	case order.Action == v1alpha1.ActionReboot && !node.Unschedulable && !w.nodes[node.Name].Unschedulable:
+		// If nothing is drained it may be cordoned by this very plan.
 		w.breaks("node %s is ordered to reboot and is not cordoned", node.Name)
 	case order.Action == v1alpha1.ActionReboot && after.Attempt.DrainedTime == nil:
 		w.breaks("node %s is ordered to reboot and was not drained", node.Name)

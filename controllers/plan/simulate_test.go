@@ -236,12 +236,12 @@ func randomDrain(random *rand.Rand, d *v1alpha1.DrainSpec) {
 	d.OnTimeout = pick(random, v1alpha1.DrainTimeoutAbort, v1alpha1.DrainTimeoutForce)
 	d.Unmanaged = pick(random, v1alpha1.UnmanagedEvict, v1alpha1.UnmanagedRefuse)
 	if random.IntN(3) == 0 {
-		d.WaitForPods = &v1alpha1.PodWait{
+		d.WaitForPods = v1alpha1.PodWait{
 			PodSelector: "app=app-0", TimeoutSeconds: ptr.To(1 + random.Int32N(60)), OnTimeout: v1alpha1.PodWaitProceed,
 		}
 	}
 	if random.IntN(3) == 0 {
-		d.AdaptiveDelay = &v1alpha1.AdaptiveDelay{MinSeconds: ptr.To(random.Int32N(20)), MaxSeconds: ptr.To(20 + random.Int32N(60))}
+		d.AdaptiveDelay = v1alpha1.AdaptiveDelay{MinSeconds: ptr.To(random.Int32N(20)), MaxSeconds: 20 + random.Int32N(60)}
 	}
 }
 

@@ -68,8 +68,8 @@ func (f *podFilter) stage(pod *corev1.Pod) int {
 	return len(f.stages)
 }
 
-// forbidden says why a pod that has to go must not be evicted, as kubectl drain does without --force and --delete-emptydir-data. The manager
-// does not start a node that has such a pod; this is about those that arrived since.
+// forbidden says why a pod that has to go must not be evicted, as kubectl drain does without --force and --delete-emptydir-data. The
+// manager does not start a node that has such a pod; this is about those that arrived since.
 func forbidden(order *v1alpha1.DrainOrder, pod *corev1.Pod) string {
 	owner := metav1.GetControllerOf(pod)
 	finished := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
