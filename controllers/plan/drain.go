@@ -51,7 +51,10 @@ func podWait(p *pass, r *rebootView) verdict {
 	pods, known := p.snapshot.Pods[r.node.Name]
 	unfinished := unfinishedPods(r.policy().waitFor, pods)
 	switch {
-	case over && (!known || len(unfinished) > 0):
+	case over && !known:
+		return verdict{reason: v1alpha1.ReasonPodsNotFinished, message: fmt.Sprintf(
+			"The pods of node %s could not be read until it was too late to wait for them.", r.node.Name)}
+	case over && len(unfinished) > 0:
 		return verdict{reason: v1alpha1.ReasonPodsNotFinished, message: fmt.Sprintf(
 			"Pods on node %s have not finished in time: %s.", r.node.Name, listed(unfinished))}
 	case !known:

@@ -179,6 +179,10 @@ func TestPodsMayFinishBeforeTheDrain(t *testing.T) {
 			jobs: 1, event: func(s *story) { delete(s.Pods, "a") }, want: v1alpha1.ReasonWaitingForPods,
 			message: "The pods of node a are being read.",
 		},
+		"pods that are not known in the end have not finished": {
+			jobs: 1, event: func(s *story) { delete(s.Pods, "a") }, onTimeout: v1alpha1.PodWaitAbort, after: 600 * time.Second,
+			want: v1alpha1.ReasonBackingOff, message: "The pods of node a could not be read",
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
