@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,6 +34,10 @@ func CacheOptions(namespace string) crcache.Options {
 				Namespaces: map[string]crcache.Config{namespace: {}},
 				Label:      labels.SelectorFromSet(labels.Set{componentLabel: helperComponent}),
 				Transform:  transform(stripPod),
+			},
+			&coordinationv1.Lease{}: {
+				Namespaces: map[string]crcache.Config{maintenanceLeases: {}},
+				Transform:  transform(stripLease),
 			},
 			&appsv1.Deployment{}:            {Transform: transform(stripDeployment)},
 			&appsv1.StatefulSet{}:           {Transform: transform(stripStatefulSet)},
@@ -88,12 +93,12 @@ func stripNode(node *corev1.Node) *corev1.Node {
 	stripped.Status.NodeInfo.KernelVersion = node.Status.NodeInfo.KernelVersion
 	for i := range node.Status.Conditions {
 		c := &node.Status.Conditions[i]
-		if c.Type == corev1.NodeReady || slices.Contains(plan.MaintenanceConditions, c.Type) {
-			// The heartbeat is left out.
-			stripped.Status.Conditions = append(stripped.Status.Conditions, corev1.NodeCondition{
-				Type: c.Type, Status: c.Status, Reason: c.Reason, Message: c.Message, LastTransitionTime: c.LastTransitionTime,
-			})
+		// The heartbeat is left out. Any other condition may be named by a policy, and only its status counts.
+		kept := corev1.NodeCondition{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime}
+		if slices.Contains(plan.MaintenanceConditions, c.Type) {
+			kept.Reason, kept.Message = c.Reason, c.Message
 		}
+		stripped.Status.Conditions = append(stripped.Status.Conditions, kept)
 	}
 	return stripped
 }

@@ -83,6 +83,9 @@ func (e *executor) execute(ctx context.Context, s *snapshot, p *plan.Plan, now t
 			run(func() error { return e.patchNode(ctx, s.nodes[work.Node], taint) })
 		}
 	}
+	for _, reboot := range p.Creates {
+		run(func() error { return e.create(ctx, reboot) })
+	}
 	for i := range p.Policies {
 		run(func() error { return e.writePolicy(ctx, &p.Policies[i]) })
 	}
@@ -237,6 +240,14 @@ func (e *executor) writePolicy(ctx context.Context, change *plan.PolicyChange) e
 		return fmt.Errorf("patch the status of RebootPolicy %s: %w", change.Object.Name, err)
 	}
 	e.emit(change.Object, change.Events)
+	return nil
+}
+
+// create makes a NodeReboot. One that is there already is what was wanted, and is seen in another pass.
+func (e *executor) create(ctx context.Context, reboot *v1alpha1.NodeReboot) error {
+	if err := e.client.Create(ctx, reboot.DeepCopy()); err != nil {
+		return fmt.Errorf("create NodeReboot %s: %w", reboot.Name, err)
+	}
 	return nil
 }
 

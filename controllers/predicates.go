@@ -31,6 +31,32 @@ func nodeChanged(before, after *corev1.Node) bool {
 		})
 }
 
+// nodeChanged says the same, and sees the conditions that policies name.
+func (i *interest) nodeChanged(before, after *corev1.Node) bool {
+	if nodeChanged(before, after) {
+		return true
+	}
+	conditions := i.conditions.Load()
+	return conditions != nil && slices.ContainsFunc(*conditions, func(t corev1.NodeConditionType) bool {
+		return nodeCondition(before, t) != nodeCondition(after, t)
+	})
+}
+
+// triggerTypes are the types of node conditions that policies name, in order.
+func triggerTypes(policies []*v1alpha1.RebootPolicy) []corev1.NodeConditionType {
+	var types []corev1.NodeConditionType
+	for _, policy := range policies {
+		if policy.Spec.Triggers == nil {
+			continue
+		}
+		for i := range policy.Spec.Triggers.NodeConditions {
+			types = append(types, corev1.NodeConditionType(policy.Spec.Triggers.NodeConditions[i].Type))
+		}
+	}
+	slices.Sort(types)
+	return slices.Compact(types)
+}
+
 // nodeRebootChanged lets everything through that a plan reads, the manager's own status too: a plan is empty for a cluster to which it
 // was applied, so the pass that follows a write finds nothing to do, unless something else happened as well.
 func nodeRebootChanged(before, after *v1alpha1.NodeReboot) bool {
@@ -76,11 +102,14 @@ func nodeCondition(node *corev1.Node, conditionType corev1.NodeConditionType) co
 	return ""
 }
 
-// interest is which workloads a plan looks at; changes of all others ask for no pass. A pass replaces it before it reads any of them: what
+// interest is which workloads and which conditions of Nodes a plan looks at; changes of all others ask for no pass. A pass replaces it before it reads any of them: what
 // changed before that is in the cache and will be read, what changes later asks for another pass.
 type interest struct {
-	keys atomic.Pointer[sets.Set[plan.WorkloadKey]]
+	keys       atomic.Pointer[sets.Set[plan.WorkloadKey]]
+	conditions atomic.Pointer[[]corev1.NodeConditionType]
 }
+
+func (i *interest) setConditions(types []corev1.NodeConditionType) { i.conditions.Store(&types) }
 
 func (i *interest) set(keys sets.Set[plan.WorkloadKey]) { i.keys.Store(&keys) }
 

@@ -13,7 +13,7 @@ package controllers
 //
 // +kubebuilder:rbac:groups=reboot-operator.io,resources=rebootpolicies,verbs=list;watch
 // +kubebuilder:rbac:groups=reboot-operator.io,resources=rebootpolicies/status,verbs=patch
-// +kubebuilder:rbac:groups=reboot-operator.io,resources=nodereboots,verbs=get;list;watch;patch;delete
+// +kubebuilder:rbac:groups=reboot-operator.io,resources=nodereboots,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=reboot-operator.io,resources=nodereboots/status,verbs=patch;order
 //
 // The verb order is no verb of the API server. It is asked for by config/admission/status.yaml: who lacks it may set no order.
@@ -23,6 +23,12 @@ package controllers
 // +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch
 // +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets,verbs=list;watch
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=list;watch
+//
+// Maintenance by others is waited for: medik8s says so by Leases in the namespace medik8s-leases and by NodeMaintenances. A role in that
+// namespace could not be installed where there is none.
+//
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=list;watch
+// +kubebuilder:rbac:groups=nodemaintenance.medik8s.io,resources=nodemaintenances,verbs=list;watch
 //
 // Events about cluster-scoped objects go to the namespace default, so this cannot be confined to the manager's own.
 //

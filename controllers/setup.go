@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -71,6 +72,10 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	if err != nil {
 		return fmt.Errorf("make a client for the pods of nodes: %w", err)
 	}
+	maintenances, err := hasNodeMaintenances(mgr.GetRESTMapper())
+	if err != nil {
+		return err
+	}
 	asker := gates.New(gates.Options{Live: mgr.GetAPIReader(), Pods: core, Namespace: options.Namespace, Clock: options.Clock})
 	interest := &interest{}
 	pods := newNodePods(core)
@@ -85,7 +90,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 		reader: &reader{
 			cache: mgr.GetClient(), live: mgr.GetAPIReader(), pods: pods, gates: asker, interest: interest,
 			namespace: options.Namespace, clusterMaxUnavailable: options.ClusterMaxUnavailable,
-			leaderNode: options.NodeName,
+			leaderNode: options.NodeName, nodeMaintenances: maintenances,
 		},
 		executor: &executor{
 			client: mgr.GetClient(), recorder: mgr.GetEventRecorder(v1alpha1.ManagerFieldManager), numbers: numbers,
@@ -101,6 +106,9 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	})
 	for _, watched := range watches(mgr.GetCache(), interest) {
 		b = b.WatchesRawSource(watched)
+	}
+	if maintenances {
+		b = b.WatchesRawSource(watch(mgr.GetCache(), newNodeMaintenance(), always, nodeMaintenanceChanged))
 	}
 	if err := b.WatchesRawSource(pods).WatchesRawSource(gateSource(asker)).Complete(r); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
@@ -119,10 +127,11 @@ func gateSource(asker *gates.Asker) source.Source {
 // watches are all sources of passes but the pods of single nodes.
 func watches(c cache.Cache, interest *interest) []source.Source {
 	return []source.Source{
-		watch(c, &corev1.Node{}, always, nodeChanged),
+		watch(c, &corev1.Node{}, always, interest.nodeChanged),
 		watch(c, &v1alpha1.NodeReboot{}, always, nodeRebootChanged),
 		watch(c, &v1alpha1.RebootPolicy{}, always, policyChanged),
 		watch(c, &corev1.Pod{}, always, helperChanged),
+		watch(c, &coordinationv1.Lease{}, always, leaseChanged),
 		watch(c, &appsv1.Deployment{}, interest.hasDeployment, deploymentChanged),
 		watch(c, &appsv1.StatefulSet{}, interest.hasStatefulSet, statefulSetChanged),
 		watch(c, &policyv1.PodDisruptionBudget{}, interest.hasBudget, budgetChanged),

@@ -39,6 +39,8 @@ type reader struct {
 	clusterMaxUnavailable *intstr.IntOrString
 	// leaderNode is the node that this manager runs on.
 	leaderNode string
+	// nodeMaintenances: the cluster knows NodeMaintenances.
+	nodeMaintenances bool
 	// noSlots: the slots object held nothing when it was last read.
 	noSlots bool
 }
@@ -125,6 +127,7 @@ func (r *reader) readPolicies(ctx context.Context, s *snapshot) error {
 		s.Policies = append(s.Policies, &list.Items[i])
 	}
 	s.Invalid = r.gates.Invalid(s.Policies)
+	r.interest.setConditions(triggerTypes(s.Policies))
 	return nil
 }
 
@@ -144,6 +147,10 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 	if err != nil {
 		return err
 	}
+	foreign, err := r.readForeign(ctx)
+	if err != nil {
+		return err
+	}
 	var list corev1.NodeList
 	if err := r.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("list Nodes: %w", err)
@@ -153,7 +160,9 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 	for i := range list.Items {
 		node := &list.Items[i]
 		s.nodes[node.Name] = node
-		s.Nodes = append(s.Nodes, planNode(node, helpers[node.Name]))
+		view := planNode(node, helpers[node.Name])
+		view.Foreign = append(view.Foreign, foreign[node.Name]...)
+		s.Nodes = append(s.Nodes, view)
 	}
 	return nil
 }
@@ -171,6 +180,8 @@ func planNode(node *corev1.Node, helper helperView) plan.Node {
 		Ready:         nodeCondition(node, corev1.NodeReady) == corev1.ConditionTrue,
 		BootID:        node.Status.NodeInfo.BootID,
 		KernelVersion: node.Status.NodeInfo.KernelVersion,
+		Conditions:    node.Status.Conditions,
+		Foreign:       conditionMaintenance(node),
 		HelperReady:   helper.ready,
 		HelperProblem: helper.problem,
 		HelperSince:   helper.since,

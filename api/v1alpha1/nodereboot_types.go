@@ -13,6 +13,8 @@ const (
 	// TriggerSentinel is a sentinel on the host, such as /var/run/reboot-required. When the sentinel goes away before the drain, so does
 	// the need.
 	TriggerSentinel Trigger = "Sentinel"
+	// TriggerNodeCondition is a condition of the Node that the policy names. When the condition goes away before the drain, so does the need.
+	TriggerNodeCondition Trigger = "NodeCondition"
 	// TriggerManual is a person or a program that created the NodeReboot.
 	TriggerManual Trigger = "Manual"
 )
@@ -121,6 +123,8 @@ const (
 )
 
 // NodeRebootSpec asks for one reboot of one node.
+//
+// +kubebuilder:validation:XValidation:rule="(self.trigger == 'NodeCondition') == has(self.conditionType)",message="conditionType goes with 'trigger: NodeCondition' and with no other: write both or neither",fieldPath=".conditionType"
 type NodeRebootSpec struct {
 	// nodeName is the node to reboot.
 	// +required
@@ -133,6 +137,12 @@ type NodeRebootSpec struct {
 	// +optional
 	// +kubebuilder:default=Manual
 	Trigger Trigger `json:"trigger,omitempty"`
+
+	// conditionType is the condition of the Node that asked for the reboot.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=316
+	ConditionType string `json:"conditionType,omitempty"`
 
 	// reason is why, in words for people.
 	// +optional

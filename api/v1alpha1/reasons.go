@@ -57,6 +57,8 @@ const (
 	ReasonSentinelCheckFails = "SentinelCheckFails"
 	// ReasonNodeNotReady: the node is not Ready.
 	ReasonNodeNotReady = "NodeNotReady"
+	// ReasonForeignMaintenance: another tool maintains the node.
+	ReasonForeignMaintenance = "ForeignMaintenance"
 	// ReasonMarkedForDeletion: an autoscaler is about to remove the node, or the Node is being deleted.
 	ReasonMarkedForDeletion = "MarkedForDeletion"
 	// ReasonControlPlaneNotReady: another control-plane node is not Ready or under way.
@@ -140,6 +142,8 @@ const (
 	ReasonPodStatusStale = "PodStatusStale"
 	// ReasonDaemonSetsNotReady: DaemonSet pods that were ready on the node are not ready yet.
 	ReasonDaemonSetsNotReady = "DaemonSetsNotReady"
+	// ReasonNodeConditionPresent: the condition of the Node for which it was rebooted is still there.
+	ReasonNodeConditionPresent = "NodeConditionPresent"
 	// ReasonSettling: the settle time has not passed.
 	ReasonSettling = "Settling"
 	// ReasonWorkloadsNotReady: workloads that had pods on the node are not as ready as before.
@@ -175,6 +179,8 @@ const (
 	ReasonRebootNotObserved = "RebootNotObserved"
 	// ReasonSentinelStillPresent: the host rebooted and still asks for a reboot.
 	ReasonSentinelStillPresent = "SentinelStillPresent"
+	// ReasonConditionStillPresent: the host rebooted, and the condition of the Node for which it was rebooted did not go away.
+	ReasonConditionStillPresent = "ConditionStillPresent"
 	// ReasonNodeNotBack: the node did not come back in time. It is still watched.
 	ReasonNodeNotBack = "NodeNotBack"
 	// ReasonRecoveryTimedOut: the node came back and did not recover in time. It is still watched.

@@ -129,6 +129,10 @@ type RebootPolicySpec struct {
 	// +kubebuilder:default={}
 	Taint TaintSpec `json:"taint,omitempty,omitzero"`
 
+	// triggers say what besides the hosts themselves asks for reboots.
+	// +optional
+	Triggers *TriggersSpec `json:"triggers,omitempty"`
+
 	// rollout says how many nodes may be down at once and in which order they go.
 	// +optional
 	// +kubebuilder:default={}

@@ -39,7 +39,16 @@ const maxNameLength = 253
 // SentinelRebootName is the name of the NodeReboot that a helper makes for one need of one boot of its node. It is a function of both, so
 // the same need never makes two. It is a valid object name for every node name, of up to 253 characters.
 func SentinelRebootName(nodeName, bootID string) string {
-	sum := sha256.Sum256([]byte(nodeName + "/" + bootID))
+	return rebootName(nodeName, nodeName+"/"+bootID)
+}
+
+// NodeConditionRebootName is the name of the NodeReboot that the manager makes for a condition of a Node in one boot.
+func NodeConditionRebootName(nodeName, bootID, conditionType string) string {
+	return rebootName(nodeName, nodeName+"/"+bootID+"/"+conditionType)
+}
+
+func rebootName(nodeName, need string) string {
+	sum := sha256.Sum256([]byte(need))
 	suffix := "-" + hex.EncodeToString(sum[:4])
 	if len(nodeName)+len(suffix) <= maxNameLength {
 		return nodeName + suffix

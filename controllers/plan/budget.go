@@ -253,7 +253,7 @@ func (r *rebootView) unreturned() bool {
 		return false
 	}
 	switch r.next.OutcomeReason {
-	case v1alpha1.ReasonRebootNotObserved, v1alpha1.ReasonSentinelStillPresent:
+	case v1alpha1.ReasonRebootNotObserved, v1alpha1.ReasonSentinelStillPresent, v1alpha1.ReasonConditionStillPresent:
 		return r.next.Outcome == v1alpha1.OutcomeFailed && !r.deleted() && !r.nodeGone()
 	}
 	return false

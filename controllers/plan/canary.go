@@ -147,12 +147,17 @@ func (p *pass) sortCanaries(found *canaries, batches map[batchKey]*canary) {
 		found.proved = append(found.proved, began)
 	}
 	slices.SortFunc(found.proved, func(a, b time.Time) int { return b.Compare(a) })
-	slices.SortFunc(found.pending, func(a, b canary) int { return cmp.Or(a.began.Compare(b.began), cmp.Compare(a.node, b.node)) })
+	slices.SortFunc(found.pending, compareCanaries)
+}
+
+func compareCanaries(a, b canary) int {
+	return cmp.Or(a.began.Compare(b.began), cmp.Compare(a.node, b.node))
 }
 
 // start adds a node that starts in this pass, or would.
 func (c *canaries) start(n *nodeView, now time.Time) {
 	c.pending = append(c.pending, canary{unit: n.unit, node: n.Name, began: now, marked: true})
+	slices.SortFunc(c.pending, compareCanaries)
 }
 
 // provedFor counts the canaries that have spoken for a need.

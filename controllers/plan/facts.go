@@ -63,7 +63,7 @@ func (n *nodeView) boot() *v1alpha1.BootInfo {
 // the boot, so it cannot make another one. The same goes for one whose Node was found to be gone and is there: the helper's report says
 // that it is the same boot of the same host, which was registered again, or whose Node was seen late.
 func (p *pass) reopenIfRequiredAgain(r *rebootView) {
-	if !r.complete() || !slices.Contains(reopenedReasons, r.next.OutcomeReason) || r.deleted() || r.sentinel() != v1alpha1.SentinelRequired {
+	if !r.complete() || !slices.Contains(reopenedReasons, r.next.OutcomeReason) || r.deleted() || !p.requiredAgain(r) {
 		return
 	}
 	next := r.edit()
@@ -95,6 +95,9 @@ func (p *pass) endIfNotNeeded(r *rebootView) {
 		p.endIfRebootedMeanwhile(r)
 	case r.obj.Spec.Trigger == v1alpha1.TriggerSentinel && r.sentinel() == v1alpha1.SentinelNotRequired:
 		p.complete(r, v1alpha1.OutcomeCancelled, v1alpha1.ReasonNeedWithdrawn, "The host does not ask for a reboot any more.")
+	case r.obj.Spec.Trigger == v1alpha1.TriggerNodeCondition && r.policy() != nil && !r.conditionAsks():
+		p.complete(r, v1alpha1.OutcomeCancelled, v1alpha1.ReasonNeedWithdrawn, fmt.Sprintf(
+			"Condition %s of node %s does not ask for a reboot any more.", r.obj.Spec.ConditionType, r.node.Name))
 	}
 }
 

@@ -39,6 +39,8 @@ var faults = map[string]func(*world, *host){
 		w.relabel(h, func(labels map[string]string) { labels[v1alpha1.SkipLabel] = "" })
 	},
 	"person skips no more":   (*world).skipsNoMore,
+	"kernel deadlocks":       func(w *world, h *host) { w.deadlock(h, corev1.ConditionTrue) },
+	"somebody maintains":     (*world).somebodyMaintains,
 	"person approves":        (*world).personApproves,
 	"person withdraws":       (*world).personWithdraws,
 	"policy wants approval":  func(w *world, _ *host) { w.editAnyPolicy(approvalRequired()) },
@@ -150,34 +152,6 @@ func (w *world) personDeletes(*host) {
 		name := pick(w.random, names...)
 		w.tell("NodeReboot %s is deleted", name)
 		w.deleteReboot(name, w.now)
-	}
-}
-
-func (w *world) relabel(h *host, change func(map[string]string)) {
-	w.updateNode(h.name, func(n *Node) {
-		n.Labels = maps.Clone(n.Labels)
-		change(n.Labels)
-	})
-}
-
-func (w *world) skipsNoMore(h *host) {
-	w.relabel(h, func(labels map[string]string) { delete(labels, v1alpha1.SkipLabel) })
-}
-
-// personApproves approves every NodeReboot of a host.
-func (w *world) personApproves(h *host) { w.approve(h, v1alpha1.ApprovalGiven) }
-
-func (w *world) personWithdraws(h *host) { w.approve(h, v1alpha1.ApprovalNotGiven) }
-
-func (w *world) approve(h *host, approval v1alpha1.Approval) {
-	for _, name := range slices.Sorted(maps.Keys(w.reboots)) {
-		if r := w.reboots[name]; h != nil && r.Spec.NodeName == h.name && r.Spec.Approval != approval && r.Status.CompletionTime == nil {
-			w.tell("NodeReboot %s: approval %s", name, approval)
-			w.updateReboot(name, func(r *v1alpha1.NodeReboot) {
-				r.Spec.Approval = approval
-				r.Generation++
-			})
-		}
 	}
 }
 
@@ -355,6 +329,7 @@ func (w *world) heal() {
 		h.fate, h.refuses = fateNormal, false
 		w.personUncordonsIfTheirs(h)
 		w.skipsNoMore(h)
+		w.deadlock(h, corev1.ConditionFalse)
 		w.bootHost(h)
 		if !h.helper && w.nodes[name].Ready {
 			w.startHelper(h)

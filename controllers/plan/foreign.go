@@ -28,3 +28,14 @@ func deletionGate(_ *pass, r *rebootView) verdict {
 	}
 	return verdict{}
 }
+
+// foreignGate waits while another tool maintains the node.
+func foreignGate(p *pass, r *rebootView) verdict {
+	for _, foreign := range r.node.Foreign {
+		if foreign.Until.IsZero() || !p.passed(foreign.Until) {
+			return verdict{reason: v1alpha1.ReasonForeignMaintenance, message: fmt.Sprintf(
+				"Node %s is maintained by somebody else: %s.", r.node.Name, foreign.Object)}
+		}
+	}
+	return verdict{}
+}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -11,6 +12,39 @@ import (
 func TestNodeThatIsOnlyACandidateForRemovalIsRebooted(t *testing.T) {
 	candidate := corev1.Taint{Key: "DeletionCandidateOfClusterAutoscaler", Value: "1764064800", Effect: corev1.TaintEffectPreferNoSchedule}
 	s := newStory(t, newPolicy("p"), newNode("a", "z1", tainted(candidate)), newReboot("ra", "a"))
+	s.settle()
+	if got := s.reboot("ra").Status.Reason; got != v1alpha1.ReasonDraining {
+		t.Errorf("reason %s", got)
+	}
+}
+
+// maintainedUntil is a node that another tool maintains: until some time after the start, or for good if that is 0.
+func maintainedUntil(end time.Duration) nodeOption {
+	return func(n *Node) {
+		foreign := ForeignMaintenance{Object: "Lease medik8s-leases/node-a is held by nmo"}
+		if end > 0 {
+			foreign.Until = start.Add(end)
+		}
+		n.Foreign = append(n.Foreign, foreign)
+	}
+}
+
+func TestNodeIsRebootedWhenTheMaintenanceByOthersIsOver(t *testing.T) {
+	s := newStory(t, newPolicy("p"), newNode("a", "z1", maintainedUntil(time.Hour)), newReboot("ra", "a"))
+	s.settle()
+	s.advance(time.Hour - time.Second)
+	if got := s.underWay(); got != "" {
+		t.Errorf("under way before the end: %q", got)
+	}
+	s.advance(time.Second)
+	if got := s.underWay(); got != "a" {
+		t.Errorf("under way at the end: %q", got)
+	}
+}
+
+func TestMaintenanceByOthersDoesNotTakeBackWhatIsUnderWay(t *testing.T) {
+	s := attemptIn(t, stageDraining)
+	maintainedUntil(0)(s.node("a"))
 	s.settle()
 	if got := s.reboot("ra").Status.Reason; got != v1alpha1.ReasonDraining {
 		t.Errorf("reason %s", got)

@@ -30,6 +30,7 @@ var nodeGates = []gate{
 	hostGate,
 	helperGate,
 	deletionGate,
+	foreignGate,
 	approvalGate,
 	windowGate,
 	heldGate,

@@ -52,6 +52,11 @@ func TestWhatANodeRebootWaitsFor(t *testing.T) {
 			objects: []any{newPolicy("p"), newReboot("ra", "a"), newNode("a", "z1", func(n *Node) { n.Deleting = true })},
 			want:    v1alpha1.ReasonMarkedForDeletion, wantMessage: "Node a is being deleted.",
 		},
+		"another tool that maintains the node": {
+			objects: []any{newPolicy("p"), newReboot("ra", "a"), newNode("a", "z1", maintainedUntil(time.Hour))},
+			want:    v1alpha1.ReasonForeignMaintenance, wantWake: time.Hour,
+			wantMessage: "Node a is maintained by somebody else: Lease medik8s-leases/node-a is held by nmo.",
+		},
 		"an approval": {
 			objects: []any{newPolicy("p", approvalRequired()), newNode("a", "z1"), newReboot("ra", "a")},
 			want:    v1alpha1.ReasonAwaitingApproval,
@@ -180,7 +185,7 @@ func TestObstaclesAreToldInTheOrderOfTheGates(t *testing.T) {
 			s.Nodes, s.Mode = v1alpha1.NodesSelected, v1alpha1.ModePaused
 			s.Rollout.Zones.MaxUnavailablePerZone = ptr.To[int32](0)
 		})),
-		newNode("a", "z2", controlPlane, notReady, noHelper, skippedNode, func(n *Node) { n.Deleting = true }),
+		newNode("a", "z2", controlPlane, notReady, noHelper, skippedNode, func(n *Node) { n.Deleting = true }, maintainedUntil(0)),
 		newReboot("ra", "a", failedBefore(1, 0)), newReboot("other", "a", immediate, approved),
 		newReboot("before", "a", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, -10*time.Minute)),
 		newNode("failed", "z1"), newReboot("failed", "failed", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, -time.Minute)),
@@ -220,6 +225,7 @@ func TestObstaclesAreToldInTheOrderOfTheGates(t *testing.T) {
 		{v1alpha1.ReasonNodeNotReady, func() { s.node("a").Ready = true }},
 		{v1alpha1.ReasonHelperNotReady, func() { s.node("a").HelperReady = true }},
 		{v1alpha1.ReasonMarkedForDeletion, func() { s.node("a").Deleting = false }},
+		{v1alpha1.ReasonForeignMaintenance, func() { s.node("a").Foreign = nil }},
 		{v1alpha1.ReasonAwaitingApproval, func() { s.reboot("ra").Spec.Approval = v1alpha1.ApprovalGiven }},
 		{v1alpha1.ReasonControlPlaneNotReady, func() { s.node("master").Ready = true }},
 		{v1alpha1.ReasonControlPlaneTurn, remove("worker")},

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -167,54 +167,6 @@ func (w *world) askAtOnce(node, name string) {
 	urgent := *w.reboots[name]
 	urgent.Spec.Urgency = v1alpha1.UrgencyImmediate
 	w.putReboot(&urgent)
-}
-
-// hookKey names a hook of a NodeReboot.
-type hookKey struct {
-	uid           types.UID
-	conditionType string
-}
-
-// doHooks is a program that does what NodeReboots wait for, most of the time.
-func (w *world) doHooks() {
-	if w.random == nil {
-		return
-	}
-	for _, name := range slices.Sorted(maps.Keys(w.reboots)) {
-		uid := w.reboots[name].UID
-		for _, pending := range w.reboots[name].Status.PendingHooks {
-			key := hookKey{uid, pending}
-			if w.hooking[key] {
-				continue
-			}
-			w.hooking[key] = true
-			longest := 2 * time.Minute
-			if w.mended {
-				longest = 20 * time.Second
-			}
-			w.after(w.between(time.Second, longest), func() {
-				delete(w.hooking, key)
-				if r := w.reboots[name]; r != nil && r.UID == uid && slices.Contains(r.Status.PendingHooks, pending) {
-					w.doHook(name, pending)
-				}
-			})
-		}
-	}
-}
-
-func (w *world) doHook(name, conditionType string) {
-	if !w.mended && w.random.IntN(4) == 0 {
-		return
-	}
-	w.tell("NodeReboot %s: %s is done", name, conditionType)
-	w.rules.hooks[hookKey{w.reboots[name].UID, conditionType}] = w.now
-	w.updateReboot(name, func(r *v1alpha1.NodeReboot) {
-		r.Status.Conditions = slices.Clone(r.Status.Conditions)
-		meta.RemoveStatusCondition(&r.Status.Conditions, conditionType)
-		meta.SetStatusCondition(&r.Status.Conditions, metav1.Condition{
-			Type: conditionType, Status: metav1.ConditionTrue, Reason: "Done", LastTransitionTime: metav1.NewTime(w.now),
-		})
-	})
 }
 
 // report writes the helper's report, and begins the order that it records.
@@ -387,6 +339,9 @@ func (w *world) bootHost(h *host) {
 		}
 	})
 	w.after(ready+w.between(2*time.Second, 10*time.Second), func() {
+		if stillRuns() && len(w.nodes[h.name].Conditions) > 0 {
+			w.deadlock(h, corev1.ConditionFalse)
+		}
 		if stillRuns() {
 			w.startHelper(h)
 		}

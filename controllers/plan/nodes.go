@@ -22,9 +22,9 @@ func (r *rebootView) needsReboot() bool {
 	case r.open():
 		return r.next.Attempt.UncordonedTime == nil || r.sentinel() == v1alpha1.SentinelRequired
 	case r.complete():
-		// One that was given up is still needed for as long as the host says so.
-		return r.next.Outcome == v1alpha1.OutcomeFailed && r.obj.Spec.Trigger == v1alpha1.TriggerSentinel &&
-			r.sentinel() == v1alpha1.SentinelRequired && !r.deleted()
+		// One that was given up is still needed for as long as the host, or the condition, says so.
+		asks := r.obj.Spec.Trigger == v1alpha1.TriggerSentinel && r.sentinel() == v1alpha1.SentinelRequired || r.conditionAsks()
+		return r.next.Outcome == v1alpha1.OutcomeFailed && asks && !r.deleted()
 	}
 	return false
 }

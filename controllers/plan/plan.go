@@ -268,6 +268,7 @@ func (p *pass) plan() *Plan {
 	plan.Slots, plan.SlotsChanged = p.desiredSlots()
 	plan.Work = p.work()
 	plan.Policies = p.policyChanges()
+	plan.Creates = p.creates()
 	plan.Prune = p.prune()
 	plan.Wake = p.wake
 	return plan

@@ -17,13 +17,24 @@ import (
 
 // reasonStories lead to each reason, of a NodeReboot, of its attempt or of a policy.
 var reasonStories = map[string]func(*testing.T) *story{
-	v1alpha1.ReasonNoPolicy:          waitingWith(unselected),
-	v1alpha1.ReasonSkipped:           waitingWith(func(s *story) { skippedNode(s.node("a")) }),
-	v1alpha1.ReasonMarkedForDeletion: waitingWith(func(s *story) { s.node("a").Deleting = true }),
-	v1alpha1.ReasonAwaitingApproval:  waitingWith(func(s *story) { s.editPolicy("p", approvalRequired()) }),
-	v1alpha1.ReasonPolicyInvalid:     waitingWith(invalid),
-	v1alpha1.ReasonPaused:            waitingWith(paused),
-	v1alpha1.ReasonObserving:         waitingWith(observed),
+	v1alpha1.ReasonNoPolicy:           waitingWith(unselected),
+	v1alpha1.ReasonSkipped:            waitingWith(func(s *story) { skippedNode(s.node("a")) }),
+	v1alpha1.ReasonMarkedForDeletion:  waitingWith(func(s *story) { s.node("a").Deleting = true }),
+	v1alpha1.ReasonForeignMaintenance: waitingWith(func(s *story) { maintainedUntil(0)(s.node("a")) }),
+	v1alpha1.ReasonNodeConditionPresent: func(t *testing.T) *story {
+		t.Helper()
+		return rebootForDeadlock(t)
+	},
+	v1alpha1.ReasonConditionStillPresent: func(t *testing.T) *story {
+		t.Helper()
+		s := rebootForDeadlock(t)
+		s.advance(5 * time.Minute)
+		return s
+	},
+	v1alpha1.ReasonAwaitingApproval: waitingWith(func(s *story) { s.editPolicy("p", approvalRequired()) }),
+	v1alpha1.ReasonPolicyInvalid:    waitingWith(invalid),
+	v1alpha1.ReasonPaused:           waitingWith(paused),
+	v1alpha1.ReasonObserving:        waitingWith(observed),
 	v1alpha1.ReasonHalted: waitingWith(func(s *story) {
 		s.Nodes = append(s.Nodes, newNode("b", "z1"))
 		s.Reboots = append(s.Reboots, newReboot("rb", "b", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, 0)))

@@ -28,9 +28,16 @@ func (p *pass) recover(r *rebootView) {
 	if wait.passed() {
 		wait = p.recoveryProof(r)
 	}
+	present := false
+	if wait.passed() {
+		wait, present = p.conditionProof(r)
+	}
 	switch {
 	case wait.passed() && r.sentinel() == v1alpha1.SentinelRequired:
-		p.failAfterBoot(r)
+		p.failAfterBoot(r, v1alpha1.ReasonSentinelStillPresent, fmt.Sprintf("Node %s was rebooted and still asks for a reboot.", r.node.Name))
+	case wait.passed() && present:
+		p.failAfterBoot(r, v1alpha1.ReasonConditionStillPresent, fmt.Sprintf(
+			"Node %s was rebooted, and its condition %s did not go away.", r.node.Name, r.obj.Spec.ConditionType))
 	case wait.passed():
 		p.succeed(r)
 	case r.deleted() && (r.next.Attempt.UncordonedTime != nil || r.policy() == nil || p.recoveryTimedOut(r)):
@@ -57,8 +64,8 @@ func (p *pass) recoveryProof(r *rebootView) verdict {
 
 // failAfterBoot ends an attempt that rebooted the host in vain, once everything has recovered all the same. The next one has to end the
 // boot that runs now.
-func (p *pass) failAfterBoot(r *rebootView) {
-	p.fail(r, v1alpha1.ReasonSentinelStillPresent, fmt.Sprintf("Node %s was rebooted and still asks for a reboot.", r.node.Name))
+func (p *pass) failAfterBoot(r *rebootView, reason, message string) {
+	p.fail(r, reason, message)
 	if !r.complete() {
 		next := r.edit()
 		next.Before, next.After = r.node.boot(), nil

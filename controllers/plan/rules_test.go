@@ -72,6 +72,7 @@ func (w *world) checkGrants(v *view, p *Plan, granted map[string]Slot) {
 			w.breaks("node %s was granted a slot for a NodeReboot that is being deleted", name)
 		}
 		w.checkConsent(v, owner, node, granted[name].Reboot, "granted a slot")
+		w.checkForeign(node)
 		w.checkHost(v, node, granted[name].Reboot)
 		w.checkSchedule(owner, node, v.reboot(granted[name].Reboot), false, "granted a slot")
 		w.checkGates(owner, node)
@@ -109,18 +110,6 @@ func (w *world) underWay() map[string]bool {
 		underWay[name] = true
 	}
 	return underWay
-}
-
-// checkConsent: nobody said that the node be left alone, and somebody approved, where that is wanted.
-func (w *world) checkConsent(v *view, owner *v1alpha1.RebootPolicy, node *Node, reboot, what string) {
-	if _, skipped := node.Labels[v1alpha1.SkipLabel]; skipped {
-		w.breaks("node %s is %s, and has the label that skips it", node.Name, what)
-	}
-	for _, r := range v.Reboots {
-		if r.Name == reboot && owner.Spec.Approval == v1alpha1.ApprovalRequired && r.Spec.Approval != v1alpha1.ApprovalGiven {
-			w.breaks("node %s is %s, and NodeReboot %s is not approved", node.Name, what, reboot)
-		}
-	}
 }
 
 // checkHost: the helper said, in this boot, that nothing is in the way of a reboot, and that it can see what the host asks for.
@@ -162,112 +151,6 @@ func (w *world) checkBudget(v *view, owner *v1alpha1.RebootPolicy, node *Node, d
 		w.breaks("node %s was granted a slot, and then %d nodes or groups of zone %s are unavailable, of which there may be %d",
 			node.Name, len(inZone), zoneOf(node), *limit)
 	}
-}
-
-// groupOf a node: what goes with it, or itself.
-func groupOf(owner *v1alpha1.RebootPolicy, n *Node) string {
-	_, isControlPlane := n.Labels[v1alpha1.ControlPlaneLabel]
-	label := owner.Spec.Rollout.GroupLabel
-	if label == "" || isControlPlane || n.Labels[label] == "" {
-		return n.Name
-	}
-	if owner.Spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime {
-		return "group " + n.Labels[label] + " in " + zoneOf(n)
-	}
-	return "group " + n.Labels[label]
-}
-
-// checkGroup: no node of the group that needs a reboot is left behind.
-func (w *world) checkGroup(v *view, owner *v1alpha1.RebootPolicy, node *Node, granted map[string]Slot, underWay map[string]bool) {
-	for _, r := range v.Reboots {
-		other := v.node(r.Spec.NodeName)
-		if other == nil || ownerOf(v, other) != owner || groupOf(owner, other) != groupOf(owner, node) {
-			continue
-		}
-		_, skipped := other.Labels[v1alpha1.SkipLabel]
-		_, goes := granted[other.Name]
-		waits := r.Status.CompletionTime == nil && openAttempt(r) == nil && r.DeletionTimestamp.IsZero() && r.Status.RequiredSince != nil
-		before := r.Status.Before != nil && r.Status.Before.BootID == other.BootID && r.Status.NodeUID == other.UID
-		asks := r.Status.Report != nil && r.Status.Report.Sentinel == v1alpha1.SentinelRequired
-		if waits && before && asks && !goes && !skipped && !underWay[other.Name] {
-			w.breaks("node %s was granted a slot, and %s of the same group, which needs a reboot, was not", node.Name, other.Name)
-		}
-	}
-}
-
-// checkCanaries: no more nodes go than may, before as many as are wanted have been proved and have soaked.
-func (w *world) checkCanaries(v *view, owner *v1alpha1.RebootPolicy, granted map[string]Slot) {
-	if owner.Spec.Rollout.Canary == nil {
-		return
-	}
-	count := int(owner.Spec.Rollout.Canary.Count)
-	unproved := map[string]time.Time{}
-	for name, slot := range granted {
-		node := v.node(name)
-		if ownerOf(v, node) != owner {
-			continue
-		}
-		since := w.reboots[slot.Reboot].Status.RequiredSince
-		for _, r := range v.Reboots {
-			if r.Name == slot.Reboot && r.Status.RequiredSince != nil {
-				since = r.Status.RequiredSince
-			}
-		}
-		if since == nil {
-			continue // it was made a moment ago, and is granted in the pass that sees it first
-		}
-		if unit := groupOf(owner, node); len(w.canariesSince(v, owner, unit, since.Time, true)) < count {
-			if old, ok := unproved[unit]; !ok || since.After(old) {
-				unproved[unit] = since.Time
-			}
-		}
-	}
-	for unit, since := range unproved {
-		going := w.canariesSince(v, owner, unit, since, false)
-		soaked := w.canariesSince(v, owner, unit, since, true)
-		maps.DeleteFunc(soaked, func(unit string, _ bool) bool { return going[unit] }) // a group with a node that is not done
-		proved := len(soaked)
-		if proved+len(going)+len(unproved) > max(count, len(unproved)) && proved+len(going)+1 > count {
-			w.breaks("%s was granted a slot with %d canaries proved of %d, and %v under way or soaking", unit, proved, count, going)
-		}
-		if active := w.activeCanaries(v, owner, unproved); len(unproved)+len(active) > count {
-			w.breaks("%d canaries begin besides %v, and there may be %d", len(unproved), active, count)
-		}
-	}
-}
-
-// activeCanaries are the units of the policy that began as canaries and are under way or soak, but for some.
-func (w *world) activeCanaries(v *view, owner *v1alpha1.RebootPolicy, but map[string]time.Time) map[string]bool {
-	active := map[string]bool{}
-	for _, r := range v.Reboots {
-		node, attempt := v.node(r.Spec.NodeName), r.Status.Attempt
-		if node == nil || attempt == nil || ownerOf(v, node) != owner || attempt.Role != v1alpha1.RoleCanary {
-			continue
-		}
-		soaks := r.Status.Outcome == v1alpha1.OutcomeSucceeded && attempt.Result == v1alpha1.ReasonProved &&
-			w.now.Sub(attempt.EndedTime.Time) < seconds(owner.Spec.Rollout.Canary.SoakSeconds)
-		if _, begins := but[groupOf(owner, node)]; !begins && (openAttempt(r) != nil || soaks) {
-			active[groupOf(owner, node)] = true
-		}
-	}
-	return active
-}
-
-// canariesSince are the units of the policy, but for one, that began since a time: those that have soaked, or those that may yet.
-func (w *world) canariesSince(v *view, owner *v1alpha1.RebootPolicy, but string, since time.Time, soaked bool) map[string]bool {
-	found := map[string]bool{}
-	for _, r := range v.Reboots {
-		node, attempt := v.node(r.Spec.NodeName), r.Status.Attempt
-		if node == nil || attempt == nil || ownerOf(v, node) != owner || groupOf(owner, node) == but || attempt.GrantedTime.Time.Before(since) {
-			continue
-		}
-		proved := r.Status.Outcome == v1alpha1.OutcomeSucceeded && attempt.Result == v1alpha1.ReasonProved
-		over := proved && w.now.Sub(attempt.EndedTime.Time) >= seconds(owner.Spec.Rollout.Canary.SoakSeconds)
-		if soaked && over || !soaked && (openAttempt(r) != nil || proved && !over) {
-			found[groupOf(owner, node)] = true
-		}
-	}
-	return found
 }
 
 func (w *world) checkClusterBudget(v *view, down map[string]bool) {
@@ -477,25 +360,6 @@ func (w *world) checkMarksAreGone(n *Node) {
 	}
 }
 
-// checkHooks: what has to be done before an order is done for this attempt, or was not done in time.
-func (w *world) checkHooks(r *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootStatus, hooks *v1alpha1.HooksSpec) {
-	awaited, since := hooks.BeforeDrain, after.Attempt.CordonedTime
-	if after.Order.Action == v1alpha1.ActionReboot {
-		awaited, since = hooks.BeforeReboot, after.Attempt.DrainedTime
-	}
-	for _, hook := range awaited {
-		done := w.rules.hooks[hookKey{r.UID, hook.ConditionType}]
-		late := w.now.Sub(since.Time) >= seconds(hook.TimeoutSeconds)
-		switch {
-		case !done.Before(after.Attempt.GrantedTime.Time):
-		case !late:
-			w.breaks("node %s is ordered to %s, and hook %s is not done since %s", r.Spec.NodeName, after.Order.Action, hook.ConditionType, done)
-		case hook.OnTimeout != v1alpha1.HookContinue:
-			w.breaks("node %s is ordered to %s without hook %s, which must not be", r.Spec.NodeName, after.Order.Action, hook.ConditionType)
-		}
-	}
-}
-
 // checkSuccess is about the proof: another boot, Ready, the sentinel gone since that boot, pods and workloads as before.
 func (w *world) checkSuccess(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootStatus) {
 	w.rules.proofs++
@@ -507,7 +371,7 @@ func (w *world) checkSuccess(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.No
 		w.breaks("NodeReboot %s succeeded from boot %v to %v, and node %s runs %s", r.Name, after.Before, after.After, node.Name, node.BootID)
 	case !node.Ready:
 		w.breaks("NodeReboot %s succeeded, and node %s is not Ready", r.Name, node.Name)
-	case r.Spec.Trigger == v1alpha1.TriggerManual && after.OutcomeReason == v1alpha1.ReasonRebootedMeanwhile:
+	case r.Spec.Trigger != v1alpha1.TriggerSentinel && after.OutcomeReason == v1alpha1.ReasonRebootedMeanwhile:
 	case report == nil || report.BootID != node.BootID || report.Sentinel != v1alpha1.SentinelNotRequired:
 		w.breaks("NodeReboot %s succeeded on the report %+v in boot %s", r.Name, report, node.BootID)
 	}
@@ -571,7 +435,8 @@ func (w *world) checkSettled(v *view) {
 		waits := s.CompletionTime == nil && a == nil && r.DeletionTimestamp.IsZero()
 		asks := s.Report != nil && s.Report.Sentinel == v1alpha1.SentinelRequired && w.nodes[r.Spec.NodeName] != nil &&
 			s.Report.BootID == w.nodes[r.Spec.NodeName].BootID
-		givenUp := s.Outcome == v1alpha1.OutcomeFailed && r.Spec.Trigger == v1alpha1.TriggerSentinel && asks
+		givenUp := s.Outcome == v1alpha1.OutcomeFailed && (r.Spec.Trigger == v1alpha1.TriggerSentinel && asks || w.deadlocked(v, r)) &&
+			r.DeletionTimestamp.IsZero()
 		if waits || givenUp || a != nil && (a.UncordonedTime == nil || asks) {
 			needed[r.Spec.NodeName] = true
 		}

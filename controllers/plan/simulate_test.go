@@ -198,6 +198,11 @@ func randomSpec(random *rand.Rand) policyOption {
 		s.Recovery.SettleSeconds, s.Recovery.TimeoutSeconds = upTo(20), ptr.To[int32](240)
 		s.Recovery.Workloads = pick(random, v1alpha1.WorkloadsWait, v1alpha1.WorkloadsWait, v1alpha1.WorkloadsIgnore)
 		s.Hooks = randomHooks(random)
+		if random.IntN(3) == 0 {
+			s.Triggers = &v1alpha1.TriggersSpec{NodeConditions: []v1alpha1.NodeConditionTrigger{
+				{Type: "KernelDeadlock", Status: v1alpha1.TriggerTrue, MinSeconds: ptr.To(random.Int32N(60))},
+			}}
+		}
 		randomSchedule(random, &s.Schedule)
 		s.Failure = v1alpha1.FailureSpec{
 			MaxFailures: ptr.To(1 + random.Int32N(3)), MaxAttempts: ptr.To(pick[int32](random, 2, 3, 100)),

@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
@@ -182,6 +183,9 @@ func (e *execution) run(p *Plan) {
 		if granted || !work[i].Granted {
 			e.writeNodeWork(&work[i])
 		}
+	}
+	for _, reboot := range p.Creates {
+		e.try(func() error { return e.create(reboot) })
 	}
 	for _, change := range p.Policies {
 		e.try(func() error { return e.writePolicy(change) })
@@ -362,6 +366,17 @@ func (e *execution) writePolicy(change PolicyChange) error {
 	e.policies[policy.Name] = &policy
 	e.changed()
 	return err
+}
+
+func (e *execution) create(reboot *v1alpha1.NodeReboot) error {
+	if e.reboots[reboot.Name] != nil {
+		return errConflict
+	}
+	made := reboot.DeepCopy()
+	made.UID, made.Generation = types.UID(fmt.Sprintf("created-%d", e.version)), 1
+	made.CreationTimestamp = metav1.NewTime(e.now.Truncate(time.Second))
+	e.putReboot(made)
+	return nil
 }
 
 func (e *execution) prune(name string) error {

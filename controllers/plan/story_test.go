@@ -165,7 +165,7 @@ func (s *story) settle() {
 }
 
 func idle(p *Plan) bool {
-	return !p.SlotsChanged && len(p.Work) == 0 && len(p.Policies) == 0 && len(p.Prune) == 0
+	return !p.SlotsChanged && len(p.Work) == 0 && len(p.Policies) == 0 && len(p.Prune) == 0 && len(p.Creates) == 0
 }
 
 // describe shows what a plan would write.
@@ -188,9 +188,12 @@ func describe(p *Plan) string {
 	return text.String()
 }
 
-// endsSomething: the plan ends an attempt or a NodeReboot, or takes back a cordon that a crash left. What that frees is free once it is
-// written.
+// endsSomething: the plan ends an attempt or a NodeReboot, takes back a cordon that a crash left, or makes a NodeReboot. What follows from
+// that follows once it is written.
 func endsSomething(p *Plan) bool {
+	if len(p.Creates) > 0 {
+		return true
+	}
 	for _, work := range p.Work {
 		if work.Patch != nil && work.Patch.TakesBack() {
 			return true

@@ -47,6 +47,10 @@ type Node struct {
 	Ready         bool
 	BootID        string
 	KernelVersion string
+	// Conditions of the Node, with their statuses and the times of their last transitions.
+	Conditions []corev1.NodeCondition
+	// Foreign is the maintenance that other tools do on the node.
+	Foreign []ForeignMaintenance
 	// Maintenance is which of the maintenance conditions (MaintenanceConditions) the operator has set to True on the node.
 	Maintenance map[corev1.NodeConditionType]bool
 	// HelperReady says that a helper pod on the node is Ready. Otherwise HelperProblem says what is known of why not, for people; it is
@@ -54,6 +58,14 @@ type Node struct {
 	HelperReady   bool
 	HelperProblem string
 	HelperSince   time.Time
+}
+
+// ForeignMaintenance is a sign that another tool maintains a node.
+type ForeignMaintenance struct {
+	// Object that says so, in words.
+	Object string
+	// Until when it says so; zero is for good.
+	Until time.Time
 }
 
 // Pod is what a plan needs to know of a pod bound to a node.
@@ -115,6 +127,8 @@ type Plan struct {
 	Work []NodeWork
 	// Policies are the policies whose status changed.
 	Policies []PolicyChange
+	// Creates are NodeReboots to make, for needs that the manager sees itself.
+	Creates []*v1alpha1.NodeReboot
 	// Prune names finished NodeReboots that history does not keep, in order.
 	Prune []string
 	// Wake is when to look again if nothing happens before; zero is never.

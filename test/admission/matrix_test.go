@@ -146,8 +146,8 @@ func TestATokenOfAHelperThatIsBoundToNoPodReadsOnly(t *testing.T) {
 
 // asManager is what the manager may do besides what no row of it says: nothing.
 var asManager = map[string]string{
-	"nodereboots of its node":        "yes  yes  yes   no     no     yes   yes    no",
-	"nodereboots of another node":    "yes  yes  yes   no     no     yes   yes    no",
+	"nodereboots of its node":        "yes  yes  yes   yes    no     yes   yes    no",
+	"nodereboots of another node":    "yes  yes  yes   yes    no     yes   yes    no",
 	"status.report of its node":      "no   .    .     no     no     yes   no     .",
 	"status.report of another node":  "no   .    .     no     no     yes   no     .",
 	"status besides it, of its node": "no   .    .     no     no     yes   no     .",
@@ -162,15 +162,17 @@ var asManager = map[string]string{
 	"pods of all nodes":              ".    yes  yes   .      .      .     .      no",
 	"configmaps, the slots":          "yes  no   no    yes    yes    no    no     no",
 	"configmaps, another":            "no   no   no    yes    no     no    no     no",
-	"leases, the leader's":           "yes  no   no    yes    yes    no    no     no",
-	"events of the operator":         "no   no   no    yes    no     no    no     no",
-	"secrets, that of gates":         "yes  no   no    no     no     no    no     no",
-	"events.k8s.io":                  "no   no   no    yes    no     yes   no     no",
-	"deployments":                    "no   yes  yes   no     no     no    no     no",
-	"statefulsets":                   "no   yes  yes   no     no     no    no     no",
-	"poddisruptionbudgets":           "no   yes  yes   no     no     no    no     no",
-	"tokenreviews":                   ".    .    .     yes    .      .     .      .",
-	"subjectaccessreviews":           ".    .    .     yes    .      .     .      .",
+	// Leases are read everywhere, for those of medik8s are in a namespace that there may not be when the operator is installed.
+	"leases, the leader's":   "yes  yes  yes   yes    yes    no    no     no",
+	"leases of nodes":        "no   yes  yes   no     no     no    no     no",
+	"events of the operator": "no   no   no    yes    no     no    no     no",
+	"secrets, that of gates": "yes  no   no    no     no     no    no     no",
+	"events.k8s.io":          "no   no   no    yes    no     yes   no     no",
+	"deployments":            "no   yes  yes   no     no     no    no     no",
+	"statefulsets":           "no   yes  yes   no     no     no    no     no",
+	"poddisruptionbudgets":   "no   yes  yes   no     no     no    no     no",
+	"tokenreviews":           ".    .    .     yes    .      .     .      .",
+	"subjectaccessreviews":   ".    .    .     yes    .      .     .      .",
 }
 
 func TestTheManagerMayDoWhatTheTableSaysAndNothingElse(t *testing.T) {

@@ -23,13 +23,18 @@ func TestANodeRebootIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"a node with a long name": {spec: `{nodeName: ` + long(253) + `}`},
 		"a reason":                {spec: `{nodeName: n1, reason: firmware, trigger: Sentinel, urgency: Immediate}`},
 		"an empty reason":         {spec: `{nodeName: n1, reason: ""}`},
-		"no node":                 {`{reason: firmware}`, []string{"spec.nodeName: Required value"}},
-		"node without a name":     {`{nodeName: ""}`, []string{"spec.nodeName", "at least 1 chars long"}},
-		"node with too long name": {`{nodeName: ` + long(254) + `}`, []string{"spec.nodeName", "may not be more than 253"}},
-		"too long a reason":       {`{nodeName: n1, reason: ` + long(1025) + `}`, []string{"spec.reason", "may not be more than 1024"}},
-		"several nodes":           {`{nodeName: [n1, n2]}`, []string{"spec.nodeName", `must be of type string: "array"`}},
-		"unknown field":           {`{nodeName: n1, force: true}`, []string{`unknown field "spec.force"`}},
-		"command for the host":    {`{nodeName: n1, command: reboot}`, []string{`unknown field "spec.command"`}},
+		"a condition":             {spec: `{nodeName: n1, trigger: NodeCondition, conditionType: KernelDeadlock}`},
+		"a condition with another trigger": {`{nodeName: n1, conditionType: KernelDeadlock}`, []string{
+			"spec.conditionType", "conditionType goes with 'trigger: NodeCondition' and with no other: write both or neither"}},
+		"the trigger without a condition": {`{nodeName: n1, trigger: NodeCondition}`, []string{"write both or neither"}},
+		"too long a condition":            {`{nodeName: n1, trigger: NodeCondition, conditionType: ` + long(317) + `}`, []string{"may not be more than 316"}},
+		"no node":                         {`{reason: firmware}`, []string{"spec.nodeName: Required value"}},
+		"node without a name":             {`{nodeName: ""}`, []string{"spec.nodeName", "at least 1 chars long"}},
+		"node with too long name":         {`{nodeName: ` + long(254) + `}`, []string{"spec.nodeName", "may not be more than 253"}},
+		"too long a reason":               {`{nodeName: n1, reason: ` + long(1025) + `}`, []string{"spec.reason", "may not be more than 1024"}},
+		"several nodes":                   {`{nodeName: [n1, n2]}`, []string{"spec.nodeName", `must be of type string: "array"`}},
+		"unknown field":                   {`{nodeName: n1, force: true}`, []string{`unknown field "spec.force"`}},
+		"command for the host":            {`{nodeName: n1, command: reboot}`, []string{`unknown field "spec.command"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			checkAnswer(t, tryCreate(t, nodeReboot(t, "table", test.spec)), test.want)

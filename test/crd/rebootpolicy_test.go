@@ -78,6 +78,15 @@ func TestARebootPolicyIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"empty pod selector":    {`{nodes: All, drain: {podSelector: ""}}`, []string{"drain.podSelector", "at least 1 chars long"}},
 		"too long pod selector": {`{nodes: All, drain: {podSelector: ` + long(1025) + `}}`, []string{"may not be more than 1024"}},
 
+		"a trigger":                  {spec: triggers(`{type: KernelDeadlock}`)},
+		"a trigger in full":          {spec: triggers(`{type: NTPProblem, status: "False", minSeconds: 0}`)},
+		"a trigger without a type":   {triggers(`{minSeconds: 5}`), []string{"type: Required value"}},
+		"a trigger twice":            {triggers(`{type: A}, {type: A}`), []string{"nodeConditions[1]", "Duplicate value"}},
+		"readiness as a trigger":     {triggers(`{type: Ready, status: "False"}`), []string{"a node is not rebooted for a condition that a reboot itself changes"}},
+		"our condition as a trigger": {triggers(`{type: Drained}`), []string{"name one that tells of a problem, such as KernelDeadlock"}},
+		"Unknown as a trigger":       {triggers(`{type: A, status: Unknown}`), []string{`supported values: "False", "True"`}},
+		"a trigger of too long":      {triggers(`{type: A, minSeconds: 86401}`), []string{"less than or equal to 86400"}},
+
 		"a hook":                             {spec: hooks(`{conditionType: example.com/backup-done}`)},
 		"a hook with all that it may have":   {spec: hooks(`{conditionType: example.com/b, timeoutSeconds: 604800, onTimeout: Continue}`)},
 		"two hooks of one type in a stage":   {hooks(`{conditionType: a.b/c}`, `{conditionType: a.b/c}`), []string{"hooks.beforeDrain[1]", "Duplicate value"}},
@@ -140,6 +149,8 @@ func TestTheSamplesAreAccepted(t *testing.T) {
 		t.Run(filepath.Base(file), func(t *testing.T) { checkAnswer(t, tryCreate(t, sample), nil) })
 	}
 }
+
+func triggers(each string) string { return "{nodes: All, triggers: {nodeConditions: [" + each + "]}}" }
 
 // hooks is a policy with hooks before the drain; an x is one of a type of its own.
 func hooks(each ...string) string {

@@ -24,6 +24,8 @@ type number struct {
 type choice struct {
 	values   []string
 	fallback any
+	// with is the field that goes with a value.
+	with map[string]string
 }
 
 // policyNumbers and the maps below are what users may rely on. They are written down a second time here so that a limit does not change by
@@ -64,7 +66,7 @@ var policyChoices = map[string]choice{
 
 var rebootChoices = map[string]choice{
 	"approval": {values: []string{"Given", "NotGiven"}, fallback: "NotGiven"},
-	"trigger":  {values: []string{"Manual", "Sentinel"}, fallback: "Manual"},
+	"trigger":  {values: []string{"Manual", "NodeCondition", "Sentinel"}, fallback: "Manual", with: map[string]string{"NodeCondition": "conditionType"}},
 	"urgency":  {values: []string{"Immediate", "Normal"}, fallback: "Normal"},
 }
 
@@ -75,9 +77,9 @@ var (
 		"gates.alertmanager", "gates.objects", "gates.pods", "gates.prometheus",
 		"nodeSelector.matchExpressions", "nodeSelector.matchLabels", "nodes", "recovery.objects", "rollout.groupLabel",
 		"rollout.maxUnavailable",
-		"rollout.zones.order", "rollout.zones.topologyKey",
+		"rollout.zones.order", "rollout.zones.topologyKey", "triggers.nodeConditions",
 	}
-	rebootSpecialFields = []string{"nodeName", "reason"}
+	rebootSpecialFields = []string{"conditionType", "nodeName", "reason"}
 )
 
 func TestEveryFieldOfASpecIsInATable(t *testing.T) {
@@ -127,7 +129,11 @@ func TestChoicesAreClosed(t *testing.T) {
 		for path, words := range group.choices {
 			t.Run(name+" "+path, func(t *testing.T) {
 				for _, value := range words.values {
-					checkAnswer(t, tryCreate(t, withSpec(group.base(), nested(path, value))), nil)
+					chosen := withSpec(group.base(), nested(path, value))
+					if also := words.with[value]; also != "" {
+						chosen = withSpec(chosen, nested(also, "x"))
+					}
+					checkAnswer(t, tryCreate(t, chosen), nil)
 				}
 				supported := `supported values: "` + strings.Join(words.values, `", "`) + `"`
 				for _, value := range []string{"Sometimes", "", strings.ToLower(words.values[0])} {

@@ -1,0 +1,126 @@
+package controllers
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
+)
+
+// lease of a maintenance of node a, held by nmo since testNow for an hour.
+func lease(options ...option[*coordinationv1.Lease]) *coordinationv1.Lease {
+	l := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: maintenanceLeases, Name: "node-a", UID: "u"}}
+	l.Spec.HolderIdentity, l.Spec.RenewTime, l.Spec.LeaseDurationSeconds = ptr.To("nmo"), at(0), ptr.To[int32](3600)
+	for _, o := range options {
+		o(l)
+	}
+	return l
+}
+
+func nodeMaintenance(node string) *unstructured.Unstructured {
+	object := newNodeMaintenance()
+	object.SetName("nm")
+	object.Object["spec"] = map[string]any{"nodeName": node}
+	return object
+}
+
+func TestReadFindsTheMaintenanceByOthers(t *testing.T) {
+	held := plan.ForeignMaintenance{Object: "Lease medik8s-leases/node-a is held by nmo", Until: testNow.Add(time.Hour)}
+	condition := func(reason string, status corev1.ConditionStatus, t corev1.NodeConditionType) option[*corev1.Node] {
+		return func(n *corev1.Node) {
+			n.Status.Conditions = append(n.Status.Conditions, corev1.NodeCondition{Type: t, Status: status, Reason: reason})
+		}
+	}
+	for name, test := range map[string]struct {
+		node    *corev1.Node
+		objects []client.Object
+		// unknown: the cluster knows no NodeMaintenances.
+		unknown bool
+		want    []plan.ForeignMaintenance
+	}{
+		"none":    {},
+		"a lease": {objects: []client.Object{lease()}, want: []plan.ForeignMaintenance{held}},
+		"a lease without an end": {
+			objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Spec.LeaseDurationSeconds = nil })},
+			want:    []plan.ForeignMaintenance{{Object: held.Object}},
+		},
+		"a lease that nobody holds":        {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = nil })}},
+		"a lease that was given back":      {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = ptr.To("") })}},
+		"a lease of another node":          {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Name = "node-b" })}},
+		"a lease of another kind":          {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Name = "a" })}},
+		"a lease of another namespace":     {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Namespace = "kube-node-lease" })}},
+		"a NodeMaintenance":                {objects: []client.Object{nodeMaintenance("a")}, want: []plan.ForeignMaintenance{{Object: "NodeMaintenance nm is about it"}}},
+		"a NodeMaintenance of another":     {objects: []client.Object{nodeMaintenance("b")}},
+		"a NodeMaintenance nobody watches": {objects: []client.Object{nodeMaintenance("a")}, unknown: true},
+		"a condition of another tool": {
+			node: newNode("a", condition("Theirs", corev1.ConditionTrue, plan.DrainInProgress)),
+			want: []plan.ForeignMaintenance{{Object: "condition DrainInProgress of the node was set by another tool"}},
+		},
+		"a maintenance that is only planned": {node: newNode("a", condition("Theirs", corev1.ConditionTrue, plan.MaintenancePlanned))},
+		"a condition that is not True":       {node: newNode("a", condition("Theirs", corev1.ConditionFalse, plan.Drained))},
+		"a condition of the operator":        {node: newNode("a", condition(plan.MaintenanceReason, corev1.ConditionTrue, plan.Drained))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if test.node == nil {
+				test.node = newNode("a")
+			}
+			w := newWorld(t, append(test.objects, test.node)...)
+			r := &reader{
+				cache: w, live: w, pods: noPods{}, gates: noGates{}, interest: &interest{}, namespace: testNamespace, nodeMaintenances: !test.unknown,
+			}
+			s, err := r.read(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, s.Nodes[0].Foreign); diff != "" {
+				t.Errorf("maintenance (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNodeMaintenancesAreWatchedIfTheClusterKnowsThem(t *testing.T) {
+	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{nodeMaintenanceKind.GroupVersion()})
+	if has, err := hasNodeMaintenances(mapper); has || err != nil {
+		t.Errorf("%t, error %v in a cluster without them", has, err)
+	}
+	mapper.Add(nodeMaintenanceKind, meta.RESTScopeRoot)
+	if has, err := hasNodeMaintenances(mapper); !has || err != nil {
+		t.Errorf("%t, error %v in a cluster with them", has, err)
+	}
+}
+
+func TestSignsOfMaintenanceAskForAPassIfTheyComeOrGo(t *testing.T) {
+	renewed := lease(func(l *coordinationv1.Lease) { l.Spec.RenewTime = at(600) })
+	freed := lease(func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = nil })
+	if leaseChanged(lease(), renewed) || !leaseChanged(lease(), freed) || !leaseChanged(stripLease(freed), stripLease(lease())) {
+		t.Error("Lease: want no pass for a renewal, and one for another holder")
+	}
+	if nodeMaintenanceChanged(nodeMaintenance("a"), nodeMaintenance("a")) || !nodeMaintenanceChanged(nodeMaintenance("a"), nodeMaintenance("b")) {
+		t.Error("NodeMaintenance: want a pass for another node alone")
+	}
+}
+
+func TestConditionsOfNodesAskForAPassIfAPolicyNamesThem(t *testing.T) {
+	deadlocked := newNode("a", func(n *corev1.Node) {
+		n.Status.Conditions = append(n.Status.Conditions, corev1.NodeCondition{Type: "KernelDeadlock", Status: corev1.ConditionTrue})
+	})
+	i := &interest{}
+	if i.nodeChanged(newNode("a"), deadlocked) {
+		t.Error("a pass before a policy names it")
+	}
+	i.setConditions([]corev1.NodeConditionType{"KernelDeadlock"})
+	if !i.nodeChanged(stripNode(newNode("a")), stripNode(deadlocked)) || i.nodeChanged(deadlocked, deadlocked) {
+		t.Error("want a pass for the condition that a policy names")
+	}
+}

@@ -1,0 +1,105 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// What people and other programs do to nodes and NodeReboots.
+
+func (w *world) relabel(h *host, change func(map[string]string)) {
+	w.updateNode(h.name, func(n *Node) {
+		n.Labels = maps.Clone(n.Labels)
+		change(n.Labels)
+	})
+}
+
+func (w *world) skipsNoMore(h *host) {
+	w.relabel(h, func(labels map[string]string) { delete(labels, v1alpha1.SkipLabel) })
+}
+
+// personApproves approves every NodeReboot of a host.
+func (w *world) personApproves(h *host) { w.approve(h, v1alpha1.ApprovalGiven) }
+
+func (w *world) personWithdraws(h *host) { w.approve(h, v1alpha1.ApprovalNotGiven) }
+
+func (w *world) approve(h *host, approval v1alpha1.Approval) {
+	for _, name := range slices.Sorted(maps.Keys(w.reboots)) {
+		if r := w.reboots[name]; h != nil && r.Spec.NodeName == h.name && r.Spec.Approval != approval && r.Status.CompletionTime == nil {
+			w.tell("NodeReboot %s: approval %s", name, approval)
+			w.updateReboot(name, func(r *v1alpha1.NodeReboot) {
+				r.Spec.Approval = approval
+				r.Generation++
+			})
+		}
+	}
+}
+
+// hookKey names a hook of a NodeReboot.
+type hookKey struct {
+	uid           types.UID
+	conditionType string
+}
+
+// doHooks is a program that does what NodeReboots wait for, most of the time.
+func (w *world) doHooks() {
+	if w.random == nil {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.reboots)) {
+		uid := w.reboots[name].UID
+		for _, pending := range w.reboots[name].Status.PendingHooks {
+			key := hookKey{uid, pending}
+			if w.hooking[key] {
+				continue
+			}
+			w.hooking[key] = true
+			longest := 2 * time.Minute
+			if w.mended {
+				longest = 20 * time.Second
+			}
+			w.after(w.between(time.Second, longest), func() {
+				delete(w.hooking, key)
+				if r := w.reboots[name]; r != nil && r.UID == uid && slices.Contains(r.Status.PendingHooks, pending) {
+					w.doHook(name, pending)
+				}
+			})
+		}
+	}
+}
+
+func (w *world) doHook(name, conditionType string) {
+	if !w.mended && w.random.IntN(4) == 0 {
+		return
+	}
+	w.tell("NodeReboot %s: %s is done", name, conditionType)
+	w.rules.hooks[hookKey{w.reboots[name].UID, conditionType}] = w.now
+	w.updateReboot(name, func(r *v1alpha1.NodeReboot) {
+		r.Status.Conditions = slices.Clone(r.Status.Conditions)
+		meta.RemoveStatusCondition(&r.Status.Conditions, conditionType)
+		meta.SetStatusCondition(&r.Status.Conditions, metav1.Condition{
+			Type: conditionType, Status: metav1.ConditionTrue, Reason: "Done", LastTransitionTime: metav1.NewTime(w.now),
+		})
+	})
+}
+
+// deadlock is what a problem detector on the node says.
+func (w *world) deadlock(h *host, status corev1.ConditionStatus) {
+	w.updateNode(h.name, func(n *Node) {
+		n.Conditions = []corev1.NodeCondition{{Type: "KernelDeadlock", Status: status, LastTransitionTime: metav1.NewTime(w.now)}}
+	})
+}
+
+// somebodyMaintains is another tool that has a Lease for a while.
+func (w *world) somebodyMaintains(h *host) {
+	until := w.now.Add(w.between(time.Minute, 10*time.Minute))
+	w.updateNode(h.name, func(n *Node) { n.Foreign = []ForeignMaintenance{{Object: "a Lease is held", Until: until}} })
+}

@@ -1,0 +1,192 @@
+package plan
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// onDeadlock reboots nodes that have had the condition KernelDeadlock for five minutes.
+func onDeadlock() policyOption {
+	return spec(func(s *v1alpha1.RebootPolicySpec) {
+		s.Triggers = &v1alpha1.TriggersSpec{NodeConditions: []v1alpha1.NodeConditionTrigger{
+			{Type: "KernelDeadlock", Status: v1alpha1.TriggerTrue, MinSeconds: ptr.To[int32](300)},
+		}}
+	})
+}
+
+// has gives a node a condition since a time after the start.
+func has(conditionType string, status corev1.ConditionStatus, since time.Duration) nodeOption {
+	return func(n *Node) {
+		var rest []corev1.NodeCondition
+		for _, c := range n.Conditions {
+			if string(c.Type) != conditionType {
+				rest = append(rest, c)
+			}
+		}
+		n.Conditions = append(rest, corev1.NodeCondition{
+			Type: corev1.NodeConditionType(conditionType), Status: status, LastTransitionTime: metav1.NewTime(start.Add(since)),
+		})
+	}
+}
+
+func deadlockName(boot int) string {
+	return v1alpha1.NodeConditionRebootName("a", bootOf("a", boot), "KernelDeadlock")
+}
+
+// madeForConditions names the NodeReboots that the manager made.
+func madeForConditions(s *story) []string {
+	var names []string
+	for _, r := range s.Reboots {
+		if r.Spec.Trigger == v1alpha1.TriggerNodeCondition {
+			names = append(names, r.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func TestNodeConditionAsksForAReboot(t *testing.T) {
+	const long = -time.Hour
+	deadlock := has("KernelDeadlock", corev1.ConditionTrue, long)
+	asks := []string{deadlockName(1)}
+	names := newPolicy("p", onDeadlock())
+	cases := map[string]struct {
+		policy *v1alpha1.RebootPolicy
+		node   Node
+		more   []any
+		want   []string
+	}{
+		"that has had the status for long enough": {policy: names, node: newNode("a", "z1", deadlock), want: asks},
+		"also while the policy is paused": {
+			policy: newPolicy("p", onDeadlock(), mode(v1alpha1.ModePaused)), node: newNode("a", "z1", deadlock), want: asks,
+		},
+		"not with another status": {policy: names, node: newNode("a", "z1", has("KernelDeadlock", corev1.ConditionFalse, long))},
+		"not while it is Unknown": {policy: names, node: newNode("a", "z1", has("KernelDeadlock", corev1.ConditionUnknown, long))},
+		"not if it is missing":    {policy: names, node: newNode("a", "z1")},
+		"not for so short a time": {policy: names, node: newNode("a", "z1", has("KernelDeadlock", corev1.ConditionTrue, -299*time.Second))},
+		"not before the node has been Ready for as long": {
+			policy: names, node: newNode("a", "z1", deadlock, has("Ready", corev1.ConditionTrue, -time.Minute)),
+		},
+		"not if the policy names another":     {policy: names, node: newNode("a", "z1", has("DiskPressure", corev1.ConditionTrue, long))},
+		"not without a policy that names it":  {policy: newPolicy("p"), node: newNode("a", "z1", deadlock)},
+		"not of a node without a boot ID":     {policy: names, node: newNode("a", "z1", deadlock, func(n *Node) { n.BootID = "" })},
+		"not of a node that is being deleted": {policy: names, node: newNode("a", "z1", deadlock, func(n *Node) { n.Deleting = true })},
+		"besides the need of the host":        {policy: names, node: newNode("a", "z1", deadlock), more: []any{newReboot("ra", "a")}, want: asks},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t, append(tc.more, tc.policy, tc.node)...)
+			s.settle()
+			if diff := cmp.Diff(tc.want, madeForConditions(s)); diff != "" {
+				t.Errorf("made (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPlanWakesWhenAConditionHasHeldForLongEnough(t *testing.T) {
+	s := newStory(t, newPolicy("p", onDeadlock()), newNode("a", "z1", has("KernelDeadlock", corev1.ConditionTrue, 0)))
+	s.settle()
+	if want := start.Add(5 * time.Minute); !s.wake.Equal(want) {
+		t.Errorf("the next look is at %s, want %s", s.wake, want)
+	}
+	s.now = s.wake
+	s.settle()
+	r := s.reboot(deadlockName(1))
+	if want := "Condition KernelDeadlock of the node has been True since 2026-03-02 12:00:00Z."; r == nil || r.Spec.Reason != want {
+		t.Errorf("NodeReboot %+v, want the reason %q", r, want)
+	}
+}
+
+func TestNeedOfAConditionGoesWithIt(t *testing.T) {
+	s := newStory(t, newPolicy("p", onDeadlock(), maxUnavailable("0")), newNode("a", "z1", has("KernelDeadlock", corev1.ConditionTrue, -time.Hour)))
+	s.settle()
+	if !hasOurTaint(s.node("a")) {
+		t.Error("not tainted")
+	}
+	has("KernelDeadlock", corev1.ConditionFalse, 0)(s.node("a"))
+	s.settle()
+	r := s.reboot(deadlockName(1))
+	if r.Status.Outcome != v1alpha1.OutcomeCancelled || r.Status.Reason != v1alpha1.ReasonNeedWithdrawn || hasOurTaint(s.node("a")) {
+		t.Fatalf("%s %s", r.Status.Phase, r.Status.Message)
+	}
+	has("KernelDeadlock", corev1.ConditionTrue, 0)(s.node("a"))
+	s.settle()
+	if s.reboot(deadlockName(1)).Status.CompletionTime == nil {
+		t.Error("opened again at once")
+	}
+	s.advance(5 * time.Minute)
+	if r := s.reboot(deadlockName(1)); r.Status.CompletionTime != nil || len(madeForConditions(s)) != 1 {
+		t.Errorf("not opened again: %s; made %v", r.Status.Phase, madeForConditions(s))
+	}
+}
+
+// rebootForDeadlock takes the NodeReboot of a condition to the moment at which its node is back.
+func rebootForDeadlock(t *testing.T, options ...policyOption) *story {
+	t.Helper()
+	s := newStory(t, newPolicy("p", append([]policyOption{onDeadlock(), minInterval(0)}, options...)...),
+		newNode("a", "z1", has("KernelDeadlock", corev1.ConditionTrue, -time.Hour)))
+	s.settle()
+	name := deadlockName(1)
+	s.report(name, func(report *v1alpha1.HelperReport) {
+		report.Sentinel, report.Methods = v1alpha1.SentinelNotRequired, byLogind("")
+	})
+	s.settle()
+	s.answer(name, v1alpha1.OrderDone, "")
+	s.settle()
+	s.boot("a", 2)
+	s.comeBack(name, v1alpha1.SentinelNotRequired)
+	s.settle()
+	return s
+}
+
+func TestConditionHasTimeToGoAfterTheBoot(t *testing.T) {
+	s := rebootForDeadlock(t)
+	if got := s.reboot(deadlockName(1)).Status; got.Reason != v1alpha1.ReasonNodeConditionPresent {
+		t.Fatalf("reason %s: %s", got.Reason, got.Message)
+	}
+	s.advance(time.Minute)
+	has("KernelDeadlock", corev1.ConditionFalse, time.Minute)(s.node("a"))
+	s.settle()
+	if got := s.reboot(deadlockName(1)).Status.Reason; got != v1alpha1.ReasonProved || len(madeForConditions(s)) != 1 {
+		t.Errorf("reason %s, made %v", got, madeForConditions(s))
+	}
+}
+
+func TestConditionThatNoRebootCuresIsGivenUp(t *testing.T) {
+	s := rebootForDeadlock(t, spec(func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxAttempts = ptr.To[int32](1) }))
+	s.advance(5 * time.Minute)
+	r := s.reboot(deadlockName(1))
+	if r.Status.Outcome != v1alpha1.OutcomeFailed || r.Status.Reason != v1alpha1.ReasonConditionStillPresent {
+		t.Fatalf("%s %s", r.Status.Phase, r.Status.Reason)
+	}
+	s.advance(24 * time.Hour)
+	if diff := cmp.Diff([]string{deadlockName(1)}, madeForConditions(s)); diff != "" {
+		t.Errorf("asked for again in the same boot (-want +got):\n%s", diff)
+	}
+	if s.policy("p").Status.Failed != 1 || !hasOurTaint(s.node("a")) {
+		t.Errorf("failed %d, tainted %v", s.policy("p").Status.Failed, hasOurTaint(s.node("a")))
+	}
+}
+
+func TestConditionThatComesAgainInTheNextBootIsANewNeed(t *testing.T) {
+	s := rebootForDeadlock(t)
+	has("KernelDeadlock", corev1.ConditionFalse, 0)(s.node("a"))
+	s.settle()
+	has("KernelDeadlock", corev1.ConditionTrue, 0)(s.node("a"))
+	s.settle()
+	s.now = start.Add(5 * time.Minute)
+	s.settle()
+	want := slices.Sorted(slices.Values([]string{deadlockName(1), deadlockName(2)}))
+	if diff := cmp.Diff(want, madeForConditions(s)); diff != "" {
+		t.Errorf("made (-want +got):\n%s", diff)
+	}
+}
