@@ -106,7 +106,8 @@ func TestSignsOfMaintenanceAskForAPassIfTheyComeOrGo(t *testing.T) {
 	if leaseChanged(lease(), renewed) || !leaseChanged(lease(), freed) || !leaseChanged(stripLease(freed), stripLease(lease())) {
 		t.Error("Lease: want no pass for a renewal, and one for another holder")
 	}
-	if nodeMaintenanceChanged(nodeMaintenance("a"), nodeMaintenance("a")) || !nodeMaintenanceChanged(nodeMaintenance("a"), nodeMaintenance("b")) {
+	of := nodeMaintenance
+	if nodeMaintenanceChanged(of("a"), of("a")) || !nodeMaintenanceChanged(of("a"), of("b")) {
 		t.Error("NodeMaintenance: want a pass for another node alone")
 	}
 }

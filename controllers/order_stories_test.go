@@ -50,7 +50,8 @@ var _ = Describe("The operator", func() {
 	})
 
 	It("leaves a node alone while somebody holds the Lease of its maintenance", func(ctx context.Context) {
-		Expect(client.IgnoreAlreadyExists(k8s.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: maintenanceLeases}}))).To(Succeed())
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: maintenanceLeases}}
+		Expect(client.IgnoreAlreadyExists(k8s.Create(ctx, namespace))).To(Succeed())
 		lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: maintenanceLeases, Name: "node-n1"}}
 		lease.Spec.HolderIdentity, lease.Spec.LeaseDurationSeconds = ptr.To("nmo"), ptr.To[int32](3600)
 		lease.Spec.RenewTime = ptr.To(metav1.NowMicro())

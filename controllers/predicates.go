@@ -31,17 +31,6 @@ func nodeChanged(before, after *corev1.Node) bool {
 		})
 }
 
-// nodeChanged says the same, and sees the conditions that policies name.
-func (i *interest) nodeChanged(before, after *corev1.Node) bool {
-	if nodeChanged(before, after) {
-		return true
-	}
-	conditions := i.conditions.Load()
-	return conditions != nil && slices.ContainsFunc(*conditions, func(t corev1.NodeConditionType) bool {
-		return nodeCondition(before, t) != nodeCondition(after, t)
-	})
-}
-
 // triggerTypes are the types of node conditions that policies name, in order.
 func triggerTypes(policies []*v1alpha1.RebootPolicy) []corev1.NodeConditionType {
 	var types []corev1.NodeConditionType
@@ -102,11 +91,22 @@ func nodeCondition(node *corev1.Node, conditionType corev1.NodeConditionType) co
 	return ""
 }
 
-// interest is which workloads and which conditions of Nodes a plan looks at; changes of all others ask for no pass. A pass replaces it before it reads any of them: what
-// changed before that is in the cache and will be read, what changes later asks for another pass.
+// interest is which workloads and which conditions of Nodes a plan looks at; changes of all others ask for no pass. A pass replaces it before
+// it reads any of them: what changed before that is in the cache and will be read, what changes later asks for another pass.
 type interest struct {
 	keys       atomic.Pointer[sets.Set[plan.WorkloadKey]]
 	conditions atomic.Pointer[[]corev1.NodeConditionType]
+}
+
+// nodeChanged says the same, and sees the conditions that policies name.
+func (i *interest) nodeChanged(before, after *corev1.Node) bool {
+	if nodeChanged(before, after) {
+		return true
+	}
+	conditions := i.conditions.Load()
+	return conditions != nil && slices.ContainsFunc(*conditions, func(t corev1.NodeConditionType) bool {
+		return nodeCondition(before, t) != nodeCondition(after, t)
+	})
 }
 
 func (i *interest) setConditions(types []corev1.NodeConditionType) { i.conditions.Store(&types) }

@@ -33,6 +33,10 @@ func TestRebootThatIsRequiredForTooLongIsToldOnceAndForcedNever(t *testing.T) {
 	for range 5 {
 		told += countEvents(s.pass(), v1alpha1.ReasonOverdue)
 	}
+	observed(s) // whatever else changes
+	told += countEvents(s.pass(), v1alpha1.ReasonOverdue)
+	paused(s)
+	told += countEvents(s.pass(), v1alpha1.ReasonOverdue)
 	if told != 1 {
 		t.Errorf("told %d times", told)
 	}

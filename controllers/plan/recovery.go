@@ -33,17 +33,25 @@ func (p *pass) recover(r *rebootView) {
 		wait, present = p.conditionProof(r)
 	}
 	switch {
-	case wait.passed() && r.sentinel() == v1alpha1.SentinelRequired:
-		p.failAfterBoot(r, v1alpha1.ReasonSentinelStillPresent, fmt.Sprintf("Node %s was rebooted and still asks for a reboot.", r.node.Name))
-	case wait.passed() && present:
-		p.failAfterBoot(r, v1alpha1.ReasonConditionStillPresent, fmt.Sprintf(
-			"Node %s was rebooted, and its condition %s did not go away.", r.node.Name, r.obj.Spec.ConditionType))
 	case wait.passed():
-		p.succeed(r)
+		p.conclude(r, present)
 	case r.deleted() && (r.next.Attempt.UncordonedTime != nil || r.policy() == nil || p.recoveryTimedOut(r)):
 		p.endAttempt(r, v1alpha1.ReasonDeleted, "The NodeReboot was deleted.")
 	default:
 		p.awaitRecovery(r, wait)
+	}
+}
+
+// conclude ends an attempt after which everything has recovered: was the reboot of use? present: the condition that it was for is still there.
+func (p *pass) conclude(r *rebootView, present bool) {
+	switch {
+	case r.sentinel() == v1alpha1.SentinelRequired:
+		p.failAfterBoot(r, v1alpha1.ReasonSentinelStillPresent, fmt.Sprintf("Node %s was rebooted and still asks for a reboot.", r.node.Name))
+	case present:
+		p.failAfterBoot(r, v1alpha1.ReasonConditionStillPresent, fmt.Sprintf(
+			"Node %s was rebooted, and its condition %s did not go away.", r.node.Name, r.obj.Spec.ConditionType))
+	default:
+		p.succeed(r)
 	}
 }
 

@@ -90,8 +90,8 @@ func (p *pass) creates() []*v1alpha1.NodeReboot {
 	return creates
 }
 
-// answered: there is a NodeReboot for the condition. One for this boot is never made twice, and one that was given up in it is not asked for
-// again.
+// answered: there is a NodeReboot for the condition. One for this boot is never made twice, and one that was given up in it is not asked
+// for again.
 func (n *nodeView) answered(conditionType string) bool {
 	name := v1alpha1.NodeConditionRebootName(n.Name, n.BootID, conditionType)
 	for _, r := range n.reboots {

@@ -31,9 +31,10 @@ func has(conditionType string, status corev1.ConditionStatus, since time.Duratio
 				rest = append(rest, c)
 			}
 		}
-		n.Conditions = append(rest, corev1.NodeCondition{
+		rest = append(rest, corev1.NodeCondition{
 			Type: corev1.NodeConditionType(conditionType), Status: status, LastTransitionTime: metav1.NewTime(start.Add(since)),
 		})
+		n.Conditions = rest
 	}
 }
 
@@ -107,7 +108,8 @@ func TestPlanWakesWhenAConditionHasHeldForLongEnough(t *testing.T) {
 }
 
 func TestNeedOfAConditionGoesWithIt(t *testing.T) {
-	s := newStory(t, newPolicy("p", onDeadlock(), maxUnavailable("0")), newNode("a", "z1", has("KernelDeadlock", corev1.ConditionTrue, -time.Hour)))
+	s := newStory(t, newPolicy("p", onDeadlock(), maxUnavailable("0")),
+		newNode("a", "z1", has("KernelDeadlock", corev1.ConditionTrue, -time.Hour)))
 	s.settle()
 	if !hasOurTaint(s.node("a")) {
 		t.Error("not tainted")
