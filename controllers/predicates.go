@@ -91,8 +91,8 @@ func nodeCondition(node *corev1.Node, conditionType corev1.NodeConditionType) co
 	return ""
 }
 
-// interest is which workloads and which conditions of Nodes a plan looks at; changes of all others ask for no pass. A pass replaces it before
-// it reads any of them: what changed before that is in the cache and will be read, what changes later asks for another pass.
+// interest is which workloads and which conditions of Nodes a plan looks at; changes of all others ask for no pass. A pass replaces it
+// before it reads any of them: what changed before that is in the cache and will be read, what changes later asks for another pass.
 type interest struct {
 	keys       atomic.Pointer[sets.Set[plan.WorkloadKey]]
 	conditions atomic.Pointer[[]corev1.NodeConditionType]

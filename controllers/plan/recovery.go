@@ -42,7 +42,8 @@ func (p *pass) recover(r *rebootView) {
 	}
 }
 
-// conclude ends an attempt after which everything has recovered: was the reboot of use? present: the condition that it was for is still there.
+// conclude ends an attempt after which everything has recovered: was the reboot of use? present says that the condition that it was for is
+// still there.
 func (p *pass) conclude(r *rebootView, present bool) {
 	switch {
 	case r.sentinel() == v1alpha1.SentinelRequired:
