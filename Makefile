@@ -198,7 +198,10 @@ deploy: dist/install.yaml ## Install everything, with the image IMG.
 
 .PHONY: undeploy
 undeploy: dist/install.yaml ## Cancel all reboots, delete all policies, and remove everything.
-	# The manager has to be there while its objects go: it takes back what it did to the nodes.
+	# The manager has to be there while its objects go: it takes back what it did to the nodes. Helpers go before the last NodeReboots,
+	# for while their hosts ask for a reboot they make new ones.
 	$(KUBECTL) delete --ignore-not-found --all rebootpolicies.reboot-operator.io
+	$(KUBECTL) delete --ignore-not-found --all nodereboots.reboot-operator.io
+	$(KUBECTL) delete --ignore-not-found --namespace reboot-operator-system --cascade=foreground daemonset reboot-operator-helper
 	$(KUBECTL) delete --ignore-not-found --all nodereboots.reboot-operator.io
 	$(KUBECTL) delete --ignore-not-found -f dist/install.yaml

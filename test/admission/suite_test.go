@@ -36,15 +36,17 @@ var (
 	// adminConfig reaches the API server as its administrator, and so does admin.
 	adminConfig *rest.Config
 	admin       client.Client
+	// kubectl is that of whoever installed the operator.
+	kubectl *envtest.KubeCtl
 	// installed is what is installed on this version of Kubernetes.
 	installed edition.Edition
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(run(m))
+	os.Exit(runAll(m))
 }
 
-func run(m *testing.M) int {
+func runAll(m *testing.M) int {
 	// The kinds are in config/default as well, but only envtest waits until they are served.
 	env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd", "bases")}, ErrorIfCRDPathMissing: true}
 	env.ControlPlane.GetAPIServer().Configure().
@@ -74,8 +76,7 @@ func prepare(ctx context.Context, env *envtest.Environment) error {
 	if err != nil {
 		return fmt.Errorf("add a user: %w", err)
 	}
-	kubectl, err := user.Kubectl()
-	if err != nil {
+	if kubectl, err = user.Kubectl(); err != nil {
 		return fmt.Errorf("find kubectl: %w", err)
 	}
 	if installed, err = edition.Of(adminConfig); err != nil {

@@ -104,10 +104,10 @@ func unexplained(recording testbed.Recording) []string {
 }
 
 // isLease tells whether a write renews the leader's lease, the one thing that is written while there is nothing to do.
-func isLease(write testbed.Write) bool { return write.Resource == "leases" }
+func isLease(write testbed.Request) bool { return write.Resource == "leases" }
 
 // writesAfter are the operator's writes after a time.
-func writesAfter(writes []testbed.Write, end time.Time) []string {
+func writesAfter(writes []testbed.Request, end time.Time) []string {
 	var late []string
 	for _, write := range writes {
 		if write.At.After(end.Add(settleTime)) && !isLease(write) {
@@ -119,7 +119,7 @@ func writesAfter(writes []testbed.Write, end time.Time) []string {
 }
 
 // countWrites counts the operator's writes by kind, without leases and evictions.
-func countWrites(writes []testbed.Write) map[string]int {
+func countWrites(writes []testbed.Request) map[string]int {
 	counts := map[string]int{}
 	for _, write := range writes {
 		if !isLease(write) && write.Resource != "pods/eviction" {

@@ -4,6 +4,7 @@ package install
 import (
 	"testing"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -21,6 +22,8 @@ type installation struct {
 	Services  []corev1.Service
 	Budgets   []policyv1.PodDisruptionBudget
 	Policies  []networkingv1.NetworkPolicy
+	Admission []admissionregistrationv1.ValidatingAdmissionPolicy
+	Bindings  []admissionregistrationv1.ValidatingAdmissionPolicyBinding
 }
 
 // rendered is config/default as kubectl apply -k renders it.
@@ -51,6 +54,10 @@ func rendered(t *testing.T) installation {
 			all.Budgets = append(all.Budgets, decoded[policyv1.PodDisruptionBudget](t, text))
 		case "NetworkPolicy":
 			all.Policies = append(all.Policies, decoded[networkingv1.NetworkPolicy](t, text))
+		case "ValidatingAdmissionPolicy":
+			all.Admission = append(all.Admission, decoded[admissionregistrationv1.ValidatingAdmissionPolicy](t, text))
+		case "ValidatingAdmissionPolicyBinding":
+			all.Bindings = append(all.Bindings, decoded[admissionregistrationv1.ValidatingAdmissionPolicyBinding](t, text))
 		}
 	}
 	return all

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -99,6 +100,28 @@ func TestEveryContainerIsConfinedBoundedAndProbed(t *testing.T) {
 		if template.Spec.PriorityClassName == "" || template.Spec.HostPID || template.Spec.HostNetwork || template.Spec.HostIPC {
 			t.Errorf("%s has no priority or shares namespaces of its host", name)
 		}
+	}
+}
+
+func TestEveryAdmissionPolicyIsBoundAndRefusesWhatItCannotDecide(t *testing.T) {
+	all := rendered(t)
+	bound := map[string]bool{}
+	for i := range all.Bindings {
+		binding := all.Bindings[i].Spec
+		deny := slices.Equal(binding.ValidationActions, []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny})
+		bound[binding.PolicyName] = deny && binding.MatchResources == nil
+	}
+	for i := range all.Admission {
+		policy := &all.Admission[i]
+		if *policy.Spec.FailurePolicy != admissionregistrationv1.Fail {
+			t.Errorf("%s lets through what it cannot decide", policy.Name)
+		}
+		if !bound[policy.Name] {
+			t.Errorf("%s is bound to nothing, to less than everything, or denies nothing", policy.Name)
+		}
+	}
+	if len(all.Admission) != 2 || len(all.Bindings) != 2 {
+		t.Errorf("%d policies and %d bindings, want 2", len(all.Admission), len(all.Bindings))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -14,7 +15,7 @@ const (
 	auditLog        = "audit.log"
 )
 
-// auditPolicy makes the API server record every write of the operator, and nothing else.
+// auditPolicy makes the API server record every request of the operator, and nothing else.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
@@ -23,65 +24,76 @@ rules:
   users:
   - system:serviceaccount:` + Namespace + `:` + managerName + `
   - system:serviceaccount:` + Namespace + `:` + helperName + `
-  verbs: [create, update, patch, delete, deletecollection]
 - level: None
 `
 
-// Write is a request of the operator that changes something, as the API server recorded it.
-type Write struct {
+// Request is one of the operator, as the API server recorded it.
+type Request struct {
 	At time.Time
 	// Actor is the name of the ServiceAccount.
 	Actor string
 	// As is whom it impersonated, if anybody.
 	As   string
 	Verb string
+	// Group of the resource, empty for the core.
+	Group string
 	// Resource with its subresource, such as "nodes/status".
-	Resource, Name string
+	Resource, Namespace, Name string
+	// URI that was asked for.
+	URI string
 	// Code of the answer.
 	Code int
 }
 
-// Writes are all writes of the manager and the helpers so far, in the order in which they were answered.
-func (c *Cluster) Writes() ([]Write, error) {
+// Writes are all requests of the manager and the helpers so far that change something, in the order in which they were answered.
+func (c *Cluster) Writes() ([]Request, error) {
+	requests, err := c.Requests()
+	return slices.DeleteFunc(requests, func(r Request) bool { return slices.Contains([]string{"get", "list", "watch"}, r.Verb) }), err
+}
+
+// Requests are all requests of the manager and the helpers so far, in the order in which they were answered. A watch is there twice: when
+// it began and when it ended.
+func (c *Cluster) Requests() ([]Request, error) {
 	file, err := os.Open(c.plane.path(auditLog))
 	if err != nil {
 		return nil, fmt.Errorf("read the audit log: %w", err)
 	}
 	defer func() { _ = file.Close() }() // it was only read
-	var writes []Write
+	var requests []Request
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		write, err := parseWrite(lines.Bytes())
+		request, err := parseRequest(lines.Bytes())
 		if err != nil {
 			return nil, fmt.Errorf("read the audit log: %w", err)
 		}
-		writes = append(writes, write)
+		requests = append(requests, request)
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("read the audit log: %w", err)
 	}
-	return writes, nil
+	return requests, nil
 }
 
-func parseWrite(line []byte) (Write, error) {
+func parseRequest(line []byte) (Request, error) {
 	var event struct {
 		RequestReceivedTimestamp time.Time
-		Verb                     string
+		Verb, RequestURI         string
 		User                     struct{ Username string }
 		ImpersonatedUser         struct{ Username string }
-		ObjectRef                struct{ Resource, Subresource, Name string }
+		ObjectRef                struct{ APIGroup, Resource, Subresource, Namespace, Name string }
 		ResponseStatus           struct{ Code int }
 	}
 	if err := json.Unmarshal(line, &event); err != nil {
-		return Write{}, fmt.Errorf("parse %q: %w", line, err)
+		return Request{}, fmt.Errorf("parse %q: %w", line, err)
 	}
 	resource := event.ObjectRef.Resource
 	if event.ObjectRef.Subresource != "" {
 		resource += "/" + event.ObjectRef.Subresource
 	}
-	return Write{
+	return Request{
 		At: event.RequestReceivedTimestamp, Actor: event.User.Username[strings.LastIndex(event.User.Username, ":")+1:],
-		As: event.ImpersonatedUser.Username, Verb: event.Verb, Resource: resource, Name: event.ObjectRef.Name, Code: event.ResponseStatus.Code,
+		As: event.ImpersonatedUser.Username, Verb: event.Verb, URI: event.RequestURI, Code: event.ResponseStatus.Code,
+		Group: event.ObjectRef.APIGroup, Resource: resource, Namespace: event.ObjectRef.Namespace, Name: event.ObjectRef.Name,
 	}, nil
 }

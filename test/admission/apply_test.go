@@ -1,0 +1,37 @@
+package admission
+
+import (
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestApplyingTheInstallationAgainChangesNothing(t *testing.T) {
+	folder := filepath.Join("..", "..", installed.Manifests)
+	versions := func() []string {
+		return strings.Fields(run(t, "get", "-k", folder, "-o", `jsonpath={range .items[*]}{.kind}/{.metadata.name}@{.metadata.resourceVersion} {end}`))
+	}
+	before := versions()
+	run(t, "apply", "--server-side", "-k", folder)
+	if diff := cmp.Diff(before, versions()); diff != "" || len(before) < 20 {
+		t.Errorf("versions of %d objects (-first +second):\n%s", len(before), diff)
+	}
+}
+
+// run runs kubectl as the one who installed the operator.
+func run(t *testing.T, args ...string) string {
+	t.Helper()
+	stdout, stderr, err := kubectl.Run(args...)
+	if err != nil {
+		message, _ := io.ReadAll(stderr)
+		t.Fatalf("kubectl %s: %v: %s", strings.Join(args, " "), err, message)
+	}
+	output, err := io.ReadAll(stdout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(output)
+}

@@ -1,0 +1,106 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/test/testbed"
+)
+
+// right is one cell of a role of the manager or the helper.
+type right struct{ actor, verb, group, resource string }
+
+// shownElsewhere are rights that no request of a rollout shows, and the test that does.
+var shownElsewhere = map[right]string{
+	{"reboot-operator-manager", "order", "reboot-operator.io", "nodereboots/status"}: "admission: TestAProgramThatDoesHooksSetsItsConditionsAndNothingElse",
+}
+
+// unusedRights are those that the roles of the manager and the helper give and that no request so far needed. A request that was refused by
+// authorization needs a right that is not there, and shows none.
+func unusedRights(g Gomega) []string {
+	GinkgoHelper()
+	requests, err := cluster.Requests()
+	g.Expect(err).NotTo(HaveOccurred())
+	used := map[right]bool{}
+	for i := range requests {
+		if requests[i].Code != http.StatusForbidden {
+			for _, right := range shownBy(&requests[i]) {
+				used[right] = true
+			}
+		}
+	}
+	var unused []string
+	for _, right := range grantedRights(g) {
+		if !used[right] && shownElsewhere[right] == "" {
+			unused = append(unused, fmt.Sprintf("%s: %s %s %s", right.actor, right.verb, right.group, right.resource))
+		}
+	}
+	slices.Sort(unused)
+	return unused
+}
+
+// shownBy are the rights that a request needs.
+func shownBy(r *testbed.Request) []right {
+	verbs := []string{r.Verb}
+	if r.Verb == "watch" && strings.Contains(r.URI, "sendInitialEvents=true") {
+		verbs = append(verbs, "list") // by another name; an API server that cannot do that is asked to list
+	}
+	var rights []right
+	if r.As != "" {
+		rights = append(rights, right{r.Actor, "impersonate:associated-node", "authentication.k8s.io", "nodes"})
+	}
+	for _, verb := range verbs {
+		if r.As != "" {
+			verb = "impersonate-on:associated-node:" + verb
+		}
+		rights = append(rights, right{r.Actor, verb, r.Group, r.Resource})
+	}
+	return rights
+}
+
+// grantedRights are all cells of all roles that are bound to the manager and to the helper.
+func grantedRights(g Gomega) []right {
+	GinkgoHelper()
+	ofThis := client.MatchingLabels{"app.kubernetes.io/name": "reboot-operator"}
+	var clusterBindings rbacv1.ClusterRoleBindingList
+	g.Expect(cluster.Client().List(ctx, &clusterBindings, ofThis)).To(Succeed())
+	var bindings rbacv1.RoleBindingList
+	g.Expect(cluster.Client().List(ctx, &bindings, ofThis)).To(Succeed())
+	var rights []right
+	for i := range clusterBindings.Items {
+		var role rbacv1.ClusterRole
+		g.Expect(cluster.Client().Get(ctx, client.ObjectKey{Name: clusterBindings.Items[i].RoleRef.Name}, &role)).To(Succeed())
+		rights = append(rights, cells(clusterBindings.Items[i].Subjects, role.Rules)...)
+	}
+	for i := range bindings.Items {
+		var role rbacv1.Role
+		key := client.ObjectKey{Namespace: bindings.Items[i].Namespace, Name: bindings.Items[i].RoleRef.Name}
+		g.Expect(cluster.Client().Get(ctx, key, &role)).To(Succeed())
+		rights = append(rights, cells(bindings.Items[i].Subjects, role.Rules)...)
+	}
+	g.Expect(len(rights)).To(BeNumerically(">", 20), "the roles were read")
+	return rights
+}
+
+func cells(subjects []rbacv1.Subject, rules []rbacv1.PolicyRule) []right {
+	var rights []right
+	for i := range rules {
+		for _, subject := range subjects {
+			for _, verb := range rules[i].Verbs {
+				for _, group := range rules[i].APIGroups {
+					for _, resource := range rules[i].Resources {
+						rights = append(rights, right{subject.Name, verb, group, resource})
+					}
+				}
+			}
+		}
+	}
+	return rights
+}
