@@ -24,7 +24,7 @@ func TestApplyingTheInstallationAgainChangesNothing(t *testing.T) {
 // run runs kubectl as the one who installed the operator.
 func run(t *testing.T, args ...string) string {
 	t.Helper()
-	stdout, stderr, err := kubectl.Run(args...)
+	stdout, stderr, err := kubectl(args...)
 	if err != nil {
 		message, _ := io.ReadAll(stderr)
 		t.Fatalf("kubectl %s: %v: %s", strings.Join(args, " "), err, message)

@@ -37,7 +37,7 @@ var (
 	adminConfig *rest.Config
 	admin       client.Client
 	// kubectl is that of whoever installed the operator.
-	kubectl *envtest.KubeCtl
+	kubectl func(args ...string) (stdout, stderr io.Reader, err error)
 	// installed is what is installed on this version of Kubernetes.
 	installed edition.Edition
 )
@@ -76,13 +76,15 @@ func prepare(ctx context.Context, env *envtest.Environment) error {
 	if err != nil {
 		return fmt.Errorf("add a user: %w", err)
 	}
-	if kubectl, err = user.Kubectl(); err != nil {
+	found, err := user.Kubectl()
+	if err != nil {
 		return fmt.Errorf("find kubectl: %w", err)
 	}
+	kubectl = found.Run
 	if installed, err = edition.Of(adminConfig); err != nil {
 		return err
 	}
-	if _, stderr, err := kubectl.Run("apply", "--server-side", "-k", filepath.Join("..", "..", installed.Manifests)); err != nil {
+	if _, stderr, err := kubectl("apply", "--server-side", "-k", filepath.Join("..", "..", installed.Manifests)); err != nil {
 		message, _ := io.ReadAll(stderr)
 		return fmt.Errorf("apply %s: %w: %s", installed.Manifests, err, message)
 	}

@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -65,10 +67,12 @@ func writeFile(name, content string) string {
 	return path
 }
 
-// kubectl runs kubectl as the administrator and returns what it prints.
+// kubectl runs kubectl as the administrator and returns what it prints. What it waits for has to come true in two minutes.
 func kubectl(args ...string) string {
 	GinkgoHelper()
-	command := exec.CommandContext(ctx, cluster.Kubectl(), append([]string{"--kubeconfig", cluster.Kubeconfig()}, args...)...)
+	limited, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	command := exec.CommandContext(limited, cluster.Kubectl(), append([]string{"--kubeconfig", cluster.Kubeconfig()}, args...)...)
 	output, err := command.CombinedOutput()
 	Expect(err).NotTo(HaveOccurred(), "kubectl %v: %s", args, output)
 	return string(output)

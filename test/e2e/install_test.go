@@ -1,11 +1,10 @@
 package e2e
 
 import (
-	"context"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"net/http"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -46,6 +45,9 @@ var _ = Describe("The installation", Ordered, func() {
 		createApp(testbed.App{Name: "web", Namespace: "rights", Replicas: 2, AntiAffinity: true})
 		p.applyPolicy(drainDelay(1), func(s *v1alpha1.RebootPolicySpec) {
 			s.History.Succeeded = ptr.To[int32](1)
+			s.Triggers = &v1alpha1.TriggersSpec{NodeConditions: []v1alpha1.NodeConditionTrigger{
+				{Type: deadlock, Status: v1alpha1.TriggerTrue, MinSeconds: ptr.To[int32](0)},
+			}}
 			s.Gates.Prometheus = []v1alpha1.PrometheusGate{{
 				Name: "away", URL: "http://127.0.0.1:1", Query: "up == 0",
 				GateConnection: v1alpha1.GateConnection{
@@ -67,7 +69,14 @@ var _ = Describe("The installation", Ordered, func() {
 		p.hosts[0].WithdrawReboot()
 		Expect(cluster.Client().Delete(ctx, reboot)).To(Succeed())
 		Eventually(func(g Gomega) { g.Expect(rebootsOf(g, p.hosts[0].Name())).To(BeEmpty()) }).Should(Succeed())
-		changePolicy(p.name, drainDelay(0))
+		By("asking for a reboot by a condition of the node, and taking it back")
+		changePolicy(p.name, mode(v1alpha1.ModePaused), drainDelay(0))
+		setCondition(p.hosts[0].Name(), corev1.ConditionTrue)
+		asked := eventuallyPhase(p.hosts[0], v1alpha1.PhasePending, v1alpha1.ReasonPaused)
+		Expect(asked.Spec.Trigger).To(Equal(v1alpha1.TriggerNodeCondition))
+		setCondition(p.hosts[0].Name(), corev1.ConditionFalse)
+		eventuallyPhase(p.hosts[0], v1alpha1.PhaseCancelled, v1alpha1.ReasonNeedWithdrawn)
+		changePolicy(p.name, mode(v1alpha1.ModeEnforce))
 
 		By("rebooting a node twice, of which one is kept")
 		for range 2 {
@@ -129,6 +138,21 @@ var _ = Describe("The installation", Ordered, func() {
 	})
 })
 
+// deadlock is the type of a condition that node-problem-detector sets on a Node.
+const deadlock = "KernelDeadlock"
+
+// setCondition sets it, as node-problem-detector does.
+func setCondition(node string, status corev1.ConditionStatus) {
+	GinkgoHelper()
+	now := metav1.Now()
+	patch, err := json.Marshal(map[string]any{"status": map[string]any{"conditions": []corev1.NodeCondition{{
+		Type: deadlock, Status: status, Reason: "Test", LastHeartbeatTime: now, LastTransitionTime: now,
+	}}}})
+	Expect(err).NotTo(HaveOccurred())
+	Expect(cluster.Client().Status().Patch(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}},
+		client.RawPatch(types.StrategicMergePatchType, patch))).To(Succeed())
+}
+
 // install installs the operator and starts a manager that elects a leader and keeps its metrics to those who may read them.
 func install() {
 	GinkgoHelper()
@@ -176,17 +200,6 @@ func expectRemoved() {
 			g.Expect(left).NotTo(ContainSubstring("reboot-operator"))
 		}
 	}).Should(Succeed())
-}
-
-// kubectl runs kubectl as the administrator and returns what it prints. What it waits for has to come true in a minute.
-func kubectl(args ...string) string {
-	GinkgoHelper()
-	limited, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	command := exec.CommandContext(limited, cluster.Kubectl(), append([]string{"--kubeconfig", cluster.Kubeconfig()}, args...)...)
-	output, err := command.CombinedOutput()
-	Expect(err).NotTo(HaveOccurred(), "kubectl %s: %s", strings.Join(args, " "), output)
-	return string(output)
 }
 
 // expectMetricsOnlyForReaders asks for the metrics without a token, and with one that may read them.

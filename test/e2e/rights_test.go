@@ -19,7 +19,9 @@ type right struct{ actor, verb, group, resource string }
 
 // shownElsewhere are rights that no request of a rollout shows, and the test that does.
 var shownElsewhere = map[right]string{
-	{"reboot-operator-manager", "order", "reboot-operator.io", "nodereboots/status"}: "admission: TestAProgramThatDoesHooksSetsItsConditionsAndNothingElse",
+	{"reboot-operator-manager", "list", "nodemaintenance.medik8s.io", "nodemaintenances"}:  "controllers: TestNodeMaintenancesAreWatchedIfTheClusterKnowsThem",
+	{"reboot-operator-manager", "watch", "nodemaintenance.medik8s.io", "nodemaintenances"}: "controllers: TestNodeMaintenancesAreWatchedIfTheClusterKnowsThem",
+	{"reboot-operator-manager", "order", "reboot-operator.io", "nodereboots/status"}:       "admission: TestAProgramThatDoesHooksSetsItsConditionsAndNothingElse",
 }
 
 // unusedRights are those that the roles of the manager and the helper give and that no request so far needed. A request that was refused by
