@@ -17,11 +17,16 @@ import (
 // right is one cell of a role of the manager or the helper.
 type right struct{ actor, verb, group, resource string }
 
+const (
+	ofManager = "reboot-operator-manager"
+	medik8s   = "nodemaintenance.medik8s.io"
+)
+
 // shownElsewhere are rights that no request of a rollout shows, and the test that does.
 var shownElsewhere = map[right]string{
-	{"reboot-operator-manager", "list", "nodemaintenance.medik8s.io", "nodemaintenances"}:  "controllers: TestNodeMaintenancesAreWatchedIfTheClusterKnowsThem",
-	{"reboot-operator-manager", "watch", "nodemaintenance.medik8s.io", "nodemaintenances"}: "controllers: TestNodeMaintenancesAreWatchedIfTheClusterKnowsThem",
-	{"reboot-operator-manager", "order", "reboot-operator.io", "nodereboots/status"}:       "admission: TestAProgramThatDoesHooksSetsItsConditionsAndNothingElse",
+	{ofManager, "list", medik8s, "nodemaintenances"}:                 "TestNodeMaintenancesAreWatchedIfTheClusterKnowsThem",
+	{ofManager, "watch", medik8s, "nodemaintenances"}:                "TestNodeMaintenancesAreWatchedIfTheClusterKnowsThem",
+	{ofManager, "order", "reboot-operator.io", "nodereboots/status"}: "TestAProgramThatDoesHooksSetsItsConditionsAndNothingElse",
 }
 
 // unusedRights are those that the roles of the manager and the helper give and that no request so far needed. A request that was refused by
