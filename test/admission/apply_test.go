@@ -12,7 +12,8 @@ import (
 func TestApplyingTheInstallationAgainChangesNothing(t *testing.T) {
 	folder := filepath.Join("..", "..", installed.Manifests)
 	versions := func() []string {
-		return strings.Fields(run(t, "get", "-k", folder, "-o", `jsonpath={range .items[*]}{.kind}/{.metadata.name}@{.metadata.resourceVersion} {end}`))
+		return strings.Fields(run(t, "get", "-k", folder, "-o",
+			`jsonpath={range .items[*]}{.kind}/{.metadata.name}@{.metadata.resourceVersion} {end}`))
 	}
 	before := versions()
 	run(t, "apply", "--server-side", "-k", folder)
