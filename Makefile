@@ -109,7 +109,7 @@ FUZZTIME ?= 1m
 
 .PHONY: fuzz
 fuzz: ## Look for a schedule, zone and date whose windows are wrong (FUZZTIME=10m).
-	go test -run='^$$' -fuzz=FuzzSchedule -fuzztime=$(FUZZTIME) $(if $(FUZZPARALLEL),-parallel=$(FUZZPARALLEL)) ./controllers/window
+	go test -run='^$$' -fuzz=FuzzSchedule -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x $(if $(FUZZPARALLEL),-parallel=$(FUZZPARALLEL)) ./controllers/window
 
 .PHONY: test-node
 test-node: ## Reboot real nodes in QEMU, as root; takes a quarter of an hour, and some Debian packages.
