@@ -213,6 +213,16 @@ func TestTheCommandIsRunAsInstalled(t *testing.T) {
 	}
 }
 
+// The reboot itself may be what kills the command.
+func TestARebootCommandThatIsKilledIsUncertain(t *testing.T) {
+	for text, want := range map[string]bool{"kill -9 $$": true, "exit 1": false} {
+		m := newMachine(t, Options{Method: rebooter.MethodCommand, Command: []string{script(t, text)}})
+		if err := m.Reboot(t.Context(), ""); err == nil || errors.Is(err, rebooter.ErrUncertain) != want {
+			t.Errorf("%s: error %v, uncertain should be %t", text, err, want)
+		}
+	}
+}
+
 func TestWhatIsInTheWayOfASignal(t *testing.T) {
 	for name, test := range map[string]struct {
 		init string
