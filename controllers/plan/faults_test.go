@@ -56,6 +56,7 @@ var faults = map[string]func(*world, *host){
 	"node is deleted":        (*world).nodeIsDeleted,
 	"node is added":          func(w *world, _ *host) { w.addRandomHost() },
 	"manager crashes":        func(w *world, _ *host) { w.manager.crashAfter = w.random.IntN(15) },
+	"manager crashes early":  func(w *world, _ *host) { w.manager.crashAtGrant = true },
 	"another manager leads":  (*world).laggingPass,
 	"application is scaled":  (*world).scaleApp,
 	"job runs on node":       func(w *world, h *host) { w.outsideFor(func(o *outside, on bool) { o.busy[h.name] = on }) },

@@ -120,9 +120,10 @@ func sameNodeGate(_ *pass, r *rebootView) verdict {
 		"NodeReboot %s of the same node goes first; its reboot satisfies this one, too.", first.obj.Name)}
 }
 
-// heldGate waits until the slot of the node's last attempt is free. It is asked late, for that is a matter of moments.
-func heldGate(_ *pass, r *rebootView) verdict {
-	if !r.node.held {
+// heldGate waits until the slot of the node's last attempt is free. It is asked late, for that is a matter of moments. A slot that was granted
+// for the next attempt is what it needs.
+func heldGate(p *pass, r *rebootView) verdict {
+	if _, granted := p.grantOf(r); granted || !r.node.held {
 		return verdict{}
 	}
 	return verdict{reason: v1alpha1.ReasonSameNode, message: fmt.Sprintf("The last attempt on node %s has just ended.", r.node.Name)}
@@ -349,8 +350,7 @@ func (p *pass) start(together []*rebootView) {
 	}
 	for _, r := range together {
 		if r.wait = wait; wait.passed() {
-			r.granted = true
-			p.begin(r, r.lastAttempt()+1)
+			p.grant(r)
 		}
 	}
 }

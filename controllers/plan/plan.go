@@ -17,8 +17,8 @@ func Compute(snapshot *Snapshot, now time.Time) *Plan {
 	p.updateFacts()
 	p.keepGrants()
 	p.advanceAttempts()
-	p.resumeGrants()
 	p.admit()
+	p.giveBackGrants()
 	return p.plan()
 }
 

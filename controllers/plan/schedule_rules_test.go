@@ -79,6 +79,23 @@ func (w *world) checkSchedule(owner *v1alpha1.RebootPolicy, node *Node, reboot *
 	}
 }
 
+// checkBegin: an attempt begins only where a slot could be granted now, however old its grant is.
+func (w *world) checkBegin(v *view, before *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootStatus) {
+	attempt, last := after.Attempt, before.Status.Attempt
+	if attempt == nil || attempt.EndedTime != nil || last != nil && last.Number == attempt.Number {
+		return
+	}
+	node := v.node(before.Spec.NodeName)
+	owner := ownerOf(v, node)
+	if owner == nil {
+		w.breaks("node %s begins an attempt, and no policy owns it", node.Name)
+		return
+	}
+	w.checkSchedule(owner, node, before, false, "begun")
+	w.checkForeign(node)
+	w.checkGates(owner, node)
+}
+
 // leftOfWindow is how long a window is still open at least; nothing or less if none is. It knows those of randomSchedule only.
 func leftOfWindow(schedule v1alpha1.ScheduleSpec, now time.Time) time.Duration {
 	if len(schedule.Windows) == 0 {

@@ -22,25 +22,49 @@ func (p *pass) keepGrants() {
 	}
 }
 
-// resumeGrants uses the grants that a manager made before it ended: the slot was granted and the attempt not yet recorded.
-func (p *pass) resumeGrants() {
+// grantOf is the grant that a manager made for the next attempt of the NodeReboot before it ended: the slot was granted and the attempt not
+// yet recorded. It may be old by now, so the attempt begins only if it could start now.
+func (p *pass) grantOf(r *rebootView) (Slot, bool) {
+	if r.node == nil || !r.node.held {
+		return Slot{}, false
+	}
+	slot := p.slots[r.node.Name]
+	if slot.UID != string(r.obj.UID) || r.lastAttempt() >= slot.Attempt {
+		return Slot{}, false
+	}
+	return slot, true
+}
+
+// grant begins the next attempt in the slot that it was granted before, or else in a new one.
+func (p *pass) grant(r *rebootView) {
+	slot, granted := p.grantOf(r)
+	r.granted = !granted
+	p.begin(r, max(slot.Attempt, r.lastAttempt()+1))
+}
+
+// giveBackGrants gives back such grants where the attempt could not start, so that they take no place from others. One that waits for a fact
+// or an answer is kept.
+func (p *pass) giveBackGrants() {
 	for _, name := range slices.Sorted(maps.Keys(p.slots)) {
 		slot := p.slots[name]
 		r := p.byUID[slot.UID]
 		switch {
-		case r == nil || r.lastAttempt() >= slot.Attempt:
+		case r == nil || r.lastAttempt() >= slot.Attempt || r.unsettled:
 		case r.complete():
-			p.endUnused(r, slot)
-		case r.waiting() && !r.unsettled && r.node != nil && !r.nodeGone() && r.node.open == nil:
-			p.resume(r, slot)
+			p.endUnused(r, slot, r.next.OutcomeReason)
+		case r.waiting() && r.node != nil && r.node.open == nil && !slices.Contains(passingReasons, r.wait.reason):
+			p.endUnused(r, slot, r.wait.reason)
 		}
 	}
 }
 
-// endUnused records that an attempt for which a slot was granted will never begin, for its NodeReboot is complete. That alone frees no
-// slot: another manager may have opened the NodeReboot again.
-func (p *pass) endUnused(r *rebootView, slot Slot) {
-	attempt := v1alpha1.Attempt{GrantedTime: *p.stamp(), EndedTime: p.stamp(), Result: r.next.OutcomeReason}
+// passingReasons are for what is found out in a moment.
+var passingReasons = []string{v1alpha1.ReasonStarting, v1alpha1.ReasonGatePending}
+
+// endUnused records that an attempt for which a slot was granted will not begin. That alone frees no slot: another manager may have begun it,
+// or have opened the NodeReboot again.
+func (p *pass) endUnused(r *rebootView, slot Slot, reason string) {
+	attempt := v1alpha1.Attempt{GrantedTime: *p.stamp(), EndedTime: p.stamp(), Result: reason}
 	if r.next.Attempt != nil {
 		attempt = *r.next.Attempt
 	}
@@ -56,19 +80,6 @@ func (r *rebootView) ended(attempt int32) bool {
 		return r.deleted() && !r.open()
 	}
 	return last.Number > attempt || last.EndedTime != nil
-}
-
-func (p *pass) resume(r *rebootView, slot Slot) {
-	_, known := p.snapshot.Pods[r.node.Name]
-	switch {
-	case r.node.BootID == "":
-		r.unsettle(v1alpha1.ReasonNodeNotReady, "A slot was granted; node %s reports no boot ID, so a reboot of it could not be proved.")
-	case !known:
-		p.asks = append(p.asks, r.node.Name)
-		r.unsettle(v1alpha1.ReasonStarting, "A slot was granted; the pods of node %s are being read.")
-	default:
-		p.begin(r, slot.Attempt)
-	}
 }
 
 // desiredSlots is what the slots object should hold: the grants that still count, and the new ones. It is only written when a grant is

@@ -2,8 +2,10 @@ package plan
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -105,7 +107,7 @@ func TestGrantOfAManagerThatCrashedIsGivenBack(t *testing.T) {
 		},
 		"when no policy selects the node": {
 			policy: newPolicy("p", selecting("pool", "blue")),
-			want:   summary{Phase: v1alpha1.PhasePending, Reason: v1alpha1.ReasonNoPolicy, Result: v1alpha1.ReasonNotSelected},
+			want:   summary{Phase: v1alpha1.PhasePending, Reason: v1alpha1.ReasonNoPolicy, Result: v1alpha1.ReasonNoPolicy},
 		},
 	}
 	for name, tc := range cases {
@@ -120,6 +122,74 @@ func TestGrantOfAManagerThatCrashedIsGivenBack(t *testing.T) {
 			}
 			if node := s.node("a"); node.Unschedulable || node.CordonedFor != "" || len(s.Slots) != 0 || len(s.reboot("ra").Finalizers) != 0 {
 				t.Errorf("node %+v, slots %v, finalizers %v", *node, s.Slots, s.reboot("ra").Finalizers)
+			}
+		})
+	}
+}
+
+// Between a grant and the manager that finds it there may be hours: what would keep the node from starting keeps the attempt from beginning.
+func TestGrantOfAManagerThatCrashedIsGivenBackWhereNothingMayStart(t *testing.T) {
+	taint := func(s *story) {
+		tainted(corev1.Taint{Key: deletionTaints[0], Effect: corev1.TaintEffectNoSchedule})(s.node("a"))
+	}
+	cases := map[string]struct {
+		policy policyOption
+		event  func(*story)
+		want   string
+	}{
+		"the window has closed, and what began may finish": {
+			policy: func(p *v1alpha1.RebootPolicy) { scheduled(opensAtNine)(p); finishing()(p) }, want: v1alpha1.ReasonWindowClosed,
+		},
+		"the node is down":            {event: func(s *story) { s.node("a").Ready = false }, want: v1alpha1.ReasonNodeNotReady},
+		"its helper is down":          {event: func(s *story) { s.node("a").HelperReady = false }, want: v1alpha1.ReasonHelperNotReady},
+		"an autoscaler takes it away": {event: taint, want: v1alpha1.ReasonMarkedForDeletion},
+		"others maintain it":          {event: func(s *story) { s.node("a").Foreign = []ForeignMaintenance{{Object: "x"}} }, want: v1alpha1.ReasonForeignMaintenance},
+		"another control-plane node is down": {
+			event: func(s *story) { controlPlane(s.node("a")); controlPlane(s.node("b")); s.node("b").Ready = false },
+			want:  v1alpha1.ReasonControlPlaneNotReady,
+		},
+		"a node has failed meanwhile": {event: func(s *story) { s.node("b").Ready = false }, want: v1alpha1.ReasonBudgetExhausted},
+		"the policy has halted": {
+			event: func(s *story) {
+				s.Reboots = append(s.Reboots, newReboot("rb", "b", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, -time.Hour)))
+			},
+			want: v1alpha1.ReasonHalted,
+		},
+		"a pod blocks it": {
+			policy: podsOf("ci"), want: v1alpha1.ReasonBlockedByPod,
+			event: func(s *story) { s.says(GatePods, "ci", Answer{Nodes: map[string]string{"a": "A pod."}}) },
+		},
+		"an alert fires": {
+			policy: alertsOf("q"), want: v1alpha1.ReasonBlockedByAlert,
+			event: func(s *story) { s.says(GatePrometheus, "q", Answer{Obstacle: "An alert."}) },
+		},
+		"a gate does not answer": {
+			policy: alertsOf("q"), want: v1alpha1.ReasonGateError,
+			event: func(s *story) { s.says(GatePrometheus, "q", Answer{Failure: "away.", Since: start}) },
+		},
+		"there is no room": {
+			policy: capacityRequired(), want: v1alpha1.ReasonInsufficientCapacity,
+			event: func(s *story) { s.says(GateCapacity, "", Answer{Nodes: map[string]string{"a": "No room."}}) },
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			policy := newPolicy("p", maxUnavailable("1"))
+			if tc.policy != nil {
+				tc.policy(policy)
+			}
+			s := newStory(t, policy, newNode("a", "z1"), newReboot("ra", "a"), newNode("b", "z1"))
+			if tc.event != nil {
+				tc.event(s)
+			}
+			s.Slots["a"] = slotOf(1)
+			s.settle()
+			status := s.reboot("ra").Status
+			if s.underWay() != "" || status.Reason != tc.want || status.Order != nil || s.node("a").Unschedulable {
+				t.Errorf("under way %q, reason %s, order %+v; want %s", s.underWay(), status.Reason, status.Order, tc.want)
+			}
+			if len(s.Slots) != 0 {
+				t.Errorf("slots %v: a node that cannot start takes the place of others", s.Slots)
 			}
 		})
 	}

@@ -150,6 +150,10 @@ type manager struct {
 	checked time.Time
 	// crashAfter is how many writes the manager makes before it crashes; negative is never.
 	crashAfter int
+	// crashAtGrant: it crashes when it has next written the slots object, and nothing after that.
+	crashAtGrant bool
+	// downUntil is when another one leads after a crash.
+	downUntil time.Time
 	// seen are the views of the last passes, the newest last.
 	seen []*view
 }
@@ -166,8 +170,12 @@ func (w *world) wakeManager(d time.Duration) {
 
 // pass is one pass of the manager that leads, on what is in the cluster now.
 func (w *world) pass() {
-	v := w.look()
 	m := &w.manager
+	if left := m.downUntil.Sub(w.now); left > 0 {
+		w.wakeManager(left)
+		return
+	}
+	v := w.look()
 	m.seen = append(m.seen, v)
 	if len(m.seen) > 12 {
 		m.seen = m.seen[1:]
@@ -177,6 +185,9 @@ func (w *world) pass() {
 	if w.inspect != nil {
 		w.inspect(&v.Snapshot)
 	}
+	if m.crashAtGrant && p.SlotsChanged {
+		m.crashAtGrant, m.crashAfter = false, 1
+	}
 	e := w.execute(v, p, m.crashAfter)
 	crashed := slices.Contains(e.errs, errCrash)
 	m.crashAfter = e.left
@@ -184,7 +195,12 @@ func (w *world) pass() {
 		m.crashAfter = -1
 		w.tell("manager crashes in the middle of its writes")
 		m.asked, m.seen = nil, nil
-		w.wakeManager(w.between(time.Second, 20*time.Second))
+		down := w.between(time.Second, 20*time.Second)
+		if w.random.IntN(2) == 0 {
+			down = w.between(time.Minute, 20*time.Minute)
+		}
+		m.downUntil = w.now.Add(down)
+		w.wakeManager(down)
 		return
 	}
 	for _, err := range e.errs {
