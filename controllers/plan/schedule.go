@@ -54,14 +54,18 @@ func closeGate(_ *pass, r *rebootView) verdict {
 	return v
 }
 
-// beforeClose is the deadline of an order to reboot: a helper that is slow to take it must not reboot its host after the window closed.
+// beforeClose is the deadline of an order to reboot: a helper that is slow to take it must not reboot its host after the window closed, unless
+// the attempt may finish; in a freeze it must not in any case.
 func beforeClose(r *rebootView, deadline time.Time) time.Time {
 	policy := r.policy()
-	closes := policy.window.Closes
-	if r.immediate() || policy.spec.Schedule.AtClose == v1alpha1.AtCloseFinish || closes.IsZero() || deadline.Before(closes) {
+	end := policy.window.Closes
+	if policy.spec.Schedule.AtClose == v1alpha1.AtCloseFinish {
+		end = policy.window.Freezes
+	}
+	if r.immediate() || end.IsZero() || deadline.Before(end) {
 		return deadline
 	}
-	return closes
+	return end
 }
 
 // shut says why nothing may start now, as far as the schedule goes.

@@ -407,6 +407,11 @@ func TestOrderToRebootEndsWhenTheWindowCloses(t *testing.T) {
 		"the window closes":                   {options: []policyOption{window}, wantClose: true},
 		"a freeze begins":                     {options: []policyOption{freeze}, wantClose: true},
 		"the window closes and it may finish": {options: []policyOption{window, finishing()}},
+		"a freeze begins and it may finish":   {options: []policyOption{freeze, finishing()}, wantClose: true},
+		"the window closes, then a freeze begins, and it may finish": {
+			options: []policyOption{scheduled("3 11 * * *"), freeze, finishing()}, wantClose: true,
+		},
+		"a freeze begins for an urgent one":   {options: []policyOption{freeze}, reboot: immediate},
 		"the window closes for an urgent one": {options: []policyOption{window}, reboot: immediate},
 		"always open":                         {},
 	} {

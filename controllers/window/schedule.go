@@ -28,6 +28,8 @@ type State struct {
 	Opens time.Time
 	// Closes is the instant at which what is open closes. Zero is: no end is in sight.
 	Closes time.Time
+	// Freezes is when the next freeze begins; while there is one, and if there is none to come, it is zero.
+	Freezes time.Time
 	// Look is when the state may become another one at the earliest, these times included. Zero is never.
 	Look time.Time
 }
@@ -65,9 +67,10 @@ func (s *Schedule) At(t time.Time) State {
 	}
 	if len(s.windows) > 0 && !s.opened(t) {
 		opens := s.opening(t)
-		return State{Opens: opens, Look: earliest(s.freezeEdge(t), opens)}
+		return State{Opens: opens, Freezes: s.nextFreeze(t), Look: earliest(s.freezeEdge(t), opens)}
 	}
-	state := State{Open: true, Closes: earliest(s.closing(t), s.nextFreeze(t))}
+	state := State{Open: true, Freezes: s.nextFreeze(t)}
+	state.Closes = earliest(s.closing(t), state.Freezes)
 	state.Look = state.Closes
 	if state.Closes.IsZero() {
 		// An end may come into sight with the next opening.
