@@ -14,6 +14,8 @@ const (
 	logindName    = "org.freedesktop.login1"
 	logindPath    = "/org/freedesktop/login1"
 	logindManager = "org.freedesktop.login1.Manager"
+	// noReply is what the bus answers in the place of a logind that ended before it did.
+	noReply = "org.freedesktop.DBus.Error.NoReply"
 	// checkInhibitors makes logind honor the inhibitor locks that others hold although root asks (SD_LOGIND_ROOT_CHECK_INHIBITORS).
 	checkInhibitors = uint64(1)
 )
@@ -64,7 +66,7 @@ func askLogind(ctx context.Context, manager dbus.BusObject) error {
 	if errors.As(err, &answer) && answer.Name == "org.freedesktop.DBus.Error.UnknownMethod" {
 		err = manager.CallWithContext(ctx, logindManager+".Reboot", 0, false).Err
 	}
-	if err != nil && !errors.As(err, &answer) {
+	if err != nil && (!errors.As(err, &answer) || answer.Name == noReply) {
 		return fmt.Errorf("%w: %w", rebooter.ErrUncertain, err) // no answer: logind may have taken the call
 	}
 	return err

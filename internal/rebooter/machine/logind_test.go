@@ -2,6 +2,7 @@ package machine
 
 import (
 	"bufio"
+	"errors"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -19,12 +20,18 @@ type busLogind struct {
 	err   *dbus.Error
 	// can is the answer to CanReboot.
 	can string
+	// dies when it is told to reboot, without an answer.
+	dies       bool
+	connection *dbus.Conn
 }
 
 func (l *busLogind) CanReboot() (string, *dbus.Error) { return l.can, l.err }
 
 func (l *busLogind) RebootWithFlags(flags uint64) *dbus.Error {
 	l.flags <- flags
+	if l.dies {
+		_ = l.connection.Close()
+	}
 	return l.err
 }
 
@@ -57,6 +64,7 @@ func startBus(t *testing.T, logind *busLogind) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = connection.Close() })
+	logind.connection = connection
 	if err := connection.Export(logind, logindPath, logindManager); err != nil {
 		t.Fatal(err)
 	}
@@ -84,6 +92,14 @@ func TestOnARealBusAnInhibitedRebootIsAnError(t *testing.T) {
 	err := newMachine(t, Options{}).Reboot(t.Context(), "")
 	if err == nil || !strings.Contains(err.Error(), "reboot by Logind: backup is running") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// The bus then answers in its place.
+func TestOnARealBusALogindThatDiesWithoutAnAnswerIsUncertain(t *testing.T) {
+	startBus(t, &busLogind{flags: make(chan uint64, 1), dies: true})
+	if err := newMachine(t, Options{}).Reboot(t.Context(), ""); !errors.Is(err, rebooter.ErrUncertain) {
+		t.Errorf("error %v, and the host may reboot all the same", err)
 	}
 }
 
