@@ -40,16 +40,13 @@ func (a *Asker) askAlertmanager(ctx context.Context, g *v1alpha1.AlertmanagerGat
 	if response.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("%s: it answers %s%s", g.URL, response.Status, complaint(response))
 	}
-	var alerts []struct {
-		Labels map[string]string `json:"labels"`
-	}
-	if err := json.NewDecoder(response.Body).Decode(&alerts); err != nil {
-		if errors.Is(err, errTooLong) || ctx.Err() != nil {
-			return "", fmt.Errorf("%s: %w", g.URL, err)
-		}
+	alerts, err := decodeAlerts(response.Body)
+	switch {
+	case errors.Is(err, errTooLong) || err != nil && ctx.Err() != nil:
+		return "", fmt.Errorf("%s: %w", g.URL, err)
+	case err != nil:
 		return "", fmt.Errorf("%s: %w", g.URL, errNotJSON)
-	}
-	if len(alerts) == 0 {
+	case len(alerts) == 0:
 		return "", nil
 	}
 	names := make([]string, 0, len(alerts))
@@ -58,6 +55,21 @@ func (a *Asker) askAlertmanager(ctx context.Context, g *v1alpha1.AlertmanagerGat
 	}
 	slices.Sort(names)
 	return fmt.Sprintf("Gate %s: alerts of %s: %s.", g.Name, g.URL, enumerate(slices.Compact(names))), nil
+}
+
+// alert is what is told of one.
+type alert struct {
+	Labels map[string]string `json:"labels"`
+}
+
+// decodeAlerts wants a list: that there is none says nothing about alerts.
+func decodeAlerts(body io.Reader) ([]alert, error) {
+	var alerts []alert
+	err := json.NewDecoder(body).Decode(&alerts)
+	if err == nil && alerts == nil {
+		err = errNotJSON
+	}
+	return alerts, err
 }
 
 // alertsURL asks for what is active: alerts that are neither silenced nor inhibited, and those that came in a moment ago.

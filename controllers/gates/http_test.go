@@ -172,6 +172,8 @@ func TestBadAnswers(t *testing.T) {
 	}{
 		"an Alertmanager that answers no JSON": {plan.GateAlertmanager,
 			func(w http.ResponseWriter, _ *http.Request) { answer(w, "<html>") }, "the answer is not that of an Alertmanager."},
+		"an Alertmanager that answers nothing in JSON": {plan.GateAlertmanager,
+			func(w http.ResponseWriter, _ *http.Request) { answer(w, "null") }, "the answer is not that of an Alertmanager."},
 		"an Alertmanager without an end": {plan.GateAlertmanager, endless(`[{"labels":{"a":"b"}}`, `,{"labels":{"a":"b"}}`), "the answer is too long: ask for less."},
 		"an Alertmanager that is ill":    {plan.GateAlertmanager, ill, "it answers 503 Service Unavailable."},
 		"a Prometheus without an end": {
