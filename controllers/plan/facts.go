@@ -66,11 +66,23 @@ func (p *pass) reopenIfRequiredAgain(r *rebootView) {
 	if !r.complete() || !slices.Contains(reopenedReasons, r.next.OutcomeReason) || r.deleted() || !p.requiredAgain(r) {
 		return
 	}
+	if r.approvedBefore() {
+		p.outlived = append(p.outlived, r.obj.Name)
+		return
+	}
 	next := r.edit()
 	next.Outcome, next.OutcomeReason, next.OutcomeMessage = "", "", ""
 	next.CompletionTime, next.TaintedTime, next.TaintLeadSeconds = nil, nil, nil
 	next.RequiredSince, next.NodeUID = p.stamp(), r.node.UID
 	r.done = false
+}
+
+// approvedBefore: somebody approved the need that was withdrawn. That says nothing about the one that there is now, so the NodeReboot is
+// deleted, for another one to be made that is not approved.
+func (r *rebootView) approvedBefore() bool {
+	policy := r.policy()
+	return r.next.OutcomeReason == v1alpha1.ReasonNeedWithdrawn && policy != nil && policy.spec.Approval == v1alpha1.ApprovalRequired &&
+		r.obj.Spec.Approval == v1alpha1.ApprovalGiven
 }
 
 // reopenedReasons are those for which a NodeReboot ended that may turn out to be needed.

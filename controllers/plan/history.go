@@ -19,7 +19,7 @@ const (
 
 // prune names the finished NodeReboots that are not kept.
 func (p *pass) prune() []string {
-	var names []string
+	names := slices.Clone(p.outlived)
 	for _, n := range p.nodeOrder {
 		succeeded, failed := int32(defaultHistory), int32(defaultHistory)
 		if n.policy != nil {
@@ -38,7 +38,7 @@ func (p *pass) prune() []string {
 		}
 	}
 	slices.Sort(names)
-	return names
+	return slices.Compact(names)
 }
 
 // finished: complete, as it was read and not only in this plan, and not being deleted.

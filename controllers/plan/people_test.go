@@ -158,3 +158,41 @@ func TestRebootByHandNeedsTheConsentOfAPolicy(t *testing.T) {
 		})
 	}
 }
+
+// An approval is for the need that a person saw. One that comes back later is another: its NodeReboot is made anew, and waits.
+func TestApprovalDoesNotOutliveTheNeedThatItWasGivenFor(t *testing.T) {
+	withdrawn := func(r *v1alpha1.NodeReboot) {
+		report := r.Status.Report // it asks again
+		finished(v1alpha1.OutcomeCancelled, v1alpha1.ReasonNeedWithdrawn, -4*time.Hour)(r)
+		r.Status.Report, r.Status.Attempt = report, nil
+	}
+	cases := map[string]struct {
+		policy []policyOption
+		reboot rebootOption
+		want   []string
+	}{
+		"approved, and the policy wants that": {[]policyOption{approvalRequired()}, approved, []string{"ra"}},
+		"not approved":                        {[]policyOption{approvalRequired()}, func(*v1alpha1.NodeReboot) {}, nil},
+		"approved, and nobody has to":         {nil, approved, nil},
+		"approved, and its Node was gone for a while": {[]policyOption{approvalRequired()}, func(r *v1alpha1.NodeReboot) {
+			approved(r)
+			r.Status.OutcomeReason = v1alpha1.ReasonNodeGone
+		}, nil},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t, newPolicy("p", tc.policy...), newNode("a", "z1"), newReboot("ra", "a", withdrawn, tc.reboot))
+			p := s.compute()
+			if diff := cmp.Diff(tc.want, p.Prune); diff != "" {
+				t.Errorf("deleted (-want +got):\n%s", diff)
+			}
+			s.settle()
+			if got := s.underWay(); got != "" && tc.want != nil {
+				t.Errorf("%q is under way", got)
+			}
+			if tc.want == nil && s.reboot("ra").Status.CompletionTime != nil {
+				t.Error("the NodeReboot was not opened again")
+			}
+		})
+	}
+}

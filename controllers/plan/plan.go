@@ -42,7 +42,9 @@ type pass struct {
 	// gated: a gate outside has stopped something that could have started otherwise.
 	gated  bool
 	limits limits
-	wake   time.Time
+	// outlived are NodeReboots whose approval was for another need.
+	outlived []string
+	wake     time.Time
 	// wants is memory that is used again and again.
 	wants []want
 }

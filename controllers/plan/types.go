@@ -129,7 +129,7 @@ type Plan struct {
 	Policies []PolicyChange
 	// Creates are NodeReboots to make, for needs that the manager sees itself.
 	Creates []*v1alpha1.NodeReboot
-	// Prune names finished NodeReboots that history does not keep, in order.
+	// Prune names finished NodeReboots to delete, in order: those that history does not keep, and those whose approval must not be used again.
 	Prune []string
 	// Wake is when to look again if nothing happens before; zero is never.
 	Wake time.Time
