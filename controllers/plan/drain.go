@@ -212,18 +212,24 @@ func (p *pass) awaitDrain(r *rebootView) {
 	}
 }
 
-// endOverdueDrain fails the attempt, or goes on with the reboot if the policy says so. Going on takes a helper that drained until the end:
-// one that did not answer, or could not drain at all, is a failure like any other.
+// lastWord is how long after its deadline a drain that may be forced waits for the helper to say that it drained until then.
+const lastWord = 30 * time.Second
+
+// endOverdueDrain fails the attempt, or goes on with the reboot if the policy says so. Going on takes a helper that drained until the end, and
+// says so: one that did not answer, that died on the way, or could not drain at all, is a failure like any other.
 func (p *pass) endOverdueDrain(r *rebootView, answer *v1alpha1.HelperReport) {
 	message := drainTimeoutMessage(r, answer)
-	drained := answer != nil && answer.State != v1alpha1.OrderFailed && answer.Drain != nil
-	if r.policy().spec.Drain.OnTimeout != v1alpha1.DrainTimeoutForce || !drained {
+	forces := r.policy().spec.Drain.OnTimeout == v1alpha1.DrainTimeoutForce && answer != nil && answer.Drain != nil
+	switch {
+	case forces && answer.State == v1alpha1.OrderTimedOut:
+		p.endDrain(r, v1alpha1.DrainForced)
+		r.emit(Event{Warning: true, Reason: v1alpha1.ReasonDrainForced, OnNode: true, Message: fmt.Sprintf(
+			"%s It reboots all the same, as RebootPolicy %s says.", message, r.policy().obj.Name)})
+	case forces && answer.State == v1alpha1.OrderStarted && r.next.Order != nil && !p.passed(r.next.Order.Deadline.Add(lastWord)):
+		r.wait = draining(r)
+	default:
 		p.fail(r, v1alpha1.ReasonDrainTimedOut, message)
-		return
 	}
-	p.endDrain(r, v1alpha1.DrainForced)
-	r.emit(Event{Warning: true, Reason: v1alpha1.ReasonDrainForced, OnNode: true, Message: fmt.Sprintf(
-		"%s It reboots all the same, as RebootPolicy %s says.", message, r.policy().obj.Name)})
 }
 
 // afterDrain says how it stands with the drain, for messages about what follows.

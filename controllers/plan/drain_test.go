@@ -98,9 +98,16 @@ func TestDrainThatIsOutOfTimeIsForcedOnlyIfThePolicySaysSo(t *testing.T) {
 		after  time.Duration
 		want   string
 	}{
-		"forced at the deadline":                      {forced, answer(v1alpha1.OrderStarted, progress), deadline, "true Forced"},
 		"forced when the helper says that it is over": {forced, answer(v1alpha1.OrderTimedOut, progress), soon, "true Forced"},
-		"not before":              {forced, answer(v1alpha1.OrderStarted, progress), deadline - time.Second, "false "},
+		"not before": {forced, answer(v1alpha1.OrderStarted, progress), deadline - time.Second, "false "},
+		"not at the deadline, for the helper may say so": {forced, answer(v1alpha1.OrderStarted, progress), deadline + lastWord - time.Second, "false "},
+		"not if the helper never says so":                {forced, answer(v1alpha1.OrderStarted, progress), deadline + lastWord, "false DrainTimedOut"},
+		"forced when the helper says so a moment later": {forced, func(s *story) {
+			answer(v1alpha1.OrderStarted, progress)(s)
+			s.settle()
+			s.advance(deadline + time.Second)
+			answer(v1alpha1.OrderTimedOut, progress)(s)
+		}, 0, "true Forced"},
 		"not by another policy":   {nil, answer(v1alpha1.OrderTimedOut, progress), soon, "false DrainTimedOut"},
 		"not for another failure": {forced, answer(v1alpha1.OrderFailed, progress), soon, "false DrainFailed"},
 		"not for another failure that is seen late": {forced, func(s *story) {
@@ -136,6 +143,7 @@ func TestForcedDrainIsToldAndRecorded(t *testing.T) {
 	refuse(s)
 	s.settle()
 	s.now = s.now.Add(600 * time.Second)
+	s.answer("ra", v1alpha1.OrderTimedOut, "")
 	p := s.pass()
 	events := p.Work[0].Reboots[0].Events
 	if len(events) != 1 || !events[0].Warning || !events[0].OnNode || events[0].Reason != v1alpha1.ReasonDrainForced ||

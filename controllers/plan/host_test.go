@@ -225,7 +225,7 @@ func (w *world) begin(h *host, uid types.UID, order *v1alpha1.RebootOrder) {
 	current := func() bool { return h.process == process && h.jobs[uid] == j && w.hosts[h.name] == h }
 	if order.Action == v1alpha1.ActionDrain {
 		w.tell("helper of %s drains (order %d)", h.name, order.Sequence)
-		w.after(w.between(5*time.Second, 60*time.Second), func() { w.endDrain(h, j, current) })
+		w.after(w.between(5*time.Second, 60*time.Second), func() { w.endDrain(h, j, order.Deadline.Time, current) })
 		return
 	}
 	w.after(500*time.Millisecond, func() {
@@ -238,8 +238,13 @@ func (w *world) begin(h *host, uid types.UID, order *v1alpha1.RebootOrder) {
 	})
 }
 
-func (w *world) endDrain(h *host, j *job, current func() bool) {
+func (w *world) endDrain(h *host, j *job, deadline time.Time, current func() bool) {
 	if !current() {
+		return
+	}
+	if h.refuses && j.drain != nil && !w.now.Before(deadline) {
+		j.state, j.message = v1alpha1.OrderTimedOut, "1 pod is left"
+		w.wakeHelper(h)
 		return
 	}
 	if h.refuses {
@@ -249,7 +254,7 @@ func (w *world) endDrain(h *host, j *job, current func() bool) {
 			}}
 			w.wakeHelper(h)
 		}
-		w.after(w.between(5*time.Second, 10*time.Second), func() { w.endDrain(h, j, current) })
+		w.after(w.between(5*time.Second, 10*time.Second), func() { w.endDrain(h, j, deadline, current) })
 		return
 	}
 	w.evictPods(h.name)

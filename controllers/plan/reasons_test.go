@@ -132,8 +132,8 @@ var reasonStories = map[string]func(*testing.T) *story{
 		t.Helper()
 		s := attemptIn(t, stageDraining, drain(forced))
 		refuse(s)
+		s.answer("ra", v1alpha1.OrderTimedOut, "")
 		s.settle()
-		s.advance(10 * time.Minute)
 		return s
 	},
 	v1alpha1.ReasonLoadBalancerLead: func(t *testing.T) *story {

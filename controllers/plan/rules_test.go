@@ -313,7 +313,8 @@ func (w *world) checkOrder(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.Node
 	}
 	w.checkExcluded(owner, node, r, after)
 	if old := r.Status.Order; after.Attempt.Drain == v1alpha1.DrainForced &&
-		(owner == nil || owner.Spec.Drain.OnTimeout != v1alpha1.DrainTimeoutForce || old == nil || w.now.Before(old.Deadline.Time)) {
+		(owner == nil || owner.Spec.Drain.OnTimeout != v1alpha1.DrainTimeoutForce || old == nil || w.now.Before(old.Deadline.Time) ||
+			r.Status.Report.State != v1alpha1.OrderTimedOut) {
 		w.breaks("node %s is ordered to reboot although it was not drained, and the policy or the time does not allow it", node.Name)
 	}
 }
