@@ -215,8 +215,8 @@ func (p *pass) awaitDrain(r *rebootView) {
 // lastWord is how long after its deadline a drain that may be forced waits for the helper to say that it drained until then.
 const lastWord = 30 * time.Second
 
-// endOverdueDrain fails the attempt, or goes on with the reboot if the policy says so. Going on takes a helper that drained until the end, and
-// says so: one that did not answer, that died on the way, or could not drain at all, is a failure like any other.
+// endOverdueDrain fails the attempt, or goes on with the reboot if the policy says so. Going on takes a helper that drained until the end,
+// and says so: one that did not answer, that died on the way, or could not drain at all, is a failure like any other.
 func (p *pass) endOverdueDrain(r *rebootView, answer *v1alpha1.HelperReport) {
 	message := drainTimeoutMessage(r, answer)
 	forces := r.policy().spec.Drain.OnTimeout == v1alpha1.DrainTimeoutForce && answer != nil && answer.Drain != nil

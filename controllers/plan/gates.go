@@ -120,8 +120,8 @@ func sameNodeGate(_ *pass, r *rebootView) verdict {
 		"NodeReboot %s of the same node goes first; its reboot satisfies this one, too.", first.obj.Name)}
 }
 
-// heldGate waits until the slot of the node's last attempt is free. It is asked late, for that is a matter of moments. A slot that was granted
-// for the next attempt is what it needs.
+// heldGate waits until the slot of the node's last attempt is free. It is asked late, for that is a matter of moments. A slot that was
+// granted for the next attempt is what it needs.
 func heldGate(p *pass, r *rebootView) verdict {
 	if _, granted := p.grantOf(r); granted || !r.node.held {
 		return verdict{}

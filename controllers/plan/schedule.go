@@ -54,8 +54,8 @@ func closeGate(_ *pass, r *rebootView) verdict {
 	return v
 }
 
-// beforeClose is the deadline of an order to reboot: a helper that is slow to take it must not reboot its host after the window closed, unless
-// the attempt may finish; in a freeze it must not in any case.
+// beforeClose is the deadline of an order to reboot: a helper that is slow to take it must not reboot its host after the window closed,
+// unless the attempt may finish; in a freeze it must not in any case.
 func beforeClose(r *rebootView, deadline time.Time) time.Time {
 	policy := r.policy()
 	end := policy.window.Closes

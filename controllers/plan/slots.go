@@ -42,8 +42,8 @@ func (p *pass) grant(r *rebootView) {
 	p.begin(r, max(slot.Attempt, r.lastAttempt()+1))
 }
 
-// giveBackGrants gives back such grants where the attempt could not start, so that they take no place from others. One that waits for a fact
-// or an answer is kept.
+// giveBackGrants gives back such grants where the attempt could not start, so that they take no place from others. One that waits for a
+// fact or an answer is kept.
 func (p *pass) giveBackGrants() {
 	for _, name := range slices.Sorted(maps.Keys(p.slots)) {
 		slot := p.slots[name]
@@ -61,8 +61,8 @@ func (p *pass) giveBackGrants() {
 // passingReasons are for what is found out in a moment.
 var passingReasons = []string{v1alpha1.ReasonStarting, v1alpha1.ReasonGatePending}
 
-// endUnused records that an attempt for which a slot was granted will not begin. That alone frees no slot: another manager may have begun it,
-// or have opened the NodeReboot again.
+// endUnused records that an attempt for which a slot was granted will not begin. That alone frees no slot: another manager may have begun
+// it, or have opened the NodeReboot again.
 func (p *pass) endUnused(r *rebootView, slot Slot, reason string) {
 	attempt := v1alpha1.Attempt{GrantedTime: *p.stamp(), EndedTime: p.stamp(), Result: reason}
 	if r.next.Attempt != nil {
