@@ -34,12 +34,13 @@ func (a *Asker) askRoom(ctx context.Context, policy *v1alpha1.RebootPolicy, ask 
 		return nil, a.options.Clock.Now(), err
 	}
 	gone := sets.New(leaving(ask)...)
+	room := inv.room(gone)
 	lacks := map[string]string{}
 	for _, node := range ask.Nodes {
 		if ctx.Err() != nil {
 			return nil, inv.at, ctx.Err()
 		}
-		lacks[node] = inv.lack(node, gone, selector)
+		lacks[node] = inv.lack(room, node, gone, selector)
 		if lacks[node] == "" {
 			break
 		}
@@ -47,27 +48,53 @@ func (a *Asker) askRoom(ctx context.Context, policy *v1alpha1.RebootPolicy, ask 
 	return lacks, inv.at, nil
 }
 
-// lack says which pod would find no room if the node left, besides those that are leaving; empty if all would.
-func (inv *inventory) lack(node string, leaving sets.Set[string], selector labels.Selector) string {
-	leaving = leaving.Clone().Insert(node)
-	var rest []*roomyNode
+// room is what nodes have free. It shares with the inventory all that it does not change: it is looked at for one node after the other.
+type room struct {
+	nodes []*roomyNode
+	// without is a node that gives no room.
+	without string
+	// free is what is left of those nodes of which something was taken.
+	free map[string]amounts
+	// arrivals are the pods that wait already, by the node that takes them.
+	arrivals map[string][]*movingPod
+}
+
+// room of the nodes that are not leaving. Pods that wait already take theirs first, and if there is none for them that is no news.
+func (inv *inventory) room(leaving sets.Set[string]) *room {
+	r := &room{free: map[string]amounts{}, arrivals: map[string][]*movingPod{}}
 	for _, n := range inv.nodes {
 		if !leaving.Has(n.Name) && !n.Spec.Unschedulable && ready(n.Node) {
-			rest = append(rest, &roomyNode{Node: n.Node, free: maps.Clone(n.free)})
+			r.nodes = append(r.nodes, n)
 		}
 	}
-	// Pods that wait already take their room first, and if there is none for them that is no news.
 	for _, pod := range largestFirst(inv.pending) {
-		place(pod, rest)
+		if node := r.take(pod); node != "" {
+			r.arrivals[node] = append(r.arrivals[node], pod)
+		}
 	}
-	for _, name := range sets.List(leaving) {
+	return r
+}
+
+// but is the room without one more node. The pods that it was to take go elsewhere.
+func (r *room) but(node string) *room {
+	rest := &room{nodes: r.nodes, without: node, free: maps.Clone(r.free)}
+	for _, pod := range r.arrivals[node] {
+		rest.take(pod)
+	}
+	return rest
+}
+
+// lack says which pod would find no room if the node left, besides those that are leaving; empty if all would.
+func (inv *inventory) lack(r *room, node string, leaving sets.Set[string], selector labels.Selector) string {
+	rest := r.but(node)
+	for _, name := range sets.List(leaving.Clone().Insert(node)) {
 		evicts := selector
 		if name != node {
 			evicts = labels.Everything()
 		}
 		for _, pod := range largestFirst(inv.evicted(name, evicts)) {
-			if why := place(pod, rest); why != "" {
-				return fmt.Sprintf("Pod %s/%s of node %s (%s) would find no room: %s.", pod.Namespace, pod.Name, name, pod.needs, why)
+			if rest.take(pod) == "" {
+				return fmt.Sprintf("Pod %s/%s of node %s (%s) would find no room: %s.", pod.Namespace, pod.Name, name, pod.needs, rest.why(pod))
 			}
 		}
 	}
@@ -90,22 +117,45 @@ func largestFirst(pods []*movingPod) []*movingPod {
 	})
 }
 
-// place puts a pod on the first node that takes it, or says why none does.
-func place(pod *movingPod, nodes []*roomyNode) string {
+func (r *room) left(node *roomyNode) amounts {
+	if free, taken := r.free[node.Name]; taken {
+		return free
+	}
+	return node.free
+}
+
+// take puts a pod on the first node that takes it, and says on which; empty is on none.
+func (r *room) take(pod *movingPod) string {
+	affinity := nodeaffinity.GetRequiredNodeAffinity(pod.Pod)
+	for _, node := range r.nodes {
+		free := r.left(node)
+		if node.Name == r.without || !free.have(pod.needs) || !takes(node, pod, affinity) {
+			continue
+		}
+		free = maps.Clone(free)
+		free.take(pod.needs)
+		r.free[node.Name] = free
+		return node.Name
+	}
+	return ""
+}
+
+// why there is no room for a pod.
+func (r *room) why(pod *movingPod) string {
 	lacking := sets.New[string]()
 	suitable := 0
 	affinity := nodeaffinity.GetRequiredNodeAffinity(pod.Pod)
-	for _, node := range nodes {
-		if !takes(node, pod, affinity) {
+	for _, node := range r.nodes {
+		if node.Name == r.without || !takes(node, pod, affinity) {
 			continue
 		}
 		suitable++
-		lacks := node.free.lacks(pod.needs)
-		if len(lacks) == 0 {
-			node.free.take(pod.needs)
-			return ""
+		free := r.left(node)
+		for name, need := range pod.needs {
+			if need > 0 && need > free[name] {
+				lacking.Insert(string(name))
+			}
 		}
-		lacking.Insert(lacks...)
 	}
 	if suitable == 0 {
 		return "no other schedulable node takes it, by its node selector, affinity and tolerations"

@@ -64,16 +64,14 @@ func podNeeds(pod *corev1.Pod) amounts {
 	return needs
 }
 
-// lacks names the resources that there are too few of, in order.
-func (a amounts) lacks(needs amounts) []string {
-	var lacks []string
+// have says whether there is enough of everything.
+func (a amounts) have(needs amounts) bool {
 	for name, need := range needs {
-		if need > a[name] && need > 0 {
-			lacks = append(lacks, string(name))
+		if need > 0 && need > a[name] {
+			return false
 		}
 	}
-	slices.Sort(lacks)
-	return lacks
+	return true
 }
 
 func (a amounts) take(needs amounts) {
