@@ -280,7 +280,7 @@ type ZonesSpec struct {
 
 // RebootSpec says how a host is rebooted.
 type RebootSpec struct {
-	// method is how the host is rebooted. A method that the helper was not installed with fails the attempt.
+	// method is how the host is rebooted. A node whose helper was not installed with the method does not start.
 	// +optional
 	// +kubebuilder:default=Installed
 	Method RebootMethod `json:"method,omitempty"`
