@@ -1,6 +1,8 @@
 package admission
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -33,22 +35,31 @@ func TestAProgramThatDoesHooksSetsItsConditionsAndNothingElse(t *testing.T) {
 		return client.RawPatch(types.ApplyPatchType, []byte(
 			`{"apiVersion":"reboot-operator.io/v1alpha1","kind":"NodeReboot","metadata":{"name":"`+reboot.Name+`"},"status":`+status+`}`))
 	}
+	many := func(n int) client.Patch {
+		conditions := make([]string, n)
+		for i := range conditions {
+			conditions[i] = strings.Replace(done, "backup-done", fmt.Sprintf("x-%d", i), 1)
+		}
+		return apply(`{"conditions":[` + strings.Join(conditions, ",") + `]}`)
+	}
 	for name, test := range map[string]struct {
 		patch client.Patch
 		want  string
 	}{
-		"its condition, applied":          {patch: apply(`{"conditions":[` + done + `]}`)},
-		"its condition, in a merge":       {patch: mergePatch(`{"status":{"conditions":[` + ready + `,` + done + `]}}`)},
-		"a condition of the operator":     {apply(`{"conditions":[{"type":"Drained","status":"True","reason":"x","message":"","lastTransitionTime":"2026-11-23T13:00:00Z"}]}`), operators},
-		"the operator's conditions gone":  {mergePatch(`{"status":{"conditions":[` + done + `]}}`), operators},
-		"an order":                        {mergePatch(`{"status":{` + order + `}}`), others},
-		"an order besides its condition":  {mergePatch(`{"status":{"conditions":[` + ready + `,` + done + `],` + order + `}}`), others},
-		"the helper's report":             {mergePatch(`{"status":{"report":{"bootID":"b2","sentinel":"NotRequired"}}}`), others},
-		"the outcome":                     {mergePatch(`{"status":{"outcome":"Succeeded"}}`), others},
-		"the order taken back":            {mergePatch(`{"status":{"order":null}}`), others},
-		"all of the status taken back":    {mergePatch(`{"status":null}`), others},
-		"a status that is as it was":      {patch: mergePatch(`{"status":{"phase":"Draining"}}`)},
-		"another condition of its domain": {patch: apply(`{"conditions":[{"type":"example.com/x","status":"Unknown","reason":"x","message":"","lastTransitionTime":"2026-11-23T13:00:00Z"}]}`)},
+		"as many conditions as there may be":            {patch: many(48)},
+		"so many that the operator's own find no place": {many(49), "more than 48 conditions of others"},
+		"its condition, applied":                        {patch: apply(`{"conditions":[` + done + `]}`)},
+		"its condition, in a merge":                     {patch: mergePatch(`{"status":{"conditions":[` + ready + `,` + done + `]}}`)},
+		"a condition of the operator":                   {apply(`{"conditions":[{"type":"Drained","status":"True","reason":"x","message":"","lastTransitionTime":"2026-11-23T13:00:00Z"}]}`), operators},
+		"the operator's conditions gone":                {mergePatch(`{"status":{"conditions":[` + done + `]}}`), operators},
+		"an order":                                      {mergePatch(`{"status":{` + order + `}}`), others},
+		"an order besides its condition":                {mergePatch(`{"status":{"conditions":[` + ready + `,` + done + `],` + order + `}}`), others},
+		"the helper's report":                           {mergePatch(`{"status":{"report":{"bootID":"b2","sentinel":"NotRequired"}}}`), others},
+		"the outcome":                                   {mergePatch(`{"status":{"outcome":"Succeeded"}}`), others},
+		"the order taken back":                          {mergePatch(`{"status":{"order":null}}`), others},
+		"all of the status taken back":                  {mergePatch(`{"status":null}`), others},
+		"a status that is as it was":                    {patch: mergePatch(`{"status":{"phase":"Draining"}}`)},
+		"another condition of its domain":               {patch: apply(`{"conditions":[{"type":"example.com/x","status":"Unknown","reason":"x","message":"","lastTransitionTime":"2026-11-23T13:00:00Z"}]}`)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			options := []client.SubResourcePatchOption{client.DryRunAll}
