@@ -27,6 +27,8 @@ type podWatch struct {
 	store  cache.Store
 	synced <-chan struct{}
 	stop   context.CancelFunc
+	// mended is called when pods can be read again.
+	mended func()
 
 	mu sync.Mutex
 	// failure is why the pods could not be read, since when.
@@ -68,7 +70,13 @@ func (a *Asker) watchPods(g *v1alpha1.PodGate) []<-chan struct{} {
 
 func (a *Asker) startWatch(source podSource) *podWatch {
 	ctx, stop := context.WithCancel(a.ctx)
-	w := &podWatch{stop: stop}
+	changed := func() {
+		// A watch that was stopped may still deliver what it had.
+		if ctx.Err() == nil {
+			a.changed()
+		}
+	}
+	w := &podWatch{stop: stop, mended: changed}
 	pods := a.options.Pods.Pods(source.namespace)
 	listWatch := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
@@ -83,12 +91,6 @@ func (a *Asker) startWatch(source podSource) *podWatch {
 			w.note(err, a.options.Clock.Now())
 			return events, err
 		},
-	}
-	changed := func() {
-		// A watch that was stopped may still deliver what it had.
-		if ctx.Err() == nil {
-			a.changed()
-		}
 	}
 	store, informer := cache.NewInformerWithOptions(cache.InformerOptions{
 		ListerWatcher: cache.ToListWatcherWithWatchListSemantics(listWatch, a.options.Pods),
@@ -106,6 +108,14 @@ func (a *Asker) startWatch(source podSource) *podWatch {
 	})
 	w.store, w.synced = store, informer.HasSyncedChecker().Done()
 	go informer.RunWithContext(ctx)
+	go func() {
+		// That there is no such pod is news, too.
+		select {
+		case <-w.synced:
+			changed()
+		case <-ctx.Done():
+		}
+	}()
 	return w
 }
 
@@ -114,8 +124,10 @@ func (w *podWatch) note(err error, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case err == nil:
+	case err == nil && w.failure != "":
 		w.failure = ""
+		w.mended()
+	case err == nil:
 	case w.failure == "":
 		w.since = now
 		fallthrough
@@ -149,10 +161,14 @@ func (a *Asker) addPods(answers map[plan.Question]plan.Answer, g *v1alpha1.PodGa
 	sources := podSources(g)
 	for _, source := range sources {
 		pods, known := a.pods[source].pods()
-		if !known {
-			if failure, since := a.pods[source].failing(); failure != "" {
-				answers[q] = plan.Answer{Failure: failure, Since: since}
-			}
+		failure, since := a.pods[source].failing()
+		// What is known from before the failure is good for as long as any other answer.
+		old := !a.options.Clock.Now().Before(since.Add(Interval))
+		switch {
+		case failure != "" && (!known || old):
+			answers[q] = plan.Answer{Failure: failure, Since: since}
+			return
+		case !known:
 			return
 		}
 		for _, object := range pods {

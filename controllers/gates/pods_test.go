@@ -3,6 +3,7 @@ package gates
 import (
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
 	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -135,4 +137,68 @@ func TestPodsThatCannotBeReadAreAnError(t *testing.T) {
 		answer := b.answer(plan.GatePods, "g")
 		return answer != nil && strings.Contains(answer.Failure, "pods is forbidden: no.") && answer.Since.Equal(testNow)
 	})
+}
+
+// Where no pod blocks there is no event that would tell.
+func TestAPassIsAskedForWhenThePodsAreKnownAtLast(t *testing.T) {
+	b := newBench(t)
+	b.podGate()
+	slow := make(chan struct{})
+	b.pods.PrependReactor("list", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+		<-slow
+		return false, nil, nil
+	})
+	if answer := b.answer(plan.GatePods, "g"); answer != nil {
+		t.Fatalf("answer %+v", answer)
+	}
+	close(slow)
+	eventually(t, "a pass is asked for", func() bool { return len(b.changes) > 0 })
+	b.awaitPods(map[string]string{})
+}
+
+// TestPodsThatCannotBeReadAnyMoreAreAnError is about a watch that broke and does not come back: what it said last grows old.
+func TestPodsThatCannotBeReadAnyMoreAreAnError(t *testing.T) {
+	b := newBench(t)
+	b.podGate()
+	broken := errors.New("broken")
+	var refuses atomic.Bool
+	watches := make(chan *watch.FakeWatcher, 100)
+	b.pods.PrependWatchReactor("pods", func(clienttesting.Action) (bool, watch.Interface, error) {
+		if refuses.Load() {
+			return true, nil, broken
+		}
+		w := watch.NewFake()
+		watches <- w
+		return true, w, nil
+	})
+	b.pods.PrependReactor("list", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return refuses.Load(), nil, broken
+	})
+	b.awaitPods(map[string]string{})
+	refuses.Store(true)
+	(<-watches).Stop()
+	b.clock.SetTime(testNow.Add(time.Minute))
+	var since time.Time
+	eventually(t, "the watch fails", func() bool {
+		for _, w := range b.Asker.pods {
+			failure, begin := w.failing()
+			since = begin
+			return failure != ""
+		}
+		return false
+	})
+	b.clock.SetTime(since.Add(Interval - time.Second))
+	if answer := b.answer(plan.GatePods, "g"); answer == nil || answer.Failure != "" {
+		t.Errorf("answer %+v after less than %s", answer, Interval)
+	}
+	b.clock.SetTime(since.Add(Interval))
+	if answer := b.answer(plan.GatePods, "g"); answer == nil || answer.Failure != "broken." || !answer.Since.Equal(since) {
+		t.Errorf("answer %+v after %s", answer, Interval)
+	}
+	for len(b.changes) > 0 {
+		<-b.changes
+	}
+	refuses.Store(false)
+	eventually(t, "a pass is asked for", func() bool { return len(b.changes) > 0 })
+	b.awaitPods(map[string]string{})
 }
