@@ -64,7 +64,7 @@ func (p *pass) requiredAgain(r *rebootView) bool {
 	if r.obj.Spec.Trigger != v1alpha1.TriggerNodeCondition {
 		return r.sentinel() == v1alpha1.SentinelRequired
 	}
-	if r.next.OutcomeReason != v1alpha1.ReasonNeedWithdrawn || !r.conditionAsks() || r.next.Before == nil || r.rebootedSince() {
+	if !r.conditionAsks() || r.next.Before == nil || r.rebootedSince() {
 		return false
 	}
 	from, _ := r.node.asks(r.node.trigger(r.obj.Spec.ConditionType))

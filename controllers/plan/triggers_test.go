@@ -177,7 +177,81 @@ func TestConditionThatNoRebootCuresIsGivenUp(t *testing.T) {
 	if s.policy("p").Status.Failed != 1 || !hasOurTaint(s.node("a")) {
 		t.Errorf("failed %d, tainted %v", s.policy("p").Status.Failed, hasOurTaint(s.node("a")))
 	}
+	s.boot("a", 3)
+	s.node("a").Ready = true
+	s.settle()
+	if diff := cmp.Diff(sorted(deadlockName(1), deadlockName(3)), madeForConditions(s)); diff != "" {
+		t.Errorf("asked for in the boot after (-want +got):\n%s", diff)
+	}
 }
+
+func TestConditionThatComesLateAfterTheBootHasItsTimeToGo(t *testing.T) {
+	s := rebootForDeadlock(t)
+	s.advance(2 * time.Minute)
+	has("KernelDeadlock", corev1.ConditionTrue, 2*time.Minute)(s.node("a"))
+	s.settle()
+	s.advance(5*time.Minute - time.Second)
+	if got := s.reboot(deadlockName(1)).Status.Reason; got != v1alpha1.ReasonNodeConditionPresent {
+		t.Errorf("reason %s a second too early", got)
+	}
+	s.advance(time.Second)
+	if got := s.reboot(deadlockName(1)).Status; got.Attempt.Result != v1alpha1.ReasonConditionStillPresent {
+		t.Errorf("reason %s, result %s", got.Reason, got.Attempt.Result)
+	}
+}
+
+func TestEachConditionThatAPolicyNamesHasANodeRebootOfItsOwn(t *testing.T) {
+	const other = "ReadonlyFilesystem"
+	s := newStory(t, newPolicy("p", onDeadlock(), maxUnavailable("0"), spec(func(s *v1alpha1.RebootPolicySpec) {
+		s.Triggers.NodeConditions = append(s.Triggers.NodeConditions, v1alpha1.NodeConditionTrigger{Type: other, Status: v1alpha1.TriggerTrue})
+	})), newNode("a", "z1", has("KernelDeadlock", corev1.ConditionTrue, -time.Hour)))
+	s.settle()
+	has(other, corev1.ConditionTrue, 0)(s.node("a"))
+	s.settle()
+	want := sorted(deadlockName(1), v1alpha1.NodeConditionRebootName("a", bootOf("a", 1), other))
+	if diff := cmp.Diff(want, madeForConditions(s)); diff != "" {
+		t.Errorf("made (-want +got):\n%s", diff)
+	}
+}
+
+func TestNeedOfAConditionThatWasWithdrawnIsNotThatOfTheNextBoot(t *testing.T) {
+	s := newStory(t, newPolicy("p", onDeadlock(), maxUnavailable("0")),
+		newNode("a", "z1", has("KernelDeadlock", corev1.ConditionTrue, -time.Hour)))
+	s.settle()
+	has("KernelDeadlock", corev1.ConditionFalse, 0)(s.node("a"))
+	s.settle()
+	s.boot("a", 2)
+	s.node("a").Ready = true
+	has("KernelDeadlock", corev1.ConditionTrue, 0)(s.node("a"))
+	s.settle()
+	s.advance(5 * time.Minute)
+	if got := s.reboot(deadlockName(1)).Status; got.Outcome != v1alpha1.OutcomeCancelled {
+		t.Errorf("the one of before is %s: %s", got.Outcome, got.Message)
+	}
+	if diff := cmp.Diff(sorted(deadlockName(1), deadlockName(2)), madeForConditions(s)); diff != "" {
+		t.Errorf("made (-want +got):\n%s", diff)
+	}
+}
+
+func TestNeedOfAConditionIsThereAgainWithItsNode(t *testing.T) {
+	s := newStory(t, newPolicy("p", onDeadlock(), maxUnavailable("0")),
+		newNode("a", "z1", has("KernelDeadlock", corev1.ConditionTrue, -time.Hour)))
+	s.settle()
+	again := *s.node("a")
+	s.removeNode("a")
+	s.settle()
+	if got := s.reboot(deadlockName(1)).Status.OutcomeReason; got != v1alpha1.ReasonNodeGone {
+		t.Fatalf("outcome %s", got)
+	}
+	again.UID = "uid-of-the-node-that-was-registered-again"
+	s.Nodes = append(s.Nodes, again)
+	s.settle()
+	if got := s.reboot(deadlockName(1)).Status; got.CompletionTime != nil || got.NodeUID != again.UID {
+		t.Errorf("%s %s: %s", got.Phase, got.Reason, got.Message)
+	}
+}
+
+func sorted(names ...string) []string { return slices.Sorted(slices.Values(names)) }
 
 func TestConditionThatComesAgainInTheNextBootIsANewNeed(t *testing.T) {
 	s := rebootForDeadlock(t)
@@ -187,7 +261,7 @@ func TestConditionThatComesAgainInTheNextBootIsANewNeed(t *testing.T) {
 	s.settle()
 	s.now = start.Add(5 * time.Minute)
 	s.settle()
-	want := slices.Sorted(slices.Values([]string{deadlockName(1), deadlockName(2)}))
+	want := sorted(deadlockName(1), deadlockName(2))
 	if diff := cmp.Diff(want, madeForConditions(s)); diff != "" {
 		t.Errorf("made (-want +got):\n%s", diff)
 	}
