@@ -50,3 +50,27 @@ func TestMaintenanceByOthersDoesNotTakeBackWhatIsUnderWay(t *testing.T) {
 		t.Errorf("reason %s", got)
 	}
 }
+
+func TestEverySignThatANodeIsNotToBeTouchedIsSeen(t *testing.T) {
+	other := corev1.Taint{Key: "example.com/dedicated", Effect: corev1.TaintEffectNoSchedule}
+	disrupted := corev1.Taint{Key: "karpenter.sh/disrupted", Effect: corev1.TaintEffectNoSchedule}
+	for name, tc := range map[string]struct {
+		options []nodeOption
+		want    string
+	}{
+		"a taint behind another one":     {[]nodeOption{tainted(other, disrupted)}, v1alpha1.ReasonMarkedForDeletion},
+		"a taint of somebody else alone": {[]nodeOption{tainted(other)}, v1alpha1.ReasonDraining},
+		"a maintenance besides one that is over": {
+			[]nodeOption{maintainedUntil(time.Minute), maintainedUntil(time.Hour)}, v1alpha1.ReasonForeignMaintenance,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t, newPolicy("p"), newNode("a", "z1", tc.options...), newReboot("ra", "a"))
+			s.settle()
+			s.advance(5 * time.Minute)
+			if got := s.reboot("ra").Status.Reason; got != tc.want {
+				t.Errorf("reason %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
