@@ -155,8 +155,8 @@ type NodeRebootSpec struct {
 	// +kubebuilder:default=Normal
 	Urgency Urgency `json:"urgency,omitempty"`
 
-	// approval Given lets the reboot start where the policy has approval: Required. Take it back to NotGiven before the host is told to
-	// reboot, and the reboot does not happen.
+	// approval Given lets the reboot start where the policy has approval: Required. Under a schedule it is one for the window that is open, or
+	// else for the next one. Take it back to NotGiven before the host is told to reboot, and the reboot does not happen.
 	// +optional
 	// +kubebuilder:default=NotGiven
 	Approval Approval `json:"approval,omitempty"`
@@ -457,6 +457,11 @@ type NodeRebootStatus struct {
 	// requiredSince is since when the reboot is required.
 	// +optional
 	RequiredSince *metav1.MicroTime `json:"requiredSince,omitempty"`
+
+	// approvedTime is when the operator first saw the approval that is Given now. Under a schedule it holds until the window that was open
+	// then, or else the next one, closes.
+	// +optional
+	ApprovedTime *metav1.MicroTime `json:"approvedTime,omitempty"`
 
 	// taintedTime is when the node was tainted.
 	// +optional

@@ -63,8 +63,8 @@ const (
 	ReasonMarkedForDeletion = "MarkedForDeletion"
 	// ReasonControlPlaneNotReady: another control-plane node is not Ready or under way.
 	ReasonControlPlaneNotReady = "ControlPlaneNotReady"
-	// ReasonAwaitingApproval: the policy wants an approval, and nobody has given it. An attempt whose approval is withdrawn before its
-	// reboot is taken back.
+	// ReasonAwaitingApproval: the policy wants an approval, and nobody has given it, or the window that it was given for has closed. An
+	// attempt whose approval is withdrawn before its reboot is taken back.
 	ReasonAwaitingApproval = "AwaitingApproval"
 	// ReasonWindowClosed: no window of the policy is open. It also takes an attempt back that was not told to reboot.
 	ReasonWindowClosed = "WindowClosed"

@@ -849,6 +849,10 @@ func (in *NodeRebootStatus) DeepCopyInto(out *NodeRebootStatus) {
 		in, out := &in.RequiredSince, &out.RequiredSince
 		*out = (*in).DeepCopy()
 	}
+	if in.ApprovedTime != nil {
+		in, out := &in.ApprovedTime, &out.ApprovedTime
+		*out = (*in).DeepCopy()
+	}
 	if in.TaintedTime != nil {
 		in, out := &in.TaintedTime, &out.TaintedTime
 		*out = (*in).DeepCopy()

@@ -101,6 +101,10 @@ func approvalRequired() policyOption {
 	return spec(func(s *v1alpha1.RebootPolicySpec) { s.Approval = v1alpha1.ApprovalRequired })
 }
 
+func approvalNotRequired() policyOption {
+	return spec(func(s *v1alpha1.RebootPolicySpec) { s.Approval = v1alpha1.ApprovalNotRequired })
+}
+
 func soak(seconds int32) policyOption {
 	return spec(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.Zones.SoakSeconds = &seconds })
 }

@@ -23,6 +23,7 @@ func (p *pass) updateFacts() {
 		p.reopenIfRequiredAgain(r)
 		if !r.complete() {
 			p.recordFacts(r)
+			p.recordApproval(r)
 		}
 		if r.waiting() {
 			p.endIfNotNeeded(r)

@@ -369,6 +369,9 @@ func (w *world) attend() {
 
 func failed(r *v1alpha1.NodeReboot) bool { return r.Status.Phase == v1alpha1.PhaseFailed }
 
+// needsAPerson: people do something about the NodeReboot when they look the next time.
+func needsAPerson(r *v1alpha1.NodeReboot) bool { return failed(r) || approvalExpired(r) }
+
 // clearFailures is a person who deletes the NodeReboots that failed, as their messages say: what is needed is tried again, and no policy
 // stays halted.
 func (w *world) clearFailures() {

@@ -26,8 +26,21 @@ func (w *world) skipsNoMore(h *host) {
 	w.relabel(h, func(labels map[string]string) { delete(labels, v1alpha1.SkipLabel) })
 }
 
-// personApproves approves every NodeReboot of a host.
-func (w *world) personApproves(h *host) { w.approve(h, v1alpha1.ApprovalGiven) }
+// personApproves approves every NodeReboot of a host. Approvals that expired are taken back, and given again a minute later.
+func (w *world) personApproves(h *host) {
+	expired := func(r *v1alpha1.NodeReboot) bool { return h != nil && r.Spec.NodeName == h.name && approvalExpired(r) }
+	if !slices.ContainsFunc(slices.Collect(maps.Values(w.reboots)), expired) {
+		w.approve(h, v1alpha1.ApprovalGiven)
+		return
+	}
+	w.approve(h, v1alpha1.ApprovalNotGiven)
+	w.after(time.Minute, func() { w.approve(h, v1alpha1.ApprovalGiven) })
+}
+
+func approvalExpired(r *v1alpha1.NodeReboot) bool {
+	return r.Status.Reason == v1alpha1.ReasonAwaitingApproval && r.Spec.Approval == v1alpha1.ApprovalGiven &&
+		r.Status.ObservedGeneration == r.Generation
+}
 
 func (w *world) personWithdraws(h *host) { w.approve(h, v1alpha1.ApprovalNotGiven) }
 

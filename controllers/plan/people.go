@@ -25,17 +25,46 @@ func skipGate(_ *pass, r *rebootView) verdict {
 		"Node %s has the label %s: it is left alone until the label is removed.", r.node.Name, v1alpha1.SkipLabel)}
 }
 
-// approved: nobody has to approve the reboot, or somebody did.
+// recordApproval records when the reboot was approved, and finds out whether that has expired: who approves has the window in mind that is
+// open, or else the next one. What is Immediate waits for no window.
+func (p *pass) recordApproval(r *rebootView) {
+	switch given := r.given(); {
+	case !given && r.next.ApprovedTime != nil:
+		r.edit().ApprovedTime = nil
+	case given && r.next.ApprovedTime == nil:
+		r.edit().ApprovedTime = p.stamp()
+	}
+	policy := r.policy()
+	if r.next.ApprovedTime == nil || policy == nil || policy.spec.Approval != v1alpha1.ApprovalRequired || r.immediate() {
+		return
+	}
+	if closes := policy.firstClosing(r.next.ApprovedTime.Time); !closes.IsZero() && p.passed(closes) {
+		r.approvalExpired = closes
+	}
+}
+
+// given: somebody approved the reboot, whenever that was.
+func (r *rebootView) given() bool { return r.obj.Spec.Approval == v1alpha1.ApprovalGiven }
+
+// approved: nobody has to approve the reboot, or somebody did. What becomes of an attempt that is under way when the window closes, and the
+// approval expires, is up to the schedule.
 func (r *rebootView) approved() bool {
 	policy := r.policy()
-	return policy == nil || policy.spec.Approval != v1alpha1.ApprovalRequired || r.obj.Spec.Approval == v1alpha1.ApprovalGiven
+	return policy == nil || policy.spec.Approval != v1alpha1.ApprovalRequired || r.given() && (r.open() || r.approvalExpired.IsZero())
 }
 
 func approvalGate(_ *pass, r *rebootView) verdict {
 	if r.approved() {
 		return verdict{}
 	}
+	policy, approval := r.policy().obj.Name, v1alpha1.ApprovalGiven
+	message := fmt.Sprintf("RebootPolicy %s wants an approval. To give it:", policy)
+	if r.given() {
+		approval = v1alpha1.ApprovalNotGiven
+		message = fmt.Sprintf(
+			"The approval of %s was for the window of RebootPolicy %s that closed at %s. To give another one, first take it back:",
+			clockTime(r.next.ApprovedTime.Time), policy, clockTime(r.approvalExpired))
+	}
 	return verdict{reason: v1alpha1.ReasonAwaitingApproval, message: fmt.Sprintf(
-		"RebootPolicy %s wants an approval. To give it: kubectl patch nodereboot %s --type=merge -p '%s'",
-		r.policy().obj.Name, r.obj.Name, `{"spec":{"approval":"Given"}}`)}
+		`%s kubectl patch nodereboot %s --type=merge -p '{"spec":{"approval":%q}}'`, message, r.obj.Name, approval)}
 }

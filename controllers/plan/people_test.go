@@ -1,10 +1,13 @@
 package plan
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
@@ -194,5 +197,144 @@ func TestApprovalDoesNotOutliveTheNeedThatItWasGivenFor(t *testing.T) {
 				t.Error("the NodeReboot was not opened again")
 			}
 		})
+	}
+}
+
+func TestApprovalIsForTheWindowThatIsOpenOrElseForTheNextOne(t *testing.T) {
+	const closed = "The approval of 2026-03-02 12:00:00Z was for the window of RebootPolicy p that closed at 2026-03-02 13:00:00Z. " +
+		`To give another one, first take it back: kubectl patch nodereboot ra --type=merge -p '{"spec":{"approval":"NotGiven"}}'`
+	cases := map[string]struct {
+		options []policyOption
+		reboot  rebootOption
+		// later is how long after the approval the gate that had kept the node from starting is gone.
+		later       time.Duration
+		want        string
+		wantMessage string
+	}{
+		"until it closes":       {options: []policyOption{scheduled(openNow), minRemaining(0)}, later: time.Hour - time.Microsecond, want: v1alpha1.ReasonDraining},
+		"and not after that":    {options: []policyOption{scheduled(openNow)}, later: time.Hour, want: v1alpha1.ReasonAwaitingApproval, wantMessage: closed},
+		"nor in the next":       {options: []policyOption{scheduled(openNow)}, later: 24 * time.Hour, want: v1alpha1.ReasonAwaitingApproval, wantMessage: closed},
+		"given before it opens": {options: []policyOption{scheduled(opensAtOne)}, later: time.Hour, want: v1alpha1.ReasonDraining},
+		"before, and not for the one after": {
+			options: []policyOption{scheduled(opensAtOne)}, later: 25 * time.Hour, want: v1alpha1.ReasonAwaitingApproval,
+		},
+		"a freeze closes it, too": {
+			options: []policyOption{scheduled(openNow), frozen("audit", time.Minute, 2*time.Minute)}, later: 3 * time.Minute,
+			want: v1alpha1.ReasonAwaitingApproval,
+		},
+		"for good without a schedule":    {later: 1000 * time.Hour, want: v1alpha1.ReasonDraining},
+		"for good where none is wanted":  {options: []policyOption{scheduled(openNow), approvalNotRequired()}, later: 24 * time.Hour, want: v1alpha1.ReasonDraining},
+		"for good if it is Immediate":    {options: []policyOption{scheduled(openNow)}, reboot: immediate, later: 24 * time.Hour, want: v1alpha1.ReasonDraining},
+		"where windows have no end":      {options: []policyOption{frozen("past", -2*time.Hour, -time.Hour)}, later: 24 * time.Hour, want: v1alpha1.ReasonDraining},
+		"where nothing opens until then": {options: []policyOption{scheduled(opensAtNine)}, later: 20 * time.Hour, want: v1alpha1.ReasonWindowClosed},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if tc.reboot == nil {
+				tc.reboot = func(*v1alpha1.NodeReboot) {}
+			}
+			options := append([]policyOption{approvalRequired()}, tc.options...)
+			s := newStory(t, newPolicy("p", options...), newNode("a", "z1", noHelper), newReboot("ra", "a", approved, tc.reboot))
+			s.settle()
+			s.advance(tc.later)
+			s.node("a").HelperReady = true
+			s.settle()
+			status := s.reboot("ra").Status
+			if status.Reason != tc.want || tc.wantMessage != "" && status.Message != tc.wantMessage {
+				t.Errorf("reason %s: %s\nwant %s: %s", status.Reason, status.Message, tc.want, tc.wantMessage)
+			}
+		})
+	}
+}
+
+func TestApprovalThatExpiredIsGivenAgainAfterItWasTakenBack(t *testing.T) {
+	s := newStory(t, newPolicy("p", approvalRequired(), scheduled(openNow), maxUnavailable("0")),
+		newNode("a", "z1"), newReboot("ra", "a", approved))
+	s.settle()
+	if got := s.reboot("ra").Status.ApprovedTime; !got.Equal(at(0)) {
+		t.Errorf("approved at %s", got)
+	}
+	s.advance(2 * time.Hour)
+	for _, approval := range []v1alpha1.Approval{v1alpha1.ApprovalNotGiven, v1alpha1.ApprovalGiven} {
+		status := s.reboot("ra").Status
+		if want := fmt.Sprintf(`-p '{"spec":{"approval":%q}}'`, approval); !strings.HasSuffix(status.Message, want) {
+			t.Errorf("reason %s, message %q, want the command %s", status.Reason, status.Message, want)
+		}
+		s.approve("ra", approval)
+		s.settle()
+	}
+	if got := s.reboot("ra").Status; got.Reason != v1alpha1.ReasonWindowClosed || !got.ApprovedTime.Equal(at(2*time.Hour)) {
+		t.Errorf("reason %s, approved at %s", got.Reason, got.ApprovedTime)
+	}
+	s.editPolicy("p", maxUnavailable("1"))
+	s.advance(22 * time.Hour)
+	if got := s.underWay(); got != "a" {
+		t.Errorf("under way in the next window: %q", got)
+	}
+}
+
+func TestApprovalIsForAllAttemptsInItsWindow(t *testing.T) {
+	s := newStory(t, newPolicy("p", approvalRequired(), scheduled(openNow), spec(func(s *v1alpha1.RebootPolicySpec) {
+		s.Failure.BackoffSeconds = ptr.To[int32](1500)
+	})), newNode("a", "z1"), newReboot("ra", "a", approved))
+	s.settle()
+	fail := func() {
+		s.answer("ra", v1alpha1.OrderFailed, "No.")
+		s.settle()
+	}
+	fail()
+	s.advance(25 * time.Minute)
+	if got := s.summary("ra"); got.Attempt != 2 || got.Phase != v1alpha1.PhaseDraining {
+		t.Fatalf("%+v, want a second attempt in the same window", got)
+	}
+	fail()
+	s.advance(24 * time.Hour)
+	if got := s.summary("ra"); got.Reason != v1alpha1.ReasonAwaitingApproval || got.Failures != 2 {
+		t.Errorf("%+v, want no third attempt in the next window", got)
+	}
+}
+
+// What is under way when the window closes is up to atClose, and no approval comes into it; what was taken back needs another one.
+func TestWindowThatClosesEndsTheApprovalOfWhatItTakesBackOnly(t *testing.T) {
+	for name, tc := range map[string]struct {
+		options []policyOption
+		want    string
+	}{
+		"Abort":  {want: v1alpha1.ReasonAwaitingApproval},
+		"Finish": {options: []policyOption{finishing()}, want: v1alpha1.ReasonDraining},
+	} {
+		t.Run(name, func(t *testing.T) {
+			options := append([]policyOption{approvalRequired(), scheduled("1 11 * * *"), minRemaining(0)}, tc.options...)
+			s := newStory(t, newPolicy("p", options...), newNode("a", "z1"), newReboot("ra", "a", approved))
+			s.settle()
+			s.advance(time.Minute)
+			if got := s.reboot("ra").Status; got.Reason != tc.want {
+				t.Errorf("reason %s: %s", got.Reason, got.Message)
+			}
+			if got := s.reboot("ra").Status.Attempt; tc.want == v1alpha1.ReasonAwaitingApproval && got.Result != v1alpha1.ReasonWindowClosed {
+				t.Errorf("the attempt ended with %s", got.Result)
+			}
+		})
+	}
+}
+
+func TestApprovalsOfSeveralWindowsExpireEachInItsOwn(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1 c/z1 d/z1"), newPolicy("p", approvalRequired(), scheduled(openNow), maxUnavailable("0")))...)
+	approve := func(name string, later time.Duration) {
+		s.approve(name, v1alpha1.ApprovalGiven)
+		s.settle()
+		s.advance(later)
+	}
+	approve("rb", time.Minute)
+	approve("rd", 2*time.Hour)
+	approve("rc", 11*time.Hour)
+	approve("ra", 0)
+	closed, waits := v1alpha1.ReasonAwaitingApproval, v1alpha1.ReasonWindowClosed
+	if diff := cmp.Diff(map[string]string{"ra": waits, "rb": closed, "rc": waits, "rd": closed}, s.reasons()); diff != "" {
+		t.Errorf("reasons before the second window (-want +got):\n%s", diff)
+	}
+	s.advance(12 * time.Hour)
+	if diff := cmp.Diff(map[string]string{"ra": closed, "rb": closed, "rc": closed, "rd": closed}, s.reasons()); diff != "" {
+		t.Errorf("reasons after it (-want +got):\n%s", diff)
 	}
 }

@@ -88,6 +88,8 @@ type rebootView struct {
 	unsettled bool
 	// started: it starts, or would start, and is counted as such.
 	started bool
+	// approvalExpired is when an approval expired that was given; zero if it did not.
+	approvalExpired time.Time
 	// granted: this plan grants the slot of its attempt.
 	granted bool
 	// pendingHooks are awaited, lateHooks are not awaited any more although they are not done.

@@ -36,9 +36,12 @@ type policyView struct {
 	// unreturned are its reboots that count as failures for the halt.
 	unreturned []*rebootView
 	turn       turn
-	// window is where the schedule stands; scheduled says that it is not always open.
+	// schedule of the policy, understood, and where it stands; scheduled says that it is not always open.
+	schedule  *window.Schedule
 	window    window.State
 	scheduled bool
+	// spans are what was found out about when the schedule closes.
+	spans []span
 	// line are those that have their turn, in order.
 	line []*rebootView
 	// outside is what the gates say that say the same about all nodes; nil if they were not asked.

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -33,6 +34,27 @@ func (w *world) checkConsent(v *view, owner *v1alpha1.RebootPolicy, node *Node, 
 		if r.Name == reboot && owner.Spec.Approval == v1alpha1.ApprovalRequired && r.Spec.Approval != v1alpha1.ApprovalGiven {
 			w.breaks("node %s is %s, and NodeReboot %s is not approved", node.Name, what, reboot)
 		}
+	}
+}
+
+// checkApprovalWindow: what starts was approved for the window that is open, not for one that closed meanwhile.
+func (w *world) checkApprovalWindow(owner *v1alpha1.RebootPolicy, r *v1alpha1.NodeReboot) {
+	schedule := owner.Spec.Schedule
+	urgent := r == nil || r.Spec.Urgency == v1alpha1.UrgencyImmediate
+	if urgent || owner.Spec.Approval != v1alpha1.ApprovalRequired || r.Status.ApprovedTime == nil {
+		return
+	}
+	opened := false
+	for at := r.Status.ApprovedTime.Time; at.Before(w.now); at = at.Add(time.Second) {
+		open := leftOfWindow(schedule, at) > 0 && !slices.ContainsFunc(schedule.Freezes, func(f v1alpha1.Freeze) bool {
+			return !at.Before(f.From.Time) && at.Before(f.To.Time)
+		})
+		if opened && !open {
+			w.breaks("NodeReboot %s of node %s was granted a slot; it was approved at %s for a window that closed at %s",
+				r.Name, r.Spec.NodeName, r.Status.ApprovedTime, at)
+			return
+		}
+		opened = open
 	}
 }
 

@@ -75,6 +75,7 @@ func (w *world) checkGrants(v *view, p *Plan, granted map[string]Slot) {
 		w.checkForeign(node)
 		w.checkHost(v, node, granted[name].Reboot)
 		w.checkSchedule(owner, node, v.reboot(granted[name].Reboot), false, "granted a slot")
+		w.checkApprovalWindow(owner, v.reboot(granted[name].Reboot))
 		w.checkGates(owner, node)
 		w.checkBudget(v, owner, node, down)
 		if !w.rules.lagging {

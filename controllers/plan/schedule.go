@@ -19,7 +19,7 @@ func (p *pass) readSchedule(policy *policyView) {
 		policy.invalid = cmp.Or(policy.invalid, fmt.Sprintf("schedule: %v", err))
 		return
 	}
-	policy.scheduled = !schedule.Always()
+	policy.schedule, policy.scheduled = schedule, !schedule.Always()
 	policy.window = schedule.At(p.now)
 	p.wakeAt(policy.window.Look)
 }
@@ -79,6 +79,39 @@ func (policy *policyView) shut() verdict {
 			"The window of RebootPolicy %s is closed; %s.", policy.obj.Name, policy.opensNext())}
 	}
 	return verdict{}
+}
+
+// firstClosing is when what was open at a time, or else opened next, closed or will close; zero if no end is in sight.
+func (policy *policyView) firstClosing(since time.Time) time.Time {
+	if !policy.scheduled {
+		return time.Time{}
+	}
+	for _, s := range policy.spans {
+		if !since.Before(s.from) && since.Before(s.closes) {
+			return s.closes
+		}
+	}
+	state := policy.schedule.At(since)
+	if !state.Open && !state.Opens.IsZero() {
+		state = policy.schedule.At(state.Opens)
+	}
+	policy.remember(span{from: since, closes: state.Closes})
+	return state.Closes
+}
+
+// span is a time from which on the first closing is known to be the same, up to that. Thousands of approvals are for few windows, and to
+// ask the schedule takes long.
+type span struct{ from, closes time.Time }
+
+// remember a span that is not known, or begins before one that is.
+func (policy *policyView) remember(found span) {
+	for i := range policy.spans {
+		if known := &policy.spans[i]; known.closes.Equal(found.closes) {
+			known.from = found.from
+			return
+		}
+	}
+	policy.spans = append(policy.spans, found)
 }
 
 func (policy *policyView) opensNext() string {

@@ -137,7 +137,7 @@ func (w *world) recover() {
 			return
 		case w.now.After(end):
 			w.breaks("everything was mended %s ago, and there are still needs:\n%s", recovery, strings.Join(needs, "\n"))
-		case w.events.Len() == 0 && !slices.ContainsFunc(slices.Collect(maps.Values(w.reboots)), failed):
+		case w.events.Len() == 0 && !slices.ContainsFunc(slices.Collect(maps.Values(w.reboots)), needsAPerson):
 			w.breaks("nothing will ever happen any more, and there are needs:\n%s", strings.Join(needs, "\n"))
 		}
 	}
