@@ -212,3 +212,185 @@ func TestGrantThatIsNotSeenYetIsACanary(t *testing.T) {
 		t.Errorf("reason %s", got)
 	}
 }
+
+func TestCanarySpeaksForANeedOfTheInstantAtWhichItBegan(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1"), newNode("c", "z1"), newNode("d", "z1"),
+		newPolicy("p", maxUnavailable("9"), canaryOf(1, 600)))...)
+	s.settle()
+	s.Reboots = append(s.Reboots, newReboot("rc", "c", requiredFor(0)))
+	s.settle()
+	s.prove("a")
+	s.advance(10 * time.Minute)
+	if got := s.underWay(); got != "b c" {
+		t.Errorf("under way: %q, want those that needed it when the canary began", got)
+	}
+	// None of these is a canary for others yet.
+	s.Reboots = append(s.Reboots, newReboot("rd", "d", requiredFor(-10*time.Minute)))
+	s.settle()
+	if got := s.waits(v1alpha1.ReasonCanaryFirst); got != "d" {
+		t.Errorf("%q wait, want the one that needs it since the others began", got)
+	}
+}
+
+func TestEndOfACanaryFreesTheOthersOnceItIsWritten(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", maxUnavailable("9"), canaryOf(1, 0)))...)
+	s.settle()
+	s.answer("ra", v1alpha1.OrderDone, "")
+	s.settle()
+	s.boot("a", 2)
+	s.comeBack("ra", v1alpha1.SentinelNotRequired)
+	for s.reboot("ra").Status.CompletionTime == nil {
+		s.pass()
+	}
+	if got := s.underWay(); got != "" {
+		t.Errorf("under way in the pass in which the canary ends: %q", got)
+	}
+	s.settle()
+	if got := s.underWay(); got != "b" {
+		t.Errorf("under way when its end is written: %q", got)
+	}
+}
+
+func TestSoakBeginsWhenTheCanaryIsProved(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", maxUnavailable("9"), canaryOf(1, 600)))...)
+	s.settle()
+	s.advance(5 * time.Minute)
+	s.prove("a")
+	s.advance(10*time.Minute - time.Second)
+	if got := s.underWay(); got != "" {
+		t.Errorf("under way before the end of the soak: %q", got)
+	}
+	s.advance(time.Second)
+	if got := s.underWay(); got != "b" {
+		t.Errorf("under way after the soak: %q", got)
+	}
+}
+
+func TestNodeWaitsForTheFirstOfThoseThatSpeakForIt(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1 c/z1"), newNode("d", "z1"), newPolicy("p", maxUnavailable("9"), canaryOf(1, 600)))...)
+	s.settle()
+	s.prove("a")
+	s.advance(10 * time.Minute) // b and c go
+	s.Reboots = append(s.Reboots, newReboot("rd", "d", requiredFor(-time.Minute)))
+	s.settle()
+	s.prove("b")
+	s.advance(5 * time.Minute)
+	s.prove("c")
+	if want := "The canaries were rebooted and are watched until 2026-03-02 12:20:00Z."; s.reboot("rd").Status.Message != want {
+		t.Errorf("message %q, want %q", s.reboot("rd").Status.Message, want)
+	}
+	s.advance(5 * time.Minute)
+	if got := s.underWay(); got != "d" {
+		t.Errorf("under way: %q", got)
+	}
+}
+
+func TestCanaryThatIsRebootedAgainHasSpokenAllTheSame(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", maxUnavailable("9"), canaryOf(1, 0), minInterval(0)))...)
+	noHelper(s.node("b"))
+	s.settle()
+	s.prove("a")
+	s.advance(time.Minute)
+	s.Reboots = append(s.Reboots, newReboot("again", "a", requiredFor(-time.Minute), func(r *v1alpha1.NodeReboot) {
+		r.Status.Report.BootID = bootOf("a", 2)
+	}))
+	s.settle()
+	s.node("b").HelperReady = true
+	s.settle()
+	if got := s.underWay(); got != "a b" {
+		t.Errorf("under way: %q, reasons %v", got, s.reasons())
+	}
+}
+
+func TestNewNeedWaitsForCanariesAndNotForThoseThatFollowThem(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1"), newNode("c", "z1"), newNode("d", "z1"),
+		newPolicy("p", maxUnavailable("9"), canaryOf(1, 600)))...)
+	s.settle()
+	s.prove("a")
+	s.advance(11 * time.Minute) // b goes after ten
+	for _, later := range []string{"c", "d"} {
+		s.Reboots = append(s.Reboots, newReboot("r"+later, later, requiredFor(-10*time.Minute-time.Second)))
+	}
+	s.settle()
+	if got := s.underWay(); got != "b c" || s.reboot("rc").Status.Attempt.Role != v1alpha1.RoleCanary {
+		t.Errorf("under way: %q, want the one that follows, and a canary of the new need", got)
+	}
+	if want := "Node c goes first, as a canary."; s.reboot("rd").Status.Message != want {
+		t.Errorf("message %q, want %q", s.reboot("rd").Status.Message, want)
+	}
+}
+
+func TestFailedCanaryHoldsNobodyOnceItsNodeIsProved(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", maxUnavailable("9"), canaryOf(1, 0), spec(func(s *v1alpha1.RebootPolicySpec) {
+		s.Failure.MaxAttempts = ptr.To[int32](1)
+	})))...)
+	s.settle()
+	s.answer("ra", v1alpha1.OrderFailed, "No.")
+	s.settle()
+	if got := s.waits(v1alpha1.ReasonCanaryFailed); got != "b" {
+		t.Fatalf("%q wait", got)
+	}
+	s.advance(time.Minute)
+	s.Reboots = append(s.Reboots, newReboot("by-hand", "a", manual, requiredFor(0)))
+	s.settle()
+	s.answer("by-hand", v1alpha1.OrderDone, "")
+	s.settle()
+	s.boot("a", 2)
+	s.comeBack("by-hand", v1alpha1.SentinelNotRequired)
+	s.settle()
+	if got := s.underWay(); got != "b" {
+		t.Errorf("under way: %q, reasons %v", got, s.reasons())
+	}
+}
+
+// A node of the group went again by itself after its attempt failed, so the group began twice.
+func TestGroupIsOneCanaryHoweverOftenItsNodesBegin(t *testing.T) {
+	for count, want := range map[int32]string{1: "a1 a2", 2: "a1 a2 b"} {
+		s := newStory(t, append(fleet("a1/z1 a2/z1 b/z1 c/z1"), newPolicy("p", maxUnavailable("9"), canaryOf(count, 0), grouped()))...)
+		s.byGroups()
+		noHelper(s.node("b"))
+		noHelper(s.node("c"))
+		s.settle()
+		s.answer("ra1", v1alpha1.OrderFailed, "No.")
+		s.answer("ra2", v1alpha1.OrderDone, "")
+		s.settle()
+		s.advance(10 * time.Minute)
+		if got := s.underWay(); got != "a1 a2" {
+			t.Errorf("of %d canaries, under way after the back-off: %q", count, got)
+		}
+		s.node("b").HelperReady = true
+		s.settle()
+		if got := s.underWay(); got != want {
+			t.Errorf("of %d canaries, under way when another one can: %q, want %q", count, got, want)
+		}
+	}
+}
+
+func TestCanaryWhoseLastAttemptWasTakenBackIsNoFailureThatHoldsTheOthers(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", maxUnavailable("9"), canaryOf(1, 0)))...)
+	s.settle()
+	s.answer("ra", v1alpha1.OrderFailed, "No.")
+	s.settle()
+	s.advance(10 * time.Minute)
+	labelSkip(s)
+	s.settle()
+	if got := s.underWay(); got != "b" {
+		t.Errorf("under way: %q, reasons %v", got, s.reasons())
+	}
+}
+
+func TestStatusSaysWhenTheLastOfTheCanariesHasSoaked(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1 c/z1"), newPolicy("p", maxUnavailable("9"), canaryOf(2, 600)))...)
+	s.settle()
+	s.prove("b")
+	s.advance(time.Minute)
+	s.prove("a")
+	if diff := cmp.Diff(&v1alpha1.CanaryStatus{Soaking: 2, SoakedTime: at(11 * time.Minute)}, s.policy("p").Status.Canary); diff != "" {
+		t.Errorf("status (-want +got):\n%s", diff)
+	}
+	s.advance(10 * time.Minute)
+	s.advance(time.Minute)
+	if got := s.underWay(); got != "c" {
+		t.Errorf("under way: %q", got)
+	}
+}
