@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -54,13 +55,20 @@ func TestReadFindsTheMaintenanceByOthers(t *testing.T) {
 			objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Spec.LeaseDurationSeconds = nil })},
 			want:    []plan.ForeignMaintenance{{Object: held.Object}},
 		},
-		"a lease that nobody holds":        {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = nil })}},
-		"a lease that was given back":      {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = ptr.To("") })}},
-		"a lease of another node":          {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Name = "node-b" })}},
-		"a lease of another kind":          {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Name = "a" })}},
-		"a lease of another namespace":     {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Namespace = "kube-node-lease" })}},
-		"a NodeMaintenance":                {objects: []client.Object{nodeMaintenance("a")}, want: []plan.ForeignMaintenance{{Object: "NodeMaintenance nm is about it"}}},
-		"a NodeMaintenance of another":     {objects: []client.Object{nodeMaintenance("b")}},
+		"a lease that nobody holds":    {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = nil })}},
+		"a lease that was given back":  {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = ptr.To("") })}},
+		"a lease of another node":      {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Name = "node-b" })}},
+		"a lease of another kind":      {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Name = "a" })}},
+		"a lease of another namespace": {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Namespace = "kube-node-lease" })}},
+		"a NodeMaintenance":            {objects: []client.Object{nodeMaintenance("a")}, want: []plan.ForeignMaintenance{{Object: "NodeMaintenance nm is about it"}}},
+		"a NodeMaintenance of another": {objects: []client.Object{nodeMaintenance("b")}},
+		"a lease that is being deleted": {objects: []client.Object{lease(func(l *coordinationv1.Lease) {
+			l.DeletionTimestamp, l.Finalizers = ptr.To(metav1.NewTime(testNow)), []string{"example.com/held"}
+		})}},
+		"a lease and a NodeMaintenance": {
+			objects: []client.Object{lease(), nodeMaintenance("a")},
+			want:    []plan.ForeignMaintenance{held, {Object: "NodeMaintenance nm is about it"}},
+		},
 		"a NodeMaintenance nobody watches": {objects: []client.Object{nodeMaintenance("a")}, unknown: true},
 		"a condition of another tool": {
 			node: newNode("a", condition("Theirs", corev1.ConditionTrue, plan.DrainInProgress)),
@@ -97,6 +105,24 @@ func TestNodeMaintenancesAreWatchedIfTheClusterKnowsThem(t *testing.T) {
 	mapper.Add(nodeMaintenanceKind, meta.RESTScopeRoot)
 	if has, err := hasNodeMaintenances(mapper); !has || err != nil {
 		t.Errorf("%t, error %v in a cluster with them", has, err)
+	}
+	if _, err := hasNodeMaintenances(brokenMapper{}); err == nil {
+		t.Error("no error of a cluster that does not say")
+	}
+}
+
+// brokenMapper is that of an API server that does not answer.
+type brokenMapper struct{ meta.RESTMapper }
+
+func (brokenMapper) RESTMapping(schema.GroupKind, ...string) (*meta.RESTMapping, error) {
+	return nil, errors.New("connection refused")
+}
+
+func TestCacheKeepsOfALeaseWhatItSays(t *testing.T) {
+	node, want, _ := leaseMaintenance(lease())
+	gotNode, got, ok := leaseMaintenance(stripLease(lease()))
+	if diff := cmp.Diff(want, got); diff != "" || !ok || gotNode != node {
+		t.Errorf("node %q (-want +got):\n%s", gotNode, diff)
 	}
 }
 

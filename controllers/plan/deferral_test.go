@@ -58,6 +58,32 @@ func TestRebootIsOverdueUntilItIsProved(t *testing.T) {
 	}
 }
 
+func TestRebootThatIsRequiredAgainIsOverdueFromThenOn(t *testing.T) {
+	s := newStory(t, newPolicy("p", mode(v1alpha1.ModePaused), maxDeferral(2*3600)), newNode("a", "z1"), newReboot("ra", "a"))
+	for _, sentinel := range []v1alpha1.SentinelState{v1alpha1.SentinelNotRequired, v1alpha1.SentinelRequired} {
+		s.report("ra", func(report *v1alpha1.HelperReport) { report.Sentinel = sentinel })
+		s.settle()
+	}
+	s.advance(2*time.Hour - time.Second)
+	if overdue(s) {
+		t.Error("overdue although it was not required meanwhile")
+	}
+	s.advance(time.Second)
+	if !overdue(s) {
+		t.Error("not overdue")
+	}
+}
+
+func TestNodeIsToldThatItsRebootIsOverdueToo(t *testing.T) {
+	s := newStory(t, newPolicy("p", mode(v1alpha1.ModePaused), maxDeferral(0)), newNode("a", "z1"), newReboot("ra", "a"))
+	for _, event := range s.pass().Work[0].Reboots[0].Events {
+		if event.Reason == v1alpha1.ReasonOverdue && event.Warning && event.OnNode {
+			return
+		}
+	}
+	t.Error("no warning for the Node")
+}
+
 func TestNothingIsOverdueWithoutALimit(t *testing.T) {
 	s := newStory(t, newPolicy("p", mode(v1alpha1.ModePaused)), newNode("a", "z1"), newReboot("ra", "a", requiredFor(400*24*time.Hour)))
 	s.settle()

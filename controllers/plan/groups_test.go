@@ -136,6 +136,7 @@ func TestNodeOfAGroupWhoseAttemptFailedGoesAgainWithoutTheOthers(t *testing.T) {
 	s.settle()
 	s.answer("ra1", v1alpha1.OrderFailed, "No.")
 	s.answer("ra2", v1alpha1.OrderDone, "")
+	s.Reboots = append(s.Reboots, newReboot("another", "a2", manual)) // waits for ra2, and holds up nobody
 	s.settle()
 	if got := s.underWay(); got != "a2" {
 		t.Errorf("under way: %q; what is left of the group is one against the limit", got)

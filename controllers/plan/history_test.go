@@ -42,6 +42,7 @@ func TestHistoryIsKept(t *testing.T) {
 		"as many as there may be":              {objects: append(past("S1", "S2", "F1", "C2"), keep(2, 2), a)},
 		"the newest that succeeded":            {objects: append(past("S5", "S1", "S3", "F9"), keep(1, 1), a), want: []string{"S3", "S5"}},
 		"the newest that failed or cancelled":  {objects: append(past("F5", "C1", "F3", "S9"), keep(1, 2), a), want: []string{"F5"}},
+		"of each kind as many as it says":      {objects: append(past("S1", "S2", "F1", "F2"), keep(1, 3), a), want: []string{"S2"}},
 		"three of each without a policy":       {objects: append(past("S1", "S2", "S3", "S4", "F1", "F2", "F3", "C4"), a), want: []string{"C4", "S4"}},
 		"what is about the boot that runs now": {objects: append(past("F1", "F2", "F3+", "F4"), keep(1, 1), a), want: []string{"F2", "F4"}},
 		"what made the boot that runs now": {

@@ -266,3 +266,33 @@ func TestConditionsOfOthersAreLeftAlone(t *testing.T) {
 		}
 	}
 }
+
+func TestOneLateHookFailsTheAttemptThoughOthersMayStillBeDone(t *testing.T) {
+	for name, timeouts := range map[string][2]int32{"the first is late": {300, 600}, "the last is late": {600, 300}} {
+		t.Run(name, func(t *testing.T) {
+			s := attemptIn(t, stageDrained, hooks(func(h *v1alpha1.HooksSpec) {
+				h.BeforeReboot = []v1alpha1.Hook{hook("example.com/a", v1alpha1.HookAbort), hook("example.com/b", v1alpha1.HookAbort)}
+				h.BeforeReboot[0].TimeoutSeconds, h.BeforeReboot[1].TimeoutSeconds = &timeouts[0], &timeouts[1]
+			}))
+			s.advance(5 * time.Minute)
+			if got := s.reboot("ra").Status; got.Attempt.Result != v1alpha1.ReasonHookTimedOut || len(got.PendingHooks) != 0 {
+				t.Errorf("result %q, reason %s, pending %v", got.Attempt.Result, got.Reason, got.PendingHooks)
+			}
+		})
+	}
+}
+
+// Times of conditions are whole seconds, and much happens in one.
+func TestHookThatIsDoneInTheSecondInWhichTheAttemptBeganCounts(t *testing.T) {
+	s := newStory(t, newPolicy("p", hookIn(stageCordoned, hook(backupDone, v1alpha1.HookAbort))), newNode("a", "z1"), newReboot("ra", "a"))
+	s.set("ra", backupDone, metav1.ConditionFalse)
+	s.settle()
+	if got := s.reboot("ra").Status.Reason; got != v1alpha1.ReasonHookPending {
+		t.Fatalf("reason %s", got)
+	}
+	s.set("ra", backupDone, metav1.ConditionTrue)
+	s.settle()
+	if got := s.reboot("ra").Status.Reason; got != v1alpha1.ReasonDraining {
+		t.Errorf("reason %s", got)
+	}
+}

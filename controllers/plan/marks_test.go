@@ -68,13 +68,35 @@ func TestMarksFollowTheAttempt(t *testing.T) {
 	}
 }
 
+// setBefore are marks that somebody else had set before the attempt began.
+func setBefore(s *story) {
+	n := s.node("a")
+	n.Labels[stateLabel], n.Labels[v1alpha1.ExcludeLabel] = "mine", ""
+	n.Annotations = map[string]string{v1alpha1.ScaleDownDisabledAnnotation: "true", v1alpha1.DoNotDisruptAnnotation: "false"}
+}
+
+func TestExclusionThatSomebodySetStaysAsItIs(t *testing.T) {
+	s := preparedAttemptIn(t, stageDraining, setBefore, marking(0))
+	if got := marksOf(s.node("a")); got != "[tate=rebooting cers= held:true held:true recorded]" {
+		t.Errorf("marks %s", got)
+	}
+}
+
+func TestNodeThatNoPolicyOwnsAnyMoreKeepsItsMarksWhileItsHostIsSeenThrough(t *testing.T) {
+	s := attemptIn(t, stageRebooting, marking(0))
+	before := marksOf(s.node("a"))
+	unselected(s)
+	s.settle()
+	if got := marksOf(s.node("a")); got != before {
+		t.Errorf("marks %s, before %s", got, before)
+	}
+}
+
 func TestMarksAreTakenBackHoweverTheAttemptEnds(t *testing.T) {
 	failed := func(s *story) { s.answer("ra", v1alpha1.OrderFailed, "No.") }
 	proved := func(s *story) { s.advance(time.Minute) }
-	setBefore := func(s *story) {
-		n := s.node("a")
-		n.Labels[stateLabel], n.Labels[v1alpha1.ExcludeLabel] = "mine", ""
-		n.Annotations = map[string]string{v1alpha1.ScaleDownDisabledAnnotation: "true", v1alpha1.DoNotDisruptAnnotation: "false"}
+	succeededBefore := func(s *story) {
+		s.Reboots = append(s.Reboots, newReboot("rx", "a", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, -3*time.Hour)))
 	}
 	changed := func(s *story) {
 		n := s.node("a")
@@ -99,6 +121,7 @@ func TestMarksAreTakenBackHoweverTheAttemptEnds(t *testing.T) {
 	}{
 		"by a success":                         {stage: stageSettling, event: proved, want: "[tate=fresh done=yes]"},
 		"by a failure":                         {stage: stageDraining, event: failed, want: "[]"},
+		"by a failure after a success":         {before: succeededBefore, stage: stageDraining, event: failed, want: "[]"},
 		"by a pause":                           {stage: stageDrained, event: paused, want: "[]"},
 		"by a deletion":                        {stage: stageDraining, event: deleted, want: "[]"},
 		"with its policy":                      {stage: stageDraining, event: unselected, want: "[]"},
@@ -193,9 +216,17 @@ func TestMarksThatACrashLeftAreTakenBack(t *testing.T) {
 
 // A kubelet may write the annotations of its own Node, and must not be given a label that it may not set itself.
 func TestForgedRecordIsNotTrusted(t *testing.T) {
+	for _, uid := range []string{"", "uid-of-one-that-is-gone"} {
+		forgedRecordIsNotTrusted(t, uid)
+	}
+}
+
+func forgedRecordIsNotTrusted(t *testing.T, uid string) {
+	t.Helper()
 	const restricted = "team.node-restriction.kubernetes.io/owner"
 	node := newNode("a", "z1", labeled(restricted, "database"), func(n *Node) {
 		n.Annotations = map[string]string{"other": "mine", v1alpha1.MarksAnnotation: markRecord{
+			For:         uid,
 			Labels:      map[string]mark{restricted: {Set: "database", Before: ptr.To("web")}},
 			Annotations: map[string]mark{"other": {Set: "mine"}},
 		}.String()}

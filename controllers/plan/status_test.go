@@ -321,6 +321,10 @@ func TestConditionsOfAPolicy(t *testing.T) {
 			want:        with(inForce, v1alpha1.ConditionCanaryTooLarge, v1alpha1.ReasonCanaryTooLarge),
 			wantMessage: "Nodes that need it are rebooted, at most 1 of 1 at once.",
 		},
+		"with as many canaries as nodes": {
+			objects: []any{newPolicy("p", canaryOf(1, 0)), a}, want: inForce,
+			wantMessage: "Nodes that need it are rebooted, at most 1 of 1 at once.",
+		},
 		"with a zone that no node is in": {
 			objects:     []any{newPolicy("p", zoneOrder("z1", "z7")), a},
 			want:        with(inForce, v1alpha1.ConditionUnknownZones, v1alpha1.ReasonZoneNotFound),
