@@ -7,6 +7,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/tools/cache"
@@ -23,8 +24,9 @@ const (
 	helperComponent = "helper"
 )
 
-// CacheOptions says what a manager for this package caches: of Nodes and workloads only the fields that a plan reads, of pods only the
-// helpers in the operator's namespace. What is cut off is gone for good, so nothing read from this cache may be sent back as a whole.
+// CacheOptions says what a manager for this package caches: of Nodes, workloads and VolumeAttachments only the fields that a plan reads, of
+// pods only the helpers in the operator's namespace. What is cut off is gone for good, so nothing read from this cache may be sent back as
+// a whole.
 func CacheOptions(namespace string) crcache.Options {
 	return crcache.Options{
 		DefaultTransform: crcache.TransformStripManagedFields(),
@@ -42,6 +44,7 @@ func CacheOptions(namespace string) crcache.Options {
 			&appsv1.Deployment{}:            {Transform: transform(stripDeployment)},
 			&appsv1.StatefulSet{}:           {Transform: transform(stripStatefulSet)},
 			&policyv1.PodDisruptionBudget{}: {Transform: transform(stripBudget)},
+			&storagev1.VolumeAttachment{}:   {Transform: transform(stripVolumeAttachment)},
 		},
 	}
 }

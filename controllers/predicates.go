@@ -8,6 +8,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -91,11 +92,13 @@ func nodeCondition(node *corev1.Node, conditionType corev1.NodeConditionType) co
 	return ""
 }
 
-// interest is which workloads and which conditions of Nodes a plan looks at; changes of all others ask for no pass. A pass replaces it
+// interest is which workloads, conditions and volumes of Nodes a plan looks at; changes of all others ask for no pass. A pass replaces it
 // before it reads any of them: what changed before that is in the cache and will be read, what changes later asks for another pass.
 type interest struct {
 	keys       atomic.Pointer[sets.Set[plan.WorkloadKey]]
 	conditions atomic.Pointer[[]corev1.NodeConditionType]
+	// volumes are the nodes whose volumes matter.
+	volumes atomic.Pointer[sets.Set[string]]
 }
 
 // nodeChanged says the same, and sees the conditions that policies name.
@@ -116,6 +119,13 @@ func (i *interest) set(keys sets.Set[plan.WorkloadKey]) { i.keys.Store(&keys) }
 func (i *interest) has(kind v1alpha1.WorkloadKind, object client.Object) bool {
 	keys := i.keys.Load()
 	return keys != nil && keys.Has(plan.WorkloadKey{Kind: kind, Namespace: object.GetNamespace(), Name: object.GetName()})
+}
+
+func (i *interest) setVolumes(nodes sets.Set[string]) { i.volumes.Store(&nodes) }
+
+func (i *interest) hasVolume(a *storagev1.VolumeAttachment) bool {
+	nodes := i.volumes.Load()
+	return nodes != nil && nodes.Has(a.Spec.NodeName)
 }
 
 func (i *interest) hasDeployment(d *appsv1.Deployment) bool {

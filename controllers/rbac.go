@@ -24,6 +24,10 @@ package controllers
 // +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets,verbs=list;watch
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=list;watch
 //
+// VolumeAttachments are read to know when the volumes of a drained node are detached.
+//
+// +kubebuilder:rbac:groups=storage.k8s.io,resources=volumeattachments,verbs=list;watch
+//
 // Maintenance by others is waited for: medik8s says so by Leases in the namespace medik8s-leases and by NodeMaintenances. A role in that
 // namespace could not be installed where there is none.
 //

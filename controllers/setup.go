@@ -10,6 +10,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -135,6 +136,7 @@ func watches(c cache.Cache, interest *interest) []source.Source {
 		watch(c, &appsv1.Deployment{}, interest.hasDeployment, deploymentChanged),
 		watch(c, &appsv1.StatefulSet{}, interest.hasStatefulSet, statefulSetChanged),
 		watch(c, &policyv1.PodDisruptionBudget{}, interest.hasBudget, budgetChanged),
+		watch(c, &storagev1.VolumeAttachment{}, interest.hasVolume, volumeAttachmentChanged),
 	}
 }
 

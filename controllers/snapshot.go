@@ -151,6 +151,10 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 	if err != nil {
 		return err
 	}
+	volumes, err := r.readVolumes(ctx, s)
+	if err != nil {
+		return err
+	}
 	var list corev1.NodeList
 	if err := r.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("list Nodes: %w", err)
@@ -162,6 +166,7 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 		s.nodes[node.Name] = node
 		view := planNode(node, helpers[node.Name])
 		view.Foreign = append(view.Foreign, foreign[node.Name]...)
+		view.Volumes = volumes[node.Name]
 		s.Nodes = append(s.Nodes, view)
 	}
 	return nil

@@ -134,6 +134,7 @@ var _ = Describe("The operator", func() {
 			"/apis/policy/v1/poddisruptionbudgets",
 			"/apis/reboot-operator.io/v1alpha1/nodereboots",
 			"/apis/reboot-operator.io/v1alpha1/rebootpolicies",
+			"/apis/storage.k8s.io/v1/volumeattachments",
 		}), "neither all pods nor ConfigMaps are cached")
 	})
 

@@ -77,6 +77,7 @@ const (
 // DrainSpec says how pods are moved off a node.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.mode) || self.mode != 'Skip' || (!has(self.stages) && (!has(self.onTimeout) || self.onTimeout != 'Force'))",message="mode Skip evicts nothing: remove stages and onTimeout, or write 'mode: Drain'",fieldPath=".mode"
+// +kubebuilder:validation:XValidation:rule="!has(self.mode) || self.mode != 'Skip' || !has(self.volumeDetachSeconds) || self.volumeDetachSeconds == 0",message="mode Skip evicts nothing, so no volume is detached: remove volumeDetachSeconds, or write 'mode: Drain'",fieldPath=".volumeDetachSeconds"
 type DrainSpec struct {
 	// mode says whether nodes are drained: with Skip they are cordoned and rebooted with their pods.
 	// +optional
@@ -149,6 +150,14 @@ type DrainSpec struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=86400
 	SkipWaitForDeleteSeconds *int32 `json:"skipWaitForDeleteSeconds,omitempty"`
+
+	// volumeDetachSeconds is how long after the drain the volumes of the node may take to be detached before it reboots. After it the reboot
+	// goes on, and a warning names those that are left. 0 means that none is waited for.
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=86400
+	VolumeDetachSeconds *int32 `json:"volumeDetachSeconds,omitempty"`
 }
 
 // DrainStage is a part of a node's pods.

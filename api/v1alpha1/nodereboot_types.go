@@ -305,6 +305,17 @@ type Attempt struct {
 	// +optional
 	Drain DrainResult `json:"drain,omitempty"`
 
+	// detachedTime is when the wait for volumes to be detached was over: none was attached any more, or its time had passed.
+	// +optional
+	DetachedTime *metav1.MicroTime `json:"detachedTime,omitempty"`
+
+	// attachedVolumes are PersistentVolumes that were attached even then, up to ten of them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=10
+	// +kubebuilder:validation:items:MaxLength=253
+	AttachedVolumes []string `json:"attachedVolumes,omitempty"`
+
 	// rebootOrderedTime is when the host was told to reboot.
 	// +optional
 	RebootOrderedTime *metav1.MicroTime `json:"rebootOrderedTime,omitempty"`

@@ -134,6 +134,8 @@ const (
 	ReasonDrainForced = "DrainForced"
 	// ReasonRebootDelayed: the reboot's delay has not passed.
 	ReasonRebootDelayed = "RebootDelayed"
+	// ReasonVolumesAttached: volumes are attached to the drained node.
+	ReasonVolumesAttached = "VolumesAttached"
 	// ReasonRebooting: the host was told to reboot.
 	ReasonRebooting = "Rebooting"
 	// ReasonSentinelUnknown: the helper has not yet said, since the boot, whether the sentinel is gone.

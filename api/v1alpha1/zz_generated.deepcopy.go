@@ -126,6 +126,15 @@ func (in *Attempt) DeepCopyInto(out *Attempt) {
 		in, out := &in.DrainedTime, &out.DrainedTime
 		*out = (*in).DeepCopy()
 	}
+	if in.DetachedTime != nil {
+		in, out := &in.DetachedTime, &out.DetachedTime
+		*out = (*in).DeepCopy()
+	}
+	if in.AttachedVolumes != nil {
+		in, out := &in.AttachedVolumes, &out.AttachedVolumes
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.RebootOrderedTime != nil {
 		in, out := &in.RebootOrderedTime, &out.RebootOrderedTime
 		*out = (*in).DeepCopy()
@@ -316,6 +325,11 @@ func (in *DrainSpec) DeepCopyInto(out *DrainSpec) {
 	}
 	if in.SkipWaitForDeleteSeconds != nil {
 		in, out := &in.SkipWaitForDeleteSeconds, &out.SkipWaitForDeleteSeconds
+		*out = new(int32)
+		**out = **in
+	}
+	if in.VolumeDetachSeconds != nil {
+		in, out := &in.VolumeDetachSeconds, &out.VolumeDetachSeconds
 		*out = new(int32)
 		**out = **in
 	}

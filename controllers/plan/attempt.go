@@ -158,27 +158,59 @@ func (r *rebootView) answer() *v1alpha1.HelperReport {
 	return report
 }
 
-// orderReboot tells the host to reboot, once the delay is over.
+// beforeReboot are asked in this order once the node is drained and the hooks are done; the first that does not pass is the reason why the
+// reboot waits.
+var beforeReboot = []gate{
+	rebootDelay,
+	volumesAttached,
+	helperAway,
+}
+
+// rebootDelay passes at the end of the delay.
+func rebootDelay(p *pass, r *rebootView) verdict {
+	at := r.delayEnd()
+	if p.passed(at) {
+		return verdict{}
+	}
+	return verdict{reason: v1alpha1.ReasonRebootDelayed, message: fmt.Sprintf("Node %s %s and reboots at %s.",
+		r.node.Name, afterDrain(r), clockTime(at))}
+}
+
+func (r *rebootView) delayEnd() time.Time {
+	return r.next.Attempt.DrainedTime.Add(seconds(r.policy().spec.Reboot.DelaySeconds))
+}
+
+// helperAway gives a helper time that is not Ready when it is to be told to reboot its host.
+func helperAway(p *pass, r *rebootView) verdict {
+	if r.node.HelperReady {
+		return verdict{}
+	}
+	since := r.delayEnd()
+	if detached := r.next.Attempt.DetachedTime; detached != nil && detached.After(since) {
+		since = detached.Time
+	}
+	if p.passed(since.Add(seconds(r.policy().spec.Reboot.TimeoutSeconds))) {
+		return verdict{reason: v1alpha1.ReasonRebootFailed, message: fmt.Sprintf(
+			"The helper of node %s did not become Ready in time: %s.", r.node.Name, r.node.helperProblem())}
+	}
+	return verdict{reason: v1alpha1.ReasonHelperNotReady, message: fmt.Sprintf("Node %s %s; its helper is not Ready: %s.",
+		r.node.Name, strings.TrimSuffix(afterDrain(r), ","), r.node.helperProblem())}
+}
+
+// orderReboot tells the host to reboot, once nothing is waited for any more.
 func (p *pass) orderReboot(r *rebootView) {
-	reboot := r.policy().spec.Reboot
 	if !p.hooksDone(r, r.policy().hooks().BeforeReboot, r.next.Attempt.DrainedTime.Time) {
 		return
 	}
-	at := r.next.Attempt.DrainedTime.Add(seconds(reboot.DelaySeconds))
-	switch {
-	case !p.passed(at):
-		r.wait = verdict{reason: v1alpha1.ReasonRebootDelayed, message: fmt.Sprintf("Node %s %s and reboots at %s.",
-			r.node.Name, afterDrain(r), clockTime(at))}
+	switch v := firstObstacle(p, r, beforeReboot); {
+	case v.reason == v1alpha1.ReasonRebootFailed:
+		p.fail(r, v.reason, v.message)
 		return
-	case !r.node.HelperReady && p.passed(at.Add(seconds(reboot.TimeoutSeconds))):
-		p.fail(r, v1alpha1.ReasonRebootFailed, fmt.Sprintf(
-			"The helper of node %s did not become Ready in time: %s.", r.node.Name, r.node.helperProblem()))
-		return
-	case !r.node.HelperReady:
-		r.wait = verdict{reason: v1alpha1.ReasonHelperNotReady, message: fmt.Sprintf("Node %s %s; its helper is not Ready: %s.",
-			r.node.Name, strings.TrimSuffix(afterDrain(r), ","), r.node.helperProblem())}
+	case !v.passed():
+		r.wait = v
 		return
 	}
+	reboot := r.policy().spec.Reboot
 	r.tellLateHooks()
 	back := p.now.Add(seconds(reboot.TimeoutSeconds))
 	p.order(r, v1alpha1.RebootOrder{

@@ -48,7 +48,7 @@ func newPolicy(name string, options ...policyOption) *v1alpha1.RebootPolicy {
 			Drain: v1alpha1.DrainSpec{
 				Mode: v1alpha1.DrainModeDrain, EmptyDir: v1alpha1.EmptyDirDelete, Unmanaged: v1alpha1.UnmanagedEvict,
 				OnTimeout:    v1alpha1.DrainTimeoutAbort,
-				DelaySeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](600),
+				DelaySeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](600), VolumeDetachSeconds: ptr.To[int32](0),
 			},
 			Reboot:   v1alpha1.RebootSpec{Method: v1alpha1.RebootInstalled, DelaySeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](900)},
 			Recovery: v1alpha1.RecoverySpec{Workloads: v1alpha1.WorkloadsWait, SettleSeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](1800)},

@@ -76,6 +76,9 @@ func (w *world) addHost(node Node) *host {
 		jobs:     map[types.UID]*job{}, told: map[string]int{},
 	}
 	node.UID, node.BootID = w.uid("node"), h.bootID()
+	if w.random != nil {
+		node.Volumes = []string{"pv-" + node.Name}
+	}
 	w.hosts[node.Name] = h
 	w.nodes[node.Name] = &storedNode{Node: node, version: w.changed()}
 	w.pods = append(w.pods, &simPod{Pod: readyPod("agent-"+node.Name, h.bootTime, daemonSet("agent")), node: node.Name})
@@ -258,8 +261,22 @@ func (w *world) endDrain(h *host, j *job, deadline time.Time, current func() boo
 		return
 	}
 	w.evictPods(h.name)
+	w.detachVolumes(h)
 	j.state, j.drain = v1alpha1.OrderDone, &v1alpha1.DrainProgress{}
 	w.wakeHelper(h)
+}
+
+// detachVolumes takes the volumes off a drained node. That takes a while.
+func (w *world) detachVolumes(h *host) {
+	if w.random == nil {
+		return
+	}
+	life := h.life
+	w.after(w.between(0, 2*time.Minute), func() {
+		if h.life == life && w.hosts[h.name] == h {
+			w.updateNode(h.name, func(n *Node) { n.Volumes = nil })
+		}
+	})
 }
 
 // tellHost tells a host to reboot, and counts it.
@@ -337,7 +354,12 @@ func (w *world) bootHost(h *host) {
 	w.restartPods(h.name)
 	stillRuns := func() bool { return h.life == life && w.hosts[h.name] == h }
 	ready := w.between(0, 10*time.Second)
-	w.updateNode(h.name, func(n *Node) { n.BootID, n.KernelVersion, n.Ready = h.bootID(), "6.1.0-2", ready == 0 })
+	w.updateNode(h.name, func(n *Node) {
+		n.BootID, n.KernelVersion, n.Ready = h.bootID(), "6.1.0-2", ready == 0
+		if w.random != nil {
+			n.Volumes = []string{"pv-" + h.name}
+		}
+	})
 	w.after(ready, func() {
 		if stillRuns() {
 			w.updateNode(h.name, func(n *Node) { n.Ready = true })

@@ -140,7 +140,11 @@ var reasonStories = map[string]func(*testing.T) *story{
 		t.Helper()
 		return attemptIn(t, stageDraining, marking(30))
 	},
-	v1alpha1.ReasonRebootDelayed:      in(stageDrained, nil),
+	v1alpha1.ReasonRebootDelayed: in(stageDrained, nil),
+	v1alpha1.ReasonVolumesAttached: func(t *testing.T) *story {
+		t.Helper()
+		return attached(t, 1, 600)
+	},
 	v1alpha1.ReasonRebooting:          in(stageRebooting, nil),
 	v1alpha1.ReasonSentinelUnknown:    in(stageBack, func(s *story) { s.node("a").Ready = true }),
 	v1alpha1.ReasonPodStatusStale:     in(stageBack, cameBack(agentPod(func(p *Pod) { p.ReadySince, p.StartedSince = start, start }))),

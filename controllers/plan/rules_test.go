@@ -270,6 +270,7 @@ func (w *world) checkStatus(v *view, before *v1alpha1.NodeReboot, after *v1alpha
 		w.tell("%-12s %-10s %s", who, after.Phase, after.Reason)
 	}
 	w.checkBegin(v, before, after)
+	w.checkDetached(v, before, after)
 	old := before.Status.Order
 	if after.Order != nil && (old == nil || old.Sequence != after.Order.Sequence) {
 		w.checkOrder(v, before, after)

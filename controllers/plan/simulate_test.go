@@ -245,6 +245,9 @@ func randomDrain(random *rand.Rand, d *v1alpha1.DrainSpec) {
 			PodSelector: "app=app-0", TimeoutSeconds: ptr.To(1 + random.Int32N(60)), OnTimeout: v1alpha1.PodWaitProceed,
 		}
 	}
+	if d.Mode != v1alpha1.DrainModeSkip {
+		d.VolumeDetachSeconds = ptr.To(pick(random, 0, 1+random.Int32N(150)))
+	}
 	if random.IntN(3) == 0 {
 		d.AdaptiveDelay = v1alpha1.AdaptiveDelay{MinSeconds: ptr.To(random.Int32N(20)), MaxSeconds: 20 + random.Int32N(60)}
 	}

@@ -416,6 +416,8 @@ func validate(s *v1alpha1.NodeRebootStatus) error {
 		return errors.New("the order has no boot ID, sequence or deadline")
 	case len(s.Workloads) > 512:
 		return errors.New("there are more than 512 workloads")
+	case s.Attempt != nil && len(s.Attempt.AttachedVolumes) > 10:
+		return errors.New("there are more than 10 volumes")
 	case s.TaintLeadSeconds != nil && *s.TaintLeadSeconds < 0:
 		return errors.New("the taint lead is negative")
 	}

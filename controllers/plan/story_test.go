@@ -80,7 +80,7 @@ func copySnapshot(s *Snapshot) *Snapshot {
 	}
 	for _, n := range s.Nodes {
 		n.Labels, n.Maintenance, n.Taints = maps.Clone(n.Labels), maps.Clone(n.Maintenance), slices.Clone(n.Taints)
-		n.Annotations = maps.Clone(n.Annotations)
+		n.Annotations, n.Volumes = maps.Clone(n.Annotations), slices.Clone(n.Volumes)
 		c.Nodes = append(c.Nodes, n)
 	}
 	c.Answers, c.Invalid = maps.Clone(s.Answers), maps.Clone(s.Invalid)

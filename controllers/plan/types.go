@@ -51,6 +51,9 @@ type Node struct {
 	Conditions []corev1.NodeCondition
 	// Foreign is the maintenance that other tools do on the node.
 	Foreign []ForeignMaintenance
+	// Volumes are the PersistentVolumes that are attached to the node. They are known of nodes with an attempt between drain and reboot, if
+	// there is a policy that waits for volumes to be detached.
+	Volumes []string
 	// Maintenance is which of the maintenance conditions (MaintenanceConditions) the operator has set to True on the node.
 	Maintenance map[corev1.NodeConditionType]bool
 	// HelperReady says that a helper pod on the node is Ready. Otherwise HelperProblem says what is known of why not, for people; it is

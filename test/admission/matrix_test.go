@@ -58,6 +58,7 @@ jobs                                no   no   no    no     no     no    no     n
 poddisruptionbudgets                no   no   no    no     no     no    no     no
 namespaces                          no   no   no    no     no     no    no     no
 persistentvolumes                   no   no   no    no     no     no    no     no
+volumeattachments                   no   no   no    no     no     no    no     no
 roles                               no   no   no    no     no     no    no     no
 clusterroles                        no   no   no    no     no     no    no     no
 clusterrolebindings                 no   no   no    no     no     no    no     no
@@ -171,6 +172,7 @@ var asManager = map[string]string{
 	"deployments":            "no   yes  yes   no     no     no    no     no",
 	"statefulsets":           "no   yes  yes   no     no     no    no     no",
 	"poddisruptionbudgets":   "no   yes  yes   no     no     no    no     no",
+	"volumeattachments":      "no   yes  yes   no     no     no    no     no",
 	"tokenreviews":           ".    .    .     yes    .      .     .      .",
 	"subjectaccessreviews":   ".    .    .     yes    .      .     .      .",
 }
@@ -305,6 +307,7 @@ func targets() map[string]target {
 		"poddisruptionbudgets": {collection: "/apis/policy/v1/namespaces/" + namespace + "/poddisruptionbudgets", object: manager},
 		"namespaces":           {collection: core + "namespaces", object: namespace},
 		"persistentvolumes":    {collection: core + "persistentvolumes", object: "matrix"},
+		"volumeattachments":    {collection: "/apis/storage.k8s.io/v1/volumeattachments", object: "matrix"},
 		"roles":                {collection: rbac + "namespaces/" + namespace + "/roles", object: manager},
 		"clusterroles":         {collection: rbac + "clusterroles", object: helper},
 		"clusterrolebindings":  {collection: rbac + "clusterrolebindings", object: helper},

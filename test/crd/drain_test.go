@@ -33,6 +33,7 @@ func init() {
 
 func TestADrainIsAcceptedOrRefusedWithAHint(t *testing.T) {
 	const skipsNothing = "mode Skip evicts nothing: remove stages and onTimeout, or write 'mode: Drain'"
+	const detachesNothing = "mode Skip evicts nothing, so no volume is detached: remove volumeDetachSeconds, or write 'mode: Drain'"
 	stages := func(n int) string { return "{stages: [" + strings.Repeat("{podSelector: a}, ", n) + "]}" }
 	for name, test := range map[string]struct {
 		drain string
@@ -41,6 +42,9 @@ func TestADrainIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"skipped":                      {drain: `{mode: Skip, waitForPods: {podSelector: a}, delaySeconds: 5}`},
 		"skipped in stages":            {`{mode: Skip, stages: [{podSelector: a}]}`, []string{"drain.mode", skipsNothing}},
 		"skipped and forced":           {`{mode: Skip, onTimeout: Force}`, []string{skipsNothing}},
+		"skipped with volumes":         {`{mode: Skip, volumeDetachSeconds: 1}`, []string{"drain.volumeDetachSeconds", detachesNothing}},
+		"skipped with no wait":         {drain: `{mode: Skip, volumeDetachSeconds: 0}`},
+		"waiting for volumes":          {drain: `{mode: Drain, volumeDetachSeconds: 300}`},
 		"as many stages as can be":     {drain: stages(8)},
 		"too many stages":              {stages(9), []string{"drain.stages", "must have at most 8 items"}},
 		"no stage":                     {stages(0), []string{"drain.stages", "should have at least 1 items"}},

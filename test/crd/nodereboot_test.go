@@ -59,6 +59,7 @@ func TestAStatusThatCannotBeReadIsRefused(t *testing.T) {
 		report  = `bootID: b1, sentinel: Required, sequence: 0`
 		attempt = `number: 1, grantedTime: "2026-11-23T13:00:00.000000Z"`
 	)
+	volumes := func(n int) string { return strings.Repeat("pv, ", n) }
 	supported := func(values ...string) string { return `supported values: "` + strings.Join(values, `", "`) + `"` }
 	stored := create(t, nodeReboot(t, "statuses", "{nodeName: n1}"))
 	for name, test := range map[string]struct {
@@ -96,6 +97,9 @@ func TestAStatusThatCannotBeReadIsRefused(t *testing.T) {
 		"refused pod without a name":     {`{report: {` + report + `, drain: {refused: [{namespace: a}]}}}`, []string{"refused[0].name: Required"}},
 		"attempt of number zero":         {`{attempt: {` + strings.Replace(attempt, "1", "0", 1) + `}}`, []string{"attempt.number", "greater than or equal to 1"}},
 		"attempt with an unknown cordon": {`{attempt: {` + attempt + `, cordon: Nobody}}`, []string{supported("Foreign", "Operator")}},
+		"volumes that were left":         {status: `{attempt: {` + attempt + `, attachedVolumes: [` + volumes(10) + `]}}`},
+		"too many volumes":               {`{attempt: {` + attempt + `, attachedVolumes: [` + volumes(11) + `]}}`, []string{"must have at most 10 items"}},
+		"too long a volume":              {`{attempt: {` + attempt + `, attachedVolumes: [` + long(254) + `]}}`, []string{"may not be more than 253"}},
 		"failures without a count":       {`{failures: {lastTime: "2026-11-23T13:00:00.000000Z"}}`, []string{"failures.count: Required"}},
 		"unknown phase":                  {`{phase: Lost}`, []string{supported("Cancelled", "Draining", "Failed", "Pending", "Rebooting", "Recovering", "Succeeded")}},
 		"unknown outcome":                {`{outcome: Draw}`, []string{supported("Cancelled", "Failed", "Succeeded")}},

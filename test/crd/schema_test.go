@@ -39,6 +39,7 @@ var policyNumbers = map[string]number{
 	"rollout.zones.soakSeconds":           {min: 0, max: 2592000, fallback: int64(0)},
 	"drain.delaySeconds":                  {min: 0, max: 86400, fallback: int64(0)},
 	"drain.timeoutSeconds":                {min: 1, max: 86400, fallback: int64(600)},
+	"drain.volumeDetachSeconds":           {min: 0, max: 86400, fallback: int64(0)},
 	"drain.gracePeriodSeconds":            {min: 0, max: 86400},
 	"drain.skipWaitForDeleteSeconds":      {min: 1, max: 86400},
 	"reboot.delaySeconds":                 {min: 0, max: 86400, fallback: int64(0)},
