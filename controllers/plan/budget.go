@@ -117,7 +117,7 @@ func (p *pass) countStart(r *rebootView) {
 	p.limits.starts++
 	p.limits.leaving = nil
 	if c := r.policy().canaries; c != nil {
-		c.start(r.node, p.now)
+		c.start(r, p.now)
 	}
 	zones := r.policy().spec.Rollout.Zones
 	if zones.Strategy == v1alpha1.ZonesOneAtATime && r.policy().spec.Mode == v1alpha1.ModeEnforce {

@@ -154,10 +154,18 @@ func compareCanaries(a, b canary) int {
 	return cmp.Or(a.began.Compare(b.began), cmp.Compare(a.node, b.node))
 }
 
-// start adds a node that starts in this pass, or would.
-func (c *canaries) start(n *nodeView, now time.Time) {
-	c.pending = append(c.pending, canary{unit: n.unit, node: n.Name, began: now, marked: true})
+// start adds one that starts in this pass, or would.
+func (c *canaries) start(r *rebootView, now time.Time) {
+	c.pending = append(c.pending, canary{unit: r.node.unit, node: r.node.Name, began: now, marked: c.roleOf(r) == v1alpha1.RoleCanary})
 	slices.SortFunc(c.pending, compareCanaries)
+}
+
+// roleOf an attempt that begins now: a canary, unless enough have spoken for it.
+func (c *canaries) roleOf(r *rebootView) v1alpha1.AttemptRole {
+	if c.provedFor(r.next.RequiredSince.Time) >= int(r.policy().spec.Rollout.Canary.Count) {
+		return ""
+	}
+	return v1alpha1.RoleCanary
 }
 
 // provedFor counts the canaries that have spoken for a need.
@@ -260,13 +268,13 @@ func (p *pass) awaitCanaries(pending []canary, missing int) verdict {
 		"The canaries were rebooted and are watched until %s.", clockTime(until))}
 }
 
-// roleOf an attempt that begins now: a canary, unless enough have spoken for it.
+// roleOf an attempt that begins now.
 func (p *pass) roleOf(r *rebootView) v1alpha1.AttemptRole {
 	c := p.findCanaries(r.policy())
-	if c == nil || c.provedFor(r.next.RequiredSince.Time) >= int(r.policy().spec.Rollout.Canary.Count) {
+	if c == nil {
 		return ""
 	}
-	return v1alpha1.RoleCanary
+	return c.roleOf(r)
 }
 
 // canaryStatus is how far those are that others had to wait for when they began; nil if there are none.

@@ -291,6 +291,7 @@ func (p *pass) turnOrder() []*policyView {
 // admitInTurn starts those NodeReboots of a policy whose turn it is, in order, and then tells the others. Those for whose pods there is no
 // room hold up nobody: if nothing else has the turn, it goes on to the next zone.
 func (p *pass) admitInTurn(policy *policyView, able []*rebootView) {
+	policy.turn, policy.outside, policy.line = turn{}, nil, nil // of an earlier round, when others could still go
 	for len(able) > 0 {
 		starts := p.limits.starts
 		p.admitRound(policy, able)

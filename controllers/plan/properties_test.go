@@ -2,6 +2,7 @@ package plan
 
 import (
 	"testing"
+	"time"
 )
 
 // What holds for every plan is checked wherever the tests make one (see compute and story.settle); here it is checked for the plans of
@@ -30,5 +31,28 @@ func TestPlansOfSimulatedFleetsAreWellBehaved(t *testing.T) {
 	}
 	if plans < 1000 {
 		t.Errorf("only %d plans were made", plans)
+	}
+}
+
+func TestOneThatTheCanariesHaveSpokenForIsNoCanaryWhenItStarts(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1 late/z1"), newNode("c", "z1"), newNode("d", "z1"),
+		newPolicy("p", maxUnavailable("9"), canaryOf(2, 0)))...)
+	require := func(node string) {
+		s.Reboots = append(s.Reboots, newReboot("r"+node, node, requiredFor(-s.now.Sub(start))))
+		s.Pods[node] = nil
+	}
+	s.node("late").Ready = false
+	s.settle()
+	s.prove("a")
+	s.prove("b")
+	s.advance(time.Minute)
+	require("c")
+	s.settle()
+	s.advance(time.Minute)
+	s.node("late").Ready = true
+	require("d")
+	s.settle() // fails if d may start only when it is seen that the node late is no canary
+	if got := s.underWay(); got != "c d late" {
+		t.Errorf("under way: %q, want the late node, and two canaries for what arose since", got)
 	}
 }

@@ -245,3 +245,18 @@ func TestControlPlaneKeepsItsQuorum(t *testing.T) {
 		})
 	}
 }
+
+func TestZoneThatIsShownIsThatOfTheLastLook(t *testing.T) {
+	s := twoPools(t, []policyOption{objectsOf("g")}, nil)
+	for i := range s.Nodes {
+		s.Nodes[i].Labels[v1alpha1.ControlPlaneLabel] = ""
+	}
+	s.says(GateObjects, "g", Answer{Obstacle: unhealthyCeph})
+	s.settle() // fails if policy p shows the zone that had its turn before a control-plane node of q started
+	if got := s.underWay(); got != "green1" {
+		t.Fatalf("under way: %q", got)
+	}
+	if got := s.Policies[0].Status.CurrentZone; got != "" {
+		t.Errorf("policy %s shows zone %q, and none of its nodes can go", s.Policies[0].Name, got)
+	}
+}
