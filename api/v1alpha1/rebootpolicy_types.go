@@ -456,7 +456,7 @@ type RebootPolicyStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=reason
-	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:MaxItems=64
 	Waiting []WaitingCount `json:"waiting,omitempty"`
 }
 
