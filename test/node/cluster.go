@@ -178,7 +178,7 @@ func (c *cluster) startGuest(ctx context.Context, root image, archives []string,
 	if err := disk.write(path); err != nil {
 		return fmt.Errorf("write the config disk of %s: %w", spec.name, err)
 	}
-	guest, err := startGuest(ctx, c.dir, spec.name, root, path, func(byGuest bool) {
+	guest, err := startGuest(ctx, c.dir, spec.name, len(c.guests), root, path, func(byGuest bool) {
 		c.journal.add(spec.name, machineReset, "%s", map[bool]string{true: "by the guest itself", false: "by the test"}[byGuest])
 	})
 	if err != nil {

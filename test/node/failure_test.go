@@ -44,7 +44,7 @@ func lost(s *story) {
 	s.patchPolicy(`{"spec":{"reboot":{"timeoutSeconds":900}}}`)
 
 	s.journal.add(graceful, said, "the test switches the machine off and on")
-	s.must(s.guests[graceful].powerCut(s.ctx), "reset the machine")
+	s.must(s.guests[graceful].powerCut(s.ctx), "take the power away and give it back")
 	s.restartHelperBetweenOrderAndReboot(abrupt, before[abrupt])
 	for _, node := range []string{graceful, abrupt} {
 		s.eventually(node+" is proved", func() error { return s.inPhase(node, before[node], v1alpha1.PhaseSucceeded) })
@@ -152,9 +152,9 @@ func powerLoss(s *story) {
 		return err
 	})
 	s.journal.add(abrupt, said, "the test takes the power away and gives it back")
-	s.must(s.guests[abrupt].powerCut(s.ctx), "reset the machine")
+	s.must(s.guests[abrupt].powerCut(s.ctx), "take the power away and give it back")
 	s.eventually(abrupt+" is proved", func() error { return s.inPhase(abrupt, before, v1alpha1.PhaseSucceeded) })
-	s.must(s.inService(abrupt), "%s is in service", abrupt)
+	s.eventually(abrupt+" is in service", func() error { return s.inService(abrupt) })
 	s.expectNo(abrupt, toldToReboot, drained)
 	s.expectNo(graceful, cordoned, nodeNotReady, machineReset)
 	s.expectAnotherBoot(abrupt, before)

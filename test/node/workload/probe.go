@@ -4,9 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -140,12 +140,15 @@ func call(ctx context.Context, method, path, node, body string) error {
 	if err != nil {
 		return err
 	}
-	answer, err := io.ReadAll(io.LimitReader(response.Body, 300))
+	var answer struct {
+		Message string `json:"message"`
+	}
+	err = json.NewDecoder(response.Body).Decode(&answer)
 	if err := errors.Join(err, response.Body.Close()); err != nil {
 		return err
 	}
 	if response.StatusCode >= http.StatusMultipleChoices {
-		return fmt.Errorf("%s: %s", response.Status, answer)
+		return fmt.Errorf("%s: %s", response.Status, answer.Message)
 	}
 	return nil
 }
