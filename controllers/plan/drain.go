@@ -169,7 +169,7 @@ func (p *pass) orderDrain(r *rebootView) {
 	})
 	r.editAttempt(func(a *v1alpha1.Attempt) { a.DrainOrderedTime = p.stamp() })
 	r.wait = draining(r)
-	r.emit(Event{Reason: v1alpha1.ReasonDraining, Message: r.wait.message, OnNode: true})
+	r.emit(Event{Reason: v1alpha1.ReasonDraining, Message: r.wait.message + passedBy(r), OnNode: true})
 }
 
 func stageSelectors(stages []v1alpha1.DrainStage) []string {

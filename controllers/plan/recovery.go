@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
@@ -164,7 +166,7 @@ func (p *pass) workloadProof(r *rebootView) verdict {
 		return verdict{}
 	}
 	recovery := policy.spec.Recovery
-	settled := r.next.Attempt.UncordonedTime.Add(seconds(recovery.SettleSeconds))
+	settled := p.inServiceSince(r).Add(seconds(recovery.SettleSeconds))
 	if !p.passed(settled) {
 		return verdict{reason: v1alpha1.ReasonSettling, message: fmt.Sprintf("Node %s settles until %s.", r.node.Name, clockTime(settled))}
 	}
@@ -185,6 +187,17 @@ func (p *pass) workloadProof(r *rebootView) verdict {
 		message += fmt.Sprintf(" (and %d more)", len(missing)-1)
 	}
 	return verdict{reason: v1alpha1.ReasonWorkloadsNotReady, message: message + "."}
+}
+
+// inServiceSince is since when the node has been uncordoned and Ready. A time that is still to come says that the clock of its kubelet is
+// wrong, and nothing else.
+func (p *pass) inServiceSince(r *rebootView) time.Time {
+	since := r.next.Attempt.UncordonedTime.Time
+	ready := r.node.condition(string(corev1.NodeReady))
+	if ready == nil || ready.LastTransitionTime.After(p.now) {
+		return since
+	}
+	return latest(since, ready.LastTransitionTime.Time)
 }
 
 // notAsReadyAsBefore describes a workload that has fewer ready pods than before the drain, and fewer than it wants to have now.

@@ -81,6 +81,15 @@ func (policy *policyView) shut() verdict {
 	return verdict{}
 }
 
+// passedBy tells, for the record, what would have held up a NodeReboot that is not Immediate.
+func passedBy(r *rebootView) string {
+	v := r.policy().shut()
+	if !r.immediate() || v.passed() {
+		return ""
+	}
+	return " Its urgency is Immediate, so it did not wait. " + v.message
+}
+
 // firstClosing is when what was open at a time, or else opened next, closed or will close; zero if no end is in sight.
 func (policy *policyView) firstClosing(since time.Time) time.Time {
 	if !policy.scheduled {
