@@ -83,8 +83,8 @@ func (g *guest) run(number int, log *os.File, started chan<- error) {
 	close(g.exited)
 }
 
-// pin keeps the calling thread, and what it starts, on one processor. On several, the threads of QEMU lose doorbells of its NVMe controller now
-// and then: between writing the event index and reading the doorbell it has no memory barrier (seen with QEMU 7.2, most often while a
+// pin keeps the calling thread, and what it starts, on one processor. On several, the threads of QEMU lose doorbells of its NVMe controller
+// now and then: between writing the event index and reading the doorbell it has no memory barrier (seen with QEMU 7.2, most often while a
 // kernel replays the journal of its root disk, which then waits for good).
 func pin(number int) error {
 	var allowed, one unix.CPUSet
