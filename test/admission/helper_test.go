@@ -89,6 +89,7 @@ func TestAHelperAsksAndReportsWhateverItsNodeIsCalled(t *testing.T) {
 		own := mustClientOf(t, namespace, helper, pod.Name)
 		reboot := newReboot(v1alpha1.SentinelRebootName(node, "b1"), node)
 		check(t, own.Create(t.Context(), reboot.DeepCopy(), client.DryRunAll), "")
+		check(t, own.Create(t.Context(), newReboot("n1-1a2b3c4d", node), client.DryRunAll), "name a NodeReboot after its own node")
 		createNow(t, reboot)
 		report := mergePatch(`{"status":{"report":{"bootID":"b1","sentinel":"Required","sequence":0,` +
 			`"methods":[{"name":"Logind","obstacle":"no bus"}]}}}`)
