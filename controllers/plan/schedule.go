@@ -42,13 +42,18 @@ func windowGate(p *pass, r *rebootView) verdict {
 		policy.obj.Name, clockTime(closes), least/time.Second, policy.opensNext())}
 }
 
-// closeGate takes back what is not told to reboot when the window closes, unless it may finish. A freeze takes back that, too.
-func closeGate(_ *pass, r *rebootView) verdict {
+// closeGate takes back what is not told to reboot when the window closes, unless it may finish. A freeze takes back that, too. What delays and
+// hooks have kept from being drained until too little of the window is left is not drained in vain.
+func closeGate(p *pass, r *rebootView) verdict {
+	finishes := r.policy().spec.Schedule.AtClose == v1alpha1.AtCloseFinish
+	if attempt := r.next.Attempt; !finishes && attempt.DrainOrderedTime == nil && attempt.DrainedTime == nil {
+		return windowGate(p, r)
+	}
 	if r.immediate() {
 		return verdict{}
 	}
 	v := r.policy().shut()
-	if v.reason == v1alpha1.ReasonWindowClosed && r.policy().spec.Schedule.AtClose == v1alpha1.AtCloseFinish {
+	if v.reason == v1alpha1.ReasonWindowClosed && finishes {
 		return verdict{}
 	}
 	return v
