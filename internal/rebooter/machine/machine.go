@@ -130,12 +130,17 @@ const rebootSignal = syscall.Signal(34 + 5)
 
 type killFunc func(pid int, signal syscall.Signal) error
 
-// signalObstacle tries signal 0, which is checked like any other and does nothing.
+// harmlessSignal continues a process that is stopped, which process 1 never is, and systemd has no handler for it. Signal 0 would not do:
+// AppArmor's profile for containers allows it (set=("exists") of abstractions/base) and no other signal to a process of the host;
+// SELinux has a permission of its own for it.
+const harmlessSignal = syscall.SIGCONT
+
+// signalObstacle tries a signal that is checked like the one for a reboot, and does nothing.
 func (m *Machine) signalObstacle(kill killFunc) func(context.Context) string {
 	return func(context.Context) string {
 		err := m.findSystemd()
 		if err == nil {
-			err = kill(1, 0)
+			err = kill(1, harmlessSignal)
 		}
 		if errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) {
 			err = fmt.Errorf("process 1 may not be signaled (does AppArmor's or SELinux's policy for containers forbid it?): %w", err)

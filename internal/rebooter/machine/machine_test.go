@@ -237,7 +237,7 @@ func TestWhatIsInTheWayOfASignal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(t, Options{Method: rebooter.MethodSignal, Root: fakeProc(t, map[string]string{"1/comm": test.init + "\n"})})
 			got := m.signalObstacle(func(pid int, signal syscall.Signal) error {
-				if pid != 1 || signal != 0 {
+				if pid != 1 || signal != syscall.SIGCONT {
 					t.Errorf("process %d was sent signal %d", pid, signal)
 				}
 				return test.err
