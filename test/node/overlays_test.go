@@ -54,13 +54,13 @@ func signaled(s *story) {
 // commanded reboots by the overlay with programs of the host: one, of other distributions, that says by its exit code that a reboot is
 // needed, and systemctl. Silence of the kubelet is forgiven for as long as the reboot takes, as where machines are faster than QEMU's.
 func commanded(s *story) {
-	s.must(s.RestartControllerManager(within), "restart the controller manager")
-	s.must(s.install(s.ctx, "config/overlays/privileged-command"), "install")
-	s.journal.add("", said, "config/overlays/privileged-command is installed; the controller manager's grace period for nodes is %s", within)
-	s.eventually("the helpers run", s.helpersUpdated)
+	// The command runs when the helper starts, and then every ten minutes.
 	before := s.bootOf(abrupt)
 	s.journal.add(abrupt, said, "needs-restarting says yes from now on; %s", before)
 	s.on(abrupt, "touch /run/needs-restarting")
+	s.must(s.RestartControllerManager(within), "restart the controller manager")
+	s.must(s.install(s.ctx, "config/overlays/privileged-command"), "install")
+	s.journal.add("", said, "config/overlays/privileged-command is installed; the controller manager's grace period for nodes is %s", within)
 	s.eventually(abrupt+" is proved", func() error { return s.inPhase(abrupt, before, v1alpha1.PhaseSucceeded) })
 	s.expectAnotherBoot(abrupt, before)
 	s.expectNeverSilent(abrupt)
