@@ -103,7 +103,7 @@ test-e2e: ## Run whole rollouts on the testbed.
 
 .PHONY: test-versions
 test-versions: ## Run test-envtest and test-e2e on every supported version of Kubernetes.
-	for version in "" $(OTHER_VERSIONS); do $(MAKE) test-envtest test-e2e KUBERNETES_VERSION=$$version; done
+	for version in "" $(OTHER_VERSIONS); do $(MAKE) test-envtest test-e2e KUBERNETES_VERSION=$$version || exit; done
 
 # What it finds is written to controllers/window/testdata/fuzz and is tried by every `go test` from then on: commit it with the fix.
 FUZZTIME ?= 1m
