@@ -42,8 +42,8 @@ func windowGate(p *pass, r *rebootView) verdict {
 		policy.obj.Name, clockTime(closes), least/time.Second, policy.opensNext())}
 }
 
-// closeGate takes back what is not told to reboot when the window closes, unless it may finish. A freeze takes back that, too. What delays and
-// hooks have kept from being drained until too little of the window is left is not drained in vain.
+// closeGate takes back what is not told to reboot when the window closes, unless it may finish. A freeze takes back that, too. What delays
+// and hooks have kept from being drained until too little of the window is left is not drained in vain.
 func closeGate(p *pass, r *rebootView) verdict {
 	finishes := r.policy().spec.Schedule.AtClose == v1alpha1.AtCloseFinish
 	if attempt := r.next.Attempt; !finishes && attempt.DrainOrderedTime == nil && attempt.DrainedTime == nil {
