@@ -157,6 +157,9 @@ var _ = Describe("A node whose reboot is required", func() {
 		addTaint(otherZone, foreign)
 		observer := observe()
 		p.applyPolicy(mode(v1alpha1.ModePaused), drainDelay(3600))
+		Eventually(func(g Gomega) { // or it would be measured how long the manager takes to start
+			g.Expect(conditionOf(g, p.name, v1alpha1.ConditionReady)).NotTo(BeEmpty())
+		}).Should(Succeed())
 
 		By("while the policy is paused")
 		busy.RequireReboot()
