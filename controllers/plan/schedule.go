@@ -15,6 +15,9 @@ import (
 // and closes for those that are under way.
 func (p *pass) readSchedule(policy *policyView) {
 	schedule, err := window.New(&policy.spec.Schedule)
+	if err == nil {
+		err = schedule.Overlap()
+	}
 	if err != nil {
 		policy.invalid = cmp.Or(policy.invalid, fmt.Sprintf("schedule: %v", err))
 		return

@@ -204,6 +204,13 @@ func TestScheduleThatCannotBeUnderstoodStallsThePolicy(t *testing.T) {
 		"a day that never comes": {
 			scheduled("0 3 30 2 *"), `schedule: windows[0]: cron "0 3 30 2 *": there is no such day in any year, so the window never opens`,
 		},
+		"a window that opens again before it closes": {
+			func(p *v1alpha1.RebootPolicy) {
+				scheduled("0 3 * * *")(p)
+				p.Spec.Schedule.Windows[0].DurationSeconds = 90000
+			},
+			"schedule: windows[0]: durationSeconds is 90000, and the window opens again after 86400: write a shorter one",
+		},
 		"a time zone that this manager does not know": {
 			zone("Mars/Olympus"),
 			`schedule: timeZone "Mars/Olympus" is not known: write a name of the IANA time zone database, such as Europe/Berlin`,

@@ -56,6 +56,38 @@ func New(spec *v1alpha1.ScheduleSpec) (*Schedule, error) {
 	return s, nil
 }
 
+// someStarts is how many openings of a window are looked at to find out how soon it opens again: more than a month of daily ones.
+const someStarts = 64
+
+// Overlap says which window lasts longer than the time until it opens again, if one does: it never closes, which nobody writes on purpose.
+// The API server refuses that of weekly windows; of cron it cannot see it.
+func (s *Schedule) Overlap() error {
+	for i, w := range s.windows {
+		if gap := leastGap(w.starts); gap > 0 && w.duration > gap {
+			return fmt.Errorf("windows[%d]: durationSeconds is %d, and the window opens again after %d: write a shorter one",
+				i, w.duration/time.Second, gap/time.Second)
+		}
+	}
+	return nil
+}
+
+// leastGap is the least wall time between two openings; zero if there are no two.
+func leastGap(s starts) time.Duration {
+	var least time.Duration
+	last := s.Next(time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC))
+	for range someStarts {
+		next := s.Next(last)
+		if last.IsZero() || next.IsZero() {
+			return least
+		}
+		if gap := next.Sub(last); least == 0 || gap < least {
+			least = gap
+		}
+		last = next
+	}
+	return least
+}
+
 // Always says that the schedule is open at all times.
 func (s *Schedule) Always() bool { return len(s.windows) == 0 && len(s.freezes) == 0 }
 

@@ -289,3 +289,28 @@ func TestAScheduleThatCannotBeUnderstoodIsRefused(t *testing.T) {
 		})
 	}
 }
+
+func TestAWindowThatLastsLongerThanUntilItOpensAgainOverlaps(t *testing.T) {
+	for name, test := range map[string]struct {
+		window v1alpha1.ScheduleWindow
+		want   string
+	}{
+		"each day, for a day":             {window: cronWindow("0 2 * * *", 24)},
+		"each day, for longer":            {cronWindow("0 2 * * *", 25), "windows[0]: durationSeconds is 90000, and the window opens again after 86400"},
+		"from Friday to Monday":           {window: cronWindow("0 22 * * 5", 60)},
+		"on working days, over the night": {window: cronWindow("0 22 * * 1-5", 8)},
+		"on working days, for two days":   {cronWindow("0 22 * * 1-5", 48), "opens again after 86400"},
+		"twice a day":                     {cronWindow("0 2,12 * * *", 11), "opens again after 36000"},
+		"only on leap days":               {window: cronWindow("0 0 29 2 *", 24)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := New(&v1alpha1.ScheduleSpec{TimeZone: "UTC", Windows: []v1alpha1.ScheduleWindow{test.window}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Overlap(); (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}
