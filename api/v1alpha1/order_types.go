@@ -1,0 +1,139 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// What manager and helper tell each other: an order, and the report that answers it.
+
+// OrderAction is what a helper is told to do.
+//
+// +k8s:enum
+type OrderAction string
+
+const (
+	// ActionDrain evicts the node's pods.
+	ActionDrain OrderAction = "Drain"
+	// ActionReboot reboots the host.
+	ActionReboot OrderAction = "Reboot"
+)
+
+// OrderState is how far a helper is with an order.
+//
+// +k8s:enum
+type OrderState string
+
+const (
+	// OrderStarted was recorded before anything was done for it.
+	OrderStarted OrderState = "Started"
+	// OrderDone is complete; for a reboot, the host accepted it.
+	OrderDone OrderState = "Done"
+	// OrderFailed was not possible; the message says why.
+	OrderFailed OrderState = "Failed"
+	// OrderTimedOut is a drain that had pods left at its deadline.
+	OrderTimedOut OrderState = "TimedOut"
+)
+
+// SentinelState is what a helper knows about its host's need for a reboot. Only Required ever means that a reboot is needed.
+//
+// +k8s:enum
+type SentinelState string
+
+const (
+	// SentinelRequired means that the host asks for a reboot.
+	SentinelRequired SentinelState = "Required"
+	// SentinelNotRequired means that the host does not ask for a reboot.
+	SentinelNotRequired SentinelState = "NotRequired"
+	// SentinelUnknown means that the check failed.
+	SentinelUnknown SentinelState = "Unknown"
+)
+
+// RebootOrder tells the node's helper what to do. Only the manager writes it. A helper acts on it at most once, only before the
+// deadline, and only while its host runs the boot that the order names.
+type RebootOrder struct {
+	// sequence numbers the orders of one NodeReboot; a helper acts on a sequence that is higher than the last one it recorded.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Sequence int64 `json:"sequence,omitempty"`
+
+	// action is what to do.
+	// +required
+	Action OrderAction `json:"action,omitempty"`
+
+	// bootID is the boot that the order is about.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	BootID string `json:"bootID,omitempty"`
+
+	// deadline is the end of the order; after it the helper neither starts nor goes on.
+	// +required
+	Deadline metav1.MicroTime `json:"deadline,omitempty,omitzero"`
+
+	// method is how to reboot.
+	// +optional
+	Method RebootMethod `json:"method,omitempty"`
+
+	// drain says how to drain.
+	// +optional
+	Drain *DrainOrder `json:"drain,omitempty"`
+}
+
+// HelperReport is what the node's helper knows. Only the helper writes it.
+type HelperReport struct {
+	// bootID of the running host.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	BootID string `json:"bootID,omitempty"`
+
+	// bootTime is when the running host booted, by its own clock, in UTC and with six digits of a second.
+	// ---
+	// A time of another precision, or with an offset that is none, passes the format and cannot be decoded as MicroTime; and a list with one
+	// object that cannot be decoded cannot be read at all: without the pattern one helper could blind the manager.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
+	BootTime *metav1.MicroTime `json:"bootTime,omitempty"`
+
+	// sentinel says whether the host asks for a reboot.
+	// +required
+	Sentinel SentinelState `json:"sentinel,omitempty"`
+
+	// methods are those by which the helper was installed to reboot the host. The first one is what a policy means by Installed.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=3
+	Methods []MethodReport `json:"methods,omitempty"`
+
+	// sequence of the last order that the helper recorded; 0 before the first.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Sequence int64 `json:"sequence"`
+
+	// state is how far that order is.
+	// +optional
+	State OrderState `json:"state,omitempty"`
+
+	// message tells people more, for example why an order failed.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+
+	// drain is the drain's progress.
+	// +optional
+	Drain *DrainProgress `json:"drain,omitempty"`
+}
+
+// MethodReport says whether one method to reboot would work.
+type MethodReport struct {
+	// name of the method; Installed if the helper could not find out which methods there are.
+	// +required
+	Name RebootMethod `json:"name,omitempty"`
+
+	// obstacle is why it would not work now; absent if nothing is known to be in the way.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Obstacle string `json:"obstacle,omitempty"`
+}
