@@ -114,5 +114,5 @@ func (w *world) deadlock(h *host, status corev1.ConditionStatus) {
 // somebodyMaintains is another tool that has a Lease for a while.
 func (w *world) somebodyMaintains(h *host) {
 	until := w.now.Add(w.between(time.Minute, 10*time.Minute))
-	w.updateNode(h.name, func(n *Node) { n.Foreign = []ForeignMaintenance{{Object: "a Lease is held", Until: until}} })
+	w.updateNode(h.name, func(n *Node) { n.OtherMaintenance = []OtherMaintenance{{Object: "a Lease is held", Until: until}} })
 }
