@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // What people and other programs do to nodes and NodeReboots.
@@ -107,7 +108,7 @@ func (w *world) doHook(name, conditionType string) {
 // deadlock is what a problem detector on the node says.
 func (w *world) deadlock(h *host, status corev1.ConditionStatus) {
 	w.updateNode(h.name, func(n *Node) {
-		n.Conditions = []corev1.NodeCondition{{Type: "KernelDeadlock", Status: status, LastTransitionTime: metav1.NewTime(w.now)}}
+		n.Conditions = []model.NodeCondition{{Type: "KernelDeadlock", Status: status, Since: w.now}}
 	})
 }
 

@@ -93,10 +93,10 @@ func (a *attempt) workloadProof() model.Verdict {
 func (a *attempt) inServiceSince() time.Time {
 	since := a.Status.Attempt.UncordonedTime.Time
 	ready := a.Node.Condition(string(corev1.NodeReady))
-	if ready == nil || ready.LastTransitionTime.After(a.Now) {
+	if ready == nil || ready.Since.After(a.Now) {
 		return since
 	}
-	return model.Latest(since, ready.LastTransitionTime.Time)
+	return model.Latest(since, ready.Since)
 }
 
 // notAsReadyAsBefore describes a workload that has fewer ready pods than before the drain, and fewer than it wants to have now.
