@@ -76,7 +76,7 @@ func (w *world) doHooks() {
 			}
 			w.hooking[key] = true
 			longest := 2 * time.Minute
-			if w.mended {
+			if w.healed {
 				longest = 20 * time.Second
 			}
 			w.after(w.between(time.Second, longest), func() {
@@ -90,7 +90,7 @@ func (w *world) doHooks() {
 }
 
 func (w *world) doHook(name, conditionType string) {
-	if !w.mended && w.random.IntN(4) == 0 {
+	if !w.healed && w.random.IntN(4) == 0 {
 		return
 	}
 	w.tell("NodeReboot %s: %s is done", name, conditionType)
@@ -107,12 +107,12 @@ func (w *world) doHook(name, conditionType string) {
 // deadlock is what a problem detector on the node says.
 func (w *world) deadlock(h *host, status corev1.ConditionStatus) {
 	w.updateNode(h.name, func(n *Node) {
-		n.Conditions = []corev1.NodeCondition{{Type: "KernelDeadlock", Status: status, LastTransitionTime: metav1.NewTime(w.now)}}
+		setCondition(n, corev1.NodeCondition{Type: deadlockCondition, Status: status, LastTransitionTime: metav1.NewTime(w.now)})
 	})
 }
 
-// somebodyMaintains is another tool that has a Lease for a while.
-func (w *world) somebodyMaintains(h *host) {
+// anotherMaintains is another tool that has a Lease for a while.
+func (w *world) anotherMaintains(h *host) {
 	until := w.now.Add(w.between(time.Minute, 10*time.Minute))
 	w.updateNode(h.name, func(n *Node) { n.Foreign = []ForeignMaintenance{{Object: "a Lease is held", Until: until}} })
 }

@@ -41,7 +41,7 @@ func (w *world) checkConsent(v *view, owner *v1alpha1.RebootPolicy, node *Node, 
 func (w *world) checkApprovalWindow(owner *v1alpha1.RebootPolicy, r *v1alpha1.NodeReboot) {
 	schedule := owner.Spec.Schedule
 	urgent := r == nil || r.Spec.Urgency == v1alpha1.UrgencyImmediate
-	if urgent || owner.Spec.Approval != v1alpha1.ApprovalRequired || r.Status.ApprovedTime == nil {
+	if w.stepped || urgent || owner.Spec.Approval != v1alpha1.ApprovalRequired || r.Status.ApprovedTime == nil {
 		return
 	}
 	opened := false
@@ -78,7 +78,7 @@ func (w *world) checkGroup(v *view, owner *v1alpha1.RebootPolicy, node *Node, gr
 
 // checkCanaries: no more nodes go than may, before as many as are wanted have been proved and have soaked.
 func (w *world) checkCanaries(v *view, owner *v1alpha1.RebootPolicy, granted map[string]Slot) {
-	if owner.Spec.Rollout.Canary == nil {
+	if owner.Spec.Rollout.Canary == nil || w.stepped {
 		return
 	}
 	count := int(owner.Spec.Rollout.Canary.Count)
@@ -153,6 +153,9 @@ func (w *world) canariesSince(v *view, owner *v1alpha1.RebootPolicy, but string,
 
 // checkHooks: what has to be done before an order is done for this attempt, or was not done in time.
 func (w *world) checkHooks(r *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootStatus, hooks *v1alpha1.HooksSpec) {
+	if w.stepped {
+		return
+	}
 	awaited, since := hooks.BeforeDrain, after.Attempt.CordonedTime
 	if after.Order.Action == v1alpha1.ActionReboot {
 		awaited, since = hooks.BeforeReboot, after.Attempt.DrainedTime
@@ -173,7 +176,7 @@ func (w *world) checkHooks(r *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootSta
 // checkForeign: nobody else maintains the node.
 func (w *world) checkForeign(node *Node) {
 	for _, foreign := range node.Foreign {
-		if w.now.Before(foreign.Until) {
+		if !w.stepped && w.now.Before(foreign.Until) {
 			w.breaks("node %s is granted a slot while another tool maintains it until %s", node.Name, foreign.Until)
 		}
 	}
@@ -186,5 +189,6 @@ func (w *world) deadlocked(v *view, r *v1alpha1.NodeReboot) bool {
 		return false
 	}
 	owner := ownerOf(v, node)
-	return owner != nil && owner.Spec.Triggers != nil && len(node.Conditions) > 0 && node.Conditions[0].Status == corev1.ConditionTrue
+	return owner != nil && owner.Spec.Triggers != nil && conditionOf(node, deadlockCondition) != nil &&
+		conditionOf(node, deadlockCondition).Status == corev1.ConditionTrue
 }
