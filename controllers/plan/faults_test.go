@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -87,8 +89,12 @@ var faults = map[string]func(*world, *host){
 	"gates are slow":         func(w *world, _ *host) { w.outsideFor(func(o *outside, on bool) { o.slow = on }) },
 }
 
-// faultNames in an order that does not change.
-var faultNames = slices.Sorted(maps.Keys(faults))
+// faultNames in an order that does not change, without those that SIMULATE_WITHOUT names: to find out which one a failure takes.
+var faultNames = slices.DeleteFunc(slices.Sorted(maps.Keys(faults)), without)
+
+func without(fault string) bool {
+	return slices.Contains(strings.Split(os.Getenv("SIMULATE_WITHOUT"), ","), fault)
+}
 
 func pick[T any](random *rand.Rand, choices ...T) T { return choices[random.IntN(len(choices))] }
 

@@ -53,7 +53,7 @@ func dailyWindows(random *rand.Rand, offset time.Duration) []v1alpha1.ScheduleWi
 				},
 				Start: open.Format("15:04"),
 			},
-			DurationSeconds: 240 + random.Int32N(7200),
+			DurationSeconds: 600 + random.Int32N(7200),
 		})
 	}
 	return windows
