@@ -106,7 +106,7 @@ func stripNode(node *corev1.Node) *corev1.Node {
 	return stripped
 }
 
-// stripPod keeps what a plan.Pod is made of.
+// stripPod keeps what a model.Pod is made of.
 func stripPod(pod *corev1.Pod) *corev1.Pod {
 	stripped := &corev1.Pod{ObjectMeta: stripMeta(&pod.ObjectMeta)}
 	stripped.Labels = pod.Labels

@@ -6,21 +6,21 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
-	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // maxNote is how long the API allows an Event's note to be, in bytes.
 const maxNote = 1024
 
 // emit emits events about an object.
-func (e *executor) emit(about runtime.Object, events []plan.Event) {
+func (e *executor) emit(about runtime.Object, events []model.Event) {
 	for i := range events {
 		e.record(about, nil, &events[i])
 	}
 }
 
 // emitReboot emits events about a NodeReboot and, where people look at the Node for them, about its Node.
-func (e *executor) emitReboot(reboot *v1alpha1.NodeReboot, node *corev1.Node, events []plan.Event) {
+func (e *executor) emitReboot(reboot *v1alpha1.NodeReboot, node *corev1.Node, events []model.Event) {
 	for i := range events {
 		if node == nil {
 			e.record(reboot, nil, &events[i])
@@ -34,7 +34,7 @@ func (e *executor) emitReboot(reboot *v1alpha1.NodeReboot, node *corev1.Node, ev
 }
 
 // record sends an event. The action is the reason: both say what happened, and the API wants both.
-func (e *executor) record(about, related runtime.Object, event *plan.Event) {
+func (e *executor) record(about, related runtime.Object, event *model.Event) {
 	kind := corev1.EventTypeNormal
 	if event.Warning {
 		kind = corev1.EventTypeWarning

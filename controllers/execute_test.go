@@ -21,6 +21,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 func newExecutor(w *world) (*executor, *events.FakeRecorder) {
@@ -55,7 +56,7 @@ func start(t *testing.T, s *snapshot, name string) plan.NodeWork {
 		Maintenance: map[corev1.NodeConditionType]plan.MaintenanceCondition{plan.DrainInProgress: {Reason: "RebootRequired"}},
 		Reboots: []plan.RebootChange{{
 			Object: reboot, Status: status, StatusChanged: true, AddFinalizer: true,
-			Events: []plan.Event{{Reason: "Draining", Message: "node " + reboot.Spec.NodeName, OnNode: true}},
+			Events: []model.Event{{Reason: "Draining", Message: "node " + reboot.Spec.NodeName, OnNode: true}},
 		}},
 	}
 }
@@ -378,7 +379,7 @@ func TestExecuteWritesPolicyStatusesAndTellsAboutThem(t *testing.T) {
 	s := w.read(t)
 	result := e.execute(t.Context(), s, &plan.Plan{Policies: []plan.PolicyChange{{
 		Object: s.Policies[0], Status: v1alpha1.RebootPolicyStatus{Nodes: 7},
-		Events: []plan.Event{{Warning: true, Reason: "Halted", Message: "m"}},
+		Events: []model.Event{{Warning: true, Reason: "Halted", Message: "m"}},
 	}}}, testNow)
 	if result.err() != nil {
 		t.Fatal(result.err())

@@ -8,30 +8,30 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
-	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // fakeGates answers what it is given, by kind.
 type fakeGates struct {
-	answers map[plan.GateKind]plan.Answer
+	answers map[model.GateKind]model.GateAnswer
 	invalid map[string]string
 	asked   int
-	kept    sets.Set[plan.GateKind]
+	kept    sets.Set[model.GateKind]
 }
 
-func (g *fakeGates) Answer(_ context.Context, _ []*v1alpha1.RebootPolicy, asks []plan.Ask) map[plan.Question]plan.Answer {
+func (g *fakeGates) Answer(_ context.Context, _ []*v1alpha1.RebootPolicy, asks []model.GateQuery) map[model.GateKey]model.GateAnswer {
 	g.asked++
-	answers := map[plan.Question]plan.Answer{}
+	answers := map[model.GateKey]model.GateAnswer{}
 	for _, ask := range asks {
 		if answer, known := g.answers[ask.Kind]; known {
-			answers[ask.Question] = answer
+			answers[ask.GateKey] = answer
 		}
 	}
 	return answers
 }
 
-func (g *fakeGates) Keep(_ []*v1alpha1.RebootPolicy, asks []plan.Ask) {
-	g.kept = sets.New[plan.GateKind]()
+func (g *fakeGates) Keep(_ []*v1alpha1.RebootPolicy, asks []model.GateQuery) {
+	g.kept = sets.New[model.GateKind]()
 	for _, ask := range asks {
 		g.kept.Insert(ask.Kind)
 	}
@@ -40,21 +40,21 @@ func (g *fakeGates) Keep(_ []*v1alpha1.RebootPolicy, asks []plan.Ask) {
 func (g *fakeGates) Invalid([]*v1alpha1.RebootPolicy) map[string]string { return g.invalid }
 
 func TestReconcileAsksTheGatesThatAPlanAsksForWithinThePass(t *testing.T) {
-	pass := map[plan.GateKind]plan.Answer{
-		plan.GatePods: {}, plan.GateObjects: {}, plan.GateCapacity: {Nodes: map[string]string{"a": ""}},
+	pass := map[model.GateKind]model.GateAnswer{
+		model.GatePods: {}, model.GateObjects: {}, model.GateCapacity: {Nodes: map[string]string{"a": ""}},
 	}
-	alert := map[plan.GateKind]plan.Answer{plan.GatePods: {}, plan.GateObjects: {Obstacle: "No."}}
+	alert := map[model.GateKind]model.GateAnswer{model.GatePods: {}, model.GateObjects: {Obstacle: "No."}}
 	for name, tc := range map[string]struct {
 		gates      *fakeGates
 		wantReason string
 		wantAsked  int
-		wantKept   sets.Set[plan.GateKind]
+		wantKept   sets.Set[model.GateKind]
 	}{
 		// Pods, then objects, then room: each is asked when what comes before it has passed.
-		"that pass":             {&fakeGates{answers: pass}, v1alpha1.ReasonDraining, 3, sets.New(plan.GatePods, plan.GateObjects, plan.GateCapacity)},
-		"one of which does not": {&fakeGates{answers: alert}, v1alpha1.ReasonBlockedByObject, 2, sets.New(plan.GatePods, plan.GateObjects)},
-		"that are slow":         {&fakeGates{}, v1alpha1.ReasonGatePending, 1, sets.New(plan.GatePods)},
-		"that do not compile":   {&fakeGates{answers: pass, invalid: map[string]string{"p": "gate g"}}, v1alpha1.ReasonPolicyInvalid, 0, sets.New[plan.GateKind]()},
+		"that pass":             {&fakeGates{answers: pass}, v1alpha1.ReasonDraining, 3, sets.New(model.GatePods, model.GateObjects, model.GateCapacity)},
+		"one of which does not": {&fakeGates{answers: alert}, v1alpha1.ReasonBlockedByObject, 2, sets.New(model.GatePods, model.GateObjects)},
+		"that are slow":         {&fakeGates{}, v1alpha1.ReasonGatePending, 1, sets.New(model.GatePods)},
+		"that do not compile":   {&fakeGates{answers: pass, invalid: map[string]string{"p": "gate g"}}, v1alpha1.ReasonPolicyInvalid, 0, sets.New[model.GateKind]()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			objects := fleet(v1alpha1.ModeEnforce, "a")

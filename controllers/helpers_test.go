@@ -21,7 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
-	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 const testNamespace = "operator"
@@ -200,11 +200,11 @@ func rebootOf(t *testing.T, s *snapshot, name string) *v1alpha1.NodeReboot {
 // noGates has no gates to ask.
 type noGates struct{}
 
-func (noGates) Answer(context.Context, []*v1alpha1.RebootPolicy, []plan.Ask) map[plan.Question]plan.Answer {
+func (noGates) Answer(context.Context, []*v1alpha1.RebootPolicy, []model.GateQuery) map[model.GateKey]model.GateAnswer {
 	return nil
 }
 
-func (noGates) Keep([]*v1alpha1.RebootPolicy, []plan.Ask) {}
+func (noGates) Keep([]*v1alpha1.RebootPolicy, []model.GateQuery) {}
 
 func (noGates) Invalid([]*v1alpha1.RebootPolicy) map[string]string { return nil }
 

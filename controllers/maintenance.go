@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // Signs of maintenance by others: the Leases and NodeMaintenances of medik8s, and the conditions of KEP-5683 that others set.
@@ -48,8 +49,8 @@ func newNodeMaintenance() *unstructured.Unstructured {
 }
 
 // readForeign finds the maintenance that others do, by node.
-func (r *reader) readForeign(ctx context.Context) (map[string][]plan.ForeignMaintenance, error) {
-	found := map[string][]plan.ForeignMaintenance{}
+func (r *reader) readForeign(ctx context.Context) (map[string][]model.OtherMaintenance, error) {
+	found := map[string][]model.OtherMaintenance{}
 	var leases coordinationv1.LeaseList
 	if err := r.cache.List(ctx, &leases, client.InNamespace(maintenanceLeases), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list the Leases of maintenances: %w", err)
@@ -69,14 +70,14 @@ func (r *reader) readForeign(ctx context.Context) (map[string][]plan.ForeignMain
 	}
 	for i := range list.Items {
 		if node := maintainedNode(&list.Items[i]); node != "" {
-			found[node] = append(found[node], plan.ForeignMaintenance{Object: "NodeMaintenance " + list.Items[i].GetName() + " is about it"})
+			found[node] = append(found[node], model.OtherMaintenance{Object: "NodeMaintenance " + list.Items[i].GetName() + " is about it"})
 		}
 	}
 	return found, nil
 }
 
 // leaseMaintenance is what a Lease says. It is over when it was not renewed in time.
-func leaseMaintenance(lease *coordinationv1.Lease) (node string, foreign plan.ForeignMaintenance, ok bool) {
+func leaseMaintenance(lease *coordinationv1.Lease) (node string, foreign model.OtherMaintenance, ok bool) {
 	node, ok = strings.CutPrefix(lease.Name, leasePrefix)
 	holder := ptr.Deref(lease.Spec.HolderIdentity, "")
 	if !ok || holder == "" || !lease.DeletionTimestamp.IsZero() {
@@ -95,11 +96,11 @@ func maintainedNode(object *unstructured.Unstructured) string {
 }
 
 // conditionMaintenance is what the conditions of a node say that others set.
-func conditionMaintenance(node *corev1.Node) []plan.ForeignMaintenance {
-	var found []plan.ForeignMaintenance
+func conditionMaintenance(node *corev1.Node) []model.OtherMaintenance {
+	var found []model.OtherMaintenance
 	for _, t := range foreignConditions {
 		if nodeCondition(node, t) == corev1.ConditionTrue && !ownMaintenance(node, t) {
-			found = append(found, plan.ForeignMaintenance{Object: fmt.Sprintf("condition %s of the node was set by another tool", t)})
+			found = append(found, model.OtherMaintenance{Object: fmt.Sprintf("condition %s of the node was set by another tool", t)})
 		}
 	}
 	return found

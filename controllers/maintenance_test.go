@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // lease of a maintenance of node a, held by nmo since testNow for an hour.
@@ -36,7 +37,7 @@ func nodeMaintenance(node string) *unstructured.Unstructured {
 }
 
 func TestReadFindsTheMaintenanceByOthers(t *testing.T) {
-	held := plan.ForeignMaintenance{Object: "Lease medik8s-leases/node-a is held by nmo", Until: testNow.Add(time.Hour)}
+	held := model.OtherMaintenance{Object: "Lease medik8s-leases/node-a is held by nmo", Until: testNow.Add(time.Hour)}
 	condition := func(reason string, status corev1.ConditionStatus, t corev1.NodeConditionType) option[*corev1.Node] {
 		return func(n *corev1.Node) {
 			n.Status.Conditions = append(n.Status.Conditions, corev1.NodeCondition{Type: t, Status: status, Reason: reason})
@@ -47,32 +48,32 @@ func TestReadFindsTheMaintenanceByOthers(t *testing.T) {
 		objects []client.Object
 		// unknown: the cluster knows no NodeMaintenances.
 		unknown bool
-		want    []plan.ForeignMaintenance
+		want    []model.OtherMaintenance
 	}{
 		"none":    {},
-		"a lease": {objects: []client.Object{lease()}, want: []plan.ForeignMaintenance{held}},
+		"a lease": {objects: []client.Object{lease()}, want: []model.OtherMaintenance{held}},
 		"a lease without an end": {
 			objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Spec.LeaseDurationSeconds = nil })},
-			want:    []plan.ForeignMaintenance{{Object: held.Object}},
+			want:    []model.OtherMaintenance{{Object: held.Object}},
 		},
 		"a lease that nobody holds":    {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = nil })}},
 		"a lease that was given back":  {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = ptr.To("") })}},
 		"a lease of another node":      {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Name = "node-b" })}},
 		"a lease of another kind":      {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Name = "a" })}},
 		"a lease of another namespace": {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Namespace = "kube-node-lease" })}},
-		"a NodeMaintenance":            {objects: []client.Object{nodeMaintenance("a")}, want: []plan.ForeignMaintenance{{Object: "NodeMaintenance nm is about it"}}},
+		"a NodeMaintenance":            {objects: []client.Object{nodeMaintenance("a")}, want: []model.OtherMaintenance{{Object: "NodeMaintenance nm is about it"}}},
 		"a NodeMaintenance of another": {objects: []client.Object{nodeMaintenance("b")}},
 		"a lease that is being deleted": {objects: []client.Object{lease(func(l *coordinationv1.Lease) {
 			l.DeletionTimestamp, l.Finalizers = ptr.To(metav1.NewTime(testNow)), []string{"example.com/held"}
 		})}},
 		"a lease and a NodeMaintenance": {
 			objects: []client.Object{lease(), nodeMaintenance("a")},
-			want:    []plan.ForeignMaintenance{held, {Object: "NodeMaintenance nm is about it"}},
+			want:    []model.OtherMaintenance{held, {Object: "NodeMaintenance nm is about it"}},
 		},
 		"a NodeMaintenance nobody watches": {objects: []client.Object{nodeMaintenance("a")}, unknown: true},
 		"a condition of another tool": {
 			node: newNode("a", condition("Theirs", corev1.ConditionTrue, plan.DrainInProgress)),
-			want: []plan.ForeignMaintenance{{Object: "condition DrainInProgress of the node was set by another tool"}},
+			want: []model.OtherMaintenance{{Object: "condition DrainInProgress of the node was set by another tool"}},
 		},
 		"a maintenance that is only planned": {node: newNode("a", condition("Theirs", corev1.ConditionTrue, plan.MaintenancePlanned))},
 		"a condition that is not True":       {node: newNode("a", condition("Theirs", corev1.ConditionFalse, plan.Drained))},
@@ -90,7 +91,7 @@ func TestReadFindsTheMaintenanceByOthers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, s.Nodes[0].Foreign); diff != "" {
+			if diff := cmp.Diff(test.want, s.Nodes[0].OtherMaintenance); diff != "" {
 				t.Errorf("maintenance (-want +got):\n%s", diff)
 			}
 		})

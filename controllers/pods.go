@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
-	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // podProjection makes plan.Pods. It remembers what it read of each namespace, so it is good for one pass.
@@ -36,14 +36,14 @@ func newPodProjection(cache client.Reader) *podProjection {
 	return &podProjection{cache: cache, budgets: map[string][]budgetSelector{}}
 }
 
-func (p *podProjection) pods(ctx context.Context, pods []*corev1.Pod) ([]plan.Pod, error) {
-	projected := make([]plan.Pod, 0, len(pods))
+func (p *podProjection) pods(ctx context.Context, pods []*corev1.Pod) ([]model.Pod, error) {
+	projected := make([]model.Pod, 0, len(pods))
 	for _, pod := range pods {
 		workloads, err := p.workloads(ctx, pod)
 		if err != nil {
 			return nil, err
 		}
-		view := plan.Pod{
+		view := model.Pod{
 			Namespace:    pod.Namespace,
 			Name:         pod.Name,
 			Labels:       pod.Labels,
@@ -71,8 +71,8 @@ func isMirror(pod *corev1.Pod) bool {
 }
 
 // workloads that a pod belongs to: its controller, if it is of a kind that is waited for, and every PodDisruptionBudget that covers it.
-func (p *podProjection) workloads(ctx context.Context, pod *corev1.Pod) ([]plan.WorkloadKey, error) {
-	var keys []plan.WorkloadKey
+func (p *podProjection) workloads(ctx context.Context, pod *corev1.Pod) ([]model.WorkloadKey, error) {
+	var keys []model.WorkloadKey
 	controller, err := p.controller(ctx, pod)
 	if err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func (p *podProjection) workloads(ctx context.Context, pod *corev1.Pod) ([]plan.
 	}
 	for _, budget := range budgets {
 		if budget.selector.Matches(labels.Set(pod.Labels)) {
-			keys = append(keys, plan.WorkloadKey{
+			keys = append(keys, model.WorkloadKey{
 				Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: pod.Namespace, Name: budget.name,
 			})
 		}
@@ -94,16 +94,16 @@ func (p *podProjection) workloads(ctx context.Context, pod *corev1.Pod) ([]plan.
 	return keys, nil
 }
 
-func (p *podProjection) controller(ctx context.Context, pod *corev1.Pod) (*plan.WorkloadKey, error) {
+func (p *podProjection) controller(ctx context.Context, pod *corev1.Pod) (*model.WorkloadKey, error) {
 	owner := metav1.GetControllerOfNoCopy(pod)
 	if owner == nil || !strings.HasPrefix(owner.APIVersion, appsv1.GroupName+"/") {
 		return nil, nil
 	}
 	switch owner.Kind {
 	case "DaemonSet":
-		return &plan.WorkloadKey{Kind: v1alpha1.WorkloadDaemonSet, Namespace: pod.Namespace, Name: owner.Name}, nil
+		return &model.WorkloadKey{Kind: v1alpha1.WorkloadDaemonSet, Namespace: pod.Namespace, Name: owner.Name}, nil
 	case "StatefulSet":
-		return &plan.WorkloadKey{Kind: v1alpha1.WorkloadStatefulSet, Namespace: pod.Namespace, Name: owner.Name}, nil
+		return &model.WorkloadKey{Kind: v1alpha1.WorkloadStatefulSet, Namespace: pod.Namespace, Name: owner.Name}, nil
 	case "ReplicaSet":
 		return p.deployment(ctx, pod, owner.Name)
 	}
@@ -112,7 +112,7 @@ func (p *podProjection) controller(ctx context.Context, pod *corev1.Pod) (*plan.
 
 // deployment finds the Deployment of a ReplicaSet by name: the Deployment controller names a ReplicaSet after its Deployment and the
 // template's hash, and puts the hash on the pods as a label. That saves a cache of all ReplicaSets.
-func (p *podProjection) deployment(ctx context.Context, pod *corev1.Pod, replicaSet string) (*plan.WorkloadKey, error) {
+func (p *podProjection) deployment(ctx context.Context, pod *corev1.Pod, replicaSet string) (*model.WorkloadKey, error) {
 	name, ok := strings.CutSuffix(replicaSet, "-"+pod.Labels[appsv1.DefaultDeploymentUniqueLabelKey])
 	if !ok {
 		return nil, nil
@@ -125,7 +125,7 @@ func (p *podProjection) deployment(ctx context.Context, pod *corev1.Pod, replica
 	if err != nil {
 		return nil, fmt.Errorf("read Deployment %s/%s: %w", pod.Namespace, name, err)
 	}
-	return &plan.WorkloadKey{Kind: v1alpha1.WorkloadDeployment, Namespace: pod.Namespace, Name: name}, nil
+	return &model.WorkloadKey{Kind: v1alpha1.WorkloadDeployment, Namespace: pod.Namespace, Name: name}, nil
 }
 
 func (p *podProjection) namespaceBudgets(ctx context.Context, namespace string) ([]budgetSelector, error) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // nodeChanged says whether a plan could see the difference between two states of a Node. Heartbeats, images and the like make none.
@@ -95,7 +96,7 @@ func nodeCondition(node *corev1.Node, conditionType corev1.NodeConditionType) co
 // interest is which workloads, conditions and volumes of Nodes a plan looks at; changes of all others ask for no pass. A pass replaces it
 // before it reads any of them: what changed before that is in the cache and will be read, what changes later asks for another pass.
 type interest struct {
-	keys       atomic.Pointer[sets.Set[plan.WorkloadKey]]
+	keys       atomic.Pointer[sets.Set[model.WorkloadKey]]
 	conditions atomic.Pointer[[]corev1.NodeConditionType]
 	// volumes are the nodes whose volumes matter.
 	volumes atomic.Pointer[sets.Set[string]]
@@ -114,11 +115,11 @@ func (i *interest) nodeChanged(before, after *corev1.Node) bool {
 
 func (i *interest) setConditions(types []corev1.NodeConditionType) { i.conditions.Store(&types) }
 
-func (i *interest) set(keys sets.Set[plan.WorkloadKey]) { i.keys.Store(&keys) }
+func (i *interest) set(keys sets.Set[model.WorkloadKey]) { i.keys.Store(&keys) }
 
 func (i *interest) has(kind v1alpha1.WorkloadKind, object client.Object) bool {
 	keys := i.keys.Load()
-	return keys != nil && keys.Has(plan.WorkloadKey{Kind: kind, Namespace: object.GetNamespace(), Name: object.GetName()})
+	return keys != nil && keys.Has(model.WorkloadKey{Kind: kind, Namespace: object.GetNamespace(), Name: object.GetName()})
 }
 
 func (i *interest) setVolumes(nodes sets.Set[string]) { i.volumes.Store(&nodes) }

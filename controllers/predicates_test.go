@@ -12,6 +12,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 func TestNodeChangesAskForAPassOnlyIfAPlanCanSeeThem(t *testing.T) {
@@ -137,7 +138,7 @@ func TestNothingIsOfInterestBeforeTheFirstPassAndOnlyTheNamedKindAfterIt(t *test
 	if i.hasDeployment(d) {
 		t.Error("something is of interest before the first pass")
 	}
-	i.set(sets.New(plan.WorkloadKey{Kind: v1alpha1.WorkloadDeployment, Namespace: "apps", Name: "web"}))
+	i.set(sets.New(model.WorkloadKey{Kind: v1alpha1.WorkloadDeployment, Namespace: "apps", Name: "web"}))
 	if !i.hasDeployment(d) || i.hasStatefulSet(s) {
 		t.Error("want the Deployment and not the StatefulSet of the same name")
 	}

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // reconciler makes passes: it reads the cluster, has a plan made, and carries it out.
@@ -56,12 +57,12 @@ const maxRounds = 100
 // plan has a plan made, with all the pods and the answers of gates that it asks for. If some pods cannot be read, there is a plan all the
 // same: one that waits for them, and the error. Answers that take long are not waited for: there is another pass when they are known.
 func (r *reconciler) plan(ctx context.Context, s *snapshot, now time.Time) (*plan.Plan, error) {
-	nodes, asks := sets.New[string](), map[plan.Question]plan.Ask{}
+	nodes, asks := sets.New[string](), map[model.GateKey]model.GateQuery{}
 	var unread error
 	for round := 0; ; round++ {
 		p := plan.Compute(&s.Snapshot, now)
-		asked := news(asks, p.Questions)
-		if unread != nil || round == maxRounds || !asked && nodes.HasAll(p.Asks...) {
+		asked := news(asks, p.Queries)
+		if unread != nil || round == maxRounds || !asked && nodes.HasAll(p.NeedPods...) {
 			r.reader.pods.keep(nodes)
 			r.reader.gates.Keep(s.Policies, slices.Collect(maps.Values(asks)))
 			return p, unread
@@ -69,21 +70,21 @@ func (r *reconciler) plan(ctx context.Context, s *snapshot, now time.Time) (*pla
 		if asked {
 			s.Answers = r.reader.gates.Answer(ctx, s.Policies, slices.Collect(maps.Values(asks)))
 		}
-		if !nodes.HasAll(p.Asks...) {
-			nodes.Insert(p.Asks...)
+		if !nodes.HasAll(p.NeedPods...) {
+			nodes.Insert(p.NeedPods...)
 			unread = r.reader.fill(ctx, s, sets.List(nodes))
 		}
 	}
 }
 
 // news adds questions to those that were asked, and says whether there are new ones. Room may be asked for once more for other nodes.
-func news(asked map[plan.Question]plan.Ask, asks []plan.Ask) bool {
+func news(asked map[model.GateKey]model.GateQuery, asks []model.GateQuery) bool {
 	more := false
 	for _, ask := range asks {
-		if before, is := asked[ask.Question]; is && slices.Equal(before.Nodes, ask.Nodes) {
+		if before, is := asked[ask.GateKey]; is && slices.Equal(before.Nodes, ask.Nodes) {
 			continue
 		}
-		asked[ask.Question] = ask
+		asked[ask.GateKey] = ask
 		more = true
 	}
 	return more

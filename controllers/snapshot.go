@@ -14,6 +14,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // snapshot is a plan's input, and what the executor needs besides the plan: the objects as they were when the plan was made, so that its
@@ -58,9 +59,9 @@ type podWatcher interface {
 // gateAsker asks what a plan has to know from outside.
 type gateAsker interface {
 	// Answer returns the answers that are known, and has the others found out: there is another pass when they are.
-	Answer(ctx context.Context, policies []*v1alpha1.RebootPolicy, asks []plan.Ask) map[plan.Question]plan.Answer
+	Answer(ctx context.Context, policies []*v1alpha1.RebootPolicy, asks []model.GateQuery) map[model.GateKey]model.GateAnswer
 	// Keep forgets all questions but these.
-	Keep(policies []*v1alpha1.RebootPolicy, asks []plan.Ask)
+	Keep(policies []*v1alpha1.RebootPolicy, asks []model.GateQuery)
 	// Invalid says of policies, by name, what in their gates does not compile.
 	Invalid(policies []*v1alpha1.RebootPolicy) map[string]string
 }
@@ -94,7 +95,7 @@ func (r *reader) read(ctx context.Context) (*snapshot, error) {
 func (r *reader) fill(ctx context.Context, s *snapshot, nodes []string) error {
 	watchErr := r.pods.watch(ctx, nodes)
 	project := newPodProjection(r.cache)
-	filled := make(map[string][]plan.Pod, len(nodes))
+	filled := make(map[string][]model.Pod, len(nodes))
 	keys := openWorkloads(s.Reboots)
 	for _, node := range nodes {
 		pods, known := r.pods.list(node)
@@ -160,36 +161,36 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 		return fmt.Errorf("list Nodes: %w", err)
 	}
 	s.nodes = make(map[string]*corev1.Node, len(list.Items))
-	s.Nodes = make([]plan.Node, 0, len(list.Items))
+	s.Nodes = make([]model.Node, 0, len(list.Items))
 	for i := range list.Items {
 		node := &list.Items[i]
 		s.nodes[node.Name] = node
 		view := planNode(node, helpers[node.Name])
-		view.Foreign = append(view.Foreign, foreign[node.Name]...)
+		view.OtherMaintenance = append(view.OtherMaintenance, foreign[node.Name]...)
 		view.Volumes = volumes[node.Name]
 		s.Nodes = append(s.Nodes, view)
 	}
 	return nil
 }
 
-func planNode(node *corev1.Node, helper helperView) plan.Node {
-	view := plan.Node{
-		Name:          node.Name,
-		UID:           string(node.UID),
-		Labels:        node.Labels,
-		Taints:        node.Spec.Taints,
-		Unschedulable: node.Spec.Unschedulable,
-		CordonedFor:   node.Annotations[v1alpha1.CordonAnnotation],
-		Deleting:      !node.DeletionTimestamp.IsZero(),
-		Annotations:   node.Annotations,
-		Ready:         nodeCondition(node, corev1.NodeReady) == corev1.ConditionTrue,
-		BootID:        node.Status.NodeInfo.BootID,
-		KernelVersion: node.Status.NodeInfo.KernelVersion,
-		Conditions:    node.Status.Conditions,
-		Foreign:       conditionMaintenance(node),
-		HelperReady:   helper.ready,
-		HelperProblem: helper.problem,
-		HelperSince:   helper.since,
+func planNode(node *corev1.Node, helper helperView) model.Node {
+	view := model.Node{
+		Name:             node.Name,
+		UID:              string(node.UID),
+		Labels:           node.Labels,
+		Taints:           node.Spec.Taints,
+		Unschedulable:    node.Spec.Unschedulable,
+		CordonedFor:      node.Annotations[v1alpha1.CordonAnnotation],
+		Deleting:         !node.DeletionTimestamp.IsZero(),
+		Annotations:      node.Annotations,
+		Ready:            nodeCondition(node, corev1.NodeReady) == corev1.ConditionTrue,
+		BootID:           node.Status.NodeInfo.BootID,
+		KernelVersion:    node.Status.NodeInfo.KernelVersion,
+		Conditions:       nodeConditions(node),
+		OtherMaintenance: conditionMaintenance(node),
+		HelperReady:      helper.ready,
+		HelperProblem:    helper.problem,
+		HelperSince:      helper.since,
 	}
 	for _, t := range plan.MaintenanceConditions {
 		if !ownMaintenance(node, t) {
@@ -203,6 +204,17 @@ func planNode(node *corev1.Node, helper helperView) plan.Node {
 	return view
 }
 
+func nodeConditions(node *corev1.Node) []model.NodeCondition {
+	conditions := make([]model.NodeCondition, 0, len(node.Status.Conditions))
+	for i := range node.Status.Conditions {
+		c := &node.Status.Conditions[i]
+		conditions = append(conditions, model.NodeCondition{
+			Type: c.Type, Status: c.Status, Since: c.LastTransitionTime.Time, Transition: c.LastTransitionTime,
+		})
+	}
+	return conditions
+}
+
 // ownMaintenance tells whether the operator has set the maintenance condition to True.
 func ownMaintenance(node *corev1.Node, t corev1.NodeConditionType) bool {
 	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
@@ -211,14 +223,14 @@ func ownMaintenance(node *corev1.Node, t corev1.NodeConditionType) bool {
 }
 
 // openWorkloads are the workloads that NodeReboots with an open attempt refer to.
-func openWorkloads(reboots []*v1alpha1.NodeReboot) sets.Set[plan.WorkloadKey] {
-	keys := sets.New[plan.WorkloadKey]()
+func openWorkloads(reboots []*v1alpha1.NodeReboot) sets.Set[model.WorkloadKey] {
+	keys := sets.New[model.WorkloadKey]()
 	for _, reboot := range reboots {
 		if reboot.Status.Attempt == nil || reboot.Status.Attempt.EndedTime != nil || reboot.Status.CompletionTime != nil {
 			continue
 		}
 		for _, ref := range reboot.Status.Workloads {
-			keys.Insert(plan.WorkloadKey{Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name})
+			keys.Insert(model.WorkloadKey{Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name})
 		}
 	}
 	return keys

@@ -19,6 +19,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // fakePods is a podWatcher that knows what it is given.
@@ -95,17 +96,17 @@ func TestPodsBelongToTheirControllersAndToEveryBudgetThatCoversThem(t *testing.T
 		}}}),
 		newBudget("none", nil),
 	)
-	key := func(kind v1alpha1.WorkloadKind, name string) plan.WorkloadKey {
-		return plan.WorkloadKey{Kind: kind, Namespace: "apps", Name: name}
+	key := func(kind v1alpha1.WorkloadKind, name string) model.WorkloadKey {
+		return model.WorkloadKey{Kind: kind, Namespace: "apps", Name: name}
 	}
 	const hash = appsv1.DefaultDeploymentUniqueLabelKey
 	for name, test := range map[string]struct {
 		pod  *corev1.Pod
-		want []plan.WorkloadKey
+		want []model.WorkloadKey
 	}{
 		"of a Deployment, by way of its ReplicaSet": {
 			newPod("web-5d4-x", ownedBy("ReplicaSet", "web-5d4"), labeled(hash, "5d4"), labeled("app", "web")),
-			[]plan.WorkloadKey{
+			[]model.WorkloadKey{
 				key(v1alpha1.WorkloadDeployment, "web"), key(v1alpha1.WorkloadPodDisruptionBudget, "not-db"),
 				key(v1alpha1.WorkloadPodDisruptionBudget, "web"),
 			},
@@ -116,24 +117,24 @@ func TestPodsBelongToTheirControllersAndToEveryBudgetThatCoversThem(t *testing.T
 		"of a ReplicaSet alone": {newPod("rs-x", ownedBy("ReplicaSet", "web"), labeled("app", "db")), nil},
 		"of a StatefulSet": {
 			newPod("db-0", ownedBy("StatefulSet", "db"), labeled("app", "db")),
-			[]plan.WorkloadKey{key(v1alpha1.WorkloadStatefulSet, "db")},
+			[]model.WorkloadKey{key(v1alpha1.WorkloadStatefulSet, "db")},
 		},
 		"of a DaemonSet": {
 			newPod("ds-x", ownedBy("DaemonSet", "ds"), labeled("app", "db")),
-			[]plan.WorkloadKey{key(v1alpha1.WorkloadDaemonSet, "ds")},
+			[]model.WorkloadKey{key(v1alpha1.WorkloadDaemonSet, "ds")},
 		},
 		"of nothing": {newPod("bare", labeled("app", "db")), nil},
 		"of another kind's type": {newPod("other", labeled("app", "db"), func(p *corev1.Pod) {
 			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "example.com/v1", Kind: "StatefulSet", Name: "db", Controller: ptr.To(true)}}
 		}), nil},
-		"without labels": {newPod("plain"), []plan.WorkloadKey{key(v1alpha1.WorkloadPodDisruptionBudget, "not-db")}},
+		"without labels": {newPod("plain"), []model.WorkloadKey{key(v1alpha1.WorkloadPodDisruptionBudget, "not-db")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := newPodProjection(w).pods(t.Context(), []*corev1.Pod{stripPod(test.pod)})
 			if err != nil {
 				t.Fatal(err)
 			}
-			byName := cmpopts.SortSlices(func(a, b plan.WorkloadKey) bool { return string(a.Kind)+a.Name < string(b.Kind)+b.Name })
+			byName := cmpopts.SortSlices(func(a, b model.WorkloadKey) bool { return string(a.Kind)+a.Name < string(b.Kind)+b.Name })
 			if diff := cmp.Diff(test.want, got[0].Workloads, byName); diff != "" {
 				t.Errorf("workloads (-want +got):\n%s", diff)
 			}
@@ -145,15 +146,15 @@ func TestPodsTellReadinessAndStartByTheKubeletsClock(t *testing.T) {
 	w := newWorld(t)
 	for name, test := range map[string]struct {
 		pod  *corev1.Pod
-		want plan.Pod
+		want model.Pod
 	}{
 		"ready": {
 			newPod("p", ready(corev1.ConditionTrue, at(9).Time), func(p *corev1.Pod) { p.Status.ContainerStatuses = running(3, 5, 4) }),
-			plan.Pod{Ready: true, ReadySince: at(9).Time, StartedSince: at(5).Time},
+			model.Pod{Ready: true, ReadySince: at(9).Time, StartedSince: at(5).Time},
 		},
 		"not ready": {
 			newPod("p", ready(corev1.ConditionFalse, at(9).Time), func(p *corev1.Pod) { p.Status.ContainerStatuses = running(3) }),
-			plan.Pod{ReadySince: at(9).Time, StartedSince: at(3).Time},
+			model.Pod{ReadySince: at(9).Time, StartedSince: at(3).Time},
 		},
 		"a container is not running": {
 			newPod("p", func(p *corev1.Pod) {
@@ -161,7 +162,7 @@ func TestPodsTellReadinessAndStartByTheKubeletsClock(t *testing.T) {
 					Terminated: &corev1.ContainerStateTerminated{},
 				}})
 			}),
-			plan.Pod{},
+			model.Pod{},
 		},
 		"a sidecar started last": {
 			newPod("p", func(p *corev1.Pod) {
@@ -170,25 +171,25 @@ func TestPodsTellReadinessAndStartByTheKubeletsClock(t *testing.T) {
 					Terminated: &corev1.ContainerStateTerminated{},
 				}})
 			}),
-			plan.Pod{StartedSince: at(8).Time},
+			model.Pod{StartedSince: at(8).Time},
 		},
-		"labels": {newPod("p", labeled("a", "b")), plan.Pod{Labels: map[string]string{"a": "b"}}},
+		"labels": {newPod("p", labeled("a", "b")), model.Pod{Labels: map[string]string{"a": "b"}}},
 		"a static pod's": {newPod("p", func(p *corev1.Pod) {
 			p.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "x", "other": "y"}
-		}), plan.Pod{Mirror: true}},
+		}), model.Pod{Mirror: true}},
 		"controlled": {newPod("p", func(p *corev1.Pod) {
 			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: "j", Controller: ptr.To(true)}}
-		}), plan.Pod{Controlled: true}},
+		}), model.Pod{Controlled: true}},
 		"with an emptyDir": {newPod("p", func(p *corev1.Pod) {
 			p.Spec.Volumes = []corev1.Volume{
 				{VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{}}},
 				{VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
 			}
-		}), plan.Pod{EmptyDir: true}},
-		"finished": {newPod("p", func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded }), plan.Pod{Finished: true}},
-		"failed":   {newPod("p", func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }), plan.Pod{Finished: true}},
+		}), model.Pod{EmptyDir: true}},
+		"finished": {newPod("p", func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded }), model.Pod{Finished: true}},
+		"failed":   {newPod("p", func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }), model.Pod{Finished: true}},
 		"terminating": {
-			newPod("p", func(p *corev1.Pod) { p.DeletionTimestamp = ptr.To(metav1.NewTime(testNow)) }), plan.Pod{Terminating: true},
+			newPod("p", func(p *corev1.Pod) { p.DeletionTimestamp = ptr.To(metav1.NewTime(testNow)) }), model.Pod{Terminating: true},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -243,14 +244,14 @@ func TestReadProjectsNodes(t *testing.T) {
 			corev1.NodeCondition{Type: plan.MaintenanceInProgress, Status: corev1.ConditionTrue, Reason: "AnotherTool"},
 			corev1.NodeCondition{Type: plan.DrainInProgress, Status: corev1.ConditionFalse})
 	}))
-	want := []plan.Node{{
+	want := []model.Node{{
 		Name: "a", UID: "uid-a", Labels: map[string]string{"zone": "z"}, Taints: []corev1.Taint{{Key: "k"}}, Unschedulable: true,
 		CordonedFor: "u", Annotations: map[string]string{v1alpha1.CordonAnnotation: "u", v1alpha1.MarksAnnotation: "{}", "other": "x"},
 		Ready: true, BootID: "boot-1", KernelVersion: "6.1",
-		Maintenance: map[corev1.NodeConditionType]bool{plan.Drained: true},
-		Foreign:     []plan.ForeignMaintenance{{Object: "condition MaintenanceInProgress of the node was set by another tool"}},
+		Maintenance:      map[corev1.NodeConditionType]bool{plan.Drained: true},
+		OtherMaintenance: []model.OtherMaintenance{{Object: "condition MaintenanceInProgress of the node was set by another tool"}},
 	}}
-	if diff := cmp.Diff(want, w.read(t).Nodes, cmpopts.IgnoreFields(plan.Node{}, "Conditions")); diff != "" {
+	if diff := cmp.Diff(want, w.read(t).Nodes, cmpopts.IgnoreFields(model.Node{}, "Conditions")); diff != "" {
 		t.Errorf("nodes (-want +got):\n%s", diff)
 	}
 }
@@ -399,7 +400,7 @@ func TestFillReadsPodsAndTheWorkloadsOfPodsAndOfOpenAttempts(t *testing.T) {
 	if s.Pods["a"] == nil || s.Pods["empty"] == nil || s.Pods["unknown"] != nil {
 		t.Errorf("pods %v; want those of a, none of empty, and nothing about unknown", s.Pods)
 	}
-	want := map[plan.WorkloadKey]plan.Workload{
+	want := map[model.WorkloadKey]model.Workload{
 		{Kind: v1alpha1.WorkloadDeployment, Namespace: "apps", Name: "web"}:         {Ready: 1, Desired: 1},
 		{Kind: v1alpha1.WorkloadStatefulSet, Namespace: "apps", Name: "db"}:         {Ready: 2, Desired: 3, Stale: true},
 		{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: "apps", Name: "db"}: {Ready: 2, Desired: 3},

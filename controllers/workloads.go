@@ -12,12 +12,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
-	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // readWorkloads reads how ready the workloads are. Those that do not exist stay out.
-func (r *reader) readWorkloads(ctx context.Context, s *snapshot, keys sets.Set[plan.WorkloadKey]) error {
-	s.Workloads = make(map[plan.WorkloadKey]plan.Workload, len(keys))
+func (r *reader) readWorkloads(ctx context.Context, s *snapshot, keys sets.Set[model.WorkloadKey]) error {
+	s.Workloads = make(map[model.WorkloadKey]model.Workload, len(keys))
 	for key := range keys {
 		workload, err := readWorkload(ctx, r.cache, key)
 		if apierrors.IsNotFound(err) {
@@ -34,9 +34,9 @@ func (r *reader) readWorkloads(ctx context.Context, s *snapshot, keys sets.Set[p
 }
 
 // readWorkload returns nil for a DaemonSet: whether it is ready on a node can be seen from its pod there.
-func readWorkload(ctx context.Context, reader client.Reader, key plan.WorkloadKey) (*plan.Workload, error) {
+func readWorkload(ctx context.Context, reader client.Reader, key model.WorkloadKey) (*model.Workload, error) {
 	name := types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
-	var workload plan.Workload
+	var workload model.Workload
 	switch key.Kind {
 	case v1alpha1.WorkloadDeployment:
 		var object appsv1.Deployment
@@ -70,24 +70,24 @@ func replicas(n *int32) int32 {
 	return *n
 }
 
-func deploymentReadiness(d *appsv1.Deployment) plan.Workload {
-	return plan.Workload{
+func deploymentReadiness(d *appsv1.Deployment) model.Workload {
+	return model.Workload{
 		Ready:   d.Status.ReadyReplicas,
 		Desired: replicas(d.Spec.Replicas),
 		Stale:   d.Status.ObservedGeneration < d.Generation,
 	}
 }
 
-func statefulSetReadiness(s *appsv1.StatefulSet) plan.Workload {
-	return plan.Workload{
+func statefulSetReadiness(s *appsv1.StatefulSet) model.Workload {
+	return model.Workload{
 		Ready:   s.Status.ReadyReplicas,
 		Desired: replicas(s.Spec.Replicas),
 		Stale:   s.Status.ObservedGeneration < s.Generation,
 	}
 }
 
-func budgetReadiness(b *policyv1.PodDisruptionBudget) plan.Workload {
-	return plan.Workload{
+func budgetReadiness(b *policyv1.PodDisruptionBudget) model.Workload {
+	return model.Workload{
 		Ready:   b.Status.CurrentHealthy,
 		Desired: b.Status.ExpectedPods,
 		Stale:   b.Status.ObservedGeneration < b.Generation,

@@ -60,6 +60,30 @@ const (
 	PodWaitAbort PodWaitTimeoutAction = "Abort"
 )
 
+// ReturningPods says what happens when evicted pods keep coming back to the cordoned node.
+//
+// +k8s:enum
+type ReturningPods string
+
+const (
+	// ReturningPodsIgnore goes on without waiting for them.
+	ReturningPodsIgnore ReturningPods = "Ignore"
+	// ReturningPodsRefuse does not complete the drain while one is on the node.
+	ReturningPodsRefuse ReturningPods = "Refuse"
+)
+
+// DrainActivity says whether a drain gets anywhere.
+//
+// +k8s:enum
+type DrainActivity string
+
+const (
+	// DrainProgressing means that a pod has left lately.
+	DrainProgressing DrainActivity = "Progressing"
+	// DrainStuck means that pods are left and none has gone for a minute.
+	DrainStuck DrainActivity = "Stuck"
+)
+
 // DrainResult is how the drain of an attempt ended.
 //
 // +k8s:enum
@@ -78,6 +102,7 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.mode) || self.mode != 'Skip' || (!has(self.stages) && (!has(self.onTimeout) || self.onTimeout != 'Force'))",message="mode Skip evicts nothing: remove stages and onTimeout, or write 'mode: Drain'",fieldPath=".mode"
 // +kubebuilder:validation:XValidation:rule="!has(self.mode) || self.mode != 'Skip' || !has(self.volumeDetachSeconds) || self.volumeDetachSeconds == 0",message="mode Skip evicts nothing, so no volume is detached: remove volumeDetachSeconds, or write 'mode: Drain'",fieldPath=".volumeDetachSeconds"
+// +kubebuilder:validation:XValidation:rule="!has(self.mode) || self.mode != 'Skip' || !has(self.returningPods) || self.returningPods != 'Refuse'",message="mode Skip evicts nothing, so no pod returns: remove returningPods, or write 'mode: Drain'",fieldPath=".returningPods"
 type DrainSpec struct {
 	// mode says whether nodes are drained: with Skip they are cordoned and rebooted with their pods.
 	// +optional
@@ -95,6 +120,13 @@ type DrainSpec struct {
 	// +optional
 	// +kubebuilder:default=Evict
 	Unmanaged UnmanagedHandling `json:"unmanaged,omitempty"`
+
+	// returningPods says what happens to a pod that its owner keeps putting back on the cordoned node. It is evicted up to three times for
+	// each owner, with growing pauses, and named in the progress. After that, Ignore no longer waits for it, and it goes down with the host;
+	// Refuse waits for it until the drain times out.
+	// +optional
+	// +kubebuilder:default=Ignore
+	ReturningPods ReturningPods `json:"returningPods,omitempty"`
 
 	// stages empty a node in parts: the pods of a stage are gone before the next stage begins. Pods of no stage go last.
 	// +optional
@@ -285,6 +317,10 @@ type DrainOrder struct {
 	// +optional
 	Unmanaged UnmanagedHandling `json:"unmanaged,omitempty"`
 
+	// returningPods says whether a pod that keeps coming back holds up the drain. Not set means Ignore.
+	// +optional
+	ReturningPods ReturningPods `json:"returningPods,omitempty"`
+
 	// stages are label selectors: the pods of one are gone before those of the next are evicted, pods of none go last.
 	// +optional
 	// +listType=atomic
@@ -320,6 +356,27 @@ type DrainProgress struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=10
 	Refused []RefusedPod `json:"refused,omitempty"`
+
+	// terminating lists evicted pods that do not end, and what holds them: those whose grace period has been over for 10 seconds, those that
+	// only a finalizer keeps, and every terminating pod if the drain is stuck or about to time out.
+	// +optional
+	// +listType=map
+	// +listMapKey=namespace
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=10
+	Terminating []TerminatingPod `json:"terminating,omitempty"`
+
+	// returned lists pods that their owner put back on the node after an eviction.
+	// +optional
+	// +listType=map
+	// +listMapKey=namespace
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=10
+	Returned []ReturnedPod `json:"returned,omitempty"`
+
+	// activity says whether the drain gets anywhere: Stuck means that pods are left and none has gone for 60 seconds.
+	// +optional
+	Activity DrainActivity `json:"activity,omitempty"`
 }
 
 // RefusedPod is a pod that could not be evicted.
@@ -336,13 +393,62 @@ type RefusedPod struct {
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name,omitempty"`
 
-	// by names what refused the eviction, for example "PodDisruptionBudget web".
+	// by names what refused the eviction, for example "PodDisruptionBudget web", or "The API server" if the answer does not tell.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=320
 	By string `json:"by,omitempty"`
 
-	// message is the API server's answer.
+	// message is the API server's own answer.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Message string `json:"message,omitempty"`
+}
+
+// TerminatingPod is a pod that was evicted and does not end.
+type TerminatingPod struct {
+	// namespace of the pod.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// name of the pod.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// heldBy says what holds it, for example "finalizer example.com/backup" or "its containers are still running".
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	HeldBy string `json:"heldBy,omitempty"`
+}
+
+// ReturnedPod is a pod that its owner put back on the node after an eviction.
+type ReturnedPod struct {
+	// namespace of the pod.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// name of the pod.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// owner put it back: kind, group and name, for example "DaemonSet apps.kruise.io agent".
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Owner string `json:"owner,omitempty"`
+
+	// evictions is how many returned pods of this owner were evicted so far.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	Evictions int32 `json:"evictions"`
 }

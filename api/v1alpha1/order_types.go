@@ -66,7 +66,8 @@ type RebootOrder struct {
 	// +kubebuilder:validation:MaxLength=128
 	BootID string `json:"bootID,omitempty"`
 
-	// deadline is the end of the order; after it the helper neither starts nor goes on.
+	// deadline is the end of the order, in the time of the API server; after it the helper neither starts nor goes on. It may be changed
+	// while the order is in force, and a drain under way follows.
 	// +required
 	Deadline metav1.MicroTime `json:"deadline,omitempty,omitzero"`
 
@@ -74,7 +75,7 @@ type RebootOrder struct {
 	// +optional
 	Method RebootMethod `json:"method,omitempty"`
 
-	// drain says how to drain.
+	// drain says how to drain. It may be changed while the order is in force, and a drain under way follows.
 	// +optional
 	Drain *DrainOrder `json:"drain,omitempty"`
 }
@@ -95,6 +96,13 @@ type HelperReport struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	BootTime *metav1.MicroTime `json:"bootTime,omitempty"`
+
+	// clockOffsetSeconds is how far the host's clock is ahead of the API server's, negative if it is behind. Absent if they differ by less
+	// than a minute. Nothing is decided by the host's clock.
+	// +optional
+	// +kubebuilder:validation:Minimum=-10000000000
+	// +kubebuilder:validation:Maximum=10000000000
+	ClockOffsetSeconds *int64 `json:"clockOffsetSeconds,omitempty"`
 
 	// sentinel says whether the host asks for a reboot.
 	// +required

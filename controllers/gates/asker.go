@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
-	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 const (
@@ -52,7 +52,7 @@ type Asker struct {
 	reading sync.Mutex
 
 	mu      sync.Mutex
-	entries map[plan.Question]*entry
+	entries map[model.GateKey]*entry
 	room    *inventory
 	// leavers are the nodes whose pods room is looked for.
 	leavers sets.Set[string]
@@ -67,7 +67,7 @@ type entry struct {
 	done chan struct{}
 	// awaited: a pass waits for the answer, so it need not be told that there is one.
 	awaited bool
-	answer  *plan.Answer
+	answer  *model.GateAnswer
 	// at is when what the answer says was so.
 	at time.Time
 }
@@ -76,7 +76,7 @@ type entry struct {
 func New(options Options) *Asker {
 	return &Asker{
 		options: options, free: make(chan struct{}, parallel), pods: map[podSource]*podWatch{},
-		checked: map[types.UID]checkedPolicy{}, entries: map[plan.Question]*entry{},
+		checked: map[types.UID]checkedPolicy{}, entries: map[model.GateKey]*entry{},
 	}
 }
 
@@ -86,15 +86,15 @@ func (a *Asker) Start(ctx context.Context, changed func()) {
 }
 
 // Answer returns the answers that are known, and has the others found out.
-func (a *Asker) Answer(ctx context.Context, policies []*v1alpha1.RebootPolicy, asks []plan.Ask) map[plan.Question]plan.Answer {
+func (a *Asker) Answer(ctx context.Context, policies []*v1alpha1.RebootPolicy, asks []model.GateQuery) map[model.GateKey]model.GateAnswer {
 	now := a.options.Clock.Now()
 	a.noteLeavers(asks)
 	var awaited []<-chan struct{}
 	for _, ask := range asks {
-		gate := find(policies, ask.Question)
+		gate := find(policies, ask.GateKey)
 		switch {
 		case gate == nil:
-		case ask.Kind == plan.GatePods:
+		case ask.Kind == model.GatePods:
 			awaited = append(awaited, a.watchPods(gate.pods)...)
 		default:
 			awaited = append(awaited, a.begin(gate, ask, now)...)
@@ -102,18 +102,18 @@ func (a *Asker) Answer(ctx context.Context, policies []*v1alpha1.RebootPolicy, a
 	}
 	wait(ctx, awaited)
 	a.noneAwaited()
-	answers := make(map[plan.Question]plan.Answer, len(asks))
+	answers := make(map[model.GateKey]model.GateAnswer, len(asks))
 	for _, ask := range asks {
-		gate := find(policies, ask.Question)
+		gate := find(policies, ask.GateKey)
 		if gate == nil {
 			continue
 		}
-		if ask.Kind == plan.GatePods {
-			a.addPods(answers, gate.pods, ask.Question)
+		if ask.Kind == model.GatePods {
+			a.addPods(answers, gate.pods, ask.GateKey)
 			continue
 		}
-		if answer, known := a.known(ask.Question, a.options.Clock.Now()); known {
-			answers[ask.Question] = answer
+		if answer, known := a.known(ask.GateKey, a.options.Clock.Now()); known {
+			answers[ask.GateKey] = answer
 		}
 	}
 	return answers
@@ -142,13 +142,13 @@ func (a *Asker) noneAwaited() {
 
 // begin has a question asked if that is due. It returns what to wait for: a question that has an answer which can be used meanwhile is
 // asked without waiting, and so is one for which an earlier pass has waited in vain.
-func (a *Asker) begin(gate *gate, ask plan.Ask, now time.Time) []<-chan struct{} {
+func (a *Asker) begin(gate *gate, ask model.GateQuery, now time.Time) []<-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	e := a.entries[ask.Question]
+	e := a.entries[ask.GateKey]
 	if e == nil {
 		e = &entry{ignores: gate.onError() == v1alpha1.OnErrorIgnore}
-		a.entries[ask.Question] = e
+		a.entries[ask.GateKey] = e
 	}
 	if e.done != nil || e.fresh(now) && e.looked(ask) {
 		return nil
@@ -165,8 +165,8 @@ func (a *Asker) begin(gate *gate, ask plan.Ask, now time.Time) []<-chan struct{}
 }
 
 // run asks one question.
-func (a *Asker) run(ctx context.Context, gate *gate, ask plan.Ask, e *entry, done chan struct{}) {
-	answer, at := plan.Answer{}, a.options.Clock.Now()
+func (a *Asker) run(ctx context.Context, gate *gate, ask model.GateQuery, e *entry, done chan struct{}) {
+	answer, at := model.GateAnswer{}, a.options.Clock.Now()
 	select {
 	case a.free <- struct{}{}:
 		answer, at = a.evaluate(ctx, gate, ask)
@@ -179,7 +179,7 @@ func (a *Asker) run(ctx context.Context, gate *gate, ask plan.Ask, e *entry, don
 	defer close(done)
 	e.stop()
 	e.done = nil
-	if a.entries[ask.Question] != e {
+	if a.entries[ask.GateKey] != e {
 		return // nobody asks any more
 	}
 	e.take(answer, at)
@@ -189,7 +189,7 @@ func (a *Asker) run(ctx context.Context, gate *gate, ask plan.Ask, e *entry, don
 }
 
 // take replaces the last answer.
-func (e *entry) take(answer plan.Answer, at time.Time) {
+func (e *entry) take(answer model.GateAnswer, at time.Time) {
 	last := e.answer
 	switch {
 	case answer.Failure == "" && last != nil && at.Equal(e.at):
@@ -208,12 +208,12 @@ func (e *entry) take(answer plan.Answer, at time.Time) {
 }
 
 // known is the answer to a question, if there is one that can be used.
-func (a *Asker) known(question plan.Question, now time.Time) (plan.Answer, bool) {
+func (a *Asker) known(question model.GateKey, now time.Time) (model.GateAnswer, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := a.entries[question]
 	if e == nil || !e.usable(now) {
-		return plan.Answer{}, false
+		return model.GateAnswer{}, false
 	}
 	answer := *e.answer
 	if e.done == nil {
@@ -223,12 +223,12 @@ func (a *Asker) known(question plan.Question, now time.Time) (plan.Answer, bool)
 }
 
 // Keep forgets all questions but these.
-func (a *Asker) Keep(policies []*v1alpha1.RebootPolicy, asks []plan.Ask) {
-	asked := make(map[plan.Question]bool, len(asks))
+func (a *Asker) Keep(policies []*v1alpha1.RebootPolicy, asks []model.GateQuery) {
+	asked := make(map[model.GateKey]bool, len(asks))
 	sources := map[podSource]bool{}
 	for _, ask := range asks {
-		asked[ask.Question] = true
-		if gate := find(policies, ask.Question); gate != nil && ask.Kind == plan.GatePods {
+		asked[ask.GateKey] = true
+		if gate := find(policies, ask.GateKey); gate != nil && ask.Kind == model.GatePods {
 			for _, source := range podSources(gate.pods) {
 				sources[source] = true
 			}
@@ -240,7 +240,7 @@ func (a *Asker) Keep(policies []*v1alpha1.RebootPolicy, asks []plan.Ask) {
 	capacity := false
 	for question, e := range a.entries {
 		if asked[question] {
-			capacity = capacity || question.Kind == plan.GateCapacity
+			capacity = capacity || question.Kind == model.GateCapacity
 			continue
 		}
 		if e.stop != nil {
@@ -271,8 +271,8 @@ func (e *entry) allBlocked() bool {
 }
 
 // looked: of capacity, the answer is about the node that is next, and about all before the first that may go.
-func (e *entry) looked(ask plan.Ask) bool {
-	if ask.Kind != plan.GateCapacity || e.answer == nil || e.answer.Failure != "" {
+func (e *entry) looked(ask model.GateQuery) bool {
+	if ask.Kind != model.GateCapacity || e.answer == nil || e.answer.Failure != "" {
 		return true
 	}
 	for _, node := range ask.Nodes {

@@ -13,7 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
-	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // alertServer is an Alertmanager of which a test decides what it answers, and when.
@@ -61,18 +61,18 @@ func TestAnAnswerIsAskedForOnceInAnInterval(t *testing.T) {
 	b := newBench(t)
 	b.alertmanager(s.URL)
 	for range 5 {
-		b.answer(plan.GateAlertmanager, "g")
+		b.answer(model.GateAlertmanager, "g")
 	}
 	if asked := s.asked.Load(); asked != 1 {
 		t.Errorf("asked %d times, want once", asked)
 	}
 	b.clock.SetTime(testNow.Add(Interval - time.Nanosecond))
-	b.answer(plan.GateAlertmanager, "g")
+	b.answer(model.GateAlertmanager, "g")
 	if asked := s.asked.Load(); asked != 1 {
 		t.Errorf("asked %d times at the end of the interval, want once", asked)
 	}
 	b.clock.SetTime(testNow.Add(Interval))
-	answer := b.answer(plan.GateAlertmanager, "g")
+	answer := b.answer(model.GateAlertmanager, "g")
 	if asked := s.asked.Load(); asked != 2 || !answer.Until.Equal(testNow.Add(2*Interval)) {
 		t.Errorf("asked %d times after the interval, answer %+v", asked, answer)
 	}
@@ -85,18 +85,18 @@ func TestNothingStartsOnAnOldAnswer(t *testing.T) {
 	s := newAlertServer(t)
 	b := newBench(t)
 	b.alertmanager(s.URL)
-	if answer := b.answer(plan.GateAlertmanager, "g"); answer == nil || answer.Obstacle != "" {
+	if answer := b.answer(model.GateAlertmanager, "g"); answer == nil || answer.Obstacle != "" {
 		t.Fatalf("answer %+v", answer)
 	}
 	letGo := s.hang()
 	b.clock.SetTime(testNow.Add(Interval))
-	if answer := b.answer(plan.GateAlertmanager, "g"); answer != nil {
+	if answer := b.answer(model.GateAlertmanager, "g"); answer != nil {
 		t.Errorf("an old answer was used: %+v", answer)
 	}
 	s.alert.Store(true)
 	letGo()
 	<-b.changes
-	if answer := b.answer(plan.GateAlertmanager, "g"); answer == nil || answer.Obstacle == "" {
+	if answer := b.answer(model.GateAlertmanager, "g"); answer == nil || answer.Obstacle == "" {
 		t.Errorf("answer %+v, want the alert", answer)
 	}
 }
@@ -106,11 +106,11 @@ func TestWhatIsInTheWayStaysInTheWayWhileItIsAskedAgainAndNoPassWaits(t *testing
 	b := newBench(t)
 	b.alertmanager(s.URL)
 	s.alert.Store(true)
-	first := b.answer(plan.GateAlertmanager, "g")
+	first := b.answer(model.GateAlertmanager, "g")
 	letGo := s.hang()
 	b.clock.SetTime(testNow.Add(Interval))
 	began := time.Now()
-	again := b.answer(plan.GateAlertmanager, "g")
+	again := b.answer(model.GateAlertmanager, "g")
 	if again == nil || again.Obstacle != first.Obstacle || !again.Until.IsZero() {
 		t.Errorf("answer %+v while it is asked again, want that of before without a time", again)
 	}
@@ -120,7 +120,7 @@ func TestWhatIsInTheWayStaysInTheWayWhileItIsAskedAgainAndNoPassWaits(t *testing
 	s.alert.Store(false)
 	letGo()
 	<-b.changes
-	if answer := b.answer(plan.GateAlertmanager, "g"); answer == nil || answer.Obstacle != "" {
+	if answer := b.answer(model.GateAlertmanager, "g"); answer == nil || answer.Obstacle != "" {
 		t.Errorf("answer %+v, want that the alert is over", answer)
 	}
 }
@@ -133,18 +133,18 @@ func TestAServerThatHangsIsWaitedForOnceAndIsAnErrorAtItsTimeLimit(t *testing.T)
 	letGo := s.hang()
 	defer letGo()
 	began := time.Now()
-	if answer := b.answer(plan.GateAlertmanager, "g"); answer != nil {
+	if answer := b.answer(model.GateAlertmanager, "g"); answer != nil {
 		t.Errorf("answer %+v of a server that hangs", answer)
 	}
 	first := time.Since(began)
-	if answer := b.answer(plan.GateAlertmanager, "g"); answer != nil {
+	if answer := b.answer(model.GateAlertmanager, "g"); answer != nil {
 		t.Errorf("answer %+v of a server that hangs", answer)
 	}
 	if second := time.Since(began) - first; first < patience || second > patience/2 {
 		t.Errorf("the first pass took %s, the second %s", first, second)
 	}
 	<-b.changes
-	answer := b.answer(plan.GateAlertmanager, "g")
+	answer := b.answer(model.GateAlertmanager, "g")
 	if answer == nil || answer.Failure != "there was no answer within 2s." {
 		t.Errorf("answer %+v after the time limit", answer)
 	}
@@ -156,13 +156,13 @@ func TestAFailureThatIsIgnoredDoesNotOutliveItsInterval(t *testing.T) {
 	b.alertmanager(s.URL)
 	b.policy.Spec.Gates.Alertmanager[0].OnError = v1alpha1.OnErrorIgnore
 	s.broken.Store(true)
-	if answer := b.answer(plan.GateAlertmanager, "g"); answer == nil || answer.Failure == "" {
+	if answer := b.answer(model.GateAlertmanager, "g"); answer == nil || answer.Failure == "" {
 		t.Fatalf("answer %+v", answer)
 	}
 	letGo := s.hang()
 	defer letGo()
 	b.clock.SetTime(testNow.Add(Interval))
-	if answer := b.answer(plan.GateAlertmanager, "g"); answer != nil {
+	if answer := b.answer(model.GateAlertmanager, "g"); answer != nil {
 		t.Errorf("an old failure was used, and would be ignored: %+v", answer)
 	}
 }
@@ -173,9 +173,9 @@ func TestWhatIsNotAskedAnyMoreIsForgottenAndStopped(t *testing.T) {
 	b.alertmanager(s.URL)
 	letGo := s.hang()
 	defer letGo()
-	b.answer(plan.GateAlertmanager, "g")
+	b.answer(model.GateAlertmanager, "g")
 	b.mu.Lock()
-	running := b.entries[b.question(plan.GateAlertmanager, "g")].done
+	running := b.entries[b.question(model.GateAlertmanager, "g")].done
 	b.mu.Unlock()
 	b.ask()
 	<-running
@@ -202,13 +202,13 @@ func TestManyGatesAreAskedAtOnceAndNoMoreThanThat(t *testing.T) {
 	}))
 	defer s.Close()
 	b := newBench(t)
-	var asks []plan.Ask
+	var asks []model.GateQuery
 	for i := range 2 * parallel {
 		name := fmt.Sprintf("g%d", i)
 		b.policy.Spec.Gates.Alertmanager = append(b.policy.Spec.Gates.Alertmanager, v1alpha1.AlertmanagerGate{
 			Name: name, URL: s.URL, GateConnection: connection(v1alpha1.OnErrorBlock),
 		})
-		asks = append(asks, plan.Ask{Question: b.question(plan.GateAlertmanager, name)})
+		asks = append(asks, model.GateQuery{GateKey: b.question(model.GateAlertmanager, name)})
 	}
 	answers := b.ask(asks...)
 	for len(answers) < len(asks) {
@@ -222,15 +222,15 @@ func TestManyGatesAreAskedAtOnceAndNoMoreThanThat(t *testing.T) {
 
 func TestAQuestionAboutAGateThatIsGoneHasNoAnswer(t *testing.T) {
 	b := newBench(t)
-	for _, kind := range []plan.GateKind{plan.GatePods, plan.GatePrometheus, plan.GateAlertmanager, plan.GateObjects, plan.GateRecovery} {
+	for _, kind := range []model.GateKind{model.GatePods, model.GatePrometheus, model.GateAlertmanager, model.GateObjects, model.GateRecovery} {
 		if answer := b.answer(kind, "g"); answer != nil {
 			t.Errorf("%s: %+v", kind, answer)
 		}
 	}
 	b.alertmanager(newAlertServer(t).URL)
-	older := b.question(plan.GateAlertmanager, "g")
+	older := b.question(model.GateAlertmanager, "g")
 	b.policy.Generation++
-	if answers := b.ask(plan.Ask{Question: older}); len(answers) > 0 {
+	if answers := b.ask(model.GateQuery{GateKey: older}); len(answers) > 0 {
 		t.Errorf("an older spec was answered: %v", answers)
 	}
 }

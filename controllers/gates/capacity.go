@@ -18,13 +18,13 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
-	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // askRoom looks at the nodes in their order, until one may go: whether what a drain would evict from it fits on the others. It is no
 // scheduler: it looks at requests, node selectors, required node affinity and taints, with the functions of the scheduler's own library,
 // and puts the largest pod first on the first node that takes it.
-func (a *Asker) askRoom(ctx context.Context, policy *v1alpha1.RebootPolicy, ask plan.Ask) (map[string]string, time.Time, error) {
+func (a *Asker) askRoom(ctx context.Context, policy *v1alpha1.RebootPolicy, ask model.GateQuery) (map[string]string, time.Time, error) {
 	selector, err := labels.Parse(policy.Spec.Drain.PodSelector)
 	if err != nil {
 		return nil, a.options.Clock.Now(), fmt.Errorf("drain.podSelector: %w", err)

@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
-	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // roomNode is Ready and has room for 10 pods.
@@ -103,9 +103,9 @@ func TestWhatWouldBeEvictedHasToFitOnTheOthers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, tc.objects...)
 			b.policy.Spec.Drain.PodSelector = tc.podSelector
-			q := b.question(plan.GateCapacity, "")
+			q := b.question(model.GateCapacity, "")
 			q.About = tc.leaving
-			answer, known := b.ask(plan.Ask{Question: q, Nodes: []string{"a"}})[q]
+			answer, known := b.ask(model.GateQuery{GateKey: q, Nodes: []string{"a"}})[q]
 			if !known || answer.Failure != "" || answer.Nodes["a"] != tc.want {
 				t.Errorf("got %+v, want %q", answer, tc.want)
 			}
@@ -141,21 +141,21 @@ func TestRoomIsLookedForInOrderUntilANodeMayGoAndReadOnceForAll(t *testing.T) {
 			return c.List(ctx, list, options...)
 		},
 	}))
-	first := plan.Ask{Question: b.question(plan.GateCapacity, ""), Nodes: []string{"a", "b", "c"}}
-	after := plan.Ask{Question: first.Question, Nodes: []string{"c"}}
+	first := model.GateQuery{GateKey: b.question(model.GateCapacity, ""), Nodes: []string{"a", "b", "c"}}
+	after := model.GateQuery{GateKey: first.GateKey, Nodes: []string{"c"}}
 	after.About = "b"
-	further := plan.Ask{Question: first.Question, Nodes: []string{"c"}}
+	further := model.GateQuery{GateKey: first.GateKey, Nodes: []string{"c"}}
 	answers := b.ask(first, after)
 	noRoom := "Pod apps/large of node a (cpu 4, memory 1Gi) would find no room: the schedulable nodes that take it have too little cpu."
-	if diff := cmp.Diff(map[string]string{"a": noRoom, "b": ""}, answers[first.Question].Nodes); diff != "" {
+	if diff := cmp.Diff(map[string]string{"a": noRoom, "b": ""}, answers[first.GateKey].Nodes); diff != "" {
 		t.Errorf("first (-want +got):\n%s", diff)
 	}
-	if got := answers[after.Question].Nodes; len(got) != 1 || got["c"] != "" {
+	if got := answers[after.GateKey].Nodes; len(got) != 1 || got["c"] != "" {
 		t.Errorf("after node b has started: %v", got)
 	}
 	// The same question about nodes further down the line.
 	answers = b.ask(further, after)
-	if diff := cmp.Diff(map[string]string{"a": noRoom, "b": "", "c": ""}, answers[first.Question].Nodes); diff != "" {
+	if diff := cmp.Diff(map[string]string{"a": noRoom, "b": "", "c": ""}, answers[first.GateKey].Nodes); diff != "" {
 		t.Errorf("further (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(map[string]int{"*v1.NodeList": 1, "*v1.PodList": 1}, reads); diff != "" {

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
-	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // gate is one gate of a policy; one of the fields after the policy is set, or none for capacity.
@@ -24,7 +24,7 @@ type gate struct {
 }
 
 // find returns the gate that a question is for; nil if there is none any more.
-func find(policies []*v1alpha1.RebootPolicy, q plan.Question) *gate {
+func find(policies []*v1alpha1.RebootPolicy, q model.GateKey) *gate {
 	for _, policy := range policies {
 		if policy.Name == q.Policy && policy.Generation == q.Generation {
 			return findIn(policy, q)
@@ -33,20 +33,20 @@ func find(policies []*v1alpha1.RebootPolicy, q plan.Question) *gate {
 	return nil
 }
 
-func findIn(policy *v1alpha1.RebootPolicy, q plan.Question) *gate {
+func findIn(policy *v1alpha1.RebootPolicy, q model.GateKey) *gate {
 	g, spec := &gate{policy: policy}, &policy.Spec.Gates
 	switch q.Kind {
-	case plan.GatePods:
+	case model.GatePods:
 		g.pods = named(spec.Pods, q.Gate, func(p *v1alpha1.PodGate) string { return p.Name })
-	case plan.GatePrometheus:
+	case model.GatePrometheus:
 		g.prometheus = named(spec.Prometheus, q.Gate, func(p *v1alpha1.PrometheusGate) string { return p.Name })
-	case plan.GateAlertmanager:
+	case model.GateAlertmanager:
 		g.alertmanager = named(spec.Alertmanager, q.Gate, func(p *v1alpha1.AlertmanagerGate) string { return p.Name })
-	case plan.GateObjects:
+	case model.GateObjects:
 		g.object = named(spec.Objects, q.Gate, objectGateName)
-	case plan.GateRecovery:
+	case model.GateRecovery:
 		g.object = named(policy.Spec.Recovery.Objects, q.Gate, objectGateName)
-	case plan.GateCapacity:
+	case model.GateCapacity:
 		return g
 	}
 	if g.pods == nil && g.prometheus == nil && g.alertmanager == nil && g.object == nil {
@@ -95,9 +95,9 @@ func (g *gate) timeout() time.Duration {
 }
 
 // evaluate asks one gate, and says when what it answers was so.
-func (a *Asker) evaluate(ctx context.Context, g *gate, ask plan.Ask) (plan.Answer, time.Time) {
+func (a *Asker) evaluate(ctx context.Context, g *gate, ask model.GateQuery) (model.GateAnswer, time.Time) {
 	at := a.options.Clock.Now()
-	var answer plan.Answer
+	var answer model.GateAnswer
 	var err error
 	switch {
 	case g.prometheus != nil:
@@ -110,7 +110,7 @@ func (a *Asker) evaluate(ctx context.Context, g *gate, ask plan.Ask) (plan.Answe
 		answer.Nodes, at, err = a.askRoom(ctx, g.policy, ask)
 	}
 	if err != nil {
-		return plan.Answer{Failure: failure(ctx, err, g.timeout())}, at
+		return model.GateAnswer{Failure: failure(ctx, err, g.timeout())}, at
 	}
 	return answer, at
 }

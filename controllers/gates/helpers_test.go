@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
-	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 const testNamespace = "operator"
@@ -53,12 +53,12 @@ func newBenchWith(t *testing.T, live client.Reader) *bench {
 	return b
 }
 
-func (b *bench) question(kind plan.GateKind, gate string) plan.Question {
-	return plan.Question{Policy: b.policy.Name, Generation: b.policy.Generation, Kind: kind, Gate: gate}
+func (b *bench) question(kind model.GateKind, gate string) model.GateKey {
+	return model.GateKey{Policy: b.policy.Name, Generation: b.policy.Generation, Kind: kind, Gate: gate}
 }
 
 // ask is what one pass does: it asks this and nothing else.
-func (b *bench) ask(asks ...plan.Ask) map[plan.Question]plan.Answer {
+func (b *bench) ask(asks ...model.GateQuery) map[model.GateKey]model.GateAnswer {
 	b.t.Helper()
 	policies := []*v1alpha1.RebootPolicy{b.policy}
 	answers := b.Answer(b.t.Context(), policies, asks)
@@ -67,10 +67,10 @@ func (b *bench) ask(asks ...plan.Ask) map[plan.Question]plan.Answer {
 }
 
 // answer is that of one gate, waited for. It is nil if there is none that can be used within the time that this takes.
-func (b *bench) answer(kind plan.GateKind, gate string) *plan.Answer {
+func (b *bench) answer(kind model.GateKind, gate string) *model.GateAnswer {
 	b.t.Helper()
 	q := b.question(kind, gate)
-	answer, known := b.ask(plan.Ask{Question: q})[q]
+	answer, known := b.ask(model.GateQuery{GateKey: q})[q]
 	if !known {
 		return nil
 	}
@@ -78,7 +78,7 @@ func (b *bench) answer(kind plan.GateKind, gate string) *plan.Answer {
 }
 
 // answerAtLast waits for the answer however long it takes.
-func (b *bench) answerAtLast(kind plan.GateKind, gate string) *plan.Answer {
+func (b *bench) answerAtLast(kind model.GateKind, gate string) *model.GateAnswer {
 	b.t.Helper()
 	b.answer(kind, gate)
 	b.settle()
@@ -86,7 +86,7 @@ func (b *bench) answerAtLast(kind plan.GateKind, gate string) *plan.Answer {
 }
 
 // later lets an answer grow old, and asks again until a new one is there.
-func (b *bench) later(kind plan.GateKind, gate string) *plan.Answer {
+func (b *bench) later(kind model.GateKind, gate string) *model.GateAnswer {
 	b.t.Helper()
 	b.clock.SetTime(b.clock.Now().Add(Interval))
 	return b.answerAtLast(kind, gate)

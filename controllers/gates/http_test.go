@@ -28,7 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
-	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // certificate makes one that is its own authority, for 127.0.0.1 and the name prometheus.test.
@@ -108,7 +108,7 @@ func TestARealPrometheusIsAskedByTLSAndWithAPassword(t *testing.T) {
 			tc.connection.TimeoutSeconds = ptr.To[int32](10)
 			b.policy.Spec.Gates.Prometheus = []v1alpha1.PrometheusGate{{Name: "g", URL: url, Query: "vector(1) > 2", GateConnection: tc.connection}}
 			eventually(t, "Prometheus answers", func() bool {
-				answer := b.later(plan.GatePrometheus, "g")
+				answer := b.later(model.GatePrometheus, "g")
 				if answer == nil || strings.Contains(answer.Failure, "503") {
 					return false
 				}
@@ -138,11 +138,11 @@ func TestTheTokenGoesToTheServerThatThePolicyNamesAndToNoOther(t *testing.T) {
 	b := newBench(t, secret(v1alpha1.CredentialsSecret, map[string]string{"token": "abc\n"}))
 	b.alertmanager(named.URL)
 	b.policy.Spec.Gates.Alertmanager[0].Auth = &v1alpha1.GateAuth{BearerToken: key("token")}
-	if answer := b.answer(plan.GateAlertmanager, "g"); answer == nil || answer.Failure != "" || len(tokens) != 1 || tokens[0] != "Bearer abc" {
+	if answer := b.answer(model.GateAlertmanager, "g"); answer == nil || answer.Failure != "" || len(tokens) != 1 || tokens[0] != "Bearer abc" {
 		t.Errorf("answer %+v, tokens %q", answer, tokens)
 	}
 	redirects = true
-	if answer := b.later(plan.GateAlertmanager, "g"); answer == nil || !strings.Contains(answer.Failure, "it redirects to "+elsewhere.URL) {
+	if answer := b.later(model.GateAlertmanager, "g"); answer == nil || !strings.Contains(answer.Failure, "it redirects to "+elsewhere.URL) {
 		t.Errorf("answer %+v", answer)
 	}
 }
@@ -158,7 +158,7 @@ func TestASecretThatMayNotBeReadSaysWhichRightIsMissing(t *testing.T) {
 	b.policy.Spec.Gates.Alertmanager[0].Auth = &v1alpha1.GateAuth{BearerToken: &v1alpha1.SecretKey{Secret: "token", Key: "token"}}
 	const want = "the manager may not read Secret operator/token: put the key into the Secret reboot-operator-gates, or give the manager's " +
 		"ServiceAccount a Role to get this one."
-	if answer := b.answer(plan.GateAlertmanager, "g"); answer == nil || answer.Failure != want {
+	if answer := b.answer(model.GateAlertmanager, "g"); answer == nil || answer.Failure != want {
 		t.Errorf("answer %+v", answer)
 	}
 }
@@ -166,27 +166,27 @@ func TestASecretThatMayNotBeReadSaysWhichRightIsMissing(t *testing.T) {
 // TestBadAnswers is about servers that do what Prometheus and Alertmanager would not.
 func TestBadAnswers(t *testing.T) {
 	for name, tc := range map[string]struct {
-		kind    plan.GateKind
+		kind    model.GateKind
 		handler http.HandlerFunc
 		want    string
 	}{
-		"an Alertmanager that answers no JSON": {plan.GateAlertmanager,
+		"an Alertmanager that answers no JSON": {model.GateAlertmanager,
 			func(w http.ResponseWriter, _ *http.Request) { answer(w, "<html>") }, "the answer is not that of an Alertmanager."},
-		"an Alertmanager that answers nothing in JSON": {plan.GateAlertmanager,
+		"an Alertmanager that answers nothing in JSON": {model.GateAlertmanager,
 			func(w http.ResponseWriter, _ *http.Request) { answer(w, "null") }, "the answer is not that of an Alertmanager."},
-		"an Alertmanager without an end": {plan.GateAlertmanager, endless(`[{"labels":{"a":"b"}}`, `,{"labels":{"a":"b"}}`), "the answer is too long: ask for less."},
-		"an Alertmanager that is ill":    {plan.GateAlertmanager, ill, "it answers 503 Service Unavailable."},
+		"an Alertmanager without an end": {model.GateAlertmanager, endless(`[{"labels":{"a":"b"}}`, `,{"labels":{"a":"b"}}`), "the answer is too long: ask for less."},
+		"an Alertmanager that is ill":    {model.GateAlertmanager, ill, "it answers 503 Service Unavailable."},
 		"a Prometheus without an end": {
-			plan.GatePrometheus,
+			model.GatePrometheus,
 			endless(`{"status":"success","data":{"resultType":"vector","result":[`, `{"metric":{},"value":[1,"1"]},`),
 			"the answer is too long: ask for less.",
 		},
-		"a Prometheus that is ill":          {plan.GatePrometheus, ill, "server error: 503."},
-		"a Prometheus that answers no JSON": {plan.GatePrometheus, func(w http.ResponseWriter, _ *http.Request) { answer(w, "<html>") }, "bad_response"},
-		"a Prometheus with half of its data": {plan.GatePrometheus, func(w http.ResponseWriter, _ *http.Request) {
+		"a Prometheus that is ill":          {model.GatePrometheus, ill, "server error: 503."},
+		"a Prometheus that answers no JSON": {model.GatePrometheus, func(w http.ResponseWriter, _ *http.Request) { answer(w, "<html>") }, "bad_response"},
+		"a Prometheus with half of its data": {model.GatePrometheus, func(w http.ResponseWriter, _ *http.Request) {
 			answer(w, `{"status":"success","warnings":["store is away"],"data":{"resultType":"vector","result":[]}}`)
 		}, "there is no row, and the answer may not be complete: store is away."},
-		"a connection that breaks": {plan.GateAlertmanager, func(w http.ResponseWriter, _ *http.Request) {
+		"a connection that breaks": {model.GateAlertmanager, func(w http.ResponseWriter, _ *http.Request) {
 			connection, _, err := http.NewResponseController(w).Hijack()
 			if err == nil {
 				_ = connection.Close()

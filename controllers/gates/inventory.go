@@ -14,7 +14,7 @@ import (
 	resourcehelper "k8s.io/component-helpers/resource"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // pageSize is how many objects are read at once; never more of them are in memory.
@@ -81,10 +81,10 @@ func (a amounts) take(needs amounts) {
 }
 
 // noteLeavers notes of which nodes the pods have to be known to answer.
-func (a *Asker) noteLeavers(asks []plan.Ask) {
+func (a *Asker) noteLeavers(asks []model.GateQuery) {
 	leavers := sets.New[string]()
 	for _, ask := range asks {
-		if ask.Kind == plan.GateCapacity {
+		if ask.Kind == model.GateCapacity {
 			leavers.Insert(ask.Nodes...).Insert(leaving(ask)...)
 		}
 	}
@@ -94,7 +94,7 @@ func (a *Asker) noteLeavers(asks []plan.Ask) {
 }
 
 // leaving are the nodes that are under way.
-func leaving(ask plan.Ask) []string {
+func leaving(ask model.GateQuery) []string {
 	if ask.About == "" {
 		return nil
 	}

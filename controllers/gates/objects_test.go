@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
-	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 func configMap(namespace, name string, data map[string]string) *corev1.ConfigMap {
@@ -75,13 +75,13 @@ func TestObjectsHaveToSatisfyTheExpression(t *testing.T) {
 			b := newBench(t, objects...)
 			tc.gate.APIVersion, tc.gate.Kind = "v1", "ConfigMap"
 			b.objects(tc.gate)
-			answer := b.answerAtLast(plan.GateObjects, "g")
+			answer := b.answerAtLast(model.GateObjects, "g")
 			if answer == nil || answer.Obstacle != tc.want || !strings.Contains(answer.Failure, tc.failure) ||
 				tc.failure == "" && answer.Failure != "" {
 				t.Errorf("got %+v, want %q or the failure %q", answer, tc.want, tc.failure)
 			}
 			b.policy.Spec.Recovery.Objects = b.policy.Spec.Gates.Objects
-			after := b.answerAtLast(plan.GateRecovery, "g")
+			after := b.answerAtLast(model.GateRecovery, "g")
 			if after == nil || after.Obstacle != answer.Obstacle || after.Failure != answer.Failure {
 				t.Errorf("after a reboot %+v, before one %+v", after, answer)
 			}
@@ -108,7 +108,7 @@ func TestObjectsThatCannotBeReadSayWhatToDo(t *testing.T) {
 				List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return tc.err },
 			}))
 			b.objects(v1alpha1.ObjectGate{APIVersion: "ceph.rook.io/v1", Kind: "CephCluster", Expression: "true"})
-			if answer := b.answer(plan.GateObjects, "g"); answer == nil || answer.Failure != tc.want {
+			if answer := b.answer(model.GateObjects, "g"); answer == nil || answer.Failure != tc.want {
 				t.Errorf("got %+v, want %q", answer, tc.want)
 			}
 		})
@@ -126,7 +126,7 @@ func TestAnObjectIsReadByItsNameAndNoMoreThanSomeAreRead(t *testing.T) {
 		},
 	}))
 	b.objects(v1alpha1.ObjectGate{APIVersion: "v1", Kind: "ConfigMap", ObjectName: "one", Namespace: "a", Expression: "true"})
-	answer := b.answer(plan.GateObjects, "g")
+	answer := b.answer(model.GateObjects, "g")
 	byName := asked.FieldSelector != nil && asked.FieldSelector.String() == "metadata.name=one"
 	if !byName || asked.Namespace != "a" || asked.Limit != mostObjects {
 		t.Errorf("asked for %+v", asked)
@@ -164,7 +164,7 @@ func TestLongNamesAndExpressionsMakeNoLongMessages(t *testing.T) {
 	}
 	b := newBench(t, objects...)
 	b.objects(v1alpha1.ObjectGate{APIVersion: "v1", Kind: "ConfigMap", Expression: "object.kind == '" + strings.Repeat("é", 1000) + "'"})
-	answer := b.answer(plan.GateObjects, "g")
+	answer := b.answer(model.GateObjects, "g")
 	if answer == nil || len(answer.Obstacle) > 513 || !strings.Contains(answer.Obstacle, "nnn-1, ") {
 		t.Errorf("%d bytes: %+v", len(answer.Obstacle), answer)
 	}

@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
-	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // podSource is which pods are watched. The API server selects: all others cost nothing.
@@ -156,7 +156,7 @@ func (a *Asker) keepPods(sources map[podSource]bool) {
 }
 
 // addPods adds the answer of a gate of pods: of each node, the pod that has been there longest, so that the answer seldom changes.
-func (a *Asker) addPods(answers map[plan.Question]plan.Answer, g *v1alpha1.PodGate, q plan.Question) {
+func (a *Asker) addPods(answers map[model.GateKey]model.GateAnswer, g *v1alpha1.PodGate, q model.GateKey) {
 	oldest := map[string]*corev1.Pod{}
 	sources := podSources(g)
 	for _, source := range sources {
@@ -166,7 +166,7 @@ func (a *Asker) addPods(answers map[plan.Question]plan.Answer, g *v1alpha1.PodGa
 		old := !a.options.Clock.Now().Before(since.Add(Interval))
 		switch {
 		case failure != "" && (!known || old):
-			answers[q] = plan.Answer{Failure: failure, Since: since}
+			answers[q] = model.GateAnswer{Failure: failure, Since: since}
 			return
 		case !known:
 			return
@@ -185,7 +185,7 @@ func (a *Asker) addPods(answers map[plan.Question]plan.Answer, g *v1alpha1.PodGa
 	for node, pod := range oldest {
 		nodes[node] = fmt.Sprintf("Pod %s/%s runs on node %s: gate %s waits for its end.", pod.Namespace, pod.Name, node, g.Name)
 	}
-	answers[q] = plan.Answer{Nodes: nodes}
+	answers[q] = model.GateAnswer{Nodes: nodes}
 }
 
 func (w *podWatch) failing() (failure string, since time.Time) {

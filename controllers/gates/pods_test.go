@@ -16,7 +16,7 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
-	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 func jobPod(namespace, name, node string, change ...func(*corev1.Pod)) *corev1.Pod {
@@ -52,14 +52,14 @@ func (b *bench) create(pods ...*corev1.Pod) {
 // awaitPods waits until the gate says this.
 func (b *bench) awaitPods(want map[string]string) {
 	b.t.Helper()
-	var last *plan.Answer
+	var last *model.GateAnswer
 	defer func() {
 		if b.t.Failed() {
 			b.t.Logf("the last answer was %+v", last)
 		}
 	}()
 	eventually(b.t, "the pods are those", func() bool {
-		last = b.answer(plan.GatePods, "g")
+		last = b.answer(model.GatePods, "g")
 		return last != nil && cmp.Equal(want, last.Nodes)
 	})
 }
@@ -117,7 +117,7 @@ func TestAllPodsOfANamespaceBlockWithoutASelector(t *testing.T) {
 func TestPodsAreWatchedOnlyWhileTheyAreAskedFor(t *testing.T) {
 	b := newBench(t)
 	b.podGate()
-	b.answer(plan.GatePods, "g")
+	b.answer(model.GatePods, "g")
 	if len(b.Asker.pods) != 1 {
 		t.Fatalf("%d watches", len(b.Asker.pods))
 	}
@@ -134,7 +134,7 @@ func TestPodsThatCannotBeReadAreAnError(t *testing.T) {
 		return true, nil, apierrors.NewForbidden(corev1.Resource("pods"), "", errors.New("no"))
 	})
 	eventually(t, "it is an error", func() bool {
-		answer := b.answer(plan.GatePods, "g")
+		answer := b.answer(model.GatePods, "g")
 		return answer != nil && strings.Contains(answer.Failure, "pods is forbidden: no.") && answer.Since.Equal(testNow)
 	})
 }
@@ -148,7 +148,7 @@ func TestAPassIsAskedForWhenThePodsAreKnownAtLast(t *testing.T) {
 		<-slow
 		return false, nil, nil
 	})
-	if answer := b.answer(plan.GatePods, "g"); answer != nil {
+	if answer := b.answer(model.GatePods, "g"); answer != nil {
 		t.Fatalf("answer %+v", answer)
 	}
 	close(slow)
@@ -188,11 +188,11 @@ func TestPodsThatCannotBeReadAnyMoreAreAnError(t *testing.T) {
 		return false
 	})
 	b.clock.SetTime(since.Add(Interval - time.Second))
-	if answer := b.answer(plan.GatePods, "g"); answer == nil || answer.Failure != "" {
+	if answer := b.answer(model.GatePods, "g"); answer == nil || answer.Failure != "" {
 		t.Errorf("answer %+v after less than %s", answer, Interval)
 	}
 	b.clock.SetTime(since.Add(Interval))
-	if answer := b.answer(plan.GatePods, "g"); answer == nil || answer.Failure != "broken." || !answer.Since.Equal(since) {
+	if answer := b.answer(model.GatePods, "g"); answer == nil || answer.Failure != "broken." || !answer.Since.Equal(since) {
 		t.Errorf("answer %+v after %s", answer, Interval)
 	}
 	for len(b.changes) > 0 {

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
-	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // server is a program that serves HTTP on loopback.
@@ -167,7 +167,7 @@ func TestAlertsOfARealPrometheusBlock(t *testing.T) {
 	b := newBench(t)
 	b.alerts(s.url, v1alpha1.AlertFilter{State: v1alpha1.AlertFiringOrPending})
 	eventually(t, "all alerts are active", func() bool {
-		answer := b.later(plan.GatePrometheus, "g")
+		answer := b.later(model.GatePrometheus, "g")
 		return answer != nil && strings.Contains(answer.Obstacle, "DiskFull") && strings.Contains(answer.Obstacle, "Slow")
 	})
 	for name, tc := range map[string]struct {
@@ -191,7 +191,7 @@ func TestAlertsOfARealPrometheusBlock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
 			b.alerts(s.url, tc.filter)
-			answer := b.answer(plan.GatePrometheus, "g")
+			answer := b.answer(model.GatePrometheus, "g")
 			if answer == nil || answer.Failure != "" {
 				t.Fatalf("answer %+v", answer)
 			}
@@ -223,7 +223,7 @@ func TestQueriesOfARealPrometheus(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
 			b.queries(s.url, tc.query)
-			answer := b.answer(plan.GatePrometheus, "g")
+			answer := b.answer(model.GatePrometheus, "g")
 			if answer == nil || !strings.HasSuffix(answer.Obstacle, tc.want) || tc.want == "" && answer.Obstacle != "" ||
 				!strings.Contains(answer.Failure, tc.failure) || tc.failure == "" && answer.Failure != "" {
 				t.Errorf("got %+v, want %q or the failure %q", answer, tc.want, tc.failure)
@@ -238,8 +238,8 @@ func TestAPrometheusThatIsAwayBlocksSaysSinceWhenAndRecoversByItself(t *testing.
 	b := newBench(t)
 	b.queries("http://"+address, "vector(1) > 2")
 	for range 3 {
-		answer := b.later(plan.GatePrometheus, "g")
-		want := plan.Answer{
+		answer := b.later(model.GatePrometheus, "g")
+		want := model.GateAnswer{
 			Failure: "dial tcp " + address + ": connect: connection refused.", Since: testNow.Add(Interval), Until: b.clock.Now().Add(Interval),
 		}
 		if answer == nil || answer.Failure != want.Failure || !answer.Since.Equal(want.Since) || !answer.Until.Equal(want.Until) {
@@ -247,7 +247,7 @@ func TestAPrometheusThatIsAwayBlocksSaysSinceWhenAndRecoversByItself(t *testing.
 		}
 	}
 	startPrometheus(t, address).awaitReady()
-	if answer := b.later(plan.GatePrometheus, "g"); answer == nil || answer.Failure != "" || answer.Obstacle != "" {
+	if answer := b.later(model.GatePrometheus, "g"); answer == nil || answer.Failure != "" || answer.Obstacle != "" {
 		t.Errorf("got %+v from a Prometheus that is back", answer)
 	}
 }
@@ -259,7 +259,7 @@ func TestSilencesAndInhibitionsOfARealAlertmanagerAreHonored(t *testing.T) {
 		matcher("severity", v1alpha1.MatchRegexp, "critical|warning"), matcher("alertname", v1alpha1.MatchNotEqual, "Watchdog"))
 	obstacle := func() string {
 		t.Helper()
-		answer := b.later(plan.GateAlertmanager, "g")
+		answer := b.later(model.GateAlertmanager, "g")
 		if answer == nil || answer.Failure != "" {
 			t.Fatalf("answer %+v", answer)
 		}
@@ -301,18 +301,18 @@ func TestAnAlertmanagerThatAnswersSomethingElseIsAnError(t *testing.T) {
 	s.awaitReady()
 	b := newBench(t)
 	b.alertmanager(s.url)
-	if answer := b.answer(plan.GateAlertmanager, "g"); answer == nil || !strings.Contains(answer.Failure, "it answers 404 Not Found") {
+	if answer := b.answer(model.GateAlertmanager, "g"); answer == nil || !strings.Contains(answer.Failure, "it answers 404 Not Found") {
 		t.Errorf("a Prometheus asked as an Alertmanager: %+v", answer)
 	}
 	am := startAlertmanager(t)
 	b = newBench(t)
 	b.queries(am.url, "up")
-	if answer := b.answer(plan.GatePrometheus, "g"); answer == nil || answer.Failure == "" {
+	if answer := b.answer(model.GatePrometheus, "g"); answer == nil || answer.Failure == "" {
 		t.Errorf("an Alertmanager asked as a Prometheus: %+v", answer)
 	}
 	b = newBench(t)
 	b.alertmanager(am.url, matcher("severity", v1alpha1.MatchRegexp, "("))
-	if answer := b.answer(plan.GateAlertmanager, "g"); answer == nil || !strings.Contains(answer.Failure, "it answers 400 Bad Request: ") {
+	if answer := b.answer(model.GateAlertmanager, "g"); answer == nil || !strings.Contains(answer.Failure, "it answers 400 Bad Request: ") {
 		t.Errorf("an expression that does not compile: %+v", answer)
 	}
 }

@@ -1,7 +1,10 @@
 package plan
 
 import (
+	"math/rand/v2"
 	"time"
+
+	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
@@ -16,7 +19,13 @@ func staticPod(name string, since time.Time) Pod {
 }
 
 // shown is the pod as a snapshot has it.
-func (pod *simPod) shown() Pod { return pod.Pod }
+func (pod *simPod) shown() Pod {
+	shown := pod.Pod
+	if pod.container != "" {
+		shown.Containers = []string{pod.container}
+	}
+	return shown
+}
 
 // showBudgets adds what a snapshot has of PodDisruptionBudgets.
 func (w *world) showBudgets(v *view) {
@@ -25,7 +34,9 @@ func (w *world) showBudgets(v *view) {
 		if app == nil {
 			continue
 		}
-		v.Workloads[b.key()] = Workload{Ready: int32(w.readyReplicas(b.app)), Desired: app.replicas}
+		v.Workloads[b.key()] = Workload{
+			Ready: int32(w.readyReplicas(b.app)), Desired: app.replicas, Expected: app.replicas, DisruptionsAllowed: w.allows(b),
+		}
 	}
 	if len(w.budgets) == 0 {
 		return
@@ -43,16 +54,25 @@ func (w *world) showBudgets(v *view) {
 }
 
 // ignoresReturning: a drain does not wait for pods that are put back again and again.
-func ignoresReturning(*v1alpha1.RebootOrder) bool { return true }
+func ignoresReturning(order *v1alpha1.RebootOrder) bool {
+	return order.Drain == nil || order.Drain.ReturningPods != v1alpha1.ReturningPodsRefuse
+}
 
 // breakerLimit is how many nodes may fail in a row without a reboot before a policy halts; 0 is no limit.
-func breakerLimit(*v1alpha1.FailureSpec) int { return 3 }
+func breakerLimit(f *v1alpha1.FailureSpec) int { return int(ptr.Deref(f.MaxConsecutiveFailures, 0)) }
 
 // goneTimeout is how long a host may be missing whose Node is gone before it is given up; 0 is for ever.
-func goneTimeout(*v1alpha1.FailureSpec) time.Duration { return 0 }
+func goneTimeout(f *v1alpha1.FailureSpec) time.Duration {
+	return time.Duration(ptr.Deref(f.NodeGoneTimeoutSeconds, 0)) * time.Second
+}
 
-// rebootsOf are the failed attempts that reached the host.
-func rebootsOf(f *v1alpha1.Failures) int32 { return f.Count }
-
-// attemptRolledBack: the attempt was given up before its reboot, and holds its slot until the pods are back.
-func attemptRolledBack(*v1alpha1.Attempt) bool { return false }
+// randomTrouble sets what a policy says about failures.
+func randomTrouble(random *rand.Rand, s *v1alpha1.RebootPolicySpec) {
+	s.Failure = v1alpha1.FailureSpec{
+		MaxFailures: ptr.To(1 + random.Int32N(3)), MaxAttempts: ptr.To(pick[int32](random, 2, 3, 100)),
+		BackoffSeconds: ptr.To(20 + random.Int32N(40)), MaxDeferralSeconds: pick(random, nil, ptr.To(60+random.Int32N(600))),
+		MaxConsecutiveFailures: ptr.To(pick[int32](random, 0, 2, 3, 3)),
+		NodeGoneTimeoutSeconds: pick(random, nil, nil, ptr.To(60+random.Int32N(3600))),
+	}
+	s.Drain.ReturningPods = pick(random, v1alpha1.ReturningPodsIgnore, v1alpha1.ReturningPodsIgnore, v1alpha1.ReturningPodsRefuse)
+}

@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // A canary speaks for the nodes that needed their reboot when it began: what made the reboot necessary was there, and went into the boot
@@ -44,8 +45,8 @@ type batchKey struct {
 }
 
 // findCanaries collects the canaries of a policy; nil if it wants none.
-func (p *pass) findCanaries(policy *policyView) *canaries {
-	if policy == nil || policy.spec.Rollout.Canary == nil {
+func (p *planning) findCanaries(policy *policyView) *canaries {
+	if policy == nil || policy.Spec.Rollout.Canary == nil {
 		return nil
 	}
 	found := &canaries{}
@@ -55,7 +56,7 @@ func (p *pass) findCanaries(policy *policyView) *canaries {
 			p.noteCanary(found, batches, r)
 		}
 		if p.heldUnseen(n) {
-			found.pending = append(found.pending, canary{unit: n.unit, node: n.Name, began: p.now})
+			found.pending = append(found.pending, canary{unit: n.unit, node: n.Name, began: p.Now})
 		}
 	}
 	p.sortCanaries(found, batches)
@@ -63,8 +64,8 @@ func (p *pass) findCanaries(policy *policyView) *canaries {
 }
 
 // noteCanary adds what a NodeReboot says to the batch that it belongs to. One that is under way keeps the whole batch under way.
-func (p *pass) noteCanary(found *canaries, batches map[batchKey]*canary, r *rebootView) {
-	attempt := r.next.Attempt
+func (p *planning) noteCanary(found *canaries, batches map[batchKey]*canary, r *rebootView) {
+	attempt := r.Status.Attempt
 	if attempt == nil {
 		return
 	}
@@ -73,8 +74,8 @@ func (p *pass) noteCanary(found *canaries, batches map[batchKey]*canary, r *rebo
 		return
 	}
 	// An end that is not written yet frees nobody.
-	underWay := r.open() || openAttemptOf(&r.obj.Status)
-	if proved := r.next.Outcome == v1alpha1.OutcomeSucceeded && attempt.Result == v1alpha1.ReasonProved; !proved && !underWay {
+	underWay := r.open() || model.OpenAttempt(&r.Object.Status)
+	if proved := r.Status.Outcome == v1alpha1.OutcomeSucceeded && attempt.Result == v1alpha1.ReasonProved; !proved && !underWay {
 		return
 	}
 	key := batchKey{r.node.unit, attempt.GrantedTime.UnixMicro()}
@@ -84,7 +85,7 @@ func (p *pass) noteCanary(found *canaries, batches map[batchKey]*canary, r *rebo
 		batches[key] = c
 	}
 	c.marked = c.marked || attempt.Role == v1alpha1.RoleCanary
-	soak := seconds(r.policy().spec.Rollout.Canary.SoakSeconds)
+	soak := model.Seconds(r.policy().Spec.Rollout.Canary.SoakSeconds)
 	c.note(r, underWay, soak)
 }
 
@@ -95,52 +96,40 @@ func (c *canary) note(r *rebootView, underWay bool, soak time.Duration) {
 	case underWay:
 		c.soaked, c.node = time.Time{}, r.node.Name
 	default:
-		c.soaked = latest(c.soaked, r.next.Attempt.EndedTime.Add(soak))
+		c.soaked = model.Latest(c.soaked, r.Status.Attempt.EndedTime.Add(soak))
 	}
-}
-
-// openAttemptOf: the status has an open attempt.
-func openAttemptOf(s *v1alpha1.NodeRebootStatus) bool {
-	return s.CompletionTime == nil && s.Attempt != nil && s.Attempt.EndedTime == nil
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return b
-	}
-	return a
 }
 
 // failedAsCanary: the last attempt was a canary, and failed.
 func (r *rebootView) failedAsCanary() bool {
-	attempt, failures := r.next.Attempt, r.next.Failures
+	attempt, failures := r.Status.Attempt, r.Status.Failures
 	if attempt.Role != v1alpha1.RoleCanary || attempt.EndedTime == nil || failures == nil || r.deleted() || r.nodeGone() {
 		return false
 	}
-	unresolved := r.waiting() || r.next.Outcome == v1alpha1.OutcomeFailed && !r.node.succeededSince(r)
+	unresolved := r.waiting() || r.Status.Outcome == v1alpha1.OutcomeFailed && !r.node.succeededSince(r)
 	return unresolved && failures.LastTime.Equal(attempt.EndedTime)
 }
 
 // heldUnseen: another manager granted the node a slot, for an attempt that this one has not seen.
-func (p *pass) heldUnseen(n *nodeView) bool {
-	if !n.held {
+func (p *planning) heldUnseen(n *nodeView) bool {
+	if !n.slotHeld {
 		return false
 	}
 	slot := p.slots[n.Name]
 	r := p.byUID[slot.UID]
-	return r == nil || r.lastAttempt() < slot.Attempt
+	return r == nil || r.LastAttempt() < slot.Attempt
 }
 
-func (p *pass) sortCanaries(found *canaries, batches map[batchKey]*canary) {
+func (p *planning) sortCanaries(found *canaries, batches map[batchKey]*canary) {
 	proved := map[string]time.Time{}
 	for _, c := range batches {
 		switch {
 		case c.soaked.IsZero():
 			found.pending = append(found.pending, *c)
-		case p.now.Before(c.soaked):
+		case p.Now.Before(c.soaked):
 			found.pending = append(found.pending, *c)
 		default:
-			proved[c.unit] = latest(proved[c.unit], c.began)
+			proved[c.unit] = model.Latest(proved[c.unit], c.began)
 		}
 	}
 	for _, began := range proved {
@@ -162,7 +151,7 @@ func (c *canaries) start(r *rebootView, now time.Time) {
 
 // roleOf an attempt that begins now: a canary, unless enough have spoken for it.
 func (c *canaries) roleOf(r *rebootView) v1alpha1.AttemptRole {
-	if c.provedFor(r.next.RequiredSince.Time) >= int(r.policy().spec.Rollout.Canary.Count) {
+	if c.provedFor(r.Status.RequiredSince.Time) >= int(r.policy().Spec.Rollout.Canary.Count) {
 		return ""
 	}
 	return v1alpha1.RoleCanary
@@ -187,26 +176,26 @@ func (c *canaries) pendingFor(since time.Time) []canary {
 }
 
 // canaryGate lets the first nodes go, and the others when those have soaked.
-func canaryGate(p *pass, r *rebootView) verdict {
+func canaryGate(p *planning, r *rebootView) model.Verdict {
 	policy := r.policy()
 	c := policy.canaries
 	if c == nil {
-		return verdict{}
+		return model.Verdict{}
 	}
 	if failed := c.failure(r); failed != nil {
 		return canaryFailed(failed)
 	}
-	since, count := r.next.RequiredSince.Time, int(policy.spec.Rollout.Canary.Count)
+	since, count := r.Status.RequiredSince.Time, int(policy.Spec.Rollout.Canary.Count)
 	proved, pending := c.provedFor(since), c.pendingFor(since)
 	switch active := c.active(); {
 	case proved >= count || slices.ContainsFunc(pending, func(c canary) bool { return c.unit == r.node.unit }):
-		return verdict{}
+		return model.Verdict{}
 	case proved+units(pending) >= count:
 		return p.awaitCanaries(pending, count-proved)
 	case units(active) >= count:
 		return p.awaitCanaries(active, units(active)-count+1)
 	}
-	return verdict{}
+	return model.Verdict{}
 }
 
 // active are those canaries for which others had to wait when they began, whatever they speak for.
@@ -243,14 +232,14 @@ func units(pending []canary) int {
 	return len(seen)
 }
 
-func canaryFailed(failed *rebootView) verdict {
-	return verdict{reason: v1alpha1.ReasonCanaryFailed, message: fmt.Sprintf(
+func canaryFailed(failed *rebootView) model.Verdict {
+	return model.Blocked(v1alpha1.ReasonCanaryFailed,
 		"NodeReboot %s went first as a canary and failed (%s). The others go on when it succeeds; delete it to let another node be the canary.",
-		failed.obj.Name, failed.next.Failures.LastReason)}
+		failed.Object.Name, failed.Status.Failures.LastReason)
 }
 
 // awaitCanaries waits for so many of the canaries.
-func (p *pass) awaitCanaries(pending []canary, missing int) verdict {
+func (p *planning) awaitCanaries(pending []canary, missing int) model.Verdict {
 	var soaked []time.Time
 	for _, c := range pending {
 		if !c.soaked.IsZero() {
@@ -259,17 +248,16 @@ func (p *pass) awaitCanaries(pending []canary, missing int) verdict {
 	}
 	if len(soaked) < missing {
 		i := slices.IndexFunc(pending, func(c canary) bool { return c.soaked.IsZero() })
-		return verdict{reason: v1alpha1.ReasonCanaryFirst, message: fmt.Sprintf("Node %s goes first, as a canary.", pending[i].node)}
+		return model.Blocked(v1alpha1.ReasonCanaryFirst, "Node %s goes first, as a canary.", pending[i].node)
 	}
 	slices.SortFunc(soaked, time.Time.Compare)
 	until := soaked[missing-1]
-	p.wakeAt(until)
-	return verdict{reason: v1alpha1.ReasonCanarySoaking, message: fmt.Sprintf(
-		"The canaries were rebooted and are watched until %s.", clockTime(until))}
+	p.WakeAt(until)
+	return model.Blocked(v1alpha1.ReasonCanarySoaking, "The canaries were rebooted and are watched until %s.", model.ClockTime(until))
 }
 
 // roleOf an attempt that begins now.
-func (p *pass) roleOf(r *rebootView) v1alpha1.AttemptRole {
+func (p *planning) roleOf(r *rebootView) v1alpha1.AttemptRole {
 	c := p.findCanaries(r.policy())
 	if c == nil {
 		return ""
@@ -278,7 +266,7 @@ func (p *pass) roleOf(r *rebootView) v1alpha1.AttemptRole {
 }
 
 // canaryStatus is how far those are that others had to wait for when they began; nil if there are none.
-func (p *pass) canaryStatus(policy *policyView) *v1alpha1.CanaryStatus {
+func (p *planning) canaryStatus(policy *policyView) *v1alpha1.CanaryStatus {
 	c := p.findCanaries(policy)
 	if c == nil {
 		return nil
@@ -291,7 +279,7 @@ func (p *pass) canaryStatus(policy *policyView) *v1alpha1.CanaryStatus {
 			status.UnderWay++
 		default:
 			status.Soaking++
-			p.wakeAt(pending.soaked)
+			p.WakeAt(pending.soaked)
 			if status.SoakedTime == nil || pending.soaked.After(status.SoakedTime.Time) {
 				status.SoakedTime = ptr.To(metav1.NewMicroTime(pending.soaked))
 			}
@@ -305,7 +293,7 @@ func (p *pass) canaryStatus(policy *policyView) *v1alpha1.CanaryStatus {
 
 // canaryTooLarge says that there are not enough nodes to wait for the canaries.
 func (policy *policyView) canaryTooLarge() string {
-	canary := policy.spec.Rollout.Canary
+	canary := policy.Spec.Rollout.Canary
 	if canary == nil || int(canary.Count) <= policy.units {
 		return ""
 	}

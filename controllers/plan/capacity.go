@@ -1,71 +1,64 @@
 package plan
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
 )
-
-func compareQuestions(a, b Question) int {
-	return cmp.Or(
-		cmp.Compare(a.Policy, b.Policy), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Gate, b.Gate),
-		cmp.Compare(a.About, b.About), cmp.Compare(a.Generation, b.Generation),
-	)
-}
 
 // capacityGate starts a node only if the pods on it fit on the others. Nodes that are under way, or start in this very pass, offer no room,
 // and their pods need some, too: so each start is a new question for those after it.
-func capacityGate(p *pass, r *rebootView) verdict {
+func capacityGate(p *round, r *rebootView) model.Verdict {
 	policy := r.policy()
-	if policy.spec.Gates.Capacity != v1alpha1.CapacityRequire || policy.spec.Drain.Mode == v1alpha1.DrainModeSkip {
-		return verdict{} // where nothing is evicted nothing needs room
+	if policy.Spec.Gates.Capacity != v1alpha1.CapacityRequire || policy.Spec.Drain.Mode == v1alpha1.DrainModeSkip {
+		return model.Verdict{} // where nothing is evicted nothing needs room
 	}
-	q := question(policy, GateCapacity, "")
-	q.About = p.leavingWith(r)
-	ask := Ask{Question: q}
-	if _, asked := p.questions[q]; !asked {
-		ask.Nodes = policy.lineFrom(r)
+	key := policy.Key(model.GateCapacity, "")
+	key.About = p.leavingWith(r)
+	query := model.GateQuery{GateKey: key}
+	if _, asked := p.queries[key]; !asked {
+		query.Nodes = p.lineFrom(r)
 	}
-	answer, known := p.ask(ask)
-	v := p.judgeRoom(policy, r, answer, known)
-	p.gated = p.gated || !v.passed()
+	answer, known := p.query(query)
+	v := p.judgeRoom(key, r, answer, known)
+	p.gated = p.gated || !v.OK()
 	return v
 }
 
-func (p *pass) judgeRoom(policy *policyView, r *rebootView, answer Answer, known bool) verdict {
+func (p *planning) judgeRoom(key model.GateKey, r *rebootView, answer model.GateAnswer, known bool) model.Verdict {
 	switch lack, looked := answer.Nodes[r.node.Name]; {
 	case known && answer.Failure != "":
-		return p.gateFailure(policy, GateCapacity, "", answer)
+		return policies.Failed(&p.Moment, key, answer)
 	case !looked:
-		return gatePending(GateCapacity, "")
+		return policies.Pending(key)
 	case lack != "":
-		p.wakeAt(answer.Until)
-		return verdict{reason: v1alpha1.ReasonInsufficientCapacity, message: lack}
+		p.WakeAt(answer.Until)
+		return model.Verdict{Reason: v1alpha1.ReasonInsufficientCapacity, Message: lack}
 	}
-	return verdict{}
+	return model.Verdict{}
 }
 
 // leaving names the nodes that are under way and offer no room: those that an attempt has not uncordoned yet, and those that start now.
-func (p *pass) leaving() string {
-	if p.limits.leaving != nil {
-		return *p.limits.leaving
+func (p *planning) leaving() string {
+	if l := &p.limits.leaving; l.known && l.starts == p.limits.starts {
+		return l.names
 	}
 	var names []string
 	for _, n := range p.nodeOrder {
-		back := n.open != nil && n.open.next.Attempt.UncordonedTime != nil
+		back := n.open != nil && n.open.Status.Attempt.UncordonedTime != nil
 		if n.underWay() && !back || slices.ContainsFunc(n.reboots, func(r *rebootView) bool { return r.started }) {
 			names = append(names, n.Name)
 		}
 	}
-	joined := strings.Join(names, ",")
-	p.limits.leaving = &joined
-	return joined
+	p.limits.leaving = leaving{known: true, starts: p.limits.starts, names: strings.Join(names, ",")}
+	return p.limits.leaving.names
 }
 
 // leavingWith names them and the others of the node's group, which leave together with it.
-func (p *pass) leavingWith(r *rebootView) string {
+func (p *planning) leavingWith(r *rebootView) string {
 	leaving := p.leaving()
 	if !r.node.grouped() {
 		return leaving
@@ -82,12 +75,12 @@ func (p *pass) leavingWith(r *rebootView) string {
 
 // lineFrom names the nodes of the policy that have their turn, from this one on. One of a group is asked about by itself, for with it leave
 // others than with the next.
-func (policy *policyView) lineFrom(r *rebootView) []string {
-	names := []string{r.node.Name}
+func (p *round) lineFrom(r *rebootView) []string {
+	names, line := []string{r.node.Name}, p.of(r.policy()).line
 	if r.node.grouped() {
 		return names
 	}
-	for _, later := range policy.line[slices.Index(policy.line, r)+1:] {
+	for _, later := range line[slices.Index(line, r)+1:] {
 		if !later.node.grouped() {
 			names = append(names, later.node.Name)
 		}

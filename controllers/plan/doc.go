@@ -5,12 +5,13 @@
 //
 // Compute goes through the same stages each time:
 //
-//  1. Each node is assigned to one policy (policies.go).
-//  2. The facts of each NodeReboot are brought up to date: which node and boot it is about, whether it is needed at all (facts.go).
-//  3. Open attempts are advanced: cordon, drain, reboot, recovery, and every way in which they can fail (attempt.go, recovery.go).
-//  4. What is unavailable is counted (budget.go), and waiting NodeReboots go through a chain of gates, in order (gates.go, turns.go).
+//  1. Each node is assigned to one policy (assign.go).
+//  2. The facts of each NodeReboot are brought up to date: which node and boot it is about, whether it is needed at all (need.go).
+//  3. Open attempts are advanced: cordon, drain, reboot, recovery, and every way in which they can fail (attempts.go, and package attempt).
+//  4. What is unavailable is counted (count.go), and waiting NodeReboots go through a chain of gates, in order (nodegates.go, order.go,
+//     turngates.go, admission.go).
 //     Those that pass all of them start, as long as every limit holds.
-//  5. What nodes, NodeReboots and policies should look like is derived (nodes.go, status.go, policystatus.go), and old NodeReboots are
+//  5. What nodes, NodeReboots and policies should look like is derived (nodestatus.go, status.go, policystatus.go), and old NodeReboots are
 //     pruned (history.go).
 //
 // The earliest moment at which time alone would change the plan is part of the plan (Plan.Wake).

@@ -205,8 +205,8 @@ func TestPodsMayFinishBeforeTheDrain(t *testing.T) {
 				t.Errorf("%s: %s", status.Reason, status.Message)
 			}
 			if tc.want == v1alpha1.ReasonWaitingForPods {
-				if p := s.pass(); !cmp.Equal(p.Asks, []string{"a"}) {
-					t.Errorf("the plan asks for the pods of %v", p.Asks)
+				if p := s.pass(); !cmp.Equal(p.NeedPods, []string{"a"}) {
+					t.Errorf("the plan asks for the pods of %v", p.NeedPods)
 				}
 			}
 		})

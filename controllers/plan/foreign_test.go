@@ -21,11 +21,11 @@ func TestNodeThatIsOnlyACandidateForRemovalIsRebooted(t *testing.T) {
 // maintainedUntil is a node that another tool maintains: until some time after the start, or for good if that is 0.
 func maintainedUntil(end time.Duration) nodeOption {
 	return func(n *Node) {
-		foreign := ForeignMaintenance{Object: "Lease medik8s-leases/node-a is held by nmo"}
+		foreign := OtherMaintenance{Object: "Lease medik8s-leases/node-a is held by nmo"}
 		if end > 0 {
 			foreign.Until = start.Add(end)
 		}
-		n.Foreign = append(n.Foreign, foreign)
+		n.OtherMaintenance = append(n.OtherMaintenance, foreign)
 	}
 }
 

@@ -225,7 +225,7 @@ func TestObstaclesAreToldInTheOrderOfTheGates(t *testing.T) {
 		{v1alpha1.ReasonNodeNotReady, func() { s.node("a").Ready = true }},
 		{v1alpha1.ReasonHelperNotReady, func() { s.node("a").HelperReady = true }},
 		{v1alpha1.ReasonMarkedForDeletion, func() { s.node("a").Deleting = false }},
-		{v1alpha1.ReasonForeignMaintenance, func() { s.node("a").Foreign = nil }},
+		{v1alpha1.ReasonForeignMaintenance, func() { s.node("a").OtherMaintenance = nil }},
 		{v1alpha1.ReasonAwaitingApproval, func() { s.reboot("ra").Spec.Approval = v1alpha1.ApprovalGiven }},
 		{v1alpha1.ReasonControlPlaneNotReady, func() { s.node("master").Ready = true }},
 		{v1alpha1.ReasonControlPlaneTurn, remove("worker")},

@@ -1,10 +1,10 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // unitOf a node is what goes together and counts as one against the limits of a policy: its group, or the node itself. A group never takes
@@ -12,11 +12,11 @@ import (
 // themselves.
 // The name of a group contains a slash, so it is that of no node.
 func (policy *policyView) unitOf(n *nodeView) string {
-	group := n.Labels[policy.spec.Rollout.GroupLabel]
+	group := n.Labels[policy.Spec.Rollout.GroupLabel]
 	switch {
-	case policy.spec.Rollout.GroupLabel == "" || group == "" || n.controlPlane:
+	case policy.Spec.Rollout.GroupLabel == "" || group == "" || n.controlPlane:
 		return n.Name
-	case policy.spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime:
+	case policy.Spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime:
 		return group + "/" + n.zone
 	}
 	return group + "/"
@@ -58,47 +58,46 @@ func (r *rebootView) companions() []*rebootView {
 
 // wholeGroups leaves out those that could go and whose companions could not: a group goes as a whole, and one that cannot go holds up
 // nobody.
-func (p *pass) wholeGroups(able []*rebootView) []*rebootView {
-	waits := map[*rebootView]verdict{}
+func (p *planning) wholeGroups(able []*rebootView) []*rebootView {
+	waits := map[*rebootView]model.Verdict{}
 	for _, r := range able {
-		if v := p.groupVerdict(r); !v.passed() {
+		if v := p.groupVerdict(r); !v.OK() {
 			waits[r] = v
 		}
 	}
 	for r, v := range waits {
 		r.wait = v
 	}
-	return slices.DeleteFunc(able, func(r *rebootView) bool { return !r.wait.passed() })
+	return slices.DeleteFunc(able, func(r *rebootView) bool { return !r.wait.OK() })
 }
 
 // groupVerdict says whether the companions of one that could go could go as well.
-func (p *pass) groupVerdict(r *rebootView) verdict {
+func (p *planning) groupVerdict(r *rebootView) model.Verdict {
 	if !r.node.grouped() {
-		return verdict{}
+		return model.Verdict{}
 	}
 	together := r.companions()
-	if i := slices.IndexFunc(together, func(other *rebootView) bool { return !other.wait.passed() }); i >= 0 {
+	if i := slices.IndexFunc(together, func(other *rebootView) bool { return !other.wait.OK() }); i >= 0 {
 		return groupWaits(together[i])
 	}
 	if limit := p.limits.clusterMax; len(together) > limit {
-		return verdict{reason: v1alpha1.ReasonClusterBudgetExhausted, message: fmt.Sprintf(
+		return model.Blocked(v1alpha1.ReasonClusterBudgetExhausted,
 			"%d nodes of the same group need a reboot, and the cluster-wide limit allows %d unavailable nodes: the group can never go. "+
-				"Raise --max-unavailable, or make the group smaller.", len(together), limit)}
+				"Raise --max-unavailable, or make the group smaller.", len(together), limit)
 	}
-	return verdict{}
+	return model.Verdict{}
 }
 
-func groupWaits(other *rebootView) verdict {
-	return verdict{reason: v1alpha1.ReasonGroupNotReady, message: fmt.Sprintf(
-		"NodeReboot %s of the same group cannot go (%s).", other.obj.Name, other.wait.reason)}
+func groupWaits(other *rebootView) model.Verdict {
+	return model.Blocked(v1alpha1.ReasonGroupNotReady, "NodeReboot %s of the same group cannot go (%s).", other.Object.Name, other.wait.Reason)
 }
 
 // admitTogether starts a NodeReboot and its companions if all of them may go.
-func (p *pass) admitTogether(together []*rebootView) {
+func (p *round) admitTogether(together []*rebootView) {
 	var blocked *rebootView
 	for _, r := range together {
 		r.wait = p.firstTurnObstacle(r)
-		if blocked == nil && !r.wait.passed() {
+		if blocked == nil && !r.wait.OK() {
 			blocked = r
 		}
 	}
@@ -107,7 +106,7 @@ func (p *pass) admitTogether(together []*rebootView) {
 		return
 	}
 	for _, r := range together {
-		if r.wait.passed() {
+		if r.wait.OK() {
 			r.wait = groupWaits(blocked)
 		}
 	}

@@ -18,13 +18,13 @@ const (
 )
 
 // prune names the finished NodeReboots that are not kept.
-func (p *pass) prune() []string {
-	names := slices.Clone(p.outlived)
+func (p *planning) prune() []string {
+	names := slices.Clone(p.staleApprovals)
 	for _, n := range p.nodeOrder {
 		succeeded, failed := int32(defaultHistory), int32(defaultHistory)
 		if n.policy != nil {
-			succeeded = ptr.Deref(n.policy.spec.History.Succeeded, succeeded)
-			failed = ptr.Deref(n.policy.spec.History.Failed, failed)
+			succeeded = ptr.Deref(n.policy.Spec.History.Succeeded, succeeded)
+			failed = ptr.Deref(n.policy.Spec.History.Failed, failed)
 		}
 		if len(n.reboots) <= int(min(succeeded, failed)) {
 			continue
@@ -33,8 +33,8 @@ func (p *pass) prune() []string {
 		names = append(names, pruned(n, failed, func(o v1alpha1.Outcome) bool { return o != v1alpha1.OutcomeSucceeded })...)
 	}
 	for _, r := range p.orphans {
-		if r.finished() && p.passed(r.next.CompletionTime.Add(goneNodeHistory)) {
-			names = append(names, r.obj.Name)
+		if r.finished() && p.Reached(r.Status.CompletionTime.Add(goneNodeHistory)) {
+			names = append(names, r.Object.Name)
 		}
 	}
 	slices.Sort(names)
@@ -43,7 +43,7 @@ func (p *pass) prune() []string {
 
 // finished: complete, as it was read and not only in this plan, and not being deleted.
 func (r *rebootView) finished() bool {
-	return r.obj.Status.CompletionTime != nil && r.complete() && !r.deleted()
+	return r.Object.Status.CompletionTime != nil && r.complete() && !r.deleted()
 }
 
 // pruned are the oldest of a node's finished NodeReboots beyond keep. One that is about the boot that runs now stays: it is what keeps the
@@ -51,7 +51,7 @@ func (r *rebootView) finished() bool {
 func pruned(n *nodeView, keep int32, counts func(v1alpha1.Outcome) bool) []string {
 	var finished []*rebootView
 	for _, r := range n.reboots {
-		if r.finished() && counts(r.next.Outcome) {
+		if r.finished() && counts(r.Status.Outcome) {
 			finished = append(finished, r)
 		}
 	}
@@ -59,18 +59,18 @@ func pruned(n *nodeView, keep int32, counts func(v1alpha1.Outcome) bool) []strin
 		return nil
 	}
 	slices.SortFunc(finished, func(a, b *rebootView) int {
-		return cmp.Or(b.next.CompletionTime.Compare(a.next.CompletionTime.Time), cmp.Compare(a.obj.Name, b.obj.Name))
+		return cmp.Or(b.Status.CompletionTime.Compare(a.Status.CompletionTime.Time), cmp.Compare(a.Object.Name, b.Object.Name))
 	})
 	var names []string
 	for _, r := range finished[keep:] {
 		if !r.aboutBoot(n.BootID) {
-			names = append(names, r.obj.Name)
+			names = append(names, r.Object.Name)
 		}
 	}
 	return names
 }
 
 func (r *rebootView) aboutBoot(bootID string) bool {
-	before, after := r.next.Before, r.next.After
+	before, after := r.Status.Before, r.Status.After
 	return before != nil && before.BootID == bootID || after != nil && after.BootID == bootID
 }

@@ -104,7 +104,7 @@ func (w *world) healHost(h *host) {
 	if n := w.nodes[h.name]; n != nil && conditionOf(&n.Node, deadlockCondition) != nil {
 		w.deadlock(h, corev1.ConditionFalse)
 	}
-	w.updateNode(h.name, func(n *Node) { n.Foreign, n.Deleting = nil, false })
+	w.updateNode(h.name, func(n *Node) { n.OtherMaintenance, n.Deleting = nil, false })
 	for _, pod := range w.pods {
 		if pod.node == h.name && pod.Mirror && !pod.Ready && pod.healthy.After(w.now.Add(time.Hour)) {
 			w.startPod(pod, 10*time.Second)

@@ -51,7 +51,7 @@ func (n *nodeView) patchMarks(patch *NodePatch) {
 	annotations := &markSet{current: n.Annotations, record: record.Annotations, changes: map[string]*string{}}
 	owner := ""
 	if n.open != nil {
-		owner = string(n.open.obj.UID)
+		owner = string(n.open.Object.UID)
 	}
 	if record.For != owner {
 		labels.takeBackOthers(nil, mayRestoreLabel)
@@ -81,13 +81,13 @@ func (n *nodeView) wantedLabels(recorded map[string]mark) map[string]wantedMark 
 		for key, m := range recorded {
 			wanted[key] = wantedMark{value: m.Set}
 		}
-	case n.policy.spec.NodeLabels != nil:
-		for key, value := range n.policy.spec.NodeLabels.During {
+	case n.policy.Spec.NodeLabels != nil:
+		for key, value := range n.policy.Spec.NodeLabels.During {
 			wanted[key] = wantedMark{value: string(value)}
 		}
 	}
 	delete(wanted, v1alpha1.ExcludeLabel)
-	if attempt := n.open.next.Attempt; attempt.ExcludedTime != nil && attempt.UncordonedTime == nil {
+	if attempt := n.open.Status.Attempt; attempt.ExcludedTime != nil && attempt.UncordonedTime == nil {
 		wanted[v1alpha1.ExcludeLabel] = wantedMark{value: "true", present: true}
 	}
 	return wanted
@@ -98,10 +98,10 @@ func (n *nodeView) wantedLabels(recorded map[string]mark) map[string]wantedMark 
 func (n *nodeView) labelsAfter(uid string) map[string]string {
 	after := map[string]string{}
 	for _, r := range n.reboots {
-		if string(r.obj.UID) != uid || r.next.OutcomeReason != v1alpha1.ReasonProved || n.policy == nil || n.policy.spec.NodeLabels == nil {
+		if string(r.Object.UID) != uid || r.Status.OutcomeReason != v1alpha1.ReasonProved || n.policy == nil || n.policy.Spec.NodeLabels == nil {
 			continue
 		}
-		for key, value := range n.policy.spec.NodeLabels.After {
+		for key, value := range n.policy.Spec.NodeLabels.After {
 			after[key] = string(value)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // What people and other programs do to nodes and NodeReboots.
@@ -107,12 +108,12 @@ func (w *world) doHook(name, conditionType string) {
 // deadlock is what a problem detector on the node says.
 func (w *world) deadlock(h *host, status corev1.ConditionStatus) {
 	w.updateNode(h.name, func(n *Node) {
-		setCondition(n, corev1.NodeCondition{Type: deadlockCondition, Status: status, LastTransitionTime: metav1.NewTime(w.now)})
+		setCondition(n, model.NodeCondition{Type: deadlockCondition, Status: status, Since: w.clock()})
 	})
 }
 
 // anotherMaintains is another tool that has a Lease for a while.
 func (w *world) anotherMaintains(h *host) {
 	until := w.now.Add(w.between(time.Minute, 10*time.Minute))
-	w.updateNode(h.name, func(n *Node) { n.Foreign = []ForeignMaintenance{{Object: "a Lease is held", Until: until}} })
+	w.updateNode(h.name, func(n *Node) { n.OtherMaintenance = []OtherMaintenance{{Object: "a Lease is held", Until: until}} })
 }

@@ -39,24 +39,24 @@ func (w *world) answerGates(v *view, p *Plan) bool {
 		return false
 	}
 	more := false
-	for _, ask := range p.Questions {
-		if _, known := v.Answers[ask.Question]; known {
+	for _, ask := range p.Queries {
+		if _, known := v.Answers[ask.GateKey]; known {
 			continue
 		}
 		if v.Answers == nil {
-			v.Answers = map[Question]Answer{}
+			v.Answers = map[GateKey]GateAnswer{}
 		}
-		v.Answers[ask.Question] = w.askGate(ask)
+		v.Answers[ask.GateKey] = w.askGate(ask)
 		more = true
 	}
 	return more
 }
 
-func (w *world) askGate(ask Ask) Answer {
+func (w *world) askGate(ask GateQuery) GateAnswer {
 	if w.outside.away {
-		return Answer{Failure: "it is away.", Since: start}
+		return GateAnswer{Failure: "it is away.", Since: start}
 	}
-	answer := Answer{Nodes: map[string]string{}}
+	answer := GateAnswer{Nodes: map[string]string{}}
 	switch ask.Kind {
 	case GatePods:
 		for node, busy := range w.outside.busy {
@@ -79,7 +79,7 @@ func (w *world) askGate(ask Ask) Answer {
 }
 
 // lookForRoom looks at one node after the other until one may go. Until all is mended there is no room for a fourth.
-func (w *world) lookForRoom(ask Ask, nodes map[string]string) {
+func (w *world) lookForRoom(ask GateQuery, nodes map[string]string) {
 	for _, node := range ask.Nodes {
 		nodes[node] = ""
 		if w.outside.full[node] || !w.healed && strings.Count(ask.About, ",") >= 2 {

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // app is a Deployment.
@@ -289,13 +290,13 @@ func mayRunEtcd(labels map[string]string) bool {
 }
 
 // setCondition of a node, by a copy.
-func setCondition(n *Node, c corev1.NodeCondition) {
-	n.Conditions = slices.DeleteFunc(slices.Clone(n.Conditions), func(old corev1.NodeCondition) bool { return old.Type == c.Type })
+func setCondition(n *Node, c model.NodeCondition) {
+	n.Conditions = slices.DeleteFunc(slices.Clone(n.Conditions), func(old model.NodeCondition) bool { return old.Type == c.Type })
 	n.Conditions = append(n.Conditions, c)
 }
 
 // condition of a node; nil if it has none of that type.
-func conditionOf(n *Node, conditionType corev1.NodeConditionType) *corev1.NodeCondition {
+func conditionOf(n *Node, conditionType corev1.NodeConditionType) *model.NodeCondition {
 	for i := range n.Conditions {
 		if n.Conditions[i].Type == conditionType {
 			return &n.Conditions[i]

@@ -5,37 +5,39 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // policyChanges are the policies whose status is not what it should be.
-func (p *pass) policyChanges() []PolicyChange {
+func (p *planning) policyChanges() []PolicyChange {
 	var changes []PolicyChange
 	for _, policy := range p.policies {
 		status := p.policyStatus(policy)
-		if equality.Semantic.DeepEqual(&policy.obj.Status, &status) {
+		if equality.Semantic.DeepEqual(&policy.Object.Status, &status) {
 			continue
 		}
 		changes = append(changes, PolicyChange{
-			Object: policy.obj, Status: status, Events: policyEvents(policy.obj.Status.Conditions, status.Conditions),
+			Object: policy.Object, Status: status, Events: policyEvents(policy.Object.Status.Conditions, status.Conditions),
 		})
 	}
 	return changes
 }
 
-func (p *pass) policyStatus(policy *policyView) v1alpha1.RebootPolicyStatus {
+func (p *planning) policyStatus(policy *policyView) v1alpha1.RebootPolicyStatus {
 	status := v1alpha1.RebootPolicyStatus{
-		ObservedGeneration: policy.obj.Generation,
+		ObservedGeneration: policy.Object.Generation,
 		Nodes:              int32(len(policy.nodes)),
 		Unavailable:        int32(p.limits.byPolicy[policy]),
 		MaxUnavailable:     int32(policy.maxUnavailable),
-		Failed:             int32(len(policy.unreturned)),
-		CurrentZone:        policy.turn.zone,
+		Failed:             int32(len(policy.notBack)),
+		CurrentZone:        p.lastRound.of(policy).turn.zone,
 		Window:             policy.windowStatus(),
 		Canary:             p.canaryStatus(policy),
 		AdaptiveDelay:      policy.paceStatus(),
@@ -48,7 +50,7 @@ func (p *pass) policyStatus(policy *policyView) v1alpha1.RebootPolicyStatus {
 		status.Waiting = append(status.Waiting, *count)
 	}
 	slices.SortFunc(status.Waiting, func(a, b v1alpha1.WaitingCount) int { return strings.Compare(a.Reason, b.Reason) })
-	status.Conditions = p.conditions(policy.obj.Status.Conditions, p.policyConditions(policy), policy.obj.Generation)
+	status.Conditions = p.conditions(policy.Object.Status.Conditions, p.policyConditions(policy), policy.Object.Generation)
 	return status
 }
 
@@ -67,25 +69,25 @@ func countNode(status *v1alpha1.RebootPolicyStatus, waiting map[string]*v1alpha1
 		return
 	}
 	status.Required++
-	reason := first.wait.reason
+	reason := first.wait.Reason
 	if count := waiting[reason]; count != nil {
 		count.Nodes++
 		return
 	}
-	waiting[reason] = &v1alpha1.WaitingCount{Reason: reason, Nodes: 1, Example: first.obj.Name}
+	waiting[reason] = &v1alpha1.WaitingCount{Reason: reason, Nodes: 1, Example: first.Object.Name}
 }
 
-func (p *pass) policyConditions(policy *policyView) []want {
+func (p *planning) policyConditions(policy *policyView) []want {
 	wants := []want{}
 	stalled := func(reason, message string) {
-		message = bounded(message)
+		message = model.Bounded(message)
 		wants = append(wants,
 			want{v1alpha1.ConditionReady, reason, message, metav1.ConditionFalse},
 			want{v1alpha1.ConditionStalled, reason, message, metav1.ConditionTrue})
 	}
 	switch {
-	case policy.invalid != "":
-		stalled(v1alpha1.ReasonPolicyInvalid, policy.invalid)
+	case policy.Invalid != "":
+		stalled(v1alpha1.ReasonPolicyInvalid, policy.Invalid)
 	case policy.selected == 0:
 		stalled(v1alpha1.ReasonNoNodes, "The policy selects no node: compare nodeSelector with the labels of your nodes.")
 	case policy.halted():
@@ -102,7 +104,7 @@ func (p *pass) policyConditions(policy *policyView) []want {
 	}
 	if lost := p.lostHelpers(policy); len(lost) > 0 {
 		wants = append(wants, want{
-			v1alpha1.ConditionHelpersNotReady, v1alpha1.ReasonHelpersNotReady, bounded(tellLost(lost)), metav1.ConditionTrue,
+			v1alpha1.ConditionHelpersNotReady, v1alpha1.ReasonHelpersNotReady, model.Bounded(tellLost(lost)), metav1.ConditionTrue,
 		})
 	}
 	if tooLarge := policy.canaryTooLarge(); tooLarge != "" {
@@ -111,13 +113,13 @@ func (p *pass) policyConditions(policy *policyView) []want {
 	if unknown := policy.unknownZones(); len(unknown) > 0 {
 		wants = append(wants, want{v1alpha1.ConditionUnknownZones, v1alpha1.ReasonZoneNotFound, fmt.Sprintf(
 			"No node of the policy has %s %s: take it out of rollout.zones.order or mend its name.",
-			policy.spec.Rollout.Zones.TopologyKey, strings.Join(unknown, ", ")), metav1.ConditionTrue})
+			policy.Spec.Rollout.Zones.TopologyKey, strings.Join(unknown, ", ")), metav1.ConditionTrue})
 	}
 	return wants
 }
 
 func (policy *policyView) inForce() string {
-	switch policy.spec.Mode {
+	switch policy.Spec.Mode {
 	case v1alpha1.ModeEnforce:
 		return fmt.Sprintf("Nodes that need it are rebooted, at most %d of %d at once.", policy.maxUnavailable, len(policy.nodes))
 	case v1alpha1.ModeObserve:
@@ -133,7 +135,7 @@ func (policy *policyView) unknownZones() []string {
 		known[n.zone] = true
 	}
 	var unknown []string
-	for _, zone := range policy.spec.Rollout.Zones.Order {
+	for _, zone := range policy.Spec.Rollout.Zones.Order {
 		if !known[zone] {
 			unknown = append(unknown, zone)
 		}
@@ -142,15 +144,58 @@ func (policy *policyView) unknownZones() []string {
 }
 
 // policyEvents tells of conditions that have become true, or false in the case of Ready.
-func policyEvents(before, after []metav1.Condition) []Event {
-	var events []Event
+func policyEvents(before, after []metav1.Condition) []model.Event {
+	var events []model.Event
 	for _, c := range after {
 		if c.Type == v1alpha1.ConditionReady || c.Status != metav1.ConditionTrue {
 			continue
 		}
 		if old := meta.FindStatusCondition(before, c.Type); old == nil || old.Reason != c.Reason {
-			events = append(events, Event{Warning: true, Reason: c.Reason, Message: bounded(c.Message)})
+			events = append(events, model.Event{Warning: true, Reason: c.Reason, Message: model.Bounded(c.Message)})
 		}
 	}
 	return events
+}
+
+// noteDeferral finds out whether the reboot has been required for longer than the policy wants. That opens no gate; it is only told.
+func (p *planning) noteDeferral(r *rebootView) {
+	policy := r.policy()
+	if r.complete() || policy == nil || policy.Spec.Failure.MaxDeferralSeconds == nil || r.Status.RequiredSince == nil {
+		return
+	}
+	limit := r.Status.RequiredSince.Add(model.Seconds(policy.Spec.Failure.MaxDeferralSeconds))
+	if !p.Reached(limit) {
+		return
+	}
+	r.overdue = fmt.Sprintf("A reboot has been required since %s, and RebootPolicy %s wants it by %s.",
+		model.ClockTime(r.Status.RequiredSince.Time), policy.Object.Name, model.ClockTime(limit))
+	if meta.FindStatusCondition(r.Object.Status.Conditions, v1alpha1.ConditionOverdue) == nil {
+		r.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonOverdue, Message: r.overdue, OnNode: true})
+	}
+}
+
+// windowStatus is where the schedule stands; nil for one that is always open.
+func (policy *policyView) windowStatus() *v1alpha1.WindowStatus {
+	if !policy.Scheduled {
+		return nil
+	}
+	status := &v1alpha1.WindowStatus{
+		State: v1alpha1.WindowOpen, Freeze: policy.Window.Freeze,
+		NextOpeningTime: stampOf(policy.Window.Opens), NextClosingTime: stampOf(policy.Window.Closes),
+	}
+	switch {
+	case policy.Window.Freeze != "":
+		status.State = v1alpha1.WindowFrozen
+	case !policy.Window.Open:
+		status.State = v1alpha1.WindowClosed
+	}
+	return status
+}
+
+func stampOf(t time.Time) *metav1.Time {
+	if t.IsZero() {
+		return nil
+	}
+	stamp := metav1.NewTime(t)
+	return &stamp
 }

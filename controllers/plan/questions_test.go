@@ -70,18 +70,18 @@ func TestWhatAGateSaysIsWhyANodeWaits(t *testing.T) {
 		kind   GateKind
 		gate   string
 		// answer is nil while the gate is being asked.
-		answer      *Answer
+		answer      *GateAnswer
 		want        string
 		wantMessage string
 		wantWake    time.Time
 	}{
 		"a pod on the node": {
 			policy: podsOf("ci"), kind: GatePods, gate: "ci",
-			answer: &Answer{Nodes: map[string]string{"a": "Pod ci/build runs on node a."}},
+			answer: &GateAnswer{Nodes: map[string]string{"a": "Pod ci/build runs on node a."}},
 			want:   v1alpha1.ReasonBlockedByPod, wantMessage: "Pod ci/build runs on node a.",
 		},
 		"a pod on another node": {
-			policy: podsOf("ci"), kind: GatePods, gate: "ci", answer: &Answer{Nodes: map[string]string{"b": "Pod ci/build runs on node b."}},
+			policy: podsOf("ci"), kind: GatePods, gate: "ci", answer: &GateAnswer{Nodes: map[string]string{"b": "Pod ci/build runs on node b."}},
 			want: v1alpha1.ReasonDraining,
 		},
 		"pods that are not known": {
@@ -89,38 +89,38 @@ func TestWhatAGateSaysIsWhyANodeWaits(t *testing.T) {
 			want: v1alpha1.ReasonGatePending, wantMessage: "Gate ci of gates.pods is being asked.",
 		},
 		"pods that cannot be read": {
-			policy: podsOf("ci"), kind: GatePods, gate: "ci", answer: &Answer{Failure: "no.", Since: start, Until: soon},
+			policy: podsOf("ci"), kind: GatePods, gate: "ci", answer: &GateAnswer{Failure: "no.", Since: start, Until: soon},
 			want:        v1alpha1.ReasonGateError,
 			wantMessage: "Gate ci of gates.pods of RebootPolicy p has given no answer since 2026-03-02 12:00:00Z: no.",
 			wantWake:    soon,
 		},
 		"a row of a query": {
-			policy: queryOf("q", v1alpha1.OnErrorBlock), kind: GatePrometheus, gate: "q", answer: &Answer{Obstacle: "A row.", Until: soon},
+			policy: queryOf("q", v1alpha1.OnErrorBlock), kind: GatePrometheus, gate: "q", answer: &GateAnswer{Obstacle: "A row.", Until: soon},
 			want: v1alpha1.ReasonBlockedByQuery, wantMessage: "A row.", wantWake: soon,
 		},
 		"no row of a query": {
-			policy: queryOf("q", v1alpha1.OnErrorBlock), kind: GatePrometheus, gate: "q", answer: &Answer{Until: soon},
+			policy: queryOf("q", v1alpha1.OnErrorBlock), kind: GatePrometheus, gate: "q", answer: &GateAnswer{Until: soon},
 			want: v1alpha1.ReasonDraining,
 		},
 		"a query without an answer": {
 			policy: queryOf("q", v1alpha1.OnErrorBlock), kind: GatePrometheus, gate: "q",
-			answer: &Answer{Failure: "connection refused.", Since: start.Add(-time.Hour), Until: soon},
+			answer: &GateAnswer{Failure: "connection refused.", Since: start.Add(-time.Hour), Until: soon},
 			want:   v1alpha1.ReasonGateError, wantMessage: "has given no answer since 2026-03-02 11:00:00Z: connection refused.", wantWake: soon,
 		},
 		"a query without an answer that is ignored": {
-			policy: queryOf("q", v1alpha1.OnErrorIgnore), kind: GatePrometheus, gate: "q", answer: &Answer{Failure: "refused", Until: soon},
+			policy: queryOf("q", v1alpha1.OnErrorIgnore), kind: GatePrometheus, gate: "q", answer: &GateAnswer{Failure: "refused", Until: soon},
 			want: v1alpha1.ReasonDraining,
 		},
 		"an alert of Prometheus": {
-			policy: alertsOf("q"), kind: GatePrometheus, gate: "q", answer: &Answer{Obstacle: "Alert.", Until: soon},
+			policy: alertsOf("q"), kind: GatePrometheus, gate: "q", answer: &GateAnswer{Obstacle: "Alert.", Until: soon},
 			want: v1alpha1.ReasonBlockedByAlert, wantMessage: "Alert.", wantWake: soon,
 		},
 		"an alert of Alertmanager": {
-			policy: alertmanagerOf("q"), kind: GateAlertmanager, gate: "q", answer: &Answer{Obstacle: "Alert.", Until: soon},
+			policy: alertmanagerOf("q"), kind: GateAlertmanager, gate: "q", answer: &GateAnswer{Obstacle: "Alert.", Until: soon},
 			want: v1alpha1.ReasonBlockedByAlert, wantMessage: "Alert.", wantWake: soon,
 		},
 		"an object": {
-			policy: objectsOf("q"), kind: GateObjects, gate: "q", answer: &Answer{Obstacle: "ConfigMap.", Until: soon},
+			policy: objectsOf("q"), kind: GateObjects, gate: "q", answer: &GateAnswer{Obstacle: "ConfigMap.", Until: soon},
 			want: v1alpha1.ReasonBlockedByObject, wantMessage: "ConfigMap.", wantWake: soon,
 		},
 		"an object that is being looked at": {
@@ -128,19 +128,19 @@ func TestWhatAGateSaysIsWhyANodeWaits(t *testing.T) {
 			want: v1alpha1.ReasonGatePending, wantMessage: "Gate q of gates.objects is being asked.",
 		},
 		"room that there is not": {
-			policy: capacityRequired(), kind: GateCapacity, answer: &Answer{Nodes: map[string]string{"a": "No room."}, Until: soon},
+			policy: capacityRequired(), kind: GateCapacity, answer: &GateAnswer{Nodes: map[string]string{"a": "No room."}, Until: soon},
 			want: v1alpha1.ReasonInsufficientCapacity, wantMessage: "No room.", wantWake: soon,
 		},
 		"room that there is": {
-			policy: capacityRequired(), kind: GateCapacity, answer: &Answer{Nodes: map[string]string{"a": ""}, Until: soon},
+			policy: capacityRequired(), kind: GateCapacity, answer: &GateAnswer{Nodes: map[string]string{"a": ""}, Until: soon},
 			want: v1alpha1.ReasonDraining,
 		},
 		"room that was not looked for": {
-			policy: capacityRequired(), kind: GateCapacity, answer: &Answer{Nodes: map[string]string{}, Until: soon},
+			policy: capacityRequired(), kind: GateCapacity, answer: &GateAnswer{Nodes: map[string]string{}, Until: soon},
 			want: v1alpha1.ReasonGatePending, wantMessage: "Gate gates.capacity is being asked.",
 		},
 		"room that is not known": {
-			policy: capacityRequired(), kind: GateCapacity, answer: &Answer{Failure: "no.", Since: start, Until: soon},
+			policy: capacityRequired(), kind: GateCapacity, answer: &GateAnswer{Failure: "no.", Since: start, Until: soon},
 			want: v1alpha1.ReasonGateError, wantMessage: "Gate gates.capacity of RebootPolicy p has given no answer since", wantWake: soon,
 		},
 	} {
@@ -163,8 +163,8 @@ func TestWhatAGateSaysIsWhyANodeWaits(t *testing.T) {
 
 // TestABlockedNodeHoldsUpNobody is ask 34.
 func TestABlockedNodeHoldsUpNobody(t *testing.T) {
-	blocked := Answer{Nodes: map[string]string{"a": "Pod ci/build runs on node a."}}
-	noRoomForA := Answer{Nodes: map[string]string{"a": "No room for node a.", "b": ""}}
+	blocked := GateAnswer{Nodes: map[string]string{"a": "Pod ci/build runs on node a."}}
+	noRoomForA := GateAnswer{Nodes: map[string]string{"a": "No room for node a.", "b": ""}}
 	for name, tc := range map[string]struct {
 		options []policyOption
 		fleet   string
@@ -191,8 +191,8 @@ func TestABlockedNodeHoldsUpNobody(t *testing.T) {
 				reason != v1alpha1.ReasonZoneBusy && reason != v1alpha1.ReasonBudgetExhausted {
 				t.Errorf("node a waits for the reason %s", reason)
 			}
-			s.says(GatePods, "ci", Answer{})
-			s.says(GateCapacity, "", Answer{Nodes: map[string]string{"a": "", "b": ""}})
+			s.says(GatePods, "ci", GateAnswer{})
+			s.says(GateCapacity, "", GateAnswer{Nodes: map[string]string{"a": "", "b": ""}})
 			s.settle()
 			s.prove("b")
 			if got := s.underWay(); got != "a" {
@@ -204,9 +204,9 @@ func TestABlockedNodeHoldsUpNobody(t *testing.T) {
 
 func TestAZoneIsBegunOnlyWhenNoOtherIsUnderWayWhateverGatesSay(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1 b/z1 c/z2"), newPolicy("p", maxUnavailable("3"), capacityRequired(), podsOf("ci")))...)
-	s.says(GatePods, "ci", Answer{})
-	s.says(GateCapacity, "", Answer{Nodes: map[string]string{"a": "", "b": "", "c": ""}})
-	s.says(GateCapacity, "a", Answer{Nodes: map[string]string{"b": "No room.", "c": ""}})
+	s.says(GatePods, "ci", GateAnswer{})
+	s.says(GateCapacity, "", GateAnswer{Nodes: map[string]string{"a": "", "b": "", "c": ""}})
+	s.says(GateCapacity, "a", GateAnswer{Nodes: map[string]string{"b": "No room.", "c": ""}})
 	s.settle()
 	if got := s.underWay(); got != "a" {
 		t.Errorf("under way: %q, want a alone", got)
@@ -237,12 +237,12 @@ func TestGatesAreAskedOnlyForWhatCouldStart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStory(t, newPolicy("p", all...), newNode("a", "z1"), newReboot("ra", "a"))
-			s.says(GatePods, "ci", Answer{})
+			s.says(GatePods, "ci", GateAnswer{})
 			if tc.event != nil {
 				tc.event(s)
 			}
 			var got []string
-			for _, ask := range s.pass().Questions {
+			for _, ask := range s.pass().Queries {
 				got = append(got, strings.TrimSpace(string(ask.Kind)+" "+ask.Gate))
 			}
 			slices.Sort(got)
@@ -258,15 +258,15 @@ func TestRoomIsAskedForTheNodesInTheirOrderAndAnewAfterEachStart(t *testing.T) {
 	for i, name := range []string{"rc", "rb", "ra"} {
 		requiredFor(time.Duration(10-i) * time.Hour)(s.reboot(name))
 	}
-	s.says(GateCapacity, "", Answer{Nodes: map[string]string{"c": ""}})
-	s.says(GateCapacity, "c", Answer{Nodes: map[string]string{"b": "No room.", "a": ""}})
-	var asked []Ask
-	for _, ask := range s.compute().Questions {
-		asked = append(asked, Ask{Question: Question{Kind: ask.Kind, About: ask.About}, Nodes: ask.Nodes})
+	s.says(GateCapacity, "", GateAnswer{Nodes: map[string]string{"c": ""}})
+	s.says(GateCapacity, "c", GateAnswer{Nodes: map[string]string{"b": "No room.", "a": ""}})
+	var asked []GateQuery
+	for _, ask := range s.compute().Queries {
+		asked = append(asked, GateQuery{GateKey: GateKey{Kind: ask.Kind, About: ask.About}, Nodes: ask.Nodes})
 	}
-	want := []Ask{
-		{Question{Kind: GateCapacity}, []string{"c", "b", "a"}},
-		{Question{Kind: GateCapacity, About: "c"}, []string{"b", "a"}},
+	want := []GateQuery{
+		{GateKey: GateKey{Kind: GateCapacity}, Nodes: []string{"c", "b", "a"}},
+		{GateKey: GateKey{Kind: GateCapacity, About: "c"}, Nodes: []string{"b", "a"}},
 	}
 	if diff := cmp.Diff(want, asked); diff != "" {
 		t.Errorf("asked (-want +got):\n%s", diff)
@@ -280,7 +280,7 @@ func TestRoomIsAskedForTheNodesInTheirOrderAndAnewAfterEachStart(t *testing.T) {
 func TestNoRoomIsNeededWhereNothingIsEvicted(t *testing.T) {
 	skip := spec(func(s *v1alpha1.RebootPolicySpec) { s.Drain.Mode = v1alpha1.DrainModeSkip })
 	s := newStory(t, append(fleet("a/z1"), newPolicy("p", capacityRequired(), skip))...)
-	if asked := s.compute().Questions; len(asked) != 0 {
+	if asked := s.compute().Queries; len(asked) != 0 {
 		t.Errorf("asked %v", asked)
 	}
 	s.settle()
@@ -291,9 +291,9 @@ func TestNoRoomIsNeededWhereNothingIsEvicted(t *testing.T) {
 
 func TestOnlyTheFirstNodeInLineIsToldWhatIsInTheWayOfAll(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", queryOf("q", v1alpha1.OnErrorBlock)))...)
-	s.says(GatePrometheus, "q", Answer{Obstacle: "Row 1."})
+	s.says(GatePrometheus, "q", GateAnswer{Obstacle: "Row 1."})
 	s.settle()
-	s.says(GatePrometheus, "q", Answer{Obstacle: "Row 2."})
+	s.says(GatePrometheus, "q", GateAnswer{Obstacle: "Row 2."})
 	p := s.pass()
 	if len(p.Work) != 1 || len(p.Work[0].Reboots) != 1 || p.Work[0].Reboots[0].Object.Name != "ra" {
 		t.Errorf("another answer writes %s, want NodeReboot ra alone", describe(p))
@@ -306,7 +306,7 @@ func TestOnlyTheFirstNodeInLineIsToldWhatIsInTheWayOfAll(t *testing.T) {
 func TestAPolicyThatDoesNotCompileIsStalledAndStartsNothing(t *testing.T) {
 	s := newStory(t, newPolicy("p", objectsOf("o")), newNode("a", "z1"), newReboot("ra", "a"))
 	s.Invalid = map[string]string{"p": "gates.objects o: ERROR: undeclared reference"}
-	s.says(GateObjects, "o", Answer{})
+	s.says(GateObjects, "o", GateAnswer{})
 	s.settle()
 	if got := s.reboot("ra").Status; got.Reason != v1alpha1.ReasonPolicyInvalid || !strings.Contains(got.Message, "undeclared reference") {
 		t.Errorf("%s %q", got.Reason, got.Message)
@@ -327,13 +327,13 @@ func TestASlotIsFreedWhenTheObjectsAreAsTheyHaveToBe(t *testing.T) {
 	s.settle()
 	s.boot("a", 2)
 	s.comeBack("ra", v1alpha1.SentinelNotRequired)
-	s.says(GateRecovery, "ceph", Answer{Obstacle: "CephCluster is not healthy."})
+	s.says(GateRecovery, "ceph", GateAnswer{Obstacle: "CephCluster is not healthy."})
 	s.settle()
 	got := s.summary("ra")
 	if got.Phase != v1alpha1.PhaseRecovering || got.Reason != v1alpha1.ReasonRecoveryGateFailing || got.Cordoned || s.underWay() != "a" {
 		t.Fatalf("%+v, under way %q; want node a recovering and schedulable", got, s.underWay())
 	}
-	s.says(GateRecovery, "ceph", Answer{})
+	s.says(GateRecovery, "ceph", GateAnswer{})
 	s.settle()
 	if got := s.summary("ra"); got.Outcome != v1alpha1.OutcomeSucceeded || s.underWay() != "b" {
 		t.Errorf("%+v, under way %q; want a success, and node b to start", got, s.underWay())
@@ -347,14 +347,14 @@ func TestWaitingForObjectsAfterARebootRunsOutOfTime(t *testing.T) {
 	s.settle()
 	s.boot("a", 2)
 	s.comeBack("ra", v1alpha1.SentinelNotRequired)
-	s.says(GateRecovery, "ceph", Answer{Failure: "it cannot be read.", Since: start})
+	s.says(GateRecovery, "ceph", GateAnswer{Failure: "it cannot be read.", Since: start})
 	s.settle()
 	s.advance(30 * time.Minute)
 	status := s.reboot("ra").Status
 	if status.Reason != v1alpha1.ReasonRecoveryTimedOut || !strings.Contains(status.Message, "it cannot be read") {
 		t.Errorf("%s %q", status.Reason, status.Message)
 	}
-	s.says(GateRecovery, "ceph", Answer{})
+	s.says(GateRecovery, "ceph", GateAnswer{})
 	s.settle()
 	if got := s.summary("ra"); got.Outcome != v1alpha1.OutcomeSucceeded {
 		t.Errorf("%+v after the object was mended", got)
@@ -363,7 +363,7 @@ func TestWaitingForObjectsAfterARebootRunsOutOfTime(t *testing.T) {
 
 func TestAnAnswerAboutAnOlderSpecSaysNothing(t *testing.T) {
 	s := newStory(t, newPolicy("p", queryOf("q", v1alpha1.OnErrorBlock)), newNode("a", "z1"), newReboot("ra", "a"))
-	s.Answers = map[Question]Answer{{Policy: "p", Generation: 0, Kind: GatePrometheus, Gate: "q"}: {}}
+	s.Answers = map[GateKey]GateAnswer{{Policy: "p", Generation: 0, Kind: GatePrometheus, Gate: "q"}: {}}
 	s.settle()
 	if got := s.summary("ra"); got.Reason != v1alpha1.ReasonGatePending {
 		t.Errorf("%+v, want one that waits for an answer", got)
@@ -376,15 +376,15 @@ func TestAGroupNeedsRoomAsAWholeAndOneWithoutRoomHoldsUpNoOtherZone(t *testing.T
 	for _, node := range []string{"a", "b"} {
 		s.relabel(node, func(labels map[string]string) { labels["rack"] = "r1" })
 	}
-	s.says(GateCapacity, "b", Answer{Nodes: map[string]string{"a": ""}})
-	s.says(GateCapacity, "a", Answer{Nodes: map[string]string{"b": "No room for node b besides node a."}})
-	s.says(GateCapacity, "", Answer{Nodes: map[string]string{"c": ""}})
+	s.says(GateCapacity, "b", GateAnswer{Nodes: map[string]string{"a": ""}})
+	s.says(GateCapacity, "a", GateAnswer{Nodes: map[string]string{"b": "No room for node b besides node a."}})
+	s.says(GateCapacity, "", GateAnswer{Nodes: map[string]string{"c": ""}})
 	s.settle()
 	if got := s.underWay(); got != "c" {
 		t.Errorf("under way: %q, want c alone", got)
 	}
 	s.prove("c")
-	s.says(GateCapacity, "a", Answer{Nodes: map[string]string{"b": ""}})
+	s.says(GateCapacity, "a", GateAnswer{Nodes: map[string]string{"b": ""}})
 	s.settle()
 	if got := s.underWay(); got != "a b" {
 		t.Errorf("under way: %q, want a and b, which are a group", got)

@@ -161,16 +161,16 @@ var reasonStories = map[string]func(*testing.T) *story{
 		s.Workloads[deployment("web")] = Workload{Desired: 3}
 		s.advance(time.Minute)
 	}),
-	v1alpha1.ReasonBlockedByPod:         gateSays(podsOf("g"), GatePods, Answer{Nodes: map[string]string{"a": importRuns}}),
-	v1alpha1.ReasonBlockedByAlert:       gateSays(alertsOf("g"), GatePrometheus, Answer{Obstacle: cephAlert}),
-	v1alpha1.ReasonBlockedByQuery:       gateSays(queryOf("g", v1alpha1.OnErrorBlock), GatePrometheus, Answer{Obstacle: etcdDown}),
-	v1alpha1.ReasonBlockedByObject:      gateSays(objectsOf("g"), GateObjects, Answer{Obstacle: unhealthyCeph}),
-	v1alpha1.ReasonInsufficientCapacity: gateSays(capacityRequired(), GateCapacity, Answer{Nodes: map[string]string{"a": tooFullForWeb}}),
-	v1alpha1.ReasonGateError:            gateSays(objectsOf("g"), GateObjects, Answer{Failure: noKindCeph, Since: start.Add(-time.Minute)}),
+	v1alpha1.ReasonBlockedByPod:         gateSays(podsOf("g"), GatePods, GateAnswer{Nodes: map[string]string{"a": importRuns}}),
+	v1alpha1.ReasonBlockedByAlert:       gateSays(alertsOf("g"), GatePrometheus, GateAnswer{Obstacle: cephAlert}),
+	v1alpha1.ReasonBlockedByQuery:       gateSays(queryOf("g", v1alpha1.OnErrorBlock), GatePrometheus, GateAnswer{Obstacle: etcdDown}),
+	v1alpha1.ReasonBlockedByObject:      gateSays(objectsOf("g"), GateObjects, GateAnswer{Obstacle: unhealthyCeph}),
+	v1alpha1.ReasonInsufficientCapacity: gateSays(capacityRequired(), GateCapacity, GateAnswer{Nodes: map[string]string{"a": tooFullForWeb}}),
+	v1alpha1.ReasonGateError:            gateSays(objectsOf("g"), GateObjects, GateAnswer{Failure: noKindCeph, Since: start.Add(-time.Minute)}),
 	v1alpha1.ReasonGatePending:          waitingWith(func(s *story) { s.editPolicy("p", objectsOf("g")) }),
 	v1alpha1.ReasonRecoveryGateFailing: in(stageSettling, func(s *story) {
 		s.editPolicy("p", recoveryOf("g"))
-		s.says(GateRecovery, "g", Answer{Obstacle: unhealthyCeph})
+		s.says(GateRecovery, "g", GateAnswer{Obstacle: unhealthyCeph})
 		s.advance(time.Minute)
 		s.settle()
 	}),
@@ -220,7 +220,7 @@ func awaitBackup(s *story) {
 }
 
 // gateSays is a NodeReboot that would start but for a gate g.
-func gateSays(policy policyOption, kind GateKind, answer Answer) func(*testing.T) *story {
+func gateSays(policy policyOption, kind GateKind, answer GateAnswer) func(*testing.T) *story {
 	return waitingWith(func(s *story) {
 		s.editPolicy("p", policy)
 		gate := "g"

@@ -139,8 +139,8 @@ func TestSlotIsHeldUntilWorkloadsAreAsReadyAsBefore(t *testing.T) {
 		},
 		"several are less ready": {
 			before: func(s *story) {
-				s.Pods["a"][1].Workloads = []WorkloadKey{deployment("web"), {v1alpha1.WorkloadPodDisruptionBudget, "apps", "web"}}
-				s.Workloads[WorkloadKey{v1alpha1.WorkloadPodDisruptionBudget, "apps", "web"}] = Workload{Ready: 3, Desired: 3}
+				s.Pods["a"][1].Workloads = []WorkloadKey{deployment("web"), {Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: "apps", Name: "web"}}
+				s.Workloads[WorkloadKey{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: "apps", Name: "web"}] = Workload{Ready: 3, Desired: 3}
 			},
 			now: func(s *story) {
 				for key := range s.Workloads {
@@ -239,7 +239,7 @@ func TestWorkloadsThatAreRememberedAreBounded(t *testing.T) {
 func TestPlanAsksForThePodsOfNodesThatStartOrRecover(t *testing.T) {
 	asks := func(s *story) []string {
 		s.Pods = nil
-		return Compute(s.Snapshot, s.now).Asks
+		return Compute(s.Snapshot, s.now).NeedPods
 	}
 	starting := newStory(t, newPolicy("p", maxUnavailable("2")), newNode("a", "z1"), newNode("b", "z1"), newNode("c", "z1"),
 		newReboot("ra", "a"), newReboot("rb", "b"), newReboot("rc", "c"))

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // Node objects come and go apart from their hosts: a cloud deletes the Node of a machine that is down, a person deletes one by mistake, an
@@ -30,8 +31,8 @@ func (w *world) setReady(h *host, ready bool) {
 	}
 	w.updateNode(h.name, func(n *Node) {
 		if old := conditionOf(n, corev1.NodeReady); old == nil || old.Status != status {
-			setCondition(n, corev1.NodeCondition{
-				Type: corev1.NodeReady, Status: status, LastTransitionTime: metav1.NewTime(w.now.Add(h.clock).Truncate(time.Second)),
+			setCondition(n, model.NodeCondition{
+				Type: corev1.NodeReady, Status: status, Since: w.clock(), Transition: metav1.NewTime(w.now.Add(h.clock).Truncate(time.Second)),
 			})
 		}
 	})

@@ -225,10 +225,7 @@ func randomSpec(random *rand.Rand) policyOption {
 			}}
 		}
 		randomSchedule(random, &s.Schedule)
-		s.Failure = v1alpha1.FailureSpec{
-			MaxFailures: ptr.To(1 + random.Int32N(3)), MaxAttempts: ptr.To(pick[int32](random, 2, 3, 100)),
-			BackoffSeconds: ptr.To(20 + random.Int32N(40)), MaxDeferralSeconds: pick(random, nil, ptr.To(60+random.Int32N(600))),
-		}
+		randomTrouble(random, s)
 		randomDrain(random, &s.Drain)
 		if random.IntN(2) == 0 {
 			s.ExcludeFromLoadBalancers = &v1alpha1.LoadBalancerExclusion{LeadSeconds: upTo(20)}

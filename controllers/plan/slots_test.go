@@ -143,7 +143,7 @@ func TestGrantOfAManagerThatCrashedIsGivenBackWhereNothingMayStart(t *testing.T)
 		"the node is down":            {event: func(s *story) { s.node("a").Ready = false }, want: v1alpha1.ReasonNodeNotReady},
 		"its helper is down":          {event: func(s *story) { s.node("a").HelperReady = false }, want: v1alpha1.ReasonHelperNotReady},
 		"an autoscaler takes it away": {event: taint, want: v1alpha1.ReasonMarkedForDeletion},
-		"others maintain it":          {event: func(s *story) { s.node("a").Foreign = []ForeignMaintenance{{Object: "x"}} }, want: v1alpha1.ReasonForeignMaintenance},
+		"others maintain it":          {event: func(s *story) { s.node("a").OtherMaintenance = []OtherMaintenance{{Object: "x"}} }, want: v1alpha1.ReasonForeignMaintenance},
 		"another control-plane node is down": {
 			event: func(s *story) { controlPlane(s.node("a")); controlPlane(s.node("b")); s.node("b").Ready = false },
 			want:  v1alpha1.ReasonControlPlaneNotReady,
@@ -157,19 +157,19 @@ func TestGrantOfAManagerThatCrashedIsGivenBackWhereNothingMayStart(t *testing.T)
 		},
 		"a pod blocks it": {
 			policy: podsOf("ci"), want: v1alpha1.ReasonBlockedByPod,
-			event: func(s *story) { s.says(GatePods, "ci", Answer{Nodes: map[string]string{"a": "A pod."}}) },
+			event: func(s *story) { s.says(GatePods, "ci", GateAnswer{Nodes: map[string]string{"a": "A pod."}}) },
 		},
 		"an alert fires": {
 			policy: alertsOf("q"), want: v1alpha1.ReasonBlockedByAlert,
-			event: func(s *story) { s.says(GatePrometheus, "q", Answer{Obstacle: "An alert."}) },
+			event: func(s *story) { s.says(GatePrometheus, "q", GateAnswer{Obstacle: "An alert."}) },
 		},
 		"a gate does not answer": {
 			policy: alertsOf("q"), want: v1alpha1.ReasonGateError,
-			event: func(s *story) { s.says(GatePrometheus, "q", Answer{Failure: "away.", Since: start}) },
+			event: func(s *story) { s.says(GatePrometheus, "q", GateAnswer{Failure: "away.", Since: start}) },
 		},
 		"there is no room": {
 			policy: capacityRequired(), want: v1alpha1.ReasonInsufficientCapacity,
-			event: func(s *story) { s.says(GateCapacity, "", Answer{Nodes: map[string]string{"a": "No room."}}) },
+			event: func(s *story) { s.says(GateCapacity, "", GateAnswer{Nodes: map[string]string{"a": "No room."}}) },
 		},
 	}
 	for name, tc := range cases {
@@ -213,8 +213,8 @@ func TestGrantWaitsForWhatItsAttemptNeeds(t *testing.T) {
 			if got := s.reboot("ra").Status.Reason; got != tc.want {
 				t.Errorf("reason %s", got)
 			}
-			if asked := len(p.Asks) == 1; asked != tc.wantAsked || p.SlotsChanged {
-				t.Errorf("asks %v, slots changed %v", p.Asks, p.SlotsChanged)
+			if asked := len(p.NeedPods) == 1; asked != tc.wantAsked || p.SlotsChanged {
+				t.Errorf("asks %v, slots changed %v", p.NeedPods, p.SlotsChanged)
 			}
 		})
 	}

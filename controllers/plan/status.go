@@ -3,17 +3,17 @@ package plan
 import (
 	"fmt"
 	"slices"
-	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // work is what has to be written, by node.
-func (p *pass) work() []NodeWork {
+func (p *planning) work() []NodeWork {
 	var all []NodeWork
 	for _, n := range p.nodeOrder {
 		n.needed = n.needsReboot()
@@ -29,10 +29,10 @@ func (p *pass) work() []NodeWork {
 }
 
 // workWithoutNode is for the NodeReboots whose Node is not there.
-func (p *pass) workWithoutNode() []NodeWork {
+func (p *planning) workWithoutNode() []NodeWork {
 	var all []NodeWork
 	for _, r := range p.orphans {
-		work := NodeWork{Node: r.obj.Spec.NodeName}
+		work := NodeWork{Node: r.Object.Spec.NodeName}
 		p.addChange(&work, r)
 		if len(work.Reboots) > 0 {
 			all = append(all, work)
@@ -41,70 +41,54 @@ func (p *pass) workWithoutNode() []NodeWork {
 	return all
 }
 
-func (p *pass) addChange(work *NodeWork, r *rebootView) {
-	if r.atRest && r.next == &r.obj.Status {
+func (p *planning) addChange(work *NodeWork, r *rebootView) {
+	if r.atRest && r.Status == &r.Object.Status {
 		return
 	}
 	p.derive(r)
-	hasFinalizer := slices.Contains(r.obj.Finalizers, v1alpha1.Finalizer)
+	hasFinalizer := slices.Contains(r.Object.Finalizers, v1alpha1.Finalizer)
 	add, remove := r.open() && !hasFinalizer && !r.deleted(), !r.open() && hasFinalizer
-	changed := r.next != &r.obj.Status && !equality.Semantic.DeepEqual(&r.obj.Status, r.next)
+	changed := r.Status != &r.Object.Status && !equality.Semantic.DeepEqual(&r.Object.Status, r.Status)
 	if !changed && !add && !remove {
 		return
 	}
 	work.Granted = work.Granted || r.granted
 	work.Reboots = append(work.Reboots, RebootChange{
-		Object: r.obj, Status: *r.next, StatusChanged: changed, AddFinalizer: add, RemoveFinalizer: remove, Events: r.events,
+		Object: r.Object, Status: *r.Status, StatusChanged: changed, AddFinalizer: add, RemoveFinalizer: remove, Events: r.Events,
 	})
 }
 
 // derive fills in what follows from the facts: phase, reason, message, conditions.
-func (p *pass) derive(r *rebootView) {
-	if r.deleted() && !r.open() && r.wait.passed() {
-		r.wait = verdict{reason: v1alpha1.ReasonDeleted, message: "The NodeReboot was deleted; its node was put back as it was."}
+func (p *planning) derive(r *rebootView) {
+	if r.deleted() && !r.open() && r.wait.OK() {
+		r.wait = model.Verdict{Reason: v1alpha1.ReasonDeleted, Message: "The NodeReboot was deleted; its node was put back as it was."}
 	}
-	reason, message := r.wait.reason, bounded(r.wait.message)
+	reason, message := r.wait.Reason, model.Bounded(r.wait.Message)
 	if r.complete() {
-		reason, message = r.next.OutcomeReason, r.next.OutcomeMessage
+		reason, message = r.Status.OutcomeReason, r.Status.OutcomeMessage
 	}
-	if reason != r.next.Reason && slices.Contains(warnedReasons, reason) {
-		r.emit(Event{Warning: true, Reason: reason, Message: message})
+	if reason != r.Status.Reason && slices.Contains(warnedReasons, reason) {
+		r.Emit(model.Event{Warning: true, Reason: reason, Message: message})
 	}
 	p.noteDeferral(r)
-	if !slices.Equal(r.next.PendingHooks, r.pendingHooks) {
-		r.edit().PendingHooks = r.pendingHooks
+	if !slices.Equal(r.Status.PendingHooks, r.pendingHooks) {
+		r.Edit().PendingHooks = r.pendingHooks
 	}
 	p.summarize(r, reason, message)
 }
 
 // summarize fills in phase, reason, message and the conditions.
-func (p *pass) summarize(r *rebootView, reason, message string) {
+func (p *planning) summarize(r *rebootView, reason, message string) {
 	phase := phase(r)
-	if s := r.next; s.Phase != phase || s.Reason != reason || s.Message != message || s.ObservedGeneration != r.obj.Generation {
-		next := r.edit()
-		next.Phase, next.Reason, next.Message, next.ObservedGeneration = phase, reason, message, r.obj.Generation
+	if s := r.Status; s.Phase != phase || s.Reason != reason || s.Message != message || s.ObservedGeneration != r.Object.Generation {
+		next := r.Edit()
+		next.Phase, next.Reason, next.Message, next.ObservedGeneration = phase, reason, message, r.Object.Generation
 	}
 	p.wants = appendConditions(p.wants[:0], r)
-	if !conditionsAre(r.next.Conditions, p.wants, r.obj.Generation) {
-		next := r.edit()
-		next.Conditions = p.conditions(next.Conditions, p.wants, r.obj.Generation)
+	if !conditionsAre(r.Status.Conditions, p.wants, r.Object.Generation) {
+		next := r.Edit()
+		next.Conditions = p.conditions(next.Conditions, p.wants, r.Object.Generation)
 	}
-}
-
-// maxMessage is the most bytes of a message. The schema counts characters, and the note of an Event bytes.
-const maxMessage = 1024
-
-// bounded cuts a message to what the API takes.
-func bounded(message string) string {
-	const mark = "..."
-	if len(message) <= maxMessage {
-		return message
-	}
-	end := maxMessage - len(mark)
-	for !utf8.RuneStart(message[end]) {
-		end--
-	}
-	return message[:end] + mark
 }
 
 // warnedReasons of a waiting NodeReboot are told by an event, for they are about something that a person should mend.
@@ -113,10 +97,10 @@ var warnedReasons = []string{
 }
 
 func phase(r *rebootView) v1alpha1.Phase {
-	attempt := r.next.Attempt
+	attempt := r.Status.Attempt
 	switch {
 	case r.complete():
-		return v1alpha1.Phase(r.next.Outcome)
+		return v1alpha1.Phase(r.Status.Outcome)
 	case !r.open():
 		return v1alpha1.PhasePending
 	case attempt.StalledTime != nil:
@@ -137,7 +121,7 @@ type want struct {
 
 // appendConditions adds the conditions of a NodeReboot as they should be.
 func appendConditions(wants []want, r *rebootView) []want {
-	s := r.next
+	s := r.Status
 	if r.overdue != "" {
 		wants = append(wants, want{v1alpha1.ConditionOverdue, v1alpha1.ReasonOverdue, r.overdue, metav1.ConditionTrue})
 	}
@@ -184,17 +168,17 @@ func rebootedMessage(s *v1alpha1.NodeRebootStatus) string {
 }
 
 // conditions are the current ones, changed to what is wanted; the very same slice if nothing changes.
-func (p *pass) conditions(current []metav1.Condition, wants []want, generation int64) []metav1.Condition {
+func (p *planning) conditions(current []metav1.Condition, wants []want, generation int64) []metav1.Condition {
 	if conditionsAre(current, wants, generation) {
 		return current
 	}
 	next := slices.DeleteFunc(slices.Clone(current), func(c metav1.Condition) bool {
-		return !othersCondition(c.Type) && !slices.ContainsFunc(wants, func(w want) bool { return w.conditionType == c.Type })
+		return !model.HookCondition(c.Type) && !slices.ContainsFunc(wants, func(w want) bool { return w.conditionType == c.Type })
 	})
 	for _, w := range wants {
 		meta.SetStatusCondition(&next, metav1.Condition{
 			Type: w.conditionType, Status: w.status, Reason: w.reason, Message: w.message,
-			ObservedGeneration: generation, LastTransitionTime: metav1.NewTime(p.now),
+			ObservedGeneration: generation, LastTransitionTime: metav1.NewTime(p.Now),
 		})
 	}
 	return next
@@ -203,7 +187,7 @@ func (p *pass) conditions(current []metav1.Condition, wants []want, generation i
 func conditionsAre(current []metav1.Condition, wants []want, generation int64) bool {
 	own := 0
 	for i := range current {
-		if !othersCondition(current[i].Type) {
+		if !model.HookCondition(current[i].Type) {
 			own++
 		}
 	}

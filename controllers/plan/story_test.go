@@ -24,9 +24,9 @@ type story struct {
 	now  time.Time
 	wake time.Time
 	// gates are what gates say, by kind and name.
-	gates map[string]Answer
+	gates map[string]GateAnswer
 	// askGate answers what gates has no answer for, if it is there.
-	askGate func(Ask) Answer
+	askGate func(GateQuery) GateAnswer
 }
 
 func newStory(t *testing.T, objects ...any) *story {
@@ -108,18 +108,18 @@ func (s *story) compute() *Plan {
 	s.t.Helper()
 	for {
 		p := compute(s.t, s.Snapshot, s.now)
-		if !s.answerGates(p.Questions) {
+		if !s.answerGates(p.Queries) {
 			return p
 		}
 	}
 }
 
 // answerGates is true if there is an answer that was not known.
-func (s *story) answerGates(asks []Ask) bool {
+func (s *story) answerGates(asks []GateQuery) bool {
 	more := false
 	answers := maps.Clone(s.Answers)
 	if answers == nil {
-		answers = map[Question]Answer{}
+		answers = map[GateKey]GateAnswer{}
 	}
 	for _, ask := range asks {
 		answer, has := s.gates[string(ask.Kind)+" "+ask.Gate]
@@ -129,8 +129,8 @@ func (s *story) answerGates(asks []Ask) bool {
 		if !has && s.askGate != nil {
 			answer, has = s.askGate(ask), true
 		}
-		if _, known := answers[ask.Question]; has && !known {
-			answers[ask.Question] = answer
+		if _, known := answers[ask.GateKey]; has && !known {
+			answers[ask.GateKey] = answer
 			more = true
 		}
 	}
@@ -139,9 +139,9 @@ func (s *story) answerGates(asks []Ask) bool {
 }
 
 // says sets what a gate says from now on. For capacity, instead of the name of a gate there may be the nodes that leave.
-func (s *story) says(kind GateKind, gate string, answer Answer) {
+func (s *story) says(kind GateKind, gate string, answer GateAnswer) {
 	if s.gates == nil {
-		s.gates = map[string]Answer{}
+		s.gates = map[string]GateAnswer{}
 	}
 	s.gates[string(kind)+" "+gate] = answer
 	s.Answers = nil

@@ -202,7 +202,7 @@ func TestPoliciesShareTheirZones(t *testing.T) {
 func TestPlanAsksForPodsOfOneZoneOnly(t *testing.T) {
 	s := twoPools(t, nil, []policyOption{zoneOrder("z2", "z1")})
 	s.Pods = nil
-	if diff := cmp.Diff([]string{"blue1", "green1"}, Compute(s.Snapshot, s.now).Asks); diff != "" {
+	if diff := cmp.Diff([]string{"blue1", "green1"}, Compute(s.Snapshot, s.now).NeedPods); diff != "" {
 		t.Errorf("asks (-want +got):\n%s", diff)
 	}
 }
@@ -251,7 +251,7 @@ func TestZoneThatIsShownIsThatOfTheLastLook(t *testing.T) {
 	for i := range s.Nodes {
 		s.Nodes[i].Labels[v1alpha1.ControlPlaneLabel] = ""
 	}
-	s.says(GateObjects, "g", Answer{Obstacle: unhealthyCeph})
+	s.says(GateObjects, "g", GateAnswer{Obstacle: unhealthyCeph})
 	s.settle() // fails if policy p shows the zone that had its turn before a control-plane node of q started
 	if got := s.underWay(); got != "green1" {
 		t.Fatalf("under way: %q", got)

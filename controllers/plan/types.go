@@ -7,104 +7,32 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // Snapshot is everything that a plan depends on besides the time. A plan never changes any of it, and its order does not matter.
 type Snapshot struct {
 	Policies []*v1alpha1.RebootPolicy
 	Reboots  []*v1alpha1.NodeReboot
-	Nodes    []Node
+	Nodes    []model.Node
 	// Slots are the grants that the slots object holds, by node name.
 	Slots map[string]Slot
-	// Pods are the pods bound to a node, by node name, for the nodes that were asked for (see Plan.Asks). A node that is missing here was
+	// Pods are the pods bound to a node, by node name, for the nodes that were asked for (see Plan.NeedPods). A node that is missing here was
 	// not looked at; one with no pods is present and empty.
-	Pods map[string][]Pod
+	Pods map[string][]model.Pod
 	// Workloads is the readiness of every workload that Pods or a NodeReboot with an open attempt refers to. One that is missing does not
 	// exist any more.
-	Workloads map[WorkloadKey]Workload
+	Workloads map[model.WorkloadKey]model.Workload
 	// Invalid says of a policy, by name, what in it does not compile, such as a CEL expression.
 	Invalid map[string]string
-	// Answers of gates, to the questions that were asked (see Plan.Questions).
-	Answers map[Question]Answer
+	// Answers of gates, to the queries that were made (see Plan.Queries).
+	Answers map[model.GateKey]model.GateAnswer
 	// ClusterMaxUnavailable is the cluster-wide limit, in nodes or percent of all nodes; nil is no limit of its own.
 	ClusterMaxUnavailable *intstr.IntOrString
+	// QuorumLabels are keys of labels of nodes that may run etcd, besides those that Kubernetes and its distributions use.
+	QuorumLabels []string
 	// LeaderNode is the node that the manager which makes the plan runs on, if that is known.
 	LeaderNode string
-}
-
-// Node is what a plan needs to know of a Node.
-type Node struct {
-	Name, UID     string
-	Labels        map[string]string
-	Taints        []corev1.Taint
-	Unschedulable bool
-	// CordonedFor is the value of the cordon annotation: the UID of the NodeReboot for which the operator cordoned the node.
-	CordonedFor string
-	// Deleting: the Node is being deleted.
-	Deleting bool
-	// Annotations are those that the operator reads or writes (see MarksAnnotation); others may be missing.
-	Annotations   map[string]string
-	Ready         bool
-	BootID        string
-	KernelVersion string
-	// Conditions of the Node, with their statuses and the times of their last transitions.
-	Conditions []corev1.NodeCondition
-	// Foreign is the maintenance that other tools do on the node.
-	Foreign []ForeignMaintenance
-	// Volumes are the PersistentVolumes that are attached to the node. They are known of nodes with an attempt between drain and reboot, if
-	// there is a policy that waits for volumes to be detached.
-	Volumes []string
-	// Maintenance is which of the maintenance conditions (MaintenanceConditions) the operator has set to True on the node.
-	Maintenance map[corev1.NodeConditionType]bool
-	// HelperReady says that a helper pod on the node is Ready. Otherwise HelperProblem says what is known of why not, for people; it is
-	// empty if there is no such pod. HelperSince is since when; zero if that is not known.
-	HelperReady   bool
-	HelperProblem string
-	HelperSince   time.Time
-}
-
-// ForeignMaintenance is a sign that another tool maintains a node.
-type ForeignMaintenance struct {
-	// Object that says so, in words.
-	Object string
-	// Until when it says so; zero is for good.
-	Until time.Time
-}
-
-// Pod is what a plan needs to know of a pod bound to a node.
-type Pod struct {
-	Namespace, Name string
-	// Workloads that the pod belongs to: its controller and the PodDisruptionBudgets that cover it.
-	Workloads []WorkloadKey
-	// Labels of the pod.
-	Labels map[string]string
-	// Controlled: a controller makes another one in its place. Mirror: the kubelet runs it from a file, and it cannot be evicted.
-	Controlled, Mirror bool
-	// EmptyDir: it has an emptyDir volume.
-	EmptyDir bool
-	// Finished pods have ended (Succeeded or Failed); Terminating ones are being deleted.
-	Finished, Terminating bool
-	Ready                 bool
-	// ReadySince is when Ready last changed, by the kubelet's clock.
-	ReadySince time.Time
-	// StartedSince is when the youngest of the running containers started, by the kubelet's clock; zero when one is not running.
-	StartedSince time.Time
-}
-
-// WorkloadKey names a workload.
-type WorkloadKey struct {
-	Kind            v1alpha1.WorkloadKind
-	Namespace, Name string
-}
-
-// Workload is how ready a workload is.
-type Workload struct {
-	// Ready is the number of ready pods; of a PodDisruptionBudget, of healthy ones.
-	Ready int32
-	// Desired is how many there should be.
-	Desired int32
-	// Stale says that the workload's controller has not seen its latest spec, so Ready says nothing yet.
-	Stale bool
 }
 
 // Slot is one grant in the slots object: this attempt of this NodeReboot may take its node down.
@@ -118,11 +46,11 @@ type Slot struct {
 
 // Plan is what to do now, and when to look again.
 type Plan struct {
-	// Asks names nodes whose pods have to be read before the plan can go on with them. Compute again with them in Snapshot.Pods.
-	Asks []string
-	// Questions have to be put to gates before the plan can go on. Compute again with the answers in Snapshot.Answers. Those that are
+	// NeedPods names nodes whose pods have to be read before the plan can go on with them. Compute again with them in Snapshot.Pods.
+	NeedPods []string
+	// Queries have to be put to gates before the plan can go on. Compute again with the answers in Snapshot.Answers. Those that are
 	// answered already are among them: what is not asked any more need not be known any longer.
-	Questions []Ask
+	Queries []model.GateQuery
 	// Slots is what the slots object should hold; SlotsChanged says that it holds something else.
 	Slots        map[string]Slot
 	SlotsChanged bool
@@ -188,24 +116,14 @@ type RebootChange struct {
 	// AddFinalizer and RemoveFinalizer change the finalizer.
 	AddFinalizer, RemoveFinalizer bool
 	// Events to emit once the status is written.
-	Events []Event
+	Events []model.Event
 }
 
 // PolicyChange is what to write for one RebootPolicy.
 type PolicyChange struct {
 	Object *v1alpha1.RebootPolicy
 	Status v1alpha1.RebootPolicyStatus
-	Events []Event
-}
-
-// Event tells people what happened.
-type Event struct {
-	// Warning events are for what a person should look at.
-	Warning bool
-	Reason  string
-	Message string
-	// OnNode emits the event for the Node as well.
-	OnNode bool
+	Events []model.Event
 }
 
 // The maintenance conditions that are published on a Node (KEP-5683), in the order of a maintenance.

@@ -194,7 +194,7 @@ func (w *world) pass() {
 		m.seen = m.seen[1:]
 	}
 	p := w.plan(v, m.asked)
-	m.asked = p.Asks
+	m.asked = p.NeedPods
 	if w.inspect != nil {
 		w.inspect(&v.Snapshot)
 	}
@@ -283,7 +283,7 @@ func (w *world) plan(v *view, asked []string) *Plan {
 		if w.answerGates(v, p) {
 			continue
 		}
-		more := slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(asked), p.Asks...))))
+		more := slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(asked), p.NeedPods...))))
 		if len(more) == len(asked) {
 			return p
 		}

@@ -14,10 +14,11 @@ var drainNumbers = map[string]number{
 }
 
 var drainChoices = map[string]choice{
-	"drain.mode":      {values: []string{"Drain", "Skip"}, fallback: "Drain"},
-	"drain.emptyDir":  {values: []string{"Delete", "Refuse"}, fallback: "Delete"},
-	"drain.unmanaged": {values: []string{"Evict", "Refuse"}, fallback: "Evict"},
-	"drain.onTimeout": {values: []string{"Abort", "Force"}, fallback: "Abort"},
+	"drain.mode":          {values: []string{"Drain", "Skip"}, fallback: "Drain"},
+	"drain.emptyDir":      {values: []string{"Delete", "Refuse"}, fallback: "Delete"},
+	"drain.unmanaged":     {values: []string{"Evict", "Refuse"}, fallback: "Evict"},
+	"drain.returningPods": {values: []string{"Ignore", "Refuse"}, fallback: "Ignore"},
+	"drain.onTimeout":     {values: []string{"Abort", "Force"}, fallback: "Abort"},
 }
 
 // drainSpecialFields have cases below: most are parts of something that is optional and then has to be whole.
@@ -34,6 +35,7 @@ func init() {
 func TestADrainIsAcceptedOrRefusedWithAHint(t *testing.T) {
 	const skipsNothing = "mode Skip evicts nothing: remove stages and onTimeout, or write 'mode: Drain'"
 	const detachesNothing = "mode Skip evicts nothing, so no volume is detached: remove volumeDetachSeconds, or write 'mode: Drain'"
+	const returnsNothing = "mode Skip evicts nothing, so no pod returns: remove returningPods, or write 'mode: Drain'"
 	stages := func(n int) string { return "{stages: [" + strings.Repeat("{podSelector: a}, ", n) + "]}" }
 	for name, test := range map[string]struct {
 		drain string
@@ -44,6 +46,8 @@ func TestADrainIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"skipped and forced":           {`{mode: Skip, onTimeout: Force}`, []string{skipsNothing}},
 		"skipped with volumes":         {`{mode: Skip, volumeDetachSeconds: 1}`, []string{"drain.volumeDetachSeconds", detachesNothing}},
 		"skipped with no wait":         {drain: `{mode: Skip, volumeDetachSeconds: 0}`},
+		"skipped with returning pods":  {`{mode: Skip, returningPods: Refuse}`, []string{"drain.returningPods", returnsNothing}},
+		"skipped, returning or not":    {drain: `{mode: Skip, returningPods: Ignore}`},
 		"waiting for volumes":          {drain: `{mode: Drain, volumeDetachSeconds: 300}`},
 		"as many stages as can be":     {drain: stages(8)},
 		"too many stages":              {stages(9), []string{"drain.stages", "must have at most 8 items"}},

@@ -95,6 +95,22 @@ func TestAStatusThatCannotBeReadIsRefused(t *testing.T) {
 		"too many refused pods":          {`{report: {` + report + `, drain: {refused: [` + pods(11) + `]}}}`, []string{"must have at most 10 items"}},
 		"the same refused pod twice":     {`{report: {` + report + `, drain: {refused: [{namespace: a, name: b}, {namespace: a, name: b}]}}}`, []string{"Duplicate value"}},
 		"refused pod without a name":     {`{report: {` + report + `, drain: {refused: [{namespace: a}]}}}`, []string{"refused[0].name: Required"}},
+		"refused by nothing":             {`{report: {` + report + `, drain: {refused: [{namespace: a, name: b, by: ""}]}}}`, []string{"refused[0].by", "should be at least 1 chars long"}},
+		"pods that do not end":           {status: `{report: {` + report + `, drain: {total: 0, remaining: 0, activity: Stuck, terminating: [` + pods(10, "heldBy: a finalizer") + `]}}}`},
+		"too many that do not end":       {`{report: {` + report + `, drain: {terminating: [` + pods(11, "heldBy: a") + `]}}}`, []string{"must have at most 10 items"}},
+		"held by nothing":                {`{report: {` + report + `, drain: {terminating: [` + pods(1) + `]}}}`, []string{"terminating[0].heldBy: Required"}},
+		"held by too much":               {`{report: {` + report + `, drain: {terminating: [` + pods(1, "heldBy: "+long(513)) + `]}}}`, []string{"may not be more than 512"}},
+		"pods that return":               {status: `{report: {` + report + `, drain: {total: 0, remaining: 0, activity: Progressing, returned: [` + pods(10, "owner: a, evictions: 3") + `]}}}`},
+		"too many that return":           {`{report: {` + report + `, drain: {returned: [` + pods(11, "owner: a") + `]}}}`, []string{"must have at most 10 items"}},
+		"returned without an owner":      {`{report: {` + report + `, drain: {returned: [` + pods(1) + `]}}}`, []string{"returned[0].owner: Required"}},
+		"too long an owner":              {`{report: {` + report + `, drain: {returned: [` + pods(1, "owner: "+long(513)) + `]}}}`, []string{"may not be more than 512"}},
+		"fewer than no evictions":        {`{report: {` + report + `, drain: {returned: [` + pods(1, "owner: a, evictions: -1") + `]}}}`, []string{"evictions", "greater than or equal to 0"}},
+		"an unknown activity":            {`{report: {` + report + `, drain: {activity: Bored}}}`, []string{supported("Progressing", "Stuck")}},
+		"a clock that is behind":         {status: `{report: {` + report + `, clockOffsetSeconds: -7200}}`},
+		"a clock of another age":         {`{report: {` + report + `, clockOffsetSeconds: 10000000001}}`, []string{"clockOffsetSeconds", "less than or equal to 10000000000"}},
+		"a clock of an age before":       {`{report: {` + report + `, clockOffsetSeconds: -10000000001}}`, []string{"clockOffsetSeconds", "greater than or equal to -10000000000"}},
+		"order for pods that return":     {status: `{order: {` + order + `, drain: {returningPods: Refuse}}}`},
+		"order for pods of another kind": {`{order: {` + order + `, drain: {returningPods: Wait}}}`, []string{supported("Ignore", "Refuse")}},
 		"attempt of number zero":         {`{attempt: {` + strings.Replace(attempt, "1", "0", 1) + `}}`, []string{"attempt.number", "greater than or equal to 1"}},
 		"attempt with an unknown cordon": {`{attempt: {` + attempt + `, cordon: Nobody}}`, []string{supported("Foreign", "Operator")}},
 		"volumes that were left":         {status: `{attempt: {` + attempt + `, attachedVolumes: [` + volumes(10) + `]}}`},
@@ -152,11 +168,11 @@ func TestNodeRebootsAreFilteredByTheServer(t *testing.T) {
 	}
 }
 
-// pods lists n different pods whose eviction was refused.
-func pods(n int) string {
+// pods lists n different pods, each with more fields.
+func pods(n int, more ...string) string {
 	var all []string
 	for i := range n {
-		all = append(all, fmt.Sprintf("{namespace: a, name: p%d}", i))
+		all = append(all, "{"+strings.Join(append([]string{"namespace: a", fmt.Sprintf("name: p%d", i)}, more...), ", ")+"}")
 	}
 	return strings.Join(all, ", ")
 }

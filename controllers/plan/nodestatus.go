@@ -20,11 +20,11 @@ func (r *rebootView) needsReboot() bool {
 	case r.nodeGone():
 		return false
 	case r.open():
-		return r.next.Attempt.UncordonedTime == nil || r.sentinel() == v1alpha1.SentinelRequired
+		return r.Status.Attempt.UncordonedTime == nil || r.sentinel() == v1alpha1.SentinelRequired
 	case r.complete():
 		// One that was given up is still needed for as long as the host, or the condition, says so.
-		asks := r.obj.Spec.Trigger == v1alpha1.TriggerSentinel && r.sentinel() == v1alpha1.SentinelRequired || r.conditionAsks()
-		return r.next.Outcome == v1alpha1.OutcomeFailed && asks && !r.deleted()
+		calls := r.Object.Spec.Trigger == v1alpha1.TriggerSentinel && r.sentinel() == v1alpha1.SentinelRequired || r.conditionCalls()
+		return r.Status.Outcome == v1alpha1.OutcomeFailed && calls && !r.deleted()
 	}
 	return false
 }
@@ -49,10 +49,10 @@ func (n *nodeView) nodePatch() *NodePatch {
 
 // taintEffect is that of our taint on the node; None if there should be none.
 func (n *nodeView) taintEffect() v1alpha1.TaintEffect {
-	if !n.needed || n.policy.spec.Taint.Effect == "" {
+	if !n.needed || n.policy.Spec.Taint.Effect == "" {
 		return v1alpha1.TaintNone
 	}
-	return n.policy.spec.Taint.Effect
+	return n.policy.Spec.Taint.Effect
 }
 
 // hasOtherTaint: our taint is not as it should be.
@@ -93,7 +93,7 @@ func (n *nodeView) patchCordon(patch *NodePatch) {
 		n.takeBackCordon(patch)
 	case n.Unschedulable && n.CordonedFor == "":
 		// Somebody else's, and not to become ours: that the attempt is still open is old news.
-	case n.CordonedFor == owner && n.open.next.Attempt.BackTime != nil:
+	case n.CordonedFor == owner && n.open.Status.Attempt.BackTime != nil:
 		// The host cannot go down for this attempt any more: if somebody uncordoned the node since its boot, that is left.
 	case n.CordonedFor != owner || !n.Unschedulable:
 		patch.Unschedulable, patch.CordonedFor = ptr.To(true), &owner
@@ -115,27 +115,11 @@ func (n *nodeView) cordonOwner() string {
 	if n.open == nil {
 		return ""
 	}
-	attempt := n.open.next.Attempt
+	attempt := n.open.Status.Attempt
 	if attempt.Cordon != v1alpha1.CordonOperator || attempt.UncordonedTime != nil {
 		return ""
 	}
-	return string(n.open.obj.UID)
-}
-
-// recordTaint stamps when the node of a NodeReboot was tainted, before anything starts: the lead of the taint is counted from here.
-func (p *pass) recordTaint(r *rebootView) {
-	if r.node != nil && r.node.optedOut() {
-		if r.next.TaintedTime != nil && !r.complete() {
-			r.edit().TaintedTime = nil
-		}
-		return
-	}
-	if r.next.TaintedTime != nil || r.policy() == nil || !r.needsReboot() {
-		return
-	}
-	if effect := r.policy().spec.Taint.Effect; effect != v1alpha1.TaintNone && effect != "" {
-		r.edit().TaintedTime = p.stamp()
-	}
+	return string(n.open.Object.UID)
 }
 
 // inMaintenance says whether a maintenance condition should be True on the node (KEP-5683).
@@ -143,10 +127,10 @@ func (n *nodeView) inMaintenance(conditionType corev1.NodeConditionType) bool {
 	if conditionType == MaintenancePlanned {
 		return n.needed
 	}
-	if n.open == nil || n.open.next.Attempt.UncordonedTime != nil {
+	if n.open == nil || n.open.Status.Attempt.UncordonedTime != nil {
 		return false
 	}
-	attempt := n.open.next.Attempt
+	attempt := n.open.Status.Attempt
 	switch conditionType {
 	case DrainInProgress:
 		return attempt.DrainOrderedTime != nil && attempt.DrainedTime == nil && attempt.BackTime == nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // helperGrace is how long a helper may be away before that is told of its node: pods are replaced and hosts reboot.
@@ -16,31 +17,22 @@ const helperGrace = 5 * time.Minute
 // reportGrace is how long a helper may take to say something about a NodeReboot that is new.
 const reportGrace = 10 * time.Second
 
-// currentReport is what the helper said since the node's current boot; nil while it said nothing.
-func (r *rebootView) currentReport() *v1alpha1.HelperReport {
-	report := r.next.Report
-	if r.node == nil || report == nil || report.BootID != r.node.BootID {
-		return nil
-	}
-	return report
-}
-
 // hostGate keeps a node from being drained in vain: its host has to be able to reboot, and its sentinel to be readable, for else the reboot
 // could not be proved. What the helper said is told before whether it is Ready: it is closer to the cause.
-func hostGate(_ *pass, r *rebootView) verdict {
-	report := r.currentReport()
+func hostGate(_ *planning, r *rebootView) model.Verdict {
+	report := r.report()
 	if report == nil {
-		return verdict{}
+		return model.Verdict{}
 	}
-	if obstacle := obstacleTo(r.policy().spec.Reboot.Method, report.Methods); obstacle != "" {
-		return verdict{reason: v1alpha1.ReasonHostCannotReboot, message: fmt.Sprintf(
-			"The host of node %s cannot reboot: %s.", r.node.Name, strings.TrimSuffix(obstacle, "."))}
+	if obstacle := obstacleTo(r.policy().Spec.Reboot.Method, report.Methods); obstacle != "" {
+		return model.Blocked(v1alpha1.ReasonHostCannotReboot,
+			"The host of node %s cannot reboot: %s.", r.node.Name, strings.TrimSuffix(obstacle, "."))
 	}
 	if report.Sentinel == v1alpha1.SentinelUnknown {
-		return verdict{reason: v1alpha1.ReasonSentinelCheckFails, message: strings.TrimSpace(fmt.Sprintf(
+		return model.Verdict{Reason: v1alpha1.ReasonSentinelCheckFails, Message: strings.TrimSpace(fmt.Sprintf(
 			"The helper of node %s cannot tell whether a reboot is required, so a reboot could not be proved. %s", r.node.Name, report.Message))}
 	}
-	return verdict{}
+	return model.Verdict{}
 }
 
 // obstacleTo is what is in the way of a method to reboot, as far as the helper said.
@@ -63,37 +55,33 @@ func obstacleTo(method v1alpha1.RebootMethod, methods []v1alpha1.MethodReport) s
 
 // helperGate wants a helper that could carry out orders, and that has said what hostGate asks for. It has a moment for that, in which the
 // NodeReboot may wait for its turn all the same; see start.
-func helperGate(p *pass, r *rebootView) verdict {
+func helperGate(p *planning, r *rebootView) model.Verdict {
 	if !r.node.HelperReady {
-		return verdict{reason: v1alpha1.ReasonHelperNotReady, message: fmt.Sprintf(
-			"No helper pod on node %s is Ready, so nobody could drain or reboot it: %s.", r.node.Name, r.node.helperProblem())}
+		return model.Blocked(v1alpha1.ReasonHelperNotReady,
+			"No helper pod on node %s is Ready, so nobody could drain or reboot it: %s.", r.node.Name, r.node.WhyHelperNotReady())
 	}
-	if !r.hostKnown() && p.passed(r.obj.CreationTimestamp.Add(reportGrace)) {
-		return verdict{reason: v1alpha1.ReasonHelperNotReady, message: fmt.Sprintf(
-			"The helper of node %s has not said since the node's boot whether the host can reboot.", r.node.Name)}
+	if !r.hostKnown() && p.Reached(r.Object.CreationTimestamp.Add(reportGrace)) {
+		return model.Blocked(v1alpha1.ReasonHelperNotReady,
+			"The helper of node %s has not said since the node's boot whether the host can reboot.", r.node.Name)
 	}
-	return verdict{}
+	return model.Verdict{}
 }
 
 // hostKnown: the helper has said whether the host can reboot. An older version of it does not.
 func (r *rebootView) hostKnown() bool {
-	report := r.currentReport()
+	report := r.report()
 	return report != nil && len(report.Methods) > 0
-}
-
-func (n *Node) helperProblem() string {
-	return cmp.Or(strings.TrimSuffix(n.HelperProblem, "."), "there is none")
 }
 
 // lostHelpers are the nodes of the policy that are Ready and not under way, and whose helper pod has not been Ready for long: no need for a
 // reboot is seen there.
-func (p *pass) lostHelpers(policy *policyView) []*nodeView {
+func (p *planning) lostHelpers(policy *policyView) []*nodeView {
 	var lost []*nodeView
 	for _, n := range policy.nodes {
 		if n.HelperReady || n.HelperSince.IsZero() || !n.Ready || n.underWay() {
 			continue
 		}
-		if p.passed(n.HelperSince.Add(helperGrace)) {
+		if p.Reached(n.HelperSince.Add(helperGrace)) {
 			lost = append(lost, n)
 		}
 	}
@@ -107,7 +95,7 @@ func (p *pass) lostHelpers(policy *policyView) []*nodeView {
 func tellLost(lost []*nodeView) string {
 	first := lost[0]
 	message := fmt.Sprintf("The helper of node %s has not been Ready since %s, so no reboot is seen or done there: %s.",
-		first.Name, clockTime(first.HelperSince), first.helperProblem())
+		first.Name, model.ClockTime(first.HelperSince), first.WhyHelperNotReady())
 	if more := len(lost) - 1; more > 0 {
 		message += fmt.Sprintf(" The same goes for %d more.", more)
 	}

@@ -2,13 +2,13 @@ package plan
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // maxRecoveries bounds how many recoveries an adaptive delay follows.
@@ -29,10 +29,10 @@ type pace struct {
 }
 
 // setPaces measures the recoveries of those policies that have an adaptive delay, as they are recorded in the NodeReboots of their nodes.
-func (p *pass) setPaces() {
+func (p *planning) setPaces() {
 	for _, policy := range p.policies {
-		if policy.spec.Drain.AdaptiveDelay.MaxSeconds > 0 {
-			policy.pace = paceOf(&policy.spec.Drain.AdaptiveDelay, policy.recovered())
+		if policy.Spec.Drain.AdaptiveDelay.MaxSeconds > 0 {
+			policy.pace = paceOf(&policy.Spec.Drain.AdaptiveDelay, policy.recovered())
 		}
 	}
 }
@@ -42,7 +42,7 @@ func (policy *policyView) recovered() []recoveredAttempt {
 	var all []recoveredAttempt
 	for _, n := range policy.nodes {
 		for _, r := range n.reboots {
-			a := r.next.Attempt
+			a := r.Status.Attempt
 			if a == nil || a.BackTime == nil || a.EndedTime == nil ||
 				a.Result != v1alpha1.ReasonProved && a.Result != v1alpha1.ReasonSentinelStillPresent {
 				continue
@@ -65,24 +65,24 @@ func paceOf(bounds *v1alpha1.AdaptiveDelay, recovered []recoveredAttempt) pace {
 	slices.SortFunc(recovered, func(a, b recoveredAttempt) int { return cmp.Compare(a.recovery, b.recovery) })
 	slowest := recovered[(len(recovered)*95+99)/100-1].recovery // the nearest rank
 	return pace{
-		delay:    min(max(slowest, seconds(bounds.MinSeconds)), seconds(&bounds.MaxSeconds)),
+		delay:    min(max(slowest, model.Seconds(bounds.MinSeconds)), model.Seconds(&bounds.MaxSeconds)),
 		recovery: slowest, reboots: len(recovered), lastEnd: lastEnd,
 	}
 }
 
 // adaptiveDelayGate lets the cluster come to rest after the last node that recovered.
-func adaptiveDelayGate(p *pass, r *rebootView) verdict {
+func adaptiveDelayGate(p *round, r *rebootView) model.Verdict {
 	pace := &r.policy().pace
 	if pace.reboots == 0 {
-		return verdict{}
+		return model.Verdict{}
 	}
 	until := pace.lastEnd.Add(pace.delay)
-	if p.passed(until) {
-		return verdict{}
+	if p.Reached(until) {
+		return model.Verdict{}
 	}
-	return verdict{reason: v1alpha1.ReasonAdaptiveDelay, message: fmt.Sprintf(
+	return model.Blocked(v1alpha1.ReasonAdaptiveDelay,
 		"The last node recovered at %s; the next one starts %d seconds later, at %s: recovery took up to %d seconds in the last %d reboots.",
-		clockTime(pace.lastEnd), wholeSeconds(pace.delay), clockTime(until), wholeSeconds(pace.recovery), pace.reboots)}
+		model.ClockTime(pace.lastEnd), wholeSeconds(pace.delay), model.ClockTime(until), wholeSeconds(pace.recovery), pace.reboots)
 }
 
 func (policy *policyView) paceStatus() *v1alpha1.AdaptiveDelayStatus {

@@ -1,36 +1,35 @@
 package plan
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // turn says who of a policy's nodes may go, and what it tells those that may not.
 type turn struct {
 	// controlPlane: control-plane nodes have their turn; otherwise the others have.
 	controlPlane bool
-	otherKind    verdict
+	otherKind    model.Verdict
 	// byZone: zones go one at a time, and zone has its turn.
 	byZone    bool
 	zone      string
-	otherZone verdict
+	otherZone model.Verdict
 	// blocked says why no zone has its turn, such as nodes of several zones that were started under another strategy.
-	blocked verdict
+	blocked model.Verdict
 	// soak: the zone may not begin yet.
-	soak verdict
+	soak model.Verdict
 }
 
 // turnOf finds out which zone and which kind of nodes of a policy has its turn. Only NodeReboots that could go count: one that waits for
 // something of its own, such as a back-off, never holds up another zone.
-func (p *pass) turnOf(policy *policyView, able []*rebootView) turn {
+func (p *planning) turnOf(policy *policyView, able []*rebootView) turn {
 	t := turn{controlPlane: policy.controlPlaneGoes(able)}
 	t.otherKind = controlPlaneTurn(t.controlPlane)
-	if policy.spec.Rollout.Zones.Strategy != v1alpha1.ZonesOneAtATime {
+	if policy.Spec.Rollout.Zones.Strategy != v1alpha1.ZonesOneAtATime {
 		return t
 	}
 	t.byZone = true
@@ -68,16 +67,16 @@ func (policy *policyView) controlPlaneGoes(able []*rebootView) bool {
 			note(n)
 		}
 	}
-	if policy.spec.Rollout.ControlPlane == v1alpha1.ControlPlaneFirst {
+	if policy.Spec.Rollout.ControlPlane == v1alpha1.ControlPlaneFirst {
 		return controlPlane
 	}
 	return !others
 }
 
 // busyZones are the zones that have a node under way or started in this pass, of all policies that go through the same zones one at a time.
-func (p *pass) busyZones(policy *policyView) []string {
+func (p *planning) busyZones(policy *policyView) []string {
 	var zones []string
-	if zone, started := p.limits.startedZone[policy.spec.Rollout.Zones.TopologyKey]; started {
+	if zone, started := p.limits.startedZone[policy.Spec.Rollout.Zones.TopologyKey]; started {
 		zones = append(zones, zone)
 	}
 	for _, n := range p.nodeOrder {
@@ -92,7 +91,7 @@ func (p *pass) busyZones(policy *policyView) []string {
 }
 
 func sameZones(a, b *policyView) bool {
-	x, y := a.spec.Rollout.Zones, b.spec.Rollout.Zones
+	x, y := a.Spec.Rollout.Zones, b.Spec.Rollout.Zones
 	return a == b || x.Strategy == v1alpha1.ZonesOneAtATime && y.Strategy == v1alpha1.ZonesOneAtATime && x.TopologyKey == y.TopologyKey
 }
 
@@ -114,7 +113,7 @@ func (policy *policyView) nextZone(able []*rebootView, controlPlane bool, lastZo
 		if r.node.controlPlane != controlPlane {
 			continue
 		}
-		if r.node.zone == lastZone && r.next.RequiredSince.Time.Before(lastEnd) {
+		if r.node.zone == lastZone && r.Status.RequiredSince.Time.Before(lastEnd) {
 			return lastZone
 		}
 		if !found || r.node.zone != first && policy.compareZone(r.node.zone, first) < 0 {
@@ -124,60 +123,28 @@ func (policy *policyView) nextZone(able []*rebootView, controlPlane bool, lastZo
 	return first
 }
 
-func (p *pass) soak(policy *policyView, zone, lastZone string, lastEnd time.Time) verdict {
+func (p *planning) soak(policy *policyView, zone, lastZone string, lastEnd time.Time) model.Verdict {
 	if lastEnd.IsZero() || zone == lastZone {
-		return verdict{}
+		return model.Verdict{}
 	}
-	until := lastEnd.Add(seconds(policy.spec.Rollout.Zones.SoakSeconds))
-	if p.passed(until) {
-		return verdict{}
+	until := lastEnd.Add(model.Seconds(policy.Spec.Rollout.Zones.SoakSeconds))
+	if p.Reached(until) {
+		return model.Verdict{}
 	}
-	return verdict{reason: v1alpha1.ReasonZoneSoaking, message: fmt.Sprintf("%s was finished and is watched until %s.",
-		capitalized(zoneName(lastZone)), clockTime(until))}
+	return model.Blocked(v1alpha1.ReasonZoneSoaking, "%s was finished and is watched until %s.",
+		capitalized(zoneName(lastZone)), model.ClockTime(until))
 }
 
-// compareZone orders zones as the policy names them, then by name; nodes without a zone go last.
-func (policy *policyView) compareZone(a, b string) int {
-	return cmp.Or(cmp.Compare(policy.zoneRank(a), policy.zoneRank(b)), cmp.Compare(a, b))
+func zoneBusy(format string, args ...any) model.Verdict {
+	return model.Blocked(v1alpha1.ReasonZoneBusy, format, args...)
 }
 
-func (policy *policyView) zoneRank(zone string) int {
-	order := policy.spec.Rollout.Zones.Order
-	switch i := slices.Index(order, zone); {
-	case zone == "":
-		return len(order) + 1
-	case i >= 0:
-		return i
-	}
-	return len(order)
-}
-
-// turnGate lets only those go whose turn it is.
-func turnGate(_ *pass, r *rebootView) verdict {
-	t := &r.policy().turn
-	switch {
-	case r.node.controlPlane != t.controlPlane:
-		return t.otherKind
-	case !t.byZone:
-		return verdict{}
-	case !t.blocked.passed():
-		return t.blocked
-	case r.node.zone != t.zone:
-		return t.otherZone
-	}
-	return t.soak
-}
-
-func zoneBusy(format string, args ...any) verdict {
-	return verdict{reason: v1alpha1.ReasonZoneBusy, message: fmt.Sprintf(format, args...)}
-}
-
-func controlPlaneTurn(controlPlane bool) verdict {
+func controlPlaneTurn(controlPlane bool) model.Verdict {
 	who := "Nodes that are not of the control plane"
 	if controlPlane {
 		who = "Control-plane nodes"
 	}
-	return verdict{reason: v1alpha1.ReasonControlPlaneTurn, message: who + " have their turn first."}
+	return model.Verdict{Reason: v1alpha1.ReasonControlPlaneTurn, Message: who + " have their turn first."}
 }
 
 func zoneName(zone string) string {

@@ -1,0 +1,180 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/consent"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+)
+
+// round is one round of admission: whose turn it is, and what is found out while every policy starts what it can.
+type round struct {
+	*planning
+	policyRounds map[*policyView]*policyRound
+	// explained is the one waiting NodeReboot of each policy (of none: for the cluster) whose message names the nodes in the way. The others
+	// get a message that does not change with every node, because each message is a write.
+	explained map[*policyView]*rebootView
+	// gated: an external gate has stopped something that could have started otherwise.
+	gated bool
+}
+
+// policyRound is what one policy comes to in a round.
+type policyRound struct {
+	turn turn
+	// line are those that have their turn, in order.
+	line []*rebootView
+	// gates is what the gates say that say the same about all nodes; nil if they were not asked.
+	gates *model.Verdict
+}
+
+func (p *planning) newRound() *round {
+	return &round{planning: p, policyRounds: map[*policyView]*policyRound{}, explained: map[*policyView]*rebootView{}}
+}
+
+// of a policy.
+func (p *round) of(policy *policyView) *policyRound {
+	own := p.policyRounds[policy]
+	if own == nil {
+		own = &policyRound{}
+		p.policyRounds[policy] = own
+	}
+	return own
+}
+
+// admit asks the gates about every waiting NodeReboot and starts those that pass all of them. A start gives its zone the turn for all
+// policies that go through the same zones, others may have to wait for a canary that begins, and what a gate has stopped before may have to
+// wait for something else now: so then there is another round.
+func (p *planning) admit() {
+	p.countUnavailable()
+	p.countNotBack()
+	p.setPaces()
+	canaries := false
+	for _, policy := range p.policies {
+		policy.canaries = p.findCanaries(policy)
+		canaries = canaries || policy.canaries != nil
+	}
+	for again := true; again; {
+		starts, zones := p.limits.starts, len(p.limits.startedZone)
+		p.lastRound = p.newRound()
+		p.lastRound.admitAll(p.able())
+		again = (canaries || p.lastRound.gated) && p.limits.starts > starts || len(p.limits.startedZone) > zones
+	}
+	p.lastRound.explainLimits()
+}
+
+// able are those that could go if they had their turn, by policy; the others are told why they cannot.
+func (p *planning) able() map[*policyView][]*rebootView {
+	able := map[*policyView][]*rebootView{}
+	for _, r := range p.reboots {
+		if !r.waiting() || r.node == nil || r.awaitsFact || r.started {
+			continue
+		}
+		if r.wait = firstObstacle(p, r, nodeGates); r.wait.OK() {
+			able[r.policy()] = append(able[r.policy()], r)
+		}
+	}
+	for policy := range able {
+		able[policy] = p.wholeGroups(able[policy])
+	}
+	return able
+}
+
+// admitAll lets every policy start what it can.
+func (p *round) admitAll(able map[*policyView][]*rebootView) {
+	for _, policy := range p.turnOrder() {
+		p.admitInTurn(policy, able[policy])
+	}
+}
+
+// turnOrder is the order of policies. Those that only observe come last, so that what would start takes no place from what does.
+func (p *planning) turnOrder() []*policyView {
+	observes := func(policy *policyView) bool { return policy.Spec.Mode == v1alpha1.ModeObserve }
+	return slices.Concat(
+		slices.DeleteFunc(slices.Clone(p.policies), observes),
+		slices.DeleteFunc(slices.Clone(p.policies), func(policy *policyView) bool { return !observes(policy) }),
+	)
+}
+
+// admitInTurn starts those NodeReboots of a policy whose turn it is, in order, and then tells the others. Those for whose pods there is no
+// room hold up nobody: if nothing else has the turn, it goes on to the next zone.
+func (p *round) admitInTurn(policy *policyView, able []*rebootView) {
+	for len(able) > 0 {
+		starts := p.limits.starts
+		p.admitLine(policy, able)
+		rest := slices.DeleteFunc(slices.Clone(able), noRoom)
+		if len(rest) == len(able) || p.limits.starts > starts {
+			return
+		}
+		able = rest
+	}
+}
+
+// noRoom: there is no room for the pods of the node, or of one that goes with it.
+func noRoom(r *rebootView) bool {
+	return slices.ContainsFunc(r.companions(), func(other *rebootView) bool {
+		return other.wait.Reason == v1alpha1.ReasonInsufficientCapacity
+	})
+}
+
+func (p *round) admitLine(policy *policyView, able []*rebootView) {
+	own := &policyRound{turn: p.turnOf(policy, able)}
+	p.policyRounds[policy] = own
+	var inTurn, others []*rebootView
+	for _, r := range able {
+		if hasTurnGate(p, r).OK() {
+			inTurn = append(inTurn, r)
+		} else {
+			others = append(others, r)
+		}
+	}
+	slices.SortFunc(inTurn, compareWaiting)
+	own.line = inTurn
+	for _, r := range slices.Concat(inTurn, others) {
+		if !r.started {
+			p.admitTogether(r.companions())
+		}
+	}
+}
+
+// againGates are the gates that an earlier start of the same pass may have closed.
+var againGates = []gate{canaryGate, controlPlaneGate}
+
+func (p *round) firstTurnObstacle(r *rebootView) model.Verdict {
+	if v := firstObstacle(p.planning, r, againGates); !v.OK() {
+		return v
+	}
+	return firstObstacle(p, r, turnGates)
+}
+
+// start begins attempts that go together. Their workloads and what their helpers say of the hosts have to be known first, and a policy that
+// only observes starts nothing; all count as unavailable all the same, so that what comes after them is planned as it would be.
+func (p *round) start(together []*rebootView) {
+	var wait model.Verdict
+	for _, r := range together {
+		p.countStart(r)
+		if v := p.beforeStart(r); wait.OK() {
+			wait = v
+		}
+	}
+	for _, r := range together {
+		if r.wait = wait; wait.OK() {
+			p.grant(r)
+		}
+	}
+}
+
+// beforeStart says what has to be known before an attempt begins, and asks for it.
+func (p *planning) beforeStart(r *rebootView) model.Verdict {
+	if v := consent.Enforced(r.policy().Policy); !v.OK() {
+		return v
+	}
+	if !r.hostKnown() {
+		return model.Blocked(v1alpha1.ReasonStarting, "The helper of node %s is asked whether its host can reboot.", r.node.Name)
+	}
+	if _, known := p.snapshot.Pods[r.node.Name]; !known {
+		p.needPods = append(p.needPods, r.node.Name)
+		return model.Blocked(v1alpha1.ReasonStarting, "The pods of node %s are being read.", r.node.Name)
+	}
+	return model.Verdict{}
+}

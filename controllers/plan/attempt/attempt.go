@@ -1,0 +1,170 @@
+// Package attempt carries one attempt to reboot one node from the grant of its slot to the end: cordon, drain, reboot, recovery, and every
+// way in which they can fail. It is a function of what is known of that node, its policy and its NodeReboot; it cannot see budgets, zones or
+// other nodes.
+package attempt
+
+import (
+	"fmt"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
+)
+
+// Input is everything that an attempt depends on.
+type Input struct {
+	// Draft of the NodeReboot. Its status has the open attempt; for Begin, the last one.
+	Draft model.Draft
+	// Node is nil if there is none of the name.
+	Node *model.Node
+	// Policy is nil if no policy owns the node.
+	Policy *policies.Policy
+	// Moment of the plan; Result says when to look again.
+	Moment model.Moment
+	// Pods bound to the node, if they are known.
+	Pods      []model.Pod
+	PodsKnown bool
+	// Workloads that the pods and the NodeReboot refer to.
+	Workloads map[model.WorkloadKey]model.Workload
+	// Answers of gates.
+	Answers map[model.GateKey]model.GateAnswer
+}
+
+// Result is what an attempt comes to.
+type Result struct {
+	Draft model.Draft
+	// Verdict says what the attempt waits for; after its end, why it ended before its reboot.
+	Verdict model.Verdict
+	// Moment has the earliest instant at which time alone would change the result.
+	Moment model.Moment
+	// NeedPods says that the pods of the node have to be known.
+	NeedPods bool
+	// Queries are what gates have to be asked.
+	Queries []model.GateQuery
+	// PendingHooks are awaited.
+	PendingHooks []string
+}
+
+// Freed says that the attempt has ended and its slot is free.
+func (r *Result) Freed() bool { return !r.Draft.Open() }
+
+// attempt is the working state of one call.
+type attempt struct {
+	model.Draft
+	model.Moment
+	*Input
+	wait                    model.Verdict
+	needPods                bool
+	queries                 []model.GateQuery
+	pendingHooks, lateHooks []string
+}
+
+func newAttempt(in *Input) *attempt { return &attempt{Draft: in.Draft, Moment: in.Moment, Input: in} }
+
+func (a *attempt) result() Result {
+	return Result{
+		Draft: a.Draft, Verdict: a.wait, Moment: a.Moment, NeedPods: a.needPods, Queries: a.queries, PendingHooks: a.pendingHooks,
+	}
+}
+
+// Begin opens an attempt that holds a slot, and takes it as far as it goes.
+func Begin(in *Input, number int32, role v1alpha1.AttemptRole) Result {
+	a := newAttempt(in)
+	next := a.Edit()
+	next.Attempt = &v1alpha1.Attempt{
+		Number: number, Role: role, GrantedTime: *a.Stamp(), StaleConditions: staleConditions(next.Conditions),
+	}
+	next.Before, next.After = a.Node.Boot(), nil
+	next.Workloads = a.captureWorkloads(a.Pods)
+	a.wait = model.Blocked(v1alpha1.ReasonStarting, "Node %s is being cordoned.", a.Node.Name)
+	a.advance()
+	return a.result()
+}
+
+// Advance moves an open attempt on as far as the facts allow.
+func Advance(in *Input) Result {
+	a := newAttempt(in)
+	a.advance()
+	return a.result()
+}
+
+// advance moves the attempt on. A boot ID other than the attempt began with ends the drain or reboot, whoever caused it: a host that lost
+// its power in the middle of a drain has rebooted, too.
+func (a *attempt) advance() {
+	switch current := a.Status.Attempt; {
+	case a.NodeGone(a.Node):
+		a.failFinally(v1alpha1.ReasonNodeGone, fmt.Sprintf("Node %s was deleted.", a.Object.Spec.NodeName))
+	case a.bootedAgain():
+		a.recordBoot()
+		a.recover()
+	case current.BackTime != nil:
+		a.recover()
+	case current.RebootOrderedTime != nil:
+		a.awaitBoot()
+	default:
+		a.prepare()
+	}
+}
+
+// bootedAgain: the node runs a boot that the attempt has not recorded yet.
+func (a *attempt) bootedAgain() bool {
+	known := a.Status.Before
+	if a.Status.Attempt.BackTime != nil {
+		known = a.Status.After
+	}
+	return known != nil && a.Node.BootID != "" && a.Node.BootID != known.BootID
+}
+
+// recordBoot begins the recovery. Its time runs from the first boot, so that a host that boots again and again runs out of it.
+func (a *attempt) recordBoot() {
+	next := a.Edit()
+	next.After, next.Order = a.Node.Boot(), nil
+	a.EditAttempt(func(at *v1alpha1.Attempt) {
+		at.UncordonedTime, at.RecoveredTime = nil, nil
+		if at.BackTime == nil {
+			at.BackTime = a.Stamp()
+			at.StalledTime, at.Result, at.Message = nil, "", ""
+			at.StaleConditions = staleConditions(next.Conditions)
+		}
+	})
+	a.Emit(model.Event{Reason: v1alpha1.ConditionRebooted, OnNode: true, Message: fmt.Sprintf(
+		"Node %s runs another boot (kernel %s before, %s now).", a.Node.Name, a.Status.Before.KernelVersion, a.Status.After.KernelVersion)})
+}
+
+// query asks a gate, and returns the answer if it is known.
+func (a *attempt) query(key model.GateKey) (model.GateAnswer, bool) {
+	a.queries = append(a.queries, model.GateQuery{GateKey: key})
+	answer, known := a.Answers[key]
+	return answer, known
+}
+
+// answer is the helper's report on the current order; nil while there is none.
+func (a *attempt) answer() *v1alpha1.HelperReport {
+	report, order := a.Status.Report, a.Status.Order
+	if report == nil || order == nil || report.Sequence != order.Sequence {
+		return nil
+	}
+	return report
+}
+
+// order gives the helper a new order for the boot that it is to end.
+func (a *attempt) order(order v1alpha1.RebootOrder) {
+	next := a.Edit()
+	next.LastSequence++
+	order.Sequence = next.LastSequence
+	order.BootID = next.Before.BootID
+	next.Order = &order
+	a.WakeAt(order.Deadline.Time)
+}
+
+// gate says whether one thing allows the attempt to go on.
+type gate func(a *attempt) model.Verdict
+
+func (a *attempt) firstObstacle(gates []gate) model.Verdict {
+	for _, g := range gates {
+		if v := g(a); !v.OK() {
+			return v
+		}
+	}
+	return model.Verdict{}
+}

@@ -1,0 +1,236 @@
+package attempt
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/utils/ptr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/consent"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+)
+
+// beforeDrain are asked in this order before the drain begins; the first that does not pass is the reason why it waits.
+var beforeDrain = []gate{
+	(*attempt).drainDelay,
+	(*attempt).podWait,
+	(*attempt).loadBalancerLead,
+}
+
+func (a *attempt) prepareDrain() {
+	switch v := a.firstObstacle(beforeDrain); {
+	case v.Reason == v1alpha1.ReasonPodsNotFinished:
+		a.fail(v.Reason, v.Message)
+	case !v.OK():
+		a.wait = v
+	case a.Policy.Spec.Drain.Mode == v1alpha1.DrainModeSkip:
+		a.beginDrain()
+		a.endDrain(v1alpha1.DrainSkipped)
+		a.Emit(model.Event{Reason: v1alpha1.ReasonDrainSkipped, OnNode: true, Message: fmt.Sprintf(
+			"Node %s is not drained, as RebootPolicy %s says.", a.Node.Name, a.Policy.Name())})
+	default:
+		a.orderDrain()
+	}
+}
+
+// podWait lets pods finish on the cordoned node. The wait is over for good once the node leaves load balancers.
+func (a *attempt) podWait() model.Verdict {
+	wait, attempt := &a.Policy.Spec.Drain.WaitForPods, a.Status.Attempt
+	if wait.PodSelector == "" || attempt.ExcludedTime != nil {
+		return model.Verdict{}
+	}
+	until := attempt.CordonedTime.Add(model.Seconds(a.Policy.Spec.Drain.DelaySeconds)).Add(model.Seconds(wait.TimeoutSeconds))
+	over := a.Reached(until)
+	if over && wait.OnTimeout == v1alpha1.PodWaitProceed {
+		return model.Verdict{}
+	}
+	a.needPods = true
+	pods, known := a.Pods, a.PodsKnown
+	unfinished := unfinishedPods(a.Policy.WaitFor, pods)
+	switch {
+	case over && !known:
+		return model.Blocked(v1alpha1.ReasonPodsNotFinished,
+			"The pods of node %s could not be read until it was too late to wait for them.", a.Node.Name)
+	case over && len(unfinished) > 0:
+		return model.Blocked(v1alpha1.ReasonPodsNotFinished, "Pods on node %s have not finished in time: %s.", a.Node.Name, listed(unfinished))
+	case !known:
+		return model.Blocked(v1alpha1.ReasonWaitingForPods, "The pods of node %s are being read.", a.Node.Name)
+	case len(unfinished) > 0:
+		return model.Blocked(v1alpha1.ReasonWaitingForPods,
+			"Node %s is cordoned; %d pods may finish until %s: %s.", a.Node.Name, len(unfinished), model.ClockTime(until), listed(unfinished))
+	}
+	return model.Verdict{}
+}
+
+// unfinishedPods are those that a selector selects and that will end.
+func unfinishedPods(selector labels.Selector, pods []model.Pod) []string {
+	var names []string
+	for i := range pods {
+		if pod := &pods[i]; !pod.Finished && !pod.Stays() && selector.Matches(labels.Set(pod.Labels)) {
+			names = append(names, pod.Namespace+"/"+pod.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// listed names some of many.
+func listed(names []string) string {
+	const shown = 10
+	if len(names) > shown {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:shown], ", "), len(names)-shown)
+	}
+	return strings.Join(names, ", ")
+}
+
+func (a *attempt) drainDelay() model.Verdict {
+	until := a.Status.Attempt.CordonedTime.Add(model.Seconds(a.Policy.Spec.Drain.DelaySeconds))
+	if a.Reached(until) {
+		return model.Verdict{}
+	}
+	return model.Blocked(v1alpha1.ReasonDrainDelayed, "Node %s is cordoned; the drain begins at %s.", a.Node.Name, model.ClockTime(until))
+}
+
+// loadBalancerLead takes the node out of external load balancers, as marks.go derives from the time of it, and gives them their time.
+func (a *attempt) loadBalancerLead() model.Verdict {
+	exclusion := a.Policy.Spec.ExcludeFromLoadBalancers
+	if exclusion == nil {
+		return model.Verdict{}
+	}
+	if a.Status.Attempt.ExcludedTime == nil {
+		a.EditAttempt(func(at *v1alpha1.Attempt) { at.ExcludedTime = a.Stamp() })
+	}
+	until := a.Status.Attempt.ExcludedTime.Add(model.Seconds(exclusion.LeadSeconds))
+	if a.Reached(until) {
+		return model.Verdict{}
+	}
+	return model.Blocked(v1alpha1.ReasonLoadBalancerLead,
+		"Node %s is taken out of external load balancers; the drain begins at %s.", a.Node.Name, model.ClockTime(until))
+}
+
+func (a *attempt) orderDrain() {
+	drain := a.Policy.Spec.Drain
+	a.beginDrain()
+	a.order(v1alpha1.RebootOrder{
+		Action:   v1alpha1.ActionDrain,
+		Deadline: metav1.NewMicroTime(a.Now.Add(model.Seconds(drain.TimeoutSeconds))),
+		Drain: &v1alpha1.DrainOrder{
+			GracePeriodSeconds: drain.GracePeriodSeconds, PodSelector: drain.PodSelector, SkipWaitForDeleteSeconds: drain.SkipWaitForDeleteSeconds,
+			EmptyDir: drain.EmptyDir, Unmanaged: drain.Unmanaged, Stages: stageSelectors(drain.Stages),
+		},
+	})
+	a.EditAttempt(func(at *v1alpha1.Attempt) { at.DrainOrderedTime = a.Stamp() })
+	a.wait = a.draining()
+	a.Emit(model.Event{Reason: v1alpha1.ReasonDraining, Message: a.wait.Message + consent.PassedBy(a.Policy, &a.Draft), OnNode: true})
+}
+
+func stageSelectors(stages []v1alpha1.DrainStage) []string {
+	var selectors []string
+	for _, stage := range stages {
+		selectors = append(selectors, stage.PodSelector)
+	}
+	return selectors
+}
+
+// beginDrain notes what ends with the beginning of the drain, also of one that is skipped.
+func (a *attempt) beginDrain() {
+	a.tellLateHooks()
+	if a.Status.TaintedTime != nil {
+		a.Edit().TaintLeadSeconds = ptr.To(max(0, int64(a.Now.Sub(a.Status.TaintedTime.Time)/time.Second)))
+	}
+}
+
+func (a *attempt) endDrain(result v1alpha1.DrainResult) {
+	a.EditAttempt(func(at *v1alpha1.Attempt) { at.DrainedTime, at.Drain = a.Stamp(), result })
+}
+
+func (a *attempt) awaitDrain() {
+	answer := a.answer()
+	switch {
+	case answer != nil && answer.State == v1alpha1.OrderDone:
+		a.endDrain(v1alpha1.DrainComplete)
+		return
+	case a.Status.Order == nil || answer != nil && answer.State == v1alpha1.OrderTimedOut || a.Reached(a.Status.Order.Deadline.Time):
+		a.endOverdueDrain(answer)
+		return
+	case answer != nil && answer.State == v1alpha1.OrderFailed:
+		a.fail(v1alpha1.ReasonDrainFailed, answer.Message)
+		return
+	}
+	a.wait = a.draining()
+	if refused := refusedPods(answer); refused != "" {
+		a.wait = model.Blocked(v1alpha1.ReasonEvictionRefused, "%s; it is tried again until %s.",
+			refused, model.ClockTime(a.Status.Order.Deadline.Time))
+	}
+}
+
+// lastWord is how long after its deadline a drain that may be forced waits for the helper to say that it drained until then.
+const lastWord = 30 * time.Second
+
+// endOverdueDrain fails the attempt, or goes on with the reboot if the policy says so. Going on takes a helper that drained until the end,
+// and says so: one that did not answer, that died on the way, or could not drain at all, is a failure like any other.
+func (a *attempt) endOverdueDrain(answer *v1alpha1.HelperReport) {
+	message := a.drainTimeoutMessage(answer)
+	forces := a.Policy.Spec.Drain.OnTimeout == v1alpha1.DrainTimeoutForce && answer != nil && answer.Drain != nil
+	switch {
+	case forces && answer.State == v1alpha1.OrderTimedOut:
+		a.endDrain(v1alpha1.DrainForced)
+		a.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonDrainForced, OnNode: true, Message: fmt.Sprintf(
+			"%s It reboots all the same, as RebootPolicy %s says.", message, a.Policy.Name())})
+	case forces && answer.State == v1alpha1.OrderStarted && a.Status.Order != nil && !a.Reached(a.Status.Order.Deadline.Add(lastWord)):
+		a.wait = a.draining()
+	default:
+		a.fail(v1alpha1.ReasonDrainTimedOut, message)
+	}
+}
+
+// afterDrain says how it stands with the drain, for messages about what follows.
+func (a *attempt) afterDrain() string {
+	switch a.Status.Attempt.Drain {
+	case v1alpha1.DrainSkipped:
+		return "was not drained, as its policy says,"
+	case v1alpha1.DrainForced:
+		return "was not drained in time"
+	}
+	return "is drained"
+}
+
+func (a *attempt) draining() model.Verdict {
+	return model.Blocked(v1alpha1.ReasonDraining, "Node %s is being drained, until %s at the latest.",
+		a.Node.Name, model.ClockTime(a.Status.Order.Deadline.Time))
+}
+
+func (a *attempt) drainTimeoutMessage(answer *v1alpha1.HelperReport) string {
+	message := fmt.Sprintf("Node %s was not drained in time", a.Node.Name)
+	switch refused := refusedPods(answer); {
+	case answer == nil:
+		return message + ": its helper did not answer."
+	case refused != "":
+		return message + ": " + refused + "."
+	case answer.Drain != nil:
+		return fmt.Sprintf("%s: %d of %d pods are left.", message, answer.Drain.Remaining, answer.Drain.Total)
+	}
+	return message + "."
+}
+
+// refusedPods says which pods may not be evicted and what refuses it.
+func refusedPods(answer *v1alpha1.HelperReport) string {
+	if answer == nil || answer.Drain == nil || len(answer.Drain.Refused) == 0 {
+		return ""
+	}
+	const shown = 3
+	var parts []string
+	for i, pod := range answer.Drain.Refused {
+		if i == shown {
+			parts = append(parts, fmt.Sprintf("and %d more", len(answer.Drain.Refused)-shown))
+			break
+		}
+		parts = append(parts, fmt.Sprintf("%s refuses the eviction of pod %s/%s", pod.By, pod.Namespace, pod.Name))
+	}
+	return strings.Join(parts, ", ")
+}

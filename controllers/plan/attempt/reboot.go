@@ -1,0 +1,119 @@
+package attempt
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/consent"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+)
+
+// readyLag is how long a host that went down may still be shown as a Ready node: longer than the node-monitor-grace-period, 50 s.
+const readyLag = time.Minute
+
+// beforeReboot are asked in this order once the node is drained and the hooks are done; the first that does not pass is the reason why the
+// reboot waits.
+var beforeReboot = []gate{
+	(*attempt).rebootDelay,
+	(*attempt).volumesAttached,
+	(*attempt).helperAway,
+}
+
+// rebootDelay passes at the end of the delay.
+func (a *attempt) rebootDelay() model.Verdict {
+	at := a.delayEnd()
+	if a.Reached(at) {
+		return model.Verdict{}
+	}
+	return model.Blocked(v1alpha1.ReasonRebootDelayed, "Node %s %s and reboots at %s.",
+		a.Node.Name, a.afterDrain(), model.ClockTime(at))
+}
+
+func (a *attempt) delayEnd() time.Time {
+	return a.Status.Attempt.DrainedTime.Add(model.Seconds(a.Policy.Spec.Reboot.DelaySeconds))
+}
+
+// helperAway gives a helper time that is not Ready when it is to be told to reboot its host.
+func (a *attempt) helperAway() model.Verdict {
+	if a.Node.HelperReady {
+		return model.Verdict{}
+	}
+	since := a.delayEnd()
+	if detached := a.Status.Attempt.DetachedTime; detached != nil && detached.After(since) {
+		since = detached.Time
+	}
+	if a.Reached(since.Add(model.Seconds(a.Policy.Spec.Reboot.TimeoutSeconds))) {
+		return model.Blocked(v1alpha1.ReasonRebootFailed,
+			"The helper of node %s did not become Ready in time: %s.", a.Node.Name, a.Node.WhyHelperNotReady())
+	}
+	return model.Blocked(v1alpha1.ReasonHelperNotReady, "Node %s %s; its helper is not Ready: %s.",
+		a.Node.Name, strings.TrimSuffix(a.afterDrain(), ","), a.Node.WhyHelperNotReady())
+}
+
+// orderReboot tells the host to reboot, once nothing is waited for any more.
+func (a *attempt) orderReboot() {
+	if !a.hooksDone(a.Policy.Hooks().BeforeReboot, a.Status.Attempt.DrainedTime.Time) {
+		return
+	}
+	switch v := a.firstObstacle(beforeReboot); {
+	case v.Reason == v1alpha1.ReasonRebootFailed:
+		a.fail(v.Reason, v.Message)
+		return
+	case !v.OK():
+		a.wait = v
+		return
+	}
+	reboot := a.Policy.Spec.Reboot
+	a.tellLateHooks()
+	back := a.Now.Add(model.Seconds(reboot.TimeoutSeconds))
+	a.order(v1alpha1.RebootOrder{
+		Action:   v1alpha1.ActionReboot,
+		Method:   reboot.Method,
+		Deadline: metav1.NewMicroTime(consent.Deadline(a.Policy, &a.Draft, back)),
+	})
+	a.EditAttempt(func(at *v1alpha1.Attempt) { at.RebootOrderedTime = a.Stamp() })
+	a.wait = a.rebooting(back)
+	a.Emit(model.Event{Reason: v1alpha1.ReasonRebooting, Message: a.wait.Message, OnNode: true})
+}
+
+func (a *attempt) rebooting(deadline time.Time) model.Verdict {
+	return model.Blocked(v1alpha1.ReasonRebooting, "Node %s was told to reboot; it has until %s to come back.",
+		a.Node.Name, model.ClockTime(deadline))
+}
+
+// awaitBoot waits for another boot ID.
+func (a *attempt) awaitBoot() {
+	if answer := a.answer(); answer != nil && answer.State == v1alpha1.OrderFailed {
+		a.fail(v1alpha1.ReasonRebootFailed, answer.Message)
+		return
+	}
+	deadline := a.Status.Attempt.RebootOrderedTime.Add(a.rebootTimeout())
+	switch {
+	case a.Status.Attempt.StalledTime == nil && !a.Reached(deadline):
+		a.wait = a.rebooting(deadline)
+	case a.Status.Attempt.StalledTime == nil && a.Node.Ready && !a.Reached(deadline.Add(readyLag)):
+		a.wait = a.rebooting(deadline)
+	case a.Node.Ready:
+		a.fail(v1alpha1.ReasonRebootNotObserved, fmt.Sprintf("Node %s was told to reboot and still runs the same boot.", a.Node.Name))
+	case a.Deleted():
+		a.endAttempt(v1alpha1.ReasonDeleted, "The NodeReboot was deleted while the node was not back.")
+	default:
+		a.stall(v1alpha1.ReasonNodeNotBack, fmt.Sprintf("Node %s has not come back since it was told to reboot at %s. It is still "+
+			"watched; delete this NodeReboot to give it up.", a.Node.Name, model.ClockTime(a.Status.Attempt.RebootOrderedTime.Time)))
+	}
+}
+
+// rebootTimeout of the policy; of one that is gone meanwhile, the time that the order had.
+func (a *attempt) rebootTimeout() time.Duration {
+	if policy := a.Policy; policy != nil {
+		return model.Seconds(policy.Spec.Reboot.TimeoutSeconds)
+	}
+	if a.Status.Order != nil {
+		return a.Status.Order.Deadline.Sub(a.Status.Attempt.RebootOrderedTime.Time)
+	}
+	return 0
+}

@@ -1,0 +1,78 @@
+package plan
+
+import (
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
+)
+
+// conditionCalls: the condition that a NodeReboot is about asks for a reboot, whether or not for long enough.
+func (r *rebootView) conditionCalls() bool {
+	if r.node == nil || r.Object.Spec.Trigger != v1alpha1.TriggerNodeCondition {
+		return false
+	}
+	_, calls := policies.Calls(r.node.Node, r.node.trigger(r.Object.Spec.ConditionType))
+	return calls
+}
+
+// requiredAgain: what the NodeReboot was made for is there again, in the boot that it was made for.
+func (p *planning) requiredAgain(r *rebootView) bool {
+	if r.Object.Spec.Trigger != v1alpha1.TriggerNodeCondition {
+		return r.sentinel() == v1alpha1.SentinelRequired
+	}
+	if !r.conditionCalls() || r.Status.Before == nil || r.rebootedSince() {
+		return false
+	}
+	from, _ := policies.Calls(r.node.Node, r.node.trigger(r.Object.Spec.ConditionType))
+	return p.Reached(from)
+}
+
+// creates are the NodeReboots for the conditions of nodes that their policies name.
+func (p *planning) creates() []*v1alpha1.NodeReboot {
+	var creates []*v1alpha1.NodeReboot
+	for _, policy := range p.policies {
+		if policy.Spec.Triggers == nil {
+			continue
+		}
+		for _, n := range policy.nodes {
+			for i := range policy.Spec.Triggers.NodeConditions {
+				trigger := &policy.Spec.Triggers.NodeConditions[i]
+				from, calls := policies.Calls(n.Node, trigger)
+				if calls && !n.Deleting && n.BootID != "" && !n.answered(trigger.Type) && p.Reached(from) {
+					creates = append(creates, n.conditionReboot(trigger))
+				}
+			}
+		}
+	}
+	return creates
+}
+
+// answered: there is a NodeReboot for the condition. One for this boot is never made twice, and one that was given up in it is not asked
+// for again.
+func (n *nodeView) answered(conditionType string) bool {
+	name := v1alpha1.NodeConditionRebootName(n.Name, n.BootID, conditionType)
+	for _, r := range n.reboots {
+		same := r.Object.Spec.Trigger == v1alpha1.TriggerNodeCondition && r.Object.Spec.ConditionType == conditionType
+		givenUp := r.Status.Outcome == v1alpha1.OutcomeFailed && r.aboutBoot(n.BootID)
+		if r.Object.Name == name || same && (!r.complete() || givenUp) {
+			return true
+		}
+	}
+	return false
+}
+
+func (n *nodeView) conditionReboot(trigger *v1alpha1.NodeConditionTrigger) *v1alpha1.NodeReboot {
+	return &v1alpha1.NodeReboot{
+		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.NodeConditionRebootName(n.Name, n.BootID, trigger.Type)},
+		Spec: v1alpha1.NodeRebootSpec{
+			NodeName: n.Name, Trigger: v1alpha1.TriggerNodeCondition, ConditionType: trigger.Type,
+			Urgency: v1alpha1.UrgencyNormal, Approval: v1alpha1.ApprovalNotGiven,
+			Reason: fmt.Sprintf("Condition %s of the node has been %s since %s.",
+				trigger.Type, trigger.Status, model.ClockTime(n.Condition(trigger.Type).Since)),
+		},
+	}
+}

@@ -1,0 +1,58 @@
+// Package consent says who has to agree to a reboot: the policy's mode and schedule, and people, by a label or an approval. The same gates
+// are asked before a node starts, and again all the way to the order to reboot.
+package consent
+
+import (
+	"time"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
+)
+
+// Skip blocks a node that a person labeled to be left alone.
+func Skip(node *model.Node) model.Verdict {
+	if !node.Skipped() {
+		return model.Verdict{}
+	}
+	return model.Blocked(v1alpha1.ReasonSkipped, "Node %s has the label %s: it is left alone until the label is removed.",
+		node.Name, v1alpha1.SkipLabel)
+}
+
+// Valid blocks what a policy owns that cannot be understood.
+func Valid(p *policies.Policy) model.Verdict {
+	if p.Invalid == "" {
+		return model.Verdict{}
+	}
+	return model.Blocked(v1alpha1.ReasonPolicyInvalid, "RebootPolicy %s cannot be used: %s.", p.Name(), p.Invalid)
+}
+
+// Enforced passes only in mode Enforce.
+func Enforced(p *policies.Policy) model.Verdict {
+	switch p.Spec.Mode {
+	case v1alpha1.ModeEnforce:
+		return model.Verdict{}
+	case v1alpha1.ModeObserve:
+		return model.Blocked(v1alpha1.ReasonObserving, "Would start now; RebootPolicy %s only observes.", p.Name())
+	default:
+		return model.Blocked(v1alpha1.ReasonPaused, "RebootPolicy %s is paused.", p.Name())
+	}
+}
+
+// Approval blocks a reboot that a person has to approve, and nobody has, or whose approval expired at a time; zero is not.
+func Approval(p *policies.Policy, d *model.Draft, expired time.Time) model.Verdict {
+	if p.Spec.Approval != v1alpha1.ApprovalRequired || d.Approved() && expired.IsZero() {
+		return model.Verdict{}
+	}
+	if d.Approved() {
+		return model.Blocked(v1alpha1.ReasonAwaitingApproval,
+			"The approval of %s was for the window of RebootPolicy %s that closed at %s. To give another one, first take it back: %s",
+			model.ClockTime(d.Status.ApprovedTime.Time), p.Name(), model.ClockTime(expired), approvalPatch(d, v1alpha1.ApprovalNotGiven))
+	}
+	return model.Blocked(v1alpha1.ReasonAwaitingApproval, "RebootPolicy %s wants an approval. To give it: %s",
+		p.Name(), approvalPatch(d, v1alpha1.ApprovalGiven))
+}
+
+func approvalPatch(d *model.Draft, approval v1alpha1.Approval) string {
+	return `kubectl patch nodereboot ` + d.Object.Name + ` --type=merge -p '{"spec":{"approval":"` + string(approval) + `"}}'`
+}

@@ -1,0 +1,137 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// limits counts the nodes that are unavailable, by everything that has a limit. Starts are added as they are made.
+type limits struct {
+	down    map[*nodeView]bool
+	cluster int
+	// byPolicy and byZone count units: a group counts once, however many of its nodes are down. groups are those that do.
+	byPolicy   map[*policyView]int
+	byZone     map[policyZone]int
+	groups     map[policyGroup]bool
+	clusterMax int
+	// startedZone is the zone in which this pass starts nodes, by the key of the zones that go one at a time.
+	startedZone map[string]string
+	// starts is how many nodes start, or would start, in this pass.
+	starts  int
+	leaving leaving
+	// unseen are the nodes of grants that another manager made and this one has not seen yet. Nothing is known of their policy and zone, so
+	// they count against every limit.
+	unseen []string
+}
+
+// leaving names the nodes that are under way or start, as it was after a number of starts.
+type leaving struct {
+	known  bool
+	starts int
+	names  string
+}
+
+// policyGroup is a group that is counted for its policy, or for one of its zones.
+type policyGroup struct {
+	policy     *policyView
+	unit, zone string
+	ofZone     bool
+}
+
+type policyZone struct {
+	policy *policyView
+	zone   string
+}
+
+// countUnavailable counts every node that is down, cordoned, under way, or granted a slot, whoever is the cause.
+func (p *planning) countUnavailable() {
+	p.limits = limits{
+		down:        map[*nodeView]bool{},
+		byPolicy:    map[*policyView]int{},
+		byZone:      map[policyZone]int{},
+		groups:      map[policyGroup]bool{},
+		clusterMax:  len(p.nodeOrder),
+		startedZone: map[string]string{},
+		unseen:      p.unseenGrants(),
+	}
+	if p.snapshot.ClusterMaxUnavailable != nil {
+		// The manager validates the limit when it starts; one that cannot be resolved allows nothing.
+		p.limits.clusterMax, _ = scaled(p.snapshot.ClusterMaxUnavailable, len(p.nodeOrder))
+	}
+	for _, n := range p.nodeOrder {
+		if !n.Ready || n.Unschedulable || n.underWay() {
+			p.limits.add(n)
+		}
+	}
+}
+
+// unseenGrants names the nodes of grants to nodes that are not in the snapshot.
+func (p *planning) unseenGrants() []string {
+	var names []string
+	for name := range p.slots {
+		if p.nodes[name] == nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (l *limits) add(n *nodeView) {
+	if l.down[n] {
+		return
+	}
+	l.down[n] = true
+	l.cluster++
+	if n.policy == nil {
+		return
+	}
+	if l.addGroup(policyGroup{policy: n.policy, unit: n.unit}, n) {
+		l.byPolicy[n.policy]++
+	}
+	if l.addGroup(policyGroup{policy: n.policy, unit: n.unit, zone: n.zone, ofZone: true}, n) {
+		l.byZone[policyZone{n.policy, n.zone}]++
+	}
+}
+
+// addGroup says whether the node's unit was not counted yet.
+func (l *limits) addGroup(group policyGroup, n *nodeView) bool {
+	if !n.grouped() {
+		return true
+	}
+	counted := l.groups[group]
+	l.groups[group] = true
+	return !counted
+}
+
+// counts says whether the node's unit is counted already.
+func (l *limits) counts(group policyGroup, n *nodeView) bool {
+	return l.down[n] || l.groups[group]
+}
+
+// countStart counts a node that starts, or would start.
+func (p *planning) countStart(r *rebootView) {
+	p.limits.add(r.node)
+	r.started = true
+	p.limits.starts++
+	if c := r.policy().canaries; c != nil {
+		c.start(r, p.Now)
+	}
+	zones := r.policy().Spec.Rollout.Zones
+	if zones.Strategy == v1alpha1.ZonesOneAtATime && r.policy().Spec.Mode == v1alpha1.ModeEnforce {
+		p.limits.startedZone[zones.TopologyKey] = r.node.zone
+	}
+}
+
+// fits says whether so many more may be down besides the count that are. What is down already makes no difference to the count.
+func (l *limits) fits(more, count, limit int) bool {
+	return count+len(l.unseen)+more <= limit
+}
+
+func oneUnless(counted bool) int {
+	if counted {
+		return 0
+	}
+	return 1
+}

@@ -1,0 +1,146 @@
+package model
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// Node is what a plan needs to know of a Node.
+type Node struct {
+	Name, UID     string
+	Labels        map[string]string
+	Taints        []corev1.Taint
+	Unschedulable bool
+	// CordonedFor is the value of the cordon annotation: the UID of the NodeReboot for which the operator cordoned the node.
+	CordonedFor string
+	// Deleting: the Node is being deleted.
+	Deleting bool
+	// Annotations are those that the operator reads or writes (see MarksAnnotation); others may be missing.
+	Annotations   map[string]string
+	Ready         bool
+	BootID        string
+	KernelVersion string
+	// Conditions of the Node.
+	Conditions []NodeCondition
+	// OtherMaintenance is what other tools do on the node.
+	OtherMaintenance []OtherMaintenance
+	// Volumes are the PersistentVolumes that are attached to the node. They are known of nodes with an attempt between drain and reboot, if
+	// there is a policy that waits for volumes to be detached.
+	Volumes []string
+	// Maintenance is which of the maintenance conditions (MaintenanceConditions) the operator has set to True on the node.
+	Maintenance map[corev1.NodeConditionType]bool
+	// HelperReady says that a helper pod on the node is Ready. Otherwise HelperProblem says what is known of why not, for people; it is
+	// empty if there is no such pod. HelperSince is since when; zero if that is not known.
+	HelperReady   bool
+	HelperProblem string
+	HelperSince   time.Time
+}
+
+// maxKernelVersion is how much of a kernel's version the API takes.
+const maxKernelVersion = 256
+
+// Boot that the node runs.
+func (n *Node) Boot() *v1alpha1.BootInfo {
+	return &v1alpha1.BootInfo{BootID: n.BootID, KernelVersion: n.KernelVersion[:min(len(n.KernelVersion), maxKernelVersion)]}
+}
+
+// Condition of the node; nil if it has none of that type.
+func (n *Node) Condition(conditionType string) *NodeCondition {
+	for i := range n.Conditions {
+		if string(n.Conditions[i].Type) == conditionType {
+			return &n.Conditions[i]
+		}
+	}
+	return nil
+}
+
+// Skipped says that a person labeled the node so that it is not rebooted.
+func (n *Node) Skipped() bool {
+	_, skipped := n.Labels[v1alpha1.SkipLabel]
+	return skipped
+}
+
+// WhyHelperNotReady says why no helper on the node is Ready, as part of a sentence.
+func (n *Node) WhyHelperNotReady() string {
+	return cmp.Or(strings.TrimSuffix(n.HelperProblem, "."), "there is none")
+}
+
+// NodeCondition is a condition of a Node.
+type NodeCondition struct {
+	Type   corev1.NodeConditionType
+	Status corev1.ConditionStatus
+	// Since is when this manager first saw the status, by its own clock.
+	Since time.Time
+	// Transition is when the status last changed, by the clock of whoever set it. It is only ever compared to find out whether it changed.
+	Transition metav1.Time
+}
+
+// OtherMaintenance is a sign that another tool maintains a node.
+type OtherMaintenance struct {
+	// Object that says so, in words.
+	Object string
+	// Until when it says so; zero is for good.
+	Until time.Time
+}
+
+// Pod is what a plan needs to know of a pod bound to a node.
+type Pod struct {
+	Namespace, Name string
+	// Workloads that the pod belongs to: its controller and the PodDisruptionBudgets that cover it.
+	Workloads []WorkloadKey
+	// Labels of the pod.
+	Labels map[string]string
+	// Controlled: a controller makes another one in its place. Mirror: the kubelet runs it from a file, and it cannot be evicted.
+	Controlled, Mirror bool
+	// EmptyDir: it has an emptyDir volume.
+	EmptyDir bool
+	// Finished pods have ended (Succeeded or Failed); Terminating ones are being deleted.
+	Finished, Terminating bool
+	Ready                 bool
+	// Containers are short IDs of the containers that run. No container outlives a boot, so they tell a status of before it from a new one.
+	Containers []string
+	// ReadySince is when Ready last changed, by the kubelet's clock.
+	ReadySince time.Time
+	// StartedSince is when the youngest of the running containers started, by the kubelet's clock; zero when one is not running.
+	StartedSince time.Time
+}
+
+// WorkloadKey names a workload.
+type WorkloadKey struct {
+	Kind            v1alpha1.WorkloadKind
+	Namespace, Name string
+}
+
+// Workload is how ready a workload is.
+type Workload struct {
+	// Ready is the number of ready pods; of a PodDisruptionBudget, of healthy ones.
+	Ready int32
+	// Desired is how many there should be.
+	Desired int32
+	// DisruptionsAllowed is how many pods a PodDisruptionBudget lets go now, and Expected how many it covers.
+	DisruptionsAllowed, Expected int32
+	// Stale says that the workload's controller has not seen its latest spec, so Ready says nothing yet.
+	Stale bool
+}
+
+// IsReady says that the pod is Ready and stays.
+func (pod *Pod) IsReady() bool { return pod.Ready && !pod.Finished && !pod.Terminating }
+
+// Stays says that no drain evicts the pod.
+func (pod *Pod) Stays() bool {
+	return pod.Mirror || !pod.Finished && slices.ContainsFunc(pod.Workloads, func(key WorkloadKey) bool {
+		return key.Kind == v1alpha1.WorkloadDaemonSet
+	})
+}
+
+// KeyOf a workload that a NodeReboot remembers.
+func KeyOf(w v1alpha1.WorkloadRef) WorkloadKey {
+	return WorkloadKey{Kind: w.Kind, Namespace: w.Namespace, Name: w.Name}
+}

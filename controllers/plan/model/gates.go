@@ -1,0 +1,49 @@
+package model
+
+import "time"
+
+// GateKind says in which list of a policy a gate stands that is asked outside of this package.
+type GateKind string
+
+// The kinds of gates that are asked.
+const (
+	GatePods         GateKind = "gates.pods"
+	GatePrometheus   GateKind = "gates.prometheus"
+	GateAlertmanager GateKind = "gates.alertmanager"
+	GateObjects      GateKind = "gates.objects"
+	GateCapacity     GateKind = "gates.capacity"
+	GateRecovery     GateKind = "recovery.objects"
+)
+
+// GateKey names what a plan has to know from a gate before it can go on.
+type GateKey struct {
+	// Policy that the gate stands in, and the generation of its spec: an answer about an older one says nothing.
+	Policy     string
+	Generation int64
+	Kind       GateKind
+	// Gate is the gate's name; the one of capacity has none.
+	Gate string
+	// About is, for capacity, which nodes are under way and not back yet, separated by commas. For recovery it is the attempt, so that
+	// no answer of before the reboot is taken for one of after it.
+	About string
+}
+
+// GateQuery asks a gate; for capacity it has the nodes for which it is asked, in the order in which they are to start.
+type GateQuery struct {
+	GateKey
+	Nodes []string
+}
+
+// GateAnswer is what a gate says. It has to be the same for as long as nothing changes, for what it says is written to NodeReboots.
+type GateAnswer struct {
+	// Obstacle is what is in the way, as a sentence; empty is nothing.
+	Obstacle string
+	// Nodes has what is in the way of single nodes. Of pods, a node that is missing has nothing in its way. Of capacity, it was not looked
+	// at; one that may go is there with an empty sentence.
+	Nodes map[string]string
+	// Failure is why the gate could not be asked, and Since when that has been so.
+	Failure string
+	Since   time.Time
+	// Until is when the gate is to be asked again; zero if it is being asked, or tells by itself when something changes.
+	Until time.Time
+}

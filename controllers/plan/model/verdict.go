@@ -1,0 +1,19 @@
+package model
+
+import "fmt"
+
+// Verdict says what is in the way of a NodeReboot. The zero value is: nothing.
+type Verdict struct {
+	// Reason is one of the closed set in api/v1alpha1/reasons.go.
+	Reason string
+	// Message is a sentence that names the object in the way, and until when it is.
+	Message string
+}
+
+// OK says that nothing is in the way.
+func (v Verdict) OK() bool { return v.Reason == "" }
+
+// Blocked is the verdict for one reason, with a formatted message.
+func Blocked(reason, format string, args ...any) Verdict {
+	return Verdict{Reason: reason, Message: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,153 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+)
+
+// nodeNotFoundGrace is how long a NodeReboot may name a Node that is not there. Node and NodeReboot come from two watches, so a NodeReboot
+// may be seen a moment before the Node that its helper runs on.
+const nodeNotFoundGrace = 30 * time.Second
+
+// updateNeeds records what each NodeReboot is about, and ends those that are not needed any more.
+func (p *planning) updateNeeds() {
+	for _, r := range p.reboots {
+		p.reopenIfRequiredAgain(r)
+		if !r.complete() {
+			p.recordFacts(r)
+			p.recordApproval(r)
+		}
+		if r.waiting() {
+			p.endIfNotNeeded(r)
+		}
+		p.recordTaint(r)
+	}
+}
+
+func (p *planning) recordFacts(r *rebootView) {
+	if r.Status.RequiredSince == nil {
+		since := metav1.NewMicroTime(r.Object.CreationTimestamp.Time)
+		r.Edit().RequiredSince = &since
+	}
+	if r.node == nil {
+		return
+	}
+	if r.Status.NodeUID == "" {
+		r.Edit().NodeUID = r.node.UID
+	}
+	if r.Status.Before == nil && r.node.BootID != "" {
+		r.Edit().Before = r.node.Boot()
+	}
+	policy, zone := "", ""
+	if r.node.policy != nil {
+		policy, zone = r.node.policy.Object.Name, r.node.zone
+	}
+	if r.Status.PolicyName != policy || r.Status.Zone != zone {
+		next := r.Edit()
+		next.PolicyName, next.Zone = policy, zone
+	}
+}
+
+// reopenIfRequiredAgain opens a NodeReboot again whose need was withdrawn and came back within the same boot: the helper names it after
+// the boot, so it cannot make another one. The same goes for one whose Node was found to be gone and is there: the helper's report says
+// that it is the same boot of the same host, which was registered again, or whose Node was seen late.
+func (p *planning) reopenIfRequiredAgain(r *rebootView) {
+	if !r.complete() || !slices.Contains(reopenedReasons, r.Status.OutcomeReason) || r.deleted() || !p.requiredAgain(r) {
+		return
+	}
+	if r.staleApproval() {
+		p.staleApprovals = append(p.staleApprovals, r.Object.Name)
+		return
+	}
+	next := r.Edit()
+	next.Outcome, next.OutcomeReason, next.OutcomeMessage = "", "", ""
+	next.CompletionTime, next.TaintedTime, next.TaintLeadSeconds = nil, nil, nil
+	next.RequiredSince, next.NodeUID = p.Stamp(), r.node.UID
+	r.done = false
+}
+
+// staleApproval: somebody approved the need that was withdrawn. That says nothing about the one that there is now, so the NodeReboot is
+// deleted, for another one to be made that is not approved.
+func (r *rebootView) staleApproval() bool {
+	policy := r.policy()
+	return r.Status.OutcomeReason == v1alpha1.ReasonNeedWithdrawn && policy != nil && policy.Spec.Approval == v1alpha1.ApprovalRequired &&
+		r.Object.Spec.Approval == v1alpha1.ApprovalGiven
+}
+
+// reopenedReasons are those for which a NodeReboot ended that may turn out to be needed.
+var reopenedReasons = []string{v1alpha1.ReasonNeedWithdrawn, v1alpha1.ReasonNodeGone, v1alpha1.ReasonNodeNotFound}
+
+// endIfNotNeeded ends a waiting NodeReboot whose node is gone, was rebooted by something else, or does not ask any more.
+func (p *planning) endIfNotNeeded(r *rebootView) {
+	switch {
+	case r.node == nil && r.Status.NodeUID == "":
+		p.endIfNodeNotFound(r)
+	case r.nodeGone():
+		p.complete(r, v1alpha1.OutcomeCancelled, v1alpha1.ReasonNodeGone, fmt.Sprintf("Node %s was deleted.", r.Object.Spec.NodeName))
+	case r.rebootedSince():
+		p.endIfRebootedMeanwhile(r)
+	case r.Object.Spec.Trigger == v1alpha1.TriggerSentinel && r.sentinel() == v1alpha1.SentinelNotRequired:
+		p.complete(r, v1alpha1.OutcomeCancelled, v1alpha1.ReasonNeedWithdrawn, "The host does not ask for a reboot any more.")
+	case r.Object.Spec.Trigger == v1alpha1.TriggerNodeCondition && r.policy() != nil && !r.conditionCalls():
+		p.complete(r, v1alpha1.OutcomeCancelled, v1alpha1.ReasonNeedWithdrawn, fmt.Sprintf(
+			"Condition %s of node %s does not ask for a reboot any more.", r.Object.Spec.ConditionType, r.node.Name))
+	}
+}
+
+// rebootedSince: the node runs another boot than the one that has to end.
+func (r *rebootView) rebootedSince() bool {
+	return r.node != nil && r.Status.Before != nil && r.node.BootID != "" && r.node.BootID != r.Status.Before.BootID
+}
+
+func (p *planning) endIfNodeNotFound(r *rebootView) {
+	r.awaitFact(v1alpha1.ReasonNodeNotFound, "There is no Node %s: delete this NodeReboot and create one with the name of a Node.")
+	if p.Reached(r.Object.CreationTimestamp.Add(nodeNotFoundGrace)) {
+		p.complete(r, v1alpha1.OutcomeFailed, r.wait.Reason, r.wait.Message)
+	}
+}
+
+// awaitFact makes the NodeReboot wait for a fact. The message has a place for the node's name.
+func (r *rebootView) awaitFact(reason, message string) {
+	r.awaitsFact = true
+	r.wait = model.Blocked(reason, message, r.Object.Spec.NodeName)
+}
+
+// endIfRebootedMeanwhile settles a waiting NodeReboot whose node was rebooted by something else: it asked for another boot, and there is
+// one. A host that asks again after that boot keeps its place in the queue.
+func (p *planning) endIfRebootedMeanwhile(r *rebootView) {
+	fromSentinel := r.Object.Spec.Trigger == v1alpha1.TriggerSentinel
+	switch {
+	case !r.node.Ready:
+		r.awaitFact(v1alpha1.ReasonNodeNotReady, "Node %s was rebooted and is not Ready yet.")
+	case fromSentinel && r.sentinel() == v1alpha1.SentinelUnknown:
+		r.awaitFact(v1alpha1.ReasonSentinelUnknown, "Node %s was rebooted; its helper has not said since whether another reboot is required.")
+	case fromSentinel && r.sentinel() == v1alpha1.SentinelRequired:
+		r.Edit().Before = r.node.Boot()
+	default:
+		r.Edit().After = r.node.Boot()
+		p.complete(r, v1alpha1.OutcomeSucceeded, v1alpha1.ReasonRebootedMeanwhile, fmt.Sprintf(
+			"Node %s was rebooted by something else: its boot ID is another one and it is Ready.", r.node.Name))
+	}
+}
+
+// recordTaint stamps when the node of a NodeReboot was tainted, before anything starts: the lead of the taint is counted from here.
+func (p *planning) recordTaint(r *rebootView) {
+	if r.node != nil && r.node.optedOut() {
+		if r.Status.TaintedTime != nil && !r.complete() {
+			r.Edit().TaintedTime = nil
+		}
+		return
+	}
+	if r.Status.TaintedTime != nil || r.policy() == nil || !r.needsReboot() {
+		return
+	}
+	if effect := r.policy().Spec.Taint.Effect; effect != v1alpha1.TaintNone && effect != "" {
+		r.Edit().TaintedTime = p.Stamp()
+	}
+}

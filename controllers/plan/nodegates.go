@@ -1,0 +1,232 @@
+package plan
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/consent"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
+)
+
+// gateOf says whether one thing allows a waiting NodeReboot to start.
+type gateOf[P any] func(p P, r *rebootView) model.Verdict
+
+// gate of a node, and turnGate of its turn in a round of admission.
+type (
+	gate     = gateOf[*planning]
+	turnGate = gateOf[*round]
+)
+
+// nodeGates are asked in this order about each waiting NodeReboot by itself; the first that does not pass is the reason why it waits. A
+// NodeReboot that passes all of them could go if it had its turn, and only such a one holds up others (turns.go).
+var nodeGates = []gate{
+	ownerGate,
+	func(_ *planning, r *rebootView) model.Verdict { return consent.Skip(r.node.Node) },
+	func(_ *planning, r *rebootView) model.Verdict { return consent.Valid(r.policy().Policy) },
+	pauseGate,
+	haltGate,
+	sameNodeGate,
+	backoffGate,
+	minIntervalGate,
+	nodeReadyGate,
+	hostGate,
+	helperGate,
+	deletionGate,
+	otherMaintenanceGate,
+	func(_ *planning, r *rebootView) model.Verdict {
+		return consent.Approval(r.policy().Policy, &r.Draft, r.approvalExpired)
+	},
+	func(p *planning, r *rebootView) model.Verdict {
+		return consent.Window(&p.Moment, r.policy().Policy, &r.Draft)
+	},
+	heldGate,
+	podGate,
+	drainGate,
+	canaryGate,
+	controlPlaneGate,
+}
+
+func firstObstacle[P any](p P, r *rebootView, gates []gateOf[P]) model.Verdict {
+	for _, g := range gates {
+		if v := g(p, r); !v.OK() {
+			return v
+		}
+	}
+	return model.Verdict{}
+}
+
+func ownerGate(_ *planning, r *rebootView) model.Verdict {
+	if r.policy() != nil {
+		return model.Verdict{}
+	}
+	return model.Blocked(v1alpha1.ReasonNoPolicy, "No RebootPolicy selects node %s: nothing is done until one does.", r.Object.Spec.NodeName)
+}
+
+// pauseGate stops what a paused policy owns. One that only observes goes on, so that it shows the whole plan; see start.
+func pauseGate(_ *planning, r *rebootView) model.Verdict {
+	if r.policy().Spec.Mode == v1alpha1.ModeObserve {
+		return model.Verdict{}
+	}
+	return consent.Enforced(r.policy().Policy)
+}
+
+func sameNodeGate(_ *planning, r *rebootView) model.Verdict {
+	first := r.node.open
+	if first == nil {
+		first = r.node.firstWaiting()
+	}
+	if first == r {
+		return model.Verdict{}
+	}
+	return model.Blocked(v1alpha1.ReasonSameNode,
+		"NodeReboot %s of the same node goes first; its reboot satisfies this one, too.", first.Object.Name)
+}
+
+// heldGate waits until the slot of the node's last attempt is free. It is asked late, for that is a matter of moments. A slot that was
+// granted for the next attempt is what it needs.
+func heldGate(p *planning, r *rebootView) model.Verdict {
+	if _, granted := p.grantOf(r); granted || !r.node.slotHeld {
+		return model.Verdict{}
+	}
+	return model.Blocked(v1alpha1.ReasonSameNode, "The last attempt on node %s has just ended.", r.node.Name)
+}
+
+// maxBackoff bounds the wait after repeated failures.
+const maxBackoff = 24 * time.Hour
+
+func backoffGate(p *planning, r *rebootView) model.Verdict {
+	failures := r.Status.Failures
+	if failures == nil {
+		return model.Verdict{}
+	}
+	until := failures.LastTime.Add(backoff(model.Seconds(r.policy().Spec.Failure.BackoffSeconds), failures.Count))
+	if p.Reached(until) {
+		return model.Verdict{}
+	}
+	return model.Blocked(v1alpha1.ReasonBackingOff, "Attempt %d failed (%s); the next one waits until %s. %s",
+		failures.Count, failures.LastReason, model.ClockTime(until), failures.LastMessage)
+}
+
+// backoff doubles with every failure after the first, up to a day.
+func backoff(first time.Duration, failures int32) time.Duration {
+	factor := math.Pow(2, float64(failures-1))
+	if float64(first)*factor >= float64(maxBackoff) {
+		return maxBackoff
+	}
+	return first * time.Duration(factor)
+}
+
+func minIntervalGate(p *planning, r *rebootView) model.Verdict {
+	interval := model.Seconds(r.policy().Spec.Rollout.MinIntervalSeconds)
+	if r.node.lastBack.IsZero() || interval == 0 {
+		return model.Verdict{}
+	}
+	until := r.node.lastBack.Add(interval)
+	if p.Reached(until) {
+		return model.Verdict{}
+	}
+	return model.Blocked(v1alpha1.ReasonMinInterval,
+		"Node %s was rebooted at %s; it may be again at %s.", r.node.Name, model.ClockTime(r.node.lastBack), model.ClockTime(until))
+}
+
+func nodeReadyGate(_ *planning, r *rebootView) model.Verdict {
+	switch {
+	case !r.node.Ready:
+		return model.Blocked(v1alpha1.ReasonNodeNotReady, "Node %s is not Ready.", r.node.Name)
+	case r.node.BootID == "":
+		return model.Blocked(v1alpha1.ReasonNodeNotReady, "Node %s reports no boot ID, so a reboot of it could not be proved.", r.node.Name)
+	}
+	return model.Verdict{}
+}
+
+// deletionTaints are what autoscalers put on a node that they are about to remove. A node that is only a candidate for removal
+// (DeletionCandidateOfClusterAutoscaler) is not among them: it may stay one for long, and to reboot it does no harm.
+var deletionTaints = []string{
+	"ToBeDeletedByClusterAutoscaler",
+	"karpenter.sh/disrupted",
+	"karpenter.sh/disruption",
+}
+
+// deletionGate leaves nodes alone that will not be there for long.
+func deletionGate(_ *planning, r *rebootView) model.Verdict {
+	if r.node.Deleting {
+		return model.Blocked(v1alpha1.ReasonMarkedForDeletion, "Node %s is being deleted.", r.node.Name)
+	}
+	for i := range r.node.Taints {
+		if key := r.node.Taints[i].Key; slices.Contains(deletionTaints, key) {
+			return model.Blocked(v1alpha1.ReasonMarkedForDeletion,
+				"An autoscaler is about to remove node %s: it has the taint %s.", r.node.Name, key)
+		}
+	}
+	return model.Verdict{}
+}
+
+// otherMaintenanceGate waits while another tool maintains the node.
+func otherMaintenanceGate(p *planning, r *rebootView) model.Verdict {
+	for _, other := range r.node.OtherMaintenance {
+		if other.Until.IsZero() || !p.Reached(other.Until) {
+			return model.Blocked(v1alpha1.ReasonForeignMaintenance, "Node %s is maintained by somebody else: %s.", r.node.Name, other.Object)
+		}
+	}
+	return model.Verdict{}
+}
+
+// podGate keeps a node from starting while it runs a pod that blocks it. Which pods those are is reported by a watch, for all nodes at once:
+// so this is a gate of the node, and one that is blocked holds up no other.
+func podGate(p *planning, r *rebootView) model.Verdict {
+	for i := range r.policy().Spec.Gates.Pods {
+		key := r.policy().Key(model.GatePods, r.policy().Spec.Gates.Pods[i].Name)
+		answer, known := p.query(model.GateQuery{GateKey: key})
+		switch {
+		case !known:
+			return policies.Pending(key)
+		case answer.Failure != "":
+			return policies.Failed(&p.Moment, key, answer)
+		case answer.Nodes[r.node.Name] != "":
+			return model.Verdict{Reason: v1alpha1.ReasonBlockedByPod, Message: answer.Nodes[r.node.Name]}
+		}
+	}
+	return model.Verdict{}
+}
+
+// drainGate keeps a node from starting that has a pod which must not be evicted. That is known of nodes whose pods were asked for, which is
+// done for those that would start.
+func drainGate(p *planning, r *rebootView) model.Verdict {
+	drain := r.policy().Spec.Drain
+	if drain.Mode == v1alpha1.DrainModeSkip || drain.EmptyDir != v1alpha1.EmptyDirRefuse && drain.Unmanaged != v1alpha1.UnmanagedRefuse {
+		return model.Verdict{}
+	}
+	first, message := "", ""
+	for i := range p.snapshot.Pods[r.node.Name] {
+		pod := &p.snapshot.Pods[r.node.Name][i]
+		name := pod.Namespace + "/" + pod.Name
+		why := refusal(&drain, pod)
+		if why == "" || first != "" && name > first || !r.policy().Drained.Matches(labels.Set(pod.Labels)) {
+			continue
+		}
+		first, message = name, fmt.Sprintf("Pod %s on node %s %s of RebootPolicy %s is Refuse.", name, r.node.Name, why, r.policy().Object.Name)
+	}
+	if first == "" {
+		return model.Verdict{}
+	}
+	return model.Verdict{Reason: v1alpha1.ReasonDrainRefused, Message: message}
+}
+
+// refusal says why a pod must not be evicted, as kubectl drain does without --force and --delete-emptydir-data.
+func refusal(drain *v1alpha1.DrainSpec, pod *model.Pod) string {
+	switch {
+	case pod.Finished || pod.Terminating || pod.Stays():
+		return ""
+	case drain.Unmanaged == v1alpha1.UnmanagedRefuse && !pod.Controlled:
+		return "has no controller, and drain.unmanaged"
+	case drain.EmptyDir == v1alpha1.EmptyDirRefuse && pod.EmptyDir:
+		return "has an emptyDir volume, and drain.emptyDir"
+	}
+	return ""
+}

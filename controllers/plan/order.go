@@ -1,0 +1,62 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+)
+
+// firstWaiting is the waiting NodeReboot of the node that goes before its others.
+func (n *nodeView) firstWaiting() *rebootView {
+	var first *rebootView
+	for _, r := range n.reboots {
+		if r.waiting() && (first == nil || compareWaiting(r, first) < 0) {
+			first = r
+		}
+	}
+	return first
+}
+
+// compareWaiting orders by urgency, then longest required first, then name; but the node on which the leading manager runs goes last. Of
+// one node's NodeReboots, those that lack an approval go last, for they hold up the others.
+func compareWaiting(a, b *rebootView) int {
+	return cmp.Or(
+		compareFalseFirst(!a.approved(), !b.approved()),
+		cmp.Compare(urgencyRank(a), urgencyRank(b)),
+		compareFalseFirst(a.node.hostsLeader, b.node.hostsLeader),
+		a.Status.RequiredSince.Compare(b.Status.RequiredSince.Time),
+		cmp.Compare(a.Object.Name, b.Object.Name),
+	)
+}
+
+func compareFalseFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+func urgencyRank(r *rebootView) int {
+	if r.Immediate() {
+		return 0
+	}
+	return 1
+}
+
+// compareZone orders zones as the policy names them, then by name; nodes without a zone go last.
+func (policy *policyView) compareZone(a, b string) int {
+	return cmp.Or(cmp.Compare(policy.zoneRank(a), policy.zoneRank(b)), cmp.Compare(a, b))
+}
+
+func (policy *policyView) zoneRank(zone string) int {
+	order := policy.Spec.Rollout.Zones.Order
+	switch i := slices.Index(order, zone); {
+	case zone == "":
+		return len(order) + 1
+	case i >= 0:
+		return i
+	}
+	return len(order)
+}

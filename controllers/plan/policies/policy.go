@@ -1,0 +1,138 @@
+package policies
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/window"
+)
+
+// Policy is a RebootPolicy, understood.
+type Policy struct {
+	Object *v1alpha1.RebootPolicy
+	Spec   *v1alpha1.RebootPolicySpec
+	// Selector of its nodes.
+	Selector labels.Selector
+	// Invalid says why the policy cannot be understood; empty if it can.
+	Invalid string
+	// Window is where the schedule stands at the moment; Scheduled says that it is not always open.
+	Window    window.State
+	Scheduled bool
+	// Drained are the pods that its drains evict, WaitFor those that may finish before.
+	Drained, WaitFor labels.Selector
+
+	schedule *window.Schedule
+	// spans are what was found out about when the schedule closes.
+	spans []span
+}
+
+// Parse reads a policy. What cannot be understood is noted in Invalid, and selects nothing.
+func Parse(obj *v1alpha1.RebootPolicy, moment *model.Moment) *Policy {
+	p := &Policy{Object: obj, Spec: &obj.Spec, Selector: labels.Nothing()}
+	p.parsePodSelectors()
+	p.parseNodeSelector()
+	p.readSchedule(moment)
+	return p
+}
+
+// Name of the policy.
+func (p *Policy) Name() string { return p.Object.Name }
+
+func (p *Policy) parseNodeSelector() {
+	if p.Spec.Nodes == v1alpha1.NodesAll {
+		p.Selector = labels.Everything()
+		return
+	}
+	selector, err := metav1.LabelSelectorAsSelector(p.Spec.NodeSelector)
+	switch {
+	case err != nil:
+		p.Invalid = fmt.Sprintf("nodeSelector: %v", err)
+	case selector.Empty():
+		p.Invalid = "nodeSelector is empty; to take every node write nodes: All"
+	default:
+		p.Selector = selector
+	}
+}
+
+// parsePodSelectors reads the selectors of pods that a policy has as text.
+func (p *Policy) parsePodSelectors() {
+	p.Drained, p.WaitFor = labels.Everything(), labels.Nothing()
+	drain := &p.Spec.Drain
+	parse := func(field, text string) labels.Selector {
+		selector, err := labels.Parse(text)
+		if err != nil {
+			p.Invalid = fmt.Sprintf("%s: %v", field, err)
+			return labels.Nothing()
+		}
+		return selector
+	}
+	if drain.PodSelector != "" {
+		p.Drained = parse("drain.podSelector", drain.PodSelector)
+	}
+	if drain.WaitForPods.PodSelector != "" {
+		p.WaitFor = parse("drain.waitForPods.podSelector", drain.WaitForPods.PodSelector)
+	}
+	for i, stage := range drain.Stages {
+		parse(fmt.Sprintf("drain.stages[%d].podSelector", i), stage.PodSelector)
+	}
+}
+
+// Hooks of the policy; of none, none.
+func (p *Policy) Hooks() v1alpha1.HooksSpec {
+	if p == nil || p.Spec.Hooks == nil {
+		return v1alpha1.HooksSpec{}
+	}
+	return *p.Spec.Hooks
+}
+
+// Trigger of the policy for a condition of its nodes; nil if it has none, or there is no policy.
+func (p *Policy) Trigger(conditionType string) *v1alpha1.NodeConditionTrigger {
+	if p == nil || p.Spec.Triggers == nil {
+		return nil
+	}
+	for i := range p.Spec.Triggers.NodeConditions {
+		if trigger := &p.Spec.Triggers.NodeConditions[i]; trigger.Type == conditionType {
+			return trigger
+		}
+	}
+	return nil
+}
+
+// Calls says whether a trigger calls for a reboot of a node, and from when on: its condition has had the status, and the node has been
+// Ready, for long enough. For some time after a boot the condition may be that of before.
+func Calls(node *model.Node, trigger *v1alpha1.NodeConditionTrigger) (from time.Time, calls bool) {
+	if trigger == nil {
+		return time.Time{}, false
+	}
+	found := node.Condition(trigger.Type)
+	if found == nil || string(found.Status) != string(trigger.Status) {
+		return time.Time{}, false
+	}
+	from = found.Since
+	if ready := node.Condition("Ready"); ready != nil {
+		from = model.Latest(from, ready.Since)
+	}
+	return from.Add(model.Seconds(trigger.MinSeconds)), true
+}
+
+// readSchedule finds out where the schedule of the policy stands, and asks for a look when that changes: a window opens for those that
+// wait, and closes for those that are under way.
+func (p *Policy) readSchedule(moment *model.Moment) {
+	schedule, err := window.New(&p.Spec.Schedule)
+	if err == nil {
+		err = schedule.Overlap()
+	}
+	if err != nil {
+		p.Invalid = cmp.Or(p.Invalid, fmt.Sprintf("schedule: %v", err))
+		return
+	}
+	p.schedule, p.Scheduled = schedule, !schedule.Always()
+	p.Window = schedule.At(moment.Now)
+	moment.WakeAt(p.Window.Look)
+}

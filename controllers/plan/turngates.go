@@ -1,0 +1,176 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
+)
+
+// turnGates are asked after them, in the order in which the NodeReboots are to go.
+var turnGates = []turnGate{
+	hasTurnGate,
+	zoneLimitGate,
+	policyLimitGate,
+	clusterLimitGate,
+	adaptiveDelayGate,
+	policyGates,
+	capacityGate,
+}
+
+// turnGate lets only those go whose turn it is.
+func hasTurnGate(p *round, r *rebootView) model.Verdict {
+	t := &p.of(r.policy()).turn
+	switch {
+	case r.node.controlPlane != t.controlPlane:
+		return t.otherKind
+	case !t.byZone:
+		return model.Verdict{}
+	case !t.blocked.OK():
+		return t.blocked
+	case r.node.zone != t.zone:
+		return t.otherZone
+	}
+	return t.soak
+}
+
+func zoneLimitGate(p *round, r *rebootView) model.Verdict {
+	limit := r.policy().Spec.Rollout.Zones.MaxUnavailablePerZone
+	counted := p.limits.counts(policyGroup{policy: r.policy(), unit: r.node.unit, zone: r.node.zone, ofZone: true}, r.node)
+	if limit == nil || p.limits.fits(oneUnless(counted), p.limits.byZone[policyZone{r.policy(), r.node.zone}], int(*limit)) {
+		return model.Verdict{}
+	}
+	p.explainTo(r, r.policy())
+	return model.Blocked(v1alpha1.ReasonZoneBudgetExhausted, "No more than %d nodes of %s may be unavailable.", *limit, zoneName(r.node.zone))
+}
+
+func policyLimitGate(p *round, r *rebootView) model.Verdict {
+	policy := r.policy()
+	counted := p.limits.counts(policyGroup{policy: policy, unit: r.node.unit}, r.node)
+	switch {
+	case p.limits.fits(oneUnless(counted), p.limits.byPolicy[policy], policy.maxUnavailable):
+		return model.Verdict{}
+	case policy.maxUnavailable == 0:
+		return model.Blocked(v1alpha1.ReasonBudgetExhausted,
+			"maxUnavailable of RebootPolicy %s is %s, which is 0 of its %d nodes: nothing starts. Write a larger one to let nodes go.",
+			policy.Object.Name, policy.Spec.Rollout.MaxUnavailable.String(), len(policy.nodes))
+	}
+	p.explainTo(r, policy)
+	return model.Blocked(v1alpha1.ReasonBudgetExhausted,
+		"RebootPolicy %s allows %d unavailable nodes, and as many are.", policy.Object.Name, policy.maxUnavailable)
+}
+
+func clusterLimitGate(p *round, r *rebootView) model.Verdict {
+	if p.snapshot.ClusterMaxUnavailable == nil {
+		return model.Verdict{}
+	}
+	more := 0
+	for _, companion := range r.companions() {
+		more += oneUnless(p.limits.down[companion.node])
+	}
+	if p.limits.fits(more, p.limits.cluster, p.limits.clusterMax) {
+		return model.Verdict{}
+	}
+	p.explainTo(r, nil)
+	return model.Blocked(v1alpha1.ReasonClusterBudgetExhausted,
+		"The cluster-wide limit allows %d unavailable nodes, and as many are.", p.limits.clusterMax)
+}
+
+// explainTo notes the first NodeReboot that waits for a limit of the policy, or of the whole cluster.
+func (p *round) explainTo(r *rebootView, policy *policyView) {
+	if p.explained[policy] == nil {
+		p.explained[policy] = r
+	}
+}
+
+// explainLimits names the nodes that are unavailable, once all that can start have started.
+func (p *round) explainLimits() {
+	for policy, r := range p.explained {
+		r.wait.Message += p.unavailable(policy)
+	}
+}
+
+// unavailable names the unavailable nodes of a policy, or of the whole cluster.
+func (p *planning) unavailable(policy *policyView) string {
+	const shown = 3
+	var names []string
+	more := 0
+	name := func(node, why string) {
+		if len(names) == shown {
+			more++
+			return
+		}
+		names = append(names, fmt.Sprintf("%s (%s)", node, why))
+	}
+	for _, n := range p.nodeOrder {
+		if p.limits.down[n] && (policy == nil || n.policy == policy) {
+			name(n.Name, n.whyUnavailable())
+		}
+	}
+	for _, node := range p.limits.unseen {
+		name(node, "reboot under way")
+	}
+	if more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " Unavailable: " + strings.Join(names, ", ") + "."
+}
+
+func (n *nodeView) whyUnavailable() string {
+	switch {
+	case n.underWay():
+		return "reboot under way"
+	case !n.Ready:
+		return "not Ready"
+	case n.Unschedulable:
+		return "cordoned"
+	}
+	return "starting"
+}
+
+// policyGates asks the gates that say the same about every node of a policy, once for all of them. They are asked last, so that nothing
+// is asked for nodes that cannot go anyway. The first node in line is told what is in the way; for the others that would be a write each
+// time when it changes.
+func policyGates(p *round, r *rebootView) model.Verdict {
+	policy := r.policy()
+	own := p.of(policy)
+	if own.gates == nil {
+		v := p.askPolicyGates(policy)
+		own.gates = &v
+		p.gated = p.gated || !v.OK()
+		return v
+	}
+	v := *own.gates
+	if !v.OK() {
+		v.Message = fmt.Sprintf("A gate of RebootPolicy %s does not let nodes start; the first node in line tells more.", policy.Object.Name)
+	}
+	return v
+}
+
+// askPolicyGates puts all questions at once. What is known to be in the way counts before what is not known yet.
+func (p *round) askPolicyGates(policy *policyView) model.Verdict {
+	var first, pending model.Verdict
+	for _, gate := range policy.Gates() {
+		v := policies.Pending(gate.Key)
+		answer, known := p.query(model.GateQuery{GateKey: gate.Key})
+		if known {
+			v = gate.Judge(&p.Moment, answer)
+		}
+		switch {
+		case v.OK():
+		case !known && pending.OK():
+			pending = v
+		case known && first.OK():
+			first = v
+		}
+	}
+	if first.OK() {
+		return pending
+	}
+	return first
+}

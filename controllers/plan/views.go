@@ -1,0 +1,185 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+)
+
+// nodeView is a node and what belongs to it.
+type nodeView struct {
+	*model.Node
+	policy *policyView
+	zone   string
+	// unit is what the node goes with: its group, or itself.
+	unit         string
+	controlPlane bool
+	// hostsLeader: the leading manager runs on the node.
+	hostsLeader bool
+	reboots     []*rebootView
+	// open is the NodeReboot with an open attempt.
+	open *rebootView
+	// slotHeld: the slots object holds a grant for the node that still counts.
+	slotHeld bool
+	// lastBack is when a reboot of the node was last seen to be over.
+	lastBack time.Time
+	// lastEnd is when an attempt on the node ended last.
+	lastEnd time.Time
+	// needed: the node asks for a reboot, as far as the plan leads.
+	needed bool
+}
+
+// rebootView is a NodeReboot and its next status.
+type rebootView struct {
+	model.Draft
+	node *nodeView
+	// atRest: see atRest.
+	atRest bool
+	// done, attempting and deleting say of the draft what is asked most: whether it is complete, has an open attempt, is being deleted. With
+	// thousands of NodeReboots most of the time of a plan would be spent on fetching that from all over the memory.
+	done, attempting, deleting bool
+	wait                       model.Verdict
+	// awaitsFact: the NodeReboot waits for a fact, and may turn out not to be needed.
+	awaitsFact bool
+	// started: it starts, or would start, and is counted as such.
+	started bool
+	// approvalExpired is when an approval expired that was given; zero if it did not.
+	approvalExpired time.Time
+	// granted: this plan grants the slot of its attempt.
+	granted bool
+	// pendingHooks are awaited.
+	pendingHooks []string
+	// overdue says since when, if the reboot has been required for too long.
+	overdue string
+}
+
+func (p *planning) addNodes(nodes []model.Node) {
+	sorted := make([]*model.Node, len(nodes))
+	for i := range nodes {
+		sorted[i] = &nodes[i]
+	}
+	slices.SortFunc(sorted, func(a, b *model.Node) int { return cmp.Compare(a.Name, b.Name) })
+	views := make([]nodeView, len(nodes))
+	p.nodeOrder = make([]*nodeView, len(nodes))
+	for i, node := range sorted {
+		_, controlPlane := node.Labels[v1alpha1.ControlPlaneLabel]
+		views[i] = nodeView{Node: node, controlPlane: controlPlane, hostsLeader: node.Name == p.snapshot.LeaderNode}
+		p.nodeOrder[i] = &views[i]
+		p.nodes[node.Name] = &views[i]
+	}
+}
+
+// addReboots orders NodeReboots by node and name; those whose Node is not there come last.
+func (p *planning) addReboots(objects []*v1alpha1.NodeReboot) {
+	granted := make(map[string]bool, len(p.snapshot.Slots))
+	for _, slot := range p.snapshot.Slots {
+		granted[slot.UID] = true
+	}
+	views := make([]rebootView, len(objects))
+	for i, obj := range objects {
+		r := &views[i]
+		r.Draft, r.node, r.atRest = model.NewDraft(obj), p.nodes[obj.Spec.NodeName], atRest(obj)
+		r.done, r.deleting = obj.Status.CompletionTime != nil, !obj.DeletionTimestamp.IsZero()
+		r.attempting = model.OpenAttempt(&obj.Status)
+		if len(granted) > 0 && granted[string(obj.UID)] {
+			p.byUID[string(obj.UID)] = r
+		}
+		if r.node == nil {
+			p.orphans = append(p.orphans, r)
+			continue
+		}
+		r.node.reboots = append(r.node.reboots, r)
+	}
+	for _, n := range p.nodeOrder {
+		p.addInOrder(n.reboots)
+		n.noteReboots()
+	}
+	p.addInOrder(p.orphans)
+}
+
+func (p *planning) addInOrder(reboots []*rebootView) {
+	slices.SortFunc(reboots, func(a, b *rebootView) int { return cmp.Compare(a.Object.Name, b.Object.Name) })
+	for _, r := range reboots {
+		if !r.atRest {
+			p.reboots = append(p.reboots, r)
+		}
+	}
+}
+
+// atRest: the NodeReboot succeeded and everything about it is written. Nearly all are, in the long run.
+func atRest(obj *v1alpha1.NodeReboot) bool {
+	s := &obj.Status
+	return s.CompletionTime != nil && s.Outcome == v1alpha1.OutcomeSucceeded && s.Phase == v1alpha1.PhaseSucceeded &&
+		s.ObservedGeneration == obj.Generation && !slices.Contains(obj.Finalizers, v1alpha1.Finalizer)
+}
+
+// noteReboots finds out what the NodeReboots of a node say about it.
+func (n *nodeView) noteReboots() {
+	for _, r := range n.reboots {
+		attempt := r.Status.Attempt
+		if attempt == nil {
+			continue
+		}
+		if r.open() {
+			n.open = r
+		}
+		if attempt.BackTime != nil && attempt.BackTime.After(n.lastBack) {
+			n.lastBack = attempt.BackTime.Time
+		}
+		if attempt.EndedTime != nil && attempt.EndedTime.After(n.lastEnd) {
+			n.lastEnd = attempt.EndedTime.Time
+		}
+	}
+}
+
+// underWay: the node may be going down, is down, or recovers. What has ended in this very pass is under way until that is written.
+func (n *nodeView) underWay() bool { return n.open != nil || n.slotHeld }
+
+// policy that owns the reboot's node; nil if there is none.
+func (r *rebootView) policy() *policyView {
+	if r.node == nil {
+		return nil
+	}
+	return r.node.policy
+}
+
+// complete: the NodeReboot ended.
+func (r *rebootView) complete() bool { return r.done }
+
+// open: an attempt is under way and holds a slot.
+func (r *rebootView) open() bool { return r.attempting }
+
+// waiting: the NodeReboot waits to be started.
+func (r *rebootView) waiting() bool { return !r.complete() && !r.open() && !r.deleted() }
+
+func (r *rebootView) deleted() bool { return r.deleting }
+
+// sync notes what the draft says after it was changed by others.
+func (r *rebootView) sync() { r.done, r.attempting = r.Completed(), r.Open() }
+
+// modelNode is the node as the packages below know it; nil if there is none.
+func (r *rebootView) modelNode() *model.Node {
+	if r.node == nil {
+		return nil
+	}
+	return r.node.Node
+}
+
+// nodeGone: the Node that the NodeReboot is about is gone, or another one has its name.
+func (r *rebootView) nodeGone() bool { return r.NodeGone(r.modelNode()) }
+
+// sentinel is what the helper has reported of the sentinel since the node's current boot.
+func (r *rebootView) sentinel() v1alpha1.SentinelState { return r.Sentinel(r.modelNode()) }
+
+// report is what the helper has reported since the node's current boot; nil while it has reported nothing.
+func (r *rebootView) report() *v1alpha1.HelperReport { return r.Report(r.modelNode()) }
+
+// complete ends the NodeReboot.
+func (p *planning) complete(r *rebootView, outcome v1alpha1.Outcome, reason, message string) {
+	r.Complete(p.Stamp(), outcome, reason, message)
+	r.wait = model.Verdict{}
+	r.sync()
+}
