@@ -315,6 +315,8 @@ func (w *world) addRandomHost() {
 		controlPlane(&node)
 	case 2:
 		node.Labels["node-role.kubernetes.io/etcd"] = "true"
+	case 3:
+		node.Labels[quorumLabel] = ""
 	}
 	h := w.addHost(node)
 	w.after(w.between(0, 3*time.Minute), func() { w.require(h, pick(w.random, v1alpha1.SentinelNotRequired, v1alpha1.SentinelRequired)) })

@@ -221,7 +221,7 @@ func (w *world) addFixedPods(h *host, labels map[string]string, since time.Time)
 		return
 	}
 	static := []string{}
-	if mayRunEtcd(labels) {
+	if w.mayRunEtcd(labels) {
 		static = append(static, "etcd-")
 	}
 	if _, is := labels[v1alpha1.ControlPlaneLabel]; is {
@@ -279,14 +279,18 @@ func (w *world) refusal(h *host, pod *simPod) string {
 	return ""
 }
 
+// quorumLabel is one that an administrator names.
+const quorumLabel = "example.com/runs-etcd"
+
 // mayRunEtcd by the labels of a node.
-func mayRunEtcd(labels map[string]string) bool {
+func (w *world) mayRunEtcd(labels map[string]string) bool {
 	for _, role := range []string{"control-plane", "master", "etcd"} {
 		if _, is := labels["node-role.kubernetes.io/"+role]; is {
 			return true
 		}
 	}
-	return false
+	_, is := labels[quorumLabel]
+	return is && len(w.quorumLabels) > 0
 }
 
 // setCondition of a node, by a copy.

@@ -45,7 +45,17 @@ func (w *world) hold(v *view, granted map[string]Slot) {
 			w.checkRelease(old)
 		}
 		w.rules.held[name] = w.newHeld(v, name, slot)
+		w.rules.granted[types.UID(slot.UID)] = w.rules.held[name]
 	}
+}
+
+// countsFor is which policy granted the last attempt of a NodeReboot, in which zone and group: that is what its end counts for, even if
+// its Node is not there anymore. It is nothing for one without an attempt.
+func (w *world) countsFor(r *v1alpha1.NodeReboot) (policy, zone, unit string) {
+	if h := w.rules.granted[r.UID]; h != nil {
+		return h.policy, h.zone, h.unit
+	}
+	return "", "", ""
 }
 
 func (w *world) newHeld(v *view, name string, slot Slot) *held {
@@ -55,7 +65,7 @@ func (w *world) newHeld(v *view, name string, slot Slot) *held {
 		node: name, reboot: slot.Reboot, uid: types.UID(slot.UID), attempt: slot.Attempt,
 		policy: owner.Name, zone: zoneOf(node), unit: groupOf(owner, node),
 		oneAtATime: owner.Spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime,
-		quorum:     mayRunEtcd(node.Labels), away: map[*simPod]bool{},
+		quorum:     w.mayRunEtcd(node.Labels), away: map[*simPod]bool{},
 	}
 }
 
@@ -157,6 +167,7 @@ func (w *world) noteTold(h *host, uid types.UID) {
 	}
 	slot.told, slot.toldInBoot = w.now, h.bootID()
 	w.rules.told[uid]++
+	w.checkAttempts(h, uid)
 	if order := w.orderOf(uid); order != nil && !w.stepped && w.now.After(order.Deadline.Add(time.Second)) {
 		w.breaks("host %s is told to reboot at %s, and the order was good until %s", h.name, w.now, order.Deadline)
 	}

@@ -121,14 +121,15 @@ func (w *world) checkCanaries(v *view, owner *v1alpha1.RebootPolicy, granted map
 func (w *world) activeCanaries(v *view, owner *v1alpha1.RebootPolicy, but map[string]time.Time) map[string]bool {
 	active := map[string]bool{}
 	for _, r := range v.Reboots {
-		node, attempt := v.node(r.Spec.NodeName), r.Status.Attempt
-		if node == nil || attempt == nil || ownerOf(v, node) != owner || attempt.Role != v1alpha1.RoleCanary {
+		attempt := r.Status.Attempt
+		policy, _, unit := w.countsFor(r)
+		if attempt == nil || policy != owner.Name || attempt.Role != v1alpha1.RoleCanary {
 			continue
 		}
 		soaks := r.Status.Outcome == v1alpha1.OutcomeSucceeded && attempt.Result == v1alpha1.ReasonProved &&
 			w.now.Sub(attempt.EndedTime.Time) < seconds(owner.Spec.Rollout.Canary.SoakSeconds)
-		if _, begins := but[groupOf(owner, node)]; !begins && (openAttempt(r) != nil || soaks) {
-			active[groupOf(owner, node)] = true
+		if _, begins := but[unit]; !begins && (openAttempt(r) != nil || soaks) {
+			active[unit] = true
 		}
 	}
 	return active
@@ -138,14 +139,15 @@ func (w *world) activeCanaries(v *view, owner *v1alpha1.RebootPolicy, but map[st
 func (w *world) canariesSince(v *view, owner *v1alpha1.RebootPolicy, but string, since time.Time, soaked bool) map[string]bool {
 	found := map[string]bool{}
 	for _, r := range v.Reboots {
-		node, attempt := v.node(r.Spec.NodeName), r.Status.Attempt
-		if node == nil || attempt == nil || ownerOf(v, node) != owner || groupOf(owner, node) == but || attempt.GrantedTime.Time.Before(since) {
+		attempt := r.Status.Attempt
+		policy, _, unit := w.countsFor(r)
+		if attempt == nil || policy != owner.Name || unit == but || attempt.GrantedTime.Time.Before(since) {
 			continue
 		}
 		proved := r.Status.Outcome == v1alpha1.OutcomeSucceeded && attempt.Result == v1alpha1.ReasonProved
 		over := proved && w.now.Sub(attempt.EndedTime.Time) >= seconds(owner.Spec.Rollout.Canary.SoakSeconds)
 		if soaked && over || !soaked && (openAttempt(r) != nil || proved && !over) {
-			found[groupOf(owner, node)] = true
+			found[unit] = true
 		}
 	}
 	return found

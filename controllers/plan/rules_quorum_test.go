@@ -13,12 +13,12 @@ import (
 // checkQuorum: of the nodes that may run etcd, whatever policies own them, no other one is down, or is on its way down and not back.
 func (w *world) checkQuorum(v *view, node *Node, what string) {
 	slot := w.rules.held[node.Name]
-	if !mayRunEtcd(node.Labels) && (slot == nil || !slot.quorum) {
+	if !w.mayRunEtcd(node.Labels) && (slot == nil || !slot.quorum) {
 		return
 	}
 	for i := range v.Nodes {
 		other := &v.Nodes[i]
-		if other.Name == node.Name || !mayRunEtcd(other.Labels) {
+		if other.Name == node.Name || !w.mayRunEtcd(other.Labels) {
 			continue
 		}
 		if !other.Ready {

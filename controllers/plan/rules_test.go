@@ -34,20 +34,24 @@ type rules struct {
 	// held are the slots that are not free, by node; told is how often a host was told to reboot, by NodeReboot.
 	held map[string]*held
 	told map[types.UID]int
+	// granted are the last grants, by NodeReboot.
+	granted map[types.UID]*held
 	// rows are failures in a row without a reboot, by policy.
 	rows map[string]*row
 	// writes and drains are the last ones, by NodeReboot and by node.
 	writes, drains map[string]*often
-	// ignored are the policies that once did not wait for workloads, attempts the fewest that a policy has ever allowed.
+	// ignored are the policies that once did not wait for workloads, attempts the fewest attempts that one has ever allowed,
+	// most the most that any has.
 	ignored  map[string]bool
 	attempts map[string]int32
+	most     int32
 }
 
 func newRules() rules {
 	return rules{
 		foreign: map[string][]corev1.Taint{}, cordoned: map[string]bool{}, sequences: map[types.UID]int64{},
 		hooks: map[hookKey]time.Time{}, labels: map[string]map[string]string{}, proved: map[string]bool{},
-		held: map[string]*held{}, told: map[types.UID]int{}, rows: map[string]*row{},
+		held: map[string]*held{}, granted: map[types.UID]*held{}, told: map[types.UID]int{}, rows: map[string]*row{},
 		writes: map[string]*often{}, drains: map[string]*often{}, ignored: map[string]bool{}, attempts: map[string]int32{},
 	}
 }
@@ -60,6 +64,7 @@ func (r *rules) notePolicy(p *v1alpha1.RebootPolicy) {
 		least = min(least, old)
 	}
 	r.attempts[p.Name] = least
+	r.most = max(r.most, *p.Spec.Failure.MaxAttempts)
 }
 
 // checkGrants is about grants just before they are written: no limit is passed, no two zones have a node under way, nothing starts while
@@ -122,6 +127,7 @@ func (w *world) checkGrant(v *view, owner *v1alpha1.RebootPolicy, node *Node, st
 	w.checkBreaker(v, owner, node, starts)
 	w.checkRefused(v, owner, node)
 	w.checkDeselecting(owner)
+	w.checkDrainIsPossible(v, owner, node)
 }
 
 // checkDeselecting: a policy whose own labels take its nodes away from it starts nothing.
@@ -174,20 +180,22 @@ func (w *world) checkPatience(v *view, owner *v1alpha1.RebootPolicy, node *Node)
 	interval, soak := seconds(owner.Spec.Rollout.MinIntervalSeconds), seconds(owner.Spec.Rollout.Zones.SoakSeconds)
 	ends := map[string]time.Time{}
 	for _, r := range v.Reboots {
-		attempt, other := r.Status.Attempt, v.node(r.Spec.NodeName)
-		if attempt == nil || other == nil {
+		attempt := r.Status.Attempt
+		if attempt == nil {
 			continue
 		}
-		if other.Name == node.Name && attempt.BackTime != nil && w.now.Sub(attempt.BackTime.Time) < interval {
+		policy, zone, _ := w.countsFor(r)
+		counts := policy == owner.Name && attempt.EndedTime != nil && attempt.BackTime != nil
+		if r.Spec.NodeName == node.Name && attempt.BackTime != nil && w.now.Sub(attempt.BackTime.Time) < interval {
 			w.breaks("node %s was granted a slot %s after it was back, and the least interval is %s",
 				node.Name, w.now.Sub(attempt.BackTime.Time), interval)
 		}
-		if pause := owner.Spec.Drain.AdaptiveDelay; pause.MaxSeconds > 0 && attempt.EndedTime != nil && attempt.Result == v1alpha1.ReasonProved &&
-			ownerOf(v, other) == owner && w.now.Sub(attempt.EndedTime.Time) < seconds(pause.MinSeconds) {
-			w.breaks("node %s was granted a slot %s after node %s recovered", node.Name, w.now.Sub(attempt.EndedTime.Time), other.Name)
+		if pause := owner.Spec.Drain.AdaptiveDelay; counts && pause.MaxSeconds > 0 && attempt.Result == v1alpha1.ReasonProved &&
+			w.now.Sub(attempt.EndedTime.Time) < seconds(pause.MinSeconds) {
+			w.breaks("node %s was granted a slot %s after node %s recovered", node.Name, w.now.Sub(attempt.EndedTime.Time), r.Spec.NodeName)
 		}
-		if attempt.EndedTime != nil && ownerOf(v, other) == owner && attempt.EndedTime.After(ends[zoneOf(other)]) {
-			ends[zoneOf(other)] = attempt.EndedTime.Time
+		if counts && attempt.EndedTime.After(ends[zone]) {
+			ends[zone] = attempt.EndedTime.Time
 		}
 	}
 	for zone, end := range ends {
@@ -258,6 +266,8 @@ func (w *world) checkAlways() {
 // checkSettled is about what holds when the manager has nothing to do.
 func (w *world) checkSettled(v *view) {
 	w.checkGivenUpIsVisible(v)
+	w.checkOrders(v)
+	w.checkUnavailable(v)
 	needed, open := map[string]bool{}, map[string]string{}
 	for _, r := range v.Reboots {
 		s := &r.Status

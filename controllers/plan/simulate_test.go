@@ -144,6 +144,9 @@ func newFleet(seed uint64) *world {
 	if random.IntN(8) == 0 {
 		w.chaos = 6 * time.Hour
 	}
+	if random.IntN(3) == 0 {
+		w.quorumLabels = []string{quorumLabel}
+	}
 	size := 4 + random.IntN(6)
 	if random.IntN(40) == 0 {
 		size = 40

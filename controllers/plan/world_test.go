@@ -27,7 +27,9 @@ type world struct {
 	apps   map[WorkloadKey]*app
 	// clusterMax is the limit of the manager, in nodes or percent.
 	clusterMax *intstr.IntOrString
-	manager    manager
+	// quorumLabels are those that the manager was told of.
+	quorumLabels []string
+	manager      manager
 	// budgets are PodDisruptionBudgets.
 	budgets []*budget
 	// managerClock is how far the managers' clock is ahead; stepped says that it was set once, so times that they wrote prove little.
@@ -253,7 +255,7 @@ func (w *world) managerTime(shown time.Time) time.Time {
 // look is a view of everything but the pods.
 func (w *world) look() *view {
 	v := w.view()
-	v.ClusterMaxUnavailable = w.clusterMax
+	v.ClusterMaxUnavailable, v.QuorumLabels = w.clusterMax, w.quorumLabels
 	v.Workloads = make(map[WorkloadKey]Workload, len(w.apps)+len(w.budgets))
 	for key, app := range w.apps {
 		v.Workloads[key] = Workload{Desired: app.replicas}
