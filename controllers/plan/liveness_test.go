@@ -38,7 +38,7 @@ func (w *world) live() {
 // recover lets the cluster run until every need is met.
 func (w *world) recover() {
 	end := w.now.Add(w.bound())
-	for w.broken == nil {
+	for w.broken == nil && w.now.Before(end.Add(time.Hour)) {
 		w.after(0, w.attend)
 		w.runUntil(w.now.Add(30 * time.Minute))
 		needs := w.needs()

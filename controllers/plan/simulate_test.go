@@ -19,12 +19,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-const (
-	// defaultRounds is how many fleets are simulated. SIMULATE_ROUNDS is another number, SIMULATE_SEED the first seed.
-	defaultRounds = 3000
-	// chaos is how long faults happen mostly, in simulated time.
-	chaos = 25 * time.Minute
-)
+// chaos is how long faults happen mostly, in simulated time.
+const chaos = 25 * time.Minute
 
 func environment(t *testing.T, name string, value uint64) uint64 {
 	t.Helper()
@@ -39,7 +35,9 @@ func environment(t *testing.T, name string, value uint64) uint64 {
 	return n
 }
 
-// TestSimulatedFleetsKeepEveryPromise takes random fleets through random faults. A failure names the seed and shows the transcript.
+// TestSimulatedFleetsKeepEveryPromise takes random fleets through random faults. A failure names the seed and shows the transcript; see
+// docs/simulation.md. SIMULATE_ROUNDS is how many fleets, SIMULATE_SEED the first seed, SIMULATE_FAILURES how many fleets may break a promise
+// before it ends.
 func TestSimulatedFleetsKeepEveryPromise(t *testing.T) {
 	r := &run{first: environment(t, "SIMULATE_SEED", 1), rounds: environment(t, "SIMULATE_ROUNDS", defaultRounds)}
 	r.failures = int(environment(t, "SIMULATE_FAILURES", 1))
