@@ -395,6 +395,7 @@ func (w *world) crash(h *host, downtime time.Duration) {
 		if h.life == life && w.hosts[h.name] == h {
 			w.updateNode(h.name, func(n *Node) { n.Ready, n.HelperReady = false, false })
 			w.setReady(h, false)
+			w.losePods(h)
 			w.forgetSoon(h)
 		}
 	})

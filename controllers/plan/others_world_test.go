@@ -112,8 +112,13 @@ func (w *world) deadlock(h *host, status corev1.ConditionStatus) {
 	})
 }
 
-// anotherMaintains is another tool that has a Lease for a while.
+// anotherMaintains is another tool that has a Lease for a while, or a NodeMaintenance, which has no end, until it is deleted.
 func (w *world) anotherMaintains(h *host) {
 	until := w.now.Add(w.between(time.Minute, 10*time.Minute))
-	w.updateNode(h.name, func(n *Node) { n.OtherMaintenance = []OtherMaintenance{{Object: "a Lease is held", Until: until}} })
+	if w.random.IntN(2) == 0 {
+		w.updateNode(h.name, func(n *Node) { n.OtherMaintenance = []OtherMaintenance{{Object: "a Lease is held", Until: until}} })
+		return
+	}
+	w.updateNode(h.name, func(n *Node) { n.OtherMaintenance = []OtherMaintenance{{Object: "NodeMaintenance m"}} })
+	w.after(w.lasting(), func() { w.updateNode(h.name, func(n *Node) { n.OtherMaintenance = nil }) })
 }

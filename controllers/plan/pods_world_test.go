@@ -160,10 +160,30 @@ func (w *world) evictPods(node string) {
 	w.pods = slices.DeleteFunc(w.pods, func(p *simPod) bool { return p.node == node && p.bare() })
 	for _, pod := range w.pods {
 		if pod.node == node && !pod.fixed() {
-			w.evict(pod)
+			pod.starts++
+			pod.node, pod.Ready = "", false
 		}
 	}
 	w.changed()
+}
+
+// losePods is what the node controller does to the pods of a host that is down: they are not Ready, and after five minutes go elsewhere.
+func (w *world) losePods(h *host) {
+	if w.random == nil {
+		return
+	}
+	for _, pod := range w.pods {
+		if pod.node == h.name && pod.Ready {
+			pod.starts++
+			pod.Ready, pod.ReadySince = false, w.now
+		}
+	}
+	life := h.life
+	w.after(5*time.Minute, func() {
+		if h.life == life && w.hosts[h.name] == h {
+			w.evictPods(h.name)
+		}
+	})
 }
 
 // evict takes a pod off its node. Its owner makes another one, which is this one with other containers.

@@ -178,7 +178,7 @@ func (w *world) checkHooks(r *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootSta
 // checkForeign: nobody else maintains the node.
 func (w *world) checkForeign(node *Node) {
 	for _, foreign := range node.OtherMaintenance {
-		if !w.stepped && w.now.Before(foreign.Until) {
+		if !w.stepped && (foreign.Until.IsZero() || w.now.Before(foreign.Until)) {
 			w.breaks("node %s is granted a slot while another tool maintains it until %s", node.Name, foreign.Until)
 		}
 	}

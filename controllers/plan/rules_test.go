@@ -309,8 +309,9 @@ func (w *world) checkSettled(v *view) {
 
 // checkNobodyHadToBeWoken: between a plan that had nothing to do and the time at which it asked to be woken, time alone changes nothing.
 func (w *world) checkNobodyHadToBeWoken(until time.Time) {
-	const spacing = 10 * time.Second // a plan that was missed is seen at the next look, too
 	m := &w.manager
+	// A plan that was missed is seen at the next look, too: the longer nothing happens, the rarer it has to be looked for.
+	spacing := max(10*time.Second, m.checked.Sub(m.idleSince))
 	if w.version != m.idleVersion || until.Before(m.checked.Add(spacing)) || !m.idleUntil.IsZero() && !until.Before(m.idleUntil) {
 		return
 	}

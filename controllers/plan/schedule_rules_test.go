@@ -26,7 +26,7 @@ func randomSchedule(random *rand.Rand, s *v1alpha1.ScheduleSpec) {
 	s.AtClose = pick(random, v1alpha1.AtCloseAbort, v1alpha1.AtCloseAbort, v1alpha1.AtCloseFinish)
 	least := random.Int32N(300)
 	s.MinRemainingSeconds = &least
-	hourly := random.IntN(5) == 0 // cron expressions take long to compute
+	hourly := random.IntN(8) == 0 // cron expressions take long to compute
 	if hourly {
 		s.Windows = append(s.Windows, v1alpha1.ScheduleWindow{
 			Cron: fmt.Sprintf("%d * * * *", random.IntN(60)), DurationSeconds: 600 + random.Int32N(1200),

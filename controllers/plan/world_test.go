@@ -161,6 +161,7 @@ type manager struct {
 	// idleVersion is the store's version at which the last plan had nothing to do, idleUntil when it asked to be woken.
 	idleVersion int64
 	idleUntil   time.Time
+	idleSince   time.Time
 	// checked is when it was last made sure that it did not have to be woken earlier.
 	checked time.Time
 	// crashAfter is how many writes the manager makes before it crashes; negative is never.
@@ -223,7 +224,7 @@ func (w *world) pass() {
 	}
 	wake := w.managerTime(p.Wake)
 	if idle(p) {
-		m.idleVersion, m.idleUntil = w.version, wake
+		m.idleVersion, m.idleUntil, m.idleSince = w.version, wake, w.now
 		w.checkSettled(v)
 	}
 	if !wake.IsZero() && !wake.Equal(m.woken) {
