@@ -140,8 +140,7 @@ func (w *world) startPod(pod *simPod, startup time.Duration) {
 	w.after(startup, func() {
 		if pod.starts == starts {
 			pod.container = fmt.Sprintf("%s-%d", pod.Name, starts)
-			shown := w.hostTime(pod.node)
-			pod.Ready, pod.ReadySince, pod.StartedSince = true, shown, shown
+			pod.Ready = true
 			w.changed()
 		}
 	})
@@ -175,7 +174,7 @@ func (w *world) losePods(h *host) {
 	for _, pod := range w.pods {
 		if pod.node == h.name && pod.Ready {
 			pod.starts++
-			pod.Ready, pod.ReadySince = false, w.now
+			pod.Ready = false
 		}
 	}
 	life := h.life
