@@ -18,7 +18,7 @@ func (w *world) checkOrders(v *view) {
 	const grace = time.Minute
 	for _, r := range v.Reboots {
 		order, report := r.Status.Order, r.Status.Report
-		if order == nil || r.Status.Attempt == nil {
+		if order == nil || r.Status.Attempt == nil || order.Action == v1alpha1.ActionDrain && r.Status.Attempt.DrainedTime != nil {
 			continue
 		}
 		taken := report != nil && report.Sequence == order.Sequence
