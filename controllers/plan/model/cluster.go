@@ -67,6 +67,27 @@ func (n *Node) Skipped() bool {
 	return skipped
 }
 
+// deletionTaints are what autoscalers put on a node that they are about to remove. A node that is only a candidate for removal
+// (DeletionCandidateOfClusterAutoscaler) is not among them: it may stay one for long, and to reboot it does no harm.
+var deletionTaints = []string{
+	"ToBeDeletedByClusterAutoscaler",
+	"karpenter.sh/disrupted",
+	"karpenter.sh/disruption",
+}
+
+// DeletionTaint is the taint by which an autoscaler says that it is about to remove the node; empty if there is none.
+func (n *Node) DeletionTaint() string {
+	for i := range n.Taints {
+		if slices.Contains(deletionTaints, n.Taints[i].Key) {
+			return n.Taints[i].Key
+		}
+	}
+	return ""
+}
+
+// MarkedForDeletion says that the Node is being deleted, or an autoscaler is about to remove it.
+func (n *Node) MarkedForDeletion() bool { return n.Deleting || n.DeletionTaint() != "" }
+
 // WhyHelperNotReady says why no helper on the node is Ready, as part of a sentence.
 func (n *Node) WhyHelperNotReady() string {
 	return cmp.Or(strings.TrimSuffix(n.HelperProblem, "."), "there is none")
@@ -106,10 +127,6 @@ type Pod struct {
 	Ready                 bool
 	// Containers are short IDs of the containers that run. No container outlives a boot, so they tell a status of before it from a new one.
 	Containers []string
-	// ReadySince is when Ready last changed, by the kubelet's clock.
-	ReadySince time.Time
-	// StartedSince is when the youngest of the running containers started, by the kubelet's clock; zero when one is not running.
-	StartedSince time.Time
 }
 
 // WorkloadKey names a workload.
@@ -138,6 +155,20 @@ func (pod *Pod) Stays() bool {
 	return pod.Mirror || !pod.Finished && slices.ContainsFunc(pod.Workloads, func(key WorkloadKey) bool {
 		return key.Kind == v1alpha1.WorkloadDaemonSet
 	})
+}
+
+// KeysOnNode are what the pod is to its own node: the static pod itself, or its DaemonSet.
+func (pod *Pod) KeysOnNode() []WorkloadKey {
+	var keys []WorkloadKey
+	if pod.Mirror {
+		keys = append(keys, WorkloadKey{Kind: v1alpha1.WorkloadStaticPod, Namespace: pod.Namespace, Name: pod.Name})
+	}
+	for _, key := range pod.Workloads {
+		if key.Kind == v1alpha1.WorkloadDaemonSet {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // KeyOf a workload that a NodeReboot remembers.
