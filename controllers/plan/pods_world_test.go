@@ -31,7 +31,7 @@ type simPod struct {
 	healthy time.Time
 	// starts counts the starts, so that what was planned for an earlier one does not happen.
 	starts int
-	// container is the ID of the container that the API shows, readySince since when Ready has been what it is, by the host's clock.
+	// container is the ID of the container that the API shows; empty if none runs.
 	container string
 	// evictions of this pod by the drain that is under way. dropped: it is gone for good.
 	evictions int
@@ -140,8 +140,7 @@ func (w *world) startPod(pod *simPod, startup time.Duration) {
 	w.after(startup, func() {
 		if pod.starts == starts {
 			pod.container = fmt.Sprintf("%s-%d", pod.Name, starts)
-			shown := w.hostTime(pod.node)
-			pod.Ready, pod.ReadySince, pod.StartedSince = true, shown, shown
+			pod.Ready = true
 			w.changed()
 		}
 	})
@@ -175,7 +174,7 @@ func (w *world) losePods(h *host) {
 	for _, pod := range w.pods {
 		if pod.node == h.name && pod.Ready {
 			pod.starts++
-			pod.Ready, pod.ReadySince = false, w.now
+			pod.Ready = false
 		}
 	}
 	life := h.life
