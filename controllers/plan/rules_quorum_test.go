@@ -103,10 +103,10 @@ func (w *world) checkBreaker(v *view, owner *v1alpha1.RebootPolicy, node *Node, 
 	if failed < limit {
 		return
 	}
-	units := map[string]bool{groupOf(owner, node): true}
+	units := map[string]bool{w.groupOf(owner, node): true}
 	for name := range starts {
 		if n := v.node(name); ownerOf(v, n) == owner {
-			units[groupOf(owner, n)] = true
+			units[w.groupOf(owner, n)] = true
 		}
 	}
 	for _, h := range w.slotsHeld() {

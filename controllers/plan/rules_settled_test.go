@@ -49,7 +49,7 @@ func (w *world) checkUnavailable(v *view) {
 			}
 			open = open || h != nil && h.policy != p.Name
 			if !n.Ready || n.Unschedulable || h != nil {
-				count[groupOf(p, n)] = true
+				count[w.groupOf(p, n)] = true
 			}
 		}
 		for _, h := range w.slotsHeld() {
