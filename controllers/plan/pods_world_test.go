@@ -31,7 +31,7 @@ type simPod struct {
 	healthy time.Time
 	// starts counts the starts, so that what was planned for an earlier one does not happen.
 	starts int
-	// container is the ID of the container that the API shows, readySince since when Ready has been what it is, by the host's clock.
+	// container is the ID of the container that the API shows; empty if none runs.
 	container string
 	// evictions of this pod by the drain that is under way. dropped: it is gone for good.
 	evictions int

@@ -63,7 +63,7 @@ func (w *world) newHeld(v *view, name string, slot Slot) *held {
 	owner := ownerOf(v, node)
 	return &held{
 		node: name, reboot: slot.Reboot, uid: types.UID(slot.UID), attempt: slot.Attempt,
-		policy: owner.Name, zone: zoneOf(node), unit: groupOf(owner, node),
+		policy: owner.Name, zone: zoneOf(node), unit: w.groupOf(owner, node),
 		oneAtATime: owner.Spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime,
 		quorum:     w.mayRunEtcd(node.Labels), away: map[*simPod]bool{},
 	}
@@ -258,7 +258,7 @@ func (w *world) checkBudget(v *view, owner *v1alpha1.RebootPolicy, node *Node, g
 	}
 	for i := range v.Nodes {
 		if n := &v.Nodes[i]; ownerOf(v, n) == owner {
-			add(groupOf(owner, n), zoneOf(n), down[n.Name] || w.rules.held[n.Name] != nil)
+			add(w.groupOf(owner, n), zoneOf(n), down[n.Name] || w.rules.held[n.Name] != nil)
 		}
 	}
 	for _, h := range w.slotsHeld() {

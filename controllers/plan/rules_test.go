@@ -224,7 +224,7 @@ func unreturnedAfter(v *view, p *Plan, owner *v1alpha1.RebootPolicy) int {
 		}
 		node := v.node(r.Spec.NodeName)
 		goes := !r.DeletionTimestamp.IsZero() && status.CompletionTime != nil
-		if node == nil || node.UID != status.NodeUID || ownerOf(v, node) != owner || goes {
+		if node == nil || node.UID != status.NodeUID || ownerOf(v, node) != owner || status.PolicyName != owner.Name || goes {
 			continue
 		}
 		stalled := status.CompletionTime == nil && status.Attempt != nil && status.Attempt.StalledTime != nil
@@ -267,6 +267,7 @@ func (w *world) checkAlways() {
 func (w *world) checkSettled(v *view) {
 	w.checkGivenUpIsVisible(v)
 	w.checkOrders(v)
+	w.checkHalted(v)
 	w.checkUnavailable(v)
 	needed, open := map[string]bool{}, map[string]string{}
 	for _, r := range v.Reboots {
