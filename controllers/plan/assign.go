@@ -30,8 +30,6 @@ type policyView struct {
 	maxUnavailable int
 	// halt is what keeps the policy from starting anything.
 	halt halt
-	// unavailable is how many of its units are down now, before anything starts.
-	unavailable int
 	// finish is its last zone.
 	finish finish
 	// pace of an adaptive delay.

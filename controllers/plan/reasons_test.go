@@ -154,7 +154,7 @@ var reasonStories = map[string]func(*testing.T) *story{
 	},
 	v1alpha1.ReasonRebooting:          in(stageRebooting, nil),
 	v1alpha1.ReasonSentinelUnknown:    in(stageBack, func(s *story) { s.node("a").Ready = true }),
-	v1alpha1.ReasonPodStatusStale:     in(stageBack, cameBack(agentPod(func(p *Pod) { p.ReadySince, p.StartedSince = start, start }))),
+	v1alpha1.ReasonPodStatusStale:     in(stageBack, cameBack(agentPod(func(p *Pod) { p.Containers = []string{containerID("agent-a", start.Add(-24*time.Hour))} }))),
 	v1alpha1.ReasonDaemonSetsNotReady: in(stageBack, cameBack(agentPod(func(p *Pod) { p.Ready = false }))),
 	v1alpha1.ReasonSettling:           in(stageSettling, nil),
 	v1alpha1.ReasonWorkloadsNotReady: in(stageSettling, func(s *story) {

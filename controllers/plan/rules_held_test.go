@@ -312,7 +312,10 @@ func (w *world) checkClusterBudget(v *view, down map[string]bool) {
 
 // checkZones: with OneAtATime no two zones have a node under way, whatever policies and labels are now.
 func (w *world) checkZones(v *view, granted map[string]Slot) {
-	goes := func(name string) bool { p := w.policies[name]; return p == nil || p.Spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime }
+	goes := func(name string) bool {
+		p := w.policies[name]
+		return p == nil || p.Spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime
+	}
 	var all []*held
 	for name, slot := range granted {
 		all = append(all, w.newHeld(v, name, slot))

@@ -104,7 +104,7 @@ func Advance(in *Input) Result {
 func (a *attempt) advance() {
 	a.noteNode()
 	switch current := a.Status.Attempt; {
-	case a.Node != nil && a.bootedAgain():
+	case a.bootedAgain():
 		a.recordBoot()
 		a.recover()
 	case current.RolledBackTime != nil:
@@ -120,8 +120,11 @@ func (a *attempt) advance() {
 	}
 }
 
-// bootedAgain: the node runs a boot that the attempt has not recorded yet.
+// bootedAgain says that the node runs a boot that the attempt has not recorded yet.
 func (a *attempt) bootedAgain() bool {
+	if a.Node == nil || a.NodeGone(a.Node) {
+		return false
+	}
 	known := a.Status.Before
 	if a.Status.Attempt.BackTime != nil {
 		known = a.Status.After
