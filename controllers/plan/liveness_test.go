@@ -153,7 +153,7 @@ func (w *world) healPolicies() {
 			if name == "all" {
 				p.Spec.Nodes, p.Spec.NodeSelector = v1alpha1.NodesAll, nil
 			}
-			p.Spec.Drain.TimeoutSeconds = ptr.To[int32](300)
+			p.Spec.Drain.TimeoutSeconds, p.Spec.Drain.ReturningPods = ptr.To[int32](300), v1alpha1.ReturningPodsIgnore
 		})
 	}
 }
