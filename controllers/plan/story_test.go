@@ -157,7 +157,7 @@ func (s *story) settle() {
 			return
 		}
 		if next := s.compute(); !idle(next) && !endsSomething(p) {
-			s.t.Fatalf("a plan that ends nothing was carried out, and there is something to do at the same instant:\n%s",
+			s.t.Fatalf("a plan that ends nothing was carried out:\n%s\nand there is something to do at the same instant:\n%s", describe(p),
 				describe(next))
 		}
 	}
