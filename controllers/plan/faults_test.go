@@ -193,7 +193,7 @@ func (w *world) personTaints(h *host) {
 
 // personRunsAPod runs a pod without a controller on a node for a while.
 func (w *world) personRunsAPod(h *host) {
-	pod := &simPod{Pod: readyPod(w.uid("bare"), w.now, deployment("none")), node: h.name, container: "bare"}
+	pod := &simPod{Pod: readyPod(w.uid("bare"), w.now, deployment("none")), node: h.name, container: w.containerID()}
 	if w.nodes[h.name] == nil {
 		return
 	}

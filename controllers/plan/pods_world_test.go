@@ -139,7 +139,7 @@ func (w *world) startPod(pod *simPod, startup time.Duration) {
 	starts := pod.starts
 	w.after(startup, func() {
 		if pod.starts == starts {
-			pod.container = fmt.Sprintf("%s-%d", pod.Name, starts)
+			pod.container = w.containerID()
 			pod.Ready = true
 			w.changed()
 		}
@@ -152,6 +152,12 @@ func (w *world) hostTime(node string) time.Time {
 		return w.now.Add(h.clock)
 	}
 	return w.now
+}
+
+// containerID of a container that starts now. No two are the same.
+func (w *world) containerID() string {
+	w.containers++
+	return fmt.Sprintf("container-%d", w.containers)
 }
 
 // evictPods takes the pods of applications off a node.
@@ -232,7 +238,7 @@ func (w *world) readyReplicas(name string) int {
 // addFixedPods adds the pods that stay on a node: one of a DaemonSet, and static ones where there is a control plane or etcd.
 func (w *world) addFixedPods(h *host, labels map[string]string, since time.Time) {
 	add := func(pod *simPod) {
-		pod.node, pod.container = h.name, pod.Name+"-0"
+		pod.node, pod.container = h.name, w.containerID()
 		w.pods = append(w.pods, pod)
 	}
 	add(&simPod{Pod: readyPod("agent-"+h.name, since, daemonSet("agent"))})

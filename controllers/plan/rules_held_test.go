@@ -257,12 +257,15 @@ func (w *world) checkBudget(v *view, owner *v1alpha1.RebootPolicy, node *Node, g
 		inZone[unit] = inZone[unit] || unavailable && zone == zoneOf(node)
 	}
 	for i := range v.Nodes {
-		if n := &v.Nodes[i]; ownerOf(v, n) == owner {
-			add(w.groupOf(owner, n), zoneOf(n), down[n.Name] || w.rules.held[n.Name] != nil)
+		n := &v.Nodes[i]
+		h := w.rules.held[n.Name]
+		if moved := h != nil && h.policy == owner.Name && h.zone != zoneOf(n); ownerOf(v, n) == owner && !moved {
+			add(w.groupOf(owner, n), zoneOf(n), down[n.Name] || h != nil)
 		}
 	}
 	for _, h := range w.slotsHeld() {
-		if _, now := granted[h.node]; h.policy == owner.Name && !now && w.wasSeen(v, h) {
+		n := v.node(h.node)
+		if h.policy == owner.Name && w.wasSeen(v, h) && (n == nil || ownerOf(v, n) != owner || h.zone != zoneOf(n)) {
 			add(h.unit, h.zone, true)
 		}
 	}
