@@ -29,7 +29,7 @@ type source struct {
 	hold chan struct{}
 }
 
-// newSource has a gate of a bench look at it. It is for bubbles, where a pass takes patience if it waits in vain, and no time at all if not.
+// newSource has a gate of a bench look at it. It is for bubbles, where a pass that waits in vain takes patience, and any other no time.
 func newSource(t *testing.T) (*source, *bench) {
 	t.Helper()
 	s := &source{hold: make(chan struct{}, 1)}

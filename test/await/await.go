@@ -29,6 +29,18 @@ func Receive[T any](t testing.TB, what string, from <-chan T) T {
 	}
 }
 
+// Send hands the value to whoever receives it.
+func Send[T any](t testing.TB, what string, to chan<- T, value T) {
+	t.Helper()
+	limit := time.NewTimer(Limit)
+	defer limit.Stop()
+	select {
+	case to <- value:
+	case <-limit.C:
+		t.Fatalf("not within %s: %s", Limit, what)
+	}
+}
+
 // True tries again and again until it is true, for what has no channel.
 func True(t testing.TB, what string, is func() bool) {
 	t.Helper()

@@ -38,6 +38,7 @@ func why(t *testing.T, wait func(testing.TB)) (said string, after time.Duration)
 func TestWhatDoesNotComeIsNamedAtTheLimit(t *testing.T) {
 	for name, wait := range map[string]func(testing.TB){
 		"nothing is sent": func(t testing.TB) { Receive(t, "the watch breaks", make(chan int)) },
+		"nobody receives": func(t testing.TB) { Send(t, "the watch breaks", make(chan int), 1) },
 		"it is not true":  func(t testing.TB) { True(t, "the watch breaks", func() bool { return false }) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -54,12 +55,18 @@ func TestWhatDoesNotComeIsNamedAtTheLimit(t *testing.T) {
 func TestWhatComesIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sent, closed := make(chan int), make(chan int)
-		time.AfterFunc(Limit/2, func() { sent <- 7; close(closed) })
+		close(closed)
+		time.AfterFunc(Limit/2, func() { sent <- 7 })
 		if got := Receive(t, "a value", sent); got != 7 {
 			t.Errorf("received %d", got)
 		}
 		if got := Receive(t, "the end", closed); got != 0 {
 			t.Errorf("received %d from a closed channel", got)
+		}
+		go func() { sent <- 2 * <-sent }()
+		Send(t, "a value", sent, 4)
+		if got := Receive(t, "twice the value", sent); got != 8 {
+			t.Errorf("received %d", got)
 		}
 		began := time.Now()
 		True(t, "a second passes", func() bool { return time.Since(began) > time.Second })
