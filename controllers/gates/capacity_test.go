@@ -167,7 +167,7 @@ func TestRoomIsLookedForInOrderUntilANodeMayGoAndReadOnceForAll(t *testing.T) {
 		t.Errorf("%d reads of pods after the interval, want another one", reads["*v1.PodList"])
 	}
 	b.ask()
-	if b.room != nil {
+	if b.stock.last != nil {
 		t.Error("the nodes and pods are remembered, and nobody asks")
 	}
 }
