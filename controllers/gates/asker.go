@@ -156,12 +156,14 @@ func (a *Asker) begin(gate asked, ask model.GateQuery, now time.Time) []<-chan s
 
 // run asks one question.
 func (a *Asker) run(ctx context.Context, gate asked, ask model.GateQuery, e *entry, done chan struct{}) {
-	answer, at := model.GateAnswer{}, a.options.Clock.Now()
+	answer := model.GateAnswer{Since: a.options.Clock.Now()}
+	var at time.Time
 	select {
 	case a.free <- struct{}{}:
 		answer, at = a.evaluate(ctx, gate, ask)
 		<-a.free
 	case <-ctx.Done():
+		at = a.options.Clock.Now()
 		answer.Failure = "it was not its turn in time, for others took too long."
 	}
 	a.mu.Lock()
@@ -178,15 +180,16 @@ func (a *Asker) run(ctx context.Context, gate asked, ask model.GateQuery, e *ent
 	}
 }
 
-// evaluate asks one gate, and says when what it answers was so.
+// evaluate asks one gate, and says when what it answers was so: at the end of asking. Otherwise an answer that takes longer than it is good
+// for could never be used.
 func (a *Asker) evaluate(ctx context.Context, gate asked, ask model.GateQuery) (model.GateAnswer, time.Time) {
-	now := a.options.Clock.Now()
+	began := a.options.Clock.Now()
 	answer, at, err := gate.ask(ctx, a, ask)
 	if at.IsZero() {
-		at = now
+		at = a.options.Clock.Now()
 	}
 	if err != nil {
-		return model.GateAnswer{Failure: failure(ctx, err, gate.timeout())}, at
+		return model.GateAnswer{Failure: failure(ctx, err, gate.timeout()), Since: began}, at
 	}
 	return answer, at
 }
@@ -204,8 +207,6 @@ func (e *entry) take(answer model.GateAnswer, at time.Time) {
 		}
 	case answer.Failure != "" && last != nil && last.Failure != "":
 		answer.Since = last.Since
-	case answer.Failure != "":
-		answer.Since = at
 	}
 	e.answer, e.at = &answer, at
 }

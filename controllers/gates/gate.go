@@ -37,7 +37,7 @@ type asked interface {
 	onError() v1alpha1.OnGateError
 	// timeout bounds how long one answer may take.
 	timeout() time.Duration
-	// ask the gate, and say when what it answers was so; zero is now.
+	// ask the gate, and say when what it answers was so; zero is the end of asking.
 	ask(ctx context.Context, a *Asker, query model.GateQuery) (answer model.GateAnswer, at time.Time, err error)
 }
 

@@ -24,6 +24,7 @@ const pageSize = 500
 // inventory is what room there is in the cluster: one look at all nodes and pods. It remembers the pods of those nodes that may leave, and
 // those that wait for a node.
 type inventory struct {
+	// at is when the look ended.
 	at    time.Time
 	nodes []*roomyNode
 	// covers are the nodes whose pods it knows.
@@ -135,10 +136,11 @@ func (a *Asker) inventory(ctx context.Context) (*inventory, error) {
 	if last != nil && now.Before(last.at.Add(Interval)) && last.covers.IsSuperset(needed) {
 		return last, nil
 	}
-	next := &inventory{at: now, covers: needed, pods: map[string][]*movingPod{}}
+	next := &inventory{covers: needed, pods: map[string][]*movingPod{}}
 	if err := next.read(ctx, a.options.Live); err != nil {
 		return nil, err
 	}
+	next.at = a.options.Clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last = next
