@@ -128,6 +128,7 @@ var _ = Describe("The operator", func() {
 		Expect(seen.watched()).To(Equal([]string{
 			"/api/v1/namespaces/operator/pods",
 			"/api/v1/nodes",
+			"/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
 			"/apis/apps/v1/deployments",
 			"/apis/apps/v1/statefulsets",
 			"/apis/coordination.k8s.io/v1/namespaces/medik8s-leases/leases",
@@ -206,7 +207,10 @@ func missedWrites(ctx context.Context, options client.Options) int {
 		Expect(c.Start(ctx)).To(Succeed())
 	}()
 	Expect(c.GetCache().WaitForCacheSync(ctx)).To(BeTrue())
-	r := &reader{cache: c.GetClient(), live: c.GetAPIReader(), gates: noGates{}, interest: &interest{}, namespace: testNamespace}
+	r := &reader{
+		cache: c.GetClient(), live: c.GetAPIReader(), gates: noGates{}, maintenances: fakeMaintenances{},
+		interest: &interest{}, namespace: testNamespace,
+	}
 	missed := 0
 	for i := range 10 {
 		reboot := rebootNamed(ctx, "r1")()
