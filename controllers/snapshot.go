@@ -185,7 +185,7 @@ func planNode(node *corev1.Node, helper helperView) model.Node {
 		Ready:            nodeCondition(node, corev1.NodeReady) == corev1.ConditionTrue,
 		BootID:           node.Status.NodeInfo.BootID,
 		KernelVersion:    node.Status.NodeInfo.KernelVersion,
-		Conditions:       node.Status.Conditions,
+		Conditions:       nodeConditions(node),
 		OtherMaintenance: conditionMaintenance(node),
 		HelperReady:      helper.ready,
 		HelperProblem:    helper.problem,
@@ -201,6 +201,17 @@ func planNode(node *corev1.Node, helper helperView) model.Node {
 		view.Maintenance[t] = true
 	}
 	return view
+}
+
+func nodeConditions(node *corev1.Node) []model.NodeCondition {
+	conditions := make([]model.NodeCondition, 0, len(node.Status.Conditions))
+	for i := range node.Status.Conditions {
+		c := &node.Status.Conditions[i]
+		conditions = append(conditions, model.NodeCondition{
+			Type: c.Type, Status: c.Status, Since: c.LastTransitionTime.Time, Transition: c.LastTransitionTime,
+		})
+	}
+	return conditions
 }
 
 // ownMaintenance tells whether the operator has set the maintenance condition to True.

@@ -80,6 +80,16 @@ const (
 	CordonForeign CordonOwner = "Foreign"
 )
 
+// NodeRole says what a node is to its cluster.
+//
+// +k8s:enum
+type NodeRole string
+
+const (
+	// NodeRoleControlPlane is a node that may run etcd: two of them are never down at once.
+	NodeRoleControlPlane NodeRole = "ControlPlane"
+)
+
 // NodeRebootSpec asks for one reboot of one node.
 //
 // +kubebuilder:validation:XValidation:rule="(self.trigger == 'NodeCondition') == has(self.conditionType)",message="conditionType goes with 'trigger: NodeCondition' and with no other: write both or neither",fieldPath=".conditionType"
@@ -145,6 +155,11 @@ type Attempt struct {
 	// +optional
 	Role AttemptRole `json:"role,omitempty"`
 
+	// nodeRole is ControlPlane if the node may run etcd. It is recorded because the host counts as one that is down even if its Node object is
+	// deleted meanwhile.
+	// +optional
+	NodeRole NodeRole `json:"nodeRole,omitempty"`
+
 	// cordon says who cordoned the node.
 	// +optional
 	Cordon CordonOwner `json:"cordon,omitempty"`
@@ -164,6 +179,10 @@ type Attempt struct {
 	// drainOrderedTime is when the helper was told to drain.
 	// +optional
 	DrainOrderedTime *metav1.MicroTime `json:"drainOrderedTime,omitempty"`
+
+	// stuckTime is when the drain was first reported to be stuck.
+	// +optional
+	StuckTime *metav1.MicroTime `json:"stuckTime,omitempty"`
 
 	// drainedTime is when the drain was over: complete, skipped, or forced.
 	// +optional
@@ -188,6 +207,24 @@ type Attempt struct {
 	// +optional
 	RebootOrderedTime *metav1.MicroTime `json:"rebootOrderedTime,omitempty"`
 
+	// containers are short IDs of the containers that ran on the node before the boot. A pod that still shows one of them shows its status of
+	// before the boot. They are removed when the attempt ends.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=512
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=32
+	Containers []string `json:"containers,omitempty"`
+
+	// markedForDeletionTime is when an autoscaler, or a deletion, was seen to be about to remove the Node. If it goes after that, its host is
+	// not waited for.
+	// +optional
+	MarkedForDeletionTime *metav1.MicroTime `json:"markedForDeletionTime,omitempty"`
+
+	// nodeGoneTime is since when there is no Node object of the node's name.
+	// +optional
+	NodeGoneTime *metav1.MicroTime `json:"nodeGoneTime,omitempty"`
+
 	// backTime is when the node reported another boot ID.
 	// +optional
 	BackTime *metav1.MicroTime `json:"backTime,omitempty"`
@@ -195,6 +232,20 @@ type Attempt struct {
 	// uncordonedTime is when the node was proved to be rebooted and healthy itself, and uncordoned.
 	// +optional
 	UncordonedTime *metav1.MicroTime `json:"uncordonedTime,omitempty"`
+
+	// settlingSince is since when the node has been uncordoned and Ready without interruption.
+	// +optional
+	SettlingSince *metav1.MicroTime `json:"settlingSince,omitempty"`
+
+	// readyTransitionTime is the lastTransitionTime of the node's condition Ready at that time. It comes from the clock of another machine, and
+	// is only ever compared to find out whether it changed.
+	// +optional
+	ReadyTransitionTime *metav1.Time `json:"readyTransitionTime,omitempty"`
+
+	// rolledBackTime is when the attempt was given up before its host was told to reboot. The node is uncordoned then, and the slot is held
+	// until the workloads whose pods were evicted are as ready as before.
+	// +optional
+	RolledBackTime *metav1.MicroTime `json:"rolledBackTime,omitempty"`
 
 	// recoveredTime is when the node's workloads were as ready as before. Hooks that are awaited after the reboot are awaited from then on.
 	// +optional
@@ -207,7 +258,8 @@ type Attempt struct {
 	// +kubebuilder:validation:MaxItems=64
 	StaleConditions []StaleCondition `json:"staleConditions,omitempty"`
 
-	// stalledTime is when the attempt ran out of time after the order to reboot. The attempt is still open: the node may come back.
+	// stalledTime is when the attempt ran out of time after the order to reboot, or while its evicted pods were awaited. The attempt is still
+	// open: the node, or the pods, may come back.
 	// +optional
 	StalledTime *metav1.MicroTime `json:"stalledTime,omitempty"`
 
@@ -233,6 +285,12 @@ type Failures struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2147483647
 	Count int32 `json:"count,omitempty"`
+
+	// reboots is how many of them reached the host: it was told to reboot, or rebooted. maxAttempts limits these only.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	Reboots int32 `json:"reboots,omitempty"`
 
 	// lastTime is when the last one failed.
 	// +required
@@ -263,6 +321,8 @@ const (
 	WorkloadPodDisruptionBudget WorkloadKind = "PodDisruptionBudget"
 	// WorkloadDaemonSet is a DaemonSet; ready is 1 when its pod on the node is ready.
 	WorkloadDaemonSet WorkloadKind = "DaemonSet"
+	// WorkloadStaticPod is a pod that the kubelet runs from a file, such as etcd; ready is 1.
+	WorkloadStaticPod WorkloadKind = "StaticPod"
 )
 
 // WorkloadRef is a workload that had pods on the node when the attempt began.
@@ -318,12 +378,12 @@ type NodeRebootStatus struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`
 
-	// policyName is the policy that owns the node.
+	// policyName is the policy that owns the node. While an attempt is open it is the one that granted it, whatever labels change.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	PolicyName string `json:"policyName,omitempty"`
 
-	// zone of the node.
+	// zone of the node. While an attempt is open it is the one in which it was granted.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	Zone string `json:"zone,omitempty"`

@@ -19,8 +19,12 @@ const (
 	ConditionOverdue = "Overdue"
 	// ConditionOverlapping of a RebootPolicy is True while it selects nodes that another policy owns.
 	ConditionOverlapping = "Overlapping"
-	// ConditionHalted of a RebootPolicy is True while nothing starts because too many nodes did not come back.
+	// ConditionHalted of a RebootPolicy is True while nothing starts because too many nodes did not come back, or too many drains failed.
 	ConditionHalted = "Halted"
+	// ConditionGivenUp of a RebootPolicy is True while reboots were given up that are still needed.
+	ConditionGivenUp = "GivenUp"
+	// ConditionClockOff of a NodeReboot is True while the clock of its host is off by more than a minute.
+	ConditionClockOff = "ClockOff"
 	// ConditionHelpersNotReady of a RebootPolicy is True while helpers on its nodes have not been Ready for some time.
 	ConditionHelpersNotReady = "HelpersNotReady"
 	// ConditionCanaryTooLarge of a RebootPolicy is True while it wants more canaries than it has nodes.
@@ -41,7 +45,8 @@ const (
 	ReasonPaused = "Paused"
 	// ReasonObserving: the policy only observes; this node would start now.
 	ReasonObserving = "Observing"
-	// ReasonHalted: too many nodes did not come back.
+	// ReasonHalted: too many nodes did not come back, or too many drains failed in a row. It also rolls back an attempt whose host was not told
+	// to reboot.
 	ReasonHalted = "Halted"
 	// ReasonSameNode: another NodeReboot of the same node goes first, and may satisfy this one.
 	ReasonSameNode = "SameNode"
@@ -104,6 +109,8 @@ const (
 	ReasonZoneBudgetExhausted = "ZoneBudgetExhausted"
 	// ReasonDrainRefused: a pod on the node must not be evicted, as the policy says.
 	ReasonDrainRefused = "DrainRefused"
+	// ReasonDrainImpossible: a drain is bound to fail, so nothing is cordoned or evicted.
+	ReasonDrainImpossible = "DrainImpossible"
 	// ReasonAdaptiveDelay: the delay after the last node that recovered has not passed.
 	ReasonAdaptiveDelay = "AdaptiveDelay"
 	// ReasonBudgetExhausted: as many nodes of the policy are unavailable as may be.
@@ -124,6 +131,8 @@ const (
 	ReasonLoadBalancerLead = "LoadBalancerLead"
 	// ReasonDraining: pods are being evicted.
 	ReasonDraining = "Draining"
+	// ReasonDrainStuck: no pod has left the node for a minute. It is the reason of a Warning.
+	ReasonDrainStuck = "DrainStuck"
 	// ReasonEvictionRefused: a pod's eviction was refused, usually by a PodDisruptionBudget.
 	ReasonEvictionRefused = "EvictionRefused"
 	// ReasonHookPending: a hook is awaited, which is a condition that somebody else sets on the NodeReboot.
@@ -144,6 +153,8 @@ const (
 	ReasonPodStatusStale = "PodStatusStale"
 	// ReasonDaemonSetsNotReady: DaemonSet pods that were ready on the node are not ready yet.
 	ReasonDaemonSetsNotReady = "DaemonSetsNotReady"
+	// ReasonStaticPodsNotReady: static pods that were ready on the node, such as etcd, are not ready yet.
+	ReasonStaticPodsNotReady = "StaticPodsNotReady"
 	// ReasonNodeConditionPresent: the condition of the Node for which it was rebooted is still there.
 	ReasonNodeConditionPresent = "NodeConditionPresent"
 	// ReasonSettling: the settle time has not passed.
@@ -175,6 +186,8 @@ const (
 	ReasonDrainFailed = "DrainFailed"
 	// ReasonHookTimedOut: a hook was not done in time. After the reboot the NodeReboot is still watched.
 	ReasonHookTimedOut = "HookTimedOut"
+	// ReasonOrderExpired: the helper did not take the order to reboot in time, and the order was withdrawn.
+	ReasonOrderExpired = "OrderExpired"
 	// ReasonRebootFailed: the helper could not reboot the host.
 	ReasonRebootFailed = "RebootFailed"
 	// ReasonRebootNotObserved: the host was told to reboot and did not.
@@ -192,6 +205,9 @@ const (
 	// ReasonNodeNotFound: there is no such Node.
 	ReasonNodeNotFound = "NodeNotFound"
 )
+
+// ReasonClockOff says that the clock of the host is off by more than a minute. It is the reason of the condition ClockOff.
+const ReasonClockOff = "ClockOff"
 
 // ReasonOverdue says that the reboot has been required for longer than the policy wants. It is the reason of the condition Overdue.
 const ReasonOverdue = "Overdue"
@@ -222,4 +238,8 @@ const (
 	ReasonCanaryTooLarge = "CanaryTooLarge"
 	// ReasonNodesNotBack: nodes did not come back.
 	ReasonNodesNotBack = "NodesNotBack"
+	// ReasonDrainsFailing: the attempts of several nodes in a row failed without a reboot.
+	ReasonDrainsFailing = "DrainsFailing"
+	// ReasonRebootsGivenUp: reboots were given up that are still needed.
+	ReasonRebootsGivenUp = "RebootsGivenUp"
 )

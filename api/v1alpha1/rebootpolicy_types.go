@@ -333,22 +333,39 @@ type RecoverySpec struct {
 
 // FailureSpec says how failures are answered.
 type FailureSpec struct {
-	// maxFailures is how many nodes may have failed to come back before nothing more starts. It starts again when they do come back, or
-	// when their NodeReboots are deleted.
+	// maxFailures is how many nodes may have failed to come back before the policy halts: nothing more starts, and attempts whose host was not
+	// told to reboot are rolled back. It goes on when they do come back, or when their NodeReboots are deleted.
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=15000
 	MaxFailures *int32 `json:"maxFailures,omitempty"`
 
-	// maxAttempts is how often one NodeReboot is tried before it is given up.
+	// maxConsecutiveFailures is how many nodes in a row may fail to be drained, or wait in vain for a hook, before the policy halts: attempts
+	// that fail without a reboot, on different nodes, with no node rebooted in between. While the policy is halted, one node at a time is
+	// tried again after a back-off; a node that comes back from its reboot ends the halt. 0 means that the policy never halts for this.
+	// +optional
+	// +kubebuilder:default=3
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=15000
+	MaxConsecutiveFailures *int32 `json:"maxConsecutiveFailures,omitempty"`
+
+	// maxAttempts is how many attempts of one NodeReboot may reach the host and fail before it is given up. Attempts that end before the host
+	// is told to reboot do not count: they are repeated for as long as the reboot is needed.
 	// +optional
 	// +kubebuilder:default=3
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
 	MaxAttempts *int32 `json:"maxAttempts,omitempty"`
 
-	// backoffSeconds is waited after the first failed attempt; it doubles with every further one, up to a day.
+	// nodeGoneTimeoutSeconds is how long the Node object of a host that was told to reboot may be gone before the reboot is given up and its
+	// slot is freed. Not set means that the host is waited for until it registers again, or a person deletes the NodeReboot.
+	// +optional
+	// +kubebuilder:validation:Minimum=60
+	// +kubebuilder:validation:Maximum=31536000
+	NodeGoneTimeoutSeconds *int32 `json:"nodeGoneTimeoutSeconds,omitempty"`
+
+	// backoffSeconds is waited after the first failed attempt; it doubles with every further one, up to a day. It ends when a window opens.
 	// +optional
 	// +kubebuilder:default=600
 	// +kubebuilder:validation:Minimum=1
@@ -411,7 +428,7 @@ type RebootPolicyStatus struct {
 	// +kubebuilder:validation:Maximum=2147483647
 	UnderWay int32 `json:"underWay"`
 
-	// unavailable is how many of them are down, cordoned, failed or under way, and so count against maxUnavailable.
+	// unavailable is how many of them are down, cordoned, failed or under way now, and so count against maxUnavailable.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647
@@ -423,7 +440,7 @@ type RebootPolicyStatus struct {
 	// +kubebuilder:validation:Maximum=2147483647
 	MaxUnavailable int32 `json:"maxUnavailable"`
 
-	// failed is how many reboots have failed and not recovered.
+	// failed is how many reboots have failed and not recovered, or were given up while they are still needed.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647

@@ -122,6 +122,10 @@ func (in *Attempt) DeepCopyInto(out *Attempt) {
 		in, out := &in.DrainOrderedTime, &out.DrainOrderedTime
 		*out = (*in).DeepCopy()
 	}
+	if in.StuckTime != nil {
+		in, out := &in.StuckTime, &out.StuckTime
+		*out = (*in).DeepCopy()
+	}
 	if in.DrainedTime != nil {
 		in, out := &in.DrainedTime, &out.DrainedTime
 		*out = (*in).DeepCopy()
@@ -139,12 +143,37 @@ func (in *Attempt) DeepCopyInto(out *Attempt) {
 		in, out := &in.RebootOrderedTime, &out.RebootOrderedTime
 		*out = (*in).DeepCopy()
 	}
+	if in.Containers != nil {
+		in, out := &in.Containers, &out.Containers
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
+	if in.MarkedForDeletionTime != nil {
+		in, out := &in.MarkedForDeletionTime, &out.MarkedForDeletionTime
+		*out = (*in).DeepCopy()
+	}
+	if in.NodeGoneTime != nil {
+		in, out := &in.NodeGoneTime, &out.NodeGoneTime
+		*out = (*in).DeepCopy()
+	}
 	if in.BackTime != nil {
 		in, out := &in.BackTime, &out.BackTime
 		*out = (*in).DeepCopy()
 	}
 	if in.UncordonedTime != nil {
 		in, out := &in.UncordonedTime, &out.UncordonedTime
+		*out = (*in).DeepCopy()
+	}
+	if in.SettlingSince != nil {
+		in, out := &in.SettlingSince, &out.SettlingSince
+		*out = (*in).DeepCopy()
+	}
+	if in.ReadyTransitionTime != nil {
+		in, out := &in.ReadyTransitionTime, &out.ReadyTransitionTime
+		*out = (*in).DeepCopy()
+	}
+	if in.RolledBackTime != nil {
+		in, out := &in.RolledBackTime, &out.RolledBackTime
 		*out = (*in).DeepCopy()
 	}
 	if in.RecoveredTime != nil {
@@ -378,8 +407,18 @@ func (in *FailureSpec) DeepCopyInto(out *FailureSpec) {
 		*out = new(int32)
 		**out = **in
 	}
+	if in.MaxConsecutiveFailures != nil {
+		in, out := &in.MaxConsecutiveFailures, &out.MaxConsecutiveFailures
+		*out = new(int32)
+		**out = **in
+	}
 	if in.MaxAttempts != nil {
 		in, out := &in.MaxAttempts, &out.MaxAttempts
+		*out = new(int32)
+		**out = **in
+	}
+	if in.NodeGoneTimeoutSeconds != nil {
+		in, out := &in.NodeGoneTimeoutSeconds, &out.NodeGoneTimeoutSeconds
 		*out = new(int32)
 		**out = **in
 	}

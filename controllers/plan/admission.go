@@ -47,7 +47,8 @@ func (p *round) of(policy *policyView) *policyRound {
 // wait for something else now: so then there is another round.
 func (p *planning) admit() {
 	p.countUnavailable()
-	p.countNotBack()
+	p.countHalts()
+	p.findFinishes()
 	p.setPaces()
 	canaries := false
 	for _, policy := range p.policies {
@@ -75,7 +76,7 @@ func (p *planning) able() map[*policyView][]*rebootView {
 		}
 	}
 	for policy := range able {
-		able[policy] = p.wholeGroups(able[policy])
+		able[policy] = policy.trials(p.wholeGroups(able[policy]))
 	}
 	return able
 }
@@ -138,7 +139,7 @@ func (p *round) admitLine(policy *policyView, able []*rebootView) {
 }
 
 // againGates are the gates that an earlier start of the same pass may have closed.
-var againGates = []gate{canaryGate, controlPlaneGate}
+var againGates = []gate{haltGate, canaryGate, quorumGate}
 
 func (p *round) firstTurnObstacle(r *rebootView) model.Verdict {
 	if v := firstObstacle(p.planning, r, againGates); !v.OK() {

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -27,8 +28,12 @@ type policyView struct {
 	canaries *canaries
 	// maxUnavailable in units.
 	maxUnavailable int
-	// notBack are its reboots whose node did not come back as it should.
-	notBack []*rebootView
+	// halt is what keeps the policy from starting anything.
+	halt halt
+	// unavailable is how many of its units are down now, before anything starts.
+	unavailable int
+	// finish is its last zone.
+	finish finish
 	// pace of an adaptive delay.
 	pace pace
 }
@@ -59,22 +64,77 @@ func comparePrecedence(a, b *policyView) int {
 	)
 }
 
+// assignPolicy gives a node to the policy that its labels select first. A node with an open attempt belongs to the policy and zone that
+// granted it, whatever labels change meanwhile; the attempt itself finds out that it may not go on.
 func (p *planning) assignPolicy(node *nodeView) {
+	p.selectPolicy(node)
+	node.policy, node.zone = node.selectedBy, ""
+	if node.policy != nil {
+		node.zone = node.Labels[node.policy.Spec.Rollout.Zones.TopologyKey]
+	}
+	if node.open != nil {
+		node.policy, node.zone = p.policyNamed(node.open.grantedBy()), node.open.Status.Zone
+	}
+	if node.policy != nil {
+		node.unit = node.policy.unitOf(node)
+		node.policy.nodes = append(node.policy.nodes, node)
+	}
+}
+
+// selectPolicy looks at the labels that the node has without those that the operator itself set for a reboot.
+func (p *planning) selectPolicy(node *nodeView) {
+	if node.gone {
+		return
+	}
+	nodeLabels := labels.Set(node.labelsWithoutMarks())
 	for _, policy := range p.policies {
-		if !policy.Selector.Matches(labels.Set(node.Labels)) {
+		if !policy.Selector.Matches(nodeLabels) {
 			continue
 		}
 		policy.selected++
-		if node.policy == nil {
-			node.policy = policy
-			node.zone = node.Labels[policy.Spec.Rollout.Zones.TopologyKey]
-			node.unit = policy.unitOf(node)
-			policy.nodes = append(policy.nodes, node)
+		if node.selectedBy == nil {
+			node.selectedBy = policy
+			policy.checkDuringLabels(nodeLabels, node.Name)
 			continue
 		}
-		policy.overlap(node.policy, node)
-		node.policy.overlap(policy, node)
+		policy.overlap(node.selectedBy, node)
+		node.selectedBy.overlap(policy, node)
 	}
+}
+
+// checkDuringLabels finds out whether the policy's own labels would take one of its nodes away from it while a reboot is under way.
+func (policy *policyView) checkDuringLabels(nodeLabels labels.Set, node string) {
+	if policy.Spec.NodeLabels == nil || len(policy.Spec.NodeLabels.During) == 0 || policy.Invalid != "" {
+		return
+	}
+	during := maps.Clone(nodeLabels)
+	if during == nil {
+		during = labels.Set{}
+	}
+	for key, value := range policy.Spec.NodeLabels.During {
+		during[key] = string(value)
+	}
+	rollout := &policy.Spec.Rollout
+	switch {
+	case !policy.Selector.Matches(during):
+		policy.Invalid = fmt.Sprintf("nodeLabels.during takes node %s out of its own nodeSelector: "+
+			"use a label that nodeSelector does not look at", node)
+	case during[rollout.Zones.TopologyKey] != nodeLabels[rollout.Zones.TopologyKey]:
+		policy.Invalid = fmt.Sprintf("nodeLabels.during moves node %s to another zone: it must not set %s, which is rollout.zones.topologyKey",
+			node, rollout.Zones.TopologyKey)
+	case rollout.GroupLabel != "" && during[rollout.GroupLabel] != nodeLabels[rollout.GroupLabel]:
+		policy.Invalid = fmt.Sprintf("nodeLabels.during moves node %s to another group: it must not set %s, which is rollout.groupLabel",
+			node, rollout.GroupLabel)
+	}
+}
+
+func (p *planning) policyNamed(name string) *policyView {
+	for _, policy := range p.policies {
+		if policy.Name() == name {
+			return policy
+		}
+	}
+	return nil
 }
 
 // overlap remembers one example of a node that another policy selects as well.

@@ -5,9 +5,18 @@ import (
 )
 
 // advanceAttempts moves every open attempt on as far as the facts allow.
+//
+// Those whose hosts were told to reboot go first: what becomes of them halts a policy, and keeps other nodes that may run etcd from going down.
 func (p *planning) advanceAttempts() {
+	p.advanceThose(told)
+	p.countHalts()
+	p.advanceThose(func(r *rebootView) bool { return !told(r) })
+}
+
+func (p *planning) advanceThose(which func(r *rebootView) bool) {
 	for _, r := range p.reboots {
-		if r.open() {
+		if r.open() && !r.advanced && which(r) {
+			r.advanced = true
 			p.follow(r, attempt.Advance(p.attemptInput(r)))
 		}
 	}
@@ -22,13 +31,15 @@ func (p *planning) begin(r *rebootView, number int32) {
 func (p *planning) attemptInput(r *rebootView) *attempt.Input {
 	in := &attempt.Input{
 		Draft: r.Draft, Node: r.modelNode(), Moment: p.Moment, Workloads: p.snapshot.Workloads, Answers: p.snapshot.Answers,
+		Selected: r.policy() == r.node.selectedBy, ControlPlane: r.node.controlPlane,
 	}
 	if policy := r.policy(); policy != nil {
-		in.Policy = policy.Policy
+		in.Policy, in.Halt = policy.Policy, policy.stops(r)
 	}
-	if r.node != nil {
-		in.Pods, in.PodsKnown = p.snapshot.Pods[r.node.Name]
+	if !told(r) {
+		in.Quorum = p.quorumBefore(r)
 	}
+	in.Pods, in.PodsKnown = p.snapshot.Pods[r.node.Name]
 	return in
 }
 
@@ -43,15 +54,14 @@ func (p *planning) follow(r *rebootView, result attempt.Result) {
 	for _, query := range result.Queries {
 		p.query(query)
 	}
-	if result.Freed() && r.node != nil {
-		p.free(r)
+	// Its slot is free once that is written.
+	if result.Freed() && r.node.open == r {
+		r.node.open = nil
 	}
 }
 
-// free notes that the attempt has ended. Its slot is free once that is written.
-func (p *planning) free(r *rebootView) {
-	r.node.lastEnd = p.Now
-	if r.node.open == r {
-		r.node.open = nil
-	}
+// told says that the host was told to reboot, or has rebooted, in the open attempt.
+func told(r *rebootView) bool {
+	current := r.Status.Attempt
+	return r.open() && current.RolledBackTime == nil && (current.RebootOrderedTime != nil || current.BackTime != nil)
 }

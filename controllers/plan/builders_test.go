@@ -47,13 +47,13 @@ func newPolicy(name string, options ...policyOption) *v1alpha1.RebootPolicy {
 			Gates:    v1alpha1.GatesSpec{Capacity: v1alpha1.CapacityIgnore},
 			Drain: v1alpha1.DrainSpec{
 				Mode: v1alpha1.DrainModeDrain, EmptyDir: v1alpha1.EmptyDirDelete, Unmanaged: v1alpha1.UnmanagedEvict,
-				OnTimeout:    v1alpha1.DrainTimeoutAbort,
+				OnTimeout: v1alpha1.DrainTimeoutAbort, ReturningPods: v1alpha1.ReturningPodsIgnore,
 				DelaySeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](600), VolumeDetachSeconds: ptr.To[int32](0),
 			},
 			Reboot:   v1alpha1.RebootSpec{Method: v1alpha1.RebootInstalled, DelaySeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](900)},
 			Recovery: v1alpha1.RecoverySpec{Workloads: v1alpha1.WorkloadsWait, SettleSeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](1800)},
 			Failure: v1alpha1.FailureSpec{
-				MaxFailures: ptr.To[int32](1), MaxAttempts: ptr.To[int32](3), BackoffSeconds: ptr.To[int32](600),
+				MaxFailures: ptr.To[int32](1), MaxConsecutiveFailures: ptr.To[int32](3), MaxAttempts: ptr.To[int32](3), BackoffSeconds: ptr.To[int32](600),
 			},
 			History: v1alpha1.HistorySpec{Succeeded: ptr.To[int32](3), Failed: ptr.To[int32](3)},
 		},
@@ -286,5 +286,10 @@ func daemonSet(name string) WorkloadKey {
 
 // readyPod has been ready since.
 func readyPod(name string, since time.Time, workloads ...WorkloadKey) Pod {
-	return Pod{Namespace: "apps", Name: name, Workloads: workloads, Ready: true, ReadySince: since, StartedSince: since}
+	return Pod{Namespace: "apps", Name: name, Workloads: workloads, Ready: true, Containers: []string{containerID(name, since)}}
+}
+
+// containerID of a pod whose container started at a time.
+func containerID(pod string, started time.Time) string {
+	return fmt.Sprintf("%s-%d", pod, started.Unix())
 }

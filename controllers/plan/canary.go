@@ -51,10 +51,10 @@ func (p *planning) findCanaries(policy *policyView) *canaries {
 	}
 	found := &canaries{}
 	batches := map[batchKey]*canary{}
+	for _, r := range p.grantedReboots(policy) {
+		p.noteCanary(policy, found, batches, r)
+	}
 	for _, n := range policy.nodes {
-		for _, r := range n.reboots {
-			p.noteCanary(found, batches, r)
-		}
 		if p.heldUnseen(n) {
 			found.pending = append(found.pending, canary{unit: n.unit, node: n.Name, began: p.Now})
 		}
@@ -63,8 +63,33 @@ func (p *planning) findCanaries(policy *policyView) *canaries {
 	return found
 }
 
+// grantedReboots are the NodeReboots whose last attempt the policy granted. Their Nodes may be deleted, or belong to another policy by now.
+func (p *planning) grantedReboots(policy *policyView) []*rebootView {
+	var granted []*rebootView
+	add := func(reboots []*rebootView) {
+		for _, r := range reboots {
+			if r.Status.Attempt != nil && r.grantedBy() == policy.Name() {
+				granted = append(granted, r)
+			}
+		}
+	}
+	for _, n := range p.nodeOrder {
+		add(n.reboots)
+	}
+	add(p.orphans)
+	return granted
+}
+
+// unit that the node of the NodeReboot goes with; one that is gone went alone.
+func (r *rebootView) unit() string {
+	if r.node == nil {
+		return r.Object.Spec.NodeName
+	}
+	return r.node.unit
+}
+
 // noteCanary adds what a NodeReboot says to the batch that it belongs to. One that is under way keeps the whole batch under way.
-func (p *planning) noteCanary(found *canaries, batches map[batchKey]*canary, r *rebootView) {
+func (p *planning) noteCanary(policy *policyView, found *canaries, batches map[batchKey]*canary, r *rebootView) {
 	attempt := r.Status.Attempt
 	if attempt == nil {
 		return
@@ -78,14 +103,14 @@ func (p *planning) noteCanary(found *canaries, batches map[batchKey]*canary, r *
 	if proved := r.Status.Outcome == v1alpha1.OutcomeSucceeded && attempt.Result == v1alpha1.ReasonProved; !proved && !underWay {
 		return
 	}
-	key := batchKey{r.node.unit, attempt.GrantedTime.UnixMicro()}
+	key := batchKey{r.unit(), attempt.GrantedTime.UnixMicro()}
 	c := batches[key]
 	if c == nil {
-		c = &canary{unit: r.node.unit, node: r.node.Name, began: attempt.GrantedTime.Time, soaked: time.Unix(0, 0)}
+		c = &canary{unit: r.unit(), node: r.Object.Spec.NodeName, began: attempt.GrantedTime.Time, soaked: time.Unix(0, 0)}
 		batches[key] = c
 	}
 	c.marked = c.marked || attempt.Role == v1alpha1.RoleCanary
-	soak := model.Seconds(r.policy().Spec.Rollout.Canary.SoakSeconds)
+	soak := model.Seconds(policy.Spec.Rollout.Canary.SoakSeconds)
 	c.note(r, underWay, soak)
 }
 
@@ -94,7 +119,7 @@ func (c *canary) note(r *rebootView, underWay bool, soak time.Duration) {
 	switch {
 	case c.soaked.IsZero():
 	case underWay:
-		c.soaked, c.node = time.Time{}, r.node.Name
+		c.soaked, c.node = time.Time{}, r.Object.Spec.NodeName
 	default:
 		c.soaked = model.Latest(c.soaked, r.Status.Attempt.EndedTime.Add(soak))
 	}
@@ -214,7 +239,7 @@ func (c *canaries) failure(r *rebootView) *rebootView {
 	var first *rebootView
 	for _, failed := range c.failed {
 		switch {
-		case failed.node.unit == r.node.unit:
+		case failed.unit() == r.node.unit:
 			return nil
 		case first == nil && !failed.open():
 			first = failed

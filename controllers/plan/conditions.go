@@ -72,7 +72,7 @@ func (n *nodeView) conditionReboot(trigger *v1alpha1.NodeConditionTrigger) *v1al
 			NodeName: n.Name, Trigger: v1alpha1.TriggerNodeCondition, ConditionType: trigger.Type,
 			Urgency: v1alpha1.UrgencyNormal, Approval: v1alpha1.ApprovalNotGiven,
 			Reason: fmt.Sprintf("Condition %s of the node has been %s since %s.",
-				trigger.Type, trigger.Status, model.ClockTime(n.Condition(trigger.Type).LastTransitionTime.Time)),
+				trigger.Type, trigger.Status, model.ClockTime(n.Condition(trigger.Type).Since)),
 		},
 	}
 }

@@ -64,6 +64,9 @@ func (p *planning) countUnavailable() {
 			p.limits.add(n)
 		}
 	}
+	for _, policy := range p.policies {
+		policy.unavailable = p.limits.byPolicy[policy]
+	}
 }
 
 // unseenGrants names the nodes of grants to nodes that are not in the snapshot.
@@ -84,14 +87,20 @@ func (l *limits) add(n *nodeView) {
 	}
 	l.down[n] = true
 	l.cluster++
-	if n.policy == nil {
-		return
+	if n.policy != nil {
+		l.addTo(n.policy, n.zone, n)
 	}
-	if l.addGroup(policyGroup{policy: n.policy, unit: n.unit}, n) {
-		l.byPolicy[n.policy]++
+	if other := n.selectedBy; other != nil && other != n.policy {
+		l.addTo(other, n.Labels[other.Spec.Rollout.Zones.TopologyKey], n)
 	}
-	if l.addGroup(policyGroup{policy: n.policy, unit: n.unit, zone: n.zone, ofZone: true}, n) {
-		l.byZone[policyZone{n.policy, n.zone}]++
+}
+
+func (l *limits) addTo(policy *policyView, zone string, n *nodeView) {
+	if l.addGroup(policyGroup{policy: policy, unit: n.unit}, n) {
+		l.byPolicy[policy]++
+	}
+	if l.addGroup(policyGroup{policy: policy, unit: n.unit, zone: zone, ofZone: true}, n) {
+		l.byZone[policyZone{policy, zone}]++
 	}
 }
 

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -40,10 +42,10 @@ var faults = map[string]func(*world, *host){
 	},
 	"person skips no more":   (*world).skipsNoMore,
 	"kernel deadlocks":       func(w *world, h *host) { w.deadlock(h, corev1.ConditionTrue) },
-	"somebody maintains":     (*world).somebodyMaintains,
+	"another maintains":     (*world).anotherMaintains,
 	"person approves":        (*world).personApproves,
 	"person withdraws":       (*world).personWithdraws,
-	"policy wants approval":  func(w *world, _ *host) { w.editAnyPolicy(approvalRequired()) },
+	"approval is required":  func(w *world, _ *host) { w.editAnyPolicy(approvalRequired()) },
 	"person taints":          (*world).personTaints,
 	"person runs a pod":      (*world).personRunsAPod,
 	"person labels":          (*world).personLabels,
@@ -64,11 +66,35 @@ var faults = map[string]func(*world, *host){
 	"alert fires":            func(w *world, _ *host) { w.outsideFor(func(o *outside, on bool) { o.alert = on }) },
 	"object is ill":          func(w *world, _ *host) { w.outsideFor(func(o *outside, on bool) { o.ill = on }) },
 	"gates are away":         func(w *world, _ *host) { w.outsideFor(func(o *outside, on bool) { o.away = on }) },
+	"labels move the node":   (*world).labelsMove,
+	"labels move it back":    (*world).labelsMoveBack,
+	"labels move for a while": (*world).labelsMoveForAWhile,
+	"cloud forgets the node": func(_ *world, h *host) { h.forgotten = true },
+	"node object is deleted": (*world).nodeObjectIsDeleted,
+	"autoscaler removes":     (*world).autoscalerRemoves,
+	"host clock steps":       (*world).hostClockSteps,
+	"managers' clock steps":  (*world).managerClockMayStep,
+	"static pods will be late": func(_ *world, h *host) { h.static = staticSlow },
+	"static pods will be down": func(_ *world, h *host) { h.static = staticDown },
+	"no helper can be made":  (*world).noHelperForAWhile,
+	"helper is deaf":         (*world).helperIsDeaf,
+	"budget allows nothing":  (*world).budgetAllowsNothing,
+	"two budgets on a pod":   (*world).twoBudgets,
+	"all drains are refused": func(w *world, _ *host) { w.outsideForLong(func(o *outside, on bool) { o.refuses = on }) },
+	"policy is swapped":      (*world).policyIsSwapped,
+	"priorities change":      func(w *world, _ *host) { w.editAnyPolicy(priority(w.random.Int32N(3))) },
+	"selector changes":       (*world).selectorChanges,
+	"labels during deselect": (*world).labelsDuringDeselect,
+	"drain has other limits": (*world).drainHasOtherLimits,
 	"gates are slow":         func(w *world, _ *host) { w.outsideFor(func(o *outside, on bool) { o.slow = on }) },
 }
 
-// faultNames in an order that does not change.
-var faultNames = slices.Sorted(maps.Keys(faults))
+// faultNames in an order that does not change, without those that SIMULATE_WITHOUT names: to find out which one a failure takes.
+var faultNames = slices.DeleteFunc(slices.Sorted(maps.Keys(faults)), without)
+
+func without(fault string) bool {
+	return slices.Contains(strings.Split(os.Getenv("SIMULATE_WITHOUT"), ","), fault)
+}
 
 func pick[T any](random *rand.Rand, choices ...T) T { return choices[random.IntN(len(choices))] }
 
@@ -136,7 +162,7 @@ func (w *world) refuseEvictions(h *host) {
 }
 
 func (w *world) personCordons(h *host) {
-	if n := w.nodes[h.name]; n.Unschedulable || n.CordonedFor != "" {
+	if n := w.nodes[h.name]; n == nil || n.Unschedulable || n.CordonedFor != "" {
 		return
 	}
 	w.rules.cordoned[h.name] = true
@@ -158,26 +184,22 @@ func (w *world) personDeletes(*host) {
 
 func (w *world) personTaints(h *host) {
 	taint := corev1.Taint{Key: fmt.Sprintf("example.com/taint-%d", w.random.IntN(5)), Effect: corev1.TaintEffectNoSchedule}
-	w.updateNode(h.name, func(n *Node) {
-		at := 0
-		if len(n.Taints) > 0 {
-			at = w.random.IntN(len(n.Taints) + 1)
-		}
-		rest := slices.DeleteFunc(slices.Clone(n.Taints), func(t corev1.Taint) bool { return t.Key == taint.Key })
-		n.Taints = slices.Insert(rest, min(at, len(rest)), taint)
-		w.rules.foreign[h.name] = slices.DeleteFunc(slices.Clone(n.Taints), func(t corev1.Taint) bool { return t.Key == v1alpha1.TaintKey })
+	w.editTaints(h.name, func(taints []corev1.Taint) []corev1.Taint {
+		at := w.random.IntN(len(taints) + 1)
+		rest := slices.DeleteFunc(taints, func(t corev1.Taint) bool { return t.Key == taint.Key })
+		return slices.Insert(rest, min(at, len(rest)), taint)
 	})
 }
 
 // personRunsAPod runs a pod without a controller on a node for a while.
 func (w *world) personRunsAPod(h *host) {
 	pod := &simPod{Pod: readyPod(w.uid("bare"), w.now, deployment("none")), node: h.name}
+	if w.nodes[h.name] == nil {
+		return
+	}
 	w.pods = append(w.pods, pod)
 	w.changed()
-	w.after(w.between(10*time.Second, 10*time.Minute), func() {
-		w.pods = slices.DeleteFunc(w.pods, func(p *simPod) bool { return p == pod })
-		w.changed()
-	})
+	w.after(w.between(10*time.Second, 10*time.Minute), func() { w.dropPods(func(p *simPod) bool { return p == pod }) })
 }
 
 // personLabels sets or removes the labels that policies set, too.
@@ -206,7 +228,7 @@ func (w *world) editPolicy(name string, option policyOption) {
 	policy := w.policies[name].DeepCopy()
 	option(policy)
 	policy.Generation++
-	w.policies[name] = policy
+	w.setPolicy(policy)
 	w.tell("policy %s: mode %s, maxUnavailable %s", name, policy.Spec.Mode, policy.Spec.Rollout.MaxUnavailable)
 	w.changed()
 }
@@ -219,33 +241,62 @@ func (w *world) policyIsDeleted(*host) {
 	}
 	name := pick(w.random, names...)
 	policy := w.policies[name].DeepCopy()
-	delete(w.policies, name)
-	w.changed()
+	w.removePolicy(name)
 	w.after(w.between(10*time.Second, 2*time.Minute), func() {
-		policy.UID, policy.Status = types.UID(w.uid("policy")), v1alpha1.RebootPolicyStatus{}
-		if w.mended {
-			policy.Spec.Mode = v1alpha1.ModeEnforce
-			policy.Spec.Rollout.MaxUnavailable = ptr.To(intstr.FromInt32(1))
+		if w.policies[name] == nil {
+			w.makePolicy(policy)
 		}
-		w.policies[name] = policy
-		w.changed()
 	})
 }
 
-// nodeIsDeleted deletes a node, and sometimes makes another one of the same name.
-func (w *world) nodeIsDeleted(h *host) {
-	node := newNode(h.name, zoneOf(&w.nodes[h.name].Node))
-	node.Labels = maps.Clone(w.nodes[h.name].Labels)
-	for _, key := range []string{stateLabel, doneLabel, v1alpha1.ExcludeLabel} {
-		delete(node.Labels, key) // the cloud does not know of them
+func (w *world) removePolicy(name string) {
+	w.tell("policy %s is deleted", name)
+	delete(w.policies, name)
+	delete(w.rules.rows, name)
+	w.changed()
+}
+
+// makePolicy is a policy of a name that there was before.
+func (w *world) makePolicy(policy *v1alpha1.RebootPolicy) {
+	policy.UID, policy.Status = types.UID(w.uid("policy")), v1alpha1.RebootPolicyStatus{}
+	if w.healed {
+		policy.Spec.Mode = v1alpha1.ModeEnforce
+		policy.Spec.Rollout.MaxUnavailable = ptr.To(intstr.FromInt32(1))
 	}
-	delete(w.rules.cordoned, h.name)
-	delete(w.rules.foreign, h.name)
-	delete(w.rules.labels, h.name)
-	delete(w.rules.proved, h.name)
+	w.tell("policy %s is made", policy.Name)
+	w.setPolicy(policy)
+}
+
+func (w *world) setPolicy(policy *v1alpha1.RebootPolicy) {
+	w.policies[policy.Name] = policy
+	w.rules.notePolicy(policy)
+	w.changed()
+}
+
+// nodeIsDeleted deletes a node with its machine, and sometimes makes another one of the same name.
+func (w *world) nodeIsDeleted(h *host) {
+	node := newNode(h.name, "")
+	node.Labels = maps.Clone(h.labels) // the cloud does not know of others
+	if n := w.nodes[h.name]; n != nil && w.random.IntN(2) == 0 {
+		w.updateNode(h.name, func(n *Node) { n.Deleting = true })
+		w.noteMarked(h)
+		w.after(w.between(time.Second, 30*time.Second), func() { w.destroy(h, node) })
+		return
+	}
+	w.destroy(h, node)
+}
+
+func (w *world) destroy(h *host, node Node) {
+	if w.hosts[h.name] != h {
+		return
+	}
 	w.removeHost(h.name)
 	if w.random.IntN(2) == 0 {
-		w.after(w.between(0, time.Minute), func() { w.addHost(node) })
+		w.after(w.between(0, time.Minute), func() {
+			if w.hosts[node.Name] == nil {
+				w.addHost(node)
+			}
+		})
 	}
 }
 
@@ -259,8 +310,13 @@ func (w *world) addRandomHost() {
 	if rack := pick(w.random, "", "r1", "r2", "r3"); rack != "" {
 		node.Labels["rack"] = rack
 	}
-	if w.random.IntN(5) == 0 {
+	switch w.random.IntN(10) {
+	case 0, 1:
 		controlPlane(&node)
+	case 2:
+		node.Labels["node-role.kubernetes.io/etcd"] = "true"
+	case 3:
+		node.Labels[quorumLabel] = ""
 	}
 	h := w.addHost(node)
 	w.after(w.between(0, 3*time.Minute), func() { w.require(h, pick(w.random, v1alpha1.SentinelNotRequired, v1alpha1.SentinelRequired)) })
@@ -282,6 +338,7 @@ func (w *world) laggingPass(*host) {
 			w.tell("a manager that lags makes a pass")
 			w.rules.lagging = true
 			w.execute(&v, w.plan(&v, nil), -1)
+			w.followHeld()
 			w.rules.lagging = false
 		})
 	}
@@ -307,78 +364,11 @@ func compareNames(a, b WorkloadKey) int {
 // dropPod deletes the pods of an application beyond a number.
 func (w *world) dropPod(key WorkloadKey, keep int) {
 	kept := 0
-	w.pods = slices.DeleteFunc(w.pods, func(p *simPod) bool {
-		if p.Workloads[0] != key {
+	w.dropPods(func(p *simPod) bool {
+		if p.Mirror || p.Workloads[0] != key {
 			return false
 		}
 		kept++
-		p.starts++
-		if kept <= keep {
-			p.starts--
-		}
 		return kept > keep
 	})
-}
-
-// heal ends all faults: hosts boot, helpers start, people take back what they did, and every policy allows something.
-func (w *world) heal() {
-	w.tell("everything is mended")
-	w.mended = true
-	w.outside = newOutside()
-	for _, name := range slices.Sorted(maps.Keys(w.hosts)) {
-		h := w.hosts[name]
-		h.fate, h.refuses = fateNormal, false
-		w.personUncordonsIfTheirs(h)
-		w.skipsNoMore(h)
-		w.deadlock(h, corev1.ConditionFalse)
-		w.bootHost(h)
-		if !h.helper && w.nodes[name].Ready {
-			w.startHelper(h)
-		}
-		if h.sentinel == v1alpha1.SentinelUnknown {
-			w.require(h, v1alpha1.SentinelRequired)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(w.policies)) {
-		w.editPolicy(name, mode(v1alpha1.ModeEnforce))
-		w.editPolicy(name, maxUnavailable(pick(w.random, "1", "2", "3")))
-	}
-	if w.clusterMax != nil {
-		w.clusterMax = ptr.To(intstr.FromInt32(int32(max(2, len(w.hosts))))) // the largest group must be able to go
-		for _, policy := range w.policies {
-			if policy.Spec.Rollout.GroupLabel != "" {
-				w.clusterMax = ptr.To(intstr.FromString("100%")) // room for a whole group
-			}
-		}
-	}
-}
-
-func (w *world) personUncordonsIfTheirs(h *host) {
-	if w.rules.cordoned[h.name] {
-		w.personUncordons(h)
-	}
-}
-
-// attend is what people do from time to time when nothing goes wrong any more.
-func (w *world) attend() {
-	w.clearFailures()
-	for _, name := range slices.Sorted(maps.Keys(w.hosts)) {
-		w.personApproves(w.hosts[name])
-	}
-}
-
-func failed(r *v1alpha1.NodeReboot) bool { return r.Status.Phase == v1alpha1.PhaseFailed }
-
-// needsAPerson: people do something about the NodeReboot when they look the next time.
-func needsAPerson(r *v1alpha1.NodeReboot) bool { return failed(r) || approvalExpired(r) }
-
-// clearFailures is a person who deletes the NodeReboots that failed, as their messages say: what is needed is tried again, and no policy
-// stays halted.
-func (w *world) clearFailures() {
-	for _, name := range slices.Sorted(maps.Keys(w.reboots)) {
-		if failed(w.reboots[name]) {
-			w.tell("NodeReboot %s is deleted, for it failed", name)
-			w.deleteReboot(name, w.now)
-		}
-	}
 }

@@ -2,7 +2,9 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/utils/ptr"
 
@@ -10,30 +12,163 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-func haltGate(_ *planning, r *rebootView) model.Verdict {
-	policy := r.policy()
-	if !policy.halted() {
-		return model.Verdict{}
+// A policy halts for one of two causes. Nodes that did not come back halt it until they do. Drains and hooks that fail on several nodes in a
+// row halt it like a circuit breaker: after a back-off one node is tried again, and one that comes back from its reboot ends the halt.
+
+// halt is what keeps a policy from starting anything.
+type halt struct {
+	// notBack are its reboots whose node did not come back as it should.
+	notBack []*rebootView
+	// failing are its reboots whose last attempt failed without a reboot, since a node last came back from one.
+	failing []*rebootView
+	// attempts is how often those failed, and last when the last of them did.
+	attempts int32
+	last     time.Time
+	// nodesNotBack and drainsFailing say that there are as many of them as the policy allows.
+	nodesNotBack, drainsFailing bool
+}
+
+// countHalts finds out which policies are halted.
+func (p *planning) countHalts() {
+	for _, policy := range p.policies {
+		policy.halt = halt{}
 	}
-	return model.Blocked(v1alpha1.ReasonHalted,
-		"RebootPolicy %s is halted: %s. It goes on when they succeed or are deleted.", policy.Object.Name, policy.haltedBy())
-}
-
-// halted: as many nodes failed to come back as the policy allows.
-func (policy *policyView) halted() bool {
-	return len(policy.notBack) > 0 && int32(len(policy.notBack)) >= ptr.Deref(policy.Spec.Failure.MaxFailures, 0)
-}
-
-// countNotBack finds the reboots of each policy whose node did not come back as it should: told to reboot, and not proved. A later
-// success of the same node ends that.
-func (p *planning) countNotBack() {
 	for _, r := range p.reboots {
 		if policy := r.policy(); policy != nil && r.notBack() && !r.node.succeededSince(r) {
-			policy.notBack = append(policy.notBack, r)
+			policy.halt.notBack = append(policy.halt.notBack, r)
+		}
+	}
+	for _, policy := range p.policies {
+		policy.halt.countFailing(policy)
+		failure := &policy.Spec.Failure
+		policy.halt.nodesNotBack = reaches(len(policy.halt.notBack), ptr.Deref(failure.MaxFailures, 0))
+		row := ptr.Deref(failure.MaxConsecutiveFailures, 0)
+		policy.halt.drainsFailing = row > 0 && reaches(len(policy.halt.failing), row)
+	}
+}
+
+func reaches(count int, limit int32) bool { return count > 0 && int32(count) >= limit }
+
+func (h *halt) countFailing(policy *policyView) {
+	var lastBack time.Time
+	for _, n := range policy.nodes {
+		lastBack = model.Latest(lastBack, n.lastBack)
+	}
+	for _, n := range policy.nodes {
+		if i := slices.IndexFunc(n.reboots, func(r *rebootView) bool { return r.failedWithoutReboot(lastBack) }); i >= 0 {
+			failures := n.reboots[i].Status.Failures
+			h.failing = append(h.failing, n.reboots[i])
+			h.attempts += failures.Count
+			h.last = model.Latest(h.last, failures.LastTime.Time)
 		}
 	}
 }
 
+// failedWithoutReboot says that an attempt to drain the node, or to have its hooks done, failed after a time.
+func (r *rebootView) failedWithoutReboot(since time.Time) bool {
+	failures := r.Status.Failures
+	if r.complete() || r.deleted() || failures == nil || !failures.LastTime.After(since) {
+		return false
+	}
+	switch failures.LastReason {
+	case v1alpha1.ReasonSentinelStillPresent, v1alpha1.ReasonConditionStillPresent, v1alpha1.ReasonUncordoned:
+		return false
+	}
+	return true
+}
+
+// halted says why nothing starts; nothing if the policy is not halted.
+func (policy *policyView) halted() model.Verdict {
+	switch h := &policy.halt; {
+	case h.nodesNotBack:
+		return model.Blocked(v1alpha1.ReasonHalted, "RebootPolicy %s is halted: %s. It goes on when they succeed or are deleted.",
+			policy.Name(), haltedBy(h.notBack))
+	case h.drainsFailing:
+		return model.Blocked(v1alpha1.ReasonHalted, "RebootPolicy %s is halted: %s", policy.Name(), policy.drainsFail())
+	}
+	return model.Verdict{}
+}
+
+// whyHalted is the reason and message of a halted policy.
+func (policy *policyView) whyHalted() (reason, message string) {
+	if h := &policy.halt; h.nodesNotBack {
+		return v1alpha1.ReasonNodesNotBack, haltedBy(h.notBack) + ": nothing more starts until they succeed or are deleted."
+	}
+	return v1alpha1.ReasonDrainsFailing, capitalized(policy.drainsFail())
+}
+
+// drainsFail says what failed, and how the policy goes on.
+func (policy *policyView) drainsFail() string {
+	h := &policy.halt
+	return fmt.Sprintf("the attempts of %d nodes in a row failed without a reboot: %s. From %s on one node at a time is tried again, and one that "+
+		"comes back ends the halt. To go on at once, fix the cause and delete these NodeReboots; those of a sentinel are made again.",
+		len(h.failing), haltedBy(h.failing), model.ClockTime(policy.tryAgain()))
+}
+
+// tryAgain is when a policy that is halted by failing drains may try one node: after a back-off that doubles with every failure, or when a
+// window opens.
+func (policy *policyView) tryAgain() time.Time {
+	h := &policy.halt
+	beyond := h.attempts - ptr.Deref(policy.Spec.Failure.MaxConsecutiveFailures, 0) + 1
+	return policy.RetryTime(h.last, backoff(model.Seconds(policy.Spec.Failure.BackoffSeconds), beyond))
+}
+
+// haltGate stops what a halted policy owns, except for the one node at a time that is tried again.
+func haltGate(p *planning, r *rebootView) model.Verdict {
+	policy := r.policy()
+	v := policy.halted()
+	if v.OK() || policy.halt.nodesNotBack {
+		return v
+	}
+	busy := slices.ContainsFunc(policy.nodes, func(n *nodeView) bool { return n.underWay() || n.starts() })
+	if busy || !p.Reached(policy.tryAgain()) {
+		return v
+	}
+	return model.Verdict{}
+}
+
+func (n *nodeView) starts() bool {
+	return slices.ContainsFunc(n.reboots, func(r *rebootView) bool { return r.started })
+}
+
+// trials leaves those of a halted policy that may be tried: the ones that have failed least, so that a node that can be rebooted has its turn
+// soon, whatever its zone.
+func (policy *policyView) trials(able []*rebootView) []*rebootView {
+	if !policy.halt.drainsFailing || len(able) == 0 {
+		return able
+	}
+	least := slices.MinFunc(able, compareFailures)
+	return slices.DeleteFunc(able, func(r *rebootView) bool {
+		waits := compareFailures(r, least) > 0
+		if waits {
+			r.wait = policy.halted()
+		}
+		return waits
+	})
+}
+
+func compareFailures(a, b *rebootView) int { return int(a.failureCount()) - int(b.failureCount()) }
+
+func (r *rebootView) failureCount() int32 {
+	if r.Status.Failures == nil {
+		return 0
+	}
+	return r.Status.Failures.Count
+}
+
+// stops says why an attempt whose host was not told to reboot is rolled back. One that began after the last failure in the row is the one that
+// is tried.
+func (policy *policyView) stops(r *rebootView) model.Verdict {
+	h := &policy.halt
+	tried := !h.nodesNotBack && r.Status.Attempt != nil && !r.Status.Attempt.GrantedTime.Time.Before(h.last)
+	if tried {
+		return model.Verdict{}
+	}
+	return policy.halted()
+}
+
+// notBack says that the node did not come back as it should: its host was told to reboot, and that was not proved. What was evicted and is
+// not back counts as well.
 func (r *rebootView) notBack() bool {
 	if r.open() {
 		return r.Status.Attempt.StalledTime != nil
@@ -58,20 +193,28 @@ func (n *nodeView) succeededSince(failed *rebootView) bool {
 	return false
 }
 
-// haltedBy names the NodeReboots that halt the policy.
-func (policy *policyView) haltedBy() string {
+// haltedBy names some of the NodeReboots that halt a policy.
+func haltedBy(reboots []*rebootView) string {
 	const shown = 3
 	var parts []string
-	for i, r := range policy.notBack {
+	for i, r := range reboots {
 		if i == shown {
-			parts = append(parts, fmt.Sprintf("%d more", len(policy.notBack)-shown))
+			parts = append(parts, fmt.Sprintf("%d more", len(reboots)-shown))
 			break
 		}
-		reason := r.Status.OutcomeReason
-		if r.open() {
-			reason = r.Status.Attempt.Result
-		}
-		parts = append(parts, fmt.Sprintf("NodeReboot %s (%s)", r.Object.Name, reason))
+		parts = append(parts, fmt.Sprintf("NodeReboot %s (%s)", r.Object.Name, r.whyHalts()))
 	}
 	return strings.Join(parts, ", ")
+}
+
+func (r *rebootView) whyHalts() string {
+	switch {
+	case r.complete():
+		return r.Status.OutcomeReason
+	case r.open() && r.Status.Attempt.RolledBackTime != nil && r.Status.Attempt.StalledTime != nil:
+		return v1alpha1.ReasonRecoveryTimedOut
+	case r.open() && r.Status.Attempt.StalledTime != nil:
+		return r.Status.Attempt.Result
+	}
+	return r.Status.Failures.LastReason
 }

@@ -8,13 +8,14 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 const (
 	// defaultHistory is what is kept of each kind for nodes that no policy owns.
 	defaultHistory = 3
-	// goneNodeHistory is how long the NodeReboots of a node that is gone are kept.
-	goneNodeHistory = 24 * time.Hour
+	// minGoneNodeHistory is how long the NodeReboots of a node that is gone are kept at least.
+	minGoneNodeHistory = 24 * time.Hour
 )
 
 // prune names the finished NodeReboots that are not kept.
@@ -33,12 +34,26 @@ func (p *planning) prune() []string {
 		names = append(names, pruned(n, failed, func(o v1alpha1.Outcome) bool { return o != v1alpha1.OutcomeSucceeded })...)
 	}
 	for _, r := range p.orphans {
-		if r.finished() && p.Reached(r.Status.CompletionTime.Add(goneNodeHistory)) {
+		if r.finished() && p.Reached(r.Status.CompletionTime.Add(p.goneNodeHistory(r))) {
 			names = append(names, r.Object.Name)
 		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// goneNodeHistory is how long the NodeReboot of a node that is gone is kept: for as long as its zone, or what it was a canary for, soaks.
+func (p *planning) goneNodeHistory(r *rebootView) time.Duration {
+	keep := time.Duration(minGoneNodeHistory)
+	policy := p.policyNamed(r.grantedBy())
+	if policy == nil {
+		return keep
+	}
+	keep = max(keep, model.Seconds(policy.Spec.Rollout.Zones.SoakSeconds))
+	if canary := policy.Spec.Rollout.Canary; canary != nil {
+		keep = max(keep, model.Seconds(canary.SoakSeconds))
+	}
+	return keep
 }
 
 // finished: complete, as it was read and not only in this plan, and not being deleted.

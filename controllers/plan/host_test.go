@@ -56,7 +56,43 @@ type host struct {
 	refuses bool
 	// due: a pass of the helper is planned.
 	due bool
+	// clock is how far the host's clock is ahead. reportedBoot is when the running boot began, as the helper saw it first.
+	clock        time.Duration
+	reportedBoot time.Time
+	// labels are those that the cloud gives the Node whenever the host is registered.
+	labels map[string]string
+	// forgotten: the cloud deletes the Node when the host is down, and the kubelet registers it again after the boot.
+	forgotten bool
+	// static says what becomes of static pods at the next boot.
+	static staticFate
+	// noHelper: no helper pod can be created. deaf: the helper is Ready and does nothing.
+	noHelper, deaf bool
 }
+
+// staticFate is what becomes of the static pods of a host at a boot.
+type staticFate int
+
+const (
+	staticNormal staticFate = iota
+	// staticSlow: they take long to be ready.
+	staticSlow
+	// staticDown: they do not become ready until someone repairs them.
+	staticDown
+)
+
+// staticStart is how long static pods take to be ready after a boot.
+func (h *host) staticStart(usual time.Duration) time.Duration {
+	switch h.static {
+	case staticSlow:
+		return 10 * usual
+	case staticDown:
+		return downForGood
+	}
+	return usual
+}
+
+// downForGood is longer than anything is simulated.
+const downForGood = 365 * 24 * time.Hour
 
 // job is an order that a helper works on.
 type job struct {
@@ -73,23 +109,28 @@ func (w *world) addHost(node Node) *host {
 	h := &host{
 		name: node.Name, serial: w.uid(node.Name), boot: 1, bootTime: w.now.Add(-24 * time.Hour), up: true, helper: true,
 		sentinel: v1alpha1.SentinelNotRequired,
-		jobs:     map[types.UID]*job{}, told: map[string]int{},
+		jobs:     map[types.UID]*job{}, told: map[string]int{}, labels: maps.Clone(node.Labels),
 	}
+	h.reportedBoot = h.bootTime
 	node.UID, node.BootID = w.uid("node"), h.bootID()
 	if w.random != nil {
 		node.Volumes = []string{"pv-" + node.Name}
 	}
 	w.hosts[node.Name] = h
 	w.nodes[node.Name] = &storedNode{Node: node, version: w.changed()}
-	w.pods = append(w.pods, &simPod{Pod: readyPod("agent-"+node.Name, h.bootTime, daemonSet("agent")), node: node.Name})
+	w.addFixedPods(h, node.Labels, h.bootTime)
+	w.setReady(h, true)
 	return h
 }
 
 // removeHost deletes a node and everything on it but its NodeReboots.
 func (w *world) removeHost(name string) {
-	w.evictPods(name)
-	w.pods = slices.DeleteFunc(w.pods, func(p *simPod) bool { return p.node == name })
 	h := w.hosts[name]
+	w.tell("host %s is removed with its Node", name)
+	w.noteGone(h)
+	w.evictPods(name)
+	w.dropPods(func(p *simPod) bool { return p.node == name })
+	w.forgetOthers(name)
 	h.up, h.helper = false, false
 	h.life++
 	h.process++
@@ -104,20 +145,29 @@ func (w *world) require(h *host, state v1alpha1.SentinelState) {
 	w.wakeHelper(h)
 }
 
+// wakeHelpers wakes those with a NodeReboot that changed.
 func (w *world) wakeHelpers() {
-	for _, name := range slices.Sorted(maps.Keys(w.hosts)) {
-		w.wakeHelper(w.hosts[name])
+	changed := w.touched
+	if w.random == nil {
+		changed = slices.Collect(maps.Keys(w.hosts))
 	}
+	slices.Sort(changed)
+	for _, name := range slices.Compact(changed) {
+		if h := w.hosts[name]; h != nil {
+			w.wakeHelper(h)
+		}
+	}
+	w.touched = w.touched[:0]
 }
 
 func (w *world) wakeHelper(h *host) {
-	if h.due || !h.helper || !h.up {
+	if h.due || !h.helper || !h.up || h.deaf {
 		return
 	}
 	h.due = true
 	w.after(w.between(200*time.Millisecond, 2*time.Second), func() {
 		h.due = false
-		if h.helper && h.up && w.hosts[h.name] == h {
+		if h.helper && h.up && w.hosts[h.name] == h && !h.deaf {
 			w.helperPass(h)
 		}
 	})
@@ -174,7 +224,7 @@ func (w *world) askAtOnce(node, name string) {
 
 // report writes the helper's report, and begins the order that it records.
 func (w *world) report(h *host, r *v1alpha1.NodeReboot) {
-	bootTime := metav1.NewMicroTime(h.bootTime)
+	bootTime := metav1.NewMicroTime(h.reportedBoot)
 	report := v1alpha1.HelperReport{BootID: h.bootID(), BootTime: &bootTime, Sentinel: h.sentinel, Methods: byLogind(h.obstacle)}
 	if old := r.Status.Report; old != nil {
 		report.Sequence, report.State, report.Message, report.Drain = old.Sequence, old.State, old.Message, old.Drain
@@ -228,42 +278,58 @@ func (w *world) begin(h *host, uid types.UID, order *v1alpha1.RebootOrder) {
 	current := func() bool { return h.process == process && h.jobs[uid] == j && w.hosts[h.name] == h }
 	if order.Action == v1alpha1.ActionDrain {
 		w.tell("helper of %s drains (order %d)", h.name, order.Sequence)
-		w.after(w.between(5*time.Second, 60*time.Second), func() { w.endDrain(h, j, order.Deadline.Time, current) })
+		w.noteDrain(h, uid)
+		w.after(w.between(5*time.Second, 60*time.Second), func() { w.endDrain(h, j, uid, current) })
 		return
 	}
 	w.after(500*time.Millisecond, func() {
 		if !current() {
 			return
 		}
-		w.tellHost(h, fmt.Sprintf("%s/%d", uid, order.Sequence))
+		w.tellHost(h, uid, order.Sequence)
 		j.state = v1alpha1.OrderDone
 		w.wakeHelper(h)
 	})
 }
 
-func (w *world) endDrain(h *host, j *job, deadline time.Time, current func() bool) {
-	if !current() {
+// endDrain evicts what may be evicted, and comes back for the rest until the deadline, which may be changed meanwhile.
+func (w *world) endDrain(h *host, j *job, uid types.UID, current func() bool) {
+	order := w.orderOf(uid)
+	if !current() || order == nil || order.Sequence != j.sequence {
 		return
 	}
-	if h.refuses && j.drain != nil && !w.now.Before(deadline) {
+	left, refused := 0, []v1alpha1.RefusedPod{{Namespace: "apps", Name: "web-0", By: "PodDisruptionBudget web"}}
+	switch {
+	case w.random != nil:
+		left, refused = w.drainStep(h, ignoresReturning(order))
+	case h.refuses:
+		left = 1
+	default:
+		w.evictPods(h.name)
+	}
+	switch {
+	case left == 0:
+		w.detachVolumes(h)
+		j.state, j.drain = v1alpha1.OrderDone, &v1alpha1.DrainProgress{}
+		w.wakeHelper(h)
+		return
+	case j.drain != nil && !w.now.Before(order.Deadline.Time):
 		j.state, j.message = v1alpha1.OrderTimedOut, "1 pod is left"
 		w.wakeHelper(h)
 		return
+	case j.drain == nil || len(j.drain.Refused) != len(refused):
+		j.drain = &v1alpha1.DrainProgress{Total: int32(left + 1), Remaining: int32(left), Refused: refused}
+		w.wakeHelper(h)
 	}
-	if h.refuses {
-		if j.drain == nil {
-			j.drain = &v1alpha1.DrainProgress{Total: 2, Remaining: 1, Refused: []v1alpha1.RefusedPod{
-				{Namespace: "apps", Name: "web-0", By: "PodDisruptionBudget web"},
-			}}
-			w.wakeHelper(h)
-		}
-		w.after(w.between(5*time.Second, 10*time.Second), func() { w.endDrain(h, j, deadline, current) })
-		return
+	w.after(w.between(5*time.Second, 10*time.Second), func() { w.endDrain(h, j, uid, current) })
+}
+
+// orderOf a NodeReboot; nil if there is none.
+func (w *world) orderOf(uid types.UID) *v1alpha1.RebootOrder {
+	if r := w.rebootByUID(uid); r != nil {
+		return r.Status.Order
 	}
-	w.evictPods(h.name)
-	w.detachVolumes(h)
-	j.state, j.drain = v1alpha1.OrderDone, &v1alpha1.DrainProgress{}
-	w.wakeHelper(h)
+	return nil
 }
 
 // detachVolumes takes the volumes off a drained node. That takes a while.
@@ -280,12 +346,14 @@ func (w *world) detachVolumes(h *host) {
 }
 
 // tellHost tells a host to reboot, and counts it.
-func (w *world) tellHost(h *host, order string) {
+func (w *world) tellHost(h *host, uid types.UID, sequence int64) {
+	order := fmt.Sprintf("%s/%d", uid, sequence)
 	h.told[order]++
 	if h.told[order] > 1 {
 		w.breaks("host %s was told to reboot %d times by order %s", h.name, h.told[order], order)
 	}
 	w.tell("host %s is told to reboot", h.name)
+	w.noteTold(h, uid)
 	fate := h.fate
 	h.fate = fateNormal
 	if fate == fateIgnores {
@@ -310,8 +378,8 @@ func (w *world) tellHost(h *host, order string) {
 
 // crash takes a host down. It comes back after a time, or not by itself if that is 0. A short one may not be noticed by the cluster.
 func (w *world) crash(h *host, downtime time.Duration) {
-	if w.mended && downtime == 0 {
-		downtime = time.Minute // somebody is there
+	if w.healed && downtime == 0 {
+		downtime = time.Minute // someone is there
 	}
 	w.tell("host %s goes down", h.name)
 	h.up, h.helper = false, false
@@ -326,6 +394,9 @@ func (w *world) crash(h *host, downtime time.Duration) {
 	w.after(notice, func() {
 		if h.life == life && w.hosts[h.name] == h {
 			w.updateNode(h.name, func(n *Node) { n.Ready, n.HelperReady = false, false })
+			w.setReady(h, false)
+			w.losePods(h)
+			w.forgetSoon(h)
 		}
 	})
 	if downtime > 0 {
@@ -344,6 +415,7 @@ func (w *world) bootHost(h *host) {
 	}
 	w.tell("host %s boots", h.name)
 	h.up, h.bootTime = true, w.now
+	h.deaf = false
 	h.boot++
 	h.life++
 	life := h.life
@@ -351,7 +423,8 @@ func (w *world) bootHost(h *host) {
 		h.sentinel = v1alpha1.SentinelNotRequired
 	}
 	h.asksAgain = false
-	w.restartPods(h.name)
+	w.bootClock(h)
+	w.restartPods(h)
 	stillRuns := func() bool { return h.life == life && w.hosts[h.name] == h }
 	ready := w.between(0, 10*time.Second)
 	w.updateNode(h.name, func(n *Node) {
@@ -362,11 +435,13 @@ func (w *world) bootHost(h *host) {
 	})
 	w.after(ready, func() {
 		if stillRuns() {
+			w.register(h)
 			w.updateNode(h.name, func(n *Node) { n.Ready = true })
+			w.setReady(h, true)
 		}
 	})
 	w.after(ready+w.between(2*time.Second, 10*time.Second), func() {
-		if stillRuns() && len(w.nodes[h.name].Conditions) > 0 {
+		if n := w.nodes[h.name]; stillRuns() && n != nil && conditionOf(&n.Node, deadlockCondition) != nil {
 			w.deadlock(h, corev1.ConditionFalse)
 		}
 		if stillRuns() {
@@ -375,7 +450,11 @@ func (w *world) bootHost(h *host) {
 	})
 }
 
+// startHelper starts the helper's pod, if one can be created.
 func (w *world) startHelper(h *host) {
+	if h.noHelper || w.nodes[h.name] == nil {
+		return
+	}
 	h.helper = true
 	w.updateNode(h.name, func(n *Node) { n.HelperReady = true })
 	w.wakeHelper(h)

@@ -40,18 +40,38 @@ var markAnnotations = map[string]wantedMark{
 	v1alpha1.DoNotDisruptAnnotation:      {value: "true"},
 }
 
+// labelsWithoutMarks are the labels that the node would have if no reboot were under way.
+func (n *nodeView) labelsWithoutMarks() map[string]string {
+	text := n.Annotations[v1alpha1.MarksAnnotation]
+	if text == "" {
+		return n.Labels
+	}
+	set := &markSet{current: n.Labels, record: parseMarks(text).Labels, changes: map[string]*string{}}
+	set.takeBackOthers(nil, mayRestoreLabel)
+	without := maps.Clone(n.Labels)
+	for key, change := range set.patch() {
+		if change == nil {
+			delete(without, key)
+		} else {
+			without[key] = *change
+		}
+	}
+	return without
+}
+
 // patchMarks makes the marks of a node what they should be.
 func (n *nodeView) patchMarks(patch *NodePatch) {
 	text := n.Annotations[v1alpha1.MarksAnnotation]
-	if n.open == nil && text == "" {
+	active := n.active()
+	if active == nil && text == "" {
 		return
 	}
 	record := parseMarks(text)
 	labels := &markSet{current: n.Labels, record: record.Labels, changes: map[string]*string{}}
 	annotations := &markSet{current: n.Annotations, record: record.Annotations, changes: map[string]*string{}}
 	owner := ""
-	if n.open != nil {
-		owner = string(n.open.Object.UID)
+	if active != nil {
+		owner = string(active.Object.UID)
 	}
 	if record.For != owner {
 		labels.takeBackOthers(nil, mayRestoreLabel)
@@ -60,7 +80,7 @@ func (n *nodeView) patchMarks(patch *NodePatch) {
 			labels.set(key, value)
 		}
 	}
-	if n.open != nil {
+	if active != nil {
 		wanted := n.wantedLabels(labels.record)
 		labels.apply(wanted)
 		labels.takeBackOthers(wanted, mayRestoreLabel)
@@ -87,7 +107,7 @@ func (n *nodeView) wantedLabels(recorded map[string]mark) map[string]wantedMark 
 		}
 	}
 	delete(wanted, v1alpha1.ExcludeLabel)
-	if attempt := n.open.Status.Attempt; attempt.ExcludedTime != nil && attempt.UncordonedTime == nil {
+	if attempt := n.active().Status.Attempt; attempt.ExcludedTime != nil && attempt.UncordonedTime == nil {
 		wanted[v1alpha1.ExcludeLabel] = wantedMark{value: "true", present: true}
 	}
 	return wanted

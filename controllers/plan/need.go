@@ -33,9 +33,12 @@ func (p *planning) updateNeeds() {
 func (p *planning) recordFacts(r *rebootView) {
 	if r.Status.RequiredSince == nil {
 		since := metav1.NewMicroTime(r.Object.CreationTimestamp.Time)
+		if since.After(p.Now) {
+			since = *p.Stamp() // another machine made the creation timestamp
+		}
 		r.Edit().RequiredSince = &since
 	}
-	if r.node == nil {
+	if r.modelNode() == nil {
 		return
 	}
 	if r.Status.NodeUID == "" {
@@ -43,6 +46,9 @@ func (p *planning) recordFacts(r *rebootView) {
 	}
 	if r.Status.Before == nil && r.node.BootID != "" {
 		r.Edit().Before = r.node.Boot()
+	}
+	if r.open() {
+		return // it belongs to the policy and zone that granted the attempt
 	}
 	policy, zone := "", ""
 	if r.node.policy != nil {
@@ -86,7 +92,7 @@ var reopenedReasons = []string{v1alpha1.ReasonNeedWithdrawn, v1alpha1.ReasonNode
 // endIfNotNeeded ends a waiting NodeReboot whose node is gone, was rebooted by something else, or does not ask any more.
 func (p *planning) endIfNotNeeded(r *rebootView) {
 	switch {
-	case r.node == nil && r.Status.NodeUID == "":
+	case r.modelNode() == nil && r.Status.NodeUID == "":
 		p.endIfNodeNotFound(r)
 	case r.nodeGone():
 		p.complete(r, v1alpha1.OutcomeCancelled, v1alpha1.ReasonNodeGone, fmt.Sprintf("Node %s was deleted.", r.Object.Spec.NodeName))
@@ -103,6 +109,17 @@ func (p *planning) endIfNotNeeded(r *rebootView) {
 // rebootedSince: the node runs another boot than the one that has to end.
 func (r *rebootView) rebootedSince() bool {
 	return r.node != nil && r.Status.Before != nil && r.node.BootID != "" && r.node.BootID != r.Status.Before.BootID
+}
+
+// rebootedFor says what the node was rebooted for, if the boot that runs is that of another NodeReboot's attempt.
+func (r *rebootView) rebootedFor() string {
+	for _, other := range r.node.reboots {
+		attempt, after := other.Status.Attempt, other.Status.After
+		if other != r && attempt != nil && attempt.BackTime != nil && after != nil && after.BootID == r.node.BootID {
+			return "for NodeReboot " + other.Object.Name
+		}
+	}
+	return "by something else"
 }
 
 func (p *planning) endIfNodeNotFound(r *rebootView) {
@@ -132,7 +149,7 @@ func (p *planning) endIfRebootedMeanwhile(r *rebootView) {
 	default:
 		r.Edit().After = r.node.Boot()
 		p.complete(r, v1alpha1.OutcomeSucceeded, v1alpha1.ReasonRebootedMeanwhile, fmt.Sprintf(
-			"Node %s was rebooted by something else: its boot ID is another one and it is Ready.", r.node.Name))
+			"Node %s was rebooted %s: its boot ID is another one and it is Ready.", r.node.Name, r.rebootedFor()))
 	}
 }
 

@@ -1,12 +1,8 @@
 package plan
 
 import (
-	"fmt"
 	"math"
-	"slices"
 	"time"
-
-	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/consent"
@@ -49,7 +45,7 @@ var nodeGates = []gate{
 	podGate,
 	drainGate,
 	canaryGate,
-	controlPlaneGate,
+	quorumGate,
 }
 
 func firstObstacle[P any](p P, r *rebootView, gates []gateOf[P]) model.Verdict {
@@ -100,12 +96,13 @@ func heldGate(p *planning, r *rebootView) model.Verdict {
 // maxBackoff bounds the wait after repeated failures.
 const maxBackoff = 24 * time.Hour
 
+// backoffGate waits after a failed attempt, up to a day, for as long as the reboot is needed. A window that opens ends the wait.
 func backoffGate(p *planning, r *rebootView) model.Verdict {
-	failures := r.Status.Failures
+	failures, policy := r.Status.Failures, r.policy()
 	if failures == nil {
 		return model.Verdict{}
 	}
-	until := failures.LastTime.Add(backoff(model.Seconds(r.policy().Spec.Failure.BackoffSeconds), failures.Count))
+	until := policy.RetryTime(failures.LastTime.Time, backoff(model.Seconds(policy.Spec.Failure.BackoffSeconds), failures.Count))
 	if p.Reached(until) {
 		return model.Verdict{}
 	}
@@ -145,24 +142,14 @@ func nodeReadyGate(_ *planning, r *rebootView) model.Verdict {
 	return model.Verdict{}
 }
 
-// deletionTaints are what autoscalers put on a node that they are about to remove. A node that is only a candidate for removal
-// (DeletionCandidateOfClusterAutoscaler) is not among them: it may stay one for long, and to reboot it does no harm.
-var deletionTaints = []string{
-	"ToBeDeletedByClusterAutoscaler",
-	"karpenter.sh/disrupted",
-	"karpenter.sh/disruption",
-}
-
 // deletionGate leaves nodes alone that will not be there for long.
 func deletionGate(_ *planning, r *rebootView) model.Verdict {
 	if r.node.Deleting {
 		return model.Blocked(v1alpha1.ReasonMarkedForDeletion, "Node %s is being deleted.", r.node.Name)
 	}
-	for i := range r.node.Taints {
-		if key := r.node.Taints[i].Key; slices.Contains(deletionTaints, key) {
-			return model.Blocked(v1alpha1.ReasonMarkedForDeletion,
-				"An autoscaler is about to remove node %s: it has the taint %s.", r.node.Name, key)
-		}
+	if taint := r.node.DeletionTaint(); taint != "" {
+		return model.Blocked(v1alpha1.ReasonMarkedForDeletion,
+			"An autoscaler is about to remove node %s: it has the taint %s.", r.node.Name, taint)
 	}
 	return model.Verdict{}
 }
@@ -193,40 +180,4 @@ func podGate(p *planning, r *rebootView) model.Verdict {
 		}
 	}
 	return model.Verdict{}
-}
-
-// drainGate keeps a node from starting that has a pod which must not be evicted. That is known of nodes whose pods were asked for, which is
-// done for those that would start.
-func drainGate(p *planning, r *rebootView) model.Verdict {
-	drain := r.policy().Spec.Drain
-	if drain.Mode == v1alpha1.DrainModeSkip || drain.EmptyDir != v1alpha1.EmptyDirRefuse && drain.Unmanaged != v1alpha1.UnmanagedRefuse {
-		return model.Verdict{}
-	}
-	first, message := "", ""
-	for i := range p.snapshot.Pods[r.node.Name] {
-		pod := &p.snapshot.Pods[r.node.Name][i]
-		name := pod.Namespace + "/" + pod.Name
-		why := refusal(&drain, pod)
-		if why == "" || first != "" && name > first || !r.policy().Drained.Matches(labels.Set(pod.Labels)) {
-			continue
-		}
-		first, message = name, fmt.Sprintf("Pod %s on node %s %s of RebootPolicy %s is Refuse.", name, r.node.Name, why, r.policy().Object.Name)
-	}
-	if first == "" {
-		return model.Verdict{}
-	}
-	return model.Verdict{Reason: v1alpha1.ReasonDrainRefused, Message: message}
-}
-
-// refusal says why a pod must not be evicted, as kubectl drain does without --force and --delete-emptydir-data.
-func refusal(drain *v1alpha1.DrainSpec, pod *model.Pod) string {
-	switch {
-	case pod.Finished || pod.Terminating || pod.Stays():
-		return ""
-	case drain.Unmanaged == v1alpha1.UnmanagedRefuse && !pod.Controlled:
-		return "has no controller, and drain.unmanaged"
-	case drain.EmptyDir == v1alpha1.EmptyDirRefuse && pod.EmptyDir:
-		return "has an emptyDir volume, and drain.emptyDir"
-	}
-	return ""
 }

@@ -19,6 +19,9 @@ func (r *rebootView) needsReboot() bool {
 		return true
 	case r.nodeGone():
 		return false
+	case r.open() && r.Status.Attempt.RolledBackTime != nil:
+		withdrawn := r.Object.Spec.Trigger == v1alpha1.TriggerSentinel && r.sentinel() == v1alpha1.SentinelNotRequired
+		return !r.deleted() && !withdrawn
 	case r.open():
 		return r.Status.Attempt.UncordonedTime == nil || r.sentinel() == v1alpha1.SentinelRequired
 	case r.complete():
@@ -35,6 +38,9 @@ func (n *nodeView) needsReboot() bool {
 
 // nodePatch is what has to change on the Node itself; nil if nothing has to.
 func (n *nodeView) nodePatch() *NodePatch {
+	if n.gone {
+		return nil
+	}
 	patch := NodePatch{}
 	if n.hasOtherTaint() {
 		patch.SetTaints, patch.Taints = true, n.desiredTaints()
@@ -93,8 +99,9 @@ func (n *nodeView) patchCordon(patch *NodePatch) {
 		n.takeBackCordon(patch)
 	case n.Unschedulable && n.CordonedFor == "":
 		// Somebody else's, and not to become ours: that the attempt is still open is old news.
-	case n.CordonedFor == owner && n.open.Status.Attempt.BackTime != nil:
-		// The host cannot go down for this attempt any more: if somebody uncordoned the node since its boot, that is left.
+	case !n.Unschedulable && n.open.Status.Attempt.BackTime != nil:
+		// The host cannot go down for this attempt anymore: if someone uncordoned the node since its boot, or the Node was registered again,
+		// that is left.
 	case n.CordonedFor != owner || !n.Unschedulable:
 		patch.Unschedulable, patch.CordonedFor = ptr.To(true), &owner
 	}
@@ -112,14 +119,14 @@ func (n *nodeView) takeBackCordon(patch *NodePatch) {
 
 // cordonOwner is the UID of the NodeReboot for which the node has to be cordoned now.
 func (n *nodeView) cordonOwner() string {
-	if n.open == nil {
+	active := n.active()
+	if active == nil {
 		return ""
 	}
-	attempt := n.open.Status.Attempt
-	if attempt.Cordon != v1alpha1.CordonOperator || attempt.UncordonedTime != nil {
+	if attempt := active.Status.Attempt; attempt.Cordon != v1alpha1.CordonOperator || attempt.UncordonedTime != nil {
 		return ""
 	}
-	return string(n.open.Object.UID)
+	return string(active.Object.UID)
 }
 
 // inMaintenance says whether a maintenance condition should be True on the node (KEP-5683).
@@ -127,10 +134,11 @@ func (n *nodeView) inMaintenance(conditionType corev1.NodeConditionType) bool {
 	if conditionType == MaintenancePlanned {
 		return n.needed
 	}
-	if n.open == nil || n.open.Status.Attempt.UncordonedTime != nil {
+	active := n.active()
+	if active == nil || active.Status.Attempt.UncordonedTime != nil {
 		return false
 	}
-	attempt := n.open.Status.Attempt
+	attempt := active.Status.Attempt
 	switch conditionType {
 	case DrainInProgress:
 		return attempt.DrainOrderedTime != nil && attempt.DrainedTime == nil && attempt.BackTime == nil

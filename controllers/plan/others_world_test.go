@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // What people and other programs do to nodes and NodeReboots.
@@ -76,7 +77,7 @@ func (w *world) doHooks() {
 			}
 			w.hooking[key] = true
 			longest := 2 * time.Minute
-			if w.mended {
+			if w.healed {
 				longest = 20 * time.Second
 			}
 			w.after(w.between(time.Second, longest), func() {
@@ -90,7 +91,7 @@ func (w *world) doHooks() {
 }
 
 func (w *world) doHook(name, conditionType string) {
-	if !w.mended && w.random.IntN(4) == 0 {
+	if !w.healed && w.random.IntN(4) == 0 {
 		return
 	}
 	w.tell("NodeReboot %s: %s is done", name, conditionType)
@@ -107,12 +108,17 @@ func (w *world) doHook(name, conditionType string) {
 // deadlock is what a problem detector on the node says.
 func (w *world) deadlock(h *host, status corev1.ConditionStatus) {
 	w.updateNode(h.name, func(n *Node) {
-		n.Conditions = []corev1.NodeCondition{{Type: "KernelDeadlock", Status: status, LastTransitionTime: metav1.NewTime(w.now)}}
+		setCondition(n, model.NodeCondition{Type: deadlockCondition, Status: status, Since: w.clock()})
 	})
 }
 
-// somebodyMaintains is another tool that has a Lease for a while.
-func (w *world) somebodyMaintains(h *host) {
+// anotherMaintains is another tool that has a Lease for a while, or a NodeMaintenance, which has no end, until it is deleted.
+func (w *world) anotherMaintains(h *host) {
 	until := w.now.Add(w.between(time.Minute, 10*time.Minute))
-	w.updateNode(h.name, func(n *Node) { n.OtherMaintenance = []OtherMaintenance{{Object: "a Lease is held", Until: until}} })
+	if w.random.IntN(2) == 0 {
+		w.updateNode(h.name, func(n *Node) { n.OtherMaintenance = []OtherMaintenance{{Object: "a Lease is held", Until: until}} })
+		return
+	}
+	w.updateNode(h.name, func(n *Node) { n.OtherMaintenance = []OtherMaintenance{{Object: "NodeMaintenance m"}} })
+	w.after(w.lasting(), func() { w.updateNode(h.name, func(n *Node) { n.OtherMaintenance = nil }) })
 }

@@ -17,6 +17,8 @@ type outside struct {
 	alert, ill bool
 	// away: no gate gives an answer. slow: none has given one yet.
 	away, slow bool
+	// refuses: an admission webhook refuses every eviction.
+	refuses bool
 }
 
 func newOutside() outside { return outside{busy: map[string]bool{}, full: map[string]bool{}} }
@@ -80,7 +82,7 @@ func (w *world) askGate(ask GateQuery) GateAnswer {
 func (w *world) lookForRoom(ask GateQuery, nodes map[string]string) {
 	for _, node := range ask.Nodes {
 		nodes[node] = ""
-		if w.outside.full[node] || !w.mended && strings.Count(ask.About, ",") >= 2 {
+		if w.outside.full[node] || !w.healed && strings.Count(ask.About, ",") >= 2 {
 			nodes[node] = "No room for the pods of node " + node + "."
 			continue
 		}

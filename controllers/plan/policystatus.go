@@ -34,9 +34,9 @@ func (p *planning) policyStatus(policy *policyView) v1alpha1.RebootPolicyStatus 
 	status := v1alpha1.RebootPolicyStatus{
 		ObservedGeneration: policy.Object.Generation,
 		Nodes:              int32(len(policy.nodes)),
-		Unavailable:        int32(p.limits.byPolicy[policy]),
+		Unavailable:        int32(policy.unavailable),
 		MaxUnavailable:     int32(policy.maxUnavailable),
-		Failed:             int32(len(policy.notBack)),
+		Failed:             policy.failed(),
 		CurrentZone:        p.lastRound.of(policy).turn.zone,
 		Window:             policy.windowStatus(),
 		Canary:             p.canaryStatus(policy),
@@ -90,12 +90,15 @@ func (p *planning) policyConditions(policy *policyView) []want {
 		stalled(v1alpha1.ReasonPolicyInvalid, policy.Invalid)
 	case policy.selected == 0:
 		stalled(v1alpha1.ReasonNoNodes, "The policy selects no node: compare nodeSelector with the labels of your nodes.")
-	case policy.halted():
-		message := policy.haltedBy() + ": nothing more starts until they succeed or are deleted."
-		stalled(v1alpha1.ReasonNodesNotBack, message)
-		wants = append(wants, want{v1alpha1.ConditionHalted, v1alpha1.ReasonNodesNotBack, message, metav1.ConditionTrue})
+	case !policy.halted().OK():
+		reason, message := policy.whyHalted()
+		stalled(reason, message)
+		wants = append(wants, want{v1alpha1.ConditionHalted, reason, model.Bounded(message), metav1.ConditionTrue})
 	default:
 		wants = append(wants, want{v1alpha1.ConditionReady, v1alpha1.ReasonInForce, policy.inForce(), metav1.ConditionTrue})
+	}
+	if given := policy.givenUp(); len(given) > 0 {
+		wants = append(wants, want{v1alpha1.ConditionGivenUp, v1alpha1.ReasonRebootsGivenUp, model.Bounded(tellGivenUp(given)), metav1.ConditionTrue})
 	}
 	if policy.overlaps != "" {
 		wants = append(wants, want{v1alpha1.ConditionOverlapping, v1alpha1.ReasonOverlap, fmt.Sprintf(
@@ -112,10 +115,46 @@ func (p *planning) policyConditions(policy *policyView) []want {
 	}
 	if unknown := policy.unknownZones(); len(unknown) > 0 {
 		wants = append(wants, want{v1alpha1.ConditionUnknownZones, v1alpha1.ReasonZoneNotFound, fmt.Sprintf(
-			"No node of the policy has %s %s: take it out of rollout.zones.order or mend its name.",
+			"No node of the policy has %s %s: take it out of rollout.zones.order, or fix its name.",
 			policy.Spec.Rollout.Zones.TopologyKey, strings.Join(unknown, ", ")), metav1.ConditionTrue})
 	}
 	return wants
+}
+
+// isGivenUp says that the reboot was given up, and is still needed.
+func (r *rebootView) isGivenUp() bool { return r.complete() && r.needsReboot() }
+
+// givenUp are the reboots of the policy that were given up and are still needed.
+func (policy *policyView) givenUp() []*rebootView {
+	var given []*rebootView
+	for _, n := range policy.nodes {
+		for _, r := range n.reboots {
+			if r.isGivenUp() {
+				given = append(given, r)
+			}
+		}
+	}
+	return given
+}
+
+func tellGivenUp(given []*rebootView) string {
+	var names []string
+	for _, r := range given {
+		names = append(names, fmt.Sprintf("%s (NodeReboot %s, %s)", r.node.Name, r.Object.Name, r.Status.OutcomeReason))
+	}
+	return fmt.Sprintf("%d nodes still need a reboot that was given up: see why, then delete the NodeReboot to have it tried again.%s",
+		len(given), sentence("They are", names))
+}
+
+// failed counts the reboots whose node did not come back as it should, and those that were given up.
+func (policy *policyView) failed() int32 {
+	failed := len(policy.halt.notBack)
+	for _, r := range policy.givenUp() {
+		if !slices.Contains(policy.halt.notBack, r) {
+			failed++
+		}
+	}
+	return int32(failed)
 }
 
 func (policy *policyView) inForce() string {
@@ -157,10 +196,11 @@ func policyEvents(before, after []metav1.Condition) []model.Event {
 	return events
 }
 
-// noteDeferral finds out whether the reboot has been required for longer than the policy wants. That opens no gate; it is only told.
+// noteDeferral finds out whether the reboot has been required for longer than the policy allows, also of one that was given up. That opens no
+// gate; it is only reported.
 func (p *planning) noteDeferral(r *rebootView) {
 	policy := r.policy()
-	if r.complete() || policy == nil || policy.Spec.Failure.MaxDeferralSeconds == nil || r.Status.RequiredSince == nil {
+	if r.complete() && !r.isGivenUp() || policy == nil || policy.Spec.Failure.MaxDeferralSeconds == nil || r.Status.RequiredSince == nil {
 		return
 	}
 	limit := r.Status.RequiredSince.Add(model.Seconds(policy.Spec.Failure.MaxDeferralSeconds))

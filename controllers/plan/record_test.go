@@ -11,6 +11,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // What is left of a reboot when it is over, and what becomes of one that does not go as it should.
@@ -113,7 +114,7 @@ func TestSettlingBeginsAnewWhenTheNodeWasNotReady(t *testing.T) {
 	readySince := func(since time.Time) func(*Node) {
 		return func(n *Node) {
 			n.Ready = true
-			n.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(since)}}
+			n.Conditions = []model.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue, Since: since}}
 		}
 	}
 	settled := func(s *story) string {

@@ -41,7 +41,7 @@ func (w *world) checkConsent(v *view, owner *v1alpha1.RebootPolicy, node *Node, 
 func (w *world) checkApprovalWindow(owner *v1alpha1.RebootPolicy, r *v1alpha1.NodeReboot) {
 	schedule := owner.Spec.Schedule
 	urgent := r == nil || r.Spec.Urgency == v1alpha1.UrgencyImmediate
-	if urgent || owner.Spec.Approval != v1alpha1.ApprovalRequired || r.Status.ApprovedTime == nil {
+	if w.stepped || urgent || owner.Spec.Approval != v1alpha1.ApprovalRequired || r.Status.ApprovedTime == nil {
 		return
 	}
 	opened := false
@@ -78,7 +78,7 @@ func (w *world) checkGroup(v *view, owner *v1alpha1.RebootPolicy, node *Node, gr
 
 // checkCanaries: no more nodes go than may, before as many as are wanted have been proved and have soaked.
 func (w *world) checkCanaries(v *view, owner *v1alpha1.RebootPolicy, granted map[string]Slot) {
-	if owner.Spec.Rollout.Canary == nil {
+	if owner.Spec.Rollout.Canary == nil || w.stepped {
 		return
 	}
 	count := int(owner.Spec.Rollout.Canary.Count)
@@ -121,14 +121,15 @@ func (w *world) checkCanaries(v *view, owner *v1alpha1.RebootPolicy, granted map
 func (w *world) activeCanaries(v *view, owner *v1alpha1.RebootPolicy, but map[string]time.Time) map[string]bool {
 	active := map[string]bool{}
 	for _, r := range v.Reboots {
-		node, attempt := v.node(r.Spec.NodeName), r.Status.Attempt
-		if node == nil || attempt == nil || ownerOf(v, node) != owner || attempt.Role != v1alpha1.RoleCanary {
+		attempt := r.Status.Attempt
+		policy, _, unit := w.countsFor(r)
+		if attempt == nil || policy != owner.Name || attempt.Role != v1alpha1.RoleCanary {
 			continue
 		}
 		soaks := r.Status.Outcome == v1alpha1.OutcomeSucceeded && attempt.Result == v1alpha1.ReasonProved &&
 			w.now.Sub(attempt.EndedTime.Time) < seconds(owner.Spec.Rollout.Canary.SoakSeconds)
-		if _, begins := but[groupOf(owner, node)]; !begins && (openAttempt(r) != nil || soaks) {
-			active[groupOf(owner, node)] = true
+		if _, begins := but[unit]; !begins && (openAttempt(r) != nil || soaks) {
+			active[unit] = true
 		}
 	}
 	return active
@@ -138,14 +139,15 @@ func (w *world) activeCanaries(v *view, owner *v1alpha1.RebootPolicy, but map[st
 func (w *world) canariesSince(v *view, owner *v1alpha1.RebootPolicy, but string, since time.Time, soaked bool) map[string]bool {
 	found := map[string]bool{}
 	for _, r := range v.Reboots {
-		node, attempt := v.node(r.Spec.NodeName), r.Status.Attempt
-		if node == nil || attempt == nil || ownerOf(v, node) != owner || groupOf(owner, node) == but || attempt.GrantedTime.Time.Before(since) {
+		attempt := r.Status.Attempt
+		policy, _, unit := w.countsFor(r)
+		if attempt == nil || policy != owner.Name || unit == but || attempt.GrantedTime.Time.Before(since) {
 			continue
 		}
 		proved := r.Status.Outcome == v1alpha1.OutcomeSucceeded && attempt.Result == v1alpha1.ReasonProved
 		over := proved && w.now.Sub(attempt.EndedTime.Time) >= seconds(owner.Spec.Rollout.Canary.SoakSeconds)
 		if soaked && over || !soaked && (openAttempt(r) != nil || proved && !over) {
-			found[groupOf(owner, node)] = true
+			found[unit] = true
 		}
 	}
 	return found
@@ -153,6 +155,9 @@ func (w *world) canariesSince(v *view, owner *v1alpha1.RebootPolicy, but string,
 
 // checkHooks: what has to be done before an order is done for this attempt, or was not done in time.
 func (w *world) checkHooks(r *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootStatus, hooks *v1alpha1.HooksSpec) {
+	if w.stepped {
+		return
+	}
 	awaited, since := hooks.BeforeDrain, after.Attempt.CordonedTime
 	if after.Order.Action == v1alpha1.ActionReboot {
 		awaited, since = hooks.BeforeReboot, after.Attempt.DrainedTime
@@ -173,7 +178,7 @@ func (w *world) checkHooks(r *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootSta
 // checkForeign: nobody else maintains the node.
 func (w *world) checkForeign(node *Node) {
 	for _, foreign := range node.OtherMaintenance {
-		if w.now.Before(foreign.Until) {
+		if !w.stepped && (foreign.Until.IsZero() || w.now.Before(foreign.Until)) {
 			w.breaks("node %s is granted a slot while another tool maintains it until %s", node.Name, foreign.Until)
 		}
 	}
@@ -186,5 +191,6 @@ func (w *world) deadlocked(v *view, r *v1alpha1.NodeReboot) bool {
 		return false
 	}
 	owner := ownerOf(v, node)
-	return owner != nil && owner.Spec.Triggers != nil && len(node.Conditions) > 0 && node.Conditions[0].Status == corev1.ConditionTrue
+	return owner != nil && owner.Spec.Triggers != nil && conditionOf(node, deadlockCondition) != nil &&
+		conditionOf(node, deadlockCondition).Status == corev1.ConditionTrue
 }

@@ -19,6 +19,11 @@ func (w *world) checkStatus(v *view, before *v1alpha1.NodeReboot, after *v1alpha
 	}
 	w.checkBegin(v, before, after)
 	w.checkDetached(v, before, after)
+	w.followRow(before, after)
+	w.checkFlood(before, after)
+	if after.Outcome == v1alpha1.OutcomeFailed && before.Status.Outcome != after.Outcome {
+		w.checkGivenUp(before, after)
+	}
 	old := before.Status.Order
 	if after.Order != nil && (old == nil || old.Sequence != after.Order.Sequence) {
 		w.checkOrder(v, before, after)
@@ -35,6 +40,10 @@ func (w *world) checkOrder(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.Node
 	}
 	w.rules.sequences[r.UID] = order.Sequence
 	node := v.node(r.Spec.NodeName)
+	if node == nil {
+		w.breaks("node %s is ordered to %s, and there is no such Node", r.Spec.NodeName, order.Action)
+		return
+	}
 	owner := ownerOf(v, node)
 	switch {
 	case owner == nil || owner.Spec.Mode != v1alpha1.ModeEnforce:
@@ -43,7 +52,7 @@ func (w *world) checkOrder(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.Node
 		w.breaks("node %s is ordered to %s for a NodeReboot that is being deleted", node.Name, order.Action)
 	case order.BootID != node.BootID:
 		w.breaks("node %s is ordered to %s about boot %s, and it runs %s", node.Name, order.Action, order.BootID, node.BootID)
-	case order.Action == v1alpha1.ActionReboot && !node.Unschedulable && !w.nodes[node.Name].Unschedulable:
+	case order.Action == v1alpha1.ActionReboot && !node.Unschedulable && w.nodes[node.Name] != nil && !w.nodes[node.Name].Unschedulable:
 		// If nothing is drained it may be cordoned by this very plan.
 		w.breaks("node %s is ordered to reboot and is not cordoned", node.Name)
 	case order.Action == v1alpha1.ActionReboot && after.Attempt.DrainedTime == nil:
@@ -58,8 +67,13 @@ func (w *world) checkOrder(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.Node
 	if owner != nil {
 		w.checkSchedule(owner, node, r, true, "ordered to "+string(order.Action))
 	}
+	w.checkQuorum(v, node, "ordered to "+string(order.Action))
 	if order.Action == v1alpha1.ActionReboot {
 		w.rules.reboots++
+		w.checkHaltStopsDrains(v, r)
+	}
+	if slot := w.heldFor(r.Spec.NodeName, r.UID); slot != nil && owner != nil && slot.policy != owner.Name && !w.rules.lagging {
+		w.breaks("node %s is ordered to %s; its slot was granted by policy %s, and it belongs to %s", node.Name, order.Action, slot.policy, owner.Name)
 	}
 	w.checkExcluded(owner, node, r, after)
 	if old := r.Status.Order; after.Attempt.Drain == v1alpha1.DrainForced &&
@@ -86,13 +100,16 @@ func (w *world) checkExcluded(owner *v1alpha1.RebootPolicy, node *Node, r *v1alp
 	if owner == nil || owner.Spec.ExcludeFromLoadBalancers == nil || after.Order.Action != v1alpha1.ActionDrain {
 		return
 	}
-	_, excluded := w.nodes[node.Name].Labels[v1alpha1.ExcludeLabel]
+	excluded := w.nodes[node.Name] == nil
+	if !excluded {
+		_, excluded = w.nodes[node.Name].Labels[v1alpha1.ExcludeLabel]
+	}
 	_, byPerson := w.rules.labels[node.Name][v1alpha1.ExcludeLabel]
 	if !excluded && !byPerson && !w.rules.lagging {
 		w.breaks("node %s is ordered to drain for %s and is not out of load balancers", node.Name, r.Name)
 	}
 	lead := seconds(owner.Spec.ExcludeFromLoadBalancers.LeadSeconds)
-	if excludedTime := after.Attempt.ExcludedTime; excludedTime == nil || w.now.Sub(excludedTime.Time) < lead {
+	if excludedTime := after.Attempt.ExcludedTime; excludedTime == nil || !w.stepped && w.now.Sub(excludedTime.Time) < lead {
 		w.breaks("node %s is ordered to drain %s after %v, and the lead is %s", node.Name, w.now, excludedTime, lead)
 	}
 }
@@ -116,7 +133,12 @@ func (w *world) checkMarksAreGone(n *Node) {
 func (w *world) checkSuccess(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootStatus) {
 	w.rules.proofs++
 	w.rules.proved[r.Spec.NodeName] = true
+	w.checkStaticPods(r)
 	node := v.node(r.Spec.NodeName)
+	if node == nil {
+		w.breaks("NodeReboot %s succeeded, and there is no Node %s", r.Name, r.Spec.NodeName)
+		return
+	}
 	report := after.Report
 	switch {
 	case after.After == nil || after.After.BootID == after.Before.BootID || after.After.BootID != node.BootID:

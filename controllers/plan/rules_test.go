@@ -31,18 +31,46 @@ type rules struct {
 	grants, reboots, proofs int
 	// scheduled counts what was compared with a schedule.
 	scheduled int
+	// held are the slots that are not free, by node; told is how often a host was told to reboot, by NodeReboot.
+	held map[string]*held
+	told map[types.UID]int
+	// granted are the last grants, by NodeReboot.
+	granted map[types.UID]*held
+	// rows are failures in a row without a reboot, by policy.
+	rows map[string]*row
+	// writes and drains are the last ones, by NodeReboot and by node.
+	writes, drains map[string]*often
+	// ignored are the policies that once did not wait for workloads, attempts the fewest attempts that one has ever allowed,
+	// most the most that any has.
+	ignored  map[string]bool
+	attempts map[string]int32
+	most     int32
 }
 
 func newRules() rules {
-	return rules{foreign: map[string][]corev1.Taint{}, cordoned: map[string]bool{}, sequences: map[types.UID]int64{},
-		hooks:  map[hookKey]time.Time{},
-		labels: map[string]map[string]string{}, proved: map[string]bool{}}
+	return rules{
+		foreign: map[string][]corev1.Taint{}, cordoned: map[string]bool{}, sequences: map[types.UID]int64{},
+		hooks: map[hookKey]time.Time{}, labels: map[string]map[string]string{}, proved: map[string]bool{},
+		held: map[string]*held{}, granted: map[types.UID]*held{}, told: map[types.UID]int{}, rows: map[string]*row{},
+		writes: map[string]*often{}, drains: map[string]*often{}, ignored: map[string]bool{}, attempts: map[string]int32{},
+	}
+}
+
+// notePolicy remembers what a policy has allowed once.
+func (r *rules) notePolicy(p *v1alpha1.RebootPolicy) {
+	r.ignored[p.Name] = r.ignored[p.Name] || p.Spec.Recovery.Workloads == v1alpha1.WorkloadsIgnore
+	least := *p.Spec.Failure.MaxAttempts
+	if old, known := r.attempts[p.Name]; known {
+		least = min(least, old)
+	}
+	r.attempts[p.Name] = least
+	r.most = max(r.most, *p.Spec.Failure.MaxAttempts)
 }
 
 // checkGrants is about grants just before they are written: no limit is passed, no two zones have a node under way, nothing starts while
 // its policy is paused, observes or is halted.
-func (w *world) checkGrants(v *view, p *Plan, granted map[string]Slot) {
-	if len(granted) == 0 {
+func (w *world) checkGrants(v *view, p *Plan, starts map[string]Slot) {
+	if len(starts) == 0 {
 		return
 	}
 	seen := map[string]*Node{}
@@ -50,7 +78,7 @@ func (w *world) checkGrants(v *view, p *Plan, granted map[string]Slot) {
 		seen[v.Nodes[i].Name] = &v.Nodes[i]
 	}
 	underWay := w.underWay()
-	for name := range granted {
+	for name := range starts {
 		underWay[name] = true
 	}
 	down := maps.Clone(underWay)
@@ -59,7 +87,7 @@ func (w *world) checkGrants(v *view, p *Plan, granted map[string]Slot) {
 			down[name] = true
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(granted)) {
+	for _, name := range slices.Sorted(maps.Keys(starts)) {
 		w.rules.grants++
 		node := seen[name]
 		owner := ownerOf(v, node)
@@ -67,29 +95,46 @@ func (w *world) checkGrants(v *view, p *Plan, granted map[string]Slot) {
 			w.breaks("node %s was granted a slot, and its policy %v does not allow it", name, owner)
 			return
 		}
-		if reboot := w.reboots[granted[name].Reboot]; !w.rules.lagging && !reboot.DeletionTimestamp.IsZero() {
+		if reboot := w.reboots[starts[name].Reboot]; !w.rules.lagging && !reboot.DeletionTimestamp.IsZero() {
 			w.breaks("node %s was granted a slot for a NodeReboot that is being deleted", name)
 		}
-		w.checkConsent(v, owner, node, granted[name].Reboot, "granted a slot")
-		w.checkForeign(node)
-		w.checkHost(v, node, granted[name].Reboot)
-		w.checkSchedule(owner, node, v.reboot(granted[name].Reboot), false, "granted a slot")
-		w.checkApprovalWindow(owner, v.reboot(granted[name].Reboot))
-		w.checkGates(owner, node)
-		w.checkBudget(v, owner, node, down)
-		if !w.rules.lagging {
-			w.checkGroup(v, owner, node, granted, underWay)
-		}
-		w.checkCanaries(v, owner, granted)
-		w.checkZones(v, owner, node, underWay)
-		w.checkControlPlane(v, node, down)
+		w.checkGrant(v, owner, node, starts, down)
 		w.checkPatience(v, owner, node)
-		w.checkRefused(v, owner, node)
+		if !w.rules.lagging {
+			w.checkGroup(v, owner, node, starts, underWay)
+		}
 		if n := unreturnedAfter(v, p, owner); n >= int(*owner.Spec.Failure.MaxFailures) {
 			w.breaks("node %s was granted a slot, and policy %s is halted by %d nodes that did not come back", name, owner.Name, n)
 		}
+		w.checkCanaries(v, owner, starts)
 	}
+	w.checkZones(v, starts)
 	w.checkClusterBudget(v, down)
+	w.hold(v, starts)
+}
+
+// checkGrant is about one of them.
+func (w *world) checkGrant(v *view, owner *v1alpha1.RebootPolicy, node *Node, starts map[string]Slot, down map[string]bool) {
+	reboot := v.reboot(starts[node.Name].Reboot)
+	w.checkConsent(v, owner, node, starts[node.Name].Reboot, grantedSlot)
+	w.checkForeign(node)
+	w.checkHost(v, node, starts[node.Name].Reboot)
+	w.checkSchedule(owner, node, reboot, false, grantedSlot)
+	w.checkApprovalWindow(owner, reboot)
+	w.checkGates(owner, node)
+	w.checkBudget(v, owner, node, starts, down)
+	w.checkQuorum(v, node, grantedSlot)
+	w.checkBreaker(v, owner, node, starts)
+	w.checkRefused(v, owner, node)
+	w.checkDeselecting(owner)
+	w.checkDrainIsPossible(v, owner, node)
+}
+
+// checkDeselecting: a policy whose own labels take its nodes away from it starts nothing.
+func (w *world) checkDeselecting(owner *v1alpha1.RebootPolicy) {
+	if owner.Spec.NodeLabels != nil && owner.Spec.NodeLabels.During["pool"] != "" {
+		w.breaks("policy %s, whose labels during a reboot take its nodes away from it, grants a slot", owner.Name)
+	}
 }
 
 // underWay are the nodes that are under way now, whatever any manager sees: with an open attempt, or a grant that was not used yet.
@@ -127,89 +172,30 @@ func (w *world) checkHost(v *view, node *Node, reboot string) {
 	}
 }
 
-func (w *world) checkBudget(v *view, owner *v1alpha1.RebootPolicy, node *Node, down map[string]bool) {
-	all, count, inZone := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for i := range v.Nodes {
-		n := &v.Nodes[i]
-		if ownerOf(v, n) != owner {
-			continue
-		}
-		unit := groupOf(owner, n)
-		all[unit] = true
-		if down[n.Name] {
-			count[unit] = true
-			if zoneOf(n) == zoneOf(node) {
-				inZone[unit] = true
-			}
-		}
-	}
-	if limit := inNodes(owner.Spec.Rollout.MaxUnavailable, len(all)); len(count) > limit {
-		w.breaks("node %s was granted a slot, and then %d nodes or groups of policy %s are unavailable, of which there may be %d",
-			node.Name, len(count), owner.Name, limit)
-	}
-	if limit := owner.Spec.Rollout.Zones.MaxUnavailablePerZone; limit != nil && len(inZone) > int(*limit) {
-		w.breaks("node %s was granted a slot, and then %d nodes or groups of zone %s are unavailable, of which there may be %d",
-			node.Name, len(inZone), zoneOf(node), *limit)
-	}
-}
-
-func (w *world) checkClusterBudget(v *view, down map[string]bool) {
-	if v.ClusterMaxUnavailable == nil {
-		return
-	}
-	if limit := inNodes(v.ClusterMaxUnavailable, len(v.Nodes)); len(down) > limit {
-		w.breaks("after the grant %d nodes of the cluster are unavailable, of which there may be %d", len(down), limit)
-	}
-}
-
-func (w *world) checkZones(v *view, owner *v1alpha1.RebootPolicy, node *Node, underWay map[string]bool) {
-	if owner.Spec.Rollout.Zones.Strategy != v1alpha1.ZonesOneAtATime {
-		return
-	}
-	for i := range v.Nodes {
-		n := &v.Nodes[i]
-		if !underWay[n.Name] || zoneOf(n) == zoneOf(node) {
-			continue
-		}
-		if other := ownerOf(v, n); other != nil && other.Spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime {
-			w.breaks("node %s of zone %q was granted a slot while node %s of zone %q is under way", node.Name, zoneOf(node), n.Name, zoneOf(n))
-		}
-	}
-}
-
-func (w *world) checkControlPlane(v *view, node *Node, down map[string]bool) {
-	if _, is := node.Labels[v1alpha1.ControlPlaneLabel]; !is {
-		return
-	}
-	for i := range v.Nodes {
-		n := &v.Nodes[i]
-		_, is := n.Labels[v1alpha1.ControlPlaneLabel]
-		onlyCordoned := n.Ready && n.Unschedulable && !w.underWay()[n.Name]
-		if is && n.Name != node.Name && down[n.Name] && !onlyCordoned {
-			w.breaks("control-plane node %s was granted a slot while %s is down or under way", node.Name, n.Name)
-		}
-	}
-}
-
 // checkPatience: the node was not rebooted a moment ago, and no other zone of the policy was finished a moment ago.
 func (w *world) checkPatience(v *view, owner *v1alpha1.RebootPolicy, node *Node) {
+	if w.stepped {
+		return
+	}
 	interval, soak := seconds(owner.Spec.Rollout.MinIntervalSeconds), seconds(owner.Spec.Rollout.Zones.SoakSeconds)
 	ends := map[string]time.Time{}
 	for _, r := range v.Reboots {
-		attempt, other := r.Status.Attempt, v.node(r.Spec.NodeName)
-		if attempt == nil || other == nil {
+		attempt := r.Status.Attempt
+		if attempt == nil {
 			continue
 		}
-		if other.Name == node.Name && attempt.BackTime != nil && w.now.Sub(attempt.BackTime.Time) < interval {
+		policy, zone, _ := w.countsFor(r)
+		counts := policy == owner.Name && attempt.EndedTime != nil && attempt.BackTime != nil
+		if r.Spec.NodeName == node.Name && attempt.BackTime != nil && w.now.Sub(attempt.BackTime.Time) < interval {
 			w.breaks("node %s was granted a slot %s after it was back, and the least interval is %s",
 				node.Name, w.now.Sub(attempt.BackTime.Time), interval)
 		}
-		if pause := owner.Spec.Drain.AdaptiveDelay; pause.MaxSeconds > 0 && attempt.EndedTime != nil && attempt.Result == v1alpha1.ReasonProved &&
-			ownerOf(v, other) == owner && w.now.Sub(attempt.EndedTime.Time) < seconds(pause.MinSeconds) {
-			w.breaks("node %s was granted a slot %s after node %s recovered", node.Name, w.now.Sub(attempt.EndedTime.Time), other.Name)
+		if pause := owner.Spec.Drain.AdaptiveDelay; counts && pause.MaxSeconds > 0 && attempt.Result == v1alpha1.ReasonProved &&
+			w.now.Sub(attempt.EndedTime.Time) < seconds(pause.MinSeconds) {
+			w.breaks("node %s was granted a slot %s after node %s recovered", node.Name, w.now.Sub(attempt.EndedTime.Time), r.Spec.NodeName)
 		}
-		if attempt.EndedTime != nil && ownerOf(v, other) == owner && attempt.EndedTime.After(ends[zoneOf(other)]) {
-			ends[zoneOf(other)] = attempt.EndedTime.Time
+		if counts && attempt.EndedTime.After(ends[zone]) {
+			ends[zone] = attempt.EndedTime.Time
 		}
 	}
 	for zone, end := range ends {
@@ -267,7 +253,7 @@ func (w *world) checkAlways() {
 			w.breaks("the taints of others on node %s changed:\n%s", n.Name, cmp.Diff(w.rules.foreign[n.Name], others))
 		}
 		if w.rules.cordoned[n.Name] && !n.Unschedulable {
-			w.breaks("node %s was cordoned by a person and is not any more", n.Name)
+			w.breaks("node %s was cordoned by a person and is not anymore", n.Name)
 		}
 	}
 	for _, r := range w.reboots {
@@ -279,6 +265,9 @@ func (w *world) checkAlways() {
 
 // checkSettled is about what holds when the manager has nothing to do.
 func (w *world) checkSettled(v *view) {
+	w.checkGivenUpIsVisible(v)
+	w.checkOrders(v)
+	w.checkUnavailable(v)
 	needed, open := map[string]bool{}, map[string]string{}
 	for _, r := range v.Reboots {
 		s := &r.Status
@@ -320,8 +309,9 @@ func (w *world) checkSettled(v *view) {
 
 // checkNobodyHadToBeWoken: between a plan that had nothing to do and the time at which it asked to be woken, time alone changes nothing.
 func (w *world) checkNobodyHadToBeWoken(until time.Time) {
-	const spacing = 10 * time.Second // a plan that was missed is seen at the next look, too
 	m := &w.manager
+	// A plan that was missed is seen at the next look, too: the longer nothing happens, the rarer it has to be looked for.
+	spacing := max(10*time.Second, m.checked.Sub(m.idleSince))
 	if w.version != m.idleVersion || until.Before(m.checked.Add(spacing)) || !m.idleUntil.IsZero() && !until.Before(m.idleUntil) {
 		return
 	}

@@ -26,26 +26,37 @@ func randomSchedule(random *rand.Rand, s *v1alpha1.ScheduleSpec) {
 	s.AtClose = pick(random, v1alpha1.AtCloseAbort, v1alpha1.AtCloseAbort, v1alpha1.AtCloseFinish)
 	least := random.Int32N(300)
 	s.MinRemainingSeconds = &least
-	if random.IntN(4) > 0 {
+	hourly := random.IntN(8) == 0 // cron expressions take long to compute
+	if hourly {
 		s.Windows = append(s.Windows, v1alpha1.ScheduleWindow{
 			Cron: fmt.Sprintf("%d * * * *", random.IntN(60)), DurationSeconds: 600 + random.Int32N(1200),
 		})
 	}
-	if len(s.Windows) > 0 && random.IntN(3) == 0 {
-		s.Windows = append(s.Windows, v1alpha1.ScheduleWindow{
-			Weekly: &v1alpha1.WeeklyWindow{
-				Days: []v1alpha1.Weekday{
-					v1alpha1.Monday, v1alpha1.Tuesday, v1alpha1.Wednesday, v1alpha1.Thursday, v1alpha1.Friday, v1alpha1.Saturday, v1alpha1.Sunday,
-				},
-				Start: fmt.Sprintf("%02d:%02d", random.IntN(24), random.IntN(60)),
-			},
-			DurationSeconds: 60 + random.Int32N(7200),
-		})
+	if !hourly || random.IntN(3) == 0 {
+		s.Windows = append(s.Windows, dailyWindows(random, offsets[s.TimeZone])...)
 	}
 	for i := range random.IntN(3) {
 		from := start.Add(time.Duration(random.Int64N(int64(chaos))).Truncate(time.Second))
 		s.Freezes = append(s.Freezes, randomFreeze(random, "freeze-"+strconv.Itoa(i), from))
 	}
+}
+
+// dailyWindows are some that open while faults happen, and one later in the day.
+func dailyWindows(random *rand.Rand, offset time.Duration) []v1alpha1.ScheduleWindow {
+	var windows []v1alpha1.ScheduleWindow
+	for _, at := range []time.Duration{0, chaos / 2, 7 * time.Hour}[random.IntN(2):] {
+		open := start.Add(offset + at + time.Duration(random.Int64N(int64(chaos/3))))
+		windows = append(windows, v1alpha1.ScheduleWindow{
+			Weekly: &v1alpha1.WeeklyWindow{
+				Days: []v1alpha1.Weekday{
+					v1alpha1.Monday, v1alpha1.Tuesday, v1alpha1.Wednesday, v1alpha1.Thursday, v1alpha1.Friday, v1alpha1.Saturday, v1alpha1.Sunday,
+				},
+				Start: open.Format("15:04"),
+			},
+			DurationSeconds: 600 + random.Int32N(7200),
+		})
+	}
+	return windows
 }
 
 func randomFreeze(random *rand.Rand, name string, from time.Time) v1alpha1.Freeze {
@@ -70,11 +81,11 @@ func (w *world) checkSchedule(owner *v1alpha1.RebootPolicy, node *Node, reboot *
 	finishes := started && schedule.AtClose == v1alpha1.AtCloseFinish
 	w.rules.scheduled++
 	for _, f := range schedule.Freezes {
-		if !urgent && !w.now.Before(f.From.Time) && w.now.Before(f.To.Time) {
+		if !urgent && !w.clock().Before(f.From.Time) && w.clock().Before(f.To.Time) {
 			w.breaks("node %s was %s in the freeze %s of policy %s", node.Name, what, f.Name, owner.Name)
 		}
 	}
-	if left := leftOfWindow(schedule, w.now); left <= 0 && !urgent && !finishes {
+	if left := leftOfWindow(schedule, w.clock()); left <= 0 && !urgent && !finishes {
 		w.breaks("node %s was %s outside the windows of policy %s: %+v", node.Name, what, owner.Name, schedule.Windows)
 	}
 }
@@ -86,6 +97,10 @@ func (w *world) checkBegin(v *view, before *v1alpha1.NodeReboot, after *v1alpha1
 		return
 	}
 	node := v.node(before.Spec.NodeName)
+	if node == nil {
+		w.breaks("node %s begins an attempt, and there is no such Node", before.Spec.NodeName)
+		return
+	}
 	owner := ownerOf(v, node)
 	if owner == nil {
 		w.breaks("node %s begins an attempt, and no policy owns it", node.Name)

@@ -71,10 +71,28 @@ func (p *planning) derive(r *rebootView) {
 		r.Emit(model.Event{Warning: true, Reason: reason, Message: message})
 	}
 	p.noteDeferral(r)
+	r.noteClock()
 	if !slices.Equal(r.Status.PendingHooks, r.pendingHooks) {
 		r.Edit().PendingHooks = r.pendingHooks
 	}
 	p.summarize(r, reason, message)
+}
+
+// noteClock reports a host's clock that is off. Nothing is decided by it.
+func (r *rebootView) noteClock() {
+	report := r.report()
+	if report == nil || report.ClockOffsetSeconds == nil || r.complete() {
+		return
+	}
+	offset, direction := *report.ClockOffsetSeconds, "ahead of"
+	if offset < 0 {
+		offset, direction = -offset, "behind"
+	}
+	r.clockOff = fmt.Sprintf("The clock of node %s is %d seconds %s that of the API server. Nothing is decided by it, but certificates, logs and "+
+		"the times of its pods are off: set it, and see that it stays set.", r.node.Name, offset, direction)
+	if meta.FindStatusCondition(r.Object.Status.Conditions, v1alpha1.ConditionClockOff) == nil {
+		r.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonClockOff, Message: r.clockOff, OnNode: true})
+	}
 }
 
 // summarize fills in phase, reason, message and the conditions.
@@ -105,7 +123,7 @@ func phase(r *rebootView) v1alpha1.Phase {
 		return v1alpha1.PhasePending
 	case attempt.StalledTime != nil:
 		return v1alpha1.PhaseFailed
-	case attempt.BackTime != nil:
+	case attempt.BackTime != nil, attempt.RolledBackTime != nil:
 		return v1alpha1.PhaseRecovering
 	case attempt.RebootOrderedTime != nil:
 		return v1alpha1.PhaseRebooting
@@ -124,6 +142,9 @@ func appendConditions(wants []want, r *rebootView) []want {
 	s := r.Status
 	if r.overdue != "" {
 		wants = append(wants, want{v1alpha1.ConditionOverdue, v1alpha1.ReasonOverdue, r.overdue, metav1.ConditionTrue})
+	}
+	if r.clockOff != "" {
+		wants = append(wants, want{v1alpha1.ConditionClockOff, v1alpha1.ReasonClockOff, r.clockOff, metav1.ConditionTrue})
 	}
 	switch s.Phase {
 	case v1alpha1.PhaseSucceeded:
@@ -154,7 +175,7 @@ func drainedCondition(a *v1alpha1.Attempt) want {
 	case v1alpha1.DrainSkipped:
 		return want{v1alpha1.ConditionDrained, v1alpha1.ReasonDrainSkipped, "The policy skips drains.", metav1.ConditionFalse}
 	case v1alpha1.DrainForced:
-		return want{v1alpha1.ConditionDrained, v1alpha1.ReasonDrainForced, "The node was not drained in time, and reboots all the same.",
+		return want{v1alpha1.ConditionDrained, v1alpha1.ReasonDrainForced, "The node was not drained in time, and reboots regardless.",
 			metav1.ConditionFalse}
 	}
 	return want{v1alpha1.ConditionDrained, v1alpha1.ConditionDrained, "The node was drained.", metav1.ConditionTrue}

@@ -7,10 +7,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // onDeadlock reboots nodes that have had the condition KernelDeadlock for five minutes.
@@ -25,14 +25,14 @@ func onDeadlock() policyOption {
 // has gives a node a condition since a time after the start.
 func has(conditionType string, status corev1.ConditionStatus, since time.Duration) nodeOption {
 	return func(n *Node) {
-		var rest []corev1.NodeCondition
+		var rest []model.NodeCondition
 		for _, c := range n.Conditions {
 			if string(c.Type) != conditionType {
 				rest = append(rest, c)
 			}
 		}
-		rest = append(rest, corev1.NodeCondition{
-			Type: corev1.NodeConditionType(conditionType), Status: status, LastTransitionTime: metav1.NewTime(start.Add(since)),
+		rest = append(rest, model.NodeCondition{
+			Type: corev1.NodeConditionType(conditionType), Status: status, Since: start.Add(since),
 		})
 		n.Conditions = rest
 	}

@@ -29,8 +29,10 @@ func hasTurnGate(p *round, r *rebootView) model.Verdict {
 	case !t.byZone:
 		return model.Verdict{}
 	case !t.blocked.OK():
+		p.explainTo(r, r.policy())
 		return t.blocked
 	case r.node.zone != t.zone:
+		p.explainTo(r, r.policy())
 		return t.otherZone
 	}
 	return t.soak
@@ -88,37 +90,55 @@ func (p *round) explainTo(r *rebootView, policy *policyView) {
 // explainLimits names the nodes that are unavailable, once all that can start have started.
 func (p *round) explainLimits() {
 	for policy, r := range p.explained {
-		r.wait.Message += p.unavailable(policy)
+		if r.wait.Reason == v1alpha1.ReasonZoneBusy {
+			r.wait.Message += p.underWayNow(policy)
+		} else {
+			r.wait.Message += p.unavailable(policy)
+		}
 	}
+}
+
+// underWayNow names the nodes that have the turn of a policy's zones.
+func (p *planning) underWayNow(policy *policyView) string {
+	var names []string
+	for _, n := range p.zoneHolders(policy) {
+		names = append(names, n.nameFor(policy))
+	}
+	return sentence("Under way", names)
+}
+
+// nameFor is the name of a node, and its policy if that is another one.
+func (n *nodeView) nameFor(policy *policyView) string {
+	if n.policy == nil || n.policy == policy {
+		return n.Name
+	}
+	return n.Name + " of RebootPolicy " + n.policy.Name()
+}
+
+// sentence lists some of many names.
+func sentence(what string, names []string) string {
+	const shown = 3
+	if len(names) == 0 {
+		return ""
+	}
+	if more := len(names) - shown; more > 0 {
+		names = append(names[:shown:shown], fmt.Sprintf("and %d more", more))
+	}
+	return " " + what + ": " + strings.Join(names, ", ") + "."
 }
 
 // unavailable names the unavailable nodes of a policy, or of the whole cluster.
 func (p *planning) unavailable(policy *policyView) string {
-	const shown = 3
 	var names []string
-	more := 0
-	name := func(node, why string) {
-		if len(names) == shown {
-			more++
-			return
-		}
-		names = append(names, fmt.Sprintf("%s (%s)", node, why))
-	}
 	for _, n := range p.nodeOrder {
-		if p.limits.down[n] && (policy == nil || n.policy == policy) {
-			name(n.Name, n.whyUnavailable())
+		if p.limits.down[n] && (policy == nil || n.policy == policy || n.selectedBy == policy) {
+			names = append(names, fmt.Sprintf("%s (%s)", n.nameFor(policy), n.whyUnavailable()))
 		}
 	}
 	for _, node := range p.limits.unseen {
-		name(node, "reboot under way")
+		names = append(names, fmt.Sprintf("%s (reboot under way)", node))
 	}
-	if more > 0 {
-		names = append(names, fmt.Sprintf("and %d more", more))
-	}
-	if len(names) == 0 {
-		return ""
-	}
-	return " Unavailable: " + strings.Join(names, ", ") + "."
+	return sentence("Unavailable", names)
 }
 
 func (n *nodeView) whyUnavailable() string {

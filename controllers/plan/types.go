@@ -29,6 +29,8 @@ type Snapshot struct {
 	Answers map[model.GateKey]model.GateAnswer
 	// ClusterMaxUnavailable is the cluster-wide limit, in nodes or percent of all nodes; nil is no limit of its own.
 	ClusterMaxUnavailable *intstr.IntOrString
+	// QuorumLabels are keys of labels of nodes that may run etcd, besides those that Kubernetes and its distributions use.
+	QuorumLabels []string
 	// LeaderNode is the node that the manager which makes the plan runs on, if that is known.
 	LeaderNode string
 }

@@ -12,8 +12,14 @@ import (
 // nodeView is a node and what belongs to it.
 type nodeView struct {
 	*model.Node
+	// policy that owns the node: the one that granted its open attempt, else the one that its labels give it to. zone is that of the same
+	// time.
 	policy *policyView
 	zone   string
+	// selectedBy is the policy that the node's labels give it to.
+	selectedBy *policyView
+	// gone: there is no such Node, and its host counts regardless, because an attempt on it is open.
+	gone bool
 	// unit is what the node goes with: its group, or itself.
 	unit         string
 	controlPlane bool
@@ -26,8 +32,6 @@ type nodeView struct {
 	slotHeld bool
 	// lastBack is when a reboot of the node was last seen to be over.
 	lastBack time.Time
-	// lastEnd is when an attempt on the node ended last.
-	lastEnd time.Time
 	// needed: the node asks for a reboot, as far as the plan leads.
 	needed bool
 }
@@ -44,6 +48,8 @@ type rebootView struct {
 	wait                       model.Verdict
 	// awaitsFact: the NodeReboot waits for a fact, and may turn out not to be needed.
 	awaitsFact bool
+	// advanced: its attempt was moved on in this plan.
+	advanced bool
 	// started: it starts, or would start, and is counted as such.
 	started bool
 	// approvalExpired is when an approval expired that was given; zero if it did not.
@@ -54,6 +60,8 @@ type rebootView struct {
 	pendingHooks []string
 	// overdue says since when, if the reboot has been required for too long.
 	overdue string
+	// clockOff says by how much the host's clock is off, if it is.
+	clockOff string
 }
 
 func (p *planning) addNodes(nodes []model.Node) {
@@ -65,8 +73,7 @@ func (p *planning) addNodes(nodes []model.Node) {
 	views := make([]nodeView, len(nodes))
 	p.nodeOrder = make([]*nodeView, len(nodes))
 	for i, node := range sorted {
-		_, controlPlane := node.Labels[v1alpha1.ControlPlaneLabel]
-		views[i] = nodeView{Node: node, controlPlane: controlPlane, hostsLeader: node.Name == p.snapshot.LeaderNode}
+		views[i] = nodeView{Node: node, controlPlane: p.mayRunEtcd(node), hostsLeader: node.Name == p.snapshot.LeaderNode}
 		p.nodeOrder[i] = &views[i]
 		p.nodes[node.Name] = &views[i]
 	}
@@ -79,6 +86,7 @@ func (p *planning) addReboots(objects []*v1alpha1.NodeReboot) {
 		granted[slot.UID] = true
 	}
 	views := make([]rebootView, len(objects))
+	p.addGoneNodes(objects)
 	for i, obj := range objects {
 		r := &views[i]
 		r.Draft, r.node, r.atRest = model.NewDraft(obj), p.nodes[obj.Spec.NodeName], atRest(obj)
@@ -98,6 +106,25 @@ func (p *planning) addReboots(objects []*v1alpha1.NodeReboot) {
 		n.noteReboots()
 	}
 	p.addInOrder(p.orphans)
+}
+
+// addGoneNodes adds a node for each open attempt whose Node is not there: its host, or what it evicted, counts until it is back.
+func (p *planning) addGoneNodes(objects []*v1alpha1.NodeReboot) {
+	known := len(p.nodeOrder)
+	for _, obj := range objects {
+		if p.nodes[obj.Spec.NodeName] != nil || !model.OpenAttempt(&obj.Status) {
+			continue
+		}
+		n := &nodeView{
+			Node: &model.Node{Name: obj.Spec.NodeName}, gone: true,
+			controlPlane: obj.Status.Attempt.NodeRole == v1alpha1.NodeRoleControlPlane,
+		}
+		p.nodes[n.Name] = n
+		p.nodeOrder = append(p.nodeOrder, n)
+	}
+	if len(p.nodeOrder) > known {
+		slices.SortFunc(p.nodeOrder, func(a, b *nodeView) int { return cmp.Compare(a.Name, b.Name) })
+	}
 }
 
 func (p *planning) addInOrder(reboots []*rebootView) {
@@ -129,14 +156,22 @@ func (n *nodeView) noteReboots() {
 		if attempt.BackTime != nil && attempt.BackTime.After(n.lastBack) {
 			n.lastBack = attempt.BackTime.Time
 		}
-		if attempt.EndedTime != nil && attempt.EndedTime.After(n.lastEnd) {
-			n.lastEnd = attempt.EndedTime.Time
-		}
 	}
 }
 
 // underWay: the node may be going down, is down, or recovers. What has ended in this very pass is under way until that is written.
 func (n *nodeView) underWay() bool { return n.open != nil || n.slotHeld }
+
+// active is the NodeReboot for which the node is cordoned, marked and taken down: the open one, unless it was rolled back.
+func (n *nodeView) active() *rebootView {
+	if n.open == nil || n.open.Status.Attempt.RolledBackTime != nil {
+		return nil
+	}
+	return n.open
+}
+
+// grantedBy names the policy that granted the last attempt; before the first one, the one that owns the node.
+func (r *rebootView) grantedBy() string { return r.Status.PolicyName }
 
 // policy that owns the reboot's node; nil if there is none.
 func (r *rebootView) policy() *policyView {
@@ -162,7 +197,7 @@ func (r *rebootView) sync() { r.done, r.attempting = r.Completed(), r.Open() }
 
 // modelNode is the node as the packages below know it; nil if there is none.
 func (r *rebootView) modelNode() *model.Node {
-	if r.node == nil {
+	if r.node == nil || r.node.gone {
 		return nil
 	}
 	return r.node.Node

@@ -191,6 +191,9 @@ func (w *world) checkDetached(v *view, before *v1alpha1.NodeReboot, after *v1alp
 		return
 	}
 	owner, a := ownerOf(v, node), after.Attempt
+	if owner == nil || w.stepped {
+		return
+	}
 	if ended := a.DetachedTime != nil && before.Status.Attempt.DetachedTime == nil; ended && len(node.Volumes) > 0 &&
 		w.now.Before(a.DrainedTime.Add(seconds(owner.Spec.Drain.VolumeDetachSeconds))) {
 		w.breaks("the wait for volumes %v of node %s, which was drained at %s, is over too early", node.Volumes, node.Name, a.DrainedTime)

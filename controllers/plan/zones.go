@@ -34,7 +34,7 @@ func (p *planning) turnOf(policy *policyView, able []*rebootView) turn {
 	}
 	t.byZone = true
 	busy := p.busyZones(policy)
-	lastZone, lastEnd := policy.lastFinished()
+	lastZone, lastEnd := policy.finish.zone, policy.finish.end
 	switch {
 	case len(p.limits.unseen) > 0:
 		t.blocked = zoneBusy("Node %s is under way, and its zone is not known yet.", p.limits.unseen[0])
@@ -73,16 +73,13 @@ func (policy *policyView) controlPlaneGoes(able []*rebootView) bool {
 	return !others
 }
 
-// busyZones are the zones that have a node under way or started in this pass, of all policies that go through the same zones one at a time.
+// busyZones are the zones that have a node under way or started in this plan, of all policies that go through the same zones one at a time.
 func (p *planning) busyZones(policy *policyView) []string {
 	var zones []string
 	if zone, started := p.limits.startedZone[policy.Spec.Rollout.Zones.TopologyKey]; started {
 		zones = append(zones, zone)
 	}
-	for _, n := range p.nodeOrder {
-		if !n.underWay() || n.policy == nil || !sameZones(n.policy, policy) {
-			continue
-		}
+	for _, n := range p.zoneHolders(policy) {
 		if !slices.Contains(zones, n.zone) {
 			zones = append(zones, n.zone)
 		}
@@ -90,19 +87,53 @@ func (p *planning) busyZones(policy *policyView) []string {
 	return zones
 }
 
+// zoneHolders are the nodes under way of all policies that go through the same zones one at a time.
+func (p *planning) zoneHolders(policy *policyView) []*nodeView {
+	var holders []*nodeView
+	for _, n := range p.nodeOrder {
+		if n.underWay() && n.policy != nil && sameZones(n.policy, policy) {
+			holders = append(holders, n)
+		}
+	}
+	return holders
+}
+
 func sameZones(a, b *policyView) bool {
 	x, y := a.Spec.Rollout.Zones, b.Spec.Rollout.Zones
 	return a == b || x.Strategy == v1alpha1.ZonesOneAtATime && y.Strategy == v1alpha1.ZonesOneAtATime && x.TopologyKey == y.TopologyKey
 }
 
-// lastFinished is the zone of the policy in which an attempt ended last, and when.
-func (policy *policyView) lastFinished() (zone string, end time.Time) {
-	for _, n := range policy.nodes {
-		if n.lastEnd.After(end) {
-			zone, end = n.zone, n.lastEnd
+// finish is the zone of a policy in which an attempt ended last, and when. It comes from NodeReboots: their Nodes may be deleted, or belong to
+// another policy by now.
+type finish struct {
+	zone string
+	end  time.Time
+}
+
+// findFinishes finds the last zone of each policy.
+func (p *planning) findFinishes() {
+	for _, n := range p.nodeOrder {
+		for _, r := range n.reboots {
+			p.noteFinish(r)
 		}
 	}
-	return zone, end
+	for _, r := range p.orphans {
+		p.noteFinish(r)
+	}
+}
+
+func (p *planning) noteFinish(r *rebootView) {
+	attempt := r.Status.Attempt
+	if attempt == nil || attempt.EndedTime == nil {
+		return
+	}
+	policy := r.policy()
+	if policy == nil || policy.Name() != r.grantedBy() {
+		policy = p.policyNamed(r.grantedBy())
+	}
+	if policy != nil && attempt.EndedTime.After(policy.finish.end) {
+		policy.finish = finish{zone: r.Status.Zone, end: attempt.EndedTime.Time}
+	}
 }
 
 // nextZone stays in the last zone while it has a node that waited already when the last attempt there ended; else it is the first zone, in

@@ -49,7 +49,9 @@ var policyNumbers = map[string]number{
 	"failure.maxFailures":                 {min: 1, max: 15000, fallback: int64(1)},
 	"failure.maxAttempts":                 {min: 1, max: 100, fallback: int64(3)},
 	"failure.backoffSeconds":              {min: 1, max: 86400, fallback: int64(600)},
+	"failure.maxConsecutiveFailures":      {min: 0, max: 15000, fallback: int64(3)},
 	"failure.maxDeferralSeconds":          {min: 60, max: 31536000},
+	"failure.nodeGoneTimeoutSeconds":      {min: 60, max: 31536000},
 	"history.succeeded":                   {min: 1, max: 100, fallback: int64(3)},
 	"history.failed":                      {min: 1, max: 100, fallback: int64(3)},
 }

@@ -17,8 +17,15 @@ type Input struct {
 	Draft model.Draft
 	// Node is nil if there is none of the name.
 	Node *model.Node
-	// Policy is nil if no policy owns the node.
+	// Policy that granted the attempt; nil if it is gone.
 	Policy *policies.Policy
+	// Selected says that the node's labels still give it to that policy.
+	Selected bool
+	// Halt says why attempts of the policy whose hosts were not told to reboot are rolled back.
+	Halt model.Verdict
+	// ControlPlane says that the node may run etcd, and Quorum what keeps it from going down because others of them are down.
+	ControlPlane bool
+	Quorum       model.Verdict
 	// Moment of the plan; Result says when to look again.
 	Moment model.Moment
 	// Pods bound to the node, if they are known.
@@ -73,6 +80,10 @@ func Begin(in *Input, number int32, role v1alpha1.AttemptRole) Result {
 	next := a.Edit()
 	next.Attempt = &v1alpha1.Attempt{
 		Number: number, Role: role, GrantedTime: *a.Stamp(), StaleConditions: staleConditions(next.Conditions),
+		Containers: containersOf(a.Pods),
+	}
+	if a.ControlPlane {
+		next.Attempt.NodeRole = v1alpha1.NodeRoleControlPlane
 	}
 	next.Before, next.After = a.Node.Boot(), nil
 	next.Workloads = a.captureWorkloads(a.Pods)
@@ -91,12 +102,15 @@ func Advance(in *Input) Result {
 // advance moves the attempt on. A boot ID other than the attempt began with ends the drain or reboot, whoever caused it: a host that lost
 // its power in the middle of a drain has rebooted, too.
 func (a *attempt) advance() {
+	a.noteNode()
 	switch current := a.Status.Attempt; {
-	case a.NodeGone(a.Node):
-		a.failFinally(v1alpha1.ReasonNodeGone, fmt.Sprintf("Node %s was deleted.", a.Object.Spec.NodeName))
-	case a.bootedAgain():
+	case a.Node != nil && a.bootedAgain():
 		a.recordBoot()
 		a.recover()
+	case current.RolledBackTime != nil:
+		a.awaitPods()
+	case a.NodeGone(a.Node):
+		a.awaitNode()
 	case current.BackTime != nil:
 		a.recover()
 	case current.RebootOrderedTime != nil:
@@ -120,7 +134,7 @@ func (a *attempt) recordBoot() {
 	next := a.Edit()
 	next.After, next.Order = a.Node.Boot(), nil
 	a.EditAttempt(func(at *v1alpha1.Attempt) {
-		at.UncordonedTime, at.RecoveredTime = nil, nil
+		at.UncordonedTime, at.RecoveredTime, at.SettlingSince, at.RolledBackTime = nil, nil, nil, nil
 		if at.BackTime == nil {
 			at.BackTime = a.Stamp()
 			at.StalledTime, at.Result, at.Message = nil, "", ""

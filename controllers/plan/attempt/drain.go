@@ -1,11 +1,13 @@
 package attempt
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/utils/ptr"
@@ -17,6 +19,7 @@ import (
 
 // beforeDrain are asked in this order before the drain begins; the first that does not pass is the reason why it waits.
 var beforeDrain = []gate{
+	(*attempt).quorum,
 	(*attempt).drainDelay,
 	(*attempt).podWait,
 	(*attempt).loadBalancerLead,
@@ -114,19 +117,34 @@ func (a *attempt) loadBalancerLead() model.Verdict {
 }
 
 func (a *attempt) orderDrain() {
-	drain := a.Policy.Spec.Drain
 	a.beginDrain()
-	a.order(v1alpha1.RebootOrder{
-		Action:   v1alpha1.ActionDrain,
-		Deadline: metav1.NewMicroTime(a.Now.Add(model.Seconds(drain.TimeoutSeconds))),
-		Drain: &v1alpha1.DrainOrder{
-			GracePeriodSeconds: drain.GracePeriodSeconds, PodSelector: drain.PodSelector, SkipWaitForDeleteSeconds: drain.SkipWaitForDeleteSeconds,
-			EmptyDir: drain.EmptyDir, Unmanaged: drain.Unmanaged, Stages: stageSelectors(drain.Stages),
-		},
-	})
+	a.order(v1alpha1.RebootOrder{Action: v1alpha1.ActionDrain, Deadline: a.drainDeadline(*a.Stamp()), Drain: a.drainOrder()})
 	a.EditAttempt(func(at *v1alpha1.Attempt) { at.DrainOrderedTime = a.Stamp() })
 	a.wait = a.draining()
 	a.Emit(model.Event{Reason: v1alpha1.ReasonDraining, Message: a.wait.Message + consent.PassedBy(a.Policy, &a.Draft), OnNode: true})
+}
+
+func (a *attempt) drainOrder() *v1alpha1.DrainOrder {
+	drain := a.Policy.Spec.Drain
+	return &v1alpha1.DrainOrder{
+		GracePeriodSeconds: drain.GracePeriodSeconds, PodSelector: drain.PodSelector, SkipWaitForDeleteSeconds: drain.SkipWaitForDeleteSeconds,
+		EmptyDir: drain.EmptyDir, Unmanaged: drain.Unmanaged, ReturningPods: drain.ReturningPods, Stages: stageSelectors(drain.Stages),
+	}
+}
+
+func (a *attempt) drainDeadline(ordered metav1.MicroTime) metav1.MicroTime {
+	return metav1.NewMicroTime(ordered.Add(model.Seconds(a.Policy.Spec.Drain.TimeoutSeconds)))
+}
+
+// updateDrainOrder makes the order in force say what the policy says now. Its sequence stays: it is the same drain.
+func (a *attempt) updateDrainOrder() {
+	order := *a.Status.Order
+	order.Deadline, order.Drain = a.drainDeadline(*a.Status.Attempt.DrainOrderedTime), a.drainOrder()
+	if equality.Semantic.DeepEqual(a.Status.Order, &order) {
+		return
+	}
+	a.Edit().Order = &order
+	a.WakeAt(order.Deadline.Time)
 }
 
 func stageSelectors(stages []v1alpha1.DrainStage) []string {
@@ -151,6 +169,9 @@ func (a *attempt) endDrain(result v1alpha1.DrainResult) {
 
 func (a *attempt) awaitDrain() {
 	answer := a.answer()
+	if a.Status.Order != nil && (answer == nil || answer.State == v1alpha1.OrderStarted) {
+		a.updateDrainOrder()
+	}
 	switch {
 	case answer != nil && answer.State == v1alpha1.OrderDone:
 		a.endDrain(v1alpha1.DrainComplete)
@@ -164,8 +185,28 @@ func (a *attempt) awaitDrain() {
 	}
 	a.wait = a.draining()
 	if refused := refusedPods(answer); refused != "" {
-		a.wait = model.Blocked(v1alpha1.ReasonEvictionRefused, "%s; it is tried again until %s.",
+		a.wait = model.Blocked(v1alpha1.ReasonEvictionRefused, "%s. It is tried again until %s.",
 			refused, model.ClockTime(a.Status.Order.Deadline.Time))
+	}
+	a.noteStuck(answer)
+}
+
+// noteStuck warns of a drain that does not get anywhere, once for each time that it is stuck. While it is, the message names what is left.
+func (a *attempt) noteStuck(answer *v1alpha1.HelperReport) {
+	stuck := answer != nil && answer.Drain != nil && answer.Drain.Activity == v1alpha1.DrainStuck
+	switch since := a.Status.Attempt.StuckTime; {
+	case !stuck && since != nil:
+		a.EditAttempt(func(at *v1alpha1.Attempt) { at.StuckTime = nil })
+	case !stuck:
+		return
+	case since == nil:
+		a.EditAttempt(func(at *v1alpha1.Attempt) { at.StuckTime = a.Stamp() })
+		a.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonDrainStuck, OnNode: true, Message: fmt.Sprintf(
+			"The drain of node %s has not moved for a minute: %s.", a.Node.Name, whatIsLeft(answer.Drain))})
+	}
+	if stuck && a.wait.Reason == v1alpha1.ReasonDraining {
+		a.wait = model.Blocked(v1alpha1.ReasonDraining, "The drain of node %s does not move: %s. It has until %s.",
+			a.Node.Name, whatIsLeft(answer.Drain), model.ClockTime(a.Status.Order.Deadline.Time))
 	}
 }
 
@@ -181,7 +222,7 @@ func (a *attempt) endOverdueDrain(answer *v1alpha1.HelperReport) {
 	case forces && answer.State == v1alpha1.OrderTimedOut:
 		a.endDrain(v1alpha1.DrainForced)
 		a.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonDrainForced, OnNode: true, Message: fmt.Sprintf(
-			"%s It reboots all the same, as RebootPolicy %s says.", message, a.Policy.Name())})
+			"%s It reboots regardless, as RebootPolicy %s says.", message, a.Policy.Name())})
 	case forces && answer.State == v1alpha1.OrderStarted && a.Status.Order != nil && !a.Reached(a.Status.Order.Deadline.Add(lastWord)):
 		a.wait = a.draining()
 	default:
@@ -207,30 +248,62 @@ func (a *attempt) draining() model.Verdict {
 
 func (a *attempt) drainTimeoutMessage(answer *v1alpha1.HelperReport) string {
 	message := fmt.Sprintf("Node %s was not drained in time", a.Node.Name)
-	switch refused := refusedPods(answer); {
+	switch {
 	case answer == nil:
 		return message + ": its helper did not answer."
-	case refused != "":
-		return message + ": " + refused + "."
 	case answer.Drain != nil:
-		return fmt.Sprintf("%s: %d of %d pods are left.", message, answer.Drain.Remaining, answer.Drain.Total)
+		return message + ": " + whatIsLeft(answer.Drain) + "."
 	}
 	return message + "."
 }
 
+// whatIsLeft names the pods that a drain has left, and what keeps each.
+func whatIsLeft(drain *v1alpha1.DrainProgress) string {
+	var parts []string
+	for i := range drain.Refused {
+		parts = append(parts, refusal(&drain.Refused[i]))
+	}
+	for i := range drain.Terminating {
+		pod := &drain.Terminating[i]
+		parts = append(parts, fmt.Sprintf("pod %s/%s was evicted and does not end, because of %s", pod.Namespace, pod.Name, pod.HeldBy))
+	}
+	for i := range drain.Returned {
+		pod := &drain.Returned[i]
+		parts = append(parts, fmt.Sprintf("pod %s/%s was put back by %s", pod.Namespace, pod.Name, pod.Owner))
+	}
+	left := fmt.Sprintf("%d of %d pods are left", drain.Remaining, drain.Total)
+	if len(parts) == 0 {
+		return left
+	}
+	return left + ": " + some(parts)
+}
+
 // refusedPods says which pods may not be evicted and what refuses it.
 func refusedPods(answer *v1alpha1.HelperReport) string {
-	if answer == nil || answer.Drain == nil || len(answer.Drain.Refused) == 0 {
+	if answer == nil || answer.Drain == nil {
 		return ""
 	}
-	const shown = 3
 	var parts []string
-	for i, pod := range answer.Drain.Refused {
-		if i == shown {
-			parts = append(parts, fmt.Sprintf("and %d more", len(answer.Drain.Refused)-shown))
-			break
-		}
-		parts = append(parts, fmt.Sprintf("%s refuses the eviction of pod %s/%s", pod.By, pod.Namespace, pod.Name))
+	for i := range answer.Drain.Refused {
+		parts = append(parts, refusal(&answer.Drain.Refused[i]))
+	}
+	return some(parts)
+}
+
+// refusal has the API server's own answer, whoever refused.
+func refusal(pod *v1alpha1.RefusedPod) string {
+	text := fmt.Sprintf("%s refuses the eviction of pod %s/%s", cmp.Or(pod.By, "The API server"), pod.Namespace, pod.Name)
+	if pod.Message == "" {
+		return text
+	}
+	return text + " (" + strings.TrimSuffix(pod.Message, ".") + ")"
+}
+
+// some of many sentences.
+func some(parts []string) string {
+	const shown = 3
+	if len(parts) > shown {
+		parts = append(parts[:shown:shown], fmt.Sprintf("and %d more", len(parts)-shown))
 	}
 	return strings.Join(parts, ", ")
 }

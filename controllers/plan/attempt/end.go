@@ -2,6 +2,7 @@ package attempt
 
 import (
 	"fmt"
+	"time"
 
 	"k8s.io/utils/ptr"
 
@@ -9,7 +10,10 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// stall says that an attempt ran out of time after the order to reboot. It stays open and holds its slot, for the node may come back.
+// defaultRecoveryTimeout is how long evicted pods are waited for when the policy is gone.
+const defaultRecoveryTimeout = 30 * time.Minute
+
+// stall says that an attempt ran out of time after the order to reboot. It stays open and holds its slot, because the node may come back.
 func (a *attempt) stall(reason, message string) {
 	a.wait = model.Verdict{Reason: reason, Message: message}
 	if a.Status.Attempt.StalledTime != nil && a.Status.Attempt.Result == reason {
@@ -27,21 +31,113 @@ func (a *attempt) endAttempt(reason, message string) {
 	a.Edit().Order = nil
 	a.EditAttempt(func(at *v1alpha1.Attempt) {
 		at.EndedTime, at.StalledTime, at.Result, at.Message = a.Stamp(), nil, reason, model.Bounded(message)
+		at.Containers = nil
 	})
 }
 
-// fail ends the attempt as a failure. After the last attempt the NodeReboot is given up.
+// rollBack ends an attempt before its reboot, because something does not allow it anymore. Only a node that a person uncordoned counts as a
+// failure, so that the operator does not cordon it again at once.
+func (a *attempt) rollBack(v model.Verdict) {
+	if v.Reason == v1alpha1.ReasonUncordoned {
+		a.fail(v.Reason, v.Message)
+		return
+	}
+	a.Emit(model.Event{Reason: v.Reason, Message: "The attempt was rolled back. " + v.Message, OnNode: true})
+	a.wait = v
+	a.endWithoutReboot(v.Reason, v.Message)
+}
+
+// endWithoutReboot ends an attempt whose host did not reboot. What it evicted is away all the same as after a reboot, so the slot is held until
+// that is back; the node itself is uncordoned at once.
+func (a *attempt) endWithoutReboot(reason, message string) {
+	a.Edit().Order = nil
+	a.EditAttempt(func(at *v1alpha1.Attempt) {
+		at.RolledBackTime, at.StalledTime, at.Result, at.Message = a.Stamp(), nil, reason, model.Bounded(message)
+	})
+	a.awaitPods()
+}
+
+// awaitPods ends an attempt that was rolled back once the workloads of what it evicted are as ready as before.
+func (a *attempt) awaitPods() {
+	current := a.Status.Attempt
+	if current.DrainOrderedTime == nil {
+		a.endRolledBack()
+		return
+	}
+	wait := a.workloadsBack()
+	late := !wait.OK() && a.Reached(current.RolledBackTime.Add(a.recoveryTimeout()))
+	switch {
+	case wait.OK(), late && (a.Deleted() || a.Policy == nil):
+		a.endRolledBack()
+	case late:
+		a.stallRolledBack(wait)
+	default:
+		a.wait = wait
+	}
+}
+
+// stallRolledBack says that the evicted pods did not come back in time. The attempt keeps the result for which it was rolled back.
+func (a *attempt) stallRolledBack(wait model.Verdict) {
+	a.wait = model.Blocked(v1alpha1.ReasonRecoveryTimedOut, "Node %s was drained and not rebooted (%s), and what was evicted is not back: %s "+
+		"It is still watched; delete this NodeReboot to give it up.", a.Object.Spec.NodeName, a.Status.Attempt.Result, wait.Message)
+	if a.Status.Attempt.StalledTime == nil {
+		a.EditAttempt(func(at *v1alpha1.Attempt) { at.StalledTime = a.Stamp() })
+		a.Emit(model.Event{Warning: true, Reason: a.wait.Reason, Message: a.wait.Message, OnNode: true})
+	}
+}
+
+func (a *attempt) recoveryTimeout() time.Duration {
+	if a.Policy == nil {
+		return defaultRecoveryTimeout
+	}
+	return model.Seconds(a.Policy.Spec.Recovery.TimeoutSeconds)
+}
+
+// endRolledBack frees the slot, and gives the NodeReboot up if there is nothing left to try.
+func (a *attempt) endRolledBack() {
+	result, message := a.Status.Attempt.Result, a.Status.Attempt.Message
+	failures := a.Status.Failures
+	failed := failures != nil && failures.LastTime.Equal(a.Status.Attempt.RolledBackTime)
+	a.endAttempt(result, message)
+	switch {
+	case a.NodeGone(a.Node):
+		a.Complete(a.Stamp(), v1alpha1.OutcomeFailed, v1alpha1.ReasonNodeGone, fmt.Sprintf("Node %s was deleted.", a.Object.Spec.NodeName))
+	case failed && a.mayNotTryAgain():
+		a.Complete(a.Stamp(), v1alpha1.OutcomeFailed, result, givenUp(failures, message))
+	}
+}
+
+// mayNotTryAgain says that as many attempts reached the host and failed as the policy allows.
+func (a *attempt) mayNotTryAgain() bool {
+	failures := a.Status.Failures
+	return a.Policy != nil && failures != nil && failures.Reboots > 0 && failures.Reboots >= ptr.Deref(a.Policy.Spec.Failure.MaxAttempts, 0)
+}
+
+func givenUp(failures *v1alpha1.Failures, message string) string {
+	return fmt.Sprintf("Given up after %d attempts that reached the host: %s", failures.Reboots, message)
+}
+
+// fail ends the attempt as a failure. One that did not reach the host is tried again for as long as the reboot is needed: it is for others
+// to remove what is in the way. After the last attempt that may reach the host the NodeReboot is given up.
 func (a *attempt) fail(reason, message string) {
 	failures := v1alpha1.Failures{}
 	if a.Status.Failures != nil {
 		failures = *a.Status.Failures
 	}
 	failures.Count++
+	if a.told() {
+		failures.Reboots++
+	}
 	failures.LastTime, failures.LastReason, failures.LastMessage = *a.Stamp(), reason, model.Bounded(message)
 	a.Edit().Failures = &failures
+	if a.Status.Attempt.BackTime == nil {
+		a.Emit(model.Event{Warning: true, Reason: reason, Message: message, OnNode: true})
+		a.endWithoutReboot(reason, message)
+		return
+	}
 	a.endAttempt(reason, message)
-	if policy := a.Policy; policy != nil && failures.Count >= ptr.Deref(policy.Spec.Failure.MaxAttempts, 0) {
-		a.Complete(a.Stamp(), v1alpha1.OutcomeFailed, reason, fmt.Sprintf("Given up after %d attempts: %s", failures.Count, message))
+	if a.mayNotTryAgain() {
+		a.Complete(a.Stamp(), v1alpha1.OutcomeFailed, reason, givenUp(&failures, message))
 		return
 	}
 	a.Emit(model.Event{Warning: true, Reason: reason, Message: message, OnNode: true})

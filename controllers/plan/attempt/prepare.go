@@ -11,7 +11,7 @@ import (
 // prepare takes an attempt from the cordon to the order to reboot. Everything that could forbid a reboot is looked at again each time.
 func (a *attempt) prepare() {
 	if v := a.mayContinue(); !v.OK() {
-		a.takeBack(v)
+		a.rollBack(v)
 		return
 	}
 	a.cordon()
@@ -23,7 +23,7 @@ func (a *attempt) prepare() {
 	default:
 		a.awaitDrain()
 	}
-	if a.Open() && a.Status.Attempt.DrainedTime != nil {
+	if a.Open() && a.Status.Attempt.RolledBackTime == nil && a.Status.Attempt.DrainedTime != nil {
 		a.orderReboot()
 	}
 }
@@ -33,6 +33,7 @@ var continueGates = []gate{
 	func(a *attempt) model.Verdict { return consent.Skip(a.Node) },
 	func(a *attempt) model.Verdict { return consent.Valid(a.Policy) },
 	func(a *attempt) model.Verdict { return consent.Enforced(a.Policy) },
+	func(a *attempt) model.Verdict { return a.Halt },
 	func(a *attempt) model.Verdict { return consent.Closing(&a.Moment, a.Policy, &a.Draft) },
 	// What becomes of an attempt when the window closes, and the approval expires, is up to the schedule.
 	func(a *attempt) model.Verdict { return consent.Approval(a.Policy, &a.Draft, time.Time{}) },
@@ -44,34 +45,24 @@ func (a *attempt) mayContinue() model.Verdict {
 	case a.Deleted():
 		return model.Verdict{Reason: v1alpha1.ReasonDeleted, Message: "The NodeReboot was deleted."}
 	case a.Policy == nil:
-		return model.Blocked(v1alpha1.ReasonNotSelected, "No policy selects node %s any more.", a.Node.Name)
+		return model.Blocked(v1alpha1.ReasonNotSelected, "The policy that granted the attempt on node %s is gone.", a.Node.Name)
+	case !a.Selected:
+		return model.Blocked(v1alpha1.ReasonNotSelected, "RebootPolicy %s no longer owns node %s.", a.Policy.Name(), a.Node.Name)
 	case a.uncordoned():
-		return model.Blocked(v1alpha1.ReasonUncordoned, "Somebody uncordoned node %s during the attempt.", a.Node.Name)
+		return model.Blocked(v1alpha1.ReasonUncordoned, "A person or a program uncordoned node %s during the attempt.", a.Node.Name)
 	}
 	return a.firstObstacle(continueGates)
 }
 
-// uncordoned: somebody uncordoned the node since the attempt cordoned it, or found it cordoned. That leaves our annotation; a node without
+// uncordoned says that someone uncordoned the node since the attempt cordoned it, or found it cordoned. That leaves our annotation; a node without
 // it is one that this manager, whose watch of Nodes lags behind, has not seen cordoned yet.
 func (a *attempt) uncordoned() bool {
 	attempt := a.Status.Attempt
 	return attempt.CordonedTime != nil && !a.Node.Unschedulable && (attempt.Cordon == v1alpha1.CordonForeign || a.Node.CordonedFor != "")
 }
 
-// takeBack ends an attempt before its reboot. Only a node that somebody uncordoned counts as a failure, so that the operator does not
-// cordon it again at once.
-func (a *attempt) takeBack(v model.Verdict) {
-	if v.Reason == v1alpha1.ReasonUncordoned {
-		a.fail(v.Reason, v.Message)
-		return
-	}
-	a.endAttempt(v.Reason, v.Message)
-	a.wait = v
-	a.Emit(model.Event{Reason: v.Reason, Message: "The attempt was taken back. " + v.Message, OnNode: true})
-}
-
-// cordon records the cordon; nodes.go derives from it that the node has to be cordoned. A node that is cordoned without our annotation
-// was cordoned by somebody else, and stays so.
+// cordon records the cordon; the plan derives from it that the node has to be cordoned. A node that is cordoned without our annotation was
+// cordoned by someone else, and stays so.
 func (a *attempt) cordon() {
 	if a.Status.Attempt.CordonedTime != nil {
 		return

@@ -5,52 +5,53 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
-
-// clockGrain is how much earlier than the boot a pod's readiness may seem to be: both come from the host's clock, boot times are computed
-// to the second and conditions are cut to it. Readiness of before the boot is older than that, for a host takes longer to go down.
-const clockGrain = 2 * time.Second
 
 // nodeProof says what is missing until the node itself counts as rebooted and healthy.
 func (a *attempt) nodeProof() model.Verdict {
 	if !a.Node.Ready {
 		return model.Blocked(v1alpha1.ReasonNodeNotReady, "Node %s runs another boot and is not Ready yet.", a.Node.Name)
 	}
-	if a.Sentinel(a.Node) == v1alpha1.SentinelUnknown || a.Status.Report.BootTime == nil {
+	if a.Sentinel(a.Node) == v1alpha1.SentinelUnknown {
 		return model.Blocked(v1alpha1.ReasonSentinelUnknown,
-			"The helper of node %s has not said since the boot whether the sentinel is gone.", a.Node.Name)
+			"The helper of node %s has not reported since the boot whether the sentinel is gone.", a.Node.Name)
 	}
-	pods, known := a.Pods, a.PodsKnown
-	if !known {
+	if !a.PodsKnown {
 		return model.Blocked(v1alpha1.ReasonPodStatusStale, "The pods of node %s were not read yet.", a.Node.Name)
 	}
-	return a.podProof(pods)
+	return a.podProof()
 }
 
-// podProof looks at the pods that stayed on the node. For some seconds after a boot their statuses are those of before, so only
-// readiness that is newer than the boot counts; this needs no NotReady to have been seen.
-func (a *attempt) podProof(pods []model.Pod) model.Verdict {
-	booted := a.Status.Report.BootTime.Add(-clockGrain)
+// podProof looks at the pods that stayed on the node. For some seconds after a boot their statuses are those of before, with the containers
+// of before: no container outlives a boot. That needs no clock, and no NotReady to have been seen.
+func (a *attempt) podProof() model.Verdict {
+	before := sets.New(a.Status.Attempt.Containers...)
 	here, ready := map[model.WorkloadKey]bool{}, map[model.WorkloadKey]bool{}
-	for i := range pods {
-		pod := &pods[i]
-		if pod.IsReady() && pod.ReadySince.Before(booted) && pod.StartedSince.Before(booted) {
+	for i := range a.Pods {
+		pod := &a.Pods[i]
+		if pod.IsReady() && (len(pod.Containers) == 0 || before.HasAny(pod.Containers...)) {
 			return model.Blocked(v1alpha1.ReasonPodStatusStale,
 				"Pod %s/%s on node %s still shows its status of before the boot.", pod.Namespace, pod.Name, a.Node.Name)
 		}
-		for _, key := range pod.Workloads {
+		for _, key := range pod.KeysOnNode() {
 			here[key], ready[key] = true, ready[key] || pod.IsReady()
 		}
 	}
 	for _, w := range a.Status.Workloads {
-		// A DaemonSet that has no pod on the node any more was deleted, or does not select the node any longer.
-		if key := model.KeyOf(w); w.Kind == v1alpha1.WorkloadDaemonSet && here[key] && !ready[key] {
+		switch key := model.KeyOf(w); {
+		case ready[key]:
+		case w.Kind == v1alpha1.WorkloadStaticPod:
+			return model.Blocked(v1alpha1.ReasonStaticPodsNotReady,
+				"Static pod %s/%s on node %s has not been Ready since the boot.", w.Namespace, w.Name, a.Node.Name)
+		case w.Kind == v1alpha1.WorkloadDaemonSet && here[key]:
+			// A DaemonSet that has no pod on the node anymore was deleted, or no longer selects the node.
 			return model.Blocked(v1alpha1.ReasonDaemonSetsNotReady,
 				"The pod of DaemonSet %s/%s on node %s is not Ready since the boot.", w.Namespace, w.Name, a.Node.Name)
 		}
@@ -58,18 +59,78 @@ func (a *attempt) podProof(pods []model.Pod) model.Verdict {
 	return model.Verdict{}
 }
 
+// maxContainers bounds the containers that one attempt remembers; the API has the same limit.
+const maxContainers = 512
+
+// containersOf pods has one container of each: a status of before the boot shows all of them.
+func containersOf(pods []model.Pod) []string {
+	var ids []string
+	for i := range pods {
+		if len(pods[i].Containers) > 0 {
+			ids = append(ids, pods[i].Containers[0])
+		}
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	return ids[:min(len(ids), maxContainers)]
+}
+
+// noteContainers adds what runs on the node while its host is about to go down.
+func (a *attempt) noteContainers() {
+	a.needPods = true
+	known := sets.New(a.Status.Attempt.Containers...)
+	if ids := containersOf(a.Pods); a.PodsKnown && !known.HasAll(ids...) {
+		ids = sets.List(known.Insert(ids...))
+		a.EditAttempt(func(at *v1alpha1.Attempt) { at.Containers = ids[:min(len(ids), maxContainers)] })
+	}
+}
+
+// noteInService records since when the node has been uncordoned and Ready without interruption, as this manager sees it.
+func (a *attempt) noteInService(proved bool) {
+	current := a.Status.Attempt
+	transition := a.readyTransition()
+	switch {
+	case !a.Node.Ready && current.SettlingSince != nil:
+		a.EditAttempt(func(at *v1alpha1.Attempt) { at.SettlingSince, at.ReadyTransitionTime = nil, nil })
+	case !proved:
+	case current.SettlingSince == nil || !transition.Equal(current.ReadyTransitionTime):
+		a.EditAttempt(func(at *v1alpha1.Attempt) {
+			at.SettlingSince, at.ReadyTransitionTime = a.Stamp(), transition
+			if at.UncordonedTime == nil {
+				at.UncordonedTime = a.Stamp()
+			}
+		})
+	}
+}
+
+// readyTransition is when the node became Ready, by the clock of whoever said so; nil if it is not known.
+func (a *attempt) readyTransition() *metav1.Time {
+	ready := a.Node.Condition(string(corev1.NodeReady))
+	if ready == nil || ready.Transition.IsZero() {
+		return nil
+	}
+	return &ready.Transition
+}
+
 // workloadProof says what is missing until the slot may be freed, once the node itself is proved.
 func (a *attempt) workloadProof() model.Verdict {
-	policy := a.Policy
-	if policy == nil {
-		return model.Verdict{}
+	if a.Policy != nil {
+		settled := a.Status.Attempt.SettlingSince.Add(model.Seconds(a.Policy.Spec.Recovery.SettleSeconds))
+		if !a.Reached(settled) {
+			return model.Blocked(v1alpha1.ReasonSettling, "Node %s settles until %s.", a.Node.Name, model.ClockTime(settled))
+		}
 	}
-	recovery := policy.Spec.Recovery
-	settled := a.inServiceSince().Add(model.Seconds(recovery.SettleSeconds))
-	if !a.Reached(settled) {
-		return model.Blocked(v1alpha1.ReasonSettling, "Node %s settles until %s.", a.Node.Name, model.ClockTime(settled))
-	}
-	if recovery.Workloads == v1alpha1.WorkloadsIgnore {
+	return a.workloadsBack()
+}
+
+// ignoresWorkloads says that the policy does not wait for workloads. Without a policy they are waited for.
+func (a *attempt) ignoresWorkloads() bool {
+	return a.Policy != nil && a.Policy.Spec.Recovery.Workloads == v1alpha1.WorkloadsIgnore
+}
+
+// workloadsBack says which workloads that had pods on the node are not as ready as before.
+func (a *attempt) workloadsBack() model.Verdict {
+	if a.ignoresWorkloads() {
 		return model.Verdict{}
 	}
 	var missing []string
@@ -88,21 +149,10 @@ func (a *attempt) workloadProof() model.Verdict {
 	return model.Verdict{Reason: v1alpha1.ReasonWorkloadsNotReady, Message: message + "."}
 }
 
-// inServiceSince is since when the node has been uncordoned and Ready. A time that is still to come says that the clock of its kubelet is
-// wrong, and nothing else.
-func (a *attempt) inServiceSince() time.Time {
-	since := a.Status.Attempt.UncordonedTime.Time
-	ready := a.Node.Condition(string(corev1.NodeReady))
-	if ready == nil || ready.LastTransitionTime.After(a.Now) {
-		return since
-	}
-	return model.Latest(since, ready.LastTransitionTime.Time)
-}
-
 // notAsReadyAsBefore describes a workload that has fewer ready pods than before the drain, and fewer than it wants to have now.
 func (a *attempt) notAsReadyAsBefore(w v1alpha1.WorkloadRef) string {
 	now, exists := a.Workloads[model.KeyOf(w)]
-	if w.Kind == v1alpha1.WorkloadDaemonSet || !exists {
+	if w.Kind == v1alpha1.WorkloadDaemonSet || w.Kind == v1alpha1.WorkloadStaticPod || !exists {
 		return ""
 	}
 	need := min(w.Ready, now.Desired)
@@ -115,8 +165,8 @@ func (a *attempt) notAsReadyAsBefore(w v1alpha1.WorkloadRef) string {
 // maxWorkloads bounds the workloads that one NodeReboot remembers; the API has the same limit.
 const maxWorkloads = 512
 
-// captureWorkloads remembers how ready the workloads of a node's pods are, to compare with after the reboot. Of DaemonSets only those
-// count whose pod on the node is ready.
+// captureWorkloads remembers how ready the workloads of a node's pods are, to compare with after the reboot. Of DaemonSets and static
+// pods only those count that are ready on the node.
 func (a *attempt) captureWorkloads(pods []model.Pod) []v1alpha1.WorkloadRef {
 	seen := map[model.WorkloadKey]int32{}
 	for i := range pods {
@@ -125,10 +175,12 @@ func (a *attempt) captureWorkloads(pods []model.Pod) []v1alpha1.WorkloadRef {
 			continue
 		}
 		for _, key := range pod.Workloads {
-			switch {
-			case key.Kind != v1alpha1.WorkloadDaemonSet:
+			if key.Kind != v1alpha1.WorkloadDaemonSet {
 				seen[key] = a.Workloads[key].Ready
-			case pod.Ready:
+			}
+		}
+		for _, key := range pod.KeysOnNode() {
+			if pod.Ready {
 				seen[key] = 1
 			}
 		}

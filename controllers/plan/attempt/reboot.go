@@ -20,8 +20,13 @@ const readyLag = time.Minute
 var beforeReboot = []gate{
 	(*attempt).rebootDelay,
 	(*attempt).volumesAttached,
+	(*attempt).quorum,
 	(*attempt).helperAway,
 }
+
+// quorum waits while other nodes that may run etcd are down. It is asked before the drain and again before the reboot: what was up when the
+// node started may be down by now.
+func (a *attempt) quorum() model.Verdict { return a.Quorum }
 
 // rebootDelay passes at the end of the delay.
 func (a *attempt) rebootDelay() model.Verdict {
@@ -54,7 +59,7 @@ func (a *attempt) helperAway() model.Verdict {
 		a.Node.Name, strings.TrimSuffix(a.afterDrain(), ","), a.Node.WhyHelperNotReady())
 }
 
-// orderReboot tells the host to reboot, once nothing is waited for any more.
+// orderReboot tells the host to reboot, once nothing is waited for anymore.
 func (a *attempt) orderReboot() {
 	if !a.hooksDone(a.Policy.Hooks().BeforeReboot, a.Status.Attempt.DrainedTime.Time) {
 		return
@@ -76,6 +81,7 @@ func (a *attempt) orderReboot() {
 		Deadline: metav1.NewMicroTime(consent.Deadline(a.Policy, &a.Draft, back)),
 	})
 	a.EditAttempt(func(at *v1alpha1.Attempt) { at.RebootOrderedTime = a.Stamp() })
+	a.noteContainers()
 	a.wait = a.rebooting(back)
 	a.Emit(model.Event{Reason: v1alpha1.ReasonRebooting, Message: a.wait.Message, OnNode: true})
 }
@@ -87,10 +93,16 @@ func (a *attempt) rebooting(deadline time.Time) model.Verdict {
 
 // awaitBoot waits for another boot ID.
 func (a *attempt) awaitBoot() {
-	if answer := a.answer(); answer != nil && answer.State == v1alpha1.OrderFailed {
+	answer := a.answer()
+	if answer != nil && answer.State == v1alpha1.OrderFailed {
 		a.fail(v1alpha1.ReasonRebootFailed, answer.Message)
 		return
 	}
+	if order := a.Status.Order; order != nil && answer == nil && a.Reached(order.Deadline.Time) {
+		a.expire(order)
+		return
+	}
+	a.noteContainers()
 	deadline := a.Status.Attempt.RebootOrderedTime.Add(a.rebootTimeout())
 	switch {
 	case a.Status.Attempt.StalledTime == nil && !a.Reached(deadline):
@@ -105,6 +117,21 @@ func (a *attempt) awaitBoot() {
 		a.stall(v1alpha1.ReasonNodeNotBack, fmt.Sprintf("Node %s has not come back since it was told to reboot at %s. It is still "+
 			"watched; delete this NodeReboot to give it up.", a.Node.Name, model.ClockTime(a.Status.Attempt.RebootOrderedTime.Time)))
 	}
+}
+
+// expire withdraws an order to reboot that the helper did not take in time. The write that withdraws it fails if the helper records the order
+// at the same moment, so the host was not told to reboot and never will be.
+func (a *attempt) expire(order *v1alpha1.RebootOrder) {
+	ordered := a.Status.Attempt.RebootOrderedTime.Time
+	a.EditAttempt(func(at *v1alpha1.Attempt) { at.RebootOrderedTime = nil })
+	if order.Deadline.Time.Before(ordered.Add(a.rebootTimeout())) {
+		a.rollBack(model.Blocked(v1alpha1.ReasonWindowClosed,
+			"The helper of node %s did not take the order to reboot by %s, when the window closed or a freeze began.",
+			a.Node.Name, model.ClockTime(order.Deadline.Time)))
+		return
+	}
+	a.fail(v1alpha1.ReasonOrderExpired, fmt.Sprintf(
+		"The helper of node %s did not take the order to reboot by %s, and the order was withdrawn.", a.Node.Name, model.ClockTime(order.Deadline.Time)))
 }
 
 // rebootTimeout of the policy; of one that is gone meanwhile, the time that the order had.

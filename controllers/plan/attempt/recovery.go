@@ -13,9 +13,7 @@ import (
 func (a *attempt) recover() {
 	a.needPods = true
 	wait := a.nodeProof()
-	if wait.OK() && a.Status.Attempt.UncordonedTime == nil {
-		a.EditAttempt(func(at *v1alpha1.Attempt) { at.UncordonedTime = a.Stamp() })
-	}
+	a.noteInService(wait.OK())
 	if wait.OK() {
 		wait = a.recoveryProof()
 	}
@@ -62,7 +60,7 @@ func (a *attempt) recoveryProof() model.Verdict {
 	return a.hookVerdict(a.Policy.Hooks().AfterReboot, a.Status.Attempt.RecoveredTime.Time)
 }
 
-// failAfterBoot ends an attempt that rebooted the host in vain, once everything has recovered all the same. The next one has to end the
+// failAfterBoot ends an attempt that rebooted the host in vain, once everything has recovered nevertheless. The next one has to end the
 // boot that runs now.
 func (a *attempt) failAfterBoot(reason, message string) {
 	a.fail(reason, message)
@@ -73,13 +71,42 @@ func (a *attempt) failAfterBoot(reason, message string) {
 }
 
 func (a *attempt) succeed() {
-	message := fmt.Sprintf("Node %s runs another boot, is Ready and does not ask for a reboot any more", a.Node.Name)
-	if n := len(a.Status.Workloads); n > 0 {
-		message += fmt.Sprintf("; the %d workloads that had pods on it are as ready as before", n)
-	}
+	message := a.proof()
 	a.tellLateHooks()
-	a.endAttempt(v1alpha1.ReasonProved, message+".")
-	a.Complete(a.Stamp(), v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, message+".")
+	a.endAttempt(v1alpha1.ReasonProved, message)
+	a.Complete(a.Stamp(), v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, message)
+}
+
+// proof says what was checked, and what was not.
+func (a *attempt) proof() string {
+	current := a.Status.Attempt
+	message := fmt.Sprintf("Node %s runs another boot, is Ready and does not ask for a reboot", a.Node.Name)
+	waited, onNode := 0, 0
+	for i := range a.Status.Workloads {
+		if kind := a.Status.Workloads[i].Kind; kind == v1alpha1.WorkloadDaemonSet || kind == v1alpha1.WorkloadStaticPod {
+			onNode++
+		} else {
+			waited++
+		}
+	}
+	if onNode > 0 {
+		message += fmt.Sprintf("; %d DaemonSet and static pods that were ready on it are ready again", onNode)
+	}
+	switch {
+	case waited > 0 && a.ignoresWorkloads():
+		message += fmt.Sprintf("; %d workloads that had pods on it were not waited for, as RebootPolicy %s says", waited, a.Policy.Name())
+	case waited > 0:
+		message += fmt.Sprintf("; %d workloads that had pods on it are as ready as before", waited)
+	}
+	switch {
+	case current.RebootOrderedTime == nil:
+		message += ". Its host rebooted before it was told to"
+	case current.Drain == v1alpha1.DrainSkipped:
+		message += ". It was not drained, as its policy says"
+	case current.Drain == v1alpha1.DrainForced:
+		message += ". It was not drained in time, and was rebooted regardless"
+	}
+	return message + "."
 }
 
 // awaitRecovery waits on, and stalls when it takes too long.
@@ -87,7 +114,7 @@ func (a *attempt) awaitRecovery(wait model.Verdict) {
 	a.wait = wait
 	switch {
 	case wait.Reason == v1alpha1.ReasonHookTimedOut:
-		a.stall(wait.Reason, wait.Message+" The node recovered, and its slot is held until somebody does; "+
+		a.stall(wait.Reason, wait.Message+" The node recovered, and its slot is held until it is set; "+
 			"delete this NodeReboot to do without.")
 	case a.recoveryTimedOut():
 		a.stall(v1alpha1.ReasonRecoveryTimedOut, fmt.Sprintf("Node %s came back and did not recover in time: %s It is still watched; "+

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
@@ -26,8 +27,8 @@ type Node struct {
 	Ready         bool
 	BootID        string
 	KernelVersion string
-	// Conditions of the Node, with their statuses and the times of their last transitions.
-	Conditions []corev1.NodeCondition
+	// Conditions of the Node.
+	Conditions []NodeCondition
 	// OtherMaintenance is what other tools do on the node.
 	OtherMaintenance []OtherMaintenance
 	// Volumes are the PersistentVolumes that are attached to the node. They are known of nodes with an attempt between drain and reboot, if
@@ -51,7 +52,7 @@ func (n *Node) Boot() *v1alpha1.BootInfo {
 }
 
 // Condition of the node; nil if it has none of that type.
-func (n *Node) Condition(conditionType string) *corev1.NodeCondition {
+func (n *Node) Condition(conditionType string) *NodeCondition {
 	for i := range n.Conditions {
 		if string(n.Conditions[i].Type) == conditionType {
 			return &n.Conditions[i]
@@ -66,9 +67,40 @@ func (n *Node) Skipped() bool {
 	return skipped
 }
 
+// deletionTaints are what autoscalers put on a node that they are about to remove. A node that is only a candidate for removal
+// (DeletionCandidateOfClusterAutoscaler) is not among them: it may stay one for long, and to reboot it does no harm.
+var deletionTaints = []string{
+	"ToBeDeletedByClusterAutoscaler",
+	"karpenter.sh/disrupted",
+	"karpenter.sh/disruption",
+}
+
+// DeletionTaint is the taint by which an autoscaler says that it is about to remove the node; empty if there is none.
+func (n *Node) DeletionTaint() string {
+	for i := range n.Taints {
+		if slices.Contains(deletionTaints, n.Taints[i].Key) {
+			return n.Taints[i].Key
+		}
+	}
+	return ""
+}
+
+// MarkedForDeletion says that the Node is being deleted, or an autoscaler is about to remove it.
+func (n *Node) MarkedForDeletion() bool { return n.Deleting || n.DeletionTaint() != "" }
+
 // WhyHelperNotReady says why no helper on the node is Ready, as part of a sentence.
 func (n *Node) WhyHelperNotReady() string {
 	return cmp.Or(strings.TrimSuffix(n.HelperProblem, "."), "there is none")
+}
+
+// NodeCondition is a condition of a Node.
+type NodeCondition struct {
+	Type   corev1.NodeConditionType
+	Status corev1.ConditionStatus
+	// Since is when this manager first saw the status, by its own clock.
+	Since time.Time
+	// Transition is when the status last changed, by the clock of whoever set it. It is only ever compared to find out whether it changed.
+	Transition metav1.Time
 }
 
 // OtherMaintenance is a sign that another tool maintains a node.
@@ -93,10 +125,8 @@ type Pod struct {
 	// Finished pods have ended (Succeeded or Failed); Terminating ones are being deleted.
 	Finished, Terminating bool
 	Ready                 bool
-	// ReadySince is when Ready last changed, by the kubelet's clock.
-	ReadySince time.Time
-	// StartedSince is when the youngest of the running containers started, by the kubelet's clock; zero when one is not running.
-	StartedSince time.Time
+	// Containers are short IDs of the containers that run. No container outlives a boot, so they tell a status of before it from a new one.
+	Containers []string
 }
 
 // WorkloadKey names a workload.
@@ -111,6 +141,8 @@ type Workload struct {
 	Ready int32
 	// Desired is how many there should be.
 	Desired int32
+	// DisruptionsAllowed is how many pods a PodDisruptionBudget lets go now, and Expected how many it covers.
+	DisruptionsAllowed, Expected int32
 	// Stale says that the workload's controller has not seen its latest spec, so Ready says nothing yet.
 	Stale bool
 }
@@ -123,6 +155,20 @@ func (pod *Pod) Stays() bool {
 	return pod.Mirror || !pod.Finished && slices.ContainsFunc(pod.Workloads, func(key WorkloadKey) bool {
 		return key.Kind == v1alpha1.WorkloadDaemonSet
 	})
+}
+
+// KeysOnNode are what the pod is to its own node: the static pod itself, or its DaemonSet.
+func (pod *Pod) KeysOnNode() []WorkloadKey {
+	var keys []WorkloadKey
+	if pod.Mirror {
+		keys = append(keys, WorkloadKey{Kind: v1alpha1.WorkloadStaticPod, Namespace: pod.Namespace, Name: pod.Name})
+	}
+	for _, key := range pod.Workloads {
+		if key.Kind == v1alpha1.WorkloadDaemonSet {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // KeyOf a workload that a NodeReboot remembers.

@@ -114,9 +114,9 @@ func Calls(node *model.Node, trigger *v1alpha1.NodeConditionTrigger) (from time.
 	if found == nil || string(found.Status) != string(trigger.Status) {
 		return time.Time{}, false
 	}
-	from = found.LastTransitionTime.Time
+	from = found.Since
 	if ready := node.Condition("Ready"); ready != nil {
-		from = model.Latest(from, ready.LastTransitionTime.Time)
+		from = model.Latest(from, ready.Since)
 	}
 	return from.Add(model.Seconds(trigger.MinSeconds)), true
 }

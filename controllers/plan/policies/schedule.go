@@ -26,6 +26,18 @@ func (p *Policy) OpensNext() string {
 	return "it opens next at " + model.ClockTime(p.Window.Opens)
 }
 
+// RetryTime is when to try again what failed at a time: after a back-off, or when a window opens before that.
+func (p *Policy) RetryTime(failed time.Time, backoff time.Duration) time.Time {
+	until := failed.Add(backoff)
+	if !p.Scheduled {
+		return until
+	}
+	if opens := p.schedule.At(failed).Opens; !opens.IsZero() && opens.Before(until) {
+		return opens
+	}
+	return until
+}
+
 // FirstClosing is when what was open at a time, or else opened next, closed or will close; zero if no end is in sight.
 func (p *Policy) FirstClosing(since time.Time) time.Time {
 	if !p.Scheduled {

@@ -1,0 +1,84 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+)
+
+// drainGate keeps a node from starting whose drain is refused by the policy, or is bound to fail: then nothing is cordoned or evicted in
+// vain. It only sees pods of nodes that are about to start; for all others it passes.
+func drainGate(p *planning, r *rebootView) model.Verdict {
+	drain := &r.policy().Spec.Drain
+	if drain.Mode == v1alpha1.DrainModeSkip {
+		return model.Verdict{}
+	}
+	first, name := model.Verdict{}, ""
+	for i := range p.snapshot.Pods[r.node.Name] {
+		pod := &p.snapshot.Pods[r.node.Name][i]
+		if pod.Finished || pod.Terminating || pod.Stays() || !r.policy().Drained.Matches(labels.Set(pod.Labels)) {
+			continue
+		}
+		v := p.drainObstacle(r, pod)
+		if own := pod.Namespace + "/" + pod.Name; !v.OK() && (first.OK() || own < name) {
+			first, name = v, own
+		}
+	}
+	return first
+}
+
+func (p *planning) drainObstacle(r *rebootView, pod *model.Pod) model.Verdict {
+	drain := &r.policy().Spec.Drain
+	if why := refusal(drain, pod); why != "" {
+		return model.Blocked(v1alpha1.ReasonDrainRefused, "Pod %s/%s on node %s %s of RebootPolicy %s is Refuse.",
+			pod.Namespace, pod.Name, r.node.Name, why, r.policy().Name())
+	}
+	if drain.OnTimeout == v1alpha1.DrainTimeoutForce {
+		return model.Verdict{} // what cannot be evicted goes down with the host
+	}
+	return p.impossibleEviction(r, pod)
+}
+
+// impossibleEviction finds budgets that refuse the eviction of a pod whatever is waited for. The API server evicts no pod that two budgets
+// cover, and a budget that allows no disruption while all of its pods are healthy never will
+// (kubernetes/pkg/registry/core/pod/storage/eviction.go).
+func (p *planning) impossibleEviction(r *rebootView, pod *model.Pod) model.Verdict {
+	var budgets []string
+	for _, key := range pod.Workloads {
+		if key.Kind == v1alpha1.WorkloadPodDisruptionBudget {
+			budgets = append(budgets, key.Name)
+		}
+	}
+	if len(budgets) == 0 || !pod.Ready {
+		return model.Verdict{}
+	}
+	if len(budgets) > 1 {
+		slices.Sort(budgets)
+		return model.Blocked(v1alpha1.ReasonDrainImpossible, "Pod %s/%s on node %s is covered by %d PodDisruptionBudgets (%s), so the API server "+
+			"refuses to evict it: let one budget cover it.", pod.Namespace, pod.Name, r.node.Name, len(budgets), strings.Join(budgets, ", "))
+	}
+	budget, exists := p.snapshot.Workloads[model.WorkloadKey{
+		Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: pod.Namespace, Name: budgets[0],
+	}]
+	if !exists || budget.Stale || budget.DisruptionsAllowed > 0 || budget.Expected == 0 || budget.Ready < budget.Expected {
+		return model.Verdict{}
+	}
+	return model.Blocked(v1alpha1.ReasonDrainImpossible, "PodDisruptionBudget %s/%s allows no disruption although all of its %d pods are healthy, so "+
+		"pod %s on node %s can never be evicted: let the budget allow one, or add replicas.",
+		pod.Namespace, budgets[0], budget.Expected, pod.Name, r.node.Name)
+}
+
+// refusal says why a pod must not be evicted, as kubectl drain does without --force and --delete-emptydir-data.
+func refusal(drain *v1alpha1.DrainSpec, pod *model.Pod) string {
+	switch {
+	case drain.Unmanaged == v1alpha1.UnmanagedRefuse && !pod.Controlled:
+		return "has no controller, and drain.unmanaged"
+	case drain.EmptyDir == v1alpha1.EmptyDirRefuse && pod.EmptyDir:
+		return "has an emptyDir volume, and drain.emptyDir"
+	}
+	return ""
+}
