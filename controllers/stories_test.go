@@ -129,6 +129,7 @@ var _ = Describe("The operator", func() {
 		Expect(seen.watched()).To(Equal([]string{
 			"/api/v1/namespaces/operator/pods",
 			"/api/v1/nodes",
+			"/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
 			"/apis/apps/v1/deployments",
 			"/apis/apps/v1/statefulsets",
 			"/apis/coordination.k8s.io/v1/namespaces/medik8s-leases/leases",
@@ -209,7 +210,10 @@ func missedWrites(ctx context.Context, options client.Options, late time.Duratio
 		Expect(c.Start(ctx)).To(Succeed())
 	}()
 	Expect(c.GetCache().WaitForCacheSync(ctx)).To(BeTrue())
-	r := &reader{cache: c.GetClient(), live: c.GetAPIReader(), gates: noGates{}, interest: &interest{}, namespace: testNamespace}
+	r := &reader{
+		cache: c.GetClient(), live: c.GetAPIReader(), gates: noGates{}, maintenances: fakeMaintenances{},
+		interest: &interest{}, namespace: testNamespace,
+	}
 	_, err = r.read(ctx) // It opens all watches.
 	Expect(err).NotTo(HaveOccurred())
 	delay.Store(int64(late))

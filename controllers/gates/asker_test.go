@@ -115,6 +115,42 @@ func TestNothingStartsOnAnOldAnswer(t *testing.T) {
 	})
 }
 
+// slow is longer than an answer is good for.
+const slow = Interval + time.Second
+
+func TestAnAnswerThatTookLongIsGoodForAsLongAsAnyOther(t *testing.T) {
+	b := newBench(t)
+	var asked atomic.Int32
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		b.clock.SetTime(b.clock.Now().Add(slow))
+		answer(w, "[]")
+	}))
+	defer s.Close()
+	b.alertmanager(s.URL)
+	got := b.answerAtLast(model.GateAlertmanager, "g")
+	if got == nil || !got.Until.Equal(testNow.Add(slow+Interval)) || asked.Load() != 1 {
+		t.Fatalf("asked %d times, answer %+v; want one that is good until an interval after its end", asked.Load(), got)
+	}
+	b.clock.SetTime(b.clock.Now().Add(Interval - time.Nanosecond))
+	if got := b.answer(model.GateAlertmanager, "g"); got == nil || asked.Load() != 1 {
+		t.Errorf("asked %d times, answer %+v at the end of the interval", asked.Load(), got)
+	}
+}
+
+func TestAGateThatFailsAfterALongTimeSaysSinceWhenItWasAsked(t *testing.T) {
+	b := newBench(t)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		b.clock.SetTime(b.clock.Now().Add(slow))
+		w.WriteHeader(http.StatusBadGateway)
+	}))
+	defer s.Close()
+	b.alertmanager(s.URL)
+	if got := b.answerAtLast(model.GateAlertmanager, "g"); got == nil || got.Failure == "" || !got.Since.Equal(testNow) {
+		t.Errorf("answer %+v, want a failure since the question", got)
+	}
+}
+
 func TestWhatIsInTheWayStaysInTheWayWhileItIsAskedAgainAndNoPassWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, b := newSource(t)
