@@ -108,6 +108,7 @@ func (w *world) checkGrants(v *view, p *Plan, starts map[string]Slot) {
 		}
 		w.checkCanaries(v, owner, starts)
 	}
+	w.debug(v, starts)
 	w.checkZones(v, starts)
 	w.checkClusterBudget(v, down)
 	w.hold(v, starts)
@@ -132,7 +133,8 @@ func (w *world) checkGrant(v *view, owner *v1alpha1.RebootPolicy, node *Node, st
 
 // checkDeselecting: a policy whose own labels take its nodes away from it starts nothing.
 func (w *world) checkDeselecting(owner *v1alpha1.RebootPolicy) {
-	if owner.Spec.NodeLabels != nil && owner.Spec.NodeLabels.During["pool"] != "" {
+	deselects := owner.Spec.NodeLabels != nil && owner.Spec.NodeLabels.During["pool"] != ""
+	if deselects && owner.Spec.Nodes == v1alpha1.NodesSelected && owner.Spec.NodeSelector.MatchLabels["pool"] != "" {
 		w.breaks("policy %s, whose labels during a reboot take its nodes away from it, grants a slot", owner.Name)
 	}
 }
