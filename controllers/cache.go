@@ -45,6 +45,7 @@ func CacheOptions(namespace string) crcache.Options {
 			&appsv1.StatefulSet{}:           {Transform: transform(stripStatefulSet)},
 			&policyv1.PodDisruptionBudget{}: {Transform: transform(stripBudget)},
 			&storagev1.VolumeAttachment{}:   {Transform: transform(stripVolumeAttachment)},
+			definition():                    {Transform: transform(stripDefinition)},
 		},
 	}
 }

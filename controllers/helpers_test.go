@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -159,7 +160,7 @@ func (w *world) write(verb string, o client.Object, patch client.Patch, do func(
 // read returns what a reader would read now.
 func (w *world) read(t *testing.T) *snapshot {
 	t.Helper()
-	r := &reader{cache: w, live: w, pods: noPods{}, gates: noGates{}, interest: &interest{}, namespace: testNamespace}
+	r := &reader{cache: w, live: w, pods: noPods{}, gates: noGates{}, maintenances: fakeMaintenances{}, interest: &interest{}, namespace: testNamespace}
 	s, err := r.read(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -210,3 +211,13 @@ func (noGates) Invalid([]*v1alpha1.RebootPolicy) map[string]string { return nil 
 
 // noPods knows of no pods.
 type noPods struct{ podWatcher }
+
+// fakeMaintenances are objects by which other tools say that they maintain nodes, and kinds of which it is not known what there is.
+type fakeMaintenances struct {
+	objects []unstructured.Unstructured
+	unknown []schema.GroupVersionKind
+}
+
+func (f fakeMaintenances) list(context.Context) ([]unstructured.Unstructured, []schema.GroupVersionKind, error) {
+	return f.objects, f.unknown, nil
+}

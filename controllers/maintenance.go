@@ -3,12 +3,12 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/ptr"
@@ -24,54 +24,52 @@ const (
 	leasePrefix       = "node-"
 )
 
-var nodeMaintenanceKind = schema.GroupVersionKind{Group: "nodemaintenance.medik8s.io", Version: "v1beta1", Kind: "NodeMaintenance"}
-
 // foreignConditions tell of a maintenance that is under way. One that is only planned may be far away.
 var foreignConditions = []corev1.NodeConditionType{plan.DrainInProgress, plan.Drained, plan.MaintenanceInProgress}
 
-// hasNodeMaintenances says whether the cluster knows NodeMaintenances. They are watched only then: a watch of a kind that does not exist
-// never begins.
-func hasNodeMaintenances(mapper meta.RESTMapper) (bool, error) {
-	_, err := mapper.RESTMapping(nodeMaintenanceKind.GroupKind(), nodeMaintenanceKind.Version)
-	if meta.IsNoMatchError(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("find out whether there are NodeMaintenances: %w", err)
-	}
-	return true, nil
+// maintenanceLister knows the objects by which other tools say that they maintain a node.
+type maintenanceLister interface {
+	// list returns all of them, and the kinds that are installed and whose objects are not known.
+	list(ctx context.Context) (objects []unstructured.Unstructured, unknown []schema.GroupVersionKind, err error)
 }
 
-func newNodeMaintenance() *unstructured.Unstructured {
-	object := &unstructured.Unstructured{}
-	object.SetGroupVersionKind(nodeMaintenanceKind)
-	return object
+// foreignMaintenance is the maintenance that others do.
+type foreignMaintenance struct {
+	byNode map[string][]model.OtherMaintenance
+	// everywhere is what may be about any node.
+	everywhere []model.OtherMaintenance
 }
 
-// readForeign finds the maintenance that others do, by node.
-func (r *reader) readForeign(ctx context.Context) (map[string][]model.OtherMaintenance, error) {
-	found := map[string][]model.OtherMaintenance{}
+func (f *foreignMaintenance) of(node string) []model.OtherMaintenance {
+	return slices.Concat(f.byNode[node], f.everywhere)
+}
+
+// readForeign finds the maintenance that others do. What cannot be read is about any node: it is not known that it is not.
+func (r *reader) readForeign(ctx context.Context) (*foreignMaintenance, error) {
+	found := &foreignMaintenance{byNode: map[string][]model.OtherMaintenance{}}
 	var leases coordinationv1.LeaseList
 	if err := r.cache.List(ctx, &leases, client.InNamespace(maintenanceLeases), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list the Leases of maintenances: %w", err)
 	}
 	for i := range leases.Items {
 		if node, foreign, ok := leaseMaintenance(&leases.Items[i]); ok {
-			found[node] = append(found[node], foreign)
+			found.byNode[node] = append(found.byNode[node], foreign)
 		}
 	}
-	if !r.nodeMaintenances {
-		return found, nil
+	objects, unknown, err := r.maintenances.list(ctx)
+	if err != nil {
+		return nil, err
 	}
-	list := &unstructured.UnstructuredList{}
-	list.SetGroupVersionKind(nodeMaintenanceKind)
-	if err := r.cache.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list NodeMaintenances: %w", err)
-	}
-	for i := range list.Items {
-		if node := maintainedNode(&list.Items[i]); node != "" {
-			found[node] = append(found[node], model.OtherMaintenance{Object: "NodeMaintenance " + list.Items[i].GetName() + " is about it"})
+	for i := range objects {
+		if node := maintainedNode(&objects[i]); node != "" {
+			foreign := model.OtherMaintenance{Object: fmt.Sprintf("%s %s is about it", objects[i].GetKind(), objects[i].GetName())}
+			found.byNode[node] = append(found.byNode[node], foreign)
 		}
+	}
+	for _, kind := range unknown {
+		found.everywhere = append(found.everywhere, model.OtherMaintenance{
+			Object: fmt.Sprintf("that is assumed, because objects of kind %s (%s) cannot be read", kind.Kind, kind.GroupVersion()),
+		})
 	}
 	return found, nil
 }

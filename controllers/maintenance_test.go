@@ -1,14 +1,12 @@
 package controllers
 
 import (
-	"errors"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -30,11 +28,13 @@ func lease(options ...option[*coordinationv1.Lease]) *coordinationv1.Lease {
 }
 
 func nodeMaintenance(node string) *unstructured.Unstructured {
-	object := newNodeMaintenance()
+	object := objectOf(medik8sMaintenance)
 	object.SetName("nm")
 	object.Object["spec"] = map[string]any{"nodeName": node}
 	return object
 }
+
+var medik8sMaintenance = maintenanceKinds["nodemaintenances.nodemaintenance.medik8s.io"]
 
 func TestReadFindsTheMaintenanceByOthers(t *testing.T) {
 	held := model.OtherMaintenance{Object: "Lease medik8s-leases/node-a is held by nmo", Until: testNow.Add(time.Hour)}
@@ -46,8 +46,10 @@ func TestReadFindsTheMaintenanceByOthers(t *testing.T) {
 	for name, test := range map[string]struct {
 		node    *corev1.Node
 		objects []client.Object
-		// unknown: the cluster knows no NodeMaintenances.
-		unknown bool
+		// maintained are the nodes that NodeMaintenances are about.
+		maintained []string
+		// unknown are kinds whose objects cannot be read.
+		unknown []schema.GroupVersionKind
 		want    []model.OtherMaintenance
 	}{
 		"none":    {},
@@ -61,16 +63,21 @@ func TestReadFindsTheMaintenanceByOthers(t *testing.T) {
 		"a lease of another node":      {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Name = "node-b" })}},
 		"a lease of another kind":      {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Name = "a" })}},
 		"a lease of another namespace": {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Namespace = "kube-node-lease" })}},
-		"a NodeMaintenance":            {objects: []client.Object{nodeMaintenance("a")}, want: []model.OtherMaintenance{{Object: "NodeMaintenance nm is about it"}}},
-		"a NodeMaintenance of another": {objects: []client.Object{nodeMaintenance("b")}},
+		"a NodeMaintenance":            {maintained: []string{"b", "a"}, want: []model.OtherMaintenance{{Object: "NodeMaintenance nm is about it"}}},
+		"a NodeMaintenance of another": {maintained: []string{"b"}},
 		"a lease that is being deleted": {objects: []client.Object{lease(func(l *coordinationv1.Lease) {
 			l.DeletionTimestamp, l.Finalizers = ptr.To(metav1.NewTime(testNow)), []string{"example.com/held"}
 		})}},
 		"a lease and a NodeMaintenance": {
-			objects: []client.Object{lease(), nodeMaintenance("a")},
-			want:    []model.OtherMaintenance{held, {Object: "NodeMaintenance nm is about it"}},
+			objects: []client.Object{lease()}, maintained: []string{"a"},
+			want: []model.OtherMaintenance{held, {Object: "NodeMaintenance nm is about it"}},
 		},
-		"a NodeMaintenance nobody watches": {objects: []client.Object{nodeMaintenance("a")}, unknown: true},
+		"NodeMaintenances that cannot be read": {
+			objects: []client.Object{lease()}, unknown: []schema.GroupVersionKind{medik8sMaintenance},
+			want: []model.OtherMaintenance{held, {
+				Object: "that is assumed, because objects of kind NodeMaintenance (nodemaintenance.medik8s.io/v1beta1) cannot be read",
+			}},
+		},
 		"a condition of another tool": {
 			node: newNode("a", condition("Theirs", corev1.ConditionTrue, plan.DrainInProgress)),
 			want: []model.OtherMaintenance{{Object: "condition DrainInProgress of the node was set by another tool"}},
@@ -84,8 +91,12 @@ func TestReadFindsTheMaintenanceByOthers(t *testing.T) {
 				test.node = newNode("a")
 			}
 			w := newWorld(t, append(test.objects, test.node)...)
+			maintenances := fakeMaintenances{unknown: test.unknown}
+			for _, node := range test.maintained {
+				maintenances.objects = append(maintenances.objects, *nodeMaintenance(node))
+			}
 			r := &reader{
-				cache: w, live: w, pods: noPods{}, gates: noGates{}, interest: &interest{}, namespace: testNamespace, nodeMaintenances: !test.unknown,
+				cache: w, live: w, pods: noPods{}, gates: noGates{}, maintenances: maintenances, interest: &interest{}, namespace: testNamespace,
 			}
 			s, err := r.read(t.Context())
 			if err != nil {
@@ -96,27 +107,6 @@ func TestReadFindsTheMaintenanceByOthers(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestNodeMaintenancesAreWatchedIfTheClusterKnowsThem(t *testing.T) {
-	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{nodeMaintenanceKind.GroupVersion()})
-	if has, err := hasNodeMaintenances(mapper); has || err != nil {
-		t.Errorf("%t, error %v in a cluster without them", has, err)
-	}
-	mapper.Add(nodeMaintenanceKind, meta.RESTScopeRoot)
-	if has, err := hasNodeMaintenances(mapper); !has || err != nil {
-		t.Errorf("%t, error %v in a cluster with them", has, err)
-	}
-	if _, err := hasNodeMaintenances(brokenMapper{}); err == nil {
-		t.Error("no error of a cluster that does not say")
-	}
-}
-
-// brokenMapper is that of an API server that does not answer.
-type brokenMapper struct{ meta.RESTMapper }
-
-func (brokenMapper) RESTMapping(schema.GroupKind, ...string) (*meta.RESTMapping, error) {
-	return nil, errors.New("connection refused")
 }
 
 func TestCacheKeepsOfALeaseWhatItSays(t *testing.T) {

@@ -29,10 +29,11 @@ package controllers
 // +kubebuilder:rbac:groups=storage.k8s.io,resources=volumeattachments,verbs=list;watch
 //
 // Maintenance by others is waited for: medik8s says so by Leases in the namespace medik8s-leases and by NodeMaintenances. A role in that
-// namespace could not be installed where there is none.
+// namespace could not be installed where there is none. CustomResourceDefinitions say when there are NodeMaintenances to watch.
 //
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=list;watch
-// +kubebuilder:rbac:groups=nodemaintenance.medik8s.io,resources=nodemaintenances,verbs=list;watch
+// +kubebuilder:rbac:groups=nodemaintenance.medik8s.io;nodemaintenance.kubevirt.io,resources=nodemaintenances,verbs=list;watch
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=list;watch
 //
 // Events about cluster-scoped objects go to the namespace default, so this cannot be confined to the manager's own.
 //

@@ -73,13 +73,10 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	if err != nil {
 		return fmt.Errorf("make a client for the pods of nodes: %w", err)
 	}
-	maintenances, err := hasNodeMaintenances(mgr.GetRESTMapper())
-	if err != nil {
-		return err
-	}
 	asker := gates.New(gates.Options{Live: mgr.GetAPIReader(), Pods: core, Namespace: options.Namespace, Clock: options.Clock})
 	interest := &interest{}
 	pods := newNodePods(core)
+	maintenances := newMaintenanceWatcher(mgr.GetCache(), mgr.GetAPIReader())
 	numbers := newNumbers()
 	state := &stateCollector{reader: mgr.GetCache(), clock: options.Clock, elected: mgr.Elected()}
 	if err := registerAll(options.Registry, append(numbers.collectors(), state)...); err != nil {
@@ -91,7 +88,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 		reader: &reader{
 			cache: mgr.GetClient(), live: mgr.GetAPIReader(), pods: pods, gates: asker, interest: interest,
 			namespace: options.Namespace, clusterMaxUnavailable: options.ClusterMaxUnavailable,
-			leaderNode: options.NodeName, nodeMaintenances: maintenances,
+			leaderNode: options.NodeName, maintenances: maintenances,
 		},
 		executor: &executor{
 			client: mgr.GetClient(), recorder: mgr.GetEventRecorder(v1alpha1.ManagerFieldManager), numbers: numbers,
@@ -108,10 +105,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	for _, watched := range watches(mgr.GetCache(), interest) {
 		b = b.WatchesRawSource(watched)
 	}
-	if maintenances {
-		b = b.WatchesRawSource(watch(mgr.GetCache(), newNodeMaintenance(), always, nodeMaintenanceChanged))
-	}
-	if err := b.WatchesRawSource(pods).WatchesRawSource(gateSource(asker)).Complete(r); err != nil {
+	if err := b.WatchesRawSource(pods).WatchesRawSource(maintenances).WatchesRawSource(gateSource(asker)).Complete(r); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
 	}
 	return nil

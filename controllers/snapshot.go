@@ -39,9 +39,8 @@ type reader struct {
 	namespace             string
 	clusterMaxUnavailable *intstr.IntOrString
 	// leaderNode is the node that this manager runs on.
-	leaderNode string
-	// nodeMaintenances: the cluster knows NodeMaintenances.
-	nodeMaintenances bool
+	leaderNode   string
+	maintenances maintenanceLister
 	// noSlots: the slots object held nothing when it was last read.
 	noSlots bool
 }
@@ -166,7 +165,7 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 		node := &list.Items[i]
 		s.nodes[node.Name] = node
 		view := planNode(node, helpers[node.Name])
-		view.OtherMaintenance = append(view.OtherMaintenance, foreign[node.Name]...)
+		view.OtherMaintenance = append(view.OtherMaintenance, foreign.of(node.Name)...)
 		view.Volumes = volumes[node.Name]
 		s.Nodes = append(s.Nodes, view)
 	}

@@ -287,7 +287,7 @@ func TestReadAsksTheAPIServerForSlotsOnlyWhileOneMayBeGrantedOrIsLeft(t *testing
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, test.objects...)
 			var reads []string
-			r := &reader{cache: w, live: liveReads(w, &reads), gates: noGates{}, interest: &interest{}, namespace: testNamespace}
+			r := &reader{cache: w, live: liveReads(w, &reads), gates: noGates{}, maintenances: fakeMaintenances{}, interest: &interest{}, namespace: testNamespace}
 			for range 2 {
 				if _, err := r.read(t.Context()); err != nil {
 					t.Fatal(err)
@@ -331,7 +331,7 @@ func TestReadResolvesSlotsOfUnknownNodeRebootsLive(t *testing.T) {
 			return err
 		},
 	})
-	r := &reader{cache: cache, live: w, gates: noGates{}, interest: &interest{}, namespace: testNamespace}
+	r := &reader{cache: cache, live: w, gates: noGates{}, maintenances: fakeMaintenances{}, interest: &interest{}, namespace: testNamespace}
 	s, err := r.read(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -383,7 +383,7 @@ func TestFillReadsPodsAndTheWorkloadsOfPodsAndOfOpenAttempts(t *testing.T) {
 		"a": {newPod("db-0", ownedBy("StatefulSet", "db"), labeled("app", "db"))}, "empty": {},
 	}}
 	interest := &interest{}
-	r := &reader{cache: w, live: w, pods: pods, gates: noGates{}, interest: interest, namespace: testNamespace}
+	r := &reader{cache: w, live: w, pods: pods, gates: noGates{}, maintenances: fakeMaintenances{}, interest: interest, namespace: testNamespace}
 	s, err := r.read(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -414,7 +414,7 @@ func TestFillGoesOnWithTheNodesWhosePodsAreKnown(t *testing.T) {
 	w := newWorld(t, newNode("a"), newNode("b"))
 	unknown := errors.New("no pods of b")
 	pods := &fakePods{pods: map[string][]*corev1.Pod{"a": {}}, err: unknown}
-	r := &reader{cache: w, live: w, pods: pods, gates: noGates{}, interest: &interest{}, namespace: testNamespace}
+	r := &reader{cache: w, live: w, pods: pods, gates: noGates{}, maintenances: fakeMaintenances{}, interest: &interest{}, namespace: testNamespace}
 	s, err := r.read(t.Context())
 	if err != nil {
 		t.Fatal(err)

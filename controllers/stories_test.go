@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -128,6 +129,7 @@ var _ = Describe("The operator", func() {
 		Expect(seen.watched()).To(Equal([]string{
 			"/api/v1/namespaces/operator/pods",
 			"/api/v1/nodes",
+			"/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
 			"/apis/apps/v1/deployments",
 			"/apis/apps/v1/statefulsets",
 			"/apis/coordination.k8s.io/v1/namespaces/medik8s-leases/leases",
@@ -186,27 +188,35 @@ var _ = Describe("The operator", func() {
 		DeferCleanup(clearCluster)
 		off := ClientOptions()
 		off.Cache = nil
-		Expect(missedWrites(ctx, ClientOptions())).To(BeZero())
-		Expect(missedWrites(ctx, off)).NotTo(BeZero(), "the watch is late enough to miss writes")
+		Expect(missedWrites(ctx, ClientOptions(), 30*time.Millisecond)).To(BeZero())
+		Expect(missedWrites(ctx, off, time.Hour)).To(Equal(10), "a watch that shows no writes")
 	})
 })
 
-// missedWrites writes a status and reads a snapshot at once, again and again, and counts the snapshots that do not show the write.
-func missedWrites(ctx context.Context, options client.Options) int {
+// missedWrites writes a status and reads a snapshot at once, ten times, and counts the snapshots that do not show the write. Watches are late
+// by so much once they have shown all that there is.
+func missedWrites(ctx context.Context, options client.Options, late time.Duration) int {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	cfg := rest.CopyConfig(apiServer)
-	cfg.Wrap(lateWatches)
+	var delay atomic.Int64
+	cfg.Wrap(lateWatches(ctx, &delay))
 	c, err := cluster.New(cfg, func(o *cluster.Options) {
 		o.Scheme, o.Cache, o.Client = scheme, CacheOptions(testNamespace), options
 	})
 	Expect(err).NotTo(HaveOccurred())
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	go func() {
 		defer GinkgoRecover()
 		Expect(c.Start(ctx)).To(Succeed())
 	}()
 	Expect(c.GetCache().WaitForCacheSync(ctx)).To(BeTrue())
-	r := &reader{cache: c.GetClient(), live: c.GetAPIReader(), gates: noGates{}, interest: &interest{}, namespace: testNamespace}
+	r := &reader{
+		cache: c.GetClient(), live: c.GetAPIReader(), gates: noGates{}, maintenances: fakeMaintenances{},
+		interest: &interest{}, namespace: testNamespace,
+	}
+	_, err = r.read(ctx) // It opens all watches.
+	Expect(err).NotTo(HaveOccurred())
+	delay.Store(int64(late))
 	missed := 0
 	for i := range 10 {
 		reboot := rebootNamed(ctx, "r1")()
@@ -223,22 +233,31 @@ func missedWrites(ctx context.Context, options client.Options) int {
 	return missed
 }
 
-// lateWatches delays what watches tell.
-func lateWatches(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(r *http.Request) (*http.Response, error) {
-		response, err := next.RoundTrip(r)
-		if err == nil && r.URL.Query().Get("watch") != "" {
-			response.Body = lateBody{response.Body}
-		}
-		return response, err
-	})
+// lateWatches delays what watches tell, until the context ends.
+func lateWatches(ctx context.Context, delay *atomic.Int64) func(http.RoundTripper) http.RoundTripper {
+	return func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			response, err := next.RoundTrip(r)
+			if err == nil && r.URL.Query().Get("watch") != "" {
+				response.Body = lateBody{response.Body, ctx, delay}
+			}
+			return response, err
+		})
+	}
 }
 
-type lateBody struct{ io.ReadCloser }
+type lateBody struct {
+	io.ReadCloser
+	ctx   context.Context
+	delay *atomic.Int64
+}
 
 func (b lateBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	<-time.After(30 * time.Millisecond)
+	select {
+	case <-time.After(time.Duration(b.delay.Load())):
+	case <-b.ctx.Done():
+	}
 	return n, err
 }
 

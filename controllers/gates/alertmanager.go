@@ -11,19 +11,43 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 var errNotJSON = errors.New("the answer is not that of an Alertmanager")
 
-// askAlertmanager says which alerts there are that are neither silenced nor inhibited.
-func (a *Asker) askAlertmanager(ctx context.Context, g *v1alpha1.AlertmanagerGate) (string, error) {
+// alertmanagerGate is an Alertmanager without alerts while nothing is in the way.
+type alertmanagerGate struct{ *v1alpha1.AlertmanagerGate }
+
+func alertmanagerGates(policy *v1alpha1.RebootPolicy) []gate {
+	return gatesOf(policy.Spec.Gates.Alertmanager, func(g *v1alpha1.AlertmanagerGate) gate { return alertmanagerGate{g} })
+}
+
+func (g alertmanagerGate) name() string { return g.Name }
+
+func (g alertmanagerGate) check() (field string, err error) {
+	return "matchers", checkMatchers(g.Matchers)
+}
+
+func (g alertmanagerGate) onError() v1alpha1.OnGateError { return g.OnError }
+
+func (g alertmanagerGate) timeout() time.Duration { return timeoutOf(g.TimeoutSeconds) }
+
+func (g alertmanagerGate) ask(ctx context.Context, a *Asker, _ model.GateQuery) (answer model.GateAnswer, at time.Time, err error) {
+	answer.Obstacle, err = g.obstacle(ctx, a)
+	return answer, at, err
+}
+
+// obstacle says which alerts there are that are neither silenced nor inhibited.
+func (g alertmanagerGate) obstacle(ctx context.Context, a *Asker) (string, error) {
 	httpClient, err := a.httpClient(ctx, &g.GateConnection)
 	if err != nil {
 		return "", err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, alertsURL(g), nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, g.alertsURL(), nil)
 	if err != nil {
 		return "", err
 	}
@@ -73,7 +97,7 @@ func decodeAlerts(body io.Reader) ([]alert, error) {
 }
 
 // alertsURL asks for what is active: alerts that are neither silenced nor inhibited, and those that came in a moment ago.
-func alertsURL(g *v1alpha1.AlertmanagerGate) string {
+func (g alertmanagerGate) alertsURL() string {
 	query := url.Values{
 		"active": {"true"}, "silenced": {"false"}, "inhibited": {"false"}, "unprocessed": {"true"},
 	}

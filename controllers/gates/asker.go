@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/sets"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -22,8 +21,6 @@ const (
 	patience = time.Second
 	// parallel bounds how many gates are asked at once.
 	parallel = 8
-	// capacityTimeout is how long it may take to read all nodes and pods.
-	capacityTimeout = time.Minute
 )
 
 // Options of an Asker.
@@ -47,15 +44,10 @@ type Asker struct {
 	free    chan struct{}
 	pods    map[podSource]*podWatch
 	checked map[types.UID]checkedPolicy
-
-	// reading is held while all nodes and pods are read, so that several questions about room read them once.
-	reading sync.Mutex
+	stock   stock
 
 	mu      sync.Mutex
 	entries map[model.GateKey]*entry
-	room    *inventory
-	// leavers are the nodes whose pods room is looked for.
-	leavers sets.Set[string]
 }
 
 // entry is a question that is being asked, and its last answer.
@@ -88,15 +80,13 @@ func (a *Asker) Start(ctx context.Context, changed func()) {
 // Answer returns the answers that are known, and has the others found out.
 func (a *Asker) Answer(ctx context.Context, policies []*v1alpha1.RebootPolicy, asks []model.GateQuery) map[model.GateKey]model.GateAnswer {
 	now := a.options.Clock.Now()
-	a.noteLeavers(asks)
+	a.stock.note(asks)
 	var awaited []<-chan struct{}
 	for _, ask := range asks {
-		gate := find(policies, ask.GateKey)
-		switch {
-		case gate == nil:
-		case ask.Kind == model.GatePods:
-			awaited = append(awaited, a.watchPods(gate.pods)...)
-		default:
+		switch gate := find(policies, ask.GateKey).(type) {
+		case watched:
+			awaited = append(awaited, a.watch(gate.sources())...)
+		case asked:
 			awaited = append(awaited, a.begin(gate, ask, now)...)
 		}
 	}
@@ -104,15 +94,15 @@ func (a *Asker) Answer(ctx context.Context, policies []*v1alpha1.RebootPolicy, a
 	a.noneAwaited()
 	answers := make(map[model.GateKey]model.GateAnswer, len(asks))
 	for _, ask := range asks {
-		gate := find(policies, ask.GateKey)
-		if gate == nil {
-			continue
+		var answer model.GateAnswer
+		known := false
+		switch gate := find(policies, ask.GateKey).(type) {
+		case watched:
+			answer, known = gate.answer(a)
+		case asked:
+			answer, known = a.known(ask.GateKey, a.options.Clock.Now())
 		}
-		if ask.Kind == model.GatePods {
-			a.addPods(answers, gate.pods, ask.GateKey)
-			continue
-		}
-		if answer, known := a.known(ask.GateKey, a.options.Clock.Now()); known {
+		if known {
 			answers[ask.GateKey] = answer
 		}
 	}
@@ -142,7 +132,7 @@ func (a *Asker) noneAwaited() {
 
 // begin has a question asked if that is due. It returns what to wait for: a question that has an answer which can be used meanwhile is
 // asked without waiting, and so is one for which an earlier pass has waited in vain.
-func (a *Asker) begin(gate *gate, ask model.GateQuery, now time.Time) []<-chan struct{} {
+func (a *Asker) begin(gate asked, ask model.GateQuery, now time.Time) []<-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := a.entries[ask.GateKey]
@@ -165,13 +155,15 @@ func (a *Asker) begin(gate *gate, ask model.GateQuery, now time.Time) []<-chan s
 }
 
 // run asks one question.
-func (a *Asker) run(ctx context.Context, gate *gate, ask model.GateQuery, e *entry, done chan struct{}) {
-	answer, at := model.GateAnswer{}, a.options.Clock.Now()
+func (a *Asker) run(ctx context.Context, gate asked, ask model.GateQuery, e *entry, done chan struct{}) {
+	answer := model.GateAnswer{Since: a.options.Clock.Now()}
+	var at time.Time
 	select {
 	case a.free <- struct{}{}:
 		answer, at = a.evaluate(ctx, gate, ask)
 		<-a.free
 	case <-ctx.Done():
+		at = a.options.Clock.Now()
 		answer.Failure = "it was not its turn in time, for others took too long."
 	}
 	a.mu.Lock()
@@ -188,6 +180,20 @@ func (a *Asker) run(ctx context.Context, gate *gate, ask model.GateQuery, e *ent
 	}
 }
 
+// evaluate asks one gate, and says when what it answers was so: at the end of asking. Otherwise an answer that takes longer than it is good
+// for could never be used.
+func (a *Asker) evaluate(ctx context.Context, gate asked, ask model.GateQuery) (model.GateAnswer, time.Time) {
+	began := a.options.Clock.Now()
+	answer, at, err := gate.ask(ctx, a, ask)
+	if at.IsZero() {
+		at = a.options.Clock.Now()
+	}
+	if err != nil {
+		return model.GateAnswer{Failure: failure(ctx, err, gate.timeout()), Since: began}, at
+	}
+	return answer, at
+}
+
 // take replaces the last answer.
 func (e *entry) take(answer model.GateAnswer, at time.Time) {
 	last := e.answer
@@ -201,8 +207,6 @@ func (e *entry) take(answer model.GateAnswer, at time.Time) {
 		}
 	case answer.Failure != "" && last != nil && last.Failure != "":
 		answer.Since = last.Since
-	case answer.Failure != "":
-		answer.Since = at
 	}
 	e.answer, e.at = &answer, at
 }
@@ -224,32 +228,28 @@ func (a *Asker) known(question model.GateKey, now time.Time) (model.GateAnswer, 
 
 // Keep forgets all questions but these.
 func (a *Asker) Keep(policies []*v1alpha1.RebootPolicy, asks []model.GateQuery) {
-	asked := make(map[model.GateKey]bool, len(asks))
+	needed := make(map[model.GateKey]bool, len(asks))
 	sources := map[podSource]bool{}
 	for _, ask := range asks {
-		asked[ask.GateKey] = true
-		if gate := find(policies, ask.GateKey); gate != nil && ask.Kind == model.GatePods {
-			for _, source := range podSources(gate.pods) {
+		needed[ask.GateKey] = true
+		if gate, is := find(policies, ask.GateKey).(watched); is {
+			for _, source := range gate.sources() {
 				sources[source] = true
 			}
 		}
 	}
 	a.keepPods(sources)
+	a.stock.keep(asks)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	capacity := false
 	for question, e := range a.entries {
-		if asked[question] {
-			capacity = capacity || question.Kind == model.GateCapacity
+		if needed[question] {
 			continue
 		}
 		if e.stop != nil {
 			e.stop()
 		}
 		delete(a.entries, question)
-	}
-	if !capacity {
-		a.room = nil
 	}
 }
 
@@ -260,7 +260,7 @@ func (e *entry) usable(now time.Time) bool {
 	return e.fresh(now) || e.answer != nil && (e.answer.Obstacle != "" || e.answer.Failure != "" && !e.ignores || e.allBlocked())
 }
 
-// allBlocked: of capacity, no node may go.
+// allBlocked: the answer is about single nodes, and none of them may go.
 func (e *entry) allBlocked() bool {
 	for _, lack := range e.answer.Nodes {
 		if lack == "" {
@@ -270,9 +270,9 @@ func (e *entry) allBlocked() bool {
 	return len(e.answer.Nodes) > 0
 }
 
-// looked: of capacity, the answer is about the node that is next, and about all before the first that may go.
+// looked: of a question about nodes, the answer is about the one that is next, and about all before the first that may go.
 func (e *entry) looked(ask model.GateQuery) bool {
-	if ask.Kind != model.GateCapacity || e.answer == nil || e.answer.Failure != "" {
+	if e.answer == nil || e.answer.Failure != "" {
 		return true
 	}
 	for _, node := range ask.Nodes {

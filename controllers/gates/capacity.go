@@ -21,31 +21,44 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// askRoom looks at the nodes in their order, until one may go: whether what a drain would evict from it fits on the others. It is no
+// capacityGate looks at the nodes in their order, until one may go: whether what a drain would evict from it fits on the others. It is no
 // scheduler: it looks at requests, node selectors, required node affinity and taints, with the functions of the scheduler's own library,
 // and puts the largest pod first on the first node that takes it.
-func (a *Asker) askRoom(ctx context.Context, policy *v1alpha1.RebootPolicy, ask model.GateQuery) (map[string]string, time.Time, error) {
-	selector, err := labels.Parse(policy.Spec.Drain.PodSelector)
+type capacityGate struct{ policy *v1alpha1.RebootPolicy }
+
+func capacityGates(policy *v1alpha1.RebootPolicy) []gate { return []gate{capacityGate{policy}} }
+
+func (capacityGate) name() string { return "" }
+
+// check finds nothing: the selector of the drain is checked by whoever drains.
+func (capacityGate) check() (field string, err error) { return "", nil }
+
+func (capacityGate) onError() v1alpha1.OnGateError { return v1alpha1.OnErrorBlock }
+
+func (capacityGate) timeout() time.Duration { return longest }
+
+func (g capacityGate) ask(ctx context.Context, a *Asker, query model.GateQuery) (answer model.GateAnswer, at time.Time, err error) {
+	selector, err := labels.Parse(g.policy.Spec.Drain.PodSelector)
 	if err != nil {
-		return nil, a.options.Clock.Now(), fmt.Errorf("drain.podSelector: %w", err)
+		return answer, at, fmt.Errorf("drain.podSelector: %w", err)
 	}
 	inv, err := a.inventory(ctx)
 	if err != nil {
-		return nil, a.options.Clock.Now(), err
+		return answer, at, err
 	}
-	gone := sets.New(leaving(ask)...)
+	gone := sets.New(leaving(query)...)
 	room := inv.room(gone)
 	lacks := map[string]string{}
-	for _, node := range ask.Nodes {
+	for _, node := range query.Nodes {
 		if ctx.Err() != nil {
-			return nil, inv.at, ctx.Err()
+			return answer, inv.at, ctx.Err()
 		}
 		lacks[node] = inv.lack(room, node, gone, selector)
 		if lacks[node] == "" {
 			break
 		}
 	}
-	return lacks, inv.at, nil
+	return model.GateAnswer{Nodes: lacks}, inv.at, nil
 }
 
 // room is what nodes have free. It shares with the inventory all that it does not change: it is looked at for one node after the other.

@@ -167,7 +167,34 @@ func TestRoomIsLookedForInOrderUntilANodeMayGoAndReadOnceForAll(t *testing.T) {
 		t.Errorf("%d reads of pods after the interval, want another one", reads["*v1.PodList"])
 	}
 	b.ask()
-	if b.room != nil {
+	if b.stock.last != nil {
 		t.Error("the nodes and pods are remembered, and nobody asks")
+	}
+}
+
+func TestRoomThatTakesLongToReadIsGoodForAsLongAsAnyOtherAnswer(t *testing.T) {
+	var b *bench
+	reads := 0
+	base := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(roomNode("a", "4", "8Gi"), roomNode("b", "4", "8Gi")).Build()
+	b = newBenchWith(t, interceptor.NewClient(base, interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			if _, pods := list.(*corev1.PodList); pods {
+				reads++
+				b.clock.SetTime(b.clock.Now().Add(slow))
+			}
+			return c.List(ctx, list, options...)
+		},
+	}))
+	first := model.GateQuery{GateKey: b.question(model.GateCapacity, ""), Nodes: []string{"a", "b"}}
+	b.ask(first)
+	b.settle()
+	after := model.GateQuery{GateKey: first.GateKey, Nodes: []string{"b"}}
+	after.About = "a"
+	answers := b.ask(first, after)
+	if _, known := answers[first.GateKey]; !known || len(answers) != 2 || reads != 1 {
+		t.Errorf("%d reads, answers %v; want both questions answered from one look", reads, answers)
+	}
+	if !answers[first.GateKey].Until.After(b.clock.Now()) {
+		t.Errorf("the answer is over at %s", answers[first.GateKey].Until)
 	}
 }

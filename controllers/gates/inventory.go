@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,6 +24,7 @@ const pageSize = 500
 // inventory is what room there is in the cluster: one look at all nodes and pods. It remembers the pods of those nodes that may leave, and
 // those that wait for a node.
 type inventory struct {
+	// at is when the look ended.
 	at    time.Time
 	nodes []*roomyNode
 	// covers are the nodes whose pods it knows.
@@ -80,17 +82,38 @@ func (a amounts) take(needs amounts) {
 	}
 }
 
-// noteLeavers notes of which nodes the pods have to be known to answer.
-func (a *Asker) noteLeavers(asks []model.GateQuery) {
+// stock keeps the last look at the cluster's nodes and pods, so that several questions about room read them once.
+type stock struct {
+	// reading is held while all nodes and pods are read.
+	reading sync.Mutex
+
+	mu   sync.Mutex
+	last *inventory
+	// leavers are the nodes whose pods room is looked for.
+	leavers sets.Set[string]
+}
+
+// note of which nodes the pods have to be known to answer.
+func (s *stock) note(asks []model.GateQuery) {
 	leavers := sets.New[string]()
 	for _, ask := range asks {
 		if ask.Kind == model.GateCapacity {
 			leavers.Insert(ask.Nodes...).Insert(leaving(ask)...)
 		}
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.leavers = leavers
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leavers = leavers
+}
+
+// keep forgets what was read if none of the questions is about room.
+func (s *stock) keep(asks []model.GateQuery) {
+	if slices.ContainsFunc(asks, func(ask model.GateQuery) bool { return ask.Kind == model.GateCapacity }) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = nil
 }
 
 // leaving are the nodes that are under way.
@@ -103,22 +126,24 @@ func leaving(ask model.GateQuery) []string {
 
 // inventory returns the last look if it is fresh and knows the pods of all nodes in question, else a new one.
 func (a *Asker) inventory(ctx context.Context) (*inventory, error) {
-	a.reading.Lock()
-	defer a.reading.Unlock()
+	s := &a.stock
+	s.reading.Lock()
+	defer s.reading.Unlock()
 	now := a.options.Clock.Now()
-	a.mu.Lock()
-	last, needed := a.room, a.leavers
-	a.mu.Unlock()
+	s.mu.Lock()
+	last, needed := s.last, s.leavers
+	s.mu.Unlock()
 	if last != nil && now.Before(last.at.Add(Interval)) && last.covers.IsSuperset(needed) {
 		return last, nil
 	}
-	next := &inventory{at: now, covers: needed, pods: map[string][]*movingPod{}}
+	next := &inventory{covers: needed, pods: map[string][]*movingPod{}}
 	if err := next.read(ctx, a.options.Live); err != nil {
 		return nil, err
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.room = next
+	next.at = a.options.Clock.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = next
 	return next, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -15,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // mostObjects is how many objects one gate may look at.
@@ -23,18 +25,54 @@ const mostObjects = 500
 // AggregationLabel on a ClusterRole gives the manager what it allows, so that gates can look at more kinds.
 const AggregationLabel = "reboot-operator.io/aggregate-to-manager"
 
-// askObjects says which objects do not satisfy the expression.
-func (a *Asker) askObjects(ctx context.Context, g *v1alpha1.ObjectGate) (string, error) {
+// objectGate is objects of the cluster of which an expression is true while nothing is in the way.
+type objectGate struct{ *v1alpha1.ObjectGate }
+
+func objectGates(policy *v1alpha1.RebootPolicy) []gate {
+	return gatesOf(policy.Spec.Gates.Objects, newObjectGate)
+}
+
+// recoveryGates are asked after a reboot.
+func recoveryGates(policy *v1alpha1.RebootPolicy) []gate {
+	return gatesOf(policy.Spec.Recovery.Objects, newObjectGate)
+}
+
+func newObjectGate(g *v1alpha1.ObjectGate) gate { return objectGate{g} }
+
+func (g objectGate) name() string { return g.Name }
+
+func (g objectGate) check() (field string, err error) {
+	if _, err := schema.ParseGroupVersion(g.APIVersion); err != nil {
+		return "apiVersion", err
+	}
+	if _, err := metav1.LabelSelectorAsSelector(g.Selector); err != nil {
+		return "selector", err
+	}
+	_, err = compile(g.Expression)
+	return "expression", err
+}
+
+func (g objectGate) onError() v1alpha1.OnGateError { return g.OnError }
+
+func (g objectGate) timeout() time.Duration { return timeoutOf(g.TimeoutSeconds) }
+
+func (g objectGate) ask(ctx context.Context, a *Asker, _ model.GateQuery) (answer model.GateAnswer, at time.Time, err error) {
+	answer.Obstacle, err = g.obstacle(ctx, a)
+	return answer, at, err
+}
+
+// obstacle says which objects do not satisfy the expression.
+func (g objectGate) obstacle(ctx context.Context, a *Asker) (string, error) {
 	check, err := compile(g.Expression)
 	if err != nil {
 		return "", err
 	}
-	objects, err := a.list(ctx, g)
+	objects, err := g.list(ctx, a.options.Live)
 	if err != nil {
 		return "", err
 	}
 	if len(objects) == 0 {
-		return "", fmt.Errorf("there is no %s", wanted(g))
+		return "", fmt.Errorf("there is no %s", g.wanted())
 	}
 	var wrong []string
 	for i := range objects {
@@ -55,7 +93,7 @@ func (a *Asker) askObjects(ctx context.Context, g *v1alpha1.ObjectGate) (string,
 }
 
 // list reads the objects of a gate from the API server.
-func (a *Asker) list(ctx context.Context, g *v1alpha1.ObjectGate) ([]unstructured.Unstructured, error) {
+func (g objectGate) list(ctx context.Context, live client.Reader) ([]unstructured.Unstructured, error) {
 	version, err := schema.ParseGroupVersion(g.APIVersion)
 	if err != nil {
 		return nil, err
@@ -73,14 +111,14 @@ func (a *Asker) list(ctx context.Context, g *v1alpha1.ObjectGate) ([]unstructure
 		}
 		options = append(options, client.MatchingLabelsSelector{Selector: selector})
 	}
-	err = a.options.Live.List(ctx, list, options...)
+	err = live.List(ctx, list, options...)
 	var status apierrors.APIStatus
 	switch {
 	case meta.IsNoMatchError(err):
 		return nil, fmt.Errorf("the cluster has no kind %s of %s", g.Kind, g.APIVersion)
 	case apierrors.IsForbidden(err) && errors.As(err, &status):
 		return nil, fmt.Errorf("the manager may not list %s: give it that right by a ClusterRole with the label %s: \"true\" and the verb list",
-			resourceOf(status, g), AggregationLabel)
+			g.resourceOf(status), AggregationLabel)
 	case err != nil:
 		return nil, fmt.Errorf("list %s: %w", g.Kind, err)
 	case list.GetContinue() != "":
@@ -90,7 +128,7 @@ func (a *Asker) list(ctx context.Context, g *v1alpha1.ObjectGate) ([]unstructure
 }
 
 // resourceOf names what the API server refused, as a rule of a role names it.
-func resourceOf(status apierrors.APIStatus, g *v1alpha1.ObjectGate) string {
+func (g objectGate) resourceOf(status apierrors.APIStatus) string {
 	details := status.Status().Details
 	if details == nil || details.Kind == "" {
 		return "objects of kind " + g.Kind
@@ -102,7 +140,7 @@ func resourceOf(status apierrors.APIStatus, g *v1alpha1.ObjectGate) string {
 }
 
 // wanted describes which objects a gate looks for.
-func wanted(g *v1alpha1.ObjectGate) string {
+func (g objectGate) wanted() string {
 	text := g.Kind
 	if g.ObjectName != "" {
 		text += " " + g.ObjectName

@@ -16,6 +16,20 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
+// podGate is pods that block the node they run on until they have ended.
+type podGate struct{ *v1alpha1.PodGate }
+
+func podGates(policy *v1alpha1.RebootPolicy) []gate {
+	return gatesOf(policy.Spec.Gates.Pods, func(g *v1alpha1.PodGate) gate { return podGate{g} })
+}
+
+func (g podGate) name() string { return g.Name }
+
+func (g podGate) check() (field string, err error) {
+	_, err = metav1.LabelSelectorAsSelector(g.Selector)
+	return "selector", err
+}
+
 // podSource is which pods are watched. The API server selects: all others cost nothing.
 type podSource struct {
 	// namespace is empty for all.
@@ -36,8 +50,8 @@ type podWatch struct {
 	since   time.Time
 }
 
-// podSources of a gate; none if its selector cannot be understood.
-func podSources(g *v1alpha1.PodGate) []podSource {
+// sources of the gate; none if its selector cannot be understood.
+func (g podGate) sources() []podSource {
 	text := ""
 	if g.Selector != nil {
 		selector, err := metav1.LabelSelectorAsSelector(g.Selector)
@@ -56,10 +70,10 @@ func podSources(g *v1alpha1.PodGate) []podSource {
 	return sources
 }
 
-// watchPods has the pods of a gate watched. It returns what to wait for until those are known that were not watched before.
-func (a *Asker) watchPods(g *v1alpha1.PodGate) []<-chan struct{} {
+// watch pods. It returns what to wait for until those are known that were not watched before.
+func (a *Asker) watch(sources []podSource) []<-chan struct{} {
 	var awaited []<-chan struct{}
-	for _, source := range podSources(g) {
+	for _, source := range sources {
 		if a.pods[source] == nil {
 			a.pods[source] = a.startWatch(source)
 			awaited = append(awaited, a.pods[source].synced)
@@ -155,10 +169,10 @@ func (a *Asker) keepPods(sources map[podSource]bool) {
 	}
 }
 
-// addPods adds the answer of a gate of pods: of each node, the pod that has been there longest, so that the answer seldom changes.
-func (a *Asker) addPods(answers map[model.GateKey]model.GateAnswer, g *v1alpha1.PodGate, q model.GateKey) {
+// answer names, of each node, the pod that has been there longest, so that the answer seldom changes.
+func (g podGate) answer(a *Asker) (answer model.GateAnswer, known bool) {
 	oldest := map[string]*corev1.Pod{}
-	sources := podSources(g)
+	sources := g.sources()
 	for _, source := range sources {
 		pods, known := a.pods[source].pods()
 		failure, since := a.pods[source].failing()
@@ -166,10 +180,9 @@ func (a *Asker) addPods(answers map[model.GateKey]model.GateAnswer, g *v1alpha1.
 		old := !a.options.Clock.Now().Before(since.Add(Interval))
 		switch {
 		case failure != "" && (!known || old):
-			answers[q] = model.GateAnswer{Failure: failure, Since: since}
-			return
+			return model.GateAnswer{Failure: failure, Since: since}, true
 		case !known:
-			return
+			return answer, false
 		}
 		for _, object := range pods {
 			pod, ok := object.(*corev1.Pod)
@@ -179,13 +192,13 @@ func (a *Asker) addPods(answers map[model.GateKey]model.GateAnswer, g *v1alpha1.
 		}
 	}
 	if len(sources) == 0 {
-		return
+		return answer, false
 	}
 	nodes := make(map[string]string, len(oldest))
 	for node, pod := range oldest {
 		nodes[node] = fmt.Sprintf("Pod %s/%s runs on node %s: gate %s waits for its end.", pod.Namespace, pod.Name, node, g.Name)
 	}
-	answers[q] = model.GateAnswer{Nodes: nodes}
+	return model.GateAnswer{Nodes: nodes}, true
 }
 
 func (w *podWatch) failing() (failure string, since time.Time) {

@@ -3,6 +3,7 @@ package gates
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,16 +11,48 @@ import (
 
 	"github.com/prometheus/client_golang/api"
 	prometheusv1 "github.com/prometheus/client_golang/api/prometheus/v1"
-	"github.com/prometheus/common/model"
+	commonmodel "github.com/prometheus/common/model"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // mostRows is how many rows are asked for; a few of them are told.
 const mostRows = 100
 
-// askPrometheus says which rows a query has, or which alerts there are.
-func (a *Asker) askPrometheus(ctx context.Context, g *v1alpha1.PrometheusGate) (string, error) {
+// prometheusGate is a query of a Prometheus that has no rows while nothing is in the way.
+type prometheusGate struct{ *v1alpha1.PrometheusGate }
+
+func prometheusGates(policy *v1alpha1.RebootPolicy) []gate {
+	return gatesOf(policy.Spec.Gates.Prometheus, func(g *v1alpha1.PrometheusGate) gate { return prometheusGate{g} })
+}
+
+func (g prometheusGate) name() string { return g.Name }
+
+func (g prometheusGate) check() (field string, err error) {
+	if g.Alerts == nil {
+		return "", nil
+	}
+	if _, err := regexp.Compile(g.Alerts.Ignore); err != nil {
+		return "alerts.ignore", err
+	}
+	if _, err := regexp.Compile(g.Alerts.Only); err != nil {
+		return "alerts.only", err
+	}
+	return "alerts.matchers", checkMatchers(g.Alerts.Matchers)
+}
+
+func (g prometheusGate) onError() v1alpha1.OnGateError { return g.OnError }
+
+func (g prometheusGate) timeout() time.Duration { return timeoutOf(g.TimeoutSeconds) }
+
+func (g prometheusGate) ask(ctx context.Context, a *Asker, _ model.GateQuery) (answer model.GateAnswer, at time.Time, err error) {
+	answer.Obstacle, err = g.obstacle(ctx, a)
+	return answer, at, err
+}
+
+// obstacle says which rows a query has, or which alerts there are.
+func (g prometheusGate) obstacle(ctx context.Context, a *Asker) (string, error) {
 	httpClient, err := a.httpClient(ctx, &g.GateConnection)
 	if err != nil {
 		return "", err
@@ -63,10 +96,10 @@ func alertQuery(filter *v1alpha1.AlertFilter) string {
 		add("alertstate", v1alpha1.MatchEqual, "firing")
 	}
 	if filter.Only != "" {
-		add(model.AlertNameLabel, v1alpha1.MatchRegexp, filter.Only)
+		add(commonmodel.AlertNameLabel, v1alpha1.MatchRegexp, filter.Only)
 	}
 	if filter.Ignore != "" {
-		add(model.AlertNameLabel, v1alpha1.MatchNotRegexp, filter.Ignore)
+		add(commonmodel.AlertNameLabel, v1alpha1.MatchNotRegexp, filter.Ignore)
 	}
 	for i := range filter.Matchers {
 		m := &filter.Matchers[i]
@@ -83,8 +116,8 @@ func valueOf(m *v1alpha1.LabelMatcher) string {
 }
 
 // rowsOf an answer, as text, sorted. Values are left out, for they change all the time.
-func rowsOf(value model.Value) ([]string, error) {
-	vector, ok := value.(model.Vector)
+func rowsOf(value commonmodel.Value) ([]string, error) {
+	vector, ok := value.(commonmodel.Vector)
 	if !ok {
 		return nil, fmt.Errorf("the query gives a %s: write one that has rows while nothing may start, such as up == 0", typeOf(value))
 	}
@@ -100,7 +133,7 @@ func rowsOf(value model.Value) ([]string, error) {
 	return slices.Compact(rows), nil
 }
 
-func typeOf(value model.Value) string {
+func typeOf(value commonmodel.Value) string {
 	if value == nil {
 		return "answer that is empty"
 	}
@@ -110,13 +143,13 @@ func typeOf(value model.Value) string {
 // describe names an alert or a series: its name, and its labels in order.
 func describe(labels map[string]string) string {
 	const most = 250
-	name := labels[model.AlertNameLabel]
+	name := labels[commonmodel.AlertNameLabel]
 	if name == "" {
-		name = labels[model.MetricNameLabel]
+		name = labels[commonmodel.MetricNameLabel]
 	}
 	var parts []string
 	for label, value := range labels {
-		if label != model.AlertNameLabel && label != model.MetricNameLabel && (label != "alertstate" || value != "firing") {
+		if label != commonmodel.AlertNameLabel && label != commonmodel.MetricNameLabel && (label != "alertstate" || value != "firing") {
 			parts = append(parts, label+"="+strconv.Quote(value))
 		}
 	}

@@ -5,12 +5,11 @@ import (
 	"regexp"
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // checkedPolicy is what was found in one generation of a policy.
@@ -48,43 +47,18 @@ func (a *Asker) Invalid(policies []*v1alpha1.RebootPolicy) map[string]string {
 // check finds the first thing in a policy's gates that does not compile. Admission sees regular expressions, too, but not those of objects
 // that were stored before it did.
 func check(policy *v1alpha1.RebootPolicy) string {
-	spec := &policy.Spec.Gates
-	for i := range spec.Pods {
-		if _, err := metav1.LabelSelectorAsSelector(spec.Pods[i].Selector); err != nil {
-			return problem("gates.pods", spec.Pods[i].Name, "selector", err)
+	for _, k := range kinds {
+		for _, g := range k.of(policy) {
+			if field, err := g.check(); err != nil {
+				return problem(k.kind, g.name(), field, err)
+			}
 		}
 	}
-	for i := range spec.Prometheus {
-		if field, err := checkAlerts(spec.Prometheus[i].Alerts); err != nil {
-			return problem("gates.prometheus", spec.Prometheus[i].Name, "alerts."+field, err)
-		}
-	}
-	for i := range spec.Alertmanager {
-		if err := checkMatchers(spec.Alertmanager[i].Matchers); err != nil {
-			return problem("gates.alertmanager", spec.Alertmanager[i].Name, "matchers", err)
-		}
-	}
-	if invalid := checkObjects("gates.objects", spec.Objects); invalid != "" {
-		return invalid
-	}
-	return checkObjects("recovery.objects", policy.Spec.Recovery.Objects)
+	return ""
 }
 
-func problem(list, gate, field string, err error) string {
-	return strings.TrimSuffix(sentence(fmt.Sprintf("gate %s of %s: %s: %v", gate, list, field, err)), ".")
-}
-
-func checkAlerts(alerts *v1alpha1.AlertFilter) (field string, err error) {
-	if alerts == nil {
-		return "", nil
-	}
-	if _, err := regexp.Compile(alerts.Ignore); err != nil {
-		return "ignore", err
-	}
-	if _, err := regexp.Compile(alerts.Only); err != nil {
-		return "only", err
-	}
-	return "matchers", checkMatchers(alerts.Matchers)
+func problem(kind model.GateKind, gate, field string, err error) string {
+	return strings.TrimSuffix(sentence(fmt.Sprintf("gate %s of %s: %s: %v", gate, kind, field, err)), ".")
 }
 
 func checkMatchers(matchers []v1alpha1.LabelMatcher) error {
@@ -96,20 +70,4 @@ func checkMatchers(matchers []v1alpha1.LabelMatcher) error {
 		}
 	}
 	return nil
-}
-
-func checkObjects(list string, objects []v1alpha1.ObjectGate) string {
-	for i := range objects {
-		g := &objects[i]
-		if _, err := schema.ParseGroupVersion(g.APIVersion); err != nil {
-			return problem(list, g.Name, "apiVersion", err)
-		}
-		if _, err := metav1.LabelSelectorAsSelector(g.Selector); err != nil {
-			return problem(list, g.Name, "selector", err)
-		}
-		if _, err := compile(g.Expression); err != nil {
-			return problem(list, g.Name, "expression", err)
-		}
-	}
-	return ""
 }

@@ -224,7 +224,7 @@ func TestWorkloadsThatAreRememberedAreBounded(t *testing.T) {
 	}
 }
 
-func TestPlanAsksForThePodsOfNodesThatStartRebootOrRecover(t *testing.T) {
+func TestPlanAsksForThePodsOfNodesThatStartOrRecover(t *testing.T) {
 	asks := func(s *story) []string {
 		s.Pods = nil
 		return Compute(s.Snapshot, s.now).NeedPods
@@ -234,13 +234,12 @@ func TestPlanAsksForThePodsOfNodesThatStartRebootOrRecover(t *testing.T) {
 	if diff := cmp.Diff([]string{"a", "b"}, asks(starting)); diff != "" {
 		t.Errorf("asks for nodes that start, within the limit (-want +got):\n%s", diff)
 	}
-	for stage := stageCordoned; stage <= stageDrained; stage++ {
+	for stage := stageCordoned; stage <= stageRebooting; stage++ {
 		if diff := cmp.Diff([]string(nil), asks(attemptIn(t, stage))); diff != "" {
 			t.Errorf("asks when %s (-want +got):\n%s", stage, diff)
 		}
 	}
-	// While the host goes down the containers that run are recorded.
-	for stage := stageRebooting; stage <= stageSettling; stage++ {
+	for stage := stageBack; stage <= stageSettling; stage++ {
 		if diff := cmp.Diff([]string{"a"}, asks(attemptIn(t, stage))); diff != "" {
 			t.Errorf("asks when %s (-want +got):\n%s", stage, diff)
 		}

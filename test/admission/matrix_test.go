@@ -173,8 +173,10 @@ var asManager = map[string]string{
 	"statefulsets":           "no   yes  yes   no     no     no    no     no",
 	"poddisruptionbudgets":   "no   yes  yes   no     no     no    no     no",
 	"volumeattachments":      "no   yes  yes   no     no     no    no     no",
-	"tokenreviews":           ".    .    .     yes    .      .     .      .",
-	"subjectaccessreviews":   ".    .    .     yes    .      .     .      .",
+	// They say when kinds are installed by which others say that they maintain a node.
+	"customresourcedefinitions": "no   yes  yes   no     no     no    no     no",
+	"tokenreviews":              ".    .    .     yes    .      .     .      .",
+	"subjectaccessreviews":      ".    .    .     yes    .      .     .      .",
 }
 
 func TestTheManagerMayDoWhatTheTableSaysAndNothingElse(t *testing.T) {

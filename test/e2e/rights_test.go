@@ -20,12 +20,15 @@ type right struct{ actor, verb, group, resource string }
 const (
 	ofManager = "reboot-operator-manager"
 	medik8s   = "nodemaintenance.medik8s.io"
+	kubevirt  = "nodemaintenance.kubevirt.io"
 )
 
 // shownElsewhere are rights that no request of a rollout shows, and the test that does.
 var shownElsewhere = map[right]string{
-	{ofManager, "list", medik8s, "nodemaintenances"}:                 "TestNodeMaintenancesAreWatchedIfTheClusterKnowsThem",
-	{ofManager, "watch", medik8s, "nodemaintenances"}:                "TestNodeMaintenancesAreWatchedIfTheClusterKnowsThem",
+	{ofManager, "list", medik8s, "nodemaintenances"}:                 "controllers: Maintenance by others is honored when its kind is installed",
+	{ofManager, "watch", medik8s, "nodemaintenances"}:                "controllers: Maintenance by others is honored when its kind is installed",
+	{ofManager, "list", kubevirt, "nodemaintenances"}:                "controllers: Maintenance by others is honored when its kind is installed",
+	{ofManager, "watch", kubevirt, "nodemaintenances"}:               "controllers: Maintenance by others is honored when its kind is installed",
 	{ofManager, "order", "reboot-operator.io", "nodereboots/status"}: "TestAProgramThatDoesHooksSetsItsConditionsAndNothingElse",
 }
 

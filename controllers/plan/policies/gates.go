@@ -20,38 +20,58 @@ func (p *Policy) Key(kind model.GateKind, name string) model.GateKey {
 	return model.GateKey{Policy: p.Name(), Generation: p.Object.Generation, Kind: kind, Gate: name}
 }
 
+// kinds of gates that say the same about each node of a policy, in the order in which they are asked.
+var kinds = []func(*Policy) []Gate{
+	(*Policy).prometheusGates,
+	(*Policy).alertmanagerGates,
+	(*Policy).objectGates,
+}
+
 // Gates of the policy that say the same about each of its nodes, in the order of its spec.
 func (p *Policy) Gates() []Gate {
-	spec := &p.Spec.Gates
-	gates := make([]Gate, 0, len(spec.Prometheus)+len(spec.Alertmanager)+len(spec.Objects))
-	for i := range spec.Prometheus {
-		g := &spec.Prometheus[i]
+	var gates []Gate
+	for _, of := range kinds {
+		gates = append(gates, of(p)...)
+	}
+	return gates
+}
+
+func (p *Policy) prometheusGates() []Gate {
+	return gatesOf(p.Spec.Gates.Prometheus, func(g *v1alpha1.PrometheusGate) Gate {
 		reason := v1alpha1.ReasonBlockedByQuery
 		if g.Alerts != nil {
 			reason = v1alpha1.ReasonBlockedByAlert
 		}
-		gates = append(gates, Gate{p.Key(model.GatePrometheus, g.Name), g.OnError, reason})
-	}
-	for i := range spec.Alertmanager {
-		g := &spec.Alertmanager[i]
-		gates = append(gates, Gate{p.Key(model.GateAlertmanager, g.Name), g.OnError, v1alpha1.ReasonBlockedByAlert})
-	}
-	for i := range spec.Objects {
-		g := &spec.Objects[i]
-		gates = append(gates, Gate{p.Key(model.GateObjects, g.Name), g.OnError, v1alpha1.ReasonBlockedByObject})
-	}
-	return gates
+		return Gate{p.Key(model.GatePrometheus, g.Name), g.OnError, reason}
+	})
+}
+
+func (p *Policy) alertmanagerGates() []Gate {
+	return gatesOf(p.Spec.Gates.Alertmanager, func(g *v1alpha1.AlertmanagerGate) Gate {
+		return Gate{p.Key(model.GateAlertmanager, g.Name), g.OnError, v1alpha1.ReasonBlockedByAlert}
+	})
+}
+
+func (p *Policy) objectGates() []Gate {
+	return gatesOf(p.Spec.Gates.Objects, func(g *v1alpha1.ObjectGate) Gate {
+		return Gate{p.Key(model.GateObjects, g.Name), g.OnError, v1alpha1.ReasonBlockedByObject}
+	})
 }
 
 // RecoveryGates have to hold after a reboot. They are asked about one attempt, so that no answer of before the reboot is taken for one of
 // after it.
 func (p *Policy) RecoveryGates(attempt string) []Gate {
-	objects := p.Spec.Recovery.Objects
-	gates := make([]Gate, 0, len(objects))
-	for i := range objects {
-		key := p.Key(model.GateRecovery, objects[i].Name)
+	return gatesOf(p.Spec.Recovery.Objects, func(g *v1alpha1.ObjectGate) Gate {
+		key := p.Key(model.GateRecovery, g.Name)
 		key.About = attempt
-		gates = append(gates, Gate{key, objects[i].OnError, v1alpha1.ReasonRecoveryGateFailing})
+		return Gate{key, g.OnError, v1alpha1.ReasonRecoveryGateFailing}
+	})
+}
+
+func gatesOf[T any](list []T, gateOf func(*T) Gate) []Gate {
+	gates := make([]Gate, 0, len(list))
+	for i := range list {
+		gates = append(gates, gateOf(&list[i]))
 	}
 	return gates
 }
