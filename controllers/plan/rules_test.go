@@ -187,7 +187,7 @@ func (w *world) checkPatience(v *view, owner *v1alpha1.RebootPolicy, node *Node)
 			continue
 		}
 		policy, zone, _ := w.countsFor(r)
-		counts := policy == owner.Name && attempt.EndedTime != nil && attempt.BackTime != nil
+		counts := policy == owner.Name && attempt.EndedTime != nil && (attempt.BackTime != nil || zone == zoneOf(node))
 		if r.Spec.NodeName == node.Name && attempt.BackTime != nil && w.now.Sub(attempt.BackTime.Time) < interval {
 			w.breaks("node %s was granted a slot %s after it was back, and the least interval is %s",
 				node.Name, w.now.Sub(attempt.BackTime.Time), interval)
