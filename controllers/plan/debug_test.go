@@ -22,6 +22,11 @@ func (w *world) debug(v *view, starts map[string]Slot) {
 		w.tell("HELD %s by %s zone %q told %v recorded %v slot %v", h.node, h.policy, h.zone, h.told, h.recorded, w.slots[h.node])
 	}
 	for _, r := range v.Reboots {
+		if a := r.Status.Attempt; a != nil {
+			p, z := w.countsFor(r)
+			u := ""
+			w.tell("COUNTS %s for %s %s %s granted %v ended %v role %s required %v", r.Name, p, z, u, a.GrantedTime, a.EndedTime, a.Role, r.Status.RequiredSince)
+		}
 		w.tell("REBOOT %s %s %s %v zone %s policy %s attempt %+v failures %+v", r.Name, r.Status.Phase, r.Status.Reason, r.Spec.Urgency, r.Status.Zone, r.Status.PolicyName, openAttempt(r), r.Status.Failures)
 	}
 	fmt.Fprint(os.Stderr)

@@ -49,13 +49,21 @@ func (w *world) hold(v *view, granted map[string]Slot) {
 	}
 }
 
-// countsFor is which policy granted the last attempt of a NodeReboot, in which zone and group: that is what its end counts for, even if
-// its Node is not there anymore. It is nothing for one without an attempt.
-func (w *world) countsFor(r *v1alpha1.NodeReboot) (policy, zone, unit string) {
+// countsFor is which policy granted the last attempt of a NodeReboot, and in which zone: that is what its end counts for, even if its
+// Node is not there anymore. It is nothing for one without an attempt.
+func (w *world) countsFor(r *v1alpha1.NodeReboot) (policy, zone string) {
 	if h := w.rules.granted[r.UID]; h != nil {
-		return h.policy, h.zone, h.unit
+		return h.policy, h.zone
 	}
-	return "", "", ""
+	return "", ""
+}
+
+// unitOf the node of a NodeReboot in a policy that granted it: by its labels, or by those that it had.
+func (w *world) unitOf(v *view, owner *v1alpha1.RebootPolicy, r *v1alpha1.NodeReboot) string {
+	if n := v.node(r.Spec.NodeName); n != nil && ownerOf(v, n) == owner {
+		return w.groupOf(owner, n)
+	}
+	return w.rules.granted[r.UID].unit
 }
 
 func (w *world) newHeld(v *view, name string, slot Slot) *held {

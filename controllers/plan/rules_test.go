@@ -186,7 +186,7 @@ func (w *world) checkPatience(v *view, owner *v1alpha1.RebootPolicy, node *Node)
 		if attempt == nil {
 			continue
 		}
-		policy, zone, _ := w.countsFor(r)
+		policy, zone := w.countsFor(r)
 		counts := policy == owner.Name && attempt.EndedTime != nil && (attempt.BackTime != nil || zone == zoneOf(node))
 		if r.Spec.NodeName == node.Name && attempt.BackTime != nil && w.now.Sub(attempt.BackTime.Time) < interval {
 			w.breaks("node %s was granted a slot %s after it was back, and the least interval is %s",
