@@ -108,7 +108,6 @@ func (w *world) checkGrants(v *view, p *Plan, starts map[string]Slot) {
 		}
 		w.checkCanaries(v, owner, starts)
 	}
-	w.debug(v, starts)
 	w.checkZones(v, starts)
 	w.checkClusterBudget(v, down)
 	w.hold(v, starts)
