@@ -11,8 +11,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
@@ -204,6 +202,9 @@ func (w *world) personRunsAPod(h *host) {
 
 // personLabels sets or removes the labels that policies set, too.
 func (w *world) personLabels(h *host) {
+	if w.nodes[h.name] == nil {
+		return
+	}
 	key, value := pick(w.random, stateLabel, v1alpha1.ExcludeLabel), pick(w.random, "", "theirs")
 	if w.rules.labels[h.name] == nil {
 		w.rules.labels[h.name] = map[string]string{}
@@ -260,8 +261,7 @@ func (w *world) removePolicy(name string) {
 func (w *world) makePolicy(policy *v1alpha1.RebootPolicy) {
 	policy.UID, policy.Status = types.UID(w.uid("policy")), v1alpha1.RebootPolicyStatus{}
 	if w.healed {
-		policy.Spec.Mode = v1alpha1.ModeEnforce
-		policy.Spec.Rollout.MaxUnavailable = ptr.To(intstr.FromInt32(1))
+		w.healPolicy(policy)
 	}
 	w.tell("policy %s is made", policy.Name)
 	w.setPolicy(policy)

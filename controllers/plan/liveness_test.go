@@ -144,18 +144,20 @@ func (w *world) healPolicies() {
 		w.makePolicy(newPolicy("all", randomSpec(w.random)))
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.policies)) {
-		w.editPolicy(name, func(p *v1alpha1.RebootPolicy) {
-			mode(v1alpha1.ModeEnforce)(p)
-			maxUnavailable(pick(w.random, "1", "2", "3"))(p)
-			if p.Spec.NodeLabels != nil && p.Spec.NodeLabels.During["pool"] != "" {
-				p.Spec.NodeLabels = nil
-			}
-			if name == "all" {
-				p.Spec.Nodes, p.Spec.NodeSelector = v1alpha1.NodesAll, nil
-			}
-			p.Spec.Drain.TimeoutSeconds, p.Spec.Drain.ReturningPods = ptr.To[int32](300), v1alpha1.ReturningPodsIgnore
-		})
+		w.editPolicy(name, w.healPolicy)
 	}
+}
+
+func (w *world) healPolicy(p *v1alpha1.RebootPolicy) {
+	mode(v1alpha1.ModeEnforce)(p)
+	maxUnavailable(pick(w.random, "1", "2", "3"))(p)
+	if p.Spec.NodeLabels != nil && p.Spec.NodeLabels.During["pool"] != "" {
+		p.Spec.NodeLabels = nil
+	}
+	if p.Name == "all" {
+		p.Spec.Nodes, p.Spec.NodeSelector = v1alpha1.NodesAll, nil
+	}
+	p.Spec.Drain.TimeoutSeconds, p.Spec.Drain.ReturningPods = ptr.To[int32](300), v1alpha1.ReturningPodsIgnore
 }
 
 // attend is what people do from time to time when nothing goes wrong anymore.

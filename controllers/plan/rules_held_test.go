@@ -49,13 +49,21 @@ func (w *world) hold(v *view, granted map[string]Slot) {
 	}
 }
 
-// countsFor is which policy granted the last attempt of a NodeReboot, in which zone and group: that is what its end counts for, even if
-// its Node is not there anymore. It is nothing for one without an attempt.
-func (w *world) countsFor(r *v1alpha1.NodeReboot) (policy, zone, unit string) {
+// countsFor is which policy granted the last attempt of a NodeReboot, and in which zone: that is what its end counts for, even if its
+// Node is not there anymore. It is nothing for one without an attempt.
+func (w *world) countsFor(r *v1alpha1.NodeReboot) (policy, zone string) {
 	if h := w.rules.granted[r.UID]; h != nil {
-		return h.policy, h.zone, h.unit
+		return h.policy, h.zone
 	}
-	return "", "", ""
+	return "", ""
+}
+
+// unitOf the node of a NodeReboot in a policy that granted it: by its labels, or by those that it had.
+func (w *world) unitOf(v *view, owner *v1alpha1.RebootPolicy, r *v1alpha1.NodeReboot) string {
+	if n := v.node(r.Spec.NodeName); n != nil && ownerOf(v, n) == owner {
+		return w.groupOf(owner, n)
+	}
+	return w.rules.granted[r.UID].unit
 }
 
 func (w *world) newHeld(v *view, name string, slot Slot) *held {
@@ -99,13 +107,16 @@ func (w *world) followHeld() {
 		if r != nil {
 			a = openAttempt(r)
 		}
-		switch slot := w.slots[h.node]; {
+		slot := w.slots[h.node]
+		unused := r != nil && (r.Status.Attempt == nil || r.Status.Attempt.Number < h.attempt) && r.Status.CompletionTime == nil &&
+			slot.UID == string(h.uid) && slot.Attempt == h.attempt
+		switch {
 		case a != nil && a.Number == h.attempt:
 			if !h.recorded {
 				h.recorded = true
 				w.noteBegin(h)
 			}
-		case !h.recorded && slot.UID == string(h.uid) && slot.Attempt == h.attempt && (r == nil || r.Status.Attempt == nil || r.Status.Attempt.Number < h.attempt):
+		case !h.recorded && unused:
 		default:
 			w.checkRelease(h)
 			delete(w.rules.held, h.node)
@@ -317,7 +328,7 @@ func (w *world) checkClusterBudget(v *view, down map[string]bool) {
 func (w *world) checkZones(v *view, granted map[string]Slot) {
 	goes := func(name string) bool {
 		p := w.policies[name]
-		return p == nil || p.Spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime
+		return p != nil && p.Spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime
 	}
 	var all []*held
 	for name, slot := range granted {
@@ -335,7 +346,8 @@ func (w *world) checkZones(v *view, granted map[string]Slot) {
 		}
 		for _, other := range all {
 			if other.zone != h.zone {
-				w.breaks("node %s of zone %q was granted a slot while node %s of zone %q is under way", h.node, h.zone, other.node, other.zone)
+				w.breaks("node %s of zone %q was granted a slot by policy %s while node %s of zone %q is under way by %s",
+					h.node, h.zone, h.policy, other.node, other.zone, other.policy)
 			}
 		}
 	}

@@ -121,10 +121,10 @@ func (w *world) activeCanaries(v *view, owner *v1alpha1.RebootPolicy, but map[st
 	active := map[string]bool{}
 	for _, r := range v.Reboots {
 		attempt := r.Status.Attempt
-		policy, _, unit := w.countsFor(r)
-		if attempt == nil || policy != owner.Name || attempt.Role != v1alpha1.RoleCanary {
+		if policy, _ := w.countsFor(r); attempt == nil || policy != owner.Name || attempt.Role != v1alpha1.RoleCanary {
 			continue
 		}
+		unit := w.unitOf(v, owner, r)
 		soaks := r.Status.Outcome == v1alpha1.OutcomeSucceeded && attempt.Result == v1alpha1.ReasonProved &&
 			w.now.Sub(attempt.EndedTime.Time) < seconds(owner.Spec.Rollout.Canary.SoakSeconds)
 		if _, begins := but[unit]; !begins && (openAttempt(r) != nil || soaks) {
@@ -139,8 +139,11 @@ func (w *world) canariesSince(v *view, owner *v1alpha1.RebootPolicy, but string,
 	found := map[string]bool{}
 	for _, r := range v.Reboots {
 		attempt := r.Status.Attempt
-		policy, _, unit := w.countsFor(r)
-		if attempt == nil || policy != owner.Name || unit == but || attempt.GrantedTime.Time.Before(since) {
+		if policy, _ := w.countsFor(r); attempt == nil || policy != owner.Name || attempt.GrantedTime.Time.Before(since) {
+			continue
+		}
+		unit := w.unitOf(v, owner, r)
+		if unit == but {
 			continue
 		}
 		proved := r.Status.Outcome == v1alpha1.OutcomeSucceeded && attempt.Result == v1alpha1.ReasonProved

@@ -25,7 +25,7 @@ func (w *world) checkOrders(v *view) {
 		if w.now.After(order.Deadline.Add(grace)) && (!taken || order.Action == v1alpha1.ActionDrain) {
 			w.breaks("the order to %s of NodeReboot %s was good until %s, and is not withdrawn", order.Action, r.Name, order.Deadline)
 		}
-		policy, _, _ := w.countsFor(r)
+		policy, _ := w.countsFor(r)
 		if p := v.policy(policy); order.Action == v1alpha1.ActionDrain && p != nil && r.Status.Attempt.DrainOrderedTime != nil {
 			want := r.Status.Attempt.DrainOrderedTime.Add(seconds(p.Spec.Drain.TimeoutSeconds))
 			if !order.Deadline.Time.Equal(want) {

@@ -149,7 +149,7 @@ func (w *world) checkSuccess(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.No
 	case report == nil || report.BootID != node.BootID || report.Sentinel != v1alpha1.SentinelNotRequired:
 		w.breaks("NodeReboot %s succeeded on the report %+v in boot %s", r.Name, report, node.BootID)
 	}
-	owner := ownerOf(v, node)
+	owner, _ := w.ownerNow(v, node)
 	if after.OutcomeReason != v1alpha1.ReasonProved || owner == nil {
 		return
 	}

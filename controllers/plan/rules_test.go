@@ -132,7 +132,8 @@ func (w *world) checkGrant(v *view, owner *v1alpha1.RebootPolicy, node *Node, st
 
 // checkDeselecting: a policy whose own labels take its nodes away from it starts nothing.
 func (w *world) checkDeselecting(owner *v1alpha1.RebootPolicy) {
-	if owner.Spec.NodeLabels != nil && owner.Spec.NodeLabels.During["pool"] != "" {
+	deselects := owner.Spec.NodeLabels != nil && owner.Spec.NodeLabels.During["pool"] != ""
+	if deselects && owner.Spec.Nodes == v1alpha1.NodesSelected && owner.Spec.NodeSelector.MatchLabels["pool"] != "" {
 		w.breaks("policy %s, whose labels during a reboot take its nodes away from it, grants a slot", owner.Name)
 	}
 }
@@ -184,8 +185,8 @@ func (w *world) checkPatience(v *view, owner *v1alpha1.RebootPolicy, node *Node)
 		if attempt == nil {
 			continue
 		}
-		policy, zone, _ := w.countsFor(r)
-		counts := policy == owner.Name && attempt.EndedTime != nil && attempt.BackTime != nil
+		policy, zone := w.countsFor(r)
+		counts := policy == owner.Name && attempt.EndedTime != nil && (attempt.BackTime != nil || zone == zoneOf(node))
 		if r.Spec.NodeName == node.Name && attempt.BackTime != nil && w.now.Sub(attempt.BackTime.Time) < interval {
 			w.breaks("node %s was granted a slot %s after it was back, and the least interval is %s",
 				node.Name, w.now.Sub(attempt.BackTime.Time), interval)
