@@ -85,13 +85,19 @@ tidy: ## Tidy the go.mod of every module.
 
 ##@ Test
 
+# go test, with a summary at the end that says which tests were skipped, and why. With SUMMARY that is added to a file instead.
+GO_TEST := go run ./hack/gotest -summary="$(SUMMARY)" --
+
 .PHONY: test
-test: test-unit test-envtest test-e2e ## Run all tests.
+test: ## Run all tests, and say at the end which failed and which were skipped.
+	@summary=$$(mktemp); trap 'rm -f "$$summary"' EXIT; status=0; \
+	$(MAKE) test-unit test-envtest test-e2e SUMMARY="$$summary" || status=$$?; \
+	go run ./hack/gotest -summary="$$summary" -show; exit $$status
 
 .PHONY: test-unit
 test-unit: ## Run what needs no API server, with the race detector, and some thousand simulated fleets without it.
-	go test -race $$(go list ./... | grep -v -e /test/ -e '/controllers$$' -e /internal/)
-	go test -count=1 -run TestSimulated ./controllers/plan
+	$(GO_TEST) -race $$(go list ./... | grep -v -e /test/ -e '/controllers$$' -e /internal/)
+	$(GO_TEST) -count=1 -run TestSimulated ./controllers/plan
 
 # Every fleet has a seed; what a failure prints runs that fleet again. See docs/simulation.md.
 ROUNDS ?= 100000
@@ -103,12 +109,12 @@ simulate: ## Simulate 100,000 fleets, which takes half an hour on two cores (ROU
 
 .PHONY: test-envtest
 test-envtest: ## Run what needs an API server: kinds, rights, controller, helper, testbed.
-	$(WITH_ASSETS) go test -count=1 -race ./controllers ./internal/...
-	$(WITH_ASSETS) go test -count=1 $$(go list ./test/... | grep -v /test/e2e)
+	$(WITH_ASSETS) $(GO_TEST) -count=1 -race ./controllers ./internal/...
+	$(WITH_ASSETS) $(GO_TEST) -count=1 $$(go list ./test/... | grep -v /test/e2e)
 
 .PHONY: test-e2e
 test-e2e: ## Run whole rollouts on the testbed.
-	$(WITH_ASSETS) go test -count=1 -timeout 60m ./test/e2e/...
+	$(WITH_ASSETS) $(GO_TEST) -count=1 -timeout 60m ./test/e2e/...
 
 .PHONY: test-versions
 test-versions: ## Run test-envtest and test-e2e on every supported version of Kubernetes.

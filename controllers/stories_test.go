@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -191,21 +192,23 @@ var _ = Describe("The operator", func() {
 		DeferCleanup(clearCluster)
 		off := ClientOptions()
 		off.Cache = nil
-		Expect(missedWrites(ctx, ClientOptions())).To(BeZero())
-		Expect(missedWrites(ctx, off)).NotTo(BeZero(), "the watch is late enough to miss writes")
+		Expect(missedWrites(ctx, ClientOptions(), 30*time.Millisecond)).To(BeZero())
+		Expect(missedWrites(ctx, off, time.Hour)).To(Equal(10), "a watch that shows no writes")
 	})
 })
 
-// missedWrites writes a status and reads a snapshot at once, again and again, and counts the snapshots that do not show the write.
-func missedWrites(ctx context.Context, options client.Options) int {
+// missedWrites writes a status and reads a snapshot at once, ten times, and counts the snapshots that do not show the write. Watches are late
+// by so much once they have shown all that there is.
+func missedWrites(ctx context.Context, options client.Options, late time.Duration) int {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	cfg := rest.CopyConfig(apiServer)
-	cfg.Wrap(lateWatches)
+	var delay atomic.Int64
+	cfg.Wrap(lateWatches(ctx, &delay))
 	c, err := cluster.New(cfg, func(o *cluster.Options) {
 		o.Scheme, o.Cache, o.Client = scheme, CacheOptions(testNamespace), options
 	})
 	Expect(err).NotTo(HaveOccurred())
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	go func() {
 		defer GinkgoRecover()
 		Expect(c.Start(ctx)).To(Succeed())
@@ -215,6 +218,9 @@ func missedWrites(ctx context.Context, options client.Options) int {
 		cache: c.GetClient(), live: c.GetAPIReader(), gates: noGates{}, maintenances: fakeMaintenances{}, observed: newObserved(testClock),
 		interest: &interest{}, namespace: testNamespace,
 	}
+	_, err = r.read(ctx) // It opens all watches.
+	Expect(err).NotTo(HaveOccurred())
+	delay.Store(int64(late))
 	missed := 0
 	for i := range 10 {
 		reboot := rebootNamed(ctx, "r1")()
@@ -231,22 +237,31 @@ func missedWrites(ctx context.Context, options client.Options) int {
 	return missed
 }
 
-// lateWatches delays what watches tell.
-func lateWatches(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(r *http.Request) (*http.Response, error) {
-		response, err := next.RoundTrip(r)
-		if err == nil && r.URL.Query().Get("watch") != "" {
-			response.Body = lateBody{response.Body}
-		}
-		return response, err
-	})
+// lateWatches delays what watches tell, until the context ends.
+func lateWatches(ctx context.Context, delay *atomic.Int64) func(http.RoundTripper) http.RoundTripper {
+	return func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			response, err := next.RoundTrip(r)
+			if err == nil && r.URL.Query().Get("watch") != "" {
+				response.Body = lateBody{response.Body, ctx, delay}
+			}
+			return response, err
+		})
+	}
 }
 
-type lateBody struct{ io.ReadCloser }
+type lateBody struct {
+	io.ReadCloser
+	ctx   context.Context
+	delay *atomic.Int64
+}
 
 func (b lateBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	<-time.After(30 * time.Millisecond)
+	select {
+	case <-time.After(time.Duration(b.delay.Load())):
+	case <-b.ctx.Done():
+	}
 	return n, err
 }
 

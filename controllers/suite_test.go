@@ -45,7 +45,7 @@ func TestStories(t *testing.T) {
 		t.Skip("KUBEBUILDER_ASSETS does not name a folder with etcd and kube-apiserver")
 	}
 	scheme = testScheme(t)
-	SetDefaultEventuallyTimeout(20 * time.Second)
+	SetDefaultEventuallyTimeout(time.Minute)
 	SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
 	RegisterFailHandler(Fail)
 	RunSpecs(t, "Controllers")

@@ -141,6 +141,10 @@ type BootInfo struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	KernelVersion string `json:"kernelVersion,omitempty"`
+
+	// seenTime is when the operator first saw the boot.
+	// +optional
+	SeenTime *metav1.MicroTime `json:"seenTime,omitempty"`
 }
 
 // Attempt is one try to reboot the node: from the grant of a slot until the slot is freed.

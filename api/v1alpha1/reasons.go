@@ -131,7 +131,7 @@ const (
 	ReasonLoadBalancerLead = "LoadBalancerLead"
 	// ReasonDraining: pods are being evicted.
 	ReasonDraining = "Draining"
-	// ReasonDrainStuck: no pod has left the node for a minute. It is the reason of a Warning.
+	// ReasonDrainStuck: no pod has left the node for a minute. It is the reason of a Warning, also while evictions are refused.
 	ReasonDrainStuck = "DrainStuck"
 	// ReasonEvictionRefused: a pod's eviction was refused, usually by a PodDisruptionBudget.
 	ReasonEvictionRefused = "EvictionRefused"

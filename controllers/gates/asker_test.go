@@ -1,104 +1,118 @@
 package gates
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// alertServer is an Alertmanager of which a test decides what it answers, and when.
-type alertServer struct {
-	*httptest.Server
-	asked  atomic.Int32
-	alert  atomic.Bool
-	broken atomic.Bool
-	// gate holds up answers while it is locked.
+// source is what a gate looks at, of which a test decides what it answers, and when.
+type source struct {
+	asked, atOnce   atomic.Int32
+	blocked, broken atomic.Bool
+	// hold holds up answers while it is full.
 	hold chan struct{}
 }
 
-func newAlertServer(t *testing.T) *alertServer {
+// newSource has a gate of a bench look at it. It is for bubbles, where a pass that waits in vain takes patience, and any other no time.
+func newSource(t *testing.T) (*source, *bench) {
 	t.Helper()
-	s := &alertServer{hold: make(chan struct{}, 1)}
-	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.asked.Add(1)
-		select {
-		case s.hold <- struct{}{}:
-			<-s.hold
-		case <-r.Context().Done():
-			return
-		}
-		switch {
-		case s.broken.Load():
-			w.WriteHeader(http.StatusBadGateway)
-		case s.alert.Load():
-			answer(w, `[{"labels":{"alertname":"A"}}]`)
-		default:
-			answer(w, `[]`)
-		}
-	}))
-	t.Cleanup(s.Close)
-	return s
+	s := &source{hold: make(chan struct{}, 1)}
+	base := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).Build()
+	b := newBenchWith(t, interceptor.NewClient(base, interceptor.Funcs{List: s.list}))
+	b.objects(v1alpha1.ObjectGate{APIVersion: "v1", Kind: "ConfigMap", Expression: "object.metadata.name == 'well'"})
+	return s, b
 }
 
-// hang makes the server hold up its answers until it is let go.
-func (s *alertServer) hang() (letGo func()) {
+func (s *source) list(ctx context.Context, _ client.WithWatch, list client.ObjectList, _ ...client.ListOption) error {
+	s.asked.Add(1)
+	s.atOnce.Add(1)
+	defer s.atOnce.Add(-1)
+	select {
+	case s.hold <- struct{}{}:
+		<-s.hold
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	name := "well"
+	switch {
+	case s.broken.Load():
+		return errors.New("broken")
+	case s.blocked.Load():
+		name = "ill"
+	}
+	objects, ok := list.(*unstructured.UnstructuredList)
+	if !ok {
+		return fmt.Errorf("a list of type %T", list)
+	}
+	objects.Items = []unstructured.Unstructured{{Object: map[string]any{"metadata": map[string]any{"name": name}}}}
+	return nil
+}
+
+// hang makes the source hold up its answers until it is let go.
+func (s *source) hang() (letGo func()) {
 	s.hold <- struct{}{}
 	return func() { <-s.hold }
 }
 
 func TestAnAnswerIsAskedForOnceInAnInterval(t *testing.T) {
-	s := newAlertServer(t)
-	b := newBench(t)
-	b.alertmanager(s.URL)
-	for range 5 {
-		b.answer(model.GateAlertmanager, "g")
-	}
-	if asked := s.asked.Load(); asked != 1 {
-		t.Errorf("asked %d times, want once", asked)
-	}
-	b.clock.SetTime(testNow.Add(Interval - time.Nanosecond))
-	b.answer(model.GateAlertmanager, "g")
-	if asked := s.asked.Load(); asked != 1 {
-		t.Errorf("asked %d times at the end of the interval, want once", asked)
-	}
-	b.clock.SetTime(testNow.Add(Interval))
-	answer := b.answer(model.GateAlertmanager, "g")
-	if asked := s.asked.Load(); asked != 2 || !answer.Until.Equal(testNow.Add(2*Interval)) {
-		t.Errorf("asked %d times after the interval, answer %+v", asked, answer)
-	}
-	if len(b.changes) > 0 {
-		t.Errorf("%d passes were asked for by answers that a pass has waited for", len(b.changes))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s, b := newSource(t)
+		for range 5 {
+			b.inOnePass(model.GateObjects, "g")
+		}
+		if asked := s.asked.Load(); asked != 1 {
+			t.Errorf("asked %d times, want once", asked)
+		}
+		b.clock.SetTime(testNow.Add(Interval - time.Nanosecond))
+		b.inOnePass(model.GateObjects, "g")
+		if asked := s.asked.Load(); asked != 1 {
+			t.Errorf("asked %d times at the end of the interval, want once", asked)
+		}
+		b.clock.SetTime(testNow.Add(Interval))
+		answer := b.inOnePass(model.GateObjects, "g")
+		if asked := s.asked.Load(); asked != 2 || answer == nil || !answer.Until.Equal(testNow.Add(2*Interval)) {
+			t.Errorf("asked %d times after the interval, answer %+v", asked, answer)
+		}
+		if len(b.changes) > 0 {
+			t.Errorf("%d passes were asked for by answers that a pass has waited for", len(b.changes))
+		}
+	})
 }
 
 func TestNothingStartsOnAnOldAnswer(t *testing.T) {
-	s := newAlertServer(t)
-	b := newBench(t)
-	b.alertmanager(s.URL)
-	if answer := b.answer(model.GateAlertmanager, "g"); answer == nil || answer.Obstacle != "" {
-		t.Fatalf("answer %+v", answer)
-	}
-	letGo := s.hang()
-	b.clock.SetTime(testNow.Add(Interval))
-	if answer := b.answer(model.GateAlertmanager, "g"); answer != nil {
-		t.Errorf("an old answer was used: %+v", answer)
-	}
-	s.alert.Store(true)
-	letGo()
-	<-b.changes
-	if answer := b.answer(model.GateAlertmanager, "g"); answer == nil || answer.Obstacle == "" {
-		t.Errorf("answer %+v, want the alert", answer)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s, b := newSource(t)
+		if answer := b.inOnePass(model.GateObjects, "g"); answer == nil || answer.Obstacle != "" || answer.Failure != "" {
+			t.Fatalf("answer %+v", answer)
+		}
+		letGo := s.hang()
+		b.clock.SetTime(testNow.Add(Interval))
+		if answer := b.inOnePass(model.GateObjects, "g"); answer != nil {
+			t.Errorf("an old answer was used: %+v", answer)
+		}
+		s.blocked.Store(true)
+		letGo()
+		b.awaitChange()
+		if answer := b.inOnePass(model.GateObjects, "g"); answer == nil || answer.Obstacle == "" {
+			t.Errorf("answer %+v, want the obstacle", answer)
+		}
+	})
 }
 
 // slow is longer than an answer is good for.
@@ -138,122 +152,103 @@ func TestAGateThatFailsAfterALongTimeSaysSinceWhenItWasAsked(t *testing.T) {
 }
 
 func TestWhatIsInTheWayStaysInTheWayWhileItIsAskedAgainAndNoPassWaits(t *testing.T) {
-	s := newAlertServer(t)
-	b := newBench(t)
-	b.alertmanager(s.URL)
-	s.alert.Store(true)
-	first := b.answer(model.GateAlertmanager, "g")
-	letGo := s.hang()
-	b.clock.SetTime(testNow.Add(Interval))
-	began := time.Now()
-	again := b.answer(model.GateAlertmanager, "g")
-	if again == nil || again.Obstacle != first.Obstacle || !again.Until.IsZero() {
-		t.Errorf("answer %+v while it is asked again, want that of before without a time", again)
-	}
-	if took := time.Since(began); took > patience/2 {
-		t.Errorf("the pass took %s", took)
-	}
-	s.alert.Store(false)
-	letGo()
-	<-b.changes
-	if answer := b.answer(model.GateAlertmanager, "g"); answer == nil || answer.Obstacle != "" {
-		t.Errorf("answer %+v, want that the alert is over", answer)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s, b := newSource(t)
+		s.blocked.Store(true)
+		first := b.inOnePass(model.GateObjects, "g")
+		letGo := s.hang()
+		b.clock.SetTime(testNow.Add(Interval))
+		began := time.Now()
+		again := b.inOnePass(model.GateObjects, "g")
+		if again == nil || again.Obstacle == "" || again.Obstacle != first.Obstacle || !again.Until.IsZero() {
+			t.Errorf("answer %+v while it is asked again, want that of before without a time", again)
+		}
+		if took := time.Since(began); took > 0 {
+			t.Errorf("the pass waited for %s", took)
+		}
+		s.blocked.Store(false)
+		letGo()
+		b.awaitChange()
+		if answer := b.inOnePass(model.GateObjects, "g"); answer == nil || answer.Obstacle != "" {
+			t.Errorf("answer %+v, want that nothing is in the way", answer)
+		}
+	})
 }
 
-func TestAServerThatHangsIsWaitedForOnceAndIsAnErrorAtItsTimeLimit(t *testing.T) {
-	s := newAlertServer(t)
-	b := newBench(t)
-	b.alertmanager(s.URL)
-	b.policy.Spec.Gates.Alertmanager[0].TimeoutSeconds = ptr.To[int32](2)
-	letGo := s.hang()
-	defer letGo()
-	began := time.Now()
-	if answer := b.answer(model.GateAlertmanager, "g"); answer != nil {
-		t.Errorf("answer %+v of a server that hangs", answer)
-	}
-	first := time.Since(began)
-	if answer := b.answer(model.GateAlertmanager, "g"); answer != nil {
-		t.Errorf("answer %+v of a server that hangs", answer)
-	}
-	if second := time.Since(began) - first; first < patience || second > patience/2 {
-		t.Errorf("the first pass took %s, the second %s", first, second)
-	}
-	<-b.changes
-	answer := b.answer(model.GateAlertmanager, "g")
-	if answer == nil || answer.Failure != "there was no answer within 2s." {
-		t.Errorf("answer %+v after the time limit", answer)
-	}
+func TestASourceThatHangsIsWaitedForOnceAndIsAnErrorAtItsTimeLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, b := newSource(t)
+		b.policy.Spec.Gates.Objects[0].TimeoutSeconds = ptr.To[int32](2)
+		defer s.hang()()
+		began := time.Now()
+		for pass, want := range []time.Duration{patience, 0} {
+			passBegan := time.Now()
+			if answer := b.inOnePass(model.GateObjects, "g"); answer != nil {
+				t.Errorf("answer %+v of a source that hangs", answer)
+			}
+			if took := time.Since(passBegan); took != want {
+				t.Errorf("pass %d waited for %s, want %s", pass, took, want)
+			}
+		}
+		b.awaitChange()
+		answer := b.inOnePass(model.GateObjects, "g")
+		if took := time.Since(began); answer == nil || answer.Failure != "there was no answer within 2s." || took != 2*time.Second {
+			t.Errorf("answer %+v after %s", answer, took)
+		}
+	})
 }
 
 func TestAFailureThatIsIgnoredDoesNotOutliveItsInterval(t *testing.T) {
-	s := newAlertServer(t)
-	b := newBench(t)
-	b.alertmanager(s.URL)
-	b.policy.Spec.Gates.Alertmanager[0].OnError = v1alpha1.OnErrorIgnore
-	s.broken.Store(true)
-	if answer := b.answer(model.GateAlertmanager, "g"); answer == nil || answer.Failure == "" {
-		t.Fatalf("answer %+v", answer)
-	}
-	letGo := s.hang()
-	defer letGo()
-	b.clock.SetTime(testNow.Add(Interval))
-	if answer := b.answer(model.GateAlertmanager, "g"); answer != nil {
-		t.Errorf("an old failure was used, and would be ignored: %+v", answer)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s, b := newSource(t)
+		b.policy.Spec.Gates.Objects[0].OnError = v1alpha1.OnErrorIgnore
+		s.broken.Store(true)
+		if answer := b.inOnePass(model.GateObjects, "g"); answer == nil || answer.Failure == "" {
+			t.Fatalf("answer %+v", answer)
+		}
+		defer s.hang()()
+		b.clock.SetTime(testNow.Add(Interval))
+		if answer := b.inOnePass(model.GateObjects, "g"); answer != nil {
+			t.Errorf("an old failure was used, and would be ignored: %+v", answer)
+		}
+	})
 }
 
 func TestWhatIsNotAskedAnyMoreIsForgottenAndStopped(t *testing.T) {
-	s := newAlertServer(t)
-	b := newBench(t)
-	b.alertmanager(s.URL)
-	letGo := s.hang()
-	defer letGo()
-	b.answer(model.GateAlertmanager, "g")
-	b.mu.Lock()
-	running := b.entries[b.question(model.GateAlertmanager, "g")].done
-	b.mu.Unlock()
-	b.ask()
-	<-running
-	if len(b.entries) > 0 || len(b.changes) > 0 {
-		t.Errorf("%d questions are known, %d passes were asked for", len(b.entries), len(b.changes))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s, b := newSource(t)
+		defer s.hang()()
+		b.inOnePass(model.GateObjects, "g")
+		b.pass()
+		synctest.Wait()
+		if asking := s.atOnce.Load(); asking > 0 || len(b.entries) > 0 || len(b.changes) > 0 {
+			t.Errorf("%d questions are asked, %d are known, %d passes were asked for", asking, len(b.entries), len(b.changes))
+		}
+	})
 }
 
 func TestManyGatesAreAskedAtOnceAndNoMoreThanThat(t *testing.T) {
-	// Nobody is answered before as many ask as may.
-	var now, most atomic.Int32
-	full := make(chan struct{})
-	release := sync.OnceFunc(func() { close(full) })
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		n := now.Add(1)
-		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+	synctest.Test(t, func(t *testing.T) {
+		s, b := newSource(t)
+		gate := b.policy.Spec.Gates.Objects[0]
+		b.policy.Spec.Gates.Objects = nil
+		var asks []model.GateQuery
+		for i := range 2 * parallel {
+			gate.Name = fmt.Sprintf("g%d", i)
+			b.policy.Spec.Gates.Objects = append(b.policy.Spec.Gates.Objects, gate)
+			asks = append(asks, model.GateQuery{GateKey: b.question(model.GateObjects, gate.Name)})
 		}
-		if n == parallel {
-			release()
+		letGo := s.hang()
+		b.pass(asks...)
+		synctest.Wait()
+		if asked := s.atOnce.Load(); asked != parallel {
+			t.Errorf("%d are asked at once, want %d", asked, parallel)
 		}
-		<-full
-		now.Add(-1)
-		answer(w, "[]")
-	}))
-	defer s.Close()
-	b := newBench(t)
-	var asks []model.GateQuery
-	for i := range 2 * parallel {
-		name := fmt.Sprintf("g%d", i)
-		b.policy.Spec.Gates.Alertmanager = append(b.policy.Spec.Gates.Alertmanager, v1alpha1.AlertmanagerGate{
-			Name: name, URL: s.URL, GateConnection: connection(v1alpha1.OnErrorBlock),
-		})
-		asks = append(asks, model.GateQuery{GateKey: b.question(model.GateAlertmanager, name)})
-	}
-	answers := b.ask(asks...)
-	for len(answers) < len(asks) {
-		<-b.changes
-		answers = b.ask(asks...)
-	}
-	if most.Load() != parallel {
-		t.Errorf("%d were asked at once", most.Load())
-	}
+		letGo()
+		if answers := b.ask(asks...); len(answers) != len(asks) || int(s.asked.Load()) != len(asks) {
+			t.Errorf("%d answers, asked %d times, want %d", len(answers), s.asked.Load(), len(asks))
+		}
+	})
 }
 
 func TestAQuestionAboutAGateThatIsGoneHasNoAnswer(t *testing.T) {
@@ -263,7 +258,7 @@ func TestAQuestionAboutAGateThatIsGoneHasNoAnswer(t *testing.T) {
 			t.Errorf("%s: %+v", kind, answer)
 		}
 	}
-	b.alertmanager(newAlertServer(t).URL)
+	b.alertmanager("http://a")
 	older := b.question(model.GateAlertmanager, "g")
 	b.policy.Generation++
 	if answers := b.ask(model.GateQuery{GateKey: older}); len(answers) > 0 {

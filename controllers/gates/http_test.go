@@ -29,12 +29,17 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
-// certificate makes one that is its own authority, for 127.0.0.1 and the name prometheus.test.
-func certificate(t *testing.T) (certPEM, keyPEM string) {
+// certificate makes one that is its own authority, for an address and the name prometheus.test.
+func certificate(t *testing.T, address string) (certPEM, keyPEM string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +47,7 @@ func certificate(t *testing.T) (certPEM, keyPEM string) {
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"prometheus.test"},
+		IPAddresses: []net.IP{net.ParseIP(host)}, DNSNames: []string{"prometheus.test"},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
@@ -68,14 +73,15 @@ func basic(password string) *v1alpha1.GateAuth {
 
 func TestARealPrometheusIsAskedByTLSAndWithAPassword(t *testing.T) {
 	program(t, "prometheus")
-	cert, private := certificate(t)
-	other, _ := certificate(t)
+	address := freeAddress(t)
+	cert, private := certificate(t, address)
+	other, _ := certificate(t, address)
 	// The password is "open sesame", hashed by bcrypt.
 	web := file(t, "web.yaml", fmt.Sprintf(
 		"tls_server_config: {cert_file: %s, key_file: %s}\nbasic_auth_users: {operator: %q}\n",
 		file(t, "cert.pem", cert), file(t, "key.pem", private), "$2b$04$urpI9f1fo7YB38QvnF.43O6kZ/G7TGzxA9KEzAUdYzo8/zSFurpOu"))
-	s := startPrometheus(t, freeAddress(t), "--web.config.file="+web)
-	eventually(t, "it listens", func() bool {
+	s := startPrometheus(t, address, "--web.config.file="+web)
+	await.True(t, "it listens", func() bool {
 		connection, err := net.Dial("tcp", s.address)
 		return err == nil && connection.Close() == nil
 	})
@@ -105,9 +111,9 @@ func TestARealPrometheusIsAskedByTLSAndWithAPassword(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, credentials)
-			tc.connection.TimeoutSeconds = ptr.To[int32](10)
+			tc.connection.TimeoutSeconds = ptr.To[int32](60)
 			b.policy.Spec.Gates.Prometheus = []v1alpha1.PrometheusGate{{Name: "g", URL: url, Query: "vector(1) > 2", GateConnection: tc.connection}}
-			eventually(t, "Prometheus answers", func() bool {
+			await.True(t, "Prometheus answers", func() bool {
 				answer := b.later(model.GatePrometheus, "g")
 				if answer == nil || strings.Contains(answer.Failure, "503") {
 					return false
@@ -186,6 +192,8 @@ func TestBadAnswers(t *testing.T) {
 		"a Prometheus with half of its data": {model.GatePrometheus, func(w http.ResponseWriter, _ *http.Request) {
 			answer(w, `{"status":"success","warnings":["store is away"],"data":{"resultType":"vector","result":[]}}`)
 		}, "there is no row, and the answer may not be complete: store is away."},
+		"an Alertmanager that hangs": {model.GateAlertmanager, hang, "there was no answer within 1s."},
+		"a Prometheus that hangs":    {model.GatePrometheus, hang, "there was no answer within 1s."},
 		"a connection that breaks": {model.GateAlertmanager, func(w http.ResponseWriter, _ *http.Request) {
 			connection, _, err := http.NewResponseController(w).Hijack()
 			if err == nil {
@@ -199,6 +207,10 @@ func TestBadAnswers(t *testing.T) {
 			b := newBench(t)
 			b.alertmanager(s.URL)
 			b.queries(s.URL, "up == 0")
+			if strings.HasSuffix(name, "hangs") {
+				b.policy.Spec.Gates.Alertmanager[0].TimeoutSeconds = ptr.To[int32](1)
+				b.policy.Spec.Gates.Prometheus[0].TimeoutSeconds = ptr.To[int32](1)
+			}
 			first := b.later(tc.kind, "g")
 			if first == nil || !strings.Contains(first.Failure, tc.want) {
 				t.Fatalf("got %+v, want %q", first, tc.want)
@@ -213,6 +225,12 @@ func TestBadAnswers(t *testing.T) {
 func ill(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusServiceUnavailable)
 	answer(w, "try later, this is request "+time.Now().String())
+}
+
+// hang answers nothing for as long as the client waits. A server does not see that the client has gone before it has read the body.
+func hang(_ http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	<-r.Context().Done()
 }
 
 func endless(begin, more string) http.HandlerFunc {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 func jobPod(namespace, name, node string, change ...func(*corev1.Pod)) *corev1.Pod {
@@ -49,156 +51,172 @@ func (b *bench) create(pods ...*corev1.Pod) {
 	}
 }
 
-// awaitPods waits until the gate says this.
-func (b *bench) awaitPods(want map[string]string) {
-	b.t.Helper()
-	var last *model.GateAnswer
-	defer func() {
-		if b.t.Failed() {
-			b.t.Logf("the last answer was %+v", last)
-		}
-	}()
-	eventually(b.t, "the pods are those", func() bool {
-		last = b.answer(model.GatePods, "g")
-		return last != nil && cmp.Equal(want, last.Nodes)
-	})
-}
-
-func TestAPodBlocksItsNodeUntilItHasEnded(t *testing.T) {
-	b := newBench(t)
-	b.podGate()
-	older := func(p *corev1.Pod) { p.CreationTimestamp = metav1.NewTime(testNow.Add(-time.Hour)) }
-	now := metav1.NewTime(testNow)
-	b.create(
-		jobPod("ci", "a-younger", "n1"), jobPod("ci", "z-older", "n1", older), jobPod("other", "job", "n2"),
-		jobPod("ci", "succeeded", "n3", in(corev1.PodSucceeded)), jobPod("ci", "failed", "n3", in(corev1.PodFailed)),
-		jobPod("ci", "pending", "n4", in(corev1.PodPending)), jobPod("ci", "unscheduled", ""),
-		jobPod("ci", "terminating", "n5", func(p *corev1.Pod) { p.DeletionTimestamp, p.Finalizers = &now, []string{"a/b"} }),
-		jobPod("ci", "no-job", "n6", func(p *corev1.Pod) { p.Labels = nil }),
-	)
-	says := func(pod, node string) string {
-		return "Pod " + pod + " runs on node " + node + ": gate g waits for its end."
-	}
-	b.awaitPods(map[string]string{
-		"n1": says("ci/z-older", "n1"), "n2": says("other/job", "n2"), "n4": says("ci/pending", "n4"), "n5": says("ci/terminating", "n5"),
-	})
+// forgetChanges waits, in a bubble, until the watches have seen all that has happened, and forgets that passes were asked for.
+func (b *bench) forgetChanges() {
+	synctest.Wait()
 	for len(b.changes) > 0 {
 		<-b.changes
 	}
-	done := jobPod("ci", "z-older", "n1", older, in(corev1.PodSucceeded))
-	if _, err := b.pods.CoreV1().Pods("ci").Update(t.Context(), done, metav1.UpdateOptions{}); err != nil {
-		t.Fatal(err)
+}
+
+// wantPods checks what the gate says, in a bubble, when the watches have seen all that has happened.
+func (b *bench) wantPods(want map[string]string) {
+	b.t.Helper()
+	synctest.Wait()
+	answer := b.answer(model.GatePods, "g")
+	if answer == nil {
+		b.t.Fatal("no answer")
 	}
-	<-b.changes // a pass is asked for
-	b.awaitPods(map[string]string{
-		"n1": says("ci/a-younger", "n1"), "n2": says("other/job", "n2"), "n4": says("ci/pending", "n4"), "n5": says("ci/terminating", "n5"),
+	if diff := cmp.Diff(&model.GateAnswer{Nodes: want}, answer); diff != "" {
+		b.t.Errorf("pods (-want +got):\n%s", diff)
+	}
+}
+
+func TestAPodBlocksItsNodeUntilItHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.podGate()
+		older := func(p *corev1.Pod) { p.CreationTimestamp = metav1.NewTime(testNow.Add(-time.Hour)) }
+		now := metav1.NewTime(testNow)
+		b.create(
+			jobPod("ci", "a-younger", "n1"), jobPod("ci", "z-older", "n1", older), jobPod("other", "job", "n2"),
+			jobPod("ci", "succeeded", "n3", in(corev1.PodSucceeded)), jobPod("ci", "failed", "n3", in(corev1.PodFailed)),
+			jobPod("ci", "pending", "n4", in(corev1.PodPending)), jobPod("ci", "unscheduled", ""),
+			jobPod("ci", "terminating", "n5", func(p *corev1.Pod) { p.DeletionTimestamp, p.Finalizers = &now, []string{"a/b"} }),
+			jobPod("ci", "no-job", "n6", func(p *corev1.Pod) { p.Labels = nil }),
+		)
+		says := func(pod, node string) string {
+			return "Pod " + pod + " runs on node " + node + ": gate g waits for its end."
+		}
+		b.wantPods(map[string]string{
+			"n1": says("ci/z-older", "n1"), "n2": says("other/job", "n2"), "n4": says("ci/pending", "n4"), "n5": says("ci/terminating", "n5"),
+		})
+		b.forgetChanges()
+		done := jobPod("ci", "z-older", "n1", older, in(corev1.PodSucceeded))
+		if _, err := b.pods.CoreV1().Pods("ci").Update(t.Context(), done, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		b.awaitChange()
+		b.wantPods(map[string]string{
+			"n1": says("ci/a-younger", "n1"), "n2": says("other/job", "n2"), "n4": says("ci/pending", "n4"), "n5": says("ci/terminating", "n5"),
+		})
 	})
 }
 
 func TestPodsOfSomeNamespacesBlock(t *testing.T) {
-	b := newBench(t)
-	b.podGate("ci", "batch")
-	b.create(jobPod("ci", "one", "n1"), jobPod("batch", "two", "n2"), jobPod("other", "three", "n3"))
-	b.awaitPods(map[string]string{
-		"n1": "Pod ci/one runs on node n1: gate g waits for its end.", "n2": "Pod batch/two runs on node n2: gate g waits for its end.",
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.podGate("ci", "batch")
+		b.create(jobPod("ci", "one", "n1"), jobPod("batch", "two", "n2"), jobPod("other", "three", "n3"))
+		b.wantPods(map[string]string{
+			"n1": "Pod ci/one runs on node n1: gate g waits for its end.", "n2": "Pod batch/two runs on node n2: gate g waits for its end.",
+		})
+		if len(b.Asker.pods) != 2 {
+			t.Errorf("%d watches, want one of each namespace", len(b.Asker.pods))
+		}
 	})
-	if len(b.Asker.pods) != 2 {
-		t.Errorf("%d watches, want one of each namespace", len(b.Asker.pods))
-	}
 }
 
 func TestAllPodsOfANamespaceBlockWithoutASelector(t *testing.T) {
-	b := newBench(t)
-	b.policy.Spec.Gates.Pods = []v1alpha1.PodGate{{Name: "g", Namespaces: []string{"ci"}}}
-	b.create(jobPod("ci", "one", "n1", func(p *corev1.Pod) { p.Labels = nil }), jobPod("other", "three", "n3"))
-	b.awaitPods(map[string]string{"n1": "Pod ci/one runs on node n1: gate g waits for its end."})
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.policy.Spec.Gates.Pods = []v1alpha1.PodGate{{Name: "g", Namespaces: []string{"ci"}}}
+		b.create(jobPod("ci", "one", "n1", func(p *corev1.Pod) { p.Labels = nil }), jobPod("other", "three", "n3"))
+		b.wantPods(map[string]string{"n1": "Pod ci/one runs on node n1: gate g waits for its end."})
+	})
 }
 
 func TestPodsAreWatchedOnlyWhileTheyAreAskedFor(t *testing.T) {
-	b := newBench(t)
-	b.podGate()
-	b.answer(model.GatePods, "g")
-	if len(b.Asker.pods) != 1 {
-		t.Fatalf("%d watches", len(b.Asker.pods))
-	}
-	b.ask()
-	if len(b.Asker.pods) != 0 {
-		t.Errorf("%d watches of pods that nobody asks for", len(b.Asker.pods))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.podGate()
+		b.answer(model.GatePods, "g")
+		if len(b.Asker.pods) != 1 {
+			t.Fatalf("%d watches", len(b.Asker.pods))
+		}
+		b.ask()
+		if len(b.Asker.pods) != 0 {
+			t.Errorf("%d watches of pods that nobody asks for", len(b.Asker.pods))
+		}
+	})
 }
 
 func TestPodsThatCannotBeReadAreAnError(t *testing.T) {
-	b := newBench(t)
-	b.podGate()
-	b.pods.PrependReactor("list", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
-		return true, nil, apierrors.NewForbidden(corev1.Resource("pods"), "", errors.New("no"))
-	})
-	eventually(t, "it is an error", func() bool {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.podGate()
+		b.pods.PrependReactor("list", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return true, nil, apierrors.NewForbidden(corev1.Resource("pods"), "", errors.New("no"))
+		})
 		answer := b.answer(model.GatePods, "g")
-		return answer != nil && strings.Contains(answer.Failure, "pods is forbidden: no.") && answer.Since.Equal(testNow)
+		if answer == nil || !strings.Contains(answer.Failure, "pods is forbidden: no.") || !answer.Since.Equal(testNow) {
+			t.Errorf("answer %+v", answer)
+		}
 	})
 }
 
 // Where no pod blocks there is no event that would tell.
 func TestAPassIsAskedForWhenThePodsAreKnownAtLast(t *testing.T) {
-	b := newBench(t)
-	b.podGate()
-	slow := make(chan struct{})
-	b.pods.PrependReactor("list", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
-		<-slow
-		return false, nil, nil
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.podGate()
+		slow := make(chan struct{})
+		b.pods.PrependReactor("list", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+			<-slow
+			return false, nil, nil
+		})
+		if answer := b.answer(model.GatePods, "g"); answer != nil {
+			t.Fatalf("answer %+v", answer)
+		}
+		close(slow)
+		b.awaitChange()
+		b.wantPods(map[string]string{})
 	})
-	if answer := b.answer(model.GatePods, "g"); answer != nil {
-		t.Fatalf("answer %+v", answer)
-	}
-	close(slow)
-	eventually(t, "a pass is asked for", func() bool { return len(b.changes) > 0 })
-	b.awaitPods(map[string]string{})
 }
 
 // TestPodsThatCannotBeReadAnyMoreAreAnError is about a watch that broke and does not come back: what it said last grows old.
 func TestPodsThatCannotBeReadAnyMoreAreAnError(t *testing.T) {
-	b := newBench(t)
-	b.podGate()
-	broken := errors.New("broken")
-	var refuses atomic.Bool
-	watches := make(chan *watch.FakeWatcher, 100)
-	b.pods.PrependWatchReactor("pods", func(clienttesting.Action) (bool, watch.Interface, error) {
-		if refuses.Load() {
-			return true, nil, broken
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.podGate()
+		broken := errors.New("broken")
+		var refuses atomic.Bool
+		watches := make(chan *watch.FakeWatcher, 100)
+		b.pods.PrependWatchReactor("pods", func(clienttesting.Action) (bool, watch.Interface, error) {
+			if refuses.Load() {
+				return true, nil, broken
+			}
+			w := watch.NewFake()
+			watches <- w
+			return true, w, nil
+		})
+		b.pods.PrependReactor("list", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+			return refuses.Load(), nil, broken
+		})
+		b.wantPods(map[string]string{})
+		synctest.Wait() // All pods are known before the watch of them opens.
+		refuses.Store(true)
+		since := testNow.Add(time.Minute)
+		b.clock.SetTime(since)
+		await.Receive(t, "the watch opens", watches).Stop()
+		await.True(t, "the watch fails", func() bool {
+			for _, w := range b.Asker.pods {
+				failure, _ := w.failing()
+				return failure != ""
+			}
+			return false
+		})
+		b.clock.SetTime(since.Add(Interval - time.Second))
+		if answer := b.answer(model.GatePods, "g"); answer == nil || answer.Failure != "" {
+			t.Errorf("answer %+v after less than %s", answer, Interval)
 		}
-		w := watch.NewFake()
-		watches <- w
-		return true, w, nil
-	})
-	b.pods.PrependReactor("list", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
-		return refuses.Load(), nil, broken
-	})
-	b.awaitPods(map[string]string{})
-	refuses.Store(true)
-	(<-watches).Stop()
-	b.clock.SetTime(testNow.Add(time.Minute))
-	var since time.Time
-	eventually(t, "the watch fails", func() bool {
-		for _, w := range b.Asker.pods {
-			failure, begin := w.failing()
-			since = begin
-			return failure != ""
+		b.clock.SetTime(since.Add(Interval))
+		if answer := b.answer(model.GatePods, "g"); answer == nil || answer.Failure != "broken." || !answer.Since.Equal(since) {
+			t.Errorf("answer %+v after %s", answer, Interval)
 		}
-		return false
+		b.forgetChanges()
+		refuses.Store(false)
+		b.awaitChange()
+		b.wantPods(map[string]string{})
 	})
-	b.clock.SetTime(since.Add(Interval - time.Second))
-	if answer := b.answer(model.GatePods, "g"); answer == nil || answer.Failure != "" {
-		t.Errorf("answer %+v after less than %s", answer, Interval)
-	}
-	b.clock.SetTime(since.Add(Interval))
-	if answer := b.answer(model.GatePods, "g"); answer == nil || answer.Failure != "broken." || !answer.Since.Equal(since) {
-		t.Errorf("answer %+v after %s", answer, Interval)
-	}
-	for len(b.changes) > 0 {
-		<-b.changes
-	}
-	refuses.Store(false)
-	eventually(t, "a pass is asked for", func() bool { return len(b.changes) > 0 })
-	b.awaitPods(map[string]string{})
 }

@@ -3,6 +3,7 @@ package gates
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -15,7 +16,11 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/test/await"
 )
+
+// patient asks a program that may be slow, and not forever.
+var patient = &http.Client{Timeout: await.Limit}
 
 // server is a program that serves HTTP on loopback.
 type server struct {
@@ -24,10 +29,11 @@ type server struct {
 	url     string
 }
 
-// freeAddress is one on loopback that nothing listens on.
+// freeAddress is one on loopback that nothing listens on, and that no other program is given: the IP address is that of this process alone.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	pid := os.Getpid()
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 1+pid>>16&0x7f, pid>>8&0xff, pid&0xff))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,8 +110,8 @@ func startPrometheus(t *testing.T, address string, args ...string) server {
 
 func (s server) awaitReady() {
 	s.t.Helper()
-	eventually(s.t, s.url+" is ready", func() bool {
-		response, err := http.Get(s.url + "/-/ready")
+	await.True(s.t, s.url+" is ready", func() bool {
+		response, err := patient.Get(s.url + "/-/ready")
 		if err != nil {
 			return false
 		}
@@ -144,7 +150,7 @@ func (s server) send(method, path string, body any) []byte {
 		s.t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
+	response, err := patient.Do(request)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -166,7 +172,7 @@ func TestAlertsOfARealPrometheusBlock(t *testing.T) {
 	s.awaitReady()
 	b := newBench(t)
 	b.alerts(s.url, v1alpha1.AlertFilter{State: v1alpha1.AlertFiringOrPending})
-	eventually(t, "all alerts are active", func() bool {
+	await.True(t, "all alerts are active", func() bool {
 		answer := b.later(model.GatePrometheus, "g")
 		return answer != nil && strings.Contains(answer.Obstacle, "DiskFull") && strings.Contains(answer.Obstacle, "Slow")
 	})
@@ -293,7 +299,7 @@ func TestSilencesAndInhibitionsOfARealAlertmanagerAreHonored(t *testing.T) {
 	check("no longer silenced", blocked)
 
 	s.alert(map[string]string{"alertname": "ClusterDown", "severity": "info"})
-	eventually(t, "the alert is inhibited", func() bool { return obstacle() == "" })
+	await.True(t, "the alert is inhibited", func() bool { return obstacle() == "" })
 }
 
 func TestAnAlertmanagerThatAnswersSomethingElseIsAnError(t *testing.T) {

@@ -21,6 +21,7 @@ func staticPod(name string, since time.Time) Pod {
 // shown is the pod as a snapshot has it.
 func (pod *simPod) shown() Pod {
 	shown := pod.Pod
+	shown.Containers = nil
 	if pod.container != "" {
 		shown.Containers = []string{pod.container}
 	}

@@ -30,8 +30,6 @@ type policyView struct {
 	maxUnavailable int
 	// halt is what keeps the policy from starting anything.
 	halt halt
-	// unavailable is how many of its units are down now, before anything starts.
-	unavailable int
 	// finish is its last zone.
 	finish finish
 	// pace of an adaptive delay.
@@ -65,7 +63,8 @@ func comparePrecedence(a, b *policyView) int {
 }
 
 // assignPolicy gives a node to the policy that its labels select first. A node with an open attempt belongs to the policy and zone that
-// granted it, whatever labels change meanwhile; the attempt itself finds out that it may not go on.
+// granted it, whatever labels change meanwhile; if that policy is gone, to the one that owns the node now. The attempt itself finds out that
+// it may not go on.
 func (p *planning) assignPolicy(node *nodeView) {
 	p.selectPolicy(node)
 	node.policy, node.zone = node.selectedBy, ""
@@ -73,7 +72,10 @@ func (p *planning) assignPolicy(node *nodeView) {
 		node.zone = node.Labels[node.policy.Spec.Rollout.Zones.TopologyKey]
 	}
 	if node.open != nil {
-		node.policy, node.zone = p.policyNamed(node.open.grantedBy()), node.open.Status.Zone
+		node.zone = node.open.Status.Zone
+		if granted := p.policyNamed(node.open.grantedBy()); granted != nil {
+			node.policy = granted
+		}
 	}
 	if node.policy != nil {
 		node.unit = node.policy.unitOf(node)

@@ -53,9 +53,12 @@ func preparedAttemptIn(t *testing.T, to stage, prepare func(*story), options ...
 			s.Pods["a"] = s.Pods["a"][:1]
 			s.answer("ra", v1alpha1.OrderDone, "")
 		},
-		stageRebooting: func() { s.advance(time.Minute) },
-		stageBack:      func() { s.boot("a", 2) },
-		stageSettling:  func() { s.comeBack("ra", v1alpha1.SentinelNotRequired) },
+		stageRebooting: func() {
+			s.advance(time.Minute)
+			s.answer("ra", v1alpha1.OrderStarted, "")
+		},
+		stageBack:     func() { s.boot("a", 2) },
+		stageSettling: func() { s.comeBack("ra", v1alpha1.SentinelNotRequired) },
 	}
 	for i := stageCordoned; i <= to; i++ {
 		steps[i]()
@@ -192,6 +195,8 @@ func TestAttemptFails(t *testing.T) {
 		after       time.Duration
 		want        summary
 		wantMessage string
+		// reached: the host was told to reboot.
+		reached bool
 	}{
 		"when the helper does not answer the order to drain": {
 			stage: stageDraining, after: 600 * time.Second, want: backingOff(v1alpha1.ReasonDrainTimedOut),
@@ -207,7 +212,7 @@ func TestAttemptFails(t *testing.T) {
 		},
 		"when evictions are refused until the end, naming three of the pods and what refuses them": {
 			stage: stageDraining, event: refuse, after: 600 * time.Second, want: backingOff(v1alpha1.ReasonDrainTimedOut),
-			wantMessage: "Node a was not drained in time: PodDisruptionBudget web refuses the eviction of pod apps/web-1, " +
+			wantMessage: "Node a was not drained in time: 4 of 5 pods are left: PodDisruptionBudget web refuses the eviction of pod apps/web-1, " +
 				"PodDisruptionBudget web refuses the eviction of pod apps/web-2, " +
 				"PodDisruptionBudget web refuses the eviction of pod apps/web-3, and 1 more.",
 		},
@@ -219,16 +224,20 @@ func TestAttemptFails(t *testing.T) {
 			stage: stageDrained, event: func(s *story) { noHelper(s.node("a")) }, after: 960 * time.Second,
 			want: backingOff(v1alpha1.ReasonRebootFailed), wantMessage: "The helper of node a did not become Ready in time: there is none.",
 		},
+		"when the helper does not take the order to reboot": {
+			stage: stageRebooting, event: ignoredOrder, after: 900 * time.Second, want: backingOff(v1alpha1.ReasonOrderExpired),
+			wantMessage: "The helper of node a did not take the order to reboot by 2026-03-02 12:17:00Z, and the order was withdrawn.",
+		},
 		"when the helper cannot reboot the host": {
-			stage: stageRebooting, event: func(s *story) { s.answer("ra", v1alpha1.OrderFailed, "Inhibited by apt.") },
+			reached: true, stage: stageRebooting, event: func(s *story) { s.answer("ra", v1alpha1.OrderFailed, "Inhibited by apt.") },
 			want: backingOff(v1alpha1.ReasonRebootFailed), wantMessage: "Inhibited by apt.",
 		},
 		"when the host does not reboot": {
-			stage: stageRebooting, event: func(s *story) { s.answer("ra", v1alpha1.OrderDone, "") }, after: 900*time.Second + readyLag,
+			reached: true, stage: stageRebooting, event: func(s *story) { s.answer("ra", v1alpha1.OrderDone, "") }, after: 900*time.Second + readyLag,
 			want: backingOff(v1alpha1.ReasonRebootNotObserved), wantMessage: "Node a was told to reboot and still runs the same boot.",
 		},
 		"when the sentinel is still there after the boot": {
-			stage: stageBack, event: func(s *story) { s.comeBack("ra", v1alpha1.SentinelRequired) }, after: time.Minute,
+			reached: true, stage: stageBack, event: func(s *story) { s.comeBack("ra", v1alpha1.SentinelRequired) }, after: time.Minute,
 			want: backingOff(v1alpha1.ReasonSentinelStillPresent), wantMessage: "Node a was rebooted and still asks for a reboot.",
 		},
 	}
@@ -243,12 +252,15 @@ func TestAttemptFails(t *testing.T) {
 			if diff := cmp.Diff(tc.want, s.summary("ra")); diff != "" {
 				t.Errorf("NodeReboot (-want +got):\n%s", diff)
 			}
-			status := s.reboot("ra").Status
+			status, reboots := s.reboot("ra").Status, int32(0)
+			if tc.reached {
+				reboots = 1
+			}
 			if diff := cmp.Diff(tc.wantMessage, status.Attempt.Message); diff != "" {
 				t.Errorf("message (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(&v1alpha1.Failures{
-				Count: 1, LastTime: *status.Attempt.EndedTime, LastReason: tc.want.Result, LastMessage: tc.wantMessage,
+				Count: 1, Reboots: reboots, LastTime: *status.Attempt.EndedTime, LastReason: tc.want.Result, LastMessage: tc.wantMessage,
 			}, status.Failures); diff != "" {
 				t.Errorf("failures (-want +got):\n%s", diff)
 			}
@@ -257,6 +269,11 @@ func TestAttemptFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// ignoredOrder is one that the helper has not recorded.
+func ignoredOrder(s *story) {
+	s.report("ra", func(report *v1alpha1.HelperReport) { report.Sequence-- })
 }
 
 func TestOrdersCarryWhatThePolicySays(t *testing.T) {
@@ -269,7 +286,7 @@ func TestOrdersCarryWhatThePolicySays(t *testing.T) {
 		Sequence: 1, Action: v1alpha1.ActionDrain, BootID: bootOf("a", 1), Deadline: *at(60*time.Second + 120*time.Second),
 		Drain: &v1alpha1.DrainOrder{
 			GracePeriodSeconds: ptr.To[int32](0), PodSelector: "app=web", EmptyDir: v1alpha1.EmptyDirDelete,
-			Unmanaged: v1alpha1.UnmanagedEvict, SkipWaitForDeleteSeconds: ptr.To[int32](30),
+			Unmanaged: v1alpha1.UnmanagedEvict, ReturningPods: v1alpha1.ReturningPodsIgnore, SkipWaitForDeleteSeconds: ptr.To[int32](30),
 		},
 	}
 	if diff := cmp.Diff(wantDrain, s.reboot("ra").Status.Order); diff != "" {
@@ -317,21 +334,37 @@ func TestSequencesOfOrdersOnlyGrow(t *testing.T) {
 	}
 }
 
-func TestNodeRebootIsGivenUpAfterItsLastAttempt(t *testing.T) {
+func TestNodeRebootIsGivenUpAfterItsLastAttemptThatReachedTheHost(t *testing.T) {
 	s := attemptIn(t, stageDraining, spec(func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxAttempts = ptr.To[int32](2) }))
-	s.answer("ra", v1alpha1.OrderFailed, "No.")
-	s.settle()
-	s.advance(600*time.Second + time.Minute)
-	s.answer("ra", v1alpha1.OrderFailed, "Still no.")
-	s.settle()
+	fail := func(answer func()) {
+		answer()
+		s.settle()
+		for range 2000 { // until the next attempt is told to drain
+			if o := s.reboot("ra").Status.Order; o != nil && o.Action == v1alpha1.ActionDrain || s.reboot("ra").Status.CompletionTime != nil {
+				return
+			}
+			s.advance(time.Minute)
+		}
+	}
+	for range 3 { // drains that fail do not count
+		fail(func() { s.answer("ra", v1alpha1.OrderFailed, "No.") })
+	}
+	for _, answer := range []string{"Not now.", "Still no."} {
+		fail(func() {
+			s.answer("ra", v1alpha1.OrderDone, "")
+			s.settle()
+			s.advance(time.Minute)
+			s.answer("ra", v1alpha1.OrderFailed, answer)
+		})
+	}
 	want := summary{
-		Phase: v1alpha1.PhaseFailed, Reason: v1alpha1.ReasonDrainFailed, Outcome: v1alpha1.OutcomeFailed, Result: v1alpha1.ReasonDrainFailed,
-		Attempt: 2, Failures: 2, Tainted: true,
+		Phase: v1alpha1.PhaseFailed, Reason: v1alpha1.ReasonRebootFailed, Outcome: v1alpha1.OutcomeFailed, Result: v1alpha1.ReasonRebootFailed,
+		Attempt: 5, Failures: 5, Tainted: true,
 	}
 	if diff := cmp.Diff(want, s.summary("ra")); diff != "" {
 		t.Errorf("NodeReboot (-want +got):\n%s", diff)
 	}
-	if want, got := "Given up after 2 attempts: Still no.", s.reboot("ra").Status.Message; got != want {
+	if want, got := "Given up after 2 attempts that reached the host: Still no.", s.reboot("ra").Status.Message; got != want {
 		t.Errorf("message %q, want %q", got, want)
 	}
 }

@@ -31,7 +31,7 @@ func (p *planning) begin(r *rebootView, number int32) {
 func (p *planning) attemptInput(r *rebootView) *attempt.Input {
 	in := &attempt.Input{
 		Draft: r.Draft, Node: r.modelNode(), Moment: p.Moment, Workloads: p.snapshot.Workloads, Answers: p.snapshot.Answers,
-		Selected: r.policy() == r.node.selectedBy, ControlPlane: r.node.controlPlane,
+		Selected: r.node.selectedBy != nil && r.node.selectedBy.Name() == r.grantedBy(), ControlPlane: r.node.controlPlane,
 	}
 	if policy := r.policy(); policy != nil {
 		in.Policy, in.Halt = policy.Policy, policy.stops(r)
@@ -48,6 +48,7 @@ func (p *planning) follow(r *rebootView, result attempt.Result) {
 	r.Draft, r.wait, r.pendingHooks = result.Draft, result.Verdict, result.PendingHooks
 	p.Moment = result.Moment
 	r.sync()
+	r.node.noteBack(r)
 	if result.NeedPods {
 		p.needPods = append(p.needPods, r.node.Name)
 	}

@@ -244,7 +244,17 @@ func newSnapshot(objects ...any) *Snapshot {
 			panic("newSnapshot takes policies, nodes and NodeReboots")
 		}
 	}
+	s.noteGrants()
 	return s
+}
+
+// noteGrants says of attempts of before the start that the only policy granted them, in the zone that their node is in.
+func (s *Snapshot) noteGrants() {
+	for _, r := range s.Reboots {
+		if node := s.node(r.Spec.NodeName); r.Status.Attempt != nil && r.Status.PolicyName == "" && len(s.Policies) == 1 && node != nil {
+			r.Status.PolicyName, r.Status.Zone = s.Policies[0].Name, node.Labels[zoneLabel]
+		}
+	}
 }
 
 func (s *Snapshot) node(name string) *Node {

@@ -149,16 +149,13 @@ func TestFailedCanaryHoldsTheOthers(t *testing.T) {
 		newPolicy("p", maxUnavailable("9"), canaryOf(1, 0), spec(func(s *v1alpha1.RebootPolicySpec) {
 			s.Failure.MaxAttempts = ptr.To[int32](2)
 		})))...)
-	fail := func() {
-		s.answer("ra", v1alpha1.OrderFailed, "No.")
-		s.settle()
-	}
+	fail := func() { s.failReboot("ra") }
 	s.settle()
 	fail()
 	if got := s.waits(v1alpha1.ReasonCanaryFailed); got != "b c" || s.underWay() != "" {
 		t.Errorf("%q wait, under way %q", got, s.underWay())
 	}
-	want := "NodeReboot ra went first as a canary and failed (DrainFailed). The others go on when it succeeds; " +
+	want := "NodeReboot ra went first as a canary and failed (RebootFailed). The others go on when it succeeds; " +
 		"delete it to let another node be the canary."
 	if got := s.reboot("rb").Status.Message; got != want {
 		t.Errorf("message %q, want %q", got, want)
@@ -325,8 +322,7 @@ func TestFailedCanaryHoldsNobodyOnceItsNodeIsProved(t *testing.T) {
 		s.Failure.MaxAttempts = ptr.To[int32](1)
 	})))...)
 	s.settle()
-	s.answer("ra", v1alpha1.OrderFailed, "No.")
-	s.settle()
+	s.failReboot("ra")
 	if got := s.waits(v1alpha1.ReasonCanaryFailed); got != "b" {
 		t.Fatalf("%q wait", got)
 	}

@@ -46,27 +46,27 @@ type policyZone struct {
 
 // countUnavailable counts every node that is down, cordoned, under way, or granted a slot, whoever is the cause.
 func (p *planning) countUnavailable() {
-	p.limits = limits{
-		down:        map[*nodeView]bool{},
-		byPolicy:    map[*policyView]int{},
-		byZone:      map[policyZone]int{},
-		groups:      map[policyGroup]bool{},
-		clusterMax:  len(p.nodeOrder),
-		startedZone: map[string]string{},
-		unseen:      p.unseenGrants(),
-	}
+	p.limits = p.downNow()
+	p.limits.clusterMax = len(p.nodeOrder)
+	p.limits.startedZone = map[string]string{}
+	p.limits.unseen = p.unseenGrants()
 	if p.snapshot.ClusterMaxUnavailable != nil {
 		// The manager validates the limit when it starts; one that cannot be resolved allows nothing.
 		p.limits.clusterMax, _ = scaled(p.snapshot.ClusterMaxUnavailable, len(p.nodeOrder))
 	}
+}
+
+// downNow counts what is unavailable, without anything that would start.
+func (p *planning) downNow() limits {
+	l := limits{
+		down: map[*nodeView]bool{}, byPolicy: map[*policyView]int{}, byZone: map[policyZone]int{}, groups: map[policyGroup]bool{},
+	}
 	for _, n := range p.nodeOrder {
 		if !n.Ready || n.Unschedulable || n.underWay() {
-			p.limits.add(n)
+			l.add(n)
 		}
 	}
-	for _, policy := range p.policies {
-		policy.unavailable = p.limits.byPolicy[policy]
-	}
+	return l
 }
 
 // unseenGrants names the nodes of grants to nodes that are not in the snapshot.

@@ -288,7 +288,7 @@ func TestDrainOrderCarriesWhatThePolicySays(t *testing.T) {
 	}))
 	want := &v1alpha1.DrainOrder{
 		PodSelector: "app!=x", EmptyDir: v1alpha1.EmptyDirRefuse, Unmanaged: v1alpha1.UnmanagedEvict,
-		Stages: []string{"tier=front", "tier=back"},
+		Stages: []string{"tier=front", "tier=back"}, ReturningPods: v1alpha1.ReturningPodsIgnore,
 	}
 	if diff := cmp.Diff(want, s.reboot("ra").Status.Order.Drain); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)

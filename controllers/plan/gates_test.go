@@ -110,7 +110,7 @@ func TestWhatANodeRebootWaitsFor(t *testing.T) {
 		"another control-plane node that is down": {
 			objects: []any{newPolicy("p", maxUnavailable("3")), newNode("a", "z1", controlPlane), newReboot("ra", "a"),
 				newNode("b", "z2", controlPlane, notReady)},
-			want: v1alpha1.ReasonControlPlaneNotReady, wantMessage: "Control-plane node b is under way or not Ready",
+			want: v1alpha1.ReasonControlPlaneNotReady, wantMessage: "Control-plane node b of RebootPolicy p is not Ready, and two of them are never down at once.",
 		},
 		"the other nodes' turn": {
 			objects: []any{newPolicy("p", maxUnavailable("3")), newNode("a", "z1", controlPlane), newReboot("ra", "a"),
@@ -153,7 +153,7 @@ func TestWhatANodeRebootWaitsFor(t *testing.T) {
 		"the limit of the cluster": {
 			objects: []any{newPolicy("p", maxUnavailable("3")), newNode("a", "z1"), newReboot("ra", "a"), newNode("b", "z1", notReady)},
 			cluster: "1", want: v1alpha1.ReasonClusterBudgetExhausted,
-			wantMessage: "The cluster-wide limit allows 1 unavailable nodes, and as many are. Unavailable: b (not Ready).",
+			wantMessage: "The cluster-wide limit allows 1 unavailable nodes, and as many are. Unavailable: b of RebootPolicy p (not Ready).",
 		},
 		"a node that was never there": {
 			objects: []any{newPolicy("p"), newReboot("ra", "a", noReport, requiredFor(0))},

@@ -113,27 +113,33 @@ func TestHostThatWasToldToRebootIsProvedWithoutAPolicy(t *testing.T) {
 	}
 }
 
-func TestAttemptEndsWithItsNode(t *testing.T) {
+func TestAttemptEndsWithANodeWhoseHostWasNotToldToReboot(t *testing.T) {
 	for _, event := range []struct {
 		name string
 		run  func(*story)
 	}{{"deleted", nodeDeleted}, {"replaced", nodeReplaced}} {
-		for stage := stageCordoned; stage <= stageSettling; stage++ {
+		for stage := stageCordoned; stage <= stageDrained; stage++ {
 			t.Run(fmt.Sprintf("%s when the node is %s", stage, event.name), func(t *testing.T) {
 				s := attemptIn(t, stage)
 				event.run(s)
 				s.settle()
-				want := summary{
-					Phase: v1alpha1.PhaseFailed, Reason: v1alpha1.ReasonNodeGone, Outcome: v1alpha1.OutcomeFailed, Result: v1alpha1.ReasonNodeGone,
-				}
-				if diff := cmp.Diff(want, s.summary("ra")); diff != "" {
-					t.Errorf("NodeReboot (-want +got):\n%s", diff)
-				}
-				if len(s.Slots) != 0 || len(s.reboot("ra").Finalizers) != 0 {
-					t.Errorf("slots %v, finalizers %v: nothing is left of it", s.Slots, s.reboot("ra").Finalizers)
-				}
+				s.wantNodeGone()
 			})
 		}
+	}
+}
+
+// wantNodeGone: the attempt ended with its Node, and nothing is left of it.
+func (s *story) wantNodeGone() {
+	s.t.Helper()
+	want := summary{
+		Phase: v1alpha1.PhaseFailed, Reason: v1alpha1.ReasonNodeGone, Outcome: v1alpha1.OutcomeFailed, Result: v1alpha1.ReasonNodeGone,
+	}
+	if diff := cmp.Diff(want, s.summary("ra")); diff != "" {
+		s.t.Errorf("NodeReboot (-want +got):\n%s", diff)
+	}
+	if len(s.Slots) != 0 || len(s.reboot("ra").Finalizers) != 0 {
+		s.t.Errorf("slots %v, finalizers %v: nothing is left of it", s.Slots, s.reboot("ra").Finalizers)
 	}
 }
 

@@ -153,7 +153,7 @@ func (w *world) healPolicies() {
 			if name == "all" {
 				p.Spec.Nodes, p.Spec.NodeSelector = v1alpha1.NodesAll, nil
 			}
-			p.Spec.Drain.TimeoutSeconds = ptr.To[int32](300)
+			p.Spec.Drain.TimeoutSeconds, p.Spec.Drain.ReturningPods = ptr.To[int32](300), v1alpha1.ReturningPodsIgnore
 		})
 	}
 }
@@ -180,7 +180,9 @@ func (w *world) hasToBeDeleted(r *v1alpha1.NodeReboot) bool {
 }
 
 // needsAPerson: people do something about the NodeReboot when they look the next time.
-func (w *world) needsAPerson(r *v1alpha1.NodeReboot) bool { return w.hasToBeDeleted(r) || approvalExpired(r) }
+func (w *world) needsAPerson(r *v1alpha1.NodeReboot) bool {
+	return w.hasToBeDeleted(r) || approvalExpired(r)
+}
 
 // checkNothingIsLeft: with every need met, nothing of the operator's is left on any node, and no policy is halted.
 func (w *world) checkNothingIsLeft() {

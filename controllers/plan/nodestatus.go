@@ -38,9 +38,6 @@ func (n *nodeView) needsReboot() bool {
 
 // nodePatch is what has to change on the Node itself; nil if nothing has to.
 func (n *nodeView) nodePatch() *NodePatch {
-	if n.gone {
-		return nil
-	}
 	patch := NodePatch{}
 	if n.hasOtherTaint() {
 		patch.SetTaints, patch.Taints = true, n.desiredTaints()
@@ -99,9 +96,8 @@ func (n *nodeView) patchCordon(patch *NodePatch) {
 		n.takeBackCordon(patch)
 	case n.Unschedulable && n.CordonedFor == "":
 		// Somebody else's, and not to become ours: that the attempt is still open is old news.
-	case !n.Unschedulable && n.open.Status.Attempt.BackTime != nil:
-		// The host cannot go down for this attempt anymore: if someone uncordoned the node since its boot, or the Node was registered again,
-		// that is left.
+	case n.CordonedFor == owner && n.open.Status.Attempt.BackTime != nil:
+		// The host cannot go down for this attempt anymore: if someone uncordoned the node since its boot, that is left.
 	case n.CordonedFor != owner || !n.Unschedulable:
 		patch.Unschedulable, patch.CordonedFor = ptr.To(true), &owner
 	}

@@ -31,7 +31,7 @@ type simPod struct {
 	healthy time.Time
 	// starts counts the starts, so that what was planned for an earlier one does not happen.
 	starts int
-	// container is the ID of the container that the API shows, readySince since when Ready has been what it is, by the host's clock.
+	// container is the ID of the container that the API shows; empty if none runs.
 	container string
 	// evictions of this pod by the drain that is under way. dropped: it is gone for good.
 	evictions int
@@ -139,9 +139,8 @@ func (w *world) startPod(pod *simPod, startup time.Duration) {
 	starts := pod.starts
 	w.after(startup, func() {
 		if pod.starts == starts {
-			pod.container = fmt.Sprintf("%s-%d", pod.Name, starts)
-			shown := w.hostTime(pod.node)
-			pod.Ready, pod.ReadySince, pod.StartedSince = true, shown, shown
+			pod.container = w.containerID()
+			pod.Ready = true
 			w.changed()
 		}
 	})
@@ -153,6 +152,12 @@ func (w *world) hostTime(node string) time.Time {
 		return w.now.Add(h.clock)
 	}
 	return w.now
+}
+
+// containerID of a container that starts now. No two are the same.
+func (w *world) containerID() string {
+	w.containers++
+	return fmt.Sprintf("container-%d", w.containers)
 }
 
 // evictPods takes the pods of applications off a node.
@@ -175,7 +180,7 @@ func (w *world) losePods(h *host) {
 	for _, pod := range w.pods {
 		if pod.node == h.name && pod.Ready {
 			pod.starts++
-			pod.Ready, pod.ReadySince = false, w.now
+			pod.Ready = false
 		}
 	}
 	life := h.life
@@ -233,7 +238,7 @@ func (w *world) readyReplicas(name string) int {
 // addFixedPods adds the pods that stay on a node: one of a DaemonSet, and static ones where there is a control plane or etcd.
 func (w *world) addFixedPods(h *host, labels map[string]string, since time.Time) {
 	add := func(pod *simPod) {
-		pod.node, pod.container = h.name, pod.Name+"-0"
+		pod.node, pod.container = h.name, w.containerID()
 		w.pods = append(w.pods, pod)
 	}
 	add(&simPod{Pod: readyPod("agent-"+h.name, since, daemonSet("agent"))})

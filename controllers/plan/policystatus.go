@@ -18,8 +18,9 @@ import (
 // policyChanges are the policies whose status is not what it should be.
 func (p *planning) policyChanges() []PolicyChange {
 	var changes []PolicyChange
+	down := p.downNow()
 	for _, policy := range p.policies {
-		status := p.policyStatus(policy)
+		status := p.policyStatus(policy, &down)
 		if equality.Semantic.DeepEqual(&policy.Object.Status, &status) {
 			continue
 		}
@@ -30,11 +31,11 @@ func (p *planning) policyChanges() []PolicyChange {
 	return changes
 }
 
-func (p *planning) policyStatus(policy *policyView) v1alpha1.RebootPolicyStatus {
+func (p *planning) policyStatus(policy *policyView, down *limits) v1alpha1.RebootPolicyStatus {
 	status := v1alpha1.RebootPolicyStatus{
 		ObservedGeneration: policy.Object.Generation,
 		Nodes:              int32(len(policy.nodes)),
-		Unavailable:        int32(policy.unavailable),
+		Unavailable:        int32(down.byPolicy[policy]),
 		MaxUnavailable:     int32(policy.maxUnavailable),
 		Failed:             policy.failed(),
 		CurrentZone:        p.lastRound.of(policy).turn.zone,

@@ -152,9 +152,12 @@ var reasonStories = map[string]func(*testing.T) *story{
 		t.Helper()
 		return attached(t, 1, 600)
 	},
-	v1alpha1.ReasonRebooting:          in(stageRebooting, nil),
-	v1alpha1.ReasonSentinelUnknown:    in(stageBack, func(s *story) { s.node("a").Ready = true }),
-	v1alpha1.ReasonPodStatusStale:     in(stageBack, cameBack(agentPod(func(p *Pod) { p.ReadySince, p.StartedSince = start, start }))),
+	v1alpha1.ReasonRebooting:       in(stageRebooting, nil),
+	v1alpha1.ReasonSentinelUnknown: in(stageBack, func(s *story) { s.node("a").Ready = true }),
+	v1alpha1.ReasonPodStatusStale: in(stageBack, cameBack(agentPod(func(p *Pod) {
+		p.Containers = []string{containerID("agent-a", start.Add(-24*time.Hour))}
+	}))),
+	v1alpha1.ReasonStaticPodsNotReady: etcdStaysDown,
 	v1alpha1.ReasonDaemonSetsNotReady: in(stageBack, cameBack(agentPod(func(p *Pod) { p.Ready = false }))),
 	v1alpha1.ReasonSettling:           in(stageSettling, nil),
 	v1alpha1.ReasonWorkloadsNotReady: in(stageSettling, func(s *story) {
@@ -174,10 +177,34 @@ var reasonStories = map[string]func(*testing.T) *story{
 		s.advance(time.Minute)
 		s.settle()
 	}),
-	v1alpha1.ReasonUncordoned:        in(stageDraining, uncordoned),
-	v1alpha1.ReasonNotSelected:       in(stageDraining, unselected),
-	v1alpha1.ReasonDrainTimedOut:     in(stageDraining, func(s *story) { s.advance(10 * time.Minute) }),
-	v1alpha1.ReasonDrainFailed:       in(stageDraining, func(s *story) { s.answer("ra", v1alpha1.OrderFailed, podsForbidden) }),
+	v1alpha1.ReasonUncordoned:    in(stageDraining, uncordoned),
+	v1alpha1.ReasonNotSelected:   in(stageDraining, unselected),
+	v1alpha1.ReasonDrainTimedOut: in(stageDraining, func(s *story) { s.advance(10 * time.Minute) }),
+	v1alpha1.ReasonDrainFailed:   in(stageDraining, func(s *story) { s.answer("ra", v1alpha1.OrderFailed, podsForbidden) }),
+	v1alpha1.ReasonDrainStuck: in(stageDraining, func(s *story) {
+		s.progress(v1alpha1.DrainProgress{Total: 2, Remaining: 1, Activity: v1alpha1.DrainStuck, Terminating: []v1alpha1.TerminatingPod{
+			{Namespace: "apps", Name: "web-1", HeldBy: "finalizer example.com/backup"},
+		}})
+	}),
+	v1alpha1.ReasonOrderExpired: in(stageRebooting, func(s *story) {
+		ignoredOrder(s)
+		s.advance(15 * time.Minute)
+	}),
+	v1alpha1.ReasonDrainImpossible: waitingWith(func(s *story) { s.coverWeb(Workload{Ready: 3, Desired: 3, Expected: 3}, "web") }),
+	v1alpha1.ReasonClockOff: waitingWith(reported(func(r *v1alpha1.HelperReport) {
+		r.ClockOffsetSeconds = ptr.To[int64](-7200)
+	})),
+	v1alpha1.ReasonDrainsFailing: waitingWith(besides("b/z1 c/z1", func(s *story) {
+		for _, r := range s.Reboots {
+			failedBefore(1, 0)(r)
+		}
+	})),
+	v1alpha1.ReasonRebootsGivenUp: waitingWith(func(s *story) {
+		s.editPolicy("p", spec(func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxFailures = ptr.To[int32](2) }))
+		report := *s.reboot("ra").Status.Report
+		finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, 0)(s.reboot("ra"))
+		s.reboot("ra").Status.Report = &report
+	}),
 	v1alpha1.ReasonRebootFailed:      in(stageRebooting, func(s *story) { s.answer("ra", v1alpha1.OrderFailed, logindForbids) }),
 	v1alpha1.ReasonRebootNotObserved: in(stageRebooting, func(s *story) { s.advance(16 * time.Minute) }),
 	v1alpha1.ReasonSentinelStillPresent: in(stageSettling, func(s *story) {
@@ -215,6 +242,36 @@ var reasonStories = map[string]func(*testing.T) *story{
 	}),
 }
 
+// etcdStaysDown after the boot of a node that runs it.
+func etcdStaysDown(t *testing.T) *story {
+	t.Helper()
+	s := preparedAttemptIn(t, stageBack, func(s *story) {
+		controlPlane(s.node("a"))
+		s.Pods["a"] = append([]Pod{staticPod("etcd-a", start.Add(-time.Hour))}, s.Pods["a"]...)
+	})
+	s.comeBack("ra", v1alpha1.SentinelNotRequired)
+	s.Pods["a"][0].Ready = false
+	return s
+}
+
+// progress reports how far the drain of ra is.
+func (s *story) progress(drain v1alpha1.DrainProgress) {
+	s.answer("ra", v1alpha1.OrderStarted, "")
+	s.report("ra", func(report *v1alpha1.HelperReport) { report.Drain = &drain })
+}
+
+// coverWeb puts a pod of Deployment web on node a that budgets cover.
+func (s *story) coverWeb(budget Workload, names ...string) {
+	pod := readyPod("web-1", start.Add(-time.Hour), deployment("web"))
+	for _, name := range names {
+		key := WorkloadKey{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: "apps", Name: name}
+		pod.Workloads = append(pod.Workloads, key)
+		s.Workloads[key] = budget
+	}
+	s.Workloads[deployment("web")] = Workload{Ready: 3, Desired: 3}
+	s.Pods["a"] = append(s.Pods["a"], pod)
+}
+
 func awaitBackup(s *story) {
 	s.editPolicy("p", hookIn(stageCordoned, hook(backupDone, v1alpha1.HookAbort)))
 }
@@ -237,6 +294,7 @@ func waitingWith(event func(*story)) func(*testing.T) *story {
 		t.Helper()
 		s := newStory(t, newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a"))
 		event(s)
+		s.noteGrants()
 		return s
 	}
 }

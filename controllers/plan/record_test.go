@@ -110,41 +110,48 @@ func TestUrgencyThatPassesByAWindowIsTold(t *testing.T) {
 	}
 }
 
-func TestSettlingBeginsAnewWhenTheNodeWasNotReady(t *testing.T) {
-	readySince := func(since time.Time) func(*Node) {
-		return func(n *Node) {
-			n.Ready = true
-			n.Conditions = []model.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue, Since: since}}
+func TestSettlingBeginsAgainWhenTheNodeWasNotReady(t *testing.T) {
+	ready := func(n *Node, transition time.Time) {
+		n.Ready = true
+		n.Conditions = []model.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue, Transition: metav1.NewTime(transition)}}
+	}
+	notReadyFor10s := func(s *story, _ time.Time) {
+		s.node("a").Ready = false
+		s.settle()
+		if got := s.reboot("ra").Status.Reason; got != v1alpha1.ReasonNodeNotReady {
+			s.t.Fatalf("reason %s of a node that is not Ready", got)
 		}
+		s.advance(10 * time.Second)
 	}
-	settled := func(s *story) string {
-		_, until, _ := strings.Cut(s.reboot("ra").Status.Message, "settles until ")
-		return until
-	}
-	s := attemptIn(t, stageSettling)
-	since := s.now
 	cases := map[string]struct {
-		ready time.Time
-		want  time.Duration
+		meanwhile  func(*story, time.Time)
+		transition time.Duration
+		want       time.Duration
 	}{
-		"Ready since before the uncordon":        {since.Add(-time.Minute), time.Minute},
-		"Ready again after the uncordon":         {since.Add(20 * time.Second), 80 * time.Second},
-		"Ready by a clock that is ahead of ours": {since.Add(time.Hour), time.Minute},
+		"a node that stayed Ready settles on":      {transition: -time.Hour, want: time.Minute},
+		"one that was not Ready begins again":      {notReadyFor10s, 20 * time.Second, 80 * time.Second},
+		"whatever its own clock says of it, ahead": {notReadyFor10s, 9 * time.Hour, 80 * time.Second},
+		"or behind": {notReadyFor10s, -9 * time.Hour, 80 * time.Second},
+		"one that was not Ready while nobody looked begins again":   {transition: 5 * time.Second, want: 70 * time.Second},
+		"also if its clock says that it happened before the reboot": {transition: -9 * time.Hour, want: 70 * time.Second},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			s := attemptIn(t, stageSettling)
+			s := preparedAttemptIn(t, stageSettling, func(s *story) { ready(s.node("a"), start.Add(-time.Hour)) })
+			since := s.now
 			s.advance(10 * time.Second)
-			s.node("a").Ready = false
-			s.settle()
-			if got := s.reboot("ra").Status.Reason; got != v1alpha1.ReasonNodeNotReady {
-				t.Fatalf("reason %s of a node that is not Ready", got)
+			transition := since.Add(tc.transition)
+			if tc.want == time.Minute {
+				transition = start.Add(-time.Hour)
 			}
-			s.advance(10 * time.Second)
-			readySince(tc.ready)(s.node("a"))
+			if tc.meanwhile != nil {
+				tc.meanwhile(s, since)
+			}
+			ready(s.node("a"), transition)
 			s.settle()
-			if got, want := settled(s), clockTime(since.Add(tc.want))+"."; got != want {
-				t.Errorf("settles until %q, want %q", got, want)
+			_, until, _ := strings.Cut(s.reboot("ra").Status.Message, "settles until ")
+			if want := clockTime(since.Add(tc.want)) + "."; until != want {
+				t.Errorf("settles until %q, want %q", until, want)
 			}
 		})
 	}

@@ -31,29 +31,17 @@ func TestNodeIsProvedBeforeItIsUncordoned(t *testing.T) {
 		"a sentinel that nobody knows": {
 			want: v1alpha1.ReasonSentinelUnknown, event: reported(func(r *v1alpha1.HelperReport) { r.Sentinel = v1alpha1.SentinelUnknown }),
 		},
-		"a report without the time of the boot": {
-			want: v1alpha1.ReasonSentinelUnknown, event: reported(func(r *v1alpha1.HelperReport) { r.BootTime = nil }),
-		},
 		"pods that were not read": {event: func(s *story) { delete(s.Pods, "a") }, want: v1alpha1.ReasonPodStatusStale},
-		"a pod that is Ready since before the boot": {
+		"a pod that shows a container of before the boot": {
 			want:  v1alpha1.ReasonPodStatusStale,
-			event: agentPod(func(p *Pod) { p.ReadySince, p.StartedSince = start.Add(-time.Hour), start.Add(-time.Hour) }),
+			event: agentPod(func(p *Pod) { p.Containers = []string{containerID("agent-a", start.Add(-24*time.Hour))} }),
 		},
-		"a pod whose container started before the boot and is not running now": {
-			want: v1alpha1.ReasonPodStatusStale, event: agentPod(func(p *Pod) { p.ReadySince, p.StartedSince = start, time.Time{} }),
+		"a pod of which one container is of before the boot": {
+			want:  v1alpha1.ReasonPodStatusStale,
+			event: agentPod(func(p *Pod) { p.Containers = append(p.Containers, containerID("agent-a", start.Add(-24*time.Hour))) }),
 		},
-		"a pod of which only the containers are newer than the boot": {
-			want: v1alpha1.ReasonSettling, event: agentPod(func(p *Pod) { p.ReadySince = start.Add(-time.Hour) }),
-		},
-		"a pod that seems Ready two seconds before the boot, as clocks are coarse": {
-			want: v1alpha1.ReasonSettling, event: agentPod(func(p *Pod) {
-				p.ReadySince, p.StartedSince = p.ReadySince.Add(-3*time.Second), p.StartedSince.Add(-3*time.Second)
-			}),
-		},
-		"a pod that seems Ready more than two seconds before the boot": {
-			want: v1alpha1.ReasonPodStatusStale, event: agentPod(func(p *Pod) {
-				p.ReadySince, p.StartedSince = p.ReadySince.Add(-3001*time.Millisecond), p.StartedSince.Add(-3001*time.Millisecond)
-			}),
+		"a pod that is Ready and shows no container": {
+			want: v1alpha1.ReasonPodStatusStale, event: agentPod(func(p *Pod) { p.Containers = nil }),
 		},
 		"stale pods that ended or are going do not matter": {
 			want: v1alpha1.ReasonSettling, event: func(s *story) {

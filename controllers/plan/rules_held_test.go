@@ -63,7 +63,7 @@ func (w *world) newHeld(v *view, name string, slot Slot) *held {
 	owner := ownerOf(v, node)
 	return &held{
 		node: name, reboot: slot.Reboot, uid: types.UID(slot.UID), attempt: slot.Attempt,
-		policy: owner.Name, zone: zoneOf(node), unit: groupOf(owner, node),
+		policy: owner.Name, zone: zoneOf(node), unit: w.groupOf(owner, node),
 		oneAtATime: owner.Spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime,
 		quorum:     w.mayRunEtcd(node.Labels), away: map[*simPod]bool{},
 	}
@@ -257,12 +257,15 @@ func (w *world) checkBudget(v *view, owner *v1alpha1.RebootPolicy, node *Node, g
 		inZone[unit] = inZone[unit] || unavailable && zone == zoneOf(node)
 	}
 	for i := range v.Nodes {
-		if n := &v.Nodes[i]; ownerOf(v, n) == owner {
-			add(groupOf(owner, n), zoneOf(n), down[n.Name] || w.rules.held[n.Name] != nil)
+		n := &v.Nodes[i]
+		h := w.rules.held[n.Name]
+		if moved := h != nil && h.policy == owner.Name && h.zone != zoneOf(n); ownerOf(v, n) == owner && !moved {
+			add(w.groupOf(owner, n), zoneOf(n), down[n.Name] || h != nil)
 		}
 	}
 	for _, h := range w.slotsHeld() {
-		if _, now := granted[h.node]; h.policy == owner.Name && !now && w.wasSeen(v, h) {
+		n := v.node(h.node)
+		if h.policy == owner.Name && w.wasSeen(v, h) && (n == nil || ownerOf(v, n) != owner || h.zone != zoneOf(n)) {
 			add(h.unit, h.zone, true)
 		}
 	}
@@ -312,7 +315,10 @@ func (w *world) checkClusterBudget(v *view, down map[string]bool) {
 
 // checkZones: with OneAtATime no two zones have a node under way, whatever policies and labels are now.
 func (w *world) checkZones(v *view, granted map[string]Slot) {
-	goes := func(name string) bool { p := w.policies[name]; return p == nil || p.Spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime }
+	goes := func(name string) bool {
+		p := w.policies[name]
+		return p == nil || p.Spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime
+	}
 	var all []*held
 	for name, slot := range granted {
 		all = append(all, w.newHeld(v, name, slot))

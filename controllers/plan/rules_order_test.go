@@ -13,10 +13,9 @@ import (
 // The rules about consent, canaries, groups and hooks.
 
 // groupOf a node: what goes with it, or itself.
-func groupOf(owner *v1alpha1.RebootPolicy, n *Node) string {
-	_, isControlPlane := n.Labels[v1alpha1.ControlPlaneLabel]
+func (w *world) groupOf(owner *v1alpha1.RebootPolicy, n *Node) string {
 	label := owner.Spec.Rollout.GroupLabel
-	if label == "" || isControlPlane || n.Labels[label] == "" {
+	if label == "" || w.mayRunEtcd(n.Labels) || n.Labels[label] == "" {
 		return n.Name
 	}
 	if owner.Spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime {
@@ -62,7 +61,7 @@ func (w *world) checkApprovalWindow(owner *v1alpha1.RebootPolicy, r *v1alpha1.No
 func (w *world) checkGroup(v *view, owner *v1alpha1.RebootPolicy, node *Node, granted map[string]Slot, underWay map[string]bool) {
 	for _, r := range v.Reboots {
 		other := v.node(r.Spec.NodeName)
-		if other == nil || ownerOf(v, other) != owner || groupOf(owner, other) != groupOf(owner, node) {
+		if other == nil || ownerOf(v, other) != owner || w.groupOf(owner, other) != w.groupOf(owner, node) {
 			continue
 		}
 		_, skipped := other.Labels[v1alpha1.SkipLabel]
@@ -97,7 +96,7 @@ func (w *world) checkCanaries(v *view, owner *v1alpha1.RebootPolicy, granted map
 		if since == nil {
 			continue // it was made a moment ago, and is granted in the pass that sees it first
 		}
-		if unit := groupOf(owner, node); len(w.canariesSince(v, owner, unit, since.Time, true)) < count {
+		if unit := w.groupOf(owner, node); len(w.canariesSince(v, owner, unit, since.Time, true)) < count {
 			if old, ok := unproved[unit]; !ok || since.After(old) {
 				unproved[unit] = since.Time
 			}

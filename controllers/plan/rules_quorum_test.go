@@ -103,10 +103,10 @@ func (w *world) checkBreaker(v *view, owner *v1alpha1.RebootPolicy, node *Node, 
 	if failed < limit {
 		return
 	}
-	units := map[string]bool{groupOf(owner, node): true}
+	units := map[string]bool{w.groupOf(owner, node): true}
 	for name := range starts {
 		if n := v.node(name); ownerOf(v, n) == owner {
-			units[groupOf(owner, n)] = true
+			units[w.groupOf(owner, n)] = true
 		}
 	}
 	for _, h := range w.slotsHeld() {
@@ -128,15 +128,38 @@ func (w *world) checkHaltStopsDrains(v *view, r *v1alpha1.NodeReboot) {
 	if slot == nil || w.policies[slot.policy] == nil || w.rules.lagging {
 		return
 	}
+	if stalled := w.stalled(v, slot.policy, r.UID); w.halts(stalled, slot.policy) {
+		w.breaks("host %s is told to reboot, and %d nodes of policy %s did not come back", r.Spec.NodeName, stalled, slot.policy)
+	}
+}
+
+// stalled counts the nodes of a policy, but for one, that did not come back in time.
+func (w *world) stalled(v *view, policy string, but types.UID) int {
 	stalled := 0
 	for _, other := range v.Reboots {
 		a := openAttempt(other)
-		if a != nil && a.StalledTime != nil && other.UID != r.UID && other.Status.PolicyName == slot.policy {
+		if h := w.heldFor(other.Spec.NodeName, other.UID); a != nil && a.StalledTime != nil && other.UID != but && h != nil && h.policy == policy {
 			stalled++
 		}
 	}
-	if limit := w.policies[slot.policy].Spec.Failure.MaxFailures; stalled > 0 && stalled >= int(*limit) {
-		w.breaks("host %s is told to reboot, and %d nodes of policy %s did not come back", r.Spec.NodeName, stalled, slot.policy)
+	return stalled
+}
+
+func (w *world) halts(stalled int, policy string) bool {
+	p := w.policies[policy]
+	return p != nil && stalled > 0 && stalled >= int(*p.Spec.Failure.MaxFailures)
+}
+
+// checkHalted: while a policy is halted because nodes did not come back, no other node of it is on its way to its reboot.
+func (w *world) checkHalted(v *view) {
+	for _, r := range v.Reboots {
+		a, slot := openAttempt(r), w.heldFor(r.Spec.NodeName, r.UID)
+		if a == nil || slot == nil || a.RolledBackTime != nil || a.RebootOrderedTime != nil || a.BackTime != nil || a.StalledTime != nil {
+			continue
+		}
+		if stalled := w.stalled(v, slot.policy, r.UID); w.halts(stalled, slot.policy) {
+			w.breaks("node %s is on its way to its reboot, and policy %s is halted by %d nodes that did not come back", r.Spec.NodeName, slot.policy, stalled)
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ func (w *world) checkOrders(v *view) {
 	const grace = time.Minute
 	for _, r := range v.Reboots {
 		order, report := r.Status.Order, r.Status.Report
-		if order == nil || r.Status.Attempt == nil {
+		if order == nil || r.Status.Attempt == nil || order.Action == v1alpha1.ActionDrain && r.Status.Attempt.DrainedTime != nil {
 			continue
 		}
 		taken := report != nil && report.Sequence == order.Sequence
@@ -49,7 +49,7 @@ func (w *world) checkUnavailable(v *view) {
 			}
 			open = open || h != nil && h.policy != p.Name
 			if !n.Ready || n.Unschedulable || h != nil {
-				count[groupOf(p, n)] = true
+				count[w.groupOf(p, n)] = true
 			}
 		}
 		for _, h := range w.slotsHeld() {

@@ -224,7 +224,7 @@ func unreturnedAfter(v *view, p *Plan, owner *v1alpha1.RebootPolicy) int {
 		}
 		node := v.node(r.Spec.NodeName)
 		goes := !r.DeletionTimestamp.IsZero() && status.CompletionTime != nil
-		if node == nil || node.UID != status.NodeUID || ownerOf(v, node) != owner || goes {
+		if node == nil || node.UID != status.NodeUID || ownerOf(v, node) != owner || status.PolicyName != owner.Name || goes {
 			continue
 		}
 		stalled := status.CompletionTime == nil && status.Attempt != nil && status.Attempt.StalledTime != nil
@@ -267,12 +267,13 @@ func (w *world) checkAlways() {
 func (w *world) checkSettled(v *view) {
 	w.checkGivenUpIsVisible(v)
 	w.checkOrders(v)
+	w.checkHalted(v)
 	w.checkUnavailable(v)
 	needed, open := map[string]bool{}, map[string]string{}
 	for _, r := range v.Reboots {
 		s := &r.Status
 		a := openAttempt(r)
-		if a != nil {
+		if a != nil && a.RolledBackTime == nil {
 			open[r.Spec.NodeName] = string(r.UID)
 		}
 		waits := s.CompletionTime == nil && a == nil && r.DeletionTimestamp.IsZero()
@@ -289,10 +290,10 @@ func (w *world) checkSettled(v *view) {
 	}
 	for i := range v.Nodes {
 		n := &v.Nodes[i]
-		owner := ownerOf(v, n)
+		owner, clear := w.ownerNow(v, n)
 		_, skipped := n.Labels[v1alpha1.SkipLabel]
 		want := needed[n.Name] && owner != nil && (!skipped || open[n.Name] != "") && owner.Spec.Taint.Effect != v1alpha1.TaintNone
-		if hasOurTaint(n) != want {
+		if hasOurTaint(n) != want && clear {
 			w.breaks("node %s is tainted: %v, want %v", n.Name, !want, want)
 		}
 		if n.CordonedFor != "" && n.CordonedFor != open[n.Name] {
@@ -305,6 +306,16 @@ func (w *world) checkSettled(v *view) {
 			w.breaks("autoscalers are held off from node %s: %v, and the open attempt on it is that of %q", n.Name, held, open[n.Name])
 		}
 	}
+}
+
+// ownerNow is the policy that a node belongs to: the one that granted its slot, while it holds one. It is not clear if that one is gone.
+func (w *world) ownerNow(v *view, n *Node) (owner *v1alpha1.RebootPolicy, clear bool) {
+	h := w.rules.held[n.Name]
+	if h == nil || !h.recorded {
+		return ownerOf(v, n), true
+	}
+	owner = v.policy(h.policy)
+	return owner, owner != nil
 }
 
 // checkNobodyHadToBeWoken: between a plan that had nothing to do and the time at which it asked to be woken, time alone changes nothing.

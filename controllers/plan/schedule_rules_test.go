@@ -14,7 +14,7 @@ import (
 
 // offsets of the zones of random schedules. In none of them clocks are changed while a fleet is simulated.
 var offsets = map[string]time.Duration{
-	"UTC": 0, "Asia/Tokyo": 9 * time.Hour, "Asia/Kathmandu": 5*time.Hour + 45*time.Minute, "America/St_Johns": -3*time.Hour - 30*time.Minute,
+	"UTC": 0, "Asia/Tokyo": 9 * time.Hour, "Asia/Kathmandu": 5*time.Hour + 45*time.Minute, "Pacific/Marquesas": -9*time.Hour - 30*time.Minute,
 }
 
 // randomSchedule has a window that opens every hour, sometimes one that opens every day as well, and freezes.
@@ -22,7 +22,7 @@ func randomSchedule(random *rand.Rand, s *v1alpha1.ScheduleSpec) {
 	if random.IntN(2) == 0 {
 		return
 	}
-	s.TimeZone = pick(random, "UTC", "Asia/Tokyo", "Asia/Kathmandu", "America/St_Johns")
+	s.TimeZone = pick(random, "UTC", "Asia/Tokyo", "Asia/Kathmandu", "Pacific/Marquesas")
 	s.AtClose = pick(random, v1alpha1.AtCloseAbort, v1alpha1.AtCloseAbort, v1alpha1.AtCloseFinish)
 	least := random.Int32N(300)
 	s.MinRemainingSeconds = &least

@@ -130,8 +130,13 @@ func reportSeed(t *testing.T, seed uint64) {
 	if len(transcript) > shown && !testing.Verbose() {
 		transcript = append([]string{fmt.Sprintf("... (%d lines more with -v)", len(transcript)-shown)}, transcript[len(transcript)-shown:]...)
 	}
-	t.Errorf("seed %d: %v\nTo see it again: SIMULATE_SEED=%d SIMULATE_ROUNDS=1 go test -v -run Simulated ./controllers/plan\n%s",
-		seed, w.broken, seed, strings.Join(transcript, "\n"))
+	again := fmt.Sprintf("SIMULATE_SEED=%d SIMULATE_ROUNDS=1 go test -count=1 -v -run TestSimulatedFleets ./controllers/plan", seed)
+	for _, name := range []string{"SIMULATE_WITHOUT", "SIMULATE_IGNORE"} {
+		if value := os.Getenv(name); value != "" {
+			again = fmt.Sprintf("%s=%q %s", name, value, again)
+		}
+	}
+	t.Errorf("seed %d: %v\nTo see it again: %s\n%s", seed, w.broken, again, strings.Join(transcript, "\n"))
 }
 
 // newFleet is the fleet of a seed.

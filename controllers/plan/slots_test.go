@@ -130,7 +130,7 @@ func TestGrantOfAManagerThatCrashedIsGivenBack(t *testing.T) {
 // Between a grant and the manager that finds it there may be hours: what keeps a node from starting keeps the attempt from beginning.
 func TestGrantOfAManagerThatCrashedIsGivenBackWhereNothingMayStart(t *testing.T) {
 	taint := func(s *story) {
-		tainted(corev1.Taint{Key: deletionTaints[0], Effect: corev1.TaintEffectNoSchedule})(s.node("a"))
+		tainted(corev1.Taint{Key: "ToBeDeletedByClusterAutoscaler", Effect: corev1.TaintEffectNoSchedule})(s.node("a"))
 	}
 	cases := map[string]struct {
 		policy policyOption

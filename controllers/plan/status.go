@@ -17,7 +17,10 @@ func (p *planning) work() []NodeWork {
 	var all []NodeWork
 	for _, n := range p.nodeOrder {
 		n.needed = n.needsReboot()
-		work := NodeWork{Node: n.Name, Patch: n.nodePatch(), Maintenance: n.maintenanceChange()}
+		work := NodeWork{Node: n.Name}
+		if !n.gone {
+			work.Patch, work.Maintenance = n.nodePatch(), n.maintenanceChange()
+		}
 		for _, r := range n.reboots {
 			p.addChange(&work, r)
 		}

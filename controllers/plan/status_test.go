@@ -180,14 +180,14 @@ func TestEventsTellWhatHappened(t *testing.T) {
 			Reason: v1alpha1.ConditionRebooted, OnNode: true, Message: "Node a runs another boot (kernel 6.1.0-1 before, 6.1.0-2 now).",
 		}}},
 		"a success": {stage: stageSettling, event: func(s *story) { s.now = s.now.Add(time.Minute) }, want: []Event{{
-			Reason: v1alpha1.ReasonProved, OnNode: true, Message: "Node a runs another boot, is Ready and does not ask for a reboot any more; " +
-				"the 2 workloads that had pods on it are as ready as before.",
+			Reason: v1alpha1.ReasonProved, OnNode: true, Message: "Node a runs another boot, is Ready and does not ask for a reboot; " +
+				"1 DaemonSet or static pod that was ready on it is ready again; 1 workload that had pods on it is as ready as before.",
 		}}},
 		"a failure": {stage: stageDraining, event: func(s *story) { s.answer("ra", v1alpha1.OrderFailed, "No.") }, want: []Event{{
 			Reason: v1alpha1.ReasonDrainFailed, Warning: true, OnNode: true, Message: "No.",
 		}}},
 		"what is taken back": {stage: stageDraining, event: paused, want: []Event{{
-			Reason: v1alpha1.ReasonPaused, OnNode: true, Message: "The attempt was taken back. RebootPolicy p is paused.",
+			Reason: v1alpha1.ReasonPaused, OnNode: true, Message: "The attempt was rolled back. RebootPolicy p is paused.",
 		}}},
 		"a withdrawn need": {
 			stage: stageWaiting, event: reported(func(r *v1alpha1.HelperReport) { r.Sentinel = v1alpha1.SentinelNotRequired }),

@@ -187,7 +187,7 @@ func apply(s *Snapshot, p *Plan, now time.Time) (*Snapshot, error) {
 		}
 	}
 	after.Pods, after.Workloads, after.ClusterMaxUnavailable = s.Pods, s.Workloads, s.ClusterMaxUnavailable
-	after.LeaderNode, after.Answers, after.Invalid = s.LeaderNode, s.Answers, s.Invalid
+	after.LeaderNode, after.Answers, after.Invalid, after.QuorumLabels = s.LeaderNode, s.Answers, s.Invalid, s.QuorumLabels
 	return &after, errors.Join(e.errs...)
 }
 
@@ -279,7 +279,7 @@ func (e *execution) writeReboot(read *v1alpha1.NodeReboot, change func(*v1alpha1
 	version := cmp.Or(e.versions[read.Name], read.ResourceVersion)
 	stored := e.reboots[read.Name]
 	if stored == nil || stored.UID != read.UID || stored.ResourceVersion != version {
-		return errConflict
+		return fmt.Errorf("write of NodeReboot %s: %w", read.Name, errConflict)
 	}
 	e.updateReboot(read.Name, change)
 	e.versions[read.Name] = strconv.FormatInt(e.version, 10)
@@ -328,7 +328,7 @@ func (e *execution) writeStatus(change *RebootChange) error {
 func (e *execution) patchNode(work *NodeWork) error {
 	stored := e.nodes[work.Node]
 	if stored == nil || stored.version != e.view.nodeVersions[work.Node] {
-		return errConflict
+		return fmt.Errorf("patch of node %s: %w", work.Node, errConflict)
 	}
 	e.updateNode(work.Node, func(n *Node) {
 		if work.Patch.SetTaints {
@@ -366,7 +366,7 @@ func patched(values map[string]string, changes map[string]*string) map[string]st
 // patchMaintenance has no precondition, as in the executor.
 func (e *execution) patchMaintenance(work *NodeWork) error {
 	if e.nodes[work.Node] == nil {
-		return errConflict
+		return fmt.Errorf("maintenance of node %s: %w", work.Node, errConflict)
 	}
 	e.updateNode(work.Node, func(n *Node) {
 		n.Maintenance = map[corev1.NodeConditionType]bool{}

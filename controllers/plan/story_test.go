@@ -157,7 +157,7 @@ func (s *story) settle() {
 			return
 		}
 		if next := s.compute(); !idle(next) && !endsSomething(p) {
-			s.t.Fatalf("a plan that ends nothing was carried out, and there is something to do at the same instant:\n%s",
+			s.t.Fatalf("a plan that ends nothing was carried out:\n%s\nand there is something to do at the same instant:\n%s", describe(p),
 				describe(next))
 		}
 	}
@@ -200,8 +200,8 @@ func endsSomething(p *Plan) bool {
 		}
 		for _, change := range work.Reboots {
 			before, after := &change.Object.Status, &change.Status
-			ended := after.Attempt != nil && after.Attempt.EndedTime != nil && !cmp.Equal(before.Attempt, after.Attempt)
-			if ended || after.CompletionTime != nil && before.CompletionTime == nil {
+			over := after.Attempt != nil && (after.Attempt.EndedTime != nil || after.Attempt.RolledBackTime != nil || after.Attempt.StalledTime != nil)
+			if over && !cmp.Equal(before.Attempt, after.Attempt) || after.CompletionTime != nil && before.CompletionTime == nil {
 				return true
 			}
 		}
@@ -251,6 +251,15 @@ func (s *story) answer(reboot string, state v1alpha1.OrderState, message string)
 	})
 }
 
+// failReboot drains the node of a NodeReboot, and then its host cannot reboot.
+func (s *story) failReboot(reboot string) {
+	s.t.Helper()
+	s.answer(reboot, v1alpha1.OrderDone, "")
+	s.settle()
+	s.answer(reboot, v1alpha1.OrderFailed, "No.")
+	s.settle()
+}
+
 // boot gives a node another boot ID; it is not Ready yet, and its helper has said nothing.
 func (s *story) boot(node string, number int) {
 	n := s.node(node)
@@ -267,7 +276,7 @@ func (s *story) comeBack(reboot string, sentinel v1alpha1.SentinelState) {
 	})
 	for i := range s.Pods[n.Name] {
 		pod := &s.Pods[n.Name][i]
-		pod.Ready, pod.ReadySince, pod.StartedSince = true, s.now, s.now
+		pod.Ready, pod.Containers = true, []string{containerID(pod.Name, s.now)}
 	}
 }
 

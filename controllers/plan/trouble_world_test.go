@@ -116,8 +116,10 @@ func (w *world) changeBudget(b *budget, least int32) {
 	b.least = least
 	w.changed()
 	w.after(w.lasting(), func() {
-		b.least = before
-		w.changed()
+		if !w.healed {
+			b.least = before
+			w.changed()
+		}
 	})
 }
 

@@ -153,9 +153,13 @@ func (n *nodeView) noteReboots() {
 		if r.open() {
 			n.open = r
 		}
-		if attempt.BackTime != nil && attempt.BackTime.After(n.lastBack) {
-			n.lastBack = attempt.BackTime.Time
-		}
+		n.noteBack(r)
+	}
+}
+
+func (n *nodeView) noteBack(r *rebootView) {
+	if back := r.Status.Attempt.BackTime; back != nil {
+		n.lastBack = model.Latest(n.lastBack, back.Time)
 	}
 }
 

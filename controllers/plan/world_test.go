@@ -44,8 +44,9 @@ type world struct {
 	healed bool
 	// broken is the first promise that was broken.
 	broken error
-	// created numbers what is made, for its UID.
-	created int
+	// created numbers what is made, for its UID; containers those that started.
+	created    int
+	containers int
 	rules   rules
 	// hooking are the hooks that somebody works on.
 	hooking map[hookKey]bool

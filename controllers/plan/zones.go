@@ -87,11 +87,11 @@ func (p *planning) busyZones(policy *policyView) []string {
 	return zones
 }
 
-// zoneHolders are the nodes under way of all policies that go through the same zones one at a time.
+// zoneHolders are the nodes under way of all policies that go through the same zones one at a time, and those that no policy owns anymore.
 func (p *planning) zoneHolders(policy *policyView) []*nodeView {
 	var holders []*nodeView
 	for _, n := range p.nodeOrder {
-		if n.underWay() && n.policy != nil && sameZones(n.policy, policy) {
+		if n.underWay() && (n.policy == nil || sameZones(n.policy, policy)) {
 			holders = append(holders, n)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 const (
@@ -45,7 +46,7 @@ func TestSeveralSentinelsPassOnEachHint(t *testing.T) {
 	both := NewSentinels(t.Context(), first, second)
 	for _, sentinel := range []*fakeSentinel{first, second} {
 		sentinel.set(required, true)
-		<-both.Changes()
+		await.Receive(t, "a hint is passed on", both.Changes())
 		if state, _ := both.Check(t.Context()); state != required {
 			t.Errorf("state %s", state)
 		}

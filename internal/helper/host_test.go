@@ -14,6 +14,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
+	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 // fakeProc makes a root with these files.
@@ -105,7 +106,7 @@ func hostWith(t *testing.T, machine rebooter.Machine) *LocalHost {
 	go func() { ended <- server.Serve(ctx, listener) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-ended; err != nil {
+		if err := await.Receive(t, "the rebooter ends", ended); err != nil {
 			t.Error(err)
 		}
 	})

@@ -27,11 +27,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/await"
 	"github.com/reboot-operator/reboot-operator/test/edition"
 )
 
 // answerTimeout is how long the helper may take for anything on a real API server before a test gives up.
-const answerTimeout = 30 * time.Second
+const answerTimeout = await.Limit
 
 // apiServer is shared by the tests of this file, which use nodes of their own.
 var apiServer struct {
@@ -88,7 +89,7 @@ func (c *cluster) run(node string, host Host, sentinel Sentinel) (stop func()) {
 	}()
 	return sync.OnceFunc(func() {
 		cancel()
-		if err := <-done; err != nil {
+		if err := await.Receive(c.t, "the helper ends", done); err != nil {
 			c.t.Errorf("the helper ended with %v", err)
 		}
 	})

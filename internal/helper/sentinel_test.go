@@ -11,10 +11,11 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 // hintTimeout is how long the kernel may take to tell of a change before the test gives up.
-const hintTimeout = 10 * time.Second
+const hintTimeout = await.Limit
 
 func write(t *testing.T, path, content string) {
 	t.Helper()
@@ -245,7 +246,8 @@ func TestAFileSentinelHintsOnlyAtWhatConcernsIt(t *testing.T) {
 	go s.forward(t.Context())
 	other := fsnotify.Event{Name: "/run/other"}
 	hinted := func() bool {
-		watcher.Events <- other // It is received when the one before it was dealt with.
+		// It is received when the one before it was dealt with.
+		await.Send(t, "the sentinel looks at an event", watcher.Events, other)
 		select {
 		case <-s.Changes():
 			return true
@@ -257,12 +259,12 @@ func TestAFileSentinelHintsOnlyAtWhatConcernsIt(t *testing.T) {
 		"/run/required": true, "/run/required.pkgs": true, "/run": true,
 		"/run/required.pkgs.tmp": false, "/run/other": false, "/required": false,
 	} {
-		watcher.Events <- fsnotify.Event{Name: name}
+		await.Send(t, "the sentinel looks at an event", watcher.Events, fsnotify.Event{Name: name})
 		if got := hinted(); got != want {
 			t.Errorf("%s: hinted is %v, want %v", name, got, want)
 		}
 	}
-	watcher.Errors <- fsnotify.ErrEventOverflow
+	await.Send(t, "the sentinel looks at an error", watcher.Errors, fsnotify.ErrEventOverflow)
 	if !hinted() {
 		t.Error("no hint when events were lost")
 	}

@@ -13,9 +13,12 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 const runningBoot = "boot-a"
@@ -76,7 +79,7 @@ func serveAt(t *testing.T, socket string, machine Machine, change ...func(*Serve
 	go func() { ended <- server.Serve(ctx, listener) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
-		if err := <-ended; err != nil {
+		if err := await.Receive(t, "the server ends", ended); err != nil {
 			t.Errorf("the server ended with %v", err)
 		}
 	})
@@ -239,7 +242,7 @@ func TestARequestWhileTheHostIsBeingAskedIsRefused(t *testing.T) {
 	client := &Client{Socket: socket}
 	first := make(chan error, 1)
 	go func() { first <- client.Reboot(soon(t), runningBoot, "") }()
-	<-asked
+	await.Receive(t, "the host is asked", asked)
 	if err := client.Ping(soon(t)); err != nil {
 		t.Errorf("a host that is slow holds up other requests: %v", err)
 	}
@@ -248,7 +251,7 @@ func TestARequestWhileTheHostIsBeingAskedIsRefused(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	close(release)
-	if err := <-first; err != nil {
+	if err := await.Receive(t, "the first request is answered", first); err != nil {
 		t.Error(err)
 	}
 	if got := machine.told(); len(got) != 1 {
@@ -257,17 +260,17 @@ func TestARequestWhileTheHostIsBeingAskedIsRefused(t *testing.T) {
 }
 
 func TestTheHostIsNotAskedForLongerThanTheDeadline(t *testing.T) {
-	machine := &fakeMachine{onReboot: func(ctx context.Context) error {
-		<-ctx.Done()
-		return fmt.Errorf("%w: %w", ErrUncertain, ctx.Err())
-	}}
-	socket, stop := serve(t, machine)
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if err := (&Client{Socket: socket}).Reboot(ctx, runningBoot, ""); !errors.Is(err, ErrUncertain) {
-		t.Errorf("error %v", err)
-	}
-	stop() // It waits for what is being carried out.
+	synctest.Test(t, func(t *testing.T) {
+		server := &Server{Now: time.Now, Machine: &fakeMachine{onReboot: func(ctx context.Context) error {
+			<-ctx.Done()
+			return fmt.Errorf("%w: %w", ErrUncertain, ctx.Err())
+		}}}
+		began := time.Now()
+		answer := server.answer(t.Context(), &Request{Action: ActionReboot, BootID: runningBoot, Deadline: began.Add(time.Hour)})
+		if took := time.Since(began); answer.Result != Uncertain || took != time.Hour {
+			t.Errorf("answer %+v after %s", answer, took)
+		}
+	})
 }
 
 func TestARequestWithoutADeadlineIsNotSent(t *testing.T) {
@@ -351,8 +354,17 @@ func TestARebooterThatNeverAnswersIsUncertainAtTheDeadline(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = listener.Close() }()
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
+	ctx, cancel := context.WithCancel(soon(t))
+	go func() {
+		connection, err := listener.Accept()
+		if err == nil {
+			err = decode(connection, &Request{})
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		cancel() // What ends the wait makes no difference, and it must not end before the request has arrived.
+	}()
 	if err := (&Client{Socket: socket}).Reboot(ctx, runningBoot, ""); !errors.Is(err, ErrUncertain) {
 		t.Errorf("error %v", err)
 	}
@@ -360,7 +372,7 @@ func TestARebooterThatNeverAnswersIsUncertainAtTheDeadline(t *testing.T) {
 
 func TestWhoIsSlowDoesNotHoldUpOthers(t *testing.T) {
 	socket, _ := serve(t, &fakeMachine{}, func(s *Server) {
-		// Requests have to arrive at once.
+		// Requests have to arrive at once; if that of the helper does not, it asks again.
 		s.Now = func() time.Time { return time.Now().Add(50*time.Millisecond - requestTimeout) }
 	})
 	for range 2 * maxConnections {
@@ -370,9 +382,7 @@ func TestWhoIsSlowDoesNotHoldUpOthers(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = connection.Close() })
 	}
-	if err := (&Client{Socket: socket}).Ping(soon(t)); err != nil {
-		t.Error(err)
-	}
+	await.True(t, "a request is answered", func() bool { return (&Client{Socket: socket}).Ping(soon(t)) == nil })
 }
 
 func TestMethodsAndSentinelAreTold(t *testing.T) {

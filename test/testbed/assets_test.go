@@ -9,6 +9,8 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 func TestTheVersionOfKubernetesIsReadFromTheModuleFile(t *testing.T) {
@@ -190,14 +192,14 @@ func TestTheBuildersLockIsExclusive(t *testing.T) {
 		}
 		locked <- second
 	}()
-	<-waiting
+	await.Receive(t, "the second builder waits", waiting)
 	select {
 	case <-locked:
 		t.Fatal("both builders have the lock")
 	default:
 	}
 	unlock()
-	(<-locked)()
+	await.Receive(t, "the second builder has the lock", locked)()
 }
 
 // messageSink passes log messages on.

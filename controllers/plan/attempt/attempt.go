@@ -17,7 +17,7 @@ type Input struct {
 	Draft model.Draft
 	// Node is nil if there is none of the name.
 	Node *model.Node
-	// Policy that granted the attempt; nil if it is gone.
+	// Policy that granted the attempt; if it is gone, the one that owns the node now, if any.
 	Policy *policies.Policy
 	// Selected says that the node's labels still give it to that policy.
 	Selected bool
@@ -104,7 +104,7 @@ func Advance(in *Input) Result {
 func (a *attempt) advance() {
 	a.noteNode()
 	switch current := a.Status.Attempt; {
-	case a.Node != nil && a.bootedAgain():
+	case a.bootedAgain():
 		a.recordBoot()
 		a.recover()
 	case current.RolledBackTime != nil:
@@ -120,8 +120,11 @@ func (a *attempt) advance() {
 	}
 }
 
-// bootedAgain: the node runs a boot that the attempt has not recorded yet.
+// bootedAgain says that the node runs a boot that the attempt has not recorded yet.
 func (a *attempt) bootedAgain() bool {
+	if a.Node == nil || a.NodeGone(a.Node) {
+		return false
+	}
 	known := a.Status.Before
 	if a.Status.Attempt.BackTime != nil {
 		known = a.Status.After
@@ -133,6 +136,10 @@ func (a *attempt) bootedAgain() bool {
 func (a *attempt) recordBoot() {
 	next := a.Edit()
 	next.After, next.Order = a.Node.Boot(), nil
+	next.After.SeenTime = a.Stamp()
+	if next.Attempt.BackTime != nil {
+		a.noteContainers() // those of the boot before this one
+	}
 	a.EditAttempt(func(at *v1alpha1.Attempt) {
 		at.UncordonedTime, at.RecoveredTime, at.SettlingSince, at.RolledBackTime = nil, nil, nil, nil
 		if at.BackTime == nil {

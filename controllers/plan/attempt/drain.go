@@ -205,7 +205,7 @@ func (a *attempt) noteStuck(answer *v1alpha1.HelperReport) {
 			"The drain of node %s has not moved for a minute: %s.", a.Node.Name, whatIsLeft(answer.Drain))})
 	}
 	if stuck && a.wait.Reason == v1alpha1.ReasonDraining {
-		a.wait = model.Blocked(v1alpha1.ReasonDraining, "The drain of node %s does not move: %s. It has until %s.",
+		a.wait = model.Blocked(v1alpha1.ReasonDrainStuck, "The drain of node %s does not move: %s. It has until %s.",
 			a.Node.Name, whatIsLeft(answer.Drain), model.ClockTime(a.Status.Order.Deadline.Time))
 	}
 }

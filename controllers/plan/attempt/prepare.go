@@ -44,10 +44,9 @@ func (a *attempt) mayContinue() model.Verdict {
 	switch {
 	case a.Deleted():
 		return model.Verdict{Reason: v1alpha1.ReasonDeleted, Message: "The NodeReboot was deleted."}
-	case a.Policy == nil:
-		return model.Blocked(v1alpha1.ReasonNotSelected, "The policy that granted the attempt on node %s is gone.", a.Node.Name)
-	case !a.Selected:
-		return model.Blocked(v1alpha1.ReasonNotSelected, "RebootPolicy %s no longer owns node %s.", a.Policy.Name(), a.Node.Name)
+	case a.Policy == nil || !a.Selected:
+		return model.Blocked(v1alpha1.ReasonNotSelected, "RebootPolicy %s, which granted the attempt, no longer owns node %s.",
+			a.Status.PolicyName, a.Node.Name)
 	case a.uncordoned():
 		return model.Blocked(v1alpha1.ReasonUncordoned, "A person or a program uncordoned node %s during the attempt.", a.Node.Name)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,14 +30,19 @@ func (a *attempt) nodeProof() model.Verdict {
 	return a.podProof()
 }
 
+// staleLimit is how long after a boot a status may be that of before it. A kubelet that is Ready writes the statuses of its pods within
+// seconds; the limit is for containers that were recorded after a boot that nobody had seen yet.
+const staleLimit = 5 * time.Minute
+
 // podProof looks at the pods that stayed on the node. For some seconds after a boot their statuses are those of before, with the containers
-// of before: no container outlives a boot. That needs no clock, and no NotReady to have been seen.
+// of before: no container outlives a boot. That compares no clocks, and needs no NotReady to have been seen.
 func (a *attempt) podProof() model.Verdict {
 	before := sets.New(a.Status.Attempt.Containers...)
 	here, ready := map[model.WorkloadKey]bool{}, map[model.WorkloadKey]bool{}
 	for i := range a.Pods {
 		pod := &a.Pods[i]
-		if pod.IsReady() && (len(pod.Containers) == 0 || before.HasAny(pod.Containers...)) {
+		stale := len(pod.Containers) == 0 || before.HasAny(pod.Containers...)
+		if pod.IsReady() && stale && !a.Reached(a.bootSeen().Add(staleLimit)) {
 			return model.Blocked(v1alpha1.ReasonPodStatusStale,
 				"Pod %s/%s on node %s still shows its status of before the boot.", pod.Namespace, pod.Name, a.Node.Name)
 		}
@@ -59,6 +65,14 @@ func (a *attempt) podProof() model.Verdict {
 	return model.Verdict{}
 }
 
+// bootSeen is when the boot that runs was first seen.
+func (a *attempt) bootSeen() time.Time {
+	if after := a.Status.After; after != nil && after.SeenTime != nil {
+		return after.SeenTime.Time
+	}
+	return a.Status.Attempt.BackTime.Time
+}
+
 // maxContainers bounds the containers that one attempt remembers; the API has the same limit.
 const maxContainers = 512
 
@@ -75,7 +89,8 @@ func containersOf(pods []model.Pod) []string {
 	return ids[:min(len(ids), maxContainers)]
 }
 
-// noteContainers adds what runs on the node while its host is about to go down.
+// noteContainers adds what runs on the node now. It is only called when the host cannot have booted yet: of pods and nodes there are two
+// watches, and once the host was told to reboot, pods of the next boot may be seen before the Node that tells of it.
 func (a *attempt) noteContainers() {
 	a.needPods = true
 	known := sets.New(a.Status.Attempt.Containers...)

@@ -102,7 +102,6 @@ func (a *attempt) awaitBoot() {
 		a.expire(order)
 		return
 	}
-	a.noteContainers()
 	deadline := a.Status.Attempt.RebootOrderedTime.Add(a.rebootTimeout())
 	switch {
 	case a.Status.Attempt.StalledTime == nil && !a.Reached(deadline):

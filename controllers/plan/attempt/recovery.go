@@ -90,13 +90,15 @@ func (a *attempt) proof() string {
 		}
 	}
 	if onNode > 0 {
-		message += fmt.Sprintf("; %d DaemonSet and static pods that were ready on it are ready again", onNode)
+		message += "; " + counted(onNode, "DaemonSet or static pod that was ready on it is ready again",
+			"DaemonSet and static pods that were ready on it are ready again")
 	}
 	switch {
 	case waited > 0 && a.ignoresWorkloads():
-		message += fmt.Sprintf("; %d workloads that had pods on it were not waited for, as RebootPolicy %s says", waited, a.Policy.Name())
+		message += "; " + counted(waited, "workload that had pods on it was", "workloads that had pods on it were") +
+			" not waited for, as RebootPolicy " + a.Policy.Name() + " says"
 	case waited > 0:
-		message += fmt.Sprintf("; %d workloads that had pods on it are as ready as before", waited)
+		message += "; " + counted(waited, "workload that had pods on it is", "workloads that had pods on it are") + " as ready as before"
 	}
 	switch {
 	case current.RebootOrderedTime == nil:
@@ -107,6 +109,13 @@ func (a *attempt) proof() string {
 		message += ". It was not drained in time, and was rebooted regardless"
 	}
 	return message + "."
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // awaitRecovery waits on, and stalls when it takes too long.

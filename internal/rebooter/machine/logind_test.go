@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
+	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 // busLogind is logind's manager object on a private bus, as systemd 246 and later have it.
@@ -79,7 +80,7 @@ func TestOnARealBusLogindIsToldToReboot(t *testing.T) {
 	if err := newMachine(t, Options{}).Reboot(t.Context(), ""); err != nil {
 		t.Error(err)
 	}
-	if diff := cmp.Diff(checkInhibitors, <-logind.flags); diff != "" {
+	if diff := cmp.Diff(checkInhibitors, await.Receive(t, "logind is told to reboot", logind.flags)); diff != "" {
 		t.Errorf("flags (-want +got):\n%s", diff)
 	}
 }
