@@ -103,7 +103,7 @@ var _ = Describe("The operator", func() {
 		Eventually(rebootNamed(ctx, "r1")).Should(HaveField("Status.Reason", v1alpha1.ReasonWorkloadsNotReady))
 		Expect(slots(ctx)()).To(HaveKey("n1"))
 		atRest(seen)
-		Expect(seen.podWatches.Load()).To(Equal(int32(1)))
+		Eventually(seen.podWatches.Load).Should(Equal(int32(1)))
 		setReady(ctx, web, 1)
 
 		By("proving the reboot and putting the node back")
@@ -129,7 +129,7 @@ var _ = Describe("The operator", func() {
 		}
 		Consistently(func() []string { return seen.since(requests) }).WithTimeout(2 * time.Second).Should(BeEmpty())
 		Expect(seen.passes()).To(Equal(passes))
-		Expect(seen.podWatches.Load()).To(BeZero())
+		Eventually(seen.podWatches.Load).Should(BeZero())
 		Expect(seen.watched()).To(Equal([]string{
 			"/api/v1/namespaces/operator/pods",
 			"/api/v1/nodes",
@@ -197,8 +197,8 @@ var _ = Describe("The operator", func() {
 	})
 })
 
-// missedWrites writes a status and reads a snapshot at once, ten times, and counts the snapshots that do not show the write. Watches are late
-// by so much once they have shown all that there is.
+// missedWrites writes a status and reads a snapshot at once, ten times, and counts the snapshots that do not show the write. Watches are
+// late by so much once they have shown all that there is.
 func missedWrites(ctx context.Context, options client.Options, late time.Duration) int {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -430,5 +430,5 @@ func atRest(seen *traffic) {
 		before := last
 		last = seen.passes()
 		return before == last
-	}).WithPolling(300 * time.Millisecond).Should(BeTrue())
+	}).WithPolling(time.Second).Should(BeTrue())
 }
