@@ -131,20 +131,34 @@ func (n *nodeView) starts() bool {
 	return slices.ContainsFunc(n.reboots, func(r *rebootView) bool { return r.started })
 }
 
-// trials leaves those of a halted policy that may be tried: the ones that have failed least, so that a node that can be rebooted has its turn
-// soon, whatever its zone.
-func (policy *policyView) trials(able []*rebootView) []*rebootView {
-	if !policy.halt.drainsFailing || len(able) == 0 {
-		return able
+// trials are those of a halted policy that are tried first: the ones that have failed least, so that a node that can be rebooted has its turn
+// soon, whatever its zone. The others are tried later, if none of these can start.
+func (policy *policyView) trials(able []*rebootView) (first, later []*rebootView) {
+	if !policy.halt.drainsFailing {
+		return able, nil
 	}
 	least := slices.MinFunc(able, compareFailures)
-	return slices.DeleteFunc(able, func(r *rebootView) bool {
-		waits := compareFailures(r, least) > 0
-		if waits {
+	for _, r := range able {
+		if compareFailures(r, least) == 0 {
+			first = append(first, r)
+			continue
+		}
+		r.wait = policy.halted()
+		later = append(later, r)
+	}
+	return first, later
+}
+
+// haltOthers says to those of a halted policy that did not start that another one is tried.
+func (policy *policyView) haltOthers(able []*rebootView) {
+	if !policy.halt.drainsFailing {
+		return
+	}
+	for _, r := range able {
+		if !r.started {
 			r.wait = policy.halted()
 		}
-		return waits
-	})
+	}
 }
 
 func compareFailures(a, b *rebootView) int { return int(a.failureCount()) - int(b.failureCount()) }

@@ -206,6 +206,20 @@ func TestAHaltedPolicyTriesOneNodeAtATimeTheLeastFailedFirst(t *testing.T) {
 	}
 }
 
+func TestATrialThatCannotStartHoldsUpNoOther(t *testing.T) {
+	s := failing(t, "a/z1 b/z1 c/z1 d/z2", anyOrder(), perZone(1))
+	for range 3 {
+		s.failDrain()
+	}
+	s.Nodes = append(s.Nodes, newNode("e", "z2", notReady))
+	s.editPolicy("p", maxUnavailable("5"))
+	s.settle()
+	s.advance(10 * time.Minute)
+	if got := s.underWay(); got != "a" {
+		t.Errorf("under way %q, reasons %v: d has not failed, and cannot start because of e", got, s.reasons())
+	}
+}
+
 func TestDeletingWhatFailedEndsTheHalt(t *testing.T) {
 	s := failing(t, "a/z1 b/z1 c/z1 d/z1")
 	for range 3 {
