@@ -39,7 +39,7 @@ func (p *planning) countHalts() {
 		}
 	}
 	for _, policy := range p.policies {
-		policy.halt.countFailing(policy)
+		policy.halt.countFailing(policy, p.lastBack(policy))
 		failure := &policy.Spec.Failure
 		policy.halt.nodesNotBack = reaches(len(policy.halt.notBack), ptr.Deref(failure.MaxFailures, 0))
 		row := ptr.Deref(failure.MaxConsecutiveFailures, 0)
@@ -49,11 +49,21 @@ func (p *planning) countHalts() {
 
 func reaches(count int, limit int32) bool { return count > 0 && int32(count) >= limit }
 
-func (h *halt) countFailing(policy *policyView) {
-	var lastBack time.Time
+// lastBack is when a node of the policy last came back from its reboot, also one whose Node is deleted by now.
+func (p *planning) lastBack(policy *policyView) time.Time {
+	var last time.Time
 	for _, n := range policy.nodes {
-		lastBack = model.Latest(lastBack, n.lastBack)
+		last = model.Latest(last, n.lastBack)
 	}
+	for _, r := range p.orphans {
+		if a := r.Status.Attempt; a != nil && a.BackTime != nil && r.grantedBy() == policy.Name() {
+			last = model.Latest(last, a.BackTime.Time)
+		}
+	}
+	return last
+}
+
+func (h *halt) countFailing(policy *policyView, lastBack time.Time) {
 	for _, n := range policy.nodes {
 		if i := slices.IndexFunc(n.reboots, func(r *rebootView) bool { return r.failedWithoutReboot(lastBack) }); i >= 0 {
 			failures := n.reboots[i].Status.Failures
@@ -185,7 +195,7 @@ func (policy *policyView) stops(r *rebootView) model.Verdict {
 // not back counts as well.
 func (r *rebootView) notBack() bool {
 	if r.open() {
-		return r.Status.Attempt.StalledTime != nil
+		return r.Status.Attempt.StalledTime != nil || r.isGivingUp()
 	}
 	if !r.complete() {
 		return false
@@ -195,6 +205,13 @@ func (r *rebootView) notBack() bool {
 		return r.Status.Outcome == v1alpha1.OutcomeFailed && !r.deleted() && !r.nodeGone()
 	}
 	return false
+}
+
+// isGivingUp says that the last attempt that may reach the host did, in vain: the NodeReboot is given up as soon as what it evicted is back.
+func (r *rebootView) isGivingUp() bool {
+	current, failures := r.Status.Attempt, r.Status.Failures
+	return current.RolledBackTime != nil && current.Result == v1alpha1.ReasonRebootNotObserved && !r.deleted() &&
+		failures != nil && failures.Reboots >= ptr.Deref(r.policy().Spec.Failure.MaxAttempts, 0)
 }
 
 func (n *nodeView) succeededSince(failed *rebootView) bool {
