@@ -47,9 +47,9 @@ func (a *attempt) helperAway() model.Verdict {
 	if a.Node.HelperReady {
 		return model.Verdict{}
 	}
-	since := a.delayEnd()
-	if detached := a.Status.Attempt.DetachedTime; detached != nil && detached.After(since) {
-		since = detached.Time
+	since := model.Latest(a.delayEnd(), a.Node.HelperSince)
+	if detached := a.Status.Attempt.DetachedTime; detached != nil {
+		since = model.Latest(since, detached.Time)
 	}
 	if a.Reached(since.Add(model.Seconds(a.Policy.Spec.Reboot.TimeoutSeconds))) {
 		return model.Blocked(v1alpha1.ReasonRebootFailed,
@@ -134,13 +134,12 @@ func (a *attempt) expire(order *v1alpha1.RebootOrder) {
 	}
 }
 
-// rebootTimeout of the policy; of one that is gone meanwhile, the time that the order had.
+// defaultRebootTimeout is how long a host may take to reboot when the policy is gone.
+const defaultRebootTimeout = 15 * time.Minute
+
 func (a *attempt) rebootTimeout() time.Duration {
-	if policy := a.Policy; policy != nil {
-		return model.Seconds(policy.Spec.Reboot.TimeoutSeconds)
+	if a.Policy == nil {
+		return defaultRebootTimeout
 	}
-	if a.Status.Order != nil {
-		return a.Status.Order.Deadline.Sub(a.Status.Attempt.RebootOrderedTime.Time)
-	}
-	return 0
+	return model.Seconds(a.Policy.Spec.Reboot.TimeoutSeconds)
 }
