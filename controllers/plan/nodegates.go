@@ -164,8 +164,8 @@ func otherMaintenanceGate(p *planning, r *rebootView) model.Verdict {
 	return model.Verdict{}
 }
 
-// podGate keeps a node from starting while it runs a pod that blocks it. Which pods those are is reported by a watch, for all nodes at once:
-// so this is a gate of the node, and one that is blocked holds up no other.
+// podGate keeps a node from starting while it runs a pod that blocks it. Which pods those are is reported by a watch, for all nodes at
+// once: so this is a gate of the node, and one that is blocked holds up no other.
 func podGate(p *planning, r *rebootView) model.Verdict {
 	for i := range r.policy().Spec.Gates.Pods {
 		key := r.policy().Key(model.GatePods, r.policy().Spec.Gates.Pods[i].Name)
