@@ -145,3 +145,25 @@ func TestAHelperHasItsTimeAlsoAfterALongWaitForTheQuorum(t *testing.T) {
 		t.Errorf("result %s when the time of the helper is over", got.Result)
 	}
 }
+
+func TestANodeThatMayRunEtcdWaitsForAnotherThatHasNotRecoveredAlthoughBothAreUnderWay(t *testing.T) {
+	settling := spec(func(s *v1alpha1.RebootPolicySpec) { s.Recovery.SettleSeconds = seconds32(600) })
+	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", maxUnavailable("2"), settling))...)
+	s.settle()
+	s.tell("a")
+	s.boot("a", 2)
+	s.comeBack("ra", v1alpha1.SentinelNotRequired)
+	for _, node := range []string{"a", "b"} {
+		controlPlane(s.node(node)) // labeled during their attempts
+	}
+	s.answer("rb", v1alpha1.OrderDone, "")
+	s.settle()
+	want := "Control-plane node a of RebootPolicy p is rebooting, or has not recovered, and two of them are never down at once."
+	if got := s.reboot("rb").Status; got.Message != want {
+		t.Fatalf("%s %q, want %q", got.Reason, got.Message, want)
+	}
+	s.advance(10 * time.Minute)
+	if got := s.reboot("rb").Status; got.Reason != v1alpha1.ReasonRebooting {
+		t.Errorf("%s %q once it has", got.Reason, got.Message)
+	}
+}

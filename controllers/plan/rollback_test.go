@@ -303,6 +303,11 @@ func TestANodeThatCameBackEndsTheRowAlsoWhenItIsDeleted(t *testing.T) {
 	if c := s.policy("p").Status.Conditions[0]; c.Reason != v1alpha1.ReasonInForce {
 		t.Errorf("%s %q", c.Reason, c.Message)
 	}
+	s.reboot("rc").Status.PolicyName = "another"
+	s.settle()
+	if c := s.policy("p").Status.Conditions[0]; c.Reason != v1alpha1.ReasonDrainsFailing {
+		t.Errorf("%s %q: a node of another policy ends no row", c.Reason, c.Message)
+	}
 }
 
 func TestAHostThatWasToldForTheLastTimeAndDidNotRebootHaltsThePolicyAtOnce(t *testing.T) {
@@ -315,6 +320,11 @@ func TestAHostThatWasToldForTheLastTimeAndDidNotRebootHaltsThePolicyAtOnce(t *te
 	}
 	if got := s.reboot("rb").Status.Reason; got != v1alpha1.ReasonHalted {
 		t.Errorf("b waits for %s, under way %q", got, s.underWay())
+	}
+	s.delete("ra") // a person gives it up
+	s.settle()
+	if got := s.underWay(); got != "a b" {
+		t.Errorf("under way %q, b waits for %s", got, s.reboot("rb").Status.Reason)
 	}
 }
 
@@ -356,5 +366,18 @@ func TestOnlyWhatPreventsRebootsHaltsAPolicyForDrains(t *testing.T) {
 				t.Errorf("%s %q", c.Reason, c.Message)
 			}
 		})
+	}
+}
+
+func TestOnlyOneTrialOfAHaltedPolicyWouldStart(t *testing.T) {
+	s := failing(t, "a/z1 b/z1 c/z1 d/z1 e/z1")
+	for range 3 {
+		s.failDrain()
+	}
+	s.editPolicy("p", mode(v1alpha1.ModeObserve), maxUnavailable("5"))
+	s.settle()
+	s.advance(time.Hour)
+	if got := s.waits(v1alpha1.ReasonObserving); got != "d" {
+		t.Errorf("%q would start, reasons %v", got, s.reasons())
 	}
 }
