@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +92,41 @@ func TestANodeThatMayRunEtcdWaitsForTheOthersBeforeItsDrainAndBeforeItsReboot(t 
 				}
 			})
 		}
+	}
+}
+
+func TestANodeThatMayRunEtcdDoesNotWaitFor(t *testing.T) {
+	notReady := func(pod Pod) Pod { pod.Ready = false; return pod }
+	for name, event := range map[string]func(*story){
+		"a static pod that finished": func(s *story) { s.Pods["b"][0].Ready, s.Pods["b"][0].Finished = false, true },
+		"another pod of such a node": func(s *story) { s.Pods["b"] = append(s.Pods["b"], notReady(readyPod("web-2", start))) },
+		"a static pod of another node": func(s *story) {
+			s.Nodes = append(s.Nodes, newNode("worker", "z1"))
+			s.Pods["worker"] = []Pod{notReady(staticPod("proxy", start))}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := preparedAttemptIn(t, stageCordoned, controlPlaneFleet)
+			event(s)
+			s.settle()
+			s.advance(time.Minute)
+			if got := s.reboot("ra").Status; got.Reason != v1alpha1.ReasonDraining {
+				t.Errorf("%s %q", got.Reason, got.Message)
+			}
+		})
+	}
+}
+
+func TestANodeThatMayRunEtcdWaitsUntilThePodsOfTheOthersAreKnown(t *testing.T) {
+	s := preparedAttemptIn(t, stageCordoned, controlPlaneFleet)
+	delete(s.Pods, "b")
+	s.settle()
+	s.advance(time.Minute)
+	if status := s.reboot("ra").Status; status.Reason != v1alpha1.ReasonControlPlaneNotReady || status.Order != nil {
+		t.Errorf("%s %q", status.Reason, status.Message)
+	}
+	if p := s.compute(); !slices.Contains(p.NeedPods, "b") {
+		t.Errorf("the plan asks for the pods of %v", p.NeedPods)
 	}
 }
 
