@@ -77,8 +77,12 @@ func sameNodeGate(_ *planning, r *rebootView) model.Verdict {
 	if first == nil {
 		first = r.node.firstWaiting()
 	}
-	if first == r {
+	switch {
+	case first == r:
 		return model.Verdict{}
+	case first.open() && r.node.active() == nil:
+		return model.Blocked(v1alpha1.ReasonSameNode,
+			"The attempt of NodeReboot %s of the same node was rolled back, and its slot is held until what it evicted is back.", first.Object.Name)
 	}
 	return model.Blocked(v1alpha1.ReasonSameNode,
 		"NodeReboot %s of the same node goes first; its reboot satisfies this one, too.", first.Object.Name)

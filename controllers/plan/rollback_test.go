@@ -381,3 +381,19 @@ func TestOnlyOneTrialOfAHaltedPolicyWouldStart(t *testing.T) {
 		t.Errorf("%q would start, reasons %v", got, s.reasons())
 	}
 }
+
+func TestAnotherNodeRebootOfANodeGoesWhenWhatTheFirstEvictedIsBack(t *testing.T) {
+	s := drainedInVain(t, stageDraining)
+	s.Reboots = append(s.Reboots, newReboot("ra2", "a", manual))
+	s.delete("ra")
+	s.settle()
+	want := "The attempt of NodeReboot ra of the same node was rolled back, and its slot is held until what it evicted is back."
+	if got := s.reboot("ra2").Status; got.Message != want {
+		t.Errorf("%s %q, want %q", got.Reason, got.Message, want)
+	}
+	s.Workloads[deployment("web")] = Workload{Ready: 3, Desired: 3}
+	s.settle()
+	if got := s.underWay(); s.reboot("ra") != nil || s.reboot("ra2").Status.Attempt == nil {
+		t.Errorf("under way %q", got)
+	}
+}
