@@ -38,7 +38,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 
 func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	now := r.clock.Now()
-	defer func() { r.numbers.passes.Observe(r.clock.Since(now).Seconds()) }()
+	defer func() { r.numbers.passes.Observe(max(r.clock.Since(now), 0).Seconds()) }()
 	r.limiter.wakeIn(0)
 	s, err := r.reader.read(ctx)
 	if err != nil {
