@@ -127,9 +127,7 @@ func stripPod(pod *corev1.Pod) *corev1.Pod {
 	}
 	stripped.Status.Phase = pod.Status.Phase
 	if ready := readyCondition(pod); ready != nil {
-		stripped.Status.Conditions = []corev1.PodCondition{{
-			Type: ready.Type, Status: ready.Status, LastTransitionTime: ready.LastTransitionTime,
-		}}
+		stripped.Status.Conditions = []corev1.PodCondition{{Type: ready.Type, Status: ready.Status}}
 	}
 	stripped.Status.ContainerStatuses = stripStates(pod.Status.ContainerStatuses)
 	stripped.Status.InitContainerStatuses = stripStates(pod.Status.InitContainerStatuses)
@@ -142,7 +140,7 @@ func stripHelper(pod *corev1.Pod) *corev1.Pod {
 	stripped.Status.Reason, stripped.Status.Message = pod.Status.Reason, pod.Status.Message
 	for i := range pod.Status.ContainerStatuses {
 		status, kept := &pod.Status.ContainerStatuses[i], &stripped.Status.ContainerStatuses[i]
-		kept.Image, kept.Ready = status.Image, status.Ready
+		kept.Name, kept.Image, kept.Ready = status.Name, status.Image, status.Ready
 		kept.State, kept.LastTerminationState = status.State, status.LastTerminationState
 	}
 	return stripped
@@ -151,9 +149,11 @@ func stripHelper(pod *corev1.Pod) *corev1.Pod {
 func stripStates(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
 	stripped := make([]corev1.ContainerStatus, 0, len(statuses))
 	for i := range statuses {
-		stripped = append(stripped, corev1.ContainerStatus{
-			Name: statuses[i].Name, State: corev1.ContainerState{Running: statuses[i].State.Running},
-		})
+		kept := corev1.ContainerStatus{}
+		if statuses[i].State.Running != nil {
+			kept.ContainerID, kept.State.Running = shortID(statuses[i].ContainerID), &corev1.ContainerStateRunning{}
+		}
+		stripped = append(stripped, kept)
 	}
 	return stripped
 }
@@ -180,5 +180,6 @@ func stripBudget(b *policyv1.PodDisruptionBudget) *policyv1.PodDisruptionBudget 
 	stripped.Status.ObservedGeneration = b.Status.ObservedGeneration
 	stripped.Status.CurrentHealthy = b.Status.CurrentHealthy
 	stripped.Status.ExpectedPods = b.Status.ExpectedPods
+	stripped.Status.DisruptionsAllowed = b.Status.DisruptionsAllowed
 	return stripped
 }

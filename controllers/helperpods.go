@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,8 +14,6 @@ import (
 type helperView struct {
 	ready   bool
 	problem string
-	// since is when ready last changed.
-	since time.Time
 }
 
 // helpers are those of each node that has a helper pod. A pod that is being deleted does not count.
@@ -26,22 +23,31 @@ func (r *reader) helpers(ctx context.Context) (map[string]helperView, error) {
 		client.MatchingLabels{componentLabel: helperComponent}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list helper pods: %w", err)
 	}
-	helpers := make(map[string]helperView, len(list.Items))
+	first := make(map[string]*corev1.Pod, len(list.Items))
 	for i := range list.Items {
 		pod := &list.Items[i]
-		if pod.Spec.NodeName == "" || !pod.DeletionTimestamp.IsZero() || helpers[pod.Spec.NodeName].ready {
+		if pod.Spec.NodeName == "" || !pod.DeletionTimestamp.IsZero() || !goesBefore(pod, first[pod.Spec.NodeName]) {
 			continue
 		}
-		helpers[pod.Spec.NodeName] = viewHelper(pod)
+		first[pod.Spec.NodeName] = pod
+	}
+	helpers := make(map[string]helperView, len(first))
+	for node, pod := range first {
+		helpers[node] = viewHelper(pod)
 	}
 	return helpers, nil
 }
 
+// goesBefore says which of two helper pods of a node counts: one that is Ready, else always the same one, so that a message does not flap.
+func goesBefore(pod, other *corev1.Pod) bool {
+	if other == nil || podReady(pod) != podReady(other) {
+		return other == nil || podReady(pod)
+	}
+	return pod.Name < other.Name
+}
+
 func viewHelper(pod *corev1.Pod) helperView {
 	view := helperView{ready: podReady(pod)}
-	if condition := readyCondition(pod); condition != nil {
-		view.since = condition.LastTransitionTime.Time
-	}
 	if !view.ready {
 		view.problem = fmt.Sprintf("pod %s: %s", pod.Name, podProblem(pod))
 	}

@@ -3,7 +3,6 @@ package controllers
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -92,10 +91,9 @@ func TestOfALongMessageTheEndIsKept(t *testing.T) {
 	}
 }
 
-func TestTheHelperOfANodeIsItsPodThatIsReady(t *testing.T) {
-	since := testNow.Add(-time.Hour)
+func TestTheHelperOfANodeIsItsPodThatIsReadyOrElseTheFirstByName(t *testing.T) {
 	helper := func(name, node string, status corev1.ConditionStatus) *corev1.Pod {
-		pod := newPod(name, labeled(componentLabel, helperComponent), ready(status, since))
+		pod := newPod(name, labeled(componentLabel, helperComponent), ready(status, testNow))
 		pod.Namespace, pod.Spec.NodeName = testNamespace, node
 		return pod
 	}
@@ -103,16 +101,12 @@ func TestTheHelperOfANodeIsItsPodThatIsReady(t *testing.T) {
 	going.DeletionTimestamp, going.Finalizers = &metav1.Time{Time: testNow}, []string{"example.com/f"}
 	w := newWorld(t, newNode("a"), newNode("b"), newNode("c"),
 		helper("a-1", "a", corev1.ConditionFalse), helper("a-2", "a", corev1.ConditionTrue), helper("a-3", "a", corev1.ConditionFalse),
-		helper("b-1", "b", corev1.ConditionFalse), going, helper("unbound", "", corev1.ConditionFalse))
+		helper("b-2", "b", corev1.ConditionFalse), helper("b-1", "b", corev1.ConditionFalse), helper("b-3", "b", corev1.ConditionFalse), going, helper("unbound", "", corev1.ConditionFalse))
 	got := map[string]helperView{}
 	for _, node := range w.read(t).Nodes {
-		got[node.Name] = helperView{node.HelperReady, node.HelperProblem, node.HelperSince.UTC()}
+		got[node.Name] = helperView{node.HelperReady, node.HelperProblem}
 	}
-	want := map[string]helperView{
-		"a": {ready: true, since: since.UTC()},
-		"b": {problem: "pod b-1: the kubelet has not started its containers", since: since.UTC()},
-		"c": {},
-	}
+	want := map[string]helperView{"a": {ready: true}, "b": {problem: "pod b-1: the kubelet has not started its containers"}, "c": {}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(helperView{})); diff != "" {
 		t.Errorf("helpers (-want +got):\n%s", diff)
 	}

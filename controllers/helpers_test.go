@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -26,6 +27,9 @@ import (
 )
 
 const testNamespace = "operator"
+
+// testClock stands still at testNow.
+var testClock = clocktesting.NewFakePassiveClock(testNow)
 
 // testNow is the instant of every test that needs one.
 var testNow = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -160,7 +164,7 @@ func (w *world) write(verb string, o client.Object, patch client.Patch, do func(
 // read returns what a reader would read now.
 func (w *world) read(t *testing.T) *snapshot {
 	t.Helper()
-	r := &reader{cache: w, live: w, pods: noPods{}, gates: noGates{}, maintenances: fakeMaintenances{}, interest: &interest{}, namespace: testNamespace}
+	r := &reader{cache: w, live: w, pods: noPods{}, gates: noGates{}, maintenances: fakeMaintenances{}, observed: newObserved(testClock), interest: &interest{}, namespace: testNamespace}
 	s, err := r.read(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -52,10 +52,11 @@ func (r *reader) readForeign(ctx context.Context) (*foreignMaintenance, error) {
 		return nil, fmt.Errorf("list the Leases of maintenances: %w", err)
 	}
 	for i := range leases.Items {
-		if node, foreign, ok := leaseMaintenance(&leases.Items[i]); ok {
+		if node, foreign, ok := leaseMaintenance(&leases.Items[i], r.observed.ofLease(&leases.Items[i])); ok {
 			found.byNode[node] = append(found.byNode[node], foreign)
 		}
 	}
+	r.observed.keepLeases(leases.Items)
 	objects, unknown, err := r.maintenances.list(ctx)
 	if err != nil {
 		return nil, err
@@ -74,15 +75,15 @@ func (r *reader) readForeign(ctx context.Context) (*foreignMaintenance, error) {
 	return found, nil
 }
 
-// leaseMaintenance is what a Lease says. It is over when it was not renewed in time.
-func leaseMaintenance(lease *coordinationv1.Lease) (node string, foreign model.OtherMaintenance, ok bool) {
+// leaseMaintenance is what a Lease says whose last renewal was seen at a time. It is over when it was not renewed in time.
+func leaseMaintenance(lease *coordinationv1.Lease, renewed time.Time) (node string, foreign model.OtherMaintenance, ok bool) {
 	node, ok = strings.CutPrefix(lease.Name, leasePrefix)
 	holder := ptr.Deref(lease.Spec.HolderIdentity, "")
 	if !ok || holder == "" || !lease.DeletionTimestamp.IsZero() {
 		return "", foreign, false
 	}
 	foreign.Object = fmt.Sprintf("Lease %s/%s is held by %s", lease.Namespace, lease.Name, holder)
-	if renewed, duration := lease.Spec.RenewTime, lease.Spec.LeaseDurationSeconds; renewed != nil && duration != nil {
+	if duration := lease.Spec.LeaseDurationSeconds; lease.Spec.RenewTime != nil && duration != nil {
 		foreign.Until = renewed.Add(time.Duration(*duration) * time.Second)
 	}
 	return node, foreign, true
@@ -106,7 +107,10 @@ func conditionMaintenance(node *corev1.Node) []model.OtherMaintenance {
 
 // leaseChanged drops renewals: how long a Lease holds is read in the pass that waits for its end.
 func leaseChanged(before, after *coordinationv1.Lease) bool {
-	return metadataChanged(before, after) || !ptr.Equal(before.Spec.HolderIdentity, after.Spec.HolderIdentity)
+	return metadataChanged(before, after) ||
+		!ptr.Equal(before.Spec.HolderIdentity, after.Spec.HolderIdentity) ||
+		!ptr.Equal(before.Spec.LeaseDurationSeconds, after.Spec.LeaseDurationSeconds) ||
+		(before.Spec.RenewTime == nil) != (after.Spec.RenewTime == nil)
 }
 
 func nodeMaintenanceChanged(before, after *unstructured.Unstructured) bool {

@@ -36,6 +36,9 @@ func nodeMaintenance(node string) *unstructured.Unstructured {
 
 var medik8sMaintenance = maintenanceKinds["nodemaintenances.nodemaintenance.medik8s.io"]
 
+// lease of a holder whose clock is a day behind would be over by that clock.
+var aDayBehind = func(l *coordinationv1.Lease) { l.Spec.RenewTime = at(-24 * 3600) }
+
 func TestReadFindsTheMaintenanceByOthers(t *testing.T) {
 	held := model.OtherMaintenance{Object: "Lease medik8s-leases/node-a is held by nmo", Until: testNow.Add(time.Hour)}
 	condition := func(reason string, status corev1.ConditionStatus, t corev1.NodeConditionType) option[*corev1.Node] {
@@ -54,6 +57,7 @@ func TestReadFindsTheMaintenanceByOthers(t *testing.T) {
 	}{
 		"none":    {},
 		"a lease": {objects: []client.Object{lease()}, want: []model.OtherMaintenance{held}},
+		"a lease of a holder whose clock is behind": {objects: []client.Object{lease(aDayBehind)}, want: []model.OtherMaintenance{held}},
 		"a lease without an end": {
 			objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Spec.LeaseDurationSeconds = nil })},
 			want:    []model.OtherMaintenance{{Object: held.Object}},
@@ -96,7 +100,7 @@ func TestReadFindsTheMaintenanceByOthers(t *testing.T) {
 				maintenances.objects = append(maintenances.objects, *nodeMaintenance(node))
 			}
 			r := &reader{
-				cache: w, live: w, pods: noPods{}, gates: noGates{}, maintenances: maintenances, interest: &interest{}, namespace: testNamespace,
+				cache: w, live: w, pods: noPods{}, gates: noGates{}, maintenances: maintenances, observed: newObserved(testClock), interest: &interest{}, namespace: testNamespace,
 			}
 			s, err := r.read(t.Context())
 			if err != nil {
@@ -110,8 +114,8 @@ func TestReadFindsTheMaintenanceByOthers(t *testing.T) {
 }
 
 func TestCacheKeepsOfALeaseWhatItSays(t *testing.T) {
-	node, want, _ := leaseMaintenance(lease())
-	gotNode, got, ok := leaseMaintenance(stripLease(lease()))
+	node, want, _ := leaseMaintenance(lease(), testNow)
+	gotNode, got, ok := leaseMaintenance(stripLease(lease()), testNow)
 	if diff := cmp.Diff(want, got); diff != "" || !ok || gotNode != node {
 		t.Errorf("node %q (-want +got):\n%s", gotNode, diff)
 	}
@@ -120,6 +124,10 @@ func TestCacheKeepsOfALeaseWhatItSays(t *testing.T) {
 func TestSignsOfMaintenanceAskForAPassIfTheyComeOrGo(t *testing.T) {
 	renewed := lease(func(l *coordinationv1.Lease) { l.Spec.RenewTime = at(600) })
 	freed := lease(func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = nil })
+	shorter := lease(func(l *coordinationv1.Lease) { l.Spec.LeaseDurationSeconds = ptr.To[int32](60) })
+	if !leaseChanged(stripLease(lease()), stripLease(shorter)) {
+		t.Error("Lease: want a pass for one that ends sooner")
+	}
 	if leaseChanged(lease(), renewed) || !leaseChanged(lease(), freed) || !leaseChanged(stripLease(freed), stripLease(lease())) {
 		t.Error("Lease: want no pass for a renewal, and one for another holder")
 	}

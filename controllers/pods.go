@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -44,20 +43,17 @@ func (p *podProjection) pods(ctx context.Context, pods []*corev1.Pod) ([]model.P
 			return nil, err
 		}
 		view := model.Pod{
-			Namespace:    pod.Namespace,
-			Name:         pod.Name,
-			Labels:       pod.Labels,
-			Workloads:    workloads,
-			Controlled:   metav1.GetControllerOfNoCopy(pod) != nil,
-			Mirror:       isMirror(pod),
-			EmptyDir:     slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.EmptyDir != nil }),
-			Finished:     pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed,
-			Terminating:  !pod.DeletionTimestamp.IsZero(),
-			StartedSince: startedSince(pod),
-		}
-		if ready := readyCondition(pod); ready != nil {
-			view.Ready = ready.Status == corev1.ConditionTrue
-			view.ReadySince = ready.LastTransitionTime.Time
+			Namespace:   pod.Namespace,
+			Name:        pod.Name,
+			Labels:      pod.Labels,
+			Workloads:   workloads,
+			Controlled:  metav1.GetControllerOfNoCopy(pod) != nil,
+			Mirror:      isMirror(pod),
+			EmptyDir:    slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.EmptyDir != nil }),
+			Finished:    pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed,
+			Terminating: !pod.DeletionTimestamp.IsZero(),
+			Ready:       podReady(pod),
+			Containers:  runningContainers(pod),
 		}
 		projected = append(projected, view)
 	}
@@ -164,28 +160,27 @@ func podReady(pod *corev1.Pod) bool {
 	return ready != nil && ready.Status == corev1.ConditionTrue
 }
 
-// startedSince is when the youngest running container started, sidecars included; zero when a container is not running.
-func startedSince(pod *corev1.Pod) time.Time {
-	var youngest time.Time
-	for i := range pod.Status.ContainerStatuses {
-		running := pod.Status.ContainerStatuses[i].State.Running
-		if running == nil {
-			return time.Time{}
-		}
-		youngest = later(youngest, running.StartedAt.Time)
-	}
-	// Of the init containers only sidecars still run once a pod is ready.
-	for i := range pod.Status.InitContainerStatuses {
-		if running := pod.Status.InitContainerStatuses[i].State.Running; running != nil {
-			youngest = later(youngest, running.StartedAt.Time)
+// containerID is how much of the ID of a container is kept: enough to tell those of one node apart.
+const containerID = 12
+
+// runningContainers are short IDs of the containers of a pod that run, sidecars included, in order.
+func runningContainers(pod *corev1.Pod) []string {
+	var ids []string
+	for _, statuses := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
+		for i := range statuses {
+			if id := shortID(statuses[i].ContainerID); id != "" && statuses[i].State.Running != nil {
+				ids = append(ids, id)
+			}
 		}
 	}
-	return youngest
+	slices.Sort(ids)
+	return ids
 }
 
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
+// shortID is the beginning of an ID such as containerd://4f1c..., without what it is an ID of.
+func shortID(id string) string {
+	if _, rest, is := strings.Cut(id, "://"); is {
+		id = rest
 	}
-	return a
+	return strings.Clone(id[:min(len(id), containerID)])
 }

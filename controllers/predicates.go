@@ -27,10 +27,17 @@ func nodeChanged(before, after *corev1.Node) bool {
 		!equality.Semantic.DeepEqual(before.Spec.Taints, after.Spec.Taints) ||
 		before.Status.NodeInfo.BootID != after.Status.NodeInfo.BootID ||
 		before.Status.NodeInfo.KernelVersion != after.Status.NodeInfo.KernelVersion ||
-		nodeCondition(before, corev1.NodeReady) != nodeCondition(after, corev1.NodeReady) ||
-		slices.ContainsFunc(plan.MaintenanceConditions, func(t corev1.NodeConditionType) bool {
-			return nodeCondition(before, t) != nodeCondition(after, t)
-		})
+		conditionChanged(before, after, corev1.NodeReady) ||
+		slices.ContainsFunc(plan.MaintenanceConditions, func(t corev1.NodeConditionType) bool { return conditionChanged(before, after, t) })
+}
+
+// conditionChanged: the status of the condition is another one, or it was meanwhile.
+func conditionChanged(before, after *corev1.Node, t corev1.NodeConditionType) bool {
+	from, to := findCondition(before, t), findCondition(after, t)
+	if from == nil || to == nil {
+		return from != to
+	}
+	return from.Status != to.Status || !from.LastTransitionTime.Equal(&to.LastTransitionTime)
 }
 
 // triggerTypes are the types of node conditions that policies name, in order.
@@ -84,13 +91,20 @@ func metadataChanged(before, after client.Object) bool {
 	return before.GetUID() != after.GetUID() || before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero()
 }
 
-func nodeCondition(node *corev1.Node, conditionType corev1.NodeConditionType) corev1.ConditionStatus {
-	for i := range node.Status.Conditions {
-		if node.Status.Conditions[i].Type == conditionType {
-			return node.Status.Conditions[i].Status
-		}
+func nodeCondition(node *corev1.Node, t corev1.NodeConditionType) corev1.ConditionStatus {
+	if found := findCondition(node, t); found != nil {
+		return found.Status
 	}
 	return ""
+}
+
+func findCondition(node *corev1.Node, t corev1.NodeConditionType) *corev1.NodeCondition {
+	for i := range node.Status.Conditions {
+		if node.Status.Conditions[i].Type == t {
+			return &node.Status.Conditions[i]
+		}
+	}
+	return nil
 }
 
 // interest is which workloads, conditions and volumes of Nodes a plan looks at; changes of all others ask for no pass. A pass replaces it
@@ -108,9 +122,7 @@ func (i *interest) nodeChanged(before, after *corev1.Node) bool {
 		return true
 	}
 	conditions := i.conditions.Load()
-	return conditions != nil && slices.ContainsFunc(*conditions, func(t corev1.NodeConditionType) bool {
-		return nodeCondition(before, t) != nodeCondition(after, t)
-	})
+	return conditions != nil && slices.ContainsFunc(*conditions, func(t corev1.NodeConditionType) bool { return conditionChanged(before, after, t) })
 }
 
 func (i *interest) setConditions(types []corev1.NodeConditionType) { i.conditions.Store(&types) }

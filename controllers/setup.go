@@ -6,25 +6,14 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	appsv1 "k8s.io/api/apps/v1"
-	coordinationv1 "k8s.io/api/coordination/v1"
-	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
-	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -54,6 +43,8 @@ type Options struct {
 	// ClusterMaxUnavailable is the most nodes of the cluster that may be unavailable at once, as a number or in percent; nil is no limit
 	// besides those of the policies.
 	ClusterMaxUnavailable *intstr.IntOrString
+	// QuorumLabels are keys of labels of nodes that may run etcd, besides those of Kubernetes: two such nodes are never down at once.
+	QuorumLabels []string
 	// PublishMaintenance says whether the maintenance conditions of KEP-5683 are published on Nodes.
 	PublishMaintenance bool
 	// Registry takes the metrics; the one that the manager serves if nil.
@@ -74,7 +65,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 		return fmt.Errorf("make a client for the pods of nodes: %w", err)
 	}
 	asker := gates.New(gates.Options{Live: mgr.GetAPIReader(), Pods: core, Namespace: options.Namespace, Clock: options.Clock})
-	interest := &interest{}
+	interest, observed := &interest{}, newObserved(options.Clock)
 	pods := newNodePods(core)
 	maintenances := newMaintenanceWatcher(mgr.GetCache(), mgr.GetAPIReader())
 	numbers := newNumbers()
@@ -89,6 +80,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 			cache: mgr.GetClient(), live: mgr.GetAPIReader(), pods: pods, gates: asker, interest: interest,
 			namespace: options.Namespace, clusterMaxUnavailable: options.ClusterMaxUnavailable,
 			leaderNode: options.NodeName, maintenances: maintenances,
+			observed: observed, quorumLabels: options.QuorumLabels,
 		},
 		executor: &executor{
 			client: mgr.GetClient(), recorder: mgr.GetEventRecorder(v1alpha1.ManagerFieldManager), numbers: numbers,
@@ -102,8 +94,8 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 		RateLimiter:             limiter,
 		ReconciliationTimeout:   passTimeout,
 	})
-	for _, watched := range watches(mgr.GetCache(), interest) {
-		b = b.WatchesRawSource(watched)
+	for _, watched := range watches(interest, observed) {
+		b = b.WatchesRawSource(watched.source(mgr.GetCache()))
 	}
 	if err := b.WatchesRawSource(pods).WatchesRawSource(maintenances).WatchesRawSource(gateSource(asker)).Complete(r); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
@@ -117,42 +109,4 @@ func gateSource(asker *gates.Asker) source.Source {
 		asker.Start(ctx, func() { queue.AddAfter(clusterKey, burst) })
 		return nil
 	})
-}
-
-// watches are all sources of passes but the pods of single nodes.
-func watches(c cache.Cache, interest *interest) []source.Source {
-	return []source.Source{
-		watch(c, &corev1.Node{}, always, interest.nodeChanged),
-		watch(c, &v1alpha1.NodeReboot{}, always, nodeRebootChanged),
-		watch(c, &v1alpha1.RebootPolicy{}, always, policyChanged),
-		watch(c, &corev1.Pod{}, always, helperChanged),
-		watch(c, &coordinationv1.Lease{}, always, leaseChanged),
-		watch(c, &appsv1.Deployment{}, interest.hasDeployment, deploymentChanged),
-		watch(c, &appsv1.StatefulSet{}, interest.hasStatefulSet, statefulSetChanged),
-		watch(c, &policyv1.PodDisruptionBudget{}, interest.hasBudget, budgetChanged),
-		watch(c, &storagev1.VolumeAttachment{}, interest.hasVolume, volumeAttachmentChanged),
-	}
-}
-
-func always[T client.Object](T) bool { return true }
-
-// watch asks for a pass when an object that matters comes, goes, or changes in a way that matters.
-func watch[T client.Object](c cache.Cache, object T, matters func(T) bool, changed func(before, after T) bool) source.Source {
-	return source.Kind(c, object, enqueueCluster[T](), predicate.TypedFuncs[T]{
-		CreateFunc: func(e event.TypedCreateEvent[T]) bool { return matters(e.Object) },
-		DeleteFunc: func(e event.TypedDeleteEvent[T]) bool { return matters(e.Object) },
-		UpdateFunc: func(e event.TypedUpdateEvent[T]) bool {
-			return matters(e.ObjectNew) && changed(e.ObjectOld, e.ObjectNew)
-		},
-	})
-}
-
-type passQueue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-
-func enqueueCluster[T client.Object]() handler.TypedEventHandler[T, reconcile.Request] {
-	return handler.TypedFuncs[T, reconcile.Request]{
-		CreateFunc: func(_ context.Context, _ event.TypedCreateEvent[T], q passQueue) { q.AddAfter(clusterKey, burst) },
-		UpdateFunc: func(_ context.Context, _ event.TypedUpdateEvent[T], q passQueue) { q.AddAfter(clusterKey, burst) },
-		DeleteFunc: func(_ context.Context, _ event.TypedDeleteEvent[T], q passQueue) { q.AddAfter(clusterKey, burst) },
-	}
 }

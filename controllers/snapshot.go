@@ -41,6 +41,9 @@ type reader struct {
 	// leaderNode is the node that this manager runs on.
 	leaderNode   string
 	maintenances maintenanceLister
+	observed     *observed
+	// quorumLabels of nodes that may run etcd besides those with the labels of Kubernetes.
+	quorumLabels []string
 	// noSlots: the slots object held nothing when it was last read.
 	noSlots bool
 }
@@ -68,7 +71,9 @@ type gateAsker interface {
 // read makes a snapshot without any pods and answers. It calls the API server only while there is a NodeReboot that is not complete, or a
 // slot to free.
 func (r *reader) read(ctx context.Context) (*snapshot, error) {
-	s := &snapshot{Snapshot: plan.Snapshot{ClusterMaxUnavailable: r.clusterMaxUnavailable, LeaderNode: r.leaderNode}}
+	s := &snapshot{Snapshot: plan.Snapshot{
+		ClusterMaxUnavailable: r.clusterMaxUnavailable, LeaderNode: r.leaderNode, QuorumLabels: r.quorumLabels,
+	}}
 	if err := r.readPolicies(ctx, s); err != nil {
 		return nil, err
 	}
@@ -165,13 +170,17 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 		node := &list.Items[i]
 		s.nodes[node.Name] = node
 		view := planNode(node, helpers[node.Name])
+		view.Conditions = r.observed.ofNode(node)
+		view.HelperSince = r.observed.ofHelper(node.UID, view.HelperReady)
 		view.OtherMaintenance = append(view.OtherMaintenance, foreign.of(node.Name)...)
 		view.Volumes = volumes[node.Name]
 		s.Nodes = append(s.Nodes, view)
 	}
+	r.observed.keepNodes(list.Items)
 	return nil
 }
 
+// planNode is what a Node says itself, without the times at which the manager saw that.
 func planNode(node *corev1.Node, helper helperView) model.Node {
 	view := model.Node{
 		Name:             node.Name,
@@ -189,7 +198,6 @@ func planNode(node *corev1.Node, helper helperView) model.Node {
 		OtherMaintenance: conditionMaintenance(node),
 		HelperReady:      helper.ready,
 		HelperProblem:    helper.problem,
-		HelperSince:      helper.since,
 	}
 	for _, t := range plan.MaintenanceConditions {
 		if !ownMaintenance(node, t) {

@@ -69,13 +69,13 @@ func ready(status corev1.ConditionStatus, since time.Time) option[*corev1.Pod] {
 	}
 }
 
-func running(seconds ...int) []corev1.ContainerStatus {
+// running containers with these IDs.
+func running(ids ...string) []corev1.ContainerStatus {
 	var statuses []corev1.ContainerStatus
-	for _, s := range seconds {
-		started := metav1.NewTime(at(s).Time)
-		statuses = append(statuses, corev1.ContainerStatus{State: corev1.ContainerState{
-			Running: &corev1.ContainerStateRunning{StartedAt: started},
-		}})
+	for _, id := range ids {
+		statuses = append(statuses, corev1.ContainerStatus{
+			ContainerID: "containerd://" + id, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
+		})
 	}
 	return statuses
 }
@@ -142,36 +142,43 @@ func TestPodsBelongToTheirControllersAndToEveryBudgetThatCoversThem(t *testing.T
 	}
 }
 
-func TestPodsTellReadinessAndStartByTheKubeletsClock(t *testing.T) {
+func TestPodsTellReadinessAndWhichContainersRun(t *testing.T) {
 	w := newWorld(t)
+	ended := corev1.ContainerStatus{ContainerID: "containerd://e", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{}}}
 	for name, test := range map[string]struct {
 		pod  *corev1.Pod
 		want model.Pod
 	}{
 		"ready": {
-			newPod("p", ready(corev1.ConditionTrue, at(9).Time), func(p *corev1.Pod) { p.Status.ContainerStatuses = running(3, 5, 4) }),
-			model.Pod{Ready: true, ReadySince: at(9).Time, StartedSince: at(5).Time},
+			newPod("p", ready(corev1.ConditionTrue, testNow), func(p *corev1.Pod) { p.Status.ContainerStatuses = running("c", "a", "b") }),
+			model.Pod{Ready: true, Containers: []string{"a", "b", "c"}},
 		},
 		"not ready": {
-			newPod("p", ready(corev1.ConditionFalse, at(9).Time), func(p *corev1.Pod) { p.Status.ContainerStatuses = running(3) }),
-			model.Pod{ReadySince: at(9).Time, StartedSince: at(3).Time},
+			newPod("p", ready(corev1.ConditionFalse, testNow), func(p *corev1.Pod) { p.Status.ContainerStatuses = running("c") }),
+			model.Pod{Containers: []string{"c"}},
 		},
 		"a container is not running": {
 			newPod("p", func(p *corev1.Pod) {
-				p.Status.ContainerStatuses = append(running(3), corev1.ContainerStatus{State: corev1.ContainerState{
-					Terminated: &corev1.ContainerStateTerminated{},
-				}})
+				p.Status.ContainerStatuses = append(running("c"), ended, corev1.ContainerStatus{})
 			}),
-			model.Pod{},
+			model.Pod{Containers: []string{"c"}},
 		},
-		"a sidecar started last": {
+		"sidecars": {
 			newPod("p", func(p *corev1.Pod) {
-				p.Status.ContainerStatuses = running(3)
-				p.Status.InitContainerStatuses = append(running(8), corev1.ContainerStatus{State: corev1.ContainerState{
-					Terminated: &corev1.ContainerStateTerminated{},
-				}})
+				p.Status.ContainerStatuses, p.Status.InitContainerStatuses = running("b"), append(running("a"), ended)
 			}),
-			model.Pod{StartedSince: at(8).Time},
+			model.Pod{Containers: []string{"a", "b"}},
+		},
+		"long IDs are cut": {
+			newPod("p", func(p *corev1.Pod) { p.Status.ContainerStatuses = running("4f1c9a7be0d25513f9", "0123456789ab") }),
+			model.Pod{Containers: []string{"0123456789ab", "4f1c9a7be0d2"}},
+		},
+		"an ID without its runtime": {
+			newPod("p", func(p *corev1.Pod) {
+				p.Status.ContainerStatuses = running("x")
+				p.Status.ContainerStatuses[0].ContainerID = "y"
+			}),
+			model.Pod{Containers: []string{"y"}},
 		},
 		"labels": {newPod("p", labeled("a", "b")), model.Pod{Labels: map[string]string{"a": "b"}}},
 		"a static pod's": {newPod("p", func(p *corev1.Pod) {
@@ -245,13 +252,20 @@ func TestReadProjectsNodes(t *testing.T) {
 			corev1.NodeCondition{Type: plan.DrainInProgress, Status: corev1.ConditionFalse})
 	}))
 	want := []model.Node{{
+		HelperSince: testNow,
+		Conditions: []model.NodeCondition{
+			{Type: corev1.NodeReady, Status: corev1.ConditionTrue, Since: testNow},
+			{Type: plan.Drained, Status: corev1.ConditionTrue, Since: testNow},
+			{Type: plan.MaintenanceInProgress, Status: corev1.ConditionTrue, Since: testNow},
+			{Type: plan.DrainInProgress, Status: corev1.ConditionFalse, Since: testNow},
+		},
 		Name: "a", UID: "uid-a", Labels: map[string]string{"zone": "z"}, Taints: []corev1.Taint{{Key: "k"}}, Unschedulable: true,
 		CordonedFor: "u", Annotations: map[string]string{v1alpha1.CordonAnnotation: "u", v1alpha1.MarksAnnotation: "{}", "other": "x"},
 		Ready: true, BootID: "boot-1", KernelVersion: "6.1",
 		Maintenance:      map[corev1.NodeConditionType]bool{plan.Drained: true},
 		OtherMaintenance: []model.OtherMaintenance{{Object: "condition MaintenanceInProgress of the node was set by another tool"}},
 	}}
-	if diff := cmp.Diff(want, w.read(t).Nodes, cmpopts.IgnoreFields(model.Node{}, "Conditions")); diff != "" {
+	if diff := cmp.Diff(want, w.read(t).Nodes); diff != "" {
 		t.Errorf("nodes (-want +got):\n%s", diff)
 	}
 }
@@ -287,7 +301,7 @@ func TestReadAsksTheAPIServerForSlotsOnlyWhileOneMayBeGrantedOrIsLeft(t *testing
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, test.objects...)
 			var reads []string
-			r := &reader{cache: w, live: liveReads(w, &reads), gates: noGates{}, maintenances: fakeMaintenances{}, interest: &interest{}, namespace: testNamespace}
+			r := &reader{cache: w, live: liveReads(w, &reads), gates: noGates{}, maintenances: fakeMaintenances{}, observed: newObserved(testClock), interest: &interest{}, namespace: testNamespace}
 			for range 2 {
 				if _, err := r.read(t.Context()); err != nil {
 					t.Fatal(err)
@@ -331,7 +345,7 @@ func TestReadResolvesSlotsOfUnknownNodeRebootsLive(t *testing.T) {
 			return err
 		},
 	})
-	r := &reader{cache: cache, live: w, gates: noGates{}, maintenances: fakeMaintenances{}, interest: &interest{}, namespace: testNamespace}
+	r := &reader{cache: cache, live: w, gates: noGates{}, maintenances: fakeMaintenances{}, observed: newObserved(testClock), interest: &interest{}, namespace: testNamespace}
 	s, err := r.read(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -383,7 +397,7 @@ func TestFillReadsPodsAndTheWorkloadsOfPodsAndOfOpenAttempts(t *testing.T) {
 		"a": {newPod("db-0", ownedBy("StatefulSet", "db"), labeled("app", "db"))}, "empty": {},
 	}}
 	interest := &interest{}
-	r := &reader{cache: w, live: w, pods: pods, gates: noGates{}, maintenances: fakeMaintenances{}, interest: interest, namespace: testNamespace}
+	r := &reader{cache: w, live: w, pods: pods, gates: noGates{}, maintenances: fakeMaintenances{}, observed: newObserved(testClock), interest: interest, namespace: testNamespace}
 	s, err := r.read(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -403,7 +417,7 @@ func TestFillReadsPodsAndTheWorkloadsOfPodsAndOfOpenAttempts(t *testing.T) {
 	want := map[model.WorkloadKey]model.Workload{
 		{Kind: v1alpha1.WorkloadDeployment, Namespace: "apps", Name: "web"}:         {Ready: 1, Desired: 1},
 		{Kind: v1alpha1.WorkloadStatefulSet, Namespace: "apps", Name: "db"}:         {Ready: 2, Desired: 3, Stale: true},
-		{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: "apps", Name: "db"}: {Ready: 2, Desired: 3},
+		{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: "apps", Name: "db"}: {Ready: 2, Desired: 3, Expected: 3},
 	}
 	if diff := cmp.Diff(want, s.Workloads); diff != "" {
 		t.Errorf("workloads (-want +got):\n%s", diff)
@@ -414,7 +428,7 @@ func TestFillGoesOnWithTheNodesWhosePodsAreKnown(t *testing.T) {
 	w := newWorld(t, newNode("a"), newNode("b"))
 	unknown := errors.New("no pods of b")
 	pods := &fakePods{pods: map[string][]*corev1.Pod{"a": {}}, err: unknown}
-	r := &reader{cache: w, live: w, pods: pods, gates: noGates{}, maintenances: fakeMaintenances{}, interest: &interest{}, namespace: testNamespace}
+	r := &reader{cache: w, live: w, pods: pods, gates: noGates{}, maintenances: fakeMaintenances{}, observed: newObserved(testClock), interest: &interest{}, namespace: testNamespace}
 	s, err := r.read(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -54,7 +54,7 @@ var _ = Describe("The operator", func() {
 		seen := startOperator(Options{PublishMaintenance: true}, ClientOptions())
 		createPolicy(ctx, v1alpha1.ModeEnforce)
 		createNode(ctx, "n1")
-		createHelper(ctx, "n1")
+		helper := createHelper(ctx, "n1")
 		web := createDeployment(ctx, "web", 1)
 		pod := createPod(ctx, "web-5d4-x", "n1", ownedBy("ReplicaSet", "web-5d4"), labeled(appsv1.DefaultDeploymentUniqueLabelKey, "5d4"))
 		agent := createPod(ctx, "agent-x", "n1", ownedBy("DaemonSet", "agent"))
@@ -85,7 +85,12 @@ var _ = Describe("The operator", func() {
 		Expect(rebootNamed(ctx, "r1")()).To(HaveField("Status.Report.State", v1alpha1.OrderDone))
 
 		By("waiting for the pods of the node, and then for its workloads")
-		patchStatus(ctx, agent, func() { agent.Status.Conditions[0].Status = corev1.ConditionFalse })
+		Eventually(rebootNamed(ctx, "r1")).Should(HaveField("Status.Attempt.Containers", ContainElement("agent-x-1")))
+		patchStatus(ctx, helper, func() { helper.Status.ContainerStatuses = running("helper-n1-2") })
+		patchStatus(ctx, agent, func() {
+			agent.Status.ContainerStatuses = running("agent-x-2")
+			agent.Status.Conditions[0].Status = corev1.ConditionFalse
+		})
 		patchNodeStatus(ctx, "n1", func(n *corev1.Node) { n.Status.NodeInfo.BootID = "boot-2" })
 		report(ctx, "r1", v1alpha1.HelperReport{
 			BootID: "boot-2", BootTime: ptr.To(metav1.NowMicro()), Sentinel: v1alpha1.SentinelNotRequired,
@@ -94,12 +99,11 @@ var _ = Describe("The operator", func() {
 		atRest(seen)
 		patchStatus(ctx, agent, func() {
 			agent.Status.Conditions[0].Status = corev1.ConditionTrue
-			agent.Status.Conditions[0].LastTransitionTime = metav1.Now()
 		})
 		Eventually(rebootNamed(ctx, "r1")).Should(HaveField("Status.Reason", v1alpha1.ReasonWorkloadsNotReady))
 		Expect(slots(ctx)()).To(HaveKey("n1"))
 		atRest(seen)
-		Expect(seen.podWatches.Load()).To(Equal(int32(1)))
+		Eventually(seen.podWatches.Load).Should(Equal(int32(1)))
 		setReady(ctx, web, 1)
 
 		By("proving the reboot and putting the node back")
@@ -125,7 +129,7 @@ var _ = Describe("The operator", func() {
 		}
 		Consistently(func() []string { return seen.since(requests) }).WithTimeout(2 * time.Second).Should(BeEmpty())
 		Expect(seen.passes()).To(Equal(passes))
-		Expect(seen.podWatches.Load()).To(BeZero())
+		Eventually(seen.podWatches.Load).Should(BeZero())
 		Expect(seen.watched()).To(Equal([]string{
 			"/api/v1/namespaces/operator/pods",
 			"/api/v1/nodes",
@@ -193,8 +197,8 @@ var _ = Describe("The operator", func() {
 	})
 })
 
-// missedWrites writes a status and reads a snapshot at once, ten times, and counts the snapshots that do not show the write. Watches are late
-// by so much once they have shown all that there is.
+// missedWrites writes a status and reads a snapshot at once, ten times, and counts the snapshots that do not show the write. Watches are
+// late by so much once they have shown all that there is.
 func missedWrites(ctx context.Context, options client.Options, late time.Duration) int {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -211,7 +215,7 @@ func missedWrites(ctx context.Context, options client.Options, late time.Duratio
 	}()
 	Expect(c.GetCache().WaitForCacheSync(ctx)).To(BeTrue())
 	r := &reader{
-		cache: c.GetClient(), live: c.GetAPIReader(), gates: noGates{}, maintenances: fakeMaintenances{},
+		cache: c.GetClient(), live: c.GetAPIReader(), gates: noGates{}, maintenances: fakeMaintenances{}, observed: newObserved(testClock),
 		interest: &interest{}, namespace: testNamespace,
 	}
 	_, err = r.read(ctx) // It opens all watches.
@@ -282,8 +286,8 @@ func createNode(ctx context.Context, name string) {
 	})
 }
 
-func createHelper(ctx context.Context, node string) {
-	createPod(ctx, "helper-"+node, node, labeled(componentLabel, helperComponent))
+func createHelper(ctx context.Context, node string) *corev1.Pod {
+	return createPod(ctx, "helper-"+node, node, labeled(componentLabel, helperComponent))
 }
 
 // createPod makes a pod that is Ready on a node.
@@ -298,6 +302,7 @@ func createPod(ctx context.Context, name, node string, options ...option[*corev1
 	Expect(k8s.Create(ctx, pod)).To(Succeed())
 	patchStatus(ctx, pod, func() {
 		pod.Status.Phase = corev1.PodRunning
+		pod.Status.ContainerStatuses = running(name + "-1")
 		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()}}
 	})
 	return pod
@@ -425,5 +430,5 @@ func atRest(seen *traffic) {
 		before := last
 		last = seen.passes()
 		return before == last
-	}).WithPolling(300 * time.Millisecond).Should(BeTrue())
+	}).WithPolling(time.Second).Should(BeTrue())
 }

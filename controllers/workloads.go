@@ -88,8 +88,10 @@ func statefulSetReadiness(s *appsv1.StatefulSet) model.Workload {
 
 func budgetReadiness(b *policyv1.PodDisruptionBudget) model.Workload {
 	return model.Workload{
-		Ready:   b.Status.CurrentHealthy,
-		Desired: b.Status.ExpectedPods,
-		Stale:   b.Status.ObservedGeneration < b.Generation,
+		Ready:              b.Status.CurrentHealthy,
+		Desired:            b.Status.ExpectedPods,
+		DisruptionsAllowed: b.Status.DisruptionsAllowed,
+		Expected:           b.Status.ExpectedPods,
+		Stale:              b.Status.ObservedGeneration < b.Generation,
 	}
 }

@@ -85,6 +85,7 @@ func newManager(config *rest.Config, options *options) (manager.Manager, error) 
 		Namespace:             options.namespace,
 		NodeName:              options.nodeName,
 		ClusterMaxUnavailable: options.maxUnavailable,
+		QuorumLabels:          options.quorumLabels,
 		PublishMaintenance:    options.publishNodeConditions,
 	})
 }

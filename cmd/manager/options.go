@@ -7,9 +7,12 @@ import (
 	"regexp"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 )
@@ -23,6 +26,7 @@ type options struct {
 	probeAddress          string
 	leaderElect           bool
 	maxUnavailable        *intstr.IntOrString
+	quorumLabels          []string
 	publishNodeConditions bool
 	version               bool
 	zap                   zap.Options
@@ -45,6 +49,8 @@ func parseOptions(args []string, getenv func(string) string) (*options, error) {
 	flags.BoolVar(&o.leaderElect, "leader-elect", false, "Of several replicas only the one that leads works. Needed for more than one.")
 	flags.Func("max-unavailable", "The most nodes of the cluster that may be unavailable at once, besides the limits of the policies: "+
 		"a number such as 3, or a percentage such as 10% of all nodes, rounded down. The default is no such limit.", o.setMaxUnavailable)
+	flags.Func("quorum-node-labels", "Keys of labels of nodes that run members of a quorum such as etcd, separated by commas. Two such nodes "+
+		"are never down at once; those of node-role.kubernetes.io/control-plane, master and etcd are such nodes anyway.", o.setQuorumLabels)
 	flags.BoolVar(&o.publishNodeConditions, "publish-node-conditions", true,
 		"Publish the conditions MaintenancePlanned, DrainInProgress, Drained and MaintenanceInProgress on Nodes (KEP-5683).")
 	flags.BoolVar(&o.version, "version", false, "Print the version and exit.")
@@ -80,6 +86,24 @@ func (o *options) setMaxUnavailable(value string) error {
 	default:
 		return errors.New(`write a number of nodes from 0 up, such as 3, or a percentage from "0%" to "100%", such as "10%"`)
 	}
+	return nil
+}
+
+// setQuorumLabels refuses what is no key of a label, rather than looking for nodes that there cannot be.
+func (o *options) setQuorumLabels(value string) error {
+	o.quorumLabels = nil
+	if value == "" {
+		return nil
+	}
+	for _, key := range strings.Split(value, ",") {
+		key = strings.TrimSpace(key)
+		if problems := validation.IsQualifiedName(key); len(problems) > 0 {
+			return fmt.Errorf("write the key of a label, such as example.com/etcd, not %q: %s", key, problems[0])
+		}
+		o.quorumLabels = append(o.quorumLabels, key)
+	}
+	slices.Sort(o.quorumLabels)
+	o.quorumLabels = slices.Compact(o.quorumLabels)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -38,6 +39,42 @@ func TestParseOptionsReadsTheClusterWideLimitAndRefusesWhatIsNone(t *testing.T) 
 			}
 			if diff := cmp.Diff(test.want, got.maxUnavailable); diff != "" {
 				t.Errorf("limit (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParseOptionsReadsTheLabelsOfQuorumNodesAndRefusesWhatIsNoLabelKey(t *testing.T) {
+	for name, test := range map[string]struct {
+		value   string
+		want    []string
+		wantErr string
+	}{
+		"empty is none":            {value: ""},
+		"a key":                    {value: "example.com/etcd", want: []string{"example.com/etcd"}},
+		"several, in order":        {value: "example.com/etcd, etcd,example.com/a", want: []string{"etcd", "example.com/a", "example.com/etcd"}},
+		"one twice":                {value: "etcd,etcd", want: []string{"etcd"}},
+		"a key with a value":       {value: "etcd=true", wantErr: "write the key of a label"},
+		"a key that is none":       {value: "etcd,-", wantErr: `"-"`},
+		"nothing between commas":   {value: "etcd,,a", wantErr: "write the key of a label"},
+		"two prefixes":             {value: "a/b/c", wantErr: `"a/b/c"`},
+		"a prefix without a name":  {value: "example.com/", wantErr: `"example.com/"`},
+		"a selector of a label":    {value: "!etcd", wantErr: `"!etcd"`},
+		"something that is quoted": {value: `"etcd"`, wantErr: "write the key of a label"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := parseOptions([]string{"--namespace=ns", "--quorum-node-labels=" + test.value}, noEnvironment)
+			if test.wantErr != "" {
+				if err == nil || !strings.Contains(err.Error(), test.wantErr) {
+					t.Fatalf("error %v, want one with %q", err, test.wantErr)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got.quorumLabels); diff != "" {
+				t.Errorf("labels (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -27,7 +27,7 @@ const testNamespace = "operator"
 
 var testNow = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// TestMain: whatever needs no network is tried in a bubble of testing/synctest, whose time passes only when nothing else can happen, so that
+// TestMain: whatever needs no network is tried in a bubble of testing/synctest. Its time passes only when nothing else can happen, so that
 // nothing depends on how busy the machine is.
 func TestMain(m *testing.M) {
 	// The default handlers slow errors down by a clock that is outside of every bubble.

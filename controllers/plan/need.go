@@ -115,7 +115,10 @@ func (r *rebootView) rebootedSince() bool {
 func (r *rebootView) rebootedFor() string {
 	for _, other := range r.node.reboots {
 		attempt, after := other.Status.Attempt, other.Status.After
-		if other != r && attempt != nil && attempt.BackTime != nil && after != nil && after.BootID == r.node.BootID {
+		if other == r || attempt == nil || attempt.RebootOrderedTime == nil {
+			continue
+		}
+		if after != nil && after.BootID == r.node.BootID || other.open() && after == nil { // its boot is recorded in this plan
 			return "for NodeReboot " + other.Object.Name
 		}
 	}

@@ -143,8 +143,11 @@ func tellGivenUp(given []*rebootView) string {
 	for _, r := range given {
 		names = append(names, fmt.Sprintf("%s (NodeReboot %s, %s)", r.node.Name, r.Object.Name, r.Status.OutcomeReason))
 	}
-	return fmt.Sprintf("%d nodes still need a reboot that was given up: see why, then delete the NodeReboot to have it tried again.%s",
-		len(given), sentence("They are", names))
+	if len(names) == 1 {
+		return "Node " + names[0] + " still needs a reboot that was given up: find out why, then delete the NodeReboot to have it tried again."
+	}
+	return fmt.Sprintf("%d nodes still need a reboot that was given up: find out why, then delete their NodeReboots to have it tried again.%s",
+		len(given), sentence("Nodes", names))
 }
 
 // failed counts the reboots whose node did not come back as it should, and those that were given up.

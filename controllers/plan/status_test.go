@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -382,4 +383,12 @@ func TestPolicyStatusCountsANodeOnceHoweverManyNodeRebootsItHas(t *testing.T) {
 	if status = s.Policies[0].Status; status.Required != 0 || status.UnderWay != 1 {
 		t.Errorf("required %d, under way %d: want one node under way, which does not wait any more", status.Required, status.UnderWay)
 	}
+}
+
+// trueCondition of a type, its message; empty if it is not True.
+func trueCondition(conditions []metav1.Condition, conditionType string) string {
+	if c := meta.FindStatusCondition(conditions, conditionType); c != nil && c.Status == metav1.ConditionTrue {
+		return c.Message
+	}
+	return ""
 }

@@ -47,7 +47,7 @@ type world struct {
 	// created numbers what is made, for its UID; containers those that started.
 	created    int
 	containers int
-	rules   rules
+	rules      rules
 	// hooking are the hooks that somebody works on.
 	hooking map[hookKey]bool
 	// outside is what gates see.

@@ -155,11 +155,11 @@ func TestTestsThatAreNotEndedByThemselvesAreEndedWithTheProgram(t *testing.T) {
 		t.Error("no error")
 	}
 	var out strings.Builder
-	got, err := goTest(t.Context(), []string{"-timeout=1s", "./..."}, &out)
+	got, err := goTest(t.Context(), []string{"-timeout=3s", "./..."}, &out)
 	if diff := cmp.Diff(&summary{Failed: []string{"example.com/m/h TestHangs/here"}}, got); err == nil || diff != "" {
 		t.Errorf("error %v, summary (-want +got):\n%s", err, diff)
 	}
-	if !strings.Contains(out.String(), "panic: test timed out after 1s") {
+	if !strings.Contains(out.String(), "panic: test timed out after 3s") {
 		t.Errorf("it does not say why:\n%s", out.String())
 	}
 }
@@ -188,6 +188,10 @@ func TestSpecsThatGinkgoLeftOutAreSkipped(t *testing.T) {
 	for name, tc := range map[string]struct{ said, want string }{
 		"none":    {said: "SUCCESS! -- 3 Passed | 0 Failed | 0 Pending | 0 Skipped"},
 		"skipped": {"SUCCESS! -- 3 Passed | 0 Failed | 0 Pending | 10 Skipped", "3 Passed | 0 Failed | 0 Pending | 10 Skipped"},
+		"in colors": {
+			"\x1b[38;5;10m\x1b[1mSUCCESS!\x1b[0m -- \x1b[38;5;10m\x1b[1m1 Passed\x1b[0m | \x1b[38;5;9m\x1b[1m0 Failed\x1b[0m | " +
+				"\x1b[38;5;11m\x1b[1m0 Pending\x1b[0m | \x1b[38;5;14m\x1b[1m39 Skipped\x1b[0m", "1 Passed | 0 Failed | 0 Pending | 39 Skipped",
+		},
 		"pending": {"SUCCESS! -- 3 Passed | 0 Failed | 1 Pending | 0 Skipped", "3 Passed | 0 Failed | 1 Pending | 0 Skipped"},
 	} {
 		t.Run(name, func(t *testing.T) {

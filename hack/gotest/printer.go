@@ -171,10 +171,13 @@ func reason(said []string) string {
 	return why
 }
 
+// color is what Ginkgo paints its words with.
+var color = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
 // ginkgoCount is what Ginkgo says at the end, where it left out some.
 var ginkgoCount = regexp.MustCompile(`\d+ Passed \| \d+ Failed \| (\d+ Pending \| [1-9]\d* Skipped|[1-9]\d* Pending \| \d+ Skipped)`)
 
 // skippedSpecs is Ginkgo's count where it is not of all specs: to go test, all of them are one test.
 func skippedSpecs(said []string) string {
-	return ginkgoCount.FindString(strings.Join(said, ""))
+	return ginkgoCount.FindString(color.ReplaceAllString(strings.Join(said, ""), ""))
 }

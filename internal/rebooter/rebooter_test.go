@@ -220,6 +220,9 @@ func exchange(t *testing.T, socket, send string) string {
 		t.Fatal(err)
 	}
 	defer func() { _ = connection.Close() }()
+	if err := connection.SetDeadline(time.Now().Add(await.Limit)); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := io.WriteString(connection, send); err != nil && !errors.Is(err, syscall.EPIPE) {
 		t.Fatal(err)
 	}
@@ -365,7 +368,9 @@ func TestARebooterThatNeverAnswersIsUncertainAtTheDeadline(t *testing.T) {
 		}
 		cancel() // What ends the wait makes no difference, and it must not end before the request has arrived.
 	}()
-	if err := (&Client{Socket: socket}).Reboot(ctx, runningBoot, ""); !errors.Is(err, ErrUncertain) {
+	ended := make(chan error, 1)
+	go func() { ended <- (&Client{Socket: socket}).Reboot(ctx, runningBoot, "") }()
+	if err := await.Receive(t, "the client gives up", ended); !errors.Is(err, ErrUncertain) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 // ask asks for everything in the table, with the token and the headers, and returns the answers as rows of it.
@@ -37,6 +38,7 @@ func ask(t *testing.T, token string, header http.Header) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	doer.Timeout = await.Limit
 	for name, row := range targets() {
 		rows.Go(func() {
 			cells := make([]string, 0, len(verbs))

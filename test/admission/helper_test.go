@@ -188,6 +188,8 @@ func TestThePolicyHoldsWhereRBACWouldAllowMore(t *testing.T) {
 			{Kind: "ServiceAccount", Namespace: "elsewhere", Name: helper},
 		},
 	})
+	awaitAllowed(t, namespace, helper, right{verb: "delete", group: "reboot-operator.io", resource: "nodereboots"})
+	awaitAllowed(t, "elsewhere", helper, right{verb: "delete", group: "reboot-operator.io", resource: "nodereboots"})
 	own := mustClientOf(t, namespace, helper, "helper-n1")
 	check(t, own.Patch(t.Context(), reboot.DeepCopy(), mergePatch(`{"spec":{"urgency":"Immediate"}}`), client.DryRunAll), nothingElse)
 	check(t, own.Patch(t.Context(), reboot.DeepCopy(), mergePatch(`{"metadata":{"finalizers":["a.b/c"]}}`), client.DryRunAll), nothingElse)

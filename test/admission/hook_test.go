@@ -30,6 +30,7 @@ func TestAProgramThatDoesHooksSetsItsConditionsAndNothingElse(t *testing.T) {
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "reboot-operator-hook"},
 		Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: namespace, Name: program}},
 	})
+	awaitAllowed(t, namespace, program, right{verb: "patch", group: "reboot-operator.io", resource: "nodereboots", subresource: "status"})
 	own := mustClientOf(t, namespace, program, "")
 	apply := func(status string) client.Patch {
 		return client.RawPatch(types.ApplyPatchType, []byte(

@@ -1,10 +1,13 @@
 package admission
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+
+	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 // right is one thing that one might do.
@@ -15,9 +18,26 @@ type right struct {
 // evictAnywhere is a right of helpers only where they cannot drain as their node.
 var evictAnywhere = right{verb: "create", resource: "pods", subresource: "eviction", namespace: "default"}
 
-// allowed asks the API server whether the ServiceAccount may do something.
+// allowed asks the API server whether the ServiceAccount of the operator's namespace may do something.
 func allowed(t *testing.T, serviceAccount string, of right) bool {
 	t.Helper()
+	allowed, err := mayDo(t.Context(), namespace, serviceAccount, of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return allowed
+}
+
+// awaitAllowed waits until a binding that was just made is in force: the API server notices it a moment later.
+func awaitAllowed(t *testing.T, namespace, serviceAccount string, of right) {
+	t.Helper()
+	await.True(t, serviceAccount+" may "+of.verb+" "+of.resource, func() bool {
+		allowed, err := mayDo(t.Context(), namespace, serviceAccount, of)
+		return err == nil && allowed
+	})
+}
+
+func mayDo(ctx context.Context, namespace, serviceAccount string, of right) (bool, error) {
 	user := fmt.Sprintf("system:serviceaccount:%s:%s", namespace, serviceAccount)
 	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 		User:   user,
@@ -26,10 +46,10 @@ func allowed(t *testing.T, serviceAccount string, of right) bool {
 			Verb: of.verb, Group: of.group, Version: "*", Resource: of.resource, Subresource: of.subresource, Namespace: of.namespace, Name: of.name,
 		},
 	}}
-	if err := admin.Create(t.Context(), review); err != nil {
-		t.Fatalf("ask what %s may do: %v", user, err)
+	if err := admin.Create(ctx, review); err != nil {
+		return false, fmt.Errorf("ask what %s may do: %w", user, err)
 	}
-	return review.Status.Allowed
+	return review.Status.Allowed, nil
 }
 
 func TestTheManagerMayDoItsWork(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/await"
 	"github.com/reboot-operator/reboot-operator/test/edition"
 )
 
@@ -108,7 +110,8 @@ func prepare(ctx context.Context, env *envtest.Environment) error {
 	return waitUntilInForce(ctx)
 }
 
-// waitUntilInForce waits until the policy refuses and the node authorizer has seen the pods. Neither tells when that is so.
+// waitUntilInForce waits until the policy refuses, the node authorizer has seen the pods, and the manager's roles are seen. None tells when
+// that is so.
 func waitUntilInForce(ctx context.Context) error {
 	own, err := clientOf(ctx, namespace, helper, "helper-n1")
 	if err != nil {
@@ -120,11 +123,19 @@ func waitUntilInForce(ctx context.Context) error {
 			return err
 		}
 	}
+	order := right{verb: "order", group: "reboot-operator.io", resource: "nodereboots", subresource: "status"}
+	slots := right{verb: "get", resource: "configmaps", namespace: namespace, name: "reboot-operator-slots"}
 	var refused, evicted error
-	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, await.Limit, true, func(ctx context.Context) (bool, error) {
 		refused = own.Create(ctx, newReboot("n2-00000000", "n2"), client.DryRunAll)
 		evicted = drainer.SubResource("eviction").Create(ctx, newPod("default", "app-n1", "", ""), eviction(), client.DryRunAll)
-		return apierrors.IsForbidden(refused) && evicted == nil, nil
+		byPolicy := apierrors.IsForbidden(refused) && strings.Contains(refused.Error(), ownNodeOnly) // and not for want of a right
+		for _, of := range []right{order, slots} {
+			if allowed, err := mayDo(ctx, namespace, manager, of); !allowed || err != nil {
+				return false, err
+			}
+		}
+		return byPolicy && evicted == nil, nil
 	})
 	if err != nil {
 		return fmt.Errorf("wait until a create is refused and an eviction is not: %w", errors.Join(err, refused, evicted))

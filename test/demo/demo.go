@@ -16,10 +16,11 @@ import (
 )
 
 const (
-	// idleTime is how long the cluster is watched after the rollout, to see that nothing is written any more.
-	idleTime = 8 * time.Second
-	// settleTime is how much of that is left to writes that finish what was under way.
-	settleTime = 3 * time.Second
+	// settleTime is left, after the rollout, to writes that finish what was under way; settleSteps of them may follow each other.
+	settleTime  = 3 * time.Second
+	settleSteps = 10
+	// idleTime is how long the cluster is watched after that, to see that nothing more is written.
+	idleTime = 5 * time.Second
 )
 
 // Options of a run.
@@ -60,6 +61,8 @@ type demo struct {
 	fleet   fleet
 	// enforced is when the policy was let go.
 	enforced time.Time
+	// lag is how slow the cluster is.
+	lag *testbed.Lag
 }
 
 // Run builds the fleet, carries out the rollout and prints the summary. It returns the promises that were broken.
@@ -101,6 +104,9 @@ func (d *demo) rollOut(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	defer observer.Stop()
+	if d.lag, err = d.cluster.MeasureLag(ctx); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, d.options.Timeout)
 	defer cancel()
 
@@ -119,11 +125,16 @@ func (d *demo) rollOut(ctx context.Context) ([]string, error) {
 	}
 	followErr := d.follow(ctx, observer, d.allComplete)
 	end := time.Now()
+	settled := end.Add(d.lag.On(settleTime, settleSteps))
 	if followErr == nil {
-		d.view.say("All nodes are done. The cluster is watched for %s, to see that nothing more is written ...", idleTime)
-		waitIdle(ctx)
+		idle := settled.Add(idleTime).Sub(end).Round(time.Second)
+		d.view.say("All nodes are done. The cluster is watched for %s, to see that nothing more is written ...", idle)
+		wait(ctx, idle)
 	}
-	result, err := d.result(context.WithoutCancel(ctx), observer.Recording(), end)
+	if err := d.lag.Stop(); err != nil {
+		return nil, errors.Join(followErr, err)
+	}
+	result, err := d.result(context.WithoutCancel(ctx), observer.Recording(), settled)
 	if err != nil {
 		return nil, errors.Join(followErr, err)
 	}
@@ -131,9 +142,9 @@ func (d *demo) rollOut(ctx context.Context) ([]string, error) {
 	return result.broken(), followErr
 }
 
-// waitIdle lets time pass in which nothing should happen.
-func waitIdle(ctx context.Context) {
-	timer := time.NewTimer(idleTime)
+// wait lets time pass in which nothing should happen.
+func wait(ctx context.Context, idle time.Duration) {
+	timer := time.NewTimer(idle)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

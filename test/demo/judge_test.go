@@ -24,6 +24,7 @@ func kept() *result {
 		workerZones:       []string{"b", "a"},
 		controlPlaneZones: []string{"a"},
 		accepted:          map[string]int{"worker-a1": 1},
+		lag:               &testbed.Lag{},
 	}
 	r.policy.Rollout.Zones.Strategy = v1alpha1.ZonesOneAtATime
 	r.policy.Rollout.Zones.MaxUnavailablePerZone = ptr.To[int32](1)

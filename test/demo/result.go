@@ -12,8 +12,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
 
-// result gathers what the rollout came to. end is when the last node was done.
-func (d *demo) result(ctx context.Context, recording testbed.Recording, end time.Time) (*result, error) {
+// result gathers what the rollout came to. From settled on there was nothing left to do.
+func (d *demo) result(ctx context.Context, recording testbed.Recording, settled time.Time) (*result, error) {
 	var policy v1alpha1.RebootPolicy
 	if err := d.cluster.Client().Get(ctx, client.ObjectKey{Name: d.fleet.policy.Name}, &policy); err != nil {
 		return nil, fmt.Errorf("get the policy: %w", err)
@@ -30,9 +30,10 @@ func (d *demo) result(ctx context.Context, recording testbed.Recording, end time
 		accepted:       map[string]int{},
 		left:           leftovers(recording),
 		unexplained:    unexplained(recording),
-		idleWrites:     writesAfter(writes, end),
+		idleWrites:     writesAfter(writes, settled),
 		writes:         countWrites(writes),
 		startedPaused:  startedBefore(recording, d.enforced),
+		lag:            d.lag,
 	}
 	for _, app := range d.fleet.apps {
 		r.minAvailable[app.Name] = minAvailable(app)
@@ -107,12 +108,12 @@ func unexplained(recording testbed.Recording) []string {
 func isLease(write testbed.Request) bool { return write.Resource == "leases" }
 
 // writesAfter are the operator's writes after a time.
-func writesAfter(writes []testbed.Request, end time.Time) []string {
+func writesAfter(writes []testbed.Request, settled time.Time) []string {
 	var late []string
 	for _, write := range writes {
-		if write.At.After(end.Add(settleTime)) && !isLease(write) {
-			late = append(late, fmt.Sprintf("%s wrote (%s) %s %s, %s after the end",
-				write.Actor, write.Verb, write.Resource, write.Name, round(write.At.Sub(end))))
+		if write.At.After(settled) && !isLease(write) {
+			late = append(late, fmt.Sprintf("%s wrote (%s) %s %s, %s after everything was done",
+				write.Actor, write.Verb, write.Resource, write.Name, round(write.At.Sub(settled))))
 		}
 	}
 	return late

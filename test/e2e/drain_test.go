@@ -19,6 +19,7 @@ import (
 
 var _ = Describe("A node with a job, a front end before a database, and a volume", func() {
 	It("lets the job finish, leaves load balancers, is drained in stages, waits for its volume, and is as before in the end", func() {
+		const steps = 5 // of writing and seeing what was written, from a cause to its effect
 		p := newPool("drain", "a")
 		host := p.hosts[0]
 		Expect(cluster.Client().Patch(ctx, getNode(Default, host.Name()), client.RawPatch(types.MergePatchType,
@@ -28,7 +29,7 @@ var _ = Describe("A node with a job, a front end before a database, and a volume
 		}
 		work := runJob("drain")
 		volume := attachVolume(host)
-		observer := observe()
+		observer, lag := observe(), measureLag()
 		p.applyPolicy(func(s *v1alpha1.RebootPolicySpec) {
 			s.Drain.WaitForPods.PodSelector = "work"
 			s.Drain.Stages = []v1alpha1.DrainStage{{PodSelector: "app=front"}, {PodSelector: "app=database"}}
@@ -44,14 +45,17 @@ var _ = Describe("A node with a job, a front end before a database, and a volume
 		waiting := eventuallyPhase(host, v1alpha1.PhaseDraining, v1alpha1.ReasonWaitingForPods)
 		Expect(waiting.Status.Message).To(ContainSubstring("1 pods may finish until"))
 		Expect(waiting.Status.Message).To(ContainSubstring(work.Namespace + "/" + work.Name))
-		node := getNode(Default, host.Name())
-		Expect(node.Spec.Unschedulable).To(BeTrue())
-		Expect(node.Labels).To(And(HaveKeyWithValue("state", "rebooting"), Not(HaveKey(v1alpha1.ExcludeLabel)), Not(HaveKey("state-of-disk"))))
+		Eventually(func(g Gomega) {
+			node := getNode(g, host.Name())
+			g.Expect(node.Spec.Unschedulable).To(BeTrue())
+			g.Expect(node.Labels).To(And(
+				HaveKeyWithValue("state", "rebooting"), Not(HaveKey(v1alpha1.ExcludeLabel)), Not(HaveKey("state-of-disk"))))
+		}).Should(Succeed())
 
 		By("leaving load balancers when it has finished")
 		finishPod(work)
 		eventuallyPhase(host, v1alpha1.PhaseDraining, v1alpha1.ReasonLoadBalancerLead)
-		Expect(getNode(Default, host.Name()).Labels).To(HaveKey(v1alpha1.ExcludeLabel))
+		Eventually(func(g Gomega) { g.Expect(getNode(g, host.Name()).Labels).To(HaveKey(v1alpha1.ExcludeLabel)) }).Should(Succeed())
 
 		By("waiting for the volume when it is drained, and going on as soon as that is detached")
 		held := eventuallyPhase(host, v1alpha1.PhaseDraining, v1alpha1.ReasonVolumesAttached)
@@ -66,12 +70,14 @@ var _ = Describe("A node with a job, a front end before a database, and a volume
 		attempt := theReboot(Default, host.Name()).Status.Attempt
 		Expect(attempt.DrainOrderedTime.Sub(attempt.ExcludedTime.Time)).To(BeNumerically(">=", 2*time.Second))
 		Expect(attempt.AttachedVolumes).To(BeEmpty())
-		Expect(attempt.RebootOrderedTime.Sub(detached)).To(And(BeNumerically(">", 0), BeNumerically("<", 2*time.Second)))
+		Expect(attempt.RebootOrderedTime.Sub(detached)).To(And(BeNumerically(">", 0), BeNumerically("<", lag.On(2*time.Second, steps))))
 		Expect(firstEvicted(observer.Recording(), "database")).To(BeNumerically(">", firstGone(observer.Recording(), "front")),
 			"the front end is gone before the database is evicted")
 		expectLeftAsFound(host)
-		Expect(getNode(Default, host.Name()).Labels).To(And(
-			HaveKeyWithValue("state", "serving"), Not(HaveKey(v1alpha1.ExcludeLabel)), HaveKeyWithValue("state-of-disk", "fresh")))
+		Eventually(func(g Gomega) {
+			g.Expect(getNode(g, host.Name()).Labels).To(And(
+				HaveKeyWithValue("state", "serving"), Not(HaveKey(v1alpha1.ExcludeLabel)), HaveKeyWithValue("state-of-disk", "fresh")))
+		}).Should(Succeed())
 
 		By("going on with a warning when a volume is not detached in time")
 		attachVolume(host)
@@ -84,7 +90,8 @@ var _ = Describe("A node with a job, a front end before a database, and a volume
 		}).Should(Succeed())
 		attempt = again.Status.Attempt
 		Expect(attempt.AttachedVolumes).To(ConsistOf("pv-of-the-database"))
-		Expect(attempt.DetachedTime.Sub(attempt.DrainedTime.Time)).To(And(BeNumerically(">=", 2*time.Second), BeNumerically("<", 4*time.Second)))
+		Expect(attempt.DetachedTime.Sub(attempt.DrainedTime.Time)).To(And(
+			BeNumerically(">=", 2*time.Second), BeNumerically("<", lag.On(4*time.Second, steps))))
 		Eventually(func(g Gomega) { g.Expect(eventsOf(g, again.Name)).To(ContainElement(v1alpha1.ReasonVolumesAttached)) }).Should(Succeed())
 	})
 })

@@ -81,7 +81,7 @@ var _ = Describe("When something goes wrong", func() {
 		Eventually(func(g Gomega) {
 			reboot = theReboot(g, p.hosts[0].Name())
 			g.Expect(reboot.Status.Reason).To(Equal(v1alpha1.ReasonBackingOff), reboot.Status.Message)
-		}).WithTimeout(2 * time.Minute).Should(Succeed())
+		}).WithTimeout(time.Minute + waitLimit).Should(Succeed())
 		Expect(reboot.Status.Failures.LastReason).To(Equal(v1alpha1.ReasonRebootNotObserved))
 		Eventually(func(g Gomega) {
 			g.Expect(getNode(g, p.hosts[0].Name()).Spec.Unschedulable).To(BeFalse())

@@ -14,7 +14,7 @@ import (
 )
 
 // gateWait is how long it may take until an object that changed is seen: it is looked at every 15 seconds.
-const gateWait = 40 * time.Second
+const gateWait = 40*time.Second + waitLimit
 
 var _ = Describe("A node that runs a build, a free one, and an object that has to be well", func() {
 	It("the free one goes first, its slot is freed and the other one goes when the object is well and the build is over", func() {
@@ -63,7 +63,7 @@ var _ = Describe("A node that runs a build, a free one, and an object that has t
 		Expect(busy.RebootsAccepted()).To(BeZero())
 
 		By("starting the other one when its build is over and the object is well")
-		Expect(theReboot(Default, busy.Name()).Status.Reason).To(Equal(v1alpha1.ReasonBlockedByPod))
+		eventuallyPhase(busy, v1alpha1.PhasePending, v1alpha1.ReasonBlockedByPod)
 		setHealth(health, "Red")
 		Expect(cluster.Client().Delete(ctx, build, client.GracePeriodSeconds(0))).To(Succeed())
 		Eventually(func(g Gomega) {

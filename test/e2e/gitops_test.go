@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -39,24 +38,28 @@ var _ = Describe("A policy and a NodeReboot out of Git", func() {
 
 		By("applying a policy, which is in force at once")
 		kubectl("apply", "--server-side", "-f", policy)
-		kubectl("wait", "--for=condition=Ready", "--timeout=20s", "-f", policy)
+		kubectl("wait", "--for=condition=Ready", "--timeout=180s", "-f", policy)
 		expectShown(&v1alpha1.RebootPolicy{}, "Healthy", "Current")
 
 		By("applying a NodeReboot, which is Ready when it is proved")
 		kubectl("apply", "--server-side", "-f", reboot)
-		kubectl("wait", "--for=condition=Ready", "--timeout=60s", "-f", reboot)
+		kubectl("wait", "--for=condition=Ready", "--timeout=180s", "-f", reboot)
 		expectProved(p.hosts[0], eventuallyPhase(p.hosts[0], v1alpha1.PhaseSucceeded))
 		expectShown(&v1alpha1.NodeReboot{}, "Healthy", "Current")
 		expectLeftAsFound(p.hosts[0])
 		Eventually(func(g Gomega) { g.Expect(theReboot(g, p.hosts[0].Name()).Finalizers).To(BeEmpty()) }).Should(Succeed())
 
 		By("applying both again, which changes nothing")
-		before := []any{identity(&v1alpha1.RebootPolicy{}), identity(&v1alpha1.NodeReboot{})}
-		for range 2 {
-			kubectl("apply", "--server-side", "-f", policy, "-f", reboot)
-		}
+		before := appliedBoth()
+		Eventually(func(g Gomega) { // The manager may not have written all statuses yet; when it has, nobody writes anything.
+			versions := versionsOfBoth()
+			for range 2 {
+				kubectl("apply", "--server-side", "-f", policy, "-f", reboot)
+			}
+			g.Expect(versionsOfBoth()).To(Equal(versions))
+		}).Should(Succeed())
 		Expect(kubectl("diff", "--server-side", "-f", policy, "-f", reboot)).To(BeEmpty())
-		Expect([]any{identity(&v1alpha1.RebootPolicy{}), identity(&v1alpha1.NodeReboot{})}).To(Equal(before))
+		Expect(appliedBoth()).To(Equal(before))
 	})
 })
 
@@ -67,10 +70,10 @@ func writeFile(name, content string) string {
 	return path
 }
 
-// kubectl runs kubectl as the administrator and returns what it prints. What it waits for has to come true in two minutes.
+// kubectl runs kubectl as the administrator and returns what it prints.
 func kubectl(args ...string) string {
 	GinkgoHelper()
-	limited, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	limited, cancel := context.WithTimeout(ctx, 2*waitLimit)
 	defer cancel()
 	command := exec.CommandContext(limited, cluster.Kubectl(), append([]string{"--kubeconfig", cluster.Kubeconfig()}, args...)...)
 	output, err := command.CombinedOutput()
@@ -92,11 +95,26 @@ func expectShown(object client.Object, argo, kstatus string) {
 	Expect(status).To(Equal(kstatus))
 }
 
-// identity changes with whatever is written to the object named gitops, by whomever.
-func identity(object client.Object) [3]any {
+// appliedBoth is all that kubectl has applied: what it may write, and what the API server notes of that. Statuses are the manager's.
+func appliedBoth() []any {
 	GinkgoHelper()
-	live := readLive(object)
-	return [3]any{live.GetResourceVersion(), live.GetGeneration(), live.GetManagedFields()}
+	var all []any
+	for _, object := range []client.Object{&v1alpha1.RebootPolicy{}, &v1alpha1.NodeReboot{}} {
+		live := readLive(object)
+		all = append(all, live.GetGeneration(), live.GetLabels(), live.GetAnnotations(), live.Object["spec"])
+		for _, fields := range live.GetManagedFields() {
+			if fields.Manager == "kubectl" {
+				all = append(all, fields)
+			}
+		}
+	}
+	return all
+}
+
+// versionsOfBoth change with whatever is written to the objects named gitops, by whomever.
+func versionsOfBoth() [2]string {
+	GinkgoHelper()
+	return [2]string{readLive(&v1alpha1.RebootPolicy{}).GetResourceVersion(), readLive(&v1alpha1.NodeReboot{}).GetResourceVersion()}
 }
 
 func readLive(object client.Object) *unstructured.Unstructured {

@@ -23,6 +23,7 @@ const (
 
 var _ = Describe("Four nodes in two zones, one of them skipped, whose policy wants a canary, approvals and a hook", func() {
 	It("one goes first when it is approved and its hook is done, the others follow zone by zone, and the skipped one when it may", func() {
+		const soak = 10 // seconds, which is long enough to be seen
 		p := newPool("order", "a", "a", "b", "b")
 		canary, sameZone, otherZone, skipped := p.hosts[0], p.hosts[1], p.hosts[2], p.hosts[3]
 		hook := newQuiescer()
@@ -30,7 +31,7 @@ var _ = Describe("Four nodes in two zones, one of them skipped, whose policy wan
 		labelNode(skipped, v1alpha1.SkipLabel, ptr.To(""))
 		p.applyPolicy(maxUnavailable(2), func(s *v1alpha1.RebootPolicySpec) {
 			s.Approval = v1alpha1.ApprovalRequired
-			s.Rollout.Canary = &v1alpha1.CanarySpec{Count: 1, SoakSeconds: ptr.To[int32](4)}
+			s.Rollout.Canary = &v1alpha1.CanarySpec{Count: 1, SoakSeconds: ptr.To[int32](soak)}
 			s.Hooks = &v1alpha1.HooksSpec{BeforeReboot: []v1alpha1.Hook{{ConditionType: databaseQuiesced, TimeoutSeconds: ptr.To[int32](60)}}}
 		})
 		requireAll(p.hosts)
@@ -57,13 +58,13 @@ var _ = Describe("Four nodes in two zones, one of them skipped, whose policy wan
 		By("watching it for a while")
 		eventuallyPhase(sameZone, v1alpha1.PhasePending, v1alpha1.ReasonCanarySoaking)
 		eventuallyProved(time.Minute, canary)
-		Expect(canaryOf(Default, p.name)).To(HaveField("Soaking", BeEquivalentTo(1)))
+		Eventually(func(g Gomega) { g.Expect(canaryOf(g, p.name)).To(HaveField("Soaking", BeEquivalentTo(1))) }).Should(Succeed())
 
 		By("letting the others follow, zone by zone although two may go at once")
 		hook.eventuallyPending(sameZone)
 		eventuallyPhase(otherZone, v1alpha1.PhasePending, v1alpha1.ReasonZoneBusy)
 		soaked := theReboot(Default, sameZone.Name()).Status.Attempt.GrantedTime
-		Expect(soaked.Sub(theReboot(Default, canary.Name()).Status.CompletionTime.Time)).To(BeNumerically(">=", 4*time.Second))
+		Expect(soaked.Sub(theReboot(Default, canary.Name()).Status.CompletionTime.Time)).To(BeNumerically(">=", soak*time.Second))
 		hook.done(sameZone)
 		hook.eventuallyPending(otherZone)
 		hook.done(otherZone)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -32,7 +33,17 @@ func requireAll(hosts []*testbed.Host) {
 	}
 }
 
-// eventuallyProved waits until every host was rebooted, once, and that was proved.
+// measureLag measures how slow the cluster is until the story ends.
+func measureLag() *testbed.Lag {
+	GinkgoHelper()
+	lag, err := cluster.MeasureLag(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(lag.Stop)
+	return lag
+}
+
+// eventuallyProved waits until every host was rebooted, once, and that was proved. within is how long that takes on a machine that has
+// nothing else to do.
 func eventuallyProved(within time.Duration, hosts ...*testbed.Host) {
 	GinkgoHelper()
 	Eventually(func(g Gomega) {
@@ -40,7 +51,7 @@ func eventuallyProved(within time.Duration, hosts ...*testbed.Host) {
 			reboot := theReboot(g, host.Name())
 			g.Expect(reboot.Status.Phase).To(Equal(v1alpha1.PhaseSucceeded), "%s: %s: %s", host.Name(), reboot.Status.Reason, reboot.Status.Message)
 		}
-	}).WithTimeout(within).Should(Succeed())
+	}).WithTimeout(within + waitLimit).Should(Succeed())
 	for _, host := range hosts {
 		expectProved(host, theReboot(Default, host.Name()))
 		Expect(host.RebootsAccepted()).To(Equal(1), "reboots of "+host.Name())
@@ -94,7 +105,11 @@ func terminations(recording testbed.Recording, app string) map[string]time.Durat
 }
 
 var _ = Describe("Four nodes in three zones, and an application of four replicas that is slow to be ready", func() {
-	const readyAfter = 24 * time.Second
+	const (
+		readyAfter = 24 * time.Second
+		// stepsOfAReboot of writing and seeing what was written follow each other while a node has its turn.
+		stepsOfAReboot = 10
+	)
 
 	It("never has fewer than three ready replicas, no node starts before four are ready again, and hardly any time is lost", func() {
 		p := newPool("aks", "a", "a", "b", "c")
@@ -102,7 +117,7 @@ var _ = Describe("Four nodes in three zones, and an application of four replicas
 			Name: "checkout", Namespace: "aks", Replicas: 4, AntiAffinity: true, ReadyAfter: readyAfter, TerminateAfter: 2 * time.Second,
 		}
 		createApp(app)
-		observer := observe()
+		observer, lag := observe(), measureLag()
 		p.applyPolicy()
 		requireAll(p.hosts)
 		eventuallyProved(4*time.Minute, p.hosts...)
@@ -124,9 +139,10 @@ var _ = Describe("Four nodes in three zones, and an application of four replicas
 			alone += took[reboot.Node] + *reboot.Downtime + readyAfter
 		}
 		ratio := summary.Makespan.Seconds() / alone.Seconds()
+		limit := lag.OnAverage(alone*105/100, len(p.hosts)*stepsOfAReboot)
 		AddReportEntry("makespan", fmt.Sprintf("%s; the nodes need %s by themselves: %.3f times that", summary.Makespan, alone, ratio))
-		GinkgoWriter.Printf("makespan %s, by themselves %s, ratio %.3f\n", summary.Makespan, alone, ratio)
-		Expect(ratio).To(BeNumerically("<=", 1.05))
+		GinkgoWriter.Printf("makespan %s, by themselves %s, ratio %.3f, limit %s\n", summary.Makespan, alone, ratio, limit)
+		Expect(summary.Makespan).To(BeNumerically("<=", limit))
 	})
 
 	It("keeps a delay that the policy asks for", func() {
@@ -155,7 +171,7 @@ var _ = Describe("A node whose reboot is required", func() {
 		busy, sameZone, otherZone := p.hosts[0], p.hosts[1], p.hosts[2]
 		foreign := corev1.Taint{Key: "example.com/dedicated", Value: "gpu", Effect: corev1.TaintEffectPreferNoSchedule}
 		addTaint(otherZone, foreign)
-		observer := observe()
+		observer, lag := observe(), measureLag()
 		p.applyPolicy(mode(v1alpha1.ModePaused), drainDelay(3600))
 		Eventually(func(g Gomega) { // or it would be measured how long the manager takes to start
 			g.Expect(conditionOf(g, p.name, v1alpha1.ConditionReady)).NotTo(BeEmpty())
@@ -177,8 +193,9 @@ var _ = Describe("A node whose reboot is required", func() {
 				g.Expect(ourTaint(getNode(g, host.Name()))).To(HaveValue(HaveField("Effect", corev1.TaintEffectPreferNoSchedule)))
 			}
 		}).Should(Succeed())
+		const steps = 5 // of writing and seeing what was written
 		for _, reboot := range observer.Summary().Reboots {
-			Expect(reboot.SentinelToTaint).To(HaveValue(BeNumerically("<", time.Second)), reboot.Node)
+			Expect(reboot.SentinelToTaint).To(HaveValue(BeNumerically("<", lag.On(time.Second, steps))), reboot.Node)
 		}
 
 		By("going with its sentinel")
@@ -194,7 +211,7 @@ var _ = Describe("A node whose reboot is required", func() {
 		Expect(reboot.Status.TaintedTime).NotTo(BeNil())
 		lead := reboot.Status.Attempt.DrainOrderedTime.Sub(reboot.Status.TaintedTime.Time)
 		Expect(reboot.Status.TaintLeadSeconds).To(HaveValue(BeEquivalentTo(lead / time.Second)))
-		Expect(metrics()).To(MatchRegexp(`reboot_operator_taint_lead_seconds_count\{policy="tainted"\} 1\b`))
+		Eventually(metrics).Should(MatchRegexp(`reboot_operator_taint_lead_seconds_count\{policy="tainted"\} 1\b`))
 	})
 })
 
@@ -211,7 +228,9 @@ func addTaint(host *testbed.Host, taint corev1.Taint) {
 // metrics is what the manager exports.
 func metrics() string {
 	GinkgoHelper()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, manager.MetricsURL(), nil)
+	limited, cancel := context.WithTimeout(ctx, waitLimit)
+	defer cancel()
+	request, err := http.NewRequestWithContext(limited, http.MethodGet, manager.MetricsURL(), nil)
 	Expect(err).NotTo(HaveOccurred())
 	response, err := http.DefaultClient.Do(request)
 	Expect(err).NotTo(HaveOccurred())

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -220,24 +221,30 @@ func httpReady(client *http.Client, url string) func(context.Context) error {
 	}
 }
 
+// Ports from firstPort on, lastPort not included, are for programs. Above are those that Linux gives to connections, and to listeners that
+// ask for any: such a port may be somebody else's before the program listens on it.
+const firstPort, lastPort = 20000, 32768
+
 // freePorts returns loopback ports that nobody listens on.
 func freePorts(count int) ([]int, error) {
 	var ports []int
 	var listeners []net.Listener // closed only when all are found, so that no two are the same
 	var errs []error
-	for range count {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			errs = append(errs, err)
+	for range lastPort - firstPort {
+		if len(ports) == count {
 			break
 		}
-		listeners = append(listeners, listener)
-		if address, ok := listener.Addr().(*net.TCPAddr); ok {
-			ports = append(ports, address.Port)
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			ports, listeners = append(ports, port), append(listeners, listener)
 		}
 	}
 	for _, listener := range listeners {
 		errs = append(errs, listener.Close())
+	}
+	if len(ports) < count {
+		errs = append(errs, fmt.Errorf("%d of %d", len(ports), count))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("find free ports: %w", err)

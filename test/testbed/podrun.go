@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"time"
 
@@ -96,16 +97,17 @@ func (r podRun) status(pod *corev1.Pod) corev1.PodStatus {
 		Conditions: append(readiness(r.ready, changed, "ContainersNotReady"), corev1.PodCondition{
 			Type: corev1.PodInitialized, Status: corev1.ConditionTrue, LastTransitionTime: *startTime,
 		}),
-		ContainerStatuses: r.containers(pod.Spec.Containers, started),
+		ContainerStatuses: r.containers(pod, started),
 	}
 }
 
-func (r podRun) containers(containers []corev1.Container, started metav1.Time) []corev1.ContainerStatus {
-	statuses := make([]corev1.ContainerStatus, 0, len(containers))
+func (r podRun) containers(pod *corev1.Pod, started metav1.Time) []corev1.ContainerStatus {
+	statuses := make([]corev1.ContainerStatus, 0, len(pod.Spec.Containers))
 	running := true
-	for _, container := range containers {
+	for _, container := range pod.Spec.Containers {
+		id := sha256.Sum256(fmt.Appendf(nil, "%s/%s/%d", pod.UID, container.Name, r.started.UnixNano())) // another one for each start
 		statuses = append(statuses, corev1.ContainerStatus{
-			Name: container.Name, Image: container.Image, Ready: r.ready, Started: &running, RestartCount: r.restarts,
+			ContainerID: fmt.Sprintf("containerd://%x", id), Name: container.Name, Image: container.Image, Ready: r.ready, Started: &running, RestartCount: r.restarts,
 			State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: started}},
 		})
 	}

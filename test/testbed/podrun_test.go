@@ -87,6 +87,29 @@ func TestAPodRunAdvances(t *testing.T) {
 	}
 }
 
+func TestAPodHasOtherContainersAfterABoot(t *testing.T) {
+	pod := &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app"}, {Name: "sidecar"}}}}
+	ids := func(run podRun) map[string]bool {
+		all := map[string]bool{}
+		for _, status := range run.status(pod).ContainerStatuses {
+			all[status.ContainerID] = true
+		}
+		return all
+	}
+	run, _ := podRun{}.advance(1, true, 0, second(0))
+	before := ids(run)
+	later, _ := run.advance(1, true, 0, second(5))
+	if diff := cmp.Diff(before, ids(later)); diff != "" || len(before) != 2 {
+		t.Errorf("containers of the same boot (-before +later):\n%s", diff)
+	}
+	rebooted, _ := run.advance(2, true, 0, second(9))
+	for id := range ids(rebooted) {
+		if before[id] {
+			t.Errorf("container %s has outlived the boot", id)
+		}
+	}
+}
+
 func TestAPodThatNeedsNoTimeIsReadyWhenItStarts(t *testing.T) {
 	run, wait := podRun{}.advance(1, true, 0, second(5))
 	if !run.ready || !run.changed.Equal(second(5)) || wait != 0 {

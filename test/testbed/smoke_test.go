@@ -61,6 +61,7 @@ func TestACluster(t *testing.T) {
 	s.run("a host that is never back comes back when it is told to", (*story).aHostReturns)
 	s.run("an annotation is a sentinel until the reboot", (*story).anAnnotationIsASentinel)
 	s.run("a helper acts with the identity of its own pod", (*story).aHelperHasAnIdentity)
+	s.run("the lag of the cluster is measured", (*story).theLagIsMeasured)
 	s.run("a deleted node stays away", (*story).aNodeIsDeleted)
 }
 

@@ -1,0 +1,263 @@
+package plan
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/utils/ptr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// drainedInVain is an attempt on node a that has evicted a replica of web, and a node b that needs a reboot as well.
+func drainedInVain(t *testing.T, to stage, options ...policyOption) *story {
+	t.Helper()
+	s := preparedAttemptIn(t, to, func(s *story) {
+		more := newSnapshot(fleet("b/z1")...)
+		s.Nodes, s.Reboots = append(s.Nodes, more.Nodes...), append(s.Reboots, more.Reboots...)
+		s.Pods["b"] = nil
+	}, append([]policyOption{spec(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.ControlPlane = v1alpha1.ControlPlaneLast })}, options...)...)
+	s.Workloads[deployment("web")] = Workload{Ready: 2, Desired: 3}
+	return s
+}
+
+func TestASlotIsHeldUntilWhatWasEvictedIsBackHoweverTheAttemptEnds(t *testing.T) {
+	for name, tc := range map[string]struct {
+		stage  stage
+		event  func(*story)
+		result string
+	}{
+		"a drain that failed":                   {stageDraining, func(s *story) { s.answer("ra", v1alpha1.OrderFailed, "No.") }, v1alpha1.ReasonDrainFailed},
+		"a drain that timed out":                {stageDraining, func(s *story) { s.advance(10 * time.Minute) }, v1alpha1.ReasonDrainTimedOut},
+		"a node that is skipped":                {stageDraining, labelSkip, v1alpha1.ReasonSkipped},
+		"a policy that only observes":           {stageDrained, observed, v1alpha1.ReasonObserving},
+		"an approval that is missing":           {stageDrained, unapproved, v1alpha1.ReasonAwaitingApproval},
+		"a NodeReboot that is deleted":          {stageDraining, deleted, v1alpha1.ReasonDeleted},
+		"a node that is uncordoned":             {stageDrained, uncordoned, v1alpha1.ReasonUncordoned},
+		"a node that was deleted":               {stageDrained, nodeDeleted, v1alpha1.ReasonNodeGone},
+		"a host that cannot reboot":             {stageRebooting, func(s *story) { s.answer("ra", v1alpha1.OrderFailed, "No.") }, v1alpha1.ReasonRebootFailed},
+		"a host that does not reboot":           {stageRebooting, func(s *story) { s.advance(17 * time.Minute) }, v1alpha1.ReasonRebootNotObserved},
+		"an order that the helper did not take": {stageRebooting, func(s *story) { ignoredOrder(s); s.advance(16 * time.Minute) }, v1alpha1.ReasonOrderExpired},
+		"a window that closed": {stageDrained, func(s *story) {
+			s.editPolicy("p", scheduled(opensAtOne))
+		}, v1alpha1.ReasonWindowClosed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := drainedInVain(t, tc.stage)
+			tc.event(s)
+			s.settle()
+			status := s.reboot("ra").Status
+			if a := status.Attempt; a.RolledBackTime == nil || a.EndedTime != nil || a.Result != tc.result || status.Phase != v1alpha1.PhaseRecovering {
+				t.Fatalf("phase %s, attempt %+v, want one that was rolled back for %s", status.Phase, a, tc.result)
+			}
+			if n := s.node("a"); n != nil && n.Unschedulable && tc.result != v1alpha1.ReasonUncordoned {
+				t.Error("the node is still cordoned")
+			}
+			if status.Reason != v1alpha1.ReasonWorkloadsNotReady || len(s.Slots) != 1 || s.underWay() != "a" {
+				t.Errorf("reason %s, slots %v, under way %q: the slot is held", status.Reason, s.Slots, s.underWay())
+			}
+			s.Workloads[deployment("web")] = Workload{Ready: 3, Desired: 3}
+			s.settle()
+			if r := s.reboot("ra"); r != nil && r.Status.Attempt.EndedTime == nil {
+				t.Errorf("%s %q when what was evicted is back", r.Status.Reason, r.Status.Message)
+			}
+		})
+	}
+}
+
+func TestTheNextNodeStartsWhenWhatWasEvictedIsBack(t *testing.T) {
+	s := drainedInVain(t, stageDraining)
+	s.answer("ra", v1alpha1.OrderFailed, "No.")
+	s.settle()
+	if got := s.underWay(); got != "a" {
+		t.Fatalf("under way %q while a replica is away", got)
+	}
+	s.Workloads[deployment("web")] = Workload{Ready: 3, Desired: 3}
+	s.settle()
+	if got := s.underWay(); got != "b" {
+		t.Errorf("under way %q when it is back", got)
+	}
+}
+
+func TestWhatWasEvictedAndDoesNotComeBackHaltsThePolicy(t *testing.T) {
+	s := drainedInVain(t, stageDraining)
+	s.answer("ra", v1alpha1.OrderFailed, "No.")
+	s.settle()
+	s.advance(30 * time.Minute)
+	status := s.reboot("ra").Status
+	if status.Reason != v1alpha1.ReasonRecoveryTimedOut || status.Attempt.Result != v1alpha1.ReasonDrainFailed ||
+		!strings.Contains(status.Message, "Deployment apps/web") {
+		t.Errorf("%s (%s) %q", status.Reason, status.Attempt.Result, status.Message)
+	}
+	if got := s.reboot("rb").Status.Reason; got != v1alpha1.ReasonHalted {
+		t.Errorf("b waits for %s", got)
+	}
+	s.delete("ra") // a person gives it up
+	s.settle()
+	if got := s.underWay(); got != "b" {
+		t.Errorf("under way %q after the NodeReboot was deleted", got)
+	}
+}
+
+func TestWorkloadsThatAPolicyIgnoresHoldNoSlotAfterARollback(t *testing.T) {
+	s := drainedInVain(t, stageDraining, spec(func(s *v1alpha1.RebootPolicySpec) { s.Recovery.Workloads = v1alpha1.WorkloadsIgnore }))
+	s.answer("ra", v1alpha1.OrderFailed, "No.")
+	s.settle()
+	if got := s.underWay(); got != "b" {
+		t.Errorf("under way %q", got)
+	}
+}
+
+func TestADeletedNodeRebootDoesNotHoldItsSlotForEver(t *testing.T) {
+	s := drainedInVain(t, stageDraining)
+	s.delete("ra")
+	s.settle()
+	if s.reboot("ra") == nil || s.underWay() != "a" {
+		t.Fatalf("under way %q", s.underWay())
+	}
+	s.advance(30 * time.Minute)
+	if s.reboot("ra") != nil || s.underWay() != "b" {
+		t.Errorf("under way %q after recovery.timeoutSeconds", s.underWay())
+	}
+}
+
+func TestAHostThatRebootsAfterItsAttemptWasRolledBackIsProved(t *testing.T) {
+	s := drainedInVain(t, stageRebooting)
+	s.advance(17 * time.Minute)
+	powerLost(s)
+	s.settle()
+	s.comeBack("ra", v1alpha1.SentinelNotRequired)
+	s.Workloads[deployment("web")] = Workload{Ready: 3, Desired: 3}
+	s.settle()
+	s.advance(time.Minute)
+	if got := s.reboot("ra").Status; got.Phase != v1alpha1.PhaseSucceeded {
+		t.Errorf("%s %q", got.Reason, got.Message)
+	}
+}
+
+// failing is a fleet of which every drain fails.
+func failing(t *testing.T, words string, options ...policyOption) *story {
+	t.Helper()
+	s := newStory(t, append(fleet(words), newPolicy("p", options...))...)
+	s.settle()
+	return s
+}
+
+func (s *story) failDrain() string {
+	s.t.Helper()
+	node := s.underWay()
+	if node == "" || strings.Contains(node, " ") {
+		s.t.Fatalf("under way %q, reasons %v", node, s.reasons())
+	}
+	s.answer("r"+node, v1alpha1.OrderFailed, "No.")
+	s.settle()
+	return node
+}
+
+func TestDrainsThatFailOnNodesInARowHaltThePolicy(t *testing.T) {
+	s := failing(t, "a/z1 b/z1 c/z1 d/z2")
+	for _, want := range []string{"a", "b", "c"} {
+		if got := s.failDrain(); got != want {
+			t.Fatalf("%s failed, want %s", got, want)
+		}
+	}
+	if got := s.underWay(); got != "" {
+		t.Fatalf("under way %q", got)
+	}
+	ready := s.policy("p").Status.Conditions[0]
+	for _, want := range []string{"3 nodes in a row", "NodeReboot ra (DrainFailed)", "2026-03-02 12:10:00Z", "delete these NodeReboots"} {
+		if ready.Reason != v1alpha1.ReasonDrainsFailing || !strings.Contains(ready.Message, want) {
+			t.Errorf("condition %s %s %q does not say %q", ready.Type, ready.Reason, ready.Message, want)
+		}
+	}
+	if got := s.reboot("rd").Status.Reason; got != v1alpha1.ReasonHalted {
+		t.Errorf("d waits for %s", got)
+	}
+}
+
+func TestAHaltedPolicyTriesOneNodeAtATimeTheLeastFailedFirst(t *testing.T) {
+	s := failing(t, "a/z1 b/z1 c/z1 d/z2 e/z2", maxUnavailable("1"))
+	for range 3 {
+		s.failDrain()
+	}
+	s.editPolicy("p", maxUnavailable("5"), anyOrder())
+	s.settle()
+	s.advance(9 * time.Minute)
+	if got := s.underWay(); got != "" {
+		t.Fatalf("under way %q before the back-off is over", got)
+	}
+	s.advance(time.Minute)
+	if got := s.underWay(); got != "d" {
+		t.Fatalf("under way %q: one that has not failed, of whatever zone, goes alone", got)
+	}
+	s.failDrain()
+	s.advance(19 * time.Minute)
+	if got := s.underWay(); got != "" {
+		t.Fatalf("under way %q: the back-off doubles", got)
+	}
+	s.advance(time.Minute)
+	if got := s.underWay(); got != "e" {
+		t.Fatalf("under way %q", got)
+	}
+	s.prove("e")
+	if got := s.underWay(); got != "a b c d" {
+		t.Errorf("under way %q after one came back, reasons %v", got, s.reasons())
+	}
+}
+
+func TestDeletingWhatFailedEndsTheHalt(t *testing.T) {
+	s := failing(t, "a/z1 b/z1 c/z1 d/z1")
+	for range 3 {
+		s.failDrain()
+	}
+	s.delete("ra")
+	s.settle()
+	if got := s.underWay(); got != "d" {
+		t.Errorf("under way %q", got)
+	}
+}
+
+func TestOneNodeThatFailsAgainAndAgainHaltsNobody(t *testing.T) {
+	s := failing(t, "a/z1")
+	for range 5 {
+		s.failDrain()
+		for s.underWay() == "" {
+			s.advance(time.Minute)
+		}
+	}
+	if c := s.policy("p").Status.Conditions[0]; c.Reason != v1alpha1.ReasonInForce {
+		t.Errorf("%s %q", c.Reason, c.Message)
+	}
+}
+
+func TestZeroNeverHaltsForDrains(t *testing.T) {
+	s := failing(t, "a/z1 b/z1 c/z1 d/z1 e/z1", spec(func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxConsecutiveFailures = ptr.To[int32](0) }))
+	for range 5 {
+		s.failDrain()
+	}
+	if c := s.policy("p").Status.Conditions[0]; c.Reason != v1alpha1.ReasonInForce {
+		t.Errorf("%s %q", c.Reason, c.Message)
+	}
+}
+
+func TestAHaltRollsBackWhatWasNotToldToReboot(t *testing.T) {
+	s := failing(t, "a/z1 b/z1 c/z1", maxUnavailable("3"), drain(func(d *v1alpha1.DrainSpec) { d.TimeoutSeconds = ptr.To[int32](3600) }))
+	s.answer("ra", v1alpha1.OrderDone, "")
+	s.settle()
+	s.answer("ra", v1alpha1.OrderStarted, "")
+	s.settle()
+	s.node("a").Ready = false
+	s.settle()
+	s.advance(9 * time.Minute)
+	s.answer("rb", v1alpha1.OrderDone, "")
+	s.settle()
+	s.answer("rb", v1alpha1.OrderStarted, "")
+	s.advance(6 * time.Minute)
+	if got := s.reboot("ra").Status.Reason; got != v1alpha1.ReasonNodeNotBack {
+		t.Fatalf("a: %s", got)
+	}
+	if got := s.underWay(); got != "a b" || s.reboot("rc").Status.Attempt.Result != v1alpha1.ReasonHalted {
+		t.Errorf("under way %q, c: %+v: the drain of c is rolled back, the reboot of b goes on", got, s.reboot("rc").Status.Attempt)
+	}
+}
