@@ -30,6 +30,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/serverclock"
 )
 
 var (
@@ -71,6 +72,9 @@ func startOperator(options Options, clientOptions client.Options) *traffic {
 	seen := &traffic{}
 	cfg := rest.CopyConfig(apiServer)
 	cfg.Wrap(seen.watch)
+	if serverClock, is := options.Clock.(*serverclock.Clock); is {
+		cfg.Wrap(serverClock.WrapTransport)
+	}
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme:     scheme,
 		Cache:      CacheOptions(testNamespace),
