@@ -30,6 +30,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 var (
@@ -56,7 +57,9 @@ var _ = BeforeSuite(func(ctx context.Context) {
 	environment := &envtest.Environment{
 		CRDDirectoryPaths:     []string{filepath.Join("..", "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
+		CRDInstallOptions:     envtest.CRDInstallOptions{MaxTime: await.Limit},
 	}
+	environment.ControlPlaneStartTimeout, environment.ControlPlaneStopTimeout = await.Limit, await.Limit
 	var err error
 	apiServer, err = environment.Start()
 	Expect(err).NotTo(HaveOccurred())
