@@ -54,7 +54,8 @@ var _ = Describe("The operator", func() {
 		seen := startOperator(Options{PublishMaintenance: true}, ClientOptions())
 		createPolicy(ctx, v1alpha1.ModeEnforce)
 		createNode(ctx, "n1")
-		createHelper(ctx, "n1")
+		helper := createHelper(ctx, "n1")
+		becameReady(ctx, helper, time.Now().Add(-time.Hour))
 		web := createDeployment(ctx, "web", 1)
 		pod := createPod(ctx, "web-5d4-x", "n1", ownedBy("ReplicaSet", "web-5d4"), labeled(appsv1.DefaultDeploymentUniqueLabelKey, "5d4"))
 		agent := createPod(ctx, "agent-x", "n1", ownedBy("DaemonSet", "agent"))
@@ -90,12 +91,11 @@ var _ = Describe("The operator", func() {
 		report(ctx, "r1", v1alpha1.HelperReport{
 			BootID: "boot-2", BootTime: ptr.To(metav1.NowMicro()), Sentinel: v1alpha1.SentinelNotRequired,
 		})
+		Eventually(rebootNamed(ctx, "r1")).Should(HaveField("Status.Reason", v1alpha1.ReasonPodStatusStale))
+		becameReady(ctx, helper, time.Now())
 		Eventually(rebootNamed(ctx, "r1")).Should(HaveField("Status.Reason", v1alpha1.ReasonDaemonSetsNotReady))
 		atRest(seen)
-		patchStatus(ctx, agent, func() {
-			agent.Status.Conditions[0].Status = corev1.ConditionTrue
-			agent.Status.Conditions[0].LastTransitionTime = metav1.Now()
-		})
+		becameReady(ctx, agent, time.Now())
 		Eventually(rebootNamed(ctx, "r1")).Should(HaveField("Status.Reason", v1alpha1.ReasonWorkloadsNotReady))
 		Expect(slots(ctx)()).To(HaveKey("n1"))
 		atRest(seen)
@@ -278,8 +278,8 @@ func createNode(ctx context.Context, name string) {
 	})
 }
 
-func createHelper(ctx context.Context, node string) {
-	createPod(ctx, "helper-"+node, node, labeled(componentLabel, helperComponent))
+func createHelper(ctx context.Context, node string) *corev1.Pod {
+	return createPod(ctx, "helper-"+node, node, labeled(componentLabel, helperComponent))
 }
 
 // createPod makes a pod that is Ready on a node.
@@ -292,11 +292,23 @@ func createPod(ctx context.Context, name, node string, options ...option[*corev1
 	pod.Spec.NodeName = node
 	pod.Spec.Containers = []corev1.Container{{Name: "main", Image: "image"}}
 	Expect(k8s.Create(ctx, pod)).To(Succeed())
-	patchStatus(ctx, pod, func() {
-		pod.Status.Phase = corev1.PodRunning
-		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()}}
-	})
+	becameReady(ctx, pod, time.Now())
 	return pod
+}
+
+// becameReady is what a kubelet writes when a pod's container has started and is ready, once more if it has been before.
+func becameReady(ctx context.Context, pod *corev1.Pod, at time.Time) {
+	patchStatus(ctx, pod, func() {
+		restarts := int32(len(pod.Status.ContainerStatuses))
+		pod.Status.Phase = corev1.PodRunning
+		pod.Status.Conditions = []corev1.PodCondition{
+			{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(at)},
+		}
+		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{
+			Name: "main", Image: "image", ImageID: "image", ContainerID: "test://" + pod.Name + at.Format(time.RFC3339Nano), Ready: true,
+			RestartCount: restarts, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(at)}},
+		}}
+	})
 }
 
 func createDeployment(ctx context.Context, name string, ready int32) *appsv1.Deployment {
