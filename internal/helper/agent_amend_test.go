@@ -6,6 +6,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -136,6 +137,35 @@ func TestReturningPodsThatAreNoLongerIgnoredHoldUpTheDrain(t *testing.T) {
 			t.Errorf("state %s, progress %+v", report.State, report.Drain)
 		}
 	})
+}
+
+func TestADrainFollowsOnlyItsOwnOrderAndNoCopyOfBefore(t *testing.T) {
+	drain := func(change ...func(*v1alpha1.RebootOrder)) *v1alpha1.NodeReboot {
+		return newReboot("x", ordered(3, v1alpha1.ActionDrain, change...), reported(recorded(3, v1alpha1.OrderStarted)))
+	}
+	follows := job{sequence: 3, state: v1alpha1.OrderStarted, order: drain().Status.Order}
+	for name, test := range map[string]struct {
+		reboot *v1alpha1.NodeReboot
+		job    job
+		behind bool
+		want   bool
+	}{
+		"another deadline":           {reboot: drain(expired), job: follows, want: true},
+		"other options":              {reboot: drain(selecting("app=x")), job: follows, want: true},
+		"nothing new":                {reboot: drain(), job: follows},
+		"a copy that is out of date": {reboot: drain(expired), job: follows, behind: true},
+		"another order":              {reboot: newReboot("x", ordered(4, v1alpha1.ActionDrain, expired), reported()), job: follows},
+		"no order":                   {reboot: newReboot("x", reported()), job: follows},
+		"a drain that has ended":     {reboot: drain(expired), job: job{sequence: 3, state: v1alpha1.OrderDone}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFacts(test.reboot)
+			f.jobs, f.behind = map[types.UID]job{"uid-x": test.job}, map[types.UID]bool{"uid-x": test.behind}
+			if got := len(decide(f).amend) == 1; got != test.want {
+				t.Errorf("follows is %v, want %v", got, test.want)
+			}
+		})
+	}
 }
 
 func TestAnOrderThatIsExtendedBeforeItWasBegunIsCarriedOut(t *testing.T) {
