@@ -31,6 +31,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/serverclock"
+	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 var (
@@ -57,7 +58,9 @@ var _ = BeforeSuite(func(ctx context.Context) {
 	environment := &envtest.Environment{
 		CRDDirectoryPaths:     []string{filepath.Join("..", "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
+		CRDInstallOptions:     envtest.CRDInstallOptions{MaxTime: await.Limit},
 	}
+	environment.ControlPlaneStartTimeout, environment.ControlPlaneStopTimeout = await.Limit, await.Limit
 	var err error
 	apiServer, err = environment.Start()
 	Expect(err).NotTo(HaveOccurred())

@@ -108,7 +108,7 @@ func (w *world) followHeld() {
 			a = openAttempt(r)
 		}
 		slot := w.slots[h.node]
-		unused := r != nil && (r.Status.Attempt == nil || r.Status.Attempt.Number < h.attempt) && r.Status.CompletionTime == nil &&
+		unused := r != nil && (r.Status.Attempt == nil || r.Status.Attempt.Number < h.attempt) &&
 			slot.UID == string(h.uid) && slot.Attempt == h.attempt
 		switch {
 		case a != nil && a.Number == h.attempt:
@@ -270,7 +270,9 @@ func (w *world) checkBudget(v *view, owner *v1alpha1.RebootPolicy, node *Node, g
 	for i := range v.Nodes {
 		n := &v.Nodes[i]
 		h := w.rules.held[n.Name]
-		if moved := h != nil && h.policy == owner.Name && h.zone != zoneOf(n); ownerOf(v, n) == owner && !moved {
+		moved := h != nil && h.policy == owner.Name && h.zone != zoneOf(n) && w.wasSeen(v, h)
+		marked := h != nil && h.policy != owner.Name && n.Labels["pool"] == away // the operator's own mark moves no node
+		if ownerOf(v, n) == owner && !moved && !marked {
 			add(w.groupOf(owner, n), zoneOf(n), down[n.Name] || h != nil)
 		}
 	}
@@ -291,10 +293,10 @@ func (w *world) checkBudget(v *view, owner *v1alpha1.RebootPolicy, node *Node, g
 }
 
 // wasSeen: the manager that decides knows of the slot from the NodeReboot, and so whom it counts for. A grant that it only sees in the
-// slots object counts by the labels of the node.
+// slots object, because the attempt has not begun, counts by the labels of the node.
 func (w *world) wasSeen(v *view, h *held) bool {
 	if !w.rules.lagging {
-		return true
+		return h.recorded
 	}
 	r := v.reboot(h.reboot)
 	return r != nil && r.UID == h.uid && r.Status.Attempt != nil && r.Status.Attempt.Number >= h.attempt
@@ -335,9 +337,15 @@ func (w *world) checkZones(v *view, granted map[string]Slot) {
 		all = append(all, w.newHeld(v, name, slot))
 	}
 	for _, h := range w.slotsHeld() {
-		if _, now := granted[h.node]; !now && w.wasSeen(v, h) {
-			all = append(all, h)
+		if _, now := granted[h.node]; now {
+			continue
 		}
+		if n := v.node(h.node); !w.wasSeen(v, h) && n != nil {
+			byLabels := *h
+			byLabels.zone = zoneOf(n)
+			h = &byLabels
+		}
+		all = append(all, h)
 	}
 	all = slices.DeleteFunc(all, func(h *held) bool { return !h.oneAtATime || !goes(h.policy) })
 	for _, h := range all {

@@ -64,7 +64,8 @@ func (w *world) followRow(before *v1alpha1.NodeReboot, after *v1alpha1.NodeReboo
 	if slot == nil {
 		return
 	}
-	fails := count(after.Failures) > count(before.Status.Failures)
+	// That someone uncordoned the node is a wish, and says nothing of drains and hooks.
+	fails := count(after.Failures) > count(before.Status.Failures) && after.Failures.LastReason != v1alpha1.ReasonUncordoned
 	back := after.Attempt != nil && after.Attempt.BackTime != nil && (before.Status.Attempt == nil || before.Status.Attempt.BackTime == nil)
 	switch {
 	case back:
@@ -89,7 +90,7 @@ func count(f *v1alpha1.Failures) int32 {
 // checkBreaker: after as many nodes as may have failed in a row, they are tried one at a time, and not at once.
 func (w *world) checkBreaker(v *view, owner *v1alpha1.RebootPolicy, node *Node, starts map[string]Slot) {
 	r, limit := w.rules.rows[owner.Name], breakerLimit(&owner.Spec.Failure)
-	if r == nil || limit == 0 || w.rules.lagging {
+	if r == nil || limit == 0 || w.rules.lagging || w.cameBack(owner.Name) {
 		return
 	}
 	failed := 0
@@ -120,6 +121,16 @@ func (w *world) checkBreaker(v *view, owner *v1alpha1.RebootPolicy, node *Node, 
 	if pause := seconds(owner.Spec.Failure.BackoffSeconds); !w.stepped && w.now.Sub(r.last) < pause {
 		w.breaks("node %s was granted a slot %s after the last of %d nodes of policy %s failed in a row", node.Name, w.now.Sub(r.last), failed, owner.Name)
 	}
+}
+
+// cameBack: a host that a policy told to reboot runs another boot, which this plan may be the first to see.
+func (w *world) cameBack(policy string) bool {
+	for _, h := range w.slotsHeld() {
+		if n := w.nodes[h.node]; h.policy == policy && !h.told.IsZero() && n != nil && n.BootID != h.toldInBoot {
+			return true
+		}
+	}
+	return false
 }
 
 // checkHaltStopsDrains: a host is not told to reboot while as many others as may did not come back.

@@ -186,12 +186,13 @@ func (w *world) checkPatience(v *view, owner *v1alpha1.RebootPolicy, node *Node)
 			continue
 		}
 		policy, zone := w.countsFor(r)
-		counts := policy == owner.Name && attempt.EndedTime != nil && (attempt.BackTime != nil || zone == zoneOf(node))
+		here := zone == zoneOf(node) && r.Status.PolicyName == owner.Name // what ended in the own zone, however it ended, makes it the last one
+		counts := attempt.EndedTime != nil && (here || policy == owner.Name && attempt.BackTime != nil)
 		if r.Spec.NodeName == node.Name && attempt.BackTime != nil && w.now.Sub(attempt.BackTime.Time) < interval {
 			w.breaks("node %s was granted a slot %s after it was back, and the least interval is %s",
 				node.Name, w.now.Sub(attempt.BackTime.Time), interval)
 		}
-		if pause := owner.Spec.Drain.AdaptiveDelay; counts && pause.MaxSeconds > 0 && attempt.Result == v1alpha1.ReasonProved &&
+		if pause := owner.Spec.Drain.AdaptiveDelay; counts && policy == owner.Name && pause.MaxSeconds > 0 && attempt.Result == v1alpha1.ReasonProved &&
 			w.now.Sub(attempt.EndedTime.Time) < seconds(pause.MinSeconds) {
 			w.breaks("node %s was granted a slot %s after node %s recovered", node.Name, w.now.Sub(attempt.EndedTime.Time), r.Spec.NodeName)
 		}
