@@ -118,6 +118,9 @@ func (w *world) checkGrant(v *view, owner *v1alpha1.RebootPolicy, node *Node, st
 	reboot := v.reboot(starts[node.Name].Reboot)
 	w.checkConsent(v, owner, node, starts[node.Name].Reboot, grantedSlot)
 	w.checkForeign(node)
+	if node.Deleting || hasTaint(node, autoscalerTaint) {
+		w.breaks("node %s was granted a slot, and is about to be removed", node.Name)
+	}
 	w.checkHost(v, node, starts[node.Name].Reboot)
 	w.checkSchedule(owner, node, reboot, false, grantedSlot)
 	w.checkApprovalWindow(owner, reboot)
