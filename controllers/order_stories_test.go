@@ -9,10 +9,12 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/serverclock"
 )
 
 var _ = Describe("The operator", func() {
@@ -47,6 +49,19 @@ var _ = Describe("The operator", func() {
 
 		deadlock(ctx, corev1.ConditionFalse)
 		Eventually(rebootNamed(ctx, name)).Should(HaveField("Status.Reason", v1alpha1.ReasonNeedWithdrawn))
+	})
+
+	It("writes the API server's time, although the clock of its machine is three hours ahead", func(ctx context.Context) {
+		ahead := func() time.Time { return time.Now().Add(3 * time.Hour) }
+		startOperator(Options{Clock: serverclock.New(clock.RealClock{}, ahead)}, ClientOptions())
+		createPolicy(ctx, v1alpha1.ModeEnforce)
+		createNode(ctx, "n1")
+		createHelper(ctx, "n1")
+		createReboot(ctx, "r1", "n1")
+		Eventually(rebootNamed(ctx, "r1")).Should(HaveField("Status.Order", Not(BeNil())))
+		reboot := rebootNamed(ctx, "r1")()
+		Expect(reboot.Status.Attempt.GrantedTime.Time).To(BeTemporally("~", reboot.CreationTimestamp.Time, time.Minute))
+		Expect(reboot.Status.Order.Deadline.Time).To(BeTemporally("<", reboot.CreationTimestamp.Add(2*time.Hour)))
 	})
 
 	It("leaves a node alone while somebody holds the Lease of its maintenance", func(ctx context.Context) {

@@ -15,6 +15,8 @@ type round struct {
 	// explained is the one waiting NodeReboot of each policy (of none: for the cluster) whose message names the nodes in the way. The others
 	// get a message that does not change with every node, because each message is a write.
 	explained map[*policyView]*rebootView
+	// refused is how many nodes cannot be drained, as their pods tell.
+	refused int
 	// gated: an external gate has stopped something that could have started otherwise.
 	gated bool
 }
@@ -58,21 +60,24 @@ func (p *planning) admit() {
 	for again := true; again; {
 		starts, zones := p.limits.starts, len(p.limits.startedZone)
 		p.lastRound = p.newRound()
-		p.lastRound.admitAll(p.able())
+		p.lastRound.admitAll(p.lastRound.able())
 		again = (canaries || p.lastRound.gated) && p.limits.starts > starts || len(p.limits.startedZone) > zones
 	}
 	p.lastRound.explainLimits()
 }
 
 // able are those that could go if they had their turn, by policy; the others are told why they cannot.
-func (p *planning) able() map[*policyView][]*rebootView {
+func (p *round) able() map[*policyView][]*rebootView {
 	able := map[*policyView][]*rebootView{}
 	for _, r := range p.reboots {
 		if !r.waiting() || r.node == nil || r.awaitsFact || r.started {
 			continue
 		}
-		if r.wait = firstObstacle(p, r, nodeGates); r.wait.OK() {
+		if r.wait = firstObstacle(p.planning, r, nodeGates); r.wait.OK() {
 			able[r.policy()] = append(able[r.policy()], r)
+		}
+		if r.wait.Reason == v1alpha1.ReasonDrainRefused || r.wait.Reason == v1alpha1.ReasonDrainImpossible {
+			p.refused++
 		}
 	}
 	for policy := range able {
@@ -166,7 +171,7 @@ func (p *round) start(together []*rebootView) {
 }
 
 // beforeStart says what has to be known before an attempt begins, and asks for it.
-func (p *planning) beforeStart(r *rebootView) model.Verdict {
+func (p *round) beforeStart(r *rebootView) model.Verdict {
 	if v := consent.Enforced(r.policy().Policy); !v.OK() {
 		return v
 	}
@@ -174,8 +179,22 @@ func (p *planning) beforeStart(r *rebootView) model.Verdict {
 		return model.Blocked(v1alpha1.ReasonStarting, "The helper of node %s is asked whether its host can reboot.", r.node.Name)
 	}
 	if _, known := p.snapshot.Pods[r.node.Name]; !known {
-		p.needPods = append(p.needPods, r.node.Name)
+		p.needPodsFrom(r)
 		return model.Blocked(v1alpha1.ReasonStarting, "The pods of node %s are being read.", r.node.Name)
 	}
 	return model.Verdict{}
+}
+
+// needPodsFrom asks for the pods of a node that is about to start, and of those after it in line: of one more for each that turned out not to
+// be drainable. So it takes few rounds to find one that is, however many are not.
+func (p *round) needPodsFrom(r *rebootView) {
+	p.needPods = append(p.needPods, r.node.Name)
+	line := p.of(r.policy()).line
+	for _, next := range line[slices.Index(line, r)+1:] {
+		if p.refused == 0 {
+			return
+		}
+		p.refused--
+		p.needPods = append(p.needPods, next.node.Name)
+	}
 }

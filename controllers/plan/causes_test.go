@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -259,5 +260,29 @@ func TestZoneMessagesNameTheNodeInTheWayAndItsPolicy(t *testing.T) {
 	want := "Zones go one at a time, and zone z1 has its turn. Under way: blue1 of RebootPolicy p"
 	if got := s.reboot("rgreen2").Status.Message; !strings.HasPrefix(got, want) {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestManyNodesThatCannotBeDrainedAreFoundInFewRounds(t *testing.T) {
+	s := newStory(t, newPolicy("p"))
+	for i := range 201 {
+		name := fmt.Sprintf("n%03d", i)
+		s.Nodes = append(s.Nodes, newNode(name, "z1"))
+		s.Reboots = append(s.Reboots, newReboot("r"+name, name))
+	}
+	s.editPolicy("p", drain(refusing))
+	s.Pods = map[string][]Pod{}
+	rounds, p := 0, s.compute()
+	for ; len(p.Slots) == 0 && rounds < 12; rounds++ {
+		for _, name := range p.NeedPods {
+			s.Pods[name] = []Pod{readyPod("bare-"+name, start)}
+			if name == "n200" {
+				s.Pods[name] = nil
+			}
+		}
+		p = s.compute()
+	}
+	if _, granted := p.Slots["n200"]; !granted {
+		t.Errorf("slots %v after %d rounds", p.Slots, rounds)
 	}
 }

@@ -62,7 +62,11 @@ func newCluster(t *testing.T) *cluster {
 		t.Skip("KUBEBUILDER_ASSETS is not set")
 	}
 	apiServer.once.Do(func() {
-		apiServer.environment = &envtest.Environment{CRDDirectoryPaths: []string{"../../config/crd/bases"}, ErrorIfCRDPathMissing: true}
+		apiServer.environment = &envtest.Environment{
+			CRDDirectoryPaths: []string{"../../config/crd/bases"}, ErrorIfCRDPathMissing: true,
+			CRDInstallOptions:        envtest.CRDInstallOptions{MaxTime: await.Limit},
+			ControlPlaneStartTimeout: await.Limit, ControlPlaneStopTimeout: await.Limit,
+		}
 		apiServer.environment.ControlPlane.GetAPIServer().Configure().Set("authorization-mode", "Node", "RBAC").
 			Append("enable-admission-plugins", "NodeRestriction")
 		apiServer.config, apiServer.err = apiServer.environment.Start()

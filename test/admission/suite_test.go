@@ -50,7 +50,12 @@ func TestMain(m *testing.M) {
 
 func runAll(m *testing.M) int {
 	// The kinds are in config/default as well, but only envtest waits until they are served.
-	env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd", "bases")}, ErrorIfCRDPathMissing: true}
+	env := &envtest.Environment{
+		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd", "bases")},
+		ErrorIfCRDPathMissing: true,
+		CRDInstallOptions:     envtest.CRDInstallOptions{MaxTime: await.Limit},
+	}
+	env.ControlPlaneStartTimeout, env.ControlPlaneStopTimeout = await.Limit, await.Limit
 	env.ControlPlane.GetAPIServer().Configure().
 		Set("authorization-mode", "Node,RBAC").
 		Append("enable-admission-plugins", "NodeRestriction")
