@@ -26,6 +26,21 @@ func (p *Policy) OpensNext() string {
 	return "it opens next at " + model.ClockTime(p.Window.Opens)
 }
 
+// ShutAt says whether the schedule, open at a time, shut at the end of it: ReasonFreeze or ReasonWindowClosed, or nothing. Without a policy
+// there is no schedule.
+func (p *Policy) ShutAt(open, end time.Time) string {
+	if p == nil || !p.Scheduled {
+		return ""
+	}
+	switch state := p.schedule.At(open); {
+	case state.Freezes.Equal(end):
+		return v1alpha1.ReasonFreeze
+	case state.Closes.Equal(end):
+		return v1alpha1.ReasonWindowClosed
+	}
+	return ""
+}
+
 // RetryTime is when to try again what failed at a time: after a back-off, or when a window opens before that.
 func (p *Policy) RetryTime(failed time.Time, backoff time.Duration) time.Time {
 	until := failed.Add(backoff)
