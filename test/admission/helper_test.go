@@ -291,7 +291,7 @@ func createNow(t *testing.T, object client.Object) {
 		t.Fatalf("create %T %s: %v", object, object.GetName(), err)
 	}
 	t.Cleanup(func() {
-		if err := admin.Delete(context.Background(), object); err != nil {
+		if err := admin.Delete(context.Background(), object, client.GracePeriodSeconds(0)); err != nil {
 			t.Errorf("delete %T %s: %v", object, object.GetName(), err)
 		}
 	})
