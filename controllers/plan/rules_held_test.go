@@ -10,8 +10,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// held is a slot from its grant until it is free, with what really happened to the host and to the pods meanwhile. It belongs to the policy,
-// zone and group that granted it, whatever becomes of labels, policies and the Node.
+// held is a slot from its grant until it is free, with what really happened to the host and to the pods meanwhile. It belongs to the
+// policy, zone and group that granted it, whatever becomes of labels, policies and the Node.
 type held struct {
 	node, reboot string
 	uid          types.UID
@@ -173,14 +173,14 @@ func (w *world) noteTold(h *host, uid types.UID) {
 	}
 	slot := w.heldFor(h.name, uid)
 	if slot == nil {
-		w.breaks("host %s is told to reboot, and its node holds no slot", h.name)
+		w.breaks("host %s reboots by an order, and its node holds no slot", h.name)
 		return
 	}
 	slot.told, slot.toldInBoot = w.now, h.bootID()
 	w.rules.told[uid]++
 	w.checkAttempts(h, uid)
 	if order := w.orderOf(uid); order != nil && !w.stepped && w.now.After(order.Deadline.Add(time.Second)) {
-		w.breaks("host %s is told to reboot at %s, and the order was good until %s", h.name, w.now, order.Deadline)
+		w.breaks("host %s reboots at %s by an order that was good until %s", h.name, w.now, order.Deadline)
 	}
 }
 
@@ -259,7 +259,7 @@ func (w *world) policySpec(name string) *v1alpha1.RebootPolicySpec {
 // since the start, for messages.
 func (w *world) since(t time.Time) time.Duration { return t.Sub(start).Truncate(10 * time.Millisecond) }
 
-// checkBudget counts for the policy of a node that is granted a slot, whoever looks: nodes that it owns, and those that were granted for it.
+// checkBudget counts for the policy of a node that is granted a slot, whoever looks: nodes that it owns, and those that it granted a slot.
 func (w *world) checkBudget(v *view, owner *v1alpha1.RebootPolicy, node *Node, granted map[string]Slot, down map[string]bool) {
 	all, count, inZone := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	add := func(unit, zone string, unavailable bool) {

@@ -96,8 +96,8 @@ func (w *world) checkBreaker(v *view, owner *v1alpha1.RebootPolicy, node *Node, 
 	failed := 0
 	for name, uid := range r.nodes {
 		n, reboot := v.node(name), w.rebootByUID(uid)
-		if n != nil && ownerOf(v, n) == owner && reboot != nil && reboot.Status.CompletionTime == nil && reboot.DeletionTimestamp.IsZero() &&
-			reboot.Status.PolicyName == owner.Name {
+		waits := reboot != nil && reboot.Status.CompletionTime == nil && reboot.DeletionTimestamp.IsZero()
+		if n != nil && ownerOf(v, n) == owner && waits && reboot.Status.PolicyName == owner.Name {
 			failed++
 		}
 	}
@@ -116,10 +116,12 @@ func (w *world) checkBreaker(v *view, owner *v1alpha1.RebootPolicy, node *Node, 
 		}
 	}
 	if len(units) > 1 {
-		w.breaks("node %s was granted a slot after %d nodes of policy %s failed in a row, and %d are tried at once", node.Name, failed, owner.Name, len(units))
+		w.breaks("node %s was granted a slot after %d nodes of policy %s failed in a row, and %d are tried at once",
+			node.Name, failed, owner.Name, len(units))
 	}
 	if pause := seconds(owner.Spec.Failure.BackoffSeconds); !w.stepped && w.now.Sub(r.last) < pause {
-		w.breaks("node %s was granted a slot %s after the last of %d nodes of policy %s failed in a row", node.Name, w.now.Sub(r.last), failed, owner.Name)
+		w.breaks("node %s was granted a slot %s after the last of %d nodes of policy %s failed in a row",
+			node.Name, w.now.Sub(r.last), failed, owner.Name)
 	}
 }
 
@@ -140,7 +142,7 @@ func (w *world) checkHaltStopsDrains(v *view, r *v1alpha1.NodeReboot) {
 		return
 	}
 	if stalled := w.stalled(v, slot.policy, r.UID); w.halts(stalled, slot.policy) {
-		w.breaks("host %s is told to reboot, and %d nodes of policy %s did not come back", r.Spec.NodeName, stalled, slot.policy)
+		w.breaks("host %s is ordered to reboot, and %d nodes of policy %s did not come back", r.Spec.NodeName, stalled, slot.policy)
 	}
 }
 
@@ -149,7 +151,8 @@ func (w *world) stalled(v *view, policy string, but types.UID) int {
 	stalled := 0
 	for _, other := range v.Reboots {
 		a := openAttempt(other)
-		if h := w.heldFor(other.Spec.NodeName, other.UID); a != nil && a.StalledTime != nil && other.UID != but && h != nil && h.policy == policy {
+		h := w.heldFor(other.Spec.NodeName, other.UID)
+		if a != nil && a.StalledTime != nil && other.UID != but && h != nil && h.policy == policy {
 			stalled++
 		}
 	}
@@ -169,7 +172,8 @@ func (w *world) checkHalted(v *view) {
 			continue
 		}
 		if stalled := w.stalled(v, slot.policy, r.UID); w.halts(stalled, slot.policy) {
-			w.breaks("node %s is on its way to its reboot, and policy %s is halted by %d nodes that did not come back", r.Spec.NodeName, slot.policy, stalled)
+			w.breaks("node %s is on its way to its reboot, and policy %s is halted by %d nodes that did not come back",
+				r.Spec.NodeName, slot.policy, stalled)
 		}
 	}
 }
@@ -244,7 +248,8 @@ func (w *world) checkGivenUpIsVisible(v *view) {
 			continue
 		}
 		given[owner.Name]++
-		if late := owner.Spec.Failure.MaxDeferralSeconds; late != nil && !w.stepped && w.now.Sub(s.RequiredSince.Time) > seconds(late)+time.Minute {
+		late := owner.Spec.Failure.MaxDeferralSeconds
+		if late != nil && !w.stepped && w.now.Sub(s.RequiredSince.Time) > seconds(late)+time.Minute {
 			overdue[owner.Name]++
 		}
 	}

@@ -36,8 +36,8 @@ func environment(t *testing.T, name string, value uint64) uint64 {
 }
 
 // TestSimulatedFleetsKeepEveryPromise takes random fleets through random faults. A failure names the seed and shows the transcript; see
-// docs/simulation.md. SIMULATE_ROUNDS is how many fleets, SIMULATE_SEED the first seed, SIMULATE_FAILURES how many fleets may break a promise
-// before it ends.
+// docs/simulation.md. SIMULATE_ROUNDS is how many fleets, SIMULATE_SEED the first seed, SIMULATE_FAILURES how many fleets may break a
+// promise before it ends.
 func TestSimulatedFleetsKeepEveryPromise(t *testing.T) {
 	r := &run{first: environment(t, "SIMULATE_SEED", 1), rounds: environment(t, "SIMULATE_ROUNDS", defaultRounds)}
 	r.failures = int(environment(t, "SIMULATE_FAILURES", 1))
