@@ -22,19 +22,21 @@ const scrapeTimeout = 5 * time.Second
 var (
 	rebootsDesc = stateDesc("nodereboots", "NodeReboots, by policy, phase and reason.", labelPolicy, labelPhase, labelReason)
 
-	policyNodesDesc          = stateDesc("policy_nodes", "Nodes that a policy owns.", labelPolicy)
-	policyUnavailableDesc    = stateDesc("policy_unavailable", "Nodes of a policy that are unavailable, and count against maxUnavailable.", labelPolicy)
+	policyNodesDesc       = stateDesc("policy_nodes", "Nodes that a policy owns.", labelPolicy)
+	policyUnavailableDesc = stateDesc("policy_unavailable",
+		"Nodes of a policy that are unavailable, and count against maxUnavailable.", labelPolicy)
 	policyMaxUnavailableDesc = stateDesc("policy_max_unavailable", "The limit that maxUnavailable comes to, in nodes.", labelPolicy)
 	policyUnderWayDesc       = stateDesc("policy_underway", "Nodes of a policy that hold a slot.", labelPolicy)
-	policyHaltedDesc         = stateDesc("policy_halted", "1 while nothing starts because nodes did not come back, or drains fail.", labelPolicy)
-	policyFailedDesc         = stateDesc("policy_failed",
+	policyHaltedDesc         = stateDesc("policy_halted",
+		"1 while nothing starts because nodes did not come back, or drains fail.", labelPolicy)
+	policyFailedDesc = stateDesc("policy_failed",
 		"Reboots of a policy that have failed and not recovered, or were given up while they are still needed.", labelPolicy)
 	policyOverdueDesc = stateDesc("policy_overdue",
 		"Nodes of a policy that have needed a reboot for longer than failure.maxDeferralSeconds.", labelPolicy)
 	policyWindowOpenDesc = stateDesc("policy_window_open",
 		"1 while the schedule lets nodes start; 0 outside its windows and in a freeze.", labelPolicy)
 	policyOldestWaitingDesc = stateDesc("policy_oldest_waiting_seconds",
-		"How long the reboot that waits longest, or was given up and is still needed, has been required; 0 when there is none.", labelPolicy)
+		"How long the oldest reboot that waits or was given up has been required; 0 if none.", labelPolicy)
 )
 
 func stateDesc(name, help string, labels ...string) *prometheus.Desc {

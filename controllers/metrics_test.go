@@ -220,7 +220,8 @@ func TestRegisteringTwiceInOneRegistryIsAnError(t *testing.T) {
 func TestStateIsCollectedFromWhatIsThere(t *testing.T) {
 	policy := newPolicy("p")
 	policy.Status = v1alpha1.RebootPolicyStatus{
-		Nodes: 9, UnderWay: 1, Unavailable: 2, MaxUnavailable: 3, Overdue: 4, Failed: 5, Window: &v1alpha1.WindowStatus{State: v1alpha1.WindowFrozen},
+		Nodes: 9, UnderWay: 1, Unavailable: 2, MaxUnavailable: 3, Overdue: 4, Failed: 5,
+		Window:     &v1alpha1.WindowStatus{State: v1alpha1.WindowFrozen},
 		Conditions: []metav1.Condition{{Type: v1alpha1.ConditionHalted, Status: metav1.ConditionTrue}},
 	}
 	pending := func(since int) option[*v1alpha1.NodeReboot] {
@@ -252,9 +253,11 @@ func TestStateIsCollectedFromWhatIsThere(t *testing.T) {
 	open := newPolicy("r")
 	open.Status.Window = &v1alpha1.WindowStatus{State: v1alpha1.WindowOpen}
 	open.Spec.Triggers = &v1alpha1.TriggersSpec{NodeConditions: []v1alpha1.NodeConditionTrigger{{Type: "KernelDeadlock", Status: "True"}}}
-	w := newWorld(t, policy, newPolicy("q"), open, newPolicy("s"), newReboot("a", "a", pending(-60)), newReboot("b", "b", pending(-30)), done, rolledBack,
+	w := newWorld(t, policy, newPolicy("q"), open, newPolicy("s"), newReboot("a", "a", pending(-60)), newReboot("b", "b", pending(-30)),
+		done, rolledBack,
 		newNode("a", deadlock),
-		newReboot("d", "a", givenUp(-90, "boot-1", v1alpha1.SentinelRequired)), newReboot("e", "a", givenUp(-100, "boot-0", v1alpha1.SentinelRequired)),
+		newReboot("d", "a", givenUp(-90, "boot-1", v1alpha1.SentinelRequired)),
+		newReboot("e", "a", givenUp(-100, "boot-0", v1alpha1.SentinelRequired)),
 		newReboot("f", "a", givenUp(-110, "boot-1", v1alpha1.SentinelNotRequired)),
 		newReboot("g", "a", byCondition(-120, "KernelDeadlock")), newReboot("h", "a", byCondition(-130, "DiskPressure")))
 	elected := make(chan struct{})
@@ -318,7 +321,7 @@ reboot_operator_policy_nodes{policy="p"} 9
 reboot_operator_policy_nodes{policy="q"} 0
 reboot_operator_policy_nodes{policy="r"} 0
 reboot_operator_policy_nodes{policy="s"} 0
-# HELP reboot_operator_policy_oldest_waiting_seconds How long the reboot that waits longest, or was given up and is still needed, has been required; 0 when there is none.
+# HELP reboot_operator_policy_oldest_waiting_seconds How long the oldest reboot that waits or was given up has been required; 0 if none.
 # TYPE reboot_operator_policy_oldest_waiting_seconds gauge
 reboot_operator_policy_oldest_waiting_seconds{policy="p"} 70
 reboot_operator_policy_oldest_waiting_seconds{policy="q"} 90

@@ -30,7 +30,9 @@ var _ = Describe("The operator", func() {
 		seen := startOperator(Options{}, ClientOptions())
 		policy := &v1alpha1.RebootPolicy{ObjectMeta: metav1.ObjectMeta{Name: "p"}}
 		policy.Spec.Mode, policy.Spec.Nodes = v1alpha1.ModePaused, v1alpha1.NodesAll
-		policy.Spec.Triggers = &v1alpha1.TriggersSpec{NodeConditions: []v1alpha1.NodeConditionTrigger{{Type: "KernelDeadlock", MinSeconds: ptr.To[int32](1)}}}
+		policy.Spec.Triggers = &v1alpha1.TriggersSpec{
+			NodeConditions: []v1alpha1.NodeConditionTrigger{{Type: "KernelDeadlock", MinSeconds: ptr.To[int32](1)}},
+		}
 		Expect(k8s.Create(ctx, policy)).To(Succeed())
 		createNode(ctx, "n1")
 		atRest(seen)

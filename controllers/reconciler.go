@@ -65,7 +65,8 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 const maxRounds = 100
 
 // plan has a plan made, with all the pods and the answers of gates that it asks for. If some pods cannot be read, there is a plan
-// nevertheless: one that waits for them, and the error. Answers that take long are not waited for: there is another pass when they are known.
+// nevertheless: one that waits for them, and the error. Answers that take long are not waited for: there is another pass when they are
+// known.
 func (r *reconciler) plan(ctx context.Context, s *snapshot, now time.Time) (*plan.Plan, error) {
 	nodes, asks := sets.New[string](), map[model.GateKey]model.GateQuery{}
 	var unread error

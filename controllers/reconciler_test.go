@@ -26,7 +26,7 @@ func newReconciler(w *world, pods podWatcher) *reconciler {
 	e, _ := newExecutor(w)
 	return &reconciler{
 		clock:    clocktesting.NewFakePassiveClock(testNow),
-		reader:   &reader{cache: w, live: w, pods: pods, gates: noGates{}, maintenances: fakeMaintenances{}, observed: newObserved(testClock), interest: &interest{}, namespace: testNamespace},
+		reader:   newReader(w, pods),
 		executor: e, numbers: e.numbers, limiter: newRetryLimiter(),
 	}
 }

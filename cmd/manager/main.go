@@ -61,8 +61,8 @@ func run(args []string) error {
 	return nil
 }
 
-// onServerTime returns a configuration, and a clock that learns the time of the API server from the responses to requests made with it. Every
-// decision is made by that clock, so it does not matter on which machine the manager that leads runs.
+// onServerTime returns a configuration, and a clock that learns the time of the API server from the responses to requests made with it.
+// Every decision is made by that clock, so it does not matter on which machine the manager that leads runs.
 func onServerTime(config *rest.Config, local clock.WithTicker) (*rest.Config, *serverclock.Clock) {
 	serverClock := serverclock.New(local, nil)
 	config = rest.CopyConfig(config)

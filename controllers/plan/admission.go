@@ -81,7 +81,7 @@ func (p *round) able() map[*policyView][]*rebootView {
 		}
 	}
 	for policy := range able {
-		able[policy] = policy.trials(p.wholeGroups(able[policy]))
+		able[policy] = p.wholeGroups(able[policy])
 	}
 	return able
 }
@@ -103,16 +103,21 @@ func (p *planning) turnOrder() []*policyView {
 }
 
 // admitInTurn starts those NodeReboots of a policy whose turn it is, in order, and then tells the others. Those for whose pods there is no
-// room hold up nobody: if nothing else has the turn, it goes on to the next zone.
+// room hold up nobody: if nothing else has the turn, it goes on to the next zone. Nor does a halted policy wait for a trial that cannot start.
 func (p *round) admitInTurn(policy *policyView, able []*rebootView) {
-	for len(able) > 0 {
+	for left := able; len(left) > 0; {
 		starts := p.limits.starts
-		p.admitLine(policy, able)
-		rest := slices.DeleteFunc(slices.Clone(able), noRoom)
-		if len(rest) == len(able) || p.limits.starts > starts {
+		line, later := policy.trials(left)
+		p.admitLine(policy, line)
+		if p.limits.starts > starts {
+			policy.haltOthers(able)
 			return
 		}
-		able = rest
+		rest := slices.DeleteFunc(slices.Clone(line), noRoom)
+		if len(rest) == len(line) {
+			rest = nil
+		}
+		left = slices.Concat(rest, later)
 	}
 }
 

@@ -78,7 +78,7 @@ func (p *planning) assignPolicy(node *nodeView) {
 		}
 	}
 	if node.policy != nil {
-		node.unit = node.policy.unitOf(node)
+		node.unit = node.policy.unitOf(node, node.zone)
 		node.policy.nodes = append(node.policy.nodes, node)
 	}
 }

@@ -132,7 +132,7 @@ func (r *rebootView) failedAsCanary() bool {
 		return false
 	}
 	unresolved := r.waiting() || r.Status.Outcome == v1alpha1.OutcomeFailed && !r.node.succeededSince(r)
-	return unresolved && failures.LastTime.Equal(attempt.EndedTime)
+	return unresolved && (failures.LastTime.Equal(attempt.EndedTime) || failures.LastTime.Equal(attempt.RolledBackTime))
 }
 
 // heldUnseen: another manager granted the node a slot, for an attempt that this one has not seen.

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -126,7 +128,7 @@ func TestADrainThatIsStuckWarnsOnceAndNamesWhatIsLeft(t *testing.T) {
 	}
 	s.progress(stuck)
 	want := "The drain of node a has not moved for a minute: 2 of 3 pods are left: " +
-		"pod apps/web-1 was evicted and does not end, because of finalizer example.com/backup, pod apps/agent-x was put back by DaemonSet apps.kruise.io agent."
+		"pod apps/web-1 was evicted and does not end (finalizer example.com/backup), pod apps/agent-x was put back by DaemonSet apps.kruise.io agent."
 	if got := warnings(); len(got) != 1 || got[0] != want {
 		t.Fatalf("warnings %q, want %q", got, want)
 	}
@@ -162,7 +164,7 @@ func TestADrainThatTimesOutNamesThePodsThatDoNotEnd(t *testing.T) {
 				}
 			}
 		}
-		want := "Node a was not drained in time: 1 of 1 pods are left: pod apps/web-1 was evicted and does not end, because of finalizer example.com/backup."
+		want := "Node a was not drained in time: 1 of 1 pods are left: pod apps/web-1 was evicted and does not end (finalizer example.com/backup)."
 		if got := strings.Join(told, "\n"); !strings.Contains(got, want) {
 			t.Errorf("told %q, want %q", got, want)
 		}
@@ -284,5 +286,29 @@ func TestManyNodesThatCannotBeDrainedAreFoundInFewRounds(t *testing.T) {
 	}
 	if _, granted := p.Slots["n200"]; !granted {
 		t.Errorf("slots %v after %d rounds", p.Slots, rounds)
+	}
+}
+
+func TestAMessageNamesNoNodesForALimitThatIsNoLongerInTheWay(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 g1/z1 g2/z1 x/z0"), newNode("last", "z1"), newNode("down", "z0", notReady), newNode("other", "z9", labeled("pool", "q")),
+		newReboot("rlast", "last", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, -time.Hour)),
+		newReboot("rother", "other", requiredFor(5*time.Hour)),
+		newPolicy("p", grouped(), maxUnavailable("9"), perZone(1), capacityRequired()), newPolicy("q", priority(9), selecting("pool", "q"), anyOrder()))...)
+	s.byGroups()
+	s.reboot("rlast").Status.PolicyName, s.reboot("rlast").Status.Zone = "p", "z1"
+	s.reboot("ra").CreationTimestamp = metav1.NewTime(start.Add(-2 * time.Hour))
+	for _, name := range []string{"rg1", "rg2"} {
+		s.reboot(name).CreationTimestamp = metav1.NewTime(start.Add(-time.Minute))
+	}
+	s.ClusterMaxUnavailable = ptr.To(intstr.FromInt32(3))
+	s.askGate = func(GateQuery) GateAnswer {
+		return GateAnswer{Nodes: map[string]string{"a": "There is no room.", "g1": "", "g2": "", "x": ""}}
+	}
+	s.settle()
+	if got := s.underWay(); got != "other" {
+		t.Errorf("under way %q, reasons %v", got, s.reasons())
+	}
+	if got := s.reboot("rg1").Status; got.Reason != v1alpha1.ReasonZoneBusy || strings.Contains(got.Message, "Unavailable") {
+		t.Errorf("%s %q", got.Reason, got.Message)
 	}
 }

@@ -96,17 +96,18 @@ func (l *limits) add(n *nodeView) {
 }
 
 func (l *limits) addTo(policy *policyView, zone string, n *nodeView) {
-	if l.addGroup(policyGroup{policy: policy, unit: n.unit}, n) {
+	unit := policy.unitOf(n, zone)
+	if l.addGroup(policyGroup{policy: policy, unit: unit}, n) {
 		l.byPolicy[policy]++
 	}
-	if l.addGroup(policyGroup{policy: policy, unit: n.unit, zone: zone, ofZone: true}, n) {
+	if l.addGroup(policyGroup{policy: policy, unit: unit, zone: zone, ofZone: true}, n) {
 		l.byZone[policyZone{policy, zone}]++
 	}
 }
 
-// addGroup says whether the node's unit was not counted yet.
+// addGroup says whether the unit was not counted yet.
 func (l *limits) addGroup(group policyGroup, n *nodeView) bool {
-	if !n.grouped() {
+	if group.unit == n.Name {
 		return true
 	}
 	counted := l.groups[group]

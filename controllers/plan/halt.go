@@ -39,7 +39,7 @@ func (p *planning) countHalts() {
 		}
 	}
 	for _, policy := range p.policies {
-		policy.halt.countFailing(policy)
+		policy.halt.countFailing(policy, p.lastBack(policy))
 		failure := &policy.Spec.Failure
 		policy.halt.nodesNotBack = reaches(len(policy.halt.notBack), ptr.Deref(failure.MaxFailures, 0))
 		row := ptr.Deref(failure.MaxConsecutiveFailures, 0)
@@ -49,11 +49,21 @@ func (p *planning) countHalts() {
 
 func reaches(count int, limit int32) bool { return count > 0 && int32(count) >= limit }
 
-func (h *halt) countFailing(policy *policyView) {
-	var lastBack time.Time
+// lastBack is when a node of the policy last came back from its reboot, also one whose Node is deleted by now.
+func (p *planning) lastBack(policy *policyView) time.Time {
+	var last time.Time
 	for _, n := range policy.nodes {
-		lastBack = model.Latest(lastBack, n.lastBack)
+		last = model.Latest(last, n.lastBack)
 	}
+	for _, r := range p.orphans {
+		if a := r.Status.Attempt; a != nil && a.BackTime != nil && r.grantedBy() == policy.Name() {
+			last = model.Latest(last, a.BackTime.Time)
+		}
+	}
+	return last
+}
+
+func (h *halt) countFailing(policy *policyView, lastBack time.Time) {
 	for _, n := range policy.nodes {
 		if i := slices.IndexFunc(n.reboots, func(r *rebootView) bool { return r.failedWithoutReboot(lastBack) }); i >= 0 {
 			failures := n.reboots[i].Status.Failures
@@ -131,20 +141,34 @@ func (n *nodeView) starts() bool {
 	return slices.ContainsFunc(n.reboots, func(r *rebootView) bool { return r.started })
 }
 
-// trials leaves those of a halted policy that may be tried: the ones that have failed least, so that a node that can be rebooted has its turn
-// soon, whatever its zone.
-func (policy *policyView) trials(able []*rebootView) []*rebootView {
-	if !policy.halt.drainsFailing || len(able) == 0 {
-		return able
+// trials are those of a halted policy that are tried first: the ones that have failed least, so that a node that can be rebooted has its turn
+// soon, whatever its zone. The others are tried later, if none of these can start.
+func (policy *policyView) trials(able []*rebootView) (first, later []*rebootView) {
+	if !policy.halt.drainsFailing {
+		return able, nil
 	}
 	least := slices.MinFunc(able, compareFailures)
-	return slices.DeleteFunc(able, func(r *rebootView) bool {
-		waits := compareFailures(r, least) > 0
-		if waits {
+	for _, r := range able {
+		if compareFailures(r, least) == 0 {
+			first = append(first, r)
+			continue
+		}
+		r.wait = policy.halted()
+		later = append(later, r)
+	}
+	return first, later
+}
+
+// haltOthers says to those of a halted policy that did not start that another one is tried.
+func (policy *policyView) haltOthers(able []*rebootView) {
+	if !policy.halt.drainsFailing {
+		return
+	}
+	for _, r := range able {
+		if !r.started {
 			r.wait = policy.halted()
 		}
-		return waits
-	})
+	}
 }
 
 func compareFailures(a, b *rebootView) int { return int(a.failureCount()) - int(b.failureCount()) }
@@ -171,16 +195,39 @@ func (policy *policyView) stops(r *rebootView) model.Verdict {
 // not back counts as well.
 func (r *rebootView) notBack() bool {
 	if r.open() {
-		return r.Status.Attempt.StalledTime != nil
+		return r.Status.Attempt.StalledTime != nil || r.isGivingUp()
 	}
 	if !r.complete() {
 		return false
 	}
+	if r.Status.Outcome != v1alpha1.OutcomeFailed || r.deleted() || r.nodeGone() {
+		return false
+	}
 	switch r.Status.OutcomeReason {
-	case v1alpha1.ReasonRebootNotObserved, v1alpha1.ReasonSentinelStillPresent, v1alpha1.ReasonConditionStillPresent:
-		return r.Status.Outcome == v1alpha1.OutcomeFailed && !r.deleted() && !r.nodeGone()
+	case v1alpha1.ReasonRebootNotObserved:
+		return true
+	case v1alpha1.ReasonSentinelStillPresent, v1alpha1.ReasonConditionStillPresent:
+		return !r.needGone()
 	}
 	return false
+}
+
+// needGone says that what called for the reboot is known to be gone.
+func (r *rebootView) needGone() bool {
+	switch r.Object.Spec.Trigger {
+	case v1alpha1.TriggerSentinel:
+		return r.sentinel() == v1alpha1.SentinelNotRequired
+	case v1alpha1.TriggerNodeCondition:
+		return r.policy() != nil && !r.conditionCalls()
+	}
+	return false
+}
+
+// isGivingUp says that the last attempt that may reach the host did, in vain: the NodeReboot is given up as soon as what it evicted is back.
+func (r *rebootView) isGivingUp() bool {
+	current, failures := r.Status.Attempt, r.Status.Failures
+	return current.RolledBackTime != nil && current.Result == v1alpha1.ReasonRebootNotObserved && !r.deleted() &&
+		failures != nil && failures.Reboots >= ptr.Deref(r.policy().Spec.Failure.MaxAttempts, 0)
 }
 
 func (n *nodeView) succeededSince(failed *rebootView) bool {

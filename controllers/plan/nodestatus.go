@@ -20,8 +20,7 @@ func (r *rebootView) needsReboot() bool {
 	case r.nodeGone():
 		return false
 	case r.open() && r.Status.Attempt.RolledBackTime != nil:
-		withdrawn := r.Object.Spec.Trigger == v1alpha1.TriggerSentinel && r.sentinel() == v1alpha1.SentinelNotRequired
-		return !r.deleted() && !withdrawn
+		return !r.deleted() && !r.needGone()
 	case r.open():
 		return r.Status.Attempt.UncordonedTime == nil || r.sentinel() == v1alpha1.SentinelRequired
 	case r.complete():

@@ -136,3 +136,24 @@ func TestThePolicysOwnLabelsNeverTakeAnAttemptAway(t *testing.T) {
 		t.Errorf("labels %v, under way %q, %s", s.node("a").Labels, s.underWay(), status.Reason)
 	}
 }
+
+func TestAPolicyCountsNodesThatComeToItByItsOwnGroups(t *testing.T) {
+	s := newStory(t, append(fleet("a1/z1 a2/z1 c/z1"), newPolicy("p", grouped(), selecting("pool", "p"), anyOrder()),
+		newPolicy("q", selecting("pool", "q"), maxUnavailable("2"), anyOrder(), mode(v1alpha1.ModePaused)))...)
+	s.byGroups()
+	for node, pool := range map[string]string{"a1": "p", "a2": "p", "c": "q"} {
+		s.node(node).Labels["pool"] = pool
+	}
+	s.settle()
+	for _, node := range []string{"a1", "a2"} {
+		s.tell(node)
+	}
+	for _, node := range []string{"a1", "a2"} {
+		s.node(node).Labels["pool"] = "q"
+	}
+	s.editPolicy("q", mode(v1alpha1.ModeEnforce))
+	s.settle()
+	if got := s.underWay(); got != "a1 a2" {
+		t.Errorf("under way %q: one group of p is two nodes of q, which allows no more", got)
+	}
+}

@@ -148,6 +148,19 @@ func TestALostNodeThatMayRunEtcdCountsForTheQuorum(t *testing.T) {
 	}
 }
 
+func TestANodeThatMayRunEtcdCountsForTheQuorumAlsoWhenItRegistersAgainWithoutItsLabel(t *testing.T) {
+	s := newStory(t, append(fleet("+a/z1 +b/z1"), newPolicy("p", maxUnavailable("9"), controlPlaneFirst()))...)
+	s.settle()
+	s.tell("a")
+	s.deleteNode("a")
+	s.settle()
+	s.register("a", 2)
+	s.settle()
+	if got := s.underWay(); got != "a" || s.reboot("rb").Status.Reason != v1alpha1.ReasonControlPlaneNotReady {
+		t.Errorf("under way %q, b: %s", got, s.reboot("rb").Status.Reason)
+	}
+}
+
 func TestASoakSurvivesItsNode(t *testing.T) {
 	for name, leave := range map[string]func(*story){
 		"that is deleted":        func(s *story) { s.deleteNode("a") },

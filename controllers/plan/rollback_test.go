@@ -206,6 +206,20 @@ func TestAHaltedPolicyTriesOneNodeAtATimeTheLeastFailedFirst(t *testing.T) {
 	}
 }
 
+func TestATrialThatCannotStartHoldsUpNoOther(t *testing.T) {
+	s := failing(t, "a/z1 b/z1 c/z1 d/z2", anyOrder(), perZone(1))
+	for range 3 {
+		s.failDrain()
+	}
+	s.Nodes = append(s.Nodes, newNode("e", "z2", notReady))
+	s.editPolicy("p", maxUnavailable("5"))
+	s.settle()
+	s.advance(10 * time.Minute)
+	if got := s.underWay(); got != "a" {
+		t.Errorf("under way %q, reasons %v: d has not failed, and cannot start because of e", got, s.reasons())
+	}
+}
+
 func TestDeletingWhatFailedEndsTheHalt(t *testing.T) {
 	s := failing(t, "a/z1 b/z1 c/z1 d/z1")
 	for range 3 {
@@ -259,5 +273,34 @@ func TestAHaltRollsBackWhatWasNotToldToReboot(t *testing.T) {
 	}
 	if got := s.underWay(); got != "a b" || s.reboot("rc").Status.Attempt.Result != v1alpha1.ReasonHalted {
 		t.Errorf("under way %q, c: %+v: the drain of c is rolled back, the reboot of b goes on", got, s.reboot("rc").Status.Attempt)
+	}
+}
+
+func TestANodeThatCameBackEndsTheRowAlsoWhenItIsDeleted(t *testing.T) {
+	s := failing(t, "a/z1 b/z1 c/z1 d/z1")
+	for range 2 {
+		s.failDrain()
+	}
+	s.now = s.now.Add(time.Second)
+	s.prove("c")
+	s.deleteNode("c")
+	s.settle()
+	s.now = s.now.Add(time.Second)
+	s.failDrain()
+	if c := s.policy("p").Status.Conditions[0]; c.Reason != v1alpha1.ReasonInForce {
+		t.Errorf("%s %q", c.Reason, c.Message)
+	}
+}
+
+func TestAHostThatWasToldForTheLastTimeAndDidNotRebootHaltsThePolicyAtOnce(t *testing.T) {
+	s := drainedInVain(t, stageRebooting, spec(func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxAttempts = ptr.To[int32](1) }))
+	s.advance(16 * time.Minute)
+	s.editPolicy("p", maxUnavailable("2"))
+	s.settle()
+	if a := s.reboot("ra").Status.Attempt; a.Result != v1alpha1.ReasonRebootNotObserved || a.EndedTime != nil {
+		t.Fatalf("attempt %+v", a)
+	}
+	if got := s.reboot("rb").Status.Reason; got != v1alpha1.ReasonHalted {
+		t.Errorf("b waits for %s, under way %q", got, s.underWay())
 	}
 }

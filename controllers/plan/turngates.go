@@ -87,12 +87,17 @@ func (p *round) explainTo(r *rebootView, policy *policyView) {
 	}
 }
 
-// explainLimits names the nodes that are unavailable, once all that can start have started.
+// explainLimits names the nodes that are unavailable, once all that can start have started. One that waits for something else by then gets
+// no names.
 func (p *round) explainLimits() {
 	for policy, r := range p.explained {
-		if r.wait.Reason == v1alpha1.ReasonZoneBusy {
+		switch reason := r.wait.Reason; {
+		case policy == nil && reason == v1alpha1.ReasonClusterBudgetExhausted:
+			r.wait.Message += p.unavailable(nil)
+		case policy == nil:
+		case reason == v1alpha1.ReasonZoneBusy:
 			r.wait.Message += p.underWayNow(policy)
-		} else {
+		case reason == v1alpha1.ReasonZoneBudgetExhausted, reason == v1alpha1.ReasonBudgetExhausted:
 			r.wait.Message += p.unavailable(policy)
 		}
 	}

@@ -152,6 +152,8 @@ func (n *nodeView) noteReboots() {
 		}
 		if r.open() {
 			n.open = r
+			// A kubelet that registers its Node again does not give it the labels of its role.
+			n.controlPlane = n.controlPlane || attempt.NodeRole == v1alpha1.NodeRoleControlPlane
 		}
 		n.noteBack(r)
 	}

@@ -134,7 +134,7 @@ func waitUntilInForce(ctx context.Context) error {
 	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, await.Limit, true, func(ctx context.Context) (bool, error) {
 		refused = own.Create(ctx, newReboot("n2-00000000", "n2"), client.DryRunAll)
 		evicted = drainer.SubResource("eviction").Create(ctx, newPod("default", "app-n1", "", ""), eviction(), client.DryRunAll)
-		byPolicy := apierrors.IsForbidden(refused) && strings.Contains(refused.Error(), ownNodeOnly) // and not for want of a right
+		byPolicy := apierrors.IsForbidden(refused) && strings.Contains(refused.Error(), ownNodeOnly) // not because a right is missing
 		for _, of := range []right{order, slots} {
 			if allowed, err := mayDo(ctx, namespace, manager, of); !allowed || err != nil {
 				return false, err
