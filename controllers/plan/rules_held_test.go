@@ -49,6 +49,16 @@ func (w *world) hold(v *view, granted map[string]Slot) {
 	}
 }
 
+// claim: an attempt begins, and belongs to the policy that owns the node now, even if another one owned it when the slot was granted.
+func (w *world) claim(r *v1alpha1.NodeReboot, node *Node, owner *v1alpha1.RebootPolicy) {
+	h := w.heldFor(node.Name, r.UID)
+	if h == nil || h.recorded {
+		return
+	}
+	h.policy, h.zone, h.unit = owner.Name, zoneOf(node), w.groupOf(owner, node)
+	h.oneAtATime = owner.Spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime
+}
+
 // countsFor is which policy granted the last attempt of a NodeReboot, and in which zone: that is what its end counts for, even if its
 // Node is not there anymore. It is nothing for one without an attempt.
 func (w *world) countsFor(r *v1alpha1.NodeReboot) (policy, zone string) {

@@ -119,7 +119,11 @@ func (w *world) checkBreaker(v *view, owner *v1alpha1.RebootPolicy, node *Node, 
 		w.breaks("node %s was granted a slot after %d nodes of policy %s failed in a row, and %d are tried at once",
 			node.Name, failed, owner.Name, len(units))
 	}
-	if pause := seconds(owner.Spec.Failure.BackoffSeconds); !w.stepped && w.now.Sub(r.last) < pause {
+	pause := seconds(owner.Spec.Failure.BackoffSeconds)
+	if len(owner.Spec.Schedule.Windows) > 0 {
+		pause = 0 // a window that opens ends it
+	}
+	if !w.stepped && w.now.Sub(r.last) < pause {
 		w.breaks("node %s was granted a slot %s after the last of %d nodes of policy %s failed in a row",
 			node.Name, w.now.Sub(r.last), failed, owner.Name)
 	}
