@@ -143,6 +143,9 @@ func (w *world) canariesSince(v *view, owner *v1alpha1.RebootPolicy, but string,
 			continue
 		}
 		unit := w.unitOf(v, owner, r)
+		if n := v.node(r.Spec.NodeName); soaked && (unit == but || n == nil || ownerOf(v, n) != owner) {
+			unit = r.Spec.NodeName // what it goes with depends on the policy, and may have been another group
+		}
 		if unit == but {
 			continue
 		}
