@@ -114,7 +114,7 @@ func (e *executor) writeNode(ctx context.Context, s *snapshot, work *plan.NodeWo
 		}
 	}
 	patchFirst, patchLast := func() error { return e.patchNode(ctx, node, work.Patch) }, func() error { return nil }
-	if work.Patch != nil && work.Patch.TakesBack() {
+	if work.Patch != nil && work.Patch.RollsBack() {
 		patchFirst, patchLast = patchLast, patchFirst
 	}
 	return inOrder(

@@ -21,7 +21,7 @@ func (p *Policy) Shut() model.Verdict {
 // OpensNext says when the schedule opens next, as part of a sentence.
 func (p *Policy) OpensNext() string {
 	if p.Window.Opens.IsZero() {
-		return "it does not open any more"
+		return "it does not open again"
 	}
 	return "it opens next at " + model.ClockTime(p.Window.Opens)
 }
