@@ -6,11 +6,14 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	planpolicies "github.com/reboot-operator/reboot-operator/controllers/plan/policies"
 )
 
 // scrapeTimeout bounds how long a scrape waits for the cache.
@@ -19,24 +22,28 @@ const scrapeTimeout = 5 * time.Second
 var (
 	rebootsDesc = stateDesc("nodereboots", "NodeReboots, by policy, phase and reason.", labelPolicy, labelPhase, labelReason)
 
-	policyNodesDesc          = stateDesc("policy_nodes", "Nodes that a policy owns.", labelPolicy)
-	policyUnavailableDesc    = stateDesc("policy_unavailable", "Nodes of a policy that count against maxUnavailable.", labelPolicy)
+	policyNodesDesc       = stateDesc("policy_nodes", "Nodes that a policy owns.", labelPolicy)
+	policyUnavailableDesc = stateDesc("policy_unavailable",
+		"Nodes of a policy that are unavailable, and count against maxUnavailable.", labelPolicy)
 	policyMaxUnavailableDesc = stateDesc("policy_max_unavailable", "The limit that maxUnavailable comes to, in nodes.", labelPolicy)
 	policyUnderWayDesc       = stateDesc("policy_underway", "Nodes of a policy that hold a slot.", labelPolicy)
-	policyHaltedDesc         = stateDesc("policy_halted", "1 while nothing starts because nodes did not come back.", labelPolicy)
-	policyOverdueDesc        = stateDesc("policy_overdue",
+	policyHaltedDesc         = stateDesc("policy_halted",
+		"1 while nothing starts because nodes did not come back, or drains fail.", labelPolicy)
+	policyFailedDesc = stateDesc("policy_failed",
+		"Reboots of a policy that have failed and not recovered, or were given up while they are still needed.", labelPolicy)
+	policyOverdueDesc = stateDesc("policy_overdue",
 		"Nodes of a policy that have needed a reboot for longer than failure.maxDeferralSeconds.", labelPolicy)
 	policyWindowOpenDesc = stateDesc("policy_window_open",
 		"1 while the schedule lets nodes start; 0 outside its windows and in a freeze.", labelPolicy)
 	policyOldestWaitingDesc = stateDesc("policy_oldest_waiting_seconds",
-		"How long the reboot that waits longest has been required; 0 when none waits.", labelPolicy)
+		"How long the oldest reboot that waits or was given up has been required; 0 if none.", labelPolicy)
 )
 
 func stateDesc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(prometheus.BuildFQName(metricsNamespace, "", name), help, labels, nil)
 }
 
-// stateCollector reads the state of the cluster from the cache when it is scraped, so it never shows what is not there any more. Only the
+// stateCollector reads the state of the cluster from the cache when it is scraped, so it never shows what is no longer there. Only the
 // leader shows any state: a sum over all replicas would count everything twice.
 type stateCollector struct {
 	reader  client.Reader
@@ -48,7 +55,7 @@ type stateCollector struct {
 func (c *stateCollector) Describe(descs chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		rebootsDesc, policyNodesDesc, policyUnavailableDesc, policyMaxUnavailableDesc, policyUnderWayDesc, policyHaltedDesc,
-		policyOverdueDesc, policyWindowOpenDesc, policyOldestWaitingDesc,
+		policyFailedDesc, policyOverdueDesc, policyWindowOpenDesc, policyOldestWaitingDesc,
 	} {
 		descs <- desc
 	}
@@ -65,6 +72,7 @@ func (c *stateCollector) Collect(metrics chan<- prometheus.Metric) {
 	defer cancel()
 	var reboots v1alpha1.NodeRebootList
 	var policies v1alpha1.RebootPolicyList
+	var nodes corev1.NodeList
 	if err := c.reader.List(ctx, &reboots, client.UnsafeDisableDeepCopy); err != nil {
 		metrics <- prometheus.NewInvalidMetric(rebootsDesc, fmt.Errorf("list NodeReboots: %w", err))
 		return
@@ -73,28 +81,50 @@ func (c *stateCollector) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.NewInvalidMetric(policyNodesDesc, fmt.Errorf("list RebootPolicies: %w", err))
 		return
 	}
-	collectReboots(metrics, reboots.Items)
-	collectPolicies(metrics, policies.Items, oldestWaiting(reboots.Items), c.clock.Now())
+	if err := c.reader.List(ctx, &nodes, client.UnsafeDisableDeepCopy); err != nil {
+		metrics <- prometheus.NewInvalidMetric(policyOldestWaitingDesc, fmt.Errorf("list Nodes: %w", err))
+		return
+	}
+	collectReboots(metrics, reboots.Items, policies.Items)
+	collectPolicies(metrics, policies.Items, oldestWaiting(reboots.Items, neededBy(policies.Items, nodes.Items)), c.clock.Now())
 }
 
-func collectReboots(metrics chan<- prometheus.Metric, reboots []v1alpha1.NodeReboot) {
+// phases are those that a NodeReboot can be in.
+var phases = []v1alpha1.Phase{
+	v1alpha1.PhasePending, v1alpha1.PhaseDraining, v1alpha1.PhaseRebooting, v1alpha1.PhaseRecovering,
+	v1alpha1.PhaseSucceeded, v1alpha1.PhaseFailed, v1alpha1.PhaseCancelled,
+}
+
+// collectReboots counts NodeReboots. A phase that none of a policy is in is there with 0 and no reason.
+func collectReboots(metrics chan<- prometheus.Metric, reboots []v1alpha1.NodeReboot, policies []v1alpha1.RebootPolicy) {
 	type state struct{ policy, phase, reason string }
-	counts := map[state]int{}
+	counts, seen := map[state]int{}, map[state]bool{}
 	for i := range reboots {
 		status := &reboots[i].Status
 		counts[state{status.PolicyName, string(status.Phase), status.Reason}]++
+		seen[state{policy: status.PolicyName, phase: string(status.Phase)}] = true
+	}
+	for i := range policies {
+		for _, phase := range phases {
+			if none := (state{policy: policies[i].Name, phase: string(phase)}); !seen[none] {
+				counts[none] = 0
+			}
+		}
 	}
 	for s, count := range counts {
 		metrics <- prometheus.MustNewConstMetric(rebootsDesc, prometheus.GaugeValue, float64(count), s.policy, s.phase, s.reason)
 	}
 }
 
-// oldestWaiting is since when the reboot that waits longest is required, by policy.
-func oldestWaiting(reboots []v1alpha1.NodeReboot) map[string]time.Time {
+// oldestWaiting is since when the reboot that waits longest is required, by policy. One that was given up and is still needed waits for
+// somebody, and one that was rolled back will wait again.
+func oldestWaiting(reboots []v1alpha1.NodeReboot, needed func(*v1alpha1.NodeReboot) bool) map[string]time.Time {
 	oldest := map[string]time.Time{}
 	for i := range reboots {
 		status := &reboots[i].Status
-		if status.Phase != v1alpha1.PhasePending || status.RequiredSince == nil {
+		rolledBack := model.OpenAttempt(status) && status.Attempt.RolledBackTime != nil
+		waits := status.Phase == v1alpha1.PhasePending || rolledBack || needed(&reboots[i])
+		if !waits || status.RequiredSince == nil {
 			continue
 		}
 		if since, ok := oldest[status.PolicyName]; !ok || status.RequiredSince.Time.Before(since) {
@@ -102,6 +132,30 @@ func oldestWaiting(reboots []v1alpha1.NodeReboot) map[string]time.Time {
 		}
 	}
 	return oldest
+}
+
+// neededBy says of a NodeReboot that was given up whether its node still asks for it: by the sentinel, or by the condition that its policy
+// names.
+func neededBy(policies []v1alpha1.RebootPolicy, nodes []corev1.Node) func(*v1alpha1.NodeReboot) bool {
+	byName := make(map[string]*corev1.Node, len(nodes))
+	for i := range nodes {
+		byName[nodes[i].Name] = &nodes[i]
+	}
+	triggers := map[string]*planpolicies.Policy{}
+	for i := range policies {
+		triggers[policies[i].Name] = &planpolicies.Policy{Object: &policies[i], Spec: &policies[i].Spec}
+	}
+	return func(reboot *v1alpha1.NodeReboot) bool {
+		node, status := byName[reboot.Spec.NodeName], &reboot.Status
+		if status.Outcome != v1alpha1.OutcomeFailed || node == nil || !reboot.DeletionTimestamp.IsZero() || string(node.UID) != status.NodeUID {
+			return false
+		}
+		if reboot.Spec.Trigger == v1alpha1.TriggerSentinel {
+			return status.Report != nil && status.Report.BootID == node.Status.NodeInfo.BootID && status.Report.Sentinel == v1alpha1.SentinelRequired
+		}
+		trigger := triggers[status.PolicyName].Trigger(reboot.Spec.ConditionType)
+		return trigger != nil && string(nodeCondition(node, corev1.NodeConditionType(trigger.Type))) == string(trigger.Status)
+	}
 }
 
 func collectPolicies(
@@ -126,6 +180,7 @@ func collectPolicies(
 		gauge(policyUnderWayDesc, float64(status.UnderWay))
 		gauge(policyHaltedDesc, halted)
 		gauge(policyWindowOpenDesc, windowOpen(status))
+		gauge(policyFailedDesc, float64(status.Failed))
 		gauge(policyOverdueDesc, float64(status.Overdue))
 		gauge(policyOldestWaitingDesc, waiting)
 	}

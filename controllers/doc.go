@@ -1,8 +1,9 @@
 // Package controllers is everything around the planner of package plan: it watches the cluster, reads it into a snapshot, has a plan made
 // and carries the plan out.
 //
-//	watches (setup.go, predicates.go)    -> one work-queue key, one worker
+//	watches.go, predicates.go            -> one work-queue key, one worker
 //	snapshot.go, pods.go, nodepods.go    the only readers
+//	observed.go                          when this manager first saw what others say
 //	plan.Compute                         pure; decides everything
 //	execute.go, slots.go, patches.go     the only writers
 //	events.go, metrics.go                tell people what was written

@@ -68,13 +68,20 @@ func transitions(before, after *v1alpha1.NodeRebootStatus) []transition {
 		}
 	}
 	old, attempt := attempts(before, after)
-	if attempt != nil {
+	switch {
+	case attempt == nil:
+	case old.Number == 0 && unused(attempt):
+		add(true, "grant not used", attempt.Result, after.Message)
+	default:
 		add(old.Number == 0, "attempt started", after.Reason, after.Message)
 		add(began(old.DrainOrderedTime, attempt.DrainOrderedTime), "drain ordered", after.Reason, after.Message)
+		add(began(old.StuckTime, attempt.StuckTime), "drain is stuck", after.Reason, after.Message)
 		add(began(old.DrainedTime, attempt.DrainedTime), "node drained", after.Reason, after.Message)
 		add(began(old.RebootOrderedTime, attempt.RebootOrderedTime), "reboot ordered", after.Reason, after.Message)
+		add(began(old.NodeGoneTime, attempt.NodeGoneTime), "node is gone", after.Reason, after.Message)
 		add(began(old.BackTime, attempt.BackTime), "node is back", after.Reason, after.Message)
 		add(began(old.UncordonedTime, attempt.UncordonedTime), "node is healthy", after.Reason, after.Message)
+		add(began(old.RolledBackTime, attempt.RolledBackTime), "attempt rolled back", attempt.Result, attempt.Message)
 		add(began(old.StalledTime, attempt.StalledTime), "attempt stalled", attempt.Result, attempt.Message)
 		add(began(old.EndedTime, attempt.EndedTime), "attempt ended", attempt.Result, attempt.Message)
 	}

@@ -164,7 +164,7 @@ func (w *world) write(verb string, o client.Object, patch client.Patch, do func(
 // read returns what a reader would read now.
 func (w *world) read(t *testing.T) *snapshot {
 	t.Helper()
-	r := &reader{cache: w, live: w, pods: noPods{}, gates: noGates{}, maintenances: fakeMaintenances{}, observed: newObserved(testClock), interest: &interest{}, namespace: testNamespace}
+	r := newReader(w, noPods{})
 	s, err := r.read(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -215,6 +215,14 @@ func (noGates) Invalid([]*v1alpha1.RebootPolicy) map[string]string { return nil 
 
 // noPods knows of no pods.
 type noPods struct{ podWatcher }
+
+// newReader reads from c alone; pods may be nil.
+func newReader(c client.Reader, pods podWatcher) *reader {
+	return &reader{
+		cache: c, live: c, pods: pods, gates: noGates{}, maintenances: fakeMaintenances{}, observed: newObserved(testClock),
+		interest: &interest{}, namespace: testNamespace,
+	}
+}
 
 // fakeMaintenances are objects by which other tools say that they maintain nodes, and kinds of which it is not known what there is.
 type fakeMaintenances struct {

@@ -50,7 +50,8 @@ var _ = Describe("Maintenance by others", func() {
 
 			atRest(seen)
 			asked := len(seen.about(group))
-			Consistently(func() int { return len(seen.about(group)) }).WithTimeout(2*time.Second).Should(Equal(asked), "nothing asks for it after it is gone")
+			Consistently(func() int { return len(seen.about(group)) }).
+				WithTimeout(2*time.Second).Should(Equal(asked), "nothing asks for it after it is gone")
 		})
 	}
 

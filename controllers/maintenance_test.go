@@ -99,9 +99,8 @@ func TestReadFindsTheMaintenanceByOthers(t *testing.T) {
 			for _, node := range test.maintained {
 				maintenances.objects = append(maintenances.objects, *nodeMaintenance(node))
 			}
-			r := &reader{
-				cache: w, live: w, pods: noPods{}, gates: noGates{}, maintenances: maintenances, observed: newObserved(testClock), interest: &interest{}, namespace: testNamespace,
-			}
+			r := newReader(w, noPods{})
+			r.maintenances = maintenances
 			s, err := r.read(t.Context())
 			if err != nil {
 				t.Fatal(err)

@@ -108,7 +108,44 @@ func (n *numbers) observe(before, after *v1alpha1.NodeRebootStatus) {
 	}
 }
 
-// keepPolicies forgets the label values of every policy but these.
+// Reasons for which attempts fail, and NodeReboots end: series that begin with 0, so that the first one counts in an increase.
+var (
+	failedReasons = []string{
+		v1alpha1.ReasonUncordoned, v1alpha1.ReasonPodsNotFinished, v1alpha1.ReasonDrainTimedOut, v1alpha1.ReasonDrainFailed,
+		v1alpha1.ReasonHookTimedOut, v1alpha1.ReasonOrderExpired, v1alpha1.ReasonRebootFailed, v1alpha1.ReasonRebootNotObserved,
+		v1alpha1.ReasonSentinelStillPresent, v1alpha1.ReasonConditionStillPresent,
+	}
+	endReasons = map[v1alpha1.Outcome][]string{
+		v1alpha1.OutcomeSucceeded: {v1alpha1.ReasonProved, v1alpha1.ReasonRebootedMeanwhile},
+		v1alpha1.OutcomeCancelled: {v1alpha1.ReasonNeedWithdrawn},
+		v1alpha1.OutcomeFailed: {
+			v1alpha1.ReasonRebootFailed, v1alpha1.ReasonRebootNotObserved, v1alpha1.ReasonSentinelStillPresent,
+			v1alpha1.ReasonConditionStillPresent, v1alpha1.ReasonNodeGone,
+		},
+	}
+)
+
+// begin shows all series of a policy.
+func (n *numbers) begin(policy string) {
+	for _, vec := range n.histograms() {
+		vec.WithLabelValues(policy)
+	}
+	for _, reason := range failedReasons {
+		n.attemptsFailed.WithLabelValues(policy, reason)
+	}
+	for outcome, reasons := range endReasons {
+		for _, reason := range reasons {
+			n.reboots.WithLabelValues(policy, string(outcome), reason)
+		}
+	}
+}
+
+// histograms are those of policies.
+func (n *numbers) histograms() []*prometheus.HistogramVec {
+	return []*prometheus.HistogramVec{n.taintLead, n.drain, n.downtime, n.recovery, n.total}
+}
+
+// keepPolicies shows the label values of these policies, and forgets those of every other.
 func (n *numbers) keepPolicies(policies []*v1alpha1.RebootPolicy) {
 	// NodeReboots that no policy owns are counted under the empty name.
 	current := sets.New("")
@@ -119,11 +156,14 @@ func (n *numbers) keepPolicies(policies []*v1alpha1.RebootPolicy) {
 	defer n.mu.Unlock()
 	for name := range n.policies.Difference(current) {
 		gone := prometheus.Labels{labelPolicy: name}
-		for _, vec := range []*prometheus.HistogramVec{n.taintLead, n.drain, n.downtime, n.recovery, n.total} {
+		for _, vec := range n.histograms() {
 			vec.DeletePartialMatch(gone)
 		}
 		n.reboots.DeletePartialMatch(gone)
 		n.attemptsFailed.DeletePartialMatch(gone)
+	}
+	for name := range current.Difference(n.policies).Delete("") {
+		n.begin(name)
 	}
 	n.policies = current
 }
@@ -184,17 +224,21 @@ func attemptObservations(old, attempt *v1alpha1.Attempt) []observation {
 	return list
 }
 
-// attempts returns the attempt of a status, nil if it has none, and what was known of the same attempt before.
+// attempts returns the attempt of a status, nil if it has none, and what was known of the same attempt before. It is told by when its slot
+// was granted: a grant that was not used gives the attempt before it another number, and nothing else.
 func attempts(before, after *v1alpha1.NodeRebootStatus) (old, attempt *v1alpha1.Attempt) {
 	old = &v1alpha1.Attempt{}
 	if after.Attempt == nil {
 		return old, nil
 	}
-	if before.Attempt != nil && before.Attempt.Number == after.Attempt.Number {
+	if before.Attempt != nil && before.Attempt.GrantedTime.Equal(&after.Attempt.GrantedTime) {
 		old = before.Attempt
 	}
 	return old, after.Attempt
 }
+
+// unused says that a slot was granted for the attempt, and nothing was done with it.
+func unused(attempt *v1alpha1.Attempt) bool { return attempt.GrantedTime.Equal(attempt.EndedTime) }
 
 // began says that a time is set and was not set before.
 func began(before, after *metav1.MicroTime) bool { return before == nil && after != nil }

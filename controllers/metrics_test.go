@@ -42,6 +42,10 @@ func TestObservationsAreMadeOnceForEachNewFact(t *testing.T) {
 		s.Failures = &v1alpha1.Failures{Count: count, LastReason: "DrainTimedOut"}
 		return s
 	}
+	rolledBack := func(s *v1alpha1.NodeRebootStatus) *v1alpha1.NodeRebootStatus {
+		s.Attempt.RolledBackTime, s.Attempt.EndedTime = at(60), nil
+		return s
+	}
 	for name, test := range map[string]struct {
 		before, after *v1alpha1.NodeRebootStatus
 		want          []observation
@@ -69,8 +73,18 @@ func TestObservationsAreMadeOnceForEachNewFact(t *testing.T) {
 			s.Outcome, s.OutcomeReason = v1alpha1.OutcomeSucceeded, "RebootedMeanwhile"
 		}), []observation{{metric: metricOutcome, reason: "RebootedMeanwhile"}}},
 		"a second attempt is measured by itself": {
-			withAttempt(drained), withAttempt(func(a *v1alpha1.Attempt) { drained(a); a.Number = 2 }),
+			withAttempt(drained), withAttempt(func(a *v1alpha1.Attempt) { drained(a); a.Number, a.GrantedTime = 2, *at(5) }),
 			[]observation{{metric: metricDrain, seconds: 30}},
+		},
+		"a grant that was not used leaves the attempt before it, with another number": {
+			withAttempt(ended), withAttempt(func(a *v1alpha1.Attempt) { ended(a); a.Number = 2 }), nil,
+		},
+		"a drain that fails is counted when it is rolled back": {
+			withAttempt(ordered), rolledBack(failure(1)), []observation{{metric: metricAttemptFailed, reason: "DrainTimedOut"}},
+		},
+		"and not again when its pods are back": {rolledBack(failure(1)), failure(1), nil},
+		"one that was rolled back without a failure is no failed attempt": {
+			withAttempt(ordered), withAttempt(func(a *v1alpha1.Attempt) { ordered(a); a.RolledBackTime, a.Result = at(20), "Paused" }), nil,
 		},
 		"a clock that went back": {
 			withAttempt(ordered), withAttempt(func(a *v1alpha1.Attempt) { ordered(a); a.DrainedTime = at(5) }),
@@ -95,6 +109,13 @@ func TestTransitionsAreToldOnceInTheOrderInWhichTheyHappen(t *testing.T) {
 	})
 	done.Outcome = v1alpha1.OutcomeSucceeded
 	stalled := withAttempt(func(a *v1alpha1.Attempt) { a.DrainOrderedTime, a.StalledTime = at(1), at(2) })
+	stuck := withAttempt(func(a *v1alpha1.Attempt) { a.DrainOrderedTime, a.StuckTime = at(1), at(2) })
+	gone := withAttempt(func(a *v1alpha1.Attempt) { a.DrainOrderedTime, a.NodeGoneTime = at(1), at(2) })
+	rolledBack := withAttempt(func(a *v1alpha1.Attempt) { a.DrainOrderedTime, a.RolledBackTime = at(1), at(2) })
+	rolledBackAndEnded := withAttempt(func(a *v1alpha1.Attempt) { a.DrainOrderedTime, a.RolledBackTime, a.EndedTime = at(1), at(2), at(3) })
+	unused := withAttempt(func(a *v1alpha1.Attempt) { a.EndedTime = &a.GrantedTime })
+	doneAndUnused := done.DeepCopy()
+	doneAndUnused.Attempt.Number = 2
 	for name, test := range map[string]struct {
 		before, after *v1alpha1.NodeRebootStatus
 		want          []string
@@ -104,8 +125,14 @@ func TestTransitionsAreToldOnceInTheOrderInWhichTheyHappen(t *testing.T) {
 		"rest": {begun, done, []string{
 			"node drained", "reboot ordered", "node is back", "node is healthy", "attempt ended", "reboot succeeded",
 		}},
-		"stalled": {begun, stalled, []string{"attempt stalled"}},
-		"failed":  {pending, status(func(s *v1alpha1.NodeRebootStatus) { s.Outcome = v1alpha1.OutcomeFailed }), []string{"reboot failed"}},
+		"stalled":                         {begun, stalled, []string{"attempt stalled"}},
+		"stuck":                           {begun, stuck, []string{"drain is stuck"}},
+		"rolled back":                     {begun, rolledBack, []string{"attempt rolled back"}},
+		"ended after it was rolled back":  {rolledBack, rolledBackAndEnded, []string{"attempt ended"}},
+		"a grant that was not used":       {pending, unused, []string{"grant not used"}},
+		"another grant that was not used": {done, doneAndUnused, nil},
+		"the node is gone":                {begun, gone, []string{"node is gone"}},
+		"failed":                          {pending, status(func(s *v1alpha1.NodeRebootStatus) { s.Outcome = v1alpha1.OutcomeFailed }), []string{"reboot failed"}},
 		"cancelled": {
 			pending, status(func(s *v1alpha1.NodeRebootStatus) { s.Outcome = v1alpha1.OutcomeCancelled }), []string{"reboot cancelled"},
 		},
@@ -137,17 +164,46 @@ func TestNumbersForgetAPolicyThatIsGone(t *testing.T) {
 		}))
 	}
 	n.keepPolicies([]*v1alpha1.RebootPolicy{newPolicy("q")})
-	want := `
-# HELP reboot_operator_reboots_total NodeReboots that ended.
-# TYPE reboot_operator_reboots_total counter
-reboot_operator_reboots_total{outcome="Cancelled",policy="",reason="NeedWithdrawn"} 1
-reboot_operator_reboots_total{outcome="Cancelled",policy="q",reason="NeedWithdrawn"} 1
-`
-	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "reboot_operator_reboots_total"); err != nil {
-		t.Error(err)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if leads, failed := testutil.CollectAndCount(n.taintLead), testutil.CollectAndCount(n.attemptsFailed); leads != 2 || failed != 2 {
-		t.Errorf("%d taint leads and %d failed attempts, want 2 of each", leads, failed)
+	counts := map[string]float64{}
+	for _, family := range families {
+		for _, series := range family.GetMetric() {
+			for _, label := range series.GetLabel() {
+				if label.GetName() == labelPolicy {
+					counts[label.GetValue()] += series.GetCounter().GetValue() + float64(series.GetHistogram().GetSampleCount())
+				}
+			}
+		}
+	}
+	// Of each a lead, an end and a failure.
+	if diff := cmp.Diff(map[string]float64{"": 3, "q": 3}, counts); diff != "" {
+		t.Errorf("observations by policy (-want +got):\n%s", diff)
+	}
+}
+
+func TestAPolicyWithoutAnyRebootHasAllItsSeriesWithZero(t *testing.T) {
+	n := newNumbers()
+	n.keepPolicies([]*v1alpha1.RebootPolicy{newPolicy("p")})
+	for name, vec := range map[string]prometheus.Collector{
+		"taint lead": n.taintLead, "drain": n.drain, "downtime": n.downtime, "recovery": n.recovery, "total": n.total,
+		"reboots": n.reboots, "failed attempts": n.attemptsFailed,
+	} {
+		if testutil.CollectAndCount(vec) == 0 {
+			t.Errorf("%s: no series", name)
+		}
+	}
+	if failed := testutil.ToFloat64(n.attemptsFailed.WithLabelValues("p", v1alpha1.ReasonDrainTimedOut)); failed != 0 {
+		t.Errorf("%v failed attempts", failed)
+	}
+	n.observe(status(func(*v1alpha1.NodeRebootStatus) {}), status(func(s *v1alpha1.NodeRebootStatus) {
+		s.Failures = &v1alpha1.Failures{Count: 1, LastReason: v1alpha1.ReasonDrainTimedOut}
+	}))
+	n.keepPolicies([]*v1alpha1.RebootPolicy{newPolicy("p")})
+	if failed := testutil.ToFloat64(n.attemptsFailed.WithLabelValues("p", v1alpha1.ReasonDrainTimedOut)); failed != 1 {
+		t.Errorf("%v failed attempts after one, and another pass", failed)
 	}
 }
 
@@ -164,7 +220,8 @@ func TestRegisteringTwiceInOneRegistryIsAnError(t *testing.T) {
 func TestStateIsCollectedFromWhatIsThere(t *testing.T) {
 	policy := newPolicy("p")
 	policy.Status = v1alpha1.RebootPolicyStatus{
-		Nodes: 9, UnderWay: 1, Unavailable: 2, MaxUnavailable: 3, Overdue: 4, Window: &v1alpha1.WindowStatus{State: v1alpha1.WindowFrozen},
+		Nodes: 9, UnderWay: 1, Unavailable: 2, MaxUnavailable: 3, Overdue: 4, Failed: 5,
+		Window:     &v1alpha1.WindowStatus{State: v1alpha1.WindowFrozen},
 		Conditions: []metav1.Condition{{Type: v1alpha1.ConditionHalted, Status: metav1.ConditionTrue}},
 	}
 	pending := func(since int) option[*v1alpha1.NodeReboot] {
@@ -172,11 +229,37 @@ func TestStateIsCollectedFromWhatIsThere(t *testing.T) {
 			r.Status = v1alpha1.NodeRebootStatus{PolicyName: "p", Phase: v1alpha1.PhasePending, Reason: "ZoneBusy", RequiredSince: at(since)}
 		}
 	}
+	// givenUp reboots are needed as long as the boot that they are about asks for one.
+	givenUp := func(since int, boot string, sentinel v1alpha1.SentinelState) option[*v1alpha1.NodeReboot] {
+		return func(r *v1alpha1.NodeReboot) {
+			r.Spec.Trigger = v1alpha1.TriggerSentinel
+			r.Status = v1alpha1.NodeRebootStatus{
+				PolicyName: "q", Phase: v1alpha1.PhaseFailed, Reason: "RebootFailed", Outcome: v1alpha1.OutcomeFailed, CompletionTime: at(0),
+				NodeUID: "uid-a", RequiredSince: at(since), Report: &v1alpha1.HelperReport{BootID: boot, Sentinel: sentinel},
+			}
+		}
+	}
+	byCondition := func(since int, conditionType string) option[*v1alpha1.NodeReboot] {
+		return func(r *v1alpha1.NodeReboot) {
+			givenUp(since, "boot-1", v1alpha1.SentinelUnknown)(r)
+			r.Spec.Trigger, r.Spec.ConditionType, r.Status.PolicyName = v1alpha1.TriggerNodeCondition, conditionType, "r"
+		}
+	}
+	rolledBack := newReboot("x", "a", pending(-70))
+	rolledBack.Status.Phase, rolledBack.Status.Reason = v1alpha1.PhaseRecovering, "WorkloadsNotReady"
+	rolledBack.Status.Attempt = &v1alpha1.Attempt{Number: 1, RolledBackTime: at(0)}
 	done := newReboot("c", "c", pending(-500))
 	done.Status.Phase, done.Status.Reason = v1alpha1.PhaseSucceeded, "Proved"
 	open := newPolicy("r")
 	open.Status.Window = &v1alpha1.WindowStatus{State: v1alpha1.WindowOpen}
-	w := newWorld(t, policy, newPolicy("q"), open, newReboot("a", "a", pending(-60)), newReboot("b", "b", pending(-30)), done)
+	open.Spec.Triggers = &v1alpha1.TriggersSpec{NodeConditions: []v1alpha1.NodeConditionTrigger{{Type: "KernelDeadlock", Status: "True"}}}
+	w := newWorld(t, policy, newPolicy("q"), open, newPolicy("s"), newReboot("a", "a", pending(-60)), newReboot("b", "b", pending(-30)),
+		done, rolledBack,
+		newNode("a", deadlock),
+		newReboot("d", "a", givenUp(-90, "boot-1", v1alpha1.SentinelRequired)),
+		newReboot("e", "a", givenUp(-100, "boot-0", v1alpha1.SentinelRequired)),
+		newReboot("f", "a", givenUp(-110, "boot-1", v1alpha1.SentinelNotRequired)),
+		newReboot("g", "a", byCondition(-120, "KernelDeadlock")), newReboot("h", "a", byCondition(-130, "DiskPressure")))
 	elected := make(chan struct{})
 	c := &stateCollector{reader: w, clock: clocktesting.NewFakePassiveClock(testNow), elected: elected}
 	if got := testutil.CollectAndCount(c); got != 0 {
@@ -186,48 +269,88 @@ func TestStateIsCollectedFromWhatIsThere(t *testing.T) {
 	want := `
 # HELP reboot_operator_nodereboots NodeReboots, by policy, phase and reason.
 # TYPE reboot_operator_nodereboots gauge
+reboot_operator_nodereboots{phase="Cancelled",policy="p",reason=""} 0
+reboot_operator_nodereboots{phase="Cancelled",policy="q",reason=""} 0
+reboot_operator_nodereboots{phase="Cancelled",policy="r",reason=""} 0
+reboot_operator_nodereboots{phase="Cancelled",policy="s",reason=""} 0
+reboot_operator_nodereboots{phase="Draining",policy="p",reason=""} 0
+reboot_operator_nodereboots{phase="Draining",policy="q",reason=""} 0
+reboot_operator_nodereboots{phase="Draining",policy="r",reason=""} 0
+reboot_operator_nodereboots{phase="Draining",policy="s",reason=""} 0
+reboot_operator_nodereboots{phase="Failed",policy="p",reason=""} 0
+reboot_operator_nodereboots{phase="Failed",policy="q",reason="RebootFailed"} 3
+reboot_operator_nodereboots{phase="Failed",policy="r",reason="RebootFailed"} 2
+reboot_operator_nodereboots{phase="Failed",policy="s",reason=""} 0
 reboot_operator_nodereboots{phase="Pending",policy="p",reason="ZoneBusy"} 2
+reboot_operator_nodereboots{phase="Pending",policy="q",reason=""} 0
+reboot_operator_nodereboots{phase="Pending",policy="r",reason=""} 0
+reboot_operator_nodereboots{phase="Pending",policy="s",reason=""} 0
+reboot_operator_nodereboots{phase="Rebooting",policy="p",reason=""} 0
+reboot_operator_nodereboots{phase="Rebooting",policy="q",reason=""} 0
+reboot_operator_nodereboots{phase="Rebooting",policy="r",reason=""} 0
+reboot_operator_nodereboots{phase="Rebooting",policy="s",reason=""} 0
+reboot_operator_nodereboots{phase="Recovering",policy="p",reason="WorkloadsNotReady"} 1
+reboot_operator_nodereboots{phase="Recovering",policy="q",reason=""} 0
+reboot_operator_nodereboots{phase="Recovering",policy="r",reason=""} 0
+reboot_operator_nodereboots{phase="Recovering",policy="s",reason=""} 0
 reboot_operator_nodereboots{phase="Succeeded",policy="p",reason="Proved"} 1
-# HELP reboot_operator_policy_halted 1 while nothing starts because nodes did not come back.
+reboot_operator_nodereboots{phase="Succeeded",policy="q",reason=""} 0
+reboot_operator_nodereboots{phase="Succeeded",policy="r",reason=""} 0
+reboot_operator_nodereboots{phase="Succeeded",policy="s",reason=""} 0
+# HELP reboot_operator_policy_failed Reboots of a policy that have failed and not recovered, or were given up while they are still needed.
+# TYPE reboot_operator_policy_failed gauge
+reboot_operator_policy_failed{policy="p"} 5
+reboot_operator_policy_failed{policy="q"} 0
+reboot_operator_policy_failed{policy="r"} 0
+reboot_operator_policy_failed{policy="s"} 0
+# HELP reboot_operator_policy_halted 1 while nothing starts because nodes did not come back, or drains fail.
 # TYPE reboot_operator_policy_halted gauge
 reboot_operator_policy_halted{policy="p"} 1
 reboot_operator_policy_halted{policy="q"} 0
 reboot_operator_policy_halted{policy="r"} 0
+reboot_operator_policy_halted{policy="s"} 0
 # HELP reboot_operator_policy_max_unavailable The limit that maxUnavailable comes to, in nodes.
 # TYPE reboot_operator_policy_max_unavailable gauge
 reboot_operator_policy_max_unavailable{policy="p"} 3
 reboot_operator_policy_max_unavailable{policy="q"} 0
 reboot_operator_policy_max_unavailable{policy="r"} 0
+reboot_operator_policy_max_unavailable{policy="s"} 0
 # HELP reboot_operator_policy_nodes Nodes that a policy owns.
 # TYPE reboot_operator_policy_nodes gauge
 reboot_operator_policy_nodes{policy="p"} 9
 reboot_operator_policy_nodes{policy="q"} 0
 reboot_operator_policy_nodes{policy="r"} 0
-# HELP reboot_operator_policy_oldest_waiting_seconds How long the reboot that waits longest has been required; 0 when none waits.
+reboot_operator_policy_nodes{policy="s"} 0
+# HELP reboot_operator_policy_oldest_waiting_seconds How long the oldest reboot that waits or was given up has been required; 0 if none.
 # TYPE reboot_operator_policy_oldest_waiting_seconds gauge
-reboot_operator_policy_oldest_waiting_seconds{policy="p"} 60
-reboot_operator_policy_oldest_waiting_seconds{policy="q"} 0
-reboot_operator_policy_oldest_waiting_seconds{policy="r"} 0
+reboot_operator_policy_oldest_waiting_seconds{policy="p"} 70
+reboot_operator_policy_oldest_waiting_seconds{policy="q"} 90
+reboot_operator_policy_oldest_waiting_seconds{policy="r"} 120
+reboot_operator_policy_oldest_waiting_seconds{policy="s"} 0
 # HELP reboot_operator_policy_overdue Nodes of a policy that have needed a reboot for longer than failure.maxDeferralSeconds.
 # TYPE reboot_operator_policy_overdue gauge
 reboot_operator_policy_overdue{policy="p"} 4
 reboot_operator_policy_overdue{policy="q"} 0
 reboot_operator_policy_overdue{policy="r"} 0
-# HELP reboot_operator_policy_unavailable Nodes of a policy that count against maxUnavailable.
+reboot_operator_policy_overdue{policy="s"} 0
+# HELP reboot_operator_policy_unavailable Nodes of a policy that are unavailable, and count against maxUnavailable.
 # TYPE reboot_operator_policy_unavailable gauge
 reboot_operator_policy_unavailable{policy="p"} 2
 reboot_operator_policy_unavailable{policy="q"} 0
 reboot_operator_policy_unavailable{policy="r"} 0
+reboot_operator_policy_unavailable{policy="s"} 0
 # HELP reboot_operator_policy_underway Nodes of a policy that hold a slot.
 # TYPE reboot_operator_policy_underway gauge
 reboot_operator_policy_underway{policy="p"} 1
 reboot_operator_policy_underway{policy="q"} 0
 reboot_operator_policy_underway{policy="r"} 0
+reboot_operator_policy_underway{policy="s"} 0
 # HELP reboot_operator_policy_window_open 1 while the schedule lets nodes start; 0 outside its windows and in a freeze.
 # TYPE reboot_operator_policy_window_open gauge
 reboot_operator_policy_window_open{policy="p"} 0
 reboot_operator_policy_window_open{policy="q"} 1
 reboot_operator_policy_window_open{policy="r"} 1
+reboot_operator_policy_window_open{policy="s"} 1
 `
 	if err := testutil.CollectAndCompare(c, strings.NewReader(want)); err != nil {
 		t.Error(err)

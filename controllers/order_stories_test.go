@@ -9,10 +9,12 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/serverclock"
 )
 
 var _ = Describe("The operator", func() {
@@ -28,7 +30,9 @@ var _ = Describe("The operator", func() {
 		seen := startOperator(Options{}, ClientOptions())
 		policy := &v1alpha1.RebootPolicy{ObjectMeta: metav1.ObjectMeta{Name: "p"}}
 		policy.Spec.Mode, policy.Spec.Nodes = v1alpha1.ModePaused, v1alpha1.NodesAll
-		policy.Spec.Triggers = &v1alpha1.TriggersSpec{NodeConditions: []v1alpha1.NodeConditionTrigger{{Type: "KernelDeadlock", MinSeconds: ptr.To[int32](1)}}}
+		policy.Spec.Triggers = &v1alpha1.TriggersSpec{
+			NodeConditions: []v1alpha1.NodeConditionTrigger{{Type: "KernelDeadlock", MinSeconds: ptr.To[int32](1)}},
+		}
 		Expect(k8s.Create(ctx, policy)).To(Succeed())
 		createNode(ctx, "n1")
 		atRest(seen)
@@ -47,6 +51,19 @@ var _ = Describe("The operator", func() {
 
 		deadlock(ctx, corev1.ConditionFalse)
 		Eventually(rebootNamed(ctx, name)).Should(HaveField("Status.Reason", v1alpha1.ReasonNeedWithdrawn))
+	})
+
+	It("writes the API server's time, although the clock of its machine is three hours ahead", func(ctx context.Context) {
+		ahead := func() time.Time { return time.Now().Add(3 * time.Hour) }
+		startOperator(Options{Clock: serverclock.New(clock.RealClock{}, ahead)}, ClientOptions())
+		createPolicy(ctx, v1alpha1.ModeEnforce)
+		createNode(ctx, "n1")
+		createHelper(ctx, "n1")
+		createReboot(ctx, "r1", "n1")
+		Eventually(rebootNamed(ctx, "r1")).Should(HaveField("Status.Order", Not(BeNil())))
+		reboot := rebootNamed(ctx, "r1")()
+		Expect(reboot.Status.Attempt.GrantedTime.Time).To(BeTemporally("~", reboot.CreationTimestamp.Time, time.Minute))
+		Expect(reboot.Status.Order.Deadline.Time).To(BeTemporally("<", reboot.CreationTimestamp.Add(2*time.Hour)))
 	})
 
 	It("leaves a node alone while somebody holds the Lease of its maintenance", func(ctx context.Context) {

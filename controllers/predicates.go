@@ -122,7 +122,9 @@ func (i *interest) nodeChanged(before, after *corev1.Node) bool {
 		return true
 	}
 	conditions := i.conditions.Load()
-	return conditions != nil && slices.ContainsFunc(*conditions, func(t corev1.NodeConditionType) bool { return conditionChanged(before, after, t) })
+	return conditions != nil && slices.ContainsFunc(*conditions, func(t corev1.NodeConditionType) bool {
+		return conditionChanged(before, after, t)
+	})
 }
 
 func (i *interest) setConditions(types []corev1.NodeConditionType) { i.conditions.Store(&types) }

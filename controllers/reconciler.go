@@ -25,10 +25,20 @@ type reconciler struct {
 	limiter  *retryLimiter
 }
 
-// Reconcile makes one pass. The request is always the same.
+// Reconcile makes one pass. The request is always the same. What fails because the manager stops is no error: whoever leads next makes
+// another pass.
 func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	result, err := r.pass(ctx, request)
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+		logf.FromContext(ctx).V(1).Info("The manager stops during a pass", "because", err.Error())
+		return reconcile.Result{}, nil
+	}
+	return result, err
+}
+
+func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	now := r.clock.Now()
-	defer func() { r.numbers.passes.Observe(r.clock.Since(now).Seconds()) }()
+	defer func() { r.numbers.passes.Observe(max(r.clock.Since(now), 0).Seconds()) }()
 	r.limiter.wakeIn(0)
 	s, err := r.reader.read(ctx)
 	if err != nil {
@@ -44,7 +54,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	if written.stale {
 		r.reader.noSlots = false // the slots object may be what changed, or what was not read
-		logf.FromContext(ctx).V(1).Info("Something changed while the plan was carried out; planning anew")
+		logf.FromContext(ctx).V(1).Info("Something changed while the plan was carried out; planning again")
 		return reconcile.Result{RequeueAfter: r.limiter.afterStale(request)}, nil
 	}
 	r.limiter.settled(request)
@@ -54,8 +64,9 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 // maxRounds bounds how often one pass makes a plan because the last one asked for more. Each start may ask once more for room.
 const maxRounds = 100
 
-// plan has a plan made, with all the pods and the answers of gates that it asks for. If some pods cannot be read, there is a plan all the
-// same: one that waits for them, and the error. Answers that take long are not waited for: there is another pass when they are known.
+// plan has a plan made, with all the pods and the answers of gates that it asks for. If some pods cannot be read, there is a plan
+// nevertheless: one that waits for them, and the error. Answers that take long are not waited for: there is another pass when they are
+// known.
 func (r *reconciler) plan(ctx context.Context, s *snapshot, now time.Time) (*plan.Plan, error) {
 	nodes, asks := sets.New[string](), map[model.GateKey]model.GateQuery{}
 	var unread error

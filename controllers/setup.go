@@ -38,7 +38,7 @@ type Options struct {
 	Namespace string
 	// NodeName is the node that the manager runs on, which goes last; empty if it is not known.
 	NodeName string
-	// Clock of every decision; the real one if nil.
+	// Clock of every decision; the real one if nil. Give it the API server's: managers on other machines decide by the same times.
 	Clock clock.PassiveClock
 	// ClusterMaxUnavailable is the most nodes of the cluster that may be unavailable at once, as a number or in percent; nil is no limit
 	// besides those of the policies.

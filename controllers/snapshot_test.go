@@ -144,7 +144,8 @@ func TestPodsBelongToTheirControllersAndToEveryBudgetThatCoversThem(t *testing.T
 
 func TestPodsTellReadinessAndWhichContainersRun(t *testing.T) {
 	w := newWorld(t)
-	ended := corev1.ContainerStatus{ContainerID: "containerd://e", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{}}}
+	ended := corev1.ContainerStatus{ContainerID: "containerd://e"}
+	ended.State.Terminated = &corev1.ContainerStateTerminated{}
 	for name, test := range map[string]struct {
 		pod  *corev1.Pod
 		want model.Pod
@@ -305,7 +306,8 @@ func TestReadAsksTheAPIServerForSlotsOnlyWhileOneMayBeGrantedOrIsLeft(t *testing
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, test.objects...)
 			var reads []string
-			r := &reader{cache: w, live: liveReads(w, &reads), gates: noGates{}, maintenances: fakeMaintenances{}, observed: newObserved(testClock), interest: &interest{}, namespace: testNamespace}
+			r := newReader(w, nil)
+			r.live = liveReads(w, &reads)
 			for range 2 {
 				if _, err := r.read(t.Context()); err != nil {
 					t.Fatal(err)
@@ -349,7 +351,8 @@ func TestReadResolvesSlotsOfUnknownNodeRebootsLive(t *testing.T) {
 			return err
 		},
 	})
-	r := &reader{cache: cache, live: w, gates: noGates{}, maintenances: fakeMaintenances{}, observed: newObserved(testClock), interest: &interest{}, namespace: testNamespace}
+	r := newReader(cache, nil)
+	r.live = w
 	s, err := r.read(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -401,7 +404,8 @@ func TestFillReadsPodsAndTheWorkloadsOfPodsAndOfOpenAttempts(t *testing.T) {
 		"a": {newPod("db-0", ownedBy("StatefulSet", "db"), labeled("app", "db"))}, "empty": {},
 	}}
 	interest := &interest{}
-	r := &reader{cache: w, live: w, pods: pods, gates: noGates{}, maintenances: fakeMaintenances{}, observed: newObserved(testClock), interest: interest, namespace: testNamespace}
+	r := newReader(w, pods)
+	r.interest = interest
 	s, err := r.read(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -432,7 +436,7 @@ func TestFillGoesOnWithTheNodesWhosePodsAreKnown(t *testing.T) {
 	w := newWorld(t, newNode("a"), newNode("b"))
 	unknown := errors.New("no pods of b")
 	pods := &fakePods{pods: map[string][]*corev1.Pod{"a": {}}, err: unknown}
-	r := &reader{cache: w, live: w, pods: pods, gates: noGates{}, maintenances: fakeMaintenances{}, observed: newObserved(testClock), interest: &interest{}, namespace: testNamespace}
+	r := newReader(w, pods)
 	s, err := r.read(t.Context())
 	if err != nil {
 		t.Fatal(err)

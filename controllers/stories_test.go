@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
@@ -55,6 +56,7 @@ var _ = Describe("The operator", func() {
 		createPolicy(ctx, v1alpha1.ModeEnforce)
 		createNode(ctx, "n1")
 		helper := createHelper(ctx, "n1")
+		becameReady(ctx, helper, time.Now().Add(-time.Hour))
 		web := createDeployment(ctx, "web", 1)
 		pod := createPod(ctx, "web-5d4-x", "n1", ownedBy("ReplicaSet", "web-5d4"), labeled(appsv1.DefaultDeploymentUniqueLabelKey, "5d4"))
 		agent := createPod(ctx, "agent-x", "n1", ownedBy("DaemonSet", "agent"))
@@ -85,21 +87,16 @@ var _ = Describe("The operator", func() {
 		Expect(rebootNamed(ctx, "r1")()).To(HaveField("Status.Report.State", v1alpha1.OrderDone))
 
 		By("waiting for the pods of the node, and then for its workloads")
-		Eventually(rebootNamed(ctx, "r1")).Should(HaveField("Status.Attempt.Containers", ContainElement("agent-x-1")))
-		patchStatus(ctx, helper, func() { helper.Status.ContainerStatuses = running("helper-n1-2") })
-		patchStatus(ctx, agent, func() {
-			agent.Status.ContainerStatuses = running("agent-x-2")
-			agent.Status.Conditions[0].Status = corev1.ConditionFalse
-		})
+		patchStatus(ctx, agent, func() { agent.Status.Conditions[0].Status = corev1.ConditionFalse })
 		patchNodeStatus(ctx, "n1", func(n *corev1.Node) { n.Status.NodeInfo.BootID = "boot-2" })
 		report(ctx, "r1", v1alpha1.HelperReport{
 			BootID: "boot-2", BootTime: ptr.To(metav1.NowMicro()), Sentinel: v1alpha1.SentinelNotRequired,
 		})
+		Eventually(rebootNamed(ctx, "r1")).Should(HaveField("Status.Reason", v1alpha1.ReasonPodStatusStale))
+		becameReady(ctx, helper, time.Now())
 		Eventually(rebootNamed(ctx, "r1")).Should(HaveField("Status.Reason", v1alpha1.ReasonDaemonSetsNotReady))
 		atRest(seen)
-		patchStatus(ctx, agent, func() {
-			agent.Status.Conditions[0].Status = corev1.ConditionTrue
-		})
+		becameReady(ctx, agent, time.Now())
 		Eventually(rebootNamed(ctx, "r1")).Should(HaveField("Status.Reason", v1alpha1.ReasonWorkloadsNotReady))
 		Expect(slots(ctx)()).To(HaveKey("n1"))
 		atRest(seen)
@@ -300,12 +297,23 @@ func createPod(ctx context.Context, name, node string, options ...option[*corev1
 	pod.Spec.NodeName = node
 	pod.Spec.Containers = []corev1.Container{{Name: "main", Image: "image"}}
 	Expect(k8s.Create(ctx, pod)).To(Succeed())
-	patchStatus(ctx, pod, func() {
-		pod.Status.Phase = corev1.PodRunning
-		pod.Status.ContainerStatuses = running(name + "-1")
-		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()}}
-	})
+	becameReady(ctx, pod, time.Now())
 	return pod
+}
+
+// becameReady is what a kubelet writes when a pod's container has started and is ready, once more if it has been before.
+func becameReady(ctx context.Context, pod *corev1.Pod, at time.Time) {
+	patchStatus(ctx, pod, func() {
+		restarts := int32(len(pod.Status.ContainerStatuses))
+		pod.Status.Phase = corev1.PodRunning
+		pod.Status.Conditions = []corev1.PodCondition{
+			{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(at)},
+		}
+		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{
+			Name: "main", Image: "image", ImageID: "image", ContainerID: "test://" + uuid.NewString(), Ready: true,
+			RestartCount: restarts, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(at)}},
+		}}
+	})
 }
 
 func createDeployment(ctx context.Context, name string, ready int32) *appsv1.Deployment {

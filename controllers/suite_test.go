@@ -30,6 +30,8 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/serverclock"
+	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 var (
@@ -56,7 +58,9 @@ var _ = BeforeSuite(func(ctx context.Context) {
 	environment := &envtest.Environment{
 		CRDDirectoryPaths:     []string{filepath.Join("..", "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
+		CRDInstallOptions:     envtest.CRDInstallOptions{MaxTime: await.Limit},
 	}
+	environment.ControlPlaneStartTimeout, environment.ControlPlaneStopTimeout = await.Limit, await.Limit
 	var err error
 	apiServer, err = environment.Start()
 	Expect(err).NotTo(HaveOccurred())
@@ -71,6 +75,9 @@ func startOperator(options Options, clientOptions client.Options) *traffic {
 	seen := &traffic{}
 	cfg := rest.CopyConfig(apiServer)
 	cfg.Wrap(seen.watch)
+	if serverClock, is := options.Clock.(*serverclock.Clock); is {
+		cfg.Wrap(serverClock.WrapTransport)
+	}
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme:     scheme,
 		Cache:      CacheOptions(testNamespace),

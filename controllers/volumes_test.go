@@ -62,7 +62,7 @@ func TestReadFindsTheVolumesOfNodesBetweenDrainAndReboot(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, test.policy, test.reboot, newNode("a"), newNode("b"),
 				attachment("pv", "a"), attachment("other", "b"), unnamed.DeepCopy(), pending.DeepCopy())
-			r := &reader{cache: w, live: w, pods: noPods{}, gates: noGates{}, maintenances: fakeMaintenances{}, observed: newObserved(testClock), interest: &interest{}, namespace: testNamespace}
+			r := newReader(w, noPods{})
 			s, err := r.read(t.Context())
 			if err != nil {
 				t.Fatal(err)

@@ -184,7 +184,7 @@ type Attempt struct {
 	// +optional
 	DrainOrderedTime *metav1.MicroTime `json:"drainOrderedTime,omitempty"`
 
-	// stuckTime is when the drain was first reported to be stuck.
+	// stuckTime is since when the drain has been reported to be stuck.
 	// +optional
 	StuckTime *metav1.MicroTime `json:"stuckTime,omitempty"`
 
@@ -290,11 +290,12 @@ type Failures struct {
 	// +kubebuilder:validation:Maximum=2147483647
 	Count int32 `json:"count,omitempty"`
 
-	// reboots is how many of them reached the host: it was told to reboot, or rebooted. maxAttempts limits these only.
+	// reboots is how many of them reached the host: it accepted the order to reboot and did not, or it rebooted in vain. maxAttempts limits
+	// these only.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647
-	Reboots int32 `json:"reboots,omitempty"`
+	Reboots int32 `json:"reboots"`
 
 	// lastTime is when the last one failed.
 	// +required

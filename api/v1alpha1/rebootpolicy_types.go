@@ -341,8 +341,8 @@ type FailureSpec struct {
 	// +kubebuilder:validation:Maximum=15000
 	MaxFailures *int32 `json:"maxFailures,omitempty"`
 
-	// maxConsecutiveFailures is how many nodes in a row may fail to be drained, or wait in vain for a hook, before the policy halts: attempts
-	// that fail without a reboot, on different nodes, with no node rebooted in between. While the policy is halted, one node at a time is
+	// maxConsecutiveFailures is how many nodes in a row may fail without a reboot before the policy halts: different nodes whose drain, hook or
+	// order to reboot fails, with no node rebooted in between. While the policy is halted, one node at a time is
 	// tried again after a back-off; a node that comes back from its reboot ends the halt. 0 means that the policy never halts for this.
 	// +optional
 	// +kubebuilder:default=3
@@ -350,8 +350,8 @@ type FailureSpec struct {
 	// +kubebuilder:validation:Maximum=15000
 	MaxConsecutiveFailures *int32 `json:"maxConsecutiveFailures,omitempty"`
 
-	// maxAttempts is how many attempts of one NodeReboot may reach the host and fail before it is given up. Attempts that end before the host
-	// is told to reboot do not count: they are repeated for as long as the reboot is needed.
+	// maxAttempts is how many attempts of one NodeReboot may reach the host and fail before it is given up. Attempts that end before, or whose
+	// host refuses to reboot, do not count: they are repeated for as long as the reboot is needed.
 	// +optional
 	// +kubebuilder:default=3
 	// +kubebuilder:validation:Minimum=1

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers"
+	"github.com/reboot-operator/reboot-operator/internal/serverclock"
 )
 
 // leaderElectionID names the lease of the leader.
@@ -59,7 +61,17 @@ func run(args []string) error {
 	return nil
 }
 
+// onServerTime returns a configuration, and a clock that learns the time of the API server from the responses to requests made with it.
+// Every decision is made by that clock, so it does not matter on which machine the manager that leads runs.
+func onServerTime(config *rest.Config, local clock.WithTicker) (*rest.Config, *serverclock.Clock) {
+	serverClock := serverclock.New(local, nil)
+	config = rest.CopyConfig(config)
+	config.Wrap(serverClock.WrapTransport)
+	return config, serverClock
+}
+
 func newManager(config *rest.Config, options *options) (manager.Manager, error) {
+	config, serverClock := onServerTime(config, clock.RealClock{})
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, fmt.Errorf("build the scheme: %w", err)
@@ -84,6 +96,7 @@ func newManager(config *rest.Config, options *options) (manager.Manager, error) 
 	return mgr, controllers.SetupWithManager(mgr, controllers.Options{
 		Namespace:             options.namespace,
 		NodeName:              options.nodeName,
+		Clock:                 serverClock,
 		ClusterMaxUnavailable: options.maxUnavailable,
 		QuorumLabels:          options.quorumLabels,
 		PublishMaintenance:    options.publishNodeConditions,

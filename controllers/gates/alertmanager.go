@@ -36,9 +36,8 @@ func (g alertmanagerGate) onError() v1alpha1.OnGateError { return g.OnError }
 
 func (g alertmanagerGate) timeout() time.Duration { return timeoutOf(g.TimeoutSeconds) }
 
-func (g alertmanagerGate) ask(ctx context.Context, a *Asker, _ model.GateQuery) (answer model.GateAnswer, at time.Time, err error) {
-	answer.Obstacle, err = g.obstacle(ctx, a)
-	return answer, at, err
+func (g alertmanagerGate) ask(ctx context.Context, a *Asker, _ model.GateQuery) (reply, error) {
+	return found(g.obstacle(ctx, a))
 }
 
 // obstacle says which alerts there are that are neither silenced nor inhibited.

@@ -184,14 +184,14 @@ func (a *Asker) run(ctx context.Context, gate asked, ask model.GateQuery, e *ent
 // for could never be used.
 func (a *Asker) evaluate(ctx context.Context, gate asked, ask model.GateQuery) (model.GateAnswer, time.Time) {
 	began := a.options.Clock.Now()
-	answer, at, err := gate.ask(ctx, a, ask)
-	if at.IsZero() {
-		at = a.options.Clock.Now()
+	answer, err := gate.ask(ctx, a, ask)
+	if answer.at.IsZero() {
+		answer.at = a.options.Clock.Now()
 	}
 	if err != nil {
-		return model.GateAnswer{Failure: failure(ctx, err, gate.timeout()), Since: began}, at
+		return model.GateAnswer{Failure: failure(ctx, err, gate.timeout()), Since: began}, answer.at
 	}
-	return answer, at
+	return answer.GateAnswer, answer.at
 }
 
 // take replaces the last answer.

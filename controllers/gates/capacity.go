@@ -37,28 +37,28 @@ func (capacityGate) onError() v1alpha1.OnGateError { return v1alpha1.OnErrorBloc
 
 func (capacityGate) timeout() time.Duration { return longest }
 
-func (g capacityGate) ask(ctx context.Context, a *Asker, query model.GateQuery) (answer model.GateAnswer, at time.Time, err error) {
+func (g capacityGate) ask(ctx context.Context, a *Asker, query model.GateQuery) (reply, error) {
 	selector, err := labels.Parse(g.policy.Spec.Drain.PodSelector)
 	if err != nil {
-		return answer, at, fmt.Errorf("drain.podSelector: %w", err)
+		return reply{}, fmt.Errorf("drain.podSelector: %w", err)
 	}
 	inv, err := a.inventory(ctx)
 	if err != nil {
-		return answer, at, err
+		return reply{}, err
 	}
 	gone := sets.New(leaving(query)...)
 	room := inv.room(gone)
 	lacks := map[string]string{}
 	for _, node := range query.Nodes {
 		if ctx.Err() != nil {
-			return answer, inv.at, ctx.Err()
+			return reply{}, ctx.Err()
 		}
 		lacks[node] = inv.lack(room, node, gone, selector)
 		if lacks[node] == "" {
 			break
 		}
 	}
-	return model.GateAnswer{Nodes: lacks}, inv.at, nil
+	return reply{GateAnswer: model.GateAnswer{Nodes: lacks}, at: inv.at}, nil
 }
 
 // room is what nodes have free. It shares with the inventory all that it does not change: it is looked at for one node after the other.

@@ -37,8 +37,18 @@ type asked interface {
 	onError() v1alpha1.OnGateError
 	// timeout bounds how long one answer may take.
 	timeout() time.Duration
-	// ask the gate, and say when what it answers was so; zero is the end of asking.
-	ask(ctx context.Context, a *Asker, query model.GateQuery) (answer model.GateAnswer, at time.Time, err error)
+	ask(ctx context.Context, a *Asker, query model.GateQuery) (reply, error)
+}
+
+// reply is an answer, and when what it says was so; zero is the end of asking.
+type reply struct {
+	model.GateAnswer
+	at time.Time
+}
+
+// found is the reply of a gate that says the same about each node.
+func found(obstacle string, err error) (reply, error) {
+	return reply{GateAnswer: model.GateAnswer{Obstacle: obstacle}}, err
 }
 
 // watched is a gate that notices changes by itself.

@@ -56,9 +56,8 @@ func (g objectGate) onError() v1alpha1.OnGateError { return g.OnError }
 
 func (g objectGate) timeout() time.Duration { return timeoutOf(g.TimeoutSeconds) }
 
-func (g objectGate) ask(ctx context.Context, a *Asker, _ model.GateQuery) (answer model.GateAnswer, at time.Time, err error) {
-	answer.Obstacle, err = g.obstacle(ctx, a)
-	return answer, at, err
+func (g objectGate) ask(ctx context.Context, a *Asker, _ model.GateQuery) (reply, error) {
+	return found(g.obstacle(ctx, a))
 }
 
 // obstacle says which objects do not satisfy the expression.

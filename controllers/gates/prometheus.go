@@ -46,9 +46,8 @@ func (g prometheusGate) onError() v1alpha1.OnGateError { return g.OnError }
 
 func (g prometheusGate) timeout() time.Duration { return timeoutOf(g.TimeoutSeconds) }
 
-func (g prometheusGate) ask(ctx context.Context, a *Asker, _ model.GateQuery) (answer model.GateAnswer, at time.Time, err error) {
-	answer.Obstacle, err = g.obstacle(ctx, a)
-	return answer, at, err
+func (g prometheusGate) ask(ctx context.Context, a *Asker, _ model.GateQuery) (reply, error) {
+	return found(g.obstacle(ctx, a))
 }
 
 // obstacle says which rows a query has, or which alerts there are.

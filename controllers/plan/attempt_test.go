@@ -195,7 +195,7 @@ func TestAttemptFails(t *testing.T) {
 		after       time.Duration
 		want        summary
 		wantMessage string
-		// reached: the host was told to reboot.
+		// reached: the host accepted the order to reboot, or rebooted.
 		reached bool
 	}{
 		"when the helper does not answer the order to drain": {
@@ -229,7 +229,7 @@ func TestAttemptFails(t *testing.T) {
 			wantMessage: "The helper of node a did not take the order to reboot by 2026-03-02 12:17:00Z, and the order was withdrawn.",
 		},
 		"when the helper cannot reboot the host": {
-			reached: true, stage: stageRebooting, event: func(s *story) { s.answer("ra", v1alpha1.OrderFailed, "Inhibited by apt.") },
+			stage: stageRebooting, event: func(s *story) { s.answer("ra", v1alpha1.OrderFailed, "Inhibited by apt.") },
 			want: backingOff(v1alpha1.ReasonRebootFailed), wantMessage: "Inhibited by apt.",
 		},
 		"when the host does not reboot": {
@@ -354,17 +354,24 @@ func TestNodeRebootIsGivenUpAfterItsLastAttemptThatReachedTheHost(t *testing.T) 
 			s.answer("ra", v1alpha1.OrderDone, "")
 			s.settle()
 			s.advance(time.Minute)
-			s.answer("ra", v1alpha1.OrderFailed, answer)
+			s.answer("ra", v1alpha1.OrderFailed, "Inhibited.") // nor do hosts that refuse
+		})
+		fail(func() {
+			s.answer("ra", v1alpha1.OrderDone, "")
+			s.settle()
+			s.advance(time.Minute)
+			s.answer("ra", v1alpha1.OrderDone, answer)
+			s.advance(17 * time.Minute)
 		})
 	}
 	want := summary{
-		Phase: v1alpha1.PhaseFailed, Reason: v1alpha1.ReasonRebootFailed, Outcome: v1alpha1.OutcomeFailed, Result: v1alpha1.ReasonRebootFailed,
-		Attempt: 5, Failures: 5, Tainted: true,
+		Phase: v1alpha1.PhaseFailed, Reason: v1alpha1.ReasonRebootNotObserved, Outcome: v1alpha1.OutcomeFailed,
+		Result: v1alpha1.ReasonRebootNotObserved, Attempt: 7, Failures: 7, Tainted: true,
 	}
 	if diff := cmp.Diff(want, s.summary("ra")); diff != "" {
 		t.Errorf("NodeReboot (-want +got):\n%s", diff)
 	}
-	if want, got := "Given up after 2 attempts that reached the host: Still no.", s.reboot("ra").Status.Message; got != want {
+	if want, got := "Given up after 2 attempts that reached the host: Node a was told to reboot and still runs the same boot.", s.reboot("ra").Status.Message; got != want {
 		t.Errorf("message %q, want %q", got, want)
 	}
 }

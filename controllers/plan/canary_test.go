@@ -147,15 +147,15 @@ func TestEachNeedAfterARolloutGetsItsCanary(t *testing.T) {
 func TestFailedCanaryHoldsTheOthers(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1 b/z1 c/z2"),
 		newPolicy("p", maxUnavailable("9"), canaryOf(1, 0), spec(func(s *v1alpha1.RebootPolicySpec) {
-			s.Failure.MaxAttempts = ptr.To[int32](2)
+			s.Failure.MaxAttempts, s.Failure.MaxFailures, s.Rollout.MinIntervalSeconds = ptr.To[int32](2), ptr.To[int32](9), ptr.To[int32](0)
 		})))...)
-	fail := func() { s.failReboot("ra") }
+	fail := func() { s.rebootInVain("ra") }
 	s.settle()
 	fail()
 	if got := s.waits(v1alpha1.ReasonCanaryFailed); got != "b c" || s.underWay() != "" {
 		t.Errorf("%q wait, under way %q", got, s.underWay())
 	}
-	want := "NodeReboot ra went first as a canary and failed (RebootFailed). The others go on when it succeeds; " +
+	want := "NodeReboot ra went first as a canary and failed (SentinelStillPresent). The others go on when it succeeds; " +
 		"delete it to let another node be the canary."
 	if got := s.reboot("rb").Status.Message; got != want {
 		t.Errorf("message %q, want %q", got, want)
@@ -319,10 +319,10 @@ func TestNewNeedWaitsForCanariesAndNotForThoseThatFollowThem(t *testing.T) {
 
 func TestFailedCanaryHoldsNobodyOnceItsNodeIsProved(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", maxUnavailable("9"), canaryOf(1, 0), spec(func(s *v1alpha1.RebootPolicySpec) {
-		s.Failure.MaxAttempts = ptr.To[int32](1)
+		s.Failure.MaxAttempts, s.Failure.MaxFailures, s.Rollout.MinIntervalSeconds = ptr.To[int32](1), ptr.To[int32](9), ptr.To[int32](0)
 	})))...)
 	s.settle()
-	s.failReboot("ra")
+	s.rebootInVain("ra")
 	if got := s.waits(v1alpha1.ReasonCanaryFailed); got != "b" {
 		t.Fatalf("%q wait", got)
 	}
@@ -331,7 +331,7 @@ func TestFailedCanaryHoldsNobodyOnceItsNodeIsProved(t *testing.T) {
 	s.settle()
 	s.answer("by-hand", v1alpha1.OrderDone, "")
 	s.settle()
-	s.boot("a", 2)
+	s.boot("a", 3)
 	s.comeBack("by-hand", v1alpha1.SentinelNotRequired)
 	s.settle()
 	if got := s.underWay(); got != "b" {

@@ -128,7 +128,7 @@ func TestADrainThatIsStuckWarnsOnceAndNamesWhatIsLeft(t *testing.T) {
 	}
 	s.progress(stuck)
 	want := "The drain of node a has not moved for a minute: 2 of 3 pods are left: " +
-		"pod apps/web-1 was evicted and does not end, because of finalizer example.com/backup, pod apps/agent-x was put back by DaemonSet apps.kruise.io agent."
+		"pod apps/web-1 was evicted and does not end (finalizer example.com/backup), pod apps/agent-x was put back by DaemonSet apps.kruise.io agent."
 	if got := warnings(); len(got) != 1 || got[0] != want {
 		t.Fatalf("warnings %q, want %q", got, want)
 	}
@@ -164,7 +164,7 @@ func TestADrainThatTimesOutNamesThePodsThatDoNotEnd(t *testing.T) {
 				}
 			}
 		}
-		want := "Node a was not drained in time: 1 of 1 pods are left: pod apps/web-1 was evicted and does not end, because of finalizer example.com/backup."
+		want := "Node a was not drained in time: 1 of 1 pods are left: pod apps/web-1 was evicted and does not end (finalizer example.com/backup)."
 		if got := strings.Join(told, "\n"); !strings.Contains(got, want) {
 			t.Errorf("told %q, want %q", got, want)
 		}

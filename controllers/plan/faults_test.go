@@ -96,7 +96,13 @@ func without(fault string) bool {
 
 func pick[T any](random *rand.Rand, choices ...T) T { return choices[random.IntN(len(choices))] }
 
+// randomHost is often one that is under way: that is where a fault does most harm.
 func (w *world) randomHost() *host {
+	if busy := w.slotsHeld(); len(busy) > 0 && w.random.IntN(2) == 0 {
+		if h := w.hosts[pick(w.random, busy...).node]; h != nil {
+			return h
+		}
+	}
 	names := slices.Sorted(maps.Keys(w.hosts))
 	if len(names) == 0 {
 		return nil

@@ -200,9 +200,25 @@ func (r *rebootView) notBack() bool {
 	if !r.complete() {
 		return false
 	}
+	if r.Status.Outcome != v1alpha1.OutcomeFailed || r.deleted() || r.nodeGone() {
+		return false
+	}
 	switch r.Status.OutcomeReason {
-	case v1alpha1.ReasonRebootNotObserved, v1alpha1.ReasonSentinelStillPresent, v1alpha1.ReasonConditionStillPresent:
-		return r.Status.Outcome == v1alpha1.OutcomeFailed && !r.deleted() && !r.nodeGone()
+	case v1alpha1.ReasonRebootNotObserved:
+		return true
+	case v1alpha1.ReasonSentinelStillPresent, v1alpha1.ReasonConditionStillPresent:
+		return !r.needGone()
+	}
+	return false
+}
+
+// needGone says that what called for the reboot is known to be gone.
+func (r *rebootView) needGone() bool {
+	switch r.Object.Spec.Trigger {
+	case v1alpha1.TriggerSentinel:
+		return r.sentinel() == v1alpha1.SentinelNotRequired
+	case v1alpha1.TriggerNodeCondition:
+		return r.policy() != nil && !r.conditionCalls()
 	}
 	return false
 }

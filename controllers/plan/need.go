@@ -98,9 +98,9 @@ func (p *planning) endIfNotNeeded(r *rebootView) {
 		p.complete(r, v1alpha1.OutcomeCancelled, v1alpha1.ReasonNodeGone, fmt.Sprintf("Node %s was deleted.", r.Object.Spec.NodeName))
 	case r.rebootedSince():
 		p.endIfRebootedMeanwhile(r)
-	case r.Object.Spec.Trigger == v1alpha1.TriggerSentinel && r.sentinel() == v1alpha1.SentinelNotRequired:
+	case r.Object.Spec.Trigger == v1alpha1.TriggerSentinel && r.needGone():
 		p.complete(r, v1alpha1.OutcomeCancelled, v1alpha1.ReasonNeedWithdrawn, "The host no longer asks for a reboot.")
-	case r.Object.Spec.Trigger == v1alpha1.TriggerNodeCondition && r.policy() != nil && !r.conditionCalls():
+	case r.needGone():
 		p.complete(r, v1alpha1.OutcomeCancelled, v1alpha1.ReasonNeedWithdrawn, fmt.Sprintf(
 			"Condition %s of node %s no longer asks for a reboot.", r.Object.Spec.ConditionType, r.node.Name))
 	}

@@ -28,8 +28,7 @@ func (r *rebootView) needsReboot() bool {
 // attemptNeeded says whether the open attempt has not brought what it is for, and nothing withdrew the need.
 func (r *rebootView) attemptNeeded() bool {
 	if r.Status.Attempt.RolledBackTime != nil {
-		withdrawn := r.Object.Spec.Trigger == v1alpha1.TriggerSentinel && r.sentinel() == v1alpha1.SentinelNotRequired
-		return !r.deleted() && !withdrawn
+		return !r.deleted() && !r.needGone()
 	}
 	return r.Status.Attempt.UncordonedTime == nil || r.sentinel() == v1alpha1.SentinelRequired
 }

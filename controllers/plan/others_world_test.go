@@ -27,7 +27,7 @@ func (w *world) skipsNoMore(h *host) {
 	w.relabel(h, func(labels map[string]string) { delete(labels, v1alpha1.SkipLabel) })
 }
 
-// personApproves approves every NodeReboot of a host. Approvals that expired are taken back, and given again a minute later.
+// personApproves approves every NodeReboot of a host. Approvals that expired are withdrawn, and given again a minute later.
 func (w *world) personApproves(h *host) {
 	expired := func(r *v1alpha1.NodeReboot) bool { return h != nil && r.Spec.NodeName == h.name && approvalExpired(r) }
 	if !slices.ContainsFunc(slices.Collect(maps.Values(w.reboots)), expired) {

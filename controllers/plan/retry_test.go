@@ -54,7 +54,7 @@ func TestWhatIsGivenUpStaysVisible(t *testing.T) {
 		s.Failure.MaxAttempts, s.Failure.MaxFailures, s.Failure.MaxDeferralSeconds = ptr.To[int32](1), ptr.To[int32](9), ptr.To[int32](86400)
 	})))...)
 	s.settle()
-	s.failReboot("ra")
+	s.rebootInVain("ra")
 	if got := s.reboot("ra").Status; got.Outcome != v1alpha1.OutcomeFailed {
 		t.Fatalf("%s %q", got.Reason, got.Message)
 	}
@@ -65,7 +65,7 @@ func TestWhatIsGivenUpStaysVisible(t *testing.T) {
 		t.Errorf("failed %d, overdue %d", status.Failed, status.Overdue)
 	}
 	given := trueCondition(status.Conditions, v1alpha1.ConditionGivenUp)
-	if want := "Node a (NodeReboot ra, RebootFailed) still needs a reboot that was given up"; !strings.HasPrefix(given, want) {
+	if want := "Node a (NodeReboot ra, SentinelStillPresent) still needs a reboot that was given up"; !strings.HasPrefix(given, want) {
 		t.Errorf("condition GivenUp %q, want %q", given, want)
 	}
 	if got := trueCondition(s.reboot("ra").Status.Conditions, v1alpha1.ConditionOverdue); got == "" {

@@ -49,6 +49,16 @@ func (w *world) hold(v *view, granted map[string]Slot) {
 	}
 }
 
+// claim: an attempt begins, and belongs to the policy that owns the node now, even if another one owned it when the slot was granted.
+func (w *world) claim(r *v1alpha1.NodeReboot, node *Node, owner *v1alpha1.RebootPolicy) {
+	h := w.heldFor(node.Name, r.UID)
+	if h == nil || h.recorded {
+		return
+	}
+	h.policy, h.zone, h.unit = owner.Name, zoneOf(node), w.groupOf(owner, node)
+	h.oneAtATime = owner.Spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime
+}
+
 // countsFor is which policy granted the last attempt of a NodeReboot, and in which zone: that is what its end counts for, even if its
 // Node is not there anymore. It is nothing for one without an attempt.
 func (w *world) countsFor(r *v1alpha1.NodeReboot) (policy, zone string) {
@@ -108,7 +118,7 @@ func (w *world) followHeld() {
 			a = openAttempt(r)
 		}
 		slot := w.slots[h.node]
-		unused := r != nil && (r.Status.Attempt == nil || r.Status.Attempt.Number < h.attempt) && r.Status.CompletionTime == nil &&
+		unused := r != nil && (r.Status.Attempt == nil || r.Status.Attempt.Number < h.attempt) &&
 			slot.UID == string(h.uid) && slot.Attempt == h.attempt
 		switch {
 		case a != nil && a.Number == h.attempt:
@@ -173,14 +183,14 @@ func (w *world) noteTold(h *host, uid types.UID) {
 	}
 	slot := w.heldFor(h.name, uid)
 	if slot == nil {
-		w.breaks("host %s is told to reboot, and its node holds no slot", h.name)
+		w.breaks("host %s reboots by an order, and its node holds no slot", h.name)
 		return
 	}
 	slot.told, slot.toldInBoot = w.now, h.bootID()
 	w.rules.told[uid]++
 	w.checkAttempts(h, uid)
 	if order := w.orderOf(uid); order != nil && !w.stepped && w.now.After(order.Deadline.Add(time.Second)) {
-		w.breaks("host %s is told to reboot at %s, and the order was good until %s", h.name, w.now, order.Deadline)
+		w.breaks("host %s reboots at %s by an order that was good until %s", h.name, w.now, order.Deadline)
 	}
 }
 
@@ -259,8 +269,7 @@ func (w *world) policySpec(name string) *v1alpha1.RebootPolicySpec {
 // since the start, for messages.
 func (w *world) since(t time.Time) time.Duration { return t.Sub(start).Truncate(10 * time.Millisecond) }
 
-// checkBudget counts for the policy of a node that is granted a slot, whoever looks: nodes that it owns, and those that were granted for
-// it.
+// checkBudget counts for the policy of a node that is granted a slot, whoever looks: nodes that it owns, and those that it granted a slot.
 func (w *world) checkBudget(v *view, owner *v1alpha1.RebootPolicy, node *Node, granted map[string]Slot, down map[string]bool) {
 	all, count, inZone := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	add := func(unit, zone string, unavailable bool) {
@@ -271,7 +280,9 @@ func (w *world) checkBudget(v *view, owner *v1alpha1.RebootPolicy, node *Node, g
 	for i := range v.Nodes {
 		n := &v.Nodes[i]
 		h := w.rules.held[n.Name]
-		if moved := h != nil && h.policy == owner.Name && h.zone != zoneOf(n); ownerOf(v, n) == owner && !moved {
+		moved := h != nil && h.policy == owner.Name && h.zone != zoneOf(n) && w.wasSeen(v, h)
+		marked := h != nil && h.policy != owner.Name && n.Labels["pool"] == away // the operator's own mark moves no node
+		if ownerOf(v, n) == owner && !moved && !marked {
 			add(w.groupOf(owner, n), zoneOf(n), down[n.Name] || h != nil)
 		}
 	}
@@ -292,10 +303,10 @@ func (w *world) checkBudget(v *view, owner *v1alpha1.RebootPolicy, node *Node, g
 }
 
 // wasSeen: the manager that decides knows of the slot from the NodeReboot, and so whom it counts for. A grant that it only sees in the
-// slots object counts by the labels of the node.
+// slots object, because the attempt has not begun, counts by the labels of the node.
 func (w *world) wasSeen(v *view, h *held) bool {
 	if !w.rules.lagging {
-		return true
+		return h.recorded
 	}
 	r := v.reboot(h.reboot)
 	return r != nil && r.UID == h.uid && r.Status.Attempt != nil && r.Status.Attempt.Number >= h.attempt
@@ -336,9 +347,15 @@ func (w *world) checkZones(v *view, granted map[string]Slot) {
 		all = append(all, w.newHeld(v, name, slot))
 	}
 	for _, h := range w.slotsHeld() {
-		if _, now := granted[h.node]; !now && w.wasSeen(v, h) {
-			all = append(all, h)
+		if _, now := granted[h.node]; now {
+			continue
 		}
+		if n := v.node(h.node); !w.wasSeen(v, h) && n != nil {
+			byLabels := *h
+			byLabels.zone = zoneOf(n)
+			h = &byLabels
+		}
+		all = append(all, h)
 	}
 	all = slices.DeleteFunc(all, func(h *held) bool { return !h.oneAtATime || !goes(h.policy) })
 	for _, h := range all {

@@ -24,7 +24,7 @@ func (w *world) groupOf(owner *v1alpha1.RebootPolicy, n *Node) string {
 	return "group " + n.Labels[label]
 }
 
-// checkConsent: nobody said that the node be left alone, and somebody approved, where that is wanted.
+// checkConsent: nobody said that the node be left alone, and someone approved, where that is required.
 func (w *world) checkConsent(v *view, owner *v1alpha1.RebootPolicy, node *Node, reboot, what string) {
 	if _, skipped := node.Labels[v1alpha1.SkipLabel]; skipped {
 		w.breaks("node %s is %s, and has the label that skips it", node.Name, what)
@@ -143,6 +143,9 @@ func (w *world) canariesSince(v *view, owner *v1alpha1.RebootPolicy, but string,
 			continue
 		}
 		unit := w.unitOf(v, owner, r)
+		if n := v.node(r.Spec.NodeName); soaked && (unit == but || n == nil || ownerOf(v, n) != owner) {
+			unit = r.Spec.NodeName // what it goes with depends on the policy, and may have been another group
+		}
 		if unit == but {
 			continue
 		}

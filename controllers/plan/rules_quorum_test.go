@@ -64,7 +64,8 @@ func (w *world) followRow(before *v1alpha1.NodeReboot, after *v1alpha1.NodeReboo
 	if slot == nil {
 		return
 	}
-	fails := count(after.Failures) > count(before.Status.Failures)
+	// That someone uncordoned the node is a wish, and says nothing of drains and hooks.
+	fails := count(after.Failures) > count(before.Status.Failures) && after.Failures.LastReason != v1alpha1.ReasonUncordoned
 	back := after.Attempt != nil && after.Attempt.BackTime != nil && (before.Status.Attempt == nil || before.Status.Attempt.BackTime == nil)
 	switch {
 	case back:
@@ -89,14 +90,14 @@ func count(f *v1alpha1.Failures) int32 {
 // checkBreaker: after as many nodes as may have failed in a row, they are tried one at a time, and not at once.
 func (w *world) checkBreaker(v *view, owner *v1alpha1.RebootPolicy, node *Node, starts map[string]Slot) {
 	r, limit := w.rules.rows[owner.Name], breakerLimit(&owner.Spec.Failure)
-	if r == nil || limit == 0 || w.rules.lagging {
+	if r == nil || limit == 0 || w.rules.lagging || w.cameBack(owner.Name) {
 		return
 	}
 	failed := 0
 	for name, uid := range r.nodes {
 		n, reboot := v.node(name), w.rebootByUID(uid)
-		if n != nil && ownerOf(v, n) == owner && reboot != nil && reboot.Status.CompletionTime == nil && reboot.DeletionTimestamp.IsZero() &&
-			reboot.Status.PolicyName == owner.Name {
+		waits := reboot != nil && reboot.Status.CompletionTime == nil && reboot.DeletionTimestamp.IsZero()
+		if n != nil && ownerOf(v, n) == owner && waits && reboot.Status.PolicyName == owner.Name {
 			failed++
 		}
 	}
@@ -115,11 +116,27 @@ func (w *world) checkBreaker(v *view, owner *v1alpha1.RebootPolicy, node *Node, 
 		}
 	}
 	if len(units) > 1 {
-		w.breaks("node %s was granted a slot after %d nodes of policy %s failed in a row, and %d are tried at once", node.Name, failed, owner.Name, len(units))
+		w.breaks("node %s was granted a slot after %d nodes of policy %s failed in a row, and %d are tried at once",
+			node.Name, failed, owner.Name, len(units))
 	}
-	if pause := seconds(owner.Spec.Failure.BackoffSeconds); !w.stepped && w.now.Sub(r.last) < pause {
-		w.breaks("node %s was granted a slot %s after the last of %d nodes of policy %s failed in a row", node.Name, w.now.Sub(r.last), failed, owner.Name)
+	pause := seconds(owner.Spec.Failure.BackoffSeconds)
+	if len(owner.Spec.Schedule.Windows) > 0 {
+		pause = 0 // a window that opens ends it
 	}
+	if !w.stepped && w.now.Sub(r.last) < pause {
+		w.breaks("node %s was granted a slot %s after the last of %d nodes of policy %s failed in a row",
+			node.Name, w.now.Sub(r.last), failed, owner.Name)
+	}
+}
+
+// cameBack: a host that a policy told to reboot runs another boot, which this plan may be the first to see.
+func (w *world) cameBack(policy string) bool {
+	for _, h := range w.slotsHeld() {
+		if n := w.nodes[h.node]; h.policy == policy && !h.told.IsZero() && n != nil && n.BootID != h.toldInBoot {
+			return true
+		}
+	}
+	return false
 }
 
 // checkHaltStopsDrains: a host is not told to reboot while as many others as may did not come back.
@@ -129,7 +146,7 @@ func (w *world) checkHaltStopsDrains(v *view, r *v1alpha1.NodeReboot) {
 		return
 	}
 	if stalled := w.stalled(v, slot.policy, r.UID); w.halts(stalled, slot.policy) {
-		w.breaks("host %s is told to reboot, and %d nodes of policy %s did not come back", r.Spec.NodeName, stalled, slot.policy)
+		w.breaks("host %s is ordered to reboot, and %d nodes of policy %s did not come back", r.Spec.NodeName, stalled, slot.policy)
 	}
 }
 
@@ -138,7 +155,8 @@ func (w *world) stalled(v *view, policy string, but types.UID) int {
 	stalled := 0
 	for _, other := range v.Reboots {
 		a := openAttempt(other)
-		if h := w.heldFor(other.Spec.NodeName, other.UID); a != nil && a.StalledTime != nil && other.UID != but && h != nil && h.policy == policy {
+		h := w.heldFor(other.Spec.NodeName, other.UID)
+		if a != nil && a.StalledTime != nil && other.UID != but && h != nil && h.policy == policy {
 			stalled++
 		}
 	}
@@ -158,7 +176,8 @@ func (w *world) checkHalted(v *view) {
 			continue
 		}
 		if stalled := w.stalled(v, slot.policy, r.UID); w.halts(stalled, slot.policy) {
-			w.breaks("node %s is on its way to its reboot, and policy %s is halted by %d nodes that did not come back", r.Spec.NodeName, slot.policy, stalled)
+			w.breaks("node %s is on its way to its reboot, and policy %s is halted by %d nodes that did not come back",
+				r.Spec.NodeName, slot.policy, stalled)
 		}
 	}
 }
@@ -233,7 +252,8 @@ func (w *world) checkGivenUpIsVisible(v *view) {
 			continue
 		}
 		given[owner.Name]++
-		if late := owner.Spec.Failure.MaxDeferralSeconds; late != nil && !w.stepped && w.now.Sub(s.RequiredSince.Time) > seconds(late)+time.Minute {
+		late := owner.Spec.Failure.MaxDeferralSeconds
+		if late != nil && !w.stepped && w.now.Sub(s.RequiredSince.Time) > seconds(late)+time.Minute {
 			overdue[owner.Name]++
 		}
 	}

@@ -83,9 +83,9 @@ func (w *world) checkDrainIsPossible(v *view, owner *v1alpha1.RebootPolicy, node
 	}
 }
 
-// checkAttempts: no host is told to reboot more often for one NodeReboot than its policies have ever allowed.
+// checkAttempts: no host reboots more often by orders for one NodeReboot than its policies have ever allowed.
 func (w *world) checkAttempts(h *host, uid types.UID) {
 	if most := w.rules.most; w.rules.told[uid] > int(most) {
-		w.breaks("host %s is told to reboot for the %d. time for one NodeReboot, and may be %d times", h.name, w.rules.told[uid], most)
+		w.breaks("host %s reboots by %d orders of one NodeReboot, and may %d times", h.name, w.rules.told[uid], most)
 	}
 }

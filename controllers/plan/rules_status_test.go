@@ -73,7 +73,8 @@ func (w *world) checkOrder(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.Node
 		w.checkHaltStopsDrains(v, r)
 	}
 	if slot := w.heldFor(r.Spec.NodeName, r.UID); slot != nil && owner != nil && slot.policy != owner.Name && !w.rules.lagging {
-		w.breaks("node %s is ordered to %s; its slot was granted by policy %s, and it belongs to %s", node.Name, order.Action, slot.policy, owner.Name)
+		w.breaks("node %s is ordered to %s; its slot was granted by policy %s, and it belongs to %s",
+			node.Name, order.Action, slot.policy, owner.Name)
 	}
 	w.checkExcluded(owner, node, r, after)
 	if old := r.Status.Order; after.Attempt.Drain == v1alpha1.DrainForced &&
@@ -114,7 +115,7 @@ func (w *world) checkExcluded(owner *v1alpha1.RebootPolicy, node *Node, r *v1alp
 	}
 }
 
-// checkMarksAreGone: with no reboot under way, labels and annotations are what they were, or what somebody else made of them.
+// checkMarksAreGone: with no reboot under way, labels and annotations are what they were, or what someone else made of them.
 func (w *world) checkMarksAreGone(n *Node) {
 	for _, key := range []string{stateLabel, v1alpha1.ExcludeLabel} {
 		if got, want := n.Labels[key], w.rules.labels[n.Name][key]; got != want {

@@ -23,7 +23,7 @@ type rules struct {
 	proved map[string]bool
 	// sequences are the highest sequence of any order, by NodeReboot.
 	sequences map[types.UID]int64
-	// hooks are when somebody set a condition to True last, by NodeReboot and type.
+	// hooks are when someone set a condition to True last, by NodeReboot and type.
 	hooks map[hookKey]time.Time
 	// lagging: the writes that are made now are those of a manager that sees an old cluster.
 	lagging bool
@@ -118,6 +118,9 @@ func (w *world) checkGrant(v *view, owner *v1alpha1.RebootPolicy, node *Node, st
 	reboot := v.reboot(starts[node.Name].Reboot)
 	w.checkConsent(v, owner, node, starts[node.Name].Reboot, grantedSlot)
 	w.checkForeign(node)
+	if node.Deleting || hasTaint(node, autoscalerTaint) {
+		w.breaks("node %s was granted a slot, and is about to be removed", node.Name)
+	}
 	w.checkHost(v, node, starts[node.Name].Reboot)
 	w.checkSchedule(owner, node, reboot, false, grantedSlot)
 	w.checkApprovalWindow(owner, reboot)
@@ -186,12 +189,14 @@ func (w *world) checkPatience(v *view, owner *v1alpha1.RebootPolicy, node *Node)
 			continue
 		}
 		policy, zone := w.countsFor(r)
-		counts := policy == owner.Name && attempt.EndedTime != nil && (attempt.BackTime != nil || zone == zoneOf(node))
+		here := zone == zoneOf(node) && r.Status.PolicyName == owner.Name // what ended in the own zone, however it ended, makes it the last one
+		counts := attempt.EndedTime != nil && (here || policy == owner.Name && attempt.BackTime != nil)
 		if r.Spec.NodeName == node.Name && attempt.BackTime != nil && w.now.Sub(attempt.BackTime.Time) < interval {
 			w.breaks("node %s was granted a slot %s after it was back, and the least interval is %s",
 				node.Name, w.now.Sub(attempt.BackTime.Time), interval)
 		}
-		if pause := owner.Spec.Drain.AdaptiveDelay; counts && pause.MaxSeconds > 0 && attempt.Result == v1alpha1.ReasonProved &&
+		pause := owner.Spec.Drain.AdaptiveDelay
+		if counts && policy == owner.Name && pause.MaxSeconds > 0 && attempt.Result == v1alpha1.ReasonProved &&
 			w.now.Sub(attempt.EndedTime.Time) < seconds(pause.MinSeconds) {
 			w.breaks("node %s was granted a slot %s after node %s recovered", node.Name, w.now.Sub(attempt.EndedTime.Time), r.Spec.NodeName)
 		}

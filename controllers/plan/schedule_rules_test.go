@@ -106,6 +106,7 @@ func (w *world) checkBegin(v *view, before *v1alpha1.NodeReboot, after *v1alpha1
 		w.breaks("node %s begins an attempt, and no policy owns it", node.Name)
 		return
 	}
+	w.claim(before, node, owner)
 	w.checkSchedule(owner, node, before, false, "begun")
 	w.checkForeign(node)
 	w.checkGates(owner, node)

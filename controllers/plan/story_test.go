@@ -25,6 +25,8 @@ type story struct {
 	wake time.Time
 	// gates are what gates say, by kind and name.
 	gates map[string]GateAnswer
+	// boots counts those of rebootInVain.
+	boots int
 	// askGate answers what gates has no answer for, if it is there.
 	askGate func(GateQuery) GateAnswer
 }
@@ -251,12 +253,14 @@ func (s *story) answer(reboot string, state v1alpha1.OrderState, message string)
 	})
 }
 
-// failReboot drains the node of a NodeReboot, and then its host cannot reboot.
-func (s *story) failReboot(reboot string) {
+// rebootInVain drains and reboots the node of a NodeReboot, and its host still asks for a reboot.
+func (s *story) rebootInVain(reboot string) {
 	s.t.Helper()
 	s.answer(reboot, v1alpha1.OrderDone, "")
 	s.settle()
-	s.answer(reboot, v1alpha1.OrderFailed, "No.")
+	s.boots++
+	s.boot(s.reboot(reboot).Spec.NodeName, 1+s.boots)
+	s.comeBack(reboot, v1alpha1.SentinelRequired)
 	s.settle()
 }
 

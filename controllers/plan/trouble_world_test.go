@@ -166,6 +166,9 @@ func (w *world) selectorChanges(*host) {
 	})
 }
 
+// away is the pool that no policy selects.
+const away = "away"
+
 // labelsDuringDeselect: what a policy sets during a reboot takes the node away from it, until someone looks.
 func (w *world) labelsDuringDeselect(*host) {
 	for _, name := range slices.Sorted(maps.Keys(w.policies)) {
@@ -173,7 +176,7 @@ func (w *world) labelsDuringDeselect(*host) {
 			continue
 		}
 		w.editPolicy(name, spec(func(s *v1alpha1.RebootPolicySpec) {
-			s.NodeLabels = &v1alpha1.NodeLabels{During: map[string]v1alpha1.LabelValue{"pool": "away"}}
+			s.NodeLabels = &v1alpha1.NodeLabels{During: map[string]v1alpha1.LabelValue{"pool": away}}
 		}))
 		uid := w.policies[name].UID
 		w.after(w.lasting(), func() {

@@ -164,7 +164,7 @@ func TestTestsThatAreNotEndedByThemselvesAreEndedWithTheProgram(t *testing.T) {
 	}
 }
 
-func TestWhoeverWaitsLearnsWhatRuns(t *testing.T) {
+func TestALongSilenceIsBrokenByWhatRuns(t *testing.T) {
 	var out strings.Builder
 	p := newPrinter(&out)
 	for _, line := range []string{

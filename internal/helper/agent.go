@@ -10,19 +10,17 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/serverclock"
 )
-
-// rebootTimeout bounds the call that tells the host to reboot. The host only has to accept it in that time.
-const rebootTimeout = time.Minute
 
 const (
 	// hostTimeout bounds the question what is in the way of a reboot.
@@ -45,6 +43,9 @@ type agent struct {
 	reboots *mirror[*v1alpha1.NodeReboot]
 	pods    podAPI
 
+	// clockOffset is how far the host's clock is ahead; false while that is not known.
+	clockOffset func() (time.Duration, bool)
+
 	reading reading
 	// blind is why the sentinel is unknown; nil while it is known.
 	blind   atomic.Pointer[string]
@@ -58,15 +59,11 @@ type agent struct {
 	background sync.WaitGroup
 }
 
-// running is an order that this process carries out or carried out.
-type running struct {
-	cancel context.CancelFunc
-
-	mu  sync.Mutex
-	job job
-}
-
 func newAgent(options Options) (*agent, error) {
+	// From here on the time is that of the API server.
+	serverClock := serverclock.New(options.Clock, nil)
+	options.Clock, options.Config = serverClock, rest.CopyConfig(options.Config)
+	options.Config.Wrap(serverClock.WrapTransport)
 	rebootREST, err := newRESTClient(options.Config, "/apis", v1alpha1.GroupVersion, v1alpha1.AddToScheme)
 	if err != nil {
 		return nil, err
@@ -76,14 +73,15 @@ func newAgent(options Options) (*agent, error) {
 		return nil, err
 	}
 	return &agent{
-		Options:  options,
-		api:      &rebootClient{rest: rebootREST},
-		source:   toolscache.NewListWatchFromClient(rebootREST, rebootsResource, metav1.NamespaceNone, ofNode(options.NodeName)),
-		reboots:  newMirror[*v1alpha1.NodeReboot](),
-		pods:     pods,
-		written:  map[types.UID]string{},
-		jobs:     map[types.UID]*running{},
-		progress: make(chan struct{}, 1),
+		Options:     options,
+		api:         &rebootClient{rest: rebootREST},
+		source:      toolscache.NewListWatchFromClient(rebootREST, rebootsResource, metav1.NamespaceNone, ofNode(options.NodeName)),
+		reboots:     newMirror[*v1alpha1.NodeReboot](),
+		pods:        pods,
+		clockOffset: serverClock.Offset,
+		written:     map[types.UID]string{},
+		jobs:        map[types.UID]*running{},
+		progress:    make(chan struct{}, 1),
 	}, nil
 }
 
@@ -200,6 +198,9 @@ func (a *agent) pass(ctx context.Context) error {
 		a.jobs[uid].cancel()
 		delete(a.jobs, uid)
 	}
+	for _, reboot := range d.amend {
+		a.jobs[reboot.UID].amend(reboot.Status.Order)
+	}
 	var errs []error
 	if d.create != nil {
 		errs = append(errs, a.create(ctx, d.create))
@@ -232,6 +233,9 @@ func (a *agent) gather() (f facts, ok bool, err error) {
 		methods:  a.methods,
 		behind:   map[types.UID]bool{},
 		jobs:     make(map[types.UID]job, len(a.jobs)),
+	}
+	if offset, known := a.clockOffset(); known {
+		f.clockOffset = &offset
 	}
 	for uid, reboot := range reboots {
 		f.reboots = append(f.reboots, reboot)
@@ -284,93 +288,4 @@ func (a *agent) execute(ctx context.Context, s step) error {
 		a.start(ctx, s.reboot)
 	}
 	return nil
-}
-
-// start carries out the order of a NodeReboot, which is recorded by now.
-func (a *agent) start(ctx context.Context, reboot *v1alpha1.NodeReboot) {
-	order := reboot.Status.Order
-	log := a.Log.WithValues("nodeReboot", reboot.Name, "sequence", order.Sequence, "action", order.Action)
-	log.Info("Order begins", "deadline", order.Deadline)
-	ctx, cancel := context.WithCancel(ctx)
-	r := &running{cancel: cancel, job: job{sequence: order.Sequence, state: v1alpha1.OrderStarted}}
-	a.jobs[reboot.UID] = r
-	if order.Action == v1alpha1.ActionReboot {
-		err := a.reboot(ctx, order)
-		a.finish(log, r, nil, err)
-		return
-	}
-	a.background.Go(func() { a.drain(ctx, log, reboot, r) })
-}
-
-func (a *agent) drain(ctx context.Context, log logr.Logger, reboot *v1alpha1.NodeReboot, r *running) {
-	order := reboot.Status.Order
-	options := drainOptions{
-		api:      a.pods,
-		clock:    a.Clock,
-		log:      log,
-		deadline: order.Deadline.Time,
-		publish: func(progress v1alpha1.DrainProgress, message string) {
-			a.update(r, func(j *job) { j.drain, j.message = &progress, message })
-		},
-	}
-	if order.Drain != nil {
-		options.order = *order.Drain
-	}
-	if report := reboot.Status.Report; report != nil && report.Sequence == order.Sequence && report.Drain != nil {
-		options.gone = max(0, report.Drain.Total-report.Drain.Remaining)
-	}
-	d, err := newDrain(options)
-	if err != nil {
-		a.finish(log, r, nil, err)
-		return
-	}
-	progress, err := d.run(ctx)
-	if ctx.Err() != nil {
-		log.Info("Stopped draining: the order is not in force any more, or the helper ends")
-		return
-	}
-	a.finish(log, r, &progress, err)
-}
-
-// reboot tells the host to reboot, unless recording the order took until after its deadline.
-func (a *agent) reboot(ctx context.Context, order *v1alpha1.RebootOrder) error {
-	left := order.Deadline.Sub(a.Clock.Now())
-	if left <= 0 {
-		return fmt.Errorf("the deadline %s passed before the host was told to reboot", deadline(order))
-	}
-	ctx, cancel := context.WithTimeout(ctx, min(left, rebootTimeout))
-	defer cancel()
-	return a.Host.Reboot(ctx, order.BootID, order.Method)
-}
-
-// finish notes the result of a job, to be reported. After an uncertain answer there is none: the order stays recorded as started, and the
-// manager waits for the boot.
-func (a *agent) finish(log logr.Logger, r *running, progress *v1alpha1.DrainProgress, err error) {
-	result := job{sequence: r.get().sequence, state: v1alpha1.OrderDone, drain: progress}
-	switch {
-	case errors.Is(err, ErrUncertain):
-		result.state, result.message = v1alpha1.OrderStarted, err.Error()
-	case errors.Is(err, errOverdue):
-		result.state, result.message = v1alpha1.OrderTimedOut, err.Error()
-	case err != nil:
-		result.state, result.message = v1alpha1.OrderFailed, err.Error()
-	}
-	log.Info("Order ended", "state", result.state, "message", result.message)
-	a.update(r, func(j *job) { *j = result })
-}
-
-func (a *agent) update(r *running, change func(*job)) {
-	r.mu.Lock()
-	change(&r.job)
-	r.mu.Unlock()
-	select {
-	case a.progress <- struct{}{}:
-	default:
-	}
-}
-
-func (r *running) get() job {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.job
 }

@@ -17,7 +17,7 @@ func TestADrainIsReportedToItsEnd(t *testing.T) {
 		w.order(1, v1alpha1.ActionDrain)
 		pass(time.Second)
 		w.wantReport(recorded(1, v1alpha1.OrderStarted), func(r *v1alpha1.HelperReport) {
-			r.Drain = &v1alpha1.DrainProgress{Total: 2, Remaining: 1, Refused: []v1alpha1.RefusedPod{{
+			r.Drain = &v1alpha1.DrainProgress{Total: 2, Remaining: 1, Activity: v1alpha1.DrainProgressing, Refused: []v1alpha1.RefusedPod{{
 				Namespace: "default", Name: "a", By: "PodDisruptionBudget web",
 				Message: "The disruption budget web needs 3 healthy pods and has 3 currently",
 			}}}
@@ -90,7 +90,7 @@ func TestADrainIsResumedByTheNextHelper(t *testing.T) {
 		stop()
 		w.pods.takeAsked()
 		defer w.start()()
-		wantAsked(t, w.pods, "b")
+		wantAsked(t, w.pods) // It is ending.
 		w.pods.remove("b")
 		pass(time.Second)
 		w.wantReport(recorded(1, v1alpha1.OrderDone), drained(2, 0))
@@ -108,5 +108,21 @@ func TestADrainThatCrashedAfterItWasRecordedIsCarriedOutByTheNextHelper(t *testi
 		w.reboots.afterReport.set(nil)
 		defer w.start()()
 		w.wantReport(recorded(1, v1alpha1.OrderDone), drained(1, 0))
+	})
+}
+
+func TestADrainThatIsStuckIsStillStuckForTheNextHelper(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.pods.put(newPod("a"))
+		w.pods.refuse["a"] = budgetRefusal("web")
+		stop := w.start()
+		w.order(1, v1alpha1.ActionDrain)
+		pass(2 * time.Minute)
+		stop()
+		defer w.start()()
+		pass(30 * time.Second)
+		if got := w.report().Drain.Activity; got != v1alpha1.DrainStuck {
+			t.Errorf("activity %s", got)
+		}
 	})
 }

@@ -27,6 +27,9 @@ type world struct {
 	pods     *fakePods
 	host     *fakeHost
 	sentinel *fakeSentinel
+	// clock is that of the helpers, clockOffset what they know about the host's.
+	clock       clock.WithTicker
+	clockOffset func() (time.Duration, bool)
 }
 
 func newWorld(t *testing.T) *world {
@@ -36,6 +39,9 @@ func newWorld(t *testing.T) *world {
 		pods:     newFakePods(),
 		host:     &fakeHost{bootID: bootA},
 		sentinel: newFakeSentinel(v1alpha1.SentinelRequired),
+
+		clock:       clock.RealClock{},
+		clockOffset: func() (time.Duration, bool) { return 0, false },
 	}
 }
 
@@ -45,15 +51,16 @@ func (w *world) start() (stop func()) {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	a := &agent{
 		Options: Options{
-			NodeName: testNode, Host: w.host, Sentinel: w.sentinel, Log: logr.Discard(), PollInterval: time.Minute, Clock: clock.RealClock{},
+			NodeName: testNode, Host: w.host, Sentinel: w.sentinel, Log: logr.Discard(), PollInterval: time.Minute, Clock: w.clock,
 		},
-		api:      w.reboots,
-		source:   w.reboots,
-		pods:     w.pods,
-		reboots:  newMirror[*v1alpha1.NodeReboot](),
-		written:  map[types.UID]string{},
-		jobs:     map[types.UID]*running{},
-		progress: make(chan struct{}, 1),
+		api:         w.reboots,
+		source:      w.reboots,
+		pods:        w.pods,
+		clockOffset: w.clockOffset,
+		reboots:     newMirror[*v1alpha1.NodeReboot](),
+		written:     map[types.UID]string{},
+		jobs:        map[types.UID]*running{},
+		progress:    make(chan struct{}, 1),
 	}
 	go a.follow(ctx)
 	go a.work(ctx)

@@ -29,6 +29,35 @@ func TestAHelperWaitsForAWatchThatLagsBehindItsOwnWrites(t *testing.T) {
 	})
 }
 
+// What the watch brings next settles a conflict; trying again before that cannot.
+func TestAReportThatComesTooLateIsNotRepeatedBeforeTheWatchBringsWhy(t *testing.T) {
+	for name, change := range map[string]func(w *world){
+		"the NodeReboot has changed": func(w *world) {
+			w.reboots.edit(w.t, "x", func(r *v1alpha1.NodeReboot) { r.Status.Reason = v1alpha1.ReasonZoneBusy })
+		},
+		"the NodeReboot is gone": func(w *world) { w.reboots.remove("x") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				defer w.start()()
+				w.reboots.hold(true)
+				change(w)
+				writes := w.reboots.writes.Load()
+				w.sentinel.set(v1alpha1.SentinelNotRequired, true)
+				pass(30 * time.Second)
+				if got := w.reboots.writes.Load() - writes; got != 1 {
+					t.Errorf("%d writes, want 1", got)
+				}
+				w.reboots.hold(false)
+				pass(0)
+				if _, ok := w.reboots.get("x"); ok {
+					w.wantReport(sentinelIs(v1alpha1.SentinelNotRequired))
+				}
+			})
+		})
+	}
+}
+
 func TestANodeRebootThatTheWatchHasNotBroughtYetIsNotMadeAgainAndAgain(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.reboots.remove("x")

@@ -100,7 +100,9 @@ func saying(message string) func(*v1alpha1.HelperReport) {
 }
 
 func drained(total, remaining int32) func(*v1alpha1.HelperReport) {
-	return func(r *v1alpha1.HelperReport) { r.Drain = &v1alpha1.DrainProgress{Total: total, Remaining: remaining} }
+	return func(r *v1alpha1.HelperReport) {
+		r.Drain = &v1alpha1.DrainProgress{Total: total, Remaining: remaining, Activity: v1alpha1.DrainProgressing}
+	}
 }
 
 func sentinelIs(state v1alpha1.SentinelState) func(*v1alpha1.HelperReport) {

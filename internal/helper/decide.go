@@ -2,7 +2,6 @@ package helper
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -18,15 +17,14 @@ const (
 	sentinelPrefix = "sentinel unknown: "
 )
 
-// maxMessage is the most characters that status.report.message takes.
-const maxMessage = 1024
-
 // facts is all that decide looks at.
 type facts struct {
 	now      time.Time
 	nodeName string
 	boot     boot
 	sentinel reading
+	// clockOffset is how far the host's clock is ahead of the API server's; nil while that is not known.
+	clockOffset *time.Duration
 	// methods say what is in the way of a reboot.
 	methods []v1alpha1.MethodReport
 	// reboots are all NodeReboots of the node.
@@ -52,15 +50,19 @@ type reading struct {
 // job is how far this process is with one order.
 type job struct {
 	sequence int64
-	state    v1alpha1.OrderState
-	message  string
-	drain    *v1alpha1.DrainProgress
+	// order is the one that a drain under way follows; nil when there is none.
+	order   *v1alpha1.RebootOrder
+	state   v1alpha1.OrderState
+	message string
+	drain   *v1alpha1.DrainProgress
 }
 
 // decision is what to do, in the order of its fields.
 type decision struct {
 	// stop lists the NodeReboots whose order is not in force anymore.
 	stop []types.UID
+	// amend lists the NodeReboots whose order was changed while its drain is under way.
+	amend []*v1alpha1.NodeReboot
 	// create is a NodeReboot for a need that has none.
 	create *v1alpha1.NodeReboot
 	// steps hold at most one entry for each NodeReboot.
@@ -78,7 +80,7 @@ type step struct {
 
 // decide says what to create, to write and to start. It is idempotent: on the result of its own steps it decides to do nothing.
 func decide(f facts) decision {
-	d := decision{stop: f.obsolete(), create: f.missing()}
+	d := decision{stop: f.obsolete(), amend: f.amended(), create: f.missing()}
 	for _, reboot := range f.reboots {
 		if f.behind[reboot.UID] {
 			continue
@@ -105,6 +107,21 @@ func (f facts) obsolete() []types.UID {
 		}
 	}
 	return stop
+}
+
+// amended lists the NodeReboots whose drain has to follow a change of its order.
+func (f facts) amended() []*v1alpha1.NodeReboot {
+	var amended []*v1alpha1.NodeReboot
+	for _, reboot := range f.reboots {
+		order, job := orderInForce(reboot), f.jobs[reboot.UID]
+		if order == nil || job.order == nil || order.Sequence != job.sequence || f.behind[reboot.UID] {
+			continue
+		}
+		if !order.Deadline.Equal(&job.order.Deadline) || !equality.Semantic.DeepEqual(order.Drain, job.order.Drain) {
+			amended = append(amended, reboot)
+		}
+	}
+	return amended
 }
 
 // missing returns the NodeReboot that the current need lacks, if any.
@@ -282,66 +299,4 @@ func validate(order *v1alpha1.RebootOrder) error {
 	default:
 		return fmt.Errorf("unknown action %q: this helper knows Drain and Reboot", order.Action)
 	}
-}
-
-// report is what status.report should say. What was recorded before is kept, because the report is the helper's memory.
-func (f facts) report(reboot *v1alpha1.NodeReboot, v verdict) v1alpha1.HelperReport {
-	report := f.carryOver(reboot.Status.Report)
-	switch v.kind {
-	case orderNone, orderResume:
-	case orderBegin:
-		begin(&report, reboot.Status.Order, v1alpha1.OrderStarted)
-	case orderFailed:
-		begin(&report, reboot.Status.Order, v1alpha1.OrderFailed)
-		report.Message = v.note
-	case orderWorking:
-		job := f.jobs[reboot.UID]
-		report.State, report.Message = job.state, job.message
-		if job.drain != nil {
-			report.Drain = job.drain
-		}
-	case orderNoted:
-		report.Message = v.note
-	}
-	if report.Message == "" && f.sentinel.state == v1alpha1.SentinelUnknown {
-		report.Message = sentinelPrefix + f.sentinel.message
-	}
-	report.Message = truncate(report.Message, maxMessage)
-	return report
-}
-
-// carryOver combines what was recorded about orders with the present state of the host. The time of one boot is reported once: the kernel
-// derives it from a clock that is being adjusted.
-func (f facts) carryOver(previous *v1alpha1.HelperReport) v1alpha1.HelperReport {
-	report := v1alpha1.HelperReport{BootID: f.boot.id, BootTime: f.boot.time, Sentinel: f.sentinel.state, Methods: f.methods}
-	if previous == nil {
-		return report
-	}
-	if previous.BootID == f.boot.id && previous.BootTime != nil {
-		report.BootTime = previous.BootTime
-	}
-	report.Sequence, report.State, report.Drain = previous.Sequence, previous.State, previous.Drain
-	ofThePresent := strings.HasPrefix(previous.Message, notePrefix) || strings.HasPrefix(previous.Message, sentinelPrefix)
-	if (previous.State == v1alpha1.OrderFailed || previous.State == v1alpha1.OrderTimedOut) && !ofThePresent {
-		report.Message = previous.Message
-	}
-	return report
-}
-
-// begin makes the report about the order. The progress of a drain stays until the next drain.
-func begin(report *v1alpha1.HelperReport, order *v1alpha1.RebootOrder, state v1alpha1.OrderState) {
-	if order.Action == v1alpha1.ActionDrain && order.Sequence != report.Sequence {
-		report.Drain = nil
-	}
-	report.Sequence, report.State, report.Message = order.Sequence, state, ""
-}
-
-// truncate shortens text to at most limit characters.
-func truncate(text string, limit int) string {
-	text = strings.ToValidUTF8(text, "?")
-	runes := []rune(text)
-	if len(runes) <= limit {
-		return text
-	}
-	return string(runes[:limit-3]) + "..."
 }

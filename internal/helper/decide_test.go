@@ -14,6 +14,7 @@ import (
 
 func TestANodeRebootIsCreatedOnlyForANeedThatHasNone(t *testing.T) {
 	failed, cancelled := completed(v1alpha1.OutcomeFailed), completed(v1alpha1.OutcomeCancelled)
+	succeeded := completed(v1alpha1.OutcomeSucceeded)
 	for name, test := range map[string]struct {
 		sentinel v1alpha1.SentinelState
 		reboot   *v1alpha1.NodeReboot
@@ -31,6 +32,8 @@ func TestANodeRebootIsCreatedOnlyForANeedThatHasNone(t *testing.T) {
 		"one that was given up in another boot does not":  {v1alpha1.SentinelRequired, newReboot("x", failed, before(bootEarly)), true},
 		"one that a person made does not":                 {v1alpha1.SentinelRequired, newReboot("x", manual), true},
 		"a complete one does not":                         {v1alpha1.SentinelRequired, newReboot("x", failed), true},
+		"one that rebooted the host into this boot":       {v1alpha1.SentinelRequired, newReboot("x", succeeded, before(bootEarly), after(bootA)), true},
+		"one that was cancelled in this boot":             {v1alpha1.SentinelRequired, newReboot("x", cancelled, before(bootA)), true},
 		"one of the very name exists, failed":             {v1alpha1.SentinelRequired, newReboot(needName, failed), false},
 		"one of the very name exists, cancelled":          {v1alpha1.SentinelRequired, newReboot(needName, cancelled), false},
 		"one of the very name exists, about another boot": {v1alpha1.SentinelRequired, newReboot(needName, before(bootEarly)), false},
@@ -204,7 +207,7 @@ func TestOrdersThatThisProcessWorksOn(t *testing.T) {
 	working := func(j job) func(*facts) {
 		return func(f *facts) { f.jobs = map[types.UID]job{"uid-x": j} }
 	}
-	progress := &v1alpha1.DrainProgress{Total: 4, Remaining: 2}
+	progress := newReport(drained(4, 2)).Drain
 	runStepTests(t, map[string]stepTest{
 		"a drain that has nothing new is not reported": {
 			reboot: newReboot("x", ordered(3, v1alpha1.ActionDrain), reported(recorded(3, v1alpha1.OrderStarted), drained(4, 2))),
@@ -317,5 +320,24 @@ func TestDecidingIsIdempotent(t *testing.T) {
 	}
 	if diff := cmp.Diff(decision{}, decide(f), cmp.AllowUnexported(decision{}, step{})); diff != "" {
 		t.Errorf("a second decision (-want +got):\n%s", diff)
+	}
+}
+
+func TestATextIsCutAndStaysValid(t *testing.T) {
+	for name, test := range map[string]struct{ text, want string }{
+		"short":                  {"abcdefgh", "abcdefgh"},
+		"too long":               {"abcdefghi", "abcde..."},
+		"of as many characters":  {strings.Repeat("\U0001F54B", 8), strings.Repeat("\U0001F54B", 8)},
+		"of one character more":  {strings.Repeat("\U0001F54B", 9), strings.Repeat("\U0001F54B", 5) + "..."},
+		"far too long":           {strings.Repeat("\U0001F54B", 9999), strings.Repeat("\U0001F54B", 5) + "..."},
+		"cut within a character": {"a" + strings.Repeat("\U0001F54B", 9999), "a" + strings.Repeat("\U0001F54B", 4) + "..."},
+		"no UTF-8":               {"a\xff\xfeb", "a?b"},
+		"nothing":                {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := truncate(test.text, 8); got != test.want {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
 	}
 }

@@ -11,19 +11,12 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
-)
-
-const (
-	// reportInterval is how often progress is reported at most.
-	reportInterval = time.Second
-	// maxNamed is how many pods are named in status.report.drain.refused and in a message.
-	maxNamed = 10
 )
 
 // errOverdue is a drain that has pods left at its deadline.
@@ -38,13 +31,13 @@ type podAPI interface {
 
 // drainOptions say what to drain, until when, and where to say how far it is.
 type drainOptions struct {
-	api      podAPI
-	clock    clock.WithTicker
-	log      logr.Logger
-	order    v1alpha1.DrainOrder
-	deadline time.Time
-	// gone is how many pods went before this process continued the drain.
-	gone int32
+	amendment
+	api   podAPI
+	clock clock.WithTicker
+	log   logr.Logger
+	// gone is how many pods went before this process continued the drain, and stuck whether it was stuck.
+	gone  int32
+	stuck bool
 	// publish gets the progress, about once a second at most, and the last error that is not about one pod's eviction.
 	publish func(progress v1alpha1.DrainProgress, message string)
 }
@@ -56,10 +49,15 @@ type drain struct {
 	mirror *mirror[*corev1.Pod]
 	filter podFilter
 
-	// leaving are the pods that have to go and are still there.
-	leaving map[types.UID]*leavingPod
+	// leaving are the pods that have to go and are still there, ignored those that came back too often to be waited for.
+	leaving, ignored map[types.UID]*leavingPod
+	// first are the pods of the first complete list; nil before it.
+	first map[types.UID]bool
 	// seen are all pods that had to go so far.
-	seen map[types.UID]bool
+	seen   map[types.UID]bool
+	owners map[ownerKey]*owner
+	// moved is when the drain last got nearer to its goal.
+	moved time.Time
 	// stage is the first that has pods left, or may have.
 	stage int
 	// forbidden says which pod must not be evicted.
@@ -68,16 +66,16 @@ type drain struct {
 	complete bool
 	message  string
 
-	results  chan evictionResult
-	inFlight int
-	last     publication
+	amendments chan amendment
+	results    chan evictionResult
+	inFlight   int
+	last       publication
 }
 
-// publication is what was published last, and when.
-type publication struct {
-	progress *v1alpha1.DrainProgress
-	message  string
-	time     time.Time
+// amendment is what may change while a drain is under way.
+type amendment struct {
+	order    v1alpha1.DrainOrder
+	deadline time.Time
 }
 
 func newDrain(options drainOptions) (*drain, error) {
@@ -90,9 +88,37 @@ func newDrain(options drainOptions) (*drain, error) {
 		mirror:       newMirror[*corev1.Pod](),
 		filter:       filter,
 		leaving:      map[types.UID]*leavingPod{},
+		ignored:      map[types.UID]*leavingPod{},
 		seen:         map[types.UID]bool{},
+		owners:       map[ownerKey]*owner{},
+		amendments:   make(chan amendment, 1),
 		results:      make(chan evictionResult),
 	}, nil
+}
+
+// amend has the drain go on with other options and another deadline. It is called by one goroutine.
+func (d *drain) amend(a amendment) {
+	select {
+	case <-d.amendments: // One that was not seen yet is out of date.
+	default:
+	}
+	d.amendments <- a
+}
+
+// apply follows an amendment. If the grace period changes, evictions are asked for again.
+func (d *drain) apply(a amendment) error {
+	filter, err := newPodFilter(&a.order)
+	if err != nil {
+		return err
+	}
+	filter.daemonSets = d.filter.daemonSets
+	regrant := !ptr.Equal(d.order.GracePeriodSeconds, a.order.GracePeriodSeconds)
+	d.amendment, d.filter = a, filter
+	for _, pod := range d.leaving {
+		pod.accepted = pod.accepted && !regrant
+	}
+	d.log.Info("The order was changed", "deadline", d.deadline)
+	return nil
 }
 
 // run drains until no pod is left that has to go. It fails at the deadline, with the pods that are left. When it returns, nothing of it is
@@ -102,39 +128,58 @@ func (d *drain) run(ctx context.Context) (v1alpha1.DrainProgress, error) {
 	defer background.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	d.moved = d.clock.Now()
+	if d.stuck {
+		d.moved = d.moved.Add(-stuckAfter)
+	}
 	background.Go(func() { d.mirror.run(ctx, d.log.WithName("pods"), d.api, &corev1.Pod{}) })
 	for {
 		d.observe(ctx, d.clock.Now())
 		now := d.clock.Now() // observing may have taken its time
-		if d.forbidden != "" {
-			return d.progress(), errors.New(d.forbidden)
-		}
-		if d.complete && len(d.leaving) == 0 {
-			return d.progress(), nil
-		}
-		if !now.Before(d.deadline) {
-			return d.progress(), d.overdue()
+		if done, err := d.result(now); done {
+			return d.progress(now), err
 		}
 		for _, pod := range d.due(now) {
-			d.inFlight++
-			pod.inFlight = true
-			target := pod.Pod
-			background.Go(func() { d.evict(ctx, target) })
+			target, grace := pod.Pod, d.order.GracePeriodSeconds
+			background.Go(func() { d.evict(ctx, pod, target, grace) })
 		}
-		d.publishChanges(now)
-		timer := d.clock.NewTimer(d.nextLook(now).Sub(now))
-		select {
-		case <-ctx.Done():
-		case <-d.mirror.changed:
-		case result := <-d.results:
-			d.settle(result)
-		case <-timer.C():
+		next := d.nextLook(now)
+		if publish := d.publishChanges(now); !publish.IsZero() && publish.Before(next) {
+			next = publish
 		}
-		timer.Stop()
-		if ctx.Err() != nil {
-			return d.progress(), ctx.Err()
+		if err := d.sleep(ctx, next.Sub(now)); err != nil {
+			return d.progress(d.clock.Now()), err
 		}
 	}
+}
+
+// result tells whether the drain has ended, and how.
+func (d *drain) result(now time.Time) (done bool, err error) {
+	switch {
+	case d.forbidden != "":
+		return true, errors.New(d.forbidden)
+	case d.complete && len(d.leaving) == 0:
+		return true, nil
+	case !now.Before(d.deadline):
+		return true, d.overdue(now)
+	}
+	return false, nil
+}
+
+// sleep waits until something happens, but no longer than d.
+func (d *drain) sleep(ctx context.Context, atMost time.Duration) error {
+	timer := d.clock.NewTimer(atMost)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-d.mirror.changed:
+	case result := <-d.results:
+		d.settle(result, d.clock.Now())
+	case a := <-d.amendments:
+		return d.apply(a)
+	case <-timer.C():
+	}
+	return ctx.Err()
 }
 
 // observe brings leaving up to date with the pods on the node.
@@ -144,8 +189,14 @@ func (d *drain) observe(ctx context.Context, now time.Time) {
 	if err != nil {
 		problems = append(problems, fmt.Sprintf("pods of the node: %v", err))
 	}
+	if synced && d.first == nil {
+		d.first = make(map[types.UID]bool, len(pods))
+		for uid := range pods {
+			d.first[uid] = true
+		}
+	}
 	d.complete, d.stage, d.forbidden = synced, len(d.filter.stages), ""
-	left := make(map[types.UID]*leavingPod, len(d.leaving))
+	left, ignored := make(map[types.UID]*leavingPod, len(d.leaving)), map[types.UID]*leavingPod{}
 	for uid, pod := range pods {
 		goes, err := d.filter.mustGo(ctx, d.api, pod, now)
 		if err != nil {
@@ -156,20 +207,47 @@ func (d *drain) observe(ctx context.Context, now time.Time) {
 		if !goes || d.abandoned(pod, now) {
 			continue
 		}
-		d.seen[uid] = true
+		p := d.known(pod, now)
+		p.update(pod, d.order.GracePeriodSeconds != nil, now)
+		if d.order.ReturningPods != v1alpha1.ReturningPodsRefuse && p.exhausted() {
+			ignored[uid] = p
+			continue
+		}
+		left[uid] = p
 		d.stage = min(d.stage, d.filter.stage(pod))
 		d.forbid(pod)
-		p := d.leaving[uid]
-		if p == nil {
-			p = &leavingPod{next: now}
-		}
-		p.update(pod, d.order.GracePeriodSeconds != nil)
-		left[uid] = p
 	}
-	d.leaving = left
+	d.replace(left, ignored, now)
 	// The pods come in any order; what is said about them must not change with it.
 	slices.Sort(problems)
 	d.message = strings.Join(slices.Compact(problems), "; ")
+}
+
+// replace notes which pods are left, and whether that is nearer to the goal.
+func (d *drain) replace(left, ignored map[types.UID]*leavingPod, now time.Time) {
+	for uid := range d.leaving {
+		if left[uid] == nil {
+			d.moved = now
+		}
+	}
+	for uid := range left {
+		d.seen[uid] = true
+	}
+	for uid := range ignored {
+		delete(d.seen, uid)
+	}
+	d.leaving, d.ignored = left, ignored
+}
+
+// known returns what is known about a pod that has to go.
+func (d *drain) known(pod *corev1.Pod, now time.Time) *leavingPod {
+	if p := d.leaving[pod.UID]; p != nil {
+		return p
+	}
+	if p := d.ignored[pod.UID]; p != nil {
+		return p
+	}
+	return &leavingPod{next: now, late: !d.first[pod.UID], owner: d.ownerOf(pod)}
 }
 
 // forbid notes a pod that must not be evicted; of several the first by name.
@@ -202,86 +280,29 @@ func (d *drain) abandonTime(pod *corev1.Pod) (time.Time, bool) {
 func (d *drain) nextLook(now time.Time) time.Time {
 	next := d.deadline
 	sooner := func(t time.Time) {
-		if t.Before(next) {
+		if t.After(now) && t.Before(next) {
 			next = t
 		}
 	}
+	sooner(d.deadline.Add(-lastCall))
+	sooner(d.moved.Add(stuckAfter))
 	for _, pod := range d.leaving {
 		if end, ok := d.abandonTime(pod.Pod); ok {
 			sooner(end)
 		}
-		if !pod.inFlight && !pod.accepted && now.Before(pod.next) {
+		if from, ok := pod.namedFrom(); ok {
+			sooner(from)
+		}
+		if len(pod.Finalizers) > 0 && pod.DeletionTimestamp != nil {
+			sooner(pod.DeletionTimestamp.Time)
+		}
+		if !pod.inFlight && !pod.accepted {
 			sooner(pod.next)
+			sooner(pod.ownerNext())
 		}
 	}
 	if retry, ok := d.filter.nextTry(); ok {
 		sooner(retry)
 	}
-	if d.changed() {
-		sooner(d.last.time.Add(reportInterval))
-	}
 	return next
-}
-
-// sorted returns the pods that have to go, by namespace and name.
-func (d *drain) sorted() []*leavingPod {
-	pods := make([]*leavingPod, 0, len(d.leaving))
-	for _, pod := range d.leaving {
-		pods = append(pods, pod)
-	}
-	slices.SortFunc(pods, func(x, y *leavingPod) int {
-		if c := strings.Compare(x.Namespace, y.Namespace); c != 0 {
-			return c
-		}
-		return strings.Compare(x.Name, y.Name)
-	})
-	return pods
-}
-
-func (d *drain) progress() v1alpha1.DrainProgress {
-	progress := v1alpha1.DrainProgress{Total: d.gone + int32(len(d.seen)), Remaining: int32(len(d.leaving))}
-	for _, pod := range d.sorted() {
-		if pod.refused != nil && len(progress.Refused) < maxNamed {
-			progress.Refused = append(progress.Refused, *pod.refused)
-		}
-	}
-	return progress
-}
-
-// changed tells whether there is something to publish.
-func (d *drain) changed() bool {
-	if d.last.progress == nil {
-		return d.complete || d.message != ""
-	}
-	progress := d.progress()
-	return d.message != d.last.message || !equality.Semantic.DeepEqual(*d.last.progress, progress)
-}
-
-func (d *drain) publishChanges(now time.Time) {
-	if !d.changed() || now.Before(d.last.time.Add(reportInterval)) {
-		return
-	}
-	progress := d.progress()
-	d.last = publication{progress: &progress, message: d.message, time: now}
-	d.publish(progress, d.message)
-}
-
-// overdue says which pods are left, and why.
-func (d *drain) overdue() error {
-	var parts []string
-	if d.message != "" {
-		parts = append(parts, d.message)
-	}
-	for i, pod := range d.sorted() {
-		if i == maxNamed {
-			parts = append(parts, fmt.Sprintf("and %d more", len(d.leaving)-maxNamed))
-			break
-		}
-		parts = append(parts, pod.String())
-	}
-	left := fmt.Sprintf("%s, %d pods left: %s", d.deadline.UTC().Format(time.RFC3339), len(d.leaving), strings.Join(parts, ", "))
-	if !d.complete {
-		return fmt.Errorf("%v %s", errOverdue, left) //nolint:errorlint // pods that were never seen did not run out of time
-	}
-	return fmt.Errorf("%w %s", errOverdue, left)
 }

@@ -79,6 +79,7 @@ func TestAHelperThatIsRestartedGoesOnWithTheRightStage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pods := newFakePods(tiers()...)
 		pods.keep.Store(true)
+		pods.refuse["back"] = budgetRefusal("web")
 		first := startDrain(t, pods, threeStages)
 		pods.remove("front-1")
 		pods.remove("front-2")

@@ -23,6 +23,7 @@ const drainTimeout = 10 * time.Minute
 
 // drainRun is a drain under way in a bubble.
 type drainRun struct {
+	*drain
 	began  time.Time
 	cancel context.CancelFunc
 	state  shared[drainState]
@@ -43,7 +44,7 @@ func startDrain(t *testing.T, pods *fakePods, order v1alpha1.DrainOrder, change 
 	t.Helper()
 	run := &drainRun{began: time.Now()}
 	options := drainOptions{
-		api: pods, clock: clock.RealClock{}, log: testr.New(t), order: order, deadline: run.began.Add(drainTimeout),
+		api: pods, clock: clock.RealClock{}, log: testr.New(t), amendment: amendment{order: order, deadline: run.began.Add(drainTimeout)},
 		publish: func(progress v1alpha1.DrainProgress, message string) {
 			run.state.edit(func(s *drainState) {
 				s.progress, s.message, s.times = progress, message, append(s.times, time.Since(run.began))
@@ -58,7 +59,7 @@ func startDrain(t *testing.T, pods *fakePods, order v1alpha1.DrainOrder, change 
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	run.cancel = cancel
+	run.drain, run.cancel = d, cancel
 	go func() {
 		progress, err := d.run(ctx)
 		run.state.edit(func(s *drainState) { s.progress, s.err, s.done = progress, err, true })
@@ -67,8 +68,12 @@ func startDrain(t *testing.T, pods *fakePods, order v1alpha1.DrainOrder, change 
 	return run
 }
 
+// want checks where the drain is. It is progressing unless the progress says otherwise.
 func (r *drainRun) want(t *testing.T, done bool, progress v1alpha1.DrainProgress) {
 	t.Helper()
+	if progress.Activity == "" {
+		progress.Activity = v1alpha1.DrainProgressing
+	}
 	got := r.state.get()
 	if got.done != done {
 		t.Errorf("done is %v, want %v", got.done, done)
@@ -97,7 +102,7 @@ func TestADrainWaitsForPodsToBeGone(t *testing.T) {
 		pods := newFakePods(newPod("a"), newPod("b"))
 		pods.keep.Store(true)
 		run := startDrain(t, pods, v1alpha1.DrainOrder{GracePeriodSeconds: ptr.To[int32](7)})
-		pass(time.Minute)
+		pass(50 * time.Second)
 		if diff := cmp.Diff([]*int64{ptr.To[int64](7), ptr.To[int64](7)}, pods.grace.get()); diff != "" {
 			t.Errorf("grace periods (-want +got):\n%s", diff)
 		}
@@ -177,7 +182,8 @@ func TestADrainFailsAtItsDeadlineAndNamesWhatIsLeft(t *testing.T) {
 		}
 		pass(time.Nanosecond)
 		want := fmt.Sprintf("not drained at the deadline %s, 3 pods left: default/a (PodDisruptionBudget web), "+
-			"default/b (Internal error occurred: boom), default/c (terminating)", run.began.Add(drainTimeout).UTC().Format(time.RFC3339))
+			"default/b (Internal error occurred: boom), default/c (its grace period until %s)",
+			run.began.Add(drainTimeout).UTC().Format(time.RFC3339), run.began.Add(time.Hour).UTC().Format("15:04:05Z"))
 		got := run.state.get()
 		if got.err == nil || got.err.Error() != want {
 			t.Errorf("error %v, want %s", got.err, want)
@@ -208,7 +214,11 @@ func TestAPodThatTerminatesForTooLongIsNotWaitedFor(t *testing.T) {
 		pods := newFakePods(newPod("a", terminating(time.Now().Add(time.Minute))))
 		run := startDrain(t, pods, v1alpha1.DrainOrder{SkipWaitForDeleteSeconds: ptr.To[int32](30)})
 		pass(89 * time.Second)
-		run.want(t, false, v1alpha1.DrainProgress{Total: 1, Remaining: 1})
+		run.want(t, false, v1alpha1.DrainProgress{
+			Total: 1, Remaining: 1, Activity: v1alpha1.DrainStuck, Terminating: []v1alpha1.TerminatingPod{
+				{Namespace: "default", Name: "a", HeldBy: "the kubelet has not confirmed that it ended"},
+			},
+		})
 		pass(time.Second)
 		run.want(t, true, v1alpha1.DrainProgress{Total: 1})
 	})
@@ -221,14 +231,16 @@ func TestADrainRecoversFromABrokenWatchAndSaysThatItIsBroken(t *testing.T) {
 		run := startDrain(t, pods, v1alpha1.DrainOrder{})
 		pods.breakWatches(errors.New("forbidden"))
 		pods.remove("a")
-		pass(time.Minute)
+		pass(50 * time.Second)
 		if last := run.state.get().message; !strings.HasPrefix(last, "pods of the node: ") || !strings.HasSuffix(last, ": forbidden") {
 			t.Errorf("message %q", last)
 		}
 		run.want(t, false, v1alpha1.DrainProgress{Total: 2, Remaining: 2})
 		pods.breakWatches(nil)
 		pass(2 * time.Minute)
-		run.want(t, false, v1alpha1.DrainProgress{Total: 2, Remaining: 1})
+		if got := run.state.get().progress; got.Total != 2 || got.Remaining != 1 {
+			t.Errorf("progress %+v", got)
+		}
 		if last := run.state.get().message; last != "" {
 			t.Errorf("message %q", last)
 		}
@@ -250,7 +262,7 @@ func TestProgressIsPublishedAtMostOnceASecond(t *testing.T) {
 			pass(300 * time.Millisecond)
 			pods.remove(fmt.Sprint("p", i))
 		}
-		pass(time.Minute)
+		pass(50 * time.Second)
 		want := []time.Duration{0, time.Second, 2 * time.Second, 3 * time.Second}
 		if diff := cmp.Diff(want, run.state.get().times); diff != "" {
 			t.Errorf("published at (-want +got):\n%s", diff)

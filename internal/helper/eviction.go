@@ -3,12 +3,10 @@ package helper
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -25,8 +23,6 @@ const (
 	pauseSpread = 0.2
 	// maxEvictions is how many evictions are asked for at once.
 	maxEvictions = 16
-	// maxAnswer is the most characters that the message of a refused pod takes.
-	maxAnswer = 512
 )
 
 func nextPause(pause time.Duration) time.Duration {
@@ -150,9 +146,18 @@ func (f *podFilter) nextTry() (next time.Time, ok bool) {
 // leavingPod is a pod that has to go, and what came of the attempts to evict it.
 type leavingPod struct {
 	*corev1.Pod
-	inFlight bool
+	// owner is nil for a pod that has none.
+	owner *owner
+	// late is set for a pod that was not on the node when the drain began.
+	late bool
+	// returns is set for a pod that its owner put back on the node, counted when its eviction was counted.
+	returns, counted bool
+	inFlight         bool
 	// accepted is set when there is nothing left to ask for: the pod only has to end.
-	accepted bool
+	accepted     bool
+	acceptedTime time.Time
+	// finalizedSince is since when only finalizers keep the pod.
+	finalizedSince time.Time
 	// refused is what came of the last attempt.
 	refused *v1alpha1.RefusedPod
 	pause   time.Duration
@@ -160,98 +165,73 @@ type leavingPod struct {
 }
 
 // update notes the pod's present state. Evicting one that terminates already makes sense only to shorten its grace period.
-func (p *leavingPod) update(pod *corev1.Pod, shorten bool) {
+func (p *leavingPod) update(pod *corev1.Pod, shorten bool, now time.Time) {
 	p.Pod = pod
+	p.noteReturn()
 	if pod.DeletionTimestamp == nil {
 		return
 	}
+	p.noteFinalizers(now)
 	p.refused = nil
 	if !shorten {
 		p.accepted = true
 	}
 }
 
-// String names the pod and says why it is still there.
-func (p *leavingPod) String() string {
-	name := p.Namespace + "/" + p.Name
-	switch {
-	case p.refused != nil && p.refused.By != "":
-		return fmt.Sprintf("%s (%s)", name, p.refused.By)
-	case p.refused != nil:
-		return fmt.Sprintf("%s (%s)", name, p.refused.Message)
-	case p.DeletionTimestamp != nil || p.accepted:
-		return name + " (terminating)"
-	default:
-		return name
-	}
-}
-
 type evictionResult struct {
-	uid types.UID
+	pod *leavingPod
 	err error
 }
 
-// due returns the pods to evict now: those of the first stage that has any left.
+// due returns the pods to evict now, which are those of the first stage that has any left, and notes that they are in flight.
 func (d *drain) due(now time.Time) []*leavingPod {
 	var due []*leavingPod
-	for _, pod := range d.sorted() {
-		if d.inFlight+len(due) >= maxEvictions {
+	for _, pod := range sorted(d.leaving) {
+		if d.inFlight >= maxEvictions {
 			break
 		}
-		if d.filter.stage(pod.Pod) == d.stage && !pod.inFlight && !pod.accepted && !now.Before(pod.next) {
-			due = append(due, pod)
+		if d.filter.stage(pod.Pod) != d.stage || pod.inFlight || pod.accepted || now.Before(pod.next) || pod.waitsForOwner(now) {
+			continue
 		}
+		pod.inFlight = true
+		d.inFlight++
+		if pod.owner != nil {
+			pod.owner.inFlight++
+		}
+		due = append(due, pod)
 	}
 	return due
 }
 
-func (d *drain) evict(ctx context.Context, pod *corev1.Pod) {
+func (d *drain) evict(ctx context.Context, p *leavingPod, pod *corev1.Pod, gracePeriodSeconds *int32) {
 	var grace *int64
-	if d.order.GracePeriodSeconds != nil {
-		seconds := int64(*d.order.GracePeriodSeconds)
+	if gracePeriodSeconds != nil {
+		seconds := int64(*gracePeriodSeconds)
 		grace = &seconds
 	}
 	err := d.api.Evict(ctx, pod, grace)
 	select {
-	case d.results <- evictionResult{uid: pod.UID, err: err}:
+	case d.results <- evictionResult{pod: p, err: err}:
 	case <-ctx.Done():
 	}
 }
 
-// settle notes what came of an eviction. Every refusal is tried again: by a PodDisruptionBudget because it may allow the eviction later,
-// any other because nobody is helped if the drain gives up before its deadline.
-func (d *drain) settle(result evictionResult) {
+// settle notes what came of an eviction, also if the pod is gone by now. Every refusal is tried again: by a PodDisruptionBudget because it
+// may allow the eviction later, any other because nobody is helped if the drain gives up before its deadline.
+func (d *drain) settle(result evictionResult, now time.Time) {
 	d.inFlight--
-	pod := d.leaving[result.uid]
-	if pod == nil {
-		return
-	}
+	pod := result.pod
 	pod.inFlight = false
-	if result.err == nil || apierrors.IsNotFound(result.err) {
-		pod.accepted, pod.refused = true, nil
+	evicted := result.err == nil || apierrors.IsNotFound(result.err)
+	if pod.owner != nil {
+		pod.owner.settle(pod, evicted, now)
+	}
+	if evicted {
+		pod.accepted, pod.acceptedTime, pod.refused = true, now, nil
 		return
 	}
 	pod.pause = nextPause(pod.pause)
-	pod.next = d.clock.Now().Add(wait.Jitter(pod.pause, pauseSpread))
+	pod.next = now.Add(wait.Jitter(pod.pause, pauseSpread))
 	pod.refused = refusal(pod.Pod, result.err)
 	d.log.V(1).Info("Eviction refused", "pod", pod.Namespace+"/"+pod.Name, "by", pod.refused.By, "answer", pod.refused.Message)
-}
-
-// budgetName finds the name in the API server's message (kubernetes/pkg/registry/core/pod/storage/eviction.go); it is nowhere else in the
-// answer.
-var budgetName = regexp.MustCompile(`^The disruption budget (\S+) `)
-
-// refusal says what refused an eviction.
-func refusal(pod *corev1.Pod, err error) *v1alpha1.RefusedPod {
-	refused := &v1alpha1.RefusedPod{Namespace: pod.Namespace, Name: pod.Name, Message: truncate(err.Error(), maxAnswer)}
-	cause, ok := apierrors.StatusCause(err, policyv1.DisruptionBudgetCause)
-	if !ok {
-		return refused
-	}
-	refused.Message = truncate(cause.Message, maxAnswer)
-	refused.By = "PodDisruptionBudget"
-	if match := budgetName.FindStringSubmatch(cause.Message); match != nil {
-		refused.By += " " + match[1]
-	}
-	return refused
 }

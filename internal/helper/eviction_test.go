@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -115,7 +112,8 @@ func TestAnyOtherRefusalIsShownAndTriedAgain(t *testing.T) {
 		run.want(t, false, v1alpha1.DrainProgress{Total: 1, Remaining: 1})
 		pass(2 * time.Second)
 		run.want(t, false, v1alpha1.DrainProgress{Total: 1, Remaining: 1, Refused: []v1alpha1.RefusedPod{{
-			Namespace: "default", Name: "a", Message: "Internal error occurred: this pod has more than one PodDisruptionBudget",
+			Namespace: "default", Name: "a", By: "more than one PodDisruptionBudget",
+			Message: "Internal error occurred: this pod has more than one PodDisruptionBudget",
 		}}})
 		pods.allow("a")
 		pass(12 * time.Second)
@@ -167,25 +165,6 @@ func TestATerminatingPodIsEvictedOnlyToShortenItsGracePeriod(t *testing.T) {
 	})
 }
 
-func TestRefusalMessagesOfTheAPIServer(t *testing.T) {
-	for message, want := range map[string]string{
-		"The disruption budget web needs 3 healthy pods and has 3 currently":    "PodDisruptionBudget web",
-		"The disruption budget web-a.b is still being processed by the server.": "PodDisruptionBudget web-a.b",
-		"The disruption budget web does not allow evicting pods currently":      "PodDisruptionBudget web",
-		"Something that a later version says":                                   "PodDisruptionBudget",
-	} {
-		err := apierrors.NewTooManyRequests("Cannot evict pod", 0)
-		err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: policyv1.DisruptionBudgetCause, Message: message}}
-		if got := refusal(newPod("a"), err).By; got != want {
-			t.Errorf("%q: by %q, want %q", message, got, want)
-		}
-	}
-	long := refusal(newPod("a"), errors.New(strings.Repeat("x", 1000)))
-	if len(long.Message) != 512 || long.By != "" {
-		t.Errorf("%d characters by %q", len(long.Message), long.By)
-	}
-}
-
 func TestAPodThatSomebodyElseDeletesIsNotRefusedAnyMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pods := newFakePods(newPod("a"))
@@ -204,8 +183,36 @@ func TestAPodThatIsGoneBeforeItsEvictionIsNotRefused(t *testing.T) {
 		pods := newFakePods(newPod("a"))
 		pods.refuse["a"] = apierrors.NewNotFound(corev1.Resource("pods"), "a")
 		run := startDrain(t, pods, v1alpha1.DrainOrder{})
-		pass(30 * time.Second)
+		pass(9 * time.Second)
 		wantAsked(t, pods, "a")
 		run.want(t, false, v1alpha1.DrainProgress{Total: 1, Remaining: 1})
 	})
+}
+
+// Whoever deleted it decided that; the drain only waits.
+func TestAPodThatMustNotBeEvictedAndEndsAnywayIsWaitedFor(t *testing.T) {
+	for name, test := range map[string]struct {
+		order v1alpha1.DrainOrder
+		pod   *corev1.Pod
+	}{
+		"without a controller": {v1alpha1.DrainOrder{Unmanaged: v1alpha1.UnmanagedRefuse}, newPod("a")},
+		"with an emptyDir":     {v1alpha1.DrainOrder{EmptyDir: v1alpha1.EmptyDirRefuse}, newPod("a", withEmptyDir)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				pods := newFakePods(test.pod)
+				pods.edit(t, "a", terminating(time.Now().Add(time.Minute)))
+				run := startDrain(t, pods, test.order)
+				pass(30 * time.Second)
+				run.want(t, false, v1alpha1.DrainProgress{Total: 1, Remaining: 1})
+				wantAsked(t, pods)
+				pods.remove("a")
+				pass(0)
+				run.want(t, true, v1alpha1.DrainProgress{Total: 1})
+				if err := run.state.get().err; err != nil {
+					t.Errorf("error %v", err)
+				}
+			})
+		})
+	}
 }

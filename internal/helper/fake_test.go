@@ -263,7 +263,8 @@ func (f *fakeReboots) Report(_ context.Context, reboot *v1alpha1.NodeReboot, rep
 	return stored.ResourceVersion, nil
 }
 
-// fakePods is the API of a node's pods. Evictions are accepted, and the pod is gone at once, unless refuse or keep say otherwise.
+// fakePods is the API of a node's pods. Evictions are accepted, and the pod is gone at once, unless refuse says otherwise, or keep, with
+// which it has an hour to end.
 type fakePods struct {
 	*fakeStore[*corev1.Pod]
 	mu         sync.Mutex
@@ -273,6 +274,8 @@ type fakePods struct {
 	grace      shared[[]*int64]
 	keep       atomic.Bool
 	lookups    atomic.Int32
+	// onEvict runs when an eviction was accepted, before it is answered.
+	onEvict shared[func(pod *corev1.Pod)]
 }
 
 func newFakePods(pods ...*corev1.Pod) *fakePods {
@@ -289,14 +292,22 @@ func newFakePods(pods ...*corev1.Pod) *fakePods {
 
 func (f *fakePods) Evict(_ context.Context, pod *corev1.Pod, grace *int64) error {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.asked = append(f.asked, pod.Name)
 	f.grace.edit(func(g *[]*int64) { *g = append(*g, grace) })
-	if err := f.refuse[pod.Name]; err != nil {
+	err := f.refuse[pod.Name]
+	f.mu.Unlock()
+	if err != nil {
 		return err
 	}
-	if !f.keep.Load() {
+	if f.keep.Load() {
+		pod = pod.DeepCopy()
+		terminating(time.Now().Add(time.Hour))(pod)
+		f.put(pod)
+	} else {
 		f.remove(pod.Name)
+	}
+	if onEvict := f.onEvict.get(); onEvict != nil {
+		onEvict(pod)
 	}
 	return nil
 }

@@ -68,7 +68,8 @@ type Options struct {
 	PollInterval time.Duration
 	// HealthProbeAddress serves /healthz and /readyz; empty serves nothing.
 	HealthProbeAddress string
-	// Clock is the real one unless set.
+	// Clock is the host's; the real one unless set. Its time of day is only compared with that of the API server, by which everything is
+	// judged.
 	Clock clock.WithTicker
 }
 

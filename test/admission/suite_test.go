@@ -50,7 +50,12 @@ func TestMain(m *testing.M) {
 
 func runAll(m *testing.M) int {
 	// The kinds are in config/default as well, but only envtest waits until they are served.
-	env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd", "bases")}, ErrorIfCRDPathMissing: true}
+	env := &envtest.Environment{
+		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd", "bases")},
+		ErrorIfCRDPathMissing: true,
+		CRDInstallOptions:     envtest.CRDInstallOptions{MaxTime: await.Limit},
+	}
+	env.ControlPlaneStartTimeout, env.ControlPlaneStopTimeout = await.Limit, await.Limit
 	env.ControlPlane.GetAPIServer().Configure().
 		Set("authorization-mode", "Node,RBAC").
 		Append("enable-admission-plugins", "NodeRestriction")
@@ -129,7 +134,7 @@ func waitUntilInForce(ctx context.Context) error {
 	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, await.Limit, true, func(ctx context.Context) (bool, error) {
 		refused = own.Create(ctx, newReboot("n2-00000000", "n2"), client.DryRunAll)
 		evicted = drainer.SubResource("eviction").Create(ctx, newPod("default", "app-n1", "", ""), eviction(), client.DryRunAll)
-		byPolicy := apierrors.IsForbidden(refused) && strings.Contains(refused.Error(), ownNodeOnly) // and not for want of a right
+		byPolicy := apierrors.IsForbidden(refused) && strings.Contains(refused.Error(), ownNodeOnly) // not because a right is missing
 		for _, of := range []right{order, slots} {
 			if allowed, err := mayDo(ctx, namespace, manager, of); !allowed || err != nil {
 				return false, err

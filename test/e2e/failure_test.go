@@ -1,11 +1,14 @@
 package e2e
 
 import (
+	"fmt"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -14,22 +17,45 @@ import (
 )
 
 var _ = Describe("When something goes wrong", func() {
-	It("a PodDisruptionBudget that refuses is named, the drain is taken back in time, and tried again after a back-off", func() {
+	It("a PodDisruptionBudget that can never allow an eviction is named before anything is cordoned, until it is fixed", func() {
+		p := newPool("impossible", "a", "a")
+		createApp(testbed.App{Name: "web", Namespace: "impossible", Replicas: 2, AntiAffinity: true, MinAvailable: ptr.To(2)})
+		p.applyPolicy()
+		p.hosts[0].RequireReboot()
+
+		reboot := eventuallyPhase(p.hosts[0], v1alpha1.PhasePending, v1alpha1.ReasonDrainImpossible)
+		Expect(reboot.Status.Message).To(ContainSubstring(
+			"PodDisruptionBudget impossible/web allows no disruption although all of its 2 pods are healthy"))
+		Expect(getNode(Default, p.hosts[0].Name()).Spec.Unschedulable).To(BeFalse())
+		Expect(reboot.Status.Attempt).To(BeNil())
+
+		By("letting the PodDisruptionBudget allow one")
+		deletePDB("impossible", "web")
+		eventuallyPhase(p.hosts[0], v1alpha1.PhaseSucceeded)
+		expectLeftAsFound(p.hosts[0])
+	})
+
+	It("a PodDisruptionBudget that refuses is named, the drain is rolled back in time, and tried again after a back-off", func() {
 		p := newPool("refused", "a", "a")
-		createApp(testbed.App{Name: "web", Namespace: "refused", Replicas: 2, AntiAffinity: true, MinAvailable: ptr.To(2)})
+		createApp(testbed.App{Name: "web", Namespace: "refused", Replicas: 2, AntiAffinity: true, MinAvailable: ptr.To(1)})
+		Expect(cluster.CreateApp(ctx, testbed.App{
+			Name: "ill", Namespace: "refused", Replicas: 2, AntiAffinity: true, MinAvailable: ptr.To(1), ReadyAfter: time.Hour,
+		})).To(Succeed())
+		Eventually(func(g Gomega) { g.Expect(podsOn(g, "refused", p.hosts[0].Name())).To(HaveLen(2)) }).Should(Succeed())
 		p.applyPolicy(drainTimeout(3), backoff(6))
 		p.hosts[0].RequireReboot()
 
 		reboot := eventuallyPhase(p.hosts[0], v1alpha1.PhaseDraining, v1alpha1.ReasonEvictionRefused)
-		Expect(reboot.Status.Message).To(ContainSubstring("PodDisruptionBudget web"))
+		Expect(reboot.Status.Message).To(And(
+			ContainSubstring("PodDisruptionBudget ill"), ContainSubstring("needs 1 healthy pods and has 0 currently")))
 
 		reboot = eventuallyPhase(p.hosts[0], v1alpha1.PhasePending, v1alpha1.ReasonBackingOff)
-		Expect(reboot.Status.Message).To(And(ContainSubstring(v1alpha1.ReasonDrainTimedOut), ContainSubstring("PodDisruptionBudget web")))
+		Expect(reboot.Status.Message).To(And(ContainSubstring(v1alpha1.ReasonDrainTimedOut), ContainSubstring("PodDisruptionBudget ill")))
 		Eventually(func(g Gomega) { g.Expect(getNode(g, p.hosts[0].Name()).Spec.Unschedulable).To(BeFalse()) }).Should(Succeed())
 		Expect(p.hosts[0].RebootsAccepted()).To(BeZero())
 
 		By("deleting the PodDisruptionBudget")
-		deletePDB("refused", "web")
+		deletePDB("refused", "ill")
 		reboot = eventuallyPhase(p.hosts[0], v1alpha1.PhaseSucceeded)
 		Expect(reboot.Status.Attempt.Number).To(BeNumerically(">=", 2))
 		expectLeftAsFound(p.hosts[0])
@@ -108,25 +134,42 @@ var _ = Describe("When something goes wrong", func() {
 		Expect(rebootsOf(Default, p.hosts[0].Name())).To(BeEmpty())
 	})
 
-	DescribeTable("a Node that is deleted frees its slot at once, and the next node starts",
-		func(name string, phase v1alpha1.Phase, fault testbed.Fault, terminate time.Duration) {
-			p := newPool(name, "a", "a", "a")
-			createApp(testbed.App{Name: "app", Namespace: name, Replicas: 3, AntiAffinity: true, TerminateAfter: terminate})
-			p.applyPolicy(mode(v1alpha1.ModePaused))
-			p.hosts[0].SetFault(fault)
-			p.hosts[0].RequireReboot()
-			eventuallyPhase(p.hosts[0], v1alpha1.PhasePending)
-			changePolicy(p.name, mode(v1alpha1.ModeEnforce))
-			eventuallyPhase(p.hosts[0], phase)
-			p.hosts[1].RequireReboot()
-			eventuallyPhase(p.hosts[1], v1alpha1.PhasePending, v1alpha1.ReasonBudgetExhausted)
-			Expect(p.hosts[0].Delete(ctx)).To(Succeed())
-			eventuallyPhase(p.hosts[0], v1alpha1.PhaseFailed, v1alpha1.ReasonNodeGone)
-			eventuallyPhase(p.hosts[1], v1alpha1.PhaseSucceeded)
-		},
-		Entry("while it is drained", "gonedraining", v1alpha1.PhaseDraining, testbed.FaultNone, 15*time.Second),
-		Entry("while it reboots", "gonerebooting", v1alpha1.PhaseRebooting, testbed.FaultNeverBack, time.Duration(0)),
-	)
+	It("a Node that is deleted while it is drained frees its slot when what was evicted is back, and the next node starts", func() {
+		p := newPool("gonedraining", "a", "a", "a")
+		createApp(testbed.App{Name: "app", Namespace: "gonedraining", Replicas: 3, AntiAffinity: true, TerminateAfter: 15 * time.Second})
+		p.applyPolicy(mode(v1alpha1.ModePaused))
+		p.hosts[0].RequireReboot()
+		eventuallyPhase(p.hosts[0], v1alpha1.PhasePending)
+		changePolicy(p.name, mode(v1alpha1.ModeEnforce))
+		eventuallyPhase(p.hosts[0], v1alpha1.PhaseDraining)
+		p.hosts[1].RequireReboot()
+		eventuallyPhase(p.hosts[1], v1alpha1.PhasePending, v1alpha1.ReasonBudgetExhausted)
+		Expect(p.hosts[0].Delete(ctx)).To(Succeed())
+		eventuallyPhase(p.hosts[0], v1alpha1.PhaseRecovering, v1alpha1.ReasonWorkloadsNotReady)
+		scaleApp("gonedraining", "app", 2) // there is no third node anymore
+		eventuallyPhase(p.hosts[0], v1alpha1.PhaseFailed, v1alpha1.ReasonNodeGone)
+		eventuallyPhase(p.hosts[1], v1alpha1.PhaseSucceeded)
+	})
+
+	It("a Node that is deleted while its host reboots keeps its slot, and is proved when it registers again", func() {
+		p := newPool("goneagain", "a", "a")
+		p.applyPolicy(rebootTimeout(60))
+		p.hosts[0].SetFault(testbed.FaultNeverBack)
+		p.hosts[0].RequireReboot()
+		Eventually(func(g Gomega) { g.Expect(p.hosts[0].Up()).To(BeFalse()) }).Should(Succeed())
+		Expect(p.hosts[0].Deregister(ctx)).To(Succeed())
+		Eventually(func(g Gomega) {
+			g.Expect(theReboot(g, p.hosts[0].Name()).Status.Message).To(ContainSubstring("was deleted at"))
+		}).Should(Succeed())
+		p.hosts[1].RequireReboot()
+		eventuallyPhase(p.hosts[1], v1alpha1.PhasePending, v1alpha1.ReasonBudgetExhausted)
+
+		By("letting the host boot")
+		p.hosts[0].Return()
+		expectProved(p.hosts[0], eventuallyPhase(p.hosts[0], v1alpha1.PhaseSucceeded))
+		expectLeftAsFound(p.hosts[0])
+		eventuallyPhase(p.hosts[1], v1alpha1.PhaseSucceeded)
+	})
 
 	It("a helper that dies in the middle of a drain goes on with it when it is back", func() {
 		p := newPool("helper", "a", "a")
@@ -202,4 +245,18 @@ func conditionOf(g Gomega, policyName, conditionType string) metav1.ConditionSta
 		}
 	}
 	return ""
+}
+
+func podsOn(g Gomega, namespace, node string) []corev1.Pod {
+	GinkgoHelper()
+	list, err := cluster.Kubernetes().CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + node})
+	g.Expect(err).NotTo(HaveOccurred())
+	return list.Items
+}
+
+func scaleApp(namespace, name string, replicas int) {
+	GinkgoHelper()
+	patch := fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas)
+	_, err := cluster.Kubernetes().AppsV1().Deployments(namespace).Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
+	Expect(err).NotTo(HaveOccurred())
 }

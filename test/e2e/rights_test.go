@@ -23,12 +23,15 @@ const (
 	kubevirt  = "nodemaintenance.kubevirt.io"
 )
 
+// shownByKinds is a story of package controllers.
+const shownByKinds = "Maintenance by others is honored when its kind is installed after the manager started"
+
 // shownElsewhere are rights that no request of a rollout shows, and the test that does.
 var shownElsewhere = map[right]string{
-	{ofManager, "list", medik8s, "nodemaintenances"}:                 "controllers: Maintenance by others is honored when its kind is installed",
-	{ofManager, "watch", medik8s, "nodemaintenances"}:                "controllers: Maintenance by others is honored when its kind is installed",
-	{ofManager, "list", kubevirt, "nodemaintenances"}:                "controllers: Maintenance by others is honored when its kind is installed",
-	{ofManager, "watch", kubevirt, "nodemaintenances"}:               "controllers: Maintenance by others is honored when its kind is installed",
+	{ofManager, "list", medik8s, "nodemaintenances"}:                 shownByKinds,
+	{ofManager, "watch", medik8s, "nodemaintenances"}:                shownByKinds,
+	{ofManager, "list", kubevirt, "nodemaintenances"}:                shownByKinds,
+	{ofManager, "watch", kubevirt, "nodemaintenances"}:               shownByKinds,
 	{ofManager, "order", "reboot-operator.io", "nodereboots/status"}: "TestAProgramThatDoesHooksSetsItsConditionsAndNothingElse",
 }
 

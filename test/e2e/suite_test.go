@@ -18,13 +18,17 @@ import (
 )
 
 var (
+	// ctx ends with the story.
 	ctx     context.Context
 	cluster *testbed.Cluster
 	manager *testbed.Manager
 )
 
-// waitLimit is how long anything may take that happens by itself: no measure of speed, for the machine may be busy with something else.
+// waitLimit is how long anything may take that happens by itself. It is no measure of speed: the machine may be busy with other work.
 const waitLimit = 3 * time.Minute
+
+// storyLimit is how long a whole story may take, with everything that it waits for.
+const storyLimit = 15 * time.Minute
 
 func TestEndToEnd(t *testing.T) {
 	RegisterFailHandler(Fail)
@@ -47,6 +51,16 @@ var _ = BeforeSuite(func() {
 	DeferCleanup(cluster.Stop)
 	Expect(cluster.Install(ctx)).To(Succeed())
 	startManager()
+})
+
+var _ = BeforeEach(func() {
+	suite := ctx
+	var cancel context.CancelFunc
+	ctx, cancel = context.WithTimeout(suite, storyLimit)
+	DeferCleanup(func() {
+		cancel()
+		ctx = suite
+	})
 })
 
 // startManager starts the manager that all stories share. It elects no leader, for the lease of one that was killed would have to run out.

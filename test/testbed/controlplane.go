@@ -222,7 +222,7 @@ func httpReady(client *http.Client, url string) func(context.Context) error {
 }
 
 // Ports from firstPort on, lastPort not included, are for programs. Above are those that Linux gives to connections, and to listeners that
-// ask for any: such a port may be somebody else's before the program listens on it.
+// ask for any: such a port may be in use by another program before the program listens on it.
 const firstPort, lastPort = 20000, 32768
 
 // freePorts returns loopback ports that nobody listens on.

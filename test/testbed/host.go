@@ -233,6 +233,29 @@ func (h *Host) Delete(ctx context.Context) error {
 	return nil
 }
 
+// Deregister deletes the Node of a host, as some cloud providers do with a machine that is down. The kubelet registers it again when the
+// host boots.
+func (h *Host) Deregister(ctx context.Context) error {
+	h.setNode("")
+	if err := h.cluster.kubernetes.CoreV1().Nodes().Delete(ctx, h.Name(), metav1.DeleteOptions{}); err != nil {
+		return fmt.Errorf("delete node %s: %w", h.Name(), err)
+	}
+	return nil
+}
+
+// registerAgain creates the Node of a host that was deregistered.
+func (h *Host) registerAgain(ctx context.Context) error {
+	if !h.isNode("") {
+		return nil
+	}
+	node, err := h.cluster.kubernetes.CoreV1().Nodes().Create(ctx, h.node(), metav1.CreateOptions{})
+	if err != nil {
+		return fmt.Errorf("register node %s again: %w", h.Name(), err)
+	}
+	h.setNode(node.UID)
+	return nil
+}
+
 // removed turns the host off for good.
 func (h *Host) removed() {
 	h.power.Lock()

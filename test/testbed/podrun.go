@@ -107,7 +107,8 @@ func (r podRun) containers(pod *corev1.Pod, started metav1.Time) []corev1.Contai
 	for _, container := range pod.Spec.Containers {
 		id := sha256.Sum256(fmt.Appendf(nil, "%s/%s/%d", pod.UID, container.Name, r.started.UnixNano())) // another one for each start
 		statuses = append(statuses, corev1.ContainerStatus{
-			ContainerID: fmt.Sprintf("containerd://%x", id), Name: container.Name, Image: container.Image, Ready: r.ready, Started: &running, RestartCount: r.restarts,
+			ContainerID: fmt.Sprintf("containerd://%x", id), RestartCount: r.restarts,
+			Name: container.Name, Image: container.Image, Ready: r.ready, Started: &running,
 			State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: started}},
 		})
 	}

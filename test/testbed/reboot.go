@@ -74,6 +74,7 @@ func (h *Host) comeUp(ctx context.Context) {
 	h.power.Unlock()
 	h.journal.add(h.now(), EventUp, bootID)
 	h.report(ctx, h.renewLease(ctx))
+	h.report(ctx, h.registerAgain(ctx))
 	h.report(ctx, h.writeNodeStatus(ctx, corev1.NodeStatus{Conditions: h.conditions(true), NodeInfo: h.nodeInfo()}))
 }
 

@@ -266,7 +266,7 @@ func whatIsLeft(drain *v1alpha1.DrainProgress) string {
 	}
 	for i := range drain.Terminating {
 		pod := &drain.Terminating[i]
-		parts = append(parts, fmt.Sprintf("pod %s/%s was evicted and does not end, because of %s", pod.Namespace, pod.Name, pod.HeldBy))
+		parts = append(parts, fmt.Sprintf("pod %s/%s was evicted and does not end (%s)", pod.Namespace, pod.Name, pod.HeldBy))
 	}
 	for i := range drain.Returned {
 		pod := &drain.Returned[i]

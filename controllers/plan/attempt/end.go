@@ -152,8 +152,8 @@ func (a *attempt) fail(reason, message string) {
 		failures = *a.Status.Failures
 	}
 	failures.Count++
-	if a.told() {
-		failures.Reboots++
+	if a.Status.Attempt.BackTime != nil || reason == v1alpha1.ReasonRebootNotObserved {
+		failures.Reboots++ // a host that refuses to reboot was not reached: what keeps it from that may go
 	}
 	failures.LastTime, failures.LastReason, failures.LastMessage = *a.Stamp(), reason, model.Bounded(message)
 	a.Edit().Failures = &failures

@@ -81,13 +81,11 @@ func (a *attempt) bootSeen() time.Time {
 // maxContainers bounds the containers that one attempt remembers; the API has the same limit.
 const maxContainers = 512
 
-// containersOf pods has one container of each: a status of before the boot shows all of them.
+// containersOf pods that run.
 func containersOf(pods []model.Pod) []string {
 	var ids []string
 	for i := range pods {
-		if len(pods[i].Containers) > 0 {
-			ids = append(ids, pods[i].Containers[0])
-		}
+		ids = append(ids, pods[i].Containers...)
 	}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)

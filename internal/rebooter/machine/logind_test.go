@@ -80,7 +80,7 @@ func TestOnARealBusLogindIsToldToReboot(t *testing.T) {
 	if err := newMachine(t, Options{}).Reboot(t.Context(), ""); err != nil {
 		t.Error(err)
 	}
-	if diff := cmp.Diff(checkInhibitors, await.Receive(t, "logind is told to reboot", logind.flags)); diff != "" {
+	if diff := cmp.Diff(checkInhibitors, await.Receive(t, "logind receives the request to reboot", logind.flags)); diff != "" {
 		t.Errorf("flags (-want +got):\n%s", diff)
 	}
 }

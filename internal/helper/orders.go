@@ -1,0 +1,135 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// rebootTimeout bounds the call that tells the host to reboot. The host only has to accept it in that time.
+const rebootTimeout = time.Minute
+
+// running is an order that this process carries out or carried out.
+type running struct {
+	cancel context.CancelFunc
+	// drain is nil for a reboot.
+	drain *drain
+
+	mu  sync.Mutex
+	job job
+}
+
+// start carries out the order of a NodeReboot, which is recorded by now.
+func (a *agent) start(ctx context.Context, reboot *v1alpha1.NodeReboot) {
+	order := reboot.Status.Order
+	log := a.Log.WithValues("nodeReboot", reboot.Name, "sequence", order.Sequence, "action", order.Action)
+	log.Info("Order begins", "deadline", order.Deadline)
+	ctx, cancel := context.WithCancel(ctx)
+	r := &running{cancel: cancel, job: job{sequence: order.Sequence, state: v1alpha1.OrderStarted}}
+	a.jobs[reboot.UID] = r
+	if order.Action == v1alpha1.ActionReboot {
+		err := a.reboot(ctx, order)
+		a.finish(log, r, nil, err)
+		return
+	}
+	d, err := newDrain(a.drainOptions(log, reboot, r))
+	if err != nil {
+		a.finish(log, r, nil, err)
+		return
+	}
+	r.drain, r.job.order = d, order
+	a.background.Go(func() { a.drain(ctx, log, d, r) })
+}
+
+func (a *agent) drainOptions(log logr.Logger, reboot *v1alpha1.NodeReboot, r *running) drainOptions {
+	order := reboot.Status.Order
+	options := drainOptions{
+		api:       a.pods,
+		clock:     a.Clock,
+		log:       log,
+		amendment: amendmentBy(order),
+		publish: func(progress v1alpha1.DrainProgress, message string) {
+			a.update(r, func(j *job) { j.drain, j.message = &progress, message })
+		},
+	}
+	if report := reboot.Status.Report; report != nil && report.Sequence == order.Sequence && report.Drain != nil {
+		options.gone = max(0, report.Drain.Total-report.Drain.Remaining)
+		options.stuck = report.Drain.Activity == v1alpha1.DrainStuck
+	}
+	return options
+}
+
+// amendmentBy is what an order says about the drain.
+func amendmentBy(order *v1alpha1.RebootOrder) amendment {
+	result := amendment{deadline: order.Deadline.Time}
+	if order.Drain != nil {
+		result.order = *order.Drain
+	}
+	return result
+}
+
+func (a *agent) drain(ctx context.Context, log logr.Logger, d *drain, r *running) {
+	progress, err := d.run(ctx)
+	if ctx.Err() != nil {
+		log.Info("Stopped draining: the order is no longer in force, or the helper ends")
+		return
+	}
+	a.finish(log, r, &progress, err)
+}
+
+// reboot tells the host to reboot, unless recording the order took until after its deadline.
+func (a *agent) reboot(ctx context.Context, order *v1alpha1.RebootOrder) error {
+	left := order.Deadline.Sub(a.Clock.Now())
+	if left <= 0 {
+		return fmt.Errorf("the deadline %s passed before the host was told to reboot", deadline(order))
+	}
+	ctx, cancel := context.WithTimeout(ctx, min(left, rebootTimeout))
+	defer cancel()
+	return a.Host.Reboot(ctx, order.BootID, order.Method)
+}
+
+// finish notes the result of a job, to be reported. After an uncertain answer there is none: the order stays recorded as started, and the
+// manager waits for the boot.
+func (a *agent) finish(log logr.Logger, r *running, progress *v1alpha1.DrainProgress, err error) {
+	result := job{sequence: r.get().sequence, state: v1alpha1.OrderDone, drain: progress}
+	switch {
+	case errors.Is(err, ErrUncertain):
+		result.state, result.message = v1alpha1.OrderStarted, err.Error()
+	case errors.Is(err, errOverdue):
+		result.state, result.message = v1alpha1.OrderTimedOut, err.Error()
+	case err != nil:
+		result.state, result.message = v1alpha1.OrderFailed, err.Error()
+	}
+	log.Info("Order ended", "state", result.state, "message", result.message)
+	a.update(r, func(j *job) { *j = result })
+}
+
+func (a *agent) update(r *running, change func(*job)) {
+	r.mu.Lock()
+	change(&r.job)
+	r.mu.Unlock()
+	select {
+	case a.progress <- struct{}{}:
+	default:
+	}
+}
+
+// amend has a drain under way follow its order, which was changed.
+func (r *running) amend(order *v1alpha1.RebootOrder) {
+	r.mu.Lock()
+	r.job.order = order
+	r.mu.Unlock()
+	r.drain.amend(amendmentBy(order))
+}
+
+func (r *running) get() job {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.job
+}

@@ -1,0 +1,125 @@
+package helper
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+const (
+	// reportInterval is how often progress is reported at most.
+	reportInterval = time.Second
+	// maxNamed is how many pods each list in status.report.drain, and a message, names.
+	maxNamed = 10
+)
+
+// publication is what was published last, and when.
+type publication struct {
+	progress *v1alpha1.DrainProgress
+	message  string
+	time     time.Time
+}
+
+// sorted returns the pods by namespace and name.
+func sorted(groups ...map[types.UID]*leavingPod) []*leavingPod {
+	var pods []*leavingPod
+	for _, group := range groups {
+		for _, pod := range group {
+			pods = append(pods, pod)
+		}
+	}
+	slices.SortFunc(pods, func(x, y *leavingPod) int {
+		if c := strings.Compare(x.Namespace, y.Namespace); c != 0 {
+			return c
+		}
+		return strings.Compare(x.Name, y.Name)
+	})
+	return pods
+}
+
+// progress says how far the drain is. It is complete at any time: whoever ends the drain may not wait for the last word.
+func (d *drain) progress(now time.Time) v1alpha1.DrainProgress {
+	progress := v1alpha1.DrainProgress{
+		Total: d.gone + int32(len(d.seen)), Remaining: int32(len(d.leaving)), Returned: d.returned(), Activity: v1alpha1.DrainProgressing,
+	}
+	if d.stuckAt(now) {
+		progress.Activity = v1alpha1.DrainStuck
+	}
+	for _, pod := range sorted(d.leaving) {
+		if pod.refused != nil && len(progress.Refused) < maxNamed {
+			progress.Refused = append(progress.Refused, *pod.refused)
+		}
+		if holder := d.holder(pod, now); holder != "" && len(progress.Terminating) < maxNamed {
+			progress.Terminating = append(progress.Terminating, v1alpha1.TerminatingPod{
+				Namespace: pod.Namespace, Name: pod.Name, HeldBy: holder,
+			})
+		}
+	}
+	return progress
+}
+
+// changed tells whether there is something to publish.
+func (d *drain) changed(progress *v1alpha1.DrainProgress) bool {
+	if d.last.progress == nil {
+		return d.complete || d.message != ""
+	}
+	return d.message != d.last.message || !equality.Semantic.DeepEqual(d.last.progress, progress)
+}
+
+// publishChanges publishes what has changed, unless something was published just before. It returns when to try again; zero if there is
+// no need.
+func (d *drain) publishChanges(now time.Time) time.Time {
+	progress := d.progress(now)
+	if !d.changed(&progress) {
+		return time.Time{}
+	}
+	if next := d.last.time.Add(reportInterval); now.Before(next) {
+		return next
+	}
+	d.last = publication{progress: &progress, message: d.message, time: now}
+	d.publish(progress, d.message)
+	return time.Time{}
+}
+
+// overdue says which pods are left, and why.
+func (d *drain) overdue(now time.Time) error {
+	var parts []string
+	if d.message != "" {
+		parts = append(parts, d.message)
+	}
+	for i, pod := range sorted(d.leaving) {
+		if i == maxNamed {
+			parts = append(parts, fmt.Sprintf("and %d more", len(d.leaving)-maxNamed))
+			break
+		}
+		parts = append(parts, pod.describe(now))
+	}
+	left := fmt.Sprintf("%s, %d pods left: %s", d.deadline.UTC().Format(time.RFC3339), len(d.leaving), strings.Join(parts, ", "))
+	if !d.complete {
+		return fmt.Errorf("%v %s", errOverdue, left) //nolint:errorlint // pods that were never seen did not run out of time
+	}
+	return fmt.Errorf("%w %s", errOverdue, left)
+}
+
+// describe names the pod and says why it is still there.
+func (p *leavingPod) describe(now time.Time) string {
+	name := p.Namespace + "/" + p.Name
+	switch {
+	case p.refused != nil && p.refused.By == byServer:
+		return fmt.Sprintf("%s (%s)", name, p.refused.Message)
+	case p.refused != nil:
+		return fmt.Sprintf("%s (%s)", name, p.refused.By)
+	case p.DeletionTimestamp != nil || p.accepted:
+		return fmt.Sprintf("%s (%s)", name, heldBy(p.Pod, now))
+	case p.returns:
+		return fmt.Sprintf("%s (%s puts it back)", name, p.owner.key)
+	default:
+		return name
+	}
+}

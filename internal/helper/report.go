@@ -1,0 +1,104 @@
+package helper
+
+import (
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+const (
+	// leastOffset is by how many seconds a clock has to be off to be reported.
+	leastOffset = 60
+	// offsetStep is by how many seconds what was reported has to be wrong to be reported again.
+	offsetStep = 30
+)
+
+// maxMessage is the most characters that status.report.message takes.
+const maxMessage = 1024
+
+// report is what status.report should say. What was recorded before is kept, because the report is the helper's memory.
+func (f facts) report(reboot *v1alpha1.NodeReboot, v verdict) v1alpha1.HelperReport {
+	report := f.carryOver(reboot.Status.Report)
+	switch v.kind {
+	case orderNone, orderResume:
+	case orderBegin:
+		begin(&report, reboot.Status.Order, v1alpha1.OrderStarted)
+	case orderFailed:
+		begin(&report, reboot.Status.Order, v1alpha1.OrderFailed)
+		report.Message = v.note
+	case orderWorking:
+		job := f.jobs[reboot.UID]
+		report.State, report.Message = job.state, job.message
+		if job.drain != nil {
+			report.Drain = job.drain
+		}
+	case orderNoted:
+		report.Message = v.note
+	}
+	if report.Message == "" && f.sentinel.state == v1alpha1.SentinelUnknown {
+		report.Message = sentinelPrefix + f.sentinel.message
+	}
+	report.Message = truncate(report.Message, maxMessage)
+	return report
+}
+
+// carryOver combines what was recorded about orders with the present state of the host. The time of one boot is reported once: the kernel
+// derives it from a clock that is being adjusted.
+func (f facts) carryOver(previous *v1alpha1.HelperReport) v1alpha1.HelperReport {
+	report := v1alpha1.HelperReport{BootID: f.boot.id, BootTime: f.boot.time, Sentinel: f.sentinel.state, Methods: f.methods}
+	report.ClockOffsetSeconds = f.reportedOffset(previous)
+	if previous == nil {
+		return report
+	}
+	if previous.BootID == f.boot.id && previous.BootTime != nil {
+		report.BootTime = previous.BootTime
+	}
+	report.Sequence, report.State, report.Drain = previous.Sequence, previous.State, previous.Drain
+	ofThePresent := strings.HasPrefix(previous.Message, notePrefix) || strings.HasPrefix(previous.Message, sentinelPrefix)
+	if (previous.State == v1alpha1.OrderFailed || previous.State == v1alpha1.OrderTimedOut) && !ofThePresent {
+		report.Message = previous.Message
+	}
+	return report
+}
+
+// reportedOffset is what the report should say about the host's clock. It changes only if the clock has moved by more than offsetStep, so
+// that a clock that drifts, or is off by about leastOffset, does not cause a write each time.
+func (f facts) reportedOffset(previous *v1alpha1.HelperReport) *int64 {
+	var reported *int64
+	if previous != nil {
+		reported = previous.ClockOffsetSeconds
+	}
+	if f.clockOffset == nil {
+		return reported
+	}
+	seconds := int64(f.clockOffset.Round(time.Second) / time.Second)
+	if reported != nil && max(seconds-*reported, *reported-seconds) <= offsetStep {
+		return reported
+	}
+	if max(seconds, -seconds) < leastOffset {
+		return nil
+	}
+	return &seconds
+}
+
+// begin makes the report about the order. The progress of a drain stays until the next drain.
+func begin(report *v1alpha1.HelperReport, order *v1alpha1.RebootOrder, state v1alpha1.OrderState) {
+	if order.Action == v1alpha1.ActionDrain && order.Sequence != report.Sequence {
+		report.Drain = nil
+	}
+	report.Sequence, report.State, report.Message = order.Sequence, state, ""
+}
+
+// truncate shortens text to at most limit characters.
+func truncate(text string, limit int) string {
+	// Other people's texts can be long. A character has at most four bytes.
+	text = text[:min(len(text), utf8.UTFMax*(limit+1))]
+	text = strings.ToValidUTF8(text, "?")
+	runes := []rune(text)
+	if len(runes) <= limit {
+		return text
+	}
+	return string(runes[:limit-3]) + "..."
+}
