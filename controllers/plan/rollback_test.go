@@ -54,6 +54,9 @@ func TestASlotIsHeldUntilWhatWasEvictedIsBackHoweverTheAttemptEnds(t *testing.T)
 			if n := s.node("a"); n != nil && n.Unschedulable && tc.result != v1alpha1.ReasonUncordoned {
 				t.Error("the node is still cordoned")
 			}
+			if status.Order != nil {
+				t.Errorf("order %+v of an attempt that was rolled back", status.Order)
+			}
 			if status.Reason != v1alpha1.ReasonWorkloadsNotReady || len(s.Slots) != 1 || s.underWay() != "a" {
 				t.Errorf("reason %s, slots %v, under way %q: the slot is held", status.Reason, s.Slots, s.underWay())
 			}
@@ -395,5 +398,46 @@ func TestAnotherNodeRebootOfANodeGoesWhenWhatTheFirstEvictedIsBack(t *testing.T)
 	s.settle()
 	if got := s.underWay(); s.reboot("ra") != nil || s.reboot("ra2").Status.Attempt == nil {
 		t.Errorf("under way %q", got)
+	}
+}
+
+func TestASlotIsFreedAtOnceIfNothingWasEvicted(t *testing.T) {
+	for name, tc := range map[string]struct {
+		stage   stage
+		options []policyOption
+	}{
+		"before the drain":             {stage: stageCordoned},
+		"where the policy drains none": {stage: stageDrained, options: []policyOption{drain(skipDrain)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := drainedInVain(t, stageCordoned, tc.options...)
+			if tc.stage == stageDrained {
+				s.advance(time.Minute)
+			}
+			labelSkip(s)
+			s.settle()
+			if got := s.underWay(); got != "b" {
+				t.Errorf("under way %q: what is not ready is so for another cause", got)
+			}
+		})
+	}
+}
+
+func TestAnAttemptThatStalledAndIsRolledBackRecoversLikeAnyOther(t *testing.T) {
+	s := drainedInVain(t, stageRebooting)
+	s.node("a").Ready = false
+	s.advance(20 * time.Minute)
+	if got := s.reboot("ra").Status.Reason; got != v1alpha1.ReasonNodeNotBack {
+		t.Fatalf("reason %s", got)
+	}
+	s.node("a").Ready = true // in the same boot
+	s.settle()
+	if got := s.reboot("ra").Status; got.Phase != v1alpha1.PhaseRecovering || got.Attempt.StalledTime != nil {
+		t.Errorf("%s %s %q", got.Phase, got.Reason, got.Message)
+	}
+	s.Workloads[deployment("web")] = Workload{Ready: 3, Desired: 3}
+	s.settle()
+	if a := s.reboot("ra").Status.Attempt; a.EndedTime == nil || a.Containers != nil {
+		t.Errorf("attempt %+v", a)
 	}
 }
