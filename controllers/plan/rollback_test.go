@@ -48,7 +48,8 @@ func TestASlotIsHeldUntilWhatWasEvictedIsBackHoweverTheAttemptEnds(t *testing.T)
 			tc.event(s)
 			s.settle()
 			status := s.reboot("ra").Status
-			if a := status.Attempt; a.RolledBackTime == nil || a.EndedTime != nil || a.Result != tc.result || status.Phase != v1alpha1.PhaseRecovering {
+			a := status.Attempt
+			if a.RolledBackTime == nil || a.EndedTime != nil || a.Result != tc.result || status.Phase != v1alpha1.PhaseRecovering {
 				t.Fatalf("phase %s, attempt %+v, want one that was rolled back for %s", status.Phase, a, tc.result)
 			}
 			if n := s.node("a"); n != nil && n.Unschedulable && tc.result != v1alpha1.ReasonUncordoned {
@@ -262,7 +263,8 @@ func TestOneNodeThatFailsAgainAndAgainHaltsNobody(t *testing.T) {
 }
 
 func TestZeroNeverHaltsForDrains(t *testing.T) {
-	s := failing(t, "a/z1 b/z1 c/z1 d/z1 e/z1", spec(func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxConsecutiveFailures = ptr.To[int32](0) }))
+	never := spec(func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxConsecutiveFailures = ptr.To[int32](0) })
+	s := failing(t, "a/z1 b/z1 c/z1 d/z1 e/z1", never)
 	for range 5 {
 		s.failDrain()
 	}
