@@ -274,6 +274,7 @@ func (w *world) checkSettled(v *view) {
 	w.checkGivenUpIsVisible(v)
 	w.checkOrders(v)
 	w.checkHalted(v)
+	w.checkRemoved()
 	w.checkUnavailable(v)
 	needed, open := map[string]bool{}, map[string]string{}
 	for _, r := range v.Reboots {
