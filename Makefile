@@ -86,7 +86,8 @@ tidy: ## Tidy the go.mod of every module.
 ##@ Test
 
 # go test, with a summary at the end that says which tests were skipped, and why. With SUMMARY that is added to a file instead.
-GO_TEST := go run ./hack/gotest -summary="$(SUMMARY)" --
+# What a test waits for has a limit of its own; that of go test, 10 minutes, is too little for simulations on a busy machine.
+GO_TEST := go run ./hack/gotest -summary="$(SUMMARY)" -- -timeout 40m
 
 .PHONY: test
 test: ## Run all tests, and say at the end which failed and which were skipped.

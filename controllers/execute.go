@@ -114,7 +114,7 @@ func (e *executor) writeNode(ctx context.Context, s *snapshot, work *plan.NodeWo
 		}
 	}
 	patchFirst, patchLast := func() error { return e.patchNode(ctx, node, work.Patch) }, func() error { return nil }
-	if work.Patch != nil && work.Patch.TakesBack() {
+	if work.Patch != nil && work.Patch.RollsBack() {
 		patchFirst, patchLast = patchLast, patchFirst
 	}
 	return inOrder(
@@ -234,9 +234,11 @@ func (e *executor) writeReboot(
 
 // writePolicy writes a policy's status. It takes no lock: nothing in it is read back, and only the leader writes it.
 func (e *executor) writePolicy(ctx context.Context, change *plan.PolicyChange) error {
-	written := *change.Object
-	written.Status = change.Status
-	if err := e.client.Status().Patch(ctx, written.DeepCopy(), client.MergeFrom(change.Object)); err != nil {
+	patch, err := policyStatusPatch(&change.Object.Status, &change.Status)
+	if err != nil {
+		return err
+	}
+	if err := e.client.Status().Patch(ctx, change.Object.DeepCopy(), patch); err != nil {
 		return fmt.Errorf("patch the status of RebootPolicy %s: %w", change.Object.Name, err)
 	}
 	e.emit(change.Object, change.Events)

@@ -60,6 +60,37 @@ func nodePatch(node *corev1.Node, change *plan.NodePatch) (client.Patch, error) 
 	return rawPatch(types.MergePatchType, patch)
 }
 
+// policyStatusPatch is the merge patch that makes the status of a RebootPolicy what it should be. It has every field: a difference between two
+// statuses lacks the numbers that are 0 in both, and a number that was never written is shown as nothing.
+func policyStatusPatch(before, after *v1alpha1.RebootPolicyStatus) (client.Patch, error) {
+	fields, err := asObject(after)
+	if err != nil {
+		return nil, err
+	}
+	old, err := asObject(before)
+	if err != nil {
+		return nil, err
+	}
+	for name := range old {
+		if _, kept := fields[name]; !kept {
+			fields[name] = nil
+		}
+	}
+	return rawPatch(types.MergePatchType, jsonObject{"status": fields})
+}
+
+func asObject(value any) (jsonObject, error) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return nil, fmt.Errorf("encode %T: %w", value, err)
+	}
+	var object jsonObject
+	if err := json.Unmarshal(text, &object); err != nil {
+		return nil, fmt.Errorf("decode %T: %w", value, err)
+	}
+	return object, nil
+}
+
 // maintenancePatch is the strategic merge patch of a Node's status that makes its maintenance conditions what they should be; nil if they
 // are. It touches no other condition. A condition that stays True keeps its transition time.
 func maintenancePatch(node *corev1.Node, want map[corev1.NodeConditionType]plan.MaintenanceCondition, now time.Time) (client.Patch, error) {

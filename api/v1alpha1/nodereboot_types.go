@@ -295,7 +295,7 @@ type Failures struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647
-	Reboots int32 `json:"reboots,omitempty"`
+	Reboots int32 `json:"reboots"`
 
 	// lastTime is when the last one failed.
 	// +required

@@ -255,9 +255,9 @@ func TestManyGatesAreAskedAtOnceAndNoMoreThanThat(t *testing.T) {
 
 func TestAQuestionAboutAGateThatIsGoneHasNoAnswer(t *testing.T) {
 	b := newBench(t)
-	for _, kind := range []model.GateKind{model.GatePods, model.GatePrometheus, model.GateAlertmanager, model.GateObjects, model.GateRecovery} {
-		if answer := b.answer(kind, "g"); answer != nil {
-			t.Errorf("%s: %+v", kind, answer)
+	for _, k := range kinds {
+		if answer := b.answer(k.kind, "g"); answer != nil {
+			t.Errorf("%s: %+v", k.kind, answer)
 		}
 	}
 	b.alertmanager("http://a")

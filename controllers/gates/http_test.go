@@ -144,7 +144,8 @@ func TestTheTokenGoesToTheServerThatThePolicyNamesAndToNoOther(t *testing.T) {
 	b := newBench(t, secret(v1alpha1.CredentialsSecret, map[string]string{"token": "abc\n"}))
 	b.alertmanager(named.URL)
 	b.policy.Spec.Gates.Alertmanager[0].Auth = &v1alpha1.GateAuth{BearerToken: key("token")}
-	if answer := b.answer(model.GateAlertmanager, "g"); answer == nil || answer.Failure != "" || len(tokens) != 1 || tokens[0] != "Bearer abc" {
+	answer := b.answer(model.GateAlertmanager, "g")
+	if answer == nil || answer.Failure != "" || len(tokens) != 1 || tokens[0] != "Bearer abc" {
 		t.Errorf("answer %+v, tokens %q", answer, tokens)
 	}
 	redirects = true

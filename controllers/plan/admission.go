@@ -66,7 +66,7 @@ func (p *planning) admit() {
 	p.lastRound.explainLimits()
 }
 
-// able are those that could go if they had their turn, by policy; the others are told why they cannot.
+// able are those that could go if they had their turn, by policy; the others get the reason why they cannot.
 func (p *round) able() map[*policyView][]*rebootView {
 	able := map[*policyView][]*rebootView{}
 	for _, r := range p.reboots {
@@ -102,7 +102,7 @@ func (p *planning) turnOrder() []*policyView {
 	)
 }
 
-// admitInTurn starts those NodeReboots of a policy whose turn it is, in order, and then tells the others. Those for whose pods there is no
+// admitInTurn starts those NodeReboots of a policy whose turn it is, in order, and then gives the others their reasons. Those for whose pods there is no
 // room hold up nobody: if nothing else has the turn, it goes on to the next zone. Nor does a halted policy wait for a trial that cannot start.
 func (p *round) admitInTurn(policy *policyView, able []*rebootView) {
 	for left := able; len(left) > 0; {
@@ -148,7 +148,7 @@ func (p *round) admitLine(policy *policyView, able []*rebootView) {
 	}
 }
 
-// againGates are the gates that an earlier start of the same pass may have closed.
+// againGates are the gates that an earlier start of the same plan may have closed.
 var againGates = []gate{haltGate, canaryGate, quorumGate}
 
 func (p *round) firstTurnObstacle(r *rebootView) model.Verdict {
@@ -159,7 +159,7 @@ func (p *round) firstTurnObstacle(r *rebootView) model.Verdict {
 }
 
 // start begins attempts that go together. Their workloads and what their helpers say of the hosts have to be known first, and a policy that
-// only observes starts nothing; all count as unavailable all the same, so that what comes after them is planned as it would be.
+// only observes starts nothing; all count as unavailable regardless, so that what comes after them is planned as it would be.
 func (p *round) start(together []*rebootView) {
 	var wait model.Verdict
 	for _, r := range together {

@@ -24,7 +24,7 @@ type policyView struct {
 	// units is how many units its nodes make: nodes, or groups. groups are the nodes of each group.
 	units  int
 	groups map[string][]*nodeView
-	// canaries are those that its nodes wait for; nil if it wants none.
+	// canaries are those that its nodes wait for; nil if it has none.
 	canaries *canaries
 	// maxUnavailable in units.
 	maxUnavailable int

@@ -38,13 +38,13 @@ type canary struct {
 	marked bool
 }
 
-// batchKey is what goes together: nodes of a unit that began in one pass.
+// batchKey is what goes together: nodes of a unit that began in one plan.
 type batchKey struct {
 	unit  string
 	began int64
 }
 
-// findCanaries collects the canaries of a policy; nil if it wants none.
+// findCanaries collects the canaries of a policy; nil if it has none.
 func (p *planning) findCanaries(policy *policyView) *canaries {
 	if policy == nil || policy.Spec.Rollout.Canary == nil {
 		return nil
@@ -168,7 +168,7 @@ func compareCanaries(a, b canary) int {
 	return cmp.Or(a.began.Compare(b.began), cmp.Compare(a.node, b.node))
 }
 
-// start adds one that starts in this pass, or would.
+// start adds one that starts in this plan, or would.
 func (c *canaries) start(r *rebootView, now time.Time) {
 	c.pending = append(c.pending, canary{unit: r.node.unit, node: r.node.Name, began: now, marked: c.roleOf(r) == v1alpha1.RoleCanary})
 	slices.SortFunc(c.pending, compareCanaries)

@@ -9,7 +9,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
 )
 
-// capacityGate starts a node only if the pods on it fit on the others. Nodes that are under way, or start in this very pass, offer no room,
+// capacityGate starts a node only if the pods on it fit on the others. Nodes that are under way, or start in this very plan, offer no room,
 // and their pods need some, too: so each start is a new question for those after it.
 func capacityGate(p *round, r *rebootView) model.Verdict {
 	policy := r.policy()
@@ -73,7 +73,7 @@ func (p *planning) leavingWith(r *rebootView) string {
 	return strings.Join(slices.Compact(names), ",")
 }
 
-// lineFrom names the nodes of the policy that have their turn, from this one on. One of a group is asked about by itself, for with it leave
+// lineFrom names the nodes of the policy that have their turn, from this one on. One of a group is asked about by itself, because with it leave
 // others than with the next.
 func (p *round) lineFrom(r *rebootView) []string {
 	names, line := []string{r.node.Name}, p.of(r.policy()).line

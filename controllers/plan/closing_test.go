@@ -184,3 +184,41 @@ func TestOrderToRebootEndsWhenTheWindowCloses(t *testing.T) {
 		})
 	}
 }
+
+func TestAnOrderThatNobodyTookSaysWhatEndedIt(t *testing.T) {
+	longer := spec(func(s *v1alpha1.RebootPolicySpec) { s.Reboot.TimeoutSeconds = ptr.To[int32](3600) })
+	for name, tc := range map[string]struct {
+		options  []policyOption
+		after    time.Duration
+		edit     policyOption
+		want     string
+		failures int32
+	}{
+		"the window": {[]policyOption{closesIn(300)}, 3 * time.Minute, nil, v1alpha1.ReasonWindowClosed, 0},
+		"a freeze":   {[]policyOption{minRemaining(0), frozen("year-end", 5*time.Minute, time.Hour)}, 3 * time.Minute, nil, v1alpha1.ReasonFreeze, 0},
+		"its time":   {nil, 15 * time.Minute, nil, v1alpha1.ReasonOrderExpired, 1},
+		"its time, although others have more by now": {nil, 15 * time.Minute, longer, v1alpha1.ReasonOrderExpired, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := attemptIn(t, stageRebooting, tc.options...)
+			ignoredOrder(s)
+			if tc.edit != nil {
+				s.editPolicy("p", tc.edit)
+			}
+			s.settle()
+			s.advance(tc.after)
+			got := s.summary("ra")
+			if got.Result != tc.want || got.Failures != tc.failures || got.Attempt != 0 || got.Order != "" {
+				t.Errorf("%+v, want it to end for %s: %q", got, tc.want, s.reboot("ra").Status.Attempt.Message)
+			}
+		})
+	}
+}
+
+// closesIn is a window that is open, and closes soon.
+func closesIn(seconds int32) policyOption {
+	return spec(func(s *v1alpha1.RebootPolicySpec) {
+		s.Schedule.Windows = []v1alpha1.ScheduleWindow{{Cron: openNow, DurationSeconds: seconds}}
+		s.Schedule.MinRemainingSeconds = ptr.To[int32](0)
+	})
+}

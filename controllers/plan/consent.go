@@ -27,7 +27,7 @@ func (p *planning) recordApproval(r *rebootView) {
 	}
 }
 
-// approved: nobody has to approve the reboot, or somebody did. What becomes of an attempt that is under way when the window closes, and the
+// approved: no one has to approve the reboot, or someone did. What becomes of an attempt that is under way when the window closes, and the
 // approval expires, is up to the schedule.
 func (r *rebootView) approved() bool {
 	policy := r.policy()

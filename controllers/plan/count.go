@@ -15,9 +15,9 @@ type limits struct {
 	byZone     map[policyZone]int
 	groups     map[policyGroup]bool
 	clusterMax int
-	// startedZone is the zone in which this pass starts nodes, by the key of the zones that go one at a time.
+	// startedZone is the zone in which this plan starts nodes, by the key of the zones that go one at a time.
 	startedZone map[string]string
-	// starts is how many nodes start, or would start, in this pass.
+	// starts is how many nodes start, or would start, in this plan.
 	starts  int
 	leaving leaving
 	// unseen are the nodes of grants that another manager made and this one has not seen yet. Nothing is known of their policy and zone, so

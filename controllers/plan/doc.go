@@ -18,7 +18,7 @@
 //
 // # Invariants
 //
-//   - No start passes a limit: nodes that are down, cordoned, failed or under way all count, and so do grants in the slots object that
+//   - No start exceeds a limit: nodes that are down, cordoned, failed or under way all count, and so do grants in the slots object that
 //     nobody has used yet. A limit of zero means zero.
 //   - With strategy OneAtATime no two zones have a node under way.
 //   - Nothing starts, and no host is told to reboot, while a policy is paused, only observes or is invalid; nothing starts while it is
@@ -27,7 +27,7 @@
 //   - Only what the operator cordoned is uncordoned; only its own taint is touched.
 //   - Success needs another boot ID, the node Ready, the sentinel gone since that boot, and its workloads as ready as before.
 //   - The order of the input never changes the plan. The plan for a cluster to which a plan was applied is empty at the same instant,
-//     unless something ended in it, or a cordon was taken back: what that frees is free when it is written, and not before.
+//     unless something ended in it, or a cordon was rolled back: what that frees is free when it is written, and not before.
 //
 // simulate_test.go checks them on whole rollouts.
 package plan

@@ -120,7 +120,7 @@ func (e *execution) writeNodeWork(work *NodeWork) {
 	}
 	patch := func(when bool) func() bool {
 		return func() bool {
-			return work.Patch == nil || work.Patch.TakesBack() != when || e.try(func() error { return e.patchNode(work) })
+			return work.Patch == nil || work.Patch.RollsBack() != when || e.try(func() error { return e.patchNode(work) })
 		}
 	}
 	maintenance := func() bool {

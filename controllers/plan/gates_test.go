@@ -55,12 +55,12 @@ func TestWhatANodeRebootWaitsFor(t *testing.T) {
 		"another tool that maintains the node": {
 			objects: []any{newPolicy("p"), newReboot("ra", "a"), newNode("a", "z1", maintainedUntil(time.Hour))},
 			want:    v1alpha1.ReasonForeignMaintenance, wantWake: time.Hour,
-			wantMessage: "Node a is maintained by somebody else: Lease medik8s-leases/node-a is held by nmo.",
+			wantMessage: "Node a is maintained by someone else: Lease medik8s-leases/node-a is held by nmo.",
 		},
 		"an approval": {
 			objects: []any{newPolicy("p", approvalRequired()), newNode("a", "z1"), newReboot("ra", "a")},
 			want:    v1alpha1.ReasonAwaitingApproval,
-			wantMessage: "RebootPolicy p wants an approval. To give it: kubectl patch nodereboot ra --type=merge " +
+			wantMessage: "RebootPolicy p requires an approval. To give it: kubectl patch nodereboot ra --type=merge " +
 				`-p '{"spec":{"approval":"Given"}}'`,
 		},
 		"an invalid policy": {

@@ -210,7 +210,7 @@ func TestSeveralHooksAreAwaitedTogether(t *testing.T) {
 	}))
 	s.advance(2 * time.Minute)
 	status := s.reboot("ra").Status
-	want := "Waits until 2026-03-02 12:05:00Z for somebody to set condition example.com/b of this NodeReboot to True (and 1 more)."
+	want := "Waits until 2026-03-02 12:05:00Z for someone to set condition example.com/b of this NodeReboot to True (and 1 more)."
 	if status.Message != want {
 		t.Errorf("message %q, want %q", status.Message, want)
 	}

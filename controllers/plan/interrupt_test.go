@@ -303,3 +303,16 @@ func TestNodeThatBootsAgainAndAgainRunsOutOfTime(t *testing.T) {
 		t.Errorf("phase %s, reason %s after 50 minutes of boots", sum.Phase, sum.Reason)
 	}
 }
+
+func TestAHostHasItsTimeToRebootAlsoWhenItsPolicyIsGone(t *testing.T) {
+	for _, ready := range []bool{false, true} {
+		s := attemptIn(t, stageRebooting, closesIn(150)) // the order is good for half a minute
+		s.node("a").Ready = ready
+		s.removePolicies()
+		s.settle()
+		s.advance(10 * time.Minute)
+		if got := s.reboot("ra").Status; got.Reason != v1alpha1.ReasonRebooting {
+			t.Errorf("Ready %t: %s %q", ready, got.Reason, got.Message)
+		}
+	}
+}

@@ -9,9 +9,9 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// While a reboot of a node is under way, the operator marks the node with labels and annotations. Like the cordon, a mark is taken back by
+// While a reboot of a node is under way, the operator marks the node with labels and annotations. Like the cordon, a mark is rolled back by
 // what the node itself says: one annotation records what was set and what was there before, and changes in the same optimistic patch as
-// the marks. What somebody else changed meanwhile is left alone.
+// the marks. What someone else changed meanwhile is left alone.
 
 // markRecord is the value of the marks annotation.
 type markRecord struct {
@@ -47,7 +47,7 @@ func (n *nodeView) labelsWithoutMarks() map[string]string {
 		return n.Labels
 	}
 	set := &markSet{current: n.Labels, record: parseMarks(text).Labels, changes: map[string]*string{}}
-	set.takeBackOthers(nil, mayRestoreLabel)
+	set.rollBackOthers(nil, mayRestoreLabel)
 	without := maps.Clone(n.Labels)
 	for key, change := range set.patch() {
 		if change == nil {
@@ -74,8 +74,8 @@ func (n *nodeView) patchMarks(patch *NodePatch) {
 		owner = string(active.Object.UID)
 	}
 	if record.For != owner {
-		labels.takeBackOthers(nil, mayRestoreLabel)
-		annotations.takeBackOthers(nil, isMarkAnnotation)
+		labels.rollBackOthers(nil, mayRestoreLabel)
+		annotations.rollBackOthers(nil, isMarkAnnotation)
 		for key, value := range n.labelsAfter(record.For) {
 			labels.set(key, value)
 		}
@@ -83,9 +83,9 @@ func (n *nodeView) patchMarks(patch *NodePatch) {
 	if active != nil {
 		wanted := n.wantedLabels(labels.record)
 		labels.apply(wanted)
-		labels.takeBackOthers(wanted, mayRestoreLabel)
+		labels.rollBackOthers(wanted, mayRestoreLabel)
 		annotations.apply(markAnnotations)
-		annotations.takeBackOthers(markAnnotations, isMarkAnnotation)
+		annotations.rollBackOthers(markAnnotations, isMarkAnnotation)
 		annotations.set(v1alpha1.MarksAnnotation, markRecord{For: owner, Labels: labels.record, Annotations: annotations.record}.String())
 	} else {
 		annotations.remove(v1alpha1.MarksAnnotation)
@@ -93,7 +93,7 @@ func (n *nodeView) patchMarks(patch *NodePatch) {
 	patch.Labels, patch.Annotations = labels.patch(), annotations.patch()
 }
 
-// wantedLabels are the labels of a node whose reboot is under way. One that no policy owns any more keeps those that it has.
+// wantedLabels are the labels of a node whose reboot is under way. One that no policy owns anymore keeps those that it has.
 func (n *nodeView) wantedLabels(recorded map[string]mark) map[string]wantedMark {
 	wanted := map[string]wantedMark{}
 	switch {
@@ -113,7 +113,7 @@ func (n *nodeView) wantedLabels(recorded map[string]mark) map[string]wantedMark 
 	return wanted
 }
 
-// labelsAfter are those that a node gets when the NodeReboot that it was marked for succeeded. That is found out when the marks are taken
+// labelsAfter are those that a node gets when the NodeReboot that it was marked for succeeded. That is found out when the marks are rolled
 // back, which happens once.
 func (n *nodeView) labelsAfter(uid string) map[string]string {
 	after := map[string]string{}
@@ -189,7 +189,7 @@ func (s *markSet) set(key, value string) { s.changes[key] = &value }
 
 func (s *markSet) remove(key string) { s.changes[key] = nil }
 
-// apply sets what is wanted and was not set yet. What was set is only changed when something else is wanted now, and nobody else changed
+// apply sets what is wanted and was not set yet. What was set is only changed when something else is wanted now, and no one else changed
 // it.
 func (s *markSet) apply(wanted map[string]wantedMark) {
 	s.record = maps.Clone(s.record)
@@ -214,8 +214,8 @@ func (s *markSet) apply(wanted map[string]wantedMark) {
 	}
 }
 
-// takeBackOthers takes back what is recorded and not wanted, as far as nobody else changed it and the record is trusted with it.
-func (s *markSet) takeBackOthers(wanted map[string]wantedMark, trusted func(key string) bool) {
+// rollBackOthers rolls back what is recorded and not wanted, as far as no one else changed it and the record is trusted with it.
+func (s *markSet) rollBackOthers(wanted map[string]wantedMark, trusted func(key string) bool) {
 	s.record = maps.Clone(s.record)
 	for _, key := range slices.Collect(maps.Keys(s.record)) {
 		if _, is := wanted[key]; is {

@@ -274,7 +274,7 @@ func TestMarksAreWrittenInOneRequestWithTheCordon(t *testing.T) {
 	p := s.pass()
 	patch := p.Work[0].Patch
 	if patch.Unschedulable == nil || patch.Labels[stateLabel] == nil || patch.Annotations[v1alpha1.MarksAnnotation] == nil ||
-		patch.TakesBack() {
+		patch.RollsBack() {
 		t.Errorf("patch %+v", patch)
 	}
 }

@@ -15,7 +15,7 @@ import (
 // may be seen a moment before the Node that its helper runs on.
 const nodeNotFoundGrace = 30 * time.Second
 
-// updateNeeds records what each NodeReboot is about, and ends those that are not needed any more.
+// updateNeeds records what each NodeReboot is about, and ends those that are no longer needed.
 func (p *planning) updateNeeds() {
 	for _, r := range p.reboots {
 		p.reopenIfRequiredAgain(r)
@@ -78,8 +78,8 @@ func (p *planning) reopenIfRequiredAgain(r *rebootView) {
 	r.done = false
 }
 
-// staleApproval: somebody approved the need that was withdrawn. That says nothing about the one that there is now, so the NodeReboot is
-// deleted, for another one to be made that is not approved.
+// staleApproval: someone approved the need that was withdrawn. That says nothing about the one that there is now, so the NodeReboot is
+// deleted, so that another one is made that is not approved.
 func (r *rebootView) staleApproval() bool {
 	policy := r.policy()
 	return r.Status.OutcomeReason == v1alpha1.ReasonNeedWithdrawn && policy != nil && policy.Spec.Approval == v1alpha1.ApprovalRequired &&
@@ -89,7 +89,7 @@ func (r *rebootView) staleApproval() bool {
 // reopenedReasons are those for which a NodeReboot ended that may turn out to be needed.
 var reopenedReasons = []string{v1alpha1.ReasonNeedWithdrawn, v1alpha1.ReasonNodeGone, v1alpha1.ReasonNodeNotFound}
 
-// endIfNotNeeded ends a waiting NodeReboot whose node is gone, was rebooted by something else, or does not ask any more.
+// endIfNotNeeded ends a waiting NodeReboot whose node is gone, was rebooted by something else, or no longer asks.
 func (p *planning) endIfNotNeeded(r *rebootView) {
 	switch {
 	case r.modelNode() == nil && r.Status.NodeUID == "":
@@ -99,10 +99,10 @@ func (p *planning) endIfNotNeeded(r *rebootView) {
 	case r.rebootedSince():
 		p.endIfRebootedMeanwhile(r)
 	case r.Object.Spec.Trigger == v1alpha1.TriggerSentinel && r.needGone():
-		p.complete(r, v1alpha1.OutcomeCancelled, v1alpha1.ReasonNeedWithdrawn, "The host does not ask for a reboot any more.")
+		p.complete(r, v1alpha1.OutcomeCancelled, v1alpha1.ReasonNeedWithdrawn, "The host no longer asks for a reboot.")
 	case r.needGone():
 		p.complete(r, v1alpha1.OutcomeCancelled, v1alpha1.ReasonNeedWithdrawn, fmt.Sprintf(
-			"Condition %s of node %s does not ask for a reboot any more.", r.Object.Spec.ConditionType, r.node.Name))
+			"Condition %s of node %s no longer asks for a reboot.", r.Object.Spec.ConditionType, r.node.Name))
 	}
 }
 

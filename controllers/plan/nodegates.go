@@ -20,7 +20,7 @@ type (
 )
 
 // nodeGates are asked in this order about each waiting NodeReboot by itself; the first that does not pass is the reason why it waits. A
-// NodeReboot that passes all of them could go if it had its turn, and only such a one holds up others (turns.go).
+// NodeReboot that passes all of them could go if it had its turn, and only such a one holds up others (turngates.go).
 var nodeGates = []gate{
 	ownerGate,
 	func(_ *planning, r *rebootView) model.Verdict { return consent.Skip(r.node.Node) },
@@ -84,7 +84,7 @@ func sameNodeGate(_ *planning, r *rebootView) model.Verdict {
 		"NodeReboot %s of the same node goes first; its reboot satisfies this one, too.", first.Object.Name)
 }
 
-// heldGate waits until the slot of the node's last attempt is free. It is asked late, for that is a matter of moments. A slot that was
+// heldGate waits until the slot of the node's last attempt is free. It is asked late, because that is a matter of moments. A slot that was
 // granted for the next attempt is what it needs.
 func heldGate(p *planning, r *rebootView) model.Verdict {
 	if _, granted := p.grantOf(r); granted || !r.node.slotHeld {
@@ -158,7 +158,7 @@ func deletionGate(_ *planning, r *rebootView) model.Verdict {
 func otherMaintenanceGate(p *planning, r *rebootView) model.Verdict {
 	for _, other := range r.node.OtherMaintenance {
 		if other.Until.IsZero() || !p.Reached(other.Until) {
-			return model.Blocked(v1alpha1.ReasonForeignMaintenance, "Node %s is maintained by somebody else: %s.", r.node.Name, other.Object)
+			return model.Blocked(v1alpha1.ReasonForeignMaintenance, "Node %s is maintained by someone else: %s.", r.node.Name, other.Object)
 		}
 	}
 	return model.Verdict{}

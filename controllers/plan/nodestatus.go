@@ -87,14 +87,14 @@ func (n *nodeView) desiredTaints() []corev1.Taint {
 	return taints
 }
 
-// patchCordon cordons the node of an attempt that is to be cordoned by us, and takes back every other cordon of ours.
+// patchCordon cordons the node of an attempt that is to be cordoned by us, and rolls back every other cordon of ours.
 func (n *nodeView) patchCordon(patch *NodePatch) {
 	owner := n.cordonOwner()
 	switch {
 	case owner == "":
-		n.takeBackCordon(patch)
+		n.rollBackCordon(patch)
 	case n.Unschedulable && n.CordonedFor == "":
-		// Somebody else's, and not to become ours: that the attempt is still open is old news.
+		// Someone else's, and not to become ours: that the attempt is still open is old news.
 	case n.CordonedFor == owner && n.open.Status.Attempt.BackTime != nil:
 		// The host cannot go down for this attempt anymore: if someone uncordoned the node since its boot, that is left.
 	case n.CordonedFor != owner || !n.Unschedulable:
@@ -102,7 +102,7 @@ func (n *nodeView) patchCordon(patch *NodePatch) {
 	}
 }
 
-func (n *nodeView) takeBackCordon(patch *NodePatch) {
+func (n *nodeView) rollBackCordon(patch *NodePatch) {
 	if n.CordonedFor == "" {
 		return
 	}

@@ -17,7 +17,7 @@ func (n *nodeView) firstWaiting() *rebootView {
 }
 
 // compareWaiting orders by urgency, then longest required first, then name; but the node on which the leading manager runs goes last. Of
-// one node's NodeReboots, those that lack an approval go last, for they hold up the others.
+// one node's NodeReboots, those that lack an approval go last, because they hold up the others.
 func compareWaiting(a, b *rebootView) int {
 	return cmp.Or(
 		compareFalseFirst(!a.approved(), !b.approved()),

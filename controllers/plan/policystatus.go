@@ -211,7 +211,7 @@ func (p *planning) noteDeferral(r *rebootView) {
 	if !p.Reached(limit) {
 		return
 	}
-	r.overdue = fmt.Sprintf("A reboot has been required since %s, and RebootPolicy %s wants it by %s.",
+	r.overdue = fmt.Sprintf("A reboot has been required since %s, and RebootPolicy %s requires it by %s.",
 		model.ClockTime(r.Status.RequiredSince.Time), policy.Object.Name, model.ClockTime(limit))
 	if meta.FindStatusCondition(r.Object.Status.Conditions, v1alpha1.ConditionOverdue) == nil {
 		r.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonOverdue, Message: r.overdue, OnNode: true})

@@ -127,3 +127,21 @@ func TestAStaticPodThatWasNotReadyBeforeIsNotWaitedFor(t *testing.T) {
 		t.Errorf("%s %s %q", got.Phase, got.Reason, got.Message)
 	}
 }
+
+func TestAHelperHasItsTimeAlsoAfterALongWaitForTheQuorum(t *testing.T) {
+	s := preparedAttemptIn(t, stageDrained, controlPlaneFleet)
+	s.node("b").Ready = false
+	s.settle()
+	s.advance(time.Hour)
+	a := s.node("a")
+	a.HelperReady, a.HelperProblem, a.HelperSince = false, "its pod is not Ready", s.now
+	s.node("b").Ready = true
+	s.settle()
+	if got := s.reboot("ra").Status; got.Reason != v1alpha1.ReasonHelperNotReady {
+		t.Errorf("%s %q", got.Reason, got.Message)
+	}
+	s.advance(15 * time.Minute)
+	if got := s.reboot("ra").Status.Attempt; got.Result != v1alpha1.ReasonRebootFailed {
+		t.Errorf("result %s when the time of the helper is over", got.Result)
+	}
+}

@@ -220,15 +220,28 @@ func TestATrialThatCannotStartHoldsUpNoOther(t *testing.T) {
 	}
 }
 
-func TestDeletingWhatFailedEndsTheHalt(t *testing.T) {
-	s := failing(t, "a/z1 b/z1 c/z1 d/z1")
-	for range 3 {
-		s.failDrain()
-	}
-	s.delete("ra")
-	s.settle()
-	if got := s.underWay(); got != "d" {
-		t.Errorf("under way %q", got)
+func TestAHaltForDrainsEndsWhenOneOfThoseThatFailed(t *testing.T) {
+	for name, event := range map[string]func(*story){
+		"is deleted": func(s *story) { s.delete("ra") },
+		"is deleted and held by a finalizer": func(s *story) {
+			s.reboot("ra").Finalizers = append(s.reboot("ra").Finalizers, "example.com/held-by-a-test")
+			s.delete("ra")
+		},
+		"is no longer needed": func(s *story) {
+			s.report("ra", func(report *v1alpha1.HelperReport) { report.Sentinel = v1alpha1.SentinelNotRequired })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := failing(t, "a/z1 b/z1 c/z1 d/z1")
+			for range 3 {
+				s.failDrain()
+			}
+			event(s)
+			s.settle()
+			if got := s.underWay(); got != "d" {
+				t.Errorf("under way %q", got)
+			}
+		})
 	}
 }
 
@@ -302,5 +315,46 @@ func TestAHostThatWasToldForTheLastTimeAndDidNotRebootHaltsThePolicyAtOnce(t *te
 	}
 	if got := s.reboot("rb").Status.Reason; got != v1alpha1.ReasonHalted {
 		t.Errorf("b waits for %s, under way %q", got, s.underWay())
+	}
+}
+
+func TestASlotIsHeldWhileAReplicaOfAStatefulSetTerminates(t *testing.T) {
+	db := WorkloadKey{Kind: v1alpha1.WorkloadStatefulSet, Namespace: "apps", Name: "db"}
+	s := preparedAttemptIn(t, stageDraining, func(s *story) {
+		s.Pods["a"] = append(s.Pods["a"], readyPod("db-0", start.Add(-time.Hour), db))
+		s.Workloads[db] = Workload{Ready: 3, Desired: 3}
+	})
+	last := &s.Pods["a"][len(s.Pods["a"])-1]
+	last.Terminating = true // the StatefulSet still counts it as ready
+	labelSkip(s)
+	s.settle()
+	if got := s.reboot("ra").Status; got.Reason != v1alpha1.ReasonWorkloadsNotReady || s.underWay() != "a" {
+		t.Fatalf("%s %q", got.Reason, got.Message)
+	}
+	s.Pods["a"] = s.Pods["a"][:1]
+	s.settle()
+	if got := s.underWay(); got != "" {
+		t.Errorf("under way %q when it is gone", got)
+	}
+}
+
+func TestOnlyWhatPreventsRebootsHaltsAPolicyForDrains(t *testing.T) {
+	for reason, halts := range map[string]bool{
+		v1alpha1.ReasonDrainTimedOut: true, v1alpha1.ReasonHookTimedOut: true, v1alpha1.ReasonPodsNotFinished: true,
+		v1alpha1.ReasonRebootFailed: true, v1alpha1.ReasonOrderExpired: true,
+		// The host rebooted, or a person interfered.
+		v1alpha1.ReasonSentinelStillPresent: false, v1alpha1.ReasonConditionStillPresent: false, v1alpha1.ReasonUncordoned: false,
+	} {
+		t.Run(reason, func(t *testing.T) {
+			s := newStory(t, append(fleet("a/z1 b/z1 c/z1"), newPolicy("p"))...)
+			for _, r := range s.Reboots {
+				failedBefore(1, -time.Minute)(r)
+				r.Status.Failures.LastReason = reason
+			}
+			s.settle()
+			if c := s.policy("p").Status.Conditions[0]; (c.Reason == v1alpha1.ReasonDrainsFailing) != halts {
+				t.Errorf("%s %q", c.Reason, c.Message)
+			}
+		})
 	}
 }

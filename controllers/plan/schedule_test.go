@@ -88,12 +88,12 @@ func TestNodeWaitsForTheWindow(t *testing.T) {
 		},
 		"with too little of the window left": {
 			policy: []policyOption{scheduled("1 11 * * *"), minRemaining(60)}, wantReason: v1alpha1.ReasonWindowEnding,
-			wantMessage: "The window of RebootPolicy p closes at 2026-03-02 12:01:00Z, and minRemainingSeconds wants more than 60 to be left; " +
+			wantMessage: "The window of RebootPolicy p closes at 2026-03-02 12:01:00Z, and minRemainingSeconds requires more than 60 to be left; " +
 				"it opens next at 2026-03-03 11:01:00Z.",
 		},
 		"with too little left before a freeze": {
 			policy: []policyOption{frozen("year-end", 599*time.Second, time.Hour)}, wantReason: v1alpha1.ReasonWindowEnding,
-			wantMessage: "The window of RebootPolicy p closes at 2026-03-02 12:09:59Z, and minRemainingSeconds wants more than 600 to be left; " +
+			wantMessage: "The window of RebootPolicy p closes at 2026-03-02 12:09:59Z, and minRemainingSeconds requires more than 600 to be left; " +
 				"it opens next at 2026-03-02 13:00:00Z.",
 		},
 		"but not if it is Immediate, outside a window": {

@@ -92,7 +92,7 @@ func (r *rebootView) noteClock() {
 		offset, direction = -offset, "behind"
 	}
 	r.clockOff = fmt.Sprintf("The clock of node %s is %d seconds %s that of the API server. Nothing is decided by it, but certificates, logs and "+
-		"the times of its pods are off: set it, and see that it stays set.", r.node.Name, offset, direction)
+		"the times of its pods are off: set it, and make sure that it stays set.", r.node.Name, offset, direction)
 	if meta.FindStatusCondition(r.Object.Status.Conditions, v1alpha1.ConditionClockOff) == nil {
 		r.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonClockOff, Message: r.clockOff, OnNode: true})
 	}
@@ -112,7 +112,7 @@ func (p *planning) summarize(r *rebootView, reason, message string) {
 	}
 }
 
-// warnedReasons of a waiting NodeReboot are told by an event, for they are about something that a person should mend.
+// warnedReasons of a waiting NodeReboot are reported by an event, because they are about something that a person should fix.
 var warnedReasons = []string{
 	v1alpha1.ReasonNoPolicy, v1alpha1.ReasonPolicyInvalid, v1alpha1.ReasonHelperNotReady,
 }

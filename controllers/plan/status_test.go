@@ -192,7 +192,7 @@ func TestEventsTellWhatHappened(t *testing.T) {
 		}}},
 		"a withdrawn need": {
 			stage: stageWaiting, event: reported(func(r *v1alpha1.HelperReport) { r.Sentinel = v1alpha1.SentinelNotRequired }),
-			want: []Event{{Reason: v1alpha1.ReasonNeedWithdrawn, Message: "The host does not ask for a reboot any more."}},
+			want: []Event{{Reason: v1alpha1.ReasonNeedWithdrawn, Message: "The host no longer asks for a reboot."}},
 		},
 		"a node that no policy selects": {stage: stageWaiting, event: unselected, want: []Event{{
 			Reason: v1alpha1.ReasonNoPolicy, Warning: true, Message: "No RebootPolicy selects node a: nothing is done until one does.",

@@ -197,7 +197,7 @@ func endsSomething(p *Plan) bool {
 		return true
 	}
 	for _, work := range p.Work {
-		if work.Patch != nil && work.Patch.TakesBack() {
+		if work.Patch != nil && work.Patch.RollsBack() {
 			return true
 		}
 		for _, change := range work.Reboots {

@@ -9,7 +9,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
 )
 
-// turnGates are asked after them, in the order in which the NodeReboots are to go.
+// turnGates are asked after the node gates, in the order in which the NodeReboots are to go.
 var turnGates = []turnGate{
 	hasTurnGate,
 	zoneLimitGate,
@@ -20,7 +20,7 @@ var turnGates = []turnGate{
 	capacityGate,
 }
 
-// turnGate lets only those go whose turn it is.
+// hasTurnGate lets only those go whose turn it is.
 func hasTurnGate(p *round, r *rebootView) model.Verdict {
 	t := &p.of(r.policy()).turn
 	switch {
@@ -159,7 +159,7 @@ func (n *nodeView) whyUnavailable() string {
 }
 
 // policyGates asks the gates that say the same about every node of a policy, once for all of them. They are asked last, so that nothing
-// is asked for nodes that cannot go anyway. The first node in line is told what is in the way; for the others that would be a write each
+// is asked for nodes that cannot go anyway. The first node in line gets what is in the way; for the others that would be a write each
 // time when it changes.
 func policyGates(p *round, r *rebootView) model.Verdict {
 	policy := r.policy()

@@ -20,8 +20,8 @@ type Snapshot struct {
 	// Pods are the pods bound to a node, by node name, for the nodes that were asked for (see Plan.NeedPods). A node that is missing here was
 	// not looked at; one with no pods is present and empty.
 	Pods map[string][]model.Pod
-	// Workloads is the readiness of every workload that Pods or a NodeReboot with an open attempt refers to. One that is missing does not
-	// exist any more.
+	// Workloads is the readiness of every workload that Pods or a NodeReboot with an open attempt refers to. One that is missing no
+	// longer exists.
 	Workloads map[model.WorkloadKey]model.Workload
 	// Invalid says of a policy, by name, what in it does not compile, such as a CEL expression.
 	Invalid map[string]string
@@ -49,7 +49,7 @@ type Plan struct {
 	// NeedPods names nodes whose pods have to be read before the plan can go on with them. Compute again with them in Snapshot.Pods.
 	NeedPods []string
 	// Queries have to be put to gates before the plan can go on. Compute again with the answers in Snapshot.Answers. Those that are
-	// answered already are among them: what is not asked any more need not be known any longer.
+	// answered already are among them: what is no longer asked need no longer be known.
 	Queries []model.GateQuery
 	// Slots is what the slots object should hold; SlotsChanged says that it holds something else.
 	Slots        map[string]Slot
@@ -67,8 +67,8 @@ type Plan struct {
 }
 
 // NodeWork is everything to write for one node, in this order: finalizers to add, the node, statuses, the node's conditions, finalizers
-// to remove; but a patch of the node that takes back what was set comes right after the statuses (see NodePatch.TakesBack). A step that
-// fails leaves the rest to the next pass.
+// to remove; but a patch of the node that rolls back what was set comes right after the statuses (see NodePatch.RollsBack). A step that
+// fails leaves the rest to the next plan.
 type NodeWork struct {
 	Node string
 	// Granted says that the work needs the slot which this plan grants: without the write of the slots object nothing of it may be done.
@@ -93,10 +93,10 @@ type NodePatch struct {
 	Labels, Annotations map[string]*string
 }
 
-// TakesBack says that the patch takes back a cordon or marks of ours. They are written before the status that tells the helper to drain,
-// and taken back after the status that ends the attempt: whatever interrupts the manager between the two, no drain runs on a node that is
-// not cordoned, the manager never takes its own uncordon for somebody else's, and labels for after a success are only set after one.
-func (p *NodePatch) TakesBack() bool {
+// RollsBack says that the patch rolls back a cordon or marks of ours. They are written before the status that tells the helper to drain,
+// and rolled back after the status that ends the attempt: whatever interrupts the manager between the two, no drain runs on a node that is
+// not cordoned, the manager never takes its own uncordon for someone else's, and labels for after a success are only set after one.
+func (p *NodePatch) RollsBack() bool {
 	marks, changed := p.Annotations[v1alpha1.MarksAnnotation]
 	return p.CordonedFor != nil && *p.CordonedFor == "" || changed && marks == nil
 }

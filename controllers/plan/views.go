@@ -165,7 +165,7 @@ func (n *nodeView) noteBack(r *rebootView) {
 	}
 }
 
-// underWay: the node may be going down, is down, or recovers. What has ended in this very pass is under way until that is written.
+// underWay: the node may be going down, is down, or recovers. What has ended in this very plan is under way until that is written.
 func (n *nodeView) underWay() bool { return n.open != nil || n.slotHeld }
 
 // active is the NodeReboot for which the node is cordoned, marked and taken down: the open one, unless it was rolled back.

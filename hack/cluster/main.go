@@ -129,8 +129,11 @@ Things to try:
 
   kubectl get nodes -L topology.kubernetes.io/zone
   kubectl apply -f - <<EOF
-  {apiVersion: reboot-operator.io/v1alpha1, kind: RebootPolicy, metadata: {name: all}, spec: {nodes: All, rollout: {maxUnavailable: 2}}}
-  EOF
+apiVersion: reboot-operator.io/v1alpha1
+kind: RebootPolicy
+metadata: {name: all}
+spec: {nodes: All, rollout: {maxUnavailable: 2}}
+EOF
   kubectl annotate node %[3]s %[4]s=true        # the host asks for a reboot
   kubectl annotate nodes --all %[4]s=true       # all of them do
   kubectl get nodereboots --watch

@@ -178,18 +178,21 @@ func TestAHelperAppliesItsReport(t *testing.T) {
 
 func TestThePolicyHoldsWhereRBACWouldAllowMore(t *testing.T) {
 	reboot := rebootWithStatus(t, "n1")
-	createNow(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "elsewhere"}})
-	createNow(t, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "elsewhere", Name: helper}})
+	// Its name is a new one each time: nothing here ends the deletion of a namespace.
+	made := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "elsewhere-"}}
+	createNow(t, made)
+	elsewhere := made.Name
+	createNow(t, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: elsewhere, Name: helper}})
 	createNow(t, &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "too-much"},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
 		Subjects: []rbacv1.Subject{
 			{Kind: "ServiceAccount", Namespace: namespace, Name: helper},
-			{Kind: "ServiceAccount", Namespace: "elsewhere", Name: helper},
+			{Kind: "ServiceAccount", Namespace: elsewhere, Name: helper},
 		},
 	})
 	awaitAllowed(t, namespace, helper, right{verb: "delete", group: "reboot-operator.io", resource: "nodereboots"})
-	awaitAllowed(t, "elsewhere", helper, right{verb: "delete", group: "reboot-operator.io", resource: "nodereboots"})
+	awaitAllowed(t, elsewhere, helper, right{verb: "delete", group: "reboot-operator.io", resource: "nodereboots"})
 	own := mustClientOf(t, namespace, helper, "helper-n1")
 	check(t, own.Patch(t.Context(), reboot.DeepCopy(), mergePatch(`{"spec":{"urgency":"Immediate"}}`), client.DryRunAll), nothingElse)
 	check(t, own.Patch(t.Context(), reboot.DeepCopy(), mergePatch(`{"metadata":{"finalizers":["a.b/c"]}}`), client.DryRunAll), nothingElse)
@@ -197,7 +200,7 @@ func TestThePolicyHoldsWhereRBACWouldAllowMore(t *testing.T) {
 	check(t, own.DeleteAllOf(t.Context(), &v1alpha1.NodeReboot{}, client.DryRunAll), nothingElse)
 	check(t, own.Create(t.Context(), newReboot("n2-1a2b3c4d", "n2"), client.DryRunAll), ownNodeOnly)
 
-	other := mustClientOf(t, "elsewhere", helper, "")
+	other := mustClientOf(t, elsewhere, helper, "")
 	check(t, other.Create(t.Context(), newReboot("n1-1a2b3c4d", "n1"), client.DryRunAll), boundTokenOnly)
 }
 
@@ -288,7 +291,7 @@ func createNow(t *testing.T, object client.Object) {
 		t.Fatalf("create %T %s: %v", object, object.GetName(), err)
 	}
 	t.Cleanup(func() {
-		if err := admin.Delete(context.Background(), object); err != nil {
+		if err := admin.Delete(context.Background(), object, client.GracePeriodSeconds(0)); err != nil {
 			t.Errorf("delete %T %s: %v", object, object.GetName(), err)
 		}
 	})

@@ -17,14 +17,15 @@ import (
 )
 
 var _ = Describe("When something goes wrong", func() {
-	It("a PodDisruptionBudget that can never allow an eviction is named before anything is cordoned, and its node goes when it is fixed", func() {
+	It("a PodDisruptionBudget that can never allow an eviction is named before anything is cordoned, until it is fixed", func() {
 		p := newPool("impossible", "a", "a")
 		createApp(testbed.App{Name: "web", Namespace: "impossible", Replicas: 2, AntiAffinity: true, MinAvailable: ptr.To(2)})
 		p.applyPolicy()
 		p.hosts[0].RequireReboot()
 
 		reboot := eventuallyPhase(p.hosts[0], v1alpha1.PhasePending, v1alpha1.ReasonDrainImpossible)
-		Expect(reboot.Status.Message).To(ContainSubstring("PodDisruptionBudget impossible/web allows no disruption although all of its 2 pods are healthy"))
+		Expect(reboot.Status.Message).To(ContainSubstring(
+			"PodDisruptionBudget impossible/web allows no disruption although all of its 2 pods are healthy"))
 		Expect(getNode(Default, p.hosts[0].Name()).Spec.Unschedulable).To(BeFalse())
 		Expect(reboot.Status.Attempt).To(BeNil())
 
@@ -45,7 +46,8 @@ var _ = Describe("When something goes wrong", func() {
 		p.hosts[0].RequireReboot()
 
 		reboot := eventuallyPhase(p.hosts[0], v1alpha1.PhaseDraining, v1alpha1.ReasonEvictionRefused)
-		Expect(reboot.Status.Message).To(And(ContainSubstring("PodDisruptionBudget ill"), ContainSubstring("needs 1 healthy pods and has 0 currently")))
+		Expect(reboot.Status.Message).To(And(
+			ContainSubstring("PodDisruptionBudget ill"), ContainSubstring("needs 1 healthy pods and has 0 currently")))
 
 		reboot = eventuallyPhase(p.hosts[0], v1alpha1.PhasePending, v1alpha1.ReasonBackingOff)
 		Expect(reboot.Status.Message).To(And(ContainSubstring(v1alpha1.ReasonDrainTimedOut), ContainSubstring("PodDisruptionBudget ill")))

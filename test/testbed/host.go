@@ -233,8 +233,8 @@ func (h *Host) Delete(ctx context.Context) error {
 	return nil
 }
 
-// Deregister deletes the Node of a host, as some cloud providers do with a machine that is down. The kubelet registers it again when the host
-// boots.
+// Deregister deletes the Node of a host, as some cloud providers do with a machine that is down. The kubelet registers it again when the
+// host boots.
 func (h *Host) Deregister(ctx context.Context) error {
 	h.setNode("")
 	if err := h.cluster.kubernetes.CoreV1().Nodes().Delete(ctx, h.Name(), metav1.DeleteOptions{}); err != nil {

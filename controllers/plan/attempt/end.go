@@ -47,7 +47,7 @@ func (a *attempt) rollBack(v model.Verdict) {
 	a.endWithoutReboot(v.Reason, v.Message)
 }
 
-// endWithoutReboot ends an attempt whose host did not reboot. What it evicted is away all the same as after a reboot, so the slot is held until
+// endWithoutReboot ends an attempt whose host did not reboot. What it evicted is away just as after a reboot, so the slot is held until
 // that is back; the node itself is uncordoned at once.
 func (a *attempt) endWithoutReboot(reason, message string) {
 	a.Edit().Order = nil
@@ -64,7 +64,10 @@ func (a *attempt) awaitPods() {
 		a.endRolledBack()
 		return
 	}
-	wait := a.workloadsBack()
+	wait := a.replicasGone()
+	if wait.OK() {
+		wait = a.workloadsBack()
+	}
 	late := !wait.OK() && a.Reached(current.RolledBackTime.Add(a.recoveryTimeout()))
 	switch {
 	case wait.OK(), late && (a.Deleted() || a.Policy == nil):
@@ -74,6 +77,30 @@ func (a *attempt) awaitPods() {
 	default:
 		a.wait = wait
 	}
+}
+
+// replicasGone waits for evicted replicas of StatefulSets to end. Until then their StatefulSets count them as ready, and make none in their
+// place; other workloads do not count what terminates.
+func (a *attempt) replicasGone() model.Verdict {
+	if a.ignoresWorkloads() {
+		return model.Verdict{}
+	}
+	a.needPods = true
+	if !a.PodsKnown {
+		return model.Blocked(v1alpha1.ReasonWorkloadsNotReady, "The pods of node %s are being read.", a.Object.Spec.NodeName)
+	}
+	first := ""
+	for i := range a.Pods {
+		pod := &a.Pods[i]
+		name := pod.Namespace + "/" + pod.Name
+		if pod.Terminating && !pod.Finished && pod.Of(v1alpha1.WorkloadStatefulSet) && (first == "" || name < first) {
+			first = name
+		}
+	}
+	if first == "" {
+		return model.Verdict{}
+	}
+	return model.Blocked(v1alpha1.ReasonWorkloadsNotReady, "Pod %s was evicted from node %s and has not ended.", first, a.Object.Spec.NodeName)
 }
 
 // stallRolledBack says that the evicted pods did not come back in time. The attempt keeps the result for which it was rolled back.

@@ -24,7 +24,7 @@ func staleConditions(conditions []metav1.Condition) []v1alpha1.StaleCondition {
 	return stale
 }
 
-// hookDone: somebody set the condition to True for this attempt.
+// hookDone: someone set the condition to True for this attempt.
 func (a *attempt) hookDone(conditionType string) bool {
 	for i := range a.Status.Conditions {
 		c := &a.Status.Conditions[i]
@@ -64,7 +64,7 @@ func (a *attempt) hookVerdict(hooks []v1alpha1.Hook, since time.Time) model.Verd
 	if len(pending) > 1 {
 		more = fmt.Sprintf(" (and %d more)", len(pending)-1)
 	}
-	return model.Blocked(v1alpha1.ReasonHookPending, "Waits until %s for somebody to set condition %s of this NodeReboot to True%s.",
+	return model.Blocked(v1alpha1.ReasonHookPending, "Waits until %s for someone to set condition %s of this NodeReboot to True%s.",
 		model.ClockTime(since.Add(model.Seconds(pending[0].TimeoutSeconds))), pending[0].ConditionType, more)
 }
 

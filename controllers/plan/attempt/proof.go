@@ -162,7 +162,7 @@ func (a *attempt) workloadsBack() model.Verdict {
 	return model.Verdict{Reason: v1alpha1.ReasonWorkloadsNotReady, Message: message + "."}
 }
 
-// notAsReadyAsBefore describes a workload that has fewer ready pods than before the drain, and fewer than it wants to have now.
+// notAsReadyAsBefore describes a workload that has fewer ready pods than before the drain, and fewer than it should have now.
 func (a *attempt) notAsReadyAsBefore(w v1alpha1.WorkloadRef) string {
 	now, exists := a.Workloads[model.KeyOf(w)]
 	if w.Kind == v1alpha1.WorkloadDaemonSet || w.Kind == v1alpha1.WorkloadStaticPod || !exists {

@@ -47,9 +47,9 @@ func (a *attempt) helperAway() model.Verdict {
 	if a.Node.HelperReady {
 		return model.Verdict{}
 	}
-	since := a.delayEnd()
-	if detached := a.Status.Attempt.DetachedTime; detached != nil && detached.After(since) {
-		since = detached.Time
+	since := model.Latest(a.delayEnd(), a.Node.HelperSince)
+	if detached := a.Status.Attempt.DetachedTime; detached != nil {
+		since = model.Latest(since, detached.Time)
 	}
 	if a.Reached(since.Add(model.Seconds(a.Policy.Spec.Reboot.TimeoutSeconds))) {
 		return model.Blocked(v1alpha1.ReasonRebootFailed,
@@ -121,25 +121,25 @@ func (a *attempt) awaitBoot() {
 // expire withdraws an order to reboot that the helper did not take in time. The write that withdraws it fails if the helper records the order
 // at the same moment, so the host was not told to reboot and never will be.
 func (a *attempt) expire(order *v1alpha1.RebootOrder) {
-	ordered := a.Status.Attempt.RebootOrderedTime.Time
+	ordered, deadline := a.Status.Attempt.RebootOrderedTime.Time, order.Deadline.Time
 	a.EditAttempt(func(at *v1alpha1.Attempt) { at.RebootOrderedTime = nil })
-	if order.Deadline.Time.Before(ordered.Add(a.rebootTimeout())) {
-		a.rollBack(model.Blocked(v1alpha1.ReasonWindowClosed,
-			"The helper of node %s did not take the order to reboot by %s, when the window closed or a freeze began.",
-			a.Node.Name, model.ClockTime(order.Deadline.Time)))
-		return
+	late := fmt.Sprintf("The helper of node %s did not take the order to reboot by %s", a.Node.Name, model.ClockTime(deadline))
+	switch reason := a.Policy.ShutAt(ordered, deadline); reason {
+	case v1alpha1.ReasonFreeze:
+		a.rollBack(model.Verdict{Reason: reason, Message: late + ", when a freeze began."})
+	case v1alpha1.ReasonWindowClosed:
+		a.rollBack(model.Verdict{Reason: reason, Message: late + ", when the window closed."})
+	default:
+		a.fail(v1alpha1.ReasonOrderExpired, late+", and the order was withdrawn.")
 	}
-	a.fail(v1alpha1.ReasonOrderExpired, fmt.Sprintf(
-		"The helper of node %s did not take the order to reboot by %s, and the order was withdrawn.", a.Node.Name, model.ClockTime(order.Deadline.Time)))
 }
 
-// rebootTimeout of the policy; of one that is gone meanwhile, the time that the order had.
+// defaultRebootTimeout is how long a host may take to reboot when the policy is gone.
+const defaultRebootTimeout = 15 * time.Minute
+
 func (a *attempt) rebootTimeout() time.Duration {
-	if policy := a.Policy; policy != nil {
-		return model.Seconds(policy.Spec.Reboot.TimeoutSeconds)
+	if a.Policy == nil {
+		return defaultRebootTimeout
 	}
-	if a.Status.Order != nil {
-		return a.Status.Order.Deadline.Sub(a.Status.Attempt.RebootOrderedTime.Time)
-	}
-	return 0
+	return model.Seconds(a.Policy.Spec.Reboot.TimeoutSeconds)
 }

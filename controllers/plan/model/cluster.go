@@ -152,9 +152,12 @@ func (pod *Pod) IsReady() bool { return pod.Ready && !pod.Finished && !pod.Termi
 
 // Stays says that no drain evicts the pod.
 func (pod *Pod) Stays() bool {
-	return pod.Mirror || !pod.Finished && slices.ContainsFunc(pod.Workloads, func(key WorkloadKey) bool {
-		return key.Kind == v1alpha1.WorkloadDaemonSet
-	})
+	return pod.Mirror || !pod.Finished && pod.Of(v1alpha1.WorkloadDaemonSet)
+}
+
+// Of says that the pod belongs to a workload of a kind.
+func (pod *Pod) Of(kind v1alpha1.WorkloadKind) bool {
+	return slices.ContainsFunc(pod.Workloads, func(key WorkloadKey) bool { return key.Kind == kind })
 }
 
 // KeysOnNode are what the pod is to its own node: the static pod itself, or its DaemonSet.

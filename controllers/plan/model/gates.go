@@ -34,7 +34,7 @@ type GateQuery struct {
 	Nodes []string
 }
 
-// GateAnswer is what a gate says. It has to be the same for as long as nothing changes, for what it says is written to NodeReboots.
+// GateAnswer is what a gate says. It has to be the same for as long as nothing changes, because what it says is written to NodeReboots.
 type GateAnswer struct {
 	// Obstacle is what is in the way, as a sentence; empty is nothing.
 	Obstacle string

@@ -21,9 +21,24 @@ func (p *Policy) Shut() model.Verdict {
 // OpensNext says when the schedule opens next, as part of a sentence.
 func (p *Policy) OpensNext() string {
 	if p.Window.Opens.IsZero() {
-		return "it does not open any more"
+		return "it does not open again"
 	}
 	return "it opens next at " + model.ClockTime(p.Window.Opens)
+}
+
+// ShutAt says whether the schedule, open at a time, shut at the end of it: ReasonFreeze or ReasonWindowClosed, or nothing. Without a policy
+// there is no schedule.
+func (p *Policy) ShutAt(open, end time.Time) string {
+	if p == nil || !p.Scheduled {
+		return ""
+	}
+	switch state := p.schedule.At(open); {
+	case state.Freezes.Equal(end):
+		return v1alpha1.ReasonFreeze
+	case state.Closes.Equal(end):
+		return v1alpha1.ReasonWindowClosed
+	}
+	return ""
 }
 
 // RetryTime is when to try again what failed at a time: after a back-off, or when a window opens before that.
