@@ -6,7 +6,8 @@ import (
 
 // advanceAttempts moves every open attempt on as far as the facts allow.
 //
-// Those whose hosts were told to reboot go first: what becomes of them halts a policy, and keeps other nodes that may run etcd from going down.
+// Those whose hosts were told to reboot go first: what becomes of them halts a policy, and keeps other nodes that may run etcd from going
+// down.
 func (p *planning) advanceAttempts() {
 	p.advanceThose(told)
 	p.countHalts()

@@ -1,6 +1,6 @@
 // Package attempt carries one attempt to reboot one node from the grant of its slot to the end: cordon, drain, reboot, recovery, and every
-// way in which they can fail. It is a function of what is known of that node, its policy and its NodeReboot; it cannot see budgets, zones or
-// other nodes.
+// way in which they can fail. It is a function of what is known of that node, its policy and its NodeReboot; it cannot see budgets, zones
+// or other nodes.
 package attempt
 
 import (

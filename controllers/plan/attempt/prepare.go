@@ -54,8 +54,8 @@ func (a *attempt) mayContinue() model.Verdict {
 	return a.firstObstacle(continueGates)
 }
 
-// uncordoned says that someone uncordoned the node since the attempt cordoned it, or found it cordoned. That leaves our annotation; a node without
-// it is one that this manager, whose watch of Nodes lags behind, has not seen cordoned yet.
+// uncordoned says that someone uncordoned the node since the attempt cordoned it, or found it cordoned. That leaves our annotation; a node
+// without it is one that this manager, whose watch of Nodes lags behind, has not seen cordoned yet.
 func (a *attempt) uncordoned() bool {
 	attempt := a.Status.Attempt
 	return attempt.CordonedTime != nil && !a.Node.Unschedulable && (attempt.Cordon == v1alpha1.CordonForeign || a.Node.CordonedFor != "")
