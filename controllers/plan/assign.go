@@ -72,7 +72,7 @@ func (p *planning) assignPolicy(node *nodeView) {
 		node.zone = node.Labels[node.policy.Spec.Rollout.Zones.TopologyKey]
 	}
 	if node.open != nil {
-		node.zone = node.open.Status.Zone
+		node.zone = node.open.grantedIn()
 		if granted := p.policyNamed(node.open.grantedBy()); granted != nil {
 			node.policy = granted
 		}

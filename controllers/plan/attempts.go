@@ -26,7 +26,9 @@ func (p *planning) advanceThose(which func(r *rebootView) bool) {
 // begin opens an attempt that holds a slot, and takes it as far as it goes.
 func (p *planning) begin(r *rebootView, number int32) {
 	r.node.open = r
-	p.follow(r, attempt.Begin(p.attemptInput(r), number, p.roleOf(r)))
+	in := p.attemptInput(r)
+	in.Selected = r.node.selectedBy == r.policy()
+	p.follow(r, attempt.Begin(in, number, p.roleOf(r)))
 }
 
 func (p *planning) attemptInput(r *rebootView) *attempt.Input {

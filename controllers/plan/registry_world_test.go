@@ -84,7 +84,7 @@ func (w *world) register(h *host) {
 
 // forgetSoon is a cloud that deletes the Node of a machine that is down.
 func (w *world) forgetSoon(h *host) {
-	if !h.forgotten || w.healed {
+	if !h.forgotten && !w.forgets || w.healed {
 		return
 	}
 	life := h.life

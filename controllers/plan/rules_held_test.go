@@ -352,7 +352,10 @@ func (w *world) checkZones(v *view, granted map[string]Slot) {
 		}
 		if n := v.node(h.node); !w.wasSeen(v, h) && n != nil {
 			byLabels := *h
-			byLabels.zone = zoneOf(n)
+			byLabels.zone, byLabels.oneAtATime = zoneOf(n), false
+			if owner := ownerOf(v, n); owner != nil {
+				byLabels.policy, byLabels.oneAtATime = owner.Name, owner.Spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime
+			}
 			h = &byLabels
 		}
 		all = append(all, h)

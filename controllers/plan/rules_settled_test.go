@@ -61,6 +61,15 @@ func (w *world) checkUnavailable(v *view) {
 	}
 }
 
+// checkRemoved: a host whose Node was about to be removed, and is, holds no slot once its pods are back.
+func (w *world) checkRemoved() {
+	for _, h := range w.slotsHeld() {
+		if h.marked && !h.told.IsZero() && w.nodes[h.node] == nil && !w.stepped && w.now.Sub(h.gone) > time.Minute {
+			w.breaks("node %s was marked for deletion and is gone since %s, and holds a slot", h.node, w.since(h.gone))
+		}
+	}
+}
+
 // checkDrainIsPossible: no drain begins that is bound to fail.
 func (w *world) checkDrainIsPossible(v *view, owner *v1alpha1.RebootPolicy, node *Node) {
 	drain := &owner.Spec.Drain

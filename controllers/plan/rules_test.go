@@ -116,6 +116,9 @@ func (w *world) checkGrants(v *view, p *Plan, starts map[string]Slot) {
 // checkGrant is about one of them.
 func (w *world) checkGrant(v *view, owner *v1alpha1.RebootPolicy, node *Node, starts map[string]Slot, down map[string]bool) {
 	reboot := v.reboot(starts[node.Name].Reboot)
+	if w.rules.lagging && reboot != nil && openAttempt(reboot) != nil {
+		return // what it sees as under way belongs to the policy that granted it
+	}
 	w.checkConsent(v, owner, node, starts[node.Name].Reboot, grantedSlot)
 	w.checkForeign(node)
 	if node.Deleting || hasTaint(node, autoscalerTaint) {
@@ -274,6 +277,7 @@ func (w *world) checkSettled(v *view) {
 	w.checkGivenUpIsVisible(v)
 	w.checkOrders(v)
 	w.checkHalted(v)
+	w.checkRemoved()
 	w.checkUnavailable(v)
 	needed, open := map[string]bool{}, map[string]string{}
 	for _, r := range v.Reboots {
@@ -287,7 +291,8 @@ func (w *world) checkSettled(v *view) {
 			s.Report.BootID == w.nodes[r.Spec.NodeName].BootID
 		givenUp := s.Outcome == v1alpha1.OutcomeFailed && (r.Spec.Trigger == v1alpha1.TriggerSentinel && asks || w.deadlocked(v, r)) &&
 			r.DeletionTimestamp.IsZero()
-		if waits || givenUp || a != nil && (a.UncordonedTime == nil || asks) {
+		here := a != nil && (a.RolledBackTime == nil || w.nodes[r.Spec.NodeName] != nil && w.nodes[r.Spec.NodeName].UID == s.NodeUID)
+		if waits || givenUp || here && (a.UncordonedTime == nil || asks) {
 			needed[r.Spec.NodeName] = true
 		}
 		if s.CompletionTime == nil && (s.Reason == "" || s.Message == "" || len(s.Message) > 1024) {

@@ -144,6 +144,7 @@ func newFleet(seed uint64) *world {
 	random := rand.New(rand.NewPCG(seed, 1))
 	w := newWorld(random, randomPolicies(random)...)
 	w.fast = seed%16 != 0
+	w.forgets = random.IntN(6) == 0
 	if random.IntN(8) == 0 {
 		w.chaos = 6 * time.Hour
 	}

@@ -40,6 +40,8 @@ type world struct {
 	// chaos is how long faults happen, more is how many of them besides the usual ones.
 	chaos time.Duration
 	more  int
+	// forgets: the cloud deletes the Node of every host that is down.
+	forgets bool
 	// healed: nothing goes wrong anymore.
 	healed bool
 	// broken is the first promise that was broken.

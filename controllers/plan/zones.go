@@ -132,7 +132,7 @@ func (p *planning) noteFinish(r *rebootView) {
 		policy = p.policyNamed(r.grantedBy())
 	}
 	if policy != nil && attempt.EndedTime.After(policy.finish.end) {
-		policy.finish = finish{zone: r.Status.Zone, end: attempt.EndedTime.Time}
+		policy.finish = finish{zone: r.grantedIn(), end: attempt.EndedTime.Time}
 	}
 }
 

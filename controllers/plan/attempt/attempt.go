@@ -79,7 +79,7 @@ func Begin(in *Input, number int32, role v1alpha1.AttemptRole) Result {
 	a := newAttempt(in)
 	next := a.Edit()
 	next.Attempt = &v1alpha1.Attempt{
-		Number: number, Role: role, GrantedTime: *a.Stamp(), StaleConditions: staleConditions(next.Conditions),
+		Number: number, PolicyName: next.PolicyName, Zone: next.Zone, Role: role, GrantedTime: *a.Stamp(), StaleConditions: staleConditions(next.Conditions),
 		Containers: containersOf(a.Pods),
 	}
 	if a.ControlPlane {
