@@ -97,7 +97,8 @@ func TestWhatWasEvictedAndDoesNotComeBackHaltsThePolicy(t *testing.T) {
 	if got := s.reboot("rb").Status.Reason; got != v1alpha1.ReasonHalted {
 		t.Errorf("b waits for %s", got)
 	}
-	s.delete("ra") // a person gives it up
+	s.advance(time.Minute) // nothing is written again
+	s.delete("ra")         // a person gives it up
 	s.settle()
 	if got := s.underWay(); got != "b" {
 		t.Errorf("under way %q after the NodeReboot was deleted", got)
@@ -308,7 +309,7 @@ func TestANodeThatCameBackEndsTheRowAlsoWhenItIsDeleted(t *testing.T) {
 	if c := s.policy("p").Status.Conditions[0]; c.Reason != v1alpha1.ReasonInForce {
 		t.Errorf("%s %q", c.Reason, c.Message)
 	}
-	s.reboot("rc").Status.PolicyName = "another"
+	s.reboot("rc").Status.Attempt.PolicyName = "another"
 	s.settle()
 	if c := s.policy("p").Status.Conditions[0]; c.Reason != v1alpha1.ReasonDrainsFailing {
 		t.Errorf("%s %q: a node of another policy ends no row", c.Reason, c.Message)
@@ -441,5 +442,19 @@ func TestAnAttemptThatStalledAndIsRolledBackRecoversLikeAnyOther(t *testing.T) {
 	s.settle()
 	if a := s.reboot("ra").Status.Attempt; a.EndedTime == nil || a.Containers != nil {
 		t.Errorf("attempt %+v", a)
+	}
+}
+
+func TestASlotIsNotHeldForEverWhenThePolicyIsGone(t *testing.T) {
+	s := drainedInVain(t, stageDraining)
+	s.removePolicies()
+	s.settle()
+	s.advance(30*time.Minute - time.Second)
+	if got := s.underWay(); got != "a" {
+		t.Fatalf("under way %q", got)
+	}
+	s.advance(time.Second)
+	if got := s.underWay(); got != "" {
+		t.Errorf("under way %q", got)
 	}
 }
