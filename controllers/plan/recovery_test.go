@@ -258,3 +258,19 @@ func TestNodeThatStartsIsNotGrantedBeforeItsPodsAreRead(t *testing.T) {
 		t.Errorf("slots %v, NodeReboot (-want +got):\n%s", s.Slots, diff)
 	}
 }
+
+func TestAContainerThatBeganDuringTheDrainIsOneOfBeforeTheBoot(t *testing.T) {
+	s := attemptIn(t, stageDrained)
+	s.Pods["a"][0].Containers = []string{"restarted"}
+	s.advance(time.Minute)
+	s.answer("ra", v1alpha1.OrderStarted, "")
+	s.settle()
+	s.boot("a", 2)
+	s.settle()
+	s.comeBack("ra", v1alpha1.SentinelNotRequired)
+	s.Pods["a"][0].Containers = []string{"restarted"} // what the kubelet wrote last before the boot
+	s.settle()
+	if got := s.reboot("ra").Status; got.Reason != v1alpha1.ReasonPodStatusStale {
+		t.Errorf("%s %q", got.Reason, got.Message)
+	}
+}

@@ -458,3 +458,15 @@ func TestASlotIsNotHeldForEverWhenThePolicyIsGone(t *testing.T) {
 		t.Errorf("under way %q", got)
 	}
 }
+
+func TestAHaltStopsADrainThatIsDoneInTheSameInstant(t *testing.T) {
+	s := failing(t, "a/z1 b/z1", maxUnavailable("2"), drain(func(d *v1alpha1.DrainSpec) { d.TimeoutSeconds = ptr.To[int32](3600) }))
+	s.tell("b")
+	s.advance(15*time.Minute - time.Second)
+	s.now = s.now.Add(time.Second) // b is not back
+	s.answer("ra", v1alpha1.OrderDone, "")
+	s.settle()
+	if a := s.reboot("ra").Status.Attempt; a.RebootOrderedTime != nil || a.Result != v1alpha1.ReasonHalted {
+		t.Errorf("attempt %+v", a)
+	}
+}
