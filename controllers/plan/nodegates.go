@@ -43,7 +43,6 @@ var nodeGates = []gate{
 	},
 	heldGate,
 	podGate,
-	drainGate,
 	canaryGate,
 	quorumGate,
 }

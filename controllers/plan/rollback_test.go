@@ -306,7 +306,7 @@ func TestANodeThatCameBackEndsTheRowAlsoWhenItIsDeleted(t *testing.T) {
 	if c := s.policy("p").Status.Conditions[0]; c.Reason != v1alpha1.ReasonInForce {
 		t.Errorf("%s %q", c.Reason, c.Message)
 	}
-	s.reboot("rc").Status.PolicyName = "another"
+	s.reboot("rc").Status.Attempt.PolicyName = "another"
 	s.settle()
 	if c := s.policy("p").Status.Conditions[0]; c.Reason != v1alpha1.ReasonDrainsFailing {
 		t.Errorf("%s %q: a node of another policy ends no row", c.Reason, c.Message)
