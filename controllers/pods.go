@@ -50,7 +50,7 @@ func (p *podProjection) pods(ctx context.Context, pods []*corev1.Pod) ([]model.P
 			Controlled:  metav1.GetControllerOfNoCopy(pod) != nil,
 			Mirror:      isMirror(pod),
 			EmptyDir:    slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.EmptyDir != nil }),
-			Finished:    pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed,
+			Finished:    finished(pod),
 			Terminating: !pod.DeletionTimestamp.IsZero(),
 			Ready:       podReady(pod),
 			Containers:  runningContainers(pod),
@@ -58,6 +58,11 @@ func (p *podProjection) pods(ctx context.Context, pods []*corev1.Pod) ([]model.P
 		projected = append(projected, view)
 	}
 	return projected, nil
+}
+
+// finished: the pod ended and does not run again. A static pod that failed, as a graceful shutdown of its node leaves it, does: it is down.
+func finished(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed && !isMirror(pod)
 }
 
 // isMirror: the kubelet runs the pod from a file.

@@ -196,6 +196,10 @@ func TestPodsTellReadinessAndWhichContainersRun(t *testing.T) {
 		}), model.Pod{EmptyDir: true}},
 		"finished": {newPod("p", func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded }), model.Pod{Finished: true}},
 		"failed":   {newPod("p", func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }), model.Pod{Finished: true}},
+		"a static pod that failed, as a graceful shutdown leaves it": {newPod("p", func(p *corev1.Pod) {
+			p.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "x"}
+			p.Status.Phase = corev1.PodFailed
+		}), model.Pod{Mirror: true}},
 		"terminating": {
 			newPod("p", func(p *corev1.Pod) { p.DeletionTimestamp = ptr.To(metav1.NewTime(testNow)) }), model.Pod{Terminating: true},
 		},

@@ -155,6 +155,16 @@ type Attempt struct {
 	// +kubebuilder:validation:Maximum=2147483647
 	Number int32 `json:"number,omitempty"`
 
+	// policyName is the policy that granted the attempt. It counts there until it ends, whatever labels change meanwhile.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	PolicyName string `json:"policyName,omitempty"`
+
+	// zone in which the attempt was granted.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Zone string `json:"zone,omitempty"`
+
 	// role is Canary if others wait for this attempt.
 	// +optional
 	Role AttemptRole `json:"role,omitempty"`

@@ -102,8 +102,9 @@ func (p *planning) turnOrder() []*policyView {
 	)
 }
 
-// admitInTurn starts those NodeReboots of a policy whose turn it is, in order, and then gives the others their reasons. Those for whose pods there is no
-// room hold up nobody: if nothing else has the turn, it goes on to the next zone. Nor does a halted policy wait for a trial that cannot start.
+// admitInTurn starts those NodeReboots of a policy whose turn it is, in order, and then gives the others their reasons. Those for whose
+// pods there is no room hold up nobody: if nothing else has the turn, it goes on to the next zone. Nor does a halted policy wait for a
+// trial that cannot start.
 func (p *round) admitInTurn(policy *policyView, able []*rebootView) {
 	for left := able; len(left) > 0; {
 		starts := p.limits.starts
@@ -190,8 +191,8 @@ func (p *round) beforeStart(r *rebootView) model.Verdict {
 	return model.Verdict{}
 }
 
-// needPodsFrom asks for the pods of a node that is about to start, and of those after it in line: of one more for each that turned out not to
-// be drainable. So it takes few rounds to find one that is, however many are not.
+// needPodsFrom asks for the pods of a node that is about to start, and of those after it in line: of one more for each that turned out not
+// to be drainable. So it takes few rounds to find one that is, however many are not.
 func (p *round) needPodsFrom(r *rebootView) {
 	p.needPods = append(p.needPods, r.node.Name)
 	line := p.of(r.policy()).line

@@ -63,8 +63,8 @@ func comparePrecedence(a, b *policyView) int {
 }
 
 // assignPolicy gives a node to the policy that its labels select first. A node with an open attempt belongs to the policy and zone that
-// granted it, whatever labels change meanwhile; if that policy is gone, to the one that owns the node now. The attempt itself finds out that
-// it may not go on.
+// granted it, whatever labels change meanwhile; if that policy is gone, to the one that owns the node now. The attempt itself finds out
+// that it may not go on.
 func (p *planning) assignPolicy(node *nodeView) {
 	p.selectPolicy(node)
 	node.policy, node.zone = node.selectedBy, ""
@@ -72,7 +72,7 @@ func (p *planning) assignPolicy(node *nodeView) {
 		node.zone = node.Labels[node.policy.Spec.Rollout.Zones.TopologyKey]
 	}
 	if node.open != nil {
-		node.zone = node.open.Status.Zone
+		node.zone = node.open.grantedIn()
 		if granted := p.policyNamed(node.open.grantedBy()); granted != nil {
 			node.policy = granted
 		}

@@ -6,7 +6,8 @@ import (
 
 // advanceAttempts moves every open attempt on as far as the facts allow.
 //
-// Those whose hosts were told to reboot go first: what becomes of them halts a policy, and keeps other nodes that may run etcd from going down.
+// Those whose hosts were told to reboot go first: what becomes of them halts a policy, and keeps other nodes that may run etcd from going
+// down.
 func (p *planning) advanceAttempts() {
 	p.advanceThose(told)
 	p.countHalts()
@@ -25,7 +26,9 @@ func (p *planning) advanceThose(which func(r *rebootView) bool) {
 // begin opens an attempt that holds a slot, and takes it as far as it goes.
 func (p *planning) begin(r *rebootView, number int32) {
 	r.node.open = r
-	p.follow(r, attempt.Begin(p.attemptInput(r), number, p.roleOf(r)))
+	in := p.attemptInput(r)
+	in.Selected = r.node.selectedBy == r.policy()
+	p.follow(r, attempt.Begin(in, number, p.roleOf(r)))
 }
 
 func (p *planning) attemptInput(r *rebootView) *attempt.Input {

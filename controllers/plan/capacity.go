@@ -73,8 +73,8 @@ func (p *planning) leavingWith(r *rebootView) string {
 	return strings.Join(slices.Compact(names), ",")
 }
 
-// lineFrom names the nodes of the policy that have their turn, from this one on. One of a group is asked about by itself, because with it leave
-// others than with the next.
+// lineFrom names the nodes of the policy that have their turn, from this one on. One of a group is asked about by itself, because with it
+// leave others than with the next.
 func (p *round) lineFrom(r *rebootView) []string {
 	names, line := []string{r.node.Name}, p.of(r.policy()).line
 	if r.node.grouped() {

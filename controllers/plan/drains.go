@@ -58,8 +58,8 @@ func (p *planning) impossibleEviction(r *rebootView, pod *model.Pod) model.Verdi
 	}
 	if len(budgets) > 1 {
 		slices.Sort(budgets)
-		return model.Blocked(v1alpha1.ReasonDrainImpossible, "Pod %s/%s on node %s is covered by %d PodDisruptionBudgets (%s), so the API server "+
-			"refuses to evict it: let one budget cover it.", pod.Namespace, pod.Name, r.node.Name, len(budgets), strings.Join(budgets, ", "))
+		return model.Blocked(v1alpha1.ReasonDrainImpossible, "Pod %s/%s on node %s is covered by %d PodDisruptionBudgets (%s), so the API "+
+			"server refuses to evict it: let one budget cover it.", pod.Namespace, pod.Name, r.node.Name, len(budgets), strings.Join(budgets, ", "))
 	}
 	budget, exists := p.snapshot.Workloads[model.WorkloadKey{
 		Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: pod.Namespace, Name: budgets[0],
@@ -67,8 +67,8 @@ func (p *planning) impossibleEviction(r *rebootView, pod *model.Pod) model.Verdi
 	if !exists || budget.Stale || budget.DisruptionsAllowed > 0 || budget.Expected == 0 || budget.Ready < budget.Expected {
 		return model.Verdict{}
 	}
-	return model.Blocked(v1alpha1.ReasonDrainImpossible, "PodDisruptionBudget %s/%s allows no disruption although all of its %d pods are healthy, so "+
-		"pod %s on node %s can never be evicted: let the budget allow one, or add replicas.",
+	return model.Blocked(v1alpha1.ReasonDrainImpossible, "PodDisruptionBudget %s/%s allows no disruption although all of its %d pods are "+
+		"healthy, so pod %s on node %s can never be evicted: let the budget allow one, or add replicas.",
 		pod.Namespace, budgets[0], budget.Expected, pod.Name, r.node.Name)
 }
 

@@ -7,10 +7,9 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// unitOf a node that counts for a zone is what goes together and counts as one against the limits of a policy: its group, or the node itself. A group never takes
-// two zones that go one at a time, nor a control-plane node: it consists of the nodes of one zone, and control-plane nodes go by
-// themselves.
-// The name of a group contains a slash, so it is that of no node.
+// unitOf a node that counts for a zone is what goes together and counts as one against the limits of a policy: its group, or the node
+// itself. A group never takes two zones that go one at a time, nor a control-plane node: it consists of the nodes of one zone, and
+// control-plane nodes go by themselves. The name of a group contains a slash, so it is that of no node.
 func (policy *policyView) unitOf(n *nodeView, zone string) string {
 	group := n.Labels[policy.Spec.Rollout.GroupLabel]
 	switch {

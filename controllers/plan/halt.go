@@ -12,8 +12,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// A policy halts for one of two causes. Nodes that did not come back halt it until they do. Drains and hooks that fail on several nodes in a
-// row halt it like a circuit breaker: after a back-off one node is tried again, and one that comes back from its reboot ends the halt.
+// A policy halts for one of two causes. Nodes that did not come back halt it until they do. Drains and hooks that fail on several nodes in
+// a row halt it like a circuit breaker: after a back-off one node is tried again, and one that comes back from its reboot ends the halt.
 
 // halt is what keeps a policy from starting anything.
 type halt struct {
@@ -110,8 +110,8 @@ func (policy *policyView) whyHalted() (reason, message string) {
 // drainsFail says what failed, and how the policy goes on.
 func (policy *policyView) drainsFail() string {
 	h := &policy.halt
-	return fmt.Sprintf("the attempts of %d nodes in a row failed without a reboot: %s. From %s on one node at a time is tried again, and one that "+
-		"comes back ends the halt. To go on at once, fix the cause and delete these NodeReboots; those of a sentinel are made again.",
+	return fmt.Sprintf("the attempts of %d nodes in a row failed without a reboot: %s. From %s on one node at a time is tried again, and one "+
+		"that comes back ends the halt. To go on at once, fix the cause and delete these NodeReboots; those of a sentinel are made again.",
 		len(h.failing), haltedBy(h.failing), model.ClockTime(policy.tryAgain()))
 }
 
@@ -141,8 +141,8 @@ func (n *nodeView) starts() bool {
 	return slices.ContainsFunc(n.reboots, func(r *rebootView) bool { return r.started })
 }
 
-// trials are those of a halted policy that are tried first: the ones that have failed least, so that a node that can be rebooted has its turn
-// soon, whatever its zone. The others are tried later, if none of these can start.
+// trials are those of a halted policy that are tried first: the ones that have failed least, so that a node that can be rebooted has its
+// turn soon, whatever its zone. The others are tried later, if none of these can start.
 func (policy *policyView) trials(able []*rebootView) (first, later []*rebootView) {
 	if !policy.halt.drainsFailing {
 		return able, nil
@@ -180,8 +180,8 @@ func (r *rebootView) failureCount() int32 {
 	return r.Status.Failures.Count
 }
 
-// stops says why an attempt whose host was not told to reboot is rolled back. One that began after the last failure in the row is the one that
-// is tried.
+// stops says why an attempt whose host was not told to reboot is rolled back. One that began after the last failure in the row is the one
+// that is tried.
 func (policy *policyView) stops(r *rebootView) model.Verdict {
 	h := &policy.halt
 	tried := !h.nodesNotBack && r.Status.Attempt != nil && !r.Status.Attempt.GrantedTime.Time.Before(h.last)
@@ -223,7 +223,8 @@ func (r *rebootView) needGone() bool {
 	return false
 }
 
-// isGivingUp says that the last attempt that may reach the host did, in vain: the NodeReboot is given up as soon as what it evicted is back.
+// isGivingUp says that the last attempt that may reach the host did, in vain: the NodeReboot is given up as soon as what it evicted is
+// back.
 func (r *rebootView) isGivingUp() bool {
 	current, failures := r.Status.Attempt, r.Status.Failures
 	return current.RolledBackTime != nil && current.Result == v1alpha1.ReasonRebootNotObserved && !r.deleted() &&

@@ -17,8 +17,8 @@ const helperGrace = 5 * time.Minute
 // reportGrace is how long a helper may take to say something about a NodeReboot that is new.
 const reportGrace = 10 * time.Second
 
-// hostGate keeps a node from being drained in vain: its host has to be able to reboot, and its sentinel to be readable, because otherwise the
-// reboot could not be proved. What the helper said comes before whether it is Ready: it is closer to the cause.
+// hostGate keeps a node from being drained in vain: its host has to be able to reboot, and its sentinel to be readable, because otherwise
+// the reboot could not be proved. What the helper said comes before whether it is Ready: it is closer to the cause.
 func hostGate(_ *planning, r *rebootView) model.Verdict {
 	report := r.report()
 	if report == nil {
@@ -53,8 +53,8 @@ func obstacleTo(method v1alpha1.RebootMethod, methods []v1alpha1.MethodReport) s
 	return fmt.Sprintf("its helper was not installed with the method %s of the policy, but with %s", method, strings.Join(names, ", "))
 }
 
-// helperGate requires a helper that could carry out orders, and that has said what hostGate asks for. It has a moment for that, in which the
-// NodeReboot may wait for its turn regardless; see start.
+// helperGate requires a helper that could carry out orders, and that has said what hostGate asks for. It has a moment for that, in which
+// the NodeReboot may wait for its turn regardless; see start.
 func helperGate(p *planning, r *rebootView) model.Verdict {
 	if !r.node.HelperReady {
 		return model.Blocked(v1alpha1.ReasonHelperNotReady,

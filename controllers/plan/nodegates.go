@@ -77,8 +77,12 @@ func sameNodeGate(_ *planning, r *rebootView) model.Verdict {
 	if first == nil {
 		first = r.node.firstWaiting()
 	}
-	if first == r {
+	switch {
+	case first == r:
 		return model.Verdict{}
+	case first.open() && r.node.active() == nil:
+		return model.Blocked(v1alpha1.ReasonSameNode,
+			"The attempt of NodeReboot %s of the same node was rolled back, and its slot is held until what it evicted is back.", first.Object.Name)
 	}
 	return model.Blocked(v1alpha1.ReasonSameNode,
 		"NodeReboot %s of the same node goes first; its reboot satisfies this one, too.", first.Object.Name)
@@ -164,8 +168,8 @@ func otherMaintenanceGate(p *planning, r *rebootView) model.Verdict {
 	return model.Verdict{}
 }
 
-// podGate keeps a node from starting while it runs a pod that blocks it. Which pods those are is reported by a watch, for all nodes at once:
-// so this is a gate of the node, and one that is blocked holds up no other.
+// podGate keeps a node from starting while it runs a pod that blocks it. Which pods those are is reported by a watch, for all nodes at
+// once: so this is a gate of the node, and one that is blocked holds up no other.
 func podGate(p *planning, r *rebootView) model.Verdict {
 	for i := range r.policy().Spec.Gates.Pods {
 		key := r.policy().Key(model.GatePods, r.policy().Spec.Gates.Pods[i].Name)

@@ -19,16 +19,24 @@ func (r *rebootView) needsReboot() bool {
 		return true
 	case r.nodeGone():
 		return false
-	case r.open() && r.Status.Attempt.RolledBackTime != nil:
-		return !r.deleted() && !r.needGone()
 	case r.open():
-		return r.Status.Attempt.UncordonedTime == nil || r.sentinel() == v1alpha1.SentinelRequired
-	case r.complete():
-		// One that was given up is still needed for as long as the host, or the condition, says so.
-		calls := r.Object.Spec.Trigger == v1alpha1.TriggerSentinel && r.sentinel() == v1alpha1.SentinelRequired || r.conditionCalls()
-		return r.Status.Outcome == v1alpha1.OutcomeFailed && calls && !r.deleted()
+		return r.attemptNeeded()
 	}
-	return false
+	return r.complete() && r.stillNeeded()
+}
+
+// attemptNeeded says whether the open attempt has not brought what it is for, and nothing withdrew the need.
+func (r *rebootView) attemptNeeded() bool {
+	if r.Status.Attempt.RolledBackTime != nil {
+		return !r.deleted() && !r.needGone()
+	}
+	return r.Status.Attempt.UncordonedTime == nil || r.sentinel() == v1alpha1.SentinelRequired
+}
+
+// stillNeeded says of a NodeReboot that was given up that the host, or the condition, asks for it.
+func (r *rebootView) stillNeeded() bool {
+	calls := r.Object.Spec.Trigger == v1alpha1.TriggerSentinel && r.sentinel() == v1alpha1.SentinelRequired || r.conditionCalls()
+	return r.Status.Outcome == v1alpha1.OutcomeFailed && calls && !r.deleted()
 }
 
 func (n *nodeView) needsReboot() bool {

@@ -32,22 +32,25 @@ type pace struct {
 func (p *planning) setPaces() {
 	for _, policy := range p.policies {
 		if policy.Spec.Drain.AdaptiveDelay.MaxSeconds > 0 {
-			policy.pace = paceOf(&policy.Spec.Drain.AdaptiveDelay, policy.recovered())
+			policy.pace = paceOf(&policy.Spec.Drain.AdaptiveDelay, p.recovered(policy))
 		}
 	}
 }
 
-// recovered are the attempts of a policy's nodes that ended with a node that had recovered, whether it asked for another reboot or not.
-func (policy *policyView) recovered() []recoveredAttempt {
+// recovered are the attempts that a policy granted, or whose nodes it owns now, that ended with a node that had recovered, whether it asked
+// for another reboot or not.
+func (p *planning) recovered(policy *policyView) []recoveredAttempt {
 	var all []recoveredAttempt
-	for _, n := range policy.nodes {
+	for _, n := range p.nodeOrder {
 		for _, r := range n.reboots {
 			a := r.Status.Attempt
 			if a == nil || a.BackTime == nil || a.EndedTime == nil ||
 				a.Result != v1alpha1.ReasonProved && a.Result != v1alpha1.ReasonSentinelStillPresent {
 				continue
 			}
-			all = append(all, recoveredAttempt{end: a.EndedTime.Time, recovery: max(0, a.EndedTime.Sub(a.BackTime.Time))})
+			if n.policy == policy || n.selectedBy == policy || r.grantedBy() == policy.Name() {
+				all = append(all, recoveredAttempt{end: a.EndedTime.Time, recovery: max(0, a.EndedTime.Sub(a.BackTime.Time))})
+			}
 		}
 	}
 	return all

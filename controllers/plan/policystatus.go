@@ -99,7 +99,9 @@ func (p *planning) policyConditions(policy *policyView) []want {
 		wants = append(wants, want{v1alpha1.ConditionReady, v1alpha1.ReasonInForce, policy.inForce(), metav1.ConditionTrue})
 	}
 	if given := policy.givenUp(); len(given) > 0 {
-		wants = append(wants, want{v1alpha1.ConditionGivenUp, v1alpha1.ReasonRebootsGivenUp, model.Bounded(tellGivenUp(given)), metav1.ConditionTrue})
+		wants = append(wants, want{
+			v1alpha1.ConditionGivenUp, v1alpha1.ReasonRebootsGivenUp, model.Bounded(tellGivenUp(given)), metav1.ConditionTrue,
+		})
 	}
 	if policy.overlaps != "" {
 		wants = append(wants, want{v1alpha1.ConditionOverlapping, v1alpha1.ReasonOverlap, fmt.Sprintf(
@@ -200,8 +202,8 @@ func policyEvents(before, after []metav1.Condition) []model.Event {
 	return events
 }
 
-// noteDeferral finds out whether the reboot has been required for longer than the policy allows, also of one that was given up. That opens no
-// gate; it is only reported.
+// noteDeferral finds out whether the reboot has been required for longer than the policy allows, also of one that was given up. That opens
+// no gate; it is only reported.
 func (p *planning) noteDeferral(r *rebootView) {
 	policy := r.policy()
 	if r.complete() && !r.isGivenUp() || policy == nil || policy.Spec.Failure.MaxDeferralSeconds == nil || r.Status.RequiredSince == nil {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -94,6 +95,41 @@ func TestANodeThatMayRunEtcdWaitsForTheOthersBeforeItsDrainAndBeforeItsReboot(t 
 	}
 }
 
+func TestANodeThatMayRunEtcdDoesNotWaitFor(t *testing.T) {
+	notReady := func(pod Pod) Pod { pod.Ready = false; return pod }
+	for name, event := range map[string]func(*story){
+		"a static pod that finished": func(s *story) { s.Pods["b"][0].Ready, s.Pods["b"][0].Finished = false, true },
+		"another pod of such a node": func(s *story) { s.Pods["b"] = append(s.Pods["b"], notReady(readyPod("web-2", start))) },
+		"a static pod of another node": func(s *story) {
+			s.Nodes = append(s.Nodes, newNode("worker", "z1"))
+			s.Pods["worker"] = []Pod{notReady(staticPod("proxy", start))}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := preparedAttemptIn(t, stageCordoned, controlPlaneFleet)
+			event(s)
+			s.settle()
+			s.advance(time.Minute)
+			if got := s.reboot("ra").Status; got.Reason != v1alpha1.ReasonDraining {
+				t.Errorf("%s %q", got.Reason, got.Message)
+			}
+		})
+	}
+}
+
+func TestANodeThatMayRunEtcdWaitsUntilThePodsOfTheOthersAreKnown(t *testing.T) {
+	s := preparedAttemptIn(t, stageCordoned, controlPlaneFleet)
+	delete(s.Pods, "b")
+	s.settle()
+	s.advance(time.Minute)
+	if status := s.reboot("ra").Status; status.Reason != v1alpha1.ReasonControlPlaneNotReady || status.Order != nil {
+		t.Errorf("%s %q", status.Reason, status.Message)
+	}
+	if p := s.compute(); !slices.Contains(p.NeedPods, "b") {
+		t.Errorf("the plan asks for the pods of %v", p.NeedPods)
+	}
+}
+
 func TestANodeIsNotProvedWhileItsStaticPodsAreDown(t *testing.T) {
 	s := etcdStaysDown(t)
 	s.settle()
@@ -143,5 +179,27 @@ func TestAHelperHasItsTimeAlsoAfterALongWaitForTheQuorum(t *testing.T) {
 	s.advance(15 * time.Minute)
 	if got := s.reboot("ra").Status.Attempt; got.Result != v1alpha1.ReasonRebootFailed {
 		t.Errorf("result %s when the time of the helper is over", got.Result)
+	}
+}
+
+func TestANodeThatMayRunEtcdWaitsForAnotherThatHasNotRecoveredAlthoughBothAreUnderWay(t *testing.T) {
+	settling := spec(func(s *v1alpha1.RebootPolicySpec) { s.Recovery.SettleSeconds = seconds32(600) })
+	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", maxUnavailable("2"), settling))...)
+	s.settle()
+	s.tell("a")
+	s.boot("a", 2)
+	s.comeBack("ra", v1alpha1.SentinelNotRequired)
+	for _, node := range []string{"a", "b"} {
+		controlPlane(s.node(node)) // labeled during their attempts
+	}
+	s.answer("rb", v1alpha1.OrderDone, "")
+	s.settle()
+	want := "Control-plane node a of RebootPolicy p is rebooting, or has not recovered, and two of them are never down at once."
+	if got := s.reboot("rb").Status; got.Message != want {
+		t.Fatalf("%s %q, want %q", got.Reason, got.Message, want)
+	}
+	s.advance(10 * time.Minute)
+	if got := s.reboot("rb").Status; got.Reason != v1alpha1.ReasonRebooting {
+		t.Errorf("%s %q once it has", got.Reason, got.Message)
 	}
 }

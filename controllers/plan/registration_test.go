@@ -89,6 +89,25 @@ func TestALostNodeHaltsThePolicyAndRecovers(t *testing.T) {
 	}
 }
 
+func TestANodeThatIsDeletedAfterItStalledIsLost(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p"))...)
+	s.settle()
+	s.tell("a")
+	s.boot("a", 2)
+	s.settle()
+	s.advance(31 * time.Minute) // it does not become Ready
+	s.deleteNode("a")
+	s.settle()
+	if got := s.reboot("ra").Status; got.Reason != v1alpha1.ReasonNodeNotBack || got.Attempt.Result != v1alpha1.ReasonNodeNotBack {
+		t.Errorf("%s (%s) %q", got.Reason, got.Attempt.Result, got.Message)
+	}
+	s.delete("ra")
+	s.settle()
+	if s.reboot("ra") != nil {
+		t.Errorf("under way %q after a person gave it up", s.underWay())
+	}
+}
+
 func TestALostNodeIsGivenUp(t *testing.T) {
 	for name, tc := range map[string]struct {
 		options []policyOption

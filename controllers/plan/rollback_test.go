@@ -54,6 +54,9 @@ func TestASlotIsHeldUntilWhatWasEvictedIsBackHoweverTheAttemptEnds(t *testing.T)
 			if n := s.node("a"); n != nil && n.Unschedulable && tc.result != v1alpha1.ReasonUncordoned {
 				t.Error("the node is still cordoned")
 			}
+			if status.Order != nil {
+				t.Errorf("order %+v of an attempt that was rolled back", status.Order)
+			}
 			if status.Reason != v1alpha1.ReasonWorkloadsNotReady || len(s.Slots) != 1 || s.underWay() != "a" {
 				t.Errorf("reason %s, slots %v, under way %q: the slot is held", status.Reason, s.Slots, s.underWay())
 			}
@@ -303,6 +306,11 @@ func TestANodeThatCameBackEndsTheRowAlsoWhenItIsDeleted(t *testing.T) {
 	if c := s.policy("p").Status.Conditions[0]; c.Reason != v1alpha1.ReasonInForce {
 		t.Errorf("%s %q", c.Reason, c.Message)
 	}
+	s.reboot("rc").Status.PolicyName = "another"
+	s.settle()
+	if c := s.policy("p").Status.Conditions[0]; c.Reason != v1alpha1.ReasonDrainsFailing {
+		t.Errorf("%s %q: a node of another policy ends no row", c.Reason, c.Message)
+	}
 }
 
 func TestAHostThatWasToldForTheLastTimeAndDidNotRebootHaltsThePolicyAtOnce(t *testing.T) {
@@ -315,6 +323,11 @@ func TestAHostThatWasToldForTheLastTimeAndDidNotRebootHaltsThePolicyAtOnce(t *te
 	}
 	if got := s.reboot("rb").Status.Reason; got != v1alpha1.ReasonHalted {
 		t.Errorf("b waits for %s, under way %q", got, s.underWay())
+	}
+	s.delete("ra") // a person gives it up
+	s.settle()
+	if got := s.underWay(); got != "a b" {
+		t.Errorf("under way %q, b waits for %s", got, s.reboot("rb").Status.Reason)
 	}
 }
 
@@ -356,5 +369,75 @@ func TestOnlyWhatPreventsRebootsHaltsAPolicyForDrains(t *testing.T) {
 				t.Errorf("%s %q", c.Reason, c.Message)
 			}
 		})
+	}
+}
+
+func TestOnlyOneTrialOfAHaltedPolicyWouldStart(t *testing.T) {
+	s := failing(t, "a/z1 b/z1 c/z1 d/z1 e/z1")
+	for range 3 {
+		s.failDrain()
+	}
+	s.editPolicy("p", mode(v1alpha1.ModeObserve), maxUnavailable("5"))
+	s.settle()
+	s.advance(time.Hour)
+	if got := s.waits(v1alpha1.ReasonObserving); got != "d" {
+		t.Errorf("%q would start, reasons %v", got, s.reasons())
+	}
+}
+
+func TestAnotherNodeRebootOfANodeGoesWhenWhatTheFirstEvictedIsBack(t *testing.T) {
+	s := drainedInVain(t, stageDraining)
+	s.Reboots = append(s.Reboots, newReboot("ra2", "a", manual))
+	s.delete("ra")
+	s.settle()
+	want := "The attempt of NodeReboot ra of the same node was rolled back, and its slot is held until what it evicted is back."
+	if got := s.reboot("ra2").Status; got.Message != want {
+		t.Errorf("%s %q, want %q", got.Reason, got.Message, want)
+	}
+	s.Workloads[deployment("web")] = Workload{Ready: 3, Desired: 3}
+	s.settle()
+	if got := s.underWay(); s.reboot("ra") != nil || s.reboot("ra2").Status.Attempt == nil {
+		t.Errorf("under way %q", got)
+	}
+}
+
+func TestASlotIsFreedAtOnceIfNothingWasEvicted(t *testing.T) {
+	for name, tc := range map[string]struct {
+		stage   stage
+		options []policyOption
+	}{
+		"before the drain":             {stage: stageCordoned},
+		"where the policy drains none": {stage: stageDrained, options: []policyOption{drain(skipDrain)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := drainedInVain(t, stageCordoned, tc.options...)
+			if tc.stage == stageDrained {
+				s.advance(time.Minute)
+			}
+			labelSkip(s)
+			s.settle()
+			if got := s.underWay(); got != "b" {
+				t.Errorf("under way %q: what is not ready is so for another cause", got)
+			}
+		})
+	}
+}
+
+func TestAnAttemptThatStalledAndIsRolledBackRecoversLikeAnyOther(t *testing.T) {
+	s := drainedInVain(t, stageRebooting)
+	s.node("a").Ready = false
+	s.advance(20 * time.Minute)
+	if got := s.reboot("ra").Status.Reason; got != v1alpha1.ReasonNodeNotBack {
+		t.Fatalf("reason %s", got)
+	}
+	s.node("a").Ready = true // in the same boot
+	s.settle()
+	if got := s.reboot("ra").Status; got.Phase != v1alpha1.PhaseRecovering || got.Attempt.StalledTime != nil {
+		t.Errorf("%s %s %q", got.Phase, got.Reason, got.Message)
+	}
+	s.Workloads[deployment("web")] = Workload{Ready: 3, Desired: 3}
+	s.settle()
+	if a := s.reboot("ra").Status.Attempt; a.EndedTime == nil || a.Containers != nil {
+		t.Errorf("attempt %+v", a)
 	}
 }

@@ -91,8 +91,8 @@ func (r *rebootView) noteClock() {
 	if offset < 0 {
 		offset, direction = -offset, "behind"
 	}
-	r.clockOff = fmt.Sprintf("The clock of node %s is %d seconds %s that of the API server. Nothing is decided by it, but certificates, logs and "+
-		"the times of its pods are off: set it, and make sure that it stays set.", r.node.Name, offset, direction)
+	r.clockOff = fmt.Sprintf("The clock of node %s is %d seconds %s that of the API server. Nothing is decided by it, but certificates, logs "+
+		"and the times of its pods are off: set it, and make sure that it stays set.", r.node.Name, offset, direction)
 	if meta.FindStatusCondition(r.Object.Status.Conditions, v1alpha1.ConditionClockOff) == nil {
 		r.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonClockOff, Message: r.clockOff, OnNode: true})
 	}

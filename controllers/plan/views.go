@@ -176,8 +176,22 @@ func (n *nodeView) active() *rebootView {
 	return n.open
 }
 
-// grantedBy names the policy that granted the last attempt; before the first one, the one that owns the node.
-func (r *rebootView) grantedBy() string { return r.Status.PolicyName }
+// grantedBy names the policy that granted the last attempt; empty before the first one.
+func (r *rebootView) grantedBy() string {
+	attempt := r.Status.Attempt
+	if attempt == nil {
+		return ""
+	}
+	return cmp.Or(attempt.PolicyName, r.Status.PolicyName)
+}
+
+// grantedIn is the zone in which the last attempt was granted.
+func (r *rebootView) grantedIn() string {
+	if attempt := r.Status.Attempt; attempt != nil && attempt.PolicyName != "" {
+		return attempt.Zone
+	}
+	return r.Status.Zone
+}
 
 // policy that owns the reboot's node; nil if there is none.
 func (r *rebootView) policy() *policyView {

@@ -103,8 +103,8 @@ func sameZones(a, b *policyView) bool {
 	return a == b || x.Strategy == v1alpha1.ZonesOneAtATime && y.Strategy == v1alpha1.ZonesOneAtATime && x.TopologyKey == y.TopologyKey
 }
 
-// finish is the zone of a policy in which an attempt ended last, and when. It comes from NodeReboots: their Nodes may be deleted, or belong to
-// another policy by now.
+// finish is the zone of a policy in which an attempt ended last, and when. It comes from NodeReboots: their Nodes may be deleted, or belong
+// to another policy by now.
 type finish struct {
 	zone string
 	end  time.Time
@@ -132,7 +132,7 @@ func (p *planning) noteFinish(r *rebootView) {
 		policy = p.policyNamed(r.grantedBy())
 	}
 	if policy != nil && attempt.EndedTime.After(policy.finish.end) {
-		policy.finish = finish{zone: r.Status.Zone, end: attempt.EndedTime.Time}
+		policy.finish = finish{zone: r.grantedIn(), end: attempt.EndedTime.Time}
 	}
 }
 

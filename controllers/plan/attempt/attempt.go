@@ -1,6 +1,6 @@
 // Package attempt carries one attempt to reboot one node from the grant of its slot to the end: cordon, drain, reboot, recovery, and every
-// way in which they can fail. It is a function of what is known of that node, its policy and its NodeReboot; it cannot see budgets, zones or
-// other nodes.
+// way in which they can fail. It is a function of what is known of that node, its policy and its NodeReboot; it cannot see budgets, zones
+// or other nodes.
 package attempt
 
 import (
@@ -79,7 +79,7 @@ func Begin(in *Input, number int32, role v1alpha1.AttemptRole) Result {
 	a := newAttempt(in)
 	next := a.Edit()
 	next.Attempt = &v1alpha1.Attempt{
-		Number: number, Role: role, GrantedTime: *a.Stamp(), StaleConditions: staleConditions(next.Conditions),
+		Number: number, PolicyName: next.PolicyName, Zone: next.Zone, Role: role, GrantedTime: *a.Stamp(), StaleConditions: staleConditions(next.Conditions),
 		Containers: containersOf(a.Pods),
 	}
 	if a.ControlPlane {

@@ -137,7 +137,10 @@ func (a *attempt) drainDeadline(ordered metav1.MicroTime) metav1.MicroTime {
 }
 
 // updateDrainOrder makes the order in force say what the policy says now. Its sequence stays: it is the same drain.
-func (a *attempt) updateDrainOrder() {
+func (a *attempt) updateDrainOrder(answer *v1alpha1.HelperReport) {
+	if a.Status.Order == nil || answer != nil && answer.State != v1alpha1.OrderStarted {
+		return
+	}
 	order := *a.Status.Order
 	order.Deadline, order.Drain = a.drainDeadline(*a.Status.Attempt.DrainOrderedTime), a.drainOrder()
 	if equality.Semantic.DeepEqual(a.Status.Order, &order) {
@@ -169,9 +172,7 @@ func (a *attempt) endDrain(result v1alpha1.DrainResult) {
 
 func (a *attempt) awaitDrain() {
 	answer := a.answer()
-	if a.Status.Order != nil && (answer == nil || answer.State == v1alpha1.OrderStarted) {
-		a.updateDrainOrder()
-	}
+	a.updateDrainOrder(answer)
 	switch {
 	case answer != nil && answer.State == v1alpha1.OrderDone:
 		a.endDrain(v1alpha1.DrainComplete)

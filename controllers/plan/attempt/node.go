@@ -12,8 +12,8 @@ func (a *attempt) told() bool {
 	return a.Status.Attempt.RebootOrderedTime != nil || a.Status.Attempt.BackTime != nil
 }
 
-// noteNode records what becomes of the Node object. A cloud provider may delete the Node of a host that is down, and the kubelet registers it
-// again after the boot: so a Node of the name of a host that was told to reboot is that host, whatever its UID.
+// noteNode records what becomes of the Node object. A cloud provider may delete the Node of a host that is down, and the kubelet registers
+// it again after the boot: so a Node of the name of a host that was told to reboot is that host, whatever its UID.
 func (a *attempt) noteNode() {
 	if a.Node == nil {
 		if a.Status.Attempt.NodeGoneTime == nil {
@@ -55,8 +55,8 @@ func (a *attempt) awaitRegistration() {
 	current, name := a.Status.Attempt, a.Object.Spec.NodeName
 	since := current.NodeGoneTime.Time
 	if limit := a.nodeGoneLimit(); limit != nil && a.Reached(since.Add(model.Seconds(limit))) {
-		a.failFinally(v1alpha1.ReasonNodeGone, fmt.Sprintf("Node %s was deleted while its host rebooted, and did not register again within %d seconds.",
-			name, *limit))
+		a.failFinally(v1alpha1.ReasonNodeGone, fmt.Sprintf(
+			"Node %s was deleted while its host rebooted, and did not register again within %d seconds.", name, *limit))
 		return
 	}
 	deadline := since.Add(a.rebootTimeout())

@@ -1,6 +1,7 @@
 package attempt
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -46,15 +47,15 @@ func (a *attempt) mayContinue() model.Verdict {
 		return model.Verdict{Reason: v1alpha1.ReasonDeleted, Message: "The NodeReboot was deleted."}
 	case a.Policy == nil || !a.Selected:
 		return model.Blocked(v1alpha1.ReasonNotSelected, "RebootPolicy %s, which granted the attempt, no longer owns node %s.",
-			a.Status.PolicyName, a.Node.Name)
+			cmp.Or(a.Status.Attempt.PolicyName, a.Status.PolicyName), a.Node.Name)
 	case a.uncordoned():
 		return model.Blocked(v1alpha1.ReasonUncordoned, "A person or a program uncordoned node %s during the attempt.", a.Node.Name)
 	}
 	return a.firstObstacle(continueGates)
 }
 
-// uncordoned says that someone uncordoned the node since the attempt cordoned it, or found it cordoned. That leaves our annotation; a node without
-// it is one that this manager, whose watch of Nodes lags behind, has not seen cordoned yet.
+// uncordoned says that someone uncordoned the node since the attempt cordoned it, or found it cordoned. That leaves our annotation; a node
+// without it is one that this manager, whose watch of Nodes lags behind, has not seen cordoned yet.
 func (a *attempt) uncordoned() bool {
 	attempt := a.Status.Attempt
 	return attempt.CordonedTime != nil && !a.Node.Unschedulable && (attempt.Cordon == v1alpha1.CordonForeign || a.Node.CordonedFor != "")

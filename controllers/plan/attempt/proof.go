@@ -50,6 +50,11 @@ func (a *attempt) podProof() model.Verdict {
 			here[key], ready[key] = true, ready[key] || pod.IsReady()
 		}
 	}
+	return a.podsOnNode(here, ready)
+}
+
+// podsOnNode says which pods that were ready on the node before are not, given those that are here, and those that are ready.
+func (a *attempt) podsOnNode(here, ready map[model.WorkloadKey]bool) model.Verdict {
 	for _, w := range a.Status.Workloads {
 		switch key := model.KeyOf(w); {
 		case ready[key]:

@@ -104,9 +104,7 @@ func (a *attempt) awaitBoot() {
 	}
 	deadline := a.Status.Attempt.RebootOrderedTime.Add(a.rebootTimeout())
 	switch {
-	case a.Status.Attempt.StalledTime == nil && !a.Reached(deadline):
-		a.wait = a.rebooting(deadline)
-	case a.Status.Attempt.StalledTime == nil && a.Node.Ready && !a.Reached(deadline.Add(readyLag)):
+	case a.Status.Attempt.StalledTime == nil && a.mayStillReboot(deadline):
 		a.wait = a.rebooting(deadline)
 	case a.Node.Ready:
 		a.fail(v1alpha1.ReasonRebootNotObserved, fmt.Sprintf("Node %s was told to reboot and still runs the same boot.", a.Node.Name))
@@ -118,8 +116,13 @@ func (a *attempt) awaitBoot() {
 	}
 }
 
-// expire withdraws an order to reboot that the helper did not take in time. The write that withdraws it fails if the helper records the order
-// at the same moment, so the host was not told to reboot and never will be.
+// mayStillReboot says that a host has time. One whose Node is Ready may be down already.
+func (a *attempt) mayStillReboot(deadline time.Time) bool {
+	return !a.Reached(deadline) || a.Node.Ready && !a.Reached(deadline.Add(readyLag))
+}
+
+// expire withdraws an order to reboot that the helper did not take in time. The write that withdraws it fails if the helper records the
+// order at the same moment, so the host was not told to reboot and never will be.
 func (a *attempt) expire(order *v1alpha1.RebootOrder) {
 	ordered, deadline := a.Status.Attempt.RebootOrderedTime.Time, order.Deadline.Time
 	a.EditAttempt(func(at *v1alpha1.Attempt) { at.RebootOrderedTime = nil })

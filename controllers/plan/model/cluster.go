@@ -122,7 +122,7 @@ type Pod struct {
 	Controlled, Mirror bool
 	// EmptyDir: it has an emptyDir volume.
 	EmptyDir bool
-	// Finished pods have ended (Succeeded or Failed); Terminating ones are being deleted.
+	// Finished pods have ended (Succeeded or Failed) and do not run again; Terminating ones are being deleted.
 	Finished, Terminating bool
 	Ready                 bool
 	// Containers are short IDs of the containers that run. No container outlives a boot, so they tell a status of before it from a new one.

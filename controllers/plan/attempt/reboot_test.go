@@ -1,0 +1,263 @@
+package attempt_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+)
+
+func rebootDelay(seconds int32) change {
+	return spec(func(s *v1alpha1.RebootPolicySpec) { s.Reboot.DelaySeconds = &seconds })
+}
+
+func detach(seconds int32) change {
+	return spec(func(s *v1alpha1.RebootPolicySpec) { s.Drain.VolumeDetachSeconds = &seconds })
+}
+
+func volumes(list ...string) change { return node(func(n *model.Node) { n.Volumes = list }) }
+
+func helperAway(since time.Duration) change {
+	return node(func(n *model.Node) {
+		n.HelperReady, n.HelperProblem, n.HelperSince = false, "Image not found.", start.Add(since)
+	})
+}
+
+func drainWas(result v1alpha1.DrainResult) change {
+	return attempts(func(a *v1alpha1.Attempt) { a.Drain = result })
+}
+
+func TestADrainedNodeIsToldToRebootWhenEverythingBeforeItIsDone(t *testing.T) {
+	t.Parallel()
+	const order = "Drain#1 until 11m0s"
+	told := func(d time.Duration, changed, events string) outcome {
+		return outcome{
+			Wait: v1alpha1.ReasonRebooting, Changed: changed, Order: "Reboot#2 until " + (d + 15*minute).String(), Wake: d + 15*minute, NeedPods: true,
+			Events: events,
+		}
+	}
+	const ordered, event = "+RebootOrderedTime", v1alpha1.ReasonRebooting
+	const hookType = "example.com/backup"
+	hooked := func(onTimeout v1alpha1.HookTimeout) change {
+		return hooks(v1alpha1.HooksSpec{BeforeReboot: []v1alpha1.Hook{hook(hookType, 60, onTimeout)}})
+	}
+	failed := func(reason string) outcome {
+		return outcome{
+			Changed: "-Containers +RolledBackTime", Events: reason + "!", Result: reason, Freed: true, Failures: "1/0 " + reason,
+		}
+	}
+	advanced(t, map[string]row{
+		"nothing is in the way": {from: drained, want: told(2*minute, ordered, event), says: []string{"12:17:00Z"}},
+		"what runs on the node now is remembered": {
+			from: drained, with: []change{pods(agentPod("agent-1"), webPod("web-9"))}, want: told(2*minute, ordered+" ~Containers", event),
+		},
+		"pods that are not known are not": {from: drained, with: []change{podsUnknown}, want: told(2*minute, ordered, event)},
+		"a hook is pending": {
+			from: drained, with: []change{hooked(v1alpha1.HookAbort), rebootDelay(60)},
+			want: outcome{Wait: v1alpha1.ReasonHookPending, Order: order, Wake: 3 * minute, Hooks: hookType},
+		},
+		"a hook is done": {
+			from: drained, with: []change{hooked(v1alpha1.HookAbort), hookSet(hookType, metav1.ConditionTrue, 0)}, want: told(2*minute, ordered, event),
+		},
+		"a hook is late": {from: drained, with: []change{hooked(v1alpha1.HookAbort), now(3 * minute)}, want: failed(v1alpha1.ReasonHookTimedOut)},
+		"a hook is late that does not matter": {
+			from: drained, with: []change{hooked(v1alpha1.HookContinue), now(3 * minute)},
+			want: told(3*minute, ordered, v1alpha1.ReasonHookTimedOut+"! "+event), says: []string{hookType},
+		},
+		"the delay is not over": {
+			from: drained, with: []change{rebootDelay(60), quorumLost, now(3*minute - time.Second)},
+			want: outcome{Wait: v1alpha1.ReasonRebootDelayed, Order: order, Wake: 3 * minute}, says: []string{"is drained", "12:03:00Z"},
+		},
+		"the delay is not over after a drain that was skipped": {
+			from: drained, with: []change{rebootDelay(60), drainWas(v1alpha1.DrainSkipped)},
+			want: outcome{Wait: v1alpha1.ReasonRebootDelayed, Order: order, Wake: 3 * minute}, says: []string{"was not drained, as its policy says, and"},
+		},
+		"the delay is not over after a drain that was forced": {
+			from: drained, with: []change{rebootDelay(60), drainWas(v1alpha1.DrainForced)},
+			want: outcome{Wait: v1alpha1.ReasonRebootDelayed, Order: order, Wake: 3 * minute}, says: []string{"was not drained in time"},
+		},
+		"the delay is over": {from: drained, with: []change{rebootDelay(60), now(3 * minute)}, want: told(3*minute, ordered, event)},
+		"volumes are attached": {
+			from: drained, with: []change{detach(60), volumes("pv-2", "pv-1"), quorumLost},
+			want: outcome{Wait: v1alpha1.ReasonVolumesAttached, Order: order, Wake: 3 * minute}, says: []string{"2 volumes", "pv-1, pv-2", "12:03:00Z"},
+		},
+		"volumes are not waited for": {from: drained, with: []change{volumes("pv-1")}, want: told(2*minute, ordered, event)},
+		"volumes of pods that stay are not waited for": {
+			from: drained, with: []change{detach(60), volumes("pv-1"), drainWas(v1alpha1.DrainSkipped)}, want: told(2*minute, ordered, event),
+		},
+		"volumes are detached": {from: drained, with: []change{detach(60)}, want: told(2*minute, "+DetachedTime +RebootOrderedTime", event)},
+		"volumes took too long": {
+			from: drained, with: []change{detach(60), volumes("pv-1"), now(3 * minute)},
+			want: told(3*minute, "+DetachedTime +AttachedVolumes +RebootOrderedTime", v1alpha1.ReasonVolumesAttached+"! "+event), says: []string{"pv-1"},
+		},
+		"a volume that comes late begins no other wait": {
+			from: drained, with: []change{detach(60), volumes("pv-1"), attempts(func(a *v1alpha1.Attempt) { a.DetachedTime = at(2 * minute) })},
+			want: told(2*minute, ordered, event),
+		},
+		"the quorum is lost": {
+			from: drained, with: []change{quorumLost, helperAway(0), now(time.Hour)},
+			want: outcome{Wait: v1alpha1.ReasonControlPlaneNotReady, Order: order}, says: []string{"Node b"},
+		},
+		"the helper is away": {
+			from: drained, with: []change{helperAway(0), now(3 * minute)},
+			want: outcome{Wait: v1alpha1.ReasonHelperNotReady, Order: order, Wake: 17 * minute}, says: []string{"Image not found."},
+		},
+		"the helper has been away since the delay": {
+			from: drained, with: []change{rebootDelay(60), helperAway(150 * time.Second), now(3 * minute)},
+			want: outcome{Wait: v1alpha1.ReasonHelperNotReady, Order: order, Wake: 18 * minute},
+		},
+		"the helper has been away for a minute only": {
+			from: drained, with: []change{helperAway(20 * minute), now(21 * minute)},
+			want: outcome{Wait: v1alpha1.ReasonHelperNotReady, Order: order, Wake: 35 * minute},
+		},
+		"the helper was away while volumes were awaited": {
+			from: drained, with: []change{
+				detach(60), helperAway(0), now(17 * minute), attempts(func(a *v1alpha1.Attempt) { a.DetachedTime = at(3 * minute) }),
+			},
+			want: outcome{Wait: v1alpha1.ReasonHelperNotReady, Order: order, Wake: 18 * minute},
+		},
+		"the helper does not come back": {
+			from: drained, with: []change{helperAway(0), now(17 * minute)}, want: failed(v1alpha1.ReasonRebootFailed), says: []string{"Image not found"},
+		},
+		"the order ends with the window": {
+			from: drained, with: []change{cron("0 12 * * *", 600)}, want: func() outcome {
+				o := told(2*minute, ordered, event)
+				o.Order, o.Wake = "Reboot#2 until 10m0s", 10*minute
+				return o
+			}(),
+		},
+	})
+}
+
+// cron opens a window.
+func cron(opens string, seconds int32) change {
+	return func(w *world) {
+		w.policy.Spec.Schedule.Windows = []v1alpha1.ScheduleWindow{{Cron: opens, DurationSeconds: seconds}}
+	}
+}
+
+func TestAHostThatWasToldToRebootIsAwaited(t *testing.T) {
+	t.Parallel()
+	const order = "Reboot#2 until 18m0s"
+	failed := func(reason, failures string) outcome {
+		return outcome{
+			Changed: "-Containers +RolledBackTime", Events: reason + "!", Result: reason, Freed: true, Failures: failures + " " + reason,
+		}
+	}
+	expired := func(reason string) outcome {
+		return outcome{
+			Wait: reason, Changed: "-RebootOrderedTime -Containers +RolledBackTime", Events: reason, Result: reason, Freed: true,
+		}
+	}
+	freeze := spec(func(s *v1alpha1.RebootPolicySpec) {
+		s.Schedule.Freezes = []v1alpha1.Freeze{{
+			Name: "sale", From: metav1.NewTime(start.Add(18 * minute)), To: metav1.NewTime(start.Add(time.Hour)),
+		}}
+	})
+	stalled := attempts(func(a *v1alpha1.Attempt) { a.StalledTime, a.Result = at(18*minute), v1alpha1.ReasonNodeNotBack })
+	advanced(t, map[string]row{
+		"it has time": {from: rebooting, want: outcome{Wait: v1alpha1.ReasonRebooting, Order: order, Wake: 18 * minute}, says: []string{"12:18:00Z"}},
+		"it is down":  {from: rebooting, with: []change{notReady}, want: outcome{Wait: v1alpha1.ReasonRebooting, Order: order, Wake: 18 * minute}},
+		"it went down, which takes a while to show": {
+			from: rebooting, with: []change{now(18 * minute)}, want: outcome{Wait: v1alpha1.ReasonRebooting, Order: order, Wake: 19 * minute},
+		},
+		"it did not reboot": {from: rebooting, with: []change{now(19 * minute)}, want: failed(v1alpha1.ReasonRebootNotObserved, "1/1")},
+		"it is not back": {
+			from: rebooting, with: []change{notReady, now(18 * minute)},
+			want: outcome{
+				Wait: v1alpha1.ReasonNodeNotBack, Changed: "+StalledTime", Events: v1alpha1.ReasonNodeNotBack + "!", Result: v1alpha1.ReasonNodeNotBack,
+			},
+			says: []string{"12:03:00Z", "delete"},
+		},
+		"it is still not back": {
+			from: rebooting, with: []change{notReady, now(18 * minute), stalled},
+			want: outcome{Wait: v1alpha1.ReasonNodeNotBack, Order: order, Result: v1alpha1.ReasonNodeNotBack},
+		},
+		"it is Ready again in the same boot": {
+			from: rebooting, with: []change{now(18 * minute), stalled, noOrder},
+			want: outcome{
+				Changed: "-Containers +RolledBackTime -StalledTime", Events: v1alpha1.ReasonRebootNotObserved + "!",
+				Result: v1alpha1.ReasonRebootNotObserved, Freed: true, Failures: "1/1 RebootNotObserved",
+			},
+		},
+		"it is not back and given up": {
+			from: rebooting, with: []change{notReady, deleted, now(18 * minute)},
+			want: outcome{Changed: "-Containers", Result: v1alpha1.ReasonDeleted, Freed: true},
+		},
+		"it is not given up before its time": {
+			from: rebooting, with: []change{notReady, deleted, now(17 * minute)}, want: outcome{Wait: v1alpha1.ReasonRebooting, Order: order, Wake: 18 * minute},
+		},
+		"it is awaited without a policy": {
+			from: rebooting, with: []change{noPolicy}, want: outcome{Wait: v1alpha1.ReasonRebooting, Order: order, Wake: 18 * minute},
+		},
+		"another time-out counts at once": {
+			from: rebooting, with: []change{notReady, spec(func(s *v1alpha1.RebootPolicySpec) { s.Reboot.TimeoutSeconds = ptr.To[int32](60) }), now(4 * minute)},
+			want: outcome{
+				Wait: v1alpha1.ReasonNodeNotBack, Changed: "+StalledTime", Events: v1alpha1.ReasonNodeNotBack + "!", Result: v1alpha1.ReasonNodeNotBack,
+			},
+		},
+		"it refuses": {
+			from: rebooting, with: []change{answered(v1alpha1.OrderFailed, "Inhibited.", nil)}, want: failed(v1alpha1.ReasonRebootFailed, "1/0"),
+			says: []string{"Inhibited."},
+		},
+		"nobody took the order": {
+			from: rebooting, with: []change{unanswered, now(18 * minute)}, want: outcome{
+				Changed: "-RebootOrderedTime -Containers +RolledBackTime", Events: v1alpha1.ReasonOrderExpired + "!", Result: v1alpha1.ReasonOrderExpired,
+				Freed: true, Failures: "1/0 OrderExpired",
+			},
+			says: []string{"12:18:00Z"},
+		},
+		"nobody took the order yet": {
+			from: rebooting, with: []change{unanswered, now(18*minute - time.Second)}, want: outcome{Wait: v1alpha1.ReasonRebooting, Order: order, Wake: 18 * minute},
+		},
+		"nobody took the order before the window closed": {
+			from: rebooting, with: []change{unanswered, cron("0 12 * * *", 1080), now(18 * minute)}, want: expired(v1alpha1.ReasonWindowClosed),
+			says: []string{"window"},
+		},
+		"nobody took the order before a freeze": {
+			from: rebooting, with: []change{unanswered, freeze, now(18 * minute)}, want: expired(v1alpha1.ReasonFreeze), says: []string{"freeze"},
+		},
+		"nobody took the order, and its pods are awaited": {
+			from: rebooting, with: []change{unanswered, web(2, 3), now(18 * minute)}, want: outcome{
+				Wait: v1alpha1.ReasonWorkloadsNotReady, Changed: "-RebootOrderedTime +RolledBackTime", Wake: 48 * minute,
+				Events: v1alpha1.ReasonOrderExpired + "!", Result: v1alpha1.ReasonOrderExpired, Failures: "1/0 OrderExpired",
+			},
+		},
+		"it runs another boot": {
+			from: rebooting, with: []change{boots("boot-2"), notReady, now(5 * minute)},
+			want: outcome{
+				Wait: v1alpha1.ReasonNodeNotReady, Changed: "+BackTime", Wake: 35 * minute, NeedPods: true, Events: v1alpha1.ConditionRebooted,
+			},
+			says: []string{"6.1", "6.2"},
+		},
+	})
+}
+
+func TestNoMoreVolumesAreRecordedThanTheAPITakes(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for i := range 11 {
+		names = append(names, fmt.Sprintf("pv-%02d", i))
+	}
+	s := checked(t, in(drained, detach(60), volumes(names...), now(3*minute)), advance).Draft.Status
+	if diff := diffOf(names[:10], s.Attempt.AttachedVolumes); diff != "" {
+		t.Errorf("other volumes are recorded (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheOrderToRebootHasTheMethodAndTheBootThatHasToEnd(t *testing.T) {
+	t.Parallel()
+	w := in(drained, spec(func(s *v1alpha1.RebootPolicySpec) { s.Reboot.Method = v1alpha1.RebootLogind }))
+	s := checked(t, w, advance).Draft.Status
+	want := &v1alpha1.RebootOrder{
+		Sequence: 2, Action: v1alpha1.ActionReboot, BootID: "boot-1", Method: v1alpha1.RebootLogind, Deadline: *at(17 * minute),
+	}
+	if diff := diffOf(want, s.Order); diff != "" || s.LastSequence != 2 {
+		t.Errorf("the order is another one, of %d (-want +got):\n%s", s.LastSequence, diff)
+	}
+}
