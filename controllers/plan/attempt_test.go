@@ -233,8 +233,9 @@ func TestAttemptFails(t *testing.T) {
 			want: backingOff(v1alpha1.ReasonRebootFailed), wantMessage: "Inhibited by apt.",
 		},
 		"when the host does not reboot": {
-			reached: true, stage: stageRebooting, event: func(s *story) { s.answer("ra", v1alpha1.OrderDone, "") }, after: 900*time.Second + readyLag,
-			want: backingOff(v1alpha1.ReasonRebootNotObserved), wantMessage: "Node a was told to reboot and still runs the same boot.",
+			reached: true, stage: stageRebooting, event: func(s *story) { s.answer("ra", v1alpha1.OrderDone, "") },
+			after: 900*time.Second + readyLag,
+			want:  backingOff(v1alpha1.ReasonRebootNotObserved), wantMessage: "Node a was told to reboot and still runs the same boot.",
 		},
 		"when the sentinel is still there after the boot": {
 			reached: true, stage: stageBack, event: func(s *story) { s.comeBack("ra", v1alpha1.SentinelRequired) }, after: time.Minute,
@@ -371,8 +372,9 @@ func TestNodeRebootIsGivenUpAfterItsLastAttemptThatReachedTheHost(t *testing.T) 
 	if diff := cmp.Diff(want, s.summary("ra")); diff != "" {
 		t.Errorf("NodeReboot (-want +got):\n%s", diff)
 	}
-	if want, got := "Given up after 2 attempts that reached the host: Node a was told to reboot and still runs the same boot.", s.reboot("ra").Status.Message; got != want {
-		t.Errorf("message %q, want %q", got, want)
+	message := "Given up after 2 attempts that reached the host: Node a was told to reboot and still runs the same boot."
+	if got := s.reboot("ra").Status.Message; got != message {
+		t.Errorf("message %q, want %q", got, message)
 	}
 }
 

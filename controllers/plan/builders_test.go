@@ -53,7 +53,8 @@ func newPolicy(name string, options ...policyOption) *v1alpha1.RebootPolicy {
 			Reboot:   v1alpha1.RebootSpec{Method: v1alpha1.RebootInstalled, DelaySeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](900)},
 			Recovery: v1alpha1.RecoverySpec{Workloads: v1alpha1.WorkloadsWait, SettleSeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](1800)},
 			Failure: v1alpha1.FailureSpec{
-				MaxFailures: ptr.To[int32](1), MaxConsecutiveFailures: ptr.To[int32](3), MaxAttempts: ptr.To[int32](3), BackoffSeconds: ptr.To[int32](600),
+				MaxFailures: ptr.To[int32](1), MaxConsecutiveFailures: ptr.To[int32](3),
+				MaxAttempts: ptr.To[int32](3), BackoffSeconds: ptr.To[int32](600),
 			},
 			History: v1alpha1.HistorySpec{Succeeded: ptr.To[int32](3), Failed: ptr.To[int32](3)},
 		},

@@ -22,12 +22,14 @@ func TestADrainThatIsBoundToFailDoesNotStart(t *testing.T) {
 		want    string
 	}{
 		"a budget that allows nothing while its pods are healthy": {
-			budget: healthy, budgets: []string{"web"}, want: "PodDisruptionBudget apps/web allows no disruption although all of its 3 pods are healthy, " +
+			budget: healthy, budgets: []string{"web"},
+			want: "PodDisruptionBudget apps/web allows no disruption although all of its 3 pods are healthy, " +
 				"so pod web-1 on node a can never be evicted: let the budget allow one, or add replicas.",
 		},
 		"two budgets on one pod": {
 			budget: Workload{Ready: 3, Desired: 3, Expected: 3, DisruptionsAllowed: 1}, budgets: []string{"web", "all"},
-			want: "Pod apps/web-1 on node a is covered by 2 PodDisruptionBudgets (all, web), so the API server refuses to evict it: let one budget cover it.",
+			want: "Pod apps/web-1 on node a is covered by 2 PodDisruptionBudgets (all, web), " +
+				"so the API server refuses to evict it: let one budget cover it.",
 		},
 		"a budget that allows one":                      {budget: Workload{Ready: 3, Expected: 3, DisruptionsAllowed: 1}, budgets: []string{"web"}},
 		"a budget whose pods are not all healthy":       {budget: Workload{Ready: 2, Expected: 3}, budgets: []string{"web"}},
@@ -35,7 +37,8 @@ func TestADrainThatIsBoundToFailDoesNotStart(t *testing.T) {
 		"a pod that is not Ready":                       {budget: healthy, budgets: []string{"web"}, change: func(s *story) { s.Pods["a"][0].Ready = false }},
 		"a pod that is going":                           {budget: healthy, budgets: []string{"web"}, change: func(s *story) { s.Pods["a"][0].Terminating = true }},
 		"a pod that no drain evicts": {
-			budget: healthy, budgets: []string{"web"}, change: func(s *story) { s.editPolicy("p", drain(func(d *v1alpha1.DrainSpec) { d.PodSelector = "app=db" })) },
+			budget: healthy, budgets: []string{"web"},
+			change: func(s *story) { s.editPolicy("p", drain(func(d *v1alpha1.DrainSpec) { d.PodSelector = "app=db" })) },
 		},
 		"a policy that reboots regardless": {budget: healthy, budgets: []string{"web"}, change: func(s *story) { s.editPolicy("p", drain(forced)) }},
 		"a policy that does not drain":     {budget: healthy, budgets: []string{"web"}, change: func(s *story) { s.editPolicy("p", drain(skipDrain)) }},
@@ -48,7 +51,8 @@ func TestADrainThatIsBoundToFailDoesNotStart(t *testing.T) {
 			}
 			s.settle()
 			status := s.reboot("ra").Status
-			if impossible := status.Reason == v1alpha1.ReasonDrainImpossible; impossible != (tc.want != "") || tc.want != "" && status.Message != tc.want {
+			impossible := status.Reason == v1alpha1.ReasonDrainImpossible
+			if impossible != (tc.want != "") || tc.want != "" && status.Message != tc.want {
 				t.Errorf("%s %q, want %q", status.Reason, status.Message, tc.want)
 			}
 			if tc.want != "" && (s.node("a").Unschedulable || status.Attempt != nil) {
@@ -128,7 +132,8 @@ func TestADrainThatIsStuckWarnsOnceAndNamesWhatIsLeft(t *testing.T) {
 	}
 	s.progress(stuck)
 	want := "The drain of node a has not moved for a minute: 2 of 3 pods are left: " +
-		"pod apps/web-1 was evicted and does not end (finalizer example.com/backup), pod apps/agent-x was put back by DaemonSet apps.kruise.io agent."
+		"pod apps/web-1 was evicted and does not end (finalizer example.com/backup), " +
+		"pod apps/agent-x was put back by DaemonSet apps.kruise.io agent."
 	if got := warnings(); len(got) != 1 || got[0] != want {
 		t.Fatalf("warnings %q, want %q", got, want)
 	}
@@ -152,7 +157,8 @@ func TestADrainThatTimesOutNamesThePodsThatDoNotEnd(t *testing.T) {
 	for _, policy := range [][]policyOption{nil, {drain(forced)}} {
 		s := attemptIn(t, stageDraining, policy...)
 		s.progress(v1alpha1.DrainProgress{
-			Total: 1, Remaining: 1, Terminating: []v1alpha1.TerminatingPod{{Namespace: "apps", Name: "web-1", HeldBy: "finalizer example.com/backup"}},
+			Total: 1, Remaining: 1,
+			Terminating: []v1alpha1.TerminatingPod{{Namespace: "apps", Name: "web-1", HeldBy: "finalizer example.com/backup"}},
 		})
 		s.settle()
 		s.answer("ra", v1alpha1.OrderTimedOut, "")
@@ -164,7 +170,8 @@ func TestADrainThatTimesOutNamesThePodsThatDoNotEnd(t *testing.T) {
 				}
 			}
 		}
-		want := "Node a was not drained in time: 1 of 1 pods are left: pod apps/web-1 was evicted and does not end (finalizer example.com/backup)."
+		want := "Node a was not drained in time: 1 of 1 pods are left: " +
+			"pod apps/web-1 was evicted and does not end (finalizer example.com/backup)."
 		if got := strings.Join(told, "\n"); !strings.Contains(got, want) {
 			t.Errorf("told %q, want %q", got, want)
 		}
@@ -181,12 +188,14 @@ func TestAProofStatesOnlyWhatWasChecked(t *testing.T) {
 			"again; 1 workload that had pods on it is as ready as before."},
 		"without workloads": {
 			options: []policyOption{spec(func(s *v1alpha1.RebootPolicySpec) { s.Recovery.Workloads = v1alpha1.WorkloadsIgnore })},
-			want: "Node a runs another boot, is Ready and does not ask for a reboot; 1 DaemonSet or static pod that was ready on it is ready again; " +
+			want: "Node a runs another boot, is Ready and does not ask for a reboot; " +
+				"1 DaemonSet or static pod that was ready on it is ready again; " +
 				"1 workload that had pods on it was not waited for, as RebootPolicy p says.",
 		},
 		"without a drain": {
 			options: []policyOption{drain(skipDrain)},
-			want: "Node a runs another boot, is Ready and does not ask for a reboot; 1 DaemonSet or static pod that was ready on it is ready again; " +
+			want: "Node a runs another boot, is Ready and does not ask for a reboot; " +
+				"1 DaemonSet or static pod that was ready on it is ready again; " +
 				"1 workload that had pods on it is as ready as before. It was not drained, as its policy says.",
 		},
 	} {
@@ -290,10 +299,12 @@ func TestManyNodesThatCannotBeDrainedAreFoundInFewRounds(t *testing.T) {
 }
 
 func TestAMessageNamesNoNodesForALimitThatIsNoLongerInTheWay(t *testing.T) {
-	s := newStory(t, append(fleet("a/z1 g1/z1 g2/z1 x/z0"), newNode("last", "z1"), newNode("down", "z0", notReady), newNode("other", "z9", labeled("pool", "q")),
+	s := newStory(t, append(fleet("a/z1 g1/z1 g2/z1 x/z0"), newNode("last", "z1"), newNode("down", "z0", notReady),
+		newNode("other", "z9", labeled("pool", "q")),
 		newReboot("rlast", "last", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, -time.Hour)),
 		newReboot("rother", "other", requiredFor(5*time.Hour)),
-		newPolicy("p", grouped(), maxUnavailable("9"), perZone(1), capacityRequired()), newPolicy("q", priority(9), selecting("pool", "q"), anyOrder()))...)
+		newPolicy("p", grouped(), maxUnavailable("9"), perZone(1), capacityRequired()),
+		newPolicy("q", priority(9), selecting("pool", "q"), anyOrder()))...)
 	s.byGroups()
 	s.reboot("rlast").Status.PolicyName, s.reboot("rlast").Status.Zone = "p", "z1"
 	s.reboot("ra").CreationTimestamp = metav1.NewTime(start.Add(-2 * time.Hour))

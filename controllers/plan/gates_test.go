@@ -110,7 +110,8 @@ func TestWhatANodeRebootWaitsFor(t *testing.T) {
 		"another control-plane node that is down": {
 			objects: []any{newPolicy("p", maxUnavailable("3")), newNode("a", "z1", controlPlane), newReboot("ra", "a"),
 				newNode("b", "z2", controlPlane, notReady)},
-			want: v1alpha1.ReasonControlPlaneNotReady, wantMessage: "Control-plane node b of RebootPolicy p is not Ready, and two of them are never down at once.",
+			want:        v1alpha1.ReasonControlPlaneNotReady,
+			wantMessage: "Control-plane node b of RebootPolicy p is not Ready, and two of them are never down at once.",
 		},
 		"the other nodes' turn": {
 			objects: []any{newPolicy("p", maxUnavailable("3")), newNode("a", "z1", controlPlane), newReboot("ra", "a"),

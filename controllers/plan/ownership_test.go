@@ -157,3 +157,19 @@ func TestAPolicyCountsNodesThatComeToItByItsOwnGroups(t *testing.T) {
 		t.Errorf("under way %q: one group of p is two nodes of q, which allows no more", got)
 	}
 }
+
+func TestAPolicyCountsNodesThatComeToItByTheZoneThatTheyAreIn(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1 c/z2"), newPolicy("p", selecting("pool", "p")),
+		newPolicy("q", selecting("pool", "q"), maxUnavailable("9"), perZone(1), anyOrder(), mode(v1alpha1.ModePaused)))...)
+	for node, pool := range map[string]string{"a": "p", "b": "q", "c": "q"} {
+		s.node(node).Labels["pool"] = pool
+	}
+	s.settle()
+	s.tell("a")
+	s.node("a").Labels["pool"], s.node("a").Labels[zoneLabel] = "q", "z2"
+	s.editPolicy("q", mode(v1alpha1.ModeEnforce))
+	s.settle()
+	if got := s.underWay(); got != "a b" {
+		t.Errorf("under way %q, reasons %v", got, s.reasons())
+	}
+}

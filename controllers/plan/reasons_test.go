@@ -169,8 +169,9 @@ var reasonStories = map[string]func(*testing.T) *story{
 	v1alpha1.ReasonBlockedByQuery:       gateSays(queryOf("g", v1alpha1.OnErrorBlock), GatePrometheus, GateAnswer{Obstacle: etcdDown}),
 	v1alpha1.ReasonBlockedByObject:      gateSays(objectsOf("g"), GateObjects, GateAnswer{Obstacle: unhealthyCeph}),
 	v1alpha1.ReasonInsufficientCapacity: gateSays(capacityRequired(), GateCapacity, GateAnswer{Nodes: map[string]string{"a": tooFullForWeb}}),
-	v1alpha1.ReasonGateError:            gateSays(objectsOf("g"), GateObjects, GateAnswer{Failure: noKindCeph, Since: start.Add(-time.Minute)}),
-	v1alpha1.ReasonGatePending:          waitingWith(func(s *story) { s.editPolicy("p", objectsOf("g")) }),
+	v1alpha1.ReasonGateError: gateSays(objectsOf("g"), GateObjects,
+		GateAnswer{Failure: noKindCeph, Since: start.Add(-time.Minute)}),
+	v1alpha1.ReasonGatePending: waitingWith(func(s *story) { s.editPolicy("p", objectsOf("g")) }),
 	v1alpha1.ReasonRecoveryGateFailing: in(stageSettling, func(s *story) {
 		s.editPolicy("p", recoveryOf("g"))
 		s.says(GateRecovery, "g", GateAnswer{Obstacle: unhealthyCeph})

@@ -127,7 +127,9 @@ func TestSlotIsHeldUntilWorkloadsAreAsReadyAsBefore(t *testing.T) {
 		},
 		"several are less ready": {
 			before: func(s *story) {
-				s.Pods["a"][1].Workloads = []WorkloadKey{deployment("web"), {Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: "apps", Name: "web"}}
+				s.Pods["a"][1].Workloads = []WorkloadKey{
+					deployment("web"), {Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: "apps", Name: "web"},
+				}
 				s.Workloads[WorkloadKey{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: "apps", Name: "web"}] = Workload{Ready: 3, Desired: 3}
 			},
 			now: func(s *story) {

@@ -227,3 +227,38 @@ func TestASoakSurvivesItsNode(t *testing.T) {
 func taintOf(key string) corev1.Taint {
 	return corev1.Taint{Key: key, Effect: corev1.TaintEffectNoSchedule}
 }
+
+func TestANodeThatIsNoLongerMarkedForDeletionIsWaitedFor(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p"))...)
+	s.settle()
+	s.tell("a")
+	tainted(taintOf("ToBeDeletedByClusterAutoscaler"))(s.node("a"))
+	s.settle()
+	s.node("a").Taints = nil
+	s.settle()
+	s.deleteNode("a")
+	s.settle()
+	if got := s.reboot("ra").Status; got.Attempt.MarkedForDeletionTime != nil || s.underWay() != "a" {
+		t.Errorf("%s %q, under way %q", got.Reason, got.Message, s.underWay())
+	}
+}
+
+func TestANodeThatIsDeletedWhileItRecoversHasTheTimeOfAReboot(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p"))...)
+	s.settle()
+	s.tell("a")
+	s.advance(14 * time.Minute)
+	s.boot("a", 2)
+	s.settle()
+	s.advance(time.Minute)
+	s.deleteNode("a")
+	s.settle()
+	s.advance(15*time.Minute - time.Second)
+	if got := s.reboot("ra").Status; got.Reason != v1alpha1.ReasonRebooting {
+		t.Errorf("%s %q", got.Reason, got.Message)
+	}
+	s.advance(time.Second)
+	if got := s.reboot("ra").Status; got.Reason != v1alpha1.ReasonNodeNotBack {
+		t.Errorf("%s %q", got.Reason, got.Message)
+	}
+}

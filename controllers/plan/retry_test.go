@@ -86,7 +86,8 @@ func TestAnOrderThatWasCutByTheWindowIsRolledBackAndNoFailure(t *testing.T) {
 	ignoredOrder(s)
 	s.advance(2 * time.Minute)
 	status := s.reboot("ra").Status
-	if status.Attempt.Result != v1alpha1.ReasonWindowClosed || status.Failures != nil || status.Attempt.RebootOrderedTime != nil || status.Order != nil {
+	a := status.Attempt
+	if a.Result != v1alpha1.ReasonWindowClosed || status.Failures != nil || a.RebootOrderedTime != nil || status.Order != nil {
 		t.Errorf("result %s, failures %v, order %v", status.Attempt.Result, status.Failures, status.Order)
 	}
 }

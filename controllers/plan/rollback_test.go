@@ -48,7 +48,8 @@ func TestASlotIsHeldUntilWhatWasEvictedIsBackHoweverTheAttemptEnds(t *testing.T)
 			tc.event(s)
 			s.settle()
 			status := s.reboot("ra").Status
-			if a := status.Attempt; a.RolledBackTime == nil || a.EndedTime != nil || a.Result != tc.result || status.Phase != v1alpha1.PhaseRecovering {
+			a := status.Attempt
+			if a.RolledBackTime == nil || a.EndedTime != nil || a.Result != tc.result || status.Phase != v1alpha1.PhaseRecovering {
 				t.Fatalf("phase %s, attempt %+v, want one that was rolled back for %s", status.Phase, a, tc.result)
 			}
 			if n := s.node("a"); n != nil && n.Unschedulable && tc.result != v1alpha1.ReasonUncordoned {
@@ -96,7 +97,8 @@ func TestWhatWasEvictedAndDoesNotComeBackHaltsThePolicy(t *testing.T) {
 	if got := s.reboot("rb").Status.Reason; got != v1alpha1.ReasonHalted {
 		t.Errorf("b waits for %s", got)
 	}
-	s.delete("ra") // a person gives it up
+	s.advance(time.Minute) // nothing is written again
+	s.delete("ra")         // a person gives it up
 	s.settle()
 	if got := s.underWay(); got != "b" {
 		t.Errorf("under way %q after the NodeReboot was deleted", got)
@@ -262,7 +264,8 @@ func TestOneNodeThatFailsAgainAndAgainHaltsNobody(t *testing.T) {
 }
 
 func TestZeroNeverHaltsForDrains(t *testing.T) {
-	s := failing(t, "a/z1 b/z1 c/z1 d/z1 e/z1", spec(func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxConsecutiveFailures = ptr.To[int32](0) }))
+	never := spec(func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxConsecutiveFailures = ptr.To[int32](0) })
+	s := failing(t, "a/z1 b/z1 c/z1 d/z1 e/z1", never)
 	for range 5 {
 		s.failDrain()
 	}
@@ -439,5 +442,19 @@ func TestAnAttemptThatStalledAndIsRolledBackRecoversLikeAnyOther(t *testing.T) {
 	s.settle()
 	if a := s.reboot("ra").Status.Attempt; a.EndedTime == nil || a.Containers != nil {
 		t.Errorf("attempt %+v", a)
+	}
+}
+
+func TestASlotIsNotHeldForEverWhenThePolicyIsGone(t *testing.T) {
+	s := drainedInVain(t, stageDraining)
+	s.removePolicies()
+	s.settle()
+	s.advance(30*time.Minute - time.Second)
+	if got := s.underWay(); got != "a" {
+		t.Fatalf("under way %q", got)
+	}
+	s.advance(time.Second)
+	if got := s.underWay(); got != "" {
+		t.Errorf("under way %q", got)
 	}
 }

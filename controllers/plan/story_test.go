@@ -202,7 +202,8 @@ func endsSomething(p *Plan) bool {
 		}
 		for _, change := range work.Reboots {
 			before, after := &change.Object.Status, &change.Status
-			over := after.Attempt != nil && (after.Attempt.EndedTime != nil || after.Attempt.RolledBackTime != nil || after.Attempt.StalledTime != nil)
+			a := after.Attempt
+			over := a != nil && (a.EndedTime != nil || a.RolledBackTime != nil || a.StalledTime != nil)
 			if over && !cmp.Equal(before.Attempt, after.Attempt) || after.CompletionTime != nil && before.CompletionTime == nil {
 				return true
 			}

@@ -150,7 +150,8 @@ func TestNodesOfSeveralZonesUnderWayBlockAllZones(t *testing.T) {
 	s.editPolicy("p", spec(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.Zones.Strategy = v1alpha1.ZonesOneAtATime }))
 	s.settle()
 	status := s.reboot("rc").Status
-	if want := "Nodes of several zones are under way: z1, z2. Under way: a, b."; status.Reason != v1alpha1.ReasonZoneBusy || status.Message != want {
+	want := "Nodes of several zones are under way: z1, z2. Under way: a, b."
+	if status.Reason != v1alpha1.ReasonZoneBusy || status.Message != want {
 		t.Errorf("%s %q, want %q", status.Reason, status.Message, want)
 	}
 	s.prove("b")
