@@ -216,3 +216,14 @@ func checkSettled(t *testing.T, w *world, first *attempt.Result) {
 }
 
 func diffOf[T any](want, got T) string { return cmp.Diff(want, got) }
+
+// found are those of some words that a text has.
+func found(words []string, text string) []string {
+	var has []string
+	for _, w := range words {
+		if strings.Contains(text, w) {
+			has = append(has, w)
+		}
+	}
+	return has
+}
