@@ -69,7 +69,7 @@ func (w *world) followRow(before *v1alpha1.NodeReboot, after *v1alpha1.NodeReboo
 	back := after.Attempt != nil && after.Attempt.BackTime != nil && (before.Status.Attempt == nil || before.Status.Attempt.BackTime == nil)
 	switch {
 	case back:
-		delete(w.rules.rows, slot.policy)
+		clear(w.rules.rows) // the node may belong to another policy by now, and counts for that one
 	case fails && slot.told.IsZero():
 		r := w.rules.rows[slot.policy]
 		if r == nil {
