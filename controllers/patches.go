@@ -60,8 +60,8 @@ func nodePatch(node *corev1.Node, change *plan.NodePatch) (client.Patch, error) 
 	return rawPatch(types.MergePatchType, patch)
 }
 
-// policyStatusPatch is the merge patch that makes the status of a RebootPolicy what it should be. It has every field: a difference between two
-// statuses lacks the numbers that are 0 in both, and a number that was never written is shown as nothing.
+// policyStatusPatch is the merge patch that makes the status of a RebootPolicy what it should be. It has every field: a difference between
+// two statuses lacks the numbers that are 0 in both, and a number that was never written is shown as nothing.
 func policyStatusPatch(before, after *v1alpha1.RebootPolicyStatus) (client.Patch, error) {
 	fields, err := asObject(after)
 	if err != nil {

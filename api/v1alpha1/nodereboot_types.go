@@ -251,8 +251,8 @@ type Attempt struct {
 	// +optional
 	SettlingSince *metav1.MicroTime `json:"settlingSince,omitempty"`
 
-	// readyTransitionTime is the lastTransitionTime of the node's condition Ready at that time. It comes from the clock of another machine, and
-	// is only ever compared to find out whether it changed.
+	// readyTransitionTime is the lastTransitionTime of the node's condition Ready at that time. It comes from the clock of another machine,
+	// and is only ever compared to find out whether it changed.
 	// +optional
 	ReadyTransitionTime *metav1.Time `json:"readyTransitionTime,omitempty"`
 

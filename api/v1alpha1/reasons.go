@@ -45,8 +45,8 @@ const (
 	ReasonPaused = "Paused"
 	// ReasonObserving: the policy only observes; this node would start now.
 	ReasonObserving = "Observing"
-	// ReasonHalted: too many nodes did not come back, or too many drains failed in a row. It also rolls back an attempt whose host was not told
-	// to reboot.
+	// ReasonHalted: too many nodes did not come back, or too many drains failed in a row. It also rolls back an attempt whose host was not
+	// told to reboot.
 	ReasonHalted = "Halted"
 	// ReasonSameNode: another NodeReboot of the same node goes first, and may satisfy this one.
 	ReasonSameNode = "SameNode"

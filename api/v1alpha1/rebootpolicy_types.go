@@ -341,9 +341,9 @@ type FailureSpec struct {
 	// +kubebuilder:validation:Maximum=15000
 	MaxFailures *int32 `json:"maxFailures,omitempty"`
 
-	// maxConsecutiveFailures is how many nodes in a row may fail without a reboot before the policy halts: different nodes whose drain, hook or
-	// order to reboot fails, with no node rebooted in between. While the policy is halted, one node at a time is
-	// tried again after a back-off; a node that comes back from its reboot ends the halt. 0 means that the policy never halts for this.
+	// maxConsecutiveFailures is how many nodes in a row may fail without a reboot before the policy halts: different nodes whose drain, hook
+	// or order to reboot fails, with no node rebooted in between. While the policy is halted, one node at a time is tried again after a
+	// back-off; a node that comes back from its reboot ends the halt. 0 means that the policy never halts for this.
 	// +optional
 	// +kubebuilder:default=3
 	// +kubebuilder:validation:Minimum=0

@@ -15,8 +15,8 @@ type round struct {
 	// explained is the one waiting NodeReboot of each policy (of none: for the cluster) whose message names the nodes in the way. The others
 	// get a message that does not change with every node, because each message is a write.
 	explained map[*policyView]*rebootView
-	// refused is how many nodes cannot be drained, as their pods tell.
-	refused int
+	// undrainable is how many nodes could start and cannot be drained, as their pods tell.
+	undrainable int
 	// gated: an external gate has stopped something that could have started otherwise.
 	gated bool
 }
@@ -76,9 +76,6 @@ func (p *round) able() map[*policyView][]*rebootView {
 		if r.wait = firstObstacle(p.planning, r, nodeGates); r.wait.OK() {
 			able[r.policy()] = append(able[r.policy()], r)
 		}
-		if r.wait.Reason == v1alpha1.ReasonDrainRefused || r.wait.Reason == v1alpha1.ReasonDrainImpossible {
-			p.refused++
-		}
 	}
 	for policy := range able {
 		able[policy] = p.wholeGroups(able[policy])
@@ -114,7 +111,7 @@ func (p *round) admitInTurn(policy *policyView, able []*rebootView) {
 			policy.haltOthers(able)
 			return
 		}
-		rest := slices.DeleteFunc(slices.Clone(line), noRoom)
+		rest := slices.DeleteFunc(slices.Clone(line), cannotGo)
 		if len(rest) == len(line) {
 			rest = nil
 		}
@@ -122,10 +119,14 @@ func (p *round) admitInTurn(policy *policyView, able []*rebootView) {
 	}
 }
 
-// noRoom: there is no room for the pods of the node, or of one that goes with it.
-func noRoom(r *rebootView) bool {
+// cannotGo says that the node, or one that goes with it, has its turn and cannot go: its pods find no room, or cannot be evicted.
+func cannotGo(r *rebootView) bool {
 	return slices.ContainsFunc(r.companions(), func(other *rebootView) bool {
-		return other.wait.Reason == v1alpha1.ReasonInsufficientCapacity
+		switch other.wait.Reason {
+		case v1alpha1.ReasonInsufficientCapacity, v1alpha1.ReasonDrainRefused, v1alpha1.ReasonDrainImpossible:
+			return true
+		}
+		return false
 	})
 }
 
@@ -197,10 +198,10 @@ func (p *round) needPodsFrom(r *rebootView) {
 	p.needPods = append(p.needPods, r.node.Name)
 	line := p.of(r.policy()).line
 	for _, next := range line[slices.Index(line, r)+1:] {
-		if p.refused == 0 {
+		if p.undrainable == 0 {
 			return
 		}
-		p.refused--
+		p.undrainable--
 		p.needPods = append(p.needPods, next.node.Name)
 	}
 }

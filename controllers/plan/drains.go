@@ -12,7 +12,7 @@ import (
 
 // drainGate keeps a node from starting whose drain is refused by the policy, or is bound to fail: then nothing is cordoned or evicted in
 // vain. It only sees pods of nodes that are about to start; for all others it passes.
-func drainGate(p *planning, r *rebootView) model.Verdict {
+func drainGate(p *round, r *rebootView) model.Verdict {
 	drain := &r.policy().Spec.Drain
 	if drain.Mode == v1alpha1.DrainModeSkip {
 		return model.Verdict{}
@@ -27,6 +27,9 @@ func drainGate(p *planning, r *rebootView) model.Verdict {
 		if own := pod.Namespace + "/" + pod.Name; !v.OK() && (first.OK() || own < name) {
 			first, name = v, own
 		}
+	}
+	if !first.OK() {
+		p.undrainable++
 	}
 	return first
 }

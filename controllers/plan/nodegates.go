@@ -45,7 +45,6 @@ var nodeGates = []gate{
 	podGate,
 	canaryGate,
 	quorumGate,
-	drainGate, // last: the pods of a node are only known when nothing else is in its way
 }
 
 func firstObstacle[P any](p P, r *rebootView, gates []gateOf[P]) model.Verdict {

@@ -69,7 +69,7 @@ func (w *world) followRow(before *v1alpha1.NodeReboot, after *v1alpha1.NodeReboo
 	back := after.Attempt != nil && after.Attempt.BackTime != nil && (before.Status.Attempt == nil || before.Status.Attempt.BackTime == nil)
 	switch {
 	case back:
-		delete(w.rules.rows, slot.policy)
+		clear(w.rules.rows) // the node may belong to another policy by now, and counts for that one
 	case fails && slot.told.IsZero():
 		r := w.rules.rows[slot.policy]
 		if r == nil {
@@ -97,6 +97,9 @@ func (w *world) checkBreaker(v *view, owner *v1alpha1.RebootPolicy, node *Node, 
 	for name, uid := range r.nodes {
 		n, reboot := v.node(name), w.rebootByUID(uid)
 		waits := reboot != nil && reboot.Status.CompletionTime == nil && reboot.DeletionTimestamp.IsZero()
+		if report := rebootReport(reboot); report != nil && report.Sentinel == v1alpha1.SentinelNotRequired {
+			continue // this plan may end it
+		}
 		if n != nil && ownerOf(v, n) == owner && waits && reboot.Status.PolicyName == owner.Name {
 			failed++
 		}
@@ -127,6 +130,14 @@ func (w *world) checkBreaker(v *view, owner *v1alpha1.RebootPolicy, node *Node, 
 		w.breaks("node %s was granted a slot %s after the last of %d nodes of policy %s failed in a row",
 			node.Name, w.now.Sub(r.last), failed, owner.Name)
 	}
+}
+
+// rebootReport is what the helper reported; nil if there is nothing.
+func rebootReport(r *v1alpha1.NodeReboot) *v1alpha1.HelperReport {
+	if r == nil {
+		return nil
+	}
+	return r.Status.Report
 }
 
 // cameBack: a host that a policy told to reboot runs another boot, which this plan may be the first to see.

@@ -53,7 +53,7 @@ func (w *world) checkUnavailable(v *view) {
 			}
 		}
 		for _, h := range w.slotsHeld() {
-			open = open || h.policy == p.Name && v.node(h.node) == nil
+			open = open || h.policy == p.Name && v.node(h.node) == nil || v.policy(h.policy) == nil
 		}
 		if !open && int(p.Status.Unavailable) != len(count) {
 			w.breaks("%d nodes or groups of policy %s are unavailable, and its status says %d: %v", len(count), p.Name, p.Status.Unavailable, count)
@@ -64,7 +64,9 @@ func (w *world) checkUnavailable(v *view) {
 // checkRemoved: a host whose Node was about to be removed, and is, holds no slot once its pods are back.
 func (w *world) checkRemoved() {
 	for _, h := range w.slotsHeld() {
-		if h.marked && !h.told.IsZero() && w.nodes[h.node] == nil && !w.stepped && w.now.Sub(h.gone) > time.Minute {
+		r := w.rebootByUID(h.uid)
+		seen := r != nil && openAttempt(r) != nil && openAttempt(r).MarkedForDeletionTime != nil
+		if seen && !h.told.IsZero() && w.nodes[h.node] == nil && !w.stepped && w.now.Sub(h.gone) > time.Minute {
 			w.breaks("node %s was marked for deletion and is gone since %s, and holds a slot", h.node, w.since(h.gone))
 		}
 	}

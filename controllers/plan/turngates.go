@@ -18,6 +18,7 @@ var turnGates = []turnGate{
 	adaptiveDelayGate,
 	policyGates,
 	capacityGate,
+	drainGate,
 }
 
 // hasTurnGate lets only those go whose turn it is.

@@ -79,8 +79,8 @@ func Begin(in *Input, number int32, role v1alpha1.AttemptRole) Result {
 	a := newAttempt(in)
 	next := a.Edit()
 	next.Attempt = &v1alpha1.Attempt{
-		Number: number, PolicyName: next.PolicyName, Zone: next.Zone, Role: role, GrantedTime: *a.Stamp(), StaleConditions: staleConditions(next.Conditions),
-		Containers: containersOf(a.Pods),
+		Number: number, PolicyName: next.PolicyName, Zone: next.Zone, Role: role, GrantedTime: *a.Stamp(),
+		StaleConditions: staleConditions(next.Conditions), Containers: containersOf(a.Pods),
 	}
 	if a.ControlPlane {
 		next.Attempt.NodeRole = v1alpha1.NodeRoleControlPlane

@@ -1,6 +1,8 @@
 package attempt_test
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -202,16 +204,26 @@ var step = map[stage]change{
 	},
 }
 
-// input is a new one each time; nothing in it is shared with another one, besides what the attempt only reads.
+// input is a new one each time, that shares nothing with another one.
 func (w *world) input() *attempt.Input {
 	input := &attempt.Input{
-		Draft: model.NewDraft(w.reboot.DeepCopy()), Node: w.node, Selected: !w.unselected, Halt: w.halt, Quorum: w.quorum,
-		ControlPlane: w.controlPlane, Moment: model.NewMoment(start.Add(w.now)), Pods: w.pods, PodsKnown: !w.podsUnknown,
-		Workloads: w.workloads, Answers: w.answers,
+		Draft: model.NewDraft(w.reboot.DeepCopy()), Selected: !w.unselected, Halt: w.halt, Quorum: w.quorum, ControlPlane: w.controlPlane,
+		Moment: model.NewMoment(start.Add(w.now)), Pods: slices.Clone(w.pods), PodsKnown: !w.podsUnknown, Workloads: maps.Clone(w.workloads),
+		Answers: maps.Clone(w.answers),
+	}
+	for i := range input.Pods {
+		pod := &input.Pods[i]
+		pod.Containers, pod.Workloads, pod.Labels = slices.Clone(pod.Containers), slices.Clone(pod.Workloads), maps.Clone(pod.Labels)
+	}
+	if w.node != nil {
+		n := *w.node
+		n.Labels, n.Taints = maps.Clone(n.Labels), slices.Clone(n.Taints)
+		n.Conditions, n.Volumes = slices.Clone(n.Conditions), slices.Clone(n.Volumes)
+		input.Node = &n
 	}
 	if w.policy != nil {
 		moment := input.Moment // when the schedule changes is not what is looked at here
-		input.Policy = policies.Parse(w.policy, &moment)
+		input.Policy = policies.Parse(w.policy.DeepCopy(), &moment)
 	}
 	return input
 }
