@@ -17,7 +17,7 @@ import (
 
 const (
 	deadlockCondition corev1.NodeConditionType = "KernelDeadlock"
-	autoscalerTaint                            = "ToBeDeletedByClusterAutoscaler"
+	autoscalerTaint   string                   = "ToBeDeletedByClusterAutoscaler"
 )
 
 // setReady is what the kubelet, or the node controller in its place, says of the node, by the clock of the host.

@@ -32,9 +32,10 @@ type outcome struct {
 	// Wait is the reason of the verdict.
 	Wait string
 	// Changed are fields of the attempt: + is set, - cleared, ~ another value. Result and Freed stand for its last ones.
-	Changed  string
-	Order    string
-	Wake     time.Duration
+	Changed string
+	Order   string
+	Wake    time.Duration
+	// NeedPods of an attempt that is under way; after a drain that was rolled back the pods are always needed.
 	NeedPods bool
 	Queries  int
 	Hooks    string
@@ -50,8 +51,9 @@ type outcome struct {
 
 func outcomeOf(before *v1alpha1.NodeRebootStatus, r *attempt.Result) outcome {
 	s := r.Draft.Status
+	rolledBack := s.Attempt.RolledBackTime != nil && s.Attempt.DrainOrderedTime != nil
 	o := outcome{
-		Wait: r.Verdict.Reason, NeedPods: r.NeedPods, Queries: len(r.Queries), Hooks: strings.Join(r.PendingHooks, " "),
+		Wait: r.Verdict.Reason, NeedPods: r.NeedPods && !rolledBack, Queries: len(r.Queries), Hooks: strings.Join(r.PendingHooks, " "),
 		Changed: changed(before.Attempt, s.Attempt), Result: s.Attempt.Result, Freed: r.Freed(),
 	}
 	if !r.Moment.Wake.IsZero() {
