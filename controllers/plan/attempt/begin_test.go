@@ -15,7 +15,7 @@ import (
 func TestAnAttemptBeginsWithWhatIsOnItsNodeAndGoesAsFarAsItCan(t *testing.T) {
 	t.Parallel()
 	begin := func(in *attempt.Input) attempt.Result { return attempt.Begin(in, 4, v1alpha1.RoleCanary) }
-	opened := "+Number +Role +Cordon +GrantedTime +CordonedTime"
+	opened := "+Number +PolicyName +Role +Cordon +GrantedTime +CordonedTime"
 	run(t, map[string]row{
 		"with nothing to wait for it orders the drain": {
 			want: outcome{
@@ -26,8 +26,9 @@ func TestAnAttemptBeginsWithWhatIsOnItsNodeAndGoesAsFarAsItCan(t *testing.T) {
 		"a node that may run etcd is recorded as one": {
 			with: []change{func(w *world) { w.controlPlane = true }},
 			want: outcome{
-				Wait: v1alpha1.ReasonDraining, Changed: "+Number +Role +NodeRole +Cordon +GrantedTime +CordonedTime +DrainOrderedTime +Containers",
-				Order: "Drain#1 until 10m0s", Wake: 10 * minute, Events: v1alpha1.ReasonDraining,
+				Wait:    v1alpha1.ReasonDraining,
+				Changed: "+Number +PolicyName +Role +NodeRole +Cordon +GrantedTime +CordonedTime +DrainOrderedTime +Containers",
+				Order:   "Drain#1 until 10m0s", Wake: 10 * minute, Events: v1alpha1.ReasonDraining,
 			},
 		},
 		"with a delay it only cordons": {
@@ -40,7 +41,7 @@ func TestAnAttemptBeginsWithWhatIsOnItsNodeAndGoesAsFarAsItCan(t *testing.T) {
 			},
 			want: outcome{
 				Wait: v1alpha1.ReasonDrainDelayed, Wake: minute,
-				Changed: "~Number +Role -DrainOrderedTime -DrainedTime -Drain -RebootOrderedTime ~Containers -BackTime -UncordonedTime " +
+				Changed: "~Number +PolicyName +Role -DrainOrderedTime -DrainedTime -Drain -RebootOrderedTime ~Containers -BackTime -UncordonedTime " +
 					"-SettlingSince -RecoveredTime",
 			},
 		},
