@@ -390,15 +390,3 @@ func TestStatusSaysWhenTheLastOfTheCanariesHasSoaked(t *testing.T) {
 		t.Errorf("under way: %q", got)
 	}
 }
-
-func TestACanaryWhoseDrainFailedHoldsTheOthersAlsoOnceWhatItEvictedIsBack(t *testing.T) {
-	s := drainedInVain(t, stageDraining, canaryOf(1, 0))
-	s.answer("ra", v1alpha1.OrderFailed, "No.")
-	s.settle()
-	s.advance(time.Minute)
-	s.Workloads[deployment("web")] = Workload{Ready: 3, Desired: 3}
-	s.settle()
-	if got := s.reboot("rb").Status.Reason; got != v1alpha1.ReasonCanaryFailed {
-		t.Errorf("b waits for %s, under way %q", got, s.underWay())
-	}
-}

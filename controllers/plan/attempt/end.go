@@ -2,6 +2,7 @@ package attempt
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/utils/ptr"
@@ -82,7 +83,8 @@ func (a *attempt) awaitPods() {
 // replicasGone waits for evicted replicas of StatefulSets to end. Until then their StatefulSets count them as ready, and make none in their
 // place; other workloads do not count what terminates.
 func (a *attempt) replicasGone() model.Verdict {
-	if a.ignoresWorkloads() {
+	replicas := slices.ContainsFunc(a.Status.Workloads, func(w v1alpha1.WorkloadRef) bool { return w.Kind == v1alpha1.WorkloadStatefulSet })
+	if !replicas || a.ignoresWorkloads() {
 		return model.Verdict{}
 	}
 	a.needPods = true

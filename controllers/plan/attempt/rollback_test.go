@@ -81,7 +81,7 @@ func TestAnAttemptThatWasRolledBackHoldsItsSlotUntilItsPodsAreBack(t *testing.T)
 				w.reboot.Status.Workloads = append(w.reboot.Status.Workloads, v1alpha1.WorkloadRef{
 					Kind: v1alpha1.WorkloadStatefulSet, Namespace: "apps", Name: "db", Ready: 1,
 				})
-			}}, want: held, says: []string{"apps/web", "1 more"},
+			}}, want: with(held, func(o *outcome) { o.NeedPods = true }), says: []string{"apps/web", "1 more"},
 		},
 	})
 }
