@@ -32,10 +32,9 @@ type outcome struct {
 	// Wait is the reason of the verdict.
 	Wait string
 	// Changed are fields of the attempt: + is set, - cleared, ~ another value. Result and Freed stand for its last ones.
-	Changed string
-	Order   string
-	Wake    time.Duration
-	// NeedPods of an attempt that is under way; after a drain that was rolled back the pods are always needed.
+	Changed  string
+	Order    string
+	Wake     time.Duration
 	NeedPods bool
 	Queries  int
 	Hooks    string
@@ -51,9 +50,8 @@ type outcome struct {
 
 func outcomeOf(before *v1alpha1.NodeRebootStatus, r *attempt.Result) outcome {
 	s := r.Draft.Status
-	rolledBack := s.Attempt.RolledBackTime != nil && s.Attempt.DrainOrderedTime != nil
 	o := outcome{
-		Wait: r.Verdict.Reason, NeedPods: r.NeedPods && !rolledBack, Queries: len(r.Queries), Hooks: strings.Join(r.PendingHooks, " "),
+		Wait: r.Verdict.Reason, NeedPods: r.NeedPods, Queries: len(r.Queries), Hooks: strings.Join(r.PendingHooks, " "),
 		Changed: changed(before.Attempt, s.Attempt), Result: s.Attempt.Result, Freed: r.Freed(),
 	}
 	if !r.Moment.Wake.IsZero() {
@@ -164,6 +162,11 @@ func checked(t *testing.T, w *world, do func(*attempt.Input) attempt.Result) att
 	checkStamps(t, w, result.Draft.Status)
 	if wake := result.Moment.Wake; !wake.IsZero() && !wake.After(input.Moment.Now) {
 		t.Errorf("it wakes at %s, which is not to come", wake)
+	}
+	for _, e := range result.Draft.Events {
+		if !e.OnNode {
+			t.Errorf("the event %s is not told of the Node as well", e.Reason)
+		}
 	}
 	if !result.Freed() {
 		checkSettled(t, w, &result)
