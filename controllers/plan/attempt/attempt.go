@@ -109,7 +109,7 @@ func (a *attempt) advance() {
 		a.recover()
 	case current.RolledBackTime != nil:
 		a.awaitPods()
-	case a.NodeGone(a.Node):
+	case a.Node == nil || a.NodeGone(a.Node):
 		a.awaitNode()
 	case current.BackTime != nil:
 		a.recover()

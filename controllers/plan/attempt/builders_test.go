@@ -68,7 +68,8 @@ var (
 
 func agentPod(containers ...string) model.Pod {
 	return model.Pod{
-		Namespace: "kube-system", Name: "agent-a", Workloads: []model.WorkloadKey{agentKey}, Controlled: true, Ready: true, Containers: containers,
+		Namespace: "kube-system", Name: "agent-a", Workloads: []model.WorkloadKey{agentKey}, Controlled: true, Ready: true,
+		Containers: containers,
 	}
 }
 

@@ -47,7 +47,8 @@ func TestADrainEndsAsItsHelperSays(t *testing.T) {
 		"it is under way":           {from: draining, want: waits, says: []string{"12:11:00Z"}},
 		"the helper did not answer": {from: draining, with: []change{unanswered}, want: waits},
 		"it answered an older order": {
-			from: draining, with: []change{answered(v1alpha1.OrderDone, "", nil), status(func(s *v1alpha1.NodeRebootStatus) { s.Report.Sequence = 0 })},
+			from: draining, with: []change{answered(v1alpha1.OrderDone, "", nil),
+				status(func(s *v1alpha1.NodeRebootStatus) { s.Report.Sequence = 0 })},
 			want: waits,
 		},
 		"it is done": {from: draining, with: []change{answered(v1alpha1.OrderDone, "", nil)}, want: reboots},
@@ -95,7 +96,8 @@ func TestADrainEndsAsItsHelperSays(t *testing.T) {
 			want: with(waits, func(o *outcome) { o.Wake = 11*minute + 30*time.Second }),
 		},
 		"it does not wait for the last word forever": {
-			from: draining, with: []change{spec(force), now(11*minute + 30*time.Second), answered(v1alpha1.OrderStarted, "", progress(""))}, want: failed,
+			from: draining, with: []change{spec(force), now(11*minute + 30*time.Second), answered(v1alpha1.OrderStarted, "", progress(""))},
+			want: failed,
 		},
 		"a drain that may not be forced does not wait for it": {
 			from: draining, with: []change{late, answered(v1alpha1.OrderStarted, "", progress(""))}, want: failed, says: []string{"2 of 4"},
@@ -138,7 +140,8 @@ func TestADrainThatDoesNotMoveSaysWhy(t *testing.T) {
 		},
 		"evictions are refused by nobody knows what": {
 			from: draining, with: []change{answered(v1alpha1.OrderStarted, "", unknown)},
-			want: outcome{Wait: v1alpha1.ReasonEvictionRefused, Order: order, Wake: 11 * minute}, says: []string{"The API server refuses", "apps/web-1."},
+			want: outcome{Wait: v1alpha1.ReasonEvictionRefused, Order: order, Wake: 11 * minute},
+			says: []string{"The API server", "apps/web-1."},
 		},
 		"it is stuck": {
 			from: draining, with: []change{answered(v1alpha1.OrderStarted, "", stuck)},

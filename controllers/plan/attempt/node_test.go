@@ -48,6 +48,10 @@ func TestANodeThatIsGoneBeforeItsRebootEndsTheAttempt(t *testing.T) {
 			from: draining, with: []change{registeredAgain, boots("boot-2")},
 			want: with(ended, func(o *outcome) { o.Changed = "-Containers +RolledBackTime" }),
 		},
+		"it is not known which Node it was": {
+			from: cordoned, with: []change{noNode, status(func(s *v1alpha1.NodeRebootStatus) { s.NodeUID = "" })},
+			want: with(ended, func(o *outcome) { o.Completed, o.Events = "", "" }), // the plan says whether there is one
+		},
 		"it goes while the pods are awaited": {
 			from: rolledBack, with: []change{noNode},
 			want: outcome{
@@ -80,7 +84,8 @@ func TestANodeThatIsGoneWhileItsHostRebootsIsAwaited(t *testing.T) {
 		},
 		"it has been gone": {from: rebooting, with: []change{noNode, goneSince(3 * minute), now(4 * minute)}, want: awaited},
 		"it was marked for deletion": {
-			from: rebooting, with: []change{noNode, goneSince(3 * minute), marked}, want: with(finally, func(o *outcome) { o.Changed = "-Containers" }),
+			from: rebooting, with: []change{noNode, goneSince(3 * minute), marked},
+			want: with(finally, func(o *outcome) { o.Changed = "-Containers" }),
 		},
 		"it has been gone for longer than a reboot takes": {
 			from: rebooting, with: []change{noNode, goneSince(4 * minute), now(18 * minute)}, want: notBack, says: []string{"12:04:00Z", "delete"},
@@ -126,7 +131,8 @@ func TestANodeThatRegistersAgainIsTheSameHost(t *testing.T) {
 		"in another boot": {
 			from: rebooting, with: []change{registeredAgain, boots("boot-2"), notReady, goneSince(4 * minute), now(5 * minute)},
 			want: outcome{
-				Wait: v1alpha1.ReasonNodeNotReady, Changed: "-NodeGoneTime +BackTime", Wake: 35 * minute, NeedPods: true, Events: v1alpha1.ConditionRebooted,
+				Wait: v1alpha1.ReasonNodeNotReady, Changed: "-NodeGoneTime +BackTime", Wake: 35 * minute, NeedPods: true,
+				Events: v1alpha1.ConditionRebooted,
 			},
 		},
 		"after it did not return in time": {
@@ -134,11 +140,13 @@ func TestANodeThatRegistersAgainIsTheSameHost(t *testing.T) {
 				a.StalledTime, a.Result, a.Message = at(18*minute), v1alpha1.ReasonNodeNotBack, "Not back."
 			})},
 			want: outcome{
-				Wait: v1alpha1.ReasonNodeNotReady, Changed: "+BackTime -StalledTime", Wake: 60 * minute, NeedPods: true, Events: v1alpha1.ConditionRebooted,
+				Wait: v1alpha1.ReasonNodeNotReady, Changed: "+BackTime -StalledTime", Wake: 60 * minute, NeedPods: true,
+				Events: v1alpha1.ConditionRebooted,
 			},
 		},
 		"after its boot": {
-			from: back, with: []change{registeredAgain, notReady}, want: outcome{Wait: v1alpha1.ReasonNodeNotReady, Wake: 35 * minute, NeedPods: true},
+			from: back, with: []change{registeredAgain, notReady},
+			want: outcome{Wait: v1alpha1.ReasonNodeNotReady, Wake: 35 * minute, NeedPods: true},
 		},
 	})
 	s := checked(t, in(rebooting, registeredAgain), advance).Draft.Status
@@ -160,7 +168,8 @@ func TestWhetherANodeIsMarkedForDeletionIsRecorded(t *testing.T) {
 		"that is known":          {from: rebooting, with: []change{deleting, marked}, want: want("")},
 		"it stays after all":     {from: rebooting, with: []change{marked}, want: want("-MarkedForDeletionTime")},
 		"a mark is kept when it is gone": {from: cordoned, with: []change{noNode, marked}, want: outcome{
-			Changed: "-Containers +NodeGoneTime +RolledBackTime", Events: nodeGone + "!", Result: nodeGone, Freed: true, Completed: "Failed NodeGone",
+			Changed: "-Containers +NodeGoneTime +RolledBackTime", Events: nodeGone + "!", Result: nodeGone, Freed: true,
+			Completed: "Failed NodeGone",
 		}},
 	})
 }
@@ -192,11 +201,13 @@ func TestABootThatNobodyOrderedEndsWhatWasUnderWay(t *testing.T) {
 			return o
 		}()},
 		"recovered": {from: recovered, with: append([]change{reset}, another...), want: outcome{
-			Wait: v1alpha1.ReasonRecoveryTimedOut, Changed: "~Containers -UncordonedTime -SettlingSince -RecoveredTime", NeedPods: true, Events: v1alpha1.ConditionRebooted,
+			Wait: v1alpha1.ReasonRecoveryTimedOut, Changed: "~Containers -UncordonedTime -SettlingSince -RecoveredTime", NeedPods: true,
+			Events: v1alpha1.ConditionRebooted,
 			Result: v1alpha1.ReasonRecoveryTimedOut,
 		}},
 		"a boot that is not known says nothing": {
-			from: rebooting, with: []change{boots("")}, want: outcome{Wait: v1alpha1.ReasonRebooting, Order: "Reboot#2 until 18m0s", Wake: 18 * minute},
+			from: rebooting, with: []change{boots("")}, want: outcome{Wait: v1alpha1.ReasonRebooting, Order: "Reboot#2 until 18m0s",
+				Wake: 18 * minute},
 		},
 		"a boot that was not recorded cannot be told from another": {
 			from: rebooting, with: []change{boots("boot-2"), status(func(s *v1alpha1.NodeRebootStatus) { s.Before = nil })},
@@ -245,7 +256,8 @@ func TestANodeThatIsGoneIsGivenUpByTheLimitOfItsPolicyOnly(t *testing.T) {
 			want: outcome{Changed: "-Containers", Events: nodeGone + "!", Result: nodeGone, Freed: true, Completed: "Failed NodeGone"},
 		},
 		"the time-out of a reboot": {
-			from: rebooting, with: []change{noNode, goneSince(3 * minute), spec(func(s *v1alpha1.RebootPolicySpec) { s.Reboot.TimeoutSeconds = ptr.To[int32](60) })},
+			from: rebooting, with: []change{noNode, goneSince(3 * minute),
+				spec(func(s *v1alpha1.RebootPolicySpec) { s.Reboot.TimeoutSeconds = ptr.To[int32](60) })},
 			want: outcome{Wait: v1alpha1.ReasonRebooting, Order: "Reboot#2 until 18m0s", Wake: 4 * minute},
 		},
 	})

@@ -39,7 +39,8 @@ func quorumLost(w *world) {
 func TestACordonedNodeIsDrainedWhenEverythingBeforeItIsDone(t *testing.T) {
 	t.Parallel()
 	ordered := outcome{
-		Wait: v1alpha1.ReasonDraining, Changed: "+DrainOrderedTime", Order: "Drain#1 until 10m0s", Wake: 10 * minute, Events: v1alpha1.ReasonDraining,
+		Wait: v1alpha1.ReasonDraining, Changed: "+DrainOrderedTime", Order: "Drain#1 until 10m0s", Wake: 10 * minute,
+		Events: v1alpha1.ReasonDraining,
 	}
 	later := func(d time.Duration, o outcome) outcome {
 		o.Order, o.Wake = "Drain#1 until "+(d+10*minute).String(), d+10*minute
@@ -85,16 +86,18 @@ func TestACordonedNodeIsDrainedWhenEverythingBeforeItIsDone(t *testing.T) {
 		"pods that did not finish let the attempt fail": {
 			from: cordoned, with: []change{podWait(60, v1alpha1.PodWaitAbort), now(minute)},
 			want: outcome{
-				Changed: "-Containers +RolledBackTime", NeedPods: true, Events: v1alpha1.ReasonPodsNotFinished + "!", Result: v1alpha1.ReasonPodsNotFinished,
-				Freed: true, Failures: "1/0 PodsNotFinished",
+				Changed: "-Containers +RolledBackTime", NeedPods: true, Events: v1alpha1.ReasonPodsNotFinished + "!",
+				Result: v1alpha1.ReasonPodsNotFinished,
+				Freed:  true, Failures: "1/0 PodsNotFinished",
 			},
 			says: []string{"apps/web-1"},
 		},
 		"pods that were never read let the attempt fail": {
 			from: cordoned, with: []change{podWait(60, v1alpha1.PodWaitAbort), now(minute), podsUnknown},
 			want: outcome{
-				Changed: "-Containers +RolledBackTime", NeedPods: true, Events: v1alpha1.ReasonPodsNotFinished + "!", Result: v1alpha1.ReasonPodsNotFinished,
-				Freed: true, Failures: "1/0 PodsNotFinished",
+				Changed: "-Containers +RolledBackTime", NeedPods: true, Events: v1alpha1.ReasonPodsNotFinished + "!",
+				Result: v1alpha1.ReasonPodsNotFinished,
+				Freed:  true, Failures: "1/0 PodsNotFinished",
 			},
 			says: []string{"could not be read"},
 		},
@@ -105,11 +108,13 @@ func TestACordonedNodeIsDrainedWhenEverythingBeforeItIsDone(t *testing.T) {
 		"load balancers get their time":      {from: cordoned, with: []change{lead(30)}, want: outcome{Wait: v1alpha1.ReasonLoadBalancerLead, Changed: "+ExcludedTime", Wake: 30 * time.Second}},
 		"load balancers come after the pods": {from: cordoned, with: []change{lead(30), podWait(60, v1alpha1.PodWaitAbort)}, want: outcome{Wait: v1alpha1.ReasonWaitingForPods, Wake: minute, NeedPods: true}},
 		"the wait for pods ends for good with the exclusion": {
-			from: cordoned, with: []change{lead(30), podWait(60, v1alpha1.PodWaitAbort), attempts(func(a *v1alpha1.Attempt) { a.ExcludedTime = at(0) })},
+			from: cordoned, with: []change{lead(30), podWait(60, v1alpha1.PodWaitAbort),
+				attempts(func(a *v1alpha1.Attempt) { a.ExcludedTime = at(0) })},
 			want: outcome{Wait: v1alpha1.ReasonLoadBalancerLead, Wake: 30 * time.Second},
 		},
 		"load balancers had their time": {
-			from: cordoned, with: []change{lead(30), now(40 * time.Second), attempts(func(a *v1alpha1.Attempt) { a.ExcludedTime = at(10 * time.Second) })},
+			from: cordoned, with: []change{lead(30), now(40 * time.Second),
+				attempts(func(a *v1alpha1.Attempt) { a.ExcludedTime = at(10 * time.Second) })},
 			want: later(40*time.Second, ordered),
 		},
 		"no lead is no wait": {
@@ -186,8 +191,9 @@ func TestHooksAreAwaitedBeforeTheDrain(t *testing.T) {
 		"one is late": {
 			from: cordoned, with: []change{both(v1alpha1.HookAbort), now(minute)},
 			want: outcome{
-				Changed: "-Containers +RolledBackTime", Wake: 2 * minute, Events: v1alpha1.ReasonHookTimedOut + "!", Result: v1alpha1.ReasonHookTimedOut,
-				Freed: true, Failures: "1/0 HookTimedOut",
+				Changed: "-Containers +RolledBackTime", Wake: 2 * minute, Events: v1alpha1.ReasonHookTimedOut + "!",
+				Result: v1alpha1.ReasonHookTimedOut,
+				Freed:  true, Failures: "1/0 HookTimedOut",
 			},
 			says: []string{b, "12:01:00Z"},
 		},

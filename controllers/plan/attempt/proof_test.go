@@ -61,11 +61,13 @@ func TestANodeIsProvedByItselfBeforeAnythingElse(t *testing.T) {
 			want: outcome{Wait: staleStatus, Wake: 14 * minute, NeedPods: true},
 		},
 		"or with the first one, of an older version": {
-			from: back, with: []change{pods(agentPod("agent-1")), now(9 * minute), status(func(s *v1alpha1.NodeRebootStatus) { s.After.SeenTime = nil })},
+			from: back, with: []change{pods(agentPod("agent-1")), now(9 * minute),
+				status(func(s *v1alpha1.NodeRebootStatus) { s.After.SeenTime = nil })},
 			want: stale(staleStatus),
 		},
 		"a DaemonSet's pod is not Ready": {
-			from: back, with: []change{pods(was(agentPod("agent-2"), unready))}, want: waits(v1alpha1.ReasonDaemonSetsNotReady), says: []string{"kube-system/agent", "node a"},
+			from: back, with: []change{pods(was(agentPod("agent-2"), unready))}, want: waits(v1alpha1.ReasonDaemonSetsNotReady),
+			says: []string{"kube-system/agent", "node a"},
 		},
 		"a DaemonSet has a pod that goes and one that is Ready": {
 			from: back, with: []change{pods(agentPod("agent-2"), was(agentPod("agent-1"), going))}, want: done,
@@ -73,7 +75,8 @@ func TestANodeIsProvedByItselfBeforeAnythingElse(t *testing.T) {
 		"a DaemonSet has no pod on the node anymore": {from: back, with: []change{pods()}, want: done},
 		"a static pod is Ready":                      {from: back, with: []change{static, pods(agentPod("agent-2"), etcdPod("etcd-2"))}, want: done},
 		"a static pod is not Ready": {
-			from: back, with: []change{static, pods(agentPod("agent-2"), was(etcdPod("etcd-2"), unready))}, want: waits(v1alpha1.ReasonStaticPodsNotReady),
+			from: back, with: []change{static, pods(agentPod("agent-2"), was(etcdPod("etcd-2"), unready))},
+			want: waits(v1alpha1.ReasonStaticPodsNotReady),
 			says: []string{"kube-system/etcd-a", "node a"},
 		},
 		"a static pod is gone":           {from: back, with: []change{static}, want: waits(v1alpha1.ReasonStaticPodsNotReady)},
@@ -99,7 +102,8 @@ func TestANodeSettlesForAsLongAsItStaysReady(t *testing.T) {
 		"it is over":             {from: settling, with: []change{settle, ready(0), transition(0), now(11 * minute)}, want: done},
 		"it comes before others": {from: settling, with: []change{settle, web(0, 3)}, want: waits("", 11*minute)},
 		"it begins again when the node was not Ready meanwhile": {
-			from: settling, with: []change{settle, ready(9 * minute), transition(0), now(10 * minute)}, want: waits("~SettlingSince ~ReadyTransitionTime", 15*minute),
+			from: settling, with: []change{settle, ready(9 * minute), transition(0), now(10 * minute)},
+			want: waits("~SettlingSince ~ReadyTransitionTime", 15*minute),
 		},
 		"it begins again when that is not known anymore": {
 			from: settling, with: []change{settle, transition(0), now(10 * minute)}, want: waits("~SettlingSince -ReadyTransitionTime", 15*minute),
@@ -109,7 +113,8 @@ func TestANodeSettlesForAsLongAsItStaysReady(t *testing.T) {
 			want: outcome{Wait: v1alpha1.ReasonNodeNotReady, Changed: "-SettlingSince -ReadyTransitionTime", Wake: 35 * minute, NeedPods: true},
 		},
 		"it begins again when the node is Ready again, which stays uncordoned": {
-			from: settling, with: []change{settle, now(10 * minute), attempts(func(a *v1alpha1.Attempt) { a.SettlingSince = nil })}, want: waits("+SettlingSince", 15*minute),
+			from: settling, with: []change{settle, now(10 * minute), attempts(func(a *v1alpha1.Attempt) { a.SettlingSince = nil })},
+			want: waits("+SettlingSince", 15*minute),
 		},
 		"what is unproved meanwhile is not out of service": {
 			from: settling, with: []change{settle, podsUnknown}, want: outcome{Wait: staleStatus, Wake: 35 * minute, NeedPods: true},
@@ -129,8 +134,9 @@ func TestAProofListsWhatWasChecked(t *testing.T) {
 	static := v1alpha1.WorkloadRef{Kind: v1alpha1.WorkloadStaticPod, Namespace: "kube-system", Name: "etcd-a", Ready: 1}
 	web1 := v1alpha1.WorkloadRef{Kind: v1alpha1.WorkloadDeployment, Namespace: "apps", Name: "web", Ready: 1}
 	web2 := v1alpha1.WorkloadRef{Kind: v1alpha1.WorkloadDeployment, Namespace: "apps", Name: "web2", Ready: 1}
-	const notOrdered, notDrained, notInTime = "before it was told to", "was not drained, as", "was not drained in time"
-	const one, two, oneHere, twoHere, ignored = "1 workload ", "2 workloads ", "1 DaemonSet or static pod ", "2 DaemonSet and static pods ", "not waited for"
+	const notOrdered, notDrained, notInTime = "told", "its policy", "in time"
+	const one, two, oneHere, twoHere, ignored = "1 workload ", "2 workloads ", "1 DaemonSet or static pod ", "2 DaemonSet and static pods ",
+		"not waited for"
 	all := []string{notOrdered, notDrained, notInTime, one, two, oneHere, twoHere, ignored}
 	tests := map[string]struct {
 		with []change
@@ -148,7 +154,8 @@ func TestAProofListsWhatWasChecked(t *testing.T) {
 		"a drain that was forced":      {with: []change{only(), drainWas(v1alpha1.DrainForced)}, want: []string{notInTime}},
 		"a reboot that nobody ordered": {with: []change{only(), attempts(func(a *v1alpha1.Attempt) { a.RebootOrderedTime = nil })}, want: []string{notOrdered}},
 		"a drain that does not matter anymore": {
-			with: []change{only(), drainWas(v1alpha1.DrainForced), attempts(func(a *v1alpha1.Attempt) { a.RebootOrderedTime = nil })}, want: []string{notOrdered},
+			with: []change{only(), drainWas(v1alpha1.DrainForced), attempts(func(a *v1alpha1.Attempt) { a.RebootOrderedTime = nil })},
+			want: []string{notOrdered},
 		},
 	}
 	for name, test := range tests {

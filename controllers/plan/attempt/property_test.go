@@ -186,7 +186,8 @@ func TestAnAttemptThatHasJustBegunIsAsFarAsItGets(t *testing.T) {
 	names := slices.Sorted(maps.Keys(happenings))
 	for i, first := range names {
 		for _, second := range names[i:] {
-			w := in(none, func(w *world) { w.reboot.Status.Attempt = &v1alpha1.Attempt{Number: 1, EndedTime: at(0)} }, happenings[first], happenings[second])
+			w := in(none, func(w *world) { w.reboot.Status.Attempt = &v1alpha1.Attempt{Number: 1, EndedTime: at(0)} }, happenings[first],
+				happenings[second])
 			if w.node == nil || w.policy == nil {
 				continue // nothing begins then
 			}

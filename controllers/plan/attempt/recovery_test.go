@@ -56,10 +56,12 @@ func TestASlotIsHeldUntilEverythingHasRecovered(t *testing.T) {
 		"a gate gives no answer":  {from: settling, with: []change{gates("fails")}, want: waits(v1alpha1.ReasonGateError, 1), says: []string{"No answer."}},
 		"a gate need not answer":  {from: settling, with: []change{recoveryGates(v1alpha1.OnErrorIgnore, answers, "fails")}, want: with(finished(recoveredNow), func(o *outcome) { o.Queries = 1 })},
 		"all gates are asked, and the first says why": {
-			from: settling, with: []change{gates("fails", "new", "blocks")}, want: with(waits(v1alpha1.ReasonGateError, 3), func(o *outcome) { o.Wake = 8 * minute }),
+			from: settling, with: []change{gates("fails", "new", "blocks")},
+			want: with(waits(v1alpha1.ReasonGateError, 3), func(o *outcome) { o.Wake = 8 * minute }),
 		},
 		"an answer about another attempt is none": {
-			from: settling, with: []change{gates("passes"), attempts(func(a *v1alpha1.Attempt) { a.Number = 2 })}, want: waits(v1alpha1.ReasonGatePending, 1),
+			from: settling, with: []change{gates("passes"), attempts(func(a *v1alpha1.Attempt) { a.Number = 2 })},
+			want: waits(v1alpha1.ReasonGatePending, 1),
 		},
 		"without a policy no gate is asked": {from: settling, with: []change{noPolicy}, want: finished(recoveredNow)},
 		"a hook begins": {
@@ -73,7 +75,8 @@ func TestASlotIsHeldUntilEverythingHasRecovered(t *testing.T) {
 		"a hook is done": {from: recovered, with: []change{hooked(v1alpha1.HookAbort), hookSet(hookType, metav1.ConditionTrue, 0)}, want: finished("-Containers")},
 		"a hook is late that does not matter": {
 			from: recovered, with: []change{hooked(v1alpha1.HookContinue), now(8 * minute)},
-			want: with(finished("-Containers"), func(o *outcome) { o.Events = v1alpha1.ReasonHookTimedOut + "! " + proved }), says: []string{hookType},
+			want: with(finished("-Containers"), func(o *outcome) { o.Events = v1alpha1.ReasonHookTimedOut + "! " + proved }),
+			says: []string{hookType},
 		},
 		"a hook is late": {
 			from: recovered, with: []change{hooked(v1alpha1.HookAbort), now(8 * minute)},
@@ -103,7 +106,8 @@ func TestARecoveryThatTakesTooLongIsStillWatched(t *testing.T) {
 		"its workloads are not": {from: settling, with: []change{web(2, 3), now(35 * minute)}, want: stall, says: []string{"apps/web"}},
 		"it still takes":        {from: back, with: []change{notReady, now(36 * minute), stalledFor(timeout)}, want: outcome{Wait: timeout, NeedPods: true, Result: timeout}},
 		"it stalled for another reason before": {
-			from: back, with: []change{notReady, now(36 * minute), stalledFor(v1alpha1.ReasonHookTimedOut)}, want: with(stall, func(o *outcome) { o.Changed = "~StalledTime" }),
+			from: back, with: []change{notReady, now(36 * minute), stalledFor(v1alpha1.ReasonHookTimedOut)},
+			want: with(stall, func(o *outcome) { o.Changed = "~StalledTime" }),
 		},
 		"it recovers after all": {
 			from: settling, with: []change{now(40 * minute), stalledFor(timeout)}, want: finished("-Containers +RecoveredTime -StalledTime"),
@@ -112,7 +116,8 @@ func TestARecoveryThatTakesTooLongIsStillWatched(t *testing.T) {
 			from: back, with: []change{notReady, noPolicy, now(99 * time.Hour)}, want: outcome{Wait: v1alpha1.ReasonNodeNotReady, NeedPods: true},
 		},
 		"without a policy what ran out of time still has": {
-			from: back, with: []change{notReady, noPolicy, now(36 * minute), stalledFor(timeout)}, want: outcome{Wait: timeout, NeedPods: true, Result: timeout},
+			from: back, with: []change{notReady, noPolicy, now(36 * minute), stalledFor(timeout)},
+			want: outcome{Wait: timeout, NeedPods: true, Result: timeout},
 		},
 		"it is deleted too early":        {from: back, with: []change{notReady, deleted}, want: outcome{Wait: v1alpha1.ReasonNodeNotReady, Wake: 35 * minute, NeedPods: true}},
 		"it is deleted when it is late":  {from: back, with: []change{notReady, deleted, now(35 * minute)}, want: given},
@@ -140,7 +145,8 @@ func TestAConditionThatCalledForTheRebootHasToGoAway(t *testing.T) {
 		return outcome{Wait: v1alpha1.ReasonNodeConditionPresent, Changed: "+RecoveredTime", Wake: wake, NeedPods: true}
 	}
 	vain := func(events string) outcome {
-		return outcome{Changed: "-Containers +RecoveredTime", NeedPods: true, Events: events, Result: still, Freed: true, Failures: "1/1 " + still}
+		return outcome{Changed: "-Containers +RecoveredTime", NeedPods: true, Events: events, Result: still, Freed: true,
+			Failures: "1/1 " + still}
 	}
 	done := finished("-Containers +RecoveredTime")
 	advanced(t, map[string]row{
@@ -149,16 +155,18 @@ func TestAConditionThatCalledForTheRebootHasToGoAway(t *testing.T) {
 		"it has time from the boot on":   {from: settling, with: []change{trigger, present}, want: waits(7 * minute), says: []string{broken, "12:07:00Z"}},
 		"it has time when it came later": {from: settling, with: []change{trigger, condition(broken, corev1.ConditionTrue, 330*time.Second)}, want: waits(450 * time.Second)},
 		"it has time when the node became Ready later": {
-			from: settling, with: []change{trigger, present, condition("Ready", corev1.ConditionTrue, 330*time.Second), attempts(func(a *v1alpha1.Attempt) {
-				a.ReadyTransitionTime = &metav1.Time{Time: start.Add(330 * time.Second)}
-			})}, want: waits(450 * time.Second),
+			from: settling, with: []change{trigger, present, condition("Ready", corev1.ConditionTrue, 330*time.Second),
+				attempts(func(a *v1alpha1.Attempt) {
+					a.ReadyTransitionTime = &metav1.Time{Time: start.Add(330 * time.Second)}
+				})}, want: waits(450 * time.Second),
 		},
 		"it does not go away":        {from: settling, with: []change{trigger, present, now(7 * minute)}, want: vain(still + "!"), says: []string{broken}},
 		"nobody asked for it":        {from: settling, with: []change{trigger, present, func(w *world) { w.reboot.Spec.Trigger = v1alpha1.TriggerManual }}, want: done},
 		"its policy no longer does":  {from: settling, with: []change{trigger, present, spec(func(s *v1alpha1.RebootPolicySpec) { s.Triggers = nil })}, want: done},
 		"there is no policy anymore": {from: settling, with: []change{trigger, present, noPolicy}, want: done},
 		"the sentinel counts as well": {
-			from: settling, with: []change{trigger, present, now(7 * minute), status(func(s *v1alpha1.NodeRebootStatus) { s.Report.Sentinel = v1alpha1.SentinelRequired })},
+			from: settling, with: []change{trigger, present, now(7 * minute),
+				status(func(s *v1alpha1.NodeRebootStatus) { s.Report.Sentinel = v1alpha1.SentinelRequired })},
 			want: outcome{
 				Changed: "-Containers +RecoveredTime", NeedPods: true, Events: v1alpha1.ReasonSentinelStillPresent + "!",
 				Result: v1alpha1.ReasonSentinelStillPresent, Freed: true, Failures: "1/1 " + v1alpha1.ReasonSentinelStillPresent,

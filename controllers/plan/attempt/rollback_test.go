@@ -32,7 +32,8 @@ func TestAnAttemptThatWasRolledBackHoldsItsSlotUntilItsPodsAreBack(t *testing.T)
 	held := outcome{Wait: v1alpha1.ReasonWorkloadsNotReady, Wake: 33 * minute, Result: timedOut, Failures: failed}
 	freed := outcome{Changed: "-Containers", Result: timedOut, Freed: true, Failures: failed}
 	stalled := outcome{
-		Wait: v1alpha1.ReasonRecoveryTimedOut, Changed: "+StalledTime", Events: v1alpha1.ReasonRecoveryTimedOut + "!", Result: timedOut, Failures: failed,
+		Wait: v1alpha1.ReasonRecoveryTimedOut, Changed: "+StalledTime", Events: v1alpha1.ReasonRecoveryTimedOut + "!", Result: timedOut,
+		Failures: failed,
 	}
 	with := func(o outcome, change func(*outcome)) outcome { change(&o); return o }
 	late := now(33 * minute)
@@ -51,7 +52,8 @@ func TestAnAttemptThatWasRolledBackHoldsItsSlotUntilItsPodsAreBack(t *testing.T)
 			from: rolledBack, with: []change{func(w *world) {
 				w.workloads = map[model.WorkloadKey]model.Workload{agentKey: {Desired: 3}, etcdKey: {Desired: 3}}
 			}, status(func(s *v1alpha1.NodeRebootStatus) {
-				s.Workloads = append(s.Workloads, v1alpha1.WorkloadRef{Kind: v1alpha1.WorkloadStaticPod, Namespace: "kube-system", Name: "etcd-a", Ready: 1})
+				s.Workloads = append(s.Workloads, v1alpha1.WorkloadRef{Kind: v1alpha1.WorkloadStaticPod, Namespace: "kube-system", Name: "etcd-a",
+					Ready: 1})
 			})}, want: freed,
 		},
 		"its policy does not wait for them": {from: rolledBack, with: []change{ignoreWorkloads}, want: freed},
@@ -70,7 +72,8 @@ func TestAnAttemptThatWasRolledBackHoldsItsSlotUntilItsPodsAreBack(t *testing.T)
 		"they take too long and there is no policy":        {from: rolledBack, with: []change{late, noPolicy}, want: freed},
 		"without a policy they are awaited":                {from: rolledBack, with: []change{noPolicy}, want: held},
 		"the policy gives them less time": {
-			from: rolledBack, with: []change{spec(func(s *v1alpha1.RebootPolicySpec) { s.Recovery.TimeoutSeconds = ptr.To[int32](60) })}, want: stalled,
+			from: rolledBack, with: []change{spec(func(s *v1alpha1.RebootPolicySpec) { s.Recovery.TimeoutSeconds = ptr.To[int32](60) })},
+			want: stalled,
 		},
 		"two workloads are not back": {
 			from: rolledBack, with: []change{func(w *world) {
@@ -106,7 +109,8 @@ func TestANodeRebootIsGivenUpWhenItMayReachTheHostNoMoreTimes(t *testing.T) {
 			from: rolledBack, with: []change{web(3, 3), failures(9, 2)}, want: with(freed, func(o *outcome) { o.Failures = "9/2 DrainTimedOut" }),
 		},
 		"none that reached the host is none too many": {
-			from: rolledBack, with: []change{web(3, 3), failures(9, 0), maxAttempts(0)}, want: with(freed, func(o *outcome) { o.Failures = "9/0 DrainTimedOut" }),
+			from: rolledBack, with: []change{web(3, 3), failures(9, 0), maxAttempts(0)},
+			want: with(freed, func(o *outcome) { o.Failures = "9/0 DrainTimedOut" }),
 		},
 		"what was rolled back as no failure does not end it": {
 			from: rolledBack, with: []change{web(3, 3), failures(3, 3), status(func(s *v1alpha1.NodeRebootStatus) { s.Failures.LastTime = *at(0) })},
@@ -123,7 +127,8 @@ func TestANodeRebootIsGivenUpWhenItMayReachTheHostNoMoreTimes(t *testing.T) {
 			says: []string{"3 attempts", "Too slow."},
 		},
 		"without a policy nothing is given up": {
-			from: rolledBack, with: []change{web(3, 3), failures(4, 3), noPolicy}, want: with(freed, func(o *outcome) { o.Failures = "4/3 DrainTimedOut" }),
+			from: rolledBack, with: []change{web(3, 3), failures(4, 3), noPolicy},
+			want: with(freed, func(o *outcome) { o.Failures = "4/3 DrainTimedOut" }),
 		},
 		"the second reboot was in vain":  {from: settling, with: []change{sentinel, failures(5, 1)}, want: after("6/2", still+"!", "")},
 		"the third reboot was in vain":   {from: settling, with: []change{sentinel, failures(5, 2)}, want: after("6/3", still+"!", "Failed "+still)},

@@ -23,7 +23,8 @@ func TestTheBootOfANodeFitsIntoTheAPI(t *testing.T) {
 
 func TestANodeTellsItsConditionsByTheirType(t *testing.T) {
 	t.Parallel()
-	node := model.Node{Conditions: []model.NodeCondition{{Type: "A", Status: "True"}, {Type: "B", Status: "False"}, {Type: "B", Status: "True"}}}
+	node := model.Node{Conditions: []model.NodeCondition{{Type: "A", Status: "True"}, {Type: "B", Status: "False"},
+		{Type: "B", Status: "True"}}}
 	for conditionType, want := range map[string]*model.NodeCondition{"A": &node.Conditions[0], "B": &node.Conditions[1], "C": nil} {
 		if got := node.Condition(conditionType); got != want {
 			t.Errorf("condition %s is %v, want %v", conditionType, got, want)

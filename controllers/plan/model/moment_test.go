@@ -94,7 +94,8 @@ func TestTimesAreReadAndWritten(t *testing.T) {
 		t.Errorf("noon is written %s", got)
 	}
 	later := now.Add(time.Second)
-	for _, got := range []time.Time{model.Latest(now, later), model.Latest(later, now), model.Latest(later, later), model.Latest(time.Time{}, later)} {
+	for _, got := range []time.Time{model.Latest(now, later), model.Latest(later, now), model.Latest(later, later),
+		model.Latest(time.Time{}, later)} {
 		if !got.Equal(later) {
 			t.Errorf("the latest is %s, want %s", got, later)
 		}

@@ -49,11 +49,13 @@ func TestAPolicySaysWhereItsScheduleStands(t *testing.T) {
 		"it opens now":  {with: []change{opening("0 12 * * *", time.Hour)}, scheduled: true, wake: time.Hour},
 		"it closes now": {with: []change{opening("0 11 * * *", time.Hour)}, shut: v1alpha1.ReasonWindowClosed, scheduled: true, wake: 23 * time.Hour},
 		"a freeze": {
-			with: []change{freeze(-time.Hour, time.Hour)}, shut: v1alpha1.ReasonFreeze, says: []string{"RebootPolicy p", `"sale"`, "13:00:00Z"}, scheduled: true,
-			wake: time.Hour,
+			with: []change{freeze(-time.Hour, time.Hour)}, shut: v1alpha1.ReasonFreeze, says: []string{"RebootPolicy p", `"sale"`, "13:00:00Z"},
+			scheduled: true,
+			wake:      time.Hour,
 		},
 		"a freeze in an open window": {
-			with: []change{freeze(-time.Hour, time.Hour), opening("0 11 * * *", 8*time.Hour)}, shut: v1alpha1.ReasonFreeze, scheduled: true, wake: time.Hour,
+			with: []change{freeze(-time.Hour, time.Hour), opening("0 11 * * *", 8*time.Hour)}, shut: v1alpha1.ReasonFreeze, scheduled: true,
+			wake: time.Hour,
 		},
 		"an unknown time zone":       {with: []change{zone("Mars/Olympus")}, shut: v1alpha1.ReasonWindowClosed, invalid: "schedule: "},
 		"the zone of the machine":    {with: []change{zone("Local")}, shut: v1alpha1.ReasonWindowClosed, invalid: "schedule: "},
