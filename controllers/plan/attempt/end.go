@@ -143,7 +143,7 @@ func (a *attempt) mayNotTryAgain() bool {
 }
 
 func givenUp(failures *v1alpha1.Failures, message string) string {
-	return fmt.Sprintf("Given up after %d attempts that reached the host: %s", failures.Reboots, message)
+	return "Given up after " + counted(int(failures.Reboots), "attempt", "attempts") + " that reached the host: " + message
 }
 
 // fail ends the attempt as a failure. One that did not reach the host is tried again for as long as the reboot is needed: it is for others
