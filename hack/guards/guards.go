@@ -1,0 +1,57 @@
+package main
+
+// guard of the planner, and a change of one place that breaks it.
+type guard struct {
+	// name says what the guard is for.
+	name string
+	// file is where it stands, below controllers/plan.
+	file string
+	// old text stands in the file once; fresh takes its place.
+	old, fresh string
+}
+
+// guards that the simulated fleets watch. Whoever adds a guard to the planner adds a line.
+var guards = []guard{
+	{"a node that may run etcd does not start while another one is down or under way", "quorum.go",
+		"if !r.node.controlPlane {\n\t\treturn model.Verdict{}\n\t}\n\tfor _, other := range p.nodeOrder {\n\t\tif other != r.node",
+		"if r.node.controlPlane || true {\n\t\treturn model.Verdict{}\n\t}\n\tfor _, other := range p.nodeOrder {\n\t\tif other != r.node"},
+	{"the same before the orders to drain and to reboot", "attempts.go", "in.Quorum = p.quorumBefore(r)", "_ = p.quorumBefore(r)"},
+	{"static pods of other nodes that may run etcd", "quorum.go", "return p.staticPods(r)", "return model.Verdict{}"},
+	{"nodes for etcd only", "quorum.go", `, "node-role.kubernetes.io/etcd"}`, `}`},
+	{"labels that an administrator named", "quorum.go", " || slices.ContainsFunc(p.snapshot.QuorumLabels, has)", ""},
+	{"static pods are part of the proof", "attempt/proof.go", "case w.Kind == v1alpha1.WorkloadStaticPod:", "case w.Kind == \"\":"},
+	{"a status of before the boot proves nothing", "attempt/proof.go",
+		"stale := len(pod.Containers) == 0 || before.HasAny(pod.Containers...)", "stale := before.HasAny()"},
+	{"a rollback holds its slot until the pods are back", "attempt/end.go", "wait = a.workloadsBack()", "wait = model.Verdict{}"},
+	{"a rollback uncordons at once", "views.go", "n.open == nil || n.open.Status.Attempt.RolledBackTime != nil", "n.open == nil"},
+	{"an attempt counts for the policy that granted it", "assign.go", "node.policy = granted", "_ = granted"},
+	{"an attempt counts for the zone in which it was granted", "assign.go", "node.zone = node.open.grantedIn()", "_ = node.open.grantedIn()"},
+	{"it is rolled back when that policy no longer owns the node", "attempt/prepare.go", "a.Policy == nil || !a.Selected", "a.Policy == nil"},
+	{"a host whose Node is gone is waited for", "attempt/node.go",
+		"case current.MarkedForDeletionTime != nil:\n\t\ta.failFinally", "case true:\n\t\ta.failFinally"},
+	{"a Node that was marked for deletion frees its slot", "attempt/node.go",
+		"case current.MarkedForDeletionTime != nil:\n\t\ta.failFinally", "case false:\n\t\ta.failFinally"},
+	{"maxAttempts counts attempts that reached the host", "attempt/end.go",
+		"failures.Reboots > 0 && failures.Reboots >=", "failures.Count > 0 && failures.Count >="},
+	{"failures in a row halt a policy", "halt.go", "policy.halt.drainsFailing = row > 0 &&", "policy.halt.drainsFailing = row < 0 &&"},
+	{"a halted policy tries again after a back-off only", "halt.go", "!p.Reached(policy.tryAgain())", "policy.tryAgain().IsZero()"},
+	{"drains that cannot succeed do not begin", "drains.go", "return p.impossibleEviction(r, pod)", "return model.Verdict{}"},
+	{"an order to reboot that is over is withdrawn", "attempt/reboot.go", "a.expire(order)\n\t\treturn", "_ = order"},
+	{"a drain under way follows its policy", "attempt/drain.go", "\t\ta.updateDrainOrder()\n", "\t\t_ = answer\n"},
+	{"an order to reboot ends with its window", "attempt/reboot.go",
+		"consent.Deadline(a.Policy, &a.Draft, back)", "model.Latest(back, consent.Deadline(a.Policy, &a.Draft, back))"},
+	{"a zone soaks", "zones.go", "return model.Blocked(v1alpha1.ReasonZoneSoaking,", "_ = model.Blocked(v1alpha1.ReasonZoneSoaking,"},
+	{"the others wait for canaries", "nodegates.go", "\tcanaryGate,\n", ""},
+	{"a node waits after a failed attempt", "nodegates.go", "\tbackoffGate,\n", ""},
+	{"a node is not rebooted again too soon", "nodegates.go", "\tminIntervalGate,\n", ""},
+	{"a node that is about to be removed does not start", "nodegates.go", "\tdeletionGate,\n", ""},
+	{"a node that others maintain does not start", "nodegates.go", "\totherMaintenanceGate,\n", ""},
+	{"the limit of a policy", "turngates.go", "\tpolicyLimitGate,\n", ""},
+	{"the limit of a zone", "turngates.go", "\tzoneLimitGate,\n", ""},
+	{"the limit of the cluster", "turngates.go", "\tclusterLimitGate,\n", ""},
+	{"a cordon of someone else stays", "nodestatus.go", "if n.CordonedFor == \"\" {\n\t\treturn\n\t}\n\tpatch.CordonedFor", "patch.CordonedFor"},
+	{"an order is never repeated", "attempt/attempt.go", "next.LastSequence++", "next.LastSequence = 1"},
+	{"the sentinel has to be gone", "attempt/recovery.go", "case a.Sentinel(a.Node) == v1alpha1.SentinelRequired:", "case false:"},
+	{"a plan asks to be woken", "model/moment.go", "\tm.WakeAt(t)\n", ""},
+	{"the taint goes with the need", "nodestatus.go", "if !n.needed || n.policy.Spec", "if n.policy == nil || n.policy.Spec"},
+}
