@@ -2,6 +2,7 @@ package plan
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"k8s.io/utils/ptr"
@@ -46,7 +47,7 @@ func (w *world) showBudgets(v *view) {
 		for i := range pods {
 			for _, b := range w.budgets {
 				if keys := pods[i].Workloads; len(keys) > 0 && keys[0] == deployment(b.app) {
-					pods[i].Workloads = append(keys[:len(keys):len(keys)], b.key())
+					pods[i].Workloads = slices.Concat(keys, []WorkloadKey{b.key()})
 				}
 			}
 		}

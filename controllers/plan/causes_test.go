@@ -184,8 +184,8 @@ func TestAProofStatesOnlyWhatWasChecked(t *testing.T) {
 		change  func(*story)
 		want    string
 	}{
-		"everything": {want: "Node a runs another boot, is Ready and does not ask for a reboot; 1 DaemonSet or static pod that was ready on it is ready " +
-			"again; 1 workload that had pods on it is as ready as before."},
+		"everything": {want: "Node a runs another boot, is Ready and does not ask for a reboot; " +
+			"1 DaemonSet or static pod that was ready on it is ready again; 1 workload that had pods on it is as ready as before."},
 		"without workloads": {
 			options: []policyOption{spec(func(s *v1alpha1.RebootPolicySpec) { s.Recovery.Workloads = v1alpha1.WorkloadsIgnore })},
 			want: "Node a runs another boot, is Ready and does not ask for a reboot; " +

@@ -73,7 +73,7 @@ func (w *world) checkRemoved() {
 }
 
 // checkDrainIsPossible: no drain begins that is bound to fail.
-func (w *world) checkDrainIsPossible(v *view, owner *v1alpha1.RebootPolicy, node *Node) {
+func (w *world) checkDrainIsPossible(owner *v1alpha1.RebootPolicy, node *Node) {
 	drain := &owner.Spec.Drain
 	if w.rules.lagging || drain.Mode == v1alpha1.DrainModeSkip || drain.OnTimeout == v1alpha1.DrainTimeoutForce {
 		return

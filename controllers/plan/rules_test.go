@@ -128,12 +128,12 @@ func (w *world) checkGrant(v *view, owner *v1alpha1.RebootPolicy, node *Node, st
 	w.checkSchedule(owner, node, reboot, false, grantedSlot)
 	w.checkApprovalWindow(owner, reboot)
 	w.checkGates(owner, node)
-	w.checkBudget(v, owner, node, starts, down)
+	w.checkBudget(v, owner, node, down)
 	w.checkQuorum(v, node, grantedSlot)
 	w.checkBreaker(v, owner, node, starts)
 	w.checkRefused(v, owner, node)
 	w.checkDeselecting(owner)
-	w.checkDrainIsPossible(v, owner, node)
+	w.checkDrainIsPossible(owner, node)
 }
 
 // checkDeselecting: a policy whose own labels take its nodes away from it starts nothing.
@@ -301,10 +301,10 @@ func (w *world) checkSettled(v *view) {
 	}
 	for i := range v.Nodes {
 		n := &v.Nodes[i]
-		owner, clear := w.ownerNow(v, n)
+		owner, known := w.ownerNow(v, n)
 		_, skipped := n.Labels[v1alpha1.SkipLabel]
 		want := needed[n.Name] && owner != nil && (!skipped || open[n.Name] != "") && owner.Spec.Taint.Effect != v1alpha1.TaintNone
-		if hasOurTaint(n) != want && clear {
+		if hasOurTaint(n) != want && known {
 			w.breaks("node %s is tainted: %v, want %v", n.Name, !want, want)
 		}
 		if n.CordonedFor != "" && n.CordonedFor != open[n.Name] {
@@ -319,8 +319,8 @@ func (w *world) checkSettled(v *view) {
 	}
 }
 
-// ownerNow is the policy that a node belongs to: the one that granted its slot, while it holds one. It is not clear if that one is gone.
-func (w *world) ownerNow(v *view, n *Node) (owner *v1alpha1.RebootPolicy, clear bool) {
+// ownerNow is the policy that a node belongs to: the one that granted its slot, while it holds one. It is not known if that one is gone.
+func (w *world) ownerNow(v *view, n *Node) (owner *v1alpha1.RebootPolicy, known bool) {
 	h := w.rules.held[n.Name]
 	if h == nil || !h.recorded {
 		return ownerOf(v, n), true
