@@ -15,9 +15,10 @@ import (
 // Node objects come and go apart from their hosts: a cloud deletes the Node of a machine that is down, a person deletes one by mistake, an
 // autoscaler deletes one with its machine. And the clocks of hosts are wrong.
 
-const deadlockCondition corev1.NodeConditionType = "KernelDeadlock"
-
-const autoscalerTaint = "ToBeDeletedByClusterAutoscaler"
+const (
+	deadlockCondition corev1.NodeConditionType = "KernelDeadlock"
+	autoscalerTaint   string                   = "ToBeDeletedByClusterAutoscaler"
+)
 
 // setReady is what the kubelet, or the node controller in its place, says of the node, by the clock of the host.
 func (w *world) setReady(h *host, ready bool) {

@@ -15,11 +15,14 @@ func (w *world) checkOrders(v *view) {
 	if w.stepped {
 		return
 	}
-	const grace = time.Minute
 	for _, r := range v.Reboots {
 		order, report := r.Status.Order, r.Status.Report
 		if order == nil || r.Status.Attempt == nil || order.Action == v1alpha1.ActionDrain && r.Status.Attempt.DrainedTime != nil {
 			continue
+		}
+		grace := time.Minute // a drain that may be forced waits for the last word of its helper
+		if order.Action == v1alpha1.ActionReboot {
+			grace = 10 * time.Second
 		}
 		taken := report != nil && report.Sequence == order.Sequence
 		if w.now.After(order.Deadline.Add(grace)) && (!taken || order.Action == v1alpha1.ActionDrain) {

@@ -50,7 +50,7 @@ func TestANodeThatIsGoneBeforeItsRebootEndsTheAttempt(t *testing.T) {
 		},
 		"it is not known which Node it was": {
 			from: cordoned, with: []change{noNode, status(func(s *v1alpha1.NodeRebootStatus) { s.NodeUID = "" })},
-			want: with(ended, func(o *outcome) { o.Completed, o.Events = "", "" }),
+			want: with(ended, func(o *outcome) { o.Completed, o.Events = "", "" }), // the plan says whether there is one
 		},
 		"it goes while the pods are awaited": {
 			from: rolledBack, with: []change{noNode},

@@ -163,6 +163,11 @@ func checked(t *testing.T, w *world, do func(*attempt.Input) attempt.Result) att
 	if wake := result.Moment.Wake; !wake.IsZero() && !wake.After(input.Moment.Now) {
 		t.Errorf("it wakes at %s, which is not to come", wake)
 	}
+	for _, e := range result.Draft.Events {
+		if !e.OnNode {
+			t.Errorf("the event %s is not told of the Node as well", e.Reason)
+		}
+	}
 	if !result.Freed() {
 		checkSettled(t, w, &result)
 	}
