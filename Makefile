@@ -108,6 +108,10 @@ SEED ?= 1
 simulate: ## Simulate 100,000 fleets, which takes half an hour on two cores (ROUNDS=1, SEED=4711).
 	SIMULATE_ROUNDS=$(ROUNDS) SIMULATE_SEED=$(SEED) go test -count=1 -timeout 0 -v -run TestSimulated ./controllers/plan
 
+.PHONY: guards
+guards: ## Break the guards of the planner one at a time; simulated fleets have to notice each (ONLY="the limit").
+	go run ./hack/guards -only="$(ONLY)"
+
 .PHONY: test-envtest
 test-envtest: ## Run what needs an API server: kinds, rights, controller, helper, testbed.
 	$(WITH_ASSETS) $(GO_TEST) -count=1 -race ./controllers ./internal/...

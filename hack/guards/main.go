@@ -29,7 +29,7 @@ func main() {
 	}
 }
 
-// run breaks each guard, prints what came of it, and returns how many were not missed by any fleet.
+// run breaks each guard, prints what came of it, and returns how many no fleet missed.
 func run(only string) (missed int, err error) {
 	dir, err := os.MkdirTemp("", "guards-")
 	if err != nil {
@@ -66,7 +66,7 @@ func (g *guard) broken() (path string, source []byte, err error) {
 		return "", nil, fmt.Errorf("read the planner: %w", err)
 	}
 	if n := bytes.Count(source, []byte(g.old)); n != 1 {
-		return "", nil, fmt.Errorf("guard %q: %q stands %d times in %s, and not once", g.name, g.old, n, g.file)
+		return "", nil, fmt.Errorf("guard %q: %q is in %s %d times instead of once", g.name, g.old, g.file, n)
 	}
 	return path, bytes.Replace(source, []byte(g.old), []byte(g.fresh), 1), nil
 }
@@ -95,7 +95,8 @@ var brokenPromise = regexp.MustCompile(`seed (\d+): (.*)`)
 
 // simulate says which fleet noticed, and what; notFound if none did, and what the compiler says if the broken planner does not build.
 func simulate(overlay string) string {
-	output, err := exec.Command("go", "test", "-count=1", "-overlay", overlay, "-run", "TestSimulatedFleets", "./controllers/plan").CombinedOutput()
+	test := exec.Command("go", "test", "-count=1", "-overlay", overlay, "-run", "TestSimulatedFleets", "./controllers/plan")
+	output, err := test.CombinedOutput()
 	if err == nil {
 		return notFound
 	}
