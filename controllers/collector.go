@@ -117,7 +117,7 @@ func collectReboots(metrics chan<- prometheus.Metric, reboots []v1alpha1.NodeReb
 }
 
 // oldestWaiting is since when the reboot that waits longest is required, by policy. One that was given up and is still needed waits for
-// somebody, and one that was rolled back will wait again.
+// someone, and one that was rolled back will wait again.
 func oldestWaiting(reboots []v1alpha1.NodeReboot, needed func(*v1alpha1.NodeReboot) bool) map[string]time.Time {
 	oldest := map[string]time.Time{}
 	for i := range reboots {

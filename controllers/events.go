@@ -33,7 +33,7 @@ func (e *executor) emitReboot(reboot *v1alpha1.NodeReboot, node *corev1.Node, ev
 	}
 }
 
-// record sends an event. The action is the reason: both say what happened, and the API wants both.
+// record sends an event. The action is the reason: both say what happened, and the API requires both.
 func (e *executor) record(about, related runtime.Object, event *model.Event) {
 	kind := corev1.EventTypeNormal
 	if event.Warning {

@@ -224,8 +224,8 @@ func attemptObservations(old, attempt *v1alpha1.Attempt) []observation {
 	return list
 }
 
-// attempts returns the attempt of a status, nil if it has none, and what was known of the same attempt before. It is told by when its slot
-// was granted: a grant that was not used gives the attempt before it another number, and nothing else.
+// attempts returns the attempt of a status, nil if it has none, and what was known of the same attempt before. They are
+// compared by when their slots were granted: a grant that was not used gives the attempt before it another number, and nothing else.
 func attempts(before, after *v1alpha1.NodeRebootStatus) (old, attempt *v1alpha1.Attempt) {
 	old = &v1alpha1.Attempt{}
 	if after.Attempt == nil {

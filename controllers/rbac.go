@@ -37,7 +37,7 @@ package controllers
 //
 // Events about cluster-scoped objects go to the namespace default, so this cannot be confined to the manager's own.
 //
-// No event is told twice of one version of an object, so there are no series of events to patch. Leader election still writes the old
+// No event is written twice for one version of an object, so there are no series of events to patch. Leader election still writes the old
 // kind of event, once for each leader.
 //
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create

@@ -18,7 +18,7 @@ const (
 )
 
 // retryLimiter says when to try again after a pass that could not write everything. As the controller's rate limiter it does so for errors.
-// It never lets one failing write delay what the plan wants to do for others: the plan's wake-up time comes first.
+// It never lets one failing write delay what the plan does for others: the plan's wake-up time comes first.
 type retryLimiter struct {
 	// errors is reset by the controller after a pass without an error.
 	errors workqueue.TypedRateLimiter[reconcile.Request]

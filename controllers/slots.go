@@ -39,7 +39,7 @@ func encodeSlots(slots map[string]plan.Slot) (map[string]string, error) {
 	return data, nil
 }
 
-// writeSlots writes the slots object as a plan wants it. Of two managers that both believe they lead, and that read the same state, only
+// writeSlots writes the slots object as a plan says. Of two managers that both believe they lead, and that read the same state, only
 // one can: the update carries the resourceVersion of the live read that the plan was made from, and a create fails if the object exists.
 func (e *executor) writeSlots(ctx context.Context, read *corev1.ConfigMap, slots map[string]plan.Slot) error {
 	data, err := encodeSlots(slots)

@@ -12,7 +12,7 @@ const (
 	ApprovalRequired ApprovalRequirement = "Required"
 )
 
-// Approval says whether somebody approved a reboot.
+// Approval says whether someone approved a reboot.
 //
 // +k8s:enum
 type Approval string

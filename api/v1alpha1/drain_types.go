@@ -94,7 +94,7 @@ const (
 	DrainComplete DrainResult = "Complete"
 	// DrainSkipped means that the policy skips drains.
 	DrainSkipped DrainResult = "Skipped"
-	// DrainForced means that the drain ran out of time, and the policy goes on all the same.
+	// DrainForced means that the drain ran out of time, and the policy goes on regardless.
 	DrainForced DrainResult = "Forced"
 )
 
@@ -273,7 +273,7 @@ type LoadBalancerExclusion struct {
 	LeadSeconds *int32 `json:"leadSeconds,omitempty"`
 }
 
-// NodeLabels are labels that a node gets. A label that is changed by somebody else meanwhile is left as it is then.
+// NodeLabels are labels that a node gets. A label that is changed by someone else meanwhile is left as it is then.
 type NodeLabels struct {
 	// during are on the node while a reboot of it is under way. At the end each label gets the value back that it had before, if any.
 	// +optional

@@ -10,7 +10,7 @@ import (
 type HookTimeout string
 
 const (
-	// HookAbort fails the attempt. After the reboot, where nothing can be taken back, the attempt stalls: it holds its slot until the hook
+	// HookAbort fails the attempt. After the reboot, where nothing can be rolled back, the attempt stalls: it holds its slot until the hook
 	// is done or the NodeReboot is deleted.
 	HookAbort HookTimeout = "Abort"
 	// HookContinue goes on without the hook, and says so.
@@ -26,7 +26,7 @@ type HooksSpec struct {
 	// +kubebuilder:validation:MaxItems=8
 	BeforeDrain []Hook `json:"beforeDrain,omitempty"`
 
-	// beforeReboot are awaited after the drain and before the host is told to reboot.
+	// beforeReboot are awaited after the drain and before the host is ordered to reboot.
 	// +optional
 	// +listType=map
 	// +listMapKey=conditionType

@@ -28,7 +28,7 @@ const (
 	// UrgencyNormal waits its turn.
 	UrgencyNormal Urgency = "Normal"
 	// UrgencyImmediate goes before every reboot of Normal urgency whose turn it is as well, and waits for no window and no freeze. It
-	// respects every limit and drains all the same.
+	// respects every limit and still drains.
 	UrgencyImmediate Urgency = "Immediate"
 )
 
@@ -42,7 +42,7 @@ const (
 	PhasePending Phase = "Pending"
 	// PhaseDraining holds a slot; the node is cordoned and drained.
 	PhaseDraining Phase = "Draining"
-	// PhaseRebooting has told the host to reboot.
+	// PhaseRebooting has ordered the host to reboot.
 	PhaseRebooting Phase = "Rebooting"
 	// PhaseRecovering has seen another boot ID and waits for the node and its workloads.
 	PhaseRecovering Phase = "Recovering"
@@ -76,7 +76,7 @@ type CordonOwner string
 const (
 	// CordonOperator means that the operator did, and uncordons the node at the end.
 	CordonOperator CordonOwner = "Operator"
-	// CordonForeign means that somebody else did before, and the node stays cordoned at the end.
+	// CordonForeign means that someone else did before, and the node stays cordoned at the end.
 	CordonForeign CordonOwner = "Foreign"
 )
 
@@ -118,13 +118,13 @@ type NodeRebootSpec struct {
 	Reason string `json:"reason,omitempty"`
 
 	// urgency Immediate goes before every Normal one whose turn it is as well, and waits for no window and no freeze. It respects every
-	// limit and drains all the same.
+	// limit and still drains.
 	// +optional
 	// +kubebuilder:default=Normal
 	Urgency Urgency `json:"urgency,omitempty"`
 
 	// approval Given lets the reboot start where the policy has approval: Required. Under a schedule it is one for the window that is open, or
-	// else for the next one. Take it back to NotGiven before the host is told to reboot, and the reboot does not happen.
+	// else for the next one. Set it to NotGiven before the host is ordered to reboot, and the reboot does not happen.
 	// +optional
 	// +kubebuilder:default=NotGiven
 	Approval Approval `json:"approval,omitempty"`
@@ -190,7 +190,7 @@ type Attempt struct {
 	// +optional
 	ExcludedTime *metav1.MicroTime `json:"excludedTime,omitempty"`
 
-	// drainOrderedTime is when the helper was told to drain.
+	// drainOrderedTime is when the helper was ordered to drain.
 	// +optional
 	DrainOrderedTime *metav1.MicroTime `json:"drainOrderedTime,omitempty"`
 
@@ -217,7 +217,7 @@ type Attempt struct {
 	// +kubebuilder:validation:items:MaxLength=253
 	AttachedVolumes []string `json:"attachedVolumes,omitempty"`
 
-	// rebootOrderedTime is when the host was told to reboot.
+	// rebootOrderedTime is when the host was ordered to reboot.
 	// +optional
 	RebootOrderedTime *metav1.MicroTime `json:"rebootOrderedTime,omitempty"`
 
@@ -256,7 +256,7 @@ type Attempt struct {
 	// +optional
 	ReadyTransitionTime *metav1.Time `json:"readyTransitionTime,omitempty"`
 
-	// rolledBackTime is when the attempt was given up before its host was told to reboot. The node is uncordoned then, and the slot is held
+	// rolledBackTime is when the attempt was given up before its host was ordered to reboot. The node is uncordoned then, and the slot is held
 	// until the workloads whose pods were evicted are as ready as before.
 	// +optional
 	RolledBackTime *metav1.MicroTime `json:"rolledBackTime,omitempty"`

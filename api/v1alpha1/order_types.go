@@ -6,7 +6,7 @@ import (
 
 // What manager and helper tell each other: an order, and the report that answers it.
 
-// OrderAction is what a helper is told to do.
+// OrderAction is what a helper is ordered to do.
 //
 // +k8s:enum
 type OrderAction string

@@ -15,7 +15,7 @@ const (
 	// ConditionCancelled of a NodeReboot is True when it is not needed any more. It is then neither Ready, for nothing was proved, nor
 	// Stalled, for nobody has to do anything.
 	ConditionCancelled = "Cancelled"
-	// ConditionOverdue of a NodeReboot is True when it has been required for longer than the policy wants.
+	// ConditionOverdue of a NodeReboot is True when it has been required for longer than the policy allows.
 	ConditionOverdue = "Overdue"
 	// ConditionOverlapping of a RebootPolicy is True while it selects nodes that another policy owns.
 	ConditionOverlapping = "Overlapping"
@@ -27,7 +27,7 @@ const (
 	ConditionClockOff = "ClockOff"
 	// ConditionHelpersNotReady of a RebootPolicy is True while helpers on its nodes have not been Ready for some time.
 	ConditionHelpersNotReady = "HelpersNotReady"
-	// ConditionCanaryTooLarge of a RebootPolicy is True while it wants more canaries than it has nodes.
+	// ConditionCanaryTooLarge of a RebootPolicy is True while it asks for more canaries than it has nodes.
 	ConditionCanaryTooLarge = "CanaryTooLarge"
 	// ConditionUnknownZones of a RebootPolicy is True while its zone order names a zone that none of its nodes is in.
 	ConditionUnknownZones = "UnknownZones"
@@ -46,7 +46,7 @@ const (
 	// ReasonObserving: the policy only observes; this node would start now.
 	ReasonObserving = "Observing"
 	// ReasonHalted: too many nodes did not come back, or too many drains failed in a row. It also rolls back an attempt whose host was not
-	// told to reboot.
+	// ordered to reboot.
 	ReasonHalted = "Halted"
 	// ReasonSameNode: another NodeReboot of the same node goes first, and may satisfy this one.
 	ReasonSameNode = "SameNode"
@@ -68,12 +68,12 @@ const (
 	ReasonMarkedForDeletion = "MarkedForDeletion"
 	// ReasonControlPlaneNotReady: another control-plane node is not Ready or under way.
 	ReasonControlPlaneNotReady = "ControlPlaneNotReady"
-	// ReasonAwaitingApproval: the policy wants an approval, and nobody has given it, or the window that it was given for has closed. An
-	// attempt whose approval is withdrawn before its reboot is taken back.
+	// ReasonAwaitingApproval: the policy requires an approval, and nobody has given it, or the window that it was given for has closed. An
+	// attempt whose approval is withdrawn before its reboot is rolled back.
 	ReasonAwaitingApproval = "AwaitingApproval"
-	// ReasonWindowClosed: no window of the policy is open. It also takes an attempt back that was not told to reboot.
+	// ReasonWindowClosed: no window of the policy is open. It also rolls back an attempt whose host was not ordered to reboot.
 	ReasonWindowClosed = "WindowClosed"
-	// ReasonFreeze: the policy has a freeze. It also takes an attempt back that was not told to reboot.
+	// ReasonFreeze: the policy has a freeze. It also rolls back an attempt whose host was not ordered to reboot.
 	ReasonFreeze = "Freeze"
 	// ReasonWindowEnding: a window is open and closes too soon.
 	ReasonWindowEnding = "WindowEnding"
@@ -135,17 +135,17 @@ const (
 	ReasonDrainStuck = "DrainStuck"
 	// ReasonEvictionRefused: a pod's eviction was refused, usually by a PodDisruptionBudget.
 	ReasonEvictionRefused = "EvictionRefused"
-	// ReasonHookPending: a hook is awaited, which is a condition that somebody else sets on the NodeReboot.
+	// ReasonHookPending: a hook is awaited, which is a condition that someone else sets on the NodeReboot.
 	ReasonHookPending = "HookPending"
 	// ReasonDrainSkipped: the policy skips drains, so the node was not drained.
 	ReasonDrainSkipped = "DrainSkipped"
-	// ReasonDrainForced: the drain ran out of time, and the policy reboots the node all the same.
+	// ReasonDrainForced: the drain ran out of time, and the policy reboots the node regardless.
 	ReasonDrainForced = "DrainForced"
 	// ReasonRebootDelayed: the reboot's delay has not passed.
 	ReasonRebootDelayed = "RebootDelayed"
 	// ReasonVolumesAttached: volumes are attached to the drained node.
 	ReasonVolumesAttached = "VolumesAttached"
-	// ReasonRebooting: the host was told to reboot.
+	// ReasonRebooting: the host was ordered to reboot.
 	ReasonRebooting = "Rebooting"
 	// ReasonSentinelUnknown: the helper has not yet said, since the boot, whether the sentinel is gone.
 	ReasonSentinelUnknown = "SentinelUnknown"
@@ -165,7 +165,7 @@ const (
 	ReasonRecoveryGateFailing = "RecoveryGateFailing"
 )
 
-// Reasons why an attempt was taken back. It does not count as a failure; the NodeReboot waits again.
+// Reasons why an attempt was rolled back. It does not count as a failure; the NodeReboot waits again.
 const (
 	// ReasonNotSelected: the policy no longer selects the node, or is gone.
 	ReasonNotSelected = "NotSelected"
@@ -175,7 +175,7 @@ const (
 
 // Reasons of a failed attempt, and of a NodeReboot that was given up after the last one.
 const (
-	// ReasonUncordoned: somebody uncordoned the node during the attempt. It counts as a failure, so that the
+	// ReasonUncordoned: someone uncordoned the node during the attempt. It counts as a failure, so that the
 	// operator does not cordon it again at once.
 	ReasonUncordoned = "Uncordoned"
 	// ReasonPodsNotFinished: pods that were left to finish did not in time.
@@ -190,7 +190,7 @@ const (
 	ReasonOrderExpired = "OrderExpired"
 	// ReasonRebootFailed: the helper could not reboot the host.
 	ReasonRebootFailed = "RebootFailed"
-	// ReasonRebootNotObserved: the host was told to reboot and did not.
+	// ReasonRebootNotObserved: the host was ordered to reboot and did not.
 	ReasonRebootNotObserved = "RebootNotObserved"
 	// ReasonSentinelStillPresent: the host rebooted and still asks for a reboot.
 	ReasonSentinelStillPresent = "SentinelStillPresent"
@@ -209,7 +209,7 @@ const (
 // ReasonClockOff says that the clock of the host is off by more than a minute. It is the reason of the condition ClockOff.
 const ReasonClockOff = "ClockOff"
 
-// ReasonOverdue says that the reboot has been required for longer than the policy wants. It is the reason of the condition Overdue.
+// ReasonOverdue says that the reboot has been required for longer than the policy allows. It is the reason of the condition Overdue.
 const ReasonOverdue = "Overdue"
 
 // Reasons of a NodeReboot that ended well.

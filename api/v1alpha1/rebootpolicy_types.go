@@ -15,7 +15,7 @@ const (
 	ModeEnforce Mode = "Enforce"
 	// ModeObserve taints and reports what would happen, and neither drains nor reboots.
 	ModeObserve Mode = "Observe"
-	// ModePaused taints and starts nothing; a drain under way is taken back, a host that was already told to reboot is seen through.
+	// ModePaused taints and starts nothing; a drain under way is rolled back, a reboot that was ordered is followed to its end.
 	ModePaused Mode = "Paused"
 )
 
@@ -334,7 +334,7 @@ type RecoverySpec struct {
 // FailureSpec says how failures are answered.
 type FailureSpec struct {
 	// maxFailures is how many nodes may have failed to come back before the policy halts: nothing more starts, and attempts whose host was not
-	// told to reboot are rolled back. It goes on when they do come back, or when their NodeReboots are deleted.
+	// ordered to reboot are rolled back. It goes on when they do come back, or when their NodeReboots are deleted.
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
@@ -358,8 +358,8 @@ type FailureSpec struct {
 	// +kubebuilder:validation:Maximum=100
 	MaxAttempts *int32 `json:"maxAttempts,omitempty"`
 
-	// nodeGoneTimeoutSeconds is how long the Node object of a host that was told to reboot may be gone before the reboot is given up and its
-	// slot is freed. Not set means that the host is waited for until it registers again, or a person deletes the NodeReboot.
+	// nodeGoneTimeoutSeconds is how long the Node object of a host that was ordered to reboot may be gone before the reboot is given up and
+	// its slot is freed. Not set means that the host is waited for until it registers again, or a person deletes the NodeReboot.
 	// +optional
 	// +kubebuilder:validation:Minimum=60
 	// +kubebuilder:validation:Maximum=31536000
@@ -372,8 +372,8 @@ type FailureSpec struct {
 	// +kubebuilder:validation:Maximum=86400
 	BackoffSeconds *int32 `json:"backoffSeconds,omitempty"`
 
-	// maxDeferralSeconds is how long a reboot may be required before that is told: by an event, the condition Overdue of its NodeReboot and
-	// a metric. Nothing is forced. Not set means that it is never told.
+	// maxDeferralSeconds is how long a reboot may be required before an event, the condition Overdue of its NodeReboot
+	// and a metric report it. Nothing is forced. Not set means that it is never reported.
 	// +optional
 	// +kubebuilder:validation:Minimum=60
 	// +kubebuilder:validation:Maximum=31536000
@@ -522,7 +522,7 @@ type RebootPolicy struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec is what the user wants.
+	// spec is what the user requires.
 	// +required
 	Spec RebootPolicySpec `json:"spec,omitempty,omitzero"`
 

@@ -44,7 +44,7 @@ const (
 	WeekLast WeekOfMonth = "Last"
 )
 
-// AtClose says what becomes of a node that was started and not yet told to reboot when the window closes.
+// AtClose says what becomes of a node that was started and not yet ordered to reboot when the window closes.
 //
 // +k8s:enum
 type AtClose string
@@ -52,7 +52,7 @@ type AtClose string
 const (
 	// AtCloseAbort takes the attempt back: the drain stops and the node is uncordoned.
 	AtCloseAbort AtClose = "Abort"
-	// AtCloseFinish lets it go on to its reboot. A freeze takes it back all the same.
+	// AtCloseFinish lets it go on to its reboot. A freeze still rolls it back.
 	AtCloseFinish AtClose = "Finish"
 )
 
@@ -89,7 +89,7 @@ type ScheduleSpec struct {
 	// +kubebuilder:validation:MaxItems=32
 	Windows []ScheduleWindow `json:"windows,omitempty"`
 
-	// freezes are times in which nothing starts and no host is told to reboot, whatever the windows say.
+	// freezes are times in which nothing starts and no host is ordered to reboot, whatever the windows say.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -97,14 +97,14 @@ type ScheduleSpec struct {
 	Freezes []Freeze `json:"freezes,omitempty"`
 
 	// minRemainingSeconds is how much of an open window must be left for a node to start. The default is that of drain.timeoutSeconds: a
-	// drain that takes as long as it may is then not taken back because the window closes.
+	// drain that takes as long as it may is then not rolled back because the window closes.
 	// +optional
 	// +kubebuilder:default=600
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=86400
 	MinRemainingSeconds *int32 `json:"minRemainingSeconds,omitempty"`
 
-	// atClose says what becomes of a node that was started and not yet told to reboot when the window closes: Abort takes the attempt
+	// atClose says what becomes of a node that was started and not yet ordered to reboot when the window closes: Abort takes the attempt
 	// back, Finish lets it go on to its reboot. A freeze takes it back in any case.
 	// +optional
 	// +kubebuilder:default=Abort
@@ -180,7 +180,7 @@ type MonthlyWindow struct {
 	Start string `json:"start,omitempty"`
 }
 
-// Freeze is a time in which nothing starts and no host is told to reboot.
+// Freeze is a time in which nothing starts and no host is ordered to reboot.
 //
 // +kubebuilder:validation:XValidation:rule="self.to > self.from",message="the freeze ends before it begins, or at once: write a later to or an earlier from",fieldPath=".to"
 type Freeze struct {

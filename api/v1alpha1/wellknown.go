@@ -9,10 +9,10 @@ const (
 	// TaintKey is the key of the taint on a node whose reboot is required.
 	TaintKey = "reboot-operator.io/reboot-required"
 	// CordonAnnotation on a Node holds the UID of the NodeReboot for which the operator cordoned it. It is written in the same request
-	// as the cordon and taken away with it, so that a cordon without it is always somebody else's.
+	// as the cordon and taken away with it, so that a cordon without it is always someone else's.
 	CordonAnnotation = "reboot-operator.io/cordoned-for"
 	// MarksAnnotation on a Node holds which labels and annotations the operator set on it for the reboot that is under way, and what they
-	// were before. It is written in the same request as they are, so that they can be taken back whatever happens in between.
+	// were before. It is written in the same request as they are, so that they can be restored whatever happens in between.
 	MarksAnnotation = "reboot-operator.io/marks"
 	// ExcludeLabel takes a node out of external load balancers, whatever its value.
 	ExcludeLabel = "node.kubernetes.io/exclude-from-external-load-balancers"

@@ -80,12 +80,12 @@ func (g alertmanagerGate) obstacle(ctx context.Context, a *Asker) (string, error
 	return fmt.Sprintf("Gate %s: alerts of %s: %s.", g.Name, g.URL, enumerate(slices.Compact(names))), nil
 }
 
-// alert is what is told of one.
+// alert is what Alertmanager says of one.
 type alert struct {
 	Labels map[string]string `json:"labels"`
 }
 
-// decodeAlerts wants a list: that there is none says nothing about alerts.
+// decodeAlerts requires a list: that there is none says nothing about alerts.
 func decodeAlerts(body io.Reader) ([]alert, error) {
 	var alerts []alert
 	err := json.NewDecoder(body).Decode(&alerts)

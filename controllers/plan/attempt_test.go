@@ -340,7 +340,7 @@ func TestNodeRebootIsGivenUpAfterItsLastAttemptThatReachedTheHost(t *testing.T) 
 	fail := func(answer func()) {
 		answer()
 		s.settle()
-		for range 2000 { // until the next attempt is told to drain
+		for range 2000 { // until the next attempt is ordered to drain
 			if o := s.reboot("ra").Status.Order; o != nil && o.Action == v1alpha1.ActionDrain || s.reboot("ra").Status.CompletionTime != nil {
 				return
 			}

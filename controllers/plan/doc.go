@@ -21,7 +21,7 @@
 //   - No start exceeds a limit: nodes that are down, cordoned, failed or under way all count, and so do grants in the slots object that
 //     nobody has used yet. A limit of zero means zero.
 //   - With strategy OneAtATime no two zones have a node under way.
-//   - Nothing starts, and no host is told to reboot, while a policy is paused, only observes or is invalid; nothing starts while it is
+//   - Nothing starts, and no host is ordered to reboot, while a policy is paused, only observes or is invalid; nothing starts while it is
 //     halted.
 //   - An order is never repeated: each has a sequence that is higher than all before.
 //   - Only what the operator cordoned is uncordoned; only its own taint is touched.

@@ -162,7 +162,7 @@ func refusedEvictions(t *testing.T, w *world) {
 	w.finish(t, time.Hour)
 }
 
-// A node does not come back: nothing more starts. It is mended after an hour and recovers, and the rollout goes on by itself.
+// A node does not come back: nothing more starts. It is repaired after an hour and recovers, and the rollout goes on by itself.
 func nodeNotBack(t *testing.T, w *world) {
 	w.policy()
 	w.cluster("a/z1 b/z1 c/z2")
@@ -174,7 +174,7 @@ func nodeNotBack(t *testing.T, w *world) {
 	w.finish(t, 2*time.Hour)
 }
 
-// A policy is paused while one node drains and another reboots: the drain is taken back, the reboot seen through.
+// A policy is paused while one node drains and another reboots: the drain is rolled back, the reboot followed to its end.
 func pausedRollout(t *testing.T, w *world) {
 	w.policy(maxUnavailable("2"))
 	w.cluster("a/z1 b/z1 c/z1")

@@ -11,7 +11,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// fate is what becomes of a host that is told to reboot.
+// fate is what becomes of a host that is ordered to reboot.
 type fate int
 
 const (

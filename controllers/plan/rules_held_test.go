@@ -176,7 +176,7 @@ func (w *world) noteEviction(pod *simPod) {
 	h.lastEvicted = w.now
 }
 
-// noteTold: a host is told to reboot now.
+// noteTold: a host is ordered to reboot now.
 func (w *world) noteTold(h *host, uid types.UID) {
 	if w.random == nil {
 		return

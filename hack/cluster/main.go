@@ -1,5 +1,5 @@
 // Command cluster starts a control plane on this machine with simulated nodes and the operator, prints how to reach it, and keeps it until
-// it is told to end. It is what "make cluster" runs.
+// it is stopped. It is what "make cluster" runs.
 package main
 
 import (

@@ -262,7 +262,7 @@ func TestAnUncertainAnswerIsNoFailure(t *testing.T) {
 		defer w.start()()
 		w.host.onReboot.set(func() error { return fmt.Errorf("%w: connection closed", ErrUncertain) })
 		w.order(1, v1alpha1.ActionReboot)
-		w.wantReport(recorded(1, v1alpha1.OrderStarted), saying("the host may reboot all the same: connection closed"))
+		w.wantReport(recorded(1, v1alpha1.OrderStarted), saying("the host may still reboot: connection closed"))
 		pass(time.Hour)
 		w.wantReboots(1)
 	})

@@ -11,7 +11,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// A message with one of these prefixes is about the present only. It is made anew each time and never carried over.
+// A message with one of these prefixes is about the present only. It is made each time and never carried over.
 const (
 	notePrefix     = "order not carried out: "
 	sentinelPrefix = "sentinel unknown: "

@@ -38,7 +38,7 @@ type Host interface {
 	Reboot(ctx context.Context, bootID string, method v1alpha1.RebootMethod) error
 }
 
-// ErrUncertain is what Host.Reboot returns when the host was asked and did not answer: it may reboot all the same.
+// ErrUncertain is what Host.Reboot returns when the host was asked and did not answer: it may still reboot.
 var ErrUncertain = rebooter.ErrUncertain
 
 // Sentinel tells whether the host asks for a reboot.

@@ -43,7 +43,7 @@ type FileSentinel struct {
 var _ Sentinel = &FileSentinel{}
 
 // NewFileSentinel watches until ctx ends. If the kernel refuses to watch, for example because the user's inotify instances are used up, the
-// sentinel works all the same and gives no hints.
+// sentinel still works and gives no hints.
 func NewFileSentinel(ctx context.Context, paths []string, log logr.Logger) *FileSentinel {
 	s := &FileSentinel{paths: paths, log: log, changes: make(chan struct{}, 1)}
 	watcher, err := fsnotify.NewWatcher()

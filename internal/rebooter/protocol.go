@@ -35,8 +35,8 @@ const (
 	SentinelUnknown     = "Unknown"
 )
 
-// ErrUncertain means that the host was asked to reboot and did not answer: it may reboot all the same.
-var ErrUncertain = errors.New("the host may reboot all the same")
+// ErrUncertain means that the host was asked to reboot and did not answer: it may still reboot.
+var ErrUncertain = errors.New("the host may still reboot")
 
 // Action is what a request asks for.
 type Action string

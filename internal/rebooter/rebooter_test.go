@@ -128,7 +128,7 @@ func TestARebootIsAcceptedRefusedOrUncertain(t *testing.T) {
 			change: func(m *fakeMachine) {
 				m.onReboot = func(context.Context) error { return fmt.Errorf("%w: no reply", ErrUncertain) }
 			},
-			want: []string{""}, wantErr: "the host may reboot all the same: no reply", uncertain: true,
+			want: []string{""}, wantErr: "the host may still reboot: no reply", uncertain: true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -46,7 +46,7 @@ type Server struct {
 	rebooting, checking sync.Mutex
 }
 
-// Listen makes the socket anew. Only its owner and its group may connect: the group is that of the directory, which the kubelet gives to
+// Listen makes a new socket. Only its owner and its group may connect: the group is that of the directory, which the kubelet gives to
 // the pod's fsGroup.
 func Listen(ctx context.Context, path string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

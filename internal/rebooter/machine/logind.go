@@ -39,7 +39,7 @@ func explain(answer string) string {
 	case "yes":
 		return ""
 	case "inhibited", "inhibitor-blocked", "challenge-inhibitor-blocked":
-		return fmt.Sprintf("logind says %q: somebody holds an inhibitor lock, which systemd-inhibit --list on the host names", answer)
+		return fmt.Sprintf("logind says %q: someone holds an inhibitor lock, which systemd-inhibit --list on the host names", answer)
 	default:
 		return fmt.Sprintf("logind says %q to whether it can reboot this host", answer)
 	}

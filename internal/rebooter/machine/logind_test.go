@@ -100,7 +100,7 @@ func TestOnARealBusAnInhibitedRebootIsAnError(t *testing.T) {
 func TestOnARealBusALogindThatDiesWithoutAnAnswerIsUncertain(t *testing.T) {
 	startBus(t, &busLogind{flags: make(chan uint64, 1), dies: true})
 	if err := newMachine(t, Options{}).Reboot(t.Context(), ""); !errors.Is(err, rebooter.ErrUncertain) {
-		t.Errorf("error %v, and the host may reboot all the same", err)
+		t.Errorf("error %v, and the host may still reboot", err)
 	}
 }
 
@@ -113,7 +113,7 @@ func TestOnARealBusLogindSaysWhetherItCouldReboot(t *testing.T) {
 		"it cannot": {busLogind{can: "na"}, `logind says "na" to whether it can reboot this host`},
 		"it is held up": {
 			busLogind{can: "inhibitor-blocked"},
-			`logind says "inhibitor-blocked": somebody holds an inhibitor lock, which systemd-inhibit --list on the host names`,
+			`logind says "inhibitor-blocked": someone holds an inhibitor lock, which systemd-inhibit --list on the host names`,
 		},
 		"it may not say": {busLogind{err: dbus.NewError("org.freedesktop.DBus.Error.AccessDenied", []any{"An AppArmor policy prevents this"})},
 			"An AppArmor policy prevents this"},

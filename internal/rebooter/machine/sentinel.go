@@ -41,7 +41,7 @@ func (s SentinelCommand) check() error {
 	return checkProgram(s.Command)
 }
 
-// checkProgram wants a program that is found the same way whatever the environment.
+// checkProgram requires a program that is found the same way whatever the environment.
 func checkProgram(command []string) error {
 	switch {
 	case len(command) == 0:
