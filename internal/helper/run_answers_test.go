@@ -248,21 +248,19 @@ func longest(t *testing.T) *v1alpha1.HelperReport {
 		name := func(prefix string, i int) string { return fmt.Sprintf("%s%d%s", prefix, i, strings.Repeat("x", 250)) }
 		for i := range 12 {
 			held := newPod(name("held", i), terminating(time.Now()), finalizers(text, text))
-			refused := newPod(name("refused", i))
-			pods.refuse[refused.Name] = answer(http.StatusForbidden, metav1.StatusReasonForbidden, `admission webhook "`+text+`" denied: `+text)
-			for _, pod := range []*corev1.Pod{held, refused, newPod(name("returns", i), controlledBy(text, text, text))} {
+			refused, returns := newPod(name("refused", i)), newPod(name("returns", i), controlledBy(text, text, text))
+			for _, pod := range []*corev1.Pod{held, refused, returns} {
 				pod.Namespace = strings.Repeat("n", 63)
 				pod.Name = pod.Name[:253]
-				pods.refuse[pod.Name] = pods.refuse[refused.Name]
 				pods.put(pod)
 			}
-			delete(pods.refuse, name("returns", i)[:253])
+			pods.refuse[refused.Name] = answer(http.StatusForbidden, metav1.StatusReasonForbidden, `admission webhook "`+text+`" denied: `+text)
+			pods.refuse["again"+returns.Name[5:]] = answer(http.StatusInternalServerError, "", text)
 		}
 		pods.keep.Store(true)
 		pods.onEvict.set(func(pod *corev1.Pod) {
 			again := pod.DeepCopy()
 			again.Name, again.UID, again.DeletionTimestamp = "again"+pod.Name[5:], "again-"+pod.UID, nil
-			pods.refuse[again.Name] = answer(http.StatusInternalServerError, "", text)
 			pods.put(again)
 		})
 		run := startDrain(t, pods, v1alpha1.DrainOrder{ReturningPods: v1alpha1.ReturningPodsRefuse})
