@@ -125,9 +125,11 @@ func TestAPodThatIsMadeAgainUnderItsNameIsAnotherOne(t *testing.T) {
 		wantAsked(t, pods, "web-0")
 		pods.remove("web-0")
 		pods.put(newPod("web-0", func(p *corev1.Pod) { p.UID = "another" }))
-		pass(time.Second)
+		pass(2 * time.Second)
 		wantAsked(t, pods, "web-0")
-		run.want(t, false, v1alpha1.DrainProgress{Total: 2, Remaining: 1})
+		run.want(t, false, v1alpha1.DrainProgress{Total: 2, Remaining: 1, Returned: []v1alpha1.ReturnedPod{
+			{Namespace: "default", Name: "web-0", Owner: "whatever creates Pod web-0", Evictions: 1},
+		}})
 	})
 }
 

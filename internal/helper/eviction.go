@@ -146,7 +146,7 @@ func (f *podFilter) nextTry() (next time.Time, ok bool) {
 // leavingPod is a pod that has to go, and what came of the attempts to evict it.
 type leavingPod struct {
 	*corev1.Pod
-	// owner is nil for a pod that has none.
+	// owner is what puts it back, if anything does.
 	owner *owner
 	// late is set for a pod that was not on the node when the drain began.
 	late bool
@@ -195,9 +195,7 @@ func (d *drain) due(now time.Time) []*leavingPod {
 		}
 		pod.inFlight = true
 		d.inFlight++
-		if pod.owner != nil {
-			pod.owner.inFlight++
-		}
+		pod.owner.inFlight++
 		due = append(due, pod)
 	}
 	return due
@@ -223,9 +221,7 @@ func (d *drain) settle(result evictionResult, now time.Time) {
 	pod := result.pod
 	pod.inFlight = false
 	evicted := result.err == nil || apierrors.IsNotFound(result.err)
-	if pod.owner != nil {
-		pod.owner.settle(pod, evicted, now)
-	}
+	pod.owner.settle(pod, evicted, now)
 	if evicted {
 		pod.accepted, pod.acceptedTime, pod.refused = true, now, nil
 		return

@@ -1,6 +1,7 @@
 package helper
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -41,13 +42,14 @@ type owner struct {
 	next time.Time
 }
 
-// ownerOf tells what owns a pod: its controller, or the first owner if none of them is the controller. A ReplicaSet of a Deployment stands
-// for the Deployment, which may be rolled out during the drain.
-func ownerOf(pod *corev1.Pod) (ownerKey, bool) {
+// ownerOf is what owns a pod: its controller, or the first owner if none of them is the controller. A ReplicaSet of a Deployment stands
+// for the Deployment, which may be rolled out during the drain. A pod that names no owner may be put back as well: what creates it is known
+// by the name that it gives.
+func ownerOf(pod *corev1.Pod) ownerKey {
 	reference := metav1.GetControllerOfNoCopy(pod)
 	if reference == nil {
 		if len(pod.OwnerReferences) == 0 {
-			return ownerKey{}, false
+			return ownerKey{namespace: pod.Namespace, name: cmp.Or(pod.GenerateName, pod.Name)}
 		}
 		reference = &pod.OwnerReferences[0]
 	}
@@ -57,11 +59,14 @@ func ownerOf(pod *corev1.Pod) (ownerKey, bool) {
 	if key.group == "apps" && key.kind == "ReplicaSet" && isHashed {
 		key.kind, key.name = "Deployment", deployment
 	}
-	return key, true
+	return key
 }
 
 // String names the owner, for example "DaemonSet apps.kruise.io agent".
 func (k ownerKey) String() string {
+	if k.kind == "" {
+		return truncate("whatever creates Pod "+k.name, maxOwner)
+	}
 	parts := []string{k.kind, k.group, k.name}
 	if k.group == "" {
 		parts = []string{k.kind, k.name}
@@ -69,12 +74,9 @@ func (k ownerKey) String() string {
 	return truncate(strings.Join(parts, " "), maxOwner)
 }
 
-// ownerOf returns what is known about the owner of a pod; nil if it has none.
+// ownerOf returns what is known about the owner of a pod.
 func (d *drain) ownerOf(pod *corev1.Pod) *owner {
-	key, ok := ownerOf(pod)
-	if !ok {
-		return nil
-	}
+	key := ownerOf(pod)
 	o := d.owners[key]
 	if o == nil {
 		o = &owner{key: key}
@@ -85,7 +87,7 @@ func (d *drain) ownerOf(pod *corev1.Pod) *owner {
 
 // noteReturn notes that the pod returns, if it does. A pod whose eviction was asked for already does not: it is the pod that is lost.
 func (p *leavingPod) noteReturn() {
-	if p.late && p.owner != nil && p.owner.evicted && !p.inFlight && p.acceptedTime.IsZero() {
+	if p.late && p.owner.evicted && !p.inFlight && p.acceptedTime.IsZero() {
 		p.returns = true
 	}
 }
@@ -99,7 +101,7 @@ func (p *leavingPod) exhausted() bool {
 // it is not known whether a pod that came later returns.
 func (p *leavingPod) waitsForOwner(now time.Time) bool {
 	switch {
-	case !p.late || p.owner == nil:
+	case !p.late:
 		return false
 	case p.owner.inFlight > 0:
 		return true

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,10 +58,12 @@ func (s *stubborn) evicted(pod *corev1.Pod) {
 	prefix, _, _ := strings.Cut(pod.Name, "-")
 	s.times[prefix] = append(s.times[prefix], time.Since(s.began))
 	s.pods.putLater(pod, terminateIn)
-	if len(pod.OwnerReferences) == 0 || s.made[prefix] == gaveUp {
+	if len(pod.OwnerReferences) == 0 && pod.GenerateName == "" || s.made[prefix] == gaveUp {
 		return
 	}
-	s.put(prefix, func(p *corev1.Pod) { p.OwnerReferences, p.Labels = pod.OwnerReferences, pod.Labels })
+	s.put(prefix, func(p *corev1.Pod) {
+		p.OwnerReferences, p.Labels, p.GenerateName = pod.OwnerReferences, pod.Labels, pod.GenerateName
+	})
 }
 
 func (s *stubborn) wantTimes(t *testing.T, want map[string][]time.Duration) {
@@ -114,6 +117,7 @@ func TestAPodThatItsOwnerPutsBackIsEvictedThreeTimesAndThenIgnored(t *testing.T)
 			controlledBy("longhorn.io/v1beta2", "InstanceManager", "im")(p)
 			p.OwnerReferences[0].Controller = nil
 		}, "InstanceManager longhorn.io im"},
+		"something that names no owner": {func(p *corev1.Pod) { p.GenerateName = "runner-" }, "whatever creates Pod runner-"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -175,6 +179,27 @@ func TestOwnersThatPutPodsBackAreCountedOneByOne(t *testing.T) {
 		s.wantTimes(t, map[string][]time.Duration{"owner0": times, "owner1": times})
 		if got := run.state.get(); !got.done || got.err != nil {
 			t.Errorf("done %v, error %v", got.done, got.err)
+		}
+	})
+}
+
+// What names no owner may be created again by a program, under the same name.
+func TestAPodOfNoOwnerThatComesBackUnderItsNameIsEvictedThreeTimesAndThenIgnored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pods := newFakePods(newPod("agent"))
+		var evictions atomic.Int32
+		pods.onEvict.set(func(*corev1.Pod) {
+			if n := evictions.Add(1); n < gaveUp {
+				pods.put(newPod("agent", func(p *corev1.Pod) { p.UID = types.UID(fmt.Sprint("agent-", n)) }))
+			}
+		})
+		run := startDrain(t, pods, v1alpha1.DrainOrder{})
+		pass(time.Minute)
+		run.want(t, true, v1alpha1.DrainProgress{Total: 4, Activity: v1alpha1.DrainProgressing, Returned: []v1alpha1.ReturnedPod{
+			{Namespace: "default", Name: "agent", Owner: "whatever creates Pod agent", Evictions: 3},
+		}})
+		if n := evictions.Load(); n != 4 {
+			t.Errorf("%d evictions, want one and three more", n)
 		}
 	})
 }
