@@ -47,7 +47,7 @@ func run(only string) (missed int, err error) {
 		began := time.Now()
 		found := simulate(overlay)
 		fmt.Printf("%-70s %6s  %s\n", g.name, time.Since(began).Round(time.Second), found)
-		if found == notFound {
+		if found == notFound || strings.HasPrefix(found, didNotRun) {
 			missed++
 		}
 	}
@@ -88,7 +88,10 @@ func (g *guard) overlay(dir string) (string, error) {
 	return overlay, nil
 }
 
-const notFound = "NOT FOUND"
+const (
+	notFound  = "NOT FOUND"
+	didNotRun = "did not run: "
+)
 
 // brokenPromise is how the simulation names the fleet and the promise.
 var brokenPromise = regexp.MustCompile(`seed (\d+): (.*)`)
@@ -104,5 +107,5 @@ func simulate(overlay string) string {
 		return fmt.Sprintf("seed %s: %s", match[1], match[2])
 	}
 	first, _, _ := strings.Cut(strings.TrimSpace(string(output)), "FAIL")
-	return "did not run: " + first
+	return didNotRun + first
 }
