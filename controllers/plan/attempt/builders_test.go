@@ -288,7 +288,7 @@ func condition(conditionType string, set corev1.ConditionStatus, since time.Dura
 	})
 }
 
-// hookSet is what somebody else did to a condition of the NodeReboot.
+// hookSet is what someone else did to a condition of the NodeReboot.
 func hookSet(conditionType string, set metav1.ConditionStatus, changed time.Duration) change {
 	return status(func(s *v1alpha1.NodeRebootStatus) {
 		s.Conditions = append(s.Conditions, metav1.Condition{

@@ -103,11 +103,11 @@ func TestAPersonHasToApprove(t *testing.T) {
 	}{
 		"nobody has to":                         {policy: policy(), draft: draft()},
 		"nobody has to, and it expired":         {policy: policy(), draft: draft(given), expired: noon},
-		"somebody did":                          {policy: policy(required), draft: draft(given)},
+		"someone did":                           {policy: policy(required), draft: draft(given)},
 		"nobody did":                            {policy: policy(required), draft: draft(), want: v1alpha1.ReasonAwaitingApproval, says: []string{"RebootPolicy p", patch, `{"approval":"Given"}`}},
-		"somebody did not":                      {policy: policy(required), draft: draft(notGiven), want: v1alpha1.ReasonAwaitingApproval, says: []string{`{"approval":"Given"}`}},
+		"someone did not":                       {policy: policy(required), draft: draft(notGiven), want: v1alpha1.ReasonAwaitingApproval, says: []string{`{"approval":"Given"}`}},
 		"nobody did, whatever would be expired": {policy: policy(required), draft: draft(notGiven), expired: noon, want: v1alpha1.ReasonAwaitingApproval, says: []string{`{"approval":"Given"}`}},
-		"somebody did for an earlier window": {
+		"someone did for an earlier window": {
 			policy: policy(required), draft: draft(given), expired: noon, want: v1alpha1.ReasonAwaitingApproval,
 			says: []string{"RebootPolicy p", "11:00:00Z", "12:00:00Z", patch, `{"approval":"NotGiven"}`},
 		},
