@@ -96,7 +96,7 @@ func (p Pods) LabelText() string {
 	return p.labels.String()
 }
 
-// AnnotationText is the part about annotations, for HasAnnotations: the same text for the same annotations, and empty for none.
+// AnnotationText is the part about annotations, for ForAnnotationText: the same text for the same annotations, and empty for none.
 func (p Pods) AnnotationText() string {
 	if len(p.annotations) == 0 {
 		return ""
@@ -105,16 +105,16 @@ func (p Pods) AnnotationText() string {
 	return string(text)
 }
 
-// HasAnnotations says whether a pod with these annotations has all that a text of AnnotationText asks for.
-func HasAnnotations(text string, podAnnotations map[string]string) (bool, error) {
+// ForAnnotationText reads a text that AnnotationText wrote. What is read selects by annotations only. Any other text selects nothing.
+func ForAnnotationText(text string) Pods {
 	p := AllPods()
 	if text == "" {
-		return true, nil
+		return p
 	}
 	if err := json.Unmarshal([]byte(text), &p.annotations); err != nil {
-		return false, fmt.Errorf("read annotations %q: %w", text, err)
+		return Pods{}
 	}
-	return p.Matches(nil, podAnnotations), nil
+	return p
 }
 
 // Annotations are those of a pod that a selector can match: an annotation may be large, and the values in selectors are short.

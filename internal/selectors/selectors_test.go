@@ -116,6 +116,31 @@ func TestWhatIsNotSetSelectsAllOrNothing(t *testing.T) {
 	}
 }
 
+func TestTheAnnotationsOfASelectorAreAText(t *testing.T) {
+	t.Parallel()
+	read := func(annotations map[string]v1alpha1.AnnotationValue) selectors.Pods {
+		pods, err := selectors.ForPods(&v1alpha1.PodSelector{MatchAnnotations: annotations})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pods
+	}
+	one := read(map[string]v1alpha1.AnnotationValue{"a": "x=\"\x00", "b": ""})
+	if other := read(map[string]v1alpha1.AnnotationValue{"b": "", "a": "x=\"\x00"}); one.AnnotationText() != other.AnnotationText() {
+		t.Errorf("the same annotations are %q and %q", one.AnnotationText(), other.AnnotationText())
+	}
+	again := selectors.ForAnnotationText(one.AnnotationText())
+	if !again.Matches(nil, map[string]string{"a": "x=\"\x00", "b": "", "c": ""}) || again.Matches(nil, map[string]string{"a": "x", "b": ""}) {
+		t.Errorf("%q is read as another selector", one.AnnotationText())
+	}
+	if all := read(nil); all.AnnotationText() != "" || !selectors.ForAnnotationText("").Matches(nil, nil) {
+		t.Error("no annotations are not an empty text that selects everything")
+	}
+	if selectors.ForAnnotationText("nonsense").Matches(nil, nil) {
+		t.Error("a text that was not written by AnnotationText selects a pod")
+	}
+}
+
 func TestAnnotationsThatNoSelectorCanMatchAreLeftOut(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", v1alpha1.MaxAnnotationValue)
