@@ -86,7 +86,7 @@ func TestLimitsHold(t *testing.T) {
 func TestANodeInAZoneThatALimitLeavesNoNodeOfSaysSo(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1 b/z1 c/z1 d/z2 e/z2"), newPolicy("p", maxUnavailable("5"), perZone("34%"), anyOrder()))...)
 	s.settle()
-	want := "maxUnavailablePerZone of RebootPolicy p is 34%, which is 0 of its 2 nodes in zone z2: nothing starts. "+
+	want := "maxUnavailablePerZone of RebootPolicy p is 34%, which is 0 of its 2 nodes in zone z2: nothing starts. " +
 		"Write a larger one to let nodes go."
 	if status := s.reboot("rd").Status; status.Reason != v1alpha1.ReasonZoneBudgetExhausted || status.Message != want {
 		t.Errorf("%s: %q, want %q", status.Reason, status.Message, want)
