@@ -39,7 +39,7 @@ for program in "${programs[@]}"; do
   [[ $(stat -c %a "$root/$program") == 755 ]] || { echo "$program can not be run by everybody"; exit 1; }
 done
 user=$("${buildah[@]}" inspect --format '{{.OCIv1.Config.User}}' first)
-[[ $user == 65532:65532 ]] || { echo "the image runs as $user"; exit 1; }
+[[ $user == 61110:61110 ]] || { echo "the image runs as $user"; exit 1; }
 bytes=$(du -sb "$root" | cut -f1)
 ((bytes < limit_mb * 1000 * 1000)) || { echo "the image has $((bytes / 1000 / 1000)) MB, more than $limit_mb"; exit 1; }
 printf '%s linux/%s: %s, %s MB unpacked, %s MB to pull\n' "$VERSION" "$GOARCH" "$first" \
