@@ -376,17 +376,29 @@ func TestAGroupNeedsRoomAsAWholeAndOneWithoutRoomHoldsUpNoOtherZone(t *testing.T
 	for _, node := range []string{"a", "b"} {
 		s.relabel(node, func(labels map[string]string) { labels["rack"] = "r1" })
 	}
-	s.says(GateCapacity, "b", GateAnswer{Nodes: map[string]string{"a": ""}})
-	s.says(GateCapacity, "a", GateAnswer{Nodes: map[string]string{"b": "No room for node b besides node a."}})
+	s.says(GateCapacity, "b", GateAnswer{Nodes: map[string]string{"a": "No room for node b besides node a."}})
 	s.says(GateCapacity, "", GateAnswer{Nodes: map[string]string{"c": ""}})
 	s.settle()
 	if got := s.underWay(); got != "c" {
 		t.Errorf("under way: %q, want c alone", got)
 	}
 	s.prove("c")
-	s.says(GateCapacity, "a", GateAnswer{Nodes: map[string]string{"b": ""}})
+	s.says(GateCapacity, "b", GateAnswer{Nodes: map[string]string{"a": ""}})
 	s.settle()
 	if got := s.underWay(); got != "a b" {
 		t.Errorf("under way: %q, want a and b, which are a group", got)
+	}
+}
+
+func TestRoomIsLookedForInAllZonesInTheirOrder(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z2 c/z1 +d/z1"), newPolicy("p", capacityRequired()))...)
+	queries := Compute(s.Snapshot, s.now).Queries
+	if len(queries) != 1 || !slices.Equal(queries[0].Nodes, []string{"a", "c", "b", "d"}) {
+		t.Errorf("asked %v, want about the nodes of zone z1, then z2, then of the control plane", queries)
+	}
+	s.says(GateCapacity, "", GateAnswer{Nodes: map[string]string{"a": "No room.", "c": "No room.", "b": ""}})
+	s.settle()
+	if got := s.underWay(); got != "b" {
+		t.Errorf("under way: %q, want b: no other node of a zone before it can go", got)
 	}
 }
