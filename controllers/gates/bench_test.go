@@ -6,14 +6,15 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/sets"
+
+	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
 // BenchmarkRoomInAFullCluster is about the most work that there is: no node may go, so all are looked at, and other pods wait already.
 func BenchmarkRoomInAFullCluster(b *testing.B) {
 	const nodes, perNode, waiting = 1000, 20, 50
-	inv := newInventory(nil)
+	inv := newInventory(newPodKeys())
 	pod := func(name string) *movingPod {
 		moving, err := inv.classes.of(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: name}},
 			amounts{corev1.ResourceCPU: 100, corev1.ResourceMemory: 1 << 10, corev1.ResourcePods: 1})
@@ -38,7 +39,7 @@ func BenchmarkRoomInAFullCluster(b *testing.B) {
 		none := sets.New[string]()
 		room := inv.room(none)
 		for _, node := range inv.nodes {
-			if inv.lack(room, node.Name, none, labels.Everything()) == "" {
+			if inv.lack(room, node.Name, none, selectors.AllPods()) == "" {
 				b.Fatal("there is room")
 			}
 		}

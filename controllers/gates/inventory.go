@@ -9,10 +9,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/util/sets"
 	resourcehelper "k8s.io/component-helpers/resource"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
 // pageSize is how many objects are read at once; never more of them are in memory.
@@ -24,15 +24,15 @@ type inventory struct {
 	// at is when the look ended, and took how long it took.
 	at   time.Time
 	took time.Duration
-	// keys are the labels of pods that it knows.
-	keys    sets.Set[string]
+	// keys are the labels and annotations of pods that it knows.
+	keys    podKeys
 	classes *podClasses
 	nodes   []*roomyNode
 	pods    map[string][]*movingPod
 	pending []*movingPod
 }
 
-func newInventory(keys sets.Set[string]) *inventory {
+func newInventory(keys podKeys) *inventory {
 	return &inventory{keys: keys, classes: newPodClasses(keys), pods: map[string][]*movingPod{}}
 }
 
@@ -144,10 +144,10 @@ func moves(pod *corev1.Pod) bool {
 }
 
 // evicted are the pods of a node that a drain with this selector evicts.
-func (inv *inventory) evicted(node string, selector labels.Selector) []*movingPod {
+func (inv *inventory) evicted(node string, selector selectors.Pods) []*movingPod {
 	var pods []*movingPod
 	for _, pod := range inv.pods[node] {
-		if selector.Matches(pod.labels) {
+		if selector.Matches(pod.labels, pod.annotations) {
 			pods = append(pods, pod)
 		}
 	}

@@ -5,9 +5,10 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
+
+	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
 // maxPlacement is how many bytes of a pod may say which nodes take it. One with more finds no room.
@@ -23,8 +24,8 @@ type movingPod struct {
 // podClass is what matters of pods that are alike.
 type podClass struct {
 	needs amounts
-	// labels are those that a drain looks at.
-	labels labels.Set
+	// labels and annotations are those that a drain looks at.
+	labels, annotations map[string]string
 	// tolerations and affinity say which nodes take the pods.
 	tolerations []corev1.Toleration
 	affinity    nodeaffinity.RequiredNodeAffinity
@@ -32,15 +33,43 @@ type podClass struct {
 	unplaceable bool
 }
 
+// podKeys are those of the labels and annotations that drains look at.
+type podKeys struct{ labels, annotations sets.Set[string] }
+
+func newPodKeys() podKeys { return podKeys{sets.New[string](), sets.New[string]()} }
+
+// add those that decide what is selected.
+func (k podKeys) add(selected selectors.Pods) {
+	labelKeys, annotationKeys := selected.Keys()
+	k.labels.Insert(labelKeys...)
+	k.annotations.Insert(annotationKeys...)
+}
+
+// have says whether others are all among them.
+func (k podKeys) have(others podKeys) bool {
+	return k.labels.IsSuperset(others.labels) && k.annotations.IsSuperset(others.annotations)
+}
+
+// only these keys of all.
+func only(keys sets.Set[string], all map[string]string) map[string]string {
+	some := map[string]string{}
+	for key := range keys {
+		if value, has := all[key]; has {
+			some[key] = value
+		}
+	}
+	return some
+}
+
 // podClasses are all classes that were met, by what they are made of.
 type podClasses struct {
-	keys    sets.Set[string]
+	keys    podKeys
 	classes map[string]*podClass
 	// texts are those that many pods have in common.
 	texts map[string]string
 }
 
-func newPodClasses(keys sets.Set[string]) *podClasses {
+func newPodClasses(keys podKeys) *podClasses {
 	return &podClasses{keys: keys, classes: map[string]*podClass{}, texts: map[string]string{}}
 }
 
@@ -48,6 +77,7 @@ func newPodClasses(keys sets.Set[string]) *podClasses {
 type identity struct {
 	Needs       amounts
 	Labels      map[string]string
+	Annotations map[string]string
 	Selector    map[string]string
 	Affinity    *corev1.NodeSelector
 	Tolerations []corev1.Toleration
@@ -56,11 +86,10 @@ type identity struct {
 
 // of a pod: what is kept of it.
 func (c *podClasses) of(pod *corev1.Pod, needs amounts) (*movingPod, error) {
-	id := identity{Needs: needs, Labels: map[string]string{}, Selector: pod.Spec.NodeSelector, Tolerations: pod.Spec.Tolerations}
-	for key := range c.keys {
-		if value, has := pod.Labels[key]; has {
-			id.Labels[key] = value
-		}
+	id := identity{
+		Needs: needs, Labels: only(c.keys.labels, pod.Labels),
+		Annotations: only(c.keys.annotations, selectors.Annotations(pod.Annotations)),
+		Selector:    pod.Spec.NodeSelector, Tolerations: pod.Spec.Tolerations,
 	}
 	if affinity := pod.Spec.Affinity; affinity != nil && affinity.NodeAffinity != nil {
 		id.Affinity = affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
@@ -87,7 +116,7 @@ func newPodClass(id *identity) *podClass {
 		placed.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: id.Affinity}}
 	}
 	return &podClass{
-		needs: id.Needs, labels: id.Labels, tolerations: id.Tolerations, unplaceable: id.Unplaceable,
+		needs: id.Needs, labels: id.Labels, annotations: id.Annotations, tolerations: id.Tolerations, unplaceable: id.Unplaceable,
 		affinity: nodeaffinity.GetRequiredNodeAffinity(placed),
 	}
 }

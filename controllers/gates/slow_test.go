@@ -21,6 +21,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/test/selector"
 )
 
 // slowBench is a bench in a bubble, whose clock is that of the bubble.
@@ -231,7 +232,7 @@ func TestALookThatNobodyNeedsAnymoreIsStopped(t *testing.T) {
 }
 
 func TestPodsThatAreAlikeAreKeptOnce(t *testing.T) {
-	classes := newPodClasses(sets.New("tier"))
+	classes := newPodClasses(podKeys{labels: sets.New("tier")})
 	for i := range 1000 {
 		pod := roomPod(fmt.Sprintf("web-%d", i), "a", "1", "1Gi", tolerant)
 		pod.Labels["statefulset.kubernetes.io/pod-name"] = pod.Name
@@ -264,7 +265,7 @@ func TestDrainsThatLookAtALabelThatWasNotReadReadAgain(t *testing.T) {
 	if answer := b.ask(q)[q.GateKey]; answer.Nodes["a"] == "" {
 		t.Fatalf("%+v, want no room", answer)
 	}
-	b.policy.Spec.Drain.PodSelector = "app!=web"
+	b.policy.Spec.Drain.Selector = selector.Of("app!=web")
 	b.policy.Generation++
 	q.GateKey = b.question(model.GateCapacity, "")
 	if answer := b.ask(q)[q.GateKey]; answer.Nodes == nil || answer.Nodes["a"] != "" {

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/sets"
-
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
@@ -29,15 +27,15 @@ type stock struct {
 	last *inventory
 	// look is under way; nil if none is.
 	look *look
-	// keys are the labels of pods that drains look at.
-	keys sets.Set[string]
+	// keys are what drains look at.
+	keys podKeys
 	// asked is when somebody last asked about room.
 	asked time.Time
 }
 
 // look is a look that is under way.
 type look struct {
-	keys sets.Set[string]
+	keys podKeys
 	stop context.CancelFunc
 	done chan struct{}
 	// found is set when it is done, or err.
@@ -45,19 +43,16 @@ type look struct {
 	err   error
 }
 
-// note which labels of pods the answers depend on.
+// note which labels and annotations of pods the answers depend on.
 func (s *stock) note(policies []*v1alpha1.RebootPolicy, asks []model.GateQuery) {
-	keys := sets.New[string]()
+	keys := newPodKeys()
 	for _, ask := range asks {
 		gate, is := find(policies, ask.GateKey).(capacityGate)
 		if !is {
 			continue
 		}
 		if selector, err := gate.evicts(); err == nil {
-			requirements, _ := selector.Requirements()
-			for i := range requirements {
-				keys.Insert(requirements[i].Key())
-			}
+			keys.add(selector)
 		}
 	}
 	s.mu.Lock()
@@ -110,7 +105,7 @@ func (a *Asker) inventory(ctx context.Context) (*inventory, error) {
 			return nil, ctx.Err()
 		}
 		a.stock.mu.Lock()
-		enough := current.keys.IsSuperset(a.stock.keys)
+		enough := current.keys.have(a.stock.keys)
 		a.stock.mu.Unlock()
 		if current.err != nil || enough {
 			return current.found, current.err
@@ -124,7 +119,7 @@ func (a *Asker) currentLook() (*inventory, *look) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := a.options.Clock.Now()
-	if last := s.last; last != nil && now.Before(last.at.Add(restAfter(last.took))) && last.keys.IsSuperset(s.keys) {
+	if last := s.last; last != nil && now.Before(last.at.Add(restAfter(last.took))) && last.keys.have(s.keys) {
 		return last, nil
 	}
 	if s.look == nil {

@@ -108,7 +108,7 @@ func BenchmarkComputeForOneNode(b *testing.B) {
 func BenchmarkComputeForOneGroup(b *testing.B) {
 	for _, nodes := range []int{500, 2000} {
 		b.Run(strconv.Itoa(nodes), func(b *testing.B) {
-			s := newSnapshot(newPolicy("p", grouped(), maxUnavailable("1")), newNode("down", "z1", cordonedByHand))
+			s := newSnapshot(newPolicy("p", inOneGroup(), maxUnavailable("1")), newNode("down", "z1", cordonedByHand))
 			for i := range nodes {
 				name := fmt.Sprintf("node-%05d", i)
 				s.Nodes = append(s.Nodes, newNode(name, "z1", labeled(groupLabel, "g")))
@@ -120,4 +120,11 @@ func BenchmarkComputeForOneGroup(b *testing.B) {
 			}
 		})
 	}
+}
+
+// inOneGroup allows groups of any size that a test makes.
+func inOneGroup() policyOption {
+	return spec(func(s *v1alpha1.RebootPolicySpec) {
+		s.Rollout.Group = &v1alpha1.GroupSpec{Label: groupLabel, MaxSize: 1 << 20}
+	})
 }

@@ -42,14 +42,14 @@ var floods = map[string]func(n int) *Snapshot{
 		return s
 	},
 	"nodes":                              func(n int) *Snapshot { return fleetOf(n) },
-	"one group":                          func(n int) *Snapshot { return fleetOf(n, grouped()) },
-	"one group that cannot go":           func(n int) *Snapshot { return waitsForPods(fleetOf(n, grouped(), maxUnavailable("0"))) },
-	"one group whose pods are not known": func(n int) *Snapshot { return waitsForPods(fleetOf(n, grouped())) },
+	"one group":                          func(n int) *Snapshot { return fleetOf(n, inOneGroup()) },
+	"one group that cannot go":           func(n int) *Snapshot { return waitsForPods(fleetOf(n, inOneGroup(), maxUnavailable("0"))) },
+	"one group whose pods are not known": func(n int) *Snapshot { return waitsForPods(fleetOf(n, inOneGroup())) },
 	"one group that needs room": func(n int) *Snapshot {
-		return fleetOf(n, grouped(), spec(func(s *v1alpha1.RebootPolicySpec) { s.Gates.Capacity = v1alpha1.CapacityRequire }))
+		return fleetOf(n, inOneGroup(), capacityRequired())
 	},
 	"one group with a node that is not Ready": func(n int) *Snapshot {
-		s := fleetOf(n, grouped())
+		s := fleetOf(n, inOneGroup())
 		s.Nodes[n-1].Ready = false
 		return s
 	},
@@ -57,7 +57,7 @@ var floods = map[string]func(n int) *Snapshot{
 	"zones whose nodes refuse a drain": func(n int) *Snapshot { return refused(eachItsZone(fleetOf(n, drain(refusing)))) },
 	"zones":                            func(n int) *Snapshot { return eachItsZone(fleetOf(n)) },
 	"nodes that need room": func(n int) *Snapshot {
-		return fleetOf(n, maxUnavailable("50%"), spec(func(s *v1alpha1.RebootPolicySpec) { s.Gates.Capacity = v1alpha1.CapacityRequire }))
+		return fleetOf(n, maxUnavailable("50%"), capacityRequired())
 	},
 	"nodes of a halted policy": func(n int) *Snapshot {
 		s := fleetOf(n)
@@ -100,7 +100,7 @@ var floods = map[string]func(n int) *Snapshot{
 	"nodes that start": func(n int) *Snapshot { return fleetOf(n, maxUnavailable("100%")) },
 	"policies":         func(n int) *Snapshot { return manyPolicies(n) },
 	"policies with canaries": func(n int) *Snapshot {
-		return manyPolicies(n, canaryOf(1, 0), spec(func(s *v1alpha1.RebootPolicySpec) { s.Drain.AdaptiveDelay.MaxSeconds = 60 }))
+		return manyPolicies(n, canaryOf(1, 0), spec(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.AdaptiveDelay.MaxSeconds = 60 }))
 	},
 	"policies that granted what other policies own": func(n int) *Snapshot {
 		s := manyPolicies(n)

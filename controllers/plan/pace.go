@@ -31,14 +31,14 @@ type pace struct {
 
 // setPaces measures the recoveries of those policies that have an adaptive delay, as they are recorded in the NodeReboots of their nodes.
 func (p *planning) setPaces() {
-	adaptive := func(policy *policyView) bool { return policy.Spec.Drain.AdaptiveDelay.MaxSeconds > 0 }
+	adaptive := func(policy *policyView) bool { return policy.Spec.Rollout.AdaptiveDelay.MaxSeconds > 0 }
 	if !slices.ContainsFunc(p.policies, adaptive) {
 		return
 	}
 	recovered := p.recovered()
 	for _, policy := range p.policies {
 		if adaptive(policy) {
-			policy.pace = paceOf(&policy.Spec.Drain.AdaptiveDelay, recovered[policy])
+			policy.pace = paceOf(&policy.Spec.Rollout.AdaptiveDelay, recovered[policy])
 		}
 	}
 }
