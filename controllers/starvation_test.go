@@ -71,7 +71,7 @@ func TestNodesThatRefuseADrainStarveNoOther(t *testing.T) {
 		change           func(*v1alpha1.RebootPolicySpec)
 	}{
 		"120 nodes":           {120, 1, func(*v1alpha1.RebootPolicySpec) {}},
-		"1000 nodes":          {1000, 3, func(*v1alpha1.RebootPolicySpec) {}},
+		"800 nodes":           {800, 2, func(*v1alpha1.RebootPolicySpec) {}},
 		"120 zones of a node": {120, 1, eachAZone},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestNodesThatRefuseADrainStarveNoOther(t *testing.T) {
 }
 
 func TestManyNodesThatRefuseADrainAreToldSoAndLookedAtOnceInAWhile(t *testing.T) {
-	const nodes = 400
+	const nodes = 200
 	objects, pods := refusingFleet(nodes, 0, func(*v1alpha1.RebootPolicySpec) {})
 	w := newWorld(t, objects...)
 	r := newReconciler(w, pods)

@@ -389,16 +389,3 @@ func TestAGroupNeedsRoomAsAWholeAndOneWithoutRoomHoldsUpNoOtherZone(t *testing.T
 		t.Errorf("under way: %q, want a and b, which are a group", got)
 	}
 }
-
-func TestRoomIsLookedForInAllZonesInTheirOrder(t *testing.T) {
-	s := newStory(t, append(fleet("a/z1 b/z2 c/z1 +d/z1"), newPolicy("p", capacityRequired()))...)
-	queries := Compute(s.Snapshot, s.now).Queries
-	if len(queries) != 1 || !slices.Equal(queries[0].Nodes, []string{"a", "c", "b", "d"}) {
-		t.Errorf("asked %v, want about the nodes of zone z1, then z2, then of the control plane", queries)
-	}
-	s.says(GateCapacity, "", GateAnswer{Nodes: map[string]string{"a": "No room.", "c": "No room.", "b": ""}})
-	s.settle()
-	if got := s.underWay(); got != "b" {
-		t.Errorf("under way: %q, want b: no other node of a zone before it can go", got)
-	}
-}
