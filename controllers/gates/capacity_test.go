@@ -175,6 +175,7 @@ func TestRoomIsLookedForInOrderUntilANodeMayGoAndReadOnceForAll(t *testing.T) {
 	if reads["*v1.PodList"] != 2 {
 		t.Errorf("%d reads of pods after the interval, want another one", reads["*v1.PodList"])
 	}
+	b.clock.SetTime(b.clock.Now().Add(linger))
 	b.ask()
 	if b.stock.last != nil {
 		t.Error("the nodes and pods are remembered, and nobody asks")

@@ -5,6 +5,8 @@ package selectors
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -86,6 +88,17 @@ func (p Pods) Matches(podLabels, podAnnotations map[string]string) bool {
 		}
 	}
 	return true
+}
+
+// Keys are those of the labels and annotations that decide whether a pod is selected.
+func (p Pods) Keys() (labelKeys, annotationKeys []string) {
+	if p.labels != nil {
+		requirements, _ := p.labels.Requirements()
+		for i := range requirements {
+			labelKeys = append(labelKeys, requirements[i].Key())
+		}
+	}
+	return labelKeys, slices.Sorted(maps.Keys(p.annotations))
 }
 
 // LabelText is the part about labels as the API server reads it; empty is everything.

@@ -152,3 +152,21 @@ func TestAnnotationsThatNoSelectorCanMatchAreLeftOut(t *testing.T) {
 		t.Errorf("made %v of nothing", got)
 	}
 }
+
+func TestKeysAreThoseThatDecide(t *testing.T) {
+	t.Parallel()
+	pods, err := selectors.ForPods(&v1alpha1.PodSelector{
+		LabelSelector:    v1alpha1.LabelSelector{MatchLabels: values{"b": "1"}, MatchExpressions: expression("a", metav1.LabelSelectorOpExists).MatchExpressions},
+		MatchAnnotations: map[string]v1alpha1.AnnotationValue{safeToEvict: "false"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	labelKeys, annotationKeys := pods.Keys()
+	if diff := cmp.Diff([][]string{{"a", "b"}, {safeToEvict}}, [][]string{labelKeys, annotationKeys}); diff != "" {
+		t.Errorf("keys (-want +got):\n%s", diff)
+	}
+	if labelKeys, annotationKeys := selectors.AllPods().Keys(); len(labelKeys)+len(annotationKeys) > 0 {
+		t.Errorf("all pods are selected by %v and %v", labelKeys, annotationKeys)
+	}
+}
