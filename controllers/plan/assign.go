@@ -56,7 +56,7 @@ func (p *planning) assignPolicies() {
 
 func comparePrecedence(a, b *policyView) int {
 	return cmp.Or(
-		cmp.Compare(b.Spec.Priority, a.Spec.Priority),
+		cmp.Compare(b.Priority, a.Priority),
 		a.Object.CreationTimestamp.Compare(b.Object.CreationTimestamp.Time),
 		cmp.Compare(a.Object.Name, b.Object.Name),
 	)
@@ -71,9 +71,12 @@ func (p *planning) assignPolicy(node *nodeView) {
 	if node.policy != nil {
 		node.zone = node.Labels[node.policy.Spec.Rollout.Zones.TopologyKey]
 	}
-	if node.open != nil {
-		node.zone = node.open.grantedIn()
-		if granted := p.policyNamed(node.open.grantedBy()); granted != nil {
+	if holder := node.holder(); holder != nil {
+		node.zone = holder.grantedIn()
+		if holder == node.held && node.zone == "" && node.policy != nil { // it may not be known
+			node.zone = node.Labels[node.policy.Spec.Rollout.Zones.TopologyKey]
+		}
+		if granted := p.policyNamed(holder.grantedBy()); granted != nil {
 			node.policy = granted
 		}
 	}
@@ -149,7 +152,7 @@ func (policy *policyView) overlap(other *policyView, node *nodeView) {
 func (p *planning) resolveMaxUnavailable(policy *policyView) {
 	limit, err := scaled(policy.Spec.Rollout.MaxUnavailable, policy.units)
 	if err != nil {
-		policy.Invalid = fmt.Sprintf("rollout.maxUnavailable: %v", err)
+		policy.Invalid = cmp.Or(policy.Invalid, fmt.Sprintf("rollout.maxUnavailable: %v", err))
 		return
 	}
 	policy.maxUnavailable = limit

@@ -20,8 +20,8 @@ type limits struct {
 	// starts is how many nodes start, or would start, in this plan.
 	starts  int
 	leaving leaving
-	// unseen are the nodes of grants that another manager made and this one has not seen yet. Nothing is known of their policy and zone, so
-	// they count against every limit.
+	// unseen are the nodes of grants that another manager made and this one has not seen yet, and nodes that nobody knows because a NodeReboot
+	// cannot be read. Nothing is known of their policy and zone, so they count against every limit.
 	unseen []string
 }
 
@@ -49,7 +49,7 @@ func (p *planning) countUnavailable() {
 	p.limits = p.downNow()
 	p.limits.clusterMax = len(p.nodeOrder)
 	p.limits.startedZone = map[string]string{}
-	p.limits.unseen = p.unseenGrants()
+	p.limits.unseen = append(p.unseenGrants(), p.unknownNodes()...)
 	if p.snapshot.ClusterMaxUnavailable != nil {
 		// The manager validates the limit when it starts; one that cannot be resolved allows nothing.
 		p.limits.clusterMax, _ = scaled(p.snapshot.ClusterMaxUnavailable, len(p.nodeOrder))

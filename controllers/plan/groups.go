@@ -45,7 +45,7 @@ func (r *rebootView) companions() []*rebootView {
 	}
 	var together []*rebootView
 	for _, n := range r.policy().groups[r.node.unit] {
-		if n.open != nil || n.optedOut() {
+		if n.holder() != nil || n.optedOut() {
 			continue
 		}
 		if first := n.firstWaiting(); first != nil {

@@ -44,6 +44,8 @@ func (p *planning) quorumBefore(r *rebootView) model.Verdict {
 	for _, other := range p.nodeOrder {
 		switch {
 		case other == r.node || !other.controlPlane:
+		case other.held != nil:
+			return quorumVerdict(other, "has a NodeReboot that cannot be read, and may be going down")
 		case other.open != nil && told(other.open):
 			return quorumVerdict(other, "is rebooting, or has not recovered")
 		case !other.Ready:
