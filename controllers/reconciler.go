@@ -49,7 +49,7 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	written := r.executor.execute(ctx, s, p, now)
 	wake := untilWake(p.Wake, r.clock.Now())
 	r.limiter.wakeIn(wake)
-	if err := errors.Join(unread, written.err()); err != nil {
+	if err := errors.Join(s.unread, unread, written.err()); err != nil {
 		return reconcile.Result{}, err
 	}
 	if written.stale {
