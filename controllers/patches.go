@@ -60,8 +60,8 @@ func nodePatch(node *corev1.Node, change *plan.NodePatch) (client.Patch, error) 
 	return rawPatch(types.MergePatchType, patch)
 }
 
-// policyStatusPatch replaces the status of a RebootPolicy, whatever is stored there. All of it is derived, and a merge would keep what is no
-// longer part of it, or could not be read.
+// policyStatusPatch replaces the status of a RebootPolicy, whatever is stored there. All of it is derived, and a merge would keep what
+// is no longer part of it, or could not be read.
 func policyStatusPatch(status *v1alpha1.RebootPolicyStatus) (client.Patch, error) {
 	data, err := json.Marshal([]jsonObject{{"op": "add", "path": "/status", "value": status}})
 	if err != nil {

@@ -199,7 +199,8 @@ func deleteNow(t *testing.T, object client.Object) {
 func TestATimeThatNobodyCanReadIsRefused(t *testing.T) {
 	create(t, nodeReboot(t, "times", "{nodeName: n1}"))
 	create(t, policy(t, "times", "{nodes: All}"))
-	const condition = `{"status":{"conditions":[{"type":"example.com/x","status":"True","reason":"X","message":"","lastTransitionTime":"%s"}]}}`
+	const condition = `{"status":{"conditions":[` +
+		`{"type":"example.com/x","status":"True","reason":"X","message":"","lastTransitionTime":"%s"}]}}`
 	const writtenLike = "lastTransitionTime of a condition is a time in the years from 1 to 9999, written like 2026-01-31T22:05:00Z"
 	const tooLong = "should match"
 	for _, test := range []struct {
