@@ -74,7 +74,10 @@ func policyStatusPatch(status *v1alpha1.RebootPolicyStatus) (client.Patch, error
 func reportPatch(reboot *v1alpha1.NodeReboot, report *plan.Report) (client.Patch, error) {
 	return rawPatch(types.MergePatchType, jsonObject{
 		"metadata": jsonObject{"resourceVersion": reboot.ResourceVersion},
-		"status":   jsonObject{"reason": report.Reason, "message": report.Message, "conditions": report.Conditions},
+		"status": jsonObject{
+			"phase": v1alpha1.PhaseFailed, "reason": report.Reason, "message": report.Message,
+			"observedGeneration": reboot.Generation, "conditions": report.Conditions,
+		},
 	})
 }
 

@@ -168,6 +168,7 @@ func (e *execution) removeFinalizer(change *RebootChange) error {
 func (e *execution) writeStatus(change *RebootChange) error {
 	if report := change.Report; report != nil && report.Conditions != nil {
 		return e.writeReboot(change.Object, func(r *v1alpha1.NodeReboot) {
+			r.Status.Phase, r.Status.ObservedGeneration = v1alpha1.PhaseFailed, r.Generation
 			r.Status.Reason, r.Status.Message, r.Status.Conditions = report.Reason, report.Message, report.Conditions
 			r.Unreadable = withoutConditions(r.Unreadable)
 		})

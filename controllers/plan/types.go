@@ -122,7 +122,7 @@ type RebootChange struct {
 	Events []model.Event
 }
 
-// Report says of an object that it cannot be read. The rest of its status stays as it is stored.
+// Report says of a NodeReboot that it cannot be read: its phase is Failed. The rest of its status stays as it is stored.
 type Report struct {
 	Reason, Message string
 	// Conditions replace the ones that are stored; nil leaves them, and everything else, as they are.

@@ -108,8 +108,9 @@ func (p *planning) report(r *rebootView) *Report {
 	}
 	s := &r.Object.Status
 	conditions := p.replaceUnreadable(p.conditions(s.Conditions, wants, r.Object.Generation), r.Object.Unreadable)
-	if s.Reason == report.Reason && s.Message == report.Message && len(v1alpha1.UnreadableConditions(r.Object.Unreadable)) == 0 &&
-		conditionsAre(s.Conditions, wants, r.Object.Generation) {
+	said := s.Phase == v1alpha1.PhaseFailed && s.Reason == report.Reason && s.Message == report.Message &&
+		s.ObservedGeneration == r.Object.Generation
+	if said && len(v1alpha1.UnreadableConditions(r.Object.Unreadable)) == 0 && conditionsAre(s.Conditions, wants, r.Object.Generation) {
 		return nil
 	}
 	report.Conditions = conditions
