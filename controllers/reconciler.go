@@ -53,7 +53,7 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 		wake = burst
 	}
 	r.limiter.wakeIn(wake)
-	if err := errors.Join(unread, written.err()); err != nil {
+	if err := errors.Join(s.unread, unread, written.err()); err != nil {
 		return reconcile.Result{}, err
 	}
 	if written.stale {

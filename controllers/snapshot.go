@@ -2,11 +2,13 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -27,6 +29,8 @@ type snapshot struct {
 	slots *corev1.ConfigMap
 	// workloads that the pods and the open attempts refer to.
 	workloads sets.Set[model.WorkloadKey]
+	// unread is what could not be found out about single slots.
+	unread error
 }
 
 // reader is the only reader of the cluster.
@@ -269,30 +273,30 @@ func (r *reader) readSlots(ctx context.Context, s *snapshot) error {
 	s.slots = &object
 	s.Slots = decodeSlots(object.Data)
 	r.noSlots = len(s.Slots) == 0
-	return r.markGone(ctx, s, known)
+	s.unread = r.markGone(ctx, s, known)
+	return nil
 }
 
-// markGone marks the slots whose NodeReboot is gone.
+// markGone marks the slots whose NodeReboot is gone. One of which that cannot be found out counts.
 func (r *reader) markGone(ctx context.Context, s *snapshot, known map[string]types.UID) error {
+	var errs []error
 	for node, slot := range s.Slots {
 		if uid, ok := known[slot.Reboot]; ok && string(uid) == slot.UID {
 			continue
 		}
 		gone, err := r.gone(ctx, slot)
-		if err != nil {
-			return err
-		}
+		errs = append(errs, err)
 		slot.Gone = gone
 		s.Slots[node] = slot
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // gone asks the API server whether the NodeReboot that holds a slot is gone: that the cache does not know it may mean that the cache is
 // behind what another leader granted.
 func (r *reader) gone(ctx context.Context, slot plan.Slot) (bool, error) {
-	if slot.Reboot == "" {
-		return true, nil
+	if len(validation.NameIsDNSSubdomain(slot.Reboot, false)) > 0 {
+		return true, nil // Nothing can have that name.
 	}
 	var reboot v1alpha1.NodeReboot
 	err := r.live.Get(ctx, types.NamespacedName{Name: slot.Reboot}, &reboot)

@@ -55,5 +55,7 @@ type CanaryStatus struct {
 
 	// soakedTime is when the last of those that soak will have soaked.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	SoakedTime *metav1.MicroTime `json:"soakedTime,omitempty"`
 }

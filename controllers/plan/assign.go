@@ -67,7 +67,7 @@ func (p *planning) assignPolicies() {
 
 func comparePrecedence(a, b *policyView) int {
 	return cmp.Or(
-		cmp.Compare(b.Spec.Priority, a.Spec.Priority),
+		cmp.Compare(b.Priority, a.Priority),
 		a.Object.CreationTimestamp.Compare(b.Object.CreationTimestamp.Time),
 		cmp.Compare(a.Object.Name, b.Object.Name),
 	)
@@ -82,9 +82,12 @@ func (p *planning) assignPolicy(node *nodeView, candidates *candidates) {
 	if node.policy != nil {
 		node.zone = node.Labels[node.policy.Spec.Rollout.Zones.TopologyKey]
 	}
-	if node.open != nil {
-		node.zone = node.open.grantedIn()
-		if granted := p.byName[node.open.grantedBy()]; granted != nil {
+	if holder := node.holder(); holder != nil {
+		node.zone = holder.grantedIn()
+		if holder == node.held && node.zone == "" && node.policy != nil { // it may not be known
+			node.zone = node.Labels[node.policy.Spec.Rollout.Zones.TopologyKey]
+		}
+		if granted := p.byName[holder.grantedBy()]; granted != nil {
 			node.policy = granted
 		}
 	}

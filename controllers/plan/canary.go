@@ -166,10 +166,10 @@ func (r *rebootView) failedAsCanary() bool {
 	return unresolved && (failures.LastTime.Equal(attempt.EndedTime) || failures.LastTime.Equal(attempt.RolledBackTime))
 }
 
-// heldUnseen: another manager granted the node a slot, for an attempt that this one has not seen.
+// heldUnseen: another manager granted the node a slot, for an attempt that this one has not seen, or cannot read.
 func (p *planning) heldUnseen(n *nodeView) bool {
-	if !n.slotHeld {
-		return false
+	if n.held != nil || !n.slotHeld {
+		return n.held != nil
 	}
 	slot := p.slots[n.Name]
 	r := p.byUID[slot.UID]

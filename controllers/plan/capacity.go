@@ -52,7 +52,7 @@ func (p *planning) leaving() string {
 	}
 	var names []string
 	for _, n := range p.nodeOrder {
-		back := n.open != nil && (n.active() == nil || n.open.Status.Attempt.UncordonedTime != nil)
+		back := n.open != nil && n.held == nil && (n.active() == nil || n.open.Status.Attempt.UncordonedTime != nil)
 		if n.underWay() && !back || n.starts {
 			names = append(names, n.Name)
 		}

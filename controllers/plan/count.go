@@ -26,8 +26,8 @@ type limits struct {
 	// starts is how many nodes start, or would start, in this plan.
 	starts  int
 	leaving leaving
-	// unseen are the nodes of grants that another manager made and this one has not seen yet. Nothing is known of their policy and zone, so
-	// they count against every limit.
+	// unseen are the nodes of grants that another manager made and this one has not seen yet, and nodes that nobody knows because a NodeReboot
+	// cannot be read. Nothing is known of their policy and zone, so they count against every limit.
 	unseen []string
 }
 
@@ -62,7 +62,7 @@ func (p *planning) countUnavailable() {
 			p.limits.busy[n.policy] = true
 		}
 	}
-	p.limits.unseen = p.unseenGrants()
+	p.limits.unseen = append(p.unseenGrants(), p.unknownNodes()...)
 	if p.snapshot.ClusterMaxUnavailable != nil {
 		// The manager validates the limit when it starts; one that cannot be resolved allows nothing.
 		p.limits.clusterMax, _ = scaled(p.snapshot.ClusterMaxUnavailable, len(p.nodeOrder))

@@ -77,7 +77,7 @@ func (r *rebootView) companions() []*rebootView {
 		return together
 	}
 	for _, n := range r.policy().groups[r.node.unit] {
-		if n.open != nil || n.optedOut() {
+		if n.holder() != nil || n.optedOut() {
 			continue
 		}
 		if first := n.firstWaiting(); first != nil {

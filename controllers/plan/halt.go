@@ -33,7 +33,7 @@ func (p *planning) countHalts() {
 	for _, policy := range p.policies {
 		policy.halt = halt{}
 	}
-	for _, r := range p.reboots {
+	for _, r := range slices.Concat(p.reboots, p.tried()) {
 		if policy := r.policy(); policy != nil && r.notBack() && !r.node.succeededSince(r) {
 			policy.halt.notBack = append(policy.halt.notBack, r)
 		}
@@ -218,7 +218,7 @@ func (r *rebootView) needGone() bool {
 	case v1alpha1.TriggerSentinel:
 		return r.sentinel() == v1alpha1.SentinelNotRequired
 	case v1alpha1.TriggerNodeCondition:
-		return r.policy() != nil && !r.conditionCalls()
+		return r.policy() != nil && !r.policy().Unknown("triggers") && !r.conditionCalls()
 	}
 	return false
 }

@@ -30,6 +30,8 @@ type planning struct {
 	nodeOrder []*nodeView
 	// reboots are all that are not at rest, orphans those whose Node is not there.
 	reboots, orphans []*rebootView
+	// setAside are those that cannot be read.
+	setAside []*rebootView
 	// byUID has the NodeReboots of the grants that the slots object holds.
 	byUID map[string]*rebootView
 	slots map[string]Slot

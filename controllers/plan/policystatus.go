@@ -23,12 +23,11 @@ func (p *planning) policyChanges() []PolicyChange {
 	for _, policy := range p.policies {
 		status := p.policyStatus(policy, &down)
 		status.Canary = p.canaryStatus(policy, granted[policy.Name()])
-		if equality.Semantic.DeepEqual(&policy.Object.Status, &status) {
+		if !statusUnreadable(policy.Object) && equality.Semantic.DeepEqual(&policy.Object.Status, &status) {
 			continue
 		}
-		changes = append(changes, PolicyChange{
-			Object: policy.Object, Status: status, Events: policyEvents(policy.Object.Status.Conditions, status.Conditions),
-		})
+		changes = append(changes, PolicyChange{Object: policy.Object, Status: status, Events: slices.Concat(
+			policyEvents(policy.Object.Status.Conditions, status.Conditions), unreadableEvents(policy.Object.Unreadable))})
 	}
 	return changes
 }
@@ -52,7 +51,8 @@ func (p *planning) policyStatus(policy *policyView, down *limits) v1alpha1.Reboo
 		status.Waiting = append(status.Waiting, *count)
 	}
 	slices.SortFunc(status.Waiting, func(a, b v1alpha1.WaitingCount) int { return strings.Compare(a.Reason, b.Reason) })
-	status.Conditions = p.conditions(policy.Object.Status.Conditions, p.policyConditions(policy), policy.Object.Generation)
+	status.Conditions = p.replaceUnreadable(
+		p.conditions(policy.Object.Status.Conditions, p.policyConditions(policy), policy.Object.Generation), policy.Object.Unreadable)
 	return status
 }
 
@@ -61,7 +61,10 @@ func countNode(status *v1alpha1.RebootPolicyStatus, waiting map[string]*v1alpha1
 	if slices.ContainsFunc(n.reboots, func(r *rebootView) bool { return r.overdue != "" }) {
 		status.Overdue++
 	}
-	if n.open != nil {
+	if len(n.setAside) > 0 {
+		countWaiting(waiting, v1alpha1.ReasonUnreadable, n.setAside[0])
+	}
+	if n.holder() != nil {
 		status.UnderWay++
 		status.CurrentZone = cmp.Or(status.CurrentZone, n.zone)
 		return
@@ -71,12 +74,15 @@ func countNode(status *v1alpha1.RebootPolicyStatus, waiting map[string]*v1alpha1
 		return
 	}
 	status.Required++
-	reason := first.wait.Reason
+	countWaiting(waiting, first.wait.Reason, first)
+}
+
+func countWaiting(waiting map[string]*v1alpha1.WaitingCount, reason string, r *rebootView) {
 	if count := waiting[reason]; count != nil {
 		count.Nodes++
 		return
 	}
-	waiting[reason] = &v1alpha1.WaitingCount{Reason: reason, Nodes: 1, Example: first.Object.Name}
+	waiting[reason] = &v1alpha1.WaitingCount{Reason: reason, Nodes: 1, Example: r.Object.Name}
 }
 
 func (p *planning) policyConditions(policy *policyView) []want {
@@ -88,6 +94,8 @@ func (p *planning) policyConditions(policy *policyView) []want {
 			want{v1alpha1.ConditionStalled, reason, message, metav1.ConditionTrue})
 	}
 	switch {
+	case policy.SetAside():
+		stalled(v1alpha1.ReasonUnreadable, fmt.Sprintf("The policy is not in force: %s.", policy.Invalid))
 	case policy.Invalid != "":
 		stalled(v1alpha1.ReasonPolicyInvalid, policy.Invalid)
 	case policy.selected == 0:

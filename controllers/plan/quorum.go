@@ -100,6 +100,8 @@ func (p *planning) quorumBefore(r *rebootView) model.Verdict {
 // quorumDown says that a node is down, or is going down.
 func quorumDown(n *nodeView) model.Verdict {
 	switch {
+	case n.held != nil:
+		return quorumVerdict(n, "has a NodeReboot that cannot be read, and may be going down")
 	case n.open != nil && told(n.open):
 		return quorumVerdict(n, "is rebooting, or has not recovered")
 	case !n.Ready:

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -131,8 +132,17 @@ type RebootChange struct {
 	StatusChanged bool
 	// AddFinalizer and RemoveFinalizer change the finalizer.
 	AddFinalizer, RemoveFinalizer bool
+	// Report is what to write for a NodeReboot that cannot be read, instead of a status; nil for any other.
+	Report *Report
 	// Events to emit once the status is written.
 	Events []model.Event
+}
+
+// Report says of a NodeReboot that it cannot be read: its phase is Failed. The rest of its status stays as it is stored.
+type Report struct {
+	Reason, Message string
+	// Conditions replace the ones that are stored; nil leaves them, and everything else, as they are.
+	Conditions []metav1.Condition
 }
 
 // PolicyChange is what to write for one RebootPolicy.

@@ -143,7 +143,7 @@ func (p *planning) busyZones(policy *policyView) []string {
 func (p *planning) zoneHolders(policy *policyView) []*nodeView {
 	var holders []*nodeView
 	for _, n := range p.limits.holders {
-		if n.underWay() && (n.policy == nil || sameZones(n.policy, policy)) {
+		if n.underWay() && (n.policy == nil || n.policy.Unknown("rollout.zones") || sameZones(n.policy, policy)) {
 			holders = append(holders, n)
 		}
 	}
@@ -169,7 +169,7 @@ func (p *planning) findFinishes() {
 			p.noteFinish(r)
 		}
 	}
-	for _, r := range p.orphans {
+	for _, r := range slices.Concat(p.orphans, p.setAside) {
 		p.noteFinish(r)
 	}
 }

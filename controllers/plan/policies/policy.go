@@ -19,6 +19,8 @@ type Policy struct {
 	Spec   *v1alpha1.RebootPolicySpec
 	// Selector of its nodes.
 	Selector labels.Selector
+	// Priority over other policies of the same node; of equal ones the older policy goes first.
+	Priority int32
 	// Invalid says why the policy cannot be understood; empty if it can.
 	Invalid string
 	// Window is where the schedule stands at the moment; Scheduled says that it is not always open.
@@ -34,11 +36,14 @@ type Policy struct {
 
 // Parse reads a policy. What cannot be understood is noted in Invalid, and selects nothing.
 func Parse(obj *v1alpha1.RebootPolicy, moment *model.Moment) *Policy {
-	p := &Policy{Object: obj, Spec: &obj.Spec, Selector: labels.Nothing()}
+	p := &Policy{Object: obj, Spec: &obj.Spec, Selector: labels.Nothing(), Priority: obj.Spec.Priority}
 	p.parsePodSelectors()
 	p.Invalid = cmp.Or(removed(p.Spec), p.Invalid)
 	p.parseNodeSelector()
 	p.readSchedule(moment)
+	if p.SetAside() {
+		p.parseRest()
+	}
 	return p
 }
 
