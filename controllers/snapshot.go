@@ -2,7 +2,9 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,6 +27,8 @@ type snapshot struct {
 	nodes map[string]*corev1.Node
 	// slots is the slots object as read live; nil if it was not read, or does not exist.
 	slots *corev1.ConfigMap
+	// unread are the errors of reads that are about a part of the cluster. The snapshot says of that part that it is not known.
+	unread []error
 }
 
 // reader is the only reader of the cluster.
@@ -85,9 +89,7 @@ func (r *reader) read(ctx context.Context) (*snapshot, error) {
 	}
 	keys := openWorkloads(s.Reboots)
 	r.interest.set(keys)
-	if err := r.readWorkloads(ctx, s, keys); err != nil {
-		return nil, err
-	}
+	r.readWorkloads(ctx, s, keys)
 	if err := r.readSlots(ctx, s); err != nil {
 		return nil, err
 	}
@@ -100,6 +102,7 @@ func (r *reader) fill(ctx context.Context, s *snapshot, nodes []string) error {
 	watchErr := r.pods.watch(ctx, nodes)
 	project := newPodProjection(r.cache)
 	filled := make(map[string][]model.Pod, len(nodes))
+	errs := []error{watchErr}
 	keys := openWorkloads(s.Reboots)
 	for _, node := range nodes {
 		pods, known := r.pods.list(node)
@@ -108,7 +111,8 @@ func (r *reader) fill(ctx context.Context, s *snapshot, nodes []string) error {
 		}
 		projected, err := project.pods(ctx, pods)
 		if err != nil {
-			return err
+			errs = append(errs, fmt.Errorf("read the pods of node %s: %w", node, err))
+			continue
 		}
 		filled[node] = projected
 		for i := range projected {
@@ -117,10 +121,11 @@ func (r *reader) fill(ctx context.Context, s *snapshot, nodes []string) error {
 	}
 	s.Pods = filled
 	r.interest.set(keys)
-	if err := r.readWorkloads(ctx, s, keys); err != nil {
-		return err
-	}
-	return watchErr
+	unknown := r.readWorkloads(ctx, s, keys)
+	maps.DeleteFunc(filled, func(_ string, pods []model.Pod) bool { // what they are compared with later is not known
+		return slices.ContainsFunc(pods, func(pod model.Pod) bool { return unknown.HasAny(pod.Workloads...) })
+	})
+	return errors.Join(errs...)
 }
 
 func (r *reader) readPolicies(ctx context.Context, s *snapshot) error {
@@ -152,14 +157,8 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 	if err != nil {
 		return err
 	}
-	foreign, err := r.readForeign(ctx)
-	if err != nil {
-		return err
-	}
-	volumes, err := r.readVolumes(ctx, s)
-	if err != nil {
-		return err
-	}
+	foreign := r.readForeign(ctx, s)
+	volumes := r.readVolumes(ctx, s)
 	var list corev1.NodeList
 	if err := r.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("list Nodes: %w", err)
@@ -192,7 +191,7 @@ func planNode(node *corev1.Node, helper helperView) model.Node {
 		Deleting:         !node.DeletionTimestamp.IsZero(),
 		Annotations:      node.Annotations,
 		Ready:            nodeCondition(node, corev1.NodeReady) == corev1.ConditionTrue,
-		BootID:           node.Status.NodeInfo.BootID,
+		BootID:           model.UsableBootID(node.Status.NodeInfo.BootID),
 		KernelVersion:    node.Status.NodeInfo.KernelVersion,
 		Conditions:       nodeConditions(node),
 		OtherMaintenance: conditionMaintenance(node),
@@ -267,23 +266,23 @@ func (r *reader) readSlots(ctx context.Context, s *snapshot) error {
 	s.slots = &object
 	s.Slots = decodeSlots(object.Data)
 	r.noSlots = len(s.Slots) == 0
-	return r.markGone(ctx, s, known)
+	r.markGone(ctx, s, known)
+	return nil
 }
 
-// markGone marks the slots whose NodeReboot is gone.
-func (r *reader) markGone(ctx context.Context, s *snapshot, known map[string]types.UID) error {
+// markGone marks the slots whose NodeReboot is gone. One of which that is not known is held.
+func (r *reader) markGone(ctx context.Context, s *snapshot, known map[string]types.UID) {
 	for node, slot := range s.Slots {
 		if uid, ok := known[slot.Reboot]; ok && string(uid) == slot.UID {
 			continue
 		}
 		gone, err := r.gone(ctx, slot)
 		if err != nil {
-			return err
+			s.unread = append(s.unread, err)
 		}
 		slot.Gone = gone
 		s.Slots[node] = slot
 	}
-	return nil
 }
 
 // gone asks the API server whether the NodeReboot that holds a slot is gone: that the cache does not know it may mean that the cache is

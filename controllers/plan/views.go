@@ -34,6 +34,8 @@ type nodeView struct {
 	lastBack time.Time
 	// needed: the node asks for a reboot, as far as the plan leads.
 	needed bool
+	// refused are the writes about the node that are refused.
+	refused []model.Refusal
 }
 
 // rebootView is a NodeReboot and its next status.
@@ -54,8 +56,9 @@ type rebootView struct {
 	started bool
 	// approvalExpired is when an approval expired that was given; zero if it did not.
 	approvalExpired time.Time
-	// granted: this plan grants the slot of its attempt.
+	// granted: this plan grants the slot of its attempt. renewed is how often it was granted before for the same attempt, and not used.
 	granted bool
+	renewed int32
 	// pendingHooks are awaited.
 	pendingHooks []string
 	// overdue says since when, if the reboot has been required for too long.
