@@ -94,11 +94,11 @@ func TestTheLargestStatusOfAPlanIsAccepted(t *testing.T) {
 	}
 	stages := []v1alpha1.DrainStage{}
 	for i := range 8 {
-		stages = append(stages, v1alpha1.DrainStage{PodSelector: fmt.Sprintf("stage%d", i)})
+		stages = append(stages, v1alpha1.DrainStage{Selector: &v1alpha1.PodSelector{LabelSelector: v1alpha1.LabelSelector{MatchLabels: map[string]v1alpha1.LabelValue{"stage": v1alpha1.LabelValue(fmt.Sprint(i))}}}})
 	}
 	policy := createTyped[v1alpha1.RebootPolicy](t, "RebootPolicy", longest("policy", 253), &v1alpha1.RebootPolicySpec{
 		Mode: v1alpha1.ModeEnforce, Nodes: v1alpha1.NodesAll, Hooks: &v1alpha1.HooksSpec{BeforeReboot: hooks},
-		Drain: v1alpha1.DrainSpec{Stages: stages}, Failure: v1alpha1.FailureSpec{MaxDeferralSeconds: new(int32(3600))},
+		Drain: v1alpha1.DrainSpec{Stages: stages},
 	})
 	reboot := createTyped[v1alpha1.NodeReboot](t, "NodeReboot", longest("reboot", 253), &v1alpha1.NodeRebootSpec{
 		NodeName: nodeName, Trigger: v1alpha1.TriggerManual, Reason: strings.Repeat("r", 1024),
