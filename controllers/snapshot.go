@@ -27,6 +27,8 @@ type snapshot struct {
 	nodes map[string]*corev1.Node
 	// slots is the slots object as read live; nil if it was not read, or does not exist.
 	slots *corev1.ConfigMap
+	// workloads that the pods and the open attempts refer to.
+	workloads sets.Set[model.WorkloadKey]
 	// unread is what could not be found out about single slots.
 	unread error
 }
@@ -87,9 +89,9 @@ func (r *reader) read(ctx context.Context) (*snapshot, error) {
 	if err := r.readNodes(ctx, s); err != nil {
 		return nil, err
 	}
-	keys := openWorkloads(s.Reboots)
-	r.interest.set(keys)
-	if err := r.readWorkloads(ctx, s, keys); err != nil {
+	s.workloads = openWorkloads(s.Reboots)
+	r.interest.set(s.workloads.Clone())
+	if err := r.readWorkloads(ctx, s, s.workloads); err != nil {
 		return nil, err
 	}
 	if err := r.readSlots(ctx, s); err != nil {
@@ -98,13 +100,14 @@ func (r *reader) read(ctx context.Context) (*snapshot, error) {
 	return s, nil
 }
 
-// fill adds the pods of nodes to a snapshot, and the workloads that they belong to. An error may be about some of the nodes; those are
-// then missing in the snapshot, which is complete otherwise.
+// fill adds the pods of more nodes to a snapshot, and the workloads that they belong to. An error may be about some of the nodes; those
+// are then missing in the snapshot, which is complete otherwise.
 func (r *reader) fill(ctx context.Context, s *snapshot, nodes []string) error {
 	watchErr := r.pods.watch(ctx, nodes)
 	project := newPodProjection(r.cache)
-	filled := make(map[string][]model.Pod, len(nodes))
-	keys := openWorkloads(s.Reboots)
+	if s.Pods == nil {
+		s.Pods = make(map[string][]model.Pod, len(nodes))
+	}
 	for _, node := range nodes {
 		pods, known := r.pods.list(node)
 		if !known {
@@ -114,14 +117,13 @@ func (r *reader) fill(ctx context.Context, s *snapshot, nodes []string) error {
 		if err != nil {
 			return err
 		}
-		filled[node] = projected
+		s.Pods[node] = projected
 		for i := range projected {
-			keys.Insert(projected[i].Workloads...)
+			s.workloads.Insert(projected[i].Workloads...)
 		}
 	}
-	s.Pods = filled
-	r.interest.set(keys)
-	if err := r.readWorkloads(ctx, s, keys); err != nil {
+	r.interest.set(s.workloads.Clone())
+	if err := r.readWorkloads(ctx, s, s.workloads); err != nil {
 		return err
 	}
 	return watchErr

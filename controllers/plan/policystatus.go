@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
@@ -18,9 +19,10 @@ import (
 // policyChanges are the policies whose status is not what it should be.
 func (p *planning) policyChanges() []PolicyChange {
 	var changes []PolicyChange
-	down := p.downNow()
+	down, granted := p.downNow(), p.grantedReboots()
 	for _, policy := range p.policies {
 		status := p.policyStatus(policy, &down)
+		status.Canary = p.canaryStatus(policy, granted[policy.Name()])
 		if !statusUnreadable(policy.Object) && equality.Semantic.DeepEqual(&policy.Object.Status, &status) {
 			continue
 		}
@@ -39,7 +41,6 @@ func (p *planning) policyStatus(policy *policyView, down *limits) v1alpha1.Reboo
 		Failed:             policy.failed(),
 		CurrentZone:        p.lastRound.of(policy).turn.zone,
 		Window:             policy.windowStatus(),
-		Canary:             p.canaryStatus(policy),
 		AdaptiveDelay:      policy.paceStatus(),
 	}
 	waiting := map[string]*v1alpha1.WaitingCount{}
@@ -162,13 +163,8 @@ func tellGivenUp(given []*rebootView) string {
 
 // failed counts the reboots whose node did not come back as it should, and those that were given up.
 func (policy *policyView) failed() int32 {
-	failed := len(policy.halt.notBack)
-	for _, r := range policy.givenUp() {
-		if !slices.Contains(policy.halt.notBack, r) {
-			failed++
-		}
-	}
-	return int32(failed)
+	failed := sets.New(policy.halt.notBack...)
+	return int32(failed.Insert(policy.givenUp()...).Len())
 }
 
 func (policy *policyView) inForce() string {

@@ -35,8 +35,32 @@ type nodeView struct {
 	slotHeld bool
 	// lastBack is when a reboot of the node was last seen to be over.
 	lastBack time.Time
+	// starts: one of the NodeReboots starts, or would start.
+	starts bool
 	// needed: the node asks for a reboot, as far as the plan leads.
 	needed bool
+	found  found
+	// bootedFor are its rebooters; nil if they were not looked for.
+	bootedFor []*rebootView
+}
+
+// found is what was found out about all NodeReboots of a node, and holds until one of them changes. A node may have thousands of them, so
+// nothing may look through all of them for each one.
+type found struct {
+	// waiting says that first is known, the NodeReboot that goes first.
+	waiting bool
+	first   *rebootView
+	// ended says that success is known, when a NodeReboot of the node last succeeded.
+	ended   bool
+	success time.Time
+}
+
+// changed forgets what was found out about the NodeReboots of the node, and of those that go together with it.
+func (n *nodeView) changed() {
+	n.found = found{}
+	if n.policy != nil {
+		delete(n.policy.together, n.unit)
+	}
 }
 
 // rebootView is a NodeReboot and its next status.
@@ -231,7 +255,12 @@ func (r *rebootView) waiting() bool { return !r.complete() && !r.open() && !r.de
 func (r *rebootView) deleted() bool { return r.deleting }
 
 // sync notes what the draft says after it was changed by others.
-func (r *rebootView) sync() { r.done, r.attempting = r.Completed(), r.Open() }
+func (r *rebootView) sync() {
+	r.done, r.attempting = r.Completed(), r.Open()
+	if r.node != nil {
+		r.node.changed()
+	}
+}
 
 // modelNode is the node as the packages below know it; nil if there is none.
 func (r *rebootView) modelNode() *model.Node {

@@ -38,6 +38,7 @@ type Policy struct {
 func Parse(obj *v1alpha1.RebootPolicy, moment *model.Moment) *Policy {
 	p := &Policy{Object: obj, Spec: &obj.Spec, Selector: labels.Nothing(), Priority: obj.Spec.Priority}
 	p.parsePodSelectors()
+	p.Invalid = cmp.Or(removed(p.Spec), p.Invalid)
 	p.parseNodeSelector()
 	p.readSchedule(moment)
 	if p.SetAside() {
@@ -83,6 +84,10 @@ func (p *Policy) parsePodSelectors() {
 		note(fmt.Sprintf("drain.stages[%d].selector", i), err)
 	}
 }
+
+// NeedsApproval says whether the policy's reboots wait until someone approves them. Only one that says Ignore needs none: a word that is
+// not known, such as one of before the kind was upgraded, is no leave to reboot.
+func (p *Policy) NeedsApproval() bool { return p.Spec.Approval != v1alpha1.Ignore }
 
 // Hooks of the policy; of none, none.
 func (p *Policy) Hooks() v1alpha1.HooksSpec {
