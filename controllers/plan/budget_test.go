@@ -130,7 +130,7 @@ func TestOnlyOneMessageNamesTheNodesInTheWay(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1 b/z1 c/z1"), newPolicy("p"), newNode("d", "z1", notReady), newNode("e", "z1", notReady),
 		newNode("f", "z1", cordonedByHand), newNode("g", "z1", cordonedByHand))...)
 	s.settle()
-	const message = "RebootPolicy p allows 1 unavailable nodes, and as many are."
+	const message = "RebootPolicy p allows 1 unavailable node, and at least 1 is unavailable now."
 	want := map[string]string{
 		"ra": message + " Unavailable: d (not Ready), e (not Ready), f (cordoned), and 1 more.", "rb": message, "rc": message,
 	}
@@ -146,7 +146,7 @@ func TestOnlyOneMessageNamesTheNodesInTheWay(t *testing.T) {
 func TestZeroIsExplained(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1"), newPolicy("p", maxUnavailable("10%")))...)
 	s.settle()
-	if got := s.reboot("ra").Status.Message; !strings.Contains(got, "maxUnavailable of RebootPolicy p is 10%, which is 0 of its 1 nodes") {
+	if got := s.reboot("ra").Status.Message; !strings.Contains(got, "maxUnavailable of RebootPolicy p is 10%, which is 0 of 1 node or group") {
 		t.Errorf("message %q", got)
 	}
 }

@@ -216,9 +216,9 @@ func canaryGate(p *planning, r *rebootView) model.Verdict {
 	case proved >= count || slices.ContainsFunc(pending, func(c canary) bool { return c.unit == r.node.unit }):
 		return model.Verdict{}
 	case proved+units(pending) >= count:
-		return p.awaitCanaries(pending, count-proved)
+		return p.awaitCanaries(policy.Clock, pending, count-proved)
 	case units(active) >= count:
-		return p.awaitCanaries(active, units(active)-count+1)
+		return p.awaitCanaries(policy.Clock, active, units(active)-count+1)
 	}
 	return model.Verdict{}
 }
@@ -264,7 +264,7 @@ func canaryFailed(failed *rebootView) model.Verdict {
 }
 
 // awaitCanaries waits for so many of the canaries.
-func (p *planning) awaitCanaries(pending []canary, missing int) model.Verdict {
+func (p *planning) awaitCanaries(clock model.Clock, pending []canary, missing int) model.Verdict {
 	var soaked []time.Time
 	for _, c := range pending {
 		if !c.soaked.IsZero() {
@@ -278,7 +278,7 @@ func (p *planning) awaitCanaries(pending []canary, missing int) model.Verdict {
 	slices.SortFunc(soaked, time.Time.Compare)
 	until := soaked[missing-1]
 	p.WakeAt(until)
-	return model.Blocked(v1alpha1.ReasonCanarySoaking, "The canaries were rebooted and are watched until %s.", model.ClockTime(until))
+	return model.Blocked(v1alpha1.ReasonCanarySoaking, "The canaries were rebooted and are watched until %s.", clock.Until(until)).Ending(until)
 }
 
 // roleOf an attempt that begins now.
@@ -322,6 +322,6 @@ func (policy *policyView) canaryTooLarge() string {
 	if canary == nil || int(canary.Count) <= policy.units {
 		return ""
 	}
-	return fmt.Sprintf("rollout.canary.count is %d, and the policy has %d nodes or groups: all of them are canaries, and none waits for them.",
-		canary.Count, policy.units)
+	return fmt.Sprintf("rollout.canary.count is %d, and the policy has only %s: all of them are canaries, and none waits for them.",
+		canary.Count, model.Counted(policy.units, "node or group", "nodes or groups"))
 }

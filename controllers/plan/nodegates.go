@@ -110,7 +110,7 @@ func backoffGate(p *planning, r *rebootView) model.Verdict {
 		return model.Verdict{}
 	}
 	return model.Blocked(v1alpha1.ReasonBackingOff, "Attempt %d failed (%s); the next one waits until %s. %s",
-		failures.Count, failures.LastReason, model.ClockTime(until), failures.LastMessage)
+		failures.Count, failures.LastReason, policy.Clock.Until(until), failures.LastMessage).Ending(until)
 }
 
 // backoff doubles with every failure after the first, up to a day.
@@ -127,12 +127,12 @@ func minIntervalGate(p *planning, r *rebootView) model.Verdict {
 	if r.node.lastBack.IsZero() || interval == 0 {
 		return model.Verdict{}
 	}
-	until := r.node.lastBack.Add(interval)
+	until, clock := r.node.lastBack.Add(interval), r.policy().Clock
 	if p.Reached(until) {
 		return model.Verdict{}
 	}
 	return model.Blocked(v1alpha1.ReasonMinInterval,
-		"Node %s was rebooted at %s; it may be again at %s.", r.node.Name, model.ClockTime(r.node.lastBack), model.ClockTime(until))
+		"Node %s was rebooted at %s; it may be again at %s.", r.node.Name, clock.At(r.node.lastBack), clock.Until(until)).Ending(until)
 }
 
 func nodeReadyGate(_ *planning, r *rebootView) model.Verdict {
@@ -161,7 +161,8 @@ func deletionGate(_ *planning, r *rebootView) model.Verdict {
 func otherMaintenanceGate(p *planning, r *rebootView) model.Verdict {
 	for _, other := range r.node.OtherMaintenance {
 		if other.Until.IsZero() || !p.Reached(other.Until) {
-			return model.Blocked(v1alpha1.ReasonForeignMaintenance, "Node %s is maintained by someone else: %s.", r.node.Name, other.Object)
+			return model.Blocked(v1alpha1.ReasonForeignMaintenance, "Node %s is maintained by someone else: %s.", r.node.Name, other.Object).
+				Ending(other.Until)
 		}
 	}
 	return model.Verdict{}
@@ -177,7 +178,7 @@ func podGate(p *planning, r *rebootView) model.Verdict {
 		case !known:
 			return policies.Pending(key)
 		case answer.Failure != "":
-			return policies.Failed(&p.Moment, key, answer)
+			return r.policy().Failed(&p.Moment, key, answer)
 		case answer.Nodes[r.node.Name] != "":
 			return model.Verdict{Reason: v1alpha1.ReasonBlockedByPod, Message: answer.Nodes[r.node.Name]}
 		}

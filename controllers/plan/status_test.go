@@ -172,10 +172,12 @@ func TestEventsTellWhatHappened(t *testing.T) {
 		want  []Event
 	}{
 		"a drain": {stage: stageCordoned, event: func(s *story) { s.now = s.now.Add(time.Minute) }, want: []Event{{
-			Reason: v1alpha1.ReasonDraining, OnNode: true, Message: "Node a is being drained, until 2026-03-02 12:11:00Z at the latest.",
+			Reason: v1alpha1.ReasonDraining, OnNode: true,
+			Message: "Node a is being drained, until 2026-03-02 12:11 +00:00 (in 10m, as of 12:01) at the latest.",
 		}}},
 		"an order to reboot": {stage: stageDrained, event: func(s *story) { s.now = s.now.Add(time.Minute) }, want: []Event{{
-			Reason: v1alpha1.ReasonRebooting, OnNode: true, Message: "Node a was told to reboot; it has until 2026-03-02 12:17:00Z to come back.",
+			Reason: v1alpha1.ReasonRebooting, OnNode: true,
+			Message: "Node a was told to reboot; it has until 2026-03-02 12:17 +00:00 (in 15m, as of 12:02) to come back.",
 		}}},
 		"a boot": {stage: stageRebooting, event: powerLost, want: []Event{{
 			Reason: v1alpha1.ConditionRebooted, OnNode: true, Message: "Node a runs another boot (kernel 6.1.0-1 before, 6.1.0-2 now).",
@@ -236,6 +238,7 @@ func TestPolicyStatus(t *testing.T) {
 			objects: append(fleet("a/z1 b/z1 c/z2"), newPolicy("p"), newNode("d", "z2", notReady), newNode("e", "z1")),
 			want: v1alpha1.RebootPolicyStatus{
 				Nodes: 5, Required: 3, Unavailable: 1, MaxUnavailable: 1, CurrentZone: "z1",
+				Summary: "InForce", WaitingFor: v1alpha1.ReasonBudgetExhausted,
 				Waiting: []v1alpha1.WaitingCount{
 					{Reason: v1alpha1.ReasonBudgetExhausted, Nodes: 2, Example: "ra"}, {Reason: v1alpha1.ReasonZoneBusy, Nodes: 1, Example: "rc"},
 				},
@@ -243,16 +246,16 @@ func TestPolicyStatus(t *testing.T) {
 		},
 		"nodes under way": {
 			objects: append(fleet("a/z1 b/z1"), newPolicy("p", maxUnavailable("100%"))),
-			want:    v1alpha1.RebootPolicyStatus{Nodes: 2, UnderWay: 2, Unavailable: 2, MaxUnavailable: 2, CurrentZone: "z1"},
+			want:    v1alpha1.RebootPolicyStatus{Nodes: 2, UnderWay: 2, Unavailable: 2, MaxUnavailable: 2, CurrentZone: "z1", Summary: "InForce"},
 		},
 		"failures": {
 			objects: []any{newPolicy("p"), newNode("a", "z1"),
 				newReboot("ra", "a", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, 0))},
-			want: v1alpha1.RebootPolicyStatus{Nodes: 1, MaxUnavailable: 1, Failed: 1},
+			want: v1alpha1.RebootPolicyStatus{Nodes: 1, MaxUnavailable: 1, Failed: 1, Summary: "Halted"},
 		},
 		"nodes of another policy": {
 			objects: append(fleet("a/z1"), newPolicy("p"), newPolicy("q", priority(1), maxUnavailable("0"))),
-			want:    v1alpha1.RebootPolicyStatus{MaxUnavailable: 1},
+			want:    v1alpha1.RebootPolicyStatus{MaxUnavailable: 1, Summary: "Overlap"},
 		},
 	}
 	for name, tc := range cases {
@@ -310,12 +313,12 @@ func TestConditionsOfAPolicy(t *testing.T) {
 		"halted": {
 			objects:     []any{newPolicy("p"), a, newReboot("ra", "a", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, 0))},
 			want:        with(stalled(v1alpha1.ReasonNodesNotBack), v1alpha1.ConditionHalted, v1alpha1.ReasonNodesNotBack),
-			wantMessage: "NodeReboot ra (RebootNotObserved): nothing more starts until they succeed or are deleted.",
+			wantMessage: "NodeReboot ra (RebootNotObserved): nothing more starts until it succeeds or is deleted.",
 		},
 		"overlapping": {
 			objects:     []any{newPolicy("p"), newPolicy("q", priority(1)), a},
 			want:        with(inForce, v1alpha1.ConditionOverlapping, v1alpha1.ReasonOverlap),
-			wantMessage: "Nodes that need it are rebooted, at most 1 of 0 at once.",
+			wantMessage: "The policy is in force, and owns no node: other policies own all that it selects.",
 		},
 		"with more canaries than nodes": {
 			objects:     []any{newPolicy("p", canaryOf(2, 0)), a},

@@ -46,7 +46,8 @@ func zoneLimitGate(p *round, r *rebootView) model.Verdict {
 		return model.Verdict{}
 	}
 	p.explainTo(r, r.policy())
-	return model.Blocked(v1alpha1.ReasonZoneBudgetExhausted, "No more than %d nodes of %s may be unavailable.", *limit, zoneName(r.node.zone))
+	return model.Blocked(v1alpha1.ReasonZoneBudgetExhausted, "No more than %s of %s may be unavailable.",
+		model.Count(*limit, "node"), zoneName(r.node.zone))
 }
 
 func policyLimitGate(p *round, r *rebootView) model.Verdict {
@@ -57,12 +58,11 @@ func policyLimitGate(p *round, r *rebootView) model.Verdict {
 		return model.Verdict{}
 	case policy.maxUnavailable == 0:
 		return model.Blocked(v1alpha1.ReasonBudgetExhausted,
-			"maxUnavailable of RebootPolicy %s is %s, which is 0 of its %d nodes: nothing starts. Write a larger one to let nodes go.",
-			policy.Object.Name, policy.Spec.Rollout.MaxUnavailable.String(), len(policy.nodes))
+			"maxUnavailable of RebootPolicy %s is %s: nothing starts. Write a larger one to let nodes go.", policy.Name(), policy.nothing())
 	}
 	p.explainTo(r, policy)
 	return model.Blocked(v1alpha1.ReasonBudgetExhausted,
-		"RebootPolicy %s allows %d unavailable nodes, and as many are.", policy.Object.Name, policy.maxUnavailable)
+		"RebootPolicy %s allows %s.", policy.Object.Name, p.limits.unavailable(policy.maxUnavailable, p.limits.byPolicy[policy]))
 }
 
 func clusterLimitGate(p *round, r *rebootView) model.Verdict {
@@ -78,7 +78,7 @@ func clusterLimitGate(p *round, r *rebootView) model.Verdict {
 	}
 	p.explainTo(r, nil)
 	return model.Blocked(v1alpha1.ReasonClusterBudgetExhausted,
-		"The cluster-wide limit allows %d unavailable nodes, and as many are.", p.limits.clusterMax)
+		"The cluster-wide limit allows %s.", p.limits.unavailable(p.limits.clusterMax, p.limits.cluster))
 }
 
 // explainTo notes the first NodeReboot that waits for a limit of the policy, or of the whole cluster.

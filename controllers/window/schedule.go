@@ -88,6 +88,9 @@ func leastGap(s starts) time.Duration {
 	return least
 }
 
+// Zone is the time zone of the windows.
+func (s *Schedule) Zone() *time.Location { return s.zone }
+
 // Always says that the schedule is open at all times.
 func (s *Schedule) Always() bool { return len(s.windows) == 0 && len(s.freezes) == 0 }
 

@@ -107,15 +107,17 @@ func HookCondition(conditionType string) bool { return strings.Contains(conditio
 // maxMessage is the most bytes of a message. The schema counts characters, and the note of an Event bytes.
 const maxMessage = 1024
 
+// cutMark is at the end of what was cut.
+const cutMark = "..."
+
 // Bounded cuts a message to what the API takes.
 func Bounded(message string) string {
-	const mark = "..."
 	if len(message) <= maxMessage {
 		return message
 	}
-	end := maxMessage - len(mark)
+	end := maxMessage - len(cutMark)
 	for !utf8.RuneStart(message[end]) {
 		end--
 	}
-	return message[:end] + mark
+	return message[:end] + cutMark
 }

@@ -24,6 +24,8 @@ type Policy struct {
 	// Window is where the schedule stands at the moment; Scheduled says that it is not always open.
 	Window    window.State
 	Scheduled bool
+	// Clock writes times in the time zone of the policy.
+	Clock model.Clock
 	// Drained are the pods that its drains evict, WaitFor those that may finish before.
 	Drained, WaitFor labels.Selector
 
@@ -34,7 +36,7 @@ type Policy struct {
 
 // Parse reads a policy. What cannot be understood is noted in Invalid, and selects nothing.
 func Parse(obj *v1alpha1.RebootPolicy, moment *model.Moment) *Policy {
-	p := &Policy{Object: obj, Spec: &obj.Spec, Selector: labels.Nothing()}
+	p := &Policy{Object: obj, Spec: &obj.Spec, Selector: labels.Nothing(), Clock: model.Clock{Now: moment.Now}}
 	p.parsePodSelectors()
 	p.parseNodeSelector()
 	p.readSchedule(moment)
@@ -133,6 +135,6 @@ func (p *Policy) readSchedule(moment *model.Moment) {
 		return
 	}
 	p.schedule, p.Scheduled = schedule, !schedule.Always()
-	p.Window = schedule.At(moment.Now)
+	p.Window, p.Clock.Zone = schedule.At(moment.Now), schedule.Zone()
 	moment.WakeAt(p.Window.Look)
 }
