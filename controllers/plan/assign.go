@@ -2,8 +2,6 @@ package plan
 
 import (
 	"cmp"
-	"fmt"
-	"maps"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -49,7 +47,7 @@ func (p *planning) assignPolicies() {
 	}
 	for _, policy := range p.policies {
 		policy.countUnits()
-		p.resolveMaxUnavailable(policy)
+		policy.resolveMaxUnavailable()
 		policy.Invalid = cmp.Or(policy.Invalid, p.snapshot.Invalid[policy.Object.Name])
 	}
 }
@@ -96,37 +94,10 @@ func (p *planning) selectPolicy(node *nodeView) {
 		policy.selected++
 		if node.selectedBy == nil {
 			node.selectedBy = policy
-			policy.checkDuringLabels(nodeLabels, node.Name)
 			continue
 		}
 		policy.overlap(node.selectedBy, node)
 		node.selectedBy.overlap(policy, node)
-	}
-}
-
-// checkDuringLabels finds out whether the policy's own labels would take one of its nodes away from it while a reboot is under way.
-func (policy *policyView) checkDuringLabels(nodeLabels labels.Set, node string) {
-	if policy.Spec.NodeLabels == nil || len(policy.Spec.NodeLabels.During) == 0 || policy.Invalid != "" {
-		return
-	}
-	during := maps.Clone(nodeLabels)
-	if during == nil {
-		during = labels.Set{}
-	}
-	for key, value := range policy.Spec.NodeLabels.During {
-		during[key] = string(value)
-	}
-	rollout := &policy.Spec.Rollout
-	switch {
-	case !policy.Selector.Matches(during):
-		policy.Invalid = fmt.Sprintf("nodeLabels.during takes node %s out of its own nodeSelector: "+
-			"use a label that nodeSelector does not look at", node)
-	case during[rollout.Zones.TopologyKey] != nodeLabels[rollout.Zones.TopologyKey]:
-		policy.Invalid = fmt.Sprintf("nodeLabels.during moves node %s to another zone: it must not set %s, which is rollout.zones.topologyKey",
-			node, rollout.Zones.TopologyKey)
-	case rollout.GroupLabel != "" && during[rollout.GroupLabel] != nodeLabels[rollout.GroupLabel]:
-		policy.Invalid = fmt.Sprintf("nodeLabels.during moves node %s to another group: it must not set %s, which is rollout.groupLabel",
-			node, rollout.GroupLabel)
 	}
 }
 
@@ -146,13 +117,9 @@ func (policy *policyView) overlap(other *policyView, node *nodeView) {
 	}
 }
 
-func (p *planning) resolveMaxUnavailable(policy *policyView) {
-	limit, err := scaled(policy.Spec.Rollout.MaxUnavailable, policy.units)
-	if err != nil {
-		policy.Invalid = fmt.Sprintf("rollout.maxUnavailable: %v", err)
-		return
-	}
-	policy.maxUnavailable = limit
+// resolveMaxUnavailable says how many units of the policy may be unavailable; of a limit that cannot be understood none.
+func (policy *policyView) resolveMaxUnavailable() {
+	policy.maxUnavailable, _ = scaled(policy.Spec.Rollout.MaxUnavailable, policy.units)
 }
 
 // scaled resolves a number or a percentage of total, rounded down: a limit never grows by rounding. Nil is zero.

@@ -199,21 +199,22 @@ func TestScheduleThatCannotBeUnderstoodStallsThePolicy(t *testing.T) {
 		want     string
 	}{
 		"a range of days that ends before it begins": {
-			scheduled("0 3 * * FRI-MON"), `schedule: windows[0]: cron "0 3 * * FRI-MON": beginning of range (5) beyond end of range (1): FRI-MON`,
+			scheduled("0 3 * * FRI-MON"), `schedule.windows[0].cron: "0 3 * * FRI-MON": the range FRI-MON runs backward: write FRI,SAT,SUN,MON`,
 		},
 		"a day that never comes": {
-			scheduled("0 3 30 2 *"), `schedule: windows[0]: cron "0 3 30 2 *": there is no such day in any year, so the window never opens`,
+			scheduled("0 3 30 2 *"), `schedule.windows[0].cron: "0 3 30 2 *": there is no such day in any year, so the window never opens: ` +
+				"write a day that the month has",
 		},
 		"a window that opens again before it closes": {
 			func(p *v1alpha1.RebootPolicy) {
 				scheduled("0 3 * * *")(p)
 				p.Spec.Schedule.Windows[0].DurationSeconds = 90000
 			},
-			"schedule: windows[0]: durationSeconds is 90000, and the window opens again after 86400: write a shorter one",
+			"schedule.windows[0].durationSeconds: 90000 seconds, and the window opens again after 86400: write 86400 or less",
 		},
 		"a time zone that this manager does not know": {
 			zone("Mars/Olympus"),
-			`schedule: timeZone "Mars/Olympus" is not known: write a name of the IANA time zone database, such as Europe/Berlin`,
+			`schedule.timeZone: "Mars/Olympus" is not known: write a name of the IANA time zone database, such as Europe/Berlin`,
 		},
 	}
 	for name, tc := range cases {

@@ -66,7 +66,7 @@ func TestAPolicyHasToBeUnderstood(t *testing.T) {
 		s.Nodes = v1alpha1.NodesSelected
 		s.NodeSelector = &metav1.LabelSelector{}
 	})),
-		v1alpha1.ReasonPolicyInvalid, "RebootPolicy p", "nodeSelector is empty")
+		v1alpha1.ReasonPolicyInvalid, "RebootPolicy p", "nodeSelector: it is empty")
 }
 
 func TestAPolicyHasToBeEnforced(t *testing.T) {

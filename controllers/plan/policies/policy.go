@@ -1,11 +1,8 @@
 package policies
 
 import (
-	"cmp"
-	"fmt"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -30,60 +27,24 @@ type Policy struct {
 	Drained, WaitFor labels.Selector
 
 	schedule *window.Schedule
+	findings []Finding
 	// spans are what was found out about when the schedule closes.
 	spans []span
 }
 
-// Parse reads a policy. What cannot be understood is noted in Invalid, and selects nothing.
+// Parse reads a policy. If there is something to find in it, Invalid names the first thing, and what cannot be understood selects nothing.
 func Parse(obj *v1alpha1.RebootPolicy, moment *model.Moment) *Policy {
-	p := &Policy{Object: obj, Spec: &obj.Spec, Selector: labels.Nothing(), Clock: model.Clock{Now: moment.Now}}
-	p.parsePodSelectors()
-	p.parseNodeSelector()
-	p.readSchedule(moment)
+	p := understand(obj)
+	p.Clock.Now = moment.Now
+	if len(p.findings) > 0 {
+		p.Invalid = p.findings[0].String()
+	}
+	p.lookAtSchedule(moment)
 	return p
 }
 
 // Name of the policy.
 func (p *Policy) Name() string { return p.Object.Name }
-
-func (p *Policy) parseNodeSelector() {
-	if p.Spec.Nodes == v1alpha1.NodesAll {
-		p.Selector = labels.Everything()
-		return
-	}
-	selector, err := metav1.LabelSelectorAsSelector(p.Spec.NodeSelector)
-	switch {
-	case err != nil:
-		p.Invalid = fmt.Sprintf("nodeSelector: %v", err)
-	case selector.Empty():
-		p.Invalid = "nodeSelector is empty; to take every node write nodes: All"
-	default:
-		p.Selector = selector
-	}
-}
-
-// parsePodSelectors reads the selectors of pods that a policy has as text.
-func (p *Policy) parsePodSelectors() {
-	p.Drained, p.WaitFor = labels.Everything(), labels.Nothing()
-	drain := &p.Spec.Drain
-	parse := func(field, text string) labels.Selector {
-		selector, err := labels.Parse(text)
-		if err != nil {
-			p.Invalid = fmt.Sprintf("%s: %v", field, err)
-			return labels.Nothing()
-		}
-		return selector
-	}
-	if drain.PodSelector != "" {
-		p.Drained = parse("drain.podSelector", drain.PodSelector)
-	}
-	if drain.WaitForPods.PodSelector != "" {
-		p.WaitFor = parse("drain.waitForPods.podSelector", drain.WaitForPods.PodSelector)
-	}
-	for i, stage := range drain.Stages {
-		parse(fmt.Sprintf("drain.stages[%d].podSelector", i), stage.PodSelector)
-	}
-}
 
 // Hooks of the policy; of none, none.
 func (p *Policy) Hooks() v1alpha1.HooksSpec {
@@ -123,18 +84,13 @@ func Calls(node *model.Node, trigger *v1alpha1.NodeConditionTrigger) (from time.
 	return from.Add(model.Seconds(trigger.MinSeconds)), true
 }
 
-// readSchedule finds out where the schedule of the policy stands, and asks for a look when that changes: a window opens for those that
+// lookAtSchedule finds out where the schedule of the policy stands, and asks for a look when that changes: a window opens for those that
 // wait, and closes for those that are under way.
-func (p *Policy) readSchedule(moment *model.Moment) {
-	schedule, err := window.New(&p.Spec.Schedule)
-	if err == nil {
-		err = schedule.Overlap()
-	}
-	if err != nil {
-		p.Invalid = cmp.Or(p.Invalid, fmt.Sprintf("schedule: %v", err))
+func (p *Policy) lookAtSchedule(moment *model.Moment) {
+	if p.schedule == nil {
 		return
 	}
-	p.schedule, p.Scheduled = schedule, !schedule.Always()
-	p.Window, p.Clock.Zone = schedule.At(moment.Now), schedule.Zone()
+	p.Scheduled, p.Clock.Zone = !p.schedule.Always(), p.schedule.Zone()
+	p.Window = p.schedule.At(moment.Now)
 	moment.WakeAt(p.Window.Look)
 }

@@ -57,8 +57,8 @@ func TestAPolicySaysWhereItsScheduleStands(t *testing.T) {
 			with: []change{freeze(-time.Hour, time.Hour), opening("0 11 * * *", 8*time.Hour)}, shut: v1alpha1.ReasonFreeze, scheduled: true,
 			wake: time.Hour,
 		},
-		"an unknown time zone":       {with: []change{zone("Mars/Olympus")}, shut: v1alpha1.ReasonWindowClosed, invalid: "schedule: "},
-		"the zone of the machine":    {with: []change{zone("Local")}, shut: v1alpha1.ReasonWindowClosed, invalid: "schedule: "},
+		"an unknown time zone":       {with: []change{zone("Mars/Olympus")}, shut: v1alpha1.ReasonWindowClosed, invalid: "schedule.timeZone: "},
+		"the zone of the machine":    {with: []change{zone("Local")}, shut: v1alpha1.ReasonWindowClosed, invalid: "schedule.timeZone: "},
 		"a window that never closes": {with: []change{opening("0 * * * *", 2*time.Hour)}, shut: v1alpha1.ReasonWindowClosed, invalid: "windows[0]"},
 		"what was found before counts first": {
 			with: []change{zone("Mars/Olympus"), selected(&metav1.LabelSelector{})}, shut: v1alpha1.ReasonWindowClosed, invalid: "nodeSelector",
