@@ -88,7 +88,9 @@ var cases = map[string]struct {
 	"an operator with a typo":  {[]change{selecting("Inn", "a")}, "nodeSelector", "write In, NotIn, Exists or DoesNotExist"},
 	"an operator without any":  {[]change{selecting(metav1.LabelSelectorOpIn)}, "nodeSelector", "values"},
 	"an empty selector": {
-		[]change{func(s *v1alpha1.RebootPolicySpec) { s.Nodes, s.NodeSelector = v1alpha1.NodesSelected, &metav1.LabelSelector{} }},
+		[]change{func(s *v1alpha1.RebootPolicySpec) {
+			s.Nodes, s.NodeSelector = v1alpha1.NodesSelected, &metav1.LabelSelector{}
+		}},
 		"nodeSelector", "or nodes: All to take every node",
 	},
 	"a label of its own selector": {
