@@ -278,7 +278,8 @@ func (p *planning) awaitCanaries(clock model.Clock, pending []canary, missing in
 	slices.SortFunc(soaked, time.Time.Compare)
 	until := soaked[missing-1]
 	p.WakeAt(until)
-	return model.Blocked(v1alpha1.ReasonCanarySoaking, "The canaries were rebooted and are watched until %s.", clock.Until(until)).Ending(until)
+	return model.Blocked(v1alpha1.ReasonCanarySoaking, "The canaries were rebooted and are watched until %s.", clock.Until(until)).
+		Ending(until)
 }
 
 // roleOf an attempt that begins now.

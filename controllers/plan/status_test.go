@@ -308,7 +308,8 @@ func TestConditionsOfAPolicy(t *testing.T) {
 			objects: []any{newPolicy("p", spec(func(s *v1alpha1.RebootPolicySpec) {
 				s.Nodes, s.NodeSelector = v1alpha1.NodesSelected, &metav1.LabelSelector{}
 			})), a},
-			want: stalled(v1alpha1.ReasonPolicyInvalid), wantMessage: "nodeSelector: it is empty: write matchLabels or matchExpressions, or nodes: All to take every node",
+			want:        stalled(v1alpha1.ReasonPolicyInvalid),
+			wantMessage: "nodeSelector: it is empty: write matchLabels or matchExpressions, or nodes: All to take every node",
 		},
 		"halted": {
 			objects:     []any{newPolicy("p"), a, newReboot("ra", "a", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, 0))},

@@ -42,8 +42,8 @@ type Problem struct {
 	Message string
 }
 
-// New understands a schedule. If it has problems there is no schedule, and all of them are returned in the order of its fields. What the API
-// server refuses is not said again where it does no harm.
+// New understands a schedule. If it has problems there is no schedule, and all of them are returned in the order of its fields. What the
+// API server refuses is not said again where it does no harm.
 func New(spec *v1alpha1.ScheduleSpec) (*Schedule, []Problem) {
 	var problems []Problem
 	// Local is the zone of whatever machine the manager runs on.
@@ -74,7 +74,8 @@ func newWindow(spec *v1alpha1.ScheduleWindow) (window, *Problem) {
 	}
 	w := window{starts: starts, duration: time.Duration(spec.DurationSeconds) * time.Second}
 	if w.duration <= 0 {
-		return w, &Problem{"durationSeconds", fmt.Sprintf("%d seconds: the window never opens; write how many seconds it stays open", spec.DurationSeconds)}
+		return w, &Problem{"durationSeconds", fmt.Sprintf(
+			"%d seconds: the window never opens; write how many seconds it stays open", spec.DurationSeconds)}
 	}
 	return w, nil
 }

@@ -32,7 +32,7 @@ var _ = Describe("A node whose policy has a schedule", func() {
 		lag := measureLag()
 		p.hosts[0].RequireReboot()
 		waiting := eventuallyPhase(p.hosts[0], v1alpha1.PhasePending, v1alpha1.ReasonWindowClosed)
-		Expect(waiting.Status.Message).To(ContainSubstring(opens.UTC().Format("it opens next at 2006-01-02 15:04:05Z")))
+		Expect(waiting.Status.Message).To(ContainSubstring(opens.In(zone).Format("it opens next at 2006-01-02 15:04 -07:00 (in ")))
 		Eventually(func(g Gomega) { g.Expect(ourTaint(getNode(g, p.hosts[0].Name()))).NotTo(BeNil()) }).Should(Succeed())
 		Eventually(func(g Gomega) {
 			status := windowOf(g, p.name)

@@ -88,7 +88,8 @@ func TestANodeThatIsGoneWhileItsHostRebootsIsAwaited(t *testing.T) {
 			want: with(finally, func(o *outcome) { o.Changed = "-Containers" }),
 		},
 		"it has been gone for longer than a reboot takes": {
-			from: rebooting, with: []change{noNode, goneSince(4 * minute), now(18 * minute)}, want: notBack, says: []string{"12:04 +00:00", "delete"},
+			from: rebooting, with: []change{noNode, goneSince(4 * minute), now(18 * minute)}, want: notBack,
+			says: []string{"12:04 +00:00", "delete"},
 		},
 		"it still is": {
 			from: rebooting, with: []change{noNode, noOrder, goneSince(4 * minute), now(18 * minute), attempts(func(a *v1alpha1.Attempt) {
