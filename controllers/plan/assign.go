@@ -22,10 +22,14 @@ type policyView struct {
 	// units is how many units its nodes make: nodes, or groups. groups are the nodes of each group.
 	units  int
 	groups map[string][]*nodeView
+	// zoneUnits is how many units have nodes in each zone.
+	zoneUnits map[string]int
 	// canaries are those that its nodes wait for; nil if it has none.
 	canaries *canaries
-	// maxUnavailable in units.
-	maxUnavailable int
+	// maxUnavailable in units; canaryCount, too.
+	maxUnavailable, canaryCount int
+	// maxFailures and maxConsecutiveFailures in nodes; 0 of the latter is no limit.
+	maxFailures, maxConsecutiveFailures int
 	// halt is what keeps the policy from starting anything.
 	halt halt
 	// finish is its last zone.
@@ -47,7 +51,8 @@ func (p *planning) assignPolicies() {
 	}
 	for _, policy := range p.policies {
 		policy.countUnits()
-		policy.resolveMaxUnavailable()
+		policy.checkGroups()
+		policy.resolveNumbers()
 		policy.Invalid = cmp.Or(policy.Invalid, p.snapshot.Invalid[policy.Object.Name])
 	}
 }
@@ -117,9 +122,28 @@ func (policy *policyView) overlap(other *policyView, node *nodeView) {
 	}
 }
 
-// resolveMaxUnavailable says how many units of the policy may be unavailable; of a limit that cannot be understood none.
-func (policy *policyView) resolveMaxUnavailable() {
-	policy.maxUnavailable, _ = scaled(policy.Spec.Rollout.MaxUnavailable, policy.units)
+// resolveNumbers makes numbers of what may be percentages. What is neither is 0, and makes the policy invalid; see policies.Check.
+func (policy *policyView) resolveNumbers() {
+	rollout, failure := &policy.Spec.Rollout, &policy.Spec.Failure
+	policy.maxUnavailable, _ = scaled(rollout.MaxUnavailable, policy.units)
+	policy.maxFailures, _ = scaledToOne(failure.MaxFailures, len(policy.nodes))
+	policy.maxConsecutiveFailures, _ = scaledToOne(failure.MaxConsecutiveFailures, len(policy.nodes))
+	if rollout.Canary != nil {
+		policy.canaryCount, _ = scaledToOne(rollout.Canary.Count, policy.units)
+	}
+}
+
+// zoneLimit is maxUnavailablePerZone in units of a zone; there may be none. What cannot be resolved lets nothing go.
+func (policy *policyView) zoneLimit(zone string) (limit int, limited bool) {
+	value := policy.Spec.Rollout.Zones.MaxUnavailablePerZone
+	if value == nil {
+		return 0, false
+	}
+	limit, err := scaled(value, policy.zoneUnits[zone])
+	if err != nil {
+		return 0, true
+	}
+	return limit, true
 }
 
 // scaled resolves a number or a percentage of total, rounded down: a limit never grows by rounding. Nil is zero.
@@ -128,6 +152,15 @@ func scaled(value *intstr.IntOrString, total int) (int, error) {
 		return 0, nil
 	}
 	return intstr.GetScaledValueFromIntOrPercent(value, total, false)
+}
+
+// scaledToOne is scaled, but a percentage is at least one.
+func scaledToOne(value *intstr.IntOrString, total int) (int, error) {
+	number, err := scaled(value, total)
+	if err == nil && value != nil && value.Type == intstr.String {
+		number = max(number, 1)
+	}
+	return number, err
 }
 
 // trigger of the node's policy for a condition; nil if it has none.

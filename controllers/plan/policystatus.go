@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
@@ -231,11 +232,15 @@ func (policy *policyView) enforced() string {
 
 // nothing is maxUnavailable of a policy for which it comes to 0.
 func (policy *policyView) nothing() string {
-	limit := policy.Spec.Rollout.MaxUnavailable.String()
-	if limit == "0" {
-		return limit
+	return zeroOf(policy.Spec.Rollout.MaxUnavailable, policy.units)
+}
+
+// zeroOf writes a limit that comes to 0 of a number of nodes or groups.
+func zeroOf(limit *intstr.IntOrString, units int) string {
+	if text := limit.String(); text != "0" {
+		return text + ", which is 0 of " + model.Counted(units, "node or group", "nodes or groups")
 	}
-	return limit + ", which is 0 of " + model.Counted(policy.units, "node or group", "nodes or groups")
+	return "0"
 }
 
 // unknownZones are the zones that the order names and none of the policy's nodes is in.
@@ -271,10 +276,10 @@ func policyEvents(before, after []metav1.Condition) []model.Event {
 // no gate; it is only reported.
 func (p *planning) noteDeferral(r *rebootView) {
 	policy := r.policy()
-	if r.complete() && !r.isGivenUp() || policy == nil || policy.Spec.Failure.MaxDeferralSeconds == nil || r.Status.RequiredSince == nil {
+	if r.complete() && !r.isGivenUp() || policy == nil || policy.Spec.Schedule.MaxDeferralSeconds == nil || r.Status.RequiredSince == nil {
 		return
 	}
-	limit := r.Status.RequiredSince.Add(model.Seconds(policy.Spec.Failure.MaxDeferralSeconds))
+	limit := r.Status.RequiredSince.Add(model.Seconds(policy.Spec.Schedule.MaxDeferralSeconds))
 	if !p.Reached(limit) {
 		return
 	}

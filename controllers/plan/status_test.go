@@ -298,7 +298,7 @@ func TestConditionsOfAPolicy(t *testing.T) {
 		"paused": {objects: []any{newPolicy("p", mode(v1alpha1.ModePaused)), a}, want: inForce, wantMessage: "The policy is paused: nothing starts."},
 		"invalid": {
 			objects: []any{newPolicy("p", maxUnavailable("some")), a}, want: stalled(v1alpha1.ReasonPolicyInvalid),
-			wantMessage: `rollout.maxUnavailable: "some" is neither a number of nodes nor a percentage: write 1 or "10%"`,
+			wantMessage: `rollout.maxUnavailable: "some" is neither a number nor a percentage: write 1 or "10%"`,
 		},
 		"without nodes": {
 			objects: []any{newPolicy("p", selecting("pool", "blue")), a}, want: stalled(v1alpha1.ReasonNoNodes),
@@ -306,7 +306,7 @@ func TestConditionsOfAPolicy(t *testing.T) {
 		},
 		"with an empty selector": {
 			objects: []any{newPolicy("p", spec(func(s *v1alpha1.RebootPolicySpec) {
-				s.Nodes, s.NodeSelector = v1alpha1.NodesSelected, &metav1.LabelSelector{}
+				s.Nodes, s.NodeSelector = v1alpha1.NodesSelected, &v1alpha1.LabelSelector{}
 			})), a},
 			want:        stalled(v1alpha1.ReasonPolicyInvalid),
 			wantMessage: "nodeSelector: it is empty: write matchLabels or matchExpressions, or nodes: All to take every node",

@@ -40,14 +40,20 @@ func hasTurnGate(p *round, r *rebootView) model.Verdict {
 }
 
 func zoneLimitGate(p *round, r *rebootView) model.Verdict {
-	limit := r.policy().Spec.Rollout.Zones.MaxUnavailablePerZone
-	counted := p.limits.counts(policyGroup{policy: r.policy(), unit: r.node.unit, zone: r.node.zone, ofZone: true}, r.node)
-	if limit == nil || p.limits.fits(oneUnless(counted), p.limits.byZone[policyZone{r.policy(), r.node.zone}], int(*limit)) {
+	policy, zone := r.policy(), r.node.zone
+	limit, limited := policy.zoneLimit(zone)
+	counted := p.limits.counts(policyGroup{policy: policy, unit: r.node.unit, zone: zone, ofZone: true}, r.node)
+	switch {
+	case !limited || p.limits.fits(oneUnless(counted), p.limits.byZone[policyZone{policy, zone}], limit):
 		return model.Verdict{}
+	case limit == 0:
+		return model.Blocked(v1alpha1.ReasonZoneBudgetExhausted,
+			"maxUnavailablePerZone of RebootPolicy %s is %s in %s: nothing starts. Write a larger one to let nodes go.",
+			policy.Name(), zeroOf(policy.Spec.Rollout.Zones.MaxUnavailablePerZone, policy.zoneUnits[zone]), zoneName(zone))
 	}
-	p.explainTo(r, r.policy())
+	p.explainTo(r, policy)
 	return model.Blocked(v1alpha1.ReasonZoneBudgetExhausted, "No more than %s of %s may be unavailable.",
-		model.Count(*limit, "node"), zoneName(r.node.zone))
+		model.Count(limit, "node"), zoneName(zone))
 }
 
 func policyLimitGate(p *round, r *rebootView) model.Verdict {

@@ -49,12 +49,14 @@ func weekly(start string, days ...v1alpha1.Weekday) change {
 
 func cron(expression string) change { return opening(v1alpha1.ScheduleWindow{Cron: expression}) }
 
-func selecting(operator metav1.LabelSelectorOperator, values ...string) change {
+func pools(operator metav1.LabelSelectorOperator, values ...v1alpha1.LabelValue) v1alpha1.LabelSelector {
+	return v1alpha1.LabelSelector{MatchExpressions: []v1alpha1.LabelRequirement{{Key: "pool", Operator: operator, Values: values}}}
+}
+
+func selecting(operator metav1.LabelSelectorOperator, values ...v1alpha1.LabelValue) change {
 	return func(s *v1alpha1.RebootPolicySpec) {
-		s.Nodes = v1alpha1.NodesSelected
-		s.NodeSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
-			{Key: "pool", Operator: operator, Values: values},
-		}}
+		selector := pools(operator, values...)
+		s.Nodes, s.NodeSelector = v1alpha1.NodesSelected, &selector
 	}
 }
 
@@ -89,7 +91,7 @@ var cases = map[string]struct {
 	"an operator without any":  {[]change{selecting(metav1.LabelSelectorOpIn)}, "nodeSelector", "values"},
 	"an empty selector": {
 		[]change{func(s *v1alpha1.RebootPolicySpec) {
-			s.Nodes, s.NodeSelector = v1alpha1.NodesSelected, &metav1.LabelSelector{}
+			s.Nodes, s.NodeSelector = v1alpha1.NodesSelected, &v1alpha1.LabelSelector{}
 		}},
 		"nodeSelector", "or nodes: All to take every node",
 	},
@@ -100,6 +102,26 @@ var cases = map[string]struct {
 	"a value of its own selector": {with: []change{selecting(metav1.LabelSelectorOpIn, "a", "b"), during("pool", "b")}},
 	"a label that may not be":     {[]change{selecting(metav1.LabelSelectorOpDoesNotExist), during("pool", "")}, "nodeLabels.during[pool]", "takes the nodes out"},
 	"the label of the zones":      {[]change{during("topology.kubernetes.io/zone", "a")}, "nodeLabels.during[topology.kubernetes.io/zone]", "another zone"},
+	"an operator for pods with a typo": {
+		[]change{func(s *v1alpha1.RebootPolicySpec) {
+			s.Drain.Selector = &v1alpha1.PodSelector{LabelSelector: pools("Inn", "a")}
+		}},
+		"drain.selector", "write In, NotIn, Exists or DoesNotExist",
+	},
+	"a stage with a typo": {
+		[]change{func(s *v1alpha1.RebootPolicySpec) {
+			s.Drain.Stages = []v1alpha1.DrainStage{
+				{Selector: &v1alpha1.PodSelector{LabelSelector: pools("Exists")}}, {Selector: &v1alpha1.PodSelector{LabelSelector: pools("exists")}},
+			}
+		}}, "drain.stages[1].selector", "write In, NotIn, Exists or DoesNotExist",
+	},
+	"the label of the groups": {
+		[]change{during("rack", "a"), func(s *v1alpha1.RebootPolicySpec) { s.Rollout.Group = &v1alpha1.GroupSpec{Label: "rack", MaxSize: 2} }},
+		"nodeLabels.during[rack]", "another group",
+	},
+	"a number of failures with a typo": {
+		[]change{func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxFailures = ptr.To(intstr.FromString("one")) }}, "failure.maxFailures", `write 1 or "10%"`,
+	},
 	"a limit with a typo": {
 		[]change{func(s *v1alpha1.RebootPolicySpec) { s.Rollout.MaxUnavailable = ptr.To(intstr.FromString("10 %")) }},
 		"rollout.maxUnavailable", `write 1 or "10%"`,

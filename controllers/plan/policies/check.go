@@ -5,12 +5,12 @@ import (
 	"slices"
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/window"
+	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
 // Finding is something in a policy that cannot be understood, or can never work, and that the API server does not refuse.
@@ -34,7 +34,7 @@ func understand(obj *v1alpha1.RebootPolicy) *Policy {
 	p.readNodeSelector()
 	p.readPodSelectors()
 	p.checkDuringLabels()
-	p.checkMaxUnavailable()
+	p.checkNumbers()
 	p.readSchedule()
 	return p
 }
@@ -48,7 +48,7 @@ func (p *Policy) readNodeSelector() {
 		p.Selector = labels.Everything()
 		return
 	}
-	selector, err := metav1.LabelSelectorAsSelector(p.Spec.NodeSelector)
+	selector, err := selectors.Labels(p.Spec.NodeSelector)
 	switch {
 	case err != nil:
 		p.found("nodeSelector", "%s", selectorProblem(err))
@@ -68,26 +68,22 @@ func selectorProblem(err error) string {
 	return message
 }
 
-// readPodSelectors reads the selectors of pods that a policy has as text.
+// readPodSelectors reads the selectors of pods that a policy has.
 func (p *Policy) readPodSelectors() {
-	p.Drained, p.WaitFor = labels.Everything(), labels.Nothing()
 	drain := &p.Spec.Drain
-	read := func(path, text string) labels.Selector {
-		selector, err := labels.Parse(text)
+	note := func(path string, err error) {
 		if err != nil {
-			p.found(path, "%v: write a selector such as app=web,tier!=cache or \"app in (web, shop)\"", err)
-			return labels.Nothing()
+			p.found(path, "%s", selectorProblem(err))
 		}
-		return selector
 	}
-	if drain.PodSelector != "" {
-		p.Drained = read("drain.podSelector", drain.PodSelector)
-	}
-	if drain.WaitForPods.PodSelector != "" {
-		p.WaitFor = read("drain.waitForPods.podSelector", drain.WaitForPods.PodSelector)
-	}
+	var err error
+	p.Drained, err = selectors.ForPodsOrAll(drain.Selector)
+	note("drain.selector", err)
+	p.WaitFor, err = selectors.ForPods(drain.WaitForPods.Selector)
+	note("drain.waitForPods.selector", err)
 	for i, stage := range drain.Stages {
-		read(fmt.Sprintf("drain.stages[%d].podSelector", i), stage.PodSelector)
+		_, err = selectors.ForPods(stage.Selector)
+		note(fmt.Sprintf("drain.stages[%d].selector", i), err)
 	}
 }
 
@@ -109,8 +105,8 @@ func (p *Policy) checkDuringLabels() {
 			p.found(path, "it takes the nodes out of the policy's own nodeSelector: write a label that nodeSelector does not look at")
 		case key == rollout.Zones.TopologyKey:
 			p.found(path, "it moves the nodes to another zone, because it is rollout.zones.topologyKey: write another label")
-		case rollout.GroupLabel != "" && key == rollout.GroupLabel:
-			p.found(path, "it moves the nodes to another group, because it is rollout.groupLabel: write another label")
+		case rollout.Group != nil && key == rollout.Group.Label:
+			p.found(path, "it moves the nodes to another group, because it is rollout.group.label: write another label")
 		}
 	}
 }
@@ -121,14 +117,24 @@ func (p *Policy) deselects(key string, label labels.Set) bool {
 	return slices.ContainsFunc(requirements, func(r labels.Requirement) bool { return r.Key() == key && !r.Matches(label) })
 }
 
-func (p *Policy) checkMaxUnavailable() {
-	limit := p.Spec.Rollout.MaxUnavailable
-	if limit == nil {
-		return
+// checkNumbers finds what should be a number of nodes or a percentage and is neither.
+func (p *Policy) checkNumbers() {
+	rollout, failure := &p.Spec.Rollout, &p.Spec.Failure
+	check := func(path string, value *intstr.IntOrString) {
+		if value == nil {
+			return
+		}
+		if _, err := intstr.GetScaledValueFromIntOrPercent(value, 1, false); err != nil {
+			p.found(path, "%q is neither a number nor a percentage: write 1 or \"10%%\"", value.String())
+		}
 	}
-	if _, err := intstr.GetScaledValueFromIntOrPercent(limit, 1, false); err != nil {
-		p.found("rollout.maxUnavailable", "%q is neither a number of nodes nor a percentage: write 1 or \"10%%\"", limit.String())
+	check("rollout.maxUnavailable", rollout.MaxUnavailable)
+	check("rollout.zones.maxUnavailablePerZone", rollout.Zones.MaxUnavailablePerZone)
+	if rollout.Canary != nil {
+		check("rollout.canary.count", rollout.Canary.Count)
 	}
+	check("failure.maxFailures", failure.MaxFailures)
+	check("failure.maxConsecutiveFailures", failure.MaxConsecutiveFailures)
 }
 
 func (p *Policy) readSchedule() {

@@ -8,6 +8,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	"github.com/reboot-operator/reboot-operator/controllers/window"
+	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
 // Policy is a RebootPolicy, understood.
@@ -24,7 +25,7 @@ type Policy struct {
 	// Clock writes times in the time zone of the policy.
 	Clock model.Clock
 	// Drained are the pods that its drains evict, WaitFor those that may finish before.
-	Drained, WaitFor labels.Selector
+	Drained, WaitFor selectors.Pods
 
 	schedule *window.Schedule
 	findings []Finding
