@@ -157,12 +157,12 @@ func deletionGate(_ *planning, r *rebootView) model.Verdict {
 	return model.Verdict{}
 }
 
-// otherMaintenanceGate waits while another tool maintains the node.
+// otherMaintenanceGate waits while another tool maintains the node. It does not say until when: a Lease is renewed again and again, and each
+// time would be a write.
 func otherMaintenanceGate(p *planning, r *rebootView) model.Verdict {
 	for _, other := range r.node.OtherMaintenance {
 		if other.Until.IsZero() || !p.Reached(other.Until) {
-			return model.Blocked(v1alpha1.ReasonForeignMaintenance, "Node %s is maintained by someone else: %s.", r.node.Name, other.Object).
-				Ending(other.Until)
+			return model.Blocked(v1alpha1.ReasonForeignMaintenance, "Node %s is maintained by someone else: %s.", r.node.Name, other.Object)
 		}
 	}
 	return model.Verdict{}

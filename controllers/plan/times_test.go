@@ -32,6 +32,20 @@ func TestNothingIsWrittenBecauseTimeGoesBy(t *testing.T) {
 	}
 }
 
+func TestALeaseThatIsRenewedIsNoWrite(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1"), newPolicy("p"))...)
+	maintainedUntil(time.Minute)(s.node("a"))
+	s.settle()
+	if got := s.reboot("ra").Status; got.Reason != v1alpha1.ReasonForeignMaintenance {
+		t.Fatalf("%s: %s", got.Reason, got.Message)
+	}
+	s.node("a").OtherMaintenance = nil
+	maintainedUntil(2 * time.Minute)(s.node("a"))
+	if p := compute(t, s.Snapshot, s.now.Add(10*time.Second)); !idle(p) {
+		t.Errorf("there is something to write:\n%s", describe(p))
+	}
+}
+
 func TestAMessageWithATimeToComeComesWithTheTimeItself(t *testing.T) {
 	for _, reason := range reasonsOfTheAPI(t) {
 		t.Run(reason, func(t *testing.T) {
