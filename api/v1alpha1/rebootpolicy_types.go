@@ -218,8 +218,8 @@ type RebootPolicyStatus struct {
 	// +optional
 	AdaptiveDelay *AdaptiveDelayStatus `json:"adaptiveDelay,omitempty"`
 
-	// summary is the column STATUS of kubectl get. It names what matters most: Invalid, NoNodes, Halted, Overlap, or else the mode: InForce,
-	// Observing or Paused. Unknown is what the operator has not looked at.
+	// summary is the column STATUS of kubectl get. It names what matters most: Invalid, NoNodes, Halted, Shadowed, Overlap, or else the mode:
+	// InForce, Observing or Paused. Unknown is what the operator has not looked at.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Summary string `json:"summary,omitempty"`

@@ -73,6 +73,7 @@ const (
 	summaryInvalid   = "Invalid"
 	summaryNoNodes   = "NoNodes"
 	summaryHalted    = "Halted"
+	summaryShadowed  = "Shadowed"
 	summaryOverlap   = "Overlap"
 	summaryObserving = "Observing"
 	summaryPaused    = "Paused"
@@ -88,6 +89,8 @@ func (policy *policyView) summary() string {
 		return summaryNoNodes
 	case !policy.halted().OK():
 		return summaryHalted
+	case len(policy.nodes) == 0:
+		return summaryShadowed
 	case policy.overlaps != "":
 		return summaryOverlap
 	case policy.Spec.Mode == v1alpha1.ModeObserve:

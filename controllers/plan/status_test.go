@@ -255,7 +255,7 @@ func TestPolicyStatus(t *testing.T) {
 		},
 		"nodes of another policy": {
 			objects: append(fleet("a/z1"), newPolicy("p"), newPolicy("q", priority(1), maxUnavailable("0"))),
-			want:    v1alpha1.RebootPolicyStatus{MaxUnavailable: 1, Summary: "Overlap"},
+			want:    v1alpha1.RebootPolicyStatus{MaxUnavailable: 1, Summary: "Shadowed"},
 		},
 	}
 	for name, tc := range cases {
