@@ -2,8 +2,6 @@ package crd
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -143,24 +141,6 @@ func TestRulesOfAPolicyHoldForChangesToo(t *testing.T) {
 	checkAnswer(t, strict.Patch(t.Context(), stored, emptied), []string{"nodeSelector selects nothing in particular"})
 	turned := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"nodes":"All","nodeSelector":null}}`))
 	checkAnswer(t, strict.Patch(t.Context(), stored, turned), nil)
-}
-
-func TestTheSamplesAreAccepted(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("..", "..", "config", "samples", "*.yaml"))
-	if err != nil || len(files) < 2 {
-		t.Fatalf("found samples %q, error %v", files, err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sample := object(t, string(text))
-		if sample.GetKind() == "Kustomization" {
-			continue
-		}
-		t.Run(filepath.Base(file), func(t *testing.T) { checkAnswer(t, tryCreate(t, sample), nil) })
-	}
 }
 
 func triggers(each string) string { return "{nodes: All, triggers: {nodeConditions: [" + each + "]}}" }
