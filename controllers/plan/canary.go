@@ -278,8 +278,8 @@ func (p *planning) awaitCanaries(clock model.Clock, pending []canary, missing in
 	slices.SortFunc(soaked, time.Time.Compare)
 	until := soaked[missing-1]
 	p.WakeAt(until)
-	return model.Blocked(v1alpha1.ReasonCanarySoaking, "The canaries were rebooted and are watched until %s.", clock.Until(until)).
-		Ending(until)
+	watched := model.Form(units(pending), "The canary was rebooted and is", "The canaries were rebooted and are")
+	return model.Blocked(v1alpha1.ReasonCanarySoaking, "%s watched until %s.", watched, clock.Until(until)).Ending(until)
 }
 
 // roleOf an attempt that begins now.

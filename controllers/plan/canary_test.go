@@ -55,7 +55,7 @@ func TestCanariesGoFirstAndSoakBeforeTheOthers(t *testing.T) {
 	if diff := cmp.Diff(&v1alpha1.CanaryStatus{Soaking: 1, SoakedTime: at(10 * time.Minute)}, s.policy("p").Status.Canary); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)
 	}
-	want := "The canaries were rebooted and are watched until 2026-03-02 12:10 +00:00 (in 10m, as of 12:00)."
+	want := "The canary was rebooted and is watched until 2026-03-02 12:10 +00:00 (in 10m, as of 12:00)."
 	if s.reboot("rb").Status.Message != want {
 		t.Errorf("message %q, want %q", s.reboot("rb").Status.Message, want)
 	}
