@@ -157,8 +157,8 @@ func deletionGate(_ *planning, r *rebootView) model.Verdict {
 	return model.Verdict{}
 }
 
-// otherMaintenanceGate waits while another tool maintains the node. It does not say until when: a Lease is renewed again and again, and each
-// time would be a write.
+// otherMaintenanceGate waits while another tool maintains the node. It does not say until when: a Lease is renewed again and again, and
+// each time would be a write.
 func otherMaintenanceGate(p *planning, r *rebootView) model.Verdict {
 	for _, other := range r.node.OtherMaintenance {
 		if other.Until.IsZero() || !p.Reached(other.Until) {

@@ -120,7 +120,8 @@ var cases = map[string]struct {
 		"nodeLabels.during[rack]", "another group",
 	},
 	"a number of failures with a typo": {
-		[]change{func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxFailures = ptr.To(intstr.FromString("one")) }}, "failure.maxFailures", `write 1 or "10%"`,
+		[]change{func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxFailures = ptr.To(intstr.FromString("one")) }},
+		"failure.maxFailures", `write 1 or "10%"`,
 	},
 	"a limit with a typo": {
 		[]change{func(s *v1alpha1.RebootPolicySpec) { s.Rollout.MaxUnavailable = ptr.To(intstr.FromString("10 %")) }},

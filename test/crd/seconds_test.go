@@ -34,7 +34,7 @@ func TestADurationWhereSecondsAreMeantIsAnsweredByTheNumber(t *testing.T) {
 		"rollout.adaptiveDelay.minSeconds":           `rollout: {adaptiveDelay: {minSeconds: $, maxSeconds: 60}}`,
 		"hooks.beforeDrain[0].timeoutSeconds":        `hooks: {beforeDrain: [{conditionType: example.com/a, timeoutSeconds: $}]}`,
 		"triggers.nodeConditions[0].minSeconds":      `triggers: {nodeConditions: [{type: A, minSeconds: $}]}`,
-		"gates.objects[0].timeoutSeconds":            `gates: {objects: [{name: a, apiVersion: v1, kind: ConfigMap, expression: "true", timeoutSeconds: $}]}`,
+		"gates.objects[0].timeoutSeconds":            `gates: {objects: [{name: a, apiVersion: v1, kind: P, expression: a, timeoutSeconds: $}]}`,
 		"gates.alertmanager[0].timeoutSeconds":       `gates: {alertmanager: [{name: a, url: "http://a", timeoutSeconds: $}]}`,
 		"drain.excludeFromLoadBalancers.leadSeconds": `drain: {excludeFromLoadBalancers: {leadSeconds: $}}`,
 	} {
