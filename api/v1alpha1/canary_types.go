@@ -18,8 +18,11 @@ type CanarySpec struct {
 	// soakSeconds is how long they are watched after their reboots are proved.
 	// +optional
 	// +kubebuilder:default=3600
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=2592000
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 0 && self <= 2592000",message="this is a number of seconds from 0 to 2592000: write 1800 for 30m"
 	SoakSeconds *int32 `json:"soakSeconds,omitempty"`
 }
 

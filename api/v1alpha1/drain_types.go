@@ -133,21 +133,30 @@ type DrainSpec struct {
 	// delaySeconds is waited between the cordon and the first eviction.
 	// +optional
 	// +kubebuilder:default=0
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=86400
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 0 && self <= 86400",message="this is a number of seconds from 0 to 86400: write 1800 for 30m"
 	DelaySeconds *int32 `json:"delaySeconds,omitempty"`
 
 	// timeoutSeconds is how long a drain may take. After it onTimeout says what happens.
 	// +optional
 	// +kubebuilder:default=600
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=86400
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 1 && self <= 86400",message="this is a number of seconds from 1 to 86400: write 1800 for 30m"
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
 
 	// gracePeriodSeconds overrides the termination grace period of every evicted pod. Not set means each pod's own.
 	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=86400
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 0 && self <= 86400",message="this is a number of seconds from 0 to 86400: write 1800 for 30m"
 	GracePeriodSeconds *int32 `json:"gracePeriodSeconds,omitempty"`
 
 	// selector of the pods that are evicted; all others stay, and go down with the host. Not set means that all are evicted.
@@ -157,16 +166,22 @@ type DrainSpec struct {
 	// skipWaitForDeleteSeconds stops waiting for a pod that has been terminating for longer than this. Not set means that every pod is
 	// waited for.
 	// +optional
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=86400
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 1 && self <= 86400",message="this is a number of seconds from 1 to 86400: write 1800 for 30m"
 	SkipWaitForDeleteSeconds *int32 `json:"skipWaitForDeleteSeconds,omitempty"`
 
 	// volumeDetachSeconds is how long after the drain the volumes of the node may take to be detached before it reboots. After it the reboot
 	// goes on, and a warning names those that are left. Not set means that none is waited for.
 	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=86400
-	// +kubebuilder:validation:XValidation:rule="self > 0",message="write for how many seconds volumes are waited for, or remove volumeDetachSeconds to wait for none"
+	// +kubebuilder:validation:XValidation:rule="self != 0",message="write for how many seconds volumes are waited for, or remove volumeDetachSeconds to wait for none"
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 0 && self <= 86400",message="this is a number of seconds from 1 to 86400: write 1800 for 30m"
 	VolumeDetachSeconds *int32 `json:"volumeDetachSeconds,omitempty"`
 
 	// excludeFromLoadBalancers takes a node out of external load balancers before its pods are evicted. Not set means that it is not.
@@ -202,8 +217,11 @@ type PodWait struct {
 	// timeoutSeconds is how long they are waited for. After it onTimeout says what happens.
 	// +optional
 	// +kubebuilder:default=3600
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=604800
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 1 && self <= 604800",message="this is a number of seconds from 1 to 604800: write 1800 for 30m"
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
 
 	// onTimeout says what happens when they have not finished in time: Continue goes on with the drain, Abort gives the node back and

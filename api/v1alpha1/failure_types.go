@@ -38,15 +38,21 @@ type FailureSpec struct {
 	// nodeGoneTimeoutSeconds is how long the Node object of a host that was ordered to reboot may be gone before the reboot is given up and
 	// its slot is freed. Not set means that the host is waited for until it registers again, or a person deletes the NodeReboot.
 	// +optional
-	// +kubebuilder:validation:Minimum=60
-	// +kubebuilder:validation:Maximum=31536000
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 60 && self <= 31536000",message="this is a number of seconds from 60 to 31536000: write 1800 for 30m"
 	NodeGoneTimeoutSeconds *int32 `json:"nodeGoneTimeoutSeconds,omitempty"`
 
 	// backoffSeconds is waited after the first failed attempt; it doubles with every further one, up to a day. It ends when a window opens.
 	// +optional
 	// +kubebuilder:default=600
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=86400
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 1 && self <= 86400",message="this is a number of seconds from 1 to 86400: write 1800 for 30m"
 	BackoffSeconds *int32 `json:"backoffSeconds,omitempty"`
 }
 

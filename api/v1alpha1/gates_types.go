@@ -218,8 +218,11 @@ type GateConnection struct {
 	// timeoutSeconds is how long the server may take to answer.
 	// +optional
 	// +kubebuilder:default=10
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=60
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 1 && self <= 60",message="this is a number of seconds from 1 to 60: write 30 for 30s"
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
 
 	// onError says what it means that the server gives no answer, or one that cannot be used: Require lets nothing start without an answer,
@@ -350,8 +353,11 @@ type ObjectGate struct {
 	// timeoutSeconds is how long reading the objects and the expression may take.
 	// +optional
 	// +kubebuilder:default=10
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=60
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 1 && self <= 60",message="this is a number of seconds from 1 to 60: write 30 for 30s"
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
 
 	// onError says what it means that the objects cannot be read, that there is none, or that the expression fails: Require lets

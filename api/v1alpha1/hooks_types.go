@@ -41,8 +41,11 @@ type Hook struct {
 	// timeoutSeconds is how long the hook is awaited.
 	// +optional
 	// +kubebuilder:default=600
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=604800
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 1 && self <= 604800",message="this is a number of seconds from 1 to 604800: write 1800 for 30m"
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
 
 	// onTimeout says what happens when the hook is not done in time. Abort fails the attempt; after the reboot, where nothing can be rolled

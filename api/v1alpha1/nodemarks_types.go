@@ -6,8 +6,11 @@ type LoadBalancerExclusion struct {
 	// evicted. The label is taken away when the node is proved to be rebooted and healthy, unless it was there before.
 	// +optional
 	// +kubebuilder:default=30
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=86400
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 0 && self <= 86400",message="this is a number of seconds from 0 to 86400: write 1800 for 30m"
 	LeadSeconds *int32 `json:"leadSeconds,omitempty"`
 }
 

@@ -442,6 +442,21 @@ type NodeRebootStatus struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`
 
+	// summary is the column STATUS of kubectl get: Succeeded or Cancelled once that is so, and else the reason.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Summary string `json:"summary,omitempty"`
+
+	// untilTime is when time alone ends what the NodeReboot waits for: a window opens, a back-off is over, a drain runs out of time. It is
+	// missing if that is not known, or something else has to happen.
+	// +optional
+	UntilTime *metav1.MicroTime `json:"untilTime,omitempty"`
+
+	// until is untilTime for people, in the time zone of the policy: the time of day if that was today when it was written, else the date.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	Until string `json:"until,omitempty"`
+
 	// policyName is the policy that owns the node. While an attempt is open it is the one that granted it, whatever labels change.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
@@ -558,18 +573,19 @@ type NodeRebootStatus struct {
 // +kubebuilder:selectablefield:JSONPath=.spec.nodeName
 // +kubebuilder:selectablefield:JSONPath=.status.phase
 // +kubebuilder:selectablefield:JSONPath=.status.policyName
-// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=".status.phase"
-// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=".status.reason"
-// +kubebuilder:printcolumn:name="Zone",type=string,JSONPath=".status.zone"
-// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=".metadata.creationTimestamp"
+// +kubebuilder:printcolumn:name="Status",type=string,JSONPath=".status.summary"
+// +kubebuilder:printcolumn:name="Until",type=string,JSONPath=".status.until"
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=".status.phase",priority=1
 // +kubebuilder:printcolumn:name="Node",type=string,JSONPath=".spec.nodeName",priority=1
 // +kubebuilder:printcolumn:name="Policy",type=string,JSONPath=".status.policyName",priority=1
+// +kubebuilder:printcolumn:name="Zone",type=string,JSONPath=".status.zone",priority=1
 // +kubebuilder:printcolumn:name="Trigger",type=string,JSONPath=".spec.trigger",priority=1
 // +kubebuilder:printcolumn:name="Attempt",type=integer,JSONPath=".status.attempt.number",priority=1
 // +kubebuilder:printcolumn:name="Pods left",type=integer,JSONPath=".status.report.drain.remaining",priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=".metadata.creationTimestamp",priority=1
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=".status.message",priority=1
 // +kubebuilder:printcolumn:name="Kernel before",type=string,JSONPath=".status.before.kernelVersion",priority=1
 // +kubebuilder:printcolumn:name="Kernel after",type=string,JSONPath=".status.after.kernelVersion",priority=1
-// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=".status.message",priority=1
 type NodeReboot struct {
 	metav1.TypeMeta `json:",inline"`
 	// metadata is the standard object's metadata.

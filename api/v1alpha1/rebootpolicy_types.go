@@ -224,6 +224,17 @@ type RebootPolicyStatus struct {
 	// +optional
 	AdaptiveDelay *AdaptiveDelayStatus `json:"adaptiveDelay,omitempty"`
 
+	// summary is the column STATUS of kubectl get. It names what matters most: Invalid, NoNodes, Halted, Shadowed, Overlap, or else the mode:
+	// InForce, Observing or Paused. Unknown is what the operator has not looked at.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Summary string `json:"summary,omitempty"`
+
+	// waitingFor is the reason that most of the waiting nodes wait for; of several the first by name.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	WaitingFor string `json:"waitingFor,omitempty"`
+
 	// waiting counts the nodes that wait, by reason.
 	// +optional
 	// +listType=map
@@ -257,19 +268,22 @@ type WaitingCount struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=rbp,categories=reboots
-// +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=".spec.mode"
-// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=".status.conditions[?(@.type=='Ready')].status"
+// +kubebuilder:printcolumn:name="Status",type=string,JSONPath=".status.summary"
 // +kubebuilder:printcolumn:name="Nodes",type=integer,JSONPath=".status.nodes"
-// +kubebuilder:printcolumn:name="Required",type=integer,JSONPath=".status.required"
-// +kubebuilder:printcolumn:name="Under way",type=integer,JSONPath=".status.underWay"
-// +kubebuilder:printcolumn:name="Zone",type=string,JSONPath=".status.currentZone"
-// +kubebuilder:printcolumn:name="Window",type=string,JSONPath=".status.window.state"
-// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=".metadata.creationTimestamp"
+// +kubebuilder:printcolumn:name="Need",type=integer,JSONPath=".status.required"
+// +kubebuilder:printcolumn:name="Active",type=integer,JSONPath=".status.underWay"
+// +kubebuilder:printcolumn:name="Waiting for",type=string,JSONPath=".status.waitingFor"
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=".status.conditions[?(@.type=='Ready')].status",priority=1
+// +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=".spec.mode",priority=1
+// +kubebuilder:printcolumn:name="Zone",type=string,JSONPath=".status.currentZone",priority=1
+// +kubebuilder:printcolumn:name="Window",type=string,JSONPath=".status.window.state",priority=1
+// +kubebuilder:printcolumn:name="Opens",type=string,JSONPath=".status.window.nextOpeningTime",priority=1
+// +kubebuilder:printcolumn:name="Closes",type=string,JSONPath=".status.window.nextClosingTime",priority=1
 // +kubebuilder:printcolumn:name="Unavailable",type=integer,JSONPath=".status.unavailable",priority=1
 // +kubebuilder:printcolumn:name="Max",type=integer,JSONPath=".status.maxUnavailable",priority=1
 // +kubebuilder:printcolumn:name="Failed",type=integer,JSONPath=".status.failed",priority=1
-// +kubebuilder:printcolumn:name="Opens",type=string,JSONPath=".status.window.nextOpeningTime",priority=1
-// +kubebuilder:printcolumn:name="Closes",type=string,JSONPath=".status.window.nextClosingTime",priority=1
+// +kubebuilder:printcolumn:name="Overdue",type=integer,JSONPath=".status.overdue",priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=".metadata.creationTimestamp",priority=1
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=".status.conditions[?(@.type=='Ready')].message",priority=1
 type RebootPolicy struct {
 	metav1.TypeMeta `json:",inline"`
@@ -283,7 +297,7 @@ type RebootPolicy struct {
 
 	// status is what the operator saw and derived.
 	// +optional
-	// +kubebuilder:default={"observedGeneration":-1}
+	// +kubebuilder:default={"observedGeneration":-1,"summary":"Unknown","nodes":0,"required":0,"underWay":0,"unavailable":0,"maxUnavailable":0,"failed":0,"overdue":0}
 	Status RebootPolicyStatus `json:"status,omitempty,omitzero"`
 
 	// Unreadable names the fields of the stored object that could not be decoded. It is no field of the API.

@@ -26,15 +26,21 @@ type RebootSpec struct {
 	// delaySeconds is waited between the end of the drain and the order to reboot. Everything is checked again after it.
 	// +optional
 	// +kubebuilder:default=0
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=86400
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 0 && self <= 86400",message="this is a number of seconds from 0 to 86400: write 1800 for 30m"
 	DelaySeconds *int32 `json:"delaySeconds,omitempty"`
 
 	// timeoutSeconds is how long a host may take from the order to reboot until its node reports another boot ID.
 	// +optional
 	// +kubebuilder:default=900
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=86400
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 1 && self <= 86400",message="this is a number of seconds from 1 to 86400: write 1800 for 30m"
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
 }
 
@@ -50,8 +56,11 @@ type RecoverySpec struct {
 	// settleSeconds is how long the node must have been back and schedulable before its slot is freed.
 	// +optional
 	// +kubebuilder:default=0
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=86400
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 0 && self <= 86400",message="this is a number of seconds from 0 to 86400: write 1800 for 30m"
 	SettleSeconds *int32 `json:"settleSeconds,omitempty"`
 
 	// objects must satisfy an expression before the slot is freed, any objects of the cluster.
@@ -65,7 +74,10 @@ type RecoverySpec struct {
 	// failed; it goes on being watched, and holds its slot until it recovers or is deleted.
 	// +optional
 	// +kubebuilder:default=1800
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=604800
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 1 && self <= 604800",message="this is a number of seconds from 1 to 604800: write 1800 for 30m"
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
 }

@@ -54,8 +54,11 @@ type RolloutSpec struct {
 	// minIntervalSeconds is the least time between two reboots of one node.
 	// +optional
 	// +kubebuilder:default=3600
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=31536000
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 0 && self <= 31536000",message="this is a number of seconds from 0 to 31536000: write 1800 for 30m"
 	MinIntervalSeconds *int32 `json:"minIntervalSeconds,omitempty"`
 
 	// canary lets few nodes go first. The others wait until those are proved and have been watched for a while. Not set means that none go
@@ -127,26 +130,35 @@ type ZonesSpec struct {
 	// soakSeconds is how long a finished zone is watched before the next zone begins.
 	// +optional
 	// +kubebuilder:default=0
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=2592000
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 0 && self <= 2592000",message="this is a number of seconds from 0 to 2592000: write 1800 for 30m"
 	SoakSeconds *int32 `json:"soakSeconds,omitempty"`
 }
 
 // AdaptiveDelay is a delay that follows the recovery times of a policy's last reboots.
 //
-// +kubebuilder:validation:XValidation:rule="self.minSeconds <= self.maxSeconds",message="minSeconds is more than maxSeconds: write the smaller number as minSeconds",fieldPath=".minSeconds"
+// +kubebuilder:validation:XValidation:rule="type(self.minSeconds) != int || type(self.maxSeconds) != int || self.minSeconds <= self.maxSeconds",message="minSeconds is more than maxSeconds: write the smaller number as minSeconds",fieldPath=".minSeconds"
 type AdaptiveDelay struct {
 	// minSeconds is the least delay.
 	// +optional
 	// +kubebuilder:default=0
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=86400
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 0 && self <= 86400",message="this is a number of seconds from 0 to 86400: write 1800 for 30m"
 	MinSeconds *int32 `json:"minSeconds,omitempty"`
 
 	// maxSeconds is the most.
 	// +required
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=86400
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 1 && self <= 86400",message="this is a number of seconds from 1 to 86400: write 1800 for 30m"
 	MaxSeconds int32 `json:"maxSeconds,omitempty"`
 }
 

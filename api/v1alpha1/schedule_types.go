@@ -4,9 +4,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Weekday is a day of the week.
+// Weekday is a day of the week. The rule names them in the order of the week, which an enum would not.
 //
-// +k8s:enum
+// +kubebuilder:validation:MaxLength=16
+// +kubebuilder:validation:XValidation:rule="self in ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun']",message="a day of the week is written Mon, Tue, Wed, Thu, Fri, Sat or Sun"
 type Weekday string
 
 const (
@@ -28,7 +29,8 @@ const (
 
 // WeekOfMonth says which of the four or five such weekdays of a month is meant.
 //
-// +k8s:enum
+// +kubebuilder:validation:MaxLength=16
+// +kubebuilder:validation:XValidation:rule="self in ['First', 'Second', 'Third', 'Fourth', 'Last']",message="a week of the month is written First, Second, Third, Fourth or Last"
 type WeekOfMonth string
 
 const (
@@ -60,7 +62,7 @@ const (
 
 // ScheduleSpec says when nodes may be rebooted.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.windows) || !has(self.minRemainingSeconds) || self.windows.all(w, w.durationSeconds > self.minRemainingSeconds)",message="a window is not longer than minRemainingSeconds (600 if you do not write it), so nothing could ever start in it: write a longer durationSeconds or a shorter minRemainingSeconds",fieldPath=".windows"
+// +kubebuilder:validation:XValidation:rule="!has(self.windows) || !has(self.minRemainingSeconds) || type(self.minRemainingSeconds) != int || self.windows.all(w, type(w.durationSeconds) != int || w.durationSeconds > self.minRemainingSeconds)",message="a window is not longer than minRemainingSeconds (600 if you do not write it), so nothing could ever start in it: write a longer durationSeconds or a shorter minRemainingSeconds",fieldPath=".windows"
 // +kubebuilder:validation:XValidation:rule="!has(self.atClose) || self.atClose != 'Continue' || (has(self.windows) && size(self.windows) > 0)",message="a schedule without windows never closes: write windows, or remove atClose",fieldPath=".atClose"
 // +kubebuilder:validation:XValidation:rule="!has(self.minRemainingSeconds) || self.minRemainingSeconds == 600 || (has(self.windows) && size(self.windows) > 0) || (has(self.freezes) && size(self.freezes) > 0)",message="a schedule without windows and freezes never closes: write windows or freezes, or remove minRemainingSeconds",fieldPath=".minRemainingSeconds"
 type ScheduleSpec struct {
@@ -90,8 +92,11 @@ type ScheduleSpec struct {
 	// drain that takes as long as it may is then not rolled back because the window closes.
 	// +optional
 	// +kubebuilder:default=600
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=86400
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 0 && self <= 86400",message="this is a number of seconds from 0 to 86400: write 1800 for 30m"
 	MinRemainingSeconds *int32 `json:"minRemainingSeconds,omitempty"`
 
 	// atClose says what becomes of a node that was started and not yet ordered to reboot when the window closes: Abort rolls the attempt
@@ -104,8 +109,11 @@ type ScheduleSpec struct {
 	// maxDeferralSeconds is how long a reboot may be required before an event, the condition Overdue of its NodeReboot
 	// and a metric report it. Nothing is forced. Not set means that it is never reported.
 	// +optional
-	// +kubebuilder:validation:Minimum=60
-	// +kubebuilder:validation:Maximum=31536000
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 60 && self <= 31536000",message="this is a number of seconds from 60 to 31536000: write 1800 for 30m"
 	MaxDeferralSeconds *int32 `json:"maxDeferralSeconds,omitempty"`
 }
 
@@ -114,8 +122,8 @@ type ScheduleSpec struct {
 // only.
 //
 // +kubebuilder:validation:ExactlyOneOf=weekly;monthly;cron
-// +kubebuilder:validation:XValidation:rule="!has(self.weekly) || self.weekly.days.all(a, self.weekly.days.all(b, self.durationSeconds <= 86400 * (a == b ? 7 : ({'Mon': 0, 'Tue': 1, 'Wed': 2, 'Thu': 3, 'Fri': 4, 'Sat': 5, 'Sun': 6}[b] - {'Mon': 0, 'Tue': 1, 'Wed': 2, 'Thu': 3, 'Fri': 4, 'Sat': 5, 'Sun': 6}[a] + 7) % 7)))",message="durationSeconds is longer than the time until the window opens again: write a shorter one (at most 86400 for each day until then), or only the days on which the window opens",fieldPath=".durationSeconds"
-// +kubebuilder:validation:XValidation:rule="!has(self.cron) || self.durationSeconds <= 604800",message="a cron window is open for at most 604800 seconds (7 days): write a shorter durationSeconds, or a monthly window",fieldPath=".durationSeconds"
+// +kubebuilder:validation:XValidation:rule="!has(self.weekly) || type(self.durationSeconds) != int || self.weekly.days.exists(d, !(d in ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'])) || self.weekly.days.all(a, self.weekly.days.all(b, self.durationSeconds <= 86400 * (a == b ? 7 : ({'Mon': 0, 'Tue': 1, 'Wed': 2, 'Thu': 3, 'Fri': 4, 'Sat': 5, 'Sun': 6}[b] - {'Mon': 0, 'Tue': 1, 'Wed': 2, 'Thu': 3, 'Fri': 4, 'Sat': 5, 'Sun': 6}[a] + 7) % 7)))",message="durationSeconds is longer than the time until the window opens again: write a shorter one (at most 86400 for each day until then), or only the days on which the window opens",fieldPath=".durationSeconds"
+// +kubebuilder:validation:XValidation:rule="!has(self.cron) || type(self.durationSeconds) != int || self.durationSeconds <= 604800",message="a cron window is open for at most 604800 seconds (7 days): write a shorter durationSeconds, or a monthly window",fieldPath=".durationSeconds"
 type ScheduleWindow struct {
 	// weekly opens at a time of day on some days of the week.
 	// +optional
@@ -133,12 +141,16 @@ type ScheduleWindow struct {
 	// +kubebuilder:validation:MaxLength=100
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-5]?[0-9](,[0-5]?[0-9])*( |$)')",message="the first field of cron, the minute, is a number from 0 to 59, or several such as 0,30; with * or a range the window would open again and again while it is open: write how long it is open into durationSeconds"
 	// +kubebuilder:validation:XValidation:rule="self.matches('(?i)^[^ ]+ ([*]|(2[0-3]|[01]?[0-9])(-(2[0-3]|[01]?[0-9]))?)(/[1-9][0-9]?)?(,([*]|(2[0-3]|[01]?[0-9])(-(2[0-3]|[01]?[0-9]))?)(/[1-9][0-9]?)?)* ([*]|(3[01]|[12][0-9]|0?[1-9])(-(3[01]|[12][0-9]|0?[1-9]))?)(/[1-9][0-9]?)?(,([*]|(3[01]|[12][0-9]|0?[1-9])(-(3[01]|[12][0-9]|0?[1-9]))?)(/[1-9][0-9]?)?)* ([*]|(1[0-2]|0?[1-9]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)(-(1[0-2]|0?[1-9]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC))?)(/[1-9][0-9]?)?(,([*]|(1[0-2]|0?[1-9]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)(-(1[0-2]|0?[1-9]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC))?)(/[1-9][0-9]?)?)* ([*]|([0-6]|SUN|MON|TUE|WED|THU|FRI|SAT)(-([0-6]|SUN|MON|TUE|WED|THU|FRI|SAT))?)(/[1-9][0-9]?)?(,([*]|([0-6]|SUN|MON|TUE|WED|THU|FRI|SAT)(-([0-6]|SUN|MON|TUE|WED|THU|FRI|SAT))?)(/[1-9][0-9]?)?)*$')",message="cron has five fields with one space between them, such as '0 3 * * 1-5' (03:00 from Monday to Friday): minute 0-59, hour 0-23, day of month 1-31, month 1-12 or JAN-DEC, day of week 0-6 (0 is Sunday) or SUN-SAT; @daily and time zones are not known here"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('(?i)(^|[ ,])(MON-SUN|TUE-(SUN|MON)|WED-(SUN|MON|TUE)|THU-(SUN|MON|TUE|WED)|FRI-(SUN|MON|TUE|WED|THU)|SAT-(SUN|MON|TUE|WED|THU|FRI)|FEB-JAN|MAR-(JAN|FEB)|APR-(JAN|FEB|MAR)|MAY-(JAN|FEB|MAR|APR)|JUN-(JAN|FEB|MAR|APR|MAY)|JUL-(JAN|FEB|MAR|APR|MAY|JUN)|AUG-(JAN|FEB|MAR|APR|MAY|JUN|JUL)|SEP-(JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG)|OCT-(JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP)|NOV-(JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT)|DEC-(JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV)|0?1-0?0|0?2-0?[0-1]|0?3-0?[0-2]|0?4-0?[0-3]|0?5-0?[0-4]|0?6-0?[0-5]|0?7-0?[0-6]|0?8-0?[0-7]|0?9-0?[0-8]|[1-3][0-9]-0?[0-9]|2[0-9]-1[0-9]|3[0-9]-[12][0-9]|11-10|12-1[0-1]|13-1[0-2]|14-1[0-3]|15-1[0-4]|16-1[0-5]|17-1[0-6]|18-1[0-7]|19-1[0-8]|21-20|22-2[0-1]|23-2[0-2]|24-2[0-3]|25-2[0-4]|26-2[0-5]|27-2[0-6]|28-2[0-7]|29-2[0-8]|31-30)($|[ ,/])')",message="a range of cron runs forward: write FRI,SAT,SUN,MON instead of FRI-MON (0 is Sunday), 22,23,0,1,2 instead of 22-2, and NOV,DEC,JAN,FEB instead of NOV-FEB"
 	Cron string `json:"cron,omitempty"`
 
 	// durationSeconds is how long it stays open, in real time: clocks that are set forward or back in between do not change it.
 	// +required
-	// +kubebuilder:validation:Minimum=60
-	// +kubebuilder:validation:Maximum=2419200
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 60 && self <= 2419200",message="this is a number of seconds from 60 to 2419200: write 1800 for 30m"
 	DurationSeconds int32 `json:"durationSeconds,omitempty"`
 }
 
@@ -149,13 +161,11 @@ type WeeklyWindow struct {
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=7
-	// +kubebuilder:validation:items:MaxLength=3
 	Days []Weekday `json:"days,omitempty"`
 
 	// start is the time of day at which it opens, such as "22:00".
 	// +required
-	// +kubebuilder:validation:MinLength=5
-	// +kubebuilder:validation:MaxLength=5
+	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([01][0-9]|2[0-3]):[0-5][0-9]$')",message="start is a time of day from \"00:00\" to \"23:59\", such as \"22:00\" or \"03:30\""
 	Start string `json:"start,omitempty"`
 }
@@ -172,8 +182,7 @@ type MonthlyWindow struct {
 
 	// start is the time of day at which it opens, such as "01:00".
 	// +required
-	// +kubebuilder:validation:MinLength=5
-	// +kubebuilder:validation:MaxLength=5
+	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([01][0-9]|2[0-3]):[0-5][0-9]$')",message="start is a time of day from \"00:00\" to \"23:59\", such as \"22:00\" or \"03:30\""
 	Start string `json:"start,omitempty"`
 }

@@ -39,7 +39,10 @@ type NodeConditionTrigger struct {
 	// minSeconds is how long the condition must have had the status, and the node must have been Ready.
 	// +optional
 	// +kubebuilder:default=300
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=86400
+	// +kubebuilder:validation:Type=""
+	// +kubebuilder:validation:Format=""
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 0 && self <= 86400",message="this is a number of seconds from 0 to 86400: write 1800 for 30m"
 	MinSeconds *int32 `json:"minSeconds,omitempty"`
 }

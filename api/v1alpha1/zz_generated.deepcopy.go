@@ -1018,6 +1018,10 @@ func (in *NodeRebootStatus) DeepCopyInto(out *NodeRebootStatus) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
+	if in.UntilTime != nil {
+		in, out := &in.UntilTime, &out.UntilTime
+		*out = (*in).DeepCopy()
+	}
 	if in.RequiredSince != nil {
 		in, out := &in.RequiredSince, &out.RequiredSince
 		*out = (*in).DeepCopy()

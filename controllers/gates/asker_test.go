@@ -282,22 +282,22 @@ func TestAQuestionAboutAGateThatIsGoneHasNoAnswer(t *testing.T) {
 }
 
 func TestWhatDoesNotCompileIsSaidOfThePolicy(t *testing.T) {
-	selector := "gate g of "
+	selector := "gates.objects[g]."
 	for name, tc := range map[string]struct {
 		change func(*bench)
 		want   string
 	}{
 		"what compiles":            {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "v1", Expression: "object.data.a == 'b'"}) }, ""},
-		"a name that is not known": {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "v1", Expression: "self.data.a == 'b'"}) }, selector + "gates.objects: expression: ERROR: <input>:1:1: undeclared reference to 'self' (in container '')"},
-		"half an expression":       {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "v1", Expression: "object.data.a =="}) }, "gates.objects: expression: ERROR: <input>:1:17: Syntax error"},
+		"a name that is not known": {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "v1", Expression: "self.data.a == 'b'"}) }, selector + "expression: ERROR: <input>:1:1: undeclared reference to 'self' (in container '')"},
+		"half an expression":       {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "v1", Expression: "object.data.a =="}) }, "gates.objects[g].expression: ERROR: <input>:1:17: Syntax error"},
 		"what is no condition":     {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "v1", Expression: "size(object.data)"}) }, "the expression gives a int: write one that is true or false"},
-		"an API version":           {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "a/b/c", Expression: "true"}) }, "gates.objects: apiVersion: unexpected GroupVersion string: a/b/c"},
+		"an API version":           {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "a/b/c", Expression: "true"}) }, "gates.objects[g].apiVersion: unexpected GroupVersion string: a/b/c"},
 		"after a reboot": {func(b *bench) {
 			b.policy.Spec.Recovery.Objects = []v1alpha1.ObjectGate{{Name: "g", APIVersion: "v1", Expression: "1 +"}}
-		}, "gate g of recovery.objects: expression: ERROR"},
-		"names to ignore":      {func(b *bench) { b.alerts("http://p", v1alpha1.AlertFilter{Ignore: "("}) }, "gates.prometheus: alerts.ignore: error parsing regexp"},
+		}, "recovery.objects[g].expression: ERROR"},
+		"names to ignore":      {func(b *bench) { b.alerts("http://p", v1alpha1.AlertFilter{Ignore: "("}) }, "gates.prometheus[g].alerts.ignore: error parsing regexp"},
 		"names to look at":     {func(b *bench) { b.alerts("http://p", v1alpha1.AlertFilter{Only: "("}) }, "alerts.only: error parsing regexp"},
-		"a value":              {func(b *bench) { b.alertmanager("http://a", matcher("x", v1alpha1.MatchRegexp, "*")) }, "gates.alertmanager: matchers: x: error parsing regexp"},
+		"a value":              {func(b *bench) { b.alertmanager("http://a", matcher("x", v1alpha1.MatchRegexp, "*")) }, "gates.alertmanager[g].matchers: x: error parsing regexp"},
 		"a value that is none": {func(b *bench) { b.alertmanager("http://a", matcher("x", v1alpha1.MatchEqual, "*")) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -212,7 +212,7 @@ func (p *round) beforeStart(r *rebootView) model.Verdict {
 	if v := consent.Enforced(r.policy().Policy); !v.OK() {
 		return v
 	}
-	if v := p.slotsRefused(); !v.OK() {
+	if v := p.slotsRefused(r); !v.OK() {
 		return v
 	}
 	if !r.hostKnown() {

@@ -37,7 +37,6 @@ const (
 )
 
 var (
-	seconds   = model.Seconds
-	clockTime = model.ClockTime
-	keyOf     = model.KeyOf
+	seconds = model.Seconds
+	keyOf   = model.KeyOf
 )

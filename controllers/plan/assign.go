@@ -2,8 +2,6 @@ package plan
 
 import (
 	"cmp"
-	"fmt"
-	"maps"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -111,37 +109,10 @@ func selectPolicy(node *nodeView, candidates *candidates) {
 		policy.selected++
 		if node.selectedBy == nil {
 			node.selectedBy = policy
-			policy.checkDuringLabels(nodeLabels, node.Name)
 			continue
 		}
 		policy.overlap(node.selectedBy, node)
 		node.selectedBy.overlap(policy, node)
-	}
-}
-
-// checkDuringLabels finds out whether the policy's own labels would take one of its nodes away from it while a reboot is under way.
-func (policy *policyView) checkDuringLabels(nodeLabels labels.Set, node string) {
-	if policy.Spec.NodeLabels == nil || len(policy.Spec.NodeLabels.During) == 0 || policy.Invalid != "" {
-		return
-	}
-	during := maps.Clone(nodeLabels)
-	if during == nil {
-		during = labels.Set{}
-	}
-	for key, value := range policy.Spec.NodeLabels.During {
-		during[key] = string(value)
-	}
-	rollout := &policy.Spec.Rollout
-	switch {
-	case !policy.Selector.Matches(during):
-		policy.Invalid = fmt.Sprintf("nodeLabels.during takes node %s out of its own nodeSelector: "+
-			"use a label that nodeSelector does not look at", node)
-	case during[rollout.Zones.TopologyKey] != nodeLabels[rollout.Zones.TopologyKey]:
-		policy.Invalid = fmt.Sprintf("nodeLabels.during moves node %s to another zone: it must not set %s, which is rollout.zones.topologyKey",
-			node, rollout.Zones.TopologyKey)
-	case rollout.Group != nil && during[rollout.Group.Label] != nodeLabels[rollout.Group.Label]:
-		policy.Invalid = fmt.Sprintf("nodeLabels.during moves node %s to another group: it must not set %s, which is rollout.group.label",
-			node, rollout.Group.Label)
 	}
 }
 
@@ -152,26 +123,14 @@ func (policy *policyView) overlap(other *policyView, node *nodeView) {
 	}
 }
 
-// resolveNumbers makes numbers of what may be percentages.
+// resolveNumbers makes numbers of what may be percentages. What is neither is 0, and makes the policy invalid; see policies.Check.
 func (policy *policyView) resolveNumbers() {
-	note := func(field string, err error) {
-		if err != nil {
-			policy.Invalid = cmp.Or(policy.Invalid, fmt.Sprintf("%s: %v", field, err))
-		}
-	}
 	rollout, failure := &policy.Spec.Rollout, &policy.Spec.Failure
-	var err error
-	policy.maxUnavailable, err = scaled(rollout.MaxUnavailable, policy.units)
-	note("rollout.maxUnavailable", err)
-	_, err = scaled(rollout.Zones.MaxUnavailablePerZone, policy.units)
-	note("rollout.zones.maxUnavailablePerZone", err)
-	policy.maxFailures, err = scaledToOne(failure.MaxFailures, len(policy.nodes))
-	note("failure.maxFailures", err)
-	policy.maxConsecutiveFailures, err = scaledToOne(failure.MaxConsecutiveFailures, len(policy.nodes))
-	note("failure.maxConsecutiveFailures", err)
+	policy.maxUnavailable, _ = scaled(rollout.MaxUnavailable, policy.units)
+	policy.maxFailures, _ = scaledToOne(failure.MaxFailures, len(policy.nodes))
+	policy.maxConsecutiveFailures, _ = scaledToOne(failure.MaxConsecutiveFailures, len(policy.nodes))
 	if rollout.Canary != nil {
-		policy.canaryCount, err = scaledToOne(rollout.Canary.Count, policy.units)
-		note("rollout.canary.count", err)
+		policy.canaryCount, _ = scaledToOne(rollout.Canary.Count, policy.units)
 	}
 }
 

@@ -227,7 +227,7 @@ func TestAttemptFails(t *testing.T) {
 		},
 		"when the helper does not take the order to reboot": {
 			stage: stageRebooting, event: ignoredOrder, after: 900 * time.Second, want: backingOff(v1alpha1.ReasonOrderExpired),
-			wantMessage: "The helper of node a did not take the order to reboot by 2026-03-02 12:17:00Z, and the order was withdrawn.",
+			wantMessage: "The helper of node a did not take the order to reboot by 2026-03-02 12:17 +00:00, and the order was withdrawn.",
 		},
 		"when the helper cannot reboot the host": {
 			stage: stageRebooting, event: func(s *story) { s.answer("ra", v1alpha1.OrderFailed, "Inhibited by apt.") },

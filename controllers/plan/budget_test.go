@@ -86,13 +86,13 @@ func TestLimitsHold(t *testing.T) {
 func TestANodeInAZoneThatALimitLeavesNoNodeOfSaysSo(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1 b/z1 c/z1 d/z2 e/z2"), newPolicy("p", maxUnavailable("5"), perZone("34%"), anyOrder()))...)
 	s.settle()
-	want := "maxUnavailablePerZone of RebootPolicy p is 34%, which is 0 of its 2 nodes in zone z2: nothing starts. " +
+	want := "maxUnavailablePerZone of RebootPolicy p is 34%, which is 0 of 2 nodes or groups in zone z2: nothing starts. " +
 		"Write a larger one to let nodes go."
 	if status := s.reboot("rd").Status; status.Reason != v1alpha1.ReasonZoneBudgetExhausted || status.Message != want {
 		t.Errorf("%s: %q, want %q", status.Reason, status.Message, want)
 	}
 	if status := s.reboot("rb").Status; status.Reason != v1alpha1.ReasonZoneBudgetExhausted ||
-		!strings.HasPrefix(status.Message, "No more than 1 nodes of zone z1 may be unavailable.") {
+		!strings.HasPrefix(status.Message, "No more than 1 node of zone z1 may be unavailable.") {
 		t.Errorf("%s: %q", status.Reason, status.Message)
 	}
 }
@@ -149,7 +149,7 @@ func TestOnlyOneMessageNamesTheNodesInTheWay(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1 b/z1 c/z1"), newPolicy("p"), newNode("d", "z1", notReady), newNode("e", "z1", notReady),
 		newNode("f", "z1", cordonedByHand), newNode("g", "z1", cordonedByHand))...)
 	s.settle()
-	const message = "RebootPolicy p allows 1 unavailable nodes, and as many are."
+	const message = "RebootPolicy p allows 1 unavailable node, and at least 1 is unavailable now."
 	want := map[string]string{
 		"ra": message + " Unavailable: d (not Ready), e (not Ready), f (cordoned), and 1 more.", "rb": message, "rc": message,
 	}
@@ -165,7 +165,7 @@ func TestOnlyOneMessageNamesTheNodesInTheWay(t *testing.T) {
 func TestZeroIsExplained(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1"), newPolicy("p", maxUnavailable("10%")))...)
 	s.settle()
-	if got := s.reboot("ra").Status.Message; !strings.Contains(got, "maxUnavailable of RebootPolicy p is 10%, which is 0 of its 1 nodes") {
+	if got := s.reboot("ra").Status.Message; !strings.Contains(got, "maxUnavailable of RebootPolicy p is 10%, which is 0 of 1 node or group") {
 		t.Errorf("message %q", got)
 	}
 }

@@ -250,9 +250,9 @@ func canaryGate(p *planning, r *rebootView) model.Verdict {
 	case proved >= count || pending.units[r.node.unit]:
 		return model.Verdict{}
 	case proved+len(pending.units) >= count:
-		return p.awaitCanaries(pending, count-proved)
+		return p.awaitCanaries(policy.Clock, pending, count-proved)
 	case len(active.units) >= count:
-		return p.awaitCanaries(active, len(active.units)-count+1)
+		return p.awaitCanaries(policy.Clock, active, len(active.units)-count+1)
 	}
 	return model.Verdict{}
 }
@@ -283,16 +283,17 @@ func canaryFailed(failed *rebootView) model.Verdict {
 }
 
 // awaitCanaries waits for so many of the canaries.
-func (p *planning) awaitCanaries(pending *canaryWait, missing int) model.Verdict {
+func (p *planning) awaitCanaries(clock model.Clock, pending *canaryWait, missing int) model.Verdict {
 	v, known := pending.verdicts[missing]
 	if !known {
-		v = p.judgeCanaries(pending.canaries, missing)
+		v = p.judgeCanaries(clock, pending, missing)
 		pending.verdicts[missing] = v
 	}
 	return v
 }
 
-func (p *planning) judgeCanaries(pending []canary, missing int) model.Verdict {
+func (p *planning) judgeCanaries(clock model.Clock, wait *canaryWait, missing int) model.Verdict {
+	pending := wait.canaries
 	var soaked []time.Time
 	for _, c := range pending {
 		if !c.soaked.IsZero() {
@@ -306,7 +307,8 @@ func (p *planning) judgeCanaries(pending []canary, missing int) model.Verdict {
 	slices.SortFunc(soaked, time.Time.Compare)
 	until := soaked[missing-1]
 	p.WakeAt(until)
-	return model.Blocked(v1alpha1.ReasonCanarySoaking, "The canaries were rebooted and are watched until %s.", model.ClockTime(until))
+	watched := model.Form(len(wait.units), "The canary was rebooted and is", "The canaries were rebooted and are")
+	return model.Blocked(v1alpha1.ReasonCanarySoaking, "%s watched until %s.", watched, clock.Until(until)).Ending(until)
 }
 
 // roleOf an attempt that begins now.
@@ -349,6 +351,6 @@ func (policy *policyView) canaryTooLarge() string {
 	if policy.Spec.Rollout.Canary == nil || policy.canaryCount <= policy.units {
 		return ""
 	}
-	return fmt.Sprintf("rollout.canary.count is %d, and the policy has %d nodes or groups: all of them are canaries, and none waits for them.",
-		policy.canaryCount, policy.units)
+	return fmt.Sprintf("rollout.canary.count is %d, and the policy has only %s: all of them are canaries, and none waits for them.",
+		policy.canaryCount, model.Counted(policy.units, "node or group", "nodes or groups"))
 }

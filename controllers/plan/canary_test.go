@@ -61,7 +61,8 @@ func TestCanariesGoFirstAndSoakBeforeTheOthers(t *testing.T) {
 	if diff := cmp.Diff(&v1alpha1.CanaryStatus{Soaking: 1, SoakedTime: at(10 * time.Minute)}, s.policy("p").Status.Canary); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)
 	}
-	if want := "The canaries were rebooted and are watched until 2026-03-02 12:10:00Z."; s.reboot("rb").Status.Message != want {
+	want := "The canary was rebooted and is watched until 2026-03-02 12:10 +00:00 (in 10m, as of 12:00)."
+	if s.reboot("rb").Status.Message != want {
 		t.Errorf("message %q, want %q", s.reboot("rb").Status.Message, want)
 	}
 	s.advance(10*time.Minute - time.Second)
@@ -285,7 +286,8 @@ func TestNodeWaitsForTheFirstOfThoseThatSpeakForIt(t *testing.T) {
 	s.prove("b")
 	s.advance(5 * time.Minute)
 	s.prove("c")
-	if want := "The canaries were rebooted and are watched until 2026-03-02 12:20:00Z."; s.reboot("rd").Status.Message != want {
+	want := "The canaries were rebooted and are watched until 2026-03-02 12:20 +00:00 (in 10m, as of 12:10)."
+	if s.reboot("rd").Status.Message != want {
 		t.Errorf("message %q, want %q", s.reboot("rd").Status.Message, want)
 	}
 	s.advance(5 * time.Minute)

@@ -35,7 +35,7 @@ func capacityGate(p *round, r *rebootView) model.Verdict {
 func (p *planning) judgeRoom(key model.GateKey, r *rebootView, answer model.GateAnswer, known bool) model.Verdict {
 	switch lack, looked := answer.Nodes[r.node.Name]; {
 	case known && answer.Failure != "":
-		return policies.Failed(&p.Moment, key, answer)
+		return r.policy().Failed(&p.Moment, key, answer)
 	case !looked:
 		return policies.Pending(key)
 	case lack != "":

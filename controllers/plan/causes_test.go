@@ -173,7 +173,7 @@ func TestADrainThatTimesOutNamesThePodsThatDoNotEnd(t *testing.T) {
 				}
 			}
 		}
-		want := "Node a was not drained in time: 1 of 1 pods are left: " +
+		want := "Node a was not drained in time: 1 of 1 pod is left: " +
 			"pod apps/web-1 was evicted and does not end (finalizer example.com/backup)."
 		if got := strings.Join(told, "\n"); !strings.Contains(got, want) {
 			t.Errorf("told %q, want %q", got, want)

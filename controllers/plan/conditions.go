@@ -7,7 +7,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
-	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
 )
 
@@ -73,7 +72,7 @@ func (n *nodeView) conditionReboot(trigger *v1alpha1.NodeConditionTrigger) *v1al
 			NodeName: n.Name, Trigger: v1alpha1.TriggerNodeCondition, ConditionType: trigger.Type,
 			Urgency: v1alpha1.UrgencyNormal, Approval: v1alpha1.ApprovalNotGiven,
 			Reason: fmt.Sprintf("Condition %s of the node has been %s since %s.",
-				trigger.Type, trigger.Status, model.ClockTime(n.Condition(trigger.Type).Since)),
+				trigger.Type, trigger.Status, n.policy.Clock.At(n.Condition(trigger.Type).Since)),
 		},
 	}
 }

@@ -1,9 +1,11 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // limits counts the nodes that are unavailable, by everything that has a limit. Starts are added as they are made.
@@ -151,6 +153,21 @@ func (p *planning) countStart(r *rebootView) {
 // fits says whether so many more may be down besides the count that are. What is down already makes no difference to the count.
 func (l *limits) fits(more, count, limit int) bool {
 	return count+len(l.unseen)+more <= limit
+}
+
+// unavailable says how many nodes a limit allows to be unavailable, and that they are. It does not say how many more there are: many
+// NodeReboots may wait for the same limit, and each change of the number would be a write for each of them.
+func (l *limits) unavailable(limit, count int, starting bool) string {
+	switch allowed := model.Count(limit, "unavailable node"); {
+	case limit == 0:
+		return "no unavailable nodes: nothing starts"
+	case count+len(l.unseen) < limit:
+		return allowed + ", and with the whole group there would be more"
+	case starting:
+		return fmt.Sprintf("%s, and at least %d %s unavailable or about to start", allowed, limit, model.Form(limit, "is", "are"))
+	default:
+		return fmt.Sprintf("%s, and at least %d %s unavailable now", allowed, limit, model.Form(limit, "is", "are"))
+	}
 }
 
 func oneUnless(counted bool) int {

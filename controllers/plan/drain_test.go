@@ -177,7 +177,7 @@ func TestPodsMayFinishBeforeTheDrain(t *testing.T) {
 		message   string
 	}{
 		"with none there is no wait":           {jobs: 0, want: v1alpha1.ReasonDraining},
-		"the drain waits and names them":       {jobs: 2, want: v1alpha1.ReasonWaitingForPods, message: "2 pods may finish until 2026-03-02 12:11:00Z: apps/job-00, apps/job-01."},
+		"the drain waits and names them":       {jobs: 2, want: v1alpha1.ReasonWaitingForPods, message: "2 pods may finish until 2026-03-02 12:11 +00:00 (in 10m, as of 12:01): apps/job-00, apps/job-01."},
 		"of many it names ten":                 {jobs: 12, want: v1alpha1.ReasonWaitingForPods, message: "apps/job-09 and 2 more."},
 		"the drain begins when they finished":  {jobs: 2, event: finish, want: v1alpha1.ReasonDraining},
 		"it does not wait for those that stay": {jobs: 1, event: func(s *story) { s.Pods["a"][len(s.Pods["a"])-1].Mirror = true }, want: v1alpha1.ReasonDraining},
@@ -367,8 +367,8 @@ func TestNextNodeWaitsForTheAdaptiveDelay(t *testing.T) {
 		recoveredIn("ra", "a", 40*time.Second, -10*time.Second, v1alpha1.ReasonProved))...)
 	s.settle()
 	status := s.reboot("rb").Status
-	want := "The last node recovered at 2026-03-02 11:59:50Z; the next one starts 40 seconds later, at 2026-03-02 12:00:30Z: " +
-		"recovery took up to 40 seconds in the last 1 reboots."
+	want := "The last node recovered at 2026-03-02 11:59:50 +00:00; the next one starts 40 seconds later, at 2026-03-02 12:00:30 +00:00 " +
+		"(in 30s, as of 12:00): recovery took up to 40 seconds in the last reboot."
 	if status.Reason != v1alpha1.ReasonAdaptiveDelay || status.Message != want {
 		t.Errorf("%s: %s", status.Reason, status.Message)
 	}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -97,9 +98,9 @@ func (p *planning) impossibleEviction(r *rebootView, pod *model.Pod) model.Verdi
 	if !exists || budget.Stale || budget.DisruptionsAllowed > 0 || budget.Expected == 0 || budget.Ready < budget.Expected {
 		return model.Verdict{}
 	}
-	return model.Blocked(v1alpha1.ReasonDrainImpossible, "PodDisruptionBudget %s/%s allows no disruption although all of its %d pods are "+
-		"healthy, so pod %s on node %s can never be evicted: let the budget allow one, or add replicas.",
-		pod.Namespace, budgets[0], budget.Expected, pod.Name, r.node.Name)
+	return model.Blocked(v1alpha1.ReasonDrainImpossible, "PodDisruptionBudget %s/%s allows no disruption although %s "+
+		"healthy, so pod %s on node %s can never be evicted: let the budget allow one, or add replicas.", pod.Namespace, budgets[0],
+		model.Form(budget.Expected, "its only pod is", fmt.Sprintf("all of its %d pods are", budget.Expected)), pod.Name, r.node.Name)
 }
 
 // refusal says why a pod must not be evicted, as kubectl drain does without --force and --delete-emptydir-data.

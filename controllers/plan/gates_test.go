@@ -87,13 +87,14 @@ func TestWhatANodeRebootWaitsFor(t *testing.T) {
 		"the back-off": {
 			objects: []any{newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a", failedBefore(2, -5*time.Minute))},
 			want:    v1alpha1.ReasonBackingOff, wantWake: 15 * time.Minute,
-			wantMessage: "Attempt 2 failed (DrainTimedOut); the next one waits until 2026-03-02 12:15:00Z. The drain took too long.",
+			wantMessage: "Attempt 2 failed (DrainTimedOut); the next one waits until 2026-03-02 12:15 +00:00 (in 15m, as of 12:00). " +
+				"The drain took too long.",
 		},
 		"the least interval between two reboots": {
 			objects: []any{newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a"),
 				newReboot("before", "a", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, -20*time.Minute))},
 			want: v1alpha1.ReasonMinInterval, wantWake: 39 * time.Minute,
-			wantMessage: "Node a was rebooted at 2026-03-02 11:39:00Z; it may be again at 2026-03-02 12:39:00Z.",
+			wantMessage: "Node a was rebooted at 2026-03-02 11:39 +00:00; it may be again at 2026-03-02 12:39 +00:00 (in 39m, as of 12:00).",
 		},
 		"a node that is not Ready": {
 			objects: []any{newPolicy("p"), newNode("a", "z1", notReady), newReboot("ra", "a")},
@@ -116,14 +117,14 @@ func TestWhatANodeRebootWaitsFor(t *testing.T) {
 		"the other nodes' turn": {
 			objects: []any{newPolicy("p", maxUnavailable("3")), newNode("a", "z1", controlPlane), newReboot("ra", "a"),
 				newNode("b", "z1"), newReboot("rb", "b")},
-			want: v1alpha1.ReasonControlPlaneTurn, wantMessage: "Nodes that are not of the control plane have their turn first.",
+			want: v1alpha1.ReasonControlPlaneTurn, wantMessage: "Worker nodes go first.",
 		},
 		"the control plane's turn": {
 			objects: []any{
 				newPolicy("p", maxUnavailable("3"), spec(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.ControlPlane = v1alpha1.ControlPlaneFirst })),
 				newNode("a", "z1"), newReboot("ra", "a"), newNode("b", "z1", controlPlane), newReboot("rb", "b"),
 			},
-			want: v1alpha1.ReasonControlPlaneTurn, wantMessage: "Control-plane nodes have their turn first.",
+			want: v1alpha1.ReasonControlPlaneTurn, wantMessage: "Control-plane nodes go first.",
 		},
 		"another zone's turn": {
 			objects: []any{newPolicy("p", maxUnavailable("3")), newNode("a", "z2"), newReboot("ra", "a"), newNode("b", "z1"), newReboot("rb", "b")},
@@ -133,7 +134,7 @@ func TestWhatANodeRebootWaitsFor(t *testing.T) {
 			objects: []any{newPolicy("p", soak(1200)), newNode("a", "z2"), newReboot("ra", "a"), newNode("b", "z1"),
 				newReboot("rb", "b", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, -10*time.Minute))},
 			want: v1alpha1.ReasonZoneSoaking, wantWake: 10 * time.Minute,
-			wantMessage: "Zone z1 was finished and is watched until 2026-03-02 12:10:00Z.",
+			wantMessage: "Zone z1 was finished and is watched until 2026-03-02 12:10 +00:00 (in 10m, as of 12:00).",
 		},
 		"the limit of the zone": {
 			objects: []any{
@@ -142,19 +143,20 @@ func TestWhatANodeRebootWaitsFor(t *testing.T) {
 				})),
 				newNode("a", "z1"), newReboot("ra", "a"), newNode("b", "z1", cordonedByHand), newNode("c", "z2", cordonedByHand),
 			},
-			want: v1alpha1.ReasonZoneBudgetExhausted, wantMessage: "No more than 1 nodes of zone z1 may be unavailable.",
+			want: v1alpha1.ReasonZoneBudgetExhausted, wantMessage: "No more than 1 node of zone z1 may be unavailable.",
 		},
 		"the limit of the policy": {
 			objects: []any{newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a"), newNode("b", "z1", cordonedByHand),
 				newNode("c", "z2", notReady)},
 			want: v1alpha1.ReasonBudgetExhausted,
-			wantMessage: "RebootPolicy p allows 1 unavailable nodes, and as many are. " +
+			wantMessage: "RebootPolicy p allows 1 unavailable node, and at least 1 is unavailable now. " +
 				"Unavailable: b (cordoned), c (not Ready).",
 		},
 		"the limit of the cluster": {
 			objects: []any{newPolicy("p", maxUnavailable("3")), newNode("a", "z1"), newReboot("ra", "a"), newNode("b", "z1", notReady)},
 			cluster: "1", want: v1alpha1.ReasonClusterBudgetExhausted,
-			wantMessage: "The cluster-wide limit allows 1 unavailable nodes, and as many are. Unavailable: b of RebootPolicy p (not Ready).",
+			wantMessage: "The cluster-wide limit allows 1 unavailable node, and at least 1 is unavailable now. " +
+				"Unavailable: b of RebootPolicy p (not Ready).",
 		},
 		"a node that was never there": {
 			objects: []any{newPolicy("p"), newReboot("ra", "a", noReport, requiredFor(0))},

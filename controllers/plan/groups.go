@@ -134,8 +134,9 @@ func (p *planning) groupVerdict(r *rebootView) model.Verdict {
 	}
 	if limit := p.limits.clusterMax; len(together) > limit {
 		return model.Blocked(v1alpha1.ReasonClusterBudgetExhausted,
-			"%d nodes of the same group need a reboot, and the cluster-wide limit allows %d unavailable nodes: the group can never go. "+
-				"Raise --max-unavailable, or make the group smaller.", len(together), limit)
+			"%s of the same group %s a reboot, and the cluster-wide limit allows %s: the group can never go. "+
+				"Raise --max-unavailable, or make the group smaller.", model.Count(len(together), "node"),
+			model.Form(len(together), "needs", "need"), model.Count(limit, "unavailable node"))
 	}
 	return model.Verdict{}
 }

@@ -96,10 +96,10 @@ func (r *rebootView) failedWithoutReboot(since time.Time) bool {
 func (policy *policyView) halted() model.Verdict {
 	switch h := &policy.halt; {
 	case h.nodesNotBack:
-		return model.Blocked(v1alpha1.ReasonHalted, "RebootPolicy %s is halted: %s. It goes on when they succeed or are deleted.",
-			policy.Name(), haltedBy(h.notBack))
+		return model.Blocked(v1alpha1.ReasonHalted, "RebootPolicy %s is halted: %s. It goes on when %s.",
+			policy.Name(), haltedBy(h.notBack), succeedOrDeleted(len(h.notBack)))
 	case h.drainsFailing:
-		return model.Blocked(v1alpha1.ReasonHalted, "RebootPolicy %s is halted: %s", policy.Name(), policy.drainsFail())
+		return model.Blocked(v1alpha1.ReasonHalted, "RebootPolicy %s is halted: %s", policy.Name(), policy.drainsFail()).Ending(policy.tryAgain())
 	}
 	return model.Verdict{}
 }
@@ -107,7 +107,7 @@ func (policy *policyView) halted() model.Verdict {
 // whyHalted is the reason and message of a halted policy.
 func (policy *policyView) whyHalted() (reason, message string) {
 	if h := &policy.halt; h.nodesNotBack {
-		return v1alpha1.ReasonNodesNotBack, haltedBy(h.notBack) + ": nothing more starts until they succeed or are deleted."
+		return v1alpha1.ReasonNodesNotBack, haltedBy(h.notBack) + ": nothing more starts until " + succeedOrDeleted(len(h.notBack)) + "."
 	}
 	return v1alpha1.ReasonDrainsFailing, capitalized(policy.drainsFail())
 }
@@ -115,9 +115,13 @@ func (policy *policyView) whyHalted() (reason, message string) {
 // drainsFail says what failed, and how the policy goes on.
 func (policy *policyView) drainsFail() string {
 	h := &policy.halt
-	return fmt.Sprintf("the attempts of %d nodes in a row failed without a reboot: %s. From %s on one node at a time is tried again, and one "+
-		"that comes back ends the halt. To go on at once, fix the cause and delete these NodeReboots; those of a sentinel are made again.",
-		len(h.failing), haltedBy(h.failing), model.ClockTime(policy.tryAgain()))
+	failed := fmt.Sprintf("the attempts of %d nodes in a row", len(h.failing))
+	if len(h.failing) == 1 {
+		failed = "the last attempt"
+	}
+	return fmt.Sprintf("%s failed without a reboot: %s. From %s on one node at a time is tried again, and one "+
+		"that comes back ends the halt. To go on at once, fix the cause and delete %s; those of a sentinel are made again.",
+		failed, haltedBy(h.failing), policy.Clock.Until(policy.tryAgain()), model.Form(len(h.failing), "this NodeReboot", "these NodeReboots"))
 }
 
 // tryAgain is when a policy that is halted by failing drains may try one node: after a back-off that doubles with every failure, or when a
@@ -248,6 +252,11 @@ func (n *nodeView) lastSuccess() time.Time {
 	}
 	n.found.ended, n.found.success = true, last
 	return last
+}
+
+// succeedOrDeleted says what ends a halt by so many NodeReboots.
+func succeedOrDeleted(count int) string {
+	return model.Form(count, "it succeeds or is deleted", "they succeed or are deleted")
 }
 
 // haltedBy names some of the NodeReboots that halt a policy.

@@ -40,7 +40,7 @@ func TestDrainsThatFailOnNodesInARowHaltThePolicy(t *testing.T) {
 		t.Fatalf("under way %q", got)
 	}
 	ready := s.policy("p").Status.Conditions[0]
-	for _, want := range []string{"3 nodes in a row", "NodeReboot ra (DrainFailed)", "2026-03-02 12:10:00Z", "delete these NodeReboots"} {
+	for _, want := range []string{"3 nodes in a row", "NodeReboot ra (DrainFailed)", "2026-03-02 12:10 +00:00", "delete these NodeReboots"} {
 		if ready.Reason != v1alpha1.ReasonDrainsFailing || !strings.Contains(ready.Message, want) {
 			t.Errorf("condition %s %s %q does not say %q", ready.Type, ready.Reason, ready.Message, want)
 		}

@@ -92,10 +92,10 @@ func (p *planning) lostHelpers(policy *policyView) []*nodeView {
 }
 
 // tellLost names the node that has been without its helper for the longest time.
-func tellLost(lost []*nodeView) string {
+func tellLost(clock model.Clock, lost []*nodeView) string {
 	first := lost[0]
 	message := fmt.Sprintf("The helper of node %s has not been Ready since %s, so no reboot is seen or done there: %s.",
-		first.Name, model.ClockTime(first.HelperSince), first.WhyHelperNotReady())
+		first.Name, clock.At(first.HelperSince), first.WhyHelperNotReady())
 	if more := len(lost) - 1; more > 0 {
 		message += fmt.Sprintf(" The same goes for %d more.", more)
 	}

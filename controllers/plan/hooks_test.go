@@ -210,7 +210,8 @@ func TestSeveralHooksAreAwaitedTogether(t *testing.T) {
 	}))
 	s.advance(2 * time.Minute)
 	status := s.reboot("ra").Status
-	want := "Waits until 2026-03-02 12:05:00Z for someone to set condition example.com/b of this NodeReboot to True (and 1 more)."
+	want := "Waits until 2026-03-02 12:05 +00:00 (in 5m, as of 12:00) for someone to set condition example.com/b of this NodeReboot " +
+		"to True (and 1 more)."
 	if status.Message != want {
 		t.Errorf("message %q, want %q", status.Message, want)
 	}

@@ -115,7 +115,7 @@ func backoffGate(p *planning, r *rebootView) model.Verdict {
 		return model.Verdict{}
 	}
 	return model.Blocked(v1alpha1.ReasonBackingOff, "Attempt %d failed (%s); the next one waits until %s. %s",
-		failures.Count, failures.LastReason, model.ClockTime(until), failures.LastMessage)
+		failures.Count, failures.LastReason, policy.Clock.Until(until), failures.LastMessage).Ending(until)
 }
 
 // backoff doubles with every failure after the first, up to a day.
@@ -132,12 +132,12 @@ func minIntervalGate(p *planning, r *rebootView) model.Verdict {
 	if r.node.lastBack.IsZero() || interval == 0 {
 		return model.Verdict{}
 	}
-	until := r.node.lastBack.Add(interval)
+	until, clock := r.node.lastBack.Add(interval), r.policy().Clock
 	if p.Reached(until) {
 		return model.Verdict{}
 	}
 	return model.Blocked(v1alpha1.ReasonMinInterval,
-		"Node %s was rebooted at %s; it may be again at %s.", r.node.Name, model.ClockTime(r.node.lastBack), model.ClockTime(until))
+		"Node %s was rebooted at %s; it may be again at %s.", r.node.Name, clock.At(r.node.lastBack), clock.Until(until)).Ending(until)
 }
 
 func nodeReadyGate(_ *planning, r *rebootView) model.Verdict {
@@ -162,7 +162,8 @@ func deletionGate(_ *planning, r *rebootView) model.Verdict {
 	return model.Verdict{}
 }
 
-// otherMaintenanceGate waits while another tool maintains the node.
+// otherMaintenanceGate waits while another tool maintains the node. It does not say until when: a Lease is renewed again and again, and
+// each time would be a write.
 func otherMaintenanceGate(p *planning, r *rebootView) model.Verdict {
 	for _, other := range r.node.OtherMaintenance {
 		if other.Until.IsZero() || !p.Reached(other.Until) {
@@ -182,7 +183,7 @@ func podGate(p *planning, r *rebootView) model.Verdict {
 		case !known:
 			return policies.Pending(key)
 		case answer.Failure != "":
-			return policies.Failed(&p.Moment, key, answer)
+			return r.policy().Failed(&p.Moment, key, answer)
 		case answer.Nodes[r.node.Name] != "":
 			return model.Verdict{Reason: v1alpha1.ReasonBlockedByPod, Message: answer.Nodes[r.node.Name]}
 		}

@@ -166,7 +166,7 @@ func TestAPolicyTellsOfHelpersThatAreAwayForLong(t *testing.T) {
 		t.Errorf("told within the grace: %s", got)
 	}
 	s.advance(2 * time.Minute)
-	want := "HelpersNotReady: The helper of node a has not been Ready since 2026-03-02 11:56:00Z, so no reboot is seen or done there: " +
+	want := "HelpersNotReady: The helper of node a has not been Ready since 2026-03-02 11:56 +00:00, so no reboot is seen or done there: " +
 		"ImagePullBackOff. The same goes for 1 more."
 	if got := condition(); got != want {
 		t.Errorf("condition %q, want %q", got, want)

@@ -102,13 +102,13 @@ func TestAPolicyWhoseOwnLabelsMoveItsNodesIsInvalid(t *testing.T) {
 		options []policyOption
 		want    string
 	}{
-		"out of the policy": {[]policyOption{unselecting(map[string]v1alpha1.LabelValue{"maintenance": "yes"})}, "takes node a out of its own nodeSelector"},
+		"out of the policy": {[]policyOption{unselecting(map[string]v1alpha1.LabelValue{"maintenance": "yes"})}, "takes the nodes out of the policy's own nodeSelector"},
 		"to another zone": {[]policyOption{unselecting(map[string]v1alpha1.LabelValue{"rack": "none"}), spec(func(s *v1alpha1.RebootPolicySpec) {
 			s.Rollout.Zones.TopologyKey = "rack"
-		})}, "it must not set rack, which is rollout.zones.topologyKey"},
+		})}, "nodeLabels.during[rack]: it moves the nodes to another zone"},
 		"to another group": {[]policyOption{unselecting(map[string]v1alpha1.LabelValue{"rack": "none"}), spec(func(s *v1alpha1.RebootPolicySpec) {
 			s.Rollout.Group = &v1alpha1.GroupSpec{Label: "rack", MaxSize: 2}
-		})}, "it must not set rack, which is rollout.group.label"},
+		})}, "nodeLabels.during[rack]: it moves the nodes to another group"},
 		"nowhere": {[]policyOption{unselecting(map[string]v1alpha1.LabelValue{"state": "rebooting"})}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -85,13 +86,21 @@ func adaptiveDelayGate(p *round, r *rebootView) model.Verdict {
 	if pace.reboots == 0 {
 		return model.Verdict{}
 	}
-	until := pace.lastEnd.Add(pace.delay)
+	until, clock := pace.lastEnd.Add(pace.delay), r.policy().Clock
 	if p.Reached(until) {
 		return model.Verdict{}
 	}
 	return model.Blocked(v1alpha1.ReasonAdaptiveDelay,
-		"The last node recovered at %s; the next one starts %d seconds later, at %s: recovery took up to %d seconds in the last %d reboots.",
-		model.ClockTime(pace.lastEnd), wholeSeconds(pace.delay), model.ClockTime(until), wholeSeconds(pace.recovery), pace.reboots)
+		"The last node recovered at %s; the next one starts %s later, at %s: recovery took up to %s in the last %s.",
+		clock.At(pace.lastEnd), model.Count(wholeSeconds(pace.delay), "second"), clock.Until(until),
+		model.Count(wholeSeconds(pace.recovery), "second"), lastReboots(pace.reboots)).Ending(until)
+}
+
+func lastReboots(count int) string {
+	if count == 1 {
+		return "reboot"
+	}
+	return fmt.Sprintf("%d reboots", count)
 }
 
 func (policy *policyView) paceStatus() *v1alpha1.AdaptiveDelayStatus {

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -52,10 +53,55 @@ func (p *planning) policyStatus(policy *policyView, down *limits) v1alpha1.Reboo
 		status.Waiting = append(status.Waiting, *count)
 	}
 	slices.SortFunc(status.Waiting, func(a, b v1alpha1.WaitingCount) int { return strings.Compare(a.Reason, b.Reason) })
+	status.WaitingFor, status.Summary = mostWaitFor(status.Waiting), policy.summary()
 	wants := fitting(policy.Object.Status.Conditions, p.policyConditions(policy), maxPolicyConditions)
 	status.Conditions = p.replaceUnreadable(
 		p.conditions(policy.Object.Status.Conditions, wants, policy.Object.Generation), policy.Object.Unreadable)
 	return status
+}
+
+// mostWaitFor is the reason that most nodes wait for; of several the first.
+func mostWaitFor(waiting []v1alpha1.WaitingCount) string {
+	most := v1alpha1.WaitingCount{}
+	for _, count := range waiting {
+		if count.Nodes > most.Nodes {
+			most = count
+		}
+	}
+	return most.Reason
+}
+
+// What kubectl get shows as the status of a policy. None is longer than 9 characters.
+const (
+	summaryInvalid   = "Invalid"
+	summaryNoNodes   = "NoNodes"
+	summaryHalted    = "Halted"
+	summaryShadowed  = "Shadowed"
+	summaryOverlap   = "Overlap"
+	summaryObserving = "Observing"
+	summaryPaused    = "Paused"
+	summaryInForce   = "InForce"
+)
+
+// summary is what matters most about the policy, in one word.
+func (policy *policyView) summary() string {
+	switch {
+	case policy.Invalid != "":
+		return summaryInvalid
+	case policy.selected == 0:
+		return summaryNoNodes
+	case !policy.halted().OK():
+		return summaryHalted
+	case len(policy.nodes) == 0:
+		return summaryShadowed
+	case policy.overlaps != "":
+		return summaryOverlap
+	case policy.Spec.Mode == v1alpha1.ModeObserve:
+		return summaryObserving
+	case policy.Spec.Mode == v1alpha1.ModeEnforce:
+		return summaryInForce
+	}
+	return summaryPaused
 }
 
 // countNode counts a node once, by the NodeReboot that is under way or else goes first.
@@ -124,7 +170,7 @@ func (p *planning) policyConditions(policy *policyView) []want {
 	}
 	if lost := p.lostHelpers(policy); len(lost) > 0 {
 		wants = append(wants, want{
-			v1alpha1.ConditionHelpersNotReady, v1alpha1.ReasonHelpersNotReady, model.Bounded(tellLost(lost)), metav1.ConditionTrue,
+			v1alpha1.ConditionHelpersNotReady, v1alpha1.ReasonHelpersNotReady, model.Bounded(tellLost(policy.Clock, lost)), metav1.ConditionTrue,
 		})
 	}
 	if tooLarge := policy.canaryTooLarge(); tooLarge != "" {
@@ -175,11 +221,38 @@ func (policy *policyView) failed() int32 {
 func (policy *policyView) inForce() string {
 	switch policy.Spec.Mode {
 	case v1alpha1.ModeEnforce:
-		return fmt.Sprintf("Nodes that need it are rebooted, at most %d of %d at once.", policy.maxUnavailable, len(policy.nodes))
+		return policy.enforced()
 	case v1alpha1.ModeObserve:
 		return "The policy only observes: nothing is drained or rebooted."
 	}
 	return "The policy is paused: nothing starts."
+}
+
+func (policy *policyView) enforced() string {
+	const rebooted = "Nodes that need it are rebooted"
+	switch {
+	case len(policy.nodes) == 0:
+		return "The policy is in force, and owns no node: other policies own all that it selects."
+	case policy.maxUnavailable == 0:
+		return fmt.Sprintf("Nothing starts: maxUnavailable is %s.", policy.nothing())
+	case policy.units < len(policy.nodes):
+		return fmt.Sprintf("%s, at most %d of %s at once.", rebooted, policy.maxUnavailable,
+			model.Counted(policy.units, "node or group", "nodes or groups"))
+	}
+	return fmt.Sprintf("%s, at most %d of %d at once.", rebooted, policy.maxUnavailable, len(policy.nodes))
+}
+
+// nothing is maxUnavailable of a policy for which it comes to 0.
+func (policy *policyView) nothing() string {
+	return zeroOf(policy.Spec.Rollout.MaxUnavailable, policy.units)
+}
+
+// zeroOf writes a limit that comes to 0 of a number of nodes or groups.
+func zeroOf(limit *intstr.IntOrString, units int) string {
+	if text := limit.String(); text != "0" {
+		return text + ", which is 0 of " + model.Counted(units, "node or group", "nodes or groups")
+	}
+	return "0"
 }
 
 // unknownZones are the zones that the order names and none of the policy's nodes is in.
@@ -223,7 +296,7 @@ func (p *planning) noteDeferral(r *rebootView) {
 		return
 	}
 	r.overdue = fmt.Sprintf("A reboot has been required since %s, and RebootPolicy %s requires it by %s.",
-		model.ClockTime(r.Status.RequiredSince.Time), policy.Object.Name, model.ClockTime(limit))
+		policy.Clock.At(r.Status.RequiredSince.Time), policy.Object.Name, policy.Clock.At(limit))
 	if meta.FindStatusCondition(r.Object.Status.Conditions, v1alpha1.ConditionOverdue) == nil {
 		r.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonOverdue, Message: r.overdue, OnNode: true})
 	}

@@ -91,7 +91,7 @@ func TestWhatAGateSaysIsWhyANodeWaits(t *testing.T) {
 		"pods that cannot be read": {
 			policy: podsOf("ci"), kind: GatePods, gate: "ci", answer: &GateAnswer{Failure: "no.", Since: start, Until: soon},
 			want:        v1alpha1.ReasonGateError,
-			wantMessage: "Gate ci of gates.pods of RebootPolicy p has given no answer since 2026-03-02 12:00:00Z: no.",
+			wantMessage: "Gate ci of gates.pods of RebootPolicy p has given no answer since 2026-03-02 12:00 +00:00: no.",
 			wantWake:    soon,
 		},
 		"a row of a query": {
@@ -105,7 +105,7 @@ func TestWhatAGateSaysIsWhyANodeWaits(t *testing.T) {
 		"a query without an answer": {
 			policy: queryOf("q", v1alpha1.Require), kind: GatePrometheus, gate: "q",
 			answer: &GateAnswer{Failure: "connection refused.", Since: start.Add(-time.Hour), Until: soon},
-			want:   v1alpha1.ReasonGateError, wantMessage: "has given no answer since 2026-03-02 11:00:00Z: connection refused.", wantWake: soon,
+			want:   v1alpha1.ReasonGateError, wantMessage: "has given no answer since 2026-03-02 11:00 +00:00: connection refused.", wantWake: soon,
 		},
 		"a query without an answer that is ignored": {
 			policy: queryOf("q", v1alpha1.Ignore), kind: GatePrometheus, gate: "q", answer: &GateAnswer{Failure: "refused", Until: soon},

@@ -149,9 +149,8 @@ func TestSettlingBeginsAgainWhenTheNodeWasNotReady(t *testing.T) {
 			}
 			ready(s.node("a"), transition)
 			s.settle()
-			_, until, _ := strings.Cut(s.reboot("ra").Status.Message, "settles until ")
-			if want := clockTime(since.Add(tc.want)) + "."; until != want {
-				t.Errorf("settles until %q, want %q", until, want)
+			if until, want := s.reboot("ra").Status.UntilTime, since.Add(tc.want); until == nil || !until.Time.Equal(want) {
+				t.Errorf("settles until %v, want %s", until, want)
 			}
 		})
 	}

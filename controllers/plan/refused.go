@@ -47,8 +47,9 @@ func (p *planning) held(write model.Write, name string) bool {
 	return is && !p.Reached(refusal.Until)
 }
 
-func tellRefusal(refusal *model.Refusal) model.Verdict {
-	return model.Blocked(v1alpha1.ReasonWriteRefused, "%s It is tried again at %s.", refusal, model.ClockTime(refusal.Until))
+func (p *planning) tellRefusal(r *rebootView, refusal *model.Refusal) model.Verdict {
+	return model.Blocked(v1alpha1.ReasonWriteRefused, "%s It is tried again at %s.", refusal, p.times(r).Until(refusal.Until)).
+		Ending(refusal.Until)
 }
 
 // beginRefused says which write an attempt cannot do without is refused.
@@ -64,7 +65,7 @@ func (p *planning) beginRefused(r *rebootView) model.Verdict {
 	} {
 		if p.held(key.Write, key.Name) {
 			refusal := p.snapshot.Refusals[key]
-			return tellRefusal(&refusal)
+			return p.tellRefusal(r, &refusal)
 		}
 	}
 	return model.Verdict{}
@@ -78,18 +79,18 @@ func refusedGate(p *planning, r *rebootView) model.Verdict {
 	}
 	if refusal, is := p.refusal(model.WriteStatus, r.Object.Name); is {
 		p.WakeAt(refusal.Until)
-		return tellRefusal(&refusal)
+		return p.tellRefusal(r, &refusal)
 	}
 	return model.Verdict{}
 }
 
 // slotsRefused says that no slot can be granted, because the slots object cannot be read or written.
-func (p *planning) slotsRefused() model.Verdict {
+func (p *planning) slotsRefused(r *rebootView) model.Verdict {
 	if !p.held(model.WriteSlots, v1alpha1.SlotsName) {
 		return model.Verdict{}
 	}
 	refusal, _ := p.refusal(model.WriteSlots, v1alpha1.SlotsName)
-	return tellRefusal(&refusal)
+	return p.tellRefusal(r, &refusal)
 }
 
 // maxPass is longer than any pass of a manager takes.

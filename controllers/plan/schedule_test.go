@@ -68,33 +68,33 @@ func TestNodeWaitsForTheWindow(t *testing.T) {
 		},
 		"before it opens": {
 			policy: []policyOption{scheduled(opensAtOne)}, wantReason: v1alpha1.ReasonWindowClosed,
-			wantMessage: "The window of RebootPolicy p is closed; it opens next at 2026-03-02 13:00:00Z.",
+			wantMessage: "The window of RebootPolicy p is closed; it opens next at 2026-03-02 13:00 +00:00 (in 60m, as of 12:00).",
 		},
 		"after it closed": {
 			policy: []policyOption{scheduled(opensAtNine)}, wantReason: v1alpha1.ReasonWindowClosed,
-			wantMessage: "The window of RebootPolicy p is closed; it opens next at 2026-03-03 09:00:00Z.",
+			wantMessage: "The window of RebootPolicy p is closed; it opens next at 2026-03-03 09:00 +00:00 (in 21h, as of Mon 12:00).",
 		},
 		"before one that opens first behind a freeze": {
 			policy: []policyOption{scheduled(opensAtOne), frozen("year-end", time.Hour, 90*time.Minute)}, wantReason: v1alpha1.ReasonWindowClosed,
-			wantMessage: "The window of RebootPolicy p is closed; it opens next at 2026-03-02 13:30:00Z.",
+			wantMessage: "The window of RebootPolicy p is closed; it opens next at 2026-03-02 13:30 +00:00 (in 90m, as of 12:00).",
 		},
 		"in a freeze, which beats the window": {
 			policy: []policyOption{scheduled(openNow), frozen("year-end", -time.Hour, time.Hour)}, wantReason: v1alpha1.ReasonFreeze,
-			wantMessage: `RebootPolicy p has the freeze "year-end"; it opens next at 2026-03-03 12:00:00Z.`,
+			wantMessage: `RebootPolicy p has the freeze "year-end"; it opens next at 2026-03-03 12:00 +00:00 (in 24h, as of Mon 12:00).`,
 		},
 		"in a freeze without windows": {
 			policy: []policyOption{frozen("year-end", -time.Hour, time.Hour)}, wantReason: v1alpha1.ReasonFreeze,
-			wantMessage: `RebootPolicy p has the freeze "year-end"; it opens next at 2026-03-02 13:00:00Z.`,
+			wantMessage: `RebootPolicy p has the freeze "year-end"; it opens next at 2026-03-02 13:00 +00:00 (in 60m, as of 12:00).`,
 		},
 		"with too little of the window left": {
 			policy: []policyOption{scheduled("1 11 * * *"), minRemaining(60)}, wantReason: v1alpha1.ReasonWindowEnding,
-			wantMessage: "The window of RebootPolicy p closes at 2026-03-02 12:01:00Z, and minRemainingSeconds requires more than 60 to be left; " +
-				"it opens next at 2026-03-03 11:01:00Z.",
+			wantMessage: "The window of RebootPolicy p closes at 2026-03-02 12:01 +00:00, " +
+				"and minRemainingSeconds requires more than 60 to be left; it opens next at 2026-03-03 11:01 +00:00 (in 23h, as of Mon 12:00).",
 		},
 		"with too little left before a freeze": {
 			policy: []policyOption{frozen("year-end", 599*time.Second, time.Hour)}, wantReason: v1alpha1.ReasonWindowEnding,
-			wantMessage: "The window of RebootPolicy p closes at 2026-03-02 12:09:59Z, and minRemainingSeconds requires more than 600 to be left; " +
-				"it opens next at 2026-03-02 13:00:00Z.",
+			wantMessage: "The window of RebootPolicy p closes at 2026-03-02 12:09:59 +00:00, " +
+				"and minRemainingSeconds requires more than 600 to be left; it opens next at 2026-03-02 13:00 +00:00 (in 60m, as of 12:00).",
 		},
 		"but not if it is Immediate, outside a window": {
 			policy: []policyOption{scheduled(opensAtOne)}, reboot: []rebootOption{immediate}, wantReason: v1alpha1.ReasonDraining,
@@ -199,21 +199,22 @@ func TestScheduleThatCannotBeUnderstoodStallsThePolicy(t *testing.T) {
 		want     string
 	}{
 		"a range of days that ends before it begins": {
-			scheduled("0 3 * * FRI-MON"), `schedule: windows[0]: cron "0 3 * * FRI-MON": beginning of range (5) beyond end of range (1): FRI-MON`,
+			scheduled("0 3 * * FRI-MON"), `schedule.windows[0].cron: "0 3 * * FRI-MON": the range FRI-MON runs backward: write FRI,SAT,SUN,MON`,
 		},
 		"a day that never comes": {
-			scheduled("0 3 30 2 *"), `schedule: windows[0]: cron "0 3 30 2 *": there is no such day in any year, so the window never opens`,
+			scheduled("0 3 30 2 *"), `schedule.windows[0].cron: "0 3 30 2 *": there is no such day in any year, so the window never opens: ` +
+				"write a day that the month has",
 		},
 		"a window that opens again before it closes": {
 			func(p *v1alpha1.RebootPolicy) {
 				scheduled("0 3 * * *")(p)
 				p.Spec.Schedule.Windows[0].DurationSeconds = 90000
 			},
-			"schedule: windows[0]: durationSeconds is 90000, and the window opens again after 86400: write a shorter one",
+			"schedule.windows[0].durationSeconds: 90000 seconds, and the window opens again after 86400: write 86400 or less",
 		},
 		"a time zone that this manager does not know": {
 			zone("Mars/Olympus"),
-			`schedule: timeZone "Mars/Olympus" is not known: write a name of the IANA time zone database, such as Europe/Berlin`,
+			`schedule.timeZone: "Mars/Olympus" is not known: write a name of the IANA time zone database, such as Europe/Berlin`,
 		},
 	}
 	for name, tc := range cases {

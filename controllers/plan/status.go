@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -97,6 +98,39 @@ func (p *planning) derive(r *rebootView) {
 		r.Edit().PendingHooks = r.pendingHooks
 	}
 	p.summarize(r, reason, message)
+	p.noteUntil(r)
+}
+
+// noteUntil records when time alone ends the wait.
+func (p *planning) noteUntil(r *rebootView) {
+	until := r.wait.Until
+	if r.complete() || r.wait.OK() {
+		until = time.Time{}
+	}
+	if until.IsZero() {
+		if r.Status.UntilTime != nil || r.Status.Until != "" {
+			next := r.Edit()
+			next.UntilTime, next.Until = nil, ""
+		}
+		return
+	}
+	stamp, before := metav1.NewMicroTime(until.Truncate(time.Microsecond)), r.Status.Until
+	same := r.Status.UntilTime.Equal(&stamp)
+	if !same {
+		before = ""
+	}
+	if short := p.times(r).Short(until, before); !same || short != r.Status.Until {
+		next := r.Edit()
+		next.UntilTime, next.Until = &stamp, short
+	}
+}
+
+// summaryOf is what kubectl get shows as the status of a NodeReboot.
+func summaryOf(phase v1alpha1.Phase, reason string) string {
+	if phase == v1alpha1.PhaseSucceeded || phase == v1alpha1.PhaseCancelled || reason == "" {
+		return string(phase)
+	}
+	return reason
 }
 
 // noteClock reports a host's clock that is off. Nothing is decided by it.
@@ -109,8 +143,8 @@ func (r *rebootView) noteClock() {
 	if offset < 0 {
 		offset, direction = -offset, "behind"
 	}
-	r.clockOff = fmt.Sprintf("The clock of node %s is %d seconds %s that of the API server. Nothing is decided by it, but certificates, logs "+
-		"and the times of its pods are off: set it, and make sure that it stays set.", r.node.Name, offset, direction)
+	r.clockOff = fmt.Sprintf("The clock of node %s is %s %s that of the API server. Nothing is decided by it, but certificates, logs "+
+		"and the times of its pods are off: set it, and make sure that it stays set.", r.node.Name, model.Count(offset, "second"), direction)
 	if meta.FindStatusCondition(r.Object.Status.Conditions, v1alpha1.ConditionClockOff) == nil {
 		r.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonClockOff, Message: r.clockOff, OnNode: true})
 	}
@@ -119,9 +153,14 @@ func (r *rebootView) noteClock() {
 // summarize fills in phase, reason, message and the conditions.
 func (p *planning) summarize(r *rebootView, reason, message string) {
 	phase := phase(r)
-	if s := r.Status; s.Phase != phase || s.Reason != reason || s.Message != message || s.ObservedGeneration != r.Object.Generation {
+	if s := r.Status; s.Reason == reason && model.SameMessage(s.Message, message) {
+		message = s.Message
+	}
+	summary := summaryOf(phase, reason)
+	if s := r.Status; s.Phase != phase || s.Reason != reason || s.Message != message || s.Summary != summary ||
+		s.ObservedGeneration != r.Object.Generation {
 		next := r.Edit()
-		next.Phase, next.Reason, next.Message, next.ObservedGeneration = phase, reason, message, r.Object.Generation
+		next.Phase, next.Reason, next.Message, next.Summary, next.ObservedGeneration = phase, reason, message, summary, r.Object.Generation
 	}
 	p.wants = fitting(r.Status.Conditions, appendConditions(p.wants[:0], r), maxRebootConditions)
 	if unreadable := r.Object.Unreadable; len(unreadable) > 0 {
@@ -267,7 +306,8 @@ func conditionsAre(current []metav1.Condition, wants []want, generation int64) b
 	}
 	for _, w := range wants {
 		c := meta.FindStatusCondition(current, w.conditionType)
-		if c == nil || c.Status != w.status || c.Reason != w.reason || c.Message != w.message || c.ObservedGeneration != generation {
+		if c == nil || c.Status != w.status || c.Reason != w.reason || c.ObservedGeneration != generation ||
+			!model.SameMessage(c.Message, w.message) {
 			return false
 		}
 	}

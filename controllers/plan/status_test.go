@@ -172,10 +172,12 @@ func TestEventsTellWhatHappened(t *testing.T) {
 		want  []Event
 	}{
 		"a drain": {stage: stageCordoned, event: func(s *story) { s.now = s.now.Add(time.Minute) }, want: []Event{{
-			Reason: v1alpha1.ReasonDraining, OnNode: true, Message: "Node a is being drained, until 2026-03-02 12:11:00Z at the latest.",
+			Reason: v1alpha1.ReasonDraining, OnNode: true,
+			Message: "Node a is being drained, until 2026-03-02 12:11 +00:00 (in 10m, as of 12:01) at the latest.",
 		}}},
 		"an order to reboot": {stage: stageDrained, event: func(s *story) { s.now = s.now.Add(time.Minute) }, want: []Event{{
-			Reason: v1alpha1.ReasonRebooting, OnNode: true, Message: "Node a was told to reboot; it has until 2026-03-02 12:17:00Z to come back.",
+			Reason: v1alpha1.ReasonRebooting, OnNode: true,
+			Message: "Node a was told to reboot; it has until 2026-03-02 12:17 +00:00 (in 15m, as of 12:02) to come back.",
 		}}},
 		"a boot": {stage: stageRebooting, event: powerLost, want: []Event{{
 			Reason: v1alpha1.ConditionRebooted, OnNode: true, Message: "Node a runs another boot (kernel 6.1.0-1 before, 6.1.0-2 now).",
@@ -236,6 +238,7 @@ func TestPolicyStatus(t *testing.T) {
 			objects: append(fleet("a/z1 b/z1 c/z2"), newPolicy("p"), newNode("d", "z2", notReady), newNode("e", "z1")),
 			want: v1alpha1.RebootPolicyStatus{
 				Nodes: 5, Required: 3, Unavailable: 1, MaxUnavailable: 1, CurrentZone: "z1",
+				Summary: "InForce", WaitingFor: v1alpha1.ReasonBudgetExhausted,
 				Waiting: []v1alpha1.WaitingCount{
 					{Reason: v1alpha1.ReasonBudgetExhausted, Nodes: 2, Example: "ra"}, {Reason: v1alpha1.ReasonZoneBusy, Nodes: 1, Example: "rc"},
 				},
@@ -243,16 +246,16 @@ func TestPolicyStatus(t *testing.T) {
 		},
 		"nodes under way": {
 			objects: append(fleet("a/z1 b/z1"), newPolicy("p", maxUnavailable("100%"))),
-			want:    v1alpha1.RebootPolicyStatus{Nodes: 2, UnderWay: 2, Unavailable: 2, MaxUnavailable: 2, CurrentZone: "z1"},
+			want:    v1alpha1.RebootPolicyStatus{Nodes: 2, UnderWay: 2, Unavailable: 2, MaxUnavailable: 2, CurrentZone: "z1", Summary: "InForce"},
 		},
 		"failures": {
 			objects: []any{newPolicy("p"), newNode("a", "z1"),
 				newReboot("ra", "a", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, 0))},
-			want: v1alpha1.RebootPolicyStatus{Nodes: 1, MaxUnavailable: 1, Failed: 1},
+			want: v1alpha1.RebootPolicyStatus{Nodes: 1, MaxUnavailable: 1, Failed: 1, Summary: "Halted"},
 		},
 		"nodes of another policy": {
 			objects: append(fleet("a/z1"), newPolicy("p"), newPolicy("q", priority(1), maxUnavailable("0"))),
-			want:    v1alpha1.RebootPolicyStatus{MaxUnavailable: 1},
+			want:    v1alpha1.RebootPolicyStatus{MaxUnavailable: 1, Summary: "Shadowed"},
 		},
 	}
 	for name, tc := range cases {
@@ -295,7 +298,7 @@ func TestConditionsOfAPolicy(t *testing.T) {
 		"paused": {objects: []any{newPolicy("p", mode(v1alpha1.ModePaused)), a}, want: inForce, wantMessage: "The policy is paused: nothing starts."},
 		"invalid": {
 			objects: []any{newPolicy("p", maxUnavailable("some")), a}, want: stalled(v1alpha1.ReasonPolicyInvalid),
-			wantMessage: `rollout.maxUnavailable: invalid value for IntOrString: invalid type: string is not a percentage`,
+			wantMessage: `rollout.maxUnavailable: "some" is neither a number nor a percentage: write 1 or "10%"`,
 		},
 		"without nodes": {
 			objects: []any{newPolicy("p", selecting("pool", "blue")), a}, want: stalled(v1alpha1.ReasonNoNodes),
@@ -305,17 +308,18 @@ func TestConditionsOfAPolicy(t *testing.T) {
 			objects: []any{newPolicy("p", spec(func(s *v1alpha1.RebootPolicySpec) {
 				s.Nodes, s.NodeSelector = v1alpha1.NodesSelected, &v1alpha1.LabelSelector{}
 			})), a},
-			want: stalled(v1alpha1.ReasonPolicyInvalid), wantMessage: "nodeSelector is empty; to take every node write nodes: All",
+			want:        stalled(v1alpha1.ReasonPolicyInvalid),
+			wantMessage: "nodeSelector: it is empty: write matchLabels or matchExpressions, or nodes: All to take every node",
 		},
 		"halted": {
 			objects:     []any{newPolicy("p"), a, newReboot("ra", "a", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, 0))},
 			want:        with(stalled(v1alpha1.ReasonNodesNotBack), v1alpha1.ConditionHalted, v1alpha1.ReasonNodesNotBack),
-			wantMessage: "NodeReboot ra (RebootNotObserved): nothing more starts until they succeed or are deleted.",
+			wantMessage: "NodeReboot ra (RebootNotObserved): nothing more starts until it succeeds or is deleted.",
 		},
 		"overlapping": {
 			objects:     []any{newPolicy("p"), newPolicy("q", priority(1)), a},
 			want:        with(inForce, v1alpha1.ConditionOverlapping, v1alpha1.ReasonOverlap),
-			wantMessage: "Nodes that need it are rebooted, at most 1 of 0 at once.",
+			wantMessage: "The policy is in force, and owns no node: other policies own all that it selects.",
 		},
 		"with more canaries than nodes": {
 			objects:     []any{newPolicy("p", canaryOf(2, 0)), a},

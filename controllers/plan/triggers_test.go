@@ -102,7 +102,7 @@ func TestPlanWakesWhenAConditionHasHeldForLongEnough(t *testing.T) {
 	s.now = s.wake
 	s.settle()
 	r := s.reboot(deadlockName(1))
-	if want := "Condition KernelDeadlock of the node has been True since 2026-03-02 12:00:00Z."; r == nil || r.Spec.Reason != want {
+	if want := "Condition KernelDeadlock of the node has been True since 2026-03-02 12:00 +00:00."; r == nil || r.Spec.Reason != want {
 		t.Errorf("NodeReboot %+v, want the reason %q", r, want)
 	}
 }

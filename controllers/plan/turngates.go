@@ -41,11 +41,12 @@ func zoneLimitGate(p *round, r *rebootView) model.Verdict {
 		return model.Verdict{}
 	case limit == 0:
 		return model.Blocked(v1alpha1.ReasonZoneBudgetExhausted,
-			"maxUnavailablePerZone of RebootPolicy %s is %s, which is 0 of its %d nodes in %s: nothing starts. Write a larger one to let nodes go.",
-			policy.Name(), policy.Spec.Rollout.Zones.MaxUnavailablePerZone.String(), policy.zoneUnits[zone], zoneName(zone))
+			"maxUnavailablePerZone of RebootPolicy %s is %s in %s: nothing starts. Write a larger one to let nodes go.",
+			policy.Name(), zeroOf(policy.Spec.Rollout.Zones.MaxUnavailablePerZone, policy.zoneUnits[zone]), zoneName(zone))
 	}
 	p.explainTo(r, policy)
-	return model.Blocked(v1alpha1.ReasonZoneBudgetExhausted, "No more than %d nodes of %s may be unavailable.", limit, zoneName(zone))
+	return model.Blocked(v1alpha1.ReasonZoneBudgetExhausted, "No more than %s of %s may be unavailable.",
+		model.Count(limit, "node"), zoneName(zone))
 }
 
 func policyLimitGate(p *round, r *rebootView) model.Verdict {
@@ -56,13 +57,12 @@ func policyLimitGate(p *round, r *rebootView) model.Verdict {
 		return model.Verdict{}
 	case policy.maxUnavailable == 0:
 		return model.Blocked(v1alpha1.ReasonBudgetExhausted,
-			"maxUnavailable of RebootPolicy %s is %s, which is 0 of its %d nodes: nothing starts. Write a larger one to let nodes go.",
-			policy.Object.Name, policy.Spec.Rollout.MaxUnavailable.String(), len(policy.nodes))
+			"maxUnavailable of RebootPolicy %s is %s: nothing starts. Write a larger one to let nodes go.", policy.Name(), policy.nothing())
 	}
 	p.explainTo(r, policy)
 	return model.Blocked(v1alpha1.ReasonBudgetExhausted,
-		"RebootPolicy %s allows %d unavailable nodes, and as many are%s.", policy.Object.Name, policy.maxUnavailable,
-		orStart(p.limits.starting[policy]))
+		"RebootPolicy %s allows %s.", policy.Object.Name,
+		p.limits.unavailable(policy.maxUnavailable, p.limits.byPolicy[policy], p.limits.starting[policy]))
 }
 
 func clusterLimitGate(p *round, r *rebootView) model.Verdict {
@@ -74,15 +74,7 @@ func clusterLimitGate(p *round, r *rebootView) model.Verdict {
 	}
 	p.explainTo(r, nil)
 	return model.Blocked(v1alpha1.ReasonClusterBudgetExhausted,
-		"The cluster-wide limit allows %d unavailable nodes, and as many are%s.", p.limits.clusterMax, orStart(len(p.limits.starting) > 0))
-}
-
-// orStart adds to what is said of unavailable nodes that some of them are still available.
-func orStart(starting bool) string {
-	if starting {
-		return " or are about to start"
-	}
-	return ""
+		"The cluster-wide limit allows %s.", p.limits.unavailable(p.limits.clusterMax, p.limits.cluster, len(p.limits.starting) > 0))
 }
 
 // explainTo notes the first NodeReboot that waits for a limit of the policy, or of the whole cluster.

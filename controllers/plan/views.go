@@ -170,7 +170,7 @@ func (p *planning) addInOrder(reboots []*rebootView) {
 // atRest: the NodeReboot succeeded and everything about it is written. Nearly all are, in the long run.
 func atRest(obj *v1alpha1.NodeReboot) bool {
 	s := &obj.Status
-	return len(obj.Unreadable) == 0 &&
+	return len(obj.Unreadable) == 0 && s.Summary != "" &&
 		s.CompletionTime != nil && s.Outcome == v1alpha1.OutcomeSucceeded && s.Phase == v1alpha1.PhaseSucceeded &&
 		s.ObservedGeneration == obj.Generation && !slices.Contains(obj.Finalizers, v1alpha1.Finalizer)
 }
@@ -236,6 +236,14 @@ func (r *rebootView) grantedIn() string {
 		return attempt.Zone
 	}
 	return r.Status.Zone
+}
+
+// times writes times in the time zone of the NodeReboot's policy; of none, in UTC.
+func (p *planning) times(r *rebootView) model.Clock {
+	if policy := r.policy(); policy != nil {
+		return policy.Clock
+	}
+	return model.Clock{Now: p.Now}
 }
 
 // policy that owns the reboot's node; nil if there is none.

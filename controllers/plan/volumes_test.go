@@ -47,11 +47,11 @@ func TestRebootWaitsForVolumesAndNoLongerThanThePolicySays(t *testing.T) {
 	}{
 		"it waits and names them": {
 			volumes: 2, limit: 600, want: v1alpha1.ReasonVolumesAttached,
-			message: "Node a is drained; 2 volumes may take until 2026-03-02 12:11:00Z to be detached: pv-00, pv-01.",
+			message: "Node a is drained; 2 volumes may take until 2026-03-02 12:11 +00:00 (in 9m, as of 12:02) to be detached: pv-00, pv-01.",
 		},
 		"of many it names ten":             {volumes: 12, limit: 600, want: v1alpha1.ReasonVolumesAttached, message: "pv-09 and 2 more."},
 		"it goes on when they are gone":    {volumes: 2, limit: 600, event: detach, want: v1alpha1.ReasonRebooting, detached: true},
-		"it waits for the last":            {volumes: 2, limit: 600, event: func(s *story) { s.node("a").Volumes = []string{"pv-01"} }, want: v1alpha1.ReasonVolumesAttached, message: "1 volumes may"},
+		"it waits for the last":            {volumes: 2, limit: 600, event: func(s *story) { s.node("a").Volumes = []string{"pv-01"} }, want: v1alpha1.ReasonVolumesAttached, message: "1 volume may"},
 		"with none it does not wait":       {volumes: 0, limit: 600, want: v1alpha1.ReasonRebooting, detached: true},
 		"the wait is not over before":      {volumes: 1, limit: 600, after: limit - drained - time.Second, want: v1alpha1.ReasonVolumesAttached},
 		"in the end it goes on":            {volumes: 1, limit: 600, after: limit - drained, want: v1alpha1.ReasonRebooting, detached: true, left: []string{"pv-00"}},
@@ -94,7 +94,7 @@ func TestNodeWhoseDrainWasForcedWaitsForVolumes(t *testing.T) {
 	s.answer("ra", v1alpha1.OrderTimedOut, "")
 	s.settle()
 	s.advance(time.Minute)
-	want := "Node a was not drained in time; 1 volumes may take until 2026-03-02 12:15:59Z to be detached: pv."
+	want := "Node a was not drained in time; 1 volume may take until 2026-03-02 12:15:59 +00:00 (in 4m, as of 12:11:59) to be detached: pv."
 	if got := s.reboot("ra").Status.Message; got != want {
 		t.Errorf("message %q", got)
 	}
@@ -107,7 +107,7 @@ func TestVolumesThatAreLeftAreToldOnce(t *testing.T) {
 	p := s.pass()
 	events := p.Work[0].Reboots[0].Events
 	want := []Event{{Warning: true, Reason: v1alpha1.ReasonVolumesAttached, OnNode: true, Message: "The reboot of node a goes on although " +
-		"2 volumes were not detached by 2026-03-02 12:11:00Z: pv-00, pv-01."}}
+		"2 volumes were not detached by 2026-03-02 12:11 +00:00: pv-00, pv-01."}}
 	// That the helper is not ready is told as well.
 	if diff := cmp.Diff(want, events[:1]); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)

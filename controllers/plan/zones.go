@@ -213,7 +213,7 @@ func (p *planning) soak(policy *policyView, zone, lastZone string, lastEnd time.
 		return model.Verdict{}
 	}
 	return model.Blocked(v1alpha1.ReasonZoneSoaking, "%s was finished and is watched until %s.",
-		capitalized(zoneName(lastZone)), model.ClockTime(until))
+		capitalized(zoneName(lastZone)), policy.Clock.Until(until)).Ending(until)
 }
 
 func zoneBusy(format string, args ...any) model.Verdict {
@@ -221,11 +221,11 @@ func zoneBusy(format string, args ...any) model.Verdict {
 }
 
 func controlPlaneTurn(controlPlane bool) model.Verdict {
-	who := "Nodes that are not of the control plane"
+	who := "Worker nodes"
 	if controlPlane {
 		who = "Control-plane nodes"
 	}
-	return model.Verdict{Reason: v1alpha1.ReasonControlPlaneTurn, Message: who + " have their turn first."}
+	return model.Verdict{Reason: v1alpha1.ReasonControlPlaneTurn, Message: who + " go first."}
 }
 
 func zoneName(zone string) string {

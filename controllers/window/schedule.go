@@ -34,41 +34,66 @@ type State struct {
 	Look time.Time
 }
 
-// New understands a schedule. What the API server refuses is not said again where it does no harm.
-func New(spec *v1alpha1.ScheduleSpec) (*Schedule, error) {
+// Problem is what is wrong with a schedule, and what to write instead.
+type Problem struct {
+	// Path of the field, from the schedule on: windows[0].cron.
+	Path string
+	// Message is part of a sentence, without a full stop.
+	Message string
+}
+
+// New understands a schedule. If it has problems there is no schedule, and all of them are returned in the order of its fields. What the
+// API server refuses is not said again where it does no harm.
+func New(spec *v1alpha1.ScheduleSpec) (*Schedule, []Problem) {
+	var problems []Problem
 	// Local is the zone of whatever machine the manager runs on.
 	zone, err := time.LoadLocation(spec.TimeZone)
 	if err != nil || spec.TimeZone == "Local" {
-		return nil, fmt.Errorf("timeZone %q is not known: write a name of the IANA time zone database, such as Europe/Berlin", spec.TimeZone)
+		problems = append(problems, Problem{"timeZone", fmt.Sprintf(
+			"%q is not known: write a name of the IANA time zone database, such as Europe/Berlin", spec.TimeZone)})
 	}
 	s := &Schedule{zone: zone, freezes: spec.Freezes}
 	for i := range spec.Windows {
-		w := &spec.Windows[i]
-		starts, err := startsOf(w)
-		switch {
-		case err != nil:
-			return nil, fmt.Errorf("windows[%d]: %w", i, err)
-		case w.DurationSeconds <= 0:
-			return nil, fmt.Errorf("windows[%d]: durationSeconds is %d, so the window never opens", i, w.DurationSeconds)
+		w, problem := newWindow(&spec.Windows[i])
+		if problem != nil {
+			problems = append(problems, Problem{fmt.Sprintf("windows[%d].%s", i, problem.Path), problem.Message})
+			continue
 		}
-		s.windows = append(s.windows, window{starts: starts, duration: time.Duration(w.DurationSeconds) * time.Second})
+		s.windows = append(s.windows, w)
+	}
+	if len(problems) > 0 {
+		return nil, problems
 	}
 	return s, nil
+}
+
+func newWindow(spec *v1alpha1.ScheduleWindow) (window, *Problem) {
+	starts, problem := startsOf(spec)
+	if problem != nil {
+		return window{}, problem
+	}
+	w := window{starts: starts, duration: time.Duration(spec.DurationSeconds) * time.Second}
+	if w.duration <= 0 {
+		return w, &Problem{"durationSeconds", fmt.Sprintf(
+			"%d seconds: the window never opens; write how many seconds it stays open", spec.DurationSeconds)}
+	}
+	return w, nil
 }
 
 // someStarts is how many openings of a window are looked at to find out how soon it opens again: more than a month of daily ones.
 const someStarts = 64
 
-// Overlap says which window lasts longer than the time until it opens again, if one does: it never closes, which nobody writes on purpose.
-// The API server refuses that of weekly windows; of cron it cannot see it.
-func (s *Schedule) Overlap() error {
+// Overlaps says which windows last longer than the time until they open again: they never close, which nobody writes on purpose. The API
+// server refuses that of weekly windows; of cron it cannot see it.
+func (s *Schedule) Overlaps() []Problem {
+	var problems []Problem
 	for i, w := range s.windows {
 		if gap := leastGap(w.starts); gap > 0 && w.duration > gap {
-			return fmt.Errorf("windows[%d]: durationSeconds is %d, and the window opens again after %d: write a shorter one",
-				i, w.duration/time.Second, gap/time.Second)
+			problems = append(problems, Problem{fmt.Sprintf("windows[%d].durationSeconds", i), fmt.Sprintf(
+				"%d seconds, and the window opens again after %d: write %d or less", w.duration/time.Second, gap/time.Second, gap/time.Second)})
 		}
 	}
-	return nil
+	return problems
 }
 
 // leastGap is the least wall time between two openings; zero if there are no two.
@@ -87,6 +112,9 @@ func leastGap(s starts) time.Duration {
 	}
 	return least
 }
+
+// Zone is the time zone of the windows.
+func (s *Schedule) Zone() *time.Location { return s.zone }
 
 // Always says that the schedule is open at all times.
 func (s *Schedule) Always() bool { return len(s.windows) == 0 && len(s.freezes) == 0 }

@@ -1,12 +1,8 @@
 package window
 
 import (
-	"errors"
 	"fmt"
-	"strings"
 	"time"
-
-	"github.com/robfig/cron/v3"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
@@ -17,7 +13,7 @@ type starts interface {
 	Next(wall time.Time) time.Time
 }
 
-func startsOf(w *v1alpha1.ScheduleWindow) (starts, error) {
+func startsOf(w *v1alpha1.ScheduleWindow) (starts, *Problem) {
 	switch {
 	case w.Weekly != nil:
 		return newWeekly(w.Weekly)
@@ -33,10 +29,10 @@ var weekdays = map[v1alpha1.Weekday]time.Weekday{
 }
 
 // timeOfDay of a text such as "22:00".
-func timeOfDay(text string) (time.Duration, error) {
+func timeOfDay(path, text string) (time.Duration, *Problem) {
 	t, err := time.Parse("15:04", text)
 	if err != nil {
-		return 0, fmt.Errorf("start %q is no time of day such as 22:00", text)
+		return 0, &Problem{path + ".start", fmt.Sprintf("%q is no time of day: write one such as \"02:00\" or \"22:00\"", text)}
 	}
 	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, nil
 }
@@ -49,21 +45,23 @@ type weekly struct {
 	start time.Duration
 }
 
-func newWeekly(w *v1alpha1.WeeklyWindow) (starts, error) {
+const weekdayNames = "Mon, Tue, Wed, Thu, Fri, Sat, Sun"
+
+func newWeekly(w *v1alpha1.WeeklyWindow) (starts, *Problem) {
 	s := &weekly{}
-	for _, day := range w.Days {
+	for i, day := range w.Days {
 		weekday, ok := weekdays[day]
 		if !ok {
-			return nil, fmt.Errorf("%q is no day of the week", day)
+			return nil, &Problem{fmt.Sprintf("weekly.days[%d]", i), fmt.Sprintf("%q is no day of the week: write one of %s", day, weekdayNames)}
 		}
 		s.on[weekday] = true
 	}
 	if len(w.Days) == 0 {
-		return nil, errors.New("a weekly window has no days")
+		return nil, &Problem{"weekly.days", "the window opens on no day: write one or more of " + weekdayNames}
 	}
-	var err error
-	s.start, err = timeOfDay(w.Start)
-	return s, err
+	var problem *Problem
+	s.start, problem = timeOfDay("weekly", w.Start)
+	return s, problem
 }
 
 // Next implements starts.
@@ -87,14 +85,17 @@ var weeks = map[v1alpha1.WeekOfMonth]int{
 	v1alpha1.WeekFirst: 0, v1alpha1.WeekSecond: 1, v1alpha1.WeekThird: 2, v1alpha1.WeekFourth: 3, v1alpha1.WeekLast: -1,
 }
 
-func newMonthly(w *v1alpha1.MonthlyWindow) (starts, error) {
+func newMonthly(w *v1alpha1.MonthlyWindow) (starts, *Problem) {
 	week, ok := weeks[w.Week]
-	day, known := weekdays[w.Day]
-	if !ok || !known {
-		return nil, fmt.Errorf("%q %q is no day of a month", w.Week, w.Day)
+	if !ok {
+		return nil, &Problem{"monthly.week", fmt.Sprintf("%q is no week of a month: write First, Second, Third, Fourth or Last", w.Week)}
 	}
-	start, err := timeOfDay(w.Start)
-	return &monthly{week: week, day: day, start: start}, err
+	day, ok := weekdays[w.Day]
+	if !ok {
+		return nil, &Problem{"monthly.day", fmt.Sprintf("%q is no day of the week: write one of %s", w.Day, weekdayNames)}
+	}
+	start, problem := timeOfDay("monthly", w.Start)
+	return &monthly{week: week, day: day, start: start}, problem
 }
 
 // Next implements starts.
@@ -113,40 +114,4 @@ func (s *monthly) dayOf(month time.Time) time.Time {
 		return last.AddDate(0, 0, -int(last.Weekday()-s.day+7)%7)
 	}
 	return month.AddDate(0, 0, int(s.day-month.Weekday()+7)%7+7*s.week)
-}
-
-// cronStarts are those of a cron expression.
-type cronStarts struct{ cron.Schedule }
-
-const (
-	cronFields = 5
-	// cronSight is how far ahead the library looks, in years. February 29 can be 8 years away.
-	cronSight = 5
-)
-
-var cronParser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
-
-func newCron(expression string) (starts, error) {
-	// The library takes a time zone before the fields, and crashes on some; the zone of a window is that of its schedule.
-	if strings.Contains(expression, "=") || len(strings.Fields(expression)) != cronFields {
-		return nil, fmt.Errorf("cron %q does not have five fields", expression)
-	}
-	parsed, err := cronParser.Parse(expression)
-	if err != nil {
-		return nil, fmt.Errorf("cron %q: %w", expression, err)
-	}
-	s := cronStarts{parsed}
-	if s.Next(time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
-		return nil, fmt.Errorf("cron %q: there is no such day in any year, so the window never opens", expression)
-	}
-	return s, nil
-}
-
-// Next implements starts.
-func (s cronStarts) Next(wall time.Time) time.Time {
-	next := s.Schedule.Next(wall)
-	if next.IsZero() {
-		next = s.Schedule.Next(wall.AddDate(cronSight, 0, 0))
-	}
-	return next
 }

@@ -1,6 +1,7 @@
 package window
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,9 +48,9 @@ func newSchedule(t testing.TB, zone string, windows ...v1alpha1.ScheduleWindow) 
 
 func understood(t testing.TB, spec *v1alpha1.ScheduleSpec) *Schedule {
 	t.Helper()
-	s, err := New(spec)
-	if err != nil {
-		t.Fatal(err)
+	s, problems := New(spec)
+	if len(problems) > 0 {
+		t.Fatal(problems)
 	}
 	return s
 }
@@ -258,35 +259,76 @@ func TestAFreezeIsNamed(t *testing.T) {
 	}
 }
 
-func TestAScheduleThatCannotBeUnderstoodIsRefused(t *testing.T) {
+func TestAScheduleThatCannotBeUnderstoodSaysWhatToWrite(t *testing.T) {
 	for name, test := range map[string]struct {
 		zone   string
 		window v1alpha1.ScheduleWindow
+		path   string
 		want   string
 	}{
-		"unknown time zone":         {zone: "Europe/Berln", want: `timeZone "Europe/Berln" is not known: write a name of the IANA time zone database`},
-		"the machine's time zone":   {zone: "Local", want: `timeZone "Local" is not known`},
-		"an offset":                 {zone: "+02:00", want: `timeZone "+02:00" is not known`},
-		"range that ends too early": {window: cronWindow("0 3 * * FRI-MON", 1), want: `windows[0]: cron "0 3 * * FRI-MON": beginning of range (5) beyond end of range (1)`},
-		"number out of range":       {window: cronWindow("61 3 * * *", 1), want: `end of range (61) above maximum (59)`},
-		"a day that never comes":    {window: cronWindow("0 3 31 2 *", 1), want: `there is no such day in any year, so the window never opens`},
-		"too few fields":            {window: cronWindow("0 3 * *", 1), want: `does not have five fields`},
-		"a descriptor":              {window: cronWindow("@daily", 1), want: `does not have five fields`},
-		"a time zone":               {window: cronWindow("TZ=UTC 3 * * *", 1), want: `does not have five fields`},
-		"nothing":                   {window: v1alpha1.ScheduleWindow{DurationSeconds: 60}, want: `does not have five fields`},
-		"no duration":               {window: cronWindow("0 3 * * *", 0), want: `windows[0]: durationSeconds is 0, so the window never opens`},
-		"no time of day":            {window: weeklyWindow("24:00", 1, v1alpha1.Monday), want: `start "24:00" is no time of day such as 22:00`},
-		"no days":                   {window: weeklyWindow("22:00", 1), want: `a weekly window has no days`},
-		"no day of the week":        {window: weeklyWindow("22:00", 1, "Mo"), want: `"Mo" is no day of the week`},
-		"no week of the month":      {window: monthlyWindow("Fifth", v1alpha1.Monday, "22:00", 1), want: `"Fifth" "Mon" is no day of a month`},
-		"no time of day in a month": {window: monthlyWindow(v1alpha1.WeekLast, v1alpha1.Monday, "2200", 1), want: `start "2200" is no time of day`},
+		"unknown time zone":      {zone: "Europe/Berln", path: "timeZone", want: `"Europe/Berln" is not known: write a name of the IANA time zone database, such as`},
+		"the machine's zone":     {zone: "Local", path: "timeZone", want: `"Local" is not known`},
+		"an offset":              {zone: "+02:00", path: "timeZone", want: `"+02:00" is not known`},
+		"days over the weekend":  {window: cronWindow("0 3 * * FRI-MON", 1), path: "cron", want: `"0 3 * * FRI-MON": the range FRI-MON runs backward: write FRI,SAT,SUN,MON`},
+		"days up to Sunday":      {window: cronWindow("0 3 * * fri-sun", 1), path: "cron", want: `the range fri-sun runs backward: write FRI,SAT,SUN`},
+		"days in numbers":        {window: cronWindow("0 3 * * 1,5-1", 1), path: "cron", want: `the range 5-1 runs backward: write 5,6,0,1`},
+		"every other day":        {window: cronWindow("0 3 * * 4-2/2", 1), path: "cron", want: `the range 4-2/2 runs backward: write 4,6,1`},
+		"hours over midnight":    {window: cronWindow("0 22-2 * * *", 1), path: "cron", want: `the range 22-2 runs backward: write 22,23,0,1,2`},
+		"months over a new year": {window: cronWindow("0 3 * NOV-FEB *", 1), path: "cron", want: `the range NOV-FEB runs backward: write NOV,DEC,JAN,FEB`},
+		"days over a new month":  {window: cronWindow("0 3 30-1 * *", 1), path: "cron", want: `the range 30-1 runs backward: write 30,31,1`},
+		"number out of range":    {window: cronWindow("61 3 * * *", 1), path: "cron", want: `end of range (61) above maximum (59)`},
+		"a range out of range":   {window: cronWindow("0 3 * * 7-1", 1), path: "cron", want: `end of range`},
+		"a day that never comes": {window: cronWindow("0 3 31 2 *", 1), path: "cron", want: `there is no such day in any year, so the window never opens: write a day`},
+		"too few fields":         {window: cronWindow("0 3 * *", 1), path: "cron", want: `does not have five fields: write minute, hour,`},
+		"a descriptor":           {window: cronWindow("@daily", 1), path: "cron", want: `does not have five fields`},
+		"a time zone":            {window: cronWindow("TZ=UTC 3 * * *", 1), path: "cron", want: `does not have five fields`},
+		"nothing":                {window: v1alpha1.ScheduleWindow{DurationSeconds: 60}, path: "cron", want: `does not have five fields`},
+		"no duration":            {window: cronWindow("0 3 * * *", 0), path: "durationSeconds", want: `0 seconds: the window never opens; write how many seconds`},
+		"no time of day":         {window: weeklyWindow("24:00", 1, v1alpha1.Monday), path: "weekly.start", want: `"24:00" is no time of day: write one such as "02:00"`},
+		"2 in the morning":       {window: weeklyWindow("2am", 1, v1alpha1.Monday), path: "weekly.start", want: `"2am" is no time of day`},
+		"no days":                {window: weeklyWindow("22:00", 1), path: "weekly.days", want: `the window opens on no day: write one or more of Mon, Tue, Wed, Thu, Fri, Sat, Sun`},
+		"no day of the week":     {window: weeklyWindow("22:00", 1, "Tue", "Mo"), path: "weekly.days[1]", want: `"Mo" is no day of the week: write one of Mon, Tue,`},
+		"no week of the month":   {window: monthlyWindow("Fifth", v1alpha1.Monday, "22:00", 1), path: "monthly.week", want: `"Fifth" is no week of a month: write First,`},
+		"no day of a month":      {window: monthlyWindow(v1alpha1.WeekLast, "monday", "22:00", 1), path: "monthly.day", want: `"monday" is no day of the week: write one of Mon,`},
+		"no time in a month":     {window: monthlyWindow(v1alpha1.WeekLast, v1alpha1.Monday, "2200", 1), path: "monthly.start", want: `"2200" is no time of day`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := New(&v1alpha1.ScheduleSpec{TimeZone: test.zone, Windows: []v1alpha1.ScheduleWindow{test.window}})
-			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("error %v, want one that says %q", err, test.want)
+			s, problems := New(&v1alpha1.ScheduleSpec{TimeZone: test.zone, Windows: []v1alpha1.ScheduleWindow{test.window}})
+			path := test.path
+			if path != "timeZone" {
+				path = "windows[0]." + path
+			}
+			first := slices.IndexFunc(problems, func(p Problem) bool { return p.Path == path })
+			if s != nil || first < 0 || !strings.Contains(problems[first].Message, test.want) {
+				t.Errorf("problems %q, want one of %s that says %q", problems, path, test.want)
 			}
 		})
+	}
+}
+
+func TestAllProblemsOfAScheduleAreFoundAtOnce(t *testing.T) {
+	_, problems := New(&v1alpha1.ScheduleSpec{TimeZone: "CEST", Windows: []v1alpha1.ScheduleWindow{
+		weeklyWindow("2am", 1, v1alpha1.Monday), cronWindow("0 3 * * *", 1), cronWindow("0 3 * * FRI-MON", 1),
+	}})
+	var paths []string
+	for _, p := range problems {
+		paths = append(paths, p.Path)
+	}
+	if want := []string{"timeZone", "windows[0].weekly.start", "windows[2].cron"}; !slices.Equal(paths, want) {
+		t.Errorf("found %q, want %q", paths, want)
+	}
+}
+
+func TestARangeThatRunsBackwardMeansTheListThatIsAdvised(t *testing.T) {
+	for field, values := range map[int]string{1: "22-2 23-0 5-3/3", 2: "30-1 31-5/2", 3: "NOV-FEB 12-1 11-3/2", 4: "FRI-MON 6-0 SAT-MON/2"} {
+		for backward := range strings.FieldsSeq(values) {
+			fields := []string{"0", "3", "*", "*", "*"}
+			_, list := cronFields[field].backward(backward)
+			fields[field] = list
+			if _, problem := newCron(strings.Join(fields, " ")); problem != nil {
+				t.Errorf("%s in field %d: %s", backward, field, problem.Message)
+			}
+		}
 	}
 }
 
@@ -296,7 +338,7 @@ func TestAWindowThatLastsLongerThanUntilItOpensAgainOverlaps(t *testing.T) {
 		want   string
 	}{
 		"each day, for a day":             {window: cronWindow("0 2 * * *", 24)},
-		"each day, for longer":            {cronWindow("0 2 * * *", 25), "windows[0]: durationSeconds is 90000, and the window opens again after 86400"},
+		"each day, for longer":            {cronWindow("0 2 * * *", 25), "90000 seconds, and the window opens again after 86400: write 86400 or less"},
 		"from Friday to Monday":           {window: cronWindow("0 22 * * 5", 60)},
 		"on working days, over the night": {window: cronWindow("0 22 * * 1-5", 8)},
 		"on working days, for two days":   {cronWindow("0 22 * * 1-5", 48), "opens again after 86400"},
@@ -304,12 +346,12 @@ func TestAWindowThatLastsLongerThanUntilItOpensAgainOverlaps(t *testing.T) {
 		"only on leap days":               {window: cronWindow("0 0 29 2 *", 24)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := New(&v1alpha1.ScheduleSpec{TimeZone: "UTC", Windows: []v1alpha1.ScheduleWindow{test.window}})
-			if err != nil {
-				t.Fatal(err)
+			problems := newSchedule(t, "UTC", test.window).Overlaps()
+			if test.want == "" && len(problems) == 0 {
+				return
 			}
-			if err := s.Overlap(); (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got %v, want %q", err, test.want)
+			if len(problems) != 1 || problems[0].Path != "windows[0].durationSeconds" || !strings.Contains(problems[0].Message, test.want) {
+				t.Errorf("problems %q, want one that says %q", problems, test.want)
 			}
 		})
 	}

@@ -36,7 +36,7 @@ func TestADrainThatIsOutOfTimeSaysSoAndWhatIsLeft(t *testing.T) {
 		w.order(1, v1alpha1.ActionDrain)
 		pass(drainTimeout)
 		report := w.report()
-		if report.State != v1alpha1.OrderTimedOut || !strings.HasSuffix(report.Message, "1 pods left: default/a (PodDisruptionBudget web)") {
+		if report.State != v1alpha1.OrderTimedOut || !strings.HasSuffix(report.Message, "1 pod left: default/a (PodDisruptionBudget web)") {
 			t.Errorf("state %s, message %q", report.State, report.Message)
 		}
 		w.pods.takeAsked()

@@ -185,7 +185,7 @@ func TestADrainFailsAtItsDeadlineAndNamesWhatIsLeft(t *testing.T) {
 		pass(time.Nanosecond)
 		want := fmt.Sprintf("not drained at the deadline %s, 3 pods left: default/a (PodDisruptionBudget web), "+
 			"default/b (Internal error occurred: boom), default/c (its grace period until %s)",
-			run.began.Add(drainTimeout).UTC().Format(time.RFC3339), run.began.Add(time.Hour).UTC().Format("15:04:05Z"))
+			run.began.Add(drainTimeout).UTC().Format(time.RFC3339), run.began.Add(time.Hour).UTC().Format(time.RFC3339))
 		got := run.state.get()
 		if got.err == nil || got.err.Error() != want {
 			t.Errorf("error %v, want %s", got.err, want)

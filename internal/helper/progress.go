@@ -100,7 +100,11 @@ func (d *drain) overdue(now time.Time) error {
 		}
 		parts = append(parts, pod.describe(now))
 	}
-	left := fmt.Sprintf("%s, %d pods left: %s", d.deadline.UTC().Format(time.RFC3339), len(d.leaving), strings.Join(parts, ", "))
+	pods := "pods"
+	if len(d.leaving) == 1 {
+		pods = "pod"
+	}
+	left := fmt.Sprintf("%s, %d %s left: %s", d.deadline.UTC().Format(time.RFC3339), len(d.leaving), pods, strings.Join(parts, ", "))
 	if !d.complete {
 		return fmt.Errorf("%v %s", errOverdue, left) //nolint:errorlint // pods that were never seen did not run out of time
 	}

@@ -151,7 +151,7 @@ func TestWithRefuseAPodThatReturnsHoldsUpTheDrainAndIsNamed(t *testing.T) {
 			{Namespace: "default", Name: "owner0-4", Owner: "DaemonSet apps.kruise.io agent", Evictions: 3},
 		}})
 		s.wantTimes(t, map[string][]time.Duration{"owner0": {0, second, 3 * second, 7 * second}})
-		const want = "1 pods left: default/owner0-4 (DaemonSet apps.kruise.io agent puts it back)"
+		const want = "1 pod left: default/owner0-4 (DaemonSet apps.kruise.io agent puts it back)"
 		if err := run.state.get().err; err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)
 		}

@@ -21,14 +21,14 @@ const (
 	maxHolder = 512
 )
 
-// heldBy says what keeps a pod that should go.
+// heldBy says what keeps a pod that should go. The helper knows no time zone: the manager writes times for people.
 func heldBy(pod *corev1.Pod, now time.Time) string {
 	var parts []string
 	switch end := pod.DeletionTimestamp; {
 	case end == nil:
 		return "its eviction was accepted, but nothing deletes it"
 	case now.Before(end.Time):
-		parts = append(parts, "its grace period until "+clockTime(end.Time, now))
+		parts = append(parts, "its grace period until "+end.UTC().Format(time.RFC3339))
 	case runs(pod):
 		parts = append(parts, "its containers are still running")
 	case len(pod.Finalizers) == 0:
@@ -42,14 +42,6 @@ func heldBy(pod *corev1.Pod, now time.Time) string {
 		parts = append(parts, "finalizers "+strings.Join(pod.Finalizers, ", "))
 	}
 	return truncate(strings.Join(parts, ", and "), maxHolder)
-}
-
-// clockTime is the time of day, with the date if it is far away.
-func clockTime(t, now time.Time) string {
-	if t.Sub(now) < 12*time.Hour {
-		return t.UTC().Format("15:04:05Z")
-	}
-	return t.UTC().Format(time.RFC3339)
 }
 
 // runs tells whether a container of the pod runs.

@@ -96,9 +96,9 @@ func TestWhatHoldsAPodIsSaidInFull(t *testing.T) {
 		options []podOption
 		want    string
 	}{
-		"its grace period":               {[]podOption{runs}, "its grace period until 12:01:00Z"},
+		"its grace period":               {[]podOption{runs}, "its grace period until 2026-03-01T12:01:00Z"},
 		"a grace period of a day":        {[]podOption{terminating(now.Add(24 * time.Hour))}, "its grace period until 2026-03-02T12:00:00Z"},
-		"its grace period and more":      {[]podOption{runs, finalizers("a/b")}, "its grace period until 12:01:00Z, and finalizer a/b"},
+		"its grace period and more":      {[]podOption{runs, finalizers("a/b")}, "its grace period until 2026-03-01T12:01:00Z, and finalizer a/b"},
 		"two finalizers":                 {[]podOption{over, finalizers("a/b", "c/d")}, "finalizers a/b, c/d"},
 		"a finalizer and the containers": {[]podOption{over, finalizers("a/b"), containerRuns}, "its containers are still running, and finalizer a/b"},
 		"an eviction without effect":     {nil, "its eviction was accepted, but nothing deletes it"},
@@ -132,14 +132,14 @@ func TestADrainIsStuckWhenNoPodHasGoneForAMinute(t *testing.T) {
 		}
 		pass(1)
 		want := v1alpha1.DrainProgress{Total: 2, Remaining: 1, Activity: v1alpha1.DrainStuck, Terminating: []v1alpha1.TerminatingPod{{
-			Namespace: "default", Name: "a", HeldBy: "its grace period until " + began.Add(time.Hour).UTC().Format("15:04:05Z"),
+			Namespace: "default", Name: "a", HeldBy: "its grace period until " + began.Add(time.Hour).UTC().Format(time.RFC3339),
 		}}}
 		run.want(t, false, want)
 		pods.put(newPod("c"))
 		pass(2 * time.Second)
 		want.Total, want.Remaining = 3, 2
 		want.Terminating = append(want.Terminating, v1alpha1.TerminatingPod{
-			Namespace: "default", Name: "c", HeldBy: "its grace period until " + began.Add(90*time.Second+time.Hour).UTC().Format("15:04:05Z"),
+			Namespace: "default", Name: "c", HeldBy: "its grace period until " + began.Add(90*time.Second+time.Hour).UTC().Format(time.RFC3339),
 		})
 		run.want(t, false, want)
 		pods.remove("c")
@@ -188,9 +188,9 @@ func TestEverythingThatIsLeftIsPublishedBeforeTheDeadline(t *testing.T) {
 		pass(19 * time.Second)
 		run.wantHeld(t, v1alpha1.DrainProgressing)
 		pass(time.Second)
-		run.wantHeld(t, v1alpha1.DrainProgressing, "its grace period until "+began.Add(time.Hour).UTC().Format("15:04:05Z"))
+		run.wantHeld(t, v1alpha1.DrainProgressing, "its grace period until "+began.Add(time.Hour).UTC().Format(time.RFC3339))
 		pass(5 * time.Second)
-		const want = "1 pods left: default/a (its grace period until "
+		const want = "1 pod left: default/a (its grace period until "
 		if err := run.state.get().err; err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)
 		}

@@ -18,6 +18,8 @@ func TestEveryColumnOfANodeRebootHasSomethingToShow(t *testing.T) {
 	stored.Object["status"] = object(t, `
 phase: Draining
 reason: EvictionRefused
+summary: EvictionRefused
+until: "22:00"
 message: PodDisruptionBudget shop/web refuses
 policyName: linux
 zone: a
@@ -30,10 +32,10 @@ report: {bootID: b1, sentinel: Required, sequence: 1, drain: {total: 9, remainin
 		t.Fatalf("set the status: %v", err)
 	}
 	narrow, wide := columns(t, "nodereboots", "n1-1a2b3c4d")
-	wantNarrow := map[string]string{"Name": "n1-1a2b3c4d", "Phase": "Draining", "Reason": "EvictionRefused", "Zone": "a"}
+	wantNarrow := map[string]string{"Name": "n1-1a2b3c4d", "Status": "EvictionRefused", "Until": "22:00"}
 	wantWide := map[string]string{
-		"Node": "n1", "Policy": "linux", "Trigger": "Sentinel", "Attempt": "2", "Pods left": "4", "Kernel before": "6.1.0-41",
-		"Kernel after": "6.1.0-42", "Message": "PodDisruptionBudget shop/web refuses",
+		"Phase": "Draining", "Zone": "a", "Node": "n1", "Policy": "linux", "Trigger": "Sentinel", "Attempt": "2", "Pods left": "4",
+		"Kernel before": "6.1.0-41", "Kernel after": "6.1.0-42", "Message": "PodDisruptionBudget shop/web refuses",
 	}
 	compareColumns(t, wantNarrow, narrow, wantWide, wide)
 }
@@ -50,7 +52,10 @@ underWay: 0
 unavailable: 1
 maxUnavailable: 2
 failed: 0
+overdue: 0
 currentZone: a
+summary: InForce
+waitingFor: WindowClosed
 window: {state: Open, nextOpeningTime: "2026-11-24T22:00:00Z", nextClosingTime: "2026-11-24T02:00:00Z"}
 `).Object
 	if err := strict.Status().Update(t.Context(), stored); err != nil {
@@ -58,19 +63,34 @@ window: {state: Open, nextOpeningTime: "2026-11-24T22:00:00Z", nextClosingTime: 
 	}
 	narrow, wide := columns(t, "rebootpolicies", "linux")
 	wantNarrow := map[string]string{
-		"Name": "linux", "Mode": "Enforce", "Ready": "True", "Nodes": "12", "Required": "3", "Under way": "0", "Zone": "a", "Window": "Open",
+		"Name": "linux", "Status": "InForce", "Nodes": "12", "Need": "3", "Active": "0", "Waiting for": "WindowClosed",
 	}
-	wantWide := map[string]string{"Unavailable": "1", "Max": "2", "Failed": "0", "Message": "3 nodes wait", "Opens": "2026-11-24T22:00:00Z",
-		"Closes": "2026-11-24T02:00:00Z"}
+	wantWide := map[string]string{
+		"Mode": "Enforce", "Ready": "True", "Zone": "a", "Window": "Open", "Unavailable": "1", "Max": "2", "Failed": "0",
+		"Overdue": "0", "Message": "3 nodes wait", "Opens": "2026-11-24T22:00:00Z", "Closes": "2026-11-24T02:00:00Z",
+	}
 	compareColumns(t, wantNarrow, narrow, wantWide, wide)
+}
+
+func TestAPolicyThatTheOperatorHasNotSeenShowsNumbers(t *testing.T) {
+	create(t, policy(t, "unseen", "{nodes: All}"))
+	narrow, wide := columns(t, "rebootpolicies", "unseen")
+	want := map[string]string{
+		"Status": "Unknown", "Nodes": "0", "Need": "0", "Active": "0", "Unavailable": "0", "Max": "0", "Failed": "0", "Overdue": "0",
+	}
+	for column, value := range want {
+		if got := narrow[column] + wide[column]; got != value {
+			t.Errorf("column %s shows %q, want %q", column, got, value)
+		}
+	}
 }
 
 func compareColumns(t *testing.T, wantNarrow, narrow, wantWide, wide map[string]string) {
 	t.Helper()
-	if narrow["Age"] == "" || narrow["Age"] == "<unknown>" {
-		t.Errorf("column Age shows %q", narrow["Age"])
+	if wide["Age"] == "" || wide["Age"] == "<unknown>" {
+		t.Errorf("column Age shows %q", wide["Age"])
 	}
-	delete(narrow, "Age")
+	delete(wide, "Age")
 	if diff := cmp.Diff(wantNarrow, narrow); diff != "" {
 		t.Errorf("columns (-want +got):\n%s", diff)
 	}

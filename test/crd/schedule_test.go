@@ -41,6 +41,8 @@ func TestAScheduleIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		overlaps    = "durationSeconds is longer than the time until the window opens again: write a shorter one"
 		tooShort    = "a window is not longer than minRemainingSeconds (600 if you do not write it), so nothing could ever start in it"
 		timeOfDay   = `start is a time of day from "00:00" to "23:59", such as "22:00" or "03:30"`
+		weekday     = "a day of the week is written Mon, Tue, Wed, Thu, Fri, Sat or Sun"
+		forward     = "a range of cron runs forward: write FRI,SAT,SUN,MON instead of FRI-MON"
 		fiveFields  = "cron has five fields with one space between them, such as '0 3 * * 1-5'"
 		firstField  = "the first field of cron, the minute, is a number from 0 to 59, or several such as 0,30"
 		cronTooLong = "a cron window is open for at most 604800 seconds (7 days)"
@@ -72,11 +74,11 @@ func TestAScheduleIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"too many":        {`windows: [` + strings.Repeat(`{cron: "0 3 * * *", durationSeconds: 3600}, `, 33) + `]`, []string{"schedule.windows", "at most 32 items"}},
 		"as many as may":  {schedule: `windows: [` + strings.Repeat(`{weekly: {days: [Sat, Sun], start: "22:00"}, durationSeconds: 3600}, `, 32) + `]`},
 		"no duration":     {`windows: [{cron: "0 3 * * *"}]`, []string{"windows[0].durationSeconds", "Required value"}},
-		"window of zero":  {cron("0 3 * * *", 0), []string{"windows[0].durationSeconds", "greater than or equal to 60"}},
-		"beyond a month":  {monthly("Last", "Sun", 2419201), []string{"windows[0].durationSeconds", "less than or equal to 2419200"}},
+		"window of zero":  {cron("0 3 * * *", 0), []string{"windows[0].durationSeconds", "this is a number of seconds from "}},
+		"beyond a month":  {monthly("Last", "Sun", 2419201), []string{"windows[0].durationSeconds", "this is a number of seconds from "}},
 		"nearly a month":  {schedule: monthly("Last", "Sun", 2419200)},
-		"unknown week":    {monthly("Fifth", "Sun", 3600), []string{"monthly.week", `supported values: "First", "Fourth", "Last", "Second", "Third"`}},
-		"unknown weekday": {monthly("First", "Sunday", 3600), []string{"monthly.day", `supported values: "Fri", "Mon", "Sat", "Sun", "Thu", "Tue", "Wed"`}},
+		"unknown week":    {monthly("Fifth", "Sun", 3600), []string{"monthly.week", "a week of the month is written First, Second, Third, Fourth or Last"}},
+		"unknown weekday": {monthly("First", "Sunday", 3600), []string{"monthly.day", weekday}},
 
 		"a week":                       {schedule: weekly("Sat", "22:00", 604800)},
 		"more than a week":             {weekly("Sat", "22:00", 604801), []string{"windows[0].durationSeconds", overlaps}},
@@ -86,10 +88,18 @@ func TestAScheduleIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"over the end of a week":       {weekly("Mon, Sat", "22:00", 2*86400+1), []string{overlaps}},
 		"no days":                      {weekly("", "22:00", 3600), []string{"weekly.days", "at least 1 items"}},
 		"a day twice":                  {weekly("Sat, Sat", "22:00", 3600), []string{"weekly.days[1]", "Duplicate value"}},
-		"a day in full":                {weekly("Saturday", "22:00", 3600), []string{"weekly.days[0]", "supported values"}},
+		"a day in full":                {weekly("Saturday", "22:00", 3600), []string{"weekly.days[0]", weekday}},
+		"kured's name of a day":        {weekly("mon", "22:00", 3600), []string{"weekly.days[0]", weekday}},
+		"kured's short name of a day":  {weekly("Tue, mo", "22:00", 3600), []string{"weekly.days[1]", weekday}},
+		"a day in full in small":       {weekly("monday", "22:00", 3600), []string{weekday}},
+		"a word that is no day":        {weekly("workdaysoftheweek", "22:00", 3600), []string{"weekly.days[0]"}},
+		"kured's time of day":          {weekly("Sat", "2am", 3600), []string{"weekly.start", timeOfDay}},
+		"a time with seconds":          {weekly("Sat", "02:00:00", 3600), []string{timeOfDay}},
+		"a time of four digits":        {weekly("Sat", "0200", 3600), []string{timeOfDay}},
+		"no time of day":               {weekly("Sat", "", 3600), []string{timeOfDay}},
 		"the end of a day":             {weekly("Sat", "24:00", 3600), []string{"weekly.start", timeOfDay}},
 		"no minutes":                   {weekly("Sat", "22:60", 3600), []string{timeOfDay}},
-		"hour of one digit":            {weekly("Sat", "9:00", 3600), []string{"weekly.start", "at least 5 chars long"}},
+		"hour of one digit":            {weekly("Sat", "9:00", 3600), []string{"weekly.start", timeOfDay}},
 
 		"cron with everything":  {schedule: cron("0,30 */6 1-7,15 JAN-mar,12 sun", 3600)},
 		"cron of a week":        {schedule: cron("0 3 * * 6", 604800)},
@@ -107,6 +117,14 @@ func TestAScheduleIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"cron on weekday 7":     {cron("0 3 * * 7", 3600), []string{fiveFields}},
 		"cron with an L":        {cron("0 3 L * *", 3600), []string{fiveFields}},
 		"cron with a step of 0": {cron("0 */0 * * *", 3600), []string{fiveFields}},
+		"cron over a weekend":   {cron("0 3 * * FRI-MON", 3600), []string{"windows[0].cron", forward}},
+		"cron up to Sunday":     {cron("0 3 * * fri-sun", 3600), []string{forward}},
+		"cron by day numbers":   {cron("0 3 * * 1,5-1/2", 3600), []string{forward}},
+		"cron over midnight":    {cron("0 22-2 * * *", 3600), []string{forward}},
+		"cron over a new month": {cron("0 3 30-1 * *", 3600), []string{forward}},
+		"cron over a new year":  {cron("0 3 * NOV-FEB *", 3600), []string{forward}},
+		"cron that is forward":  {schedule: cron("0 2-22,0-1 1-31 JAN-12/3 SUN-SAT,1-6/2,fri-6", 3600)},
+		"cron with a day twice": {schedule: cron("0 3 * * FRI-FRI", 3600)},
 		"cron on two lines":     {cron("0 3 * * *\n", 3600), []string{fiveFields}},
 		"too long a cron":       {cron("0 "+strings.Repeat("1,", 50)+"1 * * *", 3600), []string{"may not be more than 100"}},
 

@@ -2,6 +2,7 @@ package crd
 
 import (
 	"cmp"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -121,8 +122,13 @@ func TestNumbersOfAPolicyHaveBounds(t *testing.T) {
 			}
 			try(limits.min)
 			try(limits.max)
-			try(limits.min-1, "spec."+path, cmp.Or(limits.below, "should be greater than or equal to "))
-			try(limits.max+1, "spec."+path, "should be less than or equal to ")
+			below, above := "should be greater than or equal to ", "should be less than or equal to "
+			if strings.HasSuffix(path, "Seconds") {
+				below = fmt.Sprintf("this is a number of seconds from %d to %d", limits.min, limits.max)
+				above = below
+			}
+			try(limits.min-1, "spec."+path, cmp.Or(limits.below, below))
+			try(limits.max+1, "spec."+path, above)
 		})
 	}
 }

@@ -44,7 +44,7 @@ var _ = Describe("A node with a job, a front end before a database, and a volume
 
 		By("waiting for the job, cordoned and marked, and still behind load balancers")
 		waiting := eventuallyPhase(host, v1alpha1.PhaseDraining, v1alpha1.ReasonWaitingForPods)
-		Expect(waiting.Status.Message).To(ContainSubstring("1 pods may finish until"))
+		Expect(waiting.Status.Message).To(ContainSubstring("1 pod may finish until"))
 		Expect(waiting.Status.Message).To(ContainSubstring(work.Namespace + "/" + work.Name))
 		Eventually(func(g Gomega) {
 			node := getNode(g, host.Name())
@@ -60,7 +60,7 @@ var _ = Describe("A node with a job, a front end before a database, and a volume
 
 		By("waiting for the volume when it is drained, and going on as soon as that is detached")
 		held := eventuallyPhase(host, v1alpha1.PhaseDraining, v1alpha1.ReasonVolumesAttached)
-		Expect(held.Status.Message).To(ContainSubstring("1 volumes may take until"))
+		Expect(held.Status.Message).To(ContainSubstring("1 volume may take until"))
 		Expect(held.Status.Message).To(ContainSubstring("to be detached: pv-of-the-database."))
 		Expect(host.RebootsAccepted()).To(BeZero())
 		detached := time.Now()

@@ -154,6 +154,14 @@ func (a *attempt) recordBoot() {
 		"Node %s runs another boot (kernel %s before, %s now).", a.Node.Name, a.Status.Before.KernelVersion, a.Status.After.KernelVersion)})
 }
 
+// times writes times in the time zone of the policy; of none, in UTC.
+func (a *attempt) times() model.Clock {
+	if a.Policy == nil {
+		return model.Clock{Now: a.Now}
+	}
+	return a.Policy.Clock
+}
+
 // query asks a gate, and returns the answer if it is known.
 func (a *attempt) query(key model.GateKey) (model.GateAnswer, bool) {
 	a.queries = append(a.queries, model.GateQuery{GateKey: key})

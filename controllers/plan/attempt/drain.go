@@ -64,8 +64,8 @@ func (a *attempt) podWait() model.Verdict {
 	case !known:
 		return model.Blocked(v1alpha1.ReasonWaitingForPods, "The pods of node %s are being read.", a.Node.Name)
 	case len(unfinished) > 0:
-		return model.Blocked(v1alpha1.ReasonWaitingForPods,
-			"Node %s is cordoned; %d pods may finish until %s: %s.", a.Node.Name, len(unfinished), model.ClockTime(until), listed(unfinished))
+		return model.Blocked(v1alpha1.ReasonWaitingForPods, "Node %s is cordoned; %s may finish until %s: %s.",
+			a.Node.Name, model.Count(len(unfinished), "pod"), a.times().Until(until), listed(unfinished)).Ending(until)
 	}
 	return model.Verdict{}
 }
@@ -96,7 +96,8 @@ func (a *attempt) drainDelay() model.Verdict {
 	if a.Reached(until) {
 		return model.Verdict{}
 	}
-	return model.Blocked(v1alpha1.ReasonDrainDelayed, "Node %s is cordoned; the drain begins at %s.", a.Node.Name, model.ClockTime(until))
+	return model.Blocked(v1alpha1.ReasonDrainDelayed, "Node %s is cordoned; the drain begins at %s.",
+		a.Node.Name, a.times().Until(until)).Ending(until)
 }
 
 // loadBalancerLead takes the node out of external load balancers, as marks.go derives from the time of it, and gives them their time.
@@ -113,7 +114,7 @@ func (a *attempt) loadBalancerLead() model.Verdict {
 		return model.Verdict{}
 	}
 	return model.Blocked(v1alpha1.ReasonLoadBalancerLead,
-		"Node %s is taken out of external load balancers; the drain begins at %s.", a.Node.Name, model.ClockTime(until))
+		"Node %s is taken out of external load balancers; the drain begins at %s.", a.Node.Name, a.times().Until(until)).Ending(until)
 }
 
 func (a *attempt) orderDrain() {
@@ -181,13 +182,13 @@ func (a *attempt) awaitDrain() {
 		a.endOverdueDrain(answer)
 		return
 	case answer != nil && answer.State == v1alpha1.OrderFailed:
-		a.fail(v1alpha1.ReasonDrainFailed, answer.Message)
+		a.fail(v1alpha1.ReasonDrainFailed, a.times().Localize(answer.Message))
 		return
 	}
 	a.wait = a.draining()
-	if refused := refusedPods(answer); refused != "" {
+	if refused := a.refusedPods(answer); refused != "" {
 		a.wait = model.Blocked(v1alpha1.ReasonEvictionRefused, "%s. It is tried again until %s.",
-			refused, model.ClockTime(a.Status.Order.Deadline.Time))
+			refused, a.times().Until(a.Status.Order.Deadline.Time)).Ending(a.Status.Order.Deadline.Time)
 	}
 	a.noteStuck(answer)
 }
@@ -203,11 +204,11 @@ func (a *attempt) noteStuck(answer *v1alpha1.HelperReport) {
 	case since == nil:
 		a.EditAttempt(func(at *v1alpha1.Attempt) { at.StuckTime = a.Stamp() })
 		a.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonDrainStuck, OnNode: true, Message: fmt.Sprintf(
-			"The drain of node %s has not moved for a minute: %s.", a.Node.Name, whatIsLeft(answer.Drain))})
+			"The drain of node %s has not moved for a minute: %s.", a.Node.Name, a.whatIsLeft(answer.Drain))})
 	}
 	if stuck && a.wait.Reason == v1alpha1.ReasonDraining {
 		a.wait = model.Blocked(v1alpha1.ReasonDrainStuck, "The drain of node %s does not move: %s. It has until %s.",
-			a.Node.Name, whatIsLeft(answer.Drain), model.ClockTime(a.Status.Order.Deadline.Time))
+			a.Node.Name, a.whatIsLeft(answer.Drain), a.times().Until(a.Status.Order.Deadline.Time)).Ending(a.Status.Order.Deadline.Time)
 	}
 }
 
@@ -243,8 +244,9 @@ func (a *attempt) afterDrain() string {
 }
 
 func (a *attempt) draining() model.Verdict {
+	deadline := a.Status.Order.Deadline.Time
 	return model.Blocked(v1alpha1.ReasonDraining, "Node %s is being drained, until %s at the latest.",
-		a.Node.Name, model.ClockTime(a.Status.Order.Deadline.Time))
+		a.Node.Name, a.times().Until(deadline)).Ending(deadline)
 }
 
 func (a *attempt) drainTimeoutMessage(answer *v1alpha1.HelperReport) string {
@@ -253,26 +255,26 @@ func (a *attempt) drainTimeoutMessage(answer *v1alpha1.HelperReport) string {
 	case answer == nil:
 		return message + ": its helper did not answer."
 	case answer.Drain != nil:
-		return message + ": " + whatIsLeft(answer.Drain) + "."
+		return message + ": " + a.whatIsLeft(answer.Drain) + "."
 	}
 	return message + "."
 }
 
 // whatIsLeft names the pods that a drain has left, and what keeps each.
-func whatIsLeft(drain *v1alpha1.DrainProgress) string {
+func (a *attempt) whatIsLeft(drain *v1alpha1.DrainProgress) string {
 	var parts []string
 	for i := range drain.Refused {
-		parts = append(parts, refusal(&drain.Refused[i]))
+		parts = append(parts, a.refusal(&drain.Refused[i]))
 	}
 	for i := range drain.Terminating {
 		pod := &drain.Terminating[i]
-		parts = append(parts, fmt.Sprintf("pod %s/%s was evicted and does not end (%s)", pod.Namespace, pod.Name, pod.HeldBy))
+		parts = append(parts, fmt.Sprintf("pod %s/%s was evicted and does not end (%s)", pod.Namespace, pod.Name, a.times().Localize(pod.HeldBy)))
 	}
 	for i := range drain.Returned {
 		pod := &drain.Returned[i]
 		parts = append(parts, fmt.Sprintf("pod %s/%s was put back by %s", pod.Namespace, pod.Name, pod.Owner))
 	}
-	left := fmt.Sprintf("%d of %d pods are left", drain.Remaining, drain.Total)
+	left := fmt.Sprintf("%d of %s %s left", drain.Remaining, model.Count(drain.Total, "pod"), model.Form(drain.Remaining, "is", "are"))
 	if len(parts) == 0 {
 		return left
 	}
@@ -280,24 +282,24 @@ func whatIsLeft(drain *v1alpha1.DrainProgress) string {
 }
 
 // refusedPods says which pods may not be evicted and what refuses it.
-func refusedPods(answer *v1alpha1.HelperReport) string {
+func (a *attempt) refusedPods(answer *v1alpha1.HelperReport) string {
 	if answer == nil || answer.Drain == nil {
 		return ""
 	}
 	var parts []string
 	for i := range answer.Drain.Refused {
-		parts = append(parts, refusal(&answer.Drain.Refused[i]))
+		parts = append(parts, a.refusal(&answer.Drain.Refused[i]))
 	}
 	return some(parts)
 }
 
 // refusal has the API server's own answer, whoever refused.
-func refusal(pod *v1alpha1.RefusedPod) string {
+func (a *attempt) refusal(pod *v1alpha1.RefusedPod) string {
 	text := fmt.Sprintf("%s refuses the eviction of pod %s/%s", cmp.Or(pod.By, "The API server"), pod.Namespace, pod.Name)
 	if pod.Message == "" {
 		return text
 	}
-	return text + " (" + strings.TrimSuffix(pod.Message, ".") + ")"
+	return text + " (" + strings.TrimSuffix(a.times().Localize(pod.Message), ".") + ")"
 }
 
 // some of many sentences.

@@ -44,7 +44,7 @@ func TestADrainEndsAsItsHelperSays(t *testing.T) {
 	with := func(o outcome, change func(*outcome)) outcome { change(&o); return o }
 	late := now(11 * minute)
 	advanced(t, map[string]row{
-		"it is under way":           {from: draining, want: waits, says: []string{"12:11:00Z"}},
+		"it is under way":           {from: draining, want: waits, says: []string{"12:11 +00:00"}},
 		"the helper did not answer": {from: draining, with: []change{unanswered}, want: waits},
 		"it answered an older order": {
 			from: draining, with: []change{answered(v1alpha1.OrderDone, "", nil),
@@ -136,7 +136,7 @@ func TestADrainThatDoesNotMoveSaysWhy(t *testing.T) {
 		"evictions are refused": {
 			from: draining, with: []change{answered(v1alpha1.OrderStarted, "", refusedBy("web-1"))},
 			want: outcome{Wait: v1alpha1.ReasonEvictionRefused, Order: order, Wake: 11 * minute},
-			says: []string{"PodDisruptionBudget web", "apps/web-1 (Cannot evict)", "12:11:00Z"},
+			says: []string{"PodDisruptionBudget web", "apps/web-1 (Cannot evict)", "12:11 +00:00"},
 		},
 		"evictions are refused by nobody knows what": {
 			from: draining, with: []change{answered(v1alpha1.OrderStarted, "", unknown)},
@@ -148,7 +148,7 @@ func TestADrainThatDoesNotMoveSaysWhy(t *testing.T) {
 			want: outcome{
 				Wait: v1alpha1.ReasonDrainStuck, Changed: "+StuckTime", Order: order, Wake: 11 * minute, Events: v1alpha1.ReasonDrainStuck + "!",
 			},
-			says: []string{"2 of 4", "apps/slow", "finalizer example.com/backup", "apps/back", "DaemonSet agent", "12:11:00Z"},
+			says: []string{"2 of 4", "apps/slow", "finalizer example.com/backup", "apps/back", "DaemonSet agent", "12:11 +00:00"},
 		},
 		"it is stuck because evictions are refused": {
 			from: draining, with: []change{answered(v1alpha1.OrderStarted, "", refused)},

@@ -69,14 +69,15 @@ func (a *attempt) awaitPods() {
 	if wait.OK() {
 		wait = a.workloadsBack()
 	}
-	late := !wait.OK() && a.Reached(current.RolledBackTime.Add(a.recoveryTimeout()))
+	end := current.RolledBackTime.Add(a.recoveryTimeout())
+	late := !wait.OK() && a.Reached(end)
 	switch {
 	case wait.OK(), late && (a.Deleted() || a.Policy == nil):
 		a.endRolledBack()
 	case late:
 		a.stallRolledBack(wait)
 	default:
-		a.wait = wait
+		a.wait = wait.Ending(end)
 	}
 }
 
@@ -143,7 +144,7 @@ func (a *attempt) mayNotTryAgain() bool {
 }
 
 func givenUp(failures *v1alpha1.Failures, message string) string {
-	return "Given up after " + counted(int(failures.Reboots), "attempt", "attempts") + " that reached the host: " + message
+	return "Given up after " + model.Count(failures.Reboots, "attempt") + " that reached the host: " + message
 }
 
 // fail ends the attempt as a failure. One that did not reach the host is tried again for as long as the reboot is needed: it is for others

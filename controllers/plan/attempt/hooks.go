@@ -50,7 +50,7 @@ func (a *attempt) hookVerdict(hooks []v1alpha1.Hook, since time.Time) model.Verd
 		case hook.OnTimeout == v1alpha1.TimeoutContinue:
 			a.lateHooks = append(a.lateHooks, hook.ConditionType)
 		case late.OK():
-			late = model.Blocked(v1alpha1.ReasonHookTimedOut, "Nobody set condition %s to True by %s.", hook.ConditionType, model.ClockTime(until))
+			late = model.Blocked(v1alpha1.ReasonHookTimedOut, "Nobody set condition %s to True by %s.", hook.ConditionType, a.times().At(until))
 		}
 	}
 	if !late.OK() || len(pending) == 0 {
@@ -64,8 +64,9 @@ func (a *attempt) hookVerdict(hooks []v1alpha1.Hook, since time.Time) model.Verd
 	if len(pending) > 1 {
 		more = fmt.Sprintf(" (and %d more)", len(pending)-1)
 	}
+	until := since.Add(model.Seconds(pending[0].TimeoutSeconds))
 	return model.Blocked(v1alpha1.ReasonHookPending, "Waits until %s for someone to set condition %s of this NodeReboot to True%s.",
-		model.ClockTime(since.Add(model.Seconds(pending[0].TimeoutSeconds))), pending[0].ConditionType, more)
+		a.times().Until(until), pending[0].ConditionType, more).Ending(until)
 }
 
 // hooksDone says whether an attempt may go on towards its reboot. If a hook is late, the attempt fails.

@@ -56,7 +56,7 @@ func (a *attempt) awaitRegistration() {
 	since := current.NodeGoneTime.Time
 	if limit := a.nodeGoneLimit(); limit != nil && a.Reached(since.Add(model.Seconds(limit))) {
 		a.failFinally(v1alpha1.ReasonNodeGone, fmt.Sprintf(
-			"Node %s was deleted while its host rebooted, and did not register again within %d seconds.", name, *limit))
+			"Node %s was deleted while its host rebooted, and did not register again within %s.", name, model.Count(*limit, "second")))
 		return
 	}
 	deadline := since.Add(a.rebootTimeout())
@@ -66,12 +66,12 @@ func (a *attempt) awaitRegistration() {
 	switch {
 	case current.StalledTime == nil && !a.Reached(deadline):
 		a.wait = model.Blocked(v1alpha1.ReasonRebooting, "Node %s was deleted at %s while its host reboots; it has until %s to register again.",
-			name, model.ClockTime(since), model.ClockTime(deadline))
+			name, a.times().At(since), a.times().Until(deadline)).Ending(deadline)
 	case a.Deleted():
 		a.endAttempt(v1alpha1.ReasonDeleted, "The NodeReboot was deleted while the node was gone.")
 	default:
 		a.stall(v1alpha1.ReasonNodeNotBack, fmt.Sprintf("Node %s was deleted at %s while its host rebooted, and has not registered again. "+
-			"It is still watched; delete this NodeReboot to give it up.", name, model.ClockTime(since)))
+			"It is still watched; delete this NodeReboot to give it up.", name, a.times().At(since)))
 	}
 }
 

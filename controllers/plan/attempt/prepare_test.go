@@ -56,12 +56,12 @@ func TestACordonedNodeIsDrainedWhenEverythingBeforeItIsDone(t *testing.T) {
 			want: func() outcome { o := ordered; o.Changed = "+Cordon +CordonedTime +DrainOrderedTime"; return o }(),
 		},
 		"the quorum is asked first":       {from: cordoned, with: []change{quorumLost, delay(60)}, want: outcome{Wait: v1alpha1.ReasonControlPlaneNotReady}},
-		"the delay is not over":           {from: cordoned, with: []change{delay(60), now(59 * time.Second)}, want: outcome{Wait: v1alpha1.ReasonDrainDelayed, Wake: minute}, says: []string{"12:01:00Z"}},
+		"the delay is not over":           {from: cordoned, with: []change{delay(60), now(59 * time.Second)}, want: outcome{Wait: v1alpha1.ReasonDrainDelayed, Wake: minute}, says: []string{"12:01 +00:00"}},
 		"the delay is over":               {from: cordoned, with: []change{delay(60), now(minute)}, want: later(minute, ordered)},
 		"the delay comes before the pods": {from: cordoned, with: []change{delay(60), podWait(60, v1alpha1.TimeoutAbort)}, want: outcome{Wait: v1alpha1.ReasonDrainDelayed, Wake: minute}},
 		"pods may finish": {
 			from: cordoned, with: []change{podWait(60, v1alpha1.TimeoutAbort)},
-			want: outcome{Wait: v1alpha1.ReasonWaitingForPods, Wake: minute, NeedPods: true}, says: []string{"apps/web-1", "12:01:00Z"},
+			want: outcome{Wait: v1alpha1.ReasonWaitingForPods, Wake: minute, NeedPods: true}, says: []string{"apps/web-1", "12:01 +00:00"},
 		},
 		"pods may finish after the delay": {
 			from: cordoned, with: []change{delay(30), podWait(60, v1alpha1.TimeoutAbort), now(30 * time.Second)},
@@ -157,11 +157,11 @@ func TestHooksAreAwaitedBeforeTheDrain(t *testing.T) {
 	advanced(t, map[string]row{
 		"both are pending": {
 			from: cordoned, with: []change{both(v1alpha1.TimeoutAbort), delay(0)},
-			want: outcome{Wait: v1alpha1.ReasonHookPending, Wake: minute, Hooks: a + " " + b}, says: []string{b, "1 more", "12:01:00Z"},
+			want: outcome{Wait: v1alpha1.ReasonHookPending, Wake: minute, Hooks: a + " " + b}, says: []string{b, "1 more", "12:01 +00:00"},
 		},
 		"one is done": {
 			from: cordoned, with: []change{both(v1alpha1.TimeoutAbort), hookSet(b, metav1.ConditionTrue, 0)},
-			want: outcome{Wait: v1alpha1.ReasonHookPending, Wake: 2 * minute, Hooks: a}, says: []string{a, "12:02:00Z"},
+			want: outcome{Wait: v1alpha1.ReasonHookPending, Wake: 2 * minute, Hooks: a}, says: []string{a, "12:02 +00:00"},
 		},
 		"one is set to False": {
 			from: cordoned, with: []change{both(v1alpha1.TimeoutAbort), hookSet(b, metav1.ConditionFalse, 0), hookSet(a, metav1.ConditionTrue, 0)},
@@ -196,7 +196,7 @@ func TestHooksAreAwaitedBeforeTheDrain(t *testing.T) {
 				Result: v1alpha1.ReasonHookTimedOut,
 				Freed:  true, Failures: "1/0 HookTimedOut",
 			},
-			says: []string{b, "12:01:00Z"},
+			says: []string{b, "12:01 +00:00"},
 		},
 		"one is late that does not matter": {
 			from: cordoned, with: []change{both(v1alpha1.TimeoutContinue), now(minute)},

@@ -135,7 +135,7 @@ func (a *attempt) workloadProof() model.Verdict {
 	if a.Policy != nil {
 		settled := a.Status.Attempt.SettlingSince.Add(model.Seconds(a.Policy.Spec.Recovery.SettleSeconds))
 		if !a.Reached(settled) {
-			return model.Blocked(v1alpha1.ReasonSettling, "Node %s settles until %s.", a.Node.Name, model.ClockTime(settled))
+			return model.Blocked(v1alpha1.ReasonSettling, "Node %s settles until %s.", a.Node.Name, a.times().Until(settled)).Ending(settled)
 		}
 	}
 	return a.workloadsBack()
@@ -177,7 +177,8 @@ func (a *attempt) notAsReadyAsBefore(w v1alpha1.WorkloadRef) string {
 	if w.Ready == 0 || !now.Stale && now.Ready >= need {
 		return ""
 	}
-	return fmt.Sprintf("%s %s/%s is not as ready as before the drain, when it had %d ready pods", w.Kind, w.Namespace, w.Name, w.Ready)
+	return fmt.Sprintf("%s %s/%s is not as ready as before the drain, when it had %s",
+		w.Kind, w.Namespace, w.Name, model.Count(w.Ready, "ready pod"))
 }
 
 // maxName is how long a name of a workload may be. A pod may name an owner that there cannot be.

@@ -96,7 +96,7 @@ func TestANodeSettlesForAsLongAsItStaysReady(t *testing.T) {
 	}
 	done := outcome{Changed: "-Containers +RecoveredTime", NeedPods: true, Events: proved, Result: proved, Freed: true, Completed: succeeded}
 	advanced(t, map[string]row{
-		"it begins":              {from: back, with: []change{settle}, want: waits(inService, 10*minute), says: []string{"12:10:00Z"}},
+		"it begins":              {from: back, with: []change{settle}, want: waits(inService, 10*minute), says: []string{"12:10 +00:00"}},
 		"it begins at a change":  {from: back, with: []change{settle, ready(4 * minute)}, want: waits(inService+" +ReadyTransitionTime", 10*minute)},
 		"it goes on":             {from: settling, with: []change{settle, ready(0), transition(0), now(7 * minute)}, want: waits("", 11*minute)},
 		"it is over":             {from: settling, with: []change{settle, ready(0), transition(0), now(11 * minute)}, want: done},

@@ -39,7 +39,7 @@ func (a *attempt) rebootDelay() model.Verdict {
 		return model.Verdict{}
 	}
 	return model.Blocked(v1alpha1.ReasonRebootDelayed, "Node %s %s and reboots at %s.",
-		a.Node.Name, a.afterDrain(), model.ClockTime(at))
+		a.Node.Name, a.afterDrain(), a.times().Until(at)).Ending(at)
 }
 
 func (a *attempt) delayEnd() time.Time {
@@ -55,12 +55,13 @@ func (a *attempt) helperAway() model.Verdict {
 	if detached := a.Status.Attempt.DetachedTime; detached != nil {
 		since = model.Latest(since, detached.Time)
 	}
-	if a.Reached(since.Add(model.Seconds(a.Policy.Spec.Reboot.TimeoutSeconds))) {
+	until := since.Add(model.Seconds(a.Policy.Spec.Reboot.TimeoutSeconds))
+	if a.Reached(until) {
 		return model.Blocked(v1alpha1.ReasonRebootFailed,
 			"The helper of node %s did not become Ready in time: %s.", a.Node.Name, a.Node.WhyHelperNotReady())
 	}
 	return model.Blocked(v1alpha1.ReasonHelperNotReady, "Node %s %s; its helper is not Ready: %s.",
-		a.Node.Name, strings.TrimSuffix(a.afterDrain(), ","), a.Node.WhyHelperNotReady())
+		a.Node.Name, strings.TrimSuffix(a.afterDrain(), ","), a.Node.WhyHelperNotReady()).Ending(until)
 }
 
 // orderReboot tells the host to reboot, once nothing is waited for anymore.
@@ -92,14 +93,14 @@ func (a *attempt) orderReboot() {
 
 func (a *attempt) rebooting(deadline time.Time) model.Verdict {
 	return model.Blocked(v1alpha1.ReasonRebooting, "Node %s was told to reboot; it has until %s to come back.",
-		a.Node.Name, model.ClockTime(deadline))
+		a.Node.Name, a.times().Until(deadline)).Ending(deadline)
 }
 
 // awaitBoot waits for another boot ID.
 func (a *attempt) awaitBoot() {
 	answer := a.answer()
 	if answer != nil && answer.State == v1alpha1.OrderFailed {
-		a.fail(v1alpha1.ReasonRebootFailed, answer.Message)
+		a.fail(v1alpha1.ReasonRebootFailed, a.times().Localize(answer.Message))
 		return
 	}
 	if order := a.Status.Order; order != nil && answer == nil && a.Reached(order.Deadline.Time) {
@@ -116,7 +117,7 @@ func (a *attempt) awaitBoot() {
 		a.endAttempt(v1alpha1.ReasonDeleted, "The NodeReboot was deleted while the node was not back.")
 	default:
 		a.stall(v1alpha1.ReasonNodeNotBack, fmt.Sprintf("Node %s has not come back since it was told to reboot at %s. It is still "+
-			"watched; delete this NodeReboot to give it up.", a.Node.Name, model.ClockTime(a.Status.Attempt.RebootOrderedTime.Time)))
+			"watched; delete this NodeReboot to give it up.", a.Node.Name, a.times().At(a.Status.Attempt.RebootOrderedTime.Time)))
 	}
 }
 
@@ -130,7 +131,7 @@ func (a *attempt) mayStillReboot(deadline time.Time) bool {
 func (a *attempt) expire(order *v1alpha1.RebootOrder) {
 	ordered, deadline := a.Status.Attempt.RebootOrderedTime.Time, order.Deadline.Time
 	a.EditAttempt(func(at *v1alpha1.Attempt) { at.RebootOrderedTime = nil })
-	late := fmt.Sprintf("The helper of node %s did not take the order to reboot by %s", a.Node.Name, model.ClockTime(deadline))
+	late := fmt.Sprintf("The helper of node %s did not take the order to reboot by %s", a.Node.Name, a.times().At(deadline))
 	switch reason := a.Policy.ShutAt(ordered, deadline); reason {
 	case v1alpha1.ReasonFreeze:
 		a.rollBack(model.Verdict{Reason: reason, Message: late + ", when a freeze began."})

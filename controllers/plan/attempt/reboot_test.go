@@ -53,7 +53,7 @@ func TestADrainedNodeIsToldToRebootWhenEverythingBeforeItIsDone(t *testing.T) {
 		}
 	}
 	advanced(t, map[string]row{
-		"nothing is in the way": {from: drained, want: told(2*minute, ordered, event), says: []string{"12:17:00Z"}},
+		"nothing is in the way": {from: drained, want: told(2*minute, ordered, event), says: []string{"12:17 +00:00"}},
 		"what runs on the node now is remembered": {
 			from: drained, with: []change{pods(agentPod("agent-1"), webPod("web-9"))}, want: told(2*minute, ordered+" ~Containers", event),
 		},
@@ -73,7 +73,7 @@ func TestADrainedNodeIsToldToRebootWhenEverythingBeforeItIsDone(t *testing.T) {
 		},
 		"the delay is not over": {
 			from: drained, with: []change{rebootDelay(60), quorumLost, now(3*minute - time.Second)},
-			want: outcome{Wait: v1alpha1.ReasonRebootDelayed, Order: order, Wake: 3 * minute}, says: []string{"is drained", "12:03:00Z"},
+			want: outcome{Wait: v1alpha1.ReasonRebootDelayed, Order: order, Wake: 3 * minute}, says: []string{"is drained", "12:03 +00:00"},
 		},
 		"the delay is not over after a drain that was skipped": {
 			from: drained, with: []change{rebootDelay(60), drainWas(v1alpha1.DrainSkipped)},
@@ -88,7 +88,7 @@ func TestADrainedNodeIsToldToRebootWhenEverythingBeforeItIsDone(t *testing.T) {
 		"volumes are attached": {
 			from: drained, with: []change{detach(60), volumes("pv-2", "pv-1"), quorumLost},
 			want: outcome{Wait: v1alpha1.ReasonVolumesAttached, Order: order, Wake: 3 * minute},
-			says: []string{"2 volumes", "pv-1, pv-2", "12:03:00Z"},
+			says: []string{"2 volumes", "pv-1, pv-2", "12:03 +00:00"},
 		},
 		"volumes are not waited for": {from: drained, with: []change{volumes("pv-1")}, want: told(2*minute, ordered, event)},
 		"volumes of pods that stay are not waited for": {
@@ -167,7 +167,7 @@ func TestAHostThatWasToldToRebootIsAwaited(t *testing.T) {
 	})
 	stalled := attempts(func(a *v1alpha1.Attempt) { a.StalledTime, a.Result = at(18*minute), v1alpha1.ReasonNodeNotBack })
 	advanced(t, map[string]row{
-		"it has time": {from: rebooting, want: outcome{Wait: v1alpha1.ReasonRebooting, Order: order, Wake: 18 * minute}, says: []string{"12:18:00Z"}},
+		"it has time": {from: rebooting, want: outcome{Wait: v1alpha1.ReasonRebooting, Order: order, Wake: 18 * minute}, says: []string{"12:18 +00:00"}},
 		"it is down":  {from: rebooting, with: []change{notReady}, want: outcome{Wait: v1alpha1.ReasonRebooting, Order: order, Wake: 18 * minute}},
 		"it went down, which takes a while to show": {
 			from: rebooting, with: []change{now(18 * minute)}, want: outcome{Wait: v1alpha1.ReasonRebooting, Order: order, Wake: 19 * minute},
@@ -178,7 +178,7 @@ func TestAHostThatWasToldToRebootIsAwaited(t *testing.T) {
 			want: outcome{
 				Wait: v1alpha1.ReasonNodeNotBack, Changed: "+StalledTime", Events: v1alpha1.ReasonNodeNotBack + "!", Result: v1alpha1.ReasonNodeNotBack,
 			},
-			says: []string{"12:03:00Z", "delete"},
+			says: []string{"12:03 +00:00", "delete"},
 		},
 		"it is still not back": {
 			from: rebooting, with: []change{notReady, now(18 * minute), stalled},
@@ -219,7 +219,7 @@ func TestAHostThatWasToldToRebootIsAwaited(t *testing.T) {
 				Result: v1alpha1.ReasonOrderExpired,
 				Freed:  true, Failures: "1/0 OrderExpired",
 			},
-			says: []string{"12:18:00Z"},
+			says: []string{"12:18 +00:00"},
 		},
 		"nobody took the order yet": {
 			from: rebooting, with: []change{unanswered, now(18*minute - time.Second)},

@@ -2,6 +2,7 @@ package attempt
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/consent"
@@ -94,15 +95,15 @@ func (a *attempt) proof() string {
 		}
 	}
 	if onNode > 0 {
-		message += "; " + counted(onNode, "DaemonSet or static pod that was ready on it is ready again",
+		message += "; " + model.Counted(onNode, "DaemonSet or static pod that was ready on it is ready again",
 			"DaemonSet and static pods that were ready on it are ready again")
 	}
 	switch {
 	case waited > 0 && a.ignoresWorkloads():
-		message += "; " + counted(waited, "workload that had pods on it was", "workloads that had pods on it were") +
+		message += "; " + model.Counted(waited, "workload that had pods on it was", "workloads that had pods on it were") +
 			" not waited for, as RebootPolicy " + a.Policy.Name() + " says"
 	case waited > 0:
-		message += "; " + counted(waited, "workload that had pods on it is", "workloads that had pods on it are") + " as ready as before"
+		message += "; " + model.Counted(waited, "workload that had pods on it is", "workloads that had pods on it are") + " as ready as before"
 	}
 	switch {
 	case current.RebootOrderedTime == nil:
@@ -115,16 +116,11 @@ func (a *attempt) proof() string {
 	return message + "."
 }
 
-func counted(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
 // awaitRecovery waits on, and stalls when it takes too long.
 func (a *attempt) awaitRecovery(wait model.Verdict) {
-	a.wait = wait
+	if a.wait = wait; wait.Until.IsZero() {
+		a.wait.Until = a.recoveryEnd()
+	}
 	switch {
 	case wait.Reason == v1alpha1.ReasonHookTimedOut:
 		a.stall(wait.Reason, wait.Message+" The node recovered, and its slot is held until it is set; "+
@@ -141,7 +137,16 @@ func (a *attempt) recoveryTimedOut() bool {
 	if attempt.StalledTime != nil || policy == nil {
 		return attempt.StalledTime != nil
 	}
-	return a.Reached(attempt.BackTime.Add(model.Seconds(policy.Spec.Recovery.TimeoutSeconds)))
+	return a.Reached(a.recoveryEnd())
+}
+
+// recoveryEnd is when the recovery runs out of time; zero if it has, or there is no limit.
+func (a *attempt) recoveryEnd() time.Time {
+	attempt, policy := a.Status.Attempt, a.Policy
+	if attempt.StalledTime != nil || policy == nil {
+		return time.Time{}
+	}
+	return attempt.BackTime.Add(model.Seconds(policy.Spec.Recovery.TimeoutSeconds))
 }
 
 // objectProof says which object is not as it has to be before the slot may be freed, once everything else has recovered.
@@ -177,5 +182,5 @@ func (a *attempt) conditionProof() (wait model.Verdict, present bool) {
 		return model.Verdict{}, true
 	}
 	return model.Blocked(v1alpha1.ReasonNodeConditionPresent, "Condition %s of node %s is still %s; it has until %s to change.",
-		trigger.Type, a.Node.Name, trigger.Status, model.ClockTime(until)), true
+		trigger.Type, a.Node.Name, trigger.Status, a.times().Until(until)).Ending(until), true
 }

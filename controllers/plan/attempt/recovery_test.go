@@ -84,7 +84,7 @@ func TestASlotIsHeldUntilEverythingHasRecovered(t *testing.T) {
 				Wait: v1alpha1.ReasonHookTimedOut, Changed: "+StalledTime", NeedPods: true, Events: v1alpha1.ReasonHookTimedOut + "!",
 				Result: v1alpha1.ReasonHookTimedOut,
 			},
-			says: []string{hookType, "12:08:00Z", "delete"},
+			says: []string{hookType, "12:08 +00:00", "delete"},
 		},
 		"what has recovered once may be away again, and its hooks go on from then": {
 			from: recovered, with: []change{web(2, 3), hooked(v1alpha1.TimeoutAbort)}, want: waits(v1alpha1.ReasonWorkloadsNotReady, 0),
@@ -152,7 +152,7 @@ func TestAConditionThatCalledForTheRebootHasToGoAway(t *testing.T) {
 	advanced(t, map[string]row{
 		"it is gone":                     {from: settling, with: []change{trigger}, want: done},
 		"it is False":                    {from: settling, with: []change{trigger, condition(broken, corev1.ConditionFalse, 0)}, want: done},
-		"it has time from the boot on":   {from: settling, with: []change{trigger, present}, want: waits(7 * minute), says: []string{broken, "12:07:00Z"}},
+		"it has time from the boot on":   {from: settling, with: []change{trigger, present}, want: waits(7 * minute), says: []string{broken, "12:07 +00:00"}},
 		"it has time when it came later": {from: settling, with: []change{trigger, condition(broken, corev1.ConditionTrue, 330*time.Second)}, want: waits(450 * time.Second)},
 		"it has time when the node became Ready later": {
 			from: settling, with: []change{trigger, present, condition("Ready", corev1.ConditionTrue, 330*time.Second),

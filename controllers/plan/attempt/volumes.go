@@ -21,16 +21,16 @@ func (a *attempt) volumesAttached() model.Verdict {
 	until, left := attempt.DrainedTime.Add(limit), slices.Sorted(slices.Values(a.Node.Volumes))
 	if len(left) > 0 && !a.Reached(until) {
 		return model.Blocked(v1alpha1.ReasonVolumesAttached,
-			"Node %s %s; %d volumes may take until %s to be detached: %s.",
-			a.Node.Name, a.afterDrain(), len(left), model.ClockTime(until), listed(left))
+			"Node %s %s; %s may take until %s to be detached: %s.",
+			a.Node.Name, a.afterDrain(), model.Count(len(left), "volume"), a.times().Until(until), listed(left)).Ending(until)
 	}
 	a.EditAttempt(func(at *v1alpha1.Attempt) {
 		at.DetachedTime, at.AttachedVolumes = a.Stamp(), left[:min(len(left), maxAttachedVolumes)]
 	})
 	if len(left) > 0 {
 		a.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonVolumesAttached, OnNode: true, Message: fmt.Sprintf(
-			"The reboot of node %s goes on although %d volumes were not detached by %s: %s.",
-			a.Node.Name, len(left), model.ClockTime(until), listed(left))})
+			"The reboot of node %s goes on although %s not detached by %s: %s.",
+			a.Node.Name, model.Counted(len(left), "volume was", "volumes were"), a.times().At(until), listed(left))})
 	}
 	return model.Verdict{}
 }

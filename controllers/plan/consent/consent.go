@@ -47,7 +47,7 @@ func Approval(p *policies.Policy, d *model.Draft, expired time.Time) model.Verdi
 	if d.Approved() {
 		return model.Blocked(v1alpha1.ReasonAwaitingApproval,
 			"The approval of %s was for the window of RebootPolicy %s that closed at %s. To give another one, first withdraw it: %s",
-			model.ClockTime(d.Status.ApprovedTime.Time), p.Name(), model.ClockTime(expired), approvalPatch(d, v1alpha1.ApprovalNotGiven))
+			p.Clock.At(d.Status.ApprovedTime.Time), p.Name(), p.Clock.At(expired), approvalPatch(d, v1alpha1.ApprovalNotGiven))
 	}
 	return model.Blocked(v1alpha1.ReasonAwaitingApproval, "RebootPolicy %s requires an approval. To give it: %s",
 		p.Name(), approvalPatch(d, v1alpha1.ApprovalGiven))

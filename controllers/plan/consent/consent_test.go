@@ -66,7 +66,7 @@ func TestAPolicyHasToBeUnderstood(t *testing.T) {
 		s.Nodes = v1alpha1.NodesSelected
 		s.NodeSelector = &v1alpha1.LabelSelector{}
 	})),
-		v1alpha1.ReasonPolicyInvalid, "RebootPolicy p", "nodeSelector is empty")
+		v1alpha1.ReasonPolicyInvalid, "RebootPolicy p", "nodeSelector: it is empty")
 }
 
 func TestAPolicyHasToBeEnforced(t *testing.T) {
@@ -109,7 +109,7 @@ func TestAPersonHasToApprove(t *testing.T) {
 		"nobody did, whatever would be expired": {policy: policy(required), draft: draft(notGiven), expired: noon, want: v1alpha1.ReasonAwaitingApproval, says: []string{`{"approval":"Given"}`}},
 		"someone did for an earlier window": {
 			policy: policy(required), draft: draft(given), expired: noon, want: v1alpha1.ReasonAwaitingApproval,
-			says: []string{"RebootPolicy p", "11:00:00Z", "12:00:00Z", patch, `{"approval":"NotGiven"}`},
+			says: []string{"RebootPolicy p", "11:00 +00:00", "12:00 +00:00", patch, `{"approval":"NotGiven"}`},
 		},
 	}
 	for name, test := range tests {

@@ -22,7 +22,7 @@ func Window(moment *model.Moment, p *policies.Policy, d *model.Draft) model.Verd
 	}
 	return model.Blocked(v1alpha1.ReasonWindowEnding,
 		"The window of RebootPolicy %s closes at %s, and minRemainingSeconds requires more than %d to be left; %s.",
-		p.Name(), model.ClockTime(closes), least/time.Second, p.OpensNext())
+		p.Name(), p.Clock.At(closes), least/time.Second, p.OpensNext()).Ending(p.Window.Opens)
 }
 
 // Closing stops an attempt whose host is not told to reboot when the window closes, unless it may finish. A freeze stops that, too. What

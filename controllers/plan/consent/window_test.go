@@ -50,14 +50,14 @@ func TestNodesStartInAWindowThatIsLongEnough(t *testing.T) {
 		wake   time.Duration
 	}{
 		"there is no schedule":     {policy: policy(takesTen), draft: draft(noAttempt)},
-		"it is closed":             {policy: policy(closed), draft: draft(noAttempt), want: v1alpha1.ReasonWindowClosed, says: []string{"13:00:00Z"}},
+		"it is closed":             {policy: policy(closed), draft: draft(noAttempt), want: v1alpha1.ReasonWindowClosed, says: []string{"13:00 +00:00"}},
 		"it is closed, and urgent": {policy: policy(closed), draft: draft(noAttempt, immediate)},
 		"it is frozen":             {policy: policy(frozen(0, time.Hour)), draft: draft(noAttempt), want: v1alpha1.ReasonFreeze, says: []string{"sale"}},
 		"it is frozen, and urgent": {policy: policy(frozen(0, time.Hour)), draft: draft(noAttempt, immediate)},
 		"it is open":               {policy: policy(fresh, takesTen), draft: draft(noAttempt), wake: 110 * time.Minute},
-		"it closes too soon":       {policy: policy(ending, takesTen), draft: draft(noAttempt), want: v1alpha1.ReasonWindowEnding, says: []string{"RebootPolicy p", "12:10:00Z", "600", "10:10:00Z"}},
+		"it closes too soon":       {policy: policy(ending, takesTen), draft: draft(noAttempt), want: v1alpha1.ReasonWindowEnding, says: []string{"RebootPolicy p", "12:10 +00:00", "600", "10:10 +00:00"}},
 		"it closes soon":           {policy: policy(ending, takesNine), draft: draft(noAttempt), wake: time.Second},
-		"a freeze comes too soon":  {policy: policy(fresh, takesTen, frozen(10*time.Minute, time.Hour)), draft: draft(noAttempt), want: v1alpha1.ReasonWindowEnding, says: []string{"12:10:00Z", "13:00:00Z"}},
+		"a freeze comes too soon":  {policy: policy(fresh, takesTen, frozen(10*time.Minute, time.Hour)), draft: draft(noAttempt), want: v1alpha1.ReasonWindowEnding, says: []string{"12:10 +00:00", "13:00 +00:00"}},
 		"any time is enough":       {policy: policy(ending), draft: draft(noAttempt), wake: 10 * time.Minute},
 	}
 	for name, test := range tests {
@@ -157,7 +157,7 @@ func TestWhatIsImmediateTellsWhatItDidNotWaitFor(t *testing.T) {
 	}{
 		"nothing held it up": {policy: policy(), draft: draft(immediate)},
 		"it is not urgent":   {policy: policy(closed), draft: draft()},
-		"the window":         {policy: policy(closed), draft: draft(immediate), want: "13:00:00Z"},
+		"the window":         {policy: policy(closed), draft: draft(immediate), want: "13:00 +00:00"},
 		"a freeze":           {policy: policy(frozen(0, time.Hour)), draft: draft(immediate), want: "sale"},
 	}
 	for name, test := range tests {

@@ -107,18 +107,20 @@ func HookCondition(conditionType string) bool { return strings.Contains(conditio
 // maxMessage is the most bytes of a message. The schema counts characters, and the note of an Event bytes.
 const maxMessage = 1024
 
+// cutMark is at the end of what was cut.
+const cutMark = "..."
+
 // Bounded cuts a message to what the API takes.
 func Bounded(message string) string { return bounded(message, maxMessage) }
 
 // bounded cuts a text to so many bytes.
 func bounded(text string, limit int) string {
-	const mark = "..."
 	if len(text) <= limit {
 		return text
 	}
-	end := limit - len(mark)
+	end := limit - len(cutMark)
 	for !utf8.RuneStart(text[end]) {
 		end--
 	}
-	return text[:end] + mark
+	return text[:end] + cutMark
 }

@@ -44,9 +44,6 @@ func Seconds(s *int32) time.Duration {
 	return time.Duration(*s) * time.Second
 }
 
-// ClockTime is how times are written in messages.
-func ClockTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
-
 // Latest of two times.
 func Latest(a, b time.Time) time.Time {
 	if a.Before(b) {

@@ -13,6 +13,8 @@ type Gate struct {
 	onError v1alpha1.Requirement
 	// reason of what it has in the way.
 	reason string
+	// clock of its policy.
+	clock model.Clock
 }
 
 // Key of a gate of the policy; the gate of capacity has no name.
@@ -42,19 +44,19 @@ func (p *Policy) prometheusGates() []Gate {
 		if g.Alerts != nil {
 			reason = v1alpha1.ReasonBlockedByAlert
 		}
-		return Gate{p.Key(model.GatePrometheus, g.Name), g.OnError, reason}
+		return Gate{p.Key(model.GatePrometheus, g.Name), g.OnError, reason, p.Clock}
 	})
 }
 
 func (p *Policy) alertmanagerGates() []Gate {
 	return gatesOf(p.Spec.Gates.Alertmanager, func(g *v1alpha1.AlertmanagerGate) Gate {
-		return Gate{p.Key(model.GateAlertmanager, g.Name), g.OnError, v1alpha1.ReasonBlockedByAlert}
+		return Gate{p.Key(model.GateAlertmanager, g.Name), g.OnError, v1alpha1.ReasonBlockedByAlert, p.Clock}
 	})
 }
 
 func (p *Policy) objectGates() []Gate {
 	return gatesOf(p.Spec.Gates.Objects, func(g *v1alpha1.ObjectGate) Gate {
-		return Gate{p.Key(model.GateObjects, g.Name), g.OnError, v1alpha1.ReasonBlockedByObject}
+		return Gate{p.Key(model.GateObjects, g.Name), g.OnError, v1alpha1.ReasonBlockedByObject, p.Clock}
 	})
 }
 
@@ -64,7 +66,7 @@ func (p *Policy) RecoveryGates(attempt string) []Gate {
 	return gatesOf(p.Spec.Recovery.Objects, func(g *v1alpha1.ObjectGate) Gate {
 		key := p.Key(model.GateRecovery, g.Name)
 		key.About = attempt
-		return Gate{key, g.OnError, v1alpha1.ReasonRecoveryGateFailing}
+		return Gate{key, g.OnError, v1alpha1.ReasonRecoveryGateFailing, p.Clock}
 	})
 }
 
@@ -82,7 +84,7 @@ func (g *Gate) Judge(moment *model.Moment, answer model.GateAnswer) model.Verdic
 	case answer.Failure != "" && g.onError == v1alpha1.Ignore:
 		return model.Verdict{}
 	case answer.Failure != "":
-		return Failed(moment, g.Key, answer)
+		return failed(moment, g.clock, g.Key, answer)
 	case answer.Obstacle != "":
 		moment.WakeAt(answer.Until)
 		return model.Verdict{Reason: g.reason, Message: answer.Obstacle}
@@ -91,10 +93,14 @@ func (g *Gate) Judge(moment *model.Moment, answer model.GateAnswer) model.Verdic
 }
 
 // Failed is the verdict on a gate that could not be asked.
-func Failed(moment *model.Moment, key model.GateKey, answer model.GateAnswer) model.Verdict {
+func (p *Policy) Failed(moment *model.Moment, key model.GateKey, answer model.GateAnswer) model.Verdict {
+	return failed(moment, p.Clock, key, answer)
+}
+
+func failed(moment *model.Moment, clock model.Clock, key model.GateKey, answer model.GateAnswer) model.Verdict {
 	moment.WakeAt(answer.Until)
 	return model.Blocked(v1alpha1.ReasonGateError, "%s of RebootPolicy %s has given no answer since %s: %s",
-		gateName(key), key.Policy, model.ClockTime(answer.Since), answer.Failure)
+		gateName(key), key.Policy, clock.At(answer.Since), answer.Failure)
 }
 
 // Pending is the verdict on a gate whose answer is not known yet.

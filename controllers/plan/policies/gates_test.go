@@ -84,7 +84,7 @@ func TestAnAnswerIsJudgedAsItsGateSays(t *testing.T) {
 		"an object after the reboot":             {gate: "r1", answer: obstacle, want: v1alpha1.ReasonRecoveryGateFailing, wake: again},
 		"a failure":                              {gate: "q", answer: failure, want: v1alpha1.ReasonGateError, wake: again, says: "Gate q of gates.prometheus of RebootPolicy p"},
 		"a failure counts more than an obstacle": {gate: "o", answer: both, want: v1alpha1.ReasonGateError, wake: again, says: "No route."},
-		"a failure of what says nothing":         {gate: "r2", answer: failure, want: v1alpha1.ReasonGateError, wake: again, says: "12:00:00Z"},
+		"a failure of what says nothing":         {gate: "r2", answer: failure, want: v1alpha1.ReasonGateError, wake: again, says: "12:00 +00:00"},
 		"a failure that is ignored":              {gate: "am", answer: failure},
 		"a failure that is ignored with what it was in the way": {gate: "al", answer: both},
 		"an obstacle whose gate tells by itself":                {gate: "o", answer: model.GateAnswer{Obstacle: "Wait."}, want: v1alpha1.ReasonBlockedByObject},

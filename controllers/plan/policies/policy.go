@@ -1,8 +1,6 @@
 package policies
 
 import (
-	"cmp"
-	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -26,21 +24,25 @@ type Policy struct {
 	// Window is where the schedule stands at the moment; Scheduled says that it is not always open.
 	Window    window.State
 	Scheduled bool
+	// Clock writes times in the time zone of the policy.
+	Clock model.Clock
 	// Drained are the pods that its drains evict, WaitFor those that may finish before.
 	Drained, WaitFor selectors.Pods
 
 	schedule *window.Schedule
+	findings []Finding
 	// spans are what was found out about when the schedule closes.
 	spans []span
 }
 
-// Parse reads a policy. What cannot be understood is noted in Invalid, and selects nothing.
+// Parse reads a policy. If there is something to find in it, Invalid names the first thing, and what cannot be understood selects nothing.
 func Parse(obj *v1alpha1.RebootPolicy, moment *model.Moment) *Policy {
-	p := &Policy{Object: obj, Spec: &obj.Spec, Selector: labels.Nothing(), Priority: obj.Spec.Priority}
-	p.parsePodSelectors()
-	p.Invalid = cmp.Or(removed(p.Spec), p.Invalid)
-	p.parseNodeSelector()
-	p.readSchedule(moment)
+	p := understand(obj)
+	p.Clock.Now = moment.Now
+	if len(p.findings) > 0 {
+		p.Invalid = p.findings[0].String()
+	}
+	p.lookAtSchedule(moment)
 	if p.SetAside() {
 		p.parseRest()
 	}
@@ -49,41 +51,6 @@ func Parse(obj *v1alpha1.RebootPolicy, moment *model.Moment) *Policy {
 
 // Name of the policy.
 func (p *Policy) Name() string { return p.Object.Name }
-
-func (p *Policy) parseNodeSelector() {
-	if p.Spec.Nodes == v1alpha1.NodesAll {
-		p.Selector = labels.Everything()
-		return
-	}
-	selector, err := selectors.Labels(p.Spec.NodeSelector)
-	switch {
-	case err != nil:
-		p.Invalid = fmt.Sprintf("nodeSelector: %v", err)
-	case selector.Empty():
-		p.Invalid = "nodeSelector is empty; to take every node write nodes: All"
-	default:
-		p.Selector = selector
-	}
-}
-
-// parsePodSelectors reads the selectors of pods that a policy has.
-func (p *Policy) parsePodSelectors() {
-	drain := &p.Spec.Drain
-	note := func(field string, err error) {
-		if err != nil {
-			p.Invalid = fmt.Sprintf("%s: %v", field, err)
-		}
-	}
-	var err error
-	p.Drained, err = selectors.ForPodsOrAll(drain.Selector)
-	note("drain.selector", err)
-	p.WaitFor, err = selectors.ForPods(drain.WaitForPods.Selector)
-	note("drain.waitForPods.selector", err)
-	for i, stage := range drain.Stages {
-		_, err = selectors.ForPods(stage.Selector)
-		note(fmt.Sprintf("drain.stages[%d].selector", i), err)
-	}
-}
 
 // NeedsApproval says whether the policy's reboots wait until someone approves them. Only one that says Ignore needs none: a word that is
 // not known, such as one of before the kind was upgraded, is no leave to reboot.
@@ -127,18 +94,13 @@ func Calls(node *model.Node, trigger *v1alpha1.NodeConditionTrigger) (from time.
 	return from.Add(model.Seconds(trigger.MinSeconds)), true
 }
 
-// readSchedule finds out where the schedule of the policy stands, and asks for a look when that changes: a window opens for those that
+// lookAtSchedule finds out where the schedule of the policy stands, and asks for a look when that changes: a window opens for those that
 // wait, and closes for those that are under way.
-func (p *Policy) readSchedule(moment *model.Moment) {
-	schedule, err := window.New(&p.Spec.Schedule)
-	if err == nil {
-		err = schedule.Overlap()
-	}
-	if err != nil {
-		p.Invalid = cmp.Or(p.Invalid, fmt.Sprintf("schedule: %v", err))
+func (p *Policy) lookAtSchedule(moment *model.Moment) {
+	if p.schedule == nil {
 		return
 	}
-	p.schedule, p.Scheduled = schedule, !schedule.Always()
-	p.Window = schedule.At(moment.Now)
+	p.Scheduled, p.Clock.Zone = !p.schedule.Always(), p.schedule.Zone()
+	p.Window = p.schedule.At(moment.Now)
 	moment.WakeAt(p.Window.Look)
 }

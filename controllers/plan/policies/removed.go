@@ -1,15 +1,13 @@
 package policies
 
 import (
-	"fmt"
-
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// removed names a field that policies no longer have and this one has, and what it is now; empty if there is none. The API server refuses
-// such a policy, but one that was stored before the kind was upgraded stays as it is. To go on without the field would evict other pods, or
-// reboot more nodes, than the policy says.
-func removed(s *v1alpha1.RebootPolicySpec) string {
+// findRemoved finds fields that policies no longer have. The API server refuses such a policy, but one that was stored before the kind was
+// upgraded stays as it is. To go on without the field would evict other pods, or reboot more nodes, than the policy says.
+func (p *Policy) findRemoved() {
+	s := p.Spec
 	for _, field := range []struct {
 		set      bool
 		old, now string
@@ -23,10 +21,9 @@ func removed(s *v1alpha1.RebootPolicySpec) string {
 		{s.Failure.RemovedMaxDeferralSeconds != nil, "failure.maxDeferralSeconds", "schedule.maxDeferralSeconds"},
 	} {
 		if field.set {
-			return fmt.Sprintf("%s is now %s: write that instead", field.old, field.now)
+			p.found(field.old, "it is now %s: write that instead", field.now)
 		}
 	}
-	return ""
 }
 
 func hasRemovedStage(stages []v1alpha1.DrainStage) bool {

@@ -14,20 +14,20 @@ import (
 func TestAPolicyWithAFieldThatThereIsNoLongerIsInvalid(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func(*v1alpha1.RebootPolicySpec){
-		"drain.podSelector is now drain.selector":                         func(s *v1alpha1.RebootPolicySpec) { s.Drain.RemovedPodSelector = "app!=web" },
-		"drain.waitForPods.podSelector is now drain.waitForPods.selector": func(s *v1alpha1.RebootPolicySpec) { s.Drain.WaitForPods.RemovedPodSelector = "app" },
-		"drain.stages[].podSelector is now drain.stages[].selector": func(s *v1alpha1.RebootPolicySpec) {
+		"drain.podSelector: it is now drain.selector":                         func(s *v1alpha1.RebootPolicySpec) { s.Drain.RemovedPodSelector = "app!=web" },
+		"drain.waitForPods.podSelector: it is now drain.waitForPods.selector": func(s *v1alpha1.RebootPolicySpec) { s.Drain.WaitForPods.RemovedPodSelector = "app" },
+		"drain.stages[].podSelector: it is now drain.stages[].selector": func(s *v1alpha1.RebootPolicySpec) {
 			s.Drain.Stages = make([]v1alpha1.DrainStage, 2)
 			s.Drain.Stages[1].RemovedPodSelector = "app"
 		},
-		"rollout.groupLabel is now rollout.group": func(s *v1alpha1.RebootPolicySpec) { s.Rollout.RemovedGroupLabel = "rack" },
-		"excludeFromLoadBalancers is now drain.excludeFromLoadBalancers": func(s *v1alpha1.RebootPolicySpec) {
+		"rollout.groupLabel: it is now rollout.group": func(s *v1alpha1.RebootPolicySpec) { s.Rollout.RemovedGroupLabel = "rack" },
+		"excludeFromLoadBalancers: it is now drain.excludeFromLoadBalancers": func(s *v1alpha1.RebootPolicySpec) {
 			s.RemovedExclusion = &v1alpha1.RemovedLoadBalancerExclusion{}
 		},
-		"drain.adaptiveDelay is now rollout.adaptiveDelay": func(s *v1alpha1.RebootPolicySpec) {
+		"drain.adaptiveDelay: it is now rollout.adaptiveDelay": func(s *v1alpha1.RebootPolicySpec) {
 			s.Drain.RemovedAdaptiveDelay = &v1alpha1.RemovedAdaptiveDelay{MaxSeconds: ptr.To[int64](5)}
 		},
-		"failure.maxDeferralSeconds is now schedule.maxDeferralSeconds": func(s *v1alpha1.RebootPolicySpec) {
+		"failure.maxDeferralSeconds: it is now schedule.maxDeferralSeconds": func(s *v1alpha1.RebootPolicySpec) {
 			s.Failure.RemovedMaxDeferralSeconds = ptr.To[int64](86400)
 		},
 	} {

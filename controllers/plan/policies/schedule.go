@@ -11,9 +11,11 @@ import (
 func (p *Policy) Shut() model.Verdict {
 	switch {
 	case p.Window.Freeze != "":
-		return model.Blocked(v1alpha1.ReasonFreeze, "RebootPolicy %s has the freeze %q; %s.", p.Name(), p.Window.Freeze, p.OpensNext())
+		return model.Blocked(v1alpha1.ReasonFreeze, "RebootPolicy %s has the freeze %q; %s.", p.Name(), p.Window.Freeze, p.OpensNext()).
+			Ending(p.Window.Opens)
 	case !p.Window.Open:
-		return model.Blocked(v1alpha1.ReasonWindowClosed, "The window of RebootPolicy %s is closed; %s.", p.Name(), p.OpensNext())
+		return model.Blocked(v1alpha1.ReasonWindowClosed, "The window of RebootPolicy %s is closed; %s.", p.Name(), p.OpensNext()).
+			Ending(p.Window.Opens)
 	}
 	return model.Verdict{}
 }
@@ -23,7 +25,7 @@ func (p *Policy) OpensNext() string {
 	if p.Window.Opens.IsZero() {
 		return "it does not open again"
 	}
-	return "it opens next at " + model.ClockTime(p.Window.Opens)
+	return "it opens next at " + p.Clock.Until(p.Window.Opens)
 }
 
 // ShutAt says whether the schedule, open at a time, shut at the end of it: ReasonFreeze or ReasonWindowClosed, or nothing. Without a policy

@@ -45,11 +45,11 @@ func TestAPolicySaysWhereItsScheduleStands(t *testing.T) {
 	}{
 		"always open":   {},
 		"open":          {with: []change{opening("0 11 * * *", 2*time.Hour)}, scheduled: true, wake: time.Hour},
-		"closed":        {with: []change{opening("0 13 * * *", time.Hour)}, shut: v1alpha1.ReasonWindowClosed, says: []string{"RebootPolicy p", "13:00:00Z"}, scheduled: true, wake: time.Hour},
+		"closed":        {with: []change{opening("0 13 * * *", time.Hour)}, shut: v1alpha1.ReasonWindowClosed, says: []string{"RebootPolicy p", "13:00 +00:00"}, scheduled: true, wake: time.Hour},
 		"it opens now":  {with: []change{opening("0 12 * * *", time.Hour)}, scheduled: true, wake: time.Hour},
 		"it closes now": {with: []change{opening("0 11 * * *", time.Hour)}, shut: v1alpha1.ReasonWindowClosed, scheduled: true, wake: 23 * time.Hour},
 		"a freeze": {
-			with: []change{freeze(-time.Hour, time.Hour)}, shut: v1alpha1.ReasonFreeze, says: []string{"RebootPolicy p", `"sale"`, "13:00:00Z"},
+			with: []change{freeze(-time.Hour, time.Hour)}, shut: v1alpha1.ReasonFreeze, says: []string{"RebootPolicy p", `"sale"`, "13:00 +00:00"},
 			scheduled: true,
 			wake:      time.Hour,
 		},
@@ -57,8 +57,8 @@ func TestAPolicySaysWhereItsScheduleStands(t *testing.T) {
 			with: []change{freeze(-time.Hour, time.Hour), opening("0 11 * * *", 8*time.Hour)}, shut: v1alpha1.ReasonFreeze, scheduled: true,
 			wake: time.Hour,
 		},
-		"an unknown time zone":       {with: []change{zone("Mars/Olympus")}, shut: v1alpha1.ReasonWindowClosed, invalid: "schedule: "},
-		"the zone of the machine":    {with: []change{zone("Local")}, shut: v1alpha1.ReasonWindowClosed, invalid: "schedule: "},
+		"an unknown time zone":       {with: []change{zone("Mars/Olympus")}, shut: v1alpha1.ReasonWindowClosed, invalid: "schedule.timeZone: "},
+		"the zone of the machine":    {with: []change{zone("Local")}, shut: v1alpha1.ReasonWindowClosed, invalid: "schedule.timeZone: "},
 		"a window that never closes": {with: []change{opening("0 * * * *", 2*time.Hour)}, shut: v1alpha1.ReasonWindowClosed, invalid: "windows[0]"},
 		"what was found before counts first": {
 			with: []change{zone("Mars/Olympus"), selected(&v1alpha1.LabelSelector{})}, shut: v1alpha1.ReasonWindowClosed, invalid: "nodeSelector",
@@ -98,7 +98,7 @@ func TestAScheduleThatNeverOpensAgainSaysSo(t *testing.T) {
 		t.Errorf("it says: %s", got)
 	}
 	p.Window.Opens = noon
-	if got := p.OpensNext(); !strings.Contains(got, "2026-03-02 12:00:00Z") {
+	if got := p.OpensNext(); !strings.Contains(got, "2026-03-02 12:00 +00:00") {
 		t.Errorf("it says: %s", got)
 	}
 }
