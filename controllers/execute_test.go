@@ -28,6 +28,7 @@ func newExecutor(w *world) (*executor, *events.FakeRecorder) {
 	recorder := events.NewFakeRecorder(100)
 	return &executor{
 		client: w, recorder: recorder, numbers: newNumbers(), namespace: testNamespace, publishMaintenance: true,
+		refused: &refusedWrites{},
 	}, recorder
 }
 
@@ -180,7 +181,7 @@ func TestExecuteGoesOnWithOtherNodesWhenAWriteForOneFails(t *testing.T) {
 		"conflict on the node":         {"patch Node a", apierrors.NewConflict(resource, "a", errors.New("changed")), true, false},
 		"the node is gone":             {"patch Node a", apierrors.NewNotFound(resource, "a"), true, false},
 		"too many requests":            {"patch Node a", apierrors.NewTooManyRequests("slow down", 1), false, true},
-		"the finalizer is refused":     {"patch NodeReboot ra", apierrors.NewForbidden(resource, "ra", errors.New("no")), false, true},
+		"the finalizer times out":      {"patch NodeReboot ra", apierrors.NewTimeoutError("slow", 1), false, true},
 		"conflict on the finalizer":    {"patch NodeReboot ra", apierrors.NewConflict(resource, "ra", errors.New("changed")), true, false},
 		"conflict on the status":       {"patch status NodeReboot ra", apierrors.NewConflict(resource, "ra", errors.New("changed")), true, false},
 		"the status cannot be written": {"patch status NodeReboot ra", apierrors.NewInternalError(errors.New("down")), false, true},

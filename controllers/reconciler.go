@@ -46,14 +46,19 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 		return reconcile.Result{}, err
 	}
 	r.numbers.keepPolicies(s.Policies)
+	r.executor.refused.current(s, now)
+	r.numbers.refusedNow.Set(float64(len(s.Refusals)))
 	p, complete, unread := r.plan(ctx, s, now)
 	written := r.executor.execute(ctx, s, p, now)
 	wake := untilWake(p.Wake, r.clock.Now())
+	if written.refused && (wake == 0 || wake > firstRetry) {
+		wake = firstRetry // what follows from it is for another plan
+	}
 	if !complete {
 		wake = burst
 	}
 	r.limiter.wakeIn(wake)
-	if err := errors.Join(s.unread, unread, written.err()); err != nil {
+	if err := errors.Join(append(s.unread, unread, written.err())...); err != nil {
 		return reconcile.Result{}, err
 	}
 	if written.stale {

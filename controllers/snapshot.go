@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -29,8 +30,8 @@ type snapshot struct {
 	slots *corev1.ConfigMap
 	// workloads that the pods and the open attempts refer to.
 	workloads sets.Set[model.WorkloadKey]
-	// unread is what could not be found out about single slots.
-	unread error
+	// unread are the errors of reads that are about a part of the cluster. The snapshot says of that part that it is not known.
+	unread []error
 }
 
 // reader is the only reader of the cluster.
@@ -91,9 +92,7 @@ func (r *reader) read(ctx context.Context) (*snapshot, error) {
 	}
 	s.workloads = openWorkloads(s.Reboots)
 	r.interest.set(s.workloads.Clone())
-	if err := r.readWorkloads(ctx, s, s.workloads); err != nil {
-		return nil, err
-	}
+	r.readWorkloads(ctx, s, s.workloads)
 	if err := r.readSlots(ctx, s); err != nil {
 		return nil, err
 	}
@@ -108,6 +107,7 @@ func (r *reader) fill(ctx context.Context, s *snapshot, nodes []string) error {
 	if s.Pods == nil {
 		s.Pods = make(map[string][]model.Pod, len(nodes))
 	}
+	errs := []error{watchErr}
 	for _, node := range nodes {
 		pods, known := r.pods.list(node)
 		if !known {
@@ -115,7 +115,8 @@ func (r *reader) fill(ctx context.Context, s *snapshot, nodes []string) error {
 		}
 		projected, err := project.pods(ctx, pods)
 		if err != nil {
-			return err
+			errs = append(errs, fmt.Errorf("read the pods of node %s: %w", node, err))
+			continue
 		}
 		s.Pods[node] = projected
 		for i := range projected {
@@ -123,10 +124,11 @@ func (r *reader) fill(ctx context.Context, s *snapshot, nodes []string) error {
 		}
 	}
 	r.interest.set(s.workloads.Clone())
-	if err := r.readWorkloads(ctx, s, s.workloads); err != nil {
-		return err
-	}
-	return watchErr
+	unknown := r.readWorkloads(ctx, s, s.workloads)
+	maps.DeleteFunc(s.Pods, func(_ string, pods []model.Pod) bool { // what they are compared with later is not known
+		return slices.ContainsFunc(pods, func(pod model.Pod) bool { return unknown.HasAny(pod.Workloads...) })
+	})
+	return errors.Join(errs...)
 }
 
 func (r *reader) readPolicies(ctx context.Context, s *snapshot) error {
@@ -158,14 +160,8 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 	if err != nil {
 		return err
 	}
-	foreign, err := r.readForeign(ctx)
-	if err != nil {
-		return err
-	}
-	volumes, err := r.readVolumes(ctx, s)
-	if err != nil {
-		return err
-	}
+	foreign := r.readForeign(ctx, s)
+	volumes := r.readVolumes(ctx, s)
 	var list corev1.NodeList
 	if err := r.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("list Nodes: %w", err)
@@ -198,7 +194,7 @@ func planNode(node *corev1.Node, helper helperView) model.Node {
 		Deleting:         !node.DeletionTimestamp.IsZero(),
 		Annotations:      node.Annotations,
 		Ready:            nodeCondition(node, corev1.NodeReady) == corev1.ConditionTrue,
-		BootID:           node.Status.NodeInfo.BootID,
+		BootID:           model.UsableBootID(node.Status.NodeInfo.BootID),
 		KernelVersion:    node.Status.NodeInfo.KernelVersion,
 		Conditions:       nodeConditions(node),
 		OtherMaintenance: conditionMaintenance(node),
@@ -273,23 +269,23 @@ func (r *reader) readSlots(ctx context.Context, s *snapshot) error {
 	s.slots = &object
 	s.Slots = decodeSlots(object.Data)
 	r.noSlots = len(s.Slots) == 0
-	s.unread = r.markGone(ctx, s, known)
+	r.markGone(ctx, s, known)
 	return nil
 }
 
-// markGone marks the slots whose NodeReboot is gone. One of which that cannot be found out counts.
-func (r *reader) markGone(ctx context.Context, s *snapshot, known map[string]types.UID) error {
-	var errs []error
+// markGone marks the slots whose NodeReboot is gone. One of which that is not known is held.
+func (r *reader) markGone(ctx context.Context, s *snapshot, known map[string]types.UID) {
 	for node, slot := range s.Slots {
 		if uid, ok := known[slot.Reboot]; ok && string(uid) == slot.UID {
 			continue
 		}
 		gone, err := r.gone(ctx, slot)
-		errs = append(errs, err)
+		if err != nil {
+			s.unread = append(s.unread, err)
+		}
 		slot.Gone = gone
 		s.Slots[node] = slot
 	}
-	return errors.Join(errs...)
 }
 
 // gone asks the API server whether the NodeReboot that holds a slot is gone: that the cache does not know it may mean that the cache is

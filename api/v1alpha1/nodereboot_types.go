@@ -412,12 +412,15 @@ type WorkloadRef struct {
 // NodeRebootStatus holds facts (order, report, boots, times) and what is derived from them (phase, reason, message, conditions).
 type NodeRebootStatus struct {
 	// conditions are Ready, and while they are true Reconciling and Stalled (kstatus); Drained and Rebooted are milestones. Types with a
-	// domain, such as example.com/backup-done, belong to others.
+	// domain, such as example.com/backup-done, belong to others: there may be 48 of them, with messages of up to 4096 characters, so that
+	// there is always room for the operator's own.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:XValidation:rule="self.all(c, c.lastTransitionTime > timestamp('0001-01-01T00:00:00Z') && c.lastTransitionTime < timestamp('9999-12-31T00:00:00Z'))",message="lastTransitionTime of a condition is a time in the years from 1 to 9999, written like 2026-01-31T22:05:00Z"
+	// +kubebuilder:validation:XValidation:rule="self.map(c, c.type.contains('/') ? 1 : 0).sum() <= 48",message="a NodeReboot takes no more than 48 conditions of others: use fewer types, and remove those that are not needed"
+	// +kubebuilder:validation:items:XValidation:rule="!self.type.contains('/') || self.message.size() <= 4096",message="the message of a condition may be 4096 characters long: shorten it"
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// observedGeneration is the generation of the spec that this status is about; -1 until the operator has looked.

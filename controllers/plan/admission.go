@@ -212,6 +212,9 @@ func (p *round) beforeStart(r *rebootView) model.Verdict {
 	if v := consent.Enforced(r.policy().Policy); !v.OK() {
 		return v
 	}
+	if v := p.slotsRefused(); !v.OK() {
+		return v
+	}
 	if !r.hostKnown() {
 		return model.Blocked(v1alpha1.ReasonStarting, "The helper of node %s is asked whether its host can reboot.", r.node.Name)
 	}

@@ -34,15 +34,16 @@ func (p *planning) begin(r *rebootView, number int32) {
 
 func (p *planning) attemptInput(r *rebootView) *attempt.Input {
 	in := &attempt.Input{
-		Draft: r.Draft, Node: r.modelNode(), Moment: p.Moment, Workloads: p.snapshot.Workloads, Answers: p.snapshot.Answers,
+		Draft: r.Draft, Node: r.modelNode(), Workloads: p.snapshot.Workloads, Answers: p.snapshot.Answers,
 		Selected: r.node.selectedBy != nil && r.node.selectedBy.Name() == r.grantedBy(), ControlPlane: r.node.controlPlane,
 	}
 	if policy := r.policy(); policy != nil {
 		in.Policy, in.Halt = policy.Policy, policy.stops(r)
 	}
 	if !told(r) {
-		in.Quorum = p.quorumBefore(r)
+		in.Quorum, in.Refused = p.quorumBefore(r), p.beginRefused(r)
 	}
+	in.Moment = p.Moment
 	in.Pods, in.PodsKnown = p.snapshot.Pods[r.node.Name]
 	return in
 }

@@ -37,7 +37,7 @@ func (p *planning) prune() []string {
 		}
 	}
 	slices.Sort(names)
-	return slices.Compact(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return p.held(model.WriteDelete, name) })
 }
 
 // goneNodeHistory is how long the NodeReboot of a node that is gone is kept: for as long as its zone, or what it was a canary for, soaks.

@@ -173,7 +173,7 @@ func (p *planning) endIfRebootedMeanwhile(r *rebootView) {
 
 // recordTaint stamps when the node of a NodeReboot was tainted, before anything starts: the lead of the taint is counted from here.
 func (p *planning) recordTaint(r *rebootView) {
-	if r.node != nil && r.node.optedOut() {
+	if r.node != nil && r.node.optedOut() || r.taintRefused() {
 		if r.Status.TaintedTime != nil && !r.complete() {
 			r.Edit().TaintedTime = nil
 		}

@@ -41,6 +41,7 @@ var nodeGates = []gate{
 	func(p *planning, r *rebootView) model.Verdict {
 		return consent.Window(&p.Moment, r.policy().Policy, &r.Draft)
 	},
+	refusedGate,
 	heldGate,
 	podGate,
 	canaryGate,

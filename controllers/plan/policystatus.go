@@ -23,7 +23,8 @@ func (p *planning) policyChanges() []PolicyChange {
 	for _, policy := range p.policies {
 		status := p.policyStatus(policy, &down)
 		status.Canary = p.canaryStatus(policy, granted[policy.Name()])
-		if !statusUnreadable(policy.Object) && equality.Semantic.DeepEqual(&policy.Object.Status, &status) {
+		same := !statusUnreadable(policy.Object) && equality.Semantic.DeepEqual(&policy.Object.Status, &status)
+		if same || p.held(model.WritePolicy, policy.Name()) {
 			continue
 		}
 		changes = append(changes, PolicyChange{Object: policy.Object, Status: status, Events: slices.Concat(
@@ -51,8 +52,9 @@ func (p *planning) policyStatus(policy *policyView, down *limits) v1alpha1.Reboo
 		status.Waiting = append(status.Waiting, *count)
 	}
 	slices.SortFunc(status.Waiting, func(a, b v1alpha1.WaitingCount) int { return strings.Compare(a.Reason, b.Reason) })
+	wants := fitting(policy.Object.Status.Conditions, p.policyConditions(policy), maxPolicyConditions)
 	status.Conditions = p.replaceUnreadable(
-		p.conditions(policy.Object.Status.Conditions, p.policyConditions(policy), policy.Object.Generation), policy.Object.Unreadable)
+		p.conditions(policy.Object.Status.Conditions, wants, policy.Object.Generation), policy.Object.Unreadable)
 	return status
 }
 
@@ -116,6 +118,9 @@ func (p *planning) policyConditions(policy *policyView) []want {
 		wants = append(wants, want{v1alpha1.ConditionOverlapping, v1alpha1.ReasonOverlap, fmt.Sprintf(
 			"RebootPolicy %s selects some of the same nodes, for example %s; the one of higher priority, else the older one, owns them.",
 			policy.overlaps, policy.overlapNode), metav1.ConditionTrue})
+	}
+	if refused := p.tellRefused(policy); refused != "" {
+		wants = append(wants, want{v1alpha1.ConditionWritesRefused, v1alpha1.ReasonWriteRefused, model.Bounded(refused), metav1.ConditionTrue})
 	}
 	if lost := p.lostHelpers(policy); len(lost) > 0 {
 		wants = append(wants, want{

@@ -8,6 +8,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // What gates of clusters answer, and what helpers do.
@@ -53,6 +54,9 @@ var reasonStories = map[string]func(*testing.T) *story{
 	}),
 	v1alpha1.ReasonMinInterval: waitingWith(func(s *story) {
 		s.Reboots = append(s.Reboots, newReboot("before", "a", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, 0)))
+	}),
+	v1alpha1.ReasonWriteRefused: waitingWith(func(s *story) {
+		s.refuse(model.WriteCordon, "a", `admission webhook "guard.example.com" denied the request: no cordon during the sale`)
 	}),
 	v1alpha1.ReasonHelperNotReady: waitingWith(func(s *story) { s.node("a").HelperReady = false }),
 	v1alpha1.ReasonHostCannotReboot: waitingWith(reported(func(r *v1alpha1.HelperReport) {

@@ -155,6 +155,8 @@ func (p *planning) unavailable(policy *policyView) string {
 
 func (n *nodeView) whyUnavailable() string {
 	switch {
+	case n.isRefused():
+		return "a write for its reboot is refused"
 	case n.underWay():
 		return "reboot under way"
 	case !n.Ready:

@@ -30,6 +30,8 @@ type Snapshot struct {
 	Invalid map[string]string
 	// Answers of gates, to the queries that were made (see Plan.Queries).
 	Answers map[model.GateKey]model.GateAnswer
+	// Refusals are the writes that the API server refuses.
+	Refusals map[model.WriteKey]model.Refusal
 	// ClusterMaxUnavailable is the cluster-wide limit, in nodes or percent of all nodes; nil is no limit of its own.
 	ClusterMaxUnavailable *intstr.IntOrString
 	// QuorumLabels are keys of labels of nodes that may run etcd, besides those that Kubernetes and its distributions use.
@@ -54,6 +56,9 @@ type Slot struct {
 	Reboot  string `json:"nodeReboot"`
 	UID     string `json:"uid"`
 	Attempt int32  `json:"attempt"`
+	// Renewed counts how often a manager took over the grant before the attempt was recorded. Each time the slots object is written, so that
+	// of two managers that do, or of one that does and one that gives the grant back, only one can.
+	Renewed int32 `json:"renewed,omitempty"`
 	// Gone says that a live read found no such NodeReboot.
 	Gone bool `json:"-"`
 }
@@ -84,8 +89,8 @@ type Plan struct {
 }
 
 // NodeWork is everything to write for one node, in this order: finalizers to add, the node, statuses, the node's conditions, finalizers
-// to remove; but a patch of the node that rolls back what was set comes right after the statuses (see NodePatch.RollsBack). A step that
-// fails leaves the rest to the next plan.
+// to remove; but a patch of the node that rolls back what was set comes right after the statuses (see NodePatch.RollsBack). Write makes the
+// writes in this order.
 type NodeWork struct {
 	Node string
 	// Granted says that the work needs the slot which this plan grants: without the write of the slots object nothing of it may be done.

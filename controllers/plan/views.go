@@ -39,7 +39,9 @@ type nodeView struct {
 	starts bool
 	// needed: the node asks for a reboot, as far as the plan leads.
 	needed bool
-	found  found
+	// refused are the writes about the node that are refused.
+	refused []model.Refusal
+	found   found
 	// bootedFor are its rebooters; nil if they were not looked for.
 	bootedFor []*rebootView
 }
@@ -81,8 +83,9 @@ type rebootView struct {
 	started bool
 	// approvalExpired is when an approval expired that was given; zero if it did not.
 	approvalExpired time.Time
-	// granted: this plan grants the slot of its attempt.
+	// granted: this plan grants the slot of its attempt. renewed is how often it was granted before for the same attempt, and not used.
 	granted bool
+	renewed int32
 	// pendingHooks are awaited.
 	pendingHooks []string
 	// overdue says since when, if the reboot has been required for too long.
