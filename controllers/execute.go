@@ -154,9 +154,6 @@ func (w *writing) node(ctx context.Context, work *plan.NodeWork) {
 		},
 		Patch: func(patch *plan.NodePatch) plan.Written { return w.patch(ctx, node, work, patch) },
 		Status: func(i int) plan.Written {
-			if !work.Reboots[i].StatusChanged && work.Reboots[i].Report == nil {
-				return plan.WriteMade
-			}
 			written, err := w.writeReboot(ctx, node, reboots[i], &work.Reboots[i])
 			if err == nil {
 				reboots[i] = written

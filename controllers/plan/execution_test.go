@@ -142,9 +142,6 @@ func (e *execution) writeNodeWork(work *NodeWork) {
 			})
 		},
 		Status: func(i int) Written {
-			if !work.Reboots[i].StatusChanged {
-				return WriteMade
-			}
 			return about(work.Reboots[i].Write(), i, e.writeStatus)
 		},
 		Maintenance: func() Written {

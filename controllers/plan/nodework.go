@@ -92,7 +92,7 @@ func (r *nodeRun) patch(last bool) bool {
 func (r *nodeRun) statuses() bool {
 	for i := range r.work.Reboots {
 		change := &r.work.Reboots[i]
-		if !r.cut[i] {
+		if !r.cut[i] && (change.StatusChanged || change.Report != nil) {
 			switch r.to.Status(i) {
 			case WriteFailed:
 				return false
