@@ -10,7 +10,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/sets"
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
@@ -107,7 +106,7 @@ func (inv *inventory) lack(r *room, node string, leaving sets.Set[string], selec
 		}
 		for _, pod := range largestFirst(inv.evicted(name, evicts)) {
 			if rest.take(pod) == "" {
-				return fmt.Sprintf("Pod %s/%s of node %s (%s) would find no room: %s.", pod.Namespace, pod.Name, name, pod.needs, rest.why(pod))
+				return fmt.Sprintf("Pod %s/%s of node %s would find no room: %s.", pod.Namespace, pod.Name, name, rest.why(pod))
 			}
 		}
 	}
@@ -185,24 +184,4 @@ func takes(node *roomyNode, pod *movingPod, affinity nodeaffinity.RequiredNodeAf
 	_, untolerated := corev1helpers.FindMatchingUntoleratedTaint(klog.Background(), node.Spec.Taints, pod.Spec.Tolerations,
 		func(t *corev1.Taint) bool { return t.Effect != corev1.TaintEffectPreferNoSchedule }, false)
 	return !untolerated
-}
-
-// String says what a pod asks for.
-func (a amounts) String() string {
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(a)) {
-		switch amount := a[name]; {
-		case amount == 0 || name == corev1.ResourcePods:
-		case name == corev1.ResourceCPU:
-			parts = append(parts, fmt.Sprintf("%s %s", name, resource.NewMilliQuantity(amount, resource.DecimalSI)))
-		case name == corev1.ResourceMemory || name == corev1.ResourceEphemeralStorage:
-			parts = append(parts, fmt.Sprintf("%s %s", name, resource.NewQuantity(amount, resource.BinarySI)))
-		default:
-			parts = append(parts, fmt.Sprintf("%s %d", name, amount))
-		}
-	}
-	if len(parts) == 0 {
-		return "no requests"
-	}
-	return strings.Join(parts, ", ")
 }

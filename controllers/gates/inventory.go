@@ -2,7 +2,6 @@ package gates
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -157,7 +156,7 @@ func (inv *inventory) read(ctx context.Context, live client.Reader) error {
 		}
 	})
 	if err != nil {
-		return fmt.Errorf("list Nodes: %w", err)
+		return say(err, "%s", unreadable("Nodes", err))
 	}
 	slices.SortFunc(inv.nodes, func(a, b *roomyNode) int { return strings.Compare(a.Name, b.Name) })
 	err = pages(ctx, live, newPodList, func(list *corev1.PodList) {
@@ -166,7 +165,7 @@ func (inv *inventory) read(ctx context.Context, live client.Reader) error {
 		}
 	})
 	if err != nil {
-		return fmt.Errorf("list pods: %w", err)
+		return say(err, "%s", unreadable("Pods", err))
 	}
 	return nil
 }
