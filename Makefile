@@ -92,6 +92,12 @@ tidy: ## Tidy the go.mod of every module.
 	for module in $(MODULES); do (cd $$module && go mod tidy); done
 	for version in $(OTHER_VERSIONS); do (cd $(COMPONENTS) && go mod tidy -modfile=kubernetes-$$version.mod); done
 
+.PHONY: release-samples
+release-samples: ## Keep the samples of a release, so that tests apply them to all later CRDs (TAG=v0.1.0).
+	@[[ "$(TAG)" =~ ^v[0-9]+\.[0-9]+\.[0-9]+ ]] || { echo "TAG= is missing, or no version such as v0.1.0" >&2; exit 1; }
+	mkdir -p test/crd/testdata/releases/$(TAG)
+	cp $(filter-out %/kustomization.yaml,$(wildcard config/samples/*.yaml)) test/crd/testdata/releases/$(TAG)/
+
 ##@ Test
 
 # go test, with a summary at the end that says which tests were skipped, and why. With SUMMARY that is added to a file instead.

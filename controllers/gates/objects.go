@@ -17,6 +17,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
 const (
@@ -55,7 +56,7 @@ func (g objectGate) check() (field string, err error) {
 	if version.Group == "" && g.Kind == "Secret" {
 		return "kind", errors.New("gates do not read Secrets")
 	}
-	if _, err := metav1.LabelSelectorAsSelector(g.Selector); err != nil {
+	if _, err := selectors.Labels(g.Selector); err != nil {
 		return "selector", err
 	}
 	if g.Expression == "" {
@@ -73,7 +74,7 @@ func (g objectGate) checkNoExpression() error {
 	return errors.New("write one that is true of every object, or 'expect: None' if there must be no such object")
 }
 
-func (g objectGate) onError() v1alpha1.OnGateError { return g.OnError }
+func (g objectGate) onError() v1alpha1.Requirement { return g.OnError }
 
 func (g objectGate) timeout() time.Duration { return timeoutOf(g.TimeoutSeconds) }
 
@@ -172,7 +173,7 @@ func (g objectGate) listOptions() ([]client.ListOption, error) {
 		options = append(options, client.MatchingFields{metav1.ObjectNameField: g.ObjectName})
 	}
 	if g.Selector != nil {
-		selector, err := metav1.LabelSelectorAsSelector(g.Selector)
+		selector, err := selectors.Labels(g.Selector)
 		if err != nil {
 			return nil, err
 		}
@@ -219,8 +220,8 @@ func (g objectGate) wanted() string {
 	if g.ObjectName != "" {
 		text += " " + g.ObjectName
 	}
-	if g.Selector != nil {
-		text += " with the labels " + metav1.FormatLabelSelector(g.Selector)
+	if selector, err := selectors.Labels(g.Selector); g.Selector != nil && err == nil {
+		text += " with the labels " + selector.String()
 	}
 	return text + g.inNamespace()
 }
