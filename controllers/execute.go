@@ -30,6 +30,8 @@ type executor struct {
 	numbers            *numbers
 	namespace          string
 	publishMaintenance bool
+	// reported are the objects that cannot be read and were reported.
+	reported reported
 }
 
 // outcome is what came of writing.
@@ -59,6 +61,7 @@ func (o *outcome) err() error { return errors.Join(o.errs...) }
 // what is there then.
 func (e *executor) execute(ctx context.Context, s *snapshot, p *plan.Plan, now time.Time) *outcome {
 	result := &outcome{}
+	e.reported.keep(s.Reboots)
 	granted := true
 	if p.SlotsChanged {
 		err := e.writeSlots(ctx, s.slots, p.Slots)
@@ -218,6 +221,9 @@ func nodeNamed(name string) *corev1.Node {
 func (e *executor) writeReboot(
 	ctx context.Context, node *corev1.Node, reboot *v1alpha1.NodeReboot, change *plan.RebootChange,
 ) (*v1alpha1.NodeReboot, error) {
+	if change.Report != nil {
+		return e.report(ctx, node, reboot, change)
+	}
 	if change.StatusChanged {
 		written, patch := rebootStatus(reboot, &change.Status)
 		if err := e.client.Status().Patch(ctx, written, patch); err != nil {
@@ -234,7 +240,7 @@ func (e *executor) writeReboot(
 
 // writePolicy writes a policy's status. It takes no lock: nothing in it is read back, and only the leader writes it.
 func (e *executor) writePolicy(ctx context.Context, change *plan.PolicyChange) error {
-	patch, err := policyStatusPatch(&change.Object.Status, &change.Status)
+	patch, err := policyStatusPatch(&change.Status)
 	if err != nil {
 		return err
 	}

@@ -451,7 +451,7 @@ func TestNodePatchChangesWhatItNamesAndNothingElse(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := decode(t, test.want)
+			want := decodeJSON(t, test.want)
 			metadata, _ := want["metadata"].(map[string]any)
 			if metadata == nil {
 				metadata = map[string]any{}
@@ -462,7 +462,7 @@ func TestNodePatchChangesWhatItNamesAndNothingElse(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(want, decode(t, string(data))); diff != "" {
+			if diff := cmp.Diff(want, decodeJSON(t, string(data))); diff != "" {
 				t.Errorf("patch (-want +got):\n%s", diff)
 			}
 		})
@@ -542,7 +542,7 @@ func TestMaintenancePatchHasOnlyTheConditionsThatChange(t *testing.T) {
 	}
 }
 
-func decode(t *testing.T, data string) map[string]any {
+func decodeJSON(t *testing.T, data string) map[string]any {
 	t.Helper()
 	var decoded map[string]any
 	if err := json.Unmarshal([]byte(data), &decoded); err != nil {

@@ -44,6 +44,13 @@ var noWatch = map[string]string{
 	"LeaderNode":            "is a flag of the manager",
 	"QuorumLabels":          "is a flag of the manager",
 	"Pods.Workloads.Kind":   "names a workload, see Pods.Workloads.Name",
+
+	"Undrainable.Node":            "is what an earlier pass found out (podMemory)",
+	"Undrainable.Policy":          "as above",
+	"Undrainable.Generation":      "as above",
+	"Undrainable.Verdict.Reason":  "as above",
+	"Undrainable.Verdict.Message": "as above",
+	"Undrainable.Until":           "is a time at which a plan wakes up",
 }
 
 func TestEveryFactOfASnapshotHasAWatchThatAsksForAPassWhenItChanges(t *testing.T) {

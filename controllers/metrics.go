@@ -16,6 +16,7 @@ const (
 	metricsNamespace = "reboot_operator"
 
 	labelPolicy  = "policy"
+	labelKind    = "kind"
 	labelPhase   = "phase"
 	labelReason  = "reason"
 	labelOutcome = "outcome"

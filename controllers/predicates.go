@@ -61,12 +61,13 @@ func nodeRebootChanged(before, after *v1alpha1.NodeReboot) bool {
 	return metadataChanged(before, after) ||
 		before.Generation != after.Generation ||
 		!slices.Equal(before.Finalizers, after.Finalizers) ||
+		!slices.Equal(before.Unreadable, after.Unreadable) ||
 		!equality.Semantic.DeepEqual(before.Status, after.Status)
 }
 
-// policyChanged drops status updates: nothing in a policy's status is read back.
+// policyChanged drops status updates: nothing in a policy's status is read back. One that cannot be read is written again.
 func policyChanged(before, after *v1alpha1.RebootPolicy) bool {
-	return metadataChanged(before, after) || before.Generation != after.Generation
+	return metadataChanged(before, after) || before.Generation != after.Generation || !slices.Equal(before.Unreadable, after.Unreadable)
 }
 
 func helperChanged(before, after *corev1.Pod) bool {

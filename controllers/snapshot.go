@@ -2,11 +2,13 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -25,6 +27,10 @@ type snapshot struct {
 	nodes map[string]*corev1.Node
 	// slots is the slots object as read live; nil if it was not read, or does not exist.
 	slots *corev1.ConfigMap
+	// workloads that the pods and the open attempts refer to.
+	workloads sets.Set[model.WorkloadKey]
+	// unread is what could not be found out about single slots.
+	unread error
 }
 
 // reader is the only reader of the cluster.
@@ -83,9 +89,9 @@ func (r *reader) read(ctx context.Context) (*snapshot, error) {
 	if err := r.readNodes(ctx, s); err != nil {
 		return nil, err
 	}
-	keys := openWorkloads(s.Reboots)
-	r.interest.set(keys)
-	if err := r.readWorkloads(ctx, s, keys); err != nil {
+	s.workloads = openWorkloads(s.Reboots)
+	r.interest.set(s.workloads.Clone())
+	if err := r.readWorkloads(ctx, s, s.workloads); err != nil {
 		return nil, err
 	}
 	if err := r.readSlots(ctx, s); err != nil {
@@ -94,13 +100,14 @@ func (r *reader) read(ctx context.Context) (*snapshot, error) {
 	return s, nil
 }
 
-// fill adds the pods of nodes to a snapshot, and the workloads that they belong to. An error may be about some of the nodes; those are
-// then missing in the snapshot, which is complete otherwise.
+// fill adds the pods of more nodes to a snapshot, and the workloads that they belong to. An error may be about some of the nodes; those
+// are then missing in the snapshot, which is complete otherwise.
 func (r *reader) fill(ctx context.Context, s *snapshot, nodes []string) error {
 	watchErr := r.pods.watch(ctx, nodes)
 	project := newPodProjection(r.cache)
-	filled := make(map[string][]model.Pod, len(nodes))
-	keys := openWorkloads(s.Reboots)
+	if s.Pods == nil {
+		s.Pods = make(map[string][]model.Pod, len(nodes))
+	}
 	for _, node := range nodes {
 		pods, known := r.pods.list(node)
 		if !known {
@@ -110,14 +117,13 @@ func (r *reader) fill(ctx context.Context, s *snapshot, nodes []string) error {
 		if err != nil {
 			return err
 		}
-		filled[node] = projected
+		s.Pods[node] = projected
 		for i := range projected {
-			keys.Insert(projected[i].Workloads...)
+			s.workloads.Insert(projected[i].Workloads...)
 		}
 	}
-	s.Pods = filled
-	r.interest.set(keys)
-	if err := r.readWorkloads(ctx, s, keys); err != nil {
+	r.interest.set(s.workloads.Clone())
+	if err := r.readWorkloads(ctx, s, s.workloads); err != nil {
 		return err
 	}
 	return watchErr
@@ -267,30 +273,30 @@ func (r *reader) readSlots(ctx context.Context, s *snapshot) error {
 	s.slots = &object
 	s.Slots = decodeSlots(object.Data)
 	r.noSlots = len(s.Slots) == 0
-	return r.markGone(ctx, s, known)
+	s.unread = r.markGone(ctx, s, known)
+	return nil
 }
 
-// markGone marks the slots whose NodeReboot is gone.
+// markGone marks the slots whose NodeReboot is gone. One of which that cannot be found out counts.
 func (r *reader) markGone(ctx context.Context, s *snapshot, known map[string]types.UID) error {
+	var errs []error
 	for node, slot := range s.Slots {
 		if uid, ok := known[slot.Reboot]; ok && string(uid) == slot.UID {
 			continue
 		}
 		gone, err := r.gone(ctx, slot)
-		if err != nil {
-			return err
-		}
+		errs = append(errs, err)
 		slot.Gone = gone
 		s.Slots[node] = slot
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // gone asks the API server whether the NodeReboot that holds a slot is gone: that the cache does not know it may mean that the cache is
 // behind what another leader granted.
 func (r *reader) gone(ctx context.Context, slot plan.Slot) (bool, error) {
-	if slot.Reboot == "" {
-		return true, nil
+	if len(validation.NameIsDNSSubdomain(slot.Reboot, false)) > 0 {
+		return true, nil // Nothing can have that name.
 	}
 	var reboot v1alpha1.NodeReboot
 	err := r.live.Get(ctx, types.NamespacedName{Name: slot.Reboot}, &reboot)

@@ -344,6 +344,12 @@ func TestReadResolvesSlotsOfUnknownNodeRebootsLive(t *testing.T) {
 			"c": `{"nodeReboot":"again","uid":"uid-of-before","attempt":1}`,
 			"d": `{"nodeReboot":"deleted","uid":"uid-deleted","attempt":1}`,
 			"e": `no slot`,
+			"f": `{"nodeReboot":"a/b","uid":"uid-known","attempt":1}`,
+			"g": `{"nodeReboot":"..","uid":"uid-known","attempt":1}`,
+			"h": `{"nodeReboot":"known","uid":"uid-known","attempt":0}`,
+			"i": `{"nodeReboot":"known","uid":"uid-known","attempt":2147483647}`,
+			"j": `null`,
+			"k": `{"nodeReboot":{},"uid":"uid-known"}`,
 		},
 	})
 	base, _ := w.Client.(client.WithWatch)
@@ -374,6 +380,12 @@ func TestReadResolvesSlotsOfUnknownNodeRebootsLive(t *testing.T) {
 		"c": {Reboot: "again", UID: "uid-of-before", Attempt: 1, Gone: true},
 		"d": {Reboot: "deleted", UID: "uid-deleted", Attempt: 1, Gone: true},
 		"e": {Gone: true},
+		"f": {Reboot: "a/b", UID: "uid-known", Attempt: 1, Gone: true},
+		"g": {Reboot: "..", UID: "uid-known", Attempt: 1, Gone: true},
+		"h": {Gone: true},
+		"i": {Gone: true},
+		"j": {Gone: true},
+		"k": {Gone: true},
 	}
 	if diff := cmp.Diff(want, s.Slots); diff != "" {
 		t.Errorf("slots (-want +got):\n%s", diff)

@@ -41,6 +41,8 @@ const (
 	ReasonSkipped = "Skipped"
 	// ReasonPolicyInvalid: the policy that owns the node cannot be understood.
 	ReasonPolicyInvalid = "PolicyInvalid"
+	// ReasonUnreadable: a part of the object cannot be decoded, so the operator leaves it alone.
+	ReasonUnreadable = "Unreadable"
 	// ReasonPaused: the policy is paused.
 	ReasonPaused = "Paused"
 	// ReasonObserving: the policy only observes; this node would start now.

@@ -26,6 +26,7 @@ func (p *planning) advanceThose(which func(r *rebootView) bool) {
 // begin opens an attempt that holds a slot, and takes it as far as it goes.
 func (p *planning) begin(r *rebootView, number int32) {
 	r.node.open = r
+	p.limits.holders = append(p.limits.holders, r.node)
 	in := p.attemptInput(r)
 	in.Selected = r.node.selectedBy == r.policy()
 	p.follow(r, attempt.Begin(in, number, p.roleOf(r)))
@@ -61,6 +62,7 @@ func (p *planning) follow(r *rebootView, result attempt.Result) {
 	// Its slot is free once that is written.
 	if result.Freed() && r.node.open == r {
 		r.node.open = nil
+		r.node.changed()
 	}
 }
 

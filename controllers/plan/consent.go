@@ -1,9 +1,5 @@
 package plan
 
-import (
-	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
-)
-
 // What people say about a node or a reboot: leave it alone, or go on.
 
 // optedOut: the node is skipped, and no host that was told to reboot has to be seen through. It is then as if nobody asked for its reboot.
@@ -19,7 +15,7 @@ func (p *planning) recordApproval(r *rebootView) {
 		r.Edit().ApprovedTime = p.Stamp()
 	}
 	policy := r.policy()
-	if r.Status.ApprovedTime == nil || policy == nil || policy.Spec.Approval != v1alpha1.Require || r.Immediate() {
+	if r.Status.ApprovedTime == nil || policy == nil || !policy.NeedsApproval() || r.Immediate() {
 		return
 	}
 	if closes := policy.FirstClosing(r.Status.ApprovedTime.Time); !closes.IsZero() && p.Reached(closes) {
@@ -31,5 +27,5 @@ func (p *planning) recordApproval(r *rebootView) {
 // approval expires, is up to the schedule.
 func (r *rebootView) approved() bool {
 	policy := r.policy()
-	return policy == nil || policy.Spec.Approval != v1alpha1.Require || r.Approved() && (r.open() || r.approvalExpired.IsZero())
+	return policy == nil || !policy.NeedsApproval() || r.Approved() && (r.open() || r.approvalExpired.IsZero())
 }

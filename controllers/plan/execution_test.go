@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -15,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/reboot-operator/reboot-operator/api/decode"
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
@@ -164,6 +166,13 @@ func (e *execution) removeFinalizer(change *RebootChange) error {
 }
 
 func (e *execution) writeStatus(change *RebootChange) error {
+	if report := change.Report; report != nil && report.Conditions != nil {
+		return e.writeReboot(change.Object, func(r *v1alpha1.NodeReboot) {
+			r.Status.Phase, r.Status.ObservedGeneration = v1alpha1.PhaseFailed, r.Generation
+			r.Status.Reason, r.Status.Message, r.Status.Conditions = report.Reason, report.Message, report.Conditions
+			r.Unreadable = withoutConditions(r.Unreadable)
+		})
+	}
 	if !change.StatusChanged {
 		return nil
 	}
@@ -183,7 +192,13 @@ func (e *execution) writeStatus(change *RebootChange) error {
 		}
 		status.Report = r.Status.Report // the helper's, and not in the patch
 		r.Status = status
+		r.Unreadable = withoutConditions(r.Unreadable)
 	})
+}
+
+// withoutConditions: the list of conditions was written.
+func withoutConditions(unreadable []decode.Problem) []decode.Problem {
+	return slices.DeleteFunc(slices.Clone(unreadable), func(p decode.Problem) bool { return strings.HasPrefix(p.Path, "status.conditions[") })
 }
 
 func (e *execution) patchNode(work *NodeWork) error {
@@ -250,6 +265,7 @@ func (e *execution) writePolicy(change PolicyChange) error {
 	if e.onPolicy != nil {
 		e.onPolicy(e.view, &policy)
 	}
+	policy.Unreadable = slices.DeleteFunc(slices.Clone(policy.Unreadable), func(p decode.Problem) bool { return p.Below("status") })
 	e.policies[policy.Name] = &policy
 	e.changed()
 	return err

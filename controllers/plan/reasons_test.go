@@ -40,6 +40,7 @@ var reasonStories = map[string]func(*testing.T) *story{
 	},
 	v1alpha1.ReasonAwaitingApproval: waitingWith(func(s *story) { s.editPolicy("p", approvalRequired()) }),
 	v1alpha1.ReasonPolicyInvalid:    waitingWith(invalid),
+	v1alpha1.ReasonUnreadable:       waitingWith(func(s *story) { attemptUnreadable(s.reboot("ra")) }),
 	v1alpha1.ReasonPaused:           waitingWith(paused),
 	v1alpha1.ReasonObserving:        waitingWith(observed),
 	v1alpha1.ReasonHalted: waitingWith(func(s *story) {

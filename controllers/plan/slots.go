@@ -49,7 +49,7 @@ func (p *planning) giveBackGrants() {
 		slot := p.slots[name]
 		r := p.byUID[slot.UID]
 		switch {
-		case r == nil || r.LastAttempt() >= slot.Attempt || r.awaitsFact:
+		case r == nil || r.Object.SetAside() || r.LastAttempt() >= slot.Attempt || r.awaitsFact:
 		case r.complete():
 			p.endUnused(r, slot, r.Status.OutcomeReason)
 		case r.waiting() && r.node != nil && r.node.open == nil && !slices.Contains(passingReasons, r.wait.Reason):
@@ -75,6 +75,9 @@ func (p *planning) endUnused(r *rebootView, slot Slot, reason string) {
 // ended: that attempt ended, or a later one began.
 func (r *rebootView) ended(attempt int32) bool {
 	last := r.Status.Attempt
+	if r.Object.SetAside() {
+		return r.done || last != nil && last.EndedTime != nil && last.Number >= attempt
+	}
 	if last == nil || last.Number < attempt {
 		// An attempt that was never recorded ends with its NodeReboot.
 		return r.deleted() && !r.open()

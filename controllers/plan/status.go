@@ -24,6 +24,9 @@ func (p *planning) work() []NodeWork {
 		for _, r := range n.reboots {
 			p.addChange(&work, r)
 		}
+		for _, r := range n.setAside {
+			p.addReport(&work, r)
+		}
 		if work.Patch != nil || work.Maintenance != nil || len(work.Reboots) > 0 {
 			all = append(all, work)
 		}
@@ -41,6 +44,15 @@ func (p *planning) workWithoutNode() []NodeWork {
 			all = append(all, work)
 		}
 	}
+	for _, r := range p.setAside {
+		work := NodeWork{Node: r.Object.Spec.NodeName}
+		if r.node == nil {
+			p.addReport(&work, r)
+		}
+		if len(work.Reboots) > 0 {
+			all = append(all, work)
+		}
+	}
 	return all
 }
 
@@ -51,7 +63,7 @@ func (p *planning) addChange(work *NodeWork, r *rebootView) {
 	p.derive(r)
 	hasFinalizer := slices.Contains(r.Object.Finalizers, v1alpha1.Finalizer)
 	add, remove := r.open() && !hasFinalizer && !r.deleted(), !r.open() && hasFinalizer
-	changed := r.Status != &r.Object.Status && !equality.Semantic.DeepEqual(&r.Object.Status, r.Status)
+	changed := len(r.Object.Unreadable) > 0 || r.Status != &r.Object.Status && !equality.Semantic.DeepEqual(&r.Object.Status, r.Status)
 	if !changed && !add && !remove {
 		return
 	}
@@ -106,6 +118,12 @@ func (p *planning) summarize(r *rebootView, reason, message string) {
 		next.Phase, next.Reason, next.Message, next.ObservedGeneration = phase, reason, message, r.Object.Generation
 	}
 	p.wants = appendConditions(p.wants[:0], r)
+	if unreadable := r.Object.Unreadable; len(unreadable) > 0 {
+		next := r.Edit()
+		next.Conditions = p.replaceUnreadable(p.conditions(next.Conditions, p.wants, r.Object.Generation), unreadable)
+		r.Events = append(r.Events, unreadableEvents(unreadable)...)
+		return
+	}
 	if !conditionsAre(r.Status.Conditions, p.wants, r.Object.Generation) {
 		next := r.Edit()
 		next.Conditions = p.conditions(next.Conditions, p.wants, r.Object.Generation)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -20,6 +21,8 @@ type Snapshot struct {
 	// Pods are the pods bound to a node, by node name, for the nodes that were asked for (see Plan.NeedPods). A node that is missing here was
 	// not looked at; one with no pods is present and empty.
 	Pods map[string][]model.Pod
+	// Undrainable is what was found out about nodes that cannot be drained and whose pods are no longer read, by node name.
+	Undrainable map[string]Undrainable
 	// Workloads is the readiness of every workload that Pods or a NodeReboot with an open attempt refers to. One that is missing no
 	// longer exists.
 	Workloads map[model.WorkloadKey]model.Workload
@@ -35,6 +38,17 @@ type Snapshot struct {
 	LeaderNode string
 }
 
+// Undrainable says of a node that could start that its pods keep it from being drained.
+type Undrainable struct {
+	Node string
+	// Policy whose drain it is, and the generation of its spec.
+	Policy     string
+	Generation int64
+	Verdict    model.Verdict
+	// Until is when the pods have to be read again.
+	Until time.Time
+}
+
 // Slot is one grant in the slots object: this attempt of this NodeReboot may take its node down.
 type Slot struct {
 	Reboot  string `json:"nodeReboot"`
@@ -46,8 +60,11 @@ type Slot struct {
 
 // Plan is what to do now, and when to look again.
 type Plan struct {
-	// NeedPods names nodes whose pods have to be read before the plan can go on with them. Compute again with them in Snapshot.Pods.
+	// NeedPods names the nodes whose pods the plan depends on. Compute again if some of them are not in Snapshot.Pods.
 	NeedPods []string
+	// Undrainable are the nodes that could start and whose pods in Snapshot.Pods keep them from being drained, in line. Their pods should be
+	// watched on; where that would be too many, Snapshot.Undrainable will do.
+	Undrainable []Undrainable
 	// Queries have to be put to gates before the plan can go on. Compute again with the answers in Snapshot.Answers. Those that are
 	// answered already are among them: what is no longer asked need no longer be known.
 	Queries []model.GateQuery
@@ -115,8 +132,17 @@ type RebootChange struct {
 	StatusChanged bool
 	// AddFinalizer and RemoveFinalizer change the finalizer.
 	AddFinalizer, RemoveFinalizer bool
+	// Report is what to write for a NodeReboot that cannot be read, instead of a status; nil for any other.
+	Report *Report
 	// Events to emit once the status is written.
 	Events []model.Event
+}
+
+// Report says of a NodeReboot that it cannot be read: its phase is Failed. The rest of its status stays as it is stored.
+type Report struct {
+	Reason, Message string
+	// Conditions replace the ones that are stored; nil leaves them, and everything else, as they are.
+	Conditions []metav1.Condition
 }
 
 // PolicyChange is what to write for one RebootPolicy.
