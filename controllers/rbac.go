@@ -1,8 +1,8 @@
 package controllers
 
 // What the manager may do; config/rbac/role.yaml is generated from here. Left out on purpose: creating or deleting pods, evictions, exec,
-// every Secret but the one with the credentials of gates, and every ConfigMap but the one that fences slots. What gates of objects look at
-// is given to the manager by ClusterRoles with the label reboot-operator.io/aggregate-to-manager (config/rbac/manager.yaml).
+// every Secret but the one with the credentials of gates, and every ConfigMap but the one that fences slots. Objects of gates are
+// read as the ServiceAccount reboot-operator-gates, which an administrator gives rights to (config/rbac/gates.yaml).
 //
 // What is read from a cache needs list and watch, and no get. A story in test/e2e sees each right used, and names those that are not.
 //
@@ -52,6 +52,10 @@ package controllers
 // Credentials for Prometheus and Alertmanager. A policy that names another Secret needs a Role for it besides.
 //
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=secrets,resourceNames=reboot-operator-gates,verbs=get
+//
+// Objects of gates are read with the rights of this ServiceAccount, and with no other.
+//
+// +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=serviceaccounts,resourceNames=reboot-operator-gates,verbs=impersonate
 //
 // Metrics are served to those who may get them: their tokens are looked up, and whether they may.
 //

@@ -3,14 +3,18 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apiserver/pkg/authentication/serviceaccount"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -47,8 +51,22 @@ type Options struct {
 	QuorumLabels []string
 	// PublishMaintenance says whether the maintenance conditions of KEP-5683 are published on Nodes.
 	PublishMaintenance bool
+	// GateAllowedCIDRs are addresses that gates may ask although they are loopback, link-local or those of metadata services.
+	GateAllowedCIDRs []netip.Prefix
 	// Registry takes the metrics; the one that the manager serves if nil.
 	Registry prometheus.Registerer
+}
+
+// gateReader reads the objects of gates with the rights of a ServiceAccount that has no others: what the manager may read for its own work,
+// such as pods, is no way for the author of a policy to find out about it.
+func gateReader(mgr manager.Manager, namespace string) (client.Reader, error) {
+	config := rest.CopyConfig(mgr.GetConfig())
+	config.Impersonate = rest.ImpersonationConfig{UserName: serviceaccount.MakeUsername(namespace, gates.ServiceAccount)}
+	reader, err := client.New(config, client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
+	if err != nil {
+		return nil, fmt.Errorf("make a client for the objects of gates: %w", err)
+	}
+	return reader, nil
 }
 
 // SetupWithManager adds the operator to a manager that was made with CacheOptions and ClientOptions.
@@ -64,7 +82,14 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	if err != nil {
 		return fmt.Errorf("make a client for the pods of nodes: %w", err)
 	}
-	asker := gates.New(gates.Options{Live: mgr.GetAPIReader(), Pods: core, Namespace: options.Namespace, Clock: options.Clock})
+	objects, err := gateReader(mgr, options.Namespace)
+	if err != nil {
+		return err
+	}
+	asker := gates.New(gates.Options{
+		Live: mgr.GetAPIReader(), Objects: objects, Pods: core, Namespace: options.Namespace, AllowedCIDRs: options.GateAllowedCIDRs,
+		Clock: options.Clock, Log: mgr.GetLogger().WithName("gates"),
+	})
 	interest, observed := &interest{}, newObserved(options.Clock)
 	pods := newNodePods(core)
 	maintenances := newMaintenanceWatcher(mgr.GetCache(), mgr.GetAPIReader())

@@ -4,6 +4,10 @@ package v1alpha1
 // one that the manager may read as it is installed.
 const CredentialsSecret = "reboot-operator-gates"
 
+// AllowedHostsAnnotation on a Secret says which servers its credentials may go to: URLs without a path, separated by commas, such as
+// https://prometheus.monitoring.svc:9090. An entry without a scheme means https. Without the annotation they go nowhere.
+const AllowedHostsAnnotation = "reboot-operator.io/allowed-hosts"
+
 // AlertState is the state in which an alert of Prometheus blocks.
 //
 // +k8s:enum
@@ -40,8 +44,20 @@ type CertificateVerification string
 const (
 	// VerifyFull verifies the certificate's chain and the server's name.
 	VerifyFull CertificateVerification = "Full"
-	// VerifyNone takes every certificate: whoever answers in the server's place decides, and gets the credentials.
+	// VerifyNone takes every certificate: whoever answers in the server's place decides. Credentials cannot be sent.
 	VerifyNone CertificateVerification = "None"
+)
+
+// ObjectExpectation says of which of the selected objects a gate's expression has to be true.
+//
+// +k8s:enum
+type ObjectExpectation string
+
+const (
+	// ExpectAll holds while the expression is true of every object. That there is none is an error.
+	ExpectAll ObjectExpectation = "All"
+	// ExpectNone holds while the expression is true of no object; without an expression, while there is no object.
+	ExpectNone ObjectExpectation = "None"
 )
 
 // GatesSpec says what must hold before a node starts. All gates must pass. They are asked about the nodes next in line only.
@@ -67,7 +83,7 @@ type GatesSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	Alertmanager []AlertmanagerGate `json:"alertmanager,omitempty"`
 
-	// objects must satisfy an expression, any objects of the cluster.
+	// objects of the cluster must satisfy an expression, or must not exist. Gates read the kinds that an administrator allows.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -107,6 +123,7 @@ type PodGate struct {
 // PrometheusGate asks a Prometheus.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.query) != has(self.alerts)",message="write either query or alerts: a gate asks for one thing; write 'alerts: {}' for every alert that fires"
+// +kubebuilder:validation:XValidation:rule="!has(self.auth) || !has(self.tls) || !has(self.tls.verification) || self.tls.verification != 'None'",message="credentials would go to whoever answers in the server's place: verify the server with tls.ca instead of 'verification: None', or leave auth out"
 // +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.url.startsWith('https://')",message="tls is about the certificate of a server that speaks https: write a url that begins with https://, or remove tls",fieldPath=".tls"
 type PrometheusGate struct {
 	// name of the gate, for messages.
@@ -189,6 +206,7 @@ type LabelMatcher struct {
 
 // AlertmanagerGate asks an Alertmanager for alerts that are neither silenced nor inhibited.
 //
+// +kubebuilder:validation:XValidation:rule="!has(self.auth) || !has(self.tls) || !has(self.tls.verification) || self.tls.verification != 'None'",message="credentials would go to whoever answers in the server's place: verify the server with tls.ca instead of 'verification: None', or leave auth out"
 // +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.url.startsWith('https://')",message="tls is about the certificate of a server that speaks https: write a url that begins with https://, or remove tls",fieldPath=".tls"
 type AlertmanagerGate struct {
 	// name of the gate, for messages.
@@ -267,7 +285,8 @@ type BasicAuth struct {
 	Password SecretKey `json:"password,omitempty,omitzero"`
 }
 
-// SecretKey is a key in a Secret of the operator's namespace.
+// SecretKey is a key in a Secret of the operator's namespace. Credentials go only to the servers that its annotation
+// reboot-operator.io/allowed-hosts lists.
 type SecretKey struct {
 	// secret is the name of the Secret. The manager may read reboot-operator-gates; for another one it has to be given the right.
 	// +optional
@@ -298,16 +317,18 @@ type GateTLS struct {
 	// +kubebuilder:validation:MaxLength=253
 	ServerName string `json:"serverName,omitempty"`
 
-	// verification None takes every certificate. Whoever answers in the server's place then decides what may start, and gets the
-	// credentials.
+	// verification None takes every certificate. Whoever answers in the server's place then decides what may start. It cannot be combined
+	// with auth.
 	// +optional
 	// +kubebuilder:default=Full
 	Verification CertificateVerification `json:"verification,omitempty"`
 }
 
-// ObjectGate holds if an expression is true for every object that it selects. That no object is selected is an error.
+// ObjectGate holds if an expression is true of every object that it selects, or of none.
 //
 // +kubebuilder:validation:XValidation:rule="!(has(self.objectName) && has(self.selector))",message="write either objectName or selector: one object by its name, or all that have the labels"
+// +kubebuilder:validation:XValidation:rule="has(self.expression) || (has(self.expect) && self.expect == 'None')",message="write an expression that is true of every object as it has to be, such as object.status.health == 'Green', or 'expect: None' if there must be no such object"
+// +kubebuilder:validation:XValidation:rule="self.apiVersion != 'v1' || self.kind != 'Secret'",message="gates do not read Secrets, whose content could be guessed with expressions: write what matters into a custom resource or a ConfigMap"
 type ObjectGate struct {
 	// name of the gate, for messages.
 	// +required
@@ -343,9 +364,14 @@ type ObjectGate struct {
 	// +optional
 	Selector *LabelSelector `json:"selector,omitempty"`
 
-	// expression in CEL that is true for an object which is as it has to be, such as object.status.health == 'Green'. The object is the
-	// variable object.
-	// +required
+	// expect says of which objects the expression has to be true: All of them, or None. With All, that no object is selected is an error.
+	// With None and no expression, no object may be selected.
+	// +optional
+	// +kubebuilder:default=All
+	Expect ObjectExpectation `json:"expect,omitempty"`
+
+	// expression in CEL about an object, such as object.status.health == 'Green'. The object is the variable object.
+	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=4096
 	Expression string `json:"expression,omitempty"`
@@ -360,8 +386,8 @@ type ObjectGate struct {
 	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 1 && self <= 60",message="this is a number of seconds from 1 to 60: write 30 for 30s"
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
 
-	// onError says what it means that the objects cannot be read, that there is none, or that the expression fails: Require lets
-	// nothing start without an answer, Ignore goes on without the gate.
+	// onError says what it means that the objects cannot be read, that there is none although expect is All, or that the expression fails:
+	// Require lets nothing start without an answer, Ignore goes on without the gate.
 	// +optional
 	// +kubebuilder:default=Require
 	// +kubebuilder:validation:XValidation:rule="self in ['Require', 'Ignore']",message="write Require or Ignore (Block is now Require)"

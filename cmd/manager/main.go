@@ -100,6 +100,7 @@ func newManager(config *rest.Config, options *options) (manager.Manager, error) 
 		Clock:                 serverClock,
 		ClusterMaxUnavailable: options.maxUnavailable,
 		QuorumLabels:          options.quorumLabels,
+		GateAllowedCIDRs:      options.gateAllowedCIDRs,
 		PublishMaintenance:    options.publishNodeConditions,
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/netip"
 	"regexp"
 	"runtime"
 	"runtime/debug"
@@ -28,6 +29,7 @@ type options struct {
 	leaderElect           bool
 	maxUnavailable        *intstr.IntOrString
 	quorumLabels          []string
+	gateAllowedCIDRs      []netip.Prefix
 	publishNodeConditions bool
 	version               bool
 	zap                   zap.Options
@@ -54,6 +56,8 @@ func parseOptions(args []string, getenv func(string) string) (*options, error) {
 		"a number such as 3, or a percentage such as 10% of all nodes, rounded down. The default is no such limit.", o.setMaxUnavailable)
 	flags.Func("quorum-node-labels", "Keys of labels of nodes that run members of a quorum such as etcd, separated by commas. Two such nodes "+
 		"are never down at once; those of node-role.kubernetes.io/control-plane, master and etcd are such nodes anyway.", o.setQuorumLabels)
+	flags.Func("gate-allowed-cidrs", "Addresses that gates may ask although they are loopback, link-local or those of metadata services, as "+
+		"CIDRs separated by commas, such as 169.254.20.10/32. The default is none.", o.setGateAllowedCIDRs)
 	flags.BoolVar(&o.publishNodeConditions, "publish-node-conditions", true,
 		"Publish the conditions MaintenancePlanned, DrainInProgress, Drained and MaintenanceInProgress on Nodes (KEP-5683).")
 	flags.BoolVar(&o.version, "version", false, "Print the version and exit.")
@@ -88,6 +92,22 @@ func (o *options) setMaxUnavailable(value string) error {
 		o.maxUnavailable = &limit
 	default:
 		return errors.New(`write a number of nodes from 0 up, such as 3, or a percentage from "0%" to "100%", such as "10%"`)
+	}
+	return nil
+}
+
+// setGateAllowedCIDRs refuses what is no CIDR, and one whose address has bits beyond its length: it may mean more than it says.
+func (o *options) setGateAllowedCIDRs(value string) error {
+	o.gateAllowedCIDRs = nil
+	if value == "" {
+		return nil
+	}
+	for _, cidr := range strings.Split(value, ",") {
+		prefix, err := netip.ParsePrefix(strings.TrimSpace(cidr))
+		if err != nil || prefix != prefix.Masked() {
+			return fmt.Errorf("write CIDRs, such as 127.0.0.0/8 or 169.254.20.10/32, not %q", cidr)
+		}
+		o.gateAllowedCIDRs = append(o.gateAllowedCIDRs, prefix)
 	}
 	return nil
 }

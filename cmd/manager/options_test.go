@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -77,6 +78,28 @@ func TestParseOptionsReadsTheLabelsOfQuorumNodesAndRefusesWhatIsNoLabelKey(t *te
 				t.Errorf("labels (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestParseOptionsReadsTheAddressesOfGatesAndRefusesWhatIsNoCIDR(t *testing.T) {
+	for value, want := range map[string]string{
+		"":                              "[]",
+		"127.0.0.0/8":                   "[127.0.0.0/8]",
+		"127.0.0.0/8, 169.254.20.10/32": "[127.0.0.0/8 169.254.20.10/32]",
+		"::1/128":                       "[::1/128]",
+		"127.0.0.1":                     "",
+		"127.0.0.1/8":                   "",
+		"localhost":                     "",
+		"127.0.0.0/8,":                  "",
+		"127.0.0.0/33":                  "",
+	} {
+		got, err := parseOptions([]string{"--namespace=ns", "--gate-allowed-cidrs=" + value}, noEnvironment)
+		switch {
+		case want == "" && (err == nil || !strings.Contains(err.Error(), "write CIDRs")):
+			t.Errorf("%q: error %v", value, err)
+		case want != "" && (err != nil || fmt.Sprint(got.gateAllowedCIDRs) != want):
+			t.Errorf("%q: %v, error %v", value, got, err)
+		}
 	}
 }
 

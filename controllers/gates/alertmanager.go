@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,8 +15,6 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
-
-var errNotJSON = errors.New("the answer is not that of an Alertmanager")
 
 // alertmanagerGate is an Alertmanager without alerts while nothing is in the way.
 type alertmanagerGate struct{ *v1alpha1.AlertmanagerGate }
@@ -42,42 +39,36 @@ func (g alertmanagerGate) ask(ctx context.Context, a *Asker, _ model.GateQuery) 
 
 // obstacle says which alerts there are that are neither silenced nor inhibited.
 func (g alertmanagerGate) obstacle(ctx context.Context, a *Asker) (string, error) {
-	httpClient, err := a.httpClient(ctx, &g.GateConnection)
+	server, err := a.serverOf(ctx, g.URL, &g.GateConnection)
 	if err != nil {
 		return "", err
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, g.alertsURL(), nil)
 	if err != nil {
-		return "", err
+		return "", say(err, "its url is none")
 	}
 	request.Header.Set("Accept", "application/json")
-	response, err := httpClient.Do(request)
+	response, err := server.client().Do(request)
 	if err != nil {
-		var requested *url.Error
-		if errors.As(err, &requested) {
-			err = requested.Err // The rest repeats the url with the whole query.
-		}
-		return "", fmt.Errorf("%s: %w", g.URL, err)
+		return "", atServer(g.URL, err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("%s: it answers %s%s", g.URL, response.Status, complaint(response))
+		return "", say(complaint(response), "%s: %s", g.URL, statusProblem(response.StatusCode))
 	}
 	alerts, err := decodeAlerts(response.Body)
 	switch {
-	case errors.Is(err, errTooLong) || err != nil && ctx.Err() != nil:
-		return "", fmt.Errorf("%s: %w", g.URL, err)
 	case err != nil:
-		return "", fmt.Errorf("%s: %w", g.URL, errNotJSON)
+		return "", atServer(g.URL, err)
 	case len(alerts) == 0:
 		return "", nil
 	}
-	names := make([]string, 0, len(alerts))
+	rows := make([]map[string]string, 0, len(alerts))
 	for i := range alerts {
-		names = append(names, describe(alerts[i].Labels))
+		rows = append(rows, alerts[i].Labels)
 	}
-	slices.Sort(names)
-	return fmt.Sprintf("Gate %s: alerts of %s: %s.", g.Name, g.URL, enumerate(slices.Compact(names))), nil
+	a.note(g.Name, rows)
+	return fmt.Sprintf("Gate %s: alerts of %s: %s.", g.Name, g.URL, enumerate(alertNames(rows))), nil
 }
 
 // alert is what Alertmanager says of one.
@@ -89,8 +80,10 @@ type alert struct {
 func decodeAlerts(body io.Reader) ([]alert, error) {
 	var alerts []alert
 	err := json.NewDecoder(body).Decode(&alerts)
-	if err == nil && alerts == nil {
-		err = errNotJSON
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &syntax) || errors.As(err, &kind) || errors.Is(err, io.EOF) || err == nil && alerts == nil {
+		return nil, say(err, "the answer is not that of an Alertmanager")
 	}
 	return alerts, err
 }
@@ -107,15 +100,11 @@ func (g alertmanagerGate) alertsURL() string {
 	return strings.TrimRight(g.URL, "/") + "/api/v2/alerts?" + query.Encode()
 }
 
-// complaint is what a server says about a request that it does not understand; of other answers the status says enough, and their text may
-// differ each time.
-func complaint(response *http.Response) string {
-	if response.StatusCode != http.StatusBadRequest {
-		return ""
-	}
+// complaint is what a server says about a request that it does not understand, for the log.
+func complaint(response *http.Response) error {
 	text, err := io.ReadAll(io.LimitReader(response.Body, 256))
-	if err != nil || len(text) == 0 {
-		return ""
+	if err != nil {
+		return err
 	}
-	return ": " + string(text)
+	return errors.New(string(text))
 }

@@ -2,9 +2,11 @@ package gates
 
 import (
 	"context"
+	"net/netip"
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/types"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/utils/clock"
@@ -25,11 +27,17 @@ const (
 type Options struct {
 	// Live reads from the API server.
 	Live client.Reader
+	// Objects reads from the API server what gates of objects may look at.
+	Objects client.Reader
 	// Pods watches pods.
 	Pods typedcorev1.PodsGetter
 	// Namespace of the Secrets with credentials.
 	Namespace string
-	Clock     clock.PassiveClock
+	// AllowedCIDRs are addresses that gates may ask although they are loopback, link-local or those of metadata services.
+	AllowedCIDRs []netip.Prefix
+	Clock        clock.PassiveClock
+	// Log gets what is not to be read by everyone who can read a NodeReboot.
+	Log logr.Logger
 }
 
 // Asker asks gates. Its methods belong to one worker.
@@ -189,6 +197,7 @@ func (a *Asker) evaluate(ctx context.Context, gate asked, ask model.GateQuery) e
 		reply.took = reply.at.Sub(began)
 	}
 	if err != nil {
+		a.options.Log.V(1).Info("a gate gave no answer", "policy", ask.Policy, "gate", ask.Gate, "reason", detail(err))
 		reply.GateAnswer = model.GateAnswer{Failure: failure(ctx, err, gate.timeout()), Since: began}
 	}
 	return entry{answer: &reply.GateAnswer, at: reply.at, took: reply.took}

@@ -288,13 +288,16 @@ func TestWhatDoesNotCompileIsSaidOfThePolicy(t *testing.T) {
 		want   string
 	}{
 		"what compiles":            {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "v1", Expression: "object.data.a == 'b'"}) }, ""},
-		"a name that is not known": {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "v1", Expression: "self.data.a == 'b'"}) }, selector + "expression: ERROR: <input>:1:1: undeclared reference to 'self' (in container '')"},
-		"half an expression":       {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "v1", Expression: "object.data.a =="}) }, "gates.objects[g].expression: ERROR: <input>:1:17: Syntax error"},
+		"a name that is not known": {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "v1", Expression: "self.data.a == 'b'"}) }, selector + "expression: line 1, column 1: undeclared reference to 'self'; the object is called object"},
+		"half an expression":       {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "v1", Expression: "object.data.a =="}) }, "gates.objects[g].expression: line 1, column 17: Syntax error: mismatched input '<EOF>'; the expression ends too soon"},
 		"what is no condition":     {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "v1", Expression: "size(object.data)"}) }, "the expression gives a int: write one that is true or false"},
 		"an API version":           {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "a/b/c", Expression: "true"}) }, "gates.objects[g].apiVersion: unexpected GroupVersion string: a/b/c"},
+		"no expression":            {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "v1"}) }, "gates.objects[g].expression: write one that is true of every object, or 'expect: None'"},
+		"no expression for none":   {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "v1", Expect: v1alpha1.ExpectNone}) }, ""},
+		"a Secret":                 {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "v1", Kind: "Secret", Expression: "true"}) }, "gates.objects[g].kind: gates do not read Secrets"},
 		"after a reboot": {func(b *bench) {
 			b.policy.Spec.Recovery.Objects = []v1alpha1.ObjectGate{{Name: "g", APIVersion: "v1", Expression: "1 +"}}
-		}, "recovery.objects[g].expression: ERROR"},
+		}, "recovery.objects[g].expression: line 1, column 4: Syntax error"},
 		"names to ignore":      {func(b *bench) { b.alerts("http://p", v1alpha1.AlertFilter{Ignore: "("}) }, "gates.prometheus[g].alerts.ignore: error parsing regexp"},
 		"names to look at":     {func(b *bench) { b.alerts("http://p", v1alpha1.AlertFilter{Only: "("}) }, "alerts.only: error parsing regexp"},
 		"a value":              {func(b *bench) { b.alertmanager("http://a", matcher("x", v1alpha1.MatchRegexp, "*")) }, "gates.alertmanager[g].matchers: x: error parsing regexp"},

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/sets"
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/klog/v2"
@@ -41,7 +40,7 @@ func (capacityGate) timeout() time.Duration { return lookTimeout }
 func (g capacityGate) evicts() (selectors.Pods, error) {
 	selected, err := selectors.ForPodsOrAll(g.policy.Spec.Drain.Selector)
 	if err != nil {
-		return selectors.Pods{}, fmt.Errorf("drain.selector: %w", err)
+		return selectors.Pods{}, say(err, "drain.selector cannot be read")
 	}
 	return selected, nil
 }
@@ -116,7 +115,7 @@ func (inv *inventory) lack(r *room, node string, leaving sets.Set[string], selec
 		}
 		for _, pod := range largestFirst(inv.evicted(name, evicts)) {
 			if rest.take(pod) == "" {
-				return fmt.Sprintf("Pod %s/%s of node %s (%s) would find no room: %s.", pod.namespace, pod.name, name, pod.needs, rest.why(pod))
+				return fmt.Sprintf("Pod %s/%s of node %s would find no room: %s.", pod.namespace, pod.name, name, rest.why(pod))
 			}
 		}
 	}
@@ -198,24 +197,4 @@ func takes(node *roomyNode, pods *podClass) bool {
 	_, untolerated := corev1helpers.FindMatchingUntoleratedTaint(klog.Background(), node.Spec.Taints, pods.tolerations,
 		func(t *corev1.Taint) bool { return t.Effect != corev1.TaintEffectPreferNoSchedule }, false)
 	return !untolerated
-}
-
-// String says what a pod asks for.
-func (a amounts) String() string {
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(a)) {
-		switch amount := a[name]; {
-		case amount == 0 || name == corev1.ResourcePods:
-		case name == corev1.ResourceCPU:
-			parts = append(parts, fmt.Sprintf("%s %s", name, resource.NewMilliQuantity(amount, resource.DecimalSI)))
-		case name == corev1.ResourceMemory || name == corev1.ResourceEphemeralStorage:
-			parts = append(parts, fmt.Sprintf("%s %s", name, resource.NewQuantity(amount, resource.BinarySI)))
-		default:
-			parts = append(parts, fmt.Sprintf("%s %d", name, amount))
-		}
-	}
-	if len(parts) == 0 {
-		return "no requests"
-	}
-	return strings.Join(parts, ", ")
 }

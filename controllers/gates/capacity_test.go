@@ -52,8 +52,8 @@ func roomPod(name, node, cpu, memory string, change ...func(*corev1.Pod)) *corev
 func TestWhatWouldBeEvictedHasToFitOnTheOthers(t *testing.T) {
 	a := roomNode("a", "4", "8Gi")
 	ownedBy := func(kind string) func(*corev1.Pod) { return func(p *corev1.Pod) { p.OwnerReferences[0].Kind = kind } }
-	noCPU := "Pod apps/web of node a (cpu 2, memory 1Gi) would find no room: the schedulable nodes that take it have too little cpu."
-	nobody := "Pod apps/web of node a (cpu 2, memory 1Gi) would find no room: " +
+	noCPU := "Pod apps/web of node a would find no room: the schedulable nodes that take it have too little cpu."
+	nobody := "Pod apps/web of node a would find no room: " +
 		"no other schedulable node takes it, by its node selector, affinity and tolerations."
 	taint := func(effect corev1.TaintEffect) func(*corev1.Node) {
 		return func(n *corev1.Node) { n.Spec.Taints = []corev1.Taint{{Key: "dedicated", Value: "db", Effect: effect}} }
@@ -100,7 +100,7 @@ func TestWhatWouldBeEvictedHasToFitOnTheOthers(t *testing.T) {
 		"a node that leaves":       {objects: []client.Object{a, roomNode("b", "4", "8Gi"), web()}, leaving: "b", want: nobody},
 		"what a node that leaves needs": {
 			objects: []client.Object{a, roomNode("b", "4", "8Gi"), roomNode("c", "3", "8Gi"), web(), roomPod("db", "b", "2", "1Gi")}, leaving: "b",
-			want: "Pod apps/db of node b (cpu 2, memory 1Gi) would find no room: the schedulable nodes that take it have too little cpu.",
+			want: "Pod apps/db of node b would find no room: the schedulable nodes that take it have too little cpu.",
 		},
 		"what waits already":         {objects: []client.Object{a, roomNode("b", "3", "8Gi"), web(), roomPod("new", "", "2", "1Gi", in(corev1.PodPending))}, want: noCPU},
 		"what waits already in vain": {objects: []client.Object{a, roomNode("b", "3", "8Gi"), web(), roomPod("new", "", "64", "1Gi", in(corev1.PodPending))}},
@@ -155,7 +155,7 @@ func TestRoomIsLookedForInOrderUntilANodeMayGoAndReadOnceForAll(t *testing.T) {
 	after.About = "b"
 	further := model.GateQuery{GateKey: first.GateKey, Nodes: []string{"c"}}
 	answers := b.ask(first, after)
-	noRoom := "Pod apps/large of node a (cpu 4, memory 1Gi) would find no room: the schedulable nodes that take it have too little cpu."
+	noRoom := "Pod apps/large of node a would find no room: the schedulable nodes that take it have too little cpu."
 	if diff := cmp.Diff(map[string]string{"a": noRoom, "b": ""}, answers[first.GateKey].Nodes); diff != "" {
 		t.Errorf("first (-want +got):\n%s", diff)
 	}

@@ -34,6 +34,7 @@ var environmentOf = sync.OnceValues(func() (*cel.Env, error) {
 	return set.Env(environment.StoredExpressions)
 })
 
+// compile may quote the expression in its error: whoever reads it can read the policy.
 func compile(text string) (*expression, error) {
 	env, err := environmentOf()
 	if err != nil {
@@ -41,10 +42,10 @@ func compile(text string) (*expression, error) {
 	}
 	ast, issues := env.Compile(text)
 	if issues != nil && issues.Err() != nil {
-		return nil, errors.New(inOneLine(issues.Err().Error()))
+		return nil, errors.New(describeIssue(text, issues.Errors()[0]))
 	}
 	if output := ast.OutputType(); !output.IsExactType(cel.BoolType) && !output.IsExactType(cel.DynType) {
-		return nil, fmt.Errorf("the expression gives a %s: write one that is true or false", output)
+		return nil, fmt.Errorf("the expression gives a %s: write one that is true or false, such as %s", output, exampleExpression)
 	}
 	program, err := env.Program(ast, cel.InterruptCheckFrequency(interruptEvery))
 	if err != nil {
@@ -53,21 +54,33 @@ func compile(text string) (*expression, error) {
 	return &expression{program: program}, nil
 }
 
-// inOneLine is a compiler's message without the lines that only point at a column.
+// exampleExpression shows in messages what an expression looks like.
+const exampleExpression = "object.status.health == 'Green'"
+
+// describeIssue says where the compiler gave up, and what to write instead where that is known.
+func describeIssue(text string, issue *cel.Error) string {
+	where := fmt.Sprintf("line %d, column %d", issue.Location.Line(), issue.Location.Column()+1)
+	return strings.TrimSuffix(where+": "+inOneLine(issue.Message), ".") + hint(text, issue.Message)
+}
+
+// inOneLine is a compiler's message without the lines that only point at a column, the list of all that could follow, and the container,
+// which is always empty.
 func inOneLine(message string) string {
 	first, _, _ := strings.Cut(message, "\n | ")
+	first, _, _ = strings.Cut(first, " expecting {")
+	first = strings.ReplaceAll(first, " (in container '')", "")
 	return strings.Join(strings.Fields(first), " ")
 }
 
-// holds says whether the expression is true of an object.
+// holds says whether the expression is true of an object. Its error quotes nothing of the object.
 func (e *expression) holds(ctx context.Context, object map[string]any) (bool, error) {
 	value, _, err := e.program.ContextEval(ctx, map[string]any{objectVariable: object})
 	if err != nil {
-		return false, err
+		return false, say(err, "%s", evaluationProblem(err))
 	}
 	holds, ok := value.Value().(bool)
 	if !ok {
-		return false, fmt.Errorf("it gives a %s, neither true nor false", value.Type().TypeName())
+		return false, say(nil, "it is neither true nor false: write a comparison, such as %s", exampleExpression)
 	}
 	return holds, nil
 }

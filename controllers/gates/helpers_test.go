@@ -58,7 +58,10 @@ func newBenchWith(t *testing.T, live client.Reader) *bench {
 		policy:  &v1alpha1.RebootPolicy{ObjectMeta: metav1.ObjectMeta{Name: "p", UID: types.UID("uid-p"), Generation: 1}},
 		changes: make(chan struct{}, 1000),
 	}
-	b.Asker = New(Options{Live: live, Pods: fakePods{b.pods.CoreV1()}, Namespace: testNamespace, Clock: b.clock})
+	b.Asker = New(Options{
+		Live: live, Objects: live, Pods: fakePods{b.pods.CoreV1()}, Namespace: testNamespace, Clock: b.clock,
+		AllowedCIDRs: prefixes("127.0.0.0/8", "::1/128"),
+	})
 	b.Start(t.Context(), func() { b.changes <- struct{}{} })
 	return b
 }
@@ -173,6 +176,11 @@ func secret(name string, data map[string]string) *corev1.Secret {
 		s.Data[key] = []byte(value)
 	}
 	return s
+}
+
+// allow lets the credentials of a Secret go to servers.
+func allow(secret *corev1.Secret, hosts string) {
+	secret.Annotations = map[string]string{v1alpha1.AllowedHostsAnnotation: hosts}
 }
 
 // fakePods lists first and then watches: the fake client cannot do both in one.

@@ -15,7 +15,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -89,21 +91,23 @@ func TestARealPrometheusIsAskedByTLSAndWithAPassword(t *testing.T) {
 	credentials := secret(v1alpha1.CredentialsSecret, map[string]string{
 		"password": "open sesame\n", "wrong": "open says me", "ca": cert, "other-ca": other, "no-pem": "hello", "empty": "",
 	})
+	allow(credentials, url+", prometheus.test, other.test")
 	for name, tc := range map[string]struct {
 		connection v1alpha1.GateConnection
 		want       string
 	}{
-		"right":                 {v1alpha1.GateConnection{Auth: basic("password"), TLS: &v1alpha1.GateTLS{CA: key("ca")}}, ""},
-		"unverified":            {v1alpha1.GateConnection{Auth: basic("password"), TLS: &v1alpha1.GateTLS{Verification: v1alpha1.VerifyNone}}, ""},
-		"by another name":       {v1alpha1.GateConnection{Auth: basic("password"), TLS: &v1alpha1.GateTLS{CA: key("ca"), ServerName: "prometheus.test"}}, ""},
-		"by a wrong name":       {v1alpha1.GateConnection{Auth: basic("password"), TLS: &v1alpha1.GateTLS{CA: key("ca"), ServerName: "other.test"}}, "certificate is valid for prometheus.test, not other.test"},
-		"no authority":          {v1alpha1.GateConnection{Auth: basic("password")}, "certificate signed by unknown authority"},
-		"another authority":     {v1alpha1.GateConnection{Auth: basic("password"), TLS: &v1alpha1.GateTLS{CA: key("other-ca")}}, "tls: failed to verify certificate"},
-		"what is no authority":  {v1alpha1.GateConnection{Auth: basic("password"), TLS: &v1alpha1.GateTLS{CA: key("no-pem")}}, "has no certificate in PEM"},
-		"a wrong password":      {v1alpha1.GateConnection{Auth: basic("wrong"), TLS: &v1alpha1.GateTLS{CA: key("ca")}}, "client error: 401"},
-		"no password":           {v1alpha1.GateConnection{TLS: &v1alpha1.GateTLS{CA: key("ca")}}, "client error: 401"},
-		"a key that is missing": {v1alpha1.GateConnection{Auth: basic("nokey")}, "there is no key nokey in Secret operator/reboot-operator-gates"},
-		"a key that is empty":   {v1alpha1.GateConnection{Auth: basic("empty")}, "there is no key empty"},
+		"right":                  {v1alpha1.GateConnection{Auth: basic("password"), TLS: &v1alpha1.GateTLS{CA: key("ca")}}, ""},
+		"unverified":             {v1alpha1.GateConnection{TLS: &v1alpha1.GateTLS{Verification: v1alpha1.VerifyNone}}, "it answers 401 Unauthorized"},
+		"a password, unverified": {v1alpha1.GateConnection{Auth: basic("password"), TLS: &v1alpha1.GateTLS{Verification: v1alpha1.VerifyNone}}, "credentials do not go to a server that is not verified"},
+		"by another name":        {v1alpha1.GateConnection{Auth: basic("password"), TLS: &v1alpha1.GateTLS{CA: key("ca"), ServerName: "prometheus.test"}}, ""},
+		"by a wrong name":        {v1alpha1.GateConnection{Auth: basic("password"), TLS: &v1alpha1.GateTLS{CA: key("ca"), ServerName: "other.test"}}, "its certificate is for another name"},
+		"no authority":           {v1alpha1.GateConnection{Auth: basic("password")}, "its certificate is signed by an unknown authority"},
+		"another authority":      {v1alpha1.GateConnection{Auth: basic("password"), TLS: &v1alpha1.GateTLS{CA: key("other-ca")}}, "its certificate is signed by an unknown authority"},
+		"what is no authority":   {v1alpha1.GateConnection{Auth: basic("password"), TLS: &v1alpha1.GateTLS{CA: key("no-pem")}}, "has no certificate in PEM"},
+		"a wrong password":       {v1alpha1.GateConnection{Auth: basic("wrong"), TLS: &v1alpha1.GateTLS{CA: key("ca")}}, "it answers 401 Unauthorized"},
+		"no password":            {v1alpha1.GateConnection{TLS: &v1alpha1.GateTLS{CA: key("ca")}}, "it answers 401 Unauthorized"},
+		"a key that is missing":  {v1alpha1.GateConnection{Auth: basic("nokey")}, "there is no key nokey in Secret operator/reboot-operator-gates"},
+		"a key that is empty":    {v1alpha1.GateConnection{Auth: basic("empty")}, "there is no key empty"},
 		"a Secret that is missing": {
 			v1alpha1.GateConnection{Auth: &v1alpha1.GateAuth{BearerToken: &v1alpha1.SecretKey{Secret: "none", Key: "token"}}},
 			"there is no Secret operator/none",
@@ -141,7 +145,9 @@ func TestTheTokenGoesToTheServerThatThePolicyNamesAndToNoOther(t *testing.T) {
 		answer(w, "[]")
 	}))
 	defer named.Close()
-	b := newBench(t, secret(v1alpha1.CredentialsSecret, map[string]string{"token": "abc\n"}))
+	credentials := secret(v1alpha1.CredentialsSecret, map[string]string{"token": "abc\n"})
+	allow(credentials, named.URL)
+	b := newBench(t, credentials)
 	b.alertmanager(named.URL)
 	b.policy.Spec.Gates.Alertmanager[0].Auth = &v1alpha1.GateAuth{BearerToken: key("token")}
 	answer := b.answer(model.GateAlertmanager, "g")
@@ -149,7 +155,7 @@ func TestTheTokenGoesToTheServerThatThePolicyNamesAndToNoOther(t *testing.T) {
 		t.Errorf("answer %+v, tokens %q", answer, tokens)
 	}
 	redirects = true
-	if answer := b.later(model.GateAlertmanager, "g"); answer == nil || !strings.Contains(answer.Failure, "it redirects to "+elsewhere.URL) {
+	if answer := b.later(model.GateAlertmanager, "g"); answer == nil || !strings.Contains(answer.Failure, "it redirects: write the url") {
 		t.Errorf("answer %+v", answer)
 	}
 }
@@ -188,11 +194,11 @@ func TestBadAnswers(t *testing.T) {
 			endless(`{"status":"success","data":{"resultType":"vector","result":[`, `{"metric":{},"value":[1,"1"]},`),
 			"the answer is too long: ask for less.",
 		},
-		"a Prometheus that is ill":          {model.GatePrometheus, ill, "server error: 503."},
-		"a Prometheus that answers no JSON": {model.GatePrometheus, func(w http.ResponseWriter, _ *http.Request) { answer(w, "<html>") }, "bad_response"},
+		"a Prometheus that is ill":          {model.GatePrometheus, ill, "it answers 503 Service Unavailable."},
+		"a Prometheus that answers no JSON": {model.GatePrometheus, func(w http.ResponseWriter, _ *http.Request) { answer(w, "<html>") }, "the answer is not that of a Prometheus."},
 		"a Prometheus with half of its data": {model.GatePrometheus, func(w http.ResponseWriter, _ *http.Request) {
 			answer(w, `{"status":"success","warnings":["store is away"],"data":{"resultType":"vector","result":[]}}`)
-		}, "there is no row, and the answer may not be complete: store is away."},
+		}, "there is no row, and the answer may not be complete: it comes with a warning."},
 		"an Alertmanager that hangs": {model.GateAlertmanager, hang, "there was no answer within 1s."},
 		"a Prometheus that hangs":    {model.GatePrometheus, hang, "there was no answer within 1s."},
 		"a connection that breaks": {model.GateAlertmanager, func(w http.ResponseWriter, _ *http.Request) {
@@ -200,7 +206,7 @@ func TestBadAnswers(t *testing.T) {
 			if err == nil {
 				_ = connection.Close()
 			}
-		}, "EOF."},
+		}, "the connection broke."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := httptest.NewServer(tc.handler)
@@ -251,14 +257,19 @@ func TestFailuresAreTheSameForTheSameReason(t *testing.T) {
 		want string
 	}{
 		"a broken connection": {
-			fmt.Errorf("ask: %w", &net.OpError{
-				Op: "read", Net: "tcp", Source: tcp(40123), Addr: tcp(9090), Err: errors.New("connection reset by peer"),
-			}),
-			"ask: read tcp 127.0.0.1:9090: connection reset by peer.",
+			atServer("http://p", fmt.Errorf("ask: %w", &net.OpError{
+				Op: "read", Net: "tcp", Source: tcp(40123), Addr: tcp(9090), Err: os.NewSyscallError("read", syscall.ECONNRESET),
+			})),
+			"http://p: the connection broke.",
 		},
-		"a name server": {errors.New("lookup prometheus: read udp 10.0.0.1:54321->10.0.0.10:53: i/o timeout"), "lookup prometheus: read udp 10.0.0.10:53: i/o timeout."},
-		"a time limit":  {context.DeadlineExceeded, "there was no answer within 10s."},
-		"several lines": {errors.New("one\n  two"), "one two."},
+		"a name server": {
+			atServer("http://p", &net.DNSError{Err: "read udp 10.0.0.1:54321->10.0.0.10:53: i/o timeout", Name: "p", IsTimeout: true}),
+			"http://p: the name of the host cannot be looked up.",
+		},
+		"a name that is none":          {atServer("http://p", &net.DNSError{Name: "p", IsNotFound: true}), "http://p: there is no host of this name."},
+		"a time limit":                 {context.DeadlineExceeded, "there was no answer within 10s."},
+		"several lines":                {say(nil, "one\n  two"), "one two."},
+		"what nobody wrote to be read": {errors.New("10.0.0.1:54321: hunter2"), unspoken + "."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := failure(t.Context(), tc.err, 10*time.Second); got != tc.want {

@@ -2,7 +2,6 @@ package gates
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -91,7 +90,7 @@ func (inv *inventory) read(ctx context.Context, live client.Reader) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("list Nodes: %w", err)
+		return say(err, "%s", unreadable("Nodes", err))
 	}
 	slices.SortFunc(inv.nodes, func(a, b *roomyNode) int { return strings.Compare(a.Name, b.Name) })
 	err = pages(ctx, live, newPodList, func(list *corev1.PodList) error {
@@ -103,7 +102,7 @@ func (inv *inventory) read(ctx context.Context, live client.Reader) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("list pods: %w", err)
+		return say(err, "%s", unreadable("Pods", err))
 	}
 	inv.classes = nil // their names are needed only while pods are added
 	return nil

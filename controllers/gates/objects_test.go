@@ -54,17 +54,40 @@ func TestObjectsHaveToSatisfyTheExpression(t *testing.T) {
 		"a Kubernetes quantity": {gate: v1alpha1.ObjectGate{Namespace: "a", Expression: "!has(object.data.size) || isQuantity(object.data.size)"}},
 		"a field that is missing": {
 			gate:    v1alpha1.ObjectGate{Namespace: "a", Expression: "object.data.size == '2'"},
-			failure: "the expression fails for ConfigMap a/two: no such key: size.",
+			failure: "the expression fails for ConfigMap a/two: it reads a field or key that the object does not have: ask for it first, as in has(",
 		},
 		"what is neither true nor false": {
 			gate:    v1alpha1.ObjectGate{Namespace: "a", Expression: "object.data.health"},
-			failure: "the expression fails for ConfigMap a/one: it gives a string, neither true nor false.",
+			failure: "the expression fails for ConfigMap a/one: it is neither true nor false: write a comparison, such as ",
 		},
 		"what costs too much": {
 			gate: v1alpha1.ObjectGate{Namespace: "a", Expression: "[0,1,2,3,4,5,6,7,8,9].map(x, [0,1,2,3,4,5,6,7,8,9].map(y, " +
 				"[0,1,2,3,4,5,6,7,8,9].map(z, " +
 				"[0,1,2,3,4,5,6,7,8,9].map(a, [0,1,2,3,4,5,6,7,8,9].map(b, [0,1,2,3,4,5,6,7,8,9].map(c, a)))))).size() > 0"},
-			failure: "actual cost limit exceeded",
+			failure: "it costs too much: make it simpler",
+		},
+		"none does": {gate: v1alpha1.ObjectGate{Expect: v1alpha1.ExpectNone, Expression: "object.data.health == 'Blue'"}},
+		"none may, and one does": {
+			gate: v1alpha1.ObjectGate{Expect: v1alpha1.ExpectNone, Expression: "object.data.health == 'Red'"},
+			want: "Gate g: true of ConfigMap b/three: object.data.health == 'Red'.",
+		},
+		"none may, and there is none":         {gate: v1alpha1.ObjectGate{Namespace: "c", Expect: v1alpha1.ExpectNone, Expression: "true"}},
+		"no object may be, and there is none": {gate: v1alpha1.ObjectGate{Namespace: "c", Expect: v1alpha1.ExpectNone}},
+		"no object may be, and there is one": {
+			gate: v1alpha1.ObjectGate{Namespace: "b", Expect: v1alpha1.ExpectNone},
+			want: "Gate g: there is ConfigMap b/three.",
+		},
+		"no object may be with labels": {
+			gate: v1alpha1.ObjectGate{Selector: labeled, Expect: v1alpha1.ExpectNone}, want: "Gate g: there is ConfigMap a/one, a/two.",
+		},
+		"none may, and the expression fails": {
+			gate:    v1alpha1.ObjectGate{Namespace: "a", Expect: v1alpha1.ExpectNone, Expression: "object.data.size == '3'"},
+			failure: "the expression fails for ConfigMap a/two: ",
+		},
+		"all have to, and it says so": {gate: v1alpha1.ObjectGate{Expect: v1alpha1.ExpectAll, Expression: "object.data.health != 'Blue'"}},
+		"all have to, and there is none": {
+			gate:    v1alpha1.ObjectGate{Namespace: "c", Expect: v1alpha1.ExpectAll, Expression: "true"},
+			failure: "there is no ConfigMap in namespace c.",
 		},
 		"no object": {
 			gate:    v1alpha1.ObjectGate{Namespace: "c", Selector: labeled, Expression: "true"},
@@ -96,11 +119,11 @@ func TestObjectsThatCannotBeReadSayWhatToDo(t *testing.T) {
 		want string
 	}{
 		"a right that is missing": {apierrors.NewForbidden(ceph, "", errors.New("no")),
-			`the manager may not list cephclusters.ceph.rook.io: give it that right by a ClusterRole with the label ` +
-				`reboot-operator.io/aggregate-to-manager: "true" and the verb list.`},
+			`gates may not list cephclusters.ceph.rook.io: an administrator gives them that right by a ClusterRole with the label ` +
+				`reboot-operator.io/aggregate-to-gates: "true" and the verb list.`},
 		"a kind that is missing": {&meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: "ceph.rook.io", Kind: "CephCluster"}},
 			"the cluster has no kind CephCluster of ceph.rook.io/v1."},
-		"something else": {apierrors.NewInternalError(errors.New("down")), "list CephCluster: Internal error occurred: down."},
+		"something else": {apierrors.NewInternalError(errors.New("down")), "CephCluster cannot be listed from the API server: it answers 500 Internal Server Error."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			base := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).Build()

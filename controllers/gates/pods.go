@@ -146,7 +146,7 @@ func (w *podWatch) note(err error, now time.Time) {
 		w.since = now
 		fallthrough
 	default:
-		w.failure = sentence(ownPort.ReplaceAllString(err.Error(), ""))
+		w.failure = sentence(unreadable("Pods", err))
 	}
 }
 

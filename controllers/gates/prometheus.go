@@ -2,9 +2,9 @@ package gates
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,15 +50,15 @@ func (g prometheusGate) ask(ctx context.Context, a *Asker, _ model.GateQuery) (r
 	return found(g.obstacle(ctx, a))
 }
 
-// obstacle says which rows a query has, or which alerts there are.
+// obstacle says that a query has rows, or which alerts there are.
 func (g prometheusGate) obstacle(ctx context.Context, a *Asker) (string, error) {
-	httpClient, err := a.httpClient(ctx, &g.GateConnection)
+	server, err := a.serverOf(ctx, g.URL, &g.GateConnection)
 	if err != nil {
 		return "", err
 	}
-	client, err := api.NewClient(api.Config{Address: g.URL, Client: httpClient})
+	client, err := api.NewClient(api.Config{Address: g.URL, Client: server.client()})
 	if err != nil {
-		return "", err
+		return "", say(err, "its url is none")
 	}
 	query := g.Query
 	if g.Alerts != nil {
@@ -67,20 +67,37 @@ func (g prometheusGate) obstacle(ctx context.Context, a *Asker) (string, error) 
 	// The server's own clock says what now is.
 	value, warnings, _, err := prometheusv1.NewAPI(client).Query(ctx, query, time.Time{}, prometheusv1.WithLimit(mostRows))
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", g.URL, err)
+		return "", say(err, "%s: %s", g.URL, prometheusProblem(err, server.status))
 	}
-	rows, err := rowsOf(value)
+	vector, ok := value.(commonmodel.Vector)
 	switch {
-	case err != nil:
-		return "", fmt.Errorf("%s: %w", g.URL, err)
-	case len(rows) == 0 && len(warnings) > 0:
-		return "", fmt.Errorf("%s: there is no row, and the answer may not be complete: %s", g.URL, strings.Join(warnings, "; "))
-	case len(rows) == 0:
+	case !ok:
+		return "", say(nil, "%s: the query gives a %s: write one that has rows while nothing may start, such as up == 0", g.URL, typeOf(value))
+	case len(vector) == 0 && len(warnings) > 0:
+		cause := errors.New(strings.Join(warnings, "; "))
+		return "", say(cause, "%s: there is no row, and the answer may not be complete: it comes with a warning", g.URL)
+	case len(vector) == 0:
 		return "", nil
-	case g.Alerts != nil:
-		return fmt.Sprintf("Gate %s: alerts of %s: %s.", g.Name, g.URL, enumerate(rows)), nil
 	}
-	return fmt.Sprintf("Gate %s: the query has rows at %s: %s.", g.Name, g.URL, enumerate(rows)), nil
+	return g.blocked(a, vector), nil
+}
+
+// blocked says what is in the way. Labels of rows are not repeated: they are about objects that the policy's author may not be allowed to
+// see. Where the query is ours, the name of an alert is what the author of its rule called it.
+func (g prometheusGate) blocked(a *Asker, vector commonmodel.Vector) string {
+	rows := make([]map[string]string, 0, len(vector))
+	for _, sample := range vector {
+		labels := make(map[string]string, len(sample.Metric))
+		for name, value := range sample.Metric {
+			labels[string(name)] = string(value)
+		}
+		rows = append(rows, labels)
+	}
+	a.note(g.Name, rows)
+	if g.Alerts == nil {
+		return fmt.Sprintf("Gate %s: the query has rows at %s.", g.Name, g.URL)
+	}
+	return fmt.Sprintf("Gate %s: alerts of %s: %s.", g.Name, g.URL, enumerate(alertNames(rows)))
 }
 
 // alertQuery is the query for the alerts that block. Prometheus itself compares, as it does in its own rules.
@@ -114,44 +131,9 @@ func valueOf(m *v1alpha1.LabelMatcher) string {
 	return *m.Value
 }
 
-// rowsOf an answer, as text, sorted. Values are left out, for they change all the time.
-func rowsOf(value commonmodel.Value) ([]string, error) {
-	vector, ok := value.(commonmodel.Vector)
-	if !ok {
-		return nil, fmt.Errorf("the query gives a %s: write one that has rows while nothing may start, such as up == 0", typeOf(value))
-	}
-	rows := make([]string, 0, len(vector))
-	for _, sample := range vector {
-		labels := make(map[string]string, len(sample.Metric))
-		for name, value := range sample.Metric {
-			labels[string(name)] = string(value)
-		}
-		rows = append(rows, describe(labels))
-	}
-	slices.Sort(rows)
-	return slices.Compact(rows), nil
-}
-
 func typeOf(value commonmodel.Value) string {
 	if value == nil {
 		return "answer that is empty"
 	}
 	return value.Type().String()
-}
-
-// describe names an alert or a series: its name, and its labels in order.
-func describe(labels map[string]string) string {
-	const most = 250
-	name := labels[commonmodel.AlertNameLabel]
-	if name == "" {
-		name = labels[commonmodel.MetricNameLabel]
-	}
-	var parts []string
-	for label, value := range labels {
-		if label != commonmodel.AlertNameLabel && label != commonmodel.MetricNameLabel && (label != "alertstate" || value != "firing") {
-			parts = append(parts, label+"="+strconv.Quote(value))
-		}
-	}
-	slices.Sort(parts)
-	return shortened(name+"{"+strings.Join(parts, ", ")+"}", most)
 }

@@ -1,34 +1,6 @@
 package gates
 
-import (
-	"context"
-	"errors"
-	"fmt"
-	"net"
-	"net/url"
-	"regexp"
-	"strings"
-	"time"
-)
-
-// ownPort is the manager's end of a connection, which is another one each time.
-var ownPort = regexp.MustCompile(`\S+:\d+->`)
-
-// failure says why a gate could not be asked, in the same words for as long as the reason is the same: every change is written.
-func failure(ctx context.Context, err error, timeout time.Duration) string {
-	text := err.Error()
-	var requested *url.Error
-	var dial *net.OpError
-	switch {
-	case errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
-		text = fmt.Sprintf("there was no answer within %s", timeout)
-	case errors.As(err, &dial) && dial.Op == "dial":
-		text = dial.Error()
-	case errors.As(err, &requested):
-		text = requested.Err.Error()
-	}
-	return sentence(ownPort.ReplaceAllString(text, ""))
-}
+import "strings"
 
 // sentence is text in one line that ends in a full stop.
 func sentence(text string) string {
@@ -45,11 +17,13 @@ func shortened(text string, most int) string {
 	return strings.ToValidUTF8(text[:most-3], "") + "..."
 }
 
+// mostShown is how many things that are in the way are named.
+const mostShown = 3
+
 // enumerate names some of what is in the way, which is sorted. How many more there are is not said: that number changes too often.
 func enumerate(all []string) string {
-	const shown = 3
-	if len(all) > shown {
-		return strings.Join(all[:shown], ", ") + " and more"
+	if len(all) > mostShown {
+		return strings.Join(all[:mostShown], ", ") + " and more"
 	}
 	return strings.Join(all, ", ")
 }

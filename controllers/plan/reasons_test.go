@@ -15,10 +15,10 @@ import (
 const (
 	importRuns    = "Pod batch/import-7 runs on node a: gate g waits for its end."
 	cephAlert     = "Gate g: alerts of http://prometheus.monitoring:9090: CephHealthError."
-	etcdDown      = `Gate g: the query has rows at http://prometheus.monitoring:9090: {job="etcd"} 0.`
+	etcdDown      = `Gate g: the query has rows at http://prometheus.monitoring:9090.`
 	unhealthyCeph = `Gate g: not true of CephCluster rook-ceph/rook-ceph: object.status.ceph.health == "HEALTH_OK"`
 	noKindCeph    = "the cluster has no kind CephCluster of ceph.rook.io/v1"
-	tooFullForWeb = "Pod apps/web-1 of node a (cpu 2) would find no room: the schedulable nodes that take it have too little cpu."
+	tooFullForWeb = "Pod apps/web-1 of node a would find no room: the schedulable nodes that take it have too little cpu."
 	podsForbidden = "Pods cannot be listed: forbidden."
 	logindForbids = "logind refused: Access denied."
 )

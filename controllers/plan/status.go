@@ -177,7 +177,7 @@ func (p *planning) summarize(r *rebootView, reason, message string) {
 
 // warnedReasons of a waiting NodeReboot are reported by an event, because they are about something that a person should fix.
 var warnedReasons = []string{
-	v1alpha1.ReasonNoPolicy, v1alpha1.ReasonPolicyInvalid, v1alpha1.ReasonHelperNotReady,
+	v1alpha1.ReasonNoPolicy, v1alpha1.ReasonPolicyInvalid, v1alpha1.ReasonHelperNotReady, v1alpha1.ReasonGateError,
 }
 
 func phase(r *rebootView) v1alpha1.Phase {

@@ -199,6 +199,14 @@ func TestEventsTellWhatHappened(t *testing.T) {
 		"a node that no policy selects": {stage: stageWaiting, event: unselected, want: []Event{{
 			Reason: v1alpha1.ReasonNoPolicy, Warning: true, Message: "No RebootPolicy selects node a: nothing is done until one does.",
 		}}},
+		"a gate that gives no answer": {
+			stage: stageWaiting, event: func(s *story) {
+				s.editPolicy("p", objectsOf("g"))
+				s.says(GateObjects, "g", GateAnswer{Failure: noKindCeph, Since: s.now})
+			},
+			want: []Event{{Reason: v1alpha1.ReasonGateError, Warning: true, Message: "Gate g of gates.objects of RebootPolicy p has given no " +
+				"answer since 2026-03-02 12:00:00Z: the cluster has no kind CephCluster of ceph.rook.io/v1"}},
+		},
 		"nothing": {stage: stageDraining, event: func(*story) {}},
 	}
 	for name, tc := range cases {

@@ -82,6 +82,7 @@ func TestTheManagerMayDoItsWork(t *testing.T) {
 		{verb: "get", resource: "configmaps", namespace: namespace, name: "reboot-operator-slots"},
 		{verb: "update", resource: "configmaps", namespace: namespace, name: "reboot-operator-slots"},
 		{verb: "get", resource: "secrets", namespace: namespace, name: "reboot-operator-gates"},
+		{verb: "impersonate", resource: "serviceaccounts", namespace: namespace, name: "reboot-operator-gates"},
 		{verb: "create", group: "authentication.k8s.io", resource: "tokenreviews"},
 		{verb: "create", group: "authorization.k8s.io", resource: "subjectaccessreviews"},
 	} {
@@ -90,6 +91,25 @@ func TestTheManagerMayDoItsWork(t *testing.T) {
 				t.Error("not allowed")
 			}
 		})
+	}
+}
+
+// Of what the manager may read for its own work, gates see nothing.
+func TestGatesMayReadNothingUntilAnAdministratorSaysSo(t *testing.T) {
+	for _, right := range []right{
+		{verb: "list", resource: "pods"},
+		{verb: "list", resource: "pods", namespace: namespace},
+		{verb: "list", resource: "nodes"},
+		{verb: "list", resource: "secrets"},
+		{verb: "list", resource: "configmaps"},
+		{verb: "list", group: "apps", resource: "deployments"},
+		{verb: "list", group: "coordination.k8s.io", resource: "leases"},
+		{verb: "list", group: "apiextensions.k8s.io", resource: "customresourcedefinitions"},
+		{verb: "list", group: "reboot-operator.io", resource: "rebootpolicies"},
+	} {
+		if allowed(t, gates, right) {
+			t.Errorf("gates may %v", right)
+		}
 	}
 }
 
@@ -121,6 +141,10 @@ func TestNeitherMayDoMore(t *testing.T) {
 		{verb: "create", resource: "nodes"},
 		{verb: "get", resource: "nodes", subresource: "proxy"},
 		{verb: "create", resource: "serviceaccounts", subresource: "token", namespace: namespace},
+		{verb: "impersonate", resource: "serviceaccounts", namespace: namespace, name: "default"},
+		{verb: "impersonate", resource: "serviceaccounts", namespace: "default", name: "reboot-operator-gates"},
+		{verb: "impersonate", resource: "users"},
+		{verb: "impersonate", resource: "groups"},
 		{verb: "patch", group: "apps", resource: "daemonsets", namespace: namespace},
 		{verb: "watch", group: "apps", resource: "replicasets"},
 		{verb: "create", group: "reboot-operator.io", resource: "rebootpolicies"},

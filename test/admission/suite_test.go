@@ -32,6 +32,7 @@ const (
 	namespace = "reboot-operator-system"
 	helper    = "reboot-operator-helper"
 	manager   = "reboot-operator-manager"
+	gates     = "reboot-operator-gates"
 )
 
 var (

@@ -27,7 +27,7 @@ var (
 		"auth.basic.password.key", "tls.ca.secret", "tls.ca.key", "tls.serverName", "tls.verification",
 	}
 	objectFields = []string{
-		"name", "apiVersion", "kind", "namespace", "objectName", "selector.matchExpressions", "selector.matchLabels", "expression",
+		"name", "apiVersion", "kind", "namespace", "objectName", "selector.matchExpressions", "selector.matchLabels", "expect", "expression",
 		"timeoutSeconds", "onError",
 	}
 )
@@ -65,6 +65,11 @@ func TestAGateIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		eitherOr   = "write either query or alerts: a gate asks for one thing; write 'alerts: {}' for every alert that fires"
 		badURL     = "url begins with http:// or https:// and ends before any query, such as http://"
 		oneAuth    = "write either bearerToken or basic: a request carries one of them"
+		unverified = "credentials would go to whoever answers in the server's place: verify the server with tls.ca instead of " +
+			"'verification: None', or leave auth out"
+		allOrNone = "write an expression that is true of every object as it has to be, such as object.status.health == 'Green', or " +
+			"'expect: None' if there must be no such object"
+		noSecrets  = "gates do not read Secrets"
 		noHTTPS    = "tls is about the certificate of a server that speaks https: write a url that begins with https://, or remove tls"
 		nameOrMore = "write either objectName or selector: one object by its name, or all that have the labels"
 	)
@@ -175,12 +180,15 @@ func TestAGateIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"another verification":     {alertmanager("tls: {verification: Some}"), []string{`supported values: "Full", "None"`}},
 		"an empty server name":     {alertmanager(`tls: {serverName: ""}`), []string{"at least 1 chars long"}},
 		"a long server name":       {alertmanager("tls: {serverName: " + long(254) + "}"), []string{"may not be more than 253"}},
+		"a token, unverified":      {alertmanager("auth: {bearerToken: {key: t}}, tls: {verification: None}"), []string{unverified}},
+		"a password, unverified":   {alertmanager("auth: {basic: {username: u, password: {key: p}}}, tls: {verification: None}"), []string{unverified}},
+		"a token, verified":        {spec: alertmanager("auth: {bearerToken: {key: t}}, tls: {ca: {key: ca}}")},
 
 		"all objects of a kind":       {spec: objects("expression: 'true'")},
 		"one object":                  {spec: objects("namespace: a, objectName: b, expression: 'true'")},
 		"objects with labels":         {spec: objects("selector: {matchLabels: {a: b}}, expression: 'true'")},
 		"one object with labels":      {objects("objectName: b, selector: {matchLabels: {a: b}}, expression: 'true'"), []string{nameOrMore}},
-		"objects without a condition": {objects("namespace: a"), []string{"expression: Required value"}},
+		"objects without a condition": {objects("namespace: a"), []string{allOrNone}},
 		"objects with an empty one":   {objects(`expression: ""`), []string{"at least 1 chars long"}},
 		"objects with a long one":     {objects("expression: " + long(4097)), []string{"may not be more than 4096"}},
 		"an empty namespace":          {objects(`namespace: "", expression: 'true'`), []string{"at least 1 chars long"}},
@@ -190,6 +198,16 @@ func TestAGateIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"objects with a timeout":      {objects("timeoutSeconds: 61, expression: 'true'"), []string{"this is a number of seconds from "}},
 		"objects with no timeout":     {objects("timeoutSeconds: 0, expression: 'true'"), []string{"this is a number of seconds from "}},
 		"objects that may be missing": {spec: objects("onError: Ignore, expression: 'true'")},
+		"all without a condition":     {objects("expect: All"), []string{allOrNone}},
+		"all with a condition":        {spec: objects("expect: All, expression: 'true'")},
+		"no object":                   {spec: objects("expect: None")},
+		"no object with a condition":  {spec: objects("expect: None, expression: object.status.phase == 'Running'")},
+		"no object, an empty one":     {objects(`expect: None, expression: ""`), []string{"at least 1 chars long"}},
+		"some objects":                {objects("expect: Any, expression: 'true'"), []string{`supported values: "All", "None"`}},
+		"Secrets":                     {"{nodes: All, gates: {objects: [{name: g, apiVersion: v1, kind: Secret, expression: 'true'}]}}", []string{noSecrets}},
+		"no Secret":                   {"{nodes: All, recovery: {objects: [{name: g, apiVersion: v1, kind: Secret, expect: None}]}}", []string{noSecrets}},
+		"another kind of Secret":      {spec: "{nodes: All, gates: {objects: [{name: g, apiVersion: example.com/v1, kind: Secret, expect: None}]}}"},
+		"no object after a reboot":    {spec: "{nodes: All, recovery: {objects: [{name: g, apiVersion: v1, kind: Pod, expect: None}]}}"},
 		"no kind":                     {"{nodes: All, gates: {objects: [{name: g, apiVersion: v1, expression: 'true'}]}}", []string{"kind: Required value"}},
 		"no version":                  {"{nodes: All, gates: {objects: [{name: g, kind: Pod, expression: 'true'}]}}", []string{"apiVersion: Required value"}},
 		"a long kind":                 {"{nodes: All, gates: {objects: [{name: g, apiVersion: v1, kind: " + long(64) + ", expression: 'true'}]}}", []string{"may not be more than 63"}},
@@ -224,7 +242,7 @@ func TestWhatIsStoredOfAGateIsWhatWillHappen(t *testing.T) {
 			"tls":    map[string]any{"verification": "Full"},
 		}},
 		"objects": []any{map[string]any{
-			"name": "o", "apiVersion": "v1", "kind": "Pod", "expression": "true", "timeoutSeconds": int64(10), "onError": "Require",
+			"name": "o", "apiVersion": "v1", "kind": "Pod", "expect": "All", "expression": "true", "timeoutSeconds": int64(10), "onError": "Require",
 		}},
 	}
 	if diff := cmp.Diff(want, gates); diff != "" {

@@ -43,10 +43,10 @@ var _ = Describe("A node that runs a build, a free one, and an object that has t
 		blocked := eventuallyPhase(busy, v1alpha1.PhasePending, v1alpha1.ReasonBlockedByPod)
 		Expect(blocked.Status.Message).To(ContainSubstring("Pod default/build runs on node " + busy.Name()))
 		reboot := eventuallyPhase(free, v1alpha1.PhasePending, v1alpha1.ReasonGateError)
-		Expect(reboot.Status.Message).To(And(ContainSubstring("may not list configmaps"), ContainSubstring("aggregate-to-manager")))
+		Expect(reboot.Status.Message).To(And(ContainSubstring("gates may not list configmaps"), ContainSubstring("aggregate-to-gates")))
 		createForStory(&rbacv1.ClusterRole{
 			ObjectMeta: metav1.ObjectMeta{
-				Name: "gates-read-configmaps", Labels: map[string]string{"reboot-operator.io/aggregate-to-manager": "true"},
+				Name: "gates-read-configmaps", Labels: map[string]string{"reboot-operator.io/aggregate-to-gates": "true"},
 			},
 			Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"list"}}},
 		})

@@ -47,6 +47,9 @@ var _ = Describe("The installation", Ordered, func() {
 			s.Triggers = &v1alpha1.TriggersSpec{NodeConditions: []v1alpha1.NodeConditionTrigger{
 				{Type: deadlock, Status: v1alpha1.TriggerTrue, MinSeconds: ptr.To[int32](0)},
 			}}
+			s.Gates.Objects = []v1alpha1.ObjectGate{{
+				Name: "pods", APIVersion: "v1", Kind: "Pod", Expect: v1alpha1.ExpectNone, OnError: v1alpha1.Ignore,
+			}}
 			s.Gates.Prometheus = []v1alpha1.PrometheusGate{{
 				Name: "away", URL: "http://127.0.0.1:1", Query: "up == 0",
 				GateConnection: v1alpha1.GateConnection{
