@@ -55,6 +55,7 @@ func newPlanning(snapshot *Snapshot, now time.Time) *planning {
 	}
 	p.addNodes(snapshot.Nodes)
 	p.addReboots(snapshot.Reboots)
+	p.noteNames()
 	return p
 }
 

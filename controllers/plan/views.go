@@ -32,6 +32,8 @@ type nodeView struct {
 	slotHeld bool
 	// lastBack is when a reboot of the node was last seen to be over.
 	lastBack time.Time
+	// namesTaken are the NodeReboots of other nodes that have a name which the node's helper uses.
+	namesTaken []string
 	// needed: the node asks for a reboot, as far as the plan leads.
 	needed bool
 }
@@ -62,6 +64,8 @@ type rebootView struct {
 	overdue string
 	// clockOff says by how much the host's clock is off, if it is.
 	clockOff string
+	// nameOfOther says of which other node's helper the NodeReboot has a name, if it does.
+	nameOfOther string
 }
 
 func (p *planning) addNodes(nodes []model.Node) {

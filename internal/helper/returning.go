@@ -21,7 +21,7 @@ const (
 	// returnPause is waited before the first of them is evicted; it doubles each time.
 	returnPause = time.Second
 	// maxOwner is the most characters that the name of an owner takes.
-	maxOwner = 512
+	maxOwner = 256
 )
 
 // ownerKey identifies an owner by name: one that is deleted and created again is the same.

@@ -256,7 +256,7 @@ func targets() map[string]target {
 	first, second := v1alpha1.SentinelRebootName("n1", "matrix"), v1alpha1.SentinelRebootName("n2", "matrix")
 	create := func(node string) string {
 		return fmt.Sprintf(`{"apiVersion":"reboot-operator.io/v1alpha1","kind":"NodeReboot","metadata":{"name":%q},`+
-			`"spec":{"nodeName":%q,"trigger":"Sentinel"}}`, v1alpha1.SentinelRebootName(node, "new"), node)
+			`"spec":{"nodeName":%q,"trigger":"Sentinel","bootID":"new"}}`, v1alpha1.SentinelRebootName(node, "new"), node)
 	}
 	const report = `{"status":{"report":{"bootID":"b9","sentinel":"NotRequired","sequence":1}}}`
 	event := `"metadata":{"name":"new","namespace":"default"},"reason":"R","action":"A","type":"Normal","reportingController":"c.d/e",` +

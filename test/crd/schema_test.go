@@ -82,7 +82,7 @@ var (
 		"rollout.maxUnavailable",
 		"rollout.zones.order", "rollout.zones.topologyKey", "triggers.nodeConditions",
 	}
-	rebootSpecialFields = []string{"conditionType", "nodeName", "reason"}
+	rebootSpecialFields = []string{"bootID", "conditionType", "nodeName", "reason"}
 )
 
 func TestEveryFieldOfASpecIsInATable(t *testing.T) {
