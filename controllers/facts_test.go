@@ -170,7 +170,7 @@ func (f *fact) read(t *testing.T, r *reader, object client.Object) *snapshot {
 // cached is an object as the cache keeps it: what is cut off makes no difference. nil is none.
 func cached(object client.Object) client.Object {
 	if pod, is := object.(*corev1.Pod); is && pod.Namespace != testNamespace {
-		return stripPod(pod)
+		return stripPod(pod, nil)
 	}
 	for kind, options := range CacheOptions(testNamespace).ByObject {
 		if object == nil || reflect.TypeOf(kind) != reflect.TypeOf(object) || options.Transform == nil {

@@ -117,9 +117,26 @@ func nodeMaintenanceChanged(before, after *unstructured.Unstructured) bool {
 	return metadataChanged(before, after) || maintainedNode(before) != maintainedNode(after)
 }
 
+// stripMaintenance keeps what says which node is maintained.
+func stripMaintenance(object *unstructured.Unstructured) *unstructured.Unstructured {
+	stripped := objectOf(object.GroupVersionKind())
+	stripped.SetNamespace(object.GetNamespace())
+	stripped.SetName(object.GetName())
+	stripped.SetUID(object.GetUID())
+	stripped.SetResourceVersion(object.GetResourceVersion())
+	stripped.SetGeneration(object.GetGeneration())
+	stripped.SetDeletionTimestamp(object.GetDeletionTimestamp())
+	if node := maintainedNode(object); node != "" {
+		stripped.Object["spec"] = map[string]any{"nodeName": beginning(node)}
+	}
+	return stripped
+}
+
 func stripLease(lease *coordinationv1.Lease) *coordinationv1.Lease {
 	stripped := &coordinationv1.Lease{ObjectMeta: stripMeta(&lease.ObjectMeta)}
-	stripped.Spec.HolderIdentity = lease.Spec.HolderIdentity
+	if holder := lease.Spec.HolderIdentity; holder != nil {
+		stripped.Spec.HolderIdentity = ptr.To(beginning(*holder))
+	}
 	stripped.Spec.RenewTime, stripped.Spec.LeaseDurationSeconds = lease.Spec.RenewTime, lease.Spec.LeaseDurationSeconds
 	return stripped
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
 )
 
 // snapshot is a plan's input, and what the executor needs besides the plan: the objects as they were when the plan was made, so that its
@@ -50,6 +51,8 @@ type reader struct {
 
 // podWatcher knows the pods of single nodes.
 type podWatcher interface {
+	// nameLabels says which labels of pods matter.
+	nameLabels(keys sets.Set[string])
 	// watch gets to know the pods of nodes. An error may be about some of them only; list says about which.
 	watch(ctx context.Context, nodes []string) error
 	// keep forgets the pods of all nodes but these.
@@ -97,6 +100,11 @@ func (r *reader) read(ctx context.Context) (*snapshot, error) {
 // fill adds the pods of nodes to a snapshot, and the workloads that they belong to. An error may be about some of the nodes; those are
 // then missing in the snapshot, which is complete otherwise.
 func (r *reader) fill(ctx context.Context, s *snapshot, nodes []string) error {
+	named := sets.New[string]()
+	for _, policy := range s.Policies {
+		named.Insert(policies.PodLabels(policy)...)
+	}
+	r.pods.nameLabels(named)
 	watchErr := r.pods.watch(ctx, nodes)
 	project := newPodProjection(r.cache)
 	filled := make(map[string][]model.Pod, len(nodes))

@@ -31,6 +31,8 @@ type fakePods struct {
 
 func (p *fakePods) watch(context.Context, []string) error { return p.err }
 
+func (p *fakePods) nameLabels(sets.Set[string]) {}
+
 func (p *fakePods) keep(nodes sets.Set[string]) { p.kept = nodes }
 
 func (p *fakePods) list(node string) ([]*corev1.Pod, bool) {
@@ -130,7 +132,7 @@ func TestPodsBelongToTheirControllersAndToEveryBudgetThatCoversThem(t *testing.T
 		"without labels": {newPod("plain"), []model.WorkloadKey{key(v1alpha1.WorkloadPodDisruptionBudget, "not-db")}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := newPodProjection(w).pods(t.Context(), []*corev1.Pod{stripPod(test.pod)})
+			got, err := newPodProjection(w).pods(t.Context(), []*corev1.Pod{stripPod(test.pod, nil)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -205,7 +207,7 @@ func TestPodsTellReadinessAndWhichContainersRun(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := newPodProjection(w).pods(t.Context(), []*corev1.Pod{stripPod(test.pod)})
+			got, err := newPodProjection(w).pods(t.Context(), []*corev1.Pod{stripPod(test.pod, nil)})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/internal/podlabels"
 )
 
 // pageSize is how many objects are read at once; never more of them are in memory.
@@ -203,7 +204,8 @@ func moves(pod *corev1.Pod) bool {
 func (inv *inventory) evicted(node string, selector labels.Selector) []*movingPod {
 	var pods []*movingPod
 	for _, pod := range inv.pods[node] {
-		if selector.Matches(labels.Set(pod.Labels)) {
+		// One that may be evicted needs room, too.
+		if selects, known := podlabels.Match(selector, pod.Pod); selects || !known {
 			pods = append(pods, pod)
 		}
 	}
@@ -243,8 +245,14 @@ func stripNode(node *corev1.Node) *corev1.Node {
 
 // stripMovingPod keeps what says where a pod may go.
 func stripMovingPod(pod *corev1.Pod) *corev1.Pod {
-	stripped := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name, Labels: pod.Labels}}
+	stripped := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
+	podlabels.Copy(stripped, pod, nil)
 	stripped.Spec.NodeName, stripped.Spec.NodeSelector = pod.Spec.NodeName, pod.Spec.NodeSelector
-	stripped.Spec.Affinity, stripped.Spec.Tolerations = pod.Spec.Affinity, pod.Spec.Tolerations
+	stripped.Spec.Tolerations = pod.Spec.Tolerations
+	if affinity := pod.Spec.Affinity; affinity != nil && affinity.NodeAffinity != nil {
+		stripped.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+			RequiredDuringSchedulingIgnoredDuringExecution: affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution,
+		}}
+	}
 	return stripped
 }

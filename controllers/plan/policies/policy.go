@@ -83,6 +83,20 @@ func (p *Policy) parsePodSelectors() {
 	}
 }
 
+// PodLabels are the keys of the labels of pods that decisions about a policy look at.
+func PodLabels(obj *v1alpha1.RebootPolicy) []string {
+	p := &Policy{Object: obj, Spec: &obj.Spec}
+	p.parsePodSelectors()
+	var keys []string
+	for _, selector := range []labels.Selector{p.Drained, p.WaitFor} {
+		requirements, _ := selector.Requirements()
+		for i := range requirements {
+			keys = append(keys, requirements[i].Key())
+		}
+	}
+	return keys
+}
+
 // Hooks of the policy; of none, none.
 func (p *Policy) Hooks() v1alpha1.HooksSpec {
 	if p == nil || p.Spec.Hooks == nil {
