@@ -29,10 +29,14 @@ const (
 )
 
 // CacheOptions says what a manager for this package caches: of Nodes, workloads and VolumeAttachments only the fields that a plan reads, of
-// pods only the helpers in the operator's namespace. What is cut off is gone for good, so nothing read from this cache may be sent back as
-// a whole.
-func CacheOptions(namespace string) crcache.Options {
-	return crcache.Options{
+// pods only the helpers in the operator's namespace, of Leases only those in the namespaces that are named. What is cut off is gone for
+// good, so nothing read from this cache may be sent back as a whole.
+func CacheOptions(namespace string, leaseNamespaces ...string) crcache.Options {
+	leases := make(map[string]crcache.Config, len(leaseNamespaces))
+	for _, named := range leaseNamespaces {
+		leases[named] = crcache.Config{}
+	}
+	options := crcache.Options{
 		DefaultTransform: stripOther,
 		ByObject: map[client.Object]crcache.ByObject{
 			&corev1.Node{}: {Transform: transform(stripNode)},
@@ -41,10 +45,6 @@ func CacheOptions(namespace string) crcache.Options {
 				Label:      labels.SelectorFromSet(labels.Set{componentLabel: helperComponent}),
 				Transform:  transform(stripHelper),
 			},
-			&coordinationv1.Lease{}: {
-				Namespaces: map[string]crcache.Config{maintenanceLeases: {}},
-				Transform:  transform(stripLease),
-			},
 			&appsv1.Deployment{}:            {Transform: transform(stripDeployment)},
 			&appsv1.StatefulSet{}:           {Transform: transform(stripStatefulSet)},
 			&policyv1.PodDisruptionBudget{}: {Transform: transform(stripBudget)},
@@ -52,6 +52,10 @@ func CacheOptions(namespace string) crcache.Options {
 			definition():                    {Transform: transform(stripDefinition)},
 		},
 	}
+	if len(leases) > 0 {
+		options.ByObject[&coordinationv1.Lease{}] = crcache.ByObject{Namespaces: leases, Transform: transform(stripLease)}
+	}
+	return options
 }
 
 // ClientOptions says how a manager's client for this package behaves: a read waits until the cache has seen every write of this process.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // parallelWrites bounds how many objects are written at once.
@@ -82,6 +83,9 @@ func (e *executor) execute(ctx context.Context, s *snapshot, p *plan.Plan, now t
 			taint := &plan.NodePatch{SetTaints: true, Taints: work.Patch.Taints}
 			run(func() error { return e.patchNode(ctx, s.nodes[work.Node], taint) })
 		}
+	}
+	for i := range s.notices {
+		e.emit(s.notices[i].about, []model.Event{s.notices[i].event})
 	}
 	for _, reboot := range p.Creates {
 		run(func() error { return e.create(ctx, reboot) })

@@ -223,7 +223,7 @@ func (noPods) nameLabels(sets.Set[string]) {}
 func newReader(c client.Reader, pods podWatcher) *reader {
 	return &reader{
 		cache: c, live: c, pods: pods, gates: noGates{}, maintenances: fakeMaintenances{}, observed: newObserved(testClock),
-		interest: &interest{}, namespace: testNamespace,
+		interest: &interest{}, namespace: testNamespace, leaseNamespaces: []string{maintenanceLeases},
 	}
 }
 

@@ -24,8 +24,16 @@ type snapshot struct {
 	plan.Snapshot
 	// nodes as cached, by name. They belong to the cache: never change them.
 	nodes map[string]*corev1.Node
+	// notices are events about objects that the plan does not know.
+	notices []notice
 	// slots is the slots object as read live; nil if it was not read, or does not exist.
 	slots *corev1.ConfigMap
+}
+
+// notice is an event about an object.
+type notice struct {
+	about client.Object
+	event model.Event
 }
 
 // reader is the only reader of the cluster.
@@ -42,7 +50,9 @@ type reader struct {
 	// leaderNode is the node that this manager runs on.
 	leaderNode   string
 	maintenances maintenanceLister
-	observed     *observed
+	// leaseNamespaces are those in which Leases of maintenances are honored.
+	leaseNamespaces []string
+	observed        *observed
 	// quorumLabels of nodes that may run etcd besides those with the labels of Kubernetes.
 	quorumLabels []string
 	// noSlots: the slots object held nothing when it was last read.
@@ -164,6 +174,7 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 	if err != nil {
 		return err
 	}
+	s.notices = foreign.notices
 	volumes, err := r.readVolumes(ctx, s)
 	if err != nil {
 		return err

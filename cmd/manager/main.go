@@ -78,7 +78,7 @@ func newManager(config *rest.Config, options *options) (manager.Manager, error) 
 	}
 	mgr, err := ctrl.NewManager(config, manager.Options{
 		Scheme:                        scheme,
-		Cache:                         controllers.CacheOptions(options.namespace),
+		Cache:                         controllers.CacheOptions(options.namespace, options.leaseNamespaces...),
 		Client:                        controllers.ClientOptions(),
 		Metrics:                       options.metricsServer(),
 		HealthProbeBindAddress:        options.probeAddress,
@@ -99,7 +99,10 @@ func newManager(config *rest.Config, options *options) (manager.Manager, error) 
 		Clock:                 serverClock,
 		ClusterMaxUnavailable: options.maxUnavailable,
 		QuorumLabels:          options.quorumLabels,
-		PublishMaintenance:    options.publishNodeConditions,
+
+		MaintenanceLeaseNamespaces: options.leaseNamespaces,
+
+		PublishMaintenance: options.publishNodeConditions,
 	})
 }
 

@@ -27,6 +27,7 @@ type options struct {
 	leaderElect           bool
 	maxUnavailable        *intstr.IntOrString
 	quorumLabels          []string
+	leaseNamespaces       []string
 	publishNodeConditions bool
 	version               bool
 	zap                   zap.Options
@@ -51,6 +52,8 @@ func parseOptions(args []string, getenv func(string) string) (*options, error) {
 		"a number such as 3, or a percentage such as 10% of all nodes, rounded down. The default is no such limit.", o.setMaxUnavailable)
 	flags.Func("quorum-node-labels", "Keys of labels of nodes that run members of a quorum such as etcd, separated by commas. Two such nodes "+
 		"are never down at once; those of node-role.kubernetes.io/control-plane, master and etcd are such nodes anyway.", o.setQuorumLabels)
+	flags.Func("maintenance-lease-namespaces", "Namespaces whose Leases named node-<node> say that others maintain the node, separated by "+
+		"commas, such as medik8s-leases. Who may write Leases there can hold up reboots. The default is none.", o.setLeaseNamespaces)
 	flags.BoolVar(&o.publishNodeConditions, "publish-node-conditions", true,
 		"Publish the conditions MaintenancePlanned, DrainInProgress, Drained and MaintenanceInProgress on Nodes (KEP-5683).")
 	flags.BoolVar(&o.version, "version", false, "Print the version and exit.")
@@ -104,6 +107,24 @@ func (o *options) setQuorumLabels(value string) error {
 	}
 	slices.Sort(o.quorumLabels)
 	o.quorumLabels = slices.Compact(o.quorumLabels)
+	return nil
+}
+
+// setLeaseNamespaces refuses what is no name of a namespace, rather than looking where there cannot be a Lease.
+func (o *options) setLeaseNamespaces(value string) error {
+	o.leaseNamespaces = nil
+	if value == "" {
+		return nil
+	}
+	for _, namespace := range strings.Split(value, ",") {
+		namespace = strings.TrimSpace(namespace)
+		if problems := validation.IsDNS1123Label(namespace); len(problems) > 0 {
+			return fmt.Errorf("write the name of a namespace, such as medik8s-leases, not %q: %s", namespace, problems[0])
+		}
+		o.leaseNamespaces = append(o.leaseNamespaces, namespace)
+	}
+	slices.Sort(o.leaseNamespaces)
+	o.leaseNamespaces = slices.Compact(o.leaseNamespaces)
 	return nil
 }
 

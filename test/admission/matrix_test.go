@@ -164,8 +164,7 @@ var asManager = map[string]string{
 	"configmaps, the slots":          "yes  no   no    yes    yes    no    no     no",
 	"configmaps, another":            "no   no   no    yes    no     no    no     no",
 	// Leases are read everywhere, for those of medik8s are in a namespace that there may not be when the operator is installed.
-	"leases, the leader's":   "yes  yes  yes   yes    yes    no    no     no",
-	"leases of nodes":        "no   yes  yes   no     no     no    no     no",
+	"leases, the leader's":   "yes  no   no   yes    yes    no    no     no",
 	"events of the operator": "no   no   no    yes    no     no    no     no",
 	"secrets, that of gates": "yes  no   no    no     no     no    no     no",
 	"events.k8s.io":          "no   no   no    yes    no     no    no     no",
