@@ -217,7 +217,7 @@ func (noGates) Invalid([]*v1alpha1.RebootPolicy) map[string]string { return nil 
 // noPods knows of no pods.
 type noPods struct{ podWatcher }
 
-func (noPods) nameLabels(sets.Set[string]) {}
+func (noPods) nameKeys(sets.Set[string]) {}
 
 // newReader reads from c alone; pods may be nil.
 func newReader(c client.Reader, pods podWatcher) *reader {

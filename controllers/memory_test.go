@@ -39,7 +39,13 @@ func fatPods() map[string]func(i int) *corev1.Pod {
 		}
 	}
 	return map[string]func(int) *corev1.Pod{
-		"labels":        pod(func(p *corev1.Pod, _ int) { p.Labels = fatLabels() }),
+		"labels": pod(func(p *corev1.Pod, _ int) { p.Labels = fatLabels() }),
+		"many annotations": pod(func(p *corev1.Pod, i int) {
+			p.Annotations = map[string]string{}
+			for a := range 2600 { // as many as take 256 KiB, which is the limit
+				p.Annotations[fmt.Sprintf("annotation-with-a-long-name-to-take-room-%06d", a)] = fmt.Sprintf("%050d", i)
+			}
+		}),
 		"annotations":   pod(func(p *corev1.Pod, i int) { p.Annotations = map[string]string{"a": large(i)} }),
 		"a mirror pod":  pod(func(p *corev1.Pod, i int) { p.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: large(i)} }),
 		"its owner":     pod(func(p *corev1.Pod, i int) { ownedBy(large(i), "web")(p) }),

@@ -24,7 +24,7 @@ const podSyncTimeout = 10 * time.Second
 // on the few nodes that start or recover. As a source of the controller it lives and dies with it. Its methods belong to the one worker.
 type nodePods struct {
 	client typedcorev1.PodsGetter
-	// named are keys of labels that are kept of every pod, however many it has.
+	// named are keys of labels and annotations that are kept of every pod, however many it has.
 	named sets.Set[string]
 	// ctx ends the watches; it is the controller's.
 	ctx     context.Context
@@ -46,8 +46,8 @@ func newNodePods(client typedcorev1.PodsGetter) *nodePods {
 // alwaysNamed is the label that tells the Deployment of a pod.
 var alwaysNamed = sets.New(appsv1.DefaultDeploymentUniqueLabelKey)
 
-// nameLabels implements podWatcher. What was cut off is gone, so pods are read again when another label matters.
-func (p *nodePods) nameLabels(keys sets.Set[string]) {
+// nameKeys implements podWatcher. What was cut off is gone, so pods are read again when something else matters.
+func (p *nodePods) nameKeys(keys sets.Set[string]) {
 	if p.named.IsSuperset(keys) {
 		return
 	}

@@ -29,7 +29,7 @@ func TestPodsAreReadAgainWhenAnotherOfTheirLabelsMatters(t *testing.T) {
 	p.ctx, p.changed = t.Context(), func() {}
 	list := func(keys ...string) *corev1.Pod {
 		t.Helper()
-		p.nameLabels(sets.New(keys...))
+		p.nameKeys(sets.New(keys...))
 		if err := p.watch(t.Context(), []string{"n1"}); err != nil {
 			t.Fatal(err)
 		}

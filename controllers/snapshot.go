@@ -61,8 +61,8 @@ type reader struct {
 
 // podWatcher knows the pods of single nodes.
 type podWatcher interface {
-	// nameLabels says which labels of pods matter.
-	nameLabels(keys sets.Set[string])
+	// nameKeys says which labels and annotations of pods matter.
+	nameKeys(keys sets.Set[string])
 	// watch gets to know the pods of nodes. An error may be about some of them only; list says about which.
 	watch(ctx context.Context, nodes []string) error
 	// keep forgets the pods of all nodes but these.
@@ -112,9 +112,9 @@ func (r *reader) read(ctx context.Context) (*snapshot, error) {
 func (r *reader) fill(ctx context.Context, s *snapshot, nodes []string) error {
 	named := sets.New[string]()
 	for _, policy := range s.Policies {
-		named.Insert(policies.PodLabels(policy)...)
+		named.Insert(policies.PodKeys(policy)...)
 	}
-	r.pods.nameLabels(named)
+	r.pods.nameKeys(named)
 	watchErr := r.pods.watch(ctx, nodes)
 	project := newPodProjection(r.cache)
 	filled := make(map[string][]model.Pod, len(nodes))

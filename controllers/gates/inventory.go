@@ -10,13 +10,13 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/sets"
 	resourcehelper "k8s.io/component-helpers/resource"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	"github.com/reboot-operator/reboot-operator/internal/podlabels"
+	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
 // pageSize is how many objects are read at once; never more of them are in memory.
@@ -201,11 +201,11 @@ func moves(pod *corev1.Pod) bool {
 }
 
 // evicted are the pods of a node that a drain with this selector evicts.
-func (inv *inventory) evicted(node string, selector labels.Selector) []*movingPod {
+func (inv *inventory) evicted(node string, selector selectors.Pods) []*movingPod {
 	var pods []*movingPod
 	for _, pod := range inv.pods[node] {
 		// One that may be evicted needs room, too.
-		if selects, known := podlabels.Match(selector, pod.Pod); selects || !known {
+		if selects, known := podlabels.MatchPod(selector, pod.Pod); selects || !known {
 			pods = append(pods, pod)
 		}
 	}

@@ -19,7 +19,7 @@ func (p *planning) recordApproval(r *rebootView) {
 		r.Edit().ApprovedTime = p.Stamp()
 	}
 	policy := r.policy()
-	if r.Status.ApprovedTime == nil || policy == nil || policy.Spec.Approval != v1alpha1.ApprovalRequired || r.Immediate() {
+	if r.Status.ApprovedTime == nil || policy == nil || policy.Spec.Approval != v1alpha1.Require || r.Immediate() {
 		return
 	}
 	if closes := policy.FirstClosing(r.Status.ApprovedTime.Time); !closes.IsZero() && p.Reached(closes) {
@@ -31,5 +31,5 @@ func (p *planning) recordApproval(r *rebootView) {
 // approval expires, is up to the schedule.
 func (r *rebootView) approved() bool {
 	policy := r.policy()
-	return policy == nil || policy.Spec.Approval != v1alpha1.ApprovalRequired || r.Approved() && (r.open() || r.approvalExpired.IsZero())
+	return policy == nil || policy.Spec.Approval != v1alpha1.Require || r.Approved() && (r.open() || r.approvalExpired.IsZero())
 }

@@ -83,7 +83,7 @@ func newDrain(options drainOptions) (*drain, error) {
 	if err != nil {
 		return nil, err
 	}
-	pods, named := newMirror[*corev1.Pod](), filter.labelKeys()
+	pods, named := newMirror[*corev1.Pod](), filter.keys()
 	pods.slim = func(pod *corev1.Pod) *corev1.Pod { return slim(pod, named) }
 	return &drain{
 		drainOptions: options,

@@ -6,7 +6,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/reboot-operator/reboot-operator/internal/podlabels"
@@ -66,7 +65,11 @@ func beginning(text string) string {
 	return strings.Clone(text[:maxText])
 }
 
-// labelKeys are the labels that the filter, and what is said about a pod, depend on.
-func (f *podFilter) labelKeys() sets.Set[string] {
-	return podlabels.Keys(append([]labels.Selector{f.selector}, f.stages...)...).Insert(templateHash)
+// keys are those of the labels and annotations that the filter, and what is said about a pod, depend on.
+func (f *podFilter) keys() sets.Set[string] {
+	keys := sets.New(templateHash).Insert(f.selector.Keys()...)
+	for _, stage := range f.stages {
+		keys.Insert(stage.Keys()...)
+	}
+	return keys
 }

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/selector"
 )
 
 // fatPods are all the ways in which whoever may create pods can make them large.
@@ -21,6 +22,12 @@ func fatPods() map[string]podOption {
 			p.Labels = map[string]string{}
 			for i := range 8800 {
 				p.Labels[fmt.Sprintf("label-with-a-long-name-to-take-room-%06d", i)] = fmt.Sprintf("%063d", i)
+			}
+		},
+		"many annotations": func(p *corev1.Pod) {
+			p.Annotations = map[string]string{}
+			for i := range 2600 {
+				p.Annotations[fmt.Sprintf("annotation-with-a-long-name-to-take-room-%06d", i)] = fmt.Sprintf("%050d", i)
 			}
 		},
 		"annotations":   func(p *corev1.Pod) { p.Annotations = map[string]string{"a": large()} },
@@ -54,7 +61,7 @@ func TestADrainOfPodsOfAnySizeTakesLittleMemory(t *testing.T) {
 	}
 	for name, fat := range fatPods() {
 		t.Run(name, func(t *testing.T) {
-			d, err := newDrain(drainOptions{amendment: amendment{order: v1alpha1.DrainOrder{PodSelector: "app=web"}}})
+			d, err := newDrain(drainOptions{amendment: amendment{order: v1alpha1.DrainOrder{Selector: selector.Of("app=web")}}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -78,7 +85,7 @@ func TestADrainOfPodsOfAnySizeTakesLittleMemory(t *testing.T) {
 func TestWhatIsKeptOfAPodStaysTheSame(t *testing.T) {
 	for name, fat := range fatPods() {
 		t.Run(name, func(t *testing.T) {
-			d, err := newDrain(drainOptions{amendment: amendment{order: v1alpha1.DrainOrder{PodSelector: "app=web", Stages: []string{"tier"}}}})
+			d, err := newDrain(drainOptions{amendment: amendment{order: v1alpha1.DrainOrder{Selector: selector.Of("app=web"), Stages: selector.List("tier")}}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -102,23 +109,23 @@ func isDraining(p *corev1.Pod) {
 
 // An order that is changed looks at labels that were cut: then it is not known whether the pod has to go.
 func TestAPodOfWhichALabelWasCutHoldsUpTheDrainThatLooksAtIt(t *testing.T) {
-	d, err := newDrain(drainOptions{amendment: amendment{order: v1alpha1.DrainOrder{PodSelector: "zz-first"}}})
+	d, err := newDrain(drainOptions{amendment: amendment{order: v1alpha1.DrainOrder{Selector: selector.Of("zz-first")}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	pod := newPod("fat", fatPods()["labels"])
 	pod.Labels["zz-first"], pod.Labels["zz-second"] = "x", "x"
 	kept := d.mirror.keep(pod)
-	for selector, want := range map[string]struct{ goes, unknown bool }{
+	for text, want := range map[string]struct{ goes, unknown bool }{
 		"zz-first": {goes: true}, "zz-first=y": {}, "zz-second": {unknown: true}, "zz-second,zz-first=y": {},
 	} {
-		filter, err := newPodFilter(&v1alpha1.DrainOrder{PodSelector: selector})
+		filter, err := newPodFilter(&v1alpha1.DrainOrder{Selector: selector.Of(text)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		goes, err := filter.mustGo(t.Context(), newFakePods(), kept, testNow)
 		if goes != want.goes || (err != nil) != want.unknown {
-			t.Errorf("selected by %s it goes: %t, %v", selector, goes, err)
+			t.Errorf("selected by %s it goes: %t, %v", text, goes, err)
 		}
 	}
 }

@@ -9,6 +9,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/sets"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
 func podWith(count, valueSize int) *corev1.Pod {
@@ -27,7 +30,7 @@ func TestFewLabelsAreKeptAsTheyAre(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			to := &corev1.Pod{}
 			Copy(to, pod, nil)
-			if len(to.Labels) != len(pod.Labels) || len(to.Annotations) != 0 {
+			if len(to.Labels) != len(pod.Labels) || to.Annotations[cutLabels] != "" {
 				t.Errorf("%d of %d labels are kept, annotations %v", len(to.Labels), len(pod.Labels), to.Annotations)
 			}
 		})
@@ -91,5 +94,36 @@ func TestWhatASelectorSaysOfAPodWhoseLabelsAreCut(t *testing.T) {
 	}
 	if matches, known := Match(labels.Nothing(), fat); matches || !known {
 		t.Error("a selector of nothing may select it")
+	}
+}
+
+func TestAnnotationsAreCutLikeLabels(t *testing.T) {
+	pod := &corev1.Pod{}
+	pod.Annotations = map[string]string{"named": "x", "zz": "x", "long": strings.Repeat("x", 300), cutLabels: "forged"}
+	for i := range 2000 {
+		pod.Annotations[fmt.Sprintf("a%06d", i)] = "v"
+	}
+	fat := &corev1.Pod{}
+	Copy(fat, pod, sets.New("named", "missing"))
+	if len(fat.Annotations) > maxCount+3 {
+		t.Errorf("%d annotations are kept", len(fat.Annotations))
+	}
+	again := &corev1.Pod{}
+	if Copy(again, fat, sets.New("named", "missing")); !equality.Semantic.DeepEqual(fat, again) {
+		t.Errorf("a copy of the copy is another one: %v", again)
+	}
+	for text, want := range map[string]struct{ matches, known bool }{
+		"named=x": {true, true}, "named=y": {false, true}, "missing=x": {false, true}, "zz=x": {false, false}, "a000000=v": {true, true},
+	} {
+		key, value, _ := strings.Cut(text, "=")
+		selector, err := selectors.ForPods(&v1alpha1.PodSelector{
+			MatchAnnotations: map[string]v1alpha1.AnnotationValue{key: v1alpha1.AnnotationValue(value)},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if matches, known := MatchPod(selector, fat); matches != want.matches || known != want.known {
+			t.Errorf("%s matches %t, known %t; want %t and %t", text, matches, known, want.matches, want.known)
+		}
 	}
 }

@@ -41,7 +41,7 @@ func Enforced(p *policies.Policy) model.Verdict {
 
 // Approval blocks a reboot that a person has to approve, and nobody has, or whose approval expired at a time; zero is not.
 func Approval(p *policies.Policy, d *model.Draft, expired time.Time) model.Verdict {
-	if p.Spec.Approval != v1alpha1.ApprovalRequired || d.Approved() && expired.IsZero() {
+	if p.Spec.Approval != v1alpha1.Require || d.Approved() && expired.IsZero() {
 		return model.Verdict{}
 	}
 	if d.Approved() {
