@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"slices"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -9,14 +10,16 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/tools/cache"
 	crcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
-	"github.com/reboot-operator/reboot-operator/internal/selectors"
+	"github.com/reboot-operator/reboot-operator/internal/podlabels"
 )
 
 // componentLabel and helperComponent mark helper pods.
@@ -26,21 +29,21 @@ const (
 )
 
 // CacheOptions says what a manager for this package caches: of Nodes, workloads and VolumeAttachments only the fields that a plan reads, of
-// pods only the helpers in the operator's namespace. What is cut off is gone for good, so nothing read from this cache may be sent back as
-// a whole.
-func CacheOptions(namespace string) crcache.Options {
-	return crcache.Options{
-		DefaultTransform: crcache.TransformStripManagedFields(),
+// pods only the helpers in the operator's namespace, of Leases only those in the namespaces that are named. What is cut off is gone for
+// good, so nothing read from this cache may be sent back as a whole.
+func CacheOptions(namespace string, leaseNamespaces ...string) crcache.Options {
+	leases := make(map[string]crcache.Config, len(leaseNamespaces))
+	for _, named := range leaseNamespaces {
+		leases[named] = crcache.Config{}
+	}
+	options := crcache.Options{
+		DefaultTransform: stripOther,
 		ByObject: map[client.Object]crcache.ByObject{
 			&corev1.Node{}: {Transform: transform(stripNode)},
 			&corev1.Pod{}: {
 				Namespaces: map[string]crcache.Config{namespace: {}},
 				Label:      labels.SelectorFromSet(labels.Set{componentLabel: helperComponent}),
-				Transform:  transform(stripPod),
-			},
-			&coordinationv1.Lease{}: {
-				Namespaces: map[string]crcache.Config{maintenanceLeases: {}},
-				Transform:  transform(stripLease),
+				Transform:  transform(stripHelper),
 			},
 			&appsv1.Deployment{}:            {Transform: transform(stripDeployment)},
 			&appsv1.StatefulSet{}:           {Transform: transform(stripStatefulSet)},
@@ -49,6 +52,10 @@ func CacheOptions(namespace string) crcache.Options {
 			definition():                    {Transform: transform(stripDefinition)},
 		},
 	}
+	if len(leases) > 0 {
+		options.ByObject[&coordinationv1.Lease{}] = crcache.ByObject{Namespaces: leases, Transform: transform(stripLease)}
+	}
+	return options
 }
 
 // ClientOptions says how a manager's client for this package behaves: a read waits until the cache has seen every write of this process.
@@ -108,24 +115,35 @@ func stripNode(node *corev1.Node) *corev1.Node {
 	return stripped
 }
 
-// stripPod keeps what a model.Pod is made of.
-func stripPod(pod *corev1.Pod) *corev1.Pod {
+// stripOther is the transform of the kinds that have none of their own.
+func stripOther(object any) (any, error) {
+	if maintenance, is := object.(*unstructured.Unstructured); is {
+		return stripMaintenance(maintenance), nil
+	}
+	return crcache.TransformStripManagedFields()(object)
+}
+
+const (
+	// maxText is how many bytes are kept of a text that the API server takes in any length.
+	maxText = 253
+	// maxSelector is how many bytes the selector of a PodDisruptionBudget takes that is kept.
+	maxSelector = 8 << 10
+)
+
+// stripPod keeps what a model.Pod is made of. Whoever may create pods writes nearly all of it, so nothing is kept that may be of any size.
+// Of many labels, those with the named keys are among the ones that stay.
+func stripPod(pod *corev1.Pod, named sets.Set[string]) *corev1.Pod {
 	stripped := &corev1.Pod{ObjectMeta: stripMeta(&pod.ObjectMeta)}
-	stripped.Labels = pod.Labels
-	stripped.Annotations = selectors.Annotations(pod.Annotations)
+	podlabels.Copy(stripped, pod, named)
 	if isMirror(pod) {
 		metav1.SetMetaDataAnnotation(&stripped.ObjectMeta, corev1.MirrorPodAnnotationKey, "")
 	}
 	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
-		stripped.OwnerReferences = []metav1.OwnerReference{*owner}
+		stripped.OwnerReferences = []metav1.OwnerReference{stripOwner(owner)}
 	}
 	stripped.Spec.NodeName = pod.Spec.NodeName
-	for i := range pod.Spec.Volumes {
-		if pod.Spec.Volumes[i].EmptyDir != nil {
-			stripped.Spec.Volumes = append(stripped.Spec.Volumes, corev1.Volume{
-				VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}},
-			})
-		}
+	if hasEmptyDir(pod) {
+		stripped.Spec.Volumes = []corev1.Volume{{VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 	}
 	stripped.Status.Phase = pod.Status.Phase
 	if ready := readyCondition(pod); ready != nil {
@@ -136,26 +154,45 @@ func stripPod(pod *corev1.Pod) *corev1.Pod {
 	return stripped
 }
 
+// stripOwner keeps what says which workload a pod belongs to.
+func stripOwner(owner *metav1.OwnerReference) metav1.OwnerReference {
+	return metav1.OwnerReference{
+		APIVersion: beginning(owner.APIVersion), Kind: beginning(owner.Kind), Name: beginning(owner.Name), Controller: owner.Controller,
+	}
+}
+
+// beginning of a text, which does not hold on to the rest.
+func beginning(text string) string {
+	if len(text) <= maxText {
+		return text
+	}
+	return strings.Clone(text[:maxText])
+}
+
 // stripHelper keeps also what says why the pod of a helper is not Ready.
 func stripHelper(pod *corev1.Pod) *corev1.Pod {
-	stripped := stripPod(pod)
+	stripped := stripPod(pod, sets.New(componentLabel))
 	stripped.Status.Reason, stripped.Status.Message = pod.Status.Reason, pod.Status.Message
+	stripped.Status.ContainerStatuses = make([]corev1.ContainerStatus, 0, len(pod.Status.ContainerStatuses))
 	for i := range pod.Status.ContainerStatuses {
-		status, kept := &pod.Status.ContainerStatuses[i], &stripped.Status.ContainerStatuses[i]
-		kept.Name, kept.Image, kept.Ready = status.Name, status.Image, status.Ready
-		kept.State, kept.LastTerminationState = status.State, status.LastTerminationState
+		status := &pod.Status.ContainerStatuses[i]
+		stripped.Status.ContainerStatuses = append(stripped.Status.ContainerStatuses, corev1.ContainerStatus{
+			Name: status.Name, Image: status.Image, Ready: status.Ready, ContainerID: shortID(status.ContainerID),
+			State: status.State, LastTerminationState: status.LastTerminationState,
+		})
 	}
 	return stripped
 }
 
+// stripStates keeps the containers that run.
 func stripStates(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
-	stripped := make([]corev1.ContainerStatus, 0, len(statuses))
+	var stripped []corev1.ContainerStatus
 	for i := range statuses {
-		kept := corev1.ContainerStatus{}
 		if statuses[i].State.Running != nil {
-			kept.ContainerID, kept.State.Running = shortID(statuses[i].ContainerID), &corev1.ContainerStateRunning{}
+			stripped = append(stripped, corev1.ContainerStatus{
+				ContainerID: shortID(statuses[i].ContainerID), State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
+			})
 		}
-		stripped = append(stripped, kept)
 	}
 	return stripped
 }
@@ -179,6 +216,10 @@ func stripStatefulSet(s *appsv1.StatefulSet) *appsv1.StatefulSet {
 func stripBudget(b *policyv1.PodDisruptionBudget) *policyv1.PodDisruptionBudget {
 	stripped := &policyv1.PodDisruptionBudget{ObjectMeta: stripMeta(&b.ObjectMeta)}
 	stripped.Spec.Selector = b.Spec.Selector
+	if b.Spec.Selector.Size() > maxSelector {
+		// It counts as one of all pods of its namespace: more is waited for, and nothing is evicted that it keeps.
+		stripped.Spec.Selector = &metav1.LabelSelector{}
+	}
 	stripped.Status.ObservedGeneration = b.Status.ObservedGeneration
 	stripped.Status.CurrentHealthy = b.Status.CurrentHealthy
 	stripped.Status.ExpectedPods = b.Status.ExpectedPods

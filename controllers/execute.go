@@ -99,6 +99,9 @@ func (e *executor) execute(ctx context.Context, s *snapshot, p *plan.Plan, now t
 			run(func() { w.node(ctx, &plan.NodeWork{Node: work.Node, Patch: work.Patch.Taint()}) })
 		}
 	}
+	for i := range s.notices {
+		e.emit(s.notices[i].about, []model.Event{s.notices[i].event})
+	}
 	for _, reboot := range p.Creates {
 		run(func() { w.create(ctx, reboot) })
 	}

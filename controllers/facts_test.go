@@ -132,7 +132,10 @@ func values(of reflect.Value, path []string) []any {
 // check reads the cluster before and after the change: the field differs, and an event of the change asks for a pass.
 func (f *fact) check(t *testing.T) {
 	clock := clocktesting.NewFakePassiveClock(testNow)
-	r := &reader{gates: noGates{}, observed: newObserved(clock), interest: &interest{}, namespace: testNamespace}
+	r := &reader{
+		gates: noGates{}, observed: newObserved(clock), interest: &interest{}, namespace: testNamespace,
+		leaseNamespaces: []string{maintenanceLeases},
+	}
 	before, after := cached(f.before), cached(f.after)
 	was := f.read(t, r, before)
 	clock.SetTime(testNow.Add(time.Minute))
@@ -188,9 +191,9 @@ func (f *fact) read(t *testing.T, r *reader, object client.Object) *snapshot {
 // cached is an object as the cache keeps it: what is cut off makes no difference. nil is none.
 func cached(object client.Object) client.Object {
 	if pod, is := object.(*corev1.Pod); is && pod.Namespace != testNamespace {
-		return stripPod(pod)
+		return stripPod(pod, nil)
 	}
-	for kind, options := range CacheOptions(testNamespace).ByObject {
+	for kind, options := range CacheOptions(testNamespace, maintenanceLeases).ByObject {
 		if object == nil || reflect.TypeOf(kind) != reflect.TypeOf(object) || options.Transform == nil {
 			continue
 		}
@@ -216,7 +219,7 @@ func asks(r *reader, before, after client.Object) bool {
 			return !was || after == nil || nodeMaintenanceChanged(from, after.(*unstructured.Unstructured))
 		}
 	}
-	return slices.ContainsFunc(watches(r.interest, r.observed), func(w kindWatch) bool {
+	return slices.ContainsFunc(watches(r.interest, r.observed, r.leaseNamespaces), func(w kindWatch) bool {
 		switch {
 		case before == nil:
 			return w.came(after)

@@ -75,8 +75,8 @@ func TestWhyAPodIsNotReady(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			// What the cache cuts off must not be needed.
-			if diff := cmp.Diff(test.want, podProblem(stripHelper(test.pod))); diff != "" {
+			test.pod.Namespace = testNamespace
+			if diff := cmp.Diff(test.want, podProblem(cached(test.pod).(*corev1.Pod))); diff != "" {
 				t.Errorf("problem (-want +got):\n%s", diff)
 			}
 		})

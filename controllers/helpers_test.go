@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -221,11 +222,13 @@ func (noGates) Invalid([]*v1alpha1.RebootPolicy) map[string]string { return nil 
 // noPods knows of no pods.
 type noPods struct{ podWatcher }
 
+func (noPods) nameKeys(sets.Set[string]) {}
+
 // newReader reads from c alone; pods may be nil.
 func newReader(c client.Reader, pods podWatcher) *reader {
 	return &reader{
 		cache: c, live: c, pods: pods, gates: noGates{}, maintenances: fakeMaintenances{}, observed: newObserved(testClock),
-		interest: &interest{}, namespace: testNamespace,
+		interest: &interest{}, namespace: testNamespace, leaseNamespaces: []string{maintenanceLeases},
 	}
 }
 

@@ -18,10 +18,14 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// Signs of maintenance by others: the Leases and NodeMaintenances of medik8s, and the conditions of KEP-5683 that others set.
+// Signs of maintenance by others: Leases as medik8s makes them, in namespaces that an administrator names, its NodeMaintenances, and the
+// conditions of KEP-5683 that others set.
 const (
-	maintenanceLeases = "medik8s-leases"
-	leasePrefix       = "node-"
+	leasePrefix = "node-"
+	// maxLease is the longest duration of a Lease that is honored. Whoever maintains a node for longer renews it.
+	maxLease = 4 * time.Hour
+	// reasonLeaseNotHonored is the reason of an Event about a Lease that says nothing that is waited for.
+	reasonLeaseNotHonored = "LeaseNotHonored"
 )
 
 // foreignConditions tell of a maintenance that is under way. One that is only planned may be far away.
@@ -38,6 +42,8 @@ type foreignMaintenance struct {
 	byNode map[string][]model.OtherMaintenance
 	// everywhere is what may be about any node.
 	everywhere []model.OtherMaintenance
+	// notices are about Leases that are not honored and were not told of before.
+	notices []notice
 }
 
 func (f *foreignMaintenance) of(node string) []model.OtherMaintenance {
@@ -59,7 +65,8 @@ func (r *reader) readForeign(ctx context.Context, s *snapshot) *foreignMaintenan
 		assume("the objects of other tools", err)
 	}
 	for i := range objects {
-		if node := maintainedNode(&objects[i]); node != "" {
+		// Both kinds are cluster-scoped. An object in a namespace is one of whoever may write there.
+		if node := maintainedNode(&objects[i]); node != "" && objects[i].GetNamespace() == "" {
 			foreign := model.OtherMaintenance{Object: fmt.Sprintf("%s %s is about it", objects[i].GetKind(), objects[i].GetName())}
 			found.byNode[node] = append(found.byNode[node], foreign)
 		}
@@ -72,32 +79,61 @@ func (r *reader) readForeign(ctx context.Context, s *snapshot) *foreignMaintenan
 	return found
 }
 
+// readLeases finds the Leases of maintenances, in the namespaces that an administrator named and in no other.
 func (r *reader) readLeases(ctx context.Context, found *foreignMaintenance, assume func(what string, err error)) {
-	var leases coordinationv1.LeaseList
-	if err := r.cache.List(ctx, &leases, client.InNamespace(maintenanceLeases), client.UnsafeDisableDeepCopy); err != nil {
-		assume("the Leases of other tools", fmt.Errorf("list the Leases of maintenances: %w", err))
-		return
-	}
-	for i := range leases.Items {
-		if node, foreign, ok := leaseMaintenance(&leases.Items[i], r.observed.ofLease(&leases.Items[i])); ok {
-			found.byNode[node] = append(found.byNode[node], foreign)
+	var all []coordinationv1.Lease
+	for _, namespace := range r.leaseNamespaces {
+		var leases coordinationv1.LeaseList
+		if err := r.cache.List(ctx, &leases, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+			assume("the Leases in namespace "+namespace, fmt.Errorf("list the Leases of maintenances in namespace %s: %w", namespace, err))
+			continue
 		}
+		all = append(all, leases.Items...)
 	}
-	r.observed.keepLeases(leases.Items)
+	for i := range all {
+		lease := &all[i]
+		if !isMaintenance(lease) {
+			continue
+		}
+		if why := unbounded(lease); why != "" {
+			if r.observed.isNews(lease, why) {
+				found.notices = append(found.notices, notice{lease, model.Event{Warning: true, Reason: reasonLeaseNotHonored, Message: why}})
+			}
+			continue
+		}
+		node, foreign := leaseMaintenance(lease, r.observed.ofLease(lease))
+		found.byNode[node] = append(found.byNode[node], foreign)
+	}
+	r.observed.keepLeases(all)
+}
+
+// isMaintenance says that someone holds the Lease, and that it is of a node.
+func isMaintenance(lease *coordinationv1.Lease) bool {
+	return strings.HasPrefix(lease.Name, leasePrefix) && ptr.Deref(lease.Spec.HolderIdentity, "") != "" && lease.DeletionTimestamp.IsZero()
+}
+
+// unbounded says why a Lease would hold up its node for too long; empty if it does not.
+func unbounded(lease *coordinationv1.Lease) string {
+	const hint = "No node waits for it: set leaseDurationSeconds, to %d or less, and renewTime, and renew it in time."
+	duration := ptr.Deref(lease.Spec.LeaseDurationSeconds, 0)
+	longest := int32(maxLease / time.Second)
+	switch {
+	case duration <= 0:
+		return fmt.Sprintf("The Lease has no leaseDurationSeconds. "+hint, longest)
+	case lease.Spec.RenewTime == nil:
+		return fmt.Sprintf("The Lease has no renewTime. "+hint, longest)
+	case duration > longest:
+		return fmt.Sprintf("The Lease has a leaseDurationSeconds of %d. "+hint, duration, longest)
+	}
+	return ""
 }
 
 // leaseMaintenance is what a Lease says whose last renewal was seen at a time. It is over when it was not renewed in time.
-func leaseMaintenance(lease *coordinationv1.Lease, renewed time.Time) (node string, foreign model.OtherMaintenance, ok bool) {
-	node, ok = strings.CutPrefix(lease.Name, leasePrefix)
-	holder := ptr.Deref(lease.Spec.HolderIdentity, "")
-	if !ok || holder == "" || !lease.DeletionTimestamp.IsZero() {
-		return "", foreign, false
+func leaseMaintenance(lease *coordinationv1.Lease, renewed time.Time) (node string, foreign model.OtherMaintenance) {
+	return strings.TrimPrefix(lease.Name, leasePrefix), model.OtherMaintenance{
+		Object: fmt.Sprintf("Lease %s/%s is held by %s", lease.Namespace, lease.Name, *lease.Spec.HolderIdentity),
+		Until:  renewed.Add(time.Duration(*lease.Spec.LeaseDurationSeconds) * time.Second),
 	}
-	foreign.Object = fmt.Sprintf("Lease %s/%s is held by %s", lease.Namespace, lease.Name, holder)
-	if duration := lease.Spec.LeaseDurationSeconds; lease.Spec.RenewTime != nil && duration != nil {
-		foreign.Until = renewed.Add(time.Duration(*duration) * time.Second)
-	}
-	return node, foreign, true
 }
 
 func maintainedNode(object *unstructured.Unstructured) string {
@@ -128,9 +164,26 @@ func nodeMaintenanceChanged(before, after *unstructured.Unstructured) bool {
 	return metadataChanged(before, after) || maintainedNode(before) != maintainedNode(after)
 }
 
+// stripMaintenance keeps what says which node is maintained.
+func stripMaintenance(object *unstructured.Unstructured) *unstructured.Unstructured {
+	stripped := objectOf(object.GroupVersionKind())
+	stripped.SetNamespace(object.GetNamespace())
+	stripped.SetName(object.GetName())
+	stripped.SetUID(object.GetUID())
+	stripped.SetResourceVersion(object.GetResourceVersion())
+	stripped.SetGeneration(object.GetGeneration())
+	stripped.SetDeletionTimestamp(object.GetDeletionTimestamp())
+	if node := maintainedNode(object); node != "" {
+		stripped.Object["spec"] = map[string]any{"nodeName": beginning(node)}
+	}
+	return stripped
+}
+
 func stripLease(lease *coordinationv1.Lease) *coordinationv1.Lease {
 	stripped := &coordinationv1.Lease{ObjectMeta: stripMeta(&lease.ObjectMeta)}
-	stripped.Spec.HolderIdentity = lease.Spec.HolderIdentity
+	if holder := lease.Spec.HolderIdentity; holder != nil {
+		stripped.Spec.HolderIdentity = ptr.To(beginning(*holder))
+	}
 	stripped.Spec.RenewTime, stripped.Spec.LeaseDurationSeconds = lease.Spec.RenewTime, lease.Spec.LeaseDurationSeconds
 	return stripped
 }

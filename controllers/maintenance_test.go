@@ -17,6 +17,9 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
+// maintenanceLeases is the namespace in which Leases are honored.
+const maintenanceLeases = "medik8s-leases"
+
 // lease of a maintenance of node a, held by nmo since testNow for an hour.
 func lease(options ...option[*coordinationv1.Lease]) *coordinationv1.Lease {
 	l := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: maintenanceLeases, Name: "node-a", UID: "u"}}
@@ -51,6 +54,8 @@ func TestReadFindsTheMaintenanceByOthers(t *testing.T) {
 		objects []client.Object
 		// maintained are the nodes that NodeMaintenances are about.
 		maintained []string
+		// namespaced are nodes that objects of that kind in a namespace are about.
+		namespaced []string
 		// unknown are kinds whose objects cannot be read.
 		unknown []schema.GroupVersionKind
 		want    []model.OtherMaintenance
@@ -58,17 +63,26 @@ func TestReadFindsTheMaintenanceByOthers(t *testing.T) {
 		"none":    {},
 		"a lease": {objects: []client.Object{lease()}, want: []model.OtherMaintenance{held}},
 		"a lease of a holder whose clock is behind": {objects: []client.Object{lease(aDayBehind)}, want: []model.OtherMaintenance{held}},
-		"a lease without an end": {
-			objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Spec.LeaseDurationSeconds = nil })},
-			want:    []model.OtherMaintenance{{Object: held.Object}},
+		"a lease without a duration":                {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Spec.LeaseDurationSeconds = nil })}},
+		"a lease that was never renewed":            {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Spec.RenewTime = nil })}},
+		"a lease for a year": {objects: []client.Object{lease(func(l *coordinationv1.Lease) {
+			l.Spec.LeaseDurationSeconds = ptr.To[int32](365 * 24 * 3600)
+		})}},
+		"a lease for as long as is honored": {
+			objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Spec.LeaseDurationSeconds = ptr.To[int32](4 * 3600) })},
+			want:    []model.OtherMaintenance{{Object: held.Object, Until: testNow.Add(4 * time.Hour)}},
 		},
-		"a lease that nobody holds":    {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = nil })}},
-		"a lease that was given back":  {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = ptr.To("") })}},
-		"a lease of another node":      {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Name = "node-b" })}},
-		"a lease of another kind":      {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Name = "a" })}},
-		"a lease of another namespace": {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Namespace = "kube-node-lease" })}},
-		"a NodeMaintenance":            {maintained: []string{"b", "a"}, want: []model.OtherMaintenance{{Object: "NodeMaintenance nm is about it"}}},
-		"a NodeMaintenance of another": {maintained: []string{"b"}},
+		"a lease for a second more": {objects: []client.Object{lease(func(l *coordinationv1.Lease) {
+			l.Spec.LeaseDurationSeconds = ptr.To[int32](4*3600 + 1)
+		})}},
+		"a NodeMaintenance in a namespace": {namespaced: []string{"a"}},
+		"a lease that nobody holds":        {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = nil })}},
+		"a lease that was given back":      {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = ptr.To("") })}},
+		"a lease of another node":          {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Name = "node-b" })}},
+		"a lease of another kind":          {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Name = "a" })}},
+		"a lease of another namespace":     {objects: []client.Object{lease(func(l *coordinationv1.Lease) { l.Namespace = "kube-node-lease" })}},
+		"a NodeMaintenance":                {maintained: []string{"b", "a"}, want: []model.OtherMaintenance{{Object: "NodeMaintenance nm is about it"}}},
+		"a NodeMaintenance of another":     {maintained: []string{"b"}},
 		"a lease that is being deleted": {objects: []client.Object{lease(func(l *coordinationv1.Lease) {
 			l.DeletionTimestamp, l.Finalizers = ptr.To(metav1.NewTime(testNow)), []string{"example.com/held"}
 		})}},
@@ -99,6 +113,11 @@ func TestReadFindsTheMaintenanceByOthers(t *testing.T) {
 			for _, node := range test.maintained {
 				maintenances.objects = append(maintenances.objects, *nodeMaintenance(node))
 			}
+			for _, node := range test.namespaced {
+				object := nodeMaintenance(node)
+				object.SetNamespace("tenant")
+				maintenances.objects = append(maintenances.objects, *object)
+			}
 			r := newReader(w, noPods{})
 			r.maintenances = maintenances
 			s, err := r.read(t.Context())
@@ -112,10 +131,54 @@ func TestReadFindsTheMaintenanceByOthers(t *testing.T) {
 	}
 }
 
+// Whoever may create a namespace calls one as they like.
+func TestNoLeaseIsHonoredUnlessAnAdministratorNamesItsNamespace(t *testing.T) {
+	r := newReader(newWorld(t, newNode("a"), lease()), noPods{})
+	r.leaseNamespaces = nil
+	s, err := r.read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Nodes[0].OtherMaintenance; len(got) != 0 {
+		t.Errorf("the node waits for %v", got)
+	}
+	for kind := range CacheOptions(testNamespace).ByObject {
+		if _, is := kind.(*coordinationv1.Lease); is {
+			t.Error("Leases are cached")
+		}
+	}
+}
+
+func TestALeaseThatIsNotHonoredIsToldOfOnce(t *testing.T) {
+	endless := lease(func(l *coordinationv1.Lease) { l.Spec.LeaseDurationSeconds = nil })
+	w := newWorld(t, newNode("a"), endless)
+	r := newReader(w, noPods{})
+	read := func() []notice {
+		t.Helper()
+		s, err := r.read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.notices
+	}
+	first := read()
+	if len(first) != 1 || first[0].about.GetName() != "node-a" || first[0].event.Reason != reasonLeaseNotHonored || !first[0].event.Warning {
+		t.Fatalf("notices are %+v, want a warning about the Lease", first)
+	}
+	const want = "The Lease has no leaseDurationSeconds. No node waits for it: set leaseDurationSeconds, to 14400 or less, and renewTime, " +
+		"and renew it in time."
+	if got := first[0].event.Message; got != want {
+		t.Errorf("message %q, want %q", got, want)
+	}
+	if again := read(); len(again) != 0 {
+		t.Errorf("%d notices in the next pass", len(again))
+	}
+}
+
 func TestCacheKeepsOfALeaseWhatItSays(t *testing.T) {
-	node, want, _ := leaseMaintenance(lease(), testNow)
-	gotNode, got, ok := leaseMaintenance(stripLease(lease()), testNow)
-	if diff := cmp.Diff(want, got); diff != "" || !ok || gotNode != node {
+	node, want := leaseMaintenance(lease(), testNow)
+	gotNode, got := leaseMaintenance(stripLease(lease()), testNow)
+	if diff := cmp.Diff(want, got); diff != "" || !isMaintenance(stripLease(lease())) || gotNode != node {
 		t.Errorf("node %q (-want +got):\n%s", gotNode, diff)
 	}
 }

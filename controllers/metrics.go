@@ -128,7 +128,7 @@ var (
 	}
 	endReasons = map[v1alpha1.Outcome][]string{
 		v1alpha1.OutcomeSucceeded: {v1alpha1.ReasonProved, v1alpha1.ReasonRebootedMeanwhile},
-		v1alpha1.OutcomeCancelled: {v1alpha1.ReasonNeedWithdrawn},
+		v1alpha1.OutcomeCancelled: {v1alpha1.ReasonNeedWithdrawn, v1alpha1.ReasonSuperseded},
 		v1alpha1.OutcomeFailed: {
 			v1alpha1.ReasonRebootFailed, v1alpha1.ReasonRebootNotObserved, v1alpha1.ReasonSentinelStillPresent,
 			v1alpha1.ReasonConditionStillPresent, v1alpha1.ReasonNodeGone,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -23,6 +24,8 @@ const podSyncTimeout = 10 * time.Second
 // on the few nodes that start or recover. As a source of the controller it lives and dies with it. Its methods belong to the one worker.
 type nodePods struct {
 	client typedcorev1.PodsGetter
+	// named are keys of labels and annotations that are kept of every pod, however many it has.
+	named sets.Set[string]
 	// ctx ends the watches; it is the controller's.
 	ctx     context.Context
 	changed func()
@@ -37,7 +40,19 @@ type nodePodWatch struct {
 }
 
 func newNodePods(client typedcorev1.PodsGetter) *nodePods {
-	return &nodePods{client: client, watches: map[string]*nodePodWatch{}}
+	return &nodePods{client: client, named: alwaysNamed, watches: map[string]*nodePodWatch{}}
+}
+
+// alwaysNamed is the label that tells the Deployment of a pod.
+var alwaysNamed = sets.New(appsv1.DefaultDeploymentUniqueLabelKey)
+
+// nameKeys implements podWatcher. What was cut off is gone, so pods are read again when something else matters.
+func (p *nodePods) nameKeys(keys sets.Set[string]) {
+	if p.named.IsSuperset(keys) {
+		return
+	}
+	p.named = keys.Union(alwaysNamed)
+	p.keep(nil)
 }
 
 // Start implements source.Source.
@@ -69,6 +84,7 @@ func (p *nodePods) keep(nodes sets.Set[string]) {
 
 func (p *nodePods) start(node string) *nodePodWatch {
 	pods := p.client.Pods(metav1.NamespaceAll)
+	named := p.named
 	selector := fields.OneTermEqualSelector("spec.nodeName", node).String()
 	listWatch := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
@@ -90,7 +106,7 @@ func (p *nodePods) start(node string) *nodePodWatch {
 	store, informer := cache.NewInformerWithOptions(cache.InformerOptions{
 		ListerWatcher: cache.ToListWatcherWithWatchListSemantics(listWatch, p.client),
 		ObjectType:    &corev1.Pod{},
-		Transform:     transform(stripPod),
+		Transform:     transform(func(pod *corev1.Pod) *corev1.Pod { return stripPod(pod, named) }),
 		Handler: cache.ResourceEventHandlerFuncs{
 			AddFunc:    func(any) { changed() },
 			UpdateFunc: func(_, _ any) { changed() },

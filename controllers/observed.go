@@ -26,6 +26,8 @@ type observed struct {
 	conditions map[types.UID][]model.NodeCondition
 	helpers    map[types.UID]seen[bool]
 	leases     map[types.UID]seen[renewal]
+	// told is what was told of Leases.
+	told map[types.UID]seen[string]
 }
 
 // seen is a state, and since when this manager has seen it.
@@ -43,6 +45,7 @@ type renewal struct {
 func newObserved(c clock.PassiveClock) *observed {
 	return &observed{
 		clock: c, conditions: map[types.UID][]model.NodeCondition{}, helpers: map[types.UID]seen[bool]{}, leases: map[types.UID]seen[renewal]{},
+		told: map[types.UID]seen[string]{},
 	}
 }
 
@@ -113,6 +116,15 @@ func (o *observed) sawLease(lease *coordinationv1.Lease) bool {
 	return true
 }
 
+// isNews says that this was not the last thing that was told of a Lease.
+func (o *observed) isNews(lease *coordinationv1.Lease, text string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	last, told := o.told[lease.UID]
+	see(o.told, lease.UID, text, o.clock.Now())
+	return !told || last.state != text
+}
+
 // keepNodes forgets Nodes that are gone.
 func (o *observed) keepNodes(nodes []corev1.Node) {
 	o.mu.Lock()
@@ -126,7 +138,9 @@ func (o *observed) keepNodes(nodes []corev1.Node) {
 func (o *observed) keepLeases(leases []coordinationv1.Lease) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	keepOnly(o.leases, len(leases), func(i int) types.UID { return leases[i].UID })
+	uid := func(i int) types.UID { return leases[i].UID }
+	keepOnly(o.leases, len(leases), uid)
+	keepOnly(o.told, len(leases), uid)
 }
 
 // keepOnly forgets what is not about one of n objects, as soon as there is more than that.

@@ -106,7 +106,7 @@ func TestALeaseHoldsFromWhenItsRenewalCameNotFromWhenAPassReadIt(t *testing.T) {
 	w := newWorld(t, newNode("a"), lease())
 	r := &reader{
 		cache: w, live: w, pods: noPods{}, gates: noGates{}, maintenances: fakeMaintenances{}, observed: newObserved(clock),
-		interest: &interest{}, namespace: testNamespace,
+		interest: &interest{}, namespace: testNamespace, leaseNamespaces: []string{maintenanceLeases},
 	}
 	until := func() time.Time {
 		s, err := r.read(t.Context())

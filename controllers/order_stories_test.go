@@ -73,7 +73,7 @@ var _ = Describe("The operator", func() {
 		lease.Spec.HolderIdentity, lease.Spec.LeaseDurationSeconds = ptr.To("nmo"), ptr.To[int32](3600)
 		lease.Spec.RenewTime = ptr.To(metav1.NowMicro())
 		Expect(k8s.Create(ctx, lease)).To(Succeed())
-		startOperator(Options{}, ClientOptions())
+		startOperator(Options{MaintenanceLeaseNamespaces: []string{maintenanceLeases}}, ClientOptions())
 		createPolicy(ctx, v1alpha1.ModeEnforce)
 		createNode(ctx, "n1")
 		createHelper(ctx, "n1")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/internal/podlabels"
 )
 
 // podProjection makes plan.Pods. It remembers what it read of each namespace, so it is good for one pass.
@@ -50,7 +51,7 @@ func (p *podProjection) pods(ctx context.Context, pods []*corev1.Pod) ([]model.P
 			Workloads:   workloads,
 			Controlled:  metav1.GetControllerOfNoCopy(pod) != nil,
 			Mirror:      isMirror(pod),
-			EmptyDir:    slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.EmptyDir != nil }),
+			EmptyDir:    hasEmptyDir(pod),
 			Finished:    finished(pod),
 			Terminating: !pod.DeletionTimestamp.IsZero(),
 			Ready:       podReady(pod),
@@ -72,6 +73,10 @@ func isMirror(pod *corev1.Pod) bool {
 	return is
 }
 
+func hasEmptyDir(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.EmptyDir != nil })
+}
+
 // workloads that a pod belongs to: its controller, if it is of a kind that is waited for, and every PodDisruptionBudget that covers it.
 func (p *podProjection) workloads(ctx context.Context, pod *corev1.Pod) ([]model.WorkloadKey, error) {
 	var keys []model.WorkloadKey
@@ -87,7 +92,8 @@ func (p *podProjection) workloads(ctx context.Context, pod *corev1.Pod) ([]model
 		return nil, err
 	}
 	for _, budget := range budgets {
-		if budget.selector.Matches(labels.Set(pod.Labels)) {
+		// One that covers the pod or may do so is waited for.
+		if covers, known := podlabels.Match(budget.selector, pod); covers || !known {
 			keys = append(keys, model.WorkloadKey{
 				Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: pod.Namespace, Name: budget.name,
 			})

@@ -28,10 +28,9 @@ package controllers
 //
 // +kubebuilder:rbac:groups=storage.k8s.io,resources=volumeattachments,verbs=list;watch
 //
-// Maintenance by others is waited for: medik8s says so by Leases in the namespace medik8s-leases and by NodeMaintenances. A role in that
-// namespace could not be installed where there is none. CustomResourceDefinitions say when there are NodeMaintenances to watch.
+// Maintenance by others is waited for: medik8s says so by NodeMaintenances, and CustomResourceDefinitions say when there are any to watch.
+// It says so by Leases as well. Who has those honored gives the right to watch them, in one namespace (config/components/medik8s-leases).
 //
-// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=list;watch
 // +kubebuilder:rbac:groups=nodemaintenance.medik8s.io;nodemaintenance.kubevirt.io,resources=nodemaintenances,verbs=list;watch
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=list;watch
 //

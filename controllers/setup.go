@@ -49,6 +49,9 @@ type Options struct {
 	ClusterMaxUnavailable *intstr.IntOrString
 	// QuorumLabels are keys of labels of nodes that may run etcd, besides those of Kubernetes: two such nodes are never down at once.
 	QuorumLabels []string
+	// MaintenanceLeaseNamespaces are those whose Leases are honored as signs of maintenance by others: the same as were given to
+	// CacheOptions. The manager needs the right to list and watch Leases there.
+	MaintenanceLeaseNamespaces []string
 	// PublishMaintenance says whether the maintenance conditions of KEP-5683 are published on Nodes.
 	PublishMaintenance bool
 	// GateAllowedCIDRs are addresses that gates may ask although they are loopback, link-local or those of metadata services.
@@ -105,7 +108,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 			cache: mgr.GetClient(), live: mgr.GetAPIReader(), pods: pods, gates: asker, interest: interest,
 			namespace: options.Namespace, clusterMaxUnavailable: options.ClusterMaxUnavailable,
 			leaderNode: options.NodeName, maintenances: maintenances,
-			observed: observed, quorumLabels: options.QuorumLabels,
+			observed: observed, quorumLabels: options.QuorumLabels, leaseNamespaces: options.MaintenanceLeaseNamespaces,
 		},
 		executor: &executor{
 			client: mgr.GetClient(), recorder: mgr.GetEventRecorder(v1alpha1.ManagerFieldManager), numbers: numbers,
@@ -119,7 +122,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 		RateLimiter:             limiter,
 		ReconciliationTimeout:   passTimeout,
 	})
-	for _, watched := range watches(interest, observed) {
+	for _, watched := range watches(interest, observed, options.MaintenanceLeaseNamespaces) {
 		b = b.WatchesRawSource(watched.source(mgr.GetCache()))
 	}
 	if err := b.WatchesRawSource(pods).WatchesRawSource(maintenances).WatchesRawSource(gateSource(asker)).Complete(r); err != nil {

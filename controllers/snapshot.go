@@ -18,6 +18,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
 )
 
 // snapshot is a plan's input, and what the executor needs besides the plan: the objects as they were when the plan was made, so that its
@@ -26,12 +27,20 @@ type snapshot struct {
 	plan.Snapshot
 	// nodes as cached, by name. They belong to the cache: never change them.
 	nodes map[string]*corev1.Node
+	// notices are events about objects that the plan does not know.
+	notices []notice
 	// slots is the slots object as read live; nil if it was not read, or does not exist.
 	slots *corev1.ConfigMap
 	// workloads that the pods and the open attempts refer to.
 	workloads sets.Set[model.WorkloadKey]
 	// unread are the errors of reads that are about a part of the cluster. The snapshot says of that part that it is not known.
 	unread []error
+}
+
+// notice is an event about an object.
+type notice struct {
+	about client.Object
+	event model.Event
 }
 
 // reader is the only reader of the cluster.
@@ -48,7 +57,9 @@ type reader struct {
 	// leaderNode is the node that this manager runs on.
 	leaderNode   string
 	maintenances maintenanceLister
-	observed     *observed
+	// leaseNamespaces are those in which Leases of maintenances are honored.
+	leaseNamespaces []string
+	observed        *observed
 	// quorumLabels of nodes that may run etcd besides those with the labels of Kubernetes.
 	quorumLabels []string
 	// noSlots: the slots object held nothing when it was last read.
@@ -57,6 +68,8 @@ type reader struct {
 
 // podWatcher knows the pods of single nodes.
 type podWatcher interface {
+	// nameKeys says which labels and annotations of pods matter.
+	nameKeys(keys sets.Set[string])
 	// watch gets to know the pods of nodes. An error may be about some of them only; list says about which.
 	watch(ctx context.Context, nodes []string) error
 	// keep forgets the pods of all nodes but these.
@@ -102,6 +115,11 @@ func (r *reader) read(ctx context.Context) (*snapshot, error) {
 // fill adds the pods of more nodes to a snapshot, and the workloads that they belong to. An error may be about some of the nodes; those
 // are then missing in the snapshot, which is complete otherwise.
 func (r *reader) fill(ctx context.Context, s *snapshot, nodes []string) error {
+	named := sets.New[string]()
+	for _, policy := range s.Policies {
+		named.Insert(policies.PodKeys(policy)...)
+	}
+	r.pods.nameKeys(named)
 	watchErr := r.pods.watch(ctx, nodes)
 	project := newPodProjection(r.cache)
 	if s.Pods == nil {
@@ -161,6 +179,7 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 		return err
 	}
 	foreign := r.readForeign(ctx, s)
+	s.notices = foreign.notices
 	volumes := r.readVolumes(ctx, s)
 	var list corev1.NodeList
 	if err := r.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {

@@ -34,6 +34,8 @@ type fakePods struct {
 
 func (p *fakePods) watch(context.Context, []string) error { return p.err }
 
+func (p *fakePods) nameKeys(sets.Set[string]) {}
+
 func (p *fakePods) keep(nodes sets.Set[string]) { p.kept = nodes }
 
 func (p *fakePods) list(node string) ([]*corev1.Pod, bool) {
@@ -133,7 +135,7 @@ func TestPodsBelongToTheirControllersAndToEveryBudgetThatCoversThem(t *testing.T
 		"without labels": {newPod("plain"), []model.WorkloadKey{key(v1alpha1.WorkloadPodDisruptionBudget, "not-db")}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := newPodProjection(w).pods(t.Context(), []*corev1.Pod{stripPod(test.pod)})
+			got, err := newPodProjection(w).pods(t.Context(), []*corev1.Pod{stripPod(test.pod, nil)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -215,7 +217,7 @@ func TestPodsTellReadinessAndWhichContainersRun(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := newPodProjection(w).pods(t.Context(), []*corev1.Pod{stripPod(test.pod)})
+			got, err := newPodProjection(w).pods(t.Context(), []*corev1.Pod{stripPod(test.pod, nil)})
 			if err != nil {
 				t.Fatal(err)
 			}

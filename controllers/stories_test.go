@@ -133,7 +133,6 @@ var _ = Describe("The operator", func() {
 			"/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
 			"/apis/apps/v1/deployments",
 			"/apis/apps/v1/statefulsets",
-			"/apis/coordination.k8s.io/v1/namespaces/medik8s-leases/leases",
 			"/apis/policy/v1/poddisruptionbudgets",
 			"/apis/reboot-operator.io/v1alpha1/nodereboots",
 			"/apis/reboot-operator.io/v1alpha1/rebootpolicies",

@@ -81,7 +81,7 @@ func startOperator(options Options, clientOptions client.Options) *traffic {
 	}
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme:     scheme,
-		Cache:      CacheOptions(testNamespace),
+		Cache:      CacheOptions(testNamespace, options.MaintenanceLeaseNamespaces...),
 		Client:     clientOptions,
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: ptr.To(true)},

@@ -21,19 +21,22 @@ import (
 )
 
 // watches are all kinds that are watched from the start. The pods of single nodes, and the kinds by which others say that they maintain a
-// node, are watched while they matter.
-func watches(interest *interest, observed *observed) []kindWatch {
-	return []kindWatch{
+// node, are watched while they matter; Leases if there are namespaces in which they are honored.
+func watches(interest *interest, observed *observed, leaseNamespaces []string) []kindWatch {
+	all := []kindWatch{
 		watch(&corev1.Node{}, always, interest.nodeChanged),
 		watch(&v1alpha1.NodeReboot{}, always, nodeRebootChanged),
 		watch(&v1alpha1.RebootPolicy{}, always, policyChanged),
 		watch(&corev1.Pod{}, always, helperChanged),
-		watch(&coordinationv1.Lease{}, observed.sawLease, leaseChanged),
 		watch(&appsv1.Deployment{}, interest.hasDeployment, deploymentChanged),
 		watch(&appsv1.StatefulSet{}, interest.hasStatefulSet, statefulSetChanged),
 		watch(&policyv1.PodDisruptionBudget{}, interest.hasBudget, budgetChanged),
 		watch(&storagev1.VolumeAttachment{}, interest.hasVolume, volumeAttachmentChanged),
 	}
+	if len(leaseNamespaces) > 0 {
+		all = append(all, watch(&coordinationv1.Lease{}, observed.sawLease, leaseChanged))
+	}
+	return all
 }
 
 func always[T client.Object](T) bool { return true }

@@ -99,23 +99,25 @@ type RefusedPod struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[-a-z0-9.]+$`
 	Namespace string `json:"namespace,omitempty"`
 
 	// name of the pod.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[-a-z0-9.]+$`
 	Name string `json:"name,omitempty"`
 
 	// by names what refused the eviction, for example "PodDisruptionBudget web", or "The API server" if the answer does not tell.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=320
+	// +kubebuilder:validation:MaxLength=256
 	By string `json:"by,omitempty"`
 
 	// message is the API server's own answer.
 	// +optional
-	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:MaxLength=256
 	Message string `json:"message,omitempty"`
 }
 
@@ -125,18 +127,20 @@ type TerminatingPod struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[-a-z0-9.]+$`
 	Namespace string `json:"namespace,omitempty"`
 
 	// name of the pod.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[-a-z0-9.]+$`
 	Name string `json:"name,omitempty"`
 
 	// heldBy says what holds it, for example "finalizer example.com/backup" or "its containers are still running".
 	// +required
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:MaxLength=256
 	HeldBy string `json:"heldBy,omitempty"`
 }
 
@@ -146,18 +150,20 @@ type ReturnedPod struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[-a-z0-9.]+$`
 	Namespace string `json:"namespace,omitempty"`
 
 	// name of the pod.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[-a-z0-9.]+$`
 	Name string `json:"name,omitempty"`
 
 	// owner put it back: kind, group and name, for example "DaemonSet apps.kruise.io agent".
 	// +required
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:MaxLength=256
 	Owner string `json:"owner,omitempty"`
 
 	// evictions is how many returned pods of this owner were evicted so far.

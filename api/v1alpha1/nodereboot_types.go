@@ -95,6 +95,8 @@ const (
 // NodeRebootSpec asks for one reboot of one node.
 //
 // +kubebuilder:validation:XValidation:rule="(self.trigger == 'NodeCondition') == has(self.conditionType)",message="conditionType goes with 'trigger: NodeCondition' and with no other: write both or neither",fieldPath=".conditionType"
+// +kubebuilder:validation:XValidation:rule="!has(self.bootID) || self.trigger == 'Sentinel'",message="bootID goes with 'trigger: Sentinel' and with no other: remove it",fieldPath=".bootID"
+// +kubebuilder:validation:XValidation:rule="has(self.bootID) == has(oldSelf.bootID) && (!has(self.bootID) || self.bootID == oldSelf.bootID)",message="bootID cannot be changed: create another NodeReboot, and delete this one to cancel it",fieldPath=".bootID"
 type NodeRebootSpec struct {
 	// nodeName is the node to reboot.
 	// +required
@@ -115,6 +117,13 @@ type NodeRebootSpec struct {
 	// +kubebuilder:validation:MaxLength=316
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="conditionType cannot be changed: create another NodeReboot for the other condition, and delete this one to cancel it"
 	ConditionType string `json:"conditionType,omitempty"`
+
+	// bootID is the boot in which the host's sentinel asked for the reboot. The node's helper sets it. It says which need the NodeReboot is
+	// about, so that one need of one boot makes one NodeReboot, whatever its name is.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	BootID string `json:"bootID,omitempty"`
 
 	// reason is why, in words for people.
 	// +optional

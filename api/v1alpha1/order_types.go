@@ -129,7 +129,7 @@ type HelperReport struct {
 
 	// message tells people more, for example why an order failed.
 	// +optional
-	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:MaxLength=512
 	Message string `json:"message,omitempty"`
 
 	// drain is the drain's progress.
@@ -146,6 +146,6 @@ type MethodReport struct {
 	// obstacle is why it would not work now; absent if nothing is known to be in the way.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:MaxLength=256
 	Obstacle string `json:"obstacle,omitempty"`
 }

@@ -23,12 +23,16 @@ const (
 	ConditionHalted = "Halted"
 	// ConditionGivenUp of a RebootPolicy is True while reboots were given up that are still needed.
 	ConditionGivenUp = "GivenUp"
+	// ConditionNameOfOtherNode of a NodeReboot is True while it has a name that the helper of another node uses.
+	ConditionNameOfOtherNode = "NameOfOtherNode"
 	// ConditionClockOff of a NodeReboot is True while the clock of its host is off by more than a minute.
 	ConditionClockOff = "ClockOff"
 	// ConditionHelpersNotReady of a RebootPolicy is True while helpers on its nodes have not been Ready for some time.
 	ConditionHelpersNotReady = "HelpersNotReady"
 	// ConditionWritesRefused of a RebootPolicy is True while the API server refuses writes about its nodes.
 	ConditionWritesRefused = "WritesRefused"
+	// ConditionNamesTaken of a RebootPolicy is True while a node of it has no name left by which its helper can ask for a reboot.
+	ConditionNamesTaken = "NamesTaken"
 	// ConditionCanaryTooLarge of a RebootPolicy is True while it asks for more canaries than it has nodes.
 	ConditionCanaryTooLarge = "CanaryTooLarge"
 	// ConditionUnknownZones of a RebootPolicy is True while its zone order names a zone that none of its nodes is in.
@@ -227,7 +231,13 @@ const (
 	ReasonRebootedMeanwhile = "RebootedMeanwhile"
 	// ReasonNeedWithdrawn: the sentinel went away before the node was started.
 	ReasonNeedWithdrawn = "NeedWithdrawn"
+	// ReasonSuperseded: another NodeReboot asks for what the sentinel of the same host asked for.
+	ReasonSuperseded = "Superseded"
 )
+
+// ReasonNameOfOtherNode says that the NodeReboot has a name that the helper of another node uses. It is the reason of the condition
+// NameOfOtherNode.
+const ReasonNameOfOtherNode = "NameOfOtherNode"
 
 // Reasons of a RebootPolicy.
 const (
@@ -241,6 +251,8 @@ const (
 	ReasonZoneNotFound = "ZoneNotFound"
 	// ReasonHelpersNotReady: helpers have not been Ready for some time.
 	ReasonHelpersNotReady = "HelpersNotReady"
+	// ReasonNamesTaken: NodeReboots of other nodes have all names by which a node's helper can ask for a reboot.
+	ReasonNamesTaken = "NamesTaken"
 	// ReasonCanaryTooLarge: there are not more nodes than canaries, so none waits for a canary.
 	ReasonCanaryTooLarge = "CanaryTooLarge"
 	// ReasonNodesNotBack: nodes did not come back.

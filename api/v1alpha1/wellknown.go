@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 )
 
 const (
@@ -34,29 +35,60 @@ const (
 	ControlPlaneLabel = "node-role.kubernetes.io/control-plane"
 )
 
-const maxNameLength = 253
+const (
+	maxNameLength = 253
+	// sentinelDigits are the last characters of the names of sentinel NodeReboots. There are no others, so a helper holds no more NodeReboots
+	// than there are digits.
+	sentinelDigits = "0123456789abcdef"
+)
 
-// SentinelRebootName is the name of the NodeReboot that a helper makes for one need of one boot of its node. It is a function of both, so
-// the same need never makes two. It is a valid object name for every node name, of up to 253 characters.
+// SentinelRebootNames are all names that a NodeReboot of trigger Sentinel may have when a node's helper makes it, in the order in which the
+// helper tries them for a boot: the node's name, a dash and one hexadecimal digit. A name of a node that is too long for that is cut; the
+// names of two such nodes may be the same then. Names say nothing: spec.nodeName says which node a NodeReboot is about, and spec.bootID
+// which boot asked.
+func SentinelRebootNames(nodeName, bootID string) []string {
+	stem := sentinelStem(nodeName)
+	first := int(sha256.Sum256([]byte(nodeName + "/" + bootID))[0]) % len(sentinelDigits)
+	names := make([]string, len(sentinelDigits))
+	for i := range names {
+		names[i] = stem + "-" + string(sentinelDigits[(first+i)%len(sentinelDigits)])
+	}
+	return names
+}
+
+// SentinelRebootName is the first of SentinelRebootNames.
 func SentinelRebootName(nodeName, bootID string) string {
-	return rebootName(nodeName, nodeName+"/"+bootID)
+	return SentinelRebootNames(nodeName, bootID)[0]
 }
 
-// NodeConditionRebootName is the name of the NodeReboot that the manager makes for a condition of a Node in one boot.
+// SentinelRebootNode returns the name of the node whose helper may use the name for a NodeReboot of trigger Sentinel; false if no helper
+// may. It does not know nodes whose names SentinelRebootNames cuts.
+func SentinelRebootNode(name string) (nodeName string, ok bool) {
+	digit := len(name) - 1
+	if digit < 2 || name[digit-1] != '-' || !strings.Contains(sentinelDigits, name[digit:]) {
+		return "", false
+	}
+	return name[:digit-1], true
+}
+
+// sentinelStem is the node's name as far as it fits. config/admission/helper.yaml has the same rule. The x keeps a name valid that is cut
+// after a dot.
+func sentinelStem(nodeName string) string {
+	if limit := maxNameLength - len("-0"); len(nodeName) > limit {
+		return nodeName[:limit-1] + "x"
+	}
+	return nodeName
+}
+
+// NodeConditionRebootName is the name of the NodeReboot that the manager makes for a condition of a Node in one boot. It ends in a dash and
+// at least eight hexadecimal digits, so it is none of SentinelRebootNames.
 func NodeConditionRebootName(nodeName, bootID, conditionType string) string {
-	return rebootName(nodeName, nodeName+"/"+bootID+"/"+conditionType)
-}
-
-func rebootName(nodeName, need string) string {
-	sum := sha256.Sum256([]byte(need))
+	sum := sha256.Sum256([]byte(nodeName + "/" + bootID + "/" + conditionType))
 	suffix := "-" + hex.EncodeToString(sum[:4])
 	if len(nodeName)+len(suffix) <= maxNameLength {
 		return nodeName + suffix
 	}
 	suffix = "-" + hex.EncodeToString(sum[:16])
-	head := nodeName[:maxNameLength-len(suffix)]
-	for head[len(head)-1] == '.' || head[len(head)-1] == '-' {
-		head = head[:len(head)-1]
-	}
+	head := strings.TrimRight(nodeName[:maxNameLength-len(suffix)], ".-")
 	return head + suffix
 }

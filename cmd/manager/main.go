@@ -79,7 +79,7 @@ func newManager(config *rest.Config, options *options) (manager.Manager, error) 
 	}
 	mgr, err := ctrl.NewManager(config, manager.Options{
 		Scheme:                        scheme,
-		Cache:                         controllers.CacheOptions(options.namespace),
+		Cache:                         controllers.CacheOptions(options.namespace, options.leaseNamespaces...),
 		Client:                        controllers.ClientOptions(),
 		Metrics:                       options.metricsServer(),
 		HealthProbeBindAddress:        options.probeAddress,
@@ -102,6 +102,8 @@ func newManager(config *rest.Config, options *options) (manager.Manager, error) 
 		QuorumLabels:          options.quorumLabels,
 		GateAllowedCIDRs:      options.gateAllowedCIDRs,
 		PublishMaintenance:    options.publishNodeConditions,
+
+		MaintenanceLeaseNamespaces: options.leaseNamespaces,
 	})
 }
 

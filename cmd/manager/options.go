@@ -30,6 +30,7 @@ type options struct {
 	maxUnavailable        *intstr.IntOrString
 	quorumLabels          []string
 	gateAllowedCIDRs      []netip.Prefix
+	leaseNamespaces       []string
 	publishNodeConditions bool
 	version               bool
 	zap                   zap.Options
@@ -58,6 +59,8 @@ func parseOptions(args []string, getenv func(string) string) (*options, error) {
 		"are never down at once; those of node-role.kubernetes.io/control-plane, master and etcd are such nodes anyway.", o.setQuorumLabels)
 	flags.Func("gate-allowed-cidrs", "Addresses that gates may ask although they are loopback, link-local or those of metadata services, as "+
 		"CIDRs separated by commas, such as 169.254.20.10/32. The default is none.", o.setGateAllowedCIDRs)
+	flags.Func("maintenance-lease-namespaces", "Namespaces whose Leases named node-<node> say that others maintain the node, separated by "+
+		"commas, such as medik8s-leases. Who may write Leases there can hold up reboots. The default is none.", o.setLeaseNamespaces)
 	flags.BoolVar(&o.publishNodeConditions, "publish-node-conditions", true,
 		"Publish the conditions MaintenancePlanned, DrainInProgress, Drained and MaintenanceInProgress on Nodes (KEP-5683).")
 	flags.BoolVar(&o.version, "version", false, "Print the version and exit.")
@@ -127,6 +130,24 @@ func (o *options) setQuorumLabels(value string) error {
 	}
 	slices.Sort(o.quorumLabels)
 	o.quorumLabels = slices.Compact(o.quorumLabels)
+	return nil
+}
+
+// setLeaseNamespaces refuses what is no name of a namespace, rather than looking where there cannot be a Lease.
+func (o *options) setLeaseNamespaces(value string) error {
+	o.leaseNamespaces = nil
+	if value == "" {
+		return nil
+	}
+	for _, namespace := range strings.Split(value, ",") {
+		namespace = strings.TrimSpace(namespace)
+		if problems := validation.IsDNS1123Label(namespace); len(problems) > 0 {
+			return fmt.Errorf("write the name of a namespace, such as medik8s-leases, not %q: %s", namespace, problems[0])
+		}
+		o.leaseNamespaces = append(o.leaseNamespaces, namespace)
+	}
+	slices.Sort(o.leaseNamespaces)
+	o.leaseNamespaces = slices.Compact(o.leaseNamespaces)
 	return nil
 }
 

@@ -103,6 +103,37 @@ func TestParseOptionsReadsTheAddressesOfGatesAndRefusesWhatIsNoCIDR(t *testing.T
 	}
 }
 
+func TestParseOptionsReadsTheNamespacesOfLeases(t *testing.T) {
+	for name, test := range map[string]struct {
+		value   string
+		want    []string
+		wantErr string
+	}{
+		"empty is none":          {value: ""},
+		"a namespace":            {value: "medik8s-leases", want: []string{"medik8s-leases"}},
+		"several, in order":      {value: "b, a,b", want: []string{"a", "b"}},
+		"all of them":            {value: "*", wantErr: `"*"`},
+		"nothing between commas": {value: "a,,b", wantErr: "write the name of a namespace, such as medik8s-leases"},
+		"a path":                 {value: "a/node-b", wantErr: `"a/node-b"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := parseOptions([]string{"--namespace=ns", "--maintenance-lease-namespaces=" + test.value}, noEnvironment)
+			if test.wantErr != "" {
+				if err == nil || !strings.Contains(err.Error(), test.wantErr) {
+					t.Fatalf("error %v, want one with %q", err, test.wantErr)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got.leaseNamespaces); diff != "" {
+				t.Errorf("namespaces (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestParseOptionsTakesItsNodeFromTheEnvironment(t *testing.T) {
 	environment := func(name string) string { return map[string]string{"NODE_NAME": "n1"}[name] }
 	got, err := parseOptions([]string{"--namespace=ns"}, environment)

@@ -81,7 +81,7 @@ func TestWhatANodeRebootWaitsFor(t *testing.T) {
 			want: v1alpha1.ReasonHalted, wantMessage: "RebootPolicy p is halted: NodeReboot rb (RebootNotObserved).",
 		},
 		"another NodeReboot of the node": {
-			objects: []any{newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a"), newReboot("older", "a", requiredFor(2*time.Hour))},
+			objects: []any{newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a"), newReboot("older", "a", requiredFor(2*time.Hour), manual)},
 			want:    v1alpha1.ReasonSameNode, wantMessage: "NodeReboot older of the same node goes first",
 		},
 		"the back-off": {
@@ -189,7 +189,7 @@ func TestObstaclesAreToldInTheOrderOfTheGates(t *testing.T) {
 			s.Rollout.Zones.MaxUnavailablePerZone = ptr.To(intstr.FromInt32(0))
 		})),
 		newNode("a", "z2", controlPlane, notReady, noHelper, skippedNode, func(n *Node) { n.Deleting = true }, maintainedUntil(0)),
-		newReboot("ra", "a", failedBefore(1, 0)), newReboot("other", "a", immediate, approved),
+		newReboot("ra", "a", failedBefore(1, 0)), newReboot("other", "a", immediate, approved, manual),
 		newReboot("before", "a", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, -10*time.Minute)),
 		newNode("failed", "z1"), newReboot("failed", "failed", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, -time.Minute)),
 		newNode("master", "z3", controlPlane, notReady),

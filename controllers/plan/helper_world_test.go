@@ -58,23 +58,29 @@ func (w *world) wakeHelper(h *host) {
 // helperPass does what package helper does: it reports, carries out orders at most once, and asks for a reboot.
 func (w *world) helperPass(h *host) {
 	carried := false
-	name := v1alpha1.SentinelRebootName(h.name, h.bootID())
+	names := v1alpha1.SentinelRebootNames(h.name, h.bootID())
 	for _, reboot := range slices.Sorted(maps.Keys(w.reboots)) {
 		r := w.reboots[reboot]
 		if r.Spec.NodeName != h.name {
 			continue
 		}
 		complete, gaveUp := r.Status.CompletionTime != nil, gaveUp(h, r)
-		carried = carried || r.Name == name || r.Spec.Trigger == v1alpha1.TriggerSentinel && !complete || gaveUp
-		if complete && !gaveUp && (r.Status.Outcome != v1alpha1.OutcomeCancelled || r.Name != name) {
+		ofThisBoot := r.Spec.BootID == h.bootID() && r.Status.OutcomeReason != v1alpha1.ReasonSuperseded
+		carried = carried || ofThisBoot || r.Spec.Trigger == v1alpha1.TriggerSentinel && !complete || gaveUp
+		if complete && !gaveUp && (r.Status.Outcome != v1alpha1.OutcomeCancelled || !ofThisBoot) {
 			delete(h.jobs, r.UID)
 			continue
 		}
 		w.report(h, r)
 	}
-	if h.sentinel == v1alpha1.SentinelRequired && !carried {
-		w.ask(h.name, name, v1alpha1.TriggerSentinel)
+	if h.sentinel != v1alpha1.SentinelRequired || carried {
+		return
 	}
+	names = slices.DeleteFunc(names, func(name string) bool { return w.reboots[name] != nil })
+	if len(names) == 0 {
+		panic("node " + h.name + " has no name left for a NodeReboot")
+	}
+	w.ask(h.name, names[0], v1alpha1.TriggerSentinel)
 }
 
 // gaveUp: the manager gave up on the boot that runs now.
@@ -87,9 +93,13 @@ func gaveUp(h *host, r *v1alpha1.NodeReboot) bool {
 // ask makes a NodeReboot.
 func (w *world) ask(node, name string, trigger v1alpha1.Trigger) {
 	w.tell("NodeReboot %s is made (%s)", name, trigger)
+	bootID := ""
+	if trigger == v1alpha1.TriggerSentinel {
+		bootID = w.hosts[node].bootID()
+	}
 	w.putReboot(&v1alpha1.NodeReboot{
 		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(w.uid("reboot")), Generation: 1, CreationTimestamp: metav1.NewTime(w.now)},
-		Spec:       v1alpha1.NodeRebootSpec{NodeName: node, Trigger: trigger, Urgency: v1alpha1.UrgencyNormal},
+		Spec:       v1alpha1.NodeRebootSpec{NodeName: node, Trigger: trigger, BootID: bootID, Urgency: v1alpha1.UrgencyNormal},
 	})
 	if w.random != nil {
 		w.after(w.between(0, 5*time.Minute), func() { w.personApproves(w.hosts[node]) })

@@ -17,6 +17,9 @@ const (
 	defaultCancelled = 1
 	// minGoneNodeHistory is how long the NodeReboots of a node that is gone are kept at least.
 	minGoneNodeHistory = 24 * time.Hour
+	// minCancelledHistory is how long the NodeReboot of a sentinel is kept at least that was cancelled. Its name is not free meanwhile, so a
+	// helper that makes NodeReboots for nothing makes no more than 16 in that time.
+	minCancelledHistory = 10 * time.Minute
 )
 
 // prune names the finished NodeReboots that are not kept.
@@ -27,9 +30,9 @@ func (p *planning) prune() []string {
 		if n.policy != nil {
 			history = n.policy.Spec.History
 		}
-		names = append(names, pruned(n, v1alpha1.OutcomeSucceeded, ptr.Deref(history.Succeeded, defaultHistory))...)
-		names = append(names, pruned(n, v1alpha1.OutcomeFailed, ptr.Deref(history.Failed, defaultHistory))...)
-		names = append(names, pruned(n, v1alpha1.OutcomeCancelled, ptr.Deref(history.Cancelled, defaultCancelled))...)
+		names = append(names, p.pruned(n, v1alpha1.OutcomeSucceeded, ptr.Deref(history.Succeeded, defaultHistory))...)
+		names = append(names, p.pruned(n, v1alpha1.OutcomeFailed, ptr.Deref(history.Failed, defaultHistory))...)
+		names = append(names, p.pruned(n, v1alpha1.OutcomeCancelled, ptr.Deref(history.Cancelled, defaultCancelled))...)
 	}
 	for _, r := range p.orphans {
 		if r.finished() && p.Reached(r.Status.CompletionTime.Add(p.goneNodeHistory(r))) {
@@ -59,9 +62,8 @@ func (r *rebootView) finished() bool {
 	return r.Object.Status.CompletionTime != nil && r.complete() && !r.deleted()
 }
 
-// pruned are the oldest of a node's finished NodeReboots of an outcome beyond keep. One that is about the boot that runs now stays: it is
-// what keeps the helper from asking again for a need that was given up.
-func pruned(n *nodeView, outcome v1alpha1.Outcome, keep int32) []string {
+// pruned are the oldest of a node's finished NodeReboots of an outcome beyond keep, but for those that still matter.
+func (p *planning) pruned(n *nodeView, outcome v1alpha1.Outcome, keep int32) []string {
 	var finished []*rebootView
 	for _, r := range n.reboots {
 		if r.finished() && r.Status.Outcome == outcome {
@@ -76,11 +78,28 @@ func pruned(n *nodeView, outcome v1alpha1.Outcome, keep int32) []string {
 	})
 	var names []string
 	for _, r := range finished[keep:] {
-		if !r.aboutBoot(n.BootID) {
+		if !r.remembered(n.BootID) && !p.cancelledLately(r) {
 			names = append(names, r.Object.Name)
 		}
 	}
 	return names
+}
+
+// remembered: the NodeReboot is about the boot that runs now, and keeps the helper from asking again for a need that was given up, or may
+// be opened again.
+func (r *rebootView) remembered(bootID string) bool {
+	if r.cancelledSentinel() {
+		return r.Object.Spec.BootID == bootID && r.Status.OutcomeReason != v1alpha1.ReasonSuperseded
+	}
+	return r.aboutBoot(bootID)
+}
+
+func (p *planning) cancelledLately(r *rebootView) bool {
+	return r.cancelledSentinel() && !p.Reached(r.Status.CompletionTime.Add(minCancelledHistory))
+}
+
+func (r *rebootView) cancelledSentinel() bool {
+	return r.Object.Spec.Trigger == v1alpha1.TriggerSentinel && r.Status.Outcome == v1alpha1.OutcomeCancelled
 }
 
 func (r *rebootView) aboutBoot(bootID string) bool {

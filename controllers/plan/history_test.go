@@ -20,7 +20,7 @@ func past(words ...string) []any {
 		_, _ = fmt.Sscanf(word[1:], "%d", &hours)
 		r := newReboot(word, "a", finished(outcomes[word[0]], "Ended", -time.Duration(hours)*time.Hour))
 		if word[len(word)-1] == '+' {
-			r.Status.Before.BootID = bootOf("a", 1)
+			r.Status.Before.BootID, r.Spec.BootID = bootOf("a", 1), bootOf("a", 1)
 		}
 		objects = append(objects, r)
 	}

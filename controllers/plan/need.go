@@ -26,6 +26,9 @@ func (p *planning) updateNeeds() {
 		if r.waiting() {
 			p.endIfNotNeeded(r)
 		}
+	}
+	p.endSurplus()
+	for _, r := range p.reboots {
 		p.recordTaint(r)
 	}
 }
@@ -60,9 +63,9 @@ func (p *planning) recordFacts(r *rebootView) {
 	}
 }
 
-// reopenIfRequiredAgain opens a NodeReboot again whose need was withdrawn and came back within the same boot: the helper names it after
-// the boot, so it cannot make another one. The same goes for one whose Node was found to be gone and is there: the helper's report says
-// that it is the same boot of the same host, which was registered again, or whose Node was seen late.
+// reopenIfRequiredAgain opens a NodeReboot again whose need was withdrawn and came back within the same boot: the helper makes no other one
+// for that boot. The same goes for one whose Node was found to be gone and is there: the helper's report says that it is the same boot of
+// the same host, which was registered again, or whose Node was seen late.
 func (p *planning) reopenIfRequiredAgain(r *rebootView) {
 	if !r.complete() || !slices.Contains(reopenedReasons, r.Status.OutcomeReason) || r.deleted() || !p.requiredAgain(r) {
 		return

@@ -63,6 +63,7 @@ func newPlanning(snapshot *Snapshot, now time.Time) *planning {
 	p.addNodes(snapshot.Nodes)
 	p.addReboots(snapshot.Reboots)
 	p.noteRefusals()
+	p.noteNames()
 	return p
 }
 

@@ -173,6 +173,11 @@ func (p *planning) policyConditions(policy *policyView) []want {
 			v1alpha1.ConditionHelpersNotReady, v1alpha1.ReasonHelpersNotReady, model.Bounded(tellLost(policy.Clock, lost)), metav1.ConditionTrue,
 		})
 	}
+	if nodes := policy.nameless(); len(nodes) > 0 {
+		wants = append(wants, want{
+			v1alpha1.ConditionNamesTaken, v1alpha1.ReasonNamesTaken, model.Bounded(tellNameless(nodes)), metav1.ConditionTrue,
+		})
+	}
 	if tooLarge := policy.canaryTooLarge(); tooLarge != "" {
 		wants = append(wants, want{v1alpha1.ConditionCanaryTooLarge, v1alpha1.ReasonCanaryTooLarge, tooLarge, metav1.ConditionTrue})
 	}

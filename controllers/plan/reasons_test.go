@@ -48,7 +48,10 @@ var reasonStories = map[string]func(*testing.T) *story{
 		s.Nodes = append(s.Nodes, newNode("b", "z1"))
 		s.Reboots = append(s.Reboots, newReboot("rb", "b", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, 0)))
 	}),
-	v1alpha1.ReasonSameNode: waitingWith(func(s *story) { s.Reboots = append(s.Reboots, newReboot("other", "a", immediate)) }),
+	v1alpha1.ReasonSameNode:        waitingWith(func(s *story) { s.Reboots = append(s.Reboots, newReboot("other", "a", immediate, manual)) }),
+	v1alpha1.ReasonSuperseded:      waitingWith(func(s *story) { s.Reboots = append(s.Reboots, newReboot("other", "a", immediate)) }),
+	v1alpha1.ReasonNameOfOtherNode: waitingWith(func(s *story) { s.Reboots = append(s.Reboots, newReboot("a-0", "b", manual)) }),
+	v1alpha1.ReasonNamesTaken:      waitingWith(func(s *story) { squat(s.Snapshot, "a", 16) }),
 	v1alpha1.ReasonBackingOff: waitingWith(func(s *story) {
 		failedBefore(1, 0)(s.reboot("ra"))
 	}),

@@ -94,6 +94,7 @@ func (p *planning) derive(r *rebootView) {
 	}
 	p.noteDeferral(r)
 	r.noteClock()
+	p.noteName(r)
 	if !slices.Equal(r.Status.PendingHooks, r.pendingHooks) {
 		r.Edit().PendingHooks = r.pendingHooks
 	}
@@ -208,6 +209,11 @@ func appendConditions(wants []want, r *rebootView) []want {
 	wants = appendPhaseConditions(wants, r)
 	if r.overdue != "" {
 		wants = append(wants, want{v1alpha1.ConditionOverdue, v1alpha1.ReasonOverdue, r.overdue, metav1.ConditionTrue})
+	}
+	if r.nameOfOther != "" {
+		wants = append(wants, want{
+			v1alpha1.ConditionNameOfOtherNode, v1alpha1.ReasonNameOfOtherNode, r.nameOfOther, metav1.ConditionTrue,
+		})
 	}
 	if r.clockOff != "" {
 		wants = append(wants, want{v1alpha1.ConditionClockOff, v1alpha1.ReasonClockOff, r.clockOff, metav1.ConditionTrue})

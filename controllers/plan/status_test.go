@@ -205,7 +205,7 @@ func TestEventsTellWhatHappened(t *testing.T) {
 				s.says(GateObjects, "g", GateAnswer{Failure: noKindCeph, Since: s.now})
 			},
 			want: []Event{{Reason: v1alpha1.ReasonGateError, Warning: true, Message: "Gate g of gates.objects of RebootPolicy p has given no " +
-				"answer since 2026-03-02 12:00:00Z: the cluster has no kind CephCluster of ceph.rook.io/v1"}},
+				"answer since 2026-03-02 12:00 +00:00: the cluster has no kind CephCluster of ceph.rook.io/v1"}},
 		},
 		"nothing": {stage: stageDraining, event: func(*story) {}},
 	}

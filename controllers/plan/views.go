@@ -37,6 +37,8 @@ type nodeView struct {
 	lastBack time.Time
 	// starts: one of the NodeReboots starts, or would start.
 	starts bool
+	// namesTaken are the NodeReboots of other nodes that have a name which the node's helper uses.
+	namesTaken []string
 	// needed: the node asks for a reboot, as far as the plan leads.
 	needed bool
 	// refused are the writes about the node that are refused.
@@ -92,6 +94,8 @@ type rebootView struct {
 	overdue string
 	// clockOff says by how much the host's clock is off, if it is.
 	clockOff string
+	// nameOfOther says of which other node's helper the NodeReboot has a name, if it does.
+	nameOfOther string
 }
 
 func (p *planning) addNodes(nodes []model.Node) {

@@ -25,6 +25,8 @@ import (
 const (
 	// hostTimeout bounds the question what is in the way of a reboot.
 	hostTimeout = 10 * time.Second
+	// maxObstacle is the most characters that what is in the way of a reboot takes.
+	maxObstacle = 256
 	// obstacleInterval is how often something in the way is looked at again.
 	obstacleInterval = 10 * time.Second
 )
@@ -32,6 +34,8 @@ const (
 // rebootAPI writes NodeReboots.
 type rebootAPI interface {
 	Create(ctx context.Context, reboot *v1alpha1.NodeReboot) error
+	// Find returns the NodeReboot of that name, of whatever node; nil if there is none.
+	Find(ctx context.Context, name string) (*v1alpha1.NodeReboot, error)
 	Report(ctx context.Context, reboot *v1alpha1.NodeReboot, report *v1alpha1.HelperReport) (resourceVersion string, err error)
 }
 
@@ -48,7 +52,11 @@ type agent struct {
 
 	reading reading
 	// blind is why the sentinel is unknown; nil while it is known.
-	blind   atomic.Pointer[string]
+	blind atomic.Pointer[string]
+	// nameless is why there is no name for a NodeReboot that the host needs; nil while that is not so.
+	nameless atomic.Pointer[string]
+	// taken are the node's names that NodeReboots of other nodes have, and those nodes, as the last need found them.
+	taken   map[string]string
 	methods []v1alpha1.MethodReport
 	// written holds the resource version of this process's last write to each NodeReboot.
 	written map[types.UID]string
@@ -90,14 +98,17 @@ func (a *agent) follow(ctx context.Context) {
 	a.reboots.run(ctx, a.Log.WithName("reboots"), a.source, &v1alpha1.NodeReboot{})
 }
 
-// ready is an error until the node's NodeReboots are known, and while the sentinel is not: a helper that cannot tell whether its host needs
-// a reboot can report that in a NodeReboot only if there is one.
+// ready is an error until the node's NodeReboots are known, and while the sentinel is not, or its need has no NodeReboot: a helper can
+// report that in a NodeReboot only if there is one.
 func (a *agent) ready() error {
 	if _, synced, err := a.reboots.snapshot(); !synced {
 		return errors.Join(errors.New("the node's NodeReboots are not known yet"), err)
 	}
 	if why := a.blind.Load(); why != nil {
 		return errors.New(sentinelPrefix + *why)
+	}
+	if why := a.nameless.Load(); why != nil {
+		return errors.New(*why)
 	}
 	return nil
 }
@@ -182,7 +193,7 @@ func (a *agent) hostMethods(ctx context.Context) []v1alpha1.MethodReport {
 	defer cancel()
 	methods := a.Host.Methods(ctx)
 	for i := range methods {
-		methods[i].Obstacle = truncate(methods[i].Obstacle, maxReason)
+		methods[i].Obstacle = truncate(methods[i].Obstacle, maxObstacle)
 	}
 	return methods
 }
@@ -202,9 +213,7 @@ func (a *agent) pass(ctx context.Context) error {
 		a.jobs[reboot.UID].amend(reboot.Status.Order)
 	}
 	var errs []error
-	if d.create != nil {
-		errs = append(errs, a.create(ctx, d.create))
-	}
+	errs = append(errs, a.ask(ctx, d.create, d.names))
 	for _, s := range d.steps {
 		errs = append(errs, a.execute(ctx, s))
 	}
@@ -233,6 +242,7 @@ func (a *agent) gather() (f facts, ok bool, err error) {
 		methods:  a.methods,
 		behind:   map[types.UID]bool{},
 		jobs:     make(map[types.UID]job, len(a.jobs)),
+		taken:    tellTaken(a.taken),
 	}
 	if offset, known := a.clockOffset(); known {
 		f.clockOffset = &offset
@@ -258,18 +268,6 @@ func (a *agent) gather() (f facts, ok bool, err error) {
 func older(version, than string) bool {
 	order, err := resourceversion.CompareResourceVersion(version, than)
 	return err == nil && order < 0
-}
-
-func (a *agent) create(ctx context.Context, reboot *v1alpha1.NodeReboot) error {
-	err := a.api.Create(ctx, reboot)
-	if apierrors.IsAlreadyExists(err) {
-		return nil // Made just before, and the watch has not brought it yet.
-	}
-	if err != nil {
-		return fmt.Errorf("create NodeReboot %s: %w", reboot.Name, err)
-	}
-	a.Log.Info("Created a NodeReboot", "nodeReboot", reboot.Name, "reason", reboot.Spec.Reason)
-	return nil
 }
 
 func (a *agent) execute(ctx context.Context, s step) error {

@@ -27,6 +27,8 @@ type world struct {
 	pods     *fakePods
 	host     *fakeHost
 	sentinel *fakeSentinel
+	// agent is the helper that was started last.
+	agent *agent
 	// clock is that of the helpers, clockOffset what they know about the host's.
 	clock       clock.WithTicker
 	clockOffset func() (time.Duration, bool)
@@ -62,6 +64,7 @@ func (w *world) start() (stop func()) {
 		jobs:        map[types.UID]*running{},
 		progress:    make(chan struct{}, 1),
 	}
+	w.agent = a
 	go a.follow(ctx)
 	go a.work(ctx)
 	synctest.Wait()
@@ -135,11 +138,11 @@ func TestWhatIsInTheWayOfARebootIsReportedAndTakenBack(t *testing.T) {
 		pass(time.Second)
 		w.wantReport()
 		writes := w.reboots.writes.Load()
-		w.host.obstacle.set(strings.Repeat("x", 2*maxReason))
+		w.host.obstacle.set(strings.Repeat("x", 2*maxObstacle))
 		pass(49 * time.Second)
 		w.wantReport()
 		pass(11 * time.Second)
-		if got := len(w.report().Methods[0].Obstacle); got != maxReason || w.reboots.writes.Load() != writes+1 {
+		if got := len(w.report().Methods[0].Obstacle); got != maxObstacle || w.reboots.writes.Load() != writes+1 {
 			t.Errorf("an obstacle of %d characters, %d writes", got, w.reboots.writes.Load()-writes)
 		}
 	})
@@ -191,7 +194,7 @@ func TestTheSentinelMakesANodeRebootAndIsReported(t *testing.T) {
 		if !ok {
 			t.Fatal("no NodeReboot was made")
 		}
-		want := v1alpha1.NodeRebootSpec{NodeName: testNode, Trigger: v1alpha1.TriggerSentinel, Reason: "libc6"}
+		want := v1alpha1.NodeRebootSpec{NodeName: testNode, Trigger: v1alpha1.TriggerSentinel, BootID: bootA, Reason: "libc6"}
 		if diff := cmp.Diff(want, made.Spec); diff != "" {
 			t.Errorf("spec (-want +got):\n%s", diff)
 		}

@@ -49,6 +49,12 @@ func setAside(r *v1alpha1.NodeReboot) {
 func manual(r *v1alpha1.NodeReboot)   { r.Spec.Trigger = v1alpha1.TriggerManual }
 func deleting(r *v1alpha1.NodeReboot) { r.DeletionTimestamp = &metav1.Time{Time: testNow} }
 
+func askedIn(bootID string) rebootOption {
+	return func(r *v1alpha1.NodeReboot) { r.Spec.BootID = bootID }
+}
+
+func superseded(r *v1alpha1.NodeReboot) { r.Status.OutcomeReason = v1alpha1.ReasonSuperseded }
+
 func before(bootID string) rebootOption {
 	return func(r *v1alpha1.NodeReboot) { r.Status.Before = &v1alpha1.BootInfo{BootID: bootID} }
 }

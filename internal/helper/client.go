@@ -10,6 +10,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
@@ -68,6 +69,19 @@ func (c *rebootClient) Create(ctx context.Context, reboot *v1alpha1.NodeReboot) 
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	return c.rest.Post().Resource(rebootsResource).Body(reboot).Do(ctx).Error()
+}
+
+// Find returns the NodeReboot of that name, of whatever node; nil if there is none.
+func (c *rebootClient) Find(ctx context.Context, name string) (*v1alpha1.NodeReboot, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	var found v1alpha1.NodeRebootList // The helper may list NodeReboots, which includes a single one, and not get them.
+	options := &metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name).String()}
+	err := c.rest.Get().Resource(rebootsResource).VersionedParams(options, metav1.ParameterCodec).Do(ctx).Into(&found)
+	if err != nil || len(found.Items) == 0 {
+		return nil, err
+	}
+	return &found.Items[0], nil
 }
 
 // Report writes status.report and returns the resource version that it made. It fails with a conflict if the NodeReboot is not what it was

@@ -2,6 +2,7 @@ package helper
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -15,6 +16,7 @@ import (
 const (
 	notePrefix     = "order not carried out: "
 	sentinelPrefix = "sentinel unknown: "
+	takenPrefix    = "names that were taken when this NodeReboot was made: "
 )
 
 // facts is all that decide looks at.
@@ -33,6 +35,8 @@ type facts struct {
 	behind map[types.UID]bool
 	// jobs are the orders that this process carries out or carried out.
 	jobs map[types.UID]job
+	// taken says which of the node's names NodeReboots of other nodes have, for people; empty if this process found none.
+	taken string
 }
 
 // boot is the boot that the host runs.
@@ -63,8 +67,9 @@ type decision struct {
 	stop []types.UID
 	// amend lists the NodeReboots whose order was changed while its drain is under way.
 	amend []*v1alpha1.NodeReboot
-	// create is a NodeReboot for a need that has none.
+	// create is a NodeReboot for a need that has none, and names are those that it may get, in the order in which they are tried.
 	create *v1alpha1.NodeReboot
+	names  []string
 	// steps hold at most one entry for each NodeReboot.
 	steps []step
 }
@@ -81,6 +86,9 @@ type step struct {
 // decide says what to create, to write and to start. It is idempotent: on the result of its own steps it decides to do nothing.
 func decide(f facts) decision {
 	d := decision{stop: f.obsolete(), amend: f.amended(), create: f.missing()}
+	if d.create != nil {
+		d.names = f.freeNames()
+	}
 	for _, reboot := range f.reboots {
 		if f.behind[reboot.UID] {
 			continue
@@ -124,29 +132,34 @@ func (f facts) amended() []*v1alpha1.NodeReboot {
 	return amended
 }
 
-// missing returns the NodeReboot that the current need lacks, if any.
+// missing returns the NodeReboot that the current need lacks, if any. It has no name yet.
 func (f facts) missing() *v1alpha1.NodeReboot {
 	if f.sentinel.state != v1alpha1.SentinelRequired {
 		return nil
 	}
-	name := v1alpha1.SentinelRebootName(f.nodeName, f.boot.id)
-	for _, reboot := range f.reboots {
-		if reboot.Name == name || f.carriesNeed(reboot) {
-			return nil
-		}
+	if slices.ContainsFunc(f.reboots, f.carriesNeed) {
+		return nil
 	}
 	return &v1alpha1.NodeReboot{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: v1alpha1.NodeRebootSpec{
 			NodeName: f.nodeName,
 			Trigger:  v1alpha1.TriggerSentinel,
+			BootID:   f.boot.id,
 			Reason:   f.sentinel.message,
 		},
 	}
 }
 
-// carriesNeed tells whether the host's need is known already. An unfinished NodeReboot carries it, whatever boot it began with; so does one
-// that was given up in the running boot: asking again would be a reboot loop.
+// freeNames are the node's names that no NodeReboot of the node has.
+func (f facts) freeNames() []string {
+	return slices.DeleteFunc(v1alpha1.SentinelRebootNames(f.nodeName, f.boot.id), func(name string) bool {
+		return slices.ContainsFunc(f.reboots, func(reboot *v1alpha1.NodeReboot) bool { return reboot.Name == name })
+	})
+}
+
+// carriesNeed tells whether the host's need is known already. A NodeReboot that was made for a need of the running boot carries it, unless
+// another one did in its place. So does one that is not complete, whatever boot it began with, and one that was given up in the running
+// boot: asking again would be a reboot loop.
 func (f facts) carriesNeed(reboot *v1alpha1.NodeReboot) bool {
 	if reboot.Spec.Trigger != v1alpha1.TriggerSentinel {
 		return false
@@ -154,7 +167,13 @@ func (f facts) carriesNeed(reboot *v1alpha1.NodeReboot) bool {
 	if reboot.SetAside() {
 		return f.gaveUp(reboot) // The manager does nothing for it, so it carries no need.
 	}
-	return reboot.Status.CompletionTime == nil || f.gaveUp(reboot)
+	superseded := reboot.Status.OutcomeReason == v1alpha1.ReasonSuperseded
+	return reboot.Status.CompletionTime == nil || f.ofThisBoot(reboot) && !superseded || f.gaveUp(reboot)
+}
+
+// ofThisBoot tells whether the NodeReboot was made for a need of the running boot.
+func (f facts) ofThisBoot(reboot *v1alpha1.NodeReboot) bool {
+	return reboot.Spec.Trigger == v1alpha1.TriggerSentinel && reboot.Spec.BootID == f.boot.id
 }
 
 // gaveUp tells whether the manager gave up on the running boot: it could not end it, or it was the boot after which the host still asked.
@@ -189,7 +208,7 @@ func (f facts) reported(reboot *v1alpha1.NodeReboot) bool {
 	if status.CompletionTime == nil {
 		return true
 	}
-	withdrawn := status.Outcome == v1alpha1.OutcomeCancelled && reboot.Name == v1alpha1.SentinelRebootName(f.nodeName, f.boot.id)
+	withdrawn := status.Outcome == v1alpha1.OutcomeCancelled && f.ofThisBoot(reboot) && status.OutcomeReason != v1alpha1.ReasonSuperseded
 	return (withdrawn || f.gaveUp(reboot)) && (status.Report == nil || status.Report.Sentinel != f.sentinel.state)
 }
 

@@ -38,9 +38,11 @@ func TestANodeRebootIsCreatedOnlyForANeedThatHasNone(t *testing.T) {
 		"a complete one does not":                         {v1alpha1.SentinelRequired, newReboot("x", failed), true},
 		"one that rebooted the host into this boot":       {v1alpha1.SentinelRequired, newReboot("x", succeeded, before(bootEarly), after(bootA)), true},
 		"one that was cancelled in this boot":             {v1alpha1.SentinelRequired, newReboot("x", cancelled, before(bootA)), true},
-		"one of the very name exists, failed":             {v1alpha1.SentinelRequired, newReboot(needName, failed), false},
-		"one of the very name exists, cancelled":          {v1alpha1.SentinelRequired, newReboot(needName, cancelled), false},
-		"one of the very name exists, about another boot": {v1alpha1.SentinelRequired, newReboot(needName, before(bootEarly)), false},
+		"one for a need of this boot, failed":             {v1alpha1.SentinelRequired, newReboot("x", askedIn(bootA), failed), false},
+		"one for a need of this boot, cancelled":          {v1alpha1.SentinelRequired, newReboot("x", askedIn(bootA), cancelled), false},
+		"one for a need of this boot, about another boot": {v1alpha1.SentinelRequired, newReboot("x", askedIn(bootA), before(bootEarly)), false},
+		"one for a need of this boot, superseded":         {v1alpha1.SentinelRequired, newReboot("x", askedIn(bootA), cancelled, superseded), true},
+		"one for a need of another boot, cancelled":       {v1alpha1.SentinelRequired, newReboot("x", askedIn(bootEarly), cancelled), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFacts()
@@ -51,14 +53,26 @@ func TestANodeRebootIsCreatedOnlyForANeedThatHasNone(t *testing.T) {
 			var want *v1alpha1.NodeReboot
 			if test.want {
 				want = &v1alpha1.NodeReboot{
-					ObjectMeta: metav1.ObjectMeta{Name: needName},
-					Spec:       v1alpha1.NodeRebootSpec{NodeName: testNode, Trigger: v1alpha1.TriggerSentinel, Reason: "libc6"},
+					Spec: v1alpha1.NodeRebootSpec{NodeName: testNode, Trigger: v1alpha1.TriggerSentinel, BootID: bootA, Reason: "libc6"},
 				}
 			}
 			if diff := cmp.Diff(want, decide(f).create); diff != "" {
 				t.Errorf("create (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A name says nothing about what a NodeReboot is about.
+func TestANameThatIsTakenKeepsNoNeedFromBeingAskedFor(t *testing.T) {
+	names := v1alpha1.SentinelRebootNames(testNode, bootA)
+	f := newFacts(newReboot(names[0], manual), newReboot(names[2], askedIn(bootEarly), completed(v1alpha1.OutcomeSucceeded)))
+	d := decide(f)
+	if d.create == nil {
+		t.Fatal("nothing is asked for")
+	}
+	if want := append([]string{names[1]}, names[3:]...); !slices.Equal(d.names, want) {
+		t.Errorf("names are %v, want %v", d.names, want)
 	}
 }
 
@@ -235,7 +249,7 @@ func TestOrdersThatThisProcessWorksOn(t *testing.T) {
 			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot), reported(recorded(3, v1alpha1.OrderStarted))),
 			facts:  working(job{sequence: 3, state: v1alpha1.OrderFailed, message: strings.Repeat("ü", 2000)}),
 			want: wantStep{newReport(recorded(3, v1alpha1.OrderFailed),
-				saying(strings.Repeat("ü", 1021)+"...")), false},
+				saying(strings.Repeat("ü", maxMessage-3)+"...")), false},
 		},
 	})
 }
@@ -252,9 +266,10 @@ func TestFactsAboutTheHostAreReportedWhenTheyChange(t *testing.T) {
 		"the sentinel went away":             {newReboot("x", reported()), gone, wantStep{without, false}},
 		"a complete one is left alone":       {reboot: newReboot("x", completed(v1alpha1.OutcomeSucceeded)), facts: gone},
 		"another cancelled one is too":       {reboot: newReboot("x", cancelled, reported()), facts: gone},
-		"a cancelled one of this need":       {newReboot(needName, cancelled, reported()), gone, wantStep{without, false}},
-		"a cancelled one that knows already": {reboot: newReboot(needName, cancelled, reported(saying("left over")))},
-		"a failed one of this need":          {reboot: newReboot(needName, completed(v1alpha1.OutcomeFailed), reported()), facts: gone},
+		"a cancelled one of this need":       {newReboot("x", askedIn(bootA), cancelled, reported()), gone, wantStep{without, false}},
+		"a superseded one of this need":      {reboot: newReboot("x", askedIn(bootA), cancelled, superseded, reported()), facts: gone},
+		"a cancelled one that knows already": {reboot: newReboot("x", askedIn(bootA), cancelled, reported(saying("left over")))},
+		"a failed one of this need":          {reboot: newReboot("x", askedIn(bootA), completed(v1alpha1.OutcomeFailed), reported()), facts: gone},
 		"one that was given up in this boot": {newReboot("x", failed, before(bootA), reported()), gone, wantStep{without, false}},
 		"one that was given up in another":   {reboot: newReboot("x", failed, before(bootEarly), reported()), facts: gone},
 		"the kernel's boot time drifts within one boot": {

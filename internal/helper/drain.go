@@ -83,9 +83,11 @@ func newDrain(options drainOptions) (*drain, error) {
 	if err != nil {
 		return nil, err
 	}
+	pods, named := newMirror[*corev1.Pod](), filter.keys()
+	pods.slim = func(pod *corev1.Pod) *corev1.Pod { return slim(pod, named) }
 	return &drain{
 		drainOptions: options,
-		mirror:       newMirror[*corev1.Pod](),
+		mirror:       pods,
 		filter:       filter,
 		leaving:      map[types.UID]*leavingPod{},
 		ignored:      map[types.UID]*leavingPod{},

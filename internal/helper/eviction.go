@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/podlabels"
 	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
@@ -53,7 +54,7 @@ func newPodFilter(order *v1alpha1.DrainOrder) (podFilter, error) {
 // stage of a pod: the first that selects it, or the one after all of them.
 func (f *podFilter) stage(pod *corev1.Pod) int {
 	for i, selector := range f.stages {
-		if selector.Matches(pod.Labels, pod.Annotations) {
+		if selects, known := podlabels.MatchPod(selector, pod); selects && known {
 			return i
 		}
 	}
@@ -90,7 +91,11 @@ type daemonSetLookup struct {
 // mustGo tells whether the pod has to go. Pods of a DaemonSet and mirror pods of the kubelet would come back at once, so they stay, unless
 // they are finished or their DaemonSet is gone. With an error, the pod is not known to stay or to go.
 func (f *podFilter) mustGo(ctx context.Context, api podAPI, pod *corev1.Pod, now time.Time) (bool, error) {
-	if !f.selector.Matches(pod.Labels, pod.Annotations) {
+	selects, known := podlabels.MatchPod(f.selector, pod)
+	if !known {
+		return false, fmt.Errorf("pod %s/%s has too many labels or annotations, and the order was changed to look at others", pod.Namespace, pod.Name)
+	}
+	if !selects {
 		return false, nil
 	}
 	if _, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]; mirror {

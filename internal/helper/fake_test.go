@@ -222,6 +222,8 @@ func (s *fakeStore[T]) edit(t *testing.T, name string, change func(T)) {
 type fakeReboots struct {
 	*fakeStore[*v1alpha1.NodeReboot]
 	writes atomic.Int32
+	// others are NodeReboots of other nodes, by name: the helper's watch does not bring them.
+	others shared[map[string]*v1alpha1.NodeReboot]
 	// onReport runs before a report is written, afterReport when it was.
 	onReport    shared[func(report *v1alpha1.HelperReport) error]
 	afterReport shared[func(report *v1alpha1.HelperReport)]
@@ -231,13 +233,25 @@ var rebootResource = schema.GroupResource{Group: "reboot-operator.io", Resource:
 
 func (f *fakeReboots) Create(_ context.Context, reboot *v1alpha1.NodeReboot) error {
 	f.writes.Add(1)
-	if _, exists := f.get(reboot.Name); exists {
+	if _, exists := f.find(reboot.Name); exists {
 		return apierrors.NewAlreadyExists(rebootResource, reboot.Name)
 	}
 	reboot = reboot.DeepCopy()
 	reboot.UID = "uid-" + "made"
 	f.put(reboot)
 	return nil
+}
+
+func (f *fakeReboots) Find(_ context.Context, name string) (*v1alpha1.NodeReboot, error) {
+	found, _ := f.find(name)
+	return found, nil
+}
+
+func (f *fakeReboots) find(name string) (*v1alpha1.NodeReboot, bool) {
+	if other := f.others.get()[name]; other != nil {
+		return other, true
+	}
+	return f.get(name)
 }
 
 func (f *fakeReboots) Report(_ context.Context, reboot *v1alpha1.NodeReboot, report *v1alpha1.HelperReport) (string, error) {

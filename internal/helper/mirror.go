@@ -25,6 +25,8 @@ type object interface {
 type mirror[T object] struct {
 	// changed has a value when something changed since it was last received from.
 	changed chan struct{}
+	// slim makes of an object what is kept of it; nil keeps all of it. The objects of other people may be large.
+	slim func(T) T
 
 	mu      sync.Mutex
 	objects map[types.UID]T
@@ -88,13 +90,32 @@ func (m *mirror[T]) notify() {
 	}
 }
 
+// keep is what is kept of an object. What was kept of it before stays the same.
+func (m *mirror[T]) keep(o T) T {
+	if m.slim != nil {
+		return m.slim(o)
+	}
+	o.SetManagedFields(nil)
+	return o
+}
+
+// Transformer implements toolscache.TransformingStore: the reflector holds no first list of whole objects.
+func (m *mirror[T]) Transformer() toolscache.TransformFunc {
+	return func(obj any) (any, error) {
+		if o, ok := obj.(T); ok {
+			return m.keep(o), nil
+		}
+		return obj, nil
+	}
+}
+
 // Add implements toolscache.ReflectorStore.
 func (m *mirror[T]) Add(obj any) error {
 	o, ok := obj.(T)
 	if !ok {
 		return fmt.Errorf("unexpected object %T", obj)
 	}
-	o.SetManagedFields(nil)
+	o = m.keep(o)
 	m.mu.Lock()
 	m.objects[o.GetUID()] = o
 	m.mu.Unlock()
@@ -128,8 +149,7 @@ func (m *mirror[T]) Replace(list []any, _ string) error {
 		if !ok {
 			return fmt.Errorf("unexpected object %T", obj)
 		}
-		o.SetManagedFields(nil)
-		objects[o.GetUID()] = o
+		objects[o.GetUID()] = m.keep(o)
 	}
 	m.mu.Lock()
 	m.objects, m.synced = objects, true

@@ -13,9 +13,9 @@ import (
 
 const (
 	// maxRefuser is the most characters that the name of what refused an eviction takes.
-	maxRefuser = 320
+	maxRefuser = 256
 	// maxAnswer is the most characters that the message of a refused pod takes.
-	maxAnswer = 512
+	maxAnswer = 256
 )
 
 // byServer stands for whatever refused an eviction if the answer does not tell.

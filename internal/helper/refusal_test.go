@@ -82,7 +82,8 @@ func TestARefusalIsShortWhateverTheAnswer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := refusal(newPod("a"), err)
-			if by, message := utf8.RuneCountInString(got.By), utf8.RuneCountInString(got.Message); by > 320 || by == 0 || message > 512 {
+			by, message := utf8.RuneCountInString(got.By), utf8.RuneCountInString(got.Message)
+			if by > maxRefuser || by == 0 || message > maxAnswer {
 				t.Errorf("by has %d characters, message has %d", by, message)
 			}
 		})

@@ -1,6 +1,7 @@
 package helper
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -16,7 +17,7 @@ const (
 )
 
 // maxMessage is the most characters that status.report.message takes.
-const maxMessage = 1024
+const maxMessage = 512
 
 // report is what status.report should say. What was recorded before is kept, because the report is the helper's memory.
 func (f facts) report(reboot *v1alpha1.NodeReboot, v verdict) v1alpha1.HelperReport {
@@ -40,6 +41,9 @@ func (f facts) report(reboot *v1alpha1.NodeReboot, v verdict) v1alpha1.HelperRep
 	if report.Message == "" && f.sentinel.state == v1alpha1.SentinelUnknown {
 		report.Message = sentinelPrefix + f.sentinel.message
 	}
+	if report.Message == "" && f.taken != "" && f.ofThisBoot(reboot) {
+		report.Message = takenPrefix + f.taken
+	}
 	report.Message = truncate(report.Message, maxMessage)
 	return report
 }
@@ -56,11 +60,17 @@ func (f facts) carryOver(previous *v1alpha1.HelperReport) v1alpha1.HelperReport 
 		report.BootTime = previous.BootTime
 	}
 	report.Sequence, report.State, report.Drain = previous.Sequence, previous.State, previous.Drain
-	ofThePresent := strings.HasPrefix(previous.Message, notePrefix) || strings.HasPrefix(previous.Message, sentinelPrefix)
-	if (previous.State == v1alpha1.OrderFailed || previous.State == v1alpha1.OrderTimedOut) && !ofThePresent {
+	if (previous.State == v1alpha1.OrderFailed || previous.State == v1alpha1.OrderTimedOut) && !ofThePresent(previous.Message) {
 		report.Message = previous.Message
 	}
 	return report
+}
+
+// ofThePresent tells whether a message was about the present only.
+func ofThePresent(message string) bool {
+	return slices.ContainsFunc([]string{notePrefix, sentinelPrefix, takenPrefix}, func(prefix string) bool {
+		return strings.HasPrefix(message, prefix)
+	})
 }
 
 // reportedOffset is what the report should say about the host's clock. It changes only if the clock has moved by more than offsetStep, so

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -21,7 +20,7 @@ const (
 	// returnPause is waited before the first of them is evicted; it doubles each time.
 	returnPause = time.Second
 	// maxOwner is the most characters that the name of an owner takes.
-	maxOwner = 512
+	maxOwner = 256
 )
 
 // ownerKey identifies an owner by name: one that is deleted and created again is the same.
@@ -46,16 +45,13 @@ type owner struct {
 // for the Deployment, which may be rolled out during the drain. A pod that names no owner may be put back as well: what creates it is known
 // by the name that it gives.
 func ownerOf(pod *corev1.Pod) ownerKey {
-	reference := metav1.GetControllerOfNoCopy(pod)
+	reference := firstOwner(pod)
 	if reference == nil {
-		if len(pod.OwnerReferences) == 0 {
-			return ownerKey{namespace: pod.Namespace, name: cmp.Or(pod.GenerateName, pod.Name)}
-		}
-		reference = &pod.OwnerReferences[0]
+		return ownerKey{namespace: pod.Namespace, name: cmp.Or(pod.GenerateName, pod.Name)}
 	}
 	group := schema.FromAPIVersionAndKind(reference.APIVersion, reference.Kind).Group
 	key := ownerKey{namespace: pod.Namespace, group: group, kind: reference.Kind, name: reference.Name}
-	deployment, isHashed := strings.CutSuffix(key.name, "-"+pod.Labels["pod-template-hash"])
+	deployment, isHashed := strings.CutSuffix(key.name, "-"+pod.Labels[templateHash])
 	if key.group == "apps" && key.kind == "ReplicaSet" && isHashed {
 		key.kind, key.name = "Deployment", deployment
 	}

@@ -247,7 +247,8 @@ func TestOnARealAPIServerANodeIsDrainedAndRebootedOnce(t *testing.T) {
 	c.forget(name)
 	made := c.await(name, "made and reported", func(r *v1alpha1.NodeReboot) bool { return r.Status.Report != nil })
 	want := v1alpha1.NodeRebootSpec{
-		NodeName: node, Trigger: v1alpha1.TriggerSentinel, Reason: "libc6", Urgency: v1alpha1.UrgencyNormal, Approval: v1alpha1.ApprovalNotGiven,
+		NodeName: node, Trigger: v1alpha1.TriggerSentinel, BootID: bootA, Reason: "libc6",
+		Urgency: v1alpha1.UrgencyNormal, Approval: v1alpha1.ApprovalNotGiven,
 	}
 	if diff := cmp.Diff(want, made.Spec); diff != "" {
 		t.Errorf("spec (-want +got):\n%s", diff)

@@ -18,7 +18,7 @@ const (
 	// lastCall is how long before the deadline everything that is left is named, for those who end the drain at the deadline.
 	lastCall = 5 * time.Second
 	// maxHolder is the most characters that what holds a pod takes.
-	maxHolder = 512
+	maxHolder = 256
 )
 
 // heldBy says what keeps a pod that should go. The helper knows no time zone: the manager writes times for people.

@@ -113,7 +113,7 @@ func TestWhatHoldsAPodIsSaidInFull(t *testing.T) {
 	for i := range 100 {
 		many = append(many, fmt.Sprint(strings.Repeat("x", 100), "/", i))
 	}
-	if got := heldBy(newPod("a", over, finalizers(many...)), now); len(got) != 512 || !strings.HasSuffix(got, "...") {
+	if got := heldBy(newPod("a", over, finalizers(many...)), now); len(got) != maxHolder || !strings.HasSuffix(got, "...") {
 		t.Errorf("%d characters", len(got))
 	}
 }

@@ -130,6 +130,17 @@ func ForAnnotationText(text string) Pods {
 	return p
 }
 
+// Labels is the part about labels.
+func (p Pods) Labels() labels.Selector {
+	if p.labels == nil {
+		return labels.Nothing()
+	}
+	return p.labels
+}
+
+// Annotations is the part about annotations. It must not be changed.
+func (p Pods) Annotations() map[string]v1alpha1.AnnotationValue { return p.annotations }
+
 // Annotations are those of a pod that a selector can match: an annotation may be large, and the values in selectors are short.
 func Annotations(all map[string]string) map[string]string {
 	var kept map[string]string

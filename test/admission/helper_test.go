@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -23,8 +24,10 @@ import (
 // Answers of the admission policy, by what is told in them.
 const (
 	ownNodeOnly    = "spec.nodeName must be n1"
+	ownBoot        = "spec.bootID must be the boot ID of the host"
+	shortReason    = "a spec.reason of up to 512 characters"
 	noMetadata     = "no labels, annotations, finalizers or owners"
-	ownNameOnly    = "metadata.name must be n1- and 8 hexadecimal digits"
+	ownNameOnly    = "metadata.name must be n1- and one hexadecimal digit"
 	sentinelOnly   = "spec.trigger must be Sentinel, spec.urgency must be Normal and spec.approval must be NotGiven"
 	reportOnly     = "A helper may write status.report only; every other field of status must stay as it is"
 	nothingElse    = "change or delete nothing else of it"
@@ -53,8 +56,8 @@ func TestAHelperCreatesNodeRebootsForItsOwnNodeOnly(t *testing.T) {
 		"its own node":                  {change: func(*v1alpha1.NodeReboot) {}},
 		"its own node, urgency written": {change: func(r *v1alpha1.NodeReboot) { r.Spec.Urgency = v1alpha1.UrgencyNormal }},
 		"another node":                  {func(r *v1alpha1.NodeReboot) { r.Spec.NodeName = "n2" }, ownNodeOnly},
-		"by hand":                       {func(r *v1alpha1.NodeReboot) { r.Spec.Trigger = v1alpha1.TriggerManual }, sentinelOnly},
-		"without a trigger":             {func(r *v1alpha1.NodeReboot) { r.Spec.Trigger = "" }, sentinelOnly},
+		"by hand":                       {func(r *v1alpha1.NodeReboot) { r.Spec.Trigger, r.Spec.BootID = v1alpha1.TriggerManual, "" }, sentinelOnly},
+		"without a trigger":             {func(r *v1alpha1.NodeReboot) { r.Spec.Trigger, r.Spec.BootID = "", "" }, sentinelOnly},
 		"at once":                       {func(r *v1alpha1.NodeReboot) { r.Spec.Urgency = v1alpha1.UrgencyImmediate }, sentinelOnly},
 		"approved by itself":            {func(r *v1alpha1.NodeReboot) { r.Spec.Approval = v1alpha1.ApprovalGiven }, sentinelOnly},
 		"with a finalizer":              {func(r *v1alpha1.NodeReboot) { r.Finalizers = []string{"example.com/hold"} }, noMetadata},
@@ -63,9 +66,19 @@ func TestAHelperCreatesNodeRebootsForItsOwnNodeOnly(t *testing.T) {
 		"with an owner": {func(r *v1alpha1.NodeReboot) {
 			r.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: "n2", UID: "u"}}
 		}, noMetadata},
-		"named after another node":  {func(r *v1alpha1.NodeReboot) { r.Name = "n2-1a2b3c4d" }, ownNameOnly},
-		"named after a longer node": {func(r *v1alpha1.NodeReboot) { r.Name = "n1-b-1a2b3c4d" }, ownNameOnly},
+		"named after another node":  {func(r *v1alpha1.NodeReboot) { r.Name = "n2-1" }, ownNameOnly},
+		"named after a longer node": {func(r *v1alpha1.NodeReboot) { r.Name = "n1-b-1" }, ownNameOnly},
 		"named freely":              {func(r *v1alpha1.NodeReboot) { r.Name = "please" }, ownNameOnly},
+		"named after two digits":    {func(r *v1alpha1.NodeReboot) { r.Name = "n1-1a" }, ownNameOnly},
+		"named after eight digits":  {func(r *v1alpha1.NodeReboot) { r.Name = "n1-1a2b3c4d" }, ownNameOnly},
+		"named after no digit":      {func(r *v1alpha1.NodeReboot) { r.Name = "n1-g" }, ownNameOnly},
+		"named after the node":      {func(r *v1alpha1.NodeReboot) { r.Name = "n1" }, ownNameOnly},
+		"named by the server":       {func(r *v1alpha1.NodeReboot) { r.Name, r.GenerateName = "", "n1-" }, ownNameOnly},
+		"for no boot":               {func(r *v1alpha1.NodeReboot) { r.Spec.BootID = "" }, ownBoot},
+		"with as long a reason as it takes": {change: func(r *v1alpha1.NodeReboot) {
+			r.Spec.Reason = strings.Repeat("x", 512)
+		}},
+		"with a longer reason": {func(r *v1alpha1.NodeReboot) { r.Spec.Reason = strings.Repeat("x", 513) }, shortReason},
 	} {
 		t.Run(name, func(t *testing.T) {
 			reboot := newReboot(v1alpha1.SentinelRebootName("n1", "b1"), "n1")
@@ -89,7 +102,7 @@ func TestAHelperAsksAndReportsWhateverItsNodeIsCalled(t *testing.T) {
 		own := mustClientOf(t, namespace, helper, pod.Name)
 		reboot := newReboot(v1alpha1.SentinelRebootName(node, "b1"), node)
 		check(t, own.Create(t.Context(), reboot.DeepCopy(), client.DryRunAll), "")
-		check(t, own.Create(t.Context(), newReboot("n1-1a2b3c4d", node), client.DryRunAll), "name a NodeReboot after its own node")
+		check(t, own.Create(t.Context(), newReboot("n1-1", node), client.DryRunAll), "name a NodeReboot after its own node")
 		createNow(t, reboot)
 		report := mergePatch(`{"status":{"report":{"bootID":"b1","sentinel":"Required","sequence":0,` +
 			`"methods":[{"name":"Logind","obstacle":"no bus"}]}}}`)
@@ -100,24 +113,59 @@ func TestAHelperAsksAndReportsWhateverItsNodeIsCalled(t *testing.T) {
 			t.Errorf("%d NodeReboots of node %s", len(ofNode.Items), node)
 		}
 		other := mustClientOf(t, namespace, helper, "helper-n1")
-		check(t, other.Create(t.Context(), newReboot("n1-1a2b3c4d", node), client.DryRunAll), ownNodeOnly)
+		check(t, other.Create(t.Context(), newReboot("n1-1", node), client.DryRunAll), ownNodeOnly)
 	}
+}
+
+// Names are all that limits how many NodeReboots there are: admission does not count.
+func TestAHelperHoldsNoMoreThanSixteenNodeReboots(t *testing.T) {
+	for _, node := range []string{"sixteen", strings.Repeat("s", 63) + strings.Repeat("."+strings.Repeat("s", 62), 3) + "s"} {
+		createNow(t, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}})
+		pod := newPod(namespace, fmt.Sprintf("helper-sixteen-%d", len(node)), node, helper)
+		createNow(t, pod)
+		own := mustClientOf(t, namespace, helper, pod.Name)
+		accepted := 0
+		for _, stem := range []string{node[:min(len(node), 250)], node[:min(len(node), 250)] + "x", node[:min(len(node), 200)]} {
+			for digits := range 0x110 {
+				reboot := newReboot(fmt.Sprintf("%s-%0*x", stem, 1+7*(digits%2), digits/2), node)
+				if err := own.Create(t.Context(), reboot); err == nil {
+					accepted++
+					t.Cleanup(func() { _ = admin.Delete(context.Background(), reboot) })
+				}
+			}
+		}
+		if accepted != 16 {
+			t.Errorf("the helper of node %s created %d NodeReboots, want 16", node, accepted)
+		}
+	}
+}
+
+func TestATokenThatIsBoundToANodeAloneMayWriteNothing(t *testing.T) {
+	node := &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Node", Name: "n1"}
+	bound, err := clientBoundTo(t.Context(), namespace, helper, node)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, bound.Create(t.Context(), newReboot("n1-1", "n1"), client.DryRunAll), boundTokenOnly)
+	reboot := rebootWithStatus(t, "n1")
+	report := mergePatch(`{"status":{"report":{"bootID":"b1","sentinel":"Required","sequence":0}}}`)
+	check(t, bound.Status().Patch(t.Context(), reboot, report, dryRun()), boundTokenOnly)
 }
 
 func TestATokenThatIsBoundToNoPodMayWriteNothing(t *testing.T) {
 	unbound := mustClientOf(t, namespace, helper, "")
-	check(t, unbound.Create(t.Context(), newReboot("n1-1a2b3c4d", "n1"), client.DryRunAll), boundTokenOnly)
+	check(t, unbound.Create(t.Context(), newReboot("n1-1", "n1"), client.DryRunAll), boundTokenOnly)
 }
 
 func TestOthersMayAskForWhatAHelperMayNot(t *testing.T) {
 	reboot := newReboot("please", "n2")
-	reboot.Spec.Trigger, reboot.Spec.Urgency = v1alpha1.TriggerManual, v1alpha1.UrgencyImmediate
+	reboot.Spec.Trigger, reboot.Spec.Urgency, reboot.Spec.BootID = v1alpha1.TriggerManual, v1alpha1.UrgencyImmediate, ""
 	check(t, admin.Create(t.Context(), reboot.DeepCopy(), client.DryRunAll), "")
 }
 
 func TestAHelperWritesTheReportOfItsOwnNodeOnly(t *testing.T) {
 	first, second := rebootWithStatus(t, "n1"), rebootWithStatus(t, "n2")
-	fresh := newReboot("n1-00000000", "n1")
+	fresh := newReboot("n1-0", "n1")
 	createNow(t, fresh)
 	own := mustClientOf(t, namespace, helper, "helper-n1")
 	const report = `"report":{"bootID":"b1","sentinel":"NotRequired","sequence":2}`
@@ -198,10 +246,10 @@ func TestThePolicyHoldsWhereRBACWouldAllowMore(t *testing.T) {
 	check(t, own.Patch(t.Context(), reboot.DeepCopy(), mergePatch(`{"metadata":{"finalizers":["a.b/c"]}}`), client.DryRunAll), nothingElse)
 	check(t, own.Delete(t.Context(), reboot.DeepCopy(), client.DryRunAll), nothingElse)
 	check(t, own.DeleteAllOf(t.Context(), &v1alpha1.NodeReboot{}, client.DryRunAll), nothingElse)
-	check(t, own.Create(t.Context(), newReboot("n2-1a2b3c4d", "n2"), client.DryRunAll), ownNodeOnly)
+	check(t, own.Create(t.Context(), newReboot("n2-1", "n2"), client.DryRunAll), ownNodeOnly)
 
 	other := mustClientOf(t, elsewhere, helper, "")
-	check(t, other.Create(t.Context(), newReboot("n1-1a2b3c4d", "n1"), client.DryRunAll), boundTokenOnly)
+	check(t, other.Create(t.Context(), newReboot("n1-1", "n1"), client.DryRunAll), boundTokenOnly)
 }
 
 func TestAHelperDrainsItsOwnNodeOnly(t *testing.T) {
@@ -241,7 +289,7 @@ func TestAHelperDrainsItsOwnNodeOnly(t *testing.T) {
 		"as its node, read secrets":              {list(node, &corev1.SecretList{}), no},
 		"as its node, read the node":             {node.Get(t.Context(), types.NamespacedName{Name: "n1"}, &corev1.Node{}), no},
 		"as its node, delete a pod":              {node.Delete(t.Context(), newPod("default", "app-n1", "", ""), client.DryRunAll), no},
-		"as its node, create a NodeReboot":       {node.Create(t.Context(), newReboot("n1-1a2b3c4d", "n1"), client.DryRunAll), no},
+		"as its node, create a NodeReboot":       {node.Create(t.Context(), newReboot("n1-1", "n1"), client.DryRunAll), no},
 		"as another node, evict a pod of that":   {evict(as("system:node:n2"), "app-n2"), no},
 		"as another node, list the pods of that": {list(as("system:node:n2"), &corev1.PodList{}, of("n2")), no},
 		"as the manager, read policies":          {list(as("system:serviceaccount:"+namespace+":"+manager), &v1alpha1.RebootPolicyList{}), no},
@@ -260,7 +308,7 @@ func TestAHelperDrainsItsOwnNodeOnly(t *testing.T) {
 // rebootWithStatus makes a NodeReboot of the node whose status is as large as it may be.
 func rebootWithStatus(t *testing.T, node string) *v1alpha1.NodeReboot {
 	t.Helper()
-	reboot := newReboot(node+"-1a2b3c4d", node)
+	reboot := newReboot(node+"-1", node)
 	createNow(t, reboot)
 	now := metav1.NowMicro()
 	reboot.Status = v1alpha1.NodeRebootStatus{

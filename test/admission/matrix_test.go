@@ -163,16 +163,14 @@ var asManager = map[string]string{
 	"pods of all nodes":              ".    yes  yes   .      .      .     .      no",
 	"configmaps, the slots":          "yes  no   no    yes    yes    no    no     no",
 	"configmaps, another":            "no   no   no    yes    no     no    no     no",
-	// Leases are read everywhere, for those of medik8s are in a namespace that there may not be when the operator is installed.
-	"leases, the leader's":   "yes  yes  yes   yes    yes    no    no     no",
-	"leases of nodes":        "no   yes  yes   no     no     no    no     no",
-	"events of the operator": "no   no   no    yes    no     no    no     no",
-	"secrets, that of gates": "yes  no   no    no     no     no    no     no",
-	"events.k8s.io":          "no   no   no    yes    no     no    no     no",
-	"deployments":            "no   yes  yes   no     no     no    no     no",
-	"statefulsets":           "no   yes  yes   no     no     no    no     no",
-	"poddisruptionbudgets":   "no   yes  yes   no     no     no    no     no",
-	"volumeattachments":      "no   yes  yes   no     no     no    no     no",
+	"leases, the leader's":           "yes  no   no   yes    yes    no    no     no",
+	"events of the operator":         "no   no   no    yes    no     no    no     no",
+	"secrets, that of gates":         "yes  no   no    no     no     no    no     no",
+	"events.k8s.io":                  "no   no   no    yes    no     no    no     no",
+	"deployments":                    "no   yes  yes   no     no     no    no     no",
+	"statefulsets":                   "no   yes  yes   no     no     no    no     no",
+	"poddisruptionbudgets":           "no   yes  yes   no     no     no    no     no",
+	"volumeattachments":              "no   yes  yes   no     no     no    no     no",
 	// They say when kinds are installed by which others say that they maintain a node.
 	"customresourcedefinitions": "no   yes  yes   no     no     no    no     no",
 	"tokenreviews":              ".    .    .     yes    .      .     .      .",
@@ -256,7 +254,7 @@ func targets() map[string]target {
 	first, second := v1alpha1.SentinelRebootName("n1", "matrix"), v1alpha1.SentinelRebootName("n2", "matrix")
 	create := func(node string) string {
 		return fmt.Sprintf(`{"apiVersion":"reboot-operator.io/v1alpha1","kind":"NodeReboot","metadata":{"name":%q},`+
-			`"spec":{"nodeName":%q,"trigger":"Sentinel"}}`, v1alpha1.SentinelRebootName(node, "new"), node)
+			`"spec":{"nodeName":%q,"trigger":"Sentinel","bootID":"new"}}`, v1alpha1.SentinelRebootName(node, "new"), node)
 	}
 	const report = `{"status":{"report":{"bootID":"b9","sentinel":"NotRequired","sequence":1}}}`
 	event := `"metadata":{"name":"new","namespace":"default"},"reason":"R","action":"A","type":"Normal","reportingController":"c.d/e",` +

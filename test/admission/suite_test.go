@@ -133,7 +133,7 @@ func waitUntilInForce(ctx context.Context) error {
 	slots := right{verb: "get", resource: "configmaps", namespace: namespace, name: "reboot-operator-slots"}
 	var refused, evicted error
 	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, await.Limit, true, func(ctx context.Context) (bool, error) {
-		refused = own.Create(ctx, newReboot("n2-00000000", "n2"), client.DryRunAll)
+		refused = own.Create(ctx, newReboot("n2-0", "n2"), client.DryRunAll)
 		evicted = drainer.SubResource("eviction").Create(ctx, newPod("default", "app-n1", "", ""), eviction(), client.DryRunAll)
 		byPolicy := apierrors.IsForbidden(refused) && strings.Contains(refused.Error(), ownNodeOnly) // not because a right is missing
 		for _, of := range []right{order, slots} {
@@ -151,10 +151,19 @@ func waitUntilInForce(ctx context.Context) error {
 
 // clientOf makes a client that holds a token of the ServiceAccount, bound to the pod unless that is empty.
 func clientOf(ctx context.Context, namespace, serviceAccount, pod string, options ...func(*rest.Config)) (client.Client, error) {
-	request := &authenticationv1.TokenRequest{}
+	var bound *authenticationv1.BoundObjectReference
 	if pod != "" {
-		request.Spec.BoundObjectRef = &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Pod", Name: pod}
+		bound = &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Pod", Name: pod}
 	}
+	return clientBoundTo(ctx, namespace, serviceAccount, bound, options...)
+}
+
+// clientBoundTo makes a client that holds a token of the ServiceAccount, bound to an object unless that is nil.
+func clientBoundTo(
+	ctx context.Context, namespace, serviceAccount string, bound *authenticationv1.BoundObjectReference, options ...func(*rest.Config),
+) (client.Client, error) {
+	request := &authenticationv1.TokenRequest{}
+	request.Spec.BoundObjectRef = bound
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: serviceAccount}}
 	if err := admin.SubResource("token").Create(ctx, account, request); err != nil {
 		return nil, fmt.Errorf("ask for a token of %s: %w", serviceAccount, err)
@@ -200,6 +209,6 @@ func newPod(namespace, name, node, serviceAccount string) *corev1.Pod {
 func newReboot(name, node string) *v1alpha1.NodeReboot {
 	return &v1alpha1.NodeReboot{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec:       v1alpha1.NodeRebootSpec{NodeName: node, Trigger: v1alpha1.TriggerSentinel},
+		Spec:       v1alpha1.NodeRebootSpec{NodeName: node, Trigger: v1alpha1.TriggerSentinel, BootID: "b1"},
 	}
 }

@@ -26,6 +26,10 @@ func TestANodeRebootIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"a reason":                {spec: `{nodeName: n1, reason: firmware, trigger: Sentinel, urgency: Immediate}`},
 		"an empty reason":         {spec: `{nodeName: n1, reason: ""}`},
 		"a condition":             {spec: `{nodeName: n1, trigger: NodeCondition, conditionType: KernelDeadlock}`},
+		"a boot that asks":        {spec: `{nodeName: n1, trigger: Sentinel, bootID: b1}`},
+		"a boot with another trigger": {`{nodeName: n1, bootID: b1}`, []string{
+			"spec.bootID", "bootID goes with 'trigger: Sentinel' and with no other: remove it"}},
+		"too long a boot": {`{nodeName: n1, trigger: Sentinel, bootID: ` + long(129) + `}`, []string{"may not be more than 128"}},
 		"a condition with another trigger": {`{nodeName: n1, conditionType: KernelDeadlock}`, []string{
 			"spec.conditionType", "conditionType goes with 'trigger: NodeCondition' and with no other: write both or neither"}},
 		"the trigger without a condition": {`{nodeName: n1, trigger: NodeCondition}`, []string{"write both or neither"}},
@@ -53,6 +57,23 @@ func TestTheNodeOfANodeRebootNeverChanges(t *testing.T) {
 	checkAnswer(t, patch(`{"nodeName":"n2"}`), []string{"spec.nodeName", hint})
 	checkAnswer(t, patch(`{"nodeName":null}`), []string{"spec.nodeName: Required value"})
 	checkAnswer(t, patch(`{"nodeName":"n1","urgency":"Immediate"}`), nil)
+}
+
+func TestTheBootThatAskedNeverChanges(t *testing.T) {
+	const hint = "bootID cannot be changed: create another NodeReboot, and delete this one to cancel it"
+	for name, spec := range map[string]string{
+		"with": "{nodeName: n1, trigger: Sentinel, bootID: b1}", "without": "{nodeName: n1, trigger: Sentinel}",
+	} {
+		stored := create(t, nodeReboot(t, name+"-a-boot", spec))
+		for _, patch := range []string{`{"bootID":"b2"}`, `{"bootID":null}`} {
+			want := []string{"spec.bootID", hint}
+			if name == "without" && patch == `{"bootID":null}` {
+				want = nil
+			}
+			err := strict.Patch(t.Context(), stored.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(`{"spec":`+patch+`}`)))
+			checkAnswer(t, err, want)
+		}
+	}
 }
 
 func TestWhatAskedForANodeRebootNeverChanges(t *testing.T) {
@@ -111,13 +132,13 @@ func TestAStatusThatCannotBeReadIsRefused(t *testing.T) {
 		"report of a negative sequence":  {`{report: {bootID: b1, sentinel: Required, sequence: -1}}`, []string{"greater than or equal to 0"}},
 		"boot time without microseconds": {`{report: {` + report + `, bootTime: "2026-11-23T13:00:00Z"}}`, []string{"report.bootTime", "should match"}},
 		"boot time of a month 13":        {`{report: {` + report + `, bootTime: "2026-13-23T13:00:00.000000Z"}}`, []string{"report.bootTime", "must be of type date-time"}},
-		"report with too long a message": {`{report: {` + report + `, message: ` + long(1025) + `}}`, []string{"may not be more than 1024"}},
+		"report with too long a message": {`{report: {` + report + `, message: ` + long(513) + `}}`, []string{"may not be more than 512"}},
 		"methods":                        {status: `{report: {` + report + `, methods: [{name: Logind, obstacle: a}, {name: Signal}, {name: Command}]}}`},
 		"too many methods":               {`{report: {` + report + `, methods: [{name: Logind}, {name: Logind}, {name: Logind}, {name: Logind}]}}`, []string{"must have at most 3 items"}},
 		"an unknown method":              {`{report: {` + report + `, methods: [{name: Hammer}]}}`, []string{supported("Command", "Installed", "Logind", "Signal")}},
 		"a method without a name":        {`{report: {` + report + `, methods: [{obstacle: a}]}}`, []string{"methods[0].name: Required"}},
 		"an empty obstacle":              {`{report: {` + report + `, methods: [{name: Logind, obstacle: ""}]}}`, []string{"should be at least 1 chars long"}},
-		"too long an obstacle":           {`{report: {` + report + `, methods: [{name: Logind, obstacle: ` + long(513) + `}]}}`, []string{"may not be more than 512"}},
+		"too long an obstacle":           {`{report: {` + report + `, methods: [{name: Logind, obstacle: ` + long(257) + `}]}}`, []string{"may not be more than 256"}},
 		"drain beyond 32 bits":           {`{report: {` + report + `, drain: {total: 4294967297}}}`, []string{"report.drain.total", "less than or equal to 2147483647"}},
 		"refused pods":                   {status: `{report: {` + report + `, drain: {total: 0, remaining: 0, refused: [` + pods(10) + `]}}}`},
 		"too many refused pods":          {`{report: {` + report + `, drain: {refused: [` + pods(11) + `]}}}`, []string{"must have at most 10 items"}},
@@ -127,11 +148,11 @@ func TestAStatusThatCannotBeReadIsRefused(t *testing.T) {
 		"pods that do not end":           {status: `{report: {` + report + `, drain: {total: 0, remaining: 0, activity: Stuck, terminating: [` + pods(10, "heldBy: a finalizer") + `]}}}`},
 		"too many that do not end":       {`{report: {` + report + `, drain: {terminating: [` + pods(11, "heldBy: a") + `]}}}`, []string{"must have at most 10 items"}},
 		"held by nothing":                {`{report: {` + report + `, drain: {terminating: [` + pods(1) + `]}}}`, []string{"terminating[0].heldBy: Required"}},
-		"held by too much":               {`{report: {` + report + `, drain: {terminating: [` + pods(1, "heldBy: "+long(513)) + `]}}}`, []string{"may not be more than 512"}},
+		"held by too much":               {`{report: {` + report + `, drain: {terminating: [` + pods(1, "heldBy: "+long(257)) + `]}}}`, []string{"may not be more than 256"}},
 		"pods that return":               {status: `{report: {` + report + `, drain: {total: 0, remaining: 0, activity: Progressing, returned: [` + pods(10, "owner: a, evictions: 3") + `]}}}`},
 		"too many that return":           {`{report: {` + report + `, drain: {returned: [` + pods(11, "owner: a") + `]}}}`, []string{"must have at most 10 items"}},
 		"returned without an owner":      {`{report: {` + report + `, drain: {returned: [` + pods(1) + `]}}}`, []string{"returned[0].owner: Required"}},
-		"too long an owner":              {`{report: {` + report + `, drain: {returned: [` + pods(1, "owner: "+long(513)) + `]}}}`, []string{"may not be more than 512"}},
+		"too long an owner":              {`{report: {` + report + `, drain: {returned: [` + pods(1, "owner: "+long(257)) + `]}}}`, []string{"may not be more than 256"}},
 		"fewer than no evictions":        {`{report: {` + report + `, drain: {returned: [` + pods(1, "owner: a, evictions: -1") + `]}}}`, []string{"evictions", "greater than or equal to 0"}},
 		"an unknown activity":            {`{report: {` + report + `, drain: {activity: Bored}}}`, []string{supported("Progressing", "Stuck")}},
 		"a clock that is behind":         {status: `{report: {` + report + `, clockOffsetSeconds: -7200}}`},

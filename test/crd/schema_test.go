@@ -90,7 +90,7 @@ var (
 		"rollout.group.label", "rollout.group.maxSize", "rollout.maxUnavailable", "rollout.zones.maxUnavailablePerZone",
 		"rollout.zones.order", "rollout.zones.topologyKey", "triggers.nodeConditions",
 	}
-	rebootSpecialFields = []string{"conditionType", "nodeName", "reason"}
+	rebootSpecialFields = []string{"bootID", "conditionType", "nodeName", "reason"}
 )
 
 func TestEveryFieldOfASpecIsInATable(t *testing.T) {

@@ -79,8 +79,16 @@ func (s *story) get(object client.Object, namespace, name string) error {
 
 // rebootOf is the NodeReboot that a sentinel makes in a boot.
 func (s *story) rebootOf(node string, boot boot) (*v1alpha1.NodeReboot, error) {
-	reboot := &v1alpha1.NodeReboot{}
-	return reboot, s.get(reboot, "", v1alpha1.SentinelRebootName(node, boot.id))
+	var list v1alpha1.NodeRebootList
+	if err := s.cache.List(s.ctx, &list); err != nil {
+		return nil, err
+	}
+	for i := range list.Items {
+		if spec := &list.Items[i].Spec; spec.NodeName == node && spec.BootID == boot.id {
+			return &list.Items[i], nil
+		}
+	}
+	return nil, fmt.Errorf("there is no NodeReboot of node %s for boot %s", node, boot.id)
 }
 
 // inPhase returns nil if the boot's NodeReboot is in the phase.

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -55,6 +56,13 @@ func (p *Policy) Name() string { return p.Object.Name }
 // NeedsApproval says whether the policy's reboots wait until someone approves them. Only one that says Ignore needs none: a word that is
 // not known, such as one of before the kind was upgraded, is no leave to reboot.
 func (p *Policy) NeedsApproval() bool { return p.Spec.Approval != v1alpha1.Ignore }
+
+// PodKeys are the keys of the labels and annotations of pods that decisions about a policy look at.
+func PodKeys(obj *v1alpha1.RebootPolicy) []string {
+	p := &Policy{Object: obj, Spec: &obj.Spec}
+	p.readPodSelectors()
+	return slices.Concat(slices.Concat(p.Drained.Keys()), slices.Concat(p.WaitFor.Keys()))
+}
 
 // Hooks of the policy; of none, none.
 func (p *Policy) Hooks() v1alpha1.HooksSpec {

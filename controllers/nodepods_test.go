@@ -1,0 +1,64 @@
+package controllers
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/kubernetes/fake"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"github.com/reboot-operator/reboot-operator/internal/podlabels"
+)
+
+// listedPods can list pods and cannot stream the first list.
+type listedPods struct{ typedcorev1.PodsGetter }
+
+// IsWatchListSemanticsUnSupported is what client-go asks.
+func (listedPods) IsWatchListSemanticsUnSupported() bool { return true }
+
+// A policy that changes may select by a label that was cut off while nothing looked at it.
+func TestPodsAreReadAgainWhenAnotherOfTheirLabelsMatters(t *testing.T) {
+	fat := newPod("fat", labeled("zz-first", "x"), labeled("zz-second", "x"), func(p *corev1.Pod) { p.Spec.NodeName = "n1" })
+	for key, value := range fatLabels() {
+		fat.Labels[key] = value
+	}
+	p := newNodePods(listedPods{fake.NewClientset(fat).CoreV1()})
+	p.ctx, p.changed = t.Context(), func() {}
+	list := func(keys ...string) *corev1.Pod {
+		t.Helper()
+		p.nameKeys(sets.New(keys...))
+		if err := p.watch(t.Context(), []string{"n1"}); err != nil {
+			t.Fatal(err)
+		}
+		pods, known := p.list("n1")
+		if !known || len(pods) != 1 {
+			t.Fatalf("%d pods, known: %t; want the one of the node", len(pods), known)
+		}
+		return pods[0]
+	}
+	is := func(pod *corev1.Pod, text string) bool {
+		selector, err := metav1.ParseToLabelSelector(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var parsed labels.Selector
+		if parsed, err = metav1.LabelSelectorAsSelector(selector); err != nil {
+			t.Fatal(err)
+		}
+		matches, known := podlabels.Match(parsed, pod)
+		return matches && known
+	}
+	before := list("zz-first")
+	if !is(before, "zz-first=x") || is(before, "zz-second=x") {
+		t.Errorf("labels are %v", before.Labels)
+	}
+	if again := list("zz-first"); again != before {
+		t.Error("the pods were read again although nothing else matters")
+	}
+	if after := list("zz-second"); !is(after, "zz-second=x") {
+		t.Error("the label that matters now is not there")
+	}
+}

@@ -1,0 +1,84 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+)
+
+// keptSentinel is the one of a node's NodeReboots that carries the need of its sentinel: the one under way, else the first that waits.
+func (n *nodeView) keptSentinel() *rebootView {
+	var kept *rebootView
+	for _, r := range n.reboots {
+		switch {
+		case r.Object.Spec.Trigger != v1alpha1.TriggerSentinel:
+		case r.open():
+			return r
+		case r.waiting() && (kept == nil || compareWaiting(r, kept) < 0):
+			kept = r
+		}
+	}
+	return kept
+}
+
+// endSurplus leaves one NodeReboot for the need of a node's sentinel. A helper makes one; that there are more is a fault of it, or worse.
+func (p *planning) endSurplus() {
+	for _, n := range p.nodeOrder {
+		kept := n.keptSentinel()
+		for _, r := range n.reboots {
+			if r != kept && r.waiting() && r.Object.Spec.Trigger == v1alpha1.TriggerSentinel {
+				p.complete(r, v1alpha1.OutcomeCancelled, v1alpha1.ReasonSuperseded, fmt.Sprintf(
+					"NodeReboot %s of the same node asks for the same reboot.", kept.Object.Name))
+			}
+		}
+	}
+}
+
+// noteNames finds the NodeReboots that have a name which the helper of another node uses.
+func (p *planning) noteNames() {
+	for _, r := range p.snapshot.Reboots {
+		node, ok := v1alpha1.SentinelRebootNode(r.Name)
+		if n := p.nodes[node]; ok && n != nil && node != r.Spec.NodeName {
+			n.namesTaken = append(n.namesTaken, r.Name)
+		}
+	}
+}
+
+// noteName reports that the NodeReboot has a name which the helper of another node uses. That helper takes another one as long as there is
+// one. One that is called like its own node is nothing to warn of.
+func (p *planning) noteName(r *rebootView) {
+	node, ok := v1alpha1.SentinelRebootNode(r.Object.Name)
+	if !ok || p.nodes[node] == nil || node == r.Object.Spec.NodeName || r.Object.Name == r.Object.Spec.NodeName {
+		return
+	}
+	r.nameOfOther = fmt.Sprintf("Names such as this one are for the helper of node %s, which takes another one as long as there is one: "+
+		"delete this NodeReboot and create it under a name that does not end in a dash and one hexadecimal digit.", node)
+	if meta.FindStatusCondition(r.Object.Status.Conditions, v1alpha1.ConditionNameOfOtherNode) == nil {
+		r.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonNameOfOtherNode, Message: r.nameOfOther})
+	}
+}
+
+// nameless are the nodes of the policy whose helper has no name left to ask for a reboot.
+func (policy *policyView) nameless() []*nodeView {
+	var nodes []*nodeView
+	for _, n := range policy.nodes {
+		if len(n.namesTaken) == len(v1alpha1.SentinelRebootNames(n.Name, "")) {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}
+
+func tellNameless(nodes []*nodeView) string {
+	first := nodes[0]
+	message := fmt.Sprintf("The helper of node %s cannot ask for a reboot: NodeReboots of other nodes have the %d names that it uses. "+
+		"Delete %s, or another one of them.", first.Name, len(first.namesTaken), slices.Min(first.namesTaken))
+	if more := len(nodes) - 1; more > 0 {
+		message += fmt.Sprintf(" The same goes for %d more.", more)
+	}
+	return message
+}
