@@ -93,6 +93,8 @@ const (
 // NodeRebootSpec asks for one reboot of one node.
 //
 // +kubebuilder:validation:XValidation:rule="(self.trigger == 'NodeCondition') == has(self.conditionType)",message="conditionType goes with 'trigger: NodeCondition' and with no other: write both or neither",fieldPath=".conditionType"
+// +kubebuilder:validation:XValidation:rule="(self.approval == 'Given') == has(self.approvedBy)",message="'approval: Given' goes with approvedBy, your user name as 'kubectl auth whoami' prints it: write both, or neither to withdraw an approval",fieldPath=".approvedBy"
+// +kubebuilder:validation:XValidation:rule="has(self.requestedBy) == has(oldSelf.requestedBy) && (!has(self.requestedBy) || self.requestedBy == oldSelf.requestedBy)",message="requestedBy cannot be changed: it is who created the NodeReboot",fieldPath=".requestedBy"
 type NodeRebootSpec struct {
 	// nodeName is the node to reboot.
 	// +required
@@ -124,10 +126,25 @@ type NodeRebootSpec struct {
 	Urgency Urgency `json:"urgency,omitempty"`
 
 	// approval Given lets the reboot start where the policy has approval: Required. Under a schedule it is one for the window that is open, or
-	// else for the next one. Set it to NotGiven before the host is ordered to reboot, and the reboot does not happen.
+	// else for the next one. Set it to NotGiven before the host is ordered to reboot, and the reboot does not happen. To give it takes the
+	// verb approve on nodereboots.
 	// +optional
 	// +kubebuilder:default=NotGiven
 	Approval Approval `json:"approval,omitempty"`
+
+	// approvedBy is the name of the user who gave the approval. Since Kubernetes 1.36 it is filled in; no one can write the name of someone
+	// else. A policy with selfApproval: Refuse does not accept the name in requestedBy.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	ApprovedBy string `json:"approvedBy,omitempty"`
+
+	// requestedBy is the name of the user who created the NodeReboot. Since Kubernetes 1.36 it is filled in; no one can write the name of
+	// someone else, and it cannot be changed.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	RequestedBy string `json:"requestedBy,omitempty"`
 }
 
 // BootInfo identifies one boot of a host.
@@ -416,6 +433,11 @@ type NodeRebootStatus struct {
 	// then, or else the next one, closes.
 	// +optional
 	ApprovedTime *metav1.MicroTime `json:"approvedTime,omitempty"`
+
+	// approvedBy is the name of the user who gave that approval.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	ApprovedBy string `json:"approvedBy,omitempty"`
 
 	// taintedTime is when the node was tainted.
 	// +optional

@@ -71,6 +71,9 @@ const (
 	// ReasonAwaitingApproval: the policy requires an approval, and nobody has given it, or the window that it was given for has closed. An
 	// attempt whose approval is withdrawn before its reboot is rolled back.
 	ReasonAwaitingApproval = "AwaitingApproval"
+	// ReasonSelfApproved: who asked for the reboot approved it, or may have, and the policy requires someone else. It also rolls back an
+	// attempt whose host was not ordered to reboot.
+	ReasonSelfApproved = "SelfApproved"
 	// ReasonWindowClosed: no window of the policy is open. It also rolls back an attempt whose host was not ordered to reboot.
 	ReasonWindowClosed = "WindowClosed"
 	// ReasonFreeze: the policy has a freeze. It also rolls back an attempt whose host was not ordered to reboot.

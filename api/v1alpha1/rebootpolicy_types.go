@@ -101,6 +101,7 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="self.nodes != 'Selected' || (has(self.nodeSelector) && ((has(self.nodeSelector.matchLabels) && size(self.nodeSelector.matchLabels) > 0) || (has(self.nodeSelector.matchExpressions) && size(self.nodeSelector.matchExpressions) > 0)))",message="nodeSelector selects nothing in particular: write matchLabels or matchExpressions, or write 'nodes: All' to take every node",fieldPath=".nodeSelector"
 // +kubebuilder:validation:XValidation:rule="self.nodes != 'All' || !has(self.nodeSelector)",message="nodeSelector and 'nodes: All' contradict each other: remove one of them",fieldPath=".nodeSelector"
+// +kubebuilder:validation:XValidation:rule="self.selfApproval != 'Allow' || self.approval == 'Required'",message="selfApproval says who may approve, and the policy requires no approval: write 'approval: Required', or remove selfApproval",fieldPath=".selfApproval"
 type RebootPolicySpec struct {
 	// priority decides which policy owns a node that several select: the highest, then the oldest policy, then the first by name.
 	// +optional
@@ -147,6 +148,11 @@ type RebootPolicySpec struct {
 	// +optional
 	// +kubebuilder:default=NotRequired
 	Approval ApprovalRequirement `json:"approval,omitempty"`
+
+	// selfApproval says whether an approval counts that comes from the user who asked for the reboot.
+	// +optional
+	// +kubebuilder:default=Refuse
+	SelfApproval SelfApproval `json:"selfApproval,omitempty"`
 
 	// gates say what must hold before a node starts.
 	// +optional

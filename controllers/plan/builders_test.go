@@ -181,13 +181,21 @@ func byLogind(obstacle string) []v1alpha1.MethodReport {
 
 // manual makes the NodeReboot one that a person created; the host does not ask for a reboot.
 func manual(r *v1alpha1.NodeReboot) {
-	r.Spec.Trigger = v1alpha1.TriggerManual
+	r.Spec.Trigger, r.Spec.RequestedBy = v1alpha1.TriggerManual, "alice"
 	r.Status.Report.Sentinel = v1alpha1.SentinelNotRequired
 }
 
 func immediate(r *v1alpha1.NodeReboot) { r.Spec.Urgency = v1alpha1.UrgencyImmediate }
 
-func approved(r *v1alpha1.NodeReboot) { r.Spec.Approval = v1alpha1.ApprovalGiven }
+func approved(r *v1alpha1.NodeReboot) { approve(r, v1alpha1.ApprovalGiven) }
+
+// approve gives an approval, or withdraws it.
+func approve(r *v1alpha1.NodeReboot, approval v1alpha1.Approval) {
+	r.Spec.Approval, r.Spec.ApprovedBy = approval, ""
+	if approval == v1alpha1.ApprovalGiven {
+		r.Spec.ApprovedBy = "bob"
+	}
+}
 
 func noReport(r *v1alpha1.NodeReboot) { r.Status.Report = nil }
 

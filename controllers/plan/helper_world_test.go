@@ -87,10 +87,14 @@ func gaveUp(h *host, r *v1alpha1.NodeReboot) bool {
 // ask makes a NodeReboot.
 func (w *world) ask(node, name string, trigger v1alpha1.Trigger) {
 	w.tell("NodeReboot %s is made (%s)", name, trigger)
-	w.putReboot(&v1alpha1.NodeReboot{
+	reboot := &v1alpha1.NodeReboot{
 		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(w.uid("reboot")), Generation: 1, CreationTimestamp: metav1.NewTime(w.now)},
 		Spec:       v1alpha1.NodeRebootSpec{NodeName: node, Trigger: trigger, Urgency: v1alpha1.UrgencyNormal},
-	})
+	}
+	if trigger == v1alpha1.TriggerManual {
+		reboot.Spec.RequestedBy = "alice"
+	}
+	w.putReboot(reboot)
 	if w.random != nil {
 		w.after(w.between(0, 5*time.Minute), func() { w.personApproves(w.hosts[node]) })
 	}

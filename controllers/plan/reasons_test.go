@@ -39,9 +39,15 @@ var reasonStories = map[string]func(*testing.T) *story{
 		return s
 	},
 	v1alpha1.ReasonAwaitingApproval: waitingWith(func(s *story) { s.editPolicy("p", approvalRequired()) }),
-	v1alpha1.ReasonPolicyInvalid:    waitingWith(invalid),
-	v1alpha1.ReasonPaused:           waitingWith(paused),
-	v1alpha1.ReasonObserving:        waitingWith(observed),
+	v1alpha1.ReasonSelfApproved: waitingWith(func(s *story) {
+		s.editPolicy("p", approvalRequired())
+		manual(s.reboot("ra"))
+		approved(s.reboot("ra"))
+		s.reboot("ra").Spec.RequestedBy = "bob"
+	}),
+	v1alpha1.ReasonPolicyInvalid: waitingWith(invalid),
+	v1alpha1.ReasonPaused:        waitingWith(paused),
+	v1alpha1.ReasonObserving:     waitingWith(observed),
 	v1alpha1.ReasonHalted: waitingWith(func(s *story) {
 		s.Nodes = append(s.Nodes, newNode("b", "z1"))
 		s.Reboots = append(s.Reboots, newReboot("rb", "b", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, 0)))

@@ -28,6 +28,12 @@ func TestANodeRebootIsAcceptedOrRefusedWithAHint(t *testing.T) {
 			"spec.conditionType", "conditionType goes with 'trigger: NodeCondition' and with no other: write both or neither"}},
 		"the trigger without a condition": {`{nodeName: n1, trigger: NodeCondition}`, []string{"write both or neither"}},
 		"too long a condition":            {`{nodeName: n1, trigger: NodeCondition, conditionType: ` + long(317) + `}`, []string{"may not be more than 316"}},
+		"an approval and whose":           {spec: `{nodeName: n1, approval: Given, approvedBy: bob, requestedBy: alice}`},
+		"an approval of nobody": {`{nodeName: n1, approval: Given}`, []string{
+			"spec.approvedBy", "'approval: Given' goes with approvedBy, your user name as 'kubectl auth whoami' prints it: write both, or neither"}},
+		"a name without an approval":      {`{nodeName: n1, approvedBy: bob}`, []string{"spec.approvedBy", "write both, or neither to withdraw an approval"}},
+		"too long a name of who approves": {`{nodeName: n1, approval: Given, approvedBy: ` + long(513) + `}`, []string{"spec.approvedBy", "may not be more than 512"}},
+		"too long a name of who asks":     {`{nodeName: n1, requestedBy: ` + long(513) + `}`, []string{"spec.requestedBy", "may not be more than 512"}},
 		"no node":                         {`{reason: firmware}`, []string{"spec.nodeName: Required value"}},
 		"node without a name":             {`{nodeName: ""}`, []string{"spec.nodeName", "at least 1 chars long"}},
 		"node with too long name":         {`{nodeName: ` + long(254) + `}`, []string{"spec.nodeName", "may not be more than 253"}},
@@ -51,6 +57,27 @@ func TestTheNodeOfANodeRebootNeverChanges(t *testing.T) {
 	checkAnswer(t, patch(`{"nodeName":"n2"}`), []string{"spec.nodeName", hint})
 	checkAnswer(t, patch(`{"nodeName":null}`), []string{"spec.nodeName: Required value"})
 	checkAnswer(t, patch(`{"nodeName":"n1","urgency":"Immediate"}`), nil)
+}
+
+func TestWhoAskedForANodeRebootNeverChanges(t *testing.T) {
+	const hint = "requestedBy cannot be changed: it is who created the NodeReboot"
+	for name, test := range map[string]struct {
+		before, patch string
+		want          []string
+	}{
+		"another":      {`requestedBy: alice`, `{"requestedBy":"bob"}`, []string{"spec.requestedBy", hint}},
+		"nobody":       {`requestedBy: alice`, `{"requestedBy":null}`, []string{"spec.requestedBy", hint}},
+		"somebody":     {`reason: x`, `{"requestedBy":"bob"}`, []string{"spec.requestedBy", hint}},
+		"the same":     {before: `requestedBy: alice`, patch: `{"requestedBy":"alice","reason":"y"}`},
+		"an approval":  {before: `requestedBy: alice`, patch: `{"approval":"Given","approvedBy":"bob"}`},
+		"still nobody": {before: `reason: x`, patch: `{"reason":"y"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stored := create(t, nodeReboot(t, "requested", "{nodeName: n1, "+test.before+"}"))
+			patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":`+test.patch+`}`))
+			checkAnswer(t, strict.Patch(t.Context(), stored.DeepCopy(), patch), test.want)
+		})
+	}
 }
 
 func TestAStatusThatCannotBeReadIsRefused(t *testing.T) {

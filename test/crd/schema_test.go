@@ -24,8 +24,8 @@ type number struct {
 type choice struct {
 	values   []string
 	fallback any
-	// with is the field that goes with a value.
-	with map[string]string
+	// with is the field that goes with a value, and what it says then.
+	with map[string][2]string
 }
 
 // policyNumbers and the maps below are what users may rely on. They are written down a second time here so that a limit does not change by
@@ -59,6 +59,7 @@ var policyNumbers = map[string]number{
 var policyChoices = map[string]choice{
 	"mode":                   {values: []string{"Enforce", "Observe", "Paused"}, fallback: "Enforce"},
 	"approval":               {values: []string{"NotRequired", "Required"}, fallback: "NotRequired"},
+	"selfApproval":           {values: []string{"Allow", "Refuse"}, fallback: "Refuse", with: map[string][2]string{"Allow": {"approval", "Required"}}},
 	"taint.effect":           {values: []string{"NoSchedule", "None", "PreferNoSchedule"}, fallback: "PreferNoSchedule"},
 	"rollout.zones.strategy": {values: []string{"AnyOrder", "OneAtATime"}, fallback: "OneAtATime"},
 	"rollout.controlPlane":   {values: []string{"First", "Last"}, fallback: "Last"},
@@ -68,8 +69,8 @@ var policyChoices = map[string]choice{
 }
 
 var rebootChoices = map[string]choice{
-	"approval": {values: []string{"Given", "NotGiven"}, fallback: "NotGiven"},
-	"trigger":  {values: []string{"Manual", "NodeCondition", "Sentinel"}, fallback: "Manual", with: map[string]string{"NodeCondition": "conditionType"}},
+	"approval": {values: []string{"Given", "NotGiven"}, fallback: "NotGiven", with: map[string][2]string{"Given": {"approvedBy", "x"}}},
+	"trigger":  {values: []string{"Manual", "NodeCondition", "Sentinel"}, fallback: "Manual", with: map[string][2]string{"NodeCondition": {"conditionType", "x"}}},
 	"urgency":  {values: []string{"Immediate", "Normal"}, fallback: "Normal"},
 }
 
@@ -82,7 +83,7 @@ var (
 		"rollout.maxUnavailable",
 		"rollout.zones.order", "rollout.zones.topologyKey", "triggers.nodeConditions",
 	}
-	rebootSpecialFields = []string{"conditionType", "nodeName", "reason"}
+	rebootSpecialFields = []string{"approvedBy", "conditionType", "nodeName", "reason", "requestedBy"}
 )
 
 func TestEveryFieldOfASpecIsInATable(t *testing.T) {
@@ -133,8 +134,8 @@ func TestChoicesAreClosed(t *testing.T) {
 			t.Run(name+" "+path, func(t *testing.T) {
 				for _, value := range words.values {
 					chosen := withSpec(group.base(), nested(path, value))
-					if also := words.with[value]; also != "" {
-						chosen = withSpec(chosen, nested(also, "x"))
+					if also := words.with[value]; also[0] != "" {
+						chosen = withSpec(chosen, nested(also[0], also[1]))
 					}
 					checkAnswer(t, tryCreate(t, chosen), nil)
 				}
