@@ -42,7 +42,7 @@ func newPolicy(name string, options ...policyOption) *v1alpha1.RebootPolicy {
 				ControlPlane:       v1alpha1.ControlPlaneLast,
 				MinIntervalSeconds: ptr.To[int32](3600),
 			},
-			Approval: v1alpha1.ApprovalNotRequired,
+			Approval: v1alpha1.ApprovalNotRequired, SelfApproval: v1alpha1.SelfApprovalRefuse,
 			Schedule: v1alpha1.ScheduleSpec{TimeZone: "UTC", MinRemainingSeconds: ptr.To[int32](600), AtClose: v1alpha1.AtCloseAbort},
 			Gates:    v1alpha1.GatesSpec{Capacity: v1alpha1.CapacityIgnore},
 			Drain: v1alpha1.DrainSpec{

@@ -1,16 +1,14 @@
-package manifests_test
+package manifests
 
 import (
 	"strings"
 	"testing"
-
-	"github.com/reboot-operator/reboot-operator/test/manifests"
 )
 
 // Before Kubernetes 1.36 the API server does not know the kind, and the whole installation would fail.
 func TestNamesAreFilledInOnlyWhereTheAPIServerCan(t *testing.T) {
 	for name, want := range map[string]int{"default": 2, "overlays/signal": 2, "overlays/before-1.36": 0} {
-		rendered, err := manifests.Render(name)
+		rendered, err := Render(name)
 		if err != nil {
 			t.Fatal(err)
 		}
