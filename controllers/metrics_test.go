@@ -235,7 +235,9 @@ func TestStateIsCollectedFromWhatIsThere(t *testing.T) {
 			r.Spec.Trigger = v1alpha1.TriggerSentinel
 			r.Status = v1alpha1.NodeRebootStatus{
 				PolicyName: "q", Phase: v1alpha1.PhaseFailed, Reason: "RebootFailed", Outcome: v1alpha1.OutcomeFailed, CompletionTime: at(0),
-				NodeUID: "uid-a", RequiredSince: at(since), Report: &v1alpha1.HelperReport{BootID: boot, Sentinel: sentinel},
+				NodeUID: "uid-a", RequiredSince: at(since), Report: &v1alpha1.HelperReport{
+					Protocol: v1alpha1.ProtocolLevel, BootID: boot, Sentinel: sentinel,
+				},
 			}
 		}
 	}

@@ -90,7 +90,9 @@ func TestReconcileReadsTheSlotsObjectWhenANeedComesBack(t *testing.T) {
 			reboot.Status = v1alpha1.NodeRebootStatus{
 				NodeUID: "uid-a", Before: &v1alpha1.BootInfo{BootID: "boot-1"},
 				Outcome: v1alpha1.OutcomeCancelled, OutcomeReason: v1alpha1.ReasonNeedWithdrawn, CompletionTime: ptr.To(metav1.NewMicroTime(testNow)),
-				Report: &v1alpha1.HelperReport{BootID: "boot-1", Sentinel: v1alpha1.SentinelRequired, Methods: byLogind},
+				Report: &v1alpha1.HelperReport{
+					Protocol: v1alpha1.ProtocolLevel, BootID: "boot-1", Sentinel: v1alpha1.SentinelRequired, Methods: byLogind,
+				},
 			}
 		}
 	}

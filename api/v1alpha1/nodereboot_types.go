@@ -33,8 +33,11 @@ const (
 )
 
 // Phase is a one-word summary for people and field selectors; programs read the conditions.
+// A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
 //
-// +k8s:enum
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
 type Phase string
 
 const (
@@ -55,8 +58,11 @@ const (
 )
 
 // Outcome is how a NodeReboot ended.
+// A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
 //
-// +k8s:enum
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
 type Outcome string
 
 const (
@@ -69,8 +75,11 @@ const (
 )
 
 // CordonOwner says who cordoned a node.
+// A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
 //
-// +k8s:enum
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
 type CordonOwner string
 
 const (
@@ -81,8 +90,11 @@ const (
 )
 
 // NodeRole says what a node is to its cluster.
+// A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
 //
-// +k8s:enum
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
 type NodeRole string
 
 const (
@@ -340,8 +352,11 @@ type Failures struct {
 }
 
 // WorkloadKind is a kind of workload that is waited for.
+// A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
 //
-// +k8s:enum
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
 type WorkloadKind string
 
 const (

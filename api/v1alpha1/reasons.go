@@ -56,6 +56,9 @@ const (
 	ReasonMinInterval = "MinInterval"
 	// ReasonHelperNotReady: the node has no helper pod that is Ready and has said whether the host can reboot.
 	ReasonHelperNotReady = "HelperNotReady"
+	// ReasonHelperTooOld: the helper is of a version that does not know a field that the policy uses. It also rolls back an attempt whose
+	// host was not ordered to reboot.
+	ReasonHelperTooOld = "HelperTooOld"
 	// ReasonHostCannotReboot: the helper says what keeps its host from rebooting.
 	ReasonHostCannotReboot = "HostCannotReboot"
 	// ReasonSentinelCheckFails: the helper cannot tell whether its host asks for a reboot, so none could be proved.

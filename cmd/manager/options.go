@@ -5,8 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"regexp"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -105,16 +103,4 @@ func (o *options) setQuorumLabels(value string) error {
 	slices.Sort(o.quorumLabels)
 	o.quorumLabels = slices.Compact(o.quorumLabels)
 	return nil
-}
-
-// stamped is the version that the linker was told; empty if it was told none, as with `go install`.
-var stamped string
-
-// version of the module that the binary was built from.
-func version() string {
-	number := stamped
-	if info, ok := debug.ReadBuildInfo(); ok && number == "" {
-		number = info.Main.Version
-	}
-	return fmt.Sprintf("reboot-operator manager %s %s %s/%s", number, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

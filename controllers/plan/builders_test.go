@@ -164,7 +164,8 @@ func newReboot(name, node string, options ...rebootOption) *v1alpha1.NodeReboot 
 		Spec: v1alpha1.NodeRebootSpec{NodeName: node, Trigger: v1alpha1.TriggerSentinel, Urgency: v1alpha1.UrgencyNormal},
 		Status: v1alpha1.NodeRebootStatus{
 			Report: &v1alpha1.HelperReport{
-				BootID: bootOf(node, 1), BootTime: at(-24 * time.Hour), Sentinel: v1alpha1.SentinelRequired, Methods: byLogind(""),
+				Protocol: v1alpha1.ProtocolLevel, BootID: bootOf(node, 1), BootTime: at(-24 * time.Hour),
+				Sentinel: v1alpha1.SentinelRequired, Methods: byLogind(""),
 			},
 		},
 	}

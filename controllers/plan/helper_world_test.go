@@ -111,7 +111,9 @@ func (w *world) askAtOnce(node, name string) {
 // report writes the helper's report, and begins the order that it records.
 func (w *world) report(h *host, r *v1alpha1.NodeReboot) {
 	bootTime := metav1.NewMicroTime(h.reportedBoot)
-	report := v1alpha1.HelperReport{BootID: h.bootID(), BootTime: &bootTime, Sentinel: h.sentinel, Methods: byLogind(h.obstacle)}
+	report := v1alpha1.HelperReport{
+		Protocol: v1alpha1.ProtocolLevel, BootID: h.bootID(), BootTime: &bootTime, Sentinel: h.sentinel, Methods: byLogind(h.obstacle),
+	}
 	if old := r.Status.Report; old != nil {
 		report.Sequence, report.State, report.Message, report.Drain = old.Sequence, old.State, old.Message, old.Drain
 	}

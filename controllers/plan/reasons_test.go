@@ -60,6 +60,9 @@ var reasonStories = map[string]func(*testing.T) *story{
 		s.Reboots = append(s.Reboots, newReboot("before", "a", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, 0)))
 	}),
 	v1alpha1.ReasonHelperNotReady: waitingWith(func(s *story) { s.node("a").HelperReady = false }),
+	v1alpha1.ReasonHelperTooOld: waitingWith(reported(func(r *v1alpha1.HelperReport) {
+		r.Protocol = 0
+	})),
 	v1alpha1.ReasonHostCannotReboot: waitingWith(reported(func(r *v1alpha1.HelperReport) {
 		r.Methods = byLogind("there is no logind")
 	})),

@@ -39,6 +39,9 @@ type podFilter struct {
 }
 
 func newPodFilter(order *v1alpha1.DrainOrder) (podFilter, error) {
+	if err := understood(order); err != nil {
+		return podFilter{}, err
+	}
 	selector, err := labels.Parse(order.PodSelector)
 	if err != nil {
 		return podFilter{}, fmt.Errorf("invalid pod selector %q: %w", order.PodSelector, err)

@@ -77,9 +77,14 @@ func (d *Draft) Report(node *Node) *v1alpha1.HelperReport {
 	return report
 }
 
-// Sentinel is what the helper has reported of the sentinel since the node's current boot.
+// KnownSentinel says whether this manager knows what a state means. A newer helper may report another one.
+func KnownSentinel(state v1alpha1.SentinelState) bool {
+	return state == v1alpha1.SentinelRequired || state == v1alpha1.SentinelNotRequired || state == v1alpha1.SentinelUnknown
+}
+
+// Sentinel is what the helper has reported of the sentinel since the node's current boot. What this manager does not know is Unknown.
 func (d *Draft) Sentinel(node *Node) v1alpha1.SentinelState {
-	if report := d.Report(node); report != nil {
+	if report := d.Report(node); report != nil && KnownSentinel(report.Sentinel) {
 		return report.Sentinel
 	}
 	return v1alpha1.SentinelUnknown

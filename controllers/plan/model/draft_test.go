@@ -160,6 +160,7 @@ func TestAReportIsAboutTheBootThatRuns(t *testing.T) {
 	}{
 		"of this boot":    {report: report, node: &model.Node{BootID: "boot-2"}, want: v1alpha1.SentinelRequired},
 		"of another boot": {report: report, node: &model.Node{BootID: "boot-3"}, want: v1alpha1.SentinelUnknown},
+		"not understood":  {report: &v1alpha1.HelperReport{BootID: "boot-2", Sentinel: "Perhaps"}, node: &model.Node{BootID: "boot-2"}, want: v1alpha1.SentinelUnknown},
 		"of no node":      {report: report, want: v1alpha1.SentinelUnknown},
 		"there is none":   {node: &model.Node{BootID: "boot-2"}, want: v1alpha1.SentinelUnknown},
 	}
