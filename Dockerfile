@@ -11,5 +11,6 @@ LABEL org.opencontainers.image.title="reboot-operator" \
       org.opencontainers.image.revision="${REVISION}"
 # The mode is said here because that of the files depends on who built them.
 COPY --chmod=0755 manager helper rebooter /
-USER 65532:65532
+# The manager's uid. Pods of the helper set those of their containers.
+USER 61110:61110
 ENTRYPOINT ["/manager"]

@@ -2,6 +2,9 @@ module github.com/reboot-operator/reboot-operator
 
 go 1.26.0
 
+// The Go that everything is built and tested with: the Makefile uses this one and no other.
+toolchain go1.27.4
+
 require (
 	github.com/fsnotify/fsnotify v1.10.1
 	github.com/go-logr/logr v1.4.4

@@ -16,6 +16,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
 // componentLabel and helperComponent mark helper pods.
@@ -111,8 +112,9 @@ func stripNode(node *corev1.Node) *corev1.Node {
 func stripPod(pod *corev1.Pod) *corev1.Pod {
 	stripped := &corev1.Pod{ObjectMeta: stripMeta(&pod.ObjectMeta)}
 	stripped.Labels = pod.Labels
-	if mirror, ok := pod.Annotations[corev1.MirrorPodAnnotationKey]; ok {
-		stripped.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: mirror}
+	stripped.Annotations = selectors.Annotations(pod.Annotations)
+	if isMirror(pod) {
+		metav1.SetMetaDataAnnotation(&stripped.ObjectMeta, corev1.MirrorPodAnnotationKey, "")
 	}
 	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
 		stripped.OwnerReferences = []metav1.OwnerReference{*owner}

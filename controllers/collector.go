@@ -32,7 +32,7 @@ var (
 	policyFailedDesc = stateDesc("policy_failed",
 		"Reboots of a policy that have failed and not recovered, or were given up while they are still needed.", labelPolicy)
 	policyOverdueDesc = stateDesc("policy_overdue",
-		"Nodes of a policy that have needed a reboot for longer than failure.maxDeferralSeconds.", labelPolicy)
+		"Nodes of a policy that have needed a reboot for longer than schedule.maxDeferralSeconds.", labelPolicy)
 	policyWindowOpenDesc = stateDesc("policy_window_open",
 		"1 while the schedule lets nodes start; 0 outside its windows and in a freeze.", labelPolicy)
 	policyOldestWaitingDesc = stateDesc("policy_oldest_waiting_seconds",

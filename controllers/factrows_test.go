@@ -132,6 +132,7 @@ func podFacts() []fact {
 		{path: "Pods.Namespace", with: a, after: pod()},
 		{path: "Pods.Name", with: a, before: pod()},
 		changed("Pods.Labels", labeled("a", "b")),
+		changed("Pods.Annotations", func(p *corev1.Pod) { metav1.SetMetaDataAnnotation(&p.ObjectMeta, "example.com/a", "b") }),
 		changed("Pods.Workloads.Namespace", labeled("app", "web")),
 		changed("Pods.Workloads.Name", labeled("app", "web")),
 		changed("Pods.Controlled", ownedBy("StatefulSet", "db")),

@@ -60,7 +60,7 @@ func TestReconcileAsksTheGatesThatAPlanAsksForWithinThePass(t *testing.T) {
 			objects := fleet(v1alpha1.ModeEnforce, "a")
 			policy, _ := objects[0].(*v1alpha1.RebootPolicy)
 			policy.Spec.Gates = v1alpha1.GatesSpec{
-				Pods: []v1alpha1.PodGate{{Name: "g"}}, Objects: []v1alpha1.ObjectGate{{Name: "g"}}, Capacity: v1alpha1.CapacityRequire,
+				Pods: []v1alpha1.PodGate{{Name: "g"}}, Objects: []v1alpha1.ObjectGate{{Name: "g"}}, Capacity: v1alpha1.Require,
 			}
 			w := newWorld(t, objects...)
 			r := newReconciler(w, &fakePods{pods: map[string][]*corev1.Pod{"a": nil}})

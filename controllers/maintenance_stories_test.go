@@ -24,7 +24,7 @@ var _ = Describe("Maintenance by others", func() {
 			createPolicy(ctx, v1alpha1.ModeEnforce)
 			policy := &v1alpha1.RebootPolicy{}
 			Expect(k8s.Get(ctx, types.NamespacedName{Name: "p"}, policy)).To(Succeed())
-			policy.Spec.Approval = v1alpha1.ApprovalRequired
+			policy.Spec.Approval = v1alpha1.Require
 			Expect(k8s.Update(ctx, policy)).To(Succeed())
 			createNode(ctx, "n1")
 			createHelper(ctx, "n1")

@@ -329,7 +329,7 @@ reboot_operator_policy_oldest_waiting_seconds{policy="p"} 70
 reboot_operator_policy_oldest_waiting_seconds{policy="q"} 90
 reboot_operator_policy_oldest_waiting_seconds{policy="r"} 120
 reboot_operator_policy_oldest_waiting_seconds{policy="s"} 0
-# HELP reboot_operator_policy_overdue Nodes of a policy that have needed a reboot for longer than failure.maxDeferralSeconds.
+# HELP reboot_operator_policy_overdue Nodes of a policy that have needed a reboot for longer than schedule.maxDeferralSeconds.
 # TYPE reboot_operator_policy_overdue gauge
 reboot_operator_policy_overdue{policy="p"} 4
 reboot_operator_policy_overdue{policy="q"} 0

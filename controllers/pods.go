@@ -46,6 +46,7 @@ func (p *podProjection) pods(ctx context.Context, pods []*corev1.Pod) ([]model.P
 			Namespace:   pod.Namespace,
 			Name:        pod.Name,
 			Labels:      pod.Labels,
+			Annotations: pod.Annotations,
 			Workloads:   workloads,
 			Controlled:  metav1.GetControllerOfNoCopy(pod) != nil,
 			Mirror:      isMirror(pod),

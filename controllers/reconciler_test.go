@@ -38,7 +38,7 @@ func fleet(mode v1alpha1.Mode, nodes ...string) []client.Object {
 		Mode: mode, Nodes: v1alpha1.NodesAll, Taint: v1alpha1.TaintSpec{Effect: v1alpha1.TaintPreferNoSchedule},
 		Rollout: v1alpha1.RolloutSpec{MaxUnavailable: ptr.To(intstr.FromInt32(1))},
 		Drain:   v1alpha1.DrainSpec{TimeoutSeconds: ptr.To[int32](600)},
-		Failure: v1alpha1.FailureSpec{MaxFailures: ptr.To[int32](1), MaxAttempts: ptr.To[int32](3)},
+		Failure: v1alpha1.FailureSpec{MaxFailures: ptr.To(intstr.FromInt32(1)), MaxAttempts: ptr.To[int32](3)},
 	}
 	objects := []client.Object{policy}
 	for _, node := range nodes {

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -184,7 +185,9 @@ func TestPodsTellReadinessAndWhichContainersRun(t *testing.T) {
 		"labels": {newPod("p", labeled("a", "b")), model.Pod{Labels: map[string]string{"a": "b"}}},
 		"a static pod's": {newPod("p", func(p *corev1.Pod) {
 			p.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "x", "other": "y"}
-		}), model.Pod{Mirror: true}},
+		}), model.Pod{
+			Mirror: true, Annotations: map[string]string{corev1.MirrorPodAnnotationKey: "", "other": "y"},
+		}},
 		"controlled": {newPod("p", func(p *corev1.Pod) {
 			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: "j", Controller: ptr.To(true)}}
 		}), model.Pod{Controlled: true}},
@@ -200,6 +203,11 @@ func TestPodsTellReadinessAndWhichContainersRun(t *testing.T) {
 			p.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "x"}
 			p.Status.Phase = corev1.PodFailed
 		}), model.Pod{Mirror: true}},
+		"with annotations": {
+			newPod("p", func(p *corev1.Pod) {
+				p.Annotations = map[string]string{"a": "b", "large": strings.Repeat("x", v1alpha1.MaxAnnotationValue+1)}
+			}), model.Pod{Annotations: map[string]string{"a": "b"}},
+		},
 		"terminating": {
 			newPod("p", func(p *corev1.Pod) { p.DeletionTimestamp = ptr.To(metav1.NewTime(testNow)) }), model.Pod{Terminating: true},
 		},
@@ -210,6 +218,9 @@ func TestPodsTellReadinessAndWhichContainersRun(t *testing.T) {
 				t.Fatal(err)
 			}
 			test.want.Namespace, test.want.Name = "apps", "p"
+			if test.want.Mirror && test.want.Annotations == nil {
+				test.want.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: ""}
+			}
 			if diff := cmp.Diff(test.want, got[0]); diff != "" {
 				t.Errorf("pod (-want +got):\n%s", diff)
 			}

@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 # Most of it is the types of the API of Kubernetes, which each of two programs has.
 limit_mb=64
 programs=("$@")
+: "${GOTOOLCHAIN:?is set by make verify-image}"
 
 command -v buildah >/dev/null || { echo "verify-image needs buildah, the only builder that it knows to be reproducible"; exit 1; }
 work=$(mktemp -d)
@@ -34,10 +35,11 @@ files=$(cd "$root" && find . -type f | sort | xargs)
 want=$(printf './%s\n' "${programs[@]}" | sort | xargs)
 [[ $files == "$want" ]] || { echo "the image holds $files, and should hold $want"; exit 1; }
 for program in "${programs[@]}"; do
+  [[ $(go version "$root/$program") == "$root/$program: $GOTOOLCHAIN" ]] || { echo "not built with $GOTOOLCHAIN: $(go version "$root/$program")"; exit 1; }
   [[ $(stat -c %a "$root/$program") == 755 ]] || { echo "$program can not be run by everybody"; exit 1; }
 done
 user=$("${buildah[@]}" inspect --format '{{.OCIv1.Config.User}}' first)
-[[ $user == 65532:65532 ]] || { echo "the image runs as $user"; exit 1; }
+[[ $user == 61110:61110 ]] || { echo "the image runs as $user"; exit 1; }
 bytes=$(du -sb "$root" | cut -f1)
 ((bytes < limit_mb * 1000 * 1000)) || { echo "the image has $((bytes / 1000 / 1000)) MB, more than $limit_mb"; exit 1; }
 printf '%s linux/%s: %s, %s MB unpacked, %s MB to pull\n' "$VERSION" "$GOARCH" "$first" \

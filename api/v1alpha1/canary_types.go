@@ -2,16 +2,18 @@ package v1alpha1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // CanarySpec lets few nodes go first and watches them before the others follow.
 type CanarySpec struct {
-	// count is how many nodes go first; a group of nodes counts as one.
+	// count is how many nodes go first, as a number or as a percentage of the policy's nodes, rounded down and at least one; a group of
+	// nodes counts as one.
 	// +optional
 	// +kubebuilder:default=1
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=15000
-	Count int32 `json:"count,omitempty"`
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 15000 : self.matches('^(100|[1-9][0-9]?)%$')",message="count is a number of nodes from 1 to 15000, such as 1, or a percentage from \"1%\" to \"100%\", such as \"10%\""
+	Count *intstr.IntOrString `json:"count,omitempty"`
 
 	// soakSeconds is how long they are watched after their reboots are proved.
 	// +optional

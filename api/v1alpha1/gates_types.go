@@ -1,24 +1,8 @@
 package v1alpha1
 
-import (
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-)
-
 // CredentialsSecret is the Secret in the operator's namespace that gates take credentials from where they name no other. It is the only
 // one that the manager may read as it is installed.
 const CredentialsSecret = "reboot-operator-gates"
-
-// OnGateError says what a gate means that gives no answer.
-//
-// +k8s:enum
-type OnGateError string
-
-const (
-	// OnErrorBlock lets nothing start.
-	OnErrorBlock OnGateError = "Block"
-	// OnErrorIgnore goes on as if the gate was not there.
-	OnErrorIgnore OnGateError = "Ignore"
-)
 
 // AlertState is the state in which an alert of Prometheus blocks.
 //
@@ -46,18 +30,6 @@ const (
 	MatchRegexp MatchType = "=~"
 	// MatchNotRegexp is true where it does not.
 	MatchNotRegexp MatchType = "!~"
-)
-
-// CapacityGate says whether there has to be room for the pods of a node that starts.
-//
-// +k8s:enum
-type CapacityGate string
-
-const (
-	// CapacityIgnore does not look at room.
-	CapacityIgnore CapacityGate = "Ignore"
-	// CapacityRequire starts a node only if the pods that would be evicted fit on the other nodes.
-	CapacityRequire CapacityGate = "Require"
 )
 
 // CertificateVerification says whether the certificate of a server is verified.
@@ -102,15 +74,16 @@ type GatesSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	Objects []ObjectGate `json:"objects,omitempty"`
 
-	// capacity Require starts a node only if the pods that would be evicted fit on the other schedulable nodes.
+	// capacity Require starts a node only if the pods that would be evicted fit on the other schedulable nodes; Ignore does not look at room.
 	// +optional
 	// +kubebuilder:default=Ignore
-	Capacity CapacityGate `json:"capacity,omitempty"`
+	// +kubebuilder:validation:Enum=Ignore;Require
+	Capacity Requirement `json:"capacity,omitempty"`
 }
 
 // PodGate selects pods that block the node that they run on.
 //
-// +kubebuilder:validation:XValidation:rule="(has(self.namespaces) && size(self.namespaces) > 0) || (has(self.selector) && ((has(self.selector.matchLabels) && size(self.selector.matchLabels) > 0) || (has(self.selector.matchExpressions) && size(self.selector.matchExpressions) > 0)))",message="every pod would block its node for good: write a selector with matchLabels or matchExpressions, or namespaces"
+// +kubebuilder:validation:XValidation:rule="(has(self.namespaces) && size(self.namespaces) > 0) || has(self.selector)",message="every pod would block its node for good: write a selector with matchLabels, matchExpressions or matchAnnotations, or namespaces"
 type PodGate struct {
 	// name of the gate, for messages.
 	// +required
@@ -126,9 +99,9 @@ type PodGate struct {
 	// +kubebuilder:validation:items:MaxLength=63
 	Namespaces []string `json:"namespaces,omitempty"`
 
-	// selector of the pods, by their labels. Not set means all pods of the namespaces.
+	// selector of the pods, by their labels and annotations. Not set means all pods of the namespaces.
 	// +optional
-	Selector *metav1.LabelSelector `json:"selector,omitempty"`
+	Selector *PodSelector `json:"selector,omitempty"`
 }
 
 // PrometheusGate asks a Prometheus.
@@ -246,11 +219,12 @@ type GateConnection struct {
 	// +kubebuilder:validation:Maximum=60
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
 
-	// onError says what it means that the server gives no answer, or one that cannot be used: Block lets nothing start, Ignore goes on
-	// without the gate.
+	// onError says what it means that the server gives no answer, or one that cannot be used: Require lets nothing start without an answer,
+	// Ignore goes on without the gate.
 	// +optional
-	// +kubebuilder:default=Block
-	OnError OnGateError `json:"onError,omitempty"`
+	// +kubebuilder:default=Require
+	// +kubebuilder:validation:XValidation:rule="self in ['Require', 'Ignore']",message="write Require or Ignore (Block is now Require)"
+	OnError Requirement `json:"onError,omitempty"`
 
 	// auth is what the manager proves with that it may ask. Not set means nothing.
 	// +optional
@@ -359,7 +333,7 @@ type ObjectGate struct {
 
 	// selector selects objects by their labels. Not set, nor objectName, means all of the kind.
 	// +optional
-	Selector *metav1.LabelSelector `json:"selector,omitempty"`
+	Selector *LabelSelector `json:"selector,omitempty"`
 
 	// expression in CEL that is true for an object which is as it has to be, such as object.status.health == 'Green'. The object is the
 	// variable object.
@@ -375,9 +349,10 @@ type ObjectGate struct {
 	// +kubebuilder:validation:Maximum=60
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
 
-	// onError says what it means that the objects cannot be read, that there is none, or that the expression fails: Block lets nothing
-	// start, Ignore goes on without the gate.
+	// onError says what it means that the objects cannot be read, that there is none, or that the expression fails: Require lets
+	// nothing start without an answer, Ignore goes on without the gate.
 	// +optional
-	// +kubebuilder:default=Block
-	OnError OnGateError `json:"onError,omitempty"`
+	// +kubebuilder:default=Require
+	// +kubebuilder:validation:XValidation:rule="self in ['Require', 'Ignore']",message="write Require or Ignore (Block is now Require)"
+	OnError Requirement `json:"onError,omitempty"`
 }

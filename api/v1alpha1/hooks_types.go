@@ -4,19 +4,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// HookTimeout says what happens when a hook is not done in time.
-//
-// +k8s:enum
-type HookTimeout string
-
-const (
-	// HookAbort fails the attempt. After the reboot, where nothing can be rolled back, the attempt stalls: it holds its slot until the hook
-	// is done or the NodeReboot is deleted.
-	HookAbort HookTimeout = "Abort"
-	// HookContinue goes on without the hook, and says so.
-	HookContinue HookTimeout = "Continue"
-)
-
 // HooksSpec names conditions on the NodeReboot that others set to True, and that are awaited while its slot is held.
 type HooksSpec struct {
 	// beforeDrain are awaited after the cordon and before the first eviction.
@@ -58,10 +45,13 @@ type Hook struct {
 	// +kubebuilder:validation:Maximum=604800
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
 
-	// onTimeout says what happens when the hook is not done in time: Abort or Continue.
+	// onTimeout says what happens when the hook is not done in time. Abort fails the attempt; after the reboot, where nothing can be rolled
+	// back, the attempt stalls: it holds its slot until the hook is done or the NodeReboot is deleted. Continue goes on without the hook,
+	// and says so.
 	// +optional
 	// +kubebuilder:default=Abort
-	OnTimeout HookTimeout `json:"onTimeout,omitempty"`
+	// +kubebuilder:validation:Enum=Abort;Continue
+	OnTimeout TimeoutAction `json:"onTimeout,omitempty"`
 }
 
 // StaleCondition is a condition of others that was True already when an attempt began, or when its host came back. It does not count as

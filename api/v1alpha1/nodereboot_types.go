@@ -118,12 +118,14 @@ type NodeRebootSpec struct {
 	// trigger says what asked for the reboot.
 	// +optional
 	// +kubebuilder:default=Manual
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="trigger cannot be changed: create another NodeReboot with the other trigger, and delete this one to cancel it"
 	Trigger Trigger `json:"trigger,omitempty"`
 
 	// conditionType is the condition of the Node that asked for the reboot.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=316
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="conditionType cannot be changed: create another NodeReboot for the other condition, and delete this one to cancel it"
 	ConditionType string `json:"conditionType,omitempty"`
 
 	// reason is why, in words for people.
@@ -137,7 +139,7 @@ type NodeRebootSpec struct {
 	// +kubebuilder:default=Normal
 	Urgency Urgency `json:"urgency,omitempty"`
 
-	// approval Given lets the reboot start where the policy has approval: Required. Under a schedule it is one for the window that is open, or
+	// approval Given lets the reboot start where the policy has approval: Require. Under a schedule it is one for the window that is open, or
 	// else for the next one. Set it to NotGiven before the host is ordered to reboot, and the reboot does not happen. To give it takes the
 	// verb approve on nodereboots.
 	// +optional

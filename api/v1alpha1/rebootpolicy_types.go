@@ -2,7 +2,6 @@ package v1alpha1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // Mode says how much a policy may do.
@@ -45,67 +44,15 @@ const (
 	TaintNone TaintEffect = "None"
 )
 
-// ZoneStrategy says how zones follow each other.
-//
-// +k8s:enum
-type ZoneStrategy string
-
-const (
-	// ZonesOneAtATime finishes one zone before the next begins.
-	ZonesOneAtATime ZoneStrategy = "OneAtATime"
-	// ZonesAnyOrder takes nodes of every zone, up to the limits.
-	ZonesAnyOrder ZoneStrategy = "AnyOrder"
-)
-
-// ControlPlaneOrder says when control-plane nodes have their turn.
-//
-// +k8s:enum
-type ControlPlaneOrder string
-
-const (
-	// ControlPlaneLast takes control-plane nodes after all others.
-	ControlPlaneLast ControlPlaneOrder = "Last"
-	// ControlPlaneFirst takes control-plane nodes before all others.
-	ControlPlaneFirst ControlPlaneOrder = "First"
-)
-
-// RebootMethod is how the helper reboots its host. Which methods a helper may use is decided where it is installed, never by a policy.
-// Helpers report methods by these names, and a newer one may know another; a policy names one of those below.
-//
-// +kubebuilder:validation:MinLength=1
-// +kubebuilder:validation:MaxLength=64
-// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
-type RebootMethod string
-
-const (
-	// RebootInstalled uses the method that the helper was installed with.
-	RebootInstalled RebootMethod = "Installed"
-	// RebootLogind asks systemd-logind over D-Bus.
-	RebootLogind RebootMethod = "Logind"
-	// RebootSignal sends SIGRTMIN+5 to process 1.
-	RebootSignal RebootMethod = "Signal"
-	// RebootCommand runs the command that the helper was installed with, in the host's namespaces.
-	RebootCommand RebootMethod = "Command"
-)
-
-// WorkloadRecovery says whether a node's workloads are waited for.
-//
-// +k8s:enum
-type WorkloadRecovery string
-
-const (
-	// WorkloadsWait frees the slot when the workloads that had pods on the node are as ready as before.
-	WorkloadsWait WorkloadRecovery = "Wait"
-	// WorkloadsIgnore frees the slot without looking at workloads.
-	WorkloadsIgnore WorkloadRecovery = "Ignore"
-)
-
 // RebootPolicySpec says which nodes may be rebooted, how many at once, in which order, and what must hold before and after.
 //
 // +kubebuilder:validation:XValidation:rule="self.nodes != 'Selected' || (has(self.nodeSelector) && ((has(self.nodeSelector.matchLabels) && size(self.nodeSelector.matchLabels) > 0) || (has(self.nodeSelector.matchExpressions) && size(self.nodeSelector.matchExpressions) > 0)))",message="nodeSelector selects nothing in particular: write matchLabels or matchExpressions, or write 'nodes: All' to take every node",fieldPath=".nodeSelector"
 // +kubebuilder:validation:XValidation:rule="self.nodes != 'All' || !has(self.nodeSelector)",message="nodeSelector and 'nodes: All' contradict each other: remove one of them",fieldPath=".nodeSelector"
-// +kubebuilder:validation:XValidation:rule="self.selfApproval != 'Allow' || self.approval == 'Required'",message="selfApproval says who may approve, and the policy requires no approval: write 'approval: Required', or remove selfApproval",fieldPath=".selfApproval"
+// +kubebuilder:validation:XValidation:rule="self.selfApproval != 'Allow' || self.approval == 'Require'",message="selfApproval says who may approve, and the policy requires no approval: write 'approval: Require', or remove selfApproval",fieldPath=".selfApproval"
+// +kubebuilder:validation:XValidation:rule="!has(self.drain) || !has(self.drain.mode) || self.drain.mode != 'Skip' || !has(self.gates) || !has(self.gates.capacity) || self.gates.capacity != 'Require'",message="drain.mode Skip evicts nothing, so no pod needs room: remove capacity, or write 'mode: Drain'",fieldPath=".gates.capacity"
 type RebootPolicySpec struct {
+	RemovedSpecFields `json:",inline"`
+
 	// priority decides which policy owns a node that several select: the highest, then the oldest policy, then the first by name.
 	// +optional
 	// +kubebuilder:default=0
@@ -126,7 +73,7 @@ type RebootPolicySpec struct {
 
 	// nodeSelector selects nodes by their labels. It must not be empty; to take every node, write nodes: All.
 	// +optional
-	NodeSelector *metav1.LabelSelector `json:"nodeSelector,omitempty"`
+	NodeSelector *LabelSelector `json:"nodeSelector,omitempty"`
 
 	// taint is put on a node the moment its reboot is required, whatever blocks the reboot.
 	// +optional
@@ -147,10 +94,11 @@ type RebootPolicySpec struct {
 	// +kubebuilder:default={}
 	Schedule ScheduleSpec `json:"schedule,omitempty,omitzero"`
 
-	// approval Required keeps every NodeReboot of the policy waiting until its spec.approval is Given.
+	// approval Require keeps every NodeReboot of the policy waiting until its spec.approval is Given; Ignore lets them start without.
 	// +optional
-	// +kubebuilder:default=NotRequired
-	Approval ApprovalRequirement `json:"approval,omitempty"`
+	// +kubebuilder:default=Ignore
+	// +kubebuilder:validation:XValidation:rule="self in ['Require', 'Ignore']",message="write Require or Ignore (Required is now Require, NotRequired is now Ignore)"
+	Approval Requirement `json:"approval,omitempty"`
 
 	// selfApproval says whether an approval counts that comes from the user who asked for the reboot.
 	// +optional
@@ -166,10 +114,6 @@ type RebootPolicySpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Drain DrainSpec `json:"drain,omitempty,omitzero"`
-
-	// excludeFromLoadBalancers takes a node out of external load balancers before its pods are evicted. Not set means that it is not.
-	// +optional
-	ExcludeFromLoadBalancers *LoadBalancerExclusion `json:"excludeFromLoadBalancers,omitempty"`
 
 	// nodeLabels are labels that a node gets while its reboot is under way, and after it.
 	// +optional
@@ -206,205 +150,6 @@ type TaintSpec struct {
 	// +optional
 	// +kubebuilder:default=PreferNoSchedule
 	Effect TaintEffect `json:"effect,omitempty"`
-}
-
-// RolloutSpec says how many nodes may be down at once and in which order they go.
-type RolloutSpec struct {
-	// maxUnavailable is the most nodes of this policy that may be down at once, as a number or as a percentage of the policy's
-	// nodes rounded down. Nodes that are down, cordoned or failed for any other reason count. 0 means that nothing starts.
-	// +optional
-	// +kubebuilder:default=1
-	// +kubebuilder:validation:XIntOrString
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 && self <= 15000 : self.matches('^(100|[1-9]?[0-9])%$')",message="maxUnavailable is a number of nodes from 0 to 15000, such as 1, or a percentage from \"0%\" to \"100%\", such as \"10%\""
-	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
-
-	// zones says how the rollout goes through the zones of the cluster.
-	// +optional
-	// +kubebuilder:default={}
-	Zones ZonesSpec `json:"zones,omitempty,omitzero"`
-
-	// controlPlane says whether control-plane nodes go First or Last. Two of them are never down at once, and one only starts while
-	// all others are Ready.
-	// +optional
-	// +kubebuilder:default=Last
-	ControlPlane ControlPlaneOrder `json:"controlPlane,omitempty"`
-
-	// minIntervalSeconds is the least time between two reboots of one node.
-	// +optional
-	// +kubebuilder:default=3600
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=31536000
-	MinIntervalSeconds *int32 `json:"minIntervalSeconds,omitempty"`
-
-	// canary lets few nodes go first. The others wait until those are proved and have been watched for a while. Not set means that none go
-	// first.
-	// +optional
-	Canary *CanarySpec `json:"canary,omitempty"`
-
-	// groupLabel is a node label; nodes that share its value go as one unit, which counts as one against maxUnavailable. Not set means
-	// that each node goes by itself.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=316
-	GroupLabel string `json:"groupLabel,omitempty"`
-}
-
-// ZonesSpec says how the rollout goes through zones.
-type ZonesSpec struct {
-	// topologyKey is the node label whose value is the node's zone.
-	// +optional
-	// +kubebuilder:default=topology.kubernetes.io/zone
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=316
-	TopologyKey string `json:"topologyKey,omitempty"`
-
-	// strategy OneAtATime finishes one zone before the next begins; AnyOrder takes nodes of every zone.
-	// +optional
-	// +kubebuilder:default=OneAtATime
-	Strategy ZoneStrategy `json:"strategy,omitempty"`
-
-	// order lists zones by name in the order in which they go. Zones that are not listed follow by name; nodes without a zone go last.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=32
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=63
-	// +kubebuilder:validation:XValidation:rule="self.all(z, self.exists_one(o, o == z))",message="order names a zone twice: name each zone once"
-	Order []string `json:"order,omitempty"`
-
-	// maxUnavailablePerZone is the most nodes of one zone that may be down at once, besides maxUnavailable. Not set means no limit of
-	// its own for a zone.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=15000
-	MaxUnavailablePerZone *int32 `json:"maxUnavailablePerZone,omitempty"`
-
-	// soakSeconds is how long a finished zone is watched before the next zone begins.
-	// +optional
-	// +kubebuilder:default=0
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=2592000
-	SoakSeconds *int32 `json:"soakSeconds,omitempty"`
-}
-
-// RebootSpec says how a host is rebooted.
-type RebootSpec struct {
-	// method is how the host is rebooted. A node whose helper was not installed with the method does not start.
-	// +optional
-	// +kubebuilder:default=Installed
-	// +kubebuilder:validation:Enum=Command;Installed;Logind;Signal
-	Method RebootMethod `json:"method,omitempty"`
-
-	// delaySeconds is waited between the end of the drain and the order to reboot. Everything is checked again after it.
-	// +optional
-	// +kubebuilder:default=0
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=86400
-	DelaySeconds *int32 `json:"delaySeconds,omitempty"`
-
-	// timeoutSeconds is how long a host may take from the order to reboot until its node reports another boot ID.
-	// +optional
-	// +kubebuilder:default=900
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=86400
-	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
-}
-
-// RecoverySpec says what must hold before the next node may start.
-type RecoverySpec struct {
-	// workloads says whether the Deployments, StatefulSets and PodDisruptionBudgets that had pods on the node must be as ready as before
-	// the drain.
-	// +optional
-	// +kubebuilder:default=Wait
-	Workloads WorkloadRecovery `json:"workloads,omitempty"`
-
-	// settleSeconds is how long the node must have been back and schedulable before its slot is freed.
-	// +optional
-	// +kubebuilder:default=0
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=86400
-	SettleSeconds *int32 `json:"settleSeconds,omitempty"`
-
-	// objects must satisfy an expression before the slot is freed, any objects of the cluster.
-	// +optional
-	// +listType=map
-	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=16
-	Objects []ObjectGate `json:"objects,omitempty"`
-
-	// timeoutSeconds is how long recovery may take, from the new boot ID until the slot is freed. After it the NodeReboot counts as
-	// failed; it goes on being watched, and holds its slot until it recovers or is deleted.
-	// +optional
-	// +kubebuilder:default=1800
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=604800
-	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
-}
-
-// FailureSpec says how failures are answered.
-type FailureSpec struct {
-	// maxFailures is how many nodes may have failed to come back before the policy halts: nothing more starts, and attempts whose host was not
-	// ordered to reboot are rolled back. It goes on when they do come back, or when their NodeReboots are deleted.
-	// +optional
-	// +kubebuilder:default=1
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=15000
-	MaxFailures *int32 `json:"maxFailures,omitempty"`
-
-	// maxConsecutiveFailures is how many nodes in a row may fail without a reboot before the policy halts: different nodes whose drain, hook
-	// or order to reboot fails, with no node rebooted in between. While the policy is halted, one node at a time is tried again after a
-	// back-off; a node that comes back from its reboot ends the halt. 0 means that the policy never halts for this.
-	// +optional
-	// +kubebuilder:default=3
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=15000
-	MaxConsecutiveFailures *int32 `json:"maxConsecutiveFailures,omitempty"`
-
-	// maxAttempts is how many attempts of one NodeReboot may reach the host and fail before it is given up. Attempts that end before, or whose
-	// host refuses to reboot, do not count: they are repeated for as long as the reboot is needed.
-	// +optional
-	// +kubebuilder:default=3
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=100
-	MaxAttempts *int32 `json:"maxAttempts,omitempty"`
-
-	// nodeGoneTimeoutSeconds is how long the Node object of a host that was ordered to reboot may be gone before the reboot is given up and
-	// its slot is freed. Not set means that the host is waited for until it registers again, or a person deletes the NodeReboot.
-	// +optional
-	// +kubebuilder:validation:Minimum=60
-	// +kubebuilder:validation:Maximum=31536000
-	NodeGoneTimeoutSeconds *int32 `json:"nodeGoneTimeoutSeconds,omitempty"`
-
-	// backoffSeconds is waited after the first failed attempt; it doubles with every further one, up to a day. It ends when a window opens.
-	// +optional
-	// +kubebuilder:default=600
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=86400
-	BackoffSeconds *int32 `json:"backoffSeconds,omitempty"`
-
-	// maxDeferralSeconds is how long a reboot may be required before an event, the condition Overdue of its NodeReboot
-	// and a metric report it. Nothing is forced. Not set means that it is never reported.
-	// +optional
-	// +kubebuilder:validation:Minimum=60
-	// +kubebuilder:validation:Maximum=31536000
-	MaxDeferralSeconds *int32 `json:"maxDeferralSeconds,omitempty"`
-}
-
-// HistorySpec says how many finished NodeReboots of each node are kept.
-type HistorySpec struct {
-	// succeeded is how many successful ones are kept per node.
-	// +optional
-	// +kubebuilder:default=3
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=100
-	Succeeded *int32 `json:"succeeded,omitempty"`
-
-	// failed is how many failed or cancelled ones are kept per node.
-	// +optional
-	// +kubebuilder:default=3
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=100
-	Failed *int32 `json:"failed,omitempty"`
 }
 
 // RebootPolicyStatus is what the operator derived from the cluster at its last look. Nothing in it is read back.
@@ -456,7 +201,7 @@ type RebootPolicyStatus struct {
 	// +kubebuilder:validation:Maximum=2147483647
 	Failed int32 `json:"failed"`
 
-	// overdue is how many nodes have needed a reboot for longer than failure.maxDeferralSeconds.
+	// overdue is how many nodes have needed a reboot for longer than schedule.maxDeferralSeconds.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647
@@ -475,7 +220,7 @@ type RebootPolicyStatus struct {
 	// +optional
 	Canary *CanaryStatus `json:"canary,omitempty"`
 
-	// adaptiveDelay is what drain.adaptiveDelay comes to, once a recovery was measured.
+	// adaptiveDelay is what rollout.adaptiveDelay comes to, once a recovery was measured.
 	// +optional
 	AdaptiveDelay *AdaptiveDelayStatus `json:"adaptiveDelay,omitempty"`
 

@@ -44,18 +44,6 @@ const (
 	WeekLast WeekOfMonth = "Last"
 )
 
-// AtClose says what becomes of a node that was started and not yet ordered to reboot when the window closes.
-//
-// +k8s:enum
-type AtClose string
-
-const (
-	// AtCloseAbort takes the attempt back: the drain stops and the node is uncordoned.
-	AtCloseAbort AtClose = "Abort"
-	// AtCloseFinish lets it go on to its reboot. A freeze still rolls it back.
-	AtCloseFinish AtClose = "Finish"
-)
-
 // WindowState says whether nodes may start.
 // A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
 //
@@ -76,6 +64,8 @@ const (
 // ScheduleSpec says when nodes may be rebooted.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.windows) || !has(self.minRemainingSeconds) || self.windows.all(w, w.durationSeconds > self.minRemainingSeconds)",message="a window is not longer than minRemainingSeconds (600 if you do not write it), so nothing could ever start in it: write a longer durationSeconds or a shorter minRemainingSeconds",fieldPath=".windows"
+// +kubebuilder:validation:XValidation:rule="!has(self.atClose) || self.atClose != 'Continue' || (has(self.windows) && size(self.windows) > 0)",message="a schedule without windows never closes: write windows, or remove atClose",fieldPath=".atClose"
+// +kubebuilder:validation:XValidation:rule="!has(self.minRemainingSeconds) || self.minRemainingSeconds == 600 || (has(self.windows) && size(self.windows) > 0) || (has(self.freezes) && size(self.freezes) > 0)",message="a schedule without windows and freezes never closes: write windows or freezes, or remove minRemainingSeconds",fieldPath=".minRemainingSeconds"
 type ScheduleSpec struct {
 	// timeZone is the time zone of all windows: a name of the IANA time zone database, such as Europe/Berlin.
 	// +optional
@@ -107,11 +97,19 @@ type ScheduleSpec struct {
 	// +kubebuilder:validation:Maximum=86400
 	MinRemainingSeconds *int32 `json:"minRemainingSeconds,omitempty"`
 
-	// atClose says what becomes of a node that was started and not yet ordered to reboot when the window closes: Abort takes the attempt
-	// back, Finish lets it go on to its reboot. A freeze takes it back in any case.
+	// atClose says what becomes of a node that was started and not yet ordered to reboot when the window closes: Abort rolls the attempt
+	// back, Continue lets it go on to its reboot. A freeze rolls it back in any case.
 	// +optional
 	// +kubebuilder:default=Abort
-	AtClose AtClose `json:"atClose,omitempty"`
+	// +kubebuilder:validation:XValidation:rule="self in ['Abort', 'Continue']",message="write Abort or Continue (Finish is now Continue)"
+	AtClose TimeoutAction `json:"atClose,omitempty"`
+
+	// maxDeferralSeconds is how long a reboot may be required before an event, the condition Overdue of its NodeReboot
+	// and a metric report it. Nothing is forced. Not set means that it is never reported.
+	// +optional
+	// +kubebuilder:validation:Minimum=60
+	// +kubebuilder:validation:Maximum=31536000
+	MaxDeferralSeconds *int32 `json:"maxDeferralSeconds,omitempty"`
 }
 
 // ScheduleWindow opens again and again, and stays open for a while. It opens at a local time in the schedule's time zone. If there is no

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -104,9 +105,12 @@ func newManager(config *rest.Config, options *options) (manager.Manager, error) 
 	})
 }
 
-// metricsServer serves metrics only to those who may read them, if secure.
+// metricsServer serves metrics only to those who may read them, if secure, and by HTTP/1.1 unless configured otherwise.
 func (o *options) metricsServer() metricsserver.Options {
 	server := metricsserver.Options{BindAddress: o.metricsAddress, SecureServing: o.metricsSecure}
+	if !o.enableHTTP2 {
+		server.TLSOpts = append(server.TLSOpts, func(config *tls.Config) { config.NextProtos = []string{"http/1.1"} })
+	}
 	if o.metricsSecure {
 		server.FilterProvider = filters.WithAuthenticationAndAuthorization
 	}

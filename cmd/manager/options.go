@@ -21,6 +21,7 @@ type options struct {
 	nodeName              string
 	metricsAddress        string
 	metricsSecure         bool
+	enableHTTP2           bool
 	probeAddress          string
 	leaderElect           bool
 	maxUnavailable        *intstr.IntOrString
@@ -43,6 +44,8 @@ func parseOptions(args []string, getenv func(string) string) (*options, error) {
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "Address that metrics are served at, such as :8443; 0 is nowhere.")
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true,
 		"Serve metrics by HTTPS, and only to those who may get the path /metrics.")
+	flags.BoolVar(&o.enableHTTP2, "enable-http2", false,
+		"Serve metrics by HTTP/2 as well. Its streams and headers are handled before a client proves who it is, so it is off by default.")
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "Address that /healthz and /readyz are served at; 0 is nowhere.")
 	flags.BoolVar(&o.leaderElect, "leader-elect", false, "Of several replicas only the one that leads works. Needed for more than one.")
 	flags.Func("max-unavailable", "The most nodes of the cluster that may be unavailable at once, besides the limits of the policies: "+

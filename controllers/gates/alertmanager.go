@@ -32,7 +32,7 @@ func (g alertmanagerGate) check() (field string, err error) {
 	return "matchers", checkMatchers(g.Matchers)
 }
 
-func (g alertmanagerGate) onError() v1alpha1.OnGateError { return g.OnError }
+func (g alertmanagerGate) onError() v1alpha1.Requirement { return g.OnError }
 
 func (g alertmanagerGate) timeout() time.Duration { return timeoutOf(g.TimeoutSeconds) }
 

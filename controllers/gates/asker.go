@@ -137,7 +137,7 @@ func (a *Asker) begin(gate asked, ask model.GateQuery, now time.Time) []<-chan s
 	defer a.mu.Unlock()
 	e := a.entries[ask.GateKey]
 	if e == nil {
-		e = &entry{ignores: gate.onError() == v1alpha1.OnErrorIgnore}
+		e = &entry{ignores: gate.onError() == v1alpha1.Ignore}
 		a.entries[ask.GateKey] = e
 	}
 	if e.done != nil || e.fresh(now) && e.looked(ask) {

@@ -203,7 +203,7 @@ func TestASourceThatHangsIsWaitedForOnceAndIsAnErrorAtItsTimeLimit(t *testing.T)
 func TestAFailureThatIsIgnoredDoesNotOutliveItsInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, b := newSource(t)
-		b.policy.Spec.Gates.Objects[0].OnError = v1alpha1.OnErrorIgnore
+		b.policy.Spec.Gates.Objects[0].OnError = v1alpha1.Ignore
 		s.broken.Store(true)
 		if answer := b.inOnePass(model.GateObjects, "g"); answer == nil || answer.Failure == "" {
 			t.Fatalf("answer %+v", answer)

@@ -6,8 +6,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/sets"
+
+	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
 // BenchmarkRoomInAFullCluster is about the most work that there is: no node may go, so all are looked at, and other pods wait already.
@@ -36,7 +37,7 @@ func BenchmarkRoomInAFullCluster(b *testing.B) {
 		none := sets.New[string]()
 		room := inv.room(none)
 		for _, node := range inv.nodes {
-			if inv.lack(room, node.Name, none, labels.Everything()) == "" {
+			if inv.lack(room, node.Name, none, selectors.AllPods()) == "" {
 				b.Fatal("there is room")
 			}
 		}

@@ -11,7 +11,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/sets"
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
 // capacityGate looks at the nodes in their order, until one may go: whether what a drain would evict from it fits on the others. It is no
@@ -33,14 +33,14 @@ func (capacityGate) name() string { return "" }
 // check finds nothing: the selector of the drain is checked by whoever drains.
 func (capacityGate) check() (field string, err error) { return "", nil }
 
-func (capacityGate) onError() v1alpha1.OnGateError { return v1alpha1.OnErrorBlock }
+func (capacityGate) onError() v1alpha1.Requirement { return v1alpha1.Require }
 
 func (capacityGate) timeout() time.Duration { return longest }
 
 func (g capacityGate) ask(ctx context.Context, a *Asker, query model.GateQuery) (reply, error) {
-	selector, err := labels.Parse(g.policy.Spec.Drain.PodSelector)
+	selector, err := selectors.ForPodsOrAll(g.policy.Spec.Drain.Selector)
 	if err != nil {
-		return reply{}, fmt.Errorf("drain.podSelector: %w", err)
+		return reply{}, fmt.Errorf("drain.selector: %w", err)
 	}
 	inv, err := a.inventory(ctx)
 	if err != nil {
@@ -98,12 +98,12 @@ func (r *room) but(node string) *room {
 }
 
 // lack says which pod would find no room if the node left, besides those that are leaving; empty if all would.
-func (inv *inventory) lack(r *room, node string, leaving sets.Set[string], selector labels.Selector) string {
+func (inv *inventory) lack(r *room, node string, leaving sets.Set[string], selector selectors.Pods) string {
 	rest := r.but(node)
 	for _, name := range sets.List(leaving.Clone().Insert(node)) {
 		evicts := selector
 		if name != node {
-			evicts = labels.Everything()
+			evicts = selectors.AllPods()
 		}
 		for _, pod := range largestFirst(inv.evicted(name, evicts)) {
 			if rest.take(pod) == "" {

@@ -16,7 +16,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/test/selector"
 )
 
 // roomNode is Ready and has room for 10 pods.
@@ -58,10 +60,10 @@ func TestWhatWouldBeEvictedHasToFitOnTheOthers(t *testing.T) {
 	}
 	web := func(change ...func(*corev1.Pod)) *corev1.Pod { return roomPod("web", "a", "2", "1Gi", change...) }
 	for name, tc := range map[string]struct {
-		objects     []client.Object
-		leaving     string
-		podSelector string
-		want        string
+		objects  []client.Object
+		leaving  string
+		selector *v1alpha1.PodSelector
+		want     string
 	}{
 		"room":                      {objects: []client.Object{a, roomNode("b", "4", "8Gi"), web()}},
 		"just enough room":          {objects: []client.Object{a, roomNode("b", "2", "1Gi"), web()}},
@@ -86,8 +88,8 @@ func TestWhatWouldBeEvictedHasToFitOnTheOthers(t *testing.T) {
 		"a static pod":              {objects: []client.Object{a, web(ownedBy("Node"))}},
 		"a pod without controller":  {objects: []client.Object{a, web(func(p *corev1.Pod) { p.OwnerReferences = nil })}},
 		"a pod that has ended":      {objects: []client.Object{a, web(in(corev1.PodFailed))}},
-		"a pod that stays":          {objects: []client.Object{a, web()}, podSelector: "app!=web"},
-		"a pod that goes by label":  {objects: []client.Object{a, web()}, podSelector: "app=web", want: nobody},
+		"a pod that stays":          {objects: []client.Object{a, web()}, selector: selector.Of("app!=web")},
+		"a pod that goes by label":  {objects: []client.Object{a, web()}, selector: selector.Of("app=web"), want: nobody},
 		"a node that leaves":        {objects: []client.Object{a, roomNode("b", "4", "8Gi"), web()}, leaving: "b", want: nobody},
 		"what a node that leaves needs": {
 			objects: []client.Object{a, roomNode("b", "4", "8Gi"), roomNode("c", "3", "8Gi"), web(), roomPod("db", "b", "2", "1Gi")}, leaving: "b",
@@ -102,7 +104,7 @@ func TestWhatWouldBeEvictedHasToFitOnTheOthers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, tc.objects...)
-			b.policy.Spec.Drain.PodSelector = tc.podSelector
+			b.policy.Spec.Drain.Selector = tc.selector
 			q := b.question(model.GateCapacity, "")
 			q.About = tc.leaving
 			answer, known := b.ask(model.GateQuery{GateKey: q, Nodes: []string{"a"}})[q]

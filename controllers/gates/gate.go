@@ -34,7 +34,7 @@ type gate interface {
 // asked is a gate that has to be asked again and again.
 type asked interface {
 	gate
-	onError() v1alpha1.OnGateError
+	onError() v1alpha1.Requirement
 	// timeout bounds how long one answer may take.
 	timeout() time.Duration
 	ask(ctx context.Context, a *Asker, query model.GateQuery) (reply, error)

@@ -136,25 +136,25 @@ func (b *bench) awaitChange() {
 	await.Receive(b.t, "a pass is asked for", b.changes)
 }
 
-func connection(onError v1alpha1.OnGateError) v1alpha1.GateConnection {
+func connection(onError v1alpha1.Requirement) v1alpha1.GateConnection {
 	return v1alpha1.GateConnection{TimeoutSeconds: ptr.To[int32](60), OnError: onError}
 }
 
 func (b *bench) queries(url, query string) {
 	b.policy.Spec.Gates.Prometheus = []v1alpha1.PrometheusGate{{
-		Name: "g", URL: url, Query: query, GateConnection: connection(v1alpha1.OnErrorBlock),
+		Name: "g", URL: url, Query: query, GateConnection: connection(v1alpha1.Require),
 	}}
 }
 
 func (b *bench) alerts(url string, filter v1alpha1.AlertFilter) {
 	b.policy.Spec.Gates.Prometheus = []v1alpha1.PrometheusGate{{
-		Name: "g", URL: url, Alerts: &filter, GateConnection: connection(v1alpha1.OnErrorBlock),
+		Name: "g", URL: url, Alerts: &filter, GateConnection: connection(v1alpha1.Require),
 	}}
 }
 
 func (b *bench) alertmanager(url string, matchers ...v1alpha1.LabelMatcher) {
 	b.policy.Spec.Gates.Alertmanager = []v1alpha1.AlertmanagerGate{{
-		Name: "g", URL: url, Matchers: matchers, GateConnection: connection(v1alpha1.OnErrorBlock),
+		Name: "g", URL: url, Matchers: matchers, GateConnection: connection(v1alpha1.Require),
 	}}
 }
 

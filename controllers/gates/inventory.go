@@ -10,12 +10,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/sets"
 	resourcehelper "k8s.io/component-helpers/resource"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
 // pageSize is how many objects are read at once; never more of them are in memory.
@@ -200,10 +200,10 @@ func moves(pod *corev1.Pod) bool {
 }
 
 // evicted are the pods of a node that a drain with this selector evicts.
-func (inv *inventory) evicted(node string, selector labels.Selector) []*movingPod {
+func (inv *inventory) evicted(node string, selector selectors.Pods) []*movingPod {
 	var pods []*movingPod
 	for _, pod := range inv.pods[node] {
-		if selector.Matches(labels.Set(pod.Labels)) {
+		if selector.Matches(pod.Labels, pod.Annotations) {
 			pods = append(pods, pod)
 		}
 	}
@@ -243,7 +243,9 @@ func stripNode(node *corev1.Node) *corev1.Node {
 
 // stripMovingPod keeps what says where a pod may go.
 func stripMovingPod(pod *corev1.Pod) *corev1.Pod {
-	stripped := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name, Labels: pod.Labels}}
+	stripped := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+		Namespace: pod.Namespace, Name: pod.Name, Labels: pod.Labels, Annotations: selectors.Annotations(pod.Annotations),
+	}}
 	stripped.Spec.NodeName, stripped.Spec.NodeSelector = pod.Spec.NodeName, pod.Spec.NodeSelector
 	stripped.Spec.Affinity, stripped.Spec.Tolerations = pod.Spec.Affinity, pod.Spec.Tolerations
 	return stripped

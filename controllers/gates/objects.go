@@ -17,6 +17,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
 // mostObjects is how many objects one gate may look at.
@@ -45,14 +46,14 @@ func (g objectGate) check() (field string, err error) {
 	if _, err := schema.ParseGroupVersion(g.APIVersion); err != nil {
 		return "apiVersion", err
 	}
-	if _, err := metav1.LabelSelectorAsSelector(g.Selector); err != nil {
+	if _, err := selectors.Labels(g.Selector); err != nil {
 		return "selector", err
 	}
 	_, err = compile(g.Expression)
 	return "expression", err
 }
 
-func (g objectGate) onError() v1alpha1.OnGateError { return g.OnError }
+func (g objectGate) onError() v1alpha1.Requirement { return g.OnError }
 
 func (g objectGate) timeout() time.Duration { return timeoutOf(g.TimeoutSeconds) }
 
@@ -104,7 +105,7 @@ func (g objectGate) list(ctx context.Context, live client.Reader) ([]unstructure
 		options = append(options, client.MatchingFields{metav1.ObjectNameField: g.ObjectName})
 	}
 	if g.Selector != nil {
-		selector, err := metav1.LabelSelectorAsSelector(g.Selector)
+		selector, err := selectors.Labels(g.Selector)
 		if err != nil {
 			return nil, err
 		}
@@ -144,8 +145,8 @@ func (g objectGate) wanted() string {
 	if g.ObjectName != "" {
 		text += " " + g.ObjectName
 	}
-	if g.Selector != nil {
-		text += " with the labels " + metav1.FormatLabelSelector(g.Selector)
+	if selector, err := selectors.Labels(g.Selector); g.Selector != nil && err == nil {
+		text += " with the labels " + selector.String()
 	}
 	if g.Namespace != "" {
 		text += " in namespace " + g.Namespace

@@ -34,7 +34,7 @@ func TestObjectsHaveToSatisfyTheExpression(t *testing.T) {
 		configMap("a", "two", map[string]string{"health": "Green"}),
 		configMap("b", "three", map[string]string{"health": "Red"}),
 	}
-	labeled := &metav1.LabelSelector{MatchLabels: map[string]string{"of": "a"}}
+	labeled := &v1alpha1.LabelSelector{MatchLabels: map[string]v1alpha1.LabelValue{"of": "a"}}
 	for name, tc := range map[string]struct {
 		gate          v1alpha1.ObjectGate
 		want, failure string

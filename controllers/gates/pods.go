@@ -14,6 +14,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
 // podGate is pods that block the node they run on until they have ended.
@@ -26,14 +27,16 @@ func podGates(policy *v1alpha1.RebootPolicy) []gate {
 func (g podGate) name() string { return g.Name }
 
 func (g podGate) check() (field string, err error) {
-	_, err = metav1.LabelSelectorAsSelector(g.Selector)
+	_, err = selectors.ForPods(g.Selector)
 	return "selector", err
 }
 
-// podSource is which pods are watched. The API server selects: all others cost nothing.
+// podSource is which pods are watched. The API server selects by labels: all others cost nothing.
 type podSource struct {
 	// namespace is empty for all.
 	namespace, selector string
+	// annotations that a pod must have to block its node, as selectors.Pods puts them.
+	annotations string
 }
 
 // podWatch is a watch of pods that block their node.
@@ -52,20 +55,17 @@ type podWatch struct {
 
 // sources of the gate; none if its selector cannot be understood.
 func (g podGate) sources() []podSource {
-	text := ""
-	if g.Selector != nil {
-		selector, err := metav1.LabelSelectorAsSelector(g.Selector)
-		if err != nil {
-			return nil
-		}
-		text = selector.String()
+	pods, err := selectors.ForPodsOrAll(g.Selector)
+	if err != nil {
+		return nil
 	}
-	if len(g.Namespaces) == 0 {
-		return []podSource{{selector: text}}
+	namespaces := g.Namespaces
+	if len(namespaces) == 0 {
+		namespaces = []string{metav1.NamespaceAll}
 	}
-	sources := make([]podSource, 0, len(g.Namespaces))
-	for _, namespace := range g.Namespaces {
-		sources = append(sources, podSource{namespace, text})
+	sources := make([]podSource, 0, len(namespaces))
+	for _, namespace := range namespaces {
+		sources = append(sources, podSource{namespace, pods.LabelText(), pods.AnnotationText()})
 	}
 	return sources
 }
@@ -109,7 +109,7 @@ func (a *Asker) startWatch(source podSource) *podWatch {
 	store, informer := cache.NewInformerWithOptions(cache.InformerOptions{
 		ListerWatcher: cache.ToListWatcherWithWatchListSemantics(listWatch, a.options.Pods),
 		ObjectType:    &corev1.Pod{},
-		Transform:     stripPod,
+		Transform:     source.project,
 		Handler: cache.ResourceEventHandlerFuncs{
 			AddFunc:    func(any) { changed() },
 			DeleteFunc: func(any) { changed() },
@@ -230,15 +230,22 @@ func ended(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }
 
-// stripPod keeps what blocksWhere and older look at.
-func stripPod(object any) (any, error) {
+// project keeps what blocksWhere and older look at. A pod without the annotations that the source selects by keeps no node: it blocks none.
+func (s podSource) project(object any) (any, error) {
 	pod, ok := object.(*corev1.Pod)
 	if !ok {
 		return object, nil
 	}
+	selects, err := selectors.HasAnnotations(s.annotations, pod.Annotations)
+	if err != nil {
+		return nil, err
+	}
 	stripped := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
 		Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion, CreationTimestamp: pod.CreationTimestamp,
 	}}
-	stripped.Spec.NodeName, stripped.Status.Phase = pod.Spec.NodeName, pod.Status.Phase
+	stripped.Status.Phase = pod.Status.Phase
+	if selects {
+		stripped.Spec.NodeName = pod.Spec.NodeName
+	}
 	return stripped, nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	"github.com/reboot-operator/reboot-operator/test/await"
+	"github.com/reboot-operator/reboot-operator/test/selector"
 )
 
 func jobPod(namespace, name, node string, change ...func(*corev1.Pod)) *corev1.Pod {
@@ -38,7 +39,7 @@ func in(phase corev1.PodPhase) func(*corev1.Pod) {
 
 func (b *bench) podGate(namespaces ...string) {
 	b.policy.Spec.Gates.Pods = []v1alpha1.PodGate{{
-		Name: "g", Namespaces: namespaces, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "job"}},
+		Name: "g", Namespaces: namespaces, Selector: selector.Of("app=job"),
 	}}
 }
 

@@ -42,7 +42,7 @@ func (g prometheusGate) check() (field string, err error) {
 	return "alerts.matchers", checkMatchers(g.Alerts.Matchers)
 }
 
-func (g prometheusGate) onError() v1alpha1.OnGateError { return g.OnError }
+func (g prometheusGate) onError() v1alpha1.Requirement { return g.OnError }
 
 func (g prometheusGate) timeout() time.Duration { return timeoutOf(g.TimeoutSeconds) }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -61,7 +62,7 @@ func ignoresReturning(order *v1alpha1.RebootOrder) bool {
 }
 
 // breakerLimit is how many nodes may fail in a row without a reboot before a policy halts; 0 is no limit.
-func breakerLimit(f *v1alpha1.FailureSpec) int { return int(ptr.Deref(f.MaxConsecutiveFailures, 0)) }
+func breakerLimit(f *v1alpha1.FailureSpec) int { return f.MaxConsecutiveFailures.IntValue() }
 
 // goneTimeout is how long a host may be missing whose Node is gone before it is given up; 0 is for ever.
 func goneTimeout(f *v1alpha1.FailureSpec) time.Duration {
@@ -71,10 +72,11 @@ func goneTimeout(f *v1alpha1.FailureSpec) time.Duration {
 // randomTrouble sets what a policy says about failures.
 func randomTrouble(random *rand.Rand, s *v1alpha1.RebootPolicySpec) {
 	s.Failure = v1alpha1.FailureSpec{
-		MaxFailures: ptr.To(1 + random.Int32N(3)), MaxAttempts: ptr.To(pick[int32](random, 2, 3, 100)),
-		BackoffSeconds: ptr.To(20 + random.Int32N(40)), MaxDeferralSeconds: pick(random, nil, ptr.To(60+random.Int32N(600))),
-		MaxConsecutiveFailures: ptr.To(pick[int32](random, 0, 2, 3, 3)),
-		NodeGoneTimeoutSeconds: pick(random, nil, nil, ptr.To(60+random.Int32N(3600))),
+		MaxFailures: ptr.To(intstr.FromInt32(1 + random.Int32N(3))), MaxAttempts: ptr.To(pick[int32](random, 2, 3, 100)),
+		BackoffSeconds: ptr.To(20 + random.Int32N(40)),
 	}
+	s.Schedule.MaxDeferralSeconds = pick(random, nil, ptr.To(60+random.Int32N(600)))
+	s.Failure.MaxConsecutiveFailures = ptr.To(intstr.FromInt32(pick[int32](random, 0, 2, 3, 3)))
+	s.Failure.NodeGoneTimeoutSeconds = pick(random, nil, nil, ptr.To(60+random.Int32N(3600)))
 	s.Drain.ReturningPods = pick(random, v1alpha1.ReturningPodsIgnore, v1alpha1.ReturningPodsIgnore, v1alpha1.ReturningPodsRefuse)
 }

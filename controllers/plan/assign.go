@@ -24,10 +24,14 @@ type policyView struct {
 	// units is how many units its nodes make: nodes, or groups. groups are the nodes of each group.
 	units  int
 	groups map[string][]*nodeView
+	// zoneUnits is how many units have nodes in each zone.
+	zoneUnits map[string]int
 	// canaries are those that its nodes wait for; nil if it has none.
 	canaries *canaries
-	// maxUnavailable in units.
-	maxUnavailable int
+	// maxUnavailable in units; canaryCount, too.
+	maxUnavailable, canaryCount int
+	// maxFailures and maxConsecutiveFailures in nodes; 0 of the latter is no limit.
+	maxFailures, maxConsecutiveFailures int
 	// halt is what keeps the policy from starting anything.
 	halt halt
 	// finish is its last zone.
@@ -49,7 +53,8 @@ func (p *planning) assignPolicies() {
 	}
 	for _, policy := range p.policies {
 		policy.countUnits()
-		p.resolveMaxUnavailable(policy)
+		policy.checkGroups()
+		policy.resolveNumbers()
 		policy.Invalid = cmp.Or(policy.Invalid, p.snapshot.Invalid[policy.Object.Name])
 	}
 }
@@ -124,9 +129,9 @@ func (policy *policyView) checkDuringLabels(nodeLabels labels.Set, node string) 
 	case during[rollout.Zones.TopologyKey] != nodeLabels[rollout.Zones.TopologyKey]:
 		policy.Invalid = fmt.Sprintf("nodeLabels.during moves node %s to another zone: it must not set %s, which is rollout.zones.topologyKey",
 			node, rollout.Zones.TopologyKey)
-	case rollout.GroupLabel != "" && during[rollout.GroupLabel] != nodeLabels[rollout.GroupLabel]:
-		policy.Invalid = fmt.Sprintf("nodeLabels.during moves node %s to another group: it must not set %s, which is rollout.groupLabel",
-			node, rollout.GroupLabel)
+	case rollout.Group != nil && during[rollout.Group.Label] != nodeLabels[rollout.Group.Label]:
+		policy.Invalid = fmt.Sprintf("nodeLabels.during moves node %s to another group: it must not set %s, which is rollout.group.label",
+			node, rollout.Group.Label)
 	}
 }
 
@@ -146,13 +151,40 @@ func (policy *policyView) overlap(other *policyView, node *nodeView) {
 	}
 }
 
-func (p *planning) resolveMaxUnavailable(policy *policyView) {
-	limit, err := scaled(policy.Spec.Rollout.MaxUnavailable, policy.units)
-	if err != nil {
-		policy.Invalid = fmt.Sprintf("rollout.maxUnavailable: %v", err)
-		return
+// resolveNumbers makes numbers of what may be percentages.
+func (policy *policyView) resolveNumbers() {
+	note := func(field string, err error) {
+		if err != nil {
+			policy.Invalid = cmp.Or(policy.Invalid, fmt.Sprintf("%s: %v", field, err))
+		}
 	}
-	policy.maxUnavailable = limit
+	rollout, failure := &policy.Spec.Rollout, &policy.Spec.Failure
+	var err error
+	policy.maxUnavailable, err = scaled(rollout.MaxUnavailable, policy.units)
+	note("rollout.maxUnavailable", err)
+	_, err = scaled(rollout.Zones.MaxUnavailablePerZone, policy.units)
+	note("rollout.zones.maxUnavailablePerZone", err)
+	policy.maxFailures, err = scaledToOne(failure.MaxFailures, len(policy.nodes))
+	note("failure.maxFailures", err)
+	policy.maxConsecutiveFailures, err = scaledToOne(failure.MaxConsecutiveFailures, len(policy.nodes))
+	note("failure.maxConsecutiveFailures", err)
+	if rollout.Canary != nil {
+		policy.canaryCount, err = scaledToOne(rollout.Canary.Count, policy.units)
+		note("rollout.canary.count", err)
+	}
+}
+
+// zoneLimit is maxUnavailablePerZone in units of a zone; there may be none. What cannot be resolved lets nothing go.
+func (policy *policyView) zoneLimit(zone string) (limit int, limited bool) {
+	value := policy.Spec.Rollout.Zones.MaxUnavailablePerZone
+	if value == nil {
+		return 0, false
+	}
+	limit, err := scaled(value, policy.zoneUnits[zone])
+	if err != nil {
+		return 0, true
+	}
+	return limit, true
 }
 
 // scaled resolves a number or a percentage of total, rounded down: a limit never grows by rounding. Nil is zero.
@@ -161,6 +193,15 @@ func scaled(value *intstr.IntOrString, total int) (int, error) {
 		return 0, nil
 	}
 	return intstr.GetScaledValueFromIntOrPercent(value, total, false)
+}
+
+// scaledToOne is scaled, but a percentage is at least one.
+func scaledToOne(value *intstr.IntOrString, total int) (int, error) {
+	number, err := scaled(value, total)
+	if err == nil && value != nil && value.Type == intstr.String {
+		number = max(number, 1)
+	}
+	return number, err
 }
 
 // trigger of the node's policy for a condition; nil if it has none.

@@ -8,6 +8,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/selector"
 )
 
 // stage is how far an attempt is when something happens.
@@ -280,14 +281,14 @@ func ignoredOrder(s *story) {
 func TestOrdersCarryWhatThePolicySays(t *testing.T) {
 	s := attemptIn(t, stageDraining, spec(func(s *v1alpha1.RebootPolicySpec) {
 		s.Drain.TimeoutSeconds, s.Drain.GracePeriodSeconds = ptr.To[int32](120), ptr.To[int32](0)
-		s.Drain.PodSelector, s.Drain.SkipWaitForDeleteSeconds = "app=web", ptr.To[int32](30)
+		s.Drain.Selector, s.Drain.SkipWaitForDeleteSeconds = selector.Of("app=web"), ptr.To[int32](30)
 		s.Reboot.Method, s.Reboot.TimeoutSeconds = v1alpha1.RebootLogind, ptr.To[int32](300)
 	}))
 	wantDrain := &v1alpha1.RebootOrder{
 		Sequence: 1, Action: v1alpha1.ActionDrain, Protocol: v1alpha1.ProtocolLevel,
 		BootID: bootOf("a", 1), Deadline: *at(60*time.Second + 120*time.Second),
 		Drain: &v1alpha1.DrainOrder{
-			GracePeriodSeconds: ptr.To[int32](0), PodSelector: "app=web", EmptyDir: v1alpha1.EmptyDirDelete,
+			GracePeriodSeconds: ptr.To[int32](0), Selector: selector.Of("app=web"), EmptyDir: v1alpha1.EmptyDirDelete,
 			Unmanaged: v1alpha1.UnmanagedEvict, ReturningPods: v1alpha1.ReturningPodsIgnore, SkipWaitForDeleteSeconds: ptr.To[int32](30),
 		},
 	}

@@ -11,8 +11,10 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-func perZone(limit int32) policyOption {
-	return spec(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.Zones.MaxUnavailablePerZone = &limit })
+func perZone(limit string) policyOption {
+	return spec(func(s *v1alpha1.RebootPolicySpec) {
+		s.Rollout.Zones.MaxUnavailablePerZone = ptr.To(intstr.Parse(limit))
+	})
 }
 
 func TestLimitsHold(t *testing.T) {
@@ -37,9 +39,9 @@ func TestLimitsHold(t *testing.T) {
 		"but not where too many are down":       {policy: []policyOption{maxUnavailable("1")}, event: func(s *story) { s.node("b").Unschedulable, s.node("c").Unschedulable = true, true }, want: ""},
 		"grants that nobody has used count":     {policy: []policyOption{maxUnavailable("2")}, event: granted("e"), want: "a"},
 		"a node counts once":                    {policy: []policyOption{maxUnavailable("2")}, event: func(s *story) { granted("e")(s); s.node("e").Ready, s.node("e").Unschedulable = false, true }, want: "a"},
-		"the limit of a zone":                   {policy: []policyOption{maxUnavailable("5"), perZone(1)}, want: "a d"},
-		"the limit of a zone counts cordons":    {policy: []policyOption{maxUnavailable("5"), perZone(2)}, event: cordoned, want: "a b d e"},
-		"the limit of a zone may be zero":       {policy: []policyOption{maxUnavailable("5"), perZone(0)}, want: ""},
+		"the limit of a zone":                   {policy: []policyOption{maxUnavailable("5"), perZone("1")}, want: "a d"},
+		"the limit of a zone counts cordons":    {policy: []policyOption{maxUnavailable("5"), perZone("2")}, event: cordoned, want: "a b d e"},
+		"the limit of a zone may be zero":       {policy: []policyOption{maxUnavailable("5"), perZone("0")}, want: ""},
 		"the limit of the cluster":              {policy: []policyOption{maxUnavailable("5")}, cluster: "2", want: "a b"},
 		"the limit of the cluster in percent":   {policy: []policyOption{maxUnavailable("5")}, cluster: "60%", want: "a b c"},
 		"the limit of the cluster may be zero":  {policy: []policyOption{maxUnavailable("5")}, cluster: "0", want: ""},

@@ -42,21 +42,21 @@ func newPolicy(name string, options ...policyOption) *v1alpha1.RebootPolicy {
 				ControlPlane:       v1alpha1.ControlPlaneLast,
 				MinIntervalSeconds: ptr.To[int32](3600),
 			},
-			Approval: v1alpha1.ApprovalNotRequired, SelfApproval: v1alpha1.SelfApprovalRefuse,
-			Schedule: v1alpha1.ScheduleSpec{TimeZone: "UTC", MinRemainingSeconds: ptr.To[int32](600), AtClose: v1alpha1.AtCloseAbort},
-			Gates:    v1alpha1.GatesSpec{Capacity: v1alpha1.CapacityIgnore},
+			Approval: v1alpha1.Ignore, SelfApproval: v1alpha1.SelfApprovalRefuse,
+			Schedule: v1alpha1.ScheduleSpec{TimeZone: "UTC", MinRemainingSeconds: ptr.To[int32](600), AtClose: v1alpha1.TimeoutAbort},
+			Gates:    v1alpha1.GatesSpec{Capacity: v1alpha1.Ignore},
 			Drain: v1alpha1.DrainSpec{
 				Mode: v1alpha1.DrainModeDrain, EmptyDir: v1alpha1.EmptyDirDelete, Unmanaged: v1alpha1.UnmanagedEvict,
 				OnTimeout: v1alpha1.DrainTimeoutAbort, ReturningPods: v1alpha1.ReturningPodsIgnore,
-				DelaySeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](600), VolumeDetachSeconds: ptr.To[int32](0),
+				DelaySeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](600),
 			},
 			Reboot:   v1alpha1.RebootSpec{Method: v1alpha1.RebootInstalled, DelaySeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](900)},
-			Recovery: v1alpha1.RecoverySpec{Workloads: v1alpha1.WorkloadsWait, SettleSeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](1800)},
+			Recovery: v1alpha1.RecoverySpec{Workloads: v1alpha1.Require, SettleSeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](1800)},
 			Failure: v1alpha1.FailureSpec{
-				MaxFailures: ptr.To[int32](1), MaxConsecutiveFailures: ptr.To[int32](3),
+				MaxFailures: ptr.To(intstr.FromInt32(1)), MaxConsecutiveFailures: ptr.To(intstr.FromInt32(3)),
 				MaxAttempts: ptr.To[int32](3), BackoffSeconds: ptr.To[int32](600),
 			},
-			History: v1alpha1.HistorySpec{Succeeded: ptr.To[int32](3), Failed: ptr.To[int32](3)},
+			History: v1alpha1.HistorySpec{Succeeded: ptr.To[int32](3), Failed: ptr.To[int32](3), Cancelled: ptr.To[int32](1)},
 		},
 	}
 	for _, option := range options {
@@ -81,7 +81,7 @@ func mode(mode v1alpha1.Mode) policyOption {
 func selecting(key, value string) policyOption {
 	return spec(func(s *v1alpha1.RebootPolicySpec) {
 		s.Nodes = v1alpha1.NodesSelected
-		s.NodeSelector = &metav1.LabelSelector{MatchLabels: map[string]string{key: value}}
+		s.NodeSelector = &v1alpha1.LabelSelector{MatchLabels: map[string]v1alpha1.LabelValue{key: v1alpha1.LabelValue(value)}}
 	})
 }
 
@@ -99,11 +99,11 @@ func zoneOrder(zones ...string) policyOption {
 }
 
 func approvalRequired() policyOption {
-	return spec(func(s *v1alpha1.RebootPolicySpec) { s.Approval = v1alpha1.ApprovalRequired })
+	return spec(func(s *v1alpha1.RebootPolicySpec) { s.Approval = v1alpha1.Require })
 }
 
 func approvalNotRequired() policyOption {
-	return spec(func(s *v1alpha1.RebootPolicySpec) { s.Approval = v1alpha1.ApprovalNotRequired })
+	return spec(func(s *v1alpha1.RebootPolicySpec) { s.Approval = v1alpha1.Ignore })
 }
 
 func soak(seconds int32) policyOption {

@@ -176,7 +176,7 @@ func (c *canaries) start(r *rebootView, now time.Time) {
 
 // roleOf an attempt that begins now: a canary, unless enough have spoken for it.
 func (c *canaries) roleOf(r *rebootView) v1alpha1.AttemptRole {
-	if c.provedFor(r.Status.RequiredSince.Time) >= int(r.policy().Spec.Rollout.Canary.Count) {
+	if c.provedFor(r.Status.RequiredSince.Time) >= r.policy().canaryCount {
 		return ""
 	}
 	return v1alpha1.RoleCanary
@@ -210,7 +210,7 @@ func canaryGate(p *planning, r *rebootView) model.Verdict {
 	if failed := c.failure(r); failed != nil {
 		return canaryFailed(failed)
 	}
-	since, count := r.Status.RequiredSince.Time, int(policy.Spec.Rollout.Canary.Count)
+	since, count := r.Status.RequiredSince.Time, policy.canaryCount
 	proved, pending := c.provedFor(since), c.pendingFor(since)
 	switch active := c.active(); {
 	case proved >= count || slices.ContainsFunc(pending, func(c canary) bool { return c.unit == r.node.unit }):
@@ -318,10 +318,9 @@ func (p *planning) canaryStatus(policy *policyView) *v1alpha1.CanaryStatus {
 
 // canaryTooLarge says that there are not enough nodes to wait for the canaries.
 func (policy *policyView) canaryTooLarge() string {
-	canary := policy.Spec.Rollout.Canary
-	if canary == nil || int(canary.Count) <= policy.units {
+	if policy.Spec.Rollout.Canary == nil || policy.canaryCount <= policy.units {
 		return ""
 	}
 	return fmt.Sprintf("rollout.canary.count is %d, and the policy has %d nodes or groups: all of them are canaries, and none waits for them.",
-		canary.Count, policy.units)
+		policy.canaryCount, policy.units)
 }

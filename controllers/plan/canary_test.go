@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -13,7 +14,7 @@ import (
 
 func canaryOf(count, soakSeconds int32) policyOption {
 	return spec(func(s *v1alpha1.RebootPolicySpec) {
-		s.Rollout.Canary = &v1alpha1.CanarySpec{Count: count, SoakSeconds: &soakSeconds}
+		s.Rollout.Canary = &v1alpha1.CanarySpec{Count: ptr.To(intstr.FromInt32(count)), SoakSeconds: &soakSeconds}
 	})
 }
 
@@ -147,7 +148,8 @@ func TestEachNeedAfterARolloutGetsItsCanary(t *testing.T) {
 func TestFailedCanaryHoldsTheOthers(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1 b/z1 c/z2"),
 		newPolicy("p", maxUnavailable("9"), canaryOf(1, 0), spec(func(s *v1alpha1.RebootPolicySpec) {
-			s.Failure.MaxAttempts, s.Failure.MaxFailures, s.Rollout.MinIntervalSeconds = ptr.To[int32](2), ptr.To[int32](9), ptr.To[int32](0)
+			s.Failure.MaxAttempts, s.Rollout.MinIntervalSeconds = ptr.To[int32](2), ptr.To[int32](0)
+			s.Failure.MaxFailures = ptr.To(intstr.FromInt32(9))
 		})))...)
 	fail := func() { s.rebootInVain("ra") }
 	s.settle()
@@ -319,7 +321,8 @@ func TestNewNeedWaitsForCanariesAndNotForThoseThatFollowThem(t *testing.T) {
 
 func TestFailedCanaryHoldsNobodyOnceItsNodeIsProved(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", maxUnavailable("9"), canaryOf(1, 0), spec(func(s *v1alpha1.RebootPolicySpec) {
-		s.Failure.MaxAttempts, s.Failure.MaxFailures, s.Rollout.MinIntervalSeconds = ptr.To[int32](1), ptr.To[int32](9), ptr.To[int32](0)
+		s.Failure.MaxAttempts, s.Rollout.MinIntervalSeconds = ptr.To[int32](1), ptr.To[int32](0)
+		s.Failure.MaxFailures = ptr.To(intstr.FromInt32(9))
 	})))...)
 	s.settle()
 	s.rebootInVain("ra")

@@ -13,7 +13,7 @@ import (
 // and their pods need some, too: so each start is a new question for those after it.
 func capacityGate(p *round, r *rebootView) model.Verdict {
 	policy := r.policy()
-	if policy.Spec.Gates.Capacity != v1alpha1.CapacityRequire || policy.Spec.Drain.Mode == v1alpha1.DrainModeSkip {
+	if policy.Spec.Gates.Capacity != v1alpha1.Require || policy.Spec.Drain.Mode == v1alpha1.DrainModeSkip {
 		return model.Verdict{} // where nothing is evicted nothing needs room
 	}
 	key := policy.Key(model.GateCapacity, "")

@@ -11,6 +11,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/selector"
 )
 
 func TestADrainThatIsBoundToFailDoesNotStart(t *testing.T) {
@@ -38,7 +39,9 @@ func TestADrainThatIsBoundToFailDoesNotStart(t *testing.T) {
 		"a pod that is going":                           {budget: healthy, budgets: []string{"web"}, change: func(s *story) { s.Pods["a"][0].Terminating = true }},
 		"a pod that no drain evicts": {
 			budget: healthy, budgets: []string{"web"},
-			change: func(s *story) { s.editPolicy("p", drain(func(d *v1alpha1.DrainSpec) { d.PodSelector = "app=db" })) },
+			change: func(s *story) {
+				s.editPolicy("p", drain(func(d *v1alpha1.DrainSpec) { d.Selector = selector.Of("app=db") }))
+			},
 		},
 		"a policy that reboots regardless": {budget: healthy, budgets: []string{"web"}, change: func(s *story) { s.editPolicy("p", drain(forced)) }},
 		"a policy that does not drain":     {budget: healthy, budgets: []string{"web"}, change: func(s *story) { s.editPolicy("p", drain(skipDrain)) }},
@@ -187,7 +190,7 @@ func TestAProofStatesOnlyWhatWasChecked(t *testing.T) {
 		"everything": {want: "Node a runs another boot, is Ready and does not ask for a reboot; " +
 			"1 DaemonSet or static pod that was ready on it is ready again; 1 workload that had pods on it is as ready as before."},
 		"without workloads": {
-			options: []policyOption{spec(func(s *v1alpha1.RebootPolicySpec) { s.Recovery.Workloads = v1alpha1.WorkloadsIgnore })},
+			options: []policyOption{spec(func(s *v1alpha1.RebootPolicySpec) { s.Recovery.Workloads = v1alpha1.Ignore })},
 			want: "Node a runs another boot, is Ready and does not ask for a reboot; " +
 				"1 DaemonSet or static pod that was ready on it is ready again; " +
 				"1 workload that had pods on it was not waited for, as RebootPolicy p says.",
@@ -303,7 +306,7 @@ func TestAMessageNamesNoNodesForALimitThatIsNoLongerInTheWay(t *testing.T) {
 		newNode("other", "z9", labeled("pool", "q")),
 		newReboot("rlast", "last", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, -time.Hour)),
 		newReboot("rother", "other", requiredFor(5*time.Hour)),
-		newPolicy("p", grouped(), maxUnavailable("9"), perZone(1), capacityRequired()),
+		newPolicy("p", grouped(), maxUnavailable("9"), perZone("1"), capacityRequired()),
 		newPolicy("q", priority(9), selecting("pool", "q"), anyOrder()))...)
 	s.byGroups()
 	s.reboot("rlast").Status.PolicyName, s.reboot("rlast").Status.Zone = "p", "z1"

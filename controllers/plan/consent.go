@@ -24,7 +24,7 @@ func (p *planning) recordApproval(r *rebootView) {
 		next.ApprovedTime, next.ApprovedBy = p.Stamp(), by
 	}
 	policy := r.policy()
-	if r.Status.ApprovedTime == nil || policy == nil || policy.Spec.Approval != v1alpha1.ApprovalRequired || r.Immediate() {
+	if r.Status.ApprovedTime == nil || policy == nil || policy.Spec.Approval != v1alpha1.Require || r.Immediate() {
 		return
 	}
 	if closes := policy.FirstClosing(r.Status.ApprovedTime.Time); !closes.IsZero() && p.Reached(closes) {

@@ -11,7 +11,7 @@ import (
 )
 
 func maxDeferral(seconds int32) policyOption {
-	return spec(func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxDeferralSeconds = ptr.To(seconds) })
+	return spec(func(s *v1alpha1.RebootPolicySpec) { s.Schedule.MaxDeferralSeconds = ptr.To(seconds) })
 }
 
 func overdue(s *story) bool {

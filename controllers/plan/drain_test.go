@@ -11,6 +11,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/selector"
 )
 
 func drain(change func(*v1alpha1.DrainSpec)) policyOption {
@@ -25,9 +26,9 @@ func refusing(d *v1alpha1.DrainSpec) {
 	d.EmptyDir, d.Unmanaged = v1alpha1.EmptyDirRefuse, v1alpha1.UnmanagedRefuse
 }
 
-func waitingFor(onTimeout v1alpha1.PodWaitTimeoutAction) func(*v1alpha1.DrainSpec) {
+func waitingFor(onTimeout v1alpha1.TimeoutAction) func(*v1alpha1.DrainSpec) {
 	return func(d *v1alpha1.DrainSpec) {
-		d.WaitForPods = v1alpha1.PodWait{PodSelector: "kind=job", TimeoutSeconds: ptr.To[int32](600), OnTimeout: onTimeout}
+		d.WaitForPods = v1alpha1.PodWait{Selector: selector.Of("kind=job"), TimeoutSeconds: ptr.To[int32](600), OnTimeout: onTimeout}
 	}
 }
 
@@ -168,7 +169,7 @@ func TestPodsMayFinishBeforeTheDrain(t *testing.T) {
 		}
 	}
 	cases := map[string]struct {
-		onTimeout v1alpha1.PodWaitTimeoutAction
+		onTimeout v1alpha1.TimeoutAction
 		jobs      int
 		event     func(*story)
 		after     time.Duration
@@ -180,15 +181,15 @@ func TestPodsMayFinishBeforeTheDrain(t *testing.T) {
 		"of many it names ten":                 {jobs: 12, want: v1alpha1.ReasonWaitingForPods, message: "apps/job-09 and 2 more."},
 		"the drain begins when they finished":  {jobs: 2, event: finish, want: v1alpha1.ReasonDraining},
 		"it does not wait for those that stay": {jobs: 1, event: func(s *story) { s.Pods["a"][len(s.Pods["a"])-1].Mirror = true }, want: v1alpha1.ReasonDraining},
-		"the wait is not over before":          {jobs: 1, onTimeout: v1alpha1.PodWaitProceed, after: 599 * time.Second, want: v1alpha1.ReasonWaitingForPods},
-		"in the end it goes on":                {jobs: 1, onTimeout: v1alpha1.PodWaitProceed, after: 600 * time.Second, want: v1alpha1.ReasonDraining},
-		"or gives the node back":               {jobs: 1, onTimeout: v1alpha1.PodWaitAbort, after: 600 * time.Second, want: v1alpha1.ReasonBackingOff, message: "Pods on node a have not finished in time: apps/job-00."},
+		"the wait is not over before":          {jobs: 1, onTimeout: v1alpha1.TimeoutContinue, after: 599 * time.Second, want: v1alpha1.ReasonWaitingForPods},
+		"in the end it goes on":                {jobs: 1, onTimeout: v1alpha1.TimeoutContinue, after: 600 * time.Second, want: v1alpha1.ReasonDraining},
+		"or gives the node back":               {jobs: 1, onTimeout: v1alpha1.TimeoutAbort, after: 600 * time.Second, want: v1alpha1.ReasonBackingOff, message: "Pods on node a have not finished in time: apps/job-00."},
 		"pods that are not known are waited for": {
 			jobs: 1, event: func(s *story) { delete(s.Pods, "a") }, want: v1alpha1.ReasonWaitingForPods,
 			message: "The pods of node a are being read.",
 		},
 		"pods that are not known in the end have not finished": {
-			jobs: 1, event: func(s *story) { delete(s.Pods, "a") }, onTimeout: v1alpha1.PodWaitAbort, after: 600 * time.Second,
+			jobs: 1, event: func(s *story) { delete(s.Pods, "a") }, onTimeout: v1alpha1.TimeoutAbort, after: 600 * time.Second,
 			want: v1alpha1.ReasonBackingOff, message: "The pods of node a could not be read",
 		},
 	}
@@ -214,7 +215,7 @@ func TestPodsMayFinishBeforeTheDrain(t *testing.T) {
 }
 
 func TestPodsAreWaitedForBeforeTheNodeLeavesLoadBalancersAndNotAfter(t *testing.T) {
-	s := preparedAttemptIn(t, stageDraining, withJobs(1), drain(waitingFor(v1alpha1.PodWaitProceed)), marking(30))
+	s := preparedAttemptIn(t, stageDraining, withJobs(1), drain(waitingFor(v1alpha1.TimeoutContinue)), marking(30))
 	if n := s.node("a"); hasKey(n.Labels, v1alpha1.ExcludeLabel) || s.summary("ra").Reason != v1alpha1.ReasonWaitingForPods {
 		t.Errorf("labels %v, NodeReboot %+v", n.Labels, s.summary("ra"))
 	}
@@ -246,7 +247,7 @@ func TestNodeWithAPodThatMustNotBeEvictedIsNotStarted(t *testing.T) {
 		"unless it is going":           {pod: func(p *Pod) { p.Terminating = true }},
 		"unless it is static":          {pod: func(p *Pod) { p.Mirror, p.EmptyDir = true, true }},
 		"unless it is of a DaemonSet":  {pod: func(p *Pod) { p.Workloads, p.EmptyDir = []WorkloadKey{daemonSet("x")}, true }},
-		"unless it is left out":        {pod: func(p *Pod) { p.Labels = map[string]string{"app": "x"} }, change: func(d *v1alpha1.DrainSpec) { d.PodSelector = "app!=x" }},
+		"unless it is left out":        {pod: func(p *Pod) { p.Labels = map[string]string{"app": "x"} }, change: func(d *v1alpha1.DrainSpec) { d.Selector = selector.Of("app!=x") }},
 		"unless nothing is evicted":    {pod: func(p *Pod) { p.EmptyDir = true }, change: skipDrain},
 		"unless the policy may do so":  {pod: func(p *Pod) { p.EmptyDir = true }, change: func(d *v1alpha1.DrainSpec) { *d = newPolicy("x").Spec.Drain }},
 		"unless it is another's field": {pod: func(p *Pod) { p.EmptyDir, p.Controlled = true, true }, change: func(d *v1alpha1.DrainSpec) { d.EmptyDir = v1alpha1.EmptyDirDelete }},
@@ -283,12 +284,12 @@ func TestNodeWhoseDrainIsRefusedHoldsUpNoOther(t *testing.T) {
 
 func TestDrainOrderCarriesWhatThePolicySays(t *testing.T) {
 	s := attemptIn(t, stageDraining, drain(refusing), drain(func(d *v1alpha1.DrainSpec) {
-		d.PodSelector, d.Stages = "app!=x", []v1alpha1.DrainStage{{PodSelector: "tier=front"}, {PodSelector: "tier=back"}}
+		d.Selector, d.Stages = selector.Of("app!=x"), selector.Stages("tier=front", "tier=back")
 		d.Unmanaged = v1alpha1.UnmanagedEvict
 	}))
 	want := &v1alpha1.DrainOrder{
-		PodSelector: "app!=x", EmptyDir: v1alpha1.EmptyDirRefuse, Unmanaged: v1alpha1.UnmanagedEvict,
-		Stages: []string{"tier=front", "tier=back"}, ReturningPods: v1alpha1.ReturningPodsIgnore,
+		Selector: selector.Of("app!=x"), EmptyDir: v1alpha1.EmptyDirRefuse, Unmanaged: v1alpha1.UnmanagedEvict,
+		Stages: selector.List("tier=front", "tier=back"), ReturningPods: v1alpha1.ReturningPodsIgnore,
 	}
 	if diff := cmp.Diff(want, s.reboot("ra").Status.Order.Drain); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
@@ -297,10 +298,10 @@ func TestDrainOrderCarriesWhatThePolicySays(t *testing.T) {
 
 func TestPolicyWithAPodSelectorThatCannotBeReadIsInvalid(t *testing.T) {
 	for field, change := range map[string]func(*v1alpha1.DrainSpec){
-		"drain.podSelector":             func(d *v1alpha1.DrainSpec) { d.PodSelector = "a=(" },
-		"drain.waitForPods.podSelector": func(d *v1alpha1.DrainSpec) { d.WaitForPods = v1alpha1.PodWait{PodSelector: "a=("} },
-		"drain.stages[1].podSelector": func(d *v1alpha1.DrainSpec) {
-			d.Stages = []v1alpha1.DrainStage{{PodSelector: "a"}, {PodSelector: "a=("}}
+		"drain.selector":             func(d *v1alpha1.DrainSpec) { d.Selector = selector.Of("a=(") },
+		"drain.waitForPods.selector": func(d *v1alpha1.DrainSpec) { d.WaitForPods = v1alpha1.PodWait{Selector: selector.Of("a=(")} },
+		"drain.stages[1].selector": func(d *v1alpha1.DrainSpec) {
+			d.Stages = selector.Stages("a", "a=(")
 		},
 	} {
 		s := newStory(t, newPolicy("p", drain(change)), newNode("a", "z1"), newReboot("ra", "a"))
@@ -312,8 +313,8 @@ func TestPolicyWithAPodSelectorThatCannotBeReadIsInvalid(t *testing.T) {
 }
 
 func adaptive(minSeconds, maxSeconds int32) policyOption {
-	return drain(func(d *v1alpha1.DrainSpec) {
-		d.AdaptiveDelay = v1alpha1.AdaptiveDelay{MinSeconds: &minSeconds, MaxSeconds: maxSeconds}
+	return spec(func(s *v1alpha1.RebootPolicySpec) {
+		s.Rollout.AdaptiveDelay = v1alpha1.AdaptiveDelay{MinSeconds: &minSeconds, MaxSeconds: maxSeconds}
 	})
 }
 

@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/labels"
-
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
@@ -20,7 +18,7 @@ func drainGate(p *round, r *rebootView) model.Verdict {
 	first, name := model.Verdict{}, ""
 	for i := range p.snapshot.Pods[r.node.Name] {
 		pod := &p.snapshot.Pods[r.node.Name][i]
-		if pod.Finished || pod.Terminating || pod.Stays() || !r.policy().Drained.Matches(labels.Set(pod.Labels)) {
+		if pod.Finished || pod.Terminating || pod.Stays() || !r.policy().Drained.Matches(pod.Labels, pod.Annotations) {
 			continue
 		}
 		v := p.drainObstacle(r, pod)

@@ -138,7 +138,7 @@ func TestWhatANodeRebootWaitsFor(t *testing.T) {
 		"the limit of the zone": {
 			objects: []any{
 				newPolicy("p", maxUnavailable("3"), anyOrder(), spec(func(s *v1alpha1.RebootPolicySpec) {
-					s.Rollout.Zones.MaxUnavailablePerZone = ptr.To[int32](1)
+					s.Rollout.Zones.MaxUnavailablePerZone = ptr.To(intstr.FromInt32(1))
 				})),
 				newNode("a", "z1"), newReboot("ra", "a"), newNode("b", "z1", cordonedByHand), newNode("c", "z2", cordonedByHand),
 			},
@@ -184,7 +184,7 @@ func TestObstaclesAreToldInTheOrderOfTheGates(t *testing.T) {
 	s := newStory(t,
 		newPolicy("p", soak(3000), maxUnavailable("0"), approvalRequired(), spec(func(s *v1alpha1.RebootPolicySpec) {
 			s.Nodes, s.Mode = v1alpha1.NodesSelected, v1alpha1.ModePaused
-			s.Rollout.Zones.MaxUnavailablePerZone = ptr.To[int32](0)
+			s.Rollout.Zones.MaxUnavailablePerZone = ptr.To(intstr.FromInt32(0))
 		})),
 		newNode("a", "z2", controlPlane, notReady, noHelper, skippedNode, func(n *Node) { n.Deleting = true }, maintainedUntil(0)),
 		newReboot("ra", "a", failedBefore(1, 0)), newReboot("other", "a", immediate, approved),
@@ -219,7 +219,7 @@ func TestObstaclesAreToldInTheOrderOfTheGates(t *testing.T) {
 		{v1alpha1.ReasonSkipped, func() { delete(s.node("a").Labels, v1alpha1.SkipLabel) }},
 		{v1alpha1.ReasonPolicyInvalid, edit(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.MaxUnavailable = ptr.To(intstr.FromInt32(0)) })},
 		{v1alpha1.ReasonPaused, edit(func(s *v1alpha1.RebootPolicySpec) { s.Mode = v1alpha1.ModeEnforce })},
-		{v1alpha1.ReasonHalted, edit(func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxFailures = ptr.To[int32](2) })},
+		{v1alpha1.ReasonHalted, edit(func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxFailures = ptr.To(intstr.FromInt32(2)) })},
 		{v1alpha1.ReasonSameNode, remove("other")},
 		{v1alpha1.ReasonBackingOff, func() { s.reboot("ra").Status.Failures = nil }},
 		{v1alpha1.ReasonMinInterval, edit(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.MinIntervalSeconds = ptr.To[int32](0) })},
@@ -326,8 +326,10 @@ func TestHaltEndsWhenTheNodesSucceedOrAreDeleted(t *testing.T) {
 			objects: []any{newPolicy("p"), failed(func(r *v1alpha1.NodeReboot) { r.Status.NodeUID = "another" })}, want: v1alpha1.ReasonDraining,
 		},
 		"fewer than allowed do not": {
-			objects: []any{newPolicy("p", spec(func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxFailures = ptr.To[int32](2) })), failed()},
-			want:    v1alpha1.ReasonDraining,
+			objects: []any{newPolicy("p", spec(func(s *v1alpha1.RebootPolicySpec) {
+				s.Failure.MaxFailures = ptr.To(intstr.FromInt32(2))
+			})), failed()},
+			want: v1alpha1.ReasonDraining,
 		},
 		"one of another policy does not": {
 			objects: []any{newPolicy("p", selecting("kubernetes.io/hostname", "a")), newPolicy("q", selecting("kubernetes.io/hostname", "b")),

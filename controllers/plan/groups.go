@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -11,9 +12,12 @@ import (
 // itself. A group never takes two zones that go one at a time, nor a control-plane node: it consists of the nodes of one zone, and
 // control-plane nodes go by themselves. The name of a group contains a slash, so it is that of no node.
 func (policy *policyView) unitOf(n *nodeView, zone string) string {
-	group := n.Labels[policy.Spec.Rollout.GroupLabel]
+	if policy.Spec.Rollout.Group == nil {
+		return n.Name
+	}
+	group := n.Labels[policy.Spec.Rollout.Group.Label]
 	switch {
-	case policy.Spec.Rollout.GroupLabel == "" || group == "" || n.controlPlane:
+	case group == "" || n.controlPlane:
 		return n.Name
 	case policy.Spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime:
 		return group + "/" + zone
@@ -24,18 +28,42 @@ func (policy *policyView) unitOf(n *nodeView, zone string) string {
 // grouped: the node goes with others.
 func (n *nodeView) grouped() bool { return n.unit != n.Name }
 
-// countUnits counts what the nodes of the policy make, and collects its groups.
+// countUnits counts what the nodes of the policy make, in all and in each zone, and collects its groups. A group counts in every zone
+// that it has nodes in.
 func (policy *policyView) countUnits() {
 	policy.groups = map[string][]*nodeView{}
-	policy.units = 0
+	policy.units, policy.zoneUnits = 0, map[string]int{}
+	type zoneUnit struct{ zone, unit string }
+	counted := map[zoneUnit]bool{}
 	for _, n := range policy.nodes {
 		if !n.grouped() || policy.groups[n.unit] == nil {
 			policy.units++
+		}
+		if in := (zoneUnit{n.zone, n.unit}); !counted[in] {
+			counted[in] = true
+			policy.zoneUnits[n.zone]++
 		}
 		if n.grouped() {
 			policy.groups[n.unit] = append(policy.groups[n.unit], n)
 		}
 	}
+}
+
+// checkGroups finds the largest group, and says so if it is larger than the policy allows: nothing bounds how many nodes share a label's
+// value, and all nodes of a group are down at once.
+func (policy *policyView) checkGroups() {
+	spec, largest := policy.Spec.Rollout.Group, ""
+	for unit, nodes := range policy.groups {
+		if size, most := len(nodes), len(policy.groups[largest]); size > most || size == most && unit < largest {
+			largest = unit
+		}
+	}
+	size := len(policy.groups[largest])
+	if spec == nil || size <= int(spec.MaxSize) || policy.Invalid != "" {
+		return
+	}
+	policy.Invalid = fmt.Sprintf("rollout.group: %d nodes have the label %s=%s, and maxSize is %d: write a larger maxSize if so many nodes "+
+		"may be down at once, or the label of smaller groups", size, spec.Label, policy.groups[largest][0].Labels[spec.Label], spec.MaxSize)
 }
 
 // companions are the NodeReboots that go together with one: the first of each node of its group that needs a reboot and is not under way.

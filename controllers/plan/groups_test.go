@@ -15,7 +15,9 @@ import (
 const groupLabel = "example.com/group"
 
 func grouped() policyOption {
-	return spec(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.GroupLabel = groupLabel })
+	return spec(func(s *v1alpha1.RebootPolicySpec) {
+		s.Rollout.Group = &v1alpha1.GroupSpec{Label: groupLabel, MaxSize: 5}
+	})
 }
 
 // byGroups puts nodes whose names end in a digit into the group that the rest of their name is.
@@ -38,7 +40,7 @@ func TestGroupsGoAsOne(t *testing.T) {
 		"nodes without a group by themselves":       {nodes: "a1/z1 a2/z1 b/z1 c/z1", want: []string{"a1 a2", "b", "c"}},
 		"each as one against the limit":             {nodes: "a1/z1 a2/z1 b1/z1 b2/z1 c1/z1", options: []policyOption{maxUnavailable("2")}, want: []string{"a1 a2 b1 b2", "c1"}},
 		"a percentage is one of groups":             {nodes: "a1/z1 a2/z1 a3/z1 b1/z1 b2/z1 b3/z1", options: []policyOption{maxUnavailable("50%")}, want: []string{"a1 a2 a3", "b1 b2 b3"}},
-		"each as one against the limit of the zone": {nodes: "a1/z1 a2/z1 b1/z1", options: []policyOption{maxUnavailable("9"), perZone(1)}, want: []string{"a1 a2", "b1"}},
+		"each as one against the limit of the zone": {nodes: "a1/z1 a2/z1 b1/z1", options: []policyOption{maxUnavailable("9"), perZone("1")}, want: []string{"a1 a2", "b1"}},
 		"as many nodes as the cluster allows":       {nodes: "a1/z1 a2/z1 b1/z1 b2/z1", options: []policyOption{maxUnavailable("9")}, cluster: 3, want: []string{"a1 a2", "b1 b2"}},
 		"zone by zone":                              {nodes: "a1/z1 a2/z2 b1/z1", options: []policyOption{maxUnavailable("9")}, want: []string{"a1 b1", "a2"}},
 		"across zones in any order":                 {nodes: "a1/z1 a2/z2 b1/z1", options: []policyOption{anyOrder()}, want: []string{"a1 a2", "b1"}},

@@ -40,14 +40,13 @@ func (p *planning) countHalts() {
 	}
 	for _, policy := range p.policies {
 		policy.halt.countFailing(policy, p.lastBack(policy))
-		failure := &policy.Spec.Failure
-		policy.halt.nodesNotBack = reaches(len(policy.halt.notBack), ptr.Deref(failure.MaxFailures, 0))
-		row := ptr.Deref(failure.MaxConsecutiveFailures, 0)
+		policy.halt.nodesNotBack = reaches(len(policy.halt.notBack), policy.maxFailures)
+		row := policy.maxConsecutiveFailures
 		policy.halt.drainsFailing = row > 0 && reaches(len(policy.halt.failing), row)
 	}
 }
 
-func reaches(count int, limit int32) bool { return count > 0 && int32(count) >= limit }
+func reaches(count, limit int) bool { return count > 0 && count >= limit }
 
 // lastBack is when a node of the policy last came back from its reboot, also one whose Node is deleted by now.
 func (p *planning) lastBack(policy *policyView) time.Time {
@@ -119,7 +118,7 @@ func (policy *policyView) drainsFail() string {
 // window opens.
 func (policy *policyView) tryAgain() time.Time {
 	h := &policy.halt
-	beyond := h.attempts - ptr.Deref(policy.Spec.Failure.MaxConsecutiveFailures, 0) + 1
+	beyond := h.attempts - int32(policy.maxConsecutiveFailures) + 1
 	return policy.RetryTime(h.last, backoff(model.Seconds(policy.Spec.Failure.BackoffSeconds), beyond))
 }
 

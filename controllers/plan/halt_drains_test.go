@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -80,7 +81,7 @@ func TestAHaltedPolicyTriesOneNodeAtATimeTheLeastFailedFirst(t *testing.T) {
 }
 
 func TestATrialThatCannotStartHoldsUpNoOther(t *testing.T) {
-	s := failing(t, "a/z1 b/z1 c/z1 d/z2", anyOrder(), perZone(1))
+	s := failing(t, "a/z1 b/z1 c/z1 d/z2", anyOrder(), perZone("1"))
 	for range 3 {
 		s.failDrain()
 	}
@@ -132,7 +133,7 @@ func TestOneNodeThatFailsAgainAndAgainHaltsNobody(t *testing.T) {
 }
 
 func TestZeroNeverHaltsForDrains(t *testing.T) {
-	never := spec(func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxConsecutiveFailures = ptr.To[int32](0) })
+	never := spec(func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxConsecutiveFailures = ptr.To(intstr.FromInt32(0)) })
 	s := failing(t, "a/z1 b/z1 c/z1 d/z1 e/z1", never)
 	for range 5 {
 		s.failDrain()

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// defaultHistory is what is kept of each kind for nodes that no policy owns.
-	defaultHistory = 3
+	// defaultHistory is what is kept of each kind for nodes that no policy owns, and defaultCancelled of those that were cancelled.
+	defaultHistory   = 3
+	defaultCancelled = 1
 	// minGoneNodeHistory is how long the NodeReboots of a node that is gone are kept at least.
 	minGoneNodeHistory = 24 * time.Hour
 )
@@ -22,16 +23,13 @@ const (
 func (p *planning) prune() []string {
 	names := slices.Clone(p.staleApprovals)
 	for _, n := range p.nodeOrder {
-		succeeded, failed := int32(defaultHistory), int32(defaultHistory)
+		var history v1alpha1.HistorySpec
 		if n.policy != nil {
-			succeeded = ptr.Deref(n.policy.Spec.History.Succeeded, succeeded)
-			failed = ptr.Deref(n.policy.Spec.History.Failed, failed)
+			history = n.policy.Spec.History
 		}
-		if len(n.reboots) <= int(min(succeeded, failed)) {
-			continue
-		}
-		names = append(names, pruned(n, succeeded, func(o v1alpha1.Outcome) bool { return o == v1alpha1.OutcomeSucceeded })...)
-		names = append(names, pruned(n, failed, func(o v1alpha1.Outcome) bool { return o != v1alpha1.OutcomeSucceeded })...)
+		names = append(names, pruned(n, v1alpha1.OutcomeSucceeded, ptr.Deref(history.Succeeded, defaultHistory))...)
+		names = append(names, pruned(n, v1alpha1.OutcomeFailed, ptr.Deref(history.Failed, defaultHistory))...)
+		names = append(names, pruned(n, v1alpha1.OutcomeCancelled, ptr.Deref(history.Cancelled, defaultCancelled))...)
 	}
 	for _, r := range p.orphans {
 		if r.finished() && p.Reached(r.Status.CompletionTime.Add(p.goneNodeHistory(r))) {
@@ -61,12 +59,12 @@ func (r *rebootView) finished() bool {
 	return r.Object.Status.CompletionTime != nil && r.complete() && !r.deleted()
 }
 
-// pruned are the oldest of a node's finished NodeReboots beyond keep. One that is about the boot that runs now stays: it is what keeps the
-// helper from asking again for a need that was given up.
-func pruned(n *nodeView, keep int32, counts func(v1alpha1.Outcome) bool) []string {
+// pruned are the oldest of a node's finished NodeReboots of an outcome beyond keep. One that is about the boot that runs now stays: it is
+// what keeps the helper from asking again for a need that was given up.
+func pruned(n *nodeView, outcome v1alpha1.Outcome, keep int32) []string {
 	var finished []*rebootView
 	for _, r := range n.reboots {
-		if r.finished() && counts(r.Status.Outcome) {
+		if r.finished() && r.Status.Outcome == outcome {
 			finished = append(finished, r)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
@@ -29,9 +28,12 @@ func past(words ...string) []any {
 }
 
 func TestHistoryIsKept(t *testing.T) {
-	keep := func(succeeded, failed int32) *v1alpha1.RebootPolicy {
+	keep := func(succeeded, failed int32, cancelled ...int32) *v1alpha1.RebootPolicy {
 		return newPolicy("p", spec(func(s *v1alpha1.RebootPolicySpec) {
-			s.History = v1alpha1.HistorySpec{Succeeded: ptr.To(succeeded), Failed: ptr.To(failed)}
+			s.History.Succeeded, s.History.Failed = &succeeded, &failed
+			for i := range cancelled {
+				s.History.Cancelled = &cancelled[i]
+			}
 		}))
 	}
 	a := newNode("a", "z1")
@@ -39,12 +41,16 @@ func TestHistoryIsKept(t *testing.T) {
 		objects []any
 		want    []string
 	}{
-		"as many as there may be":              {objects: append(past("S1", "S2", "F1", "C2"), keep(2, 2), a)},
-		"the newest that succeeded":            {objects: append(past("S5", "S1", "S3", "F9"), keep(1, 1), a), want: []string{"S3", "S5"}},
-		"the newest that failed or cancelled":  {objects: append(past("F5", "C1", "F3", "S9"), keep(1, 2), a), want: []string{"F5"}},
-		"of each kind as many as it says":      {objects: append(past("S1", "S2", "F1", "F2"), keep(1, 3), a), want: []string{"S2"}},
-		"three of each without a policy":       {objects: append(past("S1", "S2", "S3", "S4", "F1", "F2", "F3", "C4"), a), want: []string{"C4", "S4"}},
-		"what is about the boot that runs now": {objects: append(past("F1", "F2", "F3+", "F4"), keep(1, 1), a), want: []string{"F2", "F4"}},
+		"as many as there may be":               {objects: append(past("S1", "S2", "F1", "C2"), keep(2, 2), a)},
+		"the newest that succeeded":             {objects: append(past("S5", "S1", "S3", "F9"), keep(1, 1), a), want: []string{"S3", "S5"}},
+		"the newest that failed":                {objects: append(past("F5", "F1", "F3", "S9"), keep(1, 2), a), want: []string{"F5"}},
+		"the newest that was cancelled":         {objects: append(past("C5", "C1", "C3"), keep(3, 3), a), want: []string{"C3", "C5"}},
+		"as many cancelled as it says":          {objects: append(past("C5", "C1", "C3"), keep(3, 3, 2), a), want: []string{"C5"}},
+		"none that was cancelled":               {objects: append(past("C5", "C1+"), keep(3, 3, 0), a), want: []string{"C5"}},
+		"cancelled ones push out no failed one": {objects: append(past("F5", "C1", "F3", "C2"), keep(1, 2), a), want: []string{"C2"}},
+		"of each kind as many as it says":       {objects: append(past("S1", "S2", "F1", "F2"), keep(1, 3), a), want: []string{"S2"}},
+		"three of each without a policy":        {objects: append(past("S1", "S2", "S3", "S4", "F1", "F2", "F3", "C4", "C5"), a), want: []string{"C5", "S4"}},
+		"what is about the boot that runs now":  {objects: append(past("F1", "F2", "F3+", "F4"), keep(1, 1), a), want: []string{"F2", "F4"}},
 		"what made the boot that runs now": {
 			objects: append(past("S1", "S2"), keep(1, 1), a, newReboot("S3", "a", finished(v1alpha1.OutcomeSucceeded, "Ended", -3*time.Hour),
 				func(r *v1alpha1.NodeReboot) { r.Status.After = &v1alpha1.BootInfo{BootID: bootOf("a", 1)} })),
@@ -83,13 +89,13 @@ func TestHistoryOfANodeThatIsGoneWakesThePlanner(t *testing.T) {
 }
 
 func TestWhatEndsInThisPassIsNotPrunedInIt(t *testing.T) {
-	s := newStory(t, append(past("C1", "C2", "C3"), newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a", func(r *v1alpha1.NodeReboot) {
+	s := newStory(t, append(past("C1"), newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a", func(r *v1alpha1.NodeReboot) {
 		r.Status.Report.Sentinel = v1alpha1.SentinelNotRequired
 	}))...)
 	if p := s.pass(); len(p.Prune) != 0 {
 		t.Errorf("prune %v before the end is written", p.Prune)
 	}
-	if diff := cmp.Diff([]string{"C3"}, s.pass().Prune); diff != "" {
+	if diff := cmp.Diff([]string{"C1"}, s.pass().Prune); diff != "" {
 		t.Errorf("prune (-want +got):\n%s", diff)
 	}
 }

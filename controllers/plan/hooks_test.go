@@ -16,7 +16,7 @@ import (
 const backupDone = "example.com/backup-done"
 
 // hook of five minutes.
-func hook(conditionType string, onTimeout v1alpha1.HookTimeout) v1alpha1.Hook {
+func hook(conditionType string, onTimeout v1alpha1.TimeoutAction) v1alpha1.Hook {
 	return v1alpha1.Hook{ConditionType: conditionType, TimeoutSeconds: ptr.To[int32](300), OnTimeout: onTimeout}
 }
 
@@ -59,7 +59,7 @@ var hookStages = map[stage]string{
 func TestHookIsAwaitedWhileTheSlotIsHeld(t *testing.T) {
 	for stage, next := range hookStages {
 		t.Run(stage.String(), func(t *testing.T) {
-			s := attemptIn(t, stage, hookIn(stage, hook(backupDone, v1alpha1.HookAbort)))
+			s := attemptIn(t, stage, hookIn(stage, hook(backupDone, v1alpha1.TimeoutAbort)))
 			s.advance(2 * time.Minute)
 			status := s.reboot("ra").Status
 			if status.Reason != v1alpha1.ReasonHookPending || !strings.Contains(status.Message, backupDone) || len(s.Slots) != 1 {
@@ -87,16 +87,16 @@ func TestHookThatIsLateFailsTheAttemptOrNot(t *testing.T) {
 	failed := v1alpha1.ReasonBackingOff
 	cases := map[string]struct {
 		stage      stage
-		onTimeout  v1alpha1.HookTimeout
+		onTimeout  v1alpha1.TimeoutAction
 		want       string
 		wantResult string
 	}{
-		"before the drain, Abort":     {stageCordoned, v1alpha1.HookAbort, failed, v1alpha1.ReasonHookTimedOut},
-		"before the drain, Continue":  {stageCordoned, v1alpha1.HookContinue, v1alpha1.ReasonDraining, ""},
-		"before the reboot, Abort":    {stageDrained, v1alpha1.HookAbort, failed, v1alpha1.ReasonHookTimedOut},
-		"before the reboot, Continue": {stageDrained, v1alpha1.HookContinue, v1alpha1.ReasonRebooting, ""},
-		"after the reboot, Abort":     {stageSettling, v1alpha1.HookAbort, v1alpha1.ReasonHookTimedOut, v1alpha1.ReasonHookTimedOut},
-		"after the reboot, Continue":  {stageSettling, v1alpha1.HookContinue, v1alpha1.ReasonProved, v1alpha1.ReasonProved},
+		"before the drain, Abort":     {stageCordoned, v1alpha1.TimeoutAbort, failed, v1alpha1.ReasonHookTimedOut},
+		"before the drain, Continue":  {stageCordoned, v1alpha1.TimeoutContinue, v1alpha1.ReasonDraining, ""},
+		"before the reboot, Abort":    {stageDrained, v1alpha1.TimeoutAbort, failed, v1alpha1.ReasonHookTimedOut},
+		"before the reboot, Continue": {stageDrained, v1alpha1.TimeoutContinue, v1alpha1.ReasonRebooting, ""},
+		"after the reboot, Abort":     {stageSettling, v1alpha1.TimeoutAbort, v1alpha1.ReasonHookTimedOut, v1alpha1.ReasonHookTimedOut},
+		"after the reboot, Continue":  {stageSettling, v1alpha1.TimeoutContinue, v1alpha1.ReasonProved, v1alpha1.ReasonProved},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestHookThatIsLateFailsTheAttemptOrNot(t *testing.T) {
 }
 
 func TestNodeThatRecoveredWithoutItsHookIsWatchedAndMayYetSucceed(t *testing.T) {
-	s := attemptIn(t, stageSettling, hookIn(stageSettling, hook(backupDone, v1alpha1.HookAbort)))
+	s := attemptIn(t, stageSettling, hookIn(stageSettling, hook(backupDone, v1alpha1.TimeoutAbort)))
 	s.advance(6 * time.Minute)
 	if sum := s.summary("ra"); sum.Phase != v1alpha1.PhaseFailed || len(s.Slots) != 1 {
 		t.Errorf("%+v, slots %v", sum, s.Slots)
@@ -139,7 +139,7 @@ func TestNodeThatRecoveredWithoutItsHookIsWatchedAndMayYetSucceed(t *testing.T) 
 
 func TestGoingOnWithoutAHookIsToldOnce(t *testing.T) {
 	for stage := range hookStages {
-		s := attemptIn(t, stage, hookIn(stage, hook(backupDone, v1alpha1.HookContinue)))
+		s := attemptIn(t, stage, hookIn(stage, hook(backupDone, v1alpha1.TimeoutContinue)))
 		told := 0
 		for range 40 {
 			s.now = s.now.Add(10 * time.Second)
@@ -174,7 +174,7 @@ func TestHookOfAnEarlierAttemptDoesNotCount(t *testing.T) {
 		}
 		t.Run(stage.String(), func(t *testing.T) {
 			s := preparedAttemptIn(t, stage, func(s *story) { s.set("ra", backupDone, metav1.ConditionTrue) },
-				hookIn(stage, hook(backupDone, v1alpha1.HookAbort)))
+				hookIn(stage, hook(backupDone, v1alpha1.TimeoutAbort)))
 			s.advance(time.Minute)
 			if got := s.reboot("ra").Status.Reason; got != v1alpha1.ReasonHookPending {
 				t.Fatalf("reason %s: what was True before the attempt began counts", got)
@@ -191,7 +191,7 @@ func TestHookOfAnEarlierAttemptDoesNotCount(t *testing.T) {
 }
 
 func TestHookOfBeforeTheBootDoesNotCountAfterIt(t *testing.T) {
-	s := attemptIn(t, stageRebooting, hookIn(stageSettling, hook(backupDone, v1alpha1.HookAbort)))
+	s := attemptIn(t, stageRebooting, hookIn(stageSettling, hook(backupDone, v1alpha1.TimeoutAbort)))
 	s.set("ra", backupDone, metav1.ConditionTrue)
 	s.settle()
 	s.boot("a", 2)
@@ -206,7 +206,7 @@ func TestHookOfBeforeTheBootDoesNotCountAfterIt(t *testing.T) {
 
 func TestSeveralHooksAreAwaitedTogether(t *testing.T) {
 	s := attemptIn(t, stageCordoned, hooks(func(h *v1alpha1.HooksSpec) {
-		h.BeforeDrain = []v1alpha1.Hook{hook("example.com/b", v1alpha1.HookAbort), hook("example.com/a", v1alpha1.HookAbort)}
+		h.BeforeDrain = []v1alpha1.Hook{hook("example.com/b", v1alpha1.TimeoutAbort), hook("example.com/a", v1alpha1.TimeoutAbort)}
 	}))
 	s.advance(2 * time.Minute)
 	status := s.reboot("ra").Status
@@ -225,7 +225,7 @@ func TestSeveralHooksAreAwaitedTogether(t *testing.T) {
 }
 
 func TestHooksAreAwaitedForNodesThatHoldASlotOnly(t *testing.T) {
-	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", hookIn(stageCordoned, hook(backupDone, v1alpha1.HookAbort))))...)
+	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", hookIn(stageCordoned, hook(backupDone, v1alpha1.TimeoutAbort))))...)
 	s.settle()
 	want := map[string]string{"ra": v1alpha1.ReasonHookPending, "rb": v1alpha1.ReasonBudgetExhausted}
 	if diff := cmp.Diff(want, s.reasons()); diff != "" {
@@ -235,7 +235,7 @@ func TestHooksAreAwaitedForNodesThatHoldASlotOnly(t *testing.T) {
 
 func TestAttemptThatWaitsForAHookIsTakenBackLikeAnyOther(t *testing.T) {
 	for _, stage := range []stage{stageCordoned, stageDrained} {
-		s := attemptIn(t, stage, hookIn(stage, hook(backupDone, v1alpha1.HookAbort)))
+		s := attemptIn(t, stage, hookIn(stage, hook(backupDone, v1alpha1.TimeoutAbort)))
 		s.advance(2 * time.Minute)
 		paused(s)
 		s.settle()
@@ -271,7 +271,7 @@ func TestOneLateHookFailsTheAttemptThoughOthersMayStillBeDone(t *testing.T) {
 	for name, timeouts := range map[string][2]int32{"the first is late": {300, 600}, "the last is late": {600, 300}} {
 		t.Run(name, func(t *testing.T) {
 			s := attemptIn(t, stageDrained, hooks(func(h *v1alpha1.HooksSpec) {
-				h.BeforeReboot = []v1alpha1.Hook{hook("example.com/a", v1alpha1.HookAbort), hook("example.com/b", v1alpha1.HookAbort)}
+				h.BeforeReboot = []v1alpha1.Hook{hook("example.com/a", v1alpha1.TimeoutAbort), hook("example.com/b", v1alpha1.TimeoutAbort)}
 				h.BeforeReboot[0].TimeoutSeconds, h.BeforeReboot[1].TimeoutSeconds = &timeouts[0], &timeouts[1]
 			}))
 			s.advance(5 * time.Minute)
@@ -284,7 +284,7 @@ func TestOneLateHookFailsTheAttemptThoughOthersMayStillBeDone(t *testing.T) {
 
 // Times of conditions are whole seconds, and much happens in one.
 func TestHookThatIsDoneInTheSecondInWhichTheAttemptBeganCounts(t *testing.T) {
-	s := newStory(t, newPolicy("p", hookIn(stageCordoned, hook(backupDone, v1alpha1.HookAbort))), newNode("a", "z1"), newReboot("ra", "a"))
+	s := newStory(t, newPolicy("p", hookIn(stageCordoned, hook(backupDone, v1alpha1.TimeoutAbort))), newNode("a", "z1"), newReboot("ra", "a"))
 	s.set("ra", backupDone, metav1.ConditionFalse)
 	s.settle()
 	if got := s.reboot("ra").Status.Reason; got != v1alpha1.ReasonHookPending {

@@ -18,7 +18,7 @@ const stateLabel, doneLabel = "example.com/state", "example.com/done"
 // marking excludes from load balancers with a lead, and labels during and after.
 func marking(leadSeconds int32) policyOption {
 	return spec(func(s *v1alpha1.RebootPolicySpec) {
-		s.ExcludeFromLoadBalancers = &v1alpha1.LoadBalancerExclusion{LeadSeconds: &leadSeconds}
+		s.Drain.ExcludeFromLoadBalancers = &v1alpha1.LoadBalancerExclusion{LeadSeconds: &leadSeconds}
 		s.NodeLabels = &v1alpha1.NodeLabels{
 			During: map[string]v1alpha1.LabelValue{stateLabel: "rebooting"},
 			After:  map[string]v1alpha1.LabelValue{stateLabel: "fresh", doneLabel: "yes"},

@@ -82,7 +82,7 @@ func (p *planning) reopenIfRequiredAgain(r *rebootView) {
 // deleted, so that another one is made that is not approved.
 func (r *rebootView) staleApproval() bool {
 	policy := r.policy()
-	return r.Status.OutcomeReason == v1alpha1.ReasonNeedWithdrawn && policy != nil && policy.Spec.Approval == v1alpha1.ApprovalRequired &&
+	return r.Status.OutcomeReason == v1alpha1.ReasonNeedWithdrawn && policy != nil && policy.Spec.Approval == v1alpha1.Require &&
 		r.Object.Spec.Approval == v1alpha1.ApprovalGiven
 }
 

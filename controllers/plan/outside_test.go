@@ -93,10 +93,10 @@ func (w *world) lookForRoom(ask GateQuery, nodes map[string]string) {
 // checkGates is about a grant: no gate of the policy says no.
 func (w *world) checkGates(owner *v1alpha1.RebootPolicy, node *Node) {
 	g, o := &owner.Spec.Gates, &w.outside
-	room := g.Capacity == v1alpha1.CapacityRequire && owner.Spec.Drain.Mode != v1alpha1.DrainModeSkip
+	room := g.Capacity == v1alpha1.Require && owner.Spec.Drain.Mode != v1alpha1.DrainModeSkip
 	asks := len(g.Pods) > 0 || room || len(g.Objects) > 0
 	for i := range g.Prometheus {
-		asks = asks || g.Prometheus[i].OnError == v1alpha1.OnErrorBlock
+		asks = asks || g.Prometheus[i].OnError == v1alpha1.Require
 	}
 	blocks := map[string]bool{
 		"a job runs on it":      o.busy[node.Name] && len(g.Pods) > 0,
@@ -115,7 +115,7 @@ func (w *world) checkGates(owner *v1alpha1.RebootPolicy, node *Node) {
 func randomGates(random *rand.Rand) v1alpha1.GatesSpec {
 	p := newPolicy("gates")
 	some := []policyOption{
-		podsOf("job"), queryOf("alerts", v1alpha1.OnErrorBlock), queryOf("alerts", v1alpha1.OnErrorIgnore), objectsOf("object"),
+		podsOf("job"), queryOf("alerts", v1alpha1.Require), queryOf("alerts", v1alpha1.Ignore), objectsOf("object"),
 		capacityRequired(),
 	}
 	for _, i := range slices.Compact([]int{random.IntN(2 * len(some)), random.IntN(2 * len(some))}) {

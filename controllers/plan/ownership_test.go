@@ -90,7 +90,7 @@ func TestADrainIsRolledBackWhenItsNodeLeavesThePolicy(t *testing.T) {
 func unselecting(during map[string]v1alpha1.LabelValue) policyOption {
 	return spec(func(s *v1alpha1.RebootPolicySpec) {
 		s.Nodes = v1alpha1.NodesSelected
-		s.NodeSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+		s.NodeSelector = &v1alpha1.LabelSelector{MatchExpressions: []v1alpha1.LabelRequirement{
 			{Key: "maintenance", Operator: metav1.LabelSelectorOpDoesNotExist},
 		}}
 		s.NodeLabels = &v1alpha1.NodeLabels{During: during}
@@ -107,8 +107,8 @@ func TestAPolicyWhoseOwnLabelsMoveItsNodesIsInvalid(t *testing.T) {
 			s.Rollout.Zones.TopologyKey = "rack"
 		})}, "it must not set rack, which is rollout.zones.topologyKey"},
 		"to another group": {[]policyOption{unselecting(map[string]v1alpha1.LabelValue{"rack": "none"}), spec(func(s *v1alpha1.RebootPolicySpec) {
-			s.Rollout.GroupLabel = "rack"
-		})}, "it must not set rack, which is rollout.groupLabel"},
+			s.Rollout.Group = &v1alpha1.GroupSpec{Label: "rack", MaxSize: 2}
+		})}, "it must not set rack, which is rollout.group.label"},
 		"nowhere": {[]policyOption{unselecting(map[string]v1alpha1.LabelValue{"state": "rebooting"})}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -160,7 +160,7 @@ func TestAPolicyCountsNodesThatComeToItByItsOwnGroups(t *testing.T) {
 
 func TestAPolicyCountsNodesThatComeToItByTheZoneThatTheyAreIn(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1 b/z1 c/z2"), newPolicy("p", selecting("pool", "p")),
-		newPolicy("q", selecting("pool", "q"), maxUnavailable("9"), perZone(1), anyOrder(), mode(v1alpha1.ModePaused)))...)
+		newPolicy("q", selecting("pool", "q"), maxUnavailable("9"), perZone("1"), anyOrder(), mode(v1alpha1.ModePaused)))...)
 	for node, pool := range map[string]string{"a": "p", "b": "q", "c": "q"} {
 		s.node(node).Labels["pool"] = pool
 	}

@@ -31,8 +31,8 @@ type pace struct {
 // setPaces measures the recoveries of those policies that have an adaptive delay, as they are recorded in the NodeReboots of their nodes.
 func (p *planning) setPaces() {
 	for _, policy := range p.policies {
-		if policy.Spec.Drain.AdaptiveDelay.MaxSeconds > 0 {
-			policy.pace = paceOf(&policy.Spec.Drain.AdaptiveDelay, p.recovered(policy))
+		if policy.Spec.Rollout.AdaptiveDelay.MaxSeconds > 0 {
+			policy.pace = paceOf(&policy.Spec.Rollout.AdaptiveDelay, p.recovered(policy))
 		}
 	}
 }

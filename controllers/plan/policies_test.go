@@ -32,8 +32,8 @@ func TestNodeBelongsToOnePolicy(t *testing.T) {
 		"one that selects it by an expression": {
 			policies: []any{newPolicy("a"), newPolicy("b", priority(2), spec(func(s *v1alpha1.RebootPolicySpec) {
 				s.Nodes = v1alpha1.NodesSelected
-				s.NodeSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
-					{Key: "kubernetes.io/hostname", Operator: metav1.LabelSelectorOpIn, Values: []string{"n"}},
+				s.NodeSelector = &v1alpha1.LabelSelector{MatchExpressions: []v1alpha1.LabelRequirement{
+					{Key: "kubernetes.io/hostname", Operator: metav1.LabelSelectorOpIn, Values: []v1alpha1.LabelValue{"n"}},
 				}}
 			}))}, want: "b",
 		},
@@ -45,7 +45,7 @@ func TestNodeBelongsToOnePolicy(t *testing.T) {
 		},
 		"an empty selector selects nothing": {
 			policies: []any{newPolicy("a"), newPolicy("b", priority(1), spec(func(s *v1alpha1.RebootPolicySpec) {
-				s.Nodes, s.NodeSelector = v1alpha1.NodesSelected, &metav1.LabelSelector{}
+				s.Nodes, s.NodeSelector = v1alpha1.NodesSelected, &v1alpha1.LabelSelector{}
 			}))}, want: "a",
 		},
 		"a missing selector selects nothing": {
@@ -54,7 +54,7 @@ func TestNodeBelongsToOnePolicy(t *testing.T) {
 		"an invalid selector selects nothing": {
 			policies: []any{newPolicy("b", spec(func(s *v1alpha1.RebootPolicySpec) {
 				s.Nodes = v1alpha1.NodesSelected
-				s.NodeSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "x", Operator: "Near"}}}
+				s.NodeSelector = &v1alpha1.LabelSelector{MatchExpressions: []v1alpha1.LabelRequirement{{Key: "x", Operator: "Near"}}}
 			}))}, want: "",
 		},
 		"no policy at all": {want: ""},

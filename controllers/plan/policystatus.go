@@ -206,10 +206,10 @@ func policyEvents(before, after []metav1.Condition) []model.Event {
 // no gate; it is only reported.
 func (p *planning) noteDeferral(r *rebootView) {
 	policy := r.policy()
-	if r.complete() && !r.isGivenUp() || policy == nil || policy.Spec.Failure.MaxDeferralSeconds == nil || r.Status.RequiredSince == nil {
+	if r.complete() && !r.isGivenUp() || policy == nil || policy.Spec.Schedule.MaxDeferralSeconds == nil || r.Status.RequiredSince == nil {
 		return
 	}
-	limit := r.Status.RequiredSince.Add(model.Seconds(policy.Spec.Failure.MaxDeferralSeconds))
+	limit := r.Status.RequiredSince.Add(model.Seconds(policy.Spec.Schedule.MaxDeferralSeconds))
 	if !p.Reached(limit) {
 		return
 	}

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/selector"
 )
 
 func gates(change func(*v1alpha1.GatesSpec)) policyOption {
@@ -18,11 +18,11 @@ func gates(change func(*v1alpha1.GatesSpec)) policyOption {
 
 func podsOf(name string) policyOption {
 	return gates(func(g *v1alpha1.GatesSpec) {
-		g.Pods = append(g.Pods, v1alpha1.PodGate{Name: name, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"job": name}}})
+		g.Pods = append(g.Pods, v1alpha1.PodGate{Name: name, Selector: selector.Of("job=" + name)})
 	})
 }
 
-func queryOf(name string, onError v1alpha1.OnGateError) policyOption {
+func queryOf(name string, onError v1alpha1.Requirement) policyOption {
 	return gates(func(g *v1alpha1.GatesSpec) {
 		g.Prometheus = append(g.Prometheus, v1alpha1.PrometheusGate{
 			Name: name, URL: "http://prometheus", Query: "up == 0", GateConnection: v1alpha1.GateConnection{OnError: onError},
@@ -34,7 +34,7 @@ func alertsOf(name string) policyOption {
 	return gates(func(g *v1alpha1.GatesSpec) {
 		g.Prometheus = append(g.Prometheus, v1alpha1.PrometheusGate{
 			Name: name, URL: "http://prometheus", Alerts: &v1alpha1.AlertFilter{},
-			GateConnection: v1alpha1.GateConnection{OnError: v1alpha1.OnErrorBlock},
+			GateConnection: v1alpha1.GateConnection{OnError: v1alpha1.Require},
 		})
 	})
 }
@@ -42,13 +42,13 @@ func alertsOf(name string) policyOption {
 func alertmanagerOf(name string) policyOption {
 	return gates(func(g *v1alpha1.GatesSpec) {
 		g.Alertmanager = append(g.Alertmanager, v1alpha1.AlertmanagerGate{
-			Name: name, URL: "http://alertmanager", GateConnection: v1alpha1.GateConnection{OnError: v1alpha1.OnErrorBlock},
+			Name: name, URL: "http://alertmanager", GateConnection: v1alpha1.GateConnection{OnError: v1alpha1.Require},
 		})
 	})
 }
 
 func objectGate(name string) v1alpha1.ObjectGate {
-	return v1alpha1.ObjectGate{Name: name, APIVersion: "v1", Kind: "ConfigMap", Expression: "true", OnError: v1alpha1.OnErrorBlock}
+	return v1alpha1.ObjectGate{Name: name, APIVersion: "v1", Kind: "ConfigMap", Expression: "true", OnError: v1alpha1.Require}
 }
 
 func objectsOf(name string) policyOption {
@@ -60,7 +60,7 @@ func recoveryOf(name string) policyOption {
 }
 
 func capacityRequired() policyOption {
-	return gates(func(g *v1alpha1.GatesSpec) { g.Capacity = v1alpha1.CapacityRequire })
+	return gates(func(g *v1alpha1.GatesSpec) { g.Capacity = v1alpha1.Require })
 }
 
 func TestWhatAGateSaysIsWhyANodeWaits(t *testing.T) {
@@ -95,20 +95,20 @@ func TestWhatAGateSaysIsWhyANodeWaits(t *testing.T) {
 			wantWake:    soon,
 		},
 		"a row of a query": {
-			policy: queryOf("q", v1alpha1.OnErrorBlock), kind: GatePrometheus, gate: "q", answer: &GateAnswer{Obstacle: "A row.", Until: soon},
+			policy: queryOf("q", v1alpha1.Require), kind: GatePrometheus, gate: "q", answer: &GateAnswer{Obstacle: "A row.", Until: soon},
 			want: v1alpha1.ReasonBlockedByQuery, wantMessage: "A row.", wantWake: soon,
 		},
 		"no row of a query": {
-			policy: queryOf("q", v1alpha1.OnErrorBlock), kind: GatePrometheus, gate: "q", answer: &GateAnswer{Until: soon},
+			policy: queryOf("q", v1alpha1.Require), kind: GatePrometheus, gate: "q", answer: &GateAnswer{Until: soon},
 			want: v1alpha1.ReasonDraining,
 		},
 		"a query without an answer": {
-			policy: queryOf("q", v1alpha1.OnErrorBlock), kind: GatePrometheus, gate: "q",
+			policy: queryOf("q", v1alpha1.Require), kind: GatePrometheus, gate: "q",
 			answer: &GateAnswer{Failure: "connection refused.", Since: start.Add(-time.Hour), Until: soon},
 			want:   v1alpha1.ReasonGateError, wantMessage: "has given no answer since 2026-03-02 11:00:00Z: connection refused.", wantWake: soon,
 		},
 		"a query without an answer that is ignored": {
-			policy: queryOf("q", v1alpha1.OnErrorIgnore), kind: GatePrometheus, gate: "q", answer: &GateAnswer{Failure: "refused", Until: soon},
+			policy: queryOf("q", v1alpha1.Ignore), kind: GatePrometheus, gate: "q", answer: &GateAnswer{Failure: "refused", Until: soon},
 			want: v1alpha1.ReasonDraining,
 		},
 		"an alert of Prometheus": {
@@ -221,7 +221,7 @@ func TestAZoneIsBegunOnlyWhenNoOtherIsUnderWayWhateverGatesSay(t *testing.T) {
 
 func TestGatesAreAskedOnlyForWhatCouldStart(t *testing.T) {
 	all := []policyOption{
-		podsOf("ci"), queryOf("q", v1alpha1.OnErrorBlock), alertmanagerOf("am"), objectsOf("o"), capacityRequired(), recoveryOf("r"),
+		podsOf("ci"), queryOf("q", v1alpha1.Require), alertmanagerOf("am"), objectsOf("o"), capacityRequired(), recoveryOf("r"),
 	}
 	for name, tc := range map[string]struct {
 		event func(*story)
@@ -290,7 +290,7 @@ func TestNoRoomIsNeededWhereNothingIsEvicted(t *testing.T) {
 }
 
 func TestOnlyTheFirstNodeInLineIsToldWhatIsInTheWayOfAll(t *testing.T) {
-	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", queryOf("q", v1alpha1.OnErrorBlock)))...)
+	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", queryOf("q", v1alpha1.Require)))...)
 	s.says(GatePrometheus, "q", GateAnswer{Obstacle: "Row 1."})
 	s.settle()
 	s.says(GatePrometheus, "q", GateAnswer{Obstacle: "Row 2."})
@@ -362,7 +362,7 @@ func TestWaitingForObjectsAfterARebootRunsOutOfTime(t *testing.T) {
 }
 
 func TestAnAnswerAboutAnOlderSpecSaysNothing(t *testing.T) {
-	s := newStory(t, newPolicy("p", queryOf("q", v1alpha1.OnErrorBlock)), newNode("a", "z1"), newReboot("ra", "a"))
+	s := newStory(t, newPolicy("p", queryOf("q", v1alpha1.Require)), newNode("a", "z1"), newReboot("ra", "a"))
 	s.Answers = map[GateKey]GateAnswer{{Policy: "p", Generation: 0, Kind: GatePrometheus, Gate: "q"}: {}}
 	s.settle()
 	if got := s.summary("ra"); got.Reason != v1alpha1.ReasonGatePending {
@@ -371,7 +371,7 @@ func TestAnAnswerAboutAnOlderSpecSaysNothing(t *testing.T) {
 }
 
 func TestAGroupNeedsRoomAsAWholeAndOneWithoutRoomHoldsUpNoOtherZone(t *testing.T) {
-	byRack := spec(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.GroupLabel = "rack" })
+	byRack := spec(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.Group = &v1alpha1.GroupSpec{Label: "rack", MaxSize: 2} })
 	s := newStory(t, append(fleet("a/z1 b/z1 c/z2"), newPolicy("p", capacityRequired(), byRack))...)
 	for _, node := range []string{"a", "b"} {
 		s.relabel(node, func(labels map[string]string) { labels["rack"] = "r1" })

@@ -84,7 +84,7 @@ var reasonStories = map[string]func(*testing.T) *story{
 	v1alpha1.ReasonControlPlaneTurn:    waitingWith(besides("b/z1", func(s *story) { controlPlane(s.node("a")) })),
 	v1alpha1.ReasonZoneBusy:            waitingWith(besides("b/z0", nil)),
 	v1alpha1.ReasonBudgetExhausted:     waitingWith(func(s *story) { s.editPolicy("p", maxUnavailable("0")) }),
-	v1alpha1.ReasonZoneBudgetExhausted: waitingWith(func(s *story) { s.editPolicy("p", perZone(0)) }),
+	v1alpha1.ReasonZoneBudgetExhausted: waitingWith(func(s *story) { s.editPolicy("p", perZone("0")) }),
 	v1alpha1.ReasonClusterBudgetExhausted: waitingWith(func(s *story) {
 		s.ClusterMaxUnavailable = ptr.To(intstr.FromInt32(0))
 	}),
@@ -132,11 +132,11 @@ var reasonStories = map[string]func(*testing.T) *story{
 	}),
 	v1alpha1.ReasonWaitingForPods: func(t *testing.T) *story {
 		t.Helper()
-		return preparedAttemptIn(t, stageDraining, withJobs(1), drain(waitingFor(v1alpha1.PodWaitProceed)))
+		return preparedAttemptIn(t, stageDraining, withJobs(1), drain(waitingFor(v1alpha1.TimeoutContinue)))
 	},
 	v1alpha1.ReasonPodsNotFinished: func(t *testing.T) *story {
 		t.Helper()
-		s := preparedAttemptIn(t, stageDraining, withJobs(1), drain(waitingFor(v1alpha1.PodWaitAbort)))
+		s := preparedAttemptIn(t, stageDraining, withJobs(1), drain(waitingFor(v1alpha1.TimeoutAbort)))
 		s.advance(10 * time.Minute)
 		return s
 	},
@@ -175,7 +175,7 @@ var reasonStories = map[string]func(*testing.T) *story{
 	}),
 	v1alpha1.ReasonBlockedByPod:         gateSays(podsOf("g"), GatePods, GateAnswer{Nodes: map[string]string{"a": importRuns}}),
 	v1alpha1.ReasonBlockedByAlert:       gateSays(alertsOf("g"), GatePrometheus, GateAnswer{Obstacle: cephAlert}),
-	v1alpha1.ReasonBlockedByQuery:       gateSays(queryOf("g", v1alpha1.OnErrorBlock), GatePrometheus, GateAnswer{Obstacle: etcdDown}),
+	v1alpha1.ReasonBlockedByQuery:       gateSays(queryOf("g", v1alpha1.Require), GatePrometheus, GateAnswer{Obstacle: etcdDown}),
 	v1alpha1.ReasonBlockedByObject:      gateSays(objectsOf("g"), GateObjects, GateAnswer{Obstacle: unhealthyCeph}),
 	v1alpha1.ReasonInsufficientCapacity: gateSays(capacityRequired(), GateCapacity, GateAnswer{Nodes: map[string]string{"a": tooFullForWeb}}),
 	v1alpha1.ReasonGateError: gateSays(objectsOf("g"), GateObjects,
@@ -210,7 +210,7 @@ var reasonStories = map[string]func(*testing.T) *story{
 		}
 	})),
 	v1alpha1.ReasonRebootsGivenUp: waitingWith(func(s *story) {
-		s.editPolicy("p", spec(func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxFailures = ptr.To[int32](2) }))
+		s.editPolicy("p", spec(func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxFailures = ptr.To(intstr.FromInt32(2)) }))
 		report := *s.reboot("ra").Status.Report
 		finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, 0)(s.reboot("ra"))
 		s.reboot("ra").Status.Report = &report
@@ -283,7 +283,7 @@ func (s *story) coverWeb(budget Workload, names ...string) {
 }
 
 func awaitBackup(s *story) {
-	s.editPolicy("p", hookIn(stageCordoned, hook(backupDone, v1alpha1.HookAbort)))
+	s.editPolicy("p", hookIn(stageCordoned, hook(backupDone, v1alpha1.TimeoutAbort)))
 }
 
 // gateSays is a NodeReboot that would start but for a gate g.

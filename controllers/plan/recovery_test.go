@@ -123,7 +123,7 @@ func TestSlotIsHeldUntilWorkloadsAreAsReadyAsBefore(t *testing.T) {
 		"its controller is stale": {now: web(&Workload{Ready: 3, Desired: 3, Stale: true}), wantMessage: "Deployment apps/web is not as ready as before the drain, when it had 3 ready pods."},
 		"the policy does not wait for workloads": {
 			now:    web(&Workload{Desired: 3}),
-			policy: spec(func(s *v1alpha1.RebootPolicySpec) { s.Recovery.Workloads = v1alpha1.WorkloadsIgnore }),
+			policy: spec(func(s *v1alpha1.RebootPolicySpec) { s.Recovery.Workloads = v1alpha1.Ignore }),
 		},
 		"several are less ready": {
 			before: func(s *story) {

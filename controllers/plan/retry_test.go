@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -51,7 +52,8 @@ func TestAWindowThatOpensEndsTheBackoff(t *testing.T) {
 
 func TestWhatIsGivenUpStaysVisible(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", spec(func(s *v1alpha1.RebootPolicySpec) {
-		s.Failure.MaxAttempts, s.Failure.MaxFailures, s.Failure.MaxDeferralSeconds = ptr.To[int32](1), ptr.To[int32](9), ptr.To[int32](86400)
+		s.Failure.MaxAttempts, s.Schedule.MaxDeferralSeconds = ptr.To[int32](1), ptr.To[int32](86400)
+		s.Failure.MaxFailures = ptr.To(intstr.FromInt32(9))
 	})))...)
 	s.settle()
 	s.rebootInVain("ra")

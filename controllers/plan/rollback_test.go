@@ -105,7 +105,7 @@ func TestWhatWasEvictedAndDoesNotComeBackHaltsThePolicy(t *testing.T) {
 }
 
 func TestWorkloadsThatAPolicyIgnoresHoldNoSlotAfterARollback(t *testing.T) {
-	s := drainedInVain(t, stageDraining, spec(func(s *v1alpha1.RebootPolicySpec) { s.Recovery.Workloads = v1alpha1.WorkloadsIgnore }))
+	s := drainedInVain(t, stageDraining, spec(func(s *v1alpha1.RebootPolicySpec) { s.Recovery.Workloads = v1alpha1.Ignore }))
 	s.answer("ra", v1alpha1.OrderFailed, "No.")
 	s.settle()
 	if got := s.underWay(); got != "b" {

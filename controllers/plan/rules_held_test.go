@@ -240,7 +240,7 @@ func (w *world) checkHostIsBack(h *held) {
 // checkPodsAreBack: the pods that were evicted for the attempt are ready again.
 func (w *world) checkPodsAreBack(h *held, deleted bool) {
 	policy := w.policies[h.policy]
-	if policy == nil || policy.Spec.Recovery.Workloads == v1alpha1.WorkloadsIgnore || w.rules.ignored[h.policy] {
+	if policy == nil || policy.Spec.Recovery.Workloads == v1alpha1.Ignore || w.rules.ignored[h.policy] {
 		return
 	}
 	waited := w.now.Sub(h.lastEvicted) >= seconds(policy.Spec.Recovery.TimeoutSeconds)
@@ -271,9 +271,10 @@ func (w *world) since(t time.Time) time.Duration { return t.Sub(start).Truncate(
 
 // checkBudget counts for the policy of a node that is granted a slot, whoever looks: nodes that it owns, and those that it granted a slot.
 func (w *world) checkBudget(v *view, owner *v1alpha1.RebootPolicy, node *Node, down map[string]bool) {
-	all, count, inZone := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	all, allInZone, count, inZone := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
 	add := func(unit, zone string, unavailable bool) {
 		all[unit] = true
+		allInZone[unit] = allInZone[unit] || zone == zoneOf(node)
 		count[unit] = count[unit] || unavailable
 		inZone[unit] = inZone[unit] || unavailable && zone == zoneOf(node)
 	}
@@ -296,9 +297,10 @@ func (w *world) checkBudget(v *view, owner *v1alpha1.RebootPolicy, node *Node, d
 		w.breaks("node %s was granted a slot, and then %d nodes or groups of policy %s are unavailable, of which there may be %d: %v",
 			node.Name, truths(count), owner.Name, limit, count)
 	}
-	if limit := owner.Spec.Rollout.Zones.MaxUnavailablePerZone; limit != nil && truths(inZone) > int(*limit) {
+	perZone := owner.Spec.Rollout.Zones.MaxUnavailablePerZone
+	if limit := inNodes(perZone, truths(allInZone)); perZone != nil && truths(inZone) > limit {
 		w.breaks("node %s was granted a slot, and then %d nodes or groups of zone %s are unavailable, of which there may be %d: %v",
-			node.Name, truths(inZone), zoneOf(node), *limit, inZone)
+			node.Name, truths(inZone), zoneOf(node), limit, inZone)
 	}
 }
 

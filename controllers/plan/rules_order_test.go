@@ -14,10 +14,11 @@ import (
 
 // groupOf a node: what goes with it, or itself.
 func (w *world) groupOf(owner *v1alpha1.RebootPolicy, n *Node) string {
-	label := owner.Spec.Rollout.GroupLabel
-	if label == "" || w.mayRunEtcd(n.Labels) || n.Labels[label] == "" {
+	group := owner.Spec.Rollout.Group
+	if group == nil || w.mayRunEtcd(n.Labels) || n.Labels[group.Label] == "" {
 		return n.Name
 	}
+	label := group.Label
 	if owner.Spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime {
 		return "group " + n.Labels[label] + " in " + zoneOf(n)
 	}
@@ -30,10 +31,10 @@ func (w *world) checkConsent(v *view, owner *v1alpha1.RebootPolicy, node *Node, 
 		w.breaks("node %s is %s, and has the label that skips it", node.Name, what)
 	}
 	for _, r := range v.Reboots {
-		if r.Name == reboot && owner.Spec.Approval == v1alpha1.ApprovalRequired && r.Spec.Approval != v1alpha1.ApprovalGiven {
+		if r.Name == reboot && owner.Spec.Approval == v1alpha1.Require && r.Spec.Approval != v1alpha1.ApprovalGiven {
 			w.breaks("node %s is %s, and NodeReboot %s is not approved", node.Name, what, reboot)
 		}
-		if r.Name == reboot && owner.Spec.Approval == v1alpha1.ApprovalRequired && owner.Spec.SelfApproval != v1alpha1.SelfApprovalAllow &&
+		if r.Name == reboot && owner.Spec.Approval == v1alpha1.Require && owner.Spec.SelfApproval != v1alpha1.SelfApprovalAllow &&
 			r.Spec.Trigger == v1alpha1.TriggerManual && r.Spec.RequestedBy == r.Spec.ApprovedBy {
 			w.breaks("node %s is %s, and %s asked for NodeReboot %s and approved it", node.Name, what, r.Spec.RequestedBy, reboot)
 		}
@@ -44,7 +45,7 @@ func (w *world) checkConsent(v *view, owner *v1alpha1.RebootPolicy, node *Node, 
 func (w *world) checkApprovalWindow(owner *v1alpha1.RebootPolicy, r *v1alpha1.NodeReboot) {
 	schedule := owner.Spec.Schedule
 	urgent := r == nil || r.Spec.Urgency == v1alpha1.UrgencyImmediate
-	if w.stepped || urgent || owner.Spec.Approval != v1alpha1.ApprovalRequired || r.Status.ApprovedTime == nil {
+	if w.stepped || urgent || owner.Spec.Approval != v1alpha1.Require || r.Status.ApprovedTime == nil {
 		return
 	}
 	opened := false
@@ -84,7 +85,7 @@ func (w *world) checkCanaries(v *view, owner *v1alpha1.RebootPolicy, granted map
 	if owner.Spec.Rollout.Canary == nil || w.stepped {
 		return
 	}
-	count := int(owner.Spec.Rollout.Canary.Count)
+	count := owner.Spec.Rollout.Canary.Count.IntValue()
 	unproved := map[string]time.Time{}
 	for name, slot := range granted {
 		node := v.node(name)
@@ -178,7 +179,7 @@ func (w *world) checkHooks(r *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootSta
 		case !done.Before(after.Attempt.GrantedTime.Time):
 		case !late:
 			w.breaks("node %s is ordered to %s, and hook %s is not done since %s", r.Spec.NodeName, after.Order.Action, hook.ConditionType, done)
-		case hook.OnTimeout != v1alpha1.HookContinue:
+		case hook.OnTimeout != v1alpha1.TimeoutContinue:
 			w.breaks("node %s is ordered to %s without hook %s, which must not be", r.Spec.NodeName, after.Order.Action, hook.ConditionType)
 		}
 	}

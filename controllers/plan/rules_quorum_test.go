@@ -176,7 +176,7 @@ func (w *world) stalled(v *view, policy string, but types.UID) int {
 
 func (w *world) halts(stalled int, policy string) bool {
 	p := w.policies[policy]
-	return p != nil && stalled > 0 && stalled >= int(*p.Spec.Failure.MaxFailures)
+	return p != nil && stalled > 0 && stalled >= p.Spec.Failure.MaxFailures.IntValue()
 }
 
 // checkHalted: while a policy is halted because nodes did not come back, no other node of it is on its way to its reboot.
@@ -263,7 +263,7 @@ func (w *world) checkGivenUpIsVisible(v *view) {
 			continue
 		}
 		given[owner.Name]++
-		late := owner.Spec.Failure.MaxDeferralSeconds
+		late := owner.Spec.Schedule.MaxDeferralSeconds
 		if late != nil && !w.stepped && w.now.Sub(s.RequiredSince.Time) > seconds(late)+time.Minute {
 			overdue[owner.Name]++
 		}

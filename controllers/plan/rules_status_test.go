@@ -98,7 +98,7 @@ func (w *world) checkRefused(v *view, owner *v1alpha1.RebootPolicy, node *Node) 
 
 // checkExcluded: before the drain the node was out of external load balancers for as long as its policy says.
 func (w *world) checkExcluded(owner *v1alpha1.RebootPolicy, node *Node, r *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootStatus) {
-	if owner == nil || owner.Spec.ExcludeFromLoadBalancers == nil || after.Order.Action != v1alpha1.ActionDrain {
+	if owner == nil || owner.Spec.Drain.ExcludeFromLoadBalancers == nil || after.Order.Action != v1alpha1.ActionDrain {
 		return
 	}
 	excluded := w.nodes[node.Name] == nil
@@ -109,7 +109,7 @@ func (w *world) checkExcluded(owner *v1alpha1.RebootPolicy, node *Node, r *v1alp
 	if !excluded && !byPerson && !w.rules.lagging {
 		w.breaks("node %s is ordered to drain for %s and is not out of load balancers", node.Name, r.Name)
 	}
-	lead := seconds(owner.Spec.ExcludeFromLoadBalancers.LeadSeconds)
+	lead := seconds(owner.Spec.Drain.ExcludeFromLoadBalancers.LeadSeconds)
 	if excludedTime := after.Attempt.ExcludedTime; excludedTime == nil || !w.stepped && w.now.Sub(excludedTime.Time) < lead {
 		w.breaks("node %s is ordered to drain %s after %v, and the lead is %s", node.Name, w.now, excludedTime, lead)
 	}
@@ -164,7 +164,7 @@ func (w *world) checkSuccess(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.No
 			continue
 		}
 		workload, exists := v.Workloads[key]
-		if exists && workload.Ready < min(ref.Ready, workload.Desired) && owner.Spec.Recovery.Workloads == v1alpha1.WorkloadsWait {
+		if exists && workload.Ready < min(ref.Ready, workload.Desired) && owner.Spec.Recovery.Workloads == v1alpha1.Require {
 			w.breaks("NodeReboot %s succeeded with %d ready pods of %s, before it were %d", r.Name, workload.Ready, key.Name, ref.Ready)
 		}
 	}

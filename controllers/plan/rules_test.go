@@ -58,7 +58,7 @@ func newRules() rules {
 
 // notePolicy remembers what a policy has allowed once.
 func (r *rules) notePolicy(p *v1alpha1.RebootPolicy) {
-	r.ignored[p.Name] = r.ignored[p.Name] || p.Spec.Recovery.Workloads == v1alpha1.WorkloadsIgnore
+	r.ignored[p.Name] = r.ignored[p.Name] || p.Spec.Recovery.Workloads == v1alpha1.Ignore
 	least := *p.Spec.Failure.MaxAttempts
 	if old, known := r.attempts[p.Name]; known {
 		least = min(least, old)
@@ -103,7 +103,7 @@ func (w *world) checkGrants(v *view, p *Plan, starts map[string]Slot) {
 		if !w.rules.lagging {
 			w.checkGroup(v, owner, node, starts, underWay)
 		}
-		if n := unreturnedAfter(v, p, owner); n >= int(*owner.Spec.Failure.MaxFailures) {
+		if n := unreturnedAfter(v, p, owner); n >= owner.Spec.Failure.MaxFailures.IntValue() {
 			w.breaks("node %s was granted a slot, and policy %s is halted by %d nodes that did not come back", name, owner.Name, n)
 		}
 		w.checkCanaries(v, owner, starts)
@@ -198,7 +198,7 @@ func (w *world) checkPatience(v *view, owner *v1alpha1.RebootPolicy, node *Node)
 			w.breaks("node %s was granted a slot %s after it was back, and the least interval is %s",
 				node.Name, w.now.Sub(attempt.BackTime.Time), interval)
 		}
-		pause := owner.Spec.Drain.AdaptiveDelay
+		pause := owner.Spec.Rollout.AdaptiveDelay
 		if counts && policy == owner.Name && pause.MaxSeconds > 0 && attempt.Result == v1alpha1.ReasonProved &&
 			w.now.Sub(attempt.EndedTime.Time) < seconds(pause.MinSeconds) {
 			w.breaks("node %s was granted a slot %s after node %s recovered", node.Name, w.now.Sub(attempt.EndedTime.Time), r.Spec.NodeName)

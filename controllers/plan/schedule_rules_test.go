@@ -23,7 +23,7 @@ func randomSchedule(random *rand.Rand, s *v1alpha1.ScheduleSpec) {
 		return
 	}
 	s.TimeZone = pick(random, "UTC", "Asia/Tokyo", "Asia/Kathmandu", "Pacific/Marquesas")
-	s.AtClose = pick(random, v1alpha1.AtCloseAbort, v1alpha1.AtCloseAbort, v1alpha1.AtCloseFinish)
+	s.AtClose = pick(random, v1alpha1.TimeoutAbort, v1alpha1.TimeoutAbort, v1alpha1.TimeoutContinue)
 	least := random.Int32N(300)
 	s.MinRemainingSeconds = &least
 	hourly := random.IntN(8) == 0 // cron expressions take long to compute
@@ -78,7 +78,7 @@ func (w *world) freezeNow() {
 func (w *world) checkSchedule(owner *v1alpha1.RebootPolicy, node *Node, reboot *v1alpha1.NodeReboot, started bool, what string) {
 	schedule := owner.Spec.Schedule
 	urgent := reboot != nil && reboot.Spec.Urgency == v1alpha1.UrgencyImmediate
-	finishes := started && schedule.AtClose == v1alpha1.AtCloseFinish
+	finishes := started && schedule.AtClose == v1alpha1.TimeoutContinue
 	w.rules.scheduled++
 	for _, f := range schedule.Freezes {
 		if !urgent && !w.clock().Before(f.From.Time) && w.clock().Before(f.To.Time) {

@@ -28,7 +28,7 @@ func minRemaining(seconds int32) policyOption {
 }
 
 func finishing() policyOption {
-	return spec(func(s *v1alpha1.RebootPolicySpec) { s.Schedule.AtClose = v1alpha1.AtCloseFinish })
+	return spec(func(s *v1alpha1.RebootPolicySpec) { s.Schedule.AtClose = v1alpha1.TimeoutContinue })
 }
 
 // frozen from and to a time since the start.

@@ -17,6 +17,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/selector"
 )
 
 // chaos is how long faults happen mostly, in simulated time.
@@ -207,16 +208,15 @@ func randomSpec(random *rand.Rand) policyOption {
 		s.Rollout.Zones.Order = slices.Clone(pick(random, nil, []string{"z3", "z1"}, []string{"z2"}))
 		s.Rollout.Zones.SoakSeconds = upTo(120)
 		if random.IntN(4) == 0 {
-			s.Rollout.Zones.MaxUnavailablePerZone = ptr.To[int32](1)
+			s.Rollout.Zones.MaxUnavailablePerZone = ptr.To(intstr.FromInt32(1))
 		}
 		if random.IntN(3) == 0 {
-			s.Rollout.Canary = &v1alpha1.CanarySpec{Count: 1 + random.Int32N(3), SoakSeconds: upTo(240)}
+			s.Rollout.Canary = &v1alpha1.CanarySpec{Count: ptr.To(intstr.FromInt32(1 + random.Int32N(3))), SoakSeconds: upTo(240)}
 		}
-		s.Rollout.GroupLabel = pick(random, "", "", "rack")
+		s.Rollout.Group = pick(random, nil, nil, &v1alpha1.GroupSpec{Label: "rack", MaxSize: 100})
 		s.Rollout.ControlPlane = pick(random, v1alpha1.ControlPlaneFirst, v1alpha1.ControlPlaneLast)
 		s.Rollout.MinIntervalSeconds = upTo(300)
-		s.Approval = pick(random, v1alpha1.ApprovalNotRequired, v1alpha1.ApprovalNotRequired, v1alpha1.ApprovalNotRequired,
-			v1alpha1.ApprovalRequired)
+		s.Approval = pick(random, v1alpha1.Ignore, v1alpha1.Ignore, v1alpha1.Ignore, v1alpha1.Require)
 		s.Gates = randomGates(random)
 		if random.IntN(3) == 0 {
 			s.Recovery.Objects = []v1alpha1.ObjectGate{objectGate("after")}
@@ -224,7 +224,7 @@ func randomSpec(random *rand.Rand) policyOption {
 		s.Drain.DelaySeconds, s.Drain.TimeoutSeconds = upTo(20), ptr.To[int32](120)
 		s.Reboot.DelaySeconds, s.Reboot.TimeoutSeconds = upTo(20), ptr.To[int32](180)
 		s.Recovery.SettleSeconds, s.Recovery.TimeoutSeconds = upTo(20), ptr.To[int32](240)
-		s.Recovery.Workloads = pick(random, v1alpha1.WorkloadsWait, v1alpha1.WorkloadsWait, v1alpha1.WorkloadsIgnore)
+		s.Recovery.Workloads = pick(random, v1alpha1.Require, v1alpha1.Require, v1alpha1.Ignore)
 		s.Hooks = randomHooks(random)
 		if random.IntN(3) == 0 {
 			s.Triggers = &v1alpha1.TriggersSpec{NodeConditions: []v1alpha1.NodeConditionTrigger{
@@ -234,8 +234,11 @@ func randomSpec(random *rand.Rand) policyOption {
 		randomSchedule(random, &s.Schedule)
 		randomTrouble(random, s)
 		randomDrain(random, &s.Drain)
+		if random.IntN(3) == 0 {
+			s.Rollout.AdaptiveDelay = v1alpha1.AdaptiveDelay{MinSeconds: ptr.To(random.Int32N(20)), MaxSeconds: 20 + random.Int32N(60)}
+		}
 		if random.IntN(2) == 0 {
-			s.ExcludeFromLoadBalancers = &v1alpha1.LoadBalancerExclusion{LeadSeconds: upTo(20)}
+			s.Drain.ExcludeFromLoadBalancers = &v1alpha1.LoadBalancerExclusion{LeadSeconds: upTo(20)}
 		}
 		if random.IntN(2) == 0 {
 			s.NodeLabels = &v1alpha1.NodeLabels{
@@ -255,7 +258,7 @@ func randomHooks(random *rand.Rand) *v1alpha1.HooksSpec {
 		}
 		return []v1alpha1.Hook{{
 			ConditionType: pick(random, "example.com/a", "example.com/b"), TimeoutSeconds: ptr.To(30 + random.Int32N(90)),
-			OnTimeout: pick(random, v1alpha1.HookAbort, v1alpha1.HookContinue),
+			OnTimeout: pick(random, v1alpha1.TimeoutAbort, v1alpha1.TimeoutContinue),
 		}}
 	}
 	return &v1alpha1.HooksSpec{BeforeDrain: some(), BeforeReboot: some(), AfterReboot: some()}
@@ -267,14 +270,11 @@ func randomDrain(random *rand.Rand, d *v1alpha1.DrainSpec) {
 	d.Unmanaged = pick(random, v1alpha1.UnmanagedEvict, v1alpha1.UnmanagedRefuse)
 	if random.IntN(3) == 0 {
 		d.WaitForPods = v1alpha1.PodWait{
-			PodSelector: "app=app-0", TimeoutSeconds: ptr.To(1 + random.Int32N(60)), OnTimeout: v1alpha1.PodWaitProceed,
+			Selector: selector.Of("app=app-0"), TimeoutSeconds: ptr.To(1 + random.Int32N(60)), OnTimeout: v1alpha1.TimeoutContinue,
 		}
 	}
 	if d.Mode != v1alpha1.DrainModeSkip {
 		d.VolumeDetachSeconds = ptr.To(pick(random, 0, 1+random.Int32N(150)))
-	}
-	if random.IntN(3) == 0 {
-		d.AdaptiveDelay = v1alpha1.AdaptiveDelay{MinSeconds: ptr.To(random.Int32N(20)), MaxSeconds: 20 + random.Int32N(60)}
 	}
 }
 
@@ -285,7 +285,7 @@ func ownerOf(v *view, n *Node) *v1alpha1.RebootPolicy {
 		selects := p.Spec.Nodes == v1alpha1.NodesAll
 		if !selects {
 			for key, value := range p.Spec.NodeSelector.MatchLabels {
-				selects = n.Labels[key] == value
+				selects = n.Labels[key] == string(value)
 			}
 		}
 		if selects && (owner == nil || p.Spec.Priority > owner.Spec.Priority) {
@@ -297,6 +297,9 @@ func ownerOf(v *view, n *Node) *v1alpha1.RebootPolicy {
 
 // inNodes is a limit in nodes of a total.
 func inNodes(limit *intstr.IntOrString, total int) int {
+	if limit == nil {
+		return 0
+	}
 	if limit.Type == intstr.Int {
 		return limit.IntValue()
 	}

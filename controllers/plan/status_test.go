@@ -303,7 +303,7 @@ func TestConditionsOfAPolicy(t *testing.T) {
 		},
 		"with an empty selector": {
 			objects: []any{newPolicy("p", spec(func(s *v1alpha1.RebootPolicySpec) {
-				s.Nodes, s.NodeSelector = v1alpha1.NodesSelected, &metav1.LabelSelector{}
+				s.Nodes, s.NodeSelector = v1alpha1.NodesSelected, &v1alpha1.LabelSelector{}
 			})), a},
 			want: stalled(v1alpha1.ReasonPolicyInvalid), wantMessage: "nodeSelector is empty; to take every node write nodes: All",
 		},

@@ -40,13 +40,19 @@ func hasTurnGate(p *round, r *rebootView) model.Verdict {
 }
 
 func zoneLimitGate(p *round, r *rebootView) model.Verdict {
-	limit := r.policy().Spec.Rollout.Zones.MaxUnavailablePerZone
-	counted := p.limits.counts(policyGroup{policy: r.policy(), unit: r.node.unit, zone: r.node.zone, ofZone: true}, r.node)
-	if limit == nil || p.limits.fits(oneUnless(counted), p.limits.byZone[policyZone{r.policy(), r.node.zone}], int(*limit)) {
+	policy, zone := r.policy(), r.node.zone
+	limit, limited := policy.zoneLimit(zone)
+	counted := p.limits.counts(policyGroup{policy: policy, unit: r.node.unit, zone: zone, ofZone: true}, r.node)
+	switch {
+	case !limited || p.limits.fits(oneUnless(counted), p.limits.byZone[policyZone{policy, zone}], limit):
 		return model.Verdict{}
+	case limit == 0:
+		return model.Blocked(v1alpha1.ReasonZoneBudgetExhausted,
+			"maxUnavailablePerZone of RebootPolicy %s is %s, which is 0 of its %d nodes in %s: nothing starts. Write a larger one to let nodes go.",
+			policy.Name(), policy.Spec.Rollout.Zones.MaxUnavailablePerZone.String(), policy.zoneUnits[zone], zoneName(zone))
 	}
-	p.explainTo(r, r.policy())
-	return model.Blocked(v1alpha1.ReasonZoneBudgetExhausted, "No more than %d nodes of %s may be unavailable.", *limit, zoneName(r.node.zone))
+	p.explainTo(r, policy)
+	return model.Blocked(v1alpha1.ReasonZoneBudgetExhausted, "No more than %d nodes of %s may be unavailable.", limit, zoneName(zone))
 }
 
 func policyLimitGate(p *round, r *rebootView) model.Verdict {

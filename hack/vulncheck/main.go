@@ -1,6 +1,6 @@
 // Command vulncheck runs govulncheck on packages, offline but for the Go module proxy: it builds the vulnerability database from the module
-// golang.org/x/vulndb into the user's cache. It fails if the packages call something in a module that is known to be vulnerable. What is in
-// Go's standard library depends on who builds, so it is reported, and an error only with -strict.
+// golang.org/x/vulndb into the user's cache. It fails if the packages call something that is known to be vulnerable and for which a fixed
+// version exists, in a module or in Go's standard library. What has no fixed version yet is reported.
 package main
 
 import (
@@ -32,7 +32,6 @@ func main() {
 
 func run(ctx context.Context, args []string, out *strings.Builder) error {
 	flags := flag.NewFlagSet("vulncheck", flag.ContinueOnError)
-	strict := flags.Bool("strict", false, "Vulnerabilities of Go's standard library are errors as well.")
 	tags := flags.String("tags", "", "Build tags of the programs.")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -50,29 +49,39 @@ func run(ctx context.Context, args []string, out *strings.Builder) error {
 	if err != nil {
 		return err
 	}
-	return report(out, found, *strict)
+	return report(out, found)
 }
 
-// report tells what was found and whether that is an error.
-func report(out *strings.Builder, found []vulnerability, strict bool) error {
-	inModules := 0
+// report tells what was found. It is an error if there is a version to update to.
+func report(out *strings.Builder, found []vulnerability) error {
+	var updates []string
+	fixable := 0
 	for _, v := range found {
-		if v.inModules() {
-			inModules++
+		if fixes := v.fixes(); len(fixes) > 0 {
+			fixable++
+			updates = append(updates, fixes...)
 		}
 		fmt.Fprintf(out, "%s: %s\n  called in %s\n  https://pkg.go.dev/vuln/%s\n", v.ID, v.Summary, strings.Join(v.describe(), ", "), v.ID)
 	}
-	inGo := len(found) - inModules
-	switch {
-	case inModules > 0:
-		return fmt.Errorf("%d known vulnerabilities in modules that are called; update them in go.mod", inModules)
-	case inGo > 0 && strict:
-		return fmt.Errorf("%d known vulnerabilities in the standard library that are called; build with a newer Go", inGo)
-	case inGo > 0:
-		fmt.Fprintf(out, "WARNING: %d known vulnerabilities in the standard library are called. Build images with a newer Go.\n", inGo)
+	if unfixed := len(found) - fixable; unfixed > 0 {
+		fmt.Fprintf(out, "WARNING: %s no fixed version yet.\n", count(unfixed, "known vulnerability has", "known vulnerabilities have"))
 	}
-	fmt.Fprintln(out, "No known vulnerability in a module is called.")
+	if fixable > 0 {
+		slices.Sort(updates)
+		which := count(fixable, "known vulnerability that is called has", "known vulnerabilities that are called have")
+		return fmt.Errorf("%s a fixed version: %s", which, strings.Join(slices.Compact(updates), "; "))
+	}
+	if len(found) == 0 {
+		fmt.Fprintln(out, "No known vulnerability is called.")
+	}
 	return nil
+}
+
+func count(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, more)
 }
 
 // goTool runs a tool of hack/tools/security and returns what it prints.
@@ -100,14 +109,20 @@ type vulnerability struct {
 	Modules map[string]string
 }
 
-// inModules tells whether it is in anything but the standard library.
-func (v vulnerability) inModules() bool {
-	for module := range v.Modules {
-		if !strings.HasPrefix(module, "stdlib@") {
-			return true
+// fixes are the updates that get rid of it; none if there is no fixed version.
+func (v vulnerability) fixes() []string {
+	var all []string
+	for module, fixed := range v.Modules {
+		name, _, _ := strings.Cut(module, "@")
+		switch {
+		case fixed == "":
+		case name == "stdlib" || name == "toolchain":
+			all = append(all, "go get toolchain@go"+strings.TrimPrefix(fixed, "v"))
+		default:
+			all = append(all, fmt.Sprintf("update %s to %s", name, fixed))
 		}
 	}
-	return false
+	return all
 }
 
 func (v vulnerability) describe() []string {

@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/selector"
 )
 
 // amend changes the order in force as the manager does, with the same sequence.
@@ -70,7 +71,7 @@ func TestADrainUnderWayFollowsOptionsThatAreChanged(t *testing.T) {
 		options v1alpha1.DrainOrder
 		want    func(w *world)
 	}{
-		"fewer pods": {v1alpha1.DrainOrder{PodSelector: "app=b"}, func(w *world) {
+		"fewer pods": {v1alpha1.DrainOrder{Selector: selector.Of("app=b")}, func(w *world) {
 			w.pods.remove("b")
 			pass(time.Second)
 			w.wantReport(recorded(1, v1alpha1.OrderDone), drained(2, 0))
@@ -92,7 +93,7 @@ func TestADrainUnderWayFollowsOptionsThatAreChanged(t *testing.T) {
 			w.wantReport(recorded(1, v1alpha1.OrderFailed), saying("pod default/a must not be evicted: it has no controller"),
 				func(r *v1alpha1.HelperReport) { r.Drain = w.report().Drain })
 		}},
-		"a selector that is none": {v1alpha1.DrainOrder{PodSelector: "=x"}, func(w *world) {
+		"a selector that is none": {v1alpha1.DrainOrder{Selector: selector.Of("=x")}, func(w *world) {
 			if report := w.report(); report.State != v1alpha1.OrderFailed || !strings.HasPrefix(report.Message, "invalid pod selector") {
 				t.Errorf("state %s, message %q", report.State, report.Message)
 			}

@@ -11,6 +11,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/selector"
 )
 
 const (
@@ -74,8 +75,8 @@ func aboutBoot(bootID string) func(*v1alpha1.RebootOrder) {
 	return func(o *v1alpha1.RebootOrder) { o.BootID = bootID }
 }
 
-func selecting(selector string) func(*v1alpha1.RebootOrder) {
-	return func(o *v1alpha1.RebootOrder) { o.Drain = &v1alpha1.DrainOrder{PodSelector: selector} }
+func selecting(text string) func(*v1alpha1.RebootOrder) {
+	return func(o *v1alpha1.RebootOrder) { o.Drain = &v1alpha1.DrainOrder{Selector: selector.Of(text)} }
 }
 
 func reported(change ...func(*v1alpha1.HelperReport)) rebootOption {

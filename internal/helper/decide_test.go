@@ -98,7 +98,7 @@ const (
 	noteDeadline  = "order not carried out: the deadline of order 3 was 2026-03-01T12:00:00Z"
 	noteOnce      = "order not carried out: order 3 to reboot was recorded before this helper started, and the host still runs boot boot-a; " +
 		"it is never given to the host twice"
-	badSelector = `invalid pod selector "=x": found '=', expected: !, identifier, or 'end of string'`
+	badSelector = `invalid pod selector: "=x" is not a valid label selector operator`
 )
 
 func TestOrdersThatAreNew(t *testing.T) {

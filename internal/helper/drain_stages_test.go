@@ -11,9 +11,10 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/selector"
 )
 
-var threeStages = v1alpha1.DrainOrder{Stages: []string{"tier=front", "tier=back"}, PodSelector: "app!=cache"}
+var threeStages = v1alpha1.DrainOrder{Stages: selector.List("tier=front", "tier=back"), Selector: selector.Of("app!=cache")}
 
 // tiers are two pods of the first stage, one of the second, one of none, and one that stays.
 func tiers() []*corev1.Pod {
@@ -122,7 +123,7 @@ func TestAPodThatIsNotWaitedForHoldsNoStage(t *testing.T) {
 
 func TestADrainWithAPodThatMustNotBeEvictedEvictsNothing(t *testing.T) {
 	managed := ownedBy("ReplicaSet", "web")
-	refuse := v1alpha1.DrainOrder{EmptyDir: v1alpha1.EmptyDirRefuse, Unmanaged: v1alpha1.UnmanagedRefuse, PodSelector: "app!=cache"}
+	refuse := v1alpha1.DrainOrder{EmptyDir: v1alpha1.EmptyDirRefuse, Unmanaged: v1alpha1.UnmanagedRefuse, Selector: selector.Of("app!=cache")}
 	for name, test := range map[string]struct {
 		pod  *corev1.Pod
 		want string

@@ -9,11 +9,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
 const (
@@ -32,9 +32,9 @@ func nextPause(pause time.Duration) time.Duration {
 // podFilter tells which pods a drain has to remove. The rules are those of kubectl drain with --force, --ignore-daemonsets and
 // --delete-emptydir-data (k8s.io/kubectl/pkg/drain, filters.go); that package itself would triple the helper's memory.
 type podFilter struct {
-	selector labels.Selector
+	selector selectors.Pods
 	// stages are selectors of pods that go before all others, each before the next.
-	stages     []labels.Selector
+	stages     []selectors.Pods
 	daemonSets map[types.UID]*daemonSetLookup
 }
 
@@ -42,25 +42,21 @@ func newPodFilter(order *v1alpha1.DrainOrder) (podFilter, error) {
 	if err := understood(order); err != nil {
 		return podFilter{}, err
 	}
-	selector, err := labels.Parse(order.PodSelector)
+	selector, err := selectors.ForPodsOrAll(order.Selector)
 	if err != nil {
-		return podFilter{}, fmt.Errorf("invalid pod selector %q: %w", order.PodSelector, err)
+		return podFilter{}, fmt.Errorf("invalid pod selector: %w", err)
 	}
-	filter := podFilter{selector: selector, daemonSets: map[types.UID]*daemonSetLookup{}}
-	for _, text := range order.Stages {
-		stage, err := labels.Parse(text)
-		if err != nil {
-			return podFilter{}, fmt.Errorf("invalid pod selector %q of a stage: %w", text, err)
-		}
-		filter.stages = append(filter.stages, stage)
+	stages, err := selectors.Stages(order.Stages)
+	if err != nil {
+		return podFilter{}, fmt.Errorf("invalid pod selector: %w", err)
 	}
-	return filter, nil
+	return podFilter{selector: selector, stages: stages, daemonSets: map[types.UID]*daemonSetLookup{}}, nil
 }
 
 // stage of a pod: the first that selects it, or the one after all of them.
 func (f *podFilter) stage(pod *corev1.Pod) int {
 	for i, selector := range f.stages {
-		if selector.Matches(labels.Set(pod.Labels)) {
+		if selector.Matches(pod.Labels, pod.Annotations) {
 			return i
 		}
 	}
@@ -97,7 +93,7 @@ type daemonSetLookup struct {
 // mustGo tells whether the pod has to go. Pods of a DaemonSet and mirror pods of the kubelet would come back at once, so they stay, unless
 // they are finished or their DaemonSet is gone. With an error, the pod is not known to stay or to go.
 func (f *podFilter) mustGo(ctx context.Context, api podAPI, pod *corev1.Pod, now time.Time) (bool, error) {
-	if !f.selector.Matches(labels.Set(pod.Labels)) {
+	if !f.selector.Matches(pod.Labels, pod.Annotations) {
 		return false, nil
 	}
 	if _, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]; mirror {

@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/selector"
 )
 
 func TestWhichPodsHaveToGo(t *testing.T) {
@@ -40,7 +41,7 @@ func TestWhichPodsHaveToGo(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				pods := newFakePods(test.pod)
 				pods.daemonSets["there"] = nil
-				run := startDrain(t, pods, v1alpha1.DrainOrder{PodSelector: test.selector})
+				run := startDrain(t, pods, v1alpha1.DrainOrder{Selector: selector.Of(test.selector)})
 				if got := run.state.get(); !got.done || got.err != nil {
 					t.Fatalf("done %v, error %v", got.done, got.err)
 				}

@@ -14,7 +14,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
@@ -22,6 +21,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/selector"
 )
 
 // existing is a podAPI that knows DaemonSets only.
@@ -59,11 +59,10 @@ func TestADrainRemovesThePodsThatKubectlDrainRemoves(t *testing.T) {
 			want = append(want, pod.Name)
 		}
 	}
-	selector, err := labels.Parse(podSelector)
+	filter, err := newPodFilter(&v1alpha1.DrainOrder{Selector: selector.Of(podSelector)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	filter := podFilter{selector: selector, daemonSets: map[types.UID]*daemonSetLookup{}}
 	var got []string
 	for _, pod := range pods {
 		goes, err := filter.mustGo(t.Context(), api, pod, time.Time{})

@@ -16,6 +16,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/selector"
 )
 
 // terminateIn is how long a pod takes to end in the tests of this file.
@@ -355,7 +356,7 @@ func TestAPodThatIsIgnoredHoldsUpNoStage(t *testing.T) {
 			p.Labels = map[string]string{"tier": "first"}
 		})
 		s.pods.put(newPod("last-0"))
-		run := startDrain(t, s.pods, v1alpha1.DrainOrder{Stages: []string{"tier=first"}})
+		run := startDrain(t, s.pods, v1alpha1.DrainOrder{Stages: selector.List("tier=first")})
 		pass(time.Minute)
 		s.wantTimes(t, map[string][]time.Duration{
 			"owner0": {0, second, 3 * second, 7 * second}, "last": {11 * second},

@@ -179,7 +179,7 @@ func tokenOf(t *testing.T, namespace, serviceAccount, pod string) string {
 func prepareMatrix(t *testing.T) {
 	t.Helper()
 	policy := &v1alpha1.RebootPolicy{ObjectMeta: metav1.ObjectMeta{Name: "matrix"}}
-	policy.Spec.NodeSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"none": "none"}}
+	policy.Spec.NodeSelector = &v1alpha1.LabelSelector{MatchLabels: map[string]v1alpha1.LabelValue{"none": "none"}}
 	selector := metav1.LabelSelector{MatchLabels: map[string]string{"app": "matrix"}}
 	template := newPod("", "", "", "")
 	template.Labels = selector.MatchLabels

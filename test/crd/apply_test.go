@@ -23,7 +23,8 @@ func applied(t *testing.T) map[string]*unstructured.Unstructured {
 		"short.yaml":      policy(t, "short", "{nodes: All}"),
 		"everything.yaml": withSpec(policy(t, "everything", "{nodeSelector: {matchLabels: {pool: a}}}"), everySetting()),
 		"odd.yaml": policy(t, "odd", `{nodeSelector: {matchExpressions: [{key: pool, operator: In, values: [b, a]}]}, `+
-			`rollout: {maxUnavailable: "10%", zones: {order: [b, a]}}, drain: {podSelector: "app!=x"}}`),
+			`rollout: {maxUnavailable: "10%", zones: {order: [b, a]}}, `+
+			`drain: {selector: {matchExpressions: [{key: app, operator: NotIn, values: [x]}]}}}`),
 	}
 	for _, file := range []string{"rebootpolicy.yaml", "nodereboot.yaml"} {
 		text, err := os.ReadFile(filepath.Join("..", "..", "config", "samples", file))

@@ -1,7 +1,9 @@
 package crd
 
 import (
+	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,7 +12,8 @@ import (
 
 // drainNumbers and the like are what the other tables have, for what is about the drain and the marks on nodes.
 var drainNumbers = map[string]number{
-	"excludeFromLoadBalancers.leadSeconds": {min: 0, max: 86400},
+	"drain.excludeFromLoadBalancers.leadSeconds": {min: 0, max: 86400},
+	"drain.volumeDetachSeconds":                  {min: 1, max: 86400, below: "remove volumeDetachSeconds to wait for none"},
 }
 
 var drainChoices = map[string]choice{
@@ -22,10 +25,9 @@ var drainChoices = map[string]choice{
 }
 
 // drainSpecialFields have cases below: most are parts of something that is optional and then has to be whole.
-var drainSpecialFields = []string{
-	"drain.adaptiveDelay.maxSeconds", "drain.adaptiveDelay.minSeconds", "drain.stages", "drain.waitForPods.onTimeout",
-	"drain.waitForPods.podSelector", "drain.waitForPods.timeoutSeconds", "nodeLabels.after", "nodeLabels.during",
-}
+var drainSpecialFields = slices.Concat([]string{
+	"drain.stages", "drain.waitForPods.onTimeout", "drain.waitForPods.timeoutSeconds", "nodeLabels.after", "nodeLabels.during",
+}, podSelectorFields("drain.selector"), podSelectorFields("drain.waitForPods.selector"))
 
 func init() {
 	maps.Copy(policyNumbers, drainNumbers)
@@ -33,45 +35,66 @@ func init() {
 }
 
 func TestADrainIsAcceptedOrRefusedWithAHint(t *testing.T) {
-	const skipsNothing = "mode Skip evicts nothing: remove stages and onTimeout, or write 'mode: Drain'"
-	const detachesNothing = "mode Skip evicts nothing, so no volume is detached: remove volumeDetachSeconds, or write 'mode: Drain'"
-	const returnsNothing = "mode Skip evicts nothing, so no pod returns: remove returningPods, or write 'mode: Drain'"
-	stages := func(n int) string { return "{stages: [" + strings.Repeat("{podSelector: a}, ", n) + "]}" }
+	const (
+		job       = "selector: {matchLabels: {app: a}}"
+		needsOne  = "needs a selector: write one with matchLabels, matchExpressions or matchAnnotations"
+		whichPods = "an empty selector does not say which pods are meant: write matchLabels, matchExpressions or matchAnnotations"
+	)
+	stages := func(n int) string { return "{stages: [" + strings.Repeat("{"+job+"}, ", n) + "]}" }
 	for name, test := range map[string]struct {
 		drain string
 		want  []string
 	}{
-		"skipped":                      {drain: `{mode: Skip, waitForPods: {podSelector: a}, delaySeconds: 5}`},
-		"skipped in stages":            {`{mode: Skip, stages: [{podSelector: a}]}`, []string{"drain.mode", skipsNothing}},
-		"skipped and forced":           {`{mode: Skip, onTimeout: Force}`, []string{skipsNothing}},
-		"skipped with volumes":         {`{mode: Skip, volumeDetachSeconds: 1}`, []string{"drain.volumeDetachSeconds", detachesNothing}},
-		"skipped with no wait":         {drain: `{mode: Skip, volumeDetachSeconds: 0}`},
-		"skipped with returning pods":  {`{mode: Skip, returningPods: Refuse}`, []string{"drain.returningPods", returnsNothing}},
-		"skipped, returning or not":    {drain: `{mode: Skip, returningPods: Ignore}`},
-		"waiting for volumes":          {drain: `{mode: Drain, volumeDetachSeconds: 300}`},
-		"as many stages as can be":     {drain: stages(8)},
-		"too many stages":              {stages(9), []string{"drain.stages", "must have at most 8 items"}},
-		"no stage":                     {stages(0), []string{"drain.stages", "should have at least 1 items"}},
-		"stage of nothing":             {`{stages: [{}]}`, []string{"stages[0].podSelector: Required value"}},
-		"stage of everything":          {`{stages: [{podSelector: ""}]}`, []string{"podSelector", "at least 1 chars long"}},
-		"stage of too long a selector": {`{stages: [{podSelector: ` + long(1025) + `}]}`, []string{"may not be more than 1024"}},
-		"pods to wait for":             {drain: `{waitForPods: {podSelector: "kind in (job)", timeoutSeconds: 604800, onTimeout: Abort}}`},
-		"waiting for nothing":          {`{waitForPods: {}}`, []string{"waitForPods.podSelector: Required value"}},
-		"waiting for everything":       {`{waitForPods: {podSelector: ""}}`, []string{"at least 1 chars long"}},
-		"waiting for too long":         {`{waitForPods: {podSelector: a, timeoutSeconds: 604801}}`, []string{"less than or equal to 604800"}},
-		"waiting for no time":          {`{waitForPods: {podSelector: a, timeoutSeconds: 0}}`, []string{"greater than or equal to 1"}},
-		"waiting, and then what":       {`{waitForPods: {podSelector: a, onTimeout: Force}}`, []string{`supported values: "Abort", "Proceed"`}},
-		"delay between bounds":         {drain: `{adaptiveDelay: {minSeconds: 30, maxSeconds: 600}}`},
-		"delay of one length":          {drain: `{adaptiveDelay: {minSeconds: 600, maxSeconds: 600}}`},
-		"delay without an end":         {`{adaptiveDelay: {}}`, []string{"adaptiveDelay.maxSeconds: Required value"}},
-		"delay the wrong way round":    {`{adaptiveDelay: {minSeconds: 601, maxSeconds: 600}}`, []string{"adaptiveDelay.minSeconds", "minSeconds is more than maxSeconds: write the smaller number as minSeconds"}},
-		"delay that is too long":       {`{adaptiveDelay: {maxSeconds: 86401}}`, []string{"less than or equal to 86400"}},
-		"delay that is negative":       {`{adaptiveDelay: {minSeconds: -1, maxSeconds: 5}}`, []string{"greater than or equal to 0"}},
+		"waiting for volumes":      {drain: `{mode: Drain, volumeDetachSeconds: 300}`},
+		"some pods":                {drain: `{` + job + `}`},
+		"some pods by annotation":  {drain: `{selector: {matchAnnotations: {cluster-autoscaler.kubernetes.io/safe-to-evict: "true"}}}`},
+		"no pods in particular":    {`{selector: {}}`, []string{"spec.drain.selector", whichPods}},
+		"as many stages as can be": {drain: stages(8)},
+		"too many stages":          {stages(9), []string{"drain.stages", "must have at most 8 items"}},
+		"no stage":                 {stages(0), []string{"drain.stages", "should have at least 1 items"}},
+		"stage of nothing":         {`{stages: [{}]}`, []string{"stages[0]", "a stage " + needsOne}},
+		"stage of everything":      {`{stages: [{selector: {matchLabels: {}}}]}`, []string{"stages[0].selector", whichPods}},
+		"pods to wait for": {
+			drain: `{waitForPods: {selector: {matchExpressions: [{key: kind, operator: In, values: [job]}]}, ` +
+				`timeoutSeconds: 604800, onTimeout: Abort}}`,
+		},
+		"waiting for nothing":    {`{waitForPods: {}}`, []string{"drain.waitForPods", "waitForPods " + needsOne}},
+		"waiting for everything": {`{waitForPods: {selector: {matchExpressions: []}}}`, []string{"waitForPods.selector", whichPods}},
+		"waiting for too long":   {`{waitForPods: {` + job + `, timeoutSeconds: 604801}}`, []string{"less than or equal to 604800"}},
+		"waiting for no time":    {`{waitForPods: {` + job + `, timeoutSeconds: 0}}`, []string{"greater than or equal to 1"}},
+		"waiting, and then what": {`{waitForPods: {` + job + `, onTimeout: Force}}`, []string{"waitForPods.onTimeout", "write Abort or Continue"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			checkAnswer(t, tryCreate(t, policy(t, "drain", `{nodes: All, drain: `+test.drain+`}`)), test.want)
 		})
 	}
+}
+
+// What has no effect on a node that is not drained is refused, and what says the same as if it were not there is not.
+func TestADrainThatIsSkippedHasNoSettings(t *testing.T) {
+	for field, value := range map[string]string{
+		"selector": "{matchLabels: {a: b}}", "stages": "[{selector: {matchLabels: {a: b}}}]", "onTimeout": "Force", "timeoutSeconds": "601",
+		"emptyDir": "Refuse", "unmanaged": "Refuse", "returningPods": "Refuse", "gracePeriodSeconds": "0", "skipWaitForDeleteSeconds": "5",
+		"volumeDetachSeconds": "1",
+	} {
+		t.Run(field, func(t *testing.T) {
+			written := fmt.Sprintf("%s: %s", field, value)
+			checkAnswer(t, tryCreate(t, policy(t, "skip", `{nodes: All, drain: {mode: Skip, `+written+`}}`)),
+				[]string{"spec.drain." + field, "mode Skip evicts nothing", "remove " + field + ", or write 'mode: Drain'"})
+			checkAnswer(t, tryCreate(t, policy(t, "skip", `{nodes: All, drain: {mode: Drain, `+written+`}}`)), nil)
+		})
+	}
+	for name, spec := range map[string]string{
+		"defaults": `{mode: Skip, onTimeout: Abort, timeoutSeconds: 600, emptyDir: Delete, unmanaged: Evict, returningPods: Ignore}`,
+		"what comes before": `{mode: Skip, delaySeconds: 5, waitForPods: {selector: {matchLabels: {a: b}}}, ` +
+			`excludeFromLoadBalancers: {}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			checkAnswer(t, tryCreate(t, policy(t, "skip", `{nodes: All, drain: `+spec+`}`)), nil)
+		})
+	}
+	checkAnswer(t, tryCreate(t, policy(t, "skip", `{nodes: All, drain: {mode: Skip}, gates: {capacity: Require}}`)),
+		[]string{"spec.gates.capacity", "drain.mode Skip evicts nothing, so no pod needs room: remove capacity, or write 'mode: Drain'"})
 }
 
 func TestLabelsOfNodesAreAcceptedOrRefusedWithAHint(t *testing.T) {
@@ -89,7 +112,7 @@ func TestLabelsOfNodesAreAcceptedOrRefusedWithAHint(t *testing.T) {
 		"label of ours":                 {`{during: {reboot-operator.io/skip: ""}}`, []string{notOthers}},
 		"label of a domain like theirs": {labels: `{during: {mykubernetes.io/x: "1"}}`},
 		"key that is none":              {`{during: {"a b": "1"}}`, []string{noKey}},
-		"value that is none":            {`{during: {a: "b c"}}`, []string{"nodeLabels.during", "should match"}},
+		"value that is none":            {`{during: {a: "b c"}}`, []string{"nodeLabels.during", "not a label value: write up to 63 letters, digits,"}},
 		"too long a value":              {`{during: {a: ` + long(64) + `}}`, []string{"may not be more than 63"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,17 +122,20 @@ func TestLabelsOfNodesAreAcceptedOrRefusedWithAHint(t *testing.T) {
 }
 
 func TestOptionalPartsOfAPolicyHaveDefaultsOfTheirOwn(t *testing.T) {
-	stored := policy(t, "optional", `{nodes: All, excludeFromLoadBalancers: {},
-		drain: {waitForPods: {podSelector: a}, adaptiveDelay: {maxSeconds: 5}}}`)
+	stored := policy(t, "optional", `{nodes: All, rollout: {adaptiveDelay: {maxSeconds: 5}},
+		drain: {waitForPods: {selector: {matchLabels: {a: b}}}, excludeFromLoadBalancers: {}}}`)
 	checkAnswer(t, tryCreate(t, stored), nil)
 	spec, _ := stored.Object["spec"].(map[string]any)
 	drain, _ := spec["drain"].(map[string]any)
+	rollout, _ := spec["rollout"].(map[string]any)
 	for name, part := range map[string]struct{ want, got any }{
-		"exclusion": {map[string]any{"leadSeconds": int64(30)}, spec["excludeFromLoadBalancers"]},
+		"exclusion": {map[string]any{"leadSeconds": int64(30)}, drain["excludeFromLoadBalancers"]},
 		"wait": {
-			map[string]any{"podSelector": "a", "timeoutSeconds": int64(3600), "onTimeout": "Proceed"}, drain["waitForPods"],
+			map[string]any{
+				"selector": map[string]any{"matchLabels": map[string]any{"a": "b"}}, "timeoutSeconds": int64(3600), "onTimeout": "Continue",
+			}, drain["waitForPods"],
 		},
-		"delay": {map[string]any{"minSeconds": int64(0), "maxSeconds": int64(5)}, drain["adaptiveDelay"]},
+		"delay": {map[string]any{"minSeconds": int64(0), "maxSeconds": int64(5)}, rollout["adaptiveDelay"]},
 	} {
 		if diff := cmp.Diff(part.want, part.got); diff != "" {
 			t.Errorf("stored %s (-want +got):\n%s", name, diff)

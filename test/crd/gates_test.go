@@ -13,7 +13,7 @@ import (
 
 // gateFields are all fields of gates. Each has a row in the table below.
 var gateFields = map[string][]string{
-	"gates.pods": {"name", "namespaces", "selector.matchExpressions", "selector.matchLabels"},
+	"gates.pods": slices.Concat([]string{"name", "namespaces"}, podSelectorFields("selector")),
 	"gates.prometheus": slices.Concat(
 		[]string{"name", "url", "query", "alerts.ignore", "alerts.only", "alerts.matchers", "alerts.state"}, connectionFields),
 	"gates.alertmanager": slices.Concat([]string{"name", "url", "matchers"}, connectionFields),
@@ -60,7 +60,8 @@ func checkListOfNamed(t *testing.T, schema apiextensionsv1.JSONSchemaProps) {
 
 func TestAGateIsAcceptedOrRefusedWithAHint(t *testing.T) {
 	const (
-		everyPod   = "every pod would block its node for good: write a selector with matchLabels or matchExpressions, or namespaces"
+		everyPod = "every pod would block its node for good: write a selector with matchLabels, matchExpressions or matchAnnotations, " +
+			"or namespaces"
 		eitherOr   = "write either query or alerts: a gate asks for one thing; write 'alerts: {}' for every alert that fires"
 		badURL     = "url begins with http:// or https:// and ends before any query, such as http://"
 		oneAuth    = "write either bearerToken or basic: a request carries one of them"
@@ -86,8 +87,9 @@ func TestAGateIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"pods with a label":            {spec: pods("{name: ci, selector: {matchLabels: {app: runner}}}")},
 		"pods by an expression":        {spec: pods("{name: ci, selector: {matchExpressions: [{key: job, operator: Exists}]}}")},
 		"pods of a namespace":          {spec: pods("{name: ci, namespaces: [ci]}")},
+		"pods by an annotation":        {spec: pods(`{name: ci, selector: {matchAnnotations: {karpenter.sh/do-not-disrupt: "true"}}}`)},
 		"all pods":                     {pods("{name: ci}"), []string{everyPod}},
-		"all pods, by empty labels":    {pods("{name: ci, selector: {matchLabels: {}}, namespaces: []}"), []string{everyPod}},
+		"all pods, by empty labels":    {pods("{name: ci, selector: {matchLabels: {}}, namespaces: [a]}"), []string{"selector", "an empty selector does not say which pods are meant"}},
 		"pods without a name":          {pods("{namespaces: [ci]}"), []string{"spec.gates.pods[0].name: Required value"}},
 		"pods with an empty name":      {pods(`{name: "", namespaces: [ci]}`), []string{"at least 1 chars long"}},
 		"pods with a long name":        {pods("{name: " + long(64) + ", namespaces: [ci]}"), []string{"may not be more than 63"}},
@@ -101,7 +103,7 @@ func TestAGateIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"a query":                    {spec: prometheus("query: up == 0")},
 		"every alert":                {spec: prometheus("alerts: {}")},
 		"some alerts":                {spec: prometheus(`alerts: {ignore: "Watchdog|Info.*", only: ".*", state: FiringOrPending, matchers: [{name: severity, matchType: "=~", value: "critical|page"}]}`)},
-		"neither query nor alerts":   {prometheus("onError: Block"), []string{eitherOr}},
+		"neither query nor alerts":   {prometheus("onError: Require"), []string{eitherOr}},
 		"query and alerts":           {prometheus("query: up == 0, alerts: {}"), []string{eitherOr}},
 		"an empty query":             {prometheus(`query: ""`), []string{"at least 1 chars long"}},
 		"too long a query":           {prometheus("query: " + long(4097)), []string{"may not be more than 4096"}},
@@ -145,7 +147,7 @@ func TestAGateIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"a timeout of a minute":         {spec: alertmanager("timeoutSeconds: 60")},
 		"a longer timeout":              {alertmanager("timeoutSeconds: 61"), []string{"less than or equal to 60"}},
 		"errors that are ignored":       {spec: alertmanager("onError: Ignore")},
-		"errors that are something":     {alertmanager("onError: Allow"), []string{`supported values: "Block", "Ignore"`}},
+		"errors that are something":     {alertmanager("onError: Allow"), []string{"write Require or Ignore (Block is now Require)"}},
 		"a token":                       {spec: alertmanager("auth: {bearerToken: {key: token}}")},
 		"a token of another Secret":     {spec: alertmanager("auth: {bearerToken: {secret: mine, key: token}}")},
 		"a password":                    {spec: alertmanager("auth: {basic: {username: u, password: {key: p}}}")},
@@ -210,13 +212,13 @@ func TestWhatIsStoredOfAGateIsWhatWillHappen(t *testing.T) {
 	want := map[string]any{
 		"capacity": "Ignore",
 		"prometheus": []any{map[string]any{
-			"name": "a", "url": "http://p", "timeoutSeconds": int64(10), "onError": "Block",
+			"name": "a", "url": "http://p", "timeoutSeconds": int64(10), "onError": "Require",
 			"alerts": map[string]any{"state": "Firing", "matchers": []any{map[string]any{"name": "x", "matchType": "=", "value": ""}}},
 			"auth":   map[string]any{"bearerToken": map[string]any{"secret": "reboot-operator-gates", "key": "t"}},
 			"tls":    map[string]any{"verification": "Full"},
 		}},
 		"objects": []any{map[string]any{
-			"name": "o", "apiVersion": "v1", "kind": "Pod", "expression": "true", "timeoutSeconds": int64(10), "onError": "Block",
+			"name": "o", "apiVersion": "v1", "kind": "Pod", "expression": "true", "timeoutSeconds": int64(10), "onError": "Require",
 		}},
 	}
 	if diff := cmp.Diff(want, gates); diff != "" {

@@ -80,6 +80,32 @@ func TestWhoAskedForANodeRebootNeverChanges(t *testing.T) {
 	}
 }
 
+func TestWhatAskedForANodeRebootNeverChanges(t *testing.T) {
+	const (
+		trigger   = "trigger cannot be changed: create another NodeReboot with the other trigger, and delete this one to cancel it"
+		condition = "conditionType cannot be changed: create another NodeReboot for the other condition, and delete this one to cancel it"
+	)
+	for name, test := range map[string]struct {
+		spec, patch string
+		want        []string
+	}{
+		"another trigger":         {`{nodeName: n1}`, `{"trigger":"Sentinel"}`, []string{"spec.trigger", trigger}},
+		"the trigger by default":  {`{nodeName: n1, trigger: Sentinel}`, `{"trigger":null}`, []string{trigger}},
+		"a trigger and condition": {`{nodeName: n1}`, `{"trigger":"NodeCondition","conditionType":"A"}`, []string{trigger}},
+		"the same trigger":        {`{nodeName: n1}`, `{"trigger":"Manual","reason":"x"}`, nil},
+		"another condition":       {`{nodeName: n1, trigger: NodeCondition, conditionType: A}`, `{"conditionType":"B"}`, []string{"spec.conditionType", condition}},
+		"no condition":            {`{nodeName: n1, trigger: NodeCondition, conditionType: A}`, `{"conditionType":null}`, []string{"write both or neither"}},
+		"neither":                 {`{nodeName: n1, trigger: NodeCondition, conditionType: A}`, `{"trigger":"Manual","conditionType":null}`, []string{trigger}},
+		"the same condition":      {`{nodeName: n1, trigger: NodeCondition, conditionType: A}`, `{"conditionType":"A","urgency":"Immediate"}`, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stored := create(t, nodeReboot(t, "immutable-trigger", test.spec))
+			patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":`+test.patch+`}`))
+			checkAnswer(t, strict.Patch(t.Context(), stored.DeepCopy(), patch), test.want)
+		})
+	}
+}
+
 func TestAStatusThatCannotBeReadIsRefused(t *testing.T) {
 	const (
 		order   = `sequence: 1, action: Drain, bootID: b1, deadline: "2026-11-23T13:00:00.000000Z"`

@@ -2,8 +2,6 @@ package crd
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -43,11 +41,11 @@ func TestARebootPolicyIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"empty maxUnavailable":              {`{nodes: All, rollout: {maxUnavailable: ""}}`, []string{numberOrPart}},
 		"percent and a second line":         {`{nodes: All, rollout: {maxUnavailable: "10%\n"}}`, []string{numberOrPart}},
 
-		"an approval by whoever asked":     {spec: `{nodes: All, approval: Required, selfApproval: Allow}`},
-		"an approval by someone else":      {spec: `{nodes: All, approval: Required, selfApproval: Refuse}`},
-		"no approval, and by someone else": {spec: `{nodes: All, approval: NotRequired, selfApproval: Refuse}`},
+		"an approval by whoever asked":     {spec: `{nodes: All, approval: Require, selfApproval: Allow}`},
+		"an approval by someone else":      {spec: `{nodes: All, approval: Require, selfApproval: Refuse}`},
+		"no approval, and by someone else": {spec: `{nodes: All, approval: Ignore, selfApproval: Refuse}`},
 		"no approval, and by whoever asked": {`{nodes: All, selfApproval: Allow}`, []string{
-			"spec.selfApproval", "the policy requires no approval: write 'approval: Required', or remove selfApproval"}},
+			"spec.selfApproval", "the policy requires no approval: write 'approval: Require', or remove selfApproval"}},
 
 		"a label":                                {spec: `{nodeSelector: {matchLabels: {pool: a}}}`},
 		"an expression":                          {spec: `{nodeSelector: {matchExpressions: [{key: pool, operator: Exists}]}}`},
@@ -75,14 +73,27 @@ func TestARebootPolicyIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"empty zone label":                {`{nodes: All, rollout: {zones: {topologyKey: ""}}}`, []string{"topologyKey", "at least 1 chars long"}},
 		"too long a zone label":           {`{nodes: All, rollout: {zones: {topologyKey: ` + long(317) + `}}}`, []string{"may not be more than 316"}},
 
-		"a label for groups":          {spec: `{nodes: All, rollout: {groupLabel: example.com/rack}}`},
-		"an empty label for groups":   {`{nodes: All, rollout: {groupLabel: ""}}`, []string{"groupLabel", "at least 1 chars long"}},
-		"too long a label for groups": {`{nodes: All, rollout: {groupLabel: ` + long(317) + `}}`, []string{"may not be more than 316"}},
-		"more canaries than nodes":    {spec: `{nodes: All, rollout: {canary: {count: 15000}}}`},
+		"a label for groups":          {spec: groups(`label: example.com/rack, maxSize: 2`)},
+		"groups of any size":          {groups(`label: example.com/rack`), []string{"rollout.group.maxSize: Required value"}},
+		"groups of one":               {groups(`label: a, maxSize: 1`), []string{"group.maxSize", "greater than or equal to 2"}},
+		"groups of more than all":     {groups(`label: a, maxSize: 15001`), []string{"group.maxSize", "less than or equal to 15000"}},
+		"groups of what":              {groups(`maxSize: 2`), []string{"group.label: Required value"}},
+		"an empty label for groups":   {groups(`label: "", maxSize: 2`), []string{"group.label", "at least 1 chars long"}},
+		"too long a label for groups": {groups(`label: ` + long(318) + `, maxSize: 2`), []string{"may not be more than 317"}},
+		"no label for groups":         {groups(`label: "a b", maxSize: 2`), []string{"label is not a label key: write one such as example.com/rack"}},
 
-		"pod selector":          {spec: `{nodes: All, drain: {podSelector: "app!=database"}}`},
-		"empty pod selector":    {`{nodes: All, drain: {podSelector: ""}}`, []string{"drain.podSelector", "at least 1 chars long"}},
-		"too long pod selector": {`{nodes: All, drain: {podSelector: ` + long(1025) + `}}`, []string{"may not be more than 1024"}},
+		"delay between bounds":     {spec: `{nodes: All, rollout: {adaptiveDelay: {minSeconds: 30, maxSeconds: 600}}}`},
+		"delay of one length":      {spec: `{nodes: All, rollout: {adaptiveDelay: {minSeconds: 600, maxSeconds: 600}}}`},
+		"delay without an end":     {`{nodes: All, rollout: {adaptiveDelay: {}}}`, []string{"adaptiveDelay.maxSeconds: Required value"}},
+		"delay the wrong way":      {`{nodes: All, rollout: {adaptiveDelay: {minSeconds: 601, maxSeconds: 600}}}`, []string{"adaptiveDelay.minSeconds", "write the smaller number as minSeconds"}},
+		"delay that is too long":   {`{nodes: All, rollout: {adaptiveDelay: {maxSeconds: 86401}}}`, []string{"less than or equal to 86400"}},
+		"delay that is negative":   {`{nodes: All, rollout: {adaptiveDelay: {minSeconds: -1, maxSeconds: 5}}}`, []string{"greater than or equal to 0"}},
+		"soaking in any order":     {`{nodes: All, rollout: {zones: {strategy: AnyOrder, soakSeconds: 1}}}`, []string{"zones.soakSeconds", "remove soakSeconds, or write 'strategy: OneAtATime'"}},
+		"no soaking in any order":  {spec: `{nodes: All, rollout: {zones: {strategy: AnyOrder, soakSeconds: 0, order: []}}}`},
+		"an order in any order":    {`{nodes: All, rollout: {zones: {strategy: AnyOrder, order: [a]}}}`, []string{"zones.order", "remove order, or write 'strategy: OneAtATime'"}},
+		"any order within a limit": {spec: `{nodes: All, rollout: {zones: {strategy: AnyOrder, maxUnavailablePerZone: 1}}}`},
+		"closing without windows":  {`{nodes: All, schedule: {atClose: Continue}}`, []string{"schedule.atClose", "write windows, or remove atClose"}},
+		"remaining of nothing":     {`{nodes: All, schedule: {minRemainingSeconds: 5}}`, []string{"schedule.minRemainingSeconds", "write windows or freezes, or remove minRemainingSeconds"}},
 
 		"a trigger":                  {spec: triggers(`{type: KernelDeadlock}`)},
 		"a trigger in full":          {spec: triggers(`{type: NTPProblem, status: "False", minSeconds: 0}`)},
@@ -138,25 +149,10 @@ func TestRulesOfAPolicyHoldForChangesToo(t *testing.T) {
 	checkAnswer(t, strict.Patch(t.Context(), stored, turned), nil)
 }
 
-func TestTheSamplesAreAccepted(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("..", "..", "config", "samples", "*.yaml"))
-	if err != nil || len(files) < 2 {
-		t.Fatalf("found samples %q, error %v", files, err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sample := object(t, string(text))
-		if sample.GetKind() == "Kustomization" {
-			continue
-		}
-		t.Run(filepath.Base(file), func(t *testing.T) { checkAnswer(t, tryCreate(t, sample), nil) })
-	}
-}
-
 func triggers(each string) string { return "{nodes: All, triggers: {nodeConditions: [" + each + "]}}" }
+
+// groups is a policy whose nodes go in groups.
+func groups(group string) string { return "{nodes: All, rollout: {group: {" + group + "}}}" }
 
 // hooks is a policy with hooks before the drain; an x is one of a type of its own.
 func hooks(each ...string) string {

@@ -8,11 +8,22 @@ import (
 )
 
 var scheduleNumbers = map[string]number{
-	"schedule.minRemainingSeconds": {min: 0, max: 86400, fallback: int64(600)},
+	"schedule.minRemainingSeconds": {min: 0, max: 86400, fallback: int64(600), also: scheduleFreezes},
+	"schedule.maxDeferralSeconds":  {min: 60, max: 31536000},
 }
 
+// scheduleFreezes and scheduleWindows are what a field of a schedule has an effect with.
+var (
+	scheduleFreezes = map[string]any{"schedule": map[string]any{"freezes": []any{map[string]any{
+		"name": "f", "from": "2026-12-19T00:00:00Z", "to": "2026-12-20T00:00:00Z",
+	}}}}
+	scheduleWindows = map[string]any{"schedule": map[string]any{"windows": []any{map[string]any{
+		"cron": "0 3 * * *", "durationSeconds": int64(7200),
+	}}}}
+)
+
 var scheduleChoices = map[string]choice{
-	"schedule.atClose": {values: []string{"Abort", "Finish"}, fallback: "Abort"},
+	"schedule.atClose": {values: []string{"Abort", "Continue"}, fallback: "Abort", rule: "write Abort or Continue (Finish is now Continue)", also: scheduleWindows},
 }
 
 var scheduleSpecialFields = []string{"schedule.freezes", "schedule.timeZone", "schedule.windows"}

@@ -1,15 +1,17 @@
 package crd
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 )
 
@@ -18,54 +20,56 @@ type number struct {
 	min, max int64
 	// fallback is what is stored where the field is not set; nil means nothing.
 	fallback any
+	// below is what a rule says of the number below the least one; the schema says it if this is empty.
+	below string
+	// also is what the field has an effect with.
+	also map[string]any
 }
 
 // choice is what a field that holds one of several words may be.
 type choice struct {
 	values   []string
 	fallback any
-	// with is the field that goes with a value, and what it says then.
+	// with is the field that goes with a value, and what it says then; also is what every value has an effect with.
 	with map[string][2]string
+	also map[string]any
+	// rule is what a rule says of another value; the schema says it if this is empty.
+	rule string
 }
 
 // policyNumbers and the maps below are what users may rely on. They are written down a second time here so that a limit does not change by
 // accident.
 var policyNumbers = map[string]number{
-	"priority":                            {min: -1000000, max: 1000000, fallback: int64(0)},
-	"rollout.canary.count":                {min: 1, max: 15000},
-	"rollout.canary.soakSeconds":          {min: 0, max: 2592000},
-	"rollout.minIntervalSeconds":          {min: 0, max: 31536000, fallback: int64(3600)},
-	"rollout.zones.maxUnavailablePerZone": {min: 0, max: 15000},
-	"rollout.zones.soakSeconds":           {min: 0, max: 2592000, fallback: int64(0)},
-	"drain.delaySeconds":                  {min: 0, max: 86400, fallback: int64(0)},
-	"drain.timeoutSeconds":                {min: 1, max: 86400, fallback: int64(600)},
-	"drain.volumeDetachSeconds":           {min: 0, max: 86400, fallback: int64(0)},
-	"drain.gracePeriodSeconds":            {min: 0, max: 86400},
-	"drain.skipWaitForDeleteSeconds":      {min: 1, max: 86400},
-	"reboot.delaySeconds":                 {min: 0, max: 86400, fallback: int64(0)},
-	"reboot.timeoutSeconds":               {min: 1, max: 86400, fallback: int64(900)},
-	"recovery.settleSeconds":              {min: 0, max: 86400, fallback: int64(0)},
-	"recovery.timeoutSeconds":             {min: 1, max: 604800, fallback: int64(1800)},
-	"failure.maxFailures":                 {min: 1, max: 15000, fallback: int64(1)},
-	"failure.maxAttempts":                 {min: 1, max: 100, fallback: int64(3)},
-	"failure.backoffSeconds":              {min: 1, max: 86400, fallback: int64(600)},
-	"failure.maxConsecutiveFailures":      {min: 0, max: 15000, fallback: int64(3)},
-	"failure.maxDeferralSeconds":          {min: 60, max: 31536000},
-	"failure.nodeGoneTimeoutSeconds":      {min: 60, max: 31536000},
-	"history.succeeded":                   {min: 1, max: 100, fallback: int64(3)},
-	"history.failed":                      {min: 1, max: 100, fallback: int64(3)},
+	"priority":                       {min: -1000000, max: 1000000, fallback: int64(0)},
+	"rollout.canary.soakSeconds":     {min: 0, max: 2592000},
+	"rollout.minIntervalSeconds":     {min: 0, max: 31536000, fallback: int64(3600)},
+	"rollout.zones.soakSeconds":      {min: 0, max: 2592000, fallback: int64(0)},
+	"drain.delaySeconds":             {min: 0, max: 86400, fallback: int64(0)},
+	"drain.timeoutSeconds":           {min: 1, max: 86400, fallback: int64(600)},
+	"drain.gracePeriodSeconds":       {min: 0, max: 86400},
+	"drain.skipWaitForDeleteSeconds": {min: 1, max: 86400},
+	"reboot.delaySeconds":            {min: 0, max: 86400, fallback: int64(0)},
+	"reboot.timeoutSeconds":          {min: 1, max: 86400, fallback: int64(900)},
+	"recovery.settleSeconds":         {min: 0, max: 86400, fallback: int64(0)},
+	"recovery.timeoutSeconds":        {min: 1, max: 604800, fallback: int64(1800)},
+	"failure.maxAttempts":            {min: 1, max: 100, fallback: int64(3)},
+	"failure.backoffSeconds":         {min: 1, max: 86400, fallback: int64(600)},
+	"failure.nodeGoneTimeoutSeconds": {min: 60, max: 31536000},
+	"history.succeeded":              {min: 1, max: 5, fallback: int64(3)},
+	"history.failed":                 {min: 1, max: 5, fallback: int64(3)},
+	"history.cancelled":              {min: 0, max: 2, fallback: int64(1)},
 }
 
 var policyChoices = map[string]choice{
 	"mode":                   {values: []string{"Enforce", "Observe", "Paused"}, fallback: "Enforce"},
-	"approval":               {values: []string{"NotRequired", "Required"}, fallback: "NotRequired"},
-	"selfApproval":           {values: []string{"Allow", "Refuse"}, fallback: "Refuse", with: map[string][2]string{"Allow": {"approval", "Required"}}},
+	"approval":               {values: []string{"Ignore", "Require"}, fallback: "Ignore", rule: "write Require or Ignore (Required is now Require, NotRequired is now Ignore)"},
+	"selfApproval":           {values: []string{"Allow", "Refuse"}, fallback: "Refuse", with: map[string][2]string{"Allow": {"approval", "Require"}}},
 	"taint.effect":           {values: []string{"NoSchedule", "None", "PreferNoSchedule"}, fallback: "PreferNoSchedule"},
 	"rollout.zones.strategy": {values: []string{"AnyOrder", "OneAtATime"}, fallback: "OneAtATime"},
 	"rollout.controlPlane":   {values: []string{"First", "Last"}, fallback: "Last"},
 	"reboot.method":          {values: []string{"Command", "Installed", "Logind", "Signal"}, fallback: "Installed"},
 	"gates.capacity":         {values: []string{"Ignore", "Require"}, fallback: "Ignore"},
-	"recovery.workloads":     {values: []string{"Ignore", "Wait"}, fallback: "Wait"},
+	"recovery.workloads":     {values: []string{"Ignore", "Require"}, fallback: "Require", rule: "write Require or Ignore (Wait is now Require)"},
 }
 
 var rebootChoices = map[string]choice{
@@ -77,10 +81,11 @@ var rebootChoices = map[string]choice{
 // specialFields have cases of their own in the other tables.
 var (
 	policySpecialFields = []string{
-		"drain.podSelector", "hooks.afterReboot", "hooks.beforeDrain", "hooks.beforeReboot",
+		"failure.maxConsecutiveFailures", "failure.maxFailures", "hooks.afterReboot", "hooks.beforeDrain", "hooks.beforeReboot",
 		"gates.alertmanager", "gates.objects", "gates.pods", "gates.prometheus",
-		"nodeSelector.matchExpressions", "nodeSelector.matchLabels", "nodes", "recovery.objects", "rollout.groupLabel",
-		"rollout.maxUnavailable",
+		"nodeSelector.matchExpressions", "nodeSelector.matchLabels", "nodes", "recovery.objects",
+		"rollout.adaptiveDelay.maxSeconds", "rollout.adaptiveDelay.minSeconds", "rollout.canary.count",
+		"rollout.group.label", "rollout.group.maxSize", "rollout.maxUnavailable", "rollout.zones.maxUnavailablePerZone",
 		"rollout.zones.order", "rollout.zones.topologyKey", "triggers.nodeConditions",
 	}
 	rebootSpecialFields = []string{"approvedBy", "conditionType", "nodeName", "reason", "requestedBy"}
@@ -89,7 +94,7 @@ var (
 func TestEveryFieldOfASpecIsInATable(t *testing.T) {
 	for file, want := range map[string][]string{
 		"reboot-operator.io_rebootpolicies.yaml": slices.Concat(keys(policyNumbers), keys(policyChoices),
-			policySpecialFields, drainSpecialFields, scheduleSpecialFields),
+			policySpecialFields, drainSpecialFields, scheduleSpecialFields, removedFields()),
 		"reboot-operator.io_nodereboots.yaml": slices.Concat(keys(rebootChoices), rebootSpecialFields),
 	} {
 		t.Run(file, func(t *testing.T) {
@@ -98,7 +103,7 @@ func TestEveryFieldOfASpecIsInATable(t *testing.T) {
 			leaves(spec, "", &got)
 			slices.Sort(got)
 			slices.Sort(want)
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := gocmp.Diff(want, got); diff != "" {
 				t.Errorf("fields in the tables (-) and in the schema (+):\n%s", diff)
 			}
 		})
@@ -110,11 +115,12 @@ func TestNumbersOfAPolicyHaveBounds(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			try := func(value int64, want ...string) {
 				t.Helper()
-				checkAnswer(t, tryCreate(t, withSpec(policy(t, "bounds", "{nodes: All}"), nested(path, value))), want)
+				object := withSpec(withSpec(policy(t, "bounds", "{nodes: All}"), nested(path, value)), runtime.DeepCopyJSON(limits.also))
+				checkAnswer(t, tryCreate(t, object), want)
 			}
 			try(limits.min)
 			try(limits.max)
-			try(limits.min-1, "spec."+path, "should be greater than or equal to ")
+			try(limits.min-1, "spec."+path, cmp.Or(limits.below, "should be greater than or equal to "))
 			try(limits.max+1, "spec."+path, "should be less than or equal to ")
 		})
 	}
@@ -137,9 +143,10 @@ func TestChoicesAreClosed(t *testing.T) {
 					if also := words.with[value]; also[0] != "" {
 						chosen = withSpec(chosen, nested(also[0], also[1]))
 					}
+					chosen = withSpec(chosen, runtime.DeepCopyJSON(words.also))
 					checkAnswer(t, tryCreate(t, chosen), nil)
 				}
-				supported := `supported values: "` + strings.Join(words.values, `", "`) + `"`
+				supported := cmp.Or(words.rule, `supported values: "`+strings.Join(words.values, `", "`)+`"`)
 				for _, value := range []string{"Sometimes", "", strings.ToLower(words.values[0])} {
 					checkAnswer(t, tryCreate(t, withSpec(group.base(), nested(path, value))), []string{"spec." + path, supported})
 				}
@@ -151,6 +158,8 @@ func TestChoicesAreClosed(t *testing.T) {
 func TestWhatIsStoredIsWhatWillHappen(t *testing.T) {
 	want := map[string]any{"nodes": "All"}
 	merge(want, nested("rollout.maxUnavailable", int64(1)))
+	merge(want, nested("failure.maxFailures", int64(1)))
+	merge(want, nested("failure.maxConsecutiveFailures", int64(3)))
 	merge(want, nested("rollout.zones.topologyKey", "topology.kubernetes.io/zone"))
 	merge(want, nested("schedule.timeZone", "UTC"))
 	for path, field := range policyNumbers {
@@ -163,28 +172,28 @@ func TestWhatIsStoredIsWhatWillHappen(t *testing.T) {
 	}
 	bare := policy(t, "bare", "{nodes: All}")
 	checkAnswer(t, tryCreate(t, bare), nil)
-	if diff := cmp.Diff(want, bare.Object["spec"]); diff != "" {
+	if diff := gocmp.Diff(want, bare.Object["spec"]); diff != "" {
 		t.Errorf("stored spec of a policy that says only nodes: All (-want +got):\n%s", diff)
 	}
 
 	partly := policy(t, "partly", "{nodes: All, rollout: {zones: {}}, drain: {delaySeconds: 5}}")
 	merge(want, nested("drain.delaySeconds", int64(5)))
 	checkAnswer(t, tryCreate(t, partly), nil)
-	if diff := cmp.Diff(want, partly.Object["spec"]); diff != "" {
+	if diff := gocmp.Diff(want, partly.Object["spec"]); diff != "" {
 		t.Errorf("stored spec of a policy that sets a part of a struct (-want +got):\n%s", diff)
 	}
 
 	canary := policy(t, "canary", "{nodes: All, rollout: {canary: {}}}")
 	checkAnswer(t, tryCreate(t, canary), nil)
 	wantCanary := map[string]any{"count": int64(1), "soakSeconds": int64(3600)}
-	if got, _, _ := unstructured.NestedMap(canary.Object, "spec", "rollout", "canary"); !cmp.Equal(wantCanary, got) {
+	if got, _, _ := unstructured.NestedMap(canary.Object, "spec", "rollout", "canary"); !gocmp.Equal(wantCanary, got) {
 		t.Errorf("stored canary of a policy that says no more: %v, want %v", got, wantCanary)
 	}
 
 	reboot := nodeReboot(t, "bare", "{nodeName: n1}")
 	checkAnswer(t, tryCreate(t, reboot), nil)
 	wantReboot := map[string]any{"nodeName": "n1", "trigger": "Manual", "urgency": "Normal", "approval": "NotGiven"}
-	if diff := cmp.Diff(wantReboot, reboot.Object["spec"]); diff != "" {
+	if diff := gocmp.Diff(wantReboot, reboot.Object["spec"]); diff != "" {
 		t.Errorf("stored spec of a NodeReboot that says only which node (-want +got):\n%s", diff)
 	}
 }
@@ -232,6 +241,11 @@ func leaves(schema apiextensionsv1.JSONSchemaProps, path string, into *[]string)
 	for name, property := range schema.Properties {
 		leaves(property, strings.TrimPrefix(path+"."+name, "."), into)
 	}
+}
+
+// podSelectorFields are the fields of a selector of pods.
+func podSelectorFields(path string) []string {
+	return []string{path + ".matchAnnotations", path + ".matchExpressions", path + ".matchLabels"}
 }
 
 func keys[V any](of map[string]V) []string {

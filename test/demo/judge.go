@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/intstr"
+
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
@@ -25,6 +27,8 @@ type result struct {
 	maxUnavailable int
 	// minAvailable of each application, by name: what its PodDisruptionBudget promises.
 	minAvailable map[string]int
+	// zoneNodes is how many nodes each zone has.
+	zoneNodes map[string]int
 	// zones that the policy's order should lead to, by kind of node.
 	workerZones, controlPlaneZones []string
 	// accepted is how many reboots each host accepted.
@@ -81,10 +85,14 @@ func (r *result) checkBudget() []string {
 				peak.Count, policy, strings.Join(peak.Names, ", "), r.maxUnavailable))
 		}
 	}
-	limit := r.policy.Rollout.Zones.MaxUnavailablePerZone
+	perZone := r.policy.Rollout.Zones.MaxUnavailablePerZone
+	if perZone == nil {
+		return broken
+	}
 	for zone, peak := range r.summary.DownByZone {
-		if limit != nil && peak.Count > int(*limit) {
-			broken = append(broken, fmt.Sprintf("budget: %d nodes of zone %s were down at once, and %d may be", peak.Count, zone, *limit))
+		limit, err := intstr.GetScaledValueFromIntOrPercent(perZone, r.zoneNodes[zone], false)
+		if err != nil || peak.Count > limit {
+			broken = append(broken, fmt.Sprintf("budget: %d nodes of zone %s were down at once, and %s may be", peak.Count, zone, perZone))
 		}
 	}
 	return broken

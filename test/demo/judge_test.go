@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -21,13 +22,14 @@ func kept() *result {
 	r := &result{
 		maxUnavailable:    1,
 		minAvailable:      map[string]int{"web": 2},
+		zoneNodes:         map[string]int{"a": 3},
 		workerZones:       []string{"b", "a"},
 		controlPlaneZones: []string{"a"},
 		accepted:          map[string]int{"worker-a1": 1},
 		lag:               &testbed.Lag{},
 	}
 	r.policy.Rollout.Zones.Strategy = v1alpha1.ZonesOneAtATime
-	r.policy.Rollout.Zones.MaxUnavailablePerZone = ptr.To[int32](1)
+	r.policy.Rollout.Zones.MaxUnavailablePerZone = ptr.To(intstr.FromInt32(1))
 	r.policy.Rollout.ControlPlane = v1alpha1.ControlPlaneLast
 	r.summary = testbed.Summary{
 		DownByPolicy: map[string]testbed.Peak{"p": {Count: 1}}, DownByZone: map[string]testbed.Peak{"a": {Count: 1}},

@@ -27,6 +27,7 @@ func (d *demo) result(ctx context.Context, recording testbed.Recording, settled 
 		policy:         policy.Spec,
 		maxUnavailable: int(policy.Status.MaxUnavailable),
 		minAvailable:   map[string]int{},
+		zoneNodes:      nodesByZone(recording),
 		accepted:       map[string]int{},
 		left:           leftovers(recording),
 		unexplained:    unexplained(recording),
@@ -46,6 +47,18 @@ func (d *demo) result(ctx context.Context, recording testbed.Recording, settled 
 	r.controlPlaneZones = orderedZones(zones[:min(d.options.ControlPlane, len(zones))], policy.Spec.Rollout.Zones.Order)
 	r.bound = bound(r, recording, d.fleet.apps)
 	return r, nil
+}
+
+// nodesByZone counts the nodes that were seen in each zone.
+func nodesByZone(recording testbed.Recording) map[string]int {
+	seen, zones := map[string]bool{}, map[string]int{}
+	for _, node := range recording.Nodes {
+		if !seen[node.Name] {
+			seen[node.Name] = true
+			zones[node.Zone]++
+		}
+	}
+	return zones
 }
 
 func minAvailable(app testbed.App) int {

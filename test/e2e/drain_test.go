@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/selector"
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
 
@@ -31,10 +32,10 @@ var _ = Describe("A node with a job, a front end before a database, and a volume
 		volume := attachVolume(host)
 		observer, lag := observe(), measureLag()
 		p.applyPolicy(func(s *v1alpha1.RebootPolicySpec) {
-			s.Drain.WaitForPods.PodSelector = "work"
-			s.Drain.Stages = []v1alpha1.DrainStage{{PodSelector: "app=front"}, {PodSelector: "app=database"}}
+			s.Drain.WaitForPods.Selector = selector.Of("work")
+			s.Drain.Stages = selector.Stages("app=front", "app=database")
 			s.Drain.VolumeDetachSeconds = ptr.To[int32](3600)
-			s.ExcludeFromLoadBalancers = &v1alpha1.LoadBalancerExclusion{LeadSeconds: ptr.To[int32](2)}
+			s.Drain.ExcludeFromLoadBalancers = &v1alpha1.LoadBalancerExclusion{LeadSeconds: ptr.To[int32](2)}
 			s.NodeLabels = &v1alpha1.NodeLabels{
 				During: map[string]v1alpha1.LabelValue{"state": "rebooting"}, After: map[string]v1alpha1.LabelValue{"state-of-disk": "fresh"},
 			}

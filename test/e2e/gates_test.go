@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/selector"
 )
 
 // gateWait is how long it may take until an object that changed is seen: it is looked at every 15 seconds.
@@ -32,7 +33,7 @@ var _ = Describe("A node that runs a build, a free one, and an object that has t
 			Expression: "object.data.health == 'Green'",
 		}
 		p.applyPolicy(func(s *v1alpha1.RebootPolicySpec) {
-			s.Gates.Pods = []v1alpha1.PodGate{{Name: "builds", Selector: &metav1.LabelSelector{MatchLabels: build.Labels}}}
+			s.Gates.Pods = []v1alpha1.PodGate{{Name: "builds", Selector: selector.Of("job=build")}}
 			s.Gates.Objects = []v1alpha1.ObjectGate{healthy}
 			s.Recovery.Objects = []v1alpha1.ObjectGate{healthy}
 		})

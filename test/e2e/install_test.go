@@ -50,7 +50,7 @@ var _ = Describe("The installation", Ordered, func() {
 			s.Gates.Prometheus = []v1alpha1.PrometheusGate{{
 				Name: "away", URL: "http://127.0.0.1:1", Query: "up == 0",
 				GateConnection: v1alpha1.GateConnection{
-					OnError: v1alpha1.OnErrorIgnore, Auth: &v1alpha1.GateAuth{BearerToken: &v1alpha1.SecretKey{Key: "token"}},
+					OnError: v1alpha1.Ignore, Auth: &v1alpha1.GateAuth{BearerToken: &v1alpha1.SecretKey{Key: "token"}},
 				},
 			}}
 		})

@@ -9,6 +9,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -32,8 +33,8 @@ var _ = Describe("Four nodes in two zones, one of them skipped, whose policy wan
 		observer := observe()
 		labelNode(skipped, v1alpha1.SkipLabel, ptr.To(""))
 		p.applyPolicy(maxUnavailable(2), func(s *v1alpha1.RebootPolicySpec) {
-			s.Approval = v1alpha1.ApprovalRequired
-			s.Rollout.Canary = &v1alpha1.CanarySpec{Count: 1, SoakSeconds: ptr.To[int32](soak)}
+			s.Approval = v1alpha1.Require
+			s.Rollout.Canary = &v1alpha1.CanarySpec{Count: ptr.To(intstr.FromInt32(1)), SoakSeconds: ptr.To[int32](soak)}
 			s.Hooks = &v1alpha1.HooksSpec{BeforeReboot: []v1alpha1.Hook{{ConditionType: databaseQuiesced, TimeoutSeconds: ptr.To[int32](60)}}}
 		})
 		requireAll(p.hosts)

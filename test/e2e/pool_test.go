@@ -103,7 +103,7 @@ func (p *pool) applyPolicy(options ...policyOption) *v1alpha1.RebootPolicy {
 func createPolicy(name, pool string, options ...policyOption) *v1alpha1.RebootPolicy {
 	GinkgoHelper()
 	policy := &v1alpha1.RebootPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	policy.Spec.NodeSelector = &metav1.LabelSelector{MatchLabels: map[string]string{poolLabel: pool}}
+	policy.Spec.NodeSelector = &v1alpha1.LabelSelector{MatchLabels: map[string]v1alpha1.LabelValue{poolLabel: v1alpha1.LabelValue(pool)}}
 	policy.Spec.Rollout.MinIntervalSeconds = ptr.To[int32](0)
 	for _, option := range options {
 		option(&policy.Spec)

@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 )
 
 // rendered is everything that can be installed.
@@ -115,7 +117,7 @@ func TestTheContainerHelperHasNoPowerOverTheHost(t *testing.T) {
 	forEach(t, func(t *testing.T, _ string, pod *corev1.PodSpec) {
 		helper := container(t, pod, "helper")
 		checkRestricted(t, pod, helper)
-		if user := helper.SecurityContext.RunAsUser; user == nil || *user != 65532 || !*helper.SecurityContext.RunAsNonRoot {
+		if user := helper.SecurityContext.RunAsUser; user == nil || *user != rebooter.DefaultHelperUID || !*helper.SecurityContext.RunAsNonRoot {
 			t.Errorf("it runs as %v", user)
 		}
 		want := map[string]string{"token": "", "rebooter": "", "run": "/var/run"}

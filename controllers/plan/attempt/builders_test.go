@@ -89,15 +89,15 @@ func newPolicy() *v1alpha1.RebootPolicy {
 	return &v1alpha1.RebootPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: "p", Generation: 1},
 		Spec: v1alpha1.RebootPolicySpec{
-			Mode: v1alpha1.ModeEnforce, Nodes: v1alpha1.NodesAll, Approval: v1alpha1.ApprovalNotRequired,
-			Schedule: v1alpha1.ScheduleSpec{TimeZone: "UTC", MinRemainingSeconds: ptr.To[int32](600), AtClose: v1alpha1.AtCloseAbort},
+			Mode: v1alpha1.ModeEnforce, Nodes: v1alpha1.NodesAll, Approval: v1alpha1.Ignore,
+			Schedule: v1alpha1.ScheduleSpec{TimeZone: "UTC", MinRemainingSeconds: ptr.To[int32](600), AtClose: v1alpha1.TimeoutAbort},
 			Drain: v1alpha1.DrainSpec{
 				Mode: v1alpha1.DrainModeDrain, EmptyDir: v1alpha1.EmptyDirDelete, Unmanaged: v1alpha1.UnmanagedEvict,
 				OnTimeout: v1alpha1.DrainTimeoutAbort, ReturningPods: v1alpha1.ReturningPodsIgnore,
-				DelaySeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](600), VolumeDetachSeconds: ptr.To[int32](0),
+				DelaySeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](600),
 			},
 			Reboot:   v1alpha1.RebootSpec{Method: v1alpha1.RebootInstalled, DelaySeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](900)},
-			Recovery: v1alpha1.RecoverySpec{Workloads: v1alpha1.WorkloadsWait, SettleSeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](1800)},
+			Recovery: v1alpha1.RecoverySpec{Workloads: v1alpha1.Require, SettleSeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](1800)},
 			Failure:  v1alpha1.FailureSpec{MaxAttempts: ptr.To[int32](3)},
 		},
 	}
@@ -299,7 +299,7 @@ func hookSet(conditionType string, set metav1.ConditionStatus, changed time.Dura
 	})
 }
 
-func hook(conditionType string, seconds int32, onTimeout v1alpha1.HookTimeout) v1alpha1.Hook {
+func hook(conditionType string, seconds int32, onTimeout v1alpha1.TimeoutAction) v1alpha1.Hook {
 	return v1alpha1.Hook{ConditionType: conditionType, TimeoutSeconds: &seconds, OnTimeout: onTimeout}
 }
 

@@ -9,13 +9,13 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/consent"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/protocol"
+	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
 // beforeDrain are asked in this order before the drain begins; the first that does not pass is the reason why it waits.
@@ -45,12 +45,12 @@ func (a *attempt) prepareDrain() {
 // podWait lets pods finish on the cordoned node. The wait is over for good once the node leaves load balancers.
 func (a *attempt) podWait() model.Verdict {
 	wait, attempt := &a.Policy.Spec.Drain.WaitForPods, a.Status.Attempt
-	if wait.PodSelector == "" || attempt.ExcludedTime != nil {
+	if wait.Selector == nil || attempt.ExcludedTime != nil {
 		return model.Verdict{}
 	}
 	until := attempt.CordonedTime.Add(model.Seconds(a.Policy.Spec.Drain.DelaySeconds)).Add(model.Seconds(wait.TimeoutSeconds))
 	over := a.Reached(until)
-	if over && wait.OnTimeout == v1alpha1.PodWaitProceed {
+	if over && wait.OnTimeout == v1alpha1.TimeoutContinue {
 		return model.Verdict{}
 	}
 	a.needPods = true
@@ -72,10 +72,10 @@ func (a *attempt) podWait() model.Verdict {
 }
 
 // unfinishedPods are those that a selector selects and that will end.
-func unfinishedPods(selector labels.Selector, pods []model.Pod) []string {
+func unfinishedPods(selector selectors.Pods, pods []model.Pod) []string {
 	var names []string
 	for i := range pods {
-		if pod := &pods[i]; !pod.Finished && !pod.Stays() && selector.Matches(labels.Set(pod.Labels)) {
+		if pod := &pods[i]; !pod.Finished && !pod.Stays() && selector.Matches(pod.Labels, pod.Annotations) {
 			names = append(names, pod.Namespace+"/"+pod.Name)
 		}
 	}
@@ -102,7 +102,7 @@ func (a *attempt) drainDelay() model.Verdict {
 
 // loadBalancerLead takes the node out of external load balancers, as marks.go derives from the time of it, and gives them their time.
 func (a *attempt) loadBalancerLead() model.Verdict {
-	exclusion := a.Policy.Spec.ExcludeFromLoadBalancers
+	exclusion := a.Policy.Spec.Drain.ExcludeFromLoadBalancers
 	if exclusion == nil {
 		return model.Verdict{}
 	}
@@ -130,7 +130,7 @@ func (a *attempt) orderDrain() {
 func (a *attempt) drainOrder() *v1alpha1.DrainOrder {
 	drain := a.Policy.Spec.Drain
 	return &v1alpha1.DrainOrder{
-		GracePeriodSeconds: drain.GracePeriodSeconds, PodSelector: drain.PodSelector, SkipWaitForDeleteSeconds: drain.SkipWaitForDeleteSeconds,
+		GracePeriodSeconds: drain.GracePeriodSeconds, Selector: drain.Selector, SkipWaitForDeleteSeconds: drain.SkipWaitForDeleteSeconds,
 		EmptyDir: drain.EmptyDir, Unmanaged: drain.Unmanaged, ReturningPods: drain.ReturningPods, Stages: stageSelectors(drain.Stages),
 	}
 }
@@ -154,12 +154,12 @@ func (a *attempt) updateDrainOrder(answer *v1alpha1.HelperReport) {
 	a.WakeAt(order.Deadline.Time)
 }
 
-func stageSelectors(stages []v1alpha1.DrainStage) []string {
-	var selectors []string
+func stageSelectors(stages []v1alpha1.DrainStage) []v1alpha1.PodSelector {
+	var each []v1alpha1.PodSelector
 	for _, stage := range stages {
-		selectors = append(selectors, stage.PodSelector)
+		each = append(each, ptr.Deref(stage.Selector, v1alpha1.PodSelector{}))
 	}
-	return selectors
+	return each
 }
 
 // beginDrain notes what ends with the beginning of the drain, also of one that is skipped.

@@ -185,7 +185,7 @@ func TestAListOfPodsNamesTenOfThem(t *testing.T) {
 	for number, words := range map[int]string{10: "apps/pod-08, apps/pod-09.", 11: "apps/pod-09 and 1 more."} {
 		t.Run(fmt.Sprint(number), func(t *testing.T) {
 			t.Parallel()
-			w := in(cordoned, podWait(60, v1alpha1.PodWaitAbort))
+			w := in(cordoned, podWait(60, v1alpha1.TimeoutAbort))
 			w.pods = nil
 			for i := range number {
 				pod := webPod()

@@ -47,7 +47,7 @@ func (a *attempt) hookVerdict(hooks []v1alpha1.Hook, since time.Time) model.Verd
 		case a.hookDone(hook.ConditionType):
 		case !a.Reached(until):
 			pending = append(pending, hook)
-		case hook.OnTimeout == v1alpha1.HookContinue:
+		case hook.OnTimeout == v1alpha1.TimeoutContinue:
 			a.lateHooks = append(a.lateHooks, hook.ConditionType)
 		case late.OK():
 			late = model.Blocked(v1alpha1.ReasonHookTimedOut, "Nobody set condition %s to True by %s.", hook.ConditionType, model.ClockTime(until))

@@ -10,6 +10,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/attempt"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/test/selector"
 )
 
 const minute = time.Minute
@@ -18,15 +19,15 @@ func delay(seconds int32) change {
 	return spec(func(s *v1alpha1.RebootPolicySpec) { s.Drain.DelaySeconds = &seconds })
 }
 
-func podWait(seconds int32, onTimeout v1alpha1.PodWaitTimeoutAction) change {
+func podWait(seconds int32, onTimeout v1alpha1.TimeoutAction) change {
 	return spec(func(s *v1alpha1.RebootPolicySpec) {
-		s.Drain.WaitForPods = v1alpha1.PodWait{PodSelector: "app=web", TimeoutSeconds: &seconds, OnTimeout: onTimeout}
+		s.Drain.WaitForPods = v1alpha1.PodWait{Selector: selector.Of("app=web"), TimeoutSeconds: &seconds, OnTimeout: onTimeout}
 	})
 }
 
 func lead(seconds int32) change {
 	return spec(func(s *v1alpha1.RebootPolicySpec) {
-		s.ExcludeFromLoadBalancers = &v1alpha1.LoadBalancerExclusion{LeadSeconds: &seconds}
+		s.Drain.ExcludeFromLoadBalancers = &v1alpha1.LoadBalancerExclusion{LeadSeconds: &seconds}
 	})
 }
 
@@ -57,34 +58,34 @@ func TestACordonedNodeIsDrainedWhenEverythingBeforeItIsDone(t *testing.T) {
 		"the quorum is asked first":       {from: cordoned, with: []change{quorumLost, delay(60)}, want: outcome{Wait: v1alpha1.ReasonControlPlaneNotReady}},
 		"the delay is not over":           {from: cordoned, with: []change{delay(60), now(59 * time.Second)}, want: outcome{Wait: v1alpha1.ReasonDrainDelayed, Wake: minute}, says: []string{"12:01:00Z"}},
 		"the delay is over":               {from: cordoned, with: []change{delay(60), now(minute)}, want: later(minute, ordered)},
-		"the delay comes before the pods": {from: cordoned, with: []change{delay(60), podWait(60, v1alpha1.PodWaitAbort)}, want: outcome{Wait: v1alpha1.ReasonDrainDelayed, Wake: minute}},
+		"the delay comes before the pods": {from: cordoned, with: []change{delay(60), podWait(60, v1alpha1.TimeoutAbort)}, want: outcome{Wait: v1alpha1.ReasonDrainDelayed, Wake: minute}},
 		"pods may finish": {
-			from: cordoned, with: []change{podWait(60, v1alpha1.PodWaitAbort)},
+			from: cordoned, with: []change{podWait(60, v1alpha1.TimeoutAbort)},
 			want: outcome{Wait: v1alpha1.ReasonWaitingForPods, Wake: minute, NeedPods: true}, says: []string{"apps/web-1", "12:01:00Z"},
 		},
 		"pods may finish after the delay": {
-			from: cordoned, with: []change{delay(30), podWait(60, v1alpha1.PodWaitAbort), now(30 * time.Second)},
+			from: cordoned, with: []change{delay(30), podWait(60, v1alpha1.TimeoutAbort), now(30 * time.Second)},
 			want: outcome{Wait: v1alpha1.ReasonWaitingForPods, Wake: 90 * time.Second, NeedPods: true},
 		},
 		"pods have to be known": {
-			from: cordoned, with: []change{podWait(60, v1alpha1.PodWaitAbort), podsUnknown},
+			from: cordoned, with: []change{podWait(60, v1alpha1.TimeoutAbort), podsUnknown},
 			want: outcome{Wait: v1alpha1.ReasonWaitingForPods, Wake: minute, NeedPods: true},
 		},
 		"all pods have finished": {
-			from: cordoned, with: []change{podWait(60, v1alpha1.PodWaitAbort), pods(pdbFirst, agentPod())},
+			from: cordoned, with: []change{podWait(60, v1alpha1.TimeoutAbort), pods(pdbFirst, agentPod())},
 			want: func() outcome { o := ordered; o.NeedPods, o.Wake = true, minute; return o }(),
 		},
 		"pods that no drain evicts are not waited for": {
-			from: cordoned, with: []change{podWait(60, v1alpha1.PodWaitAbort), pods(func() model.Pod {
+			from: cordoned, with: []change{podWait(60, v1alpha1.TimeoutAbort), pods(func() model.Pod {
 				p := agentPod()
 				p.Labels = map[string]string{"app": "web"}
 				return p
 			}())},
 			want: func() outcome { o := ordered; o.NeedPods, o.Wake = true, minute; return o }(),
 		},
-		"pods that did not finish are evicted": {from: cordoned, with: []change{podWait(60, v1alpha1.PodWaitProceed), now(minute)}, want: later(minute, ordered)},
+		"pods that did not finish are evicted": {from: cordoned, with: []change{podWait(60, v1alpha1.TimeoutContinue), now(minute)}, want: later(minute, ordered)},
 		"pods that did not finish let the attempt fail": {
-			from: cordoned, with: []change{podWait(60, v1alpha1.PodWaitAbort), now(minute)},
+			from: cordoned, with: []change{podWait(60, v1alpha1.TimeoutAbort), now(minute)},
 			want: outcome{
 				Changed: "-Containers +RolledBackTime", NeedPods: true, Events: v1alpha1.ReasonPodsNotFinished + "!",
 				Result: v1alpha1.ReasonPodsNotFinished,
@@ -93,7 +94,7 @@ func TestACordonedNodeIsDrainedWhenEverythingBeforeItIsDone(t *testing.T) {
 			says: []string{"apps/web-1"},
 		},
 		"pods that were never read let the attempt fail": {
-			from: cordoned, with: []change{podWait(60, v1alpha1.PodWaitAbort), now(minute), podsUnknown},
+			from: cordoned, with: []change{podWait(60, v1alpha1.TimeoutAbort), now(minute), podsUnknown},
 			want: outcome{
 				Changed: "-Containers +RolledBackTime", NeedPods: true, Events: v1alpha1.ReasonPodsNotFinished + "!",
 				Result: v1alpha1.ReasonPodsNotFinished,
@@ -102,13 +103,13 @@ func TestACordonedNodeIsDrainedWhenEverythingBeforeItIsDone(t *testing.T) {
 			says: []string{"could not be read"},
 		},
 		"all pods have finished in the last moment": {
-			from: cordoned, with: []change{podWait(60, v1alpha1.PodWaitAbort), now(minute), pods()},
+			from: cordoned, with: []change{podWait(60, v1alpha1.TimeoutAbort), now(minute), pods()},
 			want: func() outcome { o := later(minute, ordered); o.NeedPods = true; return o }(),
 		},
 		"load balancers get their time":      {from: cordoned, with: []change{lead(30)}, want: outcome{Wait: v1alpha1.ReasonLoadBalancerLead, Changed: "+ExcludedTime", Wake: 30 * time.Second}},
-		"load balancers come after the pods": {from: cordoned, with: []change{lead(30), podWait(60, v1alpha1.PodWaitAbort)}, want: outcome{Wait: v1alpha1.ReasonWaitingForPods, Wake: minute, NeedPods: true}},
+		"load balancers come after the pods": {from: cordoned, with: []change{lead(30), podWait(60, v1alpha1.TimeoutAbort)}, want: outcome{Wait: v1alpha1.ReasonWaitingForPods, Wake: minute, NeedPods: true}},
 		"the wait for pods ends for good with the exclusion": {
-			from: cordoned, with: []change{lead(30), podWait(60, v1alpha1.PodWaitAbort),
+			from: cordoned, with: []change{lead(30), podWait(60, v1alpha1.TimeoutAbort),
 				attempts(func(a *v1alpha1.Attempt) { a.ExcludedTime = at(0) })},
 			want: outcome{Wait: v1alpha1.ReasonLoadBalancerLead, Wake: 30 * time.Second},
 		},
@@ -144,7 +145,7 @@ func closedWindow(w *world) {
 func TestHooksAreAwaitedBeforeTheDrain(t *testing.T) {
 	t.Parallel()
 	const a, b = "example.com/a", "example.com/b"
-	both := func(onTimeout v1alpha1.HookTimeout) change {
+	both := func(onTimeout v1alpha1.TimeoutAction) change {
 		return hooks(v1alpha1.HooksSpec{BeforeDrain: []v1alpha1.Hook{hook(b, 60, onTimeout), hook(a, 120, onTimeout)}})
 	}
 	ordered := func(d time.Duration, events string) outcome {
@@ -155,24 +156,24 @@ func TestHooksAreAwaitedBeforeTheDrain(t *testing.T) {
 	}
 	advanced(t, map[string]row{
 		"both are pending": {
-			from: cordoned, with: []change{both(v1alpha1.HookAbort), delay(0)},
+			from: cordoned, with: []change{both(v1alpha1.TimeoutAbort), delay(0)},
 			want: outcome{Wait: v1alpha1.ReasonHookPending, Wake: minute, Hooks: a + " " + b}, says: []string{b, "1 more", "12:01:00Z"},
 		},
 		"one is done": {
-			from: cordoned, with: []change{both(v1alpha1.HookAbort), hookSet(b, metav1.ConditionTrue, 0)},
+			from: cordoned, with: []change{both(v1alpha1.TimeoutAbort), hookSet(b, metav1.ConditionTrue, 0)},
 			want: outcome{Wait: v1alpha1.ReasonHookPending, Wake: 2 * minute, Hooks: a}, says: []string{a, "12:02:00Z"},
 		},
 		"one is set to False": {
-			from: cordoned, with: []change{both(v1alpha1.HookAbort), hookSet(b, metav1.ConditionFalse, 0), hookSet(a, metav1.ConditionTrue, 0)},
+			from: cordoned, with: []change{both(v1alpha1.TimeoutAbort), hookSet(b, metav1.ConditionFalse, 0), hookSet(a, metav1.ConditionTrue, 0)},
 			want: outcome{Wait: v1alpha1.ReasonHookPending, Wake: minute, Hooks: b},
 		},
 		"both are done": {
-			from: cordoned, with: []change{both(v1alpha1.HookAbort), hookSet(b, metav1.ConditionTrue, 0), hookSet(a, metav1.ConditionTrue, 0)},
+			from: cordoned, with: []change{both(v1alpha1.TimeoutAbort), hookSet(b, metav1.ConditionTrue, 0), hookSet(a, metav1.ConditionTrue, 0)},
 			want: ordered(0, ""),
 		},
 		"what was done before the attempt does not count": {
 			from: cordoned, with: []change{
-				both(v1alpha1.HookAbort), hookSet(b, metav1.ConditionTrue, 0), hookSet(a, metav1.ConditionTrue, 0),
+				both(v1alpha1.TimeoutAbort), hookSet(b, metav1.ConditionTrue, 0), hookSet(a, metav1.ConditionTrue, 0),
 				attempts(func(at *v1alpha1.Attempt) {
 					at.StaleConditions = []v1alpha1.StaleCondition{{Type: b, LastTransitionTime: metav1.NewTime(start)}}
 				}),
@@ -181,7 +182,7 @@ func TestHooksAreAwaitedBeforeTheDrain(t *testing.T) {
 		},
 		"what was done again counts": {
 			from: cordoned, with: []change{
-				both(v1alpha1.HookAbort), hookSet(b, metav1.ConditionTrue, time.Second), hookSet(a, metav1.ConditionTrue, 0),
+				both(v1alpha1.TimeoutAbort), hookSet(b, metav1.ConditionTrue, time.Second), hookSet(a, metav1.ConditionTrue, 0),
 				attempts(func(at *v1alpha1.Attempt) {
 					at.StaleConditions = []v1alpha1.StaleCondition{{Type: b, LastTransitionTime: metav1.NewTime(start)}}
 				}),
@@ -189,7 +190,7 @@ func TestHooksAreAwaitedBeforeTheDrain(t *testing.T) {
 			want: ordered(0, ""),
 		},
 		"one is late": {
-			from: cordoned, with: []change{both(v1alpha1.HookAbort), now(minute)},
+			from: cordoned, with: []change{both(v1alpha1.TimeoutAbort), now(minute)},
 			want: outcome{
 				Changed: "-Containers +RolledBackTime", Wake: 2 * minute, Events: v1alpha1.ReasonHookTimedOut + "!",
 				Result: v1alpha1.ReasonHookTimedOut,
@@ -198,11 +199,11 @@ func TestHooksAreAwaitedBeforeTheDrain(t *testing.T) {
 			says: []string{b, "12:01:00Z"},
 		},
 		"one is late that does not matter": {
-			from: cordoned, with: []change{both(v1alpha1.HookContinue), now(minute)},
+			from: cordoned, with: []change{both(v1alpha1.TimeoutContinue), now(minute)},
 			want: outcome{Wait: v1alpha1.ReasonHookPending, Wake: 2 * minute, Hooks: a},
 		},
 		"both are late and do not matter": {
-			from: cordoned, with: []change{both(v1alpha1.HookContinue), now(2 * minute)},
+			from: cordoned, with: []change{both(v1alpha1.TimeoutContinue), now(2 * minute)},
 			want: ordered(2*minute, v1alpha1.ReasonHookTimedOut+"! "), says: []string{b + ", " + a},
 		},
 	})
@@ -224,20 +225,20 @@ func TestAnAttemptIsRolledBackWhenSomethingNoLongerAllowsIt(t *testing.T) {
 	freeze := spec(func(s *v1alpha1.RebootPolicySpec) {
 		s.Schedule.Freezes = []v1alpha1.Freeze{{Name: "sale", From: metav1.NewTime(start.Add(-minute)), To: metav1.NewTime(start.Add(time.Hour))}}
 	})
-	finish := spec(func(s *v1alpha1.RebootPolicySpec) { s.Schedule.AtClose = v1alpha1.AtCloseFinish })
+	finish := spec(func(s *v1alpha1.RebootPolicySpec) { s.Schedule.AtClose = v1alpha1.TimeoutContinue })
 	advanced(t, map[string]row{
 		"the NodeReboot was deleted":              {from: cordoned, with: []change{deleted}, want: rolled(v1alpha1.ReasonDeleted)},
 		"its policy is gone":                      {from: cordoned, with: []change{noPolicy}, want: rolled(v1alpha1.ReasonNotSelected), says: []string{"RebootPolicy p", "node a"}},
 		"its policy no longer selects the node":   {from: cordoned, with: []change{func(w *world) { w.unselected = true }}, want: rolled(v1alpha1.ReasonNotSelected)},
 		"the node is to be left alone":            {from: cordoned, with: []change{node(func(n *model.Node) { n.Labels[v1alpha1.SkipLabel] = "" })}, want: rolled(v1alpha1.ReasonSkipped)},
-		"the policy cannot be understood":         {from: cordoned, with: []change{spec(func(s *v1alpha1.RebootPolicySpec) { s.Drain.PodSelector = "((" })}, want: rolled(v1alpha1.ReasonPolicyInvalid)},
+		"the policy cannot be understood":         {from: cordoned, with: []change{spec(func(s *v1alpha1.RebootPolicySpec) { s.Drain.Selector = selector.Of("((") })}, want: rolled(v1alpha1.ReasonPolicyInvalid)},
 		"the policy is paused":                    {from: cordoned, with: []change{spec(func(s *v1alpha1.RebootPolicySpec) { s.Mode = v1alpha1.ModePaused })}, want: rolled(v1alpha1.ReasonPaused)},
 		"the policy only observes":                {from: cordoned, with: []change{spec(func(s *v1alpha1.RebootPolicySpec) { s.Mode = v1alpha1.ModeObserve })}, want: rolled(v1alpha1.ReasonObserving)},
 		"the policy is halted":                    {from: cordoned, with: []change{func(w *world) { w.halt = model.Blocked(v1alpha1.ReasonHalted, "Halted.") }}, want: rolled(v1alpha1.ReasonHalted)},
 		"the window is closed":                    {from: cordoned, with: []change{closedWindow}, want: rolled(v1alpha1.ReasonWindowClosed)},
 		"there is a freeze":                       {from: cordoned, with: []change{freeze}, want: rolled(v1alpha1.ReasonFreeze)},
 		"a freeze stops what may finish":          {from: drained, with: []change{freeze, finish, attempts(func(a *v1alpha1.Attempt) { a.DrainOrderedTime = nil })}, want: rolled(v1alpha1.ReasonFreeze)},
-		"nobody approves it anymore":              {from: cordoned, with: []change{spec(func(s *v1alpha1.RebootPolicySpec) { s.Approval = v1alpha1.ApprovalRequired })}, want: rolled(v1alpha1.ReasonAwaitingApproval)},
+		"nobody approves it anymore":              {from: cordoned, with: []change{spec(func(s *v1alpha1.RebootPolicySpec) { s.Approval = v1alpha1.Require })}, want: rolled(v1alpha1.ReasonAwaitingApproval)},
 		"the helper is now too old":               {from: cordoned, with: []change{status(func(s *v1alpha1.NodeRebootStatus) { s.Report.Protocol = 0 })}, want: rolled(v1alpha1.ReasonHelperTooOld)},
 		"what is deleted is not also uncordoned":  {from: cordoned, with: []change{deleted, schedulable}, want: rolled(v1alpha1.ReasonDeleted)},
 		"someone uncordoned the node":             {from: cordoned, with: []change{schedulable}, want: uncordoned},
@@ -287,13 +288,13 @@ func TestACordonTellsWhoseItIs(t *testing.T) {
 func TestTheOrderToDrainHasWhatThePolicySays(t *testing.T) {
 	t.Parallel()
 	want := v1alpha1.DrainOrder{
-		GracePeriodSeconds: ptr.To[int32](5), PodSelector: "app", SkipWaitForDeleteSeconds: ptr.To[int32](6), EmptyDir: v1alpha1.EmptyDirRefuse,
-		Unmanaged: v1alpha1.UnmanagedRefuse, ReturningPods: v1alpha1.ReturningPodsRefuse, Stages: []string{"tier=a", "tier=b"},
+		GracePeriodSeconds: ptr.To[int32](5), Selector: selector.Of("app"), SkipWaitForDeleteSeconds: ptr.To[int32](6),
+		EmptyDir: v1alpha1.EmptyDirRefuse, Unmanaged: v1alpha1.UnmanagedRefuse, ReturningPods: v1alpha1.ReturningPodsRefuse, Stages: selector.List("tier=a", "tier=b"),
 	}
 	says := spec(func(s *v1alpha1.RebootPolicySpec) {
-		s.Drain.GracePeriodSeconds, s.Drain.PodSelector, s.Drain.SkipWaitForDeleteSeconds = ptr.To[int32](5), "app", ptr.To[int32](6)
+		s.Drain.GracePeriodSeconds, s.Drain.Selector, s.Drain.SkipWaitForDeleteSeconds = ptr.To[int32](5), selector.Of("app"), ptr.To[int32](6)
 		s.Drain.EmptyDir, s.Drain.Unmanaged, s.Drain.ReturningPods = want.EmptyDir, want.Unmanaged, want.ReturningPods
-		s.Drain.Stages = []v1alpha1.DrainStage{{PodSelector: "tier=a"}, {PodSelector: "tier=b"}}
+		s.Drain.Stages = selector.Stages("tier=a", "tier=b")
 	})
 	for name, from := range map[string]stage{"when it is given": cordoned, "while it is in force": draining} {
 		t.Run(name, func(t *testing.T) {

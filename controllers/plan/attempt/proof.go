@@ -143,7 +143,7 @@ func (a *attempt) workloadProof() model.Verdict {
 
 // ignoresWorkloads says that the policy does not wait for workloads. Without a policy they are waited for.
 func (a *attempt) ignoresWorkloads() bool {
-	return a.Policy != nil && a.Policy.Spec.Recovery.Workloads == v1alpha1.WorkloadsIgnore
+	return a.Policy != nil && a.Policy.Spec.Recovery.Workloads == v1alpha1.Ignore
 }
 
 // workloadsBack says which workloads that had pods on the node are not as ready as before.

@@ -53,10 +53,10 @@ var happenings = map[string]change{
 		onPolicy(w, func(s *v1alpha1.RebootPolicySpec) { s.Recovery.SettleSeconds = new(int32(90)) })
 	},
 	"gate":      func(w *world) { onPolicy(w, func(*v1alpha1.RebootPolicySpec) { recoveryGates("", nil, "gate")(w) }) },
-	"hooks":     func(w *world) { onPolicy(w, allHooks(v1alpha1.HookAbort)) },
-	"lax hooks": func(w *world) { onPolicy(w, allHooks(v1alpha1.HookContinue)) },
+	"hooks":     func(w *world) { onPolicy(w, allHooks(v1alpha1.TimeoutAbort)) },
+	"lax hooks": func(w *world) { onPolicy(w, allHooks(v1alpha1.TimeoutContinue)) },
 	"pod wait": func(w *world) {
-		onPolicy(w, func(*v1alpha1.RebootPolicySpec) { podWait(60, v1alpha1.PodWaitAbort)(w) })
+		onPolicy(w, func(*v1alpha1.RebootPolicySpec) { podWait(60, v1alpha1.TimeoutAbort)(w) })
 	},
 	"lead":         func(w *world) { onPolicy(w, func(*v1alpha1.RebootPolicySpec) { lead(60)(w) }) },
 	"pods unknown": podsUnknown,
@@ -103,7 +103,7 @@ func onReport(state v1alpha1.OrderState, p *v1alpha1.DrainProgress) change {
 	}
 }
 
-func allHooks(onTimeout v1alpha1.HookTimeout) func(*v1alpha1.RebootPolicySpec) {
+func allHooks(onTimeout v1alpha1.TimeoutAction) func(*v1alpha1.RebootPolicySpec) {
 	return func(s *v1alpha1.RebootPolicySpec) {
 		s.Hooks = &v1alpha1.HooksSpec{
 			BeforeDrain:  []v1alpha1.Hook{hook("example.com/a", 30, onTimeout)},

@@ -44,7 +44,7 @@ func TestADrainedNodeIsToldToRebootWhenEverythingBeforeItIsDone(t *testing.T) {
 	}
 	const ordered, event = "+RebootOrderedTime", v1alpha1.ReasonRebooting
 	const hookType = "example.com/backup"
-	hooked := func(onTimeout v1alpha1.HookTimeout) change {
+	hooked := func(onTimeout v1alpha1.TimeoutAction) change {
 		return hooks(v1alpha1.HooksSpec{BeforeReboot: []v1alpha1.Hook{hook(hookType, 60, onTimeout)}})
 	}
 	failed := func(reason string) outcome {
@@ -59,16 +59,16 @@ func TestADrainedNodeIsToldToRebootWhenEverythingBeforeItIsDone(t *testing.T) {
 		},
 		"pods that are not known are not": {from: drained, with: []change{podsUnknown}, want: told(2*minute, ordered, event)},
 		"a hook is pending": {
-			from: drained, with: []change{hooked(v1alpha1.HookAbort), rebootDelay(60)},
+			from: drained, with: []change{hooked(v1alpha1.TimeoutAbort), rebootDelay(60)},
 			want: outcome{Wait: v1alpha1.ReasonHookPending, Order: order, Wake: 3 * minute, Hooks: hookType},
 		},
 		"a hook is done": {
-			from: drained, with: []change{hooked(v1alpha1.HookAbort), hookSet(hookType, metav1.ConditionTrue, 0)},
+			from: drained, with: []change{hooked(v1alpha1.TimeoutAbort), hookSet(hookType, metav1.ConditionTrue, 0)},
 			want: told(2*minute, ordered, event),
 		},
-		"a hook is late": {from: drained, with: []change{hooked(v1alpha1.HookAbort), now(3 * minute)}, want: failed(v1alpha1.ReasonHookTimedOut)},
+		"a hook is late": {from: drained, with: []change{hooked(v1alpha1.TimeoutAbort), now(3 * minute)}, want: failed(v1alpha1.ReasonHookTimedOut)},
 		"a hook is late that does not matter": {
-			from: drained, with: []change{hooked(v1alpha1.HookContinue), now(3 * minute)},
+			from: drained, with: []change{hooked(v1alpha1.TimeoutContinue), now(3 * minute)},
 			want: told(3*minute, ordered, v1alpha1.ReasonHookTimedOut+"! "+event), says: []string{hookType},
 		},
 		"the delay is not over": {

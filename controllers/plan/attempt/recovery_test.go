@@ -20,7 +20,7 @@ func recoveryKey(name string) model.GateKey {
 	return model.GateKey{Policy: "p", Generation: 1, Kind: model.GateRecovery, Gate: name, About: "uid-ra/1"}
 }
 
-func recoveryGates(onError v1alpha1.OnGateError, answers map[string]model.GateAnswer, names ...string) change {
+func recoveryGates(onError v1alpha1.Requirement, answers map[string]model.GateAnswer, names ...string) change {
 	return func(w *world) {
 		w.answers = map[model.GateKey]model.GateAnswer{}
 		for _, name := range names {
@@ -35,7 +35,7 @@ func recoveryGates(onError v1alpha1.OnGateError, answers map[string]model.GateAn
 func TestASlotIsHeldUntilEverythingHasRecovered(t *testing.T) {
 	t.Parallel()
 	const hookType, recoveredNow = "example.com/check", "-Containers +RecoveredTime"
-	hooked := func(onTimeout v1alpha1.HookTimeout) change {
+	hooked := func(onTimeout v1alpha1.TimeoutAction) change {
 		return hooks(v1alpha1.HooksSpec{AfterReboot: []v1alpha1.Hook{hook(hookType, 60, onTimeout)}})
 	}
 	answers := map[string]model.GateAnswer{
@@ -45,7 +45,7 @@ func TestASlotIsHeldUntilEverythingHasRecovered(t *testing.T) {
 		return outcome{Wait: reason, Wake: 35 * minute, NeedPods: true, Queries: queries}
 	}
 	with := func(o outcome, change func(*outcome)) outcome { change(&o); return o }
-	gates := func(names ...string) change { return recoveryGates(v1alpha1.OnErrorBlock, answers, names...) }
+	gates := func(names ...string) change { return recoveryGates(v1alpha1.Require, answers, names...) }
 	advanced(t, map[string]row{
 		"everything has": {from: settling, want: finished(recoveredNow)},
 		"a workload is of a kind of a newer manager": {
@@ -60,7 +60,7 @@ func TestASlotIsHeldUntilEverythingHasRecovered(t *testing.T) {
 		"a gate has passed":       {from: settling, with: []change{gates("passes")}, want: with(finished(recoveredNow), func(o *outcome) { o.Queries = 1 })},
 		"a gate has not passed":   {from: settling, with: []change{gates("passes", "blocks")}, want: with(waits(v1alpha1.ReasonRecoveryGateFailing, 2), func(o *outcome) { o.Wake = 8 * minute }), says: []string{"Ceph is not healthy."}},
 		"a gate gives no answer":  {from: settling, with: []change{gates("fails")}, want: waits(v1alpha1.ReasonGateError, 1), says: []string{"No answer."}},
-		"a gate need not answer":  {from: settling, with: []change{recoveryGates(v1alpha1.OnErrorIgnore, answers, "fails")}, want: with(finished(recoveredNow), func(o *outcome) { o.Queries = 1 })},
+		"a gate need not answer":  {from: settling, with: []change{recoveryGates(v1alpha1.Ignore, answers, "fails")}, want: with(finished(recoveredNow), func(o *outcome) { o.Queries = 1 })},
 		"all gates are asked, and the first says why": {
 			from: settling, with: []change{gates("fails", "new", "blocks")},
 			want: with(waits(v1alpha1.ReasonGateError, 3), func(o *outcome) { o.Wake = 8 * minute }),
@@ -71,21 +71,21 @@ func TestASlotIsHeldUntilEverythingHasRecovered(t *testing.T) {
 		},
 		"without a policy no gate is asked": {from: settling, with: []change{noPolicy}, want: finished(recoveredNow)},
 		"a hook begins": {
-			from: settling, with: []change{hooked(v1alpha1.HookAbort)},
+			from: settling, with: []change{hooked(v1alpha1.TimeoutAbort)},
 			want: outcome{Wait: v1alpha1.ReasonHookPending, Changed: "+RecoveredTime", Wake: 7 * minute, NeedPods: true, Hooks: hookType},
 		},
 		"a hook is pending": {
-			from: recovered, with: []change{hooked(v1alpha1.HookAbort)},
+			from: recovered, with: []change{hooked(v1alpha1.TimeoutAbort)},
 			want: outcome{Wait: v1alpha1.ReasonHookPending, Wake: 8 * minute, NeedPods: true, Hooks: hookType},
 		},
-		"a hook is done": {from: recovered, with: []change{hooked(v1alpha1.HookAbort), hookSet(hookType, metav1.ConditionTrue, 0)}, want: finished("-Containers")},
+		"a hook is done": {from: recovered, with: []change{hooked(v1alpha1.TimeoutAbort), hookSet(hookType, metav1.ConditionTrue, 0)}, want: finished("-Containers")},
 		"a hook is late that does not matter": {
-			from: recovered, with: []change{hooked(v1alpha1.HookContinue), now(8 * minute)},
+			from: recovered, with: []change{hooked(v1alpha1.TimeoutContinue), now(8 * minute)},
 			want: with(finished("-Containers"), func(o *outcome) { o.Events = v1alpha1.ReasonHookTimedOut + "! " + proved }),
 			says: []string{hookType},
 		},
 		"a hook is late": {
-			from: recovered, with: []change{hooked(v1alpha1.HookAbort), now(8 * minute)},
+			from: recovered, with: []change{hooked(v1alpha1.TimeoutAbort), now(8 * minute)},
 			want: outcome{
 				Wait: v1alpha1.ReasonHookTimedOut, Changed: "+StalledTime", NeedPods: true, Events: v1alpha1.ReasonHookTimedOut + "!",
 				Result: v1alpha1.ReasonHookTimedOut,
@@ -93,7 +93,7 @@ func TestASlotIsHeldUntilEverythingHasRecovered(t *testing.T) {
 			says: []string{hookType, "12:08:00Z", "delete"},
 		},
 		"what has recovered once may be away again, and its hooks go on from then": {
-			from: recovered, with: []change{web(2, 3), hooked(v1alpha1.HookAbort)}, want: waits(v1alpha1.ReasonWorkloadsNotReady, 0),
+			from: recovered, with: []change{web(2, 3), hooked(v1alpha1.TimeoutAbort)}, want: waits(v1alpha1.ReasonWorkloadsNotReady, 0),
 		},
 	})
 }

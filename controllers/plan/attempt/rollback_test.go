@@ -14,7 +14,7 @@ func maxAttempts(number int32) change {
 	return spec(func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxAttempts = &number })
 }
 
-func ignoreWorkloads(w *world) { w.policy.Spec.Recovery.Workloads = v1alpha1.WorkloadsIgnore }
+func ignoreWorkloads(w *world) { w.policy.Spec.Recovery.Workloads = v1alpha1.Ignore }
 
 func failures(count, reboots int32) change {
 	return status(func(s *v1alpha1.NodeRebootStatus) {

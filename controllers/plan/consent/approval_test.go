@@ -12,7 +12,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
 )
 
-func required(s *v1alpha1.RebootPolicySpec) { s.Approval = v1alpha1.ApprovalRequired }
+func required(s *v1alpha1.RebootPolicySpec) { s.Approval = v1alpha1.Require }
 
 func selfAllowed(s *v1alpha1.RebootPolicySpec) { s.SelfApproval = v1alpha1.SelfApprovalAllow }
 

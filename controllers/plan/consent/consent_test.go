@@ -19,8 +19,8 @@ func policy(changes ...func(*v1alpha1.RebootPolicySpec)) *policies.Policy {
 	object := &v1alpha1.RebootPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: "p"},
 		Spec: v1alpha1.RebootPolicySpec{
-			Nodes: v1alpha1.NodesAll, Mode: v1alpha1.ModeEnforce, Approval: v1alpha1.ApprovalNotRequired,
-			Schedule: v1alpha1.ScheduleSpec{TimeZone: "UTC", AtClose: v1alpha1.AtCloseAbort},
+			Nodes: v1alpha1.NodesAll, Mode: v1alpha1.ModeEnforce, Approval: v1alpha1.Ignore,
+			Schedule: v1alpha1.ScheduleSpec{TimeZone: "UTC", AtClose: v1alpha1.TimeoutAbort},
 		},
 	}
 	for _, change := range changes {
@@ -64,7 +64,7 @@ func TestAPolicyHasToBeUnderstood(t *testing.T) {
 	requireVerdict(t, consent.Valid(policy()), "")
 	requireVerdict(t, consent.Valid(policy(func(s *v1alpha1.RebootPolicySpec) {
 		s.Nodes = v1alpha1.NodesSelected
-		s.NodeSelector = &metav1.LabelSelector{}
+		s.NodeSelector = &v1alpha1.LabelSelector{}
 	})),
 		v1alpha1.ReasonPolicyInvalid, "RebootPolicy p", "nodeSelector is empty")
 }

@@ -28,7 +28,7 @@ func Window(moment *model.Moment, p *policies.Policy, d *model.Draft) model.Verd
 // Closing stops an attempt whose host is not told to reboot when the window closes, unless it may finish. A freeze stops that, too. What
 // delays and hooks have kept from being drained until too little of the window is left is not drained in vain.
 func Closing(moment *model.Moment, p *policies.Policy, d *model.Draft) model.Verdict {
-	finishes := p.Spec.Schedule.AtClose == v1alpha1.AtCloseFinish
+	finishes := p.Spec.Schedule.AtClose == v1alpha1.TimeoutContinue
 	if attempt := d.Status.Attempt; !finishes && attempt.DrainOrderedTime == nil && attempt.DrainedTime == nil {
 		return Window(moment, p, d)
 	}
@@ -46,7 +46,7 @@ func Closing(moment *model.Moment, p *policies.Policy, d *model.Draft) model.Ver
 // finish; in a freeze it must not in any case.
 func Deadline(p *policies.Policy, d *model.Draft, deadline time.Time) time.Time {
 	end := p.Window.Closes
-	if p.Spec.Schedule.AtClose == v1alpha1.AtCloseFinish {
+	if p.Spec.Schedule.AtClose == v1alpha1.TimeoutContinue {
 		end = p.Window.Freezes
 	}
 	if d.Immediate() || end.IsZero() || deadline.Before(end) {

@@ -25,7 +25,7 @@ var (
 	closed   = open("0 13 * * *")
 	fresh    = open("0 12 * * *")
 	ending   = open("10 10 * * *") // for ten minutes
-	finishes = func(s *v1alpha1.RebootPolicySpec) { s.Schedule.AtClose = v1alpha1.AtCloseFinish }
+	finishes = func(s *v1alpha1.RebootPolicySpec) { s.Schedule.AtClose = v1alpha1.TimeoutContinue }
 	takesTen = func(s *v1alpha1.RebootPolicySpec) { s.Schedule.MinRemainingSeconds = ptr.To[int32](600) }
 )
 

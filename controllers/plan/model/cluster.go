@@ -116,8 +116,8 @@ type Pod struct {
 	Namespace, Name string
 	// Workloads that the pod belongs to: its controller and the PodDisruptionBudgets that cover it.
 	Workloads []WorkloadKey
-	// Labels of the pod.
-	Labels map[string]string
+	// Labels of the pod, and those of its annotations that a selector can match.
+	Labels, Annotations map[string]string
 	// Controlled: a controller makes another one in its place. Mirror: the kubelet runs it from a file, and it cannot be evicted.
 	Controlled, Mirror bool
 	// EmptyDir: it has an emptyDir volume.

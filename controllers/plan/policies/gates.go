@@ -10,7 +10,7 @@ import (
 // Gate is one gate of a policy that is asked outside of the plan.
 type Gate struct {
 	Key     model.GateKey
-	onError v1alpha1.OnGateError
+	onError v1alpha1.Requirement
 	// reason of what it has in the way.
 	reason string
 }
@@ -79,7 +79,7 @@ func gatesOf[T any](list []T, gateOf func(*T) Gate) []Gate {
 // Judge makes a verdict of an answer.
 func (g *Gate) Judge(moment *model.Moment, answer model.GateAnswer) model.Verdict {
 	switch {
-	case answer.Failure != "" && g.onError == v1alpha1.OnErrorIgnore:
+	case answer.Failure != "" && g.onError == v1alpha1.Ignore:
 		return model.Verdict{}
 	case answer.Failure != "":
 		return Failed(moment, g.Key, answer)

@@ -17,13 +17,13 @@ func key(kind model.GateKind, name string) model.GateKey {
 }
 
 func withGates(s *v1alpha1.RebootPolicySpec) {
-	s.Gates.Objects = []v1alpha1.ObjectGate{{Name: "o", OnError: v1alpha1.OnErrorBlock}}
-	block, ignore := v1alpha1.GateConnection{OnError: v1alpha1.OnErrorBlock}, v1alpha1.GateConnection{OnError: v1alpha1.OnErrorIgnore}
+	s.Gates.Objects = []v1alpha1.ObjectGate{{Name: "o", OnError: v1alpha1.Require}}
+	block, ignore := v1alpha1.GateConnection{OnError: v1alpha1.Require}, v1alpha1.GateConnection{OnError: v1alpha1.Ignore}
 	s.Gates.Alertmanager = []v1alpha1.AlertmanagerGate{{Name: "am", GateConnection: ignore}}
 	s.Gates.Prometheus = []v1alpha1.PrometheusGate{
 		{Name: "q", Query: "up", GateConnection: block}, {Name: "al", Alerts: &v1alpha1.AlertFilter{}, GateConnection: ignore},
 	}
-	s.Recovery.Objects = []v1alpha1.ObjectGate{{Name: "r1", OnError: v1alpha1.OnErrorIgnore}, {Name: "r2"}}
+	s.Recovery.Objects = []v1alpha1.ObjectGate{{Name: "r1", OnError: v1alpha1.Ignore}, {Name: "r2"}}
 }
 
 func TestAPolicyHasTheGatesOfItsSpecInTheirOrder(t *testing.T) {

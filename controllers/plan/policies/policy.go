@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	"github.com/reboot-operator/reboot-operator/controllers/window"
+	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
 // Policy is a RebootPolicy, understood.
@@ -25,7 +25,7 @@ type Policy struct {
 	Window    window.State
 	Scheduled bool
 	// Drained are the pods that its drains evict, WaitFor those that may finish before.
-	Drained, WaitFor labels.Selector
+	Drained, WaitFor selectors.Pods
 
 	schedule *window.Schedule
 	// spans are what was found out about when the schedule closes.
@@ -49,7 +49,7 @@ func (p *Policy) parseNodeSelector() {
 		p.Selector = labels.Everything()
 		return
 	}
-	selector, err := metav1.LabelSelectorAsSelector(p.Spec.NodeSelector)
+	selector, err := selectors.Labels(p.Spec.NodeSelector)
 	switch {
 	case err != nil:
 		p.Invalid = fmt.Sprintf("nodeSelector: %v", err)
@@ -60,26 +60,22 @@ func (p *Policy) parseNodeSelector() {
 	}
 }
 
-// parsePodSelectors reads the selectors of pods that a policy has as text.
+// parsePodSelectors reads the selectors of pods that a policy has.
 func (p *Policy) parsePodSelectors() {
-	p.Drained, p.WaitFor = labels.Everything(), labels.Nothing()
 	drain := &p.Spec.Drain
-	parse := func(field, text string) labels.Selector {
-		selector, err := labels.Parse(text)
+	note := func(field string, err error) {
 		if err != nil {
 			p.Invalid = fmt.Sprintf("%s: %v", field, err)
-			return labels.Nothing()
 		}
-		return selector
 	}
-	if drain.PodSelector != "" {
-		p.Drained = parse("drain.podSelector", drain.PodSelector)
-	}
-	if drain.WaitForPods.PodSelector != "" {
-		p.WaitFor = parse("drain.waitForPods.podSelector", drain.WaitForPods.PodSelector)
-	}
+	var err error
+	p.Drained, err = selectors.ForPodsOrAll(drain.Selector)
+	note("drain.selector", err)
+	p.WaitFor, err = selectors.ForPods(drain.WaitForPods.Selector)
+	note("drain.waitForPods.selector", err)
 	for i, stage := range drain.Stages {
-		parse(fmt.Sprintf("drain.stages[%d].podSelector", i), stage.PodSelector)
+		_, err = selectors.ForPods(stage.Selector)
+		note(fmt.Sprintf("drain.stages[%d].selector", i), err)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
+	"github.com/reboot-operator/reboot-operator/test/selector"
 )
 
 var noon = time.Date(2026, time.March, 2, 12, 0, 0, 0, time.UTC)
@@ -34,13 +35,13 @@ func parse(changes ...func(*v1alpha1.RebootPolicySpec)) *policies.Policy {
 	return policies.Parse(newPolicy(changes...), &moment)
 }
 
-func selected(selector *metav1.LabelSelector) func(*v1alpha1.RebootPolicySpec) {
-	return func(s *v1alpha1.RebootPolicySpec) { s.Nodes, s.NodeSelector = v1alpha1.NodesSelected, selector }
+func selected(nodes *v1alpha1.LabelSelector) func(*v1alpha1.RebootPolicySpec) {
+	return func(s *v1alpha1.RebootPolicySpec) { s.Nodes, s.NodeSelector = v1alpha1.NodesSelected, nodes }
 }
 
 func TestAPolicySelectsNodesOnlyIfItsSelectorIsUnderstood(t *testing.T) {
 	t.Parallel()
-	pool := &metav1.LabelSelector{MatchLabels: map[string]string{"pool": "a"}}
+	pool := &v1alpha1.LabelSelector{MatchLabels: map[string]v1alpha1.LabelValue{"pool": "a"}}
 	type selects struct{ A, B bool }
 	tests := map[string]struct {
 		change  func(*v1alpha1.RebootPolicySpec)
@@ -50,10 +51,10 @@ func TestAPolicySelectsNodesOnlyIfItsSelectorIsUnderstood(t *testing.T) {
 		"all":                    {change: func(*v1alpha1.RebootPolicySpec) {}, want: selects{A: true, B: true}},
 		"all, whatever it says":  {change: func(s *v1alpha1.RebootPolicySpec) { s.NodeSelector = pool }, want: selects{A: true, B: true}},
 		"some":                   {change: selected(pool), want: selects{A: true}},
-		"an empty selector":      {change: selected(&metav1.LabelSelector{}), invalid: "nodes: All"},
+		"an empty selector":      {change: selected(&v1alpha1.LabelSelector{}), invalid: "nodes: All"},
 		"no selector":            {change: selected(nil)},
-		"an unknown operator":    {change: selected(&metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "pool", Operator: "Like"}}}), invalid: "nodeSelector"},
-		"a value that cannot be": {change: selected(&metav1.LabelSelector{MatchLabels: map[string]string{"pool": "a b"}}), invalid: "nodeSelector"},
+		"an unknown operator":    {change: selected(&v1alpha1.LabelSelector{MatchExpressions: []v1alpha1.LabelRequirement{{Key: "pool", Operator: "Like"}}}), invalid: "nodeSelector"},
+		"a value that cannot be": {change: selected(&v1alpha1.LabelSelector{MatchLabels: map[string]v1alpha1.LabelValue{"pool": "a b"}}), invalid: "nodeSelector"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -78,16 +79,14 @@ func requireInvalid(t *testing.T, p *policies.Policy, words string) {
 func TestAPolicyEvictsAndAwaitsPodsOnlyIfItsSelectorsAreUnderstood(t *testing.T) {
 	t.Parallel()
 	drained := func(text string) func(*v1alpha1.RebootPolicySpec) {
-		return func(s *v1alpha1.RebootPolicySpec) { s.Drain.PodSelector = text }
+		return func(s *v1alpha1.RebootPolicySpec) { s.Drain.Selector = selector.Of(text) }
 	}
 	awaited := func(text string) func(*v1alpha1.RebootPolicySpec) {
-		return func(s *v1alpha1.RebootPolicySpec) { s.Drain.WaitForPods.PodSelector = text }
+		return func(s *v1alpha1.RebootPolicySpec) { s.Drain.WaitForPods.Selector = selector.Of(text) }
 	}
 	staged := func(texts ...string) func(*v1alpha1.RebootPolicySpec) {
 		return func(s *v1alpha1.RebootPolicySpec) {
-			for _, text := range texts {
-				s.Drain.Stages = append(s.Drain.Stages, v1alpha1.DrainStage{PodSelector: text})
-			}
+			s.Drain.Stages = selector.Stages(texts...)
 		}
 	}
 	type pods struct{ DrainedA, DrainedB, AwaitedA, AwaitedB bool }
@@ -96,13 +95,13 @@ func TestAPolicyEvictsAndAwaitsPodsOnlyIfItsSelectorsAreUnderstood(t *testing.T)
 		want    pods
 		invalid string
 	}{
-		"it says nothing":         {change: drained(""), want: pods{DrainedA: true, DrainedB: true}},
+		"it says nothing":         {change: func(*v1alpha1.RebootPolicySpec) {}, want: pods{DrainedA: true, DrainedB: true}},
 		"it evicts some":          {change: drained("app=a"), want: pods{DrainedA: true}},
 		"it awaits some":          {change: awaited("app=a"), want: pods{DrainedA: true, DrainedB: true, AwaitedA: true}},
-		"it evicts what?":         {change: drained("app in"), invalid: "drain.podSelector"},
-		"it awaits what?":         {change: awaited("app in"), want: pods{DrainedA: true, DrainedB: true}, invalid: "drain.waitForPods.podSelector"},
+		"it evicts what?":         {change: drained("app in"), invalid: "drain.selector"},
+		"it awaits what?":         {change: awaited("app in"), want: pods{DrainedA: true, DrainedB: true}, invalid: "drain.waitForPods.selector"},
 		"its stages are fine":     {change: staged("app=a", "app=b"), want: pods{DrainedA: true, DrainedB: true}},
-		"its second stage is not": {change: staged("app=a", "app in"), want: pods{DrainedA: true, DrainedB: true}, invalid: "drain.stages[1].podSelector"},
+		"its second stage is not": {change: staged("app=a", "app in"), want: pods{DrainedA: true, DrainedB: true}, invalid: "drain.stages[1].selector"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -110,7 +109,7 @@ func TestAPolicyEvictsAndAwaitsPodsOnlyIfItsSelectorsAreUnderstood(t *testing.T)
 			p := parse(test.change)
 			requireInvalid(t, p, test.invalid)
 			a, b := labels.Set{"app": "a"}, labels.Set{"app": "b"}
-			got := pods{p.Drained.Matches(a), p.Drained.Matches(b), p.WaitFor.Matches(a), p.WaitFor.Matches(b)}
+			got := pods{p.Drained.Matches(a, nil), p.Drained.Matches(b, nil), p.WaitFor.Matches(a, nil), p.WaitFor.Matches(b, nil)}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("it means other pods (-want +got):\n%s", diff)
 			}

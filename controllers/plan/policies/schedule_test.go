@@ -61,7 +61,7 @@ func TestAPolicySaysWhereItsScheduleStands(t *testing.T) {
 		"the zone of the machine":    {with: []change{zone("Local")}, shut: v1alpha1.ReasonWindowClosed, invalid: "schedule: "},
 		"a window that never closes": {with: []change{opening("0 * * * *", 2*time.Hour)}, shut: v1alpha1.ReasonWindowClosed, invalid: "windows[0]"},
 		"what was found before counts first": {
-			with: []change{zone("Mars/Olympus"), selected(&metav1.LabelSelector{})}, shut: v1alpha1.ReasonWindowClosed, invalid: "nodeSelector",
+			with: []change{zone("Mars/Olympus"), selected(&v1alpha1.LabelSelector{})}, shut: v1alpha1.ReasonWindowClosed, invalid: "nodeSelector",
 		},
 	}
 	for name, test := range tests {

@@ -1,0 +1,171 @@
+package v1alpha1
+
+// DrainActivity says whether a drain gets anywhere.
+// A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
+type DrainActivity string
+
+const (
+	// DrainProgressing means that a pod has left lately.
+	DrainProgressing DrainActivity = "Progressing"
+	// DrainStuck means that pods are left and none has gone for a minute.
+	DrainStuck DrainActivity = "Stuck"
+)
+
+// DrainOrder carries what a policy says about the drain.
+type DrainOrder struct {
+	// gracePeriodSeconds overrides the pods' own termination grace period.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	GracePeriodSeconds *int32 `json:"gracePeriodSeconds,omitempty"`
+
+	// selector limits which pods are evicted. Not set means all.
+	// +optional
+	Selector *PodSelector `json:"selector,omitempty"`
+
+	// emptyDir says whether pods with emptyDir volumes may be evicted.
+	// +optional
+	EmptyDir EmptyDirHandling `json:"emptyDir,omitempty"`
+
+	// unmanaged says whether pods without a controller may be evicted.
+	// +optional
+	Unmanaged UnmanagedHandling `json:"unmanaged,omitempty"`
+
+	// returningPods says whether a pod that keeps coming back holds up the drain. Not set means Ignore.
+	// +optional
+	ReturningPods ReturningPods `json:"returningPods,omitempty"`
+
+	// stages are selectors: the pods of one are gone before those of the next are evicted, pods of none go last.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	Stages []PodSelector `json:"stages,omitempty"`
+
+	// skipWaitForDeleteSeconds stops waiting for a pod that has been terminating for longer.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
+	SkipWaitForDeleteSeconds *int32 `json:"skipWaitForDeleteSeconds,omitempty"`
+}
+
+// DrainProgress says how far a drain is.
+type DrainProgress struct {
+	// total is how many pods had to go when the drain began.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	Total int32 `json:"total"`
+
+	// remaining is how many are still there.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	Remaining int32 `json:"remaining"`
+
+	// refused lists pods whose eviction was refused at the last try, and what refused it.
+	// +optional
+	// +listType=map
+	// +listMapKey=namespace
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=10
+	Refused []RefusedPod `json:"refused,omitempty"`
+
+	// terminating lists evicted pods that do not end, and what holds them: those whose grace period has been over for 10 seconds, those that
+	// only a finalizer keeps, and every terminating pod if the drain is stuck or about to time out.
+	// +optional
+	// +listType=map
+	// +listMapKey=namespace
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=10
+	Terminating []TerminatingPod `json:"terminating,omitempty"`
+
+	// returned lists pods that their owner put back on the node after an eviction.
+	// +optional
+	// +listType=map
+	// +listMapKey=namespace
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=10
+	Returned []ReturnedPod `json:"returned,omitempty"`
+
+	// activity says whether the drain gets anywhere: Stuck means that pods are left and none has gone for 60 seconds.
+	// +optional
+	Activity DrainActivity `json:"activity,omitempty"`
+}
+
+// RefusedPod is a pod that could not be evicted.
+type RefusedPod struct {
+	// namespace of the pod.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// name of the pod.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// by names what refused the eviction, for example "PodDisruptionBudget web", or "The API server" if the answer does not tell.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=320
+	By string `json:"by,omitempty"`
+
+	// message is the API server's own answer.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Message string `json:"message,omitempty"`
+}
+
+// TerminatingPod is a pod that was evicted and does not end.
+type TerminatingPod struct {
+	// namespace of the pod.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// name of the pod.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// heldBy says what holds it, for example "finalizer example.com/backup" or "its containers are still running".
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	HeldBy string `json:"heldBy,omitempty"`
+}
+
+// ReturnedPod is a pod that its owner put back on the node after an eviction.
+type ReturnedPod struct {
+	// namespace of the pod.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// name of the pod.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// owner put it back: kind, group and name, for example "DaemonSet apps.kruise.io agent".
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Owner string `json:"owner,omitempty"`
+
+	// evictions is how many returned pods of this owner were evicted so far.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	Evictions int32 `json:"evictions"`
+}

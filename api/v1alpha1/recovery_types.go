@@ -1,0 +1,75 @@
+package v1alpha1
+
+// RebootMethod is how the helper reboots its host. Which methods a helper may use is decided where it is installed, never by a policy.
+// Helpers report methods by these names, and a newer one may know another; a policy names one of those below.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
+type RebootMethod string
+
+const (
+	// RebootInstalled uses the method that the helper was installed with.
+	RebootInstalled RebootMethod = "Installed"
+	// RebootLogind asks systemd-logind over D-Bus.
+	RebootLogind RebootMethod = "Logind"
+	// RebootSignal sends SIGRTMIN+5 to process 1.
+	RebootSignal RebootMethod = "Signal"
+	// RebootCommand runs the command that the helper was installed with, in the host's namespaces.
+	RebootCommand RebootMethod = "Command"
+)
+
+// RebootSpec says how a host is rebooted.
+type RebootSpec struct {
+	// method is how the host is rebooted. A node whose helper was not installed with the method does not start.
+	// +optional
+	// +kubebuilder:default=Installed
+	// +kubebuilder:validation:Enum=Command;Installed;Logind;Signal
+	Method RebootMethod `json:"method,omitempty"`
+
+	// delaySeconds is waited between the end of the drain and the order to reboot. Everything is checked again after it.
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=86400
+	DelaySeconds *int32 `json:"delaySeconds,omitempty"`
+
+	// timeoutSeconds is how long a host may take from the order to reboot until its node reports another boot ID.
+	// +optional
+	// +kubebuilder:default=900
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=86400
+	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
+}
+
+// RecoverySpec says what must hold before the next node may start.
+type RecoverySpec struct {
+	// workloads Require frees the slot when the Deployments, StatefulSets and PodDisruptionBudgets that had pods on the node are as ready as
+	// before the drain; Ignore frees it without looking at them.
+	// +optional
+	// +kubebuilder:default=Require
+	// +kubebuilder:validation:XValidation:rule="self in ['Require', 'Ignore']",message="write Require or Ignore (Wait is now Require)"
+	Workloads Requirement `json:"workloads,omitempty"`
+
+	// settleSeconds is how long the node must have been back and schedulable before its slot is freed.
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=86400
+	SettleSeconds *int32 `json:"settleSeconds,omitempty"`
+
+	// objects must satisfy an expression before the slot is freed, any objects of the cluster.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Objects []ObjectGate `json:"objects,omitempty"`
+
+	// timeoutSeconds is how long recovery may take, from the new boot ID until the slot is freed. After it the NodeReboot counts as
+	// failed; it goes on being watched, and holds its slot until it recovers or is deleted.
+	// +optional
+	// +kubebuilder:default=1800
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=604800
+	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
+}

@@ -1,0 +1,172 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// ZoneStrategy says how zones follow each other.
+//
+// +k8s:enum
+type ZoneStrategy string
+
+const (
+	// ZonesOneAtATime finishes one zone before the next begins.
+	ZonesOneAtATime ZoneStrategy = "OneAtATime"
+	// ZonesAnyOrder takes nodes of every zone, up to the limits.
+	ZonesAnyOrder ZoneStrategy = "AnyOrder"
+)
+
+// ControlPlaneOrder says when control-plane nodes have their turn.
+//
+// +k8s:enum
+type ControlPlaneOrder string
+
+const (
+	// ControlPlaneLast takes control-plane nodes after all others.
+	ControlPlaneLast ControlPlaneOrder = "Last"
+	// ControlPlaneFirst takes control-plane nodes before all others.
+	ControlPlaneFirst ControlPlaneOrder = "First"
+)
+
+// RolloutSpec says how many nodes may be down at once and in which order they go.
+type RolloutSpec struct {
+	RemovedRolloutFields `json:",inline"`
+
+	// maxUnavailable is the most nodes of this policy that may be down at once, as a number or as a percentage of the policy's
+	// nodes rounded down. Nodes that are down, cordoned or failed for any other reason count. 0 means that nothing starts.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 && self <= 15000 : self.matches('^(100|[1-9]?[0-9])%$')",message="maxUnavailable is a number of nodes from 0 to 15000, such as 1, or a percentage from \"0%\" to \"100%\", such as \"10%\""
+	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
+
+	// zones says how the rollout goes through the zones of the cluster.
+	// +optional
+	// +kubebuilder:default={}
+	Zones ZonesSpec `json:"zones,omitempty,omitzero"`
+
+	// controlPlane says whether control-plane nodes go First or Last. Two of them are never down at once, and one only starts while
+	// all others are Ready.
+	// +optional
+	// +kubebuilder:default=Last
+	ControlPlane ControlPlaneOrder `json:"controlPlane,omitempty"`
+
+	// minIntervalSeconds is the least time between two reboots of one node.
+	// +optional
+	// +kubebuilder:default=3600
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=31536000
+	MinIntervalSeconds *int32 `json:"minIntervalSeconds,omitempty"`
+
+	// canary lets few nodes go first. The others wait until those are proved and have been watched for a while. Not set means that none go
+	// first.
+	// +optional
+	Canary *CanarySpec `json:"canary,omitempty"`
+
+	// group lets nodes that share a label's value go together, as one unit that counts as one against maxUnavailable. Not set means that
+	// each node goes by itself.
+	// +optional
+	Group *GroupSpec `json:"group,omitempty"`
+
+	// adaptiveDelay is waited after a node has recovered and before the next one starts. It follows the recovery times that were measured.
+	// Not set means no such delay.
+	// +optional
+	AdaptiveDelay AdaptiveDelay `json:"adaptiveDelay,omitempty,omitzero"`
+}
+
+// GroupSpec says which nodes go together.
+type GroupSpec struct {
+	// label of nodes; those that share its value are a group. Nodes without it go by themselves.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=317
+	// +kubebuilder:validation:XValidation:rule="!format.qualifiedName().validate(self).hasValue()",message="label is not a label key: write one such as example.com/rack"
+	Label string `json:"label,omitempty"`
+
+	// maxSize is the most nodes that a group may have. While one has more, the policy is invalid and starts nothing: all nodes of a group
+	// are down at once.
+	// +required
+	// +kubebuilder:validation:Minimum=2
+	// +kubebuilder:validation:Maximum=15000
+	MaxSize int32 `json:"maxSize,omitempty"`
+}
+
+// ZonesSpec says how the rollout goes through zones.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.strategy) || self.strategy != 'AnyOrder' || !has(self.soakSeconds) || self.soakSeconds == 0",message="with strategy AnyOrder no zone is finished before another one begins, so none soaks: remove soakSeconds, or write 'strategy: OneAtATime'",fieldPath=".soakSeconds"
+// +kubebuilder:validation:XValidation:rule="!has(self.strategy) || self.strategy != 'AnyOrder' || !has(self.order) || size(self.order) == 0",message="with strategy AnyOrder zones have no order: remove order, or write 'strategy: OneAtATime'",fieldPath=".order"
+type ZonesSpec struct {
+	// topologyKey is the node label whose value is the node's zone.
+	// +optional
+	// +kubebuilder:default=topology.kubernetes.io/zone
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=316
+	TopologyKey string `json:"topologyKey,omitempty"`
+
+	// strategy OneAtATime finishes one zone before the next begins; AnyOrder takes nodes of every zone.
+	// +optional
+	// +kubebuilder:default=OneAtATime
+	Strategy ZoneStrategy `json:"strategy,omitempty"`
+
+	// order lists zones by name in the order in which they go. Zones that are not listed follow by name; nodes without a zone go last.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.all(z, self.exists_one(o, o == z))",message="order names a zone twice: name each zone once"
+	Order []string `json:"order,omitempty"`
+
+	// maxUnavailablePerZone is the most nodes of one zone that may be down at once, besides maxUnavailable, as a number or as a percentage
+	// of the policy's nodes in the zone, rounded down. 0 means that nothing starts. Not set means no limit of its own for a zone.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 && self <= 15000 : self.matches('^(100|[1-9]?[0-9])%$')",message="maxUnavailablePerZone is a number of nodes from 0 to 15000, such as 1, or a percentage from \"0%\" to \"100%\", such as \"10%\""
+	MaxUnavailablePerZone *intstr.IntOrString `json:"maxUnavailablePerZone,omitempty"`
+
+	// soakSeconds is how long a finished zone is watched before the next zone begins.
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2592000
+	SoakSeconds *int32 `json:"soakSeconds,omitempty"`
+}
+
+// AdaptiveDelay is a delay that follows the recovery times of a policy's last reboots.
+//
+// +kubebuilder:validation:XValidation:rule="self.minSeconds <= self.maxSeconds",message="minSeconds is more than maxSeconds: write the smaller number as minSeconds",fieldPath=".minSeconds"
+type AdaptiveDelay struct {
+	// minSeconds is the least delay.
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=86400
+	MinSeconds *int32 `json:"minSeconds,omitempty"`
+
+	// maxSeconds is the most.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=86400
+	MaxSeconds int32 `json:"maxSeconds,omitempty"`
+}
+
+// AdaptiveDelayStatus is what an adaptive delay comes to.
+type AdaptiveDelayStatus struct {
+	// delaySeconds is the delay before the next start.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	DelaySeconds int32 `json:"delaySeconds"`
+
+	// recoverySeconds is how long recovery took in the slowest of the last reboots, without the slowest twentieth (p95).
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	RecoverySeconds int32 `json:"recoverySeconds"`
+
+	// reboots is how many reboots that was measured in.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	Reboots int32 `json:"reboots"`
+}
