@@ -42,6 +42,11 @@ func CacheOptions(namespace string) crcache.Options {
 				Namespaces: map[string]crcache.Config{maintenanceLeases: {}},
 				Transform:  transform(stripLease),
 			},
+			&appsv1.DaemonSet{}: {
+				Namespaces: map[string]crcache.Config{namespace: {}},
+				Label:      labels.SelectorFromSet(labels.Set{componentLabel: helperComponent}),
+				Transform:  transform(stripHelperSet),
+			},
 			&appsv1.Deployment{}:            {Transform: transform(stripDeployment)},
 			&appsv1.StatefulSet{}:           {Transform: transform(stripStatefulSet)},
 			&policyv1.PodDisruptionBudget{}: {Transform: transform(stripBudget)},

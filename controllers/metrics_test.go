@@ -329,6 +329,12 @@ reboot_operator_policy_oldest_waiting_seconds{policy="p"} 70
 reboot_operator_policy_oldest_waiting_seconds{policy="q"} 90
 reboot_operator_policy_oldest_waiting_seconds{policy="r"} 120
 reboot_operator_policy_oldest_waiting_seconds{policy="s"} 0
+# HELP reboot_operator_policy_nodes_without_helper Ready nodes of a policy that have had no helper that is Ready for five minutes.
+# TYPE reboot_operator_policy_nodes_without_helper gauge
+reboot_operator_policy_nodes_without_helper{policy="p"} 0
+reboot_operator_policy_nodes_without_helper{policy="q"} 0
+reboot_operator_policy_nodes_without_helper{policy="r"} 0
+reboot_operator_policy_nodes_without_helper{policy="s"} 0
 # HELP reboot_operator_policy_overdue Nodes of a policy that have needed a reboot for longer than schedule.maxDeferralSeconds.
 # TYPE reboot_operator_policy_overdue gauge
 reboot_operator_policy_overdue{policy="p"} 4

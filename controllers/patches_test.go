@@ -28,7 +28,8 @@ func TestTheStatusOfAPolicyIsWrittenWithItsZerosAndWithoutWhatIsOver(t *testing.
 	delete(got.Status, "conditions")
 	want := map[string]any{
 		"nodes": 3.0, "required": 0.0, "underWay": 0.0, "unavailable": 0.0, "maxUnavailable": 0.0, "failed": 0.0, "overdue": 0.0,
-		"currentZone": nil, "window": nil,
+		"nodesWithoutHelper": 0.0,
+		"currentZone":        nil, "window": nil,
 	}
 	if diff := cmp.Diff(want, got.Status); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)

@@ -133,6 +133,7 @@ var _ = Describe("The operator", func() {
 			"/api/v1/nodes",
 			"/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
 			"/apis/apps/v1/deployments",
+			"/apis/apps/v1/namespaces/operator/daemonsets",
 			"/apis/apps/v1/statefulsets",
 			"/apis/coordination.k8s.io/v1/namespaces/medik8s-leases/leases",
 			"/apis/policy/v1/poddisruptionbudgets",

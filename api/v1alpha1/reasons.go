@@ -234,6 +234,8 @@ const (
 	ReasonInForce = "InForce"
 	// ReasonNoNodes: the policy owns no node.
 	ReasonNoNodes = "NoNodes"
+	// ReasonShadowed: the policy owns no node, because other policies own all that it selects.
+	ReasonShadowed = "Shadowed"
 	// ReasonOverlap: nodes are selected by several policies.
 	ReasonOverlap = "Overlap"
 	// ReasonZoneNotFound: the zone order names a zone that no node is in.

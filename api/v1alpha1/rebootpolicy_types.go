@@ -207,6 +207,13 @@ type RebootPolicyStatus struct {
 	// +kubebuilder:validation:Maximum=2147483647
 	Overdue int32 `json:"overdue"`
 
+	// nodesWithoutHelper is how many Ready nodes have had no helper pod that is Ready for five minutes. Nodes that the node selector of the
+	// helpers' DaemonSet leaves out do not count.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	NodesWithoutHelper int32 `json:"nodesWithoutHelper"`
+
 	// currentZone is the zone that has its turn.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63

@@ -83,7 +83,7 @@ func (r *rebootView) hostKnown() bool {
 func (p *planning) lostHelpers(policy *policyView) []*nodeView {
 	var lost []*nodeView
 	for _, n := range policy.nodes {
-		if n.HelperReady || n.HelperSince.IsZero() || !n.Ready || n.underWay() {
+		if n.HelperReady || n.HelperNotMeant || n.HelperSince.IsZero() || !n.Ready || n.underWay() {
 			continue
 		}
 		if p.Reached(n.HelperSince.Add(helperGrace)) {

@@ -42,6 +42,7 @@ func (p *planning) policyStatus(policy *policyView, down *limits) v1alpha1.Reboo
 		Window:             policy.windowStatus(),
 		Canary:             p.canaryStatus(policy),
 		AdaptiveDelay:      policy.paceStatus(),
+		NodesWithoutHelper: int32(len(p.lostHelpers(policy))),
 	}
 	waiting := map[string]*v1alpha1.WaitingCount{}
 	for _, n := range policy.nodes {
@@ -89,6 +90,8 @@ func (p *planning) policyConditions(policy *policyView) []want {
 	switch {
 	case policy.Invalid != "":
 		stalled(v1alpha1.ReasonPolicyInvalid, policy.Invalid)
+	case len(policy.nodes) == 0 && policy.overlaps != "":
+		stalled(v1alpha1.ReasonShadowed, policy.tellShadowed())
 	case policy.selected == 0:
 		stalled(v1alpha1.ReasonNoNodes, "The policy selects no node: compare nodeSelector with the labels of your nodes.")
 	case !policy.halted().OK():
@@ -163,9 +166,22 @@ func (policy *policyView) failed() int32 {
 	return int32(failed)
 }
 
+// tellShadowed says whose the nodes are that the policy selects.
+func (policy *policyView) tellShadowed() string {
+	if policy.selected == 1 {
+		return fmt.Sprintf("The policy does nothing: the only node that it selects, %s, belongs to RebootPolicy %s, which has a higher priority or "+
+			"is older.", policy.overlapNode, policy.overlaps)
+	}
+	return fmt.Sprintf("The policy does nothing: all %d nodes that it selects belong to other policies, for example %s to RebootPolicy %s, which "+
+		"has a higher priority or is older.", policy.selected, policy.overlapNode, policy.overlaps)
+}
+
 func (policy *policyView) inForce() string {
 	switch policy.Spec.Mode {
 	case v1alpha1.ModeEnforce:
+		if len(policy.nodes) == 0 {
+			return "The policy owns no node yet: reboots that other policies started are under way on all that it selects."
+		}
 		return fmt.Sprintf("Nodes that need it are rebooted, at most %d of %d at once.", policy.maxUnavailable, len(policy.nodes))
 	case v1alpha1.ModeObserve:
 		return "The policy only observes: nothing is drained or rebooted."

@@ -245,8 +245,15 @@ var reasonStories = map[string]func(*testing.T) *story{
 	v1alpha1.ReasonNeedWithdrawn: waitingWith(reported(func(r *v1alpha1.HelperReport) { r.Sentinel = v1alpha1.SentinelNotRequired })),
 	v1alpha1.ReasonInForce:       waitingWith(func(*story) {}),
 	v1alpha1.ReasonNoNodes:       waitingWith(func(s *story) { s.editPolicy("p", selecting("pool", "blue")) }),
-	v1alpha1.ReasonOverlap:       waitingWith(func(s *story) { s.Policies = append(s.Policies, newPolicy("q")) }),
-	v1alpha1.ReasonZoneNotFound:  waitingWith(func(s *story) { s.editPolicy("p", zoneOrder("z7")) }),
+	v1alpha1.ReasonShadowed: func(t *testing.T) *story {
+		t.Helper()
+		s := newStory(t, newPolicy("all"), newPolicy("idle", selecting("pool", "x"), priority(-1)),
+			newNode("a", "z1", labeled("pool", "x")), newNode("b", "z1", labeled("pool", "x")))
+		s.settle()
+		return s
+	},
+	v1alpha1.ReasonOverlap:      waitingWith(func(s *story) { s.Policies = append(s.Policies, newPolicy("q")) }),
+	v1alpha1.ReasonZoneNotFound: waitingWith(func(s *story) { s.editPolicy("p", zoneOrder("z7")) }),
 	v1alpha1.ReasonNodesNotBack: waitingWith(func(s *story) {
 		s.Reboots = append(s.Reboots, newReboot("rb", "a", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, 0)))
 	}),
