@@ -50,15 +50,18 @@ func (s *helperSets) missing(node *corev1.Node) (why string, notMeant bool) {
 	}
 	for _, pod := range meant {
 		tolerations := append(slices.Clone(pod.Spec.Tolerations), daemonTolerations...)
-		taint, untolerated := corev1helpers.FindMatchingUntoleratedTaint(klog.Background(), node.Spec.Taints, tolerations, func(t *corev1.Taint) bool {
-			return t.Effect == corev1.TaintEffectNoSchedule || t.Effect == corev1.TaintEffectNoExecute
-		}, false)
+		taint, untolerated := corev1helpers.FindMatchingUntoleratedTaint(klog.Background(), node.Spec.Taints, tolerations, keepsAway, false)
 		if !untolerated {
 			return "", false
 		}
 		why = fmt.Sprintf("there is none, because the DaemonSet does not tolerate the taint %s", taint.ToString())
 	}
 	return why, false
+}
+
+// keepsAway says that a taint keeps pods off a node that do not tolerate it.
+func keepsAway(taint *corev1.Taint) bool {
+	return taint.Effect == corev1.TaintEffectNoSchedule || taint.Effect == corev1.TaintEffectNoExecute
 }
 
 // daemonTolerations are what the DaemonSet controller adds to every pod.

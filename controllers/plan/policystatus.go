@@ -169,11 +169,11 @@ func (policy *policyView) failed() int32 {
 // tellShadowed says whose the nodes are that the policy selects.
 func (policy *policyView) tellShadowed() string {
 	if policy.selected == 1 {
-		return fmt.Sprintf("The policy does nothing: the only node that it selects, %s, belongs to RebootPolicy %s, which has a higher priority or "+
-			"is older.", policy.overlapNode, policy.overlaps)
+		return fmt.Sprintf("The policy does nothing: the only node that it selects, %s, belongs to RebootPolicy %s, which has a higher "+
+			"priority or is older.", policy.overlapNode, policy.overlaps)
 	}
-	return fmt.Sprintf("The policy does nothing: all %d nodes that it selects belong to other policies, for example %s to RebootPolicy %s, which "+
-		"has a higher priority or is older.", policy.selected, policy.overlapNode, policy.overlaps)
+	return fmt.Sprintf("The policy does nothing: all %d nodes that it selects belong to other policies, for example %s to RebootPolicy %s, "+
+		"which has a higher priority or is older.", policy.selected, policy.overlapNode, policy.overlaps)
 }
 
 func (policy *policyView) inForce() string {

@@ -124,7 +124,7 @@ func TestToApproveTakesItsOwnVerb(t *testing.T) {
 		"who may ask sets a label once approved":      {by: who.requester, reboot: approved, patch: mergePatch(`{"metadata":{"labels":{"a":"b"}}}`)},
 		"who may ask writes who asked":                {who.requester, waiting, spec(`"requestedBy":"` + approverName + `"`), "requestedBy cannot be changed"},
 		"who may both writes that another one asked":  {who.lead, waiting, spec(`"requestedBy":"` + approverName + `",` + given(leadName)), "requestedBy cannot be changed"},
-		"who may ask says that the host asked for it": {who.requester, waiting, spec(`"trigger":"Sentinel"`), noPerson},
+		"who may ask says that the host asked for it": {who.requester, waiting, spec(`"trigger":"Sentinel"`), "trigger cannot be changed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			checkAny(t, test.by.Patch(t.Context(), test.reboot.DeepCopy(), test.patch, client.DryRunAll), test.want)
