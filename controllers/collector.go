@@ -22,6 +22,8 @@ const scrapeTimeout = 5 * time.Second
 var (
 	rebootsDesc = stateDesc("nodereboots", "NodeReboots, by policy, phase and reason.", labelPolicy, labelPhase, labelReason)
 
+	unreadableDesc = stateDesc("unreadable_objects", "Stored objects of which a part cannot be read, by kind.", labelKind)
+
 	policyNodesDesc       = stateDesc("policy_nodes", "Nodes that a policy owns.", labelPolicy)
 	policyUnavailableDesc = stateDesc("policy_unavailable",
 		"Nodes of a policy that are unavailable, and count against maxUnavailable.", labelPolicy)
@@ -56,7 +58,7 @@ type stateCollector struct {
 // Describe implements prometheus.Collector.
 func (c *stateCollector) Describe(descs chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
-		rebootsDesc, policyNodesDesc, policyUnavailableDesc, policyMaxUnavailableDesc, policyUnderWayDesc, policyHaltedDesc,
+		rebootsDesc, unreadableDesc, policyNodesDesc, policyUnavailableDesc, policyMaxUnavailableDesc, policyUnderWayDesc, policyHaltedDesc,
 		policyFailedDesc, policyOverdueDesc, policyWithoutHelperDesc, policyWindowOpenDesc, policyOldestWaitingDesc,
 	} {
 		descs <- desc
@@ -88,6 +90,7 @@ func (c *stateCollector) Collect(metrics chan<- prometheus.Metric) {
 		return
 	}
 	collectReboots(metrics, reboots.Items, policies.Items)
+	collectUnreadable(metrics, reboots.Items, policies.Items)
 	collectPolicies(metrics, policies.Items, oldestWaiting(reboots.Items, neededBy(policies.Items, nodes.Items)), c.clock.Now())
 }
 
@@ -115,6 +118,23 @@ func collectReboots(metrics chan<- prometheus.Metric, reboots []v1alpha1.NodeReb
 	}
 	for s, count := range counts {
 		metrics <- prometheus.MustNewConstMetric(rebootsDesc, prometheus.GaugeValue, float64(count), s.policy, s.phase, s.reason)
+	}
+}
+
+func collectUnreadable(metrics chan<- prometheus.Metric, reboots []v1alpha1.NodeReboot, policies []v1alpha1.RebootPolicy) {
+	counts := map[string]int{"NodeReboot": 0, "RebootPolicy": 0}
+	for i := range reboots {
+		if len(reboots[i].Unreadable) > 0 {
+			counts["NodeReboot"]++
+		}
+	}
+	for i := range policies {
+		if len(policies[i].Unreadable) > 0 {
+			counts["RebootPolicy"]++
+		}
+	}
+	for kind, count := range counts {
+		metrics <- prometheus.MustNewConstMetric(unreadableDesc, prometheus.GaugeValue, float64(count), kind)
 	}
 }
 

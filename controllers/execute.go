@@ -18,6 +18,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // parallelWrites bounds how many objects are written at once.
@@ -30,6 +31,9 @@ type executor struct {
 	numbers            *numbers
 	namespace          string
 	publishMaintenance bool
+	refused            *refusedWrites
+	// reported are the objects that cannot be read and were reported.
+	reported reported
 }
 
 // outcome is what came of writing.
@@ -38,7 +42,9 @@ type outcome struct {
 	// stale says that something was not written because the object had changed, or was gone, since it was read. That is no error: another
 	// pass will see what changed.
 	stale bool
-	errs  []error
+	// refused says that the API server refused something. That is no error either: another pass finds out what follows from it.
+	refused bool
+	errs    []error
 }
 
 func (o *outcome) add(err error) {
@@ -53,23 +59,34 @@ func (o *outcome) add(err error) {
 	}
 }
 
+func (o *outcome) refuse() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.refused = true
+}
+
 func (o *outcome) err() error { return errors.Join(o.errs...) }
 
-// execute carries out a plan. A write that fails keeps back what follows it for the same node and nothing else; the next pass starts from
-// what is there then.
+// writing is the execution of one plan.
+type writing struct {
+	*executor
+	snapshot *snapshot
+	plan     *plan.Plan
+	now      time.Time
+	result   *outcome
+}
+
+// execute carries out a plan. A write that fails, or is refused, keeps back what needs it for the same node and nothing else; the next pass
+// starts from what is there then.
 func (e *executor) execute(ctx context.Context, s *snapshot, p *plan.Plan, now time.Time) *outcome {
-	result := &outcome{}
-	granted := true
-	if p.SlotsChanged {
-		err := e.writeSlots(ctx, s.slots, p.Slots)
-		granted = err == nil
-		result.add(err)
-	}
+	w := &writing{executor: e, snapshot: s, plan: p, now: now, result: &outcome{}}
+	e.reported.keep(s.Reboots)
+	granted := w.slots(ctx)
 	var group errgroup.Group
 	group.SetLimit(parallelWrites)
-	run := func(write func() error) {
+	run := func(write func()) {
 		group.Go(func() error {
-			result.add(write())
+			write()
 			return nil
 		})
 	}
@@ -77,70 +94,125 @@ func (e *executor) execute(ctx context.Context, s *snapshot, p *plan.Plan, now t
 		work := &p.Work[i]
 		switch {
 		case granted || !work.Granted:
-			run(func() error { return e.writeNode(ctx, s, work, now) })
+			run(func() { w.node(ctx, work) })
 		case work.Patch != nil && work.Patch.SetTaints: // a taint waits for nothing
-			taint := &plan.NodePatch{SetTaints: true, Taints: work.Patch.Taints}
-			run(func() error { return e.patchNode(ctx, s.nodes[work.Node], taint) })
+			run(func() { w.node(ctx, &plan.NodeWork{Node: work.Node, Patch: work.Patch.Taint()}) })
 		}
 	}
 	for _, reboot := range p.Creates {
-		run(func() error { return e.create(ctx, reboot) })
+		run(func() { w.create(ctx, reboot) })
 	}
 	for i := range p.Policies {
-		run(func() error { return e.writePolicy(ctx, &p.Policies[i]) })
+		run(func() { w.policy(ctx, &p.Policies[i]) })
 	}
 	for _, reboot := range s.Reboots {
 		if _, prune := slices.BinarySearch(p.Prune, reboot.Name); prune {
-			run(func() error { return e.prune(ctx, reboot) })
+			run(func() { w.prune(ctx, reboot) })
 		}
 	}
-	_ = group.Wait() // the functions keep their errors in result
-	return result
+	_ = group.Wait() // what came of the writes is in the result
+	return w.result
 }
 
-// writeNode does the work for one node, in the order that plan.NodeWork documents: a cordon is never without a finalizer that undoes it,
-// a status never says what was not done, and an object goes only when everything is undone.
-func (e *executor) writeNode(ctx context.Context, s *snapshot, work *plan.NodeWork, now time.Time) error {
-	node := s.nodes[work.Node]
+// slots writes the slots object, and says whether what the plan grants is granted.
+func (w *writing) slots(ctx context.Context) bool {
+	if !w.plan.SlotsChanged {
+		return true
+	}
+	object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: v1alpha1.SlotsName}}
+	if w.snapshot.slots != nil {
+		object.UID = w.snapshot.slots.UID
+	}
+	t := target{key: model.WriteKey{Write: model.WriteSlots, Name: v1alpha1.SlotsName}, object: object}
+	if w.made(ctx, t, w.writeSlots(ctx, w.snapshot.slots, w.plan.Slots)) != plan.WriteMade {
+		return false
+	}
+	w.refused.freed(w.plan.Slots)
+	return true
+}
+
+// node does the work for one node.
+func (w *writing) node(ctx context.Context, work *plan.NodeWork) {
+	node := w.snapshot.nodes[work.Node]
 	reboots := make([]*v1alpha1.NodeReboot, len(work.Reboots))
-	each := func(write func(i int, change *plan.RebootChange) error) func() error {
-		return func() error {
-			for i := range work.Reboots {
-				if err := write(i, &work.Reboots[i]); err != nil {
-					return err
-				}
-			}
-			return nil
+	for i := range work.Reboots {
+		reboots[i] = work.Reboots[i].Object
+	}
+	about := func(write model.Write, i int) target {
+		reboot := work.Reboots[i].Object
+		return target{
+			key: model.WriteKey{Write: write, Name: reboot.Name}, node: node, reboot: reboot, grant: w.grantOf(work, string(reboot.UID)),
 		}
 	}
-	patchFirst, patchLast := func() error { return e.patchNode(ctx, node, work.Patch) }, func() error { return nil }
-	if work.Patch != nil && work.Patch.RollsBack() {
-		patchFirst, patchLast = patchLast, patchFirst
-	}
-	return inOrder(
-		each(func(i int, change *plan.RebootChange) (err error) {
-			reboots[i], err = e.addFinalizer(ctx, change)
-			return err
-		}),
-		patchFirst,
-		each(func(i int, change *plan.RebootChange) (err error) {
-			reboots[i], err = e.writeReboot(ctx, node, reboots[i], change)
-			return err
-		}),
-		patchLast,
-		func() error { return e.patchMaintenance(ctx, node, work.Maintenance, now) },
-		each(func(i int, change *plan.RebootChange) error { return e.removeFinalizer(ctx, reboots[i], change) }),
-	)
+	work.Write(plan.NodeWrites{
+		AddFinalizer: func(i int) plan.Written {
+			written, err := w.addFinalizer(ctx, &work.Reboots[i])
+			if err == nil {
+				reboots[i] = written
+			}
+			return w.made(ctx, about(model.WriteFinalizer, i), err)
+		},
+		Patch: func(patch *plan.NodePatch) plan.Written { return w.patch(ctx, node, work, patch) },
+		Status: func(i int) plan.Written {
+			written, err := w.writeReboot(ctx, node, reboots[i], &work.Reboots[i])
+			if err == nil {
+				reboots[i] = written
+			}
+			return w.made(ctx, about(work.Reboots[i].Write(), i), err)
+		},
+		Maintenance: func() plan.Written {
+			t := target{key: model.WriteKey{Write: model.WriteMaintenance, Name: work.Node}, node: node}
+			return w.made(ctx, t, w.patchMaintenance(ctx, node, work.Maintenance, w.now))
+		},
+		RemoveFinalizer: func(i int) plan.Written {
+			return w.made(ctx, about(model.WriteFinalizer, i), w.removeFinalizer(ctx, reboots[i], &work.Reboots[i]))
+		},
+	})
 }
 
-// inOrder makes writes one after the other, up to the first that fails.
-func inOrder(writes ...func() error) error {
-	for _, write := range writes {
-		if err := write(); err != nil {
-			return err
+// grantOf is what the plan grants for the work, if that is for the NodeReboot of a UID.
+func (w *writing) grantOf(work *plan.NodeWork, uid string) model.GrantKey {
+	if slot := w.plan.Slots[work.Node]; work.Granted && slot.UID == uid {
+		return slot.Key()
+	}
+	return model.GrantKey{}
+}
+
+// patch changes the Node in one request. If that is refused, there is one for each part: what is refused is not to keep back the others.
+func (w *writing) patch(ctx context.Context, node *corev1.Node, work *plan.NodeWork, patch *plan.NodePatch) plan.Written {
+	if node == nil {
+		return plan.WriteMade
+	}
+	about := func(write model.Write) target {
+		t := target{key: model.WriteKey{Write: write, Name: node.Name}, node: node}
+		if slot := w.plan.Slots[work.Node]; work.Granted {
+			t.grant = slot.Key()
+		}
+		return t
+	}
+	latest := node
+	try := func(patch *plan.NodePatch) error {
+		patched, err := w.patchNode(ctx, latest, patch)
+		if err == nil {
+			latest = patched
+		}
+		return err
+	}
+	parts := patch.Parts()
+	if len(parts) > 1 {
+		err := try(patch)
+		if _, refused := refusalOf(err); err != nil && !refused {
+			w.result.add(err)
+			return plan.WriteFailed
+		}
+		if err == nil {
+			for _, part := range parts {
+				w.made(ctx, about(part.Write), nil)
+			}
+			return plan.WriteMade
 		}
 	}
-	return nil
+	return patch.WriteInParts(func(part plan.PatchPart) plan.Written { return w.made(ctx, about(part.Write), try(part.Patch)) })
 }
 
 // addFinalizer returns the NodeReboot as it is afterwards: a status patch has to name its new version.
@@ -175,18 +247,17 @@ func (e *executor) removeFinalizer(ctx context.Context, reboot *v1alpha1.NodeReb
 	return nil
 }
 
-func (e *executor) patchNode(ctx context.Context, node *corev1.Node, change *plan.NodePatch) error {
-	if change == nil || node == nil {
-		return nil
-	}
+// patchNode returns the Node as it is afterwards: the next patch has to name its new version.
+func (e *executor) patchNode(ctx context.Context, node *corev1.Node, change *plan.NodePatch) (*corev1.Node, error) {
 	patch, err := nodePatch(node, change)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := e.client.Patch(ctx, nodeNamed(node.Name), patch); err != nil {
-		return fmt.Errorf("patch Node %s: %w", node.Name, err)
+	patched := nodeNamed(node.Name)
+	if err := e.client.Patch(ctx, patched, patch); err != nil {
+		return nil, fmt.Errorf("patch Node %s: %w", node.Name, err)
 	}
-	return nil
+	return patched, nil
 }
 
 // patchMaintenance publishes the maintenance conditions. With publishing switched off it takes away those that are left from before.
@@ -218,47 +289,53 @@ func nodeNamed(name string) *corev1.Node {
 func (e *executor) writeReboot(
 	ctx context.Context, node *corev1.Node, reboot *v1alpha1.NodeReboot, change *plan.RebootChange,
 ) (*v1alpha1.NodeReboot, error) {
-	if change.StatusChanged {
-		written, patch := rebootStatus(reboot, &change.Status)
-		if err := e.client.Status().Patch(ctx, written, patch); err != nil {
-			return nil, fmt.Errorf("patch the status of NodeReboot %s: %w", reboot.Name, err)
-		}
-		before := &change.Object.Status
-		e.numbers.observe(before, &change.Status)
-		logTransitions(logf.FromContext(ctx), reboot, before, &change.Status)
-		reboot = written
+	if change.Report != nil {
+		return e.report(ctx, node, reboot, change)
 	}
-	e.emitReboot(reboot, node, change.Events)
-	return reboot, nil
+	written, patch := rebootStatus(reboot, &change.Status)
+	if err := e.client.Status().Patch(ctx, written, patch); err != nil {
+		return nil, fmt.Errorf("patch the status of NodeReboot %s: %w", reboot.Name, err)
+	}
+	before := &change.Object.Status
+	e.numbers.observe(before, &change.Status)
+	logTransitions(logf.FromContext(ctx), reboot, before, &change.Status)
+	e.emitReboot(written, node, change.Events)
+	return written, nil
 }
 
-// writePolicy writes a policy's status. It takes no lock: nothing in it is read back, and only the leader writes it.
-func (e *executor) writePolicy(ctx context.Context, change *plan.PolicyChange) error {
-	patch, err := policyStatusPatch(&change.Object.Status, &change.Status)
+// policy writes a policy's status. It takes no lock: nothing in it is read back, and only the leader writes it.
+func (w *writing) policy(ctx context.Context, change *plan.PolicyChange) {
+	patch, err := policyStatusPatch(&change.Status)
 	if err != nil {
-		return err
+		w.result.add(err)
+		return
 	}
-	if err := e.client.Status().Patch(ctx, change.Object.DeepCopy(), patch); err != nil {
-		return fmt.Errorf("patch the status of RebootPolicy %s: %w", change.Object.Name, err)
+	if err = w.client.Status().Patch(ctx, change.Object.DeepCopy(), patch); err != nil {
+		err = fmt.Errorf("patch the status of RebootPolicy %s: %w", change.Object.Name, err)
 	}
-	e.emit(change.Object, change.Events)
-	return nil
+	t := target{key: model.WriteKey{Write: model.WritePolicy, Name: change.Object.Name}, object: change.Object}
+	if w.made(ctx, t, err) == plan.WriteMade {
+		w.emit(change.Object, change.Events)
+	}
 }
 
 // create makes a NodeReboot. One that is there already is what was wanted, and is seen in another pass.
-func (e *executor) create(ctx context.Context, reboot *v1alpha1.NodeReboot) error {
-	if err := e.client.Create(ctx, reboot.DeepCopy()); err != nil {
-		return fmt.Errorf("create NodeReboot %s: %w", reboot.Name, err)
+func (w *writing) create(ctx context.Context, reboot *v1alpha1.NodeReboot) {
+	t := target{key: model.WriteKey{Write: model.WriteCreate, Name: reboot.Name}, node: w.snapshot.nodes[reboot.Spec.NodeName]}
+	err := w.client.Create(ctx, reboot.DeepCopy())
+	if err != nil {
+		err = fmt.Errorf("create NodeReboot %s: %w", reboot.Name, err)
 	}
-	return nil
+	w.made(ctx, t, err)
 }
 
 // prune deletes a finished NodeReboot, and only the one that the plan was about: another one may have its name by now.
-func (e *executor) prune(ctx context.Context, reboot *v1alpha1.NodeReboot) error {
-	err := e.client.Delete(ctx, &v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{Name: reboot.Name, UID: reboot.UID}},
+func (w *writing) prune(ctx context.Context, reboot *v1alpha1.NodeReboot) {
+	err := w.client.Delete(ctx, &v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{Name: reboot.Name, UID: reboot.UID}},
 		client.Preconditions{UID: &reboot.UID})
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("delete NodeReboot %s: %w", reboot.Name, err)
+	if err = client.IgnoreNotFound(err); err != nil {
+		err = fmt.Errorf("delete NodeReboot %s: %w", reboot.Name, err)
 	}
-	return nil
+	t := target{key: model.WriteKey{Write: model.WriteDelete, Name: reboot.Name}, node: w.snapshot.nodes[reboot.Spec.NodeName], reboot: reboot}
+	w.made(ctx, t, err)
 }

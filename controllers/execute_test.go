@@ -28,6 +28,7 @@ func newExecutor(w *world) (*executor, *events.FakeRecorder) {
 	recorder := events.NewFakeRecorder(100)
 	return &executor{
 		client: w, recorder: recorder, numbers: newNumbers(), namespace: testNamespace, publishMaintenance: true,
+		refused: &refusedWrites{},
 	}, recorder
 }
 
@@ -180,7 +181,7 @@ func TestExecuteGoesOnWithOtherNodesWhenAWriteForOneFails(t *testing.T) {
 		"conflict on the node":         {"patch Node a", apierrors.NewConflict(resource, "a", errors.New("changed")), true, false},
 		"the node is gone":             {"patch Node a", apierrors.NewNotFound(resource, "a"), true, false},
 		"too many requests":            {"patch Node a", apierrors.NewTooManyRequests("slow down", 1), false, true},
-		"the finalizer is refused":     {"patch NodeReboot ra", apierrors.NewForbidden(resource, "ra", errors.New("no")), false, true},
+		"the finalizer times out":      {"patch NodeReboot ra", apierrors.NewTimeoutError("slow", 1), false, true},
 		"conflict on the finalizer":    {"patch NodeReboot ra", apierrors.NewConflict(resource, "ra", errors.New("changed")), true, false},
 		"conflict on the status":       {"patch status NodeReboot ra", apierrors.NewConflict(resource, "ra", errors.New("changed")), true, false},
 		"the status cannot be written": {"patch status NodeReboot ra", apierrors.NewInternalError(errors.New("down")), false, true},
@@ -451,7 +452,7 @@ func TestNodePatchChangesWhatItNamesAndNothingElse(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := decode(t, test.want)
+			want := decodeJSON(t, test.want)
 			metadata, _ := want["metadata"].(map[string]any)
 			if metadata == nil {
 				metadata = map[string]any{}
@@ -462,7 +463,7 @@ func TestNodePatchChangesWhatItNamesAndNothingElse(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(want, decode(t, string(data))); diff != "" {
+			if diff := cmp.Diff(want, decodeJSON(t, string(data))); diff != "" {
 				t.Errorf("patch (-want +got):\n%s", diff)
 			}
 		})
@@ -542,7 +543,7 @@ func TestMaintenancePatchHasOnlyTheConditionsThatChange(t *testing.T) {
 	}
 }
 
-func decode(t *testing.T, data string) map[string]any {
+func decodeJSON(t *testing.T, data string) map[string]any {
 	t.Helper()
 	var decoded map[string]any
 	if err := json.Unmarshal([]byte(data), &decoded); err != nil {

@@ -97,6 +97,8 @@ type world struct {
 	bodies map[string]string
 	// refuse answers a write with an error; nil lets it through.
 	refuse func(write string) error
+	// refuseBody does so by what is written, if it is set.
+	refuseBody func(write, body string) error
 }
 
 // newWorld has the objects, and hands back what a reader would have read.
@@ -156,6 +158,9 @@ func (w *world) write(verb string, o client.Object, patch client.Patch, do func(
 		w.bodies[write] = string(data)
 	}
 	refused := w.refuse(write)
+	if w.refuseBody != nil && refused == nil {
+		refused = w.refuseBody(write, w.bodies[write])
+	}
 	w.mu.Unlock()
 	if refused != nil {
 		return refused

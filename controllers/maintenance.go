@@ -45,21 +45,18 @@ func (f *foreignMaintenance) of(node string) []model.OtherMaintenance {
 }
 
 // readForeign finds the maintenance that others do. What cannot be read is about any node: it is not known that it is not.
-func (r *reader) readForeign(ctx context.Context) (*foreignMaintenance, error) {
+func (r *reader) readForeign(ctx context.Context, s *snapshot) *foreignMaintenance {
 	found := &foreignMaintenance{byNode: map[string][]model.OtherMaintenance{}}
-	var leases coordinationv1.LeaseList
-	if err := r.cache.List(ctx, &leases, client.InNamespace(maintenanceLeases), client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list the Leases of maintenances: %w", err)
+	assume := func(what string, err error) {
+		s.unread = append(s.unread, err)
+		found.everywhere = append(found.everywhere, model.OtherMaintenance{
+			Object: fmt.Sprintf("that is assumed, because %s cannot be read", what),
+		})
 	}
-	for i := range leases.Items {
-		if node, foreign, ok := leaseMaintenance(&leases.Items[i], r.observed.ofLease(&leases.Items[i])); ok {
-			found.byNode[node] = append(found.byNode[node], foreign)
-		}
-	}
-	r.observed.keepLeases(leases.Items)
+	r.readLeases(ctx, found, assume)
 	objects, unknown, err := r.maintenances.list(ctx)
 	if err != nil {
-		return nil, err
+		assume("the objects of other tools", err)
 	}
 	for i := range objects {
 		if node := maintainedNode(&objects[i]); node != "" {
@@ -72,7 +69,21 @@ func (r *reader) readForeign(ctx context.Context) (*foreignMaintenance, error) {
 			Object: fmt.Sprintf("that is assumed, because objects of kind %s (%s) cannot be read", kind.Kind, kind.GroupVersion()),
 		})
 	}
-	return found, nil
+	return found
+}
+
+func (r *reader) readLeases(ctx context.Context, found *foreignMaintenance, assume func(what string, err error)) {
+	var leases coordinationv1.LeaseList
+	if err := r.cache.List(ctx, &leases, client.InNamespace(maintenanceLeases), client.UnsafeDisableDeepCopy); err != nil {
+		assume("the Leases of other tools", fmt.Errorf("list the Leases of maintenances: %w", err))
+		return
+	}
+	for i := range leases.Items {
+		if node, foreign, ok := leaseMaintenance(&leases.Items[i], r.observed.ofLease(&leases.Items[i])); ok {
+			found.byNode[node] = append(found.byNode[node], foreign)
+		}
+	}
+	r.observed.keepLeases(leases.Items)
 }
 
 // leaseMaintenance is what a Lease says whose last renewal was seen at a time. It is over when it was not renewed in time.

@@ -19,9 +19,11 @@ const (
 	metricsNamespace = "reboot_operator"
 
 	labelPolicy  = "policy"
+	labelKind    = "kind"
 	labelPhase   = "phase"
 	labelReason  = "reason"
 	labelOutcome = "outcome"
+	labelWrite   = "write"
 )
 
 // numbers are the counters and histograms. Their labels are policy names and closed sets, never nodes or objects.
@@ -29,7 +31,10 @@ type numbers struct {
 	taintLead, drain, downtime, recovery, total *prometheus.HistogramVec
 	reboots, attemptsFailed                     *prometheus.CounterVec
 	passes                                      prometheus.Histogram
-	mu                                          sync.Mutex
+	// refused counts refused writes; refusedNow is how many different ones wait to be tried again.
+	refused    *prometheus.CounterVec
+	refusedNow prometheus.Gauge
+	mu         sync.Mutex
 	// policies have label values.
 	policies sets.Set[string]
 }
@@ -58,6 +63,12 @@ func newNumbers() *numbers {
 		attemptsFailed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: metricsNamespace, Name: "attempts_failed_total", Help: "Attempts to reboot a node that failed.",
 		}, []string{labelPolicy, labelReason}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: metricsNamespace, Name: "writes_refused_total", Help: "Writes that the API server refused, by what was to be written.",
+		}, []string{labelWrite}),
+		refusedNow: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: metricsNamespace, Name: "refused_writes", Help: "Writes that the API server refuses, and that wait to be tried again.",
+		}),
 		passes: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: metricsNamespace, Name: "pass_seconds", Help: "Duration of a pass over the cluster, its writes included.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 12),
@@ -77,7 +88,7 @@ func buildInfo() prometheus.Collector {
 
 func (n *numbers) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
-		buildInfo(), n.taintLead, n.drain, n.downtime, n.recovery, n.total, n.reboots, n.attemptsFailed, n.passes,
+		buildInfo(), n.taintLead, n.drain, n.downtime, n.recovery, n.total, n.reboots, n.attemptsFailed, n.passes, n.refused, n.refusedNow,
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
 
+	"github.com/reboot-operator/reboot-operator/api/decode"
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
@@ -219,10 +220,11 @@ func TestRegisteringTwiceInOneRegistryIsAnError(t *testing.T) {
 
 func TestStateIsCollectedFromWhatIsThere(t *testing.T) {
 	policy := newPolicy("p")
+	halted := metav1.Condition{Type: v1alpha1.ConditionHalted, Status: metav1.ConditionTrue, LastTransitionTime: metav1.NewTime(testNow)}
 	policy.Status = v1alpha1.RebootPolicyStatus{
 		Nodes: 9, UnderWay: 1, Unavailable: 2, MaxUnavailable: 3, Overdue: 4, Failed: 5,
 		Window:     &v1alpha1.WindowStatus{State: v1alpha1.WindowFrozen},
-		Conditions: []metav1.Condition{{Type: v1alpha1.ConditionHalted, Status: metav1.ConditionTrue}},
+		Conditions: []metav1.Condition{halted},
 	}
 	pending := func(since int) option[*v1alpha1.NodeReboot] {
 		return func(r *v1alpha1.NodeReboot) {
@@ -359,6 +361,10 @@ reboot_operator_policy_window_open{policy="p"} 0
 reboot_operator_policy_window_open{policy="q"} 1
 reboot_operator_policy_window_open{policy="r"} 1
 reboot_operator_policy_window_open{policy="s"} 1
+# HELP reboot_operator_unreadable_objects Stored objects of which a part cannot be read, by kind.
+# TYPE reboot_operator_unreadable_objects gauge
+reboot_operator_unreadable_objects{kind="NodeReboot"} 0
+reboot_operator_unreadable_objects{kind="RebootPolicy"} 0
 `
 	if err := testutil.CollectAndCompare(c, strings.NewReader(want)); err != nil {
 		t.Error(err)
@@ -404,5 +410,28 @@ func TestWakeUpTimesThatArePastAskForAPassAtOnce(t *testing.T) {
 				t.Errorf("%s, want %s", got, test.want)
 			}
 		})
+	}
+}
+
+// unreadableObjects are two NodeReboots and a RebootPolicy that cannot be read, among others.
+type unreadableObjects struct{}
+
+func (unreadableObjects) Describe(descs chan<- *prometheus.Desc) { descs <- unreadableDesc }
+
+func (unreadableObjects) Collect(metrics chan<- prometheus.Metric) {
+	problems := []decode.Problem{{Path: "spec"}}
+	reboots := []v1alpha1.NodeReboot{{}, {Unreadable: problems}, {Unreadable: problems}}
+	collectUnreadable(metrics, reboots, []v1alpha1.RebootPolicy{{Unreadable: problems}, {}})
+}
+
+func TestObjectsThatCannotBeReadAreCounted(t *testing.T) {
+	want := `
+# HELP reboot_operator_unreadable_objects Stored objects of which a part cannot be read, by kind.
+# TYPE reboot_operator_unreadable_objects gauge
+reboot_operator_unreadable_objects{kind="NodeReboot"} 2
+reboot_operator_unreadable_objects{kind="RebootPolicy"} 1
+`
+	if err := testutil.CollectAndCompare(unreadableObjects{}, strings.NewReader(want)); err != nil {
+		t.Error(err)
 	}
 }

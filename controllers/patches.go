@@ -60,35 +60,25 @@ func nodePatch(node *corev1.Node, change *plan.NodePatch) (client.Patch, error) 
 	return rawPatch(types.MergePatchType, patch)
 }
 
-// policyStatusPatch is the merge patch that makes the status of a RebootPolicy what it should be. It has every field: a difference between
-// two statuses lacks the numbers that are 0 in both, and a number that was never written is shown as nothing.
-func policyStatusPatch(before, after *v1alpha1.RebootPolicyStatus) (client.Patch, error) {
-	fields, err := asObject(after)
+// policyStatusPatch replaces the status of a RebootPolicy, whatever is stored there. All of it is derived, and a merge would keep what
+// is no longer part of it, or could not be read.
+func policyStatusPatch(status *v1alpha1.RebootPolicyStatus) (client.Patch, error) {
+	data, err := json.Marshal([]jsonObject{{"op": "add", "path": "/status", "value": status}})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("encode a patch: %w", err)
 	}
-	old, err := asObject(before)
-	if err != nil {
-		return nil, err
-	}
-	for name := range old {
-		if _, kept := fields[name]; !kept {
-			fields[name] = nil
-		}
-	}
-	return rawPatch(types.MergePatchType, jsonObject{"status": fields})
+	return client.RawPatch(types.JSONPatchType, data), nil
 }
 
-func asObject(value any) (jsonObject, error) {
-	text, err := json.Marshal(value)
-	if err != nil {
-		return nil, fmt.Errorf("encode %T: %w", value, err)
-	}
-	var object jsonObject
-	if err := json.Unmarshal(text, &object); err != nil {
-		return nil, fmt.Errorf("decode %T: %w", value, err)
-	}
-	return object, nil
+// reportPatch is the merge patch that says of a NodeReboot that it cannot be read. It fails with a conflict if the NodeReboot has changed.
+func reportPatch(reboot *v1alpha1.NodeReboot, report *plan.Report) (client.Patch, error) {
+	return rawPatch(types.MergePatchType, jsonObject{
+		"metadata": jsonObject{"resourceVersion": reboot.ResourceVersion},
+		"status": jsonObject{
+			"phase": v1alpha1.PhaseFailed, "reason": report.Reason, "message": report.Message,
+			"observedGeneration": reboot.Generation, "conditions": report.Conditions,
+		},
+	})
 }
 
 // maintenancePatch is the strategic merge patch of a Node's status that makes its maintenance conditions what they should be; nil if they
@@ -149,10 +139,13 @@ func finalizersPatch(reboot *v1alpha1.NodeReboot, finalizers []string) (client.P
 // so the patch cannot contain it. The patch fails with a conflict if the NodeReboot has changed, for what was decided may rest on an
 // older report.
 func rebootStatus(read *v1alpha1.NodeReboot, status *v1alpha1.NodeRebootStatus) (*v1alpha1.NodeReboot, client.Patch) {
-	written := *read
+	written, before := *read, *read
 	written.Status = *status
 	written.Status.Report = read.Status.Report
-	return written.DeepCopy(), client.MergeFromWithOptions(read, client.MergeFromWithOptimisticLock{})
+	if len(read.Unreadable) > 0 { // The list of conditions is written as a whole, without those that cannot be read.
+		written.Unreadable, before.Unreadable, before.Status.Conditions = nil, nil, nil
+	}
+	return written.DeepCopy(), client.MergeFromWithOptions(&before, client.MergeFromWithOptimisticLock{})
 }
 
 func rawPatch(patchType types.PatchType, content jsonObject) (client.Patch, error) {

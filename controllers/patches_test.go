@@ -10,10 +10,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-func TestTheStatusOfAPolicyIsWrittenWithItsZerosAndWithoutWhatIsOver(t *testing.T) {
-	before := &v1alpha1.RebootPolicyStatus{CurrentZone: "a", Window: &v1alpha1.WindowStatus{State: v1alpha1.WindowOpen}, Nodes: 3}
-	after := &v1alpha1.RebootPolicyStatus{Nodes: 3, Conditions: []metav1.Condition{{Type: "Ready"}}}
-	patch, err := policyStatusPatch(before, after)
+func TestTheStatusOfAPolicyIsReplacedAndHasItsZeros(t *testing.T) {
+	patch, err := policyStatusPatch(&v1alpha1.RebootPolicyStatus{Nodes: 3, Conditions: []metav1.Condition{{Type: "Ready"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,17 +19,22 @@ func TestTheStatusOfAPolicyIsWrittenWithItsZerosAndWithoutWhatIsOver(t *testing.
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got struct{ Status map[string]any }
+	var got []struct {
+		Op, Path string
+		Value    map[string]any
+	}
 	if err := json.Unmarshal(data, &got); err != nil {
 		t.Fatal(err)
 	}
-	delete(got.Status, "conditions")
+	if len(got) != 1 || got[0].Op != "add" || got[0].Path != "/status" {
+		t.Fatalf("the patch is %s", data)
+	}
+	delete(got[0].Value, "conditions")
 	want := map[string]any{
 		"nodes": 3.0, "required": 0.0, "underWay": 0.0, "unavailable": 0.0, "maxUnavailable": 0.0, "failed": 0.0, "overdue": 0.0,
 		"nodesWithoutHelper": 0.0,
-		"currentZone":        nil, "window": nil,
 	}
-	if diff := cmp.Diff(want, got.Status); diff != "" {
+	if diff := cmp.Diff(want, got[0].Value); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)
 	}
 }

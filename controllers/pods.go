@@ -188,5 +188,5 @@ func shortID(id string) string {
 	if _, rest, is := strings.Cut(id, "://"); is {
 		id = rest
 	}
-	return strings.Clone(id[:min(len(id), containerID)])
+	return strings.ToValidUTF8(strings.Clone(id[:min(len(id), containerID)]), "?")
 }

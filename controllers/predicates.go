@@ -56,17 +56,20 @@ func triggerTypes(policies []*v1alpha1.RebootPolicy) []corev1.NodeConditionType 
 }
 
 // nodeRebootChanged lets everything through that a plan reads, the manager's own status too: a plan is empty for a cluster to which it
-// was applied, so the pass that follows a write finds nothing to do, unless something else happened as well.
+// was applied, so the pass that follows a write finds nothing to do, unless something else happened as well. Labels and annotations may
+// decide whether admission refuses what is written.
 func nodeRebootChanged(before, after *v1alpha1.NodeReboot) bool {
 	return metadataChanged(before, after) ||
 		before.Generation != after.Generation ||
 		!slices.Equal(before.Finalizers, after.Finalizers) ||
+		!slices.Equal(before.Unreadable, after.Unreadable) ||
+		!maps.Equal(before.Labels, after.Labels) || !maps.Equal(before.Annotations, after.Annotations) ||
 		!equality.Semantic.DeepEqual(before.Status, after.Status)
 }
 
-// policyChanged drops status updates: nothing in a policy's status is read back.
+// policyChanged drops status updates: nothing in a policy's status is read back. One that cannot be read is written again.
 func policyChanged(before, after *v1alpha1.RebootPolicy) bool {
-	return metadataChanged(before, after) || before.Generation != after.Generation
+	return metadataChanged(before, after) || before.Generation != after.Generation || !slices.Equal(before.Unreadable, after.Unreadable)
 }
 
 func helperChanged(before, after *corev1.Pod) bool {

@@ -64,7 +64,9 @@ func TestNodeRebootChangesAskForAPassIfAPlanReadsThem(t *testing.T) {
 		want   bool
 	}{
 		"nothing":        {func(*v1alpha1.NodeReboot) {}, false},
-		"a label":        {func(r *v1alpha1.NodeReboot) { r.Labels, r.ResourceVersion = map[string]string{"a": "b"}, "2" }, false},
+		"a version":      {func(r *v1alpha1.NodeReboot) { r.ResourceVersion = "2" }, false},
+		"a label":        {func(r *v1alpha1.NodeReboot) { r.Labels = map[string]string{"a": "b"} }, true},
+		"an annotation":  {func(r *v1alpha1.NodeReboot) { r.Annotations = map[string]string{"a": "b"} }, true},
 		"managed fields": {func(r *v1alpha1.NodeReboot) { r.ManagedFields = []metav1.ManagedFieldsEntry{{}} }, false},
 		"spec":           {func(r *v1alpha1.NodeReboot) { r.Generation = 2 }, true},
 		"finalizers":     {func(r *v1alpha1.NodeReboot) { r.Finalizers = []string{v1alpha1.Finalizer} }, true},

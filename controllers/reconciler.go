@@ -23,6 +23,7 @@ type reconciler struct {
 	executor *executor
 	numbers  *numbers
 	limiter  *retryLimiter
+	memory   podMemory
 }
 
 // Reconcile makes one pass. The request is always the same. What fails because the manager stops is no error: whoever leads next makes
@@ -45,11 +46,19 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 		return reconcile.Result{}, err
 	}
 	r.numbers.keepPolicies(s.Policies)
-	p, unread := r.plan(ctx, s, now)
+	r.executor.refused.current(s, now)
+	r.numbers.refusedNow.Set(float64(len(s.Refusals)))
+	p, complete, unread := r.plan(ctx, s, now)
 	written := r.executor.execute(ctx, s, p, now)
 	wake := untilWake(p.Wake, r.clock.Now())
+	if written.refused && (wake == 0 || wake > firstRetry) {
+		wake = firstRetry // what follows from it is for another plan
+	}
+	if !complete {
+		wake = burst
+	}
 	r.limiter.wakeIn(wake)
-	if err := errors.Join(unread, written.err()); err != nil {
+	if err := errors.Join(append(s.unread, unread, written.err())...); err != nil {
 		return reconcile.Result{}, err
 	}
 	if written.stale {
@@ -61,29 +70,36 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	return reconcile.Result{RequeueAfter: wake}, nil
 }
 
-// maxRounds bounds how often one pass makes a plan because the last one asked for more. Each start may ask once more for room.
-const maxRounds = 100
+// maxRounds bounds how often one pass makes a plan because the last one asked for more. Each start may ask once more for room. What the
+// bound leaves, the next pass goes on with at once.
+const maxRounds = 20
 
-// plan has a plan made, with all the pods and the answers of gates that it asks for. If some pods cannot be read, there is a plan
-// nevertheless: one that waits for them, and the error. Answers that take long are not waited for: there is another pass when they are
-// known.
-func (r *reconciler) plan(ctx context.Context, s *snapshot, now time.Time) (*plan.Plan, error) {
-	nodes, asks := sets.New[string](), map[model.GateKey]model.GateQuery{}
-	var unread error
-	for round := 0; ; round++ {
-		p := plan.Compute(&s.Snapshot, now)
+// plan computes plans, with the pods and the answers of gates that they ask for, until one asks for nothing new; otherwise it is not
+// complete. If some pods cannot be read, there is a plan nevertheless: one that waits for them, and the error. Answers that take long are
+// not waited for: there is another pass when they are known.
+func (r *reconciler) plan(ctx context.Context, s *snapshot, now time.Time) (p *plan.Plan, complete bool, unread error) {
+	asks := map[model.GateKey]model.GateQuery{}
+	known := r.memory.recall(s, now)
+	if known.Len() > 0 {
+		unread = r.reader.fill(ctx, s, sets.List(known))
+	}
+	for round := 1; ; round++ {
+		p = plan.Compute(&s.Snapshot, now)
 		asked := news(asks, p.Queries)
-		if unread != nil || round == maxRounds || !asked && nodes.HasAll(p.NeedPods...) {
-			r.reader.pods.keep(nodes)
+		missing := sets.New(p.NeedPods...).Difference(known)
+		complete = !asked && missing.Len() == 0
+		if known = r.memory.note(s, p, known, now); unread != nil || complete || round == maxRounds {
+			r.reader.pods.keep(r.memory.watched)
 			r.reader.gates.Keep(s.Policies, slices.Collect(maps.Values(asks)))
-			return p, unread
+			return p, complete, unread
 		}
 		if asked {
 			s.Answers = r.reader.gates.Answer(ctx, s.Policies, slices.Collect(maps.Values(asks)))
 		}
-		if !nodes.HasAll(p.NeedPods...) {
-			nodes.Insert(p.NeedPods...)
-			unread = r.reader.fill(ctx, s, sets.List(nodes))
+		if missing.Len() > 0 {
+			r.reader.pods.keep(known)
+			known = known.Union(missing)
+			unread = r.reader.fill(ctx, s, sets.List(missing))
 		}
 	}
 }

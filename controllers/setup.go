@@ -84,7 +84,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 		},
 		executor: &executor{
 			client: mgr.GetClient(), recorder: mgr.GetEventRecorder(v1alpha1.ManagerFieldManager), numbers: numbers,
-			namespace: options.Namespace, publishMaintenance: options.PublishMaintenance,
+			namespace: options.Namespace, publishMaintenance: options.PublishMaintenance, refused: &refusedWrites{},
 		},
 		numbers: numbers,
 		limiter: limiter,

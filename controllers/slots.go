@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,13 +20,16 @@ func decodeSlots(data map[string]string) map[string]plan.Slot {
 	slots := make(map[string]plan.Slot, len(data))
 	for node, encoded := range data {
 		var slot plan.Slot
-		if err := json.Unmarshal([]byte(encoded), &slot); err != nil {
+		if err := json.Unmarshal([]byte(encoded), &slot); err != nil || slot.Attempt < 1 || slot.Attempt > maxAttempt {
 			slot = plan.Slot{}
 		}
 		slots[node] = slot
 	}
 	return slots
 }
+
+// maxAttempt is a number that no attempt comes to, and from which one can go on counting.
+const maxAttempt = math.MaxInt32 / 2
 
 func encodeSlots(slots map[string]plan.Slot) (map[string]string, error) {
 	data := make(map[string]string, len(slots))
@@ -59,7 +63,7 @@ func (e *executor) writeSlots(ctx context.Context, read *corev1.ConfigMap, slots
 		return nil
 	}
 	object := read.DeepCopy()
-	object.Data = data
+	object.Data, object.BinaryData = data, nil // A key that both have would be refused.
 	if err := e.client.Update(ctx, object, uncached); err != nil {
 		return fmt.Errorf("write the slots object: %w", err)
 	}

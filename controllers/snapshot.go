@@ -2,11 +2,14 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -25,6 +28,10 @@ type snapshot struct {
 	nodes map[string]*corev1.Node
 	// slots is the slots object as read live; nil if it was not read, or does not exist.
 	slots *corev1.ConfigMap
+	// workloads that the pods and the open attempts refer to.
+	workloads sets.Set[model.WorkloadKey]
+	// unread are the errors of reads that are about a part of the cluster. The snapshot says of that part that it is not known.
+	unread []error
 }
 
 // reader is the only reader of the cluster.
@@ -83,24 +90,24 @@ func (r *reader) read(ctx context.Context) (*snapshot, error) {
 	if err := r.readNodes(ctx, s); err != nil {
 		return nil, err
 	}
-	keys := openWorkloads(s.Reboots)
-	r.interest.set(keys)
-	if err := r.readWorkloads(ctx, s, keys); err != nil {
-		return nil, err
-	}
+	s.workloads = openWorkloads(s.Reboots)
+	r.interest.set(s.workloads.Clone())
+	r.readWorkloads(ctx, s, s.workloads)
 	if err := r.readSlots(ctx, s); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// fill adds the pods of nodes to a snapshot, and the workloads that they belong to. An error may be about some of the nodes; those are
-// then missing in the snapshot, which is complete otherwise.
+// fill adds the pods of more nodes to a snapshot, and the workloads that they belong to. An error may be about some of the nodes; those
+// are then missing in the snapshot, which is complete otherwise.
 func (r *reader) fill(ctx context.Context, s *snapshot, nodes []string) error {
 	watchErr := r.pods.watch(ctx, nodes)
 	project := newPodProjection(r.cache)
-	filled := make(map[string][]model.Pod, len(nodes))
-	keys := openWorkloads(s.Reboots)
+	if s.Pods == nil {
+		s.Pods = make(map[string][]model.Pod, len(nodes))
+	}
+	errs := []error{watchErr}
 	for _, node := range nodes {
 		pods, known := r.pods.list(node)
 		if !known {
@@ -108,19 +115,20 @@ func (r *reader) fill(ctx context.Context, s *snapshot, nodes []string) error {
 		}
 		projected, err := project.pods(ctx, pods)
 		if err != nil {
-			return err
+			errs = append(errs, fmt.Errorf("read the pods of node %s: %w", node, err))
+			continue
 		}
-		filled[node] = projected
+		s.Pods[node] = projected
 		for i := range projected {
-			keys.Insert(projected[i].Workloads...)
+			s.workloads.Insert(projected[i].Workloads...)
 		}
 	}
-	s.Pods = filled
-	r.interest.set(keys)
-	if err := r.readWorkloads(ctx, s, keys); err != nil {
-		return err
-	}
-	return watchErr
+	r.interest.set(s.workloads.Clone())
+	unknown := r.readWorkloads(ctx, s, s.workloads)
+	maps.DeleteFunc(s.Pods, func(_ string, pods []model.Pod) bool { // what they are compared with later is not known
+		return slices.ContainsFunc(pods, func(pod model.Pod) bool { return unknown.HasAny(pod.Workloads...) })
+	})
+	return errors.Join(errs...)
 }
 
 func (r *reader) readPolicies(ctx context.Context, s *snapshot) error {
@@ -156,14 +164,8 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 	if err != nil {
 		return err
 	}
-	foreign, err := r.readForeign(ctx)
-	if err != nil {
-		return err
-	}
-	volumes, err := r.readVolumes(ctx, s)
-	if err != nil {
-		return err
-	}
+	foreign := r.readForeign(ctx, s)
+	volumes := r.readVolumes(ctx, s)
 	var list corev1.NodeList
 	if err := r.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("list Nodes: %w", err)
@@ -199,7 +201,7 @@ func planNode(node *corev1.Node, helper helperView) model.Node {
 		Deleting:         !node.DeletionTimestamp.IsZero(),
 		Annotations:      node.Annotations,
 		Ready:            nodeCondition(node, corev1.NodeReady) == corev1.ConditionTrue,
-		BootID:           node.Status.NodeInfo.BootID,
+		BootID:           model.UsableBootID(node.Status.NodeInfo.BootID),
 		KernelVersion:    node.Status.NodeInfo.KernelVersion,
 		Conditions:       nodeConditions(node),
 		OtherMaintenance: conditionMaintenance(node),
@@ -274,30 +276,30 @@ func (r *reader) readSlots(ctx context.Context, s *snapshot) error {
 	s.slots = &object
 	s.Slots = decodeSlots(object.Data)
 	r.noSlots = len(s.Slots) == 0
-	return r.markGone(ctx, s, known)
+	r.markGone(ctx, s, known)
+	return nil
 }
 
-// markGone marks the slots whose NodeReboot is gone.
-func (r *reader) markGone(ctx context.Context, s *snapshot, known map[string]types.UID) error {
+// markGone marks the slots whose NodeReboot is gone. One of which that is not known is held.
+func (r *reader) markGone(ctx context.Context, s *snapshot, known map[string]types.UID) {
 	for node, slot := range s.Slots {
 		if uid, ok := known[slot.Reboot]; ok && string(uid) == slot.UID {
 			continue
 		}
 		gone, err := r.gone(ctx, slot)
 		if err != nil {
-			return err
+			s.unread = append(s.unread, err)
 		}
 		slot.Gone = gone
 		s.Slots[node] = slot
 	}
-	return nil
 }
 
 // gone asks the API server whether the NodeReboot that holds a slot is gone: that the cache does not know it may mean that the cache is
 // behind what another leader granted.
 func (r *reader) gone(ctx context.Context, slot plan.Slot) (bool, error) {
-	if slot.Reboot == "" {
-		return true, nil
+	if len(validation.NameIsDNSSubdomain(slot.Reboot, false)) > 0 {
+		return true, nil // Nothing can have that name.
 	}
 	var reboot v1alpha1.NodeReboot
 	err := r.live.Get(ctx, types.NamespacedName{Name: slot.Reboot}, &reboot)

@@ -10,8 +10,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/ptr"
@@ -344,6 +346,12 @@ func TestReadResolvesSlotsOfUnknownNodeRebootsLive(t *testing.T) {
 			"c": `{"nodeReboot":"again","uid":"uid-of-before","attempt":1}`,
 			"d": `{"nodeReboot":"deleted","uid":"uid-deleted","attempt":1}`,
 			"e": `no slot`,
+			"f": `{"nodeReboot":"a/b","uid":"uid-known","attempt":1}`,
+			"g": `{"nodeReboot":"..","uid":"uid-known","attempt":1}`,
+			"h": `{"nodeReboot":"known","uid":"uid-known","attempt":0}`,
+			"i": `{"nodeReboot":"known","uid":"uid-known","attempt":2147483647}`,
+			"j": `null`,
+			"k": `{"nodeReboot":{},"uid":"uid-known"}`,
 		},
 	})
 	base, _ := w.Client.(client.WithWatch)
@@ -374,6 +382,12 @@ func TestReadResolvesSlotsOfUnknownNodeRebootsLive(t *testing.T) {
 		"c": {Reboot: "again", UID: "uid-of-before", Attempt: 1, Gone: true},
 		"d": {Reboot: "deleted", UID: "uid-deleted", Attempt: 1, Gone: true},
 		"e": {Gone: true},
+		"f": {Reboot: "a/b", UID: "uid-known", Attempt: 1, Gone: true},
+		"g": {Reboot: "..", UID: "uid-known", Attempt: 1, Gone: true},
+		"h": {Gone: true},
+		"i": {Gone: true},
+		"j": {Gone: true},
+		"k": {Gone: true},
 	}
 	if diff := cmp.Diff(want, s.Slots); diff != "" {
 		t.Errorf("slots (-want +got):\n%s", diff)
@@ -457,5 +471,61 @@ func TestFillGoesOnWithTheNodesWhosePodsAreKnown(t *testing.T) {
 	}
 	if _, known := s.Pods["a"]; !known || len(s.Pods) != 1 {
 		t.Errorf("pods %v, want those of a", s.Pods)
+	}
+}
+
+// What cannot be read is not known, and all the rest is.
+func TestReadThatFailsForAPartIsAboutThatPart(t *testing.T) {
+	down := apierrors.NewInternalError(errors.New("down"))
+	for name, test := range map[string]struct {
+		fails func(object any) bool
+		check func(t *testing.T, s *snapshot)
+	}{
+		"Leases of other tools": {
+			func(object any) bool { _, is := object.(*coordinationv1.LeaseList); return is },
+			func(t *testing.T, s *snapshot) {
+				if other := s.Nodes[0].OtherMaintenance; len(other) != 1 || !strings.Contains(other[0].Object, "cannot be read") {
+					t.Errorf("maintenance by others: %+v", other)
+				}
+			},
+		},
+		"a workload": {
+			func(object any) bool { _, is := object.(*appsv1.Deployment); return is },
+			func(t *testing.T, s *snapshot) {
+				if web := s.Workloads[model.WorkloadKey{Kind: v1alpha1.WorkloadDeployment, Namespace: "apps", Name: "web"}]; !web.Stale {
+					t.Errorf("workload %+v", web)
+				}
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, newNode("a"), newReboot("ra", "a", func(r *v1alpha1.NodeReboot) {
+				r.Status.Attempt = &v1alpha1.Attempt{Number: 1, GrantedTime: *at(0)}
+				r.Status.Workloads = []v1alpha1.WorkloadRef{{Kind: v1alpha1.WorkloadDeployment, Namespace: "apps", Name: "web", Ready: 1}}
+			}))
+			base, _ := w.Client.(client.WithWatch)
+			r := newReader(interceptor.NewClient(base, interceptor.Funcs{
+				Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+					if test.fails(o) {
+						return down
+					}
+					return c.Get(ctx, key, o, opts...)
+				},
+				List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+					if test.fails(list) {
+						return down
+					}
+					return c.List(ctx, list, opts...)
+				},
+			}), noPods{})
+			s, err := r.read(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(s.unread) != 1 || len(s.Nodes) != 1 || len(s.Reboots) != 1 {
+				t.Errorf("errors %v, %d nodes, %d NodeReboots", s.unread, len(s.Nodes), len(s.Reboots))
+			}
+			test.check(t, s)
+		})
 	}
 }

@@ -19,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -107,9 +108,8 @@ func clearCluster() {
 	var reboots v1alpha1.NodeRebootList
 	Expect(k8s.List(ctx, &reboots)).To(Succeed())
 	for i := range reboots.Items {
-		before := reboots.Items[i].DeepCopy()
-		reboots.Items[i].Finalizers = nil
-		Expect(client.IgnoreNotFound(k8s.Patch(ctx, &reboots.Items[i], client.MergeFrom(before)))).To(Succeed())
+		patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
+		Expect(client.IgnoreNotFound(k8s.Patch(ctx, &reboots.Items[i], patch))).To(Succeed())
 	}
 	for _, kind := range []client.Object{&v1alpha1.NodeReboot{}, &v1alpha1.RebootPolicy{}, &corev1.Node{}} {
 		Expect(k8s.DeleteAllOf(ctx, kind)).To(Succeed())

@@ -31,24 +31,29 @@ func detachingNodes(policies []*v1alpha1.RebootPolicy, reboots []*v1alpha1.NodeR
 }
 
 // readVolumes finds the volumes that are attached to nodes with a drain. A VolumeAttachment is there from before a volume is attached until
-// after it is detached.
-func (r *reader) readVolumes(ctx context.Context, s *snapshot) (map[string][]string, error) {
+// after it is detached. If they cannot be read, each of the nodes has one whose name says so: they are waited for as long as the policy
+// says.
+func (r *reader) readVolumes(ctx context.Context, s *snapshot) map[string][]string {
 	nodes := detachingNodes(s.Policies, s.Reboots)
 	r.interest.setVolumes(nodes)
 	if len(nodes) == 0 {
-		return nil, nil
-	}
-	var list storagev1.VolumeAttachmentList
-	if err := r.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list VolumeAttachments: %w", err)
+		return nil
 	}
 	volumes := map[string][]string{}
+	var list storagev1.VolumeAttachmentList
+	if err := r.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		s.unread = append(s.unread, fmt.Errorf("list VolumeAttachments: %w", err))
+		for node := range nodes {
+			volumes[node] = []string{"(VolumeAttachments cannot be read)"}
+		}
+		return volumes
+	}
 	for i := range list.Items {
 		if attachment := &list.Items[i]; nodes.Has(attachment.Spec.NodeName) {
 			volumes[attachment.Spec.NodeName] = append(volumes[attachment.Spec.NodeName], volumeOf(attachment))
 		}
 	}
-	return volumes, nil
+	return volumes
 }
 
 // volumeOf names the volume for people. One that is part of a pod has no name of its own.

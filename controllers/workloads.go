@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"math"
 
 	appsv1 "k8s.io/api/apps/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -15,22 +16,26 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// readWorkloads reads how ready the workloads are. Those that do not exist stay out.
-func (r *reader) readWorkloads(ctx context.Context, s *snapshot, keys sets.Set[model.WorkloadKey]) error {
+// readWorkloads reads how ready the workloads are. Those that do not exist stay out. One that cannot be read is not known to be ready;
+// those are returned.
+func (r *reader) readWorkloads(ctx context.Context, s *snapshot, keys sets.Set[model.WorkloadKey]) (unknown sets.Set[model.WorkloadKey]) {
 	s.Workloads = make(map[model.WorkloadKey]model.Workload, len(keys))
+	unknown = sets.New[model.WorkloadKey]()
 	for key := range keys {
 		workload, err := readWorkload(ctx, r.cache, key)
 		if apierrors.IsNotFound(err) {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("read %s %s/%s: %w", key.Kind, key.Namespace, key.Name, err)
+			s.unread = append(s.unread, fmt.Errorf("read %s %s/%s: %w", key.Kind, key.Namespace, key.Name, err))
+			workload = &model.Workload{Stale: true, Desired: math.MaxInt32}
+			unknown.Insert(key)
 		}
 		if workload != nil {
 			s.Workloads[key] = *workload
 		}
 	}
-	return nil
+	return unknown
 }
 
 // readWorkload returns nil for a DaemonSet: whether it is ready on a node can be seen from its pod there.

@@ -8,11 +8,11 @@ import (
 // CanarySpec lets few nodes go first and watches them before the others follow.
 type CanarySpec struct {
 	// count is how many nodes go first, as a number or as a percentage of the policy's nodes, rounded down and at least one; a group of
-	// nodes counts as one.
+	// nodes counts as one. All of them cannot go first: nothing would wait for them.
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:XIntOrString
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 15000 : self.matches('^(100|[1-9][0-9]?)%$')",message="count is a number of nodes from 1 to 15000, such as 1, or a percentage from \"1%\" to \"100%\", such as \"10%\""
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 15000 : self.matches('^[1-9][0-9]?%$')",message="count is a number of nodes from 1 to 15000, such as 1, or a percentage from \"1%\" to \"99%\", such as \"10%\""
 	Count *intstr.IntOrString `json:"count,omitempty"`
 
 	// soakSeconds is how long they are watched after their reboots are proved.
@@ -58,5 +58,7 @@ type CanaryStatus struct {
 
 	// soakedTime is when the last of those that soak will have soaked.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	SoakedTime *metav1.MicroTime `json:"soakedTime,omitempty"`
 }

@@ -107,6 +107,7 @@ type PodGate struct {
 // PrometheusGate asks a Prometheus.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.query) != has(self.alerts)",message="write either query or alerts: a gate asks for one thing; write 'alerts: {}' for every alert that fires"
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.url.startsWith('https://')",message="tls is about the certificate of a server that speaks https: write a url that begins with https://, or remove tls",fieldPath=".tls"
 type PrometheusGate struct {
 	// name of the gate, for messages.
 	// +required
@@ -187,6 +188,8 @@ type LabelMatcher struct {
 }
 
 // AlertmanagerGate asks an Alertmanager for alerts that are neither silenced nor inhibited.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.url.startsWith('https://')",message="tls is about the certificate of a server that speaks https: write a url that begins with https://, or remove tls",fieldPath=".tls"
 type AlertmanagerGate struct {
 	// name of the gate, for messages.
 	// +required
@@ -278,6 +281,8 @@ type SecretKey struct {
 }
 
 // GateTLS says how the certificate of a server is verified.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.verification) || self.verification != 'None' || !has(self.ca)",message="verification None looks at no authority: remove ca, or write 'verification: Full'",fieldPath=".ca"
 type GateTLS struct {
 	// ca is the key of the certificates of the authorities, in PEM, that the server's certificate is verified with. Not set means
 	// the well-known ones.

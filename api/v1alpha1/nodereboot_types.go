@@ -2,6 +2,8 @@ package v1alpha1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/reboot-operator/reboot-operator/api/decode"
 )
 
 // Trigger says what asked for a reboot.
@@ -175,6 +177,8 @@ type BootInfo struct {
 
 	// seenTime is when the operator first saw the boot.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	SeenTime *metav1.MicroTime `json:"seenTime,omitempty"`
 }
 
@@ -211,26 +215,38 @@ type Attempt struct {
 
 	// grantedTime is when the slot was granted.
 	// +required
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	GrantedTime metav1.MicroTime `json:"grantedTime,omitempty,omitzero"`
 
 	// cordonedTime is when the node was cordoned.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	CordonedTime *metav1.MicroTime `json:"cordonedTime,omitempty"`
 
 	// excludedTime is when the node was taken out of external load balancers.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	ExcludedTime *metav1.MicroTime `json:"excludedTime,omitempty"`
 
 	// drainOrderedTime is when the helper was ordered to drain.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	DrainOrderedTime *metav1.MicroTime `json:"drainOrderedTime,omitempty"`
 
 	// stuckTime is since when the drain has been reported to be stuck.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	StuckTime *metav1.MicroTime `json:"stuckTime,omitempty"`
 
 	// drainedTime is when the drain was over: complete, skipped, or forced.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	DrainedTime *metav1.MicroTime `json:"drainedTime,omitempty"`
 
 	// drain is how the drain ended.
@@ -239,6 +255,8 @@ type Attempt struct {
 
 	// detachedTime is when the wait for volumes to be detached was over: none was attached any more, or its time had passed.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	DetachedTime *metav1.MicroTime `json:"detachedTime,omitempty"`
 
 	// attachedVolumes are PersistentVolumes that were attached even then, up to ten of them.
@@ -250,6 +268,8 @@ type Attempt struct {
 
 	// rebootOrderedTime is when the host was ordered to reboot.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	RebootOrderedTime *metav1.MicroTime `json:"rebootOrderedTime,omitempty"`
 
 	// containers are short IDs of the containers that ran on the node before the boot. A pod that still shows one of them shows its status of
@@ -264,36 +284,52 @@ type Attempt struct {
 	// markedForDeletionTime is when an autoscaler, or a deletion, was seen to be about to remove the Node. If it goes after that, its host is
 	// not waited for.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	MarkedForDeletionTime *metav1.MicroTime `json:"markedForDeletionTime,omitempty"`
 
 	// nodeGoneTime is since when there is no Node object of the node's name.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	NodeGoneTime *metav1.MicroTime `json:"nodeGoneTime,omitempty"`
 
 	// backTime is when the node reported another boot ID.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	BackTime *metav1.MicroTime `json:"backTime,omitempty"`
 
 	// uncordonedTime is when the node was proved to be rebooted and healthy itself, and uncordoned.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	UncordonedTime *metav1.MicroTime `json:"uncordonedTime,omitempty"`
 
 	// settlingSince is since when the node has been uncordoned and Ready without interruption.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	SettlingSince *metav1.MicroTime `json:"settlingSince,omitempty"`
 
 	// readyTransitionTime is the lastTransitionTime of the node's condition Ready at that time. It comes from the clock of another machine,
 	// and is only ever compared to find out whether it changed.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$`
 	ReadyTransitionTime *metav1.Time `json:"readyTransitionTime,omitempty"`
 
 	// rolledBackTime is when the attempt was given up before its host was ordered to reboot. The node is uncordoned then, and the slot is held
 	// until the workloads whose pods were evicted are as ready as before.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	RolledBackTime *metav1.MicroTime `json:"rolledBackTime,omitempty"`
 
 	// recoveredTime is when the node's workloads were as ready as before. Hooks that are awaited after the reboot are awaited from then on.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	RecoveredTime *metav1.MicroTime `json:"recoveredTime,omitempty"`
 
 	// staleConditions of others were True already when the attempt began, or when the host was back, and do not count as done.
@@ -306,10 +342,14 @@ type Attempt struct {
 	// stalledTime is when the attempt ran out of time after the order to reboot, or while its evicted pods were awaited. The attempt is still
 	// open: the node, or the pods, may come back.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	StalledTime *metav1.MicroTime `json:"stalledTime,omitempty"`
 
 	// endedTime is when the attempt ended and its slot was freed.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	EndedTime *metav1.MicroTime `json:"endedTime,omitempty"`
 
 	// result is the reason why the attempt stalled or ended.
@@ -340,6 +380,8 @@ type Failures struct {
 
 	// lastTime is when the last one failed.
 	// +required
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	LastTime metav1.MicroTime `json:"lastTime,omitempty,omitzero"`
 
 	// lastReason is why.
@@ -402,15 +444,20 @@ type WorkloadRef struct {
 // NodeRebootStatus holds facts (order, report, boots, times) and what is derived from them (phase, reason, message, conditions).
 type NodeRebootStatus struct {
 	// conditions are Ready, and while they are true Reconciling and Stalled (kstatus); Drained and Rebooted are milestones. Types with a
-	// domain, such as example.com/backup-done, belong to others.
+	// domain, such as example.com/backup-done, belong to others: there may be 48 of them, with messages of up to 4096 characters, so that
+	// there is always room for the operator's own.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:XValidation:rule="self.all(c, c.lastTransitionTime > timestamp('0001-01-01T00:00:00Z') && c.lastTransitionTime < timestamp('9999-12-31T00:00:00Z'))",message="lastTransitionTime of a condition is a time in the years from 1 to 9999, written like 2026-01-31T22:05:00Z"
+	// +kubebuilder:validation:XValidation:rule="self.map(c, c.type.contains('/') ? 1 : 0).sum() <= 48",message="a NodeReboot takes no more than 48 conditions of others: use fewer types, and remove those that are not needed"
+	// +kubebuilder:validation:items:XValidation:rule="!self.type.contains('/') || self.message.size() <= 4096",message="the message of a condition may be 4096 characters long: shorten it"
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// observedGeneration is the generation of the spec that this status is about; -1 until the operator has looked.
 	// +optional
+	// +kubebuilder:validation:Maximum=9007199254740991
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// phase is a one-word summary for people.
@@ -444,11 +491,15 @@ type NodeRebootStatus struct {
 
 	// requiredSince is since when the reboot is required.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	RequiredSince *metav1.MicroTime `json:"requiredSince,omitempty"`
 
 	// approvedTime is when the operator first saw the approval that is Given now. Under a schedule it holds until the window that was open
 	// then, or else the next one, closes.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	ApprovedTime *metav1.MicroTime `json:"approvedTime,omitempty"`
 
 	// approvedBy is the name of the user who gave that approval.
@@ -458,11 +509,14 @@ type NodeRebootStatus struct {
 
 	// taintedTime is when the node was tainted.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	TaintedTime *metav1.MicroTime `json:"taintedTime,omitempty"`
 
 	// taintLeadSeconds is the time from the taint to the order to drain, in whole seconds.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=9007199254740991
 	TaintLeadSeconds *int64 `json:"taintLeadSeconds,omitempty"`
 
 	// before is the boot that has to end.
@@ -493,6 +547,7 @@ type NodeRebootStatus struct {
 	// lastSequence is the highest sequence of any order so far.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=9007199254740991
 	LastSequence int64 `json:"lastSequence,omitempty"`
 
 	// pendingHooks are the types of the conditions that are awaited now, for those who are to set them to True.
@@ -527,6 +582,8 @@ type NodeRebootStatus struct {
 
 	// completionTime is when the NodeReboot ended.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	CompletionTime *metav1.MicroTime `json:"completionTime,omitempty"`
 }
 
@@ -564,6 +621,9 @@ type NodeReboot struct {
 	// +optional
 	// +kubebuilder:default={"observedGeneration":-1}
 	Status NodeRebootStatus `json:"status,omitempty,omitzero"`
+
+	// Unreadable names the fields of the stored object that could not be decoded. It is no field of the API.
+	Unreadable []decode.Problem `json:"-"`
 }
 
 // NodeRebootList is a list of NodeReboot.

@@ -67,6 +67,7 @@ type RebootOrder struct {
 	// sequence numbers the orders of one NodeReboot; a helper acts on a sequence that is higher than the last one it recorded.
 	// +required
 	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=9007199254740991
 	Sequence int64 `json:"sequence,omitempty"`
 
 	// action is what to do.
@@ -82,6 +83,8 @@ type RebootOrder struct {
 	// deadline is the end of the order, in the time of the API server; after it the helper neither starts nor goes on. It may be changed
 	// while the order is in force, and a drain under way follows.
 	// +required
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	Deadline metav1.MicroTime `json:"deadline,omitempty,omitzero"`
 
 	// protocol is the level of the protocol that a helper has to know to carry out the order. One that does not refuses it.
@@ -121,8 +124,8 @@ type HelperReport struct {
 
 	// bootTime is when the running host booted, by its own clock, in UTC and with six digits of a second.
 	// ---
-	// A time of another precision, or with an offset that is none, passes the format and cannot be decoded as MicroTime; and a list with one
-	// object that cannot be decoded cannot be read at all: without the pattern one helper could blind the manager.
+	// A time of another precision, or with an offset that is none, passes the format and cannot be decoded as MicroTime: so every time has a
+	// pattern.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
@@ -148,6 +151,7 @@ type HelperReport struct {
 	// sequence of the last order that the helper recorded; 0 before the first.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=9007199254740991
 	Sequence int64 `json:"sequence"`
 
 	// state is how far that order is.

@@ -27,6 +27,8 @@ const (
 	ConditionClockOff = "ClockOff"
 	// ConditionHelpersNotReady of a RebootPolicy is True while helpers on its nodes have not been Ready for some time.
 	ConditionHelpersNotReady = "HelpersNotReady"
+	// ConditionWritesRefused of a RebootPolicy is True while the API server refuses writes about its nodes.
+	ConditionWritesRefused = "WritesRefused"
 	// ConditionCanaryTooLarge of a RebootPolicy is True while it asks for more canaries than it has nodes.
 	ConditionCanaryTooLarge = "CanaryTooLarge"
 	// ConditionUnknownZones of a RebootPolicy is True while its zone order names a zone that none of its nodes is in.
@@ -41,6 +43,8 @@ const (
 	ReasonSkipped = "Skipped"
 	// ReasonPolicyInvalid: the policy that owns the node cannot be understood.
 	ReasonPolicyInvalid = "PolicyInvalid"
+	// ReasonUnreadable: a part of the object cannot be decoded, so the operator leaves it alone.
+	ReasonUnreadable = "Unreadable"
 	// ReasonPaused: the policy is paused.
 	ReasonPaused = "Paused"
 	// ReasonObserving: the policy only observes; this node would start now.
@@ -97,6 +101,9 @@ const (
 	ReasonZoneBusy = "ZoneBusy"
 	// ReasonZoneSoaking: the last zone was finished too short a time ago.
 	ReasonZoneSoaking = "ZoneSoaking"
+	// ReasonWriteRefused: the API server refuses a write that the reboot needs, because of admission, validation or size. It also rolls back
+	// an attempt that has evicted nothing.
+	ReasonWriteRefused = "WriteRefused"
 	// ReasonBlockedByPod: a pod runs on the node during which it is not to go down.
 	ReasonBlockedByPod = "BlockedByPod"
 	// ReasonBlockedByAlert: an alert is active.

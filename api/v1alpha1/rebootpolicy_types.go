@@ -2,6 +2,8 @@ package v1alpha1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/reboot-operator/reboot-operator/api/decode"
 )
 
 // Mode says how much a policy may do.
@@ -158,11 +160,15 @@ type RebootPolicyStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=type
-	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:XValidation:rule="self.all(c, c.lastTransitionTime > timestamp('0001-01-01T00:00:00Z') && c.lastTransitionTime < timestamp('9999-12-31T00:00:00Z'))",message="lastTransitionTime of a condition is a time in the years from 1 to 9999, written like 2026-01-31T22:05:00Z"
+	// +kubebuilder:validation:XValidation:rule="self.map(c, c.type.contains('/') ? 1 : 0).sum() <= 8",message="a RebootPolicy takes no more than 8 conditions of others: use fewer types, and remove those that are not needed"
+	// +kubebuilder:validation:items:XValidation:rule="!self.type.contains('/') || self.message.size() <= 4096",message="the message of a condition may be 4096 characters long: shorten it"
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// observedGeneration is the generation of the spec that this status is about; -1 until the operator has looked.
 	// +optional
+	// +kubebuilder:validation:Maximum=9007199254740991
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// nodes is how many nodes the policy owns.
@@ -292,6 +298,9 @@ type RebootPolicy struct {
 	// +optional
 	// +kubebuilder:default={"observedGeneration":-1}
 	Status RebootPolicyStatus `json:"status,omitempty,omitzero"`
+
+	// Unreadable names the fields of the stored object that could not be decoded. It is no field of the API.
+	Unreadable []decode.Problem `json:"-"`
 }
 
 // RebootPolicyList is a list of RebootPolicy.

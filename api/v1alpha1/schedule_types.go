@@ -183,6 +183,7 @@ type MonthlyWindow struct {
 
 // Freeze is a time in which nothing starts and no host is ordered to reboot.
 //
+// +kubebuilder:validation:XValidation:rule="self.from > timestamp('0001-01-02T00:00:00Z') && self.to < timestamp('9999-12-31T00:00:00Z')",message="from and to of a freeze are times in the years from 1 to 9999, written like 2026-12-20T00:00:00Z"
 // +kubebuilder:validation:XValidation:rule="self.to > self.from",message="the freeze ends before it begins, or at once: write a later to or an earlier from",fieldPath=".to"
 type Freeze struct {
 	// name of the freeze, for messages.
@@ -213,9 +214,13 @@ type WindowStatus struct {
 
 	// nextOpeningTime is when nodes may start next, after every window and freeze that is in the way.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$`
 	NextOpeningTime *metav1.Time `json:"nextOpeningTime,omitempty"`
 
 	// nextClosingTime is when what is open closes. It is missing if no end is in sight.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$`
 	NextClosingTime *metav1.Time `json:"nextClosingTime,omitempty"`
 }

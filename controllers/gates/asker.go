@@ -15,12 +15,10 @@ import (
 )
 
 const (
-	// Interval is for how long an answer is good, and how often a gate is asked that has something in the way.
+	// Interval is for how long an answer is good that did not take longer, and how often a gate is asked that has something in the way.
 	Interval = 15 * time.Second
 	// patience is how long a pass waits for answers that it needs and does not have.
 	patience = time.Second
-	// parallel bounds how many gates are asked at once.
-	parallel = 8
 )
 
 // Options of an Asker.
@@ -41,13 +39,15 @@ type Asker struct {
 	ctx context.Context
 	// changed says that there is something new to know.
 	changed func()
-	free    chan struct{}
+	turns   *turns
 	pods    map[podSource]*podWatch
 	checked map[types.UID]checkedPolicy
 	stock   stock
 
 	mu      sync.Mutex
 	entries map[model.GateKey]*entry
+	// slowest is how long the slowest gate of each policy took to answer last.
+	slowest map[string]time.Duration
 }
 
 // entry is a question that is being asked, and its last answer.
@@ -60,14 +60,15 @@ type entry struct {
 	// awaited: a pass waits for the answer, so it need not be told that there is one.
 	awaited bool
 	answer  *model.GateAnswer
-	// at is when what the answer says was so.
-	at time.Time
+	// at is when what the answer says was so, and took is how long it took to find out.
+	at   time.Time
+	took time.Duration
 }
 
 // New makes an Asker that can answer once it was started.
 func New(options Options) *Asker {
 	return &Asker{
-		options: options, free: make(chan struct{}, parallel), pods: map[podSource]*podWatch{},
+		options: options, turns: newTurns(options.Clock), pods: map[podSource]*podWatch{},
 		checked: map[types.UID]checkedPolicy{}, entries: map[model.GateKey]*entry{},
 	}
 }
@@ -80,7 +81,7 @@ func (a *Asker) Start(ctx context.Context, changed func()) {
 // Answer returns the answers that are known, and has the others found out.
 func (a *Asker) Answer(ctx context.Context, policies []*v1alpha1.RebootPolicy, asks []model.GateQuery) map[model.GateKey]model.GateAnswer {
 	now := a.options.Clock.Now()
-	a.stock.note(asks)
+	a.stock.note(policies, asks)
 	var awaited []<-chan struct{}
 	for _, ask := range asks {
 		switch gate := find(policies, ask.GateKey).(type) {
@@ -92,6 +93,7 @@ func (a *Asker) Answer(ctx context.Context, policies []*v1alpha1.RebootPolicy, a
 	}
 	wait(ctx, awaited)
 	a.noneAwaited()
+	a.findSlowest()
 	answers := make(map[model.GateKey]model.GateAnswer, len(asks))
 	for _, ask := range asks {
 		var answer model.GateAnswer
@@ -143,11 +145,11 @@ func (a *Asker) begin(gate asked, ask model.GateQuery, now time.Time) []<-chan s
 	if e.done != nil || e.fresh(now) && e.looked(ask) {
 		return nil
 	}
-	ctx, stop := context.WithTimeout(a.ctx, gate.timeout())
+	ctx, stop := context.WithCancel(a.ctx)
 	done := make(chan struct{})
 	e.stop, e.done = stop, done
 	go a.run(ctx, gate, ask, e, done)
-	if e.usable(now) && e.looked(ask) {
+	if e.blocks() && e.looked(ask) {
 		return nil
 	}
 	e.awaited = true
@@ -156,49 +158,47 @@ func (a *Asker) begin(gate asked, ask model.GateQuery, now time.Time) []<-chan s
 
 // run asks one question.
 func (a *Asker) run(ctx context.Context, gate asked, ask model.GateQuery, e *entry, done chan struct{}) {
-	answer := model.GateAnswer{Since: a.options.Clock.Now()}
-	var at time.Time
-	select {
-	case a.free <- struct{}{}:
-		answer, at = a.evaluate(ctx, gate, ask)
-		<-a.free
-	case <-ctx.Done():
-		at = a.options.Clock.Now()
-		answer.Failure = "it was not its turn in time, for others took too long."
+	var next entry
+	if a.turns.take(ctx, ask.Policy) {
+		next = a.evaluate(ctx, gate, ask)
+		a.turns.leave(ask.Policy)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	defer close(done)
 	e.stop()
 	e.done = nil
-	if a.entries[ask.GateKey] != e {
+	if a.entries[ask.GateKey] != e || next.answer == nil {
 		return // nobody asks any more
 	}
-	e.take(answer, at)
+	e.take(next)
 	if !e.awaited {
 		a.changed()
 	}
 }
 
 // evaluate asks one gate, and says when what it answers was so: at the end of asking. Otherwise an answer that takes longer than it is good
-// for could never be used.
-func (a *Asker) evaluate(ctx context.Context, gate asked, ask model.GateQuery) (model.GateAnswer, time.Time) {
+// for could never be used. The time limit is for the answer alone: how long a gate waits for its turn is not its fault.
+func (a *Asker) evaluate(ctx context.Context, gate asked, ask model.GateQuery) entry {
+	ctx, stop := context.WithTimeout(ctx, gate.timeout())
+	defer stop()
 	began := a.options.Clock.Now()
-	answer, err := gate.ask(ctx, a, ask)
-	if answer.at.IsZero() {
-		answer.at = a.options.Clock.Now()
+	reply, err := gate.ask(ctx, a, ask)
+	if reply.at.IsZero() {
+		reply.at = a.options.Clock.Now()
+		reply.took = reply.at.Sub(began)
 	}
 	if err != nil {
-		return model.GateAnswer{Failure: failure(ctx, err, gate.timeout()), Since: began}, answer.at
+		reply.GateAnswer = model.GateAnswer{Failure: failure(ctx, err, gate.timeout()), Since: began}
 	}
-	return answer.GateAnswer, answer.at
+	return entry{answer: &reply.GateAnswer, at: reply.at, took: reply.took}
 }
 
 // take replaces the last answer.
-func (e *entry) take(answer model.GateAnswer, at time.Time) {
-	last := e.answer
+func (e *entry) take(next entry) {
+	last, answer := e.answer, next.answer
 	switch {
-	case answer.Failure == "" && last != nil && at.Equal(e.at):
+	case answer.Failure == "" && last != nil && next.at.Equal(e.at):
 		// The same look at all nodes and pods, at nodes further down the line.
 		for node, lack := range last.Nodes {
 			if _, newer := answer.Nodes[node]; !newer {
@@ -208,7 +208,7 @@ func (e *entry) take(answer model.GateAnswer, at time.Time) {
 	case answer.Failure != "" && last != nil && last.Failure != "":
 		answer.Since = last.Since
 	}
-	e.answer, e.at = &answer, at
+	e.answer, e.at, e.took = answer, next.at, next.took
 }
 
 // known is the answer to a question, if there is one that can be used.
@@ -216,12 +216,12 @@ func (a *Asker) known(question model.GateKey, now time.Time) (model.GateAnswer, 
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := a.entries[question]
-	if e == nil || !e.usable(now) {
+	if e == nil || !e.usable(now, a.slowest[question.Policy]) {
 		return model.GateAnswer{}, false
 	}
 	answer := *e.answer
 	if e.done == nil {
-		answer.Until = e.at.Add(Interval)
+		answer.Until = e.at.Add(restAfter(e.took))
 	}
 	return answer, true
 }
@@ -239,7 +239,7 @@ func (a *Asker) Keep(policies []*v1alpha1.RebootPolicy, asks []model.GateQuery) 
 		}
 	}
 	a.keepPods(sources)
-	a.stock.keep(asks)
+	a.stock.keep(asks, a.options.Clock.Now())
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for question, e := range a.entries {
@@ -253,11 +253,33 @@ func (a *Asker) Keep(policies []*v1alpha1.RebootPolicy, asks []model.GateQuery) 
 	}
 }
 
-func (e *entry) fresh(now time.Time) bool { return e.answer != nil && now.Before(e.at.Add(Interval)) }
+// restAfter is for how long what took so long to find out is good: as long, so that no gate is asked back to back, and within bounds.
+func restAfter(took time.Duration) time.Duration { return min(max(Interval, took), longest) }
 
-// usable: the answer is fresh, or says that something is in the way. It is in the way until a newer answer says otherwise.
-func (e *entry) usable(now time.Time) bool {
-	return e.fresh(now) || e.answer != nil && (e.answer.Obstacle != "" || e.answer.Failure != "" && !e.ignores || e.allBlocked())
+// fresh: the gate does not have to be asked again.
+func (e *entry) fresh(now time.Time) bool {
+	return e.answer != nil && now.Before(e.at.Add(restAfter(e.took)))
+}
+
+// usable: the answer says that something is in the way, which it is until a newer answer says otherwise. Or it is good enough to start on:
+// no older than the slowest gate of its policy takes to answer. Otherwise the answers of two slow gates would never be good at one time.
+func (e *entry) usable(now time.Time, slowest time.Duration) bool {
+	return e.blocks() || e.answer != nil && now.Before(e.at.Add(restAfter(slowest)))
+}
+
+// blocks: the answer says that something is in the way.
+func (e *entry) blocks() bool {
+	return e.answer != nil && (e.answer.Obstacle != "" || e.answer.Failure != "" && !e.ignores || e.allBlocked())
+}
+
+// findSlowest finds out how long the slowest gate of each policy took to answer.
+func (a *Asker) findSlowest() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.slowest = map[string]time.Duration{}
+	for question, e := range a.entries {
+		a.slowest[question.Policy] = max(a.slowest[question.Policy], e.took)
+	}
 }
 
 // allBlocked: the answer is about single nodes, and none of them may go.

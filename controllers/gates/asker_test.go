@@ -120,7 +120,7 @@ func TestNothingStartsOnAnOldAnswer(t *testing.T) {
 // slow is longer than an answer is good for.
 const slow = Interval + time.Second
 
-func TestAnAnswerThatTookLongIsGoodForAsLongAsAnyOther(t *testing.T) {
+func TestAnAnswerThatTookLongIsGoodForAsLongAsItTook(t *testing.T) {
 	b := newBench(t)
 	var asked atomic.Int32
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -131,12 +131,12 @@ func TestAnAnswerThatTookLongIsGoodForAsLongAsAnyOther(t *testing.T) {
 	defer s.Close()
 	b.alertmanager(s.URL)
 	got := b.answer(model.GateAlertmanager, "g")
-	if got == nil || !got.Until.Equal(testNow.Add(slow+Interval)) || asked.Load() != 1 {
-		t.Fatalf("asked %d times, answer %+v; want one that is good until an interval after its end", asked.Load(), got)
+	if got == nil || !got.Until.Equal(testNow.Add(2*slow)) || asked.Load() != 1 {
+		t.Fatalf("asked %d times, answer %+v; want one that is good for as long as it took", asked.Load(), got)
 	}
-	b.clock.SetTime(b.clock.Now().Add(Interval - time.Nanosecond))
+	b.clock.SetTime(b.clock.Now().Add(slow - time.Nanosecond))
 	if got := b.answer(model.GateAlertmanager, "g"); got == nil || asked.Load() != 1 {
-		t.Errorf("asked %d times, answer %+v at the end of the interval", asked.Load(), got)
+		t.Errorf("asked %d times, answer %+v at the end of that time", asked.Load(), got)
 	}
 }
 
@@ -229,28 +229,41 @@ func TestWhatIsNotAskedAnyMoreIsForgottenAndStopped(t *testing.T) {
 	})
 }
 
-func TestManyGatesAreAskedAtOnceAndNoMoreThanThat(t *testing.T) {
+func TestAllGatesOfSomePoliciesAreAskedAtOnceAndNoMoreThanThat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, b := newSource(t)
-		gate := b.policy.Spec.Gates.Objects[0]
-		b.policy.Spec.Gates.Objects = nil
-		var asks []model.GateQuery
-		for i := range 2 * parallel {
-			gate.Name = fmt.Sprintf("g%d", i)
-			b.policy.Spec.Gates.Objects = append(b.policy.Spec.Gates.Objects, gate)
-			asks = append(asks, model.GateQuery{GateKey: b.question(model.GateObjects, gate.Name)})
-		}
+		policies, asks := manyPolicies(b.policy, 2*parallel, 3)
 		letGo := s.hang()
-		b.pass(asks...)
+		b.Answer(t.Context(), policies, asks)
 		synctest.Wait()
-		if asked := s.atOnce.Load(); asked != parallel {
-			t.Errorf("%d are asked at once, want %d", asked, parallel)
+		if asked := s.atOnce.Load(); asked != 3*parallel {
+			t.Errorf("%d are asked at once, want the 3 of each of %d policies", asked, parallel)
 		}
 		letGo()
-		if answers := b.ask(asks...); len(answers) != len(asks) || int(s.asked.Load()) != len(asks) {
+		synctest.Wait()
+		if answers := b.Answer(t.Context(), policies, asks); len(answers) != len(asks) || int(s.asked.Load()) != len(asks) {
 			t.Errorf("%d answers, asked %d times, want %d", len(answers), s.asked.Load(), len(asks))
 		}
 	})
+}
+
+// manyPolicies have so many gates each, like the first one of a policy.
+func manyPolicies(like *v1alpha1.RebootPolicy, count, gates int) (policies []*v1alpha1.RebootPolicy, asks []model.GateQuery) {
+	for i := range count {
+		policy := like.DeepCopy()
+		policy.Name = fmt.Sprintf("p%d", i)
+		gate := policy.Spec.Gates.Objects[0]
+		policy.Spec.Gates.Objects = nil
+		for j := range gates {
+			gate.Name = fmt.Sprintf("g%d", j)
+			policy.Spec.Gates.Objects = append(policy.Spec.Gates.Objects, gate)
+			asks = append(asks, model.GateQuery{GateKey: model.GateKey{
+				Policy: policy.Name, Generation: policy.Generation, Kind: model.GateObjects, Gate: gate.Name,
+			}})
+		}
+		policies = append(policies, policy)
+	}
+	return policies, asks
 }
 
 func TestAQuestionAboutAGateThatIsGoneHasNoAnswer(t *testing.T) {

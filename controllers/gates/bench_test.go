@@ -14,12 +14,14 @@ import (
 // BenchmarkRoomInAFullCluster is about the most work that there is: no node may go, so all are looked at, and other pods wait already.
 func BenchmarkRoomInAFullCluster(b *testing.B) {
 	const nodes, perNode, waiting = 1000, 20, 50
-	inv := &inventory{covers: sets.New[string](), pods: map[string][]*movingPod{}}
+	inv := newInventory(newPodKeys())
 	pod := func(name string) *movingPod {
-		return &movingPod{
-			&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: name}},
-			amounts{corev1.ResourceCPU: 100, corev1.ResourceMemory: 1 << 10, corev1.ResourcePods: 1},
+		moving, err := inv.classes.of(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: name}},
+			amounts{corev1.ResourceCPU: 100, corev1.ResourceMemory: 1 << 10, corev1.ResourcePods: 1})
+		if err != nil {
+			b.Fatal(err)
 		}
+		return moving
 	}
 	for i := range nodes {
 		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("node-%05d", i)}}

@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/sets"
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
-	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 	"k8s.io/klog/v2"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -35,12 +34,22 @@ func (capacityGate) check() (field string, err error) { return "", nil }
 
 func (capacityGate) onError() v1alpha1.Requirement { return v1alpha1.Require }
 
-func (capacityGate) timeout() time.Duration { return longest }
+// timeout is for a look that has just begun when this one is asked.
+func (capacityGate) timeout() time.Duration { return lookTimeout }
+
+// evicts selects the pods that the policy's drains evict.
+func (g capacityGate) evicts() (selectors.Pods, error) {
+	selected, err := selectors.ForPodsOrAll(g.policy.Spec.Drain.Selector)
+	if err != nil {
+		return selectors.Pods{}, fmt.Errorf("drain.selector: %w", err)
+	}
+	return selected, nil
+}
 
 func (g capacityGate) ask(ctx context.Context, a *Asker, query model.GateQuery) (reply, error) {
-	selector, err := selectors.ForPodsOrAll(g.policy.Spec.Drain.Selector)
+	selector, err := g.evicts()
 	if err != nil {
-		return reply{}, fmt.Errorf("drain.selector: %w", err)
+		return reply{}, err
 	}
 	inv, err := a.inventory(ctx)
 	if err != nil {
@@ -58,7 +67,7 @@ func (g capacityGate) ask(ctx context.Context, a *Asker, query model.GateQuery) 
 			break
 		}
 	}
-	return reply{GateAnswer: model.GateAnswer{Nodes: lacks}, at: inv.at}, nil
+	return reply{GateAnswer: model.GateAnswer{Nodes: lacks}, at: inv.at, took: inv.took}, nil
 }
 
 // room is what nodes have free. It shares with the inventory all that it does not change: it is looked at for one node after the other.
@@ -107,7 +116,7 @@ func (inv *inventory) lack(r *room, node string, leaving sets.Set[string], selec
 		}
 		for _, pod := range largestFirst(inv.evicted(name, evicts)) {
 			if rest.take(pod) == "" {
-				return fmt.Sprintf("Pod %s/%s of node %s (%s) would find no room: %s.", pod.Namespace, pod.Name, name, pod.needs, rest.why(pod))
+				return fmt.Sprintf("Pod %s/%s of node %s (%s) would find no room: %s.", pod.namespace, pod.name, name, pod.needs, rest.why(pod))
 			}
 		}
 	}
@@ -125,7 +134,7 @@ func largestFirst(pods []*movingPod) []*movingPod {
 		return cmp.Or(
 			cmp.Compare(b.needs[corev1.ResourceCPU], a.needs[corev1.ResourceCPU]),
 			cmp.Compare(b.needs[corev1.ResourceMemory], a.needs[corev1.ResourceMemory]),
-			strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name),
+			strings.Compare(a.namespace, b.namespace), strings.Compare(a.name, b.name),
 		)
 	})
 }
@@ -139,10 +148,9 @@ func (r *room) left(node *roomyNode) amounts {
 
 // take puts a pod on the first node that takes it, and says on which; empty is on none.
 func (r *room) take(pod *movingPod) string {
-	affinity := nodeaffinity.GetRequiredNodeAffinity(pod.Pod)
 	for _, node := range r.nodes {
 		free := r.left(node)
-		if node.Name == r.without || !free.have(pod.needs) || !takes(node, pod, affinity) {
+		if node.Name == r.without || !free.have(pod.needs) || !takes(node, pod.podClass) {
 			continue
 		}
 		free = maps.Clone(free)
@@ -157,9 +165,11 @@ func (r *room) take(pod *movingPod) string {
 func (r *room) why(pod *movingPod) string {
 	lacking := sets.New[string]()
 	suitable := 0
-	affinity := nodeaffinity.GetRequiredNodeAffinity(pod.Pod)
+	if pod.unplaceable {
+		return "its node selector, affinity and tolerations take too many bytes to be looked at"
+	}
 	for _, node := range r.nodes {
-		if node.Name == r.without || !takes(node, pod, affinity) {
+		if node.Name == r.without || !takes(node, pod.podClass) {
 			continue
 		}
 		suitable++
@@ -177,12 +187,15 @@ func (r *room) why(pod *movingPod) string {
 }
 
 // takes: the node has what the pod selects, and no taint that it does not tolerate.
-func takes(node *roomyNode, pod *movingPod, affinity nodeaffinity.RequiredNodeAffinity) bool {
-	matches, err := affinity.Match(node.Node)
+func takes(node *roomyNode, pods *podClass) bool {
+	if pods.unplaceable {
+		return false
+	}
+	matches, err := pods.affinity.Match(node.Node)
 	if err != nil || !matches {
 		return false
 	}
-	_, untolerated := corev1helpers.FindMatchingUntoleratedTaint(klog.Background(), node.Spec.Taints, pod.Spec.Tolerations,
+	_, untolerated := corev1helpers.FindMatchingUntoleratedTaint(klog.Background(), node.Spec.Taints, pods.tolerations,
 		func(t *corev1.Taint) bool { return t.Effect != corev1.TaintEffectPreferNoSchedule }, false)
 	return !untolerated
 }

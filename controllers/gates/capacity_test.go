@@ -89,8 +89,15 @@ func TestWhatWouldBeEvictedHasToFitOnTheOthers(t *testing.T) {
 		"a pod without controller":  {objects: []client.Object{a, web(func(p *corev1.Pod) { p.OwnerReferences = nil })}},
 		"a pod that has ended":      {objects: []client.Object{a, web(in(corev1.PodFailed))}},
 		"a pod that stays":          {objects: []client.Object{a, web()}, selector: selector.Of("app!=web")},
-		"a pod that goes by label":  {objects: []client.Object{a, web()}, selector: selector.Of("app=web"), want: nobody},
-		"a node that leaves":        {objects: []client.Object{a, roomNode("b", "4", "8Gi"), web()}, leaving: "b", want: nobody},
+		"a pod that stays by its annotation": {objects: []client.Object{a, web()}, selector: &v1alpha1.PodSelector{
+			MatchAnnotations: map[string]v1alpha1.AnnotationValue{"move": "yes"},
+		}},
+		"a pod that goes by its annotation": {
+			objects:  []client.Object{a, web(func(p *corev1.Pod) { p.Annotations = map[string]string{"move": "yes"} })},
+			selector: &v1alpha1.PodSelector{MatchAnnotations: map[string]v1alpha1.AnnotationValue{"move": "yes"}}, want: nobody,
+		},
+		"a pod that goes by label": {objects: []client.Object{a, web()}, selector: selector.Of("app=web"), want: nobody},
+		"a node that leaves":       {objects: []client.Object{a, roomNode("b", "4", "8Gi"), web()}, leaving: "b", want: nobody},
 		"what a node that leaves needs": {
 			objects: []client.Object{a, roomNode("b", "4", "8Gi"), roomNode("c", "3", "8Gi"), web(), roomPod("db", "b", "2", "1Gi")}, leaving: "b",
 			want: "Pod apps/db of node b (cpu 2, memory 1Gi) would find no room: the schedulable nodes that take it have too little cpu.",
@@ -168,6 +175,7 @@ func TestRoomIsLookedForInOrderUntilANodeMayGoAndReadOnceForAll(t *testing.T) {
 	if reads["*v1.PodList"] != 2 {
 		t.Errorf("%d reads of pods after the interval, want another one", reads["*v1.PodList"])
 	}
+	b.clock.SetTime(b.clock.Now().Add(linger))
 	b.ask()
 	if b.stock.last != nil {
 		t.Error("the nodes and pods are remembered, and nobody asks")

@@ -40,10 +40,11 @@ type asked interface {
 	ask(ctx context.Context, a *Asker, query model.GateQuery) (reply, error)
 }
 
-// reply is an answer, and when what it says was so; zero is the end of asking.
+// reply is an answer, when what it says was so, and how long it took to find out; zero is the end of asking, and how long that took.
 type reply struct {
 	model.GateAnswer
-	at time.Time
+	at   time.Time
+	took time.Duration
 }
 
 // found is the reply of a gate that says the same about each node.

@@ -5,44 +5,41 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/sets"
 	resourcehelper "k8s.io/component-helpers/resource"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
 // pageSize is how many objects are read at once; never more of them are in memory.
 const pageSize = 500
 
-// inventory is what room there is in the cluster: one look at all nodes and pods. It remembers the pods of those nodes that may leave, and
-// those that wait for a node.
+// inventory is what room there is in the cluster: one look at all nodes and pods. It remembers the pods that need room when their node
+// leaves, and those that wait for a node.
 type inventory struct {
-	// at is when the look ended.
-	at    time.Time
-	nodes []*roomyNode
-	// covers are the nodes whose pods it knows.
-	covers  sets.Set[string]
+	// at is when the look ended, and took how long it took.
+	at   time.Time
+	took time.Duration
+	// keys are the labels and annotations of pods that it knows.
+	keys    podKeys
+	classes *podClasses
+	nodes   []*roomyNode
 	pods    map[string][]*movingPod
 	pending []*movingPod
+}
+
+func newInventory(keys podKeys) *inventory {
+	return &inventory{keys: keys, classes: newPodClasses(keys), pods: map[string][]*movingPod{}}
 }
 
 // roomyNode is a node, and what of it is not requested.
 type roomyNode struct {
 	*corev1.Node
 	free amounts
-}
-
-// movingPod is a pod that needs room.
-type movingPod struct {
-	*corev1.Pod
-	needs amounts
 }
 
 // amounts are thousandths of CPUs, and whole units of everything else.
@@ -82,113 +79,60 @@ func (a amounts) take(needs amounts) {
 	}
 }
 
-// stock keeps the last look at the cluster's nodes and pods, so that several questions about room read them once.
-type stock struct {
-	// reading is held while all nodes and pods are read.
-	reading sync.Mutex
-
-	mu   sync.Mutex
-	last *inventory
-	// leavers are the nodes whose pods room is looked for.
-	leavers sets.Set[string]
-}
-
-// note of which nodes the pods have to be known to answer.
-func (s *stock) note(asks []model.GateQuery) {
-	leavers := sets.New[string]()
-	for _, ask := range asks {
-		if ask.Kind == model.GateCapacity {
-			leavers.Insert(ask.Nodes...).Insert(leaving(ask)...)
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.leavers = leavers
-}
-
-// keep forgets what was read if none of the questions is about room.
-func (s *stock) keep(asks []model.GateQuery) {
-	if slices.ContainsFunc(asks, func(ask model.GateQuery) bool { return ask.Kind == model.GateCapacity }) {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.last = nil
-}
-
-// leaving are the nodes that are under way.
-func leaving(ask model.GateQuery) []string {
-	if ask.About == "" {
-		return nil
-	}
-	return strings.Split(ask.About, ",")
-}
-
-// inventory returns the last look if it is fresh and knows the pods of all nodes in question, else a new one.
-func (a *Asker) inventory(ctx context.Context) (*inventory, error) {
-	s := &a.stock
-	s.reading.Lock()
-	defer s.reading.Unlock()
-	now := a.options.Clock.Now()
-	s.mu.Lock()
-	last, needed := s.last, s.leavers
-	s.mu.Unlock()
-	if last != nil && now.Before(last.at.Add(Interval)) && last.covers.IsSuperset(needed) {
-		return last, nil
-	}
-	next := &inventory{covers: needed, pods: map[string][]*movingPod{}}
-	if err := next.read(ctx, a.options.Live); err != nil {
-		return nil, err
-	}
-	next.at = a.options.Clock.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.last = next
-	return next, nil
-}
-
 func (inv *inventory) read(ctx context.Context, live client.Reader) error {
 	byName := map[string]*roomyNode{}
-	err := pages(ctx, live, newNodeList, func(list *corev1.NodeList) {
+	err := pages(ctx, live, newNodeList, func(list *corev1.NodeList) error {
 		for i := range list.Items {
 			node := stripNode(&list.Items[i])
 			byName[node.Name] = &roomyNode{Node: node, free: amountsOf(node.Status.Allocatable)}
 			inv.nodes = append(inv.nodes, byName[node.Name])
+			node.Status.Allocatable = nil // what is left of it is free
 		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("list Nodes: %w", err)
 	}
 	slices.SortFunc(inv.nodes, func(a, b *roomyNode) int { return strings.Compare(a.Name, b.Name) })
-	err = pages(ctx, live, newPodList, func(list *corev1.PodList) {
+	err = pages(ctx, live, newPodList, func(list *corev1.PodList) error {
 		for i := range list.Items {
-			inv.add(&list.Items[i], byName)
+			if err := inv.add(&list.Items[i], byName); err != nil {
+				return err
+			}
 		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("list pods: %w", err)
 	}
+	inv.classes = nil // their names are needed only while pods are added
 	return nil
 }
 
 // add counts one pod.
-func (inv *inventory) add(pod *corev1.Pod, nodes map[string]*roomyNode) {
+func (inv *inventory) add(pod *corev1.Pod, nodes map[string]*roomyNode) error {
 	if ended(pod) {
-		return
+		return nil
 	}
 	needs := podNeeds(pod)
 	if node := nodes[pod.Spec.NodeName]; node != nil {
 		node.free.take(needs)
 	}
 	if !moves(pod) {
-		return
+		return nil
 	}
-	switch {
-	case pod.Spec.NodeName == "":
-		inv.pending = append(inv.pending, &movingPod{stripMovingPod(pod), needs})
-	case inv.covers.Has(pod.Spec.NodeName):
-		inv.pods[pod.Spec.NodeName] = append(inv.pods[pod.Spec.NodeName], &movingPod{stripMovingPod(pod), needs})
+	moving, err := inv.classes.of(pod, needs)
+	if err != nil {
+		return err
 	}
+	if pod.Spec.NodeName == "" {
+		inv.pending = append(inv.pending, moving)
+		return nil
+	}
+	if node := nodes[pod.Spec.NodeName]; node != nil {
+		inv.pods[node.Name] = append(inv.pods[node.Name], moving)
+	}
+	return nil
 }
 
 // moves: if the pod is evicted, its controller makes another one, which needs room elsewhere. That of a pod which terminates is there
@@ -203,22 +147,24 @@ func moves(pod *corev1.Pod) bool {
 func (inv *inventory) evicted(node string, selector selectors.Pods) []*movingPod {
 	var pods []*movingPod
 	for _, pod := range inv.pods[node] {
-		if selector.Matches(pod.Labels, pod.Annotations) {
+		if selector.Matches(pod.labels, pod.annotations) {
 			pods = append(pods, pod)
 		}
 	}
 	return pods
 }
 
-// pages calls what it is given with one page after the other. Each is a list of its own, for parts of it are kept.
-func pages[L client.ObjectList](ctx context.Context, live client.Reader, newList func() L, each func(L)) error {
+// pages calls what it is given with one page after the other. Each is a list of its own, because parts of it are kept.
+func pages[L client.ObjectList](ctx context.Context, live client.Reader, newList func() L, each func(L) error) error {
 	next := ""
 	for {
 		list := newList()
 		if err := live.List(ctx, list, client.Limit(pageSize), client.Continue(next)); err != nil {
 			return err
 		}
-		each(list)
+		if err := each(list); err != nil {
+			return err
+		}
 		if next = list.GetContinue(); next == "" {
 			return nil
 		}
@@ -238,15 +184,5 @@ func stripNode(node *corev1.Node) *corev1.Node {
 			stripped.Status.Conditions = []corev1.NodeCondition{{Type: c.Type, Status: c.Status}}
 		}
 	}
-	return stripped
-}
-
-// stripMovingPod keeps what says where a pod may go.
-func stripMovingPod(pod *corev1.Pod) *corev1.Pod {
-	stripped := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
-		Namespace: pod.Namespace, Name: pod.Name, Labels: pod.Labels, Annotations: selectors.Annotations(pod.Annotations),
-	}}
-	stripped.Spec.NodeName, stripped.Spec.NodeSelector = pod.Spec.NodeName, pod.Spec.NodeSelector
-	stripped.Spec.Affinity, stripped.Spec.Tolerations = pod.Spec.Affinity, pod.Spec.Tolerations
 	return stripped
 }

@@ -35,7 +35,7 @@ func (g podGate) check() (field string, err error) {
 type podSource struct {
 	// namespace is empty for all.
 	namespace, selector string
-	// annotations that a pod must have to block its node, as selectors.Pods puts them.
+	// annotations that a pod must have to block its node, as selectors.Pods writes them.
 	annotations string
 }
 
@@ -91,25 +91,25 @@ func (a *Asker) startWatch(source podSource) *podWatch {
 		}
 	}
 	w := &podWatch{stop: stop, mended: changed}
-	pods := a.options.Pods.Pods(source.namespace)
+	pods, filter := a.options.Pods.Pods(source.namespace), newAnnotationFilter(source.annotations)
 	listWatch := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			options.LabelSelector = source.selector
 			list, err := pods.List(ctx, options)
 			w.note(err, a.options.Clock.Now())
-			return list, err
+			return filter.list(list), err
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (kwatch.Interface, error) {
 			options.LabelSelector = source.selector
 			events, err := pods.Watch(ctx, options)
 			w.note(err, a.options.Clock.Now())
-			return events, err
+			return filter.watch(events, options), err
 		},
 	}
 	store, informer := cache.NewInformerWithOptions(cache.InformerOptions{
 		ListerWatcher: cache.ToListWatcherWithWatchListSemantics(listWatch, a.options.Pods),
 		ObjectType:    &corev1.Pod{},
-		Transform:     source.project,
+		Transform:     stripPod,
 		Handler: cache.ResourceEventHandlerFuncs{
 			AddFunc:    func(any) { changed() },
 			DeleteFunc: func(any) { changed() },
@@ -230,22 +230,15 @@ func ended(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }
 
-// project keeps what blocksWhere and older look at. A pod without the annotations that the source selects by keeps no node: it blocks none.
-func (s podSource) project(object any) (any, error) {
+// stripPod keeps what blocksWhere and older look at.
+func stripPod(object any) (any, error) {
 	pod, ok := object.(*corev1.Pod)
 	if !ok {
 		return object, nil
 	}
-	selects, err := selectors.HasAnnotations(s.annotations, pod.Annotations)
-	if err != nil {
-		return nil, err
-	}
 	stripped := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
 		Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion, CreationTimestamp: pod.CreationTimestamp,
 	}}
-	stripped.Status.Phase = pod.Status.Phase
-	if selects {
-		stripped.Spec.NodeName = pod.Spec.NodeName
-	}
+	stripped.Spec.NodeName, stripped.Status.Phase = pod.Spec.NodeName, pod.Status.Phase
 	return stripped, nil
 }

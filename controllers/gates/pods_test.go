@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	clienttesting "k8s.io/client-go/testing"
 
@@ -114,6 +115,71 @@ func TestPodsOfSomeNamespacesBlock(t *testing.T) {
 		})
 		if len(b.Asker.pods) != 2 {
 			t.Errorf("%d watches, want one of each namespace", len(b.Asker.pods))
+		}
+	})
+}
+
+func TestPodsBlockByTheirAnnotations(t *testing.T) {
+	const key = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+	says := func(pod, node string) string {
+		return "Pod " + pod + " runs on node " + node + ": gate g waits for its end."
+	}
+	annotated := func(key, value string) func(*corev1.Pod) {
+		return func(p *corev1.Pod) {
+			p.Annotations, p.UID = map[string]string{key: value, "other": "x"}, types.UID(p.Name)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.policy.Spec.Gates.Pods = []v1alpha1.PodGate{{
+			Name: "g", Selector: &v1alpha1.PodSelector{MatchAnnotations: map[string]v1alpha1.AnnotationValue{key: "false"}},
+		}}
+		b.create(jobPod("ci", "one", "n1", annotated(key, "false")), jobPod("ci", "two", "n2", annotated(key, "true")),
+			jobPod("ci", "three", "n3", func(p *corev1.Pod) { p.UID = "three" }), jobPod("ci", "four", "n4", annotated(key, "false")))
+		b.wantPods(map[string]string{"n1": says("ci/one", "n1"), "n4": says("ci/four", "n4")})
+		for source, w := range b.Asker.pods {
+			if known, _ := w.pods(); len(known) != 2 {
+				t.Errorf("%d pods of %v are kept, want those that block", len(known), source)
+			}
+		}
+		b.forgetChanges()
+		change := func(pod *corev1.Pod) {
+			t.Helper()
+			if _, err := b.pods.CoreV1().Pods("ci").Update(t.Context(), pod, metav1.UpdateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		change(jobPod("ci", "two", "n2", annotated(key, "perhaps")))
+		if b.forgetChanges(); len(b.changes) > 0 {
+			t.Error("a pod that blocks nothing asks for a pass")
+		}
+		change(jobPod("ci", "one", "n1", annotated(key, "true")))
+		b.awaitChange()
+		change(jobPod("ci", "three", "n3", annotated(key, "false")))
+		b.awaitChange()
+		if err := b.pods.CoreV1().Pods("ci").Delete(t.Context(), "four", metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		b.awaitChange()
+		b.wantPods(map[string]string{"n3": says("ci/three", "n3")})
+	})
+}
+
+func TestGatesThatDifferInAnnotationsOnlyWatchApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		gate := func(name string, value v1alpha1.AnnotationValue) v1alpha1.PodGate {
+			annotations := map[string]v1alpha1.AnnotationValue{"a": value}
+			return v1alpha1.PodGate{Name: name, Selector: &v1alpha1.PodSelector{MatchAnnotations: annotations}}
+		}
+		b.policy.Spec.Gates.Pods = []v1alpha1.PodGate{gate("g", "x"), gate("h", "y")}
+		b.create(jobPod("ci", "one", "n1", func(p *corev1.Pod) { p.Annotations = map[string]string{"a": "y"} }))
+		b.wantPods(map[string]string{})
+		if answer := b.answer(model.GatePods, "h"); answer == nil || answer.Nodes["n1"] == "" {
+			synctest.Wait()
+			if answer = b.answer(model.GatePods, "h"); answer == nil || answer.Nodes["n1"] == "" {
+				t.Errorf("the other gate says %+v", answer)
+			}
 		}
 	})
 }

@@ -15,8 +15,12 @@ type round struct {
 	// explained is the one waiting NodeReboot of each policy (of none: for the cluster) whose message names the nodes in the way. The others
 	// get a message that does not change with every node, because each message is a write.
 	explained map[*policyView]*rebootView
-	// undrainable is how many nodes could start and cannot be drained, as their pods tell.
-	undrainable int
+	// more is how many available nodes those have that are to start together.
+	more int
+	// undrainable is how many nodes of each policy could start and cannot be drained, as their pods tell.
+	undrainable map[*policyView]int
+	// leavers are the nodes that leave with a group, by the NodeReboot that is asked about for it.
+	leavers map[*rebootView]leaving
 	// gated: an external gate has stopped something that could have started otherwise.
 	gated bool
 }
@@ -24,14 +28,20 @@ type round struct {
 // policyRound is what one policy comes to in a round.
 type policyRound struct {
 	turn turn
-	// line are those that have their turn, in order.
-	line []*rebootView
+	// line are those that have their turn, in order, and later those that have not, zone by zone.
+	line  []*rebootView
+	later []*zoneQueue
+	// wholeLine is both, in the order in which they have their turns; nil if it was not asked for.
+	wholeLine []*rebootView
 	// gates is what the gates say that say the same about all nodes; nil if they were not asked.
 	gates *model.Verdict
 }
 
 func (p *planning) newRound() *round {
-	return &round{planning: p, policyRounds: map[*policyView]*policyRound{}, explained: map[*policyView]*rebootView{}}
+	return &round{
+		planning: p, policyRounds: map[*policyView]*policyRound{}, explained: map[*policyView]*rebootView{},
+		undrainable: map[*policyView]int{}, leavers: map[*rebootView]leaving{},
+	}
 }
 
 // of a policy.
@@ -53,8 +63,9 @@ func (p *planning) admit() {
 	p.findFinishes()
 	p.setPaces()
 	canaries := false
+	granted := p.grantedReboots()
 	for _, policy := range p.policies {
-		policy.canaries = p.findCanaries(policy)
+		policy.canaries = p.findCanaries(policy, granted[policy.Name()])
 		canaries = canaries || policy.canaries != nil
 	}
 	for again := true; again; {
@@ -99,23 +110,49 @@ func (p *planning) turnOrder() []*policyView {
 	)
 }
 
-// admitInTurn starts those NodeReboots of a policy whose turn it is, in order, and then gives the others their reasons. Those for whose
-// pods there is no room hold up nobody: if nothing else has the turn, it goes on to the next zone. Nor does a halted policy wait for a
-// trial that cannot start.
+// admitInTurn starts those NodeReboots of a policy whose turn it is, and then gives the others their reasons. A halted policy does not wait
+// for a trial that cannot start.
 func (p *round) admitInTurn(policy *policyView, able []*rebootView) {
 	for left := able; len(left) > 0; {
 		starts := p.limits.starts
 		line, later := policy.trials(left)
-		p.admitLine(policy, line)
+		p.admitZones(policy, line)
 		if p.limits.starts > starts {
 			policy.haltOthers(able)
 			return
 		}
-		rest := slices.DeleteFunc(slices.Clone(line), cannotGo)
-		if len(rest) == len(line) {
-			rest = nil
+		left = later
+	}
+}
+
+// admitZones starts those that have their turn. Where there is no room for the pods of any of them, or they cannot be evicted, they hold up
+// nobody: the turn goes on to the next zone.
+func (p *round) admitZones(policy *policyView, able []*rebootView) {
+	starts := p.limits.starts
+	queues := policy.zoneQueues(able)
+	for len(queues) > 0 {
+		own := &policyRound{turn: p.turnOf(policy, queues)}
+		p.policyRounds[policy] = own
+		for _, q := range queues {
+			if own.turn.of(q.zone, q.controlPlane).OK() {
+				own.line = append(own.line, q.reboots...)
+			} else {
+				own.later = append(own.later, q)
+			}
 		}
-		left = slices.Concat(rest, later)
+		slices.SortFunc(own.line, compareWaiting)
+		p.admitLine(own.line)
+		rest := slices.DeleteFunc(slices.Clone(own.line), byUnit(cannotGo))
+		if p.limits.starts > starts || len(rest) == len(own.line) {
+			break
+		}
+		if queues = own.later; len(rest) > 0 {
+			queues = slices.Concat(policy.zoneQueues(rest), queues)
+			slices.SortFunc(queues, policy.compareQueues)
+		}
+	}
+	for _, q := range p.of(policy).later {
+		p.admitLine(q.reboots)
 	}
 }
 
@@ -130,21 +167,12 @@ func cannotGo(r *rebootView) bool {
 	})
 }
 
-func (p *round) admitLine(policy *policyView, able []*rebootView) {
-	own := &policyRound{turn: p.turnOf(policy, able)}
-	p.policyRounds[policy] = own
-	var inTurn, others []*rebootView
-	for _, r := range able {
-		if hasTurnGate(p, r).OK() {
-			inTurn = append(inTurn, r)
-		} else {
-			others = append(others, r)
-		}
-	}
-	slices.SortFunc(inTurn, compareWaiting)
-	own.line = inTurn
-	for _, r := range slices.Concat(inTurn, others) {
-		if !r.started {
+// admitLine starts those that can, in order, and each together with its companions.
+func (p *round) admitLine(line []*rebootView) {
+	tried := map[string]bool{}
+	for _, r := range line {
+		if !r.started && !tried[r.node.unit] {
+			tried[r.node.unit] = true
 			p.admitTogether(r.companions())
 		}
 	}
@@ -173,6 +201,8 @@ func (p *round) start(together []*rebootView) {
 	for _, r := range together {
 		if r.wait = wait; wait.OK() {
 			p.grant(r)
+		} else {
+			p.limits.starting[r.policy()] = true
 		}
 	}
 }
@@ -180,6 +210,9 @@ func (p *round) start(together []*rebootView) {
 // beforeStart says what has to be known before an attempt begins, and asks for it.
 func (p *round) beforeStart(r *rebootView) model.Verdict {
 	if v := consent.Enforced(r.policy().Policy); !v.OK() {
+		return v
+	}
+	if v := p.slotsRefused(); !v.OK() {
 		return v
 	}
 	if !r.hostKnown() {
@@ -192,16 +225,39 @@ func (p *round) beforeStart(r *rebootView) model.Verdict {
 	return model.Verdict{}
 }
 
+// maxAhead is of how many nodes the pods are asked for at once.
+const maxAhead = 50
+
 // needPodsFrom asks for the pods of a node that is about to start, and of those after it in line: of one more for each that turned out not
 // to be drainable. So it takes few rounds to find one that is, however many are not.
 func (p *round) needPodsFrom(r *rebootView) {
 	p.needPods = append(p.needPods, r.node.Name)
-	line := p.of(r.policy()).line
-	for _, next := range line[slices.Index(line, r)+1:] {
-		if p.undrainable == 0 {
+	ahead := min(p.undrainable[r.policy()], maxAhead)
+	for _, next := range p.lineAfter(r) {
+		if ahead <= 0 {
 			return
 		}
-		p.undrainable--
+		if _, known := p.snapshot.Pods[next.node.Name]; known || p.knownUndrainable(next) != nil {
+			continue
+		}
+		ahead--
+		p.undrainable[r.policy()]--
 		p.needPods = append(p.needPods, next.node.Name)
 	}
+}
+
+// lineAfter are those that come after one that has its turn, zone by zone.
+func (p *round) lineAfter(r *rebootView) []*rebootView {
+	own := p.of(r.policy())
+	if own.wholeLine == nil {
+		own.wholeLine = slices.Clone(own.line)
+		for _, itsTurn := range []bool{true, false} {
+			for _, q := range own.later {
+				if (q.controlPlane == own.turn.controlPlane) == itsTurn {
+					own.wholeLine = append(own.wholeLine, slices.SortedFunc(slices.Values(q.reboots), compareWaiting)...)
+				}
+			}
+		}
+	}
+	return own.wholeLine[slices.Index(own.wholeLine, r)+1:]
 }

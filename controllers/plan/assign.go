@@ -24,6 +24,8 @@ type policyView struct {
 	// units is how many units its nodes make: nodes, or groups. groups are the nodes of each group.
 	units  int
 	groups map[string][]*nodeView
+	// together are the companions of each group, as far as they were looked for since one of them changed.
+	together map[string][]*rebootView
 	// zoneUnits is how many units have nodes in each zone.
 	zoneUnits map[string]int
 	// canaries are those that its nodes wait for; nil if it has none.
@@ -48,8 +50,12 @@ func (p *planning) assignPolicies() {
 		}
 	}
 	slices.SortFunc(p.policies, comparePrecedence)
+	candidates := newCandidates(p.policies)
+	for _, policy := range p.policies {
+		p.byName[policy.Name()] = policy
+	}
 	for _, node := range p.nodeOrder {
-		p.assignPolicy(node)
+		p.assignPolicy(node, candidates)
 	}
 	for _, policy := range p.policies {
 		policy.countUnits()
@@ -61,7 +67,7 @@ func (p *planning) assignPolicies() {
 
 func comparePrecedence(a, b *policyView) int {
 	return cmp.Or(
-		cmp.Compare(b.Spec.Priority, a.Spec.Priority),
+		cmp.Compare(b.Priority, a.Priority),
 		a.Object.CreationTimestamp.Compare(b.Object.CreationTimestamp.Time),
 		cmp.Compare(a.Object.Name, b.Object.Name),
 	)
@@ -70,15 +76,18 @@ func comparePrecedence(a, b *policyView) int {
 // assignPolicy gives a node to the policy that its labels select first. A node with an open attempt belongs to the policy and zone that
 // granted it, whatever labels change meanwhile; if that policy is gone, to the one that owns the node now. The attempt itself finds out
 // that it may not go on.
-func (p *planning) assignPolicy(node *nodeView) {
-	p.selectPolicy(node)
+func (p *planning) assignPolicy(node *nodeView, candidates *candidates) {
+	selectPolicy(node, candidates)
 	node.policy, node.zone = node.selectedBy, ""
 	if node.policy != nil {
 		node.zone = node.Labels[node.policy.Spec.Rollout.Zones.TopologyKey]
 	}
-	if node.open != nil {
-		node.zone = node.open.grantedIn()
-		if granted := p.policyNamed(node.open.grantedBy()); granted != nil {
+	if holder := node.holder(); holder != nil {
+		node.zone = holder.grantedIn()
+		if holder == node.held && node.zone == "" && node.policy != nil { // it may not be known
+			node.zone = node.Labels[node.policy.Spec.Rollout.Zones.TopologyKey]
+		}
+		if granted := p.byName[holder.grantedBy()]; granted != nil {
 			node.policy = granted
 		}
 	}
@@ -89,12 +98,13 @@ func (p *planning) assignPolicy(node *nodeView) {
 }
 
 // selectPolicy looks at the labels that the node has without those that the operator itself set for a reboot.
-func (p *planning) selectPolicy(node *nodeView) {
+func selectPolicy(node *nodeView, candidates *candidates) {
 	if node.gone {
 		return
 	}
 	nodeLabels := labels.Set(node.labelsWithoutMarks())
-	for _, policy := range p.policies {
+	for _, candidate := range candidates.of(nodeLabels) {
+		policy := candidate.policyView
 		if !policy.Selector.Matches(nodeLabels) {
 			continue
 		}
@@ -133,15 +143,6 @@ func (policy *policyView) checkDuringLabels(nodeLabels labels.Set, node string) 
 		policy.Invalid = fmt.Sprintf("nodeLabels.during moves node %s to another group: it must not set %s, which is rollout.group.label",
 			node, rollout.Group.Label)
 	}
-}
-
-func (p *planning) policyNamed(name string) *policyView {
-	for _, policy := range p.policies {
-		if policy.Name() == name {
-			return policy
-		}
-	}
-	return nil
 }
 
 // overlap remembers one example of a node that another policy selects as well.

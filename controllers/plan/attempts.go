@@ -26,6 +26,7 @@ func (p *planning) advanceThose(which func(r *rebootView) bool) {
 // begin opens an attempt that holds a slot, and takes it as far as it goes.
 func (p *planning) begin(r *rebootView, number int32) {
 	r.node.open = r
+	p.limits.holders = append(p.limits.holders, r.node)
 	in := p.attemptInput(r)
 	in.Selected = r.node.selectedBy == r.policy()
 	p.follow(r, attempt.Begin(in, number, p.roleOf(r)))
@@ -33,15 +34,16 @@ func (p *planning) begin(r *rebootView, number int32) {
 
 func (p *planning) attemptInput(r *rebootView) *attempt.Input {
 	in := &attempt.Input{
-		Draft: r.Draft, Node: r.modelNode(), Moment: p.Moment, Workloads: p.snapshot.Workloads, Answers: p.snapshot.Answers,
+		Draft: r.Draft, Node: r.modelNode(), Workloads: p.snapshot.Workloads, Answers: p.snapshot.Answers,
 		Selected: r.node.selectedBy != nil && r.node.selectedBy.Name() == r.grantedBy(), ControlPlane: r.node.controlPlane,
 	}
 	if policy := r.policy(); policy != nil {
 		in.Policy, in.Halt = policy.Policy, policy.stops(r)
 	}
 	if !told(r) {
-		in.Quorum = p.quorumBefore(r)
+		in.Quorum, in.Refused = p.quorumBefore(r), p.beginRefused(r)
 	}
+	in.Moment = p.Moment
 	in.Pods, in.PodsKnown = p.snapshot.Pods[r.node.Name]
 	return in
 }
@@ -61,6 +63,7 @@ func (p *planning) follow(r *rebootView, result attempt.Result) {
 	// Its slot is free once that is written.
 	if result.Freed() && r.node.open == r {
 		r.node.open = nil
+		r.node.changed()
 	}
 }
 

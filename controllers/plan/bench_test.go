@@ -3,7 +3,9 @@ package plan
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
@@ -74,4 +76,55 @@ func BenchmarkComputeAtFirstSight(b *testing.B) {
 	for b.Loop() {
 		Compute(s, start)
 	}
+}
+
+// BenchmarkComputeForOneNode is about as many NodeReboots of a node as its helper can make.
+func BenchmarkComputeForOneNode(b *testing.B) {
+	for _, count := range []int{1000, 4000, 8000, 16000, 32000} {
+		for _, state := range []string{"open", "finished", "failed"} {
+			b.Run(fmt.Sprintf("%d/%s", count, state), func(b *testing.B) {
+				s := newSnapshot(newPolicy("p"), newNode("a", "z1"))
+				for i := range count {
+					r := newReboot(fmt.Sprintf("r-%06d", i), "a")
+					switch state {
+					case "finished":
+						finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, -time.Duration(i)*time.Minute)(r)
+					case "failed":
+						finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, -time.Duration(i)*time.Minute)(r)
+					}
+					s.Reboots = append(s.Reboots, r)
+				}
+				shuffle(s)
+				b.ReportAllocs()
+				for b.Loop() {
+					Compute(s, start)
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkComputeForOneGroup is about a group that waits for its limit.
+func BenchmarkComputeForOneGroup(b *testing.B) {
+	for _, nodes := range []int{500, 2000} {
+		b.Run(strconv.Itoa(nodes), func(b *testing.B) {
+			s := newSnapshot(newPolicy("p", inOneGroup(), maxUnavailable("1")), newNode("down", "z1", cordonedByHand))
+			for i := range nodes {
+				name := fmt.Sprintf("node-%05d", i)
+				s.Nodes = append(s.Nodes, newNode(name, "z1", labeled(groupLabel, "g")))
+				s.Reboots = append(s.Reboots, newReboot("r-"+name, name))
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				Compute(s, start)
+			}
+		})
+	}
+}
+
+// inOneGroup allows groups of any size that a test makes.
+func inOneGroup() policyOption {
+	return spec(func(s *v1alpha1.RebootPolicySpec) {
+		s.Rollout.Group = &v1alpha1.GroupSpec{Label: groupLabel, MaxSize: 1 << 20}
+	})
 }

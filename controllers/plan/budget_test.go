@@ -41,6 +41,9 @@ func TestLimitsHold(t *testing.T) {
 		"a node counts once":                    {policy: []policyOption{maxUnavailable("2")}, event: func(s *story) { granted("e")(s); s.node("e").Ready, s.node("e").Unschedulable = false, true }, want: "a"},
 		"the limit of a zone":                   {policy: []policyOption{maxUnavailable("5"), perZone("1")}, want: "a d"},
 		"the limit of a zone counts cordons":    {policy: []policyOption{maxUnavailable("5"), perZone("2")}, event: cordoned, want: "a b d e"},
+		"the limit of a zone in percent":        {policy: []policyOption{maxUnavailable("5"), perZone("67%")}, want: "a b d"},
+		"that is less than a node somewhere":    {policy: []policyOption{maxUnavailable("5"), perZone("34%")}, want: "a"},
+		"all of a zone":                         {policy: []policyOption{maxUnavailable("5"), perZone("100%")}, want: "a b c d e"},
 		"the limit of a zone may be zero":       {policy: []policyOption{maxUnavailable("5"), perZone("0")}, want: ""},
 		"the limit of the cluster":              {policy: []policyOption{maxUnavailable("5")}, cluster: "2", want: "a b"},
 		"the limit of the cluster in percent":   {policy: []policyOption{maxUnavailable("5")}, cluster: "60%", want: "a b c"},
@@ -77,6 +80,20 @@ func TestLimitsHold(t *testing.T) {
 				t.Errorf("under way: %q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+func TestANodeInAZoneThatALimitLeavesNoNodeOfSaysSo(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1 c/z1 d/z2 e/z2"), newPolicy("p", maxUnavailable("5"), perZone("34%"), anyOrder()))...)
+	s.settle()
+	want := "maxUnavailablePerZone of RebootPolicy p is 34%, which is 0 of its 2 nodes in zone z2: nothing starts. " +
+		"Write a larger one to let nodes go."
+	if status := s.reboot("rd").Status; status.Reason != v1alpha1.ReasonZoneBudgetExhausted || status.Message != want {
+		t.Errorf("%s: %q, want %q", status.Reason, status.Message, want)
+	}
+	if status := s.reboot("rb").Status; status.Reason != v1alpha1.ReasonZoneBudgetExhausted ||
+		!strings.HasPrefix(status.Message, "No more than 1 nodes of zone z1 may be unavailable.") {
+		t.Errorf("%s: %q", status.Reason, status.Message)
 	}
 }
 

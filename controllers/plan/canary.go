@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,6 +27,28 @@ type canaries struct {
 	pending []canary
 	// failed are canaries that failed; nothing goes before they succeed or are deleted.
 	failed []*rebootView
+	// failedUnits are theirs.
+	failedUnits map[string]bool
+	// waits are the pending canaries of each need that waits, by their number, and active those for which others have to wait. They are
+	// found once for all that wait, until another one starts.
+	waits  map[int]*canaryWait
+	active *canaryWait
+}
+
+// canaryWait is what is known of pending canaries that others wait for.
+type canaryWait struct {
+	canaries []canary
+	units    map[string]bool
+	// verdicts by how many of the canaries are missing.
+	verdicts map[int]model.Verdict
+}
+
+func newCanaryWait(pending []canary) *canaryWait {
+	w := &canaryWait{canaries: pending, units: map[string]bool{}, verdicts: map[int]model.Verdict{}}
+	for _, c := range pending {
+		w.units[c.unit] = true
+	}
+	return w
 }
 
 // canary is a unit that began at a time.
@@ -45,13 +68,13 @@ type batchKey struct {
 }
 
 // findCanaries collects the canaries of a policy; nil if it has none.
-func (p *planning) findCanaries(policy *policyView) *canaries {
-	if policy == nil || policy.Spec.Rollout.Canary == nil {
+func (p *planning) findCanaries(policy *policyView, granted []*rebootView) *canaries {
+	if policy.Spec.Rollout.Canary == nil {
 		return nil
 	}
-	found := &canaries{}
+	found := &canaries{failedUnits: map[string]bool{}}
 	batches := map[batchKey]*canary{}
-	for _, r := range p.grantedReboots(policy) {
+	for _, r := range granted {
 		p.noteCanary(policy, found, batches, r)
 	}
 	for _, n := range policy.nodes {
@@ -63,13 +86,20 @@ func (p *planning) findCanaries(policy *policyView) *canaries {
 	return found
 }
 
-// grantedReboots are the NodeReboots whose last attempt the policy granted. Their Nodes may be deleted, or belong to another policy by now.
-func (p *planning) grantedReboots(policy *policyView) []*rebootView {
-	var granted []*rebootView
+// grantedReboots are the NodeReboots whose last attempt a policy with canaries granted, by its name. Their Nodes may be deleted, or belong
+// to another policy by now.
+func (p *planning) grantedReboots() map[string][]*rebootView {
+	granted := map[string][]*rebootView{}
+	if !slices.ContainsFunc(p.policies, func(policy *policyView) bool { return policy.Spec.Rollout.Canary != nil }) {
+		return granted
+	}
 	add := func(reboots []*rebootView) {
 		for _, r := range reboots {
-			if r.Status.Attempt != nil && r.grantedBy() == policy.Name() {
-				granted = append(granted, r)
+			if r.Status.Attempt == nil {
+				continue
+			}
+			if policy := p.byName[r.grantedBy()]; policy != nil && policy.Spec.Rollout.Canary != nil {
+				granted[policy.Name()] = append(granted[policy.Name()], r)
 			}
 		}
 	}
@@ -96,6 +126,7 @@ func (p *planning) noteCanary(policy *policyView, found *canaries, batches map[b
 	}
 	if r.failedAsCanary() {
 		found.failed = append(found.failed, r)
+		found.failedUnits[r.unit()] = true
 		return
 	}
 	// An end that is not written yet frees nobody.
@@ -135,10 +166,10 @@ func (r *rebootView) failedAsCanary() bool {
 	return unresolved && (failures.LastTime.Equal(attempt.EndedTime) || failures.LastTime.Equal(attempt.RolledBackTime))
 }
 
-// heldUnseen: another manager granted the node a slot, for an attempt that this one has not seen.
+// heldUnseen: another manager granted the node a slot, for an attempt that this one has not seen, or cannot read.
 func (p *planning) heldUnseen(n *nodeView) bool {
-	if !n.slotHeld {
-		return false
+	if n.held != nil || !n.slotHeld {
+		return n.held != nil
 	}
 	slot := p.slots[n.Name]
 	r := p.byUID[slot.UID]
@@ -170,8 +201,10 @@ func compareCanaries(a, b canary) int {
 
 // start adds one that starts in this plan, or would.
 func (c *canaries) start(r *rebootView, now time.Time) {
-	c.pending = append(c.pending, canary{unit: r.node.unit, node: r.node.Name, began: now, marked: c.roleOf(r) == v1alpha1.RoleCanary})
-	slices.SortFunc(c.pending, compareCanaries)
+	starts := canary{unit: r.node.unit, node: r.node.Name, began: now, marked: c.roleOf(r) == v1alpha1.RoleCanary}
+	i, _ := slices.BinarySearchFunc(c.pending, starts, compareCanaries)
+	c.pending = slices.Insert(c.pending, i, starts)
+	c.waits, c.active = nil, nil
 }
 
 // roleOf an attempt that begins now: a canary, unless enough have spoken for it.
@@ -184,20 +217,21 @@ func (c *canaries) roleOf(r *rebootView) v1alpha1.AttemptRole {
 
 // provedFor counts the canaries that have spoken for a need.
 func (c *canaries) provedFor(since time.Time) int {
-	count := 0
-	for count < len(c.proved) && !c.proved[count].Before(since) {
-		count++
-	}
-	return count
+	return sort.Search(len(c.proved), func(i int) bool { return c.proved[i].Before(since) })
 }
 
 // pendingFor are the canaries that will speak for a need.
-func (c *canaries) pendingFor(since time.Time) []canary {
-	i := slices.IndexFunc(c.pending, func(pending canary) bool { return !pending.began.Before(since) })
-	if i < 0 {
-		return nil
+func (c *canaries) pendingFor(since time.Time) *canaryWait {
+	first := sort.Search(len(c.pending), func(i int) bool { return !c.pending[i].began.Before(since) })
+	wait := c.waits[first]
+	if wait == nil {
+		if c.waits == nil {
+			c.waits = map[int]*canaryWait{}
+		}
+		wait = newCanaryWait(c.pending[first:])
+		c.waits[first] = wait
 	}
-	return c.pending[i:]
+	return wait
 }
 
 // canaryGate lets the first nodes go, and the others when those have soaked.
@@ -212,49 +246,34 @@ func canaryGate(p *planning, r *rebootView) model.Verdict {
 	}
 	since, count := r.Status.RequiredSince.Time, policy.canaryCount
 	proved, pending := c.provedFor(since), c.pendingFor(since)
-	switch active := c.active(); {
-	case proved >= count || slices.ContainsFunc(pending, func(c canary) bool { return c.unit == r.node.unit }):
+	switch active := c.findActive(); {
+	case proved >= count || pending.units[r.node.unit]:
 		return model.Verdict{}
-	case proved+units(pending) >= count:
+	case proved+len(pending.units) >= count:
 		return p.awaitCanaries(pending, count-proved)
-	case units(active) >= count:
-		return p.awaitCanaries(active, units(active)-count+1)
+	case len(active.units) >= count:
+		return p.awaitCanaries(active, len(active.units)-count+1)
 	}
 	return model.Verdict{}
 }
 
-// active are those canaries for which others had to wait when they began, whatever they speak for.
-func (c *canaries) active() []canary {
-	var active []canary
-	for _, pending := range c.pending {
-		if pending.marked {
-			active = append(active, pending)
-		}
+// findActive finds those canaries for which others had to wait when they began, whatever they speak for.
+func (c *canaries) findActive() *canaryWait {
+	if c.active == nil {
+		c.active = newCanaryWait(slices.DeleteFunc(slices.Clone(c.pending), func(pending canary) bool { return !pending.marked }))
 	}
-	return active
+	return c.active
 }
 
 // failure is the failed canary for which one has to wait; a canary that failed itself, and its group, may go again.
 func (c *canaries) failure(r *rebootView) *rebootView {
-	var first *rebootView
-	for _, failed := range c.failed {
-		switch {
-		case failed.unit() == r.node.unit:
-			return nil
-		case first == nil && !failed.open():
-			first = failed
-		}
+	if c.failedUnits[r.node.unit] {
+		return nil
 	}
-	return first
-}
-
-// units counts the units of canaries.
-func units(pending []canary) int {
-	seen := map[string]bool{}
-	for _, c := range pending {
-		seen[c.unit] = true
+	if i := slices.IndexFunc(c.failed, func(failed *rebootView) bool { return !failed.open() }); i >= 0 {
+		return c.failed[i]
 	}
-	return len(seen)
+	return nil
 }
 
 func canaryFailed(failed *rebootView) model.Verdict {
@@ -264,7 +283,16 @@ func canaryFailed(failed *rebootView) model.Verdict {
 }
 
 // awaitCanaries waits for so many of the canaries.
-func (p *planning) awaitCanaries(pending []canary, missing int) model.Verdict {
+func (p *planning) awaitCanaries(pending *canaryWait, missing int) model.Verdict {
+	v, known := pending.verdicts[missing]
+	if !known {
+		v = p.judgeCanaries(pending.canaries, missing)
+		pending.verdicts[missing] = v
+	}
+	return v
+}
+
+func (p *planning) judgeCanaries(pending []canary, missing int) model.Verdict {
 	var soaked []time.Time
 	for _, c := range pending {
 		if !c.soaked.IsZero() {
@@ -283,7 +311,7 @@ func (p *planning) awaitCanaries(pending []canary, missing int) model.Verdict {
 
 // roleOf an attempt that begins now.
 func (p *planning) roleOf(r *rebootView) v1alpha1.AttemptRole {
-	c := p.findCanaries(r.policy())
+	c := r.policy().canaries
 	if c == nil {
 		return ""
 	}
@@ -291,8 +319,8 @@ func (p *planning) roleOf(r *rebootView) v1alpha1.AttemptRole {
 }
 
 // canaryStatus is how far those are that others had to wait for when they began; nil if there are none.
-func (p *planning) canaryStatus(policy *policyView) *v1alpha1.CanaryStatus {
-	c := p.findCanaries(policy)
+func (p *planning) canaryStatus(policy *policyView, granted []*rebootView) *v1alpha1.CanaryStatus {
+	c := p.findCanaries(policy, granted)
 	if c == nil {
 		return nil
 	}

@@ -18,6 +18,12 @@ func canaryOf(count, soakSeconds int32) policyOption {
 	})
 }
 
+func canaryPart(part string) policyOption {
+	return spec(func(s *v1alpha1.RebootPolicySpec) {
+		s.Rollout.Canary = &v1alpha1.CanarySpec{Count: ptr.To(intstr.FromString(part)), SoakSeconds: ptr.To[int32](0)}
+	})
+}
+
 // waits are the reasons of the NodeReboots that wait, without what there are limits for.
 func (s *story) waits(reason string) string {
 	var names []string
@@ -77,6 +83,10 @@ func TestWhoIsACanary(t *testing.T) {
 		options []policyOption
 		want    []string
 	}{
+		"a part of them":                 {nodes: "a/z1 b/z1 c/z1 d/z1", options: []policyOption{canaryPart("50%")}, want: []string{"a b", "c d"}},
+		"a part, rounded down":           {nodes: "a/z1 b/z1 c/z1 d/z1", options: []policyOption{canaryPart("74%")}, want: []string{"a b", "c d"}},
+		"a part, and at least one":       {nodes: "a/z1 b/z1 c/z1", options: []policyOption{canaryPart("1%")}, want: []string{"a", "b c"}},
+		"nearly all of them":             {nodes: "a/z1 b/z1 c/z1", options: []policyOption{canaryPart("99%")}, want: []string{"a b", "c"}},
 		"as many as are wanted":          {nodes: "a/z1 b/z1 c/z1 d/z1", options: []policyOption{canaryOf(2, 0)}, want: []string{"a b", "c d"}},
 		"no more than the limits allow":  {nodes: "a/z1 b/z1 c/z1", options: []policyOption{canaryOf(2, 0), maxUnavailable("1")}, want: []string{"a", "b", "c"}},
 		"of the zone that has its turn":  {nodes: "a/z2 b/z1 c/z1", options: []policyOption{canaryOf(1, 0)}, want: []string{"b", "c", "a"}},

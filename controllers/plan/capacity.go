@@ -13,17 +13,21 @@ import (
 // and their pods need some, too: so each start is a new question for those after it.
 func capacityGate(p *round, r *rebootView) model.Verdict {
 	policy := r.policy()
-	if policy.Spec.Gates.Capacity != v1alpha1.Require || policy.Spec.Drain.Mode == v1alpha1.DrainModeSkip {
+	if policy.Spec.Gates.Capacity == v1alpha1.Ignore || policy.Spec.Drain.Mode == v1alpha1.DrainModeSkip {
 		return model.Verdict{} // where nothing is evicted nothing needs room
 	}
 	key := policy.Key(model.GateCapacity, "")
-	key.About = p.leavingWith(r)
+	about := r
+	if r.node.grouped() {
+		about = r.companions()[0] // for all of them, because they leave together
+	}
+	key.About = p.leavingWith(about)
 	query := model.GateQuery{GateKey: key}
 	if _, asked := p.queries[key]; !asked {
-		query.Nodes = p.lineFrom(r)
+		query.Nodes = p.lineFrom(about)
 	}
 	answer, known := p.query(query)
-	v := p.judgeRoom(key, r, answer, known)
+	v := p.judgeRoom(key, about, answer, known)
 	p.gated = p.gated || !v.OK()
 	return v
 }
@@ -48,8 +52,8 @@ func (p *planning) leaving() string {
 	}
 	var names []string
 	for _, n := range p.nodeOrder {
-		back := n.open != nil && (n.active() == nil || n.open.Status.Attempt.UncordonedTime != nil)
-		if n.underWay() && !back || slices.ContainsFunc(n.reboots, func(r *rebootView) bool { return r.started }) {
+		back := n.open != nil && n.held == nil && (n.active() == nil || n.open.Status.Attempt.UncordonedTime != nil)
+		if n.underWay() && !back || n.starts {
 			names = append(names, n.Name)
 		}
 	}
@@ -58,29 +62,33 @@ func (p *planning) leaving() string {
 }
 
 // leavingWith names them and the others of the node's group, which leave together with it.
-func (p *planning) leavingWith(r *rebootView) string {
-	leaving := p.leaving()
+func (p *round) leavingWith(r *rebootView) string {
+	alone := p.leaving()
 	if !r.node.grouped() {
-		return leaving
+		return alone
 	}
-	names := strings.FieldsFunc(leaving, func(c rune) bool { return c == ',' })
+	if known := p.leavers[r]; known.known && known.starts == p.limits.starts {
+		return known.names
+	}
+	names := strings.FieldsFunc(alone, func(c rune) bool { return c == ',' })
 	for _, other := range r.companions() {
 		if other != r {
 			names = append(names, other.node.Name)
 		}
 	}
 	slices.Sort(names)
-	return strings.Join(slices.Compact(names), ",")
+	p.leavers[r] = leaving{known: true, starts: p.limits.starts, names: strings.Join(slices.Compact(names), ",")}
+	return p.leavers[r].names
 }
 
-// lineFrom names the nodes of the policy that have their turn, from this one on. One of a group is asked about by itself, because with it
-// leave others than with the next.
+// lineFrom names the nodes of the policy from this one on, in the order in which they have their turns: where there is no room for the pods
+// of those that have it, others do. One of a group is asked about by itself, because with it leave others than with the next.
 func (p *round) lineFrom(r *rebootView) []string {
-	names, line := []string{r.node.Name}, p.of(r.policy()).line
+	names := []string{r.node.Name}
 	if r.node.grouped() {
 		return names
 	}
-	for _, later := range line[slices.Index(line, r)+1:] {
+	for _, later := range p.lineAfter(r) {
 		if !later.node.grouped() {
 			names = append(names, later.node.Name)
 		}

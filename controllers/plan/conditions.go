@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -35,7 +36,7 @@ func (p *planning) requiredAgain(r *rebootView) bool {
 func (p *planning) creates() []*v1alpha1.NodeReboot {
 	var creates []*v1alpha1.NodeReboot
 	for _, policy := range p.policies {
-		if policy.Spec.Triggers == nil {
+		if policy.Spec.Triggers == nil || policy.Unknown("triggers") {
 			continue
 		}
 		for _, n := range policy.nodes {
@@ -55,7 +56,7 @@ func (p *planning) creates() []*v1alpha1.NodeReboot {
 // for again.
 func (n *nodeView) answered(conditionType string) bool {
 	name := v1alpha1.NodeConditionRebootName(n.Name, n.BootID, conditionType)
-	for _, r := range n.reboots {
+	for _, r := range slices.Concat(n.reboots, n.setAside) {
 		same := r.Object.Spec.Trigger == v1alpha1.TriggerNodeCondition && r.Object.Spec.ConditionType == conditionType
 		givenUp := r.Status.Outcome == v1alpha1.OutcomeFailed && r.aboutBoot(n.BootID)
 		if r.Object.Name == name || same && (!r.complete() || givenUp) {

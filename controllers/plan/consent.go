@@ -3,7 +3,6 @@ package plan
 import (
 	"time"
 
-	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/consent"
 )
 
@@ -24,7 +23,7 @@ func (p *planning) recordApproval(r *rebootView) {
 		next.ApprovedTime, next.ApprovedBy = p.Stamp(), by
 	}
 	policy := r.policy()
-	if r.Status.ApprovedTime == nil || policy == nil || policy.Spec.Approval != v1alpha1.Require || r.Immediate() {
+	if r.Status.ApprovedTime == nil || policy == nil || !policy.NeedsApproval() || r.Immediate() {
 		return
 	}
 	if closes := policy.FirstClosing(r.Status.ApprovedTime.Time); !closes.IsZero() && p.Reached(closes) {

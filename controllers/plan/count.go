@@ -17,11 +17,17 @@ type limits struct {
 	clusterMax int
 	// startedZone is the zone in which this plan starts nodes, by the key of the zones that go one at a time.
 	startedZone map[string]string
+	// busy are the policies that have a node under way, or start one.
+	busy map[*policyView]bool
+	// starting are those with a node that would start, or will when more is known: it counts, and is not unavailable yet.
+	starting map[*policyView]bool
+	// holders are the nodes that are under way, or begin to be in this plan.
+	holders []*nodeView
 	// starts is how many nodes start, or would start, in this plan.
 	starts  int
 	leaving leaving
-	// unseen are the nodes of grants that another manager made and this one has not seen yet. Nothing is known of their policy and zone, so
-	// they count against every limit.
+	// unseen are the nodes of grants that another manager made and this one has not seen yet, and nodes that nobody knows because a NodeReboot
+	// cannot be read. Nothing is known of their policy and zone, so they count against every limit.
 	unseen []string
 }
 
@@ -49,7 +55,14 @@ func (p *planning) countUnavailable() {
 	p.limits = p.downNow()
 	p.limits.clusterMax = len(p.nodeOrder)
 	p.limits.startedZone = map[string]string{}
-	p.limits.unseen = p.unseenGrants()
+	p.limits.busy, p.limits.starting = map[*policyView]bool{}, map[*policyView]bool{}
+	for _, n := range p.nodeOrder {
+		if n.underWay() {
+			p.limits.holders = append(p.limits.holders, n)
+			p.limits.busy[n.policy] = true
+		}
+	}
+	p.limits.unseen = append(p.unseenGrants(), p.unknownNodes()...)
 	if p.snapshot.ClusterMaxUnavailable != nil {
 		// The manager validates the limit when it starts; one that cannot be resolved allows nothing.
 		p.limits.clusterMax, _ = scaled(p.snapshot.ClusterMaxUnavailable, len(p.nodeOrder))
@@ -123,8 +136,9 @@ func (l *limits) counts(group policyGroup, n *nodeView) bool {
 // countStart counts a node that starts, or would start.
 func (p *planning) countStart(r *rebootView) {
 	p.limits.add(r.node)
-	r.started = true
+	r.started, r.node.starts = true, true
 	p.limits.starts++
+	p.limits.busy[r.policy()] = true
 	if c := r.policy().canaries; c != nil {
 		c.start(r, p.Now)
 	}

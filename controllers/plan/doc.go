@@ -26,6 +26,7 @@
 //   - An order is never repeated: each has a sequence that is higher than all before.
 //   - Only what the operator cordoned is uncordoned; only its own taint is touched.
 //   - Success needs another boot ID, the node Ready, the sentinel gone since that boot, and its workloads as ready as before.
+//   - What is known of an object that cannot be read is only used to do less (unreadable.go).
 //   - The order of the input never changes the plan. The plan for a cluster to which a plan was applied is empty at the same instant,
 //     unless something ended in it, or a cordon was rolled back: what that frees is free when it is written, and not before.
 //

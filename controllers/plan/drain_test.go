@@ -241,13 +241,18 @@ func TestNodeWithAPodThatMustNotBeEvictedIsNotStarted(t *testing.T) {
 		change func(*v1alpha1.DrainSpec)
 		want   string
 	}{
-		"without a controller":         {pod: func(*Pod) {}, want: "Pod apps/bare on node a has no controller, and drain.unmanaged of RebootPolicy p is Refuse."},
-		"with an emptyDir":             {pod: func(p *Pod) { p.Controlled, p.EmptyDir = true, true }, want: "Pod apps/bare on node a has an emptyDir volume, and drain.emptyDir of RebootPolicy p is Refuse."},
-		"unless it has finished":       {pod: func(p *Pod) { p.Finished, p.EmptyDir = true, true }},
-		"unless it is going":           {pod: func(p *Pod) { p.Terminating = true }},
-		"unless it is static":          {pod: func(p *Pod) { p.Mirror, p.EmptyDir = true, true }},
-		"unless it is of a DaemonSet":  {pod: func(p *Pod) { p.Workloads, p.EmptyDir = []WorkloadKey{daemonSet("x")}, true }},
-		"unless it is left out":        {pod: func(p *Pod) { p.Labels = map[string]string{"app": "x"} }, change: func(d *v1alpha1.DrainSpec) { d.Selector = selector.Of("app!=x") }},
+		"without a controller":        {pod: func(*Pod) {}, want: "Pod apps/bare on node a has no controller, and drain.unmanaged of RebootPolicy p is Refuse."},
+		"with an emptyDir":            {pod: func(p *Pod) { p.Controlled, p.EmptyDir = true, true }, want: "Pod apps/bare on node a has an emptyDir volume, and drain.emptyDir of RebootPolicy p is Refuse."},
+		"unless it has finished":      {pod: func(p *Pod) { p.Finished, p.EmptyDir = true, true }},
+		"unless it is going":          {pod: func(p *Pod) { p.Terminating = true }},
+		"unless it is static":         {pod: func(p *Pod) { p.Mirror, p.EmptyDir = true, true }},
+		"unless it is of a DaemonSet": {pod: func(p *Pod) { p.Workloads, p.EmptyDir = []WorkloadKey{daemonSet("x")}, true }},
+		"unless it is left out":       {pod: func(p *Pod) { p.Labels = map[string]string{"app": "x"} }, change: func(d *v1alpha1.DrainSpec) { d.Selector = selector.Of("app!=x") }},
+		"unless its annotation is other": {
+			pod: func(p *Pod) { p.Annotations = map[string]string{"move": "no"} }, change: func(d *v1alpha1.DrainSpec) {
+				d.Selector = &v1alpha1.PodSelector{MatchAnnotations: map[string]v1alpha1.AnnotationValue{"move": "yes"}}
+			},
+		},
 		"unless nothing is evicted":    {pod: func(p *Pod) { p.EmptyDir = true }, change: skipDrain},
 		"unless the policy may do so":  {pod: func(p *Pod) { p.EmptyDir = true }, change: func(d *v1alpha1.DrainSpec) { *d = newPolicy("x").Spec.Drain }},
 		"unless it is another's field": {pod: func(p *Pod) { p.EmptyDir, p.Controlled = true, true }, change: func(d *v1alpha1.DrainSpec) { d.EmptyDir = v1alpha1.EmptyDirDelete }},

@@ -15,9 +15,26 @@ func drainGate(p *round, r *rebootView) model.Verdict {
 	if drain.Mode == v1alpha1.DrainModeSkip {
 		return model.Verdict{}
 	}
+	v := p.firstUndrainable(r)
+	if !v.OK() {
+		p.undrainable[r.policy()]++
+	}
+	return v
+}
+
+// firstUndrainable says which pod of a node keeps it from being drained: the first by name.
+func (p *round) firstUndrainable(r *rebootView) model.Verdict {
+	pods, known := p.snapshot.Pods[r.node.Name]
+	if !known {
+		if before := p.knownUndrainable(r); before != nil {
+			p.WakeAt(before.Until)
+			return before.Verdict
+		}
+		return model.Verdict{}
+	}
 	first, name := model.Verdict{}, ""
-	for i := range p.snapshot.Pods[r.node.Name] {
-		pod := &p.snapshot.Pods[r.node.Name][i]
+	for i := range pods {
+		pod := &pods[i]
 		if pod.Finished || pod.Terminating || pod.Stays() || !r.policy().Drained.Matches(pod.Labels, pod.Annotations) {
 			continue
 		}
@@ -27,9 +44,21 @@ func drainGate(p *round, r *rebootView) model.Verdict {
 		}
 	}
 	if !first.OK() {
-		p.undrainable++
+		p.foundUndrainable = append(p.foundUndrainable, Undrainable{
+			Node: r.node.Name, Policy: r.policy().Name(), Generation: r.policy().Object.Generation, Verdict: first,
+		})
 	}
 	return first
+}
+
+// knownUndrainable is what was found out before about the drain of a node whose pods are not known now; nil if that does not count anymore.
+func (p *planning) knownUndrainable(r *rebootView) *Undrainable {
+	before, is := p.snapshot.Undrainable[r.node.Name]
+	policy := r.policy()
+	if !is || before.Policy != policy.Name() || before.Generation != policy.Object.Generation || !p.Now.Before(before.Until) {
+		return nil
+	}
+	return &before
 }
 
 func (p *planning) drainObstacle(r *rebootView, pod *model.Pod) model.Verdict {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -15,7 +16,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/reboot-operator/reboot-operator/api/decode"
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // execution carries out a plan like the manager's executor: slots first, then node by node, and what follows a write that failed is left
@@ -31,8 +34,13 @@ type execution struct {
 	shuffle func(n int, swap func(i, j int))
 	// versions of the NodeReboots that this execution wrote itself.
 	versions map[string]string
-	// errs are the errors of writes that were not made.
-	errs []error
+	// nodeVersions are those of the Nodes that it wrote itself.
+	nodeVersions map[string]int64
+	// memory is what the manager remembers of refused writes.
+	memory *model.RefusedWrites
+	// refusals counts the writes that were refused, and errs are the errors of other writes that were not made.
+	errs     []error
+	refusals int
 }
 
 // apply does to a snapshot what the manager does when it carries out a plan.
@@ -48,20 +56,26 @@ func apply(s *Snapshot, p *Plan, now time.Time) (*Snapshot, error) {
 		}
 	}
 	after.Pods, after.Workloads, after.ClusterMaxUnavailable = s.Pods, s.Workloads, s.ClusterMaxUnavailable
+	after.Refusals = s.Refusals
 	after.LeaderNode, after.Answers, after.Invalid, after.QuorumLabels = s.LeaderNode, s.Answers, s.Invalid, s.QuorumLabels
 	return &after, errors.Join(e.errs...)
 }
 
 func (e *execution) run(p *Plan) {
-	e.versions = map[string]string{}
-	granted := !p.SlotsChanged || e.try(func() error { return e.writeSlots(p.Slots) })
+	e.versions, e.nodeVersions = map[string]string{}, map[string]int64{}
+	granted := !p.SlotsChanged || e.write(model.WriteSlots, v1alpha1.SlotsName, &NodeWork{}, "", func() error {
+		return e.writeSlots(p.Slots)
+	}) == WriteMade
 	work := slices.Clone(p.Work)
 	if e.shuffle != nil {
 		e.shuffle(len(work), func(i, j int) { work[i], work[j] = work[j], work[i] })
 	}
 	for i := range work {
-		if granted || !work[i].Granted {
+		switch {
+		case granted || !work[i].Granted:
 			e.writeNodeWork(&work[i])
+		case work[i].Patch != nil && work[i].Patch.SetTaints:
+			e.writeNodeWork(&NodeWork{Node: work[i].Node, Patch: work[i].Patch.Taint()})
 		}
 	}
 	for _, reboot := range p.Creates {
@@ -103,36 +117,70 @@ func (e *execution) writeSlots(slots map[string]Slot) error {
 	}
 	e.slots = maps.Clone(slots)
 	e.slotsVersion = e.changed()
+	if e.memory != nil {
+		e.memory.Freed(func(grant model.GrantKey) bool {
+			return slices.ContainsFunc(slices.Collect(maps.Values(slots)), func(slot Slot) bool { return slot.Key() == grant })
+		})
+	}
 	return nil
 }
 
-// writeNodeWork makes the writes for one node in the order that NodeWork documents, up to the first that fails.
+// writeNodeWork makes the writes for one node.
 func (e *execution) writeNodeWork(work *NodeWork) {
-	each := func(write func(*RebootChange) error) func() bool {
-		return func() bool {
-			for i := range work.Reboots {
-				if !e.try(func() error { return write(&work.Reboots[i]) }) {
-					return false
-				}
+	about := func(write model.Write, i int, do func(*RebootChange) error) Written {
+		change := &work.Reboots[i]
+		return e.write(write, change.Object.Name, work, string(change.Object.UID), func() error { return do(change) })
+	}
+	work.Write(NodeWrites{
+		AddFinalizer: func(i int) Written { return about(model.WriteFinalizer, i, e.addFinalizer) },
+		Patch: func(patch *NodePatch) Written {
+			if !slices.ContainsFunc(patch.Parts(), func(part PatchPart) bool { return e.refuses(part.Write, work.Node) }) {
+				return e.write("", work.Node, work, "", func() error { return e.patchNode(work.Node, patch) })
 			}
-			return true
+			return patch.WriteInParts(func(part PatchPart) Written {
+				return e.write(part.Write, work.Node, work, e.plan.Slots[work.Node].UID, func() error { return e.patchNode(work.Node, part.Patch) })
+			})
+		},
+		Status: func(i int) Written {
+			return about(work.Reboots[i].Write(), i, e.writeStatus)
+		},
+		Maintenance: func() Written {
+			return e.write(model.WriteMaintenance, work.Node, work, "", func() error { return e.patchMaintenance(work) })
+		},
+		RemoveFinalizer: func(i int) Written { return about(model.WriteFinalizer, i, e.removeFinalizer) },
+	})
+}
+
+// refuses says whether the API server refuses a write.
+func (e *execution) refuses(write model.Write, name string) bool {
+	return e.refused[model.WriteKey{Write: write, Name: name}]
+}
+
+// write makes a write for a node, and remembers when it is refused.
+func (e *execution) write(write model.Write, name string, work *NodeWork, uid string, do func() error) Written {
+	key := model.WriteKey{Write: write, Name: name}
+	if e.left != 0 && e.refuses(write, name) {
+		e.left = max(e.left-1, -1)
+		e.refusals++
+		refusal := model.Refusal{WriteKey: key, Node: work.Node, Answer: "no"}
+		if slot := e.plan.Slots[work.Node]; work.Granted && slot.UID == uid {
+			refusal.Grant = slot.Key()
+		}
+		if e.memory != nil {
+			e.memory.Note(&refusal, "", e.now)
+		}
+		return WriteRefused
+	}
+	if !e.try(do) {
+		return WriteFailed
+	}
+	if e.memory != nil {
+		e.memory.Made(key)
+		if write == model.WriteOrder {
+			e.memory.Made(model.WriteKey{Write: model.WriteStatus, Name: name})
 		}
 	}
-	patch := func(when bool) func() bool {
-		return func() bool {
-			return work.Patch == nil || work.Patch.RollsBack() != when || e.try(func() error { return e.patchNode(work) })
-		}
-	}
-	maintenance := func() bool {
-		return work.Maintenance == nil || e.try(func() error { return e.patchMaintenance(work) })
-	}
-	for _, step := range []func() bool{
-		each(e.addFinalizer), patch(false), each(e.writeStatus), patch(true), maintenance, each(e.removeFinalizer),
-	} {
-		if !step() {
-			return
-		}
-	}
+	return WriteMade
 }
 
 // writeReboot changes a NodeReboot if it is still what was read.
@@ -164,6 +212,13 @@ func (e *execution) removeFinalizer(change *RebootChange) error {
 }
 
 func (e *execution) writeStatus(change *RebootChange) error {
+	if report := change.Report; report != nil && report.Conditions != nil {
+		return e.writeReboot(change.Object, func(r *v1alpha1.NodeReboot) {
+			r.Status.Phase, r.Status.ObservedGeneration = v1alpha1.PhaseFailed, r.Generation
+			r.Status.Reason, r.Status.Message, r.Status.Conditions = report.Reason, report.Message, report.Conditions
+			r.Unreadable = withoutConditions(r.Unreadable)
+		})
+	}
 	if !change.StatusChanged {
 		return nil
 	}
@@ -183,26 +238,37 @@ func (e *execution) writeStatus(change *RebootChange) error {
 		}
 		status.Report = r.Status.Report // the helper's, and not in the patch
 		r.Status = status
+		r.Unreadable = withoutConditions(r.Unreadable)
 	})
 }
 
-func (e *execution) patchNode(work *NodeWork) error {
-	stored := e.nodes[work.Node]
-	if stored == nil || stored.version != e.view.nodeVersions[work.Node] {
-		return fmt.Errorf("patch of node %s: %w", work.Node, errConflict)
+// withoutConditions: the list of conditions was written.
+func withoutConditions(unreadable []decode.Problem) []decode.Problem {
+	return slices.DeleteFunc(slices.Clone(unreadable), func(p decode.Problem) bool { return strings.HasPrefix(p.Path, "status.conditions[") })
+}
+
+func (e *execution) patchNode(name string, patch *NodePatch) error {
+	version := e.view.nodeVersions[name]
+	if mine, is := e.nodeVersions[name]; is {
+		version = mine
 	}
-	e.updateNode(work.Node, func(n *Node) {
-		if work.Patch.SetTaints {
-			n.Taints = work.Patch.Taints
+	stored := e.nodes[name]
+	if stored == nil || stored.version != version {
+		return fmt.Errorf("patch of node %s: %w", name, errConflict)
+	}
+	e.updateNode(name, func(n *Node) {
+		if patch.SetTaints {
+			n.Taints = patch.Taints
 		}
-		if work.Patch.Unschedulable != nil {
-			n.Unschedulable = *work.Patch.Unschedulable
+		if patch.Unschedulable != nil {
+			n.Unschedulable = *patch.Unschedulable
 		}
-		if work.Patch.CordonedFor != nil {
-			n.CordonedFor = *work.Patch.CordonedFor
+		if patch.CordonedFor != nil {
+			n.CordonedFor = *patch.CordonedFor
 		}
-		n.Labels, n.Annotations = patched(n.Labels, work.Patch.Labels), patched(n.Annotations, work.Patch.Annotations)
+		n.Labels, n.Annotations = patched(n.Labels, patch.Labels), patched(n.Annotations, patch.Annotations)
 	})
+	e.nodeVersions[name] = e.nodes[name].version
 	return nil
 }
 
@@ -250,6 +316,7 @@ func (e *execution) writePolicy(change PolicyChange) error {
 	if e.onPolicy != nil {
 		e.onPolicy(e.view, &policy)
 	}
+	policy.Unreadable = slices.DeleteFunc(slices.Clone(policy.Unreadable), func(p decode.Problem) bool { return p.Below("status") })
 	e.policies[policy.Name] = &policy
 	e.changed()
 	return err

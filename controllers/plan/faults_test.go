@@ -343,7 +343,8 @@ func (w *world) laggingPass(*host) {
 			w.readSlots(&v)
 			w.tell("a manager that lags makes a pass")
 			w.rules.lagging = true
-			w.execute(&v, w.plan(&v, nil), -1)
+			v.Refusals = nil
+			w.execute(&v, w.plan(&v, nil), -1, nil)
 			w.followHeld()
 			w.rules.lagging = false
 		})

@@ -67,28 +67,53 @@ func (policy *policyView) checkGroups() {
 }
 
 // companions are the NodeReboots that go together with one: the first of each node of its group that needs a reboot and is not under way.
+// They are found once for all of them, until one of them changes.
 func (r *rebootView) companions() []*rebootView {
 	if !r.node.grouped() {
 		return []*rebootView{r}
 	}
-	var together []*rebootView
+	together, known := r.policy().together[r.node.unit]
+	if known {
+		return together
+	}
 	for _, n := range r.policy().groups[r.node.unit] {
-		if n.open != nil || n.optedOut() {
+		if n.holder() != nil || n.optedOut() {
 			continue
 		}
 		if first := n.firstWaiting(); first != nil {
 			together = append(together, first)
 		}
 	}
+	if r.policy().together == nil {
+		r.policy().together = map[string][]*rebootView{}
+	}
+	r.policy().together[r.node.unit] = together
 	return together
+}
+
+// byUnit returns what a function says about each NodeReboot and those that go together with it. It is asked once for all of them.
+func byUnit[T any](say func(r *rebootView) T) func(r *rebootView) T {
+	said := map[string]T{}
+	return func(r *rebootView) T {
+		if !r.node.grouped() {
+			return say(r)
+		}
+		t, known := said[r.node.unit]
+		if !known {
+			t = say(r)
+			said[r.node.unit] = t
+		}
+		return t
+	}
 }
 
 // wholeGroups leaves out those that could go and whose companions could not: a group goes as a whole, and one that cannot go holds up
 // nobody.
 func (p *planning) wholeGroups(able []*rebootView) []*rebootView {
 	waits := map[*rebootView]model.Verdict{}
+	verdict := byUnit(p.groupVerdict)
 	for _, r := range able {
-		if v := p.groupVerdict(r); !v.OK() {
+		if v := verdict(r); !v.OK() {
 			waits[r] = v
 		}
 	}
@@ -122,6 +147,7 @@ func groupWaits(other *rebootView) model.Verdict {
 // admitTogether starts a NodeReboot and its companions if all of them may go.
 func (p *round) admitTogether(together []*rebootView) {
 	var blocked *rebootView
+	p.more = p.countMore(together)
 	for _, r := range together {
 		r.wait = p.firstTurnObstacle(r)
 		if blocked == nil && !r.wait.OK() {
@@ -137,4 +163,13 @@ func (p *round) admitTogether(together []*rebootView) {
 			r.wait = groupWaits(blocked)
 		}
 	}
+}
+
+// countMore counts those of some NodeReboots whose nodes are available.
+func (p *planning) countMore(together []*rebootView) int {
+	more := 0
+	for _, r := range together {
+		more += oneUnless(p.limits.down[r.node])
+	}
+	return more
 }

@@ -1,11 +1,13 @@
 package plan
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
@@ -41,6 +43,7 @@ func TestGroupsGoAsOne(t *testing.T) {
 		"each as one against the limit":             {nodes: "a1/z1 a2/z1 b1/z1 b2/z1 c1/z1", options: []policyOption{maxUnavailable("2")}, want: []string{"a1 a2 b1 b2", "c1"}},
 		"a percentage is one of groups":             {nodes: "a1/z1 a2/z1 a3/z1 b1/z1 b2/z1 b3/z1", options: []policyOption{maxUnavailable("50%")}, want: []string{"a1 a2 a3", "b1 b2 b3"}},
 		"each as one against the limit of the zone": {nodes: "a1/z1 a2/z1 b1/z1", options: []policyOption{maxUnavailable("9"), perZone("1")}, want: []string{"a1 a2", "b1"}},
+		"a percentage of a zone is one of groups":   {nodes: "a1/z1 a2/z1 b1/z1 b2/z1 c1/z1 d1/z1", options: []policyOption{maxUnavailable("9"), perZone("50%")}, want: []string{"a1 a2 b1 b2", "c1 d1"}},
 		"as many nodes as the cluster allows":       {nodes: "a1/z1 a2/z1 b1/z1 b2/z1", options: []policyOption{maxUnavailable("9")}, cluster: 3, want: []string{"a1 a2", "b1 b2"}},
 		"zone by zone":                              {nodes: "a1/z1 a2/z2 b1/z1", options: []policyOption{maxUnavailable("9")}, want: []string{"a1 b1", "a2"}},
 		"across zones in any order":                 {nodes: "a1/z1 a2/z2 b1/z1", options: []policyOption{anyOrder()}, want: []string{"a1 a2", "b1"}},
@@ -57,6 +60,81 @@ func TestGroupsGoAsOne(t *testing.T) {
 				t.Errorf("under way together (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A label that all nodes share makes one group of a whole cluster, which counts as one against any limit.
+func TestAGroupThatIsTooLargeMakesItsPolicyInvalid(t *testing.T) {
+	const most = 30
+	groupsOf := func(label string, maxSize int32) policyOption {
+		return spec(func(s *v1alpha1.RebootPolicySpec) {
+			s.Rollout.Group = &v1alpha1.GroupSpec{Label: label, MaxSize: maxSize}
+		})
+	}
+	var words []string
+	for i := range most {
+		words = append(words, fmt.Sprintf("n%02d/z1", i))
+	}
+	s := newStory(t, append(fleet(strings.Join(words, " ")), newPolicy("p", groupsOf(corev1.LabelOSStable, 5)))...)
+	for i := range s.Nodes {
+		s.relabel(s.Nodes[i].Name, func(labels map[string]string) { labels[corev1.LabelOSStable] = "linux" })
+	}
+	s.settle()
+	for i := range s.Nodes {
+		if s.Nodes[i].Unschedulable {
+			t.Fatalf("node %s is cordoned; %d nodes are under way", s.Nodes[i].Name, len(strings.Fields(s.underWay())))
+		}
+	}
+	want := "rollout.group: 30 nodes have the label kubernetes.io/os=linux, and maxSize is 5: write a larger maxSize if so many nodes " +
+		"may be down at once, or the label of smaller groups"
+	ready := s.policy("p").Status.Conditions[0]
+	if ready.Reason != v1alpha1.ReasonPolicyInvalid || ready.Message != want {
+		t.Errorf("condition %s: %s %q, want %q", ready.Type, ready.Reason, ready.Message, want)
+	}
+	if status := s.reboot("rn00").Status; status.Reason != v1alpha1.ReasonPolicyInvalid {
+		t.Errorf("n00 waits with %s: %q", status.Reason, status.Message)
+	}
+	s.editPolicy("p", groupsOf(corev1.LabelOSStable, most))
+	s.settle()
+	if got := len(strings.Fields(s.underWay())); got != most {
+		t.Errorf("%d nodes are under way where %d may be", got, most)
+	}
+}
+
+func TestAGroupThatGrowsTooLargeIsRolledBack(t *testing.T) {
+	s := newStory(t, append(fleet("a1/z1 a2/z1 a3/z1 a4/z1 a5/z1"), newPolicy("p", grouped()))...)
+	s.byGroups()
+	s.settle()
+	if got := s.underWay(); got != "a1 a2 a3 a4 a5" {
+		t.Fatalf("under way: %q", got)
+	}
+	s.Nodes = append(s.Nodes, newNode("a6", "z1"))
+	s.byGroups()
+	s.settle()
+	for i := range s.Nodes {
+		if s.Nodes[i].Unschedulable {
+			t.Errorf("node %s is still cordoned", s.Nodes[i].Name)
+		}
+	}
+	if status := s.reboot("ra1").Status; status.Reason != v1alpha1.ReasonPolicyInvalid {
+		t.Errorf("a1 waits with %s: %q", status.Reason, status.Message)
+	}
+}
+
+func TestTheLargestGroupIsNamedAndControlPlanesAreInNone(t *testing.T) {
+	s := newStory(t, append(fleet("+a1/z1 +a2/z1 +a3/z1 b1/z1 b2/z1 b3/z1 c1/z1 c2/z1 c3/z2 c4/z2"), newPolicy("p", grouped(),
+		spec(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.Group.MaxSize = 2 })))...)
+	s.byGroups()
+	s.settle()
+	want := "rollout.group: 3 nodes have the label " + groupLabel + "=b, and maxSize is 2"
+	if got := s.policy("p").Status.Conditions[0].Message; !strings.HasPrefix(got, want) {
+		t.Errorf("%q, want %q: groups lie in one zone", got, want)
+	}
+	s.editPolicy("p", anyOrder())
+	s.settle()
+	want = "rollout.group: 4 nodes have the label " + groupLabel + "=c, and maxSize is 2"
+	if got := s.policy("p").Status.Conditions[0].Message; !strings.HasPrefix(got, want) {
+		t.Errorf("%q, want %q: groups span zones", got, want)
 	}
 }
 

@@ -33,13 +33,14 @@ func (p *planning) countHalts() {
 	for _, policy := range p.policies {
 		policy.halt = halt{}
 	}
-	for _, r := range p.reboots {
+	for _, r := range slices.Concat(p.reboots, p.tried()) {
 		if policy := r.policy(); policy != nil && r.notBack() && !r.node.succeededSince(r) {
 			policy.halt.notBack = append(policy.halt.notBack, r)
 		}
 	}
+	gone := p.goneBack()
 	for _, policy := range p.policies {
-		policy.halt.countFailing(policy, p.lastBack(policy))
+		policy.halt.countFailing(policy, policy.lastBack(gone[policy.Name()]))
 		policy.halt.nodesNotBack = reaches(len(policy.halt.notBack), policy.maxFailures)
 		row := policy.maxConsecutiveFailures
 		policy.halt.drainsFailing = row > 0 && reaches(len(policy.halt.failing), row)
@@ -49,14 +50,19 @@ func (p *planning) countHalts() {
 func reaches(count, limit int) bool { return count > 0 && count >= limit }
 
 // lastBack is when a node of the policy last came back from its reboot, also one whose Node is deleted by now.
-func (p *planning) lastBack(policy *policyView) time.Time {
-	var last time.Time
+func (policy *policyView) lastBack(last time.Time) time.Time {
 	for _, n := range policy.nodes {
 		last = model.Latest(last, n.lastBack)
 	}
+	return last
+}
+
+// goneBack is when a node whose Node is deleted by now last came back, by the name of the policy that granted that.
+func (p *planning) goneBack() map[string]time.Time {
+	last := map[string]time.Time{}
 	for _, r := range p.orphans {
-		if a := r.Status.Attempt; a != nil && a.BackTime != nil && r.grantedBy() == policy.Name() {
-			last = model.Latest(last, a.BackTime.Time)
+		if a := r.Status.Attempt; a != nil && a.BackTime != nil {
+			last[r.grantedBy()] = model.Latest(last[r.grantedBy()], a.BackTime.Time)
 		}
 	}
 	return last
@@ -129,15 +135,10 @@ func haltGate(p *planning, r *rebootView) model.Verdict {
 	if v.OK() || policy.halt.nodesNotBack {
 		return v
 	}
-	busy := slices.ContainsFunc(policy.nodes, func(n *nodeView) bool { return n.underWay() || n.starts() })
-	if busy || !p.Reached(policy.tryAgain()) {
+	if p.limits.busy[policy] || !p.Reached(policy.tryAgain()) {
 		return v
 	}
 	return model.Verdict{}
-}
-
-func (n *nodeView) starts() bool {
-	return slices.ContainsFunc(n.reboots, func(r *rebootView) bool { return r.started })
 }
 
 // trials are those of a halted policy that are tried first: the ones that have failed least, so that a node that can be rebooted has its
@@ -217,7 +218,7 @@ func (r *rebootView) needGone() bool {
 	case v1alpha1.TriggerSentinel:
 		return r.sentinel() == v1alpha1.SentinelNotRequired
 	case v1alpha1.TriggerNodeCondition:
-		return r.policy() != nil && !r.conditionCalls()
+		return r.policy() != nil && !r.policy().Unknown("triggers") && !r.conditionCalls()
 	}
 	return false
 }
@@ -231,13 +232,22 @@ func (r *rebootView) isGivingUp() bool {
 }
 
 func (n *nodeView) succeededSince(failed *rebootView) bool {
+	return failed.complete() && n.lastSuccess().After(failed.Status.CompletionTime.Time)
+}
+
+// lastSuccess is when a NodeReboot of the node last succeeded; zero is never.
+func (n *nodeView) lastSuccess() time.Time {
+	if n.found.ended {
+		return n.found.success
+	}
+	var last time.Time
 	for _, r := range n.reboots {
-		succeeded := r.Status.Outcome == v1alpha1.OutcomeSucceeded
-		if succeeded && failed.complete() && r.Status.CompletionTime.After(failed.Status.CompletionTime.Time) {
-			return true
+		if r.Status.Outcome == v1alpha1.OutcomeSucceeded && r.Status.CompletionTime != nil {
+			last = model.Latest(last, r.Status.CompletionTime.Time)
 		}
 	}
-	return false
+	n.found.ended, n.found.success = true, last
+	return last
 }
 
 // haltedBy names some of the NodeReboots that halt a policy.

@@ -50,6 +50,39 @@ func TestDrainsThatFailOnNodesInARowHaltThePolicy(t *testing.T) {
 	}
 }
 
+func TestDrainsThatFailOnAPartOfTheNodesHaltThePolicy(t *testing.T) {
+	for part, failures := range map[string]int{"1%": 1, "39%": 1, "40%": 2, "79%": 3, "100%": 5} {
+		t.Run(part, func(t *testing.T) {
+			s := failing(t, "a/z1 b/z1 c/z1 d/z1 e/z1", spec(func(s *v1alpha1.RebootPolicySpec) {
+				s.Failure.MaxConsecutiveFailures = ptr.To(intstr.FromString(part))
+			}))
+			for i := range failures {
+				if s.underWay() == "" {
+					t.Fatalf("halted after %d failures", i)
+				}
+				s.failDrain()
+			}
+			if got := s.policy("p").Status.Conditions[0].Reason; got != v1alpha1.ReasonDrainsFailing {
+				t.Errorf("the policy is %s after %d failures", got, failures)
+			}
+		})
+	}
+}
+
+func TestNodesThatDoNotComeBackHaltThePolicyByTheirPart(t *testing.T) {
+	for part, halted := range map[string]bool{"1%": true, "49%": true, "50%": false, "100%": false} {
+		t.Run(part, func(t *testing.T) {
+			s := newStory(t, append(fleet("a/z1 b/z1 c/z1 d/z1"), newPolicy("p", maxUnavailable("2"), spec(func(s *v1alpha1.RebootPolicySpec) {
+				s.Failure.MaxFailures = ptr.To(intstr.FromString(part))
+			})), newReboot("failed", "a", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, -time.Minute)))...)
+			s.settle()
+			if got := s.reboot("rc").Status.Reason == v1alpha1.ReasonHalted; got != halted {
+				t.Errorf("halted: %v by one of four nodes, reasons %v", got, s.reasons())
+			}
+		})
+	}
+}
+
 func TestAHaltedPolicyTriesOneNodeAtATimeTheLeastFailedFirst(t *testing.T) {
 	s := failing(t, "a/z1 b/z1 c/z1 d/z2 e/z2", maxUnavailable("1"))
 	for range 3 {

@@ -37,13 +37,13 @@ func (p *planning) prune() []string {
 		}
 	}
 	slices.Sort(names)
-	return slices.Compact(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return p.held(model.WriteDelete, name) })
 }
 
 // goneNodeHistory is how long the NodeReboot of a node that is gone is kept: for as long as its zone, or what it was a canary for, soaks.
 func (p *planning) goneNodeHistory(r *rebootView) time.Duration {
 	keep := minGoneNodeHistory
-	policy := p.policyNamed(r.grantedBy())
+	policy := p.byName[r.grantedBy()]
 	if policy == nil {
 		return keep
 	}

@@ -77,7 +77,7 @@ func (w *world) needs() []string {
 func (w *world) heal() {
 	w.tell("everything is healed")
 	w.healed = true
-	w.outside = newOutside()
+	w.outside, w.refused = newOutside(), nil
 	if w.managerClock != 0 {
 		w.setManagerClock(0)
 	}

@@ -93,11 +93,11 @@ func (n *nodeView) patchMarks(patch *NodePatch) {
 	patch.Labels, patch.Annotations = labels.patch(), annotations.patch()
 }
 
-// wantedLabels are the labels of a node whose reboot is under way. One that no policy owns anymore keeps those that it has.
+// wantedLabels are the labels of a node whose reboot is under way. One whose policy is gone, or cannot be read, keeps those that it has.
 func (n *nodeView) wantedLabels(recorded map[string]mark) map[string]wantedMark {
 	wanted := map[string]wantedMark{}
 	switch {
-	case n.policy == nil:
+	case n.policy == nil || n.policy.Unknown("nodeLabels"):
 		for key, m := range recorded {
 			wanted[key] = wantedMark{value: m.Set}
 		}

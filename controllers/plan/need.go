@@ -75,14 +75,14 @@ func (p *planning) reopenIfRequiredAgain(r *rebootView) {
 	next.Outcome, next.OutcomeReason, next.OutcomeMessage = "", "", ""
 	next.CompletionTime, next.TaintedTime, next.TaintLeadSeconds = nil, nil, nil
 	next.RequiredSince, next.NodeUID = p.Stamp(), r.node.UID
-	r.done = false
+	r.sync()
 }
 
 // staleApproval: someone approved the need that was withdrawn. That says nothing about the one that there is now, so the NodeReboot is
 // deleted, so that another one is made that is not approved.
 func (r *rebootView) staleApproval() bool {
 	policy := r.policy()
-	return r.Status.OutcomeReason == v1alpha1.ReasonNeedWithdrawn && policy != nil && policy.Spec.Approval == v1alpha1.Require &&
+	return r.Status.OutcomeReason == v1alpha1.ReasonNeedWithdrawn && policy != nil && policy.NeedsApproval() &&
 		r.Object.Spec.Approval == v1alpha1.ApprovalGiven
 }
 
@@ -113,16 +113,31 @@ func (r *rebootView) rebootedSince() bool {
 
 // rebootedFor says what the node was rebooted for, if the boot that runs is that of another NodeReboot's attempt.
 func (r *rebootView) rebootedFor() string {
-	for _, other := range r.node.reboots {
-		attempt, after := other.Status.Attempt, other.Status.After
-		if other == r || attempt == nil || attempt.RebootOrderedTime == nil {
-			continue
-		}
-		if after != nil && after.BootID == r.node.BootID || other.open() && after == nil { // its boot is recorded in this plan
+	for _, other := range r.node.rebooters() {
+		if other != r {
 			return "for NodeReboot " + other.Object.Name
 		}
 	}
 	return "by something else"
+}
+
+// rebooters are the first NodeReboots, two at most, whose attempts may have led to the boot that runs. Needs are brought up to date before
+// any attempt, so it is enough to look for them once.
+func (n *nodeView) rebooters() []*rebootView {
+	if n.bootedFor != nil {
+		return n.bootedFor
+	}
+	n.bootedFor = make([]*rebootView, 0, 2)
+	for _, r := range n.reboots {
+		attempt, after := r.Status.Attempt, r.Status.After
+		if attempt == nil || attempt.RebootOrderedTime == nil || len(n.bootedFor) == cap(n.bootedFor) {
+			continue
+		}
+		if after != nil && after.BootID == n.BootID || r.open() && after == nil { // its boot is recorded in this plan
+			n.bootedFor = append(n.bootedFor, r)
+		}
+	}
+	return n.bootedFor
 }
 
 func (p *planning) endIfNodeNotFound(r *rebootView) {
@@ -158,7 +173,7 @@ func (p *planning) endIfRebootedMeanwhile(r *rebootView) {
 
 // recordTaint stamps when the node of a NodeReboot was tainted, before anything starts: the lead of the taint is counted from here.
 func (p *planning) recordTaint(r *rebootView) {
-	if r.node != nil && r.node.optedOut() {
+	if r.node != nil && r.node.optedOut() || r.taintRefused() {
 		if r.Status.TaintedTime != nil && !r.complete() {
 			r.Edit().TaintedTime = nil
 		}

@@ -45,6 +45,7 @@ var nodeGates = []gate{
 	func(p *planning, r *rebootView) model.Verdict {
 		return consent.Window(&p.Moment, r.policy().Policy, &r.Draft)
 	},
+	refusedGate,
 	heldGate,
 	podGate,
 	canaryGate,
@@ -76,6 +77,10 @@ func pauseGate(_ *planning, r *rebootView) model.Verdict {
 }
 
 func sameNodeGate(_ *planning, r *rebootView) model.Verdict {
+	if held := r.node.held; held != nil && r.node.open == nil {
+		return model.Blocked(v1alpha1.ReasonSameNode, "NodeReboot %s of the same node cannot be read, and may have an attempt under way: "+
+			"repair it, or delete it.", held.Object.Name)
+	}
 	first := r.node.open
 	if first == nil {
 		first = r.node.firstWaiting()

@@ -46,11 +46,13 @@ func (n *nodeView) needsReboot() bool {
 // nodePatch is what has to change on the Node itself; nil if nothing has to.
 func (n *nodeView) nodePatch() *NodePatch {
 	patch := NodePatch{}
-	if n.hasOtherTaint() {
+	if !n.keepsTaint() && n.hasOtherTaint() {
 		patch.SetTaints, patch.Taints = true, n.desiredTaints()
 	}
-	n.patchCordon(&patch)
-	n.patchMarks(&patch)
+	if !n.untouched() {
+		n.patchCordon(&patch)
+		n.patchMarks(&patch)
+	}
 	if !patch.SetTaints && patch.Unschedulable == nil && patch.CordonedFor == nil && patch.Labels == nil && patch.Annotations == nil {
 		return nil
 	}
@@ -165,6 +167,9 @@ var maintenanceMessages = map[corev1.NodeConditionType]string{
 
 // maintenanceChange is what the maintenance conditions have to become; nil if they are that already.
 func (n *nodeView) maintenanceChange() map[corev1.NodeConditionType]MaintenanceCondition {
+	if n.untouched() || n.mayNeedReboot() {
+		return nil
+	}
 	if !slices.ContainsFunc(MaintenanceConditions, func(t corev1.NodeConditionType) bool { return n.inMaintenance(t) != n.Maintenance[t] }) {
 		return nil
 	}

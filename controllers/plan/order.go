@@ -5,14 +5,19 @@ import (
 	"slices"
 )
 
-// firstWaiting is the waiting NodeReboot of the node that goes before its others.
+// firstWaiting is the waiting NodeReboot of the node that goes before its others. It is asked about each of them, so it is found once and
+// kept until one of them changes.
 func (n *nodeView) firstWaiting() *rebootView {
+	if n.found.waiting {
+		return n.found.first
+	}
 	var first *rebootView
 	for _, r := range n.reboots {
 		if r.waiting() && (first == nil || compareWaiting(r, first) < 0) {
 			first = r
 		}
 	}
+	n.found.waiting, n.found.first = true, first
 	return first
 }
 

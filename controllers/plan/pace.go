@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -30,17 +31,22 @@ type pace struct {
 
 // setPaces measures the recoveries of those policies that have an adaptive delay, as they are recorded in the NodeReboots of their nodes.
 func (p *planning) setPaces() {
+	adaptive := func(policy *policyView) bool { return policy.Spec.Rollout.AdaptiveDelay.MaxSeconds > 0 }
+	if !slices.ContainsFunc(p.policies, adaptive) {
+		return
+	}
+	recovered := p.recovered()
 	for _, policy := range p.policies {
-		if policy.Spec.Rollout.AdaptiveDelay.MaxSeconds > 0 {
-			policy.pace = paceOf(&policy.Spec.Rollout.AdaptiveDelay, p.recovered(policy))
+		if adaptive(policy) {
+			policy.pace = paceOf(&policy.Spec.Rollout.AdaptiveDelay, recovered[policy])
 		}
 	}
 }
 
-// recovered are the attempts that a policy granted, or whose nodes it owns now, that ended with a node that had recovered, whether it asked
-// for another reboot or not.
-func (p *planning) recovered(policy *policyView) []recoveredAttempt {
-	var all []recoveredAttempt
+// recovered are the attempts that each policy granted, or whose nodes it owns now, that ended with a node that had recovered, whether it
+// asked for another reboot or not.
+func (p *planning) recovered() map[*policyView][]recoveredAttempt {
+	all := map[*policyView][]recoveredAttempt{}
 	for _, n := range p.nodeOrder {
 		for _, r := range n.reboots {
 			a := r.Status.Attempt
@@ -48,8 +54,8 @@ func (p *planning) recovered(policy *policyView) []recoveredAttempt {
 				a.Result != v1alpha1.ReasonProved && a.Result != v1alpha1.ReasonSentinelStillPresent {
 				continue
 			}
-			if n.policy == policy || n.selectedBy == policy || r.grantedBy() == policy.Name() {
-				all = append(all, recoveredAttempt{end: a.EndedTime.Time, recovery: max(0, a.EndedTime.Sub(a.BackTime.Time))})
+			for policy := range sets.New(n.policy, n.selectedBy, p.byName[r.grantedBy()]) {
+				all[policy] = append(all[policy], recoveredAttempt{end: a.EndedTime.Time, recovery: max(0, a.EndedTime.Sub(a.BackTime.Time))})
 			}
 		}
 	}

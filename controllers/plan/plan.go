@@ -24,19 +24,25 @@ type planning struct {
 	model.Moment
 	snapshot *Snapshot
 	policies []*policyView
+	byName   map[string]*policyView
 	nodes    map[string]*nodeView
 	// nodeOrder is nodes by name.
 	nodeOrder []*nodeView
 	// reboots are all that are not at rest, orphans those whose Node is not there.
 	reboots, orphans []*rebootView
+	// setAside are those that cannot be read.
+	setAside []*rebootView
 	// byUID has the NodeReboots of the grants that the slots object holds.
 	byUID map[string]*rebootView
 	slots map[string]Slot
 	// needPods are the nodes whose pods have to be known.
 	needPods []string
+	// foundUndrainable are the nodes whose pods keep them from being drained.
+	foundUndrainable []Undrainable
 	// queries are those that gates were asked.
 	queries map[model.GateKey]model.GateQuery
 	limits  limits
+	quorum  quorum
 	// lastRound is the last round of admission.
 	lastRound *round
 	// staleApprovals are NodeReboots whose approval was for another need.
@@ -52,15 +58,17 @@ func newPlanning(snapshot *Snapshot, now time.Time) *planning {
 		nodes:    make(map[string]*nodeView, len(snapshot.Nodes)),
 		slots:    make(map[string]Slot, len(snapshot.Slots)),
 		byUID:    make(map[string]*rebootView, len(snapshot.Slots)),
+		byName:   make(map[string]*policyView, len(snapshot.Policies)),
 	}
 	p.addNodes(snapshot.Nodes)
 	p.addReboots(snapshot.Reboots)
+	p.noteRefusals()
 	return p
 }
 
 func (p *planning) plan() *Plan {
 	slices.Sort(p.needPods)
-	plan := &Plan{NeedPods: slices.Compact(p.needPods), Queries: p.asked()}
+	plan := &Plan{NeedPods: slices.Compact(p.needPods), Undrainable: p.foundUndrainable, Queries: p.asked()}
 	plan.Slots, plan.SlotsChanged = p.desiredSlots()
 	plan.Work = p.work()
 	plan.Policies = p.policyChanges()

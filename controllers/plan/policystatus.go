@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
@@ -18,15 +19,16 @@ import (
 // policyChanges are the policies whose status is not what it should be.
 func (p *planning) policyChanges() []PolicyChange {
 	var changes []PolicyChange
-	down := p.downNow()
+	down, granted := p.downNow(), p.grantedReboots()
 	for _, policy := range p.policies {
 		status := p.policyStatus(policy, &down)
-		if equality.Semantic.DeepEqual(&policy.Object.Status, &status) {
+		status.Canary = p.canaryStatus(policy, granted[policy.Name()])
+		same := !statusUnreadable(policy.Object) && equality.Semantic.DeepEqual(&policy.Object.Status, &status)
+		if same || p.held(model.WritePolicy, policy.Name()) {
 			continue
 		}
-		changes = append(changes, PolicyChange{
-			Object: policy.Object, Status: status, Events: policyEvents(policy.Object.Status.Conditions, status.Conditions),
-		})
+		changes = append(changes, PolicyChange{Object: policy.Object, Status: status, Events: slices.Concat(
+			policyEvents(policy.Object.Status.Conditions, status.Conditions), unreadableEvents(policy.Object.Unreadable))})
 	}
 	return changes
 }
@@ -40,7 +42,6 @@ func (p *planning) policyStatus(policy *policyView, down *limits) v1alpha1.Reboo
 		Failed:             policy.failed(),
 		CurrentZone:        p.lastRound.of(policy).turn.zone,
 		Window:             policy.windowStatus(),
-		Canary:             p.canaryStatus(policy),
 		AdaptiveDelay:      policy.paceStatus(),
 		NodesWithoutHelper: int32(len(p.lostHelpers(policy))),
 	}
@@ -52,7 +53,9 @@ func (p *planning) policyStatus(policy *policyView, down *limits) v1alpha1.Reboo
 		status.Waiting = append(status.Waiting, *count)
 	}
 	slices.SortFunc(status.Waiting, func(a, b v1alpha1.WaitingCount) int { return strings.Compare(a.Reason, b.Reason) })
-	status.Conditions = p.conditions(policy.Object.Status.Conditions, p.policyConditions(policy), policy.Object.Generation)
+	wants := fitting(policy.Object.Status.Conditions, p.policyConditions(policy), maxPolicyConditions)
+	status.Conditions = p.replaceUnreadable(
+		p.conditions(policy.Object.Status.Conditions, wants, policy.Object.Generation), policy.Object.Unreadable)
 	return status
 }
 
@@ -61,7 +64,10 @@ func countNode(status *v1alpha1.RebootPolicyStatus, waiting map[string]*v1alpha1
 	if slices.ContainsFunc(n.reboots, func(r *rebootView) bool { return r.overdue != "" }) {
 		status.Overdue++
 	}
-	if n.open != nil {
+	if len(n.setAside) > 0 {
+		countWaiting(waiting, v1alpha1.ReasonUnreadable, n.setAside[0])
+	}
+	if n.holder() != nil {
 		status.UnderWay++
 		status.CurrentZone = cmp.Or(status.CurrentZone, n.zone)
 		return
@@ -71,12 +77,15 @@ func countNode(status *v1alpha1.RebootPolicyStatus, waiting map[string]*v1alpha1
 		return
 	}
 	status.Required++
-	reason := first.wait.Reason
+	countWaiting(waiting, first.wait.Reason, first)
+}
+
+func countWaiting(waiting map[string]*v1alpha1.WaitingCount, reason string, r *rebootView) {
 	if count := waiting[reason]; count != nil {
 		count.Nodes++
 		return
 	}
-	waiting[reason] = &v1alpha1.WaitingCount{Reason: reason, Nodes: 1, Example: first.Object.Name}
+	waiting[reason] = &v1alpha1.WaitingCount{Reason: reason, Nodes: 1, Example: r.Object.Name}
 }
 
 func (p *planning) policyConditions(policy *policyView) []want {
@@ -88,6 +97,8 @@ func (p *planning) policyConditions(policy *policyView) []want {
 			want{v1alpha1.ConditionStalled, reason, message, metav1.ConditionTrue})
 	}
 	switch {
+	case policy.SetAside():
+		stalled(v1alpha1.ReasonUnreadable, fmt.Sprintf("The policy is not in force: %s.", policy.Invalid))
 	case policy.Invalid != "":
 		stalled(v1alpha1.ReasonPolicyInvalid, policy.Invalid)
 	case len(policy.nodes) == 0 && policy.overlaps != "":
@@ -110,6 +121,9 @@ func (p *planning) policyConditions(policy *policyView) []want {
 		wants = append(wants, want{v1alpha1.ConditionOverlapping, v1alpha1.ReasonOverlap, fmt.Sprintf(
 			"RebootPolicy %s selects some of the same nodes, for example %s; the one of higher priority, else the older one, owns them.",
 			policy.overlaps, policy.overlapNode), metav1.ConditionTrue})
+	}
+	if refused := p.tellRefused(policy); refused != "" {
+		wants = append(wants, want{v1alpha1.ConditionWritesRefused, v1alpha1.ReasonWriteRefused, model.Bounded(refused), metav1.ConditionTrue})
 	}
 	if lost := p.lostHelpers(policy); len(lost) > 0 {
 		wants = append(wants, want{
@@ -157,13 +171,8 @@ func tellGivenUp(given []*rebootView) string {
 
 // failed counts the reboots whose node did not come back as it should, and those that were given up.
 func (policy *policyView) failed() int32 {
-	failed := len(policy.halt.notBack)
-	for _, r := range policy.givenUp() {
-		if !slices.Contains(policy.halt.notBack, r) {
-			failed++
-		}
-	}
-	return int32(failed)
+	failed := sets.New(policy.halt.notBack...)
+	return int32(failed.Insert(policy.givenUp()...).Len())
 }
 
 // tellShadowed says whose the nodes are that the policy selects.

@@ -27,12 +27,57 @@ func quorumGate(p *planning, r *rebootView) model.Verdict {
 	if !r.node.controlPlane {
 		return model.Verdict{}
 	}
-	for _, other := range p.nodeOrder {
-		if other != r.node && other.controlPlane && other.underWay() {
-			return quorumVerdict(other, "is under way")
+	for _, obstacle := range p.quorumObstacles() {
+		if obstacle.node != r.node {
+			return obstacle.verdict
 		}
 	}
-	return p.quorumBefore(r)
+	return model.Verdict{}
+}
+
+// quorumObstacle is a node that keeps others that may run etcd from starting.
+type quorumObstacle struct {
+	node    *nodeView
+	verdict model.Verdict
+}
+
+// quorumObstacles are found once for all nodes, until another one starts: what is in the way of one node is the first of another node.
+func (p *planning) quorumObstacles() []quorumObstacle {
+	if p.quorum.known && p.quorum.starts == p.limits.starts {
+		return p.quorum.obstacles
+	}
+	var under, down []quorumObstacle
+	for _, n := range p.controlPlaneNodes() {
+		if n.underWay() {
+			under = append(under, quorumObstacle{n, quorumVerdict(n, "is under way")})
+		}
+		if v := quorumDown(n); !v.OK() {
+			down = append(down, quorumObstacle{n, v})
+		}
+	}
+	obstacles := slices.Concat(under, down)
+	if !slices.ContainsFunc(obstacles, func(o quorumObstacle) bool { return o.node != obstacles[0].node }) {
+		obstacles = slices.Concat(obstacles, p.staticPods(nil)) // there may be nothing else in the way of that one node
+	}
+	p.quorum = quorum{known: true, starts: p.limits.starts, obstacles: obstacles}
+	return obstacles
+}
+
+// quorum is what keeps nodes that may run etcd from starting, as it was after a number of starts.
+type quorum struct {
+	known     bool
+	starts    int
+	obstacles []quorumObstacle
+}
+
+func (p *planning) controlPlaneNodes() []*nodeView {
+	var nodes []*nodeView
+	for _, n := range p.nodeOrder {
+		if n.controlPlane {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
 }
 
 // quorumBefore says what keeps a node from going down although it has begun: another one that is down, or is going down. One that is only
@@ -41,32 +86,44 @@ func (p *planning) quorumBefore(r *rebootView) model.Verdict {
 	if !r.node.controlPlane {
 		return model.Verdict{}
 	}
-	for _, other := range p.nodeOrder {
-		switch {
-		case other == r.node || !other.controlPlane:
-		case other.open != nil && told(other.open):
-			return quorumVerdict(other, "is rebooting, or has not recovered")
-		case !other.Ready:
-			return quorumVerdict(other, "is not Ready")
+	for _, other := range p.controlPlaneNodes() {
+		if v := quorumDown(other); other != r.node && !v.OK() {
+			return v
 		}
 	}
-	return p.staticPods(r)
+	for _, obstacle := range p.staticPods(r.node) {
+		return obstacle.verdict
+	}
+	return model.Verdict{}
 }
 
-// staticPods says which static pod of another node, such as etcd, is not Ready.
-func (p *planning) staticPods(r *rebootView) model.Verdict {
-	var first model.Verdict
-	for _, other := range p.nodeOrder {
-		if other == r.node || !other.controlPlane {
+// quorumDown says that a node is down, or is going down.
+func quorumDown(n *nodeView) model.Verdict {
+	switch {
+	case n.held != nil:
+		return quorumVerdict(n, "has a NodeReboot that cannot be read, and may be going down")
+	case n.open != nil && told(n.open):
+		return quorumVerdict(n, "is rebooting, or has not recovered")
+	case !n.Ready:
+		return quorumVerdict(n, "is not Ready")
+	}
+	return model.Verdict{}
+}
+
+// staticPods are the nodes, besides one, with a static pod, such as etcd, that is not Ready.
+func (p *planning) staticPods(besides *nodeView) []quorumObstacle {
+	var obstacles []quorumObstacle
+	for _, n := range p.controlPlaneNodes() {
+		if n == besides {
 			continue
 		}
-		p.needPods = append(p.needPods, other.Name)
-		pods, known := p.snapshot.Pods[other.Name]
-		if v := staticPodsOf(other, pods, known); first.OK() {
-			first = v
+		p.needPods = append(p.needPods, n.Name)
+		pods, known := p.snapshot.Pods[n.Name]
+		if v := staticPodsOf(n, pods, known); !v.OK() {
+			obstacles = append(obstacles, quorumObstacle{n, v})
 		}
 	}
-	return first
+	return obstacles
 }
 
 func staticPodsOf(n *nodeView, pods []model.Pod, known bool) model.Verdict {

@@ -8,6 +8,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // What gates of clusters answer, and what helpers do.
@@ -48,6 +49,7 @@ var reasonStories = map[string]func(*testing.T) *story{
 	v1alpha1.ReasonPolicyInvalid: waitingWith(invalid),
 	v1alpha1.ReasonPaused:        waitingWith(paused),
 	v1alpha1.ReasonObserving:     waitingWith(observed),
+	v1alpha1.ReasonUnreadable:    waitingWith(func(s *story) { attemptUnreadable(s.reboot("ra")) }),
 	v1alpha1.ReasonHalted: waitingWith(func(s *story) {
 		s.Nodes = append(s.Nodes, newNode("b", "z1"))
 		s.Reboots = append(s.Reboots, newReboot("rb", "b", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, 0)))
@@ -58,6 +60,9 @@ var reasonStories = map[string]func(*testing.T) *story{
 	}),
 	v1alpha1.ReasonMinInterval: waitingWith(func(s *story) {
 		s.Reboots = append(s.Reboots, newReboot("before", "a", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, 0)))
+	}),
+	v1alpha1.ReasonWriteRefused: waitingWith(func(s *story) {
+		s.refuse(model.WriteCordon, "a", `admission webhook "guard.example.com" denied the request: no cordon during the sale`)
 	}),
 	v1alpha1.ReasonHelperNotReady: waitingWith(func(s *story) { s.node("a").HelperReady = false }),
 	v1alpha1.ReasonHelperTooOld: waitingWith(reported(func(r *v1alpha1.HelperReport) {

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // rules is what has to be remembered to check the promises. The checks are written without a look at the planner's code: they count and
@@ -70,6 +71,12 @@ func (r *rules) notePolicy(p *v1alpha1.RebootPolicy) {
 // checkGrants is about grants just before they are written: no limit is passed, no two zones have a node under way, nothing starts while
 // its policy is paused, observes or is halted.
 func (w *world) checkGrants(v *view, p *Plan, starts map[string]Slot) {
+	for name, h := range w.rules.held { // a grant in which nothing was begun may be given back with the same write
+		if p.Slots[name].UID != string(h.uid) && !h.recorded {
+			delete(w.rules.held, name)
+			delete(w.slots, name)
+		}
+	}
 	if len(starts) == 0 {
 		return
 	}
@@ -266,7 +273,9 @@ func (w *world) checkAlways() {
 		}
 	}
 	for _, r := range w.reboots {
-		if a := openAttempt(r); a != nil && w.slots[r.Spec.NodeName] != (Slot{Reboot: r.Name, UID: string(r.UID), Attempt: a.Number}) {
+		slot := w.slots[r.Spec.NodeName]
+		slot.Renewed = 0
+		if a := openAttempt(r); a != nil && slot != (Slot{Reboot: r.Name, UID: string(r.UID), Attempt: a.Number}) {
 			w.breaks("attempt %d of NodeReboot %s is open without a slot", a.Number, r.Name)
 		}
 	}
@@ -295,28 +304,49 @@ func (w *world) checkSettled(v *view) {
 		if waits || givenUp || here && (a.UncordonedTime == nil || asks) {
 			needed[r.Spec.NodeName] = true
 		}
-		if s.CompletionTime == nil && (s.Reason == "" || s.Message == "" || len(s.Message) > 1024) {
+		told := s.Reason != "" && s.Message != "" && len(s.Message) <= 1024
+		if s.CompletionTime == nil && !told && !v.refuses(r.Spec.NodeName, model.WriteStatus) {
 			w.breaks("NodeReboot %s is %s for the reason %q: %q", r.Name, s.Phase, s.Reason, s.Message)
 		}
 	}
 	for i := range v.Nodes {
-		n := &v.Nodes[i]
-		owner, known := w.ownerNow(v, n)
-		_, skipped := n.Labels[v1alpha1.SkipLabel]
-		want := needed[n.Name] && owner != nil && (!skipped || open[n.Name] != "") && owner.Spec.Taint.Effect != v1alpha1.TaintNone
-		if hasOurTaint(n) != want && known {
-			w.breaks("node %s is tainted: %v, want %v", n.Name, !want, want)
-		}
-		if n.CordonedFor != "" && n.CordonedFor != open[n.Name] {
-			w.breaks("node %s is cordoned for %s, and the open attempt on it is that of %q", n.Name, n.CordonedFor, open[n.Name])
-		}
-		if uid := parseMarks(n.Annotations[v1alpha1.MarksAnnotation]).For; uid != open[n.Name] {
-			w.breaks("node %s is marked for %q, and the open attempt on it is that of %q", n.Name, uid, open[n.Name])
-		}
-		if held := n.Annotations[v1alpha1.DoNotDisruptAnnotation] == "true"; held != (open[n.Name] != "") {
-			w.breaks("autoscalers are held off from node %s: %v, and the open attempt on it is that of %q", n.Name, held, open[n.Name])
+		w.checkMarks(v, &v.Nodes[i], needed, open)
+	}
+}
+
+// checkMarks: a node has the taint, the cordon and the marks that its NodeReboots are to give it, as far as they can be written.
+func (w *world) checkMarks(v *view, n *Node, needed map[string]bool, open map[string]string) {
+	if v.refuses(n.Name, model.WriteStatus) {
+		return // what is written is not what is so
+	}
+	owner, known := w.ownerNow(v, n)
+	_, skipped := n.Labels[v1alpha1.SkipLabel]
+	want := needed[n.Name] && owner != nil && (!skipped || open[n.Name] != "") && owner.Spec.Taint.Effect != v1alpha1.TaintNone
+	if hasOurTaint(n) != want && known && !v.refuses(n.Name, model.WriteTaint) {
+		w.breaks("node %s is tainted: %v, want %v", n.Name, !want, want)
+	}
+	if n.CordonedFor != "" && n.CordonedFor != open[n.Name] && !v.refuses(n.Name, model.WriteCordon) {
+		w.breaks("node %s is cordoned for %s, and the open attempt on it is that of %q", n.Name, n.CordonedFor, open[n.Name])
+	}
+	if v.refuses(n.Name, model.WriteLabels) || v.refuses(n.Name, model.WriteExclude) {
+		return
+	}
+	if uid := parseMarks(n.Annotations[v1alpha1.MarksAnnotation]).For; uid != open[n.Name] {
+		w.breaks("node %s is marked for %q, and the open attempt on it is that of %q", n.Name, uid, open[n.Name])
+	}
+	if held := n.Annotations[v1alpha1.DoNotDisruptAnnotation] == "true"; held != (open[n.Name] != "") {
+		w.breaks("autoscalers are held off from node %s: %v, and the open attempt on it is that of %q", n.Name, held, open[n.Name])
+	}
+}
+
+// refuses says whether a kind of write about a node is refused.
+func (v *view) refuses(node string, write model.Write) bool {
+	for key := range v.Refusals {
+		if key.Write == write && v.Refusals[key].Node == node {
+			return true
 		}
 	}
+	return false
 }
 
 // ownerNow is the policy that a node belongs to: the one that granted its slot, while it holds one. It is not known if that one is gone.

@@ -170,6 +170,7 @@ func newFleet(seed uint64) *world {
 		w.chaos = 6 * time.Hour
 		w.after(w.between(0, time.Minute), func() { w.outsideForLong(func(o *outside, on bool) { o.refuses = on }) })
 	}
+	w.planRefusals(seed)
 	return w
 }
 

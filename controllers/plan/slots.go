@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // keepGrants keeps the grants that still count. An entry is dropped only when the attempt that it names is recorded as ended, or its
@@ -12,7 +13,7 @@ import (
 func (p *planning) keepGrants() {
 	for name, slot := range p.snapshot.Slots {
 		r := p.byUID[slot.UID]
-		if slot.Gone || r != nil && r.ended(slot.Attempt) {
+		if slot.Gone || r != nil && (r.ended(slot.Attempt) || r.LastAttempt() < slot.Attempt && p.begunInVain(name, slot)) {
 			continue
 		}
 		p.slots[name] = slot
@@ -35,11 +36,20 @@ func (p *planning) grantOf(r *rebootView) (Slot, bool) {
 	return slot, true
 }
 
-// grant begins the next attempt in the slot that it was granted before, or else in a new one.
+// grant begins the next attempt in the slot that it was granted before, or else in a new one. A grant of before is renewed: the manager
+// that made it may give it back at the same moment.
 func (p *planning) grant(r *rebootView) {
 	slot, granted := p.grantOf(r)
-	r.granted = !granted
+	r.granted = true
+	if granted {
+		r.renewed = slot.Renewed + 1
+	}
 	p.begin(r, max(slot.Attempt, r.LastAttempt()+1))
+}
+
+// Key tells the grant from others.
+func (s Slot) Key() model.GrantKey {
+	return model.GrantKey{UID: s.UID, Attempt: s.Attempt, Renewed: s.Renewed}
 }
 
 // giveBackGrants gives back such grants where the attempt could not start, so that they take no place from others. One that waits for a
@@ -49,7 +59,7 @@ func (p *planning) giveBackGrants() {
 		slot := p.slots[name]
 		r := p.byUID[slot.UID]
 		switch {
-		case r == nil || r.LastAttempt() >= slot.Attempt || r.awaitsFact:
+		case r == nil || r.Object.SetAside() || r.LastAttempt() >= slot.Attempt || r.awaitsFact:
 		case r.complete():
 			p.endUnused(r, slot, r.Status.OutcomeReason)
 		case r.waiting() && r.node != nil && r.node.open == nil && !slices.Contains(passingReasons, r.wait.Reason):
@@ -75,6 +85,9 @@ func (p *planning) endUnused(r *rebootView, slot Slot, reason string) {
 // ended: that attempt ended, or a later one began.
 func (r *rebootView) ended(attempt int32) bool {
 	last := r.Status.Attempt
+	if r.Object.SetAside() {
+		return r.done || last != nil && last.EndedTime != nil && last.Number >= attempt
+	}
 	if last == nil || last.Number < attempt {
 		// An attempt that was never recorded ends with its NodeReboot.
 		return r.deleted() && !r.open()
@@ -88,8 +101,10 @@ func (p *planning) desiredSlots() (map[string]Slot, bool) {
 	desired := maps.Clone(p.slots)
 	for _, r := range p.reboots {
 		if r.granted {
-			desired[r.node.Name] = Slot{Reboot: r.Object.Name, UID: string(r.Object.UID), Attempt: r.Status.Attempt.Number}
+			desired[r.node.Name] = Slot{
+				Reboot: r.Object.Name, UID: string(r.Object.UID), Attempt: r.Status.Attempt.Number, Renewed: r.renewed,
+			}
 		}
 	}
-	return desired, !maps.Equal(desired, p.snapshot.Slots)
+	return desired, !maps.Equal(desired, p.snapshot.Slots) && !p.held(model.WriteSlots, v1alpha1.SlotsName)
 }

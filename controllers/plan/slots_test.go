@@ -83,15 +83,17 @@ func TestGrantOfAManagerThatCrashedIsUsed(t *testing.T) {
 		newNode("b", "z1"), newReboot("rb", "b", requiredFor(1e18)))
 	s.Slots["a"] = slotOf(2)
 	p := s.pass()
-	if p.SlotsChanged || s.underWay() != "a" {
-		t.Errorf("slots changed %v, under way %q", p.SlotsChanged, s.underWay())
+	renewed := slotOf(2)
+	renewed.Renewed = 1
+	if diff := cmp.Diff(map[string]Slot{"a": renewed}, p.Slots); diff != "" || s.underWay() != "a" {
+		t.Errorf("under way %q, slots (-want +got):\n%s", s.underWay(), diff)
 	}
 	if got := s.reboot("ra").Status.Attempt.Number; got != 2 {
 		t.Errorf("attempt %d", got)
 	}
 	for _, work := range p.Work {
-		if work.Granted {
-			t.Errorf("the work on node %s waits for a slot that is granted already", work.Node)
+		if work.Granted != (work.Node == "a") {
+			t.Errorf("the work on node %s waits for the slots object: %t; a grant that is taken over is renewed", work.Node, work.Granted)
 		}
 	}
 }

@@ -24,6 +24,12 @@ func (p *planning) work() []NodeWork {
 		for _, r := range n.reboots {
 			p.addChange(&work, r)
 		}
+		if len(n.refused) > 0 {
+			work = p.withhold(&work)
+		}
+		for _, r := range n.setAside {
+			p.addReport(&work, r)
+		}
 		if work.Patch != nil || work.Maintenance != nil || len(work.Reboots) > 0 {
 			all = append(all, work)
 		}
@@ -37,6 +43,18 @@ func (p *planning) workWithoutNode() []NodeWork {
 	for _, r := range p.orphans {
 		work := NodeWork{Node: r.Object.Spec.NodeName}
 		p.addChange(&work, r)
+		if len(p.snapshot.Refusals) > 0 {
+			work = p.withhold(&work)
+		}
+		if len(work.Reboots) > 0 {
+			all = append(all, work)
+		}
+	}
+	for _, r := range p.setAside {
+		work := NodeWork{Node: r.Object.Spec.NodeName}
+		if r.node == nil {
+			p.addReport(&work, r)
+		}
 		if len(work.Reboots) > 0 {
 			all = append(all, work)
 		}
@@ -51,7 +69,7 @@ func (p *planning) addChange(work *NodeWork, r *rebootView) {
 	p.derive(r)
 	hasFinalizer := slices.Contains(r.Object.Finalizers, v1alpha1.Finalizer)
 	add, remove := r.open() && !hasFinalizer && !r.deleted(), !r.open() && hasFinalizer
-	changed := r.Status != &r.Object.Status && !equality.Semantic.DeepEqual(&r.Object.Status, r.Status)
+	changed := len(r.Object.Unreadable) > 0 || r.Status != &r.Object.Status && !equality.Semantic.DeepEqual(&r.Object.Status, r.Status)
 	if !changed && !add && !remove {
 		return
 	}
@@ -105,7 +123,13 @@ func (p *planning) summarize(r *rebootView, reason, message string) {
 		next := r.Edit()
 		next.Phase, next.Reason, next.Message, next.ObservedGeneration = phase, reason, message, r.Object.Generation
 	}
-	p.wants = appendConditions(p.wants[:0], r)
+	p.wants = fitting(r.Status.Conditions, appendConditions(p.wants[:0], r), maxRebootConditions)
+	if unreadable := r.Object.Unreadable; len(unreadable) > 0 {
+		next := r.Edit()
+		next.Conditions = p.replaceUnreadable(p.conditions(next.Conditions, p.wants, r.Object.Generation), unreadable)
+		r.Events = append(r.Events, unreadableEvents(unreadable)...)
+		return
+	}
 	if !conditionsAre(r.Status.Conditions, p.wants, r.Object.Generation) {
 		next := r.Edit()
 		next.Conditions = p.conditions(next.Conditions, p.wants, r.Object.Generation)
@@ -140,15 +164,21 @@ type want struct {
 	status                         metav1.ConditionStatus
 }
 
-// appendConditions adds the conditions of a NodeReboot as they should be.
+// appendConditions adds the conditions of a NodeReboot as they should be, the most important first.
 func appendConditions(wants []want, r *rebootView) []want {
-	s := r.Status
+	wants = appendPhaseConditions(wants, r)
 	if r.overdue != "" {
 		wants = append(wants, want{v1alpha1.ConditionOverdue, v1alpha1.ReasonOverdue, r.overdue, metav1.ConditionTrue})
 	}
 	if r.clockOff != "" {
 		wants = append(wants, want{v1alpha1.ConditionClockOff, v1alpha1.ReasonClockOff, r.clockOff, metav1.ConditionTrue})
 	}
+	return wants
+}
+
+// appendPhaseConditions adds those that follow from the phase.
+func appendPhaseConditions(wants []want, r *rebootView) []want {
+	s := r.Status
 	switch s.Phase {
 	case v1alpha1.PhaseSucceeded:
 		return append(wants,
@@ -189,6 +219,23 @@ func rebootedMessage(s *v1alpha1.NodeRebootStatus) string {
 		return "The node runs another boot."
 	}
 	return fmt.Sprintf("The node runs boot %s; before it was %s.", s.After.BootID, s.Before.BootID)
+}
+
+// maxRebootConditions and maxPolicyConditions are how many conditions the schema takes.
+const (
+	maxRebootConditions = 64
+	maxPolicyConditions = 32
+)
+
+// fitting are the conditions for which there is room beside those of others. The schema leaves room for all of them; objects that are older
+// than that rule may have less.
+func fitting(current []metav1.Condition, wants []want, limit int) []want {
+	for i := range current {
+		if model.HookCondition(current[i].Type) {
+			limit--
+		}
+	}
+	return wants[:max(0, min(len(wants), limit))]
 }
 
 // conditions are the current ones, changed to what is wanted; the very same slice if nothing changes.

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // store is the API server of the tests. What is in it is never changed in place, so that a view of it stays what it was.
@@ -24,6 +25,8 @@ type store struct {
 	cached                *view
 	// touched are the nodes whose NodeReboots changed since someone looked.
 	touched []string
+	// refused are the writes of managers that are refused.
+	refused map[model.WriteKey]bool
 	// fast leaves out what a write to the API does to the precision of times.
 	fast bool
 	// onGrant and onStatus see a write just before it is made, with the view on which it was decided.

@@ -167,7 +167,15 @@ func (s *story) settle() {
 }
 
 func idle(p *Plan) bool {
-	return !p.SlotsChanged && len(p.Work) == 0 && len(p.Policies) == 0 && len(p.Prune) == 0 && len(p.Creates) == 0
+	return !p.SlotsChanged && !slices.ContainsFunc(p.Work, writes) &&
+		len(p.Policies) == 0 && len(p.Prune) == 0 && len(p.Creates) == 0
+}
+
+// writes: there is more in it than a report that no status takes, of which there is one event.
+func writes(work NodeWork) bool {
+	return work.Patch != nil || work.Maintenance != nil || slices.ContainsFunc(work.Reboots, func(change RebootChange) bool {
+		return change.Report == nil || change.Report.Conditions != nil || change.RemoveFinalizer
+	})
 }
 
 // describe shows what a plan would write.
@@ -204,6 +212,9 @@ func endsSomething(p *Plan) bool {
 			before, after := &change.Object.Status, &change.Status
 			a := after.Attempt
 			over := a != nil && (a.EndedTime != nil || a.RolledBackTime != nil || a.StalledTime != nil)
+			if change.Object.SetAside() && change.RemoveFinalizer {
+				return true
+			}
 			if over && !cmp.Equal(before.Attempt, after.Attempt) || after.CompletionTime != nil && before.CompletionTime == nil {
 				return true
 			}

@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -23,20 +25,11 @@ var turnGates = []turnGate{
 
 // hasTurnGate lets only those go whose turn it is.
 func hasTurnGate(p *round, r *rebootView) model.Verdict {
-	t := &p.of(r.policy()).turn
-	switch {
-	case r.node.controlPlane != t.controlPlane:
-		return t.otherKind
-	case !t.byZone:
-		return model.Verdict{}
-	case !t.blocked.OK():
+	v := p.of(r.policy()).turn.of(r.node.zone, r.node.controlPlane)
+	if v.Reason == v1alpha1.ReasonZoneBusy {
 		p.explainTo(r, r.policy())
-		return t.blocked
-	case r.node.zone != t.zone:
-		p.explainTo(r, r.policy())
-		return t.otherZone
 	}
-	return t.soak
+	return v
 }
 
 func zoneLimitGate(p *round, r *rebootView) model.Verdict {
@@ -68,23 +61,28 @@ func policyLimitGate(p *round, r *rebootView) model.Verdict {
 	}
 	p.explainTo(r, policy)
 	return model.Blocked(v1alpha1.ReasonBudgetExhausted,
-		"RebootPolicy %s allows %d unavailable nodes, and as many are.", policy.Object.Name, policy.maxUnavailable)
+		"RebootPolicy %s allows %d unavailable nodes, and as many are%s.", policy.Object.Name, policy.maxUnavailable,
+		orStart(p.limits.starting[policy]))
 }
 
 func clusterLimitGate(p *round, r *rebootView) model.Verdict {
 	if p.snapshot.ClusterMaxUnavailable == nil {
 		return model.Verdict{}
 	}
-	more := 0
-	for _, companion := range r.companions() {
-		more += oneUnless(p.limits.down[companion.node])
-	}
-	if p.limits.fits(more, p.limits.cluster, p.limits.clusterMax) {
+	if p.limits.fits(p.more, p.limits.cluster, p.limits.clusterMax) {
 		return model.Verdict{}
 	}
 	p.explainTo(r, nil)
 	return model.Blocked(v1alpha1.ReasonClusterBudgetExhausted,
-		"The cluster-wide limit allows %d unavailable nodes, and as many are.", p.limits.clusterMax)
+		"The cluster-wide limit allows %d unavailable nodes, and as many are%s.", p.limits.clusterMax, orStart(len(p.limits.starting) > 0))
+}
+
+// orStart adds to what is said of unavailable nodes that some of them are still available.
+func orStart(starting bool) string {
+	if starting {
+		return " or are about to start"
+	}
+	return ""
 }
 
 // explainTo notes the first NodeReboot that waits for a limit of the policy, or of the whole cluster.
@@ -113,7 +111,9 @@ func (p *round) explainLimits() {
 // underWayNow names the nodes that have the turn of a policy's zones.
 func (p *planning) underWayNow(policy *policyView) string {
 	var names []string
-	for _, n := range p.zoneHolders(policy) {
+	holders := p.zoneHolders(policy)
+	slices.SortFunc(holders, func(a, b *nodeView) int { return cmp.Compare(a.Name, b.Name) })
+	for _, n := range holders {
 		names = append(names, n.nameFor(policy))
 	}
 	return sentence("Under way", names)
@@ -155,6 +155,8 @@ func (p *planning) unavailable(policy *policyView) string {
 
 func (n *nodeView) whyUnavailable() string {
 	switch {
+	case n.isRefused():
+		return "a write for its reboot is refused"
 	case n.underWay():
 		return "reboot under way"
 	case !n.Ready:

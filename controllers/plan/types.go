@@ -4,6 +4,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -20,6 +21,8 @@ type Snapshot struct {
 	// Pods are the pods bound to a node, by node name, for the nodes that were asked for (see Plan.NeedPods). A node that is missing here was
 	// not looked at; one with no pods is present and empty.
 	Pods map[string][]model.Pod
+	// Undrainable is what was found out about nodes that cannot be drained and whose pods are no longer read, by node name.
+	Undrainable map[string]Undrainable
 	// Workloads is the readiness of every workload that Pods or a NodeReboot with an open attempt refers to. One that is missing no
 	// longer exists.
 	Workloads map[model.WorkloadKey]model.Workload
@@ -27,6 +30,8 @@ type Snapshot struct {
 	Invalid map[string]string
 	// Answers of gates, to the queries that were made (see Plan.Queries).
 	Answers map[model.GateKey]model.GateAnswer
+	// Refusals are the writes that the API server refuses.
+	Refusals map[model.WriteKey]model.Refusal
 	// ClusterMaxUnavailable is the cluster-wide limit, in nodes or percent of all nodes; nil is no limit of its own.
 	ClusterMaxUnavailable *intstr.IntOrString
 	// QuorumLabels are keys of labels of nodes that may run etcd, besides those that Kubernetes and its distributions use.
@@ -35,19 +40,36 @@ type Snapshot struct {
 	LeaderNode string
 }
 
+// Undrainable says of a node that could start that its pods keep it from being drained.
+type Undrainable struct {
+	Node string
+	// Policy whose drain it is, and the generation of its spec.
+	Policy     string
+	Generation int64
+	Verdict    model.Verdict
+	// Until is when the pods have to be read again.
+	Until time.Time
+}
+
 // Slot is one grant in the slots object: this attempt of this NodeReboot may take its node down.
 type Slot struct {
 	Reboot  string `json:"nodeReboot"`
 	UID     string `json:"uid"`
 	Attempt int32  `json:"attempt"`
+	// Renewed counts how often a manager took over the grant before the attempt was recorded. Each time the slots object is written, so that
+	// of two managers that do, or of one that does and one that gives the grant back, only one can.
+	Renewed int32 `json:"renewed,omitempty"`
 	// Gone says that a live read found no such NodeReboot.
 	Gone bool `json:"-"`
 }
 
 // Plan is what to do now, and when to look again.
 type Plan struct {
-	// NeedPods names nodes whose pods have to be read before the plan can go on with them. Compute again with them in Snapshot.Pods.
+	// NeedPods names the nodes whose pods the plan depends on. Compute again if some of them are not in Snapshot.Pods.
 	NeedPods []string
+	// Undrainable are the nodes that could start and whose pods in Snapshot.Pods keep them from being drained, in line. Their pods should be
+	// watched on; where that would be too many, Snapshot.Undrainable will do.
+	Undrainable []Undrainable
 	// Queries have to be put to gates before the plan can go on. Compute again with the answers in Snapshot.Answers. Those that are
 	// answered already are among them: what is no longer asked need no longer be known.
 	Queries []model.GateQuery
@@ -67,8 +89,8 @@ type Plan struct {
 }
 
 // NodeWork is everything to write for one node, in this order: finalizers to add, the node, statuses, the node's conditions, finalizers
-// to remove; but a patch of the node that rolls back what was set comes right after the statuses (see NodePatch.RollsBack). A step that
-// fails leaves the rest to the next plan.
+// to remove; but a patch of the node that rolls back what was set comes right after the statuses (see NodePatch.RollsBack). Write makes the
+// writes in this order.
 type NodeWork struct {
 	Node string
 	// Granted says that the work needs the slot which this plan grants: without the write of the slots object nothing of it may be done.
@@ -115,8 +137,17 @@ type RebootChange struct {
 	StatusChanged bool
 	// AddFinalizer and RemoveFinalizer change the finalizer.
 	AddFinalizer, RemoveFinalizer bool
+	// Report is what to write for a NodeReboot that cannot be read, instead of a status; nil for any other.
+	Report *Report
 	// Events to emit once the status is written.
 	Events []model.Event
+}
+
+// Report says of a NodeReboot that it cannot be read: its phase is Failed. The rest of its status stays as it is stored.
+type Report struct {
+	Reason, Message string
+	// Conditions replace the ones that are stored; nil leaves them, and everything else, as they are.
+	Conditions []metav1.Condition
 }
 
 // PolicyChange is what to write for one RebootPolicy.

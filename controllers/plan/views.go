@@ -28,12 +28,41 @@ type nodeView struct {
 	reboots     []*rebootView
 	// open is the NodeReboot with an open attempt.
 	open *rebootView
+	// setAside are the NodeReboots of the node that cannot be read, and held the one of them that may have an attempt under way.
+	setAside []*rebootView
+	held     *rebootView
 	// slotHeld: the slots object holds a grant for the node that still counts.
 	slotHeld bool
 	// lastBack is when a reboot of the node was last seen to be over.
 	lastBack time.Time
+	// starts: one of the NodeReboots starts, or would start.
+	starts bool
 	// needed: the node asks for a reboot, as far as the plan leads.
 	needed bool
+	// refused are the writes about the node that are refused.
+	refused []model.Refusal
+	found   found
+	// bootedFor are its rebooters; nil if they were not looked for.
+	bootedFor []*rebootView
+}
+
+// found is what was found out about all NodeReboots of a node, and holds until one of them changes. A node may have thousands of them, so
+// nothing may look through all of them for each one.
+type found struct {
+	// waiting says that first is known, the NodeReboot that goes first.
+	waiting bool
+	first   *rebootView
+	// ended says that success is known, when a NodeReboot of the node last succeeded.
+	ended   bool
+	success time.Time
+}
+
+// changed forgets what was found out about the NodeReboots of the node, and of those that go together with it.
+func (n *nodeView) changed() {
+	n.found = found{}
+	if n.policy != nil {
+		delete(n.policy.together, n.unit)
+	}
 }
 
 // rebootView is a NodeReboot and its next status.
@@ -54,8 +83,9 @@ type rebootView struct {
 	started bool
 	// approvalExpired is when an approval expired that was given; zero if it did not.
 	approvalExpired time.Time
-	// granted: this plan grants the slot of its attempt.
+	// granted: this plan grants the slot of its attempt. renewed is how often it was granted before for the same attempt, and not used.
 	granted bool
+	renewed int32
 	// pendingHooks are awaited.
 	pendingHooks []string
 	// overdue says since when, if the reboot has been required for too long.
@@ -95,6 +125,10 @@ func (p *planning) addReboots(objects []*v1alpha1.NodeReboot) {
 		if len(granted) > 0 && granted[string(obj.UID)] {
 			p.byUID[string(obj.UID)] = r
 		}
+		if obj.SetAside() {
+			p.addSetAside(r, granted[string(obj.UID)])
+			continue
+		}
 		if r.node == nil {
 			p.orphans = append(p.orphans, r)
 			continue
@@ -112,13 +146,10 @@ func (p *planning) addReboots(objects []*v1alpha1.NodeReboot) {
 func (p *planning) addGoneNodes(objects []*v1alpha1.NodeReboot) {
 	known := len(p.nodeOrder)
 	for _, obj := range objects {
-		if p.nodes[obj.Spec.NodeName] != nil || !model.OpenAttempt(&obj.Status) {
+		if p.nodes[obj.Spec.NodeName] != nil || !mayBeOpen(obj) || obj.Spec.NodeName == "" {
 			continue
 		}
-		n := &nodeView{
-			Node: &model.Node{Name: obj.Spec.NodeName}, gone: true,
-			controlPlane: obj.Status.Attempt.NodeRole == v1alpha1.NodeRoleControlPlane,
-		}
+		n := &nodeView{Node: &model.Node{Name: obj.Spec.NodeName}, gone: true, controlPlane: mayHaveRunEtcd(obj)}
 		p.nodes[n.Name] = n
 		p.nodeOrder = append(p.nodeOrder, n)
 	}
@@ -139,12 +170,18 @@ func (p *planning) addInOrder(reboots []*rebootView) {
 // atRest: the NodeReboot succeeded and everything about it is written. Nearly all are, in the long run.
 func atRest(obj *v1alpha1.NodeReboot) bool {
 	s := &obj.Status
-	return s.CompletionTime != nil && s.Outcome == v1alpha1.OutcomeSucceeded && s.Phase == v1alpha1.PhaseSucceeded &&
+	return len(obj.Unreadable) == 0 &&
+		s.CompletionTime != nil && s.Outcome == v1alpha1.OutcomeSucceeded && s.Phase == v1alpha1.PhaseSucceeded &&
 		s.ObservedGeneration == obj.Generation && !slices.Contains(obj.Finalizers, v1alpha1.Finalizer)
 }
 
 // noteReboots finds out what the NodeReboots of a node say about it.
 func (n *nodeView) noteReboots() {
+	for _, r := range n.setAside {
+		if r.Status.Attempt != nil {
+			n.noteBack(r)
+		}
+	}
 	for _, r := range n.reboots {
 		attempt := r.Status.Attempt
 		if attempt == nil {
@@ -166,7 +203,15 @@ func (n *nodeView) noteBack(r *rebootView) {
 }
 
 // underWay: the node may be going down, is down, or recovers. What has ended in this very plan is under way until that is written.
-func (n *nodeView) underWay() bool { return n.open != nil || n.slotHeld }
+func (n *nodeView) underWay() bool { return n.open != nil || n.held != nil || n.slotHeld }
+
+// holder is the NodeReboot that has, or may have, an attempt on the node under way.
+func (n *nodeView) holder() *rebootView {
+	if n.open != nil {
+		return n.open
+	}
+	return n.held
+}
 
 // active is the NodeReboot for which the node is cordoned, marked and taken down: the open one, unless it was rolled back.
 func (n *nodeView) active() *rebootView {
@@ -213,7 +258,12 @@ func (r *rebootView) waiting() bool { return !r.complete() && !r.open() && !r.de
 func (r *rebootView) deleted() bool { return r.deleting }
 
 // sync notes what the draft says after it was changed by others.
-func (r *rebootView) sync() { r.done, r.attempting = r.Completed(), r.Open() }
+func (r *rebootView) sync() {
+	r.done, r.attempting = r.Completed(), r.Open()
+	if r.node != nil {
+		r.node.changed()
+	}
+}
 
 // modelNode is the node as the packages below know it; nil if there is none.
 func (r *rebootView) modelNode() *model.Node {

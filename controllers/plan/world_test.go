@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // world is a simulated cluster: hosts, helpers and applications around a store, and a manager that runs the planner. Its clock jumps from
@@ -175,6 +176,8 @@ type manager struct {
 	downUntil time.Time
 	// seen are the views of the last passes, the newest last.
 	seen []*view
+	// refused is what it remembers of refused writes.
+	refused model.RefusedWrites
 }
 
 func (w *world) wakeManager(d time.Duration) {
@@ -207,13 +210,13 @@ func (w *world) pass() {
 	if m.crashAtGrant && p.SlotsChanged {
 		m.crashAtGrant, m.crashAfter = false, 1
 	}
-	e := w.execute(v, p, m.crashAfter)
+	e := w.execute(v, p, m.crashAfter, &m.refused)
 	crashed := slices.Contains(e.errs, errCrash)
 	m.crashAfter = e.left
 	if crashed {
 		m.crashAfter = -1
 		w.tell("manager crashes in the middle of its writes")
-		m.asked, m.seen = nil, nil
+		m.asked, m.seen, m.refused = nil, nil, model.RefusedWrites{}
 		down := w.between(time.Second, 20*time.Second)
 		if w.random.IntN(2) == 0 {
 			down = w.between(time.Minute, 20*time.Minute)
@@ -224,6 +227,9 @@ func (w *world) pass() {
 	}
 	for _, err := range e.errs {
 		w.breaks("a write of the only manager failed: %w", err)
+	}
+	if e.refusals > 0 {
+		w.wakeManager(w.between(50*time.Millisecond, 500*time.Millisecond))
 	}
 	wake := w.managerTime(p.Wake)
 	if idle(p) {
@@ -236,8 +242,8 @@ func (w *world) pass() {
 	}
 }
 
-func (w *world) execute(v *view, p *Plan, writes int) *execution {
-	e := &execution{store: w.store, view: v, plan: p, now: w.now, left: writes}
+func (w *world) execute(v *view, p *Plan, writes int, memory *model.RefusedWrites) *execution {
+	e := &execution{store: w.store, view: v, plan: p, now: w.clock(), left: writes, memory: memory}
 	if w.random != nil {
 		e.shuffle = w.random.Shuffle
 	}
@@ -260,6 +266,7 @@ func (w *world) managerTime(shown time.Time) time.Time {
 func (w *world) look() *view {
 	v := w.view()
 	v.ClusterMaxUnavailable, v.QuorumLabels = w.clusterMax, w.quorumLabels
+	v.Refusals = w.manager.refused.Current(w.clock(), func(model.WriteKey) (string, bool) { return "", true })
 	v.Workloads = make(map[WorkloadKey]Workload, len(w.apps)+len(w.budgets))
 	for key, app := range w.apps {
 		v.Workloads[key] = Workload{Desired: app.replicas}

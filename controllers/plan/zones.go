@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -24,10 +26,45 @@ type turn struct {
 	soak model.Verdict
 }
 
+// zoneQueue are those NodeReboots of a policy that could go, of one kind of nodes in one zone.
+type zoneQueue struct {
+	zone         string
+	controlPlane bool
+	reboots      []*rebootView
+	// since when the one has been required that was required first.
+	since time.Time
+}
+
+// zoneQueues sorts NodeReboots that could go into queues, in the order of zones.
+func (policy *policyView) zoneQueues(able []*rebootView) []*zoneQueue {
+	type key struct {
+		zone         string
+		controlPlane bool
+	}
+	byZone := map[key]*zoneQueue{}
+	for _, r := range able {
+		k := key{r.node.zone, r.node.controlPlane}
+		q := byZone[k]
+		if q == nil {
+			q = &zoneQueue{zone: k.zone, controlPlane: k.controlPlane, since: r.Status.RequiredSince.Time}
+			byZone[k] = q
+		}
+		q.reboots = append(q.reboots, r)
+		if r.Status.RequiredSince.Time.Before(q.since) {
+			q.since = r.Status.RequiredSince.Time
+		}
+	}
+	return slices.SortedFunc(maps.Values(byZone), policy.compareQueues)
+}
+
+func (policy *policyView) compareQueues(a, b *zoneQueue) int {
+	return cmp.Or(policy.compareZone(a.zone, b.zone), compareFalseFirst(a.controlPlane, b.controlPlane))
+}
+
 // turnOf finds out which zone and which kind of nodes of a policy has its turn. Only NodeReboots that could go count: one that waits for
 // something of its own, such as a back-off, never holds up another zone.
-func (p *planning) turnOf(policy *policyView, able []*rebootView) turn {
-	t := turn{controlPlane: policy.controlPlaneGoes(able)}
+func (p *planning) turnOf(policy *policyView, able []*zoneQueue) turn {
+	t := turn{controlPlane: p.controlPlaneGoes(policy, able)}
 	t.otherKind = controlPlaneTurn(t.controlPlane)
 	if policy.Spec.Rollout.Zones.Strategy != v1alpha1.ZonesOneAtATime {
 		return t
@@ -45,26 +82,41 @@ func (p *planning) turnOf(policy *policyView, able []*rebootView) turn {
 	case len(busy) == 1:
 		t.zone = busy[0]
 	default:
-		t.zone = policy.nextZone(able, t.controlPlane, lastZone, lastEnd)
+		t.zone = nextZone(able, t.controlPlane, lastZone, lastEnd)
 	}
 	t.otherZone = zoneBusy("Zones go one at a time, and %s has its turn.", zoneName(t.zone))
 	t.soak = p.soak(policy, t.zone, lastZone, lastEnd)
 	return t
 }
 
+// of the nodes of one kind in a zone: whether they have their turn.
+func (t *turn) of(zone string, controlPlane bool) model.Verdict {
+	switch {
+	case controlPlane != t.controlPlane:
+		return t.otherKind
+	case !t.byZone:
+		return model.Verdict{}
+	case !t.blocked.OK():
+		return t.blocked
+	case zone != t.zone:
+		return t.otherZone
+	}
+	return t.soak
+}
+
 // controlPlaneGoes: whether control-plane nodes may go, given who is able to and who is under way.
-func (policy *policyView) controlPlaneGoes(able []*rebootView) bool {
+func (p *planning) controlPlaneGoes(policy *policyView, able []*zoneQueue) bool {
 	var controlPlane, others bool
-	note := func(n *nodeView) {
-		controlPlane = controlPlane || n.controlPlane
-		others = others || !n.controlPlane
+	note := func(is bool) {
+		controlPlane = controlPlane || is
+		others = others || !is
 	}
-	for _, r := range able {
-		note(r.node)
+	for _, q := range able {
+		note(q.controlPlane)
 	}
-	for _, n := range policy.nodes {
-		if n.underWay() {
-			note(n)
+	for _, n := range p.limits.holders {
+		if n.policy == policy && n.underWay() {
+			note(n.controlPlane)
 		}
 	}
 	if policy.Spec.Rollout.ControlPlane == v1alpha1.ControlPlaneFirst {
@@ -90,8 +142,8 @@ func (p *planning) busyZones(policy *policyView) []string {
 // zoneHolders are the nodes under way of all policies that go through the same zones one at a time, and those that no policy owns anymore.
 func (p *planning) zoneHolders(policy *policyView) []*nodeView {
 	var holders []*nodeView
-	for _, n := range p.nodeOrder {
-		if n.underWay() && (n.policy == nil || sameZones(n.policy, policy)) {
+	for _, n := range p.limits.holders {
+		if n.underWay() && (n.policy == nil || n.policy.Unknown("rollout.zones") || sameZones(n.policy, policy)) {
 			holders = append(holders, n)
 		}
 	}
@@ -117,7 +169,7 @@ func (p *planning) findFinishes() {
 			p.noteFinish(r)
 		}
 	}
-	for _, r := range p.orphans {
+	for _, r := range slices.Concat(p.orphans, p.setAside) {
 		p.noteFinish(r)
 	}
 }
@@ -129,7 +181,7 @@ func (p *planning) noteFinish(r *rebootView) {
 	}
 	policy := r.policy()
 	if policy == nil || policy.Name() != r.grantedBy() {
-		policy = p.policyNamed(r.grantedBy())
+		policy = p.byName[r.grantedBy()]
 	}
 	if policy != nil && attempt.EndedTime.After(policy.finish.end) {
 		policy.finish = finish{zone: r.grantedIn(), end: attempt.EndedTime.Time}
@@ -138,17 +190,15 @@ func (p *planning) noteFinish(r *rebootView) {
 
 // nextZone stays in the last zone while it has a node that waited already when the last attempt there ended; else it is the first zone, in
 // the policy's order, that has a node which could go and whose kind has its turn.
-func (policy *policyView) nextZone(able []*rebootView, controlPlane bool, lastZone string, lastEnd time.Time) string {
+func nextZone(able []*zoneQueue, controlPlane bool, lastZone string, lastEnd time.Time) string {
 	first, found := "", false
-	for _, r := range able {
-		if r.node.controlPlane != controlPlane {
-			continue
-		}
-		if r.node.zone == lastZone && r.Status.RequiredSince.Time.Before(lastEnd) {
+	for _, q := range able {
+		switch {
+		case q.controlPlane != controlPlane:
+		case q.zone == lastZone && q.since.Before(lastEnd):
 			return lastZone
-		}
-		if !found || r.node.zone != first && policy.compareZone(r.node.zone, first) < 0 {
-			first, found = r.node.zone, true
+		case !found:
+			first, found = q.zone, true
 		}
 	}
 	return first

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
+	"github.com/reboot-operator/reboot-operator/api/decode"
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/test/selector"
 )
@@ -39,6 +40,10 @@ func newReboot(name string, options ...rebootOption) *v1alpha1.NodeReboot {
 		option(reboot)
 	}
 	return reboot
+}
+
+func setAside(r *v1alpha1.NodeReboot) {
+	r.Unreadable = []decode.Problem{{Path: "status.report.bootTime"}}
 }
 
 func manual(r *v1alpha1.NodeReboot)   { r.Spec.Trigger = v1alpha1.TriggerManual }

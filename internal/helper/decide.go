@@ -154,6 +154,9 @@ func (f facts) carriesNeed(reboot *v1alpha1.NodeReboot) bool {
 	if reboot.Spec.Trigger != v1alpha1.TriggerSentinel {
 		return false
 	}
+	if reboot.SetAside() {
+		return f.gaveUp(reboot) // The manager does nothing for it, so it carries no need.
+	}
 	return reboot.Status.CompletionTime == nil || f.gaveUp(reboot)
 }
 
@@ -168,7 +171,7 @@ func (f facts) gaveUp(reboot *v1alpha1.NodeReboot) bool {
 
 func (f facts) step(reboot *v1alpha1.NodeReboot) step {
 	s := step{reboot: reboot}
-	if !f.reported(reboot) {
+	if reboot.SetAside() || !f.reported(reboot) {
 		return s
 	}
 	v := f.judge(reboot)
@@ -193,9 +196,10 @@ func (f facts) reported(reboot *v1alpha1.NodeReboot) bool {
 	return (withdrawn || f.gaveUp(reboot)) && (status.Report == nil || status.Report.Sentinel != f.sentinel.state)
 }
 
-// orderInForce returns the order of a NodeReboot that is neither complete nor being deleted.
+// orderInForce returns the order of a NodeReboot that is neither complete nor being deleted. One that cannot be read has none: nobody knows
+// what the order is, whether it was carried out before, or whether it was withdrawn.
 func orderInForce(reboot *v1alpha1.NodeReboot) *v1alpha1.RebootOrder {
-	if reboot.DeletionTimestamp != nil || reboot.Status.CompletionTime != nil {
+	if reboot.SetAside() || reboot.DeletionTimestamp != nil || reboot.Status.CompletionTime != nil {
 		return nil
 	}
 	return reboot.Status.Order

@@ -1,6 +1,7 @@
 package helper
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,9 @@ func TestANodeRebootIsCreatedOnlyForANeedThatHasNone(t *testing.T) {
 		"required and there is none":                      {sentinel: v1alpha1.SentinelRequired, want: true},
 		"not required":                                    {sentinel: v1alpha1.SentinelNotRequired},
 		"unknown never creates anything":                  {sentinel: v1alpha1.SentinelUnknown},
+		"one that cannot be read does not":                {v1alpha1.SentinelRequired, newReboot("x", setAside), true},
+		"one that cannot be read and was given up does":   {v1alpha1.SentinelRequired, newReboot("x", setAside, failed, before(bootA)), false},
+		"one of the very name that cannot be read exists": {v1alpha1.SentinelRequired, newReboot(needName, setAside), false},
 		"one that the manager has not seen carries it":    {v1alpha1.SentinelRequired, newReboot("x"), false},
 		"one about this boot carries it":                  {v1alpha1.SentinelRequired, newReboot("x", before(bootA)), false},
 		"one whose boot is not known yet carries it":      {v1alpha1.SentinelRequired, newReboot("x", before("")), false},
@@ -407,5 +411,17 @@ func TestATextIsCutAndStaysValid(t *testing.T) {
 				t.Errorf("%q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+func TestANodeRebootThatCannotBeReadHasNoOrders(t *testing.T) {
+	f := newFacts()
+	f.reboots = []*v1alpha1.NodeReboot{
+		newReboot("new", setAside, ordered(1, v1alpha1.ActionReboot)), newReboot("begun", setAside, ordered(2, v1alpha1.ActionDrain)),
+	}
+	f.jobs = map[types.UID]job{"uid-begun": {sequence: 2, state: v1alpha1.OrderStarted}}
+	d := decide(f)
+	if len(d.steps) > 0 || len(d.amend) > 0 || !slices.Equal(d.stop, []types.UID{"uid-begun"}) {
+		t.Errorf("steps %v, amended %v, stopped %v; want nothing but that the drain stops", d.steps, d.amend, d.stop)
 	}
 }

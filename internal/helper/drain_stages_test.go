@@ -47,6 +47,20 @@ func TestPodsOfAStageAreGoneBeforeTheNextBegins(t *testing.T) {
 	})
 }
 
+func TestAStageMaySelectByAnnotations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pods := newFakePods(newPod("last"), newPod("first", annotated("karpenter.sh/do-not-disrupt", "true")))
+		pods.keep.Store(true)
+		startDrain(t, pods, v1alpha1.DrainOrder{Stages: []v1alpha1.PodSelector{{
+			MatchAnnotations: annotations("karpenter.sh/do-not-disrupt", "true"),
+		}}})
+		wantAsked(t, pods, "first")
+		pods.remove("first")
+		pass(0)
+		wantAsked(t, pods, "last")
+	})
+}
+
 func TestARefusedStageHoldsTheNextOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pods := newFakePods(tiers()...)

@@ -19,9 +19,10 @@ import (
 
 func TestWhichPodsHaveToGo(t *testing.T) {
 	for name, test := range map[string]struct {
-		pod      *corev1.Pod
-		selector string
-		want     bool
+		pod         *corev1.Pod
+		selector    string
+		annotations map[string]v1alpha1.AnnotationValue
+		want        bool
 	}{
 		"a replica":                               {pod: newPod("a", ownedBy("ReplicaSet", "web")), want: true},
 		"a pod that nothing controls":             {pod: newPod("a"), want: true},
@@ -32,6 +33,9 @@ func TestWhichPodsHaveToGo(t *testing.T) {
 		"a static pod's mirror stays":             {pod: newPod("a", isMirror), want: false},
 		"a pod that the selector selects":         {pod: newPod("a", labeled("app", "x")), selector: "app=x", want: true},
 		"a pod that the selector does not select": {pod: newPod("a", labeled("app", "y")), selector: "app=x", want: false},
+		"a pod that the annotations select":       {pod: newPod("a", annotated("a/b", "x")), annotations: annotations("a/b", "x"), want: true},
+		"a pod that they do not select":           {pod: newPod("a", annotated("a/b", "y")), annotations: annotations("a/b", "x"), want: false},
+		"a pod without annotations":               {pod: newPod("a"), annotations: annotations("a/b", "x"), want: false},
 		"a pod with an emptyDir":                  {pod: newPod("a", withEmptyDir), want: true},
 		"a DaemonSet of another API group is not one": {pod: newPod("a", ownedBy("DaemonSet", "there"), func(p *corev1.Pod) {
 			p.OwnerReferences[0].APIVersion = "example.com/v1"
@@ -41,7 +45,9 @@ func TestWhichPodsHaveToGo(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				pods := newFakePods(test.pod)
 				pods.daemonSets["there"] = nil
-				run := startDrain(t, pods, v1alpha1.DrainOrder{Selector: selector.Of(test.selector)})
+				order := v1alpha1.DrainOrder{Selector: selector.Of(test.selector)}
+				order.Selector.MatchAnnotations = test.annotations
+				run := startDrain(t, pods, order)
 				if got := run.state.get(); !got.done || got.err != nil {
 					t.Fatalf("done %v, error %v", got.done, got.err)
 				}
@@ -51,6 +57,14 @@ func TestWhichPodsHaveToGo(t *testing.T) {
 			})
 		})
 	}
+}
+
+func annotated(key, value string) podOption {
+	return func(p *corev1.Pod) { p.Annotations = map[string]string{key: value} }
+}
+
+func annotations(key string, value v1alpha1.AnnotationValue) map[string]v1alpha1.AnnotationValue {
+	return map[string]v1alpha1.AnnotationValue{key: value}
 }
 
 func withEmptyDir(p *corev1.Pod) {

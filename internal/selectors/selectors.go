@@ -5,6 +5,8 @@ package selectors
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -88,6 +90,17 @@ func (p Pods) Matches(podLabels, podAnnotations map[string]string) bool {
 	return true
 }
 
+// Keys are those of the labels and annotations that decide whether a pod is selected.
+func (p Pods) Keys() (labelKeys, annotationKeys []string) {
+	if p.labels != nil {
+		requirements, _ := p.labels.Requirements()
+		for i := range requirements {
+			labelKeys = append(labelKeys, requirements[i].Key())
+		}
+	}
+	return labelKeys, slices.Sorted(maps.Keys(p.annotations))
+}
+
 // LabelText is the part about labels as the API server reads it; empty is everything.
 func (p Pods) LabelText() string {
 	if p.labels == nil {
@@ -96,7 +109,7 @@ func (p Pods) LabelText() string {
 	return p.labels.String()
 }
 
-// AnnotationText is the part about annotations, for HasAnnotations: the same text for the same annotations, and empty for none.
+// AnnotationText is the part about annotations, for ForAnnotationText: the same text for the same annotations, and empty for none.
 func (p Pods) AnnotationText() string {
 	if len(p.annotations) == 0 {
 		return ""
@@ -105,16 +118,16 @@ func (p Pods) AnnotationText() string {
 	return string(text)
 }
 
-// HasAnnotations says whether a pod with these annotations has all that a text of AnnotationText asks for.
-func HasAnnotations(text string, podAnnotations map[string]string) (bool, error) {
+// ForAnnotationText reads a text that AnnotationText wrote. What is read selects by annotations only. Any other text selects nothing.
+func ForAnnotationText(text string) Pods {
 	p := AllPods()
 	if text == "" {
-		return true, nil
+		return p
 	}
 	if err := json.Unmarshal([]byte(text), &p.annotations); err != nil {
-		return false, fmt.Errorf("read annotations %q: %w", text, err)
+		return Pods{}
 	}
-	return p.Matches(nil, podAnnotations), nil
+	return p
 }
 
 // Annotations are those of a pod that a selector can match: an annotation may be large, and the values in selectors are short.

@@ -116,6 +116,31 @@ func TestWhatIsNotSetSelectsAllOrNothing(t *testing.T) {
 	}
 }
 
+func TestTheAnnotationsOfASelectorAreAText(t *testing.T) {
+	t.Parallel()
+	read := func(annotations map[string]v1alpha1.AnnotationValue) selectors.Pods {
+		pods, err := selectors.ForPods(&v1alpha1.PodSelector{MatchAnnotations: annotations})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pods
+	}
+	one := read(map[string]v1alpha1.AnnotationValue{"a": "x=\"\x00", "b": ""})
+	if other := read(map[string]v1alpha1.AnnotationValue{"b": "", "a": "x=\"\x00"}); one.AnnotationText() != other.AnnotationText() {
+		t.Errorf("the same annotations are %q and %q", one.AnnotationText(), other.AnnotationText())
+	}
+	again := selectors.ForAnnotationText(one.AnnotationText())
+	if !again.Matches(nil, map[string]string{"a": "x=\"\x00", "b": "", "c": ""}) || again.Matches(nil, map[string]string{"a": "x", "b": ""}) {
+		t.Errorf("%q is read as another selector", one.AnnotationText())
+	}
+	if all := read(nil); all.AnnotationText() != "" || !selectors.ForAnnotationText("").Matches(nil, nil) {
+		t.Error("no annotations are not an empty text that selects everything")
+	}
+	if selectors.ForAnnotationText("nonsense").Matches(nil, nil) {
+		t.Error("a text that was not written by AnnotationText selects a pod")
+	}
+}
+
 func TestAnnotationsThatNoSelectorCanMatchAreLeftOut(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", v1alpha1.MaxAnnotationValue)
@@ -125,5 +150,23 @@ func TestAnnotationsThatNoSelectorCanMatchAreLeftOut(t *testing.T) {
 	}
 	if got := selectors.Annotations(nil); got != nil {
 		t.Errorf("made %v of nothing", got)
+	}
+}
+
+func TestKeysAreThoseThatDecide(t *testing.T) {
+	t.Parallel()
+	pods, err := selectors.ForPods(&v1alpha1.PodSelector{
+		LabelSelector:    v1alpha1.LabelSelector{MatchLabels: values{"b": "1"}, MatchExpressions: expression("a", metav1.LabelSelectorOpExists).MatchExpressions},
+		MatchAnnotations: map[string]v1alpha1.AnnotationValue{safeToEvict: "false"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	labelKeys, annotationKeys := pods.Keys()
+	if diff := cmp.Diff([][]string{{"a", "b"}, {safeToEvict}}, [][]string{labelKeys, annotationKeys}); diff != "" {
+		t.Errorf("keys (-want +got):\n%s", diff)
+	}
+	if labelKeys, annotationKeys := selectors.AllPods().Keys(); len(labelKeys)+len(annotationKeys) > 0 {
+		t.Errorf("all pods are selected by %v and %v", labelKeys, annotationKeys)
 	}
 }

@@ -65,6 +65,7 @@ func TestAGateIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		eitherOr   = "write either query or alerts: a gate asks for one thing; write 'alerts: {}' for every alert that fires"
 		badURL     = "url begins with http:// or https:// and ends before any query, such as http://"
 		oneAuth    = "write either bearerToken or basic: a request carries one of them"
+		noHTTPS    = "tls is about the certificate of a server that speaks https: write a url that begins with https://, or remove tls"
 		nameOrMore = "write either objectName or selector: one object by its name, or all that have the labels"
 	)
 	pods := func(gate string) string { return "{nodes: All, gates: {pods: [" + gate + "]}}" }
@@ -165,10 +166,15 @@ func TestAGateIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"a long name":                   {alertmanager("auth: {basic: {username: " + long(254) + ", password: {key: p}}}"), []string{"may not be more than 253"}},
 		"a name without a password":     {alertmanager("auth: {basic: {username: u}}"), []string{"password: Required value"}},
 		"an authority":                  {spec: alertmanager("tls: {ca: {key: ca.crt}, serverName: a.example.com, verification: Full}")},
-		"no verification":               {spec: alertmanager("tls: {verification: None}")},
-		"another verification":          {alertmanager("tls: {verification: Some}"), []string{`supported values: "Full", "None"`}},
-		"an empty server name":          {alertmanager(`tls: {serverName: ""}`), []string{"at least 1 chars long"}},
-		"a long server name":            {alertmanager("tls: {serverName: " + long(254) + "}"), []string{"may not be more than 253"}},
+		"an authority for no https":     {prometheus("query: up, tls: {ca: {key: ca.crt}}"), []string{"spec.gates.prometheus[0].tls", noHTTPS}},
+		"nor of an Alertmanager": {
+			"{nodes: All, gates: {alertmanager: [{name: g, url: 'http://a', tls: {}}]}}", []string{"spec.gates.alertmanager[0].tls", noHTTPS},
+		},
+		"an authority for nothing": {alertmanager("tls: {verification: None, ca: {key: a}}"), []string{"tls.ca", "verification None looks at no authority: remove ca, or write 'verification: Full'"}},
+		"no verification":          {spec: alertmanager("tls: {verification: None}")},
+		"another verification":     {alertmanager("tls: {verification: Some}"), []string{`supported values: "Full", "None"`}},
+		"an empty server name":     {alertmanager(`tls: {serverName: ""}`), []string{"at least 1 chars long"}},
+		"a long server name":       {alertmanager("tls: {serverName: " + long(254) + "}"), []string{"may not be more than 253"}},
 
 		"all objects of a kind":       {spec: objects("expression: 'true'")},
 		"one object":                  {spec: objects("namespace: a, objectName: b, expression: 'true'")},
@@ -202,7 +208,7 @@ func TestAGateIsAcceptedOrRefusedWithAHint(t *testing.T) {
 
 func TestWhatIsStoredOfAGateIsWhatWillHappen(t *testing.T) {
 	stored := policy(t, "gates-defaults", `{nodes: All, gates: {
-		prometheus: [{name: a, url: "http://p", alerts: {matchers: [{name: x}]}, auth: {bearerToken: {key: t}}, tls: {}}],
+		prometheus: [{name: a, url: "https://p", alerts: {matchers: [{name: x}]}, auth: {bearerToken: {key: t}}, tls: {}}],
 		objects: [{name: o, apiVersion: v1, kind: Pod, expression: "true"}]}}`)
 	checkAnswer(t, tryCreate(t, stored), nil)
 	gates, _, err := unstructured.NestedMap(stored.Object, "spec", "gates")
@@ -212,7 +218,7 @@ func TestWhatIsStoredOfAGateIsWhatWillHappen(t *testing.T) {
 	want := map[string]any{
 		"capacity": "Ignore",
 		"prometheus": []any{map[string]any{
-			"name": "a", "url": "http://p", "timeoutSeconds": int64(10), "onError": "Require",
+			"name": "a", "url": "https://p", "timeoutSeconds": int64(10), "onError": "Require",
 			"alerts": map[string]any{"state": "Firing", "matchers": []any{map[string]any{"name": "x", "matchType": "=", "value": ""}}},
 			"auth":   map[string]any{"bearerToken": map[string]any{"secret": "reboot-operator-gates", "key": "t"}},
 			"tls":    map[string]any{"verification": "Full"},

@@ -7,8 +7,10 @@ import (
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -252,4 +254,47 @@ func deleteNow(t *testing.T, object client.Object) {
 	if err := strict.Delete(context.Background(), object); err != nil && !apierrors.IsNotFound(err) {
 		t.Errorf("delete %s: %v", object.GetName(), err)
 	}
+}
+
+func TestATimeThatNobodyCanReadIsRefused(t *testing.T) {
+	create(t, nodeReboot(t, "times", "{nodeName: n1}"))
+	create(t, policy(t, "times", "{nodes: All}"))
+	const condition = `{"status":{"conditions":[` +
+		`{"type":"example.com/x","status":"True","reason":"X","message":"","lastTransitionTime":"%s"}]}}`
+	const writtenLike = "lastTransitionTime of a condition is a time in the years from 1 to 9999, written like 2026-01-31T22:05:00Z"
+	const tooLong = "should match"
+	for _, test := range []struct {
+		patch, time string
+		want        []string
+	}{
+		{condition, "2026-01-01T00:00:00Z", nil},
+		{condition, "2026-01-01T00:00:00.123+02:00", nil},
+		{condition, "2026-01-01t00:00:00z", []string{"status.conditions", writtenLike}},
+		{condition, "2026-01-01T00:00:00z", []string{"status.conditions", writtenLike}},
+		{condition, "2026-01-01T00:00:00+99:00", []string{"status.conditions", writtenLike}},
+		{condition, "0000-01-01T00:00:00Z", []string{"status.conditions", writtenLike}},
+		{condition, "0001-01-01T00:00:00Z", []string{"status.conditions", writtenLike}},
+		{condition, "9999-12-31T23:59:59-01:00", []string{"status.conditions", writtenLike}},
+		{condition, "10000-01-01T00:00:00Z", []string{"date-time"}},
+		{condition, "2026-01-01T23:59:60Z", []string{"date-time"}},
+		{condition, "2026-01-01T00:00:00+0100", []string{"date-time"}},
+		{`{"status":{"requiredSince":"%s"}}`, "2026-01-01T00:00:00.000000Z", nil},
+		{`{"status":{"requiredSince":"%s"}}`, "2026-01-01T00:00:00Z", []string{"status.requiredSince", tooLong}},
+		{`{"status":{"attempt":{"number":1,"grantedTime":"%s"}}}`, "2026-01-01T00:00:00.000000+01:00", []string{"grantedTime", tooLong}},
+	} {
+		t.Run(test.time, func(t *testing.T) {
+			object := nodeReboot(t, "times", "{nodeName: n1}")
+			checkAnswer(t, patchStatus(t, object, fmt.Sprintf(test.patch, test.time)), test.want)
+			if test.patch == condition {
+				checkAnswer(t, patchStatus(t, policy(t, "times", "{nodes: All}"), fmt.Sprintf(test.patch, test.time)), test.want)
+			}
+		})
+	}
+}
+
+// patchStatus asks the API server whether it would take a change of the status.
+func patchStatus(t *testing.T, object *unstructured.Unstructured, patch string) error {
+	t.Helper()
+	dryRun := &client.SubResourcePatchOptions{PatchOptions: client.PatchOptions{DryRun: []string{metav1.DryRunAll}}}
+	return strict.Status().Patch(t.Context(), object, client.RawPatch(types.MergePatchType, []byte(patch)), dryRun)
 }

@@ -55,6 +55,7 @@ func TestAScheduleIsAcceptedOrRefusedWithAHint(t *testing.T) {
 	cron := func(expression string, duration int) string {
 		return fmt.Sprintf(`windows: [{cron: %q, durationSeconds: %d}]`, expression, duration)
 	}
+	const writtenLike = "from and to of a freeze are times in the years from 1 to 9999, written like 2026-12-20T00:00:00Z"
 	freezes := func(list ...string) string { return `freezes: [` + strings.Join(list, ", ") + `]` }
 	for name, test := range map[string]struct {
 		schedule string
@@ -128,6 +129,9 @@ func TestAScheduleIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"freeze that ends early":    {freezes(`{name: a, from: "2026-12-19T00:00:00Z", to: "2026-12-18T00:00:00Z"}`), []string{"freezes[0].to", endsEarly}},
 		"freeze of no time":         {freezes(`{name: a, from: "2026-12-19T00:00:00Z", to: "2026-12-19T01:00:00+01:00"}`), []string{endsEarly}},
 		"freeze by dates":           {freezes(`{name: a, from: "2026-12-19", to: "2026-12-20"}`), []string{"freezes[0].from", "date-time"}},
+		"freeze in lower case":      {freezes(`{name: a, from: "2026-12-19t00:00:00z", to: "2026-12-20T00:00:00Z"}`), []string{"freezes[0]", writtenLike}},
+		"freeze of year 0":          {freezes(`{name: a, from: "0000-12-19T00:00:00Z", to: "2026-12-20T00:00:00Z"}`), []string{"freezes[0]", writtenLike}},
+		"freeze until year 10000":   {freezes(`{name: a, from: "2026-12-19T00:00:00Z", to: "9999-12-31T23:59:59-01:00"}`), []string{"freezes[0]", writtenLike}},
 		"freeze without an end":     {freezes(`{name: a, from: "2026-12-19T00:00:00Z"}`), []string{"freezes[0].to", "Required value"}},
 		"freeze without a name":     {freezes(`{name: "", from: "2026-12-19T00:00:00Z", to: "2027-12-19T00:00:00Z"}`), []string{"freezes[0].name", "at least 1 chars long"}},
 		"two freezes of a name":     {freezes(`{name: a, from: "2026-12-19T00:00:00Z", to: "2027-12-19T00:00:00Z"}`, `{name: a, from: "2028-12-19T00:00:00Z", to: "2029-12-19T00:00:00Z"}`), []string{"freezes[1]", "Duplicate value"}},

@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
+
+	"github.com/reboot-operator/reboot-operator/test/loose"
 )
 
 // number is what a field that holds a number may be.
@@ -216,6 +218,27 @@ func unbounded(schema apiextensionsv1.JSONSchemaProps, path string, found func(s
 	}
 	if schema.Items != nil && schema.Items.Schema != nil {
 		unbounded(*schema.Items.Schema, path+"[]", found)
+	}
+}
+
+// What the schema takes has to fit into the types of Go.
+func TestTimesAndWhatHas64BitsAreBounded(t *testing.T) {
+	// These have a rule: a type of Kubernetes cannot have a pattern, and people may write an offset.
+	ruled := []string{
+		".status.conditions[].lastTransitionTime", ".status.conditions[].observedGeneration",
+		".spec.schedule.freezes[].from", ".spec.schedule.freezes[].to",
+		// And these are refused, whatever is in them.
+		".spec.drain.adaptiveDelay.maxSeconds", ".spec.drain.adaptiveDelay.minSeconds", ".spec.excludeFromLoadBalancers.leadSeconds",
+		".spec.failure.maxDeferralSeconds",
+	}
+	for _, file := range []string{"reboot-operator.io_rebootpolicies.yaml", "reboot-operator.io_nodereboots.yaml"} {
+		schema := readSchema(t, file)
+		loose.Walk(&schema, "", func(path string, s *apiextensionsv1.JSONSchemaProps) {
+			free := s.Format == "date-time" && s.Pattern == "" || s.Format == "int64" && s.Maximum == nil
+			if free && !slices.Contains(ruled, path) {
+				t.Errorf("%s: %s is not bounded", file, path)
+			}
+		})
 	}
 }
 

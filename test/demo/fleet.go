@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -55,10 +56,16 @@ func readPolicy(file string) (*v1alpha1.RebootPolicy, error) {
 			return nil, fmt.Errorf("read the policy: %w", err)
 		}
 	}
-	policy := &v1alpha1.RebootPolicy{}
-	if err := yaml.UnmarshalStrict(content, policy); err != nil {
+	// A RebootPolicy decodes whatever is in it.
+	var written struct {
+		metav1.TypeMeta   `json:",inline"`
+		metav1.ObjectMeta `json:"metadata"`
+		Spec              v1alpha1.RebootPolicySpec `json:"spec"`
+	}
+	if err := yaml.UnmarshalStrict(content, &written); err != nil {
 		return nil, fmt.Errorf("read the policy: %w", err)
 	}
+	policy := &v1alpha1.RebootPolicy{TypeMeta: written.TypeMeta, ObjectMeta: written.ObjectMeta, Spec: written.Spec}
 	if policy.Spec.Mode != "" && policy.Spec.Mode != v1alpha1.ModeEnforce {
 		return nil, fmt.Errorf("policy %s has mode %s: the demo shows reboots, so write mode: Enforce", policy.Name, policy.Spec.Mode)
 	}

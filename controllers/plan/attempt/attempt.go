@@ -26,6 +26,8 @@ type Input struct {
 	// ControlPlane says that the node may run etcd, and Quorum what keeps it from going down because others of them are down.
 	ControlPlane bool
 	Quorum       model.Verdict
+	// Refused says which write the attempt needs before its reboot is refused.
+	Refused model.Verdict
 	// Moment of the plan; Result says when to look again.
 	Moment model.Moment
 	// Pods bound to the node, if they are known.

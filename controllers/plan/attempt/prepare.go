@@ -40,6 +40,13 @@ var continueGates = []gate{
 	func(a *attempt) model.Verdict { return consent.Closing(&a.Moment, a.Policy, &a.Draft) },
 	// What becomes of an attempt when the window closes, and the approval expires, is up to the schedule.
 	func(a *attempt) model.Verdict { return consent.Approval(a.Policy, &a.Draft, time.Time{}) },
+	// Nothing was evicted yet, so the slot is of more use to others.
+	func(a *attempt) model.Verdict {
+		if a.Status.Attempt.DrainOrderedTime != nil || a.Status.Attempt.DrainedTime != nil {
+			return model.Verdict{}
+		}
+		return a.Refused
+	},
 }
 
 // mayContinue looks again at what forbids that an attempt goes on towards its reboot.

@@ -289,7 +289,8 @@ func TestTheOrderToDrainHasWhatThePolicySays(t *testing.T) {
 	t.Parallel()
 	want := v1alpha1.DrainOrder{
 		GracePeriodSeconds: ptr.To[int32](5), Selector: selector.Of("app"), SkipWaitForDeleteSeconds: ptr.To[int32](6),
-		EmptyDir: v1alpha1.EmptyDirRefuse, Unmanaged: v1alpha1.UnmanagedRefuse, ReturningPods: v1alpha1.ReturningPodsRefuse, Stages: selector.List("tier=a", "tier=b"),
+		EmptyDir: v1alpha1.EmptyDirRefuse, Unmanaged: v1alpha1.UnmanagedRefuse, ReturningPods: v1alpha1.ReturningPodsRefuse,
+		Stages: selector.List("tier=a", "tier=b"),
 	}
 	says := spec(func(s *v1alpha1.RebootPolicySpec) {
 		s.Drain.GracePeriodSeconds, s.Drain.Selector, s.Drain.SkipWaitForDeleteSeconds = ptr.To[int32](5), selector.Of("app"), ptr.To[int32](6)

@@ -188,6 +188,9 @@ func (a *attempt) notAsReadyAsBefore(w v1alpha1.WorkloadRef) string {
 	return fmt.Sprintf("%s %s/%s is not as ready as before the drain, when it had %d ready pods", w.Kind, w.Namespace, w.Name, w.Ready)
 }
 
+// maxName is how long a name of a workload may be. A pod may name an owner that there cannot be.
+const maxName = 253
+
 // maxWorkloads bounds the workloads that one NodeReboot remembers; the API has the same limit.
 const maxWorkloads = 512
 
@@ -213,6 +216,9 @@ func (a *attempt) captureWorkloads(pods []model.Pod) []v1alpha1.WorkloadRef {
 	}
 	refs := make([]v1alpha1.WorkloadRef, 0, len(seen))
 	for key, ready := range seen {
+		if key.Name == "" || len(key.Name) > maxName {
+			continue
+		}
 		refs = append(refs, v1alpha1.WorkloadRef{Kind: key.Kind, Namespace: key.Namespace, Name: key.Name, Ready: ready})
 	}
 	slices.SortFunc(refs, func(a, b v1alpha1.WorkloadRef) int {

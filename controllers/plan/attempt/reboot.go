@@ -22,12 +22,16 @@ var beforeReboot = []gate{
 	(*attempt).rebootDelay,
 	(*attempt).volumesAttached,
 	(*attempt).quorum,
+	(*attempt).refused,
 	(*attempt).helperAway,
 }
 
 // quorum waits while other nodes that may run etcd are down. It is asked before the drain and again before the reboot: what was up when the
 // node started may be down by now.
 func (a *attempt) quorum() model.Verdict { return a.Quorum }
+
+// refused waits while the order to reboot cannot be written. What was evicted is away, so the slot is held.
+func (a *attempt) refused() model.Verdict { return a.Refused }
 
 // rebootDelay passes at the end of the delay.
 func (a *attempt) rebootDelay() model.Verdict {

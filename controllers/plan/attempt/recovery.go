@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/consent"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
 )
@@ -50,6 +51,9 @@ func (a *attempt) conclude(present bool) {
 func (a *attempt) recoveryProof() model.Verdict {
 	if v := a.workloadProof(); !v.OK() {
 		return v
+	}
+	if a.Policy.SetAside() {
+		return consent.Valid(a.Policy) // What else it waits for is not known.
 	}
 	if v := a.objectProof(); !v.OK() {
 		return v

@@ -11,7 +11,7 @@ import (
 
 // Approved says that the policy requires no approval, or that one is given that counts. It expired at a time; zero is not.
 func Approved(p *policies.Policy, d *model.Draft, expired time.Time) bool {
-	return p.Spec.Approval != v1alpha1.Require || d.Approved() && expired.IsZero() && !maybeSelfApproved(p, d)
+	return !p.NeedsApproval() || d.Approved() && expired.IsZero() && !maybeSelfApproved(p, d)
 }
 
 // Approval blocks a reboot that is not Approved.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -45,12 +46,24 @@ type Node struct {
 	HelperNotMeant bool
 }
 
-// maxKernelVersion is how much of a kernel's version the API takes.
-const maxKernelVersion = 256
+// maxKernelVersion is how much of a kernel's version the API takes, and maxBootID how long a boot ID may be.
+const (
+	maxKernelVersion = 256
+	maxBootID        = 128
+)
+
+// UsableBootID is the boot ID of a Node, or empty if the API takes no such boot ID: a kubelet may write anything, and what cannot be
+// recorded cannot be compared.
+func UsableBootID(id string) string {
+	if len(id) > maxBootID || !utf8.ValidString(id) {
+		return ""
+	}
+	return id
+}
 
 // Boot that the node runs.
 func (n *Node) Boot() *v1alpha1.BootInfo {
-	return &v1alpha1.BootInfo{BootID: n.BootID, KernelVersion: n.KernelVersion[:min(len(n.KernelVersion), maxKernelVersion)]}
+	return &v1alpha1.BootInfo{BootID: n.BootID, KernelVersion: bounded(strings.ToValidUTF8(n.KernelVersion, "?"), maxKernelVersion)}
 }
 
 // Condition of the node; nil if it has none of that type.

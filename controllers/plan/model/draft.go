@@ -115,14 +115,17 @@ func HookCondition(conditionType string) bool { return strings.Contains(conditio
 const maxMessage = 1024
 
 // Bounded cuts a message to what the API takes.
-func Bounded(message string) string {
+func Bounded(message string) string { return bounded(message, maxMessage) }
+
+// bounded cuts a text to so many bytes.
+func bounded(text string, limit int) string {
 	const mark = "..."
-	if len(message) <= maxMessage {
-		return message
+	if len(text) <= limit {
+		return text
 	}
-	end := maxMessage - len(mark)
-	for !utf8.RuneStart(message[end]) {
+	end := limit - len(mark)
+	for !utf8.RuneStart(text[end]) {
 		end--
 	}
-	return message[:end] + mark
+	return text[:end] + mark
 }

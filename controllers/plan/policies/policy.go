@@ -19,6 +19,8 @@ type Policy struct {
 	Spec   *v1alpha1.RebootPolicySpec
 	// Selector of its nodes.
 	Selector labels.Selector
+	// Priority over other policies of the same node; of equal ones the older policy goes first.
+	Priority int32
 	// Invalid says why the policy cannot be understood; empty if it can.
 	Invalid string
 	// Window is where the schedule stands at the moment; Scheduled says that it is not always open.
@@ -34,10 +36,14 @@ type Policy struct {
 
 // Parse reads a policy. What cannot be understood is noted in Invalid, and selects nothing.
 func Parse(obj *v1alpha1.RebootPolicy, moment *model.Moment) *Policy {
-	p := &Policy{Object: obj, Spec: &obj.Spec, Selector: labels.Nothing()}
+	p := &Policy{Object: obj, Spec: &obj.Spec, Selector: labels.Nothing(), Priority: obj.Spec.Priority}
 	p.parsePodSelectors()
+	p.Invalid = cmp.Or(removed(p.Spec), p.Invalid)
 	p.parseNodeSelector()
 	p.readSchedule(moment)
+	if p.SetAside() {
+		p.parseRest()
+	}
 	return p
 }
 
@@ -78,6 +84,10 @@ func (p *Policy) parsePodSelectors() {
 		note(fmt.Sprintf("drain.stages[%d].selector", i), err)
 	}
 }
+
+// NeedsApproval says whether the policy's reboots wait until someone approves them. Only one that says Ignore needs none: a word that is
+// not known, such as one of before the kind was upgraded, is no leave to reboot.
+func (p *Policy) NeedsApproval() bool { return p.Spec.Approval != v1alpha1.Ignore }
 
 // Hooks of the policy; of none, none.
 func (p *Policy) Hooks() v1alpha1.HooksSpec {
