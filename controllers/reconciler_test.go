@@ -33,8 +33,8 @@ func newReconciler(w *world, pods podWatcher) *reconciler {
 func fleet(mode v1alpha1.Mode, nodes ...string) []client.Object {
 	policy := newPolicy("p")
 	policy.Spec = v1alpha1.RebootPolicySpec{
-		Approval: v1alpha1.Ignore,
-		Mode:     mode, Nodes: v1alpha1.NodesAll, Taint: v1alpha1.TaintSpec{Effect: v1alpha1.TaintPreferNoSchedule},
+		Approval: v1alpha1.Ignore, Gates: v1alpha1.GatesSpec{Capacity: v1alpha1.Ignore},
+		Mode: mode, Nodes: v1alpha1.NodesAll, Taint: v1alpha1.TaintSpec{Effect: v1alpha1.TaintPreferNoSchedule},
 		Rollout: v1alpha1.RolloutSpec{MaxUnavailable: ptr.To(intstr.FromInt32(1))},
 		Drain:   v1alpha1.DrainSpec{TimeoutSeconds: ptr.To[int32](600)},
 		Failure: v1alpha1.FailureSpec{MaxFailures: ptr.To(intstr.FromInt32(1)), MaxAttempts: ptr.To[int32](3)},
