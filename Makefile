@@ -190,7 +190,7 @@ verify-image: ## Build the image twice, with buildah, and check that both are th
 .PHONY: build
 build: ## Build the programs of the image for linux (GOARCH=amd64|arm64).
 	for program in $(PROGRAMS); do CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) go build -tags=$(TAGS) -trimpath -buildvcs=false \
-		-ldflags="-s -w -X main.stamped=$(VERSION)" -o $(BIN)/$$program ./cmd/$$program; done
+		-ldflags="-s -w -X github.com/reboot-operator/reboot-operator/internal/version.stamped=$(VERSION)" -o $(BIN)/$$program ./cmd/$$program; done
 
 # With buildah two builds of one commit have the same digest (make verify-image).
 .PHONY: docker-build

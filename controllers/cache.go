@@ -45,6 +45,11 @@ func CacheOptions(namespace string, leaseNamespaces ...string) crcache.Options {
 				Label:      labels.SelectorFromSet(labels.Set{componentLabel: helperComponent}),
 				Transform:  transform(stripHelper),
 			},
+			&appsv1.DaemonSet{}: {
+				Namespaces: map[string]crcache.Config{namespace: {}},
+				Label:      labels.SelectorFromSet(labels.Set{componentLabel: helperComponent}),
+				Transform:  transform(stripHelperSet),
+			},
 			&appsv1.Deployment{}:            {Transform: transform(stripDeployment)},
 			&appsv1.StatefulSet{}:           {Transform: transform(stripStatefulSet)},
 			&policyv1.PodDisruptionBudget{}: {Transform: transform(stripBudget)},

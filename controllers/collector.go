@@ -35,6 +35,8 @@ var (
 		"Reboots of a policy that have failed and not recovered, or were given up while they are still needed.", labelPolicy)
 	policyOverdueDesc = stateDesc("policy_overdue",
 		"Nodes of a policy that have needed a reboot for longer than schedule.maxDeferralSeconds.", labelPolicy)
+	policyWithoutHelperDesc = stateDesc("policy_nodes_without_helper",
+		"Ready nodes of a policy that have had no helper that is Ready for five minutes.", labelPolicy)
 	policyWindowOpenDesc = stateDesc("policy_window_open",
 		"1 while the schedule lets nodes start; 0 outside its windows and in a freeze.", labelPolicy)
 	policyOldestWaitingDesc = stateDesc("policy_oldest_waiting_seconds",
@@ -57,7 +59,7 @@ type stateCollector struct {
 func (c *stateCollector) Describe(descs chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		rebootsDesc, unreadableDesc, policyNodesDesc, policyUnavailableDesc, policyMaxUnavailableDesc, policyUnderWayDesc, policyHaltedDesc,
-		policyFailedDesc, policyOverdueDesc, policyWindowOpenDesc, policyOldestWaitingDesc,
+		policyFailedDesc, policyOverdueDesc, policyWithoutHelperDesc, policyWindowOpenDesc, policyOldestWaitingDesc,
 	} {
 		descs <- desc
 	}
@@ -202,6 +204,7 @@ func collectPolicies(
 		gauge(policyWindowOpenDesc, windowOpen(status))
 		gauge(policyFailedDesc, float64(status.Failed))
 		gauge(policyOverdueDesc, float64(status.Overdue))
+		gauge(policyWithoutHelperDesc, float64(status.NodesWithoutHelper))
 		gauge(policyOldestWaitingDesc, waiting)
 	}
 }

@@ -239,7 +239,7 @@ func TestExecuteMeasuresOnlyWhatWasWritten(t *testing.T) {
 }
 
 func TestExecuteNeverWritesTheHelpersReport(t *testing.T) {
-	report := &v1alpha1.HelperReport{BootID: "boot-1", Sentinel: v1alpha1.SentinelRequired, Sequence: 3}
+	report := &v1alpha1.HelperReport{Protocol: v1alpha1.ProtocolLevel, BootID: "boot-1", Sentinel: v1alpha1.SentinelRequired, Sequence: 3}
 	w := newWorld(t, newNode("a"), newReboot("ra", "a", func(r *v1alpha1.NodeReboot) { r.Status.Report = report }))
 	e, _ := newExecutor(w)
 	s := w.read(t)
@@ -262,7 +262,7 @@ func TestExecuteDoesNotWriteAStatusOverAReportThatItHasNotSeen(t *testing.T) {
 	e, _ := newExecutor(w)
 	s := w.read(t)
 	reported := w.reboot(t, "ra")
-	reported.Status.Report = &v1alpha1.HelperReport{BootID: "boot-2", Sentinel: v1alpha1.SentinelNotRequired}
+	reported.Status.Report = &v1alpha1.HelperReport{Protocol: v1alpha1.ProtocolLevel, BootID: "boot-2", Sentinel: v1alpha1.SentinelNotRequired}
 	if err := w.Status().Update(t.Context(), reported); err != nil {
 		t.Fatal(err)
 	}

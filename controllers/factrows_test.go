@@ -111,6 +111,8 @@ func nearNodeFacts() []fact {
 		{path: "Nodes.HelperReady", with: a, before: helper(corev1.ConditionFalse), after: helper(corev1.ConditionTrue)},
 		{path: "Nodes.HelperReady", with: a, before: helper(corev1.ConditionTrue)},
 		{path: "Nodes.HelperProblem", with: a, before: helper(corev1.ConditionFalse), after: helper(corev1.ConditionFalse, crashing)},
+		{path: "Nodes.HelperNotMeant", with: a, before: newHelperSet("s", onlyLinux)},
+		{path: "Nodes.HelperNotMeant", with: a, before: newHelperSet("s", onlyLinux), after: newHelperSet("s", func(*corev1.PodSpec) {})},
 		{path: "Nodes.HelperSince", with: a, before: helper(corev1.ConditionTrue), after: helper(corev1.ConditionFalse)},
 		{path: "Nodes.Volumes", with: []client.Object{newNode("a"), drained, detaching}, before: attachment},
 		{path: "Nodes.Volumes", with: []client.Object{newNode("a"), drained, detaching}, after: attachment},

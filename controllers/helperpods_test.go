@@ -99,7 +99,7 @@ func TestTheHelperOfANodeIsItsPodThatIsReadyOrElseTheFirstByName(t *testing.T) {
 	}
 	going := helper("going", "c", corev1.ConditionFalse)
 	going.DeletionTimestamp, going.Finalizers = &metav1.Time{Time: testNow}, []string{"example.com/f"}
-	w := newWorld(t, newNode("a"), newNode("b"), newNode("c"),
+	w := newWorld(t, newNode("a"), newNode("b"), newNode("c"), newHelperSet("helper", func(*corev1.PodSpec) {}),
 		helper("a-1", "a", corev1.ConditionFalse), helper("a-2", "a", corev1.ConditionTrue), helper("a-3", "a", corev1.ConditionFalse),
 		helper("b-2", "b", corev1.ConditionFalse), helper("b-1", "b", corev1.ConditionFalse), helper("b-3", "b", corev1.ConditionFalse),
 		going, helper("unbound", "", corev1.ConditionFalse))

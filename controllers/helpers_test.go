@@ -81,7 +81,9 @@ var byLogind = []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind}}
 
 // able says that the host can reboot.
 func able(r *v1alpha1.NodeReboot) {
-	r.Status.Report = &v1alpha1.HelperReport{BootID: "boot-1", Sentinel: v1alpha1.SentinelRequired, Methods: byLogind}
+	r.Status.Report = &v1alpha1.HelperReport{
+		Protocol: v1alpha1.ProtocolLevel, BootID: "boot-1", Sentinel: v1alpha1.SentinelRequired, Methods: byLogind,
+	}
 }
 
 func newPolicy(name string) *v1alpha1.RebootPolicy {

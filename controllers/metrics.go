@@ -3,6 +3,8 @@ package controllers
 import (
 	"errors"
 	"fmt"
+	"runtime"
+	"strconv"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -10,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/version"
 )
 
 const (
@@ -73,9 +76,19 @@ func newNumbers() *numbers {
 	}
 }
 
+// buildInfo is 1, with what this manager was built from and the protocol that it speaks with helpers as labels.
+func buildInfo() prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: metricsNamespace, Name: "build_info", Help: "1; the labels say which version the manager is of.",
+		ConstLabels: prometheus.Labels{
+			"version": version.Get(), "goversion": runtime.Version(), "protocol": strconv.Itoa(int(v1alpha1.ProtocolLevel)),
+		},
+	}, func() float64 { return 1 })
+}
+
 func (n *numbers) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
-		n.taintLead, n.drain, n.downtime, n.recovery, n.total, n.reboots, n.attemptsFailed, n.passes, n.refused, n.refusedNow,
+		buildInfo(), n.taintLead, n.drain, n.downtime, n.recovery, n.total, n.reboots, n.attemptsFailed, n.passes, n.refused, n.refusedNow,
 	}
 }
 

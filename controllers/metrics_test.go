@@ -237,7 +237,9 @@ func TestStateIsCollectedFromWhatIsThere(t *testing.T) {
 			r.Spec.Trigger = v1alpha1.TriggerSentinel
 			r.Status = v1alpha1.NodeRebootStatus{
 				PolicyName: "q", Phase: v1alpha1.PhaseFailed, Reason: "RebootFailed", Outcome: v1alpha1.OutcomeFailed, CompletionTime: at(0),
-				NodeUID: "uid-a", RequiredSince: at(since), Report: &v1alpha1.HelperReport{BootID: boot, Sentinel: sentinel},
+				NodeUID: "uid-a", RequiredSince: at(since), Report: &v1alpha1.HelperReport{
+					Protocol: v1alpha1.ProtocolLevel, BootID: boot, Sentinel: sentinel,
+				},
 			}
 		}
 	}
@@ -329,6 +331,12 @@ reboot_operator_policy_oldest_waiting_seconds{policy="p"} 70
 reboot_operator_policy_oldest_waiting_seconds{policy="q"} 90
 reboot_operator_policy_oldest_waiting_seconds{policy="r"} 120
 reboot_operator_policy_oldest_waiting_seconds{policy="s"} 0
+# HELP reboot_operator_policy_nodes_without_helper Ready nodes of a policy that have had no helper that is Ready for five minutes.
+# TYPE reboot_operator_policy_nodes_without_helper gauge
+reboot_operator_policy_nodes_without_helper{policy="p"} 0
+reboot_operator_policy_nodes_without_helper{policy="q"} 0
+reboot_operator_policy_nodes_without_helper{policy="r"} 0
+reboot_operator_policy_nodes_without_helper{policy="s"} 0
 # HELP reboot_operator_policy_overdue Nodes of a policy that have needed a reboot for longer than schedule.maxDeferralSeconds.
 # TYPE reboot_operator_policy_overdue gauge
 reboot_operator_policy_overdue{policy="p"} 4

@@ -32,6 +32,7 @@ func TestTheStatusOfAPolicyIsReplacedAndHasItsZeros(t *testing.T) {
 	delete(got[0].Value, "conditions")
 	want := map[string]any{
 		"nodes": 3.0, "required": 0.0, "underWay": 0.0, "unavailable": 0.0, "maxUnavailable": 0.0, "failed": 0.0, "overdue": 0.0,
+		"nodesWithoutHelper": 0.0,
 	}
 	if diff := cmp.Diff(want, got[0].Value); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)

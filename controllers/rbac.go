@@ -24,6 +24,10 @@ package controllers
 // +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets,verbs=list;watch
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=list;watch
 //
+// The DaemonSet of the helpers says on which nodes there should be one.
+//
+// +kubebuilder:rbac:groups=apps,namespace=reboot-operator-system,resources=daemonsets,verbs=list;watch
+//
 // VolumeAttachments are read to know when the volumes of a drained node are detached.
 //
 // +kubebuilder:rbac:groups=storage.k8s.io,resources=volumeattachments,verbs=list;watch

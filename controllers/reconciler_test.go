@@ -33,6 +33,7 @@ func newReconciler(w *world, pods podWatcher) *reconciler {
 func fleet(mode v1alpha1.Mode, nodes ...string) []client.Object {
 	policy := newPolicy("p")
 	policy.Spec = v1alpha1.RebootPolicySpec{
+		Approval: v1alpha1.Ignore, Gates: v1alpha1.GatesSpec{Capacity: v1alpha1.Ignore},
 		Mode: mode, Nodes: v1alpha1.NodesAll, Taint: v1alpha1.TaintSpec{Effect: v1alpha1.TaintPreferNoSchedule},
 		Rollout: v1alpha1.RolloutSpec{MaxUnavailable: ptr.To(intstr.FromInt32(1))},
 		Drain:   v1alpha1.DrainSpec{TimeoutSeconds: ptr.To[int32](600)},
@@ -88,7 +89,9 @@ func TestReconcileReadsTheSlotsObjectWhenANeedComesBack(t *testing.T) {
 			reboot.Status = v1alpha1.NodeRebootStatus{
 				NodeUID: "uid-a", Before: &v1alpha1.BootInfo{BootID: "boot-1"},
 				Outcome: v1alpha1.OutcomeCancelled, OutcomeReason: v1alpha1.ReasonNeedWithdrawn, CompletionTime: ptr.To(metav1.NewMicroTime(testNow)),
-				Report: &v1alpha1.HelperReport{BootID: "boot-1", Sentinel: v1alpha1.SentinelRequired, Methods: byLogind},
+				Report: &v1alpha1.HelperReport{
+					Protocol: v1alpha1.ProtocolLevel, BootID: "boot-1", Sentinel: v1alpha1.SentinelRequired, Methods: byLogind,
+				},
 			}
 		}
 	}

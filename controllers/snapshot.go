@@ -178,6 +178,10 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 	if err != nil {
 		return err
 	}
+	sets, err := r.helperSets(ctx)
+	if err != nil {
+		return err
+	}
 	foreign := r.readForeign(ctx, s)
 	s.notices = foreign.notices
 	volumes := r.readVolumes(ctx, s)
@@ -191,6 +195,9 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 		node := &list.Items[i]
 		s.nodes[node.Name] = node
 		view := planNode(node, helpers[node.Name])
+		if _, hasPod := helpers[node.Name]; !hasPod {
+			view.HelperProblem, view.HelperNotMeant = sets.missing(node)
+		}
 		view.Conditions = r.observed.ofNode(node)
 		view.HelperSince = r.observed.ofHelper(node.UID, view.HelperReady)
 		view.OtherMaintenance = append(view.OtherMaintenance, foreign.of(node.Name)...)

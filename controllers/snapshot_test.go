@@ -272,7 +272,7 @@ func TestReadProjectsNodes(t *testing.T) {
 			corev1.NodeCondition{Type: plan.DrainInProgress, Status: corev1.ConditionFalse})
 	}))
 	want := []model.Node{{
-		HelperSince: testNow,
+		HelperProblem: "there is none, because there is no DaemonSet of helpers in namespace " + testNamespace, HelperSince: testNow,
 		Conditions: []model.NodeCondition{
 			{Type: corev1.NodeReady, Status: corev1.ConditionTrue, Since: testNow},
 			{Type: plan.Drained, Status: corev1.ConditionTrue, Since: testNow},

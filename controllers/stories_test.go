@@ -81,7 +81,8 @@ var _ = Describe("The operator", func() {
 		Expect(k8s.Delete(ctx, pod, client.GracePeriodSeconds(0))).To(Succeed())
 		setReady(ctx, web, 0)
 		report(ctx, "r1", v1alpha1.HelperReport{
-			BootID: "boot-1", Sentinel: v1alpha1.SentinelRequired, Sequence: reboot.Status.Order.Sequence, State: v1alpha1.OrderDone,
+			Protocol: v1alpha1.ProtocolLevel, BootID: "boot-1", Sentinel: v1alpha1.SentinelRequired,
+			Sequence: reboot.Status.Order.Sequence, State: v1alpha1.OrderDone,
 		})
 		Eventually(rebootNamed(ctx, "r1")).Should(HaveField("Status.Order", HaveField("Action", v1alpha1.ActionReboot)))
 		Expect(rebootNamed(ctx, "r1")()).To(HaveField("Status.Report.State", v1alpha1.OrderDone))
@@ -90,7 +91,7 @@ var _ = Describe("The operator", func() {
 		patchStatus(ctx, agent, func() { agent.Status.Conditions[0].Status = corev1.ConditionFalse })
 		patchNodeStatus(ctx, "n1", func(n *corev1.Node) { n.Status.NodeInfo.BootID = "boot-2" })
 		report(ctx, "r1", v1alpha1.HelperReport{
-			BootID: "boot-2", BootTime: ptr.To(metav1.NowMicro()), Sentinel: v1alpha1.SentinelNotRequired,
+			Protocol: v1alpha1.ProtocolLevel, BootID: "boot-2", BootTime: ptr.To(metav1.NowMicro()), Sentinel: v1alpha1.SentinelNotRequired,
 		})
 		Eventually(rebootNamed(ctx, "r1")).Should(HaveField("Status.Reason", v1alpha1.ReasonPodStatusStale))
 		becameReady(ctx, helper, time.Now())
@@ -132,6 +133,7 @@ var _ = Describe("The operator", func() {
 			"/api/v1/nodes",
 			"/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
 			"/apis/apps/v1/deployments",
+			"/apis/apps/v1/namespaces/operator/daemonsets",
 			"/apis/apps/v1/statefulsets",
 			"/apis/policy/v1/poddisruptionbudgets",
 			"/apis/reboot-operator.io/v1alpha1/nodereboots",
@@ -346,7 +348,9 @@ func setReady(ctx context.Context, deployment *appsv1.Deployment, ready int32) {
 func createReboot(ctx context.Context, name, node string) {
 	reboot := &v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.NodeRebootSpec{NodeName: node}}
 	Expect(k8s.Create(ctx, reboot)).To(Succeed())
-	report(ctx, name, v1alpha1.HelperReport{BootID: "boot-1", Sentinel: v1alpha1.SentinelRequired, Methods: byLogind})
+	report(ctx, name, v1alpha1.HelperReport{
+		Protocol: v1alpha1.ProtocolLevel, BootID: "boot-1", Sentinel: v1alpha1.SentinelRequired, Methods: byLogind,
+	})
 }
 
 // report writes a helper's report as a helper does.

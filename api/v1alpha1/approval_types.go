@@ -11,3 +11,15 @@ const (
 	// ApprovalGiven approves.
 	ApprovalGiven Approval = "Given"
 )
+
+// SelfApproval says whether who asked for a reboot may approve it.
+//
+// +k8s:enum
+type SelfApproval string
+
+const (
+	// SelfApprovalAllow lets whoever asked for a reboot approve it as well.
+	SelfApprovalAllow SelfApproval = "Allow"
+	// SelfApprovalRefuse makes a reboot wait until someone else approves it than who asked for it.
+	SelfApprovalRefuse SelfApproval = "Refuse"
+)

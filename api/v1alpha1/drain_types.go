@@ -61,8 +61,11 @@ const (
 )
 
 // DrainResult is how the drain of an attempt ended.
+// A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
 //
-// +k8s:enum
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
 type DrainResult string
 
 const (

@@ -35,8 +35,11 @@ const (
 )
 
 // Phase is a one-word summary for people and field selectors; programs read the conditions.
+// A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
 //
-// +k8s:enum
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
 type Phase string
 
 const (
@@ -57,8 +60,11 @@ const (
 )
 
 // Outcome is how a NodeReboot ended.
+// A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
 //
-// +k8s:enum
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
 type Outcome string
 
 const (
@@ -71,8 +77,11 @@ const (
 )
 
 // CordonOwner says who cordoned a node.
+// A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
 //
-// +k8s:enum
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
 type CordonOwner string
 
 const (
@@ -83,8 +92,11 @@ const (
 )
 
 // NodeRole says what a node is to its cluster.
+// A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
 //
-// +k8s:enum
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
 type NodeRole string
 
 const (
@@ -97,6 +109,8 @@ const (
 // +kubebuilder:validation:XValidation:rule="(self.trigger == 'NodeCondition') == has(self.conditionType)",message="conditionType goes with 'trigger: NodeCondition' and with no other: write both or neither",fieldPath=".conditionType"
 // +kubebuilder:validation:XValidation:rule="!has(self.bootID) || self.trigger == 'Sentinel'",message="bootID goes with 'trigger: Sentinel' and with no other: remove it",fieldPath=".bootID"
 // +kubebuilder:validation:XValidation:rule="has(self.bootID) == has(oldSelf.bootID) && (!has(self.bootID) || self.bootID == oldSelf.bootID)",message="bootID cannot be changed: create another NodeReboot, and delete this one to cancel it",fieldPath=".bootID"
+// +kubebuilder:validation:XValidation:rule="(self.approval == 'Given') == has(self.approvedBy)",message="'approval: Given' goes with approvedBy, your user name as 'kubectl auth whoami' prints it: write both, or neither to withdraw an approval",fieldPath=".approvedBy"
+// +kubebuilder:validation:XValidation:rule="has(self.requestedBy) == has(oldSelf.requestedBy) && (!has(self.requestedBy) || self.requestedBy == oldSelf.requestedBy)",message="requestedBy cannot be changed: it is who created the NodeReboot",fieldPath=".requestedBy"
 type NodeRebootSpec struct {
 	// nodeName is the node to reboot.
 	// +required
@@ -137,10 +151,25 @@ type NodeRebootSpec struct {
 	Urgency Urgency `json:"urgency,omitempty"`
 
 	// approval Given lets the reboot start where the policy has approval: Require. Under a schedule it is one for the window that is open, or
-	// else for the next one. Set it to NotGiven before the host is ordered to reboot, and the reboot does not happen.
+	// else for the next one. Set it to NotGiven before the host is ordered to reboot, and the reboot does not happen. To give it takes the
+	// verb approve on nodereboots.
 	// +optional
 	// +kubebuilder:default=NotGiven
 	Approval Approval `json:"approval,omitempty"`
+
+	// approvedBy is the name of the user who gave the approval. Since Kubernetes 1.36 it is filled in; no one can write the name of someone
+	// else. A policy with selfApproval: Refuse does not accept the name in requestedBy.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	ApprovedBy string `json:"approvedBy,omitempty"`
+
+	// requestedBy is the name of the user who created the NodeReboot. Since Kubernetes 1.36 it is filled in; no one can write the name of
+	// someone else, and it cannot be changed.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	RequestedBy string `json:"requestedBy,omitempty"`
 }
 
 // BootInfo identifies one boot of a host.
@@ -376,8 +405,11 @@ type Failures struct {
 }
 
 // WorkloadKind is a kind of workload that is waited for.
+// A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
 //
-// +k8s:enum
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
 type WorkloadKind string
 
 const (
@@ -493,6 +525,11 @@ type NodeRebootStatus struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	ApprovedTime *metav1.MicroTime `json:"approvedTime,omitempty"`
+
+	// approvedBy is the name of the user who gave that approval.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	ApprovedBy string `json:"approvedBy,omitempty"`
 
 	// taintedTime is when the node was tainted.
 	// +optional

@@ -7,8 +7,11 @@ import (
 // What manager and helper tell each other: an order, and the report that answers it.
 
 // OrderAction is what a helper is ordered to do.
+// A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
 //
-// +k8s:enum
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
 type OrderAction string
 
 const (
@@ -19,8 +22,11 @@ const (
 )
 
 // OrderState is how far a helper is with an order.
+// A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
 //
-// +k8s:enum
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
 type OrderState string
 
 const (
@@ -35,8 +41,11 @@ const (
 )
 
 // SentinelState is what a helper knows about its host's need for a reboot. Only Required ever means that a reboot is needed.
+// A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
 //
-// +k8s:enum
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
 type SentinelState string
 
 const (
@@ -47,6 +56,10 @@ const (
 	// SentinelUnknown means that the check failed.
 	SentinelUnknown SentinelState = "Unknown"
 )
+
+// ProtocolLevel is the level of the protocol between manager and helper that this version knows. It grows by one when an order has a field,
+// or a field of it a value, that a helper must not ignore.
+const ProtocolLevel int32 = 1
 
 // RebootOrder tells the node's helper what to do. Only the manager writes it. A helper acts on it at most once, only before the
 // deadline, and only while its host runs the boot that the order names.
@@ -74,6 +87,12 @@ type RebootOrder struct {
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	Deadline metav1.MicroTime `json:"deadline,omitempty,omitzero"`
 
+	// protocol is the level of the protocol that a helper has to know to carry out the order. One that does not refuses it.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
+	Protocol int32 `json:"protocol,omitempty"`
+
 	// method is how to reboot.
 	// +optional
 	Method RebootMethod `json:"method,omitempty"`
@@ -85,6 +104,18 @@ type RebootOrder struct {
 
 // HelperReport is what the node's helper knows. Only the helper writes it.
 type HelperReport struct {
+	// version of the helper, such as v1.2.3.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Version string `json:"version,omitempty"`
+
+	// protocol is the highest level of the protocol that the helper knows; absent before there were levels. A node whose helper does not
+	// know what its policy needs is not started (HelperTooOld).
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
+	Protocol int32 `json:"protocol,omitempty"`
+
 	// bootID of the running host.
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -114,7 +145,7 @@ type HelperReport struct {
 	// methods are those by which the helper was installed to reboot the host. The first one is what a policy means by Installed.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=3
+	// +kubebuilder:validation:MaxItems=16
 	Methods []MethodReport `json:"methods,omitempty"`
 
 	// sequence of the last order that the helper recorded; 0 before the first.

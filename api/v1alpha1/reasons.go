@@ -64,6 +64,9 @@ const (
 	ReasonMinInterval = "MinInterval"
 	// ReasonHelperNotReady: the node has no helper pod that is Ready and has said whether the host can reboot.
 	ReasonHelperNotReady = "HelperNotReady"
+	// ReasonHelperTooOld: the helper is of a version that does not know a field that the policy uses. It also rolls back an attempt whose
+	// host was not ordered to reboot.
+	ReasonHelperTooOld = "HelperTooOld"
 	// ReasonHostCannotReboot: the helper says what keeps its host from rebooting.
 	ReasonHostCannotReboot = "HostCannotReboot"
 	// ReasonSentinelCheckFails: the helper cannot tell whether its host asks for a reboot, so none could be proved.
@@ -79,6 +82,9 @@ const (
 	// ReasonAwaitingApproval: the policy requires an approval, and nobody has given it, or the window that it was given for has closed. An
 	// attempt whose approval is withdrawn before its reboot is rolled back.
 	ReasonAwaitingApproval = "AwaitingApproval"
+	// ReasonSelfApproved: who asked for the reboot approved it, or may have, and the policy requires someone else. It also rolls back an
+	// attempt whose host was not ordered to reboot.
+	ReasonSelfApproved = "SelfApproved"
 	// ReasonWindowClosed: no window of the policy is open. It also rolls back an attempt whose host was not ordered to reboot.
 	ReasonWindowClosed = "WindowClosed"
 	// ReasonFreeze: the policy has a freeze. It also rolls back an attempt whose host was not ordered to reboot.
@@ -245,6 +251,8 @@ const (
 	ReasonInForce = "InForce"
 	// ReasonNoNodes: the policy owns no node.
 	ReasonNoNodes = "NoNodes"
+	// ReasonShadowed: the policy owns no node, because other policies own all that it selects.
+	ReasonShadowed = "Shadowed"
 	// ReasonOverlap: nodes are selected by several policies.
 	ReasonOverlap = "Overlap"
 	// ReasonZoneNotFound: the zone order names a zone that no node is in.

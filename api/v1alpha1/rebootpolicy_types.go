@@ -50,6 +50,7 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="self.nodes != 'Selected' || (has(self.nodeSelector) && ((has(self.nodeSelector.matchLabels) && size(self.nodeSelector.matchLabels) > 0) || (has(self.nodeSelector.matchExpressions) && size(self.nodeSelector.matchExpressions) > 0)))",message="nodeSelector selects nothing in particular: write matchLabels or matchExpressions, or write 'nodes: All' to take every node",fieldPath=".nodeSelector"
 // +kubebuilder:validation:XValidation:rule="self.nodes != 'All' || !has(self.nodeSelector)",message="nodeSelector and 'nodes: All' contradict each other: remove one of them",fieldPath=".nodeSelector"
+// +kubebuilder:validation:XValidation:rule="self.selfApproval != 'Allow' || self.approval == 'Require'",message="selfApproval says who may approve, and the policy requires no approval: write 'approval: Require', or remove selfApproval",fieldPath=".selfApproval"
 // +kubebuilder:validation:XValidation:rule="!has(self.drain) || !has(self.drain.mode) || self.drain.mode != 'Skip' || !has(self.gates) || !has(self.gates.capacity) || self.gates.capacity != 'Require'",message="drain.mode Skip evicts nothing, so no pod needs room: remove capacity, or write 'mode: Drain'",fieldPath=".gates.capacity"
 type RebootPolicySpec struct {
 	RemovedSpecFields `json:",inline"`
@@ -100,6 +101,11 @@ type RebootPolicySpec struct {
 	// +kubebuilder:default=Ignore
 	// +kubebuilder:validation:XValidation:rule="self in ['Require', 'Ignore']",message="write Require or Ignore (Required is now Require, NotRequired is now Ignore)"
 	Approval Requirement `json:"approval,omitempty"`
+
+	// selfApproval says whether an approval counts that comes from the user who asked for the reboot.
+	// +optional
+	// +kubebuilder:default=Refuse
+	SelfApproval SelfApproval `json:"selfApproval,omitempty"`
 
 	// gates say what must hold before a node starts.
 	// +optional
@@ -206,6 +212,13 @@ type RebootPolicyStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647
 	Overdue int32 `json:"overdue"`
+
+	// nodesWithoutHelper is how many Ready nodes have had no helper pod that is Ready for five minutes. Nodes that the node selector of the
+	// helpers' DaemonSet leaves out do not count.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	NodesWithoutHelper int32 `json:"nodesWithoutHelper"`
 
 	// currentZone is the zone that has its turn.
 	// +optional

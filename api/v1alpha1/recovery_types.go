@@ -1,8 +1,11 @@
 package v1alpha1
 
 // RebootMethod is how the helper reboots its host. Which methods a helper may use is decided where it is installed, never by a policy.
+// Helpers report methods by these names, and a newer one may know another; a policy names one of those below.
 //
-// +k8s:enum
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
 type RebootMethod string
 
 const (
@@ -21,6 +24,7 @@ type RebootSpec struct {
 	// method is how the host is rebooted. A node whose helper was not installed with the method does not start.
 	// +optional
 	// +kubebuilder:default=Installed
+	// +kubebuilder:validation:Enum=Command;Installed;Logind;Signal
 	Method RebootMethod `json:"method,omitempty"`
 
 	// delaySeconds is waited between the end of the drain and the order to reboot. Everything is checked again after it.

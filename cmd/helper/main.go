@@ -20,6 +20,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/internal/helper"
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
+	"github.com/reboot-operator/reboot-operator/internal/version"
 )
 
 // flags are the command line.
@@ -32,6 +33,7 @@ type flags struct {
 	impersonateNode bool
 	pollInterval    time.Duration
 	kubeconfig      string
+	version         bool
 	healthAddress   string
 }
 
@@ -43,6 +45,10 @@ func main() {
 	case err != nil:
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
+	}
+	if f.version {
+		fmt.Println(version.Describe("helper"))
+		return
 	}
 	log := zap.New()
 	klog.SetLogger(log)
@@ -68,6 +74,7 @@ func parse(args []string) (flags, error) {
 		"How often to look at the sentinel files even without a hint, and at what is in the way of a reboot.")
 	set.StringVar(&f.kubeconfig, "kubeconfig", "", "How to reach the API server from outside the cluster.")
 	set.StringVar(&f.healthAddress, "health-probe-bind-address", ":8081", "Where to serve /healthz and /readyz.")
+	set.BoolVar(&f.version, "version", false, "Print the version and exit.")
 	if err := set.Parse(args); err != nil {
 		return flags{}, err
 	}
@@ -95,6 +102,7 @@ func run(f flags, log logr.Logger) error {
 		Host:               host,
 		Sentinel:           sentinel(ctx, f, host, log.WithName("sentinel")),
 		Log:                log,
+		Version:            version.Get(),
 		PollInterval:       f.pollInterval,
 		HealthProbeAddress: f.healthAddress,
 	})

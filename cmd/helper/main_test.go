@@ -52,3 +52,9 @@ func TestArgumentsThatMeanNothingAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestItCanBeAskedForItsVersion(t *testing.T) {
+	if f, err := parse([]string{"--version"}); err != nil || !f.version {
+		t.Errorf("flags %+v, error %v", f, err)
+	}
+}

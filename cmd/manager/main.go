@@ -24,6 +24,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers"
 	"github.com/reboot-operator/reboot-operator/internal/serverclock"
+	"github.com/reboot-operator/reboot-operator/internal/version"
 )
 
 // leaderElectionID names the lease of the leader.
@@ -44,7 +45,7 @@ func run(args []string) error {
 		return err
 	}
 	if options.version {
-		fmt.Println(version())
+		fmt.Println(version.Describe("manager"))
 		return nil
 	}
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&options.zap)))

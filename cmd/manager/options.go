@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -149,16 +147,4 @@ func (o *options) setLeaseNamespaces(value string) error {
 	slices.Sort(o.leaseNamespaces)
 	o.leaseNamespaces = slices.Compact(o.leaseNamespaces)
 	return nil
-}
-
-// stamped is the version that the linker was told; empty if it was told none, as with `go install`.
-var stamped string
-
-// version of the module that the binary was built from.
-func version() string {
-	number := stamped
-	if info, ok := debug.ReadBuildInfo(); ok && number == "" {
-		number = info.Main.Version
-	}
-	return fmt.Sprintf("reboot-operator manager %s %s %s/%s", number, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 	"github.com/reboot-operator/reboot-operator/internal/rebooter/machine"
+	"github.com/reboot-operator/reboot-operator/internal/version"
 )
 
 // probeTimeout is how long the rebooter may take to answer a probe.
@@ -27,6 +28,7 @@ type flags struct {
 	socket    string
 	helperUID uint
 	probe     bool
+	version   bool
 	machine   machine.Options
 }
 
@@ -37,6 +39,10 @@ func main() {
 		return
 	case err != nil:
 		os.Exit(2)
+	}
+	if f.version {
+		fmt.Println(version.Describe("rebooter"))
+		return
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	if err := run(f, log); err != nil {
@@ -78,6 +84,7 @@ func parse(args []string, output io.Writer) (flags, error) {
 	set.BoolVar(&f.machine.HostNamespaces, "host-namespaces", false,
 		"Run commands as programs of the host, in its namespaces. The pod needs the host's process namespace, the container privileges.")
 	set.BoolVar(&f.machine.DryRun, "dry-run", false, "Only log that the host would be rebooted.")
+	set.BoolVar(&f.version, "version", false, "Print the version and exit.")
 	if err := set.Parse(args); err != nil {
 		return flags{}, err
 	}

@@ -103,3 +103,9 @@ func TestArgumentsThatMeanNothingAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestItCanBeAskedForItsVersion(t *testing.T) {
+	if f, err := parse([]string{"--version"}, &bytes.Buffer{}); err != nil || !f.version {
+		t.Errorf("flags %+v, error %v", f, err)
+	}
+}

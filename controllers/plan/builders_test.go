@@ -42,7 +42,7 @@ func newPolicy(name string, options ...policyOption) *v1alpha1.RebootPolicy {
 				ControlPlane:       v1alpha1.ControlPlaneLast,
 				MinIntervalSeconds: ptr.To[int32](3600),
 			},
-			Approval: v1alpha1.Ignore,
+			Approval: v1alpha1.Ignore, SelfApproval: v1alpha1.SelfApprovalRefuse,
 			Schedule: v1alpha1.ScheduleSpec{TimeZone: "UTC", MinRemainingSeconds: ptr.To[int32](600), AtClose: v1alpha1.TimeoutAbort},
 			Gates:    v1alpha1.GatesSpec{Capacity: v1alpha1.Ignore},
 			Drain: v1alpha1.DrainSpec{
@@ -164,7 +164,8 @@ func newReboot(name, node string, options ...rebootOption) *v1alpha1.NodeReboot 
 		Spec: v1alpha1.NodeRebootSpec{NodeName: node, Trigger: v1alpha1.TriggerSentinel, Urgency: v1alpha1.UrgencyNormal},
 		Status: v1alpha1.NodeRebootStatus{
 			Report: &v1alpha1.HelperReport{
-				BootID: bootOf(node, 1), BootTime: at(-24 * time.Hour), Sentinel: v1alpha1.SentinelRequired, Methods: byLogind(""),
+				Protocol: v1alpha1.ProtocolLevel, BootID: bootOf(node, 1), BootTime: at(-24 * time.Hour),
+				Sentinel: v1alpha1.SentinelRequired, Methods: byLogind(""),
 			},
 		},
 	}
@@ -181,13 +182,21 @@ func byLogind(obstacle string) []v1alpha1.MethodReport {
 
 // manual makes the NodeReboot one that a person created; the host does not ask for a reboot.
 func manual(r *v1alpha1.NodeReboot) {
-	r.Spec.Trigger = v1alpha1.TriggerManual
+	r.Spec.Trigger, r.Spec.RequestedBy = v1alpha1.TriggerManual, "alice"
 	r.Status.Report.Sentinel = v1alpha1.SentinelNotRequired
 }
 
 func immediate(r *v1alpha1.NodeReboot) { r.Spec.Urgency = v1alpha1.UrgencyImmediate }
 
-func approved(r *v1alpha1.NodeReboot) { r.Spec.Approval = v1alpha1.ApprovalGiven }
+func approved(r *v1alpha1.NodeReboot) { approve(r, v1alpha1.ApprovalGiven) }
+
+// approve gives an approval, or withdraws it.
+func approve(r *v1alpha1.NodeReboot, approval v1alpha1.Approval) {
+	r.Spec.Approval, r.Spec.ApprovedBy = approval, ""
+	if approval == v1alpha1.ApprovalGiven {
+		r.Spec.ApprovedBy = "bob"
+	}
+}
 
 func noReport(r *v1alpha1.NodeReboot) { r.Status.Report = nil }
 

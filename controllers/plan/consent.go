@@ -1,18 +1,26 @@
 package plan
 
+import (
+	"time"
+
+	"github.com/reboot-operator/reboot-operator/controllers/plan/consent"
+)
+
 // What people say about a node or a reboot: leave it alone, or go on.
 
 // optedOut: the node is skipped, and no host that was told to reboot has to be seen through. It is then as if nobody asked for its reboot.
 func (n *nodeView) optedOut() bool { return n.Skipped() && n.active() == nil }
 
-// recordApproval records when the reboot was approved, and finds out whether that has expired: who approves has the window in mind that is
-// open, or else the next one. What is Immediate waits for no window.
+// recordApproval records when and by whom the reboot was approved, and finds out whether that has expired: who approves has the window in
+// mind that is open, or else the next one. What is Immediate waits for no window.
 func (p *planning) recordApproval(r *rebootView) {
-	switch given := r.Approved(); {
-	case !given && r.Status.ApprovedTime != nil:
-		r.Edit().ApprovedTime = nil
-	case given && r.Status.ApprovedTime == nil:
-		r.Edit().ApprovedTime = p.Stamp()
+	switch by := r.Object.Spec.ApprovedBy; {
+	case !r.Approved() && r.Status.ApprovedTime != nil:
+		next := r.Edit()
+		next.ApprovedTime, next.ApprovedBy = nil, ""
+	case r.Approved() && (r.Status.ApprovedTime == nil || r.Status.ApprovedBy != by):
+		next := r.Edit()
+		next.ApprovedTime, next.ApprovedBy = p.Stamp(), by
 	}
 	policy := r.policy()
 	if r.Status.ApprovedTime == nil || policy == nil || !policy.NeedsApproval() || r.Immediate() {
@@ -23,9 +31,13 @@ func (p *planning) recordApproval(r *rebootView) {
 	}
 }
 
-// approved: no one has to approve the reboot, or someone did. What becomes of an attempt that is under way when the window closes, and the
-// approval expires, is up to the schedule.
+// approved: no one has to approve the reboot, or someone did whose approval counts. What becomes of an attempt that is under way when the
+// window closes, and the approval expires, is up to the schedule.
 func (r *rebootView) approved() bool {
+	expired := r.approvalExpired
+	if r.open() {
+		expired = time.Time{}
+	}
 	policy := r.policy()
-	return policy == nil || !policy.NeedsApproval() || r.Approved() && (r.open() || r.approvalExpired.IsZero())
+	return policy == nil || consent.Approved(policy.Policy, &r.Draft, expired)
 }

@@ -131,7 +131,9 @@ func TestNodeRebootWhoseNodeIsThereAfterAllIsReopened(t *testing.T) {
 	} {
 		s := newStory(t, newPolicy("p", minInterval(0)), newNode("a", "z1"), newReboot("ra", "a", finished(outcome, reason, -time.Hour),
 			func(r *v1alpha1.NodeReboot) {
-				r.Status.Report = &v1alpha1.HelperReport{BootID: bootOf("a", 1), Sentinel: v1alpha1.SentinelRequired, Methods: byLogind("")}
+				r.Status.Report = &v1alpha1.HelperReport{
+					Protocol: v1alpha1.ProtocolLevel, BootID: bootOf("a", 1), Sentinel: v1alpha1.SentinelRequired, Methods: byLogind(""),
+				}
 			}))
 		s.settle()
 		if got := s.reboot("ra").Status.Phase; got != v1alpha1.PhaseDraining {
@@ -142,13 +144,17 @@ func TestNodeRebootWhoseNodeIsThereAfterAllIsReopened(t *testing.T) {
 
 func TestCompleteNodeRebootsStayComplete(t *testing.T) {
 	required := func(r *v1alpha1.NodeReboot) {
-		r.Status.Report = &v1alpha1.HelperReport{BootID: bootOf("a", 1), Sentinel: v1alpha1.SentinelRequired, Methods: byLogind("")}
+		r.Status.Report = &v1alpha1.HelperReport{
+			Protocol: v1alpha1.ProtocolLevel, BootID: bootOf("a", 1), Sentinel: v1alpha1.SentinelRequired, Methods: byLogind(""),
+		}
 	}
 	cases := map[string][]rebootOption{
 		"one that succeeded":    {finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, -time.Hour), required},
 		"one that was given up": {finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonDrainTimedOut, -time.Hour), required},
 		"one whose node was replaced": {finished(v1alpha1.OutcomeCancelled, v1alpha1.ReasonNodeGone, -time.Hour), func(r *v1alpha1.NodeReboot) {
-			r.Status.Report = &v1alpha1.HelperReport{BootID: "boot-of-another", Sentinel: v1alpha1.SentinelRequired, Methods: byLogind("")}
+			r.Status.Report = &v1alpha1.HelperReport{
+				Protocol: v1alpha1.ProtocolLevel, BootID: "boot-of-another", Sentinel: v1alpha1.SentinelRequired, Methods: byLogind(""),
+			}
 			r.Status.NodeUID = "another"
 		}},
 		"one that was withdrawn":               {finished(v1alpha1.OutcomeCancelled, v1alpha1.ReasonNeedWithdrawn, -time.Hour)},

@@ -229,7 +229,7 @@ func TestObstaclesAreToldInTheOrderOfTheGates(t *testing.T) {
 		{v1alpha1.ReasonHelperNotReady, func() { s.node("a").HelperReady = true }},
 		{v1alpha1.ReasonMarkedForDeletion, func() { s.node("a").Deleting = false }},
 		{v1alpha1.ReasonForeignMaintenance, func() { s.node("a").OtherMaintenance = nil }},
-		{v1alpha1.ReasonAwaitingApproval, func() { s.reboot("ra").Spec.Approval = v1alpha1.ApprovalGiven }},
+		{v1alpha1.ReasonAwaitingApproval, func() { approved(s.reboot("ra")) }},
 		{v1alpha1.ReasonControlPlaneNotReady, func() { s.node("master").Ready = true }},
 		{v1alpha1.ReasonControlPlaneTurn, remove("worker")},
 		{v1alpha1.ReasonZoneSoaking, edit(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.Zones.SoakSeconds = ptr.To[int32](0) })},

@@ -23,7 +23,8 @@ var (
 // decidedByPeople are the reasons of a NodeReboot that waits until somebody decides something.
 var decidedByPeople = map[string]bool{
 	v1alpha1.ReasonAwaitingApproval: true, v1alpha1.ReasonHalted: true, v1alpha1.ReasonNoPolicy: true, v1alpha1.ReasonObserving: true,
-	v1alpha1.ReasonPaused: true, v1alpha1.ReasonPolicyInvalid: true, v1alpha1.ReasonSkipped: true,
+	v1alpha1.ReasonPaused: true, v1alpha1.ReasonPolicyInvalid: true, v1alpha1.ReasonSelfApproved: true,
+	v1alpha1.ReasonSkipped: true,
 }
 
 // phasesShown is what every phase but Pending looks like.

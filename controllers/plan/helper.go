@@ -28,6 +28,11 @@ func hostGate(_ *planning, r *rebootView) model.Verdict {
 		return model.Blocked(v1alpha1.ReasonHostCannotReboot,
 			"The host of node %s cannot reboot: %s.", r.node.Name, strings.TrimSuffix(obstacle, "."))
 	}
+	if !model.KnownSentinel(report.Sentinel) {
+		return model.Blocked(v1alpha1.ReasonSentinelCheckFails,
+			"The helper of node %s says %q of the sentinel, which this manager does not know, so a reboot could not be proved: the manager is "+
+				"older than the helper.", r.node.Name, report.Sentinel)
+	}
 	if report.Sentinel == v1alpha1.SentinelUnknown {
 		return model.Verdict{Reason: v1alpha1.ReasonSentinelCheckFails, Message: strings.TrimSpace(fmt.Sprintf(
 			"The helper of node %s cannot tell whether a reboot is required, so a reboot could not be proved. %s", r.node.Name, report.Message))}
@@ -78,7 +83,7 @@ func (r *rebootView) hostKnown() bool {
 func (p *planning) lostHelpers(policy *policyView) []*nodeView {
 	var lost []*nodeView
 	for _, n := range policy.nodes {
-		if n.HelperReady || n.HelperSince.IsZero() || !n.Ready || n.underWay() {
+		if n.HelperReady || n.HelperNotMeant || n.HelperSince.IsZero() || !n.Ready || n.underWay() {
 			continue
 		}
 		if p.Reached(n.HelperSince.Add(helperGrace)) {

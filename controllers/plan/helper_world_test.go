@@ -93,14 +93,18 @@ func gaveUp(h *host, r *v1alpha1.NodeReboot) bool {
 // ask makes a NodeReboot.
 func (w *world) ask(node, name string, trigger v1alpha1.Trigger) {
 	w.tell("NodeReboot %s is made (%s)", name, trigger)
-	bootID := ""
-	if trigger == v1alpha1.TriggerSentinel {
-		bootID = w.hosts[node].bootID()
-	}
-	w.putReboot(&v1alpha1.NodeReboot{
+	reboot := &v1alpha1.NodeReboot{
 		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(w.uid("reboot")), Generation: 1, CreationTimestamp: metav1.NewTime(w.now)},
-		Spec:       v1alpha1.NodeRebootSpec{NodeName: node, Trigger: trigger, BootID: bootID, Urgency: v1alpha1.UrgencyNormal},
-	})
+		Spec:       v1alpha1.NodeRebootSpec{NodeName: node, Trigger: trigger, Urgency: v1alpha1.UrgencyNormal},
+	}
+	switch trigger {
+	case v1alpha1.TriggerManual:
+		reboot.Spec.RequestedBy = "alice"
+	case v1alpha1.TriggerSentinel:
+		reboot.Spec.BootID = w.hosts[node].bootID()
+	case v1alpha1.TriggerNodeCondition:
+	}
+	w.putReboot(reboot)
 	if w.random != nil {
 		w.after(w.between(0, 5*time.Minute), func() { w.personApproves(w.hosts[node]) })
 	}
@@ -117,7 +121,9 @@ func (w *world) askAtOnce(node, name string) {
 // report writes the helper's report, and begins the order that it records.
 func (w *world) report(h *host, r *v1alpha1.NodeReboot) {
 	bootTime := metav1.NewMicroTime(h.reportedBoot)
-	report := v1alpha1.HelperReport{BootID: h.bootID(), BootTime: &bootTime, Sentinel: h.sentinel, Methods: byLogind(h.obstacle)}
+	report := v1alpha1.HelperReport{
+		Protocol: v1alpha1.ProtocolLevel, BootID: h.bootID(), BootTime: &bootTime, Sentinel: h.sentinel, Methods: byLogind(h.obstacle),
+	}
 	if old := r.Status.Report; old != nil {
 		report.Sequence, report.State, report.Message, report.Drain = old.Sequence, old.State, old.Message, old.Drain
 	}

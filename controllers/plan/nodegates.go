@@ -8,6 +8,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/consent"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/protocol"
 )
 
 // gateOf says whether one thing allows a waiting NodeReboot to start.
@@ -31,6 +32,9 @@ var nodeGates = []gate{
 	backoffGate,
 	minIntervalGate,
 	nodeReadyGate,
+	func(_ *planning, r *rebootView) model.Verdict {
+		return protocol.Known(r.node.Name, r.policy().Object, r.report())
+	},
 	hostGate,
 	helperGate,
 	deletionGate,

@@ -29,7 +29,7 @@ func TestNodeIsTaintedTheMomentItsRebootIsRequired(t *testing.T) {
 	with := func(taints ...corev1.Taint) []corev1.Taint { return append(slices.Clone(foreign), taints...) }
 	required := newReboot("ra", "a")
 	failed := newReboot("ra", "a", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonDrainTimedOut, -time.Hour), func(r *v1alpha1.NodeReboot) {
-		r.Status.Report = &v1alpha1.HelperReport{BootID: bootOf("a", 1), Sentinel: v1alpha1.SentinelRequired}
+		r.Status.Report = &v1alpha1.HelperReport{Protocol: v1alpha1.ProtocolLevel, BootID: bootOf("a", 1), Sentinel: v1alpha1.SentinelRequired}
 	})
 	cases := map[string]struct {
 		policy *v1alpha1.RebootPolicy

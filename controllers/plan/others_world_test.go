@@ -50,7 +50,7 @@ func (w *world) approve(h *host, approval v1alpha1.Approval) {
 		if r := w.reboots[name]; h != nil && r.Spec.NodeName == h.name && r.Spec.Approval != approval && r.Status.CompletionTime == nil {
 			w.tell("NodeReboot %s: approval %s", name, approval)
 			w.updateReboot(name, func(r *v1alpha1.NodeReboot) {
-				r.Spec.Approval = approval
+				approve(r, approval)
 				r.Generation++
 			})
 		}

@@ -15,7 +15,7 @@ import (
 // approve gives or withdraws the approval of a NodeReboot.
 func (s *story) approve(reboot string, approval v1alpha1.Approval) {
 	changed := *s.reboot(reboot)
-	changed.Spec.Approval = approval
+	approve(&changed, approval)
 	changed.Generation++
 	s.replace(&changed)
 }
@@ -336,5 +336,27 @@ func TestApprovalsOfSeveralWindowsExpireEachInItsOwn(t *testing.T) {
 	s.advance(12 * time.Hour)
 	if diff := cmp.Diff(map[string]string{"ra": closed, "rb": closed, "rc": closed, "rd": closed}, s.reasons()); diff != "" {
 		t.Errorf("reasons after it (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhoApprovedIsRecordedAndRollsBackWhoMayNot(t *testing.T) {
+	s := newStory(t, newPolicy("p", approvalRequired()), newNode("a", "z1"), newReboot("ra", "a", manual, approved))
+	s.settle()
+	if got := s.reboot("ra").Status; got.ApprovedBy != "bob" || !got.ApprovedTime.Equal(at(0)) || got.Phase != v1alpha1.PhaseDraining {
+		t.Errorf("%s, approved by %q at %s", got.Phase, got.ApprovedBy, got.ApprovedTime)
+	}
+	s.advance(time.Minute)
+	s.reboot("ra").Spec.ApprovedBy = "alice" // who asked for it
+	s.settle()
+	if got := s.reboot("ra").Status; got.ApprovedBy != "alice" || !got.ApprovedTime.Equal(at(time.Minute)) {
+		t.Errorf("approved by %q at %s", got.ApprovedBy, got.ApprovedTime)
+	}
+	if got := s.reboot("ra").Status; got.Reason != v1alpha1.ReasonSelfApproved || s.node("a").Unschedulable {
+		t.Errorf("%s, cordoned: %v", got.Reason, s.node("a").Unschedulable)
+	}
+	s.approve("ra", v1alpha1.ApprovalNotGiven)
+	s.settle()
+	if got := s.reboot("ra").Status; got.ApprovedBy != "" || got.ApprovedTime != nil {
+		t.Errorf("withdrawn, and approved by %q at %s", got.ApprovedBy, got.ApprovedTime)
 	}
 }

@@ -44,6 +44,7 @@ func (p *planning) policyStatus(policy *policyView, down *limits) v1alpha1.Reboo
 		CurrentZone:        p.lastRound.of(policy).turn.zone,
 		Window:             policy.windowStatus(),
 		AdaptiveDelay:      policy.paceStatus(),
+		NodesWithoutHelper: int32(len(p.lostHelpers(policy))),
 	}
 	waiting := map[string]*v1alpha1.WaitingCount{}
 	for _, n := range policy.nodes {
@@ -146,6 +147,8 @@ func (p *planning) policyConditions(policy *policyView) []want {
 		stalled(v1alpha1.ReasonUnreadable, fmt.Sprintf("The policy is not in force: %s.", policy.Invalid))
 	case policy.Invalid != "":
 		stalled(v1alpha1.ReasonPolicyInvalid, policy.Invalid)
+	case len(policy.nodes) == 0 && policy.overlaps != "":
+		stalled(v1alpha1.ReasonShadowed, policy.tellShadowed())
 	case policy.selected == 0:
 		stalled(v1alpha1.ReasonNoNodes, "The policy selects no node: compare nodeSelector with the labels of your nodes.")
 	case !policy.halted().OK():
@@ -223,6 +226,16 @@ func (policy *policyView) failed() int32 {
 	return int32(failed.Insert(policy.givenUp()...).Len())
 }
 
+// tellShadowed says whose the nodes are that the policy selects.
+func (policy *policyView) tellShadowed() string {
+	if policy.selected == 1 {
+		return fmt.Sprintf("The policy does nothing: the only node that it selects, %s, belongs to RebootPolicy %s, which has a higher "+
+			"priority or is older.", policy.overlapNode, policy.overlaps)
+	}
+	return fmt.Sprintf("The policy does nothing: all %d nodes that it selects belong to other policies, for example %s to RebootPolicy %s, "+
+		"which has a higher priority or is older.", policy.selected, policy.overlapNode, policy.overlaps)
+}
+
 func (policy *policyView) inForce() string {
 	switch policy.Spec.Mode {
 	case v1alpha1.ModeEnforce:
@@ -237,7 +250,7 @@ func (policy *policyView) enforced() string {
 	const rebooted = "Nodes that need it are rebooted"
 	switch {
 	case len(policy.nodes) == 0:
-		return "The policy is in force, and owns no node: other policies own all that it selects."
+		return "The policy owns no node yet: reboots that other policies started are under way on all that it selects."
 	case policy.maxUnavailable == 0:
 		return fmt.Sprintf("Nothing starts: maxUnavailable is %s.", policy.nothing())
 	case policy.units < len(policy.nodes):

@@ -40,10 +40,16 @@ var reasonStories = map[string]func(*testing.T) *story{
 		return s
 	},
 	v1alpha1.ReasonAwaitingApproval: waitingWith(func(s *story) { s.editPolicy("p", approvalRequired()) }),
-	v1alpha1.ReasonPolicyInvalid:    waitingWith(invalid),
-	v1alpha1.ReasonUnreadable:       waitingWith(func(s *story) { attemptUnreadable(s.reboot("ra")) }),
-	v1alpha1.ReasonPaused:           waitingWith(paused),
-	v1alpha1.ReasonObserving:        waitingWith(observed),
+	v1alpha1.ReasonSelfApproved: waitingWith(func(s *story) {
+		s.editPolicy("p", approvalRequired())
+		manual(s.reboot("ra"))
+		approved(s.reboot("ra"))
+		s.reboot("ra").Spec.RequestedBy = "bob"
+	}),
+	v1alpha1.ReasonPolicyInvalid: waitingWith(invalid),
+	v1alpha1.ReasonPaused:        waitingWith(paused),
+	v1alpha1.ReasonObserving:     waitingWith(observed),
+	v1alpha1.ReasonUnreadable:    waitingWith(func(s *story) { attemptUnreadable(s.reboot("ra")) }),
 	v1alpha1.ReasonHalted: waitingWith(func(s *story) {
 		s.Nodes = append(s.Nodes, newNode("b", "z1"))
 		s.Reboots = append(s.Reboots, newReboot("rb", "b", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, 0)))
@@ -62,6 +68,9 @@ var reasonStories = map[string]func(*testing.T) *story{
 		s.refuse(model.WriteCordon, "a", `admission webhook "guard.example.com" denied the request: no cordon during the sale`)
 	}),
 	v1alpha1.ReasonHelperNotReady: waitingWith(func(s *story) { s.node("a").HelperReady = false }),
+	v1alpha1.ReasonHelperTooOld: waitingWith(reported(func(r *v1alpha1.HelperReport) {
+		r.Protocol = 0
+	})),
 	v1alpha1.ReasonHostCannotReboot: waitingWith(reported(func(r *v1alpha1.HelperReport) {
 		r.Methods = byLogind("there is no logind")
 	})),
@@ -244,8 +253,15 @@ var reasonStories = map[string]func(*testing.T) *story{
 	v1alpha1.ReasonNeedWithdrawn: waitingWith(reported(func(r *v1alpha1.HelperReport) { r.Sentinel = v1alpha1.SentinelNotRequired })),
 	v1alpha1.ReasonInForce:       waitingWith(func(*story) {}),
 	v1alpha1.ReasonNoNodes:       waitingWith(func(s *story) { s.editPolicy("p", selecting("pool", "blue")) }),
-	v1alpha1.ReasonOverlap:       waitingWith(func(s *story) { s.Policies = append(s.Policies, newPolicy("q")) }),
-	v1alpha1.ReasonZoneNotFound:  waitingWith(func(s *story) { s.editPolicy("p", zoneOrder("z7")) }),
+	v1alpha1.ReasonShadowed: func(t *testing.T) *story {
+		t.Helper()
+		s := newStory(t, newPolicy("all"), newPolicy("idle", selecting("pool", "x"), priority(-1)),
+			newNode("a", "z1", labeled("pool", "x")), newNode("b", "z1", labeled("pool", "x")))
+		s.settle()
+		return s
+	},
+	v1alpha1.ReasonOverlap:      waitingWith(func(s *story) { s.Policies = append(s.Policies, newPolicy("q")) }),
+	v1alpha1.ReasonZoneNotFound: waitingWith(func(s *story) { s.editPolicy("p", zoneOrder("z7")) }),
 	v1alpha1.ReasonNodesNotBack: waitingWith(func(s *story) {
 		s.Reboots = append(s.Reboots, newReboot("rb", "a", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, 0)))
 	}),

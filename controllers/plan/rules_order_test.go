@@ -34,6 +34,10 @@ func (w *world) checkConsent(v *view, owner *v1alpha1.RebootPolicy, node *Node, 
 		if r.Name == reboot && owner.Spec.Approval == v1alpha1.Require && r.Spec.Approval != v1alpha1.ApprovalGiven {
 			w.breaks("node %s is %s, and NodeReboot %s is not approved", node.Name, what, reboot)
 		}
+		if r.Name == reboot && owner.Spec.Approval == v1alpha1.Require && owner.Spec.SelfApproval != v1alpha1.SelfApprovalAllow &&
+			r.Spec.Trigger == v1alpha1.TriggerManual && r.Spec.RequestedBy == r.Spec.ApprovedBy {
+			w.breaks("node %s is %s, and %s asked for NodeReboot %s and approved it", node.Name, what, r.Spec.RequestedBy, reboot)
+		}
 	}
 }
 

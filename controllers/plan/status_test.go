@@ -325,9 +325,10 @@ func TestConditionsOfAPolicy(t *testing.T) {
 			wantMessage: "NodeReboot ra (RebootNotObserved): nothing more starts until it succeeds or is deleted.",
 		},
 		"overlapping": {
-			objects:     []any{newPolicy("p"), newPolicy("q", priority(1)), a},
-			want:        with(inForce, v1alpha1.ConditionOverlapping, v1alpha1.ReasonOverlap),
-			wantMessage: "The policy is in force, and owns no node: other policies own all that it selects.",
+			objects: []any{newPolicy("p"), newPolicy("q", priority(1)), a},
+			want:    map[string]string{"Overlapping": "True Overlap", "Ready": "False Shadowed", "Stalled": "True Shadowed"},
+			wantMessage: "The policy does nothing: the only node that it selects, a, belongs to RebootPolicy q, which has a higher priority or " +
+				"is older.",
 		},
 		"with more canaries than nodes": {
 			objects:     []any{newPolicy("p", canaryOf(2, 0)), a},

@@ -240,7 +240,9 @@ func (s *story) advance(d time.Duration) {
 // report changes the report of a NodeReboot, as its helper does.
 func (s *story) report(reboot string, change func(*v1alpha1.HelperReport)) {
 	r := s.reboot(reboot)
-	report := v1alpha1.HelperReport{BootID: s.node(r.Spec.NodeName).BootID, Sentinel: v1alpha1.SentinelUnknown, Methods: byLogind("")}
+	report := v1alpha1.HelperReport{
+		Protocol: v1alpha1.ProtocolLevel, BootID: s.node(r.Spec.NodeName).BootID, Sentinel: v1alpha1.SentinelUnknown, Methods: byLogind(""),
+	}
 	if r.Status.Report != nil {
 		report = *r.Status.Report
 	}

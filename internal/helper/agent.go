@@ -237,6 +237,7 @@ func (a *agent) gather() (f facts, ok bool, err error) {
 	f = facts{
 		now:      a.Clock.Now(),
 		nodeName: a.NodeName,
+		version:  a.Version,
 		boot:     boot{id: bootID, time: &metav1.MicroTime{Time: bootTime.Truncate(time.Microsecond)}},
 		sentinel: a.reading,
 		methods:  a.methods,

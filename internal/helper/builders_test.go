@@ -96,7 +96,9 @@ func reported(change ...func(*v1alpha1.HelperReport)) rebootOption {
 
 // newReport is what a helper says that has no order and sees a sentinel.
 func newReport(change ...func(*v1alpha1.HelperReport)) *v1alpha1.HelperReport {
-	report := &v1alpha1.HelperReport{BootID: bootA, BootTime: &bootedAt, Sentinel: v1alpha1.SentinelRequired, Methods: methods}
+	report := &v1alpha1.HelperReport{
+		Protocol: v1alpha1.ProtocolLevel, BootID: bootA, BootTime: &bootedAt, Sentinel: v1alpha1.SentinelRequired, Methods: methods,
+	}
 	for _, c := range change {
 		c(report)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -89,6 +91,39 @@ func (c *rebootClient) Find(ctx context.Context, name string) (*v1alpha1.NodeReb
 func (c *rebootClient) Report(ctx context.Context, reboot *v1alpha1.NodeReboot, report *v1alpha1.HelperReport) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(report)
+	if err != nil {
+		return "", fmt.Errorf("encode report: %w", err)
+	}
+	for {
+		version, err := c.apply(ctx, reboot, fields)
+		if err == nil || !leaveOutUndeclared(fields, err) {
+			return version, err
+		}
+	}
+}
+
+// reportField is a field of the report in the API server's answer.
+var reportField = regexp.MustCompile(`\.status\.report\.([A-Za-z0-9]+)[^:]*: field not declared in schema`)
+
+// requiredFields are those without which there is no report.
+var requiredFields = []string{"bootID", "sentinel", "sequence", "state", "message"}
+
+// leaveOutUndeclared takes the fields out of a report that were refused, and says whether there were any. A helper that is newer than the
+// kind in the cluster knows fields that the kind does not have, and each makes the API server refuse all of the report, and with it the
+// record of an order. They are tried each time: the kind may be updated.
+func leaveOutUndeclared(report map[string]any, refusal error) bool {
+	before := len(report)
+	for _, match := range reportField.FindAllStringSubmatch(refusal.Error(), -1) {
+		if !slices.Contains(requiredFields, match[1]) {
+			delete(report, match[1])
+		}
+	}
+	return len(report) < before
+}
+
+// apply applies the fields of a report.
+func (c *rebootClient) apply(ctx context.Context, reboot *v1alpha1.NodeReboot, report map[string]any) (string, error) {
 	body, err := json.Marshal(map[string]any{
 		"apiVersion": v1alpha1.GroupVersion.String(),
 		"kind":       "NodeReboot",

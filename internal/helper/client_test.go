@@ -2,11 +2,16 @@ package helper
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,6 +19,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
 // recordedRequest is what matters of a request.
@@ -113,6 +120,70 @@ func TestAMirrorTakesOnlyWhatItIsFor(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s took a Node", name)
 		}
+	}
+}
+
+func TestAReportLeavesOutWhatAnOlderKindDoesNotHave(t *testing.T) {
+	refused := func(fields ...string) string {
+		answer := "failed to create typed patch object (/x; reboot-operator.io/v1alpha1, Kind=NodeReboot): errors:"
+		for _, field := range fields {
+			answer += "\n  .status.report." + field + ": field not declared in schema"
+		}
+		return answer
+	}
+	for name, test := range map[string]struct {
+		answers []string
+		want    []string
+		wantErr bool
+	}{
+		"one that has all": {want: []string{"bootID protocol sentinel sequence version"}},
+		"one that has less": {
+			answers: []string{refused("version", "protocol")},
+			want:    []string{"bootID protocol sentinel sequence version", "bootID sentinel sequence"},
+		},
+		"one that says so one by one": {
+			answers: []string{refused("version"), refused("protocol")},
+			want:    []string{"bootID protocol sentinel sequence version", "bootID protocol sentinel sequence", "bootID sentinel sequence"},
+		},
+		"one that lacks what a report cannot do without": {
+			answers: []string{refused("bootID")},
+			want:    []string{"bootID protocol sentinel sequence version"}, wantErr: true,
+		},
+		"another refusal": {answers: []string{"no"}, want: []string{"bootID protocol sentinel sequence version"}, wantErr: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				var body struct {
+					Status struct{ Report map[string]any }
+				}
+				if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+					t.Error(err)
+				}
+				got = append(got, strings.Join(slices.Sorted(maps.Keys(body.Status.Report)), " "))
+				w.Header().Set("Content-Type", "application/json")
+				if len(got) > len(test.answers) {
+					_, _ = io.WriteString(w, `{"kind":"NodeReboot","apiVersion":"reboot-operator.io/v1alpha1","metadata":{"resourceVersion":"2"}}`)
+					return
+				}
+				w.WriteHeader(http.StatusInternalServerError)
+				_, _ = fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":%q,"code":500}`, test.answers[len(got)-1])
+			}))
+			defer server.Close()
+			bare, err := newRESTClient(&rest.Config{Host: server.URL}, "/apis", v1alpha1.GroupVersion, v1alpha1.AddToScheme)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = (&rebootClient{rest: bare}).Report(t.Context(), newReboot("x"), &v1alpha1.HelperReport{
+				Version: "v2", Protocol: 2, BootID: bootA, Sentinel: v1alpha1.SentinelRequired,
+			})
+			if (err != nil) != test.wantErr {
+				t.Errorf("error %v, want one: %v", err, test.wantErr)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("reports (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

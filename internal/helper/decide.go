@@ -23,6 +23,8 @@ const (
 type facts struct {
 	now      time.Time
 	nodeName string
+	// version of this helper.
+	version  string
 	boot     boot
 	sentinel reading
 	// clockOffset is how far the host's clock is ahead of the API server's; nil while that is not known.
@@ -125,7 +127,8 @@ func (f facts) amended() []*v1alpha1.NodeReboot {
 		if order == nil || job.order == nil || order.Sequence != job.sequence || f.behind[reboot.UID] {
 			continue
 		}
-		if !order.Deadline.Equal(&job.order.Deadline) || !equality.Semantic.DeepEqual(order.Drain, job.order.Drain) {
+		if !order.Deadline.Equal(&job.order.Deadline) || order.Protocol != job.order.Protocol ||
+			!equality.Semantic.DeepEqual(order.Drain, job.order.Drain) {
 			amended = append(amended, reboot)
 		}
 	}
@@ -274,7 +277,7 @@ func (f facts) judgeNew(order *v1alpha1.RebootOrder) verdict {
 		return verdict{orderNoted, fmt.Sprintf("%sthe deadline of order %d was %s", notePrefix, order.Sequence, deadline(order))}
 	}
 	if err := validate(order); err != nil {
-		return verdict{orderFailed, err.Error()}
+		return f.refuse(order, err)
 	}
 	return verdict{kind: orderBegin}
 }
@@ -295,7 +298,7 @@ func (f facts) judgeInterrupted(order *v1alpha1.RebootOrder) verdict {
 		return verdict{orderFailed, fmt.Sprintf("the drain was interrupted, and its deadline %s has passed", deadline(order))}
 	}
 	if err := validate(order); err != nil {
-		return verdict{orderFailed, err.Error()}
+		return f.refuse(order, err)
 	}
 	return verdict{kind: orderResume}
 }
@@ -307,19 +310,4 @@ func (f facts) otherBoot(order *v1alpha1.RebootOrder) verdict {
 
 func deadline(order *v1alpha1.RebootOrder) string {
 	return order.Deadline.UTC().Format(time.RFC3339)
-}
-
-func validate(order *v1alpha1.RebootOrder) error {
-	switch order.Action {
-	case v1alpha1.ActionReboot:
-		return nil
-	case v1alpha1.ActionDrain:
-		if order.Drain == nil {
-			return nil
-		}
-		_, err := newPodFilter(order.Drain)
-		return err
-	default:
-		return fmt.Errorf("unknown action %q: this helper knows Drain and Reboot", order.Action)
-	}
 }

@@ -168,12 +168,12 @@ func TestOrdersThatAreNew(t *testing.T) {
 		},
 		"one with a bad selector fails at once": {
 			reboot: newReboot("x", ordered(3, v1alpha1.ActionDrain, selecting("=x")), reported()),
-			want:   wantStep{newReport(recorded(3, v1alpha1.OrderFailed), saying(badSelector)), false},
+			want:   wantStep{newReport(recorded(3, v1alpha1.OrderFailed), saying("order 3 was not carried out: "+badSelector+ofThisHelper)), false},
 		},
 		"one that is not understood fails at once": {
 			reboot: newReboot("x", ordered(3, "Dance"), reported()),
 			want: wantStep{newReport(recorded(3, v1alpha1.OrderFailed),
-				saying(`unknown action "Dance": this helper knows Drain and Reboot`)), false},
+				saying(`order 3 was not carried out: unknown action "Dance": this helper knows Drain and Reboot`+ofThisHelper)), false},
 		},
 		"a copy older than what this process wrote is not acted on": {
 			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot)),
@@ -252,6 +252,74 @@ func TestOrdersThatThisProcessWorksOn(t *testing.T) {
 				saying(strings.Repeat("ü", maxMessage-3)+"...")), false},
 		},
 	})
+}
+
+// ofThisHelper is how an answer to an order ends that is not understood.
+const ofThisHelper = " (this helper is of no known version, protocol 1)"
+
+func TestOrdersOfANewerManagerAreRefused(t *testing.T) {
+	changed := func(change func(*v1alpha1.DrainOrder)) func(*v1alpha1.RebootOrder) {
+		return func(o *v1alpha1.RebootOrder) {
+			o.Drain = &v1alpha1.DrainOrder{}
+			change(o.Drain)
+		}
+	}
+	newer := func(o *v1alpha1.RebootOrder) { o.Protocol = v1alpha1.ProtocolLevel + 1 }
+	known := func(o *v1alpha1.RebootOrder) { o.Protocol = v1alpha1.ProtocolLevel }
+	for name, test := range map[string]struct {
+		order rebootOption
+		why   string
+	}{
+		"an action":               {ordered(3, "Format"), `unknown action "Format"`},
+		"no action":               {ordered(3, ""), `unknown action ""`},
+		"a drain of a newer time": {ordered(3, v1alpha1.ActionDrain, newer), "it takes protocol 2"},
+		"a reboot of a newer one": {ordered(3, v1alpha1.ActionReboot, newer), "it takes protocol 2"},
+		"what to do with emptyDir": {
+			ordered(3, v1alpha1.ActionDrain, changed(func(d *v1alpha1.DrainOrder) { d.EmptyDir = "Snapshot" })),
+			`unknown value "Snapshot" of drain.emptyDir`,
+		},
+		"what to do without a controller": {
+			ordered(3, v1alpha1.ActionDrain, changed(func(d *v1alpha1.DrainOrder) { d.Unmanaged = "Move" })),
+			`unknown value "Move" of drain.unmanaged`,
+		},
+		"what to do with pods that return": {
+			ordered(3, v1alpha1.ActionDrain, changed(func(d *v1alpha1.DrainOrder) { d.ReturningPods = "Freeze" })),
+			`unknown value "Freeze" of drain.returningPods`,
+		},
+		"a known one": {order: ordered(3, v1alpha1.ActionReboot, known)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, before := range []func(*v1alpha1.HelperReport){recorded(2, v1alpha1.OrderDone), recorded(3, v1alpha1.OrderStarted)} {
+				facts := newFacts(newReboot("x", test.order, reported(before)))
+				facts.version = "v1.2.3"
+				s := facts.step(facts.reboots[0])
+				order := facts.reboots[0].Status.Order
+				if interrupted := facts.reboots[0].Status.Report.Sequence == order.Sequence; interrupted && order.Action == v1alpha1.ActionReboot {
+					continue // it is not repeated anyway
+				}
+				if test.why == "" && s.start {
+					continue
+				}
+				if s.start || s.report == nil || s.report.State != v1alpha1.OrderFailed || s.report.Sequence != 3 {
+					t.Fatalf("it does %+v", s)
+				}
+				for _, words := range []string{"order 3 was not carried out: ", test.why, "v1.2.3", "protocol 1"} {
+					if !strings.Contains(s.report.Message, words) {
+						t.Errorf("it does not say %q: %s", words, s.report.Message)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestAReportSaysOfWhatVersionTheHelperIs(t *testing.T) {
+	facts := newFacts(newReboot("x", reported()))
+	facts.version = strings.Repeat("v", 200)
+	s := facts.step(facts.reboots[0])
+	if s.report == nil || len(s.report.Version) != maxVersion || s.report.Protocol != v1alpha1.ProtocolLevel {
+		t.Errorf("it reports %+v", s.report)
+	}
 }
 
 func TestFactsAboutTheHostAreReportedWhenTheyChange(t *testing.T) {

@@ -76,6 +76,8 @@ type drain struct {
 type amendment struct {
 	order    v1alpha1.DrainOrder
 	deadline time.Time
+	// protocol is the level that the order takes.
+	protocol int32
 }
 
 func newDrain(options drainOptions) (*drain, error) {
@@ -109,6 +111,9 @@ func (d *drain) amend(a amendment) {
 
 // apply follows an amendment. If the grace period changes, evictions are asked for again.
 func (d *drain) apply(a amendment) error {
+	if err := understoodLevel(a.protocol); err != nil {
+		return err
+	}
 	filter, err := newPodFilter(&a.order)
 	if err != nil {
 		return err

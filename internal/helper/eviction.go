@@ -40,6 +40,9 @@ type podFilter struct {
 }
 
 func newPodFilter(order *v1alpha1.DrainOrder) (podFilter, error) {
+	if err := understood(order); err != nil {
+		return podFilter{}, err
+	}
 	selector, err := selectors.ForPodsOrAll(order.Selector)
 	if err != nil {
 		return podFilter{}, fmt.Errorf("invalid pod selector: %w", err)

@@ -60,6 +60,8 @@ type Options struct {
 	ImpersonateNode bool
 	// Host is the machine.
 	Host Host
+	// Version of the helper, which it reports.
+	Version string
 	// Sentinel of the machine.
 	Sentinel Sentinel
 	// Log is where the helper says what it does.

@@ -67,7 +67,7 @@ func (a *agent) drainOptions(log logr.Logger, reboot *v1alpha1.NodeReboot, r *ru
 
 // amendmentBy is what an order says about the drain.
 func amendmentBy(order *v1alpha1.RebootOrder) amendment {
-	result := amendment{deadline: order.Deadline.Time}
+	result := amendment{deadline: order.Deadline.Time, protocol: order.Protocol}
 	if order.Drain != nil {
 		result.order = *order.Drain
 	}

@@ -16,8 +16,11 @@ const (
 	offsetStep = 30
 )
 
-// maxMessage is the most characters that status.report.message takes.
-const maxMessage = 512
+// maxMessage and maxVersion are the most characters that status.report.message and status.report.version take.
+const (
+	maxMessage = 512
+	maxVersion = 128
+)
 
 // report is what status.report should say. What was recorded before is kept, because the report is the helper's memory.
 func (f facts) report(reboot *v1alpha1.NodeReboot, v verdict) v1alpha1.HelperReport {
@@ -51,7 +54,10 @@ func (f facts) report(reboot *v1alpha1.NodeReboot, v verdict) v1alpha1.HelperRep
 // carryOver combines what was recorded about orders with the present state of the host. The time of one boot is reported once: the kernel
 // derives it from a clock that is being adjusted.
 func (f facts) carryOver(previous *v1alpha1.HelperReport) v1alpha1.HelperReport {
-	report := v1alpha1.HelperReport{BootID: f.boot.id, BootTime: f.boot.time, Sentinel: f.sentinel.state, Methods: f.methods}
+	report := v1alpha1.HelperReport{
+		Version: truncate(f.version, maxVersion), Protocol: v1alpha1.ProtocolLevel,
+		BootID: f.boot.id, BootTime: f.boot.time, Sentinel: f.sentinel.state, Methods: f.methods,
+	}
 	report.ClockOffsetSeconds = f.reportedOffset(previous)
 	if previous == nil {
 		return report

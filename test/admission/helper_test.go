@@ -59,7 +59,7 @@ func TestAHelperCreatesNodeRebootsForItsOwnNodeOnly(t *testing.T) {
 		"by hand":                       {func(r *v1alpha1.NodeReboot) { r.Spec.Trigger, r.Spec.BootID = v1alpha1.TriggerManual, "" }, sentinelOnly},
 		"without a trigger":             {func(r *v1alpha1.NodeReboot) { r.Spec.Trigger, r.Spec.BootID = "", "" }, sentinelOnly},
 		"at once":                       {func(r *v1alpha1.NodeReboot) { r.Spec.Urgency = v1alpha1.UrgencyImmediate }, sentinelOnly},
-		"approved by itself":            {func(r *v1alpha1.NodeReboot) { r.Spec.Approval = v1alpha1.ApprovalGiven }, sentinelOnly},
+		"approved by itself":            {func(r *v1alpha1.NodeReboot) { r.Spec.Approval, r.Spec.ApprovedBy = v1alpha1.ApprovalGiven, "x" }, "denied request"},
 		"with a finalizer":              {func(r *v1alpha1.NodeReboot) { r.Finalizers = []string{"example.com/hold"} }, noMetadata},
 		"with a label":                  {func(r *v1alpha1.NodeReboot) { r.Labels = map[string]string{"app.kubernetes.io/instance": "x"} }, noMetadata},
 		"with an annotation":            {func(r *v1alpha1.NodeReboot) { r.Annotations = map[string]string{"x": "y"} }, noMetadata},

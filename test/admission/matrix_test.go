@@ -167,6 +167,7 @@ var asManager = map[string]string{
 	"events of the operator":         "no   no   no    yes    no     no    no     no",
 	"secrets, that of gates":         "yes  no   no    no     no     no    no     no",
 	"events.k8s.io":                  "no   no   no    yes    no     no    no     no",
+	"daemonsets":                     "no   yes  yes   no     no     no    no     no",
 	"deployments":                    "no   yes  yes   no     no     no    no     no",
 	"statefulsets":                   "no   yes  yes   no     no     no    no     no",
 	"poddisruptionbudgets":           "no   yes  yes   no     no     no    no     no",

@@ -71,6 +71,7 @@ func TestTheManagerMayDoItsWork(t *testing.T) {
 		{verb: "order", group: group, resource: "nodereboots", subresource: "status"},
 		{verb: "watch", resource: "pods"},
 		{verb: "watch", group: "apps", resource: "statefulsets"},
+		{verb: "watch", group: "apps", resource: "daemonsets", namespace: namespace},
 		{verb: "watch", group: "apps", resource: "deployments"},
 		{verb: "watch", group: "policy", resource: "poddisruptionbudgets"},
 		{verb: "watch", group: "storage.k8s.io", resource: "volumeattachments"},

@@ -116,8 +116,8 @@ func prepare(ctx context.Context, env *envtest.Environment) error {
 	return waitUntilInForce(ctx)
 }
 
-// waitUntilInForce waits until the policy refuses, the node authorizer has seen the pods, and the manager's roles are seen. None tells when
-// that is so.
+// waitUntilInForce waits until the policies refuse, the node authorizer has seen the pods, and the manager's roles are seen. None tells
+// when that is so.
 func waitUntilInForce(ctx context.Context) error {
 	own, err := clientOf(ctx, namespace, helper, "helper-n1")
 	if err != nil {
@@ -131,11 +131,20 @@ func waitUntilInForce(ctx context.Context) error {
 	}
 	order := right{verb: "order", group: "reboot-operator.io", resource: "nodereboots", subresource: "status"}
 	slots := right{verb: "get", resource: "configmaps", namespace: namespace, name: "reboot-operator-slots"}
-	var refused, evicted error
+	var refused, evicted, pretended error
 	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, await.Limit, true, func(ctx context.Context) (bool, error) {
 		refused = own.Create(ctx, newReboot("n2-0", "n2"), client.DryRunAll)
 		evicted = drainer.SubResource("eviction").Create(ctx, newPod("default", "app-n1", "", ""), eviction(), client.DryRunAll)
-		byPolicy := apierrors.IsForbidden(refused) && strings.Contains(refused.Error(), ownNodeOnly) // not because a right is missing
+		// So is a name of someone else, and it is filled in where it can be.
+		asked := &v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{Name: "in-force"}, Spec: v1alpha1.NodeRebootSpec{NodeName: "n1"}}
+		if pretended = admin.Create(ctx, asked, client.DryRunAll); pretended != nil || (asked.Spec.RequestedBy != "") != installed.FillsInNames {
+			return false, nil
+		}
+		asked.Spec.RequestedBy = "x"
+		asked.ResourceVersion, asked.UID = "", ""
+		pretended = admin.Create(ctx, asked, client.DryRunAll)
+		byPolicy := apierrors.IsForbidden(pretended) && // and the helper not because a right is missing
+			apierrors.IsForbidden(refused) && strings.Contains(refused.Error(), ownNodeOnly)
 		for _, of := range []right{order, slots} {
 			if allowed, err := mayDo(ctx, namespace, manager, of); !allowed || err != nil {
 				return false, err
@@ -144,7 +153,7 @@ func waitUntilInForce(ctx context.Context) error {
 		return byPolicy && evicted == nil, nil
 	})
 	if err != nil {
-		return fmt.Errorf("wait until a create is refused and an eviction is not: %w", errors.Join(err, refused, evicted))
+		return fmt.Errorf("wait until a create is refused and an eviction is not: %w", errors.Join(err, refused, evicted, pretended))
 	}
 	return nil
 }

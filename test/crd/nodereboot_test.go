@@ -34,6 +34,12 @@ func TestANodeRebootIsAcceptedOrRefusedWithAHint(t *testing.T) {
 			"spec.conditionType", "conditionType goes with 'trigger: NodeCondition' and with no other: write both or neither"}},
 		"the trigger without a condition": {`{nodeName: n1, trigger: NodeCondition}`, []string{"write both or neither"}},
 		"too long a condition":            {`{nodeName: n1, trigger: NodeCondition, conditionType: ` + long(317) + `}`, []string{"may not be more than 316"}},
+		"an approval and whose":           {spec: `{nodeName: n1, approval: Given, approvedBy: bob, requestedBy: alice}`},
+		"an approval of nobody": {`{nodeName: n1, approval: Given}`, []string{
+			"spec.approvedBy", "'approval: Given' goes with approvedBy, your user name as 'kubectl auth whoami' prints it: write both, or neither"}},
+		"a name without an approval":      {`{nodeName: n1, approvedBy: bob}`, []string{"spec.approvedBy", "write both, or neither to withdraw an approval"}},
+		"too long a name of who approves": {`{nodeName: n1, approval: Given, approvedBy: ` + long(513) + `}`, []string{"spec.approvedBy", "may not be more than 512"}},
+		"too long a name of who asks":     {`{nodeName: n1, requestedBy: ` + long(513) + `}`, []string{"spec.requestedBy", "may not be more than 512"}},
 		"no node":                         {`{reason: firmware}`, []string{"spec.nodeName: Required value"}},
 		"node without a name":             {`{nodeName: ""}`, []string{"spec.nodeName", "at least 1 chars long"}},
 		"node with too long name":         {`{nodeName: ` + long(254) + `}`, []string{"spec.nodeName", "may not be more than 253"}},
@@ -73,6 +79,27 @@ func TestTheBootThatAskedNeverChanges(t *testing.T) {
 			err := strict.Patch(t.Context(), stored.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(`{"spec":`+patch+`}`)))
 			checkAnswer(t, err, want)
 		}
+	}
+}
+
+func TestWhoAskedForANodeRebootNeverChanges(t *testing.T) {
+	const hint = "requestedBy cannot be changed: it is who created the NodeReboot"
+	for name, test := range map[string]struct {
+		before, patch string
+		want          []string
+	}{
+		"another":      {`requestedBy: alice`, `{"requestedBy":"bob"}`, []string{"spec.requestedBy", hint}},
+		"nobody":       {`requestedBy: alice`, `{"requestedBy":null}`, []string{"spec.requestedBy", hint}},
+		"somebody":     {`reason: x`, `{"requestedBy":"bob"}`, []string{"spec.requestedBy", hint}},
+		"the same":     {before: `requestedBy: alice`, patch: `{"requestedBy":"alice","reason":"y"}`},
+		"an approval":  {before: `requestedBy: alice`, patch: `{"approval":"Given","approvedBy":"bob"}`},
+		"still nobody": {before: `reason: x`, patch: `{"reason":"y"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stored := create(t, nodeReboot(t, "requested", "{nodeName: n1, "+test.before+"}"))
+			patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":`+test.patch+`}`))
+			checkAnswer(t, strict.Patch(t.Context(), stored.DeepCopy(), patch), test.want)
+		})
 	}
 }
 
@@ -122,20 +149,26 @@ func TestAStatusThatCannotBeReadIsRefused(t *testing.T) {
 		"order without its boot":         {`{order: {sequence: 1, action: Drain, deadline: "2026-11-23T13:00:00.000000Z"}}`, []string{"order.bootID: Required"}},
 		"order without a deadline":       {`{order: {sequence: 1, action: Drain, bootID: b1}}`, []string{"order.deadline: Required"}},
 		"order of sequence zero":         {`{order: {` + strings.Replace(order, "1", "0", 1) + `}}`, []string{"order.sequence", "greater than or equal to 1"}},
-		"order of an unknown action":     {`{order: {` + strings.Replace(order, "Drain", "Format", 1) + `}}`, []string{supported("Drain", "Reboot")}},
-		"order of an unknown method":     {`{order: {` + order + `, method: Lever}}`, []string{supported("Command", "Installed", "Logind", "Signal")}},
+		"order of a newer action":        {status: `{order: {` + strings.Replace(order, "Drain", "Format", 1) + `}}`},
+		"order of a newer method":        {status: `{order: {` + order + `, protocol: 9, method: Lever}}`},
+		"order of no action":             {`{order: {` + strings.Replace(order, "Drain", `"rm -rf"`, 1) + `}}`, []string{"order.action", "should match"}},
+		"order of too long an action":    {`{order: {` + strings.Replace(order, "Drain", "D"+long(64), 1) + `}}`, []string{"order.action", "may not be more than 64"}},
 		"order with a command":           {`{order: {` + order + `, command: [sh]}}`, []string{`unknown field "status.order.command"`}},
 		"report without a boot":          {`{report: {sentinel: Required, sequence: 0}}`, []string{"report.bootID: Required"}},
 		"report without a sentinel":      {`{report: {bootID: b1, sequence: 0}}`, []string{"report.sentinel: Required"}},
-		"report of an unknown sentinel":  {`{report: {bootID: b1, sentinel: Maybe}}`, []string{supported("NotRequired", "Required", "Unknown")}},
-		"report of an unknown state":     {`{report: {` + report + `, state: Almost}}`, []string{supported("Done", "Failed", "Started")}},
+		"report of a newer sentinel":     {status: `{report: {bootID: b1, sentinel: Maybe, sequence: 0}}`},
+		"report of a newer state":        {status: `{report: {` + report + `, state: Almost}}`},
+		"report of a version":            {status: `{report: {` + report + `, version: v1.2.3, protocol: 2}}`},
+		"report of too long a version":   {`{report: {` + report + `, version: ` + long(129) + `}}`, []string{"report.version", "may not be more than 128"}},
+		"report of a negative protocol":  {`{report: {` + report + `, protocol: -1}}`, []string{"report.protocol", "greater than or equal to 1"}},
+		"report of a bad sentinel":       {`{report: {bootID: b1, sentinel: "a b", sequence: 0}}`, []string{"report.sentinel", "should match"}},
 		"report of a negative sequence":  {`{report: {bootID: b1, sentinel: Required, sequence: -1}}`, []string{"greater than or equal to 0"}},
 		"boot time without microseconds": {`{report: {` + report + `, bootTime: "2026-11-23T13:00:00Z"}}`, []string{"report.bootTime", "should match"}},
 		"boot time of a month 13":        {`{report: {` + report + `, bootTime: "2026-13-23T13:00:00.000000Z"}}`, []string{"report.bootTime", "must be of type date-time"}},
 		"report with too long a message": {`{report: {` + report + `, message: ` + long(513) + `}}`, []string{"may not be more than 512"}},
 		"methods":                        {status: `{report: {` + report + `, methods: [{name: Logind, obstacle: a}, {name: Signal}, {name: Command}]}}`},
-		"too many methods":               {`{report: {` + report + `, methods: [{name: Logind}, {name: Logind}, {name: Logind}, {name: Logind}]}}`, []string{"must have at most 3 items"}},
-		"an unknown method":              {`{report: {` + report + `, methods: [{name: Hammer}]}}`, []string{supported("Command", "Installed", "Logind", "Signal")}},
+		"too many methods":               {`{report: {` + report + `, methods: [` + strings.Repeat("{name: Logind}, ", 17) + `]}}`, []string{"must have at most 16 items"}},
+		"a newer method":                 {status: `{report: {` + report + `, methods: [{name: Hammer}]}}`},
 		"a method without a name":        {`{report: {` + report + `, methods: [{obstacle: a}]}}`, []string{"methods[0].name: Required"}},
 		"an empty obstacle":              {`{report: {` + report + `, methods: [{name: Logind, obstacle: ""}]}}`, []string{"should be at least 1 chars long"}},
 		"too long an obstacle":           {`{report: {` + report + `, methods: [{name: Logind, obstacle: ` + long(257) + `}]}}`, []string{"may not be more than 256"}},
@@ -154,21 +187,22 @@ func TestAStatusThatCannotBeReadIsRefused(t *testing.T) {
 		"returned without an owner":      {`{report: {` + report + `, drain: {returned: [` + pods(1) + `]}}}`, []string{"returned[0].owner: Required"}},
 		"too long an owner":              {`{report: {` + report + `, drain: {returned: [` + pods(1, "owner: "+long(257)) + `]}}}`, []string{"may not be more than 256"}},
 		"fewer than no evictions":        {`{report: {` + report + `, drain: {returned: [` + pods(1, "owner: a, evictions: -1") + `]}}}`, []string{"evictions", "greater than or equal to 0"}},
-		"an unknown activity":            {`{report: {` + report + `, drain: {activity: Bored}}}`, []string{supported("Progressing", "Stuck")}},
+		"a newer activity":               {status: `{report: {` + report + `, drain: {total: 0, remaining: 0, activity: Bored}}}`},
 		"a clock that is behind":         {status: `{report: {` + report + `, clockOffsetSeconds: -7200}}`},
 		"a clock of another age":         {`{report: {` + report + `, clockOffsetSeconds: 10000000001}}`, []string{"clockOffsetSeconds", "less than or equal to 10000000000"}},
 		"a clock of an age before":       {`{report: {` + report + `, clockOffsetSeconds: -10000000001}}`, []string{"clockOffsetSeconds", "greater than or equal to -10000000000"}},
 		"order for pods that return":     {status: `{order: {` + order + `, drain: {returningPods: Refuse}}}`},
 		"order for pods of another kind": {`{order: {` + order + `, drain: {returningPods: Wait}}}`, []string{supported("Ignore", "Refuse")}},
 		"attempt of number zero":         {`{attempt: {` + strings.Replace(attempt, "1", "0", 1) + `}}`, []string{"attempt.number", "greater than or equal to 1"}},
-		"attempt with an unknown cordon": {`{attempt: {` + attempt + `, cordon: Nobody}}`, []string{supported("Foreign", "Operator")}},
+		"attempt with a newer cordon":    {status: `{attempt: {` + attempt + `, cordon: Nobody, nodeRole: Storage, role: Rear, drain: Partial}}`},
 		"volumes that were left":         {status: `{attempt: {` + attempt + `, attachedVolumes: [` + volumes(10) + `]}}`},
 		"too many volumes":               {`{attempt: {` + attempt + `, attachedVolumes: [` + volumes(11) + `]}}`, []string{"must have at most 10 items"}},
 		"too long a volume":              {`{attempt: {` + attempt + `, attachedVolumes: [` + long(254) + `]}}`, []string{"may not be more than 253"}},
 		"failures without a count":       {`{failures: {lastTime: "2026-11-23T13:00:00.000000Z"}}`, []string{"failures.count: Required"}},
-		"unknown phase":                  {`{phase: Lost}`, []string{supported("Cancelled", "Draining", "Failed", "Pending", "Rebooting", "Recovering", "Succeeded")}},
-		"unknown outcome":                {`{outcome: Draw}`, []string{supported("Cancelled", "Failed", "Succeeded")}},
-		"unknown kind of workload":       {`{workloads: [{kind: Job, namespace: a, name: b}]}`, []string{supported("DaemonSet", "Deployment", "PodDisruptionBudget", "StatefulSet")}},
+		"a newer phase":                  {status: `{phase: Lost}`},
+		"a newer outcome":                {status: `{outcome: Draw}`},
+		"a newer kind of workload":       {status: `{workloads: [{kind: Job, namespace: a, name: b, ready: 1}]}`},
+		"no phase":                       {`{phase: "so so"}`, []string{"status.phase", "should match"}},
 		"too many workloads":             {`{workloads: [` + workloads(513) + `]}`, []string{"must have at most 512 items"}},
 		"too long a message":             {`{message: ` + long(1025) + `}`, []string{"status.message", "may not be more than 1024"}},
 	} {

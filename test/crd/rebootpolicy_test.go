@@ -41,6 +41,12 @@ func TestARebootPolicyIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"empty maxUnavailable":              {`{nodes: All, rollout: {maxUnavailable: ""}}`, []string{numberOrPart}},
 		"percent and a second line":         {`{nodes: All, rollout: {maxUnavailable: "10%\n"}}`, []string{numberOrPart}},
 
+		"an approval by whoever asked":     {spec: `{nodes: All, approval: Require, selfApproval: Allow}`},
+		"an approval by someone else":      {spec: `{nodes: All, approval: Require, selfApproval: Refuse}`},
+		"no approval, and by someone else": {spec: `{nodes: All, approval: Ignore, selfApproval: Refuse}`},
+		"no approval, and by whoever asked": {`{nodes: All, selfApproval: Allow}`, []string{
+			"spec.selfApproval", "the policy requires no approval: write 'approval: Require', or remove selfApproval"}},
+
 		"a label":                                {spec: `{nodeSelector: {matchLabels: {pool: a}}}`},
 		"an expression":                          {spec: `{nodeSelector: {matchExpressions: [{key: pool, operator: Exists}]}}`},
 		"a label, and said so":                   {spec: `{nodes: Selected, nodeSelector: {matchLabels: {pool: a}}}`},

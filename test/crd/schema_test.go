@@ -33,8 +33,8 @@ type number struct {
 type choice struct {
 	values   []string
 	fallback any
-	// with is the field that goes with a value, and also what every value has an effect with.
-	with map[string]string
+	// with is the field that goes with a value, and what it says then; also is what every value has an effect with.
+	with map[string][2]string
 	also map[string]any
 	// rule is what a rule says of another value; the schema says it if this is empty.
 	rule string
@@ -66,6 +66,7 @@ var policyNumbers = map[string]number{
 var policyChoices = map[string]choice{
 	"mode":                   {values: []string{"Enforce", "Observe", "Paused"}, fallback: "Enforce"},
 	"approval":               {values: []string{"Ignore", "Require"}, fallback: "Ignore", rule: "write Require or Ignore (Required is now Require, NotRequired is now Ignore)"},
+	"selfApproval":           {values: []string{"Allow", "Refuse"}, fallback: "Refuse", with: map[string][2]string{"Allow": {"approval", "Require"}}},
 	"taint.effect":           {values: []string{"NoSchedule", "None", "PreferNoSchedule"}, fallback: "PreferNoSchedule"},
 	"rollout.zones.strategy": {values: []string{"AnyOrder", "OneAtATime"}, fallback: "OneAtATime"},
 	"rollout.controlPlane":   {values: []string{"First", "Last"}, fallback: "Last"},
@@ -75,8 +76,8 @@ var policyChoices = map[string]choice{
 }
 
 var rebootChoices = map[string]choice{
-	"approval": {values: []string{"Given", "NotGiven"}, fallback: "NotGiven"},
-	"trigger":  {values: []string{"Manual", "NodeCondition", "Sentinel"}, fallback: "Manual", with: map[string]string{"NodeCondition": "conditionType"}},
+	"approval": {values: []string{"Given", "NotGiven"}, fallback: "NotGiven", with: map[string][2]string{"Given": {"approvedBy", "x"}}},
+	"trigger":  {values: []string{"Manual", "NodeCondition", "Sentinel"}, fallback: "Manual", with: map[string][2]string{"NodeCondition": {"conditionType", "x"}}},
 	"urgency":  {values: []string{"Immediate", "Normal"}, fallback: "Normal"},
 }
 
@@ -90,7 +91,7 @@ var (
 		"rollout.group.label", "rollout.group.maxSize", "rollout.maxUnavailable", "rollout.zones.maxUnavailablePerZone",
 		"rollout.zones.order", "rollout.zones.topologyKey", "triggers.nodeConditions",
 	}
-	rebootSpecialFields = []string{"bootID", "conditionType", "nodeName", "reason"}
+	rebootSpecialFields = []string{"approvedBy", "bootID", "conditionType", "nodeName", "reason", "requestedBy"}
 )
 
 func TestEveryFieldOfASpecIsInATable(t *testing.T) {
@@ -147,8 +148,8 @@ func TestChoicesAreClosed(t *testing.T) {
 			t.Run(name+" "+path, func(t *testing.T) {
 				for _, value := range words.values {
 					chosen := withSpec(group.base(), nested(path, value))
-					if also := words.with[value]; also != "" {
-						chosen = withSpec(chosen, nested(also, "x"))
+					if also := words.with[value]; also[0] != "" {
+						chosen = withSpec(chosen, nested(also[0], also[1]))
 					}
 					chosen = withSpec(chosen, runtime.DeepCopyJSON(words.also))
 					checkAnswer(t, tryCreate(t, chosen), nil)

@@ -178,6 +178,24 @@ func (a *attempt) answer() *v1alpha1.HelperReport {
 	return report
 }
 
+// ended says that the helper is done with an order, for better or worse. A state that this manager does not know comes from a newer helper,
+// and is taken for one in which it is still at work: the deadline of the order ends that.
+func ended(state v1alpha1.OrderState) bool {
+	return knownState(state) && state != v1alpha1.OrderStarted
+}
+
+func knownState(state v1alpha1.OrderState) bool {
+	switch state {
+	case v1alpha1.OrderStarted, v1alpha1.OrderDone, v1alpha1.OrderFailed, v1alpha1.OrderTimedOut, "":
+		return true
+	}
+	return false
+}
+
+func unknownState(state v1alpha1.OrderState) string {
+	return fmt.Sprintf("Its helper reports the state %q, which this manager does not know: it is older than the helper.", state)
+}
+
 // order gives the helper a new order for the boot that it is to end.
 func (a *attempt) order(order v1alpha1.RebootOrder) {
 	next := a.Edit()

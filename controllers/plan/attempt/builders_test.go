@@ -114,7 +114,9 @@ func in(to stage, changes ...change) *world {
 			ObjectMeta: metav1.ObjectMeta{Name: "ra", UID: "uid-ra"},
 			Spec:       v1alpha1.NodeRebootSpec{NodeName: "a", Trigger: v1alpha1.TriggerSentinel, Urgency: v1alpha1.UrgencyNormal},
 			Status: v1alpha1.NodeRebootStatus{
-				PolicyName: "p", NodeUID: "uid-a", Report: &v1alpha1.HelperReport{BootID: "boot-1", Sentinel: v1alpha1.SentinelRequired},
+				PolicyName: "p", NodeUID: "uid-a", Report: &v1alpha1.HelperReport{
+					Protocol: v1alpha1.ProtocolLevel, BootID: "boot-1", Sentinel: v1alpha1.SentinelRequired,
+				},
 			},
 		},
 		pods:      []model.Pod{agentPod("agent-1"), webPod("web-1")},
@@ -265,7 +267,7 @@ func web(ready, desired int32) change {
 func boots(boot string) change {
 	return func(w *world) {
 		w.node.BootID, w.node.KernelVersion = boot, "6.2"
-		w.reboot.Status.Report = &v1alpha1.HelperReport{BootID: boot, Sentinel: v1alpha1.SentinelNotRequired}
+		w.reboot.Status.Report = &v1alpha1.HelperReport{Protocol: v1alpha1.ProtocolLevel, BootID: boot, Sentinel: v1alpha1.SentinelNotRequired}
 		w.pods = []model.Pod{agentPod("agent-of-" + boot)}
 	}
 }

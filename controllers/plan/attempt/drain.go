@@ -14,6 +14,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/consent"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/protocol"
 	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
@@ -119,7 +120,9 @@ func (a *attempt) loadBalancerLead() model.Verdict {
 
 func (a *attempt) orderDrain() {
 	a.beginDrain()
-	a.order(v1alpha1.RebootOrder{Action: v1alpha1.ActionDrain, Deadline: a.drainDeadline(*a.Stamp()), Drain: a.drainOrder()})
+	a.order(v1alpha1.RebootOrder{
+		Action: v1alpha1.ActionDrain, Protocol: protocol.Needed(a.Policy.Spec), Deadline: a.drainDeadline(*a.Stamp()), Drain: a.drainOrder(),
+	})
 	a.EditAttempt(func(at *v1alpha1.Attempt) { at.DrainOrderedTime = a.Stamp() })
 	a.wait = a.draining()
 	a.Emit(model.Event{Reason: v1alpha1.ReasonDraining, Message: a.wait.Message + consent.PassedBy(a.Policy, &a.Draft), OnNode: true})
@@ -139,11 +142,12 @@ func (a *attempt) drainDeadline(ordered metav1.MicroTime) metav1.MicroTime {
 
 // updateDrainOrder makes the order in force say what the policy says now. Its sequence stays: it is the same drain.
 func (a *attempt) updateDrainOrder(answer *v1alpha1.HelperReport) {
-	if a.Status.Order == nil || answer != nil && answer.State != v1alpha1.OrderStarted {
+	if a.Status.Order == nil || answer != nil && ended(answer.State) {
 		return
 	}
 	order := *a.Status.Order
 	order.Deadline, order.Drain = a.drainDeadline(*a.Status.Attempt.DrainOrderedTime), a.drainOrder()
+	order.Protocol = protocol.Needed(a.Policy.Spec)
 	if equality.Semantic.DeepEqual(a.Status.Order, &order) {
 		return
 	}
@@ -186,6 +190,9 @@ func (a *attempt) awaitDrain() {
 		return
 	}
 	a.wait = a.draining()
+	if answer != nil && !knownState(answer.State) {
+		a.wait.Message += " " + unknownState(answer.State)
+	}
 	if refused := a.refusedPods(answer); refused != "" {
 		a.wait = model.Blocked(v1alpha1.ReasonEvictionRefused, "%s. It is tried again until %s.",
 			refused, a.times().Until(a.Status.Order.Deadline.Time)).Ending(a.Status.Order.Deadline.Time)
@@ -254,6 +261,8 @@ func (a *attempt) drainTimeoutMessage(answer *v1alpha1.HelperReport) string {
 	switch {
 	case answer == nil:
 		return message + ": its helper did not answer."
+	case !knownState(answer.State):
+		return message + ". " + unknownState(answer.State)
 	case answer.Drain != nil:
 		return message + ": " + a.whatIsLeft(answer.Drain) + "."
 	}

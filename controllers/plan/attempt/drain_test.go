@@ -46,6 +46,15 @@ func TestADrainEndsAsItsHelperSays(t *testing.T) {
 	advanced(t, map[string]row{
 		"it is under way":           {from: draining, want: waits, says: []string{"12:11 +00:00"}},
 		"the helper did not answer": {from: draining, with: []change{unanswered}, want: waits},
+		"it is in a state of a newer helper": {
+			from: draining, with: []change{answered("Pondering", "", nil)}, want: waits, says: []string{`"Pondering"`, "older than the helper"},
+		},
+		"it is in a state of a newer helper for too long": {
+			from: draining, with: []change{late, answered("Pondering", "", nil)}, want: failed, says: []string{`"Pondering"`},
+		},
+		"it is in a state of a newer helper, and is not forced": {
+			from: draining, with: []change{late, spec(force), answered("Pondering", "", progress(""))}, want: failed,
+		},
 		"it answered an older order": {
 			from: draining, with: []change{answered(v1alpha1.OrderDone, "", nil),
 				status(func(s *v1alpha1.NodeRebootStatus) { s.Report.Sequence = 0 })},

@@ -7,6 +7,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/consent"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/protocol"
 )
 
 // prepare takes an attempt from the cordon to the order to reboot. Everything that could forbid a reboot is looked at again each time.
@@ -35,6 +36,7 @@ var continueGates = []gate{
 	func(a *attempt) model.Verdict { return consent.Valid(a.Policy) },
 	func(a *attempt) model.Verdict { return consent.Enforced(a.Policy) },
 	func(a *attempt) model.Verdict { return a.Halt },
+	func(a *attempt) model.Verdict { return protocol.Known(a.Node.Name, a.Policy.Object, a.Report(a.Node)) },
 	func(a *attempt) model.Verdict { return consent.Closing(&a.Moment, a.Policy, &a.Draft) },
 	// What becomes of an attempt when the window closes, and the approval expires, is up to the schedule.
 	func(a *attempt) model.Verdict { return consent.Approval(a.Policy, &a.Draft, time.Time{}) },

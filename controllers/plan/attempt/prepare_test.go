@@ -239,6 +239,7 @@ func TestAnAttemptIsRolledBackWhenSomethingNoLongerAllowsIt(t *testing.T) {
 		"there is a freeze":                       {from: cordoned, with: []change{freeze}, want: rolled(v1alpha1.ReasonFreeze)},
 		"a freeze stops what may finish":          {from: drained, with: []change{freeze, finish, attempts(func(a *v1alpha1.Attempt) { a.DrainOrderedTime = nil })}, want: rolled(v1alpha1.ReasonFreeze)},
 		"nobody approves it anymore":              {from: cordoned, with: []change{spec(func(s *v1alpha1.RebootPolicySpec) { s.Approval = v1alpha1.Require })}, want: rolled(v1alpha1.ReasonAwaitingApproval)},
+		"the helper is now too old":               {from: cordoned, with: []change{status(func(s *v1alpha1.NodeRebootStatus) { s.Report.Protocol = 0 })}, want: rolled(v1alpha1.ReasonHelperTooOld)},
 		"what is deleted is not also uncordoned":  {from: cordoned, with: []change{deleted, schedulable}, want: rolled(v1alpha1.ReasonDeleted)},
 		"someone uncordoned the node":             {from: cordoned, with: []change{schedulable}, want: uncordoned},
 		"someone removed their own cordon":        {from: cordoned, with: []change{schedulable, foreign, node(func(n *model.Node) { n.CordonedFor = "" })}, want: uncordoned},

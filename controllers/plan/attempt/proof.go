@@ -169,8 +169,16 @@ func (a *attempt) workloadsBack() model.Verdict {
 
 // notAsReadyAsBefore describes a workload that has fewer ready pods than before the drain, and fewer than it should have now.
 func (a *attempt) notAsReadyAsBefore(w v1alpha1.WorkloadRef) string {
+	switch w.Kind {
+	case v1alpha1.WorkloadDaemonSet, v1alpha1.WorkloadStaticPod:
+		return ""
+	case v1alpha1.WorkloadDeployment, v1alpha1.WorkloadStatefulSet, v1alpha1.WorkloadPodDisruptionBudget:
+	default:
+		return fmt.Sprintf("%s %s/%s is of a kind that this manager does not know: it is older than the one that recorded it",
+			w.Kind, w.Namespace, w.Name)
+	}
 	now, exists := a.Workloads[model.KeyOf(w)]
-	if w.Kind == v1alpha1.WorkloadDaemonSet || w.Kind == v1alpha1.WorkloadStaticPod || !exists {
+	if !exists {
 		return ""
 	}
 	need := min(w.Ready, now.Desired)

@@ -35,7 +35,9 @@ func TestANodeIsProvedByItselfBeforeAnythingElse(t *testing.T) {
 	unready := func(p *model.Pod) { p.Ready = false }
 	going := func(p *model.Pod) { p.Terminating = true }
 	sentinel := func(boot string, state v1alpha1.SentinelState) change {
-		return status(func(s *v1alpha1.NodeRebootStatus) { s.Report = &v1alpha1.HelperReport{BootID: boot, Sentinel: state} })
+		return status(func(s *v1alpha1.NodeRebootStatus) {
+			s.Report = &v1alpha1.HelperReport{Protocol: v1alpha1.ProtocolLevel, BootID: boot, Sentinel: state}
+		})
 	}
 	advanced(t, map[string]row{
 		"everything is as before":           {from: back, want: done, says: []string{"Node a"}},

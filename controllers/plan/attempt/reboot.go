@@ -10,6 +10,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/consent"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/protocol"
 )
 
 // readyLag is how long a host that went down may still be shown as a Ready node: longer than the node-monitor-grace-period, 50 s.
@@ -82,6 +83,7 @@ func (a *attempt) orderReboot() {
 	back := a.Now.Add(model.Seconds(reboot.TimeoutSeconds))
 	a.order(v1alpha1.RebootOrder{
 		Action:   v1alpha1.ActionReboot,
+		Protocol: protocol.Needed(a.Policy.Spec),
 		Method:   reboot.Method,
 		Deadline: metav1.NewMicroTime(consent.Deadline(a.Policy, &a.Draft, back)),
 	})

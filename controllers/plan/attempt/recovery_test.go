@@ -47,7 +47,13 @@ func TestASlotIsHeldUntilEverythingHasRecovered(t *testing.T) {
 	with := func(o outcome, change func(*outcome)) outcome { change(&o); return o }
 	gates := func(names ...string) change { return recoveryGates(v1alpha1.Require, answers, names...) }
 	advanced(t, map[string]row{
-		"everything has":          {from: settling, want: finished(recoveredNow)},
+		"everything has": {from: settling, want: finished(recoveredNow)},
+		"a workload is of a kind of a newer manager": {
+			from: settling, with: []change{gates("passes"), status(func(s *v1alpha1.NodeRebootStatus) {
+				s.Workloads = []v1alpha1.WorkloadRef{{Kind: "Rollout", Namespace: "apps", Name: "web", Ready: 2}}
+			})},
+			want: waits(v1alpha1.ReasonWorkloadsNotReady, 0), says: []string{"Rollout apps/web", "this manager does not know"},
+		},
 		"workloads are not ready": {from: settling, with: []change{web(2, 3), gates("passes")}, want: waits(v1alpha1.ReasonWorkloadsNotReady, 0), says: []string{"apps/web"}},
 		"workloads are ignored":   {from: settling, with: []change{web(2, 3), ignoreWorkloads}, want: finished(recoveredNow)},
 		"a gate is being asked":   {from: settling, with: []change{gates("new")}, want: waits(v1alpha1.ReasonGatePending, 1), says: []string{"new"}},

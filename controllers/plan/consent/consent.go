@@ -3,8 +3,6 @@
 package consent
 
 import (
-	"time"
-
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
@@ -37,22 +35,4 @@ func Enforced(p *policies.Policy) model.Verdict {
 	default:
 		return model.Blocked(v1alpha1.ReasonPaused, "RebootPolicy %s is paused.", p.Name())
 	}
-}
-
-// Approval blocks a reboot that a person has to approve, and nobody has, or whose approval expired at a time; zero is not.
-func Approval(p *policies.Policy, d *model.Draft, expired time.Time) model.Verdict {
-	if !p.NeedsApproval() || d.Approved() && expired.IsZero() {
-		return model.Verdict{}
-	}
-	if d.Approved() {
-		return model.Blocked(v1alpha1.ReasonAwaitingApproval,
-			"The approval of %s was for the window of RebootPolicy %s that closed at %s. To give another one, first withdraw it: %s",
-			p.Clock.At(d.Status.ApprovedTime.Time), p.Name(), p.Clock.At(expired), approvalPatch(d, v1alpha1.ApprovalNotGiven))
-	}
-	return model.Blocked(v1alpha1.ReasonAwaitingApproval, "RebootPolicy %s requires an approval. To give it: %s",
-		p.Name(), approvalPatch(d, v1alpha1.ApprovalGiven))
-}
-
-func approvalPatch(d *model.Draft, approval v1alpha1.Approval) string {
-	return `kubectl patch nodereboot ` + d.Object.Name + ` --type=merge -p '{"spec":{"approval":"` + string(approval) + `"}}'`
 }

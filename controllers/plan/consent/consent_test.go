@@ -84,38 +84,3 @@ func TestAPolicyHasToBeEnforced(t *testing.T) {
 		})
 	}
 }
-
-func TestAPersonHasToApprove(t *testing.T) {
-	t.Parallel()
-	given := func(r *v1alpha1.NodeReboot) {
-		seen := metav1.NewMicroTime(noon.Add(-time.Hour))
-		r.Spec.Approval, r.Status.ApprovedTime = v1alpha1.ApprovalGiven, &seen
-	}
-	notGiven := func(r *v1alpha1.NodeReboot) { r.Spec.Approval = v1alpha1.ApprovalNotGiven }
-	required := func(s *v1alpha1.RebootPolicySpec) { s.Approval = v1alpha1.Require }
-	const patch = "kubectl patch nodereboot ra "
-	tests := map[string]struct {
-		policy  *policies.Policy
-		draft   *model.Draft
-		expired time.Time
-		want    string
-		says    []string
-	}{
-		"nobody has to":                         {policy: policy(), draft: draft()},
-		"nobody has to, and it expired":         {policy: policy(), draft: draft(given), expired: noon},
-		"someone did":                           {policy: policy(required), draft: draft(given)},
-		"nobody did":                            {policy: policy(required), draft: draft(), want: v1alpha1.ReasonAwaitingApproval, says: []string{"RebootPolicy p", patch, `{"approval":"Given"}`}},
-		"someone did not":                       {policy: policy(required), draft: draft(notGiven), want: v1alpha1.ReasonAwaitingApproval, says: []string{`{"approval":"Given"}`}},
-		"nobody did, whatever would be expired": {policy: policy(required), draft: draft(notGiven), expired: noon, want: v1alpha1.ReasonAwaitingApproval, says: []string{`{"approval":"Given"}`}},
-		"someone did for an earlier window": {
-			policy: policy(required), draft: draft(given), expired: noon, want: v1alpha1.ReasonAwaitingApproval,
-			says: []string{"RebootPolicy p", "11:00 +00:00", "12:00 +00:00", patch, `{"approval":"NotGiven"}`},
-		},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			requireVerdict(t, consent.Approval(test.policy, test.draft, test.expired), test.want, test.says...)
-		})
-	}
-}

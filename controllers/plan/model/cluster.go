@@ -42,6 +42,8 @@ type Node struct {
 	HelperReady   bool
 	HelperProblem string
 	HelperSince   time.Time
+	// HelperNotMeant: the node selector of the helpers' DaemonSet leaves the node out.
+	HelperNotMeant bool
 }
 
 // maxKernelVersion is how much of a kernel's version the API takes, and maxBootID how long a boot ID may be.

@@ -63,8 +63,10 @@ func (d *Draft) Deleted() bool { return !d.Object.DeletionTimestamp.IsZero() }
 // Immediate says that the NodeReboot waits for no window.
 func (d *Draft) Immediate() bool { return d.Object.Spec.Urgency == v1alpha1.UrgencyImmediate }
 
-// Approved says that a person approved the reboot, whenever that was.
-func (d *Draft) Approved() bool { return d.Object.Spec.Approval == v1alpha1.ApprovalGiven }
+// Approved says that a person approved the reboot, whenever that was, and that it is recorded who.
+func (d *Draft) Approved() bool {
+	return d.Object.Spec.Approval == v1alpha1.ApprovalGiven && d.Object.Spec.ApprovedBy != ""
+}
 
 // Report is what the helper has reported since the node's current boot; nil while it has reported nothing.
 func (d *Draft) Report(node *Node) *v1alpha1.HelperReport {
@@ -75,9 +77,14 @@ func (d *Draft) Report(node *Node) *v1alpha1.HelperReport {
 	return report
 }
 
-// Sentinel is what the helper has reported of the sentinel since the node's current boot.
+// KnownSentinel says whether this manager knows what a state means. A newer helper may report another one.
+func KnownSentinel(state v1alpha1.SentinelState) bool {
+	return state == v1alpha1.SentinelRequired || state == v1alpha1.SentinelNotRequired || state == v1alpha1.SentinelUnknown
+}
+
+// Sentinel is what the helper has reported of the sentinel since the node's current boot. What this manager does not know is Unknown.
 func (d *Draft) Sentinel(node *Node) v1alpha1.SentinelState {
-	if report := d.Report(node); report != nil {
+	if report := d.Report(node); report != nil && KnownSentinel(report.Sentinel) {
 		return report.Sentinel
 	}
 	return v1alpha1.SentinelUnknown

@@ -131,11 +131,13 @@ func TestWhatAPersonSaysIsRead(t *testing.T) {
 		object v1alpha1.NodeReboot
 		want   says
 	}{
-		"nothing":      {},
-		"the opposite": {object: v1alpha1.NodeReboot{Spec: v1alpha1.NodeRebootSpec{Urgency: v1alpha1.UrgencyNormal, Approval: v1alpha1.ApprovalNotGiven}}},
-		"to delete it": {object: v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: ptr.To(metav1.NewTime(now))}}, want: says{Deleted: true}},
-		"to be quick":  {object: v1alpha1.NodeReboot{Spec: v1alpha1.NodeRebootSpec{Urgency: v1alpha1.UrgencyImmediate}}, want: says{Immediate: true}},
-		"to do it":     {object: v1alpha1.NodeReboot{Spec: v1alpha1.NodeRebootSpec{Approval: v1alpha1.ApprovalGiven}}, want: says{Approved: true}},
+		"nothing":       {},
+		"the opposite":  {object: v1alpha1.NodeReboot{Spec: v1alpha1.NodeRebootSpec{Urgency: v1alpha1.UrgencyNormal, Approval: v1alpha1.ApprovalNotGiven}}},
+		"to delete it":  {object: v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: ptr.To(metav1.NewTime(now))}}, want: says{Deleted: true}},
+		"to be quick":   {object: v1alpha1.NodeReboot{Spec: v1alpha1.NodeRebootSpec{Urgency: v1alpha1.UrgencyImmediate}}, want: says{Immediate: true}},
+		"to do it":      {object: v1alpha1.NodeReboot{Spec: v1alpha1.NodeRebootSpec{Approval: v1alpha1.ApprovalGiven, ApprovedBy: "bob"}}, want: says{Approved: true}},
+		"who knows who": {object: v1alpha1.NodeReboot{Spec: v1alpha1.NodeRebootSpec{Approval: v1alpha1.ApprovalGiven}}},
+		"only who":      {object: v1alpha1.NodeReboot{Spec: v1alpha1.NodeRebootSpec{Approval: v1alpha1.ApprovalNotGiven, ApprovedBy: "bob"}}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -158,6 +160,7 @@ func TestAReportIsAboutTheBootThatRuns(t *testing.T) {
 	}{
 		"of this boot":    {report: report, node: &model.Node{BootID: "boot-2"}, want: v1alpha1.SentinelRequired},
 		"of another boot": {report: report, node: &model.Node{BootID: "boot-3"}, want: v1alpha1.SentinelUnknown},
+		"not understood":  {report: &v1alpha1.HelperReport{BootID: "boot-2", Sentinel: "Perhaps"}, node: &model.Node{BootID: "boot-2"}, want: v1alpha1.SentinelUnknown},
 		"of no node":      {report: report, want: v1alpha1.SentinelUnknown},
 		"there is none":   {node: &model.Node{BootID: "boot-2"}, want: v1alpha1.SentinelUnknown},
 	}
