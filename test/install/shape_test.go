@@ -121,7 +121,7 @@ func TestEveryAdmissionPolicyIsBoundAndRefusesWhatItCannotDecide(t *testing.T) {
 		}
 	}
 	if len(all.Admission) != 3 || len(all.Bindings) != 3 {
-		t.Errorf("%d policies and %d bindings, want 3", len(all.Admission), len(all.Bindings))
+		t.Errorf("%d policies and %d bindings, want 4", len(all.Admission), len(all.Bindings))
 	}
 }
 
