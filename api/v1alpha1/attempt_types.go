@@ -120,7 +120,7 @@ type Attempt struct {
 	// +optional
 	Drain DrainResult `json:"drain,omitempty"`
 
-	// detachedTime is when the wait for volumes to be detached was over: none was attached any more, or its time had passed.
+	// detachedTime is when the wait for volumes to be detached was over: none was attached any longer, or its time had passed.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`

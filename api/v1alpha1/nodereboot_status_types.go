@@ -23,7 +23,7 @@ const (
 	PhaseSucceeded Phase = "Succeeded"
 	// PhaseFailed did not work; while completionTime is not set the node is still watched and may yet recover.
 	PhaseFailed Phase = "Failed"
-	// PhaseCancelled is not needed any more.
+	// PhaseCancelled is no longer needed.
 	PhaseCancelled Phase = "Cancelled"
 )
 
@@ -40,7 +40,7 @@ const (
 	OutcomeSucceeded Outcome = "Succeeded"
 	// OutcomeFailed was given up.
 	OutcomeFailed Outcome = "Failed"
-	// OutcomeCancelled was not needed any more.
+	// OutcomeCancelled was no longer needed.
 	OutcomeCancelled Outcome = "Cancelled"
 )
 

@@ -77,7 +77,7 @@ func TestWaitingNodeRebootEndsWhenItIsNotNeeded(t *testing.T) {
 		"the node was rebooted and is not Ready":          {event: boot, want: pending(v1alpha1.ReasonNodeNotReady)},
 		"the node was rebooted and the helper is silent":  {event: ready, want: pending(v1alpha1.ReasonSentinelUnknown)},
 		"the node was rebooted and the check fails":       {event: back(v1alpha1.SentinelUnknown), want: pending(v1alpha1.ReasonSentinelUnknown)},
-		"the node was rebooted and does not ask any more": {event: back(v1alpha1.SentinelNotRequired), want: meanwhile},
+		"the node was rebooted and no longer asks": {event: back(v1alpha1.SentinelNotRequired), want: meanwhile},
 		"the node was rebooted and asks again":            {event: back(v1alpha1.SentinelRequired), want: pending(v1alpha1.ReasonPaused)},
 		"for a person another boot is enough":             {options: []rebootOption{manual}, event: ready, want: meanwhile},
 		"for a person too the node has to be Ready":       {options: []rebootOption{manual}, event: boot, want: pending(v1alpha1.ReasonNodeNotReady)},
