@@ -94,7 +94,7 @@ func TestCordonBelongsToWhoeverMadeIt(t *testing.T) {
 			stage: stageDraining, wantThen: true, event: func(s *story) { s.answer("ra", v1alpha1.OrderFailed, "No.") },
 		},
 		"ours ends when it is rolled back": {stage: stageDraining, wantThen: true, event: paused},
-		"ours ends when it is deleted":    {stage: stageDraining, wantThen: true, event: deleted},
+		"ours ends when it is deleted":     {stage: stageDraining, wantThen: true, event: deleted},
 		"theirs outlives a success": {
 			before: byHand, stage: stageSettling, wantThen: true, event: func(s *story) { s.advance(time.Minute) }, wantEnd: true,
 		},
@@ -103,7 +103,7 @@ func TestCordonBelongsToWhoeverMadeIt(t *testing.T) {
 			event: func(s *story) { s.answer("ra", v1alpha1.OrderFailed, "No.") },
 		},
 		"theirs outlives what is rolled back": {before: byHand, stage: stageDraining, wantThen: true, event: paused, wantEnd: true},
-		"theirs outlives what is deleted":    {before: byHand, stage: stageDraining, wantThen: true, event: deleted, wantEnd: true},
+		"theirs outlives what is deleted":     {before: byHand, stage: stageDraining, wantThen: true, event: deleted, wantEnd: true},
 		"one that is ours from an attempt that crashed ends with the next": {
 			before: func(s *story) { s.node("a").Unschedulable, s.node("a").CordonedFor = true, "uid-of-another" },
 			stage:  stageDraining, wantThen: true, event: paused,

@@ -142,12 +142,12 @@ func TestRebootByHandNeedsTheConsentOfAPolicy(t *testing.T) {
 		objects []any
 		want    string
 	}{
-		"no policy selects the node":   {nil, v1alpha1.ReasonNoPolicy},
-		"the policy is paused":         {[]any{newPolicy("p", mode(v1alpha1.ModePaused))}, v1alpha1.ReasonPaused},
-		"the policy observes":          {[]any{newPolicy("p", mode(v1alpha1.ModeObserve))}, v1alpha1.ReasonObserving},
+		"no policy selects the node":      {nil, v1alpha1.ReasonNoPolicy},
+		"the policy is paused":            {[]any{newPolicy("p", mode(v1alpha1.ModePaused))}, v1alpha1.ReasonPaused},
+		"the policy observes":             {[]any{newPolicy("p", mode(v1alpha1.ModeObserve))}, v1alpha1.ReasonObserving},
 		"the policy requires an approval": {[]any{newPolicy("p", approvalRequired())}, v1alpha1.ReasonAwaitingApproval},
-		"the policy allows nothing":    {[]any{newPolicy("p", maxUnavailable("0"))}, v1alpha1.ReasonBudgetExhausted},
-		"the policy enforces":          {[]any{newPolicy("p")}, v1alpha1.ReasonDraining},
+		"the policy allows nothing":       {[]any{newPolicy("p", maxUnavailable("0"))}, v1alpha1.ReasonBudgetExhausted},
+		"the policy enforces":             {[]any{newPolicy("p")}, v1alpha1.ReasonDraining},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -175,8 +175,8 @@ func TestApprovalDoesNotOutliveTheNeedThatItWasGivenFor(t *testing.T) {
 		want   []string
 	}{
 		"approved, and the policy requires that": {[]policyOption{approvalRequired()}, approved, []string{"ra"}},
-		"not approved":                        {[]policyOption{approvalRequired()}, func(*v1alpha1.NodeReboot) {}, nil},
-		"approved, and nobody has to":         {nil, approved, nil},
+		"not approved":                           {[]policyOption{approvalRequired()}, func(*v1alpha1.NodeReboot) {}, nil},
+		"approved, and nobody has to":            {nil, approved, nil},
 		"approved, and its Node was gone for a while": {[]policyOption{approvalRequired()}, func(r *v1alpha1.NodeReboot) {
 			approved(r)
 			r.Status.OutcomeReason = v1alpha1.ReasonNodeGone

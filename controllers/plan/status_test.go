@@ -39,12 +39,12 @@ func TestConditionsOfANodeReboot(t *testing.T) {
 		want        map[string]metav1.ConditionStatus
 		wantKstatus string
 	}{
-		"cordoned":   {stage: stageCordoned, want: working(), wantKstatus: "InProgress"},
-		"draining":   {stage: stageDraining, want: working(), wantKstatus: "InProgress"},
-		"drained":    {stage: stageDrained, want: working(v1alpha1.ConditionDrained), wantKstatus: "InProgress"},
-		"rebooting":  {stage: stageRebooting, want: working(v1alpha1.ConditionDrained), wantKstatus: "InProgress"},
-		"back":       {stage: stageBack, want: working(v1alpha1.ConditionDrained, v1alpha1.ConditionRebooted), wantKstatus: "InProgress"},
-		"settling":   {stage: stageSettling, want: working(v1alpha1.ConditionDrained, v1alpha1.ConditionRebooted), wantKstatus: "InProgress"},
+		"cordoned":    {stage: stageCordoned, want: working(), wantKstatus: "InProgress"},
+		"draining":    {stage: stageDraining, want: working(), wantKstatus: "InProgress"},
+		"drained":     {stage: stageDrained, want: working(v1alpha1.ConditionDrained), wantKstatus: "InProgress"},
+		"rebooting":   {stage: stageRebooting, want: working(v1alpha1.ConditionDrained), wantKstatus: "InProgress"},
+		"back":        {stage: stageBack, want: working(v1alpha1.ConditionDrained, v1alpha1.ConditionRebooted), wantKstatus: "InProgress"},
+		"settling":    {stage: stageSettling, want: working(v1alpha1.ConditionDrained, v1alpha1.ConditionRebooted), wantKstatus: "InProgress"},
 		"rolled back": {stage: stageDrained, event: paused, want: working(), wantKstatus: "InProgress"},
 		"succeeded": {
 			stage: stageSettling, event: func(s *story) { s.advance(time.Minute) }, wantKstatus: "Current",
