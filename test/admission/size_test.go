@@ -21,12 +21,12 @@ func texts(count int, format string) []string {
 	return all
 }
 
-func labelled(count int) map[string]string {
-	labels := map[string]string{}
+func labels(count int) map[string]string {
+	made := map[string]string{}
 	for _, key := range texts(count, "example.com/l%d") {
-		labels[key] = strings.Repeat("x", 63)
+		made[key] = strings.Repeat("x", 63)
 	}
-	return labels
+	return made
 }
 
 func owned(count, length int) []metav1.OwnerReference {
@@ -46,8 +46,8 @@ func TestTheMetadataOfANodeRebootIsBounded(t *testing.T) {
 		change func(*v1alpha1.NodeReboot)
 		want   string
 	}{
-		"as many labels as there may be":     {func(r *v1alpha1.NodeReboot) { r.Labels = labelled(64) }, ""},
-		"one more":                           {func(r *v1alpha1.NodeReboot) { r.Labels = labelled(65) }, "64 labels"},
+		"as many labels as there may be":     {func(r *v1alpha1.NodeReboot) { r.Labels = labels(64) }, ""},
+		"one more":                           {func(r *v1alpha1.NodeReboot) { r.Labels = labels(65) }, "64 labels"},
 		"as many finalizers as there may be": {func(r *v1alpha1.NodeReboot) { r.Finalizers = texts(16, "example.com/f%d") }, ""},
 		"one finalizer more":                 {func(r *v1alpha1.NodeReboot) { r.Finalizers = texts(17, "example.com/f%d") }, "16 finalizers"},
 		"as many owners as there may be":     {func(r *v1alpha1.NodeReboot) { r.OwnerReferences = owned(16, 253) }, ""},
@@ -72,7 +72,7 @@ func TestTheMetadataOfANodeRebootIsBounded(t *testing.T) {
 func TestANodeRebootThatIsTooLargeCanBeChanged(t *testing.T) {
 	who := newPeople(t)
 	large := manualReboot(t, admin, "is-large", "")
-	large.Labels, large.OwnerReferences, large.Finalizers = labelled(70), owned(17, 10), texts(18, "example.com/f%d")
+	large.Labels, large.OwnerReferences, large.Finalizers = labels(70), owned(17, 10), texts(18, "example.com/f%d")
 	check(t, admin.Update(t.Context(), large), "")
 	t.Cleanup(func() {
 		check(t, admin.Patch(context.Background(), large, mergePatch(`{"metadata":{"finalizers":null}}`)), "")
@@ -83,5 +83,6 @@ func TestANodeRebootThatIsTooLargeCanBeChanged(t *testing.T) {
 	} {
 		check(t, who.requester.Patch(t.Context(), large.DeepCopy(), mergePatch(text), client.DryRunAll), "")
 	}
-	check(t, who.requester.Patch(t.Context(), large.DeepCopy(), mergePatch(`{"metadata":{"labels":{"one":"more"}}}`), client.DryRunAll), "64 labels")
+	more := mergePatch(`{"metadata":{"labels":{"one":"more"}}}`)
+	check(t, who.requester.Patch(t.Context(), large.DeepCopy(), more, client.DryRunAll), "64 labels")
 }
