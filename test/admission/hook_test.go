@@ -93,7 +93,7 @@ func applyManyTimes(t *testing.T, own client.Client, reboot *v1alpha1.NodeReboot
 	}
 	check(t, last, "no more than 32 field managers that apply")
 	check(t, own.Status().Patch(t.Context(), reboot.DeepCopy(), patch, client.FieldOwner("backup-1")), "")
-	// Nobody can keep others from cancelling it, or from withdrawing an approval.
+	// Nobody can keep others from changing it, or from withdrawing an approval.
 	lead := newPeople(t).lead
 	check(t, lead.Patch(t.Context(), reboot.DeepCopy(), spec(`"reason":"x"`), client.FieldOwner("kubectl-patch")), "")
 }
