@@ -26,7 +26,7 @@ func TestANodeRebootIsCreatedOnlyForANeedThatHasNone(t *testing.T) {
 		"unknown never creates anything":                  {sentinel: v1alpha1.SentinelUnknown},
 		"one that cannot be read does not":                {v1alpha1.SentinelRequired, newReboot("x", setAside), true},
 		"one that cannot be read and was given up does":   {v1alpha1.SentinelRequired, newReboot("x", setAside, failed, before(bootA)), false},
-		"one of the very name that cannot be read exists": {v1alpha1.SentinelRequired, newReboot(needName, setAside), false},
+		"one of the first name that cannot be read":       {v1alpha1.SentinelRequired, newReboot(needName, setAside), true},
 		"one that the manager has not seen carries it":    {v1alpha1.SentinelRequired, newReboot("x"), false},
 		"one about this boot carries it":                  {v1alpha1.SentinelRequired, newReboot("x", before(bootA)), false},
 		"one whose boot is not known yet carries it":      {v1alpha1.SentinelRequired, newReboot("x", before("")), false},
