@@ -491,6 +491,8 @@ type NodeRebootStatus struct {
 	// untilTime is when time alone ends what the NodeReboot waits for: a window opens, a back-off is over, a drain runs out of time. It is
 	// missing if that is not known, or something else has to happen.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	UntilTime *metav1.MicroTime `json:"untilTime,omitempty"`
 
 	// until is untilTime for people, in the time zone of the policy: the time of day if that was today when it was written, else the date.

@@ -1,0 +1,209 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/sets"
+	clocktesting "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/api/decode"
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+)
+
+// brokenReader reads NodeReboots of which a part cannot be read, and fails to list PodDisruptionBudgets if it has an error.
+type brokenReader struct {
+	client.Reader
+	unreadable []string
+	budgets    error
+}
+
+func (r brokenReader) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	if _, is := list.(*policyv1.PodDisruptionBudgetList); is && r.budgets != nil {
+		return r.budgets
+	}
+	err := r.Reader.List(ctx, list, opts...)
+	if reboots, is := list.(*v1alpha1.NodeRebootList); is {
+		for i := range reboots.Items {
+			if slices.Contains(r.unreadable, reboots.Items[i].Name) {
+				reboots.Items[i].Unreadable = []decode.Problem{{Path: "status.before"}}
+			}
+		}
+	}
+	return err
+}
+
+// passesIn makes the passes that follow each other within a time, and returns how many there are.
+func passesIn(t *testing.T, r *reconciler, span time.Duration) (passes int) {
+	t.Helper()
+	clock := clocktesting.NewFakePassiveClock(testNow)
+	r.clock = clock
+	for now := testNow; now.Before(testNow.Add(span)); passes++ {
+		clock.SetTime(now)
+		result, err := r.Reconcile(t.Context(), clusterKey)
+		again := result.RequeueAfter
+		if err != nil {
+			again = r.limiter.When(clusterKey)
+		} else {
+			r.limiter.Forget(clusterKey)
+		}
+		if again == 0 {
+			return passes + 1
+		}
+		now = now.Add(again)
+	}
+	return passes
+}
+
+// maxPasses is how many passes one thing may cost that goes wrong for a minute.
+const maxPasses = 40
+
+func needsByCondition(objects []client.Object) {
+	for _, object := range objects {
+		switch object := object.(type) {
+		case *v1alpha1.RebootPolicy:
+			object.Spec.Triggers = &v1alpha1.TriggersSpec{NodeConditions: []v1alpha1.NodeConditionTrigger{{
+				Type: "KernelDeadlock", Status: v1alpha1.TriggerStatus(corev1.ConditionTrue),
+			}}}
+		case *corev1.Node:
+			object.Status.Conditions = append(object.Status.Conditions, corev1.NodeCondition{
+				Type: "KernelDeadlock", Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(testNow),
+			})
+		}
+	}
+}
+
+func deletedReboot(r *v1alpha1.NodeReboot) {
+	r.Finalizers = []string{v1alpha1.Finalizer}
+	r.DeletionTimestamp = ptr.To(metav1.NewTime(testNow))
+}
+
+func TestWhatIsRefusedOrCannotBeReadCausesNoHotLoop(t *testing.T) {
+	webhookDown := answered(http.StatusInternalServerError, metav1.StatusReasonInternalError,
+		"Internal error occurred: failed calling webhook \"guard.example.com\": connection refused")
+	name := v1alpha1.NodeConditionRebootName("a", "boot-1", "KernelDeadlock")
+	for what, test := range map[string]struct {
+		change  func([]client.Object) []client.Object
+		refused string
+		err     error
+		reader  brokenReader
+	}{
+		"a NodeReboot for a condition cannot be created": {
+			change:  func(o []client.Object) []client.Object { needsByCondition(o); return o },
+			refused: "create NodeReboot " + name, err: errNoCordon,
+		},
+		"a NodeReboot of another node has the name of one for a condition": {
+			change: func(o []client.Object) []client.Object { needsByCondition(o); return append(o, newReboot(name, "b")) },
+		},
+		"a report about what cannot be read is refused":    {refused: "patch status NodeReboot rb", err: errNoCordon},
+		"a report about what cannot be read is not called": {refused: "patch status NodeReboot rb", err: webhookDown},
+		"a finalizer of what cannot be read cannot be removed": {
+			change: func(o []client.Object) []client.Object {
+				for _, object := range o {
+					if reboot, is := object.(*v1alpha1.NodeReboot); is && reboot.Name == "rb" {
+						deletedReboot(reboot)
+					}
+				}
+				return o
+			},
+			refused: "patch NodeReboot rb", err: errNoCordon,
+		},
+		"budgets cannot be listed": {reader: brokenReader{budgets: errors.New("no budgets")}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			objects := fleet(v1alpha1.ModeEnforce, "a")
+			if test.change == nil {
+				test.change = func(o []client.Object) []client.Object { return o }
+			}
+			objects = test.change(append(objects, newReboot("rb", "gone")))
+			w := newWorld(t, objects...)
+			if test.refused != "" {
+				w.refuse = refuseWrites(test.err, test.refused)
+			}
+			r := newReconciler(w, &fakePods{pods: map[string][]*corev1.Pod{"a": {newPod("p")}}})
+			test.reader.Reader, test.reader.unreadable = w, []string{"rb"}
+			r.reader.cache = test.reader
+			gates := &countedGates{}
+			r.reader.gates = gates
+			passes := passesIn(t, r, time.Minute)
+			writes := map[string]int{}
+			for _, write := range w.writes {
+				writes[write]++
+			}
+			t.Logf("%d passes, %d questions, writes %v", passes, gates.asked, writes)
+			if passes > maxPasses {
+				t.Errorf("%d passes in a minute", passes)
+			}
+			if tries := writes[test.refused]; test.refused != "" && tries < 3 {
+				t.Errorf("%s was tried %d times in a minute", test.refused, tries)
+			}
+			for write, times := range writes {
+				if times > 10 {
+					t.Errorf("%d times in a minute: %s", times, write)
+				}
+			}
+		})
+	}
+}
+
+// countedGates counts the passes in which questions were asked.
+type countedGates struct {
+	noGates
+	asked int
+}
+
+func (g *countedGates) Answer(context.Context, []*v1alpha1.RebootPolicy, []model.GateQuery) map[model.GateKey]model.GateAnswer {
+	g.asked++
+	return nil
+}
+
+// stuckPods cannot read the pods of some nodes.
+type stuckPods struct {
+	fakePods
+	stuck []string
+}
+
+func (p *stuckPods) watch(_ context.Context, nodes []string) error {
+	for _, node := range nodes {
+		if slices.Contains(p.stuck, node) {
+			return fmt.Errorf("the pods of %s cannot be read", node)
+		}
+	}
+	return nil
+}
+
+func TestPodsThatCannotBeReadKeepNoOtherNodeFromItsGates(t *testing.T) {
+	objects := fleet(v1alpha1.ModeEnforce, "a", "b")
+	for _, object := range objects {
+		if policy, is := object.(*v1alpha1.RebootPolicy); is {
+			policy.Spec.Rollout.MaxUnavailable = ptr.To(intstr.FromInt32(2))
+			policy.Spec.Gates.Objects = []v1alpha1.ObjectGate{{Name: "g"}}
+		}
+	}
+	w := newWorld(t, objects...)
+	r := newReconciler(w, &stuckPods{fakePods: fakePods{pods: map[string][]*corev1.Pod{"b": {}}}, stuck: []string{"a"}})
+	r.memory.watched = sets.New("a")
+	gates := &fakeGates{answers: map[model.GateKind]model.GateAnswer{model.GateObjects: {}}}
+	r.reader.gates = gates
+	if passes := passesIn(t, r, time.Minute); passes > maxPasses {
+		t.Errorf("%d passes in a minute", passes)
+	}
+	if w.reboot(t, "rb").Status.Order == nil {
+		t.Errorf("b waits: %s", w.reboot(t, "rb").Status.Message)
+	}
+	if order := w.reboot(t, "ra").Status.Order; order != nil {
+		t.Errorf("a has an order: %v", order)
+	}
+}
