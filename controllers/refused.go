@@ -86,10 +86,8 @@ func (s *snapshot) look(key model.WriteKey) (string, bool) {
 		}
 		return "", false
 	}
-	for _, reboot := range s.Reboots {
-		if reboot.Name == key.Name {
-			return lookOf(&reboot.ObjectMeta, othersConditions(reboot)), true
-		}
+	if reboot := s.reboot(key.Name); reboot != nil {
+		return lookOf(&reboot.ObjectMeta, othersConditions(reboot)), true
 	}
 	return "", false
 }

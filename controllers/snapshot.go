@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -33,8 +34,22 @@ type snapshot struct {
 	slots *corev1.ConfigMap
 	// workloads that the pods and the open attempts refer to, and those of them that cannot be read.
 	workloads, unknown sets.Set[model.WorkloadKey]
+	// byName has the NodeReboots once one was asked for.
+	byName map[string]*v1alpha1.NodeReboot
+	index  sync.Once
 	// unread are the errors of reads that are about a part of the cluster. The snapshot says of that part that it is not known.
 	unread []error
+}
+
+// reboot is the NodeReboot of a name; nil if there is none. All of them may be refused a write at once.
+func (s *snapshot) reboot(name string) *v1alpha1.NodeReboot {
+	s.index.Do(func() {
+		s.byName = make(map[string]*v1alpha1.NodeReboot, len(s.Reboots))
+		for _, reboot := range s.Reboots {
+			s.byName[reboot.Name] = reboot
+		}
+	})
+	return s.byName[name]
 }
 
 // notice is an event about an object.
