@@ -89,6 +89,11 @@ func deletedReboot(r *v1alpha1.NodeReboot) {
 	r.DeletionTimestamp = ptr.To(metav1.NewTime(testNow))
 }
 
+func cancelledLongAgo(r *v1alpha1.NodeReboot) {
+	r.Status.NodeUID, r.Status.Before = "uid-a", &v1alpha1.BootInfo{BootID: "boot-0"}
+	r.Status.Outcome, r.Status.OutcomeReason, r.Status.CompletionTime = v1alpha1.OutcomeCancelled, v1alpha1.ReasonSuperseded, at(-90000)
+}
+
 func TestWhatIsRefusedOrCannotBeReadCausesNoHotLoop(t *testing.T) {
 	webhookDown := answered(http.StatusInternalServerError, metav1.StatusReasonInternalError,
 		"Internal error occurred: failed calling webhook \"guard.example.com\": connection refused")
@@ -118,6 +123,19 @@ func TestWhatIsRefusedOrCannotBeReadCausesNoHotLoop(t *testing.T) {
 				return o
 			},
 			refused: "patch NodeReboot rb", err: errNoCordon,
+		},
+		"a status of a NodeReboot whose node is gone cannot be written": {
+			change:  func(o []client.Object) []client.Object { return append(o, newReboot("rc", "gone")) },
+			refused: "patch status NodeReboot rc", err: webhookDown,
+		},
+		"a NodeReboot that ended cannot be deleted": {
+			change: func(o []client.Object) []client.Object {
+				for i := range 3 {
+					o = append(o, newReboot(fmt.Sprintf("rc%d", i), "a", cancelledLongAgo))
+				}
+				return o
+			},
+			refused: "delete NodeReboot rc1", err: errNoCordon,
 		},
 		"budgets cannot be listed": {reader: brokenReader{budgets: errors.New("no budgets")}},
 	} {

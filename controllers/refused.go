@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/reboot-operator/reboot-operator/api/decode"
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
@@ -81,13 +82,13 @@ func (s *snapshot) look(key model.WriteKey) (string, bool) {
 	case model.WritePolicy:
 		for _, policy := range s.Policies {
 			if policy.Name == key.Name {
-				return lookOf(&policy.ObjectMeta, ""), true
+				return lookOf(&policy.ObjectMeta, decode.List(policy.Unreadable)), true
 			}
 		}
 		return "", false
 	}
 	if reboot := s.reboot(key.Name); reboot != nil {
-		return lookOf(&reboot.ObjectMeta, othersConditions(reboot)), true
+		return lookOf(&reboot.ObjectMeta, othersConditions(reboot)+decode.List(reboot.Unreadable)), true
 	}
 	return "", false
 }

@@ -62,8 +62,9 @@ func (n *nodeView) answered(conditionType string) bool {
 	names := v1alpha1.NodeConditionRebootNames(n.Name, n.BootID, conditionType)
 	for _, r := range slices.Concat(n.reboots, n.setAside) {
 		same := r.Object.Spec.Trigger == v1alpha1.TriggerNodeCondition && r.Object.Spec.ConditionType == conditionType
+		named := slices.Contains(names, r.Object.Name) && (same || r.Object.SetAside())
 		givenUp := r.Status.Outcome == v1alpha1.OutcomeFailed && r.aboutBoot(n.BootID)
-		if slices.Contains(names, r.Object.Name) || same && (!r.complete() || givenUp) {
+		if named || same && (!r.complete() || givenUp) {
 			return true
 		}
 	}
