@@ -58,11 +58,13 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 		wake = burst
 	}
 	r.limiter.wakeIn(wake)
+	if written.stale {
+		r.reader.noSlots = false // the slots object may be what changed, or what was not read
+	}
 	if err := errors.Join(slices.Concat(s.unread, unread, []error{written.err()})...); err != nil {
 		return reconcile.Result{}, err
 	}
 	if written.stale {
-		r.reader.noSlots = false // the slots object may be what changed, or what was not read
 		logf.FromContext(ctx).V(1).Info("Something changed while the plan was carried out; planning again")
 		return reconcile.Result{RequeueAfter: r.limiter.afterStale(request)}, nil
 	}
