@@ -52,8 +52,8 @@ func (p *planning) recovered() map[*policyView][]recoveredAttempt {
 		for _, r := range n.reboots {
 			a := r.Status.Attempt
 			if a == nil || a.BackTime == nil || a.EndedTime == nil ||
-				a.Result != v1alpha1.ReasonProved && a.Result != v1alpha1.ReasonSentinelStillPresent {
-				continue
+				a.Result != v1alpha1.ReasonProved && a.Result != v1alpha1.ReasonSentinelStillPresent || p.held(model.WriteStatus, r.Object.Name) {
+				continue // an end that cannot be written has another time in each plan
 			}
 			for policy := range sets.New(n.policy, n.selectedBy, p.byName[r.grantedBy()]) {
 				all[policy] = append(all[policy], recoveredAttempt{end: a.EndedTime.Time, recovery: max(0, a.EndedTime.Sub(a.BackTime.Time))})

@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // More that holds when the manager has nothing to do.
@@ -19,6 +20,9 @@ func (w *world) checkOrders(v *view) {
 		order, report := r.Status.Order, r.Status.Report
 		if order == nil || r.Status.Attempt == nil || order.Action == v1alpha1.ActionDrain && r.Status.Attempt.DrainedTime != nil {
 			continue
+		}
+		if v.refuses(r.Spec.NodeName, model.WriteStatus) || v.refuses(r.Spec.NodeName, model.WriteOrder) {
+			continue // nobody can withdraw it; the helper reads the deadline
 		}
 		grace := time.Minute // a drain that may be forced waits for the last word of its helper
 		if order.Action == v1alpha1.ActionReboot {

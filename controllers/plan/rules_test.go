@@ -328,7 +328,8 @@ func (w *world) checkMarks(v *view, n *Node, needed map[string]bool, open map[st
 	if n.CordonedFor != "" && n.CordonedFor != open[n.Name] && !v.refuses(n.Name, model.WriteCordon) {
 		w.breaks("node %s is cordoned for %s, and the open attempt on it is that of %q", n.Name, n.CordonedFor, open[n.Name])
 	}
-	if v.refuses(n.Name, model.WriteLabels) || v.refuses(n.Name, model.WriteExclude) {
+	// Marks go with the cordon.
+	if v.refuses(n.Name, model.WriteLabels) || v.refuses(n.Name, model.WriteExclude) || v.refuses(n.Name, model.WriteCordon) {
 		return
 	}
 	if uid := parseMarks(n.Annotations[v1alpha1.MarksAnnotation]).For; uid != open[n.Name] {

@@ -13,10 +13,9 @@ type guard struct {
 // guards that the simulated fleets watch. Whoever adds a guard to the planner adds a line.
 var guards = []guard{
 	{"a node that may run etcd does not start while another one is down or under way", "quorum.go",
-		"if !r.node.controlPlane {\n\t\treturn model.Verdict{}\n\t}\n\tfor _, other := range p.nodeOrder {\n\t\tif other != r.node",
-		"if r.node.controlPlane || true {\n\t\treturn model.Verdict{}\n\t}\n\tfor _, other := range p.nodeOrder {\n\t\tif other != r.node"},
-	{"the same before the orders to drain and to reboot", "attempts.go", "in.Quorum = p.quorumBefore(r)", "_ = p.quorumBefore(r)"},
-	{"static pods of other nodes that may run etcd", "quorum.go", "return p.staticPods(r)", "return model.Verdict{}"},
+		"if obstacle.node != r.node {\n\t\t\treturn obstacle.verdict", "if obstacle.node == nil {\n\t\t\treturn obstacle.verdict"},
+	{"the same before the orders to drain and to reboot", "attempts.go", "in.Quorum, in.Refused = p.quorumBefore(r), p.beginRefused(r)", "in.Refused = p.beginRefused(r)"},
+	{"static pods of other nodes that may run etcd", "quorum.go", "down = append(down, pod.Namespace+\"/\"+pod.Name)", "_ = down"},
 	{"nodes for etcd only", "quorum.go", `, "node-role.kubernetes.io/etcd"}`, `}`},
 	{"labels that an administrator named", "quorum.go", " || slices.ContainsFunc(p.snapshot.QuorumLabels, has)", ""},
 	{"static pods are part of the proof", "attempt/proof.go", "case w.Kind == v1alpha1.WorkloadStaticPod:", "case w.Kind == \"\":"},
@@ -25,7 +24,7 @@ var guards = []guard{
 	{"a rollback holds its slot until the pods are back", "attempt/end.go", "wait = a.workloadsBack()", "wait = model.Verdict{}"},
 	{"a rollback uncordons at once", "views.go", "n.open == nil || n.open.Status.Attempt.RolledBackTime != nil", "n.open == nil"},
 	{"an attempt counts for the policy that granted it", "assign.go", "node.policy = granted", "_ = granted"},
-	{"an attempt counts for the zone in which it was granted", "assign.go", "node.zone = node.open.grantedIn()", "_ = node.open.grantedIn()"},
+	{"an attempt counts for the zone in which it was granted", "assign.go", "node.zone = holder.grantedIn()", "_ = holder.grantedIn()"},
 	{"it is rolled back when that policy no longer owns the node", "attempt/prepare.go", "a.Policy == nil || !a.Selected", "a.Policy == nil"},
 	{"a host whose Node is gone is waited for", "attempt/node.go",
 		"case current.MarkedForDeletionTime != nil:\n\t\ta.failFinally", "case current != nil:\n\t\ta.failFinally"},
