@@ -90,7 +90,7 @@ func NodeConditionRebootName(nodeName, bootID, conditionType string) string {
 const conditionNames = 4
 
 // NodeConditionRebootNames are the names that the NodeReboot which the manager makes for a condition of a Node in one boot may have. The
-// manager takes the first that no NodeReboot of another node has. Each ends in a dash and at least eight hexadecimal digits, so it is none of
+// manager takes the first that no other NodeReboot has. Each ends in a dash and at least eight hexadecimal digits, so it is none of
 // SentinelRebootNames.
 func NodeConditionRebootNames(nodeName, bootID, conditionType string) []string {
 	names := []string{NodeConditionRebootName(nodeName, bootID, conditionType)}

@@ -43,17 +43,22 @@ func (p *planning) creates() []*v1alpha1.NodeReboot {
 		for _, n := range policy.nodes {
 			for i := range policy.Spec.Triggers.NodeConditions {
 				trigger := &policy.Spec.Triggers.NodeConditions[i]
-				from, calls := policies.Calls(n.Node, trigger)
-				if !calls || n.Deleting || n.BootID == "" || n.answered(trigger.Type) || !p.Reached(from) {
-					continue
-				}
-				if name, free := p.conditionName(n, trigger.Type); free && !p.held(model.WriteCreate, name) {
+				if name, missing := p.missingFor(n, trigger); missing && !p.held(model.WriteCreate, name) {
 					creates = append(creates, n.conditionReboot(trigger, name))
 				}
 			}
 		}
 	}
 	return creates
+}
+
+// missingFor says under which name to make a NodeReboot for the condition of a node, if that asks for one and there is none.
+func (p *planning) missingFor(n *nodeView, trigger *v1alpha1.NodeConditionTrigger) (name string, missing bool) {
+	from, calls := policies.Calls(n.Node, trigger)
+	if !calls || n.Deleting || n.BootID == "" || n.answered(trigger.Type) || !p.Reached(from) {
+		return "", false
+	}
+	return p.conditionName(n, trigger.Type)
 }
 
 // answered: there is a NodeReboot for the condition. One for this boot is never made twice, and one that was given up in it is not asked
