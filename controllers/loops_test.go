@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -237,5 +238,69 @@ func TestPodsThatCannotBeReadKeepNoOtherNodeFromItsGates(t *testing.T) {
 	}
 	if phase := w.reboot(t, "ra").Status.Phase; phase != v1alpha1.PhaseRecovering {
 		t.Errorf("a is %s", phase)
+	}
+}
+
+// taintCordoned does to a node what the node lifecycle controller of Kubernetes does, and says whether there was something to do.
+func taintCordoned(t *testing.T, w *world, name string) bool {
+	t.Helper()
+	node := w.node(t, name)
+	tainted := slices.ContainsFunc(node.Spec.Taints, func(taint corev1.Taint) bool { return taint.Key == corev1.TaintNodeUnschedulable })
+	switch {
+	case node.Spec.Unschedulable == tainted:
+		return false
+	case tainted:
+		node.Spec.Taints = slices.DeleteFunc(node.Spec.Taints, func(taint corev1.Taint) bool { return taint.Key == corev1.TaintNodeUnschedulable })
+	default:
+		node.Spec.Taints = append(node.Spec.Taints, corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule})
+	}
+	if err := w.Client.Update(t.Context(), node); err != nil {
+		t.Fatal(err)
+	}
+	return true
+}
+
+// Kubernetes taints a node that is cordoned, and removes the taint when it is uncordoned. That is no change that makes a refused write pass.
+func TestANodeThatCannotBeExcludedIsNotCordonedAgainAndAgain(t *testing.T) {
+	objects := fleet(v1alpha1.ModeEnforce, "a")
+	for _, object := range objects {
+		if policy, is := object.(*v1alpha1.RebootPolicy); is {
+			policy.Spec.Drain.ExcludeFromLoadBalancers = &v1alpha1.LoadBalancerExclusion{}
+		}
+	}
+	w := newWorld(t, objects...)
+	w.refuseBody = func(write, body string) error {
+		if write == "patch Node a" && strings.Contains(body, v1alpha1.ExcludeLabel+`":"`) {
+			return errNoCordon
+		}
+		return nil
+	}
+	r := newReconciler(w, &fakePods{pods: map[string][]*corev1.Pod{"a": {}}})
+	clock := clocktesting.NewFakePassiveClock(testNow)
+	r.clock = clock
+	cordons, cordoned := 0, false
+	for now := testNow; now.Before(testNow.Add(time.Minute)); {
+		clock.SetTime(now)
+		result, err := r.Reconcile(t.Context(), clusterKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if is := w.node(t, "a").Spec.Unschedulable; is != cordoned {
+			cordoned, cordons = is, cordons+1
+		}
+		again := result.RequeueAfter
+		if taintCordoned(t, w, "a") {
+			again = burst
+		}
+		if again == 0 {
+			break
+		}
+		now = now.Add(again)
+	}
+	if cordons > 10 {
+		t.Errorf("the node was cordoned or uncordoned %d times in a minute", cordons)
+	}
+	if cordons == 0 {
+		t.Error("nothing was tried")
 	}
 }

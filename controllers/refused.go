@@ -105,11 +105,14 @@ func lookOf(meta *metav1.ObjectMeta, more string) string {
 	return fmt.Sprintf("%x", sum.Sum64())
 }
 
+// othersTaints leaves out the one that Kubernetes sets because the operator cordons the node.
 func othersTaints(node *corev1.Node) string {
 	var keys []string
 	for i := range node.Spec.Taints {
-		if node.Spec.Taints[i].Key != v1alpha1.TaintKey {
-			keys = append(keys, node.Spec.Taints[i].ToString())
+		switch taint := &node.Spec.Taints[i]; taint.Key {
+		case v1alpha1.TaintKey, corev1.TaintNodeUnschedulable:
+		default:
+			keys = append(keys, taint.ToString())
 		}
 	}
 	return strings.Join(keys, ",")
