@@ -97,7 +97,7 @@ func TestExecuteWritesTheSlotThenFinalizerNodeStatusAndConditionsInThisOrder(t *
 	}
 }
 
-func TestExecuteDoesNothingThatNeedsASlotWhenTheSlotsObjectWasWrittenBySomebodyElse(t *testing.T) {
+func TestExecuteDoesNothingThatNeedsASlotWhenTheSlotsObjectWasWrittenBySomeoneElse(t *testing.T) {
 	taint := corev1.Taint{Key: v1alpha1.TaintKey, Effect: corev1.TaintEffectPreferNoSchedule}
 	objects := []client.Object{
 		newNode("a"), newReboot("ra", "a"), newNode("b"), newReboot("rb", "b"),
@@ -499,7 +499,7 @@ func TestMaintenancePatchHasOnlyTheConditionsThatChange(t *testing.T) {
 				"type": "Drained", "status": "True", "reason": "r", "message": "m", "lastHeartbeatTime": now,
 			}},
 		},
-		"one that is False, by somebody else, becomes True": {
+		"one that is False, by someone else, becomes True": {
 			before: []corev1.NodeCondition{{Type: plan.Drained, Status: corev1.ConditionFalse, Reason: "r"}},
 			want:   conditions{plan.Drained: {Reason: "r"}},
 			patch: []map[string]any{{

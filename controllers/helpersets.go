@@ -35,7 +35,7 @@ func (r *reader) helperSets(ctx context.Context) (*helperSets, error) {
 }
 
 // missing says why a node has no pod of a helper, and whether none is meant to run there: a selector of labels that leaves a node out is
-// somebody's decision, a taint that a DaemonSet does not tolerate is most likely an oversight. Most causes are known to nobody but the
+// someone's decision, a taint that a DaemonSet does not tolerate is most likely an oversight. Most causes are known to nobody but the
 // DaemonSet controller, which tells of them in Events.
 func (s *helperSets) missing(node *corev1.Node) (why string, notMeant bool) {
 	if len(s.templates) == 0 {

@@ -56,7 +56,8 @@ func TestWhyANodeHasNoHelper(t *testing.T) {
 				template := newHelperSet("x", change).Spec.Template
 				sets.templates = append(sets.templates, &corev1.Pod{Spec: template.Spec})
 			}
-			why, notMeant := sets.missing(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "a", Labels: test.labels}, Spec: corev1.NodeSpec{Taints: test.taints}})
+			node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "a", Labels: test.labels}, Spec: corev1.NodeSpec{Taints: test.taints}}
+			why, notMeant := sets.missing(node)
 			if notMeant != test.notMeant || !strings.Contains(why, test.why) || (why == "") != (test.why == "") {
 				t.Errorf("%q, not meant: %v", why, notMeant)
 			}

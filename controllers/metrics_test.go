@@ -391,7 +391,7 @@ func TestRetriesBackOffAndNeverOutlastTheWakeUpTime(t *testing.T) {
 	l.Forget(clusterKey)
 	l.settled(clusterKey)
 	if errors, stale := l.When(clusterKey), l.afterStale(clusterKey); errors != firstRetry || stale != firstRetry {
-		t.Errorf("after %s and %s, want both to begin anew", errors, stale)
+		t.Errorf("after %s and %s, want both to begin again", errors, stale)
 	}
 }
 

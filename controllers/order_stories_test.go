@@ -66,7 +66,7 @@ var _ = Describe("The operator", func() {
 		Expect(reboot.Status.Order.Deadline.Time).To(BeTemporally("<", reboot.CreationTimestamp.Add(2*time.Hour)))
 	})
 
-	It("leaves a node alone while somebody holds the Lease of its maintenance", func(ctx context.Context) {
+	It("leaves a node alone while someone holds the Lease of its maintenance", func(ctx context.Context) {
 		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: maintenanceLeases}}
 		Expect(client.IgnoreAlreadyExists(k8s.Create(ctx, namespace))).To(Succeed())
 		lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: maintenanceLeases, Name: "node-n1"}}

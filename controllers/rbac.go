@@ -33,7 +33,8 @@ package controllers
 // +kubebuilder:rbac:groups=storage.k8s.io,resources=volumeattachments,verbs=list;watch
 //
 // Maintenance by others is waited for: medik8s says so by NodeMaintenances, and CustomResourceDefinitions say when there are any to watch.
-// It says so by Leases as well. Who has those honored gives the right to watch them, in one namespace (config/components/medik8s-leases).
+// It says so by Leases as well. Whoever has those honored gives the right to watch them, in one namespace
+// (config/components/medik8s-leases).
 //
 // +kubebuilder:rbac:groups=nodemaintenance.medik8s.io;nodemaintenance.kubevirt.io,resources=nodemaintenances,verbs=list;watch
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=list;watch

@@ -80,7 +80,7 @@ func TestReconcileTriesAgainSoonAndQuietlyAfterAConflictAndRestsWhenAllIsWritten
 	}
 }
 
-// A need that was withdrawn may come back when everything else is at rest and the slots object is not read any more.
+// A need that was withdrawn may come back when everything else is at rest and the slots object is no longer read.
 func TestReconcileReadsTheSlotsObjectWhenANeedComesBack(t *testing.T) {
 	objects := append(fleet(v1alpha1.ModeEnforce, "a"),
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: testNamespace, Name: v1alpha1.SlotsName}})

@@ -6,7 +6,7 @@ package v1alpha1
 type Approval string
 
 const (
-	// ApprovalNotGiven does not approve, or takes an approval back.
+	// ApprovalNotGiven does not approve, or withdraws an approval.
 	ApprovalNotGiven Approval = "NotGiven"
 	// ApprovalGiven approves.
 	ApprovalGiven Approval = "Given"

@@ -52,11 +52,11 @@ func TestAListWithWhatCannotBeReadIsDecoded(t *testing.T) {
 func TestWhatIsMoreThanAConditionSetsANodeRebootAside(t *testing.T) {
 	t.Parallel()
 	for text, aside := range map[string]bool{
-		`{"spec":{"nodeName":"a"},"status":{"attempt":{"number":1}}}`:                            false,
-		`{"spec":{"nodeName":"a"},"status":{"attempt":{"number":"1"}}}`:                          true,
-		`{"spec":{"nodeName":1}}`:                                                                true,
-		`{"spec":7}`:                                                                             true,
-		`{"status":{"conditions":[` + conditionAt("x") + `],"report":{"bootTime":"x"}}}`:         true,
+		`{"spec":{"nodeName":"a"},"status":{"attempt":{"number":1}}}`:   false,
+		`{"spec":{"nodeName":"a"},"status":{"attempt":{"number":"1"}}}`: true,
+		`{"spec":{"nodeName":1}}`:                                       true,
+		`{"spec":7}`:                                                    true,
+		`{"status":{"conditions":[` + conditionAt("x") + `],"report":{"bootTime":"x"}}}`: true,
 		`{"status":{"conditions":{}}}`:                                                           true,
 		`{"status":{"conditions":[7]}}`:                                                          false,
 		`{"status":{"completionTime":"2026-01-01T00:00:00Z"}}`:                                   true,

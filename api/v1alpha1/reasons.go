@@ -12,8 +12,8 @@ const (
 	ConditionDrained = "Drained"
 	// ConditionRebooted of a NodeReboot is True when the node reported another boot ID.
 	ConditionRebooted = "Rebooted"
-	// ConditionCancelled of a NodeReboot is True when it is not needed any more. It is then neither Ready, for nothing was proved, nor
-	// Stalled, for nobody has to do anything.
+	// ConditionCancelled of a NodeReboot is True when it is no longer needed. It is then neither Ready, because nothing was proved,
+	// nor Stalled, because nobody has to do anything.
 	ConditionCancelled = "Cancelled"
 	// ConditionOverdue of a NodeReboot is True when it has been required for longer than the policy allows.
 	ConditionOverdue = "Overdue"

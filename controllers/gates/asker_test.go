@@ -216,7 +216,7 @@ func TestAFailureThatIsIgnoredDoesNotOutliveItsInterval(t *testing.T) {
 	})
 }
 
-func TestWhatIsNotAskedAnyMoreIsForgottenAndStopped(t *testing.T) {
+func TestWhatIsNoLongerAskedIsForgottenAndStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, b := newSource(t)
 		defer s.hang()()

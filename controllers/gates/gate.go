@@ -61,7 +61,7 @@ type watched interface {
 	answer(a *Asker) (answer model.GateAnswer, known bool)
 }
 
-// find returns the gate that a question is for; nil if there is none any more.
+// find returns the gate that a question is for; nil if there no longer is one.
 func find(policies []*v1alpha1.RebootPolicy, q model.GateKey) gate {
 	owner := slices.IndexFunc(policies, func(p *v1alpha1.RebootPolicy) bool { return p.Name == q.Policy && p.Generation == q.Generation })
 	if owner < 0 {

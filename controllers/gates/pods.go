@@ -44,8 +44,8 @@ type podWatch struct {
 	store  cache.Store
 	synced <-chan struct{}
 	stop   context.CancelFunc
-	// mended is called when pods can be read again.
-	mended func()
+	// readable is called when pods can be read again.
+	readable func()
 
 	mu sync.Mutex
 	// failure is why the pods could not be read, since when.
@@ -90,7 +90,7 @@ func (a *Asker) startWatch(source podSource) *podWatch {
 			a.changed()
 		}
 	}
-	w := &podWatch{stop: stop, mended: changed}
+	w := &podWatch{stop: stop, readable: changed}
 	pods, filter := a.options.Pods.Pods(source.namespace), newAnnotationFilter(source.annotations)
 	listWatch := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
@@ -140,7 +140,7 @@ func (w *podWatch) note(err error, now time.Time) {
 	switch {
 	case err == nil && w.failure != "":
 		w.failure = ""
-		w.mended()
+		w.readable()
 	case err == nil:
 	case w.failure == "":
 		w.since = now

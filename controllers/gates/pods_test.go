@@ -241,8 +241,8 @@ func TestAPassIsAskedForWhenThePodsAreKnownAtLast(t *testing.T) {
 	})
 }
 
-// TestPodsThatCannotBeReadAnyMoreAreAnError is about a watch that broke and does not come back: what it said last grows old.
-func TestPodsThatCannotBeReadAnyMoreAreAnError(t *testing.T) {
+// TestPodsThatCanNoLongerBeReadAreAnError is about a watch that broke and does not come back: what it said last grows old.
+func TestPodsThatCanNoLongerBeReadAreAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		b.podGate()

@@ -29,7 +29,7 @@ type stock struct {
 	look *look
 	// keys are what drains look at.
 	keys podKeys
-	// asked is when somebody last asked about room.
+	// asked is when someone last asked about room.
 	asked time.Time
 }
 

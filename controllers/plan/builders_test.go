@@ -205,7 +205,7 @@ func requiredFor(d time.Duration) rebootOption {
 	return func(r *v1alpha1.NodeReboot) { r.CreationTimestamp = metav1.NewTime(start.Add(-d)) }
 }
 
-// deletedAt is when somebody deleted a NodeReboot that something still holds.
+// deletedAt is when someone deleted a NodeReboot that something still holds.
 func deletedAt(sinceStart time.Duration) rebootOption {
 	return func(r *v1alpha1.NodeReboot) {
 		r.DeletionTimestamp = ptr.To(metav1.NewTime(start.Add(sinceStart)))

@@ -195,7 +195,7 @@ func TestFailedCanaryHoldsTheOthers(t *testing.T) {
 	}
 }
 
-func TestCanaryThatIsTakenBackIsNoFailure(t *testing.T) {
+func TestCanaryThatIsRolledBackIsNoFailure(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", maxUnavailable("9"), canaryOf(1, 0)))...)
 	s.settle()
 	labelSkip(s)
@@ -377,7 +377,7 @@ func TestGroupIsOneCanaryHoweverOftenItsNodesBegin(t *testing.T) {
 	}
 }
 
-func TestCanaryWhoseLastAttemptWasTakenBackIsNoFailureThatHoldsTheOthers(t *testing.T) {
+func TestCanaryWhoseLastAttemptWasRolledBackIsNoFailureThatHoldsTheOthers(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", maxUnavailable("9"), canaryOf(1, 0)))...)
 	s.settle()
 	s.answer("ra", v1alpha1.OrderFailed, "No.")

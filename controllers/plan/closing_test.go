@@ -28,7 +28,7 @@ func TestWindowClosesBeforeTheHostIsToldToReboot(t *testing.T) {
 		window, freeze func(closes time.Duration) policyOption
 		also           policyOption
 		reboot         rebootOption
-		// want is why the attempt is taken back; nothing means that it goes on.
+		// want is why the attempt is rolled back; nothing means that it goes on.
 		want string
 	}{
 		"the window closes":                      {window: window, freeze: nothing, want: v1alpha1.ReasonWindowClosed},
@@ -66,7 +66,7 @@ func TestWindowClosesBeforeTheHostIsToldToReboot(t *testing.T) {
 					t.Errorf("NodeReboot (-want +got):\n%s", diff)
 				}
 				if tc.want != "" && (s.node("a").Unschedulable || len(s.Slots) != 0) {
-					t.Errorf("unschedulable %v, slots %v: what was taken back leaves nothing", s.node("a").Unschedulable, s.Slots)
+					t.Errorf("unschedulable %v, slots %v: what was rolled back leaves nothing", s.node("a").Unschedulable, s.Slots)
 				}
 			})
 		}

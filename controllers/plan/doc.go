@@ -1,5 +1,5 @@
 // Package plan decides everything that reboot-operator does. It is pure: a plan is a function of a snapshot of the cluster and of the
-// time, and nothing in this package can reach a client, a clock, a logger or a random number (a linter sees to that).
+// time, and nothing in this package can reach a client, a clock, a logger or a random number (a linter holds that).
 //
 // # How a plan is made
 //

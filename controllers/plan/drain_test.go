@@ -119,7 +119,7 @@ func TestDrainThatIsOutOfTimeIsForcedOnlyIfThePolicySaysSo(t *testing.T) {
 		"not if the helper could not see any pods": {forced, answer(v1alpha1.OrderStarted, nil), deadline, "false DrainTimedOut"},
 		"complete is complete":                     {forced, answer(v1alpha1.OrderDone, progress), soon, "true Complete"},
 		"not if its policy is paused":              {forced, func(s *story) { answer(v1alpha1.OrderStarted, progress)(s); paused(s) }, soon, "false Paused"},
-		"not if somebody uncordoned it":            {forced, func(s *story) { answer(v1alpha1.OrderStarted, progress)(s); uncordoned(s) }, soon, "false Uncordoned"},
+		"not if someone uncordoned it":             {forced, func(s *story) { answer(v1alpha1.OrderStarted, progress)(s); uncordoned(s) }, soon, "false Uncordoned"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

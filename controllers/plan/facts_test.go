@@ -68,20 +68,20 @@ func TestWaitingNodeRebootEndsWhenItIsNotNeeded(t *testing.T) {
 		event   func(*story)
 		want    summary
 	}{
-		"the sentinel goes away":                          {event: says(v1alpha1.SentinelNotRequired), want: withdrawn},
-		"a check that fails withdraws nothing":            {event: says(v1alpha1.SentinelUnknown), want: pending(v1alpha1.ReasonPaused)},
-		"a person's request does not need a sentinel":     {options: []rebootOption{manual}, event: says(v1alpha1.SentinelNotRequired), want: pending(v1alpha1.ReasonPaused)},
-		"a new one waits for the first report":            {options: []rebootOption{noReport}, event: func(*story) {}, want: pending(v1alpha1.ReasonPaused)},
-		"the node is deleted":                             {event: nodeDeleted, want: nodeGone},
-		"another node takes its name":                     {event: nodeReplaced, want: nodeGone},
-		"the node was rebooted and is not Ready":          {event: boot, want: pending(v1alpha1.ReasonNodeNotReady)},
-		"the node was rebooted and the helper is silent":  {event: ready, want: pending(v1alpha1.ReasonSentinelUnknown)},
-		"the node was rebooted and the check fails":       {event: back(v1alpha1.SentinelUnknown), want: pending(v1alpha1.ReasonSentinelUnknown)},
-		"the node was rebooted and does not ask any more": {event: back(v1alpha1.SentinelNotRequired), want: meanwhile},
-		"the node was rebooted and asks again":            {event: back(v1alpha1.SentinelRequired), want: pending(v1alpha1.ReasonPaused)},
-		"for a person another boot is enough":             {options: []rebootOption{manual}, event: ready, want: meanwhile},
-		"for a person too the node has to be Ready":       {options: []rebootOption{manual}, event: boot, want: pending(v1alpha1.ReasonNodeNotReady)},
-		"the node reports no boot ID for a moment":        {event: func(s *story) { s.node("a").BootID = "" }, want: pending(v1alpha1.ReasonPaused)},
+		"the sentinel goes away":                         {event: says(v1alpha1.SentinelNotRequired), want: withdrawn},
+		"a check that fails withdraws nothing":           {event: says(v1alpha1.SentinelUnknown), want: pending(v1alpha1.ReasonPaused)},
+		"a person's request does not need a sentinel":    {options: []rebootOption{manual}, event: says(v1alpha1.SentinelNotRequired), want: pending(v1alpha1.ReasonPaused)},
+		"a new one waits for the first report":           {options: []rebootOption{noReport}, event: func(*story) {}, want: pending(v1alpha1.ReasonPaused)},
+		"the node is deleted":                            {event: nodeDeleted, want: nodeGone},
+		"another node takes its name":                    {event: nodeReplaced, want: nodeGone},
+		"the node was rebooted and is not Ready":         {event: boot, want: pending(v1alpha1.ReasonNodeNotReady)},
+		"the node was rebooted and the helper is silent": {event: ready, want: pending(v1alpha1.ReasonSentinelUnknown)},
+		"the node was rebooted and the check fails":      {event: back(v1alpha1.SentinelUnknown), want: pending(v1alpha1.ReasonSentinelUnknown)},
+		"the node was rebooted and no longer asks":       {event: back(v1alpha1.SentinelNotRequired), want: meanwhile},
+		"the node was rebooted and asks again":           {event: back(v1alpha1.SentinelRequired), want: pending(v1alpha1.ReasonPaused)},
+		"for a person another boot is enough":            {options: []rebootOption{manual}, event: ready, want: meanwhile},
+		"for a person too the node has to be Ready":      {options: []rebootOption{manual}, event: boot, want: pending(v1alpha1.ReasonNodeNotReady)},
+		"the node reports no boot ID for a moment":       {event: func(s *story) { s.node("a").BootID = "" }, want: pending(v1alpha1.ReasonPaused)},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -58,8 +58,8 @@ func TestEverySignThatANodeIsNotToBeTouchedIsSeen(t *testing.T) {
 		options []nodeOption
 		want    string
 	}{
-		"a taint behind another one":     {[]nodeOption{tainted(other, disrupted)}, v1alpha1.ReasonMarkedForDeletion},
-		"a taint of somebody else alone": {[]nodeOption{tainted(other)}, v1alpha1.ReasonDraining},
+		"a taint behind another one":    {[]nodeOption{tainted(other, disrupted)}, v1alpha1.ReasonMarkedForDeletion},
+		"a taint of someone else alone": {[]nodeOption{tainted(other)}, v1alpha1.ReasonDraining},
 		"a maintenance besides one that is over": {
 			[]nodeOption{maintainedUntil(time.Minute), maintainedUntil(time.Hour)}, v1alpha1.ReasonForeignMaintenance,
 		},

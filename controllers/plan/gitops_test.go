@@ -20,7 +20,7 @@ var (
 	needsPerson = shown{"Suspended", "InProgress"}
 )
 
-// decidedByPeople are the reasons of a NodeReboot that waits until somebody decides something.
+// decidedByPeople are the reasons of a NodeReboot that waits until someone decides something.
 var decidedByPeople = map[string]bool{
 	v1alpha1.ReasonAwaitingApproval: true, v1alpha1.ReasonHalted: true, v1alpha1.ReasonNoPolicy: true, v1alpha1.ReasonObserving: true,
 	v1alpha1.ReasonPaused: true, v1alpha1.ReasonPolicyInvalid: true, v1alpha1.ReasonSelfApproved: true,

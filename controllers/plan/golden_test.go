@@ -168,7 +168,7 @@ func nodeNotBack(t *testing.T, w *world) {
 	w.cluster("a/z1 b/z1 c/z2")
 	w.hosts["a"].fate = fateNeverBack
 	w.after(time.Hour, func() {
-		w.tell("a person mends host a")
+		w.tell("a person repairs host a")
 		w.bootHost(w.hosts["a"])
 	})
 	w.finish(t, 2*time.Hour)

@@ -234,7 +234,7 @@ func TestHooksAreAwaitedForNodesThatHoldASlotOnly(t *testing.T) {
 	}
 }
 
-func TestAttemptThatWaitsForAHookIsTakenBackLikeAnyOther(t *testing.T) {
+func TestAttemptThatWaitsForAHookIsRolledBackLikeAnyOther(t *testing.T) {
 	for _, stage := range []stage{stageCordoned, stageDrained} {
 		s := attemptIn(t, stage, hookIn(stage, hook(backupDone, v1alpha1.TimeoutAbort)))
 		s.advance(2 * time.Minute)

@@ -31,27 +31,27 @@ var (
 	}
 )
 
-func TestAttemptIsTakenBackBeforeItsReboot(t *testing.T) {
-	takenBack := func(reason string) summary {
+func TestAttemptIsRolledBackBeforeItsReboot(t *testing.T) {
+	rolledBack := func(reason string) summary {
 		return summary{Phase: v1alpha1.PhasePending, Reason: reason, Result: reason, Tainted: true}
 	}
 	cases := map[string]struct {
 		event func(*story)
 		want  summary
 	}{
-		"when the policy is paused":            {paused, takenBack(v1alpha1.ReasonPaused)},
-		"when the policy only observes":        {observed, takenBack(v1alpha1.ReasonObserving)},
-		"when the policy becomes invalid":      {invalid, takenBack(v1alpha1.ReasonPolicyInvalid)},
+		"when the policy is paused":            {paused, rolledBack(v1alpha1.ReasonPaused)},
+		"when the policy only observes":        {observed, rolledBack(v1alpha1.ReasonObserving)},
+		"when the policy becomes invalid":      {invalid, rolledBack(v1alpha1.ReasonPolicyInvalid)},
 		"when the NodeReboot is deleted":       {deleted, summary{Gone: true}},
 		"when the host rebooted without order": {powerLost, summary{Phase: v1alpha1.PhaseRecovering, Reason: v1alpha1.ReasonNodeNotReady, Cordoned: true, Tainted: true}},
 		"when the node gets the label to skip it": {
 			labelSkip, summary{Phase: v1alpha1.PhasePending, Reason: v1alpha1.ReasonSkipped, Result: v1alpha1.ReasonSkipped},
 		},
-		"when an approval is wanted and not given": {unapproved, takenBack(v1alpha1.ReasonAwaitingApproval)},
+		"when an approval is required and not given": {unapproved, rolledBack(v1alpha1.ReasonAwaitingApproval)},
 		"when no policy selects the node": {
 			unselected, summary{Phase: v1alpha1.PhasePending, Reason: v1alpha1.ReasonNoPolicy, Result: v1alpha1.ReasonNotSelected},
 		},
-		"when somebody uncordons the node, as a failure": {uncordoned, summary{
+		"when someone uncordons the node, as a failure": {uncordoned, summary{
 			Phase: v1alpha1.PhasePending, Reason: v1alpha1.ReasonBackingOff, Result: v1alpha1.ReasonUncordoned, Failures: 1, Tainted: true,
 		}},
 	}
@@ -65,7 +65,7 @@ func TestAttemptIsTakenBackBeforeItsReboot(t *testing.T) {
 					t.Errorf("NodeReboot (-want +got):\n%s", diff)
 				}
 				if !tc.want.Cordoned && (s.node("a").Unschedulable || len(s.Slots) != 0) {
-					t.Errorf("unschedulable %v, slots %v: what was taken back leaves nothing", s.node("a").Unschedulable, s.Slots)
+					t.Errorf("unschedulable %v, slots %v: what was rolled back leaves nothing", s.node("a").Unschedulable, s.Slots)
 				}
 			})
 		}
@@ -193,7 +193,7 @@ func TestDeletedNodeRebootIsSeenThroughOnceTheHostWasTold(t *testing.T) {
 		"one whose node is back and does not become Ready goes at the deadline": {
 			stage: stageBack, after: 1800 * time.Second, want: summary{Gone: true},
 		},
-		"one whose node is back and belongs to no policy any more goes at once": {
+		"one whose node is back and no longer belongs to a policy goes at once": {
 			stage: stageBack, before: unselected, want: summary{Gone: true},
 		},
 		"one whose node was proved goes at once": {stage: stageSettling, want: summary{Gone: true}},

@@ -68,21 +68,21 @@ func TestMarksFollowTheAttempt(t *testing.T) {
 	}
 }
 
-// setBefore are marks that somebody else had set before the attempt began.
+// setBefore are marks that someone else had set before the attempt began.
 func setBefore(s *story) {
 	n := s.node("a")
 	n.Labels[stateLabel], n.Labels[v1alpha1.ExcludeLabel] = "mine", ""
 	n.Annotations = map[string]string{v1alpha1.ScaleDownDisabledAnnotation: "true", v1alpha1.DoNotDisruptAnnotation: "false"}
 }
 
-func TestExclusionThatSomebodySetStaysAsItIs(t *testing.T) {
+func TestExclusionThatSomeoneSetStaysAsItIs(t *testing.T) {
 	s := preparedAttemptIn(t, stageDraining, setBefore, marking(0))
 	if got := marksOf(s.node("a")); got != "[tate=rebooting cers= held:true held:true recorded]" {
 		t.Errorf("marks %s", got)
 	}
 }
 
-func TestNodeThatNoPolicyOwnsAnyMoreKeepsItsMarksWhileItsHostIsSeenThrough(t *testing.T) {
+func TestNodeThatNoPolicyOwnsNowKeepsItsMarksWhileItsHostIsSeenThrough(t *testing.T) {
 	s := attemptIn(t, stageRebooting, marking(0))
 	before := marksOf(s.node("a"))
 	unselected(s)
@@ -92,7 +92,7 @@ func TestNodeThatNoPolicyOwnsAnyMoreKeepsItsMarksWhileItsHostIsSeenThrough(t *te
 	}
 }
 
-func TestMarksAreTakenBackHoweverTheAttemptEnds(t *testing.T) {
+func TestMarksAreUndoneHoweverTheAttemptEnds(t *testing.T) {
 	failed := func(s *story) { s.answer("ra", v1alpha1.OrderFailed, "No.") }
 	proved := func(s *story) { s.advance(time.Minute) }
 	succeededBefore := func(s *story) {
@@ -176,7 +176,7 @@ func hasKey(labels map[string]string, key string) bool {
 	return there
 }
 
-func TestMarksThatACrashLeftAreTakenBack(t *testing.T) {
+func TestMarksThatACrashLeftAreUndone(t *testing.T) {
 	record := func(uid string) string {
 		return markRecord{For: uid, Labels: map[string]mark{
 			stateLabel: {Set: "rebooting", Before: ptr.To("old")}, v1alpha1.ExcludeLabel: {Set: "true"},
@@ -259,7 +259,7 @@ func TestNodeIsExcludedFromLoadBalancersBeforeTheFirstEviction(t *testing.T) {
 	}
 }
 
-// A second boot during the recovery: the node is not proved any more.
+// A second boot during the recovery: the node is no longer proved.
 func TestNodeThatBootsAgainIsExcludedAgain(t *testing.T) {
 	s := attemptIn(t, stageSettling, marking(0))
 	s.boot("a", 3)

@@ -93,8 +93,8 @@ func TestCordonBelongsToWhoeverMadeIt(t *testing.T) {
 		"ours ends with a failure": {
 			stage: stageDraining, wantThen: true, event: func(s *story) { s.answer("ra", v1alpha1.OrderFailed, "No.") },
 		},
-		"ours ends when it is taken back": {stage: stageDraining, wantThen: true, event: paused},
-		"ours ends when it is deleted":    {stage: stageDraining, wantThen: true, event: deleted},
+		"ours ends when it is rolled back": {stage: stageDraining, wantThen: true, event: paused},
+		"ours ends when it is deleted":     {stage: stageDraining, wantThen: true, event: deleted},
 		"theirs outlives a success": {
 			before: byHand, stage: stageSettling, wantThen: true, event: func(s *story) { s.advance(time.Minute) }, wantEnd: true,
 		},
@@ -102,8 +102,8 @@ func TestCordonBelongsToWhoeverMadeIt(t *testing.T) {
 			before: byHand, stage: stageDraining, wantThen: true, wantEnd: true,
 			event: func(s *story) { s.answer("ra", v1alpha1.OrderFailed, "No.") },
 		},
-		"theirs outlives what is taken back": {before: byHand, stage: stageDraining, wantThen: true, event: paused, wantEnd: true},
-		"theirs outlives what is deleted":    {before: byHand, stage: stageDraining, wantThen: true, event: deleted, wantEnd: true},
+		"theirs outlives what is rolled back": {before: byHand, stage: stageDraining, wantThen: true, event: paused, wantEnd: true},
+		"theirs outlives what is deleted":     {before: byHand, stage: stageDraining, wantThen: true, event: deleted, wantEnd: true},
 		"one that is ours from an attempt that crashed ends with the next": {
 			before: func(s *story) { s.node("a").Unschedulable, s.node("a").CordonedFor = true, "uid-of-another" },
 			stage:  stageDraining, wantThen: true, event: paused,
@@ -158,7 +158,7 @@ func TestNodeThatIsNotSeenCordonedYetIsCordonedAgain(t *testing.T) {
 	}
 }
 
-func TestCordonThatIsLeftOverIsTakenBack(t *testing.T) {
+func TestCordonThatIsLeftOverIsRemoved(t *testing.T) {
 	for _, unschedulable := range []bool{true, false} {
 		leftOver := func(n *Node) { n.Unschedulable, n.CordonedFor = unschedulable, "uid-of-one-that-is-gone" }
 		s := newStory(t, newPolicy("p"), newNode("a", "z1", leftOver))

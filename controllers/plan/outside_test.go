@@ -78,7 +78,7 @@ func (w *world) askGate(ask GateQuery) GateAnswer {
 	return answer
 }
 
-// lookForRoom looks at one node after the other until one may go. Until all is mended there is no room for a fourth.
+// lookForRoom looks at one node after the other until one may go. Until all is repaired there is no room for a fourth.
 func (w *world) lookForRoom(ask GateQuery, nodes map[string]string) {
 	for _, node := range ask.Nodes {
 		nodes[node] = ""

@@ -119,9 +119,9 @@ func TestApprovalThatIsWithdrawnBeforeTheRebootTakesItBack(t *testing.T) {
 			s := preparedAttemptIn(t, stage, func(s *story) { s.approve("ra", v1alpha1.ApprovalGiven) }, approvalRequired())
 			s.approve("ra", v1alpha1.ApprovalNotGiven)
 			s.settle()
-			takenBack := s.reboot("ra").Status.Reason == v1alpha1.ReasonAwaitingApproval && !s.node("a").Unschedulable && len(s.Slots) == 0
-			if want := stage < stageRebooting; takenBack != want {
-				t.Errorf("taken back: %v, want %v: %+v", takenBack, want, s.summary("ra"))
+			rolledBack := s.reboot("ra").Status.Reason == v1alpha1.ReasonAwaitingApproval && !s.node("a").Unschedulable && len(s.Slots) == 0
+			if want := stage < stageRebooting; rolledBack != want {
+				t.Errorf("rolled back: %v, want %v: %+v", rolledBack, want, s.summary("ra"))
 			}
 		})
 	}
@@ -142,12 +142,12 @@ func TestRebootByHandNeedsTheConsentOfAPolicy(t *testing.T) {
 		objects []any
 		want    string
 	}{
-		"no policy selects the node":   {nil, v1alpha1.ReasonNoPolicy},
-		"the policy is paused":         {[]any{newPolicy("p", mode(v1alpha1.ModePaused))}, v1alpha1.ReasonPaused},
-		"the policy observes":          {[]any{newPolicy("p", mode(v1alpha1.ModeObserve))}, v1alpha1.ReasonObserving},
-		"the policy wants an approval": {[]any{newPolicy("p", approvalRequired())}, v1alpha1.ReasonAwaitingApproval},
-		"the policy allows nothing":    {[]any{newPolicy("p", maxUnavailable("0"))}, v1alpha1.ReasonBudgetExhausted},
-		"the policy enforces":          {[]any{newPolicy("p")}, v1alpha1.ReasonDraining},
+		"no policy selects the node":      {nil, v1alpha1.ReasonNoPolicy},
+		"the policy is paused":            {[]any{newPolicy("p", mode(v1alpha1.ModePaused))}, v1alpha1.ReasonPaused},
+		"the policy observes":             {[]any{newPolicy("p", mode(v1alpha1.ModeObserve))}, v1alpha1.ReasonObserving},
+		"the policy requires an approval": {[]any{newPolicy("p", approvalRequired())}, v1alpha1.ReasonAwaitingApproval},
+		"the policy allows nothing":       {[]any{newPolicy("p", maxUnavailable("0"))}, v1alpha1.ReasonBudgetExhausted},
+		"the policy enforces":             {[]any{newPolicy("p")}, v1alpha1.ReasonDraining},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -162,7 +162,7 @@ func TestRebootByHandNeedsTheConsentOfAPolicy(t *testing.T) {
 	}
 }
 
-// An approval is for the need that a person saw. One that comes back later is another: its NodeReboot is made anew, and waits.
+// An approval is for the need that a person saw. One that comes back later is another: its NodeReboot is made again, and waits.
 func TestApprovalDoesNotOutliveTheNeedThatItWasGivenFor(t *testing.T) {
 	withdrawn := func(r *v1alpha1.NodeReboot) {
 		report := r.Status.Report // it asks again
@@ -174,9 +174,9 @@ func TestApprovalDoesNotOutliveTheNeedThatItWasGivenFor(t *testing.T) {
 		reboot rebootOption
 		want   []string
 	}{
-		"approved, and the policy wants that": {[]policyOption{approvalRequired()}, approved, []string{"ra"}},
-		"not approved":                        {[]policyOption{approvalRequired()}, func(*v1alpha1.NodeReboot) {}, nil},
-		"approved, and nobody has to":         {nil, approved, nil},
+		"approved, and the policy requires that": {[]policyOption{approvalRequired()}, approved, []string{"ra"}},
+		"not approved":                           {[]policyOption{approvalRequired()}, func(*v1alpha1.NodeReboot) {}, nil},
+		"approved, and nobody has to":            {nil, approved, nil},
 		"approved, and its Node was gone for a while": {[]policyOption{approvalRequired()}, func(r *v1alpha1.NodeReboot) {
 			approved(r)
 			r.Status.OutcomeReason = v1alpha1.ReasonNodeGone
@@ -247,7 +247,7 @@ func TestApprovalIsForTheWindowThatIsOpenOrElseForTheNextOne(t *testing.T) {
 	}
 }
 
-func TestApprovalThatExpiredIsGivenAgainAfterItWasTakenBack(t *testing.T) {
+func TestApprovalThatExpiredIsGivenAgainAfterItWasWithdrawn(t *testing.T) {
 	s := newStory(t, newPolicy("p", approvalRequired(), scheduled(openNow), maxUnavailable("0")),
 		newNode("a", "z1"), newReboot("ra", "a", approved))
 	s.settle()
@@ -294,7 +294,7 @@ func TestApprovalIsForAllAttemptsInItsWindow(t *testing.T) {
 	}
 }
 
-// What is under way when the window closes is up to atClose, and no approval comes into it; what was taken back needs another one.
+// What is under way when the window closes is up to atClose, and no approval comes into it; what was rolled back needs another one.
 func TestWindowThatClosesEndsTheApprovalOfWhatItTakesBackOnly(t *testing.T) {
 	for name, tc := range map[string]struct {
 		options []policyOption

@@ -134,30 +134,36 @@ func countWaiting(waiting map[string]*v1alpha1.WaitingCount, reason string, r *r
 	waiting[reason] = &v1alpha1.WaitingCount{Reason: reason, Nodes: 1, Example: r.Object.Name}
 }
 
-func (p *planning) policyConditions(policy *policyView) []want {
-	wants := []want{}
-	stalled := func(reason, message string) {
-		message = model.Bounded(message)
-		wants = append(wants,
-			want{v1alpha1.ConditionReady, reason, message, metav1.ConditionFalse},
-			want{v1alpha1.ConditionStalled, reason, message, metav1.ConditionTrue})
-	}
+// standing is whether the policy is in force, or else what a person has to do.
+func (policy *policyView) standing() []want {
+	reason, message := "", ""
 	switch {
 	case policy.SetAside():
-		stalled(v1alpha1.ReasonUnreadable, fmt.Sprintf("The policy is not in force: %s.", policy.Invalid))
+		reason, message = v1alpha1.ReasonUnreadable, fmt.Sprintf("The policy is not in force: %s.", policy.Invalid)
 	case policy.Invalid != "":
-		stalled(v1alpha1.ReasonPolicyInvalid, policy.Invalid)
+		reason, message = v1alpha1.ReasonPolicyInvalid, policy.Invalid
 	case len(policy.nodes) == 0 && policy.overlaps != "":
-		stalled(v1alpha1.ReasonShadowed, policy.tellShadowed())
+		reason, message = v1alpha1.ReasonShadowed, policy.tellShadowed()
 	case policy.selected == 0:
-		stalled(v1alpha1.ReasonNoNodes, "The policy selects no node: compare nodeSelector with the labels of your nodes.")
+		reason, message = v1alpha1.ReasonNoNodes, "The policy selects no node: compare nodeSelector with the labels of your nodes."
 	case !policy.halted().OK():
-		reason, message := policy.whyHalted()
-		stalled(reason, message)
-		wants = append(wants, want{v1alpha1.ConditionHalted, reason, model.Bounded(message), metav1.ConditionTrue})
+		reason, message = policy.whyHalted()
 	default:
-		wants = append(wants, want{v1alpha1.ConditionReady, v1alpha1.ReasonInForce, policy.inForce(), metav1.ConditionTrue})
+		return []want{{v1alpha1.ConditionReady, v1alpha1.ReasonInForce, policy.inForce(), metav1.ConditionTrue}}
 	}
+	message = model.Bounded(message)
+	wants := []want{
+		{v1alpha1.ConditionReady, reason, message, metav1.ConditionFalse},
+		{v1alpha1.ConditionStalled, reason, message, metav1.ConditionTrue},
+	}
+	if reason == v1alpha1.ReasonNodesNotBack || reason == v1alpha1.ReasonDrainsFailing {
+		wants = append(wants, want{v1alpha1.ConditionHalted, reason, message, metav1.ConditionTrue})
+	}
+	return wants
+}
+
+func (p *planning) policyConditions(policy *policyView) []want {
+	wants := policy.standing()
 	if given := policy.givenUp(); len(given) > 0 {
 		wants = append(wants, want{
 			v1alpha1.ConditionGivenUp, v1alpha1.ReasonRebootsGivenUp, model.Bounded(tellGivenUp(given)), metav1.ConditionTrue,

@@ -299,7 +299,7 @@ func TestOnlyTheFirstNodeInLineIsToldWhatIsInTheWayOfAll(t *testing.T) {
 		t.Errorf("another answer writes %s, want NodeReboot ra alone", describe(p))
 	}
 	if got := s.reboot("rb").Status; got.Reason != v1alpha1.ReasonBlockedByQuery || !strings.Contains(got.Message, "RebootPolicy p") {
-		t.Errorf("the second node is told %s %q", got.Reason, got.Message)
+		t.Errorf("the second node says %s %q", got.Reason, got.Message)
 	}
 }
 
@@ -357,7 +357,7 @@ func TestWaitingForObjectsAfterARebootRunsOutOfTime(t *testing.T) {
 	s.says(GateRecovery, "ceph", GateAnswer{})
 	s.settle()
 	if got := s.summary("ra"); got.Outcome != v1alpha1.OutcomeSucceeded {
-		t.Errorf("%+v after the object was mended", got)
+		t.Errorf("%+v after the object was repaired", got)
 	}
 }
 

@@ -177,7 +177,7 @@ func TestTheNextNodeWaitsWhileOneSettles(t *testing.T) {
 	}
 }
 
-func TestNodeThatIsNotSelectedAnyMoreIsPutBack(t *testing.T) {
+func TestNodeThatIsNoLongerSelectedIsPutBack(t *testing.T) {
 	s := newStory(t, newPolicy("p", selecting("pool", "blue")), newNode("a", "z1", labeled("pool", "blue")), newReboot("ra", "a"))
 	s.settle()
 	if got := s.underWay(); got != "a" {
@@ -193,12 +193,12 @@ func TestNodeThatIsNotSelectedAnyMoreIsPutBack(t *testing.T) {
 	}
 }
 
-func TestLabelsAreSetOnANodeThatSomebodyHadCordoned(t *testing.T) {
+func TestLabelsAreSetOnANodeThatSomeoneHadCordoned(t *testing.T) {
 	s := newStory(t, newPolicy("p", maxUnavailable("9"), marking(0)), newNode("a", "z1", cordonedByHand), newReboot("ra", "a"))
 	s.settle()
 	s.prove("a")
 	n := s.node("a")
 	if want := "[tate=fresh done=yes]"; marksOf(n) != want || !n.Unschedulable {
-		t.Errorf("marks %s, want %s; cordoned %t, as somebody had", marksOf(n), want, n.Unschedulable)
+		t.Errorf("marks %s, want %s; cordoned %t, as someone had", marksOf(n), want, n.Unschedulable)
 	}
 }

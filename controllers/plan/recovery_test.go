@@ -54,7 +54,7 @@ func TestNodeIsProvedBeforeItIsUncordoned(t *testing.T) {
 		"a pod of a DaemonSet that is not Ready": {
 			want: v1alpha1.ReasonDaemonSetsNotReady, event: agentPod(func(p *Pod) { p.Ready = false }),
 		},
-		"a pod of a DaemonSet that is not there any more": {
+		"a pod of a DaemonSet that no longer exists": {
 			want: v1alpha1.ReasonSettling, event: func(s *story) { s.Pods["a"] = nil },
 		},
 		"a pod of a DaemonSet that is being replaced": {

@@ -192,7 +192,7 @@ func (p *planning) tellRefused(policy *policyView) string {
 	case more == 0:
 		return sentences[0]
 	default:
-		return fmt.Sprintf("%s %d more writes are refused.", sentences[0], more)
+		return fmt.Sprintf("%s %s refused.", sentences[0], model.Counted(more, "more write is", "more writes are"))
 	}
 }
 

@@ -174,7 +174,7 @@ func TestPolicyTellsOfRefusedWrites(t *testing.T) {
 		}
 	}
 	want := map[string]string{
-		"p": "The labels and annotations of node a cannot be changed; the API server answers: no labels. 1 more writes are refused.",
+		"p": "The labels and annotations of node a cannot be changed; the API server answers: no labels. 1 more write is refused.",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("conditions (-want +got):\n%s", diff)

@@ -46,7 +46,8 @@ func TestAPolicyWhoseNodesAllBelongToOthersSaysSo(t *testing.T) {
 }
 
 func TestNodesWithoutAHelperAreCountedUnlessNoneIsMeantToBeThere(t *testing.T) {
-	s := newStory(t, newPolicy("p"), newNode("a", "z1", noHelper), newNode("b", "z1", noHelper), newNode("c", "z1", noHelper), newNode("d", "z1"))
+	s := newStory(t, newPolicy("p"),
+		newNode("a", "z1", noHelper), newNode("b", "z1", noHelper), newNode("c", "z1", noHelper), newNode("d", "z1"))
 	for i, name := range []string{"a", "b", "c"} {
 		n := s.node(name)
 		n.HelperSince, n.HelperNotMeant = start.Add(-time.Duration(i)*time.Minute), name == "c"
@@ -58,8 +59,10 @@ func TestNodesWithoutAHelperAreCountedUnlessNoneIsMeantToBeThere(t *testing.T) {
 	}{{0, 0}, {4*time.Minute - time.Second, 0}, {4 * time.Minute, 1}, {5 * time.Minute, 2}, {time.Hour, 2}} {
 		s.advance(step.at - s.now.Sub(start))
 		status := s.policy("p").Status
-		if status.NodesWithoutHelper != step.want || meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionHelpersNotReady) != (step.want > 0) {
-			t.Errorf("after %s: %d nodes without a helper, want %d; conditions %+v", step.at, status.NodesWithoutHelper, step.want, status.Conditions)
+		said := meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionHelpersNotReady)
+		if status.NodesWithoutHelper != step.want || said != (step.want > 0) {
+			t.Errorf("after %s: %d nodes without a helper, want %d; conditions %+v",
+				step.at, status.NodesWithoutHelper, step.want, status.Conditions)
 		}
 	}
 }

@@ -39,13 +39,13 @@ func TestConditionsOfANodeReboot(t *testing.T) {
 		want        map[string]metav1.ConditionStatus
 		wantKstatus string
 	}{
-		"cordoned":   {stage: stageCordoned, want: working(), wantKstatus: "InProgress"},
-		"draining":   {stage: stageDraining, want: working(), wantKstatus: "InProgress"},
-		"drained":    {stage: stageDrained, want: working(v1alpha1.ConditionDrained), wantKstatus: "InProgress"},
-		"rebooting":  {stage: stageRebooting, want: working(v1alpha1.ConditionDrained), wantKstatus: "InProgress"},
-		"back":       {stage: stageBack, want: working(v1alpha1.ConditionDrained, v1alpha1.ConditionRebooted), wantKstatus: "InProgress"},
-		"settling":   {stage: stageSettling, want: working(v1alpha1.ConditionDrained, v1alpha1.ConditionRebooted), wantKstatus: "InProgress"},
-		"taken back": {stage: stageDrained, event: paused, want: working(), wantKstatus: "InProgress"},
+		"cordoned":    {stage: stageCordoned, want: working(), wantKstatus: "InProgress"},
+		"draining":    {stage: stageDraining, want: working(), wantKstatus: "InProgress"},
+		"drained":     {stage: stageDrained, want: working(v1alpha1.ConditionDrained), wantKstatus: "InProgress"},
+		"rebooting":   {stage: stageRebooting, want: working(v1alpha1.ConditionDrained), wantKstatus: "InProgress"},
+		"back":        {stage: stageBack, want: working(v1alpha1.ConditionDrained, v1alpha1.ConditionRebooted), wantKstatus: "InProgress"},
+		"settling":    {stage: stageSettling, want: working(v1alpha1.ConditionDrained, v1alpha1.ConditionRebooted), wantKstatus: "InProgress"},
+		"rolled back": {stage: stageDrained, event: paused, want: working(), wantKstatus: "InProgress"},
 		"succeeded": {
 			stage: stageSettling, event: func(s *story) { s.advance(time.Minute) }, wantKstatus: "Current",
 			want: map[string]metav1.ConditionStatus{v1alpha1.ConditionReady: yes, v1alpha1.ConditionRebooted: yes},
@@ -189,7 +189,7 @@ func TestEventsTellWhatHappened(t *testing.T) {
 		"a failure": {stage: stageDraining, event: func(s *story) { s.answer("ra", v1alpha1.OrderFailed, "No.") }, want: []Event{{
 			Reason: v1alpha1.ReasonDrainFailed, Warning: true, OnNode: true, Message: "No.",
 		}}},
-		"what is taken back": {stage: stageDraining, event: paused, want: []Event{{
+		"what is rolled back": {stage: stageDraining, event: paused, want: []Event{{
 			Reason: v1alpha1.ReasonPaused, OnNode: true, Message: "The attempt was rolled back. RebootPolicy p is paused.",
 		}}},
 		"a withdrawn need": {
@@ -394,7 +394,7 @@ func TestPolicyStatusCountsANodeOnceHoweverManyNodeRebootsItHas(t *testing.T) {
 	s.editPolicy("p", mode(v1alpha1.ModeEnforce))
 	s.settle()
 	if status = s.Policies[0].Status; status.Required != 0 || status.UnderWay != 1 {
-		t.Errorf("required %d, under way %d: want one node under way, which does not wait any more", status.Required, status.UnderWay)
+		t.Errorf("required %d, under way %d: want one node under way, which no longer waits", status.Required, status.UnderWay)
 	}
 }
 

@@ -198,7 +198,7 @@ func describe(p *Plan) string {
 	return text.String()
 }
 
-// endsSomething: the plan ends an attempt or a NodeReboot, takes back a cordon that a crash left, or makes a NodeReboot. What follows from
+// endsSomething: the plan ends an attempt or a NodeReboot, removes a cordon that a crash left, or makes a NodeReboot. What follows from
 // that follows once it is written.
 func endsSomething(p *Plan) bool {
 	if len(p.Creates) > 0 {
@@ -351,7 +351,7 @@ type summary struct {
 	Failures int32
 	// Cordoned by us, and Tainted.
 	Cordoned, Tainted bool
-	// Gone: the object is not there any more.
+	// Gone: the object no longer exists.
 	Gone bool
 }
 

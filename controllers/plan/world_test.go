@@ -51,7 +51,7 @@ type world struct {
 	created    int
 	containers int
 	rules      rules
-	// hooking are the hooks that somebody works on.
+	// hooking are the hooks that someone works on.
 	hooking map[hookKey]bool
 	// outside is what gates see.
 	outside outside

@@ -14,7 +14,8 @@ type guard struct {
 var guards = []guard{
 	{"a node that may run etcd does not start while another one is down or under way", "quorum.go",
 		"if obstacle.node != r.node {\n\t\t\treturn obstacle.verdict", "if obstacle.node == nil {\n\t\t\treturn obstacle.verdict"},
-	{"the same before the orders to drain and to reboot", "attempts.go", "in.Quorum, in.Refused = p.quorumBefore(r), p.beginRefused(r)", "in.Refused = p.beginRefused(r)"},
+	{"the same before the orders to drain and to reboot", "attempts.go",
+		"in.Quorum, in.Refused = p.quorumBefore(r), p.beginRefused(r)", "in.Refused = p.beginRefused(r)"},
 	{"static pods of other nodes that may run etcd", "quorum.go", "down = append(down, pod.Namespace+\"/\"+pod.Name)", "_ = down"},
 	{"nodes for etcd only", "quorum.go", `, "node-role.kubernetes.io/etcd"}`, `}`},
 	{"labels that an administrator named", "quorum.go", " || slices.ContainsFunc(p.snapshot.QuorumLabels, has)", ""},

@@ -124,7 +124,7 @@ func inWorld(t *testing.T, test func(w *world)) {
 	})
 }
 
-func TestWhatIsInTheWayOfARebootIsReportedAndTakenBack(t *testing.T) {
+func TestWhatIsInTheWayOfARebootIsReportedAndRemoved(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.host.obstacle.set("there is no logind")
 		defer w.start()()

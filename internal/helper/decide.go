@@ -196,7 +196,7 @@ func (f facts) step(reboot *v1alpha1.NodeReboot) step {
 	v := f.judge(reboot)
 	report := f.report(reboot, v)
 	s.start = v.kind == orderBegin || v.kind == orderResume
-	// What is started is written in every case: the write fails if the order is not in force any more.
+	// What is started is written in every case: the write fails if the order is no longer in force.
 	if s.start || !equality.Semantic.DeepEqual(reboot.Status.Report, &report) {
 		s.report = &report
 	}

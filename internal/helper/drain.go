@@ -129,7 +129,7 @@ func (d *drain) apply(a amendment) error {
 }
 
 // run drains until no pod is left that has to go. It fails at the deadline, with the pods that are left. When it returns, nothing of it is
-// under way any more.
+// under way any longer.
 func (d *drain) run(ctx context.Context) (v1alpha1.DrainProgress, error) {
 	var background sync.WaitGroup
 	defer background.Wait()

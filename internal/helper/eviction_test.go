@@ -180,7 +180,7 @@ func TestATerminatingPodIsEvictedOnlyToShortenItsGracePeriod(t *testing.T) {
 	})
 }
 
-func TestAPodThatSomebodyElseDeletesIsNotRefusedAnyMore(t *testing.T) {
+func TestAPodThatSomeoneElseDeletesIsNoLongerRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pods := newFakePods(newPod("a"))
 		pods.refuse["a"] = budgetRefusal("web")

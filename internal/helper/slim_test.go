@@ -85,7 +85,8 @@ func TestADrainOfPodsOfAnySizeTakesLittleMemory(t *testing.T) {
 func TestWhatIsKeptOfAPodStaysTheSame(t *testing.T) {
 	for name, fat := range fatPods() {
 		t.Run(name, func(t *testing.T) {
-			d, err := newDrain(drainOptions{amendment: amendment{order: v1alpha1.DrainOrder{Selector: selector.Of("app=web"), Stages: selector.List("tier")}}})
+			order := v1alpha1.DrainOrder{Selector: selector.Of("app=web"), Stages: selector.List("tier")}
+			d, err := newDrain(drainOptions{amendment: amendment{order: order}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -15,8 +15,8 @@ type Client struct {
 	Socket string
 }
 
-// Reboot asks to reboot the host, which has to run the boot. The context needs a deadline, after which the rebooter does not ask the host
-// any more. An error other than ErrUncertain means that the host was not asked, or that it said no.
+// Reboot asks to reboot the host, which has to run the boot. The context needs a deadline, after which the rebooter no longer asks the
+// host. An error other than ErrUncertain means that the host was not asked, or that it said no.
 func (c *Client) Reboot(ctx context.Context, bootID, method string) error {
 	deadline, ok := ctx.Deadline()
 	if !ok {

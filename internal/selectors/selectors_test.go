@@ -156,7 +156,10 @@ func TestAnnotationsThatNoSelectorCanMatchAreLeftOut(t *testing.T) {
 func TestKeysAreThoseThatDecide(t *testing.T) {
 	t.Parallel()
 	pods, err := selectors.ForPods(&v1alpha1.PodSelector{
-		LabelSelector:    v1alpha1.LabelSelector{MatchLabels: values{"b": "1"}, MatchExpressions: expression("a", metav1.LabelSelectorOpExists).MatchExpressions},
+		LabelSelector: v1alpha1.LabelSelector{
+			MatchLabels:      values{"b": "1"},
+			MatchExpressions: expression("a", metav1.LabelSelectorOpExists).MatchExpressions,
+		},
 		MatchAnnotations: map[string]v1alpha1.AnnotationValue{safeToEvict: "false"},
 	})
 	if err != nil {

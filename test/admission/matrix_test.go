@@ -107,7 +107,7 @@ func TestAsItsNodeAHelperMayDrainItAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestAHelperMayDoNothingAsSomebodyElse(t *testing.T) {
+func TestAHelperMayDoNothingAsSomeoneElse(t *testing.T) {
 	token := tokenOf(t, namespace, helper, "helper-n1")
 	for name, header := range map[string]http.Header{
 		"as another node":                   {"Impersonate-User": {"system:node:n2"}},

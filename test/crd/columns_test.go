@@ -14,7 +14,7 @@ import (
 )
 
 func TestEveryColumnOfANodeRebootHasSomethingToShow(t *testing.T) {
-	stored := create(t, nodeReboot(t, "n1-1a2b3c4d", "{nodeName: n1, trigger: Sentinel}"))
+	stored := create(t, nodeReboot(t, "n1-7", "{nodeName: n1, trigger: Sentinel}"))
 	stored.Object["status"] = object(t, `
 phase: Draining
 reason: EvictionRefused
@@ -31,8 +31,8 @@ report: {bootID: b1, sentinel: Required, sequence: 1, drain: {total: 9, remainin
 	if err := strict.Status().Update(t.Context(), stored); err != nil {
 		t.Fatalf("set the status: %v", err)
 	}
-	narrow, wide := columns(t, "nodereboots", "n1-1a2b3c4d")
-	wantNarrow := map[string]string{"Name": "n1-1a2b3c4d", "Status": "EvictionRefused", "Until": "22:00"}
+	narrow, wide := columns(t, "nodereboots", "n1-7")
+	wantNarrow := map[string]string{"Name": "n1-7", "Status": "EvictionRefused", "Until": "22:00"}
 	wantWide := map[string]string{
 		"Phase": "Draining", "Zone": "a", "Node": "n1", "Policy": "linux", "Trigger": "Sentinel", "Attempt": "2", "Pods left": "4",
 		"Kernel before": "6.1.0-41", "Kernel after": "6.1.0-42", "Message": "PodDisruptionBudget shop/web refuses",

@@ -12,7 +12,7 @@ import (
 
 // Nothing is current that the operator has not looked at, not even when a helper has already reported.
 func TestWhatTheOperatorHasNotLookedAtIsInProgress(t *testing.T) {
-	reboot := create(t, nodeReboot(t, "n1-1a2b3c4d", "{nodeName: n1}"))
+	reboot := create(t, nodeReboot(t, "n1-7", "{nodeName: n1}"))
 	checkInProgress(t, read(t, create(t, policy(t, "fresh", "{nodes: All}"))))
 	checkInProgress(t, read(t, reboot))
 

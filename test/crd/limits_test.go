@@ -94,7 +94,10 @@ func TestTheLargestStatusOfAPlanIsAccepted(t *testing.T) {
 	}
 	stages := []v1alpha1.DrainStage{}
 	for i := range 8 {
-		stages = append(stages, v1alpha1.DrainStage{Selector: &v1alpha1.PodSelector{LabelSelector: v1alpha1.LabelSelector{MatchLabels: map[string]v1alpha1.LabelValue{"stage": v1alpha1.LabelValue(fmt.Sprint(i))}}}})
+		labels := map[string]v1alpha1.LabelValue{"stage": v1alpha1.LabelValue(fmt.Sprint(i))}
+		stages = append(stages, v1alpha1.DrainStage{
+			Selector: &v1alpha1.PodSelector{LabelSelector: v1alpha1.LabelSelector{MatchLabels: labels}},
+		})
 	}
 	policy := createTyped[v1alpha1.RebootPolicy](t, "RebootPolicy", longest("policy", 253), &v1alpha1.RebootPolicySpec{
 		Mode: v1alpha1.ModeEnforce, Nodes: v1alpha1.NodesAll, Hooks: &v1alpha1.HooksSpec{BeforeReboot: hooks},

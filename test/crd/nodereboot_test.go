@@ -90,7 +90,7 @@ func TestWhoAskedForANodeRebootNeverChanges(t *testing.T) {
 	}{
 		"another":      {`requestedBy: alice`, `{"requestedBy":"bob"}`, []string{"spec.requestedBy", hint}},
 		"nobody":       {`requestedBy: alice`, `{"requestedBy":null}`, []string{"spec.requestedBy", hint}},
-		"somebody":     {`reason: x`, `{"requestedBy":"bob"}`, []string{"spec.requestedBy", hint}},
+		"someone":      {`reason: x`, `{"requestedBy":"bob"}`, []string{"spec.requestedBy", hint}},
 		"the same":     {before: `requestedBy: alice`, patch: `{"requestedBy":"alice","reason":"y"}`},
 		"an approval":  {before: `requestedBy: alice`, patch: `{"approval":"Given","approvedBy":"bob"}`},
 		"still nobody": {before: `reason: x`, patch: `{"reason":"y"}`},

@@ -111,7 +111,7 @@ func (d *demo) rollOut(ctx context.Context) ([]string, error) {
 	defer cancel()
 
 	d.view.start = time.Now()
-	d.view.say("The policy is paused. Every node now says that it needs a reboot; each is tainted at once all the same.")
+	d.view.say("The policy is paused. Every node now says that it needs a reboot; each is tainted at once nevertheless.")
 	for _, host := range d.fleet.hosts {
 		host.RequireReboot()
 	}

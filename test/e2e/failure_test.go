@@ -201,7 +201,7 @@ var _ = Describe("When something goes wrong", func() {
 		expectLeftAsFound(p.hosts[0])
 	})
 
-	It("somebody who uncordons the node between drain and reboot stops the reboot", func() {
+	It("someone who uncordons the node between drain and reboot stops the reboot", func() {
 		p := newPool("uncordoned", "a")
 		p.applyPolicy(drainDelay(30), backoff(60))
 		p.hosts[0].RequireReboot()

@@ -71,7 +71,7 @@ var _ = Describe("The installation", Ordered, func() {
 		p.hosts[0].WithdrawReboot()
 		Expect(cluster.Client().Delete(ctx, reboot)).To(Succeed())
 		Eventually(func(g Gomega) { g.Expect(rebootsOf(g, p.hosts[0].Name())).To(BeEmpty()) }).Should(Succeed())
-		By("asking for a reboot by a condition of the node, and taking it back")
+		By("asking for a reboot by a condition of the node, and withdrawing it")
 		changePolicy(p.name, mode(v1alpha1.ModePaused), drainDelay(0))
 		setCondition(p.hosts[0].Name(), corev1.ConditionTrue)
 		asked := eventuallyPhase(p.hosts[0], v1alpha1.PhasePending, v1alpha1.ReasonPaused)

@@ -24,7 +24,7 @@ const (
 	quiescer         = "quiescer"
 )
 
-var _ = Describe("Four nodes in two zones, one of them skipped, whose policy wants a canary, approvals and a hook", func() {
+var _ = Describe("Four nodes in two zones, one of them skipped, whose policy requires a canary, approvals and a hook", func() {
 	It("one goes first when it is approved and its hook is done, the others follow zone by zone, and the skipped one when it may", func() {
 		const soak = 10 // seconds, which is long enough to be seen
 		p := newPool("order", "a", "a", "b", "b")
@@ -88,7 +88,7 @@ var _ = Describe("Four nodes in two zones, one of them skipped, whose policy wan
 })
 
 var _ = Describe("A host that cannot be rebooted, and one that can", func() {
-	It("the one that cannot says so, is not drained and holds up nobody, and goes when nothing is in the way any more", func() {
+	It("the one that cannot says so, is not drained and holds up nobody, and goes when nothing is in the way any longer", func() {
 		const obstacle = "logind is masked on the simulated host"
 		p := newPool("obstacle")
 		// The obstacle is there before the helper looks for the first time, which it does every 10 seconds.
@@ -150,7 +150,7 @@ func canaryOf(g Gomega, policyName string) *v1alpha1.CanaryStatus {
 	return policy.Status.Canary
 }
 
-// hookProgram is somebody else who may do what hooks wait for, and nothing else.
+// hookProgram is someone else who may do what hooks wait for, and nothing else.
 type hookProgram struct{ client client.Client }
 
 func newQuiescer() *hookProgram {

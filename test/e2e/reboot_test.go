@@ -57,7 +57,7 @@ var _ = Describe("A reboot that is required", func() {
 		expectLeftAsFound(p.hosts[0])
 	})
 
-	It("is taken back when its NodeReboot is deleted during the drain", func() {
+	It("is rolled back when its NodeReboot is deleted during the drain", func() {
 		p := newPool("deleted", "a", "a")
 		app := testbed.App{Name: "slow", Namespace: "deleted", Replicas: 2, AntiAffinity: true, TerminateAfter: 20 * time.Second}
 		createApp(app)
@@ -71,7 +71,7 @@ var _ = Describe("A reboot that is required", func() {
 		Expect(p.hosts[0].RebootsAccepted()).To(BeZero())
 	})
 
-	It("leaves a node cordoned that somebody else had cordoned", func() {
+	It("leaves a node cordoned that someone else had cordoned", func() {
 		p := newPool("cordoned", "a")
 		setUnschedulable(p.hosts[0], true)
 		p.applyPolicy()

@@ -61,7 +61,7 @@ var _ = Describe("A node whose policy has a schedule", func() {
 		p.hosts[1].RequireReboot()
 		Expect(eventuallyPhase(p.hosts[1], v1alpha1.PhasePending, v1alpha1.ReasonFreeze).Status.Message).To(ContainSubstring(`freeze "audit"`))
 
-		By("going in the freeze when somebody says that it cannot wait")
+		By("going in the freeze when someone says that it cannot wait")
 		urgent := &v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{Name: "cannot-wait"}}
 		urgent.Spec = v1alpha1.NodeRebootSpec{NodeName: p.hosts[1].Name(), Urgency: v1alpha1.UrgencyImmediate}
 		Expect(cluster.Client().Create(ctx, urgent)).To(Succeed())
@@ -72,7 +72,7 @@ var _ = Describe("A node whose policy has a schedule", func() {
 		Expect(p.hosts[1].RebootsAccepted()).To(Equal(1))
 	})
 
-	It("is told why when its schedule makes no sense, and nothing starts", func() {
+	It("says why when its schedule makes no sense, and nothing starts", func() {
 		p := newPool("nonsense", "a")
 		p.applyPolicy(func(s *v1alpha1.RebootPolicySpec) {
 			s.Schedule = v1alpha1.ScheduleSpec{MinRemainingSeconds: ptr.To[int32](0), Windows: []v1alpha1.ScheduleWindow{

@@ -42,7 +42,7 @@ func Render(name string) (Rendered, error) {
 	return render(func(filesys.FileSystem) (string, error) { return "config/" + name, nil })
 }
 
-// RenderWith renders config/default with components, as somebody who combines them would write it.
+// RenderWith renders config/default with components, as someone who combines them would write it.
 func RenderWith(components ...string) (Rendered, error) {
 	return render(func(files filesys.FileSystem) (string, error) {
 		kustomization := "resources: [../../default]\ncomponents:\n"

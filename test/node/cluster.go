@@ -116,7 +116,7 @@ func (c *cluster) install(ctx context.Context, kustomization string, patches ...
 	return nil
 }
 
-// overlay is a kustomization in JSON, which is YAML. kubectl wants no absolute path in it.
+// overlay is a kustomization in JSON, which is YAML. kubectl accepts no absolute path in it.
 func overlay(base string, patches []string) ([]byte, error) {
 	type patch struct {
 		Patch string `json:"patch"`

@@ -40,7 +40,7 @@ func lost(s *story) {
 		}
 		return nil
 	})
-	s.eventually(abrupt+" is tainted all the same", func() error { return s.isTainted(abrupt) })
+	s.eventually(abrupt+" is tainted nevertheless", func() error { return s.isTainted(abrupt) })
 	s.patchPolicy(`{"spec":{"reboot":{"timeoutSeconds":900}}}`)
 
 	s.journal.add(graceful, said, "the test switches the machine off and on")

@@ -10,7 +10,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
 
-// confined takes back what the overlay signal says about AppArmor, which leaves the default profile of containerd.
+// confined undoes what the overlay signal says about AppArmor, which leaves the default profile of containerd.
 const confined = `spec: {template: {spec: {containers: [{name: rebooter, securityContext: {appArmorProfile: null}}]}}}`
 
 // signaled reboots the node whose kubelet holds an inhibitor lock.

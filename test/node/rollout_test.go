@@ -23,7 +23,7 @@ func join(s *story) {
 	}
 	s.eventually("everything runs", s.allReady)
 	for node := range s.guests {
-		// A machine whose logind does not work can be a Ready node all the same.
+		// A machine whose logind does not work can be a Ready node nevertheless.
 		if state := s.on(node, "systemctl is-active systemd-logind dbus containerd kubelet reboot-calls | sort -u"); state != "active" {
 			s.Errorf("%s: services are %s", node, state)
 		}

@@ -144,7 +144,7 @@ func (s *story) daemonSetReady(set *appsv1.DaemonSet) error {
 	return nil
 }
 
-// requireReboot does what a package does that wants the host to be rebooted. It returns the boot that is to end.
+// requireReboot does what a package does that needs the host to reboot. It returns the boot that is to end.
 func (s *story) requireReboot(node string) boot {
 	s.Helper()
 	before := s.bootOf(node)

@@ -212,7 +212,7 @@ func (*messageSink) Error(error, string, ...any)            {}
 func (s *messageSink) WithValues(...any) logr.LogSink       { return s }
 func (s *messageSink) WithName(string) logr.LogSink         { return s }
 
-// checkError wants an error with the text, or none if the text is empty.
+// checkError expects an error with the text, or none if the text is empty.
 func checkError(t *testing.T, err error, want string) {
 	t.Helper()
 	switch {

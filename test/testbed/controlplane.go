@@ -199,7 +199,7 @@ func (cp *controlPlane) firstDead() error {
 	return nil
 }
 
-// httpReady asks url and wants status 200.
+// httpReady asks url and expects status 200.
 func httpReady(client *http.Client, url string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

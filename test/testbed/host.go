@@ -137,7 +137,7 @@ func (h *Host) Reboot(_ context.Context, bootID string, method v1alpha1.RebootMe
 	return nil
 }
 
-// PowerCycle reboots the host as if somebody had pressed its button.
+// PowerCycle reboots the host as if someone had pressed its button.
 func (h *Host) PowerCycle() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -26,7 +26,7 @@ const (
 )
 
 // kubelets plays the kubelets of all hosts: it starts the pods that are bound to a host, makes them ready and ends them at the times that
-// their annotations name. Nothing of that happens on a host that is down. Like a kubelet it insists: a status that somebody else changed
+// their annotations name. Nothing of that happens on a host that is down. Like a kubelet it insists: a status that someone else changed
 // is written again.
 type kubelets struct {
 	cluster *Cluster

@@ -55,7 +55,7 @@ func (c *Cluster) KubeletCredentials(node string, apiServer, address net.IP) (Ku
 	}, nil
 }
 
-// RestartControllerManager starts the controller manager anew with another grace period for nodes, as NodeMonitorGracePeriod of Options.
+// RestartControllerManager restarts the controller manager with another grace period for nodes, as NodeMonitorGracePeriod of Options.
 func (c *Cluster) RestartControllerManager(gracePeriod time.Duration) error {
 	for i, process := range c.plane.processes {
 		if process.name != controllerManagerProgram {

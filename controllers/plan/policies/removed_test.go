@@ -14,8 +14,10 @@ import (
 func TestAPolicyWithAFieldThatThereIsNoLongerIsInvalid(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func(*v1alpha1.RebootPolicySpec){
-		"drain.podSelector: it is now drain.selector":                         func(s *v1alpha1.RebootPolicySpec) { s.Drain.RemovedPodSelector = "app!=web" },
-		"drain.waitForPods.podSelector: it is now drain.waitForPods.selector": func(s *v1alpha1.RebootPolicySpec) { s.Drain.WaitForPods.RemovedPodSelector = "app" },
+		"drain.podSelector: it is now drain.selector": func(s *v1alpha1.RebootPolicySpec) { s.Drain.RemovedPodSelector = "app!=web" },
+		"drain.waitForPods.podSelector: it is now drain.waitForPods.selector": func(s *v1alpha1.RebootPolicySpec) {
+			s.Drain.WaitForPods.RemovedPodSelector = "app"
+		},
 		"drain.stages[].podSelector: it is now drain.stages[].selector": func(s *v1alpha1.RebootPolicySpec) {
 			s.Drain.Stages = make([]v1alpha1.DrainStage, 2)
 			s.Drain.Stages[1].RemovedPodSelector = "app"

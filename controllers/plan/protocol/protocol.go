@@ -48,9 +48,9 @@ func Known(node string, policy *v1alpha1.RebootPolicy, report *v1alpha1.HelperRe
 			continue
 		}
 		return model.Blocked(v1alpha1.ReasonHelperTooOld,
-			"The helper of node %s has the version %s and knows protocol %d, and %s of RebootPolicy %s takes protocol %d: update the DaemonSet of "+
-				"the helpers to the version of the manager.",
-			node, cmp.Or(report.Version, "of before versions were reported"), report.Protocol, f.field, policy.Name, f.level)
+			"The helper of node %s (%s) knows protocol %d, and %s of RebootPolicy %s takes protocol %d: "+
+				"update the DaemonSet of the helpers to the version of the manager.",
+			node, cmp.Or(report.Version, "no version reported"), report.Protocol, f.field, policy.Name, f.level)
 	}
 	return model.Verdict{}
 }

@@ -129,7 +129,7 @@ func call(ctx context.Context, method, path, node, body string) error {
 			request.Header.Set("Impersonate-User", "system:node:"+node)
 		}
 	}
-	// Who has no token has no CA either, and may try all the same.
+	// Who has no token has no CA either, and may try nevertheless.
 	settings := &tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true}
 	if ca, err := os.ReadFile(accountDir + "ca.crt"); err == nil {
 		settings.RootCAs = x509.NewCertPool()

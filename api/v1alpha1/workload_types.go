@@ -1,0 +1,47 @@
+package v1alpha1
+
+// WorkloadKind is a kind of workload that is waited for.
+// A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
+type WorkloadKind string
+
+const (
+	// WorkloadDeployment is a Deployment; ready is its ready replicas.
+	WorkloadDeployment WorkloadKind = "Deployment"
+	// WorkloadStatefulSet is a StatefulSet; ready is its ready replicas.
+	WorkloadStatefulSet WorkloadKind = "StatefulSet"
+	// WorkloadPodDisruptionBudget is a PodDisruptionBudget; ready is its healthy pods.
+	WorkloadPodDisruptionBudget WorkloadKind = "PodDisruptionBudget"
+	// WorkloadDaemonSet is a DaemonSet; ready is 1 when its pod on the node is ready.
+	WorkloadDaemonSet WorkloadKind = "DaemonSet"
+	// WorkloadStaticPod is a pod that the kubelet runs from a file, such as etcd; ready is 1.
+	WorkloadStaticPod WorkloadKind = "StaticPod"
+)
+
+// WorkloadRef is a workload that had pods on the node when the attempt began.
+type WorkloadRef struct {
+	// kind of the workload.
+	// +required
+	Kind WorkloadKind `json:"kind,omitempty"`
+
+	// namespace of the workload.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// name of the workload.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// ready is how many of its pods were ready before the drain.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
+	Ready int32 `json:"ready"`
+}
