@@ -61,6 +61,7 @@ var noWatch = map[string]string{
 	"Undrainable.Generation":      "as above",
 	"Undrainable.Verdict.Reason":  "as above",
 	"Undrainable.Verdict.Message": "as above",
+	"Undrainable.Verdict.Until":   "as above",
 	"Undrainable.Until":           "is a time at which a plan wakes up",
 }
 

@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -108,13 +109,30 @@ func (p *nodePods) start(node string) *nodePodWatch {
 		ObjectType:    &corev1.Pod{},
 		Transform:     transform(func(pod *corev1.Pod) *corev1.Pod { return stripPod(pod, named) }),
 		Handler: cache.ResourceEventHandlerFuncs{
-			AddFunc:    func(any) { changed() },
-			UpdateFunc: func(_, _ any) { changed() },
+			AddFunc: func(any) { changed() },
+			UpdateFunc: func(before, after any) {
+				if podChanged(before, after) {
+					changed()
+				}
+			},
 			DeleteFunc: func(any) { changed() },
 		},
 	})
 	go informer.RunWithContext(ctx)
 	return &nodePodWatch{store: store, synced: informer.HasSyncedChecker().Done(), stop: stop}
+}
+
+// podChanged says whether a plan could see the difference between two states of a pod that stripPod made. Most of what the kubelet and
+// controllers write makes none.
+func podChanged(before, after any) bool {
+	from, was := before.(*corev1.Pod)
+	to, is := after.(*corev1.Pod)
+	if !was || !is {
+		return true
+	}
+	same := *from
+	same.ResourceVersion, same.Generation = to.ResourceVersion, to.Generation
+	return !equality.Semantic.DeepEqual(&same, to)
 }
 
 func (p *nodePods) waitForSync(ctx context.Context, nodes []string) error {

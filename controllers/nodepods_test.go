@@ -62,3 +62,35 @@ func TestPodsAreReadAgainWhenAnotherOfTheirLabelsMatters(t *testing.T) {
 		t.Error("the label that matters now is not there")
 	}
 }
+
+// The kubelet writes the statuses of pods all the time, and a hundred nodes may be watched.
+func TestAPodAsksForAPassOnlyWhenAPlanCouldSeeTheChange(t *testing.T) {
+	now := metav1.NewTime(testNow)
+	for name, test := range map[string]struct {
+		change func(*corev1.Pod)
+		want   bool
+	}{
+		"it is ready":            {func(p *corev1.Pod) { ready(corev1.ConditionTrue, testNow)(p) }, true},
+		"it ends":                {func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded }, true},
+		"it is deleted":          {func(p *corev1.Pod) { p.DeletionTimestamp = &now }, true},
+		"a container runs":       {func(p *corev1.Pod) { p.Status.ContainerStatuses = running("containerd://another") }, true},
+		"it has a label":         {func(p *corev1.Pod) { labeled("app", "web")(p) }, true},
+		"it has an owner":        {func(p *corev1.Pod) { ownedBy("StatefulSet", "db")(p) }, true},
+		"it is another one":      {func(p *corev1.Pod) { p.UID = "another" }, true},
+		"a message":              {func(p *corev1.Pod) { p.Status.Message = "text" }, false},
+		"a container that waits": {func(p *corev1.Pod) { p.Status.ContainerStatuses = []corev1.ContainerStatus{{RestartCount: 7}} }, false},
+		"only its version":       {func(*corev1.Pod) {}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before, after := newPod("p"), newPod("p")
+			before.ResourceVersion, after.ResourceVersion = "1", "2"
+			test.change(after)
+			if got := podChanged(stripPod(before, alwaysNamed), stripPod(after, alwaysNamed)); got != test.want {
+				t.Errorf("changed: %t", got)
+			}
+		})
+	}
+	if !podChanged(nil, newPod("p")) {
+		t.Error("what is no pod did not change")
+	}
+}

@@ -54,15 +54,17 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	if written.refused && (wake == 0 || wake > firstRetry) {
 		wake = firstRetry // what follows from it is for another plan
 	}
-	if !complete {
+	if !complete && len(unread) == 0 {
 		wake = burst
 	}
 	r.limiter.wakeIn(wake)
-	if err := errors.Join(append(s.unread, unread, written.err())...); err != nil {
+	if written.stale {
+		r.reader.noSlots = false // the slots object may be what changed, or what was not read
+	}
+	if err := errors.Join(slices.Concat(s.unread, unread, []error{written.err()})...); err != nil {
 		return reconcile.Result{}, err
 	}
 	if written.stale {
-		r.reader.noSlots = false // the slots object may be what changed, or what was not read
 		logf.FromContext(ctx).V(1).Info("Something changed while the plan was carried out; planning again")
 		return reconcile.Result{RequeueAfter: r.limiter.afterStale(request)}, nil
 	}
@@ -70,25 +72,36 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	return reconcile.Result{RequeueAfter: wake}, nil
 }
 
-// maxRounds bounds how often one pass makes a plan because the last one asked for more. Each start may ask once more for room. What the
-// bound leaves, the next pass goes on with at once.
-const maxRounds = 20
+const (
+	// maxRounds bounds how often one pass makes a plan because the last one asked for more. Each start may ask once more for room. What the
+	// bound leaves, the next pass goes on with at once.
+	maxRounds = 20
+	// maxUnread is how often one pass goes on to read pods although some cannot be read: it may have waited long for them each time.
+	maxUnread = 2
+)
 
 // plan computes plans, with the pods and the answers of gates that they ask for, until one asks for nothing new; otherwise it is not
-// complete. If some pods cannot be read, there is a plan nevertheless: one that waits for them, and the error. Answers that take long are
+// complete. If some pods cannot be read, there is a plan nevertheless: one that waits for them, and the errors. Answers that take long are
 // not waited for: there is another pass when they are known.
-func (r *reconciler) plan(ctx context.Context, s *snapshot, now time.Time) (p *plan.Plan, complete bool, unread error) {
+func (r *reconciler) plan(ctx context.Context, s *snapshot, now time.Time) (p *plan.Plan, complete bool, unread []error) {
 	asks := map[model.GateKey]model.GateQuery{}
 	known := r.memory.recall(s, now)
+	fill := func(nodes sets.Set[string]) {
+		if err := r.reader.fill(ctx, s, sets.List(nodes)); err != nil {
+			unread = append(unread, err)
+		}
+	}
 	if known.Len() > 0 {
-		unread = r.reader.fill(ctx, s, sets.List(known))
+		fill(known)
 	}
 	for round := 1; ; round++ {
 		p = plan.Compute(&s.Snapshot, now)
 		asked := news(asks, p.Queries)
 		missing := sets.New(p.NeedPods...).Difference(known)
 		complete = !asked && missing.Len() == 0
-		if known = r.memory.note(s, p, known, now); unread != nil || complete || round == maxRounds {
+		known = r.memory.note(s, p, known, now)
+		reads := missing.Len() > 0 && len(unread) < maxUnread
+		if !asked && !reads || round == maxRounds {
 			r.reader.pods.keep(r.memory.watched)
 			r.reader.gates.Keep(s.Policies, slices.Collect(maps.Values(asks)))
 			return p, complete, unread
@@ -96,10 +109,10 @@ func (r *reconciler) plan(ctx context.Context, s *snapshot, now time.Time) (p *p
 		if asked {
 			s.Answers = r.reader.gates.Answer(ctx, s.Policies, slices.Collect(maps.Values(asks)))
 		}
-		if missing.Len() > 0 {
+		if reads {
 			r.reader.pods.keep(known)
 			known = known.Union(missing)
-			unread = r.reader.fill(ctx, s, sets.List(missing))
+			fill(missing)
 		}
 	}
 }

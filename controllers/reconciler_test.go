@@ -95,16 +95,20 @@ func TestReconcileReadsTheSlotsObjectWhenANeedComesBack(t *testing.T) {
 			}
 		}
 	}
-	w := newWorld(t, objects...)
-	r := newReconciler(w, &fakePods{pods: map[string][]*corev1.Pod{"a": nil}})
-	r.reader.noSlots = true
-	for range 2 {
-		if _, err := r.Reconcile(t.Context(), clusterKey); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if reboot := w.reboot(t, "ra"); reboot.Status.Phase != v1alpha1.PhaseDraining {
-		t.Errorf("phase %s, reason %s: want a reboot that was started", reboot.Status.Phase, reboot.Status.Reason)
+	for name, unread := range map[string]error{"all is read": nil, "the pods of another node are not": errors.New("no pods")} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, objects...)
+			r := newReconciler(w, &fakePods{pods: map[string][]*corev1.Pod{"a": nil}, err: unread})
+			r.reader.noSlots = true
+			for range 2 {
+				if _, err := r.Reconcile(t.Context(), clusterKey); !errors.Is(err, unread) {
+					t.Fatal(err)
+				}
+			}
+			if reboot := w.reboot(t, "ra"); reboot.Status.Phase != v1alpha1.PhaseDraining {
+				t.Errorf("phase %s, reason %s: want a reboot that was started", reboot.Status.Phase, reboot.Status.Reason)
+			}
+		})
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/reboot-operator/reboot-operator/api/decode"
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
@@ -81,15 +82,13 @@ func (s *snapshot) look(key model.WriteKey) (string, bool) {
 	case model.WritePolicy:
 		for _, policy := range s.Policies {
 			if policy.Name == key.Name {
-				return lookOf(&policy.ObjectMeta, ""), true
+				return lookOf(&policy.ObjectMeta, decode.List(policy.Unreadable)), true
 			}
 		}
 		return "", false
 	}
-	for _, reboot := range s.Reboots {
-		if reboot.Name == key.Name {
-			return lookOf(&reboot.ObjectMeta, othersConditions(reboot)), true
-		}
+	if reboot := s.reboot(key.Name); reboot != nil {
+		return lookOf(&reboot.ObjectMeta, othersConditions(reboot)+decode.List(reboot.Unreadable)), true
 	}
 	return "", false
 }
@@ -106,11 +105,14 @@ func lookOf(meta *metav1.ObjectMeta, more string) string {
 	return fmt.Sprintf("%x", sum.Sum64())
 }
 
+// othersTaints leaves out the one that Kubernetes sets because the operator cordons the node.
 func othersTaints(node *corev1.Node) string {
 	var keys []string
 	for i := range node.Spec.Taints {
-		if node.Spec.Taints[i].Key != v1alpha1.TaintKey {
-			keys = append(keys, node.Spec.Taints[i].ToString())
+		switch taint := &node.Spec.Taints[i]; taint.Key {
+		case v1alpha1.TaintKey, corev1.TaintNodeUnschedulable:
+		default:
+			keys = append(keys, taint.ToString())
 		}
 	}
 	return strings.Join(keys, ",")

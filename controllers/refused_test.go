@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
 
+	"github.com/reboot-operator/reboot-operator/api/decode"
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
@@ -256,6 +257,39 @@ func TestRefusedWriteIsDueAtOnceWhenItsObjectChanges(t *testing.T) {
 			refused.current(s, testNow)
 			if until := s.Refusals[test.key].Until; until.After(testNow) {
 				t.Errorf("due at %s after a change", until)
+			}
+		})
+	}
+}
+
+// Whoever repairs a status changes neither the spec nor a label.
+func TestRefusedWriteIsDueAtOnceWhenItsObjectCanBeRead(t *testing.T) {
+	broken := []decode.Problem{{Path: "status.before"}}
+	for name, test := range map[string]struct {
+		key     model.WriteKey
+		objects func(unreadable []decode.Problem) *snapshot
+	}{
+		"a NodeReboot": {model.WriteKey{Write: model.WriteStatus, Name: "ra"}, func(unreadable []decode.Problem) *snapshot {
+			reboot := newReboot("ra", "a")
+			reboot.Unreadable = unreadable
+			return &snapshot{Snapshot: plan.Snapshot{Reboots: []*v1alpha1.NodeReboot{reboot}}}
+		}},
+		"a policy": {model.WriteKey{Write: model.WritePolicy, Name: "p"}, func(unreadable []decode.Problem) *snapshot {
+			policy := newPolicy("p")
+			policy.Unreadable = unreadable
+			return &snapshot{Snapshot: plan.Snapshot{Policies: []*v1alpha1.RebootPolicy{policy}}}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			refused, s := &refusedWrites{}, test.objects(broken)
+			object, _ := s.look(test.key)
+			refused.Note(&model.Refusal{WriteKey: test.key}, object, testNow)
+			for _, unreadable := range [][]decode.Problem{broken, nil} {
+				s = test.objects(unreadable)
+				refused.current(s, testNow)
+				if due := !s.Refusals[test.key].Until.After(testNow); due != (unreadable == nil) {
+					t.Errorf("due: %t, unreadable: %v", due, unreadable)
+				}
 			}
 		})
 	}

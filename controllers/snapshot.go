@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -31,10 +32,24 @@ type snapshot struct {
 	notices []notice
 	// slots is the slots object as read live; nil if it was not read, or does not exist.
 	slots *corev1.ConfigMap
-	// workloads that the pods and the open attempts refer to.
-	workloads sets.Set[model.WorkloadKey]
+	// workloads that the pods and the open attempts refer to, and those of them that cannot be read.
+	workloads, unknown sets.Set[model.WorkloadKey]
+	// byName has the NodeReboots once one was asked for.
+	byName map[string]*v1alpha1.NodeReboot
+	index  sync.Once
 	// unread are the errors of reads that are about a part of the cluster. The snapshot says of that part that it is not known.
 	unread []error
+}
+
+// reboot is the NodeReboot of a name; nil if there is none. All of them may be refused a write at once.
+func (s *snapshot) reboot(name string) *v1alpha1.NodeReboot {
+	s.index.Do(func() {
+		s.byName = make(map[string]*v1alpha1.NodeReboot, len(s.Reboots))
+		for _, reboot := range s.Reboots {
+			s.byName[reboot.Name] = reboot
+		}
+	})
+	return s.byName[name]
 }
 
 // notice is an event about an object.
@@ -103,9 +118,8 @@ func (r *reader) read(ctx context.Context) (*snapshot, error) {
 	if err := r.readNodes(ctx, s); err != nil {
 		return nil, err
 	}
-	s.workloads = openWorkloads(s.Reboots)
-	r.interest.set(s.workloads.Clone())
-	r.readWorkloads(ctx, s, s.workloads)
+	s.workloads, s.unknown, s.Workloads = sets.New[model.WorkloadKey](), sets.New[model.WorkloadKey](), map[model.WorkloadKey]model.Workload{}
+	r.addWorkloads(ctx, s, openWorkloads(s.Reboots))
 	if err := r.readSlots(ctx, s); err != nil {
 		return nil, err
 	}
@@ -126,6 +140,7 @@ func (r *reader) fill(ctx context.Context, s *snapshot, nodes []string) error {
 		s.Pods = make(map[string][]model.Pod, len(nodes))
 	}
 	errs := []error{watchErr}
+	workloads := sets.New[model.WorkloadKey]()
 	for _, node := range nodes {
 		pods, known := r.pods.list(node)
 		if !known {
@@ -138,13 +153,12 @@ func (r *reader) fill(ctx context.Context, s *snapshot, nodes []string) error {
 		}
 		s.Pods[node] = projected
 		for i := range projected {
-			s.workloads.Insert(projected[i].Workloads...)
+			workloads.Insert(projected[i].Workloads...)
 		}
 	}
-	r.interest.set(s.workloads.Clone())
-	unknown := r.readWorkloads(ctx, s, s.workloads)
+	r.addWorkloads(ctx, s, workloads)
 	maps.DeleteFunc(s.Pods, func(_ string, pods []model.Pod) bool { // what they are compared with later is not known
-		return slices.ContainsFunc(pods, func(pod model.Pod) bool { return unknown.HasAny(pod.Workloads...) })
+		return slices.ContainsFunc(pods, func(pod model.Pod) bool { return s.unknown.HasAny(pod.Workloads...) })
 	})
 	return errors.Join(errs...)
 }

@@ -476,6 +476,43 @@ func TestFillGoesOnWithTheNodesWhosePodsAreKnown(t *testing.T) {
 	}
 }
 
+// A pass may read pods many times. What it has read of workloads it does not read again, and what it could not is one error.
+func TestFillReadsEachWorkloadOnce(t *testing.T) {
+	down := apierrors.NewInternalError(errors.New("down"))
+	w := newWorld(t, newNode("a"), newNode("b"), newNode("c"))
+	base, _ := w.Client.(client.WithWatch)
+	reads := 0
+	pods := map[string][]*corev1.Pod{"c": {newPod("db-0", ownedBy("StatefulSet", "db"))}}
+	for _, node := range []string{"a", "b"} {
+		pods[node] = []*corev1.Pod{newPod("web-"+node, ownedBy("StatefulSet", "web"))}
+	}
+	r := newReader(interceptor.NewClient(base, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			reads++
+			if key.Name == "web" {
+				return down
+			}
+			return c.Get(ctx, key, o, opts...)
+		},
+	}), &fakePods{pods: pods})
+	s, err := r.read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	reads = 0
+	for _, node := range []string{"a", "b", "c"} {
+		if err := r.fill(t.Context(), s, []string{node}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, known := s.Pods["c"]; !known || len(s.Pods) != 1 {
+		t.Errorf("pods of %v, want those of c: the workload of the others is not known", s.Pods)
+	}
+	if reads != 2 || len(s.unread) != 1 {
+		t.Errorf("%d reads, errors %v; want one read of each of 2 workloads, and one error", reads, s.unread)
+	}
+}
+
 // What cannot be read is not known, and all the rest is.
 func TestReadThatFailsForAPartIsAboutThatPart(t *testing.T) {
 	down := apierrors.NewInternalError(errors.New("down"))

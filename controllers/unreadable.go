@@ -6,9 +6,7 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
@@ -53,30 +51,37 @@ func (r *reported) keep(reboots []*v1alpha1.NodeReboot) {
 }
 
 // report says of a NodeReboot that it cannot be read: in its status if that takes it, and by an event. It returns the NodeReboot as it is
-// afterwards.
+// afterwards. A report that the API server refuses is tried again like any other write; the event is not.
 func (e *executor) report(
 	ctx context.Context, node *corev1.Node, reboot *v1alpha1.NodeReboot, change *plan.RebootChange,
 ) (*v1alpha1.NodeReboot, error) {
-	if e.reported.known(reboot) {
+	told := e.reported.known(reboot)
+	if told && change.Report.Conditions == nil {
 		return reboot, nil
 	}
-	written := reboot
-	if change.Report.Conditions != nil {
-		patch, err := reportPatch(reboot, change.Report)
-		if err != nil {
-			return nil, err
-		}
-		written = reboot.DeepCopy()
-		switch err := e.client.Status().Patch(ctx, written, patch); {
-		case apierrors.IsInvalid(err), apierrors.IsForbidden(err), apierrors.IsBadRequest(err):
-			logf.FromContext(ctx).Info("The status of a NodeReboot that cannot be read does not take the report",
-				"nodeReboot", reboot.Name, "message", change.Report.Message, "because", err.Error())
-			written = reboot
-		case err != nil:
-			return nil, fmt.Errorf("report that NodeReboot %s cannot be read: %w", reboot.Name, err)
-		}
+	written, err := e.writeReport(ctx, reboot, change.Report)
+	if _, refused := refusalOf(err); err != nil && !refused {
+		return nil, err
+	}
+	if !told {
+		e.emitReboot(written, node, change.Events)
 	}
 	e.reported.note(written)
-	e.emitReboot(written, node, change.Events)
+	return written, err
+}
+
+// writeReport writes the report if there is a status that takes one.
+func (e *executor) writeReport(ctx context.Context, reboot *v1alpha1.NodeReboot, report *plan.Report) (*v1alpha1.NodeReboot, error) {
+	if report.Conditions == nil {
+		return reboot, nil
+	}
+	patch, err := reportPatch(reboot, report)
+	if err != nil {
+		return reboot, err
+	}
+	written := reboot.DeepCopy()
+	if err := e.client.Status().Patch(ctx, written, patch); err != nil {
+		return reboot, fmt.Errorf("report that NodeReboot %s cannot be read: %w", reboot.Name, err)
+	}
 	return written, nil
 }

@@ -1,8 +1,10 @@
 package controllers
 
 import (
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -41,8 +43,13 @@ func TestAReportThatNoStatusTakesIsOneEvent(t *testing.T) {
 					t.Errorf("stale %t: %v", result.stale, result.err())
 				}
 			}
-			if events := emitted(recorder); len(events) != 1 || len(w.writes) != 1 {
-				t.Errorf("there are events %q and writes %q, want one of each", events, w.writes)
+			want := []string{"Warning Unreadable why"}
+			if refused != nil {
+				want = append(want, "Warning WriteRefused The status of NodeReboot r cannot be written; the API server answers: "+
+					strings.TrimRight(refused.Error(), ".")+".")
+			}
+			if diff := cmp.Diff(want, emitted(recorder)); diff != "" {
+				t.Errorf("events (-want +got):\n%s", diff)
 			}
 			if got := w.reboot(t, "r").Status.Reason; (got == v1alpha1.ReasonUnreadable) != (refused == nil) {
 				t.Errorf("the reason is %q", got)

@@ -16,12 +16,13 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// readWorkloads reads how ready the workloads are. Those that do not exist stay out. One that cannot be read is not known to be ready;
-// those are returned.
-func (r *reader) readWorkloads(ctx context.Context, s *snapshot, keys sets.Set[model.WorkloadKey]) (unknown sets.Set[model.WorkloadKey]) {
-	s.Workloads = make(map[model.WorkloadKey]model.Workload, len(keys))
-	unknown = sets.New[model.WorkloadKey]()
-	for key := range keys {
+// addWorkloads reads how ready workloads are, those of which that is not known yet. Those that do not exist stay out. One that cannot be
+// read is not known to be ready.
+func (r *reader) addWorkloads(ctx context.Context, s *snapshot, keys sets.Set[model.WorkloadKey]) {
+	more := keys.Difference(s.workloads)
+	s.workloads = s.workloads.Union(more)
+	r.interest.set(s.workloads)
+	for key := range more {
 		workload, err := readWorkload(ctx, r.cache, key)
 		if apierrors.IsNotFound(err) {
 			continue
@@ -29,13 +30,12 @@ func (r *reader) readWorkloads(ctx context.Context, s *snapshot, keys sets.Set[m
 		if err != nil {
 			s.unread = append(s.unread, fmt.Errorf("read %s %s/%s: %w", key.Kind, key.Namespace, key.Name, err))
 			workload = &model.Workload{Stale: true, Desired: math.MaxInt32}
-			unknown.Insert(key)
+			s.unknown.Insert(key)
 		}
 		if workload != nil {
 			s.Workloads[key] = *workload
 		}
 	}
-	return unknown
 }
 
 // readWorkload returns nil for a DaemonSet: whether it is ready on a node can be seen from its pod there.

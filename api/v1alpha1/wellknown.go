@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"strings"
 )
 
@@ -80,10 +81,27 @@ func sentinelStem(nodeName string) string {
 	return nodeName
 }
 
-// NodeConditionRebootName is the name of the NodeReboot that the manager makes for a condition of a Node in one boot. It ends in a dash and
-// at least eight hexadecimal digits, so it is none of SentinelRebootNames.
+// NodeConditionRebootName is the first of NodeConditionRebootNames.
 func NodeConditionRebootName(nodeName, bootID, conditionType string) string {
-	sum := sha256.Sum256([]byte(nodeName + "/" + bootID + "/" + conditionType))
+	return nodeConditionRebootName(nodeName, nodeName+"/"+bootID+"/"+conditionType)
+}
+
+// conditionNames is how many names a NodeReboot for a condition of a Node may have in one boot.
+const conditionNames = 4
+
+// NodeConditionRebootNames are the names that the NodeReboot which the manager makes for a condition of a Node in one boot may have. The
+// manager takes the first that no other NodeReboot has. Each ends in a dash and at least eight hexadecimal digits, so it is none of
+// SentinelRebootNames.
+func NodeConditionRebootNames(nodeName, bootID, conditionType string) []string {
+	names := []string{NodeConditionRebootName(nodeName, bootID, conditionType)}
+	for i := 1; i < conditionNames; i++ {
+		names = append(names, nodeConditionRebootName(nodeName, fmt.Sprintf("%s/%s/%s/%d", nodeName, bootID, conditionType, i)))
+	}
+	return names
+}
+
+func nodeConditionRebootName(nodeName, seed string) string {
+	sum := sha256.Sum256([]byte(seed))
 	suffix := "-" + hex.EncodeToString(sum[:4])
 	if len(nodeName)+len(suffix) <= maxNameLength {
 		return nodeName + suffix

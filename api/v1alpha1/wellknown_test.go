@@ -36,7 +36,7 @@ func TestTheNamesOfNodeRebootsAreValidForEveryNodeName(t *testing.T) {
 				t.Fatalf("%q is no name of a node: %v", node, errs)
 			}
 			names := SentinelRebootNames(node, "boot-1")
-			for _, name := range append(names, NodeConditionRebootName(node, "boot-1", "KernelDeadlock")) {
+			for _, name := range append(names, NodeConditionRebootNames(node, "boot-1", "KernelDeadlock")...) {
 				if errs := validation.IsDNS1123Subdomain(name); len(errs) > 0 {
 					t.Errorf("%q: %v", name, errs)
 				}
@@ -89,10 +89,11 @@ func TestASentinelNameTellsItsNode(t *testing.T) {
 func TestTheNameOfAConditionIsNoSentinelName(t *testing.T) {
 	for what, node := range longNodeNames() {
 		t.Run(what, func(t *testing.T) {
-			name := NodeConditionRebootName(node, "boot", "KernelDeadlock")
-			for _, other := range []string{node, name[:len(name)-2], name[:len(name)-1]} {
-				if slices.Contains(SentinelRebootNames(other, "boot"), name) {
-					t.Errorf("%q is a sentinel name of node %q", name, other)
+			for _, name := range NodeConditionRebootNames(node, "boot", "KernelDeadlock") {
+				for _, other := range []string{node, name[:len(name)-2], name[:len(name)-1]} {
+					if slices.Contains(SentinelRebootNames(other, "boot"), name) {
+						t.Errorf("%q is a sentinel name of node %q", name, other)
+					}
 				}
 			}
 		})

@@ -97,7 +97,7 @@ func (r *nodeRun) statuses() bool {
 			case WriteFailed:
 				return false
 			case WriteRefused:
-				r.cut[i] = true
+				r.cut[i] = change.Report == nil // nothing depends on a report
 			case WriteMade:
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/sets"
+
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
@@ -47,6 +49,8 @@ type planning struct {
 	lastRound *round
 	// staleApprovals are NodeReboots whose approval was for another need.
 	staleApprovals []string
+	// names of all NodeReboots; nil until one is asked for.
+	names sets.Set[string]
 	// wants is memory that is used again and again.
 	wants []want
 }

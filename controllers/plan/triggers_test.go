@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -90,6 +91,31 @@ func TestNodeConditionAsksForAReboot(t *testing.T) {
 				t.Errorf("made (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Whoever may create NodeReboots knows the names that the manager uses.
+func TestANameThatIsTakenKeepsNoConditionFromAsking(t *testing.T) {
+	names := v1alpha1.NodeConditionRebootNames("a", bootOf("a", 1), "KernelDeadlock")
+	for taken := range len(names) + 1 {
+		for _, node := range []string{"a", "b"} {
+			t.Run(fmt.Sprintf("%d by NodeReboots of node %s", taken, node), func(t *testing.T) {
+				objects := []any{newPolicy("p", onDeadlock(), maxUnavailable("0")), newNode("b", "z1"),
+					newNode("a", "z1", has("KernelDeadlock", corev1.ConditionTrue, -time.Hour))}
+				for _, name := range names[:taken] {
+					objects = append(objects, newReboot(name, node, func(r *v1alpha1.NodeReboot) { r.Spec.Trigger = v1alpha1.TriggerManual }))
+				}
+				s := newStory(t, objects...)
+				s.settle()
+				var want []string
+				if taken < len(names) {
+					want = names[taken : taken+1]
+				}
+				if diff := cmp.Diff(want, madeForConditions(s)); diff != "" {
+					t.Errorf("made (-want +got):\n%s", diff)
+				}
+			})
+		}
 	}
 }
 

@@ -82,7 +82,11 @@ func (n *nodeView) mayNeedReboot() bool {
 
 // addReport tells of a NodeReboot that cannot be read, and lets it go if it is deleted.
 func (p *planning) addReport(work *NodeWork, r *rebootView) {
-	change := RebootChange{Object: r.Object, Status: r.Object.Status, Report: p.report(r), RemoveFinalizer: p.letGo(r)}
+	change := RebootChange{Object: r.Object, Status: r.Object.Status}
+	if !p.held(model.WriteStatus, r.Object.Name) {
+		change.Report = p.report(r)
+	}
+	change.RemoveFinalizer = p.letGo(r) && !p.held(model.WriteFinalizer, r.Object.Name)
 	if change.Report != nil {
 		change.Events = []model.Event{{Warning: true, Reason: change.Report.Reason, Message: change.Report.Message, OnNode: true}}
 	}
