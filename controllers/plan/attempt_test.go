@@ -124,7 +124,7 @@ func TestAttemptGoesOn(t *testing.T) {
 				Phase: v1alpha1.PhaseDraining, Reason: v1alpha1.ReasonHelperNotReady, Order: v1alpha1.ActionDrain, Cordoned: true, Tainted: true,
 			},
 		},
-		"a host that was told to reboot has its time": {
+		"a host that was ordered to reboot has its time": {
 			stage: stageRebooting, event: func(s *story) { s.node("a").Ready = false }, after: 899 * time.Second,
 			want: summary{
 				Phase: v1alpha1.PhaseRebooting, Reason: v1alpha1.ReasonRebooting, Order: v1alpha1.ActionReboot, Cordoned: true, Tainted: true,
@@ -236,7 +236,7 @@ func TestAttemptFails(t *testing.T) {
 		"when the host does not reboot": {
 			reached: true, stage: stageRebooting, event: func(s *story) { s.answer("ra", v1alpha1.OrderDone, "") },
 			after: 900*time.Second + readyLag,
-			want:  backingOff(v1alpha1.ReasonRebootNotObserved), wantMessage: "Node a was told to reboot and still runs the same boot.",
+			want:  backingOff(v1alpha1.ReasonRebootNotObserved), wantMessage: "Node a was ordered to reboot and still runs the same boot.",
 		},
 		"when the sentinel is still there after the boot": {
 			reached: true, stage: stageBack, event: func(s *story) { s.comeBack("ra", v1alpha1.SentinelRequired) }, after: time.Minute,
@@ -375,7 +375,7 @@ func TestNodeRebootIsGivenUpAfterItsLastAttemptThatReachedTheHost(t *testing.T) 
 	if diff := cmp.Diff(want, s.summary("ra")); diff != "" {
 		t.Errorf("NodeReboot (-want +got):\n%s", diff)
 	}
-	message := "Given up after 2 attempts that reached the host: Node a was told to reboot and still runs the same boot."
+	message := "Given up after 2 attempts that reached the host: Node a was ordered to reboot and still runs the same boot."
 	if got := s.reboot("ra").Status.Message; got != message {
 		t.Errorf("message %q, want %q", got, message)
 	}

@@ -4,10 +4,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/attempt"
 )
 
-// advanceAttempts moves every open attempt on as far as the facts allow.
-//
-// Those whose hosts were told to reboot go first: what becomes of them halts a policy, and keeps other nodes that may run etcd from going
-// down.
+// advanceAttempts moves every open attempt on as far as the facts allow.  Those whose hosts were ordered to reboot go first: what becomes
+// of them halts a policy, and keeps other nodes that may run etcd from going down.
 func (p *planning) advanceAttempts() {
 	p.advanceThose(told)
 	p.countHalts()
@@ -67,7 +65,7 @@ func (p *planning) follow(r *rebootView, result attempt.Result) {
 	}
 }
 
-// told says that the host was told to reboot, or has rebooted, in the open attempt.
+// told says that the host was ordered to reboot, or has rebooted, in the open attempt.
 func told(r *rebootView) bool {
 	current := r.Status.Attempt
 	return r.open() && current.RolledBackTime == nil && (current.RebootOrderedTime != nil || current.BackTime != nil)

@@ -8,7 +8,8 @@ import (
 
 // What people say about a node or a reboot: leave it alone, or go on.
 
-// optedOut: the node is skipped, and no host that was told to reboot has to be seen through. It is then as if nobody asked for its reboot.
+// optedOut: the node is skipped, and no host that was ordered to reboot has to be seen through. It is then as if nobody asked for its
+// reboot.
 func (n *nodeView) optedOut() bool { return n.Skipped() && n.active() == nil }
 
 // recordApproval records when and by whom the reboot was approved, and finds out whether that has expired: who approves has the window in

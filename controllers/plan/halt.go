@@ -184,8 +184,8 @@ func (r *rebootView) failureCount() int32 {
 	return r.Status.Failures.Count
 }
 
-// stops says why an attempt whose host was not told to reboot is rolled back. One that began after the last failure in the row is the one
-// that is tried.
+// stops says why an attempt whose host was not ordered to reboot is rolled back. One that began after the last failure in the row is the
+// one that is tried.
 func (policy *policyView) stops(r *rebootView) model.Verdict {
 	h := &policy.halt
 	tried := !h.nodesNotBack && r.Status.Attempt != nil && !r.Status.Attempt.GrantedTime.Time.Before(h.last)
@@ -195,8 +195,8 @@ func (policy *policyView) stops(r *rebootView) model.Verdict {
 	return policy.halted()
 }
 
-// notBack says that the node did not come back as it should: its host was told to reboot, and that was not proved. What was evicted and is
-// not back counts as well.
+// notBack says that the node did not come back as it should: its host was ordered to reboot, and that was not proved. What was evicted and
+// is not back counts as well.
 func (r *rebootView) notBack() bool {
 	if r.open() {
 		return r.Status.Attempt.StalledTime != nil || r.isGivingUp()

@@ -43,7 +43,7 @@ type host struct {
 	process int
 	// jobs are the orders that the helper's process works on, by the NodeReboot.
 	jobs map[types.UID]*job
-	// told counts how often the host was told to reboot, by NodeReboot and sequence.
+	// told counts how often the host was ordered to reboot, by NodeReboot and sequence.
 	told map[string]int
 	fate fate
 	// obstacle is what keeps the host from rebooting.
@@ -147,9 +147,9 @@ func (w *world) tellHost(h *host, uid types.UID, sequence int64) {
 	order := fmt.Sprintf("%s/%d", uid, sequence)
 	h.told[order]++
 	if h.told[order] > 1 {
-		w.breaks("host %s was told to reboot %d times by order %s", h.name, h.told[order], order)
+		w.breaks("host %s was ordered to reboot %d times by order %s", h.name, h.told[order], order)
 	}
-	w.tell("host %s is told to reboot", h.name)
+	w.tell("host %s is ordered to reboot", h.name)
 	w.noteTold(h, uid)
 	fate := h.fate
 	h.fate = fateNormal

@@ -29,7 +29,7 @@ func TestFinishedNodeRebootTellsEveryStepThatItTook(t *testing.T) {
 		time *metav1.MicroTime
 	}{
 		{"required since", status.RequiredSince}, {"granted", &attempt.GrantedTime}, {"cordoned", attempt.CordonedTime},
-		{"told to drain", attempt.DrainOrderedTime}, {"drained", attempt.DrainedTime}, {"told to reboot", attempt.RebootOrderedTime},
+		{"ordered to drain", attempt.DrainOrderedTime}, {"drained", attempt.DrainedTime}, {"ordered to reboot", attempt.RebootOrderedTime},
 		{"back", attempt.BackTime}, {"uncordoned", attempt.UncordonedTime}, {"ended", attempt.EndedTime},
 	}
 	before := time.Time{}

@@ -32,7 +32,7 @@ func (s *story) register(node string, boot int) {
 	s.Nodes = append(s.Nodes, n)
 }
 
-// lostNode is a host that was told to reboot and whose Node was deleted then; node b needs a reboot as well.
+// lostNode is a host that was ordered to reboot and whose Node was deleted then; node b needs a reboot as well.
 func lostNode(t *testing.T, options ...policyOption) *story {
 	t.Helper()
 	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", options...))...)

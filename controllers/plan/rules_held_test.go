@@ -23,7 +23,7 @@ type held struct {
 	quorum bool
 	// recorded: the attempt has begun.
 	recorded bool
-	// told is when the host was told to reboot, in which boot.
+	// told is when the host was ordered to reboot, in which boot.
 	told       time.Time
 	toldInBoot string
 	// ready is how ready each application was, at the least between the begin and the first eviction.
@@ -223,7 +223,7 @@ func (w *world) checkRelease(h *held) {
 	w.checkPodsAreBack(h, deleted)
 }
 
-// checkHostIsBack: a host that was told to reboot counts until it is back, with its Node or without.
+// checkHostIsBack: a host that was ordered to reboot counts until it is back, with its Node or without.
 func (w *world) checkHostIsBack(h *held) {
 	node, machine := w.nodes[h.node], w.hosts[h.node]
 	timeout := goneTimeout(&w.policySpec(h.policy).Failure)
@@ -231,9 +231,9 @@ func (w *world) checkHostIsBack(h *held) {
 	case node == nil && h.marked:
 	case node == nil && timeout > 0 && w.now.Sub(h.gone) >= timeout:
 	case node == nil:
-		w.breaks("the slot of node %s is free; its host was told to reboot at %s, and its Node is gone", h.node, w.since(h.told))
+		w.breaks("the slot of node %s is free; its host was ordered to reboot at %s, and its Node is gone", h.node, w.since(h.told))
 	case !node.Ready && machine != nil:
-		w.breaks("the slot of node %s is free; its host was told to reboot at %s and is not Ready", h.node, w.since(h.told))
+		w.breaks("the slot of node %s is free; its host was ordered to reboot at %s and is not Ready", h.node, w.since(h.told))
 	}
 }
 
@@ -251,7 +251,7 @@ func (w *world) checkPodsAreBack(h *held, deleted bool) {
 		key := pod.Workloads[0]
 		app := w.apps[key]
 		if ready := int32(w.readyReplicas(key.Name)); app != nil && ready < min(h.ready[key], app.replicas) {
-			w.breaks("the slot of node %s is free (told to reboot: %v); %d pods of %s are ready, before it were %d of %d",
+			w.breaks("the slot of node %s is free (ordered to reboot: %v); %d pods of %s are ready, before it were %d of %d",
 				h.node, !h.told.IsZero(), ready, key.Name, h.ready[key], app.replicas)
 			return
 		}

@@ -140,7 +140,7 @@ func rebootReport(r *v1alpha1.NodeReboot) *v1alpha1.HelperReport {
 	return r.Status.Report
 }
 
-// cameBack: a host that a policy told to reboot runs another boot, which this plan may be the first to see.
+// cameBack: a host that a policy ordered to reboot runs another boot, which this plan may be the first to see.
 func (w *world) cameBack(policy string) bool {
 	for _, h := range w.slotsHeld() {
 		if n := w.nodes[h.node]; h.policy == policy && !h.told.IsZero() && n != nil && n.BootID != h.toldInBoot {
@@ -150,7 +150,7 @@ func (w *world) cameBack(policy string) bool {
 	return false
 }
 
-// checkHaltStopsDrains: a host is not told to reboot while as many others as may did not come back.
+// checkHaltStopsDrains: a host is not ordered to reboot while as many others as may did not come back.
 func (w *world) checkHaltStopsDrains(v *view, r *v1alpha1.NodeReboot) {
 	slot := w.heldFor(r.Spec.NodeName, r.UID)
 	if slot == nil || w.policies[slot.policy] == nil || w.rules.lagging {
@@ -241,7 +241,7 @@ func (w *world) checkGivenUp(r *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootS
 		return
 	}
 	if least := w.rules.attempts[slot.policy]; w.rules.told[r.UID] < int(least) {
-		w.breaks("NodeReboot %s is given up for %s; its host was told to reboot %d times, and may be %d times",
+		w.breaks("NodeReboot %s is given up for %s; its host was ordered to reboot %d times, and may be %d times",
 			r.Name, after.OutcomeReason, w.rules.told[r.UID], least)
 	}
 }

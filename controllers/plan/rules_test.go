@@ -32,7 +32,7 @@ type rules struct {
 	grants, reboots, proofs int
 	// scheduled counts what was compared with a schedule.
 	scheduled int
-	// held are the slots that are not free, by node; told is how often a host was told to reboot, by NodeReboot.
+	// held are the slots that are not free, by node; told is how often a host was ordered to reboot, by NodeReboot.
 	held map[string]*held
 	told map[types.UID]int
 	// granted are the last grants, by NodeReboot.

@@ -177,7 +177,7 @@ func TestEventsTellWhatHappened(t *testing.T) {
 		}}},
 		"an order to reboot": {stage: stageDrained, event: func(s *story) { s.now = s.now.Add(time.Minute) }, want: []Event{{
 			Reason: v1alpha1.ReasonRebooting, OnNode: true,
-			Message: "Node a was told to reboot; it has until 2026-03-02 12:17 +00:00 (in 15m, as of 12:02) to come back.",
+			Message: "Node a was ordered to reboot; it has until 2026-03-02 12:17 +00:00 (in 15m, as of 12:02) to come back.",
 		}}},
 		"a boot": {stage: stageRebooting, event: powerLost, want: []Event{{
 			Reason: v1alpha1.ConditionRebooted, OnNode: true, Message: "Node a runs another boot (kernel 6.1.0-1 before, 6.1.0-2 now).",

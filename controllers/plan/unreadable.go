@@ -124,7 +124,7 @@ func (p *planning) report(r *rebootView) *Report {
 // deletedGrace is how long a deleted NodeReboot that cannot be read is kept while its host may be going down.
 const deletedGrace = 15 * time.Minute
 
-// letGo says that a deleted NodeReboot that cannot be read may go: its host was not told to reboot, or is back, or had its time.
+// letGo says that a deleted NodeReboot that cannot be read may go: its host was not ordered to reboot, or is back, or had its time.
 func (p *planning) letGo(r *rebootView) bool {
 	if !r.deleted() || !slices.Contains(r.Object.Finalizers, v1alpha1.Finalizer) {
 		return false
@@ -141,7 +141,7 @@ func (p *planning) letGo(r *rebootView) bool {
 	return p.Reached(r.Object.DeletionTimestamp.Add(deletedGrace))
 }
 
-// mayBeOrdered: nobody can tell whether the host was told to reboot.
+// mayBeOrdered: nobody can tell whether the host was ordered to reboot.
 func mayBeOrdered(obj *v1alpha1.NodeReboot) bool {
 	return slices.ContainsFunc(obj.Unreadable, func(p decode.Problem) bool { return p.Covers("status.attempt.rebootOrderedTime") })
 }

@@ -110,7 +110,7 @@ func (w *world) wantReport(change ...func(*v1alpha1.HelperReport)) {
 func (w *world) wantReboots(want int) {
 	w.t.Helper()
 	if got := len(w.host.reboots()); got != want {
-		w.t.Errorf("the host was told to reboot %d times, want %d", got, want)
+		w.t.Errorf("the host was ordered to reboot %d times, want %d", got, want)
 	}
 }
 

@@ -402,7 +402,7 @@ func (h *fakeHost) Reboot(_ context.Context, bootID string, method v1alpha1.Rebo
 	return nil
 }
 
-// reboots returns the methods by which the host was told to reboot.
+// reboots returns the methods by which the host was ordered to reboot.
 func (h *fakeHost) reboots() []v1alpha1.RebootMethod {
 	h.mu.Lock()
 	defer h.mu.Unlock()

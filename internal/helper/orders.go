@@ -87,7 +87,7 @@ func (a *agent) drain(ctx context.Context, log logr.Logger, d *drain, r *running
 func (a *agent) reboot(ctx context.Context, order *v1alpha1.RebootOrder) error {
 	left := order.Deadline.Sub(a.Clock.Now())
 	if left <= 0 {
-		return fmt.Errorf("the deadline %s passed before the host was told to reboot", deadline(order))
+		return fmt.Errorf("the deadline %s passed before the host was ordered to reboot", deadline(order))
 	}
 	ctx, cancel := context.WithTimeout(ctx, min(left, rebootTimeout))
 	defer cancel()

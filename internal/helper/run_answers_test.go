@@ -77,7 +77,7 @@ func TestOnARealAPIServerAnOrderThatWasWithdrawnIsNeverCarriedOut(t *testing.T) 
 		t.Error(err)
 	}
 	if got := len(host.reboots()); got != 0 {
-		t.Errorf("the host was told to reboot %d times", got)
+		t.Errorf("the host was ordered to reboot %d times", got)
 	}
 }
 
@@ -228,7 +228,7 @@ func TestOnARealAPIServerAHelperOnAHostWhoseClockIsOffDrainsAndReboots(t *testin
 			c.status(name, map[string]any{"order": expired})
 			c.await(name, "noted", func(r *v1alpha1.NodeReboot) bool { return strings.HasPrefix(r.Status.Report.Message, notePrefix) })
 			if got := len(host.reboots()); got != 0 {
-				t.Errorf("the host was told to reboot by an order that is over")
+				t.Errorf("the host was ordered to reboot by an order that is over")
 			}
 			c.status(name, map[string]any{"order": orderOf(3, v1alpha1.ActionReboot)})
 			c.await(name, "rebooted", has(3, v1alpha1.OrderDone))

@@ -288,7 +288,7 @@ func TestOnARealAPIServerANodeIsDrainedAndRebootedOnce(t *testing.T) {
 	defer stop()
 	c.await(name, "another boot", func(r *v1alpha1.NodeReboot) bool { return r.Status.Report.BootID == bootB })
 	if got := len(host.reboots()); got != 1 {
-		t.Errorf("the host was told to reboot %d times, want 1", got)
+		t.Errorf("the host was ordered to reboot %d times, want 1", got)
 	}
 }
 

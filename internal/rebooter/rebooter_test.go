@@ -189,7 +189,7 @@ func TestWhatIsNoWholeRequestIsNeverActedOn(t *testing.T) {
 			answer := exchange(t, socket, test.send)
 			stop()
 			if len(machine.told()) > 0 {
-				t.Errorf("the host was told to reboot by %q", test.send)
+				t.Errorf("the host was ordered to reboot by %q", test.send)
 			}
 			if (test.wantAnswer == "") != (answer == "") || !strings.Contains(answer, test.wantAnswer) {
 				t.Errorf("answer %q, want %q in it", answer, test.wantAnswer)
@@ -208,7 +208,7 @@ func TestASecondRequestOnAConnectionIsNotRead(t *testing.T) {
 	exchange(t, socket, string(request)+string(request))
 	stop()
 	if got := machine.told(); len(got) != 1 {
-		t.Errorf("the host was told to reboot %d times", len(got))
+		t.Errorf("the host was ordered to reboot %d times", len(got))
 	}
 }
 
@@ -258,7 +258,7 @@ func TestARequestWhileTheHostIsBeingAskedIsRefused(t *testing.T) {
 		t.Error(err)
 	}
 	if got := machine.told(); len(got) != 1 {
-		t.Errorf("the host was told to reboot %d times", len(got))
+		t.Errorf("the host was ordered to reboot %d times", len(got))
 	}
 }
 

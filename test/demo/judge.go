@@ -152,7 +152,7 @@ func (r *result) checkProofs() []string {
 	}
 	for node, count := range r.accepted {
 		if count != 1 {
-			broken = append(broken, fmt.Sprintf("at most once: the host of %s was told to reboot %d times", node, count))
+			broken = append(broken, fmt.Sprintf("at most once: the host of %s was ordered to reboot %d times", node, count))
 		}
 	}
 	return broken

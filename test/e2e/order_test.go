@@ -167,7 +167,7 @@ func newQuiescer() *hookProgram {
 	return &hookProgram{own}
 }
 
-// eventuallyPending waits until the drained host waits for the hook, and has not been told to reboot.
+// eventuallyPending waits until the drained host waits for the hook, and has not been ordered to reboot.
 func (h *hookProgram) eventuallyPending(host *testbed.Host) {
 	GinkgoHelper()
 	waiting := eventuallyPhase(host, v1alpha1.PhaseDraining, v1alpha1.ReasonHookPending)

@@ -83,7 +83,7 @@ func (s *story) restartHelperBetweenOrderAndReboot(node string, before boot) {
 		systemd-run --quiet --unit=hold systemd-inhibit --what=shutdown --mode=delay --who=node-test --why=test sleep infinity`
 	s.on(node, hold)
 	restarts := s.helperRestarts(node)
-	s.eventually(node+" is told to reboot", func() error { return s.happened(node, toldToReboot) })
+	s.eventually(node+" is ordered to reboot", func() error { return s.happened(node, toldToReboot) })
 	const kill = "until grep -q method_call /var/lib/node-test/reboot-calls.%s; do sleep 0.2; done; pkill -KILL -x 'helper|rebooter'"
 	s.on(node, fmt.Sprintf(kill, before.id))
 	s.journal.add(node, said, "logind was asked; an inhibitor lock holds the host up, and both containers of the helper are killed")

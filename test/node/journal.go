@@ -21,7 +21,7 @@ const (
 	cordoned     what = "cordoned"
 	uncordoned   what = "uncordoned"
 	drained      what = "drained"
-	toldToReboot what = "told to reboot"
+	toldToReboot what = "ordered to reboot"
 	machineReset what = "machine reset"
 	newBoot      what = "new boot ID"
 	nodeReady    what = "Ready"

@@ -24,7 +24,7 @@ const (
 	firstKernel   = 40
 )
 
-// Fault is what goes wrong with a host when it is told to reboot.
+// Fault is what goes wrong with a host when it is ordered to reboot.
 type Fault string
 
 const (

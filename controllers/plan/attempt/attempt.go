@@ -21,7 +21,7 @@ type Input struct {
 	Policy *policies.Policy
 	// Selected says that the node's labels still give it to that policy.
 	Selected bool
-	// Halt says why attempts of the policy whose hosts were not told to reboot are rolled back.
+	// Halt says why attempts of the policy whose hosts were not ordered to reboot are rolled back.
 	Halt model.Verdict
 	// ControlPlane says that the node may run etcd, and Quorum what keeps it from going down because others of them are down.
 	ControlPlane bool

@@ -7,13 +7,13 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// told says that the host was told to reboot, or has rebooted: from then on it counts as down until it is back.
+// told says that the host was ordered to reboot, or has rebooted: from then on it counts as down until it is back.
 func (a *attempt) told() bool {
 	return a.Status.Attempt.RebootOrderedTime != nil || a.Status.Attempt.BackTime != nil
 }
 
 // noteNode records what becomes of the Node object. A cloud provider may delete the Node of a host that is down, and the kubelet registers
-// it again after the boot: so a Node of the name of a host that was told to reboot is that host, whatever its UID.
+// it again after the boot: so a Node of the name of a host that was ordered to reboot is that host, whatever its UID.
 func (a *attempt) noteNode() {
 	if a.Node == nil {
 		if a.Status.Attempt.NodeGoneTime == nil {
@@ -36,7 +36,7 @@ func (a *attempt) noteNode() {
 	}
 }
 
-// awaitNode is about a Node that is gone. A host that was told to reboot is expected back, unless the Node was about to be removed.
+// awaitNode is about a Node that is gone. A host that was ordered to reboot is expected back, unless the Node was about to be removed.
 func (a *attempt) awaitNode() {
 	gone := fmt.Sprintf("Node %s was deleted.", a.Object.Spec.NodeName)
 	current := a.Status.Attempt

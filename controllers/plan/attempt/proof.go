@@ -93,7 +93,7 @@ func containersOf(pods []model.Pod) []string {
 }
 
 // noteContainers adds what runs on the node now. It is only called when the host cannot have booted yet: of pods and nodes there are two
-// watches, and once the host was told to reboot, pods of the next boot may be seen before the Node that tells of it.
+// watches, and once the host was ordered to reboot, pods of the next boot may be seen before the Node that tells of it.
 func (a *attempt) noteContainers() {
 	a.needPods = true
 	known := sets.New(a.Status.Attempt.Containers...)

@@ -47,7 +47,7 @@ func (a *attempt) delayEnd() time.Time {
 	return a.Status.Attempt.DrainedTime.Add(model.Seconds(a.Policy.Spec.Reboot.DelaySeconds))
 }
 
-// helperAway gives a helper time that is not Ready when it is to be told to reboot its host.
+// helperAway gives a helper time that is not Ready when it is to be ordered to reboot its host.
 func (a *attempt) helperAway() model.Verdict {
 	if a.Node.HelperReady {
 		return model.Verdict{}
@@ -94,7 +94,7 @@ func (a *attempt) orderReboot() {
 }
 
 func (a *attempt) rebooting(deadline time.Time) model.Verdict {
-	return model.Blocked(v1alpha1.ReasonRebooting, "Node %s was told to reboot; it has until %s to come back.",
+	return model.Blocked(v1alpha1.ReasonRebooting, "Node %s was ordered to reboot; it has until %s to come back.",
 		a.Node.Name, a.times().Until(deadline)).Ending(deadline)
 }
 
@@ -114,11 +114,11 @@ func (a *attempt) awaitBoot() {
 	case a.Status.Attempt.StalledTime == nil && a.mayStillReboot(deadline):
 		a.wait = a.rebooting(deadline)
 	case a.Node.Ready:
-		a.fail(v1alpha1.ReasonRebootNotObserved, fmt.Sprintf("Node %s was told to reboot and still runs the same boot.", a.Node.Name))
+		a.fail(v1alpha1.ReasonRebootNotObserved, fmt.Sprintf("Node %s was ordered to reboot and still runs the same boot.", a.Node.Name))
 	case a.Deleted():
 		a.endAttempt(v1alpha1.ReasonDeleted, "The NodeReboot was deleted while the node was not back.")
 	default:
-		a.stall(v1alpha1.ReasonNodeNotBack, fmt.Sprintf("Node %s has not come back since it was told to reboot at %s. It is still "+
+		a.stall(v1alpha1.ReasonNodeNotBack, fmt.Sprintf("Node %s has not come back since it was ordered to reboot at %s. It is still "+
 			"watched; delete this NodeReboot to give it up.", a.Node.Name, a.times().At(a.Status.Attempt.RebootOrderedTime.Time)))
 	}
 }
@@ -129,7 +129,7 @@ func (a *attempt) mayStillReboot(deadline time.Time) bool {
 }
 
 // expire withdraws an order to reboot that the helper did not take in time. The write that withdraws it fails if the helper records the
-// order at the same moment, so the host was not told to reboot and never will be.
+// order at the same moment, so the host was not ordered to reboot and never will be.
 func (a *attempt) expire(order *v1alpha1.RebootOrder) {
 	ordered, deadline := a.Status.Attempt.RebootOrderedTime.Time, order.Deadline.Time
 	a.EditAttempt(func(at *v1alpha1.Attempt) { at.RebootOrderedTime = nil })

@@ -21,7 +21,7 @@ type busLogind struct {
 	err   *dbus.Error
 	// can is the answer to CanReboot.
 	can string
-	// dies when it is told to reboot, without an answer.
+	// dies when it is ordered to reboot, without an answer.
 	dies       bool
 	connection *dbus.Conn
 }
