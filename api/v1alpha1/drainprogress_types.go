@@ -88,7 +88,7 @@ type DrainProgress struct {
 	// +listType=map
 	// +listMapKey=namespace
 	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=10
+	// +kubebuilder:validation:MaxItems=5
 	Returned []ReturnedPod `json:"returned,omitempty"`
 
 	// activity says whether the drain gets anywhere: Stuck means that pods are left and none has gone for 60 seconds.

@@ -145,7 +145,7 @@ type HelperReport struct {
 	// methods are those by which the helper was installed to reboot the host. The first one is what a policy means by Installed.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:MaxItems=8
 	Methods []MethodReport `json:"methods,omitempty"`
 
 	// sequence of the last order that the helper recorded; 0 before the first.

@@ -18,11 +18,13 @@ var errLocal = errors.New("a loopback, link-local or metadata address")
 // multicast, unspecified (which is this machine as well), and the metadata services of clouds that are elsewhere.
 var notAsked = prefixes(
 	"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/127", "fe80::/10", "ff00::/8",
-	"100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32", "fd00:ec2::254/128", "fd20:ce::254/128",
+	"100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32",
+	"fd00:ec2::/32", "fd20:ce::254/128", "fd00:c1::a9fe:a9fe/128", "fd00:42::42/128",
 )
 
-// embedding are prefixes of IPv6 addresses that end in an IPv4 address, which is what is reached by them: NAT64.
-var embedding = prefixes("64:ff9b::/96", "64:ff9b:1::/96")
+// embedding are prefixes of IPv6 addresses that end in an IPv4 address, which is what is reached by them: NAT64. Any /96 of the second is
+// for networks to choose.
+var embedding = prefixes("64:ff9b::/96", "64:ff9b:1::/48")
 
 func prefixes(all ...string) []netip.Prefix {
 	parsed := make([]netip.Prefix, 0, len(all))

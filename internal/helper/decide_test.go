@@ -21,28 +21,28 @@ func TestANodeRebootIsCreatedOnlyForANeedThatHasNone(t *testing.T) {
 		reboot   *v1alpha1.NodeReboot
 		want     bool
 	}{
-		"required and there is none":                      {sentinel: v1alpha1.SentinelRequired, want: true},
-		"not required":                                    {sentinel: v1alpha1.SentinelNotRequired},
-		"unknown never creates anything":                  {sentinel: v1alpha1.SentinelUnknown},
-		"one that cannot be read does not":                {v1alpha1.SentinelRequired, newReboot("x", setAside), true},
-		"one that cannot be read and was given up does":   {v1alpha1.SentinelRequired, newReboot("x", setAside, failed, before(bootA)), false},
-		"one of the first name that cannot be read":       {v1alpha1.SentinelRequired, newReboot(needName, setAside), true},
-		"one that the manager has not seen carries it":    {v1alpha1.SentinelRequired, newReboot("x"), false},
-		"one about this boot carries it":                  {v1alpha1.SentinelRequired, newReboot("x", before(bootA)), false},
-		"one whose boot is not known yet carries it":      {v1alpha1.SentinelRequired, newReboot("x", before("")), false},
-		"one that began with another boot carries it":     {v1alpha1.SentinelRequired, newReboot("x", before(bootEarly)), false},
-		"one that was given up in this boot carries it":   {v1alpha1.SentinelRequired, newReboot("x", failed, before(bootA)), false},
-		"one that was given up after this boot began":     {v1alpha1.SentinelRequired, newReboot("x", failed, before(bootEarly), after(bootA)), false},
-		"one that was given up in another boot does not":  {v1alpha1.SentinelRequired, newReboot("x", failed, before(bootEarly)), true},
-		"one that a person made does not":                 {v1alpha1.SentinelRequired, newReboot("x", manual), true},
-		"a complete one does not":                         {v1alpha1.SentinelRequired, newReboot("x", failed), true},
-		"one that rebooted the host into this boot":       {v1alpha1.SentinelRequired, newReboot("x", succeeded, before(bootEarly), after(bootA)), true},
-		"one that was cancelled in this boot":             {v1alpha1.SentinelRequired, newReboot("x", cancelled, before(bootA)), true},
-		"one for a need of this boot, failed":             {v1alpha1.SentinelRequired, newReboot("x", askedIn(bootA), failed), false},
-		"one for a need of this boot, cancelled":          {v1alpha1.SentinelRequired, newReboot("x", askedIn(bootA), cancelled), false},
-		"one for a need of this boot, about another boot": {v1alpha1.SentinelRequired, newReboot("x", askedIn(bootA), before(bootEarly)), false},
-		"one for a need of this boot, superseded":         {v1alpha1.SentinelRequired, newReboot("x", askedIn(bootA), cancelled, superseded), true},
-		"one for a need of another boot, cancelled":       {v1alpha1.SentinelRequired, newReboot("x", askedIn(bootEarly), cancelled), true},
+		"required and there is none":                       {sentinel: v1alpha1.SentinelRequired, want: true},
+		"not required":                                     {sentinel: v1alpha1.SentinelNotRequired},
+		"unknown never creates anything":                   {sentinel: v1alpha1.SentinelUnknown},
+		"one that cannot be read does not":                 {v1alpha1.SentinelRequired, newReboot("x", setAside), true},
+		"one that cannot be read and was given up does":    {v1alpha1.SentinelRequired, newReboot("x", setAside, failed, before(bootA)), false},
+		"one of its own name that cannot be read does not": {v1alpha1.SentinelRequired, newReboot(needName, setAside), true},
+		"one that the manager has not seen carries it":     {v1alpha1.SentinelRequired, newReboot("x"), false},
+		"one about this boot carries it":                   {v1alpha1.SentinelRequired, newReboot("x", before(bootA)), false},
+		"one whose boot is not known yet carries it":       {v1alpha1.SentinelRequired, newReboot("x", before("")), false},
+		"one that began with another boot carries it":      {v1alpha1.SentinelRequired, newReboot("x", before(bootEarly)), false},
+		"one that was given up in this boot carries it":    {v1alpha1.SentinelRequired, newReboot("x", failed, before(bootA)), false},
+		"one that was given up after this boot began":      {v1alpha1.SentinelRequired, newReboot("x", failed, before(bootEarly), after(bootA)), false},
+		"one that was given up in another boot does not":   {v1alpha1.SentinelRequired, newReboot("x", failed, before(bootEarly)), true},
+		"one that a person made does not":                  {v1alpha1.SentinelRequired, newReboot("x", manual), true},
+		"a complete one does not":                          {v1alpha1.SentinelRequired, newReboot("x", failed), true},
+		"one that rebooted the host into this boot":        {v1alpha1.SentinelRequired, newReboot("x", succeeded, before(bootEarly), after(bootA)), true},
+		"one that was cancelled in this boot":              {v1alpha1.SentinelRequired, newReboot("x", cancelled, before(bootA)), true},
+		"one for a need of this boot, failed":              {v1alpha1.SentinelRequired, newReboot("x", askedIn(bootA), failed), false},
+		"one for a need of this boot, cancelled":           {v1alpha1.SentinelRequired, newReboot("x", askedIn(bootA), cancelled), false},
+		"one for a need of this boot, about another boot":  {v1alpha1.SentinelRequired, newReboot("x", askedIn(bootA), before(bootEarly)), false},
+		"one for a need of this boot, superseded":          {v1alpha1.SentinelRequired, newReboot("x", askedIn(bootA), cancelled, superseded), true},
+		"one for a need of another boot, cancelled":        {v1alpha1.SentinelRequired, newReboot("x", askedIn(bootEarly), cancelled), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFacts()
@@ -66,12 +66,13 @@ func TestANodeRebootIsCreatedOnlyForANeedThatHasNone(t *testing.T) {
 // A name says nothing about what a NodeReboot is about.
 func TestANameThatIsTakenKeepsNoNeedFromBeingAskedFor(t *testing.T) {
 	names := v1alpha1.SentinelRebootNames(testNode, bootA)
-	f := newFacts(newReboot(names[0], manual), newReboot(names[2], askedIn(bootEarly), completed(v1alpha1.OutcomeSucceeded)))
+	f := newFacts(newReboot(names[0], manual), newReboot(names[2], askedIn(bootEarly), completed(v1alpha1.OutcomeSucceeded)),
+		newReboot(names[3], askedIn(bootA), setAside))
 	d := decide(f)
 	if d.create == nil {
 		t.Fatal("nothing is asked for")
 	}
-	if want := append([]string{names[1]}, names[3:]...); !slices.Equal(d.names, want) {
+	if want := append([]string{names[1]}, names[4:]...); !slices.Equal(d.names, want) {
 		t.Errorf("names are %v, want %v", d.names, want)
 	}
 }

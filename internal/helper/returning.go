@@ -21,6 +21,8 @@ const (
 	returnPause = time.Second
 	// maxOwner is the most characters that the name of an owner takes.
 	maxOwner = 256
+	// maxReturned is how many returned pods a report names.
+	maxReturned = 5
 )
 
 // ownerKey identifies an owner by name: one that is deleted and created again is the same.
@@ -134,7 +136,7 @@ func (o *owner) settle(p *leavingPod, evicted bool, now time.Time) {
 func (d *drain) returned() []v1alpha1.ReturnedPod {
 	var returned []v1alpha1.ReturnedPod
 	for _, p := range sorted(d.leaving, d.ignored) {
-		if p.returns && len(returned) < maxNamed {
+		if p.returns && len(returned) < maxReturned {
 			returned = append(returned, v1alpha1.ReturnedPod{
 				Namespace: p.Namespace, Name: p.Name, Owner: p.owner.key.String(), Evictions: p.owner.returns,
 			})

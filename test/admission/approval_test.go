@@ -2,12 +2,15 @@ package admission
 
 import (
 	"context"
+	"encoding/json"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -199,5 +202,20 @@ func TestNamesAreFilledIn(t *testing.T) {
 	check(t, mustClientOf(t, namespace, helper, "helper-n1").Create(t.Context(), helpers, client.DryRunAll), "")
 	if want := "system:serviceaccount:" + namespace + ":" + helper; helpers.Spec.RequestedBy != want {
 		t.Errorf("requested by %q, want %q", helpers.Spec.RequestedBy, want)
+	}
+}
+
+func TestANodeRebootWithoutASpecIsRefusedBecauseOfThat(t *testing.T) {
+	for _, text := range []string{`{}`, `{"spec":null}`, `{"spec":"n1"}`, `{"spec":["n1"]}`} {
+		reboot := &unstructured.Unstructured{}
+		if err := json.Unmarshal([]byte(text), &reboot.Object); err != nil {
+			t.Fatal(err)
+		}
+		reboot.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("NodeReboot"))
+		reboot.SetName("without-spec")
+		err := admin.Create(t.Context(), reboot, client.DryRunAll)
+		if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "spec: ") || strings.Contains(err.Error(), "policy") {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }

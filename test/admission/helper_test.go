@@ -199,7 +199,7 @@ func TestAHelperWritesTheReportOfItsOwnNodeOnly(t *testing.T) {
 func TestAHelperAppliesItsReport(t *testing.T) {
 	reboot := rebootWithStatus(t, "n1")
 	own := mustClientOf(t, namespace, helper, "helper-n1")
-	apply := func(status string) error {
+	applyAs := func(fieldManager, status string) error {
 		applied := &unstructured.Unstructured{}
 		text := fmt.Sprintf(`{"apiVersion":"reboot-operator.io/v1alpha1","kind":"NodeReboot","metadata":{"name":%q,"labels":{"a":"b"}},`+
 			`"spec":{"nodeName":"n2","urgency":"Immediate"},"status":%s}`, reboot.Name, status)
@@ -207,8 +207,12 @@ func TestAHelperAppliesItsReport(t *testing.T) {
 			t.Fatal(err)
 		}
 		return own.Status().Apply(t.Context(), client.ApplyConfigurationFromUnstructured(applied),
-			client.FieldOwner(v1alpha1.HelperFieldManager), client.ForceOwnership)
+			client.FieldOwner(fieldManager), client.ForceOwnership)
 	}
+	apply := func(status string) error { return applyAs(v1alpha1.HelperFieldManager, status) }
+	// Each leaves an entry in the object, and nothing bounds how many there are.
+	check(t, applyAs("another", `{"report":{"bootID":"b7","sentinel":"Required","sequence":3}}`), "as no other")
+	check(t, applyAs(v1alpha1.ManagerFieldManager, `{"report":{"bootID":"b7","sentinel":"Required","sequence":3}}`), "as no other")
 	check(t, apply(`{"phase":"Succeeded"}`), reportOnly)
 	check(t, apply(`{"report":{"bootID":"b7","sentinel":"Required","sequence":3}}`), "")
 

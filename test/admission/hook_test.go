@@ -10,6 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
 func TestAProgramThatDoesHooksSetsItsConditionsAndNothingElse(t *testing.T) {
@@ -67,11 +69,31 @@ func TestAProgramThatDoesHooksSetsItsConditionsAndNothingElse(t *testing.T) {
 			if test.patch.Type() == types.ApplyPatchType {
 				options = append(options, client.FieldOwner("backup"))
 			}
-			check(t, own.Status().Patch(t.Context(), reboot.DeepCopy(), test.patch, options...), test.want)
+			checkAny(t, own.Status().Patch(t.Context(), reboot.DeepCopy(), test.patch, options...), test.want)
 		})
 	}
 	check(t, own.Patch(t.Context(), reboot.DeepCopy(), mergePatch(`{"spec":{"approval":"Given"}}`), client.DryRunAll), rbacRefuse)
 	check(t, admin.Status().Patch(t.Context(), reboot.DeepCopy(), mergePatch(`{"status":{`+order+`}}`), dryRun()), "")
+	applyManyTimes(t, own, reboot, apply(`{"conditions":[`+done+`]}`))
+	run(t, "patch", "nodereboot", reboot.Name, "--subresource=status", "--dry-run=server", "--type=merge",
+		"-p", `{"status":{"phase":"Draining"}}`, "--as=system:serviceaccount:"+namespace+":"+program)
 	boss := mustClientOf(t, namespace, manager, "")
 	check(t, boss.Status().Patch(t.Context(), reboot.DeepCopy(), mergePatch(`{"status":{`+order+`}}`), dryRun()), "")
+}
+
+// applyManyTimes applies as another field manager each time: each leaves an entry in the object.
+func applyManyTimes(t *testing.T, own client.Client, reboot *v1alpha1.NodeReboot, patch client.Patch) {
+	t.Helper()
+	var last error
+	for i := range 40 {
+		owner := client.FieldOwner(fmt.Sprintf("backup-%d", i))
+		if last = own.Status().Patch(t.Context(), reboot.DeepCopy(), patch, owner); last != nil {
+			break
+		}
+	}
+	check(t, last, "no more than 32 field managers that apply")
+	check(t, own.Status().Patch(t.Context(), reboot.DeepCopy(), patch, client.FieldOwner("backup-1")), "")
+	// Nobody can keep others from changing it, or from withdrawing an approval.
+	lead := newPeople(t).lead
+	check(t, lead.Patch(t.Context(), reboot.DeepCopy(), spec(`"reason":"x"`), client.FieldOwner("kubectl-patch")), "")
 }

@@ -111,6 +111,7 @@ func TestTheLargestStatusOfAPlanIsAccepted(t *testing.T) {
 	reboot = mustWrite(t, reboot.Name, &v1alpha1.NodeRebootStatus{
 		Conditions: othersConditions(48, 4096), RequiredSince: &metav1.MicroTime{Time: now.Add(-48 * time.Hour)},
 		Report: &v1alpha1.HelperReport{
+			Version: longest("v", 128), Protocol: v1alpha1.ProtocolLevel,
 			BootID: boot, Sentinel: v1alpha1.SentinelNotRequired, ClockOffsetSeconds: &offset,
 			Methods: []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind}},
 		},

@@ -120,8 +120,8 @@ func TestEveryAdmissionPolicyIsBoundAndRefusesWhatItCannotDecide(t *testing.T) {
 			t.Errorf("%s is bound to nothing, to less than everything, or denies nothing", policy.Name)
 		}
 	}
-	if len(all.Admission) != 3 || len(all.Bindings) != 3 {
-		t.Errorf("%d policies and %d bindings, want 3", len(all.Admission), len(all.Bindings))
+	if len(all.Admission) != 4 || len(all.Bindings) != 4 {
+		t.Errorf("%d policies and %d bindings, want 4", len(all.Admission), len(all.Bindings))
 	}
 }
 
