@@ -245,14 +245,13 @@ func TestPodsThatCannotBeReadKeepNoOtherNodeFromItsGates(t *testing.T) {
 func taintCordoned(t *testing.T, w *world, name string) bool {
 	t.Helper()
 	node := w.node(t, name)
-	tainted := slices.ContainsFunc(node.Spec.Taints, func(taint corev1.Taint) bool { return taint.Key == corev1.TaintNodeUnschedulable })
+	isIt := func(taint corev1.Taint) bool { return taint.Key == corev1.TaintNodeUnschedulable }
+	tainted := slices.ContainsFunc(node.Spec.Taints, isIt)
 	switch {
 	case node.Spec.Unschedulable == tainted:
 		return false
 	case tainted:
-		node.Spec.Taints = slices.DeleteFunc(node.Spec.Taints, func(taint corev1.Taint) bool {
-			return taint.Key == corev1.TaintNodeUnschedulable
-		})
+		node.Spec.Taints = slices.DeleteFunc(node.Spec.Taints, isIt)
 	default:
 		node.Spec.Taints = append(node.Spec.Taints, corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule})
 	}
@@ -262,8 +261,8 @@ func taintCordoned(t *testing.T, w *world, name string) bool {
 	return true
 }
 
-// Kubernetes taints a node that is cordoned, and removes the taint when it is uncordoned. That is no change that makes a refused write
-// pass.
+// Kubernetes taints a node that is cordoned, and removes the taint when it is uncordoned. That is no change that makes a
+// refused write pass.
 func TestANodeThatCannotBeExcludedIsNotCordonedAgainAndAgain(t *testing.T) {
 	objects := fleet(v1alpha1.ModeEnforce, "a")
 	for _, object := range objects {
