@@ -394,7 +394,7 @@ func TestARecordThatTakesUntilTheDeadlineIsTooLate(t *testing.T) {
 		w.order(1, v1alpha1.ActionReboot)
 		pass(drainTimeout)
 		w.wantReboots(0)
-		if report := w.report(); report.State != v1alpha1.OrderFailed || !strings.Contains(report.Message, "passed before the host was told") {
+		if report := w.report(); report.State != v1alpha1.OrderFailed || !strings.Contains(report.Message, "passed before the host was ordered") {
 			t.Errorf("state %s, message %q", report.State, report.Message)
 		}
 	})

@@ -123,8 +123,7 @@ func TestAPodThatIsMadeAgainUnderItsNameIsAnotherOne(t *testing.T) {
 		pods.keep.Store(true)
 		run := startDrain(t, pods, v1alpha1.DrainOrder{})
 		wantAsked(t, pods, "web-0")
-		pods.remove("web-0")
-		pods.put(newPod("web-0", func(p *corev1.Pod) { p.UID = "another" }))
+		pods.replace(newPod("web-0", func(p *corev1.Pod) { p.UID = "another" }))
 		pass(2 * time.Second)
 		wantAsked(t, pods, "web-0")
 		run.want(t, false, v1alpha1.DrainProgress{Total: 2, Remaining: 1, Returned: []v1alpha1.ReturnedPod{

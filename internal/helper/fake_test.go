@@ -174,6 +174,17 @@ func (s *fakeStore[T]) remove(name string) {
 	s.send(watch.Deleted, o)
 }
 
+// replace puts an object in the place of another one of its name. Watchers learn of the new one first: else what they do in between depends
+// on how fast they are.
+func (s *fakeStore[T]) replace(o T) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.objects[o.GetName()]
+	delete(s.objects, o.GetName())
+	s.putLocked(o)
+	s.send(watch.Deleted, old)
+}
+
 func (s *fakeStore[T]) send(event watch.EventType, o T) {
 	for w := range s.watchers {
 		deliver := func() { w.Action(event, o.DeepCopyObject()) }

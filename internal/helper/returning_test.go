@@ -188,11 +188,15 @@ func TestOwnersThatPutPodsBackAreCountedOneByOne(t *testing.T) {
 func TestAPodOfNoOwnerThatComesBackUnderItsNameIsEvictedThreeTimesAndThenIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pods := newFakePods(newPod("agent"))
+		pods.keep.Store(true)
 		var evictions atomic.Int32
 		pods.onEvict.set(func(*corev1.Pod) {
-			if n := evictions.Add(1); n < gaveUp {
-				pods.put(newPod("agent", func(p *corev1.Pod) { p.UID = types.UID(fmt.Sprint("agent-", n)) }))
+			n := evictions.Add(1)
+			if n == gaveUp {
+				pods.remove("agent")
+				return
 			}
+			pods.replace(newPod("agent", func(p *corev1.Pod) { p.UID = types.UID(fmt.Sprint("agent-", n)) }))
 		})
 		run := startDrain(t, pods, v1alpha1.DrainOrder{})
 		pass(time.Minute)
