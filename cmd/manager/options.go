@@ -114,37 +114,30 @@ func (o *options) setGateAllowedCIDRs(value string) error {
 }
 
 // setQuorumLabels refuses what is no key of a label, rather than looking for nodes that there cannot be.
-func (o *options) setQuorumLabels(value string) error {
-	o.quorumLabels = nil
-	if value == "" {
-		return nil
-	}
-	for _, key := range strings.Split(value, ",") {
-		key = strings.TrimSpace(key)
-		if problems := validation.IsQualifiedName(key); len(problems) > 0 {
-			return fmt.Errorf("write the key of a label, such as example.com/etcd, not %q: %s", key, problems[0])
-		}
-		o.quorumLabels = append(o.quorumLabels, key)
-	}
-	slices.Sort(o.quorumLabels)
-	o.quorumLabels = slices.Compact(o.quorumLabels)
-	return nil
+func (o *options) setQuorumLabels(value string) (err error) {
+	o.quorumLabels, err = names(value, "the key of a label, such as example.com/etcd", validation.IsQualifiedName)
+	return err
 }
 
 // setLeaseNamespaces refuses what is no name of a namespace, rather than looking where there cannot be a Lease.
-func (o *options) setLeaseNamespaces(value string) error {
-	o.leaseNamespaces = nil
+func (o *options) setLeaseNamespaces(value string) (err error) {
+	o.leaseNamespaces, err = names(value, "the name of a namespace, such as medik8s-leases", validation.IsDNS1123Label)
+	return err
+}
+
+// names reads what is separated by commas: each name once, in order. It refuses what has problems, and says what to write instead.
+func names(value, want string, problems func(string) []string) ([]string, error) {
 	if value == "" {
-		return nil
+		return nil, nil
 	}
-	for _, namespace := range strings.Split(value, ",") {
-		namespace = strings.TrimSpace(namespace)
-		if problems := validation.IsDNS1123Label(namespace); len(problems) > 0 {
-			return fmt.Errorf("write the name of a namespace, such as medik8s-leases, not %q: %s", namespace, problems[0])
+	var all []string
+	for _, name := range strings.Split(value, ",") {
+		name = strings.TrimSpace(name)
+		if found := problems(name); len(found) > 0 {
+			return nil, fmt.Errorf("write %s, not %q: %s", want, name, found[0])
 		}
-		o.leaseNamespaces = append(o.leaseNamespaces, namespace)
+		all = append(all, name)
 	}
-	slices.Sort(o.leaseNamespaces)
-	o.leaseNamespaces = slices.Compact(o.leaseNamespaces)
-	return nil
+	slices.Sort(all)
+	return slices.Compact(all), nil
 }

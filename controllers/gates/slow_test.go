@@ -31,7 +31,7 @@ type slowBench struct {
 	began map[string]int
 }
 
-// newSlowBench reads a kind such as Slow20 in 20 seconds, and all pods in as many as it is told.
+// newSlowBench lists a kind such as Slow20 in 20 seconds, and all pods in as many seconds as it gets.
 func newSlowBench(t *testing.T, pods time.Duration, objects ...client.Object) *slowBench {
 	t.Helper()
 	b := &slowBench{began: map[string]int{}}

@@ -16,7 +16,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// Answers of the policy about approvals, by what is told in them.
+// Answers of the policy about approvals, by what they say.
 const (
 	takesApprove  = "takes the verb approve on nodereboots"
 	ownApproval   = "approvedBy is who approves the reboot: write "

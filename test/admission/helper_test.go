@@ -21,7 +21,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// Answers of the admission policy, by what is told in them.
+// Answers of the admission policy, by what they say.
 const (
 	ownNodeOnly    = "spec.nodeName must be n1"
 	ownBoot        = "spec.bootID must be the boot ID of the host"
