@@ -66,8 +66,10 @@ func TestANodeThatMayRunEtcdWaitsForTheOthersBeforeItsDrainAndBeforeItsReboot(t 
 		"is not Ready":                         func(s *story) { s.node("b").Ready = false },
 		"has a static pod that is not Ready":   func(s *story) { s.Pods["b"][0].Ready = false },
 		"has a static pod that is terminating": func(s *story) { s.Pods["b"][0].Terminating = true },
+		"has a NodeReboot that cannot be read": func(s *story) { s.Reboots = append(s.Reboots, newReboot("rb", "b", attemptUnreadable)) },
 	}
 	back := func(s *story) {
+		s.Reboots = slices.DeleteFunc(s.Reboots, func(r *v1alpha1.NodeReboot) bool { return r.Name == "rb" })
 		s.node("b").Ready = true
 		s.Pods["b"][0].Ready, s.Pods["b"][0].Terminating = true, false
 	}
