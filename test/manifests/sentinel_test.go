@@ -21,8 +21,8 @@ func sentinelsOf(c *corev1.Container) []string {
 	return paths
 }
 
-// checkSentinels makes sure that every sentinel is in a directory that is mounted from the same place of the host, in a way that what changes
-// there changes here.
+// checkSentinels makes sure that every sentinel is in a directory that is mounted from the same place of the host, in a way that what
+// changes there changes here.
 func checkSentinels(t *testing.T, pod *corev1.PodSpec) {
 	t.Helper()
 	rebooter := container(t, pod, "rebooter")
