@@ -42,6 +42,9 @@ func TestEveryInstallationGivesArgumentsThatTheRebooterTakes(t *testing.T) {
 			if diff := cmp.Diff([]string{"/run/reboot-required", "/run/reboot-needed"}, f.machine.Sentinels); diff != "" {
 				t.Errorf("sentinels (-want +got):\n%s", diff)
 			}
+			if kernel := strings.Contains(name, "sentinel-kernel"); f.machine.SentinelKernel != kernel {
+				t.Errorf("kernels are compared: %t", f.machine.SentinelKernel)
+			}
 			if f.socket != rebooter.DefaultSocket || f.helperUID != rebooter.DefaultHelperUID {
 				t.Errorf("flags %+v", f)
 			}
