@@ -42,7 +42,7 @@ var rebooters = map[string]otherRebooter{
 	"locksmithd.service":              {effect: "it reboots this host after each update (Flatcar): mask it, or set REBOOT_STRATEGY=off"},
 	"zincati.service":                 {effect: "it reboots this host to finish updates (Fedora CoreOS): disable its updates"},
 	"rebootmgr.service":               {effect: "it reboots this host when an update asks for it (SUSE), unless its strategy is off"},
-	"transactional-update.timer":      {effect: "it asks for a reboot after each update (SUSE), unless REBOOT_METHOD is none"},
+	"transactional-update.timer":      {effect: "it reboots this host after each update (SUSE), unless REBOOT_METHOD is kured or none"},
 	"bootc-fetch-apply-updates.timer": {effect: "it applies updates and reboots this host (bootc): mask it"},
 	"dnf-automatic.timer":             dnfReboots,
 	"dnf-automatic-install.timer":     dnfReboots,
