@@ -20,7 +20,7 @@ import (
 )
 
 // Components are what an installation may add to config/default, from config/components, by what they need of each other.
-var Components = []string{"host-programs", "sentinel-command", "signal", "before-1.36"}
+var Components = []string{"host-programs", "sentinel-command", "sentinel-kernel", "signal", "before-1.36"}
 
 // Object is one object, in its own words.
 type Object map[string]any
@@ -44,13 +44,18 @@ func Render(name string) (Rendered, error) {
 
 // RenderWith renders config/default with components, as someone who combines them would write it.
 func RenderWith(components ...string) (Rendered, error) {
+	kustomization := "components:\n"
+	for _, component := range components {
+		kustomization += "- ../../components/" + component + "\n"
+	}
+	return RenderOverlay(kustomization)
+}
+
+// RenderOverlay renders config/default with the rest of a kustomization, such as patches.
+func RenderOverlay(rest string) (Rendered, error) {
 	return render(func(files filesys.FileSystem) (string, error) {
-		kustomization := "resources: [../../default]\ncomponents:\n"
-		for _, component := range components {
-			kustomization += "- ../../components/" + component + "\n"
-		}
 		const directory = "config/overlays/combined"
-		return directory, files.WriteFile(directory+"/kustomization.yaml", []byte(kustomization))
+		return directory, files.WriteFile(directory+"/kustomization.yaml", []byte("resources: [../../default]\n"+rest))
 	})
 }
 
@@ -168,6 +173,41 @@ func (r Rendered) HelperPod() (*corev1.PodSpec, error) {
 		return nil, err
 	}
 	return &helper.Spec.Template.Spec, nil
+}
+
+// Pod is the pod of a workload.
+type Pod struct {
+	// Name of the workload.
+	Name string
+	Spec *corev1.PodSpec
+}
+
+// Pods are those of all workloads.
+func (r Rendered) Pods() ([]Pod, error) {
+	var pods []Pod
+	for _, object := range r {
+		var spec *corev1.PodSpec
+		switch object.Kind() {
+		case "Deployment":
+			workload, err := Find[appsv1.Deployment](r, object.Kind(), object.Name())
+			if err != nil {
+				return nil, err
+			}
+			spec = &workload.Spec.Template.Spec
+		case "DaemonSet":
+			workload, err := Find[appsv1.DaemonSet](r, object.Kind(), object.Name())
+			if err != nil {
+				return nil, err
+			}
+			spec = &workload.Spec.Template.Spec
+		case "StatefulSet", "ReplicaSet", "Job", "CronJob", "Pod", "ReplicationController":
+			return nil, fmt.Errorf("the pods of a %s are not looked at", object.Kind())
+		default:
+			continue
+		}
+		pods = append(pods, Pod{Name: object.Name(), Spec: spec})
+	}
+	return pods, nil
 }
 
 // YAML of an object, for messages.
