@@ -21,6 +21,7 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/podstream"
 )
 
 // requestTimeout bounds a single request. A watch has none.
@@ -143,9 +144,9 @@ func (c *rebootClient) apply(ctx context.Context, reboot *v1alpha1.NodeReboot, r
 
 // podClient lists, watches and evicts a node's pods with one identity, and asks about DaemonSets with another: nodes may not read those.
 type podClient struct {
-	toolscache.ListerWatcherWithContext
-	pods rest.Interface
-	own  rest.Interface
+	nodeName string
+	pods     rest.Interface
+	own      rest.Interface
 }
 
 func newPodClient(config *rest.Config, nodeName string, impersonate bool) (*podClient, error) {
@@ -160,11 +161,17 @@ func newPodClient(config *rest.Config, nodeName string, impersonate bool) (*podC
 			return nil, err
 		}
 	}
-	return &podClient{
-		ListerWatcherWithContext: toolscache.NewListWatchFromClient(pods, "pods", metav1.NamespaceAll, ofNode(nodeName)),
-		pods:                     pods,
-		own:                      own,
-	}, nil
+	return &podClient{nodeName: nodeName, pods: pods, own: own}, nil
+}
+
+// Pods lists and watches the pods of the node.
+func (c *podClient) Pods(keep func(*corev1.Pod) *corev1.Pod) toolscache.ListerWatcherWithContext {
+	listWatch := toolscache.NewListWatchFromClient(c.pods, "pods", metav1.NamespaceAll, ofNode(c.nodeName))
+	listWatch.ListWithContextFunc = func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+		options.FieldSelector = ofNode(c.nodeName).String()
+		return podstream.List(ctx, c.pods, options, keep)
+	}
+	return listWatch
 }
 
 // Evict asks for the eviction of exactly this pod: another one of the same name, which may be on another node by now, is left alone.
