@@ -31,6 +31,7 @@ type flags struct {
 	commandInterval time.Duration
 	rebooter        string
 	impersonateNode bool
+	requests        bool
 	pollInterval    time.Duration
 	kubeconfig      string
 	version         bool
@@ -70,6 +71,8 @@ func parse(args []string) (flags, error) {
 	set.StringVar(&f.rebooter, "rebooter-socket", rebooter.DefaultSocket, "Where the rebooter listens.")
 	set.BoolVar(&f.impersonateNode, "impersonate-node", true,
 		"List and evict pods as the node (constrained impersonation, Kubernetes 1.36 and later), not with the helper's own identity.")
+	set.BoolVar(&f.requests, "eviction-requests", false,
+		"Have the eviction responders of a pod evict it, if it names any and the API server serves EvictionRequests (alpha in Kubernetes 1.37).")
 	set.DurationVar(&f.pollInterval, "poll-interval", helper.DefaultPollInterval,
 		"How often to look at the sentinel files even without a hint, and at what is in the way of a reboot.")
 	set.StringVar(&f.kubeconfig, "kubeconfig", "", "How to reach the API server from outside the cluster.")
@@ -99,6 +102,7 @@ func run(f flags, log logr.Logger) error {
 		NodeName:           f.nodeName,
 		Config:             config,
 		ImpersonateNode:    f.impersonateNode,
+		EvictionRequests:   f.requests,
 		Host:               host,
 		Sentinel:           sentinel(ctx, f, host, log.WithName("sentinel")),
 		Log:                log,

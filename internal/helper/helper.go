@@ -58,6 +58,8 @@ type Options struct {
 	// ImpersonateNode lists and evicts pods as system:node:<NodeName> (constrained impersonation, KEP-5284). Without it the helper's own
 	// identity is used.
 	ImpersonateNode bool
+	// EvictionRequests has the eviction responders of pods evict them, where pods name any (KEP-4563, which is alpha).
+	EvictionRequests bool
 	// Host is the machine.
 	Host Host
 	// Version of the helper, which it reports.
