@@ -9,6 +9,7 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
+	lifecyclev1alpha1 "k8s.io/api/lifecycle/v1alpha1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -59,6 +60,16 @@ func read(request *admission.Request) (asked removal, onNode types.UID, err erro
 			asked.uid = *options.Preconditions.UID
 		}
 		return asked, "", nil
+	case resource == "evictionrequests" && request.SubResource == "" && request.Operation == admissionv1.Create:
+		var asks lifecyclev1alpha1.EvictionRequest
+		if err := json.Unmarshal(request.Object.Raw, &asks); err != nil {
+			return asked, "", fmt.Errorf("read the EvictionRequest: %w", err)
+		}
+		asked.name = ""
+		if pod := asks.Spec.Target.Pod; pod != nil {
+			asked.name, asked.uid = pod.Name, pod.UID
+		}
+		return asked, "", nil
 	case resource == "pods" && request.SubResource == "" && request.Operation == admissionv1.Delete:
 		var pod corev1.Pod
 		if err := json.Unmarshal(request.OldObject.Raw, &pod); err != nil {
@@ -70,7 +81,7 @@ func read(request *admission.Request) (asked removal, onNode types.UID, err erro
 		}
 		return asked, onNode, nil
 	}
-	return asked, "", errors.New("this webhook is about evictions and deletions of pods")
+	return asked, "", errors.New("this webhook is about evictions and deletions of pods, and EvictionRequests")
 }
 
 // find returns the UID of the pod of that name on the helper's node; empty if there is none. The selectors do it on the server, so that
