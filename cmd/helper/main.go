@@ -30,7 +30,9 @@ type flags struct {
 	sentinelCommand bool
 	commandInterval time.Duration
 	rebooter        string
-	impersonateNode bool
+	impersonation   helper.Impersonation
+	podNamespace    string
+	podName         string
 	requests        bool
 	pollInterval    time.Duration
 	kubeconfig      string
@@ -69,8 +71,12 @@ func parse(args []string) (flags, error) {
 		"Ask the rebooter also for what its sentinel command says. One sentinel that asks for a reboot is enough.")
 	set.DurationVar(&f.commandInterval, "sentinel-command-interval", helper.DefaultCommandInterval, "How often to ask for that.")
 	set.StringVar(&f.rebooter, "rebooter-socket", rebooter.DefaultSocket, "Where the rebooter listens.")
-	set.BoolVar(&f.impersonateNode, "impersonate-node", true,
-		"List and evict pods as the node (constrained impersonation, Kubernetes 1.36 and later), not with the helper's own identity.")
+	impersonate := set.String("impersonate-node", string(helper.ImpersonateAuto),
+		"Whether to list and evict pods as the node (constrained impersonation, Kubernetes 1.36 and later): Always, Never, or Auto, which is as "+
+			"the node where the API server lets the helper, else with its own identity.")
+	set.StringVar(&f.podNamespace, "pod-namespace", os.Getenv("POD_NAMESPACE"), "The namespace of the helper's pod (environment: POD_NAMESPACE).")
+	set.StringVar(&f.podName, "pod-name", os.Getenv("POD_NAME"),
+		"The helper's own pod, by which it finds out whether it may evict (environment: POD_NAME).")
 	set.BoolVar(&f.requests, "eviction-requests", false,
 		"Have the eviction responders of a pod evict it, if it names any and the API server serves EvictionRequests (alpha in Kubernetes 1.37).")
 	set.DurationVar(&f.pollInterval, "poll-interval", helper.DefaultPollInterval,
@@ -83,6 +89,10 @@ func parse(args []string) (flags, error) {
 	}
 	if f.commandInterval <= 0 {
 		return flags{}, fmt.Errorf("--sentinel-command-interval=%s: want more than 0", f.commandInterval)
+	}
+	var err error
+	if f.impersonation, err = helper.ParseImpersonation(*impersonate); err != nil {
+		return flags{}, fmt.Errorf("--impersonate-node: %w", err)
 	}
 	if set.NArg() > 0 {
 		return flags{}, fmt.Errorf("unexpected argument %q", set.Arg(0))
@@ -101,7 +111,9 @@ func run(f flags, log logr.Logger) error {
 	return helper.Run(ctx, helper.Options{
 		NodeName:           f.nodeName,
 		Config:             config,
-		ImpersonateNode:    f.impersonateNode,
+		Impersonation:      f.impersonation,
+		PodNamespace:       f.podNamespace,
+		PodName:            f.podName,
 		EvictionRequests:   f.requests,
 		Host:               host,
 		Sentinel:           sentinel(ctx, f, host, log.WithName("sentinel")),

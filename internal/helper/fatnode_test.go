@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/test/await"
@@ -21,7 +22,7 @@ func TestADrainOfANodeWithFatPodsHoldsOneOfThemAtATime(t *testing.T) {
 		"of a server that sends them in one piece": {},
 	} {
 		t.Run(name, func(t *testing.T) {
-			client, err := newPodClient(server.Start(t), testNode, false)
+			client, err := newPodClient(server.Start(t), testNode, ImpersonateNever, types.NamespacedName{})
 			if err != nil {
 				t.Fatal(err)
 			}

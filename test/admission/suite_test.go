@@ -102,6 +102,9 @@ func prepare(ctx context.Context, env *envtest.Environment) error {
 	if installed, err = edition.Of(adminConfig); err != nil {
 		return err
 	}
+	if err := chooseWebhookAddress(); err != nil {
+		return err
+	}
 	if err := install(); err != nil {
 		return err
 	}
@@ -130,9 +133,6 @@ func prepare(ctx context.Context, env *envtest.Environment) error {
 
 // install applies what is installed, with the webhooks where this process serves them.
 func install() error {
-	if err := chooseWebhookAddress(); err != nil {
-		return err
-	}
 	stdout, stderr, err := kubectl("kustomize", filepath.Join("..", "..", installed.Manifests))
 	if err != nil {
 		message, _ := io.ReadAll(stderr)

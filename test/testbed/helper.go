@@ -126,12 +126,13 @@ func (r *helperRunner) run(ctx context.Context, pod podKey, ended chan<- struct{
 	options := helper.Options{
 		NodeName:         r.host.Name(),
 		Config:           r.host.cluster.helperConfig(pod),
-		ImpersonateNode:  r.host.cluster.edition.DrainsAsNode,
-		EvictionRequests: r.host.cluster.evictionRequests,
+		PodNamespace:     Namespace,
+		PodName:          pod.name,
 		Host:             r.host,
 		Sentinel:         r.host.sentinel,
 		Log:              log,
 		PollInterval:     helperPollInterval,
+		EvictionRequests: r.host.cluster.evictionRequests,
 	}
 	for {
 		err := helper.Run(ctx, options)
