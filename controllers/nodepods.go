@@ -28,7 +28,7 @@ const podSyncTimeout = 10 * time.Second
 type nodePods struct {
 	client typedcorev1.PodsGetter
 	// listPods makes what is kept of each pod while it reads the list.
-	listPods func(ctx context.Context, options metav1.ListOptions, keep func(*corev1.Pod) *corev1.Pod) (*corev1.PodList, error)
+	listPods podstream.Lister
 	// strip makes what is kept of a pod, which are among others the labels and annotations with those keys.
 	strip func(*corev1.Pod, sets.Set[string]) *corev1.Pod
 	// named are keys of labels and annotations that are kept of every pod, however many it has.
@@ -47,10 +47,7 @@ type nodePodWatch struct {
 }
 
 func newNodePods(client typedcorev1.CoreV1Interface) *nodePods {
-	list := func(ctx context.Context, options metav1.ListOptions, keep func(*corev1.Pod) *corev1.Pod) (*corev1.PodList, error) {
-		return podstream.List(ctx, client.RESTClient(), options, keep)
-	}
-	return &nodePods{client: client, listPods: list, strip: stripPod, named: alwaysNamed, watches: map[string]*nodePodWatch{}}
+	return &nodePods{client: client, listPods: podstream.Of(client.RESTClient()), strip: stripPod, named: alwaysNamed, watches: map[string]*nodePodWatch{}}
 }
 
 // alwaysNamed is the label that tells the Deployment of a pod.
@@ -100,7 +97,7 @@ func (p *nodePods) start(node string) *nodePodWatch {
 	listWatch := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			options.FieldSelector = selector
-			return p.listPods(ctx, options, strip)
+			return p.listPods(ctx, metav1.NamespaceAll, options, strip)
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (kwatch.Interface, error) {
 			options.FieldSelector = selector

@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"context"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -31,13 +30,7 @@ func TestPodsAreReadAgainWhenAnotherOfTheirLabelsMatters(t *testing.T) {
 	client := listedPods{fake.NewClientset(fat).CoreV1()}
 	p := newNodePods(client)
 	p.ctx, p.changed = t.Context(), func() {}
-	p.listPods = func(ctx context.Context, options metav1.ListOptions, keep func(*corev1.Pod) *corev1.Pod) (*corev1.PodList, error) {
-		pods, err := client.Pods(metav1.NamespaceAll).List(ctx, options)
-		for i := range pods.Items {
-			pods.Items[i] = *keep(&pods.Items[i])
-		}
-		return pods, err
-	}
+	p.listPods = fatpods.Lister(client)
 	list := func(keys ...string) *corev1.Pod {
 		t.Helper()
 		p.nameKeys(sets.New(keys...))

@@ -206,7 +206,7 @@ func (c *podClient) Pods(keep func(*corev1.Pod) *corev1.Pod) toolscache.ListerWa
 	return &toolscache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			options.FieldSelector = ofNode(c.nodeName).String()
-			pods, err := podstream.List(ctx, c.current.Load().pods, options, keep)
+			pods, err := podstream.Of(c.current.Load().pods)(ctx, metav1.NamespaceAll, options, keep)
 			return pods, c.note(rightToList(err), err)
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {

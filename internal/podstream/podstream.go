@@ -15,11 +15,22 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// List lists the pods of all namespaces that the options select. keep returns what is kept of a pod, which must not hold on to the rest; it
-// is called before the next pod is read. The client is one for the core group.
-func List(ctx context.Context, client rest.Interface, options metav1.ListOptions, keep func(*corev1.Pod) *corev1.Pod) (
+// Lister lists the pods that the options select, of one namespace or, if that is empty, of all. keep returns what is kept of a pod, which
+// must not hold on to the rest; it is called before the next pod is read.
+type Lister func(ctx context.Context, namespace string, options metav1.ListOptions, keep func(*corev1.Pod) *corev1.Pod) (
+	*corev1.PodList, error)
+
+// Of is a Lister by a client for the core group.
+func Of(client rest.Interface) Lister {
+	return func(ctx context.Context, namespace string, options metav1.ListOptions, keep func(*corev1.Pod) *corev1.Pod) (
+		*corev1.PodList, error) {
+		return list(ctx, client, namespace, options, keep)
+	}
+}
+
+func list(ctx context.Context, client rest.Interface, namespace string, options metav1.ListOptions, keep func(*corev1.Pod) *corev1.Pod) (
 	list *corev1.PodList, err error) {
-	body, err := client.Get().Resource("pods").VersionedParams(&options, metav1.ParameterCodec).
+	body, err := client.Get().Namespace(namespace).Resource("pods").VersionedParams(&options, metav1.ParameterCodec).
 		SetHeader("Accept", runtime.ContentTypeJSON).Stream(ctx)
 	if err != nil {
 		return nil, err // It is an API error that callers look at, and says what was asked.

@@ -1,4 +1,4 @@
-package podstream
+package podstream_test
 
 import (
 	"fmt"
@@ -14,6 +14,7 @@ import (
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 
+	"github.com/reboot-operator/reboot-operator/internal/podstream"
 	"github.com/reboot-operator/reboot-operator/test/fatpods"
 )
 
@@ -35,7 +36,7 @@ func TestAListHoldsOnePodAtATime(t *testing.T) {
 	const limit = 12 // MiB
 	rest := client(t, (&fatpods.Server{}).Start(t))
 	peak := fatpods.NewPeak()
-	list, err := List(t.Context(), rest, metav1.ListOptions{}, func(pod *corev1.Pod) *corev1.Pod {
+	list, err := podstream.Of(rest)(t.Context(), "", metav1.ListOptions{}, func(pod *corev1.Pod) *corev1.Pod {
 		peak.Measure()
 		return nameOnly(pod)
 	})
@@ -91,7 +92,7 @@ func TestAListIsReadWhole(t *testing.T) {
 		"no version":         {body: `{"kind":"PodList","items":[]}`, wantErr: `resource version ""`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			list, err := List(t.Context(), answer(t, http.StatusOK, test.body), ofNode, nameOnly)
+			list, err := podstream.Of(answer(t, http.StatusOK, test.body))(t.Context(), "", ofNode, nameOnly)
 			if test.wantErr != "" {
 				if err == nil || !strings.Contains(err.Error(), test.wantErr) {
 					t.Errorf("error %v, want one with %q", err, test.wantErr)
@@ -119,7 +120,7 @@ func TestARefusalIsTheAPIServers(t *testing.T) {
 	} {
 		status := map[metav1.StatusReason]int{metav1.StatusReasonForbidden: 403, metav1.StatusReasonExpired: 410}[reason]
 		body := fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d}`, reason, status)
-		if _, err := List(t.Context(), answer(t, status, body), ofNode, nameOnly); !is(err) {
+		if _, err := podstream.Of(answer(t, status, body))(t.Context(), "", ofNode, nameOnly); !is(err) {
 			t.Errorf("error %v, want %s", err, reason)
 		}
 	}

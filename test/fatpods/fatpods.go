@@ -3,6 +3,7 @@
 package fatpods
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +14,12 @@ import (
 	"sync/atomic"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
+
+	"github.com/reboot-operator/reboot-operator/internal/podstream"
 )
 
 const (
@@ -32,6 +38,21 @@ type Server struct {
 	Streams bool
 	// Listed counts lists, and Streamed watches that began with all pods.
 	Listed, Streamed atomic.Int32
+}
+
+// Lister lists by a fake client, which has nothing to stream from.
+func Lister(client typedcorev1.PodsGetter) podstream.Lister {
+	return func(ctx context.Context, namespace string, options metav1.ListOptions, keep func(*corev1.Pod) *corev1.Pod) (
+		*corev1.PodList, error) {
+		pods, err := client.Pods(namespace).List(ctx, options)
+		if err != nil {
+			return nil, err
+		}
+		for i := range pods.Items {
+			pods.Items[i] = *keep(&pods.Items[i])
+		}
+		return pods, nil
+	}
 }
 
 // Start serves until the test ends.
