@@ -47,7 +47,9 @@ type nodePodWatch struct {
 }
 
 func newNodePods(client typedcorev1.CoreV1Interface) *nodePods {
-	return &nodePods{client: client, listPods: podstream.Of(client.RESTClient()), strip: stripPod, named: alwaysNamed, watches: map[string]*nodePodWatch{}}
+	return &nodePods{
+		client: client, listPods: podstream.Of(client.RESTClient()), strip: stripPod, named: alwaysNamed, watches: map[string]*nodePodWatch{},
+	}
 }
 
 // alwaysNamed is the label that tells the Deployment of a pod.

@@ -78,7 +78,8 @@ func parse(args []string) (flags, error) {
 	set.StringVar(&f.podName, "pod-name", os.Getenv("POD_NAME"),
 		"The helper's own pod, by which it finds out whether it may evict (environment: POD_NAME).")
 	set.BoolVar(&f.requests, "eviction-requests", false,
-		"Have the eviction responders of a pod evict it, if it names any and the API server serves EvictionRequests (alpha in Kubernetes 1.37).")
+		"Have the eviction responders of a pod evict it, if it names any and the API server serves EvictionRequests "+
+			"(alpha in Kubernetes 1.37).")
 	set.DurationVar(&f.pollInterval, "poll-interval", helper.DefaultPollInterval,
 		"How often to look at the sentinel files even without a hint, and at what is in the way of a reboot.")
 	set.StringVar(&f.kubeconfig, "kubeconfig", "", "How to reach the API server from outside the cluster.")

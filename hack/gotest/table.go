@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// writeTable prints what runs on several versions of Kubernetes gave. The folder has a file times with a line for each, with the version and
-// the seconds that it took, and a summary of each that ran tests.
+// writeTable prints what runs on several versions of Kubernetes gave. The folder has a file times with a line for each, with the version
+// and the seconds that it took, and a summary of each that ran tests.
 func writeTable(folder string, out io.Writer) error {
 	times, err := os.Open(filepath.Join(folder, "times"))
 	if err != nil {

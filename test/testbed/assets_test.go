@@ -240,7 +240,9 @@ func TestModulesThatAreNotServedAreMadeBeforeTheBuild(t *testing.T) {
 		t.Fatal(err)
 	}
 	script := filepath.Join(dir, "kubernetes-1.38.0.prepare")
-	for content, wantErr := range map[string]string{"#!/bin/sh\necho made > made\n": "", "#!/bin/sh\necho not served >&2; exit 1\n": "not served"} {
+	for content, wantErr := range map[string]string{
+		"#!/bin/sh\necho made > made\n": "", "#!/bin/sh\necho not served >&2; exit 1\n": "not served",
+	} {
 		if err := os.WriteFile(script, []byte(content), 0o700); err != nil {
 			t.Fatal(err)
 		}
