@@ -207,19 +207,19 @@ func (c *podClient) Pods(keep func(*corev1.Pod) *corev1.Pod) toolscache.ListerWa
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			options.FieldSelector = ofNode(c.nodeName).String()
 			pods, err := podstream.Of(c.current.Load().pods)(ctx, metav1.NamespaceAll, options, keep)
-			return pods, c.note(rightToList(err), err)
+			return pods, c.note(err)
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 			options.Watch, options.FieldSelector = true, ofNode(c.nodeName).String()
 			events, err := c.current.Load().pods.Get().Resource(podsResource).VersionedParams(&options, metav1.ParameterCodec).Watch(ctx)
-			return events, c.note(rightToList(err), err)
+			return events, c.note(err)
 		},
 	}
 }
 
-// note returns the error, and notes if it is for want of a right.
-func (c *podClient) note(right rightTo, err error) error {
-	if right == rightDenied {
+// note returns the error of a list, and notes if it is for want of a right.
+func (c *podClient) note(err error) error {
+	if rightToList(err) == rightDenied {
 		c.noteRefused()
 	}
 	return err
@@ -233,7 +233,10 @@ func (c *podClient) Evict(ctx context.Context, pod *corev1.Pod, gracePeriodSecon
 		DeleteOptions: &metav1.DeleteOptions{GracePeriodSeconds: gracePeriodSeconds, Preconditions: &metav1.Preconditions{UID: &pod.UID}},
 	}
 	err := evict(ctx, c.current.Load(), body)
-	return c.note(rightToEvict(err), err)
+	if apierrors.IsForbidden(err) && refuser(err.Error()) == byServer { // a webhook or policy may be about this pod
+		c.noteRefused()
+	}
+	return err
 }
 
 // evictOwn asks whether an identity may evict the helper's own pod. Nothing is evicted.
