@@ -145,6 +145,7 @@ func TestAPodIsEvictedWhenNothingMoreComesOfItsRequest(t *testing.T) {
 			r.Status.Conditions = []metav1.Condition{{Type: "Failed", Status: metav1.ConditionTrue, Reason: string(reason)}}
 		}
 	}
+	const waits = "waiting for eviction responders example.com/a"
 	for name, test := range map[string]struct {
 		change  func(*fakeLifecycle, *lifecyclev1alpha1.EvictionRequest)
 		evicted bool
@@ -152,7 +153,7 @@ func TestAPodIsEvictedWhenNothingMoreComesOfItsRequest(t *testing.T) {
 	}{
 		"no responder is left":          {failed(lifecyclev1alpha1.EvictionConditionReasonNoFurtherResponder), true, ""},
 		"it is not valid":               {failed(lifecyclev1alpha1.EvictionConditionReasonEvictionInvalid), true, ""},
-		"an earlier one was withdrawn":  {failed(lifecyclev1alpha1.EvictionConditionReasonCanceledDueToNoRequesters), false, "waiting for eviction responders example.com/a"},
+		"an earlier one was withdrawn":  {failed(lifecyclev1alpha1.EvictionConditionReasonCanceledDueToNoRequesters), false, waits},
 		"they are not served (anymore)": {func(f *fakeLifecycle, _ *lifecyclev1alpha1.EvictionRequest) { f.refuse = 404 }, true, ""},
 		"the helper may not ask":        {func(f *fakeLifecycle, _ *lifecyclev1alpha1.EvictionRequest) { f.refuse = 403 }, false, "Forbidden, says the test"},
 		"nobody looks at it": {func(_ *fakeLifecycle, r *lifecyclev1alpha1.EvictionRequest) {
@@ -160,7 +161,7 @@ func TestAPodIsEvictedWhenNothingMoreComesOfItsRequest(t *testing.T) {
 		}, true, ""},
 		"a controller looks at it": {func(_ *fakeLifecycle, r *lifecyclev1alpha1.EvictionRequest) {
 			r.CreationTimestamp, r.Status.ObservedGeneration = metav1.NewTime(testNow.Add(-time.Hour)), ptr.To[int64](1)
-		}, false, "waiting for eviction responders example.com/a"},
+		}, false, waits},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := newPod("vm", asksFirst("example.com/a"))
