@@ -59,7 +59,7 @@ const (
 
 // ProtocolLevel is the level of the protocol between manager and helper that this version knows. It grows by one when an order has a field,
 // or a field of it a value, that a helper must not ignore.
-const ProtocolLevel int32 = 1
+const ProtocolLevel int32 = 2
 
 // RebootOrder tells the node's helper what to do. Only the manager writes it. A helper acts on it at most once, only before the
 // deadline, and only while its host runs the boot that the order names.

@@ -215,7 +215,8 @@ func TestAttemptFails(t *testing.T) {
 			stage: stageDraining, event: refuse, after: 600 * time.Second, want: backingOff(v1alpha1.ReasonDrainTimedOut),
 			wantMessage: "Node a was not drained in time: 4 of 5 pods are left: PodDisruptionBudget web refuses the eviction of pod apps/web-1, " +
 				"PodDisruptionBudget web refuses the eviction of pod apps/web-2, " +
-				"PodDisruptionBudget web refuses the eviction of pod apps/web-3, and 1 more.",
+				"PodDisruptionBudget web refuses the eviction of pod apps/web-3, and 1 more. " +
+				"No other node takes pods now: to reboot node a with its pods, write drain.mode: Skip in RebootPolicy p.",
 		},
 		"when the helper cannot drain": {
 			stage: stageDraining, event: func(s *story) { s.answer("ra", v1alpha1.OrderFailed, "No right to evict.") },
@@ -285,7 +286,7 @@ func TestOrdersCarryWhatThePolicySays(t *testing.T) {
 		s.Reboot.Method, s.Reboot.TimeoutSeconds = v1alpha1.RebootLogind, ptr.To[int32](300)
 	}))
 	wantDrain := &v1alpha1.RebootOrder{
-		Sequence: 1, Action: v1alpha1.ActionDrain, Protocol: v1alpha1.ProtocolLevel,
+		Sequence: 1, Action: v1alpha1.ActionDrain, Protocol: 1,
 		BootID: bootOf("a", 1), Deadline: *at(60*time.Second + 120*time.Second),
 		Drain: &v1alpha1.DrainOrder{
 			GracePeriodSeconds: ptr.To[int32](0), Selector: selector.Of("app=web"), EmptyDir: v1alpha1.EmptyDirDelete,
@@ -299,7 +300,7 @@ func TestOrdersCarryWhatThePolicySays(t *testing.T) {
 	s.settle()
 	s.advance(time.Minute)
 	wantReboot := &v1alpha1.RebootOrder{
-		Sequence: 2, Action: v1alpha1.ActionReboot, Protocol: v1alpha1.ProtocolLevel,
+		Sequence: 2, Action: v1alpha1.ActionReboot, Protocol: 1,
 		BootID: bootOf("a", 1), Deadline: *at(120*time.Second + 300*time.Second),
 		Method: v1alpha1.RebootLogind,
 	}

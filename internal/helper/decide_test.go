@@ -256,7 +256,7 @@ func TestOrdersThatThisProcessWorksOn(t *testing.T) {
 }
 
 // ofThisHelper is how an answer to an order ends that is not understood.
-const ofThisHelper = " (this helper is of no known version, protocol 1)"
+const ofThisHelper = " (this helper is of no known version, protocol 2)"
 
 func TestOrdersOfANewerManagerAreRefused(t *testing.T) {
 	changed := func(change func(*v1alpha1.DrainOrder)) func(*v1alpha1.RebootOrder) {
@@ -273,8 +273,8 @@ func TestOrdersOfANewerManagerAreRefused(t *testing.T) {
 	}{
 		"an action":               {ordered(3, "Format"), `unknown action "Format"`},
 		"no action":               {ordered(3, ""), `unknown action ""`},
-		"a drain of a newer time": {ordered(3, v1alpha1.ActionDrain, newer), "it takes protocol 2"},
-		"a reboot of a newer one": {ordered(3, v1alpha1.ActionReboot, newer), "it takes protocol 2"},
+		"a drain of a newer time": {ordered(3, v1alpha1.ActionDrain, newer), "it takes protocol 3"},
+		"a reboot of a newer one": {ordered(3, v1alpha1.ActionReboot, newer), "it takes protocol 3"},
 		"what to do with emptyDir": {
 			ordered(3, v1alpha1.ActionDrain, changed(func(d *v1alpha1.DrainOrder) { d.EmptyDir = "Snapshot" })),
 			`unknown value "Snapshot" of drain.emptyDir`,
@@ -304,7 +304,7 @@ func TestOrdersOfANewerManagerAreRefused(t *testing.T) {
 				if s.start || s.report == nil || s.report.State != v1alpha1.OrderFailed || s.report.Sequence != 3 {
 					t.Fatalf("it does %+v", s)
 				}
-				for _, words := range []string{"order 3 was not carried out: ", test.why, "v1.2.3", "protocol 1"} {
+				for _, words := range []string{"order 3 was not carried out: ", test.why, "v1.2.3", "protocol 2"} {
 					if !strings.Contains(s.report.Message, words) {
 						t.Errorf("it does not say %q: %s", words, s.report.Message)
 					}

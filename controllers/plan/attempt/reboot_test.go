@@ -265,7 +265,7 @@ func TestTheOrderToRebootHasTheMethodAndTheBootThatHasToEnd(t *testing.T) {
 	w := in(drained, spec(func(s *v1alpha1.RebootPolicySpec) { s.Reboot.Method = v1alpha1.RebootLogind }))
 	s := checked(t, w, advance).Draft.Status
 	want := &v1alpha1.RebootOrder{
-		Sequence: 2, Action: v1alpha1.ActionReboot, Protocol: v1alpha1.ProtocolLevel, BootID: "boot-1",
+		Sequence: 2, Action: v1alpha1.ActionReboot, Protocol: 1, BootID: "boot-1",
 		Method: v1alpha1.RebootLogind, Deadline: *at(17 * minute),
 	}
 	if diff := diffOf(want, s.Order); diff != "" || s.LastSequence != 2 {
