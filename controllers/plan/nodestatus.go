@@ -126,7 +126,7 @@ func (n *nodeView) patchCordon(patch *NodePatch) {
 // it after the boot, even as another pod. Once a manager has seen the boot the node is cordoned: DaemonSets tolerate that, and no taint of
 // ours.
 func (n *nodeView) taintedForCordon() bool {
-	if n.cordonOwner() == "" || n.Unschedulable && n.CordonedFor == "" {
+	if n.cordonOwner() == "" || n.Unschedulable && n.CordonedFor == "" || n.refuses(model.WriteTaint) {
 		return false
 	}
 	attempt := n.active().Status.Attempt

@@ -282,6 +282,28 @@ func TestACrashAfterTheNodeWasTaintedForTheManagerIsNotTakenForAnUncordon(t *tes
 	}
 }
 
+func TestANodeThatCannotBeTaintedIsCordonedForTheManager(t *testing.T) {
+	patch := &NodePatch{SetTaints: true, Taints: []corev1.Taint{model.RebootingTaint}, Unschedulable: new(bool), CordonedFor: new(string)}
+	*patch.CordonedFor = "uid-of-ra"
+	var tried []model.Write
+	written := patch.WriteInParts(func(part PatchPart) Written {
+		tried = append(tried, part.Write)
+		return WriteRefused
+	})
+	if written != WriteRefused || !slices.Equal(tried, []model.Write{model.WriteTaint}) {
+		t.Errorf("%v was written after the taint was refused, and that is %v", tried, written)
+	}
+
+	s := newStory(t, newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a"))
+	s.managersOn("a", "a")
+	s.refuse(model.WriteTaint, "a", "no taints")
+	s.settle()
+	n := s.node("a")
+	if status := s.reboot("ra").Status; !n.Unschedulable || len(n.Taints) > 0 || status.Order == nil || status.Order.Drain.Leave == nil {
+		t.Errorf("cordoned: %t, taints %v, order %+v", n.Unschedulable, n.Taints, status.Order)
+	}
+}
+
 func TestTwoNodesAreRebootedOneAfterTheOtherWhereverTheManagersAre(t *testing.T) {
 	objects := append(fleet("a/z1 b/z1"), newPolicy("p"))
 	s := newStory(t, objects...)
