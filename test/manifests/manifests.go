@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -20,7 +21,11 @@ import (
 )
 
 // Components are what an installation may add to config/default, from config/components, by what they need of each other.
-var Components = []string{"host-programs", "sentinel-command", "signal", "before-1.36"}
+// They are named in this order: what openshift adds is changed by what comes after it.
+var Components = []string{"openshift", "host-programs", "sentinel-command", "signal", "before-1.36", "medik8s-leases"}
+
+// Namespace is where the operator is installed if nobody says otherwise.
+const Namespace = "reboot-operator-system"
 
 // Object is one object, in its own words.
 type Object map[string]any
@@ -44,13 +49,24 @@ func Render(name string) (Rendered, error) {
 
 // RenderWith renders config/default with components, as someone who combines them would write it.
 func RenderWith(components ...string) (Rendered, error) {
+	kustomization := "resources: [../../default]\ncomponents:\n"
+	for _, component := range components {
+		kustomization += "- ../../components/" + component + "\n"
+	}
+	return RenderOwn(map[string]string{"config/overlays/combined": kustomization})
+}
+
+// RenderOwn renders the last, by name, of kustomizations of one's own, each with the directory that it is in.
+func RenderOwn(kustomizations map[string]string) (Rendered, error) {
 	return render(func(files filesys.FileSystem) (string, error) {
-		kustomization := "resources: [../../default]\ncomponents:\n"
-		for _, component := range components {
-			kustomization += "- ../../components/" + component + "\n"
+		last := ""
+		for directory, kustomization := range kustomizations {
+			last = max(last, directory)
+			if err := files.WriteFile(directory+"/kustomization.yaml", []byte(kustomization)); err != nil {
+				return "", err
+			}
 		}
-		const directory = "config/overlays/combined"
-		return directory, files.WriteFile(directory+"/kustomization.yaml", []byte(kustomization))
+		return last, nil
 	})
 }
 
@@ -179,7 +195,7 @@ func YAML(object any) string {
 	return string(text)
 }
 
-// All are config/default, every overlay, and every combination of components, by name. They are rendered once, and must not be changed.
+// All are config/default, every overlay, and combinations of components, by name. They are rendered once, and must not be changed.
 var All = sync.OnceValues(renderAll)
 
 func renderAll() (map[string]Rendered, error) {
@@ -202,21 +218,17 @@ func renderAll() (map[string]Rendered, error) {
 	return all, nil
 }
 
-// combinations of components that make sense: a command of the host needs the right to run it.
+// combinations of components: each, every two, and all. A command of the host needs the right to run it.
 func combinations() [][]string {
 	var all [][]string
-	for bits := 1; bits < 1<<len(Components); bits++ {
-		chosen := map[string]bool{}
-		var names []string
-		for i, name := range Components {
-			if bits&(1<<i) != 0 {
-				chosen[name] = true
-				names = append(names, name)
-			}
-		}
-		if !chosen["sentinel-command"] || chosen["host-programs"] {
-			all = append(all, names)
+	for i, one := range Components {
+		all = append(all, []string{one})
+		for _, other := range Components[i+1:] {
+			all = append(all, []string{one, other})
 		}
 	}
-	return all
+	all = append(all, Components)
+	return slices.DeleteFunc(all, func(names []string) bool {
+		return slices.Contains(names, "sentinel-command") && !slices.Contains(names, "host-programs")
+	})
 }

@@ -17,6 +17,9 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
+// admissionFile has the configuration of the API server's admission plugins.
+const admissionFile = "admission.yaml"
+
 // controlPlane is the four upstream programs and what it takes to reach them.
 type controlPlane struct {
 	assets    string
@@ -43,10 +46,17 @@ func (cp *controlPlane) start(ctx context.Context, options Options) error {
 	if err := cp.startEtcd(ctx, etcdURL, fmt.Sprintf("http://127.0.0.1:%d", ports[1])); err != nil {
 		return err
 	}
-	if err := os.WriteFile(cp.path(auditPolicyFile), []byte(auditPolicy), 0o600); err != nil {
+	if err := os.WriteFile(cp.path(auditPolicyFile), []byte(auditPolicy(options.Namespace)), 0o600); err != nil {
 		return fmt.Errorf("write the audit policy: %w", err)
 	}
-	if err := cp.startAPIServer(ctx, etcdURL, ports[2]); err != nil {
+	var admission []string
+	if options.AdmissionConfiguration != "" {
+		admission = []string{"--admission-control-config-file", cp.path(admissionFile)}
+		if err := os.WriteFile(cp.path(admissionFile), []byte(options.AdmissionConfiguration), 0o600); err != nil {
+			return fmt.Errorf("write the admission configuration: %w", err)
+		}
+	}
+	if err := cp.startAPIServer(ctx, etcdURL, ports[2], admission); err != nil {
 		return err
 	}
 	if err := cp.startControllerManager(options.NodeMonitorGracePeriod); err != nil {
@@ -123,8 +133,8 @@ func (cp *controlPlane) startEtcd(ctx context.Context, clientURL, peerURL string
 	return etcd.waitFor(ctx, httpReady(http.DefaultClient, clientURL+"/health"))
 }
 
-func (cp *controlPlane) startAPIServer(ctx context.Context, etcdURL string, port int) error {
-	server, err := cp.run(apiServerProgram,
+func (cp *controlPlane) startAPIServer(ctx context.Context, etcdURL string, port int, more []string) error {
+	server, err := cp.run(apiServerProgram, append(more,
 		"--etcd-servers", etcdURL,
 		"--bind-address", "127.0.0.1", "--advertise-address", "127.0.0.1", "--secure-port", fmt.Sprint(port),
 		"--endpoint-reconciler-type", "none", // the service kubernetes may not point to a loopback address
@@ -139,7 +149,7 @@ func (cp *controlPlane) startAPIServer(ctx context.Context, etcdURL string, port
 		"--allow-privileged",
 		"--audit-policy-file", cp.path(auditPolicyFile), "--audit-log-path", cp.path(auditLog),
 		"--max-requests-inflight", "4000", "--max-mutating-requests-inflight", "2000", // hundreds of kubelets in one process
-	)
+	)...)
 	if err != nil {
 		return err
 	}
