@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	fence   = regexp.MustCompile("(?ms)^ *```.*?^ *```")
+	fence   = regexp.MustCompile("(?s)```.*?```")
 	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading = regexp.MustCompile(`(?m)^#+ +(.+)$`)
 	named   = regexp.MustCompile(`<a id="([^"]+)">`)

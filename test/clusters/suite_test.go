@@ -26,8 +26,8 @@ const (
 	helperName = "reboot-operator-helper"
 )
 
-// criticalPodsNeedAQuota is how GKE and others configure the API server: a pod with one of these priorities needs a quota that covers it. See
-// "Limit Priority Class consumption by default" in the Kubernetes documentation.
+// criticalPodsNeedAQuota is how GKE and others configure the API server: a pod with one of these priorities needs a quota that covers it.
+// See "Limit Priority Class consumption by default" in the Kubernetes documentation.
 const criticalPodsNeedAQuota = `apiVersion: apiserver.config.k8s.io/v1
 kind: AdmissionConfiguration
 plugins:

@@ -56,8 +56,8 @@ func ownKustomizations(name string) map[string]map[string]string {
 	return ways
 }
 
-// text of all objects, in an order that does not depend on namespaces. Kustomize does not know that SecurityContextConstraints have none, and
-// the API server clears it; see the tests of OpenShift.
+// text of all objects, in an order that does not depend on namespaces. Kustomize does not know that SecurityContextConstraints have none,
+// and the API server clears it; see the tests of OpenShift.
 func text(objects Rendered) string {
 	sorted := slices.Clone(objects)
 	slices.SortStableFunc(sorted, func(a, b Object) int {

@@ -16,8 +16,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/test/manifests"
 )
 
-// OpenShift's own definition of the kind refuses unknown fields and wrong values; this API server has it. In another namespace kustomize gives
-// the object that namespace, because it does not know the kind. The API server takes it away again.
+// OpenShift's own definition of the kind refuses unknown fields and wrong values; this API server has it. In another namespace kustomize
+// gives the object that namespace, because it does not know the kind. The API server takes it away again.
 func TestOpenShiftsKindTakesTheConstraints(t *testing.T) {
 	environment := &envtest.Environment{CRDDirectoryPaths: []string{
 		filepath.Join(moduleFolder(t, "github.com/openshift/api"), "security", "v1", "zz_generated.crd-manifests"),

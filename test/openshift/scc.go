@@ -3,6 +3,7 @@
 package openshift
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -89,17 +90,8 @@ func containerRefusals(
 	r.unless(!scc.ReadOnlyRootFilesystem || yes(security.ReadOnlyRootFilesystem), "a root file system that can be written to")
 	r.unless(scc.SELinuxContext.Type == securityv1.SELinuxStrategyRunAsAny || security.SELinuxOptions == nil, "SELinux options")
 	r.unless(seccompAllowed(scc, security.SeccompProfile), "seccomp profile %v", security.SeccompProfile)
-	uid := security.RunAsUser
-	if uid == nil {
-		uid = pod.RunAsUser
-	}
-	switch scc.RunAsUser.Type {
-	case securityv1.RunAsUserStrategyRunAsAny:
-	case securityv1.RunAsUserStrategyMustRunAsNonRoot:
-		r.unless(uid != nil && *uid != 0, "uid %v", uid)
-	default: // a range that the namespace has, in which none of the project's uids is
-		r.unless(uid == nil, "uid %v", uid)
-	}
+	uid := cmp.Or(security.RunAsUser, pod.RunAsUser)
+	r.unless(userAllowed(scc.RunAsUser.Type, uid), "uid %v", uid)
 	for _, added := range capabilities(security).Add {
 		r.unless(slices.Contains(scc.AllowedCapabilities, added), "capability %s", added)
 	}
@@ -110,6 +102,16 @@ func containerRefusals(
 		r.unless(scc.AllowHostPorts || port.HostPort == 0, "host port %d", port.HostPort)
 	}
 	return r
+}
+
+func userAllowed(strategy securityv1.RunAsUserStrategyType, uid *int64) bool {
+	switch strategy {
+	case securityv1.RunAsUserStrategyRunAsAny:
+		return true
+	case securityv1.RunAsUserStrategyMustRunAsNonRoot:
+		return uid != nil && *uid != 0
+	}
+	return uid == nil // a range that the namespace has, in which none of the project's uids is
 }
 
 func capabilities(security *corev1.SecurityContext) corev1.Capabilities {

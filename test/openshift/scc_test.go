@@ -123,6 +123,11 @@ func TestTheConstraintsAllowNothingThatTheHelperDoesNotNeed(t *testing.T) {
 			c.RunAsUser.Type = securityv1.RunAsUserStrategyMustRunAsNonRoot
 			return was == securityv1.RunAsUserStrategyRunAsAny
 		},
+		"any SELinux type": func(c *constraints) bool {
+			was := c.SELinuxContext.Type
+			c.SELinuxContext.Type = securityv1.SELinuxStrategyMustRunAs
+			return was == securityv1.SELinuxStrategyRunAsAny
+		},
 		"the seccomp profile": func(c *constraints) bool { c.SeccompProfiles = nil; return true },
 		"the group":           func(c *constraints) bool { c.FSGroup.Ranges[0].Max--; return true },
 	}
