@@ -20,9 +20,11 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Components are what an installation may add to config/default, from config/components, by what they need of each other.
-// They are named in this order: what openshift adds is changed by what comes after it.
-var Components = []string{"openshift", "host-programs", "sentinel-command", "signal", "before-1.36", "medik8s-leases"}
+// Components are what an installation may add to config/default, from config/components, in the order in which they are named: what
+// openshift adds is changed by what comes after it.
+var Components = []string{
+	"openshift", "host-programs", "sentinel-command", "signal", "before-1.36", "medik8s-leases", "apparmor", "selinux",
+}
 
 // Namespace is where the operator is installed if nobody says otherwise.
 const Namespace = "reboot-operator-system"
@@ -121,12 +123,28 @@ func configRoot() (string, error) {
 }
 
 func copyConfig() (filesys.FileSystem, error) {
-	root, err := configRoot()
+	contents, err := config()
 	if err != nil {
 		return nil, err
 	}
 	files := filesys.MakeFsInMemory()
-	return files, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+	for name, content := range contents {
+		if err := files.WriteFile(name, content); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+// config are the files in YAML of config/, by name. Of the kinds there are only the names: they are most of what would be rendered, again and
+// again, and no kustomization changes them.
+var config = sync.OnceValues(func() (map[string][]byte, error) {
+	root, err := configRoot()
+	if err != nil {
+		return nil, err
+	}
+	contents := map[string][]byte{}
+	return contents, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".yaml") {
 			return err
 		}
@@ -138,7 +156,23 @@ func copyConfig() (filesys.FileSystem, error) {
 		if err != nil {
 			return err
 		}
-		return files.WriteFile(filepath.ToSlash(name), content)
+		if filepath.Base(filepath.Dir(path)) == "bases" {
+			if content, err = onlyName(content); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
+		contents[filepath.ToSlash(name)] = content
+		return nil
+	})
+})
+
+func onlyName(content []byte) ([]byte, error) {
+	var whole Object
+	if err := yaml.Unmarshal(content, &whole); err != nil {
+		return nil, err
+	}
+	return yaml.Marshal(Object{
+		"apiVersion": whole["apiVersion"], "kind": whole.Kind(), "metadata": map[string]any{"name": whole.Name()},
 	})
 }
 
@@ -253,7 +287,7 @@ func renderAll() (map[string]Rendered, error) {
 	return all, nil
 }
 
-// combinations of components: each, every two, and all. A command of the host needs the right to run it.
+// combinations of components: each, every two that go together, and as many as go together.
 func combinations() [][]string {
 	var all [][]string
 	for i, one := range Components {
@@ -262,8 +296,17 @@ func combinations() [][]string {
 			all = append(all, []string{one, other})
 		}
 	}
-	all = append(all, Components)
-	return slices.DeleteFunc(all, func(names []string) bool {
-		return slices.Contains(names, "sentinel-command") && !slices.Contains(names, "host-programs")
-	})
+	all = append(all, without(Components, "apparmor", "selinux"), without(Components, "host-programs", "sentinel-command", "signal"))
+	return slices.DeleteFunc(all, func(names []string) bool { return !goTogether(names) })
+}
+
+// goTogether: a command of the host needs the right to run it, and a confined rebooter has neither that right nor a signal's.
+func goTogether(names []string) bool {
+	has := func(name string) bool { return slices.Contains(names, name) }
+	confined := has("apparmor") || has("selinux")
+	return (!has("sentinel-command") || has("host-programs")) && (!confined || !has("host-programs") && !has("signal"))
+}
+
+func without(names []string, unwanted ...string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(unwanted, name) })
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -33,7 +34,7 @@ func TestOneSettingInstallsIntoAnotherNamespace(t *testing.T) {
 }
 
 // ownKustomizations are what someone writes who wants an overlay, or config/default with components, in another namespace, by the way in
-// which it is done. Of combinations only that of all is tried.
+// which it is done. Of combinations the largest are tried.
 func ownKustomizations(name string) map[string]map[string]string {
 	const directory = "config/overlays/own"
 	setting := "namespace: " + elsewhere + "\n"
@@ -41,7 +42,7 @@ func ownKustomizations(name string) map[string]map[string]string {
 		return map[string]map[string]string{"as a base": {directory: setting + "resources: [../../" + name + "]\n"}}
 	}
 	names := strings.Split(name, "+")
-	if len(names) != 1 && len(names) != len(Components) {
+	if len(names) == 2 {
 		return nil
 	}
 	components := "components: [../../components/" + strings.Join(names, ", ../../components/") + "]\n"
@@ -80,5 +81,23 @@ func TestMakeInstallsIntoTheNamespaceThatItIsGiven(t *testing.T) {
 	}
 	if n := strings.Count(string(makefile), Namespace); n != 1 || !strings.Contains(string(makefile), "\nNAMESPACE ?= "+Namespace+"\n") {
 		t.Errorf("the Makefile names %s %d times, want once, as the default of NAMESPACE", Namespace, n)
+	}
+}
+
+func TestEveryComponentIsCombinedWithOthers(t *testing.T) {
+	root, err := configRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(filepath.Join(root, "components"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var there []string
+	for _, entry := range entries {
+		there = append(there, entry.Name())
+	}
+	if diff := gocmp.Diff(there, slices.Sorted(slices.Values(Components))); diff != "" {
+		t.Errorf("components in config/components, and in Components (-there +tested):\n%s", diff)
 	}
 }
