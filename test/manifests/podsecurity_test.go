@@ -17,7 +17,8 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/podsecurity.txt")
 
-// podSecurityList is everything in which a container of config/default and of the overlays is not within the Pod Security level "restricted".
+// podSecurityList is everything in which a container of config/default and of the overlays is not within the Pod Security level
+// "restricted".
 const podSecurityList = "testdata/podsecurity.txt"
 
 // alone is the pod if it had only one of its containers: what is of the pod, and the volumes that the container mounts.
