@@ -49,6 +49,10 @@ WITH_ASSETS = assets=$$(go run ./hack/assets) && KUBEBUILDER_ASSETS=$$assets
 export KUBERNETES_VERSION ?=
 COMPONENTS := test/testbed/components
 OTHER_VERSIONS := $(patsubst $(COMPONENTS)/kubernetes-%.mod,%,$(wildcard $(COMPONENTS)/kubernetes-*.mod))
+DEFAULT_VERSION := $(shell awk '$$1 == "k8s.io/kubernetes" {print substr($$2, 2)}' $(COMPONENTS)/go.mod)
+# Those for which modules are made that the module proxy does not serve. Without them, `go mod tidy` cannot know.
+PREPARED_VERSIONS := $(patsubst $(COMPONENTS)/kubernetes-%.prepare,%,$(wildcard $(COMPONENTS)/kubernetes-*.prepare))
+TIDY_VERSIONS := $(filter-out $(PREPARED_VERSIONS),$(OTHER_VERSIONS))
 
 ##@ General
 
@@ -92,7 +96,7 @@ lint-api: ## Lint api/ by the conventions of Kubernetes APIs.
 .PHONY: tidy
 tidy: ## Tidy the go.mod of every module.
 	for module in $(MODULES); do (cd $$module && go mod tidy); done
-	for version in $(OTHER_VERSIONS); do (cd $(COMPONENTS) && go mod tidy -modfile=kubernetes-$$version.mod); done
+	for version in $(TIDY_VERSIONS); do (cd $(COMPONENTS) && go mod tidy -modfile=kubernetes-$$version.mod); done
 
 .PHONY: release-samples
 release-samples: ## Keep the samples of a release, so that tests apply them to all later CRDs (TAG=v0.1.0).
@@ -138,9 +142,19 @@ test-envtest: ## Run what needs an API server: kinds, rights, controller, helper
 test-e2e: ## Run whole rollouts on the testbed.
 	$(WITH_ASSETS) $(GO_TEST) -count=1 -timeout 60m ./test/e2e/...
 
+# From the oldest to the newest; a pre-release comes before its release. All are tried, whatever fails.
+VERSIONS ?= $(shell printf '%s\n' $(DEFAULT_VERSION) $(OTHER_VERSIONS) | sort -V)
+SUITES ?= test-envtest test-e2e
+
 .PHONY: test-versions
-test-versions: ## Run test-envtest and test-e2e on every supported version of Kubernetes.
-	for version in "" $(OTHER_VERSIONS); do $(MAKE) test-envtest test-e2e KUBERNETES_VERSION=$$version || exit; done
+test-versions: ## Run tests on every supported version of Kubernetes, and print a table (VERSIONS="1.32.2 1.37.2", SUITES=test-envtest).
+	@unset KUBEBUILDER_ASSETS; rm -rf dist/versions; mkdir -p dist/versions; status=0; \
+	for version in $(VERSIONS); do \
+		begin=$$SECONDS; \
+		$(MAKE) --keep-going --no-print-directory $(SUITES) KUBERNETES_VERSION=$$version SUMMARY=$(CURDIR)/dist/versions/$$version.summary || status=1; \
+		echo "$$version $$((SECONDS - begin))" >> dist/versions/times; \
+	done; \
+	go run ./hack/gotest -table=dist/versions || status=1; exit $$status
 
 # What it finds is written to controllers/window/testdata/fuzz and is tried by every `go test` from then on: commit it with the fix.
 FUZZTIME ?= 1m
@@ -177,7 +191,7 @@ verify-generated: generate manifests
 .PHONY: verify-tidy
 verify-tidy:
 	for module in $(MODULES); do (cd $$module && go mod tidy -diff); done
-	for version in $(OTHER_VERSIONS); do (cd $(COMPONENTS) && go mod tidy -diff -modfile=kubernetes-$$version.mod); done
+	for version in $(TIDY_VERSIONS); do (cd $(COMPONENTS) && go mod tidy -diff -modfile=kubernetes-$$version.mod); done
 
 .PHONY: vulncheck
 vulncheck: ## Look for known vulnerabilities in what the programs call, Go's standard library included; one with a fix is an error.

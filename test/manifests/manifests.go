@@ -23,8 +23,8 @@ import (
 // Components are what an installation may add to config/default, from config/components, in the order in which they are named: what
 // openshift adds is changed by what comes after it.
 var Components = []string{
-	"openshift", "host-programs", "sentinel-command", "sentinel-kernel", "signal", "before-1.36", "medik8s-leases", "apparmor",
-	"selinux",
+	"openshift", "host-programs", "sentinel-command", "sentinel-kernel", "signal", "before-1.36", "medik8s-leases", "eviction-requests",
+	"apparmor", "selinux",
 }
 
 // Namespace is where the operator is installed if nobody says otherwise.

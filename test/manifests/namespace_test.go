@@ -57,8 +57,11 @@ func ownKustomizations(name string) map[string]map[string]string {
 	return ways
 }
 
-// text of all objects, in an order that does not depend on namespaces. Kustomize does not know that SecurityContextConstraints have none,
-// and the API server clears it; see the tests of OpenShift.
+// clusterScoped are kinds of which kustomize does not know that they have no namespace. The API server takes it away; see the tests of
+// OpenShift.
+var clusterScoped = []string{"SecurityContextConstraints", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+
+// text of all objects, in an order that does not depend on namespaces.
 func text(objects Rendered) string {
 	sorted := slices.Clone(objects)
 	slices.SortStableFunc(sorted, func(a, b Object) int {
@@ -66,7 +69,7 @@ func text(objects Rendered) string {
 	})
 	var all strings.Builder
 	for _, object := range sorted {
-		if metadata, is := object["metadata"].(map[string]any); is && object.Kind() == "SecurityContextConstraints" {
+		if metadata, is := object["metadata"].(map[string]any); is && slices.Contains(clusterScoped, object.Kind()) {
 			delete(metadata, "namespace")
 		}
 		fmt.Fprintf(&all, "%s---\n", YAML(object))

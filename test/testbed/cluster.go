@@ -45,6 +45,8 @@ type Options struct {
 	Namespace string
 	// AdmissionConfiguration is an AdmissionConfiguration of the API server in YAML. Empty means what its plugins do by default.
 	AdmissionConfiguration string
+	// EvictionRequests are served, and helpers use them. That is there since Kubernetes 1.37.
+	EvictionRequests bool
 	// Clock is what the simulated nodes go by. Nil means the real one; the control plane has no other.
 	Clock clock.WithTicker
 }
@@ -64,7 +66,8 @@ type Cluster struct {
 	managers   managers
 	webhooks   *webhookService
 
-	edition edition.Edition
+	edition          edition.Edition
+	evictionRequests bool
 
 	background context.Context // ends with Stop
 	cancel     context.CancelFunc
@@ -91,7 +94,10 @@ func Start(ctx context.Context, options Options) (*Cluster, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	cluster := &Cluster{log: options.Log, clock: options.Clock, namespace: options.Namespace, hosts: map[string]*Host{}}
+	cluster := &Cluster{
+		log: options.Log, clock: options.Clock, namespace: options.Namespace, hosts: map[string]*Host{},
+		evictionRequests: options.EvictionRequests,
+	}
 	cluster.background, cluster.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := cluster.start(ctx, options, assets); err != nil {
 		cluster.removeDir = false // the error names logs in it
