@@ -304,9 +304,9 @@ func (h *Host) isGone() bool {
 // healthy tells whether the containers of a pod run. Only the helper can be stopped, and the manager is a process.
 func (h *Host) healthy(pod *corev1.Pod) bool {
 	switch {
-	case isHelper(pod):
+	case h.cluster.isHelper(pod):
 		return h.helper.isWanted()
-	case isManager(pod):
+	case h.cluster.isManager(pod):
 		return h.managers.isReady(pod.UID)
 	}
 	return true
