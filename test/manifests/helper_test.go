@@ -149,6 +149,10 @@ func TestTheContainerRebooterHasNoMorePowerThanItsComponentsSay(t *testing.T) {
 		if security.AppArmorProfile.Type != corev1.AppArmorProfileTypeUnconfined || security.SELinuxOptions.Type != "spc_t" {
 			t.Errorf("AppArmor is %v, SELinux %v", security.AppArmorProfile, security.SELinuxOptions)
 		}
+		// containerd chooses a level of its own for a container that names anything of its label, and the helper could not connect.
+		if level := pod.SecurityContext.SELinuxOptions.Level; level == "" || security.SELinuxOptions.Level != level {
+			t.Errorf("the level of the rebooter is %q, that of the pod %q", security.SELinuxOptions.Level, level)
+		}
 		if !privileged {
 			checkRestricted(t, pod, rebooter)
 		}
