@@ -95,12 +95,8 @@ func (h *LocalHost) note(facts rebooter.Facts, err error) {
 	default:
 		close(h.first)
 	}
-	if !changed {
-		return
-	}
-	select {
-	case h.changes <- struct{}{}:
-	default:
+	if changed {
+		hint(h.changes)
 	}
 }
 

@@ -3,7 +3,6 @@ package helper
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,7 +15,6 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
-	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 // fakeProc makes a root with these files.
@@ -103,22 +101,7 @@ func (m *fakeMachine) Reboot(_ context.Context, order rebooter.Order) (via strin
 func hostWith(t *testing.T, machine rebooter.Machine) *LocalHost {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "socket")
-	listener, err := rebooter.Listen(t.Context(), socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &rebooter.Server{
-		Machine: machine, HelperUID: uint32(os.Getuid()), Log: slog.New(slog.DiscardHandler), Now: time.Now, After: time.After,
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(ctx, listener) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := await.Receive(t, "the rebooter ends", ended); err != nil {
-			t.Error(err)
-		}
-	})
+	rebooterAt(t, socket, machine)
 	return localHost(t, socket, "/")
 }
 

@@ -34,9 +34,9 @@ func (c *Client) Reboot(ctx context.Context, bootID string, order Order) (via st
 	var version *versionError
 	switch {
 	case errors.As(err, &version) && version.result == Refused:
-		return "", err
+		return "", explain(err)
 	case err != nil && sent:
-		return "", fmt.Errorf("%w: the rebooter was asked and did not answer: %w", ErrUncertain, err)
+		return "", fmt.Errorf("%w: the rebooter was asked and did not answer: %w", ErrUncertain, explain(err))
 	case err != nil:
 		return "", fmt.Errorf("the rebooter cannot be asked: %w", err)
 	case answer.Result == Accepted:
@@ -53,7 +53,7 @@ func (c *Client) Ping(ctx context.Context) error {
 	answer, _, err := c.ask(ctx, &Request{Action: ActionPing})
 	switch {
 	case err != nil:
-		return fmt.Errorf("the rebooter does not answer: %w", err)
+		return fmt.Errorf("the rebooter does not answer: %w", explain(err))
 	case answer.Result != Accepted:
 		return errors.New(answer.Message)
 	}
@@ -75,25 +75,30 @@ func (c *Client) Watch(ctx context.Context, receive func(Facts)) error {
 			return err
 		}
 		var answer Response
-		if err := decode(lines, &answer); err != nil {
-			return explain(err)
+		err := decode(lines, &answer)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return fmt.Errorf("the rebooter has said nothing in %s: it hangs", silenceLimit)
+		}
+		if err != nil {
+			return fmt.Errorf("the rebooter cannot be understood: %w", explain(err))
 		}
 		switch {
 		case answer.Result != Accepted:
 			return errors.New(answer.Message)
 		case answer.Facts == nil:
-			return fmt.Errorf("the rebooter sends no facts: %w", errMalformed)
+			return fmt.Errorf("the rebooter cannot be understood: %w: no facts", errMalformed)
 		}
 		receive(*answer.Facts)
 	}
 }
 
-// explain says what it means that nothing else arrives.
+// explain names both sides if they do not speak the same version.
 func explain(err error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return fmt.Errorf("the rebooter has said nothing in %s: it hangs", silenceLimit)
+	var version *versionError
+	if errors.As(err, &version) {
+		return errors.New(version.between("the rebooter", "the helper"))
 	}
-	return fmt.Errorf("the rebooter does not answer: %w", err)
+	return err
 }
 
 // ask makes one connection. If sent is false the rebooter has not got the request, or not all of it, and will never act on it.
@@ -139,9 +144,22 @@ func (c *Client) explainDial(err error) error {
 	case errors.Is(statErr, fs.ErrNotExist):
 		return fmt.Errorf("the socket %s is missing: the container rebooter has not started, or does not share its directory", c.Socket)
 	case statErr == nil && info.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("%s is not a socket but %s", c.Socket, info.Mode())
+		return fmt.Errorf("%s is not a socket but %s", c.Socket, kindOf(info))
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("nobody listens at the socket %s: the container rebooter has ended", c.Socket)
 	}
 	return err
+}
+
+func kindOf(info fs.FileInfo) string {
+	switch mode := info.Mode(); {
+	case mode.IsRegular():
+		return "a regular file"
+	case mode.IsDir():
+		return "a directory"
+	case mode.Type() == fs.ModeSymlink:
+		return "a symbolic link to something that is none either"
+	default:
+		return "a file of type " + mode.Type().String()
+	}
 }

@@ -13,7 +13,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // ProtocolVersion is in every request and in every answer. Helper and rebooter come from one image; a version that differs means that their
@@ -99,7 +101,7 @@ type Order struct {
 // Response is an answer.
 type Response struct {
 	// Protocol is the ProtocolVersion of who answers.
-	Protocol int    `json:"protocol"`
+	Protocol int    `json:"protocol,omitempty"`
 	Result   Result `json:"result"`
 	// Message says more, for people.
 	Message string `json:"message,omitempty"`
@@ -107,6 +109,9 @@ type Response struct {
 	Via string `json:"via,omitempty"`
 	// Facts answer Watch.
 	Facts *Facts `json:"facts,omitempty"`
+
+	// toVersion1 says that who asked understands version 1 only, which has no field Protocol: the refusal is then one in that version as well.
+	toVersion1 bool
 }
 
 // Facts are what the rebooter knows about its host.
@@ -145,22 +150,24 @@ const (
 )
 
 const (
-	// maxLine is how long a request or an answer may be, in bytes.
-	maxLine = 16 << 10
-	// maxMessage is the most bytes of a message that are sent.
+	// maxLine is how long a request or an answer may be, in bytes. All facts fit: see maxMessage, maxMethods and maxNotices.
+	maxLine = 32 << 10
+	// maxMessage is the most bytes of a message that are sent. In JSON it may be twice as long.
 	maxMessage = 1024
 )
 
 // encode makes a line.
 func encode(message any) ([]byte, error) {
-	line, err := json.Marshal(message)
-	if err != nil {
+	var line bytes.Buffer
+	encoder := json.NewEncoder(&line)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(message); err != nil {
 		return nil, err
 	}
-	if len(line) >= maxLine {
-		return nil, fmt.Errorf("a message of %d bytes is too long", len(line))
+	if line.Len() > maxLine {
+		return nil, fmt.Errorf("a message of %d bytes is too long", line.Len())
 	}
-	return append(line, '\n'), nil
+	return line.Bytes(), nil
 }
 
 // newLines reads lines of at most maxLine bytes.
@@ -204,18 +211,26 @@ type versionError struct {
 }
 
 // Error implements error.
-func (e *versionError) Error() string {
-	return fmt.Sprintf("the other side speaks version %d of the rebooter's protocol, and this side version %d: "+
-		"use one image for both containers of the helper's pod", max(e.version, 1), ProtocolVersion)
+func (e *versionError) Error() string { return e.between("the other side", "this side") }
+
+// between says who speaks which version.
+func (e *versionError) between(them, us string) string {
+	return fmt.Sprintf("%s speaks version %d of the protocol between helper and rebooter, and %s speaks version %d: "+
+		"use one image for both containers of the helper's pod", them, max(e.version, 1), us, ProtocolVersion)
 }
 
 // errMalformed is a line that arrived and cannot be understood.
 var errMalformed = errors.New("malformed message")
 
-// Truncate shortens text to at most limit bytes of valid UTF-8.
+// Truncate shortens text to at most limit bytes of valid UTF-8 without control characters.
 func Truncate(text string, limit int) string {
 	const mark = "..."
-	text = string(bytes.ToValidUTF8([]byte(text), []byte("?")))
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "?"))
 	if len(text) <= limit {
 		return text
 	}

@@ -425,7 +425,7 @@ func TestOnlyOwnerAndGroupReachTheSocket(t *testing.T) {
 }
 
 func TestMessagesAreCutAtCharacters(t *testing.T) {
-	for text, want := range map[string]string{"short": "short", "üüüüüü": "üü...", "a\xffb": "a?b"} {
+	for text, want := range map[string]string{"short": "short", "üüüüüü": "üü...", "a\xffb": "a?b", "a\n\x1bb": "a  b"} {
 		if got := Truncate(text, 8); got != want {
 			t.Errorf("%q became %q, want %q", text, got, want)
 		}

@@ -66,11 +66,11 @@ func Listen(ctx context.Context, path string) (net.Listener, error) {
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { _ = listener.Close() })
 	defer stop()
-	ctx, cancel := context.WithCancel(ctx)
+	working, cancel := context.WithCancel(ctx)
 	var handlers sync.WaitGroup
 	defer handlers.Wait()
 	defer cancel()
-	handlers.Go(func() { s.observe(ctx) })
+	handlers.Go(func() { s.observe(working) })
 	slots := make(chan struct{}, maxConnections)
 	for {
 		slots <- struct{}{}
@@ -82,7 +82,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 			return fmt.Errorf("accept: %w", err)
 		}
 		handlers.Go(func() {
-			s.handle(ctx, connection)
+			s.handle(working, connection)
 			<-slots
 		})
 	}
@@ -108,7 +108,8 @@ func (s *Server) handle(ctx context.Context, connection net.Conn) {
 	case uid != s.HelperUID && (request.Action != ActionPing || uid != ownUID()):
 		answer = refused("user %d may not ask", uid)
 	case version != nil:
-		answer = refused("%v", version)
+		answer = refused("%s", version.between("the helper", "the rebooter"))
+		answer.toVersion1 = version.version == 0
 	case err != nil:
 		answer = refused("the request was not understood: %v", err)
 	case request.Action == ActionWatch:
@@ -173,7 +174,9 @@ func (s *Server) logAnswer(uid uint32, request *Request, answer *Response) {
 
 // send tells whether the answer was taken.
 func (s *Server) send(connection net.Conn, answer *Response) bool {
-	answer.Protocol = ProtocolVersion
+	if !answer.toVersion1 {
+		answer.Protocol = ProtocolVersion
+	}
 	answer.Message = Truncate(answer.Message, maxMessage)
 	line, err := encode(answer)
 	if err == nil {

@@ -4,13 +4,15 @@ import (
 	"context"
 	"io"
 	"net"
+	"slices"
 	"sync"
 )
 
 const (
 	// maxWatches is how many connections may watch together, which leaves others for requests.
 	maxWatches = maxConnections / 2
-	// maxNotices is how many notices are sent.
+	// maxMethods and maxNotices are how many of them are sent.
+	maxMethods = 4
 	maxNotices = 8
 )
 
@@ -78,10 +80,11 @@ func (s *Server) facts(ctx context.Context) *Facts {
 	facts := s.Machine.Facts(ctx)
 	facts.SentinelMessage = Truncate(facts.SentinelMessage, maxMessage)
 	facts.HostOS = Truncate(facts.HostOS, maxMessage)
+	facts.Methods = slices.Clone(facts.Methods[:min(len(facts.Methods), maxMethods)])
 	for i := range facts.Methods {
 		facts.Methods[i].Obstacle = Truncate(facts.Methods[i].Obstacle, maxMessage)
 	}
-	facts.Notices = facts.Notices[:min(len(facts.Notices), maxNotices)]
+	facts.Notices = slices.Clone(facts.Notices[:min(len(facts.Notices), maxNotices)])
 	for i := range facts.Notices {
 		facts.Notices[i] = Truncate(facts.Notices[i], maxMessage)
 	}
