@@ -150,8 +150,8 @@ func TestTheContainerRebooterHasNoMorePowerThanItsComponentsSay(t *testing.T) {
 			t.Errorf("AppArmor is %v, SELinux %v", security.AppArmorProfile, security.SELinuxOptions)
 		}
 		// containerd chooses a level of its own for a container that names anything of its label, and the helper could not connect.
-		if level := pod.SecurityContext.SELinuxOptions.Level; level == "" || security.SELinuxOptions.Level != level {
-			t.Errorf("the level of the rebooter is %q, that of the pod %q", security.SELinuxOptions.Level, level)
+		if of := pod.SecurityContext.SELinuxOptions; of == nil || of.Level == "" || of.Level != security.SELinuxOptions.Level {
+			t.Errorf("the pod's SELinux options are %v, and those of the rebooter %v", of, security.SELinuxOptions)
 		}
 		if !privileged {
 			checkRestricted(t, pod, rebooter)
