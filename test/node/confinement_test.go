@@ -97,7 +97,9 @@ END
 systemctl reload dbus`)
 	s.must(s.install(s.ctx, "config/default", labeled), "install")
 	s.journal.add("", said, "SELinux confines the rebooter of %s, and the bus of %s takes no call to reboot", abrupt, graceful)
-	s.eventually("the helpers run", s.helpersUpdated)
+	for node := range s.guests {
+		s.eventually("the helper of "+node+" knows", func() error { return s.hasObstacle(node, before[node]) })
+	}
 	s.setMode(v1alpha1.ModeEnforce)
 	for node := range s.guests {
 		s.eventually(node+" is not drained", func() error { return s.pendingFor(node, before[node], v1alpha1.ReasonHostCannotReboot) })
@@ -118,6 +120,18 @@ systemctl reload dbus`)
 		s.expectNo(node, cordoned, drained, toldToReboot, machineReset)
 		s.expectAsked(node, before[node], 0)
 	}
+}
+
+// hasObstacle returns nil if the node's helper reports that something is in the way of a reboot.
+func (s *story) hasObstacle(node string, before boot) error {
+	reboot, err := s.rebootOf(node, before)
+	if err != nil {
+		return err
+	}
+	if report := reboot.Status.Report; report == nil || len(report.Methods) == 0 || report.Methods[0].Obstacle == "" {
+		return fmt.Errorf("%s: the helper reports nothing that is in the way", node)
+	}
+	return nil
 }
 
 // pendingFor returns nil if the boot's NodeReboot waits for the reason, and its message says all that is given.
