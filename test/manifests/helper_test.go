@@ -157,6 +157,9 @@ func TestTheContainerRebooterHasNoMorePowerThanItsComponentsSay(t *testing.T) {
 			checkRestricted(t, pod, rebooter)
 		}
 		want := map[string]string{"rebooter": "", "run": "/run"}
+		if says(name, "sentinel-kernel") {
+			want["modules"], want["boot"] = "/lib/modules", "/boot"
+		}
 		if diff := cmp.Diff(want, mountsOf(t, pod, rebooter)); diff != "" {
 			t.Errorf("mounts (-want +got):\n%s", diff)
 		}
