@@ -46,6 +46,7 @@ type agent struct {
 	source  toolscache.ListerWatcherWithContext
 	reboots *mirror[*v1alpha1.NodeReboot]
 	pods    podAPI
+	rights  rightsAPI
 
 	// clockOffset is how far the host's clock is ahead; false while that is not known.
 	clockOffset func() (time.Duration, bool)
@@ -58,6 +59,8 @@ type agent struct {
 	// taken are the node's names that NodeReboots of other nodes have, and those nodes, as the last need found them.
 	taken   map[string]string
 	methods []v1alpha1.MethodReport
+	// evictionObstacle is why the helper may not evict; empty if nothing is known to be in the way.
+	evictionObstacle string
 	// written holds the resource version of this process's last write to each NodeReboot.
 	written map[types.UID]string
 	jobs    map[types.UID]*running
@@ -76,7 +79,8 @@ func newAgent(options Options) (*agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	pods, err := newPodClient(options.Config, options.NodeName, options.ImpersonateNode)
+	ownPod := types.NamespacedName{Namespace: options.PodNamespace, Name: options.PodName}
+	pods, err := newPodClient(options.Config, options.NodeName, options.Impersonation, ownPod)
 	if err != nil {
 		return nil, err
 	}
@@ -86,6 +90,7 @@ func newAgent(options Options) (*agent, error) {
 		source:      toolscache.NewListWatchFromClient(rebootREST, rebootsResource, metav1.NamespaceNone, ofNode(options.NodeName)),
 		reboots:     newMirror[*v1alpha1.NodeReboot](),
 		pods:        pods,
+		rights:      pods,
 		clockOffset: serverClock.Offset,
 		written:     map[types.UID]string{},
 		jobs:        map[types.UID]*running{},
@@ -123,13 +128,14 @@ func (a *agent) work(ctx context.Context) {
 	a.readSentinel(ctx)
 	a.methods = a.hostMethods(ctx)
 	hints := make(chan struct{}, 1)
-	answers := a.askHost(ctx, a.methods, hints)
+	answers, obstacles := a.askHost(ctx, a.methods, hints), a.askRights(ctx)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-a.reboots.changed:
 		case a.methods = <-answers:
+		case a.evictionObstacle = <-obstacles:
 		case <-a.progress:
 		case <-retry:
 		case <-a.Sentinel.Changes():
@@ -261,6 +267,8 @@ func (a *agent) gather() (f facts, ok bool, err error) {
 		behind:   map[types.UID]bool{},
 		jobs:     make(map[types.UID]job, len(a.jobs)),
 		taken:    tellTaken(a.taken),
+
+		evictionObstacle: a.evictionObstacle,
 	}
 	if offset, known := a.clockOffset(); known {
 		f.clockOffset = &offset

@@ -25,6 +25,7 @@ type world struct {
 	t        *testing.T
 	reboots  *fakeReboots
 	pods     *fakePods
+	rights   *fakeRights
 	host     *fakeHost
 	sentinel *fakeSentinel
 	// agent is the helper that was started last.
@@ -39,6 +40,7 @@ func newWorld(t *testing.T) *world {
 		t:        t,
 		reboots:  &fakeReboots{fakeStore: newFakeStore[*v1alpha1.NodeReboot](func() list { return &v1alpha1.NodeRebootList{} })},
 		pods:     newFakePods(),
+		rights:   newFakeRights(),
 		host:     &fakeHost{bootID: bootA},
 		sentinel: newFakeSentinel(v1alpha1.SentinelRequired),
 
@@ -58,6 +60,7 @@ func (w *world) start() (stop func()) {
 		api:         w.reboots,
 		source:      w.reboots,
 		pods:        w.pods,
+		rights:      w.rights,
 		clockOffset: w.clockOffset,
 		reboots:     newMirror[*v1alpha1.NodeReboot](),
 		written:     map[types.UID]string{},

@@ -31,6 +31,8 @@ type facts struct {
 	clockOffset *time.Duration
 	// methods say what is in the way of a reboot.
 	methods []v1alpha1.MethodReport
+	// evictionObstacle is why the helper may not evict; empty if nothing is known to be in the way.
+	evictionObstacle string
 	// reboots are all NodeReboots of the node.
 	reboots []*v1alpha1.NodeReboot
 	// behind holds those NodeReboots whose copy is older than what this process wrote itself.

@@ -65,9 +65,10 @@ type Options struct {
 	NodeName string
 	// Config is the helper pod's own identity.
 	Config *rest.Config
-	// ImpersonateNode lists and evicts pods as system:node:<NodeName> (constrained impersonation, KEP-5284). Without it the helper's own
-	// identity is used.
-	ImpersonateNode bool
+	// Impersonation says as whom pods are listed and evicted; empty is ImpersonateAuto.
+	Impersonation Impersonation
+	// PodNamespace and PodName are the helper's own pod, by which it finds out whether it may evict; empty if they are not known.
+	PodNamespace, PodName string
 	// Host is the machine.
 	Host Host
 	// Version of the helper, which it reports.

@@ -76,6 +76,10 @@ func amendmentBy(order *v1alpha1.RebootOrder) amendment {
 }
 
 func (a *agent) drain(ctx context.Context, log logr.Logger, d *drain, r *running) {
+	if obstacle := a.rights.Check(ctx); obstacle != "" && ctx.Err() == nil {
+		a.finish(log, r, nil, errors.New("nothing was evicted: "+obstacle))
+		return
+	}
 	progress, err := d.run(ctx)
 	if ctx.Err() != nil {
 		log.Info("Stopped draining: the order is no longer in force, or the helper ends")

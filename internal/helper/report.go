@@ -57,6 +57,7 @@ func (f facts) carryOver(previous *v1alpha1.HelperReport) v1alpha1.HelperReport 
 	report := v1alpha1.HelperReport{
 		Version: truncate(f.version, maxVersion), Protocol: v1alpha1.ProtocolLevel,
 		BootID: f.boot.id, BootTime: f.boot.time, Sentinel: f.sentinel.state, Methods: f.methods,
+		EvictionObstacle: f.evictionObstacle,
 	}
 	report.ClockOffsetSeconds = f.reportedOffset(previous)
 	if previous == nil {
