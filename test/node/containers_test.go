@@ -15,8 +15,8 @@ import (
 // byDefault is the rebooter's container with the profile and the label that containers have if nothing is said.
 const byDefault = "by-default"
 
-// separation puts a program that tries everything into both containers of the helper's pod, with their users, rights and mounts. A third one
-// has those of the rebooter, but for what takes that out of SELinux's and AppArmor's hands.
+// separation puts a program that tries everything into both containers of the helper's pod, with their users, rights and mounts. A third
+// one has those of the rebooter, but for what takes that out of SELinux's and AppArmor's hands.
 func separation(s *story) {
 	var set appsv1.DaemonSet
 	s.must(s.get(&set, testbed.Namespace, "reboot-operator-helper"), "get the helper's DaemonSet")

@@ -27,8 +27,8 @@ const (
 )
 
 // guestPackages are all that is installed on the root disk, without what they only recommend. The cloud kernel has NVMe and ext4 built in,
-// so it boots from the root disk without an initial RAM disk. With the package apparmor the machine is confined as Debian's are. The kernel's
-// arguments may choose SELinux instead, whose policy is there as well.
+// so it boots from the root disk without an initial RAM disk. With the package apparmor the machine is confined as Debian's are. The
+// arguments of the kernel may choose SELinux instead, whose policy is there as well.
 func guestPackages() []string {
 	return []string{
 		"apparmor", "ca-certificates", "containerd", "containernetworking-plugins", "dbus", "iproute2", "iptables", "kexec-tools", "kmod",
@@ -203,7 +203,7 @@ func label(ctx context.Context, root string) error {
 		return fmt.Errorf("add the module for containers to SELinux's policy: %w", err)
 	}
 	// setfiles finds files by /proc/self/fd. What is mounted in a mount namespace goes with it.
-	const setfiles = `mount -t proc proc "$0/proc" && exec chroot "$0" setfiles -F /etc/selinux/default/contexts/files/file_contexts /`
+	const setfiles = `mount -t proc none "$0/proc" && exec chroot "$0" setfiles -F /etc/selinux/default/contexts/files/file_contexts /`
 	if err := run(ctx, "", "unshare", "--mount", "sh", "-c", setfiles, root); err != nil {
 		return fmt.Errorf("label the files for SELinux: %w", err)
 	}
