@@ -210,7 +210,7 @@ sbom: build ## Write a bill of materials (CycloneDX) of each program in the imag
 		-output dist/sbom/$$program-linux-$(GOARCH).cdx.json $(BIN)/$$program; done
 
 .PHONY: build-installer
-build-installer: dist/install.yaml ## Write all manifests, with the image IMG, to dist/install.yaml.
+build-installer: dist/install.yaml dist/before-1.36.yaml ## Write all manifests, with the image IMG, to dist/install.yaml, and what is needed besides before Kubernetes 1.36.
 
 .PHONY: dist/install.yaml
 dist/install.yaml: manifests
@@ -221,6 +221,11 @@ dist/install.yaml: manifests
 	printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../../config/default]\nimages: [{name: reboot-operator, newName: %s, %s: "%s"}]\n' \
 		"$$name" "$$field" "$$tag" > dist/overlay/kustomization.yaml
 	$(KUSTOMIZE) build dist/overlay > $@
+
+.PHONY: dist/before-1.36.yaml
+dist/before-1.36.yaml:
+	@mkdir -p dist
+	cp config/components/before-1.36/role.yaml $@
 
 ##@ Deploy
 

@@ -205,18 +205,18 @@ func newPodClient(config *rest.Config, nodeName string, impersonation Impersonat
 // ListWithContext implements toolscache.ListerWithContext.
 func (c *podClient) ListWithContext(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 	pods, err := c.current.Load().ListWithContext(ctx, options)
-	return pods, c.note(rightToList(err), err)
+	return pods, c.note(err)
 }
 
 // WatchWithContext implements toolscache.WatcherWithContext.
 func (c *podClient) WatchWithContext(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 	pods, err := c.current.Load().WatchWithContext(ctx, options)
-	return pods, c.note(rightToList(err), err)
+	return pods, c.note(err)
 }
 
-// note returns the error, and notes if it is for want of a right.
-func (c *podClient) note(right rightTo, err error) error {
-	if right == rightDenied {
+// note returns the error of a list, and notes if it is for want of a right.
+func (c *podClient) note(err error) error {
+	if rightToList(err) == rightDenied {
 		c.noteRefused()
 	}
 	return err
@@ -230,7 +230,10 @@ func (c *podClient) Evict(ctx context.Context, pod *corev1.Pod, gracePeriodSecon
 		DeleteOptions: &metav1.DeleteOptions{GracePeriodSeconds: gracePeriodSeconds, Preconditions: &metav1.Preconditions{UID: &pod.UID}},
 	}
 	err := evict(ctx, c.current.Load(), body)
-	return c.note(rightToEvict(err), err)
+	if apierrors.IsForbidden(err) && refuser(err.Error()) == byServer { // a webhook or policy may be about this pod
+		c.noteRefused()
+	}
+	return err
 }
 
 // evictOwn asks whether an identity may evict the helper's own pod. Nothing is evicted.
