@@ -103,8 +103,8 @@ func parse(args []string, output io.Writer) (flags, error) {
 // sentinelFlags are those of the program that says whether the host needs a reboot, and of what needs none.
 func sentinelFlags(set *flag.FlagSet, options *machine.Options) {
 	set.BoolVar(&options.SentinelKernel, "sentinel-kernel", false,
-		"The host needs a reboot when a newer kernel of the running one's flavor was "+
-			"installed since it booted. Needs the host's /usr/lib/modules or /lib/modules, and /boot, as volumes below the directory of --host-root.")
+		"The host needs a reboot when a newer kernel of the running one's flavor was installed since it booted. "+
+			"Needs the host's /lib/modules and /boot as volumes below the directory of --host-root.")
 	command := &options.Sentinel
 	set.Func("sentinel-preset", "A program of a distribution that says whether the host needs a reboot: "+
 		strings.Join(check.PresetNames(), ", ")+".", func(name string) error {

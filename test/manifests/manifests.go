@@ -170,6 +170,41 @@ func (r Rendered) HelperPod() (*corev1.PodSpec, error) {
 	return &helper.Spec.Template.Spec, nil
 }
 
+// Pod is the pod of a workload.
+type Pod struct {
+	// Name of the workload.
+	Name string
+	Spec *corev1.PodSpec
+}
+
+// Pods are those of all workloads.
+func (r Rendered) Pods() ([]Pod, error) {
+	var pods []Pod
+	for _, object := range r {
+		var spec *corev1.PodSpec
+		switch object.Kind() {
+		case "Deployment":
+			workload, err := Find[appsv1.Deployment](r, object.Kind(), object.Name())
+			if err != nil {
+				return nil, err
+			}
+			spec = &workload.Spec.Template.Spec
+		case "DaemonSet":
+			workload, err := Find[appsv1.DaemonSet](r, object.Kind(), object.Name())
+			if err != nil {
+				return nil, err
+			}
+			spec = &workload.Spec.Template.Spec
+		case "StatefulSet", "ReplicaSet", "Job", "CronJob", "Pod", "ReplicationController":
+			return nil, fmt.Errorf("the pods of a %s are not looked at", object.Kind())
+		default:
+			continue
+		}
+		pods = append(pods, Pod{Name: object.Name(), Spec: spec})
+	}
+	return pods, nil
+}
+
 // YAML of an object, for messages.
 func YAML(object any) string {
 	text, err := yaml.Marshal(object)

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,7 +38,9 @@ type busLogind struct {
 	unknownFlags uint64
 	// dies when it is ordered to reboot, without an answer; hangs never answers that.
 	dies, hangs bool
-	connection  *dbus.Conn
+	// diesBefore that, when it is asked for locks.
+	diesBefore bool
+	connection *dbus.Conn
 	// scheduled is the reboot that shutdown(8) was told to make.
 	scheduled scheduled
 	// units are active.
@@ -49,6 +52,9 @@ type busLogind struct {
 func (l *busLogind) CanReboot() (string, *dbus.Error) { return l.can, l.canErr }
 
 func (l *busLogind) ListInhibitors() ([]inhibitor, *dbus.Error) {
+	if l.diesBefore {
+		_ = l.connection.Close()
+	}
 	if l.asked != nil {
 		l.asked()
 	}
@@ -72,15 +78,11 @@ func (l *busLogind) RebootWithFlags(flags uint64) *dbus.Error {
 // busSystemd is systemd's manager object.
 type busSystemd struct{ logind *busLogind }
 
-func (s busSystemd) ListUnitsByNames(names []string) (units []unit, failure *dbus.Error) {
-	for _, name := range names {
-		active := "inactive"
-		for _, other := range s.logind.units {
-			if name == other {
-				active = "active"
-			}
+func (s busSystemd) ListUnitsByPatterns(states, names []string) (units []unit, failure *dbus.Error) {
+	for _, name := range s.logind.units {
+		if slices.Contains(names, name) && slices.Contains(states, "active") {
+			units = append(units, unit{Name: name, Load: "loaded", Active: "active", Path: "/", JobPath: "/"})
 		}
-		units = append(units, unit{Name: name, Load: "loaded", Active: active, Path: "/", JobPath: "/"})
 	}
 	return units, nil
 }

@@ -52,12 +52,8 @@ func TestAllSentinelsCount(t *testing.T) {
 		want        string
 		wantMessage string
 	}{
-		"by mistake there is none": {want: unknown, wantMessage: "neither --sentinel nor"},
+		"by mistake there is none": {want: unknown, wantMessage: "none of --sentinel, "},
 		"on purpose there is none": {options: Options{NoSentinel: true}, want: notRequired, wantMessage: "no sentinel is installed"},
-		"a file": {
-			files: []string{"run/reboot-needed"}, options: Options{Sentinels: []string{"/run/reboot-needed"}}, want: required,
-			wantMessage: "/run/reboot-needed exists",
-		},
 		"a newer kernel": {
 			files: []string{
 				"lib/modules/6.1.0-9-amd64/x", "boot/vmlinuz-6.1.0-9-amd64", "lib/modules/6.1.0-18-amd64/x", "boot/vmlinuz-6.1.0-18-amd64",
@@ -91,6 +87,20 @@ func TestAllSentinelsCount(t *testing.T) {
 				t.Errorf("%s %q, want %s %q", got.Sentinel, got.SentinelMessage, test.want, test.wantMessage)
 			}
 		})
+	}
+}
+
+func TestAFileOfTheHostAsksForAReboot(t *testing.T) {
+	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+filepath.Join(t.TempDir(), "none"))
+	file := filepath.Join(t.TempDir(), "reboot-needed")
+	m := newMachine(t, Options{Sentinels: []string{file}})
+	if got := m.Facts(t.Context()); got.Sentinel != rebooter.SentinelNotRequired {
+		t.Errorf("%+v", got)
+	}
+	writeFile(t, file, "")
+	await.Receive(t, "a hint about the file", m.Changes())
+	if got := m.Facts(t.Context()); got.Sentinel != rebooter.SentinelRequired || got.SentinelMessage != file+" exists" {
+		t.Errorf("%+v", got)
 	}
 }
 

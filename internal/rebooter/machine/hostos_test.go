@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"context"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -9,6 +10,12 @@ import (
 )
 
 const talos = "NAME=\"Talos\"\nID=talos\nVERSION_ID=v1.9.0\nPRETTY_NAME=\"Talos (v1.9.0)\"\n"
+
+// needed is a sentinel that asks for a reboot.
+type needed struct{}
+
+func (needed) Check(context.Context) (state, message string) { return rebooter.SentinelRequired, "" }
+func (needed) Changes() <-chan struct{}                      { return nil }
 
 func TestAHostThatLogindNeverRebootsIsUnsupported(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -35,14 +42,16 @@ func TestAHostThatLogindNeverRebootsIsUnsupported(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+filepath.Join(t.TempDir(), "none"))
 			root := t.TempDir()
-			writeFile(t, filepath.Join(root, "run", "reboot-needed"), "")
+			writeFile(t, filepath.Join(root, "run", "x"), "")
 			if test.release != "" {
 				writeFile(t, filepath.Join(root, "usr", "lib", "os-release"), test.release)
 			}
 			if test.systemd {
 				writeFile(t, filepath.Join(root, "run", "systemd", "system", "x"), "")
 			}
-			got := facts(t, Options{HostRoot: root, Sentinels: []string{"/run/reboot-needed"}})
+			m := newMachine(t, Options{HostRoot: root})
+			m.sentinel = needed{}
+			got := m.Facts(t.Context())
 			if len(got.Methods) != 1 || got.Methods[0].Kind != test.wantKind || !strings.HasPrefix(got.Methods[0].Obstacle, test.want) {
 				t.Errorf("%+v, want %s %q", got.Methods, test.wantKind, test.want)
 			}

@@ -156,6 +156,19 @@ func TestOnARealBusALogindThatWasAskedAndDoesNotAnswerIsUncertain(t *testing.T) 
 	}
 }
 
+// A logind that ends before it is ordered to reboot was not ordered to.
+func TestOnARealBusALogindThatRestartsIsAnObstacleAndCertain(t *testing.T) {
+	startBus(t, &busLogind{can: "yes", flags: make(chan uint64, 1), diesBefore: true})
+	m := newMachine(t, Options{HostRoot: systemdHost(t)})
+	_, err := m.Reboot(t.Context(), rebooter.Order{})
+	if err == nil || errors.Is(err, rebooter.ErrUncertain) || !strings.Contains(err.Error(), "ListInhibitors: ") {
+		t.Errorf("error %v", err)
+	}
+	if got := m.Facts(t.Context()).Methods[0]; got.Obstacle == "" || got.Kind != "" {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestOnARealBusLogindSaysWhetherItCouldReboot(t *testing.T) {
 	for name, test := range map[string]struct {
 		logind   busLogind

@@ -42,7 +42,7 @@ var rebooters = map[string]otherRebooter{
 	"locksmithd.service":              {effect: "it reboots this host after each update (Flatcar): mask it, or set REBOOT_STRATEGY=off"},
 	"zincati.service":                 {effect: "it reboots this host to finish updates (Fedora CoreOS): disable its updates"},
 	"rebootmgr.service":               {effect: "it reboots this host when an update asks for it (SUSE), unless its strategy is off"},
-	"transactional-update.timer":      {effect: "it asks for a reboot after each update (SUSE), unless REBOOT_METHOD is none"},
+	"transactional-update.timer":      {effect: "it reboots this host after each update (SUSE), unless REBOOT_METHOD is kured or none"},
 	"bootc-fetch-apply-updates.timer": {effect: "it applies updates and reboots this host (bootc): mask it"},
 	"dnf-automatic.timer":             dnfReboots,
 	"dnf-automatic-install.timer":     dnfReboots,
@@ -120,10 +120,11 @@ func notices(ctx context.Context, bus *dbus.Conn, host hostfs.Root) []string {
 }
 
 func activeRebooters(ctx context.Context, bus *dbus.Conn, host hostfs.Root) []string {
+	// Unlike ListUnitsByNames this loads none.
 	names := slices.Sorted(maps.Keys(rebooters))
 	var units []unit
 	err := ask(ctx, bus.Object("org.freedesktop.systemd1", "/org/freedesktop/systemd1"),
-		"org.freedesktop.systemd1.Manager.ListUnitsByNames", []any{names}, &units)
+		"org.freedesktop.systemd1.Manager.ListUnitsByPatterns", []any{[]string{"active"}, names}, &units)
 	if err != nil {
 		return nil
 	}
@@ -131,7 +132,7 @@ func activeRebooters(ctx context.Context, bus *dbus.Conn, host hostfs.Root) []st
 	var found []string
 	for i := range units {
 		other, asked := rebooters[units[i].Name]
-		if asked && units[i].Active == "active" && other.does(host) {
+		if asked && other.does(host) {
 			found = append(found, fmt.Sprintf("%s is active: %s", units[i].Name, other.effect))
 		}
 	}

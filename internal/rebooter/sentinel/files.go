@@ -141,8 +141,8 @@ func (s *Files) checkFile(path string) (state, message string) {
 	return rebooter.SentinelNotRequired, path + " does not exist"
 }
 
-// checkAbsent makes sure that there is nothing at the path: a directory that is missing or cannot be read proves nothing, and neither does a
-// symbolic link to nowhere.
+// checkAbsent makes sure that there is nothing at the path: a directory that is missing or cannot be read proves nothing, and neither does
+// a symbolic link to nowhere.
 func (s *Files) checkAbsent(path string) error {
 	directory, err := s.root.Resolve(filepath.Dir(path))
 	if err != nil {
