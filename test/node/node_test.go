@@ -50,7 +50,7 @@ func chapters() []chapter {
 // TestRealNodes is one story: each chapter begins with what the last one left, which is two nodes in service.
 func TestRealNodes(t *testing.T) {
 	if os.Getenv(enabledVariable) == "" {
-		t.Skip("real nodes need root, QEMU and a quarter of an hour: run make test-node")
+		t.Skip("real nodes need root, QEMU and twenty minutes: run make test-node")
 	}
 	if err := checkRequirements(); err != nil {
 		t.Fatal(err)
