@@ -44,13 +44,18 @@ func Render(name string) (Rendered, error) {
 
 // RenderWith renders config/default with components, as someone who combines them would write it.
 func RenderWith(components ...string) (Rendered, error) {
+	kustomization := "components:\n"
+	for _, component := range components {
+		kustomization += "- ../../components/" + component + "\n"
+	}
+	return RenderOverlay(kustomization)
+}
+
+// RenderOverlay renders config/default with the rest of a kustomization, such as patches.
+func RenderOverlay(rest string) (Rendered, error) {
 	return render(func(files filesys.FileSystem) (string, error) {
-		kustomization := "resources: [../../default]\ncomponents:\n"
-		for _, component := range components {
-			kustomization += "- ../../components/" + component + "\n"
-		}
 		const directory = "config/overlays/combined"
-		return directory, files.WriteFile(directory+"/kustomization.yaml", []byte(kustomization))
+		return directory, files.WriteFile(directory+"/kustomization.yaml", []byte("resources: [../../default]\n"+rest))
 	})
 }
 
