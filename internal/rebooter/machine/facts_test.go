@@ -52,7 +52,7 @@ func TestAllSentinelsCount(t *testing.T) {
 		want        string
 		wantMessage string
 	}{
-		"by mistake there is none": {want: unknown, wantMessage: "neither --sentinel nor"},
+		"by mistake there is none": {want: unknown, wantMessage: "none of --sentinel, "},
 		"on purpose there is none": {options: Options{NoSentinel: true}, want: notRequired, wantMessage: "no sentinel is installed"},
 		"a newer kernel": {
 			files: []string{
