@@ -20,8 +20,8 @@ const (
 	namesPath     = "/fill-in-names"
 )
 
-// Anybody on the network can connect, so what one request takes is bounded, and how many there are at once. A NodeReboot of the largest size
-// fits, before and after.
+// Anybody on the network can connect, so what one request takes is bounded, and how many there are at once. A NodeReboot of the largest
+// size fits, before and after.
 const (
 	maxRequest   = 4 << 20
 	maxEvictions = 8
