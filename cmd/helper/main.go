@@ -66,7 +66,8 @@ func parse(args []string) (flags, error) {
 	impersonate := set.String("impersonate-node", string(helper.ImpersonateAuto),
 		"Whether to list and evict pods as the node (constrained impersonation, Kubernetes 1.36 and later): Always, Never, or Auto, which is as "+
 			"the node where the API server lets the helper, else with its own identity.")
-	set.StringVar(&f.podNamespace, "pod-namespace", os.Getenv("POD_NAMESPACE"), "The namespace of the helper's pod (environment: POD_NAMESPACE).")
+	set.StringVar(&f.podNamespace, "pod-namespace", os.Getenv("POD_NAMESPACE"),
+		"The namespace of the helper's pod (environment: POD_NAMESPACE).")
 	set.StringVar(&f.podName, "pod-name", os.Getenv("POD_NAME"),
 		"The helper's own pod, by which it finds out whether it may evict (environment: POD_NAME).")
 	set.BoolVar(&f.requests, "eviction-requests", false,

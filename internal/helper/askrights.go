@@ -22,8 +22,8 @@ type rightsAPI interface {
 	Refused() <-chan struct{}
 }
 
-// askRights finds out, beside the passes, whether the helper may drain its node: at the start, after a right was refused, and again and again
-// while one is missing. What is in the way is sent whenever that is known.
+// askRights finds out, beside the passes, whether the helper may drain its node: at the start, after a right was refused, and again and
+// again while one is missing. What is in the way is sent whenever that is known.
 func (a *agent) askRights(ctx context.Context) <-chan string {
 	obstacles := make(chan string)
 	a.background.Go(func() {

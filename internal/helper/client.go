@@ -259,8 +259,8 @@ func evict(ctx context.Context, as *identity, eviction *policyv1.Eviction) error
 		SetHeader("Content-Type", runtime.ContentTypeJSON).MaxRetries(0).Body(body).Do(ctx).Error()
 }
 
-// findOwn lists the helper's own pod by an identity, and returns its UID. It is empty if the pod is not there, or not known by name: then any
-// one pod of the node is listed.
+// findOwn lists the helper's own pod by an identity, and returns its UID. It is empty if the pod is not there, or not known by name: then
+// any one pod of the node is listed.
 func (c *podClient) findOwn(ctx context.Context, as *identity) (types.UID, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()

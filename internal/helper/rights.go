@@ -123,8 +123,8 @@ func obstacle(server *version.Info, refused []refusedIdentity) string {
 	return truncate(fmt.Sprintf("%s may not list and evict pods: apply config/components/before-1.36: %v", account, asItself), maxObstacle)
 }
 
-// Find looks for an identity that may list and evict the pods of the node, and has everything that follows done by it. It returns why there is
-// none. With an error nothing is known, and everything stays as it is.
+// Find looks for an identity that may list and evict the pods of the node, and has everything that follows done by it. It returns why
+// there is none. With an error nothing is known, and everything stays as it is.
 func (c *podClient) Find(ctx context.Context) (string, error) {
 	var refused []refusedIdentity
 	for _, candidate := range c.identities {
@@ -142,8 +142,8 @@ func (c *podClient) Find(ctx context.Context) (string, error) {
 	return obstacle(c.serverVersion(ctx), refused), nil
 }
 
-// Check asks the API server once whether the identity that was found may still evict, and looks for another one if it may not. It returns why
-// there is none; empty also if nothing is known.
+// Check asks the API server once whether the identity that was found may still evict, and looks for another one if it may not. It returns
+// why there is none; empty also if nothing is known.
 func (c *podClient) Check(ctx context.Context) string {
 	if uid := c.uid.Load(); uid != nil {
 		right := rightToEvict(c.evictOwn(ctx, c.current.Load(), *uid))
@@ -169,8 +169,8 @@ func (c *podClient) noteRefused() {
 	}
 }
 
-// try finds out whether an identity may list the pods of the node, and evict one: the helper's own, which is not evicted. A helper that does
-// not know its own pod learns less.
+// try finds out whether an identity may list the pods of the node, and evict one: the helper's own, which is not evicted. A helper that
+// does not know its own pod learns less.
 func (c *podClient) try(ctx context.Context, candidate *identity) (rightTo, error) {
 	uid, err := c.findOwn(ctx, candidate)
 	if right := rightToList(err); right != rightGranted || uid == "" {

@@ -155,6 +155,9 @@ func TestAnAnswerToAnEvictionTellsWhetherThereIsARight(t *testing.T) {
 	}
 }
 
+// ownPod is the helper's.
+var ownPod = types.NamespacedName{Namespace: "ns", Name: "helper-x"}
+
 // fakeServer is an API server as far as rights go. Answers are by who asks ("node" or "itself") and what ("list" or "evict").
 type fakeServer struct {
 	minor   string
@@ -243,7 +246,7 @@ func TestAHelperFindsOutAsWhomItMayEvict(t *testing.T) {
 			api := &fakeServer{minor: test.minor, refused: test.refused}
 			server := httptest.NewServer(api)
 			defer server.Close()
-			client, err := newPodClient(&rest.Config{Host: server.URL}, testNode, test.impersonation, types.NamespacedName{Namespace: "ns", Name: "helper-x"})
+			client, err := newPodClient(&rest.Config{Host: server.URL}, testNode, test.impersonation, ownPod)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -268,7 +271,7 @@ func TestBeforeADrainOneRequestIsEnough(t *testing.T) {
 	api := &fakeServer{minor: "36", refused: map[string]string{}}
 	server := httptest.NewServer(api)
 	defer server.Close()
-	client, err := newPodClient(&rest.Config{Host: server.URL}, testNode, ImpersonateAuto, types.NamespacedName{Namespace: "ns", Name: "helper-x"})
+	client, err := newPodClient(&rest.Config{Host: server.URL}, testNode, ImpersonateAuto, ownPod)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,8 @@ import (
 
 // installation is what config/webhook installs.
 func installation() []client.Object {
-	service := admissionregistrationv1.WebhookClientConfig{Service: &admissionregistrationv1.ServiceReference{Namespace: "ns", Name: "webhook"}}
+	reference := &admissionregistrationv1.ServiceReference{Namespace: "ns", Name: "webhook"}
+	service := admissionregistrationv1.WebhookClientConfig{Service: reference}
 	return []client.Object{
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: secretName}},
 		&admissionregistrationv1.ValidatingWebhookConfiguration{

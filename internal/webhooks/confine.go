@@ -63,7 +63,8 @@ func confine(asked removal) string {
 func confineTo(asked removal, onNode types.UID) string {
 	switch {
 	case onNode == "":
-		return fmt.Sprintf("A helper may remove pods of its own node only, and pod %s/%s is not on node %s", asked.namespace, asked.name, asked.node)
+		return fmt.Sprintf("A helper may remove pods of its own node only, and pod %s/%s is not on node %s",
+			asked.namespace, asked.name, asked.node)
 	case onNode != asked.uid:
 		return fmt.Sprintf("Pod %s/%s is another one by now: its UID is not %s", asked.namespace, asked.name, asked.uid)
 	}

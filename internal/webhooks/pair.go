@@ -26,8 +26,8 @@ const (
 	backdated = time.Hour
 )
 
-// pair is a certificate with its key, and what the API server is to trust, as they are in the Secret. The certificate vouches for itself: there
-// is no authority whose key could sign another one.
+// pair is a certificate with its key, and what the API server is to trust, as they are in the Secret. The certificate vouches for itself:
+// there is no authority whose key could sign another one.
 type pair struct {
 	certificate, key []byte
 	// trusted has the certificate itself, and the one before it, which a replica serves until it has seen the new one.

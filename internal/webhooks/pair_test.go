@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"bytes"
 	"crypto/x509"
 	"testing"
 	"time"
@@ -103,7 +104,7 @@ func TestWhileACertificateIsReplacedBothAreTrusted(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if broken := mustPair(t, itsNames, pair{certificate: []byte("x")}, noon); string(broken.trusted) != string(broken.certificate) {
+	if broken := mustPair(t, itsNames, pair{certificate: []byte("x")}, noon); !bytes.Equal(broken.trusted, broken.certificate) {
 		t.Error("what is no certificate is trusted")
 	}
 	if _, err := newPair(nil, pair{}, noon); err == nil {

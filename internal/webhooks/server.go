@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
@@ -20,8 +22,8 @@ const (
 	namesPath     = "/fill-in-names"
 )
 
-// Anybody on the network can connect, so what one request takes is bounded, and how many there are at once. A NodeReboot of the largest size
-// fits, before and after.
+// Anybody on the network can connect, so what one request takes is bounded, and how many there are at once. A NodeReboot of the largest
+// size fits, before and after.
 const (
 	maxRequest   = 4 << 20
 	maxEvictions = 8
@@ -30,16 +32,16 @@ const (
 )
 
 // newHandler serves the webhooks.
-func newHandler(evictions, names admission.Handler, log logr.Logger) http.Handler {
+func newHandler(live client.Reader, log logr.Logger) http.Handler {
 	mux := http.NewServeMux()
-	logger := func(base logr.Logger, request *admission.Request) logr.Logger {
+	logger := func(_ logr.Logger, request *admission.Request) logr.Logger {
 		if request == nil {
 			return log
 		}
 		return log.WithValues("user", request.UserInfo.Username, "namespace", request.Namespace, "name", request.Name)
 	}
-	mux.Handle(evictionsPath, atOnce(maxEvictions, &admission.Webhook{Handler: evictions, LogConstructor: logger}))
-	mux.Handle(namesPath, atOnce(maxNames, &admission.Webhook{Handler: names, LogConstructor: logger}))
+	mux.Handle(evictionsPath, atOnce(maxEvictions, &admission.Webhook{Handler: &removals{live: live}, LogConstructor: logger}))
+	mux.Handle(namesPath, atOnce(maxNames, &admission.Webhook{Handler: names{}, LogConstructor: logger}))
 	return http.MaxBytesHandler(mux, maxRequest)
 }
 
@@ -61,6 +63,7 @@ type server struct {
 	address        string
 	handler        http.Handler
 	getCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	clock          clock.Clock
 	log            logr.Logger
 }
 
@@ -77,7 +80,7 @@ func (s *server) Start(ctx context.Context) error {
 			s.log.Error(err, "The webhooks are not served, trying again", "address", s.address, "pause", pause)
 			select {
 			case <-ctx.Done():
-			case <-time.After(pause):
+			case <-s.clock.After(pause):
 			}
 		}
 	}

@@ -32,7 +32,7 @@ type Options struct {
 	// BindAddress is where the webhooks are served, such as :9443.
 	BindAddress string
 	// Clock by which certificates are made and renewed: that of the API server, which judges them.
-	Clock clock.PassiveClock
+	Clock clock.Clock
 }
 
 // AddToManager serves the webhooks from every replica, with a certificate that the replicas share.
@@ -56,8 +56,9 @@ func AddToManager(mgr manager.Manager, options Options) error {
 	}
 	served := &server{
 		address:        options.BindAddress,
-		handler:        newHandler(&removals{live: mgr.GetAPIReader()}, names{}, log),
+		handler:        newHandler(mgr.GetAPIReader(), log),
 		getCertificate: kept.get,
+		clock:          options.Clock,
 		log:            log,
 	}
 	for _, runnable := range []manager.Runnable{&onEveryReplica{own}, keeper, served} {

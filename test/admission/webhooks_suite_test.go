@@ -32,7 +32,8 @@ func chooseWebhookAddress() error {
 	return listener.Close()
 }
 
-// startWebhooks serves the webhooks at an address with the rights of the manager, until stop is called, which returns when they are no longer served.
+// startWebhooks serves the webhooks at an address with the rights of the manager, until stop is called, which returns when they are no
+// longer served.
 func startWebhooks(ctx context.Context, address string) (stop func() error, err error) {
 	token := &authenticationv1.TokenRequest{}
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: manager}}

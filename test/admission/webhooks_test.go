@@ -85,7 +85,8 @@ func TestAHelperThatMayRemovePodsRemovesThoseOfItsNodeOnly(t *testing.T) {
 	createNow(t, newPod("default", "helper-elsewhere", "n1", helper))
 	createNow(t, newPod("default", "unscheduled", "", ""))
 	own, unbound := mustClientOf(t, namespace, helper, "helper-n1"), mustClientOf(t, namespace, helper, "")
-	node, err := clientBoundTo(t.Context(), namespace, helper, &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Node", Name: "n1"})
+	toNode := &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Node", Name: "n1"}
+	node, err := clientBoundTo(t.Context(), namespace, helper, toNode)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +237,8 @@ func TestWhatTheAPIServerTrustsIsKept(t *testing.T) {
 		},
 		"the bundle is gone": func() error {
 			names := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "reboot-operator-names"}}
-			return admin.Patch(t.Context(), names, client.RawPatch(types.JSONPatchType, []byte(`[{"op":"remove","path":"/webhooks/0/clientConfig/caBundle"}]`)))
+			remove := []byte(`[{"op":"remove","path":"/webhooks/0/clientConfig/caBundle"}]`)
+			return admin.Patch(t.Context(), names, client.RawPatch(types.JSONPatchType, remove))
 		},
 	} {
 		if err := spoil(); err != nil {

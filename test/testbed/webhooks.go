@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// webhookService is what the Service of the managers' webhooks is in a cluster: one address that leads to a manager that runs, whichever that
-// is. With none, connections to it end at once.
+// webhookService is what the Service of the managers' webhooks is in a cluster: one address that leads to a manager that runs, whichever
+// that is. With none, connections to it end at once.
 type webhookService struct {
 	listener net.Listener
 	managers *managers

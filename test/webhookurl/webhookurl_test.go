@@ -22,7 +22,9 @@ func TestWebhooksAreReachedByTheAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for text, want := range map[string]bool{"url: https://127.0.0.1:1/p": true, "namespace": false, "timeoutSeconds: 5": true, "kind: Service": true} {
+	for text, want := range map[string]bool{
+		"url: https://127.0.0.1:1/p": true, "namespace": false, "timeoutSeconds: 5": true, "kind: Service": true,
+	} {
 		if strings.Contains(string(got), text) != want {
 			t.Errorf("has %q: %t\n%s", text, !want, got)
 		}
