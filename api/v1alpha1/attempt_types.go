@@ -133,6 +133,13 @@ type Attempt struct {
 	// +kubebuilder:validation:items:MaxLength=253
 	AttachedVolumes []string `json:"attachedVolumes,omitempty"`
 
+	// rebootBlockedTime is when something on the host was first seen to keep it from being ordered to reboot after the drain, such as an
+	// inhibitor lock. reboot.timeoutSeconds after it the attempt fails if something still does.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
+	RebootBlockedTime *metav1.MicroTime `json:"rebootBlockedTime,omitempty"`
+
 	// rebootOrderedTime is when the host was ordered to reboot.
 	// +optional
 	// +kubebuilder:validation:Type=string

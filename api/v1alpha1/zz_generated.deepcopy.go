@@ -140,6 +140,10 @@ func (in *Attempt) DeepCopyInto(out *Attempt) {
 		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}
+	if in.RebootBlockedTime != nil {
+		in, out := &in.RebootBlockedTime, &out.RebootBlockedTime
+		*out = (*in).DeepCopy()
+	}
 	if in.RebootOrderedTime != nil {
 		in, out := &in.RebootOrderedTime, &out.RebootOrderedTime
 		*out = (*in).DeepCopy()

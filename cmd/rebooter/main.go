@@ -1,5 +1,5 @@
-// Command rebooter runs beside the helper on every node: it asks its host to reboot when the helper says so, and does nothing else. It has
-// no access to the API server.
+// Command rebooter runs beside the helper on every node: it tells the helper what its host says, and asks the host to reboot when the
+// helper says so. It has no access to the API server.
 package main
 
 import (
@@ -17,6 +17,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 	"github.com/reboot-operator/reboot-operator/internal/rebooter/machine"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter/sentinel"
 	"github.com/reboot-operator/reboot-operator/internal/version"
 )
 
@@ -53,7 +54,9 @@ func main() {
 
 // parse reads the command line and says on output what is wrong with it.
 func parse(args []string, output io.Writer) (flags, error) {
-	f := flags{machine: machine.Options{Sentinel: machine.SentinelCommand{Timeout: time.Minute}}}
+	f := flags{machine: machine.Options{
+		After: time.After, Sentinel: machine.SentinelCommand{Timeout: time.Minute, Interval: sentinel.DefaultInterval},
+	}}
 	set := flag.NewFlagSet("rebooter", flag.ContinueOnError)
 	set.SetOutput(output)
 	set.StringVar(&f.socket, "socket", rebooter.DefaultSocket, "Where to listen for the helper.")
@@ -69,18 +72,27 @@ func parse(args []string, output io.Writer) (flags, error) {
 		f.machine.Command = append(f.machine.Command, value)
 		return nil
 	})
-	sentinel := &f.machine.Sentinel
+	set.StringVar(&f.machine.HostRoot, "host-root", "/", "Below which directory the host's files are found.")
+	set.Func("sentinel", "A file of the host that exists when it needs a reboot, by its absolute path there. Can be repeated. "+
+		"Its directory has to be a volume, below the directory of --host-root.", func(value string) error {
+		f.machine.Sentinels = append(f.machine.Sentinels, value)
+		return nil
+	})
+	set.BoolVar(&f.machine.NoSentinel, "no-sentinel", false,
+		"The host never asks for a reboot by itself. Only people do, and conditions of its node.")
+	command := &f.machine.Sentinel
 	set.Func("sentinel-command", "A program that says by its exit code whether the host needs a reboot, with its path; "+
 		"repeat it for each argument.", func(value string) error {
-		sentinel.Command = append(sentinel.Command, value)
+		command.Command = append(command.Command, value)
 		return nil
 	})
 	set.Func("sentinel-exit-codes", "What the exit codes of the sentinel command mean, such as 0=NotRequired,1=Required. "+
 		"All others mean that it is unknown.", func(value string) (err error) {
-		sentinel.ExitCodes, err = machine.ParseExitCodes(value)
+		command.ExitCodes, err = machine.ParseExitCodes(value)
 		return err
 	})
-	set.DurationVar(&sentinel.Timeout, "sentinel-timeout", sentinel.Timeout, "How long the sentinel command may take.")
+	set.DurationVar(&command.Timeout, "sentinel-timeout", command.Timeout, "How long the sentinel command may take.")
+	set.DurationVar(&command.Interval, "sentinel-command-interval", command.Interval, "How often to run the sentinel command.")
 	set.BoolVar(&f.machine.HostNamespaces, "host-namespaces", false,
 		"Run commands as programs of the host, in its namespaces. The pod needs the host's process namespace, the container privileges.")
 	set.BoolVar(&f.machine.DryRun, "dry-run", false, "Only log that the host would be rebooted.")
@@ -102,10 +114,10 @@ func run(f flags, log *slog.Logger) error {
 	if f.probe {
 		ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 		defer cancel()
-		return (&rebooter.Client{Socket: f.socket}).Ping(ctx)
+		return (&rebooter.Client{Socket: f.socket, Now: time.Now}).Ping(ctx)
 	}
 	f.machine.Log = log
-	host, err := machine.New(f.machine)
+	host, err := machine.New(ctx, f.machine)
 	if err != nil {
 		return err
 	}
@@ -114,6 +126,6 @@ func run(f flags, log *slog.Logger) error {
 		return fmt.Errorf("listen for the helper: %w", err)
 	}
 	log.Info("Listening for the helper", "socket", f.socket, "method", f.machine.Method, "allowed", f.machine.Allowed)
-	server := &rebooter.Server{Machine: host, HelperUID: uint32(f.helperUID), Log: log, Now: time.Now}
+	server := &rebooter.Server{Machine: host, HelperUID: uint32(f.helperUID), Log: log, Now: time.Now, After: time.After}
 	return server.Serve(ctx, listener)
 }

@@ -142,7 +142,8 @@ func (a *agent) work(ctx context.Context) {
 	var retry <-chan time.Time
 	a.readSentinel(ctx)
 	a.methods = a.hostMethods(ctx)
-	answers, obstacles := a.askHost(ctx, a.methods), a.askRights(ctx)
+	hints := make(chan struct{}, 1)
+	answers, obstacles := a.askHost(ctx, a.methods, hints), a.askRights(ctx)
 	for {
 		select {
 		case <-ctx.Done():
@@ -154,6 +155,7 @@ func (a *agent) work(ctx context.Context) {
 		case <-retry:
 		case <-a.Sentinel.Changes():
 			a.readSentinel(ctx)
+			hint(hints) // What changed on the host may be in the way of a reboot.
 		case <-poll.C():
 			a.readSentinel(ctx)
 		}
@@ -186,7 +188,9 @@ func (a *agent) readSentinel(ctx context.Context) {
 
 // askHost asks again and again what is in the way of a reboot, beside the passes: a host that is slow to answer must not hold up orders.
 // What is in the way is looked at more often, because a node may wait for it to go.
-func (a *agent) askHost(ctx context.Context, methods []v1alpha1.MethodReport) <-chan []v1alpha1.MethodReport {
+func (a *agent) askHost(
+	ctx context.Context, methods []v1alpha1.MethodReport, hints <-chan struct{},
+) <-chan []v1alpha1.MethodReport {
 	answers := make(chan []v1alpha1.MethodReport)
 	a.background.Go(func() {
 		for ctx.Err() == nil {
@@ -198,8 +202,13 @@ func (a *agent) askHost(ctx context.Context, methods []v1alpha1.MethodReport) <-
 			case <-ctx.Done():
 				return
 			case <-a.Clock.After(pause):
+			case <-hints:
 			}
-			methods = a.hostMethods(ctx)
+			now := a.hostMethods(ctx)
+			if slices.Equal(now, methods) {
+				continue
+			}
+			methods = now
 			select {
 			case <-ctx.Done():
 			case answers <- methods:
@@ -207,6 +216,14 @@ func (a *agent) askHost(ctx context.Context, methods []v1alpha1.MethodReport) <-
 		}
 	})
 	return answers
+}
+
+// hint sends one, unless the last one was not taken yet.
+func hint(hints chan<- struct{}) {
+	select {
+	case hints <- struct{}{}:
+	default:
+	}
 }
 
 func (a *agent) hostMethods(ctx context.Context) []v1alpha1.MethodReport {

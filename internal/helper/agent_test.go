@@ -156,6 +156,19 @@ func TestWhatIsInTheWayOfARebootIsReportedAndRemoved(t *testing.T) {
 	})
 }
 
+func TestWhatComesInTheWayWithAHintIsReportedAtOnce(t *testing.T) {
+	inWorld(t, func(w *world) {
+		defer w.start()()
+		w.wantReport()
+		w.host.obstacle.set("a lock")
+		w.sentinel.set(v1alpha1.SentinelRequired, true)
+		pass(0)
+		w.wantReport(func(r *v1alpha1.HelperReport) {
+			r.Methods = []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind, Obstacle: "a lock"}}
+		})
+	})
+}
+
 // A host that does not say what is in the way, because its bus hangs, does not hold up what the helper does.
 func TestAHostThatIsSlowToAnswerHoldsUpNothing(t *testing.T) {
 	inWorld(t, func(w *world) {

@@ -23,6 +23,7 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 )
 
 func TestMain(m *testing.M) {
@@ -406,17 +407,19 @@ func (h *fakeHost) Methods(ctx context.Context) []v1alpha1.MethodReport {
 	return []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind, Obstacle: h.obstacle.get()}}
 }
 
-func (h *fakeHost) Reboot(_ context.Context, bootID string, method v1alpha1.RebootMethod) error {
+func (h *fakeHost) Describe(context.Context) HostDescription { return HostDescription{} }
+
+func (h *fakeHost) Reboot(_ context.Context, bootID string, order rebooter.Order) (via string, err error) {
 	if running, _ := h.BootID(); bootID != running {
-		return errors.New("the order is about another boot")
+		return "", errors.New("the order is about another boot")
 	}
 	h.mu.Lock()
-	h.methods = append(h.methods, method)
+	h.methods = append(h.methods, v1alpha1.RebootMethod(order.Method))
 	h.mu.Unlock()
 	if onReboot := h.onReboot.get(); onReboot != nil {
-		return onReboot()
+		return rebooter.ViaFirmware, onReboot()
 	}
-	return nil
+	return rebooter.ViaFirmware, nil
 }
 
 // reboots returns the methods by which the host was ordered to reboot.

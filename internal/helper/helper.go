@@ -33,9 +33,19 @@ type Host interface {
 	BootTime() (time.Time, error)
 	// Methods says what is in the way of each method to reboot; the first is the one that was installed.
 	Methods(ctx context.Context) []v1alpha1.MethodReport
-	// Reboot returns once the host accepted to reboot. It refuses when the host does not run the boot, and a method that was not installed.
-	// An error other than ErrUncertain means that the host will not reboot.
-	Reboot(ctx context.Context, bootID string, method v1alpha1.RebootMethod) error
+	// Describe is what else is known about the machine.
+	Describe(ctx context.Context) HostDescription
+	// Reboot returns once the host accepted to reboot, with the path that the reboot takes. It refuses when the host does not run the boot,
+	// and a method that was not installed. An error other than ErrUncertain means that the host will not reboot.
+	Reboot(ctx context.Context, bootID string, order rebooter.Order) (via string, err error)
+}
+
+// HostDescription is what people should know about a host.
+type HostDescription struct {
+	// OS is the operating system by the name that it gives itself; empty if that is not known.
+	OS string
+	// Notices are what else there is to know, such as another program that would reboot the host.
+	Notices []string
 }
 
 // ErrUncertain is what Host.Reboot returns when the host was asked and did not answer: it may still reboot.

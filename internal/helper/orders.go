@@ -10,6 +10,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 )
 
 // rebootTimeout bounds the call that tells the host to reboot. The host only has to accept it in that time.
@@ -117,7 +118,8 @@ func (a *agent) reboot(ctx context.Context, order *v1alpha1.RebootOrder) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, min(left, rebootTimeout))
 	defer cancel()
-	return a.Host.Reboot(ctx, order.BootID, order.Method)
+	_, err := a.Host.Reboot(ctx, order.BootID, rebooter.Order{Method: string(order.Method)})
+	return err
 }
 
 // finish notes the result of a job, to be reported. After an uncertain answer there is none: the order stays recorded as started, and the

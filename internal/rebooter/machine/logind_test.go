@@ -77,7 +77,7 @@ func startBus(t *testing.T, logind *busLogind) {
 func TestOnARealBusLogindIsToldToReboot(t *testing.T) {
 	logind := &busLogind{flags: make(chan uint64, 1)}
 	startBus(t, logind)
-	if err := newMachine(t, Options{}).Reboot(t.Context(), ""); err != nil {
+	if _, err := newMachine(t, Options{}).Reboot(t.Context(), rebooter.Order{}); err != nil {
 		t.Error(err)
 	}
 	if diff := cmp.Diff(checkInhibitors, await.Receive(t, "logind receives the request to reboot", logind.flags)); diff != "" {
@@ -90,7 +90,7 @@ func TestOnARealBusAnInhibitedRebootIsAnError(t *testing.T) {
 		flags: make(chan uint64, 1),
 		err:   dbus.NewError("org.freedesktop.login1.BlockedByInhibitorLock", []any{"backup is running"}),
 	})
-	err := newMachine(t, Options{}).Reboot(t.Context(), "")
+	_, err := newMachine(t, Options{}).Reboot(t.Context(), rebooter.Order{})
 	if err == nil || !strings.Contains(err.Error(), "reboot by Logind: backup is running") {
 		t.Errorf("error %v", err)
 	}
@@ -99,7 +99,7 @@ func TestOnARealBusAnInhibitedRebootIsAnError(t *testing.T) {
 // The bus then answers in its place.
 func TestOnARealBusALogindThatDiesWithoutAnAnswerIsUncertain(t *testing.T) {
 	startBus(t, &busLogind{flags: make(chan uint64, 1), dies: true})
-	if err := newMachine(t, Options{}).Reboot(t.Context(), ""); !errors.Is(err, rebooter.ErrUncertain) {
+	if _, err := newMachine(t, Options{}).Reboot(t.Context(), rebooter.Order{}); !errors.Is(err, rebooter.ErrUncertain) {
 		t.Errorf("error %v, and the host may still reboot", err)
 	}
 }
@@ -121,7 +121,7 @@ func TestOnARealBusLogindSaysWhetherItCouldReboot(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			startBus(t, &test.logind)
 			want := []rebooter.Method{{Name: rebooter.MethodLogind, Obstacle: test.want}}
-			if diff := cmp.Diff(want, newMachine(t, Options{}).Methods(t.Context())); diff != "" {
+			if diff := cmp.Diff(want, newMachine(t, Options{}).reportMethods(t.Context())); diff != "" {
 				t.Errorf("methods (-want +got):\n%s", diff)
 			}
 		})
@@ -130,7 +130,7 @@ func TestOnARealBusLogindSaysWhetherItCouldReboot(t *testing.T) {
 
 func TestABusWithoutLogindIsInTheWay(t *testing.T) {
 	startBus(t, nil)
-	methods := newMachine(t, Options{}).Methods(t.Context())
+	methods := newMachine(t, Options{}).reportMethods(t.Context())
 	if len(methods) != 1 || !strings.Contains(methods[0].Obstacle, "org.freedesktop.login1 was not provided") {
 		t.Errorf("methods %+v", methods)
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter/sentinel"
 )
 
 // Options say how the rebooter may reboot its host. They come from its installation, never from the API or from the socket.
@@ -25,8 +26,14 @@ type Options struct {
 	Allowed []string
 	// Command is the program and its arguments for the method Command.
 	Command []string
+	// Sentinels are files of the host that exist when it needs a reboot, by their absolute paths there.
+	Sentinels []string
+	// HostRoot is the directory below which the host's files are found, "/" unless set.
+	HostRoot string
 	// Sentinel is the command that says whether the host needs a reboot; without a program there is none.
 	Sentinel SentinelCommand
+	// NoSentinel says that neither files nor a command are meant to say that the host needs a reboot.
+	NoSentinel bool
 	// HostNamespaces runs both commands in the namespaces of process 1, with the host's files. Without it they are programs of the
 	// rebooter's own image.
 	HostNamespaces bool
@@ -36,12 +43,15 @@ type Options struct {
 	Root string
 	// Log is where a dry run says what it would do.
 	Log *slog.Logger
+	// After is time.After.
+	After func(time.Duration) <-chan time.Time
 }
 
 // Machine is the host that the rebooter runs on.
 type Machine struct {
-	options Options
-	methods map[string]method
+	options  Options
+	methods  map[string]method
+	sentinel sentinel.Sentinel
 }
 
 // method is one way to reboot.
@@ -53,10 +63,13 @@ type method struct {
 
 var _ rebooter.Machine = &Machine{}
 
-// New checks the options.
-func New(options Options) (*Machine, error) {
+// New checks the options, and looks for the sentinels until ctx ends.
+func New(ctx context.Context, options Options) (*Machine, error) {
 	if options.Root == "" {
 		options.Root = "/"
+	}
+	if options.HostRoot == "" {
+		options.HostRoot = "/"
 	}
 	m := &Machine{options: options}
 	m.methods = map[string]method{
@@ -77,7 +90,32 @@ func New(options Options) (*Machine, error) {
 	if err := options.Sentinel.check(); err != nil {
 		return nil, fmt.Errorf("the sentinel command: %w", err)
 	}
-	return m, nil
+	var err error
+	m.sentinel, err = m.newSentinel(ctx)
+	return m, err
+}
+
+// newSentinel is all that may say that the host needs a reboot.
+func (m *Machine) newSentinel(ctx context.Context) (sentinel.Sentinel, error) {
+	o := m.options
+	var all []sentinel.Sentinel
+	if len(o.Sentinels) > 0 {
+		files, err := sentinel.NewFiles(ctx, o.HostRoot, o.Sentinels, o.Log)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, files)
+	}
+	if len(o.Sentinel.Command) > 0 {
+		all = append(all, sentinel.NewCommand(ctx, o.After, o.Sentinel.Interval, m.checkByCommand))
+	}
+	switch {
+	case o.NoSentinel && len(all) > 0:
+		return nil, errors.New("there is a sentinel, and there is said to be none")
+	case o.NoSentinel:
+		return sentinel.None{}, nil
+	}
+	return sentinel.NewSeveral(ctx, all...), nil
 }
 
 // BootID implements rebooter.Machine.
@@ -85,8 +123,16 @@ func (m *Machine) BootID() (string, error) {
 	return rebooter.BootID(m.options.Root)
 }
 
-// Methods implements rebooter.Machine.
-func (m *Machine) Methods(ctx context.Context) []rebooter.Method {
+// Facts implements rebooter.Machine.
+func (m *Machine) Facts(ctx context.Context) rebooter.Facts {
+	state, message := m.sentinel.Check(ctx)
+	return rebooter.Facts{Sentinel: state, SentinelMessage: message, Methods: m.reportMethods(ctx)}
+}
+
+// Changes implements rebooter.Machine.
+func (m *Machine) Changes() <-chan struct{} { return m.sentinel.Changes() }
+
+func (m *Machine) reportMethods(ctx context.Context) []rebooter.Method {
 	methods := make([]rebooter.Method, 0, len(m.methods))
 	for _, name := range m.allowed() {
 		methods = append(methods, rebooter.Method{Name: name, Obstacle: m.methods[name].obstacle(ctx)})
@@ -95,21 +141,23 @@ func (m *Machine) Methods(ctx context.Context) []rebooter.Method {
 }
 
 // Reboot implements rebooter.Machine.
-func (m *Machine) Reboot(ctx context.Context, name string) error {
+func (m *Machine) Reboot(ctx context.Context, order rebooter.Order) (via string, err error) {
+	name := order.Method
 	if name == "" {
 		name = m.options.Method
 	}
 	if !m.allows(name) {
-		return fmt.Errorf("reboot method %s is not allowed on this node: the helper was installed with %s", name, strings.Join(m.allowed(), ", "))
+		return "", fmt.Errorf("reboot method %s is not allowed on this node: the helper was installed with %s",
+			name, strings.Join(m.allowed(), ", "))
 	}
 	if m.options.DryRun {
 		m.options.Log.Info("Dry run: the host would reboot now", "method", name)
-		return nil
+		return rebooter.ViaFirmware, nil
 	}
 	if err := m.methods[name].reboot(ctx); err != nil {
-		return fmt.Errorf("reboot by %s: %w", name, err)
+		return "", fmt.Errorf("reboot by %s: %w", name, err)
 	}
-	return nil
+	return rebooter.ViaFirmware, nil
 }
 
 // allowed are the methods, the installed one first.

@@ -39,7 +39,8 @@ func newMachine(t *testing.T, options Options) *Machine {
 	if options.Method == "" {
 		options.Method = rebooter.MethodLogind
 	}
-	m, err := New(options)
+	options.After = time.After
+	m, err := New(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +74,7 @@ func TestWhichMethodReboots(t *testing.T) {
 					return nil
 				}}
 			}
-			err := host.Reboot(t.Context(), test.method)
+			_, err := host.Reboot(t.Context(), rebooter.Order{Method: test.method})
 			if got != test.want {
 				t.Errorf("rebooted by %q, want %q", got, test.want)
 			}
@@ -87,7 +88,7 @@ func TestWhichMethodReboots(t *testing.T) {
 func TestADryRunDoesNotReboot(t *testing.T) {
 	host := newMachine(t, Options{DryRun: true, Log: slog.New(slog.DiscardHandler)})
 	host.methods[rebooter.MethodLogind] = method{reboot: func(context.Context) error { return errors.New("rebooted") }}
-	if err := host.Reboot(t.Context(), ""); err != nil {
+	if _, err := host.Reboot(t.Context(), rebooter.Order{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -101,17 +102,28 @@ func TestHostOptionsAreChecked(t *testing.T) {
 		"Command needs a command":  {Method: rebooter.MethodCommand},
 		"Command allowed needs it": {Method: rebooter.MethodLogind, Allowed: []string{rebooter.MethodCommand}},
 		"a relative command":       {Method: rebooter.MethodCommand, Command: []string{"reboot"}},
-		"codes and no command":     {Method: rebooter.MethodLogind, Sentinel: SentinelCommand{ExitCodes: codes}},
+		"codes and no command":     {Method: rebooter.MethodLogind, Sentinel: SentinelCommand{ExitCodes: codes, Interval: time.Hour}},
 		"a command and no codes":   {Method: rebooter.MethodLogind, Sentinel: SentinelCommand{Command: []string{"/bin/true"}, Timeout: time.Minute}},
-		"no time for the command":  {Method: rebooter.MethodLogind, Sentinel: SentinelCommand{Command: []string{"/bin/true"}, ExitCodes: codes}},
+		"no time for the command":  {Method: rebooter.MethodLogind, Sentinel: SentinelCommand{Command: []string{"/bin/true"}, ExitCodes: codes, Interval: time.Hour}},
 		"too much time for it": {
-			Method: rebooter.MethodLogind, Sentinel: SentinelCommand{Command: []string{"/bin/true"}, ExitCodes: codes, Timeout: time.Hour},
+			Method: rebooter.MethodLogind, Sentinel: SentinelCommand{
+				Command: []string{"/bin/true"}, ExitCodes: codes, Timeout: time.Hour, Interval: time.Hour,
+			},
 		},
+		"no interval": {
+			Method:   rebooter.MethodLogind,
+			Sentinel: SentinelCommand{Command: []string{"/bin/true"}, ExitCodes: codes, Timeout: time.Minute},
+		},
+		"a relative sentinel":    {Method: rebooter.MethodLogind, Sentinels: []string{"run/reboot-required"}},
+		"a sentinel in the root": {Method: rebooter.MethodLogind, Sentinels: []string{"/reboot-required"}},
+		"a sentinel and none":    {Method: rebooter.MethodLogind, Sentinels: []string{"/run/reboot-required"}, NoSentinel: true},
 		"a relative sentinel command": {
-			Method: rebooter.MethodLogind, Sentinel: SentinelCommand{Command: []string{"true"}, ExitCodes: codes, Timeout: time.Minute},
+			Method: rebooter.MethodLogind, Sentinel: SentinelCommand{
+				Command: []string{"true"}, ExitCodes: codes, Timeout: time.Minute, Interval: time.Hour,
+			},
 		},
 	} {
-		if _, err := New(options); err == nil {
+		if _, err := New(t.Context(), options); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
@@ -161,7 +173,7 @@ func TestLogindIsAskedToHonorInhibitors(t *testing.T) {
 
 func TestASystemWithoutABusIsAnError(t *testing.T) {
 	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+filepath.Join(t.TempDir(), "none"))
-	if err := newMachine(t, Options{}).Reboot(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "system bus") {
+	if _, err := newMachine(t, Options{}).Reboot(t.Context(), rebooter.Order{}); err == nil || !strings.Contains(err.Error(), "system bus") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -200,14 +212,14 @@ func TestOnlySystemdIsSignaled(t *testing.T) {
 func TestTheCommandIsRunAsInstalled(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "rebooted $HOME")
 	host := newMachine(t, Options{Method: rebooter.MethodCommand, Command: []string{"/usr/bin/touch", file}})
-	if err := host.Reboot(t.Context(), ""); err != nil {
+	if _, err := host.Reboot(t.Context(), rebooter.Order{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(file); err != nil {
 		t.Error(err)
 	}
 	host = newMachine(t, Options{Method: rebooter.MethodCommand, Command: []string{"/bin/ls", "/does/not/exist"}})
-	err := host.Reboot(t.Context(), "")
+	_, err := host.Reboot(t.Context(), rebooter.Order{})
 	if err == nil || !strings.Contains(err.Error(), "reboot by Command: /bin/ls /does/not/exist: exit status 2: ") {
 		t.Errorf("error %v", err)
 	}
@@ -217,7 +229,7 @@ func TestTheCommandIsRunAsInstalled(t *testing.T) {
 func TestARebootCommandThatIsKilledIsUncertain(t *testing.T) {
 	for text, want := range map[string]bool{"kill -9 $$": true, "exit 1": false} {
 		m := newMachine(t, Options{Method: rebooter.MethodCommand, Command: []string{script(t, text)}})
-		if err := m.Reboot(t.Context(), ""); err == nil || errors.Is(err, rebooter.ErrUncertain) != want {
+		if _, err := m.Reboot(t.Context(), rebooter.Order{}); err == nil || errors.Is(err, rebooter.ErrUncertain) != want {
 			t.Errorf("%s: error %v, uncertain should be %t", text, err, want)
 		}
 	}
@@ -259,7 +271,7 @@ func TestACommandThatIsMissingIsInTheWay(t *testing.T) {
 		file: file + " is no program",
 	} {
 		m := newMachine(t, Options{Method: rebooter.MethodCommand, Command: []string{program}})
-		if got := m.Methods(t.Context())[0].Obstacle; got != want {
+		if got := m.reportMethods(t.Context())[0].Obstacle; got != want {
 			t.Errorf("%s: obstacle %q, want %q", program, got, want)
 		}
 	}
@@ -271,7 +283,7 @@ func TestTheInstalledMethodIsToldFirst(t *testing.T) {
 		Allowed: []string{rebooter.MethodSignal, rebooter.MethodCommand},
 	})
 	var names []string
-	for _, method := range m.Methods(t.Context()) {
+	for _, method := range m.reportMethods(t.Context()) {
 		names = append(names, method.Name)
 	}
 	if diff := cmp.Diff([]string{"Command", "Signal"}, names); diff != "" {

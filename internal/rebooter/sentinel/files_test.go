@@ -1,6 +1,7 @@
-package helper
+package sentinel
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,14 +9,23 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
-	"github.com/go-logr/logr"
 
-	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 // hintTimeout is how long the kernel may take to tell of a change before the test gives up.
 const hintTimeout = await.Limit
+
+// newFiles looks for files of this machine.
+func newFiles(t *testing.T, paths []string) *Files {
+	t.Helper()
+	s, err := NewFiles(t.Context(), "/", paths, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
 
 func write(t *testing.T, path, content string) {
 	t.Helper()
@@ -24,44 +34,44 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
-func TestAFileSentinelHasThreeStates(t *testing.T) {
+func TestFilesHasThreeStates(t *testing.T) {
 	for name, test := range map[string]struct {
 		prepare func(t *testing.T, directory string)
 		// paths are below the directory; "required" unless set.
 		paths   []string
-		want    v1alpha1.SentinelState
+		want    string
 		message string
 	}{
 		"the file exists": {
 			prepare: func(t *testing.T, d string) { write(t, d+"/required", "") },
-			want:    v1alpha1.SentinelRequired, message: "DIR/required exists",
+			want:    rebooter.SentinelRequired, message: "DIR/required exists",
 		},
 		"the file exists and packages are listed": {
 			prepare: func(t *testing.T, d string) {
 				write(t, d+"/required", "*** System restart required ***\n")
 				write(t, d+"/required.pkgs", "libc6\nlinux-image-6.12\nlibc6\n")
 			},
-			want: v1alpha1.SentinelRequired, message: "DIR/required: libc6, linux-image-6.12",
+			want: rebooter.SentinelRequired, message: "DIR/required: libc6, linux-image-6.12",
 		},
 		"the list of packages is empty": {
 			prepare: func(t *testing.T, d string) {
 				write(t, d+"/required", "")
 				write(t, d+"/required.pkgs", "\n")
 			},
-			want: v1alpha1.SentinelRequired, message: "DIR/required exists",
+			want: rebooter.SentinelRequired, message: "DIR/required exists",
 		},
 		"there is only a list of packages": {
 			prepare: func(t *testing.T, d string) { write(t, d+"/required.pkgs", "libc6") },
-			want:    v1alpha1.SentinelNotRequired, message: "DIR/required does not exist",
+			want:    rebooter.SentinelNotRequired, message: "DIR/required does not exist",
 		},
-		"the directory is empty": {want: v1alpha1.SentinelNotRequired, message: "DIR/required does not exist"},
+		"the directory is empty": {want: rebooter.SentinelNotRequired, message: "DIR/required does not exist"},
 		"the path is a directory": {
 			prepare: func(t *testing.T, d string) {
 				if err := os.Mkdir(d+"/required", 0o700); err != nil {
 					t.Fatal(err)
 				}
 			},
-			want: v1alpha1.SentinelUnknown, message: "DIR/required is not a regular file but d---------",
+			want: rebooter.SentinelUnknown, message: "DIR/required is not a regular file but d---------",
 		},
 		"the path is a link to nowhere": {
 			prepare: func(t *testing.T, d string) {
@@ -69,25 +79,25 @@ func TestAFileSentinelHasThreeStates(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
-			want: v1alpha1.SentinelUnknown, message: "DIR/required is a symbolic link to nowhere, or came just now",
+			want: rebooter.SentinelUnknown, message: "cannot look for DIR/required: it is a symbolic link to nowhere, or came just now",
 		},
 		"the parent is missing": {
 			paths: []string{"missing/required"},
-			want:  v1alpha1.SentinelUnknown, message: "cannot look for DIR/missing/required: open DIR/missing: no such file or directory",
+			want:  rebooter.SentinelUnknown, message: "cannot look for DIR/missing/required: its directory: no such file or directory",
 		},
 		"the parent is a file": {
 			prepare: func(t *testing.T, d string) { write(t, d+"/file", "") },
 			paths:   []string{"file/required"},
-			want:    v1alpha1.SentinelUnknown, message: "stat DIR/file/required: not a directory",
+			want:    rebooter.SentinelUnknown, message: "cannot look for DIR/file/required: not a directory",
 		},
 		"one of two exists, the other is unknown": {
 			prepare: func(t *testing.T, d string) { write(t, d+"/required", "") },
 			paths:   []string{"missing/required", "required"},
-			want:    v1alpha1.SentinelRequired, message: "DIR/required exists",
+			want:    rebooter.SentinelRequired, message: "DIR/required exists",
 		},
 		"one of two is unknown, the other does not exist": {
 			paths: []string{"required", "missing/required"},
-			want:  v1alpha1.SentinelUnknown, message: "cannot look for DIR/missing/required: open DIR/missing: no such file or directory",
+			want:  rebooter.SentinelUnknown, message: "cannot look for DIR/missing/required: its directory: no such file or directory",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -102,7 +112,7 @@ func TestAFileSentinelHasThreeStates(t *testing.T) {
 			for _, path := range test.paths {
 				paths = append(paths, filepath.Join(directory, path))
 			}
-			state, message := NewFileSentinel(t.Context(), paths, logr.Discard()).Check(t.Context())
+			state, message := newFiles(t, paths).Check(t.Context())
 			if state != test.want {
 				t.Errorf("state %s, want %s", state, test.want)
 			}
@@ -113,7 +123,7 @@ func TestAFileSentinelHasThreeStates(t *testing.T) {
 	}
 }
 
-func TestAFileSentinelThatMayNotBeReadIsUnknown(t *testing.T) {
+func TestFilesThatMayNotBeReadIsUnknown(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root may read everything")
 	}
@@ -121,34 +131,14 @@ func TestAFileSentinelThatMayNotBeReadIsUnknown(t *testing.T) {
 	if err := os.Chmod(directory, 0); err != nil {
 		t.Fatal(err)
 	}
-	state, message := NewFileSentinel(t.Context(), []string{directory + "/required"}, logr.Discard()).Check(t.Context())
-	if state != v1alpha1.SentinelUnknown || !strings.Contains(message, "permission denied") {
+	state, message := newFiles(t, []string{directory + "/required"}).Check(t.Context())
+	if state != rebooter.SentinelUnknown || !strings.Contains(message, "permission denied") {
 		t.Errorf("%s: %s", state, message)
 	}
 }
 
-func TestAFileSentinelWithoutFilesIsUnknown(t *testing.T) {
-	if state, _ := NewFileSentinel(t.Context(), nil, logr.Discard()).Check(t.Context()); state != v1alpha1.SentinelUnknown {
-		t.Errorf("state %s", state)
-	}
-}
-
-func TestALongListOfPackagesIsCut(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "required")
-	write(t, path, "")
-	var packages strings.Builder
-	for i := range 2000 {
-		packages.WriteString(strings.Repeat("ü", i%7+1) + string(rune('a'+i%26)) + "\n")
-	}
-	write(t, path+".pkgs", packages.String())
-	_, message := NewFileSentinel(t.Context(), []string{path}, logr.Discard()).Check(t.Context())
-	if got := len([]rune(message)); got != 512 || !strings.HasSuffix(message, "...") {
-		t.Errorf("%d characters: %s", got, message)
-	}
-}
-
 // awaitHint waits until the sentinel has hinted at a change after which it says what is wanted.
-func awaitHint(t *testing.T, s *FileSentinel, want v1alpha1.SentinelState) {
+func awaitHint(t *testing.T, s *Files, want string) {
 	t.Helper()
 	timeout := time.After(hintTimeout)
 	for {
@@ -164,27 +154,27 @@ func awaitHint(t *testing.T, s *FileSentinel, want v1alpha1.SentinelState) {
 	}
 }
 
-func TestAFileSentinelHintsAtEveryChange(t *testing.T) {
+func TestFilesHintsAtEveryChange(t *testing.T) {
 	exists := func(t *testing.T, path string) { write(t, path, "") }
 	for name, test := range map[string]struct {
 		prepare func(t *testing.T, path string)
 		change  func(path string) error
-		want    v1alpha1.SentinelState
+		want    string
 	}{
 		"created": {
 			change: func(path string) error { return os.WriteFile(path, nil, 0o600) },
-			want:   v1alpha1.SentinelRequired,
+			want:   rebooter.SentinelRequired,
 		},
-		"removed": {prepare: exists, change: os.Remove, want: v1alpha1.SentinelNotRequired},
+		"removed": {prepare: exists, change: os.Remove, want: rebooter.SentinelNotRequired},
 		"moved here": {
 			prepare: func(t *testing.T, path string) { write(t, path+".new", "") },
 			change:  func(path string) error { return os.Rename(path+".new", path) },
-			want:    v1alpha1.SentinelRequired,
+			want:    rebooter.SentinelRequired,
 		},
 		"moved away": {
 			prepare: exists,
 			change:  func(path string) error { return os.Rename(path, path+".old") },
-			want:    v1alpha1.SentinelNotRequired,
+			want:    rebooter.SentinelNotRequired,
 		},
 		"replaced by another file": {
 			prepare: func(t *testing.T, path string) {
@@ -192,15 +182,15 @@ func TestAFileSentinelHintsAtEveryChange(t *testing.T) {
 				write(t, path+".new", "")
 			},
 			change: func(path string) error { return os.Rename(path+".new", path) },
-			want:   v1alpha1.SentinelRequired,
+			want:   rebooter.SentinelRequired,
 		},
 		"a directory in its place": {
 			change: func(path string) error { return os.Mkdir(path, 0o700) },
-			want:   v1alpha1.SentinelUnknown,
+			want:   rebooter.SentinelUnknown,
 		},
 		"its directory removed": {
 			change: func(path string) error { return os.Remove(filepath.Dir(path)) },
-			want:   v1alpha1.SentinelUnknown,
+			want:   rebooter.SentinelUnknown,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -208,7 +198,7 @@ func TestAFileSentinelHintsAtEveryChange(t *testing.T) {
 			if test.prepare != nil {
 				test.prepare(t, path)
 			}
-			s := NewFileSentinel(t.Context(), []string{path}, logr.Discard())
+			s := newFiles(t, []string{path})
 			s.Check(t.Context())
 			if err := test.change(path); err != nil {
 				t.Fatal(err)
@@ -218,31 +208,32 @@ func TestAFileSentinelHintsAtEveryChange(t *testing.T) {
 	}
 }
 
-func TestAFileSentinelSeesItsDirectoryComeAndWatchesIt(t *testing.T) {
+func TestFilesSeesItsDirectoryComeAndWatchesIt(t *testing.T) {
 	directory := filepath.Join(t.TempDir(), "run")
 	path := filepath.Join(directory, "required")
-	s := NewFileSentinel(t.Context(), []string{path}, logr.Discard())
-	if state, message := s.Check(t.Context()); state != v1alpha1.SentinelUnknown {
+	s := newFiles(t, []string{path})
+	if state, message := s.Check(t.Context()); state != rebooter.SentinelUnknown {
 		t.Fatalf("%s: %s", state, message)
 	}
 	if err := os.Mkdir(directory, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	// Nothing is watched yet: the slow poll finds the directory.
-	if state, message := s.Check(t.Context()); state != v1alpha1.SentinelNotRequired {
+	if state, message := s.Check(t.Context()); state != rebooter.SentinelNotRequired {
 		t.Fatalf("%s: %s", state, message)
 	}
 	write(t, path, "")
-	awaitHint(t, s, v1alpha1.SentinelRequired)
+	awaitHint(t, s, rebooter.SentinelRequired)
 }
 
-func TestAFileSentinelHintsOnlyAtWhatConcernsIt(t *testing.T) {
+func TestFilesHintsOnlyAtWhatConcernsIt(t *testing.T) {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
 		t.Fatal(err)
 	}
 	watcher.Events, watcher.Errors = make(chan fsnotify.Event), make(chan error)
-	s := &FileSentinel{paths: []string{"/run/required"}, log: logr.Discard(), watcher: watcher, changes: make(chan struct{}, 1)}
+	s := &Files{root: "/", paths: []string{"/run/required"}, watcher: watcher, changes: make(chan struct{}, 1)}
+	s.log = slog.New(slog.DiscardHandler)
 	go s.forward(t.Context())
 	other := fsnotify.Event{Name: "/run/other"}
 	hinted := func() bool {

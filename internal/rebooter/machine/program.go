@@ -12,7 +12,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 )
 
-// maxTimeout of a sentinel command; the helper waits somewhat longer for the answer.
+// maxTimeout of a sentinel command.
 const maxTimeout = 5 * time.Minute
 
 // SentinelCommand is a program that says by its exit code whether the host needs a reboot.
@@ -23,6 +23,8 @@ type SentinelCommand struct {
 	ExitCodes map[int]string
 	// Timeout is how long the program may run.
 	Timeout time.Duration
+	// Interval is how often it is run.
+	Interval time.Duration
 }
 
 func (s SentinelCommand) check() error {
@@ -37,6 +39,9 @@ func (s SentinelCommand) check() error {
 	}
 	if s.Timeout <= 0 || s.Timeout > maxTimeout {
 		return fmt.Errorf("the timeout %s: want more than 0 and at most %s", s.Timeout, maxTimeout)
+	}
+	if s.Interval <= 0 {
+		return fmt.Errorf("the interval %s: want more than 0", s.Interval)
 	}
 	return checkProgram(s.Command)
 }
@@ -69,12 +74,9 @@ func ParseExitCodes(value string) (map[int]string, error) {
 	return codes, nil
 }
 
-// Sentinel implements rebooter.Machine. Only an exit code that was said to mean Required does: whatever goes wrong is Unknown.
-func (m *Machine) Sentinel(ctx context.Context) (state, message string) {
+// checkByCommand runs the sentinel command. Only an exit code that was said to mean Required does: whatever goes wrong is Unknown.
+func (m *Machine) checkByCommand(ctx context.Context) (state, message string) {
 	s := m.options.Sentinel
-	if len(s.Command) == 0 {
-		return rebooter.SentinelUnknown, "no sentinel command is configured"
-	}
 	command := strings.Join(s.Command, " ")
 	result, err := m.runner(s.Timeout).run(ctx, s.Command)
 	if err != nil {

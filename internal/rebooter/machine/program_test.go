@@ -66,8 +66,10 @@ func TestOnlyTheExitCodesThatWereSaidToMeanSomethingDo(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m := newMachine(t, Options{Sentinel: SentinelCommand{Command: []string{test.program, "a"}, ExitCodes: codes, Timeout: test.timeout}})
-			state, message := m.Sentinel(t.Context())
+			m := newMachine(t, Options{Sentinel: SentinelCommand{
+				Command: []string{test.program, "a"}, ExitCodes: codes, Timeout: test.timeout, Interval: time.Hour,
+			}})
+			state, message := m.checkByCommand(t.Context())
 			if state != test.want || !strings.HasPrefix(message, test.program+" a: ") || !strings.HasSuffix(message, test.wantMessage) &&
 				!strings.Contains(message, test.wantMessage) {
 				t.Errorf("%s %q, want %s %q", state, message, test.want, test.wantMessage)
@@ -76,9 +78,19 @@ func TestOnlyTheExitCodesThatWereSaidToMeanSomethingDo(t *testing.T) {
 	}
 }
 
-func TestWithoutASentinelCommandNothingIsKnown(t *testing.T) {
-	if state, message := newMachine(t, Options{}).Sentinel(t.Context()); state != rebooter.SentinelUnknown {
-		t.Errorf("%s %q", state, message)
+func TestWhatIsSaidWithoutASentinel(t *testing.T) {
+	for name, test := range map[string]struct {
+		options Options
+		want    string
+		message string
+	}{
+		"by mistake": {want: rebooter.SentinelUnknown, message: "neither --sentinel nor --sentinel-command"},
+		"on purpose": {options: Options{NoSentinel: true}, want: rebooter.SentinelNotRequired, message: "no sentinel is installed"},
+	} {
+		facts := newMachine(t, test.options).Facts(t.Context())
+		if facts.Sentinel != test.want || !strings.Contains(facts.SentinelMessage, test.message) {
+			t.Errorf("%s: %s %q", name, facts.Sentinel, facts.SentinelMessage)
+		}
 	}
 }
 
@@ -161,15 +173,17 @@ func TestCommandsRunAmongTheHostsFiles(t *testing.T) {
 func TestNamespacesThatCannotBeEnteredAreAnError(t *testing.T) {
 	m := newMachine(t, Options{
 		Method: rebooter.MethodCommand, Command: []string{"/bin/true"}, HostNamespaces: true, Root: t.TempDir(),
-		Sentinel: SentinelCommand{Command: []string{"/bin/true"}, ExitCodes: map[int]string{0: rebooter.SentinelRequired}, Timeout: time.Minute},
+		Sentinel: SentinelCommand{
+			Command: []string{"/bin/true"}, ExitCodes: map[int]string{0: rebooter.SentinelRequired}, Timeout: time.Minute, Interval: time.Hour,
+		},
 	})
-	if err := m.Reboot(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "enter the host's namespaces") {
+	if _, err := m.Reboot(t.Context(), rebooter.Order{}); err == nil || !strings.Contains(err.Error(), "enter the host's namespaces") {
 		t.Errorf("error %v", err)
 	}
-	if state, message := m.Sentinel(t.Context()); state != rebooter.SentinelUnknown {
+	if state, message := m.checkByCommand(t.Context()); state != rebooter.SentinelUnknown {
 		t.Errorf("%s %q", state, message)
 	}
-	if methods := m.Methods(t.Context()); !strings.Contains(methods[0].Obstacle, "enter the host's namespaces") {
+	if methods := m.reportMethods(t.Context()); !strings.Contains(methods[0].Obstacle, "enter the host's namespaces") {
 		t.Errorf("methods %+v", methods)
 	}
 }
