@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter/check"
 	"github.com/reboot-operator/reboot-operator/internal/rebooter/machine"
 	"github.com/reboot-operator/reboot-operator/internal/rebooter/sentinel"
 	"github.com/reboot-operator/reboot-operator/internal/version"
@@ -55,7 +56,10 @@ func main() {
 // parse reads the command line and says on output what is wrong with it.
 func parse(args []string, output io.Writer) (flags, error) {
 	f := flags{machine: machine.Options{
-		After: time.After, Sentinel: machine.SentinelCommand{Timeout: time.Minute, Interval: sentinel.DefaultInterval},
+		After: time.After,
+		Sentinel: machine.SentinelCommand{
+			Program: check.Program{Timeout: time.Minute}, Interval: sentinel.DefaultInterval,
+		},
 	}}
 	set := flag.NewFlagSet("rebooter", flag.ContinueOnError)
 	set.SetOutput(output)
@@ -63,7 +67,7 @@ func parse(args []string, output io.Writer) (flags, error) {
 	set.UintVar(&f.helperUID, "helper-uid", rebooter.DefaultHelperUID, "The user that the helper runs as. Requests of others are refused.")
 	set.BoolVar(&f.probe, "probe", false,
 		"Only ask the rebooter that listens on the socket for an answer; the exit status says whether it came.")
-	set.StringVar(&f.machine.Method, "reboot-method", rebooter.MethodLogind, "How to reboot: Logind, Signal or Command.")
+	set.StringVar(&f.machine.Method, "reboot-method", rebooter.MethodLogind, "How to reboot: "+machine.MethodNames()+".")
 	set.Func("allowed-reboot-methods", "What else a policy may choose, separated by commas.", func(value string) error {
 		f.machine.Allowed = strings.Split(value, ",")
 		return nil
@@ -80,19 +84,7 @@ func parse(args []string, output io.Writer) (flags, error) {
 	})
 	set.BoolVar(&f.machine.NoSentinel, "no-sentinel", false,
 		"The host never asks for a reboot by itself. Only people do, and conditions of its node.")
-	command := &f.machine.Sentinel
-	set.Func("sentinel-command", "A program that says by its exit code whether the host needs a reboot, with its path; "+
-		"repeat it for each argument.", func(value string) error {
-		command.Command = append(command.Command, value)
-		return nil
-	})
-	set.Func("sentinel-exit-codes", "What the exit codes of the sentinel command mean, such as 0=NotRequired,1=Required. "+
-		"All others mean that it is unknown.", func(value string) (err error) {
-		command.ExitCodes, err = machine.ParseExitCodes(value)
-		return err
-	})
-	set.DurationVar(&command.Timeout, "sentinel-timeout", command.Timeout, "How long the sentinel command may take.")
-	set.DurationVar(&command.Interval, "sentinel-command-interval", command.Interval, "How often to run the sentinel command.")
+	sentinelFlags(set, &f.machine)
 	set.BoolVar(&f.machine.HostNamespaces, "host-namespaces", false,
 		"Run commands as programs of the host, in its namespaces. The pod needs the host's process namespace, the container privileges.")
 	set.BoolVar(&f.machine.DryRun, "dry-run", false, "Only log that the host would be rebooted.")
@@ -106,6 +98,37 @@ func parse(args []string, output io.Writer) (flags, error) {
 		return flags{}, err
 	}
 	return f, nil
+}
+
+// sentinelFlags are those of the program that says whether the host needs a reboot, and of what needs none.
+func sentinelFlags(set *flag.FlagSet, options *machine.Options) {
+	set.BoolVar(&options.SentinelKernel, "sentinel-kernel", false,
+		"The host needs a reboot when a newer kernel of the running one's flavor was installed since it booted. "+
+			"Needs the host's /lib/modules and /boot as volumes below the directory of --host-root.")
+	command := &options.Sentinel
+	set.Func("sentinel-preset", "A program of a distribution that says whether the host needs a reboot: "+
+		strings.Join(check.PresetNames(), ", ")+".", func(name string) error {
+		if len(command.Command) > 0 {
+			return errors.New("there can be one sentinel command or preset")
+		}
+		preset, err := check.Preset(name)
+		command.Command, command.ExitCodes, command.RequiredOutput = preset.Command, preset.ExitCodes, preset.RequiredOutput
+		return err
+	})
+	set.Func("sentinel-command", "A program that says by its exit code whether the host needs a reboot, with its path; "+
+		"repeat it for each argument.", func(value string) error {
+		command.Command = append(command.Command, value)
+		return nil
+	})
+	set.Func("sentinel-exit-codes", "What the exit codes of the sentinel command mean, such as 0=NotRequired,1=Required. "+
+		"All others mean that it is unknown.", func(value string) (err error) {
+		command.ExitCodes, err = check.ParseExitCodes(value)
+		return err
+	})
+	set.StringVar(&command.RequiredOutput, "sentinel-required-output", "",
+		"What the sentinel command has to write for an exit code that means Required to count.")
+	set.DurationVar(&command.Timeout, "sentinel-timeout", command.Timeout, "How long the sentinel command may take.")
+	set.DurationVar(&command.Interval, "sentinel-command-interval", command.Interval, "How often to run the sentinel command.")
 }
 
 func run(f flags, log *slog.Logger) error {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -39,6 +41,9 @@ func TestEveryInstallationGivesArgumentsThatTheRebooterTakes(t *testing.T) {
 			f := parsed(t, objects)
 			if diff := cmp.Diff([]string{"/run/reboot-required", "/run/reboot-needed"}, f.machine.Sentinels); diff != "" {
 				t.Errorf("sentinels (-want +got):\n%s", diff)
+			}
+			if kernel := strings.Contains(name, "sentinel-kernel"); f.machine.SentinelKernel != kernel {
+				t.Errorf("kernels are compared: %t", f.machine.SentinelKernel)
 			}
 			if f.socket != rebooter.DefaultSocket || f.helperUID != rebooter.DefaultHelperUID {
 				t.Errorf("flags %+v", f)
@@ -91,7 +96,8 @@ func TestWhatTheOverlaysInstall(t *testing.T) {
 
 func TestArgumentsThatMeanNothingAreRefused(t *testing.T) {
 	for _, args := range [][]string{
-		{"reboot"}, {"--hammer"}, {"--helper-uid=-1"}, {"--sentinel-exit-codes=1"}, {"--sentinel-timeout=soon"}, {"--sentinel-command-interval=soon"},
+		{"reboot"}, {"--hammer"}, {"--helper-uid=-1"}, {"--sentinel-exit-codes=1"}, {"--sentinel-timeout=soon"}, {"--sentinel-preset=apt"},
+		{"--sentinel-preset=dnf", "--sentinel-preset=dnf5"}, {"--sentinel-exit-codes=127=Required"}, {"--sentinel-command-interval=soon"},
 	} {
 		if f, err := parse(args, &bytes.Buffer{}); err == nil {
 			t.Errorf("%q: %+v", args, f)
@@ -102,5 +108,34 @@ func TestArgumentsThatMeanNothingAreRefused(t *testing.T) {
 func TestItCanBeAskedForItsVersion(t *testing.T) {
 	if f, err := parse([]string{"--version"}, &bytes.Buffer{}); err != nil || !f.version {
 		t.Errorf("flags %+v, error %v", f, err)
+	}
+}
+
+func TestAPresetIsTheCommandOfADistribution(t *testing.T) {
+	f, err := parse([]string{"--sentinel-preset=rpm-ostree", "--sentinel-timeout=2m", "--sentinel-kernel"}, &bytes.Buffer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := f.machine.Sentinel
+	if diff := cmp.Diff([]string{"/usr/bin/rpm-ostree", "status", "--pending-exit-77"}, got.Command); diff != "" {
+		t.Errorf("command (-want +got):\n%s", diff)
+	}
+	if got.ExitCodes[77] != rebooter.SentinelRequired || got.Timeout != 2*time.Minute || !f.machine.SentinelKernel {
+		t.Errorf("options %+v", f.machine)
+	}
+	if _, err := machine.New(t.Context(), f.machine); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestACommandThatCannotBeTrustedIsRefusedAtTheStart(t *testing.T) {
+	f, err := parse([]string{
+		"--sentinel-command=/bin/sh", "--sentinel-command=-c", "--sentinel-command=! needs-restarting -r", "--sentinel-exit-codes=0=Required",
+	}, &bytes.Buffer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := machine.New(t.Context(), f.machine); err == nil || !strings.Contains(err.Error(), "swap the exit codes") {
+		t.Errorf("error %v", err)
 	}
 }

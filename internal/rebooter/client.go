@@ -76,11 +76,14 @@ func (c *Client) Watch(ctx context.Context, receive func(Facts)) error {
 		}
 		var answer Response
 		err := decode(lines, &answer)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
+		var version *versionError
+		switch {
+		case errors.As(err, &version):
+			return explain(err)
+		case errors.Is(err, os.ErrDeadlineExceeded):
 			return fmt.Errorf("the rebooter has said nothing in %s: it hangs", silenceLimit)
-		}
-		if err != nil {
-			return fmt.Errorf("the rebooter cannot be understood: %w", explain(err))
+		case err != nil:
+			return fmt.Errorf("the rebooter cannot be understood: %w", err)
 		}
 		switch {
 		case answer.Result != Accepted:

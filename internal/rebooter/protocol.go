@@ -1,9 +1,9 @@
 // Package rebooter is the part of a helper's pod that has power over the host, and nothing else: it has no API token and asks nobody what
 // to do. The helper, which has the token and no power over the host, asks it over a Unix socket that only their pod has.
 //
-// One connection carries one request, and one answer to it; the answer to Watch is one line after another until the connection ends. Each is
-// a line of JSON. A request counts when its last byte, the line's end, has arrived: half a request is none. This package imports nothing but
-// the standard library, as it is linked into both programs.
+// One connection carries one request, and one answer to it; the answer to Watch is one line after another until the connection ends. Each
+// is a line of JSON. A request counts when its last byte, the line's end, has arrived: half a request is none. This package imports nothing
+// but the standard library, as it is linked into both programs.
 package rebooter
 
 import (

@@ -84,7 +84,8 @@ func TestFactsAreSentAtOnceAndWheneverTheyMayHaveChanged(t *testing.T) {
 // In JSON some characters are longer.
 func TestTheLongestFactsFit(t *testing.T) {
 	for name, character := range map[string]string{
-		"plain": "x", "control": "\x01", "quotes": `"`, "backslash": `\`, "HTML": "<", "not ASCII": "ü", "line separator": "\u2028", "no UTF-8": "\xffa",
+		"plain": "x", "control": "\x01", "quotes": `"`, "backslash": `\`, "HTML": "<", "not ASCII": "ü",
+		"line separator": "\u2028", "no UTF-8": "\xffa",
 	} {
 		t.Run(name, func(t *testing.T) {
 			long := strings.Repeat(character, 2*maxMessage)

@@ -18,8 +18,8 @@ const maxLinks = 40
 // Root is the directory that has the host's files.
 type Root string
 
-// Resolve returns where a file of the host is found in this container. With an error it returns the path that cannot be followed further: one
-// that is missing is reported by fs.ErrNotExist.
+// Resolve returns where a file of the host is found in this container. With an error it returns the path that cannot be followed further:
+// one that is missing is reported by fs.ErrNotExist.
 func (r Root) Resolve(path string) (string, error) {
 	if !filepath.IsAbs(path) {
 		return "", fmt.Errorf("%q is no absolute path", path)
@@ -58,7 +58,7 @@ func (r Root) usual(path string) string {
 		return path
 	}
 	if _, err := os.Lstat(r.join("/var/run")); errors.Is(err, fs.ErrNotExist) {
-		return filepath.Join("/run", rest)
+		return "/run/" + strings.TrimSuffix(rest, "/")
 	}
 	return path
 }

@@ -24,7 +24,8 @@ var modules = []string{"/usr/lib/modules", "/lib/modules"}
 // wholeImages are the systems, by the ID of their os-release, that are updated as a whole: the new kernel is not among the running system's
 // files, so that the newest one there is always the running one.
 var wholeImages = map[string]bool{
-	"bottlerocket": true, "cos": true, "flatcar": true, "opensuse-microos": true, "opensuse-leap-micro": true, "sl-micro": true, "sle-micro": true,
+	"bottlerocket": true, "cos": true, "flatcar": true, "opensuse-microos": true, "opensuse-leap-micro": true,
+	"sl-micro": true, "sle-micro": true,
 	"sle-micro-rancher": true, "talos": true,
 }
 
@@ -45,7 +46,8 @@ type installed struct {
 	since time.Time
 }
 
-// Check says Required if a newer kernel of the same flavor was installed since the host booted. Where that cannot be found out it is Unknown.
+// Check says Required if a newer kernel of the same flavor was installed since the host booted. Where that cannot be found out it is
+// Unknown.
 func (d Detector) Check() (state, message string) {
 	if wholeImages[d.OS] || d.ostree() {
 		return rebooter.SentinelUnknown, "this host is updated as a whole, and its next kernel is not among its files: use another sentinel"
@@ -69,7 +71,9 @@ func (d Detector) ostree() bool {
 // judge compares the running kernel with the installed ones of its flavor.
 func judge(running release, booted time.Time, kernels []installed) (state, message string) {
 	if len(kernels) == 0 {
-		return rebooter.SentinelUnknown, fmt.Sprintf("kernel %s runs, and no kernel of its flavor %q is installed completely", running, running.flavor())
+		return rebooter.SentinelUnknown, fmt.Sprintf(
+			"kernel %s runs, and no kernel of its flavor %q is installed completely", running, running.flavor(),
+		)
 	}
 	newest, complete := kernels[0], false
 	for _, k := range kernels {
@@ -83,10 +87,12 @@ func judge(running release, booted time.Time, kernels []installed) (state, messa
 	case order > 0 && newest.since.After(booted):
 		return rebooter.SentinelRequired, fmt.Sprintf("kernel %s runs, and %s is installed", running, newest.release)
 	case order > 0:
-		return rebooter.SentinelUnknown, fmt.Sprintf("kernel %s runs, though %s was installed before this boot: is the older one the default of the boot loader?",
-			running, newest.release)
+		return rebooter.SentinelUnknown, fmt.Sprintf(
+			"kernel %s runs, though %s was installed before this boot: is the older one the default of the boot loader?", running, newest.release)
 	case !complete:
-		return rebooter.SentinelUnknown, fmt.Sprintf("kernel %s runs, and is no longer installed; %s, which is not newer, is", running, newest.release)
+		return rebooter.SentinelUnknown, fmt.Sprintf(
+			"kernel %s runs, and is no longer installed; %s, which is not newer, is", running, newest.release,
+		)
 	}
 	return rebooter.SentinelNotRequired, fmt.Sprintf("kernel %s is the newest one installed", running)
 }

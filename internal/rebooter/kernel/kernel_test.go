@@ -57,7 +57,9 @@ func TestARunningKernelIsComparedWithTheInstalledOnes(t *testing.T) {
 		},
 		"Debian, a newer one of two digits": {
 			running: "6.1.0-9-amd64", want: required, wantMessage: "kernel 6.1.0-9-amd64 runs, and 6.1.0-18-amd64 is installed",
-			names: []string{"lib/modules/6.1.0-18-amd64/", "boot/vmlinuz-6.1.0-18-amd64", "lib/modules/6.1.0-9-amd64/", "boot/vmlinuz-6.1.0-9-amd64"},
+			names: []string{
+				"lib/modules/6.1.0-18-amd64/", "boot/vmlinuz-6.1.0-18-amd64", "lib/modules/6.1.0-9-amd64/", "boot/vmlinuz-6.1.0-9-amd64",
+			},
 		},
 		"Debian 13": {
 			running: "6.12.9+deb13-amd64", want: required, wantMessage: "6.12.43+deb13-amd64 is installed",
@@ -69,7 +71,10 @@ func TestARunningKernelIsComparedWithTheInstalledOnes(t *testing.T) {
 		},
 		"Debian, another flavor": {
 			running: "6.1.0-18-amd64", want: notRequired, wantMessage: "newest",
-			names: []string{"lib/modules/6.1.0-20-cloud-amd64/", "boot/vmlinuz-6.1.0-20-cloud-amd64", "lib/modules/6.1.0-18-amd64/", "boot/vmlinuz-6.1.0-18-amd64"},
+			names: []string{
+				"lib/modules/6.1.0-20-cloud-amd64/", "boot/vmlinuz-6.1.0-20-cloud-amd64", "lib/modules/6.1.0-18-amd64/",
+				"boot/vmlinuz-6.1.0-18-amd64",
+			},
 		},
 		"Ubuntu": {
 			running: "6.8.0-31-generic", want: required, wantMessage: "6.8.0-107-generic",
@@ -78,11 +83,17 @@ func TestARunningKernelIsComparedWithTheInstalledOnes(t *testing.T) {
 		},
 		"Azure, where only a generic kernel is newer": {
 			running: "5.15.0-1053-azure", want: notRequired, wantMessage: "newest",
-			names: []string{"lib/modules/5.15.0-1053-azure/", "boot/vmlinuz-5.15.0-1053-azure", "lib/modules/6.8.0-31-generic/", "boot/vmlinuz-6.8.0-31-generic"},
+			names: []string{
+				"lib/modules/5.15.0-1053-azure/", "boot/vmlinuz-5.15.0-1053-azure", "lib/modules/6.8.0-31-generic/",
+				"boot/vmlinuz-6.8.0-31-generic",
+			},
 		},
 		"Azure, a new series": {
 			running: "5.15.0-1053-azure", want: required, wantMessage: "6.8.0-1010-azure",
-			names: []string{"lib/modules/5.15.0-1053-azure/", "boot/vmlinuz-5.15.0-1053-azure", "lib/modules/6.8.0-1010-azure/", "boot/vmlinuz-6.8.0-1010-azure"},
+			names: []string{
+				"lib/modules/5.15.0-1053-azure/", "boot/vmlinuz-5.15.0-1053-azure", "lib/modules/6.8.0-1010-azure/",
+				"boot/vmlinuz-6.8.0-1010-azure",
+			},
 		},
 		"RHEL 9, across minor releases": {
 			running: "5.14.0-362.24.1.el9_3.x86_64", want: required, wantMessage: "5.14.0-427.13.1.el9_4.x86_64",
@@ -118,16 +129,22 @@ func TestARunningKernelIsComparedWithTheInstalledOnes(t *testing.T) {
 			names: []string{"lib/modules/6.8.0-35-generic/", "boot/0123456789abcdef0123456789abcdef/6.8.0-35-generic/linux"},
 		},
 		"a downgrade": {
-			running: "6.8.0-35-generic", want: unknown, wantMessage: "6.8.0-35-generic runs, and is no longer installed; 6.8.0-31-generic, which is not newer, is",
-			names: []string{"lib/modules/6.8.0-31-generic/", "boot/vmlinuz-6.8.0-31-generic"},
+			running: "6.8.0-35-generic", want: unknown,
+			wantMessage: "6.8.0-35-generic runs, and is no longer installed; 6.8.0-31-generic, which is not newer, is",
+			names:       []string{"lib/modules/6.8.0-31-generic/", "boot/vmlinuz-6.8.0-31-generic"},
 		},
 		"a newer one that was there before this boot": {
 			running: "6.8.0-31-generic", booted: tomorrow, want: unknown, wantMessage: "though 6.8.0-35-generic was installed before this boot",
-			names: []string{"lib/modules/6.8.0-31-generic/", "lib/modules/6.8.0-35-generic/", "boot/vmlinuz-6.8.0-35-generic", "boot/vmlinuz-6.8.0-31-generic"},
+			names: []string{
+				"lib/modules/6.8.0-31-generic/", "lib/modules/6.8.0-35-generic/", "boot/vmlinuz-6.8.0-35-generic",
+				"boot/vmlinuz-6.8.0-31-generic",
+			},
 		},
 		"a custom kernel that is installed": {
 			running: "6.9.1-ours", want: notRequired, wantMessage: "newest",
-			names: []string{"lib/modules/6.9.1-ours/", "boot/vmlinuz-6.9.1-ours", "lib/modules/6.10.0-31-generic/", "boot/vmlinuz-6.10.0-31-generic"},
+			names: []string{
+				"lib/modules/6.9.1-ours/", "boot/vmlinuz-6.9.1-ours", "lib/modules/6.10.0-31-generic/", "boot/vmlinuz-6.10.0-31-generic",
+			},
 		},
 		"a custom kernel that is not installed": {
 			running: "6.9.1-ours", want: unknown, wantMessage: `no kernel of its flavor "ours"`,
@@ -168,8 +185,11 @@ func TestAHostThatIsUpdatedAsAWholeIsUnknown(t *testing.T) {
 }
 
 func TestAnEmptyImageIsNoKernel(t *testing.T) {
-	d := host(t, "6.1.0-9-amd64", time.Now().Add(-time.Hour), "lib/modules/6.1.0-9-amd64/", "boot/vmlinuz-6.1.0-9-amd64", "lib/modules/6.1.0-18-amd64/")
-	if err := os.WriteFile(filepath.Join(string(d.Host), "boot/vmlinuz-6.1.0-18-amd64"), nil, 0o600); err != nil {
+	d := host(
+		t, "6.1.0-9-amd64", time.Now().Add(-time.Hour), "lib/modules/6.1.0-9-amd64/", "boot/vmlinuz-6.1.0-9-amd64",
+		"lib/modules/6.1.0-18-amd64/",
+	)
+	if err := os.WriteFile(filepath.Join(string(d.Host), "boot", "vmlinuz-6.1.0-18-amd64"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if state, message := d.Check(); state != rebooter.SentinelNotRequired {

@@ -57,7 +57,9 @@ func (r release) rpmFlavor(dist []int) string {
 
 // named tells that a part of a release is not only a number.
 func named(part string) bool {
-	return strings.ContainsFunc(part, func(c rune) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }) && !candidate.MatchString(part)
+	return strings.ContainsFunc(
+		part, func(c rune) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' },
+	) && !candidate.MatchString(part)
 }
 
 // version is the release without what says nothing about its age.

@@ -32,7 +32,8 @@ func TestOneSentinelThatAsksIsEnoughAndOneThatFailsHidesThatOthersDoNot(t *testi
 		want        string
 		wantMessage string
 	}{
-		"none": {want: unknown, wantMessage: "the rebooter was installed with neither --sentinel nor --sentinel-command; " +
+		"none": {want: unknown, wantMessage: "the rebooter was installed with none of --sentinel, --sentinel-preset, --sentinel-command and " +
+			"--sentinel-kernel; " +
 			"if only people and node conditions are to ask for reboots, install it with --no-sentinel"},
 		"none asks":        {[]Reading{{notRequired, "a"}, {notRequired, "b"}}, notRequired, "a; b"},
 		"one asks":         {[]Reading{{notRequired, "a"}, {required, "b"}}, required, "b"},

@@ -15,6 +15,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter/hostfs"
 )
 
 const (
@@ -27,7 +28,7 @@ const (
 // Files says Required when one of several files exists. It watches their directories, which must be mounted instead of the files:
 // those come and go.
 type Files struct {
-	root    string
+	root    hostfs.Root
 	paths   []string
 	log     *slog.Logger
 	watcher *fsnotify.Watcher
@@ -39,16 +40,11 @@ var _ Sentinel = &Files{}
 // NewFiles watches until ctx ends. The paths are those on the host, and are looked up below the root. If the kernel refuses to watch, for
 // example because the user's inotify instances are used up, the sentinel still works and gives no hints.
 func NewFiles(ctx context.Context, root string, paths []string, log *slog.Logger) (*Files, error) {
-	s := &Files{root: root, paths: make([]string, 0, len(paths)), log: log, changes: make(chan struct{}, 1)}
+	s := &Files{root: hostfs.Root(root), paths: paths, log: log, changes: make(chan struct{}, 1)}
 	for _, path := range paths {
 		if !filepath.IsAbs(path) || path != filepath.Clean(path) || filepath.Dir(path) == "/" {
 			return nil, fmt.Errorf("sentinel %q: want the absolute path of a file in a directory, such as /run/reboot-required", path)
 		}
-		// Hosts have a link there, which leads out of the directory below which the host's files are.
-		if rest, legacy := strings.CutPrefix(path, "/var/run/"); legacy {
-			path = "/run/" + rest
-		}
-		s.paths = append(s.paths, path)
 	}
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -60,8 +56,14 @@ func NewFiles(ctx context.Context, root string, paths []string, log *slog.Logger
 	return s, nil
 }
 
-// local is where a path of the host is found.
-func (s *Files) local(path string) string { return filepath.Join(s.root, path) }
+// local is where a file of the host is looked for, or its directory if that cannot be followed.
+func (s *Files) local(path string) string {
+	directory, err := s.root.Resolve(filepath.Dir(path))
+	if err != nil {
+		return directory
+	}
+	return filepath.Join(directory, filepath.Base(path))
+}
 
 // Changes implements Sentinel.
 func (s *Files) Changes() <-chan struct{} {
@@ -120,7 +122,11 @@ func (s *Files) watch(directory string) {
 }
 
 func (s *Files) checkFile(path string) (state, message string) {
-	info, err := os.Stat(s.local(path))
+	err := s.root.CheckMounted(filepath.Dir(path))
+	if err != nil {
+		return rebooter.SentinelUnknown, fmt.Sprintf("cannot look for %s: %v", path, cause(err))
+	}
+	info, err := s.root.Stat(path)
 	switch {
 	case err == nil && info.Mode().IsRegular():
 		return rebooter.SentinelRequired, s.describe(path)
@@ -135,18 +141,22 @@ func (s *Files) checkFile(path string) (state, message string) {
 	return rebooter.SentinelNotRequired, path + " does not exist"
 }
 
-// checkAbsent makes sure that there is nothing at the path: a directory that is missing, for example because it is not mounted, or cannot
-// be read, proves nothing, and neither does a symbolic link to nowhere.
+// checkAbsent makes sure that there is nothing at the path: a directory that is missing or cannot be read proves nothing, and neither does
+// a symbolic link to nowhere.
 func (s *Files) checkAbsent(path string) error {
-	if _, err := os.Lstat(s.local(path)); err == nil {
-		return errors.New("it is a symbolic link to nowhere, or came just now")
-	}
-	directory, err := os.Open(filepath.Dir(s.local(path)))
+	directory, err := s.root.Resolve(filepath.Dir(path))
 	if err != nil {
 		return fmt.Errorf("its directory: %w", cause(err))
 	}
-	defer func() { _ = directory.Close() }()
-	if _, err := directory.Readdirnames(1); err != nil && !errors.Is(err, io.EOF) {
+	if _, err := os.Lstat(filepath.Join(directory, filepath.Base(path))); err == nil {
+		return errors.New("it is a symbolic link to nowhere, or came just now")
+	}
+	file, err := os.Open(directory)
+	if err != nil {
+		return fmt.Errorf("its directory: %w", cause(err))
+	}
+	defer func() { _ = file.Close() }()
+	if _, err := file.Readdirnames(1); err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("its directory: %w", cause(err))
 	}
 	return nil
@@ -163,12 +173,7 @@ func cause(err error) error {
 
 // describe names the file and the packages that made it.
 func (s *Files) describe(path string) string {
-	file, err := os.Open(s.local(path) + packagesSuffix)
-	if err != nil {
-		return path + " exists"
-	}
-	defer func() { _ = file.Close() }()
-	content, err := io.ReadAll(io.LimitReader(file, maxPackagesFile))
+	content, err := s.root.Read(path+packagesSuffix, maxPackagesFile)
 	if err != nil {
 		return path + " exists"
 	}

@@ -99,6 +99,7 @@ func Combine(readings []Reading) (state, message string) {
 			return state, strings.Join(messages, "; ")
 		}
 	}
-	return rebooter.SentinelUnknown, "the rebooter was installed with neither --sentinel nor --sentinel-command; " +
+	return rebooter.SentinelUnknown, "the rebooter was installed with none of --sentinel, --sentinel-preset, --sentinel-command and " +
+		"--sentinel-kernel; " +
 		"if only people and node conditions are to ask for reboots, install it with --no-sentinel"
 }
