@@ -23,6 +23,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/test/await"
@@ -66,6 +67,7 @@ func start(t *testing.T) *bed {
 	if !requests.Served {
 		t.Skip("EvictionRequests are there since Kubernetes 1.37, and this is " + programVersion(t))
 	}
+	log.SetLogger(logr.Discard())
 	cluster, err := testbed.Start(t.Context(), testbed.Options{EvictionRequests: true})
 	if err != nil {
 		t.Fatal(err)
