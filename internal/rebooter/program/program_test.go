@@ -222,7 +222,8 @@ func TestWhatCannotBeJudgedIsRefused(t *testing.T) {
 
 func FuzzNoScriptBreaksTheInspection(f *testing.F) {
 	for _, script := range []string{
-		"exec --", "command", "trap", "trap -- x EXIT", "unset", "f() { f; }; f", "coproc x", "env", "timeout -k", "sh -c", "! x", "$(exec)", "exec 3<>x",
+		"exec --", "command", "trap", "trap -- x EXIT", "unset", "f() { f; }; f", "coproc x", "env", "timeout -k", "sh -c", "! x", "$(exec)",
+		"exec 3<>x",
 		"chroot", "x | y && z || a", "case x in y) exec --;; esac", "PATH=", "[[ ! -f x ]]", "time", "sh -c 'sh -c \"exec --\"'",
 	} {
 		f.Add(script)
