@@ -38,16 +38,16 @@ func TestWhyANodeHasNoHelper(t *testing.T) {
 		notMeant bool
 	}{
 		"there is no DaemonSet":               {why: "there is no DaemonSet of helpers in namespace " + testNamespace},
-		"nothing is known":                    {sets: []func(*corev1.PodSpec){plain}},
-		"it is selected":                      {sets: []func(*corev1.PodSpec){onlyLinux}, labels: map[string]string{"kubernetes.io/os": "linux"}},
+		"nothing is known":                    {sets: []func(*corev1.PodSpec){plain}, why: notMade},
+		"it is selected":                      {sets: []func(*corev1.PodSpec){onlyLinux}, labels: map[string]string{"kubernetes.io/os": "linux"}, why: notMade},
 		"it is not selected":                  {sets: []func(*corev1.PodSpec){onlyLinux}, labels: map[string]string{"kubernetes.io/os": "windows"}, why: "none is meant to run there", notMeant: true},
 		"an affinity leaves it out":           {sets: []func(*corev1.PodSpec){affine}, labels: map[string]string{"virtual": "yes"}, why: "none is meant to run there", notMeant: true},
-		"an affinity takes it":                {sets: []func(*corev1.PodSpec){affine}},
-		"one of two DaemonSets takes it":      {sets: []func(*corev1.PodSpec){onlyLinux, plain}},
+		"an affinity takes it":                {sets: []func(*corev1.PodSpec){affine}, why: notMade},
+		"one of two DaemonSets takes it":      {sets: []func(*corev1.PodSpec){onlyLinux, plain}, why: notMade},
 		"a taint":                             {sets: []func(*corev1.PodSpec){plain}, taints: []corev1.Taint{gpu}, why: "does not tolerate the taint gpu:NoSchedule"},
-		"a taint that is tolerated":           {sets: []func(*corev1.PodSpec){tolerant}, taints: []corev1.Taint{gpu}},
-		"a taint that only prefers others":    {sets: []func(*corev1.PodSpec){plain}, taints: []corev1.Taint{{Key: "x", Effect: corev1.TaintEffectPreferNoSchedule}}},
-		"a cordon, which no DaemonSet minds":  {sets: []func(*corev1.PodSpec){plain}, taints: []corev1.Taint{{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}}},
+		"a taint that is tolerated":           {sets: []func(*corev1.PodSpec){tolerant}, taints: []corev1.Taint{gpu}, why: notMade},
+		"a taint that only prefers others":    {sets: []func(*corev1.PodSpec){plain}, taints: []corev1.Taint{{Key: "x", Effect: corev1.TaintEffectPreferNoSchedule}}, why: notMade},
+		"a cordon, which no DaemonSet minds":  {sets: []func(*corev1.PodSpec){plain}, taints: []corev1.Taint{{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}}, why: notMade},
 		"a taint where it is not meant to be": {sets: []func(*corev1.PodSpec){onlyLinux}, taints: []corev1.Taint{gpu}, why: "none is meant to run there", notMeant: true},
 	} {
 		t.Run(name, func(t *testing.T) {

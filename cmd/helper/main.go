@@ -25,13 +25,15 @@ import (
 
 // flags are the command line.
 type flags struct {
-	nodeName        string
-	rebooter        string
-	impersonateNode bool
-	pollInterval    time.Duration
-	kubeconfig      string
-	version         bool
-	healthAddress   string
+	nodeName      string
+	rebooter      string
+	impersonation helper.Impersonation
+	podNamespace  string
+	podName       string
+	pollInterval  time.Duration
+	kubeconfig    string
+	version       bool
+	healthAddress string
 }
 
 func main() {
@@ -60,8 +62,12 @@ func parse(args []string) (flags, error) {
 	set := pflag.NewFlagSet("helper", pflag.ContinueOnError)
 	set.StringVar(&f.nodeName, "node-name", os.Getenv("NODE_NAME"), "The node this helper runs on (environment: NODE_NAME).")
 	set.StringVar(&f.rebooter, "rebooter-socket", rebooter.DefaultSocket, "Where the rebooter listens.")
-	set.BoolVar(&f.impersonateNode, "impersonate-node", true,
-		"List and evict pods as the node (constrained impersonation, Kubernetes 1.36 and later), not with the helper's own identity.")
+	impersonate := set.String("impersonate-node", string(helper.ImpersonateAuto),
+		"Whether to list and evict pods as the node (constrained impersonation, Kubernetes 1.36 and later): Always, Never, or Auto, which is as "+
+			"the node where the API server lets the helper, else with its own identity.")
+	set.StringVar(&f.podNamespace, "pod-namespace", os.Getenv("POD_NAMESPACE"), "The namespace of the helper's pod (environment: POD_NAMESPACE).")
+	set.StringVar(&f.podName, "pod-name", os.Getenv("POD_NAME"),
+		"The helper's own pod, by which it finds out whether it may evict (environment: POD_NAME).")
 	set.DurationVar(&f.pollInterval, "poll-interval", helper.DefaultPollInterval,
 		"How often to compare with what the rebooter said last, even without a hint.")
 	set.StringVar(&f.kubeconfig, "kubeconfig", "", "How to reach the API server from outside the cluster.")
@@ -69,6 +75,10 @@ func parse(args []string) (flags, error) {
 	set.BoolVar(&f.version, "version", false, "Print the version and exit.")
 	if err := set.Parse(args); err != nil {
 		return flags{}, err
+	}
+	var err error
+	if f.impersonation, err = helper.ParseImpersonation(*impersonate); err != nil {
+		return flags{}, fmt.Errorf("--impersonate-node: %w", err)
 	}
 	if set.NArg() > 0 {
 		return flags{}, fmt.Errorf("unexpected argument %q", set.Arg(0))
@@ -87,7 +97,9 @@ func run(f flags, log logr.Logger) error {
 	return helper.Run(ctx, helper.Options{
 		NodeName:           f.nodeName,
 		Config:             config,
-		ImpersonateNode:    f.impersonateNode,
+		Impersonation:      f.impersonation,
+		PodNamespace:       f.podNamespace,
+		PodName:            f.podName,
 		Host:               host,
 		Sentinel:           host,
 		Log:                log,

@@ -285,7 +285,7 @@ func TestOrdersCarryWhatThePolicySays(t *testing.T) {
 		s.Reboot.Method, s.Reboot.TimeoutSeconds = v1alpha1.RebootLogind, ptr.To[int32](300)
 	}))
 	wantDrain := &v1alpha1.RebootOrder{
-		Sequence: 1, Action: v1alpha1.ActionDrain, Protocol: v1alpha1.ProtocolLevel,
+		Sequence: 1, Action: v1alpha1.ActionDrain, Protocol: 1,
 		BootID: bootOf("a", 1), Deadline: *at(60*time.Second + 120*time.Second),
 		Drain: &v1alpha1.DrainOrder{
 			GracePeriodSeconds: ptr.To[int32](0), Selector: selector.Of("app=web"), EmptyDir: v1alpha1.EmptyDirDelete,
@@ -299,9 +299,9 @@ func TestOrdersCarryWhatThePolicySays(t *testing.T) {
 	s.settle()
 	s.advance(time.Minute)
 	wantReboot := &v1alpha1.RebootOrder{
-		Sequence: 2, Action: v1alpha1.ActionReboot, Protocol: v1alpha1.ProtocolLevel,
+		Sequence: 2, Action: v1alpha1.ActionReboot, Protocol: 1,
 		BootID: bootOf("a", 1), Deadline: *at(120*time.Second + 300*time.Second),
-		Method: v1alpha1.RebootLogind,
+		Method: v1alpha1.RebootLogind, Via: v1alpha1.RebootViaFirmware,
 	}
 	if diff := cmp.Diff(wantReboot, s.reboot("ra").Status.Order); diff != "" {
 		t.Errorf("order to reboot (-want +got):\n%s", diff)

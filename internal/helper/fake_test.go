@@ -272,7 +272,9 @@ func (f *fakeReboots) Report(_ context.Context, reboot *v1alpha1.NodeReboot, rep
 			return "", err
 		}
 	}
-	f.writes.Add(1)
+	if f.writes.Add(1) > 10_000 {
+		panic("helpers write over each other's reports for ever") // without a pause, so no test would end
+	}
 	stored, ok := f.get(reboot.Name)
 	if !ok {
 		return "", apierrors.NewNotFound(rebootResource, reboot.Name)
@@ -371,6 +373,11 @@ type fakeHost struct {
 	// onReboot is what the host does about an order to reboot, other than accepting it.
 	onReboot shared[func() error]
 	obstacle shared[string]
+	kind     shared[v1alpha1.ObstacleKind]
+	about    shared[HostDescription]
+	via      shared[string]
+	// asked are the paths by which it was ordered to reboot.
+	asked shared[[]string]
 	// slow: the host does not say what is in the way of a reboot.
 	slow atomic.Bool
 }
@@ -398,10 +405,10 @@ func (h *fakeHost) Methods(ctx context.Context) []v1alpha1.MethodReport {
 	if h.slow.Load() {
 		<-ctx.Done()
 	}
-	return []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind, Obstacle: h.obstacle.get()}}
+	return []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind, Obstacle: h.obstacle.get(), Kind: h.kind.get()}}
 }
 
-func (h *fakeHost) Describe(context.Context) HostDescription { return HostDescription{} }
+func (h *fakeHost) Describe(context.Context) HostDescription { return h.about.get() }
 
 func (h *fakeHost) Reboot(_ context.Context, bootID string, order rebooter.Order) (via string, err error) {
 	if running, _ := h.BootID(); bootID != running {
@@ -410,10 +417,11 @@ func (h *fakeHost) Reboot(_ context.Context, bootID string, order rebooter.Order
 	h.mu.Lock()
 	h.methods = append(h.methods, v1alpha1.RebootMethod(order.Method))
 	h.mu.Unlock()
+	h.asked.edit(func(paths *[]string) { *paths = append(*paths, order.Via) })
 	if onReboot := h.onReboot.get(); onReboot != nil {
-		return rebooter.ViaFirmware, onReboot()
+		return h.via.get(), onReboot()
 	}
-	return rebooter.ViaFirmware, nil
+	return h.via.get(), nil
 }
 
 // reboots returns the methods by which the host was ordered to reboot.

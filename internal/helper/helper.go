@@ -4,7 +4,7 @@
 // The protocol lives in the NodeReboots of the node. The manager writes status.order; the helper writes status.report, which is also the
 // helper's only memory: it records an order there before it acts on it, on the very version of the object in which it saw the order. So a
 // helper that is restarted at any moment neither forgets nor repeats an order, and one that lags behind cannot act on an order that was
-// withdrawn.
+// withdrawn. Of two helpers that are alive on one node, one does nothing; see instance.go.
 package helper
 
 import (
@@ -46,6 +46,8 @@ type HostDescription struct {
 	OS string
 	// Notices are what else there is to know, such as another program that would reboot the host.
 	Notices []string
+	// KexecLoaded says that a kernel is loaded that a reboot through kexec starts.
+	KexecLoaded bool
 }
 
 // ErrUncertain is what Host.Reboot returns when the host was asked and did not answer: it may still reboot.
@@ -65,9 +67,10 @@ type Options struct {
 	NodeName string
 	// Config is the helper pod's own identity.
 	Config *rest.Config
-	// ImpersonateNode lists and evicts pods as system:node:<NodeName> (constrained impersonation, KEP-5284). Without it the helper's own
-	// identity is used.
-	ImpersonateNode bool
+	// Impersonation says as whom pods are listed and evicted; empty is ImpersonateAuto.
+	Impersonation Impersonation
+	// PodNamespace and PodName are the helper's own pod, by which it finds out whether it may evict; empty if they are not known.
+	PodNamespace, PodName string
 	// Host is the machine.
 	Host Host
 	// Version of the helper, which it reports.

@@ -131,7 +131,7 @@ func (h *LocalHost) Changes() <-chan struct{} { return h.changes }
 // Describe implements Host.
 func (h *LocalHost) Describe(ctx context.Context) HostDescription {
 	facts, _ := h.known(ctx)
-	return HostDescription{OS: facts.HostOS, Notices: slices.Clone(facts.Notices)}
+	return HostDescription{OS: facts.HostOS, Notices: slices.Clone(facts.Notices), KexecLoaded: facts.KexecLoaded}
 }
 
 // BootID implements Host.
@@ -168,7 +168,9 @@ func (h *LocalHost) Methods(ctx context.Context) []v1alpha1.MethodReport {
 	}
 	reports := make([]v1alpha1.MethodReport, 0, len(facts.Methods))
 	for _, m := range facts.Methods {
-		reports = append(reports, v1alpha1.MethodReport{Name: v1alpha1.RebootMethod(m.Name), Obstacle: m.Obstacle})
+		reports = append(reports, v1alpha1.MethodReport{
+			Name: v1alpha1.RebootMethod(m.Name), Obstacle: m.Obstacle, Kind: v1alpha1.ObstacleKind(m.Kind),
+		})
 	}
 	return reports
 }

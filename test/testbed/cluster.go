@@ -57,6 +57,7 @@ type Cluster struct {
 	kubernetes kubernetes.Interface
 	kubelets   *kubelets
 	managers   managers
+	webhooks   *webhookService
 
 	edition edition.Edition
 
@@ -105,6 +106,10 @@ func (c *Cluster) start(ctx context.Context, options Options, assets string) err
 	}
 	if err := c.waitForServiceAccount(ctx, metav1.NamespaceDefault); err != nil {
 		return errors.Join(fmt.Errorf("wait for the controller manager: %w", err), c.plane.firstDead())
+	}
+	var err error
+	if c.webhooks, err = startWebhookService(&c.managers); err != nil {
+		return err
 	}
 	c.kubelets = newKubelets(c)
 	if err := c.kubelets.start(ctx); err != nil {
@@ -180,6 +185,9 @@ func (c *Cluster) Stop() error {
 	}
 	if c.plane != nil {
 		errs = append(errs, c.plane.kill())
+	}
+	if c.webhooks != nil {
+		errs = append(errs, c.webhooks.stop())
 	}
 	if c.removeDir {
 		errs = append(errs, os.RemoveAll(c.workDir))

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/reboot-operator/reboot-operator/test/webhookurl"
 )
 
 const (
@@ -19,7 +21,8 @@ const (
 
 // Install renders config/default, or what is installed instead on this version of Kubernetes, and applies it: kinds, roles, admission
 // policies, the helper's DaemonSet and the manager's Deployment. The helpers' code runs in the simulated hosts, with the identities of the
-// DaemonSet's pods. The manager's Deployment is scaled to zero, for StartManager runs the manager as a process. Install returns when the
+// DaemonSet's pods. The manager's Deployment is scaled to zero, for StartManager runs the manager as a process, and the API server
+// reaches the webhooks of whichever runs. Install returns when the
 // kinds are served.
 func (c *Cluster) Install(ctx context.Context) error {
 	root, err := moduleRoot(ctx)
@@ -29,6 +32,9 @@ func (c *Cluster) Install(ctx context.Context) error {
 	manifests, err := c.kubectl(ctx, nil, "kustomize", filepath.Join(root, c.edition.Manifests))
 	if err != nil {
 		return fmt.Errorf("render %s: %w", c.edition.Manifests, err)
+	}
+	if manifests, err = webhookurl.In(manifests, c.webhooks.address()); err != nil {
+		return err
 	}
 	if err := c.Apply(ctx, manifests); err != nil {
 		return fmt.Errorf("install the operator: %w", err)

@@ -126,7 +126,7 @@ func TestAnAttemptBeginsWithTheBootThatHasToEnd(t *testing.T) {
 	want := facts{
 		Before: &v1alpha1.BootInfo{BootID: "boot-1", KernelVersion: "6.1"},
 		Order: &v1alpha1.RebootOrder{
-			Sequence: 8, Action: v1alpha1.ActionDrain, Protocol: v1alpha1.ProtocolLevel, BootID: "boot-1",
+			Sequence: 8, Action: v1alpha1.ActionDrain, Protocol: 1, BootID: "boot-1",
 			Deadline: *at(10 * minute), Drain: &v1alpha1.DrainOrder{
 				EmptyDir: v1alpha1.EmptyDirDelete, Unmanaged: v1alpha1.UnmanagedEvict, ReturningPods: v1alpha1.ReturningPodsIgnore,
 			},

@@ -22,9 +22,13 @@ type feature struct {
 // features in the order of their levels. Raise v1alpha1.ProtocolLevel with each new level.
 var features = []feature{
 	{"status.order", 1, always}, // Helpers of level 0 read the selectors of orders to drain otherwise, and report no level.
+	{"reboot.via", 2, kexec},
 }
 
 func always(*v1alpha1.RebootPolicySpec) bool { return true }
+
+// kexec: an older helper would reboot the host through its firmware.
+func kexec(spec *v1alpha1.RebootPolicySpec) bool { return spec.Reboot.Via == v1alpha1.RebootViaKexec }
 
 // Needed is the level that an order has by what the policy says.
 func Needed(spec *v1alpha1.RebootPolicySpec) int32 {
