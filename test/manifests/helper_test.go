@@ -237,7 +237,7 @@ func TestOnlyTheComponentForOldClustersLetsHelpersEvictByThemselves(t *testing.T
 					mayImpersonate = mayImpersonate || strings.Contains(fmt.Sprint(rule.Verbs), "impersonate")
 				}
 			}
-			if mayEvict != old || mayImpersonate == old {
+			if mayEvict != old || !mayImpersonate {
 				t.Errorf("helpers may evict: %t, may impersonate: %t", mayEvict, mayImpersonate)
 			}
 		})

@@ -20,7 +20,7 @@ import (
 )
 
 // Components are what an installation may add to config/default, from config/components, by what they need of each other.
-var Components = []string{"host-programs", "sentinel-command", "sentinel-kernel", "signal", "before-1.36"}
+var Components = []string{"host-programs", "sentinel-command", "sentinel-kernel", "signal", "before-1.36", "eviction-requests"}
 
 // Object is one object, in its own words.
 type Object map[string]any

@@ -41,6 +41,8 @@ type Options struct {
 	WorkDir string
 	// NodeMonitorGracePeriod is after which silence of a kubelet its node is unknown. 0 means the default of the controller manager.
 	NodeMonitorGracePeriod time.Duration
+	// EvictionRequests are served, and helpers use them. That is there since Kubernetes 1.37.
+	EvictionRequests bool
 	// Clock is what the simulated nodes go by. Nil means the real one; the control plane has no other.
 	Clock clock.WithTicker
 }
@@ -59,7 +61,8 @@ type Cluster struct {
 	managers   managers
 	webhooks   *webhookService
 
-	edition edition.Edition
+	edition          edition.Edition
+	evictionRequests bool
 
 	background context.Context // ends with Stop
 	cancel     context.CancelFunc
@@ -83,7 +86,9 @@ func Start(ctx context.Context, options Options) (*Cluster, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	cluster := &Cluster{log: options.Log, clock: options.Clock, hosts: map[string]*Host{}}
+	cluster := &Cluster{
+		log: options.Log, clock: options.Clock, hosts: map[string]*Host{}, evictionRequests: options.EvictionRequests,
+	}
 	cluster.background, cluster.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := cluster.start(ctx, options, assets); err != nil {
 		cluster.removeDir = false // the error names logs in it

@@ -124,14 +124,15 @@ func (r *helperRunner) run(ctx context.Context, pod podKey, ended chan<- struct{
 	defer close(ended)
 	log := r.host.log.WithName("helper")
 	options := helper.Options{
-		NodeName:     r.host.Name(),
-		Config:       r.host.cluster.helperConfig(pod),
-		PodNamespace: Namespace,
-		PodName:      pod.name,
-		Host:         r.host,
-		Sentinel:     r.host.sentinel,
-		Log:          log,
-		PollInterval: helperPollInterval,
+		NodeName:         r.host.Name(),
+		Config:           r.host.cluster.helperConfig(pod),
+		PodNamespace:     Namespace,
+		PodName:          pod.name,
+		Host:             r.host,
+		Sentinel:         r.host.sentinel,
+		Log:              log,
+		PollInterval:     helperPollInterval,
+		EvictionRequests: r.host.cluster.evictionRequests,
 	}
 	for {
 		err := helper.Run(ctx, options)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -38,6 +39,17 @@ func (c *Cluster) Install(ctx context.Context) error {
 	}
 	if err := c.Apply(ctx, manifests); err != nil {
 		return fmt.Errorf("install the operator: %w", err)
+	}
+	if c.evictionRequests {
+		for _, file := range []string{"role.yaml", "policy.yaml"} {
+			content, err := os.ReadFile(filepath.Join(root, "config", "components", "eviction-requests", file))
+			if err != nil {
+				return fmt.Errorf("read a component: %w", err)
+			}
+			if err := c.Apply(ctx, content); err != nil {
+				return fmt.Errorf("install a component: %w", err)
+			}
+		}
 	}
 	if _, err := c.kubectl(ctx, nil, "scale", "--namespace", Namespace, "deployment/"+managerName, "--replicas=0"); err != nil {
 		return fmt.Errorf("scale the manager's Deployment: %w", err)
