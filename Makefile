@@ -14,6 +14,8 @@ endif
 
 # The image that is built and deployed, and the platform that `make build` builds for (amd64, arm64).
 IMG ?= reboot-operator:latest
+# The namespace that it is deployed into.
+NAMESPACE ?= reboot-operator-system
 GOARCH ?= $(shell GOTOOLCHAIN=$(GOTOOLCHAIN) go env GOARCH)
 # Where programs are built.
 BIN ?= bin/linux-$(GOARCH)
@@ -232,14 +234,14 @@ dist/install.yaml: manifests
 	@image=$(IMG); name=$${image%:*}; tag=$${image##*:}; \
 	if [[ $$image == *@* ]]; then name=$${image%@*}; field=digest; tag=$${image#*@}; \
 	elif [[ $$tag == */* || $$tag == "$$image" ]]; then name=$$image; field=newTag; tag=latest; else field=newTag; fi; \
-	printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../../config/default]\nimages: [{name: reboot-operator, newName: %s, %s: "%s"}]\n' \
-		"$$name" "$$field" "$$tag" > dist/overlay/kustomization.yaml
+	printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: %s\nresources: [../../config/default]\nimages: [{name: reboot-operator, newName: %s, %s: "%s"}]\nsortOptions: {order: legacy}\n' \
+		"$(NAMESPACE)" "$$name" "$$field" "$$tag" > dist/overlay/kustomization.yaml
 	$(KUSTOMIZE) build dist/overlay > $@
 
 .PHONY: dist/before-1.36.yaml
 dist/before-1.36.yaml:
 	@mkdir -p dist
-	cp config/components/before-1.36/role.yaml $@
+	sed 's/^  namespace: .*/  namespace: $(NAMESPACE)/' config/components/before-1.36/role.yaml > $@
 
 ##@ Deploy
 
@@ -257,6 +259,6 @@ undeploy: dist/install.yaml ## Cancel all reboots, delete all policies, and remo
 	# for while their hosts ask for a reboot they make new ones.
 	$(KUBECTL) delete --ignore-not-found --all rebootpolicies.reboot-operator.io
 	$(KUBECTL) delete --ignore-not-found --all nodereboots.reboot-operator.io
-	$(KUBECTL) delete --ignore-not-found --namespace reboot-operator-system --cascade=foreground daemonset reboot-operator-helper
+	$(KUBECTL) delete --ignore-not-found --namespace $(NAMESPACE) --cascade=foreground daemonset reboot-operator-helper
 	$(KUBECTL) delete --ignore-not-found --all nodereboots.reboot-operator.io
 	$(KUBECTL) delete --ignore-not-found -f dist/install.yaml

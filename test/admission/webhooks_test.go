@@ -105,7 +105,7 @@ func TestAHelperThatMayRemovePodsRemovesThoseOfItsNodeOnly(t *testing.T) {
 		"evict a pod of another node":                 {evict(own, "app-n2", uids["app-n2"]), notOnNode},
 		"evict a pod of another node by another UID":  {evict(own, "app-n2", uids["app-n1"]), notOnNode},
 		"evict a pod of no node":                      {evict(own, "unscheduled", uids["unscheduled"]), notOnNode},
-		"evict a pod that is not there": {evict(own, "unknown", "u"), notOnNode},
+		"evict a pod that is not there":               {evict(own, "unknown", "u"), notOnNode},
 		"evict what was another pod":                  {evict(own, "app-n1", "another"), anotherPod},
 		"evict whatever has the name":                 {evictPod(t, own, "app-n1", eviction(), client.DryRunAll), noUID},
 		"evict by a token without a pod":              {evict(unbound, "app-n1", uids["app-n1"]), noPod},
