@@ -58,3 +58,6 @@ func TestAHelperRemovesPodsOfItsOwnNodeOnly(t *testing.T) {
 		})
 	}
 }
+
+// helperExtra is what a token says that is bound to the helper's pod on n1.
+var helperExtra = map[string]authenticationv1.ExtraValue{podNameKey: {"helper-n1"}, podUIDKey: {"u"}, nodeNameKey: {"n1"}}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -24,6 +25,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/test/await"
@@ -55,6 +57,7 @@ func TestMain(m *testing.M) {
 }
 
 func runAll(m *testing.M) int {
+	log.SetLogger(logr.Discard())
 	// The kinds are in config/default as well, but only envtest waits until they are served.
 	env := &envtest.Environment{
 		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd", "bases")},
@@ -125,7 +128,7 @@ func prepare(ctx context.Context, env *envtest.Environment) error {
 			return fmt.Errorf("create %T %s: %w", object, object.GetName(), err)
 		}
 	}
-	if stopWebhooks, err = startWebhooks(ctx); err != nil {
+	if stopWebhooks, err = startWebhooks(ctx, webhookAddress); err != nil {
 		return err
 	}
 	return waitUntilInForce(ctx)

@@ -32,8 +32,8 @@ func chooseWebhookAddress() error {
 	return listener.Close()
 }
 
-// startWebhooks serves the webhooks with the rights of the manager, until stop is called, which returns when they are no longer served.
-func startWebhooks(ctx context.Context) (stop func() error, err error) {
+// startWebhooks serves the webhooks at an address with the rights of the manager, until stop is called, which returns when they are no longer served.
+func startWebhooks(ctx context.Context, address string) (stop func() error, err error) {
 	token := &authenticationv1.TokenRequest{}
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: manager}}
 	if err := admin.SubResource("token").Create(ctx, account, token); err != nil {
@@ -47,7 +47,7 @@ func startWebhooks(ctx context.Context) (stop func() error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a manager: %w", err)
 	}
-	options := webhooks.Options{Namespace: namespace, BindAddress: webhookAddress, Clock: clock.RealClock{}}
+	options := webhooks.Options{Namespace: namespace, BindAddress: address, Clock: clock.RealClock{}}
 	if err := webhooks.AddToManager(mgr, options); err != nil {
 		return nil, err
 	}

@@ -146,8 +146,13 @@ func TestTheContainerRebooterHasNoMorePowerThanItsComponentsSay(t *testing.T) {
 		if *security.Privileged != privileged {
 			t.Errorf("privileged is %t", *security.Privileged)
 		}
-		if security.AppArmorProfile.Type != corev1.AppArmorProfileTypeUnconfined || security.SELinuxOptions.Type != "spc_t" {
-			t.Errorf("AppArmor is %v, SELinux %v", security.AppArmorProfile, security.SELinuxOptions)
+		own, unconfined := security.AppArmorProfile.Type == corev1.AppArmorProfileTypeLocalhost,
+			security.AppArmorProfile.Type == corev1.AppArmorProfileTypeUnconfined
+		if apparmor := says(name, "apparmor"); own != apparmor || unconfined == apparmor {
+			t.Errorf("AppArmor is %v", security.AppArmorProfile)
+		}
+		if confined := security.SELinuxOptions.Type != "spc_t"; confined != says(name, "selinux") {
+			t.Errorf("SELinux is %v", security.SELinuxOptions)
 		}
 		if !privileged {
 			checkRestricted(t, pod, rebooter)
@@ -237,7 +242,7 @@ func TestOnlyTheComponentForOldClustersLetsHelpersEvictByThemselves(t *testing.T
 					mayImpersonate = mayImpersonate || strings.Contains(fmt.Sprint(rule.Verbs), "impersonate")
 				}
 			}
-			if mayEvict != old || mayImpersonate == old {
+			if mayEvict != old || !mayImpersonate {
 				t.Errorf("helpers may evict: %t, may impersonate: %t", mayEvict, mayImpersonate)
 			}
 		})

@@ -285,7 +285,7 @@ func (h *Host) isGone() bool {
 }
 
 // healthy tells whether the containers of a pod run. Only the helper can be stopped.
-func (h *Host) healthy(pod *corev1.Pod) bool { return !isHelper(pod) || h.helper.isWanted() }
+func (h *Host) healthy(pod *corev1.Pod) bool { return !h.cluster.isHelper(pod) || h.helper.isWanted() }
 
 func (h *Host) setNode(uid types.UID) {
 	h.mu.Lock()

@@ -228,7 +228,7 @@ func (k *kubelets) run(ctx context.Context, host *Host, pod *corev1.Pod, times p
 			return 0, err
 		}
 	}
-	if isHelper(pod) {
+	if k.cluster.isHelper(pod) {
 		host.helper.podRunning(pod)
 	}
 	return wait, nil
