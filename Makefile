@@ -164,7 +164,7 @@ fuzz: ## Look for a schedule, zone and date whose windows are wrong (FUZZTIME=10
 	go test -run='^$$' -fuzz=FuzzSchedule -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x $(if $(FUZZPARALLEL),-parallel=$(FUZZPARALLEL)) ./controllers/window
 
 .PHONY: test-node
-test-node: ## Reboot real nodes in QEMU, as root; takes a quarter of an hour, and some Debian packages.
+test-node: ## Reboot real nodes in QEMU, as root; takes twenty minutes, and some Debian packages.
 	TEST_NODE=1 go test -count=1 -v -timeout 60m ./test/node
 
 .PHONY: demo

@@ -5,6 +5,10 @@ go 1.26.0
 // The Go that everything is built and tested with: the Makefile uses this one and no other.
 toolchain go1.27.4
 
+// Kernels before 6.4 give the connections of a listener with Multipath TCP, which is Go's default, to the kernel's SELinux domain. A container
+// that is confined by SELinux may not read from those.
+godebug multipathtcp=0
+
 require (
 	github.com/fsnotify/fsnotify v1.10.1
 	github.com/go-logr/logr v1.4.4

@@ -52,8 +52,8 @@ func newNodePods(client typedcorev1.CoreV1Interface) *nodePods {
 	}
 }
 
-// alwaysNamed is the label that tells the Deployment of a pod.
-var alwaysNamed = sets.New(appsv1.DefaultDeploymentUniqueLabelKey)
+// alwaysNamed are the labels that tell the Deployment of a pod, and the manager's own pods.
+var alwaysNamed = sets.New(appsv1.DefaultDeploymentUniqueLabelKey, componentLabel)
 
 // nameKeys implements podWatcher. What was cut off is gone, so pods are read again when something else matters.
 func (p *nodePods) nameKeys(keys sets.Set[string]) {

@@ -36,7 +36,10 @@ func nextPause(pause time.Duration) time.Duration {
 type podFilter struct {
 	selector selectors.Pods
 	// stages are selectors of pods that go before all others, each before the next.
-	stages     []selectors.Pods
+	stages []selectors.Pods
+	// left are pods of a namespace that stay; of no namespace, none.
+	leftIn     string
+	left       selectors.Pods
 	daemonSets map[types.UID]*daemonSetLookup
 }
 
@@ -52,7 +55,23 @@ func newPodFilter(order *v1alpha1.DrainOrder) (podFilter, error) {
 	if err != nil {
 		return podFilter{}, fmt.Errorf("invalid pod selector: %w", err)
 	}
-	return podFilter{selector: selector, stages: stages, daemonSets: map[types.UID]*daemonSetLookup{}}, nil
+	filter := podFilter{selector: selector, stages: stages, daemonSets: map[types.UID]*daemonSetLookup{}}
+	if leave := order.Leave; leave != nil {
+		if filter.left, err = selectors.ForPods(&leave.Selector); err != nil {
+			return podFilter{}, fmt.Errorf("invalid selector of pods that stay: %w", err)
+		}
+		filter.leftIn = leave.Namespace
+	}
+	return filter, nil
+}
+
+// leaves tells whether the order says that the pod stays. One that is going already does not.
+func (f *podFilter) leaves(pod *corev1.Pod) bool {
+	if f.leftIn == "" || pod.Namespace != f.leftIn || pod.DeletionTimestamp != nil {
+		return false
+	}
+	selects, known := podlabels.MatchPod(f.left, pod)
+	return selects && known
 }
 
 // stage of a pod: the first that selects it, or the one after all of them.
@@ -109,7 +128,7 @@ func (f *podFilter) mustGo(ctx context.Context, api podAPI, pod *corev1.Pod, now
 	owner := metav1.GetControllerOf(pod)
 	finished := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 	if finished || !isDaemonSet(owner) {
-		return true, nil
+		return finished || !f.leaves(pod), nil
 	}
 	lookup := f.daemonSets[owner.UID]
 	if lookup == nil {

@@ -72,5 +72,8 @@ func (f *podFilter) keys() sets.Set[string] {
 	for _, stage := range f.stages {
 		keys.Insert(slices.Concat(stage.Keys())...)
 	}
+	if f.leftIn != "" {
+		keys.Insert(slices.Concat(f.left.Keys())...)
+	}
 	return keys
 }

@@ -193,6 +193,7 @@ func (c *Cluster) Stop() error {
 	errs := []error{c.managers.killAll()}
 	for _, host := range c.Hosts() {
 		host.helper.stop()
+		host.managers.hostDown(false)
 	}
 	if c.kubelets != nil {
 		c.kubelets.stop()

@@ -126,7 +126,7 @@ func (r *helperRunner) run(ctx context.Context, pod podKey, ended chan<- struct{
 	options := helper.Options{
 		NodeName:         r.host.Name(),
 		Config:           r.host.cluster.helperConfig(pod),
-		PodNamespace:     Namespace,
+		PodNamespace:     r.host.cluster.namespace,
 		PodName:          pod.name,
 		Host:             r.host,
 		Sentinel:         r.host.sentinel,

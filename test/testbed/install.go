@@ -26,6 +26,12 @@ const (
 // reaches the webhooks of whichever runs. Install returns when the
 // kinds are served.
 func (c *Cluster) Install(ctx context.Context) error {
+	return c.install(ctx, false)
+}
+
+// install does that; the managers may be pods that run.
+func (c *Cluster) install(ctx context.Context, managers bool) error {
+	c.managers.arePods.Store(managers)
 	root, err := moduleRoot(ctx)
 	if err != nil {
 		return err
@@ -51,8 +57,10 @@ func (c *Cluster) Install(ctx context.Context) error {
 			}
 		}
 	}
-	if _, err := c.kubectl(ctx, nil, "scale", "--namespace", c.namespace, "deployment/"+managerName, "--replicas=0"); err != nil {
-		return fmt.Errorf("scale the manager's Deployment: %w", err)
+	if !managers {
+		if _, err := c.kubectl(ctx, nil, "scale", "--namespace", c.namespace, "deployment/"+managerName, "--replicas=0"); err != nil {
+			return fmt.Errorf("scale the manager's Deployment: %w", err)
+		}
 	}
 	_, err = c.kubectl(ctx, nil, "wait", "--for=condition=Established", "--timeout=60s",
 		"crd/nodereboots.reboot-operator.io", "crd/rebootpolicies.reboot-operator.io")
