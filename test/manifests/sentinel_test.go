@@ -64,7 +64,7 @@ func TestTheExampleOfASentinelElsewhereWorks(t *testing.T) {
 	}
 	_, example, _ := strings.Cut(section, "\n```yaml\n")
 	example, _, _ = strings.Cut(example, "\n```\n")
-	objects, err := RenderOverlay(example)
+	objects, err := RenderOwn(map[string]string{"config/overlays/own": "resources: [../../default]\n" + example})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ type release string
 
 var (
 	// rpmDist is the mark of a distribution of RPMs: el9_4, el9uek, fc40, amzn2023. Its number changes when the distribution is updated.
-	rpmDist = regexp.MustCompile(`[.](el|fc|amzn)[0-9][0-9_]*([a-z][a-z0-9]*)?(?:[.+-]|$)`)
+	rpmDist = regexp.MustCompile(`[.](el|fc|amzn)[0-9][0-9_]*([a-z][a-z0-9]*)?([.+-].*)?$`)
 	// realtime marks such a kernel of RHEL before 9.3, as in 4.18.0-553.rt7.342.el8_10.x86_64.
 	realtime = regexp.MustCompile(`[.]rt[0-9]+[.]`)
 	// candidate is a version before its release: 6.10-rc7-amd64. It is no flavor.
@@ -22,8 +22,13 @@ var (
 
 // flavor is what kernels have in common that replace each other: "generic" and "azure" do not, and neither does one that somebody built.
 func (r release) flavor() string {
-	if dist := rpmDist.FindStringSubmatchIndex(string(r)); dist != nil {
-		return r.rpmFlavor(dist)
+	if dist := rpmDist.FindStringSubmatch(string(r)); dist != nil {
+		// The distribution without its version, the architecture, and a variant such as +debug.
+		name := dist[1] + dist[2]
+		if realtime.MatchString(string(r)) {
+			name += ".rt"
+		}
+		return name + dist[3]
 	}
 	parts := strings.Split(string(r), "-")
 	first := len(parts)
@@ -41,18 +46,6 @@ func (r release) flavor() string {
 		}
 	}
 	return strings.Join(names, "-")
-}
-
-// rpmFlavor is the distribution without its version, the architecture, and a variant such as +debug.
-func (r release) rpmFlavor(dist []int) string {
-	name := string(r)[dist[2]:dist[3]]
-	if dist[4] >= 0 {
-		name += string(r)[dist[4]:dist[5]]
-	}
-	if realtime.MatchString(string(r)) {
-		name += ".rt"
-	}
-	return name + string(r)[dist[1]-1:]
 }
 
 // named tells that a part of a release is not only a number.

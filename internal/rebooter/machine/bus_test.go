@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,7 +33,8 @@ type busLogind struct {
 	// locks are the answer to ListInhibitors, or locksErr is.
 	locks    []inhibitor
 	locksErr *dbus.Error
-	// asked is called before locks are listed.
+	// mu is held while locks are listed. asked is called before.
+	mu    sync.Mutex
 	asked func()
 	// unknownFlags are refused.
 	unknownFlags uint64
@@ -52,6 +54,8 @@ type busLogind struct {
 func (l *busLogind) CanReboot() (string, *dbus.Error) { return l.can, l.canErr }
 
 func (l *busLogind) ListInhibitors() ([]inhibitor, *dbus.Error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.diesBefore {
 		_ = l.connection.Close()
 	}

@@ -79,20 +79,19 @@ func (m *Machine) askName(ctx context.Context, bus *dbus.Conn) string {
 	return name
 }
 
-// unsupportedSystems say, by the ID of os-release, why logind cannot be asked on a system, and what to use instead.
+// unsupportedSystems say, by the ID of os-release, why systemd cannot be asked on a system, and what to use instead.
 var unsupportedSystems = map[string]string{
-	"alpine":       "it has no systemd",
+	"alpine":       "it has none",
 	"bottlerocket": "its SELinux policy keeps containers from the system bus; the Bottlerocket update operator reboots such hosts",
-	"talos":        "it has neither systemd nor a system bus, and only its own API reboots it",
-	"void":         "it has no systemd",
-	"gentoo":       "its system bus has no logind unless it runs systemd",
+	"talos":        "it has none, and no system bus; only its own API reboots it",
+	"void":         "it has none",
 }
 
-// unsupported says why this host can never be rebooted by logind, if that explains an error; empty otherwise.
+// unsupported says why this host can never be rebooted by systemd, if that explains an error; empty otherwise.
 func (m *Machine) unsupported(err error) string {
 	system := m.operatingSystem()
 	if why, known := unsupportedSystems[system.id]; known {
-		return fmt.Sprintf("%s (os-release ID %s) cannot be rebooted by logind: %s (%v)", system.name, system.id, why, err)
+		return fmt.Sprintf("%s (os-release ID %s) cannot be rebooted by systemd: %s (%v)", system.name, system.id, why, err)
 	}
 	if !m.withoutSystemd() {
 		return ""

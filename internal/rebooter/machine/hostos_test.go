@@ -17,19 +17,19 @@ type needed struct{}
 func (needed) Check(context.Context) (state, message string) { return rebooter.SentinelRequired, "" }
 func (needed) Changes() <-chan struct{}                      { return nil }
 
-func TestAHostThatLogindNeverRebootsIsUnsupported(t *testing.T) {
+func TestAHostThatSystemdNeverRebootsIsUnsupported(t *testing.T) {
 	for name, test := range map[string]struct {
 		release  string
 		systemd  bool
 		want     string
 		wantKind rebooter.ObstacleKind
 	}{
-		"Talos": {talos, false, "Talos (v1.9.0) (os-release ID talos) cannot be rebooted by logind: it has neither systemd nor a system bus",
+		"Talos": {talos, false, "Talos (v1.9.0) (os-release ID talos) cannot be rebooted by systemd: it has none, and no system bus",
 			rebooter.ObstacleUnsupported},
 		"Bottlerocket, which has systemd": {"ID=bottlerocket\nPRETTY_NAME='Bottlerocket OS 1.20'\n", true,
-			"Bottlerocket OS 1.20 (os-release ID bottlerocket) cannot be rebooted by logind: its SELinux policy", rebooter.ObstacleUnsupported},
+			"Bottlerocket OS 1.20 (os-release ID bottlerocket) cannot be rebooted by systemd: its SELinux policy", rebooter.ObstacleUnsupported},
 		"Alpine": {"ID=alpine\nPRETTY_NAME=\"Alpine Linux v3.20\"\n", false,
-			"Alpine Linux v3.20 (os-release ID alpine) cannot be rebooted by logind: it has no systemd", rebooter.ObstacleUnsupported},
+			"Alpine Linux v3.20 (os-release ID alpine) cannot be rebooted by systemd: it has none", rebooter.ObstacleUnsupported},
 		"one without systemd": {
 			"ID=devuan\nPRETTY_NAME=\"Devuan\"\n", false, "Devuan (os-release ID devuan) is not run by systemd",
 			rebooter.ObstacleUnsupported,

@@ -84,12 +84,17 @@ func TestOnARealBusALockThatForbidsARebootIsAnObstacle(t *testing.T) {
 // A lock that comes after the facts were told is seen before the host is told to reboot.
 func TestLocksAreAskedAgainBeforeTheReboot(t *testing.T) {
 	logind := &busLogind{flags: make(chan uint64, 1), can: "yes"}
+	asked := 0
+	logind.asked = func() {
+		if asked++; asked == 2 {
+			logind.locks = []inhibitor{{What: "shutdown", Who: "backup", Mode: "block"}}
+		}
+	}
 	startBus(t, logind)
 	m := newMachine(t, Options{})
 	if obstacle := m.Facts(t.Context()).Methods[0].Obstacle; obstacle != "" {
 		t.Fatal(obstacle)
 	}
-	logind.asked = func() { logind.locks = []inhibitor{{What: "shutdown", Who: "backup", Mode: "block"}} }
 	_, err := m.Reboot(t.Context(), rebooter.Order{})
 	if err == nil || !strings.Contains(err.Error(), `by "backup"`) || len(logind.flags) > 0 {
 		t.Errorf("error %v, %d orders", err, len(logind.flags))

@@ -171,27 +171,27 @@ func TestOnARealBusALogindThatRestartsIsAnObstacleAndCertain(t *testing.T) {
 
 func TestOnARealBusLogindSaysWhetherItCouldReboot(t *testing.T) {
 	for name, test := range map[string]struct {
-		logind   busLogind
+		logind   *busLogind
 		want     string
 		wantKind rebooter.ObstacleKind
 	}{
-		"it could":  {busLogind{can: "yes"}, "", ""},
-		"it cannot": {busLogind{can: "na"}, `logind says "na" to whether it can reboot this host`, ""},
+		"it could":  {&busLogind{can: "yes"}, "", ""},
+		"it cannot": {&busLogind{can: "na"}, `logind says "na" to whether it can reboot this host`, ""},
 		"it is held up": {
-			busLogind{can: "inhibitor-blocked"},
+			&busLogind{can: "inhibitor-blocked"},
 			`logind says "inhibitor-blocked": someone holds an inhibitor lock, which systemd-inhibit --list on the host names`,
 			rebooter.ObstacleInhibited,
 		},
 		"it may not say": {
-			busLogind{canErr: dbus.NewError("org.freedesktop.DBus.Error.AccessDenied", []any{"An AppArmor policy prevents this"})},
+			&busLogind{canErr: dbus.NewError("org.freedesktop.DBus.Error.AccessDenied", []any{"An AppArmor policy prevents this"})},
 			"CanReboot: An AppArmor policy prevents this", "",
 		},
 		"it may not say who holds locks": {
-			busLogind{can: "yes", locksErr: dbus.NewError("org.freedesktop.DBus.Error.AccessDenied", []any{"no"})}, "ListInhibitors: no", "",
+			&busLogind{can: "yes", locksErr: dbus.NewError("org.freedesktop.DBus.Error.AccessDenied", []any{"no"})}, "ListInhibitors: no", "",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			startBus(t, &test.logind)
+			startBus(t, test.logind)
 			want := []rebooter.Method{{Name: rebooter.MethodLogind, Obstacle: test.want, Kind: test.wantKind}}
 			if diff := cmp.Diff(want, facts(t, Options{HostRoot: systemdHost(t)}).Methods); diff != "" {
 				t.Errorf("methods (-want +got):\n%s", diff)

@@ -75,7 +75,9 @@ func TestWhatIsInTheWayOfASignal(t *testing.T) {
 		"nor without a right": {init: "systemd", err: syscall.EPERM, want: "process 1 may not be signaled"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := newMachine(t, Options{Method: rebooter.MethodSignal, Root: fakeProc(t, map[string]string{"1/comm": test.init + "\n"})})
+			m := newMachine(t, Options{
+				HostRoot: systemdHost(t), Method: rebooter.MethodSignal, Root: fakeProc(t, map[string]string{"1/comm": test.init + "\n"}),
+			})
 			signal := m.methods[rebooter.MethodSignal].(*signaling)
 			signal.kill = func(pid int, signal syscall.Signal) error {
 				if pid != 1 || signal != syscall.SIGCONT {
@@ -88,6 +90,18 @@ func TestWhatIsInTheWayOfASignal(t *testing.T) {
 				t.Errorf("obstacle %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+func TestAHostWithoutSystemdIsUnsupportedBySignalAsWell(t *testing.T) {
+	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+filepath.Join(t.TempDir(), "none"))
+	root := fakeProc(t, map[string]string{"1/comm": "init\n"})
+	writeFile(t, filepath.Join(root, "run", "x"), "")
+	writeFile(t, filepath.Join(root, "etc", "os-release"), "ID=alpine\nPRETTY_NAME=Alpine\n")
+	got := facts(t, Options{Method: rebooter.MethodSignal, Root: root, HostRoot: root}).Methods[0]
+	const want = `Alpine (os-release ID alpine) cannot be rebooted by systemd: it has none (process 1 is "init", not systemd`
+	if got.Kind != rebooter.ObstacleUnsupported || !strings.HasPrefix(got.Obstacle, want) {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -34,6 +34,9 @@ func newSignal(m *Machine) (method, error) { return &signaling{m, syscall.Kill},
 // obstacle implements method. It tries a signal that is checked like the one for a reboot, and does nothing.
 func (s *signaling) obstacle(context.Context, *busFacts) obstacle {
 	err := s.findSystemd()
+	if err != nil && s.machine.withoutSystemd() {
+		return obstacle{rebooter.ObstacleUnsupported, s.machine.unsupported(err)}
+	}
 	if err == nil {
 		err = s.kill(1, harmlessSignal)
 	}

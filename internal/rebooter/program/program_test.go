@@ -219,3 +219,21 @@ func TestWhatCannotBeJudgedIsRefused(t *testing.T) {
 		})
 	}
 }
+
+func FuzzNoScriptBreaksTheInspection(f *testing.F) {
+	for _, script := range []string{
+		"exec --", "command", "trap", "trap -- x EXIT", "unset", "f() { f; }; f", "coproc x", "env", "timeout -k", "sh -c", "! x", "$(exec)",
+		"exec 3<>x",
+		"chroot", "x | y && z || a", "case x in y) exec --;; esac", "PATH=", "[[ ! -f x ]]", "time", "sh -c 'sh -c \"exec --\"'",
+	} {
+		f.Add(script)
+	}
+	f.Fuzz(func(t *testing.T, script string) {
+		host := hostOf(nil)
+		for _, shell := range []string{"/bin/sh", "/usr/bin/bash"} {
+			if _, err := Inspect([]string{shell, "-c", script}, host); err == nil && strings.HasPrefix(strings.TrimSpace(script), "! ") {
+				t.Errorf("%q is accepted", script)
+			}
+		}
+	})
+}

@@ -149,16 +149,16 @@ func (i *inspection) call(shell string, argv []word, root string) error {
 
 // prefixed looks at the command after exec or command.
 func (i *inspection) prefixed(shell string, argv []word, root string) error {
+	if len(argv) > 0 && argv[0].known && argv[0].text == "--" {
+		argv = argv[1:]
+	}
 	if len(argv) == 0 {
 		return nil // exec 2>file
 	}
 	if argv[0].known && (argv[0].text == "-v" || argv[0].text == "-V") {
 		return nil // asks where a program is, and runs none
 	}
-	if argv[0].known && argv[0].text == "--" {
-		argv = argv[1:]
-	}
-	if len(argv) > 0 && argv[0].known && strings.HasPrefix(argv[0].text, "-") {
+	if argv[0].known && strings.HasPrefix(argv[0].text, "-") {
 		return fmt.Errorf("%w: the option %s is not known here", ErrAmbiguous, argv[0].text)
 	}
 	return i.call(shell, argv, root)
@@ -166,6 +166,9 @@ func (i *inspection) prefixed(shell string, argv []word, root string) error {
 
 // trap looks at what a shell runs later.
 func (i *inspection) trap(shell string, argv []word, root string) error {
+	if len(argv) > 0 && argv[0].text == "--" {
+		argv = argv[1:]
+	}
 	if len(argv) == 0 || argv[0].text == "-" || argv[0].text == "" && argv[0].known {
 		return nil
 	}
