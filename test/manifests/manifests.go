@@ -142,8 +142,8 @@ func copyConfig() (filesys.FileSystem, error) {
 	return files, nil
 }
 
-// config are the files in YAML of config/, by name. Of the kinds there are only the names: they are most of what would be rendered, again and
-// again, and no kustomization changes them.
+// config are the files in YAML of config/, by name. Of the kinds there are only the names: they are most of what would be rendered, again
+// and again, and no kustomization changes them.
 var config = sync.OnceValues(func() (map[string][]byte, error) {
 	root, err := configRoot()
 	if err != nil {
