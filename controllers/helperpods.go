@@ -77,6 +77,10 @@ const (
 	// maxProblem is how much of what a kubelet says is kept, in bytes.
 	maxProblem = 256
 	crashLoop  = "CrashLoopBackOff"
+	// wrongFormat is what the kernel says of a program for another architecture, noPlatform what container runtimes say of an image that is
+	// there for others only.
+	wrongFormat = "exec format error"
+	noPlatform  = "no match for platform"
 )
 
 // containerProblem says what is wrong with a container. The kubelet says in turns that it runs, has ended, and waits for its next start,
@@ -97,7 +101,11 @@ func containerProblem(status *corev1.ContainerStatus) string {
 	case waiting == nil:
 		return "has no state yet"
 	case waiting.Reason == "ErrImagePull" || waiting.Reason == "ImagePullBackOff":
-		return fmt.Sprintf("has no image: %s cannot be pulled", status.Image)
+		text := fmt.Sprintf("has no image: %s cannot be pulled", status.Image)
+		if strings.Contains(waiting.Message, noPlatform) {
+			text += ": it is not there for the node's architecture"
+		}
+		return text
 	}
 	return "waits: " + lastOf(strings.TrimSpace(waiting.Reason+" "+waiting.Message))
 }
@@ -106,6 +114,9 @@ func describeEnd(ended *corev1.ContainerStateTerminated) string {
 	text := fmt.Sprintf("exit code %d (%s)", ended.ExitCode, ended.Reason)
 	if message := strings.Join(strings.Fields(ended.Message), " "); message != "" {
 		text += ": " + lastOf(message)
+	}
+	if strings.Contains(ended.Message, wrongFormat) {
+		text += " (its image is built for another architecture than the node's)"
 	}
 	return text
 }

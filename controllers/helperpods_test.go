@@ -22,6 +22,7 @@ var runningState = corev1.ContainerState{Running: &corev1.ContainerStateRunning{
 func TestWhyAPodIsNotReady(t *testing.T) {
 	const wrongArchitecture = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: " +
 		"unable to start container process: error during container init: exec /helper: exec format error"
+	const otherArchitecture = " (its image is built for another architecture than the node's)"
 	helper := func(state, last corev1.ContainerState) *corev1.Pod {
 		return newPod("h", func(p *corev1.Pod) {
 			p.Status.ContainerStatuses = []corev1.ContainerStatus{
@@ -36,11 +37,15 @@ func TestWhyAPodIsNotReady(t *testing.T) {
 	}{
 		"an image for another architecture": {
 			helper(waitingState("CrashLoopBackOff", "back-off 5m0s restarting"), endedState(128, "StartError", wrongArchitecture)),
-			"container helper ended with exit code 128 (StartError): " + wrongArchitecture,
+			"container helper ended with exit code 128 (StartError): " + wrongArchitecture + otherArchitecture,
 		},
 		"the same, just now": {
 			helper(endedState(128, "StartError", wrongArchitecture), corev1.ContainerState{}),
-			"container helper ended with exit code 128 (StartError): " + wrongArchitecture,
+			"container helper ended with exit code 128 (StartError): " + wrongArchitecture + otherArchitecture,
+		},
+		"an image without its architecture": {
+			helper(waitingState("ErrImagePull", `no match for platform in manifest: not found`), corev1.ContainerState{}),
+			"container helper has no image: example.com/r:v1 cannot be pulled: it is not there for the node's architecture",
 		},
 		"it crashes": {
 			helper(waitingState("CrashLoopBackOff", "back-off 20s"), endedState(1, "Error", "")), "container helper ended with exit code 1 (Error)",
@@ -107,7 +112,7 @@ func TestTheHelperOfANodeIsItsPodThatIsReadyOrElseTheFirstByName(t *testing.T) {
 	for _, node := range w.read(t).Nodes {
 		got[node.Name] = helperView{node.HelperReady, node.HelperProblem}
 	}
-	want := map[string]helperView{"a": {ready: true}, "b": {problem: "pod b-1: the kubelet has not started its containers"}, "c": {}}
+	want := map[string]helperView{"a": {ready: true}, "b": {problem: "pod b-1: the kubelet has not started its containers"}, "c": {problem: notMade}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(helperView{})); diff != "" {
 		t.Errorf("helpers (-want +got):\n%s", diff)
 	}

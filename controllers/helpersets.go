@@ -34,6 +34,10 @@ func (r *reader) helperSets(ctx context.Context) (*helperSets, error) {
 	return sets, nil
 }
 
+// notMade is what is known of a pod that should be there: who refuses it is told to nobody but the DaemonSet.
+const notMade = "there is none, although the DaemonSet is meant to run there: if that lasts, its events say what refuses its pods, such as a " +
+	"quota, an admission policy or a webhook"
+
 // missing says why a node has no pod of a helper, and whether none is meant to run there: a selector of labels that leaves a node out is
 // someone's decision, a taint that a DaemonSet does not tolerate is most likely an oversight. Most causes are known to nobody but the
 // DaemonSet controller, which tells of them in Events.
@@ -46,13 +50,13 @@ func (s *helperSets) missing(node *corev1.Node) (why string, notMeant bool) {
 		return err == nil && !matches
 	})
 	if len(meant) == 0 {
-		return "none is meant to run there, because the node selector of the DaemonSet leaves the node out", true
+		return "none is meant to run there, because the node selector or affinity of the DaemonSet leaves the node out", true
 	}
 	for _, pod := range meant {
 		tolerations := append(slices.Clone(pod.Spec.Tolerations), daemonTolerations...)
 		taint, untolerated := corev1helpers.FindMatchingUntoleratedTaint(klog.Background(), node.Spec.Taints, tolerations, keepsAway, false)
 		if !untolerated {
-			return "", false
+			return notMade, false
 		}
 		why = fmt.Sprintf("there is none, because the DaemonSet does not tolerate the taint %s", taint.ToString())
 	}

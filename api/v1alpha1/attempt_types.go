@@ -149,11 +149,26 @@ type Attempt struct {
 	// +kubebuilder:validation:items:MaxLength=253
 	AttachedVolumes []string `json:"attachedVolumes,omitempty"`
 
+	// rebootBlockedTime is when something on the host was first seen to keep it from being ordered to reboot after the drain, such as an
+	// inhibitor lock. reboot.timeoutSeconds after it the attempt fails if something still does.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
+	RebootBlockedTime *metav1.MicroTime `json:"rebootBlockedTime,omitempty"`
+
 	// rebootOrderedTime is when the host was ordered to reboot.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	RebootOrderedTime *metav1.MicroTime `json:"rebootOrderedTime,omitempty"`
+
+	// rebootMethod is the method by which the host was ordered to reboot: the one that Installed stands for, if the helper said which.
+	// +optional
+	RebootMethod RebootMethod `json:"rebootMethod,omitempty"`
+
+	// rebootVia is the path by which the host rebooted, as its helper said.
+	// +optional
+	RebootVia RebootVia `json:"rebootVia,omitempty"`
 
 	// containers are short IDs of the containers that ran on the node before the boot. A pod that still shows one of them shows its status of
 	// before the boot. They are removed when the attempt ends.

@@ -87,14 +87,14 @@ type NodeRebootSpec struct {
 	// +kubebuilder:default=NotGiven
 	Approval Approval `json:"approval,omitempty"`
 
-	// approvedBy is the name of the user who gave the approval. Since Kubernetes 1.36 it is filled in; no one can write the name of someone
+	// approvedBy is the name of the user who gave the approval. The manager fills it in; no one can write the name of someone
 	// else. A policy with selfApproval: Refuse does not accept the name in requestedBy.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	ApprovedBy string `json:"approvedBy,omitempty"`
 
-	// requestedBy is the name of the user who created the NodeReboot. Since Kubernetes 1.36 it is filled in; no one can write the name of
+	// requestedBy is the name of the user who created the NodeReboot. The manager fills it in for people; no one can write the name of
 	// someone else, and it cannot be changed.
 	// +optional
 	// +kubebuilder:validation:MinLength=1

@@ -57,6 +57,21 @@ const (
 	SentinelUnknown SentinelState = "Unknown"
 )
 
+// ObstacleKind says what kind of thing is in the way of a reboot; empty for one that is none of these.
+// A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
+type ObstacleKind string
+
+const (
+	// ObstacleInhibited is an inhibitor lock: a program asked the host not to go down until it is done.
+	ObstacleInhibited ObstacleKind = "Inhibited"
+	// ObstacleUnsupported means that hosts of this kind cannot be rebooted by the method at all.
+	ObstacleUnsupported ObstacleKind = "Unsupported"
+)
+
 // ProtocolLevel is the level of the protocol between manager and helper that this version knows. It grows by one when an order has a field,
 // or a field of it a value, that a helper must not ignore.
 const ProtocolLevel int32 = 2
@@ -97,6 +112,10 @@ type RebootOrder struct {
 	// +optional
 	Method RebootMethod `json:"method,omitempty"`
 
+	// via is the path from this boot to the next; absent is Firmware.
+	// +optional
+	Via RebootVia `json:"via,omitempty"`
+
 	// drain says how to drain. It may be changed while the order is in force, and a drain under way follows.
 	// +optional
 	Drain *DrainOrder `json:"drain,omitempty"`
@@ -108,6 +127,11 @@ type HelperReport struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	Version string `json:"version,omitempty"`
+
+	// instance is the helper that wrote the report. Of two that are alive on one node only the one with the higher term writes, and carries
+	// out orders.
+	// +optional
+	Instance HelperInstance `json:"instance,omitempty,omitzero"`
 
 	// protocol is the highest level of the protocol that the helper knows; absent before there were levels. A node whose helper does not
 	// know what its policy needs is not started (HelperTooOld).
@@ -138,6 +162,11 @@ type HelperReport struct {
 	// +kubebuilder:validation:Maximum=10000000000
 	ClockOffsetSeconds *int64 `json:"clockOffsetSeconds,omitempty"`
 
+	// hostOS is the host's operating system, as it calls itself, such as "Debian GNU/Linux 13 (trixie)".
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	HostOS string `json:"hostOS,omitempty"`
+
 	// sentinel says whether the host asks for a reboot.
 	// +required
 	Sentinel SentinelState `json:"sentinel,omitempty"`
@@ -148,6 +177,20 @@ type HelperReport struct {
 	// +kubebuilder:validation:MaxItems=8
 	Methods []MethodReport `json:"methods,omitempty"`
 
+	// evictionObstacle is why the helper may not list or evict the pods of its node; absent if nothing is known to be in the way. A node that
+	// has to be drained is not started.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	EvictionObstacle string `json:"evictionObstacle,omitempty"`
+
+	// notices say what else would reboot the host, besides this operator.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=4
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=256
+	Notices []string `json:"notices,omitempty"`
+
 	// sequence of the last order that the helper recorded; 0 before the first.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
@@ -157,6 +200,10 @@ type HelperReport struct {
 	// state is how far that order is.
 	// +optional
 	State OrderState `json:"state,omitempty"`
+
+	// via is the path by which the host reboots for that order.
+	// +optional
+	Via RebootVia `json:"via,omitempty"`
 
 	// message tells people more, for example why an order failed.
 	// +optional
@@ -179,4 +226,32 @@ type MethodReport struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	Obstacle string `json:"obstacle,omitempty"`
+
+	// kind of the obstacle; absent if it is none of those that have a name.
+	// +optional
+	Kind ObstacleKind `json:"kind,omitempty"`
+}
+
+// HelperInstance is one run of a helper.
+type HelperInstance struct {
+	// id of the run, which no other one has.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9-]+$`
+	ID string `json:"id,omitempty"`
+
+	// term is higher than that of all runs that reported on the node before. It begins with the milliseconds since 1970 by the clock of the
+	// API server, and is only ever compared with other terms.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=9007199254740991
+	Term int64 `json:"term,omitempty"`
+
+	// podName is the name of its pod.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9.-]+$`
+	PodName string `json:"podName,omitempty"`
 }

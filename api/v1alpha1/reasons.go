@@ -27,6 +27,8 @@ const (
 	ConditionNameOfOtherNode = "NameOfOtherNode"
 	// ConditionClockOff of a NodeReboot is True while the clock of its host is off by more than a minute.
 	ConditionClockOff = "ClockOff"
+	// ConditionOtherRebooter of a NodeReboot is True while something else on its host would reboot the host as well.
+	ConditionOtherRebooter = "OtherRebooter"
 	// ConditionHelpersNotReady of a RebootPolicy is True while helpers on its nodes have not been Ready for some time.
 	ConditionHelpersNotReady = "HelpersNotReady"
 	// ConditionWritesRefused of a RebootPolicy is True while the API server refuses writes about its nodes.
@@ -69,6 +71,12 @@ const (
 	ReasonHelperTooOld = "HelperTooOld"
 	// ReasonHostCannotReboot: the helper says what keeps its host from rebooting.
 	ReasonHostCannotReboot = "HostCannotReboot"
+	// ReasonHostUnsupported: hosts of this kind cannot be rebooted by the method.
+	ReasonHostUnsupported = "HostUnsupported"
+	// ReasonRebootInhibited: an inhibitor lock keeps the host from rebooting. It is looked at again before the host is ordered to reboot.
+	ReasonRebootInhibited = "RebootInhibited"
+	// ReasonEvictionForbidden: the helper may not list or evict the pods of its node.
+	ReasonEvictionForbidden = "EvictionForbidden"
 	// ReasonSentinelCheckFails: the helper cannot tell whether its host asks for a reboot, so none could be proved.
 	ReasonSentinelCheckFails = "SentinelCheckFails"
 	// ReasonNodeNotReady: the node is not Ready.
@@ -225,6 +233,9 @@ const (
 
 // ReasonClockOff says that the clock of the host is off by more than a minute. It is the reason of the condition ClockOff.
 const ReasonClockOff = "ClockOff"
+
+// ReasonOtherRebooter says that something else on the host would reboot it as well. It is the reason of the condition OtherRebooter.
+const ReasonOtherRebooter = "OtherRebooter"
 
 // ReasonOverdue says that the reboot has been required for longer than the policy allows. It is the reason of the condition Overdue.
 const ReasonOverdue = "Overdue"

@@ -19,13 +19,37 @@ const (
 	RebootCommand RebootMethod = "Command"
 )
 
+// RebootVia is the path from one boot to the next. Helpers report paths by these names, and a newer one may know another; a policy names
+// one of those below.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
+type RebootVia string
+
+const (
+	// RebootViaFirmware resets the machine, and its firmware and boot loader start the next kernel.
+	RebootViaFirmware RebootVia = "Firmware"
+	// RebootViaKexec has the running kernel start the one that was loaded for it, without the firmware.
+	RebootViaKexec RebootVia = "Kexec"
+)
+
 // RebootSpec says how a host is rebooted.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.via) || self.via != 'Kexec' || !has(self.method) || self.method != 'Command'",message="a command decides itself how it reboots the host: remove 'via: Kexec', or write 'method: Installed' or 'method: Logind'",fieldPath=".via"
 type RebootSpec struct {
 	// method is how the host is rebooted. A node whose helper was not installed with the method does not start.
 	// +optional
 	// +kubebuilder:default=Installed
 	// +kubebuilder:validation:Enum=Command;Installed;Logind;Signal
 	Method RebootMethod `json:"method,omitempty"`
+
+	// via is the path from one boot to the next. Kexec leaves out the firmware, which takes minutes on some machines: the host starts the
+	// kernel that was loaded for it, and reboots through the firmware if none was. The status of the NodeReboot says which path was taken.
+	// +optional
+	// +kubebuilder:default=Firmware
+	// +kubebuilder:validation:Enum=Firmware;Kexec
+	Via RebootVia `json:"via,omitempty"`
 
 	// delaySeconds is waited between the end of the drain and the order to reboot. Everything is checked again after it.
 	// +optional

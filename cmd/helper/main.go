@@ -1,5 +1,5 @@
 // Command helper runs on every node: it reports whether the host needs a reboot, and drains the node and has the rebooter reboot the host
-// when the manager says so.
+// when the manager says so. All it knows and does of the host goes through the rebooter.
 package main
 
 import (
@@ -25,16 +25,16 @@ import (
 
 // flags are the command line.
 type flags struct {
-	nodeName        string
-	sentinels       []string
-	sentinelCommand bool
-	commandInterval time.Duration
-	rebooter        string
-	impersonateNode bool
-	pollInterval    time.Duration
-	kubeconfig      string
-	version         bool
-	healthAddress   string
+	nodeName      string
+	rebooter      string
+	impersonation helper.Impersonation
+	podNamespace  string
+	podName       string
+	requests      bool
+	pollInterval  time.Duration
+	kubeconfig    string
+	version       bool
+	healthAddress string
 }
 
 func main() {
@@ -62,24 +62,27 @@ func parse(args []string) (flags, error) {
 	var f flags
 	set := pflag.NewFlagSet("helper", pflag.ContinueOnError)
 	set.StringVar(&f.nodeName, "node-name", os.Getenv("NODE_NAME"), "The node this helper runs on (environment: NODE_NAME).")
-	set.StringArrayVar(&f.sentinels, "sentinel", helper.DefaultSentinelPaths(),
-		"A file that exists when the host needs a reboot. Can be repeated. Mount its directory, never the file.")
-	set.BoolVar(&f.sentinelCommand, "sentinel-command", false,
-		"Ask the rebooter also for what its sentinel command says. One sentinel that asks for a reboot is enough.")
-	set.DurationVar(&f.commandInterval, "sentinel-command-interval", helper.DefaultCommandInterval, "How often to ask for that.")
 	set.StringVar(&f.rebooter, "rebooter-socket", rebooter.DefaultSocket, "Where the rebooter listens.")
-	set.BoolVar(&f.impersonateNode, "impersonate-node", true,
-		"List and evict pods as the node (constrained impersonation, Kubernetes 1.36 and later), not with the helper's own identity.")
+	impersonate := set.String("impersonate-node", string(helper.ImpersonateAuto),
+		"Whether to list and evict pods as the node (constrained impersonation, Kubernetes 1.36 and later): Always, Never, or Auto, which is as "+
+			"the node where the API server lets the helper, else with its own identity.")
+	set.StringVar(&f.podNamespace, "pod-namespace", os.Getenv("POD_NAMESPACE"), "The namespace of the helper's pod (environment: POD_NAMESPACE).")
+	set.StringVar(&f.podName, "pod-name", os.Getenv("POD_NAME"),
+		"The helper's own pod, by which it finds out whether it may evict (environment: POD_NAME).")
+	set.BoolVar(&f.requests, "eviction-requests", false,
+		"Have the eviction responders of a pod evict it, if it names any and the API server serves EvictionRequests "+
+			"(alpha in Kubernetes 1.37).")
 	set.DurationVar(&f.pollInterval, "poll-interval", helper.DefaultPollInterval,
-		"How often to look at the sentinel files even without a hint, and at what is in the way of a reboot.")
+		"How often to compare with what the rebooter said last, even without a hint.")
 	set.StringVar(&f.kubeconfig, "kubeconfig", "", "How to reach the API server from outside the cluster.")
 	set.StringVar(&f.healthAddress, "health-probe-bind-address", ":8081", "Where to serve /healthz and /readyz.")
 	set.BoolVar(&f.version, "version", false, "Print the version and exit.")
 	if err := set.Parse(args); err != nil {
 		return flags{}, err
 	}
-	if f.commandInterval <= 0 {
-		return flags{}, fmt.Errorf("--sentinel-command-interval=%s: want more than 0", f.commandInterval)
+	var err error
+	if f.impersonation, err = helper.ParseImpersonation(*impersonate); err != nil {
+		return flags{}, fmt.Errorf("--impersonate-node: %w", err)
 	}
 	if set.NArg() > 0 {
 		return flags{}, fmt.Errorf("unexpected argument %q", set.Arg(0))
@@ -94,28 +97,19 @@ func run(f flags, log logr.Logger) error {
 	if err != nil {
 		return fmt.Errorf("API server: %w", err)
 	}
-	host := helper.NewLocalHost(f.rebooter, "/")
+	host := helper.NewLocalHost(ctx, f.rebooter, "/", clock.RealClock{}, log.WithName("host"))
 	return helper.Run(ctx, helper.Options{
 		NodeName:           f.nodeName,
 		Config:             config,
-		ImpersonateNode:    f.impersonateNode,
+		Impersonation:      f.impersonation,
+		PodNamespace:       f.podNamespace,
+		PodName:            f.podName,
+		EvictionRequests:   f.requests,
 		Host:               host,
-		Sentinel:           sentinel(ctx, f, host, log.WithName("sentinel")),
+		Sentinel:           host,
 		Log:                log,
 		Version:            version.Get(),
 		PollInterval:       f.pollInterval,
 		HealthProbeAddress: f.healthAddress,
 	})
-}
-
-// sentinel is the files, and the command of the rebooter if there is one.
-func sentinel(ctx context.Context, f flags, host *helper.LocalHost, log logr.Logger) helper.Sentinel {
-	files := helper.NewFileSentinel(ctx, f.sentinels, log)
-	switch {
-	case !f.sentinelCommand:
-		return files
-	case len(f.sentinels) == 0:
-		return helper.NewCommandSentinel(ctx, clock.RealClock{}, f.commandInterval, host.Sentinel)
-	}
-	return helper.NewSentinels(ctx, files, helper.NewCommandSentinel(ctx, clock.RealClock{}, f.commandInterval, host.Sentinel))
 }

@@ -2,11 +2,11 @@ package main
 
 import (
 	"slices"
-	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/reboot-operator/reboot-operator/internal/helper"
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 	"github.com/reboot-operator/reboot-operator/test/manifests"
 )
@@ -29,24 +29,22 @@ func TestEveryInstallationGivesArgumentsThatTheHelperTakes(t *testing.T) {
 			if f.rebooter != rebooter.DefaultSocket {
 				t.Errorf("the rebooter is looked for at %s", f.rebooter)
 			}
-			if old := strings.Contains(name, "before-1.36"); f.impersonateNode == old {
-				t.Errorf("impersonates the node: %t", f.impersonateNode)
+			if f.impersonation != helper.ImpersonateAuto {
+				t.Errorf("impersonates the node: %s", f.impersonation)
 			}
-			for _, path := range f.sentinels {
-				if !slices.ContainsFunc(container.VolumeMounts, mountAbove(path)) {
-					t.Errorf("sentinel %s is below no mount", path)
+			for _, name := range []string{"POD_NAMESPACE", "POD_NAME"} {
+				if !slices.ContainsFunc(container.Env, func(e corev1.EnvVar) bool { return e.Name == name && e.ValueFrom != nil }) {
+					t.Errorf("the helper does not know its pod: %s is missing", name)
 				}
 			}
 		})
 	}
 }
 
-func mountAbove(path string) func(corev1.VolumeMount) bool {
-	return func(m corev1.VolumeMount) bool { return strings.HasPrefix(path, m.MountPath+"/") }
-}
-
 func TestArgumentsThatMeanNothingAreRefused(t *testing.T) {
-	for _, args := range [][]string{{"drain"}, {"--hammer"}, {"--sentinel-command-interval=0s"}, {"--poll-interval=soon"}} {
+	for _, args := range [][]string{
+		{"drain"}, {"--hammer"}, {"--sentinel=/run/reboot-required"}, {"--poll-interval=soon"}, {"--impersonate-node=true"},
+	} {
 		if f, err := parse(args); err == nil {
 			t.Errorf("%q: %+v", args, f)
 		}

@@ -25,6 +25,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers"
 	"github.com/reboot-operator/reboot-operator/internal/serverclock"
 	"github.com/reboot-operator/reboot-operator/internal/version"
+	"github.com/reboot-operator/reboot-operator/internal/webhooks"
 )
 
 // leaderElectionID names the lease of the leader.
@@ -94,6 +95,12 @@ func newManager(config *rest.Config, options *options) (manager.Manager, error) 
 	}
 	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping)); err != nil {
 		return nil, fmt.Errorf("add the probes: %w", err)
+	}
+	if options.webhookAddress != "" {
+		served := webhooks.Options{Namespace: options.namespace, BindAddress: options.webhookAddress, Clock: serverClock}
+		if err := webhooks.AddToManager(mgr, served); err != nil {
+			return nil, fmt.Errorf("add the webhooks: %w", err)
+		}
 	}
 	return mgr, controllers.SetupWithManager(mgr, controllers.Options{
 		Namespace:             options.namespace,

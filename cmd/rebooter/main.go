@@ -1,5 +1,5 @@
-// Command rebooter runs beside the helper on every node: it asks its host to reboot when the helper says so, and does nothing else. It has
-// no access to the API server.
+// Command rebooter runs beside the helper on every node: it tells the helper what its host says, and asks the host to reboot when the
+// helper says so. It has no access to the API server.
 package main
 
 import (
@@ -16,7 +16,9 @@ import (
 	"time"
 
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter/check"
 	"github.com/reboot-operator/reboot-operator/internal/rebooter/machine"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter/sentinel"
 	"github.com/reboot-operator/reboot-operator/internal/version"
 )
 
@@ -53,14 +55,19 @@ func main() {
 
 // parse reads the command line and says on output what is wrong with it.
 func parse(args []string, output io.Writer) (flags, error) {
-	f := flags{machine: machine.Options{Sentinel: machine.SentinelCommand{Timeout: time.Minute}}}
+	f := flags{machine: machine.Options{
+		After: time.After,
+		Sentinel: machine.SentinelCommand{
+			Program: check.Program{Timeout: time.Minute}, Interval: sentinel.DefaultInterval,
+		},
+	}}
 	set := flag.NewFlagSet("rebooter", flag.ContinueOnError)
 	set.SetOutput(output)
 	set.StringVar(&f.socket, "socket", rebooter.DefaultSocket, "Where to listen for the helper.")
 	set.UintVar(&f.helperUID, "helper-uid", rebooter.DefaultHelperUID, "The user that the helper runs as. Requests of others are refused.")
 	set.BoolVar(&f.probe, "probe", false,
 		"Only ask the rebooter that listens on the socket for an answer; the exit status says whether it came.")
-	set.StringVar(&f.machine.Method, "reboot-method", rebooter.MethodLogind, "How to reboot: Logind, Signal or Command.")
+	set.StringVar(&f.machine.Method, "reboot-method", rebooter.MethodLogind, "How to reboot: "+machine.MethodNames()+".")
 	set.Func("allowed-reboot-methods", "What else a policy may choose, separated by commas.", func(value string) error {
 		f.machine.Allowed = strings.Split(value, ",")
 		return nil
@@ -69,18 +76,15 @@ func parse(args []string, output io.Writer) (flags, error) {
 		f.machine.Command = append(f.machine.Command, value)
 		return nil
 	})
-	sentinel := &f.machine.Sentinel
-	set.Func("sentinel-command", "A program that says by its exit code whether the host needs a reboot, with its path; "+
-		"repeat it for each argument.", func(value string) error {
-		sentinel.Command = append(sentinel.Command, value)
+	set.StringVar(&f.machine.HostRoot, "host-root", "/", "Below which directory the host's files are found.")
+	set.Func("sentinel", "A file of the host that exists when it needs a reboot, by its absolute path there. Can be repeated. "+
+		"Its directory has to be a volume, below the directory of --host-root.", func(value string) error {
+		f.machine.Sentinels = append(f.machine.Sentinels, value)
 		return nil
 	})
-	set.Func("sentinel-exit-codes", "What the exit codes of the sentinel command mean, such as 0=NotRequired,1=Required. "+
-		"All others mean that it is unknown.", func(value string) (err error) {
-		sentinel.ExitCodes, err = machine.ParseExitCodes(value)
-		return err
-	})
-	set.DurationVar(&sentinel.Timeout, "sentinel-timeout", sentinel.Timeout, "How long the sentinel command may take.")
+	set.BoolVar(&f.machine.NoSentinel, "no-sentinel", false,
+		"The host never asks for a reboot by itself. Only people do, and conditions of its node.")
+	sentinelFlags(set, &f.machine)
 	set.BoolVar(&f.machine.HostNamespaces, "host-namespaces", false,
 		"Run commands as programs of the host, in its namespaces. The pod needs the host's process namespace, the container privileges.")
 	set.BoolVar(&f.machine.DryRun, "dry-run", false, "Only log that the host would be rebooted.")
@@ -96,16 +100,47 @@ func parse(args []string, output io.Writer) (flags, error) {
 	return f, nil
 }
 
+// sentinelFlags are those of the program that says whether the host needs a reboot, and of what needs none.
+func sentinelFlags(set *flag.FlagSet, options *machine.Options) {
+	set.BoolVar(&options.SentinelKernel, "sentinel-kernel", false,
+		"The host needs a reboot when a newer kernel of the running one's flavor was installed since it booted. "+
+			"Needs the host's /lib/modules and /boot as volumes below the directory of --host-root.")
+	command := &options.Sentinel
+	set.Func("sentinel-preset", "A program of a distribution that says whether the host needs a reboot: "+
+		strings.Join(check.PresetNames(), ", ")+".", func(name string) error {
+		if len(command.Command) > 0 {
+			return errors.New("there can be one sentinel command or preset")
+		}
+		preset, err := check.Preset(name)
+		command.Command, command.ExitCodes, command.RequiredOutput = preset.Command, preset.ExitCodes, preset.RequiredOutput
+		return err
+	})
+	set.Func("sentinel-command", "A program that says by its exit code whether the host needs a reboot, with its path; "+
+		"repeat it for each argument.", func(value string) error {
+		command.Command = append(command.Command, value)
+		return nil
+	})
+	set.Func("sentinel-exit-codes", "What the exit codes of the sentinel command mean, such as 0=NotRequired,1=Required. "+
+		"All others mean that it is unknown.", func(value string) (err error) {
+		command.ExitCodes, err = check.ParseExitCodes(value)
+		return err
+	})
+	set.StringVar(&command.RequiredOutput, "sentinel-required-output", "",
+		"What the sentinel command has to write for an exit code that means Required to count.")
+	set.DurationVar(&command.Timeout, "sentinel-timeout", command.Timeout, "How long the sentinel command may take.")
+	set.DurationVar(&command.Interval, "sentinel-command-interval", command.Interval, "How often to run the sentinel command.")
+}
+
 func run(f flags, log *slog.Logger) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	if f.probe {
 		ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 		defer cancel()
-		return (&rebooter.Client{Socket: f.socket}).Ping(ctx)
+		return (&rebooter.Client{Socket: f.socket, Now: time.Now}).Ping(ctx)
 	}
 	f.machine.Log = log
-	host, err := machine.New(f.machine)
+	host, err := machine.New(ctx, f.machine)
 	if err != nil {
 		return err
 	}
@@ -114,6 +149,6 @@ func run(f flags, log *slog.Logger) error {
 		return fmt.Errorf("listen for the helper: %w", err)
 	}
 	log.Info("Listening for the helper", "socket", f.socket, "method", f.machine.Method, "allowed", f.machine.Allowed)
-	server := &rebooter.Server{Machine: host, HelperUID: uint32(f.helperUID), Log: log, Now: time.Now}
+	server := &rebooter.Server{Machine: host, HelperUID: uint32(f.helperUID), Log: log, Now: time.Now, After: time.After}
 	return server.Serve(ctx, listener)
 }

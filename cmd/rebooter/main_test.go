@@ -2,8 +2,9 @@ package main
 
 import (
 	"bytes"
-	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -24,7 +25,7 @@ func parsed(t *testing.T, objects manifests.Rendered) flags {
 	if err != nil {
 		t.Fatalf("arguments %q: %v\n%s", container.Args, err, output.String())
 	}
-	if _, err := machine.New(f.machine); err != nil {
+	if _, err := machine.New(t.Context(), f.machine); err != nil {
 		t.Fatalf("arguments %q: %v", container.Args, err)
 	}
 	return f
@@ -38,6 +39,12 @@ func TestEveryInstallationGivesArgumentsThatTheRebooterTakes(t *testing.T) {
 	for name, objects := range all {
 		t.Run(name, func(t *testing.T) {
 			f := parsed(t, objects)
+			if diff := cmp.Diff([]string{"/run/reboot-required", "/run/reboot-needed"}, f.machine.Sentinels); diff != "" {
+				t.Errorf("sentinels (-want +got):\n%s", diff)
+			}
+			if kernel := strings.Contains(name, "sentinel-kernel"); f.machine.SentinelKernel != kernel {
+				t.Errorf("kernels are compared: %t", f.machine.SentinelKernel)
+			}
 			if f.socket != rebooter.DefaultSocket || f.helperUID != rebooter.DefaultHelperUID {
 				t.Errorf("flags %+v", f)
 			}
@@ -83,20 +90,14 @@ func TestWhatTheOverlaysInstall(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("installed (-want +got):\n%s", diff)
 			}
-			helper, err := objects.Container("helper")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if asks := slices.Contains(helper.Args, "--sentinel-command"); asks != (len(want.Sentinel) > 0) {
-				t.Errorf("the helper asks for the command: %t", asks)
-			}
 		})
 	}
 }
 
 func TestArgumentsThatMeanNothingAreRefused(t *testing.T) {
 	for _, args := range [][]string{
-		{"reboot"}, {"--hammer"}, {"--helper-uid=-1"}, {"--sentinel-exit-codes=1"}, {"--sentinel-timeout=soon"},
+		{"reboot"}, {"--hammer"}, {"--helper-uid=-1"}, {"--sentinel-exit-codes=1"}, {"--sentinel-timeout=soon"}, {"--sentinel-preset=apt"},
+		{"--sentinel-preset=dnf", "--sentinel-preset=dnf5"}, {"--sentinel-exit-codes=127=Required"}, {"--sentinel-command-interval=soon"},
 	} {
 		if f, err := parse(args, &bytes.Buffer{}); err == nil {
 			t.Errorf("%q: %+v", args, f)
@@ -107,5 +108,34 @@ func TestArgumentsThatMeanNothingAreRefused(t *testing.T) {
 func TestItCanBeAskedForItsVersion(t *testing.T) {
 	if f, err := parse([]string{"--version"}, &bytes.Buffer{}); err != nil || !f.version {
 		t.Errorf("flags %+v, error %v", f, err)
+	}
+}
+
+func TestAPresetIsTheCommandOfADistribution(t *testing.T) {
+	f, err := parse([]string{"--sentinel-preset=rpm-ostree", "--sentinel-timeout=2m", "--sentinel-kernel"}, &bytes.Buffer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := f.machine.Sentinel
+	if diff := cmp.Diff([]string{"/usr/bin/rpm-ostree", "status", "--pending-exit-77"}, got.Command); diff != "" {
+		t.Errorf("command (-want +got):\n%s", diff)
+	}
+	if got.ExitCodes[77] != rebooter.SentinelRequired || got.Timeout != 2*time.Minute || !f.machine.SentinelKernel {
+		t.Errorf("options %+v", f.machine)
+	}
+	if _, err := machine.New(t.Context(), f.machine); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestACommandThatCannotBeTrustedIsRefusedAtTheStart(t *testing.T) {
+	f, err := parse([]string{
+		"--sentinel-command=/bin/sh", "--sentinel-command=-c", "--sentinel-command=! needs-restarting -r", "--sentinel-exit-codes=0=Required",
+	}, &bytes.Buffer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := machine.New(t.Context(), f.machine); err == nil || !strings.Contains(err.Error(), "swap the exit codes") {
+		t.Errorf("error %v", err)
 	}
 }

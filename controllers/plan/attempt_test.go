@@ -302,7 +302,7 @@ func TestOrdersCarryWhatThePolicySays(t *testing.T) {
 	wantReboot := &v1alpha1.RebootOrder{
 		Sequence: 2, Action: v1alpha1.ActionReboot, Protocol: 1,
 		BootID: bootOf("a", 1), Deadline: *at(120*time.Second + 300*time.Second),
-		Method: v1alpha1.RebootLogind,
+		Method: v1alpha1.RebootLogind, Via: v1alpha1.RebootViaFirmware,
 	}
 	if diff := cmp.Diff(wantReboot, s.reboot("ra").Status.Order); diff != "" {
 		t.Errorf("order to reboot (-want +got):\n%s", diff)

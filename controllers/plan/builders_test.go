@@ -50,7 +50,9 @@ func newPolicy(name string, options ...policyOption) *v1alpha1.RebootPolicy {
 				OnTimeout: v1alpha1.DrainTimeoutAbort, ReturningPods: v1alpha1.ReturningPodsIgnore,
 				DelaySeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](600),
 			},
-			Reboot:   v1alpha1.RebootSpec{Method: v1alpha1.RebootInstalled, DelaySeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](900)},
+			Reboot: v1alpha1.RebootSpec{
+				Method: v1alpha1.RebootInstalled, Via: v1alpha1.RebootViaFirmware, DelaySeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](900),
+			},
 			Recovery: v1alpha1.RecoverySpec{Workloads: v1alpha1.Require, SettleSeconds: ptr.To[int32](0), TimeoutSeconds: ptr.To[int32](1800)},
 			Failure: v1alpha1.FailureSpec{
 				MaxFailures: ptr.To(intstr.FromInt32(1)), MaxConsecutiveFailures: ptr.To(intstr.FromInt32(3)),
@@ -178,6 +180,11 @@ func newReboot(name, node string, options ...rebootOption) *v1alpha1.NodeReboot 
 // byLogind is what a helper says that was installed as config/default does it.
 func byLogind(obstacle string) []v1alpha1.MethodReport {
 	return []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind, Obstacle: obstacle}}
+}
+
+// inhibited is what it says of an inhibitor lock.
+func inhibited(by string) []v1alpha1.MethodReport {
+	return []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind, Obstacle: by, Kind: v1alpha1.ObstacleInhibited}}
 }
 
 // manual makes the NodeReboot one that a person created; the host does not ask for a reboot.

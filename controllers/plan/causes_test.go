@@ -268,6 +268,24 @@ func TestAClockThatIsOffIsReportedWithItsOffset(t *testing.T) {
 	}
 }
 
+func TestWhatElseWouldRebootTheHostIsReported(t *testing.T) {
+	s := newStory(t, newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a"))
+	s.report("ra", func(r *v1alpha1.HelperReport) { r.Notices = []string{"locksmithd is active", "kured runs."} })
+	s.settle()
+	const want = "Something else on node a would reboot it as well, without asking: locksmithd is active; kured runs. Switch it off there."
+	if got := trueCondition(s.reboot("ra").Status.Conditions, v1alpha1.ConditionOtherRebooter); got != want {
+		t.Errorf("condition %q, want %q", got, want)
+	}
+	if got := s.underWay(); got != "a" {
+		t.Errorf("under way %q: nothing is decided by it", got)
+	}
+	s.report("ra", func(r *v1alpha1.HelperReport) { r.Notices = nil })
+	s.settle()
+	if got := trueCondition(s.reboot("ra").Status.Conditions, v1alpha1.ConditionOtherRebooter); got != "" {
+		t.Errorf("condition %q after it was switched off", got)
+	}
+}
+
 func TestZoneMessagesNameTheNodeInTheWayAndItsPolicy(t *testing.T) {
 	s := twoPools(t, nil, nil)
 	s.settle()

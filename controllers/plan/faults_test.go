@@ -21,6 +21,8 @@ var faults = map[string]func(*world, *host){
 	"sentinel goes away":    func(w *world, h *host) { w.require(h, v1alpha1.SentinelNotRequired) },
 	"sentinel check fails":  func(w *world, h *host) { w.blink(h, v1alpha1.SentinelUnknown) },
 	"host cannot reboot":    (*world).hostCannotReboot,
+	"host is locked":        func(w *world, h *host) { w.block(h, "apt holds a lock", v1alpha1.ObstacleInhibited, w.lasting()) },
+	"host is locked often":  func(w *world, h *host) { w.lockOften(h, 1+w.random.IntN(20)) },
 	"helper dies":           (*world).helperDies,
 	"host crashes":          func(w *world, h *host) { w.crashIfUp(h, w.between(30*time.Second, 5*time.Minute)) },
 	"host crashes for good": func(w *world, h *host) { w.crashIfUp(h, 0) },
@@ -133,12 +135,26 @@ func (w *world) blink(h *host, state v1alpha1.SentinelState) {
 
 // hostCannotReboot lasts for a while.
 func (w *world) hostCannotReboot(h *host) {
-	obstacle := func(what string) {
-		h.obstacle = what
+	w.block(h, "no logind", "", w.between(5*time.Second, 5*time.Minute))
+}
+
+// block keeps a host from rebooting for a while.
+func (w *world) block(h *host, by string, kind v1alpha1.ObstacleKind, lasts time.Duration) {
+	obstacle := func(by string, kind v1alpha1.ObstacleKind) {
+		h.obstacle, h.kind = by, kind
 		w.wakeHelper(h)
 	}
-	obstacle("no logind")
-	w.after(w.between(5*time.Second, 5*time.Minute), func() { obstacle("") })
+	obstacle(by, kind)
+	w.after(lasts, func() { obstacle("", "") })
+}
+
+// lockOften takes an inhibitor lock so many times, each for some seconds.
+func (w *world) lockOften(h *host, times int) {
+	if times == 0 || w.healed {
+		return
+	}
+	w.block(h, "apt holds a lock", v1alpha1.ObstacleInhibited, w.between(time.Second, 20*time.Second))
+	w.after(w.between(20*time.Second, time.Minute), func() { w.lockOften(h, times-1) })
 }
 
 func (w *world) helperDies(h *host) {

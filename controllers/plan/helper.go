@@ -9,6 +9,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/obstacle"
 )
 
 // helperGrace is how long a helper may be away before that is reported: pods are replaced and hosts reboot.
@@ -24,9 +25,11 @@ func hostGate(_ *planning, r *rebootView) model.Verdict {
 	if report == nil {
 		return model.Verdict{}
 	}
-	if obstacle := obstacleTo(r.policy().Spec.Reboot.Method, report.Methods); obstacle != "" {
-		return model.Blocked(v1alpha1.ReasonHostCannotReboot,
-			"The host of node %s cannot reboot: %s.", r.node.Name, strings.TrimSuffix(obstacle, "."))
+	if v := obstacle.ToReboot(r.node.Name, r.policy().Object, report); !v.OK() {
+		return v
+	}
+	if v := obstacle.ToDrain(r.node.Name, r.policy().Object, report); !v.OK() {
+		return v
 	}
 	if !model.KnownSentinel(report.Sentinel) {
 		return model.Blocked(v1alpha1.ReasonSentinelCheckFails,
@@ -38,24 +41,6 @@ func hostGate(_ *planning, r *rebootView) model.Verdict {
 			"The helper of node %s cannot tell whether a reboot is required, so a reboot could not be proved. %s", r.node.Name, report.Message))}
 	}
 	return model.Verdict{}
-}
-
-// obstacleTo is what is in the way of a method to reboot, as far as the helper said.
-func obstacleTo(method v1alpha1.RebootMethod, methods []v1alpha1.MethodReport) string {
-	if len(methods) == 0 {
-		return ""
-	}
-	if first := methods[0]; method == "" || method == v1alpha1.RebootInstalled || first.Name == v1alpha1.RebootInstalled {
-		return first.Obstacle
-	}
-	names := make([]string, 0, len(methods))
-	for _, m := range methods {
-		if m.Name == method {
-			return m.Obstacle
-		}
-		names = append(names, string(m.Name))
-	}
-	return fmt.Sprintf("its helper was not installed with the method %s of the policy, but with %s", method, strings.Join(names, ", "))
 }
 
 // helperGate requires a helper that could carry out orders, and that has said what hostGate asks for. It has a moment for that, in which

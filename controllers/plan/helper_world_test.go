@@ -122,7 +122,7 @@ func (w *world) askAtOnce(node, name string) {
 func (w *world) report(h *host, r *v1alpha1.NodeReboot) {
 	bootTime := metav1.NewMicroTime(h.reportedBoot)
 	report := v1alpha1.HelperReport{
-		Protocol: v1alpha1.ProtocolLevel, BootID: h.bootID(), BootTime: &bootTime, Sentinel: h.sentinel, Methods: byLogind(h.obstacle),
+		Protocol: v1alpha1.ProtocolLevel, BootID: h.bootID(), BootTime: &bootTime, Sentinel: h.sentinel, Methods: h.methods(),
 	}
 	if old := r.Status.Report; old != nil {
 		report.Sequence, report.State, report.Message, report.Drain = old.Sequence, old.State, old.Message, old.Drain
@@ -139,6 +139,13 @@ func (w *world) report(h *host, r *v1alpha1.NodeReboot) {
 	if begin {
 		w.begin(h, r.UID, order)
 	}
+}
+
+// methods are what the helper says of them.
+func (h *host) methods() []v1alpha1.MethodReport {
+	methods := byLogind(h.obstacle)
+	methods[0].Kind = h.kind
+	return methods
 }
 
 // judge brings the report up to date with the order, and says whether to begin it.
@@ -184,8 +191,12 @@ func (w *world) begin(h *host, uid types.UID, order *v1alpha1.RebootOrder) {
 		if !current() {
 			return
 		}
-		w.tellHost(h, uid, order.Sequence)
-		j.state = v1alpha1.OrderDone
+		if h.obstacle != "" {
+			j.state, j.message = v1alpha1.OrderFailed, h.obstacle
+		} else {
+			w.tellHost(h, uid, order.Sequence)
+			j.state = v1alpha1.OrderDone
+		}
 		w.wakeHelper(h)
 	})
 }

@@ -46,8 +46,9 @@ type host struct {
 	// told counts how often the host was ordered to reboot, by NodeReboot and sequence.
 	told map[string]int
 	fate fate
-	// obstacle is what keeps the host from rebooting.
+	// obstacle is what keeps the host from rebooting, and kind of what kind that is.
 	obstacle string
+	kind     v1alpha1.ObstacleKind
 	// asksAgain: the sentinel is there after the next boot, too.
 	asksAgain bool
 	// refuses: a PodDisruptionBudget refuses evictions on the node.

@@ -92,7 +92,7 @@ func (w *world) heal() {
 }
 
 func (w *world) healHost(h *host) {
-	h.fate, h.refuses, h.forgotten, h.static, h.clock, h.obstacle = fateNormal, false, false, staticNormal, 0, ""
+	h.fate, h.refuses, h.forgotten, h.static, h.clock, h.obstacle, h.kind = fateNormal, false, false, staticNormal, 0, "", ""
 	w.bootHost(h)
 	w.register(h)
 	if w.rules.cordoned[h.name] {

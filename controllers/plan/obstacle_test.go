@@ -51,6 +51,48 @@ func TestANodeIsNotDrainedWhoseHostCannotReboot(t *testing.T) {
 		"another method would work":                         {says: several, want: v1alpha1.ReasonHostCannotReboot},
 		"the method of the policy works":                    {says: several, policy: method(v1alpha1.RebootSignal), want: v1alpha1.ReasonDraining},
 		"the method of the policy is the one that does not": {says: several, policy: method(v1alpha1.RebootLogind), want: v1alpha1.ReasonHostCannotReboot},
+		"a program holds an inhibitor lock": {
+			says: func(r *v1alpha1.HelperReport) { r.Methods = inhibited("apt (uid 0): upgrade") }, want: v1alpha1.ReasonRebootInhibited,
+			wantMessage: "An inhibitor lock keeps the host of node a from rebooting: apt (uid 0): upgrade.",
+		},
+		"a host of this kind cannot be rebooted": {
+			says: func(r *v1alpha1.HelperReport) {
+				r.Methods, r.HostOS = byLogind("it has no systemd"), "Alpine Linux v3.22"
+				r.Methods[0].Kind = v1alpha1.ObstacleUnsupported
+			},
+			want:        v1alpha1.ReasonHostUnsupported,
+			wantMessage: "The host of node a (Alpine Linux v3.22) cannot be rebooted by Logind: it has no systemd.",
+		},
+		"an obstacle of a kind that a newer helper knows": {
+			says: func(r *v1alpha1.HelperReport) {
+				r.Methods = byLogind("the battery is low")
+				r.Methods[0].Kind = "BatteryLow"
+			},
+			want: v1alpha1.ReasonHostCannotReboot, wantMessage: "the battery is low",
+		},
+		"a kind without an obstacle": {
+			says: func(r *v1alpha1.HelperReport) { r.Methods = inhibited("") }, want: v1alpha1.ReasonDraining,
+		},
+		"the helper may not evict": {
+			says: func(r *v1alpha1.HelperReport) { r.EvictionObstacle = "pods is forbidden" },
+			want: v1alpha1.ReasonEvictionForbidden, wantMessage: "The helper of node a may not evict its pods: pods is forbidden.",
+		},
+		"kexec, and the helper is too old for it": {
+			says:   func(r *v1alpha1.HelperReport) { r.Protocol = 1 },
+			policy: spec(func(s *v1alpha1.RebootPolicySpec) { s.Reboot.Via = v1alpha1.RebootViaKexec }),
+			want:   v1alpha1.ReasonHelperTooOld, wantMessage: "reboot.via of RebootPolicy p takes protocol 2",
+		},
+		"no kexec, and the helper is too old for it": {
+			says: func(r *v1alpha1.HelperReport) { r.Protocol = 1 }, want: v1alpha1.ReasonDraining,
+		},
+		"kexec": {
+			policy: spec(func(s *v1alpha1.RebootPolicySpec) { s.Reboot.Via = v1alpha1.RebootViaKexec }), want: v1alpha1.ReasonDraining,
+		},
+		"kexec, and a command reboots the host": {
+			says:   func(r *v1alpha1.HelperReport) { r.Methods = []v1alpha1.MethodReport{{Name: v1alpha1.RebootCommand}} },
+			policy: spec(func(s *v1alpha1.RebootPolicySpec) { s.Reboot.Via = v1alpha1.RebootViaKexec }),
+			want:   v1alpha1.ReasonHostCannotReboot, wantMessage: "remove reboot.via, or install the method Logind",
+		},
 		"the method of the policy was not installed": {
 			says: several, policy: method(v1alpha1.RebootCommand), want: v1alpha1.ReasonHostCannotReboot,
 			wantMessage: "its helper was not installed with the method Command of the policy, but with Logind, Signal.",

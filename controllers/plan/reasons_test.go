@@ -74,6 +74,20 @@ var reasonStories = map[string]func(*testing.T) *story{
 	v1alpha1.ReasonHostCannotReboot: waitingWith(reported(func(r *v1alpha1.HelperReport) {
 		r.Methods = byLogind("there is no logind")
 	})),
+	v1alpha1.ReasonRebootInhibited: waitingWith(reported(func(r *v1alpha1.HelperReport) {
+		r.Methods = inhibited("unattended-upgrades (uid 0, process 812) until 22:40: upgrading packages")
+	})),
+	v1alpha1.ReasonHostUnsupported: waitingWith(reported(func(r *v1alpha1.HelperReport) {
+		r.HostOS = "Talos (v1.11.2)"
+		r.Methods = byLogind("there is no systemd-logind")
+		r.Methods[0].Kind = v1alpha1.ObstacleUnsupported
+	})),
+	v1alpha1.ReasonEvictionForbidden: waitingWith(reported(func(r *v1alpha1.HelperReport) {
+		r.EvictionObstacle = "it may not act as system:node:a: apply the component before-1.36"
+	})),
+	v1alpha1.ReasonOtherRebooter: waitingWith(reported(func(r *v1alpha1.HelperReport) {
+		r.Notices = []string{"locksmithd.service is active"}
+	})),
 	v1alpha1.ReasonSentinelCheckFails: waitingWith(reported(func(r *v1alpha1.HelperReport) {
 		r.Sentinel = v1alpha1.SentinelUnknown
 	})),

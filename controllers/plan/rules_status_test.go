@@ -69,6 +69,9 @@ func (w *world) checkOrder(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.Node
 		w.checkSchedule(owner, node, r, true, "ordered to "+string(order.Action))
 	}
 	w.checkQuorum(v, node, "ordered to "+string(order.Action))
+	if said := r.Status.Report; said == nil || said.BootID != node.BootID || len(said.Methods) > 0 && said.Methods[0].Obstacle != "" {
+		w.breaks("node %s is ordered to %s, and its helper says %+v", node.Name, order.Action, said)
+	}
 	if order.Action == v1alpha1.ActionReboot {
 		w.rules.reboots++
 		w.checkHaltStopsDrains(v, r)

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -94,6 +95,7 @@ func (p *planning) derive(r *rebootView) {
 	}
 	p.noteDeferral(r)
 	r.noteClock()
+	r.noteOtherRebooters()
 	p.noteName(r)
 	if !slices.Equal(r.Status.PendingHooks, r.pendingHooks) {
 		r.Edit().PendingHooks = r.pendingHooks
@@ -148,6 +150,19 @@ func (r *rebootView) noteClock() {
 		"and the times of its pods are off: set it, and make sure that it stays set.", r.node.Name, model.Count(offset, "second"), direction)
 	if meta.FindStatusCondition(r.Object.Status.Conditions, v1alpha1.ConditionClockOff) == nil {
 		r.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonClockOff, Message: r.clockOff, OnNode: true})
+	}
+}
+
+// noteOtherRebooters tells what else would reboot the host. It may do so without a drain, and nothing can be done about it from here.
+func (r *rebootView) noteOtherRebooters() {
+	report := r.report()
+	if report == nil || len(report.Notices) == 0 || r.complete() {
+		return
+	}
+	r.otherRebooter = model.Bounded(fmt.Sprintf("Something else on node %s would reboot it as well, without asking: %s. Switch it off there.",
+		r.node.Name, strings.TrimSuffix(strings.Join(report.Notices, "; "), ".")))
+	if meta.FindStatusCondition(r.Object.Status.Conditions, v1alpha1.ConditionOtherRebooter) == nil {
+		r.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonOtherRebooter, Message: r.otherRebooter, OnNode: true})
 	}
 }
 
@@ -217,6 +232,9 @@ func appendConditions(wants []want, r *rebootView) []want {
 	}
 	if r.clockOff != "" {
 		wants = append(wants, want{v1alpha1.ConditionClockOff, v1alpha1.ReasonClockOff, r.clockOff, metav1.ConditionTrue})
+	}
+	if r.otherRebooter != "" {
+		wants = append(wants, want{v1alpha1.ConditionOtherRebooter, v1alpha1.ReasonOtherRebooter, r.otherRebooter, metav1.ConditionTrue})
 	}
 	return wants
 }

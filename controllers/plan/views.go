@@ -94,6 +94,8 @@ type rebootView struct {
 	overdue string
 	// clockOff says by how much the host's clock is off, if it is.
 	clockOff string
+	// otherRebooter says what else would reboot the host, if something would.
+	otherRebooter string
 	// nameOfOther says of which other node's helper the NodeReboot has a name, if it does.
 	nameOfOther string
 }

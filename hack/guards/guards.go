@@ -40,6 +40,8 @@ var guards = []guard{
 	{"a drain under way follows its policy", "attempt/drain.go", "\ta.updateDrainOrder(answer)\n", ""},
 	{"an order to reboot ends with its window", "attempt/reboot.go",
 		"consent.Deadline(a.Policy, &a.Draft, back)", "model.Latest(back, consent.Deadline(a.Policy, &a.Draft, back))"},
+	{"a host with an inhibitor lock is not ordered to reboot", "attempt/reboot.go", "\t(*attempt).hostBlocked,\n", ""},
+	{"a node whose host has an inhibitor lock is not drained", "attempt/drain.go", "case !obstacle.OK():", "case false:"},
 	{"a zone soaks", "zones.go", "return model.Blocked(v1alpha1.ReasonZoneSoaking,", "return model.Blocked(\"\","},
 	{"the others wait for canaries", "nodegates.go", "\tcanaryGate,\n", ""},
 	{"a node waits after a failed attempt", "nodegates.go", "\tbackoffGate,\n", ""},

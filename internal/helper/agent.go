@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -39,6 +40,12 @@ type rebootAPI interface {
 	Report(ctx context.Context, reboot *v1alpha1.NodeReboot, report *v1alpha1.HelperReport) (resourceVersion string, err error)
 }
 
+// machine is what the host says.
+type machine struct {
+	methods []v1alpha1.MethodReport
+	about   HostDescription
+}
+
 // agent gathers facts, lets decide decide, and does what it says. All of it happens in one goroutine but the drains.
 type agent struct {
 	Options
@@ -46,6 +53,14 @@ type agent struct {
 	source  toolscache.ListerWatcherWithContext
 	reboots *mirror[*v1alpha1.NodeReboot]
 	pods    podAPI
+	rights  rightsAPI
+	// requests are the node's EvictionRequests, nil if they are not used, and withdrawn is set when none is left that no drain needs.
+	requests interface {
+		withdraw(ctx context.Context) error
+	}
+	withdrawn bool
+	// drains is how many are under way.
+	drains atomic.Int32
 
 	// clockOffset is how far the host's clock is ahead; false while that is not known.
 	clockOffset func() (time.Duration, bool)
@@ -56,8 +71,14 @@ type agent struct {
 	// nameless is why there is no name for a NodeReboot that the host needs; nil while that is not so.
 	nameless atomic.Pointer[string]
 	// taken are the node's names that NodeReboots of other nodes have, and those nodes, as the last need found them.
-	taken   map[string]string
-	methods []v1alpha1.MethodReport
+	taken map[string]string
+	// machine is what the host said last.
+	machine atomic.Pointer[machine]
+	// self is this run of the helper. superseded says which other one took its place; nil while none did.
+	self       v1alpha1.HelperInstance
+	superseded atomic.Pointer[string]
+	// evictionObstacle is why the helper may not evict; empty if nothing is known to be in the way.
+	evictionObstacle string
 	// written holds the resource version of this process's last write to each NodeReboot.
 	written map[types.UID]string
 	jobs    map[types.UID]*running
@@ -76,21 +97,32 @@ func newAgent(options Options) (*agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	pods, err := newPodClient(options.Config, options.NodeName, options.ImpersonateNode)
+	ownPod := types.NamespacedName{Namespace: options.PodNamespace, Name: options.PodName}
+	pods, err := newPodClient(options.Config, options.NodeName, options.Impersonation, ownPod)
 	if err != nil {
 		return nil, err
 	}
-	return &agent{
+	a := &agent{
 		Options:     options,
 		api:         &rebootClient{rest: rebootREST},
 		source:      toolscache.NewListWatchFromClient(rebootREST, rebootsResource, metav1.NamespaceNone, ofNode(options.NodeName)),
 		reboots:     newMirror[*v1alpha1.NodeReboot](),
 		pods:        pods,
+		rights:      pods,
 		clockOffset: serverClock.Offset,
 		written:     map[types.UID]string{},
 		jobs:        map[types.UID]*running{},
 		progress:    make(chan struct{}, 1),
-	}, nil
+		self:        newInstance(options.PodName),
+	}
+	if options.EvictionRequests {
+		requests, err := newEvictionRequests(options.Config, options.NodeName, options.Clock, pods)
+		if err != nil {
+			return nil, err
+		}
+		a.pods, a.requests = requests, requests
+	}
+	return a, nil
 }
 
 // follow mirrors the node's NodeReboots until ctx ends.
@@ -103,6 +135,9 @@ func (a *agent) follow(ctx context.Context) {
 func (a *agent) ready() error {
 	if _, synced, err := a.reboots.snapshot(); !synced {
 		return errors.Join(errors.New("the node's NodeReboots are not known yet"), err)
+	}
+	if why := a.superseded.Load(); why != nil {
+		return errors.New(*why)
 	}
 	if why := a.blind.Load(); why != nil {
 		return errors.New(sentinelPrefix + *why)
@@ -121,18 +156,22 @@ func (a *agent) work(ctx context.Context) {
 	backoff := newBackoff()
 	var retry <-chan time.Time
 	a.readSentinel(ctx)
-	a.methods = a.hostMethods(ctx)
-	answers := a.askHost(ctx, a.methods)
+	a.machine.Store(a.askMachine(ctx))
+	hints := make(chan struct{}, 1)
+	answers, obstacles := a.askHost(ctx, hints), a.askRights(ctx)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-a.reboots.changed:
-		case a.methods = <-answers:
+		case answer := <-answers:
+			a.machine.Store(answer)
+		case a.evictionObstacle = <-obstacles:
 		case <-a.progress:
 		case <-retry:
 		case <-a.Sentinel.Changes():
 			a.readSentinel(ctx)
+			hint(hints) // What changed on the host may be in the way of a reboot.
 		case <-poll.C():
 			a.readSentinel(ctx)
 		}
@@ -165,46 +204,66 @@ func (a *agent) readSentinel(ctx context.Context) {
 
 // askHost asks again and again what is in the way of a reboot, beside the passes: a host that is slow to answer must not hold up orders.
 // What is in the way is looked at more often, because a node may wait for it to go.
-func (a *agent) askHost(ctx context.Context, methods []v1alpha1.MethodReport) <-chan []v1alpha1.MethodReport {
-	answers := make(chan []v1alpha1.MethodReport)
+func (a *agent) askHost(ctx context.Context, hints <-chan struct{}) <-chan *machine {
+	answers := make(chan *machine)
+	known := a.machine.Load()
 	a.background.Go(func() {
 		for ctx.Err() == nil {
 			pause := a.PollInterval
-			if slices.ContainsFunc(methods, func(m v1alpha1.MethodReport) bool { return m.Obstacle != "" }) {
+			if slices.ContainsFunc(known.methods, func(m v1alpha1.MethodReport) bool { return m.Obstacle != "" }) {
 				pause = min(pause, obstacleInterval)
 			}
 			select {
 			case <-ctx.Done():
 				return
 			case <-a.Clock.After(pause):
+			case <-hints:
 			}
-			methods = a.hostMethods(ctx)
+			known = a.askMachine(ctx)
+			if reflect.DeepEqual(known, a.machine.Load()) {
+				continue
+			}
 			select {
 			case <-ctx.Done():
-			case answers <- methods:
+			case answers <- known:
 			}
 		}
 	})
 	return answers
 }
 
-func (a *agent) hostMethods(ctx context.Context) []v1alpha1.MethodReport {
+// hint sends one, unless the last one was not taken yet.
+func hint(hints chan<- struct{}) {
+	select {
+	case hints <- struct{}{}:
+	default:
+	}
+}
+
+func (a *agent) askMachine(ctx context.Context) *machine {
 	ctx, cancel := context.WithTimeout(ctx, hostTimeout)
 	defer cancel()
 	methods := a.Host.Methods(ctx)
 	for i := range methods {
 		methods[i].Obstacle = truncate(methods[i].Obstacle, maxObstacle)
 	}
-	return methods
+	return &machine{methods: methods, about: a.Host.Describe(ctx)}
 }
 
 // pass brings everything that is known to where it should be. A failure with one NodeReboot does not keep others waiting.
 func (a *agent) pass(ctx context.Context) error {
+	if a.superseded.Load() != nil {
+		return nil
+	}
 	f, ok, err := a.gather()
 	if !ok || err != nil {
 		return err
 	}
 	d := decide(f)
+	if d.successor != nil {
+		a.supersede(d.successor)
+		return nil
+	}
 	for _, uid := range d.stop {
 		a.jobs[uid].cancel()
 		delete(a.jobs, uid)
@@ -217,6 +276,7 @@ func (a *agent) pass(ctx context.Context) error {
 	for _, s := range d.steps {
 		errs = append(errs, a.execute(ctx, s))
 	}
+	errs = append(errs, a.withdrawRequests(ctx))
 	return errors.Join(errs...)
 }
 
@@ -240,10 +300,13 @@ func (a *agent) gather() (f facts, ok bool, err error) {
 		version:  a.Version,
 		boot:     boot{id: bootID, time: &metav1.MicroTime{Time: bootTime.Truncate(time.Microsecond)}},
 		sentinel: a.reading,
-		methods:  a.methods,
+		methods:  a.machine.Load().methods,
+		about:    a.machine.Load().about,
 		behind:   map[types.UID]bool{},
 		jobs:     make(map[types.UID]job, len(a.jobs)),
 		taken:    tellTaken(a.taken),
+
+		evictionObstacle: a.evictionObstacle,
 	}
 	if offset, known := a.clockOffset(); known {
 		f.clockOffset = &offset
@@ -252,6 +315,10 @@ func (a *agent) gather() (f facts, ok bool, err error) {
 		f.reboots = append(f.reboots, reboot)
 		f.behind[uid] = older(reboot.ResourceVersion, a.written[uid])
 	}
+	if a.self.Term == 0 {
+		a.self.Term = nextTerm(f.now, f.reboots)
+	}
+	f.self = a.self
 	slices.SortFunc(f.reboots, func(x, y *v1alpha1.NodeReboot) int { return strings.Compare(x.Name, y.Name) })
 	for uid, r := range a.jobs {
 		f.jobs[uid] = r.get()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -25,8 +26,11 @@ type world struct {
 	t        *testing.T
 	reboots  *fakeReboots
 	pods     *fakePods
+	rights   *fakeRights
 	host     *fakeHost
 	sentinel *fakeSentinel
+	// requests are the EvictionRequests of the helpers, nil if they use none.
+	requests *countedWithdrawals
 	// agent is the helper that was started last.
 	agent *agent
 	// clock is that of the helpers, clockOffset what they know about the host's.
@@ -39,6 +43,7 @@ func newWorld(t *testing.T) *world {
 		t:        t,
 		reboots:  &fakeReboots{fakeStore: newFakeStore[*v1alpha1.NodeReboot](func() list { return &v1alpha1.NodeRebootList{} })},
 		pods:     newFakePods(),
+		rights:   newFakeRights(),
 		host:     &fakeHost{bootID: bootA},
 		sentinel: newFakeSentinel(v1alpha1.SentinelRequired),
 
@@ -58,11 +63,16 @@ func (w *world) start() (stop func()) {
 		api:         w.reboots,
 		source:      w.reboots,
 		pods:        w.pods,
+		rights:      w.rights,
 		clockOffset: w.clockOffset,
 		reboots:     newMirror[*v1alpha1.NodeReboot](),
 		written:     map[types.UID]string{},
 		jobs:        map[types.UID]*running{},
 		progress:    make(chan struct{}, 1),
+		self:        newInstance("helper-1"),
+	}
+	if w.requests != nil {
+		a.requests = w.requests
 	}
 	w.agent = a
 	go a.follow(ctx)
@@ -100,9 +110,13 @@ func (w *world) report() *v1alpha1.HelperReport {
 	return reboot.Status.Report
 }
 
+// ofAnyRun looks at what a report says, and neither at which run of a helper wrote it nor at the path of a reboot: instance_test.go and
+// orders_test.go do.
+var ofAnyRun = cmpopts.IgnoreFields(v1alpha1.HelperReport{}, "Instance", "Via")
+
 func (w *world) wantReport(change ...func(*v1alpha1.HelperReport)) {
 	w.t.Helper()
-	if diff := cmp.Diff(newReport(change...), w.report()); diff != "" {
+	if diff := cmp.Diff(newReport(change...), w.report(), ofAnyRun); diff != "" {
 		w.t.Errorf("report (-want +got):\n%s", diff)
 	}
 }
@@ -145,6 +159,19 @@ func TestWhatIsInTheWayOfARebootIsReportedAndRemoved(t *testing.T) {
 		if got := len(w.report().Methods[0].Obstacle); got != maxObstacle || w.reboots.writes.Load() != writes+1 {
 			t.Errorf("an obstacle of %d characters, %d writes", got, w.reboots.writes.Load()-writes)
 		}
+	})
+}
+
+func TestWhatComesInTheWayWithAHintIsReportedAtOnce(t *testing.T) {
+	inWorld(t, func(w *world) {
+		defer w.start()()
+		w.wantReport()
+		w.host.obstacle.set("a lock")
+		w.sentinel.set(v1alpha1.SentinelRequired, true)
+		pass(0)
+		w.wantReport(func(r *v1alpha1.HelperReport) {
+			r.Methods = []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind, Obstacle: "a lock"}}
+		})
 	})
 }
 
@@ -198,7 +225,7 @@ func TestTheSentinelMakesANodeRebootAndIsReported(t *testing.T) {
 		if diff := cmp.Diff(want, made.Spec); diff != "" {
 			t.Errorf("spec (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff(newReport(), made.Status.Report); diff != "" {
+		if diff := cmp.Diff(newReport(), made.Status.Report, ofAnyRun); diff != "" {
 			t.Errorf("report (-want +got):\n%s", diff)
 		}
 		w.sentinel.set(v1alpha1.SentinelNotRequired, false)
@@ -448,10 +475,11 @@ func TestABrokenHostIsNotReportedAbout(t *testing.T) {
 func TestARestartedHelperKnowsWhatItRecorded(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.start()()
-		writes := w.reboots.writes.Load()
+		writes, before := w.reboots.writes.Load(), w.report()
 		w.start()()
-		if w.reboots.writes.Load() != writes {
-			t.Errorf("a restart wrote %d times", w.reboots.writes.Load()-writes)
+		if diff := cmp.Diff(before, w.report(), ofAnyRun); diff != "" || w.reboots.writes.Load() != writes+1 {
+			t.Errorf("a restart wrote %d times, want once, and nothing but which run it is (-before +after):\n%s",
+				w.reboots.writes.Load()-writes, diff)
 		}
 	})
 }

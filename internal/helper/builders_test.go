@@ -113,6 +113,10 @@ func saying(message string) func(*v1alpha1.HelperReport) {
 	return func(r *v1alpha1.HelperReport) { r.Message = message }
 }
 
+func through(via v1alpha1.RebootVia) func(*v1alpha1.HelperReport) {
+	return func(r *v1alpha1.HelperReport) { r.Via = via }
+}
+
 func drained(total, remaining int32) func(*v1alpha1.HelperReport) {
 	return func(r *v1alpha1.HelperReport) {
 		r.Drain = &v1alpha1.DrainProgress{Total: total, Remaining: remaining, Activity: v1alpha1.DrainProgressing}

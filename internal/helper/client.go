@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,16 +18,21 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/podstream"
 )
 
 // requestTimeout bounds a single request. A watch has none.
 const requestTimeout = 30 * time.Second
 
-const rebootsResource = "nodereboots"
+const (
+	rebootsResource = "nodereboots"
+	podsResource    = "pods"
+)
 
 // The helper speaks to the API server through bare REST clients with just the kinds it needs: a clientset registers every kind there is,
 // which costs each node more memory than all the rest of the helper.
@@ -141,50 +147,145 @@ func (c *rebootClient) apply(ctx context.Context, reboot *v1alpha1.NodeReboot, r
 	return written.ResourceVersion, err
 }
 
-// podClient lists, watches and evicts a node's pods with one identity, and asks about DaemonSets with another: nodes may not read those.
-type podClient struct {
-	toolscache.ListerWatcherWithContext
+// identity is as whom pods are listed and evicted.
+type identity struct {
+	// node says that it is the node's.
+	node bool
 	pods rest.Interface
-	own  rest.Interface
 }
 
-func newPodClient(config *rest.Config, nodeName string, impersonate bool) (*podClient, error) {
-	own, err := newRESTClient(config, "/api", corev1.SchemeGroupVersion, corev1.AddToScheme)
+func newIdentity(config *rest.Config, nodeName string, asTheNode bool) (*identity, error) {
+	if asTheNode {
+		config = asNode(config, nodeName)
+	}
+	pods, err := newRESTClient(config, "/api", corev1.SchemeGroupVersion, corev1.AddToScheme)
 	if err != nil {
 		return nil, err
 	}
-	pods := own
-	if impersonate {
-		pods, err = newRESTClient(asNode(config, nodeName), "/api", corev1.SchemeGroupVersion, corev1.AddToScheme)
-		if err != nil {
-			return nil, err
-		}
+	return &identity{node: asTheNode, pods: pods}, nil
+}
+
+// podClient lists, watches and evicts a node's pods with one identity, and asks about DaemonSets with another: nodes may not read those.
+type podClient struct {
+	nodeName string
+	own      rest.Interface
+	// ownPod is the helper's; empty if it is not known.
+	ownPod types.NamespacedName
+	// uid is that of the helper's pod, once it was found.
+	uid atomic.Pointer[types.UID]
+	// identities are those to try, the better one first.
+	identities []*identity
+	current    atomic.Pointer[identity]
+	refused    chan struct{}
+}
+
+func newPodClient(config *rest.Config, nodeName string, impersonation Impersonation, ownPod types.NamespacedName) (*podClient, error) {
+	itself, err := newIdentity(config, nodeName, false)
+	if err != nil {
+		return nil, err
 	}
-	return &podClient{
-		ListerWatcherWithContext: toolscache.NewListWatchFromClient(pods, "pods", metav1.NamespaceAll, ofNode(nodeName)),
-		pods:                     pods,
-		own:                      own,
-	}, nil
+	node, err := newIdentity(config, nodeName, true)
+	if err != nil {
+		return nil, err
+	}
+	client := &podClient{nodeName: nodeName, own: itself.pods, ownPod: ownPod, refused: make(chan struct{}, 1)}
+	switch impersonation {
+	case ImpersonateAlways:
+		client.identities = []*identity{node}
+	case ImpersonateNever:
+		client.identities = []*identity{itself}
+	default:
+		client.identities = []*identity{node, itself}
+	}
+	client.current.Store(client.identities[0])
+	return client, nil
+}
+
+// Pods implements podAPI.
+func (c *podClient) Pods(keep func(*corev1.Pod) *corev1.Pod) toolscache.ListerWatcherWithContext {
+	return &toolscache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+			options.FieldSelector = ofNode(c.nodeName).String()
+			pods, err := podstream.Of(c.current.Load().pods)(ctx, metav1.NamespaceAll, options, keep)
+			return pods, c.note(err)
+		},
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			options.Watch, options.FieldSelector = true, ofNode(c.nodeName).String()
+			events, err := c.current.Load().pods.Get().Resource(podsResource).VersionedParams(&options, metav1.ParameterCodec).Watch(ctx)
+			return events, c.note(err)
+		},
+	}
+}
+
+// note returns the error of a list, and notes if it is for want of a right.
+func (c *podClient) note(err error) error {
+	if rightToList(err) == rightDenied {
+		c.noteRefused()
+	}
+	return err
 }
 
 // Evict asks for the eviction of exactly this pod: another one of the same name, which may be on another node by now, is left alone.
 // It asks once: the client's own repetitions would hide a refusal for minutes.
 func (c *podClient) Evict(ctx context.Context, pod *corev1.Pod, gracePeriodSeconds *int64) error {
+	body := &policyv1.Eviction{
+		ObjectMeta:    metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
+		DeleteOptions: &metav1.DeleteOptions{GracePeriodSeconds: gracePeriodSeconds, Preconditions: &metav1.Preconditions{UID: &pod.UID}},
+	}
+	err := evict(ctx, c.current.Load(), body)
+	if apierrors.IsForbidden(err) && refuser(err.Error()) == byServer { // a webhook or policy may be about this pod
+		c.noteRefused()
+	}
+	return err
+}
+
+// evictOwn asks whether an identity may evict the helper's own pod. Nothing is evicted.
+func (c *podClient) evictOwn(ctx context.Context, as *identity, uid types.UID) error {
+	return evict(ctx, as, &policyv1.Eviction{
+		ObjectMeta:    metav1.ObjectMeta{Namespace: c.ownPod.Namespace, Name: c.ownPod.Name},
+		DeleteOptions: &metav1.DeleteOptions{DryRun: []string{metav1.DryRunAll}, Preconditions: &metav1.Preconditions{UID: &uid}},
+	})
+}
+
+func evict(ctx context.Context, as *identity, eviction *policyv1.Eviction) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	body, err := json.Marshal(&policyv1.Eviction{
-		TypeMeta:   metav1.TypeMeta{APIVersion: policyv1.SchemeGroupVersion.String(), Kind: "Eviction"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
-		DeleteOptions: &metav1.DeleteOptions{
-			GracePeriodSeconds: gracePeriodSeconds,
-			Preconditions:      &metav1.Preconditions{UID: &pod.UID},
-		},
-	})
+	eviction.TypeMeta = metav1.TypeMeta{APIVersion: policyv1.SchemeGroupVersion.String(), Kind: "Eviction"}
+	body, err := json.Marshal(eviction)
 	if err != nil {
 		return fmt.Errorf("encode eviction: %w", err)
 	}
-	return c.pods.Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("eviction").
+	return as.pods.Post().Namespace(eviction.Namespace).Resource(podsResource).Name(eviction.Name).SubResource("eviction").
 		SetHeader("Content-Type", runtime.ContentTypeJSON).MaxRetries(0).Body(body).Do(ctx).Error()
+}
+
+// findOwn lists the helper's own pod by an identity, and returns its UID. It is empty if the pod is not there, or not known by name: then any
+// one pod of the node is listed.
+func (c *podClient) findOwn(ctx context.Context, as *identity) (types.UID, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	selected := ofNode(c.nodeName)
+	if c.ownPod.Name != "" {
+		selected = fields.AndSelectors(selected, fields.OneTermEqualSelector("metadata.name", c.ownPod.Name))
+	}
+	var found metav1.PartialObjectMetadataList
+	result := as.pods.Get().Namespace(c.ownPod.Namespace).Resource(podsResource).
+		VersionedParams(&metav1.ListOptions{FieldSelector: selected.String(), Limit: 1}, metav1.ParameterCodec).
+		SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1").MaxRetries(0).Do(ctx)
+	if err := result.Error(); err != nil { // which has the API server's own words, and that of Raw has not
+		return "", err
+	}
+	answer, err := result.Raw()
+	if err != nil {
+		return "", err
+	}
+	if err := json.Unmarshal(answer, &found); err != nil {
+		return "", fmt.Errorf("read a list of pods: %w", err)
+	}
+	if c.ownPod.Name == "" || len(found.Items) != 1 {
+		return "", nil
+	}
+	return found.Items[0].UID, nil
 }
 
 // DaemonSetExists tells whether there is such a DaemonSet.

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 
@@ -46,20 +47,21 @@ func recordRequests(t *testing.T, status int) (*rest.Config, *[]recordedRequest)
 
 func TestPodsAreTheNodesBusinessAndDaemonSetsTheHelpers(t *testing.T) {
 	for name, test := range map[string]struct {
-		impersonate bool
-		user        string
+		impersonation Impersonation
+		user          string
 	}{
-		"impersonating": {true, "system:node:n1"},
-		"not":           {false, ""},
+		"impersonating": {ImpersonateAlways, "system:node:n1"},
+		"not":           {ImpersonateNever, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config, requests := recordRequests(t, http.StatusOK)
-			client, err := newPodClient(config, testNode, test.impersonate)
+			client, err := newPodClient(config, testNode, test.impersonation, types.NamespacedName{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, _ = client.ListWithContext(t.Context(), metav1.ListOptions{})
-			_, _ = client.WatchWithContext(t.Context(), metav1.ListOptions{})
+			pods := client.Pods(func(pod *corev1.Pod) *corev1.Pod { return pod })
+			_, _ = pods.ListWithContext(t.Context(), metav1.ListOptions{})
+			_, _ = pods.WatchWithContext(t.Context(), metav1.ListOptions{})
 			if err := client.Evict(t.Context(), newPod("a"), ptr.To[int64](5)); err != nil {
 				t.Error(err)
 			}
@@ -85,7 +87,7 @@ func TestPodsAreTheNodesBusinessAndDaemonSetsTheHelpers(t *testing.T) {
 
 func TestARefusedEvictionIsNotRepeatedBehindTheDrainsBack(t *testing.T) {
 	config, requests := recordRequests(t, http.StatusTooManyRequests)
-	client, err := newPodClient(config, testNode, false)
+	client, err := newPodClient(config, testNode, ImpersonateNever, types.NamespacedName{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +102,7 @@ func TestARefusedEvictionIsNotRepeatedBehindTheDrainsBack(t *testing.T) {
 func TestADaemonSetThatIsNotThereIsNoError(t *testing.T) {
 	for status, wantErr := range map[int]bool{http.StatusNotFound: false, http.StatusForbidden: true} {
 		config, _ := recordRequests(t, status)
-		client, err := newPodClient(config, testNode, false)
+		client, err := newPodClient(config, testNode, ImpersonateNever, types.NamespacedName{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -29,8 +29,13 @@ type facts struct {
 	sentinel reading
 	// clockOffset is how far the host's clock is ahead of the API server's; nil while that is not known.
 	clockOffset *time.Duration
-	// methods say what is in the way of a reboot.
+	// methods say what is in the way of a reboot, and about what else is known of the host.
 	methods []v1alpha1.MethodReport
+	about   HostDescription
+	// self is this run of the helper.
+	self v1alpha1.HelperInstance
+	// evictionObstacle is why the helper may not evict; empty if nothing is known to be in the way.
+	evictionObstacle string
 	// reboots are all NodeReboots of the node.
 	reboots []*v1alpha1.NodeReboot
 	// behind holds those NodeReboots whose copy is older than what this process wrote itself.
@@ -61,10 +66,14 @@ type job struct {
 	state   v1alpha1.OrderState
 	message string
 	drain   *v1alpha1.DrainProgress
+	// via is the path by which the host said that it reboots.
+	via v1alpha1.RebootVia
 }
 
 // decision is what to do, in the order of its fields.
 type decision struct {
+	// successor is a run of the helper that takes the place of this one, which then does nothing else.
+	successor *v1alpha1.HelperInstance
 	// stop lists the NodeReboots whose order is not in force anymore.
 	stop []types.UID
 	// amend lists the NodeReboots whose order was changed while its drain is under way.
@@ -87,6 +96,9 @@ type step struct {
 
 // decide says what to create, to write and to start. It is idempotent: on the result of its own steps it decides to do nothing.
 func decide(f facts) decision {
+	if successor := f.successor(); successor != nil {
+		return decision{successor: successor}
+	}
 	d := decision{stop: f.obsolete(), amend: f.amended(), create: f.missing()}
 	if d.create != nil {
 		d.names = f.freeNames()

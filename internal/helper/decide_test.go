@@ -1,6 +1,7 @@
 package helper
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -129,7 +130,7 @@ func TestOrdersThatAreNew(t *testing.T) {
 		},
 		"a first reboot is recorded and started": {
 			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot), reported()),
-			want:   wantStep{begun, true},
+			want:   wantStep{newReport(recorded(3, v1alpha1.OrderStarted), through(v1alpha1.RebootViaFirmware)), true},
 		},
 		"a later drain forgets the progress and the failure of the one before": {
 			reboot: newReboot("x", ordered(3, v1alpha1.ActionDrain),
@@ -138,7 +139,9 @@ func TestOrdersThatAreNew(t *testing.T) {
 		},
 		"a reboot keeps the progress of the drain before it": {
 			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot), reported(recorded(2, v1alpha1.OrderDone), drained(4, 0))),
-			want:   wantStep{newReport(recorded(3, v1alpha1.OrderStarted), drained(4, 0)), true},
+			want: wantStep{
+				newReport(recorded(3, v1alpha1.OrderStarted), drained(4, 0), through(v1alpha1.RebootViaFirmware)), true,
+			},
 		},
 		"one about another boot is only noted": {
 			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot, aboutBoot(bootB)), reported(recorded(2, v1alpha1.OrderDone))),
@@ -266,6 +269,8 @@ func TestOrdersOfANewerManagerAreRefused(t *testing.T) {
 		}
 	}
 	newer := func(o *v1alpha1.RebootOrder) { o.Protocol = v1alpha1.ProtocolLevel + 1 }
+	newerLevel := fmt.Sprintf("it takes protocol %d", v1alpha1.ProtocolLevel+1)
+	knownLevel := fmt.Sprintf("protocol %d", v1alpha1.ProtocolLevel)
 	known := func(o *v1alpha1.RebootOrder) { o.Protocol = v1alpha1.ProtocolLevel }
 	for name, test := range map[string]struct {
 		order rebootOption
@@ -273,8 +278,11 @@ func TestOrdersOfANewerManagerAreRefused(t *testing.T) {
 	}{
 		"an action":               {ordered(3, "Format"), `unknown action "Format"`},
 		"no action":               {ordered(3, ""), `unknown action ""`},
-		"a drain of a newer time": {ordered(3, v1alpha1.ActionDrain, newer), "it takes protocol 3"},
-		"a reboot of a newer one": {ordered(3, v1alpha1.ActionReboot, newer), "it takes protocol 3"},
+		"a drain of a newer time": {ordered(3, v1alpha1.ActionDrain, newer), newerLevel},
+		"a reboot of a newer one": {ordered(3, v1alpha1.ActionReboot, newer), newerLevel},
+		"a path": {
+			ordered(3, v1alpha1.ActionReboot, func(o *v1alpha1.RebootOrder) { o.Via = "Warm" }), `unknown value "Warm" of via`,
+		},
 		"what to do with emptyDir": {
 			ordered(3, v1alpha1.ActionDrain, changed(func(d *v1alpha1.DrainOrder) { d.EmptyDir = "Snapshot" })),
 			`unknown value "Snapshot" of drain.emptyDir`,
@@ -304,7 +312,7 @@ func TestOrdersOfANewerManagerAreRefused(t *testing.T) {
 				if s.start || s.report == nil || s.report.State != v1alpha1.OrderFailed || s.report.Sequence != 3 {
 					t.Fatalf("it does %+v", s)
 				}
-				for _, words := range []string{"order 3 was not carried out: ", test.why, "v1.2.3", "protocol 2"} {
+				for _, words := range []string{"order 3 was not carried out: ", test.why, "v1.2.3", knownLevel} {
 					if !strings.Contains(s.report.Message, words) {
 						t.Errorf("it does not say %q: %s", words, s.report.Message)
 					}

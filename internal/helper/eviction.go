@@ -2,6 +2,7 @@ package helper
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -177,9 +178,9 @@ type leavingPod struct {
 	// returns is set for a pod that its owner put back on the node, counted when its eviction was counted.
 	returns, counted bool
 	inFlight         bool
-	// accepted is set when there is nothing left to ask for: the pod only has to end.
-	accepted     bool
-	acceptedTime time.Time
+	// accepted is set when there is nothing left to ask for: the pod only has to end. asked is set while its responders are to evict it.
+	accepted, asked bool
+	acceptedTime    time.Time
 	// finalizedSince is since when only finalizers keep the pod.
 	finalizedSince time.Time
 	// refused is what came of the last attempt.
@@ -245,13 +246,22 @@ func (d *drain) settle(result evictionResult, now time.Time) {
 	pod := result.pod
 	pod.inFlight = false
 	evicted := result.err == nil || apierrors.IsNotFound(result.err)
-	pod.owner.settle(pod, evicted, now)
+	_, asked := errors.AsType[*askedError](result.err)
+	pod.owner.settle(pod, evicted || asked, now)
+	if evicted || asked && !pod.asked {
+		pod.acceptedTime = now
+	}
+	pod.accepted, pod.asked = evicted, asked
 	if evicted {
-		pod.accepted, pod.acceptedTime, pod.refused = true, now, nil
+		pod.refused = nil
 		return
 	}
 	pod.pause = nextPause(pod.pause)
 	pod.next = now.Add(wait.Jitter(pod.pause, pauseSpread))
+	if asked {
+		pod.refused = nil
+		return
+	}
 	pod.refused = refusal(pod.Pod, result.err)
 	d.log.V(1).Info("Eviction refused", "pod", pod.Namespace+"/"+pod.Name, "by", pod.refused.By, "answer", pod.refused.Message)
 }

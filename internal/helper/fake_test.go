@@ -20,8 +20,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/apimachinery/pkg/watch"
+	toolscache "k8s.io/client-go/tools/cache"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 )
 
 func TestMain(m *testing.M) {
@@ -271,7 +273,9 @@ func (f *fakeReboots) Report(_ context.Context, reboot *v1alpha1.NodeReboot, rep
 			return "", err
 		}
 	}
-	f.writes.Add(1)
+	if f.writes.Add(1) > 10_000 {
+		panic("helpers write over each other's reports for ever") // without a pause, so no test would end
+	}
 	stored, ok := f.get(reboot.Name)
 	if !ok {
 		return "", apierrors.NewNotFound(rebootResource, reboot.Name)
@@ -313,6 +317,11 @@ func newFakePods(pods ...*corev1.Pod) *fakePods {
 		f.put(pod)
 	}
 	return f
+}
+
+// Pods implements podAPI.
+func (f *fakePods) Pods(func(*corev1.Pod) *corev1.Pod) toolscache.ListerWatcherWithContext {
+	return f.fakeStore
 }
 
 func (f *fakePods) Evict(_ context.Context, pod *corev1.Pod, grace *int64) error {
@@ -370,6 +379,11 @@ type fakeHost struct {
 	// onReboot is what the host does about an order to reboot, other than accepting it.
 	onReboot shared[func() error]
 	obstacle shared[string]
+	kind     shared[v1alpha1.ObstacleKind]
+	about    shared[HostDescription]
+	via      shared[string]
+	// asked are the paths by which it was ordered to reboot.
+	asked shared[[]string]
 	// slow: the host does not say what is in the way of a reboot.
 	slow atomic.Bool
 }
@@ -397,20 +411,23 @@ func (h *fakeHost) Methods(ctx context.Context) []v1alpha1.MethodReport {
 	if h.slow.Load() {
 		<-ctx.Done()
 	}
-	return []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind, Obstacle: h.obstacle.get()}}
+	return []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind, Obstacle: h.obstacle.get(), Kind: h.kind.get()}}
 }
 
-func (h *fakeHost) Reboot(_ context.Context, bootID string, method v1alpha1.RebootMethod) error {
+func (h *fakeHost) Describe(context.Context) HostDescription { return h.about.get() }
+
+func (h *fakeHost) Reboot(_ context.Context, bootID string, order rebooter.Order) (via string, err error) {
 	if running, _ := h.BootID(); bootID != running {
-		return errors.New("the order is about another boot")
+		return "", errors.New("the order is about another boot")
 	}
 	h.mu.Lock()
-	h.methods = append(h.methods, method)
+	h.methods = append(h.methods, v1alpha1.RebootMethod(order.Method))
 	h.mu.Unlock()
+	h.asked.edit(func(paths *[]string) { *paths = append(*paths, order.Via) })
 	if onReboot := h.onReboot.get(); onReboot != nil {
-		return onReboot()
+		return h.via.get(), onReboot()
 	}
-	return nil
+	return h.via.get(), nil
 }
 
 // reboots returns the methods by which the host was ordered to reboot.

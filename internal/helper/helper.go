@@ -4,7 +4,7 @@
 // The protocol lives in the NodeReboots of the node. The manager writes status.order; the helper writes status.report, which is also the
 // helper's only memory: it records an order there before it acts on it, on the very version of the object in which it saw the order. So a
 // helper that is restarted at any moment neither forgets nor repeats an order, and one that lags behind cannot act on an order that was
-// withdrawn.
+// withdrawn. Of two helpers that are alive on one node, one does nothing; see instance.go.
 package helper
 
 import (
@@ -33,9 +33,21 @@ type Host interface {
 	BootTime() (time.Time, error)
 	// Methods says what is in the way of each method to reboot; the first is the one that was installed.
 	Methods(ctx context.Context) []v1alpha1.MethodReport
-	// Reboot returns once the host accepted to reboot. It refuses when the host does not run the boot, and a method that was not installed.
-	// An error other than ErrUncertain means that the host will not reboot.
-	Reboot(ctx context.Context, bootID string, method v1alpha1.RebootMethod) error
+	// Describe is what else is known about the machine.
+	Describe(ctx context.Context) HostDescription
+	// Reboot returns once the host accepted to reboot, with the path that the reboot takes. It refuses when the host does not run the boot,
+	// and a method that was not installed. An error other than ErrUncertain means that the host will not reboot.
+	Reboot(ctx context.Context, bootID string, order rebooter.Order) (via string, err error)
+}
+
+// HostDescription is what people should know about a host.
+type HostDescription struct {
+	// OS is the operating system by the name that it gives itself; empty if that is not known.
+	OS string
+	// Notices are what else there is to know, such as another program that would reboot the host.
+	Notices []string
+	// KexecLoaded says that a kernel is loaded that a reboot through kexec starts.
+	KexecLoaded bool
 }
 
 // ErrUncertain is what Host.Reboot returns when the host was asked and did not answer: it may still reboot.
@@ -55,9 +67,12 @@ type Options struct {
 	NodeName string
 	// Config is the helper pod's own identity.
 	Config *rest.Config
-	// ImpersonateNode lists and evicts pods as system:node:<NodeName> (constrained impersonation, KEP-5284). Without it the helper's own
-	// identity is used.
-	ImpersonateNode bool
+	// Impersonation says as whom pods are listed and evicted; empty is ImpersonateAuto.
+	Impersonation Impersonation
+	// PodNamespace and PodName are the helper's own pod, by which it finds out whether it may evict; empty if they are not known.
+	PodNamespace, PodName string
+	// EvictionRequests has the eviction responders of pods evict them, where pods name any (KEP-4563, which is alpha).
+	EvictionRequests bool
 	// Host is the machine.
 	Host Host
 	// Version of the helper, which it reports.

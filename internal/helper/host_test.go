@@ -3,18 +3,18 @@ package helper
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/utils/clock"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
-	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 // fakeProc makes a root with these files.
@@ -26,13 +26,15 @@ func fakeProc(t *testing.T, files map[string]string) string {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		write(t, path, content)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return root
 }
 
 func TestTheBootIsReadFromProc(t *testing.T) {
-	host := NewLocalHost("", fakeProc(t, map[string]string{
+	host := localHost(t, "", fakeProc(t, map[string]string{
 		"sys/kernel/random/boot_id": "5ec81ea2-47ae-4b3f-8a0c-0e5ab0a5a3c5\n",
 		"stat":                      "cpu  1 2 3\nbtime 1767225600\nprocesses 1\n",
 	}))
@@ -53,7 +55,7 @@ func TestABootThatCannotBeReadIsAnError(t *testing.T) {
 		"no number":     {"sys/kernel/random/boot_id": " ", "stat": "btime x\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			host := NewLocalHost("", fakeProc(t, files))
+			host := localHost(t, "", fakeProc(t, files))
 			if id, err := host.BootID(); err == nil {
 				t.Errorf("boot ID %q", id)
 			}
@@ -65,7 +67,7 @@ func TestABootThatCannotBeReadIsAnError(t *testing.T) {
 }
 
 func TestThisMachineHasABoot(t *testing.T) {
-	host := NewLocalHost("", "/")
+	host := localHost(t, "", "/")
 	if id, err := host.BootID(); err != nil || len(id) != 36 {
 		t.Errorf("boot ID %q, error %v", id, err)
 	}
@@ -74,43 +76,33 @@ func TestThisMachineHasABoot(t *testing.T) {
 	}
 }
 
-// fakeMachine is what a rebooter finds.
-type fakeMachine struct {
-	methods []rebooter.Method
-	state   string
-	asked   []string
-	err     error
+// localHost listens to its rebooter until the test ends.
+func localHost(t *testing.T, socket, root string) *LocalHost {
+	t.Helper()
+	return NewLocalHost(t.Context(), socket, root, clock.RealClock{}, logr.Discard())
 }
 
-func (m *fakeMachine) BootID() (string, error)                   { return bootA, nil }
-func (m *fakeMachine) Methods(context.Context) []rebooter.Method { return m.methods }
-func (m *fakeMachine) Sentinel(context.Context) (state, message string) {
-	return m.state, "exit status 1"
+// fakeMachine is what a rebooter finds.
+type fakeMachine struct {
+	facts shared[rebooter.Facts]
+	asked []string
+	err   error
 }
-func (m *fakeMachine) Reboot(_ context.Context, method string) error {
-	m.asked = append(m.asked, method)
-	return m.err
+
+func (m *fakeMachine) BootID() (string, error)              { return bootA, nil }
+func (m *fakeMachine) Facts(context.Context) rebooter.Facts { return m.facts.get() }
+func (m *fakeMachine) Changes() <-chan struct{}             { return nil }
+func (m *fakeMachine) Reboot(_ context.Context, order rebooter.Order) (via string, err error) {
+	m.asked = append(m.asked, order.Method)
+	return rebooter.ViaFirmware, m.err
 }
 
 // hostWith has a rebooter, which ends with the test.
 func hostWith(t *testing.T, machine rebooter.Machine) *LocalHost {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "socket")
-	listener, err := rebooter.Listen(t.Context(), socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &rebooter.Server{Machine: machine, HelperUID: uint32(os.Getuid()), Log: slog.New(slog.DiscardHandler), Now: time.Now}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(ctx, listener) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := await.Receive(t, "the rebooter ends", ended); err != nil {
-			t.Error(err)
-		}
-	})
-	return NewLocalHost(socket, "/")
+	rebooterAt(t, socket, machine)
+	return localHost(t, socket, "/")
 }
 
 func TestTheRebooterIsAskedToReboot(t *testing.T) {
@@ -122,7 +114,7 @@ func TestTheRebooterIsAskedToReboot(t *testing.T) {
 		v1alpha1.RebootCommand: rebooter.MethodCommand,
 	} {
 		machine := &fakeMachine{}
-		if err := hostWith(t, machine).Reboot(ctx, bootA, method); err != nil {
+		if _, err := hostWith(t, machine).Reboot(ctx, bootA, rebooter.Order{Method: string(method)}); err != nil {
 			t.Errorf("%q: %v", method, err)
 		}
 		if diff := cmp.Diff([]string{want}, machine.asked); diff != "" {
@@ -130,43 +122,51 @@ func TestTheRebooterIsAskedToReboot(t *testing.T) {
 		}
 	}
 	machine := &fakeMachine{err: rebooter.ErrUncertain}
-	if err := hostWith(t, machine).Reboot(ctx, bootA, ""); !errors.Is(err, ErrUncertain) {
+	if _, err := hostWith(t, machine).Reboot(ctx, bootA, rebooter.Order{}); !errors.Is(err, ErrUncertain) {
 		t.Errorf("error %v", err)
 	}
 	machine = &fakeMachine{}
-	if err := hostWith(t, machine).Reboot(ctx, bootB, ""); err == nil || errors.Is(err, ErrUncertain) || len(machine.asked) > 0 {
+	_, err := hostWith(t, machine).Reboot(ctx, bootB, rebooter.Order{})
+	if err == nil || errors.Is(err, ErrUncertain) || len(machine.asked) > 0 {
 		t.Errorf("of another boot: error %v, asked %v", err, machine.asked)
 	}
 }
 
-func TestMethodsAreThoseOfTheRebooter(t *testing.T) {
-	methods := []rebooter.Method{{Name: rebooter.MethodSignal, Obstacle: "no systemd"}, {Name: rebooter.MethodLogind}}
-	host := hostWith(t, &fakeMachine{methods: methods})
+func TestFactsAreThoseOfTheRebooter(t *testing.T) {
+	machine := &fakeMachine{}
+	machine.facts.set(rebooter.Facts{
+		Methods: []rebooter.Method{{Name: rebooter.MethodSignal, Obstacle: "no systemd"}, {Name: rebooter.MethodLogind}},
+		HostOS:  "Debian", Notices: []string{"locksmithd is active"},
+	})
+	host := hostWith(t, machine)
 	want := []v1alpha1.MethodReport{{Name: v1alpha1.RebootSignal, Obstacle: "no systemd"}, {Name: v1alpha1.RebootLogind}}
 	if diff := cmp.Diff(want, host.Methods(t.Context())); diff != "" {
 		t.Errorf("methods (-want +got):\n%s", diff)
 	}
-}
-
-func TestARebooterThatDoesNotAnswerIsInTheWay(t *testing.T) {
-	host := NewLocalHost(filepath.Join(t.TempDir(), "socket"), "/")
-	methods := host.Methods(t.Context())
-	if len(methods) != 1 || methods[0].Name != v1alpha1.RebootInstalled || !strings.Contains(methods[0].Obstacle, "does not answer") {
-		t.Errorf("methods %+v", methods)
-	}
-	if state, message := host.Sentinel(t.Context()); state != v1alpha1.SentinelUnknown || !strings.Contains(message, "does not answer") {
-		t.Errorf("%s: %s", state, message)
+	if diff := cmp.Diff(HostDescription{OS: "Debian", Notices: []string{"locksmithd is active"}}, host.Describe(t.Context())); diff != "" {
+		t.Errorf("description (-want +got):\n%s", diff)
 	}
 }
 
-func TestTheSentinelCommandHasThreeStates(t *testing.T) {
+func TestASentinelHasThreeStates(t *testing.T) {
 	for state, want := range map[string]v1alpha1.SentinelState{
 		rebooter.SentinelRequired: v1alpha1.SentinelRequired, rebooter.SentinelNotRequired: v1alpha1.SentinelNotRequired,
 		rebooter.SentinelUnknown: v1alpha1.SentinelUnknown, "": v1alpha1.SentinelUnknown, "Perhaps": v1alpha1.SentinelUnknown,
 	} {
-		got, message := hostWith(t, &fakeMachine{state: state}).Sentinel(t.Context())
+		machine := &fakeMachine{}
+		machine.facts.set(rebooter.Facts{Sentinel: state, SentinelMessage: "exit status 1"})
+		got, message := hostWith(t, machine).Check(t.Context())
 		if got != want || message != "exit status 1" {
 			t.Errorf("%q became %s %q", state, got, message)
 		}
+	}
+}
+
+func TestALongMessageOfTheSentinelIsCut(t *testing.T) {
+	machine := &fakeMachine{}
+	machine.facts.set(rebooter.Facts{Sentinel: rebooter.SentinelRequired, SentinelMessage: strings.Repeat("ü", 2000)})
+	_, message := hostWith(t, machine).Check(t.Context())
+	if got := len([]rune(message)); got > 512 || !strings.HasSuffix(message, "...") {
+		t.Errorf("%d characters: %s", got, message)
 	}
 }

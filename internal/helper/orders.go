@@ -10,6 +10,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 )
 
 // rebootTimeout bounds the call that tells the host to reboot. The host only has to accept it in that time.
@@ -34,8 +35,12 @@ func (a *agent) start(ctx context.Context, reboot *v1alpha1.NodeReboot) {
 	r := &running{cancel: cancel, job: job{sequence: order.Sequence, state: v1alpha1.OrderStarted}}
 	a.jobs[reboot.UID] = r
 	if order.Action == v1alpha1.ActionReboot {
-		err := a.reboot(ctx, order)
+		via, err := a.reboot(ctx, order)
+		a.update(r, func(j *job) { j.via = via })
 		a.finish(log, r, nil, err)
+		if err != nil && !errors.Is(err, ErrUncertain) {
+			a.machine.Store(a.askMachine(ctx)) // What refused may be an inhibitor lock, which the report should say with the result.
+		}
 		return
 	}
 	d, err := newDrain(a.drainOptions(log, reboot, r))
@@ -44,7 +49,12 @@ func (a *agent) start(ctx context.Context, reboot *v1alpha1.NodeReboot) {
 		return
 	}
 	r.drain, r.job.order = d, order
-	a.background.Go(func() { a.drain(ctx, log, d, r) })
+	a.drains.Add(1)
+	a.background.Go(func() {
+		a.drain(ctx, log, d, r)
+		a.drains.Add(-1)
+		a.notify()
+	})
 }
 
 func (a *agent) drainOptions(log logr.Logger, reboot *v1alpha1.NodeReboot, r *running) drainOptions {
@@ -75,6 +85,10 @@ func amendmentBy(order *v1alpha1.RebootOrder) amendment {
 }
 
 func (a *agent) drain(ctx context.Context, log logr.Logger, d *drain, r *running) {
+	if obstacle := a.rights.Check(ctx); obstacle != "" && ctx.Err() == nil {
+		a.finish(log, r, nil, errors.New("nothing was evicted: "+obstacle))
+		return
+	}
 	progress, err := d.run(ctx)
 	if ctx.Err() != nil {
 		log.Info("Stopped draining: the order is no longer in force, or the helper ends")
@@ -83,21 +97,40 @@ func (a *agent) drain(ctx context.Context, log logr.Logger, d *drain, r *running
 	a.finish(log, r, &progress, err)
 }
 
+// withdrawRequests withdraws what drains that have ended still ask for, also those of a helper before this one.
+func (a *agent) withdrawRequests(ctx context.Context) error {
+	if a.requests == nil {
+		return nil
+	}
+	if a.drains.Load() > 0 {
+		a.withdrawn = false
+		return nil
+	}
+	if a.withdrawn {
+		return nil
+	}
+	err := a.requests.withdraw(ctx)
+	a.withdrawn = err == nil
+	return err
+}
+
 // reboot tells the host to reboot, unless recording the order took until after its deadline.
-func (a *agent) reboot(ctx context.Context, order *v1alpha1.RebootOrder) error {
+func (a *agent) reboot(ctx context.Context, order *v1alpha1.RebootOrder) (v1alpha1.RebootVia, error) {
 	left := order.Deadline.Sub(a.Clock.Now())
 	if left <= 0 {
-		return fmt.Errorf("the deadline %s passed before the host was ordered to reboot", deadline(order))
+		return "", fmt.Errorf("the deadline %s passed before the host was ordered to reboot", deadline(order))
 	}
 	ctx, cancel := context.WithTimeout(ctx, min(left, rebootTimeout))
 	defer cancel()
-	return a.Host.Reboot(ctx, order.BootID, order.Method)
+	via, err := a.Host.Reboot(ctx, order.BootID, rebooter.Order{Method: string(order.Method), Via: string(order.Via)})
+	return v1alpha1.RebootVia(via), err
 }
 
 // finish notes the result of a job, to be reported. After an uncertain answer there is none: the order stays recorded as started, and the
 // manager waits for the boot.
 func (a *agent) finish(log logr.Logger, r *running, progress *v1alpha1.DrainProgress, err error) {
-	result := job{sequence: r.get().sequence, state: v1alpha1.OrderDone, drain: progress}
+	before := r.get()
+	result := job{sequence: before.sequence, state: v1alpha1.OrderDone, drain: progress, via: before.via}
 	switch {
 	case errors.Is(err, ErrUncertain):
 		result.state, result.message = v1alpha1.OrderStarted, err.Error()
@@ -114,6 +147,11 @@ func (a *agent) update(r *running, change func(*job)) {
 	r.mu.Lock()
 	change(&r.job)
 	r.mu.Unlock()
+	a.notify()
+}
+
+// notify asks for a pass.
+func (a *agent) notify() {
 	select {
 	case a.progress <- struct{}{}:
 	default:

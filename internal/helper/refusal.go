@@ -60,13 +60,15 @@ func refuser(message string) string {
 		return twoBudgets
 	}
 	if name := submatch(webhookName, message); name != "" {
-		return `admission webhook "` + name + `"`
+		return webhookRefuser(name)
 	}
 	if name := submatch(policyName, message); name != "" {
 		return `ValidatingAdmissionPolicy "` + name + `"`
 	}
 	return byServer
 }
+
+func webhookRefuser(name string) string { return `admission webhook "` + name + `"` }
 
 // submatch returns what the first group of the pattern matches, or nothing.
 func submatch(pattern *regexp.Regexp, text string) string {

@@ -1,6 +1,7 @@
 package helper
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,10 @@ const (
 const (
 	maxMessage = 512
 	maxVersion = 128
+	// maxHostOS, maxNotices and maxNotice are those of status.report.hostOS and of status.report.notices.
+	maxHostOS  = 128
+	maxNotices = 4
+	maxNotice  = 256
 )
 
 // report is what status.report should say. What was recorded before is kept, because the report is the helper's memory.
@@ -29,6 +34,7 @@ func (f facts) report(reboot *v1alpha1.NodeReboot, v verdict) v1alpha1.HelperRep
 	case orderNone, orderResume:
 	case orderBegin:
 		begin(&report, reboot.Status.Order, v1alpha1.OrderStarted)
+		report.Via = f.via(reboot.Status.Order)
 	case orderFailed:
 		begin(&report, reboot.Status.Order, v1alpha1.OrderFailed)
 		report.Message = v.note
@@ -38,6 +44,7 @@ func (f facts) report(reboot *v1alpha1.NodeReboot, v verdict) v1alpha1.HelperRep
 		if job.drain != nil {
 			report.Drain = job.drain
 		}
+		report.Via = cmp.Or(job.via, report.Via)
 	case orderNoted:
 		report.Message = v.note
 	}
@@ -57,6 +64,8 @@ func (f facts) carryOver(previous *v1alpha1.HelperReport) v1alpha1.HelperReport 
 	report := v1alpha1.HelperReport{
 		Version: truncate(f.version, maxVersion), Protocol: v1alpha1.ProtocolLevel,
 		BootID: f.boot.id, BootTime: f.boot.time, Sentinel: f.sentinel.state, Methods: f.methods,
+		HostOS: truncate(f.about.OS, maxHostOS), Notices: noticed(f.about.Notices), Instance: f.self,
+		EvictionObstacle: f.evictionObstacle,
 	}
 	report.ClockOffsetSeconds = f.reportedOffset(previous)
 	if previous == nil {
@@ -65,7 +74,7 @@ func (f facts) carryOver(previous *v1alpha1.HelperReport) v1alpha1.HelperReport 
 	if previous.BootID == f.boot.id && previous.BootTime != nil {
 		report.BootTime = previous.BootTime
 	}
-	report.Sequence, report.State, report.Drain = previous.Sequence, previous.State, previous.Drain
+	report.Sequence, report.State, report.Drain, report.Via = previous.Sequence, previous.State, previous.Drain, previous.Via
 	if (previous.State == v1alpha1.OrderFailed || previous.State == v1alpha1.OrderTimedOut) && !ofThePresent(previous.Message) {
 		report.Message = previous.Message
 	}
@@ -104,7 +113,37 @@ func begin(report *v1alpha1.HelperReport, order *v1alpha1.RebootOrder, state v1a
 	if order.Action == v1alpha1.ActionDrain && order.Sequence != report.Sequence {
 		report.Drain = nil
 	}
-	report.Sequence, report.State, report.Message = order.Sequence, state, ""
+	report.Sequence, report.State, report.Message, report.Via = order.Sequence, state, "", ""
+}
+
+// via is the path by which the host will reboot for an order, as far as that is known before: it is recorded with the order, because the
+// host may be down before its answer is.
+func (f facts) via(order *v1alpha1.RebootOrder) v1alpha1.RebootVia {
+	if order.Action != v1alpha1.ActionReboot {
+		return ""
+	}
+	method := order.Method
+	if len(f.methods) > 0 && (method == "" || method == v1alpha1.RebootInstalled) {
+		method = f.methods[0].Name
+	}
+	switch {
+	case method == v1alpha1.RebootCommand:
+		return "" // It decides itself.
+	case order.Via == v1alpha1.RebootViaKexec && f.about.KexecLoaded:
+		return v1alpha1.RebootViaKexec
+	}
+	return v1alpha1.RebootViaFirmware
+}
+
+// noticed are as many notices as a report takes.
+func noticed(notices []string) []string {
+	var bounded []string
+	for _, notice := range notices {
+		if notice != "" && len(bounded) < maxNotices {
+			bounded = append(bounded, truncate(notice, maxNotice))
+		}
+	}
+	return bounded
 }
 
 // truncate shortens text to at most limit characters.

@@ -18,6 +18,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
@@ -91,7 +92,7 @@ func TestOnARealAPIServerEveryRefusalSaysWhatRefusedAndWhy(t *testing.T) {
 	c.budget("one-budget", 0)
 	c.budget("two-budgets", 1)
 	c.anotherBudget("two-budgets")
-	client, err := newPodClient(c.config, node, false)
+	client, err := newPodClient(c.config, node, ImpersonateNever, types.NamespacedName{})
 	if err != nil {
 		t.Fatal(err)
 	}

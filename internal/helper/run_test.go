@@ -361,7 +361,7 @@ func TestOnARealAPIServerAHelperLeavesOtherNodesAlone(t *testing.T) {
 func TestOnARealAPIServerAnEvictionIsForThatPodAlone(t *testing.T) {
 	c := newCluster(t)
 	c.runPod("same-name", "n")
-	client, err := newPodClient(c.config, "n", false)
+	client, err := newPodClient(c.config, "n", ImpersonateNever, types.NamespacedName{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -379,7 +379,7 @@ func TestOnARealAPIServerPodsAreListedAndEvictedAsTheNode(t *testing.T) {
 	c := newCluster(t)
 	c.runPod("mine", "me")
 	c.runPod("yours", "you")
-	client, err := newPodClient(c.config, "me", true)
+	client, err := newPodClient(c.config, "me", ImpersonateAlways, types.NamespacedName{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,9 @@ func validate(order *v1alpha1.RebootOrder) error {
 	}
 	switch order.Action {
 	case v1alpha1.ActionReboot:
+		if !slices.Contains([]v1alpha1.RebootVia{"", v1alpha1.RebootViaFirmware, v1alpha1.RebootViaKexec}, order.Via) {
+			return fmt.Errorf("unknown value %q of via: this helper knows Firmware and Kexec", order.Via)
+		}
 		return nil
 	case v1alpha1.ActionDrain:
 		if order.Drain == nil {

@@ -1,8 +1,9 @@
 // Package rebooter is the part of a helper's pod that has power over the host, and nothing else: it has no API token and asks nobody what
 // to do. The helper, which has the token and no power over the host, asks it over a Unix socket that only their pod has.
 //
-// One connection carries one request and one answer, each a line of JSON. A request counts when its last byte, the line's end, has arrived:
-// half a request is none. This package imports nothing but the standard library, for it is linked into both programs.
+// One connection carries one request, and one answer to it; the answer to Watch is one line after another until the connection ends. Each
+// is a line of JSON. A request counts when its last byte, the line's end, has arrived: half a request is none. This package imports nothing
+// but the standard library, as it is linked into both programs.
 package rebooter
 
 import (
@@ -12,8 +13,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
+	"unicode"
 )
+
+// ProtocolVersion is in every request and in every answer. Helper and rebooter come from one image; a version that differs means that their
+// containers do not. Version 1 had no such number: it reads as 0.
+const ProtocolVersion = 2
 
 // DefaultSocket is where the rebooter listens.
 const DefaultSocket = "/run/reboot-operator/rebooter.sock"
@@ -26,6 +33,14 @@ const (
 	MethodLogind  = "Logind"
 	MethodSignal  = "Signal"
 	MethodCommand = "Command"
+)
+
+// Paths that a reboot takes through the machine. They are those of the API.
+const (
+	// ViaFirmware is a full reboot.
+	ViaFirmware = "Firmware"
+	// ViaKexec starts the next kernel directly, without the firmware.
+	ViaKexec = "Kexec"
 )
 
 // States of a sentinel. They are those of the API.
@@ -44,12 +59,10 @@ type Action string
 const (
 	// ActionPing asks for an answer, to see that the rebooter works.
 	ActionPing Action = "Ping"
-	// ActionMethods asks which methods to reboot there are, and what is in the way of each.
-	ActionMethods Action = "Methods"
+	// ActionWatch asks for the facts about the host, now and whenever they change, until the connection ends.
+	ActionWatch Action = "Watch"
 	// ActionReboot asks to reboot the host.
 	ActionReboot Action = "Reboot"
-	// ActionSentinel asks what the sentinel command says.
-	ActionSentinel Action = "Sentinel"
 )
 
 // Result is what became of a request.
@@ -66,24 +79,55 @@ const (
 
 // Request is what the helper asks. What runs on the host is never part of it: that comes from how the rebooter was installed.
 type Request struct {
-	Action Action `json:"action"`
+	// Protocol is the ProtocolVersion of who asks.
+	Protocol int    `json:"protocol"`
+	Action   Action `json:"action"`
 	// BootID is the boot that a reboot has to end. In any other boot it is refused.
 	BootID string `json:"bootID,omitempty"`
-	// Method is how to reboot; empty is the one that the rebooter was installed with.
-	Method string `json:"method,omitempty"`
+	// Order is how to reboot.
+	Order
 	// Deadline is when it is too late to ask the host to reboot.
 	Deadline time.Time `json:"deadline,omitzero"`
 }
 
-// Response is the answer.
+// Order is how to reboot.
+type Order struct {
+	// Method is Logind, Signal or Command; empty is the one that the rebooter was installed with.
+	Method string `json:"method,omitempty"`
+	// Via is Firmware or Kexec; empty is Firmware.
+	Via string `json:"via,omitempty"`
+}
+
+// Response is an answer.
 type Response struct {
-	Result Result `json:"result"`
+	// Protocol is the ProtocolVersion of who answers.
+	Protocol int    `json:"protocol,omitempty"`
+	Result   Result `json:"result"`
 	// Message says more, for people.
 	Message string `json:"message,omitempty"`
-	// Methods are those that the rebooter was installed with; the first is the one that is used unless a request names another.
-	Methods []Method `json:"methods,omitempty"`
-	// Sentinel is what the sentinel command says.
-	Sentinel string `json:"sentinel,omitempty"`
+	// Via is the path that a reboot takes, which need not be the one that was asked for: without a loaded kernel kexec is a full reboot.
+	Via string `json:"via,omitempty"`
+	// Facts answer Watch.
+	Facts *Facts `json:"facts,omitempty"`
+
+	// toVersion1 says that who asked understands version 1 only, which has no field Protocol: the refusal is then one in that version as well.
+	toVersion1 bool
+}
+
+// Facts are what the rebooter knows about its host.
+type Facts struct {
+	// Sentinel is Required, NotRequired or Unknown.
+	Sentinel string `json:"sentinel"`
+	// SentinelMessage says why, for people.
+	SentinelMessage string `json:"sentinelMessage,omitempty"`
+	// Methods are those that the rebooter was installed with; the first is the one that is used unless an order names another.
+	Methods []Method `json:"methods"`
+	// HostOS is the operating system by the name that it gives itself (PRETTY_NAME of os-release), for people; empty if that is not known.
+	HostOS string `json:"hostOS,omitempty"`
+	// KexecLoaded tells whether a kernel is loaded that kexec can start.
+	KexecLoaded bool `json:"kexecLoaded,omitempty"`
+	// Notices are what else people should know, such as another program that would reboot this host.
+	Notices []string `json:"notices,omitempty"`
 }
 
 // Method is one way to reboot.
@@ -91,54 +135,102 @@ type Method struct {
 	Name string `json:"name"`
 	// Obstacle is why it would not work now; empty if nothing is known to be in the way.
 	Obstacle string `json:"obstacle,omitempty"`
+	// Kind is what sort of obstacle that is.
+	Kind ObstacleKind `json:"kind,omitempty"`
 }
 
+// ObstacleKind is what sort of obstacle is in the way of a reboot. Empty is any other.
+type ObstacleKind string
+
 const (
-	// maxLine is how long a request or an answer may be, in bytes.
-	maxLine = 16 << 10
-	// maxMessage is the most bytes of a message that are sent.
+	// ObstacleInhibited is an inhibitor lock: a program on the host asks that it is not rebooted now.
+	ObstacleInhibited ObstacleKind = "Inhibited"
+	// ObstacleUnsupported is a host that can never be rebooted by this method, such as one without systemd.
+	ObstacleUnsupported ObstacleKind = "Unsupported"
+)
+
+const (
+	// maxLine is how long a request or an answer may be, in bytes. All facts fit: see maxMessage, maxMethods and maxNotices.
+	maxLine = 32 << 10
+	// maxMessage is the most bytes of a message that are sent. In JSON it may be twice as long.
 	maxMessage = 1024
 )
 
 // encode makes a line.
 func encode(message any) ([]byte, error) {
-	line, err := json.Marshal(message)
-	if err != nil {
+	var line bytes.Buffer
+	encoder := json.NewEncoder(&line)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(message); err != nil {
 		return nil, err
 	}
-	if len(line) >= maxLine {
-		return nil, fmt.Errorf("a message of %d bytes is too long", len(line))
+	if line.Len() > maxLine {
+		return nil, fmt.Errorf("a message of %d bytes is too long", line.Len())
 	}
-	return append(line, '\n'), nil
+	return line.Bytes(), nil
 }
 
-// decode reads one line. A field that is not known is an error: whoever sent it meant something by it.
-func decode(from io.Reader, message any) error {
-	line, err := bufio.NewReader(io.LimitReader(from, maxLine)).ReadBytes('\n')
-	if errors.Is(err, io.EOF) {
-		return fmt.Errorf("the connection ended, or the line is too long, after %d bytes: %w", len(line), io.ErrUnexpectedEOF)
-	}
-	if err != nil {
+// newLines reads lines of at most maxLine bytes.
+func newLines(from io.Reader) *bufio.Reader { return bufio.NewReaderSize(from, maxLine) }
+
+// decode reads one line. A field that is not known is an error: whoever sent it meant something by it. What another version of the protocol
+// means by a line is not known at all, so the version is looked at first.
+func decode(lines *bufio.Reader, message any) error {
+	line, err := lines.ReadSlice('\n')
+	switch {
+	case errors.Is(err, bufio.ErrBufferFull):
+		return fmt.Errorf("%w: a line of more than %d bytes", errMalformed, maxLine)
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("the connection ended after %d bytes: %w", len(line), io.ErrUnexpectedEOF)
+	case err != nil:
 		return err
+	}
+	var version struct {
+		Protocol int    `json:"protocol"`
+		Result   Result `json:"result"`
+	}
+	if err := json.Unmarshal(line, &version); err != nil {
+		return fmt.Errorf("%w: %w", errMalformed, err)
+	}
+	if version.Protocol != ProtocolVersion {
+		return &versionError{version: version.Protocol, result: version.Result}
 	}
 	decoder := json.NewDecoder(bytes.NewReader(line))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(message); err != nil {
 		return fmt.Errorf("%w: %w", errMalformed, err)
 	}
-	if decoder.More() {
-		return fmt.Errorf("%w: more than one message in a line", errMalformed)
-	}
 	return nil
+}
+
+// versionError is a line in another version of the protocol.
+type versionError struct {
+	version int
+	// result is what an answer says; a refusal is one in every version.
+	result Result
+}
+
+// Error implements error.
+func (e *versionError) Error() string { return e.between("the other side", "this side") }
+
+// between says who speaks which version.
+func (e *versionError) between(them, us string) string {
+	return fmt.Sprintf("%s speaks version %d of the protocol between helper and rebooter, and %s speaks version %d: "+
+		"use one image for both containers of the helper's pod", them, max(e.version, 1), us, ProtocolVersion)
 }
 
 // errMalformed is a line that arrived and cannot be understood.
 var errMalformed = errors.New("malformed message")
 
-// Truncate shortens text to at most limit bytes of valid UTF-8.
+// Truncate shortens text to at most limit bytes of valid UTF-8 without control characters.
 func Truncate(text string, limit int) string {
 	const mark = "..."
-	text = string(bytes.ToValidUTF8([]byte(text), []byte("?")))
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "?"))
 	if len(text) <= limit {
 		return text
 	}

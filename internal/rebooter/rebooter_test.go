@@ -30,25 +30,28 @@ type fakeMachine struct {
 	// onReboot is what the host does about it, other than accepting it.
 	onReboot func(context.Context) error
 	bootErr  error
-	state    string
+	facts    Facts
+	changes  chan struct{}
 }
 
 func (m *fakeMachine) BootID() (string, error) { return runningBoot, m.bootErr }
 
-func (m *fakeMachine) Methods(context.Context) []Method {
-	return []Method{{Name: MethodLogind, Obstacle: strings.Repeat("x", 2*maxMessage)}, {Name: MethodSignal}}
+func (m *fakeMachine) Facts(context.Context) Facts {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.facts
 }
 
-func (m *fakeMachine) Sentinel(context.Context) (state, message string) { return m.state, "said so" }
+func (m *fakeMachine) Changes() <-chan struct{} { return m.changes }
 
-func (m *fakeMachine) Reboot(ctx context.Context, method string) error {
+func (m *fakeMachine) Reboot(ctx context.Context, order Order) (via string, err error) {
 	m.mu.Lock()
-	m.reboots = append(m.reboots, method)
+	m.reboots = append(m.reboots, order.Method)
 	m.mu.Unlock()
 	if m.onReboot != nil {
-		return m.onReboot(ctx)
+		return ViaFirmware, m.onReboot(ctx)
 	}
-	return nil
+	return ViaFirmware, nil
 }
 
 func (m *fakeMachine) told() []string {
@@ -70,7 +73,7 @@ func serveAt(t *testing.T, socket string, machine Machine, change ...func(*Serve
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &Server{Machine: machine, HelperUID: ownUID(), Log: slog.New(slog.DiscardHandler), Now: time.Now}
+	server := &Server{Machine: machine, HelperUID: ownUID(), Log: slog.New(slog.DiscardHandler), Now: time.Now, After: time.After}
 	for _, c := range change {
 		c(server)
 	}
@@ -86,6 +89,8 @@ func serveAt(t *testing.T, socket string, machine Machine, change ...func(*Serve
 	t.Cleanup(stop)
 	return stop
 }
+
+func newClient(socket string) *Client { return &Client{Socket: socket, Now: time.Now} }
 
 // soon is a context with a deadline that is far enough.
 func soon(t *testing.T) context.Context {
@@ -145,7 +150,7 @@ func TestARebootIsAcceptedRefusedOrUncertain(t *testing.T) {
 			if test.bootID == "boot-b" {
 				bootID = test.bootID
 			}
-			err := (&Client{Socket: socket}).Reboot(soon(t), bootID, test.method)
+			_, err := newClient(socket).Reboot(soon(t), bootID, Order{Method: test.method})
 			if diff := cmp.Diff(test.want, machine.told()); diff != "" {
 				t.Errorf("the host was told (-want +got):\n%s", diff)
 			}
@@ -160,7 +165,7 @@ func TestARebootIsAcceptedRefusedOrUncertain(t *testing.T) {
 }
 
 func TestWhatIsNoWholeRequestIsNeverActedOn(t *testing.T) {
-	request, err := encode(&Request{Action: ActionReboot, BootID: runningBoot, Deadline: time.Now().Add(time.Hour)})
+	request, err := encode(&Request{Protocol: ProtocolVersion, Action: ActionReboot, BootID: runningBoot, Deadline: time.Now().Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,17 +176,17 @@ func TestWhatIsNoWholeRequestIsNeverActedOn(t *testing.T) {
 		"nothing":          {send: ""},
 		"half a request":   {send: string(request[:len(request)/2])},
 		"without its end":  {send: strings.TrimSuffix(string(request), "\n")},
-		"too long":         {send: `{"action":"` + strings.Repeat("x", maxLine) + `"}` + "\n"},
+		"too long":         {`{"protocol":2,"action":"` + strings.Repeat("x", maxLine) + `"}` + "\n", "malformed"},
 		"no JSON":          {"reboot\n", "malformed"},
 		"an empty line":    {"\n", "malformed"},
-		"an unknown field": {`{"action":"Reboot","command":"rm"}` + "\n", "unknown field"},
+		"an unknown field": {`{"protocol":2,"action":"Reboot","command":"rm"}` + "\n", "unknown field"},
 		"an unknown action": {
-			`{"action":"Explode","bootID":"boot-a"}` + "\n", "unknown action",
+			`{"protocol":2,"action":"Explode","bootID":"boot-a"}` + "\n", "unknown action",
 		},
-		"a wrong type":        {`{"action":"Reboot","bootID":7}` + "\n", "malformed"},
-		"no deadline":         {`{"action":"Reboot","bootID":"boot-a"}` + "\n", "deadline of the request has passed"},
-		"two in a line":       {strings.TrimSuffix(string(request), "\n") + string(request), "more than one"},
-		"another in the line": {strings.TrimSuffix(string(request), "\n") + "x\n", "more than one"},
+		"a wrong type":        {`{"protocol":2,"action":"Reboot","bootID":7}` + "\n", "malformed"},
+		"no deadline":         {`{"protocol":2,"action":"Reboot","bootID":"boot-a"}` + "\n", "deadline of the request has passed"},
+		"two in a line":       {strings.TrimSuffix(string(request), "\n") + string(request), "malformed"},
+		"another in the line": {strings.TrimSuffix(string(request), "\n") + "x\n", "malformed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			machine := &fakeMachine{}
@@ -199,7 +204,7 @@ func TestWhatIsNoWholeRequestIsNeverActedOn(t *testing.T) {
 }
 
 func TestASecondRequestOnAConnectionIsNotRead(t *testing.T) {
-	request, err := encode(&Request{Action: ActionReboot, BootID: runningBoot, Deadline: time.Now().Add(time.Hour)})
+	request, err := encode(&Request{Protocol: ProtocolVersion, Action: ActionReboot, BootID: runningBoot, Deadline: time.Now().Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,14 +247,17 @@ func TestARequestWhileTheHostIsBeingAskedIsRefused(t *testing.T) {
 		return nil
 	}}
 	socket, _ := serve(t, machine)
-	client := &Client{Socket: socket}
+	client := newClient(socket)
 	first := make(chan error, 1)
-	go func() { first <- client.Reboot(soon(t), runningBoot, "") }()
+	go func() {
+		_, err := client.Reboot(soon(t), runningBoot, Order{})
+		first <- err
+	}()
 	await.Receive(t, "the host is asked", asked)
 	if err := client.Ping(soon(t)); err != nil {
 		t.Errorf("a host that is slow holds up other requests: %v", err)
 	}
-	err := client.Reboot(soon(t), runningBoot, "")
+	_, err := client.Reboot(soon(t), runningBoot, Order{})
 	if err == nil || errors.Is(err, ErrUncertain) || err.Error() != "the host is being asked to reboot already" {
 		t.Errorf("error %v", err)
 	}
@@ -279,21 +287,21 @@ func TestTheHostIsNotAskedForLongerThanTheDeadline(t *testing.T) {
 func TestARequestWithoutADeadlineIsNotSent(t *testing.T) {
 	machine := &fakeMachine{}
 	socket, _ := serve(t, machine)
-	if err := (&Client{Socket: socket}).Reboot(context.WithoutCancel(t.Context()), runningBoot, ""); err == nil || len(machine.told()) > 0 {
+	if _, err := newClient(socket).Reboot(context.WithoutCancel(t.Context()), runningBoot, Order{}); err == nil || len(machine.told()) > 0 {
 		t.Errorf("error %v, told %v", err, machine.told())
 	}
 }
 
 func TestARebooterThatIsNotThereIsARefusal(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "socket")
-	client := &Client{Socket: socket}
+	client := newClient(socket)
 	check := func(when string) {
 		t.Helper()
-		err := client.Reboot(soon(t), runningBoot, "")
+		_, err := client.Reboot(soon(t), runningBoot, Order{})
 		if err == nil || errors.Is(err, ErrUncertain) || !strings.Contains(err.Error(), "the rebooter cannot be asked") {
 			t.Errorf("%s: error %v", when, err)
 		}
-		if _, err := client.Methods(soon(t)); err == nil || !strings.Contains(err.Error(), "the rebooter does not answer") {
+		if err := client.Ping(soon(t)); err == nil || !strings.Contains(err.Error(), "the rebooter does not answer") {
 			t.Errorf("%s: error %v", when, err)
 		}
 	}
@@ -308,7 +316,7 @@ func TestARebooterThatIsNotThereIsARefusal(t *testing.T) {
 	check("after its end")
 	machine := &fakeMachine{}
 	serveAt(t, socket, machine)
-	if err := client.Reboot(soon(t), runningBoot, ""); err != nil || len(machine.told()) != 1 {
+	if _, err := client.Reboot(soon(t), runningBoot, Order{}); err != nil || len(machine.told()) != 1 {
 		t.Errorf("after its next start: error %v, told %v", err, machine.told())
 	}
 }
@@ -317,12 +325,12 @@ func TestARebooterThatIsNotThereIsARefusal(t *testing.T) {
 func TestARebooterThatEndsWithoutAnAnswerIsUncertain(t *testing.T) {
 	for name, behave := range map[string]func(net.Conn){
 		"before it reads":  func(net.Conn) {},
-		"after it read":    func(c net.Conn) { _ = decode(c, &Request{}) },
-		"within an answer": func(c net.Conn) { _, _ = io.WriteString(c, `{"result":"Acc`) },
+		"after it read":    func(c net.Conn) { _ = decode(newLines(c), &Request{}) },
+		"within an answer": func(c net.Conn) { _, _ = io.WriteString(c, `{"protocol":2,"result":"Acc`) },
 		"with garbage":     func(c net.Conn) { _, _ = io.WriteString(c, "yes\n") },
 		"with a result of its own": func(c net.Conn) {
-			_ = decode(c, &Request{})
-			_, _ = io.WriteString(c, `{"result":"Perhaps"}`+"\n")
+			_ = decode(newLines(c), &Request{})
+			_, _ = io.WriteString(c, `{"protocol":2,"result":"Perhaps"}`+"\n")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -340,7 +348,7 @@ func TestARebooterThatEndsWithoutAnAnswerIsUncertain(t *testing.T) {
 				behave(connection)
 				_ = connection.Close()
 			}()
-			err = (&Client{Socket: socket}).Reboot(soon(t), runningBoot, "")
+			_, err = newClient(socket).Reboot(soon(t), runningBoot, Order{})
 			// If the connection was closed before anything could be sent, that is known, and is a refusal.
 			sent := err != nil && !strings.Contains(err.Error(), "the rebooter cannot be asked")
 			if err == nil || sent && !errors.Is(err, ErrUncertain) {
@@ -361,7 +369,7 @@ func TestARebooterThatNeverAnswersIsUncertainAtTheDeadline(t *testing.T) {
 	go func() {
 		connection, err := listener.Accept()
 		if err == nil {
-			err = decode(connection, &Request{})
+			err = decode(newLines(connection), &Request{})
 		}
 		if err != nil {
 			t.Error(err)
@@ -369,7 +377,10 @@ func TestARebooterThatNeverAnswersIsUncertainAtTheDeadline(t *testing.T) {
 		cancel() // What ends the wait makes no difference, and it must not end before the request has arrived.
 	}()
 	ended := make(chan error, 1)
-	go func() { ended <- (&Client{Socket: socket}).Reboot(ctx, runningBoot, "") }()
+	go func() {
+		_, err := newClient(socket).Reboot(ctx, runningBoot, Order{})
+		ended <- err
+	}()
 	if err := await.Receive(t, "the client gives up", ended); !errors.Is(err, ErrUncertain) {
 		t.Errorf("error %v", err)
 	}
@@ -387,31 +398,15 @@ func TestWhoIsSlowDoesNotHoldUpOthers(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = connection.Close() })
 	}
-	await.True(t, "a request is answered", func() bool { return (&Client{Socket: socket}).Ping(soon(t)) == nil })
-}
-
-func TestMethodsAndSentinelAreTold(t *testing.T) {
-	socket, _ := serve(t, &fakeMachine{state: SentinelRequired})
-	client := &Client{Socket: socket}
-	methods, err := client.Methods(soon(t))
-	want := []Method{{Name: MethodLogind, Obstacle: strings.Repeat("x", maxMessage-3) + "..."}, {Name: MethodSignal}}
-	if diff := cmp.Diff(want, methods); diff != "" || err != nil {
-		t.Errorf("error %v, methods (-want +got):\n%s", err, diff)
-	}
-	state, message, err := client.Sentinel(soon(t))
-	if state != SentinelRequired || message != "said so" || err != nil {
-		t.Errorf("%s %q, error %v", state, message, err)
-	}
+	await.True(t, "a request is answered", func() bool { return newClient(socket).Ping(soon(t)) == nil })
 }
 
 func TestOthersThanTheHelperMayAskForNothing(t *testing.T) {
-	socket, _ := serve(t, &fakeMachine{state: SentinelRequired}, func(s *Server) { s.HelperUID = ownUID() + 1 })
-	client := &Client{Socket: socket}
-	if _, err := client.Methods(soon(t)); err == nil {
-		t.Error("methods were told")
-	}
-	if _, _, err := client.Sentinel(soon(t)); err == nil {
-		t.Error("the sentinel command was run")
+	socket, _ := serve(t, &fakeMachine{}, func(s *Server) { s.HelperUID = ownUID() + 1 })
+	client := newClient(socket)
+	err := client.Watch(soon(t), func(Facts) { t.Error("facts were told") })
+	if want := fmt.Sprintf("user %d may not ask", ownUID()); err == nil || err.Error() != want {
+		t.Errorf("error %v", err)
 	}
 	if err := client.Ping(soon(t)); err != nil {
 		t.Errorf("the rebooter's own user is the probe: %v", err)
@@ -430,7 +425,7 @@ func TestOnlyOwnerAndGroupReachTheSocket(t *testing.T) {
 }
 
 func TestMessagesAreCutAtCharacters(t *testing.T) {
-	for text, want := range map[string]string{"short": "short", "üüüüüü": "üü...", "a\xffb": "a?b"} {
+	for text, want := range map[string]string{"short": "short", "üüüüüü": "üü...", "a\xffb": "a?b", "a\n\x1bb": "a  b"} {
 		if got := Truncate(text, 8); got != want {
 			t.Errorf("%q became %q, want %q", text, got, want)
 		}

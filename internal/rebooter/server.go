@@ -17,20 +17,22 @@ const (
 	maxConnections = 8
 	// requestTimeout is how long a request may take to arrive, and an answer to be taken.
 	requestTimeout = 5 * time.Second
-	// methodsTimeout is how long it may take to find out what is in the way of a reboot.
-	methodsTimeout = 5 * time.Second
+	// factsTimeout is how long the machine may take to say what it knows.
+	factsTimeout = 10 * time.Second
+	// factsInterval is how often it is asked without a hint that something changed. Each time the facts are sent, as a sign of life.
+	factsInterval = 20 * time.Second
 )
 
 // Machine is the host.
 type Machine interface {
 	// BootID is the kernel's random ID of the running boot.
 	BootID() (string, error)
-	// Methods says what is in the way of each method to reboot.
-	Methods(ctx context.Context) []Method
-	// Reboot returns once the host accepted to reboot. An error other than ErrUncertain means that it will not.
-	Reboot(ctx context.Context, method string) error
-	// Sentinel runs the sentinel command.
-	Sentinel(ctx context.Context) (state, message string)
+	// Facts are what is known about the host now.
+	Facts(ctx context.Context) Facts
+	// Changes hints that Facts may have changed.
+	Changes() <-chan struct{}
+	// Reboot returns once the host accepted to reboot, with the path that it takes. An error other than ErrUncertain means that it will not.
+	Reboot(ctx context.Context, order Order) (via string, err error)
 }
 
 // Server answers requests.
@@ -41,9 +43,13 @@ type Server struct {
 	Log       *slog.Logger
 	// Now is the clock.
 	Now func() time.Time
+	// After is time.After.
+	After func(time.Duration) <-chan time.Time
 
-	// rebooting is held while the host is asked to reboot, checking while the sentinel command runs.
-	rebooting, checking sync.Mutex
+	// rebooting is held while the host is asked to reboot.
+	rebooting sync.Mutex
+	// news are the latest facts.
+	news news
 }
 
 // Listen makes a new socket. Only its owner and its group may connect: the group is that of the directory, which the kubelet gives to
@@ -60,8 +66,11 @@ func Listen(ctx context.Context, path string) (net.Listener, error) {
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { _ = listener.Close() })
 	defer stop()
+	working, cancel := context.WithCancel(ctx)
 	var handlers sync.WaitGroup
 	defer handlers.Wait()
+	defer cancel()
+	handlers.Go(func() { s.observe(working) })
 	slots := make(chan struct{}, maxConnections)
 	for {
 		slots <- struct{}{}
@@ -73,7 +82,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 			return fmt.Errorf("accept: %w", err)
 		}
 		handlers.Go(func() {
-			s.handle(context.WithoutCancel(ctx), connection)
+			s.handle(working, connection)
 			<-slots
 		})
 	}
@@ -88,8 +97,9 @@ func (s *Server) handle(ctx context.Context, connection net.Conn) {
 	}
 	_ = connection.SetReadDeadline(s.Now().Add(requestTimeout))
 	var request Request
-	err = decode(connection, &request)
-	if err != nil && !errors.Is(err, errMalformed) {
+	err = decode(newLines(connection), &request)
+	var version *versionError
+	if err != nil && !errors.Is(err, errMalformed) && !errors.As(err, &version) {
 		s.Log.Warn("No request arrived", "uid", uid, "error", err)
 		return
 	}
@@ -97,10 +107,18 @@ func (s *Server) handle(ctx context.Context, connection net.Conn) {
 	switch {
 	case uid != s.HelperUID && (request.Action != ActionPing || uid != ownUID()):
 		answer = refused("user %d may not ask", uid)
+	case version != nil:
+		answer = refused("%s", version.between("the helper", "the rebooter"))
+		answer.toVersion1 = version.version == 0
 	case err != nil:
 		answer = refused("the request was not understood: %v", err)
+	case request.Action == ActionWatch:
+		_ = connection.SetReadDeadline(time.Time{})
+		s.watch(ctx, connection)
+		return
 	default:
-		answer = s.answer(ctx, &request)
+		// A reboot that is under way when the rebooter ends is still answered.
+		answer = s.answer(context.WithoutCancel(ctx), &request)
 	}
 	s.logAnswer(uid, &request, &answer)
 	s.send(connection, &answer)
@@ -110,27 +128,11 @@ func (s *Server) answer(ctx context.Context, request *Request) Response {
 	switch request.Action {
 	case ActionPing:
 		return Response{Result: Accepted}
-	case ActionMethods:
-		ctx, cancel := context.WithTimeout(ctx, methodsTimeout)
-		defer cancel()
-		return Response{Result: Accepted, Methods: s.Machine.Methods(ctx)}
-	case ActionSentinel:
-		return s.sentinel(ctx)
 	case ActionReboot:
 		return s.reboot(ctx, request)
 	default:
 		return refused("unknown action %q", request.Action)
 	}
-}
-
-// sentinel runs one command at a time: those who give up waiting must not make them pile up.
-func (s *Server) sentinel(ctx context.Context) Response {
-	if !s.checking.TryLock() {
-		return refused("the sentinel command is still running")
-	}
-	defer s.checking.Unlock()
-	state, message := s.Machine.Sentinel(ctx)
-	return Response{Result: Accepted, Sentinel: state, Message: message}
 }
 
 // reboot asks the host if everything is as the request says.
@@ -150,14 +152,14 @@ func (s *Server) reboot(ctx context.Context, request *Request) Response {
 	}
 	ctx, cancel := context.WithDeadline(ctx, request.Deadline)
 	defer cancel()
-	err = s.Machine.Reboot(ctx, request.Method)
+	via, err := s.Machine.Reboot(ctx, request.Order)
 	switch {
 	case errors.Is(err, ErrUncertain):
 		return Response{Result: Uncertain, Message: err.Error()}
 	case err != nil:
 		return Response{Result: Refused, Message: err.Error()}
 	}
-	return Response{Result: Accepted}
+	return Response{Result: Accepted, Via: via}
 }
 
 // logAnswer writes down what concerns the host, and what went wrong.
@@ -167,14 +169,15 @@ func (s *Server) logAnswer(uid uint32, request *Request, answer *Response) {
 		level = slog.LevelInfo
 	}
 	s.Log.Log(context.Background(), level, "Answered", "uid", uid, "action", request.Action, "bootID", request.BootID,
-		"method", request.Method, "result", answer.Result, "message", answer.Message)
+		"method", request.Method, "via", request.Via, "result", answer.Result, "message", answer.Message)
 }
 
-func (s *Server) send(connection net.Conn, answer *Response) {
-	answer.Message = Truncate(answer.Message, maxMessage)
-	for i := range answer.Methods {
-		answer.Methods[i].Obstacle = Truncate(answer.Methods[i].Obstacle, maxMessage)
+// send tells whether the answer was taken.
+func (s *Server) send(connection net.Conn, answer *Response) bool {
+	if !answer.toVersion1 {
+		answer.Protocol = ProtocolVersion
 	}
+	answer.Message = Truncate(answer.Message, maxMessage)
 	line, err := encode(answer)
 	if err == nil {
 		_ = connection.SetWriteDeadline(s.Now().Add(requestTimeout))
@@ -183,6 +186,7 @@ func (s *Server) send(connection net.Conn, answer *Response) {
 	if err != nil {
 		s.Log.Warn("The answer was not taken", "error", err)
 	}
+	return err == nil
 }
 
 func refused(format string, args ...any) Response {

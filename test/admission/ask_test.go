@@ -39,7 +39,7 @@ func ask(t *testing.T, token string, header http.Header) map[string]string {
 		t.Fatal(err)
 	}
 	doer.Timeout = await.Limit
-	for name, row := range targets() {
+	for name, row := range targets(t) {
 		rows.Go(func() {
 			cells := make([]string, 0, len(verbs))
 			for _, verb := range verbs {

@@ -260,7 +260,11 @@ func TestAHelperDrainsItsOwnNodeOnly(t *testing.T) {
 	own := mustClientOf(t, namespace, helper, "helper-n1")
 	node := mustClientOf(t, namespace, helper, "helper-n1", impersonating("system:node:n1"))
 	evict := func(by client.Client, pod string) error {
-		return by.SubResource("eviction").Create(t.Context(), newPod("default", pod, "", ""), eviction(), client.DryRunAll)
+		uid, err := uidOf(t.Context(), "default", pod)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return by.SubResource("eviction").Create(t.Context(), newPod("default", pod, "", ""), evictionOfUID(uid), client.DryRunAll)
 	}
 	list := func(by client.Client, list client.ObjectList, options ...client.ListOption) error {
 		return by.List(t.Context(), list, options...)
@@ -275,7 +279,7 @@ func TestAHelperDrainsItsOwnNodeOnly(t *testing.T) {
 	const no = "forbidden"
 	asNode, asItself := "", no
 	if !installed.DrainsAsNode {
-		asNode, asItself = no, "" // and not confined to its node
+		asNode, asItself = no, ""
 	}
 	for name, test := range map[string]struct {
 		err  error

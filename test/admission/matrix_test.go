@@ -40,6 +40,7 @@ pods/log on its node                no   .    .     no     no     no    no     .
 pods/ephemeralcontainers            no   .    .     no     no     no    no     .
 secrets                             no   no   no    no     no     no    no     no
 secrets, that of gates              no   no   no    no     no     no    no     no
+secrets, that of webhooks           no   no   no    no     no     no    no     no
 configmaps, the slots               no   no   no    no     no     no    no     no
 configmaps, another                 no   no   no    no     no     no    no     no
 configmaps elsewhere                no   no   no    no     no     no    no     no
@@ -65,6 +66,8 @@ clusterrolebindings                 no   no   no    no     no     no    no     n
 customresourcedefinitions           no   no   no    no     no     no    no     no
 validatingadmissionpolicies         no   no   no    no     no     no    no     no
 validatingwebhookconfigurations     no   no   no    no     no     no    no     no
+webhookconfigurations, evictions    no   no   no    no     no     no    no     no
+webhookconfigurations, names        no   no   no    no     no     no    no     no
 certificatesigningrequests          no   no   no    no     no     no    no     no
 tokenreviews                        .    .    .     no     .      .     .      .
 subjectaccessreviews                .    .    .     no     .      .     .      .
@@ -76,13 +79,13 @@ var asItsNode = map[string]string{
 	"pods/eviction on its node": "no   .    .     yes    no     no    no     .",
 }
 
-// asItselfBefore136 is what it may do beyond asItself where there is no constrained impersonation. It is not confined to its node.
+// asItselfBefore136 is what it may do beyond asItself where there is no constrained impersonation, with config/components/before-1.36. It
+// reads pods of other nodes, and drains its own node only.
 var asItselfBefore136 = map[string]string{
-	"pods of its node":              "no   yes  yes   no     no     no    no     no",
-	"pods of another node":          "no   yes  yes   no     no     no    no     no",
-	"pods of all nodes":             ".    yes  yes   .      .      .     .      no",
-	"pods/eviction on its node":     "no   .    .     yes    no     no    no     .",
-	"pods/eviction on another node": "no   .    .     yes    no     no    no     .",
+	"pods of its node":          "no   yes  yes   no     no     no    no     no",
+	"pods of another node":      "no   yes  yes   no     no     no    no     no",
+	"pods of all nodes":         ".    yes  yes   .      .      .     .      no",
+	"pods/eviction on its node": "no   .    .     yes    no     no    no     .",
 }
 
 func TestAHelperMayDoWhatTheTableSaysAndNothingElse(t *testing.T) {
@@ -138,6 +141,7 @@ func TestATokenOfAHelperThatIsBoundToNoPodReadsOnly(t *testing.T) {
 	})
 	if !installed.DrainsAsNode {
 		want = changed(want, asItselfBefore136)
+		want["pods/eviction on its node"] = refused(want)["pods/eviction on its node"]
 	}
 	got := ask(t, tokenOf(t, namespace, helper, ""), nil)
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -166,12 +170,16 @@ var asManager = map[string]string{
 	"leases, the leader's":           "yes  no   no   yes    yes    no    no     no",
 	"events of the operator":         "no   no   no    yes    no     no    no     no",
 	"secrets, that of gates":         "yes  no   no    no     no     no    no     no",
-	"events.k8s.io":                  "no   no   no    yes    no     no    no     no",
-	"daemonsets":                     "no   yes  yes   no     no     no    no     no",
-	"deployments":                    "no   yes  yes   no     no     no    no     no",
-	"statefulsets":                   "no   yes  yes   no     no     no    no     no",
-	"poddisruptionbudgets":           "no   yes  yes   no     no     no    no     no",
-	"volumeattachments":              "no   yes  yes   no     no     no    no     no",
+	// It may change what it serves its webhooks with, and what the API server knows of them.
+	"secrets, that of webhooks":        "no   yes  yes   no     yes    no    no     no",
+	"webhookconfigurations, evictions": "no   yes  yes   no     no     yes   no     no",
+	"webhookconfigurations, names":     "no   yes  yes   no     no     yes   no     no",
+	"events.k8s.io":                    "no   no   no    yes    no     no    no     no",
+	"daemonsets":                       "no   yes  yes   no     no     no    no     no",
+	"deployments":                      "no   yes  yes   no     no     no    no     no",
+	"statefulsets":                     "no   yes  yes   no     no     no    no     no",
+	"poddisruptionbudgets":             "no   yes  yes   no     no     no    no     no",
+	"volumeattachments":                "no   yes  yes   no     no     no    no     no",
 	// They say when kinds are installed by which others say that they maintain a node.
 	"customresourcedefinitions": "no   yes  yes   no     no     no    no     no",
 	"tokenreviews":              ".    .    .     yes    .      .     .      .",
@@ -241,17 +249,19 @@ type target struct {
 }
 
 const (
-	core     = "/api/v1/"
-	inOwn    = "/api/v1/namespaces/" + namespace + "/"
-	inOthers = "/api/v1/namespaces/default/"
-	rbac     = "/apis/rbac.authorization.k8s.io/v1/"
-	apps     = "/apis/apps/v1/namespaces/"
-	reboots  = "/apis/reboot-operator.io/v1alpha1/nodereboots"
-	policies = "/apis/reboot-operator.io/v1alpha1/rebootpolicies"
+	core       = "/api/v1/"
+	inOwn      = "/api/v1/namespaces/" + namespace + "/"
+	inOthers   = "/api/v1/namespaces/default/"
+	rbac       = "/apis/rbac.authorization.k8s.io/v1/"
+	apps       = "/apis/apps/v1/namespaces/"
+	admissions = "/apis/admissionregistration.k8s.io/v1/"
+	reboots    = "/apis/reboot-operator.io/v1alpha1/nodereboots"
+	policies   = "/apis/reboot-operator.io/v1alpha1/rebootpolicies"
 )
 
 // targets are the rows. The objects are made by prepareMatrix.
-func targets() map[string]target {
+func targets(t *testing.T) map[string]target {
+	t.Helper()
 	first, second := v1alpha1.SentinelRebootName("n1", "matrix"), v1alpha1.SentinelRebootName("n2", "matrix")
 	create := func(node string) string {
 		return fmt.Sprintf(`{"apiVersion":"reboot-operator.io/v1alpha1","kind":"NodeReboot","metadata":{"name":%q},`+
@@ -276,14 +286,15 @@ func targets() map[string]target {
 		"pods of its node":               {collection: inOthers + "pods", object: "app-n1", selector: "spec.nodeName=n1"},
 		"pods of another node":           {collection: inOthers + "pods", object: "app-n2", selector: "spec.nodeName=n2"},
 		"pods of all nodes":              {collection: core + "pods", only: "list watch deletecollection"},
-		"pods/eviction on its node":      {collection: inOthers + "pods", object: "app-n1", subresource: "eviction", create: evictionOf("app-n1")},
-		"pods/eviction on another node":  {collection: inOthers + "pods", object: "app-n2", subresource: "eviction", create: evictionOf("app-n2")},
+		"pods/eviction on its node":      {collection: inOthers + "pods", object: "app-n1", subresource: "eviction", create: evictionOf(t, "app-n1")},
+		"pods/eviction on another node":  {collection: inOthers + "pods", object: "app-n2", subresource: "eviction", create: evictionOf(t, "app-n2")},
 		"pods/status on its node":        {collection: inOthers + "pods", object: "app-n1", subresource: "status"},
 		"pods/exec on its node":          {collection: inOthers + "pods", object: "app-n1", subresource: "exec"},
 		"pods/log on its node":           {collection: inOthers + "pods", object: "app-n1", subresource: "log"},
 		"pods/ephemeralcontainers":       {collection: inOthers + "pods", object: "app-n1", subresource: "ephemeralcontainers"},
 		"secrets":                        {collection: inOwn + "secrets", object: "matrix"},
 		"secrets, that of gates":         {collection: inOwn + "secrets", object: "reboot-operator-gates"},
+		"secrets, that of webhooks":      named(inOwn+"secrets", "reboot-operator-webhook"),
 		"configmaps, the slots":          {collection: inOwn + "configmaps", object: "reboot-operator-slots", create: `{"metadata":{"name":"new"}}`},
 		"configmaps, another":            {collection: inOwn + "configmaps", object: "matrix", create: `{"metadata":{"name":"new"}}`},
 		"configmaps elsewhere":           {collection: inOthers + "configmaps", object: "kube-root-ca.crt"},
@@ -315,10 +326,12 @@ func targets() map[string]target {
 		"customresourcedefinitions": {
 			collection: "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", object: "nodereboots.reboot-operator.io",
 		},
-		"validatingadmissionpolicies":     {collection: "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies", object: helper},
-		"validatingwebhookconfigurations": {collection: "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations", object: "matrix"},
-		"certificatesigningrequests":      {collection: "/apis/certificates.k8s.io/v1/certificatesigningrequests", object: "matrix"},
-		"tokenreviews":                    {collection: "/apis/authentication.k8s.io/v1/tokenreviews", only: "create", create: `{"spec":{"token":"x"}}`},
+		"validatingadmissionpolicies":      {collection: "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies", object: helper},
+		"validatingwebhookconfigurations":  {collection: "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations", object: "matrix"},
+		"webhookconfigurations, evictions": named(admissions+"validatingwebhookconfigurations", "reboot-operator-evictions"),
+		"webhookconfigurations, names":     named(admissions+"mutatingwebhookconfigurations", "reboot-operator-names"),
+		"certificatesigningrequests":       {collection: "/apis/certificates.k8s.io/v1/certificatesigningrequests", object: "matrix"},
+		"tokenreviews":                     {collection: "/apis/authentication.k8s.io/v1/tokenreviews", only: "create", create: `{"spec":{"token":"x"}}`},
 		"subjectaccessreviews": {
 			collection: "/apis/authorization.k8s.io/v1/subjectaccessreviews", only: "create",
 			create: `{"spec":{"user":"x","nonResourceAttributes":{"path":"/metrics","verb":"get"}}}`,
@@ -326,10 +339,22 @@ func targets() map[string]target {
 	}
 }
 
+// named is one object, also for list and watch.
+func named(collection, object string) target {
+	return target{collection: collection, object: object, selector: "metadata.name=" + object}
+}
+
 func leases(namespace string) string {
 	return "/apis/coordination.k8s.io/v1/namespaces/" + namespace + "/leases"
 }
 
-func evictionOf(pod string) string {
-	return fmt.Sprintf(`{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":%q,"namespace":"default"}}`, pod)
+// evictionOf is what a helper sends: it names the pod for good.
+func evictionOf(t *testing.T, pod string) string {
+	t.Helper()
+	uid, err := uidOf(t.Context(), "default", pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf(`{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":%q,"namespace":"default"},`+
+		`"deleteOptions":{"preconditions":{"uid":%q}}}`, pod, uid)
 }

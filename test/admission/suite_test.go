@@ -12,20 +12,25 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/test/await"
 	"github.com/reboot-operator/reboot-operator/test/edition"
+	"github.com/reboot-operator/reboot-operator/test/webhookurl"
 )
 
 const (
@@ -43,6 +48,8 @@ var (
 	kubectl func(args ...string) (stdout, stderr io.Reader, err error)
 	// installed is what is installed on this version of Kubernetes.
 	installed edition.Edition
+	// stopWebhooks ends those that are served.
+	stopWebhooks func() error
 )
 
 func TestMain(m *testing.M) {
@@ -50,6 +57,7 @@ func TestMain(m *testing.M) {
 }
 
 func runAll(m *testing.M) int {
+	log.SetLogger(logr.Discard())
 	// The kinds are in config/default as well, but only envtest waits until they are served.
 	env := &envtest.Environment{
 		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd", "bases")},
@@ -75,7 +83,12 @@ func runAll(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "prepare the cluster:", err)
 		return 1
 	}
-	return m.Run()
+	code := m.Run()
+	if err := stopWebhooks(); err != nil {
+		fmt.Fprintln(os.Stderr, "stop the webhooks:", err)
+		return 1
+	}
+	return code
 }
 
 // prepare installs the operator and makes two nodes, each with a pod of the helper and another one.
@@ -92,9 +105,11 @@ func prepare(ctx context.Context, env *envtest.Environment) error {
 	if installed, err = edition.Of(adminConfig); err != nil {
 		return err
 	}
-	if _, stderr, err := kubectl("apply", "--server-side", "-k", filepath.Join("..", "..", installed.Manifests)); err != nil {
-		message, _ := io.ReadAll(stderr)
-		return fmt.Errorf("apply %s: %w: %s", installed.Manifests, err, message)
+	if err := chooseWebhookAddress(); err != nil {
+		return err
+	}
+	if err := install(); err != nil {
+		return err
 	}
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
@@ -113,7 +128,40 @@ func prepare(ctx context.Context, env *envtest.Environment) error {
 			return fmt.Errorf("create %T %s: %w", object, object.GetName(), err)
 		}
 	}
+	if stopWebhooks, err = startWebhooks(ctx, webhookAddress); err != nil {
+		return err
+	}
 	return waitUntilInForce(ctx)
+}
+
+// install applies what is installed, with the webhooks where this process serves them.
+func install() error {
+	stdout, stderr, err := kubectl("kustomize", filepath.Join("..", "..", installed.Manifests))
+	if err != nil {
+		message, _ := io.ReadAll(stderr)
+		return fmt.Errorf("render %s: %w: %s", installed.Manifests, err, message)
+	}
+	manifests, err := io.ReadAll(stdout)
+	if err != nil {
+		return err
+	}
+	if manifests, err = webhookurl.In(manifests, webhookAddress); err != nil {
+		return err
+	}
+	directory, err := os.MkdirTemp("", "admission-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(directory) }()
+	file := filepath.Join(directory, "install.yaml")
+	if err := os.WriteFile(file, manifests, 0o600); err != nil {
+		return err
+	}
+	if _, stderr, err := kubectl("apply", "--server-side", "-f", file); err != nil {
+		message, _ := io.ReadAll(stderr)
+		return fmt.Errorf("apply %s: %w: %s", installed.Manifests, err, message)
+	}
+	return nil
 }
 
 // waitUntilInForce waits until the policies refuse, the node authorizer has seen the pods, and the manager's roles are seen. None tells
@@ -131,13 +179,17 @@ func waitUntilInForce(ctx context.Context) error {
 	}
 	order := right{verb: "order", group: "reboot-operator.io", resource: "nodereboots", subresource: "status"}
 	slots := right{verb: "get", resource: "configmaps", namespace: namespace, name: "reboot-operator-slots"}
+	uid, err := uidOf(ctx, "default", "app-n1")
+	if err != nil {
+		return err
+	}
 	var refused, evicted, pretended error
 	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, await.Limit, true, func(ctx context.Context) (bool, error) {
 		refused = own.Create(ctx, newReboot("n2-0", "n2"), client.DryRunAll)
-		evicted = drainer.SubResource("eviction").Create(ctx, newPod("default", "app-n1", "", ""), eviction(), client.DryRunAll)
-		// So is a name of someone else, and it is filled in where it can be.
+		evicted = drainer.SubResource("eviction").Create(ctx, newPod("default", "app-n1", "", ""), evictionOfUID(uid), client.DryRunAll)
+		// So is a name of someone else, and it is filled in.
 		asked := &v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{Name: "in-force"}, Spec: v1alpha1.NodeRebootSpec{NodeName: "n1"}}
-		if pretended = admin.Create(ctx, asked, client.DryRunAll); pretended != nil || (asked.Spec.RequestedBy != "") != installed.FillsInNames {
+		if pretended = admin.Create(ctx, asked, client.DryRunAll); pretended != nil || asked.Spec.RequestedBy == "" {
 			return false, nil
 		}
 		asked.Spec.RequestedBy = "x"
@@ -201,6 +253,18 @@ func mustClientOf(t *testing.T, namespace, serviceAccount, pod string, options .
 
 func impersonating(user string) func(*rest.Config) {
 	return func(config *rest.Config) { config.Impersonate.UserName = user }
+}
+
+// uidOf is the UID of a pod.
+func uidOf(ctx context.Context, namespace, name string) (types.UID, error) {
+	pod := &corev1.Pod{}
+	err := admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, pod)
+	return pod.UID, err
+}
+
+// evictionOfUID is what a helper asks for.
+func evictionOfUID(uid types.UID) *policyv1.Eviction {
+	return &policyv1.Eviction{DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}}}
 }
 
 func newPod(namespace, name, node, serviceAccount string) *corev1.Pod {

@@ -95,6 +95,13 @@ func TestARebootPolicyIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"closing without windows":  {`{nodes: All, schedule: {atClose: Continue}}`, []string{"schedule.atClose", "write windows, or remove atClose"}},
 		"remaining of nothing":     {`{nodes: All, schedule: {minRemainingSeconds: 5}}`, []string{"schedule.minRemainingSeconds", "write windows or freezes, or remove minRemainingSeconds"}},
 
+		"a reboot via kexec":                  {spec: `{nodes: All, reboot: {via: Kexec}}`},
+		"a reboot via kexec, asked of logind": {spec: `{nodes: All, reboot: {via: Kexec, method: Logind}}`},
+		"a reboot via kexec, by a command": {`{nodes: All, reboot: {via: Kexec, method: Command}}`, []string{
+			"spec.reboot.via", "remove 'via: Kexec', or write 'method: Installed' or 'method: Logind'"}},
+		"a reboot via the firmware, by a command": {spec: `{nodes: All, reboot: {via: Firmware, method: Command}}`},
+		"a reboot via something else":             {`{nodes: All, reboot: {via: Warm}}`, []string{`supported values: "Firmware", "Kexec"`}},
+
 		"a trigger":                  {spec: triggers(`{type: KernelDeadlock}`)},
 		"a trigger in full":          {spec: triggers(`{type: NTPProblem, status: "False", minSeconds: 0}`)},
 		"a trigger without a type":   {triggers(`{minSeconds: 5}`), []string{"type: Required value"}},

@@ -71,6 +71,7 @@ var policyChoices = map[string]choice{
 	"rollout.zones.strategy": {values: []string{"AnyOrder", "OneAtATime"}, fallback: "OneAtATime"},
 	"rollout.controlPlane":   {values: []string{"First", "Last"}, fallback: "Last"},
 	"reboot.method":          {values: []string{"Command", "Installed", "Logind", "Signal"}, fallback: "Installed"},
+	"reboot.via":             {values: []string{"Firmware", "Kexec"}, fallback: "Firmware"},
 	"gates.capacity":         {values: []string{"Ignore", "Require"}, fallback: "Ignore"},
 	"recovery.workloads":     {values: []string{"Ignore", "Require"}, fallback: "Require", rule: "write Require or Ignore (Wait is now Require)"},
 }

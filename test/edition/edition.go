@@ -18,11 +18,9 @@ type Edition struct {
 	Version string
 	// Manifests is the folder that is installed, from the top of the repository.
 	Manifests string
-	// DrainsAsNode says that a helper takes on its node's identity to list and evict pods. Else it does so with its own, which is not
-	// confined to its node.
+	// DrainsAsNode says that a helper takes on its node's identity to list and evict pods. Else it does so with its own, which the
+	// manager's webhook confines to its node.
 	DrainsAsNode bool
-	// FillsInNames says that a MutatingAdmissionPolicy writes who creates a NodeReboot, and who approves it.
-	FillsInNames bool
 }
 
 // Of asks an API server for its version.
@@ -38,8 +36,7 @@ func Of(config *rest.Config) (Edition, error) {
 	return For(info)
 }
 
-// For is the edition for what an API server says about itself. Constrained impersonation and MutatingAdmissionPolicies are there since
-// 1.36.
+// For is the edition for what an API server says about itself. Constrained impersonation is there since 1.36.
 func For(info *version.Info) (Edition, error) {
 	minor, err := strconv.Atoi(strings.TrimSuffix(info.Minor, "+"))
 	if err != nil || info.Major != "1" {
@@ -48,5 +45,5 @@ func For(info *version.Info) (Edition, error) {
 	if minor < 36 {
 		return Edition{Version: info.GitVersion, Manifests: filepath.Join("config", "overlays", "before-1.36")}, nil
 	}
-	return Edition{Version: info.GitVersion, Manifests: filepath.Join("config", "default"), DrainsAsNode: true, FillsInNames: true}, nil
+	return Edition{Version: info.GitVersion, Manifests: filepath.Join("config", "default"), DrainsAsNode: true}, nil
 }

@@ -36,6 +36,8 @@ type guestSpec struct {
 	address net.IP
 	// kubelet is configuration of the kubelet beside what all have, in YAML.
 	kubelet string
+	// kernel has arguments of the kernel beside what all have.
+	kernel string
 }
 
 // startCluster builds what is not built yet, installs the operator, and starts the machines without waiting for their nodes. The cluster
@@ -178,7 +180,7 @@ func (c *cluster) startGuest(ctx context.Context, root image, archives []string,
 	if err := disk.write(path); err != nil {
 		return fmt.Errorf("write the config disk of %s: %w", spec.name, err)
 	}
-	guest, err := startGuest(ctx, c.dir, spec.name, len(c.guests), root, path, func(byGuest bool) {
+	guest, err := startGuest(ctx, c.dir, spec.name, len(c.guests), root, path, spec.kernel, func(byGuest bool) {
 		c.journal.add(spec.name, machineReset, "%s", map[bool]string{true: "by the guest itself", false: "by the test"}[byGuest])
 	})
 	if err != nil {

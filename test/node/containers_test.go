@@ -12,7 +12,11 @@ import (
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
 
-// separation puts a program that tries everything into both containers of the helper's pod, with their users, rights and mounts.
+// byDefault is the rebooter's container with the profile and the label that containers have if nothing is said.
+const byDefault = "by-default"
+
+// separation puts a program that tries everything into both containers of the helper's pod, with their users, rights and mounts. A third
+// one has those of the rebooter, but for what takes that out of SELinux's and AppArmor's hands.
 func separation(s *story) {
 	var set appsv1.DaemonSet
 	s.must(s.get(&set, testbed.Namespace, "reboot-operator-helper"), "get the helper's DaemonSet")
@@ -23,6 +27,10 @@ func separation(s *story) {
 	}
 	pod.Spec.NodeName = abrupt
 	pod.Spec.RestartPolicy = corev1.RestartPolicyNever
+	third := *pod.Spec.Containers[0].DeepCopy()
+	third.Name = byDefault
+	third.SecurityContext.AppArmorProfile, third.SecurityContext.SELinuxOptions = nil, nil
+	pod.Spec.Containers = append(pod.Spec.Containers, third)
 	for i := range pod.Spec.Containers {
 		container := &pod.Spec.Containers[i]
 		container.Image = workloadImage
@@ -34,6 +42,7 @@ func separation(s *story) {
 	s.eventually("the probe has tried everything", func() error { return s.ended(pod) })
 	want := map[string]map[string]string{
 		"helper": {
+			"list the host's /run":     "no",
 			"ask logind for a reboot":  "no",
 			"connect to containerd":    "no",
 			"read a token":             "yes",
@@ -41,8 +50,19 @@ func separation(s *story) {
 			"delete a pod of the node": "no",
 			"read secrets":             "no",
 		},
+		// Whoever may talk to the host's bus as user 0 could as well start containers.
 		"rebooter": {
+			"list the host's /run":     "yes",
 			"ask logind for a reboot":  "yes",
+			"connect to containerd":    "yes",
+			"read a token":             "no",
+			"evict a pod of the node":  "no",
+			"delete a pod of the node": "no",
+			"read secrets":             "no",
+		},
+		byDefault: {
+			"list the host's /run":     "no",
+			"ask logind for a reboot":  "no",
 			"connect to containerd":    "no",
 			"read a token":             "no",
 			"evict a pod of the node":  "no",

@@ -30,6 +30,9 @@ const (
 		"nowatchdog no_timer_check panic=0 random.trust_cpu=on modprobe.blacklist=kvm,kvm_amd,kvm_intel,powernow_k8,acpi_cpufreq,psmouse"
 )
 
+// selinuxArguments turn SELinux on, and with it AppArmor off.
+const selinuxArguments = " security=selinux selinux=1 enforcing=1"
+
 // guest is a machine that QEMU emulates.
 type guest struct {
 	name    string
@@ -47,10 +50,10 @@ type guest struct {
 // startGuest starts a machine and does not wait until it has booted. Its files are in dir; nothing is ever written to the image. The number
 // of the guest says on which processor it runs.
 func startGuest(
-	ctx context.Context, dir, name string, number int, image image, config string, onReset func(byGuest bool),
+	ctx context.Context, dir, name string, number int, image image, config, extraArguments string, onReset func(byGuest bool),
 ) (*guest, error) {
 	g := &guest{name: name, dir: dir, exited: make(chan struct{})}
-	g.process = exec.Command("qemu-system-x86_64", g.arguments(image, config)...)
+	g.process = exec.Command("qemu-system-x86_64", g.arguments(image, config, extraArguments)...)
 	log, err := os.Create(g.path("qemu.log"))
 	if err != nil {
 		return nil, fmt.Errorf("create the log of QEMU: %w", err)
@@ -112,7 +115,7 @@ func (g *guest) path(file string) string { return filepath.Join(g.dir, g.name+"-
 
 // arguments of QEMU. It loads the kernel itself at every boot, so there is no boot loader; a reboot of the guest is a reset of the machine,
 // and the root disk keeps what was written to it until QEMU ends.
-func (g *guest) arguments(image image, config string) []string {
+func (g *guest) arguments(image image, config, extraArguments string) []string {
 	accelerator := os.Getenv(acceleratorVariable)
 	if accelerator == "" {
 		accelerator = "tcg,tb-size=512"
@@ -120,7 +123,7 @@ func (g *guest) arguments(image image, config string) []string {
 	return []string{
 		"-name", g.name, "-machine", "q35,usb=off,graphics=off", "-accel", accelerator, "-cpu", "max", "-smp", "1", "-m", guestMemory,
 		"-nodefaults", "-no-user-config", "-display", "none",
-		"-kernel", image.kernel, "-append", kernelArguments,
+		"-kernel", image.kernel, "-append", kernelArguments + extraArguments,
 		"-drive", "if=none,id=root,format=raw,snapshot=on,cache=unsafe,file=" + image.disk, "-device", "nvme,serial=root,drive=root",
 		"-drive", "if=none,id=config,format=raw,readonly=on,file=" + config, "-device", "nvme,serial=config,drive=config",
 		"-netdev", "user,id=network,net=10.0.2.0/24", "-device", "virtio-net-pci,netdev=network,romfile=",

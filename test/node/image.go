@@ -27,11 +27,12 @@ const (
 )
 
 // guestPackages are all that is installed on the root disk, without what they only recommend. The cloud kernel has NVMe and ext4 built in,
-// so it boots from the root disk without an initial RAM disk. With the package apparmor the machine is confined as Debian's are.
+// so it boots from the root disk without an initial RAM disk. With the package apparmor the machine is confined as Debian's are. The
+// arguments of the kernel may choose SELinux instead, whose policy is there as well.
 func guestPackages() []string {
 	return []string{
-		"apparmor", "ca-certificates", "containerd", "containernetworking-plugins", "dbus", "iproute2", "iptables", "kmod",
-		"linux-image-cloud-amd64", "procps", "runc", "systemd", "systemd-sysv", "udev",
+		"apparmor", "ca-certificates", "containerd", "containernetworking-plugins", "dbus", "iproute2", "iptables", "kexec-tools", "kmod",
+		"linux-image-cloud-amd64", "procps", "runc", "selinux-policy-default", "systemd", "systemd-sysv", "udev",
 	}
 }
 
@@ -56,6 +57,9 @@ func maskedUnits() []string {
 
 //go:embed all:guest
 var guestFiles embed.FS
+
+//go:embed selinux/container.cil
+var containerModule []byte
 
 // image is what a machine boots: a root disk, which is never written to, and the kernel from it.
 type image struct {
@@ -149,10 +153,13 @@ func (b imageBuilder) makeDisk(ctx context.Context, base, dir string) error {
 	if err := run(ctx, "", "tar", "--directory", root, "--extract", "--file", base); err != nil {
 		return err
 	}
-	if err := moveKernel(root, filepath.Join(dir, "vmlinuz")); err != nil {
+	if err := takeKernel(root, filepath.Join(dir, "vmlinuz")); err != nil {
 		return err
 	}
 	if err := b.fill(root); err != nil {
+		return err
+	}
+	if err := label(ctx, root); err != nil {
 		return err
 	}
 	disk := filepath.Join(dir, "disk.img")
@@ -162,8 +169,10 @@ func (b imageBuilder) makeDisk(ctx context.Context, base, dir string) error {
 	return os.RemoveAll(root)
 }
 
-func moveKernel(root, path string) error {
-	kernels, err := filepath.Glob(filepath.Join(root, "boot", "vmlinuz-*"))
+// takeKernel copies the kernel, which QEMU loads. It is all that stays in /boot, for kexec.
+func takeKernel(root, path string) error {
+	boot := filepath.Join(root, "boot")
+	kernels, err := filepath.Glob(filepath.Join(boot, "vmlinuz-*"))
 	if err != nil || len(kernels) != 1 {
 		return errors.Join(fmt.Errorf("want one kernel in /boot, found %v", kernels), err)
 	}
@@ -174,7 +183,31 @@ func moveKernel(root, path string) error {
 	if err := os.WriteFile(path, content, plainFile); err != nil {
 		return err
 	}
-	return os.RemoveAll(filepath.Join(root, "boot"))
+	if err := os.RemoveAll(boot); err != nil {
+		return err
+	}
+	if err := os.Mkdir(boot, executable); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(boot, "vmlinuz"), content, plainFile)
+}
+
+// label adds the module for containers to SELinux's policy and gives every file the label that the policy says. The programs for it are
+// those of the root file system, so this machine needs neither them nor SELinux. mke2fs copies the labels, which are extended attributes.
+func label(ctx context.Context, root string) error {
+	const module = "/etc/selinux/container.cil"
+	if err := os.WriteFile(filepath.Join(root, module), containerModule, plainFile); err != nil {
+		return err
+	}
+	if err := run(ctx, "", "chroot", root, "semodule", "--noreload", "--install", module); err != nil {
+		return fmt.Errorf("add the module for containers to SELinux's policy: %w", err)
+	}
+	// setfiles finds files by /proc/self/fd. What is mounted in a mount namespace goes with it.
+	const setfiles = `mount -t proc none "$0/proc" && exec chroot "$0" setfiles -F /etc/selinux/default/contexts/files/file_contexts /`
+	if err := run(ctx, "", "unshare", "--mount", "sh", "-c", setfiles, root); err != nil {
+		return fmt.Errorf("label the files for SELinux: %w", err)
+	}
+	return nil
 }
 
 // fill makes a node of a Debian system. A link in that system never leads out of it.
@@ -271,7 +304,7 @@ func (b imageBuilder) diskKey() (string, error) {
 		return "", fmt.Errorf("read the kubelet: %w", err)
 	}
 	lists := [][]string{{debianSuite, diskSize}, guestPackages(), enabledUnits(), maskedUnits()}
-	return hash(sum, fmt.Sprint(lists)), nil
+	return hash(sum, fmt.Sprint(lists), string(containerModule)), nil
 }
 
 // hash adds the parts to sum and shortens it to what a folder may be called.

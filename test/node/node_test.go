@@ -19,16 +19,38 @@ import (
 const enabledVariable = "TEST_NODE"
 
 const (
-	// graceful is the node whose kubelet asks logind for time when the host goes down, and ends its pods in order. abrupt is as a kubelet is
-	// without configuration.
+	// graceful is the node whose kubelet asks logind for time when the host goes down, and ends its pods in order. AppArmor confines its
+	// containers, as it does on Debian.
 	graceful = "node-a"
-	abrupt   = "node-b"
+	// abrupt is the node with a kubelet without configuration of that kind. SELinux confines its containers.
+	abrupt = "node-b"
 )
+
+// chapter is a part of the story.
+type chapter struct {
+	name string
+	run  func(*story)
+}
+
+func chapters() []chapter {
+	return []chapter{
+		{"both nodes join", join},
+		{"neither container of the helper can do the other's part", separation},
+		{"a host that forbids the rebooter its bus is not drained", refused},
+		{"both nodes are rebooted, one after the other, and that is proved", rollout},
+		{"a kernel that is loaded for kexec is started without a reset of the machine", kexec},
+		{"a block lock keeps the host up, before the drain and after it", inhibited},
+		{"a host that does not come back is reported and halts the rollout; a helper that restarts reboots nothing twice", lost},
+		{"power is lost in the middle of a drain", powerLoss},
+		{"a reboot by signal needs AppArmor out of the way, and passes by inhibitor locks", signaled},
+		{"a program of the host reboots it, so fast that nobody sees it not Ready", commanded},
+	}
+}
 
 // TestRealNodes is one story: each chapter begins with what the last one left, which is two nodes in service.
 func TestRealNodes(t *testing.T) {
 	if os.Getenv(enabledVariable) == "" {
-		t.Skip("real nodes need root, QEMU and a quarter of an hour: run make test-node")
+		t.Skip("real nodes need root, QEMU and twenty minutes: run make test-node")
 	}
 	if err := checkRequirements(); err != nil {
 		t.Fatal(err)
@@ -38,19 +60,7 @@ func TestRealNodes(t *testing.T) {
 	log.SetLogger(logr.Discard())
 	klog.SetLogger(logr.Discard()) // the transcript is for people
 	c := start(ctx, t)
-	chapters := []struct {
-		name string
-		run  func(*story)
-	}{
-		{"both nodes join", join},
-		{"both nodes are rebooted, one after the other, and that is proved", rollout},
-		{"neither container of the helper can do the other's part", separation},
-		{"a host that does not come back is reported and halts the rollout; a helper that restarts reboots nothing twice", lost},
-		{"power is lost in the middle of a drain", powerLoss},
-		{"a reboot by signal needs AppArmor out of the way, and passes by inhibitor locks", signaled},
-		{"a program of the host reboots it, so fast that nobody sees it not Ready", commanded},
-	}
-	for _, chapter := range chapters {
+	for _, chapter := range chapters() {
 		passed := t.Run(chapter.name, func(t *testing.T) {
 			c.journal.title("%s", chapter.name)
 			chapter.run(&story{T: t, cluster: c, ctx: ctx, begin: time.Now()})
@@ -69,7 +79,7 @@ func start(ctx context.Context, t *testing.T) *cluster {
 	}
 	c, err := startCluster(ctx, newJournal(os.Stdout), dir,
 		guestSpec{name: graceful, address: net.IPv4(10, 0, 2, 15), kubelet: "shutdownGracePeriod: 20s\nshutdownGracePeriodCriticalPods: 5s\n"},
-		guestSpec{name: abrupt, address: net.IPv4(10, 0, 2, 16)},
+		guestSpec{name: abrupt, address: net.IPv4(10, 0, 2, 16), kernel: selinuxArguments},
 	)
 	t.Cleanup(func() {
 		if t.Failed() {

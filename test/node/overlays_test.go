@@ -10,8 +10,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
 
-// confined undoes what the overlay signal says about AppArmor, which leaves the default profile of containerd.
-const confined = `spec: {template: {spec: {containers: [{name: rebooter, securityContext: {appArmorProfile: null}}]}}}`
+// confined gives the rebooter AppArmor's default profile of containerd.
+const confined = `spec: {template: {spec: {containers: [{name: rebooter, securityContext: {appArmorProfile: {type: RuntimeDefault}}}]}}}`
 
 // signaled reboots the node whose kubelet holds an inhibitor lock.
 func signaled(s *story) {

@@ -27,33 +27,7 @@ func join(s *story) {
 		if state := s.on(node, "systemctl is-active systemd-logind dbus containerd kubelet reboot-calls | sort -u"); state != "active" {
 			s.Errorf("%s: services are %s", node, state)
 		}
-		if enabled := s.on(node, "cat /sys/module/apparmor/parameters/enabled"); enabled != "Y" {
-			s.Errorf("%s: AppArmor is off", node)
-		}
-		s.expectNoPrivilege(node)
-	}
-}
-
-// expectNoPrivilege looks at the helper's processes from the host, without those of probes, which come and go.
-func (s *story) expectNoPrivilege(node string) {
-	s.Helper()
-	const script = `for pid in $(pgrep -f '^/(helper|rebooter --reboot)'); do
-		echo $(cat /proc/$pid/comm; grep -E '^(Uid|CapEff|CapBnd|NoNewPrivs|Seccomp|VmRSS):' /proc/$pid/status; cat /proc/$pid/attr/current)
-	done`
-	unprivileged := []string{
-		"CapEff: 0000000000000000", "CapBnd: 0000000000000000", "NoNewPrivs: 1", "Seccomp: 2", "cri-containerd.apparmor.d (enforce)",
-	}
-	output := s.on(node, script)
-	for line := range strings.Lines(output) {
-		s.journal.add(node, said, "%s", strings.TrimSpace(line))
-		for _, want := range unprivileged {
-			if !strings.Contains(line, want) {
-				s.Errorf("%s: want %q in %s", node, want, line)
-			}
-		}
-	}
-	if output == "" {
-		s.Errorf("%s: no process of the helper found", node)
+		s.expectConfinement(node)
 	}
 }
 

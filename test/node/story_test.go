@@ -185,13 +185,20 @@ func (s *story) expectAnotherBoot(node string, before boot) boot {
 	after := s.bootOf(node)
 	s.journal.add(node, said, "before: %s", before)
 	s.journal.add(node, said, "now:    %s", after)
-	boots := strings.Fields(s.on(node, "cat /var/lib/node-test/boots"))
-	if len(boots) < 2 || boots[len(boots)-2] != before.id || boots[len(boots)-1] != after.id {
-		s.Errorf("%s: want one boot since %s, the machine counts %v", node, before.id, boots)
-	}
+	s.expectOneBoot(node, before, after)
 	lastSeen := before.began.Add(before.uptime - clockSlack)
 	if !after.began.After(before.began) || time.Now().Add(-after.uptime).Before(lastSeen) {
 		s.Errorf("%s: was up since %s, now since %s", node, before.began, after.began)
+	}
+	return after
+}
+
+// expectOneBoot fails unless the boots are the machine's last two, the Node names the new one, and the sentinel is gone.
+func (s *story) expectOneBoot(node string, before, after boot) {
+	s.Helper()
+	boots := strings.Fields(s.on(node, "cat /var/lib/node-test/boots"))
+	if len(boots) < 2 || boots[len(boots)-2] != before.id || boots[len(boots)-1] != after.id {
+		s.Errorf("%s: want one boot since %s, the machine counts %v", node, before.id, boots)
 	}
 	var object corev1.Node
 	s.must(s.get(&object, "", node), "get %s", node)
@@ -201,7 +208,6 @@ func (s *story) expectAnotherBoot(node string, before boot) boot {
 	if output := s.on(node, "ls /run/reboot-required* 2>/dev/null || true"); output != "" {
 		s.Errorf("%s: the sentinel is still there: %s", node, output)
 	}
-	return after
 }
 
 // keepEvidence writes the journals of the machines that answer into the folder of logs, and what the cluster knows.

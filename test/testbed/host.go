@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/helper"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 )
 
 const (
@@ -118,25 +120,28 @@ func (h *Host) Methods(context.Context) []v1alpha1.MethodReport {
 	return []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind, Obstacle: h.obstacle}}
 }
 
+// Describe is nothing more.
+func (h *Host) Describe(context.Context) helper.HostDescription { return helper.HostDescription{} }
+
 // Reboot returns once the host accepted the order; it goes down shortly after.
-func (h *Host) Reboot(_ context.Context, bootID string, method v1alpha1.RebootMethod) error {
+func (h *Host) Reboot(_ context.Context, bootID string, order rebooter.Order) (via string, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
 	case bootID != h.bootID:
-		return fmt.Errorf("the order is about boot %s, and the host runs boot %s", bootID, h.bootID)
+		return "", fmt.Errorf("the order is about boot %s, and the host runs boot %s", bootID, h.bootID)
 	case h.fault == FaultRebootRefused:
 		h.journal.add(h.now(), EventRebootRefused, "")
-		return errors.New("the simulated host refuses to reboot")
+		return "", errors.New("the simulated host refuses to reboot")
 	case h.rebooting:
-		return errors.New("a shutdown is already in progress")
+		return "", errors.New("a shutdown is already in progress")
 	}
 	h.accepted++
-	h.journal.add(h.now(), EventRebootAccepted, string(method))
+	h.journal.add(h.now(), EventRebootAccepted, order.Method)
 	if h.fault != FaultRebootIgnored {
 		h.rebootLocked()
 	}
-	return nil
+	return rebooter.ViaFirmware, nil
 }
 
 // PowerCycle reboots the host as if someone had pressed its button.
@@ -299,9 +304,9 @@ func (h *Host) isGone() bool {
 // healthy tells whether the containers of a pod run. Only the helper can be stopped, and the manager is a process.
 func (h *Host) healthy(pod *corev1.Pod) bool {
 	switch {
-	case isHelper(pod):
+	case h.cluster.isHelper(pod):
 		return h.helper.isWanted()
-	case isManager(pod):
+	case h.cluster.isManager(pod):
 		return h.managers.isReady(pod.UID)
 	}
 	return true

@@ -9,6 +9,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/helper"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 )
 
 var (
@@ -30,7 +31,8 @@ func TestAFaultyHostAnswersAndDoesNotReboot(t *testing.T) {
 			host := newHost(&Cluster{clock: clock.RealClock{}, log: logr.Discard()}, NodeOptions{Name: "a1"})
 			before, _ := host.BootID()
 			host.SetFault(fault)
-			checkError(t, host.Reboot(t.Context(), host.bootID, v1alpha1.RebootLogind), test.wantErr)
+			_, err := host.Reboot(t.Context(), host.bootID, rebooter.Order{})
+			checkError(t, err, test.wantErr)
 			if host.RebootsAccepted() != test.wantAccepted || !host.Up() || host.rebooting {
 				t.Errorf("accepted %d, up %t, rebooting %t", host.RebootsAccepted(), host.Up(), host.rebooting)
 			}
@@ -51,7 +53,8 @@ func TestAFaultyHostAnswersAndDoesNotReboot(t *testing.T) {
 func TestAHostThatShutsDownTakesNoSecondOrder(t *testing.T) {
 	host := newHost(&Cluster{clock: clock.RealClock{}, log: logr.Discard()}, NodeOptions{Name: "a1"})
 	host.rebooting = true
-	checkError(t, host.Reboot(t.Context(), host.bootID, v1alpha1.RebootLogind), "already in progress")
+	_, err := host.Reboot(t.Context(), host.bootID, rebooter.Order{})
+	checkError(t, err, "already in progress")
 	if host.RebootsAccepted() != 0 {
 		t.Error("the order was accepted")
 	}

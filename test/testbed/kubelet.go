@@ -231,9 +231,9 @@ func (k *kubelets) run(ctx context.Context, host *Host, pod *corev1.Pod, times p
 		}
 	}
 	switch {
-	case isHelper(pod):
+	case k.cluster.isHelper(pod):
 		host.helper.podRunning(pod)
-	case isManager(pod):
+	case k.cluster.isManager(pod):
 		host.managers.podRunning(pod)
 	}
 	return wait, nil

@@ -44,6 +44,8 @@ type Manager struct {
 	process     *process
 	metricsPort int
 	probePort   int
+	// webhookAddress is where it serves webhooks.
+	webhookAddress string
 }
 
 // StartManager builds cmd/manager if that was not done before and starts it with the identity of its ServiceAccount. Call it after
@@ -53,7 +55,7 @@ func (c *Cluster) StartManager(ctx context.Context, options ManagerOptions) (*Ma
 	if err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(2)
+	ports, err := freePorts(3)
 	if err != nil {
 		return nil, err
 	}
@@ -61,11 +63,13 @@ func (c *Cluster) StartManager(ctx context.Context, options ManagerOptions) (*Ma
 	if err != nil {
 		return nil, err
 	}
+	webhooks := fmt.Sprintf("127.0.0.1:%d", ports[2])
 	args := append([]string{
 		"--kubeconfig=" + kubeconfig,
-		"--namespace=" + Namespace,
+		"--namespace=" + c.namespace,
 		fmt.Sprintf("--metrics-bind-address=127.0.0.1:%d", ports[0]),
 		fmt.Sprintf("--health-probe-bind-address=127.0.0.1:%d", ports[1]),
+		"--webhook-bind-address=" + webhooks,
 		"--metrics-secure=false",
 		"--leader-elect",
 	}, options.Args...)
@@ -73,7 +77,7 @@ func (c *Cluster) StartManager(ctx context.Context, options ManagerOptions) (*Ma
 	if err != nil {
 		return nil, err
 	}
-	manager := &Manager{process: process, metricsPort: ports[0], probePort: ports[1]}
+	manager := &Manager{process: process, metricsPort: ports[0], probePort: ports[1], webhookAddress: webhooks}
 	c.managers.add(manager)
 	ready := fmt.Sprintf("http://127.0.0.1:%d/readyz", manager.probePort)
 	if err := process.waitFor(ctx, httpReady(http.DefaultClient, ready)); err != nil {

@@ -32,8 +32,8 @@ func (c *Cluster) InstallWithManagers(ctx context.Context) error {
 func (h *Host) ManagersOn() []*Manager { return h.managers.ready() }
 
 // isManager tells whether a pod is one of the manager's Deployment.
-func isManager(pod *corev1.Pod) bool {
-	return pod.Namespace == Namespace && pod.Labels[v1alpha1.ComponentLabel] == v1alpha1.ManagerComponent
+func (c *Cluster) isManager(pod *corev1.Pod) bool {
+	return pod.Namespace == c.namespace && pod.Labels[v1alpha1.ComponentLabel] == v1alpha1.ManagerComponent
 }
 
 // managerRunner runs the managers of one host while their pods run.
@@ -138,7 +138,7 @@ func (r *managerRun) run(ctx context.Context, host *Host, pod string) {
 	defer close(r.ended)
 	for ctx.Err() == nil {
 		manager, err := host.cluster.StartManager(ctx, ManagerOptions{Env: []string{
-			"NODE_NAME=" + host.Name(), "POD_NAME=" + pod, "POD_NAMESPACE=" + Namespace,
+			"NODE_NAME=" + host.Name(), "POD_NAME=" + pod, "POD_NAMESPACE=" + host.cluster.namespace,
 		}})
 		if err == nil {
 			r.set(manager)

@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 )
 
 const (
@@ -219,7 +221,8 @@ func readySince(pod *corev1.Pod) time.Time {
 func (s *story) reboot(host *Host) {
 	boot, err := host.BootID()
 	s.check(err)
-	s.check(host.Reboot(s.ctx, boot, "Logind"))
+	_, err = host.Reboot(s.ctx, boot, rebooter.Order{Method: rebooter.MethodLogind})
+	s.check(err)
 }
 
 func (s *story) aFastReboot() {
@@ -294,7 +297,7 @@ func (s *story) aHelperHasAnIdentity() {
 	})
 	s.check(err)
 	defer pods.Stop()
-	pod := see(s, pods, "the helper's pod runs", func(_ watch.EventType, p *corev1.Pod) bool { return isHelper(p) })
+	pod := see(s, pods, "the helper's pod runs", func(_ watch.EventType, p *corev1.Pod) bool { return s.cluster.isHelper(p) })
 	config := s.cluster.helperConfig(podKey{name: pod.Name, uid: pod.UID, serviceAccount: pod.Spec.ServiceAccountName})
 	client, err := kubernetes.NewForConfig(config)
 	s.check(err)

@@ -69,6 +69,8 @@ type attempt struct {
 	needPods                bool
 	queries                 []model.GateQuery
 	pendingHooks, lateHooks []string
+	// blockedTooLong says that what keeps the host from rebooting had its time.
+	blockedTooLong bool
 }
 
 func newAttempt(in *Input) *attempt { return &attempt{Draft: in.Draft, Moment: in.Moment, Input: in} }
@@ -153,6 +155,7 @@ func (a *attempt) recordBoot() {
 			at.StaleConditions = staleConditions(next.Conditions)
 		}
 	})
+	a.noteVia()
 	a.Emit(model.Event{Reason: v1alpha1.ConditionRebooted, OnNode: true, Message: fmt.Sprintf(
 		"Node %s runs another boot (kernel %s before, %s now).", a.Node.Name, a.Status.Before.KernelVersion, a.Status.After.KernelVersion)})
 }

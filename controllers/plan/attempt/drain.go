@@ -26,11 +26,14 @@ var beforeDrain = []gate{
 }
 
 func (a *attempt) prepareDrain() {
-	switch v := a.firstObstacle(beforeDrain); {
+	v := a.firstObstacle(beforeDrain)
+	switch obstacle := a.inTheWay(); {
 	case v.Reason == v1alpha1.ReasonPodsNotFinished:
 		a.fail(v.Reason, v.Message)
 	case !v.OK():
 		a.wait = v
+	case !obstacle.OK(): // Nothing was evicted yet, so the slot is of more use to others.
+		a.rollBack(obstacle)
 	case a.Policy.Spec.Drain.Mode == v1alpha1.DrainModeSkip:
 		a.beginDrain()
 		a.endDrain(v1alpha1.DrainSkipped)

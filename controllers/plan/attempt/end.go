@@ -30,6 +30,7 @@ func (a *attempt) stall(reason, message string) {
 // endAttempt ends the attempt and so frees its slot.
 func (a *attempt) endAttempt(reason, message string) {
 	a.Edit().Order = nil
+	a.noteVia()
 	a.EditAttempt(func(at *v1alpha1.Attempt) {
 		at.EndedTime, at.StalledTime, at.Result, at.Message = a.Stamp(), nil, reason, model.Bounded(message)
 		at.Containers = nil

@@ -47,6 +47,10 @@ func TestACordonedNodeIsDrainedWhenEverythingBeforeItIsDone(t *testing.T) {
 		o.Order, o.Wake = "Drain#1 until "+(d+10*minute).String(), d+10*minute
 		return o
 	}
+	givenBack := func(reason string) outcome {
+		return outcome{Wait: reason, Changed: "-Containers +RolledBackTime", Events: reason, Result: reason, Freed: true}
+	}
+	mayNotEvict := reports(func(r *v1alpha1.HelperReport) { r.EvictionObstacle = "it may not impersonate its node" })
 	pdbFirst := webPod()
 	pdbFirst.Finished = true
 	advanced(t, map[string]row{
@@ -122,8 +126,19 @@ func TestACordonedNodeIsDrainedWhenEverythingBeforeItIsDone(t *testing.T) {
 			from: cordoned, with: []change{lead(0)},
 			want: func() outcome { o := ordered; o.Changed = "+ExcludedTime +DrainOrderedTime"; return o }(),
 		},
+		"an inhibitor lock came since the start":          {from: cordoned, with: []change{inhibited}, want: givenBack(v1alpha1.ReasonRebootInhibited)},
+		"an inhibitor lock, and the drain is skipped":     {from: cordoned, with: []change{inhibited, spec(skipDrain)}, want: givenBack(v1alpha1.ReasonRebootInhibited)},
+		"an inhibitor lock may go before the drain is on": {from: cordoned, with: []change{inhibited, delay(60)}, want: outcome{Wait: v1alpha1.ReasonDrainDelayed, Wake: minute}},
+		"the helper may not evict":                        {from: cordoned, with: []change{mayNotEvict}, want: givenBack(v1alpha1.ReasonEvictionForbidden), says: []string{"impersonate"}},
 		"a drain that is skipped goes on to the reboot": {
 			from: cordoned, with: []change{spec(skipDrain)},
+			want: outcome{
+				Wait: v1alpha1.ReasonRebooting, Changed: "+DrainedTime +Drain +RebootOrderedTime", Order: "Reboot#1 until 15m0s", Wake: 15 * minute,
+				NeedPods: true, Events: v1alpha1.ReasonDrainSkipped + " " + v1alpha1.ReasonRebooting,
+			},
+		},
+		"a drain that is skipped takes no right to evict": {
+			from: cordoned, with: []change{spec(skipDrain), mayNotEvict},
 			want: outcome{
 				Wait: v1alpha1.ReasonRebooting, Changed: "+DrainedTime +Drain +RebootOrderedTime", Order: "Reboot#1 until 15m0s", Wake: 15 * minute,
 				NeedPods: true, Events: v1alpha1.ReasonDrainSkipped + " " + v1alpha1.ReasonRebooting,

@@ -118,6 +118,7 @@ func (a *attempt) noteInService(proved bool) {
 				at.UncordonedTime = a.Stamp()
 			}
 		})
+		a.noteVia()
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/consent"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/obstacle"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/protocol"
 )
 
@@ -23,6 +24,7 @@ var beforeReboot = []gate{
 	(*attempt).volumesAttached,
 	(*attempt).quorum,
 	(*attempt).refused,
+	(*attempt).hostBlocked,
 	(*attempt).helperAway,
 }
 
@@ -71,7 +73,7 @@ func (a *attempt) orderReboot() {
 		return
 	}
 	switch v := a.firstObstacle(beforeReboot); {
-	case v.Reason == v1alpha1.ReasonRebootFailed:
+	case v.Reason == v1alpha1.ReasonRebootFailed, a.blockedTooLong:
 		a.fail(v.Reason, v.Message)
 		return
 	case !v.OK():
@@ -85,9 +87,15 @@ func (a *attempt) orderReboot() {
 		Action:   v1alpha1.ActionReboot,
 		Protocol: protocol.Needed(a.Policy.Spec),
 		Method:   reboot.Method,
+		Via:      reboot.Via,
 		Deadline: metav1.NewMicroTime(consent.Deadline(a.Policy, &a.Draft, back)),
 	})
-	a.EditAttempt(func(at *v1alpha1.Attempt) { at.RebootOrderedTime = a.Stamp() })
+	a.EditAttempt(func(at *v1alpha1.Attempt) {
+		at.RebootOrderedTime, at.RebootVia = a.Stamp(), ""
+		if method := obstacle.Method(reboot.Method, a.Report(a.Node)); method != v1alpha1.RebootInstalled {
+			at.RebootMethod = method
+		}
+	})
 	a.noteContainers()
 	a.wait = a.rebooting(back)
 	a.Emit(model.Event{Reason: v1alpha1.ReasonRebooting, Message: a.wait.Message, OnNode: true})
@@ -101,6 +109,10 @@ func (a *attempt) rebooting(deadline time.Time) model.Verdict {
 // awaitBoot waits for another boot ID.
 func (a *attempt) awaitBoot() {
 	answer := a.answer()
+	if a.refusedByLock(answer) {
+		a.withdraw()
+		return
+	}
 	if answer != nil && answer.State == v1alpha1.OrderFailed {
 		a.fail(v1alpha1.ReasonRebootFailed, a.times().Localize(answer.Message))
 		return

@@ -28,6 +28,25 @@ func helperAway(since time.Duration) change {
 	})
 }
 
+// lockedLogind is what a helper says of an inhibitor lock.
+var lockedLogind = v1alpha1.MethodReport{
+	Name: v1alpha1.RebootLogind, Obstacle: "backup (uid 0) until it is done.", Kind: v1alpha1.ObstacleInhibited,
+}
+
+func reports(change func(*v1alpha1.HelperReport)) change {
+	return status(func(s *v1alpha1.NodeRebootStatus) { change(s.Report) })
+}
+
+func inhibited(w *world) { w.reboot.Status.Report.Methods = []v1alpha1.MethodReport{lockedLogind} }
+
+func blockedSince(since time.Duration) change {
+	return attempts(func(a *v1alpha1.Attempt) { a.RebootBlockedTime = at(since) })
+}
+
+func rebootLimit(seconds int32) change {
+	return spec(func(s *v1alpha1.RebootPolicySpec) { s.Reboot.TimeoutSeconds = &seconds })
+}
+
 func drainWas(result v1alpha1.DrainResult) change {
 	return attempts(func(a *v1alpha1.Attempt) { a.Drain = result })
 }
@@ -130,6 +149,45 @@ func TestADrainedNodeIsToldToRebootWhenEverythingBeforeItIsDone(t *testing.T) {
 			from: drained, with: []change{helperAway(0), now(17 * minute)}, want: failed(v1alpha1.ReasonRebootFailed),
 			says: []string{"Image not found"},
 		},
+		"an inhibitor lock came during the drain": {
+			from: drained, with: []change{inhibited},
+			want: outcome{Wait: v1alpha1.ReasonRebootInhibited, Changed: "+RebootBlockedTime", Order: order, Wake: 17 * minute},
+			says: []string{"is drained", "An inhibitor lock keeps the host of node a from rebooting: backup (uid 0)", "12:17 +00:00"},
+		},
+		"an inhibitor lock is still there": {
+			from: drained, with: []change{inhibited, blockedSince(2 * minute), now(17*minute - time.Second)},
+			want: outcome{Wait: v1alpha1.ReasonRebootInhibited, Order: order, Wake: 17 * minute},
+		},
+		"the time for an inhibitor lock is as long as that for the reboot": {
+			from: drained, with: []change{inhibited, blockedSince(2 * minute), rebootLimit(60)},
+			want: outcome{Wait: v1alpha1.ReasonRebootInhibited, Order: order, Wake: 3 * minute},
+		},
+		"an inhibitor lock does not end": {
+			from: drained, with: []change{inhibited, blockedSince(2 * minute), now(17 * minute)},
+			want: failed(v1alpha1.ReasonRebootInhibited), says: []string{"since 2026-03-02 12:02 +00:00", "backup (uid 0)"},
+		},
+		"an inhibitor lock ended": {
+			from: drained, with: []change{blockedSince(2 * minute), now(17 * minute)}, want: told(17*minute, ordered, event),
+		},
+		"the lock of a method that the policy does not use": {
+			from: drained, with: []change{reports(func(r *v1alpha1.HelperReport) {
+				r.Methods = []v1alpha1.MethodReport{{Name: v1alpha1.RebootSignal}, lockedLogind}
+			})}, want: told(2*minute, ordered+" +RebootMethod", event),
+		},
+		"the bus went away during the drain": {
+			from: drained, with: []change{reports(func(r *v1alpha1.HelperReport) {
+				r.Methods = []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind, Obstacle: "no bus"}}
+			})},
+			want: outcome{Wait: v1alpha1.ReasonHostCannotReboot, Changed: "+RebootBlockedTime", Order: order, Wake: 17 * minute},
+		},
+		"what was said in another boot is not looked at": {
+			from: drained, with: []change{inhibited, reports(func(r *v1alpha1.HelperReport) { r.BootID = "boot-0" })},
+			want: told(2*minute, ordered, event),
+		},
+		"a drained node is not asked whether it may be drained": {
+			from: drained, with: []change{reports(func(r *v1alpha1.HelperReport) { r.EvictionObstacle = "forbidden" })},
+			want: told(2*minute, ordered, event),
+		},
 		"the order ends with the window": {
 			from: drained, with: []change{cron("0 12 * * *", 600)}, want: func() outcome {
 				o := told(2*minute, ordered, event)
@@ -213,6 +271,34 @@ func TestAHostThatWasToldToRebootIsAwaited(t *testing.T) {
 			from: rebooting, with: []change{answered(v1alpha1.OrderFailed, "Inhibited.", nil)}, want: failed(v1alpha1.ReasonRebootFailed, "1/0"),
 			says: []string{"Inhibited."},
 		},
+		"it refuses because of an inhibitor lock": {
+			from: rebooting, with: []change{answered(v1alpha1.OrderFailed, "Inhibited.", nil), inhibited},
+			want: outcome{Wait: v1alpha1.ReasonRebootInhibited, Changed: "+RebootBlockedTime -RebootOrderedTime", Wake: 18 * minute},
+			says: []string{"backup (uid 0)", "12:18 +00:00"},
+		},
+		"it refuses because of an inhibitor lock, and a window closes": {
+			from: rebooting, with: []change{answered(v1alpha1.OrderFailed, "Inhibited.", nil), inhibited, cron("0 11 * * *", 600)},
+			want: outcome{
+				Wait: v1alpha1.ReasonWindowClosed, Changed: "-RebootOrderedTime -Containers +RolledBackTime", Events: v1alpha1.ReasonWindowClosed,
+				Result: v1alpha1.ReasonWindowClosed, Freed: true,
+			},
+		},
+		"it refuses because of an inhibitor lock that has had its time": {
+			from: rebooting,
+			with: []change{answered(v1alpha1.OrderFailed, "Inhibited.", nil), inhibited, blockedSince(2 * minute), now(17 * minute)},
+			want: outcome{
+				Changed: "-RebootOrderedTime -Containers +RolledBackTime", Events: v1alpha1.ReasonRebootInhibited + "!",
+				Result: v1alpha1.ReasonRebootInhibited, Freed: true, Failures: "1/0 RebootInhibited",
+			},
+		},
+		"it refuses because of an inhibitor lock, and its policy is gone": {
+			from: rebooting, with: []change{answered(v1alpha1.OrderFailed, "Inhibited.", nil), inhibited, noPolicy},
+			want: failed(v1alpha1.ReasonRebootFailed, "1/0"),
+		},
+		"it accepted, and shows an inhibitor lock": {
+			from: rebooting, with: []change{answered(v1alpha1.OrderDone, "", nil), inhibited},
+			want: outcome{Wait: v1alpha1.ReasonRebooting, Order: order, Wake: 18 * minute},
+		},
 		"nobody took the order": {
 			from: rebooting, with: []change{unanswered, now(18 * minute)}, want: outcome{
 				Changed: "-RebootOrderedTime -Containers +RolledBackTime", Events: v1alpha1.ReasonOrderExpired + "!",
@@ -270,5 +356,55 @@ func TestTheOrderToRebootHasTheMethodAndTheBootThatHasToEnd(t *testing.T) {
 	}
 	if diff := diffOf(want, s.Order); diff != "" || s.LastSequence != 2 {
 		t.Errorf("the order is another one, of %d (-want +got):\n%s", s.LastSequence, diff)
+	}
+}
+
+func TestTheOrderToRebootHasThePath(t *testing.T) {
+	t.Parallel()
+	for via, level := range map[v1alpha1.RebootVia]int32{"": 1, v1alpha1.RebootViaFirmware: 1, v1alpha1.RebootViaKexec: 2} {
+		w := in(drained, spec(func(s *v1alpha1.RebootPolicySpec) { s.Reboot.Via = via }))
+		if order := checked(t, w, advance).Draft.Status.Order; order.Via != via || order.Protocol != level {
+			t.Errorf("with reboot.via %q the order says %q and takes protocol %d, want %d", via, order.Via, order.Protocol, level)
+		}
+	}
+}
+
+func TestHowTheHostRebootsIsRecorded(t *testing.T) {
+	t.Parallel()
+	installed := reports(func(r *v1alpha1.HelperReport) {
+		r.Methods = []v1alpha1.MethodReport{{Name: v1alpha1.RebootSignal}, {Name: v1alpha1.RebootLogind}}
+	})
+	tookKexec := reports(func(r *v1alpha1.HelperReport) { r.Via, r.Sequence = v1alpha1.RebootViaKexec, 2 })
+	byMethod := func(method v1alpha1.RebootMethod) change {
+		return spec(func(s *v1alpha1.RebootPolicySpec) { s.Reboot.Method = method })
+	}
+	boot := []change{boots("boot-2"), notReady}
+	for name, test := range map[string]struct {
+		from   stage
+		with   []change
+		method v1alpha1.RebootMethod
+		via    v1alpha1.RebootVia
+	}{
+		"the method that was installed":   {from: drained, with: []change{installed}, method: v1alpha1.RebootSignal},
+		"the method of the policy":        {from: drained, with: []change{installed, byMethod(v1alpha1.RebootLogind)}, method: v1alpha1.RebootLogind},
+		"nobody knows what was installed": {from: drained},
+		"the path of an earlier order": {from: drained, with: []change{reports(func(r *v1alpha1.HelperReport) {
+			r.Via = v1alpha1.RebootViaKexec
+		})}},
+		"the path, when the host is back":      {from: rebooting, with: append(boot, tookKexec), via: v1alpha1.RebootViaKexec},
+		"the path is not told":                 {from: rebooting, with: boot},
+		"the path of a boot that no one asked": {from: draining, with: append(boot, tookKexec)},
+		"the path of another order": {from: rebooting, with: append(boot, tookKexec, reports(func(r *v1alpha1.HelperReport) {
+			r.Sequence = 1
+		}))},
+		"the path is told after the boot": {from: back, with: []change{tookKexec}, via: v1alpha1.RebootViaKexec},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := checked(t, in(test.from, test.with...), advance).Draft.Status.Attempt
+			if a.RebootMethod != test.method || a.RebootVia != test.via {
+				t.Errorf("recorded are method %q and path %q, want %q and %q", a.RebootMethod, a.RebootVia, test.method, test.via)
+			}
+		})
 	}
 }

@@ -23,6 +23,7 @@ type feature struct {
 var features = []feature{
 	{"status.order", 1, always}, // Helpers of level 0 read the selectors of orders to drain otherwise, and report no level.
 	{"status.order.drain.leave", Leave, never},
+	{"reboot.via", 2, kexec},
 }
 
 // Leave is the level since which helpers leave the pods that an order to drain says. No policy asks for that: it depends on where else the
@@ -30,6 +31,9 @@ var features = []feature{
 const Leave = 2
 
 func always(*v1alpha1.RebootPolicySpec) bool { return true }
+
+// kexec: an older helper would reboot the host through its firmware.
+func kexec(spec *v1alpha1.RebootPolicySpec) bool { return spec.Reboot.Via == v1alpha1.RebootViaKexec }
 
 func never(*v1alpha1.RebootPolicySpec) bool { return false }
 

@@ -14,60 +14,145 @@ const (
 	logindName    = "org.freedesktop.login1"
 	logindPath    = "/org/freedesktop/login1"
 	logindManager = "org.freedesktop.login1.Manager"
+
 	// noReply is what the bus answers in the place of a logind that ended before it did.
 	noReply = "org.freedesktop.DBus.Error.NoReply"
+	// unknownMethod is what logind says to RebootWithFlags before systemd 248.
+	unknownMethod = "org.freedesktop.DBus.Error.UnknownMethod"
+	// invalidArguments is what it says to flags that it does not know.
+	invalidArguments = "org.freedesktop.DBus.Error.InvalidArgs"
+
 	// checkInhibitors makes logind honor the inhibitor locks that others hold although root asks (SD_LOGIND_ROOT_CHECK_INHIBITORS).
 	checkInhibitors = uint64(1)
+	// viaKexec makes it start the loaded kernel directly (SD_LOGIND_KEXEC_REBOOT, systemd 249 and later; commit 0d96caa5c0).
+	viaKexec = uint64(2)
 )
 
-// logindObstacle asks logind whether it could reboot the host. It answers "yes" to root also while an inhibitor lock is held, in versions
-// before 257; then only the order to reboot finds out.
-func logindObstacle(ctx context.Context) string {
-	var answer string
-	err := withLogind(ctx, func(manager dbus.BusObject) error {
-		return manager.CallWithContext(ctx, logindManager+".CanReboot", 0).Store(&answer)
-	})
-	if err != nil {
-		return err.Error()
-	}
-	return explain(answer)
+// logind asks the host's login manager, which gives programs with a delay lock their time.
+type logind struct {
+	machine *Machine
 }
 
-// explain says what an answer of CanReboot has against a reboot.
-func explain(answer string) string {
+func newLogind(m *Machine) (method, error) { return &logind{m}, nil }
+
+// obstacle implements method.
+func (l *logind) obstacle(_ context.Context, bus *busFacts) obstacle {
+	for _, err := range []error{bus.err, bus.canErr, bus.locksErr} {
+		if err == nil {
+			continue
+		}
+		if reason := l.machine.unsupported(err); reason != "" {
+			return obstacle{rebooter.ObstacleUnsupported, reason}
+		}
+		return because(err)
+	}
+	if len(bus.locks) > 0 {
+		return obstacle{rebooter.ObstacleInhibited, inhibited(bus.locks)}
+	}
+	return explain(bus.can)
+}
+
+// explain says what an answer of CanReboot has against a reboot. Before systemd 257 logind says "yes" to root whatever locks are held.
+func explain(answer string) obstacle {
 	switch answer {
 	case "yes":
-		return ""
+		return obstacle{}
 	case "inhibited", "inhibitor-blocked", "challenge-inhibitor-blocked":
-		return fmt.Sprintf("logind says %q: someone holds an inhibitor lock, which systemd-inhibit --list on the host names", answer)
+		return obstacle{
+			rebooter.ObstacleInhibited,
+			fmt.Sprintf("logind says %q: someone holds an inhibitor lock, which systemd-inhibit --list on the host names", answer),
+		}
 	default:
-		return fmt.Sprintf("logind says %q to whether it can reboot this host", answer)
+		return obstacle{reason: fmt.Sprintf("logind says %q to whether it can reboot this host", answer)}
 	}
 }
 
-func rebootByLogind(ctx context.Context) error {
-	return withLogind(ctx, func(manager dbus.BusObject) error { return askLogind(ctx, manager) })
-}
-
-func withLogind(ctx context.Context, do func(manager dbus.BusObject) error) error {
-	connection, err := dbus.ConnectSystemBus(dbus.WithContext(ctx))
+// reboot implements method.
+func (l *logind) reboot(ctx context.Context, via string) (taken string, err error) {
+	bus, err := connectBus(ctx)
 	if err != nil {
-		return fmt.Errorf("connect to the system bus: %w", err)
+		return "", err
 	}
-	defer func() { _ = connection.Close() }()
-	return do(connection.Object(logindName, logindPath))
+	defer func() { _ = bus.Close() }()
+	manager := bus.Object(logindName, logindPath)
+	locks, err := blockers(ctx, manager)
+	if err != nil {
+		return "", err
+	}
+	if reason := inhibited(locks); reason != "" {
+		return "", errors.New(reason)
+	}
+	return askLogind(ctx, manager, via)
 }
 
-// askLogind asks for a reboot that honors inhibitor locks. RebootWithFlags came with systemd 246; before it there is only Reboot, which
-// honors them for everybody but root.
-func askLogind(ctx context.Context, manager dbus.BusObject) error {
-	err := manager.CallWithContext(ctx, logindManager+".RebootWithFlags", 0, checkInhibitors).Err
-	var answer dbus.Error
-	if errors.As(err, &answer) && answer.Name == "org.freedesktop.DBus.Error.UnknownMethod" {
-		err = manager.CallWithContext(ctx, logindManager+".Reboot", 0, false).Err
+// askLogind asks for a reboot that honors inhibitor locks, and falls back to what older versions know. RebootWithFlags came with systemd
+// 248 (commit 8885fed4e3); before it there is only Reboot, which honors locks for everybody but root.
+func askLogind(ctx context.Context, manager dbus.BusObject, via string) (taken string, err error) {
+	if via == rebooter.ViaKexec {
+		err := order(ctx, manager, "RebootWithFlags", checkInhibitors|viaKexec)
+		if !says(err, invalidArguments) && !says(err, unknownMethod) {
+			return rebooter.ViaKexec, err
+		}
 	}
+	err = order(ctx, manager, "RebootWithFlags", checkInhibitors)
+	if says(err, unknownMethod) {
+		err = order(ctx, manager, "Reboot", false)
+	}
+	return rebooter.ViaFirmware, err
+}
+
+// order tells logind to reboot. An error means that it said no, unless it is rebooter.ErrUncertain.
+func order(ctx context.Context, manager dbus.BusObject, name string, argument any) error {
+	if err := ctx.Err(); err != nil {
+		return err // Nothing was sent.
+	}
+	err := manager.CallWithContext(ctx, logindManager+"."+name, 0, argument).Err
+	var answer dbus.Error
 	if err != nil && (!errors.As(err, &answer) || answer.Name == noReply) {
 		return fmt.Errorf("%w: %w", rebooter.ErrUncertain, err) // no answer: logind may have taken the call
 	}
 	return err
+}
+
+func says(err error, name string) bool {
+	var answer dbus.Error
+	return errors.As(err, &answer) && answer.Name == name
+}
+
+// busFacts is what the bus says about the host.
+type busFacts struct {
+	// err is why it says nothing.
+	err error
+	// can is what logind says to whether it can reboot, canErr why it does not say.
+	can    string
+	canErr error
+	// locks forbid a reboot; locksErr is why they are not known.
+	locks    []inhibitor
+	locksErr error
+	// name of the operating system, if hostnamed was asked.
+	name string
+	// notices are what else would reboot the host.
+	notices []string
+}
+
+// askBus asks everything over one connection.
+func (m *Machine) askBus(ctx context.Context) *busFacts {
+	facts := &busFacts{}
+	var bus *dbus.Conn
+	if bus, facts.err = connectBus(ctx); facts.err != nil {
+		return facts
+	}
+	defer func() { _ = bus.Close() }()
+	manager := bus.Object(logindName, logindPath)
+	facts.canErr = ask(ctx, manager, logindManager+".CanReboot", nil, &facts.can)
+	if errors.Is(facts.canErr, errSilent) {
+		return facts // Whoever else is asked may take as long.
+	}
+	facts.locks, facts.locksErr = blockers(ctx, manager)
+	if errors.Is(facts.locksErr, errSilent) {
+		return facts
+	}
+	facts.notices = notices(ctx, bus, m.host())
+	facts.name = m.askName(ctx, bus)
+	return facts
 }

@@ -1,5 +1,4 @@
-// Package machine is what the rebooter may do to its host: ask logind to reboot it, signal its init, or run the programs that it was
-// installed with.
+// Package machine is the host that the rebooter runs on: what it says about itself, and the ways to reboot it.
 package machine
 
 import (
@@ -7,14 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
+	"sync/atomic"
 	"time"
 
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter/check"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter/hostexec"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter/hostfs"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter/sentinel"
 )
 
 // Options say how the rebooter may reboot its host. They come from its installation, never from the API or from the socket.
@@ -25,59 +27,98 @@ type Options struct {
 	Allowed []string
 	// Command is the program and its arguments for the method Command.
 	Command []string
+	// Sentinels are files of the host that exist when it needs a reboot, by their absolute paths there.
+	Sentinels []string
+	// HostRoot is the directory below which the host's files are found, "/" unless set.
+	HostRoot string
 	// Sentinel is the command that says whether the host needs a reboot; without a program there is none.
 	Sentinel SentinelCommand
+	// SentinelKernel compares the running kernel with the installed ones.
+	SentinelKernel bool
+	// NoSentinel says that nothing is meant to say that the host needs a reboot.
+	NoSentinel bool
 	// HostNamespaces runs both commands in the namespaces of process 1, with the host's files. Without it they are programs of the
 	// rebooter's own image.
 	HostNamespaces bool
 	// DryRun only says what it would do.
 	DryRun bool
-	// Root is where the host's /proc is found, "/" unless set.
+	// Root is where the host's /proc and /sys are found, "/" unless set.
 	Root string
 	// Log is where a dry run says what it would do.
 	Log *slog.Logger
+	// After is time.After.
+	After func(time.Duration) <-chan time.Time
+}
+
+// SentinelCommand is a program that says whether the host needs a reboot, and how often to ask it.
+type SentinelCommand struct {
+	check.Program
+	// Interval is how often it is run.
+	Interval time.Duration
 }
 
 // Machine is the host that the rebooter runs on.
 type Machine struct {
-	options Options
-	methods map[string]method
-}
-
-// method is one way to reboot.
-type method struct {
-	// obstacle says what is in the way of it; empty if nothing is known to be.
-	obstacle func(context.Context) string
-	reboot   func(context.Context) error
+	options  Options
+	methods  map[string]method
+	sentinel sentinel.Sentinel
+	changes  chan struct{}
+	locks    *lockWatch
+	// looking is held by the one goroutine that gathers facts.
+	looking chan struct{}
+	// name is what hostnamed calls the operating system.
+	name atomic.Pointer[string]
 }
 
 var _ rebooter.Machine = &Machine{}
 
-// New checks the options.
-func New(options Options) (*Machine, error) {
+// New checks the options, and watches the host until ctx ends.
+func New(ctx context.Context, options Options) (*Machine, error) {
 	if options.Root == "" {
 		options.Root = "/"
 	}
-	m := &Machine{options: options}
-	m.methods = map[string]method{
-		rebooter.MethodLogind:  {logindObstacle, rebootByLogind},
-		rebooter.MethodSignal:  {m.signalObstacle(syscall.Kill), m.rebootBySignal(syscall.Kill)},
-		rebooter.MethodCommand: {m.commandObstacle, m.rebootByCommand},
+	if options.HostRoot == "" {
+		options.HostRoot = "/"
 	}
-	for _, name := range m.allowed() {
-		if _, known := m.methods[name]; !known {
-			return nil, fmt.Errorf("unknown reboot method %q: want Logind, Signal or Command", name)
-		}
+	if options.Log == nil {
+		options.Log = slog.New(slog.DiscardHandler)
 	}
-	if m.allows(rebooter.MethodCommand) {
-		if err := checkProgram(options.Command); err != nil {
-			return nil, fmt.Errorf("the reboot method Command: %w", err)
-		}
+	m := &Machine{options: options, changes: make(chan struct{}, 1), looking: make(chan struct{}, 1)}
+	if err := m.makeMethods(); err != nil {
+		return nil, err
 	}
-	if err := options.Sentinel.check(); err != nil {
-		return nil, fmt.Errorf("the sentinel command: %w", err)
+	var err error
+	if m.sentinel, err = m.newSentinel(ctx); err != nil {
+		return nil, err
 	}
+	m.locks = newLockWatch(ctx, m.host(), options.Log)
+	go m.forward(ctx, m.sentinel.Changes(), 0)
+	go m.forward(ctx, m.locks.changes, lockPause)
 	return m, nil
+}
+
+// forward makes one hint of those of several. After each it pauses, so that a program which changes something all the time does not keep
+// the rebooter busy.
+func (m *Machine) forward(ctx context.Context, hints <-chan struct{}, pause time.Duration) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hints:
+		}
+		select {
+		case m.changes <- struct{}{}:
+		default:
+		}
+		if pause == 0 {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.options.After(pause):
+		}
+	}
 }
 
 // BootID implements rebooter.Machine.
@@ -85,31 +126,57 @@ func (m *Machine) BootID() (string, error) {
 	return rebooter.BootID(m.options.Root)
 }
 
-// Methods implements rebooter.Machine.
-func (m *Machine) Methods(ctx context.Context) []rebooter.Method {
-	methods := make([]rebooter.Method, 0, len(m.methods))
-	for _, name := range m.allowed() {
-		methods = append(methods, rebooter.Method{Name: name, Obstacle: m.methods[name].obstacle(ctx)})
-	}
-	return methods
-}
+// Changes implements rebooter.Machine.
+func (m *Machine) Changes() <-chan struct{} { return m.changes }
 
 // Reboot implements rebooter.Machine.
-func (m *Machine) Reboot(ctx context.Context, name string) error {
+func (m *Machine) Reboot(ctx context.Context, order rebooter.Order) (via string, err error) {
+	name := order.Method
 	if name == "" {
 		name = m.options.Method
 	}
 	if !m.allows(name) {
-		return fmt.Errorf("reboot method %s is not allowed on this node: the helper was installed with %s", name, strings.Join(m.allowed(), ", "))
+		return "", fmt.Errorf("reboot method %s is not allowed on this node: the helper was installed with %s",
+			name, strings.Join(m.allowed(), ", "))
+	}
+	via = rebooter.ViaFirmware
+	if order.Via == rebooter.ViaKexec && m.kexecLoaded() {
+		via = rebooter.ViaKexec
 	}
 	if m.options.DryRun {
-		m.options.Log.Info("Dry run: the host would reboot now", "method", name)
+		m.options.Log.Info("Dry run: the host would reboot now", "method", name, "via", via)
+		return via, nil
+	}
+	if via, err = m.methods[name].reboot(ctx, via); err != nil {
+		return "", fmt.Errorf("reboot by %s: %w", name, err)
+	}
+	return via, nil
+}
+
+// checkLocks refuses a reboot while an inhibitor lock forbids it, for methods that do not ask logind to reboot. Their hosts need not have a
+// bus: then nothing is known about locks.
+func (m *Machine) checkLocks(ctx context.Context) error {
+	bus, err := connectBus(ctx)
+	if err != nil {
+		m.options.Log.Info("Inhibitor locks are not known", "error", err)
 		return nil
 	}
-	if err := m.methods[name].reboot(ctx); err != nil {
-		return fmt.Errorf("reboot by %s: %w", name, err)
+	defer func() { _ = bus.Close() }()
+	locks, err := blockers(ctx, bus.Object(logindName, logindPath))
+	if err != nil {
+		m.options.Log.Info("Inhibitor locks are not known", "error", err)
+		return nil
+	}
+	if reason := inhibited(locks); reason != "" {
+		return errors.New(reason)
 	}
 	return nil
+}
+
+// kexecLoaded tells whether a kernel is loaded that kexec can start.
+func (m *Machine) kexecLoaded() bool {
+	content, err := hostfs.Root(m.options.Root).Read("/sys/kernel/kexec_loaded", 2)
+	return err == nil && strings.TrimSpace(string(content)) == "1"
 }
 
 // allowed are the methods, the installed one first.
@@ -125,81 +192,13 @@ func (m *Machine) allowed() []string {
 
 func (m *Machine) allows(name string) bool { return slices.Contains(m.allowed(), name) }
 
-// rebootSignal is SIGRTMIN+5, by which systemd starts reboot.target (systemd(1)).
-const rebootSignal = syscall.Signal(34 + 5)
+// host has the host's files.
+func (m *Machine) host() hostfs.Root { return hostfs.Root(m.options.HostRoot) }
 
-type killFunc func(pid int, signal syscall.Signal) error
-
-// harmlessSignal continues a process that is stopped, which process 1 never is, and systemd has no handler for it. Signal 0 would not do:
-// AppArmor's profile for containers allows it (set=("exists") of abstractions/base) and no other signal to a process of the host;
-// SELinux has a permission of its own for it.
-const harmlessSignal = syscall.SIGCONT
-
-// signalObstacle tries a signal that is checked like the one for a reboot, and does nothing.
-func (m *Machine) signalObstacle(kill killFunc) func(context.Context) string {
-	return func(context.Context) string {
-		err := m.findSystemd()
-		if err == nil {
-			err = kill(1, harmlessSignal)
-		}
-		if errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) {
-			err = fmt.Errorf("process 1 may not be signaled (does AppArmor's or SELinux's policy for containers forbid it?): %w", err)
-		}
-		return text(err)
-	}
-}
-
-// rebootBySignal signals process 1, if that is systemd: without the host's process namespace it would be the rebooter itself.
-func (m *Machine) rebootBySignal(kill killFunc) func(context.Context) error {
-	return func(context.Context) error {
-		if err := m.findSystemd(); err != nil {
-			return err
-		}
-		return kill(1, rebootSignal)
-	}
-}
-
-func (m *Machine) findSystemd() error {
-	name, err := os.ReadFile(filepath.Join(m.options.Root, "proc", "1", "comm"))
-	if err != nil {
-		return err
-	}
-	if init := strings.TrimSpace(string(name)); init != "systemd" {
-		return fmt.Errorf("process 1 is %q, not systemd: does the pod run in the host's process namespace?", init)
-	}
-	return nil
-}
-
-func (m *Machine) commandObstacle(ctx context.Context) string {
-	return text(m.runner(0).look(ctx, m.options.Command[0]))
-}
-
-func (m *Machine) rebootByCommand(ctx context.Context) error {
-	command := strings.Join(m.options.Command, " ")
-	result, err := m.runner(0).run(ctx, m.options.Command)
-	switch {
-	case err != nil:
-		return fmt.Errorf("%s: %w", command, err)
-	case !result.exited:
-		return fmt.Errorf("%w: %s: %s", rebooter.ErrUncertain, command, result) // perhaps by the reboot itself
-	case result.code != 0:
-		return fmt.Errorf("%s: %s", command, result)
-	}
-	return nil
-}
-
-// runner runs commands for at most as long as the timeout, if there is one.
-func (m *Machine) runner(timeout time.Duration) runner {
-	r := runner{timeout: timeout}
+// runner runs the programs of the installation.
+func (m *Machine) runner() hostexec.Runner {
 	if m.options.HostNamespaces {
-		r.namespaces = filepath.Join(m.options.Root, "proc", "1", "ns")
+		return hostexec.Runner{Namespaces: filepath.Join(m.options.Root, "proc", "1", "ns")}
 	}
-	return r
-}
-
-func text(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
+	return hostexec.Runner{}
 }

@@ -1,0 +1,74 @@
+package helper
+
+import (
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// Two helpers may be alive on one node: a rollout starts the new pod before the old one has ended, a pod that was deleted by force lives
+// on, or two machines have the name of one node. Each run of a helper has a term, which it writes into every report. A run that sees a
+// report of a higher term is superseded, for good: it writes nothing anymore, stops its drains, and is not ready. Terms begin with the time,
+// so that of two runs that never saw each other's reports the later one goes on; and they are higher than all that were seen, so that a
+// clock that goes back does no harm. Safety depends on neither: whatever the terms are, each order is recorded by one write that takes the
+// version of the object in which it was seen.
+
+// maxTerm is the highest term that the API takes.
+const maxTerm = 1<<53 - 1
+
+// newInstance is this run of the helper, which has no term before it has seen the node's reports.
+func newInstance(podName string) v1alpha1.HelperInstance {
+	return v1alpha1.HelperInstance{ID: rand.Text(), PodName: podName} //nolint:forbidigo // No one but this process can tell two runs of one container apart.
+}
+
+// nextTerm is the term of a run that begins now and has seen these NodeReboots.
+func nextTerm(now time.Time, reboots []*v1alpha1.NodeReboot) int64 {
+	term := max(1, now.UnixMilli())
+	for _, reboot := range reboots {
+		if report := reboot.Status.Report; report != nil {
+			term = max(term, report.Instance.Term+1)
+		}
+	}
+	return min(term, maxTerm)
+}
+
+// outranks tells whether one run goes on, and the other one does not. Of two of the same term it is the one whose ID is greater, which is
+// as good as any, as long as both agree.
+func outranks(one, other v1alpha1.HelperInstance) bool {
+	if one.Term != other.Term {
+		return one.Term > other.Term
+	}
+	return one.ID > other.ID
+}
+
+// successor is the run that takes the place of this one; nil while there is none.
+func (f facts) successor() *v1alpha1.HelperInstance {
+	var found *v1alpha1.HelperInstance
+	for _, reboot := range f.reboots {
+		report := reboot.Status.Report
+		if report == nil || report.Instance.ID == f.self.ID || !outranks(report.Instance, f.self) {
+			continue
+		}
+		if found == nil || outranks(report.Instance, *found) {
+			found = &report.Instance
+		}
+	}
+	return found
+}
+
+// supersede stops everything, for good.
+func (a *agent) supersede(by *v1alpha1.HelperInstance) {
+	for uid, r := range a.jobs {
+		r.cancel()
+		delete(a.jobs, uid)
+	}
+	if a.superseded.Load() != nil {
+		return
+	}
+	why := fmt.Sprintf("another helper of node %s, in pod %s, has taken over (term %d, this one has %d): this one reports nothing and "+
+		"carries out no order; delete its pod if the other one is gone", a.NodeName, by.PodName, by.Term, a.self.Term)
+	a.superseded.Store(&why)
+	a.Log.Error(nil, "Superseded: "+why, "pod", by.PodName, "id", by.ID)
+}

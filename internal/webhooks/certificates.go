@@ -1,0 +1,187 @@
+package webhooks
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"sync/atomic"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+// What config/webhook installs.
+const (
+	secretName           = "reboot-operator-webhook"
+	evictionsWebhookName = "reboot-operator-evictions"
+	namesWebhookName     = "reboot-operator-names"
+)
+
+// certificates keeps the Secret with the certificate, has the API server trust it, and serves it. Every replica does so: whoever is first
+// writes, and what it wrote is right for all. It is quiet while nothing has to change.
+type certificates struct {
+	// read sees the one Secret and the webhook configurations of this operator, and nothing else.
+	read  client.Reader
+	write client.Writer
+	// namespace of the Secret.
+	namespace string
+	clock     clock.PassiveClock
+
+	served atomic.Pointer[tls.Certificate]
+}
+
+// get implements tls.Config.GetCertificate.
+func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if served := c.served.Load(); served != nil {
+		return served, nil
+	}
+	return nil, errors.New("there is no certificate yet")
+}
+
+// Reconcile implements reconcile.Reconciler. What the API server trusts is written before what it is to trust is served.
+func (c *certificates) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+	configurations, err := c.configurations(ctx)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	names := namesOf(configurations)
+	if len(names) == 0 {
+		return reconcile.Result{}, nil // Without a webhook there is nothing to serve.
+	}
+	now := c.clock.Now()
+	current, err := c.current(ctx, names)
+	if apierrors.IsConflict(err) {
+		return reconcile.Result{}, nil // Another replica was first, and the watch brings what it wrote.
+	}
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	for _, configuration := range configurations {
+		if err := c.trust(ctx, configuration, current.trusted); err != nil {
+			return reconcile.Result{}, err
+		}
+	}
+	served, _, err := current.load()
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	c.served.Store(served)
+	return reconcile.Result{RequeueAfter: current.goodUntil(names, now).Sub(now)}, nil
+}
+
+// current is the pair in the Secret, which is replaced if it is not as good as a new one.
+func (c *certificates) current(ctx context.Context, names []string) (pair, error) {
+	secret := &corev1.Secret{}
+	key := client.ObjectKey{Namespace: c.namespace, Name: secretName}
+	if err := c.read.Get(ctx, key, secret); err != nil {
+		return pair{}, fmt.Errorf("get the Secret of the webhooks, which is part of the installation: %w", err)
+	}
+	now := c.clock.Now()
+	found := pairOf(secret)
+	if !found.goodUntil(names, now).IsZero() {
+		return found, nil
+	}
+	made, err := newPair(names, found, now)
+	if err != nil {
+		return pair{}, err
+	}
+	secret = secret.DeepCopy()
+	made.write(secret)
+	if err := c.write.Update(ctx, secret); err != nil {
+		return pair{}, fmt.Errorf("update the Secret of the webhooks: %w", err)
+	}
+	log.FromContext(ctx).Info("The webhooks have a new certificate", "names", names)
+	return made, nil
+}
+
+// configuration is a webhook configuration, of either kind.
+type configuration struct {
+	object client.Object
+	// webhooks are the names of its webhooks, with how the API server reaches them.
+	webhooks []string
+	clients  []admissionregistrationv1.WebhookClientConfig
+}
+
+// configurations are those of this operator that are installed. Each may be left out.
+func (c *certificates) configurations(ctx context.Context) ([]configuration, error) {
+	evictions, names := &admissionregistrationv1.ValidatingWebhookConfiguration{}, &admissionregistrationv1.MutatingWebhookConfiguration{}
+	errEvictions := c.read.Get(ctx, client.ObjectKey{Name: evictionsWebhookName}, evictions)
+	errNames := c.read.Get(ctx, client.ObjectKey{Name: namesWebhookName}, names)
+	if err := errors.Join(client.IgnoreNotFound(errEvictions), client.IgnoreNotFound(errNames)); err != nil {
+		return nil, fmt.Errorf("get the webhook configurations: %w", err)
+	}
+	validating, mutating := configuration{object: evictions}, configuration{object: names}
+	for i := range evictions.Webhooks {
+		validating.webhooks = append(validating.webhooks, evictions.Webhooks[i].Name)
+		validating.clients = append(validating.clients, evictions.Webhooks[i].ClientConfig)
+	}
+	for i := range names.Webhooks {
+		mutating.webhooks = append(mutating.webhooks, names.Webhooks[i].Name)
+		mutating.clients = append(mutating.clients, names.Webhooks[i].ClientConfig)
+	}
+	return []configuration{validating, mutating}, nil
+}
+
+// namesOf are the names by which the API server reaches the webhooks, which the certificate has to have: those of a Service, or that of a
+// URL where the manager runs elsewhere.
+func namesOf(configurations []configuration) []string {
+	var names []string
+	for _, configuration := range configurations {
+		for _, client := range configuration.clients {
+			if service := client.Service; service != nil {
+				names = append(names, service.Name+"."+service.Namespace+".svc")
+			}
+			if client.URL == nil {
+				continue
+			}
+			if parsed, err := url.Parse(*client.URL); err == nil && parsed.Hostname() != "" {
+				names = append(names, parsed.Hostname())
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// operation of a JSON patch.
+type operation struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value any    `json:"value"`
+}
+
+// trust has the API server trust what the manager serves, unless it does. Nothing else of the configuration is written.
+func (c *certificates) trust(ctx context.Context, configuration configuration, trusted []byte) error {
+	var patch []operation
+	for i, client := range configuration.clients {
+		if bytes.Equal(client.CABundle, trusted) {
+			continue
+		}
+		webhook := fmt.Sprintf("/webhooks/%d", i)
+		patch = append(patch,
+			operation{Op: "test", Path: webhook + "/name", Value: configuration.webhooks[i]},
+			operation{Op: "add", Path: webhook + "/clientConfig/caBundle", Value: trusted})
+	}
+	if len(patch) == 0 {
+		return nil
+	}
+	encoded, err := json.Marshal(patch)
+	if err != nil {
+		return fmt.Errorf("encode a patch: %w", err)
+	}
+	if err := c.write.Patch(ctx, configuration.object, client.RawPatch(types.JSONPatchType, encoded)); err != nil {
+		return fmt.Errorf("write what the API server trusts into %s: %w", configuration.object.GetName(), err)
+	}
+	return nil
+}

@@ -1,0 +1,244 @@
+package webhooks
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/test/await"
+)
+
+// pods answers a list with what there is on the node, or with an error.
+type pods struct {
+	client.Reader
+	uid types.UID
+	err error
+	// selected are the selectors of the lists.
+	selected []string
+}
+
+func (p *pods) List(_ context.Context, list client.ObjectList, options ...client.ListOption) error {
+	applied := client.ListOptions{}
+	applied.ApplyOptions(options)
+	p.selected = append(p.selected, applied.Namespace+" "+applied.FieldSelector.String())
+	if p.uid != "" {
+		list.(*metav1.PartialObjectMetadataList).Items = []metav1.PartialObjectMetadata{{ObjectMeta: metav1.ObjectMeta{Name: "app", UID: p.uid}}}
+	}
+	return p.err
+}
+
+// serve runs a server until the test ends, and returns its address and a client that trusts it.
+func serve(t *testing.T, s *server) *http.Client {
+	t.Helper()
+	made := mustPair(t, []string{"127.0.0.1"}, pair{}, time.Now())
+	served, _, err := made.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.log = logr.Discard()
+	s.getCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return served, nil }
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Start(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := await.Receive(t, "the server ends", ended); err != nil {
+			t.Error(err)
+		}
+	})
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(made.trusted)
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
+}
+
+// post sends what an API server sends, and returns the answer.
+func post(t *testing.T, doer *http.Client, url string, request *admissionv1.AdmissionRequest) (*admissionv1.AdmissionResponse, error) {
+	t.Helper()
+	body, err := json.Marshal(&admissionv1.AdmissionReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview"}, Request: request,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := doer.Post(url, "application/json", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, err
+	}
+	var review admissionv1.AdmissionReview
+	if err := json.Unmarshal(answer, &review); err != nil || review.Response == nil {
+		return nil, errors.Join(errors.New(response.Status+" "+string(answer)), err)
+	}
+	return review.Response, nil
+}
+
+// evictionBy is the eviction of pod default/app that a user asks for.
+func evictionBy(user string) *admissionv1.AdmissionRequest {
+	request := &admissionv1.AdmissionRequest{
+		UID: "1", Operation: admissionv1.Create, Namespace: "default", Name: "app", SubResource: "eviction",
+		Resource: metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
+		Object:   runtime.RawExtension{Raw: []byte(`{"deleteOptions":{"preconditions":{"uid":"u1"}}}`)},
+	}
+	request.UserInfo.Username = user
+	request.UserInfo.Extra = helperExtra
+	return request
+}
+
+func TestEvictionsAreAnsweredByWhatTheAPIServerSaysAboutThePod(t *testing.T) {
+	const helperName = "system:serviceaccount:any-name:reboot-operator-helper"
+	for name, test := range map[string]struct {
+		user   string
+		pods   pods
+		change func(*admissionv1.AdmissionRequest)
+		want   string // part of the answer; empty if the eviction is allowed
+		asks   bool
+	}{
+		"on its node":     {user: helperName, pods: pods{uid: "u1"}, asks: true},
+		"not on its node": {user: helperName, want: "not on node n1", asks: true},
+		"another pod":     {user: helperName, pods: pods{uid: "u2"}, want: "another one by now", asks: true},
+		"nobody knows":    {user: helperName, pods: pods{uid: "u1", err: errors.New("no connection")}, want: "no connection", asks: true},
+		"by someone else": {user: "system:serviceaccount:ns:reboot-operator-helpers"},
+		"without a node": {
+			user: helperName, change: func(r *admissionv1.AdmissionRequest) { r.UserInfo.Extra = nil }, want: "not bound to a pod",
+		},
+		"asked for on its node":     {user: helperName, pods: pods{uid: "u1"}, change: asksFor(`{"pod":{"name":"app","uid":"u1"}}`), asks: true},
+		"asked for not on its node": {user: helperName, change: asksFor(`{"pod":{"name":"app","uid":"u1"}}`), want: "not on node n1", asks: true},
+		"asked for without a UID":   {user: helperName, change: asksFor(`{"pod":{"name":"app"}}`), want: "which pod it means"},
+		"asked for of nothing":      {user: helperName, change: asksFor(`{}`), want: "one pod at a time"},
+		"asked for and unreadable":  {user: helperName, change: asksFor(`[]`), want: "read the EvictionRequest"},
+		"that cannot be read": {
+			user: helperName, change: func(r *admissionv1.AdmissionRequest) { r.Object.Raw = []byte(`[]`) }, want: "read the Eviction",
+		},
+		"that is none": {
+			user: helperName, change: func(r *admissionv1.AdmissionRequest) { r.SubResource = "binding" }, want: "about evictions and deletions",
+		},
+		"of a pod that is updated": {
+			user: helperName, change: func(r *admissionv1.AdmissionRequest) { r.Operation = admissionv1.Update }, want: "about evictions",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			live := &test.pods
+			s := &server{address: freeAddress(t), handler: newHandler(&removals{live: live}, names{}, logr.Discard())}
+			doer := serve(t, s)
+			request := evictionBy(test.user)
+			if test.change != nil {
+				test.change(request)
+			}
+			var response *admissionv1.AdmissionResponse
+			await.True(t, "an answer", func() bool {
+				var err error
+				response, err = post(t, doer, "https://"+s.address+evictionsPath, request)
+				return err == nil
+			})
+			if response.Allowed != (test.want == "") || response.Result != nil && !strings.Contains(response.Result.Message, test.want) {
+				t.Errorf("answer %+v, want %q", response, test.want)
+			}
+			if test.asks && (len(live.selected) != 1 || live.selected[0] != "default metadata.name=app,spec.nodeName=n1") || !test.asks && live.selected != nil {
+				t.Errorf("asked for %q", live.selected)
+			}
+		})
+	}
+}
+
+// asksFor makes a request one to create an EvictionRequest. Its name says nothing of the pod.
+func asksFor(target string) func(*admissionv1.AdmissionRequest) {
+	return func(r *admissionv1.AdmissionRequest) {
+		r.Resource = metav1.GroupVersionResource{Group: "lifecycle.k8s.io", Version: "v1alpha1", Resource: "evictionrequests"}
+		r.SubResource, r.Name = "", "any-name"
+		r.Object.Raw = []byte(`{"spec":{"target":` + target + `}}`)
+	}
+}
+
+func TestWhatIsTooLargeIsNotRead(t *testing.T) {
+	s := &server{address: freeAddress(t), handler: newHandler(&removals{live: &pods{}}, names{}, logr.Discard())}
+	doer := serve(t, s)
+	request := evictionBy("system:serviceaccount:ns:reboot-operator-helper")
+	request.Object.Raw = []byte(`"` + strings.Repeat("x", maxRequest) + `"`)
+	var response *admissionv1.AdmissionResponse
+	await.True(t, "an answer", func() bool {
+		var err error
+		response, err = post(t, doer, "https://"+s.address+evictionsPath, request)
+		return err == nil
+	})
+	if response.Allowed || !strings.Contains(response.Result.Message, "too large") {
+		t.Errorf("answer %+v", response)
+	}
+}
+
+func TestAServerWhosePortIsTakenTriesAgain(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{address: taken.Addr().String(), handler: newHandler(&removals{live: &pods{uid: "u1"}}, names{}, logr.Discard())}
+	doer := serve(t, s)
+	if err := taken.Close(); err != nil {
+		t.Fatal(err)
+	}
+	await.True(t, "an answer", func() bool {
+		response, err := post(t, doer, "https://"+s.address+evictionsPath, evictionBy("someone"))
+		return err == nil && response.Allowed
+	})
+}
+
+func TestNoMoreThanSomeRequestsAreHandledAtOnce(t *testing.T) {
+	var running, most atomic.Int32
+	release := make(chan struct{})
+	handler := atOnce(2, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		most.Store(max(most.Load(), running.Add(1)))
+		<-release
+		running.Add(-1)
+	}))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{}, 5)
+	for range 5 {
+		go func() {
+			request, _ := http.NewRequestWithContext(ctx, http.MethodPost, "https://x", http.NoBody)
+			handler.ServeHTTP(nil, request)
+			ended <- struct{}{}
+		}()
+	}
+	await.True(t, "two run", func() bool { return running.Load() == 2 })
+	cancel() // Who gave up is not handled.
+	for range 3 {
+		await.Receive(t, "the end of one that waits", ended)
+	}
+	close(release)
+	for range 2 {
+		await.Receive(t, "the end of one that runs", ended)
+	}
+	if most.Load() != 2 {
+		t.Errorf("%d ran at once", most.Load())
+	}
+}
