@@ -53,7 +53,7 @@ type DrainOrder struct {
 
 	// leave names pods that stay on the node, whatever else the order says: the manager's, where it could run on no other node.
 	// +optional
-	Leave *PodsOfNamespace `json:"leave,omitempty"`
+	Leave PodsOfNamespace `json:"leave,omitempty,omitzero"`
 }
 
 // PodsOfNamespace are pods of one namespace.

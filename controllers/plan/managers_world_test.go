@@ -65,7 +65,7 @@ func toleratesTaints(pod *simPod, n *Node) bool { return isManager(pod) || !n.Ta
 
 // leaves: the order says that the pod stays.
 func leaves(order *v1alpha1.RebootOrder, pod *simPod) bool {
-	return order.Drain != nil && order.Drain.Leave != nil && isManager(pod)
+	return order.Drain != nil && order.Drain.Leave.Namespace != "" && isManager(pod)
 }
 
 // endPods is what a kubelet does that shuts down gracefully: every pod ends, and another one is made in its place.

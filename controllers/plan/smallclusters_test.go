@@ -42,7 +42,7 @@ func (s *story) stays(node string) bool {
 	}
 	stays := r.Status.Attempt.Manager == v1alpha1.ManagerStays
 	if order := r.Status.Order; order != nil && order.Action == v1alpha1.ActionDrain {
-		if left := order.Drain.Leave != nil; left != stays || stays != (order.Protocol == 2) {
+		if left := order.Drain.Leave.Namespace != ""; left != stays || stays != (order.Protocol == 2) {
 			s.t.Errorf("the manager stays on node %s: %t, and the order to drain is %+v with %+v", node, stays, order, order.Drain)
 		}
 		if stays && (order.Drain.Leave.Namespace != operatorNamespace ||
@@ -299,7 +299,7 @@ func TestANodeThatCannotBeTaintedIsCordonedForTheManager(t *testing.T) {
 	s.refuse(model.WriteTaint, "a", "no taints")
 	s.settle()
 	n := s.node("a")
-	if status := s.reboot("ra").Status; !n.Unschedulable || len(n.Taints) > 0 || status.Order == nil || status.Order.Drain.Leave == nil {
+	if status := s.reboot("ra").Status; !n.Unschedulable || len(n.Taints) > 0 || status.Order == nil || status.Order.Drain.Leave.Namespace == "" {
 		t.Errorf("cordoned: %t, taints %v, order %+v", n.Unschedulable, n.Taints, status.Order)
 	}
 }

@@ -56,7 +56,7 @@ func newPodFilter(order *v1alpha1.DrainOrder) (podFilter, error) {
 		return podFilter{}, fmt.Errorf("invalid pod selector: %w", err)
 	}
 	filter := podFilter{selector: selector, stages: stages, daemonSets: map[types.UID]*daemonSetLookup{}}
-	if leave := order.Leave; leave != nil {
+	if leave := order.Leave; leave.Namespace != "" {
 		if filter.left, err = selectors.ForPods(&leave.Selector); err != nil {
 			return podFilter{}, fmt.Errorf("invalid selector of pods that stay: %w", err)
 		}

@@ -15,7 +15,7 @@ const operatorNamespace = "reboot-operator-system"
 
 // leavingManager is an order that leaves the manager's pods.
 func leavingManager() v1alpha1.DrainOrder {
-	leave := &v1alpha1.PodsOfNamespace{Namespace: operatorNamespace}
+	leave := v1alpha1.PodsOfNamespace{Namespace: operatorNamespace}
 	leave.Selector.MatchLabels = map[string]v1alpha1.LabelValue{v1alpha1.ComponentLabel: v1alpha1.ManagerComponent}
 	return v1alpha1.DrainOrder{Leave: leave}
 }

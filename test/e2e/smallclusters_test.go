@@ -35,7 +35,8 @@ var _ = Describe("A small cluster, on whose nodes the manager runs", Ordered, fu
 		Expect(err).NotTo(HaveOccurred())
 		Expect(cluster.Apply(ctx, sample)).To(Succeed())
 		changePolicy("linux", func(s *v1alpha1.RebootPolicySpec) { // so that the stories are short
-			s.Rollout.Zones.SoakSeconds, s.Recovery.SettleSeconds, s.Rollout.MinIntervalSeconds = ptr.To[int32](0), ptr.To[int32](1), ptr.To[int32](0)
+			s.Rollout.Zones.SoakSeconds, s.Rollout.MinIntervalSeconds = ptr.To[int32](0), ptr.To[int32](0)
+			s.Recovery.SettleSeconds = ptr.To[int32](1)
 		})
 		Expect(cluster.CreateApp(ctx, app)).To(Succeed())
 		Expect(cluster.WaitReady(ctx, app)).To(Succeed())

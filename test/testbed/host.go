@@ -184,8 +184,8 @@ func (h *Host) SetObstacle(obstacle string) {
 	h.obstacle = obstacle
 }
 
-// SetGracefulShutdown chooses whether the kubelet ends every pod when the host goes down, as one with a shutdownGracePeriod does: their phase
-// is Failed, and whoever made them makes others.
+// SetGracefulShutdown chooses whether the kubelet ends every pod when the host goes down, as one with a shutdownGracePeriod does: their
+// phase is Failed, and whoever made them makes others.
 func (h *Host) SetGracefulShutdown(graceful bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

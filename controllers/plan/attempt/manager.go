@@ -64,12 +64,12 @@ func (a *attempt) makesDaemonsAgain() bool {
 	return a.managerStays() && !a.Reached(a.Status.Attempt.BackTime.Add(daemonTime))
 }
 
-// left are the pods that a drain leaves; nil if there are none.
-func (a *attempt) left() *v1alpha1.PodsOfNamespace {
+// left are the pods that a drain leaves; of no namespace if there are none.
+func (a *attempt) left() v1alpha1.PodsOfNamespace {
 	if !a.managerStays() {
-		return nil
+		return v1alpha1.PodsOfNamespace{}
 	}
-	pods := &v1alpha1.PodsOfNamespace{Namespace: a.Manager.Namespace}
+	pods := v1alpha1.PodsOfNamespace{Namespace: a.Manager.Namespace}
 	pods.Selector.MatchLabels = map[string]v1alpha1.LabelValue{v1alpha1.ComponentLabel: v1alpha1.ManagerComponent}
 	return pods
 }
