@@ -14,6 +14,8 @@ endif
 
 # The image that is built and deployed, and the platform that `make build` builds for (amd64, arm64).
 IMG ?= reboot-operator:latest
+# The namespace that it is deployed into.
+NAMESPACE ?= reboot-operator-system
 GOARCH ?= $(shell GOTOOLCHAIN=$(GOTOOLCHAIN) go env GOARCH)
 # Where programs are built.
 BIN ?= bin/linux-$(GOARCH)
@@ -47,6 +49,10 @@ WITH_ASSETS = assets=$$(go run ./hack/assets) && KUBEBUILDER_ASSETS=$$assets
 export KUBERNETES_VERSION ?=
 COMPONENTS := test/testbed/components
 OTHER_VERSIONS := $(patsubst $(COMPONENTS)/kubernetes-%.mod,%,$(wildcard $(COMPONENTS)/kubernetes-*.mod))
+DEFAULT_VERSION := $(shell awk '$$1 == "k8s.io/kubernetes" {print substr($$2, 2)}' $(COMPONENTS)/go.mod)
+# Those for which modules are made that the module proxy does not serve. Without them, `go mod tidy` cannot know.
+PREPARED_VERSIONS := $(patsubst $(COMPONENTS)/kubernetes-%.prepare,%,$(wildcard $(COMPONENTS)/kubernetes-*.prepare))
+TIDY_VERSIONS := $(filter-out $(PREPARED_VERSIONS),$(OTHER_VERSIONS))
 
 ##@ General
 
@@ -90,7 +96,7 @@ lint-api: ## Lint api/ by the conventions of Kubernetes APIs.
 .PHONY: tidy
 tidy: ## Tidy the go.mod of every module.
 	for module in $(MODULES); do (cd $$module && go mod tidy); done
-	for version in $(OTHER_VERSIONS); do (cd $(COMPONENTS) && go mod tidy -modfile=kubernetes-$$version.mod); done
+	for version in $(TIDY_VERSIONS); do (cd $(COMPONENTS) && go mod tidy -modfile=kubernetes-$$version.mod); done
 
 .PHONY: release-samples
 release-samples: ## Keep the samples of a release, so that tests apply them to all later CRDs (TAG=v0.1.0).
@@ -136,9 +142,19 @@ test-envtest: ## Run what needs an API server: kinds, rights, controller, helper
 test-e2e: ## Run whole rollouts on the testbed.
 	$(WITH_ASSETS) $(GO_TEST) -count=1 -timeout 60m ./test/e2e/...
 
+# From the oldest to the newest; a pre-release comes before its release. All are tried, whatever fails.
+VERSIONS ?= $(shell printf '%s\n' $(DEFAULT_VERSION) $(OTHER_VERSIONS) | sort -V)
+SUITES ?= test-envtest test-e2e
+
 .PHONY: test-versions
-test-versions: ## Run test-envtest and test-e2e on every supported version of Kubernetes.
-	for version in "" $(OTHER_VERSIONS); do $(MAKE) test-envtest test-e2e KUBERNETES_VERSION=$$version || exit; done
+test-versions: ## Run tests on every supported version of Kubernetes, and print a table (VERSIONS="1.32.2 1.37.2", SUITES=test-envtest).
+	@unset KUBEBUILDER_ASSETS; rm -rf dist/versions; mkdir -p dist/versions; status=0; \
+	for version in $(VERSIONS); do \
+		begin=$$SECONDS; \
+		$(MAKE) --keep-going --no-print-directory $(SUITES) KUBERNETES_VERSION=$$version SUMMARY=$(CURDIR)/dist/versions/$$version.summary || status=1; \
+		echo "$$version $$((SECONDS - begin))" >> dist/versions/times; \
+	done; \
+	go run ./hack/gotest -table=dist/versions || status=1; exit $$status
 
 # What it finds is written to controllers/window/testdata/fuzz and is tried by every `go test` from then on: commit it with the fix.
 FUZZTIME ?= 1m
@@ -175,7 +191,7 @@ verify-generated: generate manifests
 .PHONY: verify-tidy
 verify-tidy:
 	for module in $(MODULES); do (cd $$module && go mod tidy -diff); done
-	for version in $(OTHER_VERSIONS); do (cd $(COMPONENTS) && go mod tidy -diff -modfile=kubernetes-$$version.mod); done
+	for version in $(TIDY_VERSIONS); do (cd $(COMPONENTS) && go mod tidy -diff -modfile=kubernetes-$$version.mod); done
 
 .PHONY: vulncheck
 vulncheck: ## Look for known vulnerabilities in what the programs call, Go's standard library included; one with a fix is an error.
@@ -218,14 +234,14 @@ dist/install.yaml: manifests
 	@image=$(IMG); name=$${image%:*}; tag=$${image##*:}; \
 	if [[ $$image == *@* ]]; then name=$${image%@*}; field=digest; tag=$${image#*@}; \
 	elif [[ $$tag == */* || $$tag == "$$image" ]]; then name=$$image; field=newTag; tag=latest; else field=newTag; fi; \
-	printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../../config/default]\nimages: [{name: reboot-operator, newName: %s, %s: "%s"}]\n' \
-		"$$name" "$$field" "$$tag" > dist/overlay/kustomization.yaml
+	printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: %s\nresources: [../../config/default]\nimages: [{name: reboot-operator, newName: %s, %s: "%s"}]\nsortOptions: {order: legacy}\n' \
+		"$(NAMESPACE)" "$$name" "$$field" "$$tag" > dist/overlay/kustomization.yaml
 	$(KUSTOMIZE) build dist/overlay > $@
 
 .PHONY: dist/before-1.36.yaml
 dist/before-1.36.yaml:
 	@mkdir -p dist
-	cp config/components/before-1.36/role.yaml $@
+	sed 's/^  namespace: .*/  namespace: $(NAMESPACE)/' config/components/before-1.36/role.yaml > $@
 
 ##@ Deploy
 
@@ -243,6 +259,6 @@ undeploy: dist/install.yaml ## Cancel all reboots, delete all policies, and remo
 	# for while their hosts ask for a reboot they make new ones.
 	$(KUBECTL) delete --ignore-not-found --all rebootpolicies.reboot-operator.io
 	$(KUBECTL) delete --ignore-not-found --all nodereboots.reboot-operator.io
-	$(KUBECTL) delete --ignore-not-found --namespace reboot-operator-system --cascade=foreground daemonset reboot-operator-helper
+	$(KUBECTL) delete --ignore-not-found --namespace $(NAMESPACE) --cascade=foreground daemonset reboot-operator-helper
 	$(KUBECTL) delete --ignore-not-found --all nodereboots.reboot-operator.io
 	$(KUBECTL) delete --ignore-not-found -f dist/install.yaml

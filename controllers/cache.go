@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/tools/cache"
 	crcache "sigs.k8s.io/controller-runtime/pkg/cache"
@@ -24,13 +25,22 @@ import (
 
 // componentLabel and helperComponent mark helper pods.
 const (
-	componentLabel  = "app.kubernetes.io/component"
+	componentLabel  = v1alpha1.ComponentLabel
 	helperComponent = "helper"
 )
 
+// ownPods selects the pods of the helpers and of the manager.
+func ownPods() labels.Selector {
+	either, err := labels.NewRequirement(componentLabel, selection.In, []string{helperComponent, v1alpha1.ManagerComponent})
+	if err != nil {
+		return labels.Nothing() // there is nothing invalid in it
+	}
+	return labels.NewSelector().Add(*either)
+}
+
 // CacheOptions says what a manager for this package caches: of Nodes, workloads and VolumeAttachments only the fields that a plan reads, of
-// pods only the helpers in the operator's namespace, of Leases only those in the namespaces that are named. What is cut off is gone for
-// good, so nothing read from this cache may be sent back as a whole.
+// pods only the helpers and managers in the operator's namespace, of Leases only those in the namespaces that are named. What is cut off is
+// gone for good, so nothing read from this cache may be sent back as a whole.
 func CacheOptions(namespace string, leaseNamespaces ...string) crcache.Options {
 	leases := make(map[string]crcache.Config, len(leaseNamespaces))
 	for _, named := range leaseNamespaces {
@@ -42,8 +52,8 @@ func CacheOptions(namespace string, leaseNamespaces ...string) crcache.Options {
 			&corev1.Node{}: {Transform: transform(stripNode)},
 			&corev1.Pod{}: {
 				Namespaces: map[string]crcache.Config{namespace: {}},
-				Label:      labels.SelectorFromSet(labels.Set{componentLabel: helperComponent}),
-				Transform:  transform(stripHelper),
+				Label:      ownPods(),
+				Transform:  transform(stripOwn),
 			},
 			&appsv1.DaemonSet{}: {
 				Namespaces: map[string]crcache.Config{namespace: {}},
@@ -172,6 +182,14 @@ func beginning(text string) string {
 		return text
 	}
 	return strings.Clone(text[:maxText])
+}
+
+// stripOwn is for pods of the operator.
+func stripOwn(pod *corev1.Pod) *corev1.Pod {
+	if isManager(pod) {
+		return stripManager(pod)
+	}
+	return stripHelper(pod)
 }
 
 // stripHelper keeps also what says why the pod of a helper is not Ready.

@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"slices"
+
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -16,7 +18,30 @@ import (
 
 // facts has a row for each field of a snapshot that a change in the cluster can change.
 func facts() []fact {
-	return append(append(append(nodeFacts(), nearNodeFacts()...), podFacts()...), workloadFacts()...)
+	return slices.Concat(nodeFacts(), nearNodeFacts(), podFacts(), managerFacts(), workloadFacts())
+}
+
+// managerFacts are about the manager's own pods.
+func managerFacts() []fact {
+	pod := func(change option[*corev1.Pod]) *corev1.Pod {
+		manager := newPod("m", func(p *corev1.Pod) {
+			p.Namespace, p.Labels = testNamespace, map[string]string{v1alpha1.ComponentLabel: v1alpha1.ManagerComponent}
+		})
+		change(manager)
+		return manager
+	}
+	same := func(*corev1.Pod) {}
+	return []fact{
+		{path: "ManagerPods.Node", after: pod(same)},
+		{path: "ManagerPods.Node", before: pod(same)},
+		{path: "ManagerPods.Node", before: pod(same), after: pod(func(p *corev1.Pod) { p.Spec.NodeName = "a" })},
+		{path: "ManagerPods.Node", before: pod(same), after: pod(func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed })},
+		{path: "ManagerPods.Node", before: pod(same), after: pod(func(p *corev1.Pod) {
+			p.DeletionTimestamp, p.Finalizers = ptr.To(metav1.NewTime(testNow)), []string{"example.com/f"}
+		})},
+		{path: "ManagerPods.Ready", before: pod(same), after: pod(ready(corev1.ConditionTrue, testNow))},
+		{path: "ManagerPods.Spec", before: pod(same), after: pod(func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{"a": "b"} })},
+	}
 }
 
 // nodeFacts are about policies, NodeReboots and Nodes.

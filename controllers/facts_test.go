@@ -53,6 +53,7 @@ var noWatch = map[string]string{
 	"Answers.Until":           "is a time at which a plan wakes up",
 	"ClusterMaxUnavailable":   "is a flag of the manager",
 	"LeaderNode":              "is a flag of the manager",
+	"Namespace":               "is a flag of the manager",
 	"QuorumLabels":            "is a flag of the manager",
 	"Pods.Workloads.Kind":     "names a workload, see Pods.Workloads.Name",
 

@@ -50,7 +50,7 @@ func (s *helperSets) missing(node *corev1.Node) (why string, notMeant bool) {
 		return err == nil && !matches
 	})
 	if len(meant) == 0 {
-		return "none is meant to run there, because the node selector of the DaemonSet leaves the node out", true
+		return "none is meant to run there, because the node selector or affinity of the DaemonSet leaves the node out", true
 	}
 	for _, pod := range meant {
 		tolerations := append(slices.Clone(pod.Spec.Tolerations), daemonTolerations...)

@@ -1,12 +1,15 @@
 package controllers
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/reboot-operator/reboot-operator/test/manifests"
 )
 
 func newHelperSet(name string, change func(*corev1.PodSpec)) *appsv1.DaemonSet {
@@ -60,6 +63,42 @@ func TestWhyANodeHasNoHelper(t *testing.T) {
 			why, notMeant := sets.missing(node)
 			if notMeant != test.notMeant || !strings.Contains(why, test.why) || (why == "") != (test.why == "") {
 				t.Errorf("%q, not meant: %v", why, notMeant)
+			}
+		})
+	}
+}
+
+// The installed DaemonSet leaves out what is no host, and its policies do not complain that no helper is there.
+func TestTheInstalledHelperRunsWhereThereIsAHostAndNowhereElse(t *testing.T) {
+	objects, err := manifests.Render("default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := manifests.Find[appsv1.DaemonSet](objects, "DaemonSet", "reboot-operator-helper")
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := stripHelperSet(set).Spec.Template
+	sets := &helperSets{namespace: testNamespace, templates: []*corev1.Pod{{Spec: template.Spec}}}
+	for name, test := range map[string]struct {
+		labels   map[string]string
+		notMeant bool
+	}{
+		"a node":                       {},
+		"a node with a type":           {labels: map[string]string{"type": "worker"}},
+		"EKS, a node of its own":       {labels: map[string]string{"eks.amazonaws.com/compute-type": "hybrid"}},
+		"EKS Fargate":                  {labels: map[string]string{"eks.amazonaws.com/compute-type": "fargate"}, notMeant: true},
+		"AKS virtual nodes":            {labels: map[string]string{"type": "virtual-kubelet", "kubernetes.io/role": "agent"}, notMeant: true},
+		"a cluster behind a node":      {labels: map[string]string{"liqo.io/type": "virtual-node"}, notMeant: true},
+		"KWOK":                         {labels: map[string]string{"type": "kwok"}, notMeant: true},
+		"Windows":                      {labels: map[string]string{corev1.LabelOSStable: "windows"}, notMeant: true},
+		"a node that says nothing yet": {labels: map[string]string{corev1.LabelOSStable: ""}, notMeant: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "a", Labels: map[string]string{corev1.LabelOSStable: "linux"}}}
+			maps.Copy(node.Labels, test.labels)
+			if why, notMeant := sets.missing(node); notMeant != test.notMeant {
+				t.Errorf("not meant: %v, because %q", notMeant, why)
 			}
 		})
 	}

@@ -16,6 +16,8 @@ import (
 	kwatch "k8s.io/apimachinery/pkg/watch"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/reboot-operator/reboot-operator/internal/podstream"
 )
 
 // podSyncTimeout is how long a pass waits for the pods of nodes that it asks for the first time.
@@ -25,6 +27,10 @@ const podSyncTimeout = 10 * time.Second
 // on the few nodes that start or recover. As a source of the controller it lives and dies with it. Its methods belong to the one worker.
 type nodePods struct {
 	client typedcorev1.PodsGetter
+	// listPods makes what is kept of each pod while it reads the list.
+	listPods podstream.Lister
+	// strip makes what is kept of a pod, which are among others the labels and annotations with those keys.
+	strip func(*corev1.Pod, sets.Set[string]) *corev1.Pod
 	// named are keys of labels and annotations that are kept of every pod, however many it has.
 	named sets.Set[string]
 	// ctx ends the watches; it is the controller's.
@@ -40,12 +46,14 @@ type nodePodWatch struct {
 	stop   context.CancelFunc
 }
 
-func newNodePods(client typedcorev1.PodsGetter) *nodePods {
-	return &nodePods{client: client, named: alwaysNamed, watches: map[string]*nodePodWatch{}}
+func newNodePods(client typedcorev1.CoreV1Interface) *nodePods {
+	return &nodePods{
+		client: client, listPods: podstream.Of(client.RESTClient()), strip: stripPod, named: alwaysNamed, watches: map[string]*nodePodWatch{},
+	}
 }
 
-// alwaysNamed is the label that tells the Deployment of a pod.
-var alwaysNamed = sets.New(appsv1.DefaultDeploymentUniqueLabelKey)
+// alwaysNamed are the labels that tell the Deployment of a pod, and the manager's own pods.
+var alwaysNamed = sets.New(appsv1.DefaultDeploymentUniqueLabelKey, componentLabel)
 
 // nameKeys implements podWatcher. What was cut off is gone, so pods are read again when something else matters.
 func (p *nodePods) nameKeys(keys sets.Set[string]) {
@@ -86,11 +94,12 @@ func (p *nodePods) keep(nodes sets.Set[string]) {
 func (p *nodePods) start(node string) *nodePodWatch {
 	pods := p.client.Pods(metav1.NamespaceAll)
 	named := p.named
+	strip := func(pod *corev1.Pod) *corev1.Pod { return p.strip(pod, named) }
 	selector := fields.OneTermEqualSelector("spec.nodeName", node).String()
 	listWatch := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			options.FieldSelector = selector
-			return pods.List(ctx, options)
+			return p.listPods(ctx, metav1.NamespaceAll, options, strip)
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (kwatch.Interface, error) {
 			options.FieldSelector = selector
@@ -107,7 +116,7 @@ func (p *nodePods) start(node string) *nodePodWatch {
 	store, informer := cache.NewInformerWithOptions(cache.InformerOptions{
 		ListerWatcher: cache.ToListWatcherWithWatchListSemantics(listWatch, p.client),
 		ObjectType:    &corev1.Pod{},
-		Transform:     transform(func(pod *corev1.Pod) *corev1.Pod { return stripPod(pod, named) }),
+		Transform:     transform(strip),
 		Handler: cache.ResourceEventHandlerFuncs{
 			AddFunc: func(any) { changed() },
 			UpdateFunc: func(before, after any) {

@@ -11,10 +11,12 @@ import (
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/reboot-operator/reboot-operator/internal/podlabels"
+	"github.com/reboot-operator/reboot-operator/test/await"
+	"github.com/reboot-operator/reboot-operator/test/fatpods"
 )
 
 // listedPods can list pods and cannot stream the first list.
-type listedPods struct{ typedcorev1.PodsGetter }
+type listedPods struct{ typedcorev1.CoreV1Interface }
 
 // IsWatchListSemanticsUnSupported is what client-go asks.
 func (listedPods) IsWatchListSemanticsUnSupported() bool { return true }
@@ -25,8 +27,10 @@ func TestPodsAreReadAgainWhenAnotherOfTheirLabelsMatters(t *testing.T) {
 	for key, value := range fatLabels() {
 		fat.Labels[key] = value
 	}
-	p := newNodePods(listedPods{fake.NewClientset(fat).CoreV1()})
+	client := listedPods{fake.NewClientset(fat).CoreV1()}
+	p := newNodePods(client)
 	p.ctx, p.changed = t.Context(), func() {}
+	p.listPods = fatpods.Lister(client)
 	list := func(keys ...string) *corev1.Pod {
 		t.Helper()
 		p.nameKeys(sets.New(keys...))
@@ -60,6 +64,38 @@ func TestPodsAreReadAgainWhenAnotherOfTheirLabelsMatters(t *testing.T) {
 	}
 	if after := list("zz-second"); !is(after, "zz-second=x") {
 		t.Error("the label that matters now is not there")
+	}
+}
+
+// What a server sends first are all pods of a node, in one piece or one at a time. The manager watches many nodes.
+func TestTheFatPodsOfANodeAreNotHeldAllAtOnce(t *testing.T) {
+	const limit = 16 // MiB
+	for name, server := range map[string]*fatpods.Server{
+		"of a server that streams lists":           {Streams: true},
+		"of a server that sends them in one piece": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, err := typedcorev1.NewForConfig(server.Start(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := newNodePods(client)
+			p.ctx, p.changed = t.Context(), func() {}
+			peak, strip := fatpods.NewPeak(), p.strip
+			p.strip = func(pod *corev1.Pod, named sets.Set[string]) *corev1.Pod {
+				peak.Measure()
+				return strip(pod, named)
+			}
+			await.True(t, "the pods are known", func() bool {
+				_ = p.watch(t.Context(), []string{"n1"}) // A busy machine takes longer than a pass waits.
+				pods, known := p.list("n1")
+				return known && len(pods) == fatpods.Pods
+			})
+			t.Logf("%d MiB, %d lists", peak.MiB(), server.Listed.Load())
+			if peak.MiB() > limit {
+				t.Errorf("the pods of one node take %d MiB, want at most %d", peak.MiB(), limit)
+			}
+		})
 	}
 }
 

@@ -72,6 +72,14 @@ func policyChanged(before, after *v1alpha1.RebootPolicy) bool {
 	return metadataChanged(before, after) || before.Generation != after.Generation || !slices.Equal(before.Unreadable, after.Unreadable)
 }
 
+// ownPodChanged is about the pods of the operator.
+func ownPodChanged(before, after *corev1.Pod) bool {
+	if isManager(after) {
+		return managerChanged(before, after)
+	}
+	return helperChanged(before, after)
+}
+
 func helperChanged(before, after *corev1.Pod) bool {
 	return metadataChanged(before, after) || before.Spec.NodeName != after.Spec.NodeName || viewHelper(before) != viewHelper(after)
 }

@@ -105,12 +105,12 @@ func lookOf(meta *metav1.ObjectMeta, more string) string {
 	return fmt.Sprintf("%x", sum.Sum64())
 }
 
-// othersTaints leaves out the one that Kubernetes sets because the operator cordons the node.
+// othersTaints leaves out those of the operator, and the one that Kubernetes sets because the operator cordons the node.
 func othersTaints(node *corev1.Node) string {
 	var keys []string
 	for i := range node.Spec.Taints {
 		switch taint := &node.Spec.Taints[i]; taint.Key {
-		case v1alpha1.TaintKey, corev1.TaintNodeUnschedulable:
+		case v1alpha1.TaintKey, v1alpha1.RebootingTaintKey, corev1.TaintNodeUnschedulable:
 		default:
 			keys = append(keys, taint.ToString())
 		}

@@ -23,6 +23,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/gates"
+	"github.com/reboot-operator/reboot-operator/internal/podstream"
 )
 
 const (
@@ -90,7 +91,8 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 		return err
 	}
 	asker := gates.New(gates.Options{
-		Live: mgr.GetAPIReader(), Objects: objects, Pods: core, Namespace: options.Namespace, AllowedCIDRs: options.GateAllowedCIDRs,
+		Live: mgr.GetAPIReader(), Objects: objects, Pods: core, ListPods: podstream.Of(core.RESTClient()),
+		Namespace: options.Namespace, AllowedCIDRs: options.GateAllowedCIDRs,
 		Clock: options.Clock, Log: mgr.GetLogger().WithName("gates"),
 	})
 	interest, observed := &interest{}, newObserved(options.Clock)

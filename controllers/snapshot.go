@@ -108,6 +108,7 @@ type gateAsker interface {
 func (r *reader) read(ctx context.Context) (*snapshot, error) {
 	s := &snapshot{Snapshot: plan.Snapshot{
 		ClusterMaxUnavailable: r.clusterMaxUnavailable, LeaderNode: r.leaderNode, QuorumLabels: r.quorumLabels,
+		Namespace: r.namespace,
 	}}
 	if err := r.readPolicies(ctx, s); err != nil {
 		return nil, err
@@ -202,6 +203,9 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 	var list corev1.NodeList
 	if err := r.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("list Nodes: %w", err)
+	}
+	if s.ManagerPods, err = r.managerPods(ctx); err != nil {
+		return err
 	}
 	s.nodes = make(map[string]*corev1.Node, len(list.Items))
 	s.Nodes = make([]model.Node, 0, len(list.Items))

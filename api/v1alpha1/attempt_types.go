@@ -2,6 +2,17 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+// ManagerPlace says what becomes of the pods of the manager on a node that reboots.
+// A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
+type ManagerPlace string
+
+// ManagerStays means that they stay on the node, and go down with its host.
+const ManagerStays ManagerPlace = "Stays"
+
 // CordonOwner says who cordoned a node.
 // A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
 //
@@ -79,6 +90,11 @@ type Attempt struct {
 	// cordon says who cordoned the node.
 	// +optional
 	Cordon CordonOwner `json:"cordon,omitempty"`
+
+	// manager says that the pods of the manager stay on the node, because it could run on no other. Then the node is not cordoned but tainted:
+	// the manager has to find its place there again after the boot.
+	// +optional
+	Manager ManagerPlace `json:"manager,omitempty"`
 
 	// grantedTime is when the slot was granted.
 	// +required

@@ -50,6 +50,23 @@ type DrainOrder struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2147483647
 	SkipWaitForDeleteSeconds *int32 `json:"skipWaitForDeleteSeconds,omitempty"`
+
+	// leave names pods that stay on the node, whatever else the order says: the manager's, where it could run on no other node.
+	// +optional
+	Leave *PodsOfNamespace `json:"leave,omitempty"`
+}
+
+// PodsOfNamespace are pods of one namespace.
+type PodsOfNamespace struct {
+	// namespace of the pods.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// selector of the pods.
+	// +required
+	Selector PodSelector `json:"selector,omitempty,omitzero"`
 }
 
 // DrainProgress says how far a drain is.

@@ -65,7 +65,7 @@ const (
 
 // ScheduleSpec says when nodes may be rebooted.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.windows) || !has(self.minRemainingSeconds) || type(self.minRemainingSeconds) != int || self.windows.all(w, type(w.durationSeconds) != int || w.durationSeconds > self.minRemainingSeconds)",message="a window is not longer than minRemainingSeconds (600 if you do not write it), so nothing could ever start in it: write a longer durationSeconds or a shorter minRemainingSeconds",fieldPath=".windows"
+// +kubebuilder:validation:XValidation:rule="!has(self.windows) || !has(self.minRemainingSeconds) || !(type(self.minRemainingSeconds) in [int]) || self.windows.all(w, !(type(w.durationSeconds) in [int]) || int(w.durationSeconds) > int(self.minRemainingSeconds))",message="a window is not longer than minRemainingSeconds (600 if you do not write it), so nothing could ever start in it: write a longer durationSeconds or a shorter minRemainingSeconds",fieldPath=".windows"
 // +kubebuilder:validation:XValidation:rule="!has(self.atClose) || self.atClose != 'Continue' || (has(self.windows) && size(self.windows) > 0)",message="a schedule without windows never closes: write windows, or remove atClose",fieldPath=".atClose"
 // +kubebuilder:validation:XValidation:rule="!has(self.minRemainingSeconds) || self.minRemainingSeconds == 600 || (has(self.windows) && size(self.windows) > 0) || (has(self.freezes) && size(self.freezes) > 0)",message="a schedule without windows and freezes never closes: write windows or freezes, or remove minRemainingSeconds",fieldPath=".minRemainingSeconds"
 type ScheduleSpec struct {
@@ -125,8 +125,8 @@ type ScheduleSpec struct {
 // only.
 //
 // +kubebuilder:validation:ExactlyOneOf=weekly;monthly;cron
-// +kubebuilder:validation:XValidation:rule="!has(self.weekly) || type(self.durationSeconds) != int || self.weekly.days.exists(d, !(d in ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'])) || self.weekly.days.all(a, self.weekly.days.all(b, self.durationSeconds <= 86400 * (a == b ? 7 : ({'Mon': 0, 'Tue': 1, 'Wed': 2, 'Thu': 3, 'Fri': 4, 'Sat': 5, 'Sun': 6}[b] - {'Mon': 0, 'Tue': 1, 'Wed': 2, 'Thu': 3, 'Fri': 4, 'Sat': 5, 'Sun': 6}[a] + 7) % 7)))",message="durationSeconds is longer than the time until the window opens again: write a shorter one (at most 86400 for each day until then), or only the days on which the window opens",fieldPath=".durationSeconds"
-// +kubebuilder:validation:XValidation:rule="!has(self.cron) || type(self.durationSeconds) != int || self.durationSeconds <= 604800",message="a cron window is open for at most 604800 seconds (7 days): write a shorter durationSeconds, or a monthly window",fieldPath=".durationSeconds"
+// +kubebuilder:validation:XValidation:rule="!has(self.weekly) || !(type(self.durationSeconds) in [int]) || self.weekly.days.exists(d, !(d in ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'])) || self.weekly.days.all(a, self.weekly.days.all(b, self.durationSeconds <= 86400 * (a == b ? 7 : ({'Mon': 0, 'Tue': 1, 'Wed': 2, 'Thu': 3, 'Fri': 4, 'Sat': 5, 'Sun': 6}[b] - {'Mon': 0, 'Tue': 1, 'Wed': 2, 'Thu': 3, 'Fri': 4, 'Sat': 5, 'Sun': 6}[a] + 7) % 7)))",message="durationSeconds is longer than the time until the window opens again: write a shorter one (at most 86400 for each day until then), or only the days on which the window opens",fieldPath=".durationSeconds"
+// +kubebuilder:validation:XValidation:rule="!has(self.cron) || !(type(self.durationSeconds) in [int]) || self.durationSeconds <= 604800",message="a cron window is open for at most 604800 seconds (7 days): write a shorter durationSeconds, or a monthly window",fieldPath=".durationSeconds"
 type ScheduleWindow struct {
 	// weekly opens at a time of day on some days of the week.
 	// +optional
@@ -153,7 +153,7 @@ type ScheduleWindow struct {
 	// +kubebuilder:validation:Format=""
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 60 && self <= 2419200",message="this is a number of seconds from 60 to 2419200: write 1800 for 30m"
+	// +kubebuilder:validation:XValidation:rule="type(self) in [int] && self >= 60 && self <= 2419200",message="this is a number of seconds from 60 to 2419200: write 1800 for 30m"
 	DurationSeconds int32 `json:"durationSeconds,omitempty"`
 }
 

@@ -10,8 +10,15 @@ import (
 const (
 	// TaintKey is the key of the taint on a node whose reboot is required.
 	TaintKey = "reboot-operator.io/reboot-required"
+	// RebootingTaintKey is the key of the taint, with the effect NoSchedule, that takes the place of the cordon on a node on which the manager
+	// stays while it reboots. The manager tolerates it.
+	RebootingTaintKey = "reboot-operator.io/rebooting"
+	// ComponentLabel tells the operator's own pods apart.
+	ComponentLabel = "app.kubernetes.io/component"
+	// ManagerComponent is the value of ComponentLabel on pods of the manager.
+	ManagerComponent = "manager"
 	// CordonAnnotation on a Node holds the UID of the NodeReboot for which the operator cordoned it. It is written in the same request
-	// as the cordon and taken away with it, so that a cordon without it is always someone else's.
+	// as the cordon, or the taint in its place, and removed with it, so that a cordon without it is always someone else's.
 	CordonAnnotation = "reboot-operator.io/cordoned-for"
 	// MarksAnnotation on a Node holds which labels and annotations the operator set on it for the reboot that is under way, and what they
 	// were before. It is written in the same request as they are, so that they can be restored whatever happens in between.

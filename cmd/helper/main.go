@@ -30,6 +30,7 @@ type flags struct {
 	impersonation helper.Impersonation
 	podNamespace  string
 	podName       string
+	requests      bool
 	pollInterval  time.Duration
 	kubeconfig    string
 	version       bool
@@ -68,6 +69,9 @@ func parse(args []string) (flags, error) {
 	set.StringVar(&f.podNamespace, "pod-namespace", os.Getenv("POD_NAMESPACE"), "The namespace of the helper's pod (environment: POD_NAMESPACE).")
 	set.StringVar(&f.podName, "pod-name", os.Getenv("POD_NAME"),
 		"The helper's own pod, by which it finds out whether it may evict (environment: POD_NAME).")
+	set.BoolVar(&f.requests, "eviction-requests", false,
+		"Have the eviction responders of a pod evict it, if it names any and the API server serves EvictionRequests "+
+			"(alpha in Kubernetes 1.37).")
 	set.DurationVar(&f.pollInterval, "poll-interval", helper.DefaultPollInterval,
 		"How often to compare with what the rebooter said last, even without a hint.")
 	set.StringVar(&f.kubeconfig, "kubeconfig", "", "How to reach the API server from outside the cluster.")
@@ -100,6 +104,7 @@ func run(f flags, log logr.Logger) error {
 		Impersonation:      f.impersonation,
 		PodNamespace:       f.podNamespace,
 		PodName:            f.podName,
+		EvictionRequests:   f.requests,
 		Host:               host,
 		Sentinel:           host,
 		Log:                log,

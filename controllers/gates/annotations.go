@@ -1,6 +1,7 @@
 package gates
 
 import (
+	"slices"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -28,20 +29,25 @@ func newAnnotationFilter(annotations string) *annotationFilter {
 	return &annotationFilter{selects: selectors.ForAnnotationText(annotations), off: annotations == "", passed: sets.New[types.UID]()}
 }
 
+// keep is what is kept of a pod in a list. One that is dropped has no name any longer.
+func (f *annotationFilter) keep(pod *corev1.Pod) *corev1.Pod {
+	if !f.off && !f.selects.Matches(pod.Labels, pod.Annotations) {
+		return &corev1.Pod{}
+	}
+	return strippedPod(pod)
+}
+
+// list takes the pods that were dropped out of a list of what is kept.
 func (f *annotationFilter) list(list *corev1.PodList) *corev1.PodList {
 	if f.off || list == nil {
 		return list
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var kept []corev1.Pod
+	list.Items = slices.DeleteFunc(list.Items, func(pod corev1.Pod) bool { return pod.Name == "" })
 	for i := range list.Items {
-		if pod := &list.Items[i]; f.selects.Matches(pod.Labels, pod.Annotations) {
-			kept = append(kept, *pod)
-			f.passed.Insert(pod.UID)
-		}
+		f.passed.Insert(list.Items[i].UID)
 	}
-	list.Items = kept
 	return list
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/internal/podstream"
 )
 
 const (
@@ -29,8 +30,9 @@ type Options struct {
 	Live client.Reader
 	// Objects reads from the API server what gates of objects may look at.
 	Objects client.Reader
-	// Pods watches pods.
-	Pods typedcorev1.PodsGetter
+	// Pods watches pods, and ListPods lists them.
+	Pods     typedcorev1.PodsGetter
+	ListPods podstream.Lister
 	// Namespace of the Secrets with credentials.
 	Namespace string
 	// AllowedCIDRs are addresses that gates may ask although they are loopback, link-local or those of metadata services.

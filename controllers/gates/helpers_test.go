@@ -1,6 +1,7 @@
 package gates
 
 import (
+	"context"
 	"io"
 	"os"
 	"testing"
@@ -20,7 +21,9 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/internal/podstream"
 	"github.com/reboot-operator/reboot-operator/test/await"
+	"github.com/reboot-operator/reboot-operator/test/fatpods"
 )
 
 const testNamespace = "operator"
@@ -59,11 +62,28 @@ func newBenchWith(t *testing.T, live client.Reader) *bench {
 		changes: make(chan struct{}, 1000),
 	}
 	b.Asker = New(Options{
-		Live: live, Objects: live, Pods: fakePods{b.pods.CoreV1()}, Namespace: testNamespace, Clock: b.clock,
+		Live: live, Objects: live, Pods: fakePods{b.pods.CoreV1()}, ListPods: b.lister(live), Namespace: testNamespace, Clock: b.clock,
 		AllowedCIDRs: prefixes("127.0.0.0/8", "::1/128"),
 	})
 	b.Start(t.Context(), func() { b.changes <- struct{}{} })
 	return b
+}
+
+// lister lists for watches, which begin with any version, what they watch, and else what is in the cluster.
+func (b *bench) lister(live client.Reader) podstream.Lister {
+	watched := fatpods.Lister(b.pods.CoreV1())
+	return func(ctx context.Context, namespace string, options metav1.ListOptions, keep func(*corev1.Pod) *corev1.Pod) (
+		*corev1.PodList, error) {
+		if options.ResourceVersion != "" {
+			return watched(ctx, namespace, options, keep)
+		}
+		list := &corev1.PodList{}
+		err := live.List(ctx, list, client.Limit(options.Limit), client.Continue(options.Continue))
+		for i := range list.Items {
+			list.Items[i] = *keep(&list.Items[i])
+		}
+		return list, err
+	}
 }
 
 func (b *bench) question(kind model.GateKind, gate string) model.GateKey {

@@ -2,6 +2,7 @@ package gates
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -11,10 +12,11 @@ import (
 	resourcehelper "k8s.io/component-helpers/resource"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/reboot-operator/reboot-operator/internal/podstream"
 	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
-// pageSize is how many objects are read at once; never more of them are in memory.
+// pageSize is how many objects are read by one request.
 const pageSize = 500
 
 // inventory is what room there is in the cluster: one look at all nodes and pods. It remembers the pods that need room when their node
@@ -78,7 +80,7 @@ func (a amounts) take(needs amounts) {
 	}
 }
 
-func (inv *inventory) read(ctx context.Context, live client.Reader) error {
+func (inv *inventory) read(ctx context.Context, live client.Reader, listPods podstream.Lister) error {
 	byName := map[string]*roomyNode{}
 	err := pages(ctx, live, newNodeList, func(list *corev1.NodeList) error {
 		for i := range list.Items {
@@ -93,19 +95,31 @@ func (inv *inventory) read(ctx context.Context, live client.Reader) error {
 		return say(err, "%s", unreadable("Nodes", err))
 	}
 	slices.SortFunc(inv.nodes, func(a, b *roomyNode) int { return strings.Compare(a.Name, b.Name) })
-	err = pages(ctx, live, newPodList, func(list *corev1.PodList) error {
-		for i := range list.Items {
-			if err := inv.add(&list.Items[i], byName); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	if err := inv.readPods(ctx, listPods, byName); err != nil {
 		return say(err, "%s", unreadable("Pods", err))
 	}
 	inv.classes = nil // their names are needed only while pods are added
 	return nil
+}
+
+// readPods counts one pod after the other: a page of them may have more than there is memory for.
+func (inv *inventory) readPods(ctx context.Context, list podstream.Lister, nodes map[string]*roomyNode) error {
+	var failed error
+	count := func(pod *corev1.Pod) *corev1.Pod {
+		if failed == nil {
+			failed = inv.add(pod, nodes)
+		}
+		return &corev1.Pod{}
+	}
+	for next := ""; ; {
+		page, err := list(ctx, metav1.NamespaceAll, metav1.ListOptions{Limit: pageSize, Continue: next}, count)
+		if err := errors.Join(err, failed); err != nil {
+			return err
+		}
+		if next = page.Continue; next == "" {
+			return nil
+		}
+	}
 }
 
 // add counts one pod.
@@ -171,8 +185,6 @@ func pages[L client.ObjectList](ctx context.Context, live client.Reader, newList
 }
 
 func newNodeList() *corev1.NodeList { return &corev1.NodeList{} }
-
-func newPodList() *corev1.PodList { return &corev1.PodList{} }
 
 func stripNode(node *corev1.Node) *corev1.Node {
 	stripped := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node.Name, Labels: node.Labels}}

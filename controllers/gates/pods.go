@@ -95,7 +95,7 @@ func (a *Asker) startWatch(source podSource) *podWatch {
 	listWatch := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			options.LabelSelector = source.selector
-			list, err := pods.List(ctx, options)
+			list, err := a.options.ListPods(ctx, source.namespace, options, filter.keep)
 			w.note(err, a.options.Clock.Now())
 			return filter.list(list), err
 		},
@@ -236,9 +236,13 @@ func stripPod(object any) (any, error) {
 	if !ok {
 		return object, nil
 	}
+	return strippedPod(pod), nil
+}
+
+func strippedPod(pod *corev1.Pod) *corev1.Pod {
 	stripped := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
 		Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion, CreationTimestamp: pod.CreationTimestamp,
 	}}
 	stripped.Spec.NodeName, stripped.Status.Phase = pod.Spec.NodeName, pod.Status.Phase
-	return stripped, nil
+	return stripped
 }

@@ -134,7 +134,7 @@ func (a *Asker) currentLook() (*inventory, *look) {
 func (a *Asker) lookAround(ctx context.Context, current *look, began time.Time) {
 	defer current.stop()
 	next := newInventory(current.keys)
-	err := next.read(ctx, a.options.Live)
+	err := next.read(ctx, a.options.Live, a.options.ListPods)
 	next.at = a.options.Clock.Now()
 	next.took = next.at.Sub(began)
 	s := &a.stock

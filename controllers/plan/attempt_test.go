@@ -215,7 +215,8 @@ func TestAttemptFails(t *testing.T) {
 			stage: stageDraining, event: refuse, after: 600 * time.Second, want: backingOff(v1alpha1.ReasonDrainTimedOut),
 			wantMessage: "Node a was not drained in time: 4 of 5 pods are left: PodDisruptionBudget web refuses the eviction of pod apps/web-1, " +
 				"PodDisruptionBudget web refuses the eviction of pod apps/web-2, " +
-				"PodDisruptionBudget web refuses the eviction of pod apps/web-3, and 1 more.",
+				"PodDisruptionBudget web refuses the eviction of pod apps/web-3, and 1 more. " +
+				"No other node takes pods now: to reboot node a with its pods, write drain.mode: Skip in RebootPolicy p.",
 		},
 		"when the helper cannot drain": {
 			stage: stageDraining, event: func(s *story) { s.answer("ra", v1alpha1.OrderFailed, "No right to evict.") },

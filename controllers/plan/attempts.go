@@ -41,6 +41,10 @@ func (p *planning) attemptInput(r *rebootView) *attempt.Input {
 	if !told(r) {
 		in.Quorum, in.Refused = p.quorumBefore(r), p.beginRefused(r)
 	}
+	if r.node.open == r && !r.node.gone && !told(r) {
+		in.Manager = attempt.Manager{Needs: p.managerNeeds(r.node), Namespace: p.snapshot.Namespace}
+		in.LastPlace = p.lastPlace(r.node)
+	}
 	in.Moment = p.Moment
 	in.Pods, in.PodsKnown = p.snapshot.Pods[r.node.Name]
 	return in

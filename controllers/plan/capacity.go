@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -40,7 +41,12 @@ func (p *planning) judgeRoom(key model.GateKey, r *rebootView, answer model.Gate
 		return policies.Pending(key)
 	case lack != "":
 		p.WakeAt(answer.Until)
-		return model.Verdict{Reason: v1alpha1.ReasonInsufficientCapacity, Message: lack}
+		v := model.Verdict{Reason: v1alpha1.ReasonInsufficientCapacity, Message: lack}
+		if p.lastPlace(r.node) {
+			v.Message += fmt.Sprintf(" No other node takes pods now: to reboot node %s with its pods, remove gates.capacity from "+
+				"RebootPolicy %s and write drain.mode: Skip.", r.node.Name, r.policy().Name())
+		}
+		return v
 	}
 	return model.Verdict{}
 }
@@ -52,8 +58,7 @@ func (p *planning) leaving() string {
 	}
 	var names []string
 	for _, n := range p.nodeOrder {
-		back := n.open != nil && n.held == nil && (n.active() == nil || n.open.Status.Attempt.UncordonedTime != nil)
-		if n.underWay() && !back || n.starts {
+		if n.leaves() {
 			names = append(names, n.Name)
 		}
 	}

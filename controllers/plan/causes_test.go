@@ -47,7 +47,7 @@ func TestADrainThatIsBoundToFailDoesNotStart(t *testing.T) {
 		"a policy that does not drain":     {budget: healthy, budgets: []string{"web"}, change: func(s *story) { s.editPolicy("p", drain(skipDrain)) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStory(t, newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a"))
+			s := newStory(t, newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a"), newNode("b", "z1"))
 			s.coverWeb(tc.budget, tc.budgets...)
 			if tc.change != nil {
 				tc.change(s)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/attempt"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
@@ -36,7 +37,7 @@ func (p *round) firstUndrainable(r *rebootView) model.Verdict {
 	first, name := model.Verdict{}, ""
 	for i := range pods {
 		pod := &pods[i]
-		if pod.Finished || pod.Terminating || pod.Stays() || !r.policy().Drained.Matches(pod.Labels, pod.Annotations) {
+		if !p.goes(r, pod) {
 			continue
 		}
 		v := p.drainObstacle(r, pod)
@@ -71,7 +72,47 @@ func (p *planning) drainObstacle(r *rebootView, pod *model.Pod) model.Verdict {
 	if drain.OnTimeout == v1alpha1.DrainTimeoutForce {
 		return model.Verdict{} // what cannot be evicted goes down with the host
 	}
-	return p.impossibleEviction(r, pod)
+	if v := p.impossibleEviction(r, pod); !v.OK() {
+		return p.withPods(r, v)
+	}
+	return p.withPods(r, p.tooFewDisruptions(r, pod))
+}
+
+// tooFewDisruptions finds budgets that let fewer pods go than they cover on the only node of the cluster. Nothing that is evicted from it
+// becomes healthy before the reboot, so no further one is allowed. While not all of them are healthy that may change.
+func (p *planning) tooFewDisruptions(r *rebootView, pod *model.Pod) model.Verdict {
+	if len(p.snapshot.Nodes) > 1 || !pod.Ready {
+		return model.Verdict{}
+	}
+	for _, key := range pod.Workloads {
+		budget, exists := p.snapshot.Workloads[key]
+		if key.Kind != v1alpha1.WorkloadPodDisruptionBudget || !exists || budget.Stale || budget.Ready < budget.Expected {
+			continue
+		}
+		if covered := p.coveredOn(r, key); covered > budget.DisruptionsAllowed {
+			return model.Blocked(v1alpha1.ReasonDrainImpossible, "PodDisruptionBudget %s/%s allows %s, and %s to leave node %s, the only node of "+
+				"the cluster.", key.Namespace, key.Name, model.Count(budget.DisruptionsAllowed, "disruption"),
+				model.Counted(int(covered), "of its pods has", "of its pods have"), r.node.Name)
+		}
+	}
+	return model.Verdict{}
+}
+
+// coveredOn counts the pods of a budget that have to leave a node and are healthy.
+func (p *planning) coveredOn(r *rebootView, budget model.WorkloadKey) int32 {
+	covered := int32(0)
+	for i := range p.snapshot.Pods[r.node.Name] {
+		if pod := &p.snapshot.Pods[r.node.Name][i]; p.goes(r, pod) && pod.Ready && slices.Contains(pod.Workloads, budget) {
+			covered++
+		}
+	}
+	return covered
+}
+
+// goes says that a drain of the node has the pod evicted. One of the manager stays if it cannot move.
+func (p *planning) goes(r *rebootView, pod *model.Pod) bool {
+	return !pod.Finished && !pod.Terminating && !pod.Stays() && r.policy().Drained.Matches(pod.Labels, pod.Annotations) &&
+		(!p.ofManager(pod) || p.managerNeeds(r.node) == attempt.ManagerElsewhere)
 }
 
 // impossibleEviction finds budgets that refuse the eviction of a pod whatever is waited for. The API server evicts no pod that two budgets

@@ -210,7 +210,7 @@ func (w *world) endDrain(h *host, j *job, uid types.UID, current func() bool) {
 	left, refused := 0, []v1alpha1.RefusedPod{{Namespace: "apps", Name: "web-0", By: "PodDisruptionBudget web"}}
 	switch {
 	case w.random != nil:
-		left, refused = w.drainStep(h, ignoresReturning(order))
+		left, refused = w.drainStep(h, order)
 	case h.refuses:
 		left = 1
 	default:

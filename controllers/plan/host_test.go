@@ -180,6 +180,7 @@ func (w *world) crash(h *host, downtime time.Duration) {
 		downtime = time.Minute // someone is there
 	}
 	w.tell("host %s goes down", h.name)
+	w.endPods(h)
 	h.up, h.helper = false, false
 	h.life++
 	h.process++

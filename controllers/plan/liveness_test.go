@@ -190,7 +190,7 @@ func (w *world) needsAPerson(r *v1alpha1.NodeReboot) bool {
 func (w *world) checkNothingIsLeft() {
 	for _, n := range w.nodes {
 		w.checkMarksAreGone(&n.Node)
-		if n.CordonedFor != "" || n.Unschedulable || hasOurTaint(&n.Node) || len(n.Maintenance) > 0 || !n.Ready {
+		if n.CordonedFor != "" || n.Unschedulable || slices.ContainsFunc(n.Taints, ours) || len(n.Maintenance) > 0 || !n.Ready {
 			w.breaks("something is left on node %s: %+v", n.Name, n.Node)
 		}
 	}

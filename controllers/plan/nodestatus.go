@@ -7,6 +7,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // needsReboot: the node asks for a reboot that is not proved yet. It is from this, and from nothing else, that a node is tainted.
@@ -46,9 +47,7 @@ func (n *nodeView) needsReboot() bool {
 // nodePatch is what has to change on the Node itself; nil if nothing has to.
 func (n *nodeView) nodePatch() *NodePatch {
 	patch := NodePatch{}
-	if !n.keepsTaint() && n.hasOtherTaint() {
-		patch.SetTaints, patch.Taints = true, n.desiredTaints()
-	}
+	n.patchTaints(&patch)
 	if !n.untouched() {
 		n.patchCordon(&patch)
 		n.patchMarks(&patch)
@@ -67,49 +66,71 @@ func (n *nodeView) taintEffect() v1alpha1.TaintEffect {
 	return n.policy.Spec.Taint.Effect
 }
 
-// hasOtherTaint: our taint is not as it should be.
-func (n *nodeView) hasOtherTaint() bool {
-	effect := n.taintEffect()
-	right, wrong := 0, 0
+// ownTaints are those that the operator should have on the node. What is not known stays as it is.
+func (n *nodeView) ownTaints() []corev1.Taint {
+	var own []corev1.Taint
+	if effect := n.taintEffect(); !n.keepsTaint() && effect != v1alpha1.TaintNone {
+		own = append(own, corev1.Taint{Key: v1alpha1.TaintKey, Effect: corev1.TaintEffect(effect)})
+	}
+	if n.taintedForCordon() {
+		own = append(own, model.RebootingTaint)
+	}
 	for i := range n.Taints {
-		switch {
-		case n.Taints[i].Key != v1alpha1.TaintKey:
-		case string(n.Taints[i].Effect) == string(effect):
-			right++
+		switch taint := n.Taints[i]; {
+		case taint.Key == v1alpha1.TaintKey && n.keepsTaint(), taint.Key == v1alpha1.RebootingTaintKey && n.untouched():
+			own = append(own, taint)
+		}
+	}
+	return own
+}
+
+// patchTaints makes the operator's taints what they should be, and leaves every other taint as it is.
+func (n *nodeView) patchTaints(patch *NodePatch) {
+	own, others, have := n.ownTaints(), []corev1.Taint{}, 0
+	for i := range n.Taints {
+		switch taint := n.Taints[i]; {
+		case taint.Key != v1alpha1.TaintKey && taint.Key != v1alpha1.RebootingTaintKey:
+			others = append(others, taint)
+		case slices.ContainsFunc(own, func(o corev1.Taint) bool { return o.MatchTaint(&taint) }):
+			have++
 		default:
-			wrong++
+			have = len(n.Taints) + 1 // one too many
 		}
 	}
-	return wrong > 0 || right != 1 && effect != v1alpha1.TaintNone
+	if have != len(own) {
+		patch.SetTaints, patch.Taints = true, slices.Concat(others, own)
+	}
 }
 
-// desiredTaints has our taint as it should be, and every other taint as it is.
-func (n *nodeView) desiredTaints() []corev1.Taint {
-	var taints []corev1.Taint
-	for i := range n.Taints {
-		if n.Taints[i].Key != v1alpha1.TaintKey {
-			taints = append(taints, n.Taints[i])
-		}
-	}
-	if effect := n.taintEffect(); effect != v1alpha1.TaintNone {
-		taints = append(taints, corev1.Taint{Key: v1alpha1.TaintKey, Effect: corev1.TaintEffect(effect)})
-	}
-	return taints
-}
-
-// patchCordon cordons the node of an attempt that is to be cordoned by us, and rolls back every other cordon of ours.
+// patchCordon cordons the node of an attempt that is to be cordoned by us, and rolls back every other cordon of ours. Where the manager
+// stays, the node has the annotation of the cordon, and a taint instead of the cordon itself.
 func (n *nodeView) patchCordon(patch *NodePatch) {
 	owner := n.cordonOwner()
+	cordoned := !n.taintedForCordon()
 	switch {
 	case owner == "":
 		n.rollBackCordon(patch)
 	case n.Unschedulable && n.CordonedFor == "":
 		// Someone else's, and not to become ours: that the attempt is still open is old news.
-	case n.CordonedFor == owner && n.open.Status.Attempt.BackTime != nil:
+	case n.CordonedFor == owner && n.open.Status.Attempt.BackTime != nil && !n.TaintedForCordon():
 		// The host cannot go down for this attempt anymore: if someone uncordoned the node since its boot, that is left.
-	case n.CordonedFor != owner || !n.Unschedulable:
-		patch.Unschedulable, patch.CordonedFor = ptr.To(true), &owner
+	case n.CordonedFor != owner || n.Unschedulable != cordoned:
+		patch.CordonedFor = &owner
+		if n.Unschedulable != cordoned {
+			patch.Unschedulable = &cordoned
+		}
 	}
+}
+
+// taintedForCordon says that the node has to have the taint that takes the place of the cordon: the manager stays on it, and comes back to
+// it after the boot, even as another pod. Once a manager has seen the boot the node is cordoned: DaemonSets tolerate that, and no taint of
+// ours.
+func (n *nodeView) taintedForCordon() bool {
+	if n.cordonOwner() == "" || n.Unschedulable && n.CordonedFor == "" || n.refuses(model.WriteTaint) {
+		return false
+	}
+	attempt := n.active().Status.Attempt
+	return attempt.Manager == v1alpha1.ManagerStays && attempt.BackTime == nil
 }
 
 func (n *nodeView) rollBackCordon(patch *NodePatch) {

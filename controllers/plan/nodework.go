@@ -1,6 +1,9 @@
 package plan
 
 import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -170,6 +173,11 @@ func (p *NodePatch) Marks() *NodePatch {
 	return &NodePatch{Labels: p.Labels, Annotations: p.Annotations}
 }
 
+// taintsForCordon says that the taint takes the place of the cordon.
+func (p *NodePatch) taintsForCordon() bool {
+	return p.Cordons() && slices.ContainsFunc(p.Taints, func(taint corev1.Taint) bool { return taint.MatchTaint(&model.RebootingTaint) })
+}
+
 // PatchPart is a part of a patch that is refused on its own.
 type PatchPart struct {
 	Write model.Write
@@ -206,6 +214,8 @@ func (p *NodePatch) WriteInParts(write func(PatchPart) Written) Written {
 		switch {
 		case written == WriteFailed:
 			return WriteFailed
+		case written == WriteRefused && part.Write == model.WriteTaint && p.taintsForCordon():
+			return WriteRefused // it is not uncordoned without the taint
 		case written == WriteRefused && (part.Write == model.WriteCordon || part.Write == model.WriteExclude):
 			result = WriteRefused
 		}

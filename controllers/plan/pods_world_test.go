@@ -122,7 +122,7 @@ func (w *world) placeFor(pod *simPod) string {
 		if hasOurTaint(&node.Node) {
 			count += 1000
 		}
-		suitable := node.Ready && !node.Unschedulable && (!same || !w.apps[pod.Workloads[0]].spread)
+		suitable := node.Ready && !node.Unschedulable && toleratesTaints(pod, &node.Node) && (!same || !w.apps[pod.Workloads[0]].spread)
 		if suitable && (best == "" || count < fewest) {
 			best, fewest = name, count
 		}
@@ -258,9 +258,9 @@ func (w *world) addFixedPods(h *host, labels map[string]string, since time.Time)
 }
 
 // drainStep evicts what may be evicted from a host now. It says which pods are left, and which of them were refused, by what.
-func (w *world) drainStep(h *host, ignoresReturning bool) (left int, refused []v1alpha1.RefusedPod) {
+func (w *world) drainStep(h *host, order *v1alpha1.RebootOrder) (left int, refused []v1alpha1.RefusedPod) {
 	for _, pod := range slices.Clone(w.pods) {
-		if pod.node != h.name || pod.fixed() {
+		if pod.node != h.name || pod.fixed() || leaves(order, pod) {
 			continue
 		}
 		by := w.refusal(h, pod)
@@ -272,7 +272,7 @@ func (w *world) drainStep(h *host, ignoresReturning bool) (left int, refused []v
 			left++
 			refused = append(refused, v1alpha1.RefusedPod{Namespace: pod.Namespace, Name: pod.Name, By: by})
 		case w.apps[pod.Workloads[0]].returns && pod.evictions >= 3:
-			if !ignoresReturning {
+			if !ignoresReturning(order) {
 				left++
 			}
 		default:

@@ -130,7 +130,9 @@ func TestSlotIsHeldUntilWorkloadsAreAsReadyAsBefore(t *testing.T) {
 				s.Pods["a"][1].Workloads = []WorkloadKey{
 					deployment("web"), {Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: "apps", Name: "web"},
 				}
-				s.Workloads[WorkloadKey{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: "apps", Name: "web"}] = Workload{Ready: 3, Desired: 3}
+				s.Workloads[WorkloadKey{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: "apps", Name: "web"}] = Workload{
+					Ready: 3, Desired: 3, DisruptionsAllowed: 1,
+				}
 			},
 			now: func(s *story) {
 				for key := range s.Workloads {

@@ -198,9 +198,12 @@ func (p *planning) tellRefused(policy *policyView) string {
 
 // taintRefused: the node cannot be tainted, and is not.
 func (r *rebootView) taintRefused() bool {
-	return r.node != nil && r.node.hasNoTaint() && slices.ContainsFunc(r.node.refused, func(refusal model.Refusal) bool {
-		return refusal.Write == model.WriteTaint
-	})
+	return r.node != nil && r.node.hasNoTaint() && r.node.refuses(model.WriteTaint)
+}
+
+// refuses: a write about the node is refused.
+func (n *nodeView) refuses(write model.Write) bool {
+	return slices.ContainsFunc(n.refused, func(refusal model.Refusal) bool { return refusal.Write == write })
 }
 
 func (n *nodeView) hasNoTaint() bool {

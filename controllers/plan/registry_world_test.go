@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
@@ -143,7 +142,7 @@ func (w *world) keepsNode(h *host) {
 func (w *world) editTaints(node string, change func([]corev1.Taint) []corev1.Taint) {
 	w.updateNode(node, func(n *Node) {
 		n.Taints = change(slices.Clone(n.Taints))
-		w.rules.foreign[node] = slices.DeleteFunc(slices.Clone(n.Taints), func(t corev1.Taint) bool { return t.Key == v1alpha1.TaintKey })
+		w.rules.foreign[node] = slices.DeleteFunc(slices.Clone(n.Taints), ours)
 	})
 }
 

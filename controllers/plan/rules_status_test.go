@@ -52,7 +52,8 @@ func (w *world) checkOrder(v *view, r *v1alpha1.NodeReboot, after *v1alpha1.Node
 		w.breaks("node %s is ordered to %s for a NodeReboot that is being deleted", node.Name, order.Action)
 	case order.BootID != node.BootID:
 		w.breaks("node %s is ordered to %s about boot %s, and it runs %s", node.Name, order.Action, order.BootID, node.BootID)
-	case order.Action == v1alpha1.ActionReboot && !node.Unschedulable && w.nodes[node.Name] != nil && !w.nodes[node.Name].Unschedulable:
+	case order.Action == v1alpha1.ActionReboot && !node.Unschedulable && w.nodes[node.Name] != nil && !w.nodes[node.Name].Unschedulable &&
+		!w.nodes[node.Name].TaintedForCordon():
 		// If nothing is drained it may be cordoned by this very plan.
 		w.breaks("node %s is ordered to reboot and is not cordoned", node.Name)
 	case order.Action == v1alpha1.ActionReboot && after.Attempt.DrainedTime == nil:

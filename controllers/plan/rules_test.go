@@ -264,7 +264,7 @@ func unreturnedAfter(v *view, p *Plan, owner *v1alpha1.RebootPolicy) int {
 // checkAlways is about what holds at every moment.
 func (w *world) checkAlways() {
 	for _, n := range w.nodes {
-		others := slices.DeleteFunc(slices.Clone(n.Taints), func(t corev1.Taint) bool { return t.Key == v1alpha1.TaintKey })
+		others := slices.DeleteFunc(slices.Clone(n.Taints), ours)
 		if !slices.Equal(others, w.rules.foreign[n.Name]) {
 			w.breaks("the taints of others on node %s changed:\n%s", n.Name, cmp.Diff(w.rules.foreign[n.Name], others))
 		}

@@ -156,9 +156,15 @@ func newFleet(seed uint64) *world {
 	if random.IntN(40) == 0 {
 		size = 40
 	}
+	if w.smallFleet(seed) {
+		size = 1 + random.IntN(2)
+	}
 	for len(w.hosts) < size {
 		w.addRandomHost()
 		w.created++
+	}
+	if w.managed {
+		w.addManagers(random)
 	}
 	for i := range random.IntN(3) {
 		w.addRandomApp(fmt.Sprintf("app-%d", i), size)

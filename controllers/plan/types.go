@@ -36,6 +36,9 @@ type Snapshot struct {
 	ClusterMaxUnavailable *intstr.IntOrString
 	// QuorumLabels are keys of labels of nodes that may run etcd, besides those that Kubernetes and its distributions use.
 	QuorumLabels []string
+	// Namespace that the operator runs in, and ManagerPods those of the manager there.
+	Namespace   string
+	ManagerPods []model.ManagerPod
 	// LeaderNode is the node that the manager which makes the plan runs on, if that is known.
 	LeaderNode string
 }

@@ -43,6 +43,8 @@ type world struct {
 	more  int
 	// forgets: the cloud deletes the Node of every host that is down.
 	forgets bool
+	// managed: the manager runs as pods of an application. graceful: hosts end their pods when they go down.
+	managed, graceful bool
 	// healed: nothing goes wrong anymore.
 	healed bool
 	// broken is the first promise that was broken.
@@ -193,6 +195,10 @@ func (w *world) wakeManager(d time.Duration) {
 // pass is one pass of the manager that leads, on what is in the cluster now.
 func (w *world) pass() {
 	m := &w.manager
+	if !w.managerRuns() {
+		m.asked, m.seen, m.refused = nil, nil, model.RefusedWrites{}
+		return // there is a change when one runs
+	}
 	if left := m.downUntil.Sub(w.now); left > 0 {
 		w.wakeManager(left)
 		return
@@ -281,6 +287,7 @@ func (w *world) look() *view {
 		}
 	}
 	w.showBudgets(v)
+	w.showManagers(v)
 	return v
 }
 

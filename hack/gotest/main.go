@@ -38,8 +38,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("gotest", flag.ContinueOnError)
 	file := flags.String("summary", "", "Add the summary to this `file` instead of printing it.")
 	show := flags.Bool("show", false, "Run nothing; print what was added to the file.")
+	table := flags.String("table", "", "Run nothing; print a table of the summaries in this `folder`, of runs on versions of Kubernetes.")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *table != "" {
+		return writeTable(*table, out)
 	}
 	if *show {
 		all, err := readSummary(*file)

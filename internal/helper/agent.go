@@ -54,6 +54,13 @@ type agent struct {
 	reboots *mirror[*v1alpha1.NodeReboot]
 	pods    podAPI
 	rights  rightsAPI
+	// requests are the node's EvictionRequests, nil if they are not used, and withdrawn is set when none is left that no drain needs.
+	requests interface {
+		withdraw(ctx context.Context) error
+	}
+	withdrawn bool
+	// drains is how many are under way.
+	drains atomic.Int32
 
 	// clockOffset is how far the host's clock is ahead; false while that is not known.
 	clockOffset func() (time.Duration, bool)
@@ -95,7 +102,7 @@ func newAgent(options Options) (*agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &agent{
+	a := &agent{
 		Options:     options,
 		api:         &rebootClient{rest: rebootREST},
 		source:      toolscache.NewListWatchFromClient(rebootREST, rebootsResource, metav1.NamespaceNone, ofNode(options.NodeName)),
@@ -107,7 +114,15 @@ func newAgent(options Options) (*agent, error) {
 		jobs:        map[types.UID]*running{},
 		progress:    make(chan struct{}, 1),
 		self:        newInstance(options.PodName),
-	}, nil
+	}
+	if options.EvictionRequests {
+		requests, err := newEvictionRequests(options.Config, options.NodeName, options.Clock, pods)
+		if err != nil {
+			return nil, err
+		}
+		a.pods, a.requests = requests, requests
+	}
+	return a, nil
 }
 
 // follow mirrors the node's NodeReboots until ctx ends.
@@ -261,6 +276,7 @@ func (a *agent) pass(ctx context.Context) error {
 	for _, s := range d.steps {
 		errs = append(errs, a.execute(ctx, s))
 	}
+	errs = append(errs, a.withdrawRequests(ctx))
 	return errors.Join(errs...)
 }
 

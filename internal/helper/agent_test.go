@@ -29,6 +29,8 @@ type world struct {
 	rights   *fakeRights
 	host     *fakeHost
 	sentinel *fakeSentinel
+	// requests are the EvictionRequests of the helpers, nil if they use none.
+	requests *countedWithdrawals
 	// agent is the helper that was started last.
 	agent *agent
 	// clock is that of the helpers, clockOffset what they know about the host's.
@@ -68,6 +70,9 @@ func (w *world) start() (stop func()) {
 		jobs:        map[types.UID]*running{},
 		progress:    make(chan struct{}, 1),
 		self:        newInstance("helper-1"),
+	}
+	if w.requests != nil {
+		a.requests = w.requests
 	}
 	w.agent = a
 	go a.follow(ctx)

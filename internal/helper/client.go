@@ -23,6 +23,7 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/podstream"
 )
 
 // requestTimeout bounds a single request. A watch has none.
@@ -148,7 +149,6 @@ func (c *rebootClient) apply(ctx context.Context, reboot *v1alpha1.NodeReboot, r
 
 // identity is as whom pods are listed and evicted.
 type identity struct {
-	toolscache.ListerWatcherWithContext
 	// node says that it is the node's.
 	node bool
 	pods rest.Interface
@@ -162,8 +162,7 @@ func newIdentity(config *rest.Config, nodeName string, asTheNode bool) (*identit
 	if err != nil {
 		return nil, err
 	}
-	listed := toolscache.NewListWatchFromClient(pods, podsResource, metav1.NamespaceAll, ofNode(nodeName))
-	return &identity{ListerWatcherWithContext: listed, node: asTheNode, pods: pods}, nil
+	return &identity{node: asTheNode, pods: pods}, nil
 }
 
 // podClient lists, watches and evicts a node's pods with one identity, and asks about DaemonSets with another: nodes may not read those.
@@ -202,16 +201,20 @@ func newPodClient(config *rest.Config, nodeName string, impersonation Impersonat
 	return client, nil
 }
 
-// ListWithContext implements toolscache.ListerWithContext.
-func (c *podClient) ListWithContext(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
-	pods, err := c.current.Load().ListWithContext(ctx, options)
-	return pods, c.note(err)
-}
-
-// WatchWithContext implements toolscache.WatcherWithContext.
-func (c *podClient) WatchWithContext(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
-	pods, err := c.current.Load().WatchWithContext(ctx, options)
-	return pods, c.note(err)
+// Pods implements podAPI.
+func (c *podClient) Pods(keep func(*corev1.Pod) *corev1.Pod) toolscache.ListerWatcherWithContext {
+	return &toolscache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+			options.FieldSelector = ofNode(c.nodeName).String()
+			pods, err := podstream.Of(c.current.Load().pods)(ctx, metav1.NamespaceAll, options, keep)
+			return pods, c.note(err)
+		},
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			options.Watch, options.FieldSelector = true, ofNode(c.nodeName).String()
+			events, err := c.current.Load().pods.Get().Resource(podsResource).VersionedParams(&options, metav1.ParameterCodec).Watch(ctx)
+			return events, c.note(err)
+		},
+	}
 }
 
 // note returns the error of a list, and notes if it is for want of a right.

@@ -59,8 +59,9 @@ func TestPodsAreTheNodesBusinessAndDaemonSetsTheHelpers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, _ = client.ListWithContext(t.Context(), metav1.ListOptions{})
-			_, _ = client.WatchWithContext(t.Context(), metav1.ListOptions{})
+			pods := client.Pods(func(pod *corev1.Pod) *corev1.Pod { return pod })
+			_, _ = pods.ListWithContext(t.Context(), metav1.ListOptions{})
+			_, _ = pods.WatchWithContext(t.Context(), metav1.ListOptions{})
 			if err := client.Evict(t.Context(), newPod("a"), ptr.To[int64](5)); err != nil {
 				t.Error(err)
 			}

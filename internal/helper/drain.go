@@ -24,7 +24,8 @@ var errOverdue = errors.New("not drained at the deadline")
 
 // podAPI is what a drain needs: the node's pods, their eviction, and whether a DaemonSet exists.
 type podAPI interface {
-	toolscache.ListerWatcherWithContext
+	// Pods lists and watches the node's pods. Of a list, keep makes what is kept of a pod before the next is read.
+	Pods(keep func(*corev1.Pod) *corev1.Pod) toolscache.ListerWatcherWithContext
 	Evict(ctx context.Context, pod *corev1.Pod, gracePeriodSeconds *int64) error
 	DaemonSetExists(ctx context.Context, namespace, name string) (bool, error)
 }
@@ -139,7 +140,7 @@ func (d *drain) run(ctx context.Context) (v1alpha1.DrainProgress, error) {
 	if d.stuck {
 		d.moved = d.moved.Add(-stuckAfter)
 	}
-	background.Go(func() { d.mirror.run(ctx, d.log.WithName("pods"), d.api, &corev1.Pod{}) })
+	background.Go(func() { d.mirror.run(ctx, d.log.WithName("pods"), d.api.Pods(d.mirror.keep), &corev1.Pod{}) })
 	for {
 		d.observe(ctx, d.clock.Now())
 		now := d.clock.Now() // observing may have taken its time

@@ -2,6 +2,7 @@ package helper
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -35,7 +36,10 @@ func nextPause(pause time.Duration) time.Duration {
 type podFilter struct {
 	selector selectors.Pods
 	// stages are selectors of pods that go before all others, each before the next.
-	stages     []selectors.Pods
+	stages []selectors.Pods
+	// left are pods of a namespace that stay; of no namespace, none.
+	leftIn     string
+	left       selectors.Pods
 	daemonSets map[types.UID]*daemonSetLookup
 }
 
@@ -51,7 +55,23 @@ func newPodFilter(order *v1alpha1.DrainOrder) (podFilter, error) {
 	if err != nil {
 		return podFilter{}, fmt.Errorf("invalid pod selector: %w", err)
 	}
-	return podFilter{selector: selector, stages: stages, daemonSets: map[types.UID]*daemonSetLookup{}}, nil
+	filter := podFilter{selector: selector, stages: stages, daemonSets: map[types.UID]*daemonSetLookup{}}
+	if leave := order.Leave; leave != nil {
+		if filter.left, err = selectors.ForPods(&leave.Selector); err != nil {
+			return podFilter{}, fmt.Errorf("invalid selector of pods that stay: %w", err)
+		}
+		filter.leftIn = leave.Namespace
+	}
+	return filter, nil
+}
+
+// leaves tells whether the order says that the pod stays. One that is going already does not.
+func (f *podFilter) leaves(pod *corev1.Pod) bool {
+	if f.leftIn == "" || pod.Namespace != f.leftIn || pod.DeletionTimestamp != nil {
+		return false
+	}
+	selects, known := podlabels.MatchPod(f.left, pod)
+	return selects && known
 }
 
 // stage of a pod: the first that selects it, or the one after all of them.
@@ -108,7 +128,7 @@ func (f *podFilter) mustGo(ctx context.Context, api podAPI, pod *corev1.Pod, now
 	owner := metav1.GetControllerOf(pod)
 	finished := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 	if finished || !isDaemonSet(owner) {
-		return true, nil
+		return finished || !f.leaves(pod), nil
 	}
 	lookup := f.daemonSets[owner.UID]
 	if lookup == nil {
@@ -158,9 +178,9 @@ type leavingPod struct {
 	// returns is set for a pod that its owner put back on the node, counted when its eviction was counted.
 	returns, counted bool
 	inFlight         bool
-	// accepted is set when there is nothing left to ask for: the pod only has to end.
-	accepted     bool
-	acceptedTime time.Time
+	// accepted is set when there is nothing left to ask for: the pod only has to end. asked is set while its responders are to evict it.
+	accepted, asked bool
+	acceptedTime    time.Time
 	// finalizedSince is since when only finalizers keep the pod.
 	finalizedSince time.Time
 	// refused is what came of the last attempt.
@@ -226,13 +246,22 @@ func (d *drain) settle(result evictionResult, now time.Time) {
 	pod := result.pod
 	pod.inFlight = false
 	evicted := result.err == nil || apierrors.IsNotFound(result.err)
-	pod.owner.settle(pod, evicted, now)
+	_, asked := errors.AsType[*askedError](result.err)
+	pod.owner.settle(pod, evicted || asked, now)
+	if evicted || asked && !pod.asked {
+		pod.acceptedTime = now
+	}
+	pod.accepted, pod.asked = evicted, asked
 	if evicted {
-		pod.accepted, pod.acceptedTime, pod.refused = true, now, nil
+		pod.refused = nil
 		return
 	}
 	pod.pause = nextPause(pod.pause)
 	pod.next = now.Add(wait.Jitter(pod.pause, pauseSpread))
+	if asked {
+		pod.refused = nil
+		return
+	}
 	pod.refused = refusal(pod.Pod, result.err)
 	d.log.V(1).Info("Eviction refused", "pod", pod.Namespace+"/"+pod.Name, "by", pod.refused.By, "answer", pod.refused.Message)
 }

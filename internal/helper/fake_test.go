@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/apimachinery/pkg/watch"
+	toolscache "k8s.io/client-go/tools/cache"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
@@ -316,6 +317,11 @@ func newFakePods(pods ...*corev1.Pod) *fakePods {
 		f.put(pod)
 	}
 	return f
+}
+
+// Pods implements podAPI.
+func (f *fakePods) Pods(func(*corev1.Pod) *corev1.Pod) toolscache.ListerWatcherWithContext {
+	return f.fakeStore
 }
 
 func (f *fakePods) Evict(_ context.Context, pod *corev1.Pod, grace *int64) error {

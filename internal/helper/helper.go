@@ -71,6 +71,8 @@ type Options struct {
 	Impersonation Impersonation
 	// PodNamespace and PodName are the helper's own pod, by which it finds out whether it may evict; empty if they are not known.
 	PodNamespace, PodName string
+	// EvictionRequests has the eviction responders of pods evict them, where pods name any (KEP-4563, which is alpha).
+	EvictionRequests bool
 	// Host is the machine.
 	Host Host
 	// Version of the helper, which it reports.

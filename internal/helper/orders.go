@@ -49,7 +49,12 @@ func (a *agent) start(ctx context.Context, reboot *v1alpha1.NodeReboot) {
 		return
 	}
 	r.drain, r.job.order = d, order
-	a.background.Go(func() { a.drain(ctx, log, d, r) })
+	a.drains.Add(1)
+	a.background.Go(func() {
+		a.drain(ctx, log, d, r)
+		a.drains.Add(-1)
+		a.notify()
+	})
 }
 
 func (a *agent) drainOptions(log logr.Logger, reboot *v1alpha1.NodeReboot, r *running) drainOptions {
@@ -92,6 +97,23 @@ func (a *agent) drain(ctx context.Context, log logr.Logger, d *drain, r *running
 	a.finish(log, r, &progress, err)
 }
 
+// withdrawRequests withdraws what drains that have ended still ask for, also those of a helper before this one.
+func (a *agent) withdrawRequests(ctx context.Context) error {
+	if a.requests == nil {
+		return nil
+	}
+	if a.drains.Load() > 0 {
+		a.withdrawn = false
+		return nil
+	}
+	if a.withdrawn {
+		return nil
+	}
+	err := a.requests.withdraw(ctx)
+	a.withdrawn = err == nil
+	return err
+}
+
 // reboot tells the host to reboot, unless recording the order took until after its deadline.
 func (a *agent) reboot(ctx context.Context, order *v1alpha1.RebootOrder) (v1alpha1.RebootVia, error) {
 	left := order.Deadline.Sub(a.Clock.Now())
@@ -125,6 +147,11 @@ func (a *agent) update(r *running, change func(*job)) {
 	r.mu.Lock()
 	change(&r.job)
 	r.mu.Unlock()
+	a.notify()
+}
+
+// notify asks for a pass.
+func (a *agent) notify() {
 	select {
 	case a.progress <- struct{}{}:
 	default:

@@ -119,7 +119,7 @@ func (p *leavingPod) describe(now time.Time) string {
 		return fmt.Sprintf("%s (%s)", name, p.refused.Message)
 	case p.refused != nil:
 		return fmt.Sprintf("%s (%s)", name, p.refused.By)
-	case p.DeletionTimestamp != nil || p.accepted:
+	case p.DeletionTimestamp != nil || p.accepted || p.asked:
 		return fmt.Sprintf("%s (%s)", name, heldBy(p.Pod, now))
 	case p.returns:
 		return fmt.Sprintf("%s (%s puts it back)", name, p.owner.key)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -302,7 +303,7 @@ func TestARefusalForWantOfARightIsNoted(t *testing.T) {
 	}
 	for name, ask := range map[string]func() error{
 		"list": func() error {
-			_, err := client.ListWithContext(t.Context(), metav1.ListOptions{})
+			_, err := client.Pods(func(pod *corev1.Pod) *corev1.Pod { return pod }).ListWithContext(t.Context(), metav1.ListOptions{})
 			return err
 		},
 		"evict": func() error { return client.Evict(t.Context(), newPod("a"), nil) },

@@ -40,6 +40,7 @@ func slim(pod *corev1.Pod, named sets.Set[string]) *corev1.Pod {
 	if slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.EmptyDir != nil }) {
 		kept.Spec.Volumes = []corev1.Volume{{VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 	}
+	kept.Spec.EvictionResponders = keptResponders(pod)
 	kept.Status.Phase = pod.Status.Phase
 	if runs(pod) {
 		kept.Status.ContainerStatuses = []corev1.ContainerStatus{{
@@ -70,6 +71,9 @@ func (f *podFilter) keys() sets.Set[string] {
 	keys := sets.New(templateHash).Insert(slices.Concat(f.selector.Keys())...)
 	for _, stage := range f.stages {
 		keys.Insert(slices.Concat(stage.Keys())...)
+	}
+	if f.leftIn != "" {
+		keys.Insert(slices.Concat(f.left.Keys())...)
 	}
 	return keys
 }

@@ -25,6 +25,8 @@ const (
 func heldBy(pod *corev1.Pod, now time.Time) string {
 	var parts []string
 	switch end := pod.DeletionTimestamp; {
+	case end == nil && len(pod.Spec.EvictionResponders) > 0:
+		return truncate("its eviction responders, "+strings.Join(responders(pod), ", "), maxHolder)
 	case end == nil:
 		return "its eviction was accepted, but nothing deletes it"
 	case now.Before(end.Time):
@@ -69,7 +71,7 @@ func (p *leavingPod) noteFinalizers(now time.Time) {
 func (p *leavingPod) namedFrom() (time.Time, bool) {
 	switch {
 	case p.DeletionTimestamp == nil:
-		return p.acceptedTime.Add(overdueAfter), p.accepted
+		return p.acceptedTime.Add(overdueAfter), p.accepted || p.asked
 	case !p.finalizedSince.IsZero():
 		return p.finalizedSince.Add(finalizerPatience), true
 	}

@@ -3,12 +3,12 @@ package webhooks
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
+	lifecyclev1alpha1 "k8s.io/api/lifecycle/v1alpha1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -49,17 +49,13 @@ func (r *removals) Handle(ctx context.Context, request admission.Request) admiss
 // read returns the removal, and for a deletion the UID of the pod if it is on the helper's node: a request to delete brings the very pod.
 func read(request *admission.Request) (asked removal, onNode types.UID, err error) {
 	asked = removal{namespace: request.Namespace, name: request.Name, node: nodeOf(&request.UserInfo)}
-	switch resource := request.Resource.Resource; {
-	case resource == "pods" && request.SubResource == "eviction" && request.Operation == admissionv1.Create:
-		var eviction policyv1.Eviction
-		if err := json.Unmarshal(request.Object.Raw, &eviction); err != nil {
-			return asked, "", fmt.Errorf("read the Eviction: %w", err)
-		}
-		if options := eviction.DeleteOptions; options != nil && options.Preconditions != nil && options.Preconditions.UID != nil {
-			asked.uid = *options.Preconditions.UID
-		}
-		return asked, "", nil
-	case resource == "pods" && request.SubResource == "" && request.Operation == admissionv1.Delete:
+	what := fmt.Sprintf("%s %s/%s", request.Operation, request.Resource.Resource, request.SubResource)
+	switch what {
+	case "CREATE pods/eviction":
+		asked.uid, err = evicted(request.Object.Raw)
+	case "CREATE evictionrequests/":
+		asked.name, asked.uid, err = target(request.Object.Raw)
+	case "DELETE pods/":
 		var pod corev1.Pod
 		if err := json.Unmarshal(request.OldObject.Raw, &pod); err != nil {
 			return asked, "", fmt.Errorf("read the Pod: %w", err)
@@ -68,9 +64,34 @@ func read(request *admission.Request) (asked removal, onNode types.UID, err erro
 		if pod.Spec.NodeName == asked.node {
 			onNode = pod.UID
 		}
-		return asked, onNode, nil
+	default:
+		err = fmt.Errorf("this webhook is about evictions and deletions of pods and EvictionRequests, not about %s", what)
 	}
-	return asked, "", errors.New("this webhook is about evictions and deletions of pods")
+	return asked, onNode, err
+}
+
+// evicted is the UID of the only pod that an Eviction removes; empty if it does not say.
+func evicted(raw []byte) (types.UID, error) {
+	var eviction policyv1.Eviction
+	if err := json.Unmarshal(raw, &eviction); err != nil {
+		return "", fmt.Errorf("read the Eviction: %w", err)
+	}
+	if options := eviction.DeleteOptions; options != nil && options.Preconditions != nil && options.Preconditions.UID != nil {
+		return *options.Preconditions.UID, nil
+	}
+	return "", nil
+}
+
+// target is the pod that an EvictionRequest asks for; empty if it asks for something else.
+func target(raw []byte) (name string, uid types.UID, err error) {
+	var asks lifecyclev1alpha1.EvictionRequest
+	if err := json.Unmarshal(raw, &asks); err != nil {
+		return "", "", fmt.Errorf("read the EvictionRequest: %w", err)
+	}
+	if pod := asks.Spec.Target.Pod; pod != nil {
+		return pod.Name, pod.UID, nil
+	}
+	return "", "", nil
 }
 
 // find returns the UID of the pod of that name on the helper's node; empty if there is none. The selectors do it on the server, so that
@@ -78,8 +99,8 @@ func read(request *admission.Request) (asked removal, onNode types.UID, err erro
 func (r *removals) find(ctx context.Context, asked removal) (types.UID, error) {
 	pods := metav1.PartialObjectMetadataList{}
 	pods.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
-	one := fields.Set{"metadata.name": asked.name, "spec.nodeName": asked.node}
-	err := r.live.List(ctx, &pods, client.InNamespace(asked.namespace), client.MatchingFieldsSelector{Selector: one.AsSelector()})
+	one := fields.AndSelectors(fields.OneTermEqualSelector("metadata.name", asked.name), fields.OneTermEqualSelector("spec.nodeName", asked.node))
+	err := r.live.List(ctx, &pods, client.InNamespace(asked.namespace), client.MatchingFieldsSelector{Selector: one})
 	if err != nil {
 		return "", fmt.Errorf("look for pod %s/%s: %w", asked.namespace, asked.name, err)
 	}

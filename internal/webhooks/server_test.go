@@ -132,6 +132,11 @@ func TestEvictionsAreAnsweredByWhatTheAPIServerSaysAboutThePod(t *testing.T) {
 		"without a node": {
 			user: helperName, change: func(r *admissionv1.AdmissionRequest) { r.UserInfo.Extra = nil }, want: "not bound to a pod",
 		},
+		"asked for on its node":     {user: helperName, pods: pods{uid: "u1"}, change: asksFor(`{"pod":{"name":"app","uid":"u1"}}`), asks: true},
+		"asked for not on its node": {user: helperName, change: asksFor(`{"pod":{"name":"app","uid":"u1"}}`), want: "not on node n1", asks: true},
+		"asked for without a UID":   {user: helperName, change: asksFor(`{"pod":{"name":"app"}}`), want: "which pod it means"},
+		"asked for of nothing":      {user: helperName, change: asksFor(`{}`), want: "one pod at a time"},
+		"asked for and unreadable":  {user: helperName, change: asksFor(`[]`), want: "read the EvictionRequest"},
 		"that cannot be read": {
 			user: helperName, change: func(r *admissionv1.AdmissionRequest) { r.Object.Raw = []byte(`[]`) }, want: "read the Eviction",
 		},
@@ -163,6 +168,15 @@ func TestEvictionsAreAnsweredByWhatTheAPIServerSaysAboutThePod(t *testing.T) {
 				t.Errorf("asked for %q", live.selected)
 			}
 		})
+	}
+}
+
+// asksFor makes a request one to create an EvictionRequest. Its name says nothing of the pod.
+func asksFor(target string) func(*admissionv1.AdmissionRequest) {
+	return func(r *admissionv1.AdmissionRequest) {
+		r.Resource = metav1.GroupVersionResource{Group: "lifecycle.k8s.io", Version: "v1alpha1", Resource: "evictionrequests"}
+		r.SubResource, r.Name = "", "any-name"
+		r.Object.Raw = []byte(`{"spec":{"target":` + target + `}}`)
 	}
 }
 

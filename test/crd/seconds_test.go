@@ -64,7 +64,8 @@ func TestEveryNumberOfSecondsOfAPolicyIsAnsweredLikeThat(t *testing.T) {
 			}
 			found++
 			answers := func(r apiextensionsv1.ValidationRule) bool {
-				return strings.HasPrefix(r.Rule, "type(self) == int && self >= ")
+				// In a list the first is too expensive: Kubernetes 1.32 estimates that comparing two types takes as long as comparing long texts.
+				return strings.HasPrefix(r.Rule, "type(self) == int && self >= ") || strings.HasPrefix(r.Rule, "type(self) in [int] && self >= ")
 			}
 			if !property.XIntOrString || !slices.ContainsFunc(property.XValidations, answers) {
 				t.Errorf("%s lets the schema answer 30m, which says nothing of seconds", below)

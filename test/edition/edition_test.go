@@ -29,3 +29,13 @@ func TestTheEditionGoesByTheVersion(t *testing.T) {
 		})
 	}
 }
+
+func TestEvictionRequestsGoByTheVersion(t *testing.T) {
+	for version, want := range map[string]EvictionRequests{
+		"v1.32.2": {}, "v1.36.3": {}, "v1.37.0": {Served: true}, "v1.37.2": {Served: true}, "v1.38.0-beta.0": {Served: true, Handled: true},
+	} {
+		if got := EvictionRequestsOf(version); got != want {
+			t.Errorf("%s: %+v, want %+v", version, got, want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package install
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -47,6 +48,33 @@ func TestTheNamespaceAsksForNoMoreOfPodSecurityThanItsPodsNeed(t *testing.T) {
 	}
 	if got := all.Namespace.Labels["pod-security.kubernetes.io/enforce"]; got != want {
 		t.Errorf("the namespace enforces %q, and its pods need %q", got, want)
+	}
+}
+
+// The page of clusters says which policies of the usual libraries refuse the helper: those that are about these differences.
+func TestThePageOfClustersNamesThePoliciesForEachDifference(t *testing.T) {
+	page, err := os.ReadFile("../../docs/clusters.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(page), "\n## Policy engines\n")
+	if !found {
+		t.Fatal("docs/clusters.md has no section Policy engines")
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	want, got := map[string]int{}, map[string]int{}
+	for difference := range documentedDifferences(t) {
+		want[difference.Control] = 1
+	}
+	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| `([a-z-]+)`, `([a-z-]+)` \\|").FindAllStringSubmatch(section, -1) {
+		got[row[1]]++
+		exception := fmt.Sprintf("policyName: %s\n    ruleNames: [%s, autogen-%s]", row[2], row[3], row[3])
+		if !strings.Contains(section, exception) {
+			t.Errorf("the exception for Kyverno does not have %s", exception)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("controls that the helper differs in, and those with policies (-want +got):\n%s", diff)
 	}
 }
 

@@ -81,6 +81,15 @@ func TestTheManagerIsNeverGone(t *testing.T) {
 	}
 }
 
+func TestEveryPodRunsOnLinux(t *testing.T) {
+	all := rendered(t)
+	for name, template := range all.templates() {
+		if template.Spec.NodeSelector[corev1.LabelOSStable] != "linux" {
+			t.Errorf("%s may be placed on a node with another operating system, which cannot run its image", name)
+		}
+	}
+}
+
 func TestEveryContainerIsConfinedBoundedAndProbed(t *testing.T) {
 	all := rendered(t)
 	for name, template := range all.templates() {

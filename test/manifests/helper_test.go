@@ -146,8 +146,13 @@ func TestTheContainerRebooterHasNoMorePowerThanItsComponentsSay(t *testing.T) {
 		if *security.Privileged != privileged {
 			t.Errorf("privileged is %t", *security.Privileged)
 		}
-		if security.AppArmorProfile.Type != corev1.AppArmorProfileTypeUnconfined || security.SELinuxOptions.Type != "spc_t" {
-			t.Errorf("AppArmor is %v, SELinux %v", security.AppArmorProfile, security.SELinuxOptions)
+		own, unconfined := security.AppArmorProfile.Type == corev1.AppArmorProfileTypeLocalhost,
+			security.AppArmorProfile.Type == corev1.AppArmorProfileTypeUnconfined
+		if apparmor := says(name, "apparmor"); own != apparmor || unconfined == apparmor {
+			t.Errorf("AppArmor is %v", security.AppArmorProfile)
+		}
+		if confined := security.SELinuxOptions.Type != "spc_t"; confined != says(name, "selinux") {
+			t.Errorf("SELinux is %v", security.SELinuxOptions)
 		}
 		// containerd chooses a level of its own for a container that names anything of its label, and the helper could not connect.
 		if of := pod.SecurityContext.SELinuxOptions; of == nil || of.Level == "" || of.Level != security.SELinuxOptions.Level {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -19,8 +20,15 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Components are what an installation may add to config/default, from config/components, by what they need of each other.
-var Components = []string{"host-programs", "sentinel-command", "sentinel-kernel", "signal", "before-1.36"}
+// Components are what an installation may add to config/default, from config/components, in the order in which they are named: what
+// openshift adds is changed by what comes after it.
+var Components = []string{
+	"openshift", "host-programs", "sentinel-command", "sentinel-kernel", "signal", "before-1.36", "medik8s-leases", "eviction-requests",
+	"apparmor", "selinux",
+}
+
+// Namespace is where the operator is installed if nobody says otherwise.
+const Namespace = "reboot-operator-system"
 
 // Object is one object, in its own words.
 type Object map[string]any
@@ -53,9 +61,20 @@ func RenderWith(components ...string) (Rendered, error) {
 
 // RenderOverlay renders config/default with the rest of a kustomization, such as patches.
 func RenderOverlay(rest string) (Rendered, error) {
+	return RenderOwn(map[string]string{"config/overlays/combined": "resources: [../../default]\n" + rest})
+}
+
+// RenderOwn renders the last, by name, of kustomizations of one's own, each with the directory that it is in.
+func RenderOwn(kustomizations map[string]string) (Rendered, error) {
 	return render(func(files filesys.FileSystem) (string, error) {
-		const directory = "config/overlays/combined"
-		return directory, files.WriteFile(directory+"/kustomization.yaml", []byte("resources: [../../default]\n"+rest))
+		last := ""
+		for directory, kustomization := range kustomizations {
+			last = max(last, directory)
+			if err := files.WriteFile(directory+"/kustomization.yaml", []byte(kustomization)); err != nil {
+				return "", err
+			}
+		}
+		return last, nil
 	})
 }
 
@@ -110,12 +129,28 @@ func configRoot() (string, error) {
 }
 
 func copyConfig() (filesys.FileSystem, error) {
-	root, err := configRoot()
+	contents, err := config()
 	if err != nil {
 		return nil, err
 	}
 	files := filesys.MakeFsInMemory()
-	return files, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+	for name, content := range contents {
+		if err := files.WriteFile(name, content); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+// config are the files in YAML of config/, by name. Of the kinds there are only the names: they are most of what would be rendered, again and
+// again, and no kustomization changes them.
+var config = sync.OnceValues(func() (map[string][]byte, error) {
+	root, err := configRoot()
+	if err != nil {
+		return nil, err
+	}
+	contents := map[string][]byte{}
+	return contents, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".yaml") {
 			return err
 		}
@@ -127,7 +162,23 @@ func copyConfig() (filesys.FileSystem, error) {
 		if err != nil {
 			return err
 		}
-		return files.WriteFile(filepath.ToSlash(name), content)
+		if filepath.Base(filepath.Dir(path)) == "bases" {
+			if content, err = onlyName(content); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
+		contents[filepath.ToSlash(name)] = content
+		return nil
+	})
+})
+
+func onlyName(content []byte) ([]byte, error) {
+	var whole Object
+	if err := yaml.Unmarshal(content, &whole); err != nil {
+		return nil, err
+	}
+	return yaml.Marshal(Object{
+		"apiVersion": whole["apiVersion"], "kind": whole.Kind(), "metadata": map[string]any{"name": whole.Name()},
 	})
 }
 
@@ -219,7 +270,7 @@ func YAML(object any) string {
 	return string(text)
 }
 
-// All are config/default, every overlay, and every combination of components, by name. They are rendered once, and must not be changed.
+// All are config/default, every overlay, and combinations of components, by name. They are rendered once, and must not be changed.
 var All = sync.OnceValues(renderAll)
 
 func renderAll() (map[string]Rendered, error) {
@@ -242,21 +293,26 @@ func renderAll() (map[string]Rendered, error) {
 	return all, nil
 }
 
-// combinations of components that make sense: a command of the host needs the right to run it.
+// combinations of components: each, every two that go together, and as many as go together.
 func combinations() [][]string {
 	var all [][]string
-	for bits := 1; bits < 1<<len(Components); bits++ {
-		chosen := map[string]bool{}
-		var names []string
-		for i, name := range Components {
-			if bits&(1<<i) != 0 {
-				chosen[name] = true
-				names = append(names, name)
-			}
-		}
-		if !chosen["sentinel-command"] || chosen["host-programs"] {
-			all = append(all, names)
+	for i, one := range Components {
+		all = append(all, []string{one})
+		for _, other := range Components[i+1:] {
+			all = append(all, []string{one, other})
 		}
 	}
-	return all
+	all = append(all, without(Components, "apparmor", "selinux"), without(Components, "host-programs", "sentinel-command", "signal"))
+	return slices.DeleteFunc(all, func(names []string) bool { return !goTogether(names) })
+}
+
+// goTogether: a command of the host needs the right to run it, and a confined rebooter has neither that right nor a signal's.
+func goTogether(names []string) bool {
+	has := func(name string) bool { return slices.Contains(names, name) }
+	confined := has("apparmor") || has("selinux")
+	return (!has("sentinel-command") || has("host-programs")) && (!confined || !has("host-programs") && !has("signal"))
+}
+
+func without(names []string, unwanted ...string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(unwanted, name) })
 }

@@ -19,6 +19,8 @@ import (
 // reportInterval is how often the build says how far it is.
 const reportInterval = 15 * time.Second
 
+const goCacheVariable = "GOCACHE"
+
 // run builds the binary and puts it into dir with a link for each of its names.
 func (b build) run(ctx context.Context, log logr.Logger, source source, dir string) error {
 	flags, err := versionFlags(source.version)
@@ -54,6 +56,14 @@ func (b build) run(ctx context.Context, log logr.Logger, source source, dir stri
 
 // compile tells log how far it is.
 func (b build) compile(ctx context.Context, log logr.Logger, source source, binary, linkerFlags string) error {
+	if err := source.prepare(ctx); err != nil {
+		return err
+	}
+	cache, drop, err := source.buildCache()
+	if err != nil {
+		return err
+	}
+	source.goCache = cache
 	log.Info("downloading the modules of " + b.what)
 	total, err := b.countPackages(ctx, source)
 	if err != nil {
@@ -75,6 +85,7 @@ func (b build) compile(ctx context.Context, log logr.Logger, source source, bina
 	if err != nil {
 		return fmt.Errorf("build %s: %w: %s", b.what, err, complaints)
 	}
+	drop()
 	log.Info(b.what+" is built", "took", time.Since(progress.begin).Round(time.Second).String())
 	return nil
 }
@@ -93,7 +104,24 @@ func (s source) goCommand(ctx context.Context, verb string, args ...string) *exe
 	command := exec.CommandContext(ctx, "go", append([]string{verb, "-modfile=" + s.moduleFile}, args...)...)
 	command.Dir = s.dir
 	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+	if s.goCache != "" {
+		command.Env = append(command.Env, goCacheVariable+"="+s.goCache)
+	}
 	return command
+}
+
+// buildCache is the cache to build in, and what to call when it is not needed any longer. What is compiled for one version is of no use for
+// another, and takes 2 GB: it is kept for the default version only, unless the environment names a cache.
+func (s source) buildCache() (dir string, drop func(), err error) {
+	if s.moduleFile == defaultModuleFile || os.Getenv(goCacheVariable) != "" {
+		return "", func() {}, nil
+	}
+	folder, err := s.cacheFolder()
+	if err != nil {
+		return "", nil, err
+	}
+	dir = folder + ".gocache" // A build that was interrupted goes on with it.
+	return dir, func() { _ = os.RemoveAll(dir) }, nil
 }
 
 // reportProgress logs progress now and then until the function that it returns is called.

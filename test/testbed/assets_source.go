@@ -1,12 +1,14 @@
 package testbed
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,6 +25,7 @@ type source struct {
 	dir        string
 	moduleFile string // in dir
 	version    string // such as v1.36.3
+	goCache    string // where it is compiled; empty is where go does by default
 }
 
 // newSource finds the module file for a version such as 1.36.3 in dir; "" is the default version.
@@ -75,8 +78,12 @@ func (s source) cacheFolder() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	files := append([]string{s.moduleFile, strings.TrimSuffix(s.moduleFile, ".mod") + ".sum"}, code...)
+	if script := s.script(); script != "" {
+		files = append(files, script)
+	}
 	sum := sha256.New()
-	for _, name := range append([]string{s.moduleFile, strings.TrimSuffix(s.moduleFile, ".mod") + ".sum"}, code...) {
+	for _, name := range files {
 		content, err := os.ReadFile(filepath.Join(s.dir, name))
 		if err != nil {
 			return "", fmt.Errorf("read the source of the control plane: %w", err)
@@ -88,6 +95,29 @@ func (s source) cacheFolder() (string, error) {
 		return "", fmt.Errorf("create the cache of the control plane: %w", err)
 	}
 	return filepath.Join(parent, s.version+"-"+hex.EncodeToString(sum.Sum(nil)[:8])), nil
+}
+
+// script is a program beside the module file that makes modules which the module proxy does not serve; empty if there is none.
+func (s source) script() string {
+	name := strings.TrimSuffix(s.moduleFile, ".mod") + ".prepare"
+	if _, err := os.Stat(filepath.Join(s.dir, name)); err != nil {
+		return ""
+	}
+	return name
+}
+
+// prepare runs the script.
+func (s source) prepare(ctx context.Context) error {
+	script := s.script()
+	if script == "" {
+		return nil
+	}
+	command := exec.CommandContext(ctx, "./"+script)
+	command.Dir = s.dir
+	if _, err := command.Output(); err != nil {
+		return fmt.Errorf("run %s: %w", filepath.Join(s.dir, script), commandError(err))
+	}
+	return nil
 }
 
 // code is the names of all Go files, in the order of their names.

@@ -224,3 +224,66 @@ func checkError(t *testing.T, err error, want string) {
 		t.Errorf("error %q does not contain %q", err, want)
 	}
 }
+
+func TestModulesThatAreNotServedAreMadeBeforeTheBuild(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	dir := t.TempDir()
+	s := source{dir: dir, moduleFile: "kubernetes-1.38.0.mod", version: "v1.38.0"}
+	for _, name := range []string{s.moduleFile, "kubernetes-1.38.0.sum", "main.go"} {
+		writeFile(t, filepath.Join(dir, name), "x")
+	}
+	if err := s.prepare(t.Context()); err != nil {
+		t.Errorf("without a script: %v", err)
+	}
+	without, err := s.cacheFolder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := filepath.Join(dir, "kubernetes-1.38.0.prepare")
+	for content, wantErr := range map[string]string{
+		"#!/bin/sh\necho made > made\n": "", "#!/bin/sh\necho not served >&2; exit 1\n": "not served",
+	} {
+		if err := os.WriteFile(script, []byte(content), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		checkError(t, s.prepare(t.Context()), wantErr)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "made")); err != nil {
+		t.Errorf("the script did not run in the folder: %v", err)
+	}
+	if with, err := s.cacheFolder(); err != nil || with == without {
+		t.Errorf("the cache folder does not depend on the script: %s, %v", with, err)
+	}
+}
+
+// What is compiled for a version that is not the default one takes 2 GB, and no other build needs it.
+func TestOnlyTheDefaultVersionIsCompiledInTheUsersCache(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	dir := t.TempDir()
+	for _, name := range []string{"go.mod", "go.sum", "kubernetes-1.35.4.mod", "kubernetes-1.35.4.sum", "main.go"} {
+		writeFile(t, filepath.Join(dir, name), "x")
+	}
+	for name, test := range map[string]struct {
+		file, variable string
+		own            bool
+	}{
+		"the default version":             {file: defaultModuleFile},
+		"another one":                     {file: "kubernetes-1.35.4.mod", own: true},
+		"another one, in a cache by name": {file: "kubernetes-1.35.4.mod", variable: "/some/cache"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(goCacheVariable, test.variable)
+			cache, drop, err := source{dir: dir, moduleFile: test.file, version: "v1"}.buildCache()
+			if err != nil || (cache != "") != test.own {
+				t.Fatalf("cache %q, %v", cache, err)
+			}
+			if cache != "" {
+				writeFile(t, filepath.Join(cache, "compiled"), "x")
+			}
+			drop()
+			if _, err := os.Stat(cache); cache != "" && !os.IsNotExist(err) {
+				t.Errorf("the cache is still there: %v", err)
+			}
+		})
+	}
+}

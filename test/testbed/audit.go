@@ -15,17 +15,19 @@ const (
 	auditLog        = "audit.log"
 )
 
-// auditPolicy makes the API server record every request of the operator, and nothing else.
-const auditPolicy = `apiVersion: audit.k8s.io/v1
+// auditPolicy makes the API server record every request of the operator in a namespace, and nothing else.
+func auditPolicy(namespace string) string {
+	return `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
 - level: Metadata
   users:
-  - system:serviceaccount:` + Namespace + `:` + managerName + `
-  - system:serviceaccount:` + Namespace + `:` + helperName + `
+  - system:serviceaccount:` + namespace + `:` + managerName + `
+  - system:serviceaccount:` + namespace + `:` + helperName + `
 - level: None
 `
+}
 
 // Request is one of the operator, as the API server recorded it.
 type Request struct {

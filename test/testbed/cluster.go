@@ -41,6 +41,12 @@ type Options struct {
 	WorkDir string
 	// NodeMonitorGracePeriod is after which silence of a kubelet its node is unknown. 0 means the default of the controller manager.
 	NodeMonitorGracePeriod time.Duration
+	// Namespace is where Install installs the operator. Empty means the constant of that name.
+	Namespace string
+	// AdmissionConfiguration is an AdmissionConfiguration of the API server in YAML. Empty means what its plugins do by default.
+	AdmissionConfiguration string
+	// EvictionRequests are served, and helpers use them. That is there since Kubernetes 1.37.
+	EvictionRequests bool
 	// Clock is what the simulated nodes go by. Nil means the real one; the control plane has no other.
 	Clock clock.WithTicker
 }
@@ -49,6 +55,7 @@ type Options struct {
 type Cluster struct {
 	log        logr.Logger
 	clock      clock.WithTicker
+	namespace  string
 	workDir    string
 	removeDir  bool
 	plane      *controlPlane
@@ -59,7 +66,8 @@ type Cluster struct {
 	managers   managers
 	webhooks   *webhookService
 
-	edition edition.Edition
+	edition          edition.Edition
+	evictionRequests bool
 
 	background context.Context // ends with Stop
 	cancel     context.CancelFunc
@@ -77,13 +85,19 @@ func Start(ctx context.Context, options Options) (*Cluster, error) {
 	if options.Log.GetSink() == nil {
 		options.Log = logr.Discard()
 	}
+	if options.Namespace == "" {
+		options.Namespace = Namespace
+	}
 	assets, err := Assets(ctx, options.Log)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	cluster := &Cluster{log: options.Log, clock: options.Clock, hosts: map[string]*Host{}}
+	cluster := &Cluster{
+		log: options.Log, clock: options.Clock, namespace: options.Namespace, hosts: map[string]*Host{},
+		evictionRequests: options.EvictionRequests,
+	}
 	cluster.background, cluster.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := cluster.start(ctx, options, assets); err != nil {
 		cluster.removeDir = false // the error names logs in it
@@ -179,6 +193,7 @@ func (c *Cluster) Stop() error {
 	errs := []error{c.managers.killAll()}
 	for _, host := range c.Hosts() {
 		host.helper.stop()
+		host.managers.hostDown(false)
 	}
 	if c.kubelets != nil {
 		c.kubelets.stop()
@@ -212,6 +227,9 @@ func (c *Cluster) WorkDir() string { return c.workDir }
 
 // Kubectl is the path of a kubectl of the control plane's version.
 func (c *Cluster) Kubectl() string { return filepath.Join(c.plane.assets, kubectlProgram) }
+
+// Namespace is where the operator is installed.
+func (c *Cluster) Namespace() string { return c.namespace }
 
 // Host returns the host of a node, or nil.
 func (c *Cluster) Host(name string) *Host {

@@ -12,10 +12,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
+
+// admissionFile has the configuration of the API server's admission plugins.
+const admissionFile = "admission.yaml"
 
 // controlPlane is the four upstream programs and what it takes to reach them.
 type controlPlane struct {
@@ -24,6 +28,10 @@ type controlPlane struct {
 	url       string
 	authority *authority
 	processes []*process
+	// gates are flags with feature gates, and served are those of the API server for what it serves besides.
+	gates, served []string
+	// admission is the flag of the API server with the configuration of its admission plugins.
+	admission []string
 }
 
 // start starts everything and returns once the API server is ready. Call kill in every case.
@@ -43,8 +51,18 @@ func (cp *controlPlane) start(ctx context.Context, options Options) error {
 	if err := cp.startEtcd(ctx, etcdURL, fmt.Sprintf("http://127.0.0.1:%d", ports[1])); err != nil {
 		return err
 	}
-	if err := os.WriteFile(cp.path(auditPolicyFile), []byte(auditPolicy), 0o600); err != nil {
+	if err := os.WriteFile(cp.path(auditPolicyFile), []byte(auditPolicy(options.Namespace)), 0o600); err != nil {
 		return fmt.Errorf("write the audit policy: %w", err)
+	}
+	if options.AdmissionConfiguration != "" {
+		cp.admission = []string{"--admission-control-config-file", cp.path(admissionFile)}
+		if err := os.WriteFile(cp.path(admissionFile), []byte(options.AdmissionConfiguration), 0o600); err != nil {
+			return fmt.Errorf("write the admission configuration: %w", err)
+		}
+	}
+	if options.EvictionRequests {
+		cp.gates = []string{"--feature-gates", "EvictionRequestAPI=true"}
+		cp.served = []string{"--runtime-config", "lifecycle.k8s.io/v1alpha1=true"}
 	}
 	if err := cp.startAPIServer(ctx, etcdURL, ports[2]); err != nil {
 		return err
@@ -124,7 +142,7 @@ func (cp *controlPlane) startEtcd(ctx context.Context, clientURL, peerURL string
 }
 
 func (cp *controlPlane) startAPIServer(ctx context.Context, etcdURL string, port int) error {
-	server, err := cp.run(apiServerProgram,
+	args := []string{
 		"--etcd-servers", etcdURL,
 		"--bind-address", "127.0.0.1", "--advertise-address", "127.0.0.1", "--secure-port", fmt.Sprint(port),
 		"--endpoint-reconciler-type", "none", // the service kubernetes may not point to a loopback address
@@ -139,7 +157,8 @@ func (cp *controlPlane) startAPIServer(ctx context.Context, etcdURL string, port
 		"--allow-privileged",
 		"--audit-policy-file", cp.path(auditPolicyFile), "--audit-log-path", cp.path(auditLog),
 		"--max-requests-inflight", "4000", "--max-mutating-requests-inflight", "2000", // hundreds of kubelets in one process
-	)
+	}
+	server, err := cp.run(apiServerProgram, slices.Concat(args, cp.gates, cp.served, cp.admission)...)
 	if err != nil {
 		return err
 	}
@@ -164,7 +183,7 @@ func (cp *controlPlane) startControllerManager(gracePeriod time.Duration) error 
 	if gracePeriod > 0 {
 		args = append(args, "--node-monitor-grace-period", gracePeriod.String())
 	}
-	_, err := cp.run(controllerManagerProgram, args...)
+	_, err := cp.run(controllerManagerProgram, slices.Concat(args, cp.gates)...)
 	return err
 }
 

@@ -26,9 +26,9 @@ const (
 )
 
 // isHelper tells whether a pod is one of the helper's DaemonSet.
-func isHelper(pod *corev1.Pod) bool {
+func (c *Cluster) isHelper(pod *corev1.Pod) bool {
 	owner := metav1.GetControllerOf(pod)
-	return pod.Namespace == Namespace && owner != nil && owner.Kind == "DaemonSet" && owner.Name == helperName
+	return pod.Namespace == c.namespace && owner != nil && owner.Kind == "DaemonSet" && owner.Name == helperName
 }
 
 // podKey is one pod, for good.
@@ -124,14 +124,15 @@ func (r *helperRunner) run(ctx context.Context, pod podKey, ended chan<- struct{
 	defer close(ended)
 	log := r.host.log.WithName("helper")
 	options := helper.Options{
-		NodeName:     r.host.Name(),
-		Config:       r.host.cluster.helperConfig(pod),
-		PodNamespace: Namespace,
-		PodName:      pod.name,
-		Host:         r.host,
-		Sentinel:     r.host.sentinel,
-		Log:          log,
-		PollInterval: helperPollInterval,
+		NodeName:         r.host.Name(),
+		Config:           r.host.cluster.helperConfig(pod),
+		PodNamespace:     r.host.cluster.namespace,
+		PodName:          pod.name,
+		Host:             r.host,
+		Sentinel:         r.host.sentinel,
+		Log:              log,
+		PollInterval:     helperPollInterval,
+		EvictionRequests: r.host.cluster.evictionRequests,
 	}
 	for {
 		err := helper.Run(ctx, options)
@@ -176,7 +177,7 @@ func (c *Cluster) token(
 	request := &authenticationv1.TokenRequest{
 		Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &seconds, BoundObjectRef: bound},
 	}
-	answer, err := c.kubernetes.CoreV1().ServiceAccounts(Namespace).CreateToken(ctx, account, request, metav1.CreateOptions{})
+	answer, err := c.kubernetes.CoreV1().ServiceAccounts(c.namespace).CreateToken(ctx, account, request, metav1.CreateOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("request a token of ServiceAccount %s: %w", account, err)
 	}

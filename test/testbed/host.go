@@ -47,6 +47,7 @@ type Host struct {
 	log      logr.Logger
 	sentinel *sentinel
 	helper   *helperRunner
+	managers *managerRunner
 	gone     chan struct{} // closed when the node was deleted
 	journal  journal
 
@@ -63,6 +64,7 @@ type Host struct {
 	kernel       int
 	fault        Fault
 	obstacle     string
+	graceful     bool
 	rebooting    bool
 	byAnnotation bool // RebootRequiredAnnotation is on the node
 	accepted     int
@@ -76,7 +78,7 @@ func newHost(cluster *Cluster, options NodeOptions) *Host {
 		up: true, boot: 1,
 		bootID: uuid.NewString(), bootTime: cluster.clock.Now(), machineID: uuid.NewString(), kernel: firstKernel,
 	}
-	host.helper = newHelperRunner(host, !options.WithoutHelper)
+	host.helper, host.managers = newHelperRunner(host, !options.WithoutHelper), newManagerRunner(host)
 	return host
 }
 
@@ -182,6 +184,20 @@ func (h *Host) SetObstacle(obstacle string) {
 	h.obstacle = obstacle
 }
 
+// SetGracefulShutdown chooses whether the kubelet ends every pod when the host goes down, as one with a shutdownGracePeriod does: their phase
+// is Failed, and whoever made them makes others.
+func (h *Host) SetGracefulShutdown(graceful bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.graceful = graceful
+}
+
+func (h *Host) shutsDownGracefully() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.graceful
+}
+
 // Return ends FaultNeverBack and lets the host come up if it is down.
 func (h *Host) Return() {
 	h.mu.Lock()
@@ -272,6 +288,7 @@ func (h *Host) removed() {
 	}
 	h.mu.Unlock()
 	h.helper.stop()
+	h.managers.hostDown(false)
 	h.cluster.kubelets.lookAgain(h.Name())
 }
 
@@ -284,8 +301,16 @@ func (h *Host) isGone() bool {
 	}
 }
 
-// healthy tells whether the containers of a pod run. Only the helper can be stopped.
-func (h *Host) healthy(pod *corev1.Pod) bool { return !isHelper(pod) || h.helper.isWanted() }
+// healthy tells whether the containers of a pod run. Only the helper can be stopped, and the manager is a process.
+func (h *Host) healthy(pod *corev1.Pod) bool {
+	switch {
+	case h.cluster.isHelper(pod):
+		return h.helper.isWanted()
+	case h.cluster.isManager(pod):
+		return h.managers.isReady(pod.UID)
+	}
+	return true
+}
 
 func (h *Host) setNode(uid types.UID) {
 	h.mu.Lock()

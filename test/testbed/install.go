@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -12,7 +13,7 @@ import (
 )
 
 const (
-	// Namespace is where the operator is installed.
+	// Namespace is where the operator is installed if Options name no other.
 	Namespace = "reboot-operator-system"
 
 	helperName  = "reboot-operator-helper"
@@ -25,11 +26,17 @@ const (
 // reaches the webhooks of whichever runs. Install returns when the
 // kinds are served.
 func (c *Cluster) Install(ctx context.Context) error {
+	return c.install(ctx, false)
+}
+
+// install does that; the managers may be pods that run.
+func (c *Cluster) install(ctx context.Context, managers bool) error {
+	c.managers.arePods.Store(managers)
 	root, err := moduleRoot(ctx)
 	if err != nil {
 		return err
 	}
-	manifests, err := c.kubectl(ctx, nil, "kustomize", filepath.Join(root, c.edition.Manifests))
+	manifests, err := c.render(ctx, filepath.Join(root, c.edition.Manifests))
 	if err != nil {
 		return fmt.Errorf("render %s: %w", c.edition.Manifests, err)
 	}
@@ -39,15 +46,49 @@ func (c *Cluster) Install(ctx context.Context) error {
 	if err := c.Apply(ctx, manifests); err != nil {
 		return fmt.Errorf("install the operator: %w", err)
 	}
-	if _, err := c.kubectl(ctx, nil, "scale", "--namespace", Namespace, "deployment/"+managerName, "--replicas=0"); err != nil {
-		return fmt.Errorf("scale the manager's Deployment: %w", err)
+	if c.evictionRequests {
+		for _, file := range []string{"role.yaml", "policy.yaml"} {
+			content, err := os.ReadFile(filepath.Join(root, "config", "components", "eviction-requests", file))
+			if err != nil {
+				return fmt.Errorf("read a component: %w", err)
+			}
+			if err := c.Apply(ctx, bytes.ReplaceAll(content, []byte(Namespace), []byte(c.namespace))); err != nil {
+				return fmt.Errorf("install a component: %w", err)
+			}
+		}
+	}
+	if !managers {
+		if _, err := c.kubectl(ctx, nil, "scale", "--namespace", c.namespace, "deployment/"+managerName, "--replicas=0"); err != nil {
+			return fmt.Errorf("scale the manager's Deployment: %w", err)
+		}
 	}
 	_, err = c.kubectl(ctx, nil, "wait", "--for=condition=Established", "--timeout=60s",
 		"crd/nodereboots.reboot-operator.io", "crd/rebootpolicies.reboot-operator.io")
 	if err != nil {
 		return fmt.Errorf("wait for the operator's kinds: %w", err)
 	}
-	return c.waitForServiceAccount(ctx, Namespace)
+	return c.waitForServiceAccount(ctx, c.namespace)
+}
+
+// render renders a folder of manifests for the operator's namespace, by a kustomization as its users write it.
+func (c *Cluster) render(ctx context.Context, folder string) ([]byte, error) {
+	overlay := filepath.Join(c.workDir, "install")
+	if err := os.MkdirAll(overlay, 0o755); err != nil {
+		return nil, err
+	}
+	overlay, err := filepath.EvalSymlinks(overlay)
+	if err != nil {
+		return nil, err
+	}
+	base, err := filepath.Rel(overlay, folder)
+	if err != nil {
+		return nil, err
+	}
+	kustomization := fmt.Sprintf("namespace: %s\nresources: [%s]\nsortOptions: {order: legacy}\n", c.namespace, base)
+	if err := os.WriteFile(filepath.Join(overlay, "kustomization.yaml"), []byte(kustomization), 0o600); err != nil {
+		return nil, err
+	}
+	return c.kubectl(ctx, nil, "kustomize", overlay)
 }
 
 // Apply applies manifests in YAML on the server's side, as the administrator.

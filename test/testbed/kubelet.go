@@ -116,6 +116,7 @@ func (k *kubelets) forget(object any) {
 	k.mu.Unlock()
 	if host := k.cluster.Host(pod.Spec.NodeName); host != nil {
 		host.helper.podGone(pod.UID)
+		host.managers.podGone(pod.UID)
 	}
 }
 
@@ -209,6 +210,7 @@ func (k *kubelets) sync(ctx context.Context, key string) (time.Duration, error) 
 	case !host.up:
 		return 0, nil
 	case pod.DeletionTimestamp != nil:
+		host.managers.podGone(pod.UID)
 		return k.terminate(ctx, pod, host.boot, times)
 	default:
 		return k.run(ctx, host, pod, times)
@@ -228,8 +230,11 @@ func (k *kubelets) run(ctx context.Context, host *Host, pod *corev1.Pod, times p
 			return 0, err
 		}
 	}
-	if isHelper(pod) {
+	switch {
+	case k.cluster.isHelper(pod):
 		host.helper.podRunning(pod)
+	case k.cluster.isManager(pod):
+		host.managers.podRunning(pod)
 	}
 	return wait, nil
 }
@@ -282,6 +287,25 @@ func (k *kubelets) notReady(ctx context.Context, node string) error {
 			continue
 		}
 		err := k.writeStatus(ctx, pod, corev1.PodStatus{Conditions: readiness(false, now, "NodeNotReady")})
+		if err != nil && !apierrors.IsNotFound(err) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// shutDown ends every pod of a node but those that the kubelet runs from files.
+func (k *kubelets) shutDown(ctx context.Context, node string) error {
+	now := metav1.NewTime(k.cluster.clock.Now())
+	var errs []error
+	for _, pod := range k.podsOf(node) {
+		if _, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]; mirror {
+			continue
+		}
+		err := k.writeStatus(ctx, pod, corev1.PodStatus{
+			Phase: corev1.PodFailed, Reason: "Terminated", Message: "Pod was terminated in response to imminent node shutdown.",
+			Conditions: readiness(false, now, "PodFailed"),
+		})
 		if err != nil && !apierrors.IsNotFound(err) {
 			errs = append(errs, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,7 +23,11 @@ type managers struct {
 	building sync.Mutex
 	binary   string // empty until it is built
 
+	// arePods says that the pods of the manager's Deployment run.
+	arePods atomic.Bool
+
 	mu      sync.Mutex
+	named   int
 	started []*Manager
 }
 
@@ -61,7 +66,7 @@ func (c *Cluster) StartManager(ctx context.Context, options ManagerOptions) (*Ma
 	webhooks := fmt.Sprintf("127.0.0.1:%d", ports[2])
 	args := append([]string{
 		"--kubeconfig=" + kubeconfig,
-		"--namespace=" + Namespace,
+		"--namespace=" + c.namespace,
 		fmt.Sprintf("--metrics-bind-address=127.0.0.1:%d", ports[0]),
 		fmt.Sprintf("--health-probe-bind-address=127.0.0.1:%d", ports[1]),
 		"--webhook-bind-address=" + webhooks,
@@ -105,7 +110,7 @@ func (c *Cluster) buildManager(ctx context.Context) (string, error) {
 
 // managerKubeconfig writes a kubeconfig with a token of the manager's ServiceAccount. It returns a name for the manager as well.
 func (c *Cluster) managerKubeconfig(ctx context.Context) (string, string, error) {
-	name := fmt.Sprintf("manager-%d", c.managers.count()+1)
+	name := c.managers.nextName()
 	token, err := c.token(ctx, managerName, managerTokenLifetime, nil)
 	if err != nil {
 		return "", "", err
@@ -148,10 +153,11 @@ func (m *managers) add(manager *Manager) {
 	m.started = append(m.started, manager)
 }
 
-func (m *managers) count() int {
+func (m *managers) nextName() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.started)
+	m.named++
+	return fmt.Sprintf("manager-%d", m.named)
 }
 
 func (m *managers) killAll() error {

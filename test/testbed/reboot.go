@@ -51,7 +51,12 @@ func (h *Host) goDown(ctx context.Context) {
 	h.power.Lock()
 	h.up = false
 	h.power.Unlock()
+	graceful := h.shutsDownGracefully()
+	h.managers.hostDown(graceful)
 	h.journal.add(h.now(), EventDown, "")
+	if graceful {
+		h.report(ctx, h.cluster.kubelets.shutDown(ctx, h.Name()))
+	}
 	if h.options.FastReboot {
 		return
 	}

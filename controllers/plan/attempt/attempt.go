@@ -26,6 +26,9 @@ type Input struct {
 	// ControlPlane says that the node may run etcd, and Quorum what keeps it from going down because others of them are down.
 	ControlPlane bool
 	Quorum       model.Verdict
+	// Manager says whether the manager could run elsewhere while the node is away, and LastPlace that no other node takes ordinary pods.
+	Manager   Manager
+	LastPlace bool
 	// Refused says which write the attempt needs before its reboot is refused.
 	Refused model.Verdict
 	// Moment of the plan; Result says when to look again.

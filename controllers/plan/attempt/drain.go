@@ -14,7 +14,6 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/consent"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
-	"github.com/reboot-operator/reboot-operator/controllers/plan/protocol"
 	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
@@ -124,7 +123,7 @@ func (a *attempt) loadBalancerLead() model.Verdict {
 func (a *attempt) orderDrain() {
 	a.beginDrain()
 	a.order(v1alpha1.RebootOrder{
-		Action: v1alpha1.ActionDrain, Protocol: protocol.Needed(a.Policy.Spec), Deadline: a.drainDeadline(*a.Stamp()), Drain: a.drainOrder(),
+		Action: v1alpha1.ActionDrain, Protocol: a.drainProtocol(), Deadline: a.drainDeadline(*a.Stamp()), Drain: a.drainOrder(),
 	})
 	a.EditAttempt(func(at *v1alpha1.Attempt) { at.DrainOrderedTime = a.Stamp() })
 	a.wait = a.draining()
@@ -136,6 +135,7 @@ func (a *attempt) drainOrder() *v1alpha1.DrainOrder {
 	return &v1alpha1.DrainOrder{
 		GracePeriodSeconds: drain.GracePeriodSeconds, Selector: drain.Selector, SkipWaitForDeleteSeconds: drain.SkipWaitForDeleteSeconds,
 		EmptyDir: drain.EmptyDir, Unmanaged: drain.Unmanaged, ReturningPods: drain.ReturningPods, Stages: stageSelectors(drain.Stages),
+		Leave: a.left(),
 	}
 }
 
@@ -150,7 +150,7 @@ func (a *attempt) updateDrainOrder(answer *v1alpha1.HelperReport) {
 	}
 	order := *a.Status.Order
 	order.Deadline, order.Drain = a.drainDeadline(*a.Status.Attempt.DrainOrderedTime), a.drainOrder()
-	order.Protocol = protocol.Needed(a.Policy.Spec)
+	order.Protocol = a.drainProtocol()
 	if equality.Semantic.DeepEqual(a.Status.Order, &order) {
 		return
 	}
@@ -197,8 +197,8 @@ func (a *attempt) awaitDrain() {
 		a.wait.Message += " " + unknownState(answer.State)
 	}
 	if refused := a.refusedPods(answer); refused != "" {
-		a.wait = model.Blocked(v1alpha1.ReasonEvictionRefused, "%s. It is tried again until %s.",
-			refused, a.times().Until(a.Status.Order.Deadline.Time)).Ending(a.Status.Order.Deadline.Time)
+		a.wait = model.Blocked(v1alpha1.ReasonEvictionRefused, "%s. It is tried again until %s.%s",
+			refused, a.times().Until(a.Status.Order.Deadline.Time), a.withPods()).Ending(a.Status.Order.Deadline.Time)
 	}
 	a.noteStuck(answer)
 }
@@ -266,6 +266,8 @@ func (a *attempt) drainTimeoutMessage(answer *v1alpha1.HelperReport) string {
 		return message + ": its helper did not answer."
 	case !knownState(answer.State):
 		return message + ". " + unknownState(answer.State)
+	case answer.Drain != nil && len(answer.Drain.Refused) > 0:
+		return message + ": " + a.whatIsLeft(answer.Drain) + "." + a.withPods()
 	case answer.Drain != nil:
 		return message + ": " + a.whatIsLeft(answer.Drain) + "."
 	}

@@ -17,6 +17,7 @@ func (a *attempt) prepare() {
 		return
 	}
 	a.cordon()
+	a.keepManager()
 	switch attempt := a.Status.Attempt; {
 	case attempt.DrainedTime != nil:
 	case attempt.DrainOrderedTime == nil && !a.hooksDone(a.Policy.Hooks().BeforeDrain, attempt.CordonedTime.Time):
@@ -64,9 +65,13 @@ func (a *attempt) mayContinue() model.Verdict {
 }
 
 // uncordoned says that someone uncordoned the node since the attempt cordoned it, or found it cordoned. That leaves our annotation; a node
-// without it is one that this manager, whose watch of Nodes lags behind, has not seen cordoned yet.
+// without it is one that this manager, whose watch of Nodes lags behind, has not seen cordoned yet. One with the taint that takes the place
+// of the cordon was uncordoned by us.
 func (a *attempt) uncordoned() bool {
 	attempt := a.Status.Attempt
+	if a.managerStays() || a.Node.TaintedForCordon() {
+		return false
+	}
 	return attempt.CordonedTime != nil && !a.Node.Unschedulable && (attempt.Cordon == v1alpha1.CordonForeign || a.Node.CordonedFor != "")
 }
 

@@ -61,7 +61,7 @@ func (a *attempt) podsOnNode(here, ready map[model.WorkloadKey]bool) model.Verdi
 		case w.Kind == v1alpha1.WorkloadStaticPod:
 			return model.Blocked(v1alpha1.ReasonStaticPodsNotReady,
 				"Static pod %s/%s on node %s has not been Ready since the boot.", w.Namespace, w.Name, a.Node.Name)
-		case w.Kind == v1alpha1.WorkloadDaemonSet && here[key]:
+		case w.Kind == v1alpha1.WorkloadDaemonSet && (here[key] || a.makesDaemonsAgain()):
 			// A DaemonSet that has no pod on the node anymore was deleted, or no longer selects the node.
 			return model.Blocked(v1alpha1.ReasonDaemonSetsNotReady,
 				"The pod of DaemonSet %s/%s on node %s is not Ready since the boot.", w.Namespace, w.Name, a.Node.Name)

@@ -42,7 +42,7 @@ type Node struct {
 	HelperReady   bool
 	HelperProblem string
 	HelperSince   time.Time
-	// HelperNotMeant: the node selector of the helpers' DaemonSet leaves the node out.
+	// HelperNotMeant: the node selector or affinity of the helpers' DaemonSet leaves the node out.
 	HelperNotMeant bool
 }
 

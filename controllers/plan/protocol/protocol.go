@@ -22,13 +22,20 @@ type feature struct {
 // features in the order of their levels. Raise v1alpha1.ProtocolLevel with each new level.
 var features = []feature{
 	{"status.order", 1, always}, // Helpers of level 0 read the selectors of orders to drain otherwise, and report no level.
+	{"status.order.drain.leave", Leave, never},
 	{"reboot.via", 2, kexec},
 }
+
+// Leave is the level since which helpers leave the pods that an order to drain says. No policy asks for that: it depends on where else the
+// manager can run.
+const Leave = 2
 
 func always(*v1alpha1.RebootPolicySpec) bool { return true }
 
 // kexec: an older helper would reboot the host through its firmware.
 func kexec(spec *v1alpha1.RebootPolicySpec) bool { return spec.Reboot.Via == v1alpha1.RebootViaKexec }
+
+func never(*v1alpha1.RebootPolicySpec) bool { return false }
 
 // Needed is the level that an order has by what the policy says.
 func Needed(spec *v1alpha1.RebootPolicySpec) int32 {

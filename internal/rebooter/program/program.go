@@ -18,6 +18,11 @@ var ErrAmbiguous = errors.New("its exit code cannot tell an answer from a failur
 // maxDepth is how many programs may run one another.
 const maxDepth = 16
 
+// errPath says that a program changes where others are found.
+func errPath(name string) error {
+	return fmt.Errorf("%w: %s changes where programs are looked for; write them with their paths", ErrAmbiguous, name)
+}
+
 // MaxScript is how much of a program is read, in bytes. A longer script is refused.
 const MaxScript = 64 << 10
 
@@ -50,6 +55,17 @@ type word struct {
 	known bool
 }
 
+// findable refuses a name of a program that stands for another one each time.
+func (w word) findable() error {
+	switch {
+	case !w.known:
+		return fmt.Errorf("%w: the name of a program is known only when it runs; write it out", ErrAmbiguous)
+	case strings.Contains(w.text, "/") && !filepath.IsAbs(w.text):
+		return fmt.Errorf("%w: where %s is depends on the directory; write it with its path", ErrAmbiguous, w.text)
+	}
+	return nil
+}
+
 // Inspect looks for every program that a command runs. An error means that one is missing, or that this cannot be found out; it wraps
 // ErrAmbiguous if it is not for the host that the command cannot be trusted.
 func Inspect(argv []string, host Host) (Found, error) {
@@ -77,8 +93,8 @@ func (i *inspection) command(argv []word, root string) error {
 	if len(argv) == 0 {
 		return fmt.Errorf("%w: there is no program", ErrAmbiguous)
 	}
-	if !argv[0].known {
-		return fmt.Errorf("%w: the name of a program is known only when it runs; write it out", ErrAmbiguous)
+	if err := argv[0].findable(); err != nil {
+		return err
 	}
 	path, err := i.host.Find(argv[0].text, root)
 	if err != nil {

@@ -38,7 +38,8 @@ func hostOf(more files) files {
 	host := files{
 		"/bin/sh": elf, "/usr/bin/bash": elf, "/usr/bin/env": elf, "/usr/bin/timeout": elf, "/usr/bin/chroot": elf, "/usr/bin/nsenter": elf,
 		"/usr/bin/grep": elf, "/usr/bin/needs-restarting": "#!/usr/bin/python3\n", "/usr/bin/python3": elf, "/usr/bin/nice": elf,
-		"/usr/bin/sudo": elf, "/sysroot/usr/bin/needs-restarting": elf, "/sysroot/bin/sh": elf, "/usr/bin/stdbuf": elf,
+		"/usr/bin/sudo": elf, "/usr/bin/setarch": elf, "/usr/bin/time": elf,
+		"/sysroot/usr/bin/needs-restarting": elf, "/sysroot/bin/sh": elf, "/usr/bin/stdbuf": elf,
 	}
 	for path, content := range more {
 		host[path] = content
@@ -135,6 +136,7 @@ func TestAProgramThatIsMissingIsFoundOut(t *testing.T) {
 		{"/usr/bin/env", "--", "dnf5"},
 		{"/usr/bin/timeout", "10", "/usr/bin/dnf5"},
 		{"/usr/bin/chroot", "/sysroot", "grep"},
+		{"/usr/bin/time", "-p", "dnf5"},
 		{"/usr/bin/chroot", "/nowhere", "/bin/sh"},
 		{"/opt/check"},
 		{"/opt/interpreter"},
@@ -185,6 +187,12 @@ func TestWhatCannotBeJudgedIsRefused(t *testing.T) {
 		"alias":                  {sh("alias x=grep; x"), `"alias"`},
 		"another path":           {sh("PATH=/opt grep x"), "write them with their paths"},
 		"an exported path":       {sh("export PATH=/opt; grep x"), "write them with their paths"},
+		"no path at all":         {sh("unset PATH; grep x"), "write them with their paths"},
+		"no path in env":         {[]string{"/usr/bin/env", "-u", "PATH", "grep"}, "write them with their paths"},
+		"no path joined":         {[]string{"/usr/bin/env", "--unset=PATH", "grep"}, "write them with their paths"},
+		"no environment":         {[]string{"/usr/bin/env", "-i", "grep"}, "the option -i of env"},
+		"a relative path":        {sh("cd /opt; bin/check"), "write it with its path"},
+		"setarch":                {[]string{"/usr/bin/setarch", "linux64", "grep"}, "--sentinel-required-output"},
 		"a path for env":         {[]string{"/usr/bin/env", "PATH=/opt", "grep"}, "write them with their paths"},
 		"input":                  {[]string{"/bin/sh"}, "from its input"},
 		"input of a script":      {sh("bash <<EOF\ngrep\nEOF"), "from its input"},

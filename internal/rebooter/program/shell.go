@@ -106,7 +106,7 @@ func (i *inspection) node(shell string, node syntax.Node, functions []string, ro
 		}
 	case *syntax.Assign:
 		if node.Name != nil && node.Name.Value == "PATH" && !node.Naked {
-			return fmt.Errorf("%w: %s changes where programs are looked for; write them with their paths", ErrAmbiguous, shell)
+			return errPath(shell)
 		}
 	case *syntax.CallExpr:
 		if len(node.Args) == 0 {
@@ -126,15 +126,22 @@ func (i *inspection) node(shell string, node syntax.Node, functions []string, ro
 
 // call looks at a command of a shell, which may be one that the shell carries out itself.
 func (i *inspection) call(shell string, argv []word, root string) error {
-	switch name := argv[0].text; {
-	case !argv[0].known:
-	case name == "eval" || name == "source" || name == "." || name == "alias":
+	if !argv[0].known {
+		return i.command(argv, root)
+	}
+	switch name := argv[0].text; name {
+	case "eval", "source", ".", "alias":
 		return fmt.Errorf("%w: what %q runs is known only when it runs", ErrAmbiguous, name)
-	case name == "trap":
+	case "trap":
 		return i.trap(shell, argv[1:], root)
-	case name == "exec" || name == "command" || name == "builtin":
+	case "exec", "command", "builtin":
 		return i.prefixed(shell, argv[1:], root)
-	case slices.Contains(builtins, name):
+	case "unset":
+		if slices.ContainsFunc(argv[1:], isPath) {
+			return errPath(shell)
+		}
+	}
+	if slices.Contains(builtins, argv[0].text) {
 		return nil
 	}
 	return i.command(argv, root)

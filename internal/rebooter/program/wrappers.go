@@ -21,15 +21,18 @@ type wrapper struct {
 
 var wrappers = map[string]wrapper{
 	"env": {
-		valued: []string{"-u", "--unset", "-C", "--chdir"}, flags: []string{"-i", "-", "--ignore-environment", "-v", "--debug"}, assigns: true,
+		valued: []string{"-u", "--unset", "-C", "--chdir"}, flags: []string{"-v", "--debug"}, assigns: true,
 	},
 	"timeout": {
 		valued: []string{"-k", "--kill-after", "-s", "--signal"}, flags: []string{
 			"--foreground", "--preserve-status", "-v", "--verbose",
 		}, operands: 1,
 	},
-	"nice":   {valued: []string{"-n", "--adjustment"}},
-	"nohup":  {},
+	"nice":  {valued: []string{"-n", "--adjustment"}},
+	"nohup": {},
+	"time": {
+		valued: []string{"-f", "--format", "-o", "--output"}, flags: []string{"-p", "--portability", "-v", "--verbose", "-a", "--append"},
+	},
 	"stdbuf": {valued: []string{"-i", "--input", "-o", "--output", "-e", "--error"}},
 	"chroot": {valued: []string{"--userspec", "--groups"}, flags: []string{"--skip-chdir"}, operands: 1, root: true},
 }
@@ -45,6 +48,9 @@ var hiding = map[string]string{
 	"sudo": useItself, "doas": useItself, "su": useItself, "runuser": useItself, "setpriv": useItself, "capsh": useItself, "flock": useItself,
 	"setsid": useItself, "systemd-run": useItself, "machinectl": useItself, "ssh": useItself, "xargs": useItself, "parallel": useItself,
 	"taskset": useItself, "chrt": useItself, "ionice": useItself, "numactl": useItself, "strace": useItself,
+	"setarch": useItself, "linux32": useItself, "linux64": useItself, "prlimit": useItself, "choom": useItself, "runcon": useItself,
+	"cgexec": useItself, "pkexec": useItself, "run0": useItself, "sg": useItself, "gosu": useItself, "su-exec": useItself,
+	"fakeroot": useItself, "bwrap": useItself, "firejail": useItself, "dbus-run-session": useItself, "ltrace": useItself,
 	"busybox": useItself, "toybox": useItself, "kubectl": useItself,
 }
 
@@ -54,9 +60,12 @@ func (i *inspection) wrapped(name string, w *wrapper, arguments []word, root str
 	if err != nil {
 		return err
 	}
+	if w.assigns && slices.ContainsFunc(arguments[:len(arguments)-len(rest)], isPath) {
+		return errPath(name)
+	}
 	for w.assigns && len(rest) > 0 && rest[0].known && strings.Contains(rest[0].text, "=") {
 		if strings.HasPrefix(rest[0].text, "PATH=") {
-			return fmt.Errorf("%w: %s changes where programs are looked for; write them with their paths", ErrAmbiguous, name)
+			return errPath(name)
 		}
 		rest = rest[1:]
 	}
@@ -70,6 +79,11 @@ func (i *inspection) wrapped(name string, w *wrapper, arguments []word, root str
 		root = filepath.Join(root, rest[0].text)
 	}
 	return i.command(rest[w.operands:], root)
+}
+
+// isPath tells whether an option, or its value, is about the variable PATH.
+func isPath(option word) bool {
+	return option.text == "PATH" || strings.HasSuffix(option.text, "=PATH") || option.text == "-uPATH"
 }
 
 // options returns what follows the options.
