@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -262,13 +263,16 @@ func TestAPodThatComesBackAfterItsRespondersRemovedItReturns(t *testing.T) {
 
 // countedWithdrawals counts how often the node's EvictionRequests were withdrawn.
 type countedWithdrawals struct {
-	count int
-	err   error
+	count atomic.Int32
+	fails atomic.Bool
 }
 
 func (c *countedWithdrawals) withdraw(context.Context) error {
-	c.count++
-	return c.err
+	c.count.Add(1)
+	if c.fails.Load() {
+		return errors.New("no answer")
+	}
+	return nil
 }
 
 func TestRequestsAreWithdrawnWhenNoDrainNeedsThem(t *testing.T) {
@@ -284,25 +288,25 @@ func TestRequestsAreWithdrawnWhenNoDrainNeedsThem(t *testing.T) {
 				w.pods.put(newPod("a"))
 				w.pods.refuse["a"] = budgetRefusal("web")
 				defer w.start()()
-				if requests.count != 1 {
-					t.Errorf("withdrawn %d times by a helper that begins, want once: one before it may have left some", requests.count)
+				if n := requests.count.Load(); n != 1 {
+					t.Errorf("withdrawn %d times by a helper that begins, want once: one before it may have left some", n)
 				}
 				w.order(1, v1alpha1.ActionDrain)
 				pass(30 * time.Second)
-				if requests.count != 1 {
-					t.Errorf("withdrawn %d times while a drain is under way", requests.count)
+				if n := requests.count.Load(); n != 1 {
+					t.Errorf("withdrawn %d times while a drain is under way", n)
 				}
-				requests.err = errors.New("no answer")
+				requests.fails.Store(true)
 				end(w)
 				pass(2 * time.Second)
-				requests.err = nil
+				requests.fails.Store(false)
 				pass(time.Minute)
-				withdrawn := requests.count
+				withdrawn := requests.count.Load()
 				if withdrawn < 3 {
 					t.Errorf("withdrawn %d times, want again after a failure", withdrawn)
 				}
 				pass(time.Hour)
-				if requests.count != withdrawn {
+				if requests.count.Load() != withdrawn {
 					t.Error("withdrawn again, although nothing was asked for since")
 				}
 			})
