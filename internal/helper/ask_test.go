@@ -99,8 +99,12 @@ func TestAHelperAsksUnderANameThatNoneOfItsOwnHas(t *testing.T) {
 		if made, ok := w.reboots.get(names[12]); !ok || made.Spec.BootID != bootA {
 			t.Errorf("NodeReboot %s is %+v, want one for the need", names[12], made)
 		}
-		if got := w.reboots.writes.Load(); got != 2 {
-			t.Errorf("%d writes, want 2: the NodeReboot and its report", got)
+		// A third request may ask again before the watch has brought what the first one made.
+		if got := w.reboots.writes.Load(); got < 2 || got > 3 {
+			t.Errorf("%d requests, want 2: the NodeReboot and its report", got)
+		}
+		if _, ok := w.reboots.get(names[13]); ok {
+			t.Error("there is a second NodeReboot for the need")
 		}
 	})
 }
