@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestListenersUsePlainTCP keeps the programs of this module from Multipath TCP, by which SELinux forbids them to read what connects to them
+// TestListenersUsePlainTCP keeps the programs of this module from Multipath TCP. With it SELinux forbids them to read what connects to them
 // on kernels before 6.4 (github.com/multipath-tcp/mptcp_net-next, issue 320): probes, webhooks and metrics would fail.
 func TestListenersUsePlainTCP(t *testing.T) {
 	if (&net.ListenConfig{}).MultipathTCP() {
