@@ -34,7 +34,7 @@ func (r *reader) helperSets(ctx context.Context) (*helperSets, error) {
 	return sets, nil
 }
 
-// notMade is what is known of a pod that should be there: who refuses it is told to nobody but the DaemonSet.
+// notMade is what is known of a pod that should be there: only the DaemonSet's events say who refuses it.
 const notMade = "there is none, although the DaemonSet is meant to run there: if that lasts, its events say what refuses its pods, such as a " +
 	"quota, an admission policy or a webhook"
 

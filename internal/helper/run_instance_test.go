@@ -62,7 +62,9 @@ func TestOnARealAPIServerOneOfTwoHelpersOfANodeActs(t *testing.T) {
 	c.create(name, node)
 	written := c.writers(name)
 	from := func(pod string) func(*v1alpha1.NodeReboot) bool {
-		return func(r *v1alpha1.NodeReboot) bool { return r.Status.Report != nil && r.Status.Report.Instance.PodName == pod }
+		return func(r *v1alpha1.NodeReboot) bool {
+			return r.Status.Report != nil && r.Status.Report.Instance.PodName == pod
+		}
 	}
 	stopOld := c.runAs("old", node, host, newFakeSentinel(v1alpha1.SentinelNotRequired))
 	defer stopOld()
