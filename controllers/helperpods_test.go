@@ -112,7 +112,9 @@ func TestTheHelperOfANodeIsItsPodThatIsReadyOrElseTheFirstByName(t *testing.T) {
 	for _, node := range w.read(t).Nodes {
 		got[node.Name] = helperView{node.HelperReady, node.HelperProblem}
 	}
-	want := map[string]helperView{"a": {ready: true}, "b": {problem: "pod b-1: the kubelet has not started its containers"}, "c": {problem: notMade}}
+	want := map[string]helperView{
+		"a": {ready: true}, "b": {problem: "pod b-1: the kubelet has not started its containers"}, "c": {problem: notMade},
+	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(helperView{})); diff != "" {
 		t.Errorf("helpers (-want +got):\n%s", diff)
 	}

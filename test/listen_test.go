@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestListenersUsePlainTCP keeps the programs of this module from Multipath TCP. With it SELinux forbids them to read what connects to them
-// on kernels before 6.4 (github.com/multipath-tcp/mptcp_net-next, issue 320): probes, webhooks and metrics would fail.
+// TestListenersUsePlainTCP keeps the programs of this module from Multipath TCP. SELinux forbids containers to read from its connections on
+// kernels before 6.4 (github.com/multipath-tcp/mptcp_net-next, issue 320): probes, webhooks and metrics would fail.
 func TestListenersUsePlainTCP(t *testing.T) {
 	if (&net.ListenConfig{}).MultipathTCP() {
 		t.Error("listeners use Multipath TCP: go.mod has to say godebug multipathtcp=0")

@@ -29,7 +29,8 @@ func (r *rebootView) needsReboot() bool {
 // attemptNeeded says whether the open attempt has not brought what it is for, and nothing withdrew the need.
 func (r *rebootView) attemptNeeded() bool {
 	if r.Status.Attempt.RolledBackTime != nil {
-		return !r.deleted() && !r.needGone()
+		// Of a NodeReboot that was deleted the need goes as well, unless the host itself asks: its helper makes another NodeReboot then.
+		return !r.needGone() && (!r.deleted() || r.sentinel() == v1alpha1.SentinelRequired)
 	}
 	return r.Status.Attempt.UncordonedTime == nil || r.sentinel() == v1alpha1.SentinelRequired
 }

@@ -126,6 +126,22 @@ func TestADeletedNodeRebootDoesNotHoldItsSlotForEver(t *testing.T) {
 	}
 }
 
+// The helper makes another NodeReboot as soon as the deleted one is gone, so the node must not be without the taint in between.
+func TestANodeKeepsItsTaintWhileADeletedNodeRebootIsRolledBackIfItsHostAsks(t *testing.T) {
+	for sentinel, want := range map[v1alpha1.SentinelState]bool{v1alpha1.SentinelRequired: true, v1alpha1.SentinelNotRequired: false} {
+		s := drainedInVain(t, stageDraining)
+		s.reboot("ra").Status.Report.Sentinel = sentinel
+		s.delete("ra")
+		s.settle()
+		if got := s.reboot("ra").Status; got.Attempt.RolledBackTime == nil {
+			t.Fatalf("%s %q", got.Reason, got.Message)
+		}
+		if got := hasOurTaint(s.node("a")); got != want {
+			t.Errorf("sentinel %s: tainted: %t, want %t", sentinel, got, want)
+		}
+	}
+}
+
 func TestAHostThatRebootsAfterItsAttemptWasRolledBackIsProved(t *testing.T) {
 	s := drainedInVain(t, stageRebooting)
 	s.advance(17 * time.Minute)

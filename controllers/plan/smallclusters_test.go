@@ -299,7 +299,8 @@ func TestANodeThatCannotBeTaintedIsCordonedForTheManager(t *testing.T) {
 	s.refuse(model.WriteTaint, "a", "no taints")
 	s.settle()
 	n := s.node("a")
-	if status := s.reboot("ra").Status; !n.Unschedulable || len(n.Taints) > 0 || status.Order == nil || status.Order.Drain.Leave.Namespace == "" {
+	status := s.reboot("ra").Status
+	if !n.Unschedulable || len(n.Taints) > 0 || status.Order == nil || status.Order.Drain.Leave.Namespace == "" {
 		t.Errorf("cordoned: %t, taints %v, order %+v", n.Unschedulable, n.Taints, status.Order)
 	}
 }

@@ -10,8 +10,8 @@ import (
 
 // Two helpers may be alive on one node: a rollout starts the new pod before the old one has ended, a pod that was deleted by force lives
 // on, or two machines have the name of one node. Each run of a helper has a term, which it writes into every report. A run that sees a
-// report of a higher term is superseded, for good: it writes nothing anymore, stops its drains, and is not ready. Terms begin with the time,
-// so that of two runs that never saw each other's reports the later one goes on; and they are higher than all that were seen, so that a
+// report of a higher term is superseded, for good: it writes nothing anymore, stops its drains, and is not ready. Terms begin with the
+// time, so that of two runs that never saw each other's reports the later one goes on. They are higher than all that were seen, so that a
 // clock that goes back does no harm. Safety depends on neither: whatever the terms are, each order is recorded by one write that takes the
 // version of the object in which it was seen.
 
@@ -20,7 +20,8 @@ const maxTerm = 1<<53 - 1
 
 // newInstance is this run of the helper, which has no term before it has seen the node's reports.
 func newInstance(podName string) v1alpha1.HelperInstance {
-	return v1alpha1.HelperInstance{ID: rand.Text(), PodName: podName} //nolint:forbidigo // No one but this process can tell two runs of one container apart.
+	//nolint:forbidigo // A random ID is all that tells two runs of one container apart.
+	return v1alpha1.HelperInstance{ID: rand.Text(), PodName: podName}
 }
 
 // nextTerm is the term of a run that begins now and has seen these NodeReboots.

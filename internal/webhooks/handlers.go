@@ -99,7 +99,8 @@ func target(raw []byte) (name string, uid types.UID, err error) {
 func (r *removals) find(ctx context.Context, asked removal) (types.UID, error) {
 	pods := metav1.PartialObjectMetadataList{}
 	pods.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
-	one := fields.AndSelectors(fields.OneTermEqualSelector("metadata.name", asked.name), fields.OneTermEqualSelector("spec.nodeName", asked.node))
+	one := fields.AndSelectors(
+		fields.OneTermEqualSelector("metadata.name", asked.name), fields.OneTermEqualSelector("spec.nodeName", asked.node))
 	err := r.live.List(ctx, &pods, client.InNamespace(asked.namespace), client.MatchingFieldsSelector{Selector: one})
 	if err != nil {
 		return "", fmt.Errorf("look for pod %s/%s: %w", asked.namespace, asked.name, err)
