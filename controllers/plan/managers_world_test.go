@@ -45,6 +45,13 @@ func (w *world) managerRuns() bool {
 	})
 }
 
+// managerStaysOn says that a pod is a manager which may not be evicted: none on another node is Ready.
+func (w *world) managerStaysOn(pod *simPod) bool {
+	return isManager(pod) && !slices.ContainsFunc(w.pods, func(other *simPod) bool {
+		return isManager(other) && other.node != pod.node && other.Ready
+	})
+}
+
 // showManagers shows a plan the pods of the manager.
 func (w *world) showManagers(v *view) {
 	if !w.managed {

@@ -86,7 +86,7 @@ func (w *world) checkDrainIsPossible(owner *v1alpha1.RebootPolicy, node *Node) {
 		return
 	}
 	for _, pod := range w.pods {
-		if pod.node != node.Name || pod.fixed() || !pod.Ready {
+		if pod.node != node.Name || pod.fixed() || !pod.Ready || w.managerStaysOn(pod) {
 			continue
 		}
 		budgets := w.budgetsOf(pod)

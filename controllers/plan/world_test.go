@@ -197,7 +197,8 @@ func (w *world) pass() {
 	m := &w.manager
 	if !w.managerRuns() {
 		m.asked, m.seen, m.refused = nil, nil, model.RefusedWrites{}
-		return // there is a change when one runs
+		m.idleVersion, m.woken = -1, time.Time{}
+		return // there is a change when one runs, which knows nothing of what the last one asked for
 	}
 	if left := m.downUntil.Sub(w.now); left > 0 {
 		w.wakeManager(left)
