@@ -254,11 +254,12 @@ deploy: dist/install.yaml ## Install everything, with the image IMG.
 	$(KUBECTL) apply --server-side -f dist/install.yaml
 
 .PHONY: undeploy
-undeploy: dist/install.yaml ## Cancel all reboots, delete all policies, and remove everything.
+undeploy: dist/install.yaml dist/before-1.36.yaml ## Cancel all reboots, delete all policies, and remove everything.
 	# The manager has to be there while its objects go: it undoes what it did to the nodes. Helpers go before the last NodeReboots,
-	# for while their hosts ask for a reboot they make new ones.
+	# because they make new ones while their hosts ask for a reboot.
 	$(KUBECTL) delete --ignore-not-found --all rebootpolicies.reboot-operator.io
 	$(KUBECTL) delete --ignore-not-found --all nodereboots.reboot-operator.io
 	$(KUBECTL) delete --ignore-not-found --namespace $(NAMESPACE) --cascade=foreground daemonset reboot-operator-helper
 	$(KUBECTL) delete --ignore-not-found --all nodereboots.reboot-operator.io
 	$(KUBECTL) delete --ignore-not-found -f dist/install.yaml
+	$(KUBECTL) delete --ignore-not-found -f dist/before-1.36.yaml

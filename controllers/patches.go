@@ -136,7 +136,7 @@ func finalizersPatch(reboot *v1alpha1.NodeReboot, finalizers []string) (client.P
 }
 
 // rebootStatus returns the NodeReboot with another status, and the patch that makes it so. The report is the helper's: it is left as read,
-// so the patch cannot contain it. The patch fails with a conflict if the NodeReboot has changed, for what was decided may rest on an
+// so the patch cannot contain it. The patch fails with a conflict if the NodeReboot has changed, because what was decided may rest on an
 // older report.
 func rebootStatus(read *v1alpha1.NodeReboot, status *v1alpha1.NodeRebootStatus) (*v1alpha1.NodeReboot, client.Patch) {
 	written, before := *read, *read

@@ -68,7 +68,7 @@ package controllers
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 //
 // The webhooks of package webhooks have a certificate in a Secret, which the API server learns to trust from their configurations. Each is
-// listed and watched by its name, and created by the installation, for RBAC cannot confine create to a name.
+// listed and watched by its name, and created by the installation: RBAC cannot confine create to a name.
 //
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=secrets,resourceNames=reboot-operator-webhook,verbs=list;watch;update
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingwebhookconfigurations,resourceNames=reboot-operator-evictions,verbs=list;watch;patch

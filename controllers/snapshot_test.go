@@ -309,7 +309,7 @@ func TestReadAsksTheAPIServerForSlotsOnlyWhileOneMayBeGrantedOrIsLeft(t *testing
 	held := map[string]string{"a": `{"nodeReboot":"r","uid":"uid-r","attempt":1}`}
 	for name, test := range map[string]struct {
 		objects []client.Object
-		// want is whether the second of two reads is live; the first always is, for nobody knows what a former leader left.
+		// want is whether the second of two reads is live; the first always is, because nobody knows what a former leader left.
 		want bool
 	}{
 		"nothing at all":                         {nil, false},

@@ -52,7 +52,7 @@ func parseOptions(args []string, getenv func(string) string) (*options, error) {
 		"Serve metrics by HTTP/2 as well. Its streams and headers are handled before a client proves who it is, so it is off by default.")
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "Address that /healthz and /readyz are served at; 0 is nowhere.")
 	flags.StringVar(&o.webhookAddress, "webhook-bind-address", "",
-		"Address that admission webhooks are served at, such as :9443. The default, empty, is nowhere.")
+		"Address that admission webhooks are served at, such as :10250. The default, empty, is nowhere.")
 	flags.BoolVar(&o.leaderElect, "leader-elect", false, "Of several replicas only the one that leads works. Needed for more than one.")
 	flags.Func("max-unavailable", "The most nodes of the cluster that may be unavailable at once, besides the limits of the policies: "+
 		"a number such as 3, or a percentage such as 10% of all nodes, rounded down. The default is no such limit.", o.setMaxUnavailable)

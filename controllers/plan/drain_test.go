@@ -101,8 +101,8 @@ func TestDrainThatIsOutOfTimeIsForcedOnlyIfThePolicySaysSo(t *testing.T) {
 	}{
 		"forced when the helper says that it is over": {forced, answer(v1alpha1.OrderTimedOut, progress), soon, "true Forced"},
 		"not before": {forced, answer(v1alpha1.OrderStarted, progress), deadline - time.Second, "false "},
-		"not at the deadline, for the helper may say so": {forced, answer(v1alpha1.OrderStarted, progress), deadline + lastWord - time.Second, "false "},
-		"not if the helper never says so":                {forced, answer(v1alpha1.OrderStarted, progress), deadline + lastWord, "false DrainTimedOut"},
+		"not at the deadline, as the helper may say so": {forced, answer(v1alpha1.OrderStarted, progress), deadline + lastWord - time.Second, "false "},
+		"not if the helper never says so":               {forced, answer(v1alpha1.OrderStarted, progress), deadline + lastWord, "false DrainTimedOut"},
 		"forced when the helper says so a moment later": {forced, func(s *story) {
 			answer(v1alpha1.OrderStarted, progress)(s)
 			s.settle()

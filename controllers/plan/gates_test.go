@@ -181,7 +181,7 @@ func TestWhatANodeRebootWaitsFor(t *testing.T) {
 	}
 }
 
-// Several things may be in the way at once; which of them is told is the order of the gates.
+// Several things may be in the way at once; the order of the gates says which of them is named.
 func TestObstaclesAreToldInTheOrderOfTheGates(t *testing.T) {
 	s := newStory(t,
 		newPolicy("p", soak(3000), maxUnavailable("0"), approvalRequired(), spec(func(s *v1alpha1.RebootPolicySpec) {

@@ -227,7 +227,7 @@ func TestGatesAreAskedOnlyForWhatCouldStart(t *testing.T) {
 		event func(*story)
 		want  []string
 	}{
-		// Capacity is asked when the others have passed, for it is dear.
+		// Capacity is asked when the others have passed, because it is dear.
 		"a node that could start":     {nil, []string{"gates.alertmanager am", "gates.objects o", "gates.pods ci", "gates.prometheus q"}},
 		"nothing waits":               {func(s *story) { s.Reboots = nil }, nil},
 		"a paused policy":             {paused, nil},

@@ -149,7 +149,7 @@ func (s *story) says(kind GateKind, gate string, answer GateAnswer) {
 	s.Answers = nil
 }
 
-// settle makes passes until there is nothing to do. A pass that ended something leaves something to do, for what ended frees its slot when
+// settle makes passes until there is nothing to do. A pass that ended something leaves something to do: what ended frees its slot when
 // that is written, and not before; every other pass leaves nothing.
 func (s *story) settle() {
 	s.t.Helper()

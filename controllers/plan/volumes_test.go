@@ -108,7 +108,7 @@ func TestVolumesThatAreLeftAreToldOnce(t *testing.T) {
 	events := p.Work[0].Reboots[0].Events
 	want := []Event{{Warning: true, Reason: v1alpha1.ReasonVolumesAttached, OnNode: true, Message: "The reboot of node a goes on although " +
 		"2 volumes were not detached by 2026-03-02 12:11 +00:00: pv-00, pv-01."}}
-	// That the helper is not ready is told as well.
+	// The message says that the helper is not ready as well.
 	if diff := cmp.Diff(want, events[:1]); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}

@@ -23,12 +23,16 @@ func writeTable(folder string, out io.Writer) error {
 	defer func() { _ = times.Close() }()
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "\nKubernetes\tpassed\tfailed\tskipped\ttime")
-	for lines := bufio.NewScanner(times); lines.Scan(); {
+	lines := bufio.NewScanner(times)
+	for lines.Scan() {
 		row, err := tableRow(folder, lines.Text())
 		if err != nil {
 			return err
 		}
 		_, _ = fmt.Fprintln(table, row)
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read how long the runs took: %w", err)
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print the table: %w", err)

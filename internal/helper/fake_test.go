@@ -437,7 +437,7 @@ func (h *fakeHost) reboots() []v1alpha1.RebootMethod {
 	return slices.Clone(h.methods)
 }
 
-// fakeSentinel says what it is told to say.
+// fakeSentinel says what a test has it say.
 type fakeSentinel struct {
 	mu      sync.Mutex
 	reading reading

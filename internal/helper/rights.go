@@ -116,11 +116,12 @@ func obstacle(server *version.Info, refused []refusedIdentity) string {
 	switch {
 	case server != nil && err == nil && server.Major == "1" && minor < firstImpersonating:
 		return truncate(fmt.Sprintf("this API server, %s.%s, has no constrained impersonation, and %s may not list and evict pods: apply "+
-			"config/components/before-1.36", server.Major, server.Minor, account), maxObstacle)
+			"config/components/before-1.36/role.yaml", server.Major, server.Minor, account), maxObstacle)
 	case asNode != nil:
 		return truncate(fmt.Sprintf("%s may not act as its node: apply config/rbac/helper.yaml: %v", account, asNode), maxObstacle)
 	}
-	return truncate(fmt.Sprintf("%s may not list and evict pods: apply config/components/before-1.36: %v", account, asItself), maxObstacle)
+	return truncate(fmt.Sprintf("%s may not list and evict pods: apply config/components/before-1.36/role.yaml: %v",
+		account, asItself), maxObstacle)
 }
 
 // Find looks for an identity that may list and evict the pods of the node, and has everything that follows done by it. It returns why

@@ -220,7 +220,7 @@ func TestAHelperFindsOutAsWhomItMayEvict(t *testing.T) {
 		"not before 1.36": {
 			ImpersonateAuto, "35", map[string]string{"node list": noImpersonation, "itself list": noList}, true,
 			"this API server, 1.35, has no constrained impersonation, and ServiceAccount ns/helper may not list and evict pods: " +
-				"apply config/components/before-1.36", "node list, itself list",
+				"apply config/components/before-1.36/role.yaml", "node list, itself list",
 		},
 		"of a vendor": {
 			ImpersonateAuto, "34+", map[string]string{"node list": noImpersonation, "itself evict": noEviction}, true,
@@ -232,7 +232,7 @@ func TestAHelperFindsOutAsWhomItMayEvict(t *testing.T) {
 		},
 		"not as itself, as was asked": {
 			ImpersonateNever, "36", map[string]string{"itself list": noList}, false,
-			"ServiceAccount ns/helper may not list and evict pods: apply config/components/before-1.36: pods is forbidden", "itself list",
+			"ServiceAccount ns/helper may not list and evict pods: apply config/components/before-1.36/role.yaml: pods is forbidden", "itself list",
 		},
 		"not as its node, as was asked": {
 			ImpersonateAlways, "36", map[string]string{"node evict": noEviction}, true, "may not act as its node", "node list, node evict",

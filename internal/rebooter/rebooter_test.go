@@ -404,7 +404,7 @@ func TestWhoIsSlowDoesNotHoldUpOthers(t *testing.T) {
 func TestOthersThanTheHelperMayAskForNothing(t *testing.T) {
 	socket, _ := serve(t, &fakeMachine{}, func(s *Server) { s.HelperUID = ownUID() + 1 })
 	client := newClient(socket)
-	err := client.Watch(soon(t), func(Facts) { t.Error("facts were told") })
+	err := client.Watch(soon(t), func(Facts) { t.Error("facts arrived") })
 	if want := fmt.Sprintf("user %d may not ask", ownUID()); err == nil || err.Error() != want {
 		t.Errorf("error %v", err)
 	}

@@ -70,7 +70,7 @@ type server struct {
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
 func (*server) NeedLeaderElection() bool { return false }
 
-// Start implements manager.Runnable. It returns when ctx ends: a server that fails is started again, for its end would be that of the
+// Start implements manager.Runnable. It returns when ctx ends: a server that fails is started again, because its end would be that of the
 // manager.
 func (s *server) Start(ctx context.Context) error {
 	backoff := wait.Backoff{Duration: time.Second, Factor: 2, Jitter: 0.1, Steps: 6, Cap: 30 * time.Second}

@@ -29,7 +29,7 @@ const controllerName = "webhook-certificate"
 type Options struct {
 	// Namespace that the operator runs in.
 	Namespace string
-	// BindAddress is where the webhooks are served, such as :9443.
+	// BindAddress is where the webhooks are served, such as :10250.
 	BindAddress string
 	// Clock by which certificates are made and renewed: that of the API server, which judges them.
 	Clock clock.Clock

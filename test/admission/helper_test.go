@@ -177,18 +177,18 @@ func TestAHelperWritesTheReportOfItsOwnNodeOnly(t *testing.T) {
 	}{
 		"its report":                       {of: first, patch: `{"status":{` + report + `}}`},
 		"its report, into an empty status": {of: fresh, patch: `{"status":{` + report + `}}`},
-		"its report taken back":            {of: first, patch: `{"status":{"report":null}}`},
+		"its report removed":               {of: first, patch: `{"status":{"report":null}}`},
 		"the report of another node":       {second, `{"status":{` + report + `}}`, ownNodeOnly},
 		"the phase":                        {first, `{"status":{"phase":"Succeeded"}}`, reportOnly},
 		"the phase, into an empty status":  {fresh, `{"status":{"phase":"Succeeded"}}`, reportOnly},
 		"the phase besides its report":     {first, `{"status":{"phase":"Succeeded",` + report + `}}`, reportOnly},
 		"an order":                         {first, `{"status":{` + order + `}}`, reportOnly},
 		"a part of the order":              {first, `{"status":{"order":{"action":"Reboot"}}}`, reportOnly},
-		"the order taken back":             {first, `{"status":{"order":null}}`, reportOnly},
+		"the order removed":                {first, `{"status":{"order":null}}`, reportOnly},
 		"the outcome":                      {first, `{"status":{"outcome":"Succeeded"}}`, reportOnly},
 		"a workload fewer":                 {first, `{"status":{"workloads":[]}}`, reportOnly},
 		"a condition":                      {first, `{"status":{"conditions":[]}}`, reportOnly},
-		"all of the status taken back":     {first, `{"status":null}`, reportOnly},
+		"all of the status removed":        {first, `{"status":null}`, reportOnly},
 	} {
 		t.Run(name, func(t *testing.T) {
 			check(t, own.Status().Patch(t.Context(), test.of.DeepCopy(), mergePatch(test.patch), dryRun()), test.want)

@@ -59,8 +59,8 @@ func TestAProgramThatDoesHooksSetsItsConditionsAndNothingElse(t *testing.T) {
 		"an order besides its condition":                {mergePatch(`{"status":{"conditions":[` + ready + `,` + done + `],` + order + `}}`), others},
 		"the helper's report":                           {mergePatch(`{"status":{"report":{"bootID":"b2","sentinel":"NotRequired"}}}`), others},
 		"the outcome":                                   {mergePatch(`{"status":{"outcome":"Succeeded"}}`), others},
-		"the order taken back":                          {mergePatch(`{"status":{"order":null}}`), others},
-		"all of the status taken back":                  {mergePatch(`{"status":null}`), others},
+		"the order removed":                             {mergePatch(`{"status":{"order":null}}`), others},
+		"all of the status removed":                     {mergePatch(`{"status":null}`), others},
 		"a status that is as it was":                    {patch: mergePatch(`{"status":{"phase":"Draining"}}`)},
 		"another condition of its domain":               {patch: apply(`{"conditions":[{"type":"example.com/x","status":"Unknown","reason":"x","message":"","lastTransitionTime":"2026-11-23T13:00:00Z"}]}`)},
 	} {

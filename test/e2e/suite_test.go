@@ -63,7 +63,7 @@ var _ = BeforeEach(func() {
 	})
 })
 
-// startManager starts the manager that all stories share. It elects no leader, for the lease of one that was killed would have to run out.
+// startManager starts the manager that all stories share. It elects no leader: the lease of one that was killed would have to run out.
 func startManager() {
 	GinkgoHelper()
 	var err error

@@ -40,7 +40,7 @@ func TestTheKustomizationsOfThePageOfClustersRender(t *testing.T) {
 		"credentials":              func(r Rendered) bool { return strings.Count(text(r), "imagePullSecrets:") == 2 },
 		"a label of one's own":     func(r Rendered) bool { return strings.Contains(text(r), "example.com/team: platform") },
 		"a narrower network":       func(r Rendered) bool { return strings.Contains(text(r), "cidr: 10.20.0.0/28") },
-		"another port":             func(r Rendered) bool { return strings.Contains(text(r), "containerPort: 10250") },
+		"another port":             func(r Rendered) bool { return strings.Contains(text(r), "containerPort: 9443") },
 		"fewer nodes":              func(r Rendered) bool { return strings.Contains(text(r), "- auto") },
 		"limits of CPU":            func(r Rendered) bool { return !slices.ContainsFunc(containers(t, r), hasNoCPULimit) },
 	} {

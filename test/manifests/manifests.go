@@ -52,16 +52,11 @@ func Render(name string) (Rendered, error) {
 
 // RenderWith renders config/default with components, as someone who combines them would write it.
 func RenderWith(components ...string) (Rendered, error) {
-	kustomization := "components:\n"
+	kustomization := "resources: [../../default]\ncomponents:\n"
 	for _, component := range components {
 		kustomization += "- ../../components/" + component + "\n"
 	}
-	return RenderOverlay(kustomization)
-}
-
-// RenderOverlay renders config/default with the rest of a kustomization, such as patches.
-func RenderOverlay(rest string) (Rendered, error) {
-	return RenderOwn(map[string]string{"config/overlays/combined": "resources: [../../default]\n" + rest})
+	return RenderOwn(map[string]string{"config/overlays/combined": kustomization})
 }
 
 // RenderOwn renders the last, by name, of kustomizations of one's own, each with the directory that it is in.

@@ -33,7 +33,7 @@ func TestOneSettingInstallsIntoAnotherNamespace(t *testing.T) {
 	}
 }
 
-// ownKustomizations are what someone writes who wants an overlay, or config/default with components, in another namespace, by the way in
+// ownKustomizations are what someone writes who installs an overlay, or config/default with components, in another namespace, by the way in
 // which it is done. Of combinations the largest are tried.
 func ownKustomizations(name string) map[string]map[string]string {
 	const directory = "config/overlays/own"
@@ -50,7 +50,7 @@ func ownKustomizations(name string) map[string]map[string]string {
 		directory + "-1": setting + "resources: [../../default]\n",
 		directory + "-2": "resources: [../own-1]\n" + components,
 	}}
-	// This one has objects in a namespace of somebody else, where they have to stay.
+	// This one has objects in a namespace of someone else, where they have to stay.
 	if !slices.Contains(names, "medik8s-leases") {
 		ways["beside"] = map[string]string{directory: setting + "resources: [../../default]\n" + components}
 	}

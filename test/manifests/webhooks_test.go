@@ -146,8 +146,12 @@ func TestTheAPIServerReachesTheWebhooks(t *testing.T) {
 	}
 	container := manager.Spec.Template.Spec.Containers[0]
 	port := slices.IndexFunc(container.Ports, func(p corev1.ContainerPort) bool { return p.Name == service.Spec.Ports[0].TargetPort.StrVal })
-	if port < 0 || !slices.Contains(container.Args, "--webhook-bind-address=:9443") || container.Ports[port].ContainerPort != 9443 {
+	// Firewalls between the control plane of a private GKE cluster and its nodes let 443 and 10250 through, and nothing else.
+	if port < 0 || !slices.Contains(container.Args, "--webhook-bind-address=:10250") || container.Ports[port].ContainerPort != 10250 {
 		t.Errorf("arguments %q, ports %v", container.Args, container.Ports)
+	}
+	if manager.Spec.Template.Spec.HostNetwork {
+		t.Error("the port is the kubelet's in the host's network")
 	}
 	for key, value := range service.Spec.Selector {
 		if manager.Spec.Template.Labels[key] != value {

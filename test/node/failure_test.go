@@ -94,7 +94,7 @@ func (s *story) restartHelperBetweenOrderAndReboot(node string, before boot) {
 		return s.helperReady(node)
 	})
 	s.journal.add(node, said, "the helper is ready again, and the lock is released")
-	// In the background, for the console goes down with the host.
+	// In the background, because the console goes down with the host.
 	s.on(node, "(sleep 1; systemctl stop hold) > /dev/null 2>&1 &")
 }
 

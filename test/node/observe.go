@@ -123,7 +123,7 @@ func (o *observer) nodeChanged(before, after any) {
 	}
 }
 
-// nodeView is what of a Node is told.
+// nodeView is what is shown of a Node.
 type nodeView struct {
 	tainted, cordoned, ready bool
 	bootID, reason, message  string

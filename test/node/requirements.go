@@ -35,7 +35,7 @@ func checkRequirements() error {
 			strings.Join(packages, " "))
 	}
 	if os.Geteuid() != 0 {
-		return errors.New("the root file system of the guests has to be made by root, for its files belong to root: run this as root")
+		return errors.New("the root file system of the guests has to be made by root, because its files belong to root: run this as root")
 	}
 	return nil
 }

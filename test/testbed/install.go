@@ -22,9 +22,8 @@ const (
 
 // Install renders config/default, or what is installed instead on this version of Kubernetes, and applies it: kinds, roles, admission
 // policies, the helper's DaemonSet and the manager's Deployment. The helpers' code runs in the simulated hosts, with the identities of the
-// DaemonSet's pods. The manager's Deployment is scaled to zero, for StartManager runs the manager as a process, and the API server
-// reaches the webhooks of whichever runs. Install returns when the
-// kinds are served.
+// DaemonSet's pods. The manager's Deployment is scaled to zero: StartManager runs the manager as a process, and the API server
+// reaches the webhooks of whichever runs. Install returns when the kinds are served.
 func (c *Cluster) Install(ctx context.Context) error {
 	return c.install(ctx, false)
 }

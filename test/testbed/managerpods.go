@@ -15,7 +15,7 @@ import (
 const (
 	// managerRestartDelay is the pause before a manager that ended by itself is started again.
 	managerRestartDelay = time.Second
-	// managerGrace is how long a manager may take to end once it is told to; the Deployment says the same.
+	// managerGrace is how long a manager may take to end after SIGTERM; the Deployment says the same.
 	managerGrace = 10 * time.Second
 )
 
@@ -159,7 +159,7 @@ func (r *managerRun) run(ctx context.Context, host *Host, pod string) {
 	}
 }
 
-// end stops a manager that was told to end, or kills it.
+// end stops a manager with grace, or kills it.
 func (r *managerRun) end(manager *Manager) error {
 	r.mu.Lock()
 	graceful := r.graceful

@@ -13,7 +13,7 @@ import (
 	sigsyaml "sigs.k8s.io/yaml"
 )
 
-// In returns the manifests with the webhooks at address, such as 127.0.0.1:9443, and everything else as it was.
+// In returns the manifests with the webhooks at address, such as 127.0.0.1:10250, and everything else as it was.
 func In(manifests []byte, address string) ([]byte, error) {
 	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifests), 4096)
 	var result bytes.Buffer

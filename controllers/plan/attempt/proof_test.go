@@ -136,7 +136,7 @@ func TestAProofListsWhatWasChecked(t *testing.T) {
 	static := v1alpha1.WorkloadRef{Kind: v1alpha1.WorkloadStaticPod, Namespace: "kube-system", Name: "etcd-a", Ready: 1}
 	web1 := v1alpha1.WorkloadRef{Kind: v1alpha1.WorkloadDeployment, Namespace: "apps", Name: "web", Ready: 1}
 	web2 := v1alpha1.WorkloadRef{Kind: v1alpha1.WorkloadDeployment, Namespace: "apps", Name: "web2", Ready: 1}
-	const notOrdered, notDrained, notInTime = "told", "its policy", "in time"
+	const notOrdered, notDrained, notInTime = "was ordered to", "its policy", "in time"
 	const one, two, oneHere, twoHere, ignored = "1 workload ", "2 workloads ", "1 DaemonSet or static pod ", "2 DaemonSet and static pods ",
 		"not waited for"
 	all := []string{notOrdered, notDrained, notInTime, one, two, oneHere, twoHere, ignored}

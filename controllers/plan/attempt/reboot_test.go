@@ -397,7 +397,7 @@ func TestHowTheHostRebootsIsRecorded(t *testing.T) {
 		"the path of another order": {from: rebooting, with: append(boot, tookKexec, reports(func(r *v1alpha1.HelperReport) {
 			r.Sequence = 1
 		}))},
-		"the path is told after the boot": {from: back, with: []change{tookKexec}, via: v1alpha1.RebootViaKexec},
+		"the path is known after the boot": {from: back, with: []change{tookKexec}, via: v1alpha1.RebootViaKexec},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

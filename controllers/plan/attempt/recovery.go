@@ -107,7 +107,7 @@ func (a *attempt) proof() string {
 	}
 	switch {
 	case current.RebootOrderedTime == nil:
-		message += ". Its host rebooted before it was told to"
+		message += ". Its host rebooted before it was ordered to"
 	case current.Drain == v1alpha1.DrainSkipped:
 		message += ". It was not drained, as its policy says"
 	case current.Drain == v1alpha1.DrainForced:

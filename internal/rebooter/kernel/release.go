@@ -20,7 +20,7 @@ var (
 	digits    = regexp.MustCompile(`[0-9]+`)
 )
 
-// flavor is what kernels have in common that replace each other: "generic" and "azure" do not, and neither does one that somebody built.
+// flavor is what kernels have in common that replace each other: "generic" and "azure" do not, and neither does one that someone built.
 func (r release) flavor() string {
 	if dist := rpmDist.FindStringSubmatch(string(r)); dist != nil {
 		// The distribution without its version, the architecture, and a variant such as +debug.

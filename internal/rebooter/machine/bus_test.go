@@ -43,7 +43,7 @@ type busLogind struct {
 	// diesBefore that, when it is asked for locks.
 	diesBefore bool
 	connection *dbus.Conn
-	// scheduled is the reboot that shutdown(8) was told to make.
+	// scheduled is the reboot that was scheduled with shutdown(8).
 	scheduled scheduled
 	// units are active.
 	units []string

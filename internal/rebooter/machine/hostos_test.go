@@ -55,7 +55,7 @@ func TestAHostThatSystemdNeverRebootsIsUnsupported(t *testing.T) {
 			if len(got.Methods) != 1 || got.Methods[0].Kind != test.wantKind || !strings.HasPrefix(got.Methods[0].Obstacle, test.want) {
 				t.Errorf("%+v, want %s %q", got.Methods, test.wantKind, test.want)
 			}
-			// Its need for a reboot is told nonetheless.
+			// Its need for a reboot is reported nevertheless.
 			if got.Sentinel != rebooter.SentinelRequired {
 				t.Errorf("sentinel %s", got.Sentinel)
 			}

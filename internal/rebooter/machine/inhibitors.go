@@ -37,7 +37,7 @@ func (i *inhibitor) blocks(uid int) bool {
 	return i.Mode == "block" || i.Mode == "block-weak" && int(i.UID) != uid
 }
 
-// String names who holds the lock, and why. Both are what any program on the host likes to say.
+// String names who holds the lock, and why. Any program on the host chooses both.
 func (i *inhibitor) String() string {
 	return fmt.Sprintf("%q (uid %d, pid %d) because of %q", clean(i.Who, maxHolder), i.UID, i.PID, clean(i.Why, maxWhy))
 }

@@ -75,13 +75,13 @@ func TestOnARealBusALockThatForbidsARebootIsAnObstacle(t *testing.T) {
 				}
 			}
 			if test.want != "" && len(logind.flags) > 0 {
-				t.Error("logind was told to reboot")
+				t.Error("logind was asked to reboot")
 			}
 		})
 	}
 }
 
-// A lock that comes after the facts were told is seen before the host is told to reboot.
+// A lock that comes after the facts were sent is seen before the host is ordered to reboot.
 func TestLocksAreAskedAgainBeforeTheReboot(t *testing.T) {
 	logind := &busLogind{flags: make(chan uint64, 1), can: "yes"}
 	asked := 0

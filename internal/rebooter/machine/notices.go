@@ -98,7 +98,7 @@ type unit struct {
 	JobPath                                         dbus.ObjectPath
 }
 
-// scheduled is a reboot that shutdown(8) was told to make: (st), with the time in microseconds.
+// scheduled is a reboot that was scheduled with shutdown(8): (st), with the time in microseconds.
 type scheduled struct {
 	Kind string
 	When uint64

@@ -1,0 +1,71 @@
+package test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Every flag of a program has a row in its table of docs/operations.md, and nothing else has one.
+func TestThePageOfOperationsHasTheFlagsOfThePrograms(t *testing.T) {
+	page, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(page), "\n### Flags\n")
+	section, _, ends := strings.Cut(section, "\n### ")
+	if !found || !ends {
+		t.Fatal("docs/operations.md has no section Flags")
+	}
+	for _, program := range []string{"manager", "helper", "rebooter"} {
+		_, table, found := strings.Cut(section, "\nThe "+program)
+		if !found {
+			t.Errorf("no table is that of the %s", program)
+			continue
+		}
+		table, _, _ = strings.Cut(table, "\n\nThe ")
+		if diff := cmp.Diff(flagsOf(t, program), flagsIn(table)); diff != "" {
+			t.Errorf("flags of the %s (-program +docs):\n%s", program, diff)
+		}
+	}
+}
+
+// flagsOf are the flags that a program lists when it is asked for help.
+func flagsOf(t *testing.T, program string) []string {
+	t.Helper()
+	help, err := exec.CommandContext(t.Context(), "go", "run", "../cmd/"+program, "--help").CombinedOutput()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	var flags []string
+	for _, found := range regexp.MustCompile(`(?m)^\s+--?([a-z][a-z0-9-]*)`).FindAllStringSubmatch(string(help), -1) {
+		flags = append(flags, found[1])
+	}
+	if len(flags) < 5 {
+		t.Fatalf("%s --help lists %q:\n%s", program, flags, help)
+	}
+	slices.Sort(flags)
+	return flags
+}
+
+// flagsIn are those in the first column of a table.
+func flagsIn(table string) []string {
+	var flags []string
+	for line := range strings.Lines(table) {
+		if !strings.HasPrefix(line, "| `--") {
+			continue
+		}
+		first, _, _ := strings.Cut(line[2:], " | ")
+		for _, found := range regexp.MustCompile("`--([a-z0-9-]+)`").FindAllStringSubmatch(first, -1) {
+			flags = append(flags, found[1])
+		}
+	}
+	slices.Sort(flags)
+	return flags
+}
