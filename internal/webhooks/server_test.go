@@ -7,9 +7,12 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	stdruntime "runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -188,16 +191,59 @@ func asksFor(target string) func(*admissionv1.AdmissionRequest) {
 func TestWhatIsTooLargeIsNotRead(t *testing.T) {
 	s := &server{address: freeAddress(t), handler: newHandler(&pods{}, logr.Discard())}
 	doer := serve(t, s)
-	request := evictionBy("system:serviceaccount:ns:reboot-operator-helper")
-	request.Object.Raw = []byte(`"` + strings.Repeat("x", maxRequest) + `"`)
-	var response *admissionv1.AdmissionResponse
-	await.True(t, "an answer", func() bool {
-		var err error
-		response, err = post(t, doer, "https://"+s.address+evictionsPath, request)
-		return err == nil
-	})
-	if response.Allowed || !strings.Contains(response.Result.Message, "too large") {
-		t.Errorf("answer %+v", response)
+	for path, limit := range map[string]int{evictionsPath: maxEviction, namesPath: maxNodeReboot} {
+		request := evictionBy("system:serviceaccount:ns:reboot-operator-helper")
+		request.Object.Raw = []byte(`"` + strings.Repeat("x", limit) + `"`)
+		var response *admissionv1.AdmissionResponse
+		await.True(t, "an answer", func() bool {
+			var err error
+			response, err = post(t, doer, "https://"+s.address+path, request)
+			return err == nil
+		})
+		if response.Allowed || !strings.Contains(response.Result.Message, "too large") {
+			t.Errorf("%s: answer %+v", path, response)
+		}
+	}
+}
+
+// Anybody on the network can ask, and decoded JSON takes many times its size. The limit of the manager's memory is 256 MiB.
+func TestTheLargestRequestsFitIntoTheManagersMemory(t *testing.T) {
+	var fields strings.Builder
+	for i := 0; fields.Len() < maxNodeReboot-1000; i++ {
+		_, _ = fmt.Fprintf(&fields, `"%x":[],`, i)
+	}
+	review := func(extra, spec string) string {
+		return `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","operation":"CREATE",` +
+			`"userInfo":{"username":"x","extra":{` + extra + `"":[]}},"object":{"spec":{` + spec + `"":[]}}}}`
+	}
+	many := fields.String()
+	few := many[:strings.LastIndex(many[:maxEviction-1000], ",")+1]
+	handler := newHandler(&pods{}, logr.Discard())
+	var evictions, names uint64
+	for _, test := range []struct {
+		path, body string
+		atOnce     uint64
+		used       *uint64
+	}{
+		{evictionsPath, review(few, ""), maxEvictions, &evictions},
+		{namesPath, review(many, ""), maxNames, &names},
+		{namesPath, review("", many), maxNames, &names},
+		{namesPath, review("", `"x":[`+strings.Repeat(`{},`, len(many)/3)+`{}],`), maxNames, &names},
+	} {
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, test.path, strings.NewReader(test.body))
+		request.Header.Set("Content-Type", "application/json")
+		answer := httptest.NewRecorder()
+		var before, after stdruntime.MemStats
+		stdruntime.ReadMemStats(&before)
+		handler.ServeHTTP(answer, request)
+		stdruntime.ReadMemStats(&after)
+		if !strings.Contains(answer.Body.String(), `"allowed":true`) {
+			t.Errorf("%s: answer %s", test.path, answer.Body)
+		}
+		*test.used = max(*test.used, (after.TotalAlloc-before.TotalAlloc)*test.atOnce)
+	}
+	if evictions+names > 160<<20 {
+		t.Errorf("the largest requests allocate %d MiB and %d MiB together", evictions>>20, names>>20)
 	}
 }
 
