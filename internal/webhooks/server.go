@@ -77,8 +77,8 @@ type server struct {
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
 func (*server) NeedLeaderElection() bool { return false }
 
-// Start implements manager.Runnable. It returns when ctx ends: a server that fails is started again, for its end would be that of the
-// manager.
+// Start implements manager.Runnable. It returns when ctx ends: a server that fails is started again, because its end would be that
+// of the manager.
 func (s *server) Start(ctx context.Context) error {
 	backoff := wait.Backoff{Duration: time.Second, Factor: 2, Jitter: 0.1, Steps: 6, Cap: 30 * time.Second}
 	for ctx.Err() == nil {
@@ -106,7 +106,9 @@ func (s *server) serve(ctx context.Context) error {
 		TLSConfig:      &tls.Config{GetCertificate: s.getCertificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}},
 		ErrorLog:       newErrorLog(s.log),
 	}
+	shut := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(shut)
 		// Requests under way are answered; there is time for that before the process is killed.
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestLimit/2)
 		defer cancel()
@@ -116,5 +118,6 @@ func (s *server) serve(ctx context.Context) error {
 	if err := server.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve webhooks: %w", err)
 	}
+	<-shut // It returns when it no longer listens, and not when all is answered.
 	return nil
 }

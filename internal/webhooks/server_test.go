@@ -51,6 +51,20 @@ func (p *pods) List(_ context.Context, list client.ObjectList, options ...client
 // serve runs a server until the test ends, and returns its address and a client that trusts it.
 func serve(t *testing.T, s *server) *http.Client {
 	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	doer, ended := serveUntil(ctx, t, s)
+	t.Cleanup(func() {
+		cancel()
+		if err := await.Receive(t, "the server ends", ended); err != nil {
+			t.Error(err)
+		}
+	})
+	return doer
+}
+
+// serveUntil runs a server until ctx ends.
+func serveUntil(ctx context.Context, t *testing.T, s *server) (doer *http.Client, ended <-chan error) {
+	t.Helper()
 	made := mustPair(t, []string{"127.0.0.1"}, pair{}, time.Now())
 	served, _, err := made.load()
 	if err != nil {
@@ -58,18 +72,11 @@ func serve(t *testing.T, s *server) *http.Client {
 	}
 	s.log, s.clock = logr.Discard(), clock.RealClock{}
 	s.getCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return served, nil }
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Start(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := await.Receive(t, "the server ends", ended); err != nil {
-			t.Error(err)
-		}
-	})
+	result := make(chan error, 1)
+	go func() { result <- s.Start(ctx) }()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(made.trusted)
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}}, result
 }
 
 func freeAddress(t *testing.T) string {
@@ -261,6 +268,46 @@ func TestAServerWhosePortIsTakenTriesAgain(t *testing.T) {
 		response, err := post(t, doer, "https://"+s.address+evictionsPath, evictionBy("someone"))
 		return err == nil && response.Allowed
 	})
+}
+
+func TestARequestThatIsUnderWayAtTheEndIsAnswered(t *testing.T) {
+	arrived, release := make(chan struct{}), make(chan struct{})
+	s := &server{address: freeAddress(t), handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(arrived)
+		<-release
+	})}
+	ctx, cancel := context.WithCancel(t.Context())
+	doer, ended := serveUntil(ctx, t, s)
+	answered := make(chan error, 1)
+	go func() {
+		for { // until it listens
+			response, err := doer.Get("https://" + s.address)
+			if err == nil {
+				answered <- response.Body.Close()
+				return
+			}
+			select {
+			case <-arrived:
+				answered <- err
+				return
+			default:
+			}
+		}
+	}()
+	await.Receive(t, "a request", arrived)
+	cancel()
+	select {
+	case err := <-ended:
+		t.Fatalf("the server ended before its answer was given: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(release)
+	if err := await.Receive(t, "an answer", answered); err != nil {
+		t.Error(err)
+	}
+	if err := await.Receive(t, "the end", ended); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestNoMoreThanSomeRequestsAreHandledAtOnce(t *testing.T) {
