@@ -108,6 +108,7 @@ type Response struct {
 	// Kind is what sort of obstacle a reboot was refused for.
 	Kind ObstacleKind `json:"kind,omitempty"`
 	// Via is the path that a reboot takes, which need not be the one that was asked for: without a loaded kernel kexec is a full reboot.
+	// Empty if it is not known, as with the method Command.
 	Via string `json:"via,omitempty"`
 	// Facts answer Watch.
 	Facts *Facts `json:"facts,omitempty"`
