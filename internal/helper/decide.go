@@ -68,6 +68,8 @@ type job struct {
 	drain   *v1alpha1.DrainProgress
 	// via is the path by which the host said that it reboots.
 	via v1alpha1.RebootVia
+	// refusal is what the host had against the reboot that it refused; nil if it named nothing that the manager waits for.
+	refusal *v1alpha1.MethodReport
 }
 
 // decision is what to do, in the order of its fields.

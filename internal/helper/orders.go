@@ -36,10 +36,10 @@ func (a *agent) start(ctx context.Context, reboot *v1alpha1.NodeReboot) {
 	a.jobs[reboot.UID] = r
 	if order.Action == v1alpha1.ActionReboot {
 		via, err := a.reboot(ctx, order)
-		a.update(r, func(j *job) { j.via = via })
+		a.update(r, func(j *job) { j.via, j.refusal = via, refusalOf(order, err) })
 		a.finish(log, r, nil, err)
 		if err != nil && !errors.Is(err, ErrUncertain) {
-			a.machine.Store(a.askMachine(ctx)) // What refused may be an inhibitor lock, which the report should say with the result.
+			a.machine.Store(a.askMachine(ctx)) // What refused may be in the way still.
 		}
 		return
 	}
@@ -126,11 +126,23 @@ func (a *agent) reboot(ctx context.Context, order *v1alpha1.RebootOrder) (v1alph
 	return v1alpha1.RebootVia(via), err
 }
 
+// refusalOf is the inhibitor lock that the host refused a reboot for; nil if it was something else. The manager waits for a lock to go, so
+// the report has to say it with the result.
+func refusalOf(order *v1alpha1.RebootOrder, err error) *v1alpha1.MethodReport {
+	var refusal *rebooter.RefusedError
+	if !errors.As(err, &refusal) || refusal.Kind != rebooter.ObstacleInhibited {
+		return nil
+	}
+	return &v1alpha1.MethodReport{
+		Name: order.Method, Obstacle: truncate(refusal.Message, maxObstacle), Kind: v1alpha1.ObstacleInhibited,
+	}
+}
+
 // finish notes the result of a job, to be reported. After an uncertain answer there is none: the order stays recorded as started, and the
 // manager waits for the boot.
 func (a *agent) finish(log logr.Logger, r *running, progress *v1alpha1.DrainProgress, err error) {
 	before := r.get()
-	result := job{sequence: before.sequence, state: v1alpha1.OrderDone, drain: progress, via: before.via}
+	result := job{sequence: before.sequence, state: v1alpha1.OrderDone, drain: progress, via: before.via, refusal: before.refusal}
 	switch {
 	case errors.Is(err, ErrUncertain):
 		result.state, result.message = v1alpha1.OrderStarted, err.Error()

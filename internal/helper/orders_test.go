@@ -2,6 +2,7 @@ package helper
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 )
 
 func TestThePathOfARebootIsRecordedBeforeItAndCorrectedByWhatTheHostSays(t *testing.T) {
@@ -107,6 +109,63 @@ func TestALockForWhichTheHostRefusesIsReportedWithTheRefusal(t *testing.T) {
 			t.Errorf("the lock is gone, and the report says %+v", got)
 		}
 	})
+}
+
+// A lock may come between two looks at the host, and go before the next one.
+func TestALockThatOnlyTheRefusalKnowsOfIsReportedUntilTheOrderIsWithdrawn(t *testing.T) {
+	inWorld(t, func(w *world) {
+		defer w.start()()
+		w.host.onReboot.set(func() error {
+			return fmt.Errorf("reboot: %w", &rebooter.RefusedError{Kind: rebooter.ObstacleInhibited, Message: "apt holds a lock"})
+		})
+		w.order(1, v1alpha1.ActionReboot)
+		want := []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind, Obstacle: "apt holds a lock", Kind: v1alpha1.ObstacleInhibited}}
+		for range 2 {
+			r := w.report()
+			if diff := cmp.Diff(want, r.Methods); diff != "" || r.State != v1alpha1.OrderFailed {
+				t.Fatalf("state %s, methods (-want +got):\n%s", r.State, diff)
+			}
+			pass(time.Hour) // The host is looked at again, and the order is still there.
+		}
+		w.reboots.edit(t, "x", func(r *v1alpha1.NodeReboot) { r.Status.Order = nil })
+		synctest.Wait()
+		if got := w.report().Methods; got[0].Obstacle != "" || got[0].Kind != "" {
+			t.Errorf("the order was withdrawn, and the report says %+v", got)
+		}
+	})
+}
+
+func TestARefusalIsThatOfTheMethodThatWasOrdered(t *testing.T) {
+	const logind, signal, installed = v1alpha1.RebootLogind, v1alpha1.RebootSignal, v1alpha1.RebootInstalled
+	for name, test := range map[string]struct {
+		methods []v1alpha1.RebootMethod
+		ordered v1alpha1.RebootMethod
+		want    string
+	}{
+		"the first":     {[]v1alpha1.RebootMethod{logind, signal}, logind, "[lock ]"},
+		"another":       {[]v1alpha1.RebootMethod{logind, signal}, signal, "[ lock]"},
+		"the installed": {[]v1alpha1.RebootMethod{logind, signal}, installed, "[lock ]"},
+		"none named":    {[]v1alpha1.RebootMethod{logind, signal}, "", "[lock ]"},
+		"none known":    {[]v1alpha1.RebootMethod{installed}, signal, "[lock]"},
+		"not there":     {[]v1alpha1.RebootMethod{logind}, signal, "[]"},
+		"no methods":    {nil, signal, "[]"},
+	} {
+		var methods []v1alpha1.MethodReport
+		for _, method := range test.methods {
+			methods = append(methods, v1alpha1.MethodReport{Name: method})
+		}
+		refusal := &v1alpha1.MethodReport{Name: test.ordered, Obstacle: "lock", Kind: v1alpha1.ObstacleInhibited}
+		var obstacles []string
+		for _, method := range withRefusal(methods, refusal) {
+			obstacles = append(obstacles, method.Obstacle)
+		}
+		if got := fmt.Sprint(obstacles); got != test.want {
+			t.Errorf("%s: obstacles %s, want %s", name, got, test.want)
+		}
+		if len(methods) > 0 && methods[0].Obstacle != "" {
+			t.Errorf("%s: what is known of the host was changed", name)
+		}
+	}
 }
 
 func TestAReportSaysWhatTheHostIsAndWhatElseWouldRebootIt(t *testing.T) {

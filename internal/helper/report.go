@@ -45,6 +45,7 @@ func (f facts) report(reboot *v1alpha1.NodeReboot, v verdict) v1alpha1.HelperRep
 			report.Drain = job.drain
 		}
 		report.Via = cmp.Or(job.via, report.Via)
+		report.Methods = withRefusal(report.Methods, job.refusal)
 	case orderNoted:
 		report.Message = v.note
 	}
@@ -106,6 +107,25 @@ func (f facts) reportedOffset(previous *v1alpha1.HelperReport) *int64 {
 		return nil
 	}
 	return &seconds
+}
+
+// withRefusal adds what the host refused a reboot for, which the facts about the host may not have yet, or no longer. It stays as long as
+// the order, so that the manager sees the two together.
+func withRefusal(methods []v1alpha1.MethodReport, refusal *v1alpha1.MethodReport) []v1alpha1.MethodReport {
+	if refusal == nil || len(methods) == 0 {
+		return methods
+	}
+	// The first one is that of an order which names none, and stands for all while the rebooter does not say which there are.
+	refused := 0
+	if refusal.Name != "" && refusal.Name != v1alpha1.RebootInstalled && methods[0].Name != v1alpha1.RebootInstalled {
+		refused = slices.IndexFunc(methods, func(m v1alpha1.MethodReport) bool { return m.Name == refusal.Name })
+	}
+	if refused < 0 || methods[refused].Kind == refusal.Kind {
+		return methods
+	}
+	methods = slices.Clone(methods)
+	methods[refused].Obstacle, methods[refused].Kind = refusal.Obstacle, refusal.Kind
+	return methods
 }
 
 // begin makes the report about the order. The progress of a drain stays until the next drain.

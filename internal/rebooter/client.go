@@ -24,7 +24,8 @@ type Client struct {
 }
 
 // Reboot asks to reboot the host, which has to run the boot, and returns the path that the reboot takes. The context needs a deadline,
-// after which the rebooter no longer asks the host. An error other than ErrUncertain means that the host was not asked, or that it said no.
+// after which the rebooter no longer asks the host. An error other than ErrUncertain means that the host was not asked, or that it said no:
+// the answer of a rebooter that refuses is a RefusedError.
 func (c *Client) Reboot(ctx context.Context, bootID string, order Order) (via string, err error) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -42,7 +43,7 @@ func (c *Client) Reboot(ctx context.Context, bootID string, order Order) (via st
 	case answer.Result == Accepted:
 		return answer.Via, nil
 	case answer.Result == Refused:
-		return "", errors.New(answer.Message)
+		return "", &RefusedError{Kind: answer.Kind, Message: answer.Message}
 	default:
 		return "", fmt.Errorf("%w: %s", ErrUncertain, strings.TrimPrefix(answer.Message, ErrUncertain.Error()+": "))
 	}

@@ -105,7 +105,10 @@ type Response struct {
 	Result   Result `json:"result"`
 	// Message says more, for people.
 	Message string `json:"message,omitempty"`
+	// Kind is what sort of obstacle a reboot was refused for.
+	Kind ObstacleKind `json:"kind,omitempty"`
 	// Via is the path that a reboot takes, which need not be the one that was asked for: without a loaded kernel kexec is a full reboot.
+	// Empty if it is not known, as with the method Command.
 	Via string `json:"via,omitempty"`
 	// Facts answer Watch.
 	Facts *Facts `json:"facts,omitempty"`
@@ -148,6 +151,17 @@ const (
 	// ObstacleUnsupported is a host that can never be rebooted by this method, such as one without systemd.
 	ObstacleUnsupported ObstacleKind = "Unsupported"
 )
+
+// RefusedError is an error that says why the host will not reboot.
+type RefusedError struct {
+	// Kind is what sort of obstacle is in the way.
+	Kind ObstacleKind
+	// Message says more, for people.
+	Message string
+}
+
+// Error implements error.
+func (r *RefusedError) Error() string { return r.Message }
 
 const (
 	// maxLine is how long a request or an answer may be, in bytes. All facts fit: see maxMessage, maxMethods and maxNotices.

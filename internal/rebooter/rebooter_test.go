@@ -108,6 +108,7 @@ func TestARebootIsAcceptedRefusedOrUncertain(t *testing.T) {
 		server    func(*Server)
 		want      []string
 		wantErr   string
+		kind      ObstacleKind
 		uncertain bool
 	}{
 		"accepted":             {want: []string{""}},
@@ -128,6 +129,14 @@ func TestARebootIsAcceptedRefusedOrUncertain(t *testing.T) {
 		"refused by the host": {
 			change: func(m *fakeMachine) { m.onReboot = func(context.Context) error { return errors.New("inhibited") } },
 			want:   []string{""}, wantErr: "inhibited",
+		},
+		"refused for a lock": {
+			change: func(m *fakeMachine) {
+				m.onReboot = func(context.Context) error {
+					return fmt.Errorf("reboot: %w", &RefusedError{Kind: ObstacleInhibited, Message: "apt holds a lock"})
+				}
+			},
+			want: []string{""}, wantErr: "reboot: apt holds a lock", kind: ObstacleInhibited,
 		},
 		"uncertain": {
 			change: func(m *fakeMachine) {
@@ -156,6 +165,10 @@ func TestARebootIsAcceptedRefusedOrUncertain(t *testing.T) {
 			}
 			if got := fmt.Sprint(err); (test.wantErr == "" && err != nil) || (test.wantErr != "" && got != test.wantErr) {
 				t.Errorf("error %v, want %q", err, test.wantErr)
+			}
+			var refusal *RefusedError
+			if isOne := errors.As(err, &refusal); isOne != (test.wantErr != "" && !test.uncertain) || isOne && refusal.Kind != test.kind {
+				t.Errorf("refusal %+v, want kind %q", refusal, test.kind)
 			}
 			if errors.Is(err, ErrUncertain) != test.uncertain {
 				t.Errorf("error %v: uncertain is %t, want %t", err, !test.uncertain, test.uncertain)

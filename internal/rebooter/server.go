@@ -31,7 +31,8 @@ type Machine interface {
 	Facts(ctx context.Context) Facts
 	// Changes hints that Facts may have changed.
 	Changes() <-chan struct{}
-	// Reboot returns once the host accepted to reboot, with the path that it takes. An error other than ErrUncertain means that it will not.
+	// Reboot returns once the host accepted to reboot, with the path that it takes. An error other than ErrUncertain means that it will not;
+	// a RefusedError says what sort of obstacle is in the way.
 	Reboot(ctx context.Context, order Order) (via string, err error)
 }
 
@@ -157,7 +158,11 @@ func (s *Server) reboot(ctx context.Context, request *Request) Response {
 	case errors.Is(err, ErrUncertain):
 		return Response{Result: Uncertain, Message: err.Error()}
 	case err != nil:
-		return Response{Result: Refused, Message: err.Error()}
+		answer := Response{Result: Refused, Message: err.Error()}
+		if refusal := (*RefusedError)(nil); errors.As(err, &refusal) {
+			answer.Kind = refusal.Kind
+		}
+		return answer
 	}
 	return Response{Result: Accepted, Via: via}
 }
@@ -169,7 +174,7 @@ func (s *Server) logAnswer(uid uint32, request *Request, answer *Response) {
 		level = slog.LevelInfo
 	}
 	s.Log.Log(context.Background(), level, "Answered", "uid", uid, "action", request.Action, "bootID", request.BootID,
-		"method", request.Method, "via", request.Via, "result", answer.Result, "message", answer.Message)
+		"method", request.Method, "via", request.Via, "result", answer.Result, "kind", answer.Kind, "message", answer.Message)
 }
 
 // send tells whether the answer was taken.

@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -135,14 +136,30 @@ func (names) Handle(_ context.Context, request admission.Request) admission.Resp
 	return admission.Patched("", fillIn(request.UserInfo.Username, before, after)...)
 }
 
-// specOf is the spec of an object; nil if it is missing, or is no object.
+// specOf has the fields of a spec that names looks at; nil if the spec is missing, or is no object. Of a field that is no string it says
+// only that it is there: whatever else an object has is not decoded.
 func specOf(raw []byte) (map[string]any, error) {
 	var object struct {
-		Spec any `json:"spec"`
+		Spec json.RawMessage `json:"spec"`
 	}
 	if err := json.Unmarshal(raw, &object); err != nil {
 		return nil, fmt.Errorf("read the NodeReboot: %w", err)
 	}
-	spec, _ := object.Spec.(map[string]any)
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(object.Spec, &fields) != nil || fields == nil {
+		return nil, nil
+	}
+	spec := map[string]any{}
+	for _, name := range []string{"requestedBy", "approval", "approvedBy"} {
+		value, found := fields[name]
+		if !found {
+			continue
+		}
+		spec[name] = nil
+		var text string
+		if bytes.HasPrefix(value, []byte(`"`)) && json.Unmarshal(value, &text) == nil {
+			spec[name] = text
+		}
+	}
 	return spec, nil
 }

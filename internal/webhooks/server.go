@@ -22,13 +22,16 @@ const (
 	namesPath     = "/fill-in-names"
 )
 
-// Anybody on the network can connect, so what one request takes is bounded, and how many there are at once. A NodeReboot of the largest
-// size fits, before and after.
+// Anybody on the network can connect, so what one request takes is bounded, and how many there are at once. Decoded, a request can take
+// many times its size, and all of them together have to fit into the manager's memory.
 const (
-	maxRequest   = 4 << 20
-	maxEvictions = 8
-	maxNames     = 2
-	requestLimit = 10 * time.Second
+	// maxEviction is how large a question about an eviction may be, in bytes. One that helpers ask for takes a few kilobytes.
+	maxEviction = 256 << 10
+	// maxNodeReboot is how large one about a NodeReboot may be. One of the largest size fits, before and after.
+	maxNodeReboot = 4 << 20
+	maxEvictions  = 8
+	maxNames      = 1
+	requestLimit  = 10 * time.Second
 )
 
 // newHandler serves the webhooks.
@@ -40,9 +43,13 @@ func newHandler(live client.Reader, log logr.Logger) http.Handler {
 		}
 		return log.WithValues("user", request.UserInfo.Username, "namespace", request.Namespace, "name", request.Name)
 	}
-	mux.Handle(evictionsPath, atOnce(maxEvictions, &admission.Webhook{Handler: &removals{live: live}, LogConstructor: logger}))
-	mux.Handle(namesPath, atOnce(maxNames, &admission.Webhook{Handler: names{}, LogConstructor: logger}))
-	return http.MaxBytesHandler(mux, maxRequest)
+	handle := func(path string, atMost int, size int64, handler admission.Handler) {
+		bounded := http.MaxBytesHandler(&admission.Webhook{Handler: handler, LogConstructor: logger}, size)
+		mux.Handle(path, atOnce(atMost, bounded))
+	}
+	handle(evictionsPath, maxEvictions, maxEviction, &removals{live: live})
+	handle(namesPath, maxNames, maxNodeReboot, names{})
+	return mux
 }
 
 // atOnce lets no more than limit requests through; others wait for their turn.
@@ -99,7 +106,9 @@ func (s *server) serve(ctx context.Context) error {
 		TLSConfig:      &tls.Config{GetCertificate: s.getCertificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}},
 		ErrorLog:       newErrorLog(s.log),
 	}
+	shut := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(shut)
 		// Requests under way are answered; there is time for that before the process is killed.
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestLimit/2)
 		defer cancel()
@@ -109,5 +118,6 @@ func (s *server) serve(ctx context.Context) error {
 	if err := server.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve webhooks: %w", err)
 	}
+	<-shut // It returns when it no longer listens, and not when all is answered.
 	return nil
 }

@@ -7,9 +7,12 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	stdruntime "runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -48,6 +51,20 @@ func (p *pods) List(_ context.Context, list client.ObjectList, options ...client
 // serve runs a server until the test ends, and returns its address and a client that trusts it.
 func serve(t *testing.T, s *server) *http.Client {
 	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	doer, ended := serveUntil(ctx, t, s)
+	t.Cleanup(func() {
+		cancel()
+		if err := await.Receive(t, "the server ends", ended); err != nil {
+			t.Error(err)
+		}
+	})
+	return doer
+}
+
+// serveUntil runs a server until ctx ends.
+func serveUntil(ctx context.Context, t *testing.T, s *server) (doer *http.Client, ended <-chan error) {
+	t.Helper()
 	made := mustPair(t, []string{"127.0.0.1"}, pair{}, time.Now())
 	served, _, err := made.load()
 	if err != nil {
@@ -55,18 +72,11 @@ func serve(t *testing.T, s *server) *http.Client {
 	}
 	s.log, s.clock = logr.Discard(), clock.RealClock{}
 	s.getCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return served, nil }
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Start(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := await.Receive(t, "the server ends", ended); err != nil {
-			t.Error(err)
-		}
-	})
+	result := make(chan error, 1)
+	go func() { result <- s.Start(ctx) }()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(made.trusted)
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}}, result
 }
 
 func freeAddress(t *testing.T) string {
@@ -188,16 +198,59 @@ func asksFor(target string) func(*admissionv1.AdmissionRequest) {
 func TestWhatIsTooLargeIsNotRead(t *testing.T) {
 	s := &server{address: freeAddress(t), handler: newHandler(&pods{}, logr.Discard())}
 	doer := serve(t, s)
-	request := evictionBy("system:serviceaccount:ns:reboot-operator-helper")
-	request.Object.Raw = []byte(`"` + strings.Repeat("x", maxRequest) + `"`)
-	var response *admissionv1.AdmissionResponse
-	await.True(t, "an answer", func() bool {
-		var err error
-		response, err = post(t, doer, "https://"+s.address+evictionsPath, request)
-		return err == nil
-	})
-	if response.Allowed || !strings.Contains(response.Result.Message, "too large") {
-		t.Errorf("answer %+v", response)
+	for path, limit := range map[string]int{evictionsPath: maxEviction, namesPath: maxNodeReboot} {
+		request := evictionBy("system:serviceaccount:ns:reboot-operator-helper")
+		request.Object.Raw = []byte(`"` + strings.Repeat("x", limit) + `"`)
+		var response *admissionv1.AdmissionResponse
+		await.True(t, "an answer", func() bool {
+			var err error
+			response, err = post(t, doer, "https://"+s.address+path, request)
+			return err == nil
+		})
+		if response.Allowed || !strings.Contains(response.Result.Message, "too large") {
+			t.Errorf("%s: answer %+v", path, response)
+		}
+	}
+}
+
+// Anybody on the network can ask, and decoded JSON takes many times its size. The limit of the manager's memory is 256 MiB.
+func TestTheLargestRequestsFitIntoTheManagersMemory(t *testing.T) {
+	var fields strings.Builder
+	for i := 0; fields.Len() < maxNodeReboot-1000; i++ {
+		_, _ = fmt.Fprintf(&fields, `"%x":[],`, i)
+	}
+	review := func(extra, spec string) string {
+		return `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","operation":"CREATE",` +
+			`"userInfo":{"username":"x","extra":{` + extra + `"":[]}},"object":{"spec":{` + spec + `"":[]}}}}`
+	}
+	many := fields.String()
+	few := many[:strings.LastIndex(many[:maxEviction-1000], ",")+1]
+	handler := newHandler(&pods{}, logr.Discard())
+	var evictions, names uint64
+	for _, test := range []struct {
+		path, body string
+		atOnce     uint64
+		used       *uint64
+	}{
+		{evictionsPath, review(few, ""), maxEvictions, &evictions},
+		{namesPath, review(many, ""), maxNames, &names},
+		{namesPath, review("", many), maxNames, &names},
+		{namesPath, review("", `"x":[`+strings.Repeat(`{},`, len(many)/3)+`{}],`), maxNames, &names},
+	} {
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, test.path, strings.NewReader(test.body))
+		request.Header.Set("Content-Type", "application/json")
+		answer := httptest.NewRecorder()
+		var before, after stdruntime.MemStats
+		stdruntime.ReadMemStats(&before)
+		handler.ServeHTTP(answer, request)
+		stdruntime.ReadMemStats(&after)
+		if !strings.Contains(answer.Body.String(), `"allowed":true`) {
+			t.Errorf("%s: answer %s", test.path, answer.Body)
+		}
+		*test.used = max(*test.used, (after.TotalAlloc-before.TotalAlloc)*test.atOnce)
+	}
+	if evictions+names > 160<<20 {
+		t.Errorf("the largest requests allocate %d MiB and %d MiB together", evictions>>20, names>>20)
 	}
 }
 
@@ -215,6 +268,46 @@ func TestAServerWhosePortIsTakenTriesAgain(t *testing.T) {
 		response, err := post(t, doer, "https://"+s.address+evictionsPath, evictionBy("someone"))
 		return err == nil && response.Allowed
 	})
+}
+
+func TestARequestThatIsUnderWayAtTheEndIsAnswered(t *testing.T) {
+	arrived, release := make(chan struct{}), make(chan struct{})
+	s := &server{address: freeAddress(t), handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(arrived)
+		<-release
+	})}
+	ctx, cancel := context.WithCancel(t.Context())
+	doer, ended := serveUntil(ctx, t, s)
+	answered := make(chan error, 1)
+	go func() {
+		for { // until it listens
+			response, err := doer.Get("https://" + s.address)
+			if err == nil {
+				answered <- response.Body.Close()
+				return
+			}
+			select {
+			case <-arrived:
+				answered <- err
+				return
+			default:
+			}
+		}
+	}()
+	await.Receive(t, "a request", arrived)
+	cancel()
+	select {
+	case err := <-ended:
+		t.Fatalf("the server ended before its answer was given: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(release)
+	if err := await.Receive(t, "an answer", answered); err != nil {
+		t.Error(err)
+	}
+	if err := await.Receive(t, "the end", ended); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestNoMoreThanSomeRequestsAreHandledAtOnce(t *testing.T) {

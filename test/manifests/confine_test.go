@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -63,6 +64,85 @@ func TestTheSELinuxModuleCompiles(t *testing.T) {
 	run(t, compiler, "-M", "-m", "-o", module, selinuxModule)
 	if packer, err := exec.LookPath("semodule_package"); err == nil {
 		run(t, packer, "-o", module+".pp", "-m", module)
+	}
+}
+
+// One name, or several in braces.
+var (
+	allowRule = regexp.MustCompile(`(?m)^allow (\w+|\{[^}]*\}) (\w+|\{[^}]*\}):(\w+) (\w+|\{[^}]*\});$`)
+	names     = regexp.MustCompile(`\w+`)
+)
+
+// A compiler does not know what a type needs. This much container-selinux does not give to every container_domain: container_t has it from
+// container_manage_files_template, and may connect to no other container.
+func TestTheSELinuxTypeMayDoWhatTheRebooterDoes(t *testing.T) {
+	content, err := os.ReadFile(selinuxModule)
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed := map[string]bool{}
+	for _, rule := range allowRule.FindAllStringSubmatch(string(content), -1) {
+		for _, source := range names.FindAllString(rule[1], -1) {
+			for _, target := range names.FindAllString(rule[2], -1) {
+				for _, permission := range names.FindAllString(rule[4], -1) {
+					allowed[source+" "+target+" "+rule[3]+" "+permission] = true
+				}
+			}
+		}
+	}
+	for what, needs := range map[string]string{
+		"run its program":             "reboot_operator_t container_file_t file: execute getattr map open read",
+		"find its program and socket": "reboot_operator_t container_file_t dir: getattr search",
+		"make the socket":             "reboot_operator_t container_file_t dir: add_name remove_name write",
+		"bind it":                     "reboot_operator_t container_file_t sock_file: create getattr setattr unlink",
+		"connect to it for a probe":   "reboot_operator_t container_file_t sock_file: write",
+		"be asked by the helper":      "container_t reboot_operator_t unix_stream_socket: connectto",
+		"see sentinels come and go":   "reboot_operator_t var_run_t dir: getattr open read search watch",
+		"reach the bus":               "reboot_operator_t system_dbusd_t unix_stream_socket: connectto",
+		"ask logind":                  "reboot_operator_t systemd_logind_t dbus: send_msg",
+		"hear what logind answers":    "systemd_logind_t reboot_operator_t dbus: send_msg",
+		"know when the host booted":   "reboot_operator_t proc_t file: getattr open read",
+	} {
+		between, permissions, _ := strings.Cut(needs, ":")
+		for _, permission := range strings.Fields(permissions) {
+			if !allowed[between+" "+permission] {
+				t.Errorf("it cannot %s: no rule allows %s %s", what, between, permission)
+			}
+		}
+	}
+}
+
+var busCall = regexp.MustCompile(`[.]([A-Z]\w+)"[,)]|order\(ctx, manager, "(\w+)"`)
+
+func TestTheAppArmorProfileAllowsWhatTheRebooterAsksOnTheBus(t *testing.T) {
+	profile, err := os.ReadFile(appArmorProfile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var allowed []string
+	for _, members := range regexp.MustCompile(`member=(\w+|\{[^}]*\})`).FindAllStringSubmatch(string(profile), -1) {
+		allowed = append(allowed, names.FindAllString(members[1], -1)...)
+	}
+	sources, err := filepath.Glob("../../internal/rebooter/machine/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := []string{"Hello"} // by the library
+	for _, source := range sources {
+		content, err := os.ReadFile(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(source, "_test.go") {
+			continue
+		}
+		for _, call := range busCall.FindAllStringSubmatch(string(content), -1) {
+			asked = append(asked, call[1]+call[2])
+		}
+	}
+	sorted := func(members []string) []string { return slices.Compact(slices.Sorted(slices.Values(members))) }
+	if diff := cmp.Diff(sorted(asked), sorted(allowed)); diff != "" {
+		t.Errorf("members (-asked for +allowed):\n%s", diff)
 	}
 }
 

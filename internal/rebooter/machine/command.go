@@ -10,7 +10,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 )
 
-// command runs a program that the rebooter was installed with. Which path the reboot takes is up to it, and is reported as Firmware.
+// command runs a program that the rebooter was installed with. Which path the reboot takes is up to it, and is not known.
 type command struct {
 	machine *Machine
 	argv    []string
@@ -48,5 +48,5 @@ func (c *command) reboot(ctx context.Context, _ string) (taken string, err error
 	case result.Code != 0:
 		return "", fmt.Errorf("%s: %s", text, result)
 	}
-	return rebooter.ViaFirmware, nil
+	return "", nil
 }

@@ -80,3 +80,11 @@ func inhibited(locks []inhibitor) string {
 	}
 	return fmt.Sprintf("the host must not be rebooted while an inhibitor lock is held: by %s%s", strings.Join(named, ", by "), more)
 }
+
+// refusedBy is the error of a reboot that locks forbid; nil if there are none.
+func refusedBy(locks []inhibitor) error {
+	if reason := inhibited(locks); reason != "" {
+		return &rebooter.RefusedError{Kind: rebooter.ObstacleInhibited, Message: reason}
+	}
+	return nil
+}

@@ -73,6 +73,10 @@ func TestOnARealBusALockThatForbidsARebootIsAnObstacle(t *testing.T) {
 				if got := fmt.Sprint(err); got != want || errors.Is(err, rebooter.ErrUncertain) {
 					t.Errorf("%s: error %v, want %q", method.Name, err, test.want)
 				}
+				var refusal *rebooter.RefusedError
+				if errors.As(err, &refusal) != (test.want != "") || refusal != nil && refusal.Kind != kind {
+					t.Errorf("%s: refusal %+v, want kind %q", method.Name, refusal, kind)
+				}
 			}
 			if test.want != "" && len(logind.flags) > 0 {
 				t.Error("logind was asked to reboot")

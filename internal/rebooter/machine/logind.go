@@ -22,6 +22,9 @@ const (
 	// invalidArguments is what it says to flags that it does not know.
 	invalidArguments = "org.freedesktop.DBus.Error.InvalidArgs"
 
+	// blocked is what it says while a lock is held, since systemd 257.
+	blocked = "org.freedesktop.login1.BlockedByInhibitorLock"
+
 	// checkInhibitors makes logind honor the inhibitor locks that others hold although root asks (SD_LOGIND_ROOT_CHECK_INHIBITORS).
 	checkInhibitors = uint64(1)
 	// viaKexec makes it start the loaded kernel directly (SD_LOGIND_KEXEC_REBOOT, systemd 249 and later; commit 0d96caa5c0).
@@ -79,10 +82,25 @@ func (l *logind) reboot(ctx context.Context, via string) (taken string, err erro
 	if err != nil {
 		return "", err
 	}
-	if reason := inhibited(locks); reason != "" {
-		return "", errors.New(reason)
+	if err := refusedBy(locks); err != nil {
+		return "", err
 	}
-	return askLogind(ctx, manager, via)
+	taken, err = askLogind(ctx, manager, via)
+	if err != nil && !errors.Is(err, rebooter.ErrUncertain) {
+		err = whyRefused(ctx, manager, err)
+	}
+	return taken, err
+}
+
+// whyRefused finds out whether logind said no because of a lock that came since locks were listed. Only new versions say so by a name.
+func whyRefused(ctx context.Context, manager dbus.BusObject, refusal error) error {
+	if locks, err := blockers(ctx, manager); err == nil && len(locks) > 0 {
+		return refusedBy(locks)
+	}
+	if says(refusal, blocked) {
+		return &rebooter.RefusedError{Kind: rebooter.ObstacleInhibited, Message: refusal.Error()}
+	}
+	return refusal
 }
 
 // askLogind asks for a reboot that honors inhibitor locks, and falls back to what older versions know. RebootWithFlags came with systemd

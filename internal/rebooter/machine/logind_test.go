@@ -132,14 +132,41 @@ func writeFile(t *testing.T, path, content string) {
 	}
 }
 
-func TestOnARealBusAnInhibitedRebootIsAnError(t *testing.T) {
-	startBus(t, &busLogind{
-		flags: make(chan uint64, 1),
-		err:   dbus.NewError("org.freedesktop.login1.BlockedByInhibitorLock", []any{"backup is running"}),
-	})
-	_, err := newMachine(t, Options{}).Reboot(t.Context(), rebooter.Order{})
-	if err == nil || !strings.Contains(err.Error(), "reboot by Logind: backup is running") || errors.Is(err, rebooter.ErrUncertain) {
-		t.Errorf("error %v", err)
+func TestOnARealBusARebootThatLogindRefusesIsAnErrorThatTellsALock(t *testing.T) {
+	const denied = "org.freedesktop.DBus.Error.AccessDenied"
+	for name, test := range map[string]struct {
+		err  *dbus.Error
+		came bool
+		want string
+		kind rebooter.ObstacleKind
+	}{
+		"a lock by its name": {
+			err:  dbus.NewError("org.freedesktop.login1.BlockedByInhibitorLock", []any{"backup is running"}),
+			want: "reboot by Logind: backup is running", kind: rebooter.ObstacleInhibited,
+		},
+		"a lock before systemd 257": {
+			err: dbus.NewError(denied, []any{"due to active block inhibitor"}), came: true,
+			want: `reboot by Logind: the host must not be rebooted while an inhibitor lock is held: by "apt"`, kind: rebooter.ObstacleInhibited,
+		},
+		"something else": {err: dbus.NewError(denied, []any{"no"}), want: "reboot by Logind: no"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			logind := &busLogind{flags: make(chan uint64, 1), err: test.err}
+			logind.asked = func() {
+				if test.came && len(logind.flags) > 0 { // It came after locks were listed.
+					logind.locks = []inhibitor{{What: "shutdown", Who: "apt", Mode: "block"}}
+				}
+			}
+			startBus(t, logind)
+			_, err := newMachine(t, Options{}).Reboot(t.Context(), rebooter.Order{})
+			if err == nil || !strings.HasPrefix(err.Error(), test.want) || errors.Is(err, rebooter.ErrUncertain) {
+				t.Errorf("error %v, want %q", err, test.want)
+			}
+			var refusal *rebooter.RefusedError
+			if errors.As(err, &refusal) != (test.kind != "") || refusal != nil && refusal.Kind != test.kind {
+				t.Errorf("refusal %+v, want kind %q", refusal, test.kind)
+			}
+		})
 	}
 }
 

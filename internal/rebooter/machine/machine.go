@@ -3,7 +3,6 @@ package machine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -167,10 +166,7 @@ func (m *Machine) checkLocks(ctx context.Context) error {
 		m.options.Log.Info("Inhibitor locks are not known", "error", err)
 		return nil
 	}
-	if reason := inhibited(locks); reason != "" {
-		return errors.New(reason)
-	}
-	return nil
+	return refusedBy(locks)
 }
 
 // kexecLoaded tells whether a kernel is loaded that kexec can start.

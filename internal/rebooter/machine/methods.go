@@ -14,8 +14,8 @@ import (
 type method interface {
 	// obstacle says what is in the way of it, given what the bus said.
 	obstacle(ctx context.Context, bus *busFacts) obstacle
-	// reboot asks the host to reboot, and returns the path that the reboot takes. An error that is not rebooter.ErrUncertain means that the
-	// host was not asked, or said no.
+	// reboot asks the host to reboot, and returns the path that the reboot takes; empty if that is not known. An error that is not
+	// rebooter.ErrUncertain means that the host was not asked, or said no.
 	reboot(ctx context.Context, via string) (taken string, err error)
 }
 

@@ -109,8 +109,8 @@ func TestTheCommandIsRunAsInstalled(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "rebooted $HOME")
 	host := newMachine(t, Options{Method: rebooter.MethodCommand, Command: []string{"/usr/bin/touch", file}})
 	// Whichever way the program takes is not known.
-	if via, err := host.Reboot(t.Context(), rebooter.Order{Via: rebooter.ViaKexec}); err != nil || via != rebooter.ViaFirmware {
-		t.Fatalf("via %s, error %v", via, err)
+	if via, err := host.Reboot(t.Context(), rebooter.Order{Via: rebooter.ViaKexec}); err != nil || via != "" {
+		t.Fatalf("via %q, error %v", via, err)
 	}
 	if _, err := os.Stat(file); err != nil {
 		t.Error(err)

@@ -54,6 +54,9 @@ func (s *signaling) reboot(ctx context.Context, via string) (taken string, err e
 	if err := s.machine.checkLocks(ctx); err != nil {
 		return "", err
 	}
+	if err := ctx.Err(); err != nil {
+		return "", err // It is too late by now: the bus may have taken its time.
+	}
 	if via == rebooter.ViaKexec {
 		return via, s.kill(1, kexecSignal)
 	}
