@@ -3,7 +3,6 @@ package helper
 import (
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -185,12 +184,6 @@ func TestOneOfTwoHelpersActsOnAnOrder(t *testing.T) {
 	for name, action := range map[string]v1alpha1.OrderAction{"drain": v1alpha1.ActionDrain, "reboot": v1alpha1.ActionReboot} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(w *world) {
-				var began atomic.Int32
-				w.reboots.afterReport.set(func(report *v1alpha1.HelperReport) {
-					if report.Sequence == 1 && report.State == v1alpha1.OrderStarted {
-						began.Add(1)
-					}
-				})
 				w.pods.refuse["web"] = budgetRefusal("web")
 				w.pods.put(newPod("web"))
 				w.reboots.hold(true)
@@ -202,7 +195,6 @@ func TestOneOfTwoHelpersActsOnAnOrder(t *testing.T) {
 				if action == v1alpha1.ActionReboot {
 					w.wantReboots(1)
 				}
-				began.Store(0)
 				writes := w.reboots.writes.Load()
 				pass(20 * time.Second)
 				if n := w.reboots.writes.Load() - writes; n > 1 {

@@ -258,6 +258,12 @@ func TestAnAttemptIsRolledBackWhenSomethingNoLongerAllowsIt(t *testing.T) {
 		"what is deleted is not also uncordoned":  {from: cordoned, with: []change{deleted, schedulable}, want: rolled(v1alpha1.ReasonDeleted)},
 		"someone uncordoned the node":             {from: cordoned, with: []change{schedulable}, want: uncordoned},
 		"someone removed their own cordon":        {from: cordoned, with: []change{schedulable, foreign, node(func(n *model.Node) { n.CordonedFor = "" })}, want: uncordoned},
+		"the same, where the manager stays": {
+			from: cordoned, want: uncordoned,
+			with: []change{schedulable, foreign, node(func(n *model.Node) { n.CordonedFor = "" }), attempts(func(a *v1alpha1.Attempt) {
+				a.Manager = v1alpha1.ManagerStays
+			})},
+		},
 		"a node that is not cordoned yet goes on": {from: granted, with: []change{delay(60)}, want: outcome{Wait: v1alpha1.ReasonDrainDelayed, Changed: "+Cordon +CordonedTime", Wake: minute}},
 		"a cordon that the watch has not shown yet is no person's": {
 			from: cordoned, with: []change{delay(60), node(func(n *model.Node) { n.Unschedulable, n.CordonedFor = false, "" })},
