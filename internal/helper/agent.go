@@ -164,8 +164,7 @@ func (a *agent) work(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-a.reboots.changed:
-		case answer := <-answers:
-			a.machine.Store(answer)
+		case <-answers:
 		case a.evictionObstacle = <-obstacles:
 		case <-a.progress:
 		case <-retry:
@@ -203,9 +202,10 @@ func (a *agent) readSentinel(ctx context.Context) {
 }
 
 // askHost asks again and again what is in the way of a reboot, beside the passes: a host that is slow to answer must not hold up orders.
-// What is in the way is looked at more often, because a node may wait for it to go.
-func (a *agent) askHost(ctx context.Context, hints <-chan struct{}) <-chan *machine {
-	answers := make(chan *machine)
+// What is in the way is looked at more often, because a node may wait for it to go. The channel has a value after an answer that is another
+// one than before. Answers are kept at once, so that a pass which takes long does not put an old one in the place of its own.
+func (a *agent) askHost(ctx context.Context, hints <-chan struct{}) <-chan struct{} {
+	answers := make(chan struct{}, 1)
 	known := a.machine.Load()
 	a.background.Go(func() {
 		for ctx.Err() == nil {
@@ -223,10 +223,8 @@ func (a *agent) askHost(ctx context.Context, hints <-chan struct{}) <-chan *mach
 			if reflect.DeepEqual(known, a.machine.Load()) {
 				continue
 			}
-			select {
-			case <-ctx.Done():
-			case answers <- known:
-			}
+			a.machine.Store(known)
+			hint(answers)
 		}
 	})
 	return answers
@@ -294,14 +292,15 @@ func (a *agent) gather() (f facts, ok bool, err error) {
 	if err != nil {
 		return facts{}, false, fmt.Errorf("read boot time: %w", err)
 	}
+	host := a.machine.Load()
 	f = facts{
 		now:      a.Clock.Now(),
 		nodeName: a.NodeName,
 		version:  a.Version,
 		boot:     boot{id: bootID, time: &metav1.MicroTime{Time: bootTime.Truncate(time.Microsecond)}},
 		sentinel: a.reading,
-		methods:  a.machine.Load().methods,
-		about:    a.machine.Load().about,
+		methods:  host.methods,
+		about:    host.about,
 		behind:   map[types.UID]bool{},
 		jobs:     make(map[types.UID]job, len(a.jobs)),
 		taken:    tellTaken(a.taken),

@@ -168,6 +168,33 @@ func TestARefusalIsThatOfTheMethodThatWasOrdered(t *testing.T) {
 	}
 }
 
+// Beside the passes the host is asked what it is like. What it said while it was being asked to reboot is older than its refusal.
+func TestAnOlderAnswerOfTheHostDoesNotHideTheLock(t *testing.T) {
+	for range 10 { // the two come in any order
+		inWorld(t, func(w *world) {
+			defer w.start()()
+			w.host.onReboot.set(func() error {
+				w.host.about.set(HostDescription{OS: "Debian"})
+				time.Sleep(2 * DefaultPollInterval)
+				w.host.obstacle.set("apt holds a lock")
+				w.host.kind.set(v1alpha1.ObstacleInhibited)
+				return errors.New("apt holds a lock")
+			})
+			var failed shared[[]v1alpha1.MethodReport]
+			w.reboots.afterReport.set(func(r *v1alpha1.HelperReport) {
+				if r.State == v1alpha1.OrderFailed && failed.get() == nil {
+					failed.set(r.Methods)
+				}
+			})
+			w.order(1, v1alpha1.ActionReboot)
+			pass(3 * DefaultPollInterval)
+			if methods := failed.get(); len(methods) != 1 || methods[0].Kind != v1alpha1.ObstacleInhibited {
+				t.Errorf("the first report of the failure has the methods %+v", methods)
+			}
+		})
+	}
+}
+
 func TestAReportSaysWhatTheHostIsAndWhatElseWouldRebootIt(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.host.about.set(HostDescription{
