@@ -144,6 +144,11 @@ var _ = Describe("When something goes wrong", func() {
 		eventuallyPhase(p.hosts[0], v1alpha1.PhaseDraining)
 		p.hosts[1].RequireReboot()
 		eventuallyPhase(p.hosts[1], v1alpha1.PhasePending, v1alpha1.ReasonBudgetExhausted)
+		Eventually(func(g Gomega) {
+			app, err := cluster.Kubernetes().AppsV1().Deployments("gonedraining").Get(ctx, "app", metav1.GetOptions{})
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(app.Status.ReadyReplicas).To(BeEquivalentTo(2), "something was evicted")
+		}).Should(Succeed())
 		Expect(p.hosts[0].Delete(ctx)).To(Succeed())
 		eventuallyPhase(p.hosts[0], v1alpha1.PhaseRecovering, v1alpha1.ReasonWorkloadsNotReady)
 		scaleApp("gonedraining", "app", 2) // there is no third node anymore
