@@ -2,9 +2,12 @@ package node
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/test/testbed"
@@ -17,7 +20,8 @@ const confined = `spec: {template: {spec: {containers: [{name: rebooter, securit
 func signaled(s *story) {
 	s.must(s.install(s.ctx, "config/overlays/signal", confined), "install")
 	s.journal.add("", said, "config/overlays/signal is installed, with AppArmor's default profile")
-	s.eventually("the helpers run", s.helpersUpdated)
+	// The kubelet of a host without AppArmor starts no pod that asks for a profile, so the other node has none now.
+	s.eventually("the helper runs under AppArmor's default profile", func() error { return s.helperConfined(graceful) })
 	before := s.requireReboot(graceful)
 	s.eventually("AppArmor is named as the obstacle", func() error {
 		waiting, err := s.rebootOf(graceful, before)
@@ -65,6 +69,24 @@ func commanded(s *story) {
 	s.expectAnotherBoot(abrupt, before)
 	s.expectNeverSilent(abrupt)
 	s.eventually("everything runs as before", s.allReady)
+}
+
+// helperConfined returns nil if the helper's pod on a node is ready, and was made with AppArmor's default profile for the rebooter.
+func (s *story) helperConfined(node string) error {
+	var pods corev1.PodList
+	if err := s.cache.List(s.ctx, &pods, client.MatchingLabels{v1alpha1.ComponentLabel: "helper"}); err != nil {
+		return err
+	}
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		profile := pod.Spec.Containers[0].SecurityContext.AppArmorProfile
+		ready := len(pod.Status.ContainerStatuses) == len(pod.Spec.Containers) &&
+			!slices.ContainsFunc(pod.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool { return !c.Ready })
+		if pod.Spec.NodeName == node && ready && profile != nil && profile.Type == corev1.AppArmorProfileTypeRuntimeDefault {
+			return nil
+		}
+	}
+	return fmt.Errorf("no pod with the profile is ready on %s", node)
 }
 
 // helpersUpdated returns nil if every node has a helper of the DaemonSet's last version, and it is ready.
