@@ -35,7 +35,7 @@ func (m *Machine) newSentinel(ctx context.Context) (sentinel.Sentinel, error) {
 	}
 	switch {
 	case o.NoSentinel && len(all) > 0:
-		return nil, errors.New("there is a sentinel, and there is said to be none")
+		return nil, errors.New("--no-sentinel says that there is none: leave it out, or leave out the sentinels that are named beside it")
 	case o.NoSentinel:
 		return sentinel.None{}, nil
 	}

@@ -173,12 +173,12 @@ func TestWhatCannotBeJudgedIsRefused(t *testing.T) {
 		want string
 	}{
 		"a negation":             {sh("! needs-restarting -r"), "--sentinel-exit-codes=0=NotRequired,1=Required"},
-		"a negation inside":      {sh("if ! needs-restarting -r; then exit 0; fi"), "leave it out"},
-		"of a program not there": {sh("! dnf5 needs-restarting"), "leave it out"},
-		"in a nested shell":      {sh(`bash -c "! needs-restarting -r"`), "leave it out"},
-		"in a loop":              {sh("while ! needs-restarting -r; do :; done"), "leave it out"},
-		"in env":                 {[]string{"/usr/bin/env", "sh", "-c", "! needs-restarting -r"}, "leave it out"},
-		"in a script":            {[]string{"/opt/negated"}, "leave it out"},
+		"a negation inside":      {sh("if ! needs-restarting -r; then exit 0; fi"), "run the program without a shell"},
+		"of a program not there": {sh("! dnf5 needs-restarting"), "run the program without a shell"},
+		"in a nested shell":      {sh(`bash -c "! needs-restarting -r"`), "run the program without a shell"},
+		"in a loop":              {sh("while ! needs-restarting -r; do :; done"), "run the program without a shell"},
+		"in env":                 {[]string{"/usr/bin/env", "sh", "-c", "! needs-restarting -r"}, "run the program without a shell"},
+		"in a script":            {[]string{"/opt/negated"}, "run the program without a shell"},
 		"a variable":             {sh(`$X -r`), "write it out"},
 		"a quoted variable":      {sh(`"$X/dnf" -r`), "write it out"},
 		"a pattern":              {sh(`/usr/bin/dn* -r`), "write it out"},

@@ -10,8 +10,8 @@ import (
 )
 
 // errNegated tells what to write instead of a negation.
-var errNegated = fmt.Errorf(`%w: "!" makes a success of a program that is missing or fails; leave it out and swap the exit codes, as in `+
-	`--sentinel-exit-codes=0=NotRequired,1=Required`, ErrAmbiguous)
+var errNegated = fmt.Errorf(`%w: "!" makes a success of a program that is missing or fails; run the program without a shell and `+
+	`swap the exit codes, as in --sentinel-exit-codes=0=NotRequired,1=Required`, ErrAmbiguous)
 
 // shell looks at the arguments of a shell.
 func (i *inspection) shell(name string, arguments []word, root string) error {
