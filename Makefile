@@ -133,6 +133,12 @@ simulate: ## Simulate 100,000 fleets, which takes half an hour on two cores (ROU
 guards: ## Break the guards of the planner one at a time; simulated fleets have to notice each (ONLY="the limit").
 	go run ./hack/guards -only="$(ONLY)"
 
+# Parts are planner, attempt, executor, gates, windows, helper, rebooter, webhooks, admission and rights. What survives is printed; what
+# nobody could notice goes to hack/mutate/equivalent.yaml, with a reason.
+.PHONY: mutate
+mutate: ## Change one small thing in the sources at a time; the tests of the part have to notice (ONLY=planner,rights COUNT=40 MUTATE_SEED=1).
+	$(WITH_ASSETS) go run ./hack/mutate -only="$(ONLY)" -count=$(or $(COUNT),40) -seed=$(or $(MUTATE_SEED),1)
+
 .PHONY: test-envtest
 test-envtest: ## Run what needs an API server: kinds, rights, controller, helper, testbed.
 	$(WITH_ASSETS) $(GO_TEST) -count=1 -race ./controllers ./internal/...
