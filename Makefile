@@ -162,12 +162,17 @@ test-versions: ## Run tests on every supported version of Kubernetes, and print 
 	done; \
 	go run ./hack/gotest -table=dist/versions || status=1; exit $$status
 
-# What it finds is written to controllers/window/testdata/fuzz and is tried by every `go test` from then on: commit it with the fix.
+# What is found is written to testdata/fuzz beside the test and is tried by every `go test` from then on: commit it with the fix.
 FUZZTIME ?= 1m
 
 .PHONY: fuzz
-fuzz: ## Look for a schedule, zone and date whose windows are wrong (FUZZTIME=10m).
-	go test -run='^$$' -fuzz=FuzzSchedule -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x $(if $(FUZZPARALLEL),-parallel=$(FUZZPARALLEL)) ./controllers/window
+fuzz: ## Fuzz everything that parses what others write, one parser after the other (FUZZTIME=10m ONLY=FuzzSlots).
+	@mkdir -p dist; status=0; grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z]+' . | sed -E 's,/[^/]*:func , ,' | grep "$(ONLY)" | sort > dist/fuzz.list || true; \
+	while read -r package name; do \
+		if go test -run='^$$' -fuzz="^$$name\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x $(if $(FUZZPARALLEL),-parallel=$(FUZZPARALLEL)) "$$package" < /dev/null > dist/fuzz.log 2>&1; \
+		then printf '%-30s %s\n' "$$name" "$$(grep -Eo 'execs: [0-9]+' dist/fuzz.log | tail -n 1)"; \
+		else printf '%-30s FAILED\n' "$$name"; cat dist/fuzz.log; status=1; fi; \
+	done < dist/fuzz.list; exit $$status
 
 .PHONY: test-node
 test-node: ## Reboot real nodes in QEMU, as root; takes twenty minutes, and some Debian packages.

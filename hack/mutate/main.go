@@ -110,7 +110,7 @@ func (s *score) run(ctx context.Context, o options, spaces chan *workspace) erro
 		return nil
 	}
 	space := <-spaces
-	err = space.check(ctx, s.target)
+	tests, err := space.suiteOf(ctx, s.target)
 	spaces <- space
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func (s *score) run(ctx context.Context, o options, spaces chan *workspace) erro
 		group.Go(func() error {
 			space := <-spaces
 			defer func() { spaces <- space }()
-			return s.try(ctx, space, &mutants[i])
+			return s.try(ctx, space, &mutants[i], tests)
 		})
 	}
 	err = group.Wait()
@@ -139,8 +139,8 @@ func matching(all []mutant, text string) []mutant {
 	return found
 }
 
-func (s *score) try(ctx context.Context, space *workspace, m *mutant) error {
-	found, err := space.try(ctx, m, s.target.tests)
+func (s *score) try(ctx context.Context, space *workspace, m *mutant, tests suite) error {
+	found, err := space.try(ctx, m, tests)
 	if err != nil {
 		return err
 	}

@@ -23,11 +23,24 @@ const (
 	equivalent verdict = "equivalent"
 )
 
-// patience is how long one run of tests may take. A mutant that makes a loop endless is noticed.
-const patience = 20 * time.Minute
+// A mutant that makes a loop endless is noticed: its tests may take slack times as long as they do without it, and leastPatience.
+const (
+	slack         = 4
+	leastPatience = time.Minute
+	// most is how long the tests of a part may take without a mutant.
+	most = 20 * time.Minute
+)
 
 // workspace is a copy of the repository in which mutants are tried, one after the other.
 type workspace struct{ root string }
+
+// suite is the tests of a part: arguments of "go test", and how long each run may take.
+type suite []suiteRun
+
+type suiteRun struct {
+	arguments []string
+	patience  time.Duration
+}
 
 // newWorkspace copies what git knows, and what is not committed yet.
 func newWorkspace(ctx context.Context, root, dir string) (*workspace, error) {
@@ -69,7 +82,7 @@ func copyFile(from, to string) error {
 }
 
 // try puts a mutant in place, runs the tests until some fail, and puts the original back.
-func (w *workspace) try(ctx context.Context, m *mutant, tests [][]string) (found verdict, err error) {
+func (w *workspace) try(ctx context.Context, m *mutant, tests suite) (found verdict, err error) {
 	path := filepath.Join(w.root, m.File)
 	original, err := os.ReadFile(path)
 	if err != nil {
@@ -79,16 +92,16 @@ func (w *workspace) try(ctx context.Context, m *mutant, tests [][]string) (found
 		return "", fmt.Errorf("write a mutant: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.WriteFile(path, original, 0o600)) }()
-	for _, arguments := range tests {
-		if found = w.run(ctx, arguments); found != survived {
+	for _, run := range tests {
+		if found = w.run(ctx, run); found != survived {
 			break
 		}
 	}
 	return found, ctx.Err()
 }
 
-func (w *workspace) run(ctx context.Context, arguments []string) verdict {
-	output, err := w.test(ctx, arguments)
+func (w *workspace) run(ctx context.Context, run suiteRun) verdict {
+	output, err := w.test(ctx, run)
 	switch {
 	case err == nil:
 		return survived
@@ -98,10 +111,10 @@ func (w *workspace) run(ctx context.Context, arguments []string) verdict {
 	return killed
 }
 
-func (w *workspace) test(ctx context.Context, arguments []string) ([]byte, error) {
-	ctx, stop := context.WithTimeout(ctx, patience)
+func (w *workspace) test(ctx context.Context, run suiteRun) ([]byte, error) {
+	ctx, stop := context.WithTimeout(ctx, run.patience)
 	defer stop()
-	test := exec.CommandContext(ctx, "go", append([]string{"test", "-count=1", "-failfast", "-vet=off", "-trimpath"}, arguments...)...)
+	test := exec.CommandContext(ctx, "go", append([]string{"test", "-count=1", "-failfast", "-vet=off", "-trimpath"}, run.arguments...)...)
 	test.Dir = w.root
 	output, err := test.CombinedOutput()
 	if err != nil {
@@ -110,12 +123,15 @@ func (w *workspace) test(ctx context.Context, arguments []string) ([]byte, error
 	return output, nil
 }
 
-// check runs the tests on the unchanged sources: what fails without a mutant would count every mutant as killed.
-func (w *workspace) check(ctx context.Context, t *target) error {
+// suiteOf a target runs its tests on the unchanged sources: what fails without a mutant would count every mutant as killed.
+func (w *workspace) suiteOf(ctx context.Context, t *target) (suite, error) {
+	var tests suite
 	for _, arguments := range t.tests {
-		if output, err := w.test(ctx, arguments); err != nil {
-			return fmt.Errorf("the tests of %s fail without any mutant: %w\n%s", t.name, err, output)
+		began := time.Now()
+		if output, err := w.test(ctx, suiteRun{arguments, most}); err != nil {
+			return nil, fmt.Errorf("the tests of %s fail without any mutant: %w\n%s", t.name, err, output)
 		}
+		tests = append(tests, suiteRun{arguments, max(slack*time.Since(began), leastPatience)})
 	}
-	return nil
+	return tests, nil
 }
