@@ -133,6 +133,12 @@ simulate: ## Simulate 100,000 fleets, which takes half an hour on two cores (ROU
 guards: ## Break the guards of the planner one at a time; simulated fleets have to notice each (ONLY="the limit").
 	go run ./hack/guards -only="$(ONLY)"
 
+# Parts are planner, attempt, executor, gates, windows, helper, rebooter, webhooks, admission and rights. What survives is printed; what
+# nobody could notice goes to hack/mutate/equivalent.yaml, with a reason.
+.PHONY: mutate
+mutate: ## Change one small thing in the sources at a time; the tests of the part have to notice (ONLY=planner,rights COUNT=40 MUTATE_SEED=1).
+	$(WITH_ASSETS) go run ./hack/mutate -only="$(ONLY)" -count=$(or $(COUNT),40) -seed=$(or $(MUTATE_SEED),1)
+
 .PHONY: test-envtest
 test-envtest: ## Run what needs an API server: kinds, rights, controller, helper, testbed.
 	$(WITH_ASSETS) $(GO_TEST) -count=1 -race ./controllers ./internal/...
@@ -156,12 +162,17 @@ test-versions: ## Run tests on every supported version of Kubernetes, and print 
 	done; \
 	go run ./hack/gotest -table=dist/versions || status=1; exit $$status
 
-# What it finds is written to controllers/window/testdata/fuzz and is tried by every `go test` from then on: commit it with the fix.
+# What is found is written to testdata/fuzz beside the test and is tried by every `go test` from then on: commit it with the fix.
 FUZZTIME ?= 1m
 
 .PHONY: fuzz
-fuzz: ## Look for a schedule, zone and date whose windows are wrong (FUZZTIME=10m).
-	go test -run='^$$' -fuzz=FuzzSchedule -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x $(if $(FUZZPARALLEL),-parallel=$(FUZZPARALLEL)) ./controllers/window
+fuzz: ## Fuzz everything that parses what others write, one parser after the other (FUZZTIME=10m ONLY=FuzzSlots).
+	@mkdir -p dist; status=0; grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z]+' . | sed -E 's,/[^/]*:func , ,' | grep "$(ONLY)" | sort > dist/fuzz.list || true; \
+	while read -r package name; do \
+		if go test -run='^$$' -fuzz="^$$name\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x $(if $(FUZZPARALLEL),-parallel=$(FUZZPARALLEL)) "$$package" < /dev/null > dist/fuzz.log 2>&1; \
+		then printf '%-30s %s\n' "$$name" "$$(grep -Eo 'execs: [0-9]+' dist/fuzz.log | tail -n 1)"; \
+		else printf '%-30s FAILED\n' "$$name"; cat dist/fuzz.log; status=1; fi; \
+	done < dist/fuzz.list; exit $$status
 
 .PHONY: test-node
 test-node: ## Reboot real nodes in QEMU, as root; takes twenty minutes, and some Debian packages.

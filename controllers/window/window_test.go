@@ -347,12 +347,43 @@ func TestAWindowThatLastsLongerThanUntilItOpensAgainOverlaps(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			problems := newSchedule(t, "UTC", test.window).Overlaps()
-			if test.want == "" && len(problems) == 0 {
+			if test.want == "" {
+				if len(problems) > 0 {
+					t.Errorf("problems %q, want none", problems)
+				}
 				return
 			}
 			if len(problems) != 1 || problems[0].Path != "windows[0].durationSeconds" || !strings.Contains(problems[0].Message, test.want) {
 				t.Errorf("problems %q, want one that says %q", problems, test.want)
 			}
 		})
+	}
+}
+
+func TestOnlyASetOfNeitherWindowsNorFreezesIsOpenAtAllTimes(t *testing.T) {
+	window, holidays := weeklyWindow("22:00", 4, v1alpha1.Friday), freeze(t, "holidays", "2026-12-20 00:00Z", "2027-01-03 00:00Z")
+	for name, test := range map[string]struct {
+		spec v1alpha1.ScheduleSpec
+		want bool
+	}{
+		"nothing":     {v1alpha1.ScheduleSpec{}, true},
+		"a window":    {v1alpha1.ScheduleSpec{Windows: []v1alpha1.ScheduleWindow{window}}, false},
+		"a freeze":    {v1alpha1.ScheduleSpec{Freezes: []v1alpha1.Freeze{holidays}}, false},
+		"one of each": {v1alpha1.ScheduleSpec{Windows: []v1alpha1.ScheduleWindow{window}, Freezes: []v1alpha1.Freeze{holidays}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test.spec.TimeZone = "UTC"
+			if got := understood(t, &test.spec).Always(); got != test.want {
+				t.Errorf("open at all times: %t, want %t", got, test.want)
+			}
+		})
+	}
+}
+
+func TestAWindowWithoutAnEndInSightIsLookedAtWhenItOpensAgain(t *testing.T) {
+	state := newSchedule(t, "UTC", cronWindow("0 2 * * *", 24)).At(instant(t, "2026-03-01 12:00Z"))
+	want := State{Open: true, Look: instant(t, "2026-03-02 02:00Z")}
+	if state != want {
+		t.Errorf("got %+v, want %+v", state, want)
 	}
 }

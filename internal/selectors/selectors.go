@@ -124,7 +124,8 @@ func ForAnnotationText(text string) Pods {
 	if text == "" {
 		return p
 	}
-	if err := json.Unmarshal([]byte(text), &p.annotations); err != nil {
+	// "null" and "{}" read as no annotations, which would select every pod.
+	if err := json.Unmarshal([]byte(text), &p.annotations); err != nil || p.AnnotationText() != text {
 		return Pods{}
 	}
 	return p

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// target is a part of the project whose own tests should notice every change of it.
+type target struct {
+	name string
+	// files are patterns of the sources, relative to the root of the repository.
+	files []string
+	// tests are arguments of "go test", one list for each run. The cheap ones come first: the first that fails has noticed the change.
+	tests [][]string
+}
+
+// planTests are those of the planner: tables and stories first, then simulated fleets.
+var planTests = [][]string{
+	{"-skip", "TestSimulated", "./controllers/plan/..."},
+	{"-run", "TestSimulated", "./controllers/plan"},
+}
+
+var targets = []target{
+	{"planner", []string{
+		"controllers/plan/*.go", "controllers/plan/consent/*.go", "controllers/plan/model/*.go", "controllers/plan/obstacle/*.go",
+		"controllers/plan/policies/*.go", "controllers/plan/protocol/*.go",
+	}, planTests},
+	{"attempt", []string{"controllers/plan/attempt/*.go"}, planTests},
+	{"executor", []string{"controllers/*.go"}, [][]string{{"./controllers"}}},
+	{"gates", []string{"controllers/gates/*.go"}, [][]string{{"./controllers/gates"}}},
+	{"windows", []string{"controllers/window/*.go"}, [][]string{{"./controllers/window"}}},
+	{"helper", []string{"internal/helper/*.go"}, [][]string{{"./internal/helper"}}},
+	{"rebooter", []string{"internal/rebooter/*.go", "internal/rebooter/*/*.go"}, [][]string{{"./internal/rebooter/..."}}},
+	{"webhooks", []string{"internal/webhooks/*.go"}, [][]string{{"./internal/webhooks"}}},
+	{"admission", []string{"config/admission/*.yaml", "config/webhook/*.yaml"}, [][]string{{"./test/admission", "./test/manifests"}}},
+	{"rights", []string{"config/rbac/*.yaml", "config/components/before-1.36/*.yaml"}, [][]string{
+		{"./test/admission", "./test/manifests"},
+		{"-timeout", "40m", "./test/e2e/...", "-ginkgo.focus", "rights"},
+	}},
+}
+
+// all returns every mutant of the target, in the order of files and positions.
+func (t *target) all(root string) ([]mutant, error) {
+	files, err := t.sources(root)
+	if err != nil {
+		return nil, err
+	}
+	var all []mutant
+	for _, file := range files {
+		source, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			return nil, fmt.Errorf("read a source: %w", err)
+		}
+		list := goMutants
+		if filepath.Ext(file) == ".yaml" {
+			list = manifestMutants
+		}
+		mutants, err := list(file, source)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, mutants...)
+	}
+	return all, nil
+}
+
+func (t *target) sources(root string) ([]string, error) {
+	var sources []string
+	for _, pattern := range t.files {
+		matches, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			return nil, fmt.Errorf("find sources: %w", err)
+		}
+		for _, match := range matches {
+			file, err := filepath.Rel(root, match)
+			if err != nil {
+				return nil, fmt.Errorf("find sources: %w", err)
+			}
+			if isSource(file) {
+				sources = append(sources, file)
+			}
+		}
+	}
+	return sources, nil
+}
+
+func isSource(file string) bool {
+	name := filepath.Base(file)
+	return !strings.HasSuffix(name, "_test.go") && !strings.HasPrefix(name, "zz_generated") && name != "doc.go" && name != "kustomization.yaml"
+}
+
+// sample chooses mutants, the same ones for the same seed, and returns them in their order.
+func sample(all []mutant, count int, seed uint64) []mutant {
+	if count <= 0 || count >= len(all) {
+		return all
+	}
+	chosen := rand.New(rand.NewPCG(seed, uint64(len(all)))).Perm(len(all))[:count] //nolint:gosec // a sample needs no secret
+	slices.Sort(chosen)
+	mutants := make([]mutant, len(chosen))
+	for i, position := range chosen {
+		mutants[i] = all[position]
+	}
+	return mutants
+}
