@@ -3,6 +3,7 @@ package testbed
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -48,6 +49,8 @@ type helperRunner struct {
 	running podKey // the pod as which the helper runs; zero while it does not run
 	cancel  context.CancelFunc
 	ended   chan struct{}
+	crash   context.CancelFunc // ends the run of now; nil before the first one
+	offset  time.Duration      // of the clock of runs that begin from now on
 }
 
 func newHelperRunner(host *Host, wanted bool) *helperRunner {
@@ -123,23 +126,29 @@ func (r *helperRunner) applyLocked() {
 func (r *helperRunner) run(ctx context.Context, pod podKey, ended chan<- struct{}) {
 	defer close(ended)
 	log := r.host.log.WithName("helper")
-	options := helper.Options{
-		NodeName:         r.host.Name(),
-		Config:           r.host.cluster.helperConfig(pod),
-		PodNamespace:     r.host.cluster.namespace,
-		PodName:          pod.name,
-		Host:             r.host,
-		Sentinel:         r.host.sentinel,
-		Log:              log,
-		PollInterval:     helperPollInterval,
-		EvictionRequests: r.host.cluster.evictionRequests,
-	}
 	for {
-		err := helper.Run(ctx, options)
+		run, crash := context.WithCancel(ctx)
+		offset := r.begin(crash)
+		err := helper.Run(run, helper.Options{
+			NodeName:         r.host.Name(),
+			Config:           r.host.cluster.helperConfig(run, r.host.Name(), pod),
+			PodNamespace:     r.host.cluster.namespace,
+			PodName:          pod.name,
+			Host:             &hostOfRun{Host: r.host, run: run, offset: offset},
+			Sentinel:         r.host.sentinel,
+			Log:              log,
+			PollInterval:     helperPollInterval,
+			EvictionRequests: r.host.cluster.evictionRequests,
+			Clock:            offClock{WithTicker: r.host.cluster.clock, offset: offset},
+		})
+		crashed := run.Err() != nil
+		crash()
 		if ctx.Err() != nil {
 			return
 		}
-		log.Error(err, "the helper ended and is started again")
+		if !crashed {
+			log.Error(err, "the helper ended and is started again")
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -148,11 +157,38 @@ func (r *helperRunner) run(ctx context.Context, pod podKey, ended chan<- struct{
 	}
 }
 
+// begin keeps how to end a run that begins, and returns by how much its clock is off.
+func (r *helperRunner) begin(crash context.CancelFunc) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.crash = crash
+	return r.offset
+}
+
+func (r *helperRunner) crashNow() {
+	r.mu.Lock()
+	crash := r.crash
+	r.mu.Unlock()
+	if crash != nil {
+		crash()
+	}
+}
+
+func (r *helperRunner) setOffset(offset time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.offset = offset
+}
+
 // helperConfig is the connection of a helper: what its pod holds, and nothing of the administrator's.
-func (c *Cluster) helperConfig(pod podKey) *rest.Config {
+func (c *Cluster) helperConfig(run context.Context, node string, pod podKey) *rest.Config {
 	config := rest.AnonymousClientConfig(c.config)
 	config.UserAgent = helperName
 	config.WrapTransport = transport.TokenSourceWrapTransport(transport.NewCachedTokenSource(&podTokens{cluster: c, pod: pod}))
+	if c.helperTransport != nil {
+		config.Wrap(func(next http.RoundTripper) http.RoundTripper { return c.helperTransport(node, next) })
+	}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &transportOfRun{run: run, next: next} })
 	return config
 }
 
