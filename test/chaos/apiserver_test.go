@@ -117,22 +117,13 @@ func apiServerErrors(r *run) {
 
 // watchesClosed closes all watches again and again.
 func watchesClosed(r *run) {
-	r.stage()
+	manager := r.stage()
 	closed := 0
 	r.rollout("watches were closed", judge.Rules{Grace: grace}, func(*rig.Trial) {
-		var watches wire.Watches
-		r.everywhere(func(call *wire.Call, next func() (*http.Response, error)) (*http.Response, error) {
-			response, err := next()
-			if err == nil && call.Watch {
-				response = watches.Follow(response)
-			}
-			return response, err
-		})
 		for range r.scaled(8, 30) {
 			r.pause(time.Duration(100+r.rand.IntN(900)) * time.Millisecond)
-			closed += watches.Close()
+			closed += manager.Wire().CloseWatches() + r.CloseHelperWatches()
 		}
-		r.everywhere(nil)
 	})
 	r.note = fmt.Sprintf("%d watches", closed)
 }
@@ -177,6 +168,9 @@ func staleLists(r *run) {
 			r.pause(time.Duration(2000+r.rand.IntN(4000)) * time.Millisecond)
 		}
 		r.everywhere(nil)
+		for _, manager := range managers {
+			manager.Kill() // its watches would be late for ever
+		}
 	})
 	r.note = fmt.Sprintf("%d stale lists", lists)
 }

@@ -48,6 +48,9 @@ var faults = []fault{
 	{name: "clocks-off", slice: 1, seeds: 2, run: clocksOff},
 	{name: "hosts-not-back", slice: 1, seeds: 2, run: hostsNotBack},
 	{name: "nodes-come-and-go", slice: 1, seeds: 4, run: nodesComeAndGo},
+	{name: "writes-refused", slice: 1, seeds: 1, run: writesRefused},
+	{name: "policies-edited", slice: 1, seeds: 4, run: policiesEdited},
+	{name: "hostile-content", slice: 1, seeds: 4, run: hostileContent},
 }
 
 // result is a line of the table.
@@ -150,10 +153,12 @@ func (b *bench) try(t *testing.T, fault fault, first uint64, seeds int) result {
 	for seed := first; seed < first+uint64(seeds); seed++ {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			r := b.newRun(t, fault.name, seed)
+			defer func() {
+				total.runs += r.runs
+				total.violations += r.violations
+				total.note = r.note
+			}()
 			fault.run(r)
-			total.runs += r.runs
-			total.violations += r.violations
-			total.note = r.note
 		})
 	}
 	total.took = time.Since(began)
@@ -287,6 +292,9 @@ func (r *run) judged(what string, rules judge.Rules, do func(*rig.Trial)) {
 	cancel()
 	err = errors.Join(err, trial.Stop())
 	violations := trial.Verdict()
+	if err != nil {
+		r.violations++
+	}
 	r.runs++
 	r.violations += len(violations)
 	if err == nil && len(violations) == 0 {

@@ -16,7 +16,9 @@ func (c *Cluster) EtcdURL() string { return c.plane.etcdURL }
 func (c *Cluster) PauseAPIServer() error { return c.plane.currentAPIServer().signal(syscall.SIGSTOP) }
 
 // ContinueAPIServer undoes PauseAPIServer.
-func (c *Cluster) ContinueAPIServer() error { return c.plane.currentAPIServer().signal(syscall.SIGCONT) }
+func (c *Cluster) ContinueAPIServer() error {
+	return c.plane.currentAPIServer().signal(syscall.SIGCONT)
+}
 
 // KillAPIServer ends the API server at once.
 func (c *Cluster) KillAPIServer() error { return c.plane.currentAPIServer().kill() }

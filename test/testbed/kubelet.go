@@ -27,7 +27,7 @@ const (
 	kubeletTimeout = 10 * time.Second
 	// lastWords is how long a host that goes down waits for its last writes.
 	lastWords = 2 * time.Second
-	byNode       = "node"
+	byNode    = "node"
 )
 
 // kubelets plays the kubelets of all hosts: it starts the pods that are bound to a host, makes them ready and ends them at the times that

@@ -63,6 +63,8 @@ func TestACluster(t *testing.T) {
 	s.run("a host that is never back comes back when it is told to", (*story).aHostReturns)
 	s.run("an annotation is a sentinel until the reboot", (*story).anAnnotationIsASentinel)
 	s.run("a helper acts with the identity of its own pod", (*story).aHelperHasAnIdentity)
+	s.run("pods run on while the API server is away, and kubelets say later what happened", (*story).theAPIServerIsAway)
+	s.run("a kubelet says that its node is Ready where others took its silence for its end", (*story).aNodeIsKnownAgain)
 	s.run("the lag of the cluster is measured", (*story).theLagIsMeasured)
 	s.run("a deleted node stays away", (*story).aNodeIsDeleted)
 }

@@ -95,25 +95,41 @@ func (j *judge) asks(name string) bool {
 // quiet judges that nothing was written while there was nothing to do.
 func (j *judge) quiet() {
 	for _, span := range j.history.Quiet {
-		silent := func(kind, name string, moment Moment) {
-			if span.From < moment.Version && moment.Version <= span.To {
-				j.now = moment
-				j.broken(Idle, "%s %s was written while there was nothing to do", kind, name)
-			}
-		}
-		for i := range j.history.Nodes {
-			silent("Node", j.history.Nodes[i].Name, j.history.Nodes[i].Moment)
-		}
-		for i := range j.history.Reboots {
-			silent("NodeReboot", j.history.Reboots[i].Name, j.history.Reboots[i].Moment)
-		}
-		for i := range j.history.Policies {
-			silent("RebootPolicy", j.history.Policies[i].Name, j.history.Policies[i].Moment)
-		}
-		for i := range j.history.Slots {
-			silent("ConfigMap", v1alpha1.SlotsName, j.history.Slots[i].Moment)
+		for _, write := range j.history.writes(span) {
+			j.now = write.Moment
+			j.broken(Idle, "%s was written while there was nothing to do", write.object)
 		}
 	}
+}
+
+// Silent tells whether nothing that is the operator's was written in a span.
+func (h *History) Silent(span Span) bool { return len(h.writes(span)) == 0 }
+
+type write struct {
+	Moment
+	object string
+}
+
+func (h *History) writes(span Span) []write {
+	var all []write
+	add := func(moment Moment, object string) {
+		if span.From < moment.Version && moment.Version <= span.To {
+			all = append(all, write{moment, object})
+		}
+	}
+	for i := range h.Nodes {
+		add(h.Nodes[i].Moment, "Node "+h.Nodes[i].Name)
+	}
+	for i := range h.Reboots {
+		add(h.Reboots[i].Moment, "NodeReboot "+h.Reboots[i].Name)
+	}
+	for i := range h.Policies {
+		add(h.Policies[i].Moment, "RebootPolicy "+h.Policies[i].Name)
+	}
+	for i := range h.Slots {
+		add(h.Slots[i].Moment, "ConfigMap "+v1alpha1.SlotsName)
+	}
+	return all
 }
 
 // hosts judges that no host took more orders than it was given, in each of its boots.

@@ -85,7 +85,7 @@ func nodeOf(moment judge.Moment, node *corev1.Node, gone bool) judge.Node {
 	_, ours := node.Annotations[v1alpha1.CordonAnnotation]
 	record := judge.Node{
 		Moment: moment, Name: node.Name, UID: string(node.UID), Labels: node.Labels, Zone: node.Labels[corev1.LabelTopologyZone],
-		ControlPlane: controlPlane, Skipped: skipped, Cordoned: node.Spec.Unschedulable, Ours: ours,
+		ControlPlane: controlPlane, Skipped: skipped, Cordoned: node.Spec.Unschedulable, Ours: ours && node.Spec.Unschedulable,
 		BootID: node.Status.NodeInfo.BootID, Gone: gone,
 	}
 	for _, taint := range node.Spec.Taints {

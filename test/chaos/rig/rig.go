@@ -23,7 +23,7 @@ type Rig struct {
 	Log   logr.Logger
 
 	mu    sync.Mutex
-	wires map[string]*wire.Wire
+	wires map[string]*wire.Wire // of the helper that was started last on each node
 	hook  func(node string) wire.Hook
 }
 
@@ -44,6 +44,9 @@ func Start(ctx context.Context, log logr.Logger) (*Rig, error) {
 // helperTransport is a wire for each helper. Those of one node share a hook.
 func (r *Rig) helperTransport(node string, next http.RoundTripper) http.RoundTripper {
 	w := wire.New(next)
+	r.mu.Lock()
+	r.wires[node] = w
+	r.mu.Unlock()
 	w.SetHook(func(call *wire.Call, next func() (*http.Response, error)) (*http.Response, error) {
 		r.mu.Lock()
 		hook := r.hook
@@ -64,6 +67,17 @@ func (r *Rig) SetHelperHook(hook func(node string) wire.Hook) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.hook = hook
+}
+
+// CloseHelperWatches closes every watch of a helper, and says how many that were.
+func (r *Rig) CloseHelperWatches() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	closed := 0
+	for _, w := range r.wires {
+		closed += w.CloseWatches()
+	}
+	return closed
 }
 
 const restartDelay = 300 * time.Millisecond

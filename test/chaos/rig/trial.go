@@ -17,6 +17,9 @@ import (
 // quietFor is for how long nothing may be written in the end.
 const quietFor = 1500 * time.Millisecond
 
+// quietTries is how often that is tried before nobody believes that it will be quiet.
+const quietTries = 20
+
 // Trial is what happens from its start on, and is judged in the end.
 type Trial struct {
 	Rules judge.Rules
@@ -112,16 +115,20 @@ func (t *Trial) Settle(ctx context.Context) error {
 	return t.beQuiet(ctx)
 }
 
-// beQuiet waits for the last writes of the work that is done, and then notes a time of silence.
+// beQuiet waits for the last writes of the work that is done, and notes a time of silence. If there is none, something writes for ever.
 func (t *Trial) beQuiet(ctx context.Context) error {
-	for range 2 {
+	for range quietTries {
 		from := t.recorder.Revision()
 		select {
 		case <-t.rig.Clock.After(quietFor):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		t.quiet = []judge.Span{{From: from, To: t.recorder.Revision()}}
+		span := judge.Span{From: from, To: t.recorder.Revision()}
+		history := t.History()
+		if t.quiet = []judge.Span{span}; history.Silent(span) {
+			return nil
+		}
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -44,15 +43,15 @@ func Hang(call *Call, clock clock.Clock, limit time.Duration) (*http.Response, e
 	return nil, ErrCut
 }
 
-// Watches knows the watches that are open, to close them.
-type Watches struct {
+// watches are those that are open, to close them.
+type watches struct {
 	mu     sync.Mutex
 	cancel map[int]context.CancelFunc
 	last   int
 }
 
-// Follow makes a watch one that Close closes.
-func (w *Watches) Follow(response *http.Response) *http.Response {
+// follow makes a watch one that close closes.
+func (w *watches) follow(response *http.Response) *http.Response {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -72,8 +71,8 @@ func (w *Watches) Follow(response *http.Response) *http.Response {
 	return response
 }
 
-// Close closes every watch that is open, and says how many that were.
-func (w *Watches) Close() int {
+// close closes every watch that is open, and says how many that were.
+func (w *watches) close() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, cancel := range w.cancel {
@@ -95,8 +94,10 @@ func (c *closer) Close() error {
 
 // Late has everything that is read from a response come later by a time.
 func Late(response *http.Response, by time.Duration, clock clock.Clock) *http.Response {
-	late := &late{body: response.Body, chunks: make(chan chunk, 4096), clock: clock}
-	go late.fill(by)
+	late := &late{body: response.Body, chunks: make(chan chunk), ended: make(chan struct{}), clock: clock}
+	queue := make(chan chunk, 1<<12)
+	go late.fill(by, queue)
+	go late.hand(queue)
 	response.Body = late
 	return response
 }
@@ -107,22 +108,46 @@ type chunk struct {
 	err  error
 }
 
+// late is a body that is read at once and handed on later.
 type late struct {
 	body   io.ReadCloser
 	chunks chan chunk
 	clock  clock.Clock
-	left   []byte
+	left   chunk
 	once   sync.Once
-	done   chan struct{}
+	ended  chan struct{} // closed by Close
 }
 
 // fill reads on, so that what comes is late by the same time and no more.
-func (l *late) fill(by time.Duration) {
+func (l *late) fill(by time.Duration, queue chan<- chunk) {
+	defer close(queue)
 	for {
 		buffer := make([]byte, 1<<14)
 		n, err := l.body.Read(buffer)
-		l.chunks <- chunk{data: buffer[:n], due: l.clock.Now().Add(by), err: err}
+		select {
+		case queue <- chunk{data: buffer[:n], due: l.clock.Now().Add(by), err: err}:
+		case <-l.ended:
+			return
+		}
 		if err != nil {
+			return
+		}
+	}
+}
+
+// hand hands on what is due.
+func (l *late) hand(queue <-chan chunk) {
+	for next := range queue {
+		if wait := next.due.Sub(l.clock.Now()); wait > 0 {
+			select {
+			case <-l.clock.After(wait):
+			case <-l.ended:
+				return
+			}
+		}
+		select {
+		case l.chunks <- next:
+		case <-l.ended:
 			return
 		}
 	}
@@ -130,30 +155,26 @@ func (l *late) fill(by time.Duration) {
 
 // Read waits until something is due.
 func (l *late) Read(into []byte) (int, error) {
-	if len(l.left) == 0 {
-		next, more := <-l.chunks
-		if !more {
-			return 0, io.EOF
+	if len(l.left.data) == 0 {
+		if l.left.err != nil {
+			return 0, l.left.err
 		}
-		if wait := next.due.Sub(l.clock.Now()); wait > 0 && next.err == nil {
-			<-l.clock.After(wait)
+		select {
+		case l.left = <-l.chunks:
+		case <-l.ended:
+			return 0, http.ErrBodyReadAfterClose
 		}
-		if next.err != nil && len(next.data) == 0 {
-			close(l.chunks)
-			return 0, next.err
-		}
-		l.left = next.data
 	}
-	n := copy(into, l.left)
-	l.left = l.left[n:]
+	n := copy(into, l.left.data)
+	l.left.data = l.left.data[n:]
+	if n == 0 && l.left.err != nil {
+		return 0, l.left.err
+	}
 	return n, nil
 }
 
 // Close closes what is read from.
 func (l *late) Close() error {
-	err := l.body.Close()
-	if errors.Is(err, http.ErrBodyReadAfterClose) {
-		return nil
-	}
-	return err
+	l.once.Do(func() { close(l.ended) })
+	return l.body.Close()
 }

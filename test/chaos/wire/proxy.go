@@ -61,6 +61,7 @@ func StartProxy(config *rest.Config) (*Proxy, error) {
 			request.Out.Host = target.Host
 		},
 		Transport:     p.Wire,
+		ErrorLog:      log.New(io.Discard, "", 0),
 		FlushInterval: -1,
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) {
 			panic(http.ErrAbortHandler) // as if there were no proxy: no answer is no answer

@@ -32,7 +32,10 @@ type Hook func(call *Call, next func() (*http.Response, error)) (*http.Response,
 type Wire struct {
 	next http.RoundTripper
 
+	watches watches
+
 	mu     sync.Mutex
+	counts bool // since the first Reset
 	writes int
 	names  []string
 	hook   Hook
@@ -48,11 +51,14 @@ func (w *Wire) SetHook(hook Hook) {
 	w.hook = hook
 }
 
-// Reset begins to count writes from 1 again.
+// CloseWatches closes every watch that is open, and says how many that were.
+func (w *Wire) CloseWatches() int { return w.watches.close() }
+
+// Reset begins to count writes, from 1. Before it none is counted.
 func (w *Wire) Reset() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.writes, w.names = 0, nil
+	w.counts, w.writes, w.names = true, 0, nil
 }
 
 // Writes are those since Reset.
@@ -66,17 +72,24 @@ func (w *Wire) Writes() []string {
 func (w *Wire) RoundTrip(request *http.Request) (*http.Response, error) {
 	call := newCall(request)
 	w.mu.Lock()
-	if call.Write {
+	if call.Write && w.counts {
 		w.writes++
 		call.Number = w.writes
 		w.names = append(w.names, call.String())
 	}
 	hook := w.hook
 	w.mu.Unlock()
-	if hook == nil {
-		return w.next.RoundTrip(request)
+	ask := func() (*http.Response, error) {
+		response, err := w.next.RoundTrip(call.Request)
+		if err == nil && call.Watch {
+			response = w.watches.follow(response)
+		}
+		return response, err
 	}
-	return hook(call, func() (*http.Response, error) { return w.next.RoundTrip(request) })
+	if hook == nil {
+		return ask()
+	}
+	return hook(call, ask)
 }
 
 func newCall(request *http.Request) *Call {
