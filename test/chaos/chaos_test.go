@@ -119,13 +119,14 @@ func table(results []result) string {
 	var text strings.Builder
 	writer := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	total := result{fault: "all"}
-	fmt.Fprintln(writer, "fault\tseeds\truns\tviolations\ttook\t")
+	_, _ = fmt.Fprintln(writer, "fault\tseeds\truns\tviolations\ttook\t")
 	for _, r := range results {
-		fmt.Fprintf(writer, "%s\t%d\t%d\t%d\t%s\t%s\n", r.fault, r.seeds, r.runs, r.violations, r.took.Round(time.Second), r.note)
+		_, _ = fmt.Fprintf(writer, "%s\t%d\t%d\t%d\t%s\t%s\n", r.fault, r.seeds, r.runs, r.violations, r.took.Round(time.Second), r.note)
 		total.seeds, total.runs = total.seeds+r.seeds, total.runs+r.runs
 		total.violations, total.took = total.violations+r.violations, total.took+r.took
 	}
-	fmt.Fprintf(writer, "%s\t%d\t%d\t%d\t%s\t\n", total.fault, total.seeds, total.runs, total.violations, total.took.Round(time.Second))
+	_, _ = fmt.Fprintf(writer, "%s\t%d\t%d\t%d\t%s\t\n", total.fault, total.seeds, total.runs, total.violations,
+		total.took.Round(time.Second))
 	_ = writer.Flush() // into memory
 	return text.String()
 }
@@ -215,7 +216,7 @@ func (r *run) clean() {
 	if len(r.managers) == 0 {
 		err = errors.New("no manager was started")
 	} else {
-		err = r.Rig.Clean(ctx, r.hosts, r.pool)
+		err = r.Clean(ctx, r.hosts, r.pool)
 	}
 	for _, manager := range r.managers {
 		err = errors.Join(err, manager.Stop())

@@ -110,11 +110,15 @@ func helperKilledAtEachStep(r *run) {
 		most = max(most, count)
 	}
 	died, total := 0, 0
-	for next := 0; next < 2*most; {
+	sides := r.rand.Perm(2 * most)
+	for len(sides) > 0 {
 		r.must(r.ForgetReboots(r.ctx))
 		for _, host := range r.hosts {
-			all[host.Name()] = &steps{host: host, at: 1 + next/2%most, before: next%2 == 0}
-			next++
+			all[host.Name()] = &steps{host: host}
+			if len(sides) > 0 {
+				all[host.Name()] = &steps{host: host, at: 1 + sides[0]/2, before: sides[0]%2 == 0}
+				sides = sides[1:]
+			}
 		}
 		r.count(all)
 		r.rollout("helpers were killed between their steps", judge.Rules{Grace: grace}, nil)
@@ -123,6 +127,9 @@ func helperKilledAtEachStep(r *run) {
 			if _, is := steps.taken(); is {
 				died++
 			}
+		}
+		if !r.full {
+			break
 		}
 	}
 	r.note = fmt.Sprintf("%d steps, %d of %d helpers killed", most, died, total)

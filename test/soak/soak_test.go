@@ -196,7 +196,7 @@ func (s *soak) table() string {
 	s.Helper()
 	var text strings.Builder
 	writer := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(writer, "\tsecond quarter\tlast quarter\tper hour\terror\t\t")
+	_, _ = fmt.Fprintln(writer, "\tsecond quarter\tlast quarter\tper hour\terror\t\t")
 	for _, name := range sorted(s.series) {
 		line := trend.Of(s.series[name], allowed(name))
 		verdict := "flat"
@@ -208,7 +208,7 @@ func (s *soak) table() string {
 			verdict = "GROWS"
 			s.Errorf("%s grows by %.2f per hour, and is known to %.2f", name, line.PerHour, line.Error)
 		}
-		fmt.Fprintf(writer, "%s\t%.1f\t%.1f\t%.2f\t%.2f\t%s\t\n", name, line.First, line.Last, line.PerHour, line.Error, verdict)
+		_, _ = fmt.Fprintf(writer, "%s\t%.1f\t%.1f\t%.2f\t%.2f\t%s\t\n", name, line.First, line.Last, line.PerHour, line.Error, verdict)
 	}
 	_ = writer.Flush() // into memory
 	return text.String()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -49,8 +50,10 @@ type helperRunner struct {
 	running podKey // the pod as which the helper runs; zero while it does not run
 	cancel  context.CancelFunc
 	ended   chan struct{}
-	crash   context.CancelFunc // ends the run of now; nil before the first one
-	offset  time.Duration      // of the clock of runs that begin from now on
+
+	// What a step of the helper itself may use, while others wait for its end.
+	crash  atomic.Pointer[context.CancelFunc] // ends the run of now; nil before the first one
+	offset atomic.Int64                       // of the clock of runs that begin from now on
 }
 
 func newHelperRunner(host *Host, wanted bool) *helperRunner {
@@ -128,7 +131,8 @@ func (r *helperRunner) run(ctx context.Context, pod podKey, ended chan<- struct{
 	log := r.host.log.WithName("helper")
 	for {
 		run, crash := context.WithCancel(ctx)
-		offset := r.begin(crash)
+		r.crash.Store(&crash)
+		offset := time.Duration(r.offset.Load())
 		err := helper.Run(run, helper.Options{
 			NodeName:         r.host.Name(),
 			Config:           r.host.cluster.helperConfig(run, r.host.Name(), pod),
@@ -157,27 +161,10 @@ func (r *helperRunner) run(ctx context.Context, pod podKey, ended chan<- struct{
 	}
 }
 
-// begin keeps how to end a run that begins, and returns by how much its clock is off.
-func (r *helperRunner) begin(crash context.CancelFunc) time.Duration {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.crash = crash
-	return r.offset
-}
-
 func (r *helperRunner) crashNow() {
-	r.mu.Lock()
-	crash := r.crash
-	r.mu.Unlock()
-	if crash != nil {
-		crash()
+	if crash := r.crash.Load(); crash != nil {
+		(*crash)()
 	}
-}
-
-func (r *helperRunner) setOffset(offset time.Duration) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.offset = offset
 }
 
 // helperConfig is the connection of a helper: what its pod holds, and nothing of the administrator's.

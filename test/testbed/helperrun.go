@@ -61,12 +61,12 @@ func (c offClock) Now() time.Time { return c.WithTicker.Now().Add(c.offset) }
 // Since is how long ago something was that happened at a time of that clock.
 func (c offClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
-// CrashHelper ends the process of the helper where it is, and returns at once. It is started again after a second. A step of the helper itself
-// may call it.
+// CrashHelper ends the process of the helper where it is, and returns at once. It is started again after a second. A step of the helper
+// itself may call it.
 func (h *Host) CrashHelper() { h.helper.crashNow() }
 
 // SetClockOffset chooses by how much the host's clock is off, from the next start of its helper on.
-func (h *Host) SetClockOffset(offset time.Duration) { h.helper.setOffset(offset) }
+func (h *Host) SetClockOffset(offset time.Duration) { h.helper.offset.Store(int64(offset)) }
 
 // AroundReboot has every order to reboot that the helper gives to the rebooter pass through around, which asks the host by ask or does
 // not, before or after something else. Nil ends that.

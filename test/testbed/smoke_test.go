@@ -300,7 +300,8 @@ func (s *story) aHelperHasAnIdentity() {
 	s.check(err)
 	defer pods.Stop()
 	pod := see(s, pods, "the helper's pod runs", func(_ watch.EventType, p *corev1.Pod) bool { return s.cluster.isHelper(p) })
-	config := s.cluster.helperConfig(s.ctx, pod.Spec.NodeName, podKey{name: pod.Name, uid: pod.UID, serviceAccount: pod.Spec.ServiceAccountName})
+	key := podKey{name: pod.Name, uid: pod.UID, serviceAccount: pod.Spec.ServiceAccountName}
+	config := s.cluster.helperConfig(s.ctx, pod.Spec.NodeName, key)
 	client, err := kubernetes.NewForConfig(config)
 	s.check(err)
 	review, err := client.AuthenticationV1().SelfSubjectReviews().Create(s.ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})

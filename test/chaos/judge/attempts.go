@@ -80,9 +80,7 @@ func (j *judge) proof(reboot *Reboot) {
 		j.broken(Proof, "NodeReboot %s succeeded without two boots", reboot.Name)
 		return
 	}
-	if j.history.Hosts[reboot.Node] != nil && !slices.ContainsFunc(j.history.Hosts[reboot.Node], func(event HostEvent) bool {
-		return event.Kind == HostUp && event.BootID == status.After.BootID
-	}) {
+	if !j.history.ran(reboot.Node, status.After.BootID) {
 		j.broken(Proof, "NodeReboot %s was proved by boot %s, which the host never ran", reboot.Name, status.After.BootID)
 	}
 	if status.Report == nil || status.Report.Sentinel != v1alpha1.SentinelNotRequired || status.Report.BootID != status.After.BootID {
@@ -91,6 +89,12 @@ func (j *judge) proof(reboot *Reboot) {
 	if node := j.world.nodes[reboot.Node]; node == nil || j.longEnough(node.unreadySince) {
 		j.broken(Proof, "NodeReboot %s succeeded while its node is not Ready", reboot.Name)
 	}
+}
+
+// ran tells whether a host ran a boot, as far as anything is known of it.
+func (h *History) ran(node, bootID string) bool {
+	events, known := h.Hosts[node]
+	return !known || slices.ContainsFunc(events, func(event HostEvent) bool { return event.Kind == HostUp && event.BootID == bootID })
 }
 
 // freed judges that a slot was freed only when the applications are as ready as before.
@@ -107,7 +111,8 @@ func (j *judge) freed(reboot *Reboot) {
 	baseline := j.world.baseline[attemptKey{reboot.UID, attempt.Number}]
 	for _, name := range slices.Sorted(maps.Keys(baseline)) {
 		if _, ready := j.world.apps[name].extremes(j.graceful()); ready < baseline[name] {
-			j.broken(Recovery, "the slot of %s was freed with %d ready pods of %s, and there were %d before", reboot.Node, ready, name, baseline[name])
+			j.broken(Recovery, "the slot of %s was freed with %d ready pods of %s, and there were %d before", reboot.Node, ready, name,
+				baseline[name])
 		}
 	}
 }

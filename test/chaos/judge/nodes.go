@@ -15,6 +15,14 @@ func (j *judge) node(node *Node) {
 	if node.Gone {
 		return
 	}
+	j.foreign(node)
+	if begins {
+		j.began(node)
+	}
+}
+
+// foreign judges that what others did to a node is as they left it.
+func (j *judge) foreign(node *Node) {
 	for _, key := range slices.Sorted(maps.Keys(j.world.foreign[node.Name])) {
 		if !node.tainted(key) {
 			j.broken(EarlyTaint, "the taint %s of %s, which others set, is gone", key, node.Name)
@@ -28,9 +36,6 @@ func (j *judge) node(node *Node) {
 		j.broken(Cordons, "the cordon of %s is of others, and has the operator's annotation", node.Name)
 	case !others && node.Cordoned && !node.Ours:
 		j.broken(Cordons, "%s is cordoned, by nobody and without the operator's annotation", node.Name)
-	}
-	if begins {
-		j.began(node)
 	}
 }
 

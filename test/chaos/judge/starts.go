@@ -54,26 +54,7 @@ func (j *judge) longEnough(since time.Time) bool {
 
 // budget judges the limits of the policy and of its zone.
 func (j *judge) budget(node string, granted grantedFor, policy *policyState, underWay map[string]attemptKey) {
-	var down, inZone []string
-	for name := range underWay {
-		other := j.world.forWhom(name, underWay[name])
-		if other.policy == granted.policy {
-			down = append(down, name)
-			if other.zone == granted.zone {
-				inZone = append(inZone, name)
-			}
-		}
-	}
-	for name, state := range j.world.nodes {
-		_, counted := underWay[name]
-		if counted || !j.longEnough(state.unavailableSince) || !j.longEnough(state.ownerSince) || j.world.owner(state) != granted.policy {
-			continue
-		}
-		down = append(down, name)
-		if state.Zone == granted.zone {
-			inZone = append(inZone, name)
-		}
-	}
+	down, inZone := j.unavailable(granted, underWay)
 	if limit := most(policy.limit(), policy.limits, j.graceful()); len(down) > limit {
 		j.broken(Budget, "the start of %s made %d nodes of policy %s unavailable, and %d may be: %s",
 			node, len(down), policy.Name, limit, list(down))
@@ -82,6 +63,28 @@ func (j *judge) budget(node string, granted grantedFor, policy *policyState, und
 		j.broken(Budget, "the start of %s made %d nodes of zone %s unavailable, and %d may be: %s",
 			node, len(inZone), granted.zone, limit, list(inZone))
 	}
+}
+
+// unavailable lists what counts for a policy, and of that what counts for a zone.
+func (j *judge) unavailable(granted grantedFor, underWay map[string]attemptKey) (down, inZone []string) {
+	counts := func(name, zone string) {
+		down = append(down, name)
+		if zone == granted.zone {
+			inZone = append(inZone, name)
+		}
+	}
+	for name := range underWay {
+		if other := j.world.forWhom(name, underWay[name]); other.policy == granted.policy {
+			counts(name, other.zone)
+		}
+	}
+	for name, state := range j.world.nodes {
+		_, counted := underWay[name]
+		if !counted && j.longEnough(state.unavailableSince) && j.longEnough(state.ownerSince) && j.world.owner(state) == granted.policy {
+			counts(name, state.Zone)
+		}
+	}
+	return down, inZone
 }
 
 func (j *judge) clusterLimit(node string, underWay map[string]attemptKey) {

@@ -35,7 +35,6 @@ type nodeState struct {
 	*Node
 	readySince, unavailableSince, skipSince, ownerSince time.Time // zero while it is not so
 	unreadySince                                        time.Time
-	tainted                                             bool
 }
 
 type policyState struct {

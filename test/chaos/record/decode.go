@@ -40,38 +40,40 @@ func newDecoder(namespace string) *decoder {
 	}
 }
 
-func (d *decoder) add(history *judge.History, moment judge.Moment, key string, value []byte, gone bool) (err error) {
-	switch {
-	case strings.HasPrefix(key, nodesPrefix):
-		node := &corev1.Node{}
-		if err = d.decode(value, node); err == nil {
-			history.Nodes = append(history.Nodes, nodeOf(moment, node, gone))
-		}
-	case strings.HasPrefix(key, podsPrefix):
-		pod := &corev1.Pod{}
-		if err = d.decode(value, pod); err == nil && pod.Labels[appLabel] != "" {
-			history.Pods = append(history.Pods, podOf(moment, pod, gone))
-		}
-	case strings.HasPrefix(key, rebootsPrefix):
-		reboot := &v1alpha1.NodeReboot{}
-		if err = json.Unmarshal(value, reboot); err == nil {
-			history.Reboots = append(history.Reboots, rebootOf(moment, reboot, gone))
-		}
-	case strings.HasPrefix(key, policiesPrefix):
-		policy := &v1alpha1.RebootPolicy{}
-		if err = json.Unmarshal(value, policy); err == nil {
-			history.Policies = append(history.Policies, judge.Policy{Moment: moment, Name: policy.Name, Spec: policy.Spec, Gone: gone})
-		}
-	case key == d.slots:
-		slots := &corev1.ConfigMap{}
-		if err = d.decode(value, slots); err == nil {
-			history.Slots = append(history.Slots, slotsOf(moment, slots, gone))
-		}
-	}
+func (d *decoder) add(history *judge.History, moment judge.Moment, key string, value []byte, gone bool) error {
+	err := d.addObject(history, moment, key, value, gone)
 	if err != nil {
 		return fmt.Errorf("decode %s of revision %d: %w", key, moment.Version, err)
 	}
 	return nil
+}
+
+func (d *decoder) addObject(history *judge.History, moment judge.Moment, key string, value []byte, gone bool) (err error) {
+	switch {
+	case strings.HasPrefix(key, nodesPrefix):
+		node := &corev1.Node{}
+		err = d.decode(value, node)
+		history.Nodes = append(history.Nodes, nodeOf(moment, node, gone))
+	case strings.HasPrefix(key, podsPrefix):
+		pod := &corev1.Pod{}
+		err = d.decode(value, pod)
+		if pod.Labels[appLabel] != "" {
+			history.Pods = append(history.Pods, podOf(moment, pod, gone))
+		}
+	case strings.HasPrefix(key, rebootsPrefix):
+		reboot := &v1alpha1.NodeReboot{}
+		err = json.Unmarshal(value, reboot)
+		history.Reboots = append(history.Reboots, rebootOf(moment, reboot, gone))
+	case strings.HasPrefix(key, policiesPrefix):
+		policy := &v1alpha1.RebootPolicy{}
+		err = json.Unmarshal(value, policy)
+		history.Policies = append(history.Policies, judge.Policy{Moment: moment, Name: policy.Name, Spec: policy.Spec, Gone: gone})
+	case key == d.slots:
+		slots := &corev1.ConfigMap{}
+		err = d.decode(value, slots)
+		history.Slots = append(history.Slots, slotsOf(moment, slots, gone))
+	}
+	return err
 }
 
 func (d *decoder) decode(value []byte, into runtime.Object) error {
@@ -117,7 +119,8 @@ func nodeOf(moment judge.Moment, node *corev1.Node, gone bool) judge.Node {
 
 func podOf(moment judge.Moment, pod *corev1.Pod, gone bool) judge.Pod {
 	return judge.Pod{
-		Moment: moment, App: pod.Namespace + "/" + pod.Labels[appLabel], Name: pod.Name, UID: string(pod.UID), Node: pod.Spec.NodeName, Gone: gone,
+		Moment: moment, App: pod.Namespace + "/" + pod.Labels[appLabel], Name: pod.Name, UID: string(pod.UID), Node: pod.Spec.NodeName,
+		Gone: gone,
 		Ready: pod.DeletionTimestamp == nil && slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
 			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 		}),

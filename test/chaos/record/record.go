@@ -1,5 +1,5 @@
-// Package record writes down the history of a cluster for the judge. It reads etcd and no API server: so nothing that happens to API servers
-// and managers keeps it from seeing every version of every object, in the one order that there is.
+// Package record writes down the history of a cluster for the judge. It reads etcd and no API server: so nothing that happens to API
+// servers and managers keeps it from seeing every version of every object, in the one order that there is.
 package record
 
 import (

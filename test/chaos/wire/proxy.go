@@ -55,7 +55,21 @@ func StartProxy(config *rest.Config) (*Proxy, error) {
 		return nil, fmt.Errorf("read the certificate: %w", err)
 	}
 	p.ca = certificate
-	p.server = &http.Server{TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, Handler: &httputil.ReverseProxy{
+	p.server = &http.Server{
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12},
+		Handler:   p.handler(target),
+		ErrorLog:  log.New(io.Discard, "", 0),
+	}
+	p.ended.Go(func() {
+		if err := p.server.ServeTLS(p.listener, "", ""); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			return // every client of it sees that
+		}
+	})
+	return p, nil
+}
+
+func (p *Proxy) handler(target *url.URL) http.Handler {
+	return &httputil.ReverseProxy{
 		Rewrite: func(request *httputil.ProxyRequest) {
 			request.SetURL(target)
 			request.Out.Host = target.Host
@@ -66,13 +80,7 @@ func StartProxy(config *rest.Config) (*Proxy, error) {
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) {
 			panic(http.ErrAbortHandler) // as if there were no proxy: no answer is no answer
 		},
-	}, ErrorLog: log.New(io.Discard, "", 0)}
-	p.ended.Go(func() {
-		if err := p.server.ServeTLS(p.listener, "", ""); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			return // every client of it sees that
-		}
-	})
-	return p, nil
+	}
 }
 
 // URL is where it listens.
