@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -67,10 +68,46 @@ func (s *soak) measure() {
 	note(watchesOpen, sum(server, func(name string) bool {
 		return strings.HasPrefix(name, "apiserver_longrunning_requests{") && strings.Contains(name, `verb="WATCH"`)
 	}))
-	note(objects, sum(server, func(name string) bool {
-		return (strings.HasPrefix(name, "apiserver_resource_objects{") || strings.HasPrefix(name, "apiserver_storage_objects{")) &&
-			!strings.Contains(name, `"events`)
-	}))
+	s.now = perKind(server)
+	if s.first == nil {
+		s.first = s.now
+	}
+	total := 0.0
+	for _, count := range s.now {
+		total += count
+	}
+	note(objects, total)
+}
+
+// resource is the label that names a kind.
+var resource = regexp.MustCompile(`[{,]resource="([^"]+)"`)
+
+// perKind is how many objects there are of each kind but events, which expire after an hour. Since 1.34 the metric has another name.
+func perKind(server map[string]float64) map[string]float64 {
+	kinds := map[string]float64{}
+	for _, metric := range []string{"apiserver_resource_objects{", "apiserver_storage_objects{"} {
+		for name, value := range server {
+			kind := resource.FindStringSubmatch(name)
+			if strings.HasPrefix(name, metric) && kind != nil && !strings.HasPrefix(kind[1], "events") {
+				kinds[kind[1]] += value
+			}
+		}
+		if len(kinds) > 0 {
+			break // the old name may be there besides
+		}
+	}
+	return kinds
+}
+
+// more lists the kinds of which there is more than at first.
+func (s *soak) more() []string {
+	var all []string
+	for _, kind := range slices.Sorted(maps.Keys(s.now)) {
+		if added := s.now[kind] - s.first[kind]; added > 0 {
+			all = append(all, fmt.Sprintf("%s %+.0f", kind, added))
+		}
+	}
+	return all
 }
 
 func sum(values map[string]float64, which func(string) bool) float64 {

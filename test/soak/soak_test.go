@@ -47,6 +47,8 @@ type soak struct {
 	rounds  int
 	reboots int
 	began   time.Time
+	// first and now are how many objects there are of each kind.
+	first, now map[string]float64
 }
 
 // TestNothingGrows runs for as long as SOAK says, such as 2h. Without it, it is skipped: `go test` has no hours.
@@ -206,7 +208,7 @@ func (s *soak) table() string {
 			s.Errorf("%s: too few samples", name)
 		case line.Grows:
 			verdict = "GROWS"
-			s.Errorf("%s grows by %.2f per hour, and is known to %.2f", name, line.PerHour, line.Error)
+			s.Errorf("%s grows by %.2f per hour, and is known to %.2f; objects since the beginning: %v", name, line.PerHour, line.Error, s.more())
 		}
 		_, _ = fmt.Fprintf(writer, "%s\t%.1f\t%.1f\t%.2f\t%.2f\t%s\t\n", name, line.First, line.Last, line.PerHour, line.Error, verdict)
 	}

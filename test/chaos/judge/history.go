@@ -1,6 +1,6 @@
 // Package judge says which promises of docs/safety.md a history of a cluster breaks. A history is what an outsider saw: every version of
-// every object in the order of the API server's changes, and what the hosts themselves know. The judge is a function of it and nothing else, and
-// knows nothing of how the operator decides.
+// every object in the order of the API server's changes, and what the hosts themselves know. The judge is a function of it and nothing
+// else, and knows nothing of how the operator decides.
 package judge
 
 import (
