@@ -129,6 +129,20 @@ SEED ?= 1
 simulate: ## Simulate 100,000 fleets, which takes half an hour on two cores (ROUNDS=1, SEED=4711).
 	SIMULATE_ROUNDS=$(ROUNDS) SIMULATE_SEED=$(SEED) go test -count=1 -timeout 0 -v -run TestSimulated ./controllers/plan
 
+# Every run has a seed; what a failure prints runs it again. See docs/fault-injection.md.
+FAULT ?=
+
+.PHONY: chaos
+chaos: ## Break everything around rollouts and judge every promise, which takes most of an hour (FAULT=stale-lists, SEED=3).
+	$(WITH_ASSETS) CHAOS=full FAULT="$(FAULT)" $(if $(filter command environment,$(origin SEED)),SEED=$(SEED),SEED=) \
+		go test -count=1 -timeout 0 -v -run TestEveryPromiseHoldsWhateverGoesWrong ./test/chaos
+
+DURATION ?= 2h
+
+.PHONY: soak
+soak: ## Roll out on 50 nodes for hours while things go wrong, and look whether anything grows (DURATION=3m, SEED=3).
+	$(WITH_ASSETS) SOAK=$(DURATION) SEED=$(SEED) go test -count=1 -timeout 0 -v -run TestNothingGrows ./test/soak
+
 .PHONY: guards
 guards: ## Break the guards of the planner one at a time; simulated fleets have to notice each (ONLY="the limit").
 	go run ./hack/guards -only="$(ONLY)"

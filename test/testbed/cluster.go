@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -47,6 +48,8 @@ type Options struct {
 	AdmissionConfiguration string
 	// EvictionRequests are served, and helpers use them. That is there since Kubernetes 1.37.
 	EvictionRequests bool
+	// HelperTransport, if set, is put between a node's helper and the API server.
+	HelperTransport func(node string, next http.RoundTripper) http.RoundTripper
 	// Clock is what the simulated nodes go by. Nil means the real one; the control plane has no other.
 	Clock clock.WithTicker
 }
@@ -68,6 +71,7 @@ type Cluster struct {
 
 	edition          edition.Edition
 	evictionRequests bool
+	helperTransport  func(node string, next http.RoundTripper) http.RoundTripper
 
 	background context.Context // ends with Stop
 	cancel     context.CancelFunc
@@ -96,7 +100,7 @@ func Start(ctx context.Context, options Options) (*Cluster, error) {
 	defer cancel()
 	cluster := &Cluster{
 		log: options.Log, clock: options.Clock, namespace: options.Namespace, hosts: map[string]*Host{},
-		evictionRequests: options.EvictionRequests,
+		evictionRequests: options.EvictionRequests, helperTransport: options.HelperTransport,
 	}
 	cluster.background, cluster.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := cluster.start(ctx, options, assets); err != nil {

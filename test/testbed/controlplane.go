@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -26,8 +27,14 @@ type controlPlane struct {
 	assets    string
 	dir       string
 	url       string
+	etcdURL   string
 	authority *authority
+
+	mu        sync.Mutex
 	processes []*process
+	// apiServer is the API server that was started last, and apiServerArgs what it is started with.
+	apiServer     *process
+	apiServerArgs []string
 	// gates are flags with feature gates, and served are those of the API server for what it serves besides.
 	gates, served []string
 	// admission is the flag of the API server with the configuration of its admission plugins.
@@ -47,8 +54,8 @@ func (cp *controlPlane) start(ctx context.Context, options Options) error {
 	if err := cp.writeKubeconfigs(); err != nil {
 		return err
 	}
-	etcdURL := fmt.Sprintf("http://127.0.0.1:%d", ports[0])
-	if err := cp.startEtcd(ctx, etcdURL, fmt.Sprintf("http://127.0.0.1:%d", ports[1])); err != nil {
+	cp.etcdURL = fmt.Sprintf("http://127.0.0.1:%d", ports[0])
+	if err := cp.startEtcd(ctx, cp.etcdURL, fmt.Sprintf("http://127.0.0.1:%d", ports[1])); err != nil {
 		return err
 	}
 	if err := os.WriteFile(cp.path(auditPolicyFile), []byte(auditPolicy(options.Namespace)), 0o600); err != nil {
@@ -64,7 +71,7 @@ func (cp *controlPlane) start(ctx context.Context, options Options) error {
 		cp.gates = []string{"--feature-gates", "EvictionRequestAPI=true"}
 		cp.served = []string{"--runtime-config", "lifecycle.k8s.io/v1alpha1=true"}
 	}
-	if err := cp.startAPIServer(ctx, etcdURL, ports[2]); err != nil {
+	if err := cp.startAPIServer(ctx, ports[2]); err != nil {
 		return err
 	}
 	if err := cp.startControllerManager(options.NodeMonitorGracePeriod); err != nil {
@@ -74,6 +81,8 @@ func (cp *controlPlane) start(ctx context.Context, options Options) error {
 }
 
 func (cp *controlPlane) kill() error {
+	cp.mu.Lock()
+	defer cp.mu.Unlock()
 	var errs []error
 	for i := len(cp.processes) - 1; i >= 0; i-- {
 		errs = append(errs, cp.processes[i].kill())
@@ -141,9 +150,9 @@ func (cp *controlPlane) startEtcd(ctx context.Context, clientURL, peerURL string
 	return etcd.waitFor(ctx, httpReady(http.DefaultClient, clientURL+"/health"))
 }
 
-func (cp *controlPlane) startAPIServer(ctx context.Context, etcdURL string, port int) error {
+func (cp *controlPlane) startAPIServer(ctx context.Context, port int) error {
 	args := []string{
-		"--etcd-servers", etcdURL,
+		"--etcd-servers", cp.etcdURL,
 		"--bind-address", "127.0.0.1", "--advertise-address", "127.0.0.1", "--secure-port", fmt.Sprint(port),
 		"--endpoint-reconciler-type", "none", // the service kubernetes may not point to a loopback address
 		"--tls-cert-file", cp.path("apiserver.crt"), "--tls-private-key-file", cp.path("apiserver.key"),
@@ -158,15 +167,30 @@ func (cp *controlPlane) startAPIServer(ctx context.Context, etcdURL string, port
 		"--audit-policy-file", cp.path(auditPolicyFile), "--audit-log-path", cp.path(auditLog),
 		"--max-requests-inflight", "4000", "--max-mutating-requests-inflight", "2000", // hundreds of kubelets in one process
 	}
-	server, err := cp.run(apiServerProgram, slices.Concat(args, cp.gates, cp.served, cp.admission)...)
+	cp.apiServerArgs = slices.Concat(args, cp.gates, cp.served, cp.admission)
+	return cp.runAPIServer(ctx)
+}
+
+// runAPIServer starts the API server, or starts it again, and returns once it is ready.
+func (cp *controlPlane) runAPIServer(ctx context.Context) error {
+	server, err := cp.run(apiServerProgram, cp.apiServerArgs...)
 	if err != nil {
 		return err
 	}
+	cp.mu.Lock()
+	cp.apiServer = server
+	cp.mu.Unlock()
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(cp.authority.certificate)
 	probe := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13}}}
 	defer probe.CloseIdleConnections()
 	return server.waitFor(ctx, httpReady(probe, cp.url+"/readyz"))
+}
+
+func (cp *controlPlane) currentAPIServer() *process {
+	cp.mu.Lock()
+	defer cp.mu.Unlock()
+	return cp.apiServer
 }
 
 func (cp *controlPlane) startControllerManager(gracePeriod time.Duration) error {
@@ -202,12 +226,16 @@ func (cp *controlPlane) run(program string, args ...string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
+	cp.mu.Lock()
+	defer cp.mu.Unlock()
 	cp.processes = append(cp.processes, started)
 	return started, nil
 }
 
 // firstDead returns an error if one of the programs has ended.
 func (cp *controlPlane) firstDead() error {
+	cp.mu.Lock()
+	defer cp.mu.Unlock()
 	for _, process := range cp.processes {
 		select {
 		case <-process.exited:

@@ -3,7 +3,9 @@ package testbed
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -48,6 +50,10 @@ type helperRunner struct {
 	running podKey // the pod as which the helper runs; zero while it does not run
 	cancel  context.CancelFunc
 	ended   chan struct{}
+
+	// What a step of the helper itself may use, while others wait for its end.
+	crash  atomic.Pointer[context.CancelFunc] // ends the run of now; nil before the first one
+	offset atomic.Int64                       // of the clock of runs that begin from now on
 }
 
 func newHelperRunner(host *Host, wanted bool) *helperRunner {
@@ -123,23 +129,30 @@ func (r *helperRunner) applyLocked() {
 func (r *helperRunner) run(ctx context.Context, pod podKey, ended chan<- struct{}) {
 	defer close(ended)
 	log := r.host.log.WithName("helper")
-	options := helper.Options{
-		NodeName:         r.host.Name(),
-		Config:           r.host.cluster.helperConfig(pod),
-		PodNamespace:     r.host.cluster.namespace,
-		PodName:          pod.name,
-		Host:             r.host,
-		Sentinel:         r.host.sentinel,
-		Log:              log,
-		PollInterval:     helperPollInterval,
-		EvictionRequests: r.host.cluster.evictionRequests,
-	}
 	for {
-		err := helper.Run(ctx, options)
+		run, crash := context.WithCancel(ctx)
+		r.crash.Store(&crash)
+		offset := time.Duration(r.offset.Load())
+		err := helper.Run(run, helper.Options{
+			NodeName:         r.host.Name(),
+			Config:           r.host.cluster.helperConfig(run, r.host.Name(), pod),
+			PodNamespace:     r.host.cluster.namespace,
+			PodName:          pod.name,
+			Host:             &hostOfRun{Host: r.host, run: run, offset: offset},
+			Sentinel:         r.host.sentinel,
+			Log:              log,
+			PollInterval:     helperPollInterval,
+			EvictionRequests: r.host.cluster.evictionRequests,
+			Clock:            offClock{WithTicker: r.host.cluster.clock, offset: offset},
+		})
+		crashed := run.Err() != nil
+		crash()
 		if ctx.Err() != nil {
 			return
 		}
-		log.Error(err, "the helper ended and is started again")
+		if !crashed {
+			log.Error(err, "the helper ended and is started again")
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -148,11 +161,21 @@ func (r *helperRunner) run(ctx context.Context, pod podKey, ended chan<- struct{
 	}
 }
 
+func (r *helperRunner) crashNow() {
+	if crash := r.crash.Load(); crash != nil {
+		(*crash)()
+	}
+}
+
 // helperConfig is the connection of a helper: what its pod holds, and nothing of the administrator's.
-func (c *Cluster) helperConfig(pod podKey) *rest.Config {
+func (c *Cluster) helperConfig(run context.Context, node string, pod podKey) *rest.Config {
 	config := rest.AnonymousClientConfig(c.config)
 	config.UserAgent = helperName
 	config.WrapTransport = transport.TokenSourceWrapTransport(transport.NewCachedTokenSource(&podTokens{cluster: c, pod: pod}))
+	if c.helperTransport != nil {
+		config.Wrap(func(next http.RoundTripper) http.RoundTripper { return c.helperTransport(node, next) })
+	}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &transportOfRun{run: run, next: next} })
 	return config
 }
 

@@ -68,6 +68,7 @@ type Host struct {
 	rebooting    bool
 	byAnnotation bool // RebootRequiredAnnotation is on the node
 	accepted     int
+	around       func(ask func() (via string, err error)) (via string, err error)
 	returned     chan struct{} // closed by Return; a new one for each reboot
 }
 
@@ -131,13 +132,13 @@ func (h *Host) Reboot(_ context.Context, bootID string, order rebooter.Order) (v
 	case bootID != h.bootID:
 		return "", fmt.Errorf("the order is about boot %s, and the host runs boot %s", bootID, h.bootID)
 	case h.fault == FaultRebootRefused:
-		h.journal.add(h.now(), EventRebootRefused, "")
+		h.journal.add(HostEvent{At: h.now(), Kind: EventRebootRefused, BootID: bootID})
 		return "", errors.New("the simulated host refuses to reboot")
 	case h.rebooting:
 		return "", errors.New("a shutdown is already in progress")
 	}
 	h.accepted++
-	h.journal.add(h.now(), EventRebootAccepted, order.Method)
+	h.journal.add(HostEvent{At: h.now(), Kind: EventRebootAccepted, Detail: order.Method, BootID: bootID})
 	if h.fault != FaultRebootIgnored {
 		h.rebootLocked()
 	}
@@ -213,13 +214,13 @@ func (h *Host) Return() {
 
 // RequireReboot puts the sentinel there.
 func (h *Host) RequireReboot() {
-	h.journal.add(h.now(), EventSentinelSet, "")
+	h.journal.add(HostEvent{At: h.now(), Kind: EventSentinelSet})
 	h.sentinel.set(v1alpha1.SentinelRequired, "the simulated host asks for a reboot")
 }
 
 // WithdrawReboot takes the sentinel away.
 func (h *Host) WithdrawReboot() {
-	h.journal.add(h.now(), EventSentinelCleared, "")
+	h.journal.add(HostEvent{At: h.now(), Kind: EventSentinelCleared})
 	h.sentinel.set(v1alpha1.SentinelNotRequired, "")
 }
 
@@ -270,6 +271,9 @@ func (h *Host) registerAgain(ctx context.Context) error {
 		return nil
 	}
 	node, err := h.cluster.kubernetes.CoreV1().Nodes().Create(ctx, h.node(), metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) { // an answer to an earlier try was lost
+		node, err = h.cluster.kubernetes.CoreV1().Nodes().Get(ctx, h.Name(), metav1.GetOptions{})
+	}
 	if err != nil {
 		return fmt.Errorf("register node %s again: %w", h.Name(), err)
 	}
@@ -326,3 +330,6 @@ func (h *Host) isNode(uid types.UID) bool {
 }
 
 func (h *Host) now() time.Time { return h.cluster.clock.Now() }
+
+// Removed tells whether the host was turned off for good.
+func (h *Host) Removed() bool { return h.isGone() }

@@ -24,6 +24,7 @@ type HostEvent struct {
 	At     time.Time
 	Kind   EventKind
 	Detail string // the boot ID of EventUp, the method of EventRebootAccepted
+	BootID string // of EventUp, and of the boot that an order was about
 }
 
 // journal records what happened to one host.
@@ -32,10 +33,10 @@ type journal struct {
 	events []HostEvent
 }
 
-func (j *journal) add(at time.Time, kind EventKind, detail string) {
+func (j *journal) add(event HostEvent) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.events = append(j.events, HostEvent{At: at, Kind: kind, Detail: detail})
+	j.events = append(j.events, event)
 }
 
 func (j *journal) list() []HostEvent {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,7 +23,11 @@ const (
 	kubeletWorkers = 8
 	// kubeletRetry is the pause after a failed write.
 	kubeletRetry = 200 * time.Millisecond
-	byNode       = "node"
+	// kubeletTimeout is how long a kubelet waits for an answer.
+	kubeletTimeout = 10 * time.Second
+	// lastWords is how long a host that goes down waits for its last writes.
+	lastWords = 2 * time.Second
+	byNode    = "node"
 )
 
 // kubelets plays the kubelets of all hosts: it starts the pods that are bound to a host, makes them ready and ends them at the times that
@@ -159,6 +164,15 @@ func (k *kubelets) podsOf(node string) []*corev1.Pod {
 	return pods
 }
 
+// isUnknown tells whether nobody knows whether a node is Ready.
+func (k *kubelets) isUnknown(name string) bool {
+	object, exists, err := k.nodes.GetStore().GetByKey(name)
+	node, ok := object.(*corev1.Node)
+	return err == nil && exists && ok && slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
+		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionUnknown
+	})
+}
+
 // lookAgain has every pod of the node looked at.
 func (k *kubelets) lookAgain(node string) {
 	for _, pod := range k.podsOf(node) {
@@ -172,7 +186,9 @@ func (k *kubelets) work() {
 		if shutdown {
 			return
 		}
-		wait, err := k.sync(k.cluster.background, key)
+		ctx, cancel := context.WithTimeout(k.cluster.background, kubeletTimeout)
+		wait, err := k.sync(ctx, key)
+		cancel()
 		if err != nil && !apierrors.IsNotFound(err) && k.cluster.background.Err() == nil {
 			k.cluster.log.Error(err, "simulated kubelet", "pod", key)
 			wait = kubeletRetry

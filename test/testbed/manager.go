@@ -37,6 +37,10 @@ type ManagerOptions struct {
 	Args []string
 	// Env is added to the environment, as NAME=VALUE.
 	Env []string
+	// Server is the URL at which it reaches the API server, such as that of a proxy whose certificate ServerCA vouches for. Empty means the
+	// API server's own.
+	Server   string
+	ServerCA []byte
 }
 
 // Manager is a manager that runs as a process of its own.
@@ -59,7 +63,7 @@ func (c *Cluster) StartManager(ctx context.Context, options ManagerOptions) (*Ma
 	if err != nil {
 		return nil, err
 	}
-	name, kubeconfig, err := c.managerKubeconfig(ctx)
+	name, kubeconfig, err := c.managerKubeconfig(ctx, options)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +113,7 @@ func (c *Cluster) buildManager(ctx context.Context) (string, error) {
 }
 
 // managerKubeconfig writes a kubeconfig with a token of the manager's ServiceAccount. It returns a name for the manager as well.
-func (c *Cluster) managerKubeconfig(ctx context.Context) (string, string, error) {
+func (c *Cluster) managerKubeconfig(ctx context.Context, options ManagerOptions) (string, string, error) {
 	name := c.managers.nextName()
 	token, err := c.token(ctx, managerName, managerTokenLifetime, nil)
 	if err != nil {
@@ -117,6 +121,9 @@ func (c *Cluster) managerKubeconfig(ctx context.Context) (string, string, error)
 	}
 	path := c.plane.path(name + ".kubeconfig")
 	info := &clientcmdapi.AuthInfo{Token: token.AccessToken}
+	if options.Server != "" {
+		return name, path, writeKubeconfig(path, options.Server, options.ServerCA, info)
+	}
 	return name, path, writeKubeconfig(path, c.plane.url, c.plane.authority.certificate, info)
 }
 
@@ -135,6 +142,15 @@ func (m *Manager) Stop(ctx context.Context) error {
 		return m.process.failure(fmt.Errorf("does not end: %w", ctx.Err()))
 	}
 }
+
+// Pause stops the manager where it is, as a machine that stalls does, until Continue.
+func (m *Manager) Pause() error { return m.process.signal(syscall.SIGSTOP) }
+
+// Continue undoes Pause.
+func (m *Manager) Continue() error { return m.process.signal(syscall.SIGCONT) }
+
+// PID is the number of its process.
+func (m *Manager) PID() int { return m.process.command.Process.Pid }
 
 // Exited is closed when the manager has ended.
 func (m *Manager) Exited() <-chan struct{} { return m.process.exited }

@@ -167,10 +167,26 @@ func (h *Host) renewLeases() {
 		if !h.Up() {
 			continue
 		}
-		if err := h.renewLease(h.cluster.background); err != nil && !errors.Is(err, context.Canceled) {
-			h.log.Error(err, "simulated kubelet")
+		ctx, cancel := context.WithTimeout(h.cluster.background, kubeletTimeout)
+		err := errors.Join(h.renewLease(ctx), h.knownAgain(ctx))
+		cancel()
+		if h.cluster.background.Err() == nil {
+			h.report(h.cluster.background, err)
 		}
 	}
+}
+
+// knownAgain says that the host is Ready where the node lifecycle controller has taken its silence for its end.
+func (h *Host) knownAgain(ctx context.Context) error {
+	if !h.cluster.kubelets.isUnknown(h.Name()) {
+		return nil
+	}
+	h.power.RLock()
+	defer h.power.RUnlock()
+	if !h.up {
+		return nil
+	}
+	return h.writeNodeStatus(ctx, corev1.NodeStatus{Conditions: h.conditions(true), NodeInfo: h.nodeInfo()})
 }
 
 func (h *Host) renewLease(ctx context.Context) error {

@@ -53,20 +53,23 @@ func (h *Host) goDown(ctx context.Context) {
 	h.power.Unlock()
 	graceful := h.shutsDownGracefully()
 	h.managers.hostDown(graceful)
-	h.journal.add(h.now(), EventDown, "")
+	h.journal.add(HostEvent{At: h.now(), Kind: EventDown})
 	if graceful {
 		h.report(ctx, h.cluster.kubelets.shutDown(ctx, h.Name()))
 	}
 	if h.options.FastReboot {
 		return
 	}
+	// The kubelet says so before its host is off, if somebody listens.
+	ctx, cancel := context.WithTimeout(ctx, lastWords)
+	defer cancel()
 	h.report(ctx, h.writeNodeStatus(ctx, corev1.NodeStatus{Conditions: h.conditions(false), NodeInfo: h.nodeInfo()}))
 	h.report(ctx, h.cluster.kubelets.notReady(ctx, h.Name()))
 }
 
 // comeUp boots: another boot ID, the next kernel, a sentinel that is gone, and a kubelet that says Ready.
 func (h *Host) comeUp(ctx context.Context) {
-	h.report(ctx, h.removeAnnotation(ctx))
+	h.insist(ctx, h.removeAnnotation)
 	h.sentinel.booted()
 	h.mu.Lock()
 	h.bootID = uuid.NewString()
@@ -77,10 +80,28 @@ func (h *Host) comeUp(ctx context.Context) {
 	h.power.Lock()
 	h.boot++
 	h.power.Unlock()
-	h.journal.add(h.now(), EventUp, bootID)
-	h.report(ctx, h.renewLease(ctx))
-	h.report(ctx, h.registerAgain(ctx))
-	h.report(ctx, h.writeNodeStatus(ctx, corev1.NodeStatus{Conditions: h.conditions(true), NodeInfo: h.nodeInfo()}))
+	h.journal.add(HostEvent{At: h.now(), Kind: EventUp, Detail: bootID, BootID: bootID})
+	h.insist(ctx, h.renewLease)
+	h.insist(ctx, h.registerAgain)
+	h.insist(ctx, func(ctx context.Context) error {
+		return h.writeNodeStatus(ctx, corev1.NodeStatus{Conditions: h.conditions(true), NodeInfo: h.nodeInfo()})
+	})
+}
+
+// insist writes again and again until the API server has taken it, or nothing is left to write to, as a kubelet does.
+func (h *Host) insist(ctx context.Context, write func(context.Context) error) {
+	for {
+		attempt, cancel := context.WithTimeout(ctx, kubeletTimeout)
+		err := write(attempt)
+		cancel()
+		if err == nil || apierrors.IsNotFound(err) {
+			return
+		}
+		h.report(ctx, err)
+		if !h.wait(ctx, h.cluster.clock.After(kubeletRetry), nil) {
+			return
+		}
+	}
 }
 
 // report logs what a simulated kubelet could not write, unless the node or the cluster is gone.

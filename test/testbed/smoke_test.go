@@ -63,6 +63,8 @@ func TestACluster(t *testing.T) {
 	s.run("a host that is never back comes back when it is told to", (*story).aHostReturns)
 	s.run("an annotation is a sentinel until the reboot", (*story).anAnnotationIsASentinel)
 	s.run("a helper acts with the identity of its own pod", (*story).aHelperHasAnIdentity)
+	s.run("pods run on while the API server is away, and kubelets say later what happened", (*story).theAPIServerIsAway)
+	s.run("a kubelet says that its node is Ready where others took its silence for its end", (*story).aNodeIsKnownAgain)
 	s.run("the lag of the cluster is measured", (*story).theLagIsMeasured)
 	s.run("a deleted node stays away", (*story).aNodeIsDeleted)
 }
@@ -298,7 +300,8 @@ func (s *story) aHelperHasAnIdentity() {
 	s.check(err)
 	defer pods.Stop()
 	pod := see(s, pods, "the helper's pod runs", func(_ watch.EventType, p *corev1.Pod) bool { return s.cluster.isHelper(p) })
-	config := s.cluster.helperConfig(podKey{name: pod.Name, uid: pod.UID, serviceAccount: pod.Spec.ServiceAccountName})
+	key := podKey{name: pod.Name, uid: pod.UID, serviceAccount: pod.Spec.ServiceAccountName}
+	config := s.cluster.helperConfig(s.ctx, pod.Spec.NodeName, key)
 	client, err := kubernetes.NewForConfig(config)
 	s.check(err)
 	review, err := client.AuthenticationV1().SelfSubjectReviews().Create(s.ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})

@@ -1,0 +1,146 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/reboot-operator/reboot-operator/test/chaos/judge"
+	"github.com/reboot-operator/reboot-operator/test/chaos/record"
+	"github.com/reboot-operator/reboot-operator/test/testbed"
+)
+
+// quietFor is for how long nothing may be written in the end.
+const quietFor = 1500 * time.Millisecond
+
+// quietTries is how often that is tried before nobody believes that it will be quiet.
+const quietTries = 20
+
+// Trial is what happens from its start on, and is judged in the end.
+type Trial struct {
+	Rules judge.Rules
+
+	rig      *Rig
+	recorder *record.Recorder
+	began    time.Time
+	quiet    []judge.Span
+
+	mu    sync.Mutex
+	hosts []*testbed.Host
+}
+
+// Begin begins to record.
+func (r *Rig) Begin(ctx context.Context, rules judge.Rules, hosts ...*testbed.Host) (*Trial, error) {
+	recorder, err := record.Start(ctx, r.EtcdURL(), r.Namespace(), r.Clock)
+	if err != nil {
+		return nil, err
+	}
+	return &Trial{Rules: rules, rig: r, recorder: recorder, began: r.Clock.Now(), hosts: slices.Clone(hosts)}, nil
+}
+
+// Recorder is what records.
+func (t *Trial) Recorder() *record.Recorder { return t.recorder }
+
+// Replace has another host of the same name take the place of one.
+func (t *Trial) Replace(old, host *testbed.Host) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range t.hosts {
+		if t.hosts[i] == old {
+			t.hosts[i] = host
+		}
+	}
+}
+
+// Did notes what someone else than the operator wrote to a node, by the resource version of what was written.
+func (t *Trial) Did(version string, kind judge.DeedKind, node, taint string) {
+	number, err := strconv.ParseUint(version, 10, 64)
+	if err != nil {
+		number = t.recorder.Revision() // of a cluster without numbers there is nothing better
+	}
+	t.recorder.Did(judge.Deed{Moment: judge.Moment{Version: number}, Kind: kind, Node: node, Taint: taint})
+}
+
+// Stop ends the recording.
+func (t *Trial) Stop() error { return t.recorder.Stop() }
+
+// History is what was seen so far.
+func (t *Trial) History() *judge.History {
+	history := t.recorder.History()
+	history.Quiet = t.quiet
+	history.Hosts = map[string][]judge.HostEvent{}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, host := range t.hosts {
+		for _, event := range host.Events() {
+			if kind, known := hostEvents[event.Kind]; known && !event.At.Before(t.began) {
+				history.Hosts[host.Name()] = append(history.Hosts[host.Name()], judge.HostEvent{At: event.At, Kind: kind, BootID: event.BootID})
+			}
+		}
+		if host.Removed() {
+			history.Hosts[host.Name()] = append(history.Hosts[host.Name()], judge.HostEvent{Kind: judge.HostRemoved})
+		}
+	}
+	return &history
+}
+
+var hostEvents = map[testbed.EventKind]judge.HostEventKind{
+	testbed.EventSentinelSet: judge.HostRequired, testbed.EventSentinelCleared: judge.HostCleared,
+	testbed.EventRebootAccepted: judge.HostAccepted, testbed.EventDown: judge.HostDown, testbed.EventUp: judge.HostUp,
+}
+
+// Settle waits until everything is done and nothing is left over, and then watches for a moment in which nothing may be written.
+func (t *Trial) Settle(ctx context.Context) error {
+	for {
+		changed := t.recorder.Changed()
+		left := judge.Left(t.History())
+		if len(left) == 0 {
+			break
+		}
+		select {
+		case <-changed:
+		case <-t.rig.Clock.After(time.Second): // hosts change without a revision
+		case <-ctx.Done():
+			return fmt.Errorf("not everything is done: %w; left is:\n%s", ctx.Err(), Lines(left))
+		}
+		select { // changes come in bursts
+		case <-t.rig.Clock.After(pollInterval):
+		case <-ctx.Done():
+		}
+	}
+	return t.beQuiet(ctx)
+}
+
+// beQuiet waits for the last writes of the work that is done, and notes a time of silence. If there is none, something writes for ever.
+func (t *Trial) beQuiet(ctx context.Context) error {
+	for range quietTries {
+		from := t.recorder.Revision()
+		select {
+		case <-t.rig.Clock.After(quietFor):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		span := judge.Span{From: from, To: t.recorder.Revision()}
+		history := t.History()
+		if t.quiet = []judge.Span{span}; history.Silent(span) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// Verdict lists what was broken.
+func (t *Trial) Verdict() []judge.Violation { return judge.Judge(t.History(), t.Rules) }
+
+// Lines writes each violation on a line.
+func Lines(violations []judge.Violation) string {
+	lines := make([]string, len(violations))
+	for i, violation := range violations {
+		lines[i] = violation.String()
+	}
+	return strings.Join(lines, "\n")
+}
