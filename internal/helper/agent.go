@@ -66,6 +66,8 @@ type agent struct {
 	clockOffset func() (time.Duration, bool)
 
 	reading reading
+	// looked is set when the sentinel was read for the first time.
+	looked atomic.Bool
 	// blind is why the sentinel is unknown; nil while it is known.
 	blind atomic.Pointer[string]
 	// nameless is why there is no name for a NodeReboot that the host needs; nil while that is not so.
@@ -130,14 +132,17 @@ func (a *agent) follow(ctx context.Context) {
 	a.reboots.run(ctx, a.Log.WithName("reboots"), a.source, &v1alpha1.NodeReboot{})
 }
 
-// ready is an error until the node's NodeReboots are known, and while the sentinel is not, or its need has no NodeReboot: a helper can
-// report that in a NodeReboot only if there is one.
+// ready is an error until the node's NodeReboots and its sentinel are known, and while the sentinel is not, or its need has no NodeReboot:
+// a helper can report that in a NodeReboot only if there is one.
 func (a *agent) ready() error {
 	if _, synced, err := a.reboots.snapshot(); !synced {
 		return errors.Join(errors.New("the node's NodeReboots are not known yet"), err)
 	}
 	if why := a.superseded.Load(); why != nil {
 		return errors.New(*why)
+	}
+	if !a.looked.Load() {
+		return errors.New("the sentinel has not been read yet")
 	}
 	if why := a.blind.Load(); why != nil {
 		return errors.New(sentinelPrefix + *why)
@@ -199,6 +204,7 @@ func (a *agent) readSentinel(ctx context.Context) {
 	if state == v1alpha1.SentinelUnknown {
 		a.blind.Store(&message)
 	}
+	a.looked.Store(true)
 }
 
 // askHost asks again and again what is in the way of a reboot, beside the passes: a host that is slow to answer must not hold up orders.

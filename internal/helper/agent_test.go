@@ -195,6 +195,9 @@ func TestAHelperIsNotReadyWhileItsSentinelIsUnknown(t *testing.T) {
 		defer cancel()
 		go a.follow(ctx)
 		synctest.Wait()
+		if err := a.ready(); err == nil || err.Error() != "the sentinel has not been read yet" {
+			t.Errorf("the rebooter has not answered, and it says %v", err)
+		}
 		for state, want := range map[v1alpha1.SentinelState]string{
 			v1alpha1.SentinelRequired: "", v1alpha1.SentinelNotRequired: "", v1alpha1.SentinelUnknown: "sentinel unknown: libc6",
 		} {

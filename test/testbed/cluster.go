@@ -47,6 +47,9 @@ type Options struct {
 	AdmissionConfiguration string
 	// EvictionRequests are served, and helpers use them. That is there since Kubernetes 1.37.
 	EvictionRequests bool
+	// Probes has the simulated kubelets probe containers as their manifests say, with the waits of real ones. Nil has them find a container
+	// ready the moment that it is.
+	Probes *Probes
 	// Clock is what the simulated nodes go by. Nil means the real one; the control plane has no other.
 	Clock clock.WithTicker
 }
@@ -65,6 +68,7 @@ type Cluster struct {
 	kubelets   *kubelets
 	managers   managers
 	webhooks   *webhookService
+	probes     *Probes
 
 	edition          edition.Edition
 	evictionRequests bool
@@ -96,7 +100,7 @@ func Start(ctx context.Context, options Options) (*Cluster, error) {
 	defer cancel()
 	cluster := &Cluster{
 		log: options.Log, clock: options.Clock, namespace: options.Namespace, hosts: map[string]*Host{},
-		evictionRequests: options.EvictionRequests,
+		evictionRequests: options.EvictionRequests, probes: options.Probes,
 	}
 	cluster.background, cluster.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := cluster.start(ctx, options, assets); err != nil {
