@@ -79,6 +79,13 @@ type agent struct {
 	// self is this run of the helper. superseded says which other one took its place; nil while none did.
 	self       v1alpha1.HelperInstance
 	superseded atomic.Pointer[string]
+	// successor is that other one, and lookedAt when its pod was last looked for among the neighbors.
+	successor v1alpha1.HelperInstance
+	lookedAt  time.Time
+	neighbors interface {
+		// PodExists tells whether there is a pod of that name on the node, in the helper's namespace.
+		PodExists(ctx context.Context, name string) (bool, error)
+	}
 	// evictionObstacle is why the helper may not evict; empty if nothing is known to be in the way.
 	evictionObstacle string
 	// written holds the resource version of this process's last write to each NodeReboot.
@@ -111,6 +118,7 @@ func newAgent(options Options) (*agent, error) {
 		reboots:     newMirror[*v1alpha1.NodeReboot](),
 		pods:        pods,
 		rights:      pods,
+		neighbors:   pods,
 		clockOffset: serverClock.Offset,
 		written:     map[types.UID]string{},
 		jobs:        map[types.UID]*running{},
@@ -257,7 +265,9 @@ func (a *agent) askMachine(ctx context.Context) *machine {
 // pass brings everything that is known to where it should be. A failure with one NodeReboot does not keep others waiting.
 func (a *agent) pass(ctx context.Context) error {
 	if a.superseded.Load() != nil {
-		return nil
+		if err := a.succeed(ctx); err != nil || a.superseded.Load() != nil {
+			return err
+		}
 	}
 	f, ok, err := a.gather()
 	if !ok || err != nil {

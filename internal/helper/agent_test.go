@@ -64,6 +64,7 @@ func (w *world) start() (stop func()) {
 		source:      w.reboots,
 		pods:        w.pods,
 		rights:      w.rights,
+		neighbors:   w.rights,
 		clockOffset: w.clockOffset,
 		reboots:     newMirror[*v1alpha1.NodeReboot](),
 		written:     map[types.UID]string{},
