@@ -71,7 +71,7 @@ func (a *agent) supersede(by *v1alpha1.HelperInstance) {
 		return
 	}
 	why := fmt.Sprintf("another helper of node %s, in pod %s, has taken over (term %d, this one has %d): this one reports nothing and "+
-		"carries out no order; delete its pod if the other one is gone", a.NodeName, by.PodName, by.Term, a.self.Term)
+		"carries out no order, until that pod is gone", a.NodeName, by.PodName, by.Term, a.self.Term)
 	a.superseded.Store(&why)
 	a.successor, a.lookedAt = *by, a.Clock.Now()
 	a.Log.Error(nil, "Superseded: "+why, "pod", by.PodName, "id", by.ID)
