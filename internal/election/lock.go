@@ -285,8 +285,8 @@ func (l *Lock) wrote(record resourcelock.LeaderElectionRecord, err error) {
 }
 
 // Release gives the lease up if this process holds it, and does nothing else. From then on it is not written anymore, so that it cannot be
-// taken from the next leader. Call it when nothing is at work anymore that only the leader does. The elector would release it, too, but only
-// when everything has ended.
+// taken from the next leader. Call it when nothing is at work anymore that only the leader does. The elector would release it, too, but
+// only when everything has ended.
 func (l *Lock) Release(ctx context.Context) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()

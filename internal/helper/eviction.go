@@ -24,8 +24,8 @@ const (
 	firstPause  = time.Second
 	lastPause   = 10 * time.Second
 	pauseSpread = 0.2
-	// One that a budget refused is repeated when the manager says that the budget may allow it. In case nothing is heard of it, the pause grows
-	// from firstBudgetPause to lastBudgetPause.
+	// One that a budget refused is repeated when the manager says that the budget may allow it. In case nothing is heard of it, the pause
+	// grows from firstBudgetPause to lastBudgetPause.
 	firstBudgetPause = 10 * time.Second
 	lastBudgetPause  = 30 * time.Second
 	// maxEvictions is how many evictions are asked for at once.
