@@ -42,15 +42,14 @@ package controllers
 //
 // Events about cluster-scoped objects go to the namespace default, so this cannot be confined to the manager's own.
 //
-// No event is written twice for one version of an object, so there are no series of events to patch. Leader election still writes the old
-// kind of event, once for each leader.
+// No event is written twice for one version of an object, so there are no series of events to patch.
 //
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create
-// +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=events,verbs=create
 //
-// Leader election and the object that fences slots. RBAC cannot confine create to a name.
+// Leader election, whose standby watches for the release of the lease, and the object that fences slots. RBAC cannot confine create to a
+// name.
 //
-// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=reboot-operator-system,resources=leases,verbs=get;create;update
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=reboot-operator-system,resources=leases,verbs=get;watch;create;update
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,verbs=create
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,resourceNames=reboot-operator-slots,verbs=get;update
 //

@@ -119,10 +119,13 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 		numbers: numbers,
 		limiter: limiter,
 	}
+	warm := true
 	b := builder.ControllerManagedBy(mgr).Named(controllerName).WithOptions(controller.Options{
 		MaxConcurrentReconciles: 1,
-		RateLimiter:             limiter,
-		ReconciliationTimeout:   passTimeout,
+		// A standby knows the cluster, so that it goes on at once when it leads.
+		EnableWarmup:          &warm,
+		RateLimiter:           limiter,
+		ReconciliationTimeout: passTimeout,
 	})
 	for _, watched := range watches(interest, observed, options.MaintenanceLeaseNamespaces) {
 		b = b.WatchesRawSource(watched.source(mgr.GetCache()))

@@ -54,6 +54,30 @@ type DrainOrder struct {
 	// leave names pods that stay on the node, whatever else the order says: the manager's, where it could run on no other node.
 	// +optional
 	Leave PodsOfNamespace `json:"leave,omitempty,omitzero"`
+
+	// retry names pods whose eviction a PodDisruptionBudget refused, and may allow now. A pod that is named and was not before is tried again
+	// at once.
+	// +optional
+	// +listType=map
+	// +listMapKey=namespace
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=10
+	Retry []PodReference `json:"retry,omitempty"`
+}
+
+// PodReference names a pod.
+type PodReference struct {
+	// namespace of the pod.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// name of the pod.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
 }
 
 // PodsOfNamespace are pods of one namespace.
@@ -112,6 +136,9 @@ type DrainProgress struct {
 	// +optional
 	Activity DrainActivity `json:"activity,omitempty"`
 }
+
+// RefusedByBudget begins the field by of a RefusedPod whose eviction a PodDisruptionBudget refused; the budget's name follows.
+const RefusedByBudget = "PodDisruptionBudget "
 
 // RefusedPod is a pod that could not be evicted.
 type RefusedPod struct {

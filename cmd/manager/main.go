@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	_ "time/tzdata" // the image has no time zones but these
 
@@ -23,6 +24,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers"
+	"github.com/reboot-operator/reboot-operator/internal/election"
 	"github.com/reboot-operator/reboot-operator/internal/serverclock"
 	"github.com/reboot-operator/reboot-operator/internal/version"
 	"github.com/reboot-operator/reboot-operator/internal/webhooks"
@@ -79,22 +81,31 @@ func newManager(config *rest.Config, options *options) (manager.Manager, error) 
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, fmt.Errorf("build the scheme: %w", err)
 	}
+	lock, err := election.New(config, election.Options{
+		Namespace: options.namespace, Name: leaderElectionID, PodName: options.podName, PodUID: options.podUID,
+	})
+	if err != nil {
+		return nil, err
+	}
+	leaseDuration, renewDeadline, retryPeriod := election.LeaseDuration, election.RenewDeadline, election.RetryPeriod
 	mgr, err := ctrl.NewManager(config, manager.Options{
-		Scheme:                        scheme,
-		Cache:                         controllers.CacheOptions(options.namespace, options.leaseNamespaces...),
-		Client:                        controllers.ClientOptions(),
-		Metrics:                       options.metricsServer(),
-		HealthProbeBindAddress:        options.probeAddress,
-		LeaderElection:                options.leaderElect,
-		LeaderElectionID:              leaderElectionID,
-		LeaderElectionNamespace:       options.namespace,
-		LeaderElectionReleaseOnCancel: true,
+		Scheme:                              scheme,
+		Cache:                               controllers.CacheOptions(options.namespace, options.leaseNamespaces...),
+		Client:                              controllers.ClientOptions(),
+		Metrics:                             options.metricsServer(),
+		HealthProbeBindAddress:              options.probeAddress,
+		LeaderElection:                      options.leaderElect,
+		LeaderElectionResourceLockInterface: lock,
+		LeaderElectionReleaseOnCancel:       true,
+		LeaseDuration:                       &leaseDuration,
+		RenewDeadline:                       &renewDeadline,
+		RetryPeriod:                         &retryPeriod,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the manager: %w", err)
 	}
-	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping)); err != nil {
-		return nil, fmt.Errorf("add the probes: %w", err)
+	if err := addProbes(mgr, lock, options.leaderElect); err != nil {
+		return nil, err
 	}
 	if options.webhookAddress != "" {
 		served := webhooks.Options{Namespace: options.namespace, BindAddress: options.webhookAddress, Clock: serverClock}
@@ -113,6 +124,27 @@ func newManager(config *rest.Config, options *options) (manager.Manager, error) 
 
 		MaintenanceLeaseNamespaces: options.leaseNamespaces,
 	})
+}
+
+// addProbes adds what answers the kubelet. A manager is ready when it could lead, so that the one that leads is not evicted before: it asks
+// for the lease when its caches have what the cluster looks like.
+func addProbes(mgr manager.Manager, lock *election.Lock, elects bool) error {
+	ready := healthz.Ping
+	if elects {
+		ready = func(*http.Request) error {
+			if !lock.Asked() {
+				return errors.New("the caches are not filled yet")
+			}
+			return nil
+		}
+		if err := election.AddHandover(mgr, lock); err != nil {
+			return fmt.Errorf("add the handover of the lead: %w", err)
+		}
+	}
+	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("candidate", ready)); err != nil {
+		return fmt.Errorf("add the probes: %w", err)
+	}
+	return nil
 }
 
 // metricsServer serves metrics only to those who may read them, if secure, and by HTTP/1.1 unless configured otherwise.

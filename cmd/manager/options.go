@@ -20,6 +20,8 @@ import (
 type options struct {
 	namespace             string
 	nodeName              string
+	podName               string
+	podUID                string
 	metricsAddress        string
 	metricsSecure         bool
 	enableHTTP2           bool
@@ -37,7 +39,7 @@ type options struct {
 
 // parseOptions reads the command line. getenv reads the environment.
 func parseOptions(args []string, getenv func(string) string) (*options, error) {
-	o := &options{}
+	o := &options{podName: getenv("POD_NAME"), podUID: getenv("POD_UID")}
 	flags := flag.NewFlagSet("manager", flag.ContinueOnError)
 	config.RegisterFlags(flags)
 	o.zap.BindFlags(flags)

@@ -24,7 +24,7 @@ func (p *planning) managerNeeds(n *nodeView) attempt.ManagerNeeds {
 	switch {
 	case !here:
 		return attempt.ManagerElsewhere
-	case p.anotherNode(n, p.takesManager):
+	case len(p.snapshot.ManagerPods) > 1 && p.anotherNode(n, p.takesManager): // if there is room for one shows only when it is gone
 		return attempt.ManagerMayMove
 	}
 	return attempt.ManagerNeedsNode

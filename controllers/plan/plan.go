@@ -51,6 +51,8 @@ type planning struct {
 	staleApprovals []string
 	// names of all NodeReboots; nil until one is asked for.
 	names sets.Set[string]
+	// evictions is how many evictions budgets allow that no drain was given yet, of the budgets that refused some.
+	evictions map[model.WorkloadKey]int32
 	// wants is memory that is used again and again.
 	wants []want
 }
@@ -63,6 +65,8 @@ func newPlanning(snapshot *Snapshot, now time.Time) *planning {
 		slots:    make(map[string]Slot, len(snapshot.Slots)),
 		byUID:    make(map[string]*rebootView, len(snapshot.Slots)),
 		byName:   make(map[string]*policyView, len(snapshot.Policies)),
+
+		evictions: map[model.WorkloadKey]int32{},
 	}
 	p.addNodes(snapshot.Nodes)
 	p.addReboots(snapshot.Reboots)

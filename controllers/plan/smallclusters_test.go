@@ -84,6 +84,8 @@ func TestTheManagerStaysWhereItHasNoOtherPlace(t *testing.T) {
 		"no pods: it runs elsewhere":                 {want: never},
 
 		"two nodes, one pod on each":            {others: []Node{newNode("b", "z1")}, managers: []string{"a", "b"}, want: never},
+		"two nodes, one replica":                {others: []Node{newNode("b", "z1")}, managers: []string{"a"}, want: atOnce},
+		"two nodes, one replica elsewhere":      {others: []Node{newNode("b", "z1")}, managers: []string{"b"}, want: never},
 		"two nodes, none on this one":           {others: []Node{newNode("b", "z1")}, managers: []string{"b", "b"}, want: never},
 		"two nodes, both pods on this one":      {others: []Node{newNode("b", "z1")}, managers: []string{"a", "a"}, want: afterAMinute},
 		"two nodes, the other pod is not Ready": {others: []Node{newNode("b", "z1")}, managers: []string{"a", "!b"}, want: afterAMinute},

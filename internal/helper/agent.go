@@ -66,6 +66,8 @@ type agent struct {
 	clockOffset func() (time.Duration, bool)
 
 	reading reading
+	// looked is set when the sentinel was read for the first time.
+	looked atomic.Bool
 	// blind is why the sentinel is unknown; nil while it is known.
 	blind atomic.Pointer[string]
 	// nameless is why there is no name for a NodeReboot that the host needs; nil while that is not so.
@@ -77,6 +79,13 @@ type agent struct {
 	// self is this run of the helper. superseded says which other one took its place; nil while none did.
 	self       v1alpha1.HelperInstance
 	superseded atomic.Pointer[string]
+	// successor is that other one, and lookedAt when its pod was last looked for among the neighbors.
+	successor v1alpha1.HelperInstance
+	lookedAt  time.Time
+	neighbors interface {
+		// PodExists tells whether there is a pod of that name on the node, in the helper's namespace.
+		PodExists(ctx context.Context, name string) (bool, error)
+	}
 	// evictionObstacle is why the helper may not evict; empty if nothing is known to be in the way.
 	evictionObstacle string
 	// written holds the resource version of this process's last write to each NodeReboot.
@@ -109,6 +118,7 @@ func newAgent(options Options) (*agent, error) {
 		reboots:     newMirror[*v1alpha1.NodeReboot](),
 		pods:        pods,
 		rights:      pods,
+		neighbors:   pods,
 		clockOffset: serverClock.Offset,
 		written:     map[types.UID]string{},
 		jobs:        map[types.UID]*running{},
@@ -130,14 +140,17 @@ func (a *agent) follow(ctx context.Context) {
 	a.reboots.run(ctx, a.Log.WithName("reboots"), a.source, &v1alpha1.NodeReboot{})
 }
 
-// ready is an error until the node's NodeReboots are known, and while the sentinel is not, or its need has no NodeReboot: a helper can
-// report that in a NodeReboot only if there is one.
+// ready is an error until the node's NodeReboots and its sentinel are known, and while the sentinel is not, or its need has no NodeReboot:
+// a helper can report that in a NodeReboot only if there is one.
 func (a *agent) ready() error {
 	if _, synced, err := a.reboots.snapshot(); !synced {
 		return errors.Join(errors.New("the node's NodeReboots are not known yet"), err)
 	}
 	if why := a.superseded.Load(); why != nil {
 		return errors.New(*why)
+	}
+	if !a.looked.Load() {
+		return errors.New("the sentinel has not been read yet")
 	}
 	if why := a.blind.Load(); why != nil {
 		return errors.New(sentinelPrefix + *why)
@@ -199,6 +212,7 @@ func (a *agent) readSentinel(ctx context.Context) {
 	if state == v1alpha1.SentinelUnknown {
 		a.blind.Store(&message)
 	}
+	a.looked.Store(true)
 }
 
 // askHost asks again and again what is in the way of a reboot, beside the passes: a host that is slow to answer must not hold up orders.
@@ -251,7 +265,9 @@ func (a *agent) askMachine(ctx context.Context) *machine {
 // pass brings everything that is known to where it should be. A failure with one NodeReboot does not keep others waiting.
 func (a *agent) pass(ctx context.Context) error {
 	if a.superseded.Load() != nil {
-		return nil
+		if err := a.succeed(ctx); err != nil || a.superseded.Load() != nil {
+			return err
+		}
 	}
 	f, ok, err := a.gather()
 	if !ok || err != nil {

@@ -64,6 +64,7 @@ func (w *world) start() (stop func()) {
 		source:      w.reboots,
 		pods:        w.pods,
 		rights:      w.rights,
+		neighbors:   w.rights,
 		clockOffset: w.clockOffset,
 		reboots:     newMirror[*v1alpha1.NodeReboot](),
 		written:     map[types.UID]string{},
@@ -195,6 +196,9 @@ func TestAHelperIsNotReadyWhileItsSentinelIsUnknown(t *testing.T) {
 		defer cancel()
 		go a.follow(ctx)
 		synctest.Wait()
+		if err := a.ready(); err == nil || err.Error() != "the sentinel has not been read yet" {
+			t.Errorf("the rebooter has not answered, and it says %v", err)
+		}
 		for state, want := range map[v1alpha1.SentinelState]string{
 			v1alpha1.SentinelRequired: "", v1alpha1.SentinelNotRequired: "", v1alpha1.SentinelUnknown: "sentinel unknown: libc6",
 		} {

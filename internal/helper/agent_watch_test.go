@@ -93,10 +93,11 @@ func TestNothingIsMadeBeforeTheNodesNodeRebootsAreKnown(t *testing.T) {
 func TestAHelperIsReadyWhenItKnowsItsNodeReboots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		a := &agent{reboots: newMirror[*v1alpha1.NodeReboot](), source: w.reboots}
+		a := &agent{Options: Options{Sentinel: w.sentinel}, reboots: newMirror[*v1alpha1.NodeReboot](), source: w.reboots}
 		w.reboots.breakWatches(errors.New("forbidden"))
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
+		a.readSentinel(ctx)
 		go a.follow(ctx)
 		synctest.Wait()
 		if err := a.ready(); err == nil || !strings.Contains(err.Error(), "forbidden") {

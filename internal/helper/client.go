@@ -259,14 +259,25 @@ func evict(ctx context.Context, as *identity, eviction *policyv1.Eviction) error
 		SetHeader("Content-Type", runtime.ContentTypeJSON).MaxRetries(0).Body(body).Do(ctx).Error()
 }
 
+// PodExists tells whether there is a pod of that name on the node, in the helper's namespace.
+func (c *podClient) PodExists(ctx context.Context, name string) (bool, error) {
+	uid, err := c.find(ctx, c.current.Load(), name)
+	return uid != "", c.note(err)
+}
+
 // findOwn lists the helper's own pod by an identity, and returns its UID. It is empty if the pod is not there, or not known by name: then
 // any one pod of the node is listed.
 func (c *podClient) findOwn(ctx context.Context, as *identity) (types.UID, error) {
+	return c.find(ctx, as, c.ownPod.Name)
+}
+
+// find lists a pod of the node by its name, in the helper's namespace, and returns its UID.
+func (c *podClient) find(ctx context.Context, as *identity, name string) (types.UID, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	selected := ofNode(c.nodeName)
-	if c.ownPod.Name != "" {
-		selected = fields.AndSelectors(selected, fields.OneTermEqualSelector("metadata.name", c.ownPod.Name))
+	if name != "" {
+		selected = fields.AndSelectors(selected, fields.OneTermEqualSelector("metadata.name", name))
 	}
 	var found metav1.PartialObjectMetadataList
 	result := as.pods.Get().Namespace(c.ownPod.Namespace).Resource(podsResource).
@@ -282,7 +293,7 @@ func (c *podClient) findOwn(ctx context.Context, as *identity) (types.UID, error
 	if err := json.Unmarshal(answer, &found); err != nil {
 		return "", fmt.Errorf("read a list of pods: %w", err)
 	}
-	if c.ownPod.Name == "" || len(found.Items) != 1 {
+	if name == "" || len(found.Items) != 1 {
 		return "", nil
 	}
 	return found.Items[0].UID, nil

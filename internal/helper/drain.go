@@ -121,6 +121,7 @@ func (d *drain) apply(a amendment) error {
 	}
 	filter.daemonSets = d.filter.daemonSets
 	regrant := !ptr.Equal(d.order.GracePeriodSeconds, a.order.GracePeriodSeconds)
+	d.retry(d.order.Retry, a.order.Retry, d.clock.Now())
 	d.amendment, d.filter = a, filter
 	for _, pod := range d.leaving {
 		pod.accepted = pod.accepted && !regrant

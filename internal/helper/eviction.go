@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,6 +24,10 @@ const (
 	firstPause  = time.Second
 	lastPause   = 10 * time.Second
 	pauseSpread = 0.2
+	// One that a budget refused is repeated when the manager says that the budget may allow it. In case nothing is heard of it, the pause
+	// grows from firstBudgetPause to lastBudgetPause.
+	firstBudgetPause = 10 * time.Second
+	lastBudgetPause  = 30 * time.Second
 	// maxEvictions is how many evictions are asked for at once.
 	maxEvictions = 16
 )
@@ -203,6 +208,21 @@ func (p *leavingPod) update(pod *corev1.Pod, shorten bool, now time.Time) {
 	}
 }
 
+// repeat notes when the eviction is asked for again.
+func (p *leavingPod) repeat(pause time.Duration, now time.Time) {
+	p.pause, p.next = pause, now.Add(wait.Jitter(pause, pauseSpread))
+}
+
+// retry tries evictions at once that the order says may be allowed now, and did not say before.
+func (d *drain) retry(before, after []v1alpha1.PodReference, now time.Time) {
+	for _, pod := range d.leaving {
+		name := v1alpha1.PodReference{Namespace: pod.Namespace, Name: pod.Name}
+		if pod.refused != nil && slices.Contains(after, name) && !slices.Contains(before, name) {
+			pod.pause, pod.next = 0, now
+		}
+	}
+}
+
 type evictionResult struct {
 	pod *leavingPod
 	err error
@@ -256,12 +276,16 @@ func (d *drain) settle(result evictionResult, now time.Time) {
 		pod.refused = nil
 		return
 	}
-	pod.pause = nextPause(pod.pause)
-	pod.next = now.Add(wait.Jitter(pod.pause, pauseSpread))
 	if asked {
 		pod.refused = nil
+		pod.repeat(nextPause(pod.pause), now)
 		return
 	}
 	pod.refused = refusal(pod.Pod, result.err)
+	if strings.HasPrefix(pod.refused.By, v1alpha1.RefusedByBudget) {
+		pod.repeat(min(max(2*pod.pause, firstBudgetPause), lastBudgetPause), now)
+	} else {
+		pod.repeat(nextPause(pod.pause), now)
+	}
 	d.log.V(1).Info("Eviction refused", "pod", pod.Namespace+"/"+pod.Name, "by", pod.refused.By, "answer", pod.refused.Message)
 }

@@ -101,21 +101,56 @@ func TestARefusedEvictionIsRepeatedAndNamesTheBudget(t *testing.T) {
 		pods.refuse["a"] = budgetRefusal("web")
 		run := startDrain(t, pods, v1alpha1.DrainOrder{})
 		wantAsked(t, pods, "a", "b")
-		pass(900 * time.Millisecond)
+		pass(9 * time.Second)
 		wantAsked(t, pods)
-		pass(300 * time.Millisecond)
+		pass(3 * time.Second)
 		wantAsked(t, pods, "a")
 		run.want(t, false, v1alpha1.DrainProgress{Total: 2, Remaining: 1, Refused: []v1alpha1.RefusedPod{{
 			Namespace: "default", Name: "a", By: "PodDisruptionBudget web",
 			Message: "The disruption budget web needs 3 healthy pods and has 3 currently",
 		}}})
 		pass(2 * time.Minute)
-		if asked := len(pods.takeAsked()); asked < 10 || asked > 15 {
-			t.Errorf("asked %d times in two minutes, want 10 to 15: the pause grows to 10 to 12 seconds and no further", asked)
+		if asked := len(pods.takeAsked()); asked < 3 || asked > 5 {
+			t.Errorf("asked %d times in two minutes, want 3 to 5: the pause grows to 30 to 36 seconds and no further", asked)
 		}
 		pods.allow("a")
-		pass(12 * time.Second)
+		pass(36 * time.Second)
 		run.want(t, true, v1alpha1.DrainProgress{Total: 2})
+	})
+}
+
+func TestARefusedEvictionIsRepeatedWhenTheOrderSaysThatTheBudgetMayAllowIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pods := newFakePods(newPod("a"), newPod("b"))
+		pods.refuse["a"], pods.refuse["b"] = budgetRefusal("web"), budgetRefusal("web")
+		run := startDrain(t, pods, v1alpha1.DrainOrder{})
+		wantAsked(t, pods, "a", "b")
+		names := func(names ...string) {
+			next := amendment{deadline: run.began.Add(drainTimeout)}
+			for _, name := range names {
+				next.order.Retry = append(next.order.Retry, v1alpha1.PodReference{Namespace: "default", Name: name})
+			}
+			run.amend(next)
+			synctest.Wait()
+		}
+		pass(time.Second)
+		names("b", "gone")
+		wantAsked(t, pods, "b") // it is refused again: somebody was faster
+		names("b")
+		wantAsked(t, pods)
+		pass(time.Second)
+		names()
+		wantAsked(t, pods)
+		pods.allow("a")
+		pods.allow("b")
+		names("b")
+		wantAsked(t, pods, "b")
+		names("a")
+		wantAsked(t, pods, "a")
+		run.want(t, true, v1alpha1.DrainProgress{Total: 2})
+		if took := time.Since(run.began); took > 3*time.Second {
+			t.Errorf("it took %s", took)
+		}
 	})
 }
 

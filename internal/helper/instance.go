@@ -1,6 +1,7 @@
 package helper
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"time"
@@ -10,7 +11,8 @@ import (
 
 // Two helpers may be alive on one node: a rollout starts the new pod before the old one has ended, a pod that was deleted by force lives
 // on, or two machines have the name of one node. Each run of a helper has a term, which it writes into every report. A run that sees a
-// report of a higher term is superseded, for good: it writes nothing anymore, stops its drains, and is not ready. Terms begin with the
+// report of a higher term is superseded: it writes nothing anymore, stops its drains, and is not ready, until the pod of the other run is
+// gone. Terms begin with the
 // time, so that of two runs that never saw each other's reports the later one goes on. They are higher than all that were seen, so that a
 // clock that goes back does no harm. Safety depends on neither: whatever the terms are, each order is recorded by one write that takes the
 // version of the object in which it was seen.
@@ -59,7 +61,7 @@ func (f facts) successor() *v1alpha1.HelperInstance {
 	return found
 }
 
-// supersede stops everything, for good.
+// supersede stops everything.
 func (a *agent) supersede(by *v1alpha1.HelperInstance) {
 	for uid, r := range a.jobs {
 		r.cancel()
@@ -69,7 +71,29 @@ func (a *agent) supersede(by *v1alpha1.HelperInstance) {
 		return
 	}
 	why := fmt.Sprintf("another helper of node %s, in pod %s, has taken over (term %d, this one has %d): this one reports nothing and "+
-		"carries out no order; delete its pod if the other one is gone", a.NodeName, by.PodName, by.Term, a.self.Term)
+		"carries out no order, until that pod is gone", a.NodeName, by.PodName, by.Term, a.self.Term)
 	a.superseded.Store(&why)
+	a.successor, a.lookedAt = *by, a.Clock.Now()
 	a.Log.Error(nil, "Superseded: "+why, "pod", by.PodName, "id", by.ID)
+}
+
+// succeed lets a superseded run go on if the pod of the run that took its place is gone from the node: nobody else would. It asks at the
+// pace at which the sentinel is read. Of a run in its own pod it cannot tell.
+func (a *agent) succeed(ctx context.Context) error {
+	now := a.Clock.Now()
+	if a.successor.PodName == "" || a.successor.PodName == a.self.PodName || now.Before(a.lookedAt.Add(a.PollInterval)) {
+		return nil
+	}
+	a.lookedAt = now
+	exists, err := a.neighbors.PodExists(ctx, a.successor.PodName)
+	if err != nil {
+		return fmt.Errorf("look for the pod of the helper that took over: %w", err)
+	}
+	if exists {
+		return nil
+	}
+	a.Log.Info("The helper that took over is gone, going on", "pod", a.successor.PodName, "id", a.successor.ID)
+	a.self, a.successor = newInstance(a.self.PodName), v1alpha1.HelperInstance{}
+	a.superseded.Store(nil)
+	return nil
 }

@@ -295,3 +295,29 @@ func TestASupersededHelperStopsItsDrain(t *testing.T) {
 		stopFirst()
 	})
 }
+
+func TestASupersededHelperGoesOnWhenTheOtherOneIsGone(t *testing.T) {
+	inWorld(t, func(w *world) {
+		stop := w.start()
+		first := w.agent
+		pass(time.Second)
+		w.reboots.edit(t, "x", func(r *v1alpha1.NodeReboot) { by("z", first.self.Term+1)(r.Status.Report) })
+		pass(10 * time.Minute)
+		if err := first.ready(); err == nil {
+			t.Fatal("it is not superseded")
+		}
+		if asked := w.rights.looked.Load(); asked < 5 || asked > 11 {
+			t.Errorf("it looked for the other one's pod %d times in 10 minutes", asked)
+		}
+		w.order(1, v1alpha1.ActionReboot)
+		pass(10 * time.Second)
+		w.wantReboots(0)
+		w.rights.gone.Store(true)
+		pass(2 * time.Minute)
+		w.wantReboots(1)
+		if report := w.report(); first.ready() != nil || report.Instance.Term <= first.self.Term-1 || report.Instance.PodName != "helper-1" {
+			t.Errorf("it says %v, and the report is of %+v", first.ready(), report.Instance)
+		}
+		stop()
+	})
+}

@@ -38,7 +38,7 @@ var (
 func refusal(pod *corev1.Pod, err error) *v1alpha1.RefusedPod {
 	by, message := "", err.Error()
 	if cause, ok := apierrors.StatusCause(err, policyv1.DisruptionBudgetCause); ok {
-		by = strings.TrimSpace("PodDisruptionBudget " + submatch(budgetName, cause.Message))
+		by = strings.TrimSpace(v1alpha1.RefusedByBudget + submatch(budgetName, cause.Message))
 		if cause.Message != "" {
 			message = cause.Message
 		}

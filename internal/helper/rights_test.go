@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,11 +25,19 @@ import (
 
 // fakeRights says what is in the way of evictions.
 type fakeRights struct {
+	// gone says that no other pod is on the node, looked counts who asked.
+	gone     atomic.Bool
+	looked   atomic.Int32
 	obstacle shared[string]
 	err      shared[error]
 	finds    shared[int]
 	checks   shared[int]
 	refused  chan struct{}
+}
+
+func (f *fakeRights) PodExists(context.Context, string) (bool, error) {
+	f.looked.Add(1)
+	return !f.gone.Load(), nil
 }
 
 func newFakeRights() *fakeRights { return &fakeRights{refused: make(chan struct{}, 1)} }

@@ -167,8 +167,7 @@ var asManager = map[string]string{
 	"pods of all nodes":              ".    yes  yes   .      .      .     .      no",
 	"configmaps, the slots":          "yes  no   no    yes    yes    no    no     no",
 	"configmaps, another":            "no   no   no    yes    no     no    no     no",
-	"leases, the leader's":           "yes  no   no   yes    yes    no    no     no",
-	"events of the operator":         "no   no   no    yes    no     no    no     no",
+	"leases, the leader's":           "yes  no   yes   yes    yes    no    no     no",
 	"secrets, that of gates":         "yes  no   no    no     no     no    no     no",
 	// It may change what it serves its webhooks with, and what the API server knows of them.
 	"secrets, that of webhooks":        "no   yes  yes   no     yes    no    no     no",

@@ -102,7 +102,7 @@ func TestEveryContainerIsConfinedBoundedAndProbed(t *testing.T) {
 				t.Errorf("%s of %s keeps capabilities", container.Name, name)
 			case container.Resources.Limits.Memory().IsZero() || container.Resources.Requests.Cpu().IsZero():
 				t.Errorf("%s of %s has no limit of memory or asks for no CPU", container.Name, name)
-			case container.LivenessProbe == nil || container.ReadinessProbe == nil:
+			case container.LivenessProbe == nil || container.ReadinessProbe == nil && container.StartupProbe == nil:
 				t.Errorf("%s of %s is not probed", container.Name, name)
 			}
 		}

@@ -221,7 +221,7 @@ func TestTheHelperIsInTheGroupOfTheSocket(t *testing.T) {
 			if i < 0 || c.VolumeMounts[i].Name != "rebooter" {
 				t.Errorf("container %s does not have the socket at its place", c.Name)
 			}
-			if c.LivenessProbe == nil || c.ReadinessProbe == nil {
+			if c.LivenessProbe == nil || c.ReadinessProbe == nil && c.StartupProbe == nil {
 				t.Errorf("container %s has no probes", c.Name)
 			}
 		}

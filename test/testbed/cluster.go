@@ -50,6 +50,9 @@ type Options struct {
 	EvictionRequests bool
 	// HelperTransport, if set, is put between a node's helper and the API server.
 	HelperTransport func(node string, next http.RoundTripper) http.RoundTripper
+	// Probes has the simulated kubelets probe containers as their manifests say, with the waits of real ones. Nil has them find a container
+	// ready the moment that it is.
+	Probes *Probes
 	// Clock is what the simulated nodes go by. Nil means the real one; the control plane has no other.
 	Clock clock.WithTicker
 }
@@ -68,6 +71,7 @@ type Cluster struct {
 	kubelets   *kubelets
 	managers   managers
 	webhooks   *webhookService
+	probes     *Probes
 
 	edition          edition.Edition
 	evictionRequests bool
@@ -100,7 +104,7 @@ func Start(ctx context.Context, options Options) (*Cluster, error) {
 	defer cancel()
 	cluster := &Cluster{
 		log: options.Log, clock: options.Clock, namespace: options.Namespace, hosts: map[string]*Host{},
-		evictionRequests: options.EvictionRequests, helperTransport: options.HelperTransport,
+		evictionRequests: options.EvictionRequests, helperTransport: options.HelperTransport, probes: options.Probes,
 	}
 	cluster.background, cluster.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := cluster.start(ctx, options, assets); err != nil {

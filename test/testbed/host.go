@@ -55,6 +55,8 @@ type Host struct {
 	power sync.RWMutex
 	up    bool
 	boot  int // counts boots from 1
+	// kubeletSince is when the kubelet of this boot began; zero for the first one, which has run for long.
+	kubeletSince time.Time
 
 	mu           sync.Mutex
 	nodeUID      types.UID // empty until the Node was created

@@ -235,7 +235,8 @@ func (k *kubelets) sync(ctx context.Context, key string) (time.Duration, error) 
 
 // run starts a pod and makes it ready in time.
 func (k *kubelets) run(ctx context.Context, host *Host, pod *corev1.Pod, times podTimes) (time.Duration, error) {
-	run, wait := k.runOf(pod.UID).advance(host.boot, host.healthy(pod), times.readyAfter, k.cluster.clock.Now())
+	readyAt := func(run podRun) time.Time { return k.readyAt(host, pod, run, times) }
+	run, wait := k.runOf(pod.UID).advance(host.boot, host.healthy(pod), readyAt, k.cluster.clock.Now())
 	if run.ip == "" {
 		run.ip = k.newIP()
 	}
@@ -253,6 +254,20 @@ func (k *kubelets) run(ctx context.Context, host *Host, pod *corev1.Pod, times p
 		host.managers.podRunning(pod)
 	}
 	return wait, nil
+}
+
+// readyAt is when a pod that is healthy is found ready.
+func (k *kubelets) readyAt(host *Host, pod *corev1.Pod, run podRun, times podTimes) time.Time {
+	serves := run.started.Add(times.readyAfter)
+	if k.cluster.probes == nil {
+		return serves
+	}
+	if run.healthy.After(serves) {
+		serves = run.healthy
+	}
+	return k.cluster.probes.readyAt(probed{
+		pod: pod, boot: run.boot, kubelet: host.kubeletSince, started: run.started, serves: serves,
+	})
 }
 
 // terminate deletes a pod when it has had its time to end. A reboot ends every container, so a pod that was ending before has ended.

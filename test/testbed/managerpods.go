@@ -68,7 +68,7 @@ func (r *managerRunner) podRunning(pod *corev1.Pod) {
 	ctx, cancel := context.WithCancel(r.host.cluster.background)
 	run := &managerRun{cancel: cancel, ended: make(chan struct{})}
 	r.runs[pod.UID] = run
-	go run.run(ctx, r.host, pod.Name)
+	go run.run(ctx, r.host, pod.Name, string(pod.UID))
 }
 
 // podGone ends the manager of a pod, and returns when it has ended.
@@ -134,11 +134,11 @@ func (r *managerRun) set(manager *Manager) {
 }
 
 // run keeps the manager running, as a kubelet does with a container that ends.
-func (r *managerRun) run(ctx context.Context, host *Host, pod string) {
+func (r *managerRun) run(ctx context.Context, host *Host, pod, uid string) {
 	defer close(r.ended)
 	for ctx.Err() == nil {
 		manager, err := host.cluster.StartManager(ctx, ManagerOptions{Env: []string{
-			"NODE_NAME=" + host.Name(), "POD_NAME=" + pod, "POD_NAMESPACE=" + host.cluster.namespace,
+			"NODE_NAME=" + host.Name(), "POD_NAME=" + pod, "POD_UID=" + uid, "POD_NAMESPACE=" + host.cluster.namespace,
 		}})
 		if err == nil {
 			r.set(manager)

@@ -53,17 +53,18 @@ type podRun struct {
 	started     time.Time // when the containers were started
 	ip          string
 	restarts    int32
+	healthy     time.Time // since when the containers do what they are for; zero while they do not
 	ready       bool
 	changed     time.Time // when ready last changed
 	terminating time.Time // when the kubelet saw the deletion
 }
 
 // advance is the next state of a run, and after how long to look again; 0 means not before something happens. A pod that was restarted is
-// shown as not ready first, as a kubelet does that finds its containers gone.
-func (r podRun) advance(boot int, healthy bool, readyAfter time.Duration, now time.Time) (podRun, time.Duration) {
+// shown as not ready first, as a kubelet does that finds its containers gone. readyAt says when a run is found ready that is healthy.
+func (r podRun) advance(boot int, healthy bool, readyAt func(podRun) time.Time, now time.Time) (podRun, time.Duration) {
 	if r.boot != boot {
 		restarted := r.boot != 0
-		r.boot, r.started = boot, now
+		r.boot, r.started, r.healthy = boot, now, time.Time{}
 		r.setReady(false, now)
 		if restarted {
 			r.restarts++
@@ -71,8 +72,16 @@ func (r podRun) advance(boot int, healthy bool, readyAfter time.Duration, now ti
 			return r, time.Nanosecond
 		}
 	}
-	remaining := r.started.Add(readyAfter).Sub(now)
-	r.setReady(healthy && remaining <= 0, now)
+	if !healthy {
+		r.healthy = time.Time{}
+		r.setReady(false, now)
+		return r, 0
+	}
+	if r.healthy.IsZero() {
+		r.healthy = now
+	}
+	remaining := readyAt(r).Sub(now)
+	r.setReady(remaining <= 0, now)
 	return r, max(remaining, 0)
 }
 

@@ -47,9 +47,14 @@ func TestAPodTellsItsTimes(t *testing.T) {
 	}
 }
 
+// readyIn finds a run ready so long after its start.
+func readyIn(after time.Duration) func(podRun) time.Time {
+	return func(run podRun) time.Time { return run.started.Add(after) }
+}
+
 func TestAPodRunAdvances(t *testing.T) {
-	running := podRun{boot: 1, started: second(0), changed: second(0)}
-	ready := podRun{boot: 1, started: second(0), changed: second(3), ready: true}
+	running := podRun{boot: 1, started: second(0), healthy: second(0), changed: second(0)}
+	ready := podRun{boot: 1, started: second(0), healthy: second(0), changed: second(3), ready: true}
 	tests := map[string]struct {
 		run       podRun
 		boot      int
@@ -65,6 +70,10 @@ func TestAPodRunAdvances(t *testing.T) {
 		"containers stopped": {
 			run: ready, boot: 1, unhealthy: true, now: second(9), want: podRun{boot: 1, started: second(0), changed: second(9)},
 		},
+		"healthy again": {
+			run: podRun{boot: 1, started: second(0), changed: second(4)}, boot: 1, now: second(9),
+			want: podRun{boot: 1, started: second(0), healthy: second(9), changed: second(9), ready: true},
+		},
 		"restarted by a boot, shown as not ready first": {
 			run: ready, boot: 2, now: second(9), wantWait: time.Nanosecond,
 			want: podRun{boot: 2, started: second(9), changed: second(9), restarts: 1},
@@ -76,7 +85,7 @@ func TestAPodRunAdvances(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, wait := test.run.advance(test.boot, !test.unhealthy, 3*time.Second, test.now)
+			got, wait := test.run.advance(test.boot, !test.unhealthy, readyIn(3*time.Second), test.now)
 			if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(podRun{})); diff != "" {
 				t.Error(diff)
 			}
@@ -96,13 +105,13 @@ func TestAPodHasOtherContainersAfterABoot(t *testing.T) {
 		}
 		return all
 	}
-	run, _ := podRun{}.advance(1, true, 0, second(0))
+	run, _ := podRun{}.advance(1, true, readyIn(0), second(0))
 	before := ids(run)
-	later, _ := run.advance(1, true, 0, second(5))
+	later, _ := run.advance(1, true, readyIn(0), second(5))
 	if diff := cmp.Diff(before, ids(later)); diff != "" || len(before) != 2 {
 		t.Errorf("containers of the same boot (-before +later):\n%s", diff)
 	}
-	rebooted, _ := run.advance(2, true, 0, second(9))
+	rebooted, _ := run.advance(2, true, readyIn(0), second(9))
 	for id := range ids(rebooted) {
 		if before[id] {
 			t.Errorf("container %s has outlived the boot", id)
@@ -111,7 +120,7 @@ func TestAPodHasOtherContainersAfterABoot(t *testing.T) {
 }
 
 func TestAPodThatNeedsNoTimeIsReadyWhenItStarts(t *testing.T) {
-	run, wait := podRun{}.advance(1, true, 0, second(5))
+	run, wait := podRun{}.advance(1, true, readyIn(0), second(5))
 	if !run.ready || !run.changed.Equal(second(5)) || wait != 0 {
 		t.Errorf("got %+v, look again after %s", run, wait)
 	}

@@ -25,7 +25,7 @@ func (h *Host) reboot(back <-chan time.Time, returned <-chan struct{}) {
 		return
 	}
 	h.power.Lock()
-	h.up = true
+	h.up, h.kubeletSince = true, h.now()
 	h.power.Unlock()
 	h.mu.Lock()
 	h.rebooting = false

@@ -29,6 +29,8 @@ type Input struct {
 	// Manager says whether the manager could run elsewhere while the node is away, and LastPlace that no other node takes ordinary pods.
 	Manager   Manager
 	LastPlace bool
+	// Retry are the node's pods whose eviction a budget refused, and allows now.
+	Retry []v1alpha1.PodReference
 	// Refused says which write the attempt needs before its reboot is refused.
 	Refused model.Verdict
 	// Moment of the plan; Result says when to look again.

@@ -135,7 +135,7 @@ func (a *attempt) drainOrder() *v1alpha1.DrainOrder {
 	return &v1alpha1.DrainOrder{
 		GracePeriodSeconds: drain.GracePeriodSeconds, Selector: drain.Selector, SkipWaitForDeleteSeconds: drain.SkipWaitForDeleteSeconds,
 		EmptyDir: drain.EmptyDir, Unmanaged: drain.Unmanaged, ReturningPods: drain.ReturningPods, Stages: stageSelectors(drain.Stages),
-		Leave: a.left(),
+		Leave: a.left(), Retry: a.Retry,
 	}
 }
 

@@ -23,9 +23,10 @@ type ManagerNeeds int
 const (
 	// ManagerElsewhere means that no pod of the manager is on the node, or that one on another node is Ready.
 	ManagerElsewhere ManagerNeeds = iota
-	// ManagerMayMove means that none on another node is Ready, and that another node could take one.
+	// ManagerMayMove means that none on another node is Ready, and that another node could take one. The budget keeps the last one that is
+	// Ready from being evicted meanwhile.
 	ManagerMayMove
-	// ManagerNeedsNode means that no other node could take one.
+	// ManagerNeedsNode means that no other node could take one, or that there is no other pod: nobody would go on if it found no room.
 	ManagerNeedsNode
 )
 

@@ -52,8 +52,13 @@ func (a *attempt) refusedByLock(answer *v1alpha1.HelperReport) bool {
 // withdraw takes an order to reboot back that the host did not take. The attempt is then as before the order.
 func (a *attempt) withdraw() {
 	a.Edit().Order = nil
-	a.EditAttempt(func(at *v1alpha1.Attempt) { at.RebootOrderedTime = nil })
+	a.notOrdered()
 	a.prepare()
+}
+
+// notOrdered has the attempt say nothing of an order to reboot that came to nothing.
+func (a *attempt) notOrdered() {
+	a.EditAttempt(func(at *v1alpha1.Attempt) { at.RebootOrderedTime, at.RebootMethod, at.RebootVia = nil, "", "" })
 }
 
 // noteVia records the path by which the host rebooted, as its helper said of the last order. It is only called where the attempt changes,

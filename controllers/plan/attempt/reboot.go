@@ -144,7 +144,7 @@ func (a *attempt) mayStillReboot(deadline time.Time) bool {
 // order at the same moment, so the host was not ordered to reboot and never will be.
 func (a *attempt) expire(order *v1alpha1.RebootOrder) {
 	ordered, deadline := a.Status.Attempt.RebootOrderedTime.Time, order.Deadline.Time
-	a.EditAttempt(func(at *v1alpha1.Attempt) { at.RebootOrderedTime = nil })
+	a.notOrdered()
 	late := fmt.Sprintf("The helper of node %s did not take the order to reboot by %s", a.Node.Name, a.times().At(deadline))
 	switch reason := a.Policy.ShutAt(ordered, deadline); reason {
 	case v1alpha1.ReasonFreeze:

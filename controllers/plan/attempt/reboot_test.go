@@ -378,6 +378,7 @@ func TestHowTheHostRebootsIsRecorded(t *testing.T) {
 	byMethod := func(method v1alpha1.RebootMethod) change {
 		return spec(func(s *v1alpha1.RebootPolicySpec) { s.Reboot.Method = method })
 	}
+	bySignal := attempts(func(a *v1alpha1.Attempt) { a.RebootMethod = v1alpha1.RebootSignal })
 	boot := []change{boots("boot-2"), notReady}
 	for name, test := range map[string]struct {
 		from   stage
@@ -397,6 +398,12 @@ func TestHowTheHostRebootsIsRecorded(t *testing.T) {
 		"the path of another order": {from: rebooting, with: append(boot, tookKexec, reports(func(r *v1alpha1.HelperReport) {
 			r.Sequence = 1
 		}))},
+		"the method of an order that is withdrawn": {from: rebooting, with: []change{
+			bySignal, answered(v1alpha1.OrderFailed, "Inhibited.", nil), inhibited,
+		}},
+		"the method of an order that nobody took": {from: rebooting, with: []change{
+			bySignal, unanswered, now(18 * minute),
+		}},
 		"the path is known after the boot": {from: back, with: []change{tookKexec}, via: v1alpha1.RebootViaKexec},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxLinks is how many symbolic links a path may have, as in the kernel.
@@ -92,14 +94,34 @@ func (r Root) Read(path string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file but %s", path, info.Mode().Type())
+	if err := regular(path, info); err != nil {
+		return nil, err
 	}
-	file, err := os.Open(resolved)
+	return read(path, resolved, limit)
+}
+
+// regular refuses what may do something when it is opened.
+func regular(path string, info fs.FileInfo) error {
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file but %s", path, info.Mode().Type())
+	}
+	return nil
+}
+
+// read does not wait for a writer, and looks at what it has opened: another file may be there since it was looked at, such as a pipe.
+func read(path, resolved string, limit int64) ([]byte, error) {
+	file, err := os.OpenFile(resolved, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if err := regular(path, info); err != nil {
+		return nil, err
+	}
 	return io.ReadAll(io.LimitReader(file, limit))
 }
 

@@ -7,6 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 func newRoot(t *testing.T, links map[string]string, files ...string) Root {
@@ -77,5 +81,22 @@ func TestWhatCannotBeFollowedIsAnError(t *testing.T) {
 		if _, err := root.Read(path, 10); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", path, err, want)
 		}
+	}
+}
+
+// What was a file when it was looked at may be a pipe when it is opened, and nobody ever writes to it.
+func TestAPipeInPlaceOfAFileHoldsUpNobody(t *testing.T) {
+	root := newRoot(t, nil)
+	pipe := root.join("/pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := read("/pipe", pipe, 10)
+		ended <- err
+	}()
+	if err := await.Receive(t, "the end of a read", ended); err == nil || !strings.Contains(err.Error(), "/pipe is not a regular file") {
+		t.Errorf("error %v", err)
 	}
 }

@@ -1,0 +1,24 @@
+package model
+
+import (
+	"strings"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// RefusingBudgets are the budgets that refused the evictions of a drain under way, one for each refused pod that its report names, in that
+// order. One without a name is no budget.
+func RefusingBudgets(reboot *v1alpha1.NodeReboot) []WorkloadKey {
+	order, report := reboot.Status.Order, reboot.Status.Report
+	if order == nil || order.Action != v1alpha1.ActionDrain || report == nil || report.Sequence != order.Sequence || report.Drain == nil {
+		return nil
+	}
+	keys := make([]WorkloadKey, len(report.Drain.Refused))
+	for i := range report.Drain.Refused {
+		pod := &report.Drain.Refused[i]
+		if name, is := strings.CutPrefix(pod.By, v1alpha1.RefusedByBudget); is {
+			keys[i] = WorkloadKey{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: pod.Namespace, Name: name}
+		}
+	}
+	return keys
+}
