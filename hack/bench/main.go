@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/reboot-operator/reboot-operator/test/bench"
@@ -22,6 +23,7 @@ func main() {
 	page := flag.Bool("page", false, "write docs/performance.md again, from what was measured before")
 	flag.Parse()
 	log.SetLogger(logr.Discard())
+	klog.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, *names, *list, *baseline, *page)
 	stop()

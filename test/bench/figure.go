@@ -147,6 +147,8 @@ type Row struct {
 	// Takes is about how long it takes on a quiet machine.
 	Takes time.Duration
 	Run   func(context.Context, Say) (Measured, error)
+	// From makes the row of the results of others instead, so that it costs nothing; false while there are too few of them.
+	From func(Results) (Result, bool)
 }
 
 // percentile is the smallest value that so much of all values is not above; 0 without values.

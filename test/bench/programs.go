@@ -25,10 +25,12 @@ import (
 
 const (
 	programsNode = "programs"
+	sentinelFile = "reboot-required"
 	goalHelper   = 25
 )
 
-// programs measures the memory of the helper and the rebooter as the processes that they are on a node: idle, and after a drain.
+// programs measures the memory of the helper and the rebooter as the processes that they are on a node: idle, and after the
+// host has asked for a reboot. It is asked for nothing else, and the rebooter does not reboot this machine.
 func programs(ctx context.Context, say Say) (m Measured, err error) {
 	s := scenario{nodes: testbed.Fleet(11, 3, 0), slots: 1, limit: 5 * time.Minute}
 	f, err := s.start(ctx, say)
@@ -53,7 +55,7 @@ func programs(ctx context.Context, say Say) (m Measured, err error) {
 	if err != nil {
 		return Measured{}, err
 	}
-	return measurePrograms(ctx, say, f, filepath.Join(dir, "root"), helper.Process.Pid, rebooter.Process.Pid)
+	return measurePrograms(ctx, say, f, filepath.Join(dir, sentinelFile), helper.Process.Pid, rebooter.Process.Pid)
 }
 
 func buildPrograms(ctx context.Context, dir string) error {
@@ -83,12 +85,9 @@ func startPrograms(ctx context.Context, f *fleet, dir string) (helper, rebooter 
 	if err := podKubeconfig(ctx, f.cluster, pod, kubeconfig); err != nil {
 		return nil, nil, err
 	}
-	root, socket := filepath.Join(dir, "root"), filepath.Join(dir, "socket")
-	if err := os.MkdirAll(filepath.Join(root, "run"), 0o755); err != nil {
-		return nil, nil, fmt.Errorf("make the host's files: %w", err)
-	}
-	rebooter, err = startProgram(dir, "rebooter", "--socket="+socket, "--helper-uid="+strconv.Itoa(os.Getuid()), "--host-root="+root,
-		"--sentinel=/run/reboot-required", "--dry-run")
+	socket := filepath.Join(dir, "socket")
+	rebooter, err = startProgram(dir, "rebooter", "--socket="+socket, "--helper-uid="+strconv.Itoa(os.Getuid()),
+		"--sentinel="+filepath.Join(dir, sentinelFile), "--dry-run")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -151,8 +150,9 @@ func podKubeconfig(ctx context.Context, cluster *testbed.Cluster, pod *corev1.Po
 	return clientcmd.WriteToFile(*config, path)
 }
 
-// measurePrograms reads the memory when nothing is to be done, lets the host ask for a reboot, and reads the most when it was drained.
-func measurePrograms(ctx context.Context, say Say, f *fleet, root string, helper, rebooter int) (Measured, error) {
+// measurePrograms reads the memory when nothing is to be done, lets the host ask for a reboot, and reads the most when that was
+// reported.
+func measurePrograms(ctx context.Context, say Say, f *fleet, sentinel string, helper, rebooter int) (Measured, error) {
 	say("letting the programs settle")
 	if err := pause(ctx, 15*time.Second); err != nil {
 		return Measured{}, err
@@ -166,7 +166,7 @@ func measurePrograms(ctx context.Context, say Say, f *fleet, root string, helper
 		return Measured{}, err
 	}
 	say("the host asks for a reboot")
-	if err := os.WriteFile(filepath.Join(root, "run", "reboot-required"), nil, 0o600); err != nil {
+	if err := os.WriteFile(sentinel, nil, 0o600); err != nil {
 		return Measured{}, fmt.Errorf("let the host ask for a reboot: %w", err)
 	}
 	limited, cancel := context.WithTimeout(ctx, f.limit)

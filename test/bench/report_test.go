@@ -59,6 +59,28 @@ func someResults() Results {
 	}
 }
 
+func TestHowPassesGrowIsMadeOfTheRollouts(t *testing.T) {
+	results := Results{}
+	for name, value := range map[string]float64{"n30-zones": 3, "n100-zones": 10, "n300-zones": 30, "n30-any": 1} {
+		results[name] = Result{
+			Date: "2026-11-" + name[1:3], Noise: Noise{Before: value}, Measured: Measured{Figures: []Figure{processor(perPassFigure, value, "ms")}},
+		}
+	}
+	results.derive()
+	f, found := results["pass"].figure("exponent of processor time of a pass, OneAtATime")
+	if !found || f.Value < 0.99 || f.Value > 1.01 || len(results["pass"].Figures) != 1 {
+		t.Errorf("passes: %+v, want the exponent 1 of one strategy", results["pass"].Figures)
+	}
+	if got := results["pass"]; got.Noise.Before != 30 || got.Date != "2026-11-10" {
+		t.Errorf("noise %v of %s, want that of the noisiest and the day of the oldest", got.Noise.Before, got.Date)
+	}
+	delete(results, "n100-zones")
+	delete(results, "n300-zones")
+	if results.derive(); len(results["pass"].Figures) != 0 {
+		t.Errorf("one size has no exponent: %+v", results["pass"].Figures)
+	}
+}
+
 func TestTheTableHasRatiosFirstAndMarksNoise(t *testing.T) {
 	var out strings.Builder
 	printTable(&out, someResults())

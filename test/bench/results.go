@@ -61,13 +61,19 @@ func (r Row) measure(ctx context.Context, say Say) (Result, error) {
 	return result, err
 }
 
-// commit is the version that is measured.
+// commit is the version that is measured, with a + if files were changed since. What the bench itself writes does not count.
 func commit(ctx context.Context) string {
-	output, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty=+", "--abbrev=9").Output()
+	head, err := exec.CommandContext(ctx, "git", "rev-parse", "--short=9", "HEAD").Output()
 	if err != nil {
 		return "unknown"
 	}
-	return strings.TrimSpace(string(output))
+	name := strings.TrimSpace(string(head))
+	changed, err := exec.CommandContext(ctx, "git", "status", "--porcelain", "--", ":/",
+		":(top,exclude)"+resultsFile, ":(top,exclude)"+pageFile, ":(top,exclude)"+plotFile).Output()
+	if err != nil || len(changed) > 0 {
+		return name + "+"
+	}
+	return name
 }
 
 func machine() string {

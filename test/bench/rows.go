@@ -13,6 +13,9 @@ import (
 // rebootTime is how long hosts of rollouts are down.
 const rebootTime = 10 * time.Second
 
+// perPassFigure is the name of the figure that growth of passes is made of.
+const perPassFigure = "manager per pass"
+
 // scaledRollout says how rollouts differ from the world.
 const scaledRollout = "hosts are down for 10 s, pods are ready 3 s after their start and take 1 s to end"
 
@@ -23,12 +26,11 @@ func Rows() []Row {
 		Scaled: "a tenth: replicas take 24 s for 4 minutes, hosts are down for 2 s",
 		Run:    runRollout(aks()),
 	}}
-	for _, size := range []struct{ nodes, slots, minutes int }{{12, 2, 3}, {30, 3, 4}, {100, 10, 4}, {300, 30, 6}} {
-		rows = append(rows,
-			rolloutRow(fmt.Sprintf("n%d-zones", size.nodes), size.nodes, size.slots, v1alpha1.ZonesOneAtATime, size.minutes),
-			rolloutRow(fmt.Sprintf("n%d-any", size.nodes), size.nodes, size.slots, v1alpha1.ZonesAnyOrder, size.minutes))
+	for _, size := range sizes {
+		rows = append(rows, rolloutRow(size, v1alpha1.ZonesOneAtATime), rolloutRow(size, v1alpha1.ZonesAnyOrder))
 	}
-	probed := rolloutRow("n30-probes", 30, 3, v1alpha1.ZonesOneAtATime, 4)
+	probed := rolloutRow(rolloutSize{nodes: 30, slots: 3, minutes: 4}, v1alpha1.ZonesOneAtATime)
+	probed.Name = "n30-probes"
 	probed.Title += ", probes as a kubelet makes them"
 	withProbes := rollout(30, 3, rebootTime, v1alpha1.ZonesOneAtATime)
 	withProbes.kubelet = true
@@ -36,22 +38,36 @@ func Rows() []Row {
 	return append(rows, probed,
 		taintRow("taint5", 5*time.Second), taintRow("taint3", 3*time.Second),
 		Row{
-			Name: "idle", Title: "1,000 nodes with nothing to do", Takes: 4 * time.Minute,
+			Name: "idle", Title: "1,000 nodes with nothing to do", Takes: 3 * time.Minute,
 			Run: idle(idleNodes, idleTime),
 		},
+		Row{Name: "pass", Title: "A pass over the cluster by its size, in the rollouts of this table", From: passes},
 		Row{Name: "compute", Title: "The planner by size of the cluster", Takes: 3 * time.Minute, Run: compute},
 		Row{Name: "programs", Title: "Helper and rebooter as processes", Takes: time.Minute, Run: programs},
 	)
 }
 
-func rolloutRow(name string, nodes, slots int, zones v1alpha1.ZoneStrategy, minutes int) Row {
+// rolloutSize is how large a rollout is, and about how many minutes it takes.
+type rolloutSize struct{ nodes, slots, minutes int }
+
+var sizes = []rolloutSize{{12, 2, 2}, {30, 3, 3}, {100, 10, 3}, {300, 30, 4}}
+
+// name of the row of this size.
+func (s rolloutSize) name(zones v1alpha1.ZoneStrategy) string {
+	if zones == v1alpha1.ZonesAnyOrder {
+		return fmt.Sprintf("n%d-any", s.nodes)
+	}
+	return fmt.Sprintf("n%d-zones", s.nodes)
+}
+
+func rolloutRow(size rolloutSize, zones v1alpha1.ZoneStrategy) Row {
 	order := "one zone at a time"
 	if zones == v1alpha1.ZonesAnyOrder {
 		order = "zones in any order"
 	}
 	return Row{
-		Name: name, Title: fmt.Sprintf("%d nodes, %d at once, %s", nodes, slots, order), Scaled: scaledRollout,
-		Takes: time.Duration(minutes) * time.Minute, Run: runRollout(rollout(nodes, slots, rebootTime, zones)),
+		Name: size.name(zones), Title: fmt.Sprintf("%d nodes, %d at once, %s", size.nodes, size.slots, order), Scaled: scaledRollout,
+		Takes: time.Duration(size.minutes) * time.Minute, Run: runRollout(rollout(size.nodes, size.slots, rebootTime, zones)),
 	}
 }
 
@@ -59,7 +75,7 @@ func taintRow(name string, every time.Duration) Row {
 	return Row{
 		Name: name, Title: fmt.Sprintf("9 nodes in 3 zones, one at a time, a blocking pod every %s: early taint against none", every),
 		Scaled: fmt.Sprintf("to %.0f %%: pods block for 30 s, hosts are down for 20 s, and the time between pods", 100*taintScale),
-		Takes:  5 * time.Minute, Run: taint(every),
+		Takes:  4 * time.Minute, Run: taint(every),
 	}
 }
 
@@ -79,7 +95,7 @@ func runRollout(s scenario) func(context.Context, Say) (Measured, error) {
 
 func (o *outcome) measured() Measured {
 	figures := slices.Concat(o.rolloutFigures(), o.requestFigures(), []Figure{
-		processor("manager per pass", o.programs.perPass(), "ms"),
+		processor(perPassFigure, o.programs.perPass(), "ms"),
 		processor("manager per reboot", 1000*o.programs.cpu/float64(len(o.scenario.nodes)), "ms"),
 		count("passes per reboot", o.programs.passes/float64(len(o.scenario.nodes))),
 		memory("manager, most", o.programs.memory).goal(150),

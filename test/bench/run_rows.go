@@ -30,6 +30,9 @@ func Run(ctx context.Context, rows []Row, out io.Writer) error {
 	measured := Results{}
 	var failed []error
 	for i, row := range rows {
+		if row.From != nil {
+			continue
+		}
 		say("row %d of %d, %s: %s (about %s left)", i+1, len(rows), row.Name, row.Title, left.Round(time.Minute))
 		left -= row.Takes
 		result, err := row.measure(ctx, func(format string, args ...any) { say("  "+format, args...) })
@@ -46,8 +49,14 @@ func Run(ctx context.Context, rows []Row, out io.Writer) error {
 			continue
 		}
 		results[row.Name], measured[row.Name] = result, result
+		results.derive()
 		if err := errors.Join(writeJSON(root, resultsFile, results), writePage(root, results)); err != nil {
 			return err
+		}
+	}
+	for _, row := range rows {
+		if result, found := results[row.Name]; found && row.From != nil {
+			measured[row.Name] = result
 		}
 	}
 	printTable(out, measured)

@@ -9,7 +9,7 @@ import (
 )
 
 // taintScale is how much faster everything is in this comparison than what it stands for.
-const taintScale = 0.4
+const taintScale = 0.3
 
 func scaled(d time.Duration) time.Duration { return time.Duration(taintScale * float64(d)) }
 
