@@ -69,14 +69,9 @@ func compute(ctx context.Context, say Say) (Measured, error) {
 
 // computeFigures are the worst of all scenarios, and all of them in a table.
 func computeFigures(samples []sample) (Measured, error) {
-	times := curvesOf(samples, "ns/op")
+	times := planTimes(samples)
 	if len(times) == 0 {
 		return Measured{}, errors.New("the planner's benchmarks printed nothing")
-	}
-	for i := range times {
-		for j := range times[i].Values {
-			times[i].Values[j] /= 1e6 // milliseconds
-		}
 	}
 	m := Measured{Curves: times}
 	for _, size := range []float64{5000, 15000} {
@@ -85,11 +80,18 @@ func computeFigures(samples []sample) (Measured, error) {
 			m.Figures = append(m.Figures, f.goal(goalsCompute[size]))
 		}
 	}
+	if value, where := worst(curvesOf(samples, coldUnit), func(c Curve) (float64, bool) { return c.at(15000) }); where != "" {
+		m.Figures = append(m.Figures, processor("first plan of 15000 nodes, slowest scenario ("+where+")", value, "ms"))
+	}
 	for _, growth := range []struct {
-		what, unit string
-		goal       float64
-	}{{"time", "ns/op", goalGrowth}, {"allocations", "allocs/op", goalGrowthAllocations}, {"bytes", "B/op", goalGrowthAllocations}} {
-		value, where := worst(curvesOf(samples, growth.unit), func(c Curve) (float64, bool) { return c.exponent(linearFrom) })
+		what   string
+		curves []Curve
+		goal   float64
+	}{
+		{"time", times, goalGrowth}, {"allocations", curvesOf(samples, "allocs/op"), goalGrowthAllocations},
+		{"bytes", curvesOf(samples, "B/op"), goalGrowthAllocations},
+	} {
+		value, where := worst(growth.curves, func(c Curve) (float64, bool) { return c.exponent(linearFrom) })
 		if where != "" {
 			name := fmt.Sprintf("exponent of %s, steepest scenario (%s)", growth.what, where)
 			m.Figures = append(m.Figures, Figure{Name: name, Kind: Growth, Value: value}.goal(growth.goal))
@@ -97,6 +99,27 @@ func computeFigures(samples []sample) (Measured, error) {
 	}
 	m.Details = []Detail{computeDetail(times, samples)}
 	return m, nil
+}
+
+// Units of the planner's benchmarks that measure processor time, that of the garbage collector included: of a plan that goes on from the
+// last one, and of a first one.
+const cpuUnit, coldUnit = "cpu-ms", "cold-ms"
+
+// planTimes are milliseconds of processor time, or of wall-clock time where a benchmark measures nothing else.
+func planTimes(samples []sample) []Curve {
+	var all []sample
+	for _, s := range samples {
+		value, measured := s.values[cpuUnit]
+		if !measured {
+			if value, measured = s.values["ns/op"]; !measured {
+				continue
+			}
+			value /= 1e6
+		}
+		s.values = map[string]float64{cpuUnit: value}
+		all = append(all, s)
+	}
+	return curvesOf(all, cpuUnit)
 }
 
 // worst is the largest of what curves have, and which has it.

@@ -6,8 +6,9 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// derive makes the rows that are made of others.
-func (r Results) derive() {
+// derive makes the rows that are made of others, and returns their names.
+func (r Results) derive() []string {
+	var made []string
 	for _, row := range Rows() {
 		if row.From == nil {
 			continue
@@ -16,12 +17,14 @@ func (r Results) derive() {
 		if result, known := row.From(r); known {
 			result.Title = row.Title
 			r[row.Name] = result
+			made = append(made, row.Name)
 		}
 	}
+	return made
 }
 
-// passes is how the processor time of a pass grows with the cluster, over the rollouts of all sizes. It is as noisy as the noisiest of them,
-// and as old as the oldest.
+// passes is how the processor time of a pass grows with the cluster, over the rollouts of all sizes. It is as noisy as the noisiest of
+// them, and as old as the oldest.
 func passes(results Results) (Result, bool) {
 	var result Result
 	for _, zones := range []v1alpha1.ZoneStrategy{v1alpha1.ZonesOneAtATime, v1alpha1.ZonesAnyOrder} {

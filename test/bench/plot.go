@@ -12,8 +12,8 @@ import (
 // Sizes of the plot, in pixels.
 const (
 	plotWidth  = 860
-	leftMargin = 260
-	rightEdge  = 820
+	leftMargin = 130
+	rightEdge  = 800
 	barStep    = 22
 	panelGap   = 70
 	logHeight  = 300
@@ -110,8 +110,8 @@ func (c *canvas) ratios(results Results) {
 		c.printf(`<circle class="%s" cx="%.1f" cy="%.1f" r="5"/>`+"\n", class, x(max(d.f.Value, 1)), y)
 		c.text("", "start", x(max(d.f.Value, 1))+10, y+4, fmt.Sprintf("%.2f", d.f.Value))
 	}
-	c.text("goaltext", "start", 10, bottom+20, "dashed: the goal; hollow: the machine was noisy")
-	c.height = bottom + 40
+	c.text("goaltext", "start", leftMargin, bottom+42, "dashed: the goal; hollow: the machine was noisy, the value is an upper bound")
+	c.height = bottom + 60
 }
 
 // growth draws milliseconds for one plan by nodes, both on logarithmic scales, for the slowest scenarios.

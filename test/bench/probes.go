@@ -6,7 +6,7 @@ import "github.com/reboot-operator/reboot-operator/test/testbed"
 const kubeletProbes = false
 
 // plannerBenchmarks are run for plans by size.
-const plannerBenchmarks = "^BenchmarkCompute$"
+const plannerBenchmarks = "^Benchmark(Scale|Compute)$"
 
 // plannerSlice are those that continuous integration runs.
 const plannerSlice = "^BenchmarkCompute$/^(1000|5000)$"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -19,46 +20,62 @@ func Run(ctx context.Context, rows []Row, out io.Writer) error {
 	if err := readJSON(root, resultsFile, &results); err != nil {
 		return err
 	}
-	var left time.Duration
+	measured, failed := Results{}, []error(nil)
+	for _, name := range results.derive() {
+		if slices.Contains(rowNames(rows), name) {
+			measured[name] = results[name]
+		}
+	}
+	rows = slices.DeleteFunc(slices.Clone(rows), func(row Row) bool { return row.From != nil }) // they are made of the others
+	progress := newProgress(rows, out)
 	for _, row := range rows {
-		left += row.Takes
-	}
-	began := time.Now()
-	say := func(format string, args ...any) {
-		_, _ = fmt.Fprintf(out, "%6.0fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
-	}
-	measured := Results{}
-	var failed []error
-	for i, row := range rows {
-		if row.From != nil {
+		result, err := row.measure(ctx, progress.begin(row))
+		switch {
+		case errors.Is(err, ErrSkipped):
+			progress.say("  skipped: %v", err)
 			continue
-		}
-		say("row %d of %d, %s: %s (about %s left)", i+1, len(rows), row.Name, row.Title, left.Round(time.Minute))
-		left -= row.Takes
-		result, err := row.measure(ctx, func(format string, args ...any) { say("  "+format, args...) })
-		if errors.Is(err, ErrSkipped) {
-			say("  skipped: %v", err)
-			continue
-		}
-		if err != nil {
-			say("  failed: %v", err)
+		case err != nil:
+			progress.say("  failed: %v", err)
 			failed = append(failed, err)
-			if ctx.Err() != nil {
-				break
-			}
 			continue
 		}
 		results[row.Name], measured[row.Name] = result, result
-		results.derive()
+		for _, name := range results.derive() {
+			measured[name] = results[name]
+		}
 		if err := errors.Join(writeJSON(root, resultsFile, results), writePage(root, results)); err != nil {
 			return err
 		}
 	}
-	for _, row := range rows {
-		if result, found := results[row.Name]; found && row.From != nil {
-			measured[row.Name] = result
-		}
-	}
 	printTable(out, measured)
 	return errors.Join(failed...)
+}
+
+// progress says how far a run is.
+type progress struct {
+	out   io.Writer
+	began time.Time
+	rows  int
+	row   int
+	left  time.Duration
+}
+
+func newProgress(rows []Row, out io.Writer) *progress {
+	p := &progress{out: out, began: time.Now(), rows: len(rows)}
+	for _, row := range rows {
+		p.left += row.Takes
+	}
+	return p
+}
+
+func (p *progress) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(p.out, "%6.0fs  %s\n", time.Since(p.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// begin returns what the row says its progress with.
+func (p *progress) begin(row Row) Say {
+	p.row++
+	p.say("row %d of %d, %s: %s (about %s left)", p.row, p.rows, row.Name, row.Title, p.left.Round(time.Minute))
+	p.left -= row.Takes
+	return func(format string, args ...any) { p.say("  "+format, args...) }
 }
