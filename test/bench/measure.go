@@ -26,11 +26,13 @@ func (o *outcome) rolloutFigures() []Figure {
 	if o.scenario.kubelet {
 		goal = goalMakespanProbes
 	}
-	least := o.bound()
+	ideal := o.ideal()
+	least := bound.Of(ideal)
 	moved, again := o.moves()
 	figures := []Figure{
 		ratio("makespan / bound", o.summary.Makespan.Seconds()/max(least.Seconds(), 1e-3)).goal(goal),
 		count("replicas moved more than once", float64(again)),
+		count("replicas moved more than once, at least", float64(bound.MovedAgain(ideal))),
 		count("evictions", float64(moved)),
 		seconds("makespan", o.summary.Makespan),
 		seconds("bound", least),
@@ -39,9 +41,12 @@ func (o *outcome) rolloutFigures() []Figure {
 	return append(figures, latencies("slot free to next order", o.slotToOrder(), goalLatency)...)
 }
 
-// moves counts evictions of applications' pods, and those that hit a replica again.
+// moves counts evictions of the applications' pods, and those that hit a replica again. The manager's own pods do not count.
 func (o *outcome) moves() (evictions, again int) {
 	for _, app := range o.summary.Apps {
+		if !slices.ContainsFunc(o.scenario.apps, func(a testbed.App) bool { return a.Name == app.App.Name }) {
+			continue
+		}
 		evictions += app.Evictions
 		again += app.Repeated
 	}
@@ -58,8 +63,8 @@ func (o *outcome) needToTaint() []time.Duration {
 	return all
 }
 
-// bound is the least time for what was there when the nodes asked. How long hosts are down and pods take to end is what the testbed needed.
-func (o *outcome) bound() time.Duration {
+// ideal is what was there when the nodes asked. How long hosts are down and pods take to end is what the testbed needed.
+func (o *outcome) ideal() bound.Rollout {
 	apps := map[string]testbed.App{}
 	r := bound.Rollout{
 		Slots: o.scenario.slots, OneZoneAtATime: o.scenario.zones != v1alpha1.ZonesAnyOrder, Budgets: map[string]int{},
@@ -74,11 +79,13 @@ func (o *outcome) bound() time.Duration {
 	for _, options := range o.scenario.nodes {
 		node := bound.Node{Zone: options.Zone, Down: downtime(o.recording.Hosts[options.Name], options.RebootDuration)}
 		for _, pod := range o.initial[options.Name] {
-			node.Pods = append(node.Pods, o.boundPod(pod, apps[pod.App.Name], ends))
+			if app, ours := apps[pod.App.Name]; ours { // and none of the manager's
+				node.Pods = append(node.Pods, o.boundPod(pod, app, ends))
+			}
 		}
 		r.Nodes = append(r.Nodes, node)
 	}
-	return bound.Of(r)
+	return r
 }
 
 func (o *outcome) boundPod(pod testbed.PodRecord, app testbed.App, ends map[string]time.Duration) bound.Pod {

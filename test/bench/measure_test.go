@@ -9,6 +9,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/bench/bound"
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
 
@@ -92,11 +93,11 @@ func TestTheBoundIsMadeOfWhatStoodOnTheNodesAndOfWhatTheTestbedNeeded(t *testing
 	}
 	o.initial = initialPods(testbed.Recording{Pods: []testbed.PodRecord{moved}})
 	// a1 is drained for 2 s and down for 4 s; b1 is empty, and its host was not seen.
-	if got, want := o.bound(), 6*time.Second+3100*time.Millisecond; got != want {
+	if got, want := bound.Of(o.ideal()), 6*time.Second+3100*time.Millisecond; got != want {
 		t.Errorf("the bound is %s, want %s", got, want)
 	}
 	o.scenario.apps[0].AntiAffinity, o.scenario.apps[0].Replicas = true, 2
-	if got, want := o.bound(), 7*time.Second+3100*time.Millisecond; got != want {
+	if got, want := bound.Of(o.ideal()), 7*time.Second+3100*time.Millisecond; got != want {
 		t.Errorf("with a replica that fits nowhere else the bound is %s, want %s", got, want)
 	}
 }
@@ -115,5 +116,21 @@ func TestTheTaintIsComparedByShares(t *testing.T) {
 	}
 	if diff := cmp.Diff([]float64{-75, -40, -30}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestMovesOfTheManagerDoNotCount(t *testing.T) {
+	app := func(namespace, name string, evictions, again int) testbed.AppSummary {
+		key := testbed.AppKey{Kind: testbed.Deployment, Namespace: namespace, Name: name}
+		return testbed.AppSummary{App: key, Evictions: evictions, Repeated: again}
+	}
+	o := outcome{
+		scenario: scenario{apps: []testbed.App{{Name: "web"}, {Name: "shop"}}},
+		summary: testbed.Summary{Apps: []testbed.AppSummary{
+			app("apps", "web", 4, 1), app("apps", "shop", 2, 1), app(testbed.Namespace, "reboot-operator-manager", 3, 2),
+		}},
+	}
+	if evictions, again := o.moves(); evictions != 6 || again != 2 {
+		t.Errorf("%d evictions, %d again, want 6 and 2", evictions, again)
 	}
 }

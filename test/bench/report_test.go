@@ -178,6 +178,13 @@ func TestWhatIsWorseThanTheBaselineIsNamed(t *testing.T) {
 	if diff := cmp.Diff(want, compare(baseline, now)); diff != "" {
 		t.Error(diff)
 	}
+	quiet := []guarded{{quietName, 3, share(slackRatio)}}
+	if got := compare(Baseline{}, quiet); len(got) != 0 {
+		t.Errorf("a baseline that was written on a noisy machine lacks the ratio: %v", got)
+	}
+	if got := compare(Baseline{quietName: 1.1}, quiet); len(got) != 1 {
+		t.Errorf("a ratio that is worse: %v", got)
+	}
 	if got := better(baseline, []guarded{{"requests", 40, counted}, {"few", 0.1, counted}}); len(got) != 1 {
 		t.Errorf("better: %v, want requests alone", got)
 	}

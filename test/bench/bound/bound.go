@@ -54,6 +54,24 @@ func Of(r Rollout) time.Duration {
 	return sum
 }
 
+// MovedAgain is how many replicas are evicted a second time at least. Whichever node is drained first, all others are still to come: what was
+// on it goes to one of them and has to leave that one as well, unless it waits for its own node to be back.
+func MovedAgain(r Rollout) int {
+	least := -1
+	for _, node := range r.Nodes {
+		leaving := 0
+		for _, pod := range node.Pods {
+			if !pod.Stays {
+				leaving++
+			}
+		}
+		if least < 0 || leaving < least {
+			least = leaving
+		}
+	}
+	return max(least, 0)
+}
+
 // group is the least time for nodes that may overlap: as much as the scarcest of slots and budgets asks for.
 func (r Rollout) group(nodes []Node) time.Duration {
 	least := machines(r.alone(nodes), r.Slots)

@@ -55,6 +55,26 @@ func TestTheBoundOfARollout(t *testing.T) {
 	}
 }
 
+func TestWhatIsOnTheFirstNodeMovesAgain(t *testing.T) {
+	pod, staying := Pod{App: "web"}, Pod{App: "slow", Stays: true}
+	tests := map[string]struct {
+		nodes []Node
+		want  int
+	}{
+		"nothing":                     {nil, 0},
+		"the emptiest may go first":   {[]Node{{Pods: []Pod{pod, pod}}, {Pods: []Pod{pod}}}, 1},
+		"an empty one costs nothing":  {[]Node{{Pods: []Pod{pod, pod}}, {}}, 0},
+		"what stays does not move on": {[]Node{{Pods: []Pod{staying, pod}}, {Pods: []Pod{staying, pod}}}, 1},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := MovedAgain(Rollout{Nodes: test.nodes, Slots: 1}); got != test.want {
+				t.Errorf("%d replicas move again, want %d", got, test.want)
+			}
+		})
+	}
+}
+
 // tiny is a rollout that is small enough for all its schedules to be tried.
 func tiny(random *rand.Rand) Rollout {
 	between := func(low, high int) time.Duration { return time.Duration(low + random.IntN(high-low+1)) }
