@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -161,6 +162,21 @@ func TestRowsAreSelectedByName(t *testing.T) {
 	}
 	if _, err := Select(Rows(), "aks5"); err == nil || !strings.Contains(err.Error(), "aks4") {
 		t.Errorf("an unknown row: %v, want an error that names those there are", err)
+	}
+}
+
+func TestAllRowsTakeThreeQuartersOfAnHourAndHaveNamesOfTheirOwn(t *testing.T) {
+	var sum time.Duration
+	seen := map[string]bool{}
+	for _, row := range Rows() {
+		sum += row.Takes
+		if seen[row.Name] || row.Title == "" || (row.Run == nil) == (row.From == nil) {
+			t.Errorf("row %q has another's name, no title, or nothing that measures it", row.Name)
+		}
+		seen[row.Name] = true
+	}
+	if sum > 45*time.Minute {
+		t.Errorf("all rows take %s, want at most 45 minutes", sum)
 	}
 }
 

@@ -43,8 +43,8 @@ const (
 	appReplicas = 6
 )
 
-// rollout has nodes that are spread evenly over three zones, with three pods on each: applications of six replicas, of which a third may
-// have one replica unavailable and never has two on a node, a third two, and a third has no budget.
+// rollout has nodes that are spread evenly over three zones, with three pods on each, of applications with six replicas. Of six applications
+// one may have one replica unavailable and never has two on a node, two may have two unavailable, and three have no budget.
 func rollout(nodes, slots int, reboot time.Duration, zones v1alpha1.ZoneStrategy) scenario {
 	s := scenario{slots: slots, zones: zones, managers: 2, limit: 20 * time.Minute}
 	s.nodes = testbed.Fleet(nodes, 3, 0)
@@ -56,10 +56,10 @@ func rollout(nodes, slots int, reboot time.Duration, zones v1alpha1.ZoneStrategy
 			Name: fmt.Sprintf("app-%03d", i), Namespace: "apps", Replicas: appReplicas, SpreadZones: true,
 			ReadyAfter: appReady, TerminateAfter: appEnds,
 		}
-		switch i % 3 {
+		switch i % 6 {
 		case 0:
 			app.AntiAffinity, app.MaxUnavailable = true, ptr.To(1)
-		case 1:
+		case 2, 4:
 			app.MaxUnavailable = ptr.To(2)
 		}
 		s.apps = append(s.apps, app)

@@ -54,8 +54,8 @@ func Of(r Rollout) time.Duration {
 	return sum
 }
 
-// MovedAgain is how many replicas are evicted a second time at least. Whichever node is drained first, all others are still to come: what was
-// on it goes to one of them and has to leave that one as well, unless it waits for its own node to be back.
+// MovedAgain is how many replicas are evicted a second time at least. Whichever node is drained first, all others are still to come: what
+// was on it goes to one of them and has to leave that one as well, unless it waits for its own node to be back.
 func MovedAgain(r Rollout) int {
 	least := -1
 	for _, node := range r.Nodes {
