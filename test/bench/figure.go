@@ -28,6 +28,9 @@ const (
 	Memory Kind = "Memory"
 )
 
+// isTime tells whether a figure of this kind is made of times, which noise changes.
+func (k Kind) isTime() bool { return k == Ratio || k == Growth || k == Latency || k == Processor }
+
 var kinds = []Kind{Ratio, Count, Growth, Latency, Processor, Memory}
 
 // Figure is one number that was measured.

@@ -13,6 +13,8 @@ import (
 const (
 	idleNodes = 1000
 	idleTime  = 60 * time.Second
+	// settleIdle is left to what follows the start of a thousand helpers.
+	settleIdle = 15 * time.Second
 )
 
 // idle watches a cluster in which nothing has to be done.
@@ -24,7 +26,7 @@ func idle(nodes int, watched time.Duration) func(context.Context, Say) (Measured
 			return Measured{}, err
 		}
 		say("watching %d idle nodes for %s", nodes, watched)
-		if err := pause(ctx, settleTime); err != nil {
+		if err := pause(ctx, settleIdle); err != nil {
 			return Measured{}, err
 		}
 		sampler, began := f.sample(), time.Now()
@@ -50,7 +52,8 @@ func idleFigures(nodes int, watched time.Duration, requests []testbed.Request, u
 			writes += count
 		}
 	}
-	return Measured{Figures: []Figure{
+	title := fmt.Sprintf("Requests in %s of %d idle nodes, leases left out", watched, nodes)
+	return Measured{Details: []Detail{requestTable(title, "requests", requests, 1)}, Figures: []Figure{
 		count(fmt.Sprintf("idle writes in %s, %d nodes", watched, nodes), writes).goal(0),
 		count(fmt.Sprintf("idle requests in %s, %d nodes", watched, nodes), all),
 		count("passes", used.passes),

@@ -40,7 +40,7 @@ func (l line) verdict() string {
 		return ""
 	case l.figure.met():
 		return "met"
-	case l.result.Noise.tooMuch():
+	case l.result.Noise.tooMuch() && l.figure.Kind.isTime():
 		return "noisy"
 	default:
 		return "missed"

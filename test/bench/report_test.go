@@ -50,7 +50,7 @@ func someResults() Results {
 			count("evictions", 4), ratio("makespan / bound", 1.02).goal(goalMakespan),
 		}}},
 		"n30-any": {Title: "thirty & more", Noise: Noise{Before: 2}, Measured: Measured{Figures: []Figure{
-			ratio("makespan / bound", 1.40).goal(goalMakespan),
+			ratio("makespan / bound", 1.40).goal(goalMakespan), count("requests", 50).goal(goalRequests),
 		}}},
 		"compute": {Title: "plans", Noise: quiet, Measured: Measured{
 			Curves:  []Curve{{Name: "Scale <idle>", Sizes: []float64{100, 1000, 15000}, Values: []float64{0.1, 1.2, 30}}},
@@ -89,7 +89,7 @@ func TestTheTableHasRatiosFirstAndMarksNoise(t *testing.T) {
 	for _, l := range someResults().lines() {
 		got = append(got, l.row+" "+l.figure.Name+" "+l.verdict())
 	}
-	want := []string{"aks4 makespan / bound met", "n30-any makespan / bound noisy", "aks4 evictions "}
+	want := []string{"aks4 makespan / bound met", "n30-any makespan / bound noisy", "aks4 evictions ", "n30-any requests missed"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -56,10 +56,15 @@ func (o *outcome) requestFigures() []Figure {
 	}
 }
 
-// requestDetail lists requests per reboot by client, verb and resource, the most frequent first.
+// requestDetail lists requests per reboot.
 func (o *outcome) requestDetail() Detail {
-	reboots := float64(max(len(o.scenario.nodes), 1))
-	counts := tally(o.requests)
+	nodes := len(o.scenario.nodes)
+	return requestTable(fmt.Sprintf("Requests per reboot, %d nodes, leases left out", nodes), "per reboot", o.requests, float64(max(nodes, 1)))
+}
+
+// requestTable lists requests by client, verb and resource, the most frequent first, divided by something.
+func requestTable(title, column string, requests []testbed.Request, by float64) Detail {
+	counts := tally(requests)
 	keys := slices.SortedFunc(maps.Keys(counts), func(a, b requestKey) int {
 		switch {
 		case counts[a] > counts[b]:
@@ -69,12 +74,9 @@ func (o *outcome) requestDetail() Detail {
 		}
 		return slices.Compare([]string{a.client, a.verb, a.resource}, []string{b.client, b.verb, b.resource})
 	})
-	d := Detail{
-		Title:  fmt.Sprintf("Requests per reboot, %d nodes, leases left out", len(o.scenario.nodes)),
-		Header: []string{"client", "verb", "resource", "per reboot"},
-	}
+	d := Detail{Title: title, Header: []string{"client", "verb", "resource", column}}
 	for _, key := range keys {
-		d.Rows = append(d.Rows, []string{key.client, key.verb, key.resource, fmt.Sprintf("%.2f", counts[key]/reboots)})
+		d.Rows = append(d.Rows, []string{key.client, key.verb, key.resource, fmt.Sprintf("%.2f", counts[key]/by)})
 	}
 	return d
 }
