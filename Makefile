@@ -188,6 +188,21 @@ fuzz: ## Fuzz everything that parses what others write, one parser after the oth
 		else printf '%-30s FAILED\n' "$$name"; cat dist/fuzz.log; status=1; fi; \
 	done < dist/fuzz.list; exit $$status
 
+# A row is measured by itself with BENCH=; `go run ./hack/bench -list` lists them. See docs/performance.md.
+BENCH ?=
+
+.PHONY: bench
+bench: ## Measure the operator, for 45 minutes, and write docs/performance.md (BENCH=aks4,taint* measures these rows).
+	$(WITH_ASSETS) go run ./hack/bench -rows="$(BENCH)"
+
+.PHONY: bench-baseline
+bench-baseline: ## Measure what continuous integration compares, and write it as the baseline.
+	$(WITH_ASSETS) go run ./hack/bench -baseline
+
+.PHONY: bench-page
+bench-page: ## Write the figures of docs/performance.md again, as they were measured last.
+	go run ./hack/bench -page
+
 .PHONY: test-node
 test-node: ## Reboot real nodes in QEMU, as root; takes twenty minutes, and some Debian packages.
 	TEST_NODE=1 go test -count=1 -v -timeout 60m ./test/node

@@ -1,0 +1,181 @@
+// Package bound has the least time that a rollout can take, whoever schedules it: what is measured is divided by it. It is a function of
+// what the rollout consists of, and knows no cluster.
+package bound
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// Rollout is what has to be done, and within which limits.
+type Rollout struct {
+	Nodes []Node
+	// Slots is how many nodes may be under way at once; at least 1.
+	Slots int
+	// SlotsPerZone is how many nodes of one zone may be; 0 is no limit beside Slots.
+	SlotsPerZone int
+	// OneZoneAtATime has a zone finished before the next begins.
+	OneZoneAtATime bool
+	// Budgets is how many pods of an application may be unavailable at once, by its name. An application without one has no limit.
+	Budgets map[string]int
+}
+
+// Node is drained, is down, and gives its slot back when it is back and what was evicted from it is ready again.
+type Node struct {
+	Zone string
+	// Down is from the end of the drain until the node is back.
+	Down time.Duration
+	Pods []Pod
+}
+
+// Pod has to leave its node.
+type Pod struct {
+	App string
+	// Ends is from the eviction until the pod is gone.
+	Ends time.Duration
+	// Out is from the eviction until the replacement is ready on another node. With Stays it does not count.
+	Out time.Duration
+	// Stays says that the replacement fits nowhere else: it is ready Ready after the node is back.
+	Stays bool
+	Ready time.Duration
+}
+
+// Of is the least time from the first slot that is taken until the last one is given back. No schedule is faster; where nothing but one
+// of the limits matters, there is one that is as fast.
+func Of(r Rollout) time.Duration {
+	if !r.OneZoneAtATime {
+		return r.group(r.Nodes)
+	}
+	var sum time.Duration
+	for _, nodes := range byZone(r.Nodes) {
+		sum += r.group(nodes)
+	}
+	return sum
+}
+
+// MovedAgain is how many replicas are evicted a second time at least. Whichever node is drained first, all others are still to come: what
+// was on it goes to one of them and has to leave that one as well, unless it waits for its own node to be back.
+func MovedAgain(r Rollout) int {
+	least := -1
+	for _, node := range r.Nodes {
+		leaving := 0
+		for _, pod := range node.Pods {
+			if !pod.Stays {
+				leaving++
+			}
+		}
+		if least < 0 || leaving < least {
+			least = leaving
+		}
+	}
+	return max(least, 0)
+}
+
+// group is the least time for nodes that may overlap: as much as the scarcest of slots and budgets asks for.
+func (r Rollout) group(nodes []Node) time.Duration {
+	least := machines(r.alone(nodes), r.Slots)
+	if r.SlotsPerZone > 0 {
+		for _, zone := range byZone(nodes) {
+			least = max(least, machines(r.alone(zone), r.SlotsPerZone))
+		}
+	}
+	unavailable := map[string][]time.Duration{}
+	for _, node := range nodes {
+		for _, pod := range node.Pods {
+			unavailable[pod.App] = append(unavailable[pod.App], pod.unavailable(node))
+		}
+	}
+	for app, times := range unavailable {
+		if budget := r.Budgets[app]; budget > 0 {
+			least = max(least, machines(times, budget))
+		}
+	}
+	return least
+}
+
+// alone is how long each node holds its slot at least.
+func (r Rollout) alone(nodes []Node) []time.Duration {
+	times := make([]time.Duration, len(nodes))
+	for i, node := range nodes {
+		times[i] = r.node(node)
+	}
+	return times
+}
+
+// node is how long a node holds its slot if no other node is in its way. Pods of one application leave as its budget allows: the last of
+// them is evicted when replacements of others are ready.
+func (r Rollout) node(node Node) time.Duration {
+	pods := map[string][]Pod{}
+	for _, pod := range node.Pods {
+		pods[pod.App] = append(pods[pod.App], pod)
+	}
+	var drain, elsewhere, here time.Duration
+	for app, of := range pods {
+		drained, ready := drain1(of, r.Budgets[app])
+		drain, elsewhere = max(drain, drained), max(elsewhere, ready)
+		for _, pod := range of {
+			if pod.Stays {
+				here = max(here, pod.Ready)
+			}
+		}
+	}
+	return max(drain+node.Down+here, elsewhere)
+}
+
+// drain1 is how long at least the pods of one application on one node take to end, and until those that go elsewhere are ready there. A
+// pod that stays cannot make room in the budget for another one of its node.
+func drain1(pods []Pod, budget int) (drained, ready time.Duration) {
+	var outs []time.Duration
+	ends, longest := pods[0].Ends, time.Duration(0)
+	for _, pod := range pods {
+		ends, longest = min(ends, pod.Ends), max(longest, pod.Ends)
+		if !pod.Stays {
+			outs = append(outs, pod.Out)
+			ready = max(ready, pod.Out)
+		}
+	}
+	if budget <= 0 || len(outs) == 0 {
+		return longest, ready
+	}
+	ready = max(ready, machines(outs, budget))
+	waves := time.Duration((len(pods) - 1) / budget)
+	return max(longest, waves*slices.Min(outs)+ends), ready
+}
+
+// unavailable is how long a pod of a node counts against its budget at least.
+func (p Pod) unavailable(node Node) time.Duration {
+	if p.Stays {
+		return p.Ends + node.Down + p.Ready
+	}
+	return p.Out
+}
+
+// machines is the least time in which so many machines can do all jobs, none of which is divided: as long as the longest, as the sum spread
+// evenly, and, of any k*count+1 longest jobs, as the k+1 shortest, because one machine does k+1 of them.
+func machines(jobs []time.Duration, count int) time.Duration {
+	count = max(count, 1)
+	sorted := slices.Sorted(slices.Values(jobs))
+	slices.Reverse(sorted)
+	var sum, least time.Duration
+	for _, job := range sorted {
+		sum += job
+	}
+	least = (sum + time.Duration(count) - 1) / time.Duration(count)
+	for k := 0; k*count < len(sorted); k++ {
+		var some time.Duration
+		for j := 0; j <= k; j++ {
+			some += sorted[k*count-j]
+		}
+		least = max(least, some)
+	}
+	return least
+}
+
+func byZone(nodes []Node) [][]Node {
+	zones := map[string][]Node{}
+	for _, node := range nodes {
+		zones[node.Zone] = append(zones[node.Zone], node)
+	}
+	return slices.Collect(maps.Values(zones))
+}
