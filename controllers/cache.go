@@ -20,6 +20,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/internal/intern"
 	"github.com/reboot-operator/reboot-operator/internal/podlabels"
 )
 
@@ -40,7 +41,8 @@ func ownPods() labels.Selector {
 
 // CacheOptions says what a manager for this package caches: of Nodes, workloads and VolumeAttachments only the fields that a plan reads, of
 // pods only the helpers and managers in the operator's namespace, of Leases only those in the namespaces that are named. What is cut off is
-// gone for good, so nothing read from this cache may be sent back as a whole.
+// gone for good, so nothing read from this cache may be sent back as a whole. Of finished NodeReboots it keeps what a plan reads; those cannot
+// be sent at all.
 func CacheOptions(namespace string, leaseNamespaces ...string) crcache.Options {
 	leases := make(map[string]crcache.Config, len(leaseNamespaces))
 	for _, named := range leaseNamespaces {
@@ -49,7 +51,8 @@ func CacheOptions(namespace string, leaseNamespaces ...string) crcache.Options {
 	options := crcache.Options{
 		DefaultTransform: stripOther,
 		ByObject: map[client.Object]crcache.ByObject{
-			&corev1.Node{}: {Transform: transform(stripNode)},
+			&corev1.Node{}:         {Transform: transform(stripNode)},
+			&v1alpha1.NodeReboot{}: {Transform: transform(keepReboot)},
 			&corev1.Pod{}: {
 				Namespaces: map[string]crcache.Config{namespace: {}},
 				Label:      ownPods(),
@@ -106,26 +109,32 @@ var nodeAnnotations = []string{
 	v1alpha1.CordonAnnotation, v1alpha1.MarksAnnotation, v1alpha1.ScaleDownDisabledAnnotation, v1alpha1.DoNotDisruptAnnotation,
 }
 
+// stripNode keeps what a plan reads. Nodes have most of their labels, taints and conditions in common.
 func stripNode(node *corev1.Node) *corev1.Node {
 	stripped := &corev1.Node{ObjectMeta: stripMeta(&node.ObjectMeta)}
-	stripped.Labels = node.Labels
+	stripped.Name, stripped.Labels = intern.Text(node.Name), intern.Map(node.Labels)
 	for _, key := range nodeAnnotations {
 		if value, ok := node.Annotations[key]; ok {
 			metav1.SetMetaDataAnnotation(&stripped.ObjectMeta, key, value)
 		}
 	}
-	stripped.Spec.Taints = node.Spec.Taints
+	stripped.Spec.Taints = slices.Clone(node.Spec.Taints)
+	for i := range stripped.Spec.Taints {
+		taint := &stripped.Spec.Taints[i]
+		taint.Key, taint.Value, taint.Effect = intern.Text(taint.Key), intern.Text(taint.Value), intern.Text(taint.Effect)
+	}
 	stripped.Spec.Unschedulable = node.Spec.Unschedulable
 	stripped.Status.NodeInfo.BootID = node.Status.NodeInfo.BootID
-	stripped.Status.NodeInfo.KernelVersion = node.Status.NodeInfo.KernelVersion
+	stripped.Status.NodeInfo.KernelVersion = intern.Text(node.Status.NodeInfo.KernelVersion)
+	stripped.Status.Conditions = make([]corev1.NodeCondition, len(node.Status.Conditions))
 	for i := range node.Status.Conditions {
 		c := &node.Status.Conditions[i]
 		// The heartbeat is left out. Any other condition may be named by a policy, and only its status counts.
-		kept := corev1.NodeCondition{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime}
+		kept := corev1.NodeCondition{Type: intern.Text(c.Type), Status: intern.Text(c.Status), LastTransitionTime: c.LastTransitionTime}
 		if slices.Contains(plan.MaintenanceConditions, c.Type) {
 			kept.Reason, kept.Message = c.Reason, c.Message
 		}
-		stripped.Status.Conditions = append(stripped.Status.Conditions, kept)
+		stripped.Status.Conditions[i] = kept
 	}
 	return stripped
 }
@@ -192,9 +201,20 @@ func stripOwn(pod *corev1.Pod) *corev1.Pod {
 	return stripHelper(pod)
 }
 
-// stripHelper keeps also what says why the pod of a helper is not Ready.
+// helperLabels are those that are kept of the pods of helpers, which have them in common.
+var helperLabels = map[string]string{componentLabel: helperComponent}
+
+// stripHelper keeps where the pod of a helper runs, and what says why it is not Ready.
 func stripHelper(pod *corev1.Pod) *corev1.Pod {
-	stripped := stripPod(pod, sets.New(componentLabel))
+	stripped := &corev1.Pod{ObjectMeta: stripMeta(&pod.ObjectMeta)}
+	stripped.Namespace, stripped.Labels = intern.Text(pod.Namespace), helperLabels
+	stripped.Spec.NodeName, stripped.Status.Phase = intern.Text(pod.Spec.NodeName), intern.Text(pod.Status.Phase)
+	if ready := readyCondition(pod); ready != nil {
+		stripped.Status.Conditions = []corev1.PodCondition{{Type: intern.Text(ready.Type), Status: intern.Text(ready.Status)}}
+	}
+	if podReady(pod) {
+		return stripped
+	}
 	stripped.Status.Reason, stripped.Status.Message = pod.Status.Reason, pod.Status.Message
 	stripped.Status.ContainerStatuses = make([]corev1.ContainerStatus, 0, len(pod.Status.ContainerStatuses))
 	for i := range pod.Status.ContainerStatuses {

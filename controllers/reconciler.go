@@ -95,7 +95,10 @@ func (r *reconciler) plan(ctx context.Context, s *snapshot, now time.Time) (p *p
 		fill(known)
 	}
 	for round := 1; ; round++ {
-		p = plan.Compute(&s.Snapshot, now)
+		var err error
+		if p, err = r.compute(ctx, s, now); err != nil {
+			unread = append(unread, err)
+		}
 		asked := news(asks, p.Queries)
 		missing := sets.New(p.NeedPods...).Difference(known)
 		complete = !asked && missing.Len() == 0
@@ -113,6 +116,21 @@ func (r *reconciler) plan(ctx context.Context, s *snapshot, now time.Time) (p *p
 			r.reader.pods.keep(known)
 			known = known.Union(missing)
 			fill(missing)
+		}
+	}
+}
+
+// compute makes a plan, and again from the whole of each NodeReboot that it changes and that was abridged. If one cannot be read, what is
+// written of it fails.
+func (r *reconciler) compute(ctx context.Context, s *snapshot, now time.Time) (*plan.Plan, error) {
+	for {
+		p := plan.Compute(&s.Snapshot, now)
+		partial := p.Partial()
+		if len(partial) == 0 {
+			return p, nil
+		}
+		if err := r.reader.readWhole(ctx, s, partial); err != nil {
+			return p, err
 		}
 	}
 }

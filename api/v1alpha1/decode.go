@@ -18,15 +18,18 @@ import (
 // UnmarshalJSON decodes a NodeReboot. It fails only for what is no JSON object.
 func (r *NodeReboot) UnmarshalJSON(data []byte) error {
 	type plain NodeReboot
-	r.Unreadable = nil
+	r.Unreadable, r.Abridged = nil, false
 	problems, err := decode.Object(data, (*plain)(r))
 	r.Unreadable, r.Status.Conditions = setConditionsAside(problems, r.Status.Conditions)
 	return err
 }
 
-// MarshalJSON encodes a NodeReboot. It fails if a part of it could not be read, which would be lost.
+// MarshalJSON encodes a NodeReboot. It fails if a part of it could not be read, or is not here: it would be lost.
 func (r *NodeReboot) MarshalJSON() ([]byte, error) {
 	type plain NodeReboot
+	if r.Abridged {
+		return nil, fmt.Errorf("NodeReboot %s cannot be written as a whole, because only a part of it is here", r.Name)
+	}
 	if err := complete("NodeReboot", r.Name, r.Unreadable); err != nil {
 		return nil, err
 	}

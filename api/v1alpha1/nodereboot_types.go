@@ -140,6 +140,10 @@ type NodeReboot struct {
 
 	// Unreadable names the fields of the stored object that could not be decoded. It is no field of the API.
 	Unreadable []decode.Problem `json:"-"`
+
+	// Abridged says that only a part of the stored object is here. It is no field of the API. An abridged NodeReboot cannot be encoded, so
+	// nothing is ever written that was made from one.
+	Abridged bool `json:"-"`
 }
 
 // NodeRebootList is a list of NodeReboot.

@@ -60,6 +60,9 @@ func compute(t *testing.T, s *Snapshot, now time.Time) *Plan {
 	if diff := difference(p, Compute(shuffled, now)); diff != "" {
 		t.Fatalf("the plan depends on the order of the input (-given +shuffled):\n%s", diff)
 	}
+	if diff := differenceAbridged(s, p, now); diff != "" {
+		t.Fatalf("the plan depends on what is not kept of finished NodeReboots (-whole +abridged):\n%s", diff)
+	}
 	return p
 }
 

@@ -306,6 +306,7 @@ func (w *world) plan(v *view, asked []string) *Plan {
 		}
 		more := slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(asked), p.NeedPods...))))
 		if len(more) == len(asked) {
+			w.checkAbridged(v, p)
 			return p
 		}
 		asked = more

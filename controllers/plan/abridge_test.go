@@ -1,0 +1,123 @@
+package plan
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// computeAbridged makes a plan as the manager does: from NodeReboots that are abridged, and again from the whole of those that it changes.
+func computeAbridged(s *Snapshot, now time.Time) *Plan {
+	short, whole := *s, map[string]*v1alpha1.NodeReboot{}
+	short.Reboots = make([]*v1alpha1.NodeReboot, len(s.Reboots))
+	for i, reboot := range s.Reboots {
+		short.Reboots[i], whole[reboot.Name] = Abridge(reboot), reboot
+	}
+	for {
+		p := Compute(&short, now)
+		partial := p.Partial()
+		if len(partial) == 0 {
+			return p
+		}
+		for _, object := range partial {
+			short.Reboots[slices.Index(short.Reboots, object)] = whole[object.Name]
+		}
+	}
+}
+
+// differenceAbridged is how a plan differs from the one that is made from abridged NodeReboots.
+func differenceAbridged(s *Snapshot, p *Plan, now time.Time) string {
+	return difference(p, computeAbridged(s, now))
+}
+
+// checkAbridged compares every eighth plan of a fleet with the one that is made from abridged NodeReboots.
+func (w *world) checkAbridged(v *view, p *Plan) {
+	if w.version%8 != 0 {
+		return
+	}
+	if diff := differenceAbridged(&v.Snapshot, p, w.clock()); diff != "" {
+		w.breaks("the plan depends on what is not kept of finished NodeReboots (-whole +abridged):\n%s", diff)
+	}
+}
+
+func finishedFor(outcome v1alpha1.Outcome) *v1alpha1.NodeReboot {
+	at := ptr.To(metav1.NewMicroTime(start))
+	return &v1alpha1.NodeReboot{
+		ObjectMeta: metav1.ObjectMeta{Name: "n1-0", UID: "u", Generation: 1},
+		Spec:       v1alpha1.NodeRebootSpec{NodeName: "n1", Trigger: v1alpha1.TriggerSentinel, Reason: "why"},
+		Status: v1alpha1.NodeRebootStatus{
+			ObservedGeneration: 1, Phase: v1alpha1.Phase(outcome), Outcome: outcome, Summary: "x", Message: "A long text.",
+			OutcomeMessage: "A long text.", CompletionTime: at, Workloads: []v1alpha1.WorkloadRef{{Name: "web"}},
+			Conditions: []metav1.Condition{{Type: "Ready", Message: "A long text."}},
+		},
+	}
+}
+
+func TestOnlyWhatIsFinishedIsAbridged(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		change func(*v1alpha1.NodeReboot)
+		whole  bool
+	}{
+		"it succeeded":                           {change: func(*v1alpha1.NodeReboot) {}},
+		"it failed":                              {change: func(r *v1alpha1.NodeReboot) { *r = *finishedFor(v1alpha1.OutcomeFailed) }},
+		"it was cancelled":                       {change: func(r *v1alpha1.NodeReboot) { *r = *finishedFor(v1alpha1.OutcomeCancelled) }},
+		"it has a finalizer of others":           {change: func(r *v1alpha1.NodeReboot) { r.Finalizers = []string{"example.com/x"} }},
+		"it is under way":                        {change: func(r *v1alpha1.NodeReboot) { r.Status.CompletionTime = nil }, whole: true},
+		"its spec changed since":                 {change: func(r *v1alpha1.NodeReboot) { r.Generation++ }, whole: true},
+		"its phase is not written":               {change: func(r *v1alpha1.NodeReboot) { r.Status.Phase = v1alpha1.PhaseRecovering }, whole: true},
+		"its finalizer is still there":           {change: func(r *v1alpha1.NodeReboot) { r.Finalizers = []string{v1alpha1.Finalizer} }, whole: true},
+		"it is being deleted":                    {change: func(r *v1alpha1.NodeReboot) { r.DeletionTimestamp = &metav1.Time{Time: start} }, whole: true},
+		"an older manager wrote no summary":      {change: func(r *v1alpha1.NodeReboot) { r.Status.Summary = "" }, whole: true},
+		"it has the outcome of another manager":  {change: func(r *v1alpha1.NodeReboot) { r.Status.Outcome = "Replaced" }, whole: true},
+		"it was abridged before, which is whole": {change: func(r *v1alpha1.NodeReboot) { r.Abridged = true }, whole: true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			object := finishedFor(v1alpha1.OutcomeSucceeded)
+			test.change(object)
+			before := object.DeepCopy()
+			short := Abridge(object)
+			if (short == object) != test.whole {
+				t.Errorf("abridged: %t, want %t", short != object, !test.whole)
+			}
+			if short != object && (!short.Abridged || short.Status.Workloads != nil || short.Spec.Reason != "") {
+				t.Errorf("too much is kept, or nothing says that it is a part: %+v", short)
+			}
+			if diff := difference(before, object); diff != "" {
+				t.Errorf("the object changed (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAnAbridgedNodeRebootCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	if data, err := Abridge(finishedFor(v1alpha1.OutcomeSucceeded)).MarshalJSON(); err == nil {
+		t.Errorf("it was encoded: %s", data)
+	}
+}
+
+func TestAPlanNamesTheAbridgedNodeRebootsThatItChanges(t *testing.T) {
+	t.Parallel()
+	s := newSnapshot(newPolicy("p"), newNode("n1", "z1"))
+	withdrawn := finishedFor(v1alpha1.OutcomeCancelled)
+	withdrawn.Status.OutcomeReason = v1alpha1.ReasonNeedWithdrawn
+	withdrawn.Status.Report = &v1alpha1.HelperReport{BootID: s.Nodes[0].BootID, Sentinel: v1alpha1.SentinelRequired}
+	short := Abridge(withdrawn)
+	s.Reboots = []*v1alpha1.NodeReboot{short}
+	p := Compute(s, start)
+	if got := p.Partial(); len(got) != 1 || got[0] != short {
+		t.Fatalf("the plan names %v, want the NodeReboot that is needed again", got)
+	}
+	s.Reboots[0] = withdrawn
+	if p = Compute(s, start); len(p.Partial()) > 0 || len(p.Work) != 1 || len(p.Work[0].Reboots) != 1 {
+		t.Errorf("from the whole of it: %+v", p.Work)
+	}
+}
