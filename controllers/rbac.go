@@ -33,6 +33,12 @@ package controllers
 //
 // +kubebuilder:rbac:groups=storage.k8s.io,resources=volumeattachments,verbs=list;watch
 //
+// gates.capacity counts what a scheduler counts. Only while a node waits for it, all pods, nodes and these are watched: labels of
+// namespaces that terms of pods select, where the volumes of pods can be attached, and how many to a node.
+//
+// +kubebuilder:rbac:groups="",resources=namespaces;persistentvolumes;persistentvolumeclaims,verbs=list;watch
+// +kubebuilder:rbac:groups=storage.k8s.io,resources=csinodes,verbs=list;watch
+//
 // Maintenance by others is waited for: medik8s says so by NodeMaintenances, and CustomResourceDefinitions say when there are any to watch.
 // It says so by Leases as well. Whoever has those honored gives the right to watch them, in one namespace
 // (config/components/medik8s-leases).

@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apiserver/pkg/authentication/serviceaccount"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	typedstoragev1 "k8s.io/client-go/kubernetes/typed/storage/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -73,6 +75,21 @@ func gateReader(mgr manager.Manager, namespace string) (client.Reader, error) {
 	return reader, nil
 }
 
+// roomClients watch all nodes, pods and volumes, in the encoding that is cheapest to read.
+func roomClients(mgr manager.Manager) (typedcorev1.CoreV1Interface, typedstoragev1.StorageV1Interface, error) {
+	config := rest.CopyConfig(mgr.GetConfig())
+	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeProtobuf, runtime.ContentTypeProtobuf+","+runtime.ContentTypeJSON
+	core, err := typedcorev1.NewForConfigAndClient(config, mgr.GetHTTPClient())
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a client for nodes and pods: %w", err)
+	}
+	storage, err := typedstoragev1.NewForConfigAndClient(config, mgr.GetHTTPClient())
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a client for the storage of nodes: %w", err)
+	}
+	return core, storage, nil
+}
+
 // SetupWithManager adds the operator to a manager that was made with CacheOptions and ClientOptions.
 func SetupWithManager(mgr manager.Manager, options Options) error {
 	if options.Clock == nil {
@@ -90,8 +107,13 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	if err != nil {
 		return err
 	}
+	roomCore, roomStorage, err := roomClients(mgr)
+	if err != nil {
+		return err
+	}
 	asker := gates.New(gates.Options{
 		Live: mgr.GetAPIReader(), Objects: objects, Pods: core, ListPods: podstream.Of(core.RESTClient()),
+		Core: roomCore, Storage: roomStorage,
 		Namespace: options.Namespace, AllowedCIDRs: options.GateAllowedCIDRs,
 		Clock: options.Clock, Log: mgr.GetLogger().WithName("gates"),
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/types"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	typedstoragev1 "k8s.io/client-go/kubernetes/typed/storage/v1"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -33,6 +34,9 @@ type Options struct {
 	// Pods watches pods, and ListPods lists them.
 	Pods     typedcorev1.PodsGetter
 	ListPods podstream.Lister
+	// Core and Storage watch what room there is.
+	Core    typedcorev1.CoreV1Interface
+	Storage typedstoragev1.StorageV1Interface
 	// Namespace of the Secrets with credentials.
 	Namespace string
 	// AllowedCIDRs are addresses that gates may ask although they are loopback, link-local or those of metadata services.
@@ -91,7 +95,7 @@ func (a *Asker) Start(ctx context.Context, changed func()) {
 // Answer returns the answers that are known, and has the others found out.
 func (a *Asker) Answer(ctx context.Context, policies []*v1alpha1.RebootPolicy, asks []model.GateQuery) map[model.GateKey]model.GateAnswer {
 	now := a.options.Clock.Now()
-	a.stock.note(policies, asks)
+	a.stock.note(policies)
 	var awaited []<-chan struct{}
 	for _, ask := range asks {
 		switch gate := find(policies, ask.GateKey).(type) {
@@ -194,28 +198,26 @@ func (a *Asker) evaluate(ctx context.Context, gate asked, ask model.GateQuery) e
 	defer stop()
 	began := a.options.Clock.Now()
 	reply, err := gate.ask(ctx, a, ask)
-	if reply.at.IsZero() {
-		reply.at = a.options.Clock.Now()
-		reply.took = reply.at.Sub(began)
-	}
+	at := a.options.Clock.Now()
 	if err != nil {
 		a.options.Log.V(1).Info("a gate gave no answer", "policy", ask.Policy, "gate", ask.Gate, "reason", detail(err))
 		reply.GateAnswer = model.GateAnswer{Failure: failure(ctx, err, gate.timeout()), Since: began}
 	}
-	return entry{answer: &reply.GateAnswer, at: reply.at, took: reply.took}
+	return entry{answer: &reply.GateAnswer, at: at, took: at.Sub(began)}
 }
 
 // take replaces the last answer.
 func (e *entry) take(next entry) {
 	last, answer := e.answer, next.answer
 	switch {
-	case answer.Failure == "" && last != nil && next.at.Equal(e.at):
-		// The same look at all nodes and pods, at nodes further down the line.
+	case answer.Failure == "" && len(answer.Nodes) > 0 && last != nil && next.at.Before(e.at.Add(restAfter(e.took))):
+		// It is about nodes further down the line. What is known of the others is good until it would have been without.
 		for node, lack := range last.Nodes {
 			if _, newer := answer.Nodes[node]; !newer {
 				answer.Nodes[node] = lack
 			}
 		}
+		next.at, next.took = e.at, e.took
 	case answer.Failure != "" && last != nil && last.Failure != "":
 		answer.Since = last.Since
 	}
@@ -250,7 +252,7 @@ func (a *Asker) Keep(policies []*v1alpha1.RebootPolicy, asks []model.GateQuery) 
 		}
 	}
 	a.keepPods(sources)
-	a.stock.keep(asks, a.options.Clock.Now())
+	a.keepRoom(asks)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for question, e := range a.entries {

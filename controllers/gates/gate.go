@@ -40,12 +40,8 @@ type asked interface {
 	ask(ctx context.Context, a *Asker, query model.GateQuery) (reply, error)
 }
 
-// reply is an answer, when what it says was so, and how long it took to find out; zero is the end of asking, and how long that took.
-type reply struct {
-	model.GateAnswer
-	at   time.Time
-	took time.Duration
-}
+// reply is an answer that was so at the end of asking.
+type reply struct{ model.GateAnswer }
 
 // found is the reply of a gate that says the same about each node.
 func found(obstacle string, err error) (reply, error) {

@@ -1,7 +1,6 @@
 package gates
 
 import (
-	"context"
 	"io"
 	"os"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	kubernetesfake "k8s.io/client-go/kubernetes/fake"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,7 +21,6 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
-	"github.com/reboot-operator/reboot-operator/internal/podstream"
 	"github.com/reboot-operator/reboot-operator/test/await"
 	"github.com/reboot-operator/reboot-operator/test/fatpods"
 )
@@ -51,7 +50,22 @@ type bench struct {
 func newBench(t *testing.T, objects ...client.Object) *bench {
 	t.Helper()
 	live := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(objects...).Build()
-	return newBenchWith(t, live)
+	b := newBenchWith(t, live)
+	b.has(objects...)
+	return b
+}
+
+// inRealTime has the bench use the clock of its bubble.
+func (b *bench) inRealTime() { b.options.Clock, b.turns.clock = clock.RealClock{}, clock.RealClock{} }
+
+// has gives the cluster further nodes, pods and volumes.
+func (b *bench) has(objects ...client.Object) {
+	b.t.Helper()
+	for _, object := range objects {
+		if err := b.pods.Tracker().Add(object); err != nil {
+			b.t.Fatal(err)
+		}
+	}
 }
 
 func newBenchWith(t *testing.T, live client.Reader) *bench {
@@ -62,28 +76,12 @@ func newBenchWith(t *testing.T, live client.Reader) *bench {
 		changes: make(chan struct{}, 1000),
 	}
 	b.Asker = New(Options{
-		Live: live, Objects: live, Pods: fakePods{b.pods.CoreV1()}, ListPods: b.lister(live), Namespace: testNamespace, Clock: b.clock,
+		Live: live, Objects: live, Pods: fakePods{b.pods.CoreV1()}, ListPods: fatpods.Lister(b.pods.CoreV1()),
+		Core: fakeCore{b.pods.CoreV1()}, Storage: b.pods.StorageV1(), Namespace: testNamespace, Clock: b.clock,
 		AllowedCIDRs: prefixes("127.0.0.0/8", "::1/128"),
 	})
 	b.Start(t.Context(), func() { b.changes <- struct{}{} })
 	return b
-}
-
-// lister lists for watches, which begin with any version, what they watch, and else what is in the cluster.
-func (b *bench) lister(live client.Reader) podstream.Lister {
-	watched := fatpods.Lister(b.pods.CoreV1())
-	return func(ctx context.Context, namespace string, options metav1.ListOptions, keep func(*corev1.Pod) *corev1.Pod) (
-		*corev1.PodList, error) {
-		if options.ResourceVersion != "" {
-			return watched(ctx, namespace, options, keep)
-		}
-		list := &corev1.PodList{}
-		err := live.List(ctx, list, client.Limit(options.Limit), client.Continue(options.Continue))
-		for i := range list.Items {
-			list.Items[i] = *keep(&list.Items[i])
-		}
-		return list, err
-	}
 }
 
 func (b *bench) question(kind model.GateKind, gate string) model.GateKey {
@@ -205,6 +203,12 @@ func allow(secret *corev1.Secret, hosts string) {
 
 // fakePods lists first and then watches: the fake client cannot do both in one.
 type fakePods struct{ typedcorev1.PodsGetter }
+
+// fakeCore does the same.
+type fakeCore struct{ typedcorev1.CoreV1Interface }
+
+// IsWatchListSemanticsUnSupported is what client-go asks.
+func (fakeCore) IsWatchListSemanticsUnSupported() bool { return true }
 
 // IsWatchListSemanticsUnSupported is what client-go asks.
 func (fakePods) IsWatchListSemanticsUnSupported() bool { return true }

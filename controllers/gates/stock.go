@@ -8,75 +8,76 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/sets"
+
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 const (
-	// lookTimeout bounds how long reading all nodes and pods may take.
+	// lookTimeout bounds how long the first look at all nodes and pods may keep a gate waiting. The look itself goes on.
 	lookTimeout = 3 * time.Minute
-	// linger is for how long a look goes on, or is remembered, though nobody asks: another gate of the policy may be asked again meanwhile,
-	// and if that threw away what took long to read, the two would wait for each other.
-	linger = longest
+	// linger is for how long nodes and pods are watched though nobody asks about room: while all slots are taken nobody does.
+	linger = 15 * time.Minute
 )
 
-// stock keeps the last look at the cluster's nodes and pods, so that several questions about room read them once. A look belongs to no
-// question: which nodes leave, and so the question, may change more often than all pods can be read.
+// stock keeps what is known of the cluster's nodes and pods while someone asks about room. It belongs to no question.
 type stock struct {
-	mu   sync.Mutex
-	last *inventory
-	// look is under way; nil if none is.
-	look *look
-	// keys are what drains look at.
-	keys podKeys
-	// asked is when someone last asked about room.
-	asked time.Time
+	mu sync.Mutex
+	// watch is nil while nobody asks.
+	watch *roomWatch
+	// annotations are those of pods that drains look at.
+	annotations sets.Set[string]
+	// release ends what stops the watch when nobody has asked for a while.
+	release context.CancelFunc
 }
 
-// look is a look that is under way.
-type look struct {
-	keys podKeys
-	stop context.CancelFunc
-	done chan struct{}
-	// found is set when it is done, or err.
-	found *inventory
-	err   error
-}
-
-// note which labels and annotations of pods the answers depend on.
-func (s *stock) note(policies []*v1alpha1.RebootPolicy, asks []model.GateQuery) {
-	keys := newPodKeys()
-	for _, ask := range asks {
-		gate, is := find(policies, ask.GateKey).(capacityGate)
-		if !is {
+// note which annotations of pods the answers depend on: those of all policies, because not all are asked about in each pass.
+func (s *stock) note(policies []*v1alpha1.RebootPolicy) {
+	keys := sets.New[string]()
+	for _, policy := range policies {
+		if policy.Spec.Gates.Capacity != v1alpha1.Require {
 			continue
 		}
-		if selector, err := gate.evicts(); err == nil {
-			keys.add(selector)
+		if selector, err := (capacityGate{policy}).evicts(); err == nil {
+			_, annotations := selector.Keys()
+			keys.Insert(annotations...)
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if slices.ContainsFunc(asks, aboutRoom) {
-		s.keys = keys
+	s.annotations = keys
+}
+
+// keep watching if one of the questions is about room, and for a while after the last one that was.
+func (a *Asker) keepRoom(asks []model.GateQuery) {
+	s := &a.stock
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.watch != nil && slices.ContainsFunc(asks, aboutRoom) {
+		a.leaseRoom(s.watch)
 	}
 }
 
-// keep forgets what was read, and stops reading, if none of the questions is about room, nor was one a moment ago.
-func (s *stock) keep(asks []model.GateQuery, now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if slices.ContainsFunc(asks, aboutRoom) {
-		s.asked = now
+// leaseRoom has a watch stopped after a while; the caller holds the lock.
+func (a *Asker) leaseRoom(watch *roomWatch) {
+	s := &a.stock
+	if s.release != nil {
+		s.release()
 	}
-	if now.Before(s.asked.Add(linger)) {
-		return
-	}
-	s.last = nil
-	if s.look != nil {
-		s.look.stop()
-		s.look = nil
-	}
+	var lease context.Context
+	lease, s.release = context.WithTimeout(a.ctx, linger)
+	context.AfterFunc(lease, func() {
+		if errors.Is(lease.Err(), context.Canceled) {
+			return // there is a newer lease, or nothing to watch for
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		watch.stop()
+		if s.watch == watch {
+			s.watch = nil
+		}
+	})
 }
 
 func aboutRoom(ask model.GateQuery) bool { return ask.Kind == model.GateCapacity }
@@ -89,66 +90,21 @@ func leaving(ask model.GateQuery) []string {
 	return strings.Split(ask.About, ",")
 }
 
-// errNobodyAsks ends the questions that wait for a look that was stopped.
+// errNobodyAsks ends the questions that wait for a watch that was stopped.
 var errNobodyAsks = errors.New("nobody asks about room anymore")
 
-// inventory returns the last look if it is fresh and knows the labels in question, else a new one.
-func (a *Asker) inventory(ctx context.Context) (*inventory, error) {
-	for {
-		last, current := a.currentLook()
-		if last != nil {
-			return last, nil
-		}
-		select {
-		case <-current.done:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		a.stock.mu.Lock()
-		enough := current.keys.have(a.stock.keys)
-		a.stock.mu.Unlock()
-		if current.err != nil || enough {
-			return current.found, current.err
-		}
-	}
-}
-
-// currentLook is the last look if it will do, or else one that is under way.
-func (a *Asker) currentLook() (*inventory, *look) {
+// roomWatch returns the watch that is open, or opens one. One that does not know all annotations in question is replaced.
+func (a *Asker) roomWatch() *roomWatch {
 	s := &a.stock
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := a.options.Clock.Now()
-	if last := s.last; last != nil && now.Before(last.at.Add(restAfter(last.took))) && last.keys.have(s.keys) {
-		return last, nil
+	if s.watch != nil && s.watch.annotations.IsSuperset(s.annotations) {
+		return s.watch
 	}
-	if s.look == nil {
-		ctx, stop := context.WithTimeout(a.ctx, lookTimeout)
-		s.look = &look{keys: s.keys, stop: stop, done: make(chan struct{})}
-		go a.lookAround(ctx, s.look, now)
+	if s.watch != nil {
+		s.watch.stop()
 	}
-	return nil, s.look
-}
-
-// lookAround reads all nodes and pods.
-func (a *Asker) lookAround(ctx context.Context, current *look, began time.Time) {
-	defer current.stop()
-	next := newInventory(current.keys)
-	err := next.read(ctx, a.options.Live, a.options.ListPods)
-	next.at = a.options.Clock.Now()
-	next.took = next.at.Sub(began)
-	s := &a.stock
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	defer close(current.done)
-	switch {
-	case s.look != current:
-		current.err = errNobodyAsks
-		return
-	case err != nil:
-		current.err = err
-	default:
-		current.found, s.last = next, next
-	}
-	s.look = nil
+	s.watch = newRoomWatch(a.ctx, a.options, s.annotations)
+	a.leaseRoom(s.watch)
+	return s.watch
 }

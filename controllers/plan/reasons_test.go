@@ -18,7 +18,7 @@ const (
 	etcdDown      = `Gate g: the query has rows at http://prometheus.monitoring:9090.`
 	unhealthyCeph = `Gate g: not true of CephCluster rook-ceph/rook-ceph: object.status.ceph.health == "HEALTH_OK"`
 	noKindCeph    = "the cluster has no kind CephCluster of ceph.rook.io/v1"
-	tooFullForWeb = "Pod apps/web-1 of node a would find no room: the schedulable nodes that take it have too little cpu."
+	tooFullForWeb = "Pod apps/web-1 of node a would find no room: too little cpu (it needs 2) on 12 nodes, its anti-affinity on 3."
 	podsForbidden = "Pods cannot be listed: forbidden."
 	logindForbids = "logind refused: Access denied."
 )

@@ -59,6 +59,8 @@ jobs                                no   no   no    no     no     no    no     n
 poddisruptionbudgets                no   no   no    no     no     no    no     no
 namespaces                          no   no   no    no     no     no    no     no
 persistentvolumes                   no   no   no    no     no     no    no     no
+persistentvolumeclaims              no   no   no    no     no     no    no     no
+csinodes                            no   no   no    no     no     no    no     no
 volumeattachments                   no   no   no    no     no     no    no     no
 roles                               no   no   no    no     no     no    no     no
 clusterroles                        no   no   no    no     no     no    no     no
@@ -179,6 +181,11 @@ var asManager = map[string]string{
 	"statefulsets":                     "no   yes  yes   no     no     no    no     no",
 	"poddisruptionbudgets":             "no   yes  yes   no     no     no    no     no",
 	"volumeattachments":                "no   yes  yes   no     no     no    no     no",
+	// They say which nodes take pods.
+	"namespaces":             "no   yes  yes   no     no     no    no     no",
+	"persistentvolumes":      "no   yes  yes   no     no     no    no     no",
+	"persistentvolumeclaims": "no   yes  yes   no     no     no    no     no",
+	"csinodes":               "no   yes  yes   no     no     no    no     no",
 	// They say when kinds are installed by which others say that they maintain a node.
 	"customresourcedefinitions": "no   yes  yes   no     no     no    no     no",
 	"tokenreviews":              ".    .    .     yes    .      .     .      .",
@@ -318,10 +325,14 @@ func targets(t *testing.T) map[string]target {
 		"poddisruptionbudgets": {collection: "/apis/policy/v1/namespaces/" + namespace + "/poddisruptionbudgets", object: manager},
 		"namespaces":           {collection: core + "namespaces", object: namespace},
 		"persistentvolumes":    {collection: core + "persistentvolumes", object: "matrix"},
-		"volumeattachments":    {collection: "/apis/storage.k8s.io/v1/volumeattachments", object: "matrix"},
-		"roles":                {collection: rbac + "namespaces/" + namespace + "/roles", object: manager},
-		"clusterroles":         {collection: rbac + "clusterroles", object: helper},
-		"clusterrolebindings":  {collection: rbac + "clusterrolebindings", object: helper},
+		"persistentvolumeclaims": {
+			collection: core + "namespaces/" + namespace + "/persistentvolumeclaims", object: "matrix",
+		},
+		"csinodes":            {collection: "/apis/storage.k8s.io/v1/csinodes", object: "matrix"},
+		"volumeattachments":   {collection: "/apis/storage.k8s.io/v1/volumeattachments", object: "matrix"},
+		"roles":               {collection: rbac + "namespaces/" + namespace + "/roles", object: manager},
+		"clusterroles":        {collection: rbac + "clusterroles", object: helper},
+		"clusterrolebindings": {collection: rbac + "clusterrolebindings", object: helper},
 		"customresourcedefinitions": {
 			collection: "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", object: "nodereboots.reboot-operator.io",
 		},

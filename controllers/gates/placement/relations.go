@@ -1,0 +1,305 @@
+package placement
+
+import "k8s.io/apimachinery/pkg/labels"
+
+// domains are the values that nodes have of a label, by the index of the node; -1 is that it has none.
+type domains struct {
+	of    []int32
+	count int
+}
+
+func (r *Room) domainsOf(key string) *domains {
+	known := r.domains[key]
+	if known != nil {
+		return known
+	}
+	d := &domains{of: make([]int32, len(r.nodes))}
+	values := map[string]int32{}
+	for i, n := range r.nodes {
+		value, has := n.labels[key]
+		if !has {
+			d.of[i] = -1
+			continue
+		}
+		number, met := values[value]
+		if !met {
+			number = int32(len(values))
+			values[value] = number
+		}
+		d.of[i] = number
+	}
+	d.count = len(values)
+	r.domains[key] = d
+	return d
+}
+
+// counter counts pods by the domain that they are in.
+type counter struct {
+	*domains
+	selects func(*group) bool
+	// eligible nodes count, by index; nil is that all do.
+	eligible []bool
+	counts   map[int32]int
+	// least is how many there are in the domain that has the fewest, if that is known.
+	least      int
+	leastKnown bool
+}
+
+// at is how many pods there are in the domain of a node; -1 if the node is in none.
+func (c *counter) at(i int) int {
+	if c.of[i] < 0 {
+		return -1
+	}
+	return c.counts[c.of[i]]
+}
+
+func (c *counter) note(i, times int) {
+	d := c.of[i]
+	if d < 0 || len(c.eligible) > 0 && !c.eligible[i] {
+		return
+	}
+	c.leastKnown = false
+	if c.counts[d] += times; c.counts[d] == 0 {
+		delete(c.counts, d)
+	}
+}
+
+// newCounter counts the pods of the groups that are selected. The space is where all of them are; empty is anywhere.
+func (r *Room) newCounter(key string, space text, selects func(*group) bool, eligible []bool) *counter {
+	c := &counter{domains: r.domainsOf(key), selects: selects, eligible: eligible, counts: map[int32]int{}}
+	count := func(g *group) {
+		if !selects(g) {
+			return
+		}
+		for _, p := range g.pods {
+			// The scheduler spreads without those that terminate.
+			if at := r.where(p); at != nil && (eligible == nil || !p.is(terminating)) {
+				c.note(at.index, 1)
+			}
+		}
+	}
+	if space == noText {
+		for _, g := range r.c.groups {
+			count(g)
+		}
+	}
+	for g := range r.c.spaces[space] {
+		count(g)
+	}
+	r.counters = append(r.counters, c)
+	for g, counting := range r.counting {
+		if selects(g) {
+			r.counting[g] = append(counting, c)
+		}
+	}
+	return c
+}
+
+// countersOf are those that count pods of a group.
+func (r *Room) countersOf(g *group) []*counter {
+	counting, known := r.counting[g]
+	if !known {
+		for _, c := range r.counters {
+			if c.selects(g) {
+				counting = append(counting, c)
+			}
+		}
+		r.counting[g] = counting
+	}
+	return counting
+}
+
+// relations of the pods of a group to other pods.
+type relations struct {
+	// others want to be apart from them, and they apart from others or near others.
+	others, apart, near []*counter
+	// nearSelf: they match their own terms, so the first of them needs no others.
+	nearSelf bool
+	spread   []spreading
+}
+
+// spreading is a topology spread constraint of the pods of a group.
+type spreading struct {
+	*counter
+	// eligible domains: how many there are.
+	domains int
+	// self is 1 if the constraint counts the pod itself.
+	self int
+	term *spreadTerm
+}
+
+func (r *Room) relationsOf(g *group) *relations {
+	known := r.relations[g]
+	if known != nil {
+		return known
+	}
+	rel := &relations{nearSelf: true}
+	rel.others = r.othersApart(g)
+	for i := range g.apart {
+		term := &g.apart[i]
+		selects := func(other *group) bool { return r.c.selects(term, g, other) }
+		rel.apart = append(rel.apart, r.newCounter(term.key, spaceOf(term, g), selects, nil))
+	}
+	all := func(other *group) bool {
+		for i := range g.near {
+			if !r.c.selects(&g.near[i], g, other) {
+				return false
+			}
+		}
+		return true
+	}
+	for i := range g.near {
+		rel.nearSelf = rel.nearSelf && r.c.selects(&g.near[i], g, g)
+		rel.near = append(rel.near, r.newCounter(g.near[i].key, spaceOf(&g.near[i], g), all, nil))
+	}
+	for i := range g.spread {
+		rel.spread = append(rel.spread, r.newSpreading(g, &g.spread[i]))
+	}
+	r.relations[g] = rel
+	return rel
+}
+
+// spaceOf is the namespace that a term selects pods in; empty if there may be several.
+func spaceOf(term *podTerm, owner *group) text {
+	if len(term.namespaces) > 0 || term.namespaceSelector != nil {
+		return noText
+	}
+	return owner.kind.Value().namespace
+}
+
+// selects says whether a term of a group selects the pods of another one.
+func (c *Cluster) selects(term *podTerm, owner, other *group) bool {
+	return c.covers(term, owner, other.space) && term.selector.Matches(other.labels)
+}
+
+func (c *Cluster) covers(term *podTerm, owner *group, space string) bool {
+	if len(term.namespaces) == 0 && term.namespaceSelector == nil {
+		return owner.space == space
+	}
+	for _, name := range term.namespaces {
+		if name == space {
+			return true
+		}
+	}
+	if term.namespaceSelector == nil {
+		return false
+	}
+	var set labels.Set
+	if namespace := c.namespaces[space]; namespace != nil {
+		set = namespace.labels
+	}
+	return term.namespaceSelector.Matches(set)
+}
+
+// othersApart counts, by label of nodes, the pods that want none of a group near them.
+func (r *Room) othersApart(g *group) []*counter {
+	keys := map[string]bool{}
+	for owner := range r.c.apart {
+		for i := range owner.apart {
+			if term := &owner.apart[i]; !keys[term.key] && r.c.selects(term, owner, g) {
+				keys[term.key] = true
+			}
+		}
+	}
+	counters := make([]*counter, 0, len(keys))
+	for key := range keys {
+		counters = append(counters, r.newCounter(key, noText, func(owner *group) bool {
+			for i := range owner.apart {
+				if term := &owner.apart[i]; term.key == key && r.c.selects(term, owner, g) {
+					return true
+				}
+			}
+			return false
+		}, nil))
+	}
+	return counters
+}
+
+func (r *Room) newSpreading(g *group, term *spreadTerm) spreading {
+	eligible := make([]bool, len(r.nodes))
+	own := r.domainsOf(term.key)
+	met := map[int32]bool{}
+	for i, n := range r.nodes {
+		eligible[i] = hasAll(n.Node, g.spread) && (!term.honorAffinity || g.selects(n.Node)) &&
+			(!term.honorTaints || !r.closed[i] && g.tolerates(n.Node))
+		if eligible[i] {
+			met[own.of[i]] = true
+		}
+	}
+	selector := withKeys(term.selector, term.matchLabelKeys, g.labels)
+	selects := func(other *group) bool { return other.space == g.space && selector.Matches(other.labels) }
+	s := spreading{counter: r.newCounter(term.key, g.kind.Value().namespace, selects, eligible), domains: len(met), term: term}
+	if selects(g) {
+		s.self = 1
+	}
+	return s
+}
+
+func hasAll(n *Node, terms []spreadTerm) bool {
+	for i := range terms {
+		if _, has := n.labels[terms[i].key]; !has {
+			return false
+		}
+	}
+	return true
+}
+
+// fewest is how many pods there are in the domain that has the fewest, which counts as empty if there are too few domains.
+func (s *spreading) fewest() int {
+	domains := s.domains
+	if s.term.honorTaints {
+		domains-- // The node that is asked about will be cordoned, and may be the only one of its domain.
+	}
+	if s.term.minDomains > 1 && domains < s.term.minDomains {
+		return 0
+	}
+	if !s.leastKnown {
+		s.least, s.leastKnown = 0, true
+		if len(s.counts) >= s.domains {
+			first := true
+			for _, n := range s.counts {
+				if first || n < s.least {
+					s.least, first = n, false
+				}
+			}
+		}
+	}
+	return s.least
+}
+
+// check says which rule about other pods keeps a pod off a node.
+func (rel *relations) check(i int) ruleKind {
+	for _, c := range rel.others {
+		if c.at(i) > 0 {
+			return othersApart
+		}
+	}
+	for _, c := range rel.apart {
+		if c.at(i) > 0 {
+			return apartFromOthers
+		}
+	}
+	if !rel.isNear(i) {
+		return notNear
+	}
+	for j := range rel.spread {
+		s := &rel.spread[j]
+		if at := s.at(i); at < 0 || at+s.self-s.fewest() > s.term.maxSkew {
+			return uneven
+		}
+	}
+	return takes
+}
+
+func (rel *relations) isNear(i int) bool {
+	met, there := true, 0
+	for _, c := range rel.near {
+		at := c.at(i)
+		if at < 0 {
+			return false
+		}
+		met = met && at > 0
+		there += len(c.counts)
+	}
+	return met || there == 0 && rel.nearSelf
+}
