@@ -67,8 +67,8 @@ func managerKilledAtEachWrite(r *run) {
 	r.note = fmt.Sprintf("%d writes, %d kills", len(writes), killed)
 }
 
-// jitter makes managers see different things and write at the same time: each watch is late by a time of its own, and each write of the slots
-// object by another one, so that what was read before it is old.
+// jitter makes managers see different things and write at the same time: each watch is late by a time of its own, and each write of the
+// slots object by another one, so that what was read before it is old.
 func (r *run) jitter(manager *rig.Manager, most time.Duration) {
 	var mu sync.Mutex
 	source := rand.New(rand.NewPCG(r.rand.Uint64(), 1))

@@ -128,7 +128,7 @@ func hostileContent(r *run) {
 	for _, do := range r.falseMemories() {
 		r.check(do())
 	}
-	r.rollout("objects had hostile content", judge.Rules{Grace: grace}, func(*rig.Trial) {
+	r.rollout("objects had hostile content", judge.Rules{Grace: grace, SlotsMayVanish: true}, func(*rig.Trial) {
 		harm := r.harms()
 		r.rand.Shuffle(len(harm), func(i, j int) { harm[i], harm[j] = harm[j], harm[i] })
 		for i, do := range harm {
