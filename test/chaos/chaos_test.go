@@ -37,6 +37,7 @@ type fault struct {
 var faults = []fault{
 	{name: "manager-killed-at-each-write", slice: 1, seeds: 1, run: managerKilledAtEachWrite},
 	{name: "managers-without-election", slice: 1, seeds: 4, run: managersWithoutElection},
+	{name: "grant-overtaken", slice: 1, seeds: 1, run: grantOvertaken},
 	{name: "leader-stopped", slice: 0, seeds: 2, run: leaderStopped},
 	{name: "api-server-stopped", slice: 0, seeds: 2, run: apiServerPaused},
 	{name: "api-server-killed", slice: 1, seeds: 2, run: apiServerKilled},

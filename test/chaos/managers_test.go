@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,7 +77,7 @@ func (r *run) jitter(manager *rig.Manager, most time.Duration) {
 		return time.Duration(source.Int64N(int64(most)))
 	}
 	manager.Wire().SetHook(func(call *wire.Call, next func() (*http.Response, error)) (*http.Response, error) {
-		if call.Write && strings.HasSuffix(call.Request.URL.Path, v1alpha1.SlotsName) {
+		if grantsSlot(call) {
 			r.pause(some())
 		}
 		response, err := next()
@@ -124,9 +123,9 @@ func managersWithoutElection(r *run) {
 	for range r.scaled(1, 3) {
 		r.judged(fmt.Sprintf("%d managers led at once", count), judge.Rules{Grace: grace}, func(*rig.Trial) {
 			r.require(300 * time.Millisecond)
-			for i := range r.scaled(60, 120) {
+			for i := range r.scaled(20, 40) {
 				r.flicker()
-				if i%30 == 29 {
+				if i%10 == 9 {
 					r.managers[r.rand.IntN(count)].Kill()
 					kills++
 				}
