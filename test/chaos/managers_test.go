@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/test/chaos/judge"
 	"github.com/reboot-operator/reboot-operator/test/chaos/rig"
 	"github.com/reboot-operator/reboot-operator/test/chaos/wire"
@@ -46,7 +47,7 @@ func managerKilledAtEachWrite(r *run) {
 	writes := manager.Wire().Writes()
 	step := 1
 	if !r.full {
-		step = max(1, len(writes)/6)
+		step = max(1, len(writes)/4)
 	}
 	killed := 0
 	for number := 1 + r.rand.IntN(step); number <= len(writes); number += step {
@@ -65,19 +66,43 @@ func managerKilledAtEachWrite(r *run) {
 	r.note = fmt.Sprintf("%d writes, %d kills", len(writes), killed)
 }
 
-// jitter delays writes, so that managers that race do so at every point.
+// jitter makes managers see different things and write at the same time: each watch is late by a time of its own, and each write of the
+// slots object by another one, so that what was read before it is old.
 func (r *run) jitter(manager *rig.Manager, most time.Duration) {
 	var mu sync.Mutex
 	source := rand.New(rand.NewPCG(r.rand.Uint64(), 1))
+	some := func() time.Duration {
+		mu.Lock()
+		defer mu.Unlock()
+		return time.Duration(source.Int64N(int64(most)))
+	}
 	manager.Wire().SetHook(func(call *wire.Call, next func() (*http.Response, error)) (*http.Response, error) {
-		if call.Write {
-			mu.Lock()
-			wait := time.Duration(source.Int64N(int64(most)))
-			mu.Unlock()
-			r.pause(wait)
+		if grantsSlot(call) {
+			r.pause(some())
 		}
-		return next()
+		response, err := next()
+		if err == nil && call.Watch {
+			response = wire.Late(response, some(), r.Clock)
+		}
+		return response, err
 	})
+	manager.Kill() // its watches begin again, and are late
+}
+
+// require has hosts ask for a reboot one after the other, in any order.
+func (r *run) require(most time.Duration) {
+	for _, i := range r.rand.Perm(len(r.hosts)) {
+		r.hosts[i].RequireReboot()
+		r.pause(time.Duration(r.rand.Int64N(int64(most))))
+	}
+}
+
+// flicker has one node be skipped, and another one not. So managers that see that at different times choose different nodes; otherwise they
+// would all choose the same one, and nobody would need a limit that holds for all of them.
+func (r *run) flicker() {
+	r.label(r.hosts[r.rand.IntN(len(r.hosts))], v1alpha1.SkipLabel, "true")
+	r.label(r.hosts[r.rand.IntN(len(r.hosts))], v1alpha1.SkipLabel, "")
+	r.pause(time.Duration(50+r.rand.IntN(200)) * time.Millisecond)
 }
 
 // managersWithoutElection has two or three managers that all believe they lead, and kills one now and then.
@@ -87,17 +112,29 @@ func managersWithoutElection(r *run) {
 	limit := 1 + r.rand.IntN(2)
 	count := 2 + r.rand.IntN(2)
 	for range count {
-		r.jitter(r.alone(), 150*time.Millisecond)
+		r.jitter(r.alone(), 700*time.Millisecond)
 	}
-	r.policy(rig.MaxUnavailable(limit))
+	options := []rig.PolicyOption{rig.MaxUnavailable(limit)}
+	if r.rand.IntN(2) == 0 {
+		options = append(options, rig.AnyOrder())
+	}
+	r.policy(options...)
 	kills := 0
-	r.rollout(fmt.Sprintf("%d managers led at once", count), judge.Rules{Grace: grace}, func(*rig.Trial) {
-		for range r.scaled(4, 12) {
-			r.pause(time.Duration(300+r.rand.IntN(2200)) * time.Millisecond)
-			r.managers[r.rand.IntN(count)].Kill()
-			kills++
-		}
-	})
+	for range r.scaled(1, 3) {
+		r.judged(fmt.Sprintf("%d managers led at once", count), judge.Rules{Grace: grace}, func(*rig.Trial) {
+			r.require(300 * time.Millisecond)
+			for i := range r.scaled(20, 40) {
+				r.flicker()
+				if i%10 == 9 {
+					r.managers[r.rand.IntN(count)].Kill()
+					kills++
+				}
+			}
+			for _, host := range r.hosts {
+				r.label(host, v1alpha1.SkipLabel, "")
+			}
+		})
+	}
 	r.note = fmt.Sprintf("%d managers, %d kills", count, kills)
 }
 

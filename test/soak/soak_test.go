@@ -69,13 +69,14 @@ func TestNothingGrows(t *testing.T) {
 	}
 	log.SetLogger(logr.Discard())
 	s := start(t, seed)
+	s.round(nodes) // so that each node has its history
 	for range warmUp {
-		s.round()
+		s.round(1 + s.rand.IntN(most))
 	}
 	s.began = time.Now()
 	s.measure()
 	for enough := s.began.Add(duration); time.Now().Before(enough) || len(s.series[goroutines]) < trend.Least; {
-		s.round()
+		s.round(1 + s.rand.IntN(most))
 		s.measure()
 	}
 	t.Logf("%s, seed %d: %d rounds, %d reboots\n%s", time.Since(s.began).Round(time.Second), seed, s.rounds, s.reboots, s.table())
@@ -126,14 +127,13 @@ func (s *soak) must(err error) {
 	}
 }
 
-// round has some nodes rebooted while one thing goes wrong, and judges it.
-func (s *soak) round() {
+// round has as many nodes rebooted while one thing goes wrong, and judges it.
+func (s *soak) round(count int) {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.ctx, roundLimit)
 	defer cancel()
 	trial, err := s.Begin(ctx, judge.Rules{Grace: 20 * time.Second}, s.hosts...)
 	s.must(err)
-	count := 1 + s.rand.IntN(most)
 	for _, i := range s.rand.Perm(len(s.hosts))[:count] {
 		s.hosts[i].RequireReboot()
 	}

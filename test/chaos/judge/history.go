@@ -152,6 +152,8 @@ type Rules struct {
 	ClusterLimit int
 	// TaintsMayFail says that someone refused taints.
 	TaintsMayFail bool
+	// SlotsMayVanish says that others changed the slots object, so that a grant may be gone before its attempt is recorded.
+	SlotsMayVanish bool
 	// LeaveWorkloads says that applications were disturbed by others, so that how ready they are says nothing.
 	LeaveWorkloads bool
 	// Unfinished says that the history ends before everything was done.

@@ -42,6 +42,9 @@ func (j *judge) foreign(node *Node) {
 // began judges a node that was just cordoned.
 func (j *judge) began(node *Node) {
 	key, underWay := j.world.underWay()[node.Name]
+	if !underWay && j.rules.SlotsMayVanish {
+		return
+	}
 	if !underWay {
 		j.broken(Budget, "%s was cordoned without a slot", node.Name)
 		return

@@ -137,6 +137,24 @@ type watchAnswer struct {
 	Error json.RawMessage `json:"error"`
 }
 
+// Keys are those of all objects that there are.
+func Keys(ctx context.Context, etcd string) (keys []string, err error) {
+	r := &Recorder{etcd: etcd}
+	body, err := r.post(ctx, "/v3/kv/range", map[string]any{"key": []byte(prefix), "range_end": []byte(after), "keys_only": true})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, body.Close()) }()
+	var answer rangeAnswer
+	if err := json.NewDecoder(body).Decode(&answer); err != nil {
+		return nil, fmt.Errorf("read etcd's answer: %w", err)
+	}
+	for _, kv := range answer.KVs {
+		keys = append(keys, string(kv.Key))
+	}
+	return keys, nil
+}
+
 func (r *Recorder) post(ctx context.Context, path string, body any) (io.ReadCloser, error) {
 	encoded, err := json.Marshal(body)
 	if err != nil {
