@@ -97,9 +97,13 @@ func slice(ctx context.Context, say Say) ([]guarded, error) {
 // slicePlans are allocations of plans, and how they grow.
 func slicePlans(ctx context.Context, say Say) ([]guarded, error) {
 	say("running the planner's benchmarks once")
-	samples, err := benchPlanner(ctx, plannerSlice, "-benchtime=1x")
-	if err != nil {
-		return nil, err
+	var samples []sample
+	for _, pattern := range plannerSlices {
+		some, err := benchPlanner(ctx, pattern, "-benchtime=1x")
+		if err != nil {
+			return nil, err
+		}
+		samples = append(samples, some...)
 	}
 	if len(samples) == 0 {
 		return nil, errors.New("the planner's benchmarks printed nothing")
