@@ -67,6 +67,9 @@ func (cp *controlPlane) start(ctx context.Context, options Options) error {
 	if err := cp.startAPIServer(ctx, etcdURL, ports[2]); err != nil {
 		return err
 	}
+	if options.BareAPI {
+		return nil
+	}
 	if err := cp.startControllerManager(options.NodeMonitorGracePeriod); err != nil {
 		return err
 	}
