@@ -207,6 +207,12 @@ bench-page: ## Write the figures of docs/performance.md again, as they were meas
 test-node: ## Reboot real nodes in QEMU, as root; takes twenty minutes, and some Debian packages.
 	TEST_NODE=1 go test -count=1 -v -timeout 60m ./test/node
 
+.PHONY: scale
+scale: ## Measure the manager in a large cluster, in ten minutes on two cores (NODES=5000 PODS=100000 HISTORY=6 CAPACITY=1).
+	$(WITH_ASSETS) SCALE_NODES=$(or $(NODES),5000) SCALE_PODS=$(or $(PODS),100000) SCALE_HISTORY=$(or $(HISTORY),6) SCALE_NEEDS=$(or $(NEEDS),100) \
+		SCALE_WATCHES=$(or $(WATCHES),1000) SCALE_IDLE=$(or $(IDLE),60) SCALE_CAPACITY=$(CAPACITY) \
+		go test -count=1 -v -timeout 90m -run TestAManagerIsSmall ./test/scale
+
 .PHONY: demo
 demo: ## Watch a rollout on the testbed (NODES=, ZONES=, REBOOT_SECONDS=, POLICY=file).
 	@echo "Building the demo; the first time takes minutes ..."

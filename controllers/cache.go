@@ -41,8 +41,8 @@ func ownPods() labels.Selector {
 
 // CacheOptions says what a manager for this package caches: of Nodes, workloads and VolumeAttachments only the fields that a plan reads, of
 // pods only the helpers and managers in the operator's namespace, of Leases only those in the namespaces that are named. What is cut off is
-// gone for good, so nothing read from this cache may be sent back as a whole. Of finished NodeReboots it keeps what a plan reads; those cannot
-// be sent at all.
+// gone for good, so nothing read from this cache may be sent back as a whole. Of finished NodeReboots it keeps what a plan reads; those
+// cannot be sent at all.
 func CacheOptions(namespace string, leaseNamespaces ...string) crcache.Options {
 	leases := make(map[string]crcache.Config, len(leaseNamespaces))
 	for _, named := range leaseNamespaces {

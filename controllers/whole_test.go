@@ -190,8 +190,16 @@ func TestWhatThereAreThousandsOfIsSmallInMemory(t *testing.T) {
 			kept:  func(i int) any { return keepReboot(realReboot(i, v1alpha1.OutcomeFailed)) },
 			limit: 3500,
 		},
-		"a Node":              {whole: func(i int) any { return realNode(i) }, kept: func(i int) any { return stripNode(realNode(i)) }, limit: 5 << 10},
-		"the pod of a helper": {whole: func(i int) any { return realHelper(i) }, kept: func(i int) any { return stripHelper(realHelper(i)) }, limit: 2 << 10},
+		"a Node": {
+			whole: func(i int) any { return realNode(i) },
+			kept:  func(i int) any { return stripNode(realNode(i)) },
+			limit: 5 << 10,
+		},
+		"the pod of a helper": {
+			whole: func(i int) any { return realHelper(i) },
+			kept:  func(i int) any { return stripHelper(realHelper(i)) },
+			limit: 2 << 10,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			whole, kept := retained(t, n, kind.whole)/n, retained(t, n, kind.kept)/n

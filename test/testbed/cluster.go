@@ -53,6 +53,9 @@ type Options struct {
 	// Probes has the simulated kubelets probe containers as their manifests say, with the waits of real ones. Nil has them find a container
 	// ready the moment that it is.
 	Probes *Probes
+	// BareAPI starts etcd and the API server alone: no controllers, no scheduler, no simulated kubelets. Nodes and pods are objects then,
+	// and as many as one likes.
+	BareAPI bool
 	// Clock is what the simulated nodes go by. Nil means the real one; the control plane has no other.
 	Clock clock.WithTicker
 }
@@ -76,6 +79,7 @@ type Cluster struct {
 	edition          edition.Edition
 	evictionRequests bool
 	helperTransport  func(node string, next http.RoundTripper) http.RoundTripper
+	bareAPI          bool
 
 	background context.Context // ends with Stop
 	cancel     context.CancelFunc
@@ -105,6 +109,7 @@ func Start(ctx context.Context, options Options) (*Cluster, error) {
 	cluster := &Cluster{
 		log: options.Log, clock: options.Clock, namespace: options.Namespace, hosts: map[string]*Host{},
 		evictionRequests: options.EvictionRequests, helperTransport: options.HelperTransport, probes: options.Probes,
+		bareAPI: options.BareAPI,
 	}
 	cluster.background, cluster.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := cluster.start(ctx, options, assets); err != nil {
@@ -126,19 +131,27 @@ func (c *Cluster) start(ctx context.Context, options Options, assets string) err
 	if err := c.connect(); err != nil {
 		return err
 	}
-	if err := c.waitForServiceAccount(ctx, metav1.NamespaceDefault); err != nil {
-		return errors.Join(fmt.Errorf("wait for the controller manager: %w", err), c.plane.firstDead())
-	}
 	var err error
 	if c.webhooks, err = startWebhookService(&c.managers); err != nil {
 		return err
 	}
-	c.kubelets = newKubelets(c)
-	if err := c.kubelets.start(ctx); err != nil {
+	if err := c.startNodes(ctx); err != nil {
 		return err
 	}
 	c.log.Info("the control plane is ready", "took", c.clock.Since(begin).Round(time.Millisecond).String(), "dir", c.workDir)
 	return nil
+}
+
+// startNodes waits for the controller manager, and starts the simulated kubelets.
+func (c *Cluster) startNodes(ctx context.Context) error {
+	if c.bareAPI {
+		return nil
+	}
+	if err := c.waitForServiceAccount(ctx, metav1.NamespaceDefault); err != nil {
+		return errors.Join(fmt.Errorf("wait for the controller manager: %w", err), c.plane.firstDead())
+	}
+	c.kubelets = newKubelets(c)
+	return c.kubelets.start(ctx)
 }
 
 func (c *Cluster) makeWorkDir(dir string) error {
@@ -238,6 +251,16 @@ func (c *Cluster) Kubectl() string { return filepath.Join(c.plane.assets, kubect
 
 // Namespace is where the operator is installed.
 func (c *Cluster) Namespace() string { return c.namespace }
+
+// APIServerPID is the process of the API server, to measure what it uses.
+func (c *Cluster) APIServerPID() int {
+	for _, process := range c.plane.processes {
+		if process.name == apiServerProgram {
+			return process.command.Process.Pid
+		}
+	}
+	return 0
+}
 
 // Host returns the host of a node, or nil.
 func (c *Cluster) Host(name string) *Host {

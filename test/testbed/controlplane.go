@@ -74,6 +74,9 @@ func (cp *controlPlane) start(ctx context.Context, options Options) error {
 	if err := cp.startAPIServer(ctx, ports[2]); err != nil {
 		return err
 	}
+	if options.BareAPI {
+		return nil
+	}
 	if err := cp.startControllerManager(options.NodeMonitorGracePeriod); err != nil {
 		return err
 	}

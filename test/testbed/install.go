@@ -66,6 +66,9 @@ func (c *Cluster) install(ctx context.Context, managers bool) error {
 	if err != nil {
 		return fmt.Errorf("wait for the operator's kinds: %w", err)
 	}
+	if c.bareAPI {
+		return nil
+	}
 	return c.waitForServiceAccount(ctx, c.namespace)
 }
 

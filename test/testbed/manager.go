@@ -90,6 +90,12 @@ func (c *Cluster) StartManager(ctx context.Context, options ManagerOptions) (*Ma
 	return manager, nil
 }
 
+// BuildManager builds the manager's program, so that StartManager does not have to.
+func (c *Cluster) BuildManager(ctx context.Context) error {
+	_, err := c.buildManager(ctx)
+	return err
+}
+
 // buildManager returns the path of the manager's program.
 func (c *Cluster) buildManager(ctx context.Context) (string, error) {
 	c.managers.building.Lock()
@@ -126,6 +132,9 @@ func (c *Cluster) managerKubeconfig(ctx context.Context, options ManagerOptions)
 	}
 	return name, path, writeKubeconfig(path, c.plane.url, c.plane.authority.certificate, info)
 }
+
+// PID is the manager's process, to measure what it uses.
+func (m *Manager) PID() int { return m.process.command.Process.Pid }
 
 // Kill ends the manager at once, as a crash does.
 func (m *Manager) Kill() error { return m.process.kill() }

@@ -1,0 +1,68 @@
+package scale
+
+import (
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr/testr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+const (
+	// smallMemory is what the manager may use in the small cluster, of which the program itself is most. largeMemory is the target in the
+	// cluster of 5,000 nodes and 100,000 pods with the default history, and mediumMemory that with ten finished NodeReboots of each node.
+	smallMemory = 120 << 20
+	largeMemory = 150 << 20
+	largeNodes  = 5000
+)
+
+// number is a setting of `make scale`, or what it is without.
+func number(t *testing.T, name string, without int) int {
+	t.Helper()
+	value := os.Getenv("SCALE_" + name)
+	if value == "" {
+		return without
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil {
+		t.Fatalf("%s=%s: %v", name, value, err)
+	}
+	return n
+}
+
+func TestAManagerIsSmallAndSilentInALargeCluster(t *testing.T) {
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		t.Skip("KUBEBUILDER_ASSETS does not name a folder with etcd and kube-apiserver")
+	}
+	nodes := number(t, "NODES", 200)
+	options := Options{
+		Log: testr.New(t), Nodes: nodes, Pods: number(t, "PODS", 2000), History: number(t, "HISTORY", 6),
+		Needs: min(number(t, "NEEDS", 30), nodes), Watches: number(t, "WATCHES", 50),
+		Idle: time.Duration(number(t, "IDLE", 5)) * time.Second, Capacity: v1alpha1.Ignore,
+		// As in config/manager.
+		Env: []string{"GOMEMLIMIT=230MiB", "GOGC=50"},
+	}
+	if os.Getenv("SCALE_CAPACITY") != "" {
+		options.Capacity = v1alpha1.Require
+	}
+	result, err := Run(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("measured:\n%s", result.Table())
+	limit := int64(smallMemory)
+	if nodes > 1000 {
+		limit = largeMemory * int64(max(nodes, largeNodes)) / largeNodes
+	}
+	for name, part := range map[string]Usage{"start": result.Start, "idle": result.Idle, "rollout": result.Rollout} {
+		if part.Peak > limit {
+			t.Errorf("%s: the manager used up to %d MiB, want at most %d", name, part.Peak>>20, limit>>20)
+		}
+	}
+	if result.IdleWrites > 0 || result.Idle.Passes > 0 {
+		t.Errorf("idle: %d writes, %d passes, want none", result.IdleWrites, result.Idle.Passes)
+	}
+}
