@@ -13,7 +13,6 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/controllers/gates/placement"
 	"github.com/reboot-operator/reboot-operator/internal/podstream"
-	"github.com/reboot-operator/reboot-operator/test/await"
 	"github.com/reboot-operator/reboot-operator/test/fatpods"
 )
 
@@ -40,7 +39,9 @@ func TestAWatchOfFatPodsHoldsOneOfThemAtATime(t *testing.T) {
 				peak.Measure()
 				return kept
 			})
-			await.Receive(t, "all pods", w.synced[0])
+			if err := w.wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 			t.Logf("%d pods, %d MiB, %d lists, %d streams", seen, peak.MiB(), server.Listed.Load(), server.Streamed.Load())
 			if seen != fatpods.Pods || (server.Streamed.Load() > 0) != streams || (server.Listed.Load() > 0) == streams {
 				t.Errorf("%d pods, %d lists, %d streams", seen, server.Listed.Load(), server.Streamed.Load())

@@ -230,7 +230,8 @@ func (r *Room) newSpreading(g *group, term *spreadTerm) spreading {
 	}
 	selector := withKeys(term.selector, term.matchLabelKeys, g.labels)
 	selects := func(other *group) bool { return other.space == g.space && selector.Matches(other.labels) }
-	s := spreading{counter: r.newCounter(term.key, maps.Keys(r.c.spaces[g.kind.Value().namespace]), selects, eligible), domains: len(met), term: term}
+	own := maps.Keys(r.c.spaces[g.kind.Value().namespace])
+	s := spreading{counter: r.newCounter(term.key, own, selects, eligible), domains: len(met), term: term}
 	if selects(g) {
 		s.self = 1
 	}

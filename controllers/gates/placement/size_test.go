@@ -24,11 +24,11 @@ const (
 
 // largeNode is like those of a cloud, in one of three zones.
 func largeNode(i int) *corev1.Node {
-	n := aNode(fmt.Sprintf("node-%05d", i), inZoneOf(fmt.Sprint("zone-", i%3)), offers(corev1.ResourcePods, "110"), offers(corev1.ResourceMemory, "64Gi"))
+	n := aNode(fmt.Sprintf("node-%05d", i), inZoneOf(fmt.Sprint("zone-", i%3)),
+		offers(corev1.ResourceCPU, "16"), offers(corev1.ResourceMemory, "64Gi"), offers(corev1.ResourcePods, "110"))
 	for j := range 20 {
 		n.Labels[fmt.Sprintf("example.com/label-%d", j)] = fmt.Sprint(j % 4)
 	}
-	n.Status.Allocatable[corev1.ResourceCPU] = resource.MustParse("16")
 	return n
 }
 
@@ -44,7 +44,9 @@ func largePod(node, j int) *corev1.Pod {
 		"app.kubernetes.io/name": name, "app.kubernetes.io/instance": name, "app.kubernetes.io/part-of": "shop", "pod-template-hash": "7f9c8d6b5",
 	}
 	p.Annotations = map[string]string{"kubectl.kubernetes.io/restartedAt": strings.Repeat("x", 100)}
-	p.Spec.Tolerations = []corev1.Toleration{{Key: "node.kubernetes.io/not-ready", Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute}}
+	p.Spec.Tolerations = []corev1.Toleration{
+		{Key: "node.kubernetes.io/not-ready", Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute},
+	}
 	own := &metav1.LabelSelector{MatchLabels: map[string]string{"app.kubernetes.io/name": name}}
 	switch {
 	case workload%10 == 0:
@@ -76,9 +78,9 @@ func largeCluster() *Cluster {
 				continue
 			}
 			volume := "pvc-" + p.Name
-			c.SetClaim(NewClaim(&corev1.PersistentVolumeClaim{
-				ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: "data-" + p.Name}, Spec: corev1.PersistentVolumeClaimSpec{VolumeName: volume},
-			}))
+			claim := claimOf("data-"+p.Name, volume)
+			claim.Namespace = p.Namespace
+			c.SetClaim(NewClaim(claim))
 			c.SetVolume(NewVolume(largeVolume(volume, i)))
 		}
 	}
@@ -89,11 +91,8 @@ func largeCluster() *Cluster {
 var large = sync.OnceValue(largeCluster)
 
 func largeVolume(name string, node int) *corev1.PersistentVolume {
-	v := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	v := volumeOf(name, reachedFrom(zone, fmt.Sprint("zone-", node%3)))
 	v.Spec.CSI = &corev1.CSIPersistentVolumeSource{Driver: "disk.csi.example.com", VolumeHandle: "/subscriptions/disks/" + name}
-	v.Spec.NodeAffinity = &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
-		MatchExpressions: []corev1.NodeSelectorRequirement{{Key: zone, Operator: corev1.NodeSelectorOpIn, Values: []string{fmt.Sprint("zone-", node%3)}}},
-	}}}}
 	return v
 }
 
