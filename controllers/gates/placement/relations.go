@@ -212,7 +212,8 @@ func (r *Room) othersApart(g *group) []*counter {
 	return counters
 }
 
-func (r *Room) newSpreading(g *group, term *spreadTerm) spreading {
+// eligible nodes are those that a constraint spreads over, by index.
+func (r *Room) eligible(g *group, term *spreadTerm) []bool {
 	eligible := make([]bool, len(r.nodes))
 	for i, n := range r.nodes {
 		eligible[i] = (!term.honorAffinity || g.selects(n.Node)) && (!term.honorTaints || !r.closed[i] && g.tolerates(n.Node))
@@ -222,6 +223,11 @@ func (r *Room) newSpreading(g *group, term *spreadTerm) spreading {
 			eligible[j] = eligible[j] && domain >= 0 // A node counts if it has the labels of all constraints.
 		}
 	}
+	return eligible
+}
+
+func (r *Room) newSpreading(g *group, term *spreadTerm) spreading {
+	eligible := r.eligible(g, term)
 	met := map[int32]struct{}{}
 	for i, domain := range r.domainsOf(term.key).of {
 		if eligible[i] {
