@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -163,7 +164,9 @@ func observe[T, K runtime.Object](ctx context.Context, w *roomWatch, client any,
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (kwatch.Interface, error) {
 			events, err := watch(ctx, options)
-			w.note(kind, err)
+			if !apierrors.IsInvalid(err) { // An API server that does not stream says so, and is asked for a list.
+				w.note(kind, err)
+			}
 			return events, err
 		},
 	}

@@ -27,12 +27,23 @@ const (
 // shownByKinds is a story of package controllers.
 const shownByKinds = "Maintenance by others is honored when its kind is installed after the manager started"
 
+// shownByRoom is another one.
+const shownByRoom = "Room is watched once a node waits for it, and is there when another node is"
+
 // shownElsewhere are rights that no request of a rollout shows, and the test that does.
 var shownElsewhere = map[right]string{
 	{ofManager, "list", medik8s, "nodemaintenances"}:                 shownByKinds,
 	{ofManager, "watch", medik8s, "nodemaintenances"}:                shownByKinds,
 	{ofManager, "list", kubevirt, "nodemaintenances"}:                shownByKinds,
 	{ofManager, "watch", kubevirt, "nodemaintenances"}:               shownByKinds,
+	{ofManager, "list", "", "namespaces"}:                            shownByRoom,
+	{ofManager, "watch", "", "namespaces"}:                           shownByRoom,
+	{ofManager, "list", "", "persistentvolumes"}:                     shownByRoom,
+	{ofManager, "watch", "", "persistentvolumes"}:                    shownByRoom,
+	{ofManager, "list", "", "persistentvolumeclaims"}:                shownByRoom,
+	{ofManager, "watch", "", "persistentvolumeclaims"}:               shownByRoom,
+	{ofManager, "list", "storage.k8s.io", "csinodes"}:                shownByRoom,
+	{ofManager, "watch", "storage.k8s.io", "csinodes"}:               shownByRoom,
 	{ofManager, "order", "reboot-operator.io", "nodereboots/status"}: "TestAProgramThatDoesHooksSetsItsConditionsAndNothingElse",
 }
 

@@ -1,6 +1,11 @@
 package placement
 
-import "k8s.io/apimachinery/pkg/labels"
+import (
+	"iter"
+	"maps"
+
+	"k8s.io/apimachinery/pkg/labels"
+)
 
 // domains are the values that nodes have of a label, by the index of the node; -1 is that it has none.
 type domains struct {
@@ -64,12 +69,12 @@ func (c *counter) note(i, times int) {
 	}
 }
 
-// newCounter counts the pods of the groups that are selected. The space is where all of them are; empty is anywhere.
-func (r *Room) newCounter(key string, space text, selects func(*group) bool, eligible []bool) *counter {
+// newCounter counts the pods of the groups that are selected, all of which are among some.
+func (r *Room) newCounter(key string, among iter.Seq[*group], selects func(*group) bool, eligible []bool) *counter {
 	c := &counter{domains: r.domainsOf(key), selects: selects, eligible: eligible, counts: map[int32]int{}}
-	count := func(g *group) {
+	for g := range among {
 		if !selects(g) {
-			return
+			continue
 		}
 		for _, p := range g.pods {
 			// The scheduler spreads without those that terminate.
@@ -77,14 +82,6 @@ func (r *Room) newCounter(key string, space text, selects func(*group) bool, eli
 				c.note(at.index, 1)
 			}
 		}
-	}
-	if space == noText {
-		for _, g := range r.c.groups {
-			count(g)
-		}
-	}
-	for g := range r.c.spaces[space] {
-		count(g)
 	}
 	r.counters = append(r.counters, c)
 	for g, counting := range r.counting {
@@ -138,7 +135,7 @@ func (r *Room) relationsOf(g *group) *relations {
 	for i := range g.apart {
 		term := &g.apart[i]
 		selects := func(other *group) bool { return r.c.selects(term, g, other) }
-		rel.apart = append(rel.apart, r.newCounter(term.key, spaceOf(term, g), selects, nil))
+		rel.apart = append(rel.apart, r.newCounter(term.key, r.c.within(term, g), selects, nil))
 	}
 	all := func(other *group) bool {
 		for i := range g.near {
@@ -150,7 +147,7 @@ func (r *Room) relationsOf(g *group) *relations {
 	}
 	for i := range g.near {
 		rel.nearSelf = rel.nearSelf && r.c.selects(&g.near[i], g, g)
-		rel.near = append(rel.near, r.newCounter(g.near[i].key, spaceOf(&g.near[i], g), all, nil))
+		rel.near = append(rel.near, r.newCounter(g.near[i].key, r.c.within(&g.near[i], g), all, nil))
 	}
 	for i := range g.spread {
 		rel.spread = append(rel.spread, r.newSpreading(g, &g.spread[i]))
@@ -159,12 +156,12 @@ func (r *Room) relationsOf(g *group) *relations {
 	return rel
 }
 
-// spaceOf is the namespace that a term selects pods in; empty if there may be several.
-func spaceOf(term *podTerm, owner *group) text {
+// within are the groups that a term may select: those of one namespace, or all.
+func (c *Cluster) within(term *podTerm, owner *group) iter.Seq[*group] {
 	if len(term.namespaces) > 0 || term.namespaceSelector != nil {
-		return noText
+		return maps.Values(c.groups)
 	}
-	return owner.kind.Value().namespace
+	return maps.Keys(c.spaces[owner.kind.Value().namespace])
 }
 
 // selects says whether a term of a group selects the pods of another one.
@@ -203,7 +200,7 @@ func (r *Room) othersApart(g *group) []*counter {
 	}
 	counters := make([]*counter, 0, len(keys))
 	for key := range keys {
-		counters = append(counters, r.newCounter(key, noText, func(owner *group) bool {
+		counters = append(counters, r.newCounter(key, maps.Keys(r.c.apart), func(owner *group) bool {
 			for i := range owner.apart {
 				if term := &owner.apart[i]; term.key == key && r.c.selects(term, owner, g) {
 					return true
@@ -215,33 +212,36 @@ func (r *Room) othersApart(g *group) []*counter {
 	return counters
 }
 
-func (r *Room) newSpreading(g *group, term *spreadTerm) spreading {
+// eligible nodes are those that a constraint spreads over, by index.
+func (r *Room) eligible(g *group, term *spreadTerm) []bool {
 	eligible := make([]bool, len(r.nodes))
-	own := r.domainsOf(term.key)
-	met := map[int32]bool{}
 	for i, n := range r.nodes {
-		eligible[i] = hasAll(n.Node, g.spread) && (!term.honorAffinity || g.selects(n.Node)) &&
-			(!term.honorTaints || !r.closed[i] && g.tolerates(n.Node))
+		eligible[i] = (!term.honorAffinity || g.selects(n.Node)) && (!term.honorTaints || !r.closed[i] && g.tolerates(n.Node))
+	}
+	for i := range g.spread {
+		for j, domain := range r.domainsOf(g.spread[i].key).of {
+			eligible[j] = eligible[j] && domain >= 0 // A node counts if it has the labels of all constraints.
+		}
+	}
+	return eligible
+}
+
+func (r *Room) newSpreading(g *group, term *spreadTerm) spreading {
+	eligible := r.eligible(g, term)
+	met := map[int32]struct{}{}
+	for i, domain := range r.domainsOf(term.key).of {
 		if eligible[i] {
-			met[own.of[i]] = true
+			met[domain] = struct{}{}
 		}
 	}
 	selector := withKeys(term.selector, term.matchLabelKeys, g.labels)
 	selects := func(other *group) bool { return other.space == g.space && selector.Matches(other.labels) }
-	s := spreading{counter: r.newCounter(term.key, g.kind.Value().namespace, selects, eligible), domains: len(met), term: term}
+	own := maps.Keys(r.c.spaces[g.kind.Value().namespace])
+	s := spreading{counter: r.newCounter(term.key, own, selects, eligible), domains: len(met), term: term}
 	if selects(g) {
 		s.self = 1
 	}
 	return s
-}
-
-func hasAll(n *Node, terms []spreadTerm) bool {
-	for i := range terms {
-		if _, has := n.labels[terms[i].key]; !has {
-			return false
-		}
-	}
-	return true
 }
 
 // fewest is how many pods there are in the domain that has the fewest, which counts as empty if there are too few domains.

@@ -106,7 +106,7 @@ var texts = map[ruleKind]string{
 	isClosed: "a cordon, a reboot or no readiness", isUnreadable: "what says which nodes take it, because it cannot be read or is too large,",
 	hasTaint: "a taint that it does not tolerate", notSelected: "its node selector or affinity", portInUse: "its host port in use",
 	volumeElsewhere: "its volume out of reach",
-	noAttachment: "no attachment left for its volumes", othersApart: "the anti-affinity of other pods",
+	noAttachment:    "no attachment left for its volumes", othersApart: "the anti-affinity of other pods",
 	apartFromOthers: "its anti-affinity", notNear: "its pod affinity", uneven: "its topology spread constraints",
 }
 
