@@ -42,10 +42,10 @@ package controllers
 //
 // Events about cluster-scoped objects go to the namespace default, so this cannot be confined to the manager's own.
 //
-// No event is written twice for one version of an object, so there are no series of events to patch. Leader election still writes the old
-// kind of event, once for each leader.
+// An event that repeats for the same version of an object is patched into a series. Leader election still writes the old kind of event,
+// once for each leader.
 //
-// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=events,verbs=create
 //
 // Leader election and the object that fences slots. RBAC cannot confine create to a name.

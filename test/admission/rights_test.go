@@ -76,6 +76,7 @@ func TestTheManagerMayDoItsWork(t *testing.T) {
 		{verb: "watch", group: "policy", resource: "poddisruptionbudgets"},
 		{verb: "watch", group: "storage.k8s.io", resource: "volumeattachments"},
 		{verb: "create", group: "events.k8s.io", resource: "events", namespace: "default"},
+		{verb: "patch", group: "events.k8s.io", resource: "events", namespace: "default"},
 		{verb: "create", group: "coordination.k8s.io", resource: "leases", namespace: namespace},
 		{verb: "update", group: "coordination.k8s.io", resource: "leases", namespace: namespace},
 		{verb: "create", resource: "configmaps", namespace: namespace},

@@ -33,6 +33,7 @@ var shownElsewhere = map[right]string{
 	{ofManager, "watch", medik8s, "nodemaintenances"}:                shownByKinds,
 	{ofManager, "list", kubevirt, "nodemaintenances"}:                shownByKinds,
 	{ofManager, "watch", kubevirt, "nodemaintenances"}:               shownByKinds,
+	{ofManager, "patch", "events.k8s.io", "events"}:                  "TestTheManagerMayDoItsWork",
 	{ofManager, "order", "reboot-operator.io", "nodereboots/status"}: "TestAProgramThatDoesHooksSetsItsConditionsAndNothingElse",
 }
 
