@@ -70,7 +70,8 @@ func (p *planning) addChange(work *NodeWork, r *rebootView) {
 	}
 	p.derive(r)
 	hasFinalizer := slices.Contains(r.Object.Finalizers, v1alpha1.Finalizer)
-	add, remove := r.open() && !hasFinalizer && !r.deleted(), !r.open() && hasFinalizer
+	// A helper makes a NodeReboot with the finalizer, so that the attempt does not have to add it.
+	add, remove := r.open() && !hasFinalizer && !r.deleted(), !r.open() && hasFinalizer && (r.complete() || r.deleted())
 	changed := len(r.Object.Unreadable) > 0 || r.Status != &r.Object.Status && !equality.Semantic.DeepEqual(&r.Object.Status, r.Status)
 	if !changed && !add && !remove {
 		return
