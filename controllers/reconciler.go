@@ -57,10 +57,10 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	if !complete && len(unread) == 0 {
 		wake = burst
 	}
-	r.limiter.wakeIn(wake)
-	if written.stale {
-		r.reader.noSlots = false // the slots object may be what changed, or what was not read
+	if written.more {
+		wake = time.Millisecond
 	}
+	r.limiter.wakeIn(wake)
 	if err := errors.Join(slices.Concat(s.unread, unread, []error{written.err()})...); err != nil {
 		return reconcile.Result{}, err
 	}

@@ -156,8 +156,6 @@ func (a *attempt) recordBoot() {
 		}
 	})
 	a.noteVia()
-	a.Emit(model.Event{Reason: v1alpha1.ConditionRebooted, OnNode: true, Message: fmt.Sprintf(
-		"Node %s runs another boot (kernel %s before, %s now).", a.Node.Name, a.Status.Before.KernelVersion, a.Status.After.KernelVersion)})
 }
 
 // times writes times in the time zone of the policy; of none, in UTC.
