@@ -47,6 +47,8 @@ type Options struct {
 	AdmissionConfiguration string
 	// EvictionRequests are served, and helpers use them. That is there since Kubernetes 1.37.
 	EvictionRequests bool
+	// AuditBodies records what the operator sends as well; see Request.Body.
+	AuditBodies bool
 	// Clock is what the simulated nodes go by. Nil means the real one; the control plane has no other.
 	Clock clock.WithTicker
 }
