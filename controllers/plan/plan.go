@@ -51,6 +51,9 @@ type planning struct {
 	staleApprovals []string
 	// names of all NodeReboots; nil until one is asked for.
 	names sets.Set[string]
+	// deferred says since when writes wait, and waitingCount how many NodeReboots do; 0 until that is asked.
+	deferred     map[string]time.Time
+	waitingCount int
 	// wants is memory that is used again and again.
 	wants []want
 }
@@ -79,6 +82,6 @@ func (p *planning) plan() *Plan {
 	plan.Policies = p.policyChanges()
 	plan.Creates = p.creates()
 	plan.Prune = p.prune()
-	plan.Wake = p.Wake
+	plan.Deferred, plan.Wake = p.deferred, p.Wake
 	return plan
 }

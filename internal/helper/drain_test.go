@@ -264,9 +264,9 @@ func TestADrainOfAFewSecondsIsReportedOnAtItsEndOnlyAndALongOneNowAndThen(t *tes
 	}{
 		"pods go for four seconds": {gone: 4},
 		"pods go for half a minute": {
-			gone: 30, want: []time.Duration{5 * time.Second, 15 * time.Second, 25 * time.Second},
+			gone: 30, want: []time.Duration{10 * time.Second, 25 * time.Second},
 		},
-		"a budget refuses": {gone: 4, refused: true, want: []time.Duration{0, 10 * time.Second}},
+		"a budget refuses": {gone: 4, refused: true, want: []time.Duration{0, 15 * time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
