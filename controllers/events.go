@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"fmt"
+
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -19,16 +21,19 @@ func (e *executor) emit(about runtime.Object, events []model.Event) {
 	}
 }
 
-// emitReboot emits events about a NodeReboot and, where people look at the Node for them, about its Node.
+// emitReboot emits events about a NodeReboot: each about the Node or about the NodeReboot. Those about the Node name the NodeReboot, because
+// kubectl describe shows what an event is about, and not what it is related to.
 func (e *executor) emitReboot(reboot *v1alpha1.NodeReboot, node *corev1.Node, events []model.Event) {
 	for i := range events {
-		if node == nil {
-			e.record(reboot, nil, &events[i])
-			continue
-		}
-		e.record(reboot, node, &events[i])
-		if events[i].OnNode {
-			e.record(node, reboot, &events[i])
+		event := events[i]
+		switch {
+		case node == nil:
+			e.record(reboot, nil, &event)
+		case event.OnNode:
+			event.Message = model.Bounded(fmt.Sprintf("NodeReboot %s: %s", reboot.Name, event.Message))
+			e.record(node, reboot, &event)
+		default:
+			e.record(reboot, node, &event)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -21,8 +22,13 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// parallelWrites bounds how many objects are written at once.
-const parallelWrites = 16
+const (
+	// parallelWrites bounds how many objects are written at once.
+	parallelWrites = 64
+	// writingTime is for how long a pass begins to write what may wait, such as the statuses of NodeReboots that wait. What it leaves is written
+	// by the next pass, which first taints the nodes that came meanwhile.
+	writingTime = 250 * time.Millisecond
+)
 
 // executor is the only writer to the cluster.
 type executor struct {
@@ -32,6 +38,11 @@ type executor struct {
 	namespace          string
 	publishMaintenance bool
 	refused            *refusedWrites
+	clock              clock.PassiveClock
+	// slotsKnown is shared with the reader.
+	slotsKnown *slotsMemory
+	// left is the first node whose work the last pass left to this one; empty if it left none.
+	left string
 	// reported are the objects that cannot be read and were reported.
 	reported reported
 }
@@ -44,7 +55,9 @@ type outcome struct {
 	stale bool
 	// refused says that the API server refused something. That is no error either: another pass finds out what follows from it.
 	refused bool
-	errs    []error
+	// more says that there was not enough time to write everything.
+	more bool
+	errs []error
 }
 
 func (o *outcome) add(err error) {
@@ -77,44 +90,98 @@ type writing struct {
 }
 
 // execute carries out a plan. A write that fails, or is refused, keeps back what needs it for the same node and nothing else; the next pass
-// starts from what is there then.
+// starts from what is there then. Taints go first: they wait for nothing.
 func (e *executor) execute(ctx context.Context, s *snapshot, p *plan.Plan, now time.Time) *outcome {
 	w := &writing{executor: e, snapshot: s, plan: p, now: now, result: &outcome{}}
 	e.reported.keep(s.Reboots)
-	granted := w.slots(ctx)
-	var group errgroup.Group
-	group.SetLimit(parallelWrites)
-	run := func(write func()) {
-		group.Go(func() error {
-			write()
-			return nil
-		})
-	}
-	for i := range p.Work {
-		work := &p.Work[i]
-		switch {
-		case granted || !work.Granted:
-			run(func() { w.node(ctx, work) })
-		case work.Patch != nil && work.Patch.SetTaints: // a taint waits for nothing
-			run(func() { w.node(ctx, &plan.NodeWork{Node: work.Node, Patch: work.Patch.Taint()}) })
-		}
-	}
+	work := w.taints(ctx)
+	w.nodes(ctx, work, w.slots(ctx))
 	for i := range s.notices {
 		e.emit(s.notices[i].about, []model.Event{s.notices[i].event})
 	}
-	for _, reboot := range p.Creates {
-		run(func() { w.create(ctx, reboot) })
+	return w.result
+}
+
+// parallel runs writes, some at once. Functions that are added must not add others.
+type parallel struct{ group errgroup.Group }
+
+func newParallel() *parallel {
+	p := &parallel{}
+	p.group.SetLimit(parallelWrites)
+	return p
+}
+
+func (p *parallel) run(write func()) {
+	p.group.Go(func() error {
+		write()
+		return nil
+	})
+}
+
+// wait returns when all have run. What came of the writes is in their outcome.
+func (p *parallel) wait() { _ = p.group.Wait() }
+
+// taints sets and removes taints where nothing else of the Node changes, and returns the work that is left. Nodes whose taint could not be
+// written are left to the next plan.
+func (w *writing) taints(ctx context.Context) []*plan.NodeWork {
+	left := make([]*plan.NodeWork, len(w.plan.Work))
+	writes := newParallel()
+	for i := range w.plan.Work {
+		work := &w.plan.Work[i]
+		left[i] = work
+		if work.Granted || work.Patch == nil || !work.Patch.TaintsOnly() {
+			continue
+		}
+		writes.run(func() {
+			rest := *work
+			rest.Patch = nil
+			left[i] = &rest
+			if w.patch(ctx, w.snapshot.nodes[work.Node], work, work.Patch) == plan.WriteFailed {
+				left[i] = nil
+			}
+		})
 	}
-	for i := range p.Policies {
-		run(func() { w.policy(ctx, &p.Policies[i]) })
-	}
-	for _, reboot := range s.Reboots {
-		if _, prune := slices.BinarySearch(p.Prune, reboot.Name); prune {
-			run(func() { w.prune(ctx, reboot) })
+	writes.wait()
+	return slices.DeleteFunc(left, func(work *plan.NodeWork) bool { return work == nil })
+}
+
+// nodes does the work for nodes, and what belongs to none. What attempts need goes first; what may wait is begun as long as there is time.
+func (w *writing) nodes(ctx context.Context, work []*plan.NodeWork, granted bool) {
+	began := w.clock.Now()
+	writes := newParallel()
+	var waiting []*plan.NodeWork
+	for _, work := range work {
+		switch {
+		case work.Granted && granted, !work.Granted && work.Urgent():
+			writes.run(func() { w.node(ctx, work) })
+		case !work.Granted:
+			waiting = append(waiting, work)
+		case work.Patch != nil && work.Patch.SetTaints: // a taint waits for nothing
+			writes.run(func() { w.node(ctx, &plan.NodeWork{Node: work.Node, Patch: work.Patch.Taint()}) })
 		}
 	}
-	_ = group.Wait() // what came of the writes is in the result
-	return w.result
+	for _, reboot := range w.plan.Creates {
+		writes.run(func() { w.create(ctx, reboot) })
+	}
+	for i := range w.plan.Policies {
+		writes.run(func() { w.policy(ctx, &w.plan.Policies[i]) })
+	}
+	first := slices.IndexFunc(waiting, func(work *plan.NodeWork) bool { return work.Node >= w.left })
+	w.left = ""
+	for i := range waiting {
+		work := waiting[(max(first, 0)+i)%len(waiting)]
+		if w.clock.Since(began) > writingTime {
+			w.left, w.result.more = work.Node, true
+			break
+		}
+		writes.run(func() { w.node(ctx, work) })
+	}
+	for _, reboot := range w.snapshot.Reboots {
+		if _, prune := slices.BinarySearch(w.plan.Prune, reboot.Name); prune {
+			writes.run(func() { w.prune(ctx, reboot) })
+		}
+	}
+	writes.wait()
 }
 
 // slots writes the slots object, and says whether what the plan grants is granted.
@@ -127,7 +194,9 @@ func (w *writing) slots(ctx context.Context) bool {
 		object.UID = w.snapshot.slots.UID
 	}
 	t := target{key: model.WriteKey{Write: model.WriteSlots, Name: v1alpha1.SlotsName}, object: object}
-	if w.made(ctx, t, w.writeSlots(ctx, w.snapshot.slots, w.plan.Slots)) != plan.WriteMade {
+	written, err := w.writeSlots(ctx, w.snapshot.slots, w.plan.Slots)
+	w.slotsKnown.note(written, err)
+	if w.made(ctx, t, err) != plan.WriteMade {
 		return false
 	}
 	w.refused.freed(w.plan.Slots)

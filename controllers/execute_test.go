@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -28,7 +29,7 @@ func newExecutor(w *world) (*executor, *events.FakeRecorder) {
 	recorder := events.NewFakeRecorder(100)
 	return &executor{
 		client: w, recorder: recorder, numbers: newNumbers(), namespace: testNamespace, publishMaintenance: true,
-		refused: &refusedWrites{},
+		refused: &refusedWrites{}, clock: clocktesting.NewFakePassiveClock(testNow), slotsKnown: &slotsMemory{},
 	}, recorder
 }
 
@@ -91,7 +92,7 @@ func TestExecuteWritesTheSlotThenFinalizerNodeStatusAndConditionsInThisOrder(t *
 	if !slices.Contains(reboot.Finalizers, v1alpha1.Finalizer) || reboot.Status.Attempt == nil {
 		t.Errorf("NodeReboot %+v", reboot)
 	}
-	wantEvents := []string{"Normal Draining node a", "Normal Draining node a"}
+	wantEvents := []string{"Normal Draining NodeReboot ra: node a"}
 	if diff := cmp.Diff(wantEvents, emitted(recorder)); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
@@ -212,7 +213,7 @@ func TestExecuteGoesOnWithOtherNodesWhenAWriteForOneFails(t *testing.T) {
 			if w.reboot(t, "rb").Status.Attempt == nil || !w.node(t, "b").Spec.Unschedulable {
 				t.Error("node b was not worked on")
 			}
-			if diff := cmp.Diff([]string{"Normal Draining node b", "Normal Draining node b"}, emitted(recorder)); diff != "" {
+			if diff := cmp.Diff([]string{"Normal Draining NodeReboot rb: node b"}, emitted(recorder)); diff != "" {
 				t.Errorf("events (-want +got):\n%s", diff)
 			}
 		})

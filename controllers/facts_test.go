@@ -175,7 +175,7 @@ func (f *fact) read(t *testing.T, r *reader, object client.Object) *snapshot {
 		}
 	}
 	w := newWorld(t, objects...)
-	r.cache, r.live, r.pods, r.maintenances = w, w, &fakePods{pods: pods}, maintenances
+	r.cache, r.live, r.pods, r.maintenances, r.slotsKnown = w, w, &fakePods{pods: pods}, maintenances, &slotsMemory{}
 	s, err := r.read(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -231,6 +231,7 @@ func newReader(c client.Reader, pods podWatcher) *reader {
 	return &reader{
 		cache: c, live: c, pods: pods, gates: noGates{}, maintenances: fakeMaintenances{}, observed: newObserved(testClock),
 		interest: &interest{}, namespace: testNamespace, leaseNamespaces: []string{maintenanceLeases},
+		slotsKnown: &slotsMemory{},
 	}
 }
 

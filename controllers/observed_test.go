@@ -105,7 +105,8 @@ func TestALeaseHoldsFromWhenItsRenewalCameNotFromWhenAPassReadIt(t *testing.T) {
 	clock := clocktesting.NewFakePassiveClock(testNow)
 	w := newWorld(t, newNode("a"), lease())
 	r := &reader{
-		cache: w, live: w, pods: noPods{}, gates: noGates{}, maintenances: fakeMaintenances{}, observed: newObserved(clock),
+		slotsKnown: &slotsMemory{},
+		cache:      w, live: w, pods: noPods{}, gates: noGates{}, maintenances: fakeMaintenances{}, observed: newObserved(clock),
 		interest: &interest{}, namespace: testNamespace, leaseNamespaces: []string{maintenanceLeases},
 	}
 	until := func() time.Time {

@@ -64,7 +64,27 @@ func nodeRebootChanged(before, after *v1alpha1.NodeReboot) bool {
 		!slices.Equal(before.Finalizers, after.Finalizers) ||
 		!slices.Equal(before.Unreadable, after.Unreadable) ||
 		!maps.Equal(before.Labels, after.Labels) || !maps.Equal(before.Annotations, after.Annotations) ||
-		!equality.Semantic.DeepEqual(before.Status, after.Status)
+		!equality.Semantic.DeepEqual(before.Status, after.Status) && !onlyDrains(before, after)
+}
+
+// onlyDrains says that nothing but the pods that a drain has still to move changed. A plan asks whether an eviction is refused, and what is
+// left of a drain that is stuck; else it waits for the result.
+func onlyDrains(before, after *v1alpha1.NodeReboot) bool {
+	from, to := before.Status.Report, after.Status.Report
+	if from == nil || to == nil || to.Drain == nil || to.Drain.Activity == v1alpha1.DrainStuck {
+		return false
+	}
+	progress := v1alpha1.DrainProgress{Activity: v1alpha1.DrainProgressing}
+	if from.Drain != nil {
+		progress = *from.Drain
+	}
+	if progress.Activity != to.Drain.Activity || !equality.Semantic.DeepEqual(progress.Refused, to.Drain.Refused) {
+		return false
+	}
+	status, report := before.Status, *from
+	report.Drain = to.Drain
+	status.Report = &report
+	return equality.Semantic.DeepEqual(status, after.Status)
 }
 
 // policyChanged drops status updates: nothing in a policy's status is read back. One that cannot be read is written again.

@@ -48,9 +48,9 @@ package controllers
 //
 // Events about cluster-scoped objects go to the namespace default, so this cannot be confined to the manager's own.
 //
-// No event is written twice for one version of an object, so there are no series of events to patch.
+// An event that repeats for the same version of an object is patched into a series.
 //
-// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 //
 // Leader election, whose standby watches for the release of the lease, and the object that fences slots. RBAC cannot confine create to a
 // name.

@@ -24,6 +24,8 @@ type reconciler struct {
 	numbers  *numbers
 	limiter  *retryLimiter
 	memory   podMemory
+	// deferred is what the last plan said about writes that wait.
+	deferred map[string]time.Time
 }
 
 // Reconcile makes one pass. The request is always the same. What fails because the manager stops is no error: whoever leads next makes
@@ -48,7 +50,12 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	r.numbers.keepPolicies(s.Policies)
 	r.executor.refused.current(s, now)
 	r.numbers.refusedNow.Set(float64(len(s.Refusals)))
+	s.Deferred = r.deferred
+	if s.Deferred == nil {
+		s.Deferred = map[string]time.Time{}
+	}
 	p, complete, unread := r.plan(ctx, s, now)
+	r.deferred = p.Deferred
 	written := r.executor.execute(ctx, s, p, now)
 	wake := untilWake(p.Wake, r.clock.Now())
 	if written.refused && (wake == 0 || wake > firstRetry) {
@@ -57,10 +64,10 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	if !complete && len(unread) == 0 {
 		wake = burst
 	}
-	r.limiter.wakeIn(wake)
-	if written.stale {
-		r.reader.noSlots = false // the slots object may be what changed, or what was not read
+	if written.more {
+		wake = time.Millisecond
 	}
+	r.limiter.wakeIn(wake)
 	if err := errors.Join(slices.Concat(s.unread, unread, []error{written.err()})...); err != nil {
 		return reconcile.Result{}, err
 	}

@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
@@ -22,9 +23,11 @@ import (
 
 func newReconciler(w *world, pods podWatcher) *reconciler {
 	e, _ := newExecutor(w)
+	reader := newReader(w, pods)
+	reader.slotsKnown = e.slotsKnown
 	return &reconciler{
 		clock:    clocktesting.NewFakePassiveClock(testNow),
-		reader:   newReader(w, pods),
+		reader:   reader,
 		executor: e, numbers: e.numbers, limiter: newRetryLimiter(),
 	}
 }
@@ -80,8 +83,8 @@ func TestReconcileTriesAgainSoonAndQuietlyAfterAConflictAndRestsWhenAllIsWritten
 	}
 }
 
-// A need that was withdrawn may come back when everything else is at rest and the slots object is no longer read.
-func TestReconcileReadsTheSlotsObjectWhenANeedComesBack(t *testing.T) {
+// A need that was withdrawn may come back when everything else is at rest, and another manager wrote the slots object meanwhile.
+func TestWhatIsRememberedOfTheSlotsObjectIsReadAgainWhenItTurnsOutToBeOld(t *testing.T) {
 	objects := append(fleet(v1alpha1.ModeEnforce, "a"),
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: testNamespace, Name: v1alpha1.SlotsName}})
 	for _, object := range objects {
@@ -99,9 +102,9 @@ func TestReconcileReadsTheSlotsObjectWhenANeedComesBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, objects...)
 			r := newReconciler(w, &fakePods{pods: map[string][]*corev1.Pod{"a": nil}, err: unread})
-			r.reader.noSlots = true
-			for range 2 {
-				if _, err := r.Reconcile(t.Context(), clusterKey); !errors.Is(err, unread) {
+			r.reader.slotsKnown.known = true
+			for range 3 {
+				if _, err := r.Reconcile(t.Context(), clusterKey); err != nil && !errors.Is(err, unread) {
 					t.Fatal(err)
 				}
 			}
@@ -109,6 +112,31 @@ func TestReconcileReadsTheSlotsObjectWhenANeedComesBack(t *testing.T) {
 				t.Errorf("phase %s, reason %s: want a reboot that was started", reboot.Status.Phase, reboot.Status.Reason)
 			}
 		})
+	}
+}
+
+func TestTheSlotsObjectIsReadOnce(t *testing.T) {
+	w := newWorld(t, fleet(v1alpha1.ModeEnforce, "a", "b")...)
+	base, _ := w.Client.(client.WithWatch)
+	r := newReconciler(w, &fakePods{pods: map[string][]*corev1.Pod{"a": {}, "b": {}}})
+	reads := 0
+	r.reader.live = interceptor.NewClient(base, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, opts ...client.GetOption) error {
+			reads++
+			return c.Get(ctx, key, object, opts...)
+		},
+	})
+	for range 5 {
+		if _, err := r.Reconcile(t.Context(), clusterKey); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var slots corev1.ConfigMap
+	if err := w.Get(t.Context(), types.NamespacedName{Namespace: testNamespace, Name: v1alpha1.SlotsName}, &slots); err != nil {
+		t.Fatal(err)
+	}
+	if reads != 1 || len(slots.Data) != 1 {
+		t.Errorf("%d reads in 5 passes, and the slots object holds %v", reads, slots.Data)
 	}
 }
 

@@ -125,7 +125,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	if err := registerAll(options.Registry, append(numbers.collectors(), state)...); err != nil {
 		return err
 	}
-	limiter := newRetryLimiter()
+	limiter, slots := newRetryLimiter(), &slotsMemory{}
 	r := &reconciler{
 		clock: options.Clock,
 		reader: &reader{
@@ -133,10 +133,12 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 			namespace: options.Namespace, clusterMaxUnavailable: options.ClusterMaxUnavailable,
 			leaderNode: options.NodeName, maintenances: maintenances,
 			observed: observed, quorumLabels: options.QuorumLabels, leaseNamespaces: options.MaintenanceLeaseNamespaces,
+			slotsKnown: slots,
 		},
 		executor: &executor{
 			client: mgr.GetClient(), recorder: mgr.GetEventRecorder(v1alpha1.ManagerFieldManager), numbers: numbers,
 			namespace: options.Namespace, publishMaintenance: options.PublishMaintenance, refused: &refusedWrites{},
+			clock: options.Clock, slotsKnown: slots,
 		},
 		numbers: numbers,
 		limiter: limiter,

@@ -43,12 +43,26 @@ func encodeSlots(slots map[string]plan.Slot) (map[string]string, error) {
 	return data, nil
 }
 
-// writeSlots writes the slots object as a plan says. Of two managers that both believe they lead, and that read the same state, only
-// one can: the update carries the resourceVersion of the live read that the plan was made from, and a create fails if the object exists.
-func (e *executor) writeSlots(ctx context.Context, read *corev1.ConfigMap, slots map[string]plan.Slot) error {
+// slotsMemory is the slots object as this manager last read or wrote it. It may be older than what another manager that believes it leads
+// has written since. That is found out when it matters: whatever is granted is written on the very version that is remembered here.
+type slotsMemory struct {
+	known bool
+	// object is nil if there is none. It is never changed.
+	object *corev1.ConfigMap
+}
+
+// note remembers what a read or a write came to. After a write that failed it is not known what is stored.
+func (m *slotsMemory) note(object *corev1.ConfigMap, err error) {
+	m.known, m.object = err == nil, object
+}
+
+// writeSlots writes the slots object as a plan says, and returns what is stored then. Of two managers that both believe they lead, and that
+// read the same state, only one can: the update carries the resourceVersion that the plan was made from, and a create fails if the object
+// exists.
+func (e *executor) writeSlots(ctx context.Context, read *corev1.ConfigMap, slots map[string]plan.Slot) (*corev1.ConfigMap, error) {
 	data, err := encodeSlots(slots)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// ConfigMaps are not cached; waiting for a cache to see the write would start one of all ConfigMaps.
 	uncached := client.DisableReadYourWritesConsistency
@@ -58,14 +72,14 @@ func (e *executor) writeSlots(ctx context.Context, read *corev1.ConfigMap, slots
 			Data:       data,
 		}
 		if err := e.client.Create(ctx, object, uncached); err != nil {
-			return fmt.Errorf("create the slots object: %w", err)
+			return nil, fmt.Errorf("create the slots object: %w", err)
 		}
-		return nil
+		return object, nil
 	}
 	object := read.DeepCopy()
 	object.Data, object.BinaryData = data, nil // A key that both have would be refused.
 	if err := e.client.Update(ctx, object, uncached); err != nil {
-		return fmt.Errorf("write the slots object: %w", err)
+		return nil, fmt.Errorf("write the slots object: %w", err)
 	}
-	return nil
+	return object, nil
 }

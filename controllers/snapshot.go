@@ -30,7 +30,7 @@ type snapshot struct {
 	nodes map[string]*corev1.Node
 	// notices are events about objects that the plan does not know.
 	notices []notice
-	// slots is the slots object as read live; nil if it was not read, or does not exist.
+	// slots is the slots object as this manager last read or wrote it; nil if it does not exist.
 	slots *corev1.ConfigMap
 	// workloads that the pods and the open attempts refer to, and those of them that cannot be read.
 	workloads, unknown sets.Set[model.WorkloadKey]
@@ -77,8 +77,7 @@ type reader struct {
 	observed        *observed
 	// quorumLabels of nodes that may run etcd besides those with the labels of Kubernetes.
 	quorumLabels []string
-	// noSlots: the slots object held nothing when it was last read.
-	noSlots bool
+	slotsKnown   *slotsMemory
 }
 
 // podWatcher knows the pods of single nodes.
@@ -103,8 +102,8 @@ type gateAsker interface {
 	Invalid(policies []*v1alpha1.RebootPolicy) map[string]string
 }
 
-// read makes a snapshot without any pods and answers. It calls the API server only while there is a NodeReboot that is not complete, or a
-// slot to free.
+// read makes a snapshot without any pods and answers. It calls the API server only where it is not known what the slots object holds, or
+// whether a NodeReboot that holds a slot is gone.
 func (r *reader) read(ctx context.Context) (*snapshot, error) {
 	s := &snapshot{Snapshot: plan.Snapshot{
 		ClusterMaxUnavailable: r.clusterMaxUnavailable, LeaderNode: r.leaderNode, QuorumLabels: r.quorumLabels,
@@ -294,38 +293,43 @@ func openWorkloads(reboots []*v1alpha1.NodeReboot) sets.Set[model.WorkloadKey] {
 	return keys
 }
 
-// readSlots reads the slots object live: what is granted is decided from it, so it must not be older than what a former leader wrote. When
-// nothing can be granted and nothing is left to free, there is no need to.
+// readSlots reads the slots object, unless this manager knows what it last read or wrote. What is granted is decided from it, and so written
+// on that very version.
 func (r *reader) readSlots(ctx context.Context, s *snapshot) error {
-	known := make(map[string]types.UID, len(s.Reboots))
-	idle := true
-	for _, reboot := range s.Reboots {
-		known[reboot.Name] = reboot.UID
-		idle = idle && reboot.Status.CompletionTime != nil
+	if !r.slotsKnown.known {
+		object := &corev1.ConfigMap{}
+		err := r.live.Get(ctx, types.NamespacedName{Namespace: r.namespace, Name: v1alpha1.SlotsName}, object)
+		if apierrors.IsNotFound(err) {
+			object, err = nil, nil
+		}
+		if err != nil {
+			return fmt.Errorf("read the slots object: %w", err)
+		}
+		r.slotsKnown.note(object, nil)
 	}
-	if idle && r.noSlots {
+	if s.slots = r.slotsKnown.object; s.slots == nil {
 		return nil
 	}
-	var object corev1.ConfigMap
-	err := r.live.Get(ctx, types.NamespacedName{Namespace: r.namespace, Name: v1alpha1.SlotsName}, &object)
-	switch {
-	case apierrors.IsNotFound(err):
-		r.noSlots = true
-		return nil
-	case err != nil:
-		return fmt.Errorf("read the slots object: %w", err)
+	s.Slots = decodeSlots(s.slots.Data)
+	if len(s.Slots) > 0 {
+		r.markGone(ctx, s)
 	}
-	s.slots = &object
-	s.Slots = decodeSlots(object.Data)
-	r.noSlots = len(s.Slots) == 0
-	r.markGone(ctx, s, known)
 	return nil
 }
 
 // markGone marks the slots whose NodeReboot is gone. One of which that is not known is held.
-func (r *reader) markGone(ctx context.Context, s *snapshot, known map[string]types.UID) {
+func (r *reader) markGone(ctx context.Context, s *snapshot) {
+	known := make(map[string]types.UID, len(s.Slots))
+	for _, slot := range s.Slots {
+		known[slot.Reboot] = ""
+	}
+	for _, reboot := range s.Reboots {
+		if _, holds := known[reboot.Name]; holds {
+			known[reboot.Name] = reboot.UID
+		}
+	}
 	for node, slot := range s.Slots {
-		if uid, ok := known[slot.Reboot]; ok && string(uid) == slot.UID {
+		if uid := known[slot.Reboot]; uid != "" && string(uid) == slot.UID {
 			continue
 		}
 		gone, err := r.gone(ctx, slot)

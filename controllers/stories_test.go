@@ -213,7 +213,8 @@ func missedWrites(ctx context.Context, options client.Options, late time.Duratio
 	}()
 	Expect(c.GetCache().WaitForCacheSync(ctx)).To(BeTrue())
 	r := &reader{
-		cache: c.GetClient(), live: c.GetAPIReader(), gates: noGates{}, maintenances: fakeMaintenances{}, observed: newObserved(testClock),
+		slotsKnown: &slotsMemory{},
+		cache:      c.GetClient(), live: c.GetAPIReader(), gates: noGates{}, maintenances: fakeMaintenances{}, observed: newObserved(testClock),
 		interest: &interest{}, namespace: testNamespace,
 	}
 	_, err = r.read(ctx) // It opens all watches.

@@ -32,7 +32,7 @@ type OrderState string
 const (
 	// OrderStarted was recorded before anything was done for it.
 	OrderStarted OrderState = "Started"
-	// OrderDone is complete; for a reboot, the host accepted it.
+	// OrderDone is complete. An order to reboot stays Started when the host accepts it: what follows is another boot.
 	OrderDone OrderState = "Done"
 	// OrderFailed was not possible; the message says why.
 	OrderFailed OrderState = "Failed"

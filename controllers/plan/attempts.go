@@ -46,7 +46,7 @@ func (p *planning) attemptInput(r *rebootView) *attempt.Input {
 		in.LastPlace = p.lastPlace(r.node)
 	}
 	in.Retry = p.retry(r.Object)
-	in.Moment = p.Moment
+	in.Moment, in.BootSeen = p.Moment, p.snapshot.Deferred[bootKey(r)]
 	in.Pods, in.PodsKnown = p.snapshot.Pods[r.node.Name]
 	return in
 }

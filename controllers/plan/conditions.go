@@ -94,7 +94,7 @@ func (p *planning) conditionName(n *nodeView, conditionType string) (name string
 
 func (n *nodeView) conditionReboot(trigger *v1alpha1.NodeConditionTrigger, name string) *v1alpha1.NodeReboot {
 	return &v1alpha1.NodeReboot{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Finalizers: []string{v1alpha1.Finalizer}},
 		Spec: v1alpha1.NodeRebootSpec{
 			NodeName: n.Name, Trigger: v1alpha1.TriggerNodeCondition, ConditionType: trigger.Type,
 			Urgency: v1alpha1.UrgencyNormal, Approval: v1alpha1.ApprovalNotGiven,

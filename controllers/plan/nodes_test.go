@@ -228,8 +228,37 @@ func TestFinalizerIsThereWhileAnAttemptIsOpen(t *testing.T) {
 	s := attemptIn(t, stageDraining)
 	paused(s)
 	s.settle()
-	if got := s.reboot("ra").Finalizers; len(got) != 0 {
-		t.Errorf("finalizers %v after the attempt", got)
+	if diff := cmp.Diff([]string{v1alpha1.Finalizer}, s.reboot("ra").Finalizers); diff != "" {
+		t.Errorf("finalizers after the attempt, while it waits for the next one (-want +got):\n%s", diff)
+	}
+	deleted(s)
+	s.settle()
+	if slices.ContainsFunc(s.Reboots, func(r *v1alpha1.NodeReboot) bool { return r.Name == "ra" }) {
+		t.Error("the NodeReboot is still there after it was deleted")
+	}
+}
+
+// A helper makes its NodeReboots with the finalizer.
+func TestANodeRebootThatWaitsKeepsItsFinalizerUntilItEndsOrIsDeleted(t *testing.T) {
+	for name, end := range map[string]func(*story){
+		"its need goes": func(s *story) {
+			s.report("ra", func(r *v1alpha1.HelperReport) { r.Sentinel = v1alpha1.SentinelNotRequired })
+		},
+		"it is deleted": deleted,
+	} {
+		s := newStory(t, newPolicy("p", mode(v1alpha1.ModePaused)), newNode("a", "z1"),
+			newReboot("ra", "a", func(r *v1alpha1.NodeReboot) { r.Finalizers = []string{v1alpha1.Finalizer} }))
+		s.settle()
+		if got := s.reboot("ra").Finalizers; len(got) != 1 {
+			t.Errorf("%s: finalizers %v while it waits", name, got)
+		}
+		end(s)
+		s.settle()
+		for _, r := range s.Reboots {
+			if len(r.Finalizers) != 0 {
+				t.Errorf("%s: finalizers %v at the end", name, r.Finalizers)
+			}
+		}
 	}
 }
 

@@ -141,6 +141,13 @@ func (c *RebootChange) holdsNode() bool {
 	return model.OpenAttempt(&c.Status) || model.OpenAttempt(&c.Object.Status)
 }
 
+// Urgent says that the work changes the Node, or is about an attempt. Else it only says what a NodeReboot waits for.
+func (w *NodeWork) Urgent() bool {
+	return w.Patch != nil || slices.ContainsFunc(w.Reboots, func(c RebootChange) bool {
+		return c.holdsNode() || c.AddFinalizer || c.RemoveFinalizer
+	})
+}
+
 // Write is what kind of write the status is.
 func (c *RebootChange) Write() model.Write {
 	if c.Orders() {
@@ -148,6 +155,9 @@ func (c *RebootChange) Write() model.Write {
 	}
 	return model.WriteStatus
 }
+
+// TaintsOnly says that the patch changes taints and nothing else.
+func (p *NodePatch) TaintsOnly() bool { return p.SetTaints && p.Cordon() == nil && p.Marks() == nil }
 
 // Taint is the part of the patch that changes taints; nil if there is none.
 func (p *NodePatch) Taint() *NodePatch {

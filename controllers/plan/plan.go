@@ -53,6 +53,9 @@ type planning struct {
 	names sets.Set[string]
 	// evictions is how many evictions budgets allow that no drain was given yet, of the budgets that refused some.
 	evictions map[model.WorkloadKey]int32
+	// deferred says since when writes wait, and waitingCount how many NodeReboots do; 0 until that is asked.
+	deferred     map[string]time.Time
+	waitingCount int
 	// wants is memory that is used again and again.
 	wants []want
 }
@@ -83,6 +86,6 @@ func (p *planning) plan() *Plan {
 	plan.Policies = p.policyChanges()
 	plan.Creates = p.creates()
 	plan.Prune = p.prune()
-	plan.Wake = p.Wake
+	plan.Deferred, plan.Wake = p.deferred, p.Wake
 	return plan
 }

@@ -28,8 +28,11 @@ func (p *planning) policyChanges() []PolicyChange {
 		if same || p.held(model.WritePolicy, policy.Name()) {
 			continue
 		}
-		changes = append(changes, PolicyChange{Object: policy.Object, Status: status, Events: slices.Concat(
-			policyEvents(policy.Object.Status.Conditions, status.Conditions), unreadableEvents(policy.Object.Unreadable))})
+		change := PolicyChange{Object: policy.Object, Status: status, Events: slices.Concat(
+			policyEvents(policy.Object.Status.Conditions, status.Conditions), unreadableEvents(policy.Object.Unreadable))}
+		if !p.defers(string(policy.Object.UID), policyDelay(&change)) {
+			changes = append(changes, change)
+		}
 	}
 	return changes
 }

@@ -23,6 +23,9 @@ func (p *planning) work() []NodeWork {
 		if !n.gone {
 			work.Patch, work.Maintenance = n.nodePatch(), n.maintenanceChange()
 		}
+		if work.Maintenance != nil && p.defers(n.maintenanceDelay()) {
+			work.Maintenance = nil
+		}
 		for _, r := range n.reboots {
 			p.addChange(&work, r)
 		}
@@ -70,8 +73,10 @@ func (p *planning) addChange(work *NodeWork, r *rebootView) {
 	}
 	p.derive(r)
 	hasFinalizer := slices.Contains(r.Object.Finalizers, v1alpha1.Finalizer)
-	add, remove := r.open() && !hasFinalizer && !r.deleted(), !r.open() && hasFinalizer
+	// A helper makes a NodeReboot with the finalizer, so that the attempt does not have to add it.
+	add, remove := r.open() && !hasFinalizer && !r.deleted(), !r.open() && hasFinalizer && (r.complete() || r.deleted())
 	changed := len(r.Object.Unreadable) > 0 || r.Status != &r.Object.Status && !equality.Semantic.DeepEqual(&r.Object.Status, r.Status)
+	changed = changed && !p.defersStatus(r)
 	if !changed && !add && !remove {
 		return
 	}

@@ -175,13 +175,9 @@ func TestEventsTellWhatHappened(t *testing.T) {
 			Reason: v1alpha1.ReasonDraining, OnNode: true,
 			Message: "Node a is being drained, until 2026-03-02 12:11 +00:00 (in 10m, as of 12:01) at the latest.",
 		}}},
-		"an order to reboot": {stage: stageDrained, event: func(s *story) { s.now = s.now.Add(time.Minute) }, want: []Event{{
-			Reason: v1alpha1.ReasonRebooting, OnNode: true,
-			Message: "Node a was ordered to reboot; it has until 2026-03-02 12:17 +00:00 (in 15m, as of 12:02) to come back.",
-		}}},
-		"a boot": {stage: stageRebooting, event: powerLost, want: []Event{{
-			Reason: v1alpha1.ConditionRebooted, OnNode: true, Message: "Node a runs another boot (kernel 6.1.0-1 before, 6.1.0-2 now).",
-		}}},
+		// The status tells of these, and the kubelet of the boot.
+		"an order to reboot": {stage: stageDrained, event: func(s *story) { s.now = s.now.Add(time.Minute) }},
+		"a boot":             {stage: stageRebooting, event: powerLost},
 		"a success": {stage: stageSettling, event: func(s *story) { s.now = s.now.Add(time.Minute) }, want: []Event{{
 			Reason: v1alpha1.ReasonProved, OnNode: true, Message: "Node a runs another boot, is Ready and does not ask for a reboot; " +
 				"1 DaemonSet or static pod that was ready on it is ready again; 1 workload that had pods on it is as ready as before.",

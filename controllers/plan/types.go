@@ -30,6 +30,8 @@ type Snapshot struct {
 	Invalid map[string]string
 	// Answers of gates, to the queries that were made (see Plan.Queries).
 	Answers map[model.GateKey]model.GateAnswer
+	// Deferred is what the last plan said (see Plan.Deferred); empty for the first one. Nil has nothing wait.
+	Deferred map[string]time.Time
 	// Refusals are the writes that the API server refuses.
 	Refusals map[model.WriteKey]model.Refusal
 	// ClusterMaxUnavailable is the cluster-wide limit, in nodes or percent of all nodes; nil is no limit of its own.
@@ -87,6 +89,8 @@ type Plan struct {
 	Creates []*v1alpha1.NodeReboot
 	// Prune names finished NodeReboots to delete, in order: those that history does not keep, and those whose approval must not be used again.
 	Prune []string
+	// Deferred says since when writes wait that need not be made at once, for the next snapshot. The keys are the plan's own.
+	Deferred map[string]time.Time
 	// Wake is when to look again if nothing happens before; zero is never.
 	Wake time.Time
 }

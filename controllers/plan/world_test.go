@@ -178,6 +178,8 @@ type manager struct {
 	downUntil time.Time
 	// seen are the views of the last passes, the newest last.
 	seen []*view
+	// deferred is what the last plan said about writes that wait.
+	deferred map[string]time.Time
 	// refused is what it remembers of refused writes.
 	refused model.RefusedWrites
 }
@@ -196,7 +198,7 @@ func (w *world) wakeManager(d time.Duration) {
 func (w *world) pass() {
 	m := &w.manager
 	if !w.managerRuns() {
-		m.asked, m.seen, m.refused = nil, nil, model.RefusedWrites{}
+		m.asked, m.seen, m.refused, m.deferred = nil, nil, model.RefusedWrites{}, nil
 		m.idleVersion, m.woken = -1, time.Time{}
 		return // there is a change when one runs, which knows nothing of what the last one asked for
 	}
@@ -209,8 +211,12 @@ func (w *world) pass() {
 	if len(m.seen) > 12 {
 		m.seen = m.seen[1:]
 	}
+	v.Deferred = map[string]time.Time{}
+	if m.deferred != nil {
+		v.Deferred = m.deferred
+	}
 	p := w.plan(v, m.asked)
-	m.asked = p.NeedPods
+	m.asked, m.deferred = p.NeedPods, p.Deferred
 	if w.inspect != nil {
 		w.inspect(&v.Snapshot)
 	}
@@ -223,7 +229,7 @@ func (w *world) pass() {
 	if crashed {
 		m.crashAfter = -1
 		w.tell("manager crashes in the middle of its writes")
-		m.asked, m.seen, m.refused = nil, nil, model.RefusedWrites{}
+		m.asked, m.seen, m.refused, m.deferred = nil, nil, model.RefusedWrites{}, nil
 		down := w.between(time.Second, 20*time.Second)
 		if w.random.IntN(2) == 0 {
 			down = w.between(time.Minute, 20*time.Minute)
@@ -239,7 +245,7 @@ func (w *world) pass() {
 		w.wakeManager(w.between(50*time.Millisecond, 500*time.Millisecond))
 	}
 	wake := w.managerTime(p.Wake)
-	if idle(p) {
+	if idle(p) && len(p.Deferred) == 0 {
 		m.idleVersion, m.idleUntil, m.idleSince = w.version, wake, w.now
 		w.checkSettled(v)
 	}

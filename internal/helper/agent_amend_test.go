@@ -127,7 +127,7 @@ func TestReturningPodsThatAreNoLongerIgnoredHoldUpTheDrain(t *testing.T) {
 		w.amend(func(o *v1alpha1.RebootOrder) {
 			o.Drain = &v1alpha1.DrainOrder{ReturningPods: v1alpha1.ReturningPodsRefuse}
 		})
-		pass(time.Second)
+		pass(reportPace.every)
 		if drain := w.report().Drain; drain.Remaining != 2 {
 			t.Errorf("progress %+v", drain)
 		}

@@ -15,7 +15,7 @@ func TestADrainIsReportedToItsEnd(t *testing.T) {
 		w.pods.refuse["a"] = budgetRefusal("web")
 		defer w.start()()
 		w.order(1, v1alpha1.ActionDrain)
-		pass(time.Second)
+		pass(reportPace.every)
 		w.wantReport(recorded(1, v1alpha1.OrderStarted), func(r *v1alpha1.HelperReport) {
 			r.Drain = &v1alpha1.DrainProgress{Total: 2, Remaining: 1, Activity: v1alpha1.DrainProgressing, Refused: []v1alpha1.RefusedPod{{
 				Namespace: "default", Name: "a", By: "PodDisruptionBudget web",
@@ -85,7 +85,7 @@ func TestADrainIsResumedByTheNextHelper(t *testing.T) {
 		stop := w.start()
 		w.order(1, v1alpha1.ActionDrain)
 		w.pods.remove("a")
-		pass(time.Second)
+		pass(reportPace.first)
 		w.wantReport(recorded(1, v1alpha1.OrderStarted), drained(2, 1))
 		stop()
 		w.pods.takeAsked()

@@ -268,7 +268,7 @@ func TestARebootIsRecordedBeforeTheHostIsTold(t *testing.T) {
 		if diff := cmp.Diff([]v1alpha1.RebootMethod{v1alpha1.RebootSignal}, w.host.reboots()); diff != "" {
 			t.Errorf("methods (-want +got):\n%s", diff)
 		}
-		w.wantReport(recorded(1, v1alpha1.OrderDone))
+		w.wantReport(recorded(1, v1alpha1.OrderStarted)) // What follows is another boot, and no report.
 		pass(time.Hour)
 		w.wantReboots(1)
 		w.host.onReboot.set(nil)
@@ -320,7 +320,7 @@ func TestARebootIsGivenToTheHostAtMostOnceWhereverTheHelperCrashes(t *testing.T)
 				})
 			},
 			wantReboots: 1,
-			wantReport:  []func(*v1alpha1.HelperReport){recorded(1, v1alpha1.OrderDone)},
+			wantReport:  []func(*v1alpha1.HelperReport){recorded(1, v1alpha1.OrderStarted), saying(note)},
 		},
 		"after the order is recorded": {
 			crash: func(w *world) {
@@ -340,12 +340,15 @@ func TestARebootIsGivenToTheHostAtMostOnceWhereverTheHelperCrashes(t *testing.T)
 			wantReboots: 1,
 			wantReport:  []func(*v1alpha1.HelperReport){recorded(1, v1alpha1.OrderStarted), func(r *v1alpha1.HelperReport) { r.BootID = bootB }},
 		},
-		"after the result is recorded": {
+		"after the path that the host takes is recorded": {
 			crash: func(w *world) {
-				w.reboots.afterReport.set(func(r *v1alpha1.HelperReport) { crashIf(r.State == v1alpha1.OrderDone) })
+				w.host.via.set("Kexec")
+				w.reboots.afterReport.set(func(r *v1alpha1.HelperReport) { crashIf(r.Via == v1alpha1.RebootViaKexec) })
 			},
 			wantReboots: 1,
-			wantReport:  []func(*v1alpha1.HelperReport){recorded(1, v1alpha1.OrderDone)},
+			wantReport: []func(*v1alpha1.HelperReport){
+				recorded(1, v1alpha1.OrderStarted), through(v1alpha1.RebootViaKexec), saying(note),
+			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

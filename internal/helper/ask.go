@@ -50,6 +50,10 @@ func (a *agent) create(ctx context.Context, reboot *v1alpha1.NodeReboot, name st
 	named := reboot.DeepCopy()
 	named.Name = name
 	err = a.api.Create(ctx, named)
+	if apierrors.IsForbidden(err) && strings.Contains(err.Error(), "finalizers") {
+		named.Finalizers = nil // An admission policy that is older than this helper. The manager adds it then.
+		err = a.api.Create(ctx, named)
+	}
 	if err == nil {
 		a.Log.Info("Created a NodeReboot", "nodeReboot", name, "reason", named.Spec.Reason)
 		return named.Spec.NodeName, nil

@@ -1,9 +1,12 @@
 package helper
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
@@ -23,6 +26,23 @@ func inBareWorld(t *testing.T, test func(w *world)) {
 	inWorld(t, func(w *world) {
 		w.reboots.remove("x")
 		test(w)
+	})
+}
+
+// An installation may be brought up to date in any order.
+func TestAnAdmissionPolicyThatKnowsOfNoFinalizerKeepsNoHostFromAsking(t *testing.T) {
+	inBareWorld(t, func(w *world) {
+		w.reboots.onCreate.set(func(reboot *v1alpha1.NodeReboot) error {
+			if len(reboot.Finalizers) == 0 {
+				return nil
+			}
+			return apierrors.NewForbidden(rebootResource, reboot.Name,
+				errors.New("A helper may give a NodeReboot a name and a spec, and no labels, annotations, finalizers or owners"))
+		})
+		defer w.start()()
+		if _, ok := w.reboots.get(v1alpha1.SentinelRebootNames(testNode, bootA)[0]); !ok {
+			t.Error("there is no NodeReboot")
+		}
 	})
 }
 

@@ -158,6 +158,7 @@ func (f facts) missing() *v1alpha1.NodeReboot {
 		return nil
 	}
 	return &v1alpha1.NodeReboot{
+		ObjectMeta: metav1.ObjectMeta{Finalizers: []string{v1alpha1.Finalizer}}, // or the manager would have to add it with a write of its own
 		Spec: v1alpha1.NodeRebootSpec{
 			NodeName: f.nodeName,
 			Trigger:  v1alpha1.TriggerSentinel,

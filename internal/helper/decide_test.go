@@ -54,7 +54,8 @@ func TestANodeRebootIsCreatedOnlyForANeedThatHasNone(t *testing.T) {
 			var want *v1alpha1.NodeReboot
 			if test.want {
 				want = &v1alpha1.NodeReboot{
-					Spec: v1alpha1.NodeRebootSpec{NodeName: testNode, Trigger: v1alpha1.TriggerSentinel, BootID: bootA, Reason: "libc6"},
+					ObjectMeta: metav1.ObjectMeta{Finalizers: []string{v1alpha1.Finalizer}},
+					Spec:       v1alpha1.NodeRebootSpec{NodeName: testNode, Trigger: v1alpha1.TriggerSentinel, BootID: bootA, Reason: "libc6"},
 				}
 			}
 			if diff := cmp.Diff(want, decide(f).create); diff != "" {

@@ -39,7 +39,8 @@ type drainOptions struct {
 	// gone is how many pods went before this process continued the drain, and stuck whether it was stuck.
 	gone  int32
 	stuck bool
-	// publish gets the progress, about once a second at most, and the last error that is not about one pod's eviction.
+	// publish gets the progress, as often as pace says, and the last error that is not about one pod's eviction.
+	pace    pace
 	publish func(progress v1alpha1.DrainProgress, message string)
 }
 
@@ -57,8 +58,8 @@ type drain struct {
 	// seen are all pods that had to go so far.
 	seen   map[types.UID]bool
 	owners map[ownerKey]*owner
-	// moved is when the drain last got nearer to its goal.
-	moved time.Time
+	// began is when this process began to drain, and moved when the drain last got nearer to its goal.
+	began, moved time.Time
 	// stage is the first that has pods left, or may have.
 	stage int
 	// forbidden says which pod must not be evicted.
@@ -137,7 +138,8 @@ func (d *drain) run(ctx context.Context) (v1alpha1.DrainProgress, error) {
 	defer background.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	d.moved = d.clock.Now()
+	d.began = d.clock.Now()
+	d.moved = d.began
 	if d.stuck {
 		d.moved = d.moved.Add(-stuckAfter)
 	}

@@ -45,6 +45,7 @@ func startDrain(t *testing.T, pods *fakePods, order v1alpha1.DrainOrder, change 
 	run := &drainRun{began: time.Now()}
 	options := drainOptions{
 		api: pods, clock: clock.RealClock{}, log: testr.New(t), amendment: amendment{order: order, deadline: run.began.Add(drainTimeout)},
+		pace: pace{every: time.Second, urgent: time.Second},
 		publish: func(progress v1alpha1.DrainProgress, message string) {
 			run.state.edit(func(s *drainState) {
 				s.progress, s.message, s.times = progress, message, append(s.times, time.Since(run.began))
@@ -248,6 +249,62 @@ func TestADrainRecoversFromABrokenWatchAndSaysThatItIsBroken(t *testing.T) {
 		pods.remove("b")
 		pass(0)
 		run.want(t, true, v1alpha1.DrainProgress{Total: 2})
+	})
+}
+
+// A report is a write, and is handed to every watch of NodeReboots.
+func TestADrainOfAFewSecondsIsReportedOnAtItsEndOnlyAndALongOneNowAndThen(t *testing.T) {
+	paced := func(o *drainOptions) { o.pace = reportPace }
+	for name, test := range map[string]struct {
+		// refused is when an eviction is refused.
+		refused bool
+		// gone is how many pods go, one each second.
+		gone int
+		want []time.Duration
+	}{
+		"pods go for four seconds": {gone: 4},
+		"pods go for half a minute": {
+			gone: 30, want: []time.Duration{10 * time.Second, 25 * time.Second},
+		},
+		"a budget refuses": {gone: 4, refused: true, want: []time.Duration{0, 15 * time.Second}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				pods := newFakePods()
+				for i := range test.gone {
+					pods.put(newPod(fmt.Sprint("p", i)))
+				}
+				if test.refused {
+					pods.put(newPod("guarded"))
+					pods.refuse["guarded"] = budgetRefusal("web")
+				}
+				pods.keep.Store(true)
+				run := startDrain(t, pods, v1alpha1.DrainOrder{}, paced)
+				for i := range test.gone {
+					pass(time.Second)
+					pods.remove(fmt.Sprint("p", i))
+				}
+				pass(20 * time.Second)
+				if diff := cmp.Diff(test.want, run.state.get().times); diff != "" {
+					t.Errorf("published at (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// A manager that ends a drain at its deadline says what is left of it.
+func TestADrainIsReportedOnBeforeItsDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pods := newFakePods(newPod("a"))
+		pods.keep.Store(true)
+		run := startDrain(t, pods, v1alpha1.DrainOrder{}, func(o *drainOptions) {
+			o.pace, o.deadline = reportPace, time.Now().Add(4*time.Second)
+		})
+		pass(time.Second)
+		if run.state.get().times == nil {
+			t.Error("nothing was reported")
+		}
 	})
 }
 

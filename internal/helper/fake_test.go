@@ -237,6 +237,8 @@ type fakeReboots struct {
 	writes atomic.Int32
 	// others are NodeReboots of other nodes, by name: the helper's watch does not bring them.
 	others shared[map[string]*v1alpha1.NodeReboot]
+	// onCreate runs before a NodeReboot is made.
+	onCreate shared[func(reboot *v1alpha1.NodeReboot) error]
 	// onReport runs before a report is written, afterReport when it was.
 	onReport    shared[func(report *v1alpha1.HelperReport) error]
 	afterReport shared[func(report *v1alpha1.HelperReport)]
@@ -246,6 +248,11 @@ var rebootResource = schema.GroupResource{Group: "reboot-operator.io", Resource:
 
 func (f *fakeReboots) Create(_ context.Context, reboot *v1alpha1.NodeReboot) error {
 	f.writes.Add(1)
+	if onCreate := f.onCreate.get(); onCreate != nil {
+		if err := onCreate(reboot); err != nil {
+			return err
+		}
+	}
 	if _, exists := f.find(reboot.Name); exists {
 		return apierrors.NewAlreadyExists(rebootResource, reboot.Name)
 	}

@@ -19,8 +19,9 @@ const rebootTimeout = time.Minute
 // running is an order that this process carries out or carried out.
 type running struct {
 	cancel context.CancelFunc
-	// drain is nil for a reboot.
-	drain *drain
+	// reboot says that it is an order to reboot. drain is nil then.
+	reboot bool
+	drain  *drain
 
 	mu  sync.Mutex
 	job job
@@ -32,9 +33,11 @@ func (a *agent) start(ctx context.Context, reboot *v1alpha1.NodeReboot) {
 	log := a.Log.WithValues("nodeReboot", reboot.Name, "sequence", order.Sequence, "action", order.Action)
 	log.Info("Order begins", "deadline", order.Deadline)
 	ctx, cancel := context.WithCancel(ctx)
-	r := &running{cancel: cancel, job: job{sequence: order.Sequence, state: v1alpha1.OrderStarted}}
+	r := &running{
+		cancel: cancel, reboot: order.Action == v1alpha1.ActionReboot, job: job{sequence: order.Sequence, state: v1alpha1.OrderStarted},
+	}
 	a.jobs[reboot.UID] = r
-	if order.Action == v1alpha1.ActionReboot {
+	if r.reboot {
 		via, err := a.reboot(ctx, order)
 		a.update(r, func(j *job) { j.via, j.refusal = via, refusalOf(order, err) })
 		a.finish(log, r, nil, err)
@@ -64,6 +67,7 @@ func (a *agent) drainOptions(log logr.Logger, reboot *v1alpha1.NodeReboot, r *ru
 		clock:     a.Clock,
 		log:       log,
 		amendment: amendmentBy(order),
+		pace:      reportPace,
 		publish: func(progress v1alpha1.DrainProgress, message string) {
 			a.update(r, func(j *job) { j.drain, j.message = &progress, message })
 		},
@@ -138,12 +142,14 @@ func refusalOf(order *v1alpha1.RebootOrder, err error) *v1alpha1.MethodReport {
 	}
 }
 
-// finish notes the result of a job, to be reported. After an uncertain answer there is none: the order stays recorded as started, and the
-// manager waits for the boot.
+// finish notes the result of a job, to be reported. A reboot that the host accepted has none, nor one of which that is not certain: the
+// order stays recorded as started, and the manager waits for the boot. A report would race with the end of the host.
 func (a *agent) finish(log logr.Logger, r *running, progress *v1alpha1.DrainProgress, err error) {
 	before := r.get()
 	result := job{sequence: before.sequence, state: v1alpha1.OrderDone, drain: progress, via: before.via, refusal: before.refusal}
 	switch {
+	case err == nil && r.reboot:
+		result.state = v1alpha1.OrderStarted
 	case errors.Is(err, ErrUncertain):
 		result.state, result.message = v1alpha1.OrderStarted, err.Error()
 	case errors.Is(err, errOverdue):

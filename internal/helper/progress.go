@@ -12,12 +12,19 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-const (
-	// reportInterval is how often progress is reported at most.
-	reportInterval = time.Second
-	// maxNamed is how many pods each list in status.report.drain, and a message, names.
-	maxNamed = 10
-)
+// maxNamed is how many pods each list in status.report.drain, and a message, names.
+const maxNamed = 10
+
+// pace is how often the progress of a drain is reported.
+type pace struct {
+	// first is how long after its beginning a drain is first reported on, and every how often after that at most.
+	first, every time.Duration
+	// urgent is how soon a report may follow another one if something newly is in the way.
+	urgent time.Duration
+}
+
+// reportPace lets a drain of a few seconds be reported on at its end only: each report is a write, and is handed to every watch.
+var reportPace = pace{first: 10 * time.Second, every: 15 * time.Second, urgent: time.Second}
 
 // publication is what was published last, and when.
 type publication struct {
@@ -79,12 +86,44 @@ func (d *drain) publishChanges(now time.Time) time.Time {
 	if !d.changed(&progress) {
 		return time.Time{}
 	}
-	if next := d.last.time.Add(reportInterval); now.Before(next) {
+	if next := d.nextReport(&progress); now.Before(next) {
 		return next
 	}
 	d.last = publication{progress: &progress, message: d.message, time: now}
 	d.publish(progress, d.message)
 	return time.Time{}
+}
+
+// nextReport is when changed progress may be published. Something that newly is in the way is told at once; that pods go, and which of
+// them are left, may wait. Whoever ends the drain at its deadline finds what it came to.
+func (d *drain) nextReport(progress *v1alpha1.DrainProgress) time.Time {
+	last := d.last.progress
+	if last == nil {
+		last = &v1alpha1.DrainProgress{Activity: v1alpha1.DrainProgressing}
+	}
+	switch {
+	case last.Activity != progress.Activity, d.last.message != d.message, newlyRefused(last, progress):
+		return d.last.time.Add(d.pace.urgent)
+	case d.last.progress == nil:
+		return d.soonest(d.began.Add(d.pace.first))
+	}
+	return d.soonest(d.last.time.Add(d.pace.every))
+}
+
+func newlyRefused(before, after *v1alpha1.DrainProgress) bool {
+	return slices.ContainsFunc(after.Refused, func(pod v1alpha1.RefusedPod) bool {
+		return !slices.ContainsFunc(before.Refused, func(known v1alpha1.RefusedPod) bool {
+			return known.Namespace == pod.Namespace && known.Name == pod.Name && known.By == pod.By
+		})
+	})
+}
+
+// soonest is a time, or the last moment at which a report is of use, if that is sooner.
+func (d *drain) soonest(t time.Time) time.Time {
+	if last := d.deadline.Add(-lastCall); last.Before(t) && last.After(d.last.time) {
+		return last
+	}
+	return t
 }
 
 // overdue says which pods are left, and why.

@@ -25,6 +25,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 // TestOnARealAPIServerAnOrderThatWasWithdrawnIsNeverCarriedOut has the helper decide to begin an order that is withdrawn before it is
@@ -232,7 +233,8 @@ func TestOnARealAPIServerAHelperOnAHostWhoseClockIsOffDrainsAndReboots(t *testin
 				t.Errorf("the host was ordered to reboot by an order that is over")
 			}
 			c.status(name, map[string]any{"order": orderOf(3, v1alpha1.ActionReboot)})
-			c.await(name, "rebooted", has(3, v1alpha1.OrderDone))
+			c.await(name, "recorded", has(3, v1alpha1.OrderStarted))
+			await.True(t, "the host is ordered to reboot", func() bool { return len(host.reboots()) == 1 })
 			cancel()
 			if err := <-done; err != nil {
 				t.Error(err)

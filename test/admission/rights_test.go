@@ -80,6 +80,7 @@ func TestTheManagerMayDoItsWork(t *testing.T) {
 		{verb: "watch", resource: "persistentvolumes"},
 		{verb: "watch", resource: "persistentvolumeclaims"},
 		{verb: "create", group: "events.k8s.io", resource: "events", namespace: "default"},
+		{verb: "patch", group: "events.k8s.io", resource: "events", namespace: "default"},
 		{verb: "create", group: "coordination.k8s.io", resource: "leases", namespace: namespace},
 		{verb: "update", group: "coordination.k8s.io", resource: "leases", namespace: namespace},
 		{verb: "create", resource: "configmaps", namespace: namespace},

@@ -93,7 +93,7 @@ var _ = Describe("A node with a job, a front end before a database, and a volume
 		Expect(attempt.AttachedVolumes).To(ConsistOf("pv-of-the-database"))
 		Expect(attempt.DetachedTime.Sub(attempt.DrainedTime.Time)).To(And(
 			BeNumerically(">=", 2*time.Second), BeNumerically("<", lag.On(4*time.Second, steps))))
-		Eventually(func(g Gomega) { g.Expect(eventsOf(g, again.Name)).To(ContainElement(v1alpha1.ReasonVolumesAttached)) }).Should(Succeed())
+		Eventually(func(g Gomega) { g.Expect(eventsOf(g, host.Name())).To(ContainElement(v1alpha1.ReasonVolumesAttached)) }).Should(Succeed())
 	})
 })
 

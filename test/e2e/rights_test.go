@@ -44,6 +44,7 @@ var shownElsewhere = map[right]string{
 	{ofManager, "watch", "", "persistentvolumeclaims"}:               shownByRoom,
 	{ofManager, "list", "storage.k8s.io", "csinodes"}:                shownByRoom,
 	{ofManager, "watch", "storage.k8s.io", "csinodes"}:               shownByRoom,
+	{ofManager, "patch", "events.k8s.io", "events"}:                  "TestTheManagerMayDoItsWork",
 	{ofManager, "order", "reboot-operator.io", "nodereboots/status"}: "TestAProgramThatDoesHooksSetsItsConditionsAndNothingElse",
 }
 

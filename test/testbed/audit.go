@@ -16,12 +16,16 @@ const (
 )
 
 // auditPolicy makes the API server record every request of the operator in a namespace, and nothing else.
-func auditPolicy(namespace string) string {
+func auditPolicy(options *Options) string {
+	level, namespace := "Metadata", options.Namespace
+	if options.AuditBodies {
+		level = "Request"
+	}
 	return `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
-- level: Metadata
+- level: ` + level + `
   users:
   - system:serviceaccount:` + namespace + `:` + managerName + `
   - system:serviceaccount:` + namespace + `:` + helperName + `
@@ -45,6 +49,10 @@ type Request struct {
 	URI string
 	// Code of the answer.
 	Code int
+	// Began says that the request is a watch that began. There is another Request when it has ended.
+	Began bool
+	// Body is what was sent, as JSON, if Options.AuditBodies. Of an apply patch it is missing.
+	Body string
 }
 
 // Writes are all requests of the manager and the helpers so far that change something, in the order in which they were answered.
@@ -80,11 +88,12 @@ func (c *Cluster) Requests() ([]Request, error) {
 func parseRequest(line []byte) (Request, error) {
 	var event struct {
 		RequestReceivedTimestamp time.Time
-		Verb, RequestURI         string
+		Stage, Verb, RequestURI  string
 		User                     struct{ Username string }
 		ImpersonatedUser         struct{ Username string }
 		ObjectRef                struct{ APIGroup, Resource, Subresource, Namespace, Name string }
 		ResponseStatus           struct{ Code int }
+		RequestObject            json.RawMessage
 	}
 	if err := json.Unmarshal(line, &event); err != nil {
 		return Request{}, fmt.Errorf("parse %q: %w", line, err)
@@ -97,5 +106,6 @@ func parseRequest(line []byte) (Request, error) {
 		At: event.RequestReceivedTimestamp, Actor: event.User.Username[strings.LastIndex(event.User.Username, ":")+1:],
 		As: event.ImpersonatedUser.Username, Verb: event.Verb, URI: event.RequestURI, Code: event.ResponseStatus.Code,
 		Group: event.ObjectRef.APIGroup, Resource: resource, Namespace: event.ObjectRef.Namespace, Name: event.ObjectRef.Name,
+		Began: event.Stage == "ResponseStarted", Body: string(event.RequestObject),
 	}, nil
 }

@@ -58,7 +58,7 @@ func (cp *controlPlane) start(ctx context.Context, options Options) error {
 	if err := cp.startEtcd(ctx, cp.etcdURL, fmt.Sprintf("http://127.0.0.1:%d", ports[1])); err != nil {
 		return err
 	}
-	if err := os.WriteFile(cp.path(auditPolicyFile), []byte(auditPolicy(options.Namespace)), 0o600); err != nil {
+	if err := os.WriteFile(cp.path(auditPolicyFile), []byte(auditPolicy(&options)), 0o600); err != nil {
 		return fmt.Errorf("write the audit policy: %w", err)
 	}
 	if options.AdmissionConfiguration != "" {

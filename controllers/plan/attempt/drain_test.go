@@ -39,7 +39,7 @@ func TestADrainEndsAsItsHelperSays(t *testing.T) {
 	}
 	reboots := outcome{
 		Wait: v1alpha1.ReasonRebooting, Changed: "+DrainedTime +Drain +RebootOrderedTime", Order: "Reboot#2 until 16m0s", Wake: 16 * minute,
-		NeedPods: true, Events: v1alpha1.ReasonRebooting,
+		NeedPods: true,
 	}
 	with := func(o outcome, change func(*outcome)) outcome { change(&o); return o }
 	late := now(11 * minute)
@@ -90,7 +90,7 @@ func TestADrainEndsAsItsHelperSays(t *testing.T) {
 		"the order was lost":     {from: draining, with: []change{noOrder}, want: failed},
 		"it timed out and is forced": {
 			from: draining, with: []change{spec(force), answered(v1alpha1.OrderTimedOut, "", progress(""))},
-			want: with(reboots, func(o *outcome) { o.Events = v1alpha1.ReasonDrainForced + "! " + v1alpha1.ReasonRebooting }),
+			want: with(reboots, func(o *outcome) { o.Events = v1alpha1.ReasonDrainForced + "!" }),
 			says: []string{"RebootPolicy p"},
 		},
 		"a helper that could not drain at all is not forced": {

@@ -133,7 +133,6 @@ func TestANodeThatRegistersAgainIsTheSameHost(t *testing.T) {
 			from: rebooting, with: []change{registeredAgain, boots("boot-2"), notReady, goneSince(4 * minute), now(5 * minute)},
 			want: outcome{
 				Wait: v1alpha1.ReasonNodeNotReady, Changed: "-NodeGoneTime +BackTime", Wake: 35 * minute, NeedPods: true,
-				Events: v1alpha1.ConditionRebooted,
 			},
 		},
 		"after it did not return in time": {
@@ -142,7 +141,6 @@ func TestANodeThatRegistersAgainIsTheSameHost(t *testing.T) {
 			})},
 			want: outcome{
 				Wait: v1alpha1.ReasonNodeNotReady, Changed: "+BackTime -StalledTime", Wake: 60 * minute, NeedPods: true,
-				Events: v1alpha1.ConditionRebooted,
 			},
 		},
 		"after its boot": {
@@ -179,7 +177,7 @@ func TestABootThatNobodyOrderedEndsWhatWasUnderWay(t *testing.T) {
 	t.Parallel()
 	returned := func(changed string) outcome {
 		return outcome{
-			Wait: v1alpha1.ReasonNodeNotReady, Changed: changed, Wake: 50 * minute, NeedPods: true, Events: v1alpha1.ConditionRebooted,
+			Wait: v1alpha1.ReasonNodeNotReady, Changed: changed, Wake: 50 * minute, NeedPods: true,
 		}
 	}
 	reset := attempts(func(a *v1alpha1.Attempt) {
@@ -203,7 +201,6 @@ func TestABootThatNobodyOrderedEndsWhatWasUnderWay(t *testing.T) {
 		}()},
 		"recovered": {from: recovered, with: append([]change{reset}, another...), want: outcome{
 			Wait: v1alpha1.ReasonRecoveryTimedOut, Changed: "~Containers -UncordonedTime -SettlingSince -RecoveredTime", NeedPods: true,
-			Events: v1alpha1.ConditionRebooted,
 			Result: v1alpha1.ReasonRecoveryTimedOut,
 		}},
 		"a boot that is not known says nothing": {

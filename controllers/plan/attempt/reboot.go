@@ -98,7 +98,6 @@ func (a *attempt) orderReboot() {
 	})
 	a.noteContainers()
 	a.wait = a.rebooting(back)
-	a.Emit(model.Event{Reason: v1alpha1.ReasonRebooting, Message: a.wait.Message, OnNode: true})
 }
 
 func (a *attempt) rebooting(deadline time.Time) model.Verdict {

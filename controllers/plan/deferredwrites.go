@@ -1,0 +1,169 @@
+package plan
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// Each write goes to every watch of its object. Facts, orders, warnings and what a person changed are written at once. What only explains
+// where things stand waits for a moment in which more of it may come together. A plan remembers nothing, so it says since when something
+// waits, and is told by the next snapshot.
+const (
+	// firstStatusDelay is how long the first status of a NodeReboot waits for the first report of the helper that made it.
+	firstStatusDelay = 500 * time.Millisecond
+	// backDelay is how long it waits that a host is back.
+	backDelay = 2 * time.Second
+	// explanationDelay is how long another reason waits that comes with no fact.
+	explanationDelay = 2 * time.Second
+	// refreshDelay is how long another message of the same reason waits, for each NodeReboot that waits: all of them together are refreshed
+	// once a second. It is never shorter than minRefreshDelay and never longer than maxRefreshDelay.
+	refreshDelay    = time.Second
+	minRefreshDelay = 30 * time.Second
+	maxRefreshDelay = 10 * time.Minute
+	// countsDelay is how long the numbers in the status of a policy wait.
+	countsDelay = 5 * time.Second
+	// drainDelay is how long a drain has to last to be shown on the Node, and plannedDelay a reboot to be required.
+	drainDelay   = 10 * time.Second
+	plannedDelay = time.Minute
+)
+
+// defers says that a write waits still, of those that may wait so long. The key tells it from others.
+func (p *planning) defers(key string, delay time.Duration) bool {
+	if p.snapshot.Deferred == nil || delay == 0 {
+		return false
+	}
+	since, known := p.snapshot.Deferred[key]
+	if !known {
+		since = p.Now
+	}
+	if p.Reached(since.Add(delay)) {
+		return false
+	}
+	if p.deferred == nil {
+		p.deferred = map[string]time.Time{}
+	}
+	p.deferred[key] = since
+	return true
+}
+
+// bootKey is the key of the boot after the reboot.
+func bootKey(r *rebootView) string { return "boot/" + string(r.Object.UID) }
+
+// defersStatus says that the changed status of a NodeReboot waits still. That a host is back is a fact, but one of the Node, whatever is
+// written: it waits for a moment in which the proof may come with it. The time of it is kept.
+func (p *planning) defersStatus(r *rebootView) bool {
+	if isBack(r) {
+		return p.defers(bootKey(r), backDelay)
+	}
+	return p.defers(string(r.Object.UID), p.statusDelay(r))
+}
+
+// isBack says that the host runs another boot, that it was ordered to reboot and told so, and that nothing else follows from it yet.
+func isBack(r *rebootView) bool {
+	before, after := &r.Object.Status, r.Status
+	if len(r.Events) > 0 || len(r.Object.Unreadable) > 0 || r.deleted() || !r.open() || before.Phase != v1alpha1.PhaseRebooting ||
+		after.Phase != v1alpha1.PhaseRecovering || before.Attempt == nil || len(after.PendingHooks) > 0 {
+		return false
+	}
+	order, report := before.Order, before.Report
+	recorded := order != nil && report != nil && order.Sequence == report.Sequence
+	return recorded && before.Attempt.BackTime == nil && after.Attempt.BackTime != nil && after.Attempt.UncordonedTime == nil
+}
+
+// statusDelay is how long the changed status of a NodeReboot may wait, if it is not that its host is back.
+func (p *planning) statusDelay(r *rebootView) time.Duration {
+	before, after := &r.Object.Status, r.Status
+	switch {
+	case p.snapshot.Deferred == nil, len(r.Events) > 0, len(r.Object.Unreadable) > 0, r.deleted():
+		return 0
+	case before.Phase == "" && before.Report == nil && r.waiting() && r.Object.Spec.Trigger == v1alpha1.TriggerSentinel:
+		return firstStatusDelay
+	case before.ObservedGeneration != after.ObservedGeneration || !sameFacts(before, after):
+		return 0
+	case before.Reason != after.Reason || !r.waiting():
+		return explanationDelay
+	}
+	return min(maxRefreshDelay, max(minRefreshDelay, time.Duration(p.countWaiting())*refreshDelay))
+}
+
+// countWaiting is how many NodeReboots wait.
+func (p *planning) countWaiting() int {
+	if p.waitingCount == 0 {
+		for _, r := range p.reboots {
+			if r.waiting() {
+				p.waitingCount++
+			}
+		}
+	}
+	return p.waitingCount
+}
+
+// sameFacts says that two statuses differ in what explains them at most.
+func sameFacts(before, after *v1alpha1.NodeRebootStatus) bool {
+	if before.Phase != after.Phase || !sameConditions(before.Conditions, after.Conditions) {
+		return false
+	}
+	facts := *after
+	facts.Reason, facts.Message, facts.Summary = before.Reason, before.Message, before.Summary
+	facts.Until, facts.UntilTime, facts.Conditions = before.Until, before.UntilTime, before.Conditions
+	return equality.Semantic.DeepEqual(before, &facts)
+}
+
+// sameConditions says that the same conditions have the same status. Those that follow from the phase may have another reason.
+func sameConditions(before, after []metav1.Condition) bool {
+	if len(before) != len(after) {
+		return false
+	}
+	for i := range after {
+		from, to := &before[i], &after[i]
+		explains := to.Type == v1alpha1.ConditionReady || to.Type == v1alpha1.ConditionReconciling
+		if from.Type != to.Type || from.Status != to.Status || !explains && (from.Reason != to.Reason || from.Message != to.Message) {
+			return false
+		}
+	}
+	return true
+}
+
+// policyDelay is how long the changed status of a policy may wait: numbers may, and what conditions say besides their reason.
+func policyDelay(change *PolicyChange) time.Duration {
+	before, after := &change.Object.Status, &change.Status
+	if len(change.Events) > 0 || len(change.Object.Unreadable) > 0 || len(before.Conditions) != len(after.Conditions) {
+		return 0
+	}
+	for i := range after.Conditions {
+		from, to := &before.Conditions[i], &after.Conditions[i]
+		if from.Type != to.Type || from.Status != to.Status || from.Reason != to.Reason || from.ObservedGeneration != to.ObservedGeneration {
+			return 0
+		}
+	}
+	rest := *after
+	rest.Conditions, rest.Required, rest.UnderWay, rest.Unavailable = before.Conditions, before.Required, before.UnderWay, before.Unavailable
+	rest.Waiting, rest.WaitingFor, rest.CurrentZone = before.Waiting, before.WaitingFor, before.CurrentZone
+	rest.Nodes, rest.NodesWithoutHelper, rest.Overdue = before.Nodes, before.NodesWithoutHelper, before.Overdue
+	rest.Canary, rest.AdaptiveDelay = before.Canary, before.AdaptiveDelay
+	if !equality.Semantic.DeepEqual(before, &rest) {
+		return 0
+	}
+	return countsDelay
+}
+
+// maintenanceDelay is how long changed conditions of a node may wait, and what tells that from other changes: a drain that has just begun
+// may end before anyone needs to know, and that a reboot is required is told by the taint.
+func (n *nodeView) maintenanceDelay() (key string, delay time.Duration) {
+	for _, t := range MaintenanceConditions {
+		switch is := n.inMaintenance(t); {
+		case is == n.Maintenance[t]:
+		case t == MaintenancePlanned && is:
+			key, delay = "planned/", plannedDelay
+		case t == DrainInProgress && is:
+			key, delay = "drain/", drainDelay
+		default:
+			return "", 0
+		}
+	}
+	return key + n.Name, delay
+}

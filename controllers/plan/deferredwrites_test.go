@@ -1,0 +1,198 @@
+package plan
+
+import (
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+)
+
+// deferring has a story remember what waits, as the manager does.
+func deferring(s *story) *story {
+	s.Deferred = map[string]time.Time{}
+	return s
+}
+
+// written makes a pass, and says whether it wrote the status of a NodeReboot and of a policy.
+func (s *story) written(reboot string) (status, policy bool) {
+	s.t.Helper()
+	p := s.pass()
+	s.Deferred = map[string]time.Time{}
+	for key, since := range p.Deferred {
+		s.Deferred[key] = since
+	}
+	for _, work := range p.Work {
+		for _, change := range work.Reboots {
+			status = status || change.Object.Name == reboot && change.StatusChanged
+		}
+	}
+	return status, len(p.Policies) > 0
+}
+
+// until makes the passes that the plans ask for, and returns after how long the status of a NodeReboot is written.
+func (s *story) until(reboot string, limit time.Duration) time.Duration {
+	s.t.Helper()
+	for began := s.now; ; s.now = s.wake {
+		if status, _ := s.written(reboot); status {
+			return s.now.Sub(began)
+		}
+		if s.wake.IsZero() || s.wake.Sub(began) > limit {
+			return -1
+		}
+	}
+}
+
+func TestTheFirstStatusWaitsForTheFirstReport(t *testing.T) {
+	unreported := func(r *v1alpha1.NodeReboot) { r.Spec.Trigger, r.Status.Report = v1alpha1.TriggerSentinel, nil }
+	for name, test := range map[string]struct {
+		change func(*v1alpha1.NodeReboot)
+		want   time.Duration
+	}{
+		"no helper reports":       {change: unreported, want: firstStatusDelay},
+		"its helper reported":     {change: func(r *v1alpha1.NodeReboot) { r.Spec.Trigger = v1alpha1.TriggerSentinel }},
+		"it was made by a person": {change: func(r *v1alpha1.NodeReboot) { unreported(r); r.Spec.Trigger = v1alpha1.TriggerManual }},
+	} {
+		s := deferring(newStory(t, newPolicy("p", mode(v1alpha1.ModePaused)), newNode("a", "z1"), newReboot("ra", "a", test.change)))
+		if got := s.until("ra", time.Minute); got != test.want {
+			t.Errorf("%s: the first status is written after %s, want %s", name, got, test.want)
+		}
+		if len(s.node("a").Taints) != 1 {
+			t.Errorf("%s: the node is not tainted", name)
+		}
+	}
+}
+
+func TestAnExplanationWaitsAndAFactDoesNot(t *testing.T) {
+	waiting := func() *story {
+		s := newStory(t, newPolicy("p", mode(v1alpha1.ModePaused)), newPolicy("q", selecting("pool", "blue"), mode(v1alpha1.ModePaused)),
+			newNode("a", "z1"), newReboot("ra", "a"))
+		s.settle()
+		return deferring(s)
+	}
+	for name, test := range map[string]struct {
+		event func(*story)
+		want  time.Duration
+	}{
+		"another reason":  {func(s *story) { s.editPolicy("p", mode(v1alpha1.ModeObserve)) }, explanationDelay},
+		"another message": {func(s *story) { s.reboot("ra").Status.Message = "RebootPolicy p was paused." }, minRefreshDelay},
+		"the need goes": {func(s *story) {
+			s.report("ra", func(r *v1alpha1.HelperReport) { r.Sentinel = v1alpha1.SentinelNotRequired })
+		}, 0},
+		"the spec was changed": {func(s *story) { s.reboot("ra").Generation++ }, 0},
+		"another policy":       {func(s *story) { s.node("a").Labels["pool"] = "blue"; s.editPolicy("q", priority(5)) }, 0},
+	} {
+		s := waiting()
+		test.event(s)
+		if got := s.until("ra", time.Minute); got != test.want {
+			t.Errorf("%s: the status is written after %s, want %s", name, got, test.want)
+		}
+	}
+}
+
+// When one node of many has its turn, the message of all others names it.
+func TestTheMessagesOfManyThatWaitAreRefreshedOnceASecondTogether(t *testing.T) {
+	const count = 50
+	objects := []any{newPolicy("p", mode(v1alpha1.ModePaused))}
+	for i := range count {
+		node := string(rune('a'+i/26)) + string(rune('a'+i%26))
+		objects = append(objects, newNode(node, "z1"), newReboot("r"+node, node))
+	}
+	s := newStory(t, objects...)
+	s.settle()
+	deferring(s)
+	for _, r := range s.Reboots {
+		r.Status.Message = "RebootPolicy p was paused."
+	}
+	if got := s.until("raa", 2*count*refreshDelay); got != count*refreshDelay {
+		t.Errorf("the message is written after %s, want %s", got, count*refreshDelay)
+	}
+}
+
+// The time at which a host came back is that at which it was seen, however late it is written.
+func TestThatAHostIsBackIsWrittenWithTheProofIfThatComesSoon(t *testing.T) {
+	for name, test := range map[string]struct {
+		reports time.Duration
+		want    v1alpha1.Phase
+	}{
+		"the helper reports at once": {reports: time.Second, want: v1alpha1.PhaseRebooting},
+		"the helper takes longer":    {reports: 2 * backDelay, want: v1alpha1.PhaseRecovering},
+	} {
+		s := deferring(attemptIn(t, stageRebooting))
+		began := s.now
+		powerLost(s)
+		for range 3 {
+			s.written("ra")
+			if s.now.Before(began.Add(test.reports)) && !s.wake.IsZero() && !s.wake.After(began.Add(test.reports)) {
+				s.now = s.wake
+			}
+		}
+		if phase := s.reboot("ra").Status.Phase; phase != test.want {
+			t.Errorf("%s: before that it is %s, want %s", name, phase, test.want)
+		}
+		s.now = began.Add(test.reports)
+		s.report("ra", func(r *v1alpha1.HelperReport) {
+			r.BootID, r.Sentinel = s.node("a").BootID, v1alpha1.SentinelNotRequired
+		})
+		s.settleDeferred("ra")
+		s.now = model.Latest(s.now, began.Add(backDelay))
+		s.settleDeferred("ra")
+		attempt := s.reboot("ra").Status.Attempt
+		if attempt.BackTime == nil || !attempt.BackTime.Time.Equal(began) {
+			t.Errorf("%s: it is back at %v, want %s", name, attempt.BackTime, began)
+		}
+	}
+}
+
+func TestTheCountsOfAPolicyWaitAndItsConditionsDoNot(t *testing.T) {
+	for name, test := range map[string]struct {
+		event func(*story)
+		want  time.Duration
+	}{
+		"a node more needs a reboot": {func(s *story) { s.Reboots = append(s.Reboots, newReboot("rb", "b")) }, countsDelay},
+		"the policy changes":         {func(s *story) { s.editPolicy("p", mode(v1alpha1.ModeObserve)) }, 0},
+	} {
+		s := newStory(t, newPolicy("p", mode(v1alpha1.ModePaused)), newNode("a", "z1"), newNode("b", "z1"), newReboot("ra", "a"))
+		s.settle()
+		deferring(s)
+		test.event(s)
+		began := s.now
+		for policy := false; !policy && s.now.Sub(began) < time.Minute; {
+			if _, policy = s.written("ra"); !policy {
+				s.now = s.wake
+			}
+		}
+		if got := s.now.Sub(began); got != test.want {
+			t.Errorf("%s: the status is written after %s, want %s", name, got, test.want)
+		}
+	}
+}
+
+func TestAShortDrainIsNotShownOnTheNode(t *testing.T) {
+	s := deferring(attemptIn(t, stageDraining))
+	s.node("a").Maintenance = nil
+	began := s.now
+	for _, step := range []time.Duration{0, drainDelay - time.Millisecond, drainDelay} {
+		s.now = began.Add(step)
+		s.written("ra")
+		if shown := s.node("a").Maintenance[DrainInProgress]; shown != (step == drainDelay) {
+			t.Errorf("after %s of a drain: shown is %t", step, shown)
+		}
+	}
+	s.answer("ra", v1alpha1.OrderDone, "")
+	s.settleDeferred("ra")
+	for _, condition := range []corev1.NodeConditionType{Drained, MaintenancePlanned} {
+		if !s.node("a").Maintenance[condition] {
+			t.Errorf("%s is missing once the node is drained", condition)
+		}
+	}
+}
+
+// settleDeferred makes some passes at the same time.
+func (s *story) settleDeferred(reboot string) {
+	for range 3 {
+		s.written(reboot)
+	}
+}
