@@ -208,7 +208,7 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 		return err
 	}
 	s.nodes = make(map[string]*corev1.Node, len(list.Items))
-	s.Nodes = make([]model.Node, 0, len(list.Items))
+	s.Nodes = make([]*model.Node, 0, len(list.Items))
 	for i := range list.Items {
 		node := &list.Items[i]
 		s.nodes[node.Name] = node
@@ -220,7 +220,7 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 		view.HelperSince = r.observed.ofHelper(node.UID, view.HelperReady)
 		view.OtherMaintenance = append(view.OtherMaintenance, foreign.of(node.Name)...)
 		view.Volumes = volumes[node.Name]
-		s.Nodes = append(s.Nodes, view)
+		s.Nodes = append(s.Nodes, &view)
 	}
 	r.observed.keepNodes(list.Items)
 	return nil

@@ -65,7 +65,7 @@ func (p *planning) admit() {
 	canaries := false
 	granted := p.grantedReboots()
 	for _, policy := range p.policies {
-		policy.canaries = p.findCanaries(policy, granted[policy.Name()])
+		policy.canaries = p.findCanaries(policy, granted[policy])
 		canaries = canaries || policy.canaries != nil
 	}
 	for again := true; again; {

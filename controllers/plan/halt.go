@@ -244,7 +244,7 @@ func (n *nodeView) lastSuccess() time.Time {
 	if n.found.ended {
 		return n.found.success
 	}
-	var last time.Time
+	last := n.past.lastSuccess
 	for _, r := range n.reboots {
 		if r.Status.Outcome == v1alpha1.OutcomeSucceeded && r.Status.CompletionTime != nil {
 			last = model.Latest(last, r.Status.CompletionTime.Time)

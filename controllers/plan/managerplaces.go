@@ -32,7 +32,7 @@ func (p *planning) managerNeeds(n *nodeView) attempt.ManagerNeeds {
 
 // managerWorks says that a pod of the manager is Ready on a node that stays.
 func (p *planning) managerWorks(pod *model.ManagerPod) bool {
-	on := p.nodes[pod.Node]
+	on := p.node(pod.Node)
 	return on != nil && on.Ready && !on.leaves() && pod.Ready
 }
 

@@ -23,7 +23,7 @@ func (p *planning) policyChanges() []PolicyChange {
 	down, granted := p.downNow(), p.grantedReboots()
 	for _, policy := range p.policies {
 		status := p.policyStatus(policy, &down)
-		status.Canary = p.canaryStatus(policy, granted[policy.Name()])
+		status.Canary = p.canaryStatus(policy, granted[policy])
 		same := !statusUnreadable(policy.Object) && equality.Semantic.DeepEqual(&policy.Object.Status, &status)
 		if same || p.held(model.WritePolicy, policy.Name()) {
 			continue
