@@ -37,6 +37,8 @@ type policyView struct {
 	finish finish
 	// pace of an adaptive delay.
 	pace pace
+	// blockingPods is what the first gates say of pods, as far as they were asked.
+	blockingPods []podsSaid
 }
 
 // parsePolicies reads the policies, in the order of their precedence: the highest priority, then the oldest, then the first by name.

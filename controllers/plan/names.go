@@ -69,7 +69,7 @@ func (p *planning) noteName(r *rebootView) {
 func (policy *policyView) nameless() []*nodeView {
 	var nodes []*nodeView
 	for _, n := range policy.nodes {
-		if len(n.namesTaken) == len(v1alpha1.SentinelRebootNames(n.Name, "")) {
+		if len(n.namesTaken) > 0 && len(n.namesTaken) == len(v1alpha1.SentinelRebootNames(n.Name, "")) {
 			nodes = append(nodes, n)
 		}
 	}

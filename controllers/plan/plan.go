@@ -55,6 +55,8 @@ type planning struct {
 	queries map[model.GateKey]model.GateQuery
 	limits  limits
 	quorum  quorum
+	// takers are the nodes that take pods which tolerate nothing; nil if nobody asked.
+	takers []*nodeView
 	// lastRound is the last round of admission.
 	lastRound *round
 	// staleApprovals are NodeReboots whose approval was for another need.

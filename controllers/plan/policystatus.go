@@ -281,6 +281,9 @@ func zeroOf(limit *intstr.IntOrString, units int) string {
 
 // unknownZones are the zones that the order names and none of the policy's nodes is in.
 func (policy *policyView) unknownZones() []string {
+	if len(policy.Spec.Rollout.Zones.Order) == 0 {
+		return nil
+	}
 	known := map[string]bool{}
 	for _, n := range policy.nodes {
 		known[n.zone] = true

@@ -230,8 +230,8 @@ func (p *pastReboots) add(obj *v1alpha1.NodeReboot) {
 
 // traits are what the labels of a Node say.
 type traits struct {
-	// runsEtcd: the node may run etcd. skipped: a person labeled it so.
-	runsEtcd, skipped bool
+	// runsEtcd: the node may run etcd. skipped: a person labeled it so. takesPods: it takes pods that tolerate nothing.
+	runsEtcd, skipped, takesPods bool
 	// selectedBy are the policies that select the node, in the order of their precedence.
 	selectedBy []int
 	// zone and unit of the node as the first of them has it.
@@ -258,7 +258,8 @@ func (t *traitReader) of(node *model.Node) traits {
 		return traits{}
 	}
 	own := traits{
-		runsEtcd: mayRunEtcd(node, t.quorum), skipped: node.Skipped(), clean: isClean(node), selectedBy: t.selecting(node), unit: node.Name,
+		runsEtcd: mayRunEtcd(node, t.quorum), skipped: node.Skipped(), takesPods: node.TakesPods(), clean: isClean(node),
+		selectedBy: t.selecting(node), unit: node.Name,
 	}
 	if len(own.selectedBy) > 0 {
 		policy := t.policies[own.selectedBy[0]]
@@ -288,7 +289,7 @@ func (t *traitReader) selecting(node *model.Node) []int {
 
 func isClean(node *model.Node) bool {
 	for i := range node.Taints {
-		if key := node.Taints[i].Key; key == v1alpha1.TaintKey || key == v1alpha1.RebootingTaintKey {
+		if isOwnTaint(&node.Taints[i]) {
 			return false
 		}
 	}

@@ -74,6 +74,8 @@ func (n *nodeView) changed() {
 type rebootView struct {
 	model.Draft
 	node *nodeView
+	// alone is the NodeReboot itself, as the list of what goes together with it.
+	alone [1]*rebootView
 	// atRest: see atRest.
 	atRest bool
 	// done, attempting and deleting say of the draft what is asked most: whether it is complete, has an open attempt, is being deleted. With
@@ -164,6 +166,7 @@ func (m *viewMaker) view(obj *v1alpha1.NodeReboot, of *record, n *nodeView) *reb
 		deleting: !obj.DeletionTimestamp.IsZero(), attempting: model.OpenAttempt(&obj.Status),
 	})
 	r := &m.reboots[len(m.reboots)-1]
+	r.alone[0] = r
 	if len(m.holders) > 0 && m.holders[of][string(obj.UID)] {
 		m.byUID[string(obj.UID)] = r
 	}
