@@ -24,6 +24,8 @@ type reconciler struct {
 	numbers  *numbers
 	limiter  *retryLimiter
 	memory   podMemory
+	// state is what the last plan left to the next one.
+	state *plan.State
 }
 
 // Reconcile makes one pass. The request is always the same. What fails because the manager stops is no error: whoever leads next makes
@@ -95,7 +97,7 @@ func (r *reconciler) plan(ctx context.Context, s *snapshot, now time.Time) (p *p
 		fill(known)
 	}
 	for round := 1; ; round++ {
-		p = plan.Compute(&s.Snapshot, now)
+		p, r.state = plan.Next(r.state, &s.Snapshot, now)
 		asked := news(asks, p.Queries)
 		missing := sets.New(p.NeedPods...).Difference(known)
 		complete = !asked && missing.Len() == 0
