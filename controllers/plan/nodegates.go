@@ -24,7 +24,7 @@ type (
 // NodeReboot that passes all of them could go if it had its turn, and only such a one holds up others (turngates.go).
 var nodeGates = []gate{
 	ownerGate,
-	func(_ *planning, r *rebootView) model.Verdict { return consent.Skip(r.node.Node) },
+	skipGate,
 	func(_ *planning, r *rebootView) model.Verdict { return consent.Valid(r.policy().Policy) },
 	pauseGate,
 	haltGate,
@@ -66,6 +66,14 @@ func ownerGate(_ *planning, r *rebootView) model.Verdict {
 		return model.Verdict{}
 	}
 	return model.Blocked(v1alpha1.ReasonNoPolicy, "No RebootPolicy selects node %s: nothing is done until one does.", r.Object.Spec.NodeName)
+}
+
+// skipGate leaves a node alone that a person labeled so.
+func skipGate(_ *planning, r *rebootView) model.Verdict {
+	if !r.node.record.skipped {
+		return model.Verdict{}
+	}
+	return consent.Skip(r.node.Node)
 }
 
 // pauseGate stops what a paused policy owns. One that only observes goes on, so that it shows the whole plan; see start.

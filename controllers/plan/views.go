@@ -74,6 +74,8 @@ func (n *nodeView) changed() {
 type rebootView struct {
 	model.Draft
 	node *nodeView
+	// said is what the helper has reported since the node's current boot.
+	said *v1alpha1.HelperReport
 	// alone is the NodeReboot itself, as the list of what goes together with it.
 	alone [1]*rebootView
 	// atRest: see atRest.
@@ -166,7 +168,7 @@ func (m *viewMaker) view(obj *v1alpha1.NodeReboot, of *record, n *nodeView) *reb
 		deleting: !obj.DeletionTimestamp.IsZero(), attempting: model.OpenAttempt(&obj.Status),
 	})
 	r := &m.reboots[len(m.reboots)-1]
-	r.alone[0] = r
+	r.alone[0], r.said = r, r.Report(r.modelNode())
 	if len(m.holders) > 0 && m.holders[of][string(obj.UID)] {
 		m.byUID[string(obj.UID)] = r
 	}
@@ -238,7 +240,9 @@ func (p *planning) addInOrder(reboots []*rebootView) {
 func (n *nodeView) everyReboot() []*rebootView {
 	all := slices.Clone(n.reboots)
 	for _, obj := range n.past.objects {
-		all = append(all, &rebootView{Draft: model.NewDraft(obj), node: n, atRest: true, done: true})
+		r := &rebootView{Draft: model.NewDraft(obj), node: n, atRest: true, done: true}
+		r.said = r.Report(r.modelNode())
+		all = append(all, r)
 	}
 	slices.SortFunc(all, func(a, b *rebootView) int { return cmp.Compare(a.Object.Name, b.Object.Name) })
 	return all
@@ -363,10 +367,15 @@ func (r *rebootView) modelNode() *model.Node {
 func (r *rebootView) nodeGone() bool { return r.NodeGone(r.modelNode()) }
 
 // sentinel is what the helper has reported of the sentinel since the node's current boot.
-func (r *rebootView) sentinel() v1alpha1.SentinelState { return r.Sentinel(r.modelNode()) }
+func (r *rebootView) sentinel() v1alpha1.SentinelState {
+	if r.said != nil && model.KnownSentinel(r.said.Sentinel) {
+		return r.said.Sentinel
+	}
+	return v1alpha1.SentinelUnknown
+}
 
 // report is what the helper has reported since the node's current boot; nil while it has reported nothing.
-func (r *rebootView) report() *v1alpha1.HelperReport { return r.Report(r.modelNode()) }
+func (r *rebootView) report() *v1alpha1.HelperReport { return r.said }
 
 // complete ends the NodeReboot.
 func (p *planning) complete(r *rebootView, outcome v1alpha1.Outcome, reason, message string) {
