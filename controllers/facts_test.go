@@ -115,6 +115,8 @@ func values(of reflect.Value, path []string) []any {
 	switch {
 	case len(path) == 0:
 		return []any{of.Interface()}
+	case of.Kind() == reflect.Pointer:
+		return values(of.Elem(), path)
 	case of.Kind() == reflect.Slice:
 		for i := range of.Len() {
 			all = append(all, values(of.Index(i), path)...)

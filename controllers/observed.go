@@ -126,7 +126,7 @@ func (o *observed) isNews(lease *coordinationv1.Lease, text string) bool {
 }
 
 // keepNodes forgets Nodes that are gone.
-func (o *observed) keepNodes(nodes []corev1.Node) {
+func (o *observed) keepNodes(nodes []*corev1.Node) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	uid := func(i int) types.UID { return nodes[i].UID }

@@ -138,12 +138,12 @@ func TestALeaseHoldsFromWhenItsRenewalCameNotFromWhenAPassReadIt(t *testing.T) {
 func TestWhatIsGoneIsForgotten(t *testing.T) {
 	o := newObserved(testClock)
 	const many = 100
-	var nodes []corev1.Node
+	var nodes []*corev1.Node
 	var leases []coordinationv1.Lease
 	for i := range many {
 		node, l := newNode("a"), lease()
 		node.UID, l.UID = types.UID(fmt.Sprint(i)), types.UID(fmt.Sprint(i))
-		nodes, leases = append(nodes, *node), append(leases, *l)
+		nodes, leases = append(nodes, node), append(leases, *l)
 		o.ofNode(node)
 		o.ofHelper(node.UID, true)
 		o.ofLease(l)

@@ -26,6 +26,8 @@ type reconciler struct {
 	memory   podMemory
 	// deferred is what the last plan said about writes that wait.
 	deferred map[string]time.Time
+	// state is what the last plan left to the next one.
+	state *plan.State
 }
 
 // Reconcile makes one pass. The request is always the same. What fails because the manager stops is no error: whoever leads next makes
@@ -131,7 +133,8 @@ func (r *reconciler) plan(ctx context.Context, s *snapshot, now time.Time) (p *p
 // written of it fails.
 func (r *reconciler) compute(ctx context.Context, s *snapshot, now time.Time) (*plan.Plan, error) {
 	for {
-		p := plan.Compute(&s.Snapshot, now)
+		var p *plan.Plan
+		p, r.state = plan.Next(r.state, &s.Snapshot, now)
 		partial := p.Partial()
 		if len(partial) == 0 {
 			return p, nil

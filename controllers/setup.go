@@ -129,7 +129,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	r := &reconciler{
 		clock: options.Clock,
 		reader: &reader{
-			cache: mgr.GetClient(), live: mgr.GetAPIReader(), pods: pods, gates: asker, interest: interest,
+			cache: mgr.GetClient(), informers: mgr.GetCache(), live: mgr.GetAPIReader(), pods: pods, gates: asker, interest: interest,
 			namespace: options.Namespace, clusterMaxUnavailable: options.ClusterMaxUnavailable,
 			leaderNode: options.NodeName, maintenances: maintenances,
 			observed: observed, quorumLabels: options.QuorumLabels, leaseNamespaces: options.MaintenanceLeaseNamespaces,

@@ -1,12 +1,12 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/sets"
+	crcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -34,22 +35,13 @@ type snapshot struct {
 	slots *corev1.ConfigMap
 	// workloads that the pods and the open attempts refer to, and those of them that cannot be read.
 	workloads, unknown sets.Set[model.WorkloadKey]
-	// byName has the NodeReboots once one was asked for.
-	byName map[string]*v1alpha1.NodeReboot
-	index  sync.Once
 	// unread are the errors of reads that are about a part of the cluster. The snapshot says of that part that it is not known.
 	unread []error
 }
 
-// reboot is the NodeReboot of a name; nil if there is none. All of them may be refused a write at once.
+// reboot is the NodeReboot of a name; nil if there is none. They are in the order of their names.
 func (s *snapshot) reboot(name string) *v1alpha1.NodeReboot {
-	s.index.Do(func() {
-		s.byName = make(map[string]*v1alpha1.NodeReboot, len(s.Reboots))
-		for _, reboot := range s.Reboots {
-			s.byName[reboot.Name] = reboot
-		}
-	})
-	return s.byName[name]
+	return find(s.Reboots, name, nameOfReboot)
 }
 
 // notice is an event about an object.
@@ -62,8 +54,11 @@ type notice struct {
 type reader struct {
 	// cache reads from the manager's cache and sees every write of this process.
 	cache client.Reader
+	// informers of that cache; nil if it cannot be read without a copy.
+	informers crcache.Informers
 	// live reads from the API server.
 	live                  client.Reader
+	kept                  kept
 	pods                  podWatcher
 	gates                 gateAsker
 	interest              *interest
@@ -119,7 +114,7 @@ func (r *reader) read(ctx context.Context) (*snapshot, error) {
 		return nil, err
 	}
 	s.workloads, s.unknown, s.Workloads = sets.New[model.WorkloadKey](), sets.New[model.WorkloadKey](), map[model.WorkloadKey]model.Workload{}
-	r.addWorkloads(ctx, s, openWorkloads(s.Reboots))
+	r.addWorkloads(ctx, s, openWorkloads(r.kept.unfinished))
 	if err := r.readSlots(ctx, s); err != nil {
 		return nil, err
 	}
@@ -177,13 +172,10 @@ func (r *reader) readPolicies(ctx context.Context, s *snapshot) error {
 }
 
 func (r *reader) readReboots(ctx context.Context, s *snapshot) error {
-	var list v1alpha1.NodeRebootList
-	if err := r.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		return fmt.Errorf("list NodeReboots: %w", err)
+	if err := r.kept.listReboots(ctx, r); err != nil {
+		return err
 	}
-	for i := range list.Items {
-		s.Reboots = append(s.Reboots, &list.Items[i])
-	}
+	s.Reboots = r.kept.reboots.list
 	return nil
 }
 
@@ -199,35 +191,32 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 	foreign := r.readForeign(ctx, s)
 	s.notices = foreign.notices
 	volumes := r.readVolumes(ctx, s)
-	var list corev1.NodeList
-	if err := r.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		return fmt.Errorf("list Nodes: %w", err)
+	if err := r.kept.listNodes(ctx, r); err != nil {
+		return err
 	}
+	nodes := r.kept.nodes.list
 	if s.ManagerPods, err = r.managerPods(ctx); err != nil {
 		return err
 	}
-	s.nodes = make(map[string]*corev1.Node, len(list.Items))
-	s.Nodes = make([]model.Node, 0, len(list.Items))
-	for i := range list.Items {
-		node := &list.Items[i]
+	s.nodes = make(map[string]*corev1.Node, len(nodes))
+	s.Nodes = make([]*model.Node, 0, len(nodes))
+	for _, node := range nodes {
 		s.nodes[node.Name] = node
-		view := planNode(node, helpers[node.Name])
-		if _, hasPod := helpers[node.Name]; !hasPod {
-			view.HelperProblem, view.HelperNotMeant = sets.missing(node)
+		helper, hasPod := helpers[node.Name]
+		outside := besidesNode{helper: helper, conditions: r.observed.ofNode(node), foreign: foreign.of(node.Name), volumes: volumes[node.Name]}
+		if !hasPod {
+			outside.problem, outside.notMeant = sets.missing(node)
 		}
-		view.Conditions = r.observed.ofNode(node)
-		view.HelperSince = r.observed.ofHelper(node.UID, view.HelperReady)
-		view.OtherMaintenance = append(view.OtherMaintenance, foreign.of(node.Name)...)
-		view.Volumes = volumes[node.Name]
-		s.Nodes = append(s.Nodes, view)
+		outside.since = r.observed.ofHelper(node.UID, helper.ready)
+		s.Nodes = append(s.Nodes, r.kept.view(node, &outside))
 	}
-	r.observed.keepNodes(list.Items)
+	r.observed.keepNodes(nodes)
 	return nil
 }
 
-// planNode is what a Node says itself, without the times at which the manager saw that.
-func planNode(node *corev1.Node, helper helperView) model.Node {
-	view := model.Node{
+// planNode is what a plan sees of a Node.
+func planNode(node *corev1.Node, outside *besidesNode) *model.Node {
+	view := &model.Node{
 		Name:             node.Name,
 		UID:              string(node.UID),
 		Labels:           node.Labels,
@@ -239,10 +228,13 @@ func planNode(node *corev1.Node, helper helperView) model.Node {
 		Ready:            nodeCondition(node, corev1.NodeReady) == corev1.ConditionTrue,
 		BootID:           model.UsableBootID(node.Status.NodeInfo.BootID),
 		KernelVersion:    node.Status.NodeInfo.KernelVersion,
-		Conditions:       nodeConditions(node),
-		OtherMaintenance: conditionMaintenance(node),
-		HelperReady:      helper.ready,
-		HelperProblem:    helper.problem,
+		Conditions:       outside.conditions,
+		OtherMaintenance: append(conditionMaintenance(node), outside.foreign...),
+		Volumes:          outside.volumes,
+		HelperReady:      outside.helper.ready,
+		HelperProblem:    cmp.Or(outside.helper.problem, outside.problem),
+		HelperSince:      outside.since,
+		HelperNotMeant:   outside.notMeant,
 	}
 	for _, t := range plan.MaintenanceConditions {
 		if !ownMaintenance(node, t) {
@@ -254,17 +246,6 @@ func planNode(node *corev1.Node, helper helperView) model.Node {
 		view.Maintenance[t] = true
 	}
 	return view
-}
-
-func nodeConditions(node *corev1.Node) []model.NodeCondition {
-	conditions := make([]model.NodeCondition, 0, len(node.Status.Conditions))
-	for i := range node.Status.Conditions {
-		c := &node.Status.Conditions[i]
-		conditions = append(conditions, model.NodeCondition{
-			Type: c.Type, Status: c.Status, Since: c.LastTransitionTime.Time, Transition: c.LastTransitionTime,
-		})
-	}
-	return conditions
 }
 
 // ownMaintenance tells whether the operator has set the maintenance condition to True.
@@ -319,17 +300,8 @@ func (r *reader) readSlots(ctx context.Context, s *snapshot) error {
 
 // markGone marks the slots whose NodeReboot is gone. One of which that is not known is held.
 func (r *reader) markGone(ctx context.Context, s *snapshot) {
-	known := make(map[string]types.UID, len(s.Slots))
-	for _, slot := range s.Slots {
-		known[slot.Reboot] = ""
-	}
-	for _, reboot := range s.Reboots {
-		if _, holds := known[reboot.Name]; holds {
-			known[reboot.Name] = reboot.UID
-		}
-	}
 	for node, slot := range s.Slots {
-		if uid := known[slot.Reboot]; uid != "" && string(uid) == slot.UID {
+		if reboot := s.reboot(slot.Reboot); reboot != nil && string(reboot.UID) == slot.UID {
 			continue
 		}
 		gone, err := r.gone(ctx, slot)

@@ -271,7 +271,7 @@ func TestReadProjectsNodes(t *testing.T) {
 			corev1.NodeCondition{Type: plan.MaintenanceInProgress, Status: corev1.ConditionTrue, Reason: "AnotherTool"},
 			corev1.NodeCondition{Type: plan.DrainInProgress, Status: corev1.ConditionFalse})
 	}))
-	want := []model.Node{{
+	want := []*model.Node{{
 		HelperProblem: "there is none, because there is no DaemonSet of helpers in namespace " + testNamespace, HelperSince: testNow,
 		Conditions: []model.NodeCondition{
 			{Type: corev1.NodeReady, Status: corev1.ConditionTrue, Since: testNow},

@@ -34,7 +34,7 @@ func detachingNodes(policies []*v1alpha1.RebootPolicy, reboots []*v1alpha1.NodeR
 // after it is detached. If they cannot be read, each of the nodes has one whose name says so: they are waited for as long as the policy
 // says.
 func (r *reader) readVolumes(ctx context.Context, s *snapshot) map[string][]string {
-	nodes := detachingNodes(s.Policies, s.Reboots)
+	nodes := detachingNodes(s.Policies, r.kept.unfinished)
 	r.interest.setVolumes(nodes)
 	if len(nodes) == 0 {
 		return nil

@@ -33,8 +33,21 @@ type policyRound struct {
 	later []*zoneQueue
 	// wholeLine is both, in the order in which they have their turns; nil if it was not asked for.
 	wholeLine []*rebootView
+	// limit is what the limit of the policy says to those for which there is no room, after a number of starts.
+	limit said
+	// room is the answer about room for the pods of nodes that go alone, after a number of starts.
+	room roomSaid
 	// gates is what the gates say that say the same about all nodes; nil if they were not asked.
 	gates *model.Verdict
+	// othersGated is what it is for all but the first that asked.
+	othersGated model.Verdict
+}
+
+// said is a verdict that is the same for many, as it was after a number of starts.
+type said struct {
+	known   bool
+	starts  int
+	verdict model.Verdict
 }
 
 func (p *planning) newRound() *round {
@@ -65,7 +78,7 @@ func (p *planning) admit() {
 	canaries := false
 	granted := p.grantedReboots()
 	for _, policy := range p.policies {
-		policy.canaries = p.findCanaries(policy, granted[policy.Name()])
+		policy.canaries = p.findCanaries(policy, granted[policy])
 		canaries = canaries || policy.canaries != nil
 	}
 	for again := true; again; {
@@ -171,10 +184,13 @@ func cannotGo(r *rebootView) bool {
 func (p *round) admitLine(line []*rebootView) {
 	tried := map[string]bool{}
 	for _, r := range line {
-		if !r.started && !tried[r.node.unit] {
+		switch {
+		case r.started || tried[r.node.unit]:
+			continue
+		case r.node.grouped():
 			tried[r.node.unit] = true
-			p.admitTogether(r.companions())
 		}
+		p.admitTogether(r.companions())
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -38,22 +37,27 @@ type policyView struct {
 	finish finish
 	// pace of an adaptive delay.
 	pace pace
+	// blockingPods is what the first gates say of pods, as far as they were asked.
+	blockingPods []podsSaid
 }
 
-// assignPolicies gives each node to one policy: the one of the highest priority, then the oldest, then the first by name.
-func (p *planning) assignPolicies() {
+// parsePolicies reads the policies, in the order of their precedence: the highest priority, then the oldest, then the first by name.
+func (p *planning) parsePolicies() {
 	for _, obj := range p.snapshot.Policies {
 		if obj.DeletionTimestamp.IsZero() {
 			p.policies = append(p.policies, &policyView{Policy: policies.Parse(obj, &p.Moment)})
 		}
 	}
 	slices.SortFunc(p.policies, comparePrecedence)
-	candidates := newCandidates(p.policies)
 	for _, policy := range p.policies {
 		p.byName[policy.Name()] = policy
 	}
+}
+
+// assignPolicies gives each node to the policy that comes first.
+func (p *planning) assignPolicies() {
 	for _, node := range p.nodeOrder {
-		p.assignPolicy(node, candidates)
+		p.assignPolicy(node)
 	}
 	for _, policy := range p.policies {
 		policy.countUnits()
@@ -74,11 +78,11 @@ func comparePrecedence(a, b *policyView) int {
 // assignPolicy gives a node to the policy that its labels select first. A node with an open attempt belongs to the policy and zone that
 // granted it, whatever labels change meanwhile; if that policy is gone, to the one that owns the node now. The attempt itself finds out
 // that it may not go on.
-func (p *planning) assignPolicy(node *nodeView, candidates *candidates) {
-	selectPolicy(node, candidates)
+func (p *planning) assignPolicy(node *nodeView) {
+	p.selectPolicy(node)
 	node.policy, node.zone = node.selectedBy, ""
 	if node.policy != nil {
-		node.zone = node.Labels[node.policy.Spec.Rollout.Zones.TopologyKey]
+		node.zone = node.record.zone
 	}
 	if holder := node.holder(); holder != nil {
 		node.zone = holder.grantedIn()
@@ -90,22 +94,17 @@ func (p *planning) assignPolicy(node *nodeView, candidates *candidates) {
 		}
 	}
 	if node.policy != nil {
-		node.unit = node.policy.unitOf(node, node.zone)
+		if node.unit = node.record.unit; node.policy != node.selectedBy || node.holder() != nil || node.controlPlane != node.record.runsEtcd {
+			node.unit = node.policy.unitOf(node, node.zone)
+		}
 		node.policy.nodes = append(node.policy.nodes, node)
 	}
 }
 
-// selectPolicy looks at the labels that the node has without those that the operator itself set for a reboot.
-func selectPolicy(node *nodeView, candidates *candidates) {
-	if node.gone {
-		return
-	}
-	nodeLabels := labels.Set(node.labelsWithoutMarks())
-	for _, candidate := range candidates.of(nodeLabels) {
-		policy := candidate.policyView
-		if !policy.Selector.Matches(nodeLabels) {
-			continue
-		}
+// selectPolicy finds the policy that the labels of a node give it to.
+func (p *planning) selectPolicy(node *nodeView) {
+	for _, rank := range node.record.selectedBy {
+		policy := p.policies[rank]
 		policy.selected++
 		if node.selectedBy == nil {
 			node.selectedBy = policy

@@ -123,8 +123,8 @@ func created(at time.Time) policyOption {
 type nodeOption func(*Node)
 
 // newNode is Ready, has a helper that is Ready, and runs its first boot.
-func newNode(name, zone string, options ...nodeOption) Node {
-	node := Node{
+func newNode(name, zone string, options ...nodeOption) *Node {
+	node := &Node{
 		Name: name, UID: "uid-of-node-" + name, Labels: map[string]string{"kubernetes.io/hostname": name},
 		Ready: true, HelperReady: true, BootID: bootOf(name, 1), KernelVersion: "6.1.0-1",
 	}
@@ -132,7 +132,7 @@ func newNode(name, zone string, options ...nodeOption) Node {
 		node.Labels[zoneLabel] = zone
 	}
 	for _, option := range options {
-		option(&node)
+		option(node)
 	}
 	return node
 }
@@ -254,7 +254,7 @@ func newSnapshot(objects ...any) *Snapshot {
 			s.Policies = append(s.Policies, o)
 		case *v1alpha1.NodeReboot:
 			s.Reboots = append(s.Reboots, o)
-		case Node:
+		case *Node:
 			s.Nodes = append(s.Nodes, o)
 			s.Pods[o.Name] = nil
 		default:
@@ -277,7 +277,7 @@ func (s *Snapshot) noteGrants() {
 func (s *Snapshot) node(name string) *Node {
 	for i := range s.Nodes {
 		if s.Nodes[i].Name == name {
-			return &s.Nodes[i]
+			return s.Nodes[i]
 		}
 	}
 	return nil

@@ -23,6 +23,8 @@ import (
 type canaries struct {
 	// proved is when each unit began that was proved and has soaked, the latest first.
 	proved []time.Time
+	// alone are the nodes that go alone and were proved in the past, and have soaked.
+	alone []canary
 	// pending are under way, or soak; in the order in which they began.
 	pending []canary
 	// failed are canaries that failed; nothing goes before they succeed or are deleted.
@@ -68,14 +70,17 @@ type batchKey struct {
 }
 
 // findCanaries collects the canaries of a policy; nil if it has none.
-func (p *planning) findCanaries(policy *policyView, granted []*rebootView) *canaries {
+func (p *planning) findCanaries(policy *policyView, granted *grantedAttempts) *canaries {
 	if policy.Spec.Rollout.Canary == nil {
 		return nil
 	}
 	found := &canaries{failedUnits: map[string]bool{}}
 	batches := map[batchKey]*canary{}
-	for _, r := range granted {
-		p.noteCanary(policy, found, batches, r)
+	if granted != nil {
+		for _, r := range granted.reboots {
+			p.noteCanary(policy, found, batches, r)
+		}
+		p.notePastCanaries(policy, found, batches, granted.past)
 	}
 	for _, n := range policy.nodes {
 		if p.heldUnseen(n) {
@@ -86,28 +91,82 @@ func (p *planning) findCanaries(policy *policyView, granted []*rebootView) *cana
 	return found
 }
 
+// grantedAttempts are the NodeReboots whose last attempt a policy with canaries granted.
+type grantedAttempts struct {
+	reboots []*rebootView
+	// past are those of the past that were proved.
+	past []grantedPast
+}
+
+// grantedPast is an attempt of a node.
+type grantedPast struct {
+	node *nodeView
+	*pastAttempt
+}
+
 // grantedReboots are the NodeReboots whose last attempt a policy with canaries granted, by its name. Their Nodes may be deleted, or belong
 // to another policy by now.
-func (p *planning) grantedReboots() map[string][]*rebootView {
-	granted := map[string][]*rebootView{}
+func (p *planning) grantedReboots() map[*policyView]*grantedAttempts {
 	if !slices.ContainsFunc(p.policies, func(policy *policyView) bool { return policy.Spec.Rollout.Canary != nil }) {
-		return granted
+		return nil
+	}
+	all, since, soaked := map[*policyView]*grantedAttempts{}, p.longestRequired(), p.Now.Add(-p.longestSoak())
+	of := func(name string, likely *policyView) *grantedAttempts {
+		policy := p.policyNamed(name, likely)
+		if policy == nil || policy.Spec.Rollout.Canary == nil {
+			return nil
+		}
+		if all[policy] == nil {
+			all[policy] = &grantedAttempts{}
+		}
+		return all[policy]
 	}
 	add := func(reboots []*rebootView) {
 		for _, r := range reboots {
 			if r.Status.Attempt == nil {
 				continue
 			}
-			if policy := p.byName[r.grantedBy()]; policy != nil && policy.Spec.Rollout.Canary != nil {
-				granted[policy.Name()] = append(granted[policy.Name()], r)
+			if own := of(r.grantedBy(), r.policy()); own != nil {
+				own.reboots = append(own.reboots, r)
 			}
 		}
 	}
 	for _, n := range p.nodeOrder {
 		add(n.reboots)
+		for i := range n.past.attempts {
+			attempt := &n.past.attempts[i]
+			if !attempt.proved || !n.grouped() && attempt.began.Before(since) && !attempt.ended.After(soaked) {
+				continue // it speaks for nobody who waits
+			}
+			if own := of(attempt.policy, n.policy); own != nil {
+				own.past = append(own.past, grantedPast{n, attempt})
+			}
+		}
 	}
 	add(p.orphans)
-	return granted
+	return all
+}
+
+// longestRequired is since when the need exists that has waited longest.
+func (p *planning) longestRequired() time.Time {
+	longest := p.Now
+	for _, r := range p.reboots {
+		if since := r.Status.RequiredSince; since != nil && r.waiting() && since.Time.Before(longest) {
+			longest = since.Time
+		}
+	}
+	return longest
+}
+
+// longestSoak of the canaries of any policy.
+func (p *planning) longestSoak() time.Duration {
+	longest := time.Duration(0)
+	for _, policy := range p.policies {
+		if canary := policy.Spec.Rollout.Canary; canary != nil {
+			longest = max(longest, model.Seconds(canary.SoakSeconds))
+		}
+	}
+	return longest
 }
 
 // unit that the node of the NodeReboot goes with; one that is gone went alone.
@@ -141,18 +200,49 @@ func (p *planning) noteCanary(policy *policyView, found *canaries, batches map[b
 		batches[key] = c
 	}
 	c.marked = c.marked || attempt.Role == v1alpha1.RoleCanary
-	soak := model.Seconds(policy.Spec.Rollout.Canary.SoakSeconds)
-	c.note(r, underWay, soak)
-}
-
-// note one NodeReboot of the batch. A batch that is under way has not soaked, whatever else is in it.
-func (c *canary) note(r *rebootView, underWay bool, soak time.Duration) {
 	switch {
 	case c.soaked.IsZero():
 	case underWay:
 		c.soaked, c.node = time.Time{}, r.Object.Spec.NodeName
 	default:
-		c.soaked = model.Latest(c.soaked, r.Status.Attempt.EndedTime.Add(soak))
+		c.soak(attempt.EndedTime.Add(model.Seconds(policy.Spec.Rollout.Canary.SoakSeconds)))
+	}
+}
+
+// notePastCanaries adds what attempts of the past say. Those of a node that goes alone are no batch.
+func (p *planning) notePastCanaries(policy *policyView, found *canaries, batches map[batchKey]*canary, past []grantedPast) {
+	soak := model.Seconds(policy.Spec.Rollout.Canary.SoakSeconds)
+	for i := range past {
+		n, attempt := past[i].node, past[i].pastAttempt
+		own := canary{
+			unit: n.unit, node: n.Name, began: attempt.began, soaked: attempt.ended.Add(soak), marked: attempt.marked,
+		}
+		if n.grouped() {
+			key := batchKey{n.unit, attempt.began.UnixMicro()}
+			if c := batches[key]; c != nil {
+				c.marked = c.marked || own.marked
+				c.soak(own.soaked)
+			} else {
+				batches[key] = &own
+			}
+			continue
+		}
+		if p.Now.Before(own.soaked) {
+			found.pending = append(found.pending, own)
+			continue
+		}
+		if last := len(found.alone) - 1; last >= 0 && found.alone[last].unit == n.unit {
+			found.alone[last].began = model.Latest(found.alone[last].began, own.began)
+			continue
+		}
+		found.alone = append(found.alone, own)
+	}
+}
+
+// soak until a time. A batch that is under way has not soaked, whatever else is in it.
+func (c *canary) soak(until time.Time) {
+	if !c.soaked.IsZero() {
+		c.soaked = model.Latest(c.soaked, until)
 	}
 }
 
@@ -187,6 +277,13 @@ func (p *planning) sortCanaries(found *canaries, batches map[batchKey]*canary) {
 		default:
 			proved[c.unit] = model.Latest(proved[c.unit], c.began)
 		}
+	}
+	for i := range found.alone {
+		if began, more := proved[found.alone[i].unit]; more {
+			proved[found.alone[i].unit] = model.Latest(began, found.alone[i].began)
+			continue
+		}
+		found.proved = append(found.proved, found.alone[i].began)
 	}
 	for _, began := range proved {
 		found.proved = append(found.proved, began)
@@ -321,7 +418,7 @@ func (p *planning) roleOf(r *rebootView) v1alpha1.AttemptRole {
 }
 
 // canaryStatus is how far those are that others had to wait for when they began; nil if there are none.
-func (p *planning) canaryStatus(policy *policyView, granted []*rebootView) *v1alpha1.CanaryStatus {
+func (p *planning) canaryStatus(policy *policyView, granted *grantedAttempts) *v1alpha1.CanaryStatus {
 	c := p.findCanaries(policy, granted)
 	if c == nil {
 		return nil

@@ -17,28 +17,48 @@ func capacityGate(p *round, r *rebootView) model.Verdict {
 	if policy.Spec.Gates.Capacity == v1alpha1.Ignore || policy.Spec.Drain.Mode == v1alpha1.DrainModeSkip {
 		return model.Verdict{} // where nothing is evicted nothing needs room
 	}
-	key := policy.Key(model.GateCapacity, "")
 	about := r
 	if r.node.grouped() {
 		about = r.companions()[0] // for all of them, because they leave together
 	}
-	key.About = p.leavingWith(about)
-	query := model.GateQuery{GateKey: key}
-	if _, asked := p.queries[key]; !asked {
-		query.Nodes = p.lineFrom(about)
-	}
-	answer, known := p.query(query)
-	v := p.judgeRoom(key, about, answer, known)
+	v := p.judgeRoom(about, p.askForRoom(about))
 	p.gated = p.gated || !v.OK()
 	return v
 }
 
-func (p *planning) judgeRoom(key model.GateKey, r *rebootView, answer model.GateAnswer, known bool) model.Verdict {
+// roomSaid is an answer about room for pods, as it was after a number of starts.
+type roomSaid struct {
+	asked, known bool
+	starts       int
+	key          model.GateKey
+	answer       model.GateAnswer
+}
+
+// askForRoom asks for room once for all that go alone, until another one starts, and for each group.
+func (p *round) askForRoom(r *rebootView) *roomSaid {
+	own := p.of(r.policy())
+	if said := &own.room; said.asked && said.starts == p.limits.starts && !r.node.grouped() {
+		return said
+	}
+	said := roomSaid{asked: true, starts: p.limits.starts, key: r.policy().Key(model.GateCapacity, "")}
+	said.key.About = p.leavingWith(r)
+	query := model.GateQuery{GateKey: said.key}
+	if _, asked := p.queries[said.key]; !asked {
+		query.Nodes = p.lineFrom(r)
+	}
+	if said.answer, said.known = p.query(query); !r.node.grouped() {
+		own.room = said
+	}
+	return &said
+}
+
+func (p *planning) judgeRoom(r *rebootView, said *roomSaid) model.Verdict {
+	answer := &said.answer
 	switch lack, looked := answer.Nodes[r.node.Name]; {
-	case known && answer.Failure != "":
-		return r.policy().Failed(&p.Moment, key, answer)
+	case said.known && answer.Failure != "":
+		return r.policy().Failed(&p.Moment, said.key, *answer)
 	case !looked:
-		return policies.Pending(key)
+		return policies.Pending(said.key)
 	case lack != "":
 		p.WakeAt(answer.Until)
 		v := model.Verdict{Reason: v1alpha1.ReasonInsufficientCapacity, Message: lack}

@@ -65,7 +65,7 @@ func (p *planning) missingFor(n *nodeView, trigger *v1alpha1.NodeConditionTrigge
 // for again.
 func (n *nodeView) answered(conditionType string) bool {
 	names := v1alpha1.NodeConditionRebootNames(n.Name, n.BootID, conditionType)
-	for _, r := range slices.Concat(n.reboots, n.setAside) {
+	for _, r := range slices.Concat(n.everyReboot(), n.setAside) {
 		same := r.Object.Spec.Trigger == v1alpha1.TriggerNodeCondition && r.Object.Spec.ConditionType == conditionType
 		named := slices.Contains(names, r.Object.Name) && (same || r.Object.SetAside())
 		givenUp := r.Status.Outcome == v1alpha1.OutcomeFailed && r.aboutBoot(n.BootID)

@@ -10,7 +10,7 @@ import (
 
 // optedOut: the node is skipped, and no host that was ordered to reboot has to be seen through. It is then as if nobody asked for its
 // reboot.
-func (n *nodeView) optedOut() bool { return n.Skipped() && n.active() == nil }
+func (n *nodeView) optedOut() bool { return n.record.skipped && n.active() == nil }
 
 // recordApproval records when and by whom the reboot was approved, and finds out whether that has expired: who approves has the window in
 // mind that is open, or else the next one. What is Immediate waits for no window.

@@ -88,7 +88,7 @@ func (p *planning) downNow() limits {
 func (p *planning) unseenGrants() []string {
 	var names []string
 	for name := range p.slots {
-		if p.nodes[name] == nil {
+		if p.node(name) == nil {
 			names = append(names, name)
 		}
 	}

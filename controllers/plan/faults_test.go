@@ -308,7 +308,7 @@ func (w *world) nodeIsDeleted(h *host) {
 	w.destroy(h, node)
 }
 
-func (w *world) destroy(h *host, node Node) {
+func (w *world) destroy(h *host, node *Node) {
 	if w.hosts[h.name] != h {
 		return
 	}
@@ -334,7 +334,7 @@ func (w *world) addRandomHost() {
 	}
 	switch w.random.IntN(10) {
 	case 0, 1:
-		controlPlane(&node)
+		controlPlane(node)
 	case 2:
 		node.Labels["node-role.kubernetes.io/etcd"] = "true"
 	case 3:

@@ -78,7 +78,7 @@ func (w *world) cluster(words string) {
 		name, zone, _ := strings.Cut(strings.TrimPrefix(word, "+"), "/")
 		node := newNode(name, zone)
 		if strings.HasPrefix(word, "+") {
-			controlPlane(&node)
+			controlPlane(node)
 		}
 		h := w.addHost(node)
 		w.after(0, func() { w.require(h, v1alpha1.SentinelRequired) })

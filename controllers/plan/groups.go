@@ -39,13 +39,15 @@ func (policy *policyView) countUnits() {
 		if !n.grouped() || policy.groups[n.unit] == nil {
 			policy.units++
 		}
+		if !n.grouped() {
+			policy.zoneUnits[n.zone]++
+			continue
+		}
 		if in := (zoneUnit{n.zone, n.unit}); !counted[in] {
 			counted[in] = true
 			policy.zoneUnits[n.zone]++
 		}
-		if n.grouped() {
-			policy.groups[n.unit] = append(policy.groups[n.unit], n)
-		}
+		policy.groups[n.unit] = append(policy.groups[n.unit], n)
 	}
 }
 
@@ -70,7 +72,7 @@ func (policy *policyView) checkGroups() {
 // They are found once for all of them, until one of them changes.
 func (r *rebootView) companions() []*rebootView {
 	if !r.node.grouped() {
-		return []*rebootView{r}
+		return r.alone[:]
 	}
 	together, known := r.policy().together[r.node.unit]
 	if known {

@@ -93,7 +93,7 @@ var floods = map[string]func(n int) *Snapshot{
 	"control-plane nodes": func(n int) *Snapshot {
 		s := fleetOf(n)
 		for i := range s.Nodes {
-			controlPlane(&s.Nodes[i])
+			controlPlane(s.Nodes[i])
 		}
 		return s
 	},

@@ -24,6 +24,8 @@ type halt struct {
 	// attempts is how often those failed, and last when the last of them did.
 	attempts int32
 	last     time.Time
+	// verdict is what halted says, once it was asked.
+	verdict *model.Verdict
 	// nodesNotBack and drainsFailing say that there are as many of them as the policy allows.
 	nodesNotBack, drainsFailing bool
 }
@@ -40,6 +42,7 @@ func (p *planning) countHalts() {
 	}
 	gone := p.goneBack()
 	for _, policy := range p.policies {
+		policy.halt.verdict = nil
 		policy.halt.countFailing(policy, policy.lastBack(gone[policy.Name()]))
 		policy.halt.nodesNotBack = reaches(len(policy.halt.notBack), policy.maxFailures)
 		row := policy.maxConsecutiveFailures
@@ -94,6 +97,14 @@ func (r *rebootView) failedWithoutReboot(since time.Time) bool {
 
 // halted says why nothing starts; nothing if the policy is not halted.
 func (policy *policyView) halted() model.Verdict {
+	if policy.halt.verdict == nil {
+		v := policy.whetherHalted()
+		policy.halt.verdict = &v
+	}
+	return *policy.halt.verdict
+}
+
+func (policy *policyView) whetherHalted() model.Verdict {
 	switch h := &policy.halt; {
 	case h.nodesNotBack:
 		return model.Blocked(v1alpha1.ReasonHalted, "RebootPolicy %s is halted: %s. It goes on when %s.",
@@ -244,7 +255,7 @@ func (n *nodeView) lastSuccess() time.Time {
 	if n.found.ended {
 		return n.found.success
 	}
-	var last time.Time
+	last := n.past.lastSuccess
 	for _, r := range n.reboots {
 		if r.Status.Outcome == v1alpha1.OutcomeSucceeded && r.Status.CompletionTime != nil {
 			last = model.Latest(last, r.Status.CompletionTime.Time)

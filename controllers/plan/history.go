@@ -26,6 +26,9 @@ const (
 func (p *planning) prune() []string {
 	names := slices.Clone(p.staleApprovals)
 	for _, n := range p.nodeOrder {
+		if n.keepsAll() {
+			continue
+		}
 		var history v1alpha1.HistorySpec
 		if n.policy != nil {
 			history = n.policy.Spec.History
@@ -41,6 +44,23 @@ func (p *planning) prune() []string {
 	}
 	slices.Sort(names)
 	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return p.held(model.WriteDelete, name) })
+}
+
+// keepsAll says that the node has no more finished NodeReboots than its policy keeps, whatever their outcomes.
+func (n *nodeView) keepsAll() bool {
+	least := func(keep *int32, otherwise int32) int { return int(ptr.Deref(keep, otherwise)) }
+	var history v1alpha1.HistorySpec
+	if n.policy != nil {
+		history = n.policy.Spec.History
+	}
+	open := 0
+	for _, r := range n.reboots {
+		if r.finished() {
+			open++
+		}
+	}
+	return n.past.succeeded+open <= least(history.Succeeded, defaultHistory) && n.past.failed+open <= least(history.Failed, defaultHistory) &&
+		n.past.cancelled+open <= least(history.Cancelled, defaultCancelled)
 }
 
 // goneNodeHistory is how long the NodeReboot of a node that is gone is kept: for as long as its zone, or what it was a canary for, soaks.
@@ -65,7 +85,7 @@ func (r *rebootView) finished() bool {
 // pruned are the oldest of a node's finished NodeReboots of an outcome beyond keep, but for those that still matter.
 func (p *planning) pruned(n *nodeView, outcome v1alpha1.Outcome, keep int32) []string {
 	var finished []*rebootView
-	for _, r := range n.reboots {
+	for _, r := range n.everyReboot() {
 		if r.finished() && r.Status.Outcome == outcome {
 			finished = append(finished, r)
 		}

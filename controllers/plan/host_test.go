@@ -96,7 +96,7 @@ const downForGood = 365 * 24 * time.Hour
 func (h *host) bootID() string { return fmt.Sprintf("%s-boot-%d", h.serial, h.boot) }
 
 // addHost adds a node with a helper and one DaemonSet pod.
-func (w *world) addHost(node Node) *host {
+func (w *world) addHost(node *Node) *host {
 	h := &host{
 		name: node.Name, serial: w.uid(node.Name), boot: 1, bootTime: w.now.Add(-24 * time.Hour), up: true, helper: true,
 		sentinel: v1alpha1.SentinelNotRequired,
@@ -108,7 +108,7 @@ func (w *world) addHost(node Node) *host {
 		node.Volumes = []string{"pv-" + node.Name}
 	}
 	w.hosts[node.Name] = h
-	w.nodes[node.Name] = &storedNode{Node: node, version: w.changed()}
+	w.nodes[node.Name] = &storedNode{Node: *node, version: w.changed()}
 	w.addFixedPods(h, node.Labels, h.bootTime)
 	w.setReady(h, true)
 	return h

@@ -32,7 +32,7 @@ func (p *planning) managerNeeds(n *nodeView) attempt.ManagerNeeds {
 
 // managerWorks says that a pod of the manager is Ready on a node that stays.
 func (p *planning) managerWorks(pod *model.ManagerPod) bool {
-	on := p.nodes[pod.Node]
+	on := p.node(pod.Node)
 	return on != nil && on.Ready && !on.leaves() && pod.Ready
 }
 
@@ -61,7 +61,15 @@ func (n *nodeView) leaves() bool {
 
 // lastPlace: no other node takes pods that tolerate nothing.
 func (p *planning) lastPlace(n *nodeView) bool {
-	return !p.anotherNode(n, func(other *nodeView) bool { return other.TakesPods() })
+	if p.takers == nil {
+		p.takers = []*nodeView{}
+		for _, other := range p.nodeOrder {
+			if other.record.takesPods {
+				p.takers = append(p.takers, other)
+			}
+		}
+	}
+	return !slices.ContainsFunc(p.takers, func(other *nodeView) bool { return other != n && !other.leaves() })
 }
 
 // ofManager says that a pod is one of the manager's.

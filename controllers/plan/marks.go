@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // While a reboot of a node is under way, the operator marks the node with labels and annotations. Like the cordon, a mark is rolled back by
@@ -41,7 +42,7 @@ var markAnnotations = map[string]wantedMark{
 }
 
 // labelsWithoutMarks are the labels that the node would have if no reboot were under way.
-func (n *nodeView) labelsWithoutMarks() map[string]string {
+func labelsWithoutMarks(n *model.Node) map[string]string {
 	text := n.Annotations[v1alpha1.MarksAnnotation]
 	if text == "" {
 		return n.Labels
@@ -117,8 +118,11 @@ func (n *nodeView) wantedLabels(recorded map[string]mark) map[string]wantedMark 
 // back, which happens once.
 func (n *nodeView) labelsAfter(uid string) map[string]string {
 	after := map[string]string{}
-	for _, r := range n.reboots {
-		if string(r.Object.UID) != uid || r.Status.OutcomeReason != v1alpha1.ReasonProved || n.policy == nil || n.policy.Spec.NodeLabels == nil {
+	if n.policy == nil || n.policy.Spec.NodeLabels == nil {
+		return after
+	}
+	for _, r := range n.everyReboot() {
+		if string(r.Object.UID) != uid || r.Status.OutcomeReason != v1alpha1.ReasonProved {
 			continue
 		}
 		for key, value := range n.policy.Spec.NodeLabels.After {

@@ -40,10 +40,13 @@ func (p *planning) endSurplus() {
 
 // noteNames finds the NodeReboots that have a name which the helper of another node uses.
 func (p *planning) noteNames() {
-	for _, r := range p.snapshot.Reboots {
-		node, ok := v1alpha1.SentinelRebootNode(r.Name)
-		if n := p.nodes[node]; ok && n != nil && node != r.Spec.NodeName {
-			n.namesTaken = append(n.namesTaken, r.Name)
+	for _, records := range [][]*record{p.state.records, p.state.strays} {
+		for _, record := range records {
+			for _, stranger := range record.strangers {
+				if n := p.node(stranger.node); n != nil {
+					n.namesTaken = append(n.namesTaken, stranger.reboot)
+				}
+			}
 		}
 	}
 }
@@ -52,7 +55,7 @@ func (p *planning) noteNames() {
 // one. One that is called like its own node is nothing to warn of.
 func (p *planning) noteName(r *rebootView) {
 	node, ok := v1alpha1.SentinelRebootNode(r.Object.Name)
-	if !ok || p.nodes[node] == nil || node == r.Object.Spec.NodeName || r.Object.Name == r.Object.Spec.NodeName {
+	if !ok || p.node(node) == nil || node == r.Object.Spec.NodeName || r.Object.Name == r.Object.Spec.NodeName {
 		return
 	}
 	r.nameOfOther = fmt.Sprintf("Names such as this one are for the helper of node %s, which takes another one as long as there is one: "+
@@ -66,7 +69,7 @@ func (p *planning) noteName(r *rebootView) {
 func (policy *policyView) nameless() []*nodeView {
 	var nodes []*nodeView
 	for _, n := range policy.nodes {
-		if len(n.namesTaken) == len(v1alpha1.SentinelRebootNames(n.Name, "")) {
+		if len(n.namesTaken) > 0 && len(n.namesTaken) == len(v1alpha1.SentinelRebootNames(n.Name, "")) {
 			nodes = append(nodes, n)
 		}
 	}

@@ -131,7 +131,7 @@ func (n *nodeView) rebooters() []*rebootView {
 		return n.bootedFor
 	}
 	n.bootedFor = make([]*rebootView, 0, 2)
-	for _, r := range n.reboots {
+	for _, r := range n.everyReboot() {
 		attempt, after := r.Status.Attempt, r.Status.After
 		if attempt == nil || attempt.RebootOrderedTime == nil || len(n.bootedFor) == cap(n.bootedFor) {
 			continue

@@ -24,7 +24,7 @@ type (
 // NodeReboot that passes all of them could go if it had its turn, and only such a one holds up others (turngates.go).
 var nodeGates = []gate{
 	ownerGate,
-	func(_ *planning, r *rebootView) model.Verdict { return consent.Skip(r.node.Node) },
+	skipGate,
 	func(_ *planning, r *rebootView) model.Verdict { return consent.Valid(r.policy().Policy) },
 	pauseGate,
 	haltGate,
@@ -66,6 +66,14 @@ func ownerGate(_ *planning, r *rebootView) model.Verdict {
 		return model.Verdict{}
 	}
 	return model.Blocked(v1alpha1.ReasonNoPolicy, "No RebootPolicy selects node %s: nothing is done until one does.", r.Object.Spec.NodeName)
+}
+
+// skipGate leaves a node alone that a person labeled so.
+func skipGate(_ *planning, r *rebootView) model.Verdict {
+	if !r.node.record.skipped {
+		return model.Verdict{}
+	}
+	return consent.Skip(r.node.Node)
 }
 
 // pauseGate stops what a paused policy owns. One that only observes goes on, so that it shows the whole plan; see start.
@@ -180,17 +188,28 @@ func otherMaintenanceGate(p *planning, r *rebootView) model.Verdict {
 // podGate keeps a node from starting while it runs a pod that blocks it. Which pods those are is reported by a watch, for all nodes at
 // once: so this is a gate of the node, and one that is blocked holds up no other.
 func podGate(p *planning, r *rebootView) model.Verdict {
-	for i := range r.policy().Spec.Gates.Pods {
-		key := r.policy().Key(model.GatePods, r.policy().Spec.Gates.Pods[i].Name)
-		answer, known := p.query(model.GateQuery{GateKey: key})
-		switch {
-		case !known:
-			return policies.Pending(key)
-		case answer.Failure != "":
-			return r.policy().Failed(&p.Moment, key, answer)
-		case answer.Nodes[r.node.Name] != "":
-			return model.Verdict{Reason: v1alpha1.ReasonBlockedByPod, Message: answer.Nodes[r.node.Name]}
+	policy := r.policy()
+	for i := range policy.Spec.Gates.Pods {
+		if i == len(policy.blockingPods) { // asked once for all nodes
+			said := podsSaid{key: policy.Key(model.GatePods, policy.Spec.Gates.Pods[i].Name)}
+			said.answer, said.known = p.query(model.GateQuery{GateKey: said.key})
+			policy.blockingPods = append(policy.blockingPods, said)
+		}
+		switch said := &policy.blockingPods[i]; {
+		case !said.known:
+			return policies.Pending(said.key)
+		case said.answer.Failure != "":
+			return policy.Failed(&p.Moment, said.key, said.answer)
+		case said.answer.Nodes[r.node.Name] != "":
+			return model.Verdict{Reason: v1alpha1.ReasonBlockedByPod, Message: said.answer.Nodes[r.node.Name]}
 		}
 	}
 	return model.Verdict{}
+}
+
+// podsSaid is what a gate says of the pods that block nodes.
+type podsSaid struct {
+	key    model.GateKey
+	known  bool
+	answer model.GateAnswer
 }

@@ -65,7 +65,7 @@ func TestNodeIsTaintedTheMomentItsRebootIsRequired(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			node := newNode("a", "z1", tainted(tc.taints...))
 			if tc.node != nil {
-				tc.node(&node)
+				tc.node(node)
 			}
 			s := newStory(t, tc.policy, node, tc.reboot)
 			p := s.pass()

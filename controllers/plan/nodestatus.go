@@ -42,7 +42,7 @@ func (r *rebootView) stillNeeded() bool {
 }
 
 func (n *nodeView) needsReboot() bool {
-	return n.policy != nil && !n.optedOut() && slices.ContainsFunc(n.reboots, (*rebootView).needsReboot)
+	return n.policy != nil && len(n.reboots) > 0 && !n.optedOut() && slices.ContainsFunc(n.reboots, (*rebootView).needsReboot)
 }
 
 // nodePatch is what has to change on the Node itself; nil if nothing has to.
@@ -87,20 +87,24 @@ func (n *nodeView) ownTaints() []corev1.Taint {
 
 // patchTaints makes the operator's taints what they should be, and leaves every other taint as it is.
 func (n *nodeView) patchTaints(patch *NodePatch) {
-	own, others, have := n.ownTaints(), []corev1.Taint{}, 0
+	own, have := n.ownTaints(), 0
 	for i := range n.Taints {
-		switch taint := n.Taints[i]; {
-		case taint.Key != v1alpha1.TaintKey && taint.Key != v1alpha1.RebootingTaintKey:
-			others = append(others, taint)
-		case slices.ContainsFunc(own, func(o corev1.Taint) bool { return o.MatchTaint(&taint) }):
+		switch taint := &n.Taints[i]; {
+		case !isOwnTaint(taint):
+		case slices.ContainsFunc(own, func(o corev1.Taint) bool { return o.MatchTaint(taint) }):
 			have++
 		default:
 			have = len(n.Taints) + 1 // one too many
 		}
 	}
 	if have != len(own) {
+		others := slices.DeleteFunc(slices.Clone(n.Taints), func(taint corev1.Taint) bool { return isOwnTaint(&taint) })
 		patch.SetTaints, patch.Taints = true, slices.Concat(others, own)
 	}
+}
+
+func isOwnTaint(taint *corev1.Taint) bool {
+	return taint.Key == v1alpha1.TaintKey || taint.Key == v1alpha1.RebootingTaintKey
 }
 
 // patchCordon cordons the node of an attempt that is to be cordoned by us, and rolls back every other cordon of ours. Where the manager

@@ -131,7 +131,7 @@ func TestANodeIsNotDrainedWhoseHostCannotReboot(t *testing.T) {
 				tc.policy(policy)
 			}
 			if tc.node != nil {
-				tc.node(&node)
+				tc.node(node)
 			}
 			if tc.says != nil {
 				tc.options = append([]rebootOption{says(tc.says)}, tc.options...)

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -48,19 +47,37 @@ func (p *planning) setPaces() {
 // asked for another reboot or not.
 func (p *planning) recovered() map[*policyView][]recoveredAttempt {
 	all := map[*policyView][]recoveredAttempt{}
+	add := func(n *nodeView, granted *policyView, recovered recoveredAttempt) {
+		for i, policy := range []*policyView{n.policy, n.selectedBy, granted} {
+			if policy != nil && (i == 0 || policy != n.policy) && (i < 2 || policy != n.selectedBy) {
+				all[policy] = append(all[policy], recovered)
+			}
+		}
+	}
 	for _, n := range p.nodeOrder {
+		for i := range n.past.attempts {
+			if a := &n.past.attempts[i]; a.recovers {
+				add(n, p.policyNamed(a.policy, n.policy), recoveredAttempt{end: a.ended, recovery: a.recovery})
+			}
+		}
 		for _, r := range n.reboots {
-			a := r.Status.Attempt
-			if a == nil || a.BackTime == nil || a.EndedTime == nil ||
-				a.Result != v1alpha1.ReasonProved && a.Result != v1alpha1.ReasonSentinelStillPresent || p.held(model.WriteStatus, r.Object.Name) {
+			if r.Status.Attempt == nil || p.held(model.WriteStatus, r.Object.Name) {
 				continue // an end that cannot be written has another time in each plan
 			}
-			for policy := range sets.New(n.policy, n.selectedBy, p.byName[r.grantedBy()]) {
-				all[policy] = append(all[policy], recoveredAttempt{end: a.EndedTime.Time, recovery: max(0, a.EndedTime.Sub(a.BackTime.Time))})
+			if recovery, recovers := recoveryTime(r.Status.Attempt); recovers {
+				add(n, p.policyNamed(r.grantedBy(), n.policy), recoveredAttempt{end: r.Status.Attempt.EndedTime.Time, recovery: recovery})
 			}
 		}
 	}
 	return all
+}
+
+// recoveryTime is how long an attempt took from the boot to its end, if it ended with a node that had recovered.
+func recoveryTime(a *v1alpha1.Attempt) (recovery time.Duration, recovers bool) {
+	if a.BackTime == nil || a.EndedTime == nil || a.Result != v1alpha1.ReasonProved && a.Result != v1alpha1.ReasonSentinelStillPresent {
+		return 0, false
+	}
+	return max(0, a.EndedTime.Sub(a.BackTime.Time)), true
 }
 
 // paceOf takes the last recoveries, the slowest of them without the slowest twentieth, and keeps it within bounds. With none there is
@@ -69,7 +86,9 @@ func paceOf(bounds *v1alpha1.AdaptiveDelay, recovered []recoveredAttempt) pace {
 	if len(recovered) == 0 {
 		return pace{}
 	}
-	slices.SortFunc(recovered, func(a, b recoveredAttempt) int { return b.end.Compare(a.end) })
+	slices.SortFunc(recovered, func(a, b recoveredAttempt) int {
+		return cmp.Or(b.end.Compare(a.end), cmp.Compare(b.recovery, a.recovery))
+	})
 	lastEnd := recovered[0].end
 	recovered = recovered[:min(len(recovered), maxRecoveries)]
 	slices.SortFunc(recovered, func(a, b recoveredAttempt) int { return cmp.Compare(a.recovery, b.recovery) })

@@ -23,7 +23,7 @@ func (p *planning) policyChanges() []PolicyChange {
 	down, granted := p.downNow(), p.grantedReboots()
 	for _, policy := range p.policies {
 		status := p.policyStatus(policy, &down)
-		status.Canary = p.canaryStatus(policy, granted[policy.Name()])
+		status.Canary = p.canaryStatus(policy, granted[policy])
 		same := !statusUnreadable(policy.Object) && equality.Semantic.DeepEqual(&policy.Object.Status, &status)
 		if same || p.held(model.WritePolicy, policy.Name()) {
 			continue
@@ -284,6 +284,9 @@ func zeroOf(limit *intstr.IntOrString, units int) string {
 
 // unknownZones are the zones that the order names and none of the policy's nodes is in.
 func (policy *policyView) unknownZones() []string {
+	if len(policy.Spec.Rollout.Zones.Order) == 0 {
+		return nil
+	}
 	known := map[string]bool{}
 	for _, n := range policy.nodes {
 		known[n.zone] = true

@@ -14,12 +14,12 @@ import (
 var quorumLabels = []string{v1alpha1.ControlPlaneLabel, "node-role.kubernetes.io/master", "node-role.kubernetes.io/etcd"}
 
 // mayRunEtcd says that a node has one of the labels, or one that an administrator named.
-func (p *planning) mayRunEtcd(node *model.Node) bool {
+func mayRunEtcd(node *model.Node, named []string) bool {
 	has := func(key string) bool {
 		_, labeled := node.Labels[key]
 		return labeled
 	}
-	return slices.ContainsFunc(quorumLabels, has) || slices.ContainsFunc(p.snapshot.QuorumLabels, has)
+	return slices.ContainsFunc(quorumLabels, has) || slices.ContainsFunc(named, has)
 }
 
 // quorumGate keeps a node that may run etcd from starting while another one is down, or may be going down.

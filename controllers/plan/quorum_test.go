@@ -40,7 +40,7 @@ func TestNodesThatMayRunEtcdNeverGoTwoAtATime(t *testing.T) {
 func TestQuorumHoldsAcrossPolicies(t *testing.T) {
 	s := twoPools(t, nil, nil)
 	for i := range s.Nodes {
-		controlPlane(&s.Nodes[i])
+		controlPlane(s.Nodes[i])
 	}
 	s.settle()
 	if got := s.underWay(); got != "blue1" {

@@ -22,7 +22,7 @@ func (p *planning) noteRefusals() {
 	for _, key := range slices.SortedFunc(maps.Keys(p.snapshot.Refusals), compareWrites) {
 		refusal := p.snapshot.Refusals[key]
 		p.WakeAt(refusal.Forgotten)
-		if n := p.nodes[refusal.Node]; n != nil {
+		if n := p.node(refusal.Node); n != nil {
 			n.refused = append(n.refused, refusal)
 		}
 	}
@@ -100,7 +100,7 @@ const maxPass = 3 * time.Minute
 // has to renew the grant for that. Of a grant that this manager renewed, the one that made it may be about to begin the attempt, until its
 // pass is over.
 func (p *planning) begunInVain(name string, slot Slot) bool {
-	n := p.nodes[name]
+	n := p.node(name)
 	if n == nil {
 		return false
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // deleteNode is what a cloud provider does to the Node of a machine that is down.
-func (s *story) deleteNode(name string) Node {
+func (s *story) deleteNode(name string) *Node {
 	s.t.Helper()
 	for i := range s.Nodes {
 		if s.Nodes[i].Name == name {
@@ -21,7 +21,7 @@ func (s *story) deleteNode(name string) Node {
 		}
 	}
 	s.t.Fatalf("there is no Node %s", name)
-	return Node{}
+	return nil
 }
 
 // register is what a kubelet does after its boot.

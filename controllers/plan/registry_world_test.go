@@ -70,7 +70,7 @@ func (w *world) register(h *host) {
 	node := newNode(h.name, "")
 	node.Labels = maps.Clone(h.labels)
 	node.UID, node.BootID, node.HelperReady = w.uid("node"), h.bootID(), false
-	w.nodes[h.name] = &storedNode{Node: node, version: w.changed()}
+	w.nodes[h.name] = &storedNode{Node: *node, version: w.changed()}
 	w.addFixedPods(h, h.labels, w.hostTime(h.name))
 	w.setReady(h, true)
 	life := h.life

@@ -279,7 +279,7 @@ func (w *world) checkBudget(v *view, owner *v1alpha1.RebootPolicy, node *Node, d
 		inZone[unit] = inZone[unit] || unavailable && zone == zoneOf(node)
 	}
 	for i := range v.Nodes {
-		n := &v.Nodes[i]
+		n := v.Nodes[i]
 		h := w.rules.held[n.Name]
 		moved := h != nil && h.policy == owner.Name && h.zone != zoneOf(n) && w.wasSeen(v, h)
 		marked := h != nil && h.policy != owner.Name && n.Labels["pool"] == away // the operator's own mark moves no node

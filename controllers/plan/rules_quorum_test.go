@@ -17,7 +17,7 @@ func (w *world) checkQuorum(v *view, node *Node, what string) {
 		return
 	}
 	for i := range v.Nodes {
-		other := &v.Nodes[i]
+		other := v.Nodes[i]
 		if other.Name == node.Name || !w.mayRunEtcd(other.Labels) {
 			continue
 		}

@@ -48,7 +48,7 @@ func (w *world) checkUnavailable(v *view) {
 	for _, p := range v.Policies {
 		count, open := map[string]bool{}, false
 		for i := range v.Nodes {
-			n := &v.Nodes[i]
+			n := v.Nodes[i]
 			h := w.rules.held[n.Name]
 			if ownerOf(v, n) != p {
 				open = open || h != nil && h.policy == p.Name

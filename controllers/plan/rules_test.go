@@ -82,7 +82,7 @@ func (w *world) checkGrants(v *view, p *Plan, starts map[string]Slot) {
 	}
 	seen := map[string]*Node{}
 	for i := range v.Nodes {
-		seen[v.Nodes[i].Name] = &v.Nodes[i]
+		seen[v.Nodes[i].Name] = v.Nodes[i]
 	}
 	underWay := w.underWay()
 	for name := range starts {
@@ -310,7 +310,7 @@ func (w *world) checkSettled(v *view) {
 		}
 	}
 	for i := range v.Nodes {
-		w.checkMarks(v, &v.Nodes[i], needed, open)
+		w.checkMarks(v, v.Nodes[i], needed, open)
 	}
 }
 

@@ -17,7 +17,7 @@ func (p *planning) keepGrants() {
 			continue
 		}
 		p.slots[name] = slot
-		if node := p.nodes[name]; node != nil {
+		if node := p.node(name); node != nil {
 			node.slotHeld = true
 		}
 	}

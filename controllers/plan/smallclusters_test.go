@@ -59,7 +59,7 @@ func (s *story) stays(node string) bool {
 	return stays
 }
 
-func taintedNode(name string, taints ...corev1.Taint) Node {
+func taintedNode(name string, taints ...corev1.Taint) *Node {
 	n := newNode(name, "z1")
 	n.Taints = taints
 	return n
@@ -70,7 +70,7 @@ func TestTheManagerStaysWhereItHasNoOtherPlace(t *testing.T) {
 	etcdOnly := corev1.Taint{Key: "CriticalAddonsOnly", Value: "true", Effect: corev1.TaintEffectNoExecute}
 	controlPlaneOnly := corev1.Taint{Key: v1alpha1.ControlPlaneLabel, Effect: corev1.TaintEffectNoSchedule}
 	for name, tc := range map[string]struct {
-		others   []Node
+		others   []*Node
 		managers []string
 		change   func(*story)
 		policy   []policyOption
@@ -83,34 +83,34 @@ func TestTheManagerStaysWhereItHasNoOtherPlace(t *testing.T) {
 		"one node, and a pod that waits for another": {managers: []string{"a", ""}, want: atOnce},
 		"no pods: it runs elsewhere":                 {want: never},
 
-		"two nodes, one pod on each":            {others: []Node{newNode("b", "z1")}, managers: []string{"a", "b"}, want: never},
-		"two nodes, one replica":                {others: []Node{newNode("b", "z1")}, managers: []string{"a"}, want: atOnce},
-		"two nodes, one replica elsewhere":      {others: []Node{newNode("b", "z1")}, managers: []string{"b"}, want: never},
-		"two nodes, none on this one":           {others: []Node{newNode("b", "z1")}, managers: []string{"b", "b"}, want: never},
-		"two nodes, both pods on this one":      {others: []Node{newNode("b", "z1")}, managers: []string{"a", "a"}, want: afterAMinute},
-		"two nodes, the other pod is not Ready": {others: []Node{newNode("b", "z1")}, managers: []string{"a", "!b"}, want: afterAMinute},
-		"two nodes, no room on the other":       {others: []Node{newNode("b", "z1")}, managers: []string{"a", ""}, want: afterAMinute},
+		"two nodes, one pod on each":            {others: []*Node{newNode("b", "z1")}, managers: []string{"a", "b"}, want: never},
+		"two nodes, one replica":                {others: []*Node{newNode("b", "z1")}, managers: []string{"a"}, want: atOnce},
+		"two nodes, one replica elsewhere":      {others: []*Node{newNode("b", "z1")}, managers: []string{"b"}, want: never},
+		"two nodes, none on this one":           {others: []*Node{newNode("b", "z1")}, managers: []string{"b", "b"}, want: never},
+		"two nodes, both pods on this one":      {others: []*Node{newNode("b", "z1")}, managers: []string{"a", "a"}, want: afterAMinute},
+		"two nodes, the other pod is not Ready": {others: []*Node{newNode("b", "z1")}, managers: []string{"a", "!b"}, want: afterAMinute},
+		"two nodes, no room on the other":       {others: []*Node{newNode("b", "z1")}, managers: []string{"a", ""}, want: afterAMinute},
 		"the other node has a taint that it tolerates": {
-			others: []Node{taintedNode("b", controlPlaneOnly)}, managers: []string{"a", "a"}, want: afterAMinute,
+			others: []*Node{taintedNode("b", controlPlaneOnly)}, managers: []string{"a", "a"}, want: afterAMinute,
 		},
 		"the other node has a taint that it does not tolerate": {
-			others: []Node{taintedNode("b", etcdOnly)}, managers: []string{"a", "a"}, want: atOnce,
+			others: []*Node{taintedNode("b", etcdOnly)}, managers: []string{"a", "a"}, want: atOnce,
 		},
 		"the other node is cordoned by someone": {
-			others: []Node{newNode("b", "z1", func(n *Node) { n.Unschedulable = true })}, managers: []string{"a", "a"},
+			others: []*Node{newNode("b", "z1", func(n *Node) { n.Unschedulable = true })}, managers: []string{"a", "a"},
 			policy: []policyOption{maxUnavailable("2")}, want: atOnce,
 		},
 		"the other node is not Ready": {
-			others: []Node{newNode("b", "z1", notReady)}, managers: []string{"a", "a"}, policy: []policyOption{maxUnavailable("2")}, want: atOnce,
+			others: []*Node{newNode("b", "z1", notReady)}, managers: []string{"a", "a"}, policy: []policyOption{maxUnavailable("2")}, want: atOnce,
 		},
 		"the other node is not Ready, and the other pod seems to be": {
-			others: []Node{newNode("b", "z1", notReady)}, managers: []string{"a", "b"}, policy: []policyOption{maxUnavailable("2")}, want: atOnce,
+			others: []*Node{newNode("b", "z1", notReady)}, managers: []string{"a", "b"}, policy: []policyOption{maxUnavailable("2")}, want: atOnce,
 		},
 		"the other node is about to be removed": {
-			others: []Node{newNode("b", "z1", func(n *Node) { n.Deleting = true })}, managers: []string{"a", "a"}, want: atOnce,
+			others: []*Node{newNode("b", "z1", func(n *Node) { n.Deleting = true })}, managers: []string{"a", "a"}, want: atOnce,
 		},
 		"the pods select this node only": {
-			others: []Node{newNode("b", "z1")}, managers: []string{"a", "a"}, want: atOnce,
+			others: []*Node{newNode("b", "z1")}, managers: []string{"a", "a"}, want: atOnce,
 			change: func(s *story) {
 				for i := range s.ManagerPods {
 					s.ManagerPods[i].Spec.NodeSelector = map[string]string{"kubernetes.io/hostname": "a"}
@@ -118,10 +118,10 @@ func TestTheManagerStaysWhereItHasNoOtherPlace(t *testing.T) {
 			},
 		},
 		"a drain that is skipped moves nothing": {
-			others: []Node{newNode("b", "z1")}, managers: []string{"a", "a"}, policy: []policyOption{drain(skipDrain)}, want: atOnce,
+			others: []*Node{newNode("b", "z1")}, managers: []string{"a", "a"}, policy: []policyOption{drain(skipDrain)}, want: atOnce,
 		},
 		"a drain that is skipped, and another is Ready": {
-			others: []Node{newNode("b", "z1")}, managers: []string{"a", "b"}, policy: []policyOption{drain(skipDrain)}, want: never,
+			others: []*Node{newNode("b", "z1")}, managers: []string{"a", "b"}, policy: []policyOption{drain(skipDrain)}, want: never,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

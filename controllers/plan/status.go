@@ -18,6 +18,9 @@ import (
 func (p *planning) work() []NodeWork {
 	var all []NodeWork
 	for _, n := range p.nodeOrder {
+		if n.isIdle() {
+			continue
+		}
 		n.needed = n.needsReboot()
 		work := NodeWork{Node: n.Name}
 		if !n.gone {
@@ -40,6 +43,11 @@ func (p *planning) work() []NodeWork {
 		}
 	}
 	return append(all, p.workWithoutNode()...)
+}
+
+// isIdle: there is nothing to do about the node, and nothing to undo.
+func (n *nodeView) isIdle() bool {
+	return n.record.clean && !n.gone && len(n.reboots)+len(n.setAside) == 0
 }
 
 // workWithoutNode is for the NodeReboots whose Node is not there.

@@ -61,7 +61,7 @@ func newStore(s *Snapshot) *store {
 		st.reboots[r.Name] = r
 	}
 	for i := range s.Nodes {
-		st.nodes[s.Nodes[i].Name] = &storedNode{Node: s.Nodes[i]}
+		st.nodes[s.Nodes[i].Name] = &storedNode{Node: *s.Nodes[i]}
 	}
 	return st
 }
@@ -77,7 +77,7 @@ func (st *store) view() *view {
 			v.Reboots = append(v.Reboots, st.reboots[name])
 		}
 		for _, name := range slices.Sorted(maps.Keys(st.nodes)) {
-			v.Nodes = append(v.Nodes, st.nodes[name].Node)
+			v.Nodes = append(v.Nodes, &st.nodes[name].Node)
 			v.nodeVersions[name] = st.nodes[name].version
 		}
 		st.readSlots(v)

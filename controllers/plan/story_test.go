@@ -83,10 +83,11 @@ func copySnapshot(s *Snapshot) *Snapshot {
 	for _, r := range s.Reboots {
 		c.Reboots = append(c.Reboots, r.DeepCopy())
 	}
-	for _, n := range s.Nodes {
+	for _, node := range s.Nodes {
+		n := *node
 		n.Labels, n.Maintenance, n.Taints = maps.Clone(n.Labels), maps.Clone(n.Maintenance), slices.Clone(n.Taints)
 		n.Annotations, n.Volumes = maps.Clone(n.Annotations), slices.Clone(n.Volumes)
-		c.Nodes = append(c.Nodes, n)
+		c.Nodes = append(c.Nodes, &n)
 	}
 	c.Answers, c.Invalid = maps.Clone(s.Answers), maps.Clone(s.Invalid)
 	c.Slots, c.Workloads, c.Pods = maps.Clone(s.Slots), maps.Clone(s.Workloads), maps.Clone(s.Pods)
@@ -332,7 +333,7 @@ func (s *story) relabel(node string, change func(map[string]string)) {
 func (s *story) removePolicies() { s.Policies = nil }
 
 func (s *story) removeNode(name string) {
-	var rest []Node
+	var rest []*Node
 	for _, n := range s.Nodes {
 		if n.Name != name {
 			rest = append(rest, n)
@@ -407,7 +408,7 @@ func fleet(words string) []any {
 		name, zone, _ := strings.Cut(strings.TrimPrefix(word, "+"), "/")
 		node := newNode(name, zone)
 		if strings.HasPrefix(word, "+") {
-			controlPlane(&node)
+			controlPlane(node)
 		}
 		objects = append(objects, node, newReboot("r"+name, name))
 	}

@@ -62,7 +62,7 @@ func TestNodeConditionAsksForAReboot(t *testing.T) {
 	names := newPolicy("p", onDeadlock())
 	cases := map[string]struct {
 		policy *v1alpha1.RebootPolicy
-		node   Node
+		node   *Node
 		more   []any
 		want   []string
 	}{
@@ -270,7 +270,7 @@ func TestNeedOfAConditionIsThereAgainWithItsNode(t *testing.T) {
 		t.Fatalf("outcome %s", got)
 	}
 	again.UID = "uid-of-the-node-that-was-registered-again"
-	s.Nodes = append(s.Nodes, again)
+	s.Nodes = append(s.Nodes, &again)
 	s.settle()
 	if got := s.reboot(deadlockName(1)).Status; got.CompletionTime != nil || got.NodeUID != again.UID {
 		t.Errorf("%s %s: %s", got.Phase, got.Reason, got.Message)

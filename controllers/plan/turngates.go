@@ -60,9 +60,13 @@ func policyLimitGate(p *round, r *rebootView) model.Verdict {
 			"maxUnavailable of RebootPolicy %s is %s: nothing starts. Write a larger one to let nodes go.", policy.Name(), policy.nothing())
 	}
 	p.explainTo(r, policy)
-	return model.Blocked(v1alpha1.ReasonBudgetExhausted,
-		"RebootPolicy %s allows %s.", policy.Object.Name,
-		p.limits.unavailable(policy.maxUnavailable, p.limits.byPolicy[policy], p.limits.starting[policy]))
+	own := p.of(policy)
+	if !own.limit.known || own.limit.starts != p.limits.starts {
+		own.limit = said{true, p.limits.starts, model.Blocked(v1alpha1.ReasonBudgetExhausted,
+			"RebootPolicy %s allows %s.", policy.Object.Name,
+			p.limits.unavailable(policy.maxUnavailable, p.limits.byPolicy[policy], p.limits.starting[policy]))}
+	}
+	return own.limit.verdict
 }
 
 func clusterLimitGate(p *round, r *rebootView) model.Verdict {
@@ -167,15 +171,15 @@ func policyGates(p *round, r *rebootView) model.Verdict {
 	own := p.of(policy)
 	if own.gates == nil {
 		v := p.askPolicyGates(policy)
-		own.gates = &v
+		own.gates, own.othersGated = &v, v
+		if !v.OK() {
+			own.othersGated.Message = fmt.Sprintf("A gate of RebootPolicy %s does not let nodes start; the first node in line tells more.",
+				policy.Object.Name)
+		}
 		p.gated = p.gated || !v.OK()
 		return v
 	}
-	v := *own.gates
-	if !v.OK() {
-		v.Message = fmt.Sprintf("A gate of RebootPolicy %s does not let nodes start; the first node in line tells more.", policy.Object.Name)
-	}
-	return v
+	return own.othersGated
 }
 
 // askPolicyGates puts all questions at once. What is known to be in the way counts before what is not known yet.

@@ -11,11 +11,13 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// Snapshot is everything that a plan depends on besides the time. A plan never changes any of it, and its order does not matter.
+// Snapshot is everything that a plan depends on besides the time. A plan never changes any of it, and its order does not matter. What
+// Policies, Reboots and Nodes point to is never changed by anyone: what is new has another address (see State). A plan takes the least time
+// if Reboots and Nodes are in the order of their names.
 type Snapshot struct {
 	Policies []*v1alpha1.RebootPolicy
 	Reboots  []*v1alpha1.NodeReboot
-	Nodes    []model.Node
+	Nodes    []*model.Node
 	// Slots are the grants that the slots object holds, by node name.
 	Slots map[string]Slot
 	// Pods are the pods bound to a node, by node name, for the nodes that were asked for (see Plan.NeedPods). A node that is missing here was

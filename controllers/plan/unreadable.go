@@ -18,15 +18,14 @@ import (
 // happening. If it may have an attempt under way its node counts as unavailable, for the policy and the zone that it names, or else for
 // those of its node; the node is left as it is, and starts nothing else. So it is until someone repairs the object, or deletes it.
 
-// addSetAside takes in a NodeReboot that cannot be read. granted says that the slots object holds a slot for it.
-func (p *planning) addSetAside(r *rebootView, granted bool) {
+// addSetAside takes in a NodeReboot that cannot be read. The slots object may hold a slot for it.
+func (p *planning) addSetAside(r *rebootView) {
 	p.setAside = append(p.setAside, r)
-	r.attempting = mayBeOpen(r.Object) || granted && !r.done
+	r.attempting = mayBeOpen(r.Object) || p.byUID[string(r.Object.UID)] == r && !r.done
 	if r.node == nil {
 		return
 	}
 	r.node.setAside = append(r.node.setAside, r)
-	slices.SortFunc(r.node.setAside, func(a, b *rebootView) int { return cmp.Compare(a.Object.Name, b.Object.Name) })
 	if r.attempting && (r.node.held == nil || r.Object.Name < r.node.held.Object.Name) {
 		r.node.held = r
 		r.node.controlPlane = r.node.controlPlane || mayHaveRunEtcd(r.Object)

@@ -43,7 +43,7 @@ func TestANodeRebootThatCannotBeReadHoldsWhatItMayHaveTaken(t *testing.T) {
 	cases := map[string]struct {
 		policy *v1alpha1.RebootPolicy
 		bad    *v1alpha1.NodeReboot
-		nodes  []Node
+		nodes  []*Node
 		slots  map[string]Slot
 		// want is why node b waits; empty if it is drained.
 		want string
@@ -60,11 +60,11 @@ func TestANodeRebootThatCannotBeReadHoldsWhatItMayHaveTaken(t *testing.T) {
 		},
 		"with an attempt it keeps the quorum": {
 			policy: newPolicy("p", maxUnavailable("2"), anyOrder()), bad: newReboot("ra", "a", attemptUnreadable),
-			nodes: []Node{newNode("a", "z1", controlPlane), newNode("b", "z2", controlPlane)}, want: v1alpha1.ReasonControlPlaneNotReady,
+			nodes: []*Node{newNode("a", "z1", controlPlane), newNode("b", "z2", controlPlane)}, want: v1alpha1.ReasonControlPlaneNotReady,
 		},
 		"of a node that is gone it takes the place": {
 			policy: newPolicy("p", maxUnavailable("1"), anyOrder()), bad: newReboot("ra", "a", attemptUnreadable),
-			nodes: []Node{newNode("b", "z2")}, want: v1alpha1.ReasonBudgetExhausted,
+			nodes: []*Node{newNode("b", "z2")}, want: v1alpha1.ReasonBudgetExhausted,
 		},
 		"of a node that nobody knows it takes the place": {
 			policy: newPolicy("p", maxUnavailable("1"), anyOrder()), bad: newReboot("ra", "a", attemptUnreadable, unset),
@@ -95,7 +95,7 @@ func TestANodeRebootThatCannotBeReadHoldsWhatItMayHaveTaken(t *testing.T) {
 				policy = newPolicy("p", anyOrder())
 			}
 			if nodes == nil {
-				nodes = []Node{newNode("a", "z1"), newNode("b", "z2")}
+				nodes = []*Node{newNode("a", "z1"), newNode("b", "z2")}
 			}
 			s := newStory(t, policy, tc.bad, newReboot("rb", "b"))
 			for _, n := range nodes {

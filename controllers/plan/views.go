@@ -12,6 +12,9 @@ import (
 // nodeView is a node and what belongs to it.
 type nodeView struct {
 	*model.Node
+	record *record
+	// past is that of its NodeReboots which are at rest; the others are the reboots.
+	past *pastReboots
 	// policy that owns the node: the one that granted its open attempt, else the one that its labels give it to. zone is that of the same
 	// time.
 	policy *policyView
@@ -71,6 +74,10 @@ func (n *nodeView) changed() {
 type rebootView struct {
 	model.Draft
 	node *nodeView
+	// said is what the helper has reported since the node's current boot.
+	said *v1alpha1.HelperReport
+	// alone is the NodeReboot itself, as the list of what goes together with it.
+	alone [1]*rebootView
 	// atRest: see atRest.
 	atRest bool
 	// done, attempting and deleting say of the draft what is asked most: whether it is complete, has an open attempt, is being deleted. With
@@ -100,77 +107,145 @@ type rebootView struct {
 	nameOfOther string
 }
 
-func (p *planning) addNodes(nodes []model.Node) {
-	sorted := make([]*model.Node, len(nodes))
-	for i := range nodes {
-		sorted[i] = &nodes[i]
+// addViews makes views of the records.
+func (p *planning) addViews() {
+	holders := p.slotHolders()
+	total := 0
+	for _, record := range p.state.records {
+		total += len(record.active)
 	}
-	slices.SortFunc(sorted, func(a, b *model.Node) int { return cmp.Compare(a.Name, b.Name) })
-	views := make([]nodeView, len(nodes))
-	p.nodeOrder = make([]*nodeView, len(nodes))
-	for i, node := range sorted {
-		views[i] = nodeView{Node: node, controlPlane: p.mayRunEtcd(node), hostsLeader: node.Name == p.snapshot.LeaderNode}
-		p.nodeOrder[i] = &views[i]
-		p.nodes[node.Name] = &views[i]
-	}
-}
-
-// addReboots orders NodeReboots by node and name; those whose Node is not there come last.
-func (p *planning) addReboots(objects []*v1alpha1.NodeReboot) {
-	granted := make(map[string]bool, len(p.snapshot.Slots))
-	for _, slot := range p.snapshot.Slots {
-		granted[slot.UID] = true
-	}
-	views := make([]rebootView, len(objects))
-	p.addGoneNodes(objects)
-	for i, obj := range objects {
-		r := &views[i]
-		r.Draft, r.node, r.atRest = model.NewDraft(obj), p.nodes[obj.Spec.NodeName], atRest(obj)
-		r.done, r.deleting = obj.Status.CompletionTime != nil, !obj.DeletionTimestamp.IsZero()
-		r.attempting = model.OpenAttempt(&obj.Status)
-		if len(granted) > 0 && granted[string(obj.UID)] {
-			p.byUID[string(obj.UID)] = r
+	maker := viewMaker{planning: p, holders: holders, reboots: make([]rebootView, 0, total), pointers: make([]*rebootView, 0, total)}
+	p.views = make([]nodeView, len(p.state.records))
+	p.nodeOrder = make([]*nodeView, len(p.state.records))
+	for i, record := range p.state.records {
+		n := &p.views[i]
+		*n = nodeView{
+			Node: record.node, record: record, past: record.past, controlPlane: record.runsEtcd, hostsLeader: record.name == p.snapshot.LeaderNode,
 		}
-		if obj.SetAside() {
-			p.addSetAside(r, granted[string(obj.UID)])
-			continue
+		p.nodeOrder[i] = n
+		reboots := record.active
+		if uids, holds := holders[record]; holds {
+			reboots, n.past = record.split(uids)
 		}
-		if r.node == nil {
-			p.orphans = append(p.orphans, r)
-			continue
-		}
-		r.node.reboots = append(r.node.reboots, r)
+		maker.fill(n, reboots)
 	}
+	p.addStrays(&maker)
 	for _, n := range p.nodeOrder {
 		p.addInOrder(n.reboots)
 		n.noteReboots()
 	}
+	slices.SortFunc(p.orphans, func(a, b *rebootView) int { return cmp.Compare(a.Object.Name, b.Object.Name) })
 	p.addInOrder(p.orphans)
 }
 
-// addGoneNodes adds a node for each open attempt whose Node is not there: its host, or what it evicted, counts until it is back.
-func (p *planning) addGoneNodes(objects []*v1alpha1.NodeReboot) {
-	known := len(p.nodeOrder)
-	for _, obj := range objects {
-		if p.nodes[obj.Spec.NodeName] != nil || !mayBeOpen(obj) || obj.Spec.NodeName == "" {
+// slotHolders finds the records of the NodeReboots that hold a slot, by UID. Those are never past.
+func (p *planning) slotHolders() map[*record]map[string]bool {
+	holders := map[*record]map[string]bool{}
+	for node, slot := range p.snapshot.Slots {
+		record := p.state.holder(node, slot.UID)
+		if record == nil {
 			continue
 		}
-		n := &nodeView{Node: &model.Node{Name: obj.Spec.NodeName}, gone: true, controlPlane: mayHaveRunEtcd(obj)}
-		p.nodes[n.Name] = n
+		if holders[record] == nil {
+			holders[record] = map[string]bool{}
+		}
+		holders[record][slot.UID] = true
+	}
+	return holders
+}
+
+// viewMaker makes the views of NodeReboots, all in one piece of memory.
+type viewMaker struct {
+	*planning
+	holders  map[*record]map[string]bool
+	reboots  []rebootView
+	pointers []*rebootView
+}
+
+func (m *viewMaker) view(obj *v1alpha1.NodeReboot, of *record, n *nodeView) *rebootView {
+	m.reboots = append(m.reboots, rebootView{
+		Draft: model.NewDraft(obj), node: n, atRest: atRest(obj), done: obj.Status.CompletionTime != nil,
+		deleting: !obj.DeletionTimestamp.IsZero(), attempting: model.OpenAttempt(&obj.Status),
+	})
+	r := &m.reboots[len(m.reboots)-1]
+	r.alone[0], r.said = r, r.Report(r.modelNode())
+	if len(m.holders) > 0 && m.holders[of][string(obj.UID)] {
+		m.byUID[string(obj.UID)] = r
+	}
+	return r
+}
+
+// fill gives a node the views of its NodeReboots.
+func (m *viewMaker) fill(n *nodeView, reboots []*v1alpha1.NodeReboot) {
+	first := len(m.pointers)
+	for _, obj := range reboots {
+		m.pointers = append(m.pointers, m.view(obj, n.record, n))
+	}
+	n.reboots = m.pointers[first:len(m.pointers):len(m.pointers)]
+	for _, obj := range n.record.setAside {
+		m.addSetAside(m.view(obj, n.record, n))
+	}
+}
+
+// addStrays adds a node for each open attempt whose Node is not there: its host, or what it evicted, counts until it is back. The other
+// NodeReboots without a Node are orphans.
+func (p *planning) addStrays(maker *viewMaker) {
+	known := len(p.nodeOrder)
+	for _, stray := range p.state.strays {
+		if !stray.mayBeOpen || stray.name == "" {
+			for _, obj := range stray.reboots {
+				p.orphans = append(p.orphans, maker.view(obj, stray, nil))
+			}
+			for _, obj := range stray.setAside {
+				p.addSetAside(maker.view(obj, stray, nil))
+			}
+			continue
+		}
+		n := &nodeView{Node: &model.Node{Name: stray.name}, record: stray, past: stray.past, gone: true}
+		n.controlPlane = slices.ContainsFunc(slices.Concat(stray.reboots, stray.setAside), func(obj *v1alpha1.NodeReboot) bool {
+			return mayBeOpen(obj) && mayHaveRunEtcd(obj)
+		})
+		if p.goneNodes == nil {
+			p.goneNodes = map[string]*nodeView{}
+		}
+		p.goneNodes[n.Name] = n
 		p.nodeOrder = append(p.nodeOrder, n)
+		maker.fill(n, stray.reboots)
 	}
 	if len(p.nodeOrder) > known {
 		slices.SortFunc(p.nodeOrder, func(a, b *nodeView) int { return cmp.Compare(a.Name, b.Name) })
 	}
 }
 
+// node of a name; nil if there is none.
+func (p *planning) node(name string) *nodeView {
+	if p.state == nil {
+		return nil
+	}
+	if i, is := p.state.index[name]; is {
+		return &p.views[i]
+	}
+	return p.goneNodes[name]
+}
+
 func (p *planning) addInOrder(reboots []*rebootView) {
-	slices.SortFunc(reboots, func(a, b *rebootView) int { return cmp.Compare(a.Object.Name, b.Object.Name) })
 	for _, r := range reboots {
 		if !r.atRest {
 			p.reboots = append(p.reboots, r)
 		}
 	}
+}
+
+// everyReboot of the node, also those of the past.
+func (n *nodeView) everyReboot() []*rebootView {
+	all := slices.Clone(n.reboots)
+	for _, obj := range n.past.objects {
+		r := &rebootView{Draft: model.NewDraft(obj), node: n, atRest: true, done: true}
+		r.said = r.Report(r.modelNode())
+		all = append(all, r)
+	}
+	slices.SortFunc(all, func(a, b *rebootView) int { return cmp.Compare(a.Object.Name, b.Object.Name) })
+	return all
 }
 
 // atRest: the NodeReboot succeeded and everything about it is written. Nearly all are, in the long run.
@@ -183,6 +258,7 @@ func atRest(obj *v1alpha1.NodeReboot) bool {
 
 // noteReboots finds out what the NodeReboots of a node say about it.
 func (n *nodeView) noteReboots() {
+	n.lastBack = n.past.lastBack
 	for _, r := range n.setAside {
 		if r.Status.Attempt != nil {
 			n.noteBack(r)
@@ -291,10 +367,15 @@ func (r *rebootView) modelNode() *model.Node {
 func (r *rebootView) nodeGone() bool { return r.NodeGone(r.modelNode()) }
 
 // sentinel is what the helper has reported of the sentinel since the node's current boot.
-func (r *rebootView) sentinel() v1alpha1.SentinelState { return r.Sentinel(r.modelNode()) }
+func (r *rebootView) sentinel() v1alpha1.SentinelState {
+	if r.said != nil && model.KnownSentinel(r.said.Sentinel) {
+		return r.said.Sentinel
+	}
+	return v1alpha1.SentinelUnknown
+}
 
 // report is what the helper has reported since the node's current boot; nil while it has reported nothing.
-func (r *rebootView) report() *v1alpha1.HelperReport { return r.Report(r.modelNode()) }
+func (r *rebootView) report() *v1alpha1.HelperReport { return r.said }
 
 // complete ends the NodeReboot.
 func (p *planning) complete(r *rebootView, outcome v1alpha1.Outcome, reason, message string) {

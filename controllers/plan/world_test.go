@@ -182,6 +182,8 @@ type manager struct {
 	deferred map[string]time.Time
 	// refused is what it remembers of refused writes.
 	refused model.RefusedWrites
+	// states are those that the last plans left, the newest last.
+	states []*State
 }
 
 func (w *world) wakeManager(d time.Duration) {
@@ -198,7 +200,7 @@ func (w *world) wakeManager(d time.Duration) {
 func (w *world) pass() {
 	m := &w.manager
 	if !w.managerRuns() {
-		m.asked, m.seen, m.refused, m.deferred = nil, nil, model.RefusedWrites{}, nil
+		m.asked, m.seen, m.refused, m.deferred, m.states = nil, nil, model.RefusedWrites{}, nil, nil
 		m.idleVersion, m.woken = -1, time.Time{}
 		return // there is a change when one runs, which knows nothing of what the last one asked for
 	}
@@ -229,7 +231,7 @@ func (w *world) pass() {
 	if crashed {
 		m.crashAfter = -1
 		w.tell("manager crashes in the middle of its writes")
-		m.asked, m.seen, m.refused, m.deferred = nil, nil, model.RefusedWrites{}, nil
+		m.asked, m.seen, m.refused, m.deferred, m.states = nil, nil, model.RefusedWrites{}, nil, nil
 		down := w.between(time.Second, 20*time.Second)
 		if w.random.IntN(2) == 0 {
 			down = w.between(time.Minute, 20*time.Minute)
@@ -306,7 +308,7 @@ func (w *world) plan(v *view, asked []string) *Plan {
 		for _, node := range asked {
 			v.Pods[node] = v.allPods[node]
 		}
-		p := Compute(&v.Snapshot, w.clock())
+		p := w.compute(&v.Snapshot)
 		if w.answerGates(v, p) {
 			continue
 		}
@@ -317,6 +319,26 @@ func (w *world) plan(v *view, asked []string) *Plan {
 		}
 		asked = more
 	}
+}
+
+// compute makes a plan from the state that one of the last plans left, most of the time the last one, and from nothing: it is the same.
+func (w *world) compute(s *Snapshot) *Plan {
+	states := &w.manager.states
+	var last *State
+	if len(*states) > 0 {
+		last = (*states)[len(*states)-1]
+		if len(w.view().Reboots)%7 == 0 {
+			last = (*states)[0] // the plans after it were abandoned
+		}
+	}
+	p, state := Next(last, s, w.clock())
+	if diff := difference(Compute(s, w.clock()), p); diff != "" {
+		w.breaks("the plan is not the one from nothing (-from nothing +from a state):\n%s", diff)
+	}
+	if *states = append(*states, state); len(*states) > 5 {
+		*states = (*states)[1:]
+	}
+	return p
 }
 
 func (w *world) uid(prefix string) string {

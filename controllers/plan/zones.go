@@ -165,6 +165,10 @@ type finish struct {
 // findFinishes finds the last zone of each policy.
 func (p *planning) findFinishes() {
 	for _, n := range p.nodeOrder {
+		for i := range n.past.attempts {
+			attempt := &n.past.attempts[i]
+			p.policyNamed(attempt.policy, n.policy).noteFinish(attempt.zone, attempt.ended)
+		}
 		for _, r := range n.reboots {
 			p.noteFinish(r)
 		}
@@ -179,12 +183,20 @@ func (p *planning) noteFinish(r *rebootView) {
 	if attempt == nil || attempt.EndedTime == nil {
 		return
 	}
-	policy := r.policy()
-	if policy == nil || policy.Name() != r.grantedBy() {
-		policy = p.byName[r.grantedBy()]
+	p.policyNamed(r.grantedBy(), r.policy()).noteFinish(r.grantedIn(), attempt.EndedTime.Time)
+}
+
+// policyNamed is the policy of a name; nil if there is none. It is likely to be the one that is given.
+func (p *planning) policyNamed(name string, likely *policyView) *policyView {
+	if likely != nil && likely.Name() == name {
+		return likely
 	}
-	if policy != nil && attempt.EndedTime.After(policy.finish.end) {
-		policy.finish = finish{zone: r.grantedIn(), end: attempt.EndedTime.Time}
+	return p.byName[name]
+}
+
+func (policy *policyView) noteFinish(zone string, end time.Time) {
+	if policy != nil && end.After(policy.finish.end) {
+		policy.finish = finish{zone: zone, end: end}
 	}
 }
 

@@ -129,7 +129,7 @@ func TestTheLargestStatusOfAPlanIsAccepted(t *testing.T) {
 	}
 	s := &plan.Snapshot{
 		Policies: []*v1alpha1.RebootPolicy{policy}, Reboots: []*v1alpha1.NodeReboot{reboot},
-		Nodes: []model.Node{{
+		Nodes: []*model.Node{{
 			Name: nodeName, UID: longest("uid", 36), Labels: map[string]string{"topology.kubernetes.io/zone": zone}, Ready: true, HelperReady: true,
 			BootID: boot, KernelVersion: strings.Repeat("ß", 300), HelperProblem: strings.Repeat("p", 5000),
 			Volumes: []string{longest("v", 253)},

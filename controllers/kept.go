@@ -1,0 +1,203 @@
+package controllers
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+)
+
+// kept is what the reader keeps from one pass to the next. A cache replaces an object that changes, so one with the same address is
+// unchanged, and so is what was made of it.
+type kept struct {
+	reboots inOrder[v1alpha1.NodeReboot]
+	nodes   inOrder[corev1.Node]
+	// unfinished are the reboots that are not complete.
+	unfinished []*v1alpha1.NodeReboot
+	// views of Nodes by name.
+	views map[string]keptNode
+}
+
+// keptNode is what a plan sees of a Node, and what it was made of.
+type keptNode struct {
+	node    *corev1.Node
+	outside besidesNode
+	view    *model.Node
+}
+
+// besidesNode is what is known of a node besides its Node.
+type besidesNode struct {
+	helper helperView
+	// problem says what is known of why there is no pod of a helper, and notMeant that there should be none.
+	problem  string
+	notMeant bool
+	// since is how long the helper is as Ready as it is.
+	since      time.Time
+	conditions []model.NodeCondition
+	foreign    []model.OtherMaintenance
+	volumes    []string
+}
+
+func (b *besidesNode) equal(other *besidesNode) bool {
+	return b.helper == other.helper && b.problem == other.problem && b.notMeant == other.notMeant && b.since.Equal(other.since) &&
+		(sameMemory(b.conditions, other.conditions) || slices.Equal(b.conditions, other.conditions)) &&
+		slices.Equal(b.foreign, other.foreign) && slices.Equal(b.volumes, other.volumes)
+}
+
+// sameMemory says that both are the same piece of memory.
+func sameMemory[T any](a, b []T) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}
+
+// inOrder lists objects by name.
+type inOrder[T any] struct {
+	list []*T
+	has  map[*T]bool
+}
+
+// update takes the objects that there are now, in any order. It says whether some of them are new or gone; otherwise the list is the very
+// same one.
+func (o *inOrder[T]) update(objects []*T, name func(*T) string) (changed bool) {
+	var come []*T
+	for _, object := range objects {
+		if !o.has[object] {
+			come = append(come, object)
+		}
+	}
+	if len(come) == 0 && len(objects) == len(o.list) {
+		return false
+	}
+	byName := func(a, b *T) int { return cmp.Compare(name(a), name(b)) }
+	slices.SortFunc(come, byName)
+	now := make(map[*T]bool, len(objects))
+	for _, object := range objects {
+		now[object] = true
+	}
+	list := make([]*T, 0, len(objects))
+	for _, object := range o.list {
+		if !now[object] {
+			continue
+		}
+		for len(come) > 0 && byName(come[0], object) < 0 {
+			list, come = append(list, come[0]), come[1:]
+		}
+		list = append(list, object)
+	}
+	o.list, o.has = append(list, come...), now
+	return true
+}
+
+// find returns the object of a name in a list by name; nil if there is none.
+func find[T any](list []*T, wanted string, name func(*T) string) *T {
+	i, found := slices.BinarySearchFunc(list, wanted, func(object *T, wanted string) int { return cmp.Compare(name(object), wanted) })
+	if !found {
+		return nil
+	}
+	return list[i]
+}
+
+func nameOfNode(node *corev1.Node) string { return node.Name }
+
+func nameOfReboot(reboot *v1alpha1.NodeReboot) string { return reboot.Name }
+
+// cachedObjects are all objects of a cluster-scoped kind in the manager's cache, which has seen every write of this process. They belong to the
+// cache: never change them. A client copies each of them into a list, so they are taken from where the cache has them.
+func cachedObjects[T any, O interface {
+	*T
+	client.Object
+}](ctx context.Context, r *reader, list client.ObjectList, items func() []T) ([]*T, error) {
+	if r.informers == nil {
+		if err := r.cache.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+			return nil, err //nolint:wrapcheck // the caller says what was listed
+		}
+		all := items()
+		objects := make([]*T, len(all))
+		for i := range all {
+			objects[i] = &all[i]
+		}
+		return objects, nil
+	}
+	// Nothing of the kind is in a namespace. The client waits until the cache is up to date before it finds that out.
+	if err := r.cache.List(ctx, list, client.UnsafeDisableDeepCopy, client.InNamespace(r.namespace)); err != nil {
+		return nil, err //nolint:wrapcheck // the caller says what was listed
+	}
+	informer, err := r.informers.GetInformer(ctx, O(new(T)))
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the caller says what was listed
+	}
+	indexed, is := informer.(cache.SharedIndexInformer)
+	if !is {
+		return nil, fmt.Errorf("the cache has no store, but a %T", informer)
+	}
+	stored := indexed.GetStore().List()
+	objects := make([]*T, 0, len(stored))
+	for _, object := range stored {
+		if typed, is := object.(*T); is {
+			objects = append(objects, typed)
+		}
+	}
+	return objects, nil
+}
+
+// listReboots brings the NodeReboots up to date.
+func (k *kept) listReboots(ctx context.Context, r *reader) error {
+	var list v1alpha1.NodeRebootList
+	objects, err := cachedObjects(ctx, r, &list, func() []v1alpha1.NodeReboot { return list.Items })
+	if err != nil {
+		return fmt.Errorf("list NodeReboots: %w", err)
+	}
+	if !k.reboots.update(objects, nameOfReboot) {
+		return nil
+	}
+	k.unfinished = nil
+	for _, reboot := range k.reboots.list {
+		if reboot.Status.CompletionTime == nil {
+			k.unfinished = append(k.unfinished, reboot)
+		}
+	}
+	return nil
+}
+
+// listNodes brings the Nodes up to date.
+func (k *kept) listNodes(ctx context.Context, r *reader) error {
+	var list corev1.NodeList
+	objects, err := cachedObjects(ctx, r, &list, func() []corev1.Node { return list.Items })
+	if err != nil {
+		return fmt.Errorf("list Nodes: %w", err)
+	}
+	if k.nodes.update(objects, nameOfNode) && len(k.views) > len(objects) {
+		for name := range k.views {
+			if find(k.nodes.list, name, nameOfNode) == nil {
+				delete(k.views, name)
+			}
+		}
+	}
+	return nil
+}
+
+// view is what a plan sees of a Node: the very same view as in the last pass if that would be equal. The Node of a heartbeat is another one
+// and says the same.
+func (k *kept) view(node *corev1.Node, outside *besidesNode) *model.Node {
+	last, known := k.views[node.Name]
+	if known && last.node == node && last.outside.equal(outside) {
+		return last.view
+	}
+	view := planNode(node, outside)
+	if known && reflect.DeepEqual(last.view, view) {
+		view = last.view
+	}
+	if k.views == nil {
+		k.views = map[string]keptNode{}
+	}
+	k.views[node.Name] = keptNode{node, *outside, view}
+	return view
+}
