@@ -45,6 +45,7 @@ func (p *planning) attemptInput(r *rebootView) *attempt.Input {
 		in.Manager = attempt.Manager{Needs: p.managerNeeds(r.node), Namespace: p.snapshot.Namespace}
 		in.LastPlace = p.lastPlace(r.node)
 	}
+	in.Neighbors = neighborsOf{p, r}
 	in.Moment = p.Moment
 	in.Pods, in.PodsKnown = p.snapshot.Pods[r.node.Name]
 	return in

@@ -51,6 +51,8 @@ type planning struct {
 	staleApprovals []string
 	// names of all NodeReboots; nil until one is asked for.
 	names sets.Set[string]
+	// shares are what open attempts have displaced of each workload; nil until it is asked for.
+	shares map[model.WorkloadKey][]*share
 	// wants is memory that is used again and again.
 	wants []want
 }
