@@ -67,6 +67,7 @@ func newPlanning(snapshot *Snapshot, now time.Time) *planning {
 		byName:   make(map[string]*policyView, len(snapshot.Policies)),
 	}
 	p.addNodes(snapshot.Nodes)
+	p.noteManagers()
 	p.addReboots(snapshot.Reboots)
 	p.noteRefusals()
 	p.noteNames()
