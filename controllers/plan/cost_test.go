@@ -145,7 +145,7 @@ func TestThePodsOfAFewNodesInLineAreReadToCompareThem(t *testing.T) {
 func TestANodeIsOvertakenOnlyByThoseRequiredWithinAnHourAfterIt(t *testing.T) {
 	for seed := range uint64(3) {
 		random := rand.New(rand.NewPCG(seed, 7))
-		s := newStory(t, newPolicy("p", fewestMoves(), maxUnavailable("2"), anyOrder()))
+		s := newStory(t, newPolicy("p", maxUnavailable("2"), fewestMoves(), anyOrder()))
 		since := map[string]time.Duration{}
 		for i := range 30 {
 			name := fmt.Sprintf("n%02d", i)
@@ -184,7 +184,7 @@ func TestANodeIsOvertakenOnlyByThoseRequiredWithinAnHourAfterIt(t *testing.T) {
 }
 
 func TestTheFirstNodeOfAZoneGoesAloneUntilItIsBack(t *testing.T) {
-	s := newStory(t, append(fleet("a/z1 b/z1 c/z1 d/z1"), newPolicy("p", fewestMoves(), maxUnavailable("3")))...)
+	s := newStory(t, append(fleet("a/z1 b/z1 c/z1 d/z1"), newPolicy("p", maxUnavailable("3"), fewestMoves()))...)
 	s.carry("a=2 b=2 c=1 d=2")
 	s.settle()
 	s.wantUnderWay("c", "it has the fewest pods")
@@ -239,7 +239,7 @@ func TestWhatDoesNotGetOnKeepsNoOtherNodeFromStarting(t *testing.T) {
 		}, want: "a b"},
 		"one that needs none and takes no pods": {event: func(s *story) {
 			s.Nodes = append(s.Nodes, newNode("d", "z1", cordonedByHand))
-			s.editPolicy("p", maxUnavailable("3"))
+			s.editPolicy("p", maxUnavailable("3"), fewestMoves())
 		}, want: "a"},
 		"one that needs none in another zone": {event: func(s *story) {
 			s.Nodes = append(s.Nodes, newNode("d", "z2"))
@@ -252,7 +252,7 @@ func TestWhatDoesNotGetOnKeepsNoOtherNodeFromStarting(t *testing.T) {
 		}, want: "a b"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStory(t, append(fleet("a/z1 b/z1 c/z1"), newPolicy("p", fewestMoves(), maxUnavailable("2")))...)
+			s := newStory(t, append(fleet("a/z1 b/z1 c/z1"), newPolicy("p", maxUnavailable("2"), fewestMoves()))...)
 			s.carry("a=1 b=2 c=3")
 			s.settle()
 			s.wantUnderWay("a", "first")
@@ -264,7 +264,7 @@ func TestWhatDoesNotGetOnKeepsNoOtherNodeFromStarting(t *testing.T) {
 }
 
 func TestInAnyOrderTheFirstNodesOfZonesGoTogether(t *testing.T) {
-	s := newStory(t, append(fleet("a/z1 b/z1 c/z2 d/z2 e/z3"), newPolicy("p", fewestMoves(), maxUnavailable("5"), anyOrder()))...)
+	s := newStory(t, append(fleet("a/z1 b/z1 c/z2 d/z2 e/z3"), newPolicy("p", maxUnavailable("5"), fewestMoves(), anyOrder()))...)
 	if diff := cmp.Diff([]string{"a c e", "b d"}, rollOut(s)); diff != "" {
 		t.Errorf("under way together (-want +got):\n%s", diff)
 	}

@@ -40,6 +40,10 @@ func (n neighborsOf) Account(workload model.WorkloadKey, missing, ready int32) b
 			return true
 		}
 	}
+	if n.unaccounted == nil {
+		n.unaccounted = map[*rebootView]bool{}
+	}
+	n.unaccounted[n.reboot] = true
 	return false
 }
 

@@ -53,6 +53,8 @@ type planning struct {
 	names sets.Set[string]
 	// shares are what open attempts have displaced of each workload; nil until it is asked for.
 	shares map[model.WorkloadKey][]*share
+	// unaccounted are open attempts for whose missing pods no other one could account.
+	unaccounted map[*rebootView]bool
 	// wants is memory that is used again and again.
 	wants []want
 }
