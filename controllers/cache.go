@@ -165,7 +165,7 @@ func stripPod(pod *corev1.Pod, named sets.Set[string]) *corev1.Pod {
 	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
 		stripped.OwnerReferences = []metav1.OwnerReference{stripOwner(owner)}
 	}
-	stripped.Spec.NodeName = pod.Spec.NodeName
+	stripped.Spec.NodeName, stripped.Spec.Priority = pod.Spec.NodeName, pod.Spec.Priority
 	if hasEmptyDir(pod) {
 		stripped.Spec.Volumes = []corev1.Volume{{VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 	}

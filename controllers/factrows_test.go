@@ -164,6 +164,7 @@ func podFacts() []fact {
 		changed("Pods.Workloads.Name", labeled("app", "web")),
 		changed("Pods.Controlled", ownedBy("StatefulSet", "db")),
 		changed("Pods.Mirror", func(p *corev1.Pod) { p.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "x"} }),
+		changed("Pods.Priority", func(p *corev1.Pod) { p.Spec.Priority = ptr.To[int32](1000) }),
 		changed("Pods.EmptyDir", func(p *corev1.Pod) {
 			p.Spec.Volumes = []corev1.Volume{{VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 		}),

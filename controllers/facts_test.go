@@ -52,6 +52,7 @@ var noWatch = map[string]string{
 	"Answers.Since":           "as above",
 	"Answers.Until":           "is a time at which a plan wakes up",
 	"ClusterMaxUnavailable":   "is a flag of the manager",
+	"PodsUnread":              "the passes that read pods find it out, and are made again after an error",
 	"LeaderNode":              "is a flag of the manager",
 	"Namespace":               "is a flag of the manager",
 	"QuorumLabels":            "is a flag of the manager",

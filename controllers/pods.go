@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -55,6 +56,7 @@ func (p *podProjection) pods(ctx context.Context, pods []*corev1.Pod) ([]model.P
 			Finished:    finished(pod),
 			Terminating: !pod.DeletionTimestamp.IsZero(),
 			Ready:       podReady(pod),
+			Priority:    ptr.Deref(pod.Spec.Priority, 0),
 			Containers:  runningContainers(pod),
 		}
 		projected = append(projected, view)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -152,10 +151,27 @@ func (r *reader) fill(ctx context.Context, s *snapshot, nodes []string) error {
 		}
 	}
 	r.addWorkloads(ctx, s, workloads)
-	maps.DeleteFunc(s.Pods, func(_ string, pods []model.Pod) bool { // what they are compared with later is not known
-		return slices.ContainsFunc(pods, func(pod model.Pod) bool { return s.unknown.HasAny(pod.Workloads...) })
-	})
+	for node, pods := range s.Pods {
+		if slices.ContainsFunc(pods, func(pod model.Pod) bool { return s.unknown.HasAny(pod.Workloads...) }) {
+			delete(s.Pods, node) // what they are compared with later is not known
+			nodes = append(nodes, node)
+		}
+	}
+	s.noteUnread(nodes)
 	return errors.Join(errs...)
+}
+
+// noteUnread notes which of the nodes that were asked for have pods that cannot be read.
+func (s *snapshot) noteUnread(nodes []string) {
+	for _, node := range nodes {
+		if _, read := s.Pods[node]; read {
+			continue
+		}
+		if s.PodsUnread == nil {
+			s.PodsUnread = map[string]bool{}
+		}
+		s.PodsUnread[node] = true
+	}
 }
 
 func (r *reader) readPolicies(ctx context.Context, s *snapshot) error {

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -475,6 +476,9 @@ func TestFillGoesOnWithTheNodesWhosePodsAreKnown(t *testing.T) {
 	if _, known := s.Pods["a"]; !known || len(s.Pods) != 1 {
 		t.Errorf("pods %v, want those of a", s.Pods)
 	}
+	if !maps.Equal(s.PodsUnread, map[string]bool{"b": true}) {
+		t.Errorf("the pods of %v cannot be read, want b", s.PodsUnread)
+	}
 }
 
 // A pass may read pods many times. What it has read of workloads it does not read again, and what it could not is one error.
@@ -508,6 +512,9 @@ func TestFillReadsEachWorkloadOnce(t *testing.T) {
 	}
 	if _, known := s.Pods["c"]; !known || len(s.Pods) != 1 {
 		t.Errorf("pods of %v, want those of c: the workload of the others is not known", s.Pods)
+	}
+	if !maps.Equal(s.PodsUnread, map[string]bool{"a": true, "b": true}) {
+		t.Errorf("the pods of %v cannot be read, want a and b", s.PodsUnread)
 	}
 	if reads != 2 || len(s.unread) != 1 {
 		t.Errorf("%d reads, errors %v; want one read of each of 2 workloads, and one error", reads, s.unread)

@@ -102,7 +102,7 @@ func TestAWriteToAFinishedNodeRebootLosesNothingThatTheCacheDoesNotKeep(t *testi
 func TestWithoutTheWholeOfAFinishedNodeRebootNothingOfItIsWritten(t *testing.T) {
 	w := newWorld(t, append(fleet(v1alpha1.ModePaused, "a")[:2], withdrawn())...)
 	r := newReconciler(w, &fakePods{})
-	r.reader.cache, r.reader.live, r.reader.noSlots = abridgedCache{w}, brokenReads{w}, true
+	r.reader.cache, r.reader.live = abridgedCache{w}, brokenReads{w}
 	_, err := r.Reconcile(t.Context(), clusterKey)
 	if err == nil || !strings.Contains(err.Error(), "no answer") {
 		t.Errorf("got error %v, want that of the read", err)

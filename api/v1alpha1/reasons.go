@@ -111,6 +111,10 @@ const (
 	ReasonControlPlaneTurn = "ControlPlaneTurn"
 	// ReasonZoneBusy: another zone has its turn.
 	ReasonZoneBusy = "ZoneBusy"
+	// ReasonFirstNodeAlone: the first node of the zone goes alone until it is back.
+	ReasonFirstNodeAlone = "FirstNodeAlone"
+	// ReasonManagerNodeLast: a manager runs on the node, which waits a moment for others.
+	ReasonManagerNodeLast = "ManagerNodeLast"
 	// ReasonZoneSoaking: the last zone was finished too short a time ago.
 	ReasonZoneSoaking = "ZoneSoaking"
 	// ReasonWriteRefused: the API server refuses a write that the reboot needs, because of admission, validation or size. It also rolls back

@@ -28,6 +28,18 @@ const (
 	ControlPlaneFirst ControlPlaneOrder = "First"
 )
 
+// NodeOrder says which of the nodes that have their turn goes next.
+//
+// +k8s:enum
+type NodeOrder string
+
+const (
+	// NodeOrderFewestMoves begins with the node whose drain displaces the fewest pods, and lets the first node of a zone go alone.
+	NodeOrderFewestMoves NodeOrder = "FewestMoves"
+	// NodeOrderLongestRequired begins with the node that has required a reboot for the longest time.
+	NodeOrderLongestRequired NodeOrder = "LongestRequired"
+)
+
 // RolloutSpec says how many nodes may be down at once and in which order they go.
 type RolloutSpec struct {
 	RemovedRolloutFields `json:",inline"`
@@ -50,6 +62,14 @@ type RolloutSpec struct {
 	// +optional
 	// +kubebuilder:default=Last
 	ControlPlane ControlPlaneOrder `json:"controlPlane,omitempty"`
+
+	// nodeOrder says which of the nodes that have their turn goes next. FewestMoves begins with the node whose drain displaces the fewest
+	// pods, those of the lowest priority first, among nodes whose reboots were required within an hour; and while no node of a zone has
+	// been rebooted yet, the first one goes alone until it is back, so that pods have a node to go to that is not drained again.
+	// LongestRequired begins with the node that has required a reboot for the longest time.
+	// +optional
+	// +kubebuilder:default=FewestMoves
+	NodeOrder NodeOrder `json:"nodeOrder,omitempty"`
 
 	// minIntervalSeconds is the least time between two reboots of one node.
 	// +optional

@@ -44,4 +44,11 @@ type WorkloadRef struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647
 	Ready int32 `json:"ready"`
+
+	// pods is how many of those were on the node, and have to leave it in a drain. While other nodes under way have displaced at least as many
+	// pods of the workload as are missing, and wait for them, this node does not.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
+	Pods int32 `json:"pods,omitempty"`
 }

@@ -37,6 +37,8 @@ type policyRound struct {
 	limit said
 	// room is the answer about room for the pods of nodes that go alone, after a number of starts.
 	room roomSaid
+	// unread are nodes in line whose pods have to be read before it is known who goes first.
+	unread []string
 	// gates is what the gates say that say the same about all nodes; nil if they were not asked.
 	gates *model.Verdict
 	// othersGated is what it is for all but the first that asked.
@@ -153,7 +155,7 @@ func (p *round) admitZones(policy *policyView, able []*rebootView) {
 				own.later = append(own.later, q)
 			}
 		}
-		slices.SortFunc(own.line, compareWaiting)
+		p.orderLine(policy, own)
 		p.admitLine(own.line)
 		rest := slices.DeleteFunc(slices.Clone(own.line), byUnit(cannotGo))
 		if p.limits.starts > starts || len(rest) == len(own.line) {
@@ -233,6 +235,11 @@ func (p *round) beforeStart(r *rebootView) model.Verdict {
 	}
 	if !r.hostKnown() {
 		return model.Blocked(v1alpha1.ReasonStarting, "The helper of node %s is asked whether its host can reboot.", r.node.Name)
+	}
+	if unread := p.of(r.policy()).unread; len(unread) > 0 {
+		p.needPods = append(p.needPods, unread...)
+		return model.Blocked(v1alpha1.ReasonStarting, "The pods of %s in line are being read, to begin with the one that has the fewest.",
+			model.Count(len(unread), "node"))
 	}
 	if _, known := p.snapshot.Pods[r.node.Name]; !known {
 		p.needPodsFrom(r)

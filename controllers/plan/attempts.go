@@ -10,6 +10,19 @@ func (p *planning) advanceAttempts() {
 	p.advanceThose(told)
 	p.countHalts()
 	p.advanceThose(func(r *rebootView) bool { return !told(r) })
+	p.advanceUnaccounted()
+}
+
+// advanceUnaccounted moves those attempts on again for whose missing pods no other attempt could account. By now it shows what others have
+// displaced.
+func (p *planning) advanceUnaccounted() {
+	again := p.unaccounted
+	p.shares, p.unaccounted = nil, nil
+	for _, r := range p.reboots {
+		if again[r] && r.open() {
+			p.follow(r, attempt.Advance(p.attemptInput(r)))
+		}
+	}
 }
 
 func (p *planning) advanceThose(which func(r *rebootView) bool) {
@@ -47,6 +60,7 @@ func (p *planning) attemptInput(r *rebootView) *attempt.Input {
 	}
 	in.Retry = p.retry(r.Object)
 	in.Moment, in.BootSeen = p.Moment, p.snapshot.Deferred[bootKey(r)]
+	in.Neighbors = neighborsOf{p, r}
 	in.Pods, in.PodsKnown = p.snapshot.Pods[r.node.Name]
 	return in
 }

@@ -40,6 +40,7 @@ func newPolicy(name string, options ...policyOption) *v1alpha1.RebootPolicy {
 					TopologyKey: zoneLabel, Strategy: v1alpha1.ZonesOneAtATime, SoakSeconds: ptr.To[int32](0),
 				},
 				ControlPlane:       v1alpha1.ControlPlaneLast,
+				NodeOrder:          v1alpha1.NodeOrderFewestMoves,
 				MinIntervalSeconds: ptr.To[int32](3600),
 			},
 			Approval: v1alpha1.Ignore, SelfApproval: v1alpha1.SelfApprovalRefuse,
@@ -87,9 +88,11 @@ func selecting(key, value string) policyOption {
 	})
 }
 
-// maxUnavailable takes a number or a percentage.
+// maxUnavailable takes a number or a percentage. Nodes go in the order of needs, so that as many start as may.
 func maxUnavailable(limit string) policyOption {
-	return spec(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.MaxUnavailable = ptr.To(intstr.Parse(limit)) })
+	return spec(func(s *v1alpha1.RebootPolicySpec) {
+		s.Rollout.MaxUnavailable, s.Rollout.NodeOrder = ptr.To(intstr.Parse(limit)), v1alpha1.NodeOrderLongestRequired
+	})
 }
 
 func anyOrder() policyOption {

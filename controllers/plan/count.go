@@ -19,6 +19,10 @@ type limits struct {
 	clusterMax int
 	// startedZone is the zone in which this plan starts nodes, by the key of the zones that go one at a time.
 	startedZone map[string]string
+	// firsts are the first nodes that start in this plan, by zone; refuges says which zones have a node that takes pods for good, once that
+	// was found out.
+	firsts  map[policyZone]*nodeView
+	refuges map[policyZone]bool
 	// busy are the policies that have a node under way, or start one.
 	busy map[*policyView]bool
 	// starting are those with a node that would start, or will when more is known: it counts, and is not unavailable yet.
@@ -56,7 +60,7 @@ type policyZone struct {
 func (p *planning) countUnavailable() {
 	p.limits = p.downNow()
 	p.limits.clusterMax = len(p.nodeOrder)
-	p.limits.startedZone = map[string]string{}
+	p.limits.startedZone, p.limits.firsts = map[string]string{}, map[policyZone]*nodeView{}
 	p.limits.busy, p.limits.starting = map[*policyView]bool{}, map[*policyView]bool{}
 	for _, n := range p.nodeOrder {
 		if n.underWay() {
@@ -141,6 +145,9 @@ func (p *planning) countStart(r *rebootView) {
 	r.started, r.node.starts = true, true
 	p.limits.starts++
 	p.limits.busy[r.policy()] = true
+	if zone := (policyZone{r.policy(), r.node.zone}); p.limits.firsts[zone] == nil && !r.node.controlPlane {
+		p.limits.firsts[zone] = r.node
+	}
 	if c := r.policy().canaries; c != nil {
 		c.start(r, p.Now)
 	}

@@ -26,7 +26,7 @@ func TestNodeThatCannotBeDrainedIsRememberedForAWhile(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", drain(refusing)))...)
+			s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", drain(refusing), nodeOrder(v1alpha1.NodeOrderLongestRequired)))...)
 			delete(s.Pods, "a")
 			s.Undrainable = map[string]Undrainable{"a": {
 				Node: "a", Policy: "p", Generation: 1, Until: start.Add(until),

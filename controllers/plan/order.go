@@ -21,16 +21,20 @@ func (n *nodeView) firstWaiting() *rebootView {
 	return first
 }
 
-// compareWaiting orders by urgency, then longest required first, then name; but the node on which the leading manager runs goes last. Of
-// one node's NodeReboots, those that lack an approval go last, because they hold up the others.
+// compareWaiting orders by urgency, then longest required first, then name; but nodes that a manager runs on go after others, and that of
+// the leading one last. Of one node's NodeReboots, those that lack an approval go last, because they hold up the others.
 func compareWaiting(a, b *rebootView) int {
 	return cmp.Or(
 		compareFalseFirst(!a.approved(), !b.approved()),
-		cmp.Compare(urgencyRank(a), urgencyRank(b)),
-		compareFalseFirst(a.node.hostsLeader, b.node.hostsLeader),
+		compareClass(a, b),
 		a.Status.RequiredSince.Compare(b.Status.RequiredSince.Time),
 		cmp.Compare(a.Object.Name, b.Object.Name),
 	)
+}
+
+// compareClass compares what no order of nodes changes.
+func compareClass(a, b *rebootView) int {
+	return cmp.Or(cmp.Compare(urgencyRank(a), urgencyRank(b)), cmp.Compare(managerRank(a.node), managerRank(b.node)))
 }
 
 func compareFalseFirst(a, b bool) int {

@@ -74,6 +74,7 @@ func TestLeaderGoesAfterAllOthersThatCouldGoInItsPlace(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newStory(t, append(fleet(tc.nodes), newPolicy("p", tc.options...))...)
 			s.LeaderNode = tc.leader
+			s.askedLongAgo()
 			for _, r := range s.Reboots {
 				if r.Spec.NodeName == tc.leader { // it waits longest
 					requiredFor(9 * time.Hour)(r)

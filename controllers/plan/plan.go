@@ -68,6 +68,10 @@ type planning struct {
 	// deferred says since when writes wait, and waitingCount how many NodeReboots do; 0 until that is asked.
 	deferred     map[string]time.Time
 	waitingCount int
+	// shares are what open attempts have displaced of each workload; nil until it is asked for.
+	shares map[model.WorkloadKey][]*share
+	// unaccounted are open attempts for whose missing pods no other one could account.
+	unaccounted map[*rebootView]bool
 	// wants is memory that is used again and again.
 	wants []want
 }
@@ -85,6 +89,7 @@ func newPlanning(state *State, snapshot *Snapshot, now time.Time) *planning {
 	p.parsePolicies()
 	p.state = state.next(snapshot, p.policies)
 	p.addViews()
+	p.noteManagers()
 	p.noteRefusals()
 	p.noteNames()
 	return p

@@ -22,12 +22,17 @@ type app struct {
 	spread bool
 	// returns: its pods tolerate everything and belong on one node, so each that is evicted is put back on the cordoned node.
 	returns bool
+	// zone that its pods have to be in; empty is any.
+	zone string
 }
 
 // simPod is a pod as the API shows it, and when it is really ready.
 type simPod struct {
 	Pod
-	node    string
+	node string
+	// zone that it has to be in, if any; moves counts how often it was put on another node than before.
+	zone    string
+	moves   int
 	healthy time.Time
 	// starts counts the starts, so that what was planned for an earlier one does not happen.
 	starts int
@@ -60,7 +65,7 @@ func (w *world) addApp(name string, a *app) {
 	key := deployment(name)
 	w.apps[key] = a
 	for i := range a.replicas {
-		w.pods = append(w.pods, &simPod{Pod: Pod{
+		w.pods = append(w.pods, &simPod{zone: a.zone, Pod: Pod{
 			Namespace: "apps", Name: fmt.Sprintf("%s-%d", name, i), Workloads: []WorkloadKey{key},
 			Labels: map[string]string{"app": name}, Controlled: true,
 		}})
@@ -103,6 +108,7 @@ func (w *world) placePods() {
 		}
 		if node := w.placeFor(pod); node != "" {
 			pod.node = node
+			pod.moves++
 			w.startPod(pod, w.apps[pod.Workloads[0]].startup)
 		}
 	}
@@ -122,7 +128,9 @@ func (w *world) placeFor(pod *simPod) string {
 		if hasOurTaint(&node.Node) {
 			count += 1000
 		}
-		suitable := node.Ready && !node.Unschedulable && toleratesTaints(pod, &node.Node) && (!same || !w.apps[pod.Workloads[0]].spread)
+		inZone := pod.zone == "" || pod.zone == zoneOf(&node.Node)
+		suitable := inZone && node.Ready && !node.Unschedulable && toleratesTaints(pod, &node.Node) &&
+			(!same || !w.apps[pod.Workloads[0]].spread)
 		if suitable && (best == "" || count < fewest) {
 			best, fewest = name, count
 		}

@@ -100,11 +100,15 @@ var reasonStories = map[string]func(*testing.T) *story{
 		controlPlane(s.node("a"))
 		s.Nodes = append(s.Nodes, newNode("b", "z1", controlPlane, notReady))
 	}),
-	v1alpha1.ReasonWindowClosed:        waitingWith(func(s *story) { s.editPolicy("p", scheduled(opensAtOne)) }),
-	v1alpha1.ReasonWindowEnding:        waitingWith(func(s *story) { s.editPolicy("p", scheduled("1 11 * * *")) }),
-	v1alpha1.ReasonFreeze:              waitingWith(func(s *story) { s.editPolicy("p", frozen("f", 0, time.Hour)) }),
-	v1alpha1.ReasonControlPlaneTurn:    waitingWith(besides("b/z1", func(s *story) { controlPlane(s.node("a")) })),
-	v1alpha1.ReasonZoneBusy:            waitingWith(besides("b/z0", nil)),
+	v1alpha1.ReasonWindowClosed:     waitingWith(func(s *story) { s.editPolicy("p", scheduled(opensAtOne)) }),
+	v1alpha1.ReasonWindowEnding:     waitingWith(func(s *story) { s.editPolicy("p", scheduled("1 11 * * *")) }),
+	v1alpha1.ReasonFreeze:           waitingWith(func(s *story) { s.editPolicy("p", frozen("f", 0, time.Hour)) }),
+	v1alpha1.ReasonControlPlaneTurn: waitingWith(besides("b/z1", func(s *story) { controlPlane(s.node("a")) })),
+	v1alpha1.ReasonZoneBusy:         waitingWith(besides("b/z0", nil)),
+	v1alpha1.ReasonFirstNodeAlone: waitingWith(besides("A/z1", func(s *story) {
+		s.editPolicy("p", maxUnavailable("2"), nodeOrder(v1alpha1.NodeOrderFewestMoves))
+	})),
+	v1alpha1.ReasonManagerNodeLast:     waitingWith(besides("b/z1", func(s *story) { s.LeaderNode = "a" })),
 	v1alpha1.ReasonBudgetExhausted:     waitingWith(func(s *story) { s.editPolicy("p", maxUnavailable("0")) }),
 	v1alpha1.ReasonZoneBudgetExhausted: waitingWith(func(s *story) { s.editPolicy("p", perZone("0")) }),
 	v1alpha1.ReasonClusterBudgetExhausted: waitingWith(func(s *story) {

@@ -16,7 +16,7 @@ func drainedInVain(t *testing.T, to stage, options ...policyOption) *story {
 		more := newSnapshot(fleet("b/z1")...)
 		s.Nodes, s.Reboots = append(s.Nodes, more.Nodes...), append(s.Reboots, more.Reboots...)
 		s.Pods["b"] = nil
-	}, append([]policyOption{spec(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.ControlPlane = v1alpha1.ControlPlaneLast })}, options...)...)
+	}, append([]policyOption{nodeOrder(v1alpha1.NodeOrderLongestRequired)}, options...)...)
 	s.Workloads[deployment("web")] = Workload{Ready: 2, Desired: 3}
 	return s
 }

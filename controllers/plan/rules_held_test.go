@@ -31,6 +31,10 @@ type held struct {
 	// away are the pods that were evicted for this attempt and were not ready again since.
 	away        map[*simPod]bool
 	lastEvicted time.Time
+	// here are the pods that were ready on the node when the attempt began, with the number of their starts.
+	here map[*simPod]int
+	// answers has the applications of which the slot answers for pods that other slots displaced.
+	answers map[WorkloadKey]bool
 	// static are the static pods that were ready when the attempt began.
 	static map[string]bool
 	// marked: an autoscaler, or a deletion, was seen to remove the Node. gone is since when there is no Node.
@@ -137,12 +141,17 @@ func (w *world) followHeld() {
 // noteBegin remembers what was ready when an attempt began.
 func (w *world) noteBegin(h *held) {
 	h.ready, h.static = map[WorkloadKey]int32{}, map[string]bool{}
+	h.here, h.answers = map[*simPod]int{}, map[WorkloadKey]bool{}
 	for key := range w.apps {
 		h.ready[key] = int32(w.readyReplicas(key.Name))
 	}
 	for _, pod := range w.pods {
-		if pod.Mirror && pod.Ready && pod.node == h.node {
+		switch {
+		case !pod.Ready || pod.node != h.node:
+		case pod.Mirror:
 			h.static[pod.Name] = true
+		default:
+			h.here[pod] = pod.starts
 		}
 	}
 }
@@ -234,27 +243,6 @@ func (w *world) checkHostIsBack(h *held) {
 		w.breaks("the slot of node %s is free; its host was ordered to reboot at %s, and its Node is gone", h.node, w.since(h.told))
 	case !node.Ready && machine != nil:
 		w.breaks("the slot of node %s is free; its host was ordered to reboot at %s and is not Ready", h.node, w.since(h.told))
-	}
-}
-
-// checkPodsAreBack: the pods that were evicted for the attempt are ready again.
-func (w *world) checkPodsAreBack(h *held, deleted bool) {
-	policy := w.policies[h.policy]
-	if policy == nil || policy.Spec.Recovery.Workloads == v1alpha1.Ignore || w.rules.ignored[h.policy] {
-		return
-	}
-	waited := w.now.Sub(h.lastEvicted) >= seconds(policy.Spec.Recovery.TimeoutSeconds)
-	if deleted && (waited || !h.told.IsZero()) {
-		return
-	}
-	for pod := range h.away {
-		key := pod.Workloads[0]
-		app := w.apps[key]
-		if ready := int32(w.readyReplicas(key.Name)); app != nil && ready < min(h.ready[key], app.replicas) {
-			w.breaks("the slot of node %s is free (ordered to reboot: %v); %d pods of %s are ready, before it were %d of %d",
-				h.node, !h.told.IsZero(), ready, key.Name, h.ready[key], app.replicas)
-			return
-		}
 	}
 }
 

@@ -145,6 +145,11 @@ func newFleet(seed uint64) *world {
 	random := rand.New(rand.NewPCG(seed, 1))
 	w := newWorld(random, randomPolicies(random)...)
 	w.fast = seed%16 != 0
+	for _, p := range w.policies {
+		if p.Spec.Rollout.NodeOrder = v1alpha1.NodeOrderFewestMoves; seed%3 == 0 {
+			p.Spec.Rollout.NodeOrder = v1alpha1.NodeOrderLongestRequired
+		}
+	}
 	w.forgets = random.IntN(6) == 0
 	if random.IntN(8) == 0 {
 		w.chaos = 6 * time.Hour

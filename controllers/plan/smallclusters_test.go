@@ -24,6 +24,7 @@ var managerTolerations = []corev1.Toleration{
 // managersOn has one pod of the manager on each of the nodes. A name that begins with ! is one on which it is not Ready, and "" is one that
 // waits for a node.
 func (s *story) managersOn(nodes ...string) {
+	s.askedLongAgo()
 	s.Namespace, s.ManagerPods = operatorNamespace, nil
 	for _, node := range nodes {
 		name := strings.TrimPrefix(node, "!")

@@ -14,9 +14,11 @@ import (
 // turnGates are asked after the node gates, in the order in which the NodeReboots are to go.
 var turnGates = []turnGate{
 	hasTurnGate,
+	managerLastGate,
 	zoneLimitGate,
 	policyLimitGate,
 	clusterLimitGate,
+	firstNodeGate,
 	adaptiveDelayGate,
 	policyGates,
 	capacityGate,
@@ -81,11 +83,18 @@ func clusterLimitGate(p *round, r *rebootView) model.Verdict {
 		"The cluster-wide limit allows %s.", p.limits.unavailable(p.limits.clusterMax, p.limits.cluster, len(p.limits.starting) > 0))
 }
 
-// explainTo notes the first NodeReboot that waits for a limit of the policy, or of the whole cluster.
+// explainTo notes the first NodeReboot that waits for a limit of the policy, or of the whole cluster: of those that have their turn, the
+// one that waits longest, so that it stays the same whatever goes next.
 func (p *round) explainTo(r *rebootView, policy *policyView) {
-	if p.explained[policy] == nil {
+	first := p.explained[policy]
+	if first == nil || compareWaiting(r, first) < 0 && first.policy() == r.policy() && p.hasTurn(r) && p.hasTurn(first) {
 		p.explained[policy] = r
 	}
+}
+
+func (p *round) hasTurn(r *rebootView) bool {
+	turn := &p.of(r.policy()).turn
+	return turn.of(r.node.zone, r.node.controlPlane).OK()
 }
 
 // explainLimits names the nodes that are unavailable, once all that can start have started. One that waits for something else by then gets
@@ -96,7 +105,7 @@ func (p *round) explainLimits() {
 		case policy == nil && reason == v1alpha1.ReasonClusterBudgetExhausted:
 			r.wait.Message += p.unavailable(nil)
 		case policy == nil:
-		case reason == v1alpha1.ReasonZoneBusy:
+		case reason == v1alpha1.ReasonZoneBusy, reason == v1alpha1.ReasonFirstNodeAlone:
 			r.wait.Message += p.underWayNow(policy)
 		case reason == v1alpha1.ReasonZoneBudgetExhausted, reason == v1alpha1.ReasonBudgetExhausted:
 			r.wait.Message += p.unavailable(policy)

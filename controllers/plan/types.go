@@ -23,6 +23,8 @@ type Snapshot struct {
 	// Pods are the pods bound to a node, by node name, for the nodes that were asked for (see Plan.NeedPods). A node that is missing here was
 	// not looked at; one with no pods is present and empty.
 	Pods map[string][]model.Pod
+	// PodsUnread are the nodes that were asked for and whose pods cannot be read.
+	PodsUnread map[string]bool
 	// Undrainable is what was found out about nodes that cannot be drained and whose pods are no longer read, by node name.
 	Undrainable map[string]Undrainable
 	// Workloads is the readiness of every workload that Pods or a NodeReboot with an open attempt refers to. One that is missing no

@@ -28,7 +28,9 @@ type nodeView struct {
 	controlPlane bool
 	// hostsLeader: the leading manager runs on the node.
 	hostsLeader bool
-	reboots     []*rebootView
+	// hostsManager: a manager runs on the node.
+	hostsManager bool
+	reboots      []*rebootView
 	// open is the NodeReboot with an open attempt.
 	open *rebootView
 	// setAside are the NodeReboots of the node that cannot be read, and held the one of them that may have an attempt under way.

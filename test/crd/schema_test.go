@@ -70,6 +70,7 @@ var policyChoices = map[string]choice{
 	"taint.effect":           {values: []string{"NoSchedule", "None", "PreferNoSchedule"}, fallback: "PreferNoSchedule"},
 	"rollout.zones.strategy": {values: []string{"AnyOrder", "OneAtATime"}, fallback: "OneAtATime"},
 	"rollout.controlPlane":   {values: []string{"First", "Last"}, fallback: "Last"},
+	"rollout.nodeOrder":      {values: []string{"FewestMoves", "LongestRequired"}, fallback: "FewestMoves"},
 	"reboot.method":          {values: []string{"Command", "Installed", "Logind", "Signal"}, fallback: "Installed"},
 	"reboot.via":             {values: []string{"Firmware", "Kexec"}, fallback: "Firmware"},
 	"gates.capacity":         {values: []string{"Ignore", "Require"}, fallback: "Ignore"},

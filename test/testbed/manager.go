@@ -158,9 +158,6 @@ func (m *Manager) Pause() error { return m.process.signal(syscall.SIGSTOP) }
 // Continue undoes Pause.
 func (m *Manager) Continue() error { return m.process.signal(syscall.SIGCONT) }
 
-// PID is the number of its process.
-func (m *Manager) PID() int { return m.process.command.Process.Pid }
-
 // Exited is closed when the manager has ended.
 func (m *Manager) Exited() <-chan struct{} { return m.process.exited }
 

@@ -36,6 +36,8 @@ type Input struct {
 	Retry []v1alpha1.PodReference
 	// Refused says which write the attempt needs before its reboot is refused.
 	Refused model.Verdict
+	// Neighbors tell what other attempts have displaced; nil is that there are none.
+	Neighbors Neighbors
 	// Moment of the plan; Result says when to look again.
 	Moment model.Moment
 	// BootSeen is when the boot after the reboot was seen, if that is not written yet; else zero.
@@ -78,9 +80,36 @@ type attempt struct {
 	pendingHooks, lateHooks []string
 	// blockedTooLong says that what keeps the host from rebooting had its time.
 	blockedTooLong bool
+	neighbors      Neighbors
+	// elsewhere counts the workloads of which pods are missing that other attempts displaced and wait for.
+	elsewhere int
 }
 
-func newAttempt(in *Input) *attempt { return &attempt{Draft: in.Draft, Moment: in.Moment, Input: in} }
+// Neighbors are the other attempts under way, as far as pods of the same workloads matter. Nobody can say which new pod takes the place of
+// which, so what counts is how many pods each attempt has displaced.
+type Neighbors interface {
+	// Account says that others have displaced at least so many pods of a workload, and wait until at least so many of it are ready.
+	Account(workload model.WorkloadKey, missing, ready int32) bool
+	// Before is how many pods of a workload were ready before the others displaced any: no fewer than are now.
+	Before(workload model.WorkloadKey, ready int32) int32
+}
+
+// noNeighbors are none.
+type noNeighbors struct{}
+
+// Account implements Neighbors.
+func (noNeighbors) Account(model.WorkloadKey, int32, int32) bool { return false }
+
+// Before implements Neighbors.
+func (noNeighbors) Before(_ model.WorkloadKey, ready int32) int32 { return ready }
+
+func newAttempt(in *Input) *attempt {
+	a := &attempt{Draft: in.Draft, Moment: in.Moment, Input: in, neighbors: in.Neighbors}
+	if a.neighbors == nil {
+		a.neighbors = noNeighbors{}
+	}
+	return a
+}
 
 func (a *attempt) result() Result {
 	return Result{

@@ -68,8 +68,15 @@ func TestAnAttemptRemembersWhatItHasToCompareWithLater(t *testing.T) {
 		})
 	}
 	agent := v1alpha1.WorkloadRef{Kind: v1alpha1.WorkloadDaemonSet, Namespace: "kube-system", Name: "agent", Ready: 1}
-	deployment := v1alpha1.WorkloadRef{Kind: v1alpha1.WorkloadDeployment, Namespace: "apps", Name: "web", Ready: 3}
-	budget := v1alpha1.WorkloadRef{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: "apps", Name: "web", Ready: 2}
+	deployment := v1alpha1.WorkloadRef{Kind: v1alpha1.WorkloadDeployment, Namespace: "apps", Name: "web", Ready: 3, Pods: 1}
+	budget := v1alpha1.WorkloadRef{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: "apps", Name: "web", Ready: 2, Pods: 1}
+	without, two := deployment, deployment
+	without.Pods, two.Pods = 0, 2
+	twoCovered := budget
+	twoCovered.Pods = 2
+	starting, manager := webPod("web-1"), webPod("web-1")
+	starting.Ready = false
+	manager.Labels = map[string]string{v1alpha1.ComponentLabel: v1alpha1.ManagerComponent}
 	static := v1alpha1.WorkloadRef{Kind: v1alpha1.WorkloadStaticPod, Namespace: "kube-system", Name: "etcd-a", Ready: 1}
 	tests := map[string]struct {
 		pods       []model.Pod
@@ -80,7 +87,9 @@ func TestAnAttemptRemembersWhatItHasToCompareWithLater(t *testing.T) {
 			pods: []model.Pod{etcdPod("etcd-1"), covered, agentPod("agent-1")}, want: []v1alpha1.WorkloadRef{agent, deployment, budget, static},
 			containers: []string{"agent-1", "etcd-1", "web-1"},
 		},
-		"each once":                               {pods: []model.Pod{covered, covered}, want: []v1alpha1.WorkloadRef{deployment, budget}, containers: []string{"web-1"}},
+		"each once":                               {pods: []model.Pod{covered, covered}, want: []v1alpha1.WorkloadRef{two, twoCovered}, containers: []string{"web-1"}},
+		"no pod that is not ready yet":            {pods: []model.Pod{starting}, want: []v1alpha1.WorkloadRef{without}, containers: []string{"web-1"}},
+		"no pod of the manager, which may stay":   {pods: []model.Pod{manager, webPod()}, want: []v1alpha1.WorkloadRef{deployment}, containers: []string{"web-1"}},
 		"not those of pods that ended or will":    {pods: []model.Pod{gone, going}, want: []v1alpha1.WorkloadRef{}},
 		"not a DaemonSet that is not ready on it": {pods: []model.Pod{weak}, want: []v1alpha1.WorkloadRef{}, containers: []string{"agent-1"}},
 		"no pods": {want: []v1alpha1.WorkloadRef{}},

@@ -78,8 +78,8 @@ func (a *attempt) bootSeen() time.Time {
 	return a.Status.Attempt.BackTime.Time
 }
 
-// maxContainers bounds the containers that one attempt remembers; the API has the same limit.
-const maxContainers = 512
+// MaxContainers bounds the containers that one attempt remembers; the API has the same limit.
+const MaxContainers = 512
 
 // containersOf pods that run.
 func containersOf(pods []model.Pod) []string {
@@ -89,7 +89,7 @@ func containersOf(pods []model.Pod) []string {
 	}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	return ids[:min(len(ids), maxContainers)]
+	return ids[:min(len(ids), MaxContainers)]
 }
 
 // noteContainers adds what runs on the node now. It is only called when the host cannot have booted yet: of pods and nodes there are two
@@ -99,7 +99,7 @@ func (a *attempt) noteContainers() {
 	known := sets.New(a.Status.Attempt.Containers...)
 	if ids := containersOf(a.Pods); a.PodsKnown && !known.HasAll(ids...) {
 		ids = sets.List(known.Insert(ids...))
-		a.EditAttempt(func(at *v1alpha1.Attempt) { at.Containers = ids[:min(len(ids), maxContainers)] })
+		a.EditAttempt(func(at *v1alpha1.Attempt) { at.Containers = ids[:min(len(ids), MaxContainers)] })
 	}
 }
 
@@ -153,6 +153,7 @@ func (a *attempt) workloadsBack() model.Verdict {
 		return model.Verdict{}
 	}
 	var missing []string
+	a.elsewhere = 0
 	for _, w := range a.Status.Workloads {
 		if lack := a.notAsReadyAsBefore(w); lack != "" {
 			missing = append(missing, lack)
@@ -168,7 +169,8 @@ func (a *attempt) workloadsBack() model.Verdict {
 	return model.Verdict{Reason: v1alpha1.ReasonWorkloadsNotReady, Message: message + "."}
 }
 
-// notAsReadyAsBefore describes a workload that has fewer ready pods than before the drain, and fewer than it should have now.
+// notAsReadyAsBefore describes a workload that has fewer ready pods than before the drain, and fewer than it should have now; unless other
+// attempts have displaced as many as are missing, and wait for them.
 func (a *attempt) notAsReadyAsBefore(w v1alpha1.WorkloadRef) string {
 	switch w.Kind {
 	case v1alpha1.WorkloadDaemonSet, v1alpha1.WorkloadStaticPod:
@@ -183,7 +185,11 @@ func (a *attempt) notAsReadyAsBefore(w v1alpha1.WorkloadRef) string {
 		return ""
 	}
 	need := min(w.Ready, now.Desired)
-	if w.Ready == 0 || !now.Stale && now.Ready >= need {
+	switch {
+	case w.Ready == 0, !now.Stale && now.Ready >= need:
+		return ""
+	case !now.Stale && a.neighbors.Account(model.KeyOf(w), need-now.Ready, need):
+		a.elsewhere++
 		return ""
 	}
 	return fmt.Sprintf("%s %s/%s is not as ready as before the drain, when it had %s",
@@ -196,10 +202,10 @@ const maxName = 253
 // maxWorkloads bounds the workloads that one NodeReboot remembers; the API has the same limit.
 const maxWorkloads = 512
 
-// captureWorkloads remembers how ready the workloads of a node's pods are, to compare with after the reboot. Of DaemonSets and static
-// pods only those count that are ready on the node.
+// captureWorkloads remembers how ready the workloads of a node's pods are, to compare with after the reboot, and how many of their pods a
+// drain has to evict. Of DaemonSets and static pods only those count that are ready on the node.
 func (a *attempt) captureWorkloads(pods []model.Pod) []v1alpha1.WorkloadRef {
-	seen := map[model.WorkloadKey]int32{}
+	seen := map[model.WorkloadKey]v1alpha1.WorkloadRef{}
 	for i := range pods {
 		pod := &pods[i]
 		if pod.Finished || pod.Terminating {
@@ -207,24 +213,43 @@ func (a *attempt) captureWorkloads(pods []model.Pod) []v1alpha1.WorkloadRef {
 		}
 		for _, key := range pod.Workloads {
 			if key.Kind != v1alpha1.WorkloadDaemonSet {
-				seen[key] = a.Workloads[key].Ready
+				a.capture(seen, key, pod)
 			}
 		}
 		for _, key := range pod.KeysOnNode() {
 			if pod.Ready {
-				seen[key] = 1
+				seen[key] = v1alpha1.WorkloadRef{Ready: 1}
 			}
 		}
 	}
 	refs := make([]v1alpha1.WorkloadRef, 0, len(seen))
-	for key, ready := range seen {
+	for key, ref := range seen {
 		if key.Name == "" || len(key.Name) > maxName {
 			continue
 		}
-		refs = append(refs, v1alpha1.WorkloadRef{Kind: key.Kind, Namespace: key.Namespace, Name: key.Name, Ready: ready})
+		ref.Kind, ref.Namespace, ref.Name = key.Kind, key.Namespace, key.Name
+		refs = append(refs, ref)
 	}
 	slices.SortFunc(refs, func(a, b v1alpha1.WorkloadRef) int {
 		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
 	return refs[:min(len(refs), maxWorkloads)]
+}
+
+// capture adds a pod to what is known of one of its workloads.
+func (a *attempt) capture(seen map[model.WorkloadKey]v1alpha1.WorkloadRef, key model.WorkloadKey, pod *model.Pod) {
+	ref, known := seen[key]
+	if !known {
+		ref.Ready = a.neighbors.Before(key, a.Workloads[key].Ready)
+	}
+	if pod.Ready && a.mayEvict(pod) {
+		ref.Pods++
+	}
+	seen[key] = ref
+}
+
+// mayEvict says that a drain evicts the pod in any case. Pods of the manager may stay.
+func (a *attempt) mayEvict(pod *model.Pod) bool {
+	return !pod.Stays() && a.Policy.Drained.Matches(pod.Labels, pod.Annotations) &&
+		pod.Labels[v1alpha1.ComponentLabel] != v1alpha1.ManagerComponent
 }

@@ -104,6 +104,9 @@ func (a *attempt) proof() string {
 			" not waited for, as RebootPolicy " + a.Policy.Name() + " says"
 	case waited > 0:
 		message += "; " + model.Counted(waited, "workload that had pods on it is", "workloads that had pods on it are") + " as ready as before"
+		if a.elsewhere > 0 {
+			message += ", apart from pods that reboots of other nodes displaced"
+		}
 	}
 	switch {
 	case current.RebootOrderedTime == nil:

@@ -140,6 +140,8 @@ type Pod struct {
 	// Finished pods have ended (Succeeded or Failed) and do not run again; Terminating ones are being deleted.
 	Finished, Terminating bool
 	Ready                 bool
+	// Priority of the pod: of two, the one with the higher priority matters more.
+	Priority int32
 	// Containers are short IDs of the containers that run. No container outlives a boot, so they tell a status of before it from a new one.
 	Containers []string
 }

@@ -1,0 +1,110 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+const (
+	// maxCompared is of how many of the nodes that have their turn the pods are read to compare what their drains cost, for each policy.
+	maxCompared = 16
+	// maxOvertaken bounds how a node can be overtaken: only by nodes whose reboots were required no more than this later.
+	maxOvertaken = time.Hour
+)
+
+// drainCost is what the drain of a node costs.
+type drainCost struct {
+	// pods have to go elsewhere, with this priority at most and in all.
+	pods     int
+	highest  int32
+	priority int64
+}
+
+func (c drainCost) compare(other drainCost) int {
+	return cmp.Or(
+		cmp.Compare(c.pods, other.pods), cmp.Compare(c.highest, other.highest), cmp.Compare(c.priority, other.priority),
+	)
+}
+
+// fewestMoves: the policy's nodes go in the order of what their drains displace.
+func (policy *policyView) fewestMoves() bool {
+	return policy.Spec.Rollout.NodeOrder == v1alpha1.NodeOrderFewestMoves && policy.Spec.Drain.Mode != v1alpha1.DrainModeSkip
+}
+
+// costOf draining the node of a NodeReboot; false if it is not known.
+func (p *planning) costOf(r *rebootView) (drainCost, bool) {
+	var cost drainCost
+	pods, known := p.snapshot.Pods[r.node.Name]
+	for i := range pods {
+		pod := &pods[i]
+		if pod.Finished || pod.Terminating || pod.Stays() || !r.policy().Drained.Matches(pod.Labels, pod.Annotations) {
+			continue
+		}
+		if cost.pods++; cost.pods == 1 || pod.Priority > cost.highest {
+			cost.highest = pod.Priority
+		}
+		cost.priority += int64(pod.Priority)
+	}
+	return cost, known
+}
+
+// orderLine orders NodeReboots that have their turn. Of the first few whose needs are of about the same age, the one whose drain costs the
+// least goes first, as soon as that is known of all of them that can be read. What they have is part of the plan from then on, so that the
+// order stays.
+func (p *round) orderLine(policy *policyView, own *policyRound) {
+	slices.SortFunc(own.line, compareWaiting)
+	if !policy.fewestMoves() || len(own.line) < 2 {
+		return
+	}
+	left := maxCompared
+	for begin := 0; begin < len(own.line) && left > 0; {
+		equals, class := equalsIn(own.line[begin:], left)
+		left -= len(equals)
+		if len(equals) > 1 {
+			p.compareCosts(own, equals)
+		}
+		begin += class
+	}
+}
+
+// equalsIn are the first of a line that may go in any order, and how many of the line are of their class.
+func equalsIn(line []*rebootView, most int) (equals []*rebootView, class int) {
+	first := line[0]
+	until := first.Status.RequiredSince.Add(maxOvertaken)
+	same := 0
+	for class < len(line) && compareClass(first, line[class]) == 0 {
+		if !line[class].Status.RequiredSince.After(until) {
+			same = class + 1 // the line is in the order of needs
+		}
+		class++
+	}
+	return line[:min(same, most)], class
+}
+
+// compareCosts orders NodeReboots by what the drains of their nodes cost, or notes whose pods have to be read for that.
+func (p *round) compareCosts(own *policyRound, equals []*rebootView) {
+	costs := make(map[*rebootView]drainCost, len(equals))
+	var unknown []string
+	for _, r := range equals {
+		cost, known := p.costOf(r)
+		switch {
+		case known:
+			p.needPods = append(p.needPods, r.node.Name)
+			costs[r] = cost
+		case !p.snapshot.PodsUnread[r.node.Name] && p.knownUndrainable(r) == nil:
+			unknown = append(unknown, r.node.Name)
+		}
+	}
+	if len(unknown) > 0 {
+		own.unread = append(own.unread, unknown...)
+		return
+	}
+	slices.SortStableFunc(equals, func(a, b *rebootView) int {
+		x, knownX := costs[a]
+		y, knownY := costs[b]
+		return cmp.Or(compareFalseFirst(!knownX, !knownY), x.compare(y))
+	})
+}
