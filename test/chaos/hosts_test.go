@@ -305,7 +305,7 @@ func (r *run) replace(trial *rig.Trial, host *testbed.Host) {
 			r.hosts[i] = replaced
 		}
 	}
-	trial.Replace(host, replaced)
+	r.check(trial.Add(replaced))
 	replaced.RequireReboot()
 }
 

@@ -2,8 +2,8 @@ package rig
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,7 +30,13 @@ type Trial struct {
 	quiet    []judge.Span
 
 	mu    sync.Mutex
-	hosts []*testbed.Host
+	hosts []knownHost // in the order in which they joined
+}
+
+// knownHost is a host, and the boot that it ran when it joined.
+type knownHost struct {
+	*testbed.Host
+	bootID string
 }
 
 // Begin begins to record.
@@ -39,21 +45,28 @@ func (r *Rig) Begin(ctx context.Context, rules judge.Rules, hosts ...*testbed.Ho
 	if err != nil {
 		return nil, err
 	}
-	return &Trial{Rules: rules, rig: r, recorder: recorder, began: r.Clock.Now(), hosts: slices.Clone(hosts)}, nil
+	trial := &Trial{Rules: rules, rig: r, recorder: recorder, began: r.Clock.Now()}
+	if err := trial.Add(hosts...); err != nil {
+		return nil, errors.Join(err, trial.Stop())
+	}
+	return trial, nil
 }
 
 // Recorder is what records.
 func (t *Trial) Recorder() *record.Recorder { return t.recorder }
 
-// Replace has another host of the same name take the place of one.
-func (t *Trial) Replace(old, host *testbed.Host) {
+// Add adds a host: all that there are at first, and those that joined later, also in the place of one of the same name.
+func (t *Trial) Add(hosts ...*testbed.Host) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for i := range t.hosts {
-		if t.hosts[i] == old {
-			t.hosts[i] = host
+	for _, host := range hosts {
+		bootID, err := host.BootID()
+		if err != nil {
+			return err
 		}
+		t.hosts = append(t.hosts, knownHost{host, bootID})
 	}
+	return nil
 }
 
 // Did notes what someone else than the operator wrote to a node, by the resource version of what was written.
@@ -76,14 +89,17 @@ func (t *Trial) History() *judge.History {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, host := range t.hosts {
+		events := history.Hosts[host.Name()]
+		events = append(events, judge.HostEvent{Kind: judge.HostUp, BootID: host.bootID})
 		for _, event := range host.Events() {
 			if kind, known := hostEvents[event.Kind]; known && !event.At.Before(t.began) {
-				history.Hosts[host.Name()] = append(history.Hosts[host.Name()], judge.HostEvent{At: event.At, Kind: kind, BootID: event.BootID})
+				events = append(events, judge.HostEvent{At: event.At, Kind: kind, BootID: event.BootID})
 			}
 		}
 		if host.Removed() {
-			history.Hosts[host.Name()] = append(history.Hosts[host.Name()], judge.HostEvent{Kind: judge.HostRemoved})
+			events = append(events, judge.HostEvent{Kind: judge.HostRemoved})
 		}
+		history.Hosts[host.Name()] = events
 	}
 	return &history
 }
