@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
@@ -53,6 +54,8 @@ type planning struct {
 	names sets.Set[string]
 	// evictions is how many evictions budgets allow that no drain was given yet, of the budgets that refused some.
 	evictions map[model.WorkloadKey]int32
+	// shares are those of the drains under way.
+	shares map[types.UID]share
 	// wants is memory that is used again and again.
 	wants []want
 }
@@ -66,7 +69,7 @@ func newPlanning(snapshot *Snapshot, now time.Time) *planning {
 		byUID:    make(map[string]*rebootView, len(snapshot.Slots)),
 		byName:   make(map[string]*policyView, len(snapshot.Policies)),
 
-		evictions: map[model.WorkloadKey]int32{},
+		evictions: map[model.WorkloadKey]int32{}, shares: map[types.UID]share{},
 	}
 	p.addNodes(snapshot.Nodes)
 	p.addReboots(snapshot.Reboots)

@@ -31,6 +31,8 @@ type Input struct {
 	LastPlace bool
 	// Retry are the node's pods whose eviction a budget refused, and allows now.
 	Retry []v1alpha1.PodReference
+	// Hold are those whose eviction a budget would refuse.
+	Hold []v1alpha1.HeldPod
 	// Refused says which write the attempt needs before its reboot is refused.
 	Refused model.Verdict
 	// Moment of the plan; Result says when to look again.
