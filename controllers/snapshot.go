@@ -281,11 +281,7 @@ func openWorkloads(reboots []*v1alpha1.NodeReboot) sets.Set[model.WorkloadKey] {
 		for _, ref := range reboot.Status.Workloads {
 			keys.Insert(model.WorkloadKey{Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name})
 		}
-		for _, key := range model.RefusingBudgets(reboot) { // also of pods that came later
-			if key.Name != "" {
-				keys.Insert(key)
-			}
-		}
+		keys.Insert(model.BudgetsOfDrain(reboot)...) // also those of pods that came later
 	}
 	return keys
 }

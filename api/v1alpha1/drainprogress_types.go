@@ -1,5 +1,7 @@
 package v1alpha1
 
+import "slices"
+
 // DrainActivity says whether a drain gets anywhere.
 // A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
 //
@@ -63,6 +65,41 @@ type DrainOrder struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=10
 	Retry []PodReference `json:"retry,omitempty"`
+
+	// hold names pods whose eviction a PodDisruptionBudget would refuse, so that it is not asked for while they are named. In case nothing is
+	// heard of the manager, it is asked for after 30 seconds.
+	// +optional
+	// +listType=map
+	// +listMapKey=namespace
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Hold []HeldPod `json:"hold,omitempty"`
+}
+
+// Holds tells whether the order says that the eviction of a pod would be refused.
+func (o *DrainOrder) Holds(namespace, name string) bool {
+	return slices.ContainsFunc(o.Hold, func(p HeldPod) bool { return p.Namespace == namespace && p.Name == name })
+}
+
+// HeldPod is a pod whose eviction a PodDisruptionBudget would refuse.
+type HeldPod struct {
+	// namespace of the pod and of the budget.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// name of the pod.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// budget is the name of the PodDisruptionBudget.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Budget string `json:"budget,omitempty"`
 }
 
 // PodReference names a pod.

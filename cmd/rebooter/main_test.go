@@ -52,7 +52,7 @@ func TestEveryInstallationGivesArgumentsThatTheRebooterTakes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, probe := range []*[]string{&container.LivenessProbe.Exec.Command, &container.ReadinessProbe.Exec.Command} {
+			for _, probe := range []*[]string{&container.LivenessProbe.Exec.Command, &container.StartupProbe.Exec.Command} {
 				p, err := parse((*probe)[1:], &bytes.Buffer{})
 				if err != nil || !p.probe || p.socket != f.socket || (*probe)[0] != container.Command[0] {
 					t.Errorf("probe %q: error %v", *probe, err)

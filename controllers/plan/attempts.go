@@ -7,6 +7,7 @@ import (
 // advanceAttempts moves every open attempt on as far as the facts allow.  Those whose hosts were ordered to reboot go first: what becomes
 // of them halts a policy, and keeps other nodes that may run etcd from going down.
 func (p *planning) advanceAttempts() {
+	p.shareEvictions()
 	p.advanceThose(told)
 	p.countHalts()
 	p.advanceThose(func(r *rebootView) bool { return !told(r) })
@@ -58,10 +59,10 @@ func (p *planning) attemptInput(r *rebootView) *attempt.Input {
 		in.Manager = attempt.Manager{Needs: p.managerNeeds(r.node), Namespace: p.snapshot.Namespace}
 		in.LastPlace = p.lastPlace(r.node)
 	}
-	in.Retry = p.retry(r.Object)
 	in.Moment, in.BootSeen = p.Moment, p.snapshot.Deferred[bootKey(r)]
 	in.Neighbors = neighborsOf{p, r}
 	in.Pods, in.PodsKnown = p.snapshot.Pods[r.node.Name]
+	in.Retry, in.Hold = p.evictionsOf(r)
 	return in
 }
 

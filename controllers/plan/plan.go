@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
@@ -72,6 +73,8 @@ type planning struct {
 	shares map[model.WorkloadKey][]*share
 	// unaccounted are open attempts for whose missing pods no other one could account.
 	unaccounted map[*rebootView]bool
+	// drainShares are those of the drains under way.
+	drainShares map[types.UID]drainShare
 	// wants is memory that is used again and again.
 	wants []want
 }
@@ -84,7 +87,7 @@ func newPlanning(state *State, snapshot *Snapshot, now time.Time) *planning {
 		byUID:    make(map[string]*rebootView, len(snapshot.Slots)),
 		byName:   make(map[string]*policyView, len(snapshot.Policies)),
 
-		evictions: map[model.WorkloadKey]int32{},
+		evictions: map[model.WorkloadKey]int32{}, drainShares: map[types.UID]drainShare{},
 	}
 	p.parsePolicies()
 	p.state = state.next(snapshot, p.policies)

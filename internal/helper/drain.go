@@ -122,7 +122,7 @@ func (d *drain) apply(a amendment) error {
 	}
 	filter.daemonSets = d.filter.daemonSets
 	regrant := !ptr.Equal(d.order.GracePeriodSeconds, a.order.GracePeriodSeconds)
-	d.retry(d.order.Retry, a.order.Retry, d.clock.Now())
+	d.retry(&d.order, &a.order, d.clock.Now())
 	d.amendment, d.filter = a, filter
 	for _, pod := range d.leaving {
 		pod.accepted = pod.accepted && !regrant
@@ -258,7 +258,11 @@ func (d *drain) known(pod *corev1.Pod, now time.Time) *leavingPod {
 	if p := d.ignored[pod.UID]; p != nil {
 		return p
 	}
-	return &leavingPod{next: now, late: !d.first[pod.UID], owner: d.ownerOf(pod)}
+	p := &leavingPod{next: now, late: !d.first[pod.UID], owner: d.ownerOf(pod)}
+	if d.order.Holds(pod.Namespace, pod.Name) {
+		p.repeat(firstBudgetPause, now)
+	}
+	return p
 }
 
 // forbid notes a pod that must not be evicted; of several the first by name.

@@ -69,7 +69,7 @@ func TestARefusedStageHoldsTheNextOne(t *testing.T) {
 		pass(500 * time.Millisecond)
 		wantAsked(t, pods, "front-1", "front-2")
 		pods.allow("front-1")
-		pass(12 * time.Second)
+		pass(36 * time.Second)
 		wantAsked(t, pods, "back", "front-1", "other")
 	})
 }

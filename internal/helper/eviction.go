@@ -26,8 +26,8 @@ const (
 	pauseSpread = 0.2
 	// One that a budget refused is repeated when the manager says that the budget may allow it. In case nothing is heard of it, the pause
 	// grows from firstBudgetPause to lastBudgetPause.
-	firstBudgetPause = 10 * time.Second
-	lastBudgetPause  = 30 * time.Second
+	firstBudgetPause = 30 * time.Second
+	lastBudgetPause  = time.Minute
 	// maxEvictions is how many evictions are asked for at once.
 	maxEvictions = 16
 )
@@ -213,11 +213,12 @@ func (p *leavingPod) repeat(pause time.Duration, now time.Time) {
 	p.pause, p.next = pause, now.Add(wait.Jitter(pause, pauseSpread))
 }
 
-// retry tries evictions at once that the order says may be allowed now, and did not say before.
-func (d *drain) retry(before, after []v1alpha1.PodReference, now time.Time) {
+// retry asks for evictions at once that the order says may be allowed now, and did not say before.
+func (d *drain) retry(before, after *v1alpha1.DrainOrder, now time.Time) {
 	for _, pod := range d.leaving {
 		name := v1alpha1.PodReference{Namespace: pod.Namespace, Name: pod.Name}
-		if pod.refused != nil && slices.Contains(after, name) && !slices.Contains(before, name) {
+		again := pod.refused != nil && slices.Contains(after.Retry, name) && !slices.Contains(before.Retry, name)
+		if again || before.Holds(pod.Namespace, pod.Name) && !after.Holds(pod.Namespace, pod.Name) {
 			pod.pause, pod.next = 0, now
 		}
 	}

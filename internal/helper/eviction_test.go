@@ -101,20 +101,20 @@ func TestARefusedEvictionIsRepeatedAndNamesTheBudget(t *testing.T) {
 		pods.refuse["a"] = budgetRefusal("web")
 		run := startDrain(t, pods, v1alpha1.DrainOrder{})
 		wantAsked(t, pods, "a", "b")
-		pass(9 * time.Second)
+		pass(29 * time.Second)
 		wantAsked(t, pods)
-		pass(3 * time.Second)
+		pass(7 * time.Second)
 		wantAsked(t, pods, "a")
 		run.want(t, false, v1alpha1.DrainProgress{Total: 2, Remaining: 1, Refused: []v1alpha1.RefusedPod{{
 			Namespace: "default", Name: "a", By: "PodDisruptionBudget web",
 			Message: "The disruption budget web needs 3 healthy pods and has 3 currently",
 		}}})
-		pass(2 * time.Minute)
-		if asked := len(pods.takeAsked()); asked < 3 || asked > 5 {
-			t.Errorf("asked %d times in two minutes, want 3 to 5: the pause grows to 30 to 36 seconds and no further", asked)
+		pass(5 * time.Minute)
+		if asked := len(pods.takeAsked()); asked < 4 || asked > 5 {
+			t.Errorf("asked %d times in five minutes, want 4 or 5: the pause grows to 60 to 72 seconds and no further", asked)
 		}
 		pods.allow("a")
-		pass(36 * time.Second)
+		pass(80 * time.Second)
 		run.want(t, true, v1alpha1.DrainProgress{Total: 2})
 	})
 }
@@ -151,6 +151,30 @@ func TestARefusedEvictionIsRepeatedWhenTheOrderSaysThatTheBudgetMayAllowIt(t *te
 		if took := time.Since(run.began); took > 3*time.Second {
 			t.Errorf("it took %s", took)
 		}
+	})
+}
+
+func TestAnEvictionThatWouldBeRefusedIsNotAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pods := newFakePods(newPod("a"), newPod("b"), newPod("c"))
+		held := func(names ...string) (order v1alpha1.DrainOrder) {
+			for _, name := range names {
+				order.Hold = append(order.Hold, v1alpha1.HeldPod{Namespace: "default", Name: name, Budget: "web"})
+			}
+			return order
+		}
+		run := startDrain(t, pods, held("b", "c"))
+		wantAsked(t, pods, "a")
+		pass(10 * time.Second)
+		wantAsked(t, pods)
+		run.amend(amendment{deadline: run.began.Add(drainTimeout), order: held("c")})
+		synctest.Wait()
+		wantAsked(t, pods, "b")
+		pass(15 * time.Second)
+		wantAsked(t, pods)
+		pass(12 * time.Second) // nothing is heard of the manager
+		wantAsked(t, pods, "c")
+		run.want(t, true, v1alpha1.DrainProgress{Total: 3})
 	})
 }
 

@@ -36,7 +36,7 @@ func separation(s *story) {
 		container.Image = workloadImage
 		container.Command = []string{"/workload", "probe", abrupt, victim.Namespace, victim.Name}
 		container.Args = nil
-		container.LivenessProbe, container.ReadinessProbe = nil, nil
+		container.LivenessProbe, container.ReadinessProbe, container.StartupProbe = nil, nil, nil
 	}
 	s.must(s.Client().Create(s.ctx, pod), "create the probe")
 	s.eventually("the probe has tried everything", func() error { return s.ended(pod) })

@@ -28,7 +28,8 @@ func TestEvictionsAreNotAskedForInVain(t *testing.T) {
 	if err := cluster.Install(ctx); err != nil {
 		t.Fatal(err)
 	}
-	app := App{Name: "web", Replicas: 9, SpreadZones: true, ReadyAfter: 3 * time.Second, TerminateAfter: time.Second, MaxUnavailable: ptr.To(1)}
+	app := App{Name: "web", Replicas: 9, SpreadZones: true, MaxUnavailable: ptr.To(1)}
+	app.ReadyAfter, app.TerminateAfter = 3*time.Second, time.Second
 	if err := cluster.CreateApp(ctx, app); err != nil {
 		t.Fatal(err)
 	}

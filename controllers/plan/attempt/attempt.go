@@ -34,6 +34,8 @@ type Input struct {
 	LastPlace bool
 	// Retry are the node's pods whose eviction a budget refused, and allows now.
 	Retry []v1alpha1.PodReference
+	// Hold are those whose eviction a budget would refuse.
+	Hold []v1alpha1.HeldPod
 	// Refused says which write the attempt needs before its reboot is refused.
 	Refused model.Verdict
 	// Neighbors tell what other attempts have displaced; nil is that there are none.

@@ -135,7 +135,7 @@ func (a *attempt) drainOrder() *v1alpha1.DrainOrder {
 	return &v1alpha1.DrainOrder{
 		GracePeriodSeconds: drain.GracePeriodSeconds, Selector: drain.Selector, SkipWaitForDeleteSeconds: drain.SkipWaitForDeleteSeconds,
 		EmptyDir: drain.EmptyDir, Unmanaged: drain.Unmanaged, ReturningPods: drain.ReturningPods, Stages: stageSelectors(drain.Stages),
-		Leave: a.left(), Retry: a.Retry,
+		Leave: a.left(), Retry: a.Retry, Hold: a.Hold,
 	}
 }
 
@@ -295,14 +295,21 @@ func (a *attempt) whatIsLeft(drain *v1alpha1.DrainProgress) string {
 	return left + ": " + some(parts)
 }
 
-// refusedPods says which pods may not be evicted and what refuses it.
+// refusedPods says which pods may not be evicted and what refuses it, or would.
 func (a *attempt) refusedPods(answer *v1alpha1.HelperReport) string {
-	if answer == nil || answer.Drain == nil {
-		return ""
+	var refused []v1alpha1.RefusedPod
+	if answer != nil && answer.Drain != nil {
+		refused = answer.Drain.Refused
 	}
 	var parts []string
-	for i := range answer.Drain.Refused {
-		parts = append(parts, a.refusal(&answer.Drain.Refused[i]))
+	for i := range refused {
+		parts = append(parts, a.refusal(&refused[i]))
+	}
+	for _, pod := range a.Hold {
+		if !slices.ContainsFunc(refused, func(r v1alpha1.RefusedPod) bool { return r.Namespace == pod.Namespace && r.Name == pod.Name }) {
+			by := v1alpha1.RefusedByBudget + pod.Budget
+			parts = append(parts, a.refusal(&v1alpha1.RefusedPod{Namespace: pod.Namespace, Name: pod.Name, By: by}))
+		}
 	}
 	return some(parts)
 }

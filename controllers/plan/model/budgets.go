@@ -1,6 +1,7 @@
 package model
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -18,6 +19,17 @@ func RefusingBudgets(reboot *v1alpha1.NodeReboot) []WorkloadKey {
 		pod := &report.Drain.Refused[i]
 		if name, is := strings.CutPrefix(pod.By, v1alpha1.RefusedByBudget); is {
 			keys[i] = WorkloadKey{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: pod.Namespace, Name: name}
+		}
+	}
+	return keys
+}
+
+// BudgetsOfDrain are all that matter to a drain under way.
+func BudgetsOfDrain(reboot *v1alpha1.NodeReboot) []WorkloadKey {
+	keys := slices.DeleteFunc(RefusingBudgets(reboot), func(key WorkloadKey) bool { return key.Name == "" })
+	if order := reboot.Status.Order; order != nil && order.Drain != nil {
+		for _, pod := range order.Drain.Hold {
+			keys = append(keys, WorkloadKey{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: pod.Namespace, Name: pod.Budget})
 		}
 	}
 	return keys

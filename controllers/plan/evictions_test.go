@@ -1,0 +1,122 @@
+package plan
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+)
+
+func TestRefusedEvictionsAreTriedAgainWhenTheirBudgetAllowsThem(t *testing.T) {
+	web := WorkloadKey{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: "apps", Name: "web"}
+	for name, tc := range map[string]struct {
+		budget *Workload
+		change func(*v1alpha1.HelperReport)
+		want   []string
+	}{
+		"it allows none":                    {budget: &Workload{}},
+		"it allows one":                     {budget: &Workload{DisruptionsAllowed: 1}, want: []string{"web-1"}},
+		"it allows some":                    {budget: &Workload{DisruptionsAllowed: 3}, want: []string{"web-1", "web-2", "web-3"}},
+		"it allows more than were refused":  {budget: &Workload{DisruptionsAllowed: 9}, want: []string{"web-1", "web-2", "web-3", "web-4"}},
+		"its controller has not caught up":  {budget: &Workload{DisruptionsAllowed: 1, Stale: true}},
+		"it is gone":                        {want: []string{"web-1", "web-2", "web-3", "web-4"}},
+		"something else refuses":            {budget: &Workload{DisruptionsAllowed: 9}, change: by("admission webhook \"web\"")},
+		"a budget of another name refuses":  {budget: &Workload{}, change: by("PodDisruptionBudget other"), want: []string{"web-1", "web-2", "web-3", "web-4"}},
+		"the report is about another order": {budget: &Workload{DisruptionsAllowed: 9}, change: func(r *v1alpha1.HelperReport) { r.Sequence++ }},
+		"nothing is refused any longer":     {budget: &Workload{DisruptionsAllowed: 9}, change: func(r *v1alpha1.HelperReport) { r.Drain.Refused = nil }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := attemptIn(t, stageDraining)
+			s.Workloads[web] = Workload{}
+			refuse(s)
+			s.settle()
+			delete(s.Workloads, web)
+			sequence := s.reboot("ra").Status.Order.Sequence
+			if tc.budget != nil {
+				s.Workloads[web] = *tc.budget
+			}
+			if tc.change != nil {
+				s.report("ra", tc.change)
+			}
+			s.settle()
+			order := s.reboot("ra").Status.Order
+			var got []string
+			for _, pod := range order.Drain.Retry {
+				got = append(got, pod.Name)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" || order.Sequence != sequence {
+				t.Errorf("order %d, to be tried again (-want +got):\n%s", order.Sequence, diff)
+			}
+		})
+	}
+}
+
+func by(refuser string) func(*v1alpha1.HelperReport) {
+	return func(r *v1alpha1.HelperReport) {
+		r.Drain.Refused = slices.Clone(r.Drain.Refused)
+		for i := range r.Drain.Refused {
+			r.Drain.Refused[i].By = refuser
+		}
+	}
+}
+
+// Those that hold pods back come first, then those that were refused, then the drain that begins.
+func TestDrainsShareWhatABudgetAllows(t *testing.T) {
+	web := WorkloadKey{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: "apps", Name: "web"}
+	held := func(names ...string) (pods []v1alpha1.HeldPod) {
+		for _, name := range names {
+			pods = append(pods, v1alpha1.HeldPod{Namespace: "apps", Name: name, Budget: "web"})
+		}
+		return pods
+	}
+	for name, tc := range map[string]struct {
+		allowed int32
+		// hold and retry are of the drain under way of node a; begins is of node b, whose drain begins.
+		hold   []v1alpha1.HeldPod
+		retry  []v1alpha1.PodReference
+		begins []v1alpha1.HeldPod
+	}{
+		"nothing": {hold: held("a-1", "a-2"), begins: held("b-1", "b-2")},
+		"one":     {allowed: 1, hold: held("a-2"), begins: held("b-1", "b-2")},
+		"four": {
+			allowed: 4, retry: []v1alpha1.PodReference{{Namespace: "apps", Name: "a-3"}}, begins: held("b-2"),
+		},
+		"any": {allowed: 9, retry: []v1alpha1.PodReference{{Namespace: "apps", Name: "a-3"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &planning{
+				snapshot:  &Snapshot{Workloads: map[WorkloadKey]Workload{web: {DisruptionsAllowed: tc.allowed}}},
+				evictions: map[WorkloadKey]int32{}, shares: map[types.UID]drainShare{},
+			}
+			reboot := &v1alpha1.NodeReboot{}
+			reboot.Status.Order = &v1alpha1.RebootOrder{
+				Sequence: 1, Action: v1alpha1.ActionDrain, Drain: &v1alpha1.DrainOrder{Hold: held("a-1", "a-2")},
+			}
+			reboot.Status.Report = &v1alpha1.HelperReport{Sequence: 1, Drain: &v1alpha1.DrainProgress{Refused: []v1alpha1.RefusedPod{
+				{Namespace: "apps", Name: "a-3", By: "PodDisruptionBudget web"},
+			}}}
+			under := &rebootView{Draft: model.NewDraft(reboot), attempting: true}
+			under.Status.Attempt = &v1alpha1.Attempt{}
+			p.reboots = []*rebootView{under}
+			p.shareEvictions()
+			retry, hold := p.evictionsOf(under)
+			begins := p.hold(covered([]Pod{
+				coveredPod("b-1", web), coveredPod("b-2", web),
+				{Namespace: "apps", Name: "b-3", Workloads: []WorkloadKey{web}}, // not Ready: it may go
+				coveredPod("b-4", web, WorkloadKey{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: "apps", Name: "two"}),
+				coveredPod("b-5"),
+			}))
+			if diff := cmp.Diff(tc.hold, hold) + cmp.Diff(tc.retry, retry) + cmp.Diff(tc.begins, begins); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func coveredPod(name string, workloads ...WorkloadKey) Pod {
+	return Pod{Namespace: "apps", Name: name, Workloads: workloads, Ready: true}
+}
