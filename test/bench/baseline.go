@@ -18,7 +18,7 @@ const (
 	// slackCounts: which writes fall together depends on chance.
 	slackCounts = 0.15
 	// slackAllocations: maps grow by chance.
-	slackAllocations = 0.05
+	slackAllocations, fewAllocations = 0.05, 100
 	// slackExponents is absolute.
 	slackExponents = 0.05
 	// slackRatio: the slice is short, so that fixed times weigh more than in the rows of the table.
@@ -40,6 +40,11 @@ type guarded struct {
 
 func share(slack float64) func(float64) float64 {
 	return func(baseline float64) float64 { return baseline * (1 + slack) }
+}
+
+// allocated allows for some more: what the runtime itself allocates meanwhile counts as well.
+func allocated(baseline float64) float64 {
+	return max(baseline*(1+slackAllocations), baseline+fewAllocations)
 }
 
 // counted allows for half of one more: of a small count a share is next to nothing.
@@ -92,9 +97,13 @@ func slice(ctx context.Context, say Say) ([]guarded, error) {
 // slicePlans are allocations of plans, and how they grow.
 func slicePlans(ctx context.Context, say Say) ([]guarded, error) {
 	say("running the planner's benchmarks once")
-	samples, err := benchPlanner(ctx, plannerSlice, "-benchtime=1x")
-	if err != nil {
-		return nil, err
+	var samples []sample
+	for _, pattern := range plannerSlices {
+		some, err := benchPlanner(ctx, pattern, "-benchtime=1x")
+		if err != nil {
+			return nil, err
+		}
+		samples = append(samples, some...)
 	}
 	if len(samples) == 0 {
 		return nil, errors.New("the planner's benchmarks printed nothing")
@@ -104,7 +113,7 @@ func slicePlans(ctx context.Context, say Say) ([]guarded, error) {
 		for _, curve := range curvesOf(samples, unit) {
 			last := len(curve.Sizes) - 1
 			name := fmt.Sprintf("plan: %s of %s, %.0f nodes", unit, curve.Name, curve.Sizes[last])
-			all = append(all, guarded{name, curve.Values[last], share(slackAllocations)})
+			all = append(all, guarded{name, curve.Values[last], allocated})
 			if exponent, known := curve.exponent(0); known {
 				all = append(all, guarded{fmt.Sprintf("plan: exponent of %s of %s", unit, curve.Name), exponent, absolute(slackExponents)})
 			}

@@ -19,6 +19,11 @@ const (
 	goalGrowth, goalGrowthAllocations = 1.25, 1.1
 )
 
+// plannerBenchmarks are run for plans by size, and plannerSlices by continuous integration: of several scenarios where there are such.
+const plannerBenchmarks = "^Benchmark(Scale|Compute)$"
+
+var plannerSlices = []string{"^BenchmarkScale$/.*/^(1000|5000)$", "^BenchmarkCompute$/^(1000|5000)$"}
+
 // goalsCompute is how many milliseconds a plan may take, by the number of nodes.
 var goalsCompute = map[float64]float64{5000: 10, 15000: 40}
 

@@ -64,7 +64,7 @@ func TestBenchmarksAreReadAsGoTestPrintsThem(t *testing.T) {
 BenchmarkScale/idle/1000-2         	     100	   2000000 ns/op	    4000 B/op	      10 allocs/op
 BenchmarkScale/idle/1000-2         	     100	   1000000 ns/op	    4000 B/op	      10 allocs/op
 BenchmarkScale/idle/10000-2        	      10	 100000000 ns/op	   40000 B/op	     100 allocs/op
-BenchmarkCompute/1000/needed-2     	     100	   3000000 ns/op
+BenchmarkCompute/1000/needed_2%,_3+3-2	     100	   3000000 ns/op
 BenchmarkOther-2                   	     100	   3000000 ns/op
 PASS
 `
@@ -73,7 +73,7 @@ PASS
 		t.Fatal(err)
 	}
 	want := []Curve{
-		{Name: "Compute needed", Sizes: []float64{1000}, Values: []float64{3e6}},
+		{Name: "Compute needed 2%, 3+3", Sizes: []float64{1000}, Values: []float64{3e6}},
 		{Name: "Scale idle", Sizes: []float64{1000, 10000}, Values: []float64{1e6, 1e8}},
 	}
 	times := curvesOf(samples, "ns/op")

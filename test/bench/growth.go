@@ -62,7 +62,7 @@ func parseName(name string) (sample, bool) {
 			s.nodes = float64(nodes)
 			continue
 		}
-		scenario = append(scenario, part)
+		scenario = append(scenario, strings.ReplaceAll(part, "_", " "))
 	}
 	s.scenario = strings.Join(scenario, "/")
 	return s, s.nodes > 0

@@ -13,8 +13,8 @@ import (
 const (
 	idleNodes = 1000
 	idleTime  = 60 * time.Second
-	// settleIdle is left to what follows the start of a thousand helpers.
-	settleIdle = 15 * time.Second
+	// quietTime is how long nothing is asked for when the start of a thousand helpers is over; it is waited for up to quietLimit.
+	quietTime, quietLimit = 10 * time.Second, 2 * time.Minute
 )
 
 // idle watches a cluster in which nothing has to be done.
@@ -25,10 +25,11 @@ func idle(nodes int, watched time.Duration) func(context.Context, Say) (Measured
 		if err != nil {
 			return Measured{}, err
 		}
-		say("watching %d idle nodes for %s", nodes, watched)
-		if err := pause(ctx, settleIdle); err != nil {
+		say("waiting until what follows the start of the helpers is over")
+		if err := f.quiet(ctx); err != nil {
 			return Measured{}, err
 		}
+		say("watching %d idle nodes for %s", nodes, watched)
 		sampler, began := f.sample(), time.Now()
 		defer sampler.stop()
 		if err := pause(ctx, watched); err != nil {
@@ -42,6 +43,24 @@ func idle(nodes int, watched time.Duration) func(context.Context, Say) (Measured
 		requests = slices.DeleteFunc(requests, func(r testbed.Request) bool { return r.At.Before(began) })
 		return idleFigures(nodes, watched, requests, used), nil
 	}
+}
+
+// quiet waits until nothing was asked for a while, or for long enough.
+func (f *fleet) quiet(ctx context.Context) error {
+	for limit := time.Now().Add(quietLimit); time.Now().Before(limit); {
+		began := time.Now()
+		if err := pause(ctx, quietTime); err != nil {
+			return err
+		}
+		requests, err := f.cluster.Requests()
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(requests, func(r testbed.Request) bool { return r.At.After(began) && r.Resource != "leases" }) {
+			return nil
+		}
+	}
+	return nil
 }
 
 func idleFigures(nodes int, watched time.Duration, requests []testbed.Request, used usageOfManagers) Measured {

@@ -6,9 +6,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// derive makes the rows that are made of others, and returns their names.
-func (r Results) derive() []string {
-	var made []string
+// derive makes the rows that are made of others.
+func (r Results) derive() {
 	for _, row := range Rows() {
 		if row.From == nil {
 			continue
@@ -17,10 +16,8 @@ func (r Results) derive() []string {
 		if result, known := row.From(r); known {
 			result.Title = row.Title
 			r[row.Name] = result
-			made = append(made, row.Name)
 		}
 	}
-	return made
 }
 
 // passes is how the processor time of a pass grows with the cluster, over the rollouts of all sizes. It is as noisy as the noisiest of

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 )
 
@@ -20,35 +19,42 @@ func Run(ctx context.Context, rows []Row, out io.Writer) error {
 	if err := readJSON(root, resultsFile, &results); err != nil {
 		return err
 	}
-	measured, failed := Results{}, []error(nil)
-	for _, name := range results.derive() {
-		if slices.Contains(rowNames(rows), name) {
-			measured[name] = results[name]
-		}
-	}
-	rows = slices.DeleteFunc(slices.Clone(rows), func(row Row) bool { return row.From != nil }) // they are made of the others
-	progress := newProgress(rows, out)
-	for _, row := range rows {
-		result, err := row.measure(ctx, progress.begin(row))
-		switch {
-		case errors.Is(err, ErrSkipped):
-			progress.say("  skipped: %v", err)
-			continue
-		case err != nil:
-			progress.say("  failed: %v", err)
-			failed = append(failed, err)
-			continue
-		}
-		results[row.Name], measured[row.Name] = result, result
-		for _, name := range results.derive() {
-			measured[name] = results[name]
-		}
-		if err := errors.Join(writeJSON(root, resultsFile, results), writePage(root, results)); err != nil {
-			return err
-		}
-	}
+	measured, err := runRows(ctx, rows, results, newProgress(rows, out), func() error {
+		return errors.Join(writeJSON(root, resultsFile, results), writePage(root, results))
+	})
 	printTable(out, measured)
-	return errors.Join(failed...)
+	return err
+}
+
+// runRows adds what it measures to the results, calls keep after each row, and returns what is new. It stops when ctx ends.
+func runRows(ctx context.Context, rows []Row, results Results, progress *progress, keep func() error) (Results, error) {
+	measured, failed := Results{}, []error(nil)
+	for _, row := range rows {
+		if row.From != nil { // it is made of others
+			continue
+		}
+		result, err := row.measure(ctx, progress.begin(row))
+		if err == nil {
+			results[row.Name], measured[row.Name] = result, result
+			results.derive()
+			err = keep()
+		}
+		if err != nil {
+			progress.say("  %s: %v", row.Name, err)
+		}
+		if err != nil && !errors.Is(err, ErrSkipped) {
+			failed = append(failed, err)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	for _, row := range rows {
+		if result, known := results[row.Name]; known && row.From != nil {
+			measured[row.Name] = result
+		}
+	}
+	return measured, errors.Join(failed...)
 }
 
 // progress says how far a run is.

@@ -43,8 +43,8 @@ const (
 	appReplicas = 6
 )
 
-// rollout has nodes that are spread evenly over three zones, with three pods on each, of applications with six replicas. Of six applications
-// one may have one replica unavailable and never has two on a node, two may have two unavailable, and three have no budget.
+// rollout has nodes that are spread evenly over three zones, with three pods on each, of applications with six replicas. Of six
+// applications one may have one replica unavailable and never has two on a node, two may have two unavailable, and three have no budget.
 func rollout(nodes, slots int, reboot time.Duration, zones v1alpha1.ZoneStrategy) scenario {
 	s := scenario{slots: slots, zones: zones, managers: 2, limit: 20 * time.Minute}
 	s.nodes = testbed.Fleet(nodes, 3, 0)
