@@ -2,8 +2,11 @@ package bench
 
 import "github.com/reboot-operator/reboot-operator/test/testbed"
 
-// kubeletProbes tells whether the testbed's kubelets can probe as real ones do.
-const kubeletProbes = false
-
 // options of the testbed.
-func (s scenario) options() testbed.Options { return testbed.Options{} }
+func (s scenario) options() testbed.Options {
+	var options testbed.Options
+	if s.kubelet {
+		options.Probes = &testbed.Probes{Seed: 1}
+	}
+	return options
+}

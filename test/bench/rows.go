@@ -82,9 +82,6 @@ func taintRow(name string, every time.Duration) Row {
 // runRollout measures one rollout.
 func runRollout(s scenario) func(context.Context, Say) (Measured, error) {
 	return func(ctx context.Context, say Say) (Measured, error) {
-		if s.kubelet && !kubeletProbes {
-			return Measured{}, ErrSkipped
-		}
 		o, err := s.run(ctx, say)
 		if err != nil {
 			return Measured{}, err
