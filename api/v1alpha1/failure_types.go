@@ -67,7 +67,7 @@ type HistorySpec struct {
 
 	// failed is how many failed ones are kept per node.
 	// +optional
-	// +kubebuilder:default=3
+	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=5
 	Failed *int32 `json:"failed,omitempty"`

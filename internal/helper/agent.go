@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strings"
@@ -30,6 +31,8 @@ const (
 	maxObstacle = 256
 	// obstacleInterval is how often something in the way is looked at again.
 	obstacleInterval = 10 * time.Second
+	// maxSpread is how long a helper waits at most before it reads all NodeReboots of its node again, after a watch that was lost for good.
+	maxSpread = 10 * time.Second
 )
 
 // rebootAPI writes NodeReboots.
@@ -137,7 +140,19 @@ func newAgent(options Options) (*agent, error) {
 
 // follow mirrors the node's NodeReboots until ctx ends.
 func (a *agent) follow(ctx context.Context) {
+	a.reboots.spread = a.spreadOut
 	a.reboots.run(ctx, a.Log.WithName("reboots"), a.source, &v1alpha1.NodeReboot{})
+}
+
+// spreadOut waits for a time that is another one on each node. During a drain it does not: what is withdrawn has to be seen at once.
+func (a *agent) spreadOut(ctx context.Context) {
+	if a.drains.Load() > 0 {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-a.Clock.After(rand.N(maxSpread)):
+	}
 }
 
 // ready is an error until the node's NodeReboots and its sentinel are known, and while the sentinel is not, or its need has no NodeReboot:

@@ -27,6 +27,8 @@ type mirror[T object] struct {
 	changed chan struct{}
 	// slim makes of an object what is kept of it; nil keeps all of it. The objects of other people may be large.
 	slim func(T) T
+	// spread waits a while before all objects are read again; nil waits for nothing.
+	spread func(ctx context.Context)
 
 	mu      sync.Mutex
 	objects map[types.UID]T
@@ -42,15 +44,30 @@ func newMirror[T object]() *mirror[T] {
 func (m *mirror[T]) run(ctx context.Context, log logr.Logger, source toolscache.ListerWatcherWithContext, example T) {
 	reflector := toolscache.NewReflectorWithOptions(&toolscache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+			m.spreadOut(ctx)
 			list, err := source.ListWithContext(ctx, options)
 			return list, m.noteError("list", err)
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			if options.SendInitialEvents != nil && *options.SendInitialEvents {
+				m.spreadOut(ctx)
+			}
 			events, err := source.WatchWithContext(ctx, options)
 			return events, m.noteError("watch", err)
 		},
 	}, example, m, toolscache.ReflectorOptions{Logger: &log})
 	reflector.RunWithContext(logr.NewContext(ctx, log))
+}
+
+// spreadOut waits before objects that were known are read again. All helpers lose their watches at the same time when an API server
+// restarts, and each such read looks at the NodeReboots of all nodes.
+func (m *mirror[T]) spreadOut(ctx context.Context) {
+	m.mu.Lock()
+	again := m.synced
+	m.mu.Unlock()
+	if again && m.spread != nil {
+		m.spread(ctx)
+	}
 }
 
 // ofNode limits a list or watch to one node's objects, on the server.

@@ -94,7 +94,6 @@ func (r *run) policy() *v1alpha1.RebootPolicy {
 
 // addNode makes a Node as a cloud has it.
 func (r *run) addNode(ctx context.Context, i int) error {
-	now := metav1.Now()
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName(i), Labels: map[string]string{
 		corev1.LabelHostname: nodeName(i), corev1.LabelOSStable: "linux", corev1.LabelArchStable: "amd64",
 		corev1.LabelTopologyZone: fmt.Sprintf("zone-%d", i%3), corev1.LabelTopologyRegion: "region",
@@ -104,12 +103,31 @@ func (r *run) addNode(ctx context.Context, i int) error {
 		node.Labels[fmt.Sprintf("kubernetes.azure.com/a-label-of-the-cloud-%d", l)] = fmt.Sprintf("value-of-the-label-%d", l)
 	}
 	resources := corev1.ResourceList{
-		corev1.ResourceCPU: resource.MustParse("8"), corev1.ResourceMemory: resource.MustParse("32Gi"), corev1.ResourcePods: resource.MustParse("110"),
+		corev1.ResourceCPU: resource.MustParse("8"), corev1.ResourceMemory: resource.MustParse("32Gi"),
+		corev1.ResourcePods: resource.MustParse("110"),
 	}
 	node.Status = corev1.NodeStatus{Capacity: resources, Allocatable: resources, NodeInfo: corev1.NodeSystemInfo{
 		BootID: bootOf(i, 99), KernelVersion: "5.15.0-1073-azure", OSImage: "Ubuntu 22.04.5 LTS", KubeletVersion: "v1.36.3",
 	}}
+	node.Status.Conditions = conditions()
+	for image := range nodeImages {
+		node.Status.Images = append(node.Status.Images, corev1.ContainerImage{SizeBytes: 1 << 20, Names: []string{
+			fmt.Sprintf("registry.example.com/an/image/%d@sha256:%064x", image, image),
+			fmt.Sprintf("registry.example.com/an/image/%d:v1.2.3", image),
+		}})
+	}
+	if err := r.client.Create(ctx, node); err != nil { // with its status: a kubelet registers itself like that
+		return err
+	}
+	r.uids[i] = string(node.UID)
+	return nil
+}
+
+// conditions of a Node: those of the kubelet, and those that a cloud adds.
+func conditions() []corev1.NodeCondition {
+	var all []corev1.NodeCondition
 	types := []corev1.NodeConditionType{corev1.NodeReady, corev1.NodeMemoryPressure, corev1.NodeDiskPressure, corev1.NodePIDPressure}
+	now := metav1.Now()
 	for c := range 8 {
 		types = append(types, corev1.NodeConditionType(fmt.Sprintf("FrequentRestartsOf%d", c)))
 	}
@@ -118,20 +136,12 @@ func (r *run) addNode(ctx context.Context, i int) error {
 		if c == 0 {
 			status = corev1.ConditionTrue
 		}
-		node.Status.Conditions = append(node.Status.Conditions, corev1.NodeCondition{
-			Type: conditionType, Status: status, Reason: "AsItShouldBe", Message: strings.Repeat("m", 60), LastTransitionTime: now, LastHeartbeatTime: now,
+		all = append(all, corev1.NodeCondition{
+			Type: conditionType, Status: status, Reason: "AsItShouldBe", Message: strings.Repeat("m", 60),
+			LastTransitionTime: now, LastHeartbeatTime: now,
 		})
 	}
-	for image := range nodeImages {
-		node.Status.Images = append(node.Status.Images, corev1.ContainerImage{SizeBytes: 1 << 20, Names: []string{
-			fmt.Sprintf("registry.example.com/an/image/%d@sha256:%064x", image, image), fmt.Sprintf("registry.example.com/an/image/%d:v1.2.3", image),
-		}})
-	}
-	if err := r.client.Create(ctx, node); err != nil { // with its status: a kubelet registers itself like that
-		return err
-	}
-	r.uids[i] = string(node.UID)
-	return nil
+	return all
 }
 
 // addHelper makes the pod of a helper that is Ready.
@@ -221,9 +231,9 @@ func finishedStatus(node, number int, uid string, generation int64) v1alpha1.Nod
 		Before: &v1alpha1.BootInfo{BootID: bootOf(node, number), KernelVersion: "5.15.0-1072-azure", SeenTime: at(0)},
 		After:  &v1alpha1.BootInfo{BootID: bootOf(node, number+1), KernelVersion: "5.15.0-1073-azure", SeenTime: at(5)},
 		Attempt: &v1alpha1.Attempt{
-			Number: 1, PolicyName: "all", Zone: fmt.Sprintf("zone-%d", node%3), Cordon: v1alpha1.CordonOperator, GrantedTime: *at(1), CordonedTime: at(1),
-			DrainOrderedTime: at(1), DrainedTime: at(2), Drain: v1alpha1.DrainComplete, RebootOrderedTime: at(2), BackTime: at(5), UncordonedTime: at(6),
-			RecoveredTime: at(8), EndedTime: at(9), Result: v1alpha1.ReasonProved,
+			Number: 1, PolicyName: "all", Zone: fmt.Sprintf("zone-%d", node%3), Cordon: v1alpha1.CordonOperator, GrantedTime: *at(1),
+			CordonedTime: at(1), DrainOrderedTime: at(1), DrainedTime: at(2), Drain: v1alpha1.DrainComplete, RebootOrderedTime: at(2),
+			BackTime: at(5), UncordonedTime: at(6), RecoveredTime: at(8), EndedTime: at(9), Result: v1alpha1.ReasonProved,
 		},
 		Report: &v1alpha1.HelperReport{
 			Version: "v0.9.0", Protocol: v1alpha1.ProtocolLevel, BootID: bootOf(node, number+1), Sentinel: v1alpha1.SentinelNotRequired,
@@ -243,7 +253,8 @@ func finishedStatus(node, number int, uid string, generation int64) v1alpha1.Nod
 func finish(s *v1alpha1.NodeRebootStatus, node, number int, generation int64) {
 	condition := func(conditionType string, status metav1.ConditionStatus, message string) metav1.Condition {
 		return metav1.Condition{
-			Type: conditionType, Status: status, Reason: s.Reason, Message: message, ObservedGeneration: generation, LastTransitionTime: metav1.Now(),
+			Type: conditionType, Status: status, Reason: s.Reason, Message: message,
+			ObservedGeneration: generation, LastTransitionTime: metav1.Now(),
 		}
 	}
 	if number%2 == 0 {
@@ -257,12 +268,14 @@ func finish(s *v1alpha1.NodeRebootStatus, node, number int, generation int64) {
 	if number%2 == 0 {
 		rebooted := fmt.Sprintf("The node runs boot %s; before it was %s.", s.After.BootID, s.Before.BootID)
 		s.Conditions = []metav1.Condition{
-			condition(v1alpha1.ConditionReady, metav1.ConditionTrue, s.Message), condition(v1alpha1.ConditionRebooted, metav1.ConditionTrue, rebooted),
+			condition(v1alpha1.ConditionReady, metav1.ConditionTrue, s.Message),
+			condition(v1alpha1.ConditionRebooted, metav1.ConditionTrue, rebooted),
 		}
 		return
 	}
 	s.Summary = s.Reason
 	s.Conditions = []metav1.Condition{
-		condition(v1alpha1.ConditionReady, metav1.ConditionFalse, s.Message), condition(v1alpha1.ConditionStalled, metav1.ConditionTrue, s.Message),
+		condition(v1alpha1.ConditionReady, metav1.ConditionFalse, s.Message),
+		condition(v1alpha1.ConditionStalled, metav1.ConditionTrue, s.Message),
 	}
 }

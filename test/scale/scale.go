@@ -85,7 +85,9 @@ func Run(ctx context.Context, options Options) (result *Result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, cluster.Stop()) }()
-	r := &run{options: options, cluster: cluster, client: cluster.Client(), result: Result{Options: options}, uids: make([]string, options.Nodes)}
+	r := &run{
+		options: options, cluster: cluster, client: cluster.Client(), result: Result{Options: options}, uids: make([]string, options.Nodes),
+	}
 	if err := r.install(ctx); err != nil {
 		return nil, err
 	}

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// smallMemory is what the manager may use in the small cluster, of which the program itself is most. largeMemory is the target in the
-	// cluster of 5,000 nodes and 100,000 pods with the default history, and mediumMemory that with ten finished NodeReboots of each node.
+	// smallMemory is what the manager may use in the small cluster, of which the program itself is most. largeMemory is the target in one of
+	// largeNodes.
 	smallMemory = 120 << 20
 	largeMemory = 150 << 20
 	largeNodes  = 5000

@@ -1,0 +1,55 @@
+package helper
+
+import (
+	"context"
+	"testing"
+
+	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	toolscache "k8s.io/client-go/tools/cache"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/await"
+)
+
+// expiring loses its watch for good, once.
+func expiring(lists chan<- struct{}) *toolscache.ListWatch {
+	watches := 0
+	return &toolscache.ListWatch{
+		ListWithContextFunc: func(context.Context, metav1.ListOptions) (runtime.Object, error) {
+			lists <- struct{}{}
+			return &v1alpha1.NodeRebootList{ListMeta: metav1.ListMeta{ResourceVersion: "1"}}, nil
+		},
+		WatchFuncWithContext: func(_ context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			if options.SendInitialEvents != nil {
+				return nil, apierrors.NewInvalid(v1alpha1.GroupVersion.WithKind("x").GroupKind(), "x", nil)
+			}
+			watches++
+			lost := watch.NewFake()
+			if watches == 1 {
+				go lost.Error(&metav1.Status{Status: metav1.StatusFailure, Code: 410, Reason: metav1.StatusReasonExpired})
+			}
+			return lost, nil
+		},
+	}
+}
+
+func TestNodeRebootsAreReadAtOnceAtFirstAndSpreadOutAfterALostWatch(t *testing.T) {
+	lists, spread := make(chan struct{}), make(chan struct{})
+	m := newMirror[*v1alpha1.NodeReboot]()
+	m.spread = func(context.Context) { spread <- struct{}{} }
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		m.run(ctx, logr.Discard(), expiring(lists), &v1alpha1.NodeReboot{})
+		close(ended)
+	}()
+	await.Receive(t, "the first list, which waits for nothing", lists)
+	await.Receive(t, "the pause before the next list", spread)
+	await.Receive(t, "the next list", lists)
+	stop()
+	await.Receive(t, "the end", ended)
+}
