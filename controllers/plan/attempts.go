@@ -45,7 +45,7 @@ func (p *planning) attemptInput(r *rebootView) *attempt.Input {
 		in.Manager = attempt.Manager{Needs: p.managerNeeds(r.node), Namespace: p.snapshot.Namespace}
 		in.LastPlace = p.lastPlace(r.node)
 	}
-	in.Moment, in.BootSeen = p.Moment, p.snapshot.Deferred[bootKey(r)]
+	in.Moment = p.Moment
 	in.Pods, in.PodsKnown = p.snapshot.Pods[r.node.Name]
 	return in
 }
