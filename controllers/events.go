@@ -21,8 +21,8 @@ func (e *executor) emit(about runtime.Object, events []model.Event) {
 	}
 }
 
-// emitReboot emits events about a NodeReboot: each about the Node or about the NodeReboot. Those about the Node name the NodeReboot, because
-// kubectl describe shows what an event is about, and not what it is related to.
+// emitReboot emits events about a NodeReboot: each about the Node or about the NodeReboot. Those about the Node name the NodeReboot,
+// because kubectl describe shows what an event is about, and not what it is related to.
 func (e *executor) emitReboot(reboot *v1alpha1.NodeReboot, node *corev1.Node, events []model.Event) {
 	for i := range events {
 		event := events[i]

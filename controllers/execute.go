@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,8 +24,8 @@ import (
 const (
 	// parallelWrites bounds how many objects are written at once.
 	parallelWrites = 64
-	// writingTime is for how long a pass begins to write what may wait, such as the statuses of NodeReboots that wait. What it leaves is written
-	// by the next pass, which first taints the nodes that came meanwhile.
+	// writingTime is for how long a pass begins to write what may wait, such as the statuses of NodeReboots that wait. What it leaves is
+	// written by the next pass, which first taints the nodes that came meanwhile.
 	writingTime = 250 * time.Millisecond
 )
 
@@ -100,88 +99,6 @@ func (e *executor) execute(ctx context.Context, s *snapshot, p *plan.Plan, now t
 		e.emit(s.notices[i].about, []model.Event{s.notices[i].event})
 	}
 	return w.result
-}
-
-// parallel runs writes, some at once. Functions that are added must not add others.
-type parallel struct{ group errgroup.Group }
-
-func newParallel() *parallel {
-	p := &parallel{}
-	p.group.SetLimit(parallelWrites)
-	return p
-}
-
-func (p *parallel) run(write func()) {
-	p.group.Go(func() error {
-		write()
-		return nil
-	})
-}
-
-// wait returns when all have run. What came of the writes is in their outcome.
-func (p *parallel) wait() { _ = p.group.Wait() }
-
-// taints sets and removes taints where nothing else of the Node changes, and returns the work that is left. Nodes whose taint could not be
-// written are left to the next plan.
-func (w *writing) taints(ctx context.Context) []*plan.NodeWork {
-	left := make([]*plan.NodeWork, len(w.plan.Work))
-	writes := newParallel()
-	for i := range w.plan.Work {
-		work := &w.plan.Work[i]
-		left[i] = work
-		if work.Granted || work.Patch == nil || !work.Patch.TaintsOnly() {
-			continue
-		}
-		writes.run(func() {
-			rest := *work
-			rest.Patch = nil
-			left[i] = &rest
-			if w.patch(ctx, w.snapshot.nodes[work.Node], work, work.Patch) == plan.WriteFailed {
-				left[i] = nil
-			}
-		})
-	}
-	writes.wait()
-	return slices.DeleteFunc(left, func(work *plan.NodeWork) bool { return work == nil })
-}
-
-// nodes does the work for nodes, and what belongs to none. What attempts need goes first; what may wait is begun as long as there is time.
-func (w *writing) nodes(ctx context.Context, work []*plan.NodeWork, granted bool) {
-	began := w.clock.Now()
-	writes := newParallel()
-	var waiting []*plan.NodeWork
-	for _, work := range work {
-		switch {
-		case work.Granted && granted, !work.Granted && work.Urgent():
-			writes.run(func() { w.node(ctx, work) })
-		case !work.Granted:
-			waiting = append(waiting, work)
-		case work.Patch != nil && work.Patch.SetTaints: // a taint waits for nothing
-			writes.run(func() { w.node(ctx, &plan.NodeWork{Node: work.Node, Patch: work.Patch.Taint()}) })
-		}
-	}
-	for _, reboot := range w.plan.Creates {
-		writes.run(func() { w.create(ctx, reboot) })
-	}
-	for i := range w.plan.Policies {
-		writes.run(func() { w.policy(ctx, &w.plan.Policies[i]) })
-	}
-	first := slices.IndexFunc(waiting, func(work *plan.NodeWork) bool { return work.Node >= w.left })
-	w.left = ""
-	for i := range waiting {
-		work := waiting[(max(first, 0)+i)%len(waiting)]
-		if w.clock.Since(began) > writingTime {
-			w.left, w.result.more = work.Node, true
-			break
-		}
-		writes.run(func() { w.node(ctx, work) })
-	}
-	for _, reboot := range w.snapshot.Reboots {
-		if _, prune := slices.BinarySearch(w.plan.Prune, reboot.Name); prune {
-			writes.run(func() { w.prune(ctx, reboot) })
-		}
-	}
-	writes.wait()
 }
 
 // slots writes the slots object, and says whether what the plan grants is granted.

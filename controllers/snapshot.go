@@ -286,8 +286,8 @@ func openWorkloads(reboots []*v1alpha1.NodeReboot) sets.Set[model.WorkloadKey] {
 	return keys
 }
 
-// readSlots reads the slots object, unless this manager knows what it last read or wrote. What is granted is decided from it, and so written
-// on that very version.
+// readSlots reads the slots object, unless this manager knows what it last read or wrote. What is granted is decided from it, and so
+// written on that very version.
 func (r *reader) readSlots(ctx context.Context, s *snapshot) error {
 	if !r.slotsKnown.known {
 		object := &corev1.ConfigMap{}

@@ -59,8 +59,7 @@ func (p *planning) attemptInput(r *rebootView) *attempt.Input {
 		in.Manager = attempt.Manager{Needs: p.managerNeeds(r.node), Namespace: p.snapshot.Namespace}
 		in.LastPlace = p.lastPlace(r.node)
 	}
-	in.Moment, in.BootSeen = p.Moment, p.snapshot.Deferred[bootKey(r)]
-	in.Neighbors = neighborsOf{p, r}
+	in.Moment, in.Neighbors = p.Moment, neighborsOf{p, r}
 	in.Pods, in.PodsKnown = p.snapshot.Pods[r.node.Name]
 	in.Retry, in.Hold = p.evictionsOf(r)
 	return in

@@ -15,8 +15,6 @@ import (
 const (
 	// firstStatusDelay is how long the first status of a NodeReboot waits for the first report of the helper that made it.
 	firstStatusDelay = 500 * time.Millisecond
-	// backDelay is how long it waits that a host is back.
-	backDelay = 2 * time.Second
 	// explanationDelay is how long another reason waits that comes with no fact.
 	explanationDelay = 2 * time.Second
 	// refreshDelay is how long another message of the same reason waits, for each NodeReboot that waits: all of them together are refreshed
@@ -50,31 +48,7 @@ func (p *planning) defers(key string, delay time.Duration) bool {
 	return true
 }
 
-// bootKey is the key of the boot after the reboot.
-func bootKey(r *rebootView) string { return "boot/" + string(r.Object.UID) }
-
-// defersStatus says that the changed status of a NodeReboot waits still. That a host is back is a fact, but one of the Node, whatever is
-// written: it waits for a moment in which the proof may come with it. The time of it is kept.
-func (p *planning) defersStatus(r *rebootView) bool {
-	if isBack(r) {
-		return p.defers(bootKey(r), backDelay)
-	}
-	return p.defers(string(r.Object.UID), p.statusDelay(r))
-}
-
-// isBack says that the host runs another boot, that it was ordered to reboot and told so, and that nothing else follows from it yet.
-func isBack(r *rebootView) bool {
-	before, after := &r.Object.Status, r.Status
-	if len(r.Events) > 0 || len(r.Object.Unreadable) > 0 || r.deleted() || !r.open() || before.Phase != v1alpha1.PhaseRebooting ||
-		after.Phase != v1alpha1.PhaseRecovering || before.Attempt == nil || len(after.PendingHooks) > 0 {
-		return false
-	}
-	order, report := before.Order, before.Report
-	recorded := order != nil && report != nil && order.Sequence == report.Sequence
-	return recorded && before.Attempt.BackTime == nil && after.Attempt.BackTime != nil && after.Attempt.UncordonedTime == nil
-}
-
-// statusDelay is how long the changed status of a NodeReboot may wait, if it is not that its host is back.
+// statusDelay is how long the changed status of a NodeReboot may wait.
 func (p *planning) statusDelay(r *rebootView) time.Duration {
 	before, after := &r.Object.Status, r.Status
 	switch {

@@ -7,7 +7,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
-	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // deferring has a story remember what waits, as the manager does.
@@ -108,41 +107,6 @@ func TestTheMessagesOfManyThatWaitAreRefreshedOnceASecondTogether(t *testing.T) 
 	}
 	if got := s.until("raa", 2*count*refreshDelay); got != count*refreshDelay {
 		t.Errorf("the message is written after %s, want %s", got, count*refreshDelay)
-	}
-}
-
-// The time at which a host came back is that at which it was seen, however late it is written.
-func TestThatAHostIsBackIsWrittenWithTheProofIfThatComesSoon(t *testing.T) {
-	for name, test := range map[string]struct {
-		reports time.Duration
-		want    v1alpha1.Phase
-	}{
-		"the helper reports at once": {reports: time.Second, want: v1alpha1.PhaseRebooting},
-		"the helper takes longer":    {reports: 2 * backDelay, want: v1alpha1.PhaseRecovering},
-	} {
-		s := deferring(attemptIn(t, stageRebooting))
-		began := s.now
-		powerLost(s)
-		for range 3 {
-			s.written("ra")
-			if s.now.Before(began.Add(test.reports)) && !s.wake.IsZero() && !s.wake.After(began.Add(test.reports)) {
-				s.now = s.wake
-			}
-		}
-		if phase := s.reboot("ra").Status.Phase; phase != test.want {
-			t.Errorf("%s: before that it is %s, want %s", name, phase, test.want)
-		}
-		s.now = began.Add(test.reports)
-		s.report("ra", func(r *v1alpha1.HelperReport) {
-			r.BootID, r.Sentinel = s.node("a").BootID, v1alpha1.SentinelNotRequired
-		})
-		s.settleDeferred("ra")
-		s.now = model.Latest(s.now, began.Add(backDelay))
-		s.settleDeferred("ra")
-		attempt := s.reboot("ra").Status.Attempt
-		if attempt.BackTime == nil || !attempt.BackTime.Time.Equal(began) {
-			t.Errorf("%s: it is back at %v, want %s", name, attempt.BackTime, began)
-		}
 	}
 }
 

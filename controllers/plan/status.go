@@ -80,11 +80,9 @@ func (p *planning) addChange(work *NodeWork, r *rebootView) {
 		return
 	}
 	p.derive(r)
-	hasFinalizer := slices.Contains(r.Object.Finalizers, v1alpha1.Finalizer)
-	// A helper makes a NodeReboot with the finalizer, so that the attempt does not have to add it.
-	add, remove := r.open() && !hasFinalizer && !r.deleted(), !r.open() && hasFinalizer && (r.complete() || r.deleted())
+	add, remove := r.finalizerChange()
 	changed := len(r.Object.Unreadable) > 0 || r.Status != &r.Object.Status && !equality.Semantic.DeepEqual(&r.Object.Status, r.Status)
-	changed = changed && !p.defersStatus(r)
+	changed = changed && !p.defers(string(r.Object.UID), p.statusDelay(r))
 	if !changed && !add && !remove {
 		return
 	}
@@ -92,6 +90,15 @@ func (p *planning) addChange(work *NodeWork, r *rebootView) {
 	work.Reboots = append(work.Reboots, RebootChange{
 		Object: r.Object, Status: *r.Status, StatusChanged: changed, AddFinalizer: add, RemoveFinalizer: remove, Events: r.Events,
 	})
+}
+
+// finalizerChange says whether the finalizer is missing, or has to go. A helper makes a NodeReboot with it, so that the attempt does not have
+// to add it.
+func (r *rebootView) finalizerChange() (add, remove bool) {
+	if slices.Contains(r.Object.Finalizers, v1alpha1.Finalizer) {
+		return false, !r.open() && (r.complete() || r.deleted())
+	}
+	return r.open() && !r.deleted(), false
 }
 
 // derive fills in what follows from the facts: phase, reason, message, conditions.

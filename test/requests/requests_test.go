@@ -20,7 +20,7 @@ import (
 
 const (
 	// maxWrites and maxRequests are the most that one reboot may cost: writes without evictions and with events, and all requests.
-	maxWrites   = 20
+	maxWrites   = 23
 	maxRequests = 40
 	// nodes that are rebooted.
 	nodes = 6

@@ -5,9 +5,6 @@ package attempt
 
 import (
 	"fmt"
-	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
@@ -42,8 +39,6 @@ type Input struct {
 	Neighbors Neighbors
 	// Moment of the plan; Result says when to look again.
 	Moment model.Moment
-	// BootSeen is when the boot after the reboot was seen, if that is not written yet; else zero.
-	BootSeen time.Time
 	// Pods bound to the node, if they are known.
 	Pods      []model.Pod
 	PodsKnown bool
@@ -179,19 +174,16 @@ func (a *attempt) bootedAgain() bool {
 
 // recordBoot begins the recovery. Its time runs from the first boot, so that a host that boots again and again runs out of it.
 func (a *attempt) recordBoot() {
-	next, seen := a.Edit(), a.Stamp()
-	if next.Attempt.BackTime == nil && !a.BootSeen.IsZero() {
-		*seen = metav1.NewMicroTime(a.BootSeen)
-	}
+	next := a.Edit()
 	next.After, next.Order = a.Node.Boot(), nil
-	next.After.SeenTime = seen
+	next.After.SeenTime = a.Stamp()
 	if next.Attempt.BackTime != nil {
 		a.noteContainers() // those of the boot before this one
 	}
 	a.EditAttempt(func(at *v1alpha1.Attempt) {
 		at.UncordonedTime, at.RecoveredTime, at.SettlingSince, at.RolledBackTime = nil, nil, nil, nil
 		if at.BackTime == nil {
-			at.BackTime = seen
+			at.BackTime = a.Stamp()
 			at.StalledTime, at.Result, at.Message = nil, "", ""
 			at.StaleConditions = staleConditions(next.Conditions)
 		}
