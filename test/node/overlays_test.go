@@ -13,8 +13,12 @@ import (
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
 
-// confined gives the rebooter AppArmor's default profile of containerd.
-const confined = `spec: {template: {spec: {containers: [{name: rebooter, securityContext: {appArmorProfile: {type: RuntimeDefault}}}]}}}`
+// confined gives the rebooter AppArmor's default profile of containerd. All pods are replaced at once: the one of the host without AppArmor
+// never starts, and would hold up the others.
+const confined = `spec:
+  updateStrategy: {rollingUpdate: {maxUnavailable: 100%}}
+  template: {spec: {containers: [{name: rebooter, securityContext: {appArmorProfile: {type: RuntimeDefault}}}]}}
+`
 
 // signaled reboots the node whose kubelet holds an inhibitor lock.
 func signaled(s *story) {
