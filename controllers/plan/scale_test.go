@@ -187,8 +187,8 @@ func (f fleetScale) compute(s *Snapshot) *Plan {
 }
 
 // BenchmarkScale is the usual pass of large clusters: one Node and one NodeReboot are new, and what they say is not. It reports processor
-// time: fastest-ms of a plan that goes on from the last one, cpu-ms of all of them on average with the garbage collector, and cold-ms of one
-// from nothing.
+// time: fastest-ms of a plan that goes on from the last one, cpu-ms of all of them on average with the garbage collector, and cold-ms of
+// one from nothing.
 func BenchmarkScale(b *testing.B) {
 	all := scales()
 	for _, name := range slices.Sorted(maps.Keys(all)) {
