@@ -92,7 +92,8 @@ func (o *inOrder[T]) update(objects []*T, name func(*T) string) (changed bool) {
 		}
 		list = append(list, object)
 	}
-	o.list, o.has = append(list, come...), now
+	list = append(list, come...)
+	o.list, o.has = list, now
 	return true
 }
 
@@ -109,8 +110,8 @@ func nameOfNode(node *corev1.Node) string { return node.Name }
 
 func nameOfReboot(reboot *v1alpha1.NodeReboot) string { return reboot.Name }
 
-// cachedObjects are all objects of a cluster-scoped kind in the manager's cache, which has seen every write of this process. They belong to the
-// cache: never change them. A client copies each of them into a list, so they are taken from where the cache has them.
+// cachedObjects are all objects of a cluster-scoped kind in the manager's cache, which has seen every write of this process. They belong to
+// the cache: never change them. A client copies each of them into a list, so they are taken from where the cache has them.
 func cachedObjects[T any, O interface {
 	*T
 	client.Object

@@ -91,84 +91,6 @@ func (p *planning) findCanaries(policy *policyView, granted *grantedAttempts) *c
 	return found
 }
 
-// grantedAttempts are the NodeReboots whose last attempt a policy with canaries granted.
-type grantedAttempts struct {
-	reboots []*rebootView
-	// past are those of the past that were proved.
-	past []grantedPast
-}
-
-// grantedPast is an attempt of a node.
-type grantedPast struct {
-	node *nodeView
-	*pastAttempt
-}
-
-// grantedReboots are the NodeReboots whose last attempt a policy with canaries granted, by its name. Their Nodes may be deleted, or belong
-// to another policy by now.
-func (p *planning) grantedReboots() map[*policyView]*grantedAttempts {
-	if !slices.ContainsFunc(p.policies, func(policy *policyView) bool { return policy.Spec.Rollout.Canary != nil }) {
-		return nil
-	}
-	all, since, soaked := map[*policyView]*grantedAttempts{}, p.longestRequired(), p.Now.Add(-p.longestSoak())
-	of := func(name string, likely *policyView) *grantedAttempts {
-		policy := p.policyNamed(name, likely)
-		if policy == nil || policy.Spec.Rollout.Canary == nil {
-			return nil
-		}
-		if all[policy] == nil {
-			all[policy] = &grantedAttempts{}
-		}
-		return all[policy]
-	}
-	add := func(reboots []*rebootView) {
-		for _, r := range reboots {
-			if r.Status.Attempt == nil {
-				continue
-			}
-			if own := of(r.grantedBy(), r.policy()); own != nil {
-				own.reboots = append(own.reboots, r)
-			}
-		}
-	}
-	for _, n := range p.nodeOrder {
-		add(n.reboots)
-		for i := range n.past.attempts {
-			attempt := &n.past.attempts[i]
-			if !attempt.proved || !n.grouped() && attempt.began.Before(since) && !attempt.ended.After(soaked) {
-				continue // it speaks for nobody who waits
-			}
-			if own := of(attempt.policy, n.policy); own != nil {
-				own.past = append(own.past, grantedPast{n, attempt})
-			}
-		}
-	}
-	add(p.orphans)
-	return all
-}
-
-// longestRequired is since when the need exists that has waited longest.
-func (p *planning) longestRequired() time.Time {
-	longest := p.Now
-	for _, r := range p.reboots {
-		if since := r.Status.RequiredSince; since != nil && r.waiting() && since.Time.Before(longest) {
-			longest = since.Time
-		}
-	}
-	return longest
-}
-
-// longestSoak of the canaries of any policy.
-func (p *planning) longestSoak() time.Duration {
-	longest := time.Duration(0)
-	for _, policy := range p.policies {
-		if canary := policy.Spec.Rollout.Canary; canary != nil {
-			longest = max(longest, model.Seconds(canary.SoakSeconds))
-		}
-	}
-	return longest
-}
-
 // unit that the node of the NodeReboot goes with; one that is gone went alone.
 func (r *rebootView) unit() string {
 	if r.node == nil {
@@ -206,36 +128,6 @@ func (p *planning) noteCanary(policy *policyView, found *canaries, batches map[b
 		c.soaked, c.node = time.Time{}, r.Object.Spec.NodeName
 	default:
 		c.soak(attempt.EndedTime.Add(model.Seconds(policy.Spec.Rollout.Canary.SoakSeconds)))
-	}
-}
-
-// notePastCanaries adds what attempts of the past say. Those of a node that goes alone are no batch.
-func (p *planning) notePastCanaries(policy *policyView, found *canaries, batches map[batchKey]*canary, past []grantedPast) {
-	soak := model.Seconds(policy.Spec.Rollout.Canary.SoakSeconds)
-	for i := range past {
-		n, attempt := past[i].node, past[i].pastAttempt
-		own := canary{
-			unit: n.unit, node: n.Name, began: attempt.began, soaked: attempt.ended.Add(soak), marked: attempt.marked,
-		}
-		if n.grouped() {
-			key := batchKey{n.unit, attempt.began.UnixMicro()}
-			if c := batches[key]; c != nil {
-				c.marked = c.marked || own.marked
-				c.soak(own.soaked)
-			} else {
-				batches[key] = &own
-			}
-			continue
-		}
-		if p.Now.Before(own.soaked) {
-			found.pending = append(found.pending, own)
-			continue
-		}
-		if last := len(found.alone) - 1; last >= 0 && found.alone[last].unit == n.unit {
-			found.alone[last].began = model.Latest(found.alone[last].began, own.began)
-			continue
-		}
-		found.alone = append(found.alone, own)
 	}
 }
 

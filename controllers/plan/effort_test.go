@@ -58,7 +58,8 @@ func TestAPlanAllocatesInProportion(t *testing.T) {
 				t.Errorf("allocations from no state grow with exponent %.2f", g)
 			}
 			if limit := effort[name]; many/large > limit.next || manyFresh/large > limit.compute {
-				t.Errorf("%.1f and %.1f allocations for each node, at most %.0f and %.0f are expected", many/large, manyFresh/large, limit.next, limit.compute)
+				t.Errorf("%.1f and %.1f allocations for each node, at most %.0f and %.0f are expected",
+					many/large, manyFresh/large, limit.next, limit.compute)
 			}
 		})
 	}

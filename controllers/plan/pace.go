@@ -48,10 +48,8 @@ func (p *planning) setPaces() {
 func (p *planning) recovered() map[*policyView][]recoveredAttempt {
 	all := map[*policyView][]recoveredAttempt{}
 	add := func(n *nodeView, granted *policyView, recovered recoveredAttempt) {
-		for i, policy := range []*policyView{n.policy, n.selectedBy, granted} {
-			if policy != nil && (i == 0 || policy != n.policy) && (i < 2 || policy != n.selectedBy) {
-				all[policy] = append(all[policy], recovered)
-			}
+		for _, policy := range n.concerned(granted) {
+			all[policy] = append(all[policy], recovered)
 		}
 	}
 	for _, n := range p.nodeOrder {
@@ -70,6 +68,17 @@ func (p *planning) recovered() map[*policyView][]recoveredAttempt {
 		}
 	}
 	return all
+}
+
+// concerned are the policies that own a node, that select it, and that granted an attempt on it; each once.
+func (n *nodeView) concerned(granted *policyView) []*policyView {
+	policies := make([]*policyView, 0, 3)
+	for _, policy := range []*policyView{n.policy, n.selectedBy, granted} {
+		if policy != nil && !slices.Contains(policies, policy) {
+			policies = append(policies, policy)
+		}
+	}
+	return policies
 }
 
 // recoveryTime is how long an attempt took from the boot to its end, if it ended with a node that had recovered.

@@ -33,10 +33,10 @@ type record struct {
 type stranger struct{ reboot, node string }
 
 // with is the record after a change. The receiver is nil if there was none.
-func (old *record) with(name string, d *delta, traits *traitReader) *record {
+func (r *record) with(name string, d *delta, traits *traitReader) *record {
 	next := &record{name: name, past: &pastReboots{}}
-	if old != nil {
-		*next = *old
+	if r != nil {
+		*next = *r
 	}
 	if d.nodeChanged {
 		next.node, next.traits = d.node, traits.of(d.node)

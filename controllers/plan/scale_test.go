@@ -101,7 +101,8 @@ func (f fleetScale) of(tb testing.TB, nodes int) *Snapshot {
 	tb.Helper()
 	s := newSnapshot(newPolicy("all", f.options...))
 	for i := range f.policies {
-		s.Policies = append(s.Policies, newPolicy(fmt.Sprintf("pool-%02d", i), append(f.options, selecting("pool", fmt.Sprintf("pool-%02d", i)), priority(1))...))
+		pool := fmt.Sprintf("pool-%02d", i)
+		s.Policies = append(s.Policies, newPolicy(pool, append(f.options, selecting("pool", pool), priority(1))...))
 	}
 	for i := range nodes {
 		f.addNode(s, i)
@@ -186,8 +187,8 @@ func (f fleetScale) compute(s *Snapshot) *Plan {
 }
 
 // BenchmarkScale is the usual pass of large clusters: one Node and one NodeReboot are new, and what they say is not. It reports processor
-// time: fastest-ms of a plan that goes on from the last one, cpu-ms of all of them on average with the garbage collector, and cold-ms of one from
-// nothing.
+// time: fastest-ms of a plan that goes on from the last one, cpu-ms of all of them on average with the garbage collector, and cold-ms of
+// one from nothing.
 func BenchmarkScale(b *testing.B) {
 	all := scales()
 	for _, name := range slices.Sorted(maps.Keys(all)) {

@@ -10,9 +10,9 @@ import (
 )
 
 // State is what a plan leaves to the next one: what was found out about objects that rarely change. Objects are immutable, so one with the
-// same address is unchanged, and so is everything that follows from it alone. A state is never changed either: each plan makes another one,
-// which shares with the last one what did not change. So a plan that is not carried out leaves nothing behind, and a plan from an old state,
-// or from none, is the same as one from the last state.
+// same address is unchanged, and so is everything that follows from it alone. A state is never changed either: each plan makes another
+// one, which shares with the last one what did not change. So a plan that is not carried out leaves nothing behind, and a plan from an old
+// state, or from none, is the same as one from the last state.
 type State struct {
 	// nodes and reboots are those of the snapshot, in its order.
 	nodes   []*model.Node
@@ -112,7 +112,8 @@ func (s *State) deltas(snapshot *Snapshot) map[string]*delta {
 		d := of(node.Name)
 		d.node, d.nodeChanged = node, true
 	}
-	goneReboots, comeReboots := changes(s.reboots, snapshot.Reboots, func(a, b *v1alpha1.NodeReboot) int { return cmp.Compare(a.Name, b.Name) })
+	byName := func(a, b *v1alpha1.NodeReboot) int { return cmp.Compare(a.Name, b.Name) }
+	goneReboots, comeReboots := changes(s.reboots, snapshot.Reboots, byName)
 	for _, reboot := range goneReboots {
 		d := of(reboot.Spec.NodeName)
 		d.gone = append(d.gone, reboot)
