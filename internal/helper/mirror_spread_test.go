@@ -38,7 +38,7 @@ func expiring(lists chan<- struct{}) *toolscache.ListWatch {
 }
 
 func TestNodeRebootsAreReadAtOnceAtFirstAndSpreadOutAfterALostWatch(t *testing.T) {
-	lists, spread := make(chan struct{}), make(chan struct{})
+	lists, spread := make(chan struct{}), make(chan struct{}, 8) // there is a second pause where a list takes the place of a stream
 	m := newMirror[*v1alpha1.NodeReboot]()
 	m.spread = func(context.Context) { spread <- struct{}{} }
 	ctx, stop := context.WithCancel(t.Context())
