@@ -243,6 +243,9 @@ func (w *world) checkPodsAreBack(h *held, deleted bool) {
 	if policy == nil || policy.Spec.Recovery.Workloads == v1alpha1.Ignore || w.rules.ignored[h.policy] {
 		return
 	}
+	if !h.told.IsZero() && h.marked && w.nodes[h.node] == nil {
+		return // docs/safety.md: the slot of a host that was marked for deletion and is gone is free at once
+	}
 	waited := w.now.Sub(h.lastEvicted) >= seconds(policy.Spec.Recovery.TimeoutSeconds)
 	if deleted && (waited || !h.told.IsZero()) {
 		return
