@@ -90,7 +90,7 @@ func TestDrainsShareWhatABudgetAllows(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := &planning{
 				snapshot:  &Snapshot{Workloads: map[WorkloadKey]Workload{web: {DisruptionsAllowed: tc.allowed}}},
-				evictions: map[WorkloadKey]int32{}, shares: map[types.UID]drainShare{},
+				evictions: map[WorkloadKey]int32{}, drainShares: map[types.UID]drainShare{},
 			}
 			reboot := &v1alpha1.NodeReboot{}
 			reboot.Status.Order = &v1alpha1.RebootOrder{

@@ -12,6 +12,9 @@ func (w *world) checkPodsAreBack(h *held, deleted bool) {
 	if w.ignoresPods(h) {
 		return
 	}
+	if !h.told.IsZero() && h.marked && w.nodes[h.node] == nil {
+		return // docs/safety.md: the slot of a host that was marked for deletion and is gone is free at once
+	}
 	waited := w.now.Sub(h.lastEvicted) >= seconds(w.policies[h.policy].Spec.Recovery.TimeoutSeconds)
 	if deleted && (waited || !h.told.IsZero()) {
 		return
