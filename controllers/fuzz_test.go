@@ -7,11 +7,12 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
 )
 
-// FuzzSlots: an entry of the slots object that can be read is written as what reads the same. Any other is an empty slot, which belongs to no
-// attempt.
+// FuzzSlots: an entry of the slots object that can be read is written as what reads the same. Any other is an empty slot, which belongs to
+// no attempt.
 func FuzzSlots(f *testing.F) {
 	for _, seed := range []string{
-		`{"nodeReboot":"a","uid":"u","attempt":1}`, `{"nodeReboot":"a/b","uid":"u","attempt":2147483647}`, `{"attempt":-1}`, `null`, `7`, ``, `{"attempt":1e3}`,
+		`{"nodeReboot":"a","uid":"u","attempt":1}`, `{"nodeReboot":"a/b","uid":"u","attempt":2147483647}`, `{"attempt":-1}`, `null`,
+		`7`, ``, `{"attempt":1e3}`,
 		`{"nodeReboot":"\ud800","attempt":1,"renewed":-5}`, `{"NODEREBOOT":"a","nodeReboot":"b","attempt":1}`,
 	} {
 		f.Add("node-a", seed)

@@ -90,6 +90,24 @@ func roomClients(mgr manager.Manager) (typedcorev1.CoreV1Interface, typedstorage
 	return core, storage, nil
 }
 
+// newAsker makes what asks the gates of policies.
+func newAsker(mgr manager.Manager, core *typedcorev1.CoreV1Client, options *Options) (*gates.Asker, error) {
+	objects, err := gateReader(mgr, options.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	roomCore, roomStorage, err := roomClients(mgr)
+	if err != nil {
+		return nil, err
+	}
+	return gates.New(gates.Options{
+		Live: mgr.GetAPIReader(), Objects: objects, Pods: core, ListPods: podstream.Of(core.RESTClient()),
+		Core: roomCore, Storage: roomStorage,
+		Namespace: options.Namespace, AllowedCIDRs: options.GateAllowedCIDRs,
+		Clock: options.Clock, Log: mgr.GetLogger().WithName("gates"),
+	}), nil
+}
+
 // SetupWithManager adds the operator to a manager that was made with CacheOptions and ClientOptions.
 func SetupWithManager(mgr manager.Manager, options Options) error {
 	if options.Clock == nil {
@@ -103,20 +121,10 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	if err != nil {
 		return fmt.Errorf("make a client for the pods of nodes: %w", err)
 	}
-	objects, err := gateReader(mgr, options.Namespace)
+	asker, err := newAsker(mgr, core, &options)
 	if err != nil {
 		return err
 	}
-	roomCore, roomStorage, err := roomClients(mgr)
-	if err != nil {
-		return err
-	}
-	asker := gates.New(gates.Options{
-		Live: mgr.GetAPIReader(), Objects: objects, Pods: core, ListPods: podstream.Of(core.RESTClient()),
-		Core: roomCore, Storage: roomStorage,
-		Namespace: options.Namespace, AllowedCIDRs: options.GateAllowedCIDRs,
-		Clock: options.Clock, Log: mgr.GetLogger().WithName("gates"),
-	})
 	interest, observed := &interest{}, newObserved(options.Clock)
 	pods := newNodePods(core)
 	maintenances := newMaintenanceWatcher(mgr.GetCache(), mgr.GetAPIReader())

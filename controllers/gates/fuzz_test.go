@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// FuzzExpression: whatever an expression is, compiling and asking it ends, and what is said about it is one line that repeats nothing of the
-// object: whoever reads it may not be allowed to see that.
+// FuzzExpression: whatever an expression is, compiling and asking it ends. What is said about it is one line that repeats nothing of the
+// object, because whoever reads it may not be allowed to see that.
 func FuzzExpression(f *testing.F) {
 	const secret = "hunter2s3cr3t"
 	object := map[string]any{
@@ -17,10 +17,23 @@ func FuzzExpression(f *testing.F) {
 		"spec":     map[string]any{"list": []any{secret, int64(7), nil, map[string]any{"k": secret}}, "text": secret},
 	}
 	for _, seed := range []string{
-		"object.status.health == 'Green'", "{'x': true}[object.spec.text]", "object.spec.list.all(x, x == 7)", "object.spec.list.map(x, string(x))[9]",
-		"int(object.spec.text) > 0", "quantity(object.spec.text).isGreaterThan(quantity('1'))", "object.spec.list.exists(a, object.spec.list.exists(b, a == b))",
-		"dyn(1) + dyn('a') == object", "'\\u2028' + object.spec.text", "object[object.spec.text]", "has(object.a.b)", "(", "", "duration(object.spec.text) > duration('1s')",
-		"object.metadata.labels.x.matches(object.spec.text + '(')", "url(object.spec.text).getHost() == ''", "timestamp(object.spec.text) > timestamp('2020-01-01T00:00:00Z')",
+		"object.status.health == 'Green'",
+		"{'x': true}[object.spec.text]",
+		"object.spec.list.all(x, x == 7)",
+		"object.spec.list.map(x, string(x))[9]",
+		"int(object.spec.text) > 0",
+		"quantity(object.spec.text).isGreaterThan(quantity('1'))",
+		"object.spec.list.exists(a, object.spec.list.exists(b, a == b))",
+		"dyn(1) + dyn('a') == object",
+		"'\\u2028' + object.spec.text",
+		"object[object.spec.text]",
+		"has(object.a.b)",
+		"(",
+		"",
+		"duration(object.spec.text) > duration('1s')",
+		"object.metadata.labels.x.matches(object.spec.text + '(')",
+		"url(object.spec.text).getHost() == ''",
+		"timestamp(object.spec.text) > timestamp('2020-01-01T00:00:00Z')",
 	} {
 		f.Add(seed)
 	}
@@ -59,7 +72,9 @@ func oneLine(t *testing.T, about, said string) {
 
 // FuzzAlerts: what an Alertmanager answers is a list of alerts, or an error: what is not understood never counts as no alert.
 func FuzzAlerts(f *testing.F) {
-	for _, seed := range []string{`[]`, `null`, `{}`, `[{"labels":{"alertname":"A"}}]`, `[{"labels":7}]`, `[{}]x`, ``, `[`, `[{"labels":null},null]`} {
+	for _, seed := range []string{
+		`[]`, `null`, `{}`, `[{"labels":{"alertname":"A"}}]`, `[{"labels":7}]`, `[{}]x`, ``, `[`, `[{"labels":null},null]`,
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {

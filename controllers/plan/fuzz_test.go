@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"encoding/json"
 	"testing"
 	"time"
@@ -13,7 +14,9 @@ import (
 
 // FuzzNumbers: a limit is a number from zero to what it is a part of, or what cannot be read, which is zero and makes the policy invalid.
 func FuzzNumbers(f *testing.F) {
-	for _, seed := range []string{"0", "1", "10%", "100%", "0%", "101%", "-1", "-5%", "1.5%", "%", "", " 1", "1 %", "９%", "99999999999999999999%", "+3%", "1e1%"} {
+	for _, seed := range []string{
+		"0", "1", "10%", "100%", "0%", "101%", "-1", "-5%", "1.5%", "%", "", " 1", "1 %", "９%", "99999999999999999999%", "+3%", "1e1%",
+	} {
 		f.Add(seed, int32(7), uint16(30))
 	}
 	f.Fuzz(func(t *testing.T, text string, number int32, total uint16) {
@@ -40,7 +43,8 @@ func FuzzNumbers(f *testing.F) {
 // reported as required by a helper of this protocol.
 func FuzzReport(f *testing.F) {
 	for _, seed := range []string{
-		`{"protocol":2,"bootID":"boot-1-of-a","sentinel":"Required","methods":[{"name":"Logind"}]}`, `{}`, `{"protocol":-1,"sentinel":"Required"}`,
+		`{"protocol":2,"bootID":"boot-1-of-a","sentinel":"Required","methods":[{"name":"Logind"}]}`, `{}`,
+		`{"protocol":-1,"sentinel":"Required"}`,
 		`{"protocol":2,"bootID":"boot-1-of-a","sentinel":"required","methods":[{"name":"Logind","kind":"Inhibited","obstacle":"x"}]}`,
 		`{"protocol":2,"sentinel":"Required","order":{"sequence":9223372036854775807,"state":"Done"},"bootTime":"9999-12-31T23:59:59.000000Z"}`,
 		`{"protocol":99,"bootID":"","sentinel":"Required","methods":[{"name":"","obstacle":""},{"name":"Logind"},{"name":"Logind"}]}`,
@@ -65,7 +69,7 @@ func FuzzReport(f *testing.F) {
 			t.Fatalf("%s: %v", data, err)
 		}
 		again, err := json.Marshal(Compute(s, start).Work)
-		if err != nil || string(first) != string(again) {
+		if err != nil || !bytes.Equal(first, again) {
 			t.Fatalf("%s: another plan for the same state: %s and %s (%v)", data, first, again, err)
 		}
 		for i := range p.Work {

@@ -8,12 +8,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// FuzzPodList: what is read item by item is what is read at once. A list that was cut off, or is none, is an error: it would count as a node
-// with fewer pods.
+// FuzzPodList: what is read item by item is what is read at once. A list that was cut off, or is none, is an error: it would count as a
+// node with fewer pods.
 func FuzzPodList(f *testing.F) {
 	for _, seed := range []string{
 		`{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"7"},"items":[{"metadata":{"name":"a"},"spec":{"nodeName":"n"}}]}`,
-		`{"kind":"PodList","metadata":{"resourceVersion":"7"},"items":null,"other":[1,{}]}`, `{"kind":"Status","metadata":{"resourceVersion":"7"}}`,
+		`{"kind":"PodList","metadata":{"resourceVersion":"7"},"items":null,"other":[1,{}]}`,
+		`{"kind":"Status","metadata":{"resourceVersion":"7"}}`,
 		`{"kind":"PodList","metadata":{"resourceVersion":"7"},"items":[{"metadata":{"name":"a"}}`, `{}`, `[]`, `{"kind":"PodList"}`,
 		`{"items":[],"kind":"PodList","metadata":{"resourceVersion":"7","continue":"x"}}`,
 	} {

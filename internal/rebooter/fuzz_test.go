@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzRequest: whatever arrives on the socket, the host is rebooted only by one whole line that says so for the boot that runs, in time; and
-// what was understood can be sent on as the same request.
+// FuzzRequest: whatever arrives on the socket, the host is rebooted only by one whole line that says so for the boot that runs, in time.
+// What was understood can be sent on as the same request.
 func FuzzRequest(f *testing.F) {
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, seed := range []string{

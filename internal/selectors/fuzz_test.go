@@ -10,8 +10,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// FuzzLabels: a selector that can be read selects what the one of Kubernetes selects, and its text, which the API server gets, is read there
-// as the same; one that cannot be read selects nothing.
+// FuzzLabels: a selector that can be read selects what the one of Kubernetes selects. Its text, which the API server gets, is read there as
+// the same. One that cannot be read selects nothing.
 func FuzzLabels(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"matchLabels":{"app":"web"}}`, `{"matchExpressions":[{"key":"a","operator":"NotIn","values":["b","c"]}]}`,

@@ -46,14 +46,8 @@ func (c *Cluster) install(ctx context.Context, managers bool) error {
 		return fmt.Errorf("install the operator: %w", err)
 	}
 	if c.evictionRequests {
-		for _, file := range []string{"role.yaml", "policy.yaml"} {
-			content, err := os.ReadFile(filepath.Join(root, "config", "components", "eviction-requests", file))
-			if err != nil {
-				return fmt.Errorf("read a component: %w", err)
-			}
-			if err := c.Apply(ctx, bytes.ReplaceAll(content, []byte(Namespace), []byte(c.namespace))); err != nil {
-				return fmt.Errorf("install a component: %w", err)
-			}
+		if err := c.installEvictionRequests(ctx, root); err != nil {
+			return err
 		}
 	}
 	if !managers {
@@ -70,6 +64,20 @@ func (c *Cluster) install(ctx context.Context, managers bool) error {
 		return nil
 	}
 	return c.waitForServiceAccount(ctx, c.namespace)
+}
+
+// installEvictionRequests applies the component that lets drains use EvictionRequests.
+func (c *Cluster) installEvictionRequests(ctx context.Context, root string) error {
+	for _, file := range []string{"role.yaml", "policy.yaml"} {
+		content, err := os.ReadFile(filepath.Join(root, "config", "components", "eviction-requests", file))
+		if err != nil {
+			return fmt.Errorf("read a component: %w", err)
+		}
+		if err := c.Apply(ctx, bytes.ReplaceAll(content, []byte(Namespace), []byte(c.namespace))); err != nil {
+			return fmt.Errorf("install a component: %w", err)
+		}
+	}
+	return nil
 }
 
 // render renders a folder of manifests for the operator's namespace, by a kustomization as its users write it.

@@ -14,7 +14,8 @@ import (
 // out gives the same again. So nothing but the text "Required" beside a code can ever mean that.
 func FuzzExitCodes(f *testing.F) {
 	for _, seed := range []string{
-		"0=NotRequired,1=Required", "77=Required", "", ",", "1=Required,1=NotRequired", "01=Required", "+1=Required", "126=Required", "256=Required",
+		"0=NotRequired,1=Required", "77=Required", "", ",", "1=Required,1=NotRequired", "01=Required", "+1=Required", "126=Required",
+		"256=Required",
 		"1=required", "1 =Required", "-1=Required", "1=Required,",
 	} {
 		f.Add(seed)
