@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"hash/fnv"
 	"reflect"
 	"slices"
 	"strings"
@@ -141,8 +141,15 @@ func (a *agent) spreadOut(ctx context.Context) {
 	}
 	select {
 	case <-ctx.Done():
-	case <-a.Clock.After(rand.N(maxSpread)):
+	case <-a.Clock.After(spreadOf(a.NodeName)):
 	}
+}
+
+// spreadOf a node is the same each time, and evenly distributed over all nodes.
+func spreadOf(nodeName string) time.Duration {
+	sum := fnv.New64a()
+	_, _ = sum.Write([]byte(nodeName))
+	return time.Duration(sum.Sum64() % uint64(maxSpread))
 }
 
 // ready is an error until the node's NodeReboots are known, and while the sentinel is not, or its need has no NodeReboot: a helper can

@@ -45,16 +45,8 @@ func (c *Cluster) install(ctx context.Context, managers bool) error {
 	if err := c.Apply(ctx, manifests); err != nil {
 		return fmt.Errorf("install the operator: %w", err)
 	}
-	if c.evictionRequests {
-		for _, file := range []string{"role.yaml", "policy.yaml"} {
-			content, err := os.ReadFile(filepath.Join(root, "config", "components", "eviction-requests", file))
-			if err != nil {
-				return fmt.Errorf("read a component: %w", err)
-			}
-			if err := c.Apply(ctx, bytes.ReplaceAll(content, []byte(Namespace), []byte(c.namespace))); err != nil {
-				return fmt.Errorf("install a component: %w", err)
-			}
-		}
+	if err := c.installEvictionRequests(ctx, root); err != nil {
+		return err
 	}
 	if !managers {
 		if _, err := c.kubectl(ctx, nil, "scale", "--namespace", c.namespace, "deployment/"+managerName, "--replicas=0"); err != nil {
@@ -70,6 +62,22 @@ func (c *Cluster) install(ctx context.Context, managers bool) error {
 		return nil
 	}
 	return c.waitForServiceAccount(ctx, c.namespace)
+}
+
+// installEvictionRequests gives helpers the rights that they need where EvictionRequests are served.
+func (c *Cluster) installEvictionRequests(ctx context.Context, root string) error {
+	if c.evictionRequests {
+		for _, file := range []string{"role.yaml", "policy.yaml"} {
+			content, err := os.ReadFile(filepath.Join(root, "config", "components", "eviction-requests", file))
+			if err != nil {
+				return fmt.Errorf("read a component: %w", err)
+			}
+			if err := c.Apply(ctx, bytes.ReplaceAll(content, []byte(Namespace), []byte(c.namespace))); err != nil {
+				return fmt.Errorf("install a component: %w", err)
+			}
+		}
+	}
+	return nil
 }
 
 // render renders a folder of manifests for the operator's namespace, by a kustomization as its users write it.
