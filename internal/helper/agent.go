@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"reflect"
 	"slices"
 	"strings"
@@ -143,13 +142,6 @@ func (a *agent) spreadOut(ctx context.Context) {
 	case <-ctx.Done():
 	case <-a.Clock.After(spreadOf(a.NodeName)):
 	}
-}
-
-// spreadOf a node is the same each time, and evenly distributed over all nodes.
-func spreadOf(nodeName string) time.Duration {
-	sum := fnv.New64a()
-	_, _ = sum.Write([]byte(nodeName))
-	return time.Duration(sum.Sum64() % uint64(maxSpread))
 }
 
 // ready is an error until the node's NodeReboots are known, and while the sentinel is not, or its need has no NodeReboot: a helper can
