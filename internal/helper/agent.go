@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strings"
@@ -151,7 +150,7 @@ func (a *agent) spreadOut(ctx context.Context) {
 	}
 	select {
 	case <-ctx.Done():
-	case <-a.Clock.After(rand.N(maxSpread)):
+	case <-a.Clock.After(spreadOf(a.NodeName)):
 	}
 }
 

@@ -3,7 +3,9 @@ package helper
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"sync"
+	"time"
 
 	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -68,6 +70,13 @@ func (m *mirror[T]) spreadOut(ctx context.Context) {
 	if again && m.spread != nil {
 		m.spread(ctx)
 	}
+}
+
+// spreadOf a node is the same each time, and evenly distributed over all nodes.
+func spreadOf(nodeName string) time.Duration {
+	sum := fnv.New64a()
+	_, _ = sum.Write([]byte(nodeName))
+	return time.Duration(sum.Sum64() % uint64(maxSpread))
 }
 
 // ofNode limits a list or watch to one node's objects, on the server.

@@ -2,6 +2,7 @@ package helper
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/go-logr/logr"
@@ -52,4 +53,22 @@ func TestNodeRebootsAreReadAtOnceAtFirstAndSpreadOutAfterALostWatch(t *testing.T
 	await.Receive(t, "the next list", lists)
 	stop()
 	await.Receive(t, "the end", ended)
+}
+
+func TestHelpersSpreadOutEvenlyOverTheTime(t *testing.T) {
+	t.Parallel()
+	const nodes, parts = 5000, 10
+	var counts [parts]int
+	for i := range nodes {
+		wait := spreadOf(fmt.Sprintf("pool1-12345678-vmss%06d", i))
+		if wait < 0 || wait >= maxSpread {
+			t.Fatalf("node %d waits %s", i, wait)
+		}
+		counts[wait*parts/maxSpread]++
+	}
+	for part, count := range counts {
+		if count < nodes/parts/2 || count > nodes/parts*2 {
+			t.Errorf("%d of %d helpers read in part %d of %d", count, nodes, part, parts)
+		}
+	}
 }

@@ -71,7 +71,7 @@ func (r *run) fill(ctx context.Context) error {
 		{r.options.Pods, r.addPod},
 		{r.options.Pods / 50, r.addDeployment},
 		{r.options.Pods / 100, r.addBudget},
-		{r.options.Nodes * r.options.History, r.addFinished},
+		{r.options.Nodes * (r.options.Succeeded + r.options.Failed), r.addFinished},
 	}
 	for _, step := range steps {
 		if err := each(ctx, step.n, step.make); err != nil {
@@ -207,26 +207,28 @@ func (r *run) addBudget(ctx context.Context, i int) error {
 	})
 }
 
-// addFinished makes a NodeReboot that is finished: of each node as many that succeeded as failed.
+// addFinished makes a NodeReboot that is finished. Those that failed are the older ones.
 func (r *run) addFinished(ctx context.Context, i int) error {
-	node, number := i/r.options.History, i%r.options.History
+	history := r.options.Succeeded + r.options.Failed
+	node, number := i/history, i%history
 	reboot := &v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("%s-old-%d", nodeName(node), number)}}
 	reboot.Spec = v1alpha1.NodeRebootSpec{NodeName: nodeName(node), Trigger: v1alpha1.TriggerManual, Reason: "A kernel was installed."}
 	if err := r.client.Create(ctx, reboot); err != nil {
 		return err
 	}
-	reboot.Status = finishedStatus(node, number, r.uids[node], reboot.Generation)
+	reboot.Status = finishedStatus(node, number, r.uids[node])
+	finish(&reboot.Status, node, number < r.options.Succeeded, reboot.Generation)
 	return r.client.Status().Update(ctx, reboot)
 }
 
 // finishedStatus is what the operator leaves.
-func finishedStatus(node, number int, uid string, generation int64) v1alpha1.NodeRebootStatus {
+func finishedStatus(node, number int, uid string) v1alpha1.NodeRebootStatus {
 	at := func(minutes int) *metav1.MicroTime {
 		t := metav1.NewMicroTime(time.Now().UTC().Add(time.Duration(minutes-10_000*(number+1)) * time.Minute).Truncate(time.Microsecond))
 		return &t
 	}
 	s := v1alpha1.NodeRebootStatus{
-		ObservedGeneration: generation, PolicyName: "all", Zone: fmt.Sprintf("zone-%d", node%3), NodeUID: uid, LastSequence: 2,
+		PolicyName: "all", Zone: fmt.Sprintf("zone-%d", node%3), NodeUID: uid, LastSequence: 2,
 		RequiredSince: at(0), TaintedTime: at(0), TaintLeadSeconds: ptr.To[int64](60), CompletionTime: at(9),
 		Before: &v1alpha1.BootInfo{BootID: bootOf(node, number), KernelVersion: "5.15.0-1072-azure", SeenTime: at(0)},
 		After:  &v1alpha1.BootInfo{BootID: bootOf(node, number+1), KernelVersion: "5.15.0-1073-azure", SeenTime: at(5)},
@@ -245,19 +247,19 @@ func finishedStatus(node, number int, uid string, generation int64) v1alpha1.Nod
 			Kind: v1alpha1.WorkloadDeployment, Namespace: apps, Name: fmt.Sprintf("deployed-%d", w),
 		})
 	}
-	finish(&s, node, number, generation)
 	return s
 }
 
 // finish fills in what is derived.
-func finish(s *v1alpha1.NodeRebootStatus, node, number int, generation int64) {
+func finish(s *v1alpha1.NodeRebootStatus, node int, succeeded bool, generation int64) {
+	s.ObservedGeneration = generation
 	condition := func(conditionType string, status metav1.ConditionStatus, message string) metav1.Condition {
 		return metav1.Condition{
 			Type: conditionType, Status: status, Reason: s.Reason, Message: message,
 			ObservedGeneration: generation, LastTransitionTime: metav1.Now(),
 		}
 	}
-	if number%2 == 0 {
+	if succeeded {
 		s.Outcome, s.OutcomeReason = v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved
 		s.OutcomeMessage = fmt.Sprintf("Node %s runs another boot, is Ready, and its workloads are as ready as before.", nodeName(node))
 	} else {
@@ -265,7 +267,7 @@ func finish(s *v1alpha1.NodeRebootStatus, node, number int, generation int64) {
 		s.OutcomeMessage = fmt.Sprintf("There was no Node %s: delete this NodeReboot and create one with the name of a Node.", nodeName(node))
 	}
 	s.Phase, s.Reason, s.Message, s.Summary = v1alpha1.Phase(s.Outcome), s.OutcomeReason, s.OutcomeMessage, string(s.Outcome)
-	if number%2 == 0 {
+	if succeeded {
 		rebooted := fmt.Sprintf("The node runs boot %s; before it was %s.", s.After.BootID, s.Before.BootID)
 		s.Conditions = []metav1.Condition{
 			condition(v1alpha1.ConditionReady, metav1.ConditionTrue, s.Message),

@@ -27,8 +27,8 @@ const (
 // Options say how large the cluster is, and what is measured.
 type Options struct {
 	Log logr.Logger
-	// Nodes and Pods are how many there are, History how many finished NodeReboots of each node.
-	Nodes, Pods, History int
+	// Nodes and Pods are how many there are. Of each node so many NodeReboots Succeeded, and so many Failed.
+	Nodes, Pods, Succeeded, Failed int
 	// Needs is how many nodes ask for a reboot at once.
 	Needs int
 	// Watches is how many helpers' watches are opened.
@@ -225,7 +225,7 @@ func (r *Result) Table() string {
 	row := func(name, format string, values ...any) {
 		fmt.Fprintf(&b, "| %-44s | %-44s |\n", name, fmt.Sprintf(format, values...))
 	}
-	row(fmt.Sprintf("%d nodes, %d pods", r.Nodes, r.Pods), "%d finished NodeReboots", r.Nodes*r.History)
+	row(fmt.Sprintf("%d nodes, %d pods", r.Nodes, r.Pods), "%d + %d finished NodeReboots", r.Nodes*r.Succeeded, r.Nodes*r.Failed)
 	row("first pass after", "%.1f s", r.FirstPass.Seconds())
 	for _, part := range []struct {
 		name string
