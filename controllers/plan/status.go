@@ -84,8 +84,8 @@ func (p *planning) addChange(work *NodeWork, r *rebootView) {
 	})
 }
 
-// finalizerChange says whether the finalizer is missing, or has to go. A helper makes a NodeReboot with it, so that the attempt does not have
-// to add it.
+// finalizerChange says whether the finalizer is missing, or has to go. A helper makes a NodeReboot with it, so that the attempt does not
+// have to add it.
 func (r *rebootView) finalizerChange() (add, remove bool) {
 	if slices.Contains(r.Object.Finalizers, v1alpha1.Finalizer) {
 		return false, !r.open() && (r.complete() || r.deleted())
