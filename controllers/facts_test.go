@@ -30,11 +30,12 @@ type fact struct {
 
 // noWatch says of fields why no watch has to ask for a pass when they change.
 var noWatch = map[string]string{
-	"Slots.Reboot":            "only passes write the slots object, and it is read live",
+	"Slots.Reboot":            "only passes write the slots object, and a grant on an old version fails",
 	"Slots.UID":               "as above",
 	"Slots.Attempt":           "as above",
 	"Slots.Renewed":           "as above",
 	"Slots.Gone":              "as above; that a NodeReboot is gone is an event of it",
+	"Deferred":                "is what the last plan said, and when it is due is a time at which a plan wakes up",
 	"Refusals.WriteKey.Write": "there is another pass after one that was refused something",
 	"Refusals.WriteKey.Name":  "as above",
 	"Refusals.Node":           "as above",

@@ -35,7 +35,7 @@ func (p *planning) defers(key string, delay time.Duration) bool {
 		return false
 	}
 	since, known := p.snapshot.Deferred[key]
-	if !known {
+	if !known || since.After(p.Now) { // the clock may have been set back
 		since = p.Now
 	}
 	if p.Reached(since.Add(delay)) {

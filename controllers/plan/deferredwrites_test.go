@@ -91,6 +91,18 @@ func TestAnExplanationWaitsAndAFactDoesNot(t *testing.T) {
 	}
 }
 
+func TestWhatWaitsDoesNotWaitForAClockThatWasSetBack(t *testing.T) {
+	s := newStory(t, newPolicy("p", mode(v1alpha1.ModePaused)), newNode("a", "z1"), newReboot("ra", "a"))
+	s.settle()
+	deferring(s).editPolicy("p", mode(v1alpha1.ModeObserve))
+	s.now = s.now.Add(3 * time.Hour)
+	s.written("ra")
+	s.now = s.now.Add(-3 * time.Hour)
+	if got := s.until("ra", time.Minute); got != explanationDelay {
+		t.Errorf("the status is written after %s, want %s", got, explanationDelay)
+	}
+}
+
 // When one node of many has its turn, the message of all others names it.
 func TestTheMessagesOfManyThatWaitAreRefreshedOnceASecondTogether(t *testing.T) {
 	const count = 50

@@ -253,7 +253,13 @@ func (w *world) pass() {
 	}
 	if !wake.IsZero() && !wake.Equal(m.woken) {
 		m.woken = wake
-		w.after(wake.Sub(w.now), func() { w.wakeManager(0) })
+		// As untilWake of the manager: a pass may come a moment before a time that is not in whole microseconds, and is made again.
+		w.after(max(wake.Sub(w.now), time.Millisecond), func() {
+			if wake.Equal(m.woken) {
+				m.woken = time.Time{}
+			}
+			w.wakeManager(0)
+		})
 	}
 }
 

@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	// settleTime is left, after the rollout, to writes that finish what was under way; settleSteps of them may follow each other.
-	settleTime  = 3 * time.Second
+	// settleTime is left, after the rollout, to writes that finish what was under way, such as the counts of a policy, which wait for 5
+	// seconds; settleSteps of them may follow each other.
+	settleTime  = 8 * time.Second
 	settleSteps = 10
 	// idleTime is how long the cluster is watched after that, to see that nothing more is written.
 	idleTime = 5 * time.Second

@@ -36,7 +36,7 @@ func (r *result) print(out io.Writer) {
 	row("Makespan", "%s; an ideal scheduler with the same limits needs %s (%.2f times that)",
 		round(r.summary.Makespan), round(r.bound), r.summary.Makespan.Seconds()/max(r.bound.Seconds(), 0.001))
 	r.printWrites(row)
-	row("Writes while idle", "%d in %s", len(r.idleWrites), idleTime-settleTime)
+	row("Writes while idle", "%d in %s", len(r.idleWrites), idleTime)
 	_ = table.Flush()
 	if broken := r.broken(); len(broken) > 0 {
 		_, _ = fmt.Fprintf(out, "\nBroken promises:\n  %s\n", strings.Join(broken, "\n  "))

@@ -33,6 +33,16 @@ func TestRefusedWriteIsTriedAgainLaterEachTimeUpToALimit(t *testing.T) {
 	}
 }
 
+func TestARefusedWriteIsDueAtOnceAfterTheClockWasSetBack(t *testing.T) {
+	now, key := time.Date(2026, 3, 1, 15, 0, 0, 0, time.UTC), WriteKey{WriteCordon, "a"}
+	var writes RefusedWrites
+	writes.Note(&Refusal{WriteKey: key}, "", now)
+	now = now.Add(-3 * time.Hour)
+	if until := writes.Current(now, func(WriteKey) (string, bool) { return "", true })[key].Until; until.After(now) {
+		t.Errorf("it is tried again in %s", until.Sub(now))
+	}
+}
+
 func TestRefusalIsForgottenWhenItsWriteIsMadeOrItsObjectIsGone(t *testing.T) {
 	now := time.Now()
 	made, gone := WriteKey{WriteCordon, "made"}, WriteKey{WriteCordon, "gone"}
