@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"time"
@@ -22,7 +23,7 @@ type kept struct {
 	reboots inOrder[v1alpha1.NodeReboot]
 	nodes   inOrder[corev1.Node]
 	// unfinished are the reboots that are not complete.
-	unfinished []*v1alpha1.NodeReboot
+	unfinished map[*v1alpha1.NodeReboot]bool
 	// views of Nodes by name.
 	views map[string]keptNode
 }
@@ -64,46 +65,64 @@ type inOrder[T any] struct {
 	has  map[*T]bool
 }
 
-// update takes the objects that there are now, in any order. It says whether some of them are new or gone; otherwise the list is the very
-// same one.
-func (o *inOrder[T]) update(objects []*T, name func(*T) string) (changed bool) {
-	var come []*T
+// update takes the objects that there are now, in any order, and returns those that are gone and those that are new; of one that changed,
+// both. If there are none, the list is the very same one.
+func (o *inOrder[T]) update(objects []*T, name func(*T) string) (gone, come []*T) {
 	for _, object := range objects {
 		if !o.has[object] {
 			come = append(come, object)
 		}
 	}
 	if len(come) == 0 && len(objects) == len(o.list) {
-		return false
+		return nil, nil
 	}
-	byName := func(a, b *T) int { return cmp.Compare(name(a), name(b)) }
-	slices.SortFunc(come, byName)
+	if len(objects) == len(o.list) {
+		if gone, replaced := o.replace(come, name); replaced {
+			return gone, come
+		}
+	}
 	now := make(map[*T]bool, len(objects))
 	for _, object := range objects {
 		now[object] = true
 	}
-	list := make([]*T, 0, len(objects))
 	for _, object := range o.list {
 		if !now[object] {
-			continue
+			gone = append(gone, object)
 		}
-		for len(come) > 0 && byName(come[0], object) < 0 {
-			list, come = append(list, come[0]), come[1:]
-		}
-		list = append(list, object)
 	}
-	list = append(list, come...)
-	o.list, o.has = list, now
-	return true
+	o.list, o.has = slices.SortedFunc(maps.Keys(now), func(a, b *T) int { return cmp.Compare(name(a), name(b)) }), now
+	return gone, come
+}
+
+// replace puts each object in the place of the one that has its name. If one has a name that is new, nothing is changed.
+func (o *inOrder[T]) replace(come []*T, name func(*T) string) (gone []*T, replaced bool) {
+	list := slices.Clone(o.list)
+	for _, object := range come {
+		i, found := search(list, name(object), name)
+		if !found {
+			return nil, false
+		}
+		gone = append(gone, list[i])
+		list[i] = object
+	}
+	for i, object := range come {
+		delete(o.has, gone[i])
+		o.has[object] = true
+	}
+	o.list = list
+	return gone, true
+}
+
+func search[T any](list []*T, wanted string, name func(*T) string) (int, bool) {
+	return slices.BinarySearchFunc(list, wanted, func(object *T, wanted string) int { return cmp.Compare(name(object), wanted) })
 }
 
 // find returns the object of a name in a list by name; nil if there is none.
 func find[T any](list []*T, wanted string, name func(*T) string) *T {
-	i, found := slices.BinarySearchFunc(list, wanted, func(object *T, wanted string) int { return cmp.Compare(name(object), wanted) })
-	if !found {
-		return nil
+	if i, found := search(list, wanted, name); found {
+		return list[i]
 	}
-	return list[i]
+	return nil
 }
 
 func nameOfNode(node *corev1.Node) string { return node.Name }
@@ -156,13 +175,16 @@ func (k *kept) listReboots(ctx context.Context, r *reader) error {
 	if err != nil {
 		return fmt.Errorf("list NodeReboots: %w", err)
 	}
-	if !k.reboots.update(objects, nameOfReboot) {
-		return nil
+	gone, come := k.reboots.update(objects, nameOfReboot)
+	for _, reboot := range gone {
+		delete(k.unfinished, reboot)
 	}
-	k.unfinished = nil
-	for _, reboot := range k.reboots.list {
+	for _, reboot := range come {
 		if reboot.Status.CompletionTime == nil {
-			k.unfinished = append(k.unfinished, reboot)
+			if k.unfinished == nil {
+				k.unfinished = map[*v1alpha1.NodeReboot]bool{}
+			}
+			k.unfinished[reboot] = true
 		}
 	}
 	return nil
@@ -175,11 +197,10 @@ func (k *kept) listNodes(ctx context.Context, r *reader) error {
 	if err != nil {
 		return fmt.Errorf("list Nodes: %w", err)
 	}
-	if k.nodes.update(objects, nameOfNode) && len(k.views) > len(objects) {
-		for name := range k.views {
-			if find(k.nodes.list, name, nameOfNode) == nil {
-				delete(k.views, name)
-			}
+	gone, _ := k.nodes.update(objects, nameOfNode)
+	for _, node := range gone {
+		if find(k.nodes.list, node.Name, nameOfNode) == nil {
+			delete(k.views, node.Name)
 		}
 	}
 	return nil

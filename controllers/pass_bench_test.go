@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	kruntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -68,7 +69,8 @@ func (c *heldCache) List(_ context.Context, list client.ObjectList, options ...c
 	var objects []kruntime.Object
 	for _, object := range store.List() {
 		held, is := object.(client.Object)
-		if is && (wanted.Namespace == "" || held.GetNamespace() == wanted.Namespace) {
+		if is && (wanted.Namespace == "" || held.GetNamespace() == wanted.Namespace) &&
+			(wanted.LabelSelector == nil || wanted.LabelSelector.Matches(labels.Set(held.GetLabels()))) {
 			objects = append(objects, held)
 		}
 	}

@@ -113,7 +113,7 @@ func (r *reader) read(ctx context.Context) (*snapshot, error) {
 		return nil, err
 	}
 	s.workloads, s.unknown, s.Workloads = sets.New[model.WorkloadKey](), sets.New[model.WorkloadKey](), map[model.WorkloadKey]model.Workload{}
-	r.addWorkloads(ctx, s, openWorkloads(r.kept.unfinished))
+	r.addWorkloads(ctx, s, openWorkloads(slices.Collect(maps.Keys(r.kept.unfinished))))
 	if err := r.readSlots(ctx, s); err != nil {
 		return nil, err
 	}

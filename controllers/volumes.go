@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	storagev1 "k8s.io/api/storage/v1"
@@ -34,7 +35,7 @@ func detachingNodes(policies []*v1alpha1.RebootPolicy, reboots []*v1alpha1.NodeR
 // after it is detached. If they cannot be read, each of the nodes has one whose name says so: they are waited for as long as the policy
 // says.
 func (r *reader) readVolumes(ctx context.Context, s *snapshot) map[string][]string {
-	nodes := detachingNodes(s.Policies, r.kept.unfinished)
+	nodes := detachingNodes(s.Policies, slices.Collect(maps.Keys(r.kept.unfinished)))
 	r.interest.setVolumes(nodes)
 	if len(nodes) == 0 {
 		return nil
