@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/reboot-operator/reboot-operator/controllers/plan/attempt"
 )
 
@@ -38,7 +40,9 @@ func (p *planning) advanceThose(which func(r *rebootView) bool) {
 // begin opens an attempt that holds a slot, and takes it as far as it goes.
 func (p *planning) begin(r *rebootView, number int32) {
 	r.node.open = r
-	p.limits.holders = append(p.limits.holders, r.node)
+	if !slices.Contains(p.limits.holders, r.node) { // one with a grant is among them already
+		p.limits.holders = append(p.limits.holders, r.node)
+	}
 	in := p.attemptInput(r)
 	in.Selected = r.node.selectedBy == r.policy()
 	p.follow(r, attempt.Begin(in, number, p.roleOf(r)))
