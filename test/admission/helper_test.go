@@ -53,20 +53,20 @@ func TestAHelperCreatesNodeRebootsForItsOwnNodeOnly(t *testing.T) {
 		change func(*v1alpha1.NodeReboot)
 		want   string
 	}{
-		"its own node":                  {change: func(*v1alpha1.NodeReboot) {}},
-		"its own node, urgency written": {change: func(r *v1alpha1.NodeReboot) { r.Spec.Urgency = v1alpha1.UrgencyNormal }},
-		"another node":                  {func(r *v1alpha1.NodeReboot) { r.Spec.NodeName = "n2" }, ownNodeOnly},
-		"by hand":                       {func(r *v1alpha1.NodeReboot) { r.Spec.Trigger, r.Spec.BootID = v1alpha1.TriggerManual, "" }, sentinelOnly},
-		"without a trigger":             {func(r *v1alpha1.NodeReboot) { r.Spec.Trigger, r.Spec.BootID = "", "" }, sentinelOnly},
-		"at once":                       {func(r *v1alpha1.NodeReboot) { r.Spec.Urgency = v1alpha1.UrgencyImmediate }, sentinelOnly},
-		"approved by itself":            {func(r *v1alpha1.NodeReboot) { r.Spec.Approval, r.Spec.ApprovedBy = v1alpha1.ApprovalGiven, "x" }, "denied request"},
+		"its own node":                       {change: func(*v1alpha1.NodeReboot) {}},
+		"its own node, urgency written":      {change: func(r *v1alpha1.NodeReboot) { r.Spec.Urgency = v1alpha1.UrgencyNormal }},
+		"another node":                       {func(r *v1alpha1.NodeReboot) { r.Spec.NodeName = "n2" }, ownNodeOnly},
+		"by hand":                            {func(r *v1alpha1.NodeReboot) { r.Spec.Trigger, r.Spec.BootID = v1alpha1.TriggerManual, "" }, sentinelOnly},
+		"without a trigger":                  {func(r *v1alpha1.NodeReboot) { r.Spec.Trigger, r.Spec.BootID = "", "" }, sentinelOnly},
+		"at once":                            {func(r *v1alpha1.NodeReboot) { r.Spec.Urgency = v1alpha1.UrgencyImmediate }, sentinelOnly},
+		"approved by itself":                 {func(r *v1alpha1.NodeReboot) { r.Spec.Approval, r.Spec.ApprovedBy = v1alpha1.ApprovalGiven, "x" }, "denied request"},
 		"with the finalizer of the operator": {change: func(r *v1alpha1.NodeReboot) { r.Finalizers = []string{v1alpha1.Finalizer} }},
 		"with two finalizers": {
 			func(r *v1alpha1.NodeReboot) { r.Finalizers = []string{v1alpha1.Finalizer, "example.com/hold"} }, noMetadata,
 		},
-		"with a finalizer":              {func(r *v1alpha1.NodeReboot) { r.Finalizers = []string{"example.com/hold"} }, noMetadata},
-		"with a label":                  {func(r *v1alpha1.NodeReboot) { r.Labels = map[string]string{"app.kubernetes.io/instance": "x"} }, noMetadata},
-		"with an annotation":            {func(r *v1alpha1.NodeReboot) { r.Annotations = map[string]string{"x": "y"} }, noMetadata},
+		"with a finalizer":   {func(r *v1alpha1.NodeReboot) { r.Finalizers = []string{"example.com/hold"} }, noMetadata},
+		"with a label":       {func(r *v1alpha1.NodeReboot) { r.Labels = map[string]string{"app.kubernetes.io/instance": "x"} }, noMetadata},
+		"with an annotation": {func(r *v1alpha1.NodeReboot) { r.Annotations = map[string]string{"x": "y"} }, noMetadata},
 		"with an owner": {func(r *v1alpha1.NodeReboot) {
 			r.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: "n2", UID: "u"}}
 		}, noMetadata},
