@@ -175,7 +175,7 @@ var asManager = map[string]string{
 	"secrets, that of webhooks":        "no   yes  yes   no     yes    no    no     no",
 	"webhookconfigurations, evictions": "no   yes  yes   no     no     yes   no     no",
 	"webhookconfigurations, names":     "no   yes  yes   no     no     yes   no     no",
-	"events.k8s.io":                    "no   no   no    yes    no     no    no     no",
+	"events.k8s.io":                    "no   no   no    yes    no     yes   no     no",
 	"daemonsets":                       "no   yes  yes   no     no     no    no     no",
 	"deployments":                      "no   yes  yes   no     no     no    no     no",
 	"statefulsets":                     "no   yes  yes   no     no     no    no     no",

@@ -159,10 +159,15 @@ func judge(t *testing.T, requests []testbed.Request) {
 	if all > maxRequests {
 		t.Errorf("%.1f requests per reboot, want at most %d", all, maxRequests)
 	}
+	vain := 0
 	for i := range requests {
 		if r := &requests[i]; r.Kind().Writes() && r.Code == http.StatusConflict {
-			t.Errorf("%s wrote in vain: %s %s", r.Actor, r.Verb, r.URI)
+			vain++
 		}
+	}
+	// Before the first status waited for the first report, nearly every reboot had one. On a busy machine a report may be late.
+	if vain > nodes/2 {
+		t.Errorf("%d writes were made in vain: what they were based on had changed", vain)
 	}
 }
 
