@@ -67,7 +67,7 @@ var _ = Describe("The operator", func() {
 		reboot := rebootNamed(ctx, "r1")()
 		Expect(reboot.Finalizers).To(ContainElement(v1alpha1.Finalizer))
 		Expect(reboot.Status.Workloads).To(ContainElements(
-			v1alpha1.WorkloadRef{Kind: v1alpha1.WorkloadDeployment, Namespace: testNamespace, Name: "web", Ready: 1},
+			v1alpha1.WorkloadRef{Kind: v1alpha1.WorkloadDeployment, Namespace: testNamespace, Name: "web", Ready: 1, Pods: 1},
 			HaveField("Name", "agent"),
 		))
 		Expect(slots(ctx)()).To(HaveKeyWithValue("n1", plan.Slot{Reboot: "r1", UID: string(reboot.UID), Attempt: 1}))

@@ -168,6 +168,12 @@ func (w *world) attend() {
 			w.deleteReboot(name, w.now)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(w.reboots)) {
+		if r := w.reboots[name]; r.Status.Reason == v1alpha1.ReasonDrainImpossible {
+			w.tell("the budgets are deleted that keep NodeReboot %s waiting: %s", name, r.Status.Message)
+			w.dropBudgets(func(b *budget) bool { return strings.Contains(r.Status.Message, b.name+" ") })
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(w.hosts)) {
 		w.personApproves(w.hosts[name])
 	}
@@ -183,7 +189,7 @@ func (w *world) hasToBeDeleted(r *v1alpha1.NodeReboot) bool {
 
 // needsAPerson: people do something about the NodeReboot when they look the next time.
 func (w *world) needsAPerson(r *v1alpha1.NodeReboot) bool {
-	return w.hasToBeDeleted(r) || approvalExpired(r)
+	return w.hasToBeDeleted(r) || approvalExpired(r) || r.Status.Reason == v1alpha1.ReasonDrainImpossible
 }
 
 // checkNothingIsLeft: with every need met, nothing of the operator's is left on any node, and no policy is halted.

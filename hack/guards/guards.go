@@ -18,7 +18,7 @@ var guards = []guard{
 		"in.Quorum, in.Refused = p.quorumBefore(r), p.beginRefused(r)", "in.Refused = p.beginRefused(r)"},
 	{"static pods of other nodes that may run etcd", "quorum.go", "down = append(down, pod.Namespace+\"/\"+pod.Name)", "_ = down"},
 	{"nodes for etcd only", "quorum.go", `, "node-role.kubernetes.io/etcd"}`, `}`},
-	{"labels that an administrator named", "quorum.go", " || slices.ContainsFunc(p.snapshot.QuorumLabels, has)", ""},
+	{"labels that an administrator named", "quorum.go", " || slices.ContainsFunc(named, has)", ""},
 	{"static pods are part of the proof", "attempt/proof.go", "case w.Kind == v1alpha1.WorkloadStaticPod:", "case w.Kind == \"\":"},
 	{"a status of before the boot proves nothing", "attempt/proof.go",
 		"stale := len(pod.Containers) == 0 || before.HasAny(pod.Containers...)", "stale := before.HasAny()"},

@@ -133,7 +133,7 @@ func TestReturningPodsThatAreNoLongerIgnoredHoldUpTheDrain(t *testing.T) {
 		}
 		w.amend(func(o *v1alpha1.RebootOrder) { o.Drain = nil })
 		s.pods.allow("held-0")
-		pass(20 * time.Second)
+		pass(2 * lastBudgetPause) // the pause is jittered
 		if report := w.report(); report.State != v1alpha1.OrderDone {
 			t.Errorf("state %s, progress %+v", report.State, report.Drain)
 		}

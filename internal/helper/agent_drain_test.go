@@ -23,7 +23,7 @@ func TestADrainIsReportedToItsEnd(t *testing.T) {
 			}}}
 		})
 		w.pods.allow("a")
-		pass(12 * time.Second)
+		pass(2 * lastBudgetPause) // the pause is jittered
 		w.wantReport(recorded(1, v1alpha1.OrderDone), drained(2, 0))
 	})
 }
