@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// defaultHistory is what is kept of each kind for nodes that no policy owns.
-	defaultHistory = 1
+	// defaultHistory is what is kept of each kind for nodes that no policy owns, and defaultCancelled of those that were cancelled.
+	defaultHistory   = 1
+	defaultCancelled = 1
 	// minGoneNodeHistory is how long the NodeReboots of a node that is gone are kept at least.
 	minGoneNodeHistory = 24 * time.Hour
 	// minCancelledHistory is how long the NodeReboot of a sentinel is kept at least that was cancelled. Its name is not free meanwhile, so a
@@ -31,7 +32,7 @@ func (p *planning) prune() []string {
 		}
 		names = append(names, p.pruned(n, v1alpha1.OutcomeSucceeded, ptr.Deref(history.Succeeded, defaultHistory))...)
 		names = append(names, p.pruned(n, v1alpha1.OutcomeFailed, ptr.Deref(history.Failed, defaultHistory))...)
-		names = append(names, p.pruned(n, v1alpha1.OutcomeCancelled, ptr.Deref(history.Cancelled, defaultHistory))...)
+		names = append(names, p.pruned(n, v1alpha1.OutcomeCancelled, ptr.Deref(history.Cancelled, defaultCancelled))...)
 	}
 	for _, r := range p.orphans {
 		if r.finished() && p.Reached(r.Status.CompletionTime.Add(p.goneNodeHistory(r))) {

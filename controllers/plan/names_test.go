@@ -66,8 +66,8 @@ func TestSurplusNodeRebootsKeepTheirNamesForAWhileAndThenGo(t *testing.T) {
 		t.Errorf("%d NodeReboots after 9 minutes, want all 16", len(s.Reboots))
 	}
 	s.advance(time.Minute)
-	if got := len(s.Reboots); got != 1+defaultHistory {
-		t.Errorf("%d NodeReboots after 10 minutes, want the one that waits and %d that are kept", got, defaultHistory)
+	if got := len(s.Reboots); got != 1+defaultCancelled {
+		t.Errorf("%d NodeReboots after 10 minutes, want the one that waits and %d that are kept", got, defaultCancelled)
 	}
 }
 
@@ -77,8 +77,8 @@ func TestNeedsOfBootsThatDoNotRunAreNotRemembered(t *testing.T) {
 		bootID func(int) string
 		want   int
 	}{
-		"boots that do not run": {func(i int) string { return fmt.Sprintf("made-up-%d", i) }, defaultHistory},
-		"the boot that runs":    {func(int) string { return bootOf("a", 1) }, defaultHistory + 1}, // it may be opened again
+		"boots that do not run": {func(i int) string { return fmt.Sprintf("made-up-%d", i) }, defaultCancelled},
+		"the boot that runs":    {func(int) string { return bootOf("a", 1) }, defaultCancelled + 1}, // it may be opened again
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := flooded(t, test.bootID)
