@@ -89,7 +89,7 @@ var _ resourcelock.Interface = &Lock{}
 
 // New returns a lock of a Lease.
 func New(config *rest.Config, options Options) (*Lock, error) {
-	config = rest.AddUserAgent(config, "leader-election")
+	config = rest.AddUserAgent(rest.CopyConfig(config), "leader-election") // the manager has the same one, and watches with it
 	// A request that hangs must not cost the leader its lease.
 	config.Timeout = RenewDeadline / 2
 	client, err := coordinationv1client.NewForConfig(config)
