@@ -48,7 +48,12 @@ func needName(i int) string { return "need-" + nodeName(i) }
 
 // measureTaints creates the needs and sees when their nodes are tainted.
 func (r *run) measureTaints(ctx context.Context) error {
-	nodes, err := r.client.Watch(ctx, &corev1.NodeList{}, &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: "0"}})
+	var first corev1.NodeList // what comes after it is watched
+	if err := r.client.List(ctx, &first, client.Limit(1)); err != nil {
+		return err
+	}
+	since := &metav1.ListOptions{ResourceVersion: first.ResourceVersion}
+	nodes, err := r.client.Watch(ctx, &corev1.NodeList{}, &client.ListOptions{Raw: since})
 	if err != nil {
 		return err
 	}
@@ -74,11 +79,11 @@ func (r *run) measureTaints(ctx context.Context) error {
 			continue
 		}
 		mu.Lock()
-		since, known := asked[node.Name]
+		begin, known := asked[node.Name]
 		mu.Unlock()
 		latency := time.Duration(0) // it was tainted before the answer to its creation came
 		if known {
-			latency = time.Since(since)
+			latency = time.Since(begin)
 		}
 		tainted[node.Name] = true
 		if r.result.Taint = append(r.result.Taint, latency); len(tainted) == r.options.Needs {
