@@ -60,7 +60,7 @@ type FailureSpec struct {
 type HistorySpec struct {
 	// succeeded is how many successful ones are kept per node.
 	// +optional
-	// +kubebuilder:default=3
+	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=5
 	Succeeded *int32 `json:"succeeded,omitempty"`

@@ -59,7 +59,7 @@ func newPolicy(name string, options ...policyOption) *v1alpha1.RebootPolicy {
 				MaxFailures: ptr.To(intstr.FromInt32(1)), MaxConsecutiveFailures: ptr.To(intstr.FromInt32(3)),
 				MaxAttempts: ptr.To[int32](3), BackoffSeconds: ptr.To[int32](600),
 			},
-			History: v1alpha1.HistorySpec{Succeeded: ptr.To[int32](3), Failed: ptr.To[int32](1), Cancelled: ptr.To[int32](1)},
+			History: v1alpha1.HistorySpec{Succeeded: ptr.To[int32](1), Failed: ptr.To[int32](1), Cancelled: ptr.To[int32](1)},
 		},
 	}
 	for _, option := range options {

@@ -12,9 +12,8 @@ import (
 )
 
 const (
-	// What is kept for nodes that no policy owns: of NodeReboots that succeeded, failed, and were cancelled.
-	defaultHistory   = 3
-	defaultFailed    = 1
+	// defaultHistory is what is kept of each kind for nodes that no policy owns, and defaultCancelled of those that were cancelled.
+	defaultHistory   = 1
 	defaultCancelled = 1
 	// minGoneNodeHistory is how long the NodeReboots of a node that is gone are kept at least.
 	minGoneNodeHistory = 24 * time.Hour
@@ -35,7 +34,7 @@ func (p *planning) prune() []string {
 			history = n.policy.Spec.History
 		}
 		names = append(names, p.pruned(n, v1alpha1.OutcomeSucceeded, ptr.Deref(history.Succeeded, defaultHistory))...)
-		names = append(names, p.pruned(n, v1alpha1.OutcomeFailed, ptr.Deref(history.Failed, defaultFailed))...)
+		names = append(names, p.pruned(n, v1alpha1.OutcomeFailed, ptr.Deref(history.Failed, defaultHistory))...)
 		names = append(names, p.pruned(n, v1alpha1.OutcomeCancelled, ptr.Deref(history.Cancelled, defaultCancelled))...)
 	}
 	for _, r := range p.orphans {

@@ -50,7 +50,7 @@ func TestHistoryIsKept(t *testing.T) {
 		"cancelled ones push out no failed one": {objects: append(past("F5", "C1", "F3", "C2"), keep(1, 2), a), want: []string{"C2"}},
 		"of each kind as many as it says":       {objects: append(past("S1", "S2", "F1", "F2"), keep(1, 3), a), want: []string{"S2"}},
 		"the defaults without a policy": {
-			objects: append(past("S1", "S2", "S3", "S4", "F1", "F2", "F3", "C4", "C5"), a), want: []string{"C5", "F2", "F3", "S4"},
+			objects: append(past("S1", "S2", "S3", "S4", "F1", "F2", "F3", "C4", "C5"), a), want: []string{"C5", "F2", "F3", "S2", "S3", "S4"},
 		},
 		"what is about the boot that runs now": {objects: append(past("F1", "F2", "F3+", "F4"), keep(1, 1), a), want: []string{"F2", "F4"}},
 		"what made the boot that runs now": {

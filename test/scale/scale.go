@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -97,11 +98,24 @@ func Run(ctx context.Context, options Options) (result *Result, err error) {
 	}{{"fill", r.fill}, {"start", r.start}, {"idle", r.idle}, {"rollout", r.rollout}, {"watches", r.watches}} {
 		begin := time.Now()
 		if err := step.do(ctx); err != nil {
-			return nil, fmt.Errorf("%s: %w", step.name, err)
+			return nil, fmt.Errorf("%s: %w\n%s", step.name, err, r.managerLog())
 		}
 		options.Log.Info(step.name, "took", time.Since(begin).Round(time.Second).String())
 	}
 	return &r.result, nil
+}
+
+// managerLog is the end of what the manager wrote.
+func (r *run) managerLog() string {
+	if r.manager == nil {
+		return ""
+	}
+	const size = 4 << 10
+	content, err := os.ReadFile(r.manager.LogPath())
+	if err != nil {
+		return err.Error()
+	}
+	return string(content[max(0, len(content)-size):])
 }
 
 // install installs the operator without its webhooks, which are not what is measured.

@@ -40,7 +40,7 @@ func TestAManagerIsSmallAndSilentInALargeCluster(t *testing.T) {
 	nodes := number(t, "NODES", 200)
 	options := Options{
 		Log: testr.New(t), Nodes: nodes, Pods: number(t, "PODS", 2000),
-		Succeeded: number(t, "SUCCEEDED", 3), Failed: number(t, "FAILED", 1),
+		Succeeded: number(t, "SUCCEEDED", 1), Failed: number(t, "FAILED", 1),
 		Needs: min(number(t, "NEEDS", 30), nodes), Watches: number(t, "WATCHES", 50),
 		Idle: time.Duration(number(t, "IDLE", 5)) * time.Second, Capacity: v1alpha1.Ignore,
 		// As in config/manager.
