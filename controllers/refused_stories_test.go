@@ -160,7 +160,9 @@ var _ = Describe("A write that the API server refuses", func() {
 		Eventually(rebootNamed(ctx, "r1")).Should(SatisfyAll(
 			HaveField("Status.Reason", v1alpha1.ReasonWriteRefused), HaveField("Status.Message", ContainSubstring("no slots here")),
 		))
-		Eventually(rebootNamed(ctx, "r2")).Should(HaveField("Status.Message", ContainSubstring("n1 (a write for its reboot is refused)")))
+		// Another message of the same reason waits for half a minute, and each time that the write is tried again it is the old one.
+		Eventually(rebootNamed(ctx, "r2")).WithTimeout(3 * time.Minute).Should(
+			HaveField("Status.Message", ContainSubstring("n1 (a write for its reboot is refused)")))
 		Eventually(writesRefused(ctx)).Should(ContainSubstring("no slots here"))
 		Expect(nodeOf(ctx, "n1")()).To(HaveField("Spec.Unschedulable", false))
 		lift()

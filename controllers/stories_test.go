@@ -115,7 +115,7 @@ var _ = Describe("The operator", func() {
 			WithTransform(maintenanceOf, BeEmpty()),
 		))
 		Eventually(slots(ctx)).Should(BeEmpty())
-		Eventually(eventReasons(ctx)).Should(ContainElements("NodeReboot/Draining", "Node/Draining", "NodeReboot/Rebooting"))
+		Eventually(eventReasons(ctx)).Should(ContainElements("Node/Draining", "Node/Proved"))
 
 		By("being silent")
 		atRest(seen)

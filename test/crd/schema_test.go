@@ -58,8 +58,8 @@ var policyNumbers = map[string]number{
 	"failure.maxAttempts":            {min: 1, max: 100, fallback: int64(3)},
 	"failure.backoffSeconds":         {min: 1, max: 86400, fallback: int64(600)},
 	"failure.nodeGoneTimeoutSeconds": {min: 60, max: 31536000},
-	"history.succeeded":              {min: 1, max: 5, fallback: int64(3)},
-	"history.failed":                 {min: 1, max: 5, fallback: int64(3)},
+	"history.succeeded":              {min: 1, max: 5, fallback: int64(1)},
+	"history.failed":                 {min: 1, max: 5, fallback: int64(1)},
 	"history.cancelled":              {min: 0, max: 2, fallback: int64(1)},
 }
 
