@@ -42,7 +42,7 @@ var _ = Describe("When something goes wrong", func() {
 			Name: "ill", Namespace: "refused", Replicas: 2, AntiAffinity: true, MinAvailable: ptr.To(1), ReadyAfter: time.Hour,
 		})).To(Succeed())
 		Eventually(func(g Gomega) { g.Expect(podsOn(g, "refused", p.hosts[0].Name())).To(HaveLen(2)) }).Should(Succeed())
-		p.applyPolicy(drainTimeout(3), backoff(6))
+		p.applyPolicy(drainTimeout(12), backoff(6))
 		p.hosts[0].RequireReboot()
 
 		reboot := eventuallyPhase(p.hosts[0], v1alpha1.PhaseDraining, v1alpha1.ReasonEvictionRefused)
