@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -244,15 +245,16 @@ func TestRoomThatCannotBeReadBlocks(t *testing.T) {
 	} {
 		t.Run(kind, func(t *testing.T) {
 			roomBench(t, func(b *bench) {
-				refused := true
+				var refused atomic.Bool
+				refused.Store(true)
 				b.pods.PrependReactor("list", kind, func(clienttesting.Action) (bool, runtime.Object, error) {
-					return refused, nil, apierrors.NewForbidden(schema.GroupResource{Resource: kind}, "", errors.New("no such right"))
+					return refused.Load(), nil, apierrors.NewForbidden(schema.GroupResource{Resource: kind}, "", errors.New("no such right"))
 				})
 				q := b.roomFor("a")
 				if answer, known := b.ask(q)[q.GateKey]; !known || answer.Failure != want {
 					t.Errorf("got %+v, want %q", answer, want)
 				}
-				refused = false
+				refused.Store(false)
 				time.Sleep(time.Minute)
 				synctest.Wait()
 				if answer, known := b.ask(q)[q.GateKey]; !known || answer.Failure != "" {
