@@ -45,6 +45,7 @@ var shownElsewhere = map[right]string{
 	{ofManager, "list", "storage.k8s.io", "csinodes"}:                shownByRoom,
 	{ofManager, "watch", "storage.k8s.io", "csinodes"}:               shownByRoom,
 	{ofManager, "patch", "events.k8s.io", "events"}:                  "TestTheManagerMayDoItsWork",
+	{ofManager, "watch", "coordination.k8s.io", "leases"}:            "TestTheLeadIsHandedOver",
 	{ofManager, "order", "reboot-operator.io", "nodereboots/status"}: "TestAProgramThatDoesHooksSetsItsConditionsAndNothingElse",
 }
 
