@@ -20,7 +20,7 @@ import (
 
 const (
 	// maxWrites and maxRequests are the most that one reboot may cost: writes without evictions and with events, and all requests.
-	maxWrites   = 23
+	maxWrites   = 24
 	maxRequests = 40
 	// nodes that are rebooted.
 	nodes = 6
@@ -121,8 +121,9 @@ const (
 // allowed is how often one reboot may need a write, on average; see docs/safety.md, which says what each is for.
 var allowed = map[testbed.RequestKind]float64{
 	{Actor: ofHelper, Verb: "create", Resource: "nodereboots"}: 1,
-	// The first report, two orders, the end of the drain, and another boot; one more where a drain lasts.
-	{Actor: ofHelper, Verb: "patch", Resource: "nodereboots/status"}: 5.8,
+	// The first report, two orders, the end of the drain, and another boot; one more where a drain lasts, and one that is repeated because
+	// the manager sees the boot at the same instant.
+	{Actor: ofHelper, Verb: "patch", Resource: "nodereboots/status"}: 6.8,
 	// Waits, ordered to drain, ordered to reboot, is back, succeeded; and what it waits for changes.
 	{Actor: ofManager, Verb: "patch", Resource: "nodereboots/status"}:    6,
 	{Actor: ofManager, Verb: "patch", Resource: "nodereboots"}:           1,
@@ -165,8 +166,8 @@ func judge(t *testing.T, requests []testbed.Request) {
 			vain++
 		}
 	}
-	// Before the first status waited for the first report, nearly every reboot had one. On a busy machine a report may be late.
-	if vain > nodes/2 {
+	// Each reboot may have one, when helper and manager see the boot at the same instant. On a busy machine a first report may be late as well.
+	if vain > nodes+nodes/2 {
 		t.Errorf("%d writes were made in vain: what they were based on had changed", vain)
 	}
 }
