@@ -166,7 +166,7 @@ func judge(t *testing.T, requests []testbed.Request) {
 			vain++
 		}
 	}
-	// Each reboot may have one, when helper and manager see the boot at the same instant. On a busy machine a first report may be late as well.
+	// Each reboot may have one, when helper and manager see the boot at the same instant. On a busy machine a first report may be late, too.
 	if vain > nodes+nodes/2 {
 		t.Errorf("%d writes were made in vain: what they were based on had changed", vain)
 	}
