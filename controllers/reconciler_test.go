@@ -12,7 +12,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
@@ -114,31 +113,6 @@ func TestWhatIsRememberedOfTheSlotsObjectIsReadAgainWhenItTurnsOutToBeOld(t *tes
 				t.Errorf("phase %s, reason %s: want a reboot that was started", reboot.Status.Phase, reboot.Status.Reason)
 			}
 		})
-	}
-}
-
-func TestTheSlotsObjectIsReadOnce(t *testing.T) {
-	w := newWorld(t, fleet(v1alpha1.ModeEnforce, "a", "b")...)
-	base, _ := w.Client.(client.WithWatch)
-	r := newReconciler(w, &fakePods{pods: map[string][]*corev1.Pod{"a": {}, "b": {}}})
-	reads := 0
-	r.reader.live = interceptor.NewClient(base, interceptor.Funcs{
-		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, opts ...client.GetOption) error {
-			reads++
-			return c.Get(ctx, key, object, opts...)
-		},
-	})
-	for range 5 {
-		if _, err := r.Reconcile(t.Context(), clusterKey); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var slots corev1.ConfigMap
-	if err := w.Get(t.Context(), types.NamespacedName{Namespace: testNamespace, Name: v1alpha1.SlotsName}, &slots); err != nil {
-		t.Fatal(err)
-	}
-	if reads != 1 || len(slots.Data) != 1 {
-		t.Errorf("%d reads in 5 passes, and the slots object holds %v", reads, slots.Data)
 	}
 }
 

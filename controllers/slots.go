@@ -43,8 +43,8 @@ func encodeSlots(slots map[string]plan.Slot) (map[string]string, error) {
 	return data, nil
 }
 
-// slotsMemory is the slots object as this manager last read or wrote it. It may be older than what another manager that believes it leads
-// has written since. That is found out when it matters: whatever is granted is written on the very version that is remembered here.
+// slotsMemory is the slots object as this manager last read or wrote it. Whatever is granted is written on the very version that is
+// remembered here.
 type slotsMemory struct {
 	known bool
 	// object is nil if there is none. It is never changed.
@@ -55,6 +55,9 @@ type slotsMemory struct {
 func (m *slotsMemory) note(object *corev1.ConfigMap, err error) {
 	m.known, m.object = err == nil, object
 }
+
+// empty says that it is known to hold nothing.
+func (m *slotsMemory) empty() bool { return m.known && (m.object == nil || len(m.object.Data) == 0) }
 
 // writeSlots writes the slots object as a plan says, and returns what is stored then. Of two managers that both believe they lead, and that
 // read the same state, only one can: the update carries the resourceVersion that the plan was made from, and a create fails if the object

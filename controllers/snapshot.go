@@ -287,10 +287,11 @@ func openWorkloads(reboots []*v1alpha1.NodeReboot) sets.Set[model.WorkloadKey] {
 	return keys
 }
 
-// readSlots reads the slots object, unless this manager knows what it last read or wrote. What is granted is decided from it, and so
-// written on that very version.
+// readSlots reads the slots object live: what is granted is decided from it, so it must not be older than what a former leader wrote. A
+// manager that went by what it wrote itself could cordon a node again whose slot another one has freed. When nothing can be granted and
+// nothing is left to free, there is no need to.
 func (r *reader) readSlots(ctx context.Context, s *snapshot) error {
-	if !r.slotsKnown.known {
+	if len(r.kept.unfinished) > 0 || !r.slotsKnown.empty() {
 		object := &corev1.ConfigMap{}
 		err := r.live.Get(ctx, types.NamespacedName{Namespace: r.namespace, Name: v1alpha1.SlotsName}, object)
 		if apierrors.IsNotFound(err) {

@@ -151,7 +151,7 @@ func expectSmallClusterAsFound(app testbed.App, hosts ...*testbed.Host) {
 	GinkgoHelper()
 	for _, host := range hosts {
 		expectLeftAsFound(host)
-		Expect(getNode(Default, host.Name()).Spec.Taints).To(BeEmpty())
+		Eventually(func(g Gomega) { g.Expect(getNode(g, host.Name()).Spec.Taints).To(BeEmpty()) }).Should(Succeed())
 	}
 	Expect(cluster.WaitReady(ctx, app)).To(Succeed())
 	eventuallyManagers(2)
