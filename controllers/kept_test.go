@@ -34,12 +34,12 @@ func TestKeptListIsTheOneFromNothing(t *testing.T) {
 		gone, come := kept.update(objects, nameOfNode)
 		for _, node := range gone {
 			if !slices.Contains(before, node) || names[node.Name] == node {
-				t.Fatalf("%s is told to be gone", node.Name)
+				t.Fatalf("%s is reported as gone", node.Name)
 			}
 		}
 		for _, node := range come {
 			if slices.Contains(before, node) {
-				t.Fatalf("%s is told to be new", node.Name)
+				t.Fatalf("%s is reported as new", node.Name)
 			}
 		}
 		if want := len(before) - len(gone) + len(come); want != len(kept.list) {

@@ -11,7 +11,7 @@ import (
 
 // Each write goes to every watch of its object. Facts, orders, warnings and what a person changed are written at once. What only explains
 // where things stand waits for a moment in which more of it may come together. A plan remembers nothing, so it says since when something
-// waits, and is told by the next snapshot.
+// waits, and the next snapshot repeats it.
 const (
 	// firstStatusDelay is how long the first status of a NodeReboot waits for the first report of the helper that made it.
 	firstStatusDelay = 500 * time.Millisecond
@@ -126,7 +126,7 @@ func policyDelay(change *PolicyChange) time.Duration {
 }
 
 // maintenanceDelay is how long changed conditions of a node may wait, and what tells that from other changes: a drain that has just begun
-// may end before anyone needs to know, and that a reboot is required is told by the taint.
+// may end before anyone needs to know, and the taint shows that a reboot is required.
 func (n *nodeView) maintenanceDelay() (key string, delay time.Duration) {
 	for _, t := range MaintenanceConditions {
 		switch is := n.inMaintenance(t); {

@@ -135,7 +135,7 @@ func TestARefusedEvictionIsRepeatedWhenTheOrderSaysThatTheBudgetMayAllowIt(t *te
 		}
 		pass(time.Second)
 		names("b", "gone")
-		wantAsked(t, pods, "b") // it is refused again: somebody was faster
+		wantAsked(t, pods, "b") // it is refused again: another drain was faster
 		names("b")
 		wantAsked(t, pods)
 		pass(time.Second)

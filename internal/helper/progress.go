@@ -94,7 +94,7 @@ func (d *drain) publishChanges(now time.Time) time.Time {
 	return time.Time{}
 }
 
-// nextReport is when changed progress may be published. Something that newly is in the way is told at once; that pods go, and which of
+// nextReport is when changed progress may be published. What is newly in the way is reported at once; that pods go, and which of
 // them are left, may wait. Whoever ends the drain at its deadline finds what it came to.
 func (d *drain) nextReport(progress *v1alpha1.DrainProgress) time.Time {
 	last := d.last.progress

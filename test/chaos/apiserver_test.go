@@ -73,7 +73,7 @@ func mishap(r *run, call *wire.Call, kind int, next func() (*http.Response, erro
 		return answer(http.StatusGatewayTimeout, metav1.StatusReasonTimeout)
 	case 4:
 		return nil, wire.ErrCut
-	case 5: // done, and nobody is told
+	case 5: // done, and nobody hears of it
 		if response, err := next(); err == nil {
 			_ = response.Body.Close() // nobody reads it
 		}
