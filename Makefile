@@ -182,6 +182,7 @@ FUZZTIME ?= 1m
 .PHONY: fuzz
 fuzz: ## Fuzz everything that parses what others write, one parser after the other (FUZZTIME=10m ONLY=FuzzSlots).
 	@mkdir -p dist; status=0; grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z]+' . | sed -E 's,/[^/]*:func , ,' | grep "$(ONLY)" | sort > dist/fuzz.list || true; \
+	[[ -s dist/fuzz.list ]] || { echo "no fuzz test has \"$(ONLY)\" in its name" >&2; exit 1; }; \
 	while read -r package name; do \
 		if go test -run='^$$' -fuzz="^$$name\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x $(if $(FUZZPARALLEL),-parallel=$(FUZZPARALLEL)) "$$package" < /dev/null > dist/fuzz.log 2>&1; \
 		then printf '%-30s %s\n' "$$name" "$$(grep -Eo 'execs: [0-9]+' dist/fuzz.log | tail -n 1)"; \

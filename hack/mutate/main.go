@@ -80,7 +80,19 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		}
 		scores = append(scores, s)
 	}
+	if len(scores) == 0 {
+		return fmt.Errorf("no part is called %q: write one or more of %s", o.only, strings.Join(names(), ", "))
+	}
 	return report(scores, o.goal, out)
+}
+
+// names of all parts.
+func names() []string {
+	all := make([]string, len(targets))
+	for i := range targets {
+		all[i] = targets[i].name
+	}
+	return all
 }
 
 // score is what came of the mutants of one part.

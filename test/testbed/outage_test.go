@@ -9,7 +9,7 @@ import (
 )
 
 // theAPIServerIsAway has a host reboot while there is no API server: pods run on where nothing happens to their host, and what could not be
-// said is said when somebody listens.
+// said is what the kubelet reports once someone listens.
 func (s *story) theAPIServerIsAway() {
 	rebooted, other := s.cluster.Host("worker-a1"), s.cluster.Host("worker-b1")
 	before, untouched := s.podOn(rebooted.Name()), s.podOn(other.Name())

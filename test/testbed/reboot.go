@@ -60,7 +60,7 @@ func (h *Host) goDown(ctx context.Context) {
 	if h.options.FastReboot {
 		return
 	}
-	// The kubelet says so before its host is off, if somebody listens.
+	// The kubelet says so before its host is off, if anyone listens.
 	ctx, cancel := context.WithTimeout(ctx, lastWords)
 	defer cancel()
 	h.report(ctx, h.writeNodeStatus(ctx, corev1.NodeStatus{Conditions: h.conditions(false), NodeInfo: h.nodeInfo()}))
