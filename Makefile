@@ -335,10 +335,12 @@ release-check:
 .PHONY: release-prepare
 release-prepare: release-samples ## Write a version and today's date where a release needs them (TAG=v0.2.0); then look at it and commit it.
 	$(RELEASE) prepare -version=$(TAG) -date=$(or $(DATE),$(shell date -u +%F))
+	$(if $(CHART),$(MAKE) chart)
 
 # The image for all PLATFORMS, named IMAGE:VERSION, in dist/layouts/image; what it is, with digests, in DIGESTS.
 .PHONY: image-layout
 image-layout:
+	@for arch in $(PLATFORMS); do [[ $$arch =~ ^[a-z0-9]+$$ ]] || { echo "PLATFORMS= has $$arch: write architectures, such as PLATFORMS=\"amd64 arm64\"" >&2; exit 1; }; done
 	for arch in $(PLATFORMS); do $(MAKE) build GOARCH=$$arch BIN=bin/linux-$$arch; done
 	$(RELEASE) image -name=$(IMAGE) -version=$(VERSION) -revision=$(REVISION) -created=$(SOURCE_DATE_EPOCH) -layout=dist/layouts/image \
 		$(foreach arch,$(PLATFORMS),$(arch)=bin/linux-$(arch)) > $(DIGESTS)
@@ -370,7 +372,7 @@ push-to: ## Build the image, push it to REGISTRY=registry.example.com/team, and 
 	@printf 'image:\n  repository: %s\n  tag: "%s"\n  digest: %s\n' "$(REGISTRY:/=)/reboot-operator" "$(VERSION)" "$$(sed 's/.*@//' dist/pushed)" > dist/values.yaml
 	@echo "Pushed $$(cat dist/pushed). Install it:"
 	@echo "  kubectl apply --server-side -f dist/install.yaml"
-	@$(if $(CHART),echo "or: helm install reboot-operator $(CHART) --namespace $(NAMESPACE) --create-namespace --values dist/values.yaml",true)
+	@$(if $(CHART),echo "or: helm install reboot-operator $(CHART) --namespace $(NAMESPACE) --wait --values dist/values.yaml",true)
 
 .PHONY: install
 install: manifests ## Install the kinds only.

@@ -2,7 +2,7 @@
 # Publishes what `make release` made. The release workflow runs it; nobody has to run it by hand.
 #   publish.sh push    TAG FOLDER   pushes the image and the chart, signs them, adds bills of materials, signs checksums.txt
 #   publish.sh release TAG FOLDER   makes the release on GitHub with all files
-# FOLDER has release/, layouts/ and notes.md. IMAGE is the name of the image without a tag. cosign and gh say what they do.
+# FOLDER has release/, layouts/ and notes.md. IMAGE and CHARTS name both without a tag.
 set -euo pipefail
 command=$1 tag=$2 folder=$3
 
@@ -19,6 +19,7 @@ push() {
 
 case $command in
 push)
+  : "${IMAGE:?is the name of the image, without a tag}" "${CHARTS:?is the folder of the chart in the registry}"
   (cd "$folder/release" && sha256sum --check --strict --quiet checksums.txt)
   image=$(digest image) chart=$(digest chart)
   push image "$IMAGE:$tag" "$image"

@@ -25,7 +25,8 @@ type entry struct {
 	mode    int64
 }
 
-// pack makes a compressed archive that depends on names, contents, modes and time only: owners are root, and entries are in the order of names.
+// pack makes a compressed archive that depends on names, contents, modes and time only: owners are root, and entries are in the order of
+// names.
 func pack(entries []entry, at time.Time) ([]byte, error) {
 	var packed bytes.Buffer
 	compressor, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)

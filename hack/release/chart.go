@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,13 +54,14 @@ func readMetadata(folder string) (metadata, []byte, error) {
 	return read, config, err
 }
 
-// chartCommand packs a chart, which `helm package` does with the time of day in it, and writes it as an OCI layout too, as `helm push` stores it.
-// It prints a line as imageCommand does.
+// chartCommand packs a chart, which `helm package` does with the time of day in it, and writes it as an OCI layout too, as `helm push` stores
+// it. It prints a line as imageCommand does.
 func chartCommand(_ context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("chart", flag.ContinueOnError)
 	folder := flags.String("chart", "", "the folder of the chart")
 	repository := flags.String("name", "", "the repository that the chart is pushed to, without the name of the chart")
-	to, asLayout := flags.String("to", "", "the folder that the packed chart is written to"), flags.String("layout", "", "the folder of the OCI layout")
+	to := flags.String("to", "", "the folder that the packed chart is written to")
+	asLayout := flags.String("layout", "", "the folder of the OCI layout")
 	at := created(flags)
 	if _, err := parse(flags, args); err != nil {
 		return err
@@ -86,14 +89,45 @@ func chartCommand(_ context.Context, args []string, out io.Writer) error {
 	return err
 }
 
-// packChart packs all files of the folder but hidden ones, with the name of the chart as their folder.
+// ignored returns the patterns of .helmignore: names of files in whatever folder. It refuses the others that Helm knows.
+func ignored(folder string) ([]string, error) {
+	text, err := os.ReadFile(filepath.Join(folder, ".helmignore"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var patterns []string
+	for _, line := range strings.Split(string(text), "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if _, err := filepath.Match(line, ""); err != nil || strings.ContainsAny(line, "/!") {
+			return nil, fmt.Errorf("%s: %q is more than the name of a file", filepath.Join(folder, ".helmignore"), line)
+		}
+		patterns = append(patterns, line)
+	}
+	return patterns, nil
+}
+
+// packChart packs all files of the folder but hidden and ignored ones, with the name of the chart as their folder.
 func packChart(folder, chart string, at time.Time) ([]byte, error) {
 	var entries []entry
-	err := filepath.WalkDir(folder, func(path string, found fs.DirEntry, err error) error {
+	patterns, err := ignored(folder)
+	if err != nil {
+		return nil, err
+	}
+	left := func(name string) bool {
+		return strings.HasPrefix(name, ".") ||
+			slices.ContainsFunc(patterns, func(pattern string) bool { match, _ := filepath.Match(pattern, name); return match })
+	}
+	err = filepath.WalkDir(folder, func(path string, found fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case strings.HasPrefix(found.Name(), ".") && path != folder:
+		case path != folder && left(found.Name()):
 			if found.IsDir() {
 				return filepath.SkipDir
 			}

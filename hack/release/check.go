@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"golang.org/x/mod/semver"
@@ -24,6 +27,9 @@ var (
 	newTag       = regexp.MustCompile(`(?m)^(  newTag: )\S+$`)
 	chartVersion = regexp.MustCompile(`(?m)^(version: ).+$`)
 	appVersion   = regexp.MustCompile(`(?m)^(appVersion: ).+$`)
+	// What Artifact Hub shows: the image, and whether people should have it.
+	chartImage = regexp.MustCompile(`(?m)^(      image: ghcr\.io/reboot-operator/reboot-operator:).+$`)
+	prerelease = regexp.MustCompile(`(?m)^(  artifacthub\.io/prerelease: ).+$`)
 )
 
 // valid says what is wrong with a version that is to be released.
@@ -56,7 +62,7 @@ func check(root, version string) error {
 	if _, err := notes(string(changelog), strings.TrimPrefix(version, "v")); err != nil {
 		faults = append(faults, err.Error())
 	}
-	samples := filepath.Join("test/crd/testdata/releases", version)
+	samples := "test/crd/testdata/releases/" + version
 	if found, err := filepath.Glob(filepath.Join(root, samples, "*.yaml")); err != nil || len(found) == 0 {
 		faults = append(faults, samples+" has no samples")
 	}
@@ -67,26 +73,48 @@ func check(root, version string) error {
 	if want := "  newTag: " + version; newTag.FindString(string(kustomization)) != want {
 		faults = append(faults, fmt.Sprintf("%s: want %q", kustomizationFile, want))
 	}
-	if _, err := os.Stat(filepath.Join(root, chartFolder)); err == nil {
-		read, _, err := readMetadata(filepath.Join(root, chartFolder))
-		if err != nil {
-			return err
-		}
-		if want := strings.TrimPrefix(version, "v"); read.Version != want || read.AppVersion != version {
-			faults = append(faults, fmt.Sprintf("%s/Chart.yaml has version %s and appVersion %s: want %s and %s",
-				chartFolder, read.Version, read.AppVersion, want, version))
-		}
+	inChart, err := chartFaults(root, version)
+	if err != nil {
+		return err
 	}
+	faults = append(faults, inChart...)
 	if len(faults) > 0 {
-		return fmt.Errorf("this commit can not be released as %s; make release-prepare TAG=%s prepares it:\n- %s", version, version, strings.Join(faults, "\n- "))
+		return fmt.Errorf("this commit can not be released as %s; make release-prepare TAG=%[1]s prepares it:\n- %s",
+			version, strings.Join(faults, "\n- "))
 	}
 	return nil
+}
+
+// chartFaults says where the chart names another version. A repository without the chart has none.
+func chartFaults(root, version string) ([]string, error) {
+	file := filepath.Join(chartFolder, "Chart.yaml")
+	text, err := os.ReadFile(filepath.Join(root, file))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	read, _, err := readMetadata(filepath.Join(root, chartFolder))
+	if err != nil {
+		return nil, err
+	}
+	var faults []string
+	if want := strings.TrimPrefix(version, "v"); read.Version != want || read.AppVersion != version {
+		faults = append(faults, fmt.Sprintf("%s has version %s and appVersion %s: want %s and %s",
+			file, read.Version, read.AppVersion, want, version))
+	}
+	if image := chartImage.FindString(string(text)); image != "" && !strings.HasSuffix(image, ":"+version) {
+		faults = append(faults, fmt.Sprintf("%s says %q", file, strings.TrimSpace(image)))
+	}
+	return faults, nil
 }
 
 // prepareCommand writes a version where check looks for it, but for samples, which `make release-samples` keeps.
 func prepareCommand(_ context.Context, args []string, _ io.Writer) error {
 	flags := flag.NewFlagSet("prepare", flag.ContinueOnError)
-	version, date := flags.String("version", "", "the version, such as v1.2.3"), flags.String("date", "", "the day of the release, such as 2026-12-24")
+	version := flags.String("version", "", "the version, such as v1.2.3")
+	date := flags.String("date", "", "the day of the release, such as 2026-12-24")
 	if _, err := parse(flags, args); err != nil {
 		return err
 	}
@@ -110,10 +138,16 @@ func prepare(root, version, date string) error {
 			if err != nil {
 				return "", err
 			}
+			text = chartImage.ReplaceAllString(text, "${1}"+version)
+			text = prerelease.ReplaceAllString(text, fmt.Sprintf("${1}%q", strconv.FormatBool(semver.Prerelease(version) != "")))
 			return replace(text, appVersion, version)
 		}
 	}
-	// All are made before one is written, so that one that fails leaves nothing half done.
+	return apply(root, edits)
+}
+
+// apply makes all edits before it writes one, so that one that fails leaves nothing half done.
+func apply(root string, edits map[string]func(string) (string, error)) error {
 	made := map[string]string{}
 	for file, edit := range edits {
 		text, err := os.ReadFile(filepath.Join(root, file))

@@ -73,7 +73,9 @@ func repository(t *testing.T) string {
 	folder := t.TempDir()
 	write(t, filepath.Join(folder, changelogFile), changelog)
 	write(t, filepath.Join(folder, kustomizationFile), "images:\n- name: x\n  newName: x\n  newTag: v0.1.0\n")
-	write(t, filepath.Join(folder, chartFolder, "Chart.yaml"), "name: it\nversion: 0.1.0 # comment\nappVersion: \"v0.1.0\"\n")
+	write(t, filepath.Join(folder, chartFolder, "Chart.yaml"), "name: it\nversion: 0.1.0 # comment\nappVersion: \"v0.1.0\"\nannotations:\n"+
+		"  artifacthub.io/prerelease: \"false\"\n"+
+		"  artifacthub.io/images: |\n    - name: it\n      image: ghcr.io/reboot-operator/reboot-operator:v0.1.0\n")
 	return folder
 }
 
@@ -83,7 +85,10 @@ func TestAPreparedCommitCanBeReleased(t *testing.T) {
 	if err == nil {
 		t.Fatal("a commit that is not prepared can be released")
 	}
-	for _, want := range []string{"no heading", "releases/v0.2.0 has no samples", "newTag: v0.2.0", "Chart.yaml has version 0.1.0", "make release-prepare TAG=v0.2.0"} {
+	for _, want := range []string{
+		"no heading", "releases/v0.2.0 has no samples", "newTag: v0.2.0", "Chart.yaml has version 0.1.0", "reboot-operator:v0.1.0",
+		"make release-prepare TAG=v0.2.0",
+	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: want %q in it", err, want)
 		}
@@ -91,12 +96,29 @@ func TestAPreparedCommitCanBeReleased(t *testing.T) {
 	if err := prepare(folder, "v0.2.0", "2026-12-24"); err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(folder, "test/crd/testdata/releases/v0.2.0/one.yaml"), "{}")
+	write(t, folder+"/test/crd/testdata/releases/v0.2.0/one.yaml", "{}")
 	if err := check(folder, "v0.2.0"); err != nil {
 		t.Error(err)
 	}
 	if err := prepare(folder, "v0.2.0", "2026-12-24"); err == nil {
 		t.Error("the same version was prepared twice")
+	}
+}
+
+func TestAPrereleaseIsNoneForEverybody(t *testing.T) {
+	folder := repository(t)
+	if err := prepare(folder, "v0.2.0-rc.1", "2026-12-24"); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(folder, chartFolder, "Chart.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "name: it\nversion: 0.2.0-rc.1\nappVersion: v0.2.0-rc.1\nannotations:\n" +
+		"  artifacthub.io/prerelease: \"true\"\n" +
+		"  artifacthub.io/images: |\n    - name: it\n      image: ghcr.io/reboot-operator/reboot-operator:v0.2.0-rc.1\n"
+	if diff := cmp.Diff(want, string(text)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -12,6 +14,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
 // pushCommand pushes the one image, index or chart of an OCI layout, byte by byte as it is, and prints its name with its digest. Whoever
@@ -31,6 +34,10 @@ func pushCommand(ctx context.Context, args []string, out io.Writer) error {
 		return fmt.Errorf("%q is no name of an image, such as %s: %w", *to, example, err)
 	}
 	digest, err := push(ctx, *from, tag)
+	var refused *transport.Error
+	if errors.As(err, &refused) && (refused.StatusCode == http.StatusUnauthorized || refused.StatusCode == http.StatusForbidden) {
+		return fmt.Errorf("push %s: log in as someone who may push there, such as by docker login %s: %w", tag, tag.RegistryStr(), err)
+	}
 	if err != nil {
 		return fmt.Errorf("push %s: %w", tag, err)
 	}

@@ -8,9 +8,11 @@ import (
 	"errors"
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -211,11 +213,36 @@ func unpack(t *testing.T, archive io.Reader) map[string]string {
 	}
 }
 
+func TestWhoIsLoggedInMayPush(t *testing.T) {
+	folder, config, inner := sources(t, 0o755, time.Unix(1, 0)), t.TempDir(), registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	server := httptest.NewServer(http.HandlerFunc(func(response http.ResponseWriter, request *http.Request) {
+		if user, password, _ := request.BasicAuth(); user != "me" || password != "secret" {
+			response.Header().Set("WWW-Authenticate", `Basic realm="it"`)
+			http.Error(response, `{"errors":[{"code":"UNAUTHORIZED"}]}`, http.StatusUnauthorized)
+			return
+		}
+		inner.ServeHTTP(response, request)
+	}))
+	t.Cleanup(server.Close)
+	host := strings.TrimPrefix(server.URL, "http://")
+	image(t, folder, host+"/it")
+	t.Setenv("DOCKER_CONFIG", config)
+	arguments := []string{"push", "-layout=" + folder + "/layout", "-to=" + host + "/it:v1.2.3"}
+	if err := run(context.Background(), arguments, io.Discard); err == nil || !strings.Contains(err.Error(), "docker login "+host) {
+		t.Errorf("without a login: %v", err)
+	}
+	write(t, config+"/config.json", `{"auths":{"`+host+`":{"username":"me","password":"secret"}}}`)
+	do(t, arguments...)
+}
+
 func TestAChartIsPackedAndPushedAsHelmDoesIt(t *testing.T) {
 	folder, host := t.TempDir(), newRegistry(t)
 	write(t, folder+"/chart/Chart.yaml", "apiVersion: v2\nname: it\nversion: 1.2.3\nappVersion: v1.2.3\ndescription: what it is\n")
 	write(t, folder+"/chart/templates/one.yaml", "kind: {{ .Values.kind }}")
-	write(t, folder+"/chart/.helmignore", "*.bak")
+	write(t, folder+"/chart/.helmignore", "# What editors leave\n*.bak\nREADME.md.gotmpl\n")
+	write(t, folder+"/chart/templates/one.yaml.bak", "what was")
+	write(t, folder+"/chart/README.md.gotmpl", "what it is made of")
+	write(t, folder+"/chart/.git/config", "hidden")
 	line := do(t, "chart", "-chart="+folder+"/chart", "-name="+host+"/charts", "-created=1", "-to="+folder, "-layout="+folder+"/layout")
 	pushed := do(t, "push", "-layout="+folder+"/layout", "-to="+host+"/charts/it:1.2.3")
 	if "chart "+pushed != line {
@@ -240,7 +267,7 @@ func TestAChartIsPackedAndPushedAsHelmDoesIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer packed.Close()
+	t.Cleanup(func() { _ = packed.Close() })
 	if digest, _, err := v1.SHA256(packed); err != nil || digest != manifest.Layers[0].Digest {
 		t.Errorf("the file and what is pushed differ: %v, %v", digest, err)
 	}
@@ -260,8 +287,22 @@ func TestAChartIsPackedAndPushedAsHelmDoesIt(t *testing.T) {
 	}
 }
 
+func TestAPatternThatHelmKnowsAndThisDoesNotIsRefused(t *testing.T) {
+	for _, pattern := range []string{"!keep", "docs/*", "/top", "[a"} {
+		folder := t.TempDir()
+		write(t, folder+"/Chart.yaml", "name: it\nversion: 1.2.3\n")
+		write(t, folder+"/.helmignore", pattern)
+		arguments := []string{"chart", "-chart=" + folder, "-name=registry.example.com", "-to=" + folder, "-layout=" + folder + "/l"}
+		err := run(context.Background(), arguments, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), "more than the name of a file") {
+			t.Errorf("%q: %v", pattern, err)
+		}
+	}
+}
+
 func TestWrongArgumentsSayWhatToWrite(t *testing.T) {
 	folder := sources(t, 0o755, time.Unix(1, 0))
+	arguments := []string{"image", "-name=registry.example.com/x", "-revision=x", "-file=" + folder + "/Dockerfile", "-layout=" + folder + "/l"}
 	for name, one := range map[string]struct {
 		args []string
 		want string
@@ -271,11 +312,10 @@ func TestWrongArgumentsSayWhatToWrite(t *testing.T) {
 		"a missing flag":        {[]string{"push", "-layout=x"}, "push: -to missing"},
 		"a URL as name":         {[]string{"push", "-layout=x", "-to=https://registry.example.com/x"}, "is no name of an image"},
 		"no layout":             {[]string{"push", "-layout=" + folder + "/none", "-to=registry.example.com/x:y"}, "no such file"},
-		"no platform":           {[]string{"image", "-name=registry.example.com/x", "-version=v1", "-revision=x", "-file=../../Dockerfile", "-layout=" + folder + "/l"}, "no platform"},
-		"a version with a plus": {[]string{"image", "-name=registry.example.com/x", "-version=v1+2", "-revision=x", "-layout=" + folder + "/l"}, "the name of the image"},
+		"no platform":           {append(slices.Clone(arguments), "-version=v1"), "no platform"},
+		"a version with a plus": {append(slices.Clone(arguments), "-version=v1+2"), "the name of the image"},
 		"a program that is not built": {
-			[]string{"image", "-name=registry.example.com/x", "-version=v1", "-revision=x", "-file=" + folder + "/Dockerfile", "-layout=" + folder + "/l", "s390x=" + folder + "/s390x"},
-			"s390x/manager",
+			append(slices.Clone(arguments), "-version=v1", "s390x="+folder+"/s390x"), "s390x/manager",
 		},
 		"nothing to pack": {[]string{"archive", "-to=" + folder + "/x.tar.gz"}, "no files to pack"},
 	} {

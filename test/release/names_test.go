@@ -69,13 +69,17 @@ func TestTheImageOfReleasesIsTheSameEverywhere(t *testing.T) {
 	}
 	text := read(t, root+"/config/default/kustomization.yaml")
 	match := regexp.MustCompile(`newName: (\S+)\n  newTag: (\S+)\n`).FindStringSubmatch(text)
-	if match == nil || match[1] != image {
-		t.Errorf("config/default has %q, want %s", match, image)
+	if match == nil {
+		t.Fatal("config/default names no image")
+	}
+	name, tag := match[1], match[2]
+	if name != image {
+		t.Errorf("config/default has %s, want %s", name, image)
 	}
 	for _, page := range []string{"docs/install.md", "docs/releasing.md"} {
-		for _, name := range []string{image, charts} {
-			if !strings.Contains(read(t, filepath.Join(root, page)), name) {
-				t.Errorf("%s does not say %s", page, name)
+		for _, want := range []string{image, charts} {
+			if !strings.Contains(read(t, filepath.Join(root, page)), want) {
+				t.Errorf("%s does not say %s", page, want)
 			}
 		}
 	}
@@ -93,8 +97,8 @@ func TestTheImageOfReleasesIsTheSameEverywhere(t *testing.T) {
 	if values.Image.Repository != image || values.Image.Tag != "" || values.Image.Digest != "" {
 		t.Errorf("the chart's image is %+v: want %s, and the tag of appVersion", values.Image, image)
 	}
-	if match != nil && (chart.AppVersion != match[2] || "v"+chart.Version != match[2]) || chart.Name != "reboot-operator" {
-		t.Errorf("the chart is %+v, and config/default has %s", chart, match[2])
+	if chart.AppVersion != tag || "v"+chart.Version != tag || chart.Name != "reboot-operator" {
+		t.Errorf("the chart is %+v, and config/default has %s", chart, tag)
 	}
 }
 

@@ -189,10 +189,16 @@ func TestOneCommandBuildsPushesAndRenders(t *testing.T) {
 	}
 }
 
-func TestPushToSaysWhatIsWrongWithARegistry(t *testing.T) {
-	for registry, want := range map[string]string{"": "REGISTRY= is missing", "https://registry.example.com/team": "without https://"} {
-		if output, err := do(t, nil, "make", "push-to", "REGISTRY="+registry); err == nil || !strings.Contains(output, want) {
-			t.Errorf("%q: got %v: %s", registry, err, output)
+func TestPushToSaysWhatIsWrong(t *testing.T) {
+	for argument, want := range map[string]string{
+		"REGISTRY=": "REGISTRY= is missing",
+		"REGISTRY=https://registry.example.com/team":                 "without https://",
+		"REGISTRY=registry.example.com/team PLATFORMS=linux/arm64":   "write architectures",
+		"REGISTRY=registry.example.com/team PLATFORMS=amd64,arm64/8": "write architectures",
+	} {
+		output, err := do(t, nil, "make", append([]string{"push-to"}, strings.Fields(argument)...)...)
+		if err == nil || !strings.Contains(output, want) {
+			t.Errorf("%s: got %v: %s", argument, err, output)
 		}
 	}
 }
