@@ -74,11 +74,13 @@ func (cp *controlPlane) start(ctx context.Context, options Options) error {
 	if err := cp.startAPIServer(ctx, ports[2]); err != nil {
 		return err
 	}
-	if options.BareAPI {
-		return nil
+	if !options.BareAPI {
+		if err := cp.startControllerManager(options.NodeMonitorGracePeriod); err != nil {
+			return err
+		}
 	}
-	if err := cp.startControllerManager(options.NodeMonitorGracePeriod); err != nil {
-		return err
+	if options.BareAPI && !options.Scheduler {
+		return nil
 	}
 	return cp.startScheduler()
 }
