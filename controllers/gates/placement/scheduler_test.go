@@ -31,9 +31,6 @@ type scheduled struct {
 
 // One pod leaves a node that is cordoned. It has room if and only if the scheduler finds a node for it.
 func TestTheSchedulerAgrees(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a control plane")
-	}
 	ctx := t.Context()
 	cluster, err := testbed.Start(ctx, testbed.Options{BareAPI: true, Scheduler: true})
 	if err != nil {
