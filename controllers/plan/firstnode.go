@@ -26,7 +26,7 @@ func managerLastGate(p *round, r *rebootView) model.Verdict {
 }
 
 // burstEnds is when a burst is over for a node that a manager runs on. It is not before it is over for the nodes of managers that go before
-// this one: they may have asked a little later, and would be passed by.
+// this one: they may have asked a little later, and would be overtaken.
 func (p *planning) burstEnds(r *rebootView) time.Time {
 	ends := r.Status.TaintedTime.Add(burst)
 	for i := range p.snapshot.ManagerPods {
