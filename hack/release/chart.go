@@ -54,8 +54,8 @@ func readMetadata(folder string) (metadata, []byte, error) {
 	return read, config, err
 }
 
-// chartCommand packs a chart, which `helm package` does with the time of day in it, and writes it as an OCI layout too, as `helm push` stores
-// it. It prints a line as imageCommand does.
+// chartCommand packs a chart, as `helm package` does but without the time of day in it, and writes it as an OCI layout too, as `helm push`
+// stores it. It prints a line as imageCommand does.
 func chartCommand(_ context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("chart", flag.ContinueOnError)
 	folder := flags.String("chart", "", "the folder of the chart")

@@ -302,7 +302,9 @@ func TestAPatternThatHelmKnowsAndThisDoesNotIsRefused(t *testing.T) {
 
 func TestWrongArgumentsSayWhatToWrite(t *testing.T) {
 	folder := sources(t, 0o755, time.Unix(1, 0))
-	arguments := []string{"image", "-name=registry.example.com/x", "-revision=x", "-file=" + folder + "/Dockerfile", "-layout=" + folder + "/l"}
+	arguments := []string{
+		"image", "-name=registry.example.com/x", "-revision=x", "-file=" + folder + "/Dockerfile", "-layout=" + folder + "/l",
+	}
 	for name, one := range map[string]struct {
 		args []string
 		want string
