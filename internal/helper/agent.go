@@ -204,7 +204,6 @@ func (a *agent) work(ctx context.Context) {
 		case <-poll.C():
 			a.readSentinel(ctx)
 		}
-		retry = nil
 		if err := a.pass(ctx); err != nil && ctx.Err() == nil {
 			pause := backoff.Step()
 			a.Log.Error(err, "Pass failed, trying again", "pause", pause)
