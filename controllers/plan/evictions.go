@@ -20,6 +20,7 @@ type drainShare struct {
 // shareEvictions shares what budgets allow among the drains under way. Helpers cannot see budgets, so the orders say which evictions are to
 // be asked for. A budget that allows one eviction has it asked for by one drain: the API server would refuse every other.
 func (p *planning) shareEvictions() {
+	p.keepClaims()
 	for _, r := range p.reboots {
 		order := r.Object.Status.Order
 		if !r.open() || order == nil || order.Action != v1alpha1.ActionDrain || order.Drain == nil {
@@ -119,6 +120,7 @@ func (p *planning) takeEviction(key model.WorkloadKey, pod string) bool {
 	case made && p.claims(claim):
 		return true
 	case left == 0:
+		p.awaitClaims(budget)
 		return false
 	}
 	p.evictions[key] = left - 1
@@ -135,13 +137,22 @@ func (c EvictionClaim) key() model.WorkloadKey {
 	return model.WorkloadKey{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: c.Namespace, Name: c.Budget}
 }
 
+// keepClaims keeps those of earlier plans on budgets that allow as many as they did then.
+func (p *planning) keepClaims() {
+	for claim := range p.snapshot.LetGo {
+		if allowed(p.snapshot.Workloads, claim.key()) == claim.Allows {
+			p.claims(claim)
+		}
+	}
+}
+
 // claims says that a claim lasts, which is new or of an earlier plan, and leaves it to the next one.
 func (p *planning) claims(claim EvictionClaim) bool {
 	since, made := p.snapshot.LetGo[claim]
 	if !made || since.After(p.Now) { // the clock may have been set back
 		since = p.Now
 	}
-	if p.Reached(since.Add(claimTime)) {
+	if !p.Now.Before(since.Add(claimTime)) {
 		return false
 	}
 	if p.claimed == nil {
@@ -151,17 +162,24 @@ func (p *planning) claims(claim EvictionClaim) bool {
 	return true
 }
 
-// claimsOf is how many claims of earlier plans on a budget last, while it allows as many as it did then.
+// claimsOf is how many claims on a budget last.
 func (p *planning) claimsOf(budget EvictionClaim) int32 {
 	count := int32(0)
-	for claim := range p.snapshot.LetGo {
-		same := claim
-		same.Pod = ""
-		if same == budget && p.claims(claim) {
+	for claim := range p.claimed {
+		if claim.Pod = ""; claim == budget {
 			count++
 		}
 	}
 	return count
+}
+
+// awaitClaims looks again when a claim on a budget is over.
+func (p *planning) awaitClaims(budget EvictionClaim) {
+	for claim, since := range p.claimed {
+		if claim.Pod = ""; claim == budget {
+			p.WakeAt(since.Add(claimTime))
+		}
+	}
 }
 
 // allowed is how many evictions a budget allows: none while its controller has not seen its latest spec, and any if it is gone.

@@ -136,7 +136,7 @@ func contended(t *testing.T, allowed int32) *story {
 		}
 	}
 	s.Workloads[deployment("web")] = Workload{Ready: 4, Desired: 4}
-	s.Workloads[web] = Workload{Ready: 4, Desired: 3, Expected: 4, DisruptionsAllowed: allowed}
+	s.budget(allowed)
 	return deferring(s)
 }
 
@@ -208,6 +208,21 @@ func TestAnEvictionThatNobodyAsksForIsGivenToOthersAfterAWhile(t *testing.T) {
 	}
 }
 
+// A drain of which no pod is held back claims what it takes as well.
+func TestWhatADrainTakesIsClaimedForTheNextThatBegins(t *testing.T) {
+	s := contended(t, 1)
+	s.Pods["a"] = s.Pods["a"][:1]
+	later := s.reboot("rb")
+	s.Reboots = slices.DeleteFunc(s.Reboots, func(r *v1alpha1.NodeReboot) bool { return r == later })
+	for range 3 { // nobody asks about the budget in these passes
+		s.pass()
+	}
+	s.Reboots = append(s.Reboots, later)
+	if got := s.held(); got != "b-1 b-2" || s.underWay() != "a b" {
+		t.Errorf("held are %q on nodes %s", got, s.underWay())
+	}
+}
+
 // A node that is cordoned and waits before its drain begins keeps no eviction from others.
 func TestADrainThatDoesNotBeginYetTakesNoEvictions(t *testing.T) {
 	s := contended(t, 1)
@@ -219,5 +234,23 @@ func TestADrainThatDoesNotBeginYetTakesNoEvictions(t *testing.T) {
 	s.now = s.now.Add(time.Minute)
 	if got := s.held(); got != "a-2 b-1 b-2" || len(s.LetGo) != 1 {
 		t.Errorf("held are %q, and evictions are claimed: %v", got, s.LetGo)
+	}
+}
+
+// Where nodes have more than one pod of an application, most drains hold some back for a moment.
+func TestThatBudgetsHoldPodsBackIsToldAfterAWhile(t *testing.T) {
+	s := contended(t, 0)
+	s.held()
+	if reason := s.reboot("ra").Status.Reason; reason != v1alpha1.ReasonDraining {
+		t.Errorf("at first the reason is %s", reason)
+	}
+	for s.now.Before(start.Add(time.Minute)) && s.reboot("ra").Status.Reason == v1alpha1.ReasonDraining {
+		s.now = s.now.Add(time.Second)
+		s.written("ra")
+	}
+	status := s.reboot("ra").Status
+	const want = "PodDisruptionBudget web refuses the eviction of pod apps/a-1"
+	if status.Reason != v1alpha1.ReasonEvictionRefused || !strings.Contains(status.Message, want) || s.now.Sub(start) < 15*time.Second {
+		t.Errorf("after %s the reason is %s: %s", s.now.Sub(start), status.Reason, status.Message)
 	}
 }
