@@ -36,6 +36,7 @@ var noWatch = map[string]string{
 	"Slots.Renewed":           "as above",
 	"Slots.Gone":              "as above; that a NodeReboot is gone is an event of it",
 	"Deferred":                "is what the last plan said, and when it is due is a time at which a plan wakes up",
+	"LetGo":                   "is what the last plan said, and when it ends is a time at which a plan wakes up",
 	"Refusals.WriteKey.Write": "there is another pass after one that was refused something",
 	"Refusals.WriteKey.Name":  "as above",
 	"Refusals.Node":           "as above",

@@ -24,8 +24,12 @@ type reconciler struct {
 	numbers  *numbers
 	limiter  *retryLimiter
 	memory   podMemory
+	// handOver has another manager lead, and says whether it does; nil never does.
+	handOver func() bool
 	// deferred is what the last plan said about writes that wait.
 	deferred map[string]time.Time
+	// letGo is what the last plan said about evictions that are about to be asked for.
+	letGo map[plan.EvictionClaim]time.Time
 	// state is what the last plan left to the next one.
 	state *plan.State
 }
@@ -52,12 +56,12 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	r.numbers.keepPolicies(s.Policies)
 	r.executor.refused.current(s, now)
 	r.numbers.refusedNow.Set(float64(len(s.Refusals)))
-	s.Deferred = r.deferred
-	if s.Deferred == nil {
-		s.Deferred = map[string]time.Time{}
-	}
+	r.remind(s)
 	p, complete, unread := r.plan(ctx, s, now)
-	r.deferred = p.Deferred
+	r.deferred, r.letGo = p.Deferred, p.LetGo
+	if r.handsOver(ctx, p, s.LeaderNode) {
+		return reconcile.Result{}, nil // Whoever leads next makes this plan.
+	}
 	written := r.executor.execute(ctx, s, p, now)
 	wake := untilWake(p.Wake, r.clock.Now())
 	if written.refused && (wake == 0 || wake > firstRetry) {
@@ -79,6 +83,23 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	}
 	r.limiter.settled(request)
 	return reconcile.Result{RequeueAfter: wake}, nil
+}
+
+// remind tells a snapshot what the last plan left to the next one.
+func (r *reconciler) remind(s *snapshot) {
+	s.Deferred, s.LetGo = r.deferred, r.letGo
+	if s.Deferred == nil {
+		s.Deferred = map[string]time.Time{}
+	}
+}
+
+// handsOver has another manager lead if a plan says so, and says whether it does.
+func (r *reconciler) handsOver(ctx context.Context, p *plan.Plan, node string) bool {
+	if !p.HandOver || r.handOver == nil || !r.handOver() {
+		return false
+	}
+	logf.FromContext(ctx).Info("Handing the lead over: the node of this manager is next", "node", node)
+	return true
 }
 
 const (

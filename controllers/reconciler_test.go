@@ -227,3 +227,39 @@ func TestReconcileStartsNothingWithoutThePodsAndDoesTheRest(t *testing.T) {
 		t.Errorf("cordoned %t, taints %v; want the taint alone", node.Spec.Unschedulable, node.Spec.Taints)
 	}
 }
+
+// Whoever leads next makes the plan again, and finds everything as it was.
+func TestNothingOfAPlanIsCarriedOutWithWhichTheLeadIsHandedOver(t *testing.T) {
+	managerOn := func(node string) *corev1.Pod {
+		pod := newPod("manager-"+node, labeled(componentLabel, v1alpha1.ManagerComponent), ready(corev1.ConditionTrue, testNow))
+		pod.Namespace, pod.Spec.NodeName = testNamespace, node
+		return pod
+	}
+	objects := append(fleet(v1alpha1.ModeEnforce, "a"), newNode("b"), managerOn("a"), managerOn("b"))
+	for name, test := range map[string]struct {
+		leader   string
+		handOver func() bool
+		carried  bool
+	}{
+		"it is":                     {leader: "a", handOver: func() bool { return true }},
+		"it cannot be":              {leader: "a", handOver: func() bool { return false }, carried: true},
+		"nobody could":              {leader: "a", carried: true},
+		"the leader is not touched": {leader: "b", handOver: func() bool { panic("asked for nothing") }, carried: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, objects...)
+			r := newReconciler(w, &fakePods{pods: map[string][]*corev1.Pod{"a": {}}})
+			r.reader.leaderNode, r.handOver = test.leader, test.handOver
+			for range 3 {
+				if _, err := r.Reconcile(t.Context(), clusterKey); err != nil {
+					t.Fatal(err)
+				}
+				r.clock = clocktesting.NewFakePassiveClock(r.clock.Now().Add(10 * time.Second)) // a node with a manager waits for others
+			}
+			status := w.reboot(t, "ra").Status
+			if ordered := status.Order != nil; ordered != test.carried || w.node(t, "a").Spec.Unschedulable != test.carried {
+				t.Errorf("ordered: %t, cordoned: %t, reason %s; want %t", ordered, w.node(t, "a").Spec.Unschedulable, status.Reason, test.carried)
+			}
+		})
+	}
+}

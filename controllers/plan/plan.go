@@ -66,6 +66,11 @@ type planning struct {
 	names sets.Set[string]
 	// evictions is how many evictions budgets allow that no drain was given yet, of the budgets that refused some.
 	evictions map[model.WorkloadKey]int32
+	// claimed are the claims on them that last.
+	claimed map[EvictionClaim]time.Time
+	// offered is what a drain that may begin takes if it does; offers is set while that is found out.
+	offered []EvictionClaim
+	offers  bool
 	// deferred says since when writes wait, and waitingCount how many NodeReboots do; 0 until that is asked.
 	deferred     map[string]time.Time
 	waitingCount int
@@ -103,9 +108,10 @@ func (p *planning) plan() *Plan {
 	plan := &Plan{NeedPods: slices.Compact(p.needPods), Undrainable: p.foundUndrainable, Queries: p.asked()}
 	plan.Slots, plan.SlotsChanged = p.desiredSlots()
 	plan.Work = p.work()
+	plan.HandOver = p.handsOver(plan.Work)
 	plan.Policies = p.policyChanges()
 	plan.Creates = p.creates()
 	plan.Prune = p.prune()
-	plan.Deferred, plan.Wake = p.deferred, p.Wake
+	plan.Deferred, plan.LetGo, plan.Wake = p.deferred, p.claimed, p.Wake
 	return plan
 }

@@ -82,7 +82,7 @@ func (p *planning) addChange(work *NodeWork, r *rebootView) {
 	p.derive(r)
 	add, remove := r.finalizerChange()
 	changed := len(r.Object.Unreadable) > 0 || r.Status != &r.Object.Status && !equality.Semantic.DeepEqual(&r.Object.Status, r.Status)
-	changed = changed && !p.defers(string(r.Object.UID), p.statusDelay(r))
+	changed = changed && !p.defers(r.statusKey(), p.statusDelay(r))
 	if !changed && !add && !remove {
 		return
 	}

@@ -36,6 +36,8 @@ type Snapshot struct {
 	Answers map[model.GateKey]model.GateAnswer
 	// Deferred is what the last plan said (see Plan.Deferred); empty for the first one. Nil has nothing wait.
 	Deferred map[string]time.Time
+	// LetGo is what the last plan said (see Plan.LetGo).
+	LetGo map[EvictionClaim]time.Time
 	// Refusals are the writes that the API server refuses.
 	Refusals map[model.WriteKey]model.Refusal
 	// ClusterMaxUnavailable is the cluster-wide limit, in nodes or percent of all nodes; nil is no limit of its own.
@@ -95,8 +97,20 @@ type Plan struct {
 	Prune []string
 	// Deferred says since when writes wait that need not be made at once, for the next snapshot. The keys are the plan's own.
 	Deferred map[string]time.Time
+	// LetGo says since when the eviction of pods is allowed that their budgets may not show yet, for the next snapshot.
+	LetGo map[EvictionClaim]time.Time
 	// Wake is when to look again if nothing happens before; zero is never.
 	Wake time.Time
+	// HandOver says that the plan orders the node of the manager that makes it to drain or to reboot, and that another manager could lead
+	// meanwhile. If it does, nothing of the plan need be carried out: it makes the same one.
+	HandOver bool
+}
+
+// EvictionClaim is what a pod has on one of the evictions that a budget allows, until it allows more or fewer: then it has seen what came
+// of the claim.
+type EvictionClaim struct {
+	Namespace, Budget, Pod string
+	Allows                 int32
 }
 
 // NodeWork is everything to write for one node, in this order: finalizers to add, the node, statuses, the node's conditions, finalizers

@@ -27,7 +27,7 @@ type running struct {
 	job job
 }
 
-// start carries out the order of a NodeReboot, which is recorded by now.
+// start carries out the order of a NodeReboot. One to reboot is recorded by now.
 func (a *agent) start(ctx context.Context, reboot *v1alpha1.NodeReboot) {
 	order := reboot.Status.Order
 	log := a.Log.WithValues("nodeReboot", reboot.Name, "sequence", order.Sequence, "action", order.Action)

@@ -1,0 +1,80 @@
+package helper
+
+import (
+	"testing"
+	"time"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// flicker has the sentinel come and go once a second, for so long.
+func (w *world) flicker(seconds int) {
+	w.t.Helper()
+	for i := range seconds {
+		state := v1alpha1.SentinelRequired
+		if i%2 == 0 {
+			state = v1alpha1.SentinelNotRequired
+		}
+		w.sentinel.set(state, true)
+		pass(time.Second)
+	}
+}
+
+func TestAHostThatCannotMakeUpItsMindIsReportedOnNowAndThen(t *testing.T) {
+	inWorld(t, func(w *world) {
+		defer w.start()()
+		writes := w.reboots.writes.Load()
+		const minutes = 10
+		w.flicker(60 * minutes)
+		most := int32(reportBurst + minutes*time.Minute/reportPause)
+		if got := w.reboots.writes.Load() - writes; got > most || got < most/2 {
+			t.Errorf("%d reports in %d minutes, want about %d", got, minutes, most)
+		}
+		w.sentinel.set(v1alpha1.SentinelNotRequired, true)
+		pass(reportPause)
+		w.wantReport(sentinelIs(v1alpha1.SentinelNotRequired)) // what it comes to is not forgotten
+		writes = w.reboots.writes.Load()
+		pass(time.Hour)
+		w.flicker(1 + reportBurst) // after a quiet time changes are reported at once; the first is none
+		if got := w.reboots.writes.Load() - writes; got != reportBurst {
+			t.Errorf("%d reports of %d changes", got, reportBurst)
+		}
+	})
+}
+
+func TestWhatIsAboutAnOrderDoesNotWaitForOtherReports(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.pods.put(newPod("a"))
+		defer w.start()()
+		w.flicker(3 * reportBurst)
+		w.order(1, v1alpha1.ActionDrain)
+		wantAsked(t, w.pods, "a")
+		if report := w.report(); report.State != v1alpha1.OrderDone || report.Sequence != 1 {
+			t.Errorf("the end of the drain is not reported: state %s of order %d", report.State, report.Sequence)
+		}
+		w.order(2, v1alpha1.ActionReboot)
+		w.wantReboots(1)
+		if report := w.report(); report.State != v1alpha1.OrderStarted || report.Sequence != 2 {
+			t.Errorf("the order to reboot is not recorded: state %s of order %d", report.State, report.Sequence)
+		}
+	})
+}
+
+func TestTheFirstReportOfABootAndOfARunDoesNotWait(t *testing.T) {
+	inWorld(t, func(w *world) {
+		stop := w.start()
+		w.flicker(3 * reportBurst)
+		stop()
+		w.host.setBootID(bootB)
+		defer w.start()()
+		if report := w.report(); report.BootID != bootB {
+			t.Errorf("reported is boot %s", report.BootID)
+		}
+		w.flicker(3 * reportBurst)
+		w.reboots.put(newReboot("y", manual))
+		pass(0)
+		if other, _ := w.reboots.get("y"); other.Status.Report == nil {
+			t.Error("nothing is reported about a NodeReboot that is new")
+		}
+	})
+}
