@@ -65,3 +65,25 @@ func receive[T any](ctx context.Context, from <-chan T) {
 	case <-from:
 	}
 }
+
+const (
+	// rightsGrace is how long a drain that is to begin waits for a right that the helper had when the drain was ordered. The right may be
+	// back in a moment: before Kubernetes 1.36 evictions depend on the manager's webhook, and the manager may be starting.
+	rightsGrace = time.Minute
+	// graceDelay is the first pause between two looks, which doubles up to maxGraceDelay.
+	graceDelay    = time.Second
+	maxGraceDelay = 10 * time.Second
+)
+
+// awaitRights waits until the helper may drain its node, and returns why it still may not after rightsGrace.
+func (a *agent) awaitRights(ctx context.Context) (obstacle string) {
+	until, delay := a.Clock.Now().Add(rightsGrace), graceDelay
+	for {
+		obstacle = a.rights.Check(ctx)
+		if obstacle == "" || ctx.Err() != nil || !a.Clock.Now().Before(until) {
+			return obstacle
+		}
+		receive(ctx, a.Clock.After(delay))
+		delay = min(2*delay, maxGraceDelay)
+	}
+}

@@ -89,7 +89,7 @@ func amendmentBy(order *v1alpha1.RebootOrder) amendment {
 }
 
 func (a *agent) drain(ctx context.Context, log logr.Logger, d *drain, r *running) {
-	if obstacle := a.rights.Check(ctx); obstacle != "" && ctx.Err() == nil {
+	if obstacle := a.awaitRights(ctx); obstacle != "" && ctx.Err() == nil {
 		a.finish(log, r, nil, errors.New("nothing was evicted: "+obstacle))
 		return
 	}
