@@ -35,6 +35,8 @@ type Input struct {
 	Hold []v1alpha1.HeldPod
 	// Refused says which write the attempt needs before its reboot is refused.
 	Refused model.Verdict
+	// SlotLost says that the slots object holds no grant for the attempt.
+	SlotLost bool
 	// Neighbors tell what other attempts have displaced; nil is that there are none.
 	Neighbors Neighbors
 	// Moment of the plan; Result says when to look again.
