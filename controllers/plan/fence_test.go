@@ -41,7 +41,8 @@ func TestANodeIsCordonedOrMarkedAgainOnlyWithARenewedGrant(t *testing.T) {
 					t.Errorf("slots %v, changed: %t, work %+v", p.Slots, p.SlotsChanged, p.Work)
 				}
 				n := s.node("a")
-				if marks := parseMarks(n.Annotations[v1alpha1.MarksAnnotation]); !n.Unschedulable || n.CordonedFor != "uid-of-ra" || marks.For != "uid-of-ra" {
+				marks := parseMarks(n.Annotations[v1alpha1.MarksAnnotation])
+				if !n.Unschedulable || n.CordonedFor != "uid-of-ra" || marks.For != "uid-of-ra" {
 					t.Errorf("node %+v", n)
 				}
 				if next := s.pass(); !idle(next) {

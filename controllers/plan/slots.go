@@ -93,9 +93,9 @@ func (p *planning) noteUnseen(n *nodeView) {
 	n.begunUnseen = p.isUnseen(n, n.CordonedFor) || p.isUnseen(n, parseMarks(marks).For)
 }
 
-// isUnseen says that the attempt which a Node shows, by the UID of its NodeReboot, may be one that another manager has begun. Where this plan
-// ends it, that is written before the Node, and fails if the NodeReboot is not what was read. Anything else is known from the slots object as
-// it is now.
+// isUnseen says that the attempt which a Node shows, by the UID of its NodeReboot, may be one that another manager has begun. Where this
+// plan ends it, that is written before the Node, and fails if the NodeReboot is not what was read. Anything else is known from the slots
+// object as it is now.
 func (p *planning) isUnseen(n *nodeView, uid string) bool {
 	if uid == "" {
 		return false
@@ -130,8 +130,9 @@ func (r *rebootView) endsHere(slot Slot) bool {
 
 // fence makes what is set on a Node for an attempt that was recorded before depend on the slot. An attempt is recorded after its node was
 // cordoned and marked. So a Node that does not show it lost that, or is seen late; or it is the NodeReboot that is seen late: another
-// manager has ended the attempt, put the Node back as it was, and may free the slot. To cordon or mark the Node again, the grant is renewed:
-// that write fails if the slot is freed meanwhile. A Node that shows the attempt needs no such fence, since its patches fail if it changes.
+// manager has ended the attempt, put the Node back as it was, and may free the slot. To cordon or mark the Node again, the grant is
+// renewed: that write fails if the slot is freed meanwhile. A Node that shows the attempt needs no such fence, since its patches fail if it
+// changes.
 func (p *planning) fence(work *NodeWork, n *nodeView) {
 	r := n.active()
 	if r == nil || r.granted || work.Patch == nil || !n.isTakenBy(work.Patch, r) {
