@@ -24,6 +24,13 @@ func (w *world) checkFence(before, after *Node) {
 	if label := v1alpha1.ExcludeLabel; after.Labels[label] != "" && before.Labels[label] == "" && w.slots[after.Name].UID == "" {
 		w.breaks("node %s is excluded from load balancers without a slot", after.Name)
 	}
+	if owner := after.CordonedFor; owner != "" && owner != before.CordonedFor {
+		for _, r := range w.reboots {
+			if string(r.UID) == owner && r.Status.Attempt != nil && r.Status.Attempt.Number >= w.slots[after.Name].Attempt && openAttempt(r) == nil {
+				w.breaks("node %s is cordoned for NodeReboot %s, whose attempt has ended", after.Name, r.Name)
+			}
+		}
+	}
 	if before.CordonedFor == "" || after.CordonedFor == before.CordonedFor {
 		return
 	}
