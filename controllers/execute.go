@@ -130,7 +130,7 @@ func (w *writing) isCurrent(ctx context.Context, read *v1alpha1.NodeReboot) bool
 		err = apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("nodereboots").GroupResource(), read.Name, errChanged)
 	}
 	if err != nil {
-		w.result.add(fmt.Errorf("read NodeReboot %s, whose node is to be cordoned again: %w", read.Name, err))
+		w.result.add(fmt.Errorf("read NodeReboot %s, whose node is to be cordoned: %w", read.Name, err))
 	}
 	return err == nil
 }
@@ -140,7 +140,7 @@ var errChanged = errors.New("it was changed since it was read")
 
 // node does the work for one node.
 func (w *writing) node(ctx context.Context, work *plan.NodeWork) {
-	if work.Retakes != nil && !w.isCurrent(ctx, work.Retakes) {
+	if work.Takes != nil && !w.isCurrent(ctx, work.Takes) {
 		return
 	}
 	node := w.snapshot.nodes[work.Node]

@@ -71,7 +71,7 @@ func (e *execution) run(p *Plan) {
 		e.shuffle(len(work), func(i, j int) { work[i], work[j] = work[j], work[i] })
 	}
 	for i := range work {
-		switch read := work[i].Retakes; {
+		switch read := work[i].Takes; {
 		case granted && read != nil && (e.reboots[read.Name] == nil || e.reboots[read.Name].ResourceVersion != read.ResourceVersion):
 			e.errs = append(e.errs, errConflict)
 		case granted || !work[i].Granted:

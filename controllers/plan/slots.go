@@ -132,15 +132,22 @@ func (r *rebootView) endsHere(slot Slot) bool {
 // cordoned and marked. So a Node that does not show it lost that, or is seen late; or it is the NodeReboot that is seen late: another
 // manager has ended the attempt, put the Node back as it was, and may free the slot. To cordon or mark the Node again, the grant is
 // renewed: that write fails if the slot is freed meanwhile. A Node that shows the attempt needs no such fence, since its patches fail if it
-// changes. The attempt may have ended and still be in the slots object, so the NodeReboot must not have changed either.
+// changes. The attempt may have ended and still be in the slots object, or another manager may have begun and ended the very attempt that
+// is granted here, so the NodeReboot must not have changed either.
 func (p *planning) fence(work *NodeWork, n *nodeView) {
 	r := n.active()
-	if r == nil || r.granted || work.Patch == nil || !n.isTakenBy(work.Patch, r) {
+	switch {
+	case r == nil || work.Patch == nil:
+		return
+	case r.granted:
+		work.Takes = r.Object
+		return
+	case !n.isTakenBy(work.Patch, r):
 		return
 	}
 	if p.holdsSlot(r) && !p.held(model.WriteSlots, v1alpha1.SlotsName) {
 		r.granted, r.renewed = true, p.slots[n.Name].Renewed+1
-		work.Granted, work.Retakes = true, r.Object
+		work.Granted, work.Takes = true, r.Object
 		return
 	}
 	if work.Patch = work.Patch.Need(); work.Patch != nil && slices.Equal(work.Patch.Taints, n.Taints) {

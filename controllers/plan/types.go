@@ -111,9 +111,9 @@ type NodeWork struct {
 	// Granted says that the work needs the slot which this plan grants or renews: without the write of the slots object nothing of it may be
 	// done but Patch.Need.
 	Granted bool
-	// Retakes is the NodeReboot for which the Patch cordons or marks the Node again. It must be as it was read when that is done, because its
-	// attempt may have ended; nil is that it does not matter.
-	Retakes *v1alpha1.NodeReboot
+	// Takes is the NodeReboot for which the Patch cordons or marks the Node. It must still be what was read when that is done: its attempt may
+	// have ended since, also one that this plan begins. Nil is that it does not matter.
+	Takes *v1alpha1.NodeReboot
 	// Patch changes the Node; nil is nothing.
 	Patch *NodePatch
 	// Maintenance is what the node's maintenance conditions should be; nil is no change. A type that is missing is to be removed.

@@ -11,7 +11,7 @@ import (
 )
 
 // Its attempt may have ended, and this manager has not seen that yet. The slot is freed later than that.
-func TestANodeIsCordonedAgainOnlyIfItsNodeRebootIsWhatWasRead(t *testing.T) {
+func TestANodeIsCordonedOnlyIfItsNodeRebootIsWhatWasRead(t *testing.T) {
 	ends := func(t *testing.T, w *world) {
 		t.Helper()
 		reboot := w.reboot(t, "ra")
@@ -44,7 +44,7 @@ func TestANodeIsCordonedAgainOnlyIfItsNodeRebootIsWhatWasRead(t *testing.T) {
 			result := e.execute(t.Context(), s, &plan.Plan{
 				SlotsChanged: true, Slots: map[string]plan.Slot{"a": slotFor("ra")},
 				Work: []plan.NodeWork{{
-					Node: "a", Granted: true, Retakes: rebootOf(t, s, "ra"),
+					Node: "a", Granted: true, Takes: rebootOf(t, s, "ra"),
 					Patch: &plan.NodePatch{Unschedulable: ptr.To(true), CordonedFor: ptr.To("uid-ra")},
 				}},
 			}, testNow)
