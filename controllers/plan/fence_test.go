@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -39,6 +40,9 @@ func TestANodeIsCordonedOrMarkedAgainOnlyWithARenewedGrant(t *testing.T) {
 				p := s.pass()
 				if slot := p.Slots["a"]; !p.SlotsChanged || slot.Renewed != 1 || slot.Attempt != 1 || len(p.Work) != 1 || !p.Work[0].Granted {
 					t.Errorf("slots %v, changed: %t, work %+v", p.Slots, p.SlotsChanged, p.Work)
+				}
+				if takes := p.Work[0].Takes; takes == nil || takes.Name != "ra" {
+					t.Errorf("the Node is changed whatever became of the NodeReboot: %+v", takes)
 				}
 				n := s.node("a")
 				marks := parseMarks(n.Annotations[v1alpha1.MarksAnnotation])
@@ -168,5 +172,31 @@ func TestAGrantIsNotRenewedForWhatIsRefused(t *testing.T) {
 				t.Errorf("slots %v, changed: %t, cordons: %t", p.Slots, p.SlotsChanged, cordons)
 			}
 		})
+	}
+}
+
+// Another manager may have begun and ended the very attempt that is granted here, and freed its slot.
+func TestAStartRestsOnTheNodeRebootThatWasRead(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p"))...)
+	got := map[string]string{}
+	for _, work := range s.pass().Work {
+		if work.Takes != nil {
+			got[work.Node] = work.Takes.Name
+		}
+	}
+	if diff := cmp.Diff(map[string]string{"a": "ra"}, got); diff != "" {
+		t.Errorf("nodes that are taken (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnAttemptThatAnotherManagerHasEndedIsNotBegunAgain(t *testing.T) {
+	s := newStory(t, newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a"))
+	st := newStore(s.Snapshot)
+	old := st.view()
+	st.updateReboot("ra", endedAttempt(1)) // by the other manager, which has put the Node back as it was and freed the slot
+	old.Pods, old.Workloads = s.Pods, s.Workloads
+	executed(st, old, s)
+	if n := st.nodes["a"]; n.Unschedulable || n.CordonedFor != "" {
+		t.Errorf("node %+v", n.Node)
 	}
 }

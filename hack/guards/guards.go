@@ -57,8 +57,6 @@ var guards = []guard{
 	{"an order is never repeated", "attempt/attempt.go", "next.LastSequence++", "next.LastSequence = 1"},
 	{"the sentinel has to be gone", "attempt/recovery.go", "case a.Sentinel(a.Node) == v1alpha1.SentinelRequired:", "case false:"},
 	{"a node is cordoned and marked again only with its slot", "status.go", "\t\tp.fence(&work, n)\n", ""},
-	{"a node is cordoned only while its attempt is under way", "slots.go",
-		"work.Granted, work.Takes = true, r.Object", "work.Granted = true"},
 	{"a node whose attempt is not seen yet stays cordoned", "slots.go",
 		"if slot.UID == uid && last < slot.Attempt {", "if slot.UID == uid && last < -slot.Attempt {"},
 	{"a plan asks to be woken", "model/moment.go", "\tm.WakeAt(t)\n", ""},
