@@ -157,11 +157,16 @@ func (p *nodePods) start(node string) *nodePodWatch {
 	listWatch := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			options.FieldSelector = selector
+			options.ResourceVersion, options.Limit = "", 0 // as new as a pass can know it, from the cache of the API server
 			return p.listPods(ctx, metav1.NamespaceAll, options, strip)
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (kwatch.Interface, error) {
 			options.FieldSelector = selector
-			return pods.Watch(ctx, options)
+			watch, err := pods.Watch(ctx, options)
+			if err != nil && ctx.Err() != nil {
+				return kwatch.NewProxyWatcher(nil), nil // it was stopped, which is no error to log
+			}
+			return watch, err
 		},
 	}
 	ctx, stop := context.WithCancel(p.ctx)
@@ -174,7 +179,7 @@ func (p *nodePods) start(node string) *nodePodWatch {
 		}
 	}
 	store, informer := cache.NewInformerWithOptions(cache.InformerOptions{
-		ListerWatcher: cache.ToListWatcherWithWatchListSemantics(listWatch, p.client),
+		ListerWatcher: listedFirst{listWatch},
 		ObjectType:    &corev1.Pod{},
 		Transform:     transform(strip),
 		Handler: cache.ResourceEventHandlerFuncs{
@@ -191,6 +196,13 @@ func (p *nodePods) start(node string) *nodePodWatch {
 	w.store, w.synced = store, informer.HasSyncedChecker().Done()
 	return w
 }
+
+// listedFirst has a watch begin with a list. An API server that streams the list instead says once a second which of its streams are
+// complete, and a pass, and the next order with it, would wait for that.
+type listedFirst struct{ *cache.ListWatch }
+
+// IsWatchListSemanticsUnSupported is what client-go asks.
+func (listedFirst) IsWatchListSemanticsUnSupported() bool { return true }
 
 // podChanged says whether a plan could see the difference between two states of a pod that stripPod made. Most of what the kubelet and
 // controllers write makes none.

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -208,6 +209,27 @@ func TestTheFatPodsOfANodeAreNotHeldAllAtOnce(t *testing.T) {
 				t.Errorf("the pods of one node take %d MiB, want at most %d", peak.MiB(), limit)
 			}
 		})
+	}
+}
+
+// An API server says once a second which of the streams that begin with all pods are complete. A slot that is free would wait for that
+// before the next order.
+func TestThePodsOfANodeAreListedAndNotAwaitedFromAStream(t *testing.T) {
+	server := &fatpods.Server{Streams: true}
+	client, err := typedcorev1.NewForConfig(server.Start(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newNodePods(client)
+	p.ctx, p.changed = t.Context(), func() {}
+	await.True(t, "the pods are known", func() bool {
+		_ = p.watch(t.Context(), []string{"n1"}) // A busy machine takes longer than a pass waits.
+		_, known := p.list("n1")
+		return known
+	})
+	got := []int32{server.Streamed.Load(), server.Listed.Load(), server.Latest.Load()}
+	if diff := cmp.Diff([]int32{0, 1, 1}, got); diff != "" {
+		t.Errorf("streams, lists, and those of the latest state in one piece (-want +got):\n%s", diff)
 	}
 }
 

@@ -150,12 +150,18 @@ func (r *reconciler) plan(ctx context.Context, s *snapshot, now time.Time) (p *p
 	}
 }
 
-// compute makes a plan, and again from the whole of each NodeReboot that it changes and that was abridged. If one cannot be read, what is
-// written of it fails.
+// compute makes a plan, again from the slots object as it is now if the plan depends on that, and again from the whole of each NodeReboot
+// that it changes and that was abridged. If one cannot be read, what is written of it fails; what depends on the slots object is left out.
 func (r *reconciler) compute(ctx context.Context, s *snapshot, now time.Time) (*plan.Plan, error) {
 	for {
 		var p *plan.Plan
 		p, r.state = plan.Next(r.state, &s.Snapshot, now)
+		if p.NeedSlots && !s.SlotsLive {
+			if err := r.reader.readSlotsLive(ctx, s); err != nil {
+				return p, err
+			}
+			continue
+		}
 		partial := p.Partial()
 		if len(partial) == 0 {
 			return p, nil

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -111,6 +112,46 @@ func TestWhatIsRememberedOfTheSlotsObjectIsReadAgainWhenItTurnsOutToBeOld(t *tes
 			}
 			if reboot := w.reboot(t, "ra"); reboot.Status.Phase != v1alpha1.PhaseDraining {
 				t.Errorf("phase %s, reason %s: want a reboot that was started", reboot.Status.Phase, reboot.Status.Reason)
+			}
+		})
+	}
+}
+
+// A cordon without its attempt may be a leftover, or that of an attempt that this manager has not seen yet: the slots object says which.
+func TestACordonIsTakenForALeftoverOnlyAfterALiveReadOfTheSlotsObject(t *testing.T) {
+	for name, test := range map[string]struct {
+		slot string
+		want bool
+	}{
+		"another manager has granted the slot": {`{"nodeReboot":"ra","uid":"uid-ra","attempt":1}`, true},
+		"no one has":                           {"", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			slots := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: testNamespace, Name: v1alpha1.SlotsName}}
+			if test.slot != "" {
+				slots.Data = map[string]string{"a": test.slot}
+			}
+			cordoned := newNode("a", func(n *corev1.Node) {
+				n.Spec.Unschedulable, n.Annotations = true, map[string]string{v1alpha1.CordonAnnotation: "uid-ra"}
+			})
+			w := newWorld(t, cordoned, slots)
+			r := newReconciler(w, &fakePods{})
+			var reads []string
+			r.reader.live = liveReads(newWorld(t, slots, newReboot("ra", "a")), &reads) // the cache has not seen the NodeReboot
+			r.reader.slotsKnown.known = true                                            // and there was none when this manager last looked
+			for range 2 {
+				if _, err := r.Reconcile(t.Context(), clusterKey); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !test.want {
+				reads = slices.DeleteFunc(reads, func(name string) bool { return name != v1alpha1.SlotsName })
+				if len(reads) != 1 {
+					t.Errorf("%d live reads of the slots object, want one for the leftover", len(reads))
+				}
+			}
+			if got := w.node(t, "a").Spec.Unschedulable; got != test.want {
+				t.Errorf("cordoned: %t, want %t", got, test.want)
 			}
 		})
 	}

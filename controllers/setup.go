@@ -151,7 +151,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 			slotsKnown: slots,
 		},
 		executor: &executor{
-			client: mgr.GetClient(), recorder: mgr.GetEventRecorder(v1alpha1.ManagerFieldManager), numbers: numbers,
+			client: mgr.GetClient(), live: mgr.GetAPIReader(), recorder: mgr.GetEventRecorder(v1alpha1.ManagerFieldManager), numbers: numbers,
 			namespace: options.Namespace, publishMaintenance: options.PublishMaintenance, refused: &refusedWrites{},
 			clock: options.Clock, slotsKnown: slots,
 		},

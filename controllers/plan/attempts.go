@@ -59,6 +59,7 @@ func (p *planning) attemptInput(r *rebootView) *attempt.Input {
 	if !told(r) {
 		in.Quorum, in.Refused = p.quorumBefore(r), p.beginRefused(r)
 	}
+	in.SlotLost = p.slotLost(r)
 	if r.node.open == r && !r.node.gone && !told(r) {
 		in.Manager = attempt.Manager{Needs: p.managerNeeds(r.node), Namespace: p.snapshot.Namespace}
 		in.LastPlace = p.lastPlace(r.node)

@@ -50,6 +50,8 @@ type planning struct {
 	slots map[string]Slot
 	// needPods are the nodes whose pods have to be known.
 	needPods []string
+	// needSlots: what the slots object holds now has to be known.
+	needSlots bool
 	// foundUndrainable are the nodes whose pods keep them from being drained.
 	foundUndrainable []Undrainable
 	// queries are those that gates were asked.
@@ -106,12 +108,12 @@ func newPlanning(state *State, snapshot *Snapshot, now time.Time) *planning {
 func (p *planning) plan() *Plan {
 	slices.Sort(p.needPods)
 	plan := &Plan{NeedPods: slices.Compact(p.needPods), Undrainable: p.foundUndrainable, Queries: p.asked()}
-	plan.Slots, plan.SlotsChanged = p.desiredSlots()
 	plan.Work = p.work()
+	plan.Slots, plan.SlotsChanged = p.desiredSlots()
 	plan.HandOver = p.handsOver(plan.Work)
 	plan.Policies = p.policyChanges()
 	plan.Creates = p.creates()
 	plan.Prune = p.prune()
-	plan.Deferred, plan.LetGo, plan.Wake = p.deferred, p.claimed, p.Wake
+	plan.Deferred, plan.LetGo, plan.NeedSlots, plan.Wake = p.deferred, p.claimed, p.needSlots, p.Wake
 	return plan
 }

@@ -22,19 +22,15 @@ func (p *planning) work() []NodeWork {
 			continue
 		}
 		n.needed = n.needsReboot()
-		work := NodeWork{Node: n.Name}
-		if !n.gone {
-			work.Patch, work.Maintenance = n.nodePatch(), n.maintenanceChange()
-		}
-		if work.Maintenance != nil && p.defers(n.maintenanceDelay()) {
-			work.Maintenance = nil
-		}
+		p.noteUnseen(n)
+		work := p.nodeWork(n)
 		for _, r := range n.reboots {
 			p.addChange(&work, r)
 		}
 		if len(n.refused) > 0 {
 			work = p.withhold(&work)
 		}
+		p.fence(&work, n)
 		for _, r := range n.setAside {
 			p.addReport(&work, r)
 		}
@@ -43,6 +39,19 @@ func (p *planning) work() []NodeWork {
 		}
 	}
 	return append(all, p.workWithoutNode()...)
+}
+
+// nodeWork is what has to be written to the Node.
+func (p *planning) nodeWork(n *nodeView) NodeWork {
+	work := NodeWork{Node: n.Name, Granted: n.open != nil && n.open.granted}
+	if n.gone {
+		return work
+	}
+	work.Patch, work.Maintenance = n.nodePatch(), n.maintenanceChange()
+	if work.Maintenance != nil && p.defers(n.maintenanceDelay()) {
+		work.Maintenance = nil
+	}
+	return work
 }
 
 // isIdle: there is nothing to do about the node, and nothing to undo.
@@ -86,7 +95,6 @@ func (p *planning) addChange(work *NodeWork, r *rebootView) {
 	if !changed && !add && !remove {
 		return
 	}
-	work.Granted = work.Granted || r.granted
 	work.Reboots = append(work.Reboots, RebootChange{
 		Object: r.Object, Status: *r.Status, StatusChanged: changed, AddFinalizer: add, RemoveFinalizer: remove, Events: r.Events,
 	})

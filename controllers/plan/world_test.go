@@ -96,7 +96,7 @@ func newWorld(random *rand.Rand, policies ...*v1alpha1.RebootPolicy) *world {
 		w.setPolicy(policy)
 	}
 	w.chaos = chaos
-	w.onGrant, w.onStatus = w.checkGrants, w.checkStatus
+	w.onGrant, w.onStatus, w.onNode = w.checkGrants, w.checkStatus, w.checkFence
 	return w
 }
 
@@ -289,6 +289,7 @@ func (w *world) managerTime(shown time.Time) time.Time {
 // look is a view of everything but the pods.
 func (w *world) look() *view {
 	v := w.view()
+	v.SlotsLive = false // they are what the manager remembers
 	v.ClusterMaxUnavailable, v.QuorumLabels = w.clusterMax, w.quorumLabels
 	v.Refusals = w.manager.refused.Current(w.clock(), func(model.WriteKey) (string, bool) { return "", true })
 	v.Workloads = make(map[WorkloadKey]Workload, len(w.apps)+len(w.budgets))
@@ -318,6 +319,10 @@ func (w *world) plan(v *view, asked []string) *Plan {
 			v.Pods[node] = v.allPods[node]
 		}
 		p := w.compute(&v.Snapshot)
+		if p.NeedSlots && !v.SlotsLive {
+			w.readSlots(v)
+			continue
+		}
 		if w.answerGates(v, p) {
 			continue
 		}

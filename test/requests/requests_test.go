@@ -21,7 +21,7 @@ import (
 const (
 	// maxWrites and maxRequests are the most that one reboot may cost: writes without evictions and with events, and all requests.
 	maxWrites   = 20
-	maxRequests = 45
+	maxRequests = 40
 	// nodes that are rebooted.
 	nodes = 6
 	// slowEnd is how long the pods of the slow application take to end.

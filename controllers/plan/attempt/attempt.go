@@ -38,6 +38,8 @@ type Input struct {
 	Refused model.Verdict
 	// BootSeen is when a boot that the attempt has not recorded was first seen; zero if that is now.
 	BootSeen time.Time
+	// SlotLost says that the slots object holds no grant for the attempt.
+	SlotLost bool
 	// Neighbors tell what other attempts have displaced; nil is that there are none.
 	Neighbors Neighbors
 	// Moment of the plan; Result says when to look again.
