@@ -3,6 +3,7 @@ package plan
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/utils/ptr"
@@ -170,6 +171,35 @@ func TestAGrantIsNotRenewedForWhatIsRefused(t *testing.T) {
 			cordons := len(p.Work) > 0 && p.Work[0].Patch != nil && p.Work[0].Patch.Cordons()
 			if p.SlotsChanged != tc.want || cordons != tc.want {
 				t.Errorf("slots %v, changed: %t, cordons: %t", p.Slots, p.SlotsChanged, cordons)
+			}
+		})
+	}
+}
+
+// The drain of a node that lost its cordon is done, and the grant cannot be renewed.
+func TestANodeThatCannotBeCordonedAgainIsNotOrderedToReboot(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*story)
+		orders bool
+	}{
+		"it has its cordon":               {change: func(*story) {}, orders: true},
+		"the grant is renewed":            {change: func(s *story) { unmarked(s.node("a")) }, orders: true},
+		"the slots object is refused":     {change: func(s *story) { unmarked(s.node("a")); s.refuse(model.WriteSlots, v1alpha1.SlotsName, "no") }},
+		"the slots object was not read":   {change: func(s *story) { unmarked(s.node("a")); delete(s.Slots, "a"); s.SlotsLive = false }},
+		"the slots object has none of it": {change: func(s *story) { unmarked(s.node("a")); delete(s.Slots, "a"); s.SlotsLive = true }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := attemptIn(t, stageDraining)
+			s.answer("ra", v1alpha1.OrderDone, "")
+			s.settle()
+			s.now = s.now.Add(time.Minute) // the delay of the reboot
+			tc.change(s)
+			p := s.compute()
+			orders := slices.ContainsFunc(p.Work, func(w NodeWork) bool {
+				return slices.ContainsFunc(w.Reboots, func(c RebootChange) bool { return c.Orders() })
+			})
+			if orders != tc.orders {
+				t.Errorf("orders: %t; work %+v", orders, p.Work)
 			}
 		})
 	}

@@ -153,6 +153,7 @@ func (p *planning) fence(work *NodeWork, n *nodeView) {
 	if work.Patch = work.Patch.Need(); work.Patch != nil && slices.Equal(work.Patch.Taints, n.Taints) {
 		work.Patch = nil
 	}
+	work.Reboots = slices.DeleteFunc(work.Reboots, func(change RebootChange) bool { return change.Orders() }) // no order without the cordon
 }
 
 // isTakenBy says that a patch cordons or marks the Node for a NodeReboot that it does not show yet.

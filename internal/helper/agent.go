@@ -281,6 +281,7 @@ func (a *agent) askMachine(ctx context.Context) *machine {
 
 // pass brings everything that is known to where it should be. A failure with one NodeReboot does not keep others waiting.
 func (a *agent) pass(ctx context.Context) error {
+	a.unsaid = time.Time{} // before anything returns: a time that has passed asks for passes without end
 	if a.superseded.Load() != nil {
 		if err := a.succeed(ctx); err != nil || a.superseded.Load() != nil {
 			return err
@@ -302,7 +303,6 @@ func (a *agent) pass(ctx context.Context) error {
 	for _, reboot := range d.amend {
 		a.jobs[reboot.UID].amend(reboot.Status.Order)
 	}
-	a.unsaid = time.Time{}
 	var errs []error
 	errs = append(errs, a.ask(ctx, d.create, d.names))
 	for _, s := range d.steps {

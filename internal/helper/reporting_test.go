@@ -78,3 +78,24 @@ func TestTheFirstReportOfABootAndOfARunDoesNotWait(t *testing.T) {
 		}
 	})
 }
+
+// A report that is held up when another helper takes over is never made. A helper that waited for it would not wait at all.
+func TestASupersededHelperWaitsForNoReport(t *testing.T) {
+	inWorld(t, func(w *world) {
+		stop := w.start()
+		states := []v1alpha1.SentinelState{v1alpha1.SentinelNotRequired, v1alpha1.SentinelRequired}
+		for i := 0; w.agent.unsaid.IsZero(); i++ {
+			if i == 10*reportBurst {
+				t.Fatal("no report is held up")
+			}
+			w.sentinel.set(states[i%2], true)
+			pass(time.Second)
+		}
+		w.reboots.edit(t, "x", func(r *v1alpha1.NodeReboot) { by("z", w.agent.self.Term+1)(r.Status.Report) })
+		pass(10 * time.Second)
+		stop() // before what the helper waits for is looked at
+		if w.agent.superseded.Load() == nil || !w.agent.unsaid.IsZero() {
+			t.Errorf("superseded: %v; it waits for %s", w.agent.superseded.Load(), w.agent.unsaid)
+		}
+	})
+}
