@@ -13,7 +13,7 @@ import (
 )
 
 // Two managers may both believe that they lead, and the watches of one may be late by different times: it sees a Node as it is and a
-// NodeReboot as it was. What it writes to the Node then has to depend on the slots object, which it reads live.
+// NodeReboot as it was. What it writes to the Node then has to depend on the slots object.
 
 // unmarked is what a Node looks like after an attempt: nothing of it is left.
 func unmarked(n *Node) {

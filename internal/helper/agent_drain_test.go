@@ -148,9 +148,12 @@ func TestAnOrderToDrainThatIsNoLongerInForceIsNotCarriedOut(t *testing.T) {
 		fails     error
 		want      []string
 	}{
-		"it is in force":      {meanwhile: func(*world) {}, want: []string{"a"}},
-		"it was withdrawn":    {meanwhile: func(w *world) { w.reboots.edit(w.t, "x", func(r *v1alpha1.NodeReboot) { r.Status.Order = nil }) }},
-		"another was given":   {meanwhile: func(w *world) { w.reboots.edit(w.t, "x", ordered(2, v1alpha1.ActionDrain, expired)) }},
+		"it is in force":    {meanwhile: func(*world) {}, want: []string{"a"}},
+		"it was withdrawn":  {meanwhile: func(w *world) { w.reboots.edit(w.t, "x", func(r *v1alpha1.NodeReboot) { r.Status.Order = nil }) }},
+		"another was given": {meanwhile: func(w *world) { w.reboots.edit(w.t, "x", ordered(2, v1alpha1.ActionDrain, expired)) }},
+		"it takes a higher level of the protocol by then": {meanwhile: func(w *world) {
+			w.reboots.edit(w.t, "x", func(r *v1alpha1.NodeReboot) { r.Status.Order.Protocol = v1alpha1.ProtocolLevel + 1 })
+		}},
 		"it is being deleted": {meanwhile: func(w *world) { w.reboots.edit(w.t, "x", deleting) }},
 		"it has ended":        {meanwhile: func(w *world) { w.reboots.edit(w.t, "x", completed(v1alpha1.OutcomeCancelled)) }},
 		"it cannot be read":   {meanwhile: func(w *world) { w.reboots.edit(w.t, "x", setAside) }},

@@ -103,11 +103,11 @@ type step struct {
 }
 
 // urgent tells whether the report is about an order, or is the first one of a NodeReboot, of a boot or of a run of the helper. How many of
-// those there are is limited by what others do.
+// those there are is limited by what others do, and reports on the progress of a drain have a pace of their own.
 func (s step) urgent() bool {
 	before, after := s.reboot.Status.Report, s.report
 	return s.start || before == nil || before.BootID != after.BootID || before.Instance != after.Instance ||
-		before.Sequence != after.Sequence || before.State != after.State
+		before.Sequence != after.Sequence || before.State != after.State || !equality.Semantic.DeepEqual(before.Drain, after.Drain)
 }
 
 // decide says what to create, to write and to start. It is idempotent: on the result of its own steps it decides to do nothing.

@@ -84,8 +84,8 @@ func (a *agent) startDrain(ctx context.Context, reboot *v1alpha1.NodeReboot) err
 		return nil // The watch brings what changed.
 	}
 	a.written[latest.UID] = latest.ResourceVersion
-	if order := orderInForce(latest); order == nil || order.Sequence != reboot.Status.Order.Sequence {
-		return nil
+	if order := orderInForce(latest); order == nil || order.Sequence != reboot.Status.Order.Sequence || validate(order) != nil {
+		return nil // The watch brings it as well, and what this helper does not know is refused then.
 	}
 	a.start(ctx, latest)
 	return nil

@@ -60,6 +60,33 @@ func TestWhatIsAboutAnOrderDoesNotWaitForOtherReports(t *testing.T) {
 	})
 }
 
+func TestReportsOnOrdersAreUrgent(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*v1alpha1.HelperReport)
+		want   bool
+	}{
+		"nothing":                {change: func(*v1alpha1.HelperReport) {}},
+		"the sentinel":           {change: func(r *v1alpha1.HelperReport) { r.Sentinel = v1alpha1.SentinelUnknown }},
+		"another boot":           {change: func(r *v1alpha1.HelperReport) { r.BootID = bootB }, want: true},
+		"another run":            {change: func(r *v1alpha1.HelperReport) { r.Instance.Term++ }, want: true},
+		"another order":          {change: func(r *v1alpha1.HelperReport) { r.Sequence++ }, want: true},
+		"the end of an order":    {change: func(r *v1alpha1.HelperReport) { r.State = v1alpha1.OrderDone }, want: true},
+		"progress":               {change: func(r *v1alpha1.HelperReport) { r.Drain = &v1alpha1.DrainProgress{Total: 2, Remaining: 1} }, want: true},
+		"the progress of before": {change: func(r *v1alpha1.HelperReport) { r.Drain = &v1alpha1.DrainProgress{Total: 2, Remaining: 2} }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			drain := &v1alpha1.DrainProgress{Total: 2, Remaining: 2}
+			before := &v1alpha1.HelperReport{BootID: bootA, Sequence: 1, State: v1alpha1.OrderStarted, Drain: drain}
+			after := before.DeepCopy()
+			tc.change(after)
+			s := step{reboot: &v1alpha1.NodeReboot{Status: v1alpha1.NodeRebootStatus{Report: before}}, report: after}
+			if got := s.urgent(); got != tc.want {
+				t.Errorf("urgent: %t", got)
+			}
+		})
+	}
+}
+
 func TestTheFirstReportOfABootAndOfARunDoesNotWait(t *testing.T) {
 	inWorld(t, func(w *world) {
 		stop := w.start()

@@ -114,8 +114,8 @@ func TestADrainThatMayNotEvictFailsAfterAMinute(t *testing.T) {
 		w.rights.obstacle.set("no right")
 		w.order(1, v1alpha1.ActionDrain)
 		pass(rightsGrace - 10*time.Second)
-		if report := w.report(); report.State == v1alpha1.OrderFailed {
-			t.Errorf("it failed already: %q", report.Message)
+		if report := w.report(); report.State == v1alpha1.OrderFailed || report.Message != "nothing is evicted yet: no right" {
+			t.Errorf("state %s, message %q", report.State, report.Message)
 		}
 		pass(20 * time.Second)
 		if report := w.report(); report.State != v1alpha1.OrderFailed || report.Message != "nothing was evicted: no right" {
@@ -124,6 +124,19 @@ func TestADrainThatMayNotEvictFailsAfterAMinute(t *testing.T) {
 		wantAsked(t, w.pods)
 		if got := w.rights.checks.get(); got < 5 || got > 15 {
 			t.Errorf("checked %d times", got)
+		}
+	})
+}
+
+func TestADrainThatMayNotEvictFailsBeforeItsDeadline(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.pods.put(newPod("a"))
+		defer w.start()()
+		w.rights.obstacle.set("no right")
+		w.order(1, v1alpha1.ActionDrain, func(o *v1alpha1.RebootOrder) { o.Deadline = metav1.NewMicroTime(time.Now().Add(20 * time.Second)) })
+		pass(20*time.Second - rightsMargin)
+		if report := w.report(); report.State != v1alpha1.OrderFailed || report.Message != "nothing was evicted: no right" {
+			t.Errorf("state %s, message %q", report.State, report.Message)
 		}
 	})
 }

@@ -54,6 +54,9 @@ func TestNodesThatContendForABudget(t *testing.T) {
 		}
 	}
 	t.Logf("%d evictions were accepted, and %d refused", accepted, refused)
+	if accepted < contended {
+		t.Errorf("only %d evictions were seen: this says nothing", accepted)
+	}
 	if refused > maxRefused {
 		t.Errorf("%d of %d evictions were refused, want at most %d", refused, accepted+refused, maxRefused)
 	}
