@@ -209,7 +209,7 @@ func TestTheProofOfAHostThatIsBackDoesNotWait(t *testing.T) {
 	seen := s.now
 	for range 3 {
 		if status, _ := s.written("ra"); status {
-			t.Fatalf("after %s it is told that the host is back", s.now.Sub(seen))
+			t.Fatalf("after %s the status says that the host is back", s.now.Sub(seen))
 		}
 		s.now = s.now.Add(time.Second)
 	}

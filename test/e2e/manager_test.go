@@ -20,7 +20,7 @@ var _ = Describe("The manager", Ordered, func() {
 		})
 		observer := observe()
 		p.applyPolicy(mode(v1alpha1.ModePaused), func(s *v1alpha1.RebootPolicySpec) {
-			s.Recovery.SettleSeconds = ptr.To[int32](2) // or the first that is told of a host that is back may be its success
+			s.Recovery.SettleSeconds = ptr.To[int32](2) // or the first status of a host that is back may be its success
 		})
 		requireAll(p.hosts)
 		for _, host := range p.hosts {
