@@ -141,7 +141,9 @@ var errChanged = errors.New("it was changed since it was read")
 // node does the work for one node.
 func (w *writing) node(ctx context.Context, work *plan.NodeWork) {
 	if work.Takes != nil && !w.isCurrent(ctx, work.Takes) {
-		return
+		if work = work.NeedOnly(); work == nil {
+			return
+		}
 	}
 	node := w.snapshot.nodes[work.Node]
 	reboots := make([]*v1alpha1.NodeReboot, len(work.Reboots))

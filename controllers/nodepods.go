@@ -104,7 +104,7 @@ func (p *nodePods) watch(ctx context.Context, nodes []string) error {
 	return p.waitForSync(ctx, nodes)
 }
 
-// need has a watch that there is go on, and says whether there is one.
+// need has a watch that there is go on, and says whether there is one. A timer that cannot be stopped has ended it, or is about to.
 func (p *nodePods) need(node string) bool {
 	w := p.watches[node]
 	if w == nil {
@@ -112,7 +112,9 @@ func (p *nodePods) need(node string) bool {
 	}
 	w.needed.Store(true)
 	if w.end != nil {
-		w.end.Stop()
+		if !w.end.Stop() {
+			return false
+		}
 		w.end = nil
 		p.unneeded = slices.DeleteFunc(p.unneeded, func(other string) bool { return other == node })
 	}

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/kubernetes/fake"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/reboot-operator/reboot-operator/internal/podlabels"
@@ -84,6 +85,36 @@ func (p *nodePods) mustWatch(t *testing.T, nodes ...string) {
 	t.Helper()
 	if err := p.watch(t.Context(), nodes); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// lateClock has timers that have fired, and whose functions have not run yet.
+type lateClock struct {
+	*clocktesting.FakeClock
+	fired []func()
+}
+
+type lateTimer struct{ clock.Timer }
+
+func (c *lateClock) AfterFunc(_ time.Duration, f func()) clock.Timer {
+	c.fired = append(c.fired, f)
+	return lateTimer{}
+}
+
+func (lateTimer) Stop() bool { return false }
+
+func TestAWatchIsOpenedAgainIfItIsNeededWhileItEnds(t *testing.T) {
+	p, fake := timedPods(t)
+	late := &lateClock{FakeClock: fake}
+	p.clock = late
+	p.mustWatch(t, "n1")
+	p.keep(nil)
+	p.mustWatch(t, "n1")
+	for _, end := range late.fired {
+		end()
+	}
+	if err := p.watches["n1"].ctx.Err(); err != nil {
+		t.Errorf("a watch that is needed has ended: %v", err)
 	}
 }
 

@@ -64,8 +64,10 @@ func (w *writing) nodes(ctx context.Context, work []*plan.NodeWork, granted bool
 			writes.run(func() { w.node(ctx, work) })
 		case !work.Granted:
 			waiting = append(waiting, work)
-		case work.Patch != nil && work.Patch.SetTaints: // a taint waits for nothing
-			writes.run(func() { w.node(ctx, &plan.NodeWork{Node: work.Node, Patch: work.Patch.Need()}) })
+		default:
+			if need := work.NeedOnly(); need != nil {
+				writes.run(func() { w.node(ctx, need) })
+			}
 		}
 	}
 	for _, reboot := range w.plan.Creates {

@@ -1,13 +1,21 @@
 package controllers
 
 import (
+	"context"
+	"errors"
+	"slices"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // Its attempt may have ended, and this manager has not seen that yet. The slot is freed later than that.
@@ -59,5 +67,49 @@ func deleteReboot(t *testing.T, w *world, name string) {
 	t.Helper()
 	if err := client.IgnoreNotFound(w.Delete(t.Context(), newReboot(name, "a"))); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A taint waits for nothing, so neither for a read that fails.
+func TestANodeIsTaintedAlthoughItCannotBeCordonedYet(t *testing.T) {
+	errTimeout := apierrors.NewTimeoutError("the server is busy", 1)
+	for name, test := range map[string]struct {
+		read func(context.Context, client.ObjectKey, client.Object) error
+		want error
+	}{
+		"its NodeReboot cannot be read": {read: func(context.Context, client.ObjectKey, client.Object) error { return errTimeout }, want: errTimeout},
+		"its NodeReboot was changed": {read: func(_ context.Context, _ client.ObjectKey, object client.Object) error {
+			object.SetUID("uid-ra")
+			object.SetResourceVersion("changed")
+			return nil
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, newNode("a"), newReboot("ra", "a"))
+			e, _ := newExecutor(w)
+			e.live = interceptor.NewClient(fake.NewFakeClient(), interceptor.Funcs{
+				Get: func(ctx context.Context, _ client.WithWatch, key client.ObjectKey, object client.Object, _ ...client.GetOption) error {
+					return test.read(ctx, key, object)
+				},
+			})
+			s := w.read(t)
+			need := corev1.Taint{Key: v1alpha1.TaintKey, Effect: corev1.TaintEffectNoSchedule}
+			result := e.execute(t.Context(), s, &plan.Plan{
+				SlotsChanged: true, Slots: map[string]plan.Slot{"a": slotFor("ra")},
+				Work: []plan.NodeWork{{
+					Node: "a", Granted: true, Takes: rebootOf(t, s, "ra"),
+					Patch: &plan.NodePatch{
+						SetTaints: true, Taints: []corev1.Taint{need, model.RebootingTaint}, Unschedulable: ptr.To(true), CordonedFor: ptr.To("uid-ra"),
+					},
+				}},
+			}, testNow)
+			node := w.node(t, "a")
+			if !slices.Equal(node.Spec.Taints, []corev1.Taint{need}) || node.Spec.Unschedulable {
+				t.Errorf("taints %v, cordoned: %t", node.Spec.Taints, node.Spec.Unschedulable)
+			}
+			if result.stale == (test.want != nil) || !errors.Is(result.err(), test.want) {
+				t.Errorf("stale: %t, error %v, want %v", result.stale, result.err(), test.want)
+			}
+		})
 	}
 }

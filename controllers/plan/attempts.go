@@ -67,7 +67,8 @@ func (p *planning) attemptInput(r *rebootView) *attempt.Input {
 	in.Moment, in.Neighbors = p.Moment, neighborsOf{p, r}
 	in.Pods, in.PodsKnown = p.snapshot.Pods[r.node.Name]
 	in.Retry, in.Hold = p.evictionsOf(r)
-	in.BootSeen = p.snapshot.Deferred[r.backKey()]
+	in.BootSeen, r.bootMissed = p.unrecordedBoot(r)
+	in.BootMissed = r.bootMissed
 	return in
 }
 

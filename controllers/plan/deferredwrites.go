@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -55,25 +56,42 @@ func (p *planning) defers(key string, delay time.Duration) bool {
 // statusKey tells the write of a status from others.
 func (r *rebootView) statusKey() string {
 	if r.comesBack() {
-		return r.backKey()
+		return r.bootKey(r.Status.After.BootID)
 	}
 	return string(r.Object.UID)
 }
 
-func (r *rebootView) backKey() string { return "back/" + string(r.Object.UID) }
+// bootKey tells a boot that is not recorded yet from others.
+func (r *rebootView) bootKey(boot string) string { return "back/" + string(r.Object.UID) + "/" + boot }
+
+// unrecordedBoot is when the boot that the Node reports was first seen, if that waits to be recorded, and whether another boot did before
+// it. What ran in that one is noted then, and the record waits no longer.
+func (p *planning) unrecordedBoot(r *rebootView) (seen time.Time, missed bool) {
+	if !told(r) || r.Status.Attempt.BackTime != nil {
+		return time.Time{}, false
+	}
+	this := r.bootKey(r.node.BootID)
+	for key := range p.snapshot.Deferred {
+		missed = missed || key != this && strings.HasPrefix(key, r.bootKey(""))
+	}
+	return p.snapshot.Deferred[this], missed
+}
 
 // comesBack says that the status tells that the host is back, as it was ordered to be, and nothing else yet.
 func (r *rebootView) comesBack() bool {
 	before, after := r.Object.Status.Attempt, r.Status.Attempt
-	return r.open() && model.OpenAttempt(&r.Object.Status) && before.Number == after.Number && before.RebootOrderedTime != nil &&
-		before.BackTime == nil && before.StalledTime == nil && after.BackTime != nil && after.UncordonedTime == nil && after.StalledTime == nil
+	if !r.open() || !model.OpenAttempt(&r.Object.Status) || before.Number != after.Number {
+		return false
+	}
+	reboots := before.RebootOrderedTime != nil && before.BackTime == nil && before.StalledTime == nil && before.RolledBackTime == nil
+	return reboots && after.BackTime != nil && after.UncordonedTime == nil && after.StalledTime == nil
 }
 
 // statusDelay is how long the changed status of a NodeReboot may wait.
 func (p *planning) statusDelay(r *rebootView) time.Duration {
 	before, after := &r.Object.Status, r.Status
 	switch {
-	case p.snapshot.Deferred == nil, len(r.Events) > 0, len(r.Object.Unreadable) > 0, r.deleted():
+	case p.snapshot.Deferred == nil, len(r.Events) > 0, len(r.Object.Unreadable) > 0, r.deleted(), r.bootMissed:
 		return 0
 	case before.Phase == "" && before.Report == nil && r.waiting() && r.Object.Spec.Trigger == v1alpha1.TriggerSentinel:
 		return firstStatusDelay

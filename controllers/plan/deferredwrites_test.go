@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -188,6 +189,10 @@ func TestThatAHostIsBackIsToldWithItsProof(t *testing.T) {
 			at := *s.reboot("ra").Status.Attempt.RebootOrderedTime
 			s.reboot("ra").Status.Attempt.StalledTime = &at
 		}},
+		"it was given up, and not stalled": {from: stageRebooting, event: func(s *story) {
+			at := *s.reboot("ra").Status.Attempt.RebootOrderedTime
+			s.reboot("ra").Status.Attempt.RolledBackTime = &at
+		}},
 	} {
 		s := deferring(attemptIn(t, test.from))
 		s.boot("a", 2)
@@ -200,6 +205,28 @@ func TestThatAHostIsBackIsToldWithItsProof(t *testing.T) {
 		if status.Attempt.BackTime == nil || !status.Attempt.BackTime.Time.Equal(seen) || !status.After.SeenTime.Time.Equal(seen) {
 			t.Errorf("%s: it is back since %v, as seen at %v; want %v", name, status.Attempt.BackTime, status.After, seen)
 		}
+	}
+}
+
+// A host may boot twice before it is told that it is back.
+func TestTheSecondOfTwoBootsIsToldAtOnce(t *testing.T) {
+	s := deferring(attemptIn(t, stageRebooting))
+	s.boot("a", 2)
+	s.Pods["a"] = []Pod{{Namespace: "apps", Name: "app", Containers: []string{"of-the-first-boot"}}}
+	if status, _ := s.written("ra"); status {
+		t.Fatal("that the host is back does not wait for its proof")
+	}
+	s.now = s.now.Add(3 * time.Second)
+	s.boot("a", 3)
+	if status, _ := s.written("ra"); !status {
+		t.Fatal("it is not told that the host booted twice")
+	}
+	reboot := s.reboot("ra").Status
+	if reboot.After.BootID != s.node("a").BootID || !reboot.After.SeenTime.Time.Equal(s.now) || !reboot.Attempt.BackTime.Time.Equal(s.now) {
+		t.Errorf("the second boot is told as %+v, back since %v, at %v", reboot.After, reboot.Attempt.BackTime, s.now)
+	}
+	if !slices.Contains(reboot.Attempt.Containers, "of-the-first-boot") {
+		t.Errorf("containers of before: %v", reboot.Attempt.Containers)
 	}
 }
 

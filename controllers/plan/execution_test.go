@@ -75,10 +75,11 @@ func (e *execution) run(p *Plan) {
 		switch read := work[i].Takes; {
 		case granted && read != nil && (e.reboots[read.Name] == nil || e.reboots[read.Name].ResourceVersion != read.ResourceVersion):
 			e.errs = append(e.errs, errConflict)
+			e.writeNeed(&work[i])
 		case granted || !work[i].Granted:
 			e.writeNodeWork(&work[i])
-		case work[i].Patch != nil && work[i].Patch.SetTaints:
-			e.writeNodeWork(&NodeWork{Node: work[i].Node, Patch: work[i].Patch.Need()})
+		default:
+			e.writeNeed(&work[i])
 		}
 	}
 	for _, reboot := range p.Creates {
@@ -89,6 +90,12 @@ func (e *execution) run(p *Plan) {
 	}
 	for _, name := range p.Prune {
 		e.try(func() error { return e.prune(name) })
+	}
+}
+
+func (e *execution) writeNeed(work *NodeWork) {
+	if need := work.NeedOnly(); need != nil {
+		e.writeNodeWork(need)
 	}
 }
 

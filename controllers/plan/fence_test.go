@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -134,6 +136,43 @@ func TestAnAttemptThatHasNeitherSlotNorCordonIsRolledBack(t *testing.T) {
 	}
 }
 
+// Nothing puts a lost entry of the slots object back for an attempt that is recorded. That must not have each pass read the object live.
+func TestALostSlotIsAskedForOnlyBeforeTheReboot(t *testing.T) {
+	for name, tc := range map[string]struct {
+		from  stage
+		event func(*story)
+		want  bool
+	}{
+		"it lost its cordon before the drain": {from: stageCordoned, want: true},
+		"it lost its cordon in the drain":     {from: stageDraining, want: true},
+		"its host reboots":                    {from: stageRebooting},
+		"it was rolled back": {from: stageDraining, event: func(s *story) {
+			at := metav1.NewMicroTime(s.now)
+			s.reboot("ra").Status.Attempt.RolledBackTime = &at
+		}},
+		"a person cordoned it again": {from: stageDraining, event: func(s *story) { s.node("a").Unschedulable = true }},
+		"a person cordoned it before": {from: stageDraining, event: func(s *story) {
+			s.node("a").Unschedulable = true
+			s.reboot("ra").Status.Attempt.Cordon = v1alpha1.CordonForeign
+		}},
+		"a person uncordoned what a person had cordoned": {from: stageDraining, event: func(s *story) {
+			s.reboot("ra").Status.Attempt.Cordon = v1alpha1.CordonForeign
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := attemptIn(t, tc.from)
+			unmarked(s.node("a"))
+			if tc.event != nil {
+				tc.event(s)
+			}
+			s.Slots, s.SlotsLive = nil, false
+			if p := s.compute(); p.NeedSlots != tc.want {
+				t.Errorf("it asks for the slots object: %t, want %t", p.NeedSlots, tc.want)
+			}
+		})
+	}
+}
+
 func TestTheTaintInPlaceOfTheCordonNeedsTheSlot(t *testing.T) {
 	s := newStory(t, newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a"))
 	s.managersOn("a", "a")
@@ -228,5 +267,30 @@ func TestAnAttemptThatAnotherManagerHasEndedIsNotBegunAgain(t *testing.T) {
 	executed(st, old, s)
 	if n := st.nodes["a"]; n.Unschedulable || n.CordonedFor != "" {
 		t.Errorf("node %+v", n.Node)
+	}
+}
+
+func TestWhatMayBeWrittenWithoutASlotIsTheTaintForTheNeed(t *testing.T) {
+	need := corev1.Taint{Key: v1alpha1.TaintKey, Effect: corev1.TaintEffectNoSchedule}
+	other := corev1.Taint{Key: "dedicated", Effect: corev1.TaintEffectNoSchedule}
+	for name, tc := range map[string]struct{ had, set, want []corev1.Taint }{
+		"the need and the cordon":    {set: []corev1.Taint{need, model.RebootingTaint}, want: []corev1.Taint{need}},
+		"the cordon only":            {had: []corev1.Taint{need, other}, set: []corev1.Taint{other, need, model.RebootingTaint}},
+		"the cordon, which it has":   {had: []corev1.Taint{model.RebootingTaint}, set: []corev1.Taint{need, model.RebootingTaint}, want: []corev1.Taint{need, model.RebootingTaint}},
+		"the need, which it has not": {had: []corev1.Taint{other}, set: []corev1.Taint{other, need}, want: []corev1.Taint{other, need}},
+	} {
+		work := &NodeWork{Node: "a", Patch: &NodePatch{
+			SetTaints: true, Taints: tc.set, Had: tc.had, CordonedFor: ptr.To("uid-of-ra"), Unschedulable: ptr.To(true),
+		}}
+		var got []corev1.Taint
+		if only := work.NeedOnly(); only != nil {
+			got = only.Patch.Taints
+			if only.Patch.CordonedFor != nil || only.Patch.Unschedulable != nil {
+				t.Errorf("%s: it cordons", name)
+			}
+		}
+		if !slices.Equal(got, tc.want) {
+			t.Errorf("%s: taints %v, want %v", name, got, tc.want)
+		}
 	}
 }

@@ -99,7 +99,7 @@ func (n *nodeView) patchTaints(patch *NodePatch) {
 	}
 	if have != len(own) {
 		others := slices.DeleteFunc(slices.Clone(n.Taints), func(taint corev1.Taint) bool { return isOwnTaint(&taint) })
-		patch.SetTaints, patch.Taints = true, slices.Concat(others, own)
+		patch.SetTaints, patch.Taints, patch.Had = true, slices.Concat(others, own), n.Taints
 	}
 }
 

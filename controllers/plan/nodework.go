@@ -40,6 +40,19 @@ func (w *NodeWork) Write(to NodeWrites) {
 	_ = run.addFinalizers() && run.patch(false) && run.statuses() && run.patch(true) && run.maintenance() && run.removeFinalizers()
 }
 
+// NeedOnly is the part of the work that waits for nothing, neither for a grant nor for a read: the taint for the need of a reboot. Nil if
+// there is none.
+func (w *NodeWork) NeedOnly() *NodeWork {
+	if w.Patch == nil {
+		return nil
+	}
+	patch := w.Patch.Need()
+	if patch == nil {
+		return nil
+	}
+	return &NodeWork{Node: w.Node, Patch: patch}
+}
+
 // nodeRun is one run through the writes for a node. Its steps are false if a write failed.
 type nodeRun struct {
 	work *NodeWork
@@ -164,15 +177,25 @@ func (p *NodePatch) Taint() *NodePatch {
 	if !p.SetTaints {
 		return nil
 	}
-	return &NodePatch{SetTaints: true, Taints: p.Taints}
+	return &NodePatch{SetTaints: true, Taints: p.Taints, Had: p.Had}
 }
 
 // Need is the part of the patch that may be written whatever becomes of the rest: the taint for the need of a reboot. The taint that takes
-// the place of a cordon goes with the cordon. Nil if there is none.
+// the place of a cordon goes with the cordon, so it stays as it is. Nil if that changes nothing.
 func (p *NodePatch) Need() *NodePatch {
 	patch := p.Taint()
-	if patch != nil && p.taintsForCordon() {
-		patch.Taints = slices.DeleteFunc(slices.Clone(p.Taints), func(taint corev1.Taint) bool { return taint.MatchTaint(&model.RebootingTaint) })
+	if patch == nil || !p.taintsForCordon() {
+		return patch
+	}
+	isForCordon := func(taint corev1.Taint) bool { return taint.MatchTaint(&model.RebootingTaint) }
+	patch.Taints = slices.DeleteFunc(slices.Clone(p.Taints), isForCordon)
+	if i := slices.IndexFunc(p.Had, isForCordon); i >= 0 {
+		patch.Taints = append(patch.Taints, p.Had[i])
+	}
+	if len(patch.Taints) == len(p.Had) && !slices.ContainsFunc(patch.Taints, func(taint corev1.Taint) bool {
+		return !slices.Contains(p.Had, taint)
+	}) {
+		return nil
 	}
 	return patch
 }

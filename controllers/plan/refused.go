@@ -163,7 +163,7 @@ func (p *NodePatch) with(part *NodePatch) *NodePatch {
 	both := *p
 	switch {
 	case part.SetTaints:
-		both.SetTaints, both.Taints = true, part.Taints
+		both.SetTaints, both.Taints, both.Had = true, part.Taints, part.Had
 	case part.Unschedulable != nil || part.CordonedFor != nil:
 		both.Unschedulable, both.CordonedFor = part.Unschedulable, part.CordonedFor
 	default:

@@ -74,13 +74,20 @@ func (p *planning) giveBackGrants() {
 	}
 }
 
-// slotLost says that the attempt is recorded, its Node does not show it, and the slots object holds no grant for it now.
+// slotLost says that the attempt is recorded, its Node has lost our cordon, and the slots object holds no grant for it now. That matters
+// only while the host may still be left as it is: until it is ordered to reboot, or the attempt is rolled back.
 func (p *planning) slotLost(r *rebootView) bool {
-	if r.granted || p.holdsSlot(r) || r.node.gone || r.node.CordonedFor != "" {
+	if r.granted || told(r) || r.open() && r.Status.Attempt.RolledBackTime != nil || !r.cordonLost() || p.holdsSlot(r) {
 		return false
 	}
 	p.needSlots = p.needSlots || !p.snapshot.SlotsLive
 	return p.snapshot.SlotsLive
+}
+
+// cordonLost says that the Node shows no cordon, where this attempt may have set one: what a person had cordoned before is not set again.
+func (r *rebootView) cordonLost() bool {
+	foreign := r.open() && r.Status.Attempt.Cordon == v1alpha1.CordonForeign
+	return !foreign && !r.node.gone && !r.node.Unschedulable && r.node.CordonedFor == ""
 }
 
 // noteUnseen notes of a Node that it shows an attempt which another manager may have begun, and whose drain it may have ordered: the slots
@@ -150,9 +157,7 @@ func (p *planning) fence(work *NodeWork, n *nodeView) {
 		work.Granted, work.Takes = true, r.Object
 		return
 	}
-	if work.Patch = work.Patch.Need(); work.Patch != nil && slices.Equal(work.Patch.Taints, n.Taints) {
-		work.Patch = nil
-	}
+	work.Patch = work.Patch.Need()
 	work.Reboots = slices.DeleteFunc(work.Reboots, func(change RebootChange) bool { return change.Orders() }) // no order without the cordon
 }
 

@@ -140,6 +140,8 @@ type NodePatch struct {
 	// Taints replaces the node's taints if SetTaints.
 	SetTaints bool
 	Taints    []corev1.Taint
+	// Had are the taints of the Node that the plan was made from, if SetTaints.
+	Had []corev1.Taint
 	// Unschedulable is set if not nil.
 	Unschedulable *bool
 	// CordonedFor sets the cordon annotation if not nil; empty removes it.

@@ -99,6 +99,8 @@ type rebootView struct {
 	// granted: this plan grants the slot of its attempt, or renews the grant. renewed is how often it was granted before for the same attempt.
 	granted bool
 	renewed int32
+	// bootMissed: before the boot that the Node reports another one was seen, and is not recorded.
+	bootMissed bool
 	// pendingHooks are awaited.
 	pendingHooks []string
 	// overdue says since when, if the reboot has been required for too long.

@@ -38,7 +38,9 @@ type Input struct {
 	Refused model.Verdict
 	// BootSeen is when a boot that the attempt has not recorded was first seen; zero if that is now.
 	BootSeen time.Time
-	// SlotLost says that the slots object holds no grant for the attempt.
+	// BootMissed says that another boot was seen before it, and is not recorded.
+	BootMissed bool
+	// SlotLost says that the Node has lost our cordon, and that the slots object, which was read for that, holds no grant for the attempt.
 	SlotLost bool
 	// Neighbors tell what other attempts have displaced; nil is that there are none.
 	Neighbors Neighbors
@@ -186,7 +188,7 @@ func (a *attempt) recordBoot() {
 		seen.Time = a.BootSeen
 	}
 	next.After.SeenTime = seen
-	if next.Attempt.BackTime != nil {
+	if next.Attempt.BackTime != nil || a.BootMissed {
 		a.noteContainers() // those of the boot before this one
 	}
 	a.EditAttempt(func(at *v1alpha1.Attempt) {
