@@ -150,12 +150,13 @@ func TestALostSlotIsAskedForOnlyBeforeTheReboot(t *testing.T) {
 			at := metav1.NewMicroTime(s.now)
 			s.reboot("ra").Status.Attempt.RolledBackTime = &at
 		}},
-		"a person cordoned it again": {from: stageDraining, event: func(s *story) { s.node("a").Unschedulable = true }},
-		"a person cordoned it before": {from: stageDraining, event: func(s *story) {
+		"a person cordoned it again": {from: stageDraining, want: true, event: func(s *story) { s.node("a").Unschedulable = true }},
+		"a person had cordoned it": {from: stageDraining, want: true, event: func(s *story) {
 			s.node("a").Unschedulable = true
 			s.reboot("ra").Status.Attempt.Cordon = v1alpha1.CordonForeign
 		}},
-		"a person uncordoned what a person had cordoned": {from: stageDraining, event: func(s *story) {
+		"a person had cordoned it, and it has its marks": {from: stageDraining, event: func(s *story) {
+			s.node("a").Unschedulable, s.node("a").Annotations = true, map[string]string{v1alpha1.MarksAnnotation: markRecord{For: "uid-of-ra"}.String()}
 			s.reboot("ra").Status.Attempt.Cordon = v1alpha1.CordonForeign
 		}},
 	} {
@@ -241,6 +242,53 @@ func TestANodeThatCannotBeCordonedAgainIsNotOrderedToReboot(t *testing.T) {
 				t.Errorf("orders: %t; work %+v", orders, p.Work)
 			}
 		})
+	}
+}
+
+// Whatever a Node has lost, and whatever is the matter with the slots object: the attempt goes on, ends, or says what it waits for.
+func TestAnAttemptWithoutItsSlotDoesNotHang(t *testing.T) {
+	strips := map[string]func(*story){
+		"not cordoned":                func(s *story) { n := s.node("a"); n.Unschedulable, n.CordonedFor = false, "" },
+		"neither cordoned nor marked": func(s *story) { unmarked(s.node("a")) },
+		"not marked":                  func(s *story) { n := s.node("a"); n.Annotations, n.Labels = nil, labelsWithoutMarks(n) },
+		"never cordoned": func(s *story) {
+			unmarked(s.node("a"))
+			granted := s.reboot("ra").Status.Attempt.GrantedTime
+			s.reboot("ra").Status.Attempt = &v1alpha1.Attempt{Number: 1, PolicyName: "p", GrantedTime: granted}
+			s.reboot("ra").Status.Order = nil
+		},
+	}
+	slots := map[string]func(*story){
+		"the slot is gone":            func(s *story) { s.Slots = nil },
+		"the slots object is refused": func(s *story) { s.refuse(model.WriteSlots, v1alpha1.SlotsName, "no") },
+	}
+	for stripped, strip := range strips {
+		for lost, lose := range slots {
+			for _, stage := range []stage{stageCordoned, stageDraining} {
+				t.Run(stripped+", "+lost+", "+stage.String(), func(t *testing.T) {
+					s := attemptIn(t, stage)
+					strip(s)
+					lose(s)
+					s.settle()
+					s.now = s.now.Add(time.Minute) // the delay of the drain
+					s.settle()
+					if order := s.reboot("ra").Status.Order; order != nil && order.Action == v1alpha1.ActionDrain {
+						s.answer("ra", v1alpha1.OrderDone, "")
+					}
+					s.settle()
+					s.now = s.now.Add(time.Minute) // that of the reboot
+					s.settle()
+					node, status := s.node("a"), &s.reboot("ra").Status
+					switch attempt := status.Attempt; {
+					case attempt.RebootOrderedTime != nil && node.CordonedFor == "uid-of-ra" && node.Annotations[v1alpha1.MarksAnnotation] != "":
+					case attempt.Number > 1: // it was rolled back, and what was refused is tried again after a while
+					case attempt.Result == v1alpha1.ReasonUncordoned, attempt.Result == v1alpha1.ReasonWriteRefused, status.Reason == v1alpha1.ReasonWriteRefused:
+					default:
+						t.Errorf("attempt %+v, reason %s: %s", attempt, status.Reason, status.Message)
+					}
+				})
+			}
+		}
 	}
 }
 

@@ -57,12 +57,16 @@ func (p *planning) beginRefused(r *rebootView) model.Verdict {
 	if len(p.snapshot.Refusals) == 0 {
 		return model.Verdict{}
 	}
-	for _, key := range []model.WriteKey{
+	needed := []model.WriteKey{
 		{Write: model.WriteCordon, Name: r.node.Name},
 		{Write: model.WriteFinalizer, Name: r.Object.Name},
 		{Write: model.WriteOrder, Name: r.Object.Name},
 		{Write: model.WriteExclude, Name: r.node.Name},
-	} {
+	}
+	if r.open() && !r.granted && !r.node.shows(r) { // to cordon it again, its grant is renewed
+		needed = append(needed, model.WriteKey{Write: model.WriteSlots, Name: v1alpha1.SlotsName})
+	}
+	for _, key := range needed {
 		if p.held(key.Write, key.Name) {
 			refusal := p.snapshot.Refusals[key]
 			return p.tellRefusal(r, &refusal)

@@ -74,20 +74,21 @@ func (p *planning) giveBackGrants() {
 	}
 }
 
-// slotLost says that the attempt is recorded, its Node has lost our cordon, and the slots object holds no grant for it now. That matters
-// only while the host may still be left as it is: until it is ordered to reboot, or the attempt is rolled back.
+// slotLost says that the attempt is recorded, its Node does not show it, and the slots object holds no grant for it now. So the node cannot
+// be cordoned for it, and it is rolled back. Once the host is ordered to reboot, or the attempt is rolled back, nothing depends on that.
 func (p *planning) slotLost(r *rebootView) bool {
-	if r.granted || told(r) || r.open() && r.Status.Attempt.RolledBackTime != nil || !r.cordonLost() || p.holdsSlot(r) {
+	if !r.open() || r.granted || told(r) || r.Status.Attempt.RolledBackTime != nil || r.node.shows(r) || p.holdsSlot(r) {
 		return false
 	}
 	p.needSlots = p.needSlots || !p.snapshot.SlotsLive
 	return p.snapshot.SlotsLive
 }
 
-// cordonLost says that the Node shows no cordon, where this attempt may have set one: what a person had cordoned before is not set again.
-func (r *rebootView) cordonLost() bool {
-	foreign := r.open() && r.Status.Attempt.Cordon == v1alpha1.CordonForeign
-	return !foreign && !r.node.gone && !r.node.Unschedulable && r.node.CordonedFor == ""
+// shows says that the Node shows the attempt: by the cordon or, where a person had cordoned it before, by the marks.
+func (n *nodeView) shows(r *rebootView) bool {
+	owner := string(r.Object.UID)
+	foreign := r.Status.Attempt != nil && r.Status.Attempt.Cordon == v1alpha1.CordonForeign
+	return n.gone || n.CordonedFor == owner || foreign && parseMarks(n.Annotations[v1alpha1.MarksAnnotation]).For == owner
 }
 
 // noteUnseen notes of a Node that it shows an attempt which another manager may have begun, and whose drain it may have ordered: the slots
@@ -157,8 +158,11 @@ func (p *planning) fence(work *NodeWork, n *nodeView) {
 		work.Granted, work.Takes = true, r.Object
 		return
 	}
+	if n.shows(r) {
+		return
+	}
 	work.Patch = work.Patch.Need()
-	work.Reboots = slices.DeleteFunc(work.Reboots, func(change RebootChange) bool { return change.Orders() }) // no order without the cordon
+	work.Reboots = slices.DeleteFunc(work.Reboots, func(change RebootChange) bool { return change.Orders() }) // none without the cordon
 }
 
 // isTakenBy says that a patch cordons or marks the Node for a NodeReboot that it does not show yet.

@@ -40,7 +40,7 @@ type Input struct {
 	BootSeen time.Time
 	// BootMissed says that another boot was seen before it, and is not recorded.
 	BootMissed bool
-	// SlotLost says that the Node has lost our cordon, and that the slots object, which was read for that, holds no grant for the attempt.
+	// SlotLost says that the Node does not show the attempt, and that the slots object, which was read for that, holds no grant for it.
 	SlotLost bool
 	// Neighbors tell what other attempts have displaced; nil is that there are none.
 	Neighbors Neighbors

@@ -58,6 +58,8 @@ func (a *attempt) mayContinue() model.Verdict {
 	case a.Policy == nil || !a.Selected:
 		return model.Blocked(v1alpha1.ReasonNotSelected, "RebootPolicy %s, which granted the attempt, no longer owns node %s.",
 			cmp.Or(a.Status.Attempt.PolicyName, a.Status.PolicyName), a.Node.Name)
+	case a.SlotLost:
+		return model.Blocked(v1alpha1.ReasonUncordoned, "Node %s is not cordoned for the attempt, and the slots object holds no slot for it.", a.Node.Name)
 	case a.uncordoned():
 		return model.Blocked(v1alpha1.ReasonUncordoned, "A person or a program uncordoned node %s during the attempt.", a.Node.Name)
 	}
@@ -76,10 +78,7 @@ func (a *attempt) uncordoned() bool {
 	case attempt.Cordon == v1alpha1.CordonForeign:
 		return true
 	}
-	if a.Node.CordonedFor == "" {
-		return a.SlotLost
-	}
-	return !a.managerStays() && !a.Node.TaintedForCordon()
+	return a.Node.CordonedFor != "" && !a.managerStays() && !a.Node.TaintedForCordon()
 }
 
 // cordon records the cordon; the plan derives from it that the node has to be cordoned. A node that is cordoned without our annotation was
