@@ -65,11 +65,15 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := mgr.Start(ctx); err != nil {
-		return fmt.Errorf("run the manager: %w", err)
-	}
+	err = mgr.Start(ctx)
 	if errors.Is(context.Cause(ctx), errHandedOver) && signaled.Err() == nil {
+		if err != nil { // Something outlived its time to end; it ends with this run.
+			mgr.GetLogger().Error(err, "The manager did not end in time")
+		}
 		return startAgain(args)
+	}
+	if err != nil {
+		return fmt.Errorf("run the manager: %w", err)
 	}
 	return nil
 }
@@ -77,8 +81,8 @@ func run(args []string) error {
 // errHandedOver is why a manager ends that hands the lead over.
 var errHandedOver = errors.New("the lead is handed over")
 
-// startAgain puts a new run of the program in the place of this one, as a standby. Who has led cannot go on as one, and the kubelet would
-// take a moment to start the container again, for which there would be one manager less.
+// startAgain puts a new run of the program in the place of this one, as a standby. A manager that has led cannot go on as one, and the
+// kubelet would take a moment to start the container again. Until then there would be one manager less.
 func startAgain(args []string) error {
 	program, err := os.Executable()
 	if err != nil {

@@ -70,7 +70,7 @@ type Slot struct {
 	Attempt int32  `json:"attempt"`
 	// Renewed counts how often a manager took over the grant before the attempt was recorded, and how often the node was cordoned or marked
 	// again afterwards. Each time the slots object is written, so that of two managers that do, or of one that does and one that frees the
-	// slot, only one can.
+	// slot, only one succeeds.
 	Renewed int32 `json:"renewed,omitempty"`
 	// Gone says that a live read found no such NodeReboot.
 	Gone bool `json:"-"`
@@ -111,7 +111,8 @@ type Plan struct {
 }
 
 // EvictionClaim is what a pod has on one of the evictions that a budget allows, until it allows more or fewer: then it has seen what came
-// of the claim.
+// of a claim. Where several pods claim evictions of one budget, the first eviction ends all claims, and another one may be offered twice; the
+// API server refuses what the budget does not allow.
 type EvictionClaim struct {
 	Namespace, Budget, Pod string
 	Allows                 int32

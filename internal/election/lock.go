@@ -37,7 +37,7 @@ const (
 	RetryPeriod = 100 * time.Millisecond
 	// pace is how often the leader renews its lease, and a standby looks at it, if nothing happens.
 	pace = 2 * time.Second
-	// spread of what a standby waits: several must not ask at once for ever.
+	// spread of what a standby waits: several must not ask at the same moment each time.
 	spread = 1.0
 	// maxPause is the longest pause before a watch is tried again that is refused.
 	maxPause = time.Minute

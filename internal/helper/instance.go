@@ -12,10 +12,9 @@ import (
 // Two helpers may be alive on one node: a rollout starts the new pod before the old one has ended, a pod that was deleted by force lives
 // on, or two machines have the name of one node. Each run of a helper has a term, which it writes into every report. A run that sees a
 // report of a higher term is superseded: it writes nothing anymore, stops its drains, and is not ready, until the pod of the other run is
-// gone. Terms begin with the
-// time, so that of two runs that never saw each other's reports the later one goes on. They are higher than all that were seen, so that a
-// clock that goes back does no harm. Safety depends on neither: whatever the terms are, each order is recorded by one write that takes the
-// version of the object in which it was seen.
+// gone. Terms begin with the time, so that of two runs that never saw each other's reports the later one goes on. They are higher than all
+// that were seen, so that a clock that goes back does no harm. Safety depends on neither: whatever the terms are, each order to reboot is
+// recorded by one write that takes the version of the object in which it was seen, and a drain by two runs does no harm.
 
 // maxTerm is the highest term that the API takes.
 const maxTerm = 1<<53 - 1
