@@ -329,12 +329,12 @@ bin/release:
 # What a tag publishes is made here, without a network and without a container tool; the workflow only signs and uploads it. docs/releasing.md.
 # It depends on the commit, and on nothing that the environment says.
 .PHONY: release
-release: release-check ## Write everything that the tag VERSION publishes to dist/release, the image and the chart to dist/layouts.
+release: ## Write everything that the tag VERSION publishes to dist/release, the image and the chart to dist/layouts.
 	hack/hermetic.sh $(MAKE) release-files VERSION=$(VERSION) REVISION="$$(git rev-parse HEAD)" SOURCE_DATE_EPOCH="$$(git log -1 --format=%ct)" \
 		NAMESPACE=reboot-operator-system PLATFORMS="$(RELEASE_PLATFORMS)" MANIFESTS=
 
 .PHONY: release-files
-release-files: bin/release
+release-files: release-check
 	rm -rf dist/release dist/layouts dist/sbom
 	mkdir -p dist/release dist/layouts
 	$(MAKE) image-layout IMAGE=$(RELEASE_IMAGE) DIGESTS=dist/release/digests.txt

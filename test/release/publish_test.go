@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -76,12 +77,20 @@ func newPublisher(t *testing.T) publisher {
 		}
 		write(t, p.folder+"/release/manager-linux-"+architecture+".cdx.json", "{}", 0o644)
 	}
-	must(t, nil, "make", "bin/release")
+	program(t)
 	write(t, p.folder+"/chart/Chart.yaml", "name: reboot-operator\nversion: 1.2.3\n", 0o644)
 	write(t, p.folder+"/notes.md", "What is new.", 0o644)
 	p.build(t)
 	return p
 }
+
+// program builds the program that pushes, once for all tests.
+func program(t *testing.T) {
+	t.Helper()
+	built.Do(func() { must(t, nil, "make", "bin/release") })
+}
+
+var built sync.Once
 
 // build makes of the programs and the chart in the folder what is pushed.
 func (p publisher) build(t *testing.T) {
