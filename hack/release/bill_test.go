@@ -33,8 +33,8 @@ func TestABillDoesNotDependOnTheMachineThatWroteIt(t *testing.T) {
 				t.Errorf("first\n%s\nsecond\n%s", first, second)
 			}
 			for text, want := range map[string]bool{
-				`"content": "first"`: false, `"content": "program"`: true, `"content": "module"`: true, `"version": 12345678901234567890`: true, `"a <b>"`: true,
-				`"v1.10.0"`: true,
+				`"content": "first"`: false, `"content": "program"`: true, `"content": "module"`: true,
+				`"version": 12345678901234567890`: true, `"a <b>"`: true, `"v1.10.0"`: true,
 			} {
 				if strings.Contains(first, text) != want {
 					t.Errorf("%s is there: %t, want %t, in\n%s", text, !want, want, first)
