@@ -266,8 +266,9 @@ verify-image: ## Build the image twice, with buildah, and check that both are th
 
 .PHONY: build
 build: ## Build the programs of the image for linux (GOARCH=amd64|arm64).
-	for program in $(PROGRAMS); do CGO_ENABLED=0 GOOS=$(GOOS) GOARCH=$(GOARCH) go build -tags=$(TAGS) -trimpath -buildvcs=false \
-		-ldflags="-s -w -X github.com/reboot-operator/reboot-operator/internal/version.stamped=$(VERSION)" -o $(BIN)/$$program ./cmd/$$program; done
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 GOOS=$(GOOS) GOARCH=$(GOARCH) go build -tags=$(TAGS) -trimpath -buildvcs=false \
+		-ldflags="-s -w -X github.com/reboot-operator/reboot-operator/internal/version.stamped=$(VERSION)" -o $(BIN)/ $(addprefix ./cmd/,$(PROGRAMS))
 
 # With buildah two builds of one commit have the same digest (make verify-image).
 .PHONY: docker-build
@@ -281,16 +282,23 @@ else
 endif
 
 .PHONY: sbom
-sbom: build ## Write a bill of materials (CycloneDX) of each program in the image to dist/sbom.
+sbom: build bills ## Write a bill of materials (CycloneDX) of each program in the image to dist/sbom.
+
+.PHONY: bills
+bills: bin/release
 	@mkdir -p dist/sbom
 	for program in $(PROGRAMS); do $(CYCLONEDX) bin -json -std -noserial -notimestamp -version $(VERSION) \
 		-output dist/sbom/$$program-linux-$(GOARCH).cdx.json $(BIN)/$$program; done
+	$(RELEASE) bill $(foreach program,$(PROGRAMS),dist/sbom/$(program)-linux-$(GOARCH).cdx.json)
 
 .PHONY: build-installer
 build-installer: dist/install.yaml dist/before-1.36.yaml ## Write all manifests, with the image IMG, to dist/install.yaml, and what is needed besides before Kubernetes 1.36.
 
+# A release takes manifests as they are committed (MANIFESTS=).
+MANIFESTS := manifests
+
 .PHONY: dist/install.yaml
-dist/install.yaml: manifests
+dist/install.yaml: $(MANIFESTS)
 	@mkdir -p dist/overlay
 	@image=$(IMG); name=$${image%:*}; tag=$${image##*:}; \
 	if [[ $$image == *@* ]]; then name=$${image%@*}; field=digest; tag=$${image#*@}; \
@@ -306,21 +314,32 @@ dist/before-1.36.yaml:
 
 ##@ Release
 
-RELEASE := go run ./hack/release
-# The platforms of the image, and those of the kubectl plugin.
+RELEASE := bin/release
+# The platforms of the image, those of a release, and those of the kubectl plugin.
 PLATFORMS ?= amd64 arm64
-PLUGIN_PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+RELEASE_PLATFORMS := amd64 arm64
+PLUGIN_PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 # The plugin and the chart are released when they are there.
 PLUGIN := $(wildcard cmd/kubectl-reboots)
 CHART := $(wildcard charts/reboot-operator)
 
+.PHONY: bin/release
+bin/release:
+	@go build -buildvcs=false -o $@ ./hack/release
+
 # What a tag publishes is made here, without a network and without a container tool; the workflow only signs and uploads it. docs/releasing.md.
+# It depends on the commit, and on nothing that the environment says.
 .PHONY: release
-release: release-check ## Write everything that the tag VERSION publishes to dist/release, the image and the chart to dist/layouts.
+release: ## Write everything that the tag VERSION publishes to dist/release, the image and the chart to dist/layouts.
+	hack/hermetic.sh $(MAKE) release-files VERSION=$(VERSION) REVISION="$$(git rev-parse HEAD)" SOURCE_DATE_EPOCH="$$(git log -1 --format=%ct)" \
+		NAMESPACE=reboot-operator-system PLATFORMS="$(RELEASE_PLATFORMS)" MANIFESTS=
+
+.PHONY: release-files
+release-files: release-check
 	rm -rf dist/release dist/layouts dist/sbom
 	mkdir -p dist/release dist/layouts
 	$(MAKE) image-layout IMAGE=$(RELEASE_IMAGE) DIGESTS=dist/release/digests.txt
-	for arch in $(PLATFORMS); do $(MAKE) sbom GOARCH=$$arch; done
+	for arch in $(PLATFORMS); do $(MAKE) bills GOARCH=$$arch BIN=bin/linux-$$arch; done
 	cp dist/sbom/* dist/release/
 	$(MAKE) build-installer IMG="$$(awk '$$1 == "image" {print $$2}' dist/release/digests.txt)"
 	cp dist/install.yaml dist/before-1.36.yaml dist/release/
@@ -330,45 +349,48 @@ release: release-check ## Write everything that the tag VERSION publishes to dis
 	$(RELEASE) checksums -folder=dist/release
 
 .PHONY: release-check
-release-check:
+release-check: bin/release
+	@dirty=$$(git status --porcelain) || { echo "make release needs a clone of the repository: the commit is part of what it builds" >&2; exit 1; }; \
+	[[ -z $$dirty ]] || { printf 'make release builds a commit, and these files are not committed:\n%s\n' "$$dirty" >&2; exit 1; }
 	$(RELEASE) check -version=$(VERSION)
 
 .PHONY: release-prepare
-release-prepare: release-samples ## Write a version and today's date where a release needs them (TAG=v0.2.0); then look at it and commit it.
-	$(RELEASE) prepare -version=$(TAG) -date=$(or $(DATE),$(shell date -u +%F))
-	$(if $(CHART),$(MAKE) chart)
+release-prepare: bin/release ## Write a version and today's date where a release needs them (TAG=v0.2.0); then look at it and commit it.
+	@[[ -n "$(TAG)" ]] || { echo "TAG= is missing: the version, such as TAG=v0.2.0" >&2; exit 1; }
+	$(RELEASE) prepare -version="$(TAG)" -date=$(or $(DATE),$(shell date -u +%F))
+	$(MAKE) release-samples
 
 # The image for all PLATFORMS, named IMAGE:VERSION, in dist/layouts/image; what it is, with digests, in DIGESTS.
 .PHONY: image-layout
-image-layout:
+image-layout: bin/release
 	@for arch in $(PLATFORMS); do [[ $$arch =~ ^[a-z0-9]+$$ ]] || { echo "PLATFORMS= has $$arch: write architectures, such as PLATFORMS=\"amd64 arm64\"" >&2; exit 1; }; done
 	for arch in $(PLATFORMS); do $(MAKE) build GOARCH=$$arch BIN=bin/linux-$$arch; done
 	$(RELEASE) image -name=$(IMAGE) -version=$(VERSION) -revision=$(REVISION) -created=$(SOURCE_DATE_EPOCH) -layout=dist/layouts/image \
 		$(foreach arch,$(PLATFORMS),$(arch)=bin/linux-$(arch)) > $(DIGESTS)
 
 .PHONY: plugin-archives
-plugin-archives:
+plugin-archives: bin/release
 	for platform in $(PLUGIN_PLATFORMS); do \
 		os=$${platform%/*} arch=$${platform#*/} name=kubectl-reboots; [[ $$os != windows ]] || name=kubectl-reboots.exe; \
 		$(MAKE) build PROGRAMS=kubectl-reboots GOOS=$$os GOARCH=$$arch BIN=bin/$$os-$$arch; \
-		[[ $$os != windows ]] || mv bin/$$os-$$arch/kubectl-reboots bin/$$os-$$arch/$$name; \
 		$(RELEASE) archive -created=$(SOURCE_DATE_EPOCH) -to=dist/release/kubectl-reboots_$(VERSION)_$${os}_$$arch.tar.gz bin/$$os-$$arch/$$name LICENSE; \
 	done
 
 .PHONY: verify-release
-verify-release: ## Release a copy of the sources twice, without publishing anything, and check that both are the same and complete.
-	hack/verify-release.sh
+verify-release: ## Release a copy of the sources twice, without publishing anything, and compare both (PLATFORMS="amd64 arm64"; by default this machine's).
+	$(if $(filter command line,$(origin PLATFORMS)),PLATFORMS="$(PLATFORMS)",env -u PLATFORMS) hack/verify-release.sh
 
 ##@ Deploy
 
-# Until there are releases, and for whoever builds their own.
+# For whoever builds their own image.
 .PHONY: push-to
 push-to: ## Build the image, push it to REGISTRY=registry.example.com/team, and write dist/install.yaml and dist/values.yaml that name it.
 	@[[ -n "$(REGISTRY)" ]] || { echo "REGISTRY= is missing: where your nodes pull from and you may push to, such as registry.example.com/team" >&2; exit 1; }
 	@[[ "$(REGISTRY)" != *://* ]] || { echo "write REGISTRY= without https://, such as registry.example.com/team" >&2; exit 1; }
 	mkdir -p dist/layouts
 	$(MAKE) image-layout IMAGE=$(REGISTRY:/=)/reboot-operator DIGESTS=dist/digests.txt
-	$(RELEASE) push -layout=dist/layouts/image -to=$(REGISTRY:/=)/reboot-operator:$(VERSION) > dist/pushed
+	$(RELEASE) push -layout=dist/layouts/image -to=$(REGISTRY:/=)/reboot-operator:$(VERSION) -want="$$(awk -F@ '/^image / {print $$2}' dist/digests.txt)" \
+		-replace $(if $(INSECURE),-insecure) > dist/pushed
 	$(MAKE) build-installer IMG="$$(cat dist/pushed)"
 	@printf 'image:\n  repository: %s\n  tag: "%s"\n  digest: %s\n' "$(REGISTRY:/=)/reboot-operator" "$(VERSION)" "$$(sed 's/.*@//' dist/pushed)" > dist/values.yaml
 	@echo "Pushed $$(cat dist/pushed). Install it:"

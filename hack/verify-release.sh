@@ -1,57 +1,75 @@
 #!/usr/bin/env bash
-# Releases a copy of the sources with a made-up version as docs/releasing.md says, twice: the second time in another folder, with another umask,
-# and without the module proxy. Nothing is published. Both have to have the same checksums, and all files. Run it by `make verify-release`.
+# Releases a copy of the sources with a made-up version as docs/releasing.md says, and then again from a clone of that: with another umask,
+# without the module proxy, and in an environment that would change what Go builds. Nothing is published. Both have to have the same checksums,
+# and all files. PLATFORMS are those of the image; by default that of this machine. Run it by `make verify-release`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+if [[ $(uname -s) != Linux ]]; then
+  echo "verify-release needs Linux, because it runs a program of the image. Skipped."
+  exit 0
+fi
 tag=v9.9.9-dry.run
+platforms=${PLATFORMS:-$(go env GOHOSTARCH)}
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+exec 3>&1
+# Commands run in braces with their output in a file, because `set -e` counts there, and not to the left of ||.
+trap 'status=$?; ((status == 0)) || cat "$work/log" >&3; rm -rf "$work"' EXIT
+fail() { echo "verify-release: $*" >&3; exit 1; }
 
-# All that git needs to make the same commit again, whoever is at work. Hooks and settings of the user have no say.
-export GIT_AUTHOR_NAME=release GIT_AUTHOR_EMAIL=release@example.com GIT_AUTHOR_DATE="2026-01-01T00:00:00Z"
-export GIT_COMMITTER_NAME=release GIT_COMMITTER_EMAIL=release@example.com GIT_COMMITTER_DATE="2026-01-01T00:00:00Z"
+# With the user's settings, which may say that this checkout is safe to read. A file that was removed and is not committed yet is still in the index.
+git ls-files -z --cached --others --exclude-standard >"$work/listed"
+while IFS= read -r -d '' file; do [[ ! -e $file ]] || printf '%s\0' "$file"; done <"$work/listed" >"$work/files"
+
+# From here on, hooks and settings of the user have no say, nor has what the outer make was given.
+export GIT_AUTHOR_NAME=release GIT_AUTHOR_EMAIL=release@example.com GIT_COMMITTER_NAME=release GIT_COMMITTER_EMAIL=release@example.com
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
-# What the outer make was given is not for the inner one.
-unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES VERSION REVISION SOURCE_DATE_EPOCH IMG NAMESPACE BIN GOARCH
-
-# release FOLDER makes a commit and a tag of the sources in FOLDER, and the release of that.
-release() {
-  mkdir "$work/$1"
-  # A file that was removed and is not committed yet is still in the index.
-  git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' file; do
-    [[ ! -e $file ]] || printf '%s\0' "$file"
-  done | xargs -0 cp --parents --target-directory "$work/$1" --
-  git -C "$work/$1" init --quiet --initial-branch=main
-  make --no-print-directory -C "$work/$1" release-prepare TAG="$tag" DATE=2026-01-01
-  git -C "$work/$1" add --all
-  # A umask is no part of a commit, but the mode of a program is.
-  git -C "$work/$1" -c core.fileMode=true commit --quiet --no-gpg-sign --message "Release $tag"
-  git -C "$work/$1" tag "$tag"
-  make --no-print-directory -C "$work/$1" release
-}
-
-release first >"$work/first.log" 2>&1 || { cat "$work/first.log"; exit 1; }
-(umask 0077; GOPROXY=off GOFLAGS=-mod=readonly release second) >"$work/second.log" 2>&1 || { cat "$work/second.log"; exit 1; }
-diff "$work/first/dist/release/checksums.txt" "$work/second/dist/release/checksums.txt" || { echo "two releases of the same sources differ"; exit 1; }
-(cd "$work/second/dist/release" && sha256sum --check --strict --quiet checksums.txt)
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES VERSION REVISION SOURCE_DATE_EPOCH IMG NAMESPACE BIN GOOS GOARCH PLATFORMS DATE TAG
+{
+  mkdir "$work/first"
+  xargs -0 cp --parents --target-directory "$work/first" -- <"$work/files"
+  cd "$work/first"
+  git init --quiet --initial-branch=main
+  make --no-print-directory release-prepare TAG="$tag" DATE=2026-01-01
+  git add --all
+  git commit --quiet --no-gpg-sign --message "Release $tag"
+  git tag "$tag"
+  make --no-print-directory release VERSION="$tag" RELEASE_PLATFORMS="$platforms"
+} >"$work/log" 2>&1
+(
+  umask 0077
+  git clone --quiet "$work/first" "$work/second"
+  cd "$work/second"
+  export GOPROXY=off GOFLAGS=-tags=other GOAMD64=v3 GOARM64=v8.1 NAMESPACE=other SOURCE_DATE_EPOCH=1 REVISION=other PLATFORMS=other BIN=other
+  make --no-print-directory release VERSION="$tag" RELEASE_PLATFORMS="$platforms"
+) >"$work/log" 2>&1
+: >"$work/log"
+diff -r "$work/first/dist/release" "$work/second/dist/release" >&3 || fail "two releases of the same commit differ"
+diff -r "$work/first/dist/layouts" "$work/second/dist/layouts" >&3 || fail "two layouts of the same commit differ"
+cd "$work/first"
+(cd dist/release && sha256sum --check --strict --quiet checksums.txt) >&3 || fail "checksums.txt is wrong"
 
 want=(before-1.36.yaml checksums.txt digests.txt install.yaml)
-for arch in amd64 arm64; do
+for arch in $platforms; do
   for program in manager helper rebooter; do want+=("$program-linux-$arch.cdx.json"); done
 done
 [[ ! -e charts/reboot-operator ]] || want+=("reboot-operator-${tag#v}.tgz")
 if [[ -e cmd/kubectl-reboots ]]; then
   for platform in linux_amd64 linux_arm64 darwin_amd64 darwin_arm64 windows_amd64; do want+=("kubectl-reboots_${tag}_$platform.tar.gz"); done
 fi
-diff <(printf '%s\n' "${want[@]}" | LC_ALL=C sort) <(cd "$work/first/dist/release" && find . -type f -printf '%P\n' | LC_ALL=C sort) ||
-  { echo "missing (<) or too much (>) in a release"; exit 1; }
-image=$(awk '$1 == "image" {print $2}' "$work/first/dist/release/digests.txt")
-(($(grep -c "image: $image\$" "$work/first/dist/release/install.yaml") == 3)) || { echo "install.yaml does not name $image for each container"; exit 1; }
-program=$work/first/bin/linux-$(go env GOARCH)/manager
-[[ $("$program" --version) == "reboot-operator manager $tag "* ]] || { echo "the manager says that it is $("$program" --version)"; exit 1; }
-# The copy was a fresh commit, so a file that a release changes shows.
-dirty=$(git -C "$work/first" status --porcelain)
-[[ -z $dirty ]] || { echo "a release changes files of the commit:"; echo "$dirty"; exit 1; }
+diff <(printf '%s\n' "${want[@]}" | LC_ALL=C sort) <(cd dist/release && find . -type f -printf '%P\n' | LC_ALL=C sort) >&3 ||
+  fail "missing (<) or unexpected (>) files in a release"
+# Go builds tools for the machine that runs them, so a checksum of one would differ on another machine.
+tool=$(hack/hermetic.sh go tool -modfile=hack/tools/security/go.mod -n cyclonedx-gomod)
+! grep -rl "$(sha256sum <"$tool" | cut -d' ' -f1)" dist/release >&3 || fail "these files have the checksum of a tool of this machine"
+image=$(awk '$1 == "image" {print $2}' dist/release/digests.txt)
+(($(grep -c "image: $image\$" dist/release/install.yaml) == 3)) || fail "install.yaml does not name $image for each container"
+for arch in $platforms; do
+  [[ $arch == "$(go env GOHOSTARCH)" ]] || continue
+  said=$("bin/linux-$arch/manager" --version)
+  [[ $said == "reboot-operator manager $tag "* ]] || fail "the manager says that it is $said"
+done
+# Two commits with nothing in between: what a release or its preparation changes besides shows.
+dirty=$(git status --porcelain)
+[[ -z $dirty ]] || fail "a release changes files of the commit: $dirty"
 echo "A release of $tag has, twice with the same checksums:"
-sed 's/^/  /' "$work/first/dist/release/checksums.txt"
-sed 's/^/  /' "$work/first/dist/release/digests.txt"
+sed 's/^/  /' dist/release/checksums.txt dist/release/digests.txt

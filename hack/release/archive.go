@@ -29,10 +29,8 @@ type entry struct {
 // names.
 func pack(entries []entry, at time.Time) ([]byte, error) {
 	var packed bytes.Buffer
-	compressor, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
-	if err != nil {
-		return nil, err
-	}
+	// The best compression takes three times as long, and saves one percent.
+	compressor := gzip.NewWriter(&packed)
 	archive := tar.NewWriter(compressor)
 	for _, one := range slices.SortedFunc(slices.Values(entries), func(a, b entry) int { return cmp.Compare(a.name, b.name) }) {
 		header := &tar.Header{Name: one.name, Mode: one.mode, Size: int64(len(one.content)), ModTime: at, Format: tar.FormatUSTAR}

@@ -16,7 +16,16 @@ var heading = regexp.MustCompile(`(?m)^## \[([^\]]+)\](.*)$`)
 // dated is what follows the version in the heading of one that may be released.
 var dated = regexp.MustCompile(`^ - \d{4}-\d{2}-\d{2}$`)
 
-const unreleased = "Unreleased"
+// definition is a link that headings have, at the end of the file.
+var definition = regexp.MustCompile(`(?m)^\[[^\]]+\]: `)
+
+// unreleasedLink says what is compared for the heading of what is not released yet.
+var unreleasedLink = regexp.MustCompile(`(?m)^\[Unreleased\]: .*$`)
+
+const (
+	unreleased = "Unreleased"
+	repository = "https://github.com/reboot-operator/reboot-operator"
+)
 
 // section returns what follows the name in the heading of a version, and what the changelog says about it.
 func section(changelog, version string) (after, text string, err error) {
@@ -29,7 +38,11 @@ func section(changelog, version string) (after, text string, err error) {
 		if i+1 < len(all) {
 			end = all[i+1][0]
 		}
-		return changelog[one[4]:one[5]], strings.TrimSpace(changelog[one[1]:end]), nil
+		text := changelog[one[1]:end]
+		if links := definition.FindStringIndex(text); links != nil {
+			text = text[:links[0]]
+		}
+		return changelog[one[4]:one[5]], strings.TrimSpace(text), nil
 	}
 	return "", "", fmt.Errorf("CHANGELOG.md has no heading \"## [%s]\"", version)
 }
@@ -51,7 +64,7 @@ func notes(changelog, version string) (string, error) {
 // release gives what is not released yet the heading of a version, below one for what comes later.
 func release(changelog, version, date string) (string, error) {
 	if !dated.MatchString(" - " + date) {
-		return "", fmt.Errorf("%q is no date such as 2026-12-24", date)
+		return "", fmt.Errorf("%q is not a date such as 2026-12-24", date)
 	}
 	if _, _, err := section(changelog, version); err == nil {
 		return "", fmt.Errorf("CHANGELOG.md has a heading for %s already", version)
@@ -64,7 +77,12 @@ func release(changelog, version, date string) (string, error) {
 		return "", fmt.Errorf("CHANGELOG.md has nothing below \"## [%s]\" that %s would release", unreleased, version)
 	}
 	head := "## [" + unreleased + "]"
-	return strings.Replace(changelog, head, fmt.Sprintf("%s\n\n## [%s] - %s", head, version, date), 1), nil
+	changelog = strings.Replace(changelog, head, fmt.Sprintf("%s\n\n## [%s] - %s", head, version, date), 1)
+	links := fmt.Sprintf("[%s]: %s/compare/v%s...main\n[%[3]s]: %[2]s/releases/tag/v%[3]s", unreleased, repository, version)
+	if found := unreleasedLink.FindAllString(changelog, -1); len(found) != 1 {
+		return "", fmt.Errorf("CHANGELOG.md: expected exactly one line that begins with \"[%s]: \", found %d", unreleased, len(found))
+	}
+	return unreleasedLink.ReplaceAllLiteralString(changelog, links), nil
 }
 
 // notesCommand prints the notes of a release: its section of the changelog, and how to verify what was downloaded.
@@ -83,8 +101,8 @@ func notesCommand(_ context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	const below = "%s\n\n## Install and verify\n\n" +
-		"[How to install it](https://github.com/reboot-operator/reboot-operator/blob/%[2]s/docs/install.md), and how to verify the signatures, " +
+		"[How to install it](%[3]s/blob/%[2]s/docs/install.md), and how to verify the signatures, " +
 		"the provenance, and that these files are what the sources say. `digests.txt` has the digests of the image and of the chart.\n"
-	_, err = fmt.Fprintf(out, below, text, *version)
+	_, err = fmt.Fprintf(out, below, text, *version, repository)
 	return err
 }

@@ -105,7 +105,7 @@ func ignored(folder string) ([]string, error) {
 			continue
 		}
 		if _, err := filepath.Match(line, ""); err != nil || strings.ContainsAny(line, "/!") {
-			return nil, fmt.Errorf("%s: %q is more than the name of a file", filepath.Join(folder, ".helmignore"), line)
+			return nil, fmt.Errorf("%s: only file name patterns are supported, not %q", filepath.Join(folder, ".helmignore"), line)
 		}
 		patterns = append(patterns, line)
 	}
@@ -135,7 +135,7 @@ func packChart(folder, chart string, at time.Time) ([]byte, error) {
 		case found.IsDir():
 			return nil
 		case !found.Type().IsRegular():
-			return fmt.Errorf("%s is no file", path)
+			return fmt.Errorf("%s is not a regular file", path)
 		}
 		content, err := os.ReadFile(path)
 		if err != nil {

@@ -2,40 +2,25 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/semver"
 )
 
-// Files that name the version which is released, and are in the commit that its tag names.
-const (
-	changelogFile     = "CHANGELOG.md"
-	kustomizationFile = "config/default/kustomization.yaml"
-	chartFolder       = "charts/reboot-operator"
-)
-
-var (
-	newTag       = regexp.MustCompile(`(?m)^(  newTag: )\S+$`)
-	chartVersion = regexp.MustCompile(`(?m)^(version: ).+$`)
-	appVersion   = regexp.MustCompile(`(?m)^(appVersion: ).+$`)
-	// What Artifact Hub shows: the image, and whether people should have it.
-	chartImage = regexp.MustCompile(`(?m)^(      image: ghcr\.io/reboot-operator/reboot-operator:).+$`)
-	prerelease = regexp.MustCompile(`(?m)^(  artifacthub\.io/prerelease: ).+$`)
-)
+const changelogFile = "CHANGELOG.md"
 
 // valid says what is wrong with a version that is to be released.
 func valid(version string) error {
 	if semver.Canonical(version) != version || semver.Build(version) != "" || version == "" {
-		return fmt.Errorf("%q is no version that can be released: write v1.2.3, or v1.2.3-rc.1", version)
+		return fmt.Errorf("%q is not a version that can be released: write v1.2.3, or v1.2.3-rc.1", version)
 	}
 	return nil
 }
@@ -54,11 +39,11 @@ func check(root, version string) error {
 	if err := valid(version); err != nil {
 		return err
 	}
-	var faults []string
 	changelog, err := os.ReadFile(filepath.Join(root, changelogFile))
 	if err != nil {
 		return err
 	}
+	var faults []string
 	if _, err := notes(string(changelog), strings.TrimPrefix(version, "v")); err != nil {
 		faults = append(faults, err.Error())
 	}
@@ -66,48 +51,54 @@ func check(root, version string) error {
 	if found, err := filepath.Glob(filepath.Join(root, samples, "*.yaml")); err != nil || len(found) == 0 {
 		faults = append(faults, samples+" has no samples")
 	}
-	kustomization, err := os.ReadFile(filepath.Join(root, kustomizationFile))
+	edits, err := named(root, version)
+	if err != nil {
+		faults = append(faults, err.Error())
+	}
+	for _, file := range slices.Sorted(maps.Keys(edits)) {
+		faults = append(faults, edits[file].faults(file)...)
+	}
+	untrue, err := staleSentences(root)
 	if err != nil {
 		return err
 	}
-	if want := "  newTag: " + version; newTag.FindString(string(kustomization)) != want {
-		faults = append(faults, fmt.Sprintf("%s: want %q", kustomizationFile, want))
-	}
-	inChart, err := chartFaults(root, version)
-	if err != nil {
-		return err
-	}
-	faults = append(faults, inChart...)
+	faults = append(faults, untrue...)
 	if len(faults) > 0 {
-		return fmt.Errorf("this commit can not be released as %s; make release-prepare TAG=%[1]s prepares it:\n- %s",
+		return fmt.Errorf("this commit cannot be released as %s; make release-prepare TAG=%[1]s prepares it:\n- %s",
 			version, strings.Join(faults, "\n- "))
 	}
 	return nil
 }
 
-// chartFaults says where the chart names another version. A repository without the chart has none.
-func chartFaults(root, version string) ([]string, error) {
-	file := filepath.Join(chartFolder, "Chart.yaml")
-	text, err := os.ReadFile(filepath.Join(root, file))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+// stale are sentences that a tag makes untrue. What a tag names cannot be corrected later, so they have to be true before and after it.
+var stale = regexp.MustCompile(`(?i)nothing (is|was|has been) (published|released) (yet|so far)|no published images?|` +
+	`(published|released|pushed) so far|will be (published|released)|first (release|version) will|are no images`)
+
+// staleSentences are the lines of the documents that a release would make untrue. Decisions in docs/adr have a date, and may say what was.
+func staleSentences(root string) ([]string, error) {
+	var found []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "charts/*/*.md"} {
+		pages, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			return nil, err
+		}
+		for _, page := range pages {
+			text, err := os.ReadFile(page)
+			if err != nil {
+				return nil, err
+			}
+			relative, err := filepath.Rel(root, page)
+			if err != nil {
+				return nil, err
+			}
+			for i, line := range strings.Split(string(text), "\n") {
+				if match := stale.FindString(line); match != "" {
+					found = append(found, fmt.Sprintf("%s:%d: %q is untrue once there is a tag", filepath.ToSlash(relative), i+1, match))
+				}
+			}
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	read, _, err := readMetadata(filepath.Join(root, chartFolder))
-	if err != nil {
-		return nil, err
-	}
-	var faults []string
-	if want := strings.TrimPrefix(version, "v"); read.Version != want || read.AppVersion != version {
-		faults = append(faults, fmt.Sprintf("%s has version %s and appVersion %s: want %s and %s",
-			file, read.Version, read.AppVersion, want, version))
-	}
-	if image := chartImage.FindString(string(text)); image != "" && !strings.HasSuffix(image, ":"+version) {
-		faults = append(faults, fmt.Sprintf("%s says %q", file, strings.TrimSpace(image)))
-	}
-	return faults, nil
+	return found, nil
 }
 
 // prepareCommand writes a version where check looks for it, but for samples, which `make release-samples` keeps.
@@ -121,55 +112,31 @@ func prepareCommand(_ context.Context, args []string, _ io.Writer) error {
 	return prepare(".", *version, *date)
 }
 
+// prepare makes all edits before it writes one, so that one that fails leaves nothing half done.
 func prepare(root, version, date string) error {
 	if err := valid(version); err != nil {
 		return err
 	}
-	bare := strings.TrimPrefix(version, "v")
-	edits := map[string]func(string) (string, error){
-		changelogFile: func(text string) (string, error) { return release(text, bare, date) },
-		kustomizationFile: func(text string) (string, error) {
-			return replace(text, newTag, version)
-		},
+	edits, err := named(root, version)
+	if err != nil {
+		return err
 	}
-	if _, err := os.Stat(filepath.Join(root, chartFolder)); err == nil {
-		edits[filepath.Join(chartFolder, "Chart.yaml")] = func(text string) (string, error) {
-			text, err := replace(text, chartVersion, bare)
-			if err != nil {
-				return "", err
-			}
-			text = chartImage.ReplaceAllString(text, "${1}"+version)
-			text = prerelease.ReplaceAllString(text, fmt.Sprintf("${1}%q", strconv.FormatBool(semver.Prerelease(version) != "")))
-			return replace(text, appVersion, version)
-		}
+	changelog, err := os.ReadFile(filepath.Join(root, changelogFile))
+	if err != nil {
+		return err
 	}
-	return apply(root, edits)
-}
-
-// apply makes all edits before it writes one, so that one that fails leaves nothing half done.
-func apply(root string, edits map[string]func(string) (string, error)) error {
-	made := map[string]string{}
-	for file, edit := range edits {
-		text, err := os.ReadFile(filepath.Join(root, file))
-		if err != nil {
-			return err
-		}
-		if made[file], err = edit(string(text)); err != nil {
-			return fmt.Errorf("%s: %w", file, err)
-		}
+	released, err := release(string(changelog), strings.TrimPrefix(version, "v"), date)
+	if err != nil {
+		return err
 	}
-	for file, text := range made {
-		if err := os.WriteFile(filepath.Join(root, file), []byte(text), 0o644); err != nil {
+	edits[changelogFile] = edit{was: string(changelog), is: released}
+	for file, one := range edits {
+		if one.was == one.is {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(root, file), []byte(one.is), 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// replace puts a value behind what the pattern keeps. The pattern has to be there exactly once.
-func replace(text string, pattern *regexp.Regexp, value string) (string, error) {
-	if found := pattern.FindAllString(text, -1); len(found) != 1 {
-		return "", fmt.Errorf("%d lines as %s, and should be one", len(found), pattern)
-	}
-	return pattern.ReplaceAllString(text, "${1}"+value), nil
 }

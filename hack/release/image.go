@@ -82,7 +82,7 @@ func (r recipe) index(tag name.Tag, platforms []string, at time.Time) (v1.ImageI
 		if err != nil {
 			return nil, "", err
 		}
-		fmt.Fprintf(&lines, "linux/%s %s\n", architecture, tag.Digest(digest.String()))
+		fmt.Fprintf(&lines, "linux/%s %s@%s\n", architecture, strings.TrimSuffix(tag.String(), ":"+tag.TagStr()), digest)
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{
 			Add:        image,
 			Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: architecture}},

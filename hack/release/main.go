@@ -25,8 +25,10 @@ func commands() map[string]command {
 		"chart":     chartCommand,
 		"archive":   archiveCommand,
 		"notes":     notesCommand,
+		"bill":      billCommand,
 		"checksums": checksumsCommand,
 		"push":      pushCommand,
+		"tag":       tagCommand,
 	}
 }
 

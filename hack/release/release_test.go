@@ -145,7 +145,8 @@ func newRegistry(t *testing.T) string {
 func TestWhatIsPushedIsWhatWasBuilt(t *testing.T) {
 	folder, repository := sources(t, 0o755, time.Unix(1, 0)), newRegistry(t)+"/team/it"
 	built := strings.Fields(strings.Split(image(t, folder, repository), "\n")[0])[1]
-	if pushed := strings.TrimSpace(do(t, "push", "-layout="+folder+"/layout", "-to="+repository+":v1.2.3")); pushed != built {
+	pushed := strings.TrimSpace(do(t, "push", "-layout="+folder+"/layout", "-to="+repository+":v1.2.3", "-want="+digestOf(built)))
+	if pushed != built {
 		t.Errorf("pushed %s, built %s", pushed, built)
 	}
 	digest, err := name.NewDigest(built)
@@ -225,9 +226,9 @@ func TestWhoIsLoggedInMayPush(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	host := strings.TrimPrefix(server.URL, "http://")
-	image(t, folder, host+"/it")
+	built := image(t, folder, host+"/it")
 	t.Setenv("DOCKER_CONFIG", config)
-	arguments := []string{"push", "-layout=" + folder + "/layout", "-to=" + host + "/it:v1.2.3"}
+	arguments := []string{"push", "-layout=" + folder + "/layout", "-to=" + host + "/it:v1.2.3", "-want=" + digestOf(built)}
 	if err := run(context.Background(), arguments, io.Discard); err == nil || !strings.Contains(err.Error(), "docker login "+host) {
 		t.Errorf("without a login: %v", err)
 	}
@@ -244,7 +245,7 @@ func TestAChartIsPackedAndPushedAsHelmDoesIt(t *testing.T) {
 	write(t, folder+"/chart/README.md.gotmpl", "what it is made of")
 	write(t, folder+"/chart/.git/config", "hidden")
 	line := do(t, "chart", "-chart="+folder+"/chart", "-name="+host+"/charts", "-created=1", "-to="+folder, "-layout="+folder+"/layout")
-	pushed := do(t, "push", "-layout="+folder+"/layout", "-to="+host+"/charts/it:1.2.3")
+	pushed := do(t, "push", "-layout="+folder+"/layout", "-to="+host+"/charts/it:1.2.3", "-want="+digestOf(line))
 	if "chart "+pushed != line {
 		t.Errorf("pushed %q, made %q", pushed, line)
 	}
@@ -294,7 +295,7 @@ func TestAPatternThatHelmKnowsAndThisDoesNotIsRefused(t *testing.T) {
 		write(t, folder+"/.helmignore", pattern)
 		arguments := []string{"chart", "-chart=" + folder, "-name=registry.example.com", "-to=" + folder, "-layout=" + folder + "/l"}
 		err := run(context.Background(), arguments, io.Discard)
-		if err == nil || !strings.Contains(err.Error(), "more than the name of a file") {
+		if err == nil || !strings.Contains(err.Error(), "only file name patterns") {
 			t.Errorf("%q: %v", pattern, err)
 		}
 	}
@@ -305,15 +306,17 @@ func TestWrongArgumentsSayWhatToWrite(t *testing.T) {
 	arguments := []string{
 		"image", "-name=registry.example.com/x", "-revision=x", "-file=" + folder + "/Dockerfile", "-layout=" + folder + "/l",
 	}
+	digest := "-want=sha256:" + strings.Repeat("0", 64)
 	for name, one := range map[string]struct {
 		args []string
 		want string
 	}{
-		"nothing":               {nil, "archive, chart, check, checksums, image, notes, prepare, push"},
+		"nothing":               {nil, "archive, bill, chart, check, checksums, image, notes, prepare, push, tag"},
 		"no command":            {[]string{"publish"}, `"publish" is none of`},
-		"a missing flag":        {[]string{"push", "-layout=x"}, "push: -to missing"},
-		"a URL as name":         {[]string{"push", "-layout=x", "-to=https://registry.example.com/x"}, "is no name of an image"},
-		"no layout":             {[]string{"push", "-layout=" + folder + "/none", "-to=registry.example.com/x:y"}, "no such file"},
+		"a missing flag":        {[]string{"push", "-layout=x"}, "push: -to, -want missing"},
+		"a URL as name":         {[]string{"push", "-layout=x", "-to=https://registry.example.com/x", digest}, "is no name of an image"},
+		"a digest that is none": {[]string{"tag", "-to=registry.example.com/x:y", "-want=latest"}, "-want=latest is not a digest"},
+		"no layout":             {[]string{"push", "-layout=" + folder + "/none", "-to=registry.example.com/x:y", digest}, "no such file"},
 		"no platform":           {append(slices.Clone(arguments), "-version=v1"), "no platform"},
 		"a version with a plus": {append(slices.Clone(arguments), "-version=v1+2"), "the name of the image"},
 		"a program that is not built": {

@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -69,25 +71,36 @@ func newPublisher(t *testing.T) publisher {
 		"PATH=" + p.folder + "/path:" + os.Getenv("PATH"), "GITHUB_OUTPUT=" + p.folder + "/output",
 		"IMAGE=" + p.host + "/reboot-operator", "CHARTS=" + p.host + "/charts",
 	}
-	platforms := []string{}
 	for _, architecture := range []string{"amd64", "arm64"} {
 		for _, program := range []string{"manager", "helper", "rebooter"} {
 			write(t, filepath.Join(p.folder, architecture, program), program+architecture, 0o755)
 		}
 		write(t, p.folder+"/release/manager-linux-"+architecture+".cdx.json", "{}", 0o644)
-		platforms = append(platforms, architecture+"="+p.folder+"/"+architecture)
 	}
+	program(t)
 	write(t, p.folder+"/chart/Chart.yaml", "name: reboot-operator\nversion: 1.2.3\n", 0o644)
-	digests := must(t, nil, "go", append([]string{
-		"run", "./hack/release", "image", "-name=" + p.host + "/reboot-operator", "-version=v1.2.3", "-revision=x",
-		"-layout=" + p.folder + "/layouts/image",
-	}, platforms...)...)
-	digests += must(t, nil, "go", "run", "./hack/release", "chart", "-chart="+p.folder+"/chart", "-name="+p.host+"/charts",
+	write(t, p.folder+"/notes.md", "What is new.", 0o644)
+	p.build(t)
+	return p
+}
+
+// program builds the program that pushes, once for all tests.
+func program(t *testing.T) {
+	t.Helper()
+	built.Do(func() { must(t, nil, "make", "bin/release") })
+}
+
+var built sync.Once
+
+// build makes of the programs and the chart in the folder what is pushed.
+func (p publisher) build(t *testing.T) {
+	t.Helper()
+	digests := must(t, nil, "bin/release", "image", "-name="+p.host+"/reboot-operator", "-version=v1.2.3", "-revision=x",
+		"-layout="+p.folder+"/layouts/image", "amd64="+p.folder+"/amd64", "arm64="+p.folder+"/arm64")
+	digests += must(t, nil, "bin/release", "chart", "-chart="+p.folder+"/chart", "-name="+p.host+"/charts",
 		"-to="+p.folder+"/release", "-layout="+p.folder+"/layouts/chart")
 	write(t, p.folder+"/release/digests.txt", digests, 0o644)
-	write(t, p.folder+"/notes.md", "What is new.", 0o644)
-	must(t, nil, "go", "run", "./hack/release", "checksums", "-folder="+p.folder+"/release")
-	return p
+	must(t, nil, "bin/release", "checksums", "-folder="+p.folder+"/release")
 }
 
 // digests are those of a release: of the image, the chart and each platform.
@@ -101,9 +114,31 @@ func (p publisher) digests(t *testing.T) map[string]string {
 	return digests
 }
 
+// tags are the digests of the two tags that a release has, empty where there is none.
+func (p publisher) tags(t *testing.T) (image, chart string) {
+	t.Helper()
+	digests := []string{}
+	for _, tag := range []string{"reboot-operator:v1.2.3", "charts/reboot-operator:1.2.3"} {
+		reference, err := name.ParseReference(p.host + "/" + tag)
+		if err != nil {
+			t.Fatal(err)
+		}
+		digest := ""
+		if found, err := remote.Head(reference); err == nil {
+			digest = found.Digest.String()
+		}
+		digests = append(digests, digest)
+	}
+	return digests[0], digests[1]
+}
+
 func TestAReleaseIsPushedSignedAndPublished(t *testing.T) {
 	p := newPublisher(t)
 	must(t, p.env, "hack/publish.sh", "push", "v1.2.3", p.folder)
+	if image, chart := p.tags(t); image != "" || chart != "" {
+		t.Errorf("before the workflow has made provenance, the tags are %q and %q", image, chart)
+	}
+	must(t, p.env, "hack/publish.sh", "tag", "v1.2.3", p.folder)
 	// Only the bundle is made by cosign itself.
 	must(t, p.env, "hack/publish.sh", "release", "v1.2.3", p.folder)
 	must(t, p.env, "hack/publish.sh", "release", "v1.3.0-rc.1", p.folder)
@@ -115,8 +150,8 @@ func TestAReleaseIsPushedSignedAndPublished(t *testing.T) {
 	}, " ")
 	attest, create := "cosign attest --yes --type cyclonedx --predicate "+files+"manager-linux-", "gh release create "
 	want := []string{
-		"cosign sign --yes --recursive " + p.host + "/reboot-operator:v1.2.3@" + digests["image"],
-		"cosign sign --yes --recursive " + p.host + "/charts/reboot-operator:1.2.3@" + digests["chart"],
+		"cosign sign --yes --recursive " + p.host + "/reboot-operator@" + digests["image"],
+		"cosign sign --yes --recursive " + p.host + "/charts/reboot-operator@" + digests["chart"],
 		attest + "amd64.cdx.json " + p.host + "/reboot-operator@" + digests["linux/amd64"],
 		attest + "arm64.cdx.json " + p.host + "/reboot-operator@" + digests["linux/arm64"],
 		"cosign sign-blob --yes --bundle " + files + "checksums.txt.sigstore.json " + files + "checksums.txt",
@@ -131,33 +166,77 @@ func TestAReleaseIsPushedSignedAndPublished(t *testing.T) {
 	if got, want := read(t, p.folder+"/output"), "image="+digests["image"]+"\nchart="+digests["chart"]+"\n"; got != want {
 		t.Errorf("outputs %q, want %q", got, want)
 	}
-	for tag, digest := range map[string]string{"reboot-operator:v1.2.3": digests["image"], "charts/reboot-operator:1.2.3": digests["chart"]} {
-		reference, err := name.ParseReference(p.host + "/" + tag)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if pushed, err := remote.Head(reference); err != nil || pushed.Digest.String() != digest {
-			t.Errorf("%s is %v, %v; want %s", tag, pushed, err, digest)
-		}
+	if image, chart := p.tags(t); image != digests["image"] || chart != digests["chart"] {
+		t.Errorf("the tags are %q and %q, want %v", image, chart, digests)
 	}
+	// A job that runs again changes nothing.
+	must(t, p.env, "hack/publish.sh", "push", "v1.2.3", p.folder)
+	must(t, p.env, "hack/publish.sh", "tag", "v1.2.3", p.folder)
 }
 
 func TestNothingIsPushedOfAReleaseThatWasChanged(t *testing.T) {
-	p := newPublisher(t)
-	write(t, p.folder+"/release/digests.txt", read(t, p.folder+"/release/digests.txt")+"\n", 0o644)
-	if output, err := do(t, p.env, "hack/publish.sh", "push", "v1.2.3", p.folder); err == nil || !strings.Contains(output, "digests.txt") {
-		t.Errorf("got %v: %s", err, output)
-	}
-	if _, err := os.Stat(p.asked); err == nil {
-		t.Errorf("cosign was asked: %s", read(t, p.asked))
+	for what, change := range map[string]func(t *testing.T, p publisher){
+		"digests.txt": func(t *testing.T, p publisher) {
+			t.Helper()
+			write(t, p.folder+"/release/digests.txt", read(t, p.folder+"/release/digests.txt")+"\n", 0o644)
+		},
+		"a bill": func(t *testing.T, p publisher) {
+			t.Helper()
+			write(t, p.folder+"/release/manager-linux-amd64.cdx.json", "[]", 0o644)
+		},
+		"index.json": func(t *testing.T, p publisher) {
+			t.Helper()
+			file := p.folder + "/layouts/image/index.json"
+			write(t, file, strings.ReplaceAll(read(t, file), p.digests(t)["image"], p.digests(t)["linux/amd64"]), 0o644)
+		},
+		"the manifest of the chart": func(t *testing.T, p publisher) {
+			t.Helper()
+			file := p.folder + "/layouts/chart/blobs/" + strings.Replace(p.digests(t)["chart"], ":", "/", 1)
+			write(t, file, strings.Replace(read(t, file), "1.2.3", "1.2.4", 1), 0o644)
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			p := newPublisher(t)
+			change(t, p)
+			if output, err := do(t, p.env, "hack/publish.sh", "push", "v1.2.3", p.folder); err == nil {
+				t.Errorf("it was pushed: %s", output)
+			}
+			if image, chart := p.tags(t); image != "" || chart != "" {
+				t.Errorf("the tags are %q and %q", image, chart)
+			}
+			if _, err := os.Stat(p.asked); err == nil {
+				t.Errorf("cosign was asked: %s", read(t, p.asked))
+			}
+		})
 	}
 }
 
-// The platform is that of the machine, whose programs other tests have built.
-func TestOneCommandBuildsPushesAndRenders(t *testing.T) {
-	host := newRegistry(t)
-	architecture := strings.TrimSpace(must(t, nil, "go", "env", "GOARCH"))
-	// In a copy, because the folder dist is that of whoever runs the test.
+func TestAReleaseThatIsPublishedIsNotReplaced(t *testing.T) {
+	p := newPublisher(t)
+	must(t, p.env, "hack/publish.sh", "push", "v1.2.3", p.folder)
+	must(t, p.env, "hack/publish.sh", "tag", "v1.2.3", p.folder)
+	was := p.digests(t)
+	other := newPublisher(t)
+	other.env = append(other.env, "IMAGE="+p.host+"/reboot-operator", "CHARTS="+p.host+"/charts")
+	write(t, other.folder+"/amd64/manager", "another one", 0o755)
+	other.build(t)
+	for _, command := range []string{"push", "tag"} {
+		output, err := do(t, other.env, "hack/publish.sh", command, "v1.2.3", other.folder)
+		if err == nil || command == "push" && !strings.Contains(output, "the tag exists, with digest "+was["image"]) {
+			t.Errorf("%s: %v: %s", command, err, output)
+		}
+	}
+	if image, chart := p.tags(t); image != was["image"] || chart != was["chart"] {
+		t.Errorf("the tags are %q and %q, want %v", image, chart, was)
+	}
+	if _, err := os.Stat(other.asked); err == nil {
+		t.Errorf("cosign was asked: %s", read(t, other.asked))
+	}
+}
+
+// copySources copies the repository to a folder that is no clone, because the folder dist is that of whoever runs the test.
+func copySources(t *testing.T) string {
+	t.Helper()
 	copied := t.TempDir()
 	files := must(t, nil, "git", "ls-files", "--cached", "--others", "--exclude-standard")
 	for _, file := range strings.Split(strings.TrimSpace(files), "\n") {
@@ -165,6 +244,46 @@ func TestOneCommandBuildsPushesAndRenders(t *testing.T) {
 			write(t, filepath.Join(copied, file), read(t, filepath.Join(root, file)), info.Mode())
 		}
 	}
+	return copied
+}
+
+func TestOnlyACommitIsReleased(t *testing.T) {
+	copied := copySources(t)
+	env := []string{"GIT_CEILING_DIRECTORIES=" + filepath.Dir(copied)}
+	refused := func(want string) {
+		t.Helper()
+		output, err := do(t, env, "make", "-C", copied, "release", "VERSION=v1.2.3")
+		if err == nil || !strings.Contains(output, want) {
+			t.Errorf("got %v, want %q in\n%s", err, want, output)
+		}
+	}
+	refused("needs a clone of the repository")
+	must(t, env, "git", "-C", copied, "init", "--quiet")
+	refused("these files are not committed:\n?? .")
+}
+
+// What Go builds depends on these. A release is what anybody builds who has other settings.
+func TestAReleaseIsBuiltWithSettingsOfGoItself(t *testing.T) {
+	folder := t.TempDir()
+	write(t, folder+"/env", "GOFLAGS=-tags=theirs\nGOEXPERIMENT=jsonv2\nGOPROXY=https://proxy.example.com\nGONOSUMDB=example.com\n", 0o644)
+	write(t, folder+"/go.work", "go 1.27\n", 0o644)
+	env := []string{"GOENV=" + folder + "/env", "GOWORK=" + folder + "/go.work", "GOAMD64=v3", "GOARM64=v8.1", "GOFIPS140=latest"}
+	for _, name := range []string{"GOPROXY", "GOFLAGS", "GOEXPERIMENT", "GONOSUMDB"} {
+		// An empty variable is as good as none.
+		env = append(env, name+"=")
+	}
+	names := []string{"GOFLAGS", "GOEXPERIMENT", "GOWORK", "GOAMD64", "GOARM64", "GOFIPS140", "GOPROXY", "GONOSUMDB"}
+	got := must(t, env, "hack/hermetic.sh", append([]string{"go", "env"}, names...)...)
+	if want := "\n\noff\nv1\nv8.0\noff\nhttps://proxy.example.com\nexample.com\n"; got != want {
+		t.Errorf("%q is %q, want %q", names, got, want)
+	}
+}
+
+// The platform is that of the machine, whose programs other tests have built.
+func TestOneCommandBuildsPushesAndRenders(t *testing.T) {
+	host := newRegistry(t)
+	architecture := strings.TrimSpace(must(t, nil, "go", "env", "GOARCH"))
+	copied := copySources(t)
 	output := must(t, nil, "make", "-C", copied, "push-to",
 		"REGISTRY="+host+"/team/", "PLATFORMS="+architecture, "VERSION=v1.2.3-test", "REVISION=x")
 	pushed := strings.TrimSpace(read(t, copied+"/dist/pushed"))
@@ -200,5 +319,33 @@ func TestPushToSaysWhatIsWrong(t *testing.T) {
 		if err == nil || !strings.Contains(output, want) {
 			t.Errorf("%s: got %v: %s", argument, err, output)
 		}
+	}
+}
+
+// Everything that is signed can be verified, and the page says how.
+func TestThePageSaysHowToVerifyEverythingThatIsSigned(t *testing.T) {
+	workflow, script := read(t, root+"/.github/workflows/release.yml"), read(t, root+"/hack/publish.sh")
+	page := strings.ReplaceAll(read(t, root+"/docs/install.md"), "\\\n", " ")
+	for _, one := range []struct{ in, signed, verified string }{
+		{script, "registry sign", `cosign verify .*"\$image"`},
+		{script, `"$CHARTS/reboot-operator:${tag#v}"`, `cosign verify .*"\$chart"`},
+		{script, "cosign attest --yes --type cyclonedx", `cosign verify-attestation --type cyclonedx .*"\$platform"`},
+		{script, "cosign sign-blob", `cosign verify-blob .*checksums\.txt\n`},
+		{workflow, "Provenance of the image", `gh attestation verify "oci://\$image"`},
+		{workflow, "Provenance of the chart", `gh attestation verify "oci://\$chart"`},
+		{workflow, "Provenance of the files", `gh attestation verify install\.yaml`},
+	} {
+		if !strings.Contains(one.in, one.signed) {
+			t.Errorf("%q is nowhere", one.signed)
+		}
+		if !regexp.MustCompile(one.verified).MatchString(page) {
+			t.Errorf("docs/install.md does not say how to verify %q", one.signed)
+		}
+	}
+	if got := len(regexp.MustCompile(`(?m)^ *cosign `).FindAllString(script, -1)) + strings.Count(script, "{ cosign "); got != 3 {
+		t.Errorf("publish.sh asks cosign for %d things, and this test knows 3", got)
+	}
+	if got := strings.Count(workflow, "actions/attest@"); got != 3 {
+		t.Errorf("the workflow attests %d things, and this test knows 3", got)
 	}
 }

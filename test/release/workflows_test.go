@@ -18,7 +18,10 @@ type workflow struct {
 	On          yaml.Node `yaml:"on"`
 	Permissions yaml.Node `yaml:"permissions"`
 	Jobs        map[string]struct {
-		RunsOn      string            `yaml:"runs-on"`
+		RunsOn   string `yaml:"runs-on"`
+		Strategy struct {
+			Matrix yaml.Node `yaml:"matrix"`
+		} `yaml:"strategy"`
 		Timeout     int               `yaml:"timeout-minutes"`
 		Permissions map[string]string `yaml:"permissions"`
 		Uses        string            `yaml:"uses"`
@@ -34,8 +37,11 @@ type step struct {
 }
 
 var (
-	pinned    = regexp.MustCompile(`uses:\s*[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
-	usesLine  = regexp.MustCompile(`^\s*(- )?uses:`)
+	pinned = regexp.MustCompile(`uses:\s*[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
+	// A line that has a key uses, however it is written.
+	usesLine  = regexp.MustCompile(`(^|[\s{,"'])uses["']?\s*:`)
+	commit    = regexp.MustCompile(`^[\w.-]+/[\w./-]+@[0-9a-f]{40}$`)
+	runner    = regexp.MustCompile(`^ubuntu-\d\d\.\d\d(-arm)?$`)
 	untrusted = []string{"pull_request_target", "workflow_run", "issue_comment", "issues", "discussion", "discussion_comment", "fork", "watch"}
 )
 
@@ -46,7 +52,7 @@ var mayWrite = map[string]string{
 	"scorecard.yml analysis": "id-token, security-events",
 }
 
-// faults are the rules of this project that a workflow breaks, beside what actionlint finds.
+// faults are the rules of this project that a workflow breaks, besides what actionlint finds.
 func faults(file, text string) []string {
 	var found []string
 	fault := func(format string, args ...any) { found = append(found, file+": "+fmt.Sprintf(format, args...)) }
@@ -92,19 +98,47 @@ func faults(file, text string) []string {
 		if job.Uses != "" || !job.Secrets.IsZero() {
 			fault("job %s is another workflow, which is not judged here", name)
 		}
-		if !regexp.MustCompile(`^ubuntu-\d\d\.\d\d$`).MatchString(job.RunsOn) {
-			fault("job %s runs on %q, which is another machine one day", name, job.RunsOn)
+		for _, machine := range machines(job.RunsOn, &job.Strategy.Matrix) {
+			if !runner.MatchString(machine) {
+				fault("job %s runs on %q, which is another machine one day", name, machine)
+			}
 		}
 		for _, one := range job.Steps {
-			found = append(found, one.faults(where)...)
+			found = append(found, one.faults(where, file == "release.yml")...)
 		}
 	}
 	slices.Sort(found)
 	return found
 }
 
-func (s step) faults(where string) []string {
+// machines are what a job runs on: the value itself, or what the matrix has under "runner".
+func machines(runsOn string, matrix *yaml.Node) []string {
+	if runsOn != "${{ matrix.runner }}" {
+		return []string{runsOn}
+	}
+	var rows struct {
+		Runner  []string            `yaml:"runner"`
+		Include []map[string]string `yaml:"include"`
+	}
+	if err := matrix.Decode(&rows); err != nil {
+		return []string{err.Error()}
+	}
+	found := rows.Runner
+	for _, row := range rows.Include {
+		found = append(found, row["runner"])
+	}
+	if len(found) == 0 {
+		return []string{runsOn}
+	}
+	return found
+}
+
+// faults are the rules that a step breaks. A release takes nothing from a cache.
+func (s step) faults(where string, release bool) []string {
 	var found []string
+	if s.Uses != "" && !commit.MatchString(s.Uses) {
+		found = append(found, where+": not pinned by a commit: "+s.Uses)
+	}
 	// A value that is pasted into a script is part of the script. As a variable of the environment it is a value.
 	if strings.Contains(s.Run, "${{") {
 		found = append(found, where+": an expression in a script; put it into env: "+s.Run)
@@ -112,8 +146,9 @@ func (s step) faults(where string) []string {
 	if strings.HasPrefix(s.Uses, "actions/checkout@") && s.With["persist-credentials"] != "false" {
 		found = append(found, where+": the token stays in the checkout; say persist-credentials: false")
 	}
-	if strings.HasPrefix(s.Uses, "actions/setup-go@") && s.With["cache"] != "false" {
-		found = append(found, where+": a cache that other workflows wrote; say cache: false")
+	cached := strings.HasPrefix(s.Uses, "actions/cache") || strings.HasPrefix(s.Uses, "actions/setup-") && s.With["cache"] != "false"
+	if release && cached {
+		found = append(found, where+": a cache that other workflows wrote; say cache: false, and use no actions/cache")
 	}
 	if strings.HasPrefix(s.Uses, "actions/github-script@") {
 		found = append(found, where+": a script that is not judged here")
@@ -208,7 +243,13 @@ func TestEveryFaultOfAWorkflowIsFound(t *testing.T) {
 		"no limit of time":           {"    timeout-minutes: 5\n", "", "timeout-minutes"},
 		"a machine that changes":     {"ubuntu-24.04", "ubuntu-latest", "another machine"},
 		"a token that stays":         {"persist-credentials: false", "fetch-depth: 0", "persist-credentials"},
-		"a cache":                    {"actions/checkout", "actions/setup-go", "a cache"},
+		"a runner of a matrix":       {"runs-on: ubuntu-24.04", "strategy: {matrix: {include: [{runner: ubuntu-latest}]}}\n    runs-on: ${{ matrix.runner }}", "another machine"},
+		"runners of a matrix":        {"runs-on: ubuntu-24.04", "strategy: {matrix: {runner: [self-hosted]}}\n    runs-on: ${{ matrix.runner }}", "another machine"},
+		"a runner that is nowhere":   {"runs-on: ubuntu-24.04", "runs-on: ${{ matrix.runner }}", "another machine"},
+		"a branch in braces":         {"    - run: make test\n", "    - {uses: a/b@main}\n", "not pinned"},
+		"a branch after spaces":      {"    - run: make test\n", "    -   uses: a/b@main\n", "not pinned"},
+		"a branch with a quoted key": {"    - run: make test\n", "    - \"uses\": a/b@main\n", "not pinned"},
+		"a branch on the next line":  {"    - run: make test\n", "    - ? uses\n      : a/b@main\n", "not pinned"},
 		"a secret":                   {"make test", "make test TOKEN=$TOKEN # secrets.TOKEN", "a secret"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -220,6 +261,27 @@ func TestEveryFaultOfAWorkflowIsFound(t *testing.T) {
 				t.Errorf("found %q, and nothing with %q", found, one.want)
 			}
 		})
+	}
+}
+
+func TestAReleaseTakesNothingFromACache(t *testing.T) {
+	for _, one := range []struct{ from, to string }{
+		{"actions/checkout", "actions/setup-go"},
+		{"actions/checkout", "actions/setup-node"},
+		{"actions/checkout", "actions/cache"},
+		{"actions/checkout", "actions/cache/restore"},
+	} {
+		text := strings.Replace(goodWorkflow, one.from, one.to, 1)
+		if found := strings.Join(faults("release.yml", text), "\n"); !strings.Contains(found, "a cache") {
+			t.Errorf("%s: found %q", one.to, found)
+		}
+		if found := faults("ci.yml", text); len(found) > 0 {
+			t.Errorf("%s in another workflow: %q", one.to, found)
+		}
+	}
+	// A composite action could do all of this unseen.
+	if found, err := filepath.Glob("../../.github/actions/*"); err != nil || len(found) > 0 {
+		t.Errorf("actions of this repository are not judged: %q, %v", found, err)
 	}
 }
 
