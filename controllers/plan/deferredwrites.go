@@ -17,7 +17,7 @@ import (
 const (
 	// firstStatusDelay is how long the first status of a NodeReboot waits for the first report of the helper that made it.
 	firstStatusDelay = 500 * time.Millisecond
-	// backDelay is how long it waits to be told that a host is back: until the node is proved, as a rule. The helper reports at that moment,
+	// backDelay is how long the record that a host is back waits: until the node is proved, as a rule. The helper reports at that moment,
 	// too, and one of the two writes would be in vain.
 	backDelay = 10 * time.Second
 	// explanationDelay is how long another reason waits that comes with no fact.

@@ -208,7 +208,7 @@ func TestThatAHostIsBackIsToldWithItsProof(t *testing.T) {
 	}
 }
 
-// A host may boot twice before it is told that it is back.
+// A host may boot twice before the status says that it is back.
 func TestTheSecondOfTwoBootsIsToldAtOnce(t *testing.T) {
 	s := deferring(attemptIn(t, stageRebooting))
 	s.boot("a", 2)
@@ -220,11 +220,11 @@ func TestTheSecondOfTwoBootsIsToldAtOnce(t *testing.T) {
 	s.boot("a", 3)
 	s.Deferred = s.compute().Deferred // that write fails
 	if status, _ := s.written("ra"); !status {
-		t.Fatal("it is not told that the host booted twice")
+		t.Fatal("that the host booted twice is not written at once")
 	}
 	reboot := s.reboot("ra").Status
 	if reboot.After.BootID != s.node("a").BootID || !reboot.After.SeenTime.Time.Equal(s.now) || !reboot.Attempt.BackTime.Time.Equal(s.now) {
-		t.Errorf("the second boot is told as %+v, back since %v, at %v", reboot.After, reboot.Attempt.BackTime, s.now)
+		t.Errorf("the second boot is recorded as %+v, back since %v, at %v", reboot.After, reboot.Attempt.BackTime, s.now)
 	}
 	if !slices.Contains(reboot.Attempt.Containers, "of-the-first-boot") {
 		t.Errorf("containers of before: %v", reboot.Attempt.Containers)
@@ -243,7 +243,7 @@ func TestTheProofOfAHostThatIsBackDoesNotWait(t *testing.T) {
 	}
 	s.comeBack("ra", v1alpha1.SentinelNotRequired)
 	if status, _ := s.written("ra"); !status {
-		t.Fatal("the proof is not told at once")
+		t.Fatal("the proof is not written at once")
 	}
 	attempt, cordoned := s.reboot("ra").Status.Attempt, s.node("a").Unschedulable
 	if attempt.UncordonedTime == nil || !attempt.UncordonedTime.Time.Equal(s.now) || !attempt.BackTime.Time.Equal(seen) || cordoned {
