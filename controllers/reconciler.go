@@ -21,6 +21,7 @@ type reconciler struct {
 	clock    clock.PassiveClock
 	reader   *reader
 	executor *executor
+	silences silenceKeeper
 	numbers  *numbers
 	limiter  *retryLimiter
 	memory   podMemory
@@ -56,8 +57,12 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	if s.Deferred == nil {
 		s.Deferred = map[string]time.Time{}
 	}
+	if r.silences != nil {
+		s.SilenceFailures = r.silences.Failures()
+	}
 	p, complete, unread := r.plan(ctx, s, now)
 	r.deferred = p.Deferred
+	r.silence(s, p, now)
 	written := r.executor.execute(ctx, s, p, now)
 	wake := untilWake(p.Wake, r.clock.Now())
 	if written.refused && (wake == 0 || wake > firstRetry) {

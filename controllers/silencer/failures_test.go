@@ -1,0 +1,190 @@
+package silencer
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/silence"
+)
+
+func TestTheNextLeaderGoesOnWithTheSilencesThatItFindsAndEndsWhatIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		am := newFakeServer()
+		servers := map[string]*fakeServer{"http://am": am}
+		first := newBench(t, servers)
+		first.underWay("a", "b")
+		first.pass()
+		want(t, "first", am.take(), "0s keep a 10m0s", "0s keep b 10m0s")
+		time.Sleep(2 * time.Minute)
+		first.stop()
+		foreign := silence.Silence{Key: silence.Key{PolicyUID: "another cluster's", Entry: "node-alerts", Node: "x"}}
+		am.until[foreign.Key], am.all[foreign.Key] = time.Now().Add(time.Hour), foreign
+
+		next := newBench(t, servers)
+		next.underWay("a") // the NodeReboot of b was deleted meanwhile
+		next.pass()
+		want(t, "next", am.take(), "2m0s end b")
+		time.Sleep(3 * time.Minute)
+		want(t, "renewed", am.take(), "5m0s keep a 10m0s")
+		next.stop()
+	})
+}
+
+func TestTwoManagersThatBothBelieveTheyLeadLeaveNothingBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		am := newFakeServer()
+		servers := map[string]*fakeServer{"http://am": am}
+		one, two := newBench(t, servers), newBench(t, servers)
+		for _, b := range []*bench{one, two} {
+			b.underWay("a")
+			b.pass()
+		}
+		time.Sleep(30 * time.Minute)
+		synctest.Wait()
+		if am.active() != 1 {
+			t.Errorf("%d active", am.active())
+		}
+		for _, b := range []*bench{one, two} {
+			delete(b.reboots, "a")
+			b.pass()
+		}
+		synctest.Wait()
+		if am.active() != 0 {
+			t.Errorf("%d are left", am.active())
+		}
+		one.stop()
+		two.stop()
+	})
+}
+
+func TestASilenceLapsesWhenTheOperatorDies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		am := newFakeServer()
+		b := newBench(t, map[string]*fakeServer{"http://am": am})
+		b.underWay("a")
+		b.pass()
+		time.Sleep(6 * time.Minute)
+		b.stop()
+		am.take()
+		time.Sleep(8 * time.Minute)
+		if am.active() != 1 {
+			t.Error("it lapsed early")
+		}
+		time.Sleep(2 * time.Minute)
+		if am.active() != 0 || len(am.take()) != 0 {
+			t.Error("it did not lapse by itself")
+		}
+	})
+}
+
+func TestAnAlertmanagerThatHangsDelaysNeitherAPassNorAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hung, other := newFakeServer(), newFakeServer()
+		hung.set(nil, true)
+		b := newBench(t, map[string]*fakeServer{"http://am": hung, "http://other": other})
+		second := entry("http://other", "{{ .Node }}")
+		second.Name = "other"
+		b.policy.Spec.Silences = append(b.policy.Spec.Silences, second)
+		began := time.Now()
+		for range 100 {
+			b.underWay("a")
+			b.pass()
+			b.Failures()
+			b.Numbers()
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("passes waited for %s", took)
+		}
+		want(t, "the other one", other.take(), "0s keep a 10m0s")
+		b.stop()
+	})
+}
+
+func TestWhatFailsIsTriedAgainLessAndLessOftenAndSaidOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		am := newFakeServer()
+		b := newBench(t, map[string]*fakeServer{"http://am": am})
+		b.pass()
+		synctest.Wait()
+		am.set(errors.New("no"), false)
+		b.underWay("a")
+		b.pass()
+		synctest.Wait()
+		if f := b.Failures(); f["p"] != nil || b.changes != 0 {
+			t.Errorf("the first failure is said: %v", f)
+		}
+		for range 60 {
+			time.Sleep(time.Second)
+			b.pass()
+		}
+		var at []string
+		for _, w := range am.take() {
+			at = append(at, strings.Fields(w)[0])
+		}
+		want(t, "tried", at, "0s", "1s", "3s", "7s", "15s", "31s")
+		f := b.Failures()["p"]
+		if len(f) != 1 || f[0].Silence != "node-alerts" || !f[0].Since.Equal(am.began) || !strings.Contains(f[0].Message, "could not be asked") {
+			t.Errorf("failures %+v", f)
+		}
+		if b.changes != 1 {
+			t.Errorf("%d passes were asked for", b.changes)
+		}
+		time.Sleep(time.Minute)
+		am.set(nil, false)
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		if b.Failures()["p"] != nil || b.changes != 2 || am.active() != 1 || b.Numbers()["p"].Failed < 6 {
+			t.Errorf("after it works again: %v, %d passes, %+v", b.Failures(), b.changes, b.Numbers())
+		}
+		b.stop()
+	})
+}
+
+func TestWhatCannotBeEndedIsGivenUpWhenItHasLapsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		am := newFakeServer()
+		b := newBench(t, map[string]*fakeServer{"http://am": am})
+		b.underWay("a")
+		b.pass()
+		synctest.Wait()
+		am.set(errors.New("no"), false)
+		b.policy = nil
+		b.pass()
+		time.Sleep(9 * time.Minute)
+		if b.Idle() || len(b.Failures()["p"]) != 1 {
+			t.Errorf("failures %v", b.Failures())
+		}
+		time.Sleep(2 * time.Minute)
+		if !b.Idle() || b.Failures() != nil || len(b.Numbers()) != 0 {
+			t.Errorf("failures %v, numbers %v", b.Failures(), b.Numbers())
+		}
+		b.stop()
+	})
+}
+
+func TestMatchersThatComeToNothingAreSaidAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, map[string]*fakeServer{"http://am": newFakeServer()})
+		b.policy.Spec.Silences = []v1alpha1.AlertSilence{entry("http://am", "{{ .Zone }}")}
+		b.underWay("a")
+		b.pass()
+		began := time.Now()
+		time.Sleep(time.Minute)
+		b.pass()
+		f := b.Failures()["p"]
+		const problem = "matcher node: {{ .Zone }} is empty, because node a is in no zone."
+		if len(f) != 1 || f[0].Message != problem || !f[0].Since.Equal(began) || b.changes != 1 {
+			t.Errorf("failures %+v, %d passes", f, b.changes)
+		}
+		delete(b.reboots, "a")
+		b.pass()
+		if f := b.Failures()["p"]; f != nil || b.changes != 2 {
+			t.Errorf("failures %+v, %d passes", f, b.changes)
+		}
+		b.stop()
+	})
+}
