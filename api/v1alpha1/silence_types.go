@@ -28,7 +28,7 @@ type AlertSilence struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
-	// +kubebuilder:validation:XValidation:rule="self.exists(m, m.matchType == '=' ? m.value != '' : m.matchType == '=~' && !''.matches('^(?:' + m.value + ')$') && !'no-alert-has-this-value'.matches('^(?:' + m.value + ')$'))",message="these matchers would silence every alert: write at least one with matchType = or =~ and a value that only some alerts have, such as name: node, value: \"{{ .Node }}\""
+	// +kubebuilder:validation:XValidation:rule="self.exists(m, m.matchType == '=' ? m.value != '' : m.matchType == '=~' && !''.matches('^(?:' + m.value + ')$') && !'~~~~~~~~~~~~~~~~'.matches('^(?:' + m.value + ')$'))",message="these matchers would silence every alert: write at least one with matchType = or =~ and a value that only some alerts have, such as name: node, value: \"{{ .Node }}\""
 	// +kubebuilder:validation:XValidation:rule="self.all(m, m.value.matches('^([^{]|[{][^{]|[{][{] *[.](Node|Zone|Policy) *[}][}])*[{]?$'))",message="a placeholder is {{ .Node }}, {{ .Zone }} or {{ .Policy }}: write one of these, and no other text between {{ and }}"
 	Matchers []LabelMatcher `json:"matchers,omitempty"`
 

@@ -35,6 +35,9 @@ func (a *Asker) Silences(entry *v1alpha1.AlertSilence) *Silences {
 	return &Silences{asker: a, entry: entry}
 }
 
+// ErrNotListed is that Alertmanager does not know a silence which is to end.
+var ErrNotListed = errors.New("the silence is not listed")
+
 // Lasting is a silence that is in force, and for how long it is.
 type Lasting struct {
 	silence.Silence
@@ -86,7 +89,7 @@ func (s *Silences) Keep(ctx context.Context, kept *silence.Silence, lasts time.D
 }
 
 // End ends a silence at once; also where two managers made one each. One that Alertmanager does not know is an error: of several that tell
-// each other, this one may not have heard of it yet.
+// each other, this one may not have heard of it yet. The error is ErrNotListed.
 func (s *Silences) End(ctx context.Context, ended *silence.Silence) error {
 	return s.within(ctx, func(ctx context.Context, am *alertmanagerAPI) error {
 		found, err := am.silences(ctx, ended)
@@ -94,7 +97,7 @@ func (s *Silences) End(ctx context.Context, ended *silence.Silence) error {
 			return err
 		}
 		if len(found) == 0 {
-			return say(nil, "%s: it does not list a silence that it took, which is to end", am.url)
+			return say(ErrNotListed, "%s: it does not list a silence that it took, which is to end", am.url)
 		}
 		for i := range found {
 			if !found[i].inForce() {

@@ -2,6 +2,7 @@ package gates
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -367,7 +368,7 @@ func TestTheEndOfASilenceIsByTheClockOfTheAlertmanager(t *testing.T) {
 		t.Errorf("it lasts from %v to %v", body["startsAt"], body["endsAt"])
 	}
 	err := silences.End(t.Context(), want)
-	if err == nil || !strings.Contains(Readable(err), "it does not list a silence that it took, which is to end.") {
+	if !errors.Is(err, ErrNotListed) || !strings.Contains(Readable(err), "it does not list a silence that it took, which is to end.") {
 		t.Errorf("got %v of one that has not heard of the silence", err)
 	}
 }

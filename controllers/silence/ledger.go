@@ -9,7 +9,9 @@ import (
 // Task is one thing to do at an Alertmanager.
 type Task struct {
 	// End the silence; otherwise it is made, renewed or shortened, to last until the time.
-	End     bool
+	End bool
+	// Unsure says of an end that there may be no silence: it was asked for, and there was no answer.
+	Unsure  bool
 	Silence Silence
 	Until   time.Time
 }
@@ -23,10 +25,19 @@ type Ledger struct {
 	failures map[Key]int
 }
 
-// held is a silence that exists.
+// held is a silence that exists until a time; zero if that is not known. It may exist for longer: a request that failed may have been
+// carried out.
 type held struct {
-	silence Silence
-	until   time.Time
+	silence      Silence
+	until, maybe time.Time
+}
+
+// possible says that the silence may exist.
+func (h *held) possible(now time.Time) bool { return now.Before(h.until) || now.Before(h.maybe) }
+
+// end is the task to end it.
+func (h *held) end(now time.Time) *Task {
+	return &Task{End: true, Unsure: !now.Before(h.until), Silence: h.silence}
 }
 
 // slack is by how much two clocks, and whole seconds, may differ.
@@ -50,8 +61,16 @@ func (l *Ledger) Done(t Task) {
 	l.Found(t.Silence, t.Until)
 }
 
-// Failed notes that a task was tried in vain: others go first.
+// Failed notes that a task was tried in vain: others go first. What was to be made may exist nevertheless.
 func (l *Ledger) Failed(t Task) {
+	if !t.End {
+		if l.held[t.Silence.Key] == nil {
+			l.Found(t.Silence, time.Time{})
+		}
+		if h := l.held[t.Silence.Key]; h.maybe.Before(t.Until) {
+			h.maybe = t.Until
+		}
+	}
 	if l.failures == nil {
 		l.failures = map[Key]int{}
 	}
@@ -59,7 +78,18 @@ func (l *Ledger) Failed(t Task) {
 }
 
 // Held is how many silences exist as far as is known.
-func (l *Ledger) Held() int { return len(l.held) }
+func (l *Ledger) Held() int {
+	n := 0
+	for _, h := range l.held {
+		if !h.until.IsZero() {
+			n++
+		}
+	}
+	return n
+}
+
+// Empty says that no silence exists or may exist.
+func (l *Ledger) Empty() bool { return len(l.held) == 0 }
 
 // Next is what to do first; none if there is nothing to do. Wake is when time alone will ask for more; zero is never.
 func (l *Ledger) Next(wanted []Silence, now time.Time) (first *Task, wake time.Time) {
@@ -81,10 +111,10 @@ func (l *Ledger) Next(wanted []Silence, now time.Time) (first *Task, wake time.T
 	}
 	for key, h := range l.held {
 		switch {
-		case !now.Before(h.until):
+		case !h.possible(now):
 			delete(l.held, key) // it has lapsed
 		case !known[key]:
-			tasks = append(tasks, Task{End: true, Silence: h.silence})
+			tasks = append(tasks, *h.end(now))
 		}
 	}
 	if len(tasks) == 0 {
@@ -116,15 +146,13 @@ func (l *Ledger) note(wanted []Silence) {
 
 // due is what is to be done about a silence that is asked for, and when; no task if there is nothing to do but to wait until then.
 func (l *Ledger) due(s Silence, now time.Time) (*Task, time.Time) {
-	h, exists := l.held[s.Key]
-	exists = exists && now.Before(h.until)
+	h := l.held[s.Key]
+	exists := h != nil && now.Before(h.until)
 	switch {
-	case s.State == Over || l.over[s.Key]:
-		if exists {
-			return &Task{End: true, Silence: h.silence}, time.Time{}
+	case s.State == Over || l.over[s.Key] || s.State == Lingering && !exists:
+		if h != nil && h.possible(now) {
+			return h.end(now), time.Time{}
 		}
-		return nil, time.Time{}
-	case s.State == Lingering && !exists:
 		return nil, time.Time{}
 	case s.State == Lingering && h.until.After(s.Until.Add(slack)):
 		return &Task{Silence: s, Until: s.Until}, time.Time{}
@@ -142,10 +170,10 @@ func (l *Ledger) due(s Silence, now time.Time) (*Task, time.Time) {
 // before puts those that failed less often first, and then the ends: they let a page through.
 func (l *Ledger) before(a, b Task) int {
 	rank := func(t Task) int {
-		switch _, exists := l.held[t.Silence.Key]; {
+		switch h := l.held[t.Silence.Key]; {
 		case t.End:
 			return 0
-		case !exists:
+		case h == nil || h.until.IsZero():
 			return 1
 		}
 		return 2

@@ -18,7 +18,7 @@ var placeholders = regexp.MustCompile(`\{\{ *\.(Node|Zone|Policy) *\}\}`)
 
 const (
 	// unlikely is a value that no alert has: what matches it matches nearly everything.
-	unlikely = "no-alert-has-this-value"
+	unlikely = "~~~~~~~~~~~~~~~~"
 	// maxValue bounds a value with the names in it, in bytes.
 	maxValue = 4096
 )

@@ -83,6 +83,7 @@ func wish(policy *v1alpha1.RebootPolicy, entry *v1alpha1.AlertSilence, attempts 
 		w.Problem = found[0].Message
 		return w
 	}
+	server := Server(entry)
 	for _, a := range attempts {
 		state, until, asks := a.state(model.Seconds(entry.LingerSeconds), now)
 		if !asks {
@@ -98,13 +99,16 @@ func wish(policy *v1alpha1.RebootPolicy, entry *v1alpha1.AlertSilence, attempts 
 			Key: Key{
 				Policy: policy.Name, PolicyUID: string(policy.UID), Entry: entry.Name,
 				Node: a.Reboot.Spec.NodeName, Reboot: a.Reboot.Name, RebootUID: string(a.Reboot.UID), Attempt: current.Number,
-				Digest: digest(matchers), Server: Server(entry),
+				Digest: digest(matchers), Server: server,
 			},
-			Matchers: matchers, State: state, Duration: model.Seconds(entry.DurationSeconds), Until: until,
+			Matchers: matchers, State: state, Duration: cmp.Or(model.Seconds(entry.DurationSeconds), defaultDuration), Until: until,
 		})
 	}
 	return w
 }
+
+// defaultDuration is the default of the schema, for an entry that has none.
+const defaultDuration = 10 * time.Minute
 
 // maxLinger is the most that an entry may say.
 const maxLinger = time.Hour

@@ -188,3 +188,30 @@ func TestMatchersThatComeToNothingAreSaidAtOnce(t *testing.T) {
 		b.stop()
 	})
 }
+
+func TestASilenceThatWasMadeWithoutAnAnswerIsEndedWhenTheRebootFails(t *testing.T) {
+	for name, secretly := range map[string]bool{"it was made": true, "it was not made": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				am := newFakeServer()
+				b := newBench(t, map[string]*fakeServer{"http://am": am})
+				b.pass()
+				synctest.Wait()
+				am.set(errors.New("no answer"), false)
+				am.secretly = secretly
+				b.underWay("a")
+				b.pass()
+				synctest.Wait()
+				am.set(nil, false)
+				b.policy = nil
+				b.pass()
+				time.Sleep(time.Second)
+				want(t, "all", am.take(), "0s failed to keep a 10m0s", "1s end a")
+				if am.active() != 0 || !b.Idle() {
+					t.Errorf("%d are active", am.active())
+				}
+				b.stop()
+			})
+		})
+	}
+}

@@ -31,9 +31,10 @@ type fakeServer struct {
 	all    map[silence.Key]silence.Silence
 	writes []string
 	lists  int
-	// fails every request, and hangs says that it takes as long as it may.
-	fails error
-	hangs bool
+	// fails every request, and hangs says that it takes as long as it may. With secretly, what is to be kept is kept nevertheless.
+	fails    error
+	hangs    bool
+	secretly bool
 }
 
 func newFakeServer() *fakeServer {
@@ -76,7 +77,7 @@ func (f *fakeServer) Keep(ctx context.Context, s *silence.Silence, lasts time.Du
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.note(err, "keep", s, lasts.String())
-	if err == nil {
+	if err == nil || f.secretly {
 		f.until[s.Key], f.all[s.Key] = time.Now().Add(lasts), *s
 	}
 	return err
@@ -87,6 +88,9 @@ func (f *fakeServer) End(ctx context.Context, s *silence.Silence) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.note(err, "end", s, "")
+	if _, known := f.until[s.Key]; err == nil && !known {
+		return gates.ErrNotListed
+	}
 	if err == nil {
 		delete(f.until, s.Key)
 	}

@@ -2,6 +2,7 @@ package silencer
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -35,7 +36,9 @@ type lane struct {
 	entry  *v1alpha1.AlertSilence
 	wanted []silence.Silence
 	closed bool
-	held   int
+	// held is how many silences exist, and empty says that none may exist.
+	held  int
+	empty bool
 	// inARow is how many requests have failed one after the other, since when, and what was said of the last one.
 	inARow int
 	since  time.Time
@@ -48,7 +51,7 @@ type lane struct {
 }
 
 func newLane(s *Silencer, key laneKey, w *silence.Wish) *lane {
-	return &lane{silencer: s, key: key, policy: w.Policy.Name, wake: make(chan struct{}, 1)}
+	return &lane{silencer: s, key: key, policy: w.Policy.Name, wake: make(chan struct{}, 1), empty: true}
 }
 
 // want says what the lane is to keep.
@@ -87,7 +90,7 @@ func (l *lane) notify() {
 func (l *lane) mayGo() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.closed && l.held == 0
+	return l.closed && l.empty
 }
 
 // run works until the context ends, or nothing is left to do.
@@ -152,6 +155,9 @@ func (l *lane) step(ctx context.Context) (pause time.Duration, ended bool) {
 	var err error
 	if task.End {
 		err = server.End(ctx, &task.Silence)
+		if task.Unsure && errors.Is(err, gates.ErrNotListed) {
+			err = nil
+		}
 	} else {
 		err = server.Keep(ctx, &task.Silence, task.Until.Sub(now))
 	}
@@ -186,9 +192,8 @@ func (l *lane) note(ctx context.Context, err error) time.Duration {
 		return -1
 	}
 	l.mu.Lock()
-	l.held = l.ledger.Held()
-	before := l.text
-	saidBefore := l.inARow >= patience
+	l.held, l.empty = l.ledger.Held(), l.ledger.Empty()
+	before, saidBefore := l.text, l.inARow >= patience
 	pause := time.Duration(0)
 	if err == nil {
 		l.inARow, l.text = 0, ""

@@ -56,6 +56,7 @@ func TestASilenceIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"an empty list":           {matchers(), []string{"should have at least 1 items"}},
 		"an empty value":          {matchers("{name: node}"), []string{everything}},
 		"everything":              {matchers(`{name: alertname, matchType: "=~", value: ".+"}`), []string{everything}},
+		"everything long":         {matchers(`{name: alertname, matchType: "=~", value: ".{2,}"}`), []string{everything}},
 		"everything or nothing":   {matchers(`{name: alertname, matchType: "=~", value: ".*"}`), []string{everything}},
 		"everything in a group":   {matchers(`{name: alertname, matchType: "=~", value: "(a|.*)"}`), []string{everything}},
 		"all but one":             {matchers(`{name: alertname, matchType: "!=", value: Watchdog}`), []string{everything}},
