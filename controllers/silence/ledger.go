@@ -147,12 +147,15 @@ func (l *Ledger) note(wanted []Silence) {
 // due is what is to be done about a silence that is asked for, and when; no task if there is nothing to do but to wait until then.
 func (l *Ledger) due(s Silence, now time.Time) (*Task, time.Time) {
 	h := l.held[s.Key]
-	exists := h != nil && now.Before(h.until)
+	if h == nil {
+		h = &held{}
+	}
+	exists := now.Before(h.until)
+	over := l.isOver(s, exists)
 	switch {
-	case s.State == Over || l.over[s.Key] || s.State == Lingering && !exists:
-		if h != nil && h.possible(now) {
-			return h.end(now), time.Time{}
-		}
+	case over && h.possible(now):
+		return h.end(now), time.Time{}
+	case over:
 		return nil, time.Time{}
 	case s.State == Lingering && h.until.After(s.Until.Add(slack)):
 		return &Task{Silence: s, Until: s.Until}, time.Time{}
@@ -165,6 +168,11 @@ func (l *Ledger) due(s Silence, now time.Time) (*Task, time.Time) {
 	}
 	renew := h.until.Add(-s.Duration / 2)
 	return &next, renew
+}
+
+// isOver says that the silence is neither to be made nor to stay. One that lingers stays if it exists.
+func (l *Ledger) isOver(s Silence, exists bool) bool {
+	return s.State == Over || l.over[s.Key] || s.State == Lingering && !exists
 }
 
 // before puts those that failed less often first, and then the ends: they let a page through.
