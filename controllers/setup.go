@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -45,6 +46,9 @@ type Options struct {
 	Namespace string
 	// NodeName is the node that the manager runs on, which goes last; empty if it is not known.
 	NodeName string
+	// HandOver has another manager lead instead of this one, which then ends, and says whether it does. It is called before the node of this
+	// manager is drained, when another manager is Ready. Nil is for a manager that has nobody to hand the lead over to.
+	HandOver func() bool
 	// Clock of every decision; the real one if nil. Give it the API server's: managers on other machines decide by the same times.
 	Clock clock.PassiveClock
 	// ClusterMaxUnavailable is the most nodes of the cluster that may be unavailable at once, as a number or in percent; nil is no limit
@@ -59,6 +63,8 @@ type Options struct {
 	PublishMaintenance bool
 	// GateAllowedCIDRs are addresses that gates may ask although they are loopback, link-local or those of metadata services.
 	GateAllowedCIDRs []netip.Prefix
+	// lingering of watches of pods; 0 is the default.
+	lingering time.Duration
 	// Registry takes the metrics; the one that the manager serves if nil.
 	Registry prometheus.Registerer
 }
@@ -127,6 +133,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	}
 	interest, observed := &interest{}, newObserved(options.Clock)
 	pods := newNodePods(core)
+	pods.lingering = cmp.Or(options.lingering, lingering)
 	maintenances := newMaintenanceWatcher(mgr.GetCache(), mgr.GetAPIReader())
 	numbers := newNumbers()
 	state := &stateCollector{reader: mgr.GetCache(), clock: options.Clock, elected: mgr.Elected()}
@@ -145,13 +152,14 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 			slotsKnown: slots,
 		},
 		executor: &executor{
-			client: mgr.GetClient(), recorder: mgr.GetEventRecorder(v1alpha1.ManagerFieldManager), numbers: numbers,
+			client: mgr.GetClient(), live: mgr.GetAPIReader(), recorder: mgr.GetEventRecorder(v1alpha1.ManagerFieldManager), numbers: numbers,
 			namespace: options.Namespace, publishMaintenance: options.PublishMaintenance, refused: &refusedWrites{},
 			clock: options.Clock, slotsKnown: slots,
 		},
 		silences: keeper,
 		numbers:  numbers,
 		limiter:  limiter,
+		handOver: options.HandOver,
 	}
 	warm := true
 	b := builder.ControllerManagedBy(mgr).Named(controllerName).WithOptions(controller.Options{

@@ -2,12 +2,14 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
 	"net/http"
 	"os"
+	"syscall"
 	_ "time/tzdata" // the image has no time zones but these
 
 	_ "golang.org/x/crypto/x509roots/fallback" // nor roots of certificate authorities
@@ -56,12 +58,34 @@ func run(args []string) error {
 	if err != nil {
 		return fmt.Errorf("find the cluster: %w", err)
 	}
-	mgr, err := newManager(config, options)
+	signaled := ctrl.SetupSignalHandler()
+	ctx, end := context.WithCancelCause(signaled)
+	defer end(nil)
+	mgr, err := newManager(config, options, func() { end(errHandedOver) })
 	if err != nil {
 		return err
 	}
-	if err := mgr.Start(ctrl.SetupSignalHandler()); err != nil {
+	if err := mgr.Start(ctx); err != nil {
 		return fmt.Errorf("run the manager: %w", err)
+	}
+	if errors.Is(context.Cause(ctx), errHandedOver) && signaled.Err() == nil {
+		return startAgain(args)
+	}
+	return nil
+}
+
+// errHandedOver is why a manager ends that hands the lead over.
+var errHandedOver = errors.New("the lead is handed over")
+
+// startAgain puts a new run of the program in the place of this one, as a standby. Who has led cannot go on as one, and the kubelet would
+// take a moment to start the container again, for which there would be one manager less.
+func startAgain(args []string) error {
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find the program: %w", err)
+	}
+	if err := syscall.Exec(program, append([]string{os.Args[0]}, args...), os.Environ()); err != nil {
+		return fmt.Errorf("start the program again: %w", err)
 	}
 	return nil
 }
@@ -75,7 +99,8 @@ func onServerTime(config *rest.Config, local clock.WithTicker) (*rest.Config, *s
 	return config, serverClock
 }
 
-func newManager(config *rest.Config, options *options) (manager.Manager, error) {
+// newManager returns a manager that calls end when it hands the lead over.
+func newManager(config *rest.Config, options *options, end func()) (manager.Manager, error) {
 	config, serverClock := onServerTime(config, clock.RealClock{})
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
@@ -121,9 +146,21 @@ func newManager(config *rest.Config, options *options) (manager.Manager, error) 
 		QuorumLabels:          options.quorumLabels,
 		GateAllowedCIDRs:      options.gateAllowedCIDRs,
 		PublishMaintenance:    options.publishNodeConditions,
+		HandOver:              handOver(lock, options.leaderElect, end),
 
 		MaintenanceLeaseNamespaces: options.leaseNamespaces,
 	})
+}
+
+// handOver ends a manager that may hand the lead over. The lease is released when its controllers have ended.
+func handOver(lock *election.Lock, elects bool, end func()) func() bool {
+	return func() bool {
+		if !elects || !lock.MayHandOver() {
+			return false
+		}
+		end()
+		return true
+	}
 }
 
 // addProbes adds what answers the kubelet. A manager is ready when it could lead, so that the one that leads is not evicted before: it asks
