@@ -156,9 +156,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 			namespace: options.Namespace, publishMaintenance: options.PublishMaintenance, refused: &refusedWrites{},
 			clock: options.Clock, slotsKnown: slots,
 		},
-		silences: keeper,
-		numbers:  numbers,
-		limiter:  limiter,
+		silences: keeper, numbers: numbers, limiter: limiter,
 		handOver: options.HandOver,
 	}
 	warm := true

@@ -79,6 +79,8 @@ type silenceCollector struct{ keeper *silencer.Silencer }
 var (
 	silencesDesc = prometheus.NewDesc(prometheus.BuildFQName(metricsNamespace, "", "silences"),
 		"Silences that the operator keeps in Alertmanagers now.", []string{labelPolicy}, nil)
+	silencesOverdueDesc = prometheus.NewDesc(prometheus.BuildFQName(metricsNamespace, "", "silences_overdue"),
+		"Silences that should have ended and cannot be ended: they may hide alerts until they lapse.", []string{labelPolicy}, nil)
 	silenceFailuresDesc = prometheus.NewDesc(prometheus.BuildFQName(metricsNamespace, "", "silence_failures_total"),
 		"Silences that could not be made, renewed or ended, counted each time.", []string{labelPolicy}, nil)
 )
@@ -86,6 +88,7 @@ var (
 // Describe implements prometheus.Collector.
 func (c silenceCollector) Describe(descs chan<- *prometheus.Desc) {
 	descs <- silencesDesc
+	descs <- silencesOverdueDesc
 	descs <- silenceFailuresDesc
 }
 
@@ -93,6 +96,7 @@ func (c silenceCollector) Describe(descs chan<- *prometheus.Desc) {
 func (c silenceCollector) Collect(metrics chan<- prometheus.Metric) {
 	for policy, number := range c.keeper.Numbers() {
 		metrics <- prometheus.MustNewConstMetric(silencesDesc, prometheus.GaugeValue, float64(number.Silences), policy)
+		metrics <- prometheus.MustNewConstMetric(silencesOverdueDesc, prometheus.GaugeValue, float64(number.Overdue), policy)
 		metrics <- prometheus.MustNewConstMetric(silenceFailuresDesc, prometheus.CounterValue, float64(number.Failed), policy)
 	}
 }

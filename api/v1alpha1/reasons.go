@@ -280,8 +280,10 @@ const (
 	ReasonNamesTaken = "NamesTaken"
 	// ReasonCanaryTooLarge: there are not more nodes than canaries, so none waits for a canary.
 	ReasonCanaryTooLarge = "CanaryTooLarge"
-	// ReasonSilencesFailing: an Alertmanager takes no silences, or what a silence is to be made of comes to nothing. No reboot waits for that.
+	// ReasonSilencesFailing: an Alertmanager takes no silences, or no silence can be made of the matchers. No reboot waits for that.
 	ReasonSilencesFailing = "SilencesFailing"
+	// ReasonSilencesNotEnded: a silence should have ended and cannot be ended, so alerts may stay hidden until it lapses.
+	ReasonSilencesNotEnded = "SilencesNotEnded"
 	// ReasonNodesNotBack: nodes did not come back.
 	ReasonNodesNotBack = "NodesNotBack"
 	// ReasonDrainsFailing: the attempts of several nodes in a row failed without a reboot.

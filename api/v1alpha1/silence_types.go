@@ -10,7 +10,7 @@ type AlertSilence struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="name has lower-case letters, digits and hyphens, such as node-alerts"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="name has lower-case letters, digits and hyphens, and begins and ends with a letter or digit, such as node-alerts"
 	Name string `json:"name,omitempty"`
 
 	// url that the API of Alertmanager is below, such as http://alertmanager.monitoring.svc:9093. Of a cluster of Alertmanagers one is enough:
@@ -28,8 +28,9 @@ type AlertSilence struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
-	// +kubebuilder:validation:XValidation:rule="self.exists(m, m.matchType == '=' ? m.value != '' : m.matchType == '=~' && !''.matches('^(?:' + m.value + ')$') && !'~~~~~~~~~~~~~~~~'.matches('^(?:' + m.value + ')$'))",message="these matchers would silence every alert: write at least one with matchType = or =~ and a value that only some alerts have, such as name: node, value: \"{{ .Node }}\""
+	// +kubebuilder:validation:XValidation:rule="self.exists(m, m.matchType == '=' ? m.value != '' : m.matchType == '=~' && ['^(?:' + m.value + ')$'].all(re, !''.matches(re) && ![['~~~~~~~~~'], ['Watchdog', 'KubeDown'], ['kubelet', 'etcd'], ['critical', 'warning', 'info'], ['a-1:9100', '1.2.3.4:9']].exists(values, values.all(v, v.matches(re)))))",message="these matchers would silence nearly every alert: write at least one with matchType = or =~ and a value that only some alerts have, such as name: node, value: \"{{ .Node }}\""
 	// +kubebuilder:validation:XValidation:rule="self.all(m, m.value.matches('^([^{]|[{][^{]|[{][{] *[.](Node|Zone|Policy) *[}][}])*[{]?$'))",message="a placeholder is {{ .Node }}, {{ .Zone }} or {{ .Policy }}: write one of these, and no other text between {{ and }}"
+	// +kubebuilder:validation:XValidation:rule=`self.all(m, !(m.matchType in ['=~', '!~']) || !m.value.matches(r'[\\][{][{]|(^|[^\\])\[[^\]]*[{][{]|[\\]Q.*[{][{]'))`,message="in a regular expression a placeholder stands for exactly its text: write it where any text may stand, not behind a backslash, between brackets or behind \\Q"
 	Matchers []LabelMatcher `json:"matchers,omitempty"`
 
 	// durationSeconds is for how long a silence is made; it is renewed when half of that is over. So long, at most, alerts stay silenced when
@@ -43,8 +44,8 @@ type AlertSilence struct {
 	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 120 && self <= 3600",message="this is a number of seconds from 120 to 3600: write 600 for 10m"
 	DurationSeconds *int32 `json:"durationSeconds,omitempty"`
 
-	// lingerSeconds is for how long a silence stays after the proof, for alerts that take a while to notice that the node is back. After a
-	// failure it never stays.
+	// lingerSeconds is for how long a silence stays after the proof, for alerts that take a while to notice that the node is back. It may be
+	// longer than durationSeconds. After a failure it never stays.
 	// +optional
 	// +kubebuilder:default=0
 	// +kubebuilder:validation:Type=""

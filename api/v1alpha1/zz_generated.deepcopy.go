@@ -243,6 +243,10 @@ func (in *Attempt) DeepCopyInto(out *Attempt) {
 		in, out := &in.StalledTime, &out.StalledTime
 		*out = (*in).DeepCopy()
 	}
+	if in.InterruptedTime != nil {
+		in, out := &in.InterruptedTime, &out.InterruptedTime
+		*out = (*in).DeepCopy()
+	}
 	if in.EndedTime != nil {
 		in, out := &in.EndedTime, &out.EndedTime
 		*out = (*in).DeepCopy()

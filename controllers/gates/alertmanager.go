@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -34,39 +35,69 @@ func (g alertmanagerGate) onError() v1alpha1.Requirement { return g.OnError }
 
 func (g alertmanagerGate) timeout() time.Duration { return timeoutOf(g.TimeoutSeconds) }
 
+// ask says which alerts there are that are neither silenced nor inhibited. What only silences of the operator hide is in the way as well.
+// If it is about a node that they are for, it is excused for as long as that one is under way: the plan knows.
 func (g alertmanagerGate) ask(ctx context.Context, a *Asker, _ model.GateQuery) (reply, error) {
-	return found(g.obstacle(ctx, a))
-}
-
-// obstacle says which alerts there are that are neither silenced nor inhibited. What only silences of the operator hide is there as well,
-// unless it is about a node that they are for: those are made for pages, and say nothing about whether another node may go.
-func (g alertmanagerGate) obstacle(ctx context.Context, a *Asker) (string, error) {
 	server, err := a.serverOf(ctx, g.URL, &g.GateConnection)
 	if err != nil {
-		return "", err
+		return reply{}, err
 	}
 	am := &alertmanagerAPI{target: server, now: a.options.Clock.Now()}
 	body, err := am.request(ctx, http.MethodGet, "/api/v2/alerts?"+g.alertsQuery(), nil)
 	if err != nil {
-		return "", err
+		return reply{}, err
 	}
 	alerts, err := decodeAlerts(body)
 	_ = body.Close()
 	if err != nil {
-		return "", atServer(g.URL, err)
+		return reply{}, atServer(g.URL, err)
 	}
 	shown, hidden := split(alerts)
-	if len(shown) > 0 {
-		return g.inTheWay(a, shown, ""), nil
+	if len(shown) > 0 || len(hidden) == 0 {
+		return found(g.inTheWay(a, shown, ""), nil)
 	}
-	if hidden, err = am.unexpected(ctx, hidden); err != nil || len(hidden) == 0 {
-		return "", err
+	hiders, err := am.hiders(ctx, hidden)
+	if err != nil {
+		return reply{}, err
 	}
-	return g.inTheWay(a, hidden, ", which only silences of the operator hide"), nil
+	return g.judge(a, hidden, hiders), nil
 }
 
-// inTheWay names alerts.
+// byOperator is said of alerts that people do not hide.
+const byOperator = ", which only silences of the operator hide"
+
+// judge what silences hide.
+func (g alertmanagerGate) judge(a *Asker, hidden []alert, hiders map[string]*hider) reply {
+	var unexpected []alert
+	excused := map[string][]alert{}
+	by := map[string][]model.AttemptID{}
+	for i := range hidden {
+		attempts, byPerson := hidden[i].excusedBy(hiders)
+		key := fmt.Sprint(attempts)
+		switch {
+		case byPerson:
+		case len(attempts) == 0:
+			unexpected = append(unexpected, hidden[i])
+		default:
+			excused[key], by[key] = append(excused[key], hidden[i]), attempts
+		}
+	}
+	if len(unexpected) > 0 {
+		return reply{GateAnswer: model.GateAnswer{Obstacle: g.inTheWay(a, unexpected, byOperator)}}
+	}
+	var answer model.GateAnswer
+	for key, alerts := range excused {
+		answer.Excused = append(answer.Excused, model.Excused{By: by[key], Obstacle: g.inTheWay(a, alerts, byOperator)})
+	}
+	slices.SortFunc(answer.Excused, func(x, y model.Excused) int { return slices.CompareFunc(x.By, y.By, model.CompareAttempts) })
+	return reply{GateAnswer: answer}
+}
+
+// inTheWay names alerts; nothing if there are none.
 func (g alertmanagerGate) inTheWay(a *Asker, alerts []alert, hidden string) string {
+	if len(alerts) == 0 {
+		return ""
+	}
 	rows := make([]map[string]string, 0, len(alerts))
 	for i := range alerts {
 		rows = append(rows, alerts[i].Labels)
@@ -98,35 +129,45 @@ func split(alerts []alert) (shown, hidden []alert) {
 	return shown, hidden
 }
 
-// unexpected are those of the alerts that only silences of the operator hide, and that are not about the nodes of these silences.
-func (am *alertmanagerAPI) unexpected(ctx context.Context, hidden []alert) ([]alert, error) {
-	if len(hidden) == 0 {
-		return nil, nil
-	}
-	am.most = maxSilences
-	hiding := map[string]*hider{}
+// maxAsked is how many silences are asked for one by one. Of more, all of the last days are listed.
+const maxAsked = 10
+
+// hiders are the silences that hide alerts, by their IDs.
+func (am *alertmanagerAPI) hiders(ctx context.Context, hidden []alert) (map[string]*hider, error) {
+	hiders := map[string]*hider{}
 	for i := range hidden {
 		for _, id := range hidden[i].Status.SilencedBy {
-			hiding[id] = nil
+			hiders[id] = nil
 		}
 	}
-	err := am.each(ctx, nil, func(s *wireSilence) error {
-		if _, hides := hiding[s.ID]; hides {
-			hiding[s.ID] = newHider(s)
+	if len(hiders) > maxAsked {
+		am.most = maxSilences
+		err := am.each(ctx, nil, func(s *wireSilence) error {
+			if _, hides := hiders[s.ID]; hides {
+				hiders[s.ID] = newHider(s)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
+	} else {
+		for _, id := range slices.Sorted(maps.Keys(hiders)) {
+			s, err := am.silence(ctx, id)
+			if err != nil && am.status != http.StatusNotFound {
+				return nil, err
+			}
+			if err == nil {
+				hiders[id] = newHider(s)
+			}
+		}
 	}
-	for _, h := range hiding {
+	for _, h := range hiders {
 		if h == nil {
 			return nil, say(nil, "%s: it does not list a silence that hides an alert", am.url)
 		}
 	}
-	return slices.DeleteFunc(hidden, func(a alert) bool {
-		return slices.ContainsFunc(a.Status.SilencedBy, func(id string) bool { return hiding[id].rightly(a.Labels) })
-	}), nil
+	return hiders, nil
 }
 
 // hider is what matters of a silence that hides an alert.
@@ -145,9 +186,18 @@ func newHider(s *wireSilence) *hider {
 	return &hider{ours: true, key: key, matchers: s.matchers()}
 }
 
-// rightly says that an alert which the silence hides is in no node's way: a person hid it, or it is about the node that is under way.
-func (h *hider) rightly(labels map[string]string) bool {
-	return !h.ours || silence.About(h.key, h.matchers, labels)
+// excusedBy are the attempts that the alert is about, of those whose silences hide it. What a person hides, too, is in no node's way.
+func (a *alert) excusedBy(hiders map[string]*hider) (attempts []model.AttemptID, byPerson bool) {
+	for _, id := range a.Status.SilencedBy {
+		switch h := hiders[id]; {
+		case !h.ours:
+			return nil, true
+		case silence.About(h.key, h.matchers, a.Labels):
+			attempts = append(attempts, model.AttemptID{Node: h.key.Node, RebootUID: h.key.RebootUID, Number: h.key.Attempt})
+		}
+	}
+	slices.SortFunc(attempts, model.CompareAttempts)
+	return slices.Compact(attempts), false
 }
 
 // decodeAlerts requires a list: that there is none says nothing about alerts.

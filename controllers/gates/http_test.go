@@ -244,7 +244,9 @@ func hang(_ http.ResponseWriter, r *http.Request) {
 func endless(begin, more string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, begin)
-		for range 2 * maxAnswer / len(more) {
+		const at = 1000 // one by one, a busy machine would take longer than the gate may
+		more := strings.Repeat(more, at)
+		for range 2*maxAnswer/len(more) + 1 {
 			if _, err := io.WriteString(w, more); err != nil {
 				return
 			}

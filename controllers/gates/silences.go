@@ -89,15 +89,18 @@ func (s *Silences) Keep(ctx context.Context, kept *silence.Silence, lasts time.D
 }
 
 // End ends a silence at once; also where two managers made one each. One that Alertmanager does not know is an error: of several that tell
-// each other, this one may not have heard of it yet. The error is ErrNotListed.
-func (s *Silences) End(ctx context.Context, ended *silence.Silence) error {
+// each other, this one may not have heard of it yet. The error is ErrNotListed. Since is how long ago it was last made or renewed: what had
+// ended before that is another one. Zero is that this is not known.
+func (s *Silences) End(ctx context.Context, ended *silence.Silence, since time.Duration) error {
 	return s.within(ctx, func(ctx context.Context, am *alertmanagerAPI) error {
 		found, err := am.silences(ctx, ended)
 		if err != nil {
 			return err
 		}
-		if len(found) == 0 {
-			return say(ErrNotListed, "%s: it does not list a silence that it took, which is to end", am.url)
+		kept := am.now.Add(-since - time.Second)
+		known := slices.ContainsFunc(found, func(s wireSilence) bool { return s.inForce() || since == 0 || s.EndsAt.After(kept) })
+		if !known {
+			return say(ErrNotListed, "%s: it accepted a silence that is now to be ended, and does not list it", am.url)
 		}
 		for i := range found {
 			if !found[i].inForce() {
@@ -125,8 +128,20 @@ func (s *Silences) within(ctx context.Context, requests func(context.Context, *a
 		return nil
 	}
 	s.asker.options.Log.V(1).Info("silences cannot be kept", "url", s.entry.URL, "silence", s.entry.Name, "reason", detail(err))
-	return say(err, "%s", failure(limited, err, timeout))
+	cause := err
+	if server == nil || server.status == 0 || limited.Err() != nil {
+		cause = Unanswered(err)
+	}
+	return say(cause, "%s", failure(limited, err, timeout))
 }
+
+// Answered says that an Alertmanager has answered, although with an error.
+func Answered(err error) bool { return !errors.Is(err, errUnanswered) }
+
+// Unanswered makes an error of one that is no answer.
+func Unanswered(err error) error { return errors.Join(err, errUnanswered) }
+
+var errUnanswered = errors.New("there was no answer")
 
 // Readable is what may be said of an error, as a sentence.
 func Readable(err error) string {
@@ -226,9 +241,11 @@ func (am *alertmanagerAPI) silences(ctx context.Context, same *silence.Silence) 
 	return found, err
 }
 
+const allSilences = "/api/v2/silences"
+
 // each reads silences one by one.
 func (am *alertmanagerAPI) each(ctx context.Context, query url.Values, use func(*wireSilence) error) error {
-	path := "/api/v2/silences"
+	path := allSilences
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
@@ -281,22 +298,34 @@ func (am *alertmanagerAPI) set(ctx context.Context, s *wireSilence) (id string, 
 // checkNegative finds out whether a silence with negative matchers was taken for what it is. Versions before 0.22 overlook that they are,
 // and would hide what is to be seen.
 func (am *alertmanagerAPI) checkNegative(ctx context.Context, id string) error {
-	body, err := am.request(ctx, http.MethodGet, "/api/v2/silence/"+url.PathEscape(id), nil)
+	s, err := am.silence(ctx, id)
+	if err == nil && slices.ContainsFunc(s.Matchers, negative) {
+		return nil
+	}
+	// Whatever keeps it from being read, it may hide anything. The time for that is not the time that is over.
+	ending, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer stop()
+	if endError := am.expire(ending, id); err == nil {
+		err = endError
+	}
 	if err != nil {
 		return err
 	}
-	defer func() { _ = body.Close() }()
-	var s wireSilence
-	if err := json.NewDecoder(body).Decode(&s); err != nil {
-		return am.unreadable(err)
-	}
-	if slices.ContainsFunc(s.Matchers, negative) {
-		return nil
-	}
-	if err := am.expire(ctx, id); err != nil {
-		return err
-	}
 	return say(nil, "%s: it does not know matchers with != and !~: use Alertmanager 0.22 or later, or write = and =~", am.url)
+}
+
+// silence returns one by its ID.
+func (am *alertmanagerAPI) silence(ctx context.Context, id string) (*wireSilence, error) {
+	body, err := am.request(ctx, http.MethodGet, "/api/v2/silence/"+url.PathEscape(id), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = body.Close() }()
+	s := &wireSilence{}
+	if err := json.NewDecoder(body).Decode(s); err != nil {
+		return nil, am.unreadable(err)
+	}
+	return s, nil
 }
 
 // expire ends a silence.
@@ -332,7 +361,7 @@ func (am *alertmanagerAPI) request(ctx context.Context, method, path string, bod
 	hint := ""
 	switch {
 	case !am.hints:
-	case response.StatusCode == http.StatusNotFound && method != http.MethodDelete:
+	case response.StatusCode == http.StatusNotFound && method == http.MethodGet && strings.HasPrefix(path, allSilences):
 		hint = ": silences need the API v2 of an Alertmanager, 0.22 or later, below the url"
 	case response.StatusCode == http.StatusBadRequest:
 		hint = ": it does not take the silence; the manager's log has its words, with --zap-log-level=debug"

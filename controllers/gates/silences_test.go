@@ -87,7 +87,7 @@ func TestASilenceOfARealAlertmanagerIsMadeRenewedFoundAndEnded(t *testing.T) {
 		t.Errorf("it was not cut: %+v", shorter)
 	}
 	for range 2 { // that it has ended already is no error
-		if err := silences.End(t.Context(), want); err != nil {
+		if err := silences.End(t.Context(), want, 0); err != nil {
 			t.Fatal(err)
 		}
 		shown("ended", true)
@@ -126,7 +126,7 @@ func TestSilencesOfOthersAreLeftAlone(t *testing.T) {
 	if found, err := b.Silences(entry).List(t.Context()); err != nil || len(found) != 2 {
 		t.Errorf("found %+v %v", found, err)
 	}
-	if err := b.Silences(entry).End(t.Context(), want); err != nil {
+	if err := b.Silences(entry).End(t.Context(), want, 0); err != nil {
 		t.Fatal(err)
 	}
 	left := s.Active()
@@ -158,7 +158,7 @@ func TestWhereTwoManagersMadeASilenceEachBothEnd(t *testing.T) {
 	if n := len(s.Active()); n != 2 {
 		t.Errorf("%d are active, want the two that there were", n)
 	}
-	if err := b.Silences(entry).End(t.Context(), want); err != nil {
+	if err := b.Silences(entry).End(t.Context(), want, 0); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(s.Active()); n != 0 {
@@ -179,7 +179,11 @@ func TestAGateIsNeitherFooledNorBlockedBySilencesOfTheOperator(t *testing.T) {
 			if answer == nil || answer.Failure != "" {
 				t.Fatalf("%s: answer %+v", when, answer)
 			}
-			return answer.Obstacle == want
+			got := answer.Obstacle
+			for _, e := range answer.Excused {
+				got += fmt.Sprintf("excused by %v: %s", e.By, e.Obstacle)
+			}
+			return got == want
 		})
 	}
 	keep := func(entry *v1alpha1.AlertSilence, s *silence.Silence) {
@@ -193,10 +197,11 @@ func TestAGateIsNeitherFooledNorBlockedBySilencesOfTheOperator(t *testing.T) {
 	s.Alert(map[string]string{"alertname": "KubeletDown", "instance": "node-1.example.com:10250"})
 	check("an alert of the node", "Gate g: alerts of "+s.URL+": KubeletDown.")
 	keep(narrowEntry, narrow)
-	check("an alert of the node that is rebooted", "")
+	excused := "excused by [{node-1 uid-r 1}]: " + hidden
+	check("an alert of the node that is rebooted", excused+"KubeletDown.")
 	keep(wideEntry, wide)
 	s.Alert(map[string]string{"alertname": "NodeDown", "node": "node-1"})
-	check("another of its alerts", "")
+	check("another of its alerts", excused+"KubeletDown, NodeDown.")
 	s.Alert(map[string]string{"alertname": "NodeDown", "node": "node-2"})
 	check("an alert of another node that the silence hides, too", hidden+"NodeDown.")
 	s.Alert(map[string]string{"alertname": "CephOSDDown"})
@@ -211,7 +216,7 @@ func TestAGateIsNeitherFooledNorBlockedBySilencesOfTheOperator(t *testing.T) {
 	}
 	people("NodeDown")
 	ceph := people("CephOSDDown")
-	check("what a person silenced, too", "")
+	check("what a person silenced, too", excused+"KubeletDown.")
 	s.Expire(ceph)
 	check("what a person silences no longer", hidden+"CephOSDDown.")
 	s.Alert(map[string]string{"alertname": "Disk"})
@@ -299,7 +304,7 @@ func TestAnAlertmanagerThatCannotKeepSilencesSaysWhy(t *testing.T) {
 func TestSilencesFollowTheRulesOfGates(t *testing.T) {
 	entry, want := silenced("http://127.0.0.1:1", "node-1", matcher("node", v1alpha1.MatchEqual, "{{ .Node }}"))
 	b := newBench(t)
-	if err := b.Silences(entry).End(t.Context(), want); err == nil || Readable(err) != "http://127.0.0.1:1: the connection is refused." {
+	if err := b.Silences(entry).End(t.Context(), want, 0); err == nil || Readable(err) != "http://127.0.0.1:1: the connection is refused." {
 		t.Errorf("got %v of nobody", err)
 	}
 	b.options.AllowedCIDRs = nil
@@ -367,8 +372,9 @@ func TestTheEndOfASilenceIsByTheClockOfTheAlertmanager(t *testing.T) {
 	if body["startsAt"] != "2026-03-01T15:00:00Z" || body["endsAt"] != "2026-03-01T15:10:00Z" {
 		t.Errorf("it lasts from %v to %v", body["startsAt"], body["endsAt"])
 	}
-	err := silences.End(t.Context(), want)
-	if !errors.Is(err, ErrNotListed) || !strings.Contains(Readable(err), "it does not list a silence that it took, which is to end.") {
+	err := silences.End(t.Context(), want, 0)
+	const problem = "it accepted a silence that is now to be ended, and does not list it."
+	if !errors.Is(err, ErrNotListed) || !strings.Contains(Readable(err), problem) {
 		t.Errorf("got %v of one that has not heard of the silence", err)
 	}
 }
@@ -380,7 +386,7 @@ func TestAGateDoesNotGoByAnAlertmanagerThatDoesNotSayWhoseASilenceIs(t *testing.
 				{"labels": {"alertname": "B"}, "status": {"inhibitedBy": ["y"]}}]`))
 			return
 		}
-		_, _ = w.Write([]byte("[]"))
+		http.NotFound(w, r)
 	})
 	b := newBench(t)
 	b.alertmanager(s.URL)

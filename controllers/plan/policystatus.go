@@ -193,10 +193,8 @@ func (p *planning) policyConditions(policy *policyView) []want {
 	if tooLarge := policy.canaryTooLarge(); tooLarge != "" {
 		wants = append(wants, want{v1alpha1.ConditionCanaryTooLarge, v1alpha1.ReasonCanaryTooLarge, tooLarge, metav1.ConditionTrue})
 	}
-	if failing := tellSilences(policy.Clock, p.snapshot.SilenceFailures[policy.Name()]); failing != "" {
-		wants = append(wants, want{
-			v1alpha1.ConditionSilencesFailing, v1alpha1.ReasonSilencesFailing, model.Bounded(failing), metav1.ConditionTrue,
-		})
+	if reason, failing := tellSilences(policy.Clock, p.snapshot.SilenceFailures[policy.Name()]); failing != "" {
+		wants = append(wants, want{v1alpha1.ConditionSilencesFailing, reason, model.Bounded(failing), metav1.ConditionTrue})
 	}
 	if unknown := policy.unknownZones(); len(unknown) > 0 {
 		wants = append(wants, want{v1alpha1.ConditionUnknownZones, v1alpha1.ReasonZoneNotFound, fmt.Sprintf(
@@ -204,18 +202,6 @@ func (p *planning) policyConditions(policy *policyView) []want {
 			policy.Spec.Rollout.Zones.TopologyKey, strings.Join(unknown, ", ")), metav1.ConditionTrue})
 	}
 	return wants
-}
-
-// tellSilences says which silences fail, since when and why; nothing if none does.
-func tellSilences(clock model.Clock, failures []model.SilenceFailure) string {
-	if len(failures) == 0 {
-		return ""
-	}
-	text := ""
-	for _, f := range failures {
-		text += fmt.Sprintf("Silence %s has failed since %s: %s ", f.Silence, clock.At(f.Since), f.Message)
-	}
-	return text + "Reboots do not wait for that; their alerts may reach someone."
 }
 
 // isGivenUp says that the reboot was given up, and is still needed.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,7 +56,8 @@ func Parse(createdBy, comment string, matchers []Matcher) (Key, bool) {
 func compare(a, b Key) int {
 	return cmp.Or(
 		strings.Compare(a.Node, b.Node), strings.Compare(a.RebootUID, b.RebootUID), cmp.Compare(a.Attempt, b.Attempt),
-		strings.Compare(a.Comment(), b.Comment()),
+		strings.Compare(a.Entry, b.Entry), strings.Compare(a.PolicyUID, b.PolicyUID), strings.Compare(a.Digest, b.Digest),
+		strings.Compare(a.Server, b.Server), strings.Compare(a.Policy, b.Policy), strings.Compare(a.Reboot, b.Reboot),
 	)
 }
 
@@ -66,8 +68,13 @@ type Matcher struct {
 	Value string
 }
 
+// quoted escapes what Alertmanager reads as escaped, and nothing else: it does not know the other escapes of Go.
+var quoted = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
 // String is the matcher in the notation of Prometheus.
-func (m Matcher) String() string { return m.Name + string(m.Type) + strconv.Quote(m.Value) }
+func (m Matcher) String() string {
+	return m.Name + string(m.Type) + `"` + quoted.Replace(m.Value) + `"`
+}
 
 // positive: the matcher says which values match, not which do not.
 func (m Matcher) positive() bool {
@@ -125,27 +132,30 @@ func About(key Key, matchers []Matcher, labels map[string]string) bool {
 			return true
 		}
 	}
-	for _, m := range matchers {
-		name := key.Node
-		if m.isRegexp() {
-			name = regexp.QuoteMeta(name)
-		}
-		if m.positive() && strings.Contains(m.Value, name) && hasWord(labels[m.Name], key.Node) {
-			return true
-		}
+	return slices.ContainsFunc(matchers, func(m Matcher) bool { return m.ties(key.Node, labels[m.Name]) })
+}
+
+// ties says that the matcher ties a label with a value to a node. One that names a whole value may have the node's name behind a hyphen,
+// such as etcd-node-1: that is the name of another node only by chance.
+func (m Matcher) ties(node, value string) bool {
+	switch m.Type {
+	case v1alpha1.MatchEqual:
+		return m.Value == value && hasWord(value, node, "_0123456789")
+	case v1alpha1.MatchRegexp:
+		return strings.Contains(m.Value, regexp.QuoteMeta(node)) && hasWord(value, node, "-_0123456789")
 	}
 	return false
 }
 
-// hasWord says that a text has a name in it that is no part of a longer one.
-func hasWord(text, name string) bool {
+// hasWord says that a text has a name in it that is no part of a longer one. Letters and the others are parts of names.
+func hasWord(text, name, others string) bool {
 	for rest := text; name != ""; {
 		before, after, found := strings.Cut(rest, name)
 		if !found {
 			break
 		}
 		at := len(text) - len(rest) + len(before)
-		if !inName(text[:at], at-1) && !inName(after, 0) {
+		if !inName(text[:at], at-1, others) && !inName(after, 0, others) {
 			return true
 		}
 		rest = text[at+1:]
@@ -154,8 +164,7 @@ func hasWord(text, name string) bool {
 }
 
 // inName says that a text has a character at a place that may be part of a name.
-func inName(text string, at int) bool {
-	const others = "-_0123456789"
+func inName(text string, at int, others string) bool {
 	if at < 0 || at >= len(text) {
 		return false
 	}

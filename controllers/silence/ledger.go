@@ -1,28 +1,55 @@
 package silence
 
 import (
-	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
 
+// Action is what a task does.
+type Action int
+
+const (
+	// Find lists what a former manager made.
+	Find Action = iota
+	// Keep makes a silence, renews or shortens it.
+	Keep
+	// End ends one.
+	End
+)
+
 // Task is one thing to do at an Alertmanager.
 type Task struct {
-	// End the silence; otherwise it is made, renewed or shortened, to last until the time.
-	End bool
-	// Unsure says of an end that there may be no silence: it was asked for, and there was no answer.
-	Unsure  bool
+	Action Action
+	// Silence to keep or to end, and until when to keep it.
 	Silence Silence
 	Until   time.Time
+	// Unsure says of an end that there may be no silence: it was asked for and there was no answer, or nobody knows.
+	Unsure bool
+	// Kept is when the silence that is to end was last made or renewed; zero if that is not known.
+	Kept time.Time
+}
+
+// Order is what a pass asked for last.
+type Order struct {
+	Silences []Silence
+	// At is when that was. A silence lasts no longer than its duration from then on, unless the next pass asks for it again.
+	At time.Time
+	// Closed says that nobody asks any longer.
+	Closed bool
 }
 
 // Ledger is what is known of the silences of one entry at one Alertmanager. Its zero value knows none.
 type Ledger struct {
 	held map[Key]*held
-	// over are those of open attempts that are not made again.
-	over map[Key]bool
-	// failures is how often a task of each was tried in vain.
-	failures map[Key]int
+	// found: what former managers made was listed.
+	found bool
+	// ended are those that were ended before they were found.
+	ended map[Key]bool
+	// failing are the tasks that were tried in vain since they last succeeded. That of Find has no key.
+	failing map[Key]*failing
+	// silent are the requests in a row that had no answer.
+	silent streak
 }
 
 // held is a silence that exists until a time; zero if that is not known. It may exist for longer: a request that failed may have been
@@ -30,14 +57,24 @@ type Ledger struct {
 type held struct {
 	silence      Silence
 	until, maybe time.Time
+	// kept is when it was last made or renewed; zero if others did.
+	kept time.Time
+}
+
+// lasts is until when the silence may exist.
+func (h *held) lasts() time.Time {
+	if h.maybe.After(h.until) {
+		return h.maybe
+	}
+	return h.until
 }
 
 // possible says that the silence may exist.
-func (h *held) possible(now time.Time) bool { return now.Before(h.until) || now.Before(h.maybe) }
+func (h *held) possible(now time.Time) bool { return now.Before(h.lasts()) }
 
 // end is the task to end it.
 func (h *held) end(now time.Time) *Task {
-	return &Task{End: true, Unsure: !now.Before(h.until), Silence: h.silence}
+	return &Task{Action: End, Unsure: !now.Before(h.until), Silence: h.silence, Kept: h.kept}
 }
 
 // slack is by how much two clocks, and whole seconds, may differ.
@@ -51,30 +88,25 @@ func (l *Ledger) Found(s Silence, until time.Time) {
 	l.held[s.Key] = &held{silence: s, until: until}
 }
 
-// Done notes that a task is done.
-func (l *Ledger) Done(t Task) {
-	delete(l.failures, t.Silence.Key)
-	if t.End {
+// Done notes that a task is done. The server has answered.
+func (l *Ledger) Done(t Task, now time.Time) {
+	l.silent = streak{}
+	delete(l.failing, t.Silence.Key)
+	switch t.Action {
+	case Find:
+		l.found, l.ended = true, nil
+	case Keep:
+		l.Found(t.Silence, t.Until)
+		l.held[t.Silence.Key].kept = now
+	case End:
 		delete(l.held, t.Silence.Key)
-		return
-	}
-	l.Found(t.Silence, t.Until)
-}
-
-// Failed notes that a task was tried in vain: others go first. What was to be made may exist nevertheless.
-func (l *Ledger) Failed(t Task) {
-	if !t.End {
-		if l.held[t.Silence.Key] == nil {
-			l.Found(t.Silence, time.Time{})
-		}
-		if h := l.held[t.Silence.Key]; h.maybe.Before(t.Until) {
-			h.maybe = t.Until
+		if !l.found {
+			if l.ended == nil {
+				l.ended = map[Key]bool{}
+			}
+			l.ended[t.Silence.Key] = true
 		}
 	}
-	if l.failures == nil {
-		l.failures = map[Key]int{}
-	}
-	l.failures[t.Silence.Key]++
 }
 
 // Held is how many silences exist as far as is known.
@@ -91,104 +123,130 @@ func (l *Ledger) Held() int {
 // Empty says that no silence exists or may exist.
 func (l *Ledger) Empty() bool { return len(l.held) == 0 }
 
-// Next is what to do first; none if there is nothing to do. Wake is when time alone will ask for more; zero is never.
-func (l *Ledger) Next(wanted []Silence, now time.Time) (first *Task, wake time.Time) {
-	var tasks []Task
-	at := func(t time.Time) {
-		if wake.IsZero() || t.Before(wake) {
-			wake = t
-		}
+// Next is what to do first; none if there is nothing to do now. Wake is when time alone will ask for more; zero is never. Stale says that
+// silences have to be renewed, and that only a pass can tell whether they should.
+func (l *Ledger) Next(o Order, now time.Time) (first *Task, wake time.Time, stale bool) {
+	plan := agenda{now: now}
+	l.forget(o, now)
+	if !l.found && !o.Closed {
+		plan.add(l, &Task{Action: Find})
 	}
-	known := make(map[Key]bool, len(wanted))
-	l.note(wanted)
-	for _, s := range wanted {
+	known := make(map[Key]bool, len(o.Silences))
+	for _, s := range o.Silences {
 		known[s.Key] = true
-		if task, due := l.due(s, now); !due.IsZero() && due.After(now) {
-			at(due)
-		} else if task != nil {
-			tasks = append(tasks, *task)
-		}
+		task, due, waits := l.due(s, o.At, now)
+		stale = stale || waits
+		plan.wakeAt(due)
+		plan.add(l, task)
 	}
 	for key, h := range l.held {
-		switch {
-		case !h.possible(now):
-			delete(l.held, key) // it has lapsed
-		case !known[key]:
-			tasks = append(tasks, *h.end(now))
+		plan.wakeAt(h.lasts())
+		if !known[key] {
+			plan.add(l, h.end(now))
 		}
 	}
-	if len(tasks) == 0 {
-		return nil, wake
-	}
-	slices.SortFunc(tasks, l.before)
-	return &tasks[0], wake
+	return plan.first, plan.wake, stale
 }
 
-// note remembers what is over, for as long as the attempt is open, and what failed, for as long as it matters.
-func (l *Ledger) note(wanted []Silence) {
-	over, failures := map[Key]bool{}, map[Key]int{}
-	keep := func(key Key) {
-		if n := l.failures[key]; n > 0 {
-			failures[key] = n
-		}
+// forget what has lapsed, and what was noted about silences that nobody asks for any longer.
+func (l *Ledger) forget(o Order, now time.Time) {
+	maps.DeleteFunc(l.held, func(_ Key, h *held) bool { return !h.possible(now) })
+	asked, tried := map[Key]bool{}, map[Key]bool{{}: !o.Closed}
+	for i := range o.Silences {
+		s := &o.Silences[i]
+		asked[s.Key], tried[s.Key] = true, s.State == UnderWay || l.mayBeLeft(s)
 	}
-	for _, s := range wanted {
-		if s.State == Over || l.over[s.Key] {
-			over[s.Key] = true
-		}
-		keep(s.Key)
-	}
-	for key := range l.held {
-		keep(key)
-	}
-	l.over, l.failures = over, failures
+	maps.DeleteFunc(l.failing, func(key Key, _ *failing) bool { return !tried[key] && l.held[key] == nil })
+	maps.DeleteFunc(l.ended, func(key Key, _ bool) bool { return !asked[key] })
 }
 
-// due is what is to be done about a silence that is asked for, and when; no task if there is nothing to do but to wait until then.
-func (l *Ledger) due(s Silence, now time.Time) (*Task, time.Time) {
+// mayBeLeft says that a silence may exist because a former manager made it, of an attempt that is over. It is not known yet what there is.
+func (l *Ledger) mayBeLeft(s *Silence) bool { return s.State == Over && !l.found && !l.ended[s.Key] }
+
+// due is what is to be done about a silence that a pass asked for at a time, and when to look again; zero is that it is looked at when it
+// lapses. It waits if only another pass can tell whether it is still to be there.
+func (l *Ledger) due(s Silence, at, now time.Time) (task *Task, again time.Time, waits bool) {
 	h := l.held[s.Key]
 	if h == nil {
-		h = &held{}
+		h = &held{silence: s}
 	}
 	exists := now.Before(h.until)
-	over := l.isOver(s, exists)
-	switch {
-	case over && h.possible(now):
-		return h.end(now), time.Time{}
-	case over:
-		return nil, time.Time{}
-	case s.State == Lingering && h.until.After(s.Until.Add(slack)):
-		return &Task{Silence: s, Until: s.Until}, time.Time{}
-	case s.State == Lingering:
-		return nil, h.until
-	}
-	next := Task{Silence: s, Until: now.Add(s.Duration)}
-	if !exists || h.until.After(next.Until.Add(slack)) {
-		return &next, time.Time{}
+	if s.State != UnderWay {
+		return l.last(&s, h, now), time.Time{}, false
 	}
 	renew := h.until.Add(-s.Duration / 2)
-	return &next, renew
+	tooLong := h.until.After(now.Add(s.Duration + slack))
+	switch {
+	case exists && !tooLong && renew.After(now):
+		return nil, renew, false
+	case at.Before(now.Add(-s.Duration / 4)):
+		return nil, time.Time{}, true
+	}
+	return &Task{Action: Keep, Silence: s, Until: at.Add(s.Duration)}, time.Time{}, false
 }
 
-// isOver says that the silence is neither to be made nor to stay. One that lingers stays if it exists.
-func (l *Ledger) isOver(s Silence, exists bool) bool {
-	return s.State == Over || l.over[s.Key] || s.State == Lingering && !exists
+// last is what is to be done about the silence of an attempt that is no longer under way. One that lingers is made to last for as long
+// once, and lapses by itself.
+func (l *Ledger) last(s *Silence, h *held, now time.Time) *Task {
+	exists := now.Before(h.until)
+	switch {
+	case s.State == Lingering && exists && differ(h.until, s.Until):
+		return &Task{Action: Keep, Silence: *s, Until: s.Until}
+	case s.State == Lingering && exists:
+		return nil
+	case h.possible(now):
+		return h.end(now)
+	case l.mayBeLeft(s):
+		return &Task{Action: End, Unsure: true, Silence: *s}
+	}
+	return nil
 }
 
-// before puts those that failed less often first, and then the ends: they let a page through.
-func (l *Ledger) before(a, b Task) int {
-	rank := func(t Task) int {
-		switch h := l.held[t.Silence.Key]; {
-		case t.End:
-			return 0
-		case h == nil || h.until.IsZero():
-			return 1
-		}
+func differ(a, b time.Time) bool { return a.Sub(b).Abs() > slack }
+
+// agenda collects tasks, and keeps the first one.
+type agenda struct {
+	now   time.Time
+	first *Task
+	rank  [2]int
+	wake  time.Time
+}
+
+func (a *agenda) wakeAt(t time.Time) {
+	if t.After(a.now) && (a.wake.IsZero() || t.Before(a.wake)) {
+		a.wake = t
+	}
+}
+
+// add a task, unless it waits for its next try. Those that failed less often go first, and then the ends: they let a page through.
+func (a *agenda) add(l *Ledger, t *Task) {
+	if t == nil {
+		return
+	}
+	if next := l.mayTry(t); next.After(a.now) {
+		a.wakeAt(next)
+		return
+	}
+	rank := [2]int{0, l.rank(t)}
+	if f := l.failed(t); f != nil {
+		rank[0] = f.count
+	}
+	order := slices.Compare(rank[:], a.rank[:])
+	if a.first == nil || order < 0 || order == 0 && compare(t.Silence.Key, a.first.Silence.Key) < 0 {
+		a.first, a.rank = t, rank
+	}
+}
+
+// rank of a task among those that failed as often.
+func (l *Ledger) rank(t *Task) int {
+	h := l.held[t.Silence.Key]
+	switch {
+	case t.Action == Find:
+		return 0
+	case t.Action == End:
+		return 1
+	case h == nil || h.until.IsZero():
 		return 2
 	}
-	return cmp.Or(
-		cmp.Compare(l.failures[a.Silence.Key], l.failures[b.Silence.Key]),
-		cmp.Compare(rank(a), rank(b)),
-		compare(a.Silence.Key, b.Silence.Key),
-	)
+	return 3
 }

@@ -3,6 +3,7 @@ package silence
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"k8s.io/utils/ptr"
@@ -16,14 +17,23 @@ type names struct{ node, zone, policy string }
 
 var placeholders = regexp.MustCompile(`\{\{ *\.(Node|Zone|Policy) *\}\}`)
 
-const (
-	// unlikely is a value that no alert has: what matches it matches nearly everything.
-	unlikely = "~~~~~~~~~~~~~~~~"
-	// maxValue bounds a value with the names in it, in bytes.
-	maxValue = 4096
-)
+// maxValue bounds a value with the names in it, in bytes.
+const maxValue = 4096
 
-// render puts names into the matchers of an entry. The problem says what they come to nothing for; empty if there is none.
+// telling are values of the labels that alerts have most. An expression that matches all values of one line leaves hardly any alert out.
+// The schema has the same lines.
+var telling = [][]string{
+	{"~~~~~~~~~"}, // that no alert has
+	{"Watchdog", "KubeDown"},
+	{"kubelet", "etcd"},
+	{"critical", "warning", "info"},
+	{"a-1:9100", "1.2.3.4:9"},
+}
+
+// misplaced are placeholders where an expression does not take a name for that text: escaped, between brackets, in quoted text.
+var misplaced = regexp.MustCompile(`\\\{\{|(^|[^\\])\[[^\]]*\{\{|\\Q.*\{\{`)
+
+// render puts names into the matchers of an entry. The problem says why no silence can be made of them; empty if there is none.
 func render(entry *v1alpha1.AlertSilence, of names) (matchers []Matcher, problem string) {
 	narrow := false
 	for i := range entry.Matchers {
@@ -35,16 +45,19 @@ func render(entry *v1alpha1.AlertSilence, of names) (matchers []Matcher, problem
 		if problem := m.fill(of); problem != "" {
 			return nil, fmt.Sprintf("matcher %s: %s", m.Name, problem)
 		}
-		isNarrow, err := m.narrow()
-		if err != nil {
+		template := *from
+		template.MatchType = m.Type
+		isNarrow, err := isNarrow(&template)
+		if err != nil || m.isRegexp() && misplaced.MatchString(ptr.Deref(from.Value, "")) {
 			return nil, fmt.Sprintf("matcher %s: its value is no regular expression with the names in it: write a placeholder where any text may "+
-				"stand, not between brackets", m.Name)
+				"stand, not behind a backslash, between brackets or behind \\Q", m.Name)
 		}
 		narrow = narrow || isNarrow
 		matchers = append(matchers, m)
 	}
 	if !narrow {
-		return nil, "its matchers would silence every alert: write at least one with matchType = or =~ and a value that only some alerts have"
+		return nil, "its matchers would silence nearly every alert: write at least one with matchType = or =~ and a value that only some " +
+			"alerts have"
 	}
 	return matchers, ""
 }
@@ -64,7 +77,7 @@ func (m *Matcher) fill(of names) (problem string) {
 			name = of.policy
 		}
 		if m.isRegexp() {
-			return regexp.QuoteMeta(name)
+			return "(?:" + regexp.QuoteMeta(name) + ")" // what follows, such as a question mark, is about all of it
 		}
 		return name
 	})
@@ -79,8 +92,13 @@ func (m *Matcher) fill(of names) (problem string) {
 	return ""
 }
 
-// narrow says that the matcher leaves most alerts out. Alertmanager refuses silences of which each matcher takes alerts without its label.
-func (m *Matcher) narrow() (bool, error) {
+// isNarrow says that a matcher leaves most alerts out, whatever the names are. That is a guess, and guards against slips. Alertmanager
+// refuses silences of which each matcher takes alerts without its label.
+func isNarrow(from *v1alpha1.LabelMatcher) (bool, error) {
+	m := Matcher{Name: from.Name, Type: from.MatchType, Value: ptr.Deref(from.Value, "")}
+	if problem := m.fill(names{node: "<node>", zone: "<zone>", policy: "<policy>"}); problem != "" {
+		return false, nil // it was said of the names that there are
+	}
 	if !m.isRegexp() {
 		return m.positive() && m.Value != "", nil
 	}
@@ -92,11 +110,13 @@ func (m *Matcher) narrow() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return m.positive() && !whole.MatchString("") && !whole.MatchString(unlikely), nil
+	matchesAll := func(values []string) bool {
+		return !slices.ContainsFunc(values, func(value string) bool { return !whole.MatchString(value) })
+	}
+	return m.positive() && !whole.MatchString("") && !slices.ContainsFunc(telling, matchesAll), nil
 }
 
-// Check finds what in the silences of a policy comes to nothing for every node. The policy is in force nevertheless: no reboot waits for a
-// silence.
+// Check finds matchers from which no silence can be made for any node. The policy is in force nevertheless: no reboot waits for a silence.
 func Check(policy *v1alpha1.RebootPolicy) []policies.Finding {
 	var found []policies.Finding
 	for i := range policy.Spec.Silences {

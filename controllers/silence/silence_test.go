@@ -64,7 +64,7 @@ func TestPlaceholdersStandForNamesAndNothingElse(t *testing.T) {
 		"zone and policy":     {matchers: []v1alpha1.LabelMatcher{matcher("a", "=", "{{ .Zone }}/{{ .Policy }}")}, want: `[a="z1/p"]`},
 		"in an expression, dots are dots": {
 			matchers: []v1alpha1.LabelMatcher{matcher("instance", "=~", `{{ .Node }}(:\d{2,5})?`)},
-			want:     `[instance=~"node-1\\.example\\.com(:\\d{2,5})?"]`,
+			want:     `[instance=~"(?:node-1\\.example\\.com)(:\\d{2,5})?"]`,
 		},
 		"several, one of them narrow": {
 			matchers: []v1alpha1.LabelMatcher{matcher("severity", "!=", "critical"), matcher("node", "=", "{{ .Node }}"), matcher("x", "!~", "a|b")},
@@ -82,17 +82,33 @@ func TestPlaceholdersStandForNamesAndNothingElse(t *testing.T) {
 		"a name between brackets": {
 			matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", "[{{ .Node }}]x")}, names: &names{node: "z-a"}, problem: "is no regular expression",
 		},
-		"brackets of others":     {matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", ".+)|(?:b")}, problem: "is no regular expression"},
-		"no matcher":             {problem: "would silence every alert"},
-		"an empty value":         {matchers: []v1alpha1.LabelMatcher{matcher("a", "=", "")}, problem: "would silence every alert"},
-		"what is not":            {matchers: []v1alpha1.LabelMatcher{matcher("a", "!=", "b")}, problem: "would silence every alert"},
-		"what is set":            {matchers: []v1alpha1.LabelMatcher{matcher("a", "!=", "")}, problem: "would silence every alert"},
-		"everything":             {matchers: []v1alpha1.LabelMatcher{matcher("alertname", "=~", ".+")}, problem: "would silence every alert"},
-		"everything long":        {matchers: []v1alpha1.LabelMatcher{matcher("alertname", "=~", ".{2,}")}, problem: "would silence every alert"},
-		"a node named a":         {matchers: []v1alpha1.LabelMatcher{matcher("instance", "=~", ".*{{ .Node }}.*")}, names: &names{node: "a"}, want: `[instance=~".*a.*"]`},
-		"everything or nothing":  {matchers: []v1alpha1.LabelMatcher{matcher("alertname", "=~", "(a|.*)")}, problem: "would silence every alert"},
-		"by two, everything":     {matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", ".*"), matcher("b", "!~", "c")}, problem: "would silence every alert"},
-		"a value that grows big": {matchers: []v1alpha1.LabelMatcher{matcher("a", "=", strings.Repeat("{{.Node}}", 100))}, names: &names{node: strings.Repeat("n", 200)}, problem: "too long"},
+		"brackets of others": {matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", ".+)|(?:b")}, problem: "is no regular expression"},
+		"no matcher":         {problem: "would silence nearly every alert"},
+		"an empty value":     {matchers: []v1alpha1.LabelMatcher{matcher("a", "=", "")}, problem: "would silence nearly every alert"},
+		"what is not":        {matchers: []v1alpha1.LabelMatcher{matcher("a", "!=", "b")}, problem: "would silence nearly every alert"},
+		"what is set":        {matchers: []v1alpha1.LabelMatcher{matcher("a", "!=", "")}, problem: "would silence nearly every alert"},
+		"everything":         {matchers: []v1alpha1.LabelMatcher{matcher("alertname", "=~", ".+")}, problem: "would silence nearly every alert"},
+		"everything long":    {matchers: []v1alpha1.LabelMatcher{matcher("alertname", "=~", ".{2,}")}, problem: "would silence nearly every alert"},
+		"a node named a":     {matchers: []v1alpha1.LabelMatcher{matcher("instance", "=~", ".*{{ .Node }}.*")}, names: &names{node: "a"}, want: `[instance=~".*(?:a).*"]`},
+		"a name that may be missing": {
+			matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", "x{{ .Node }}?{{.Node}}{2}")}, names: &names{node: "n1"},
+			want: `[a=~"x(?:n1)?(?:n1){2}"]`,
+		},
+		"a name behind a backslash":    {matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", `\{{ .Node }}`)}, names: &names{node: "d1"}, problem: "is no regular expression"},
+		"a name in brackets":           {matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", `[{{ .Node }}]+`)}, names: &names{node: "worker1"}, problem: "is no regular expression"},
+		"a name behind other brackets": {matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", `\[{{ .Node }}\]|[a-z]{{ .Node }}`)}, names: &names{node: "n"}, want: `[a=~"\\[(?:n)\\]|[a-z](?:n)"]`},
+		"a name in quoted text":        {matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", `\Qa{{ .Node }}\E`)}, problem: "is no regular expression"},
+		"a backslash in a value":       {matchers: []v1alpha1.LabelMatcher{matcher("a", "=", `DOMAIN\{{ .Node }}`)}, names: &names{node: "n"}, want: `[a="DOMAIN\\n"]`},
+		"what Go escapes otherwise":    {matchers: []v1alpha1.LabelMatcher{matcher("a", "=", "a\u00a0\tb\nc\"")}, want: "[a=\"a\u00a0\tb\\nc\\\"\"]"},
+		"words":                        {matchers: []v1alpha1.LabelMatcher{matcher("alertname", "=~", `\w+`)}, problem: "would silence nearly every alert"},
+		"names of alerts":              {matchers: []v1alpha1.LabelMatcher{matcher("alertname", "=~", "[A-Z].*")}, problem: "would silence nearly every alert"},
+		"what begins with a letter":    {matchers: []v1alpha1.LabelMatcher{matcher("alertname", "=~", "(?i)[a-z].*")}, problem: "would silence nearly every alert"},
+		"all severities":               {matchers: []v1alpha1.LabelMatcher{matcher("severity", "=~", "critical|warning|info")}, problem: "would silence nearly every alert"},
+		"all ports":                    {matchers: []v1alpha1.LabelMatcher{matcher("instance", "=~", `.+:\d+`)}, problem: "would silence nearly every alert"},
+		"some severities":              {matchers: []v1alpha1.LabelMatcher{matcher("severity", "=~", "warning|info")}, want: `[severity=~"warning|info"]`},
+		"everything or nothing":        {matchers: []v1alpha1.LabelMatcher{matcher("alertname", "=~", "(a|.*)")}, problem: "would silence nearly every alert"},
+		"by two, everything":           {matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", ".*"), matcher("b", "!~", "c")}, problem: "would silence nearly every alert"},
+		"a value that grows big":       {matchers: []v1alpha1.LabelMatcher{matcher("a", "=", strings.Repeat("{{.Node}}", 100))}, names: &names{node: strings.Repeat("n", 200)}, problem: "too long"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			with := of
@@ -160,6 +176,9 @@ func TestAnAlertIsAboutTheNodeIfALabelOrAMatcherSaysSo(t *testing.T) {
 		"in a longer name":                  {narrow, map[string]string{"instance": "node-10.example.com"}, false},
 		"not by a matcher of what is not":   {wide, map[string]string{"host": "x.node-1.example.com"}, false},
 		"another label":                     {narrow, map[string]string{"job": "node-1.example.com"}, false},
+		"its static pod":                    {[]Matcher{{"pod", "=", "etcd-node-1"}}, map[string]string{"pod": "etcd-node-1"}, true},
+		"another static pod":                {[]Matcher{{"pod", "=", "etcd-node-1"}}, map[string]string{"pod": "etcd-node-2"}, false},
+		"a pod of a longer name":            {[]Matcher{{"pod", "=", "etcd-node-10"}}, map[string]string{"pod": "etcd-node-10"}, false},
 	} {
 		if got := About(Key{Node: "node-1"}, tc.matchers, tc.labels); got != tc.want {
 			t.Errorf("%s: %t, want %t", name, got, tc.want)
@@ -181,11 +200,15 @@ func TestASilenceIsWishedForFromTheGrantToTheProof(t *testing.T) {
 		attempt Attempt
 		want    string
 	}{
-		"granted":       {policy(e), attempt(), "node-1 0"},
-		"back":          {policy(e), attempt(func(r *v1alpha1.NodeReboot) { r.Status.Attempt.BackTime = at(0) }), "node-1 0"},
-		"rolled back":   {policy(e), attempt(func(r *v1alpha1.NodeReboot) { r.Status.Attempt.RolledBackTime = at(0) }), "node-1 2"},
-		"stalled":       {policy(e), attempt(func(r *v1alpha1.NodeReboot) { r.Status.Attempt.StalledTime = at(0) }), "node-1 2"},
-		"being deleted": {policy(e), attempt(func(r *v1alpha1.NodeReboot) { r.DeletionTimestamp = ptr.To(metav1.NewTime(now)) }), "node-1 2"},
+		"granted":     {policy(e), attempt(), "node-1 0"},
+		"back":        {policy(e), attempt(func(r *v1alpha1.NodeReboot) { r.Status.Attempt.BackTime = at(0) }), "node-1 0"},
+		"rolled back": {policy(e), attempt(func(r *v1alpha1.NodeReboot) { r.Status.Attempt.RolledBackTime = at(0) }), "node-1 2"},
+		"back late": {policy(e), attempt(func(r *v1alpha1.NodeReboot) {
+			r.Status.Attempt.InterruptedTime, r.Status.Attempt.BackTime = at(-60), at(0)
+		}), "node-1 2"},
+		"back late, and proved": {policy(lingering), attempt(proved, func(r *v1alpha1.NodeReboot) { r.Status.Attempt.InterruptedTime = at(-60) }), ""},
+		"stalled":               {policy(e), attempt(func(r *v1alpha1.NodeReboot) { r.Status.Attempt.StalledTime = at(0) }), "node-1 2"},
+		"being deleted":         {policy(e), attempt(func(r *v1alpha1.NodeReboot) { r.DeletionTimestamp = ptr.To(metav1.NewTime(now)) }), "node-1 2"},
 		"failed": {policy(lingering), attempt(func(r *v1alpha1.NodeReboot) {
 			r.Status.Attempt.EndedTime, r.Status.Attempt.Result = at(-1), v1alpha1.ReasonSentinelStillPresent
 		}), ""},
@@ -193,11 +216,11 @@ func TestASilenceIsWishedForFromTheGrantToTheProof(t *testing.T) {
 		"rolled back, and rebooted by something else": {
 			policy(lingering), attempt(proved, func(r *v1alpha1.NodeReboot) { r.Status.Attempt.RolledBackTime = at(-60) }), "",
 		},
-		"proved":                    {policy(e), attempt(proved), ""},
-		"proved a moment ago":       {policy(lingering), attempt(proved), "node-1 1 12:01:30"},
-		"of another policy":         {policy(e), attempt(func(r *v1alpha1.NodeReboot) { r.Status.Attempt.PolicyName = "q" }), ""},
-		"of a policy that goes":     {deleted, attempt(), ""},
-		"of a policy that asks not": {policy(), attempt(), ""},
+		"proved":                         {policy(e), attempt(proved), ""},
+		"proved a moment ago":            {policy(lingering), attempt(proved), "node-1 1 12:01:30"},
+		"of another policy":              {policy(e), attempt(func(r *v1alpha1.NodeReboot) { r.Status.Attempt.PolicyName = "q" }), ""},
+		"of a policy that goes":          {deleted, attempt(), ""},
+		"of a policy that asks for none": {policy(), attempt(), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ""

@@ -17,8 +17,8 @@ const (
 	UnderWay State = iota
 	// Lingering is one whose reboot is proved. It stays until its time is over, and is not made again.
 	Lingering
-	// Over is one whose attempt is still open, and failed or was rolled back. It ends at once, and is not made again for this attempt: an
-	// alert that someone was paged for has to be able to say that it is resolved.
+	// Over is one whose attempt is still open, and stalled or was rolled back at some time. It ends at once, and is not made again for this
+	// attempt, also if the node comes back late: an alert that someone was paged for has to be able to say that it is resolved.
 	Over
 )
 
@@ -44,7 +44,7 @@ type Wish struct {
 	Policy   *v1alpha1.RebootPolicy
 	Entry    *v1alpha1.AlertSilence
 	Silences []Silence
-	// Problem says what matchers come to nothing for; empty if there is none.
+	// Problem says why no silence can be made, for a node at least; empty if there is none.
 	Problem string
 }
 
@@ -123,7 +123,8 @@ func Matters(status *v1alpha1.NodeRebootStatus, now time.Time) bool {
 // state is what becomes of the silences of an attempt; false if there are to be none.
 func (a Attempt) state(linger time.Duration, now time.Time) (state State, until time.Time, asks bool) {
 	current := a.Status.Attempt
-	over := current.RolledBackTime != nil || current.StalledTime != nil || !a.Reboot.DeletionTimestamp.IsZero()
+	over := current.InterruptedTime != nil || current.RolledBackTime != nil || current.StalledTime != nil ||
+		!a.Reboot.DeletionTimestamp.IsZero()
 	switch {
 	case model.OpenAttempt(a.Status) && over:
 		return Over, time.Time{}, true

@@ -26,37 +26,52 @@ import (
 type fakeServer struct {
 	mu    sync.Mutex
 	began time.Time
-	// until is when silences lapse, and writes what was written, with the time since the beginning.
-	until  map[silence.Key]time.Time
-	all    map[silence.Key]silence.Silence
-	writes []string
-	lists  int
-	// fails every request, and hangs says that it takes as long as it may. With secretly, what is to be kept is kept nevertheless.
+	// silences are all that were ever made, and writes what was written, with the time since the beginning.
+	silences []*fakeSilence
+	writes   []string
+	lists    int
+	// fails every request, and hangs says that it takes as long as it may. With secretly, what is to be kept is kept nevertheless. Refuses
+	// is what is said about single nodes, lostList about every list, and blind hides from each request what was made before.
 	fails    error
 	hangs    bool
 	secretly bool
+	refuses  map[string]error
+	lostList error
+	blind    bool
 }
 
-func newFakeServer() *fakeServer {
-	return &fakeServer{began: time.Now(), until: map[silence.Key]time.Time{}, all: map[silence.Key]silence.Silence{}}
+// fakeSilence is one silence at a fakeServer.
+type fakeSilence struct {
+	silence.Silence
+	until time.Time
 }
 
-func (f *fakeServer) answer(ctx context.Context) error {
+func (s *fakeSilence) active() bool { return time.Now().Before(s.until) }
+
+func newFakeServer() *fakeServer { return &fakeServer{began: time.Now()} }
+
+// errNoAnswer is that of a server which says nothing.
+var errNoAnswer = gates.Unanswered(errors.New("no answer"))
+
+func (f *fakeServer) answer(ctx context.Context, node string) error {
 	f.mu.Lock()
 	hangs, fails := f.hangs, f.fails
+	if err := f.refuses[node]; err != nil {
+		fails = err
+	}
 	f.mu.Unlock()
 	if hangs {
 		select {
 		case <-ctx.Done():
 		case <-time.After(10 * time.Second):
 		}
-		return errors.New("it hangs")
+		return errNoAnswer
 	}
 	return fails
 }
 
 func (f *fakeServer) List(ctx context.Context) ([]gates.Lasting, error) {
-	err := f.answer(ctx)
+	err := f.answer(ctx, "")
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.lists++
@@ -64,37 +79,54 @@ func (f *fakeServer) List(ctx context.Context) ([]gates.Lasting, error) {
 		return nil, err
 	}
 	var list []gates.Lasting
-	for key, until := range f.until {
-		if lasts := time.Until(until); lasts > 0 {
-			list = append(list, gates.Lasting{Silence: f.all[key], For: lasts})
+	for _, s := range f.silences {
+		if s.active() && !f.blind {
+			list = append(list, gates.Lasting{Silence: s.Silence, For: time.Until(s.until)})
 		}
 	}
-	return list, nil
+	return list, f.lostList // with what was read before the connection broke
 }
 
+// Keep changes the first silence that is the same, or makes one.
 func (f *fakeServer) Keep(ctx context.Context, s *silence.Silence, lasts time.Duration) error {
-	err := f.answer(ctx)
+	err := f.answer(ctx, s.Node)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.note(err, "keep", s, lasts.String())
-	if err == nil || f.secretly {
-		f.until[s.Key], f.all[s.Key] = time.Now().Add(lasts), *s
+	if err != nil && !f.secretly {
+		return err
 	}
+	until := time.Now().Add(lasts)
+	same := slices.IndexFunc(f.silences, func(known *fakeSilence) bool { return known.Key == s.Key && known.active() })
+	if same < 0 || f.blind {
+		f.silences = append(f.silences, &fakeSilence{*s, until})
+		return err
+	}
+	f.silences[same].until = until
 	return err
 }
 
-func (f *fakeServer) End(ctx context.Context, s *silence.Silence) error {
-	err := f.answer(ctx)
+func (f *fakeServer) End(ctx context.Context, s *silence.Silence, _ time.Duration) error {
+	err := f.answer(ctx, s.Node)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.note(err, "end", s, "")
-	if _, known := f.until[s.Key]; err == nil && !known {
+	if err != nil {
+		return err
+	}
+	known := false
+	for _, one := range f.silences {
+		if one.Key != s.Key {
+			continue
+		}
+		if known = true; one.active() {
+			one.until = time.Now()
+		}
+	}
+	if !known {
 		return gates.ErrNotListed
 	}
-	if err == nil {
-		delete(f.until, s.Key)
-	}
-	return err
+	return nil
 }
 
 func (f *fakeServer) note(err error, verb string, s *silence.Silence, more string) {
@@ -114,22 +146,35 @@ func (f *fakeServer) take() []string {
 	return writes
 }
 
+// active counts the silences that hide alerts now.
 func (f *fakeServer) active() int {
+	synctest.Wait()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := 0
-	for _, until := range f.until {
-		if time.Now().Before(until) {
+	for _, s := range f.silences {
+		if s.active() {
 			n++
 		}
 	}
 	return n
 }
 
+// set has every request fail, or hang.
 func (f *fakeServer) set(fails error, hangs bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fails, f.hangs = fails, hangs
+}
+
+// refuse has all requests about a node fail.
+func (f *fakeServer) refuse(node string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.refuses == nil {
+		f.refuses = map[string]error{}
+	}
+	f.refuses[node] = err
 }
 
 // bench is a Silencer in a bubble, and a server by URL.
@@ -139,7 +184,13 @@ type bench struct {
 	policy  *v1alpha1.RebootPolicy
 	reboots map[string]*v1alpha1.NodeReboot
 	stop    context.CancelFunc
+	// mu is held by passes, and by what changes what they see.
+	mu sync.Mutex
+
+	counting sync.Mutex
+	// changes is how often a pass was asked for. With deaf, there is none then: passes fail.
 	changes int
+	deaf    bool
 }
 
 func newBench(t *testing.T, servers map[string]*fakeServer) *bench {
@@ -154,12 +205,61 @@ func newBench(t *testing.T, servers map[string]*fakeServer) *bench {
 	return b
 }
 
+// start has passes made that are asked for, one after the other, as the controller does.
 func (b *bench) start(t *testing.T) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	b.stop = stop
-	var mu sync.Mutex
-	b.Start(ctx, func() { mu.Lock(); b.changes++; mu.Unlock() })
+	asked := make(chan struct{}, 1)
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-asked:
+				if !b.isDeaf() {
+					b.pass()
+				}
+			}
+		}
+	}()
+	b.Start(ctx, func() {
+		b.counting.Lock()
+		b.changes++
+		b.counting.Unlock()
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+	})
+}
+
+// change changes what passes see.
+func (b *bench) change(change func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	change()
+}
+
+// passes is how many were asked for.
+func (b *bench) passes() int {
+	synctest.Wait()
+	b.counting.Lock()
+	defer b.counting.Unlock()
+	return b.changes
+}
+
+func (b *bench) isDeaf() bool {
+	b.counting.Lock()
+	defer b.counting.Unlock()
+	return b.deaf
+}
+
+// goDeaf has all passes fail from now on.
+func (b *bench) goDeaf() {
+	b.counting.Lock()
+	defer b.counting.Unlock()
+	b.deaf = true
 }
 
 func entry(url, value string) v1alpha1.AlertSilence {
@@ -171,6 +271,8 @@ func entry(url, value string) v1alpha1.AlertSilence {
 
 // underWay has an attempt begin on nodes.
 func (b *bench) underWay(nodes ...string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	for _, node := range nodes {
 		r := &v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{Name: "r" + node, UID: "uid"}, Spec: v1alpha1.NodeRebootSpec{NodeName: node}}
 		r.Status.Attempt = &v1alpha1.Attempt{Number: 1, PolicyName: "p"}
@@ -180,6 +282,8 @@ func (b *bench) underWay(nodes ...string) {
 
 // pass is what a pass does.
 func (b *bench) pass() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	var attempts []silence.Attempt
 	for _, r := range b.reboots {
 		attempts = append(attempts, silence.Attempt{Reboot: r, Status: &r.Status})

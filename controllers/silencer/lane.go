@@ -15,14 +15,6 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/silence"
 )
 
-const (
-	// firstRetry is when a request that failed is tried again for the first time. Each time it takes twice as long, up to lastRetry.
-	firstRetry = time.Second
-	lastRetry  = 30 * time.Second
-	// patience is how many requests in a row have to fail before that is said: each word is a write to the policy.
-	patience = 3
-)
-
 // lane keeps the silences of one entry at one server.
 type lane struct {
 	silencer *Silencer
@@ -33,34 +25,37 @@ type lane struct {
 
 	mu sync.Mutex
 	// entry is the newest that asks for this lane.
-	entry  *v1alpha1.AlertSilence
-	wanted []silence.Silence
-	closed bool
-	// held is how many silences exist, and empty says that none may exist.
-	held  int
-	empty bool
-	// inARow is how many requests have failed one after the other, since when, and what was said of the last one.
-	inARow int
-	since  time.Time
-	text   string
-	failed int
+	entry *v1alpha1.AlertSilence
+	order silence.Order
+	// stale: silences are to be renewed, and another pass has to say whether they should.
+	stale bool
+	// number is what there is, and empty says that no silence may exist.
+	number Number
+	empty  bool
+	// failures are what fails.
+	failures []model.SilenceFailure
 
 	// Only run uses what follows.
 	ledger silence.Ledger
-	listed bool
+	// asked is the order after which another pass was asked for.
+	asked time.Time
 }
 
-func newLane(s *Silencer, key laneKey, w *silence.Wish) *lane {
-	return &lane{silencer: s, key: key, policy: w.Policy.Name, wake: make(chan struct{}, 1), empty: true}
+func newLane(s *Silencer, key laneKey, w *silence.Wish, now time.Time) *lane {
+	return &lane{
+		silencer: s, key: key, policy: w.Policy.Name, wake: make(chan struct{}, 1), empty: true,
+		entry: w.Entry, order: silence.Order{Silences: w.Silences, At: now},
+	}
 }
 
 // want says what the lane is to keep.
-func (l *lane) want(w *silence.Wish) {
+func (l *lane) want(w *silence.Wish, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	same := l.entry == w.Entry && !l.closed && slices.EqualFunc(l.wanted, w.Silences, equal)
-	l.entry, l.wanted, l.closed = w.Entry, w.Silences, false
-	if !same {
+	same := l.entry == w.Entry && !l.order.Closed && slices.EqualFunc(l.order.Silences, w.Silences, equal)
+	l.entry, l.order = w.Entry, silence.Order{Silences: w.Silences, At: now}
+	if !same || l.stale {
+		l.stale = false
 		l.notify()
 	}
 }
@@ -70,11 +65,11 @@ func equal(a, b silence.Silence) bool {
 }
 
 // close has the lane end what it keeps.
-func (l *lane) close() {
+func (l *lane) close(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.closed {
-		l.wanted, l.closed = nil, true
+	if !l.order.Closed {
+		l.order = silence.Order{At: now, Closed: true}
 		l.notify()
 	}
 }
@@ -90,14 +85,14 @@ func (l *lane) notify() {
 func (l *lane) mayGo() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.closed && l.empty
+	return l.order.Closed && l.empty
 }
 
 // run works until the context ends, or nothing is left to do.
 func (l *lane) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		pause, ended := l.step(ctx)
-		if ended && l.silencer.forget(l) {
+		pause := l.step(ctx)
+		if l.mayGo() && l.silencer.forget(l) {
 			l.silencer.changed()
 			return
 		}
@@ -105,15 +100,10 @@ func (l *lane) run(ctx context.Context) {
 	}
 }
 
-// wait for so long, or until something else is asked for; below zero is for as long as that takes. After a failure it is waited for the
-// time of the retry in any case: the server is the same.
+// wait for so long, or until something else is asked for; below zero is for as long as that takes.
 func (l *lane) wait(ctx context.Context, pause time.Duration) {
 	if pause == 0 {
 		return
-	}
-	wake := l.wake
-	if l.failing() {
-		wake = nil
 	}
 	var over <-chan time.Time
 	if pause > 0 {
@@ -123,119 +113,124 @@ func (l *lane) wait(ctx context.Context, pause time.Duration) {
 	}
 	select {
 	case <-ctx.Done():
-	case <-wake:
+	case <-l.wake:
 	case <-over:
 	}
 }
 
-// step makes at most one change, and says how long to wait then; below zero is until something else is asked for.
-func (l *lane) step(ctx context.Context) (pause time.Duration, ended bool) {
-	l.mu.Lock()
-	entry, wanted, closed := l.entry, l.wanted, l.closed
-	l.mu.Unlock()
+// step makes at most one request, and says how long to wait then; below zero is until something else is asked for.
+func (l *lane) step(ctx context.Context) (pause time.Duration) {
 	now := l.silencer.options.Clock.Now()
-	server := l.silencer.options.Servers(entry)
-	if !l.listed {
-		if closed {
-			return -1, true // what a former manager made lapses
-		}
-		if err := l.list(ctx, server, now); err != nil {
-			return l.note(ctx, err), false
-		}
-		l.listed = true
+	l.mu.Lock()
+	entry, order := l.entry, l.order
+	task, wake, stale := l.ledger.Next(order, now)
+	l.stale = stale
+	l.mu.Unlock()
+	if stale && !l.asked.Equal(order.At) {
+		l.asked = order.At
+		l.silencer.changed()
 	}
-	task, wake := l.ledger.Next(wanted, now)
 	if task == nil {
-		l.note(ctx, nil)
+		l.note(false)
 		if wake.IsZero() {
-			return -1, closed
+			return -1
 		}
-		return max(wake.Sub(now), time.Millisecond), false
+		return max(wake.Sub(now), time.Millisecond)
 	}
-	var err error
-	if task.End {
-		err = server.End(ctx, &task.Silence)
-		if task.Unsure && errors.Is(err, gates.ErrNotListed) {
-			err = nil
-		}
-	} else {
-		err = server.Keep(ctx, &task.Silence, task.Until.Sub(now))
+	err := l.try(ctx, l.silencer.options.Servers(entry), task, now)
+	if ctx.Err() != nil {
+		return -1
 	}
 	if err != nil {
-		l.ledger.Failed(*task)
-		return l.note(ctx, err), false
-	}
-	l.ledger.Done(*task)
-	log := l.silencer.options.Log.WithValues("policy", l.policy, "silence", l.key.entry, "node", task.Silence.Node)
-	if task.End {
-		log.Info("The silence was ended")
+		l.ledger.Failed(*task, l.silencer.options.Clock.Now(), gates.Readable(err), gates.Answered(err))
 	} else {
-		log.Info("The silence was made or renewed", "until", task.Until)
+		l.ledger.Done(*task, now)
+		l.log(task)
 	}
-	return l.note(ctx, nil), false
+	l.note(err != nil)
+	return 0
 }
 
-// list finds the silences that a former manager made for the entry.
-func (l *lane) list(ctx context.Context, server Server, now time.Time) error {
+// try carries out a task.
+func (l *lane) try(ctx context.Context, server Server, task *silence.Task, now time.Time) error {
+	switch task.Action {
+	case silence.Find:
+		return l.find(ctx, server, now)
+	case silence.Keep:
+		return server.Keep(ctx, &task.Silence, task.Until.Sub(now))
+	}
+	since := time.Duration(0)
+	if !task.Kept.IsZero() {
+		since = max(now.Sub(task.Kept), time.Millisecond)
+	}
+	err := server.End(ctx, &task.Silence, since)
+	if task.Unsure && errors.Is(err, gates.ErrNotListed) {
+		return nil
+	}
+	return err
+}
+
+// find notes the silences that a former manager made for the entry.
+func (l *lane) find(ctx context.Context, server Server, now time.Time) error {
 	found, err := server.List(ctx)
+	if err != nil {
+		return err // part of a list says nothing
+	}
 	for i := range found {
 		if f := &found[i]; f.PolicyUID == l.key.policyUID && f.Entry == l.key.entry {
 			l.ledger.Found(f.Silence, now.Add(f.For))
 		}
 	}
-	return err
+	return nil
 }
 
-// note takes down how a request went, and says how long to wait before the next one.
-func (l *lane) note(ctx context.Context, err error) time.Duration {
-	if ctx.Err() != nil {
-		return -1
+func (l *lane) log(task *silence.Task) {
+	log := l.silencer.options.Log.WithValues("policy", l.policy, "silence", l.key.entry, "node", task.Silence.Node)
+	switch task.Action {
+	case silence.Find:
+	case silence.Keep:
+		log.Info("The silence was made or renewed", "until", task.Until)
+	case silence.End:
+		log.Info("The silence was ended")
+	}
+}
+
+// note takes down what there is, for others to read, and has a pass made if there is news.
+func (l *lane) note(failed bool) {
+	failures := l.ledger.Failures()
+	for i := range failures {
+		failures[i].Silence = l.key.entry
 	}
 	l.mu.Lock()
-	l.held, l.empty = l.ledger.Held(), l.ledger.Empty()
-	before, saidBefore := l.text, l.inARow >= patience
-	pause := time.Duration(0)
-	if err == nil {
-		l.inARow, l.text = 0, ""
-	} else {
-		if l.inARow == 0 {
-			l.since = l.silencer.options.Clock.Now()
-		}
-		pause = lastRetry
-		if l.inARow < 5 {
-			pause = firstRetry << l.inARow
-		}
-		l.inARow++
-		l.failed++
-		l.text = gates.Readable(err)
+	l.empty = l.ledger.Empty()
+	l.number.Silences, l.number.Overdue = l.ledger.Held(), l.ledger.Overdue()
+	if failed {
+		l.number.Failed++
 	}
-	says := l.inARow >= patience
-	news := says != saidBefore || says && l.text != before
+	news := !slices.Equal(l.failures, failures)
+	l.failures = failures
 	l.mu.Unlock()
-	if news {
-		l.silencer.changed()
+	if !news {
+		return
 	}
-	return pause
+	for _, f := range failures {
+		if f.Ending {
+			l.silencer.options.Log.Info("A silence cannot be ended: alerts may stay hidden", "policy", l.policy, "silence", f.Silence,
+				"node", f.Node, "until", f.Until, "reason", f.Message)
+		}
+	}
+	l.silencer.changed()
 }
 
-func (l *lane) failing() bool {
+// fails returns what fails, once that has been so for some time.
+func (l *lane) fails() []model.SilenceFailure {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.inARow > 0
-}
-
-// failure is what fails, once that has been so for some time.
-func (l *lane) failure() (model.SilenceFailure, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.inARow < patience {
-		return model.SilenceFailure{}, false
-	}
-	return model.SilenceFailure{Silence: l.key.entry, Message: l.text, Since: l.since}, true
+	return l.failures
 }
 
 func (l *lane) add(n Number) Number {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return Number{Silences: n.Silences + l.held, Failed: n.Failed + l.failed}
+	return Number{Silences: n.Silences + l.number.Silences, Overdue: n.Overdue + l.number.Overdue, Failed: n.Failed + l.number.Failed}
 }

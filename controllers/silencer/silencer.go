@@ -24,8 +24,8 @@ type Server interface {
 	List(ctx context.Context) ([]gates.Lasting, error)
 	// Keep makes or changes a silence, so that it lasts for so long.
 	Keep(ctx context.Context, s *silence.Silence, lasts time.Duration) error
-	// End ends a silence.
-	End(ctx context.Context, s *silence.Silence) error
+	// End ends a silence that was last made or renewed so long ago; zero is that this is not known.
+	End(ctx context.Context, s *silence.Silence, since time.Duration) error
 }
 
 // Options of a Silencer.
@@ -46,11 +46,11 @@ type Silencer struct {
 
 	mu    sync.Mutex
 	lanes map[laneKey]*lane
-	// problems are what matchers come to nothing for, by policy.
+	// problems say why no silence can be made, by policy.
 	problems map[string][]model.SilenceFailure
 }
 
-// laneKey is an entry of a policy at a server. With another server it is another lane: the old one ends its silences first.
+// laneKey is an entry of a policy at a server. With another server it is another lane, and the old one ends its silences.
 type laneKey struct {
 	policyUID, entry, server string
 }
@@ -81,6 +81,7 @@ func (s *Silencer) Want(wishes []silence.Wish) {
 	if s.ctx == nil || s.ctx.Err() != nil {
 		return
 	}
+	now := s.options.Clock.Now()
 	wanted := make(map[laneKey]bool, len(wishes))
 	problems := map[string][]model.SilenceFailure{}
 	for i := range wishes {
@@ -94,15 +95,16 @@ func (s *Silencer) Want(wishes []silence.Wish) {
 		wanted[key] = true
 		l := s.lanes[key]
 		if l == nil {
-			l = newLane(s, key, w)
+			l = newLane(s, key, w, now)
 			s.lanes[key] = l
 			go l.run(s.ctx)
+			continue
 		}
-		l.want(w)
+		l.want(w, now)
 	}
 	for key, l := range s.lanes {
 		if !wanted[key] {
-			l.close()
+			l.close(now)
 		}
 	}
 	news := len(problems) != len(s.problems)
@@ -136,20 +138,20 @@ func (s *Silencer) Failures() map[string][]model.SilenceFailure {
 		failures[policy] = slices.Clone(list)
 	}
 	for _, l := range s.lanes {
-		if failure, fails := l.failure(); fails {
-			failures[l.policy] = append(failures[l.policy], failure)
-		}
+		failures[l.policy] = append(failures[l.policy], l.fails()...)
 	}
-	for _, list := range failures {
-		slices.SortFunc(list, model.CompareSilenceFailures)
+	for policy, list := range failures {
+		if slices.SortFunc(list, model.CompareSilenceFailures); len(list) == 0 {
+			delete(failures, policy)
+		}
 	}
 	return failures
 }
 
 // Number is what there is of one policy.
 type Number struct {
-	// Silences is how many exist as far as is known, and Failed how many requests failed.
-	Silences, Failed int
+	// Silences is how many exist as far as is known, Overdue how many of them cannot be ended, and Failed how many requests failed.
+	Silences, Overdue, Failed int
 }
 
 // Numbers are those of all policies that ask for silences, by name.

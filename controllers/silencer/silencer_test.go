@@ -1,6 +1,7 @@
 package silencer
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,11 +31,15 @@ func TestASilenceIsRenewedAtHalfItsTimeAndEndedWithTheReboot(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		time.Sleep(15 * time.Minute)
+		// Nothing else had passes made for most of that time: the silence asks for one before it is renewed.
 		want(t, "renewed", am.take(), "5m0s keep a 10m0s", "10m0s keep a 10m0s", "15m0s keep a 10m0s")
+		if n := b.passes(); n != 3 {
+			t.Errorf("%d passes were asked for", n)
+		}
 		if n := b.Numbers()["p"]; n != (Number{Silences: 1}) || am.active() != 1 {
 			t.Errorf("%+v, and %d active", n, am.active())
 		}
-		b.reboots["a"].Status.Attempt.EndedTime = ptr.To(metav1.NowMicro())
+		b.change(func() { b.reboots["a"].Status.Attempt.EndedTime = ptr.To(metav1.NowMicro()) })
 		b.pass()
 		want(t, "ended", am.take(), "16m40s end a")
 		time.Sleep(time.Hour)
@@ -79,7 +84,7 @@ func TestAFailureADeletionAndOtherMatchersEndASilenceAtOnce(t *testing.T) {
 				b.pass()
 				want(t, "begun", am.take(), "0s keep a 10m0s", "0s keep b 10m0s")
 				time.Sleep(time.Minute)
-				tc.change(b)
+				b.change(func() { tc.change(b) })
 				b.pass()
 				want(t, "changed", am.take(), tc.want...)
 				if b.policy == nil && !b.Idle() {
@@ -98,7 +103,7 @@ func TestAnotherAlertmanagerTakesOverAndTheFirstOneIsFreed(t *testing.T) {
 		b.underWay("a")
 		b.pass()
 		want(t, "first", first.take(), "0s keep a 10m0s")
-		b.policy.Spec.Silences = []v1alpha1.AlertSilence{entry("http://other", "{{ .Node }}")}
+		b.change(func() { b.policy.Spec.Silences = []v1alpha1.AlertSilence{entry("http://other", "{{ .Node }}")} })
 		b.pass()
 		want(t, "second", second.take(), "0s keep a 10m0s")
 		want(t, "freed", first.take(), "0s end a")
@@ -109,47 +114,87 @@ func TestAnotherAlertmanagerTakesOverAndTheFirstOneIsFreed(t *testing.T) {
 	})
 }
 
-func TestAnotherWayToTheSameAlertmanagerLeavesNoGap(t *testing.T) {
+func TestAnotherWayToTheSameAlertmanagerMovesASilenceAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		am := newFakeServer()
 		b := newBench(t, map[string]*fakeServer{"http://am": am, "http://am/": am})
 		b.underWay("a")
 		b.pass()
 		am.take()
-		b.policy.Spec.Silences = []v1alpha1.AlertSilence{entry("http://am/", "{{ .Node }}")}
+		b.change(func() { b.policy.Spec.Silences = []v1alpha1.AlertSilence{entry("http://am/", "{{ .Node }}")} })
 		b.pass()
-		time.Sleep(time.Minute)
+		writes := am.take()
+		slices.Sort(writes)
+		want(t, "moved", writes, "0s end a", "0s keep a 10m0s")
 		if am.active() != 1 || b.Numbers()["p"].Silences != 1 {
-			t.Errorf("%d active, %+v counted, after %q", am.active(), b.Numbers(), am.take())
+			t.Errorf("%d active, %+v counted", am.active(), b.Numbers())
 		}
 		b.stop()
 	})
 }
 
 func TestASilenceLingersAfterTheProofIfThePolicySaysSo(t *testing.T) {
+	for name, tc := range map[string]struct {
+		linger int32
+		want   string
+	}{
+		"for less time than it lasts": {90, "1m0s keep a 1m30s"},
+		"for more time than it lasts": {1800, "1m0s keep a 30m0s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				am := newFakeServer()
+				b := newBench(t, map[string]*fakeServer{"http://am": am})
+				b.policy.Spec.Silences[0].LingerSeconds = &tc.linger
+				b.underWay("a")
+				b.pass()
+				time.Sleep(time.Minute)
+				b.change(func() {
+					status, ended := &b.reboots["a"].Status, metav1.NowMicro()
+					status.Attempt.EndedTime, status.CompletionTime, status.Outcome = &ended, &ended, v1alpha1.OutcomeSucceeded
+				})
+				b.pass()
+				linger := time.Duration(tc.linger) * time.Second
+				time.Sleep(linger - 10*time.Second)
+				b.pass()
+				if am.active() != 1 {
+					t.Error("it did not linger")
+				}
+				time.Sleep(11 * time.Second)
+				b.pass()
+				time.Sleep(time.Hour)
+				want(t, "all", am.take(), "0s keep a 10m0s", tc.want)
+				if n := b.Numbers()["p"].Silences; am.active() != 0 || n != 0 {
+					t.Errorf("%d active, %d counted", am.active(), n)
+				}
+				b.stop()
+			})
+		})
+	}
+}
+
+func TestASilenceLapsesWhenNoPassAsksForItAnyLonger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		am := newFakeServer()
 		b := newBench(t, map[string]*fakeServer{"http://am": am})
-		b.policy.Spec.Silences[0].LingerSeconds = ptr.To[int32](90)
 		b.underWay("a")
 		b.pass()
-		time.Sleep(time.Minute)
-		status := &b.reboots["a"].Status
-		ended := metav1.NowMicro()
-		status.Attempt.EndedTime, status.CompletionTime, status.Outcome = &ended, &ended, v1alpha1.OutcomeSucceeded
-		b.pass()
-		time.Sleep(80 * time.Second)
-		b.pass()
-		if am.active() != 1 {
-			t.Error("it did not linger")
+		b.goDeaf()
+		time.Sleep(10*time.Minute - time.Second)
+		if am.active() != 1 || b.passes() != 1 {
+			t.Errorf("%d active, %d passes were asked for", am.active(), b.passes())
 		}
-		time.Sleep(11 * time.Second)
-		b.pass()
+		time.Sleep(2 * time.Second)
+		if n := am.active(); n != 0 {
+			t.Errorf("%d are active ten minutes after the last pass", n)
+		}
 		time.Sleep(time.Hour)
-		want(t, "all", am.take(), "0s keep a 10m0s", "1m0s keep a 1m30s")
-		if n := b.Numbers()["p"].Silences; am.active() != 0 || n != 0 {
-			t.Errorf("%d active, %d counted", am.active(), n)
+		want(t, "all", am.take(), "0s keep a 10m0s")
+		if n := b.passes(); n != 1 {
+			t.Errorf("%d passes were asked for", n)
 		}
+		b.pass() // the first one that works
+		want(t, "again", am.take(), "1h10m1s keep a 10m0s")
 		b.stop()
 	})
 }

@@ -29,11 +29,12 @@ func TestEveryFieldOfASilenceIsInATable(t *testing.T) {
 
 func TestASilenceIsAcceptedOrRefusedWithAHint(t *testing.T) {
 	const (
-		everything  = "these matchers would silence every alert: write at least one with matchType = or =~"
+		everything  = "these matchers would silence nearly every alert: write at least one with matchType = or =~"
 		placeholder = "a placeholder is {{ .Node }}, {{ .Zone }} or {{ .Policy }}: write one of these"
 		badURL      = "url begins with http:// or https:// and ends before any query, such as http://"
 		duration    = "this is a number of seconds from 120 to 3600: write 600 for 10m"
 		linger      = "this is a number of seconds from 0 to 3600: write 120 for 2m"
+		misplaced   = "write it where any text may stand, not behind a backslash, between brackets or behind"
 		noRE        = "value is a regular expression (RE2) that matches whole values"
 		node        = `matchers: [{name: node, value: "{{ .Node }}"}]`
 	)
@@ -47,6 +48,9 @@ func TestASilenceIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"a node, a zone and a policy": {silence: matchers(narrow, `{name: a, matchType: "=~", value: "{{.Zone}}|{{  .Policy  }}"}`)},
 		"a node by an expression":     {silence: matchers(`{name: instance, matchType: "=~", value: '({{ .Node }})(:\d{2,5})?'}`)},
 		"a node by text around it":    {silence: matchers(`{name: instance, value: "https://{{ .Node }}:9100/{}"}`)},
+		"a node that may be missing":  {silence: matchers(`{name: pod, matchType: "=~", value: 'etcd(-{{ .Node }})?|\[{{ .Node }}{2}\]'}`)},
+		"a domain and a node":         {silence: matchers(`{name: host, value: 'DOMAIN\{{ .Node }}'}`)},
+		"some severities":             {silence: matchers(`{name: severity, matchType: "=~", value: "warning|info"}`)},
 		"one alert":                   {silence: matchers(`{name: alertname, matchType: "=~", value: "Ceph.*"}`)},
 		"all but some, of a node":     {silence: matchers(narrow, `{name: severity, matchType: "!=", value: critical}`, `{name: a, matchType: "!~", value: "b|c"}`)},
 		"everything a user can say": {silence: node + ", durationSeconds: 120, lingerSeconds: 3600, timeoutSeconds: 60, " +
@@ -59,6 +63,16 @@ func TestASilenceIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"everything long":         {matchers(`{name: alertname, matchType: "=~", value: ".{2,}"}`), []string{everything}},
 		"everything or nothing":   {matchers(`{name: alertname, matchType: "=~", value: ".*"}`), []string{everything}},
 		"everything in a group":   {matchers(`{name: alertname, matchType: "=~", value: "(a|.*)"}`), []string{everything}},
+		"words":                   {matchers(`{name: alertname, matchType: "=~", value: '\w+'}`), []string{everything}},
+		"names of alerts":         {matchers(`{name: alertname, matchType: "=~", value: "[A-Z].*"}`), []string{everything}},
+		"names of anything":       {matchers(`{name: job, matchType: "=~", value: "[a-z][a-z-]*"}`), []string{everything}},
+		"without tildes":          {matchers(`{name: alertname, matchType: "=~", value: "[^~]+"}`), []string{everything}},
+		"any letter":              {matchers(`{name: alertname, matchType: "=~", value: "(?i)[a-z].*"}`), []string{everything}},
+		"all severities":          {matchers(`{name: severity, matchType: "=~", value: "critical|warning|info"}`), []string{everything}},
+		"all ports":               {matchers(`{name: instance, matchType: "=~", value: '.+:\d+'}`), []string{everything}},
+		"behind a backslash":      {matchers(`{name: node, matchType: "=~", value: '\{{ .Node }}'}`), []string{misplaced}},
+		"between brackets":        {matchers(`{name: node, matchType: "=~", value: '[{{ .Node }}]+'}`), []string{misplaced}},
+		"in quoted text":          {matchers(narrow, `{name: a, matchType: "!~", value: '\Qa.{{ .Node }}\E'}`), []string{misplaced}},
 		"all but one":             {matchers(`{name: alertname, matchType: "!=", value: Watchdog}`), []string{everything}},
 		"all but some":            {matchers(`{name: alertname, matchType: "!~", value: "Watchdog|Info.*"}`), []string{everything}},
 		"what is set":             {matchers(`{name: alertname, matchType: "!=", value: ""}`), []string{everything}},
@@ -80,7 +94,8 @@ func TestASilenceIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"a timeout of zero":       {node + ", timeoutSeconds: 0", []string{"this is a number of seconds from 1 to 60"}},
 		"a url that is none":      {node + ", url: alertmanager", []string{badURL}},
 		"a url with credentials":  {node + ", url: 'http://a:b@alertmanager'", []string{badURL}},
-		"a name with a space":     {node + ", name: 'a b'", []string{"name has lower-case letters, digits and hyphens, such as node-alerts"}},
+		"a name with a space":     {node + ", name: 'a b'", []string{"name has lower-case letters, digits and hyphens, and begins and ends with a letter or digit"}},
+		"a name that begins so":   {node + ", name: '-a'", []string{"begins and ends with a letter or digit"}},
 		"a long name":             {node + ", name: " + long(64), []string{"may not be more than 63"}},
 		"tls without https":       {node + ", tls: {}", []string{"write a url that begins with https://, or remove tls"}},
 		"a token, unverified":     {node + ", url: 'https://a', auth: {bearerToken: {key: t}}, tls: {verification: None}", []string{"verify the server with tls.ca"}},
