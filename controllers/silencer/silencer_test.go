@@ -124,8 +124,8 @@ func TestAnotherWayToTheSameAlertmanagerMovesASilenceAtOnce(t *testing.T) {
 		b.change(func() { b.policy.Spec.Silences = []v1alpha1.AlertSilence{entry("http://am/", "{{ .Node }}")} })
 		b.pass()
 		writes := am.take()
-		slices.Sort(writes)
-		want(t, "moved", writes, "0s end a", "0s keep a 10m0s")
+		slices.Sort(writes) // the new lane ends what it finds of the old one, too, if it is faster
+		want(t, "moved", slices.Compact(writes), "0s end a", "0s keep a 10m0s")
 		if am.active() != 1 || b.Numbers()["p"].Silences != 1 {
 			t.Errorf("%d active, %+v counted", am.active(), b.Numbers())
 		}
