@@ -21,6 +21,7 @@ type reconciler struct {
 	clock    clock.PassiveClock
 	reader   *reader
 	executor *executor
+	silences silenceKeeper
 	numbers  *numbers
 	limiter  *retryLimiter
 	memory   podMemory
@@ -57,11 +58,15 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	r.executor.refused.current(s, now)
 	r.numbers.refusedNow.Set(float64(len(s.Refusals)))
 	r.remind(s)
+	if r.silences != nil {
+		s.SilenceFailures = r.silences.Failures()
+	}
 	p, complete, unread := r.plan(ctx, s, now)
 	r.deferred, r.letGo = p.Deferred, p.LetGo
 	if r.handsOver(ctx, p, s.LeaderNode) {
 		return reconcile.Result{}, nil // Whoever leads next makes this plan.
 	}
+	r.silence(s, p, now)
 	written := r.executor.execute(ctx, s, p, now)
 	wake := untilWake(p.Wake, r.clock.Now())
 	if written.refused && (wake == 0 || wake > firstRetry) {

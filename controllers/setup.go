@@ -137,7 +137,8 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	maintenances := newMaintenanceWatcher(mgr.GetCache(), mgr.GetAPIReader())
 	numbers := newNumbers()
 	state := &stateCollector{reader: mgr.GetCache(), clock: options.Clock, elected: mgr.Elected()}
-	if err := registerAll(options.Registry, append(numbers.collectors(), state)...); err != nil {
+	keeper := newSilencer(mgr, asker, &options)
+	if err := registerAll(options.Registry, append(numbers.collectors(), state, silenceCollector{keeper})...); err != nil {
 		return err
 	}
 	limiter, slots := newRetryLimiter(), &slotsMemory{}
@@ -155,9 +156,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 			namespace: options.Namespace, publishMaintenance: options.PublishMaintenance, refused: &refusedWrites{},
 			clock: options.Clock, slotsKnown: slots,
 		},
-		numbers: numbers,
-		limiter: limiter,
-
+		silences: keeper, numbers: numbers, limiter: limiter,
 		handOver: options.HandOver,
 	}
 	warm := true
@@ -171,7 +170,10 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	for _, watched := range watches(interest, observed, options.MaintenanceLeaseNamespaces) {
 		b = b.WatchesRawSource(watched.source(mgr.GetCache()))
 	}
-	if err := b.WatchesRawSource(pods).WatchesRawSource(maintenances).WatchesRawSource(gateSource(asker)).Complete(r); err != nil {
+	for _, other := range []source.Source{pods, maintenances, gateSource(asker), silenceSource(keeper)} {
+		b = b.WatchesRawSource(other)
+	}
+	if err := b.Complete(r); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
 	}
 	return nil

@@ -135,6 +135,13 @@ type RebootPolicySpec struct {
 	// +optional
 	Hooks *HooksSpec `json:"hooks,omitempty"`
 
+	// silences are kept in Alertmanagers while nodes are under way, so that nobody is paged for a reboot that goes as it should.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Silences []AlertSilence `json:"silences,omitempty"`
+
 	// failure says how failures are answered.
 	// +optional
 	// +kubebuilder:default={}

@@ -193,6 +193,9 @@ func (p *planning) policyConditions(policy *policyView) []want {
 	if tooLarge := policy.canaryTooLarge(); tooLarge != "" {
 		wants = append(wants, want{v1alpha1.ConditionCanaryTooLarge, v1alpha1.ReasonCanaryTooLarge, tooLarge, metav1.ConditionTrue})
 	}
+	if reason, failing := tellSilences(policy.Clock, p.snapshot.SilenceFailures[policy.Name()]); failing != "" {
+		wants = append(wants, want{v1alpha1.ConditionSilencesFailing, reason, model.Bounded(failing), metav1.ConditionTrue})
+	}
 	if unknown := policy.unknownZones(); len(unknown) > 0 {
 		wants = append(wants, want{v1alpha1.ConditionUnknownZones, v1alpha1.ReasonZoneNotFound, fmt.Sprintf(
 			"No node of the policy has %s %s: take it out of rollout.zones.order, or fix its name.",

@@ -278,7 +278,18 @@ var reasonStories = map[string]func(*testing.T) *story{
 		s.settle()
 		return s
 	},
-	v1alpha1.ReasonOverlap:      waitingWith(func(s *story) { s.Policies = append(s.Policies, newPolicy("q")) }),
+	v1alpha1.ReasonOverlap: waitingWith(func(s *story) { s.Policies = append(s.Policies, newPolicy("q")) }),
+	v1alpha1.ReasonSilencesFailing: waitingWith(func(s *story) {
+		s.SilenceFailures = map[string][]model.SilenceFailure{"p": {{
+			Silence: "node-alerts", Message: "http://alertmanager.monitoring:9093: the connection is refused.", Since: start,
+		}}}
+	}),
+	v1alpha1.ReasonSilencesNotEnded: waitingWith(func(s *story) {
+		s.SilenceFailures = map[string][]model.SilenceFailure{"p": {{
+			Ending: true, Silence: "node-alerts", Node: "worker-7", Nodes: 1, Since: start, Until: start.Add(10 * time.Minute),
+			Message: "http://alertmanager.monitoring:9093: it answers 403 Forbidden.",
+		}}}
+	}),
 	v1alpha1.ReasonZoneNotFound: waitingWith(func(s *story) { s.editPolicy("p", zoneOrder("z7")) }),
 	v1alpha1.ReasonNodesNotBack: waitingWith(func(s *story) {
 		s.Reboots = append(s.Reboots, newReboot("rb", "a", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, 0)))

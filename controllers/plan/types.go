@@ -41,6 +41,8 @@ type Snapshot struct {
 	LetGo map[EvictionClaim]time.Time
 	// Refusals are the writes that the API server refuses.
 	Refusals map[model.WriteKey]model.Refusal
+	// SilenceFailures are the silences of policies that cannot be made or ended, by the name of the policy.
+	SilenceFailures map[string][]model.SilenceFailure
 	// ClusterMaxUnavailable is the cluster-wide limit, in nodes or percent of all nodes; nil is no limit of its own.
 	ClusterMaxUnavailable *intstr.IntOrString
 	// QuorumLabels are keys of labels of nodes that may run etcd, besides those that Kubernetes and its distributions use.
