@@ -91,6 +91,7 @@ spec: {policyName: refuse-taints, validationActions: [Deny]}
 // everythingHappens lets one rollout go well, and has something go wrong in others.
 func (b *bed) everythingHappens() {
 	nothing := func(*v1alpha1.RebootPolicySpec) {}
+	held := b.held()
 	b.pool("overdue", 1, func(s *v1alpha1.RebootPolicySpec) {
 		s.Mode, s.Schedule.MaxDeferralSeconds = v1alpha1.ModePaused, ptr.To[int32](60)
 	})
@@ -120,22 +121,22 @@ func (b *bed) everythingHappens() {
 	b.pool("nonsense", 1, func(s *v1alpha1.RebootPolicySpec) {
 		s.Schedule.Windows = []v1alpha1.ScheduleWindow{{Cron: "0 3 30 2 *", DurationSeconds: 3600}}
 	})
-	b.refusedDrain()
+	held.RequireReboot()
 }
 
-// refusedDrain is a node with a pod that a budget holds, because it is never ready.
-func (b *bed) refusedDrain() {
+// held is a node with a pod that a budget holds, because it is never ready. It has to be the first: the pod goes nowhere else.
+func (b *bed) held() *testbed.Host {
 	b.pool("refused", 0, func(*v1alpha1.RebootPolicySpec) {})
 	host, err := b.AddNode(b.ctx, testbed.NodeOptions{Name: "refused-1", Zone: "a", Labels: map[string]string{poolLabel: "refused"}})
 	b.check(err)
-	ill := testbed.App{Name: "ill", Namespace: "refused", Replicas: 20, ReadyAfter: time.Hour, MinAvailable: ptr.To(1)}
+	ill := testbed.App{Name: "ill", Namespace: "refused", Replicas: 1, ReadyAfter: time.Hour, MinAvailable: ptr.To(1)}
 	b.check(b.CreateApp(b.ctx, ill))
-	await.True(b.t, "a pod is on refused-1", func() bool {
+	await.True(b.t, "the pod is on its node", func() bool {
 		var pods corev1.PodList
-		b.check(b.Client().List(b.ctx, &pods, client.InNamespace("refused"), client.MatchingFields{"spec.nodeName": "refused-1"}))
+		b.check(b.Client().List(b.ctx, &pods, client.InNamespace("refused"), client.MatchingFields{"spec.nodeName": host.Name()}))
 		return len(pods.Items) > 0
 	})
-	host.RequireReboot()
+	return host
 }
 
 // credentials applies the component's rights, and returns a token of the Prometheus that it names, and what to verify the manager by.
