@@ -12,6 +12,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -88,6 +89,19 @@ metadata: {name: refuse-taints}
 spec: {policyName: refuse-taints, validationActions: [Deny]}
 `
 
+// awaitRefusal waits until the API server refuses, which it begins to do some time after the policy was created.
+func (b *bed) awaitRefusal(host *testbed.Host) {
+	config := b.Config()
+	config.Impersonate.UserName = "system:serviceaccount:" + testbed.Namespace + ":reboot-operator-manager"
+	manager, err := client.New(config, client.Options{})
+	b.check(err)
+	probe := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"example.com/probe":""}}}`))
+	await.True(b.t, "writes of the manager to "+host.Name()+" are refused", func() bool {
+		err := manager.Patch(b.ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: host.Name()}}, probe, client.DryRunAll)
+		return err != nil && strings.Contains(err.Error(), "not to be changed")
+	})
+}
+
 // everythingHappens lets one rollout go well, and has something go wrong in others.
 func (b *bed) everythingHappens() {
 	nothing := func(*v1alpha1.RebootPolicySpec) {}
@@ -96,7 +110,7 @@ func (b *bed) everythingHappens() {
 		s.Mode, s.Schedule.MaxDeferralSeconds = v1alpha1.ModePaused, ptr.To[int32](60)
 	})
 	b.check(b.Apply(b.ctx, []byte(refuseTaints)))
-	b.pool("frozen", 1, nothing)
+	b.pool("frozen", 1, nothing, b.awaitRefusal)
 	b.pool("well", 3, nothing)
 	b.pool("nobody", 1, nil)
 	b.pool("empty", 0, nothing)
