@@ -46,8 +46,8 @@ ACTIONLINT := go tool -modfile=hack/tools/workflows/go.mod actionlint
 # Writes a bill of materials of a program.
 CYCLONEDX := go tool -modfile=hack/tools/security/go.mod cyclonedx-gomod
 
-MODULES := . hack/tools hack/tools/lint hack/tools/security hack/tools/workflows test/testbed/components
-GENERATED := api/v1alpha1/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml docs/reason-messages.md
+MODULES := . hack/dashboards hack/tools hack/tools/lint hack/tools/security hack/tools/workflows test/testbed/components
+GENERATED := api/v1alpha1/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml config/components/dashboards docs/reason-messages.md
 
 # Results are not cached (-count=1): Go does not see which manifests kubectl read.
 # The programs of the control plane that tests run on: a folder named by KUBEBUILDER_ASSETS, or built once, which takes minutes.
@@ -76,9 +76,13 @@ clean: ## Remove what was built.
 ##@ Develop
 
 .PHONY: generate
-generate: ## Generate Go code from the API types, and the page of reasons from the planner's stories.
+generate: dashboards ## Generate Go code from the API types, the page of reasons from the planner's stories, and dashboards.
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	go test -count=1 -run TestEveryReasonOfTheAPIIsProduced ./controllers/plan -update
+
+.PHONY: dashboards
+dashboards: ## Generate the dashboards for Grafana.
+	cd hack/dashboards && go run .
 
 .PHONY: manifests
 manifests: ## Generate CRDs and the manager's roles from markers.
