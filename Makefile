@@ -40,8 +40,8 @@ HELM_DOCS := go tool -modfile=hack/tools/helm/go.mod helm-docs
 # Writes a bill of materials of a program.
 CYCLONEDX := go tool -modfile=hack/tools/security/go.mod cyclonedx-gomod
 
-MODULES := . hack/tools hack/tools/helm hack/tools/lint hack/tools/security test/chart test/testbed/components
-GENERATED := api/v1alpha1/zz_generated.deepcopy.go charts config/crd/bases config/rbac/role.yaml docs/reason-messages.md
+MODULES := . hack/dashboards hack/tools hack/tools/helm hack/tools/lint hack/tools/security test/chart test/testbed/components
+GENERATED := api/v1alpha1/zz_generated.deepcopy.go charts config/crd/bases config/rbac/role.yaml config/components/dashboards docs/reason-messages.md
 
 # Results are not cached (-count=1): Go does not see which manifests kubectl read.
 # The programs of the control plane that tests run on: a folder named by KUBEBUILDER_ASSETS, or built once, which takes minutes.
@@ -70,9 +70,13 @@ clean: ## Remove what was built.
 ##@ Develop
 
 .PHONY: generate
-generate: ## Generate Go code from the API types, and the page of reasons from the planner's stories.
+generate: dashboards ## Generate Go code from the API types, the page of reasons from the planner's stories, and dashboards.
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	go test -count=1 -run TestEveryReasonOfTheAPIIsProduced ./controllers/plan -update
+
+.PHONY: dashboards
+dashboards: ## Generate the dashboards for Grafana.
+	cd hack/dashboards && go run .
 
 .PHONY: manifests
 manifests: ## Generate CRDs and the manager's roles from markers.
@@ -80,7 +84,7 @@ manifests: ## Generate CRDs and the manager's roles from markers.
 	$(CONTROLLER_GEN) rbac:roleName=reboot-operator-manager paths=./controllers output:rbac:dir=config/rbac
 
 .PHONY: chart
-chart: manifests ## Generate the Helm chart's templates from config/, its kinds, its schema and its README.
+chart: manifests dashboards ## Generate the Helm chart's templates from config/, its kinds, its schema and its README.
 	go run ./hack/chart
 	$(HELM_DOCS) --chart-search-root=charts --template-files=README.md.gotmpl --sort-values-order=file --skip-version-footer
 

@@ -59,6 +59,8 @@ type Options struct {
 	PublishMaintenance bool
 	// GateAllowedCIDRs are addresses that gates may ask although they are loopback, link-local or those of metadata services.
 	GateAllowedCIDRs []netip.Prefix
+	// MaxNodeSeries is how many nodes that need a reboot have series by their names, those that have needed it longest; 0 is none.
+	MaxNodeSeries int
 	// Registry takes the metrics; the one that the manager serves if nil.
 	Registry prometheus.Registerer
 }
@@ -129,7 +131,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	pods := newNodePods(core)
 	maintenances := newMaintenanceWatcher(mgr.GetCache(), mgr.GetAPIReader())
 	numbers := newNumbers()
-	state := &stateCollector{reader: mgr.GetCache(), clock: options.Clock, elected: mgr.Elected()}
+	state := &stateCollector{reader: mgr.GetCache(), clock: options.Clock, elected: mgr.Elected(), maxNodes: options.MaxNodeSeries}
 	if err := registerAll(options.Registry, append(numbers.collectors(), state)...); err != nil {
 		return err
 	}

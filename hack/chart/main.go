@@ -19,6 +19,9 @@ const (
 	generatedFolder = chartFolder + "/templates/generated"
 	crdFolder       = chartFolder + "/files/crds"
 	crdSource       = configFolder + "/crd/bases"
+	// dashboardFolder has the dashboards, which have braces of their own and so are no templates.
+	dashboardFolder = chartFolder + "/files/dashboards"
+	dashboardSource = configFolder + "/components/dashboards"
 )
 
 // notInChart are folders of config/ with nothing that is installed.
@@ -37,7 +40,11 @@ func run(root string) error {
 	if err != nil {
 		return err
 	}
-	crds, err := readCRDs(filepath.Join(root, crdSource))
+	crds, err := readFiles(filepath.Join(root, crdSource), ".yaml")
+	if err != nil {
+		return err
+	}
+	dashboards, err := readFiles(filepath.Join(root, dashboardSource), ".json")
 	if err != nil {
 		return err
 	}
@@ -45,6 +52,9 @@ func run(root string) error {
 		return err
 	}
 	if err := replaceFolder(filepath.Join(root, crdFolder), crds); err != nil {
+		return err
+	}
+	if err := replaceFolder(filepath.Join(root, dashboardFolder), dashboards); err != nil {
 		return err
 	}
 	return writeSchema(root, crds)
@@ -84,14 +94,17 @@ func allTemplates(config string) (map[string]string, error) {
 	return templates, errors.Join(err, used.check())
 }
 
-// readCRDs are the files with the kinds, as they are.
-func readCRDs(folder string) (map[string]string, error) {
+// readFiles are the files of a folder whose names end like this, as they are.
+func readFiles(folder, extension string) (map[string]string, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
 		return nil, err
 	}
 	files := map[string]string{}
 	for _, entry := range entries {
+		if filepath.Ext(entry.Name()) != extension {
+			continue
+		}
 		content, err := os.ReadFile(filepath.Join(folder, entry.Name()))
 		if err != nil {
 			return nil, err

@@ -21,6 +21,11 @@ var conditions = map[string]string{
 	"components/eviction-requests": "$.Values.helper.evictionRequests",
 	"components/medik8s-leases":    "",
 	"components/openshift":         "$.Values.openshift.enabled",
+
+	"components/metrics-cert-manager":           "$.Values.metrics.certManager",
+	"components/monitoring/rbac.yaml":           "$.Values.metrics.serviceMonitor.enabled",
+	"components/monitoring/rules.yaml":          "$.Values.metrics.prometheusRule.enabled",
+	"components/monitoring/servicemonitor.yaml": "$.Values.metrics.serviceMonitor.enabled",
 }
 
 // conditionOf is the condition of a file, and whether it has one.
@@ -82,6 +87,21 @@ var objects = map[string]seams{
 	}},
 	"Service/reboot-operator-metrics": {when: "$.Values.metrics.enabled", seams: []seam{
 		value("spec/ports/metrics/port", "{{ $.Values.metrics.port }}"),
+	}},
+	"ConfigMap/reboot-operator-metrics-ca": {when: "$.Values.metrics.enabled"},
+	"ServiceMonitor/reboot-operator-manager": {seams: []seam{
+		last("metadata/labels", with(items, "$.Values.metrics.serviceMonitor.labels")),
+		value("spec/endpoints/0/interval", "{{ $.Values.metrics.serviceMonitor.interval | quote }}"),
+		around("spec/endpoints/0/tlsConfig/ca",
+			"{{- if $.Values.metrics.certManager }}\nca:\n  secret:\n    name: reboot-operator-metrics-cert\n    key: ca.crt\n{{- else }}", "{{- end }}"),
+	}},
+	"PrometheusRule/reboot-operator":  {seams: []seam{last("metadata/labels", with(items, "$.Values.metrics.prometheusRule.labels"))}},
+	"Role/reboot-operator-prometheus": {when: createRBAC},
+	"RoleBinding/reboot-operator-prometheus": {when: createRBAC, seams: []seam{
+		value("subjects", with(block, "$.Values.metrics.serviceMonitor.subjects")),
+	}},
+	"ClusterRoleBinding/reboot-operator-prometheus": {when: createRoles, seams: []seam{
+		value("subjects", with(block, "$.Values.metrics.serviceMonitor.subjects")),
 	}},
 	"DaemonSet/reboot-operator-helper": {seams: helperSeams},
 	"NetworkPolicy/reboot-operator-manager": {seams: []seam{
@@ -176,6 +196,11 @@ var managerSeams = []seam{
 	when(inManager+"ports/metrics", "$.Values.metrics.enabled"),
 	value(inManager+"ports/webhook/containerPort", "{{ $.Values.webhooks.port }}"),
 	when(inManager+"ports/webhook", "$.Values.webhooks.enabled"),
+	last(inManager[:len(inManager)-1], "{{- if $.Values.metrics.certManager }}\n"+
+		"volumeMounts:\n- name: metrics-cert\n  mountPath: /etc/reboot-operator/metrics-cert\n  readOnly: true\n{{- end }}"),
+	last("spec/template/spec", "{{- if $.Values.metrics.certManager }}\n"+
+		"volumes:\n- name: metrics-cert\n  secret:\n    secretName: reboot-operator-metrics-cert\n    defaultMode: 0440\n{{- end }}"),
+	last(inPod+"securityContext", "{{- if $.Values.metrics.certManager }}\nfsGroup: 61110\n{{- end }}"),
 	value(inManager+"resources", with(block, "$.Values.manager.resources")),
 }
 

@@ -27,6 +27,10 @@ var ofComponents = map[string]string{
 	"eviction-requests": "helper: {evictionRequests: true}",
 	"apparmor":          "helper: {appArmorProfile: reboot-operator-rebooter}",
 	"selinux":           "helper: {seLinuxType: reboot_operator_t}",
+
+	"monitoring":           "metrics: {serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}}",
+	"metrics-cert-manager": "metrics: {certManager: true}",
+	"dashboards":           "metrics: {dashboards: {enabled: true}}",
 }
 
 // ofOverlays are those for an overlay that is more than its component.

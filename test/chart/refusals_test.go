@@ -54,6 +54,9 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"one with one dash":                        {"helper: {rebooterExtraArgs: [-reboot-method, Signal]}", "/helper/rebooterExtraArgs/1"},
 		"one of the rebooter with one dash":        {"helper: {rebooterExtraArgs: [-reboot-method=Signal]}", "write helper.rebootMethod"},
 		"one of the helper":                        {"helper: {extraArgs: [--eviction-requests]}", "write helper.evictionRequests"},
+		"a monitor of no metrics":                  {"metrics: {enabled: false, serviceMonitor: {enabled: true}}", "metrics.serviceMonitor takes metrics.enabled"},
+		"a certificate of no metrics":              {"metrics: {enabled: false, certManager: true}", "metrics.certManager takes metrics.enabled"},
+		"a receiver that is no URL":                {"notifications: {urls: {slack: hooks.slack.com}}", "/notifications/urls/slack"},
 		"a way to reboot besides, without program": {"helper: {allowedRebootMethods: [Command]}", "takes helper.rebootCommand"},
 	}
 	for name, test := range tests {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -119,9 +121,15 @@ type server struct {
 	taken  map[[32]byte]bool
 }
 
+// ofOthers are groups whose kinds this API server does not have.
+var ofOthers = []string{"monitoring.coreos.com", "cert-manager.io"}
+
 func (s *server) takes(t *testing.T, name string, rendered manifests.Rendered) {
 	t.Helper()
 	for _, object := range rendered {
+		if group, _, _ := strings.Cut(fmt.Sprint(object["apiVersion"]), "/"); slices.Contains(ofOthers, group) {
+			continue
+		}
 		content, err := json.Marshal(object)
 		if err != nil {
 			t.Fatal(err)

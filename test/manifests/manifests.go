@@ -24,7 +24,7 @@ import (
 // openshift adds is changed by what comes after it.
 var Components = []string{
 	"openshift", "host-programs", "sentinel-command", "sentinel-kernel", "signal", "before-1.36", "medik8s-leases", "eviction-requests",
-	"apparmor", "selinux",
+	"apparmor", "selinux", "monitoring", "metrics-cert-manager",
 }
 
 // Namespace is where the operator is installed if nobody says otherwise.
@@ -137,8 +137,8 @@ func copyConfig() (filesys.FileSystem, error) {
 	return files, nil
 }
 
-// config are the files in YAML of config/, by name. Of the kinds there are only the names: they are most of what would be rendered, again
-// and again, and no kustomization changes them.
+// config are the files in YAML and JSON of config/, by name. Of the kinds there are only the names: they are most of what would be
+// rendered, again and again, and no kustomization changes them.
 var config = sync.OnceValues(func() (map[string][]byte, error) {
 	root, err := configRoot()
 	if err != nil {
@@ -146,7 +146,7 @@ var config = sync.OnceValues(func() (map[string][]byte, error) {
 	}
 	contents := map[string][]byte{}
 	return contents, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".yaml") {
+		if err != nil || entry.IsDir() || !slices.Contains([]string{".yaml", ".json"}, filepath.Ext(path)) {
 			return err
 		}
 		content, err := os.ReadFile(path)
@@ -297,7 +297,9 @@ func combinations() [][]string {
 			all = append(all, []string{one, other})
 		}
 	}
-	all = append(all, without(Components, "apparmor", "selinux"), without(Components, "host-programs", "sentinel-command", "signal"))
+	// Dashboards are large, and change nothing else: they are in the largest only.
+	many := slices.Concat(Components, []string{"dashboards"})
+	all = append(all, without(many, "apparmor", "selinux"), without(many, "host-programs", "sentinel-command", "signal"))
 	return slices.DeleteFunc(all, func(names []string) bool { return !goTogether(names) })
 }
 

@@ -52,6 +52,18 @@
 {{- if eq (int $port) 8081 }}{{ $problems = append $problems (printf "%s: 8081 is the port of the probes" $name) }}{{ end -}}
 {{- end -}}
 
+{{- /* Monitoring. */ -}}
+{{- range $what := list "serviceMonitor" "prometheusRule" "dashboards" -}}
+{{- if and (index $.Values.metrics $what).enabled (not $.Values.metrics.enabled) }}{{ $problems = append $problems (printf "metrics.%s takes metrics.enabled" $what) }}{{ end -}}
+{{- end -}}
+{{- if and .Values.metrics.certManager (not .Values.metrics.enabled) }}{{ $problems = append $problems "metrics.certManager takes metrics.enabled" }}{{ end -}}
+{{- if eq (include "reboot-operator.connected" .) "true" -}}
+{{- range $value, $api := dict "serviceMonitor" "monitoring.coreos.com/v1/ServiceMonitor" "prometheusRule" "monitoring.coreos.com/v1/PrometheusRule" -}}
+{{- if and (index $.Values.metrics $value).enabled (not ($.Capabilities.APIVersions.Has $api)) }}{{ $problems = append $problems (printf "metrics.%s takes Prometheus Operator: the cluster does not serve %s" $value $api) }}{{ end -}}
+{{- end -}}
+{{- if and .Values.metrics.certManager (not (.Capabilities.APIVersions.Has "cert-manager.io/v1/Certificate")) }}{{ $problems = append $problems "metrics.certManager takes cert-manager: the cluster does not serve cert-manager.io/v1/Certificate" }}{{ end -}}
+{{- end -}}
+
 {{- /* Rights. */ -}}
 {{- range $who := list "viewers" "requesters" "approvers" "editors" "hooks" "metricsReaders" -}}
 {{- if and (index $.Values.rbac $who) (not (and $.Values.rbac.create $.Values.rbac.userRoles)) }}{{ $problems = append $problems (printf "rbac.%s get a role that is not created: set rbac.create and rbac.userRoles" $who) }}{{ end -}}
@@ -68,9 +80,9 @@
 
 {{- /* Arguments that have a value. */ -}}
 {{- $known := dict
-  "manager.extraArgs" (dict "--max-unavailable" "manager.maxUnavailable" "--quorum-node-labels" "manager.quorumNodeLabels" "--maintenance-lease-namespaces" "manager.maintenanceLeaseNamespaces" "--gate-allowed-cidrs" "manager.gateAllowedCIDRs" "--publish-node-conditions" "manager.publishNodeConditions" "--zap-log-level" "manager.logLevel" "--zap-encoder" "manager.logFormat" "--metrics-bind-address" "metrics.port" "--webhook-bind-address" "webhooks.port" "--namespace" "the namespace of the release" "--leader-elect" "manager.replicas")
-  "helper.extraArgs" (dict "--eviction-requests" "helper.evictionRequests" "--node-name" "nothing: it is the node of the pod")
-  "helper.rebooterExtraArgs" (dict "--sentinel" "helper.sentinels" "--sentinel-kernel" "helper.sentinelKernel" "--no-sentinel" "helper.noSentinel" "--sentinel-preset" "helper.sentinelCommand.preset" "--sentinel-command" "helper.sentinelCommand.command" "--sentinel-exit-codes" "helper.sentinelCommand.exitCodes" "--sentinel-required-output" "helper.sentinelCommand.requiredOutput" "--sentinel-timeout" "helper.sentinelCommand.timeout" "--sentinel-command-interval" "helper.sentinelCommand.interval" "--reboot-method" "helper.rebootMethod" "--reboot-command" "helper.rebootCommand" "--allowed-reboot-methods" "helper.allowedRebootMethods" "--host-namespaces" "helper.hostPrograms") -}}
+  "manager.extraArgs" (dict "--max-unavailable" "manager.maxUnavailable" "--quorum-node-labels" "manager.quorumNodeLabels" "--maintenance-lease-namespaces" "manager.maintenanceLeaseNamespaces" "--gate-allowed-cidrs" "manager.gateAllowedCIDRs" "--notify-allowed-cidrs" "notifications.allowedCIDRs" "--publish-node-conditions" "manager.publishNodeConditions" "--log-level" "manager.logLevel" "--log-format" "manager.logFormat" "--metrics-max-nodes" "metrics.maxNodes" "--metrics-cert-dir" "metrics.certManager" "--metrics-bind-address" "metrics.port" "--webhook-bind-address" "webhooks.port" "--namespace" "the namespace of the release" "--leader-elect" "manager.replicas")
+  "helper.extraArgs" (dict "--eviction-requests" "helper.evictionRequests" "--log-level" "helper.logLevel" "--log-format" "helper.logFormat" "--node-name" "nothing: it is the node of the pod")
+  "helper.rebooterExtraArgs" (dict "--sentinel" "helper.sentinels" "--sentinel-kernel" "helper.sentinelKernel" "--no-sentinel" "helper.noSentinel" "--sentinel-preset" "helper.sentinelCommand.preset" "--sentinel-command" "helper.sentinelCommand.command" "--sentinel-exit-codes" "helper.sentinelCommand.exitCodes" "--sentinel-required-output" "helper.sentinelCommand.requiredOutput" "--sentinel-timeout" "helper.sentinelCommand.timeout" "--sentinel-command-interval" "helper.sentinelCommand.interval" "--reboot-method" "helper.rebootMethod" "--reboot-command" "helper.rebootCommand" "--allowed-reboot-methods" "helper.allowedRebootMethods" "--host-namespaces" "helper.hostPrograms" "--log-level" "helper.logLevel" "--log-format" "helper.logFormat") -}}
 {{- range $list, $flags := $known -}}
 {{- $keys := splitList "." $list -}}
 {{- range index $.Values (first $keys) (last $keys) -}}
@@ -84,6 +96,10 @@
 {{- range .Values.policies -}}
 {{- if has .name $names }}{{ $problems = append $problems (printf "policies has %s twice" .name) }}{{ end -}}
 {{- $names = append $names .name -}}
+{{- $policy := .name -}}
+{{- range .spec.notifications -}}
+{{- if and $.Values.notifications.urls (not .url.secret) (not (hasKey $.Values.notifications.urls .url.key)) }}{{ $problems = append $problems (printf "policies: %s names the key %s, which notifications.urls does not have" $policy .url.key) }}{{ end -}}
+{{- end -}}
 {{- end -}}
 {{- if and .Values.policies (not .Values.crds.install) (eq (include "reboot-operator.kindsMissing" .) "true") }}{{ $problems = append $problems "the cluster does not serve RebootPolicies, and crds.install is false: install the kinds first (docs/helm.md), or let the chart do it" }}{{ end -}}
 

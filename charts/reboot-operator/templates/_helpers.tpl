@@ -42,6 +42,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 {{- if kindIs "string" . }}{{ . }}{{ else }}{{ int64 . }}{{ end -}}
 {{- end -}}
 
+{{- /* How a program logs, of its values. */ -}}
+{{- define "reboot-operator.logArgs" -}}
+{{- $args := list -}}
+{{- if ne .logLevel "Info" }}{{ $args = append $args (printf "--log-level=%s" .logLevel) }}{{ end -}}
+{{- if ne .logFormat "JSON" }}{{ $args = append $args (printf "--log-format=%s" .logFormat) }}{{ end -}}
+{{- toYaml $args -}}
+{{- end -}}
+
 {{- define "reboot-operator.managerArgs" -}}
 {{- $args := list -}}
 {{- with .Values.manager -}}
@@ -49,9 +57,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 {{- with .quorumNodeLabels }}{{ $args = append $args (printf "--quorum-node-labels=%s" (join "," .)) }}{{ end -}}
 {{- with .maintenanceLeaseNamespaces }}{{ $args = append $args (printf "--maintenance-lease-namespaces=%s" (join "," .)) }}{{ end -}}
 {{- with .gateAllowedCIDRs }}{{ $args = append $args (printf "--gate-allowed-cidrs=%s" (join "," .)) }}{{ end -}}
+{{- with $.Values.notifications.allowedCIDRs }}{{ $args = append $args (printf "--notify-allowed-cidrs=%s" (join "," .)) }}{{ end -}}
 {{- if not .publishNodeConditions }}{{ $args = append $args "--publish-node-conditions=false" }}{{ end -}}
-{{- if ne .logLevel "Info" }}{{ $args = append $args (printf "--zap-log-level=%s" (lower .logLevel)) }}{{ end -}}
-{{- if ne .logFormat "JSON" }}{{ $args = append $args (printf "--zap-encoder=%s" (lower .logFormat)) }}{{ end -}}
+{{- $args = concat $args (include "reboot-operator.logArgs" . | fromYamlArray) -}}
+{{- if $.Values.metrics.certManager }}{{ $args = append $args "--metrics-cert-dir=/etc/reboot-operator/metrics-cert" }}{{ end -}}
+{{- with int $.Values.metrics.maxNodes }}{{ $args = append $args (printf "--metrics-max-nodes=%d" .) }}{{ end -}}
 {{- $args = concat $args (.extraArgs | default list) -}}
 {{- end -}}
 {{- with $args }}{{ toYaml . }}{{ end }}
@@ -60,6 +70,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 {{- define "reboot-operator.helperArgs" -}}
 {{- $args := list -}}
 {{- if .Values.helper.evictionRequests }}{{ $args = append $args "--eviction-requests" }}{{ end -}}
+{{- $args = concat $args (include "reboot-operator.logArgs" .Values.helper | fromYamlArray) -}}
 {{- with concat $args (.Values.helper.extraArgs | default list) }}{{ toYaml . }}{{ end }}
 {{- end -}}
 
@@ -82,7 +93,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 {{- end -}}
 {{- range .rebootCommand }}{{ $args = append $args (printf "--reboot-command=%s" .) }}{{ end -}}
 {{- with .allowedRebootMethods }}{{ $args = append $args (printf "--allowed-reboot-methods=%s" (join "," .)) }}{{ end -}}
-{{- $args = concat $args (.rebooterExtraArgs | default list) -}}
+{{- $args = concat $args (include "reboot-operator.logArgs" . | fromYamlArray) (.rebooterExtraArgs | default list) -}}
 {{- end -}}
 {{- with $args }}{{ toYaml . }}{{ end }}
 {{- end -}}

@@ -1,4 +1,4 @@
-package webhooks
+package certificates
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
@@ -27,6 +28,7 @@ func installation() []client.Object {
 	service := admissionregistrationv1.WebhookClientConfig{Service: reference}
 	return []client.Object{
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: secretName}},
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: authorityName}},
 		&admissionregistrationv1.ValidatingWebhookConfiguration{
 			ObjectMeta: metav1.ObjectMeta{Name: evictionsWebhookName},
 			Webhooks:   []admissionregistrationv1.ValidatingWebhook{{Name: "evictions", ClientConfig: service}},
@@ -38,9 +40,9 @@ func installation() []client.Object {
 	}
 }
 
-// keeper is a replica that keeps the certificate.
-type keeper struct {
-	*certificates
+// replica keeps the certificate.
+type replica struct {
+	*Keeper
 	t      *testing.T
 	api    client.Client
 	clock  *clocktesting.FakePassiveClock
@@ -48,13 +50,13 @@ type keeper struct {
 	refuse error
 }
 
-func newTestKeeper(t *testing.T, objects ...client.Object) *keeper {
+func newReplica(t *testing.T, objects ...client.Object) *replica {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
-	k := &keeper{t: t, clock: clocktesting.NewFakePassiveClock(noon)}
+	k := &replica{t: t, clock: clocktesting.NewFakePassiveClock(noon)}
 	k.api = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
 		Update: func(ctx context.Context, api client.WithWatch, object client.Object, options ...client.UpdateOption) error {
 			k.writes++
@@ -68,12 +70,13 @@ func newTestKeeper(t *testing.T, objects ...client.Object) *keeper {
 			return api.Patch(ctx, object, patch, options...)
 		},
 	}).Build()
-	k.certificates = &certificates{read: k.api, write: k.api, namespace: "ns", clock: k.clock}
+	k.Keeper = New(Options{Namespace: "ns", Webhooks: true, MetricsService: "metrics", Clock: k.clock})
+	k.read, k.write = k.api, k.api
 	return k
 }
 
 // look has the replica look once, and returns how often it wrote.
-func (k *keeper) look() (reconcile.Result, int) {
+func (k *replica) look() (reconcile.Result, int) {
 	k.t.Helper()
 	before := k.writes
 	result, err := k.Reconcile(k.t.Context(), reconcile.Request{})
@@ -84,7 +87,7 @@ func (k *keeper) look() (reconcile.Result, int) {
 }
 
 // bundles are what the API server trusts, of each webhook.
-func (k *keeper) bundles() (evictions, names string) {
+func (k *replica) bundles() (evictions, names string) {
 	k.t.Helper()
 	validating, mutating := &admissionregistrationv1.ValidatingWebhookConfiguration{}, &admissionregistrationv1.MutatingWebhookConfiguration{}
 	for name, object := range map[string]client.Object{evictionsWebhookName: validating, namesWebhookName: mutating} {
@@ -95,14 +98,25 @@ func (k *keeper) bundles() (evictions, names string) {
 	return string(validating.Webhooks[0].ClientConfig.CABundle), string(mutating.Webhooks[0].ClientConfig.CABundle)
 }
 
+// published is what those who collect metrics verify by.
+func (k *replica) published() string {
+	k.t.Helper()
+	found := &corev1.ConfigMap{}
+	if err := k.api.Get(k.t.Context(), client.ObjectKey{Namespace: "ns", Name: authorityName}, found); err != nil {
+		k.t.Fatal(err)
+	}
+	return found.Data["ca.crt"]
+}
+
 func TestACertificateIsMadeTrustedAndServedAndThenThereIsQuiet(t *testing.T) {
-	k := newTestKeeper(t, installation()...)
-	if _, err := k.get(nil); err == nil {
+	k := newReplica(t, installation()...)
+	if _, err := k.Get(nil); err == nil {
 		t.Error("something is served before there is a certificate")
 	}
 	result, writes := k.look()
-	served, err := k.get(nil)
-	if err != nil || served.Leaf.VerifyHostname("webhook.ns.svc") != nil {
+	served, err := k.Get(nil)
+	if err != nil || served.Leaf.VerifyHostname("webhook.ns.svc") != nil || served.Leaf.VerifyHostname("metrics.ns.svc") != nil ||
+		served.Leaf.VerifyHostname("metrics") != nil {
 		t.Fatalf("served %v, error %v", served, err)
 	}
 	evictions, names := k.bundles()
@@ -114,26 +128,91 @@ func TestACertificateIsMadeTrustedAndServedAndThenThereIsQuiet(t *testing.T) {
 		t.Errorf("%d writes, next look in %s", writes, result.RequeueAfter)
 	}
 	k.clock.SetTime(noon.Add(lifetime - renewBefore))
-	if _, writes := k.look(); writes != 3 {
+	if _, writes := k.look(); writes != 1 { // Who trusts the authority does not have to learn anything.
 		t.Errorf("%d writes", writes)
 	}
-	if renewed, _ := k.get(nil); renewed.Leaf.Equal(served.Leaf) {
+	if renewed, _ := k.Get(nil); renewed.Leaf.Equal(served.Leaf) {
 		t.Error("the certificate is served beyond its time")
 	}
+	k.clock.SetTime(noon.Add(authorityLifetime - authorityRenewBefore))
+	k.look()
 	if both, _ := k.bundles(); !strings.HasSuffix(both, evictions) || len(both) <= len(evictions) {
-		t.Error("other replicas are not trusted until they have the new certificate")
+		t.Error("the authority is not replaced in time")
+	}
+}
+
+// publish has the replica look once at what is published, and returns how often it wrote.
+func (k *replica) publish() int {
+	k.t.Helper()
+	before := k.writes
+	if _, err := (&publisher{k.Keeper}).Reconcile(k.t.Context(), reconcile.Request{}); err != nil {
+		k.t.Fatal(err)
+	}
+	return k.writes - before
+}
+
+func TestWhatIsPublishedIsWrittenOnceAgainIfItIsChangedAndNotIfItIsDeleted(t *testing.T) {
+	k := newReplica(t, installation()...)
+	if writes := k.publish(); writes != 0 {
+		t.Errorf("%d writes before there is an authority", writes)
+	}
+	k.look()
+	want, _ := k.bundles()
+	if writes := k.publish(); writes != 1 || k.published() != want {
+		t.Errorf("%d writes, published %q", writes, k.published())
+	}
+	if writes := k.publish(); writes != 0 {
+		t.Errorf("%d writes of what is there", writes)
+	}
+	found := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: authorityName}}
+	other := client.RawPatch(types.MergePatchType, []byte(`{"data":{"ca.crt":"x","more":"y"}}`))
+	if err := k.api.Patch(t.Context(), found, other); err != nil {
+		t.Fatal(err)
+	}
+	k.refuse = apierrors.NewConflict(schema.GroupResource{Resource: "configmaps"}, authorityName, nil)
+	k.publish() // Another replica was first, and the watch brings what it wrote.
+	k.refuse = nil
+	if writes := k.publish(); writes != 1 || k.published() != want {
+		t.Errorf("%d writes, published %q", writes, k.published())
+	}
+	if err := k.api.Delete(t.Context(), found); err != nil {
+		t.Fatal(err)
+	}
+	if writes := k.publish(); writes != 0 {
+		t.Errorf("%d writes without the ConfigMap", writes)
+	}
+}
+
+func TestEachOfWebhooksAndMetricsCanBeServedWithoutTheOther(t *testing.T) {
+	for name, test := range map[string]struct {
+		webhooks        bool
+		service         string
+		want, otherwise string
+		writes          int
+	}{
+		"webhooks": {true, "", "webhook.ns.svc", "metrics.ns.svc", 3},
+		"metrics":  {false, "metrics", "metrics.ns.svc", "webhook.ns.svc", 1},
+	} {
+		k := newReplica(t, installation()...)
+		k.options.Webhooks, k.options.MetricsService = test.webhooks, test.service
+		_, writes := k.look()
+		leaf := k.served.Load().Leaf
+		if writes != test.writes || leaf.VerifyHostname(test.want) != nil || leaf.VerifyHostname(test.otherwise) == nil {
+			t.Errorf("%s: %d writes, a certificate of %q", name, writes, leaf.DNSNames)
+		}
 	}
 }
 
 func TestWhoIsSecondTakesWhatTheFirstMade(t *testing.T) {
-	k := newTestKeeper(t, installation()...)
+	k := newReplica(t, installation()...)
 	k.refuse = apierrors.NewConflict(schema.GroupResource{Resource: "secrets"}, secretName, nil)
 	if result, writes := k.look(); writes != 1 || result.RequeueAfter != 0 || k.served.Load() != nil {
 		t.Errorf("%d writes, next look in %s, served %v", writes, result.RequeueAfter, k.served.Load())
 	}
 	k.refuse = nil
 	k.look()
-	second := &certificates{read: k.api, write: k.api, namespace: "ns", clock: k.clock}
+	second := New(k.options)
+	second.read, second.write = k.api, k.api
 	before := k.writes
 	if _, err := second.Reconcile(t.Context(), reconcile.Request{}); err != nil || k.writes != before {
 		t.Errorf("error %v, %d writes", err, k.writes-before)
@@ -145,7 +224,7 @@ func TestWhoIsSecondTakesWhatTheFirstMade(t *testing.T) {
 
 func TestACertificateHasTheNamesThatAreUsed(t *testing.T) {
 	objects := installation()
-	k := newTestKeeper(t, objects...)
+	k := newReplica(t, objects...)
 	k.look()
 	names := &admissionregistrationv1.MutatingWebhookConfiguration{}
 	if err := k.api.Get(t.Context(), client.ObjectKey{Name: namesWebhookName}, names); err != nil {
@@ -170,11 +249,12 @@ func TestACertificateHasTheNamesThatAreUsed(t *testing.T) {
 }
 
 func TestWhatIsNotInstalledIsLeftAlone(t *testing.T) {
-	k := newTestKeeper(t)
+	k := newReplica(t)
+	k.options.MetricsService = ""
 	if result, writes := k.look(); writes != 0 || result.RequeueAfter != 0 {
 		t.Errorf("%d writes without webhooks", writes)
 	}
-	k = newTestKeeper(t, installation()[1:]...)
+	k = newReplica(t, installation()[1:]...)
 	if _, err := k.Reconcile(t.Context(), reconcile.Request{}); !apierrors.IsNotFound(err) || k.writes != 0 {
 		t.Errorf("without a Secret: error %v, %d writes", err, k.writes)
 	}
