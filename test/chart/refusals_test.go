@@ -96,3 +96,23 @@ func TestNotesSayWhatIsNext(t *testing.T) {
 		}
 	}
 }
+
+// Null takes a default away, as everywhere in Helm.
+func TestValuesThatAreTakenAway(t *testing.T) {
+	vals := values(t, `
+commonLabels: null
+commonAnnotations: null
+manager: {extraArgs: null, podLabels: null, podAnnotations: null, resources: {limits: null}}
+helper:
+  {extraArgs: null, rebooterExtraArgs: null, allowedRebootMethods: null, podLabels: null, resources: null,
+  rebooterResources: {limits: null}}
+`)
+	rendered := byKey(t, render(t, vals))
+	manager, helper := plain(t, rendered["Deployment/reboot-operator-manager"]), plain(t, rendered["DaemonSet/reboot-operator-helper"])
+	if got := at(manager, "spec/template/spec/containers/manager/resources/limits"); got != nil {
+		t.Errorf("the manager has the limits %v", got)
+	}
+	if got := at(helper, "spec/template/spec/containers/rebooter/resources/limits/memory"); got != "32Mi" {
+		t.Errorf("the rebooter has the limit %v", got)
+	}
+}
