@@ -2,7 +2,6 @@ package chart
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -16,7 +15,7 @@ func TestTheChartTakesTheValuesOfEveryExample(t *testing.T) {
 	for file, path := range map[string]string{
 		"argocd/helm.yaml": "spec/source/helm/valuesObject", "flux/helmrelease.yaml": "spec/values",
 	} {
-		content, err := os.ReadFile(filepath.Join("../../config/gitops", file))
+		content, err := os.ReadFile("../../config/gitops/" + file)
 		if err != nil {
 			t.Fatal(err)
 		}
