@@ -39,6 +39,9 @@ var (
 		"Nodes of a policy that have needed a reboot for longer than schedule.maxDeferralSeconds.", labelPolicy)
 	policyWithoutHelperDesc = stateDesc("policy_nodes_without_helper",
 		"Ready nodes of a policy that have had no helper that is Ready for five minutes.", labelPolicy)
+	policyFailingDesc = stateDesc("policy_nodes_failing",
+		"Nodes of a policy that need a reboot, and on which the last two attempts or more failed, by the reason of the last one.",
+		labelPolicy, labelReason)
 	policyReadyDesc = stateDesc("policy_ready",
 		"1 while a policy is in force, 0 while it is not; the reason says why.", labelPolicy, labelReason)
 	policyNextStartDesc = stateDesc("policy_next_start_seconds",
@@ -68,7 +71,7 @@ func (c *stateCollector) Describe(descs chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		rebootsDesc, unreadableDesc, policyNodesDesc, policyUnavailableDesc, policyMaxUnavailableDesc, policyUnderWayDesc, policyHaltedDesc,
 		policyFailedDesc, policyOverdueDesc, policyWithoutHelperDesc, policyWindowOpenDesc, policyOldestWaitingDesc,
-		policyReadyDesc, policyNextStartDesc, nodeRequiredDesc, nodeStateDesc, nodesLeftOutDesc,
+		policyReadyDesc, policyNextStartDesc, policyFailingDesc, nodeRequiredDesc, nodeStateDesc, nodesLeftOutDesc,
 	} {
 		descs <- desc
 	}
@@ -99,6 +102,7 @@ func (c *stateCollector) Collect(metrics chan<- prometheus.Metric) {
 		return
 	}
 	collectReboots(metrics, reboots.Items, policies.Items)
+	collectFailing(metrics, reboots.Items, policies.Items)
 	collectUnreadable(metrics, reboots.Items, policies.Items)
 	needed := neededBy(policies.Items, nodes.Items)
 	collectPolicies(metrics, policies.Items, oldestWaiting(reboots.Items, needed), c.clock.Now())
@@ -129,6 +133,31 @@ func collectReboots(metrics chan<- prometheus.Metric, reboots []v1alpha1.NodeReb
 	}
 	for s, count := range counts {
 		metrics <- prometheus.MustNewConstMetric(rebootsDesc, prometheus.GaugeValue, float64(count), s.policy, s.phase, s.reason)
+	}
+}
+
+// failingFrom is from how many failed attempts on a node is failing. One may fail because of a budget that lets its pods go a little later.
+const failingFrom = 2
+
+// collectFailing counts the NodeReboots whose attempts fail again and again, until one succeeds or nothing more is tried: also between two
+// attempts, while the next one waits for its back-off or a window. A policy without any has 0 and no reason.
+func collectFailing(metrics chan<- prometheus.Metric, reboots []v1alpha1.NodeReboot, policies []v1alpha1.RebootPolicy) {
+	type failing struct{ policy, reason string }
+	counts, seen := map[failing]int{}, map[string]bool{}
+	for i := range reboots {
+		status := &reboots[i].Status
+		if status.Outcome == "" && failures(status) >= failingFrom {
+			counts[failing{status.PolicyName, status.Failures.LastReason}]++
+			seen[status.PolicyName] = true
+		}
+	}
+	for i := range policies {
+		if name := policies[i].Name; !seen[name] {
+			counts[failing{policy: name}] = 0
+		}
+	}
+	for f, count := range counts {
+		metrics <- prometheus.MustNewConstMetric(policyFailingDesc, prometheus.GaugeValue, float64(count), f.policy, f.reason)
 	}
 }
 

@@ -265,10 +265,17 @@ func TestStateIsCollectedFromWhatIsThere(t *testing.T) {
 	open.Spec.Triggers = &v1alpha1.TriggersSpec{NodeConditions: []v1alpha1.NodeConditionTrigger{{Type: "KernelDeadlock", Status: "True"}}}
 	later := newPolicy("s")
 	later.Status.Window = &v1alpha1.WindowStatus{State: v1alpha1.WindowClosed, NextOpeningTime: ptr.To(metav1.NewTime(testNow.Add(time.Hour)))}
-	w := newWorld(t, policy, newPolicy("q"), open, later, newReboot("a", "a", pending(-60)), newReboot("b", "b", pending(-30)),
+	failing := func(times int32, change option[*v1alpha1.NodeReboot]) option[*v1alpha1.NodeReboot] {
+		return func(r *v1alpha1.NodeReboot) {
+			change(r)
+			r.Status.Failures = &v1alpha1.Failures{Count: times, LastReason: v1alpha1.ReasonDrainTimedOut}
+		}
+	}
+	rolledBack.Status.Failures = &v1alpha1.Failures{Count: 2, LastReason: v1alpha1.ReasonDrainTimedOut}
+	w := newWorld(t, policy, newPolicy("q"), open, later, newReboot("a", "a", failing(7, pending(-60))), newReboot("b", "b", failing(1, pending(-30))),
 		done, rolledBack,
 		newNode("a", deadlock),
-		newReboot("d", "a", givenUp(-90, "boot-1", v1alpha1.SentinelRequired)),
+		newReboot("d", "a", failing(3, givenUp(-90, "boot-1", v1alpha1.SentinelRequired))),
 		newReboot("e", "a", givenUp(-100, "boot-0", v1alpha1.SentinelRequired)),
 		newReboot("f", "a", givenUp(-110, "boot-1", v1alpha1.SentinelNotRequired)),
 		newReboot("g", "a", byCondition(-120, "KernelDeadlock")), newReboot("h", "a", byCondition(-130, "DiskPressure")))
@@ -339,6 +346,12 @@ reboot_operator_policy_oldest_waiting_seconds{policy="p"} 70
 reboot_operator_policy_oldest_waiting_seconds{policy="q"} 90
 reboot_operator_policy_oldest_waiting_seconds{policy="r"} 120
 reboot_operator_policy_oldest_waiting_seconds{policy="s"} 0
+# HELP reboot_operator_policy_nodes_failing Nodes of a policy that need a reboot, and on which the last two attempts or more failed, by the reason of the last one.
+# TYPE reboot_operator_policy_nodes_failing gauge
+reboot_operator_policy_nodes_failing{policy="p",reason="DrainTimedOut"} 2
+reboot_operator_policy_nodes_failing{policy="q",reason=""} 0
+reboot_operator_policy_nodes_failing{policy="r",reason=""} 0
+reboot_operator_policy_nodes_failing{policy="s",reason=""} 0
 # HELP reboot_operator_policy_nodes_without_helper Ready nodes of a policy that have had no helper that is Ready for five minutes.
 # TYPE reboot_operator_policy_nodes_without_helper gauge
 reboot_operator_policy_nodes_without_helper{policy="p"} 0

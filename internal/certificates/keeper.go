@@ -64,7 +64,8 @@ func (k *Keeper) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return nil, errors.New("there is no certificate yet")
 }
 
-// Reconcile implements reconcile.Reconciler. What the API server trusts is written before what it is to trust is served.
+// Reconcile implements reconcile.Reconciler. What the API server trusts is written before what it is to trust is served. While that is
+// refused, what it trusts is served for as long as it is good; without any, webhooks fail either way, and metrics do not need to.
 func (k *Keeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
 	configurations, err := k.configurations(ctx)
 	if err != nil {
@@ -86,16 +87,17 @@ func (k *Keeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	for _, configuration := range configurations {
-		if err := k.trust(ctx, configuration, current.trusted); err != nil {
-			return reconcile.Result{}, err
-		}
-	}
+	untrusted := k.trustAll(ctx, configurations, current.trusted)
 	served, _, err := current.load()
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	k.served.Store(served)
+	if before := k.served.Load(); untrusted == nil || before == nil || !now.Before(before.Leaf.NotAfter) {
+		k.served.Store(served)
+	}
+	if untrusted != nil {
+		return reconcile.Result{}, untrusted
+	}
 	return reconcile.Result{RequeueAfter: current.goodUntil(names, now).Sub(now)}, nil
 }
 
@@ -174,6 +176,15 @@ func namesOf(configurations []configuration) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// trustAll has the API server trust what the manager serves, in all configurations.
+func (k *Keeper) trustAll(ctx context.Context, configurations []configuration, trusted []byte) error {
+	var errs []error
+	for _, configuration := range configurations {
+		errs = append(errs, k.trust(ctx, configuration, trusted))
+	}
+	return errors.Join(errs...)
 }
 
 // operation of a JSON patch.

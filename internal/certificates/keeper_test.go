@@ -47,7 +47,8 @@ type replica struct {
 	api    client.Client
 	clock  *clocktesting.FakePassiveClock
 	writes int
-	refuse error
+	// refuse is how updates are answered, and refusePatches how patches of webhook configurations are.
+	refuse, refusePatches error
 }
 
 func newReplica(t *testing.T, objects ...client.Object) *replica {
@@ -67,6 +68,9 @@ func newReplica(t *testing.T, objects ...client.Object) *replica {
 		},
 		Patch: func(ctx context.Context, api client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
 			k.writes++
+			if k.refusePatches != nil {
+				return k.refusePatches
+			}
 			return api.Patch(ctx, object, patch, options...)
 		},
 	}).Build()
@@ -96,6 +100,11 @@ func (k *replica) bundles() (evictions, names string) {
 		}
 	}
 	return string(validating.Webhooks[0].ClientConfig.CABundle), string(mutating.Webhooks[0].ClientConfig.CABundle)
+}
+
+func bundle(k *replica) string {
+	evictions, _ := k.bundles()
+	return evictions
 }
 
 // published is what those who collect metrics verify by.
@@ -128,16 +137,19 @@ func TestACertificateIsMadeTrustedAndServedAndThenThereIsQuiet(t *testing.T) {
 		t.Errorf("%d writes, next look in %s", writes, result.RequeueAfter)
 	}
 	k.clock.SetTime(noon.Add(lifetime - renewBefore))
-	if _, writes := k.look(); writes != 1 { // Who trusts the authority does not have to learn anything.
+	if _, writes := k.look(); writes != 3 {
 		t.Errorf("%d writes", writes)
 	}
 	if renewed, _ := k.Get(nil); renewed.Leaf.Equal(served.Leaf) {
 		t.Error("the certificate is served beyond its time")
 	}
-	k.clock.SetTime(noon.Add(authorityLifetime - authorityRenewBefore))
+	k.publish()
+	before := k.published()
+	k.clock.SetTime(noon.Add(authorityLifetime - announceBefore))
 	k.look()
-	if both, _ := k.bundles(); !strings.HasSuffix(both, evictions) || len(both) <= len(evictions) {
-		t.Error("the authority is not replaced in time")
+	k.publish()
+	if both, after := authoritiesOf([]byte(bundle(k))), k.published(); string(both) != after || !strings.HasPrefix(after, before) || after == before {
+		t.Error("the next authority is not announced in time")
 	}
 }
 
@@ -157,8 +169,8 @@ func TestWhatIsPublishedIsWrittenOnceAgainIfItIsChangedAndNotIfItIsDeleted(t *te
 		t.Errorf("%d writes before there is an authority", writes)
 	}
 	k.look()
-	want, _ := k.bundles()
-	if writes := k.publish(); writes != 1 || k.published() != want {
+	want := string(authoritiesOf([]byte(bundle(k))))
+	if writes := k.publish(); want == "" || writes != 1 || k.published() != want {
 		t.Errorf("%d writes, published %q", writes, k.published())
 	}
 	if writes := k.publish(); writes != 0 {
@@ -200,6 +212,38 @@ func TestEachOfWebhooksAndMetricsCanBeServedWithoutTheOther(t *testing.T) {
 		if writes != test.writes || leaf.VerifyHostname(test.want) != nil || leaf.VerifyHostname(test.otherwise) == nil {
 			t.Errorf("%s: %d writes, a certificate of %q", name, writes, leaf.DNSNames)
 		}
+	}
+}
+
+// Metrics do not depend on the right to say what the API server trusts, and webhooks are served with what it trusts for as long as it is good.
+func TestWhileWebhooksCannotBeTrustedMetricsAreServed(t *testing.T) {
+	k := newReplica(t, installation()...)
+	k.refusePatches = apierrors.NewForbidden(schema.GroupResource{Resource: "validatingwebhookconfigurations"}, evictionsWebhookName, nil)
+	refused := func() {
+		t.Helper()
+		if _, err := k.Reconcile(t.Context(), reconcile.Request{}); !apierrors.IsForbidden(err) {
+			t.Errorf("error %v", err)
+		}
+	}
+	refused()
+	first, err := k.Get(nil)
+	if err != nil {
+		t.Fatalf("nothing is served: %v", err)
+	}
+	k.clock.SetTime(noon.Add(lifetime - renewBefore))
+	refused()
+	if served, _ := k.Get(nil); !served.Leaf.Equal(first.Leaf) {
+		t.Error("what the API server may trust is replaced before it trusts the other one")
+	}
+	k.clock.SetTime(noon.Add(lifetime + time.Hour))
+	refused()
+	if served, _ := k.Get(nil); served.Leaf.Equal(first.Leaf) {
+		t.Error("what is at its end is served")
+	}
+	k.refusePatches = nil
+	k.look()
+	if evictions, names := k.bundles(); evictions == "" || names != evictions {
+		t.Errorf("bundles %q and %q", evictions, names)
 	}
 }
 

@@ -1,7 +1,6 @@
 package certificates
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -23,21 +22,18 @@ const (
 	// lifetime of a certificate, and renewBefore is how long before its end there is a new one.
 	lifetime    = 365 * 24 * time.Hour
 	renewBefore = 90 * 24 * time.Hour
-	// authorityLifetime is that of the authority that signs it. A new one takes its place while the old one could sign a certificate once
-	// more, and signs the next one: whoever verifies has months to learn of it.
-	authorityLifetime    = 10 * lifetime
-	authorityRenewBefore = 2 * lifetime
 	// backdated is how far the clock of who verifies may be behind.
 	backdated = time.Hour
-	// maxTrusted is how many authorities are trusted at once, the one that signs included.
-	maxTrusted = 3
 )
 
-// pair is a certificate with its key, the authority that signed it with its own, and what others are to trust, as they are in the Secret.
+// pair is a certificate with its key, the authority that signs it with its own, the one that will sign later, and what others are to trust,
+// as they are in the Secret.
 type pair struct {
 	certificate, key        []byte
 	authority, authorityKey []byte
-	// trusted has the authority, and those before it while they are valid.
+	// next is empty until the authority comes to its end.
+	next, nextKey []byte
+	// trusted begins with the certificate itself, by which version 0.1 judges what another manager wrote. The authorities follow.
 	trusted []byte
 }
 
@@ -48,54 +44,51 @@ const (
 	trustedKey      = "ca.crt"
 	authorityCert   = "authority.crt"
 	authorityKeyKey = "authority.key"
+	nextCert        = "next-authority.crt"
+	nextKeyKey      = "next-authority.key"
 )
 
 func pairOf(secret *corev1.Secret) pair {
 	data := secret.Data
-	return pair{data[certificateKey], data[privateKey], data[authorityCert], data[authorityKeyKey], data[trustedKey]}
+	return pair{
+		certificate: data[certificateKey], key: data[privateKey], authority: data[authorityCert], authorityKey: data[authorityKeyKey],
+		next: data[nextCert], nextKey: data[nextKeyKey], trusted: data[trustedKey],
+	}
 }
 
 func (p pair) write(secret *corev1.Secret) {
 	secret.Data = map[string][]byte{
 		certificateKey: p.certificate, privateKey: p.key, authorityCert: p.authority, authorityKeyKey: p.authorityKey, trustedKey: p.trusted,
 	}
+	if len(p.next) > 0 {
+		secret.Data[nextCert], secret.Data[nextKeyKey] = p.next, p.nextKey
+	}
 }
 
-// renewed returns the pair with a new authority, and a new certificate for the names, where the one that it has is due or of no use. A
-// certificate outlives the authority that signed it: whoever does not know the new authority yet can still verify.
+// renewed returns the pair with what is due replaced: an authority, and the certificate for the names.
 func (p pair) renewed(names []string, now time.Time) (pair, error) {
 	if len(names) == 0 {
 		return pair{}, errors.New("a certificate needs a name")
 	}
-	if p.authorityUntil(now).IsZero() {
-		authority, key, err := sign(authorityTemplate(now), nil)
+	p, err := p.withAuthorities(now)
+	if err != nil {
+		return pair{}, err
+	}
+	if p.certificateUntil(names, now).IsZero() {
+		signer, err := tls.X509KeyPair(p.authority, p.authorityKey)
 		if err != nil {
+			return pair{}, fmt.Errorf("read the authority: %w", err)
+		}
+		template := certificateTemplate(names, now)
+		if end := signer.Leaf.NotAfter; end.Before(template.NotAfter) {
+			template.NotAfter = end // It is worth nothing without its authority.
+		}
+		if p.certificate, p.key, err = sign(template, &signer); err != nil {
 			return pair{}, err
 		}
-		p.trusted = bytes.Join(append([][]byte{authority}, validAuthorities(p.trusted, now)...), nil)
-		p.authority, p.authorityKey = authority, key
 	}
-	if !p.certificateUntil(names, now).IsZero() {
-		return p, nil
-	}
-	authority, err := tls.X509KeyPair(p.authority, p.authorityKey)
-	if err != nil {
-		return pair{}, fmt.Errorf("read the authority: %w", err)
-	}
-	p.certificate, p.key, err = sign(certificateTemplate(names, now), &authority)
-	return p, err
-}
-
-func authorityTemplate(now time.Time) *x509.Certificate {
-	return &x509.Certificate{
-		Subject:               pkix.Name{CommonName: "reboot-operator"},
-		NotBefore:             now.Add(-backdated),
-		NotAfter:              now.Add(authorityLifetime),
-		KeyUsage:              x509.KeyUsageCertSign,
-		BasicConstraintsValid: true,
-		IsCA:                  true,
-		MaxPathLenZero:        true,
-	}
+	p.trusted = p.trust(now)
+	return p, nil
 }
 
 func certificateTemplate(names []string, now time.Time) *x509.Certificate {
@@ -141,22 +134,6 @@ func sign(template *x509.Certificate, authority *tls.Certificate) (certificate, 
 		pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: encoded}), nil
 }
 
-// validAuthorities are those in PEM that are valid, each in PEM by itself, and no more than fit beside a new one.
-func validAuthorities(trusted []byte, now time.Time) [][]byte {
-	var valid [][]byte
-	for len(valid) < maxTrusted-1 {
-		block, rest := pem.Decode(trusted)
-		if block == nil {
-			break
-		}
-		trusted = rest
-		if parsed, err := x509.ParseCertificate(block.Bytes); err == nil && now.Before(parsed.NotAfter) {
-			valid = append(valid, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: block.Bytes}))
-		}
-	}
-	return valid
-}
-
 // load returns the certificate as it is served, and parsed.
 func (p pair) load() (*tls.Certificate, *x509.Certificate, error) {
 	served, err := tls.X509KeyPair(p.certificate, p.key)
@@ -178,16 +155,7 @@ func (p pair) goodUntil(names []string, now time.Time) time.Time {
 	return authority
 }
 
-// authorityUntil is when the authority is due to be replaced; zero if it is now, or is none, or is not trusted.
-func (p pair) authorityUntil(now time.Time) time.Time {
-	authority, err := tls.X509KeyPair(p.authority, p.authorityKey)
-	if err != nil || !authority.Leaf.IsCA || !bytes.HasPrefix(p.trusted, p.authority) {
-		return time.Time{}
-	}
-	return within(authority.Leaf, authorityRenewBefore, now)
-}
-
-// certificateUntil is when the certificate is due to be replaced; zero if it is now, or whoever trusts what is trusted would refuse it for
+// certificateUntil is when the certificate is due to be replaced; zero if it is now, or whoever trusts the authorities would refuse it for
 // one of the names.
 func (p pair) certificateUntil(names []string, now time.Time) time.Time {
 	_, leaf, err := p.load()
@@ -195,20 +163,14 @@ func (p pair) certificateUntil(names []string, now time.Time) time.Time {
 		return time.Time{}
 	}
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(p.trusted)
+	roots.AppendCertsFromPEM(authoritiesOf(p.trusted))
 	for _, name := range names {
 		if _, err := leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: roots, CurrentTime: now}); err != nil {
 			return time.Time{}
 		}
 	}
-	return within(leaf, renewBefore, now)
-}
-
-// within is when a certificate has only so much time left; zero if it has less now, or is not valid yet.
-func within(certificate *x509.Certificate, left time.Duration, now time.Time) time.Time {
-	due := certificate.NotAfter.Add(-left)
-	if now.Before(certificate.NotBefore) || !now.Before(due) {
-		return time.Time{}
+	if due := leaf.NotAfter.Add(-renewBefore); now.Before(due) {
+		return due
 	}
-	return due
+	return time.Time{}
 }

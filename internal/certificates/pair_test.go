@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"testing"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 var (
@@ -21,15 +23,20 @@ func mustPair(t *testing.T, names []string, before pair, now time.Time) pair {
 	return made
 }
 
-// verify is what an API server or a Prometheus does that trusts what the pair says.
+// verify is what a Prometheus does that has a copy of the authorities of the pair.
 func verify(t *testing.T, served, trusts pair, name string, at time.Time) error {
+	t.Helper()
+	return verifyBy(t, served, authoritiesOf(trusts.trusted), name, at)
+}
+
+func verifyBy(t *testing.T, served pair, trusted []byte, name string, at time.Time) error {
 	t.Helper()
 	_, leaf, err := served.load()
 	if err != nil {
 		t.Fatal(err)
 	}
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(trusts.trusted)
+	roots.AppendCertsFromPEM(trusted)
 	_, err = leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: roots, CurrentTime: at})
 	return err
 }
@@ -83,7 +90,9 @@ func TestACertificateIsRenewedInTimeAndIfItIsOfNoUse(t *testing.T) {
 		"whose authority is another's":   {with(func(p *pair) { p.authorityKey = other.authorityKey }), itsNames, noon, false},
 		"whose authority signs nothing":  {with(func(p *pair) { p.authority, p.authorityKey, p.trusted = p.certificate, p.key, p.certificate }), itsNames, noon, false},
 		"whose authority is not trusted": {with(func(p *pair) { p.authority, p.authorityKey = other.authority, other.authorityKey }), itsNames, noon, false},
-		"garbage":                        {pair{[]byte("x"), []byte("y"), []byte("z"), []byte("a"), []byte("b")}, itsNames, noon, false},
+		"that is not the first trusted":  {with(func(p *pair) { p.trusted = made.authority }), itsNames, noon, false},
+		"whose next authority is none":   {with(func(p *pair) { p.next = []byte("x") }), itsNames, noon, false},
+		"garbage":                        {pair{[]byte("x"), []byte("y"), []byte("z"), []byte("a"), []byte("b"), []byte("c"), []byte("d")}, itsNames, noon, false},
 	} {
 		got := test.pair.goodUntil(test.names, test.at)
 		if got.IsZero() == test.wantOK {
@@ -104,58 +113,113 @@ func TestACertificateIsRenewedInTimeAndIfItIsOfNoUse(t *testing.T) {
 
 func TestWhoeverTrustsTheAuthorityTrustsEveryCertificateForYears(t *testing.T) {
 	first := mustPair(t, itsNames, pair{}, noon)
+	published := authoritiesOf(first.trusted)
+	if !bytes.Equal(published, first.authority) {
+		t.Errorf("published is %q", published)
+	}
 	current, at := first, noon
-	for due := noon.Add(authorityLifetime - authorityRenewBefore); ; {
+	for due := noon.Add(authorityLifetime - announceBefore); ; {
 		next := current.goodUntil(itsNames, at)
 		if !next.Before(due) {
 			break
 		}
 		at = next
 		renewed := mustPair(t, itsNames, current, at)
-		if bytes.Equal(renewed.certificate, current.certificate) || !bytes.Equal(renewed.trusted, first.trusted) {
-			t.Fatalf("at %s: a new certificate %t, what is trusted is as before %t", at,
-				!bytes.Equal(renewed.certificate, current.certificate), bytes.Equal(renewed.trusted, first.trusted))
+		if bytes.Equal(renewed.certificate, current.certificate) || !bytes.Equal(authoritiesOf(renewed.trusted), published) {
+			t.Fatalf("at %s: a new certificate %t, what is published is as before %t", at,
+				!bytes.Equal(renewed.certificate, current.certificate), bytes.Equal(authoritiesOf(renewed.trusted), published))
 		}
 		if err := verify(t, renewed, first, itsNames[0], at); err != nil {
 			t.Fatalf("at %s: %v", at, err)
+		}
+		if bytes.Contains(renewed.trusted, current.certificate) {
+			t.Fatalf("at %s: the certificate before is trusted by itself", at)
 		}
 		current = renewed
 	}
 	if years := at.Sub(noon) / lifetime; years < 7 {
 		t.Errorf("the authority signs for %d years", years)
 	}
+}
 
-	// The next authority is known long before it signs anything.
-	at = noon.Add(authorityLifetime - authorityRenewBefore)
-	replaced := mustPair(t, itsNames, current, at)
-	if bytes.Equal(replaced.authority, first.authority) || !bytes.Equal(replaced.certificate, current.certificate) {
-		t.Fatal("the authority is not replaced, or the certificate is with it")
+// untilRefused goes through everything that is due from a time on, and returns how long it takes until the certificate is one that
+// whoever copied the authorities at that time refuses.
+func untilRefused(t *testing.T, current pair, names []string, from time.Time) time.Duration {
+	t.Helper()
+	copied := authoritiesOf(current.trusted)
+	at := from
+	for range 20 {
+		current = mustPair(t, names, current, at)
+		if verifyBy(t, current, copied, names[0], at) != nil {
+			return at.Sub(from)
+		}
+		next := current.goodUntil(names, at)
+		if !next.After(at) {
+			t.Fatalf("at %s: what was just renewed is good until %s", at, next)
+		}
+		if err := verify(t, current, current, names[0], next.Add(-time.Second)); err != nil {
+			t.Fatalf("at %s, before the next renewal: %v", next, err)
+		}
+		at = next
 	}
-	if err := verify(t, replaced, first, itsNames[0], at); err != nil {
-		t.Errorf("who has not heard of the new authority: %v", err)
+	t.Fatal("no other authority ever signs")
+	return 0
+}
+
+// Another authority is known for a year before it signs, on whatever day of its life the certificate is then.
+func TestAnotherAuthorityIsKnownLongBeforeItSigns(t *testing.T) {
+	const day = 24 * time.Hour
+	first := mustPair(t, itsNames, pair{}, noon)
+	announce := noon.Add(authorityLifetime - announceBefore)
+	for _, age := range []time.Duration{0, day, 100 * day, lifetime - renewBefore - day, lifetime - renewBefore, lifetime - day} {
+		made := first
+		made.certificate = nil // It was made again on that day, because a name was added.
+		made = mustPair(t, itsNames, made, announce.Add(-age))
+		for name, names := range map[string][]string{"as it is": itsNames, "with another name": append([]string{"other"}, itsNames...)} {
+			if known := untilRefused(t, made, names, announce); known < announceBefore-succeedBefore {
+				t.Errorf("a certificate of %s, %s: the authority that signs is known for %s", age, name, known)
+			}
+		}
 	}
-	later := replaced.goodUntil(itsNames, at)
-	signed := mustPair(t, itsNames, replaced, later)
-	if later.Sub(at) <= 0 || verify(t, signed, replaced, itsNames[0], later) != nil || verify(t, signed, first, itsNames[0], later) == nil {
-		t.Errorf("the next certificate, after %s, is not signed by the new authority", later.Sub(at))
+
+	// The managers were away when it was due.
+	for left, want := range map[time.Duration]time.Duration{
+		succeedBefore + 40*day: 40 * day, succeedBefore: announced, 200 * day: announced, atLast + day: day, atLast: 0, day: 0,
+	} {
+		if known := untilRefused(t, first, itsNames, noon.Add(authorityLifetime-left)); known < want || want == 0 && known > 0 {
+			t.Errorf("%s before its end: the authority that signs is known for %s, want %s", left, known, want)
+		}
 	}
-	if err := verify(t, current, signed, itsNames[0], later); err != nil {
-		t.Errorf("a replica that serves the certificate before: %v", err)
+
+	// Who trusts the old one beside the new one, as every API server does, accepts what a replica serves that has not heard of it.
+	due := announce.Add(announceBefore - succeedBefore)
+	announcing := mustPair(t, itsNames, first, announce)
+	succeeded := mustPair(t, itsNames, announcing, due)
+	if !bytes.Equal(succeeded.authority, announcing.next) || len(succeeded.next) > 0 {
+		t.Fatal("the next authority does not take its place")
+	}
+	if err := verify(t, announcing, succeeded, itsNames[0], announce); err != nil {
+		t.Error(err)
+	}
+	var secret corev1.Secret
+	announcing.write(&secret)
+	if found := pairOf(&secret); !bytes.Equal(found.next, announcing.next) || !bytes.Equal(found.nextKey, announcing.nextKey) {
+		t.Error("the next authority is not kept in the Secret")
 	}
 }
 
 func TestWhatIsTrustedIsBounded(t *testing.T) {
 	current, at := mustPair(t, itsNames, pair{}, noon), noon
-	for range 4 {
+	for range maxTrusted + 1 {
 		current.authority = nil // As if someone had taken it away.
 		at = at.Add(time.Hour)
 		current = mustPair(t, itsNames, current, at)
 	}
-	if count := bytes.Count(current.trusted, []byte("BEGIN")); count != maxTrusted {
+	if count := bytes.Count(current.trusted, []byte("BEGIN")); count != 1+maxTrusted {
 		t.Errorf("%d authorities are trusted", count)
 	}
 	end := at.Add(authorityLifetime + time.Hour)
-	if replaced := mustPair(t, itsNames, current, end); !bytes.Equal(replaced.trusted, replaced.authority) {
+	if replaced := mustPair(t, itsNames, current, end); !bytes.Equal(authoritiesOf(replaced.trusted), replaced.authority) {
 		t.Error("an authority is trusted beyond its end")
 	}
 }
@@ -170,7 +234,7 @@ func TestTheCertificateOfAnOlderVersionIsTrustedUntilItIsGone(t *testing.T) {
 	older := pair{certificate: certificate, key: key, trusted: certificate}
 	replaced := mustPair(t, append([]string{"reboot-operator-metrics.ns.svc"}, itsNames...), older, noon)
 	for name, served := range map[string]pair{"new": replaced, "old": older} {
-		if err := verify(t, served, replaced, itsNames[0], noon); err != nil {
+		if err := verifyBy(t, served, replaced.trusted, itsNames[0], noon); err != nil {
 			t.Errorf("the %s replica: %v", name, err)
 		}
 	}

@@ -15,13 +15,14 @@ import (
 type publisher struct{ *Keeper }
 
 // Reconcile implements reconcile.Reconciler. An authority is published as soon as it is in the Secret, long before it signs what is served.
+// The certificate is not: it is renewed each year, and a copy of the authorities is good for longer.
 func (p *publisher) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
 	secret, published := &corev1.Secret{}, &corev1.ConfigMap{}
 	err := p.read.Get(ctx, client.ObjectKey{Namespace: p.options.Namespace, Name: secretName}, secret)
 	if err == nil {
 		err = p.read.Get(ctx, client.ObjectKey{Namespace: p.options.Namespace, Name: authorityName}, published)
 	}
-	trusted := string(secret.Data[trustedKey])
+	trusted := string(authoritiesOf(secret.Data[trustedKey]))
 	if apierrors.IsNotFound(err) || err == nil && (trusted == "" || published.Data[trustedKey] == trusted) {
 		return reconcile.Result{}, nil // There is nothing to publish yet, or it is, or whoever deleted the ConfigMap does without.
 	}

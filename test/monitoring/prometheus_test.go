@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +16,7 @@ import (
 	promapi "github.com/prometheus/client_golang/api"
 	prometheusv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
+	"sigs.k8s.io/yaml"
 
 	"github.com/reboot-operator/reboot-operator/test/await"
 )
@@ -27,24 +28,50 @@ type prometheus struct {
 	began time.Time
 }
 
-// configuration is that of docs/monitoring.md, with an address in place of the discovery of pods.
-const configuration = `
-global: {scrape_interval: 1s, evaluation_interval: 1s}
-rule_files: [%q]
-scrape_configs:
-- job_name: reboot-operator
-  scheme: https
-  authorization:
-    credentials_file: %q
-  tls_config:
-    ca_file: %q
-    server_name: reboot-operator-metrics
-  static_configs:
-  - targets: [%q]
-`
+// source is what a Prometheus finds, and by what it proves who it is and verifies that.
+type source struct {
+	found            []endpoint
+	token, authority string
+}
 
-// startPrometheus has one collect from an address, with a token, and verify by an authority.
-func startPrometheus(t *testing.T, target, token, authority string) *prometheus {
+// endpoint is a port of a Service, as Prometheus discovers it.
+type endpoint struct{ service, port, address string }
+
+// configuration is the one of docs/monitoring.md, with other files, and with what was found in place of the discovery: the Prometheus of
+// Debian has none for Kubernetes.
+func (s *source) configuration(t *testing.T, rules string, file func(name, text string) string) string {
+	t.Helper()
+	page := string(read(t, "../../docs/monitoring.md"))
+	example := regexp.MustCompile("(?s)```yaml\n(scrape_configs:.*?)```").FindStringSubmatch(page)
+	if example == nil {
+		t.Fatal("docs/monitoring.md has no scrape_configs")
+	}
+	var config map[string]any
+	if err := yaml.Unmarshal([]byte(example[1]), &config); err != nil {
+		t.Fatal(err)
+	}
+	job := config["scrape_configs"].([]any)[0].(map[string]any)
+	job["authorization"] = map[string]any{"credentials_file": file("token", s.token)}
+	job["tls_config"].(map[string]any)["ca_file"] = file("ca.crt", s.authority)
+	delete(job, "kubernetes_sd_configs")
+	var targets []any
+	for _, e := range s.found {
+		targets = append(targets, map[string]any{"targets": []string{e.address}, "labels": map[string]string{
+			"__meta_kubernetes_service_name": e.service, "__meta_kubernetes_endpoint_port_name": e.port, "__meta_kubernetes_pod_name": "manager-0",
+		}})
+	}
+	job["static_configs"] = targets
+	config["global"] = map[string]any{"scrape_interval": "1s", "evaluation_interval": "1s"}
+	config["rule_files"] = []string{rules}
+	text, err := yaml.Marshal(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// startPrometheus has one find and collect from managers.
+func startPrometheus(t *testing.T, from *source) *prometheus {
 	t.Helper()
 	path, folder := program(t, "prometheus"), t.TempDir()
 	file := func(name, text string) string {
@@ -54,8 +81,7 @@ func startPrometheus(t *testing.T, target, token, authority string) *prometheus 
 		}
 		return written
 	}
-	config := file("prometheus.yaml",
-		fmt.Sprintf(configuration, writeRules(t, folder), file("token", token), file("ca.crt", authority), target))
+	config := file("prometheus.yaml", from.configuration(t, writeRules(t, folder), file))
 	address := freeAddress(t)
 	var output bytes.Buffer
 	command := exec.Command(path, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(folder, "data"),
@@ -110,8 +136,8 @@ func (p *prometheus) awaitTarget(ctx context.Context) {
 	})
 }
 
-// has says whether a query had data at any time since the Prometheus began.
-func (p *prometheus) has(ctx context.Context, expr string) bool {
+// has says whether a query had a sample of at least so much at any time since the Prometheus began.
+func (p *prometheus) has(ctx context.Context, expr string, least float64) bool {
 	p.t.Helper()
 	result, _, _, err := p.api.QueryRange(ctx, expr, prometheusv1.Range{Start: p.began, End: time.Now(), Step: time.Second})
 	if err != nil {
@@ -126,7 +152,7 @@ func (p *prometheus) has(ctx context.Context, expr string) bool {
 	}
 	for _, series := range matrix {
 		for _, sample := range series.Values {
-			if !math.IsNaN(float64(sample.Value)) {
+			if float64(sample.Value) >= least { // NaN is not.
 				return true
 			}
 		}

@@ -139,7 +139,10 @@ func shown(panels []panel) []panel {
 }
 
 // query is one that is asked, and where it stands.
-type query struct{ where, expr string }
+type query struct {
+	where, expr string
+	alert       bool
+}
 
 // variables of dashboards, as Grafana fills them in for a Prometheus that is asked each second.
 var variables = strings.NewReplacer("$policy", ".*", "$__rate_interval", "10s", "$__range", "10m", "$__interval", "1s")
@@ -149,12 +152,12 @@ func queries(t *testing.T) []query {
 	t.Helper()
 	var all []query
 	for _, r := range rulesOf(t) {
-		all = append(all, query{"alert " + r.Alert, r.Expr})
+		all = append(all, query{"alert " + r.Alert, r.Expr, true})
 	}
 	for _, b := range boards(t) {
 		for _, p := range shown(b.Panels) {
 			for _, target := range p.Targets {
-				all = append(all, query{b.file + ": " + p.Title, variables.Replace(target.Expr)})
+				all = append(all, query{b.file + ": " + p.Title, variables.Replace(target.Expr), false})
 			}
 		}
 	}

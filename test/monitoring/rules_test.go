@@ -105,13 +105,3 @@ func TestEveryAlertHasARunbookAndSaysWhatSomeoneHasToKnow(t *testing.T) {
 		t.Errorf("the table of docs/monitoring.md, with severities (-rules +docs):\n%s", diff)
 	}
 }
-
-// A change of leader leaves a gap in the state: an alert that fires outlasts it.
-func TestAnAlertAboutStateOutlastsAChangeOfLeader(t *testing.T) {
-	for _, r := range rulesOf(t) {
-		about := strings.Contains(r.Expr, "absent(") || strings.Contains(r.Expr, "increase(reboot_operator_attempts")
-		if !about && (r.KeepFiringFor == "" || r.For == "") {
-			t.Errorf("%s: for %q, keep_firing_for %q", r.Alert, r.For, r.KeepFiringFor)
-		}
-	}
-}
