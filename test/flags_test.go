@@ -63,9 +63,8 @@ var others = map[string]string{
 	"drain-delay": "kured", "lock-release-delay": "kured",
 }
 
-// A page names no flag that no program has, such as one that was removed, where it stands by itself or is an argument in a manifest. The changelog
-// names those that were removed, the page
-// about kured is about those of kured, and decisions are of their time.
+// A page names no flag that no program has, such as one that was removed, where it stands by itself or is an argument in a manifest. The
+// changelog names those that were removed, the page about kured those of kured, and decisions are of their time.
 func TestPagesNameFlagsThatProgramsHave(t *testing.T) {
 	known := map[string]bool{}
 	for _, program := range []string{"manager", "helper", "rebooter"} {
