@@ -61,7 +61,7 @@ var others = map[string]string{
 	"wait": "helm", "set": "helm", "delete-emptydir-data": "kubectl drain", "dry-run": "kubectl", "field-manager": "kubectl",
 	"force": "kubectl drain", "server-side": "kubectl", "feature-gates": "kube-apiserver",
 	"node-monitor-grace-period": "kube-controller-manager",
-	"drain-delay": "kured", "lock-release-delay": "kured",
+	"drain-delay":               "kured", "lock-release-delay": "kured",
 }
 
 // A page names no flag that no program has, such as one that was removed, where it stands by itself or is an argument in a manifest. The
