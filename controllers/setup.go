@@ -65,6 +65,8 @@ type Options struct {
 	GateAllowedCIDRs []netip.Prefix
 	// lingering of watches of pods; 0 is the default.
 	lingering time.Duration
+	// MaxNodeSeries is how many nodes that need a reboot have series by their names, those that have needed it longest; 0 is none.
+	MaxNodeSeries int
 	// Registry takes the metrics; the one that the manager serves if nil.
 	Registry prometheus.Registerer
 }
@@ -136,7 +138,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	pods.lingering = cmp.Or(options.lingering, lingering)
 	maintenances := newMaintenanceWatcher(mgr.GetCache(), mgr.GetAPIReader())
 	numbers := newNumbers()
-	state := &stateCollector{reader: mgr.GetCache(), clock: options.Clock, elected: mgr.Elected()}
+	state := &stateCollector{reader: mgr.GetCache(), clock: options.Clock, elected: mgr.Elected(), maxNodes: options.MaxNodeSeries}
 	keeper := newSilencer(mgr, asker, &options)
 	if err := registerAll(options.Registry, append(numbers.collectors(), state, silenceCollector{keeper})...); err != nil {
 		return err

@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -12,24 +11,23 @@ import (
 	"syscall"
 	_ "time/tzdata" // the image has no time zones but these
 
+	"github.com/go-logr/logr"
 	_ "golang.org/x/crypto/x509roots/fallback" // nor roots of certificate authorities
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers"
+	"github.com/reboot-operator/reboot-operator/internal/certificates"
 	"github.com/reboot-operator/reboot-operator/internal/election"
 	"github.com/reboot-operator/reboot-operator/internal/serverclock"
 	"github.com/reboot-operator/reboot-operator/internal/version"
-	"github.com/reboot-operator/reboot-operator/internal/webhooks"
 )
 
 // leaderElectionID names the lease of the leader.
@@ -53,7 +51,9 @@ func run(args []string) error {
 		fmt.Println(version.Describe("manager"))
 		return nil
 	}
-	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&options.zap)))
+	log := logr.FromSlogHandler(options.log.Handler(os.Stderr))
+	ctrl.SetLogger(log)
+	klog.SetLogger(log)
 	config, err := ctrl.GetConfig()
 	if err != nil {
 		return fmt.Errorf("find the cluster: %w", err)
@@ -117,11 +117,18 @@ func newManager(config *rest.Config, options *options, end func()) (manager.Mana
 		return nil, err
 	}
 	leaseDuration, renewDeadline, retryPeriod := election.LeaseDuration, election.RenewDeadline, election.RetryPeriod
+	kept := certificates.New(certificates.Options{
+		Namespace: options.namespace, Webhooks: options.webhookAddress != "", MetricsService: options.metricsService(), Clock: serverClock,
+	})
+	metrics, watcher, err := options.metricsServer(kept.Get)
+	if err != nil {
+		return nil, err
+	}
 	mgr, err := ctrl.NewManager(config, manager.Options{
 		Scheme:                              scheme,
 		Cache:                               controllers.CacheOptions(options.namespace, options.leaseNamespaces...),
 		Client:                              controllers.ClientOptions(),
-		Metrics:                             options.metricsServer(),
+		Metrics:                             metrics,
 		HealthProbeBindAddress:              options.probeAddress,
 		LeaderElection:                      options.leaderElect,
 		LeaderElectionResourceLockInterface: lock,
@@ -136,11 +143,8 @@ func newManager(config *rest.Config, options *options, end func()) (manager.Mana
 	if err := addProbes(mgr, lock, options.leaderElect); err != nil {
 		return nil, err
 	}
-	if options.webhookAddress != "" {
-		served := webhooks.Options{Namespace: options.namespace, BindAddress: options.webhookAddress, Clock: serverClock}
-		if err := webhooks.AddToManager(mgr, served); err != nil {
-			return nil, fmt.Errorf("add the webhooks: %w", err)
-		}
+	if err := serveSecurely(mgr, options, kept, watcher, serverClock); err != nil {
+		return nil, err
 	}
 	return mgr, controllers.SetupWithManager(mgr, controllers.Options{
 		Namespace:             options.namespace,
@@ -149,6 +153,7 @@ func newManager(config *rest.Config, options *options, end func()) (manager.Mana
 		ClusterMaxUnavailable: options.maxUnavailable,
 		QuorumLabels:          options.quorumLabels,
 		GateAllowedCIDRs:      options.gateAllowedCIDRs,
+		MaxNodeSeries:         options.metricsMaxNodes,
 		PublishMaintenance:    options.publishNodeConditions,
 		HandOver:              handOver(lock, options.leaderElect, end),
 
@@ -186,16 +191,4 @@ func addProbes(mgr manager.Manager, lock *election.Lock, elects bool) error {
 		return fmt.Errorf("add the probes: %w", err)
 	}
 	return nil
-}
-
-// metricsServer serves metrics only to those who may read them, if secure, and by HTTP/1.1 unless configured otherwise.
-func (o *options) metricsServer() metricsserver.Options {
-	server := metricsserver.Options{BindAddress: o.metricsAddress, SecureServing: o.metricsSecure}
-	if !o.enableHTTP2 {
-		server.TLSOpts = append(server.TLSOpts, func(config *tls.Config) { config.NextProtos = []string{"http/1.1"} })
-	}
-	if o.metricsSecure {
-		server.FilterProvider = filters.WithAuthenticationAndAuthorization
-	}
-	return server
 }

@@ -13,7 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/reboot-operator/reboot-operator/controllers"
+	"github.com/reboot-operator/reboot-operator/internal/logging"
 )
 
 // options are what the command line says.
@@ -24,6 +26,8 @@ type options struct {
 	podUID                string
 	metricsAddress        string
 	metricsSecure         bool
+	metricsCertDir        string
+	metricsMaxNodes       int
 	enableHTTP2           bool
 	probeAddress          string
 	webhookAddress        string
@@ -34,7 +38,7 @@ type options struct {
 	leaseNamespaces       []string
 	publishNodeConditions bool
 	version               bool
-	zap                   zap.Options
+	log                   logging.Options
 }
 
 // parseOptions reads the command line. getenv reads the environment.
@@ -42,7 +46,7 @@ func parseOptions(args []string, getenv func(string) string) (*options, error) {
 	o := &options{podName: getenv("POD_NAME"), podUID: getenv("POD_UID")}
 	flags := flag.NewFlagSet("manager", flag.ContinueOnError)
 	config.RegisterFlags(flags)
-	o.zap.BindFlags(flags)
+	o.log.AddFlags(flags.Func)
 	flags.StringVar(&o.namespace, "namespace", getenv("POD_NAMESPACE"),
 		"Namespace that the operator runs in; the default is the environment's POD_NAMESPACE.")
 	flags.StringVar(&o.nodeName, "node-name", getenv("NODE_NAME"),
@@ -50,6 +54,11 @@ func parseOptions(args []string, getenv func(string) string) (*options, error) {
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "Address that metrics are served at, such as :8443; 0 is nowhere.")
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true,
 		"Serve metrics by HTTPS, and only to those who may get the path /metrics.")
+	flags.StringVar(&o.metricsCertDir, "metrics-cert-dir", "",
+		"Directory with tls.crt and tls.key to serve metrics with, such as that of a mounted Secret of cert-manager. They are read again when "+
+			"they change. The default, empty, is the manager's own certificate; the ConfigMap reboot-operator-metrics-ca has what to verify it by.")
+	flags.IntVar(&o.metricsMaxNodes, "metrics-max-nodes", 0,
+		"Serve series of up to so many nodes that need a reboot, by name, those that have needed it longest. The default is none.")
 	flags.BoolVar(&o.enableHTTP2, "enable-http2", false,
 		"Serve metrics by HTTP/2 as well. Its streams and headers are handled before a client proves who it is, so it is off by default.")
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "Address that /healthz and /readyz are served at; 0 is nowhere.")
@@ -72,6 +81,12 @@ func parseOptions(args []string, getenv func(string) string) (*options, error) {
 	}
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if o.metricsMaxNodes < 0 || o.metricsMaxNodes > controllers.MostNodeSeries {
+		return nil, fmt.Errorf("--metrics-max-nodes=%d: write a number from 0 to %d", o.metricsMaxNodes, controllers.MostNodeSeries)
+	}
+	if o.metricsCertDir != "" && !o.metricsSecure {
+		return nil, errors.New("--metrics-cert-dir is of no use with --metrics-secure=false: leave one of them out")
 	}
 	if o.namespace == "" && !o.version {
 		return nil, errors.New("no namespace: set --namespace or the environment variable POD_NAMESPACE")
