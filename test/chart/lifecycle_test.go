@@ -76,10 +76,13 @@ func (h *helm) install(chart *helmchart.Chart, name, namespace string, vals map[
 	return err
 }
 
-func (h *helm) upgrade(chart *helmchart.Chart, vals map[string]any) error {
+func (h *helm) upgrade(chart *helmchart.Chart, vals map[string]any, change ...func(*action.Upgrade)) error {
 	upgrade := action.NewUpgrade(h.configuration(manifests.Namespace))
 	upgrade.Namespace, upgrade.WaitStrategy, upgrade.Timeout = manifests.Namespace, kube.StatusWatcherStrategy, 5*time.Minute
 	upgrade.PostRenderer = webhooks{h.WebhooksAt()}
+	for _, change := range change {
+		change(upgrade)
+	}
 	_, err := upgrade.RunWithContext(h.t.Context(), releaseName, chart, vals)
 	return err
 }
@@ -98,7 +101,7 @@ func (h *helm) check(err error) {
 	}
 }
 
-// older is the chart of a version whose kind of a policy lacks one field, and serve everything else.
+// older is the chart of a version whose kind of a policy lacks one field, and is the same otherwise.
 func older(t *testing.T) *helmchart.Chart {
 	t.Helper()
 	current := load(t)
@@ -371,6 +374,52 @@ func TestANamespaceThatEnforcesPodSecurityIsRefused(t *testing.T) {
 	namespace.Labels["pod-security.kubernetes.io/enforce"] = "privileged"
 	h.check(h.Client().Update(ctx, namespace))
 	h.check(h.install(load(t), releaseName, manifests.Namespace, nil, dry))
+	err = h.install(load(t), releaseName, manifests.Namespace, values(t, "namespace: {create: true}"), dry)
+	if err == nil || !strings.Contains(err.Error(), "namespace.create is for tools that apply what is rendered") {
+		t.Errorf("a namespace that is there already: %v", err)
+	}
+}
+
+// In a cluster with a node that has no helper which is Ready, helm waits in vain, and does not come to the hook with the policies. An upgrade
+// that does not wait finishes it, as docs/helm.md says. What the values no longer have is gone then, as is a key of a Secret.
+func TestAnUpgradeFinishesAnInstallThatWaitedInVain(t *testing.T) {
+	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t}
+	first := merged(values(t, workers), values(t, "notifications: {urls: {slack: 'slack://a@b', teams: 'teams://secret'}}"))
+	err := h.install(load(t), releaseName, manifests.Namespace, first, func(i *action.Install) { i.Timeout = 2 * time.Second })
+	if err == nil || !strings.Contains(err.Error(), "context deadline exceeded") {
+		t.Fatalf("nothing runs in this cluster, and helm waited for it: %v", err)
+	}
+	policy := &v1alpha1.RebootPolicy{}
+	if err := h.Client().Get(t.Context(), client.ObjectKey{Name: "linux"}, policy); !apierrors.IsNotFound(err) {
+		t.Errorf("the policy before the upgrade: %v", err)
+	}
+	noWait := func(u *action.Upgrade) { u.WaitStrategy = kube.HookOnlyStrategy }
+	h.check(h.upgrade(load(t), nil, noWait, func(u *action.Upgrade) { u.ResetThenReuseValues = true }))
+	h.check(h.Client().Get(t.Context(), client.ObjectKey{Name: "linux"}, policy))
+	h.secretHas("slack", "teams")
+
+	h.check(h.upgrade(load(t), merged(values(t, workers), values(t, "notifications: {urls: {slack: 'slack://a@b'}}")), noWait))
+	h.secretHas("slack")
+
+	// A second release is refused also where the first one has no roles.
+	h.check(h.upgrade(load(t), values(t, "rbac: {create: false}"), noWait))
+	err = h.install(load(t), "second", "elsewhere", nil, func(i *action.Install) { i.TakeOwnership = true })
+	if err == nil || !strings.Contains(err.Error(), "in this cluster already, as release "+releaseName) {
+		t.Errorf("a second release: %v", err)
+	}
+}
+
+// secretHas compares the keys of the Secret with the URLs of receivers.
+func (h *helm) secretHas(want ...string) {
+	h.t.Helper()
+	secret := &corev1.Secret{}
+	h.check(h.Client().Get(h.t.Context(), client.ObjectKey{Namespace: manifests.Namespace, Name: "reboot-operator-notifications"}, secret))
+	if diff := cmp.Diff(want, sortedKeys(secret.Data)); diff != "" {
+		h.t.Errorf("keys of the Secret (-want +got):\n%s", diff)
+	}
+	if got := string(secret.Data["slack"]); got != "slack://a@b" {
+		h.t.Errorf("slack is %q", got)
+	}
 }
 
 // Whoever installed config/ has Helm take it over, in place.
