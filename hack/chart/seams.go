@@ -56,8 +56,8 @@ type seams struct {
 	seams          []seam
 }
 
-// everyObject has the labels of the release, those that the user gives to everything, and more of its own. A label that is in several values is
-// written once: tools that read YAML strictly refuse a key that is there twice.
+// everyObject has the labels of the release, those that the user gives to everything, and more of its own. A label that is in several values
+// is written once: tools that read YAML strictly refuse a key that is there twice.
 func everyObject(more string) []seam {
 	text := `{{- include "reboot-operator.labels" $ | nindent INDENT }}`
 	if more != "" {

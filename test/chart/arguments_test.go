@@ -57,8 +57,8 @@ func everyValues(t *testing.T) map[string]map[string]any {
 	return found
 }
 
-// The parsers of the programs are in programs, and Helm's library is in this module. So what every rendering gives the programs is in a file,
-// which this test keeps, and the tests of the programs parse: TestEveryArgumentOfTheChartIsParsed in each folder of cmd/.
+// The parsers of the programs are in programs, and Helm's library is in this module. So what every rendering gives the programs is in a
+// file, which this test keeps, and the tests of the programs parse: TestEveryArgumentOfTheChartIsParsed in each folder of cmd/.
 func TestTheArgumentsThatProgramsParseAreThoseOfTheChart(t *testing.T) {
 	got := map[string]map[string][]string{}
 	seen := map[string]bool{}

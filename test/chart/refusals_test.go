@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -106,6 +107,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"a name that is not in the certificate":    {"metrics: {certManager: {enabled: true, dnsNames: [a.b]}, serviceMonitor: {enabled: true, serverName: c.d}}", "c.d is not in metrics.certManager.dnsNames"},
 		"two authorities":                          {"metrics: {serviceMonitor: {ca: {secret: {name: a, key: b}, configMap: {name: a, key: b}}}}", "/metrics/serviceMonitor/ca"},
 		"the port of the probes as an argument":    {"helper: {extraArgs: [--health-probe-bind-address=:1]}", "nothing: the probes of the pod use its port"},
+		"a key that is there twice":                {"notifications: {urls: {a: 'x:y'}, keys: {a: b}}", "notifications.urls and notifications.keys both have a"},
 		"a way to reboot besides, without program": {"helper: {allowedRebootMethods: [Command]}", "takes helper.rebootCommand"},
 	}
 	for name, test := range tests {
@@ -166,5 +168,38 @@ helper:
 	}
 	if got := at(helper, "spec/template/spec/containers/rebooter/resources/limits/memory"); got != "32Mi" {
 		t.Errorf("the rebooter has the limit %v", got)
+	}
+}
+
+// A policy in the values names keys of the Secret in the values, in each of the places where it can, and may use it.
+func TestPoliciesNameKeysThatTheSecretHas(t *testing.T) {
+	var schema jsonSchema
+	decode(t, load(t).Schema, &schema)
+	if at(map[string]any(schema), "$defs/policySpec/properties/notifications") == nil {
+		t.Skip("the kind of a policy has no notifications")
+	}
+	const policies = "policies: [{name: linux, spec: {nodes: All, notifications: [{name: a, %s}]}}]\nnotifications: %s"
+	for name, test := range map[string]struct{ receiver, notifications, want string }{
+		"a URL that is there":        {"url: {key: a}", "{urls: {a: 'slack://x'}}", ""},
+		"one that is not":            {"url: {key: b}", "{urls: {a: 'slack://x'}}", "linux names the key b"},
+		"one of another tool":        {"url: {key: b}", "{}", ""},
+		"one of another Secret":      {"url: {secret: other, key: b}", "{urls: {a: 'slack://x'}}", ""},
+		"one of the Secret by name":  {"url: {secret: reboot-operator-notifications, key: b}", "{urls: {a: 'slack://x'}}", "linux names the key b"},
+		"a webhook that is there":    {"webhook: {url: {key: a}, hmacKey: {key: h}}", "{urls: {a: 'https://x'}, keys: {h: s}}", ""},
+		"a signature that is not":    {"webhook: {url: {key: a}, hmacKey: {key: h}}", "{urls: {a: 'https://x'}}", "linux names the key h"},
+		"an authority that is not":   {"webhook: {url: {key: a}, ca: {key: c}}", "{urls: {a: 'https://x'}}", "linux names the key c"},
+		"a policy that may not":      {"url: {key: a}", "{urls: {a: 'slack://x'}, allowedPolicies: [other]}", "is not in notifications.allowedPolicies"},
+		"one that may":               {"url: {key: a}", "{urls: {a: 'slack://x'}, allowedPolicies: [linux]}", ""},
+		"one that does not use them": {"url: {secret: other, key: a}", "{urls: {a: 'slack://x'}, allowedPolicies: [other]}", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := template(t, values(t, fmt.Sprintf(policies, test.receiver, test.notifications)))
+			switch {
+			case test.want == "" && err != nil:
+				t.Error(err)
+			case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
 	}
 }

@@ -190,15 +190,27 @@
 {{- end -}}
 {{- end -}}
 
-{{- /* Policies. */ -}}
+{{- /* Policies, and the keys of the Secret of notifications that they name. Where another tool makes that Secret nothing is known of it. */ -}}
+{{- $secret := merge (deepCopy (.Values.notifications.urls | default dict)) (.Values.notifications.keys | default dict) -}}
+{{- range $key, $_ := .Values.notifications.keys -}}
+{{- if hasKey ($.Values.notifications.urls | default dict) $key }}{{ $problems = append $problems (printf "notifications.urls and notifications.keys both have %s" $key) }}{{ end -}}
+{{- end -}}
 {{- $names := list -}}
 {{- range .Values.policies -}}
 {{- if has .name $names }}{{ $problems = append $problems (printf "policies has %s twice" .name) }}{{ end -}}
 {{- $names = append $names .name -}}
 {{- $policy := .name -}}
+{{- $uses := false -}}
 {{- range .spec.notifications -}}
-{{- if and $.Values.notifications.urls (not .url.secret) (not (hasKey $.Values.notifications.urls .url.key)) }}{{ $problems = append $problems (printf "policies: %s names the key %s, which notifications.urls does not have" $policy .url.key) }}{{ end -}}
+{{- $webhook := .webhook | default dict -}}
+{{- range list .url $webhook.url $webhook.hmacKey $webhook.ca -}}
+{{- if and . $secret (eq ((. | default dict).secret | default "reboot-operator-notifications") "reboot-operator-notifications") -}}
+{{- $uses = true -}}
+{{- if not (hasKey $secret .key) }}{{ $problems = append $problems (printf "policies: %s names the key %s, which neither notifications.urls nor notifications.keys has" $policy .key) }}{{ end -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and $uses (not (has "*" $.Values.notifications.allowedPolicies)) (not (has $policy $.Values.notifications.allowedPolicies)) }}{{ $problems = append $problems (printf "policies: %s uses the Secret of notifications, and is not in notifications.allowedPolicies" $policy) }}{{ end -}}
 {{- end -}}
 {{- if and .Values.policies (not .Values.crds.install) (eq (include "reboot-operator.kindsMissing" .) "true") }}{{ $problems = append $problems "the cluster does not serve RebootPolicies, and crds.install is false: install the kinds first (docs/helm.md), or let the chart do it" }}{{ end -}}
 
