@@ -29,9 +29,12 @@ func when(path, condition string) seam {
 	return around(path, "{{- if "+condition+" }}", "{{- end }}")
 }
 
-// override has a value of the chart in place of what is at path, unless the value is empty.
-func override(path, expression string) seam {
+// override has a value of the chart in place of what is at path, unless the value is empty. A value of another meaning has another key.
+func override(path, expression string, other ...string) seam {
 	key := path[strings.LastIndex(path, "/")+1:]
+	if len(other) > 0 {
+		key = other[0]
+	}
 	return around(path, "{{- with "+expression+" }}\n"+key+": {{- toYaml . | nindent INDENT+2 }}\n{{- else }}", "{{- end }}")
 }
 

@@ -22,7 +22,7 @@ var conditions = map[string]string{
 	"components/medik8s-leases":    "",
 	"components/openshift":         "$.Values.openshift.enabled",
 
-	"components/metrics-cert-manager":           "$.Values.metrics.certManager",
+	"components/metrics-cert-manager":           "$.Values.metrics.certManager.enabled",
 	"components/monitoring/rbac.yaml":           "$.Values.metrics.serviceMonitor.enabled",
 	"components/monitoring/rules.yaml":          "$.Values.metrics.prometheusRule.enabled",
 	"components/monitoring/servicemonitor.yaml": "$.Values.metrics.serviceMonitor.enabled",
@@ -49,21 +49,31 @@ type seams struct {
 	when string
 	// each is what it is repeated for.
 	each string
+	// labels are values with more labels, besides those of every object.
+	labels string
 	// ownAnnotations says that its seams have those that the user gives to everything.
 	ownAnnotations bool
 	seams          []seam
 }
 
-// everyObject has the labels of the release, and those that the user gives to everything.
-var everyObject = []seam{
-	mapping("metadata/labels"),
-	last("metadata/labels", `{{- include "reboot-operator.labels" $ | nindent INDENT }}`),
+// everyObject has the labels of the release, those that the user gives to everything, and more of its own. A label that is in several values
+// is written once: tools that read YAML strictly refuse a key that is there twice.
+func everyObject(more string) []seam {
+	text := `{{- include "reboot-operator.labels" $ | nindent INDENT }}`
+	if more != "" {
+		text = `{{- include "reboot-operator.labelsWith" (list $ ` + more + `) | nindent INDENT }}`
+	}
+	return []seam{mapping("metadata/labels"), last("metadata/labels", text)}
 }
 
-// annotations that the user gives to everything go beside those that a manifest has.
+// annotations that the user gives to everything go beside those that a manifest has, which count.
 func annotations(s *sewing, root *yaml.Node) error {
-	if _, err := find(root, "metadata/annotations"); err == nil {
-		return last("metadata/annotations", "{{- with $.Values.commonAnnotations }}\n{{- toYaml . | nindent INDENT }}\n{{- end }}")(s, root)
+	if own := field(field(root, "metadata"), "annotations"); own != nil {
+		common := "omit ($.Values.commonAnnotations | default dict)"
+		for i := 0; i < len(own.Content); i += 2 {
+			common += fmt.Sprintf(" %q", own.Content[i].Value)
+		}
+		return last("metadata/annotations", with(items, common))(s, root)
 	}
 	return last("metadata", "{{- with $.Values.commonAnnotations }}\nannotations: {{- toYaml . | nindent INDENT+2 }}\n{{- end }}")(s, root)
 }
@@ -73,12 +83,12 @@ const (
 	createRBAC   = "$.Values.rbac.create"
 	createRoles  = "and $.Values.rbac.create $.Values.rbac.userRoles"
 	hostPrograms = "$.Values.helper.hostPrograms"
+	ownAuthority = "not $.Values.metrics.certManager.issuerRef.name"
 )
 
 // objects have the seams of each manifest that has any, by kind and name.
 var objects = map[string]seams{
-	"Namespace/reboot-operator-system": {ownAnnotations: true, seams: []seam{
-		last("metadata/labels", "{{- with $.Values.namespace.labels }}\n{{- toYaml . | nindent INDENT }}\n{{- end }}"),
+	"Namespace/reboot-operator-system": {labels: "$.Values.namespace.labels", ownAnnotations: true, seams: []seam{
 		last("metadata", "{{- with include \"reboot-operator.namespaceAnnotations\" $ }}\nannotations: {{- . | nindent INDENT+2 }}\n{{- end }}"),
 	}},
 	"Deployment/reboot-operator-manager": {seams: managerSeams},
@@ -89,18 +99,29 @@ var objects = map[string]seams{
 		value("spec/ports/metrics/port", "{{ $.Values.metrics.port }}"),
 	}},
 	"ConfigMap/reboot-operator-metrics-ca": {when: "$.Values.metrics.enabled"},
-	"ServiceMonitor/reboot-operator-manager": {seams: []seam{
-		last("metadata/labels", with(items, "$.Values.metrics.serviceMonitor.labels")),
+	"ServiceMonitor/reboot-operator-manager": {labels: "$.Values.metrics.serviceMonitor.labels", seams: []seam{
 		value("spec/endpoints/0/interval", "{{ $.Values.metrics.serviceMonitor.interval | quote }}"),
+		override("spec/endpoints/0/bearerTokenFile", "$.Values.metrics.serviceMonitor.authorization", "authorization"),
 		around("spec/endpoints/0/tlsConfig/ca",
-			"{{- if $.Values.metrics.certManager }}\nca:\n  secret:\n    name: reboot-operator-metrics-cert\n    key: ca.crt\n{{- else }}", "{{- end }}"),
+			"{{- if include \"reboot-operator.metricsCA\" $ }}\nca: {{- include \"reboot-operator.metricsCA\" $ | nindent INDENT+2 }}\n"+
+				"{{- else if not $.Values.metrics.certDir }}", "{{- end }}"),
+		value("spec/endpoints/0/tlsConfig/serverName", "{{ include \"reboot-operator.metricsServerName\" $ | quote }}"),
 	}},
-	"PrometheusRule/reboot-operator":  {seams: []seam{last("metadata/labels", with(items, "$.Values.metrics.prometheusRule.labels"))}},
+	"Certificate/reboot-operator-metrics": {seams: []seam{
+		override("spec/dnsNames", "$.Values.metrics.certManager.dnsNames"),
+		around("spec/issuerRef", "{{- if $.Values.metrics.certManager.issuerRef.name }}\n"+
+			"issuerRef: {{- toYaml $.Values.metrics.certManager.issuerRef | nindent INDENT+2 }}\n{{- else }}", "{{- end }}"),
+	}},
+	"Certificate/reboot-operator-metrics-ca":    {when: ownAuthority},
+	"Issuer/reboot-operator-metrics":            {when: ownAuthority},
+	"Issuer/reboot-operator-metrics-selfsigned": {when: ownAuthority},
+
+	"PrometheusRule/reboot-operator":  {labels: "$.Values.metrics.prometheusRule.labels"},
 	"Role/reboot-operator-prometheus": {when: createRBAC},
 	"RoleBinding/reboot-operator-prometheus": {when: createRBAC, seams: []seam{
 		value("subjects", with(block, "$.Values.metrics.serviceMonitor.subjects")),
 	}},
-	"ClusterRoleBinding/reboot-operator-prometheus": {when: createRoles, seams: []seam{
+	"ClusterRoleBinding/reboot-operator-prometheus": {when: createRBAC, seams: []seam{
 		value("subjects", with(block, "$.Values.metrics.serviceMonitor.subjects")),
 	}},
 	"DaemonSet/reboot-operator-helper": {seams: helperSeams},
@@ -122,11 +143,13 @@ var objects = map[string]seams{
 	"ClusterRole/reboot-operator-viewer": {when: createRoles, seams: []seam{
 		when("metadata/labels/rbac.authorization.k8s.io~1aggregate-to-view", "$.Values.rbac.aggregateToView"),
 	}},
-	"ClusterRole/reboot-operator-editor":         {when: createRoles},
-	"ClusterRole/reboot-operator-requester":      {when: createRoles},
-	"ClusterRole/reboot-operator-approver":       {when: createRoles},
-	"ClusterRole/reboot-operator-hook":           {when: createRoles},
-	"ClusterRole/reboot-operator-metrics-reader": {when: createRoles},
+	"ClusterRole/reboot-operator-editor":    {when: createRoles},
+	"ClusterRole/reboot-operator-requester": {when: createRoles},
+	"ClusterRole/reboot-operator-approver":  {when: createRoles},
+	"ClusterRole/reboot-operator-hook":      {when: createRoles},
+	"ClusterRole/reboot-operator-metrics-reader": {
+		when: "and $.Values.rbac.create (or $.Values.rbac.userRoles $.Values.metrics.serviceMonitor.enabled)",
+	},
 
 	"ClusterRole/reboot-operator-helper-drain":                    {when: createRBAC},
 	"ClusterRoleBinding/reboot-operator-helper-drain":             {when: createRBAC},
@@ -161,6 +184,7 @@ const (
 		"imagePullSecrets:\n{{- range . }}\n- name: {{ . | quote }}\n{{- end }}\n{{- end }}"
 	items      = "{{- with %s }}\n{{- toYaml . | nindent INDENT }}\n{{- end }}"
 	included   = "{{- with include \"%s\" $ }}\n{{- . | nindent INDENT }}\n{{- end }}"
+	listOf     = "{{- with include \"reboot-operator.%[2]s\" $ }}\n%[1]s: {{- . | nindent INDENT+2 }}\n{{- end }}"
 	image      = "{{ include \"reboot-operator.image\" $ | quote }}"
 	pullPolicy = "{{- with $.Values.image.pullPolicy }}\nimagePullPolicy: {{ . }}\n{{- end }}"
 	block      = "{{- toYaml %s | nindent INDENT }}"
@@ -196,11 +220,9 @@ var managerSeams = []seam{
 	when(inManager+"ports/metrics", "$.Values.metrics.enabled"),
 	value(inManager+"ports/webhook/containerPort", "{{ $.Values.webhooks.port }}"),
 	when(inManager+"ports/webhook", "$.Values.webhooks.enabled"),
-	last(inManager[:len(inManager)-1], "{{- if $.Values.metrics.certManager }}\n"+
-		"volumeMounts:\n- name: metrics-cert\n  mountPath: /etc/reboot-operator/metrics-cert\n  readOnly: true\n{{- end }}"),
-	last("spec/template/spec", "{{- if $.Values.metrics.certManager }}\n"+
-		"volumes:\n- name: metrics-cert\n  secret:\n    secretName: reboot-operator-metrics-cert\n    defaultMode: 0440\n{{- end }}"),
-	last(inPod+"securityContext", "{{- if $.Values.metrics.certManager }}\nfsGroup: 61110\n{{- end }}"),
+	last(inManager[:len(inManager)-1], with(listOf, "volumeMounts", "managerVolumeMounts")),
+	last("spec/template/spec", with(listOf, "volumes", "managerVolumes")),
+	last(inPod+"securityContext", "{{- if include \"reboot-operator.managerVolumes\" $ }}\nfsGroup: 61110\n{{- end }}"),
 	value(inManager+"resources", with(block, "$.Values.manager.resources")),
 }
 

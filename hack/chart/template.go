@@ -68,7 +68,7 @@ func object(root *yaml.Node, condition string, used seamsUsed) (string, error) {
 	}
 	clean(root)
 	s := &sewing{}
-	all := slices.Concat(everyObject, own.seams)
+	all := slices.Concat(everyObject(own.labels), own.seams)
 	if !own.ownAnnotations {
 		all = append(all, annotations)
 	}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +29,7 @@ const (
 	chartFolder = "../../charts/reboot-operator"
 	releaseName = "reboot-operator"
 	keepKey     = "helm.sh/resource-policy"
+	argoKey     = "argocd.argoproj.io/sync-options"
 )
 
 // theChart is the chart as it is in this repository.
@@ -64,13 +66,30 @@ func merged(all ...map[string]any) map[string]any {
 	return result
 }
 
+// output is what helm template prints, and the notes.
+type output struct{ Manifest, Notes string }
+
+// templated is what was rendered before: many tests render the same values.
+var templated sync.Map
+
 // template is what helm template makes of the chart.
-func template(t *testing.T, vals map[string]any) (*release.Release, error) {
+func template(t *testing.T, vals map[string]any) (output, error) {
 	t.Helper()
-	return templateAs(t, vals, releaseName, manifests.Namespace)
+	content, err := json.Marshal(vals)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if known, is := templated.Load(string(content)); is {
+		return known.(output), nil
+	}
+	rendered, err := templateAs(t, vals, releaseName, manifests.Namespace)
+	if err == nil {
+		templated.Store(string(content), rendered)
+	}
+	return rendered, err
 }
 
-func templateAs(t *testing.T, vals map[string]any, name, namespace string) (*release.Release, error) {
+func templateAs(t *testing.T, vals map[string]any, name, namespace string) (output, error) {
 	t.Helper()
 	install := action.NewInstall(action.NewConfiguration(action.ConfigurationSetLogger(slog.DiscardHandler)))
 	install.DryRunStrategy = action.DryRunClient
@@ -78,9 +97,10 @@ func templateAs(t *testing.T, vals map[string]any, name, namespace string) (*rel
 	install.KubeVersion = kubernetesVersion
 	rendered, err := install.RunWithContext(t.Context(), load(t), merged(vals))
 	if err != nil {
-		return nil, err
+		return output{}, err
 	}
-	return rendered.(*release.Release), nil
+	made := rendered.(*release.Release)
+	return output{Manifest: made.Manifest, Notes: made.Info.Notes}, nil
 }
 
 // render returns the objects of the chart.
@@ -198,41 +218,68 @@ func TestTheChartHasNoLint(t *testing.T) {
 
 const samplePolicy = "policies: [{name: linux, spec: {nodes: All, rollout: {maxUnavailable: 2}}}]"
 
-// A value that is not in the schema is refused, so every place of values.yaml is in it.
+// A value that is not in the schema is refused, so every place of values.yaml is in it, also behind what the schema refers to.
 func TestTheSchemaHasEveryValueAndNoOther(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join(chartFolder, "values.schema.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var schema map[string]any
-	if err := json.Unmarshal(content, &schema); err != nil {
-		t.Fatal(err)
-	}
-	var compare func(schema map[string]any, vals map[string]any, path string)
-	compare = func(schema map[string]any, vals map[string]any, path string) {
-		properties, _ := schema["properties"].(map[string]any)
-		if all, is := schema["allOf"].([]any); is && properties == nil {
-			properties, _ = all[0].(map[string]any)["properties"].(map[string]any)
+	var root jsonSchema
+	decode(t, content, &root)
+	compared := 0
+	var compare func(schema jsonSchema, vals map[string]any, path string)
+	compare = func(schema jsonSchema, vals map[string]any, path string) {
+		properties, open := schema.properties(root)
+		if len(properties) == 0 && !open {
+			t.Errorf("the schema has nothing below %s", path)
 		}
 		for name := range properties {
-			if _, is := vals[name]; !is && path+name != "global" && !slices.Contains(optional, path+name) {
+			if _, is := vals[name]; !is && path+name != "global" && !optional.MatchString(path+name) {
 				t.Errorf("the schema has %s%s, and values.yaml has not", path, name)
 			}
 		}
 		for name, value := range vals {
+			property, is := properties[name]
+			if !is && !open {
+				t.Errorf("values.yaml has %s%s, and the schema has not", path, name)
+			}
+			compared++
 			if below, is := value.(map[string]any); is && len(below) > 0 {
-				property, _ := properties[name].(map[string]any)
 				compare(property, below, path+name+".")
 			}
 		}
 	}
-	compare(schema, load(t).Values, "")
+	compare(root, load(t).Values, "")
+	if compared < 100 {
+		t.Errorf("only %d values were compared", compared)
+	}
 }
 
 // optional are values that have no default.
-var optional = []string{
-	"helper.updateStrategy.rollingUpdate.maxSurge",
-	"helper.rebooterResources.limits.cpu", "helper.rebooterResources.limits.ephemeral-storage",
+var optional = regexp.MustCompile(`^helper\.updateStrategy\.rollingUpdate\.maxSurge$` +
+	`|[rR]esources\.(requests|limits)\.(cpu|ephemeral-storage)$`)
+
+type jsonSchema map[string]any
+
+// properties are those of a schema, of what it refers to and of all that it consists of. It is open if there may be others.
+func (s jsonSchema) properties(root jsonSchema) (properties map[string]jsonSchema, open bool) {
+	properties = map[string]jsonSchema{}
+	own, _ := s["properties"].(map[string]any)
+	for name, property := range own {
+		properties[name], _ = property.(map[string]any)
+	}
+	_, open = s["additionalProperties"].(map[string]any)
+	parts, _ := s["allOf"].([]any)
+	if reference, is := s["$ref"].(string); is {
+		parts = append(parts, at(map[string]any(root), strings.TrimPrefix(reference, "#/")))
+	}
+	for _, part := range parts {
+		part, _ := part.(map[string]any)
+		more, alsoOpen := jsonSchema(part).properties(root)
+		maps.Copy(properties, more)
+		open = open || alsoOpen
+	}
+	return properties, open
 }
 
 func sortedKeys[V any](from map[string]V) []string { return slices.Sorted(maps.Keys(from)) }

@@ -29,7 +29,7 @@ var ofComponents = map[string]string{
 	"selinux":           "helper: {seLinuxType: reboot_operator_t}",
 
 	"monitoring":           "metrics: {serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}}",
-	"metrics-cert-manager": "metrics: {certManager: true}",
+	"metrics-cert-manager": "metrics: {certManager: {enabled: true}}",
 	"dashboards":           "metrics: {dashboards: {enabled: true}}",
 }
 
@@ -76,7 +76,7 @@ func TestTheChartRendersWhatKustomizeRenders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	compared := 0
+	compared, different := 0, 0
 	for _, name := range sortedKeys(all) {
 		t.Run(name, func(t *testing.T) {
 			want := all[name]
@@ -92,12 +92,16 @@ func TestTheChartRendersWhatKustomizeRenders(t *testing.T) {
 				compared++
 				chart := withoutLabelsOfTheChart(t, rendered[key])
 				if diff := gocmp.Diff(meaning(t, object), meaning(t, chart)); diff != "" {
+					different++
 					t.Errorf("%s (-config/ +chart):\n%s", key, diff)
 				}
 			}
 		})
 	}
-	t.Logf("%d objects of %d installations compared", compared, len(all))
+	t.Logf("%d objects of %d installations compared, %d are different", compared, len(all), different)
+	if compared < 1000 {
+		t.Errorf("only %d objects were compared", compared)
+	}
 }
 
 // The kinds are those of config/crd, with the marks of the release, and the one by which Helm keeps them.
@@ -124,7 +128,11 @@ func TestTheKindsAreThoseOfTheRepository(t *testing.T) {
 		if at(got, "metadata/annotations/"+strings.ReplaceAll(keepKey, "/", "~1")) != "keep" {
 			t.Errorf("%s is not kept", key(want))
 		}
+		if at(got, "metadata/annotations/"+strings.ReplaceAll(argoKey, "/", "~1")) != "Delete=false,Prune=false" {
+			t.Errorf("%s is not kept by Argo CD", key(want))
+		}
 		delete(at(got, "metadata/annotations").(map[string]any), keepKey)
+		delete(at(got, "metadata/annotations").(map[string]any), argoKey)
 		if diff := gocmp.Diff(plain(t, want), plain(t, withoutLabelsOfTheChart(t, got))); diff != "" {
 			t.Errorf("%s (-config/ +chart):\n%s", key(want), diff)
 		}

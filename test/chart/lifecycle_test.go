@@ -76,10 +76,13 @@ func (h *helm) install(chart *helmchart.Chart, name, namespace string, vals map[
 	return err
 }
 
-func (h *helm) upgrade(chart *helmchart.Chart, vals map[string]any) error {
+func (h *helm) upgrade(chart *helmchart.Chart, vals map[string]any, change ...func(*action.Upgrade)) error {
 	upgrade := action.NewUpgrade(h.configuration(manifests.Namespace))
 	upgrade.Namespace, upgrade.WaitStrategy, upgrade.Timeout = manifests.Namespace, kube.StatusWatcherStrategy, 5*time.Minute
 	upgrade.PostRenderer = webhooks{h.WebhooksAt()}
+	for _, change := range change {
+		change(upgrade)
+	}
 	_, err := upgrade.RunWithContext(h.t.Context(), releaseName, chart, vals)
 	return err
 }
@@ -98,7 +101,7 @@ func (h *helm) check(err error) {
 	}
 }
 
-// older is the chart of a version whose kind of a policy lacks one field, and serve everything else.
+// older is the chart of a version whose kind of a policy lacks one field, and is the same otherwise.
 func older(t *testing.T) *helmchart.Chart {
 	t.Helper()
 	current := load(t)
@@ -310,88 +313,4 @@ func (h *helm) newSince(before map[string]bool) []string {
 		}
 	}
 	return left
-}
-
-// Kinds that are there and are not those of the chart: they are said, and a cluster without any is refused policies.
-func TestKindsOfAnotherVersionAreSaid(t *testing.T) {
-	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t}
-	without := values(t, "crds: {install: false}")
-	dry := func(i *action.Install) { i.DryRunStrategy = action.DryRunServer }
-	err := h.install(load(t), releaseName, manifests.Namespace, merged(without, values(t, workers)), dry)
-	if err == nil || !strings.Contains(err.Error(), "does not serve RebootPolicies, and crds.install is false") {
-		t.Errorf("policies without their kind: %v", err)
-	}
-	for _, step := range []struct {
-		name  string
-		kinds *helmchart.Chart
-		want  string
-	}{
-		{"none", nil, "The cluster has no kind rebootpolicies.reboot-operator.io"},
-		{"older", older(t), "The kind rebootpolicies.reboot-operator.io in the cluster is of another version"},
-		{"the same", load(t), ""},
-	} {
-		if step.kinds != nil {
-			for _, file := range step.kinds.Files {
-				if strings.HasPrefix(file.Name, "files/crds/") {
-					h.check(h.Apply(t.Context(), file.Data))
-				}
-			}
-		}
-		notes := h.notes(without)
-		if (step.want == "" && strings.Contains(notes, "kind ")) || !strings.Contains(notes, step.want) {
-			t.Errorf("%s: the notes do not say %q:\n%s", step.name, step.want, notes)
-		}
-	}
-}
-
-// notes are what helm would say after an install.
-func (h *helm) notes(vals map[string]any) string {
-	h.t.Helper()
-	install := action.NewInstall(h.configuration(manifests.Namespace))
-	install.ReleaseName, install.Namespace, install.DryRunStrategy = releaseName, manifests.Namespace, action.DryRunServer
-	rendered, err := install.RunWithContext(h.t.Context(), load(h.t), vals)
-	h.check(err)
-	return notesOf(rendered)
-}
-
-// A namespace that refuses the helper's pods is said before anything is installed.
-func TestANamespaceThatEnforcesPodSecurityIsRefused(t *testing.T) {
-	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t}
-	ctx := context.WithoutCancel(t.Context())
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name: manifests.Namespace, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
-	}}
-	h.check(h.Client().Create(ctx, namespace))
-	dry := func(i *action.Install) { i.DryRunStrategy = action.DryRunServer }
-	err := h.install(load(t), releaseName, manifests.Namespace, nil, dry)
-	want := "kubectl label --overwrite namespace reboot-operator-system pod-security.kubernetes.io/enforce=privileged"
-	if err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("got %v", err)
-	}
-	namespace.Labels["pod-security.kubernetes.io/enforce"] = "privileged"
-	h.check(h.Client().Update(ctx, namespace))
-	h.check(h.install(load(t), releaseName, manifests.Namespace, nil, dry))
-}
-
-// Whoever installed config/ has Helm take it over, in place.
-func TestHelmTakesOverWhatKustomizeInstalled(t *testing.T) {
-	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t}
-	h.check(h.Install(t.Context()))
-	object := func() *appsv1.DaemonSet {
-		helpers := &appsv1.DaemonSet{}
-		h.check(h.Client().Get(t.Context(), client.ObjectKey{Namespace: manifests.Namespace, Name: "reboot-operator-helper"}, helpers))
-		return helpers
-	}
-	before := object().UID
-	hooksOnly := func(i *action.Install) { i.WaitStrategy = kube.HookOnlyStrategy }
-	err := h.install(load(t), releaseName, manifests.Namespace, values(t, workers), hooksOnly)
-	if err == nil || !strings.Contains(err.Error(), "cannot be imported into the current release") {
-		t.Errorf("without taking it over: %v", err)
-	}
-	h.check(h.install(load(t), releaseName, manifests.Namespace, values(t, workers), hooksOnly, func(i *action.Install) {
-		i.TakeOwnership, i.ForceConflicts = true, true
-	}))
-	if after := object(); after.UID != before || after.Annotations["meta.helm.sh/release-name"] != releaseName {
-		t.Errorf("UID %s, before %s, annotations %v", after.UID, before, after.Annotations)
-	}
 }

@@ -126,3 +126,41 @@ func TestEveryValueHasACase(t *testing.T) {
 		}
 	}
 }
+
+// A label or annotation that several values have is written once, and the value that is closest to the object counts. The reader of these
+// tests refuses a key that is there twice, as Flux and post-renderers do.
+func TestALabelOfSeveralValuesIsWrittenOnce(t *testing.T) {
+	rendered := byKey(t, render(t, values(t, `
+commonLabels: {example.com/x: common}
+commonAnnotations: {example.com/y: common, controller-gen.kubebuilder.io/version: common, kubernetes.io/description: common}
+openshift: {enabled: true}
+namespace: {create: true, labels: {example.com/x: own}, annotations: {example.com/y: own}}
+manager: {podLabels: {example.com/x: own}}
+helper: {podLabels: {example.com/x: own}}
+policies: [{name: linux, labels: {example.com/x: own}, annotations: {example.com/y: own}, spec: {nodes: All}}]
+metrics:
+  serviceMonitor: {enabled: true, labels: {example.com/x: own}}
+  prometheusRule: {enabled: true, labels: {example.com/x: own}}
+  dashboards: {enabled: true, labels: {example.com/x: own}, annotations: {example.com/y: own}}
+notifications: {urls: {slack: "slack://a@b"}}
+`)))
+	for path, objects := range map[string][]string{
+		"metadata/labels/example.com~1x": {
+			"Namespace/reboot-operator-system", "RebootPolicy/linux", "ServiceMonitor/reboot-operator-manager", "PrometheusRule/reboot-operator",
+			"ConfigMap/reboot-operator-dashboard-fleet",
+		},
+		"metadata/annotations/example.com~1y": {
+			"Namespace/reboot-operator-system", "RebootPolicy/linux", "ConfigMap/reboot-operator-dashboard-fleet",
+		},
+		"spec/template/metadata/labels/example.com~1x": {"Deployment/reboot-operator-manager", "DaemonSet/reboot-operator-helper"},
+	} {
+		for _, object := range objects {
+			if got := at(rendered[object], path); got != "own" {
+				t.Errorf("%s: %s is %v", object, path, got)
+			}
+		}
+	}
+	if got := at(rendered["Service/reboot-operator-metrics"], "metadata/labels/example.com~1x"); got != "common" {
+		t.Errorf("an object without labels of its own has %v", got)
+	}
+}

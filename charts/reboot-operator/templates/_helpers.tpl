@@ -10,13 +10,18 @@
 
 {{- /* Labels of every object, besides those of config/. */ -}}
 {{- define "reboot-operator.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" | quote }}
-app.kubernetes.io/instance: {{ .Release.Name | quote }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- include "reboot-operator.labelsWith" (list . dict) -}}
+{{- end -}}
+
+{{- /* The same with more labels: of the root, and those. None is there twice. */ -}}
+{{- define "reboot-operator.labelsWith" -}}
+{{- $root := index . 0 -}}
+{{- $labels := dict
+  "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-")
+  "app.kubernetes.io/instance" $root.Release.Name
+  "app.kubernetes.io/version" $root.Chart.AppVersion
+  "app.kubernetes.io/managed-by" $root.Release.Service -}}
+{{- toYaml (merge $labels (index . 1 | default dict) ($root.Values.commonLabels | default dict)) -}}
 {{- end -}}
 
 {{- /* More labels of pods: of the root, and the values of their program. */ -}}
@@ -45,7 +50,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 {{- /* How a program logs, of its values. */ -}}
 {{- define "reboot-operator.logArgs" -}}
 {{- $args := list -}}
-{{- if ne .logLevel "Info" }}{{ $args = append $args (printf "--log-level=%s" .logLevel) }}{{ end -}}
+{{- if ne (toString .logLevel) "Info" }}{{ $args = append $args (printf "--log-level=%s" (include "reboot-operator.number" .logLevel)) }}{{ end -}}
 {{- if ne .logFormat "JSON" }}{{ $args = append $args (printf "--log-format=%s" .logFormat) }}{{ end -}}
 {{- toYaml $args -}}
 {{- end -}}
@@ -60,11 +65,45 @@ app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 {{- with $.Values.notifications.allowedCIDRs }}{{ $args = append $args (printf "--notify-allowed-cidrs=%s" (join "," .)) }}{{ end -}}
 {{- if not .publishNodeConditions }}{{ $args = append $args "--publish-node-conditions=false" }}{{ end -}}
 {{- $args = concat $args (include "reboot-operator.logArgs" . | fromYamlArray) -}}
-{{- if $.Values.metrics.certManager }}{{ $args = append $args "--metrics-cert-dir=/etc/reboot-operator/metrics-cert" }}{{ end -}}
+{{- if $.Values.metrics.certManager.enabled }}{{ $args = append $args "--metrics-cert-dir=/etc/reboot-operator/metrics-cert" }}{{ end -}}
+{{- with $.Values.metrics.certDir }}{{ $args = append $args (printf "--metrics-cert-dir=%s" .) }}{{ end -}}
 {{- with int $.Values.metrics.maxNodes }}{{ $args = append $args (printf "--metrics-max-nodes=%d" .) }}{{ end -}}
 {{- $args = concat $args (.extraArgs | default list) -}}
 {{- end -}}
 {{- with $args }}{{ toYaml . }}{{ end }}
+{{- end -}}
+
+{{- define "reboot-operator.managerVolumes" -}}
+{{- $volumes := list -}}
+{{- if .Values.metrics.certManager.enabled -}}
+{{- $volumes = append $volumes (dict "name" "metrics-cert" "secret" (dict "secretName" "reboot-operator-metrics-cert" "defaultMode" 0440)) -}}
+{{- end -}}
+{{- with concat $volumes (.Values.manager.extraVolumes | default list) }}{{ toYaml . }}{{ end }}
+{{- end -}}
+
+{{- define "reboot-operator.managerVolumeMounts" -}}
+{{- $mounts := list -}}
+{{- if .Values.metrics.certManager.enabled -}}
+{{- $mounts = append $mounts (dict "name" "metrics-cert" "mountPath" "/etc/reboot-operator/metrics-cert" "readOnly" true) -}}
+{{- end -}}
+{{- with concat $mounts (.Values.manager.extraVolumeMounts | default list) }}{{ toYaml . }}{{ end }}
+{{- end -}}
+
+{{- /* By what Prometheus verifies, where that is not the manager's own authority. */ -}}
+{{- define "reboot-operator.metricsCA" -}}
+{{- if .Values.metrics.serviceMonitor.ca -}}
+{{ toYaml .Values.metrics.serviceMonitor.ca }}
+{{- else if .Values.metrics.certManager.enabled -}}
+secret:
+  name: reboot-operator-metrics-cert
+  key: ca.crt
+{{- end -}}
+{{- end -}}
+
+{{- /* The name that Prometheus verifies. */ -}}
+{{- define "reboot-operator.metricsServerName" -}}
+{{- $names := .Values.metrics.certManager.enabled | ternary .Values.metrics.certManager.dnsNames list -}}
+{{- .Values.metrics.serviceMonitor.serverName | default (first $names) | default "reboot-operator-metrics" -}}
 {{- end -}}
 
 {{- define "reboot-operator.helperArgs" -}}
