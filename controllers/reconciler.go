@@ -24,6 +24,8 @@ type reconciler struct {
 	numbers  *numbers
 	limiter  *retryLimiter
 	memory   podMemory
+	// receivers are told how rollouts go; nil if none are.
+	receivers receiverTeller
 	// deferred is what the last plan said about writes that wait.
 	deferred map[string]time.Time
 	// state is what the last plan left to the next one.
@@ -52,6 +54,9 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	r.numbers.keepPolicies(s.Policies)
 	r.executor.refused.current(s, now)
 	r.numbers.refusedNow.Set(float64(len(s.Refusals)))
+	if r.receivers != nil {
+		s.NotificationProblems = r.receivers.Problems()
+	}
 	s.Deferred = r.deferred
 	if s.Deferred == nil {
 		s.Deferred = map[string]time.Time{}
@@ -59,6 +64,7 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	p, complete, unread := r.plan(ctx, s, now)
 	r.deferred = p.Deferred
 	written := r.executor.execute(ctx, s, p, now)
+	r.tell(s, written)
 	wake := untilWake(p.Wake, r.clock.Now())
 	if written.refused && (wake == 0 || wake > firstRetry) {
 		wake = firstRetry // what follows from it is for another plan

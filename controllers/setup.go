@@ -25,6 +25,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/gates"
+	"github.com/reboot-operator/reboot-operator/internal/notifier"
 	"github.com/reboot-operator/reboot-operator/internal/podstream"
 )
 
@@ -59,6 +60,8 @@ type Options struct {
 	PublishMaintenance bool
 	// GateAllowedCIDRs are addresses that gates may ask although they are loopback, link-local or those of metadata services.
 	GateAllowedCIDRs []netip.Prefix
+	// NotifyAllowedCIDRs are addresses that notifications may be sent to although they are loopback, link-local or those of metadata services.
+	NotifyAllowedCIDRs []netip.Prefix
 	// Registry takes the metrics; the one that the manager serves if nil.
 	Registry prometheus.Registerer
 }
@@ -129,6 +132,10 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	pods := newNodePods(core)
 	maintenances := newMaintenanceWatcher(mgr.GetCache(), mgr.GetAPIReader())
 	numbers := newNumbers()
+	receivers := notifier.New(notifier.Options{
+		Live: mgr.GetAPIReader(), Client: mgr.GetClient(), Namespace: options.Namespace, AllowedCIDRs: options.NotifyAllowedCIDRs,
+		Clock: options.Clock, Log: mgr.GetLogger().WithName("notifications"), Count: numbers.countNotification,
+	})
 	state := &stateCollector{reader: mgr.GetCache(), clock: options.Clock, elected: mgr.Elected()}
 	if err := registerAll(options.Registry, append(numbers.collectors(), state)...); err != nil {
 		return err
@@ -149,7 +156,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 			clock: options.Clock, slotsKnown: slots,
 		},
 		numbers: numbers,
-		limiter: limiter,
+		limiter: limiter, receivers: receivers,
 	}
 	warm := true
 	b := builder.ControllerManagedBy(mgr).Named(controllerName).WithOptions(controller.Options{
@@ -162,16 +169,20 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	for _, watched := range watches(interest, observed, options.MaintenanceLeaseNamespaces) {
 		b = b.WatchesRawSource(watched.source(mgr.GetCache()))
 	}
-	if err := b.WatchesRawSource(pods).WatchesRawSource(maintenances).WatchesRawSource(gateSource(asker)).Complete(r); err != nil {
+	b = b.WatchesRawSource(pods).WatchesRawSource(maintenances).WatchesRawSource(besides(asker)).WatchesRawSource(besides(receivers))
+	if err := b.Complete(r); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
 	}
 	return nil
 }
 
-// gateSource asks for a pass when a gate has something new to say. The gates live and die with the controller.
-func gateSource(asker *gates.Asker) source.Source {
+// besides asks for a pass when something has news that works beside the passes: a gate has something else to say, or a receiver another
+// problem. It lives and dies with the controller.
+func besides(works interface {
+	Start(ctx context.Context, changed func())
+}) source.Source {
 	return source.Func(func(ctx context.Context, queue passQueue) error {
-		asker.Start(ctx, func() { queue.AddAfter(clusterKey, burst) })
+		works.Start(ctx, func() { queue.AddAfter(clusterKey, burst) })
 		return nil
 	})
 }

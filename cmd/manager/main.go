@@ -6,8 +6,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
+	"time"
 	_ "time/tzdata" // the image has no time zones but these
 
 	_ "golang.org/x/crypto/x509roots/fallback" // nor roots of certificate authorities
@@ -25,6 +27,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers"
 	"github.com/reboot-operator/reboot-operator/internal/election"
+	"github.com/reboot-operator/reboot-operator/internal/notifier"
 	"github.com/reboot-operator/reboot-operator/internal/serverclock"
 	"github.com/reboot-operator/reboot-operator/internal/version"
 	"github.com/reboot-operator/reboot-operator/internal/webhooks"
@@ -52,9 +55,14 @@ func run(args []string) error {
 		return nil
 	}
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&options.zap)))
+	notifier.Confine(options.notifyAllowedCIDRs)
 	config, err := ctrl.GetConfig()
 	if err != nil {
 		return fmt.Errorf("find the cluster: %w", err)
+	}
+	if config.Dial == nil {
+		// By plain HTTP, as through kubectl proxy, the API server would otherwise be reached by what is confined.
+		config.Dial = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	}
 	mgr, err := newManager(config, options)
 	if err != nil {
@@ -120,6 +128,7 @@ func newManager(config *rest.Config, options *options) (manager.Manager, error) 
 		ClusterMaxUnavailable: options.maxUnavailable,
 		QuorumLabels:          options.quorumLabels,
 		GateAllowedCIDRs:      options.gateAllowedCIDRs,
+		NotifyAllowedCIDRs:    options.notifyAllowedCIDRs,
 		PublishMaintenance:    options.publishNodeConditions,
 
 		MaintenanceLeaseNamespaces: options.leaseNamespaces,

@@ -1,13 +1,16 @@
 // Package policycheck finds what is wrong with a RebootPolicy and the API server cannot see: what makes the manager report PolicyInvalid.
-// It needs no cluster, so that a policy can be checked before it is applied. The manager asks the same functions, one part in
+// It needs no cluster, so that a policy can be checked before it is applied. A template of a notification that cannot be used is found as well:
+// the policy is in force with it, and has the condition NotificationsFailing. The manager asks the same functions, one part in
 // controllers/plan/policies and one in controllers/gates: the two never disagree.
 package policycheck
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/gates"
+	"github.com/reboot-operator/reboot-operator/controllers/notify"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
 )
 
@@ -16,5 +19,15 @@ type Finding = policies.Finding
 
 // Check returns all findings about a policy; none if the manager can use it. Defaults have to be filled in, as the API server does.
 func Check(policy *v1alpha1.RebootPolicy) []Finding {
-	return slices.Concat(policies.Check(policy), gates.Check(policy))
+	return slices.Concat(policies.Check(policy), gates.Check(policy), checkNotifications(policy))
+}
+
+func checkNotifications(policy *v1alpha1.RebootPolicy) []Finding {
+	var findings []Finding
+	for i := range policy.Spec.Notifications {
+		if path, err := notify.CheckTemplates(&policy.Spec.Notifications[i]); err != nil {
+			findings = append(findings, Finding{Path: fmt.Sprintf("notifications[%d].%s", i, path), Message: err.Error()})
+		}
+	}
+	return findings
 }
