@@ -118,7 +118,7 @@ test: ## Run all tests, and say at the end which failed and which were skipped.
 
 .PHONY: test-unit
 test-unit: ## Run what needs no API server, with the race detector, and some thousand simulated fleets without it.
-	$(GO_TEST) -race $$(go list ./... | grep -v -e /test/ -e '/controllers$$' -e /internal/)
+	$(GO_TEST) -race $$(go list ./... | grep -v -e /test/ -e '/controllers$$' -e /internal/ -e /placement)
 	$(GO_TEST) -count=1 -run TestSimulated ./controllers/plan
 
 # Every fleet has a seed; what a failure prints runs that fleet again. See docs/simulation.md.
@@ -155,7 +155,7 @@ mutate: ## Change one small thing in the sources at a time; the tests of the par
 
 .PHONY: test-envtest
 test-envtest: ## Run what needs an API server: kinds, rights, controller, helper, testbed.
-	$(WITH_ASSETS) $(GO_TEST) -count=1 -race ./controllers ./internal/...
+	$(WITH_ASSETS) $(GO_TEST) -count=1 -race ./controllers ./controllers/gates/placement ./internal/...
 	$(WITH_ASSETS) $(GO_TEST) -count=1 $$(go list ./test/... | grep -v /test/e2e)
 
 .PHONY: test-e2e

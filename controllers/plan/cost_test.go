@@ -290,6 +290,24 @@ func TestNodesWithManagersGoLastEvenWhenOnlyTheyAskAtFirst(t *testing.T) {
 	}
 }
 
+// The other manager's node asks a second later, so its moment ends later as well.
+func TestTheLeadersNodeWaitsForAnotherManagersNodeThatAskedLater(t *testing.T) {
+	s := newStory(t, newPolicy("p", fewestMoves()), newNode("a", "z1"), newReboot("ra", "a"), newNode("b", "z1"))
+	s.LeaderNode = "a"
+	s.ManagerPods = []model.ManagerPod{{Node: "a", Ready: true}, {Node: "b", Ready: true}}
+	s.settle()
+	s.now = s.now.Add(time.Second)
+	s.Reboots = append(s.Reboots, newReboot("rb", "b"))
+	s.settle()
+	s.now = s.now.Add(burst - time.Second)
+	s.settle()
+	s.wantUnderWay("", "the moment of b is not over")
+	s.now = s.now.Add(time.Second)
+	if diff := cmp.Diff([]string{"b", "a"}, rollOut(s)); diff != "" {
+		t.Errorf("they go in this order (-want +got):\n%s", diff)
+	}
+}
+
 func TestTheOnlyNodeThatAsksGoesAfterAMoment(t *testing.T) {
 	for name, tc := range map[string]struct {
 		event func(*story)

@@ -16,13 +16,29 @@ func managerLastGate(p *round, r *rebootView) model.Verdict {
 	if managerRank(r.node) == 0 || r.Immediate() || len(p.nodeOrder) < 2 || r.Status.TaintedTime == nil {
 		return model.Verdict{}
 	}
-	until := r.Status.TaintedTime.Add(burst)
+	until := p.burstEnds(r)
 	if p.Reached(until) {
 		return model.Verdict{}
 	}
 	return model.Blocked(v1alpha1.ReasonManagerNodeLast,
 		"A manager runs on node %s, so it waits until %s for other nodes that need a reboot.", r.node.Name,
 		r.policy().Clock.Until(until)).Ending(until)
+}
+
+// burstEnds is when a burst is over for a node that a manager runs on. It is not before it is over for the nodes of managers that go before
+// this one: they may have asked a little later, and would be overtaken.
+func (p *planning) burstEnds(r *rebootView) time.Time {
+	ends := r.Status.TaintedTime.Add(burst)
+	for i := range p.snapshot.ManagerPods {
+		other := p.node(p.snapshot.ManagerPods[i].Node)
+		if other == nil || managerRank(other) >= managerRank(r.node) {
+			continue
+		}
+		if w := other.firstWaiting(); w != nil && w.Status.TaintedTime != nil && w.Status.TaintedTime.Add(burst).After(ends) {
+			ends = w.Status.TaintedTime.Add(burst)
+		}
+	}
+	return ends
 }
 
 // managerRank lets nodes that a manager runs on go after others, and the node of the leading one last: each manager moves once then, to a

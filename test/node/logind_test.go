@@ -42,7 +42,7 @@ func (s *story) expectPath(node string, before boot, via v1alpha1.RebootVia) {
 	}
 }
 
-// inhibited has inhibitor locks of the mode block, held by user 0, for whom logind would pass by them: one that is there when the host asks
+// inhibited has inhibitor locks of the mode block, held by user 0, for whom logind would bypass them: one that is there when the host asks
 // for a reboot, and one that comes while the node is drained. No kernel is loaded, so the host reboots through the firmware although the
 // policy says kexec. The kubelet's lock, of the mode delay, is respected as always.
 func inhibited(s *story) {

@@ -42,7 +42,7 @@ func chapters() []chapter {
 		{"a block lock keeps the host up, before the drain and after it", inhibited},
 		{"a host that does not come back is reported and halts the rollout; a helper that restarts reboots nothing twice", lost},
 		{"power is lost in the middle of a drain", powerLoss},
-		{"a reboot by signal needs AppArmor out of the way, and passes by inhibitor locks", signaled},
+		{"a reboot by signal needs AppArmor out of the way, and bypasses inhibitor locks", signaled},
 		{"a program of the host reboots it, so fast that nobody sees it not Ready", commanded},
 	}
 }

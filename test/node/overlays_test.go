@@ -51,7 +51,7 @@ func signaled(s *story) {
 	// The kubelet was not told, so it ended nothing.
 	for _, e := range s.events(graceful) {
 		if e.what == nodeNotReady && strings.Contains(e.detail, "shutting down") {
-			s.Errorf("%s: %s: inhibitor locks were not passed by", graceful, e.detail)
+			s.Errorf("%s: %s: inhibitor locks were not bypassed", graceful, e.detail)
 		}
 	}
 	if s.podOf(graceful, "agent").UID != agent.UID {

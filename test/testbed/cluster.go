@@ -56,6 +56,8 @@ type Options struct {
 	// BareAPI starts etcd and the API server alone: no controllers, no scheduler, no simulated kubelets. Nodes and pods are objects then,
 	// and as many as one likes.
 	BareAPI bool
+	// Scheduler starts the scheduler although the rest of a BareAPI is not there.
+	Scheduler bool
 	// AuditBodies records what the operator sends as well; see Request.Body.
 	AuditBodies bool
 	// Clock is what the simulated nodes go by. Nil means the real one; the control plane has no other.

@@ -58,7 +58,26 @@ func (cp *controlPlane) start(ctx context.Context, options Options) error {
 	if err := cp.startEtcd(ctx, cp.etcdURL, fmt.Sprintf("http://127.0.0.1:%d", ports[1])); err != nil {
 		return err
 	}
-	if err := os.WriteFile(cp.path(auditPolicyFile), []byte(auditPolicy(&options)), 0o600); err != nil {
+	if err := cp.configure(&options); err != nil {
+		return err
+	}
+	if err := cp.startAPIServer(ctx, ports[2]); err != nil {
+		return err
+	}
+	if !options.BareAPI {
+		if err := cp.startControllerManager(options.NodeMonitorGracePeriod); err != nil {
+			return err
+		}
+	}
+	if options.BareAPI && !options.Scheduler {
+		return nil
+	}
+	return cp.startScheduler()
+}
+
+// configure writes what the API server reads, and notes what it is given.
+func (cp *controlPlane) configure(options *Options) error {
+	if err := os.WriteFile(cp.path(auditPolicyFile), []byte(auditPolicy(options)), 0o600); err != nil {
 		return fmt.Errorf("write the audit policy: %w", err)
 	}
 	if options.AdmissionConfiguration != "" {
@@ -71,16 +90,7 @@ func (cp *controlPlane) start(ctx context.Context, options Options) error {
 		cp.gates = []string{"--feature-gates", "EvictionRequestAPI=true"}
 		cp.served = []string{"--runtime-config", "lifecycle.k8s.io/v1alpha1=true"}
 	}
-	if err := cp.startAPIServer(ctx, ports[2]); err != nil {
-		return err
-	}
-	if options.BareAPI {
-		return nil
-	}
-	if err := cp.startControllerManager(options.NodeMonitorGracePeriod); err != nil {
-		return err
-	}
-	return cp.startScheduler()
+	return nil
 }
 
 func (cp *controlPlane) kill() error {

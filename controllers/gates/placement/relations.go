@@ -3,6 +3,7 @@ package placement
 import (
 	"iter"
 	"maps"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/labels"
 )
@@ -45,6 +46,8 @@ type counter struct {
 	// eligible nodes count, by index; nil is that all do.
 	eligible []bool
 	counts   map[int32]int
+	// cordons: it, or another one of its group, depends on which node the question is about, because that will be cordoned.
+	cordons bool
 	// least is how many there are in the domain that has the fewest, if that is known.
 	least      int
 	leastKnown bool
@@ -126,10 +129,19 @@ type spreading struct {
 }
 
 func (r *Room) relationsOf(g *group) *relations {
-	known := r.relations[g]
-	if known != nil {
-		return known
+	rel := r.relations[g]
+	if rel == nil {
+		rel = r.newRelations(g)
+		r.relations[g] = rel
 	}
+	for i := len(rel.spread); i < len(g.spread); i++ {
+		rel.spread = append(rel.spread, r.newSpreading(g, &g.spread[i]))
+	}
+	return rel
+}
+
+// newRelations are those besides spreading.
+func (r *Room) newRelations(g *group) *relations {
 	rel := &relations{nearSelf: true}
 	rel.others = r.othersApart(g)
 	for i := range g.apart {
@@ -149,10 +161,6 @@ func (r *Room) relationsOf(g *group) *relations {
 		rel.nearSelf = rel.nearSelf && r.c.selects(&g.near[i], g, g)
 		rel.near = append(rel.near, r.newCounter(g.near[i].key, r.c.within(&g.near[i], g), all, nil))
 	}
-	for i := range g.spread {
-		rel.spread = append(rel.spread, r.newSpreading(g, &g.spread[i]))
-	}
-	r.relations[g] = rel
 	return rel
 }
 
@@ -216,7 +224,8 @@ func (r *Room) othersApart(g *group) []*counter {
 func (r *Room) eligible(g *group, term *spreadTerm) []bool {
 	eligible := make([]bool, len(r.nodes))
 	for i, n := range r.nodes {
-		eligible[i] = (!term.honorAffinity || g.selects(n.Node)) && (!term.honorTaints || !r.closed[i] && g.tolerates(n.Node))
+		closed := r.closed[i] || i == r.without
+		eligible[i] = (!term.honorAffinity || g.selects(n.Node)) && (!term.honorTaints || !closed && g.tolerates(n.Node))
 	}
 	for i := range g.spread {
 		for j, domain := range r.domainsOf(g.spread[i].key).of {
@@ -238,19 +247,31 @@ func (r *Room) newSpreading(g *group, term *spreadTerm) spreading {
 	selects := func(other *group) bool { return other.space == g.space && selector.Matches(other.labels) }
 	own := maps.Keys(r.c.spaces[g.kind.Value().namespace])
 	s := spreading{counter: r.newCounter(term.key, own, selects, eligible), domains: len(met), term: term}
+	s.cordons = slices.ContainsFunc(g.spread, func(t spreadTerm) bool { return t.honorTaints })
 	if selects(g) {
 		s.self = 1
 	}
 	return s
 }
 
+// forgetCordons drops what depends on which node the question is about. It is found out again when it is needed.
+func (r *Room) forgetCordons() {
+	of := func(c *counter) bool { return c.cordons }
+	if !slices.ContainsFunc(r.counters, of) {
+		return
+	}
+	r.counters = slices.DeleteFunc(r.counters, of)
+	for g, counting := range r.counting {
+		r.counting[g] = slices.DeleteFunc(counting, of)
+	}
+	for _, rel := range r.relations {
+		rel.spread = slices.DeleteFunc(rel.spread, func(s spreading) bool { return s.cordons })
+	}
+}
+
 // fewest is how many pods there are in the domain that has the fewest, which counts as empty if there are too few domains.
 func (s *spreading) fewest() int {
-	domains := s.domains
-	if s.term.honorTaints {
-		domains-- // The node that is asked about will be cordoned, and may be the only one of its domain.
-	}
-	if s.term.minDomains > 1 && domains < s.term.minDomains {
+	if s.term.minDomains > 1 && s.domains < s.term.minDomains {
 		return 0
 	}
 	if !s.leastKnown {

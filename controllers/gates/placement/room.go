@@ -99,6 +99,7 @@ func (r *Room) leave(index int, evicts selectors.Pods) string {
 	r.findStarts(r.nodes[index].pods)
 	r.findStarts(r.arrivals[index])
 	r.without = index
+	r.forgetCordons()
 	// The pods that it was to take go elsewhere, those that wait already in vain if need be.
 	arrived := slices.Clone(r.arrivals[index])
 	for _, p := range arrived {
@@ -283,5 +284,6 @@ func (r *Room) undo() {
 		r.count(m.pod, r.where(m.pod), 1)
 	}
 	r.log, r.without = r.log[:r.mark], -1
+	r.forgetCordons()
 	clear(r.later)
 }
