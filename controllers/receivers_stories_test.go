@@ -219,7 +219,8 @@ func passesTook(t *traffic) time.Duration {
 func rebootNode(ctx context.Context, name, node string, helper *corev1.Pod) {
 	order := rebootNamed(ctx, name)().Status.Order
 	report(ctx, name, v1alpha1.HelperReport{
-		Protocol: v1alpha1.ProtocolLevel, BootID: "boot-1", Sentinel: v1alpha1.SentinelRequired, Sequence: order.Sequence, State: v1alpha1.OrderDone,
+		Protocol: v1alpha1.ProtocolLevel, BootID: "boot-1", Sentinel: v1alpha1.SentinelRequired,
+		Sequence: order.Sequence, State: v1alpha1.OrderDone,
 	})
 	Eventually(rebootNamed(ctx, name)).Should(HaveField("Status.Order", HaveField("Action", v1alpha1.ActionReboot)))
 	patchNodeStatus(ctx, node, func(n *corev1.Node) { n.Status.NodeInfo.BootID = "boot-2" })

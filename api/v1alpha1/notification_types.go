@@ -4,8 +4,8 @@ package v1alpha1
 // only one that the manager may read for that as it is installed.
 const NotificationsSecret = "reboot-operator-notifications"
 
-// AllowedPoliciesAnnotation on a Secret says which RebootPolicies may send notifications with what is in it: names separated by commas, or *
-// for every policy. Without the annotation no policy may.
+// AllowedPoliciesAnnotation on a Secret says which RebootPolicies may send notifications with what is in it: names separated by commas, or
+// * for every policy. Without the annotation no policy may.
 const AllowedPoliciesAnnotation = "reboot-operator.io/allowed-policies"
 
 // NotificationsName is the name of the ConfigMap in the operator's namespace that remembers what was sent.
@@ -50,7 +50,7 @@ var NotificationEvents = []NotificationEvent{
 // +kubebuilder:validation:XValidation:rule="has(self.url) != has(self.webhook)",message="write either url, for a service such as Slack or email, or webhook, for a program of your own"
 // +kubebuilder:validation:XValidation:rule="!has(self.webhook) || (!has(self.template) && !has(self.templates))",message="a webhook is sent JSON with every field of the event, so a template has no effect: remove template and templates, or write url instead of webhook"
 type Notification struct {
-	// name of the receiver, for messages. A receiver with a new name is told of everything that is going on at that time.
+	// name of the receiver, for messages. A receiver with a new name first gets everything that is going on.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63

@@ -1,5 +1,5 @@
-// Package notify decides what the receivers of a policy's notifications have to be told: it is a function of the objects as they are stored,
-// of what was sent before, and of the time. It has no client, clock or logger. Package notifier sends.
+// Package notify decides what the receivers of a policy's notifications have to be told: it is a function of the objects as they are
+// stored, of what was sent before, and of the time. It has no client, clock or logger. Package notifier sends.
 //
 // # What is due
 //
@@ -9,8 +9,8 @@
 // are sent once for each rollout and receiver.
 //
 // Every other event is about instances: a halt, nodes, gates, a window. Each instance has a key. An event is due when there is an instance
-// that the receiver was not told of. It then names all of them, and the receiver is told of the same event again after ten minutes at the
-// earliest. So what happens to many nodes at once is one message.
+// that the receiver was not told of. It then names all of them. The receiver gets the same event again after ten minutes at the earliest.
+// So what happens to many nodes at once is one message.
 //
 // # What is remembered
 //

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// spacing is after how long at the earliest a receiver is told of the same event again.
+	// spacing is after how long at the earliest a receiver gets the same event again.
 	spacing = 10 * time.Minute
 	// gathers is how long the first instance waits for others that come at the same time.
 	gathers = 5 * time.Second
@@ -54,26 +54,33 @@ func (s *State) Look(facts *Facts, memory *Memory, now time.Time) *Outcome {
 func (w *world) due(
 	event v1alpha1.NotificationEvent, receiver *v1alpha1.Notification, told *Told, rollout *RolloutState,
 ) (e *Event, wake time.Time) {
-	switch event {
-	case v1alpha1.EventRolloutStarted:
-		if rollout == nil || !rollout.Finished.IsZero() || told.Started == rollout.ID {
-			return nil, time.Time{}
-		}
+	switch {
+	case event == v1alpha1.EventRolloutStarted && rollout.goesOn() && told.Started != rollout.ID:
 		return w.aboutRollout(event, rollout), time.Time{}
-	case v1alpha1.EventRolloutFinished:
-		if rollout == nil || rollout.Finished.IsZero() || told.Finished == rollout.ID || w.now.After(rollout.Finished.Add(recent)) {
-			return nil, time.Time{}
-		}
+	case event == v1alpha1.EventRolloutFinished && w.ended(rollout) && told.Finished != rollout.ID:
 		return w.aboutRollout(event, rollout), time.Time{}
-	case v1alpha1.EventWindowMissed:
-		// The summary of a rollout that went on until the window closed says which nodes remain.
-		sums := len(receiver.Events) == 0 || slices.Contains(receiver.Events, v1alpha1.EventRolloutFinished)
-		if w.missed != nil && rollout != nil && sums && rollout.Started.Before(w.missed.Closed) &&
-			(rollout.Finished.IsZero() || !rollout.Finished.Before(w.missed.Closed.Add(-givesUp))) {
-			return nil, time.Time{}
-		}
+	case event == v1alpha1.EventRolloutStarted, event == v1alpha1.EventRolloutFinished:
+		return nil, time.Time{}
+	case event == v1alpha1.EventWindowMissed && w.summed(receiver, rollout):
+		return nil, time.Time{}
 	}
 	return w.dueInstances(event, receiver, told, rollout)
+}
+
+func (r *RolloutState) goesOn() bool { return r != nil && r.Finished.IsZero() }
+
+// ended says that the rollout is over, and was not long ago.
+func (w *world) ended(r *RolloutState) bool {
+	return r != nil && !r.Finished.IsZero() && !w.now.After(r.Finished.Add(recent))
+}
+
+// summed says that the summary of a rollout that went on until the window closed tells the receiver which nodes remain.
+func (w *world) summed(receiver *v1alpha1.Notification, rollout *RolloutState) bool {
+	if w.missed == nil || rollout == nil || !rollout.Started.Before(w.missed.Closed) {
+		return false
+	}
+	sums := len(receiver.Events) == 0 || slices.Contains(receiver.Events, v1alpha1.EventRolloutFinished)
+	return sums && (rollout.goesOn() || !rollout.Finished.Before(w.missed.Closed.Add(-givesUp)))
 }
 
 func (w *world) dueInstances(
@@ -108,7 +115,7 @@ func (w *world) dueInstances(
 	return w.aboutInstances(event, fresh, old, rollout, told.Last[event]), wake
 }
 
-// threshold is how long an instance has to last before the receiver is told, and whether it is told at all.
+// threshold is how long an instance has to last before the receiver gets the event, and whether it gets it at all.
 func (w *world) threshold(event v1alpha1.NotificationEvent, receiver *v1alpha1.Notification) (limit time.Duration, sends bool) {
 	switch event {
 	case v1alpha1.EventDrainRefused:

@@ -16,7 +16,7 @@ const (
 	idLength = 16
 )
 
-// Event is what a receiver is told. A webhook gets it as JSON, and a template can use every field of it. All times are in the time zone of
+// Event is what a receiver gets. A webhook gets it as JSON, and a template can use every field of it. All times are in the time zone of
 // the policy.
 type Event struct {
 	// ID is the same whenever the same is sent again, such as by another manager after a crash.

@@ -6,7 +6,7 @@ import "time"
 const forgiven = time.Minute
 
 // Memory is what a manager remembers of a policy for as long as it runs: since when it has seen what nothing records. Whoever leads next
-// counts anew, so what is sent after some time is sent later by as much at most.
+// starts to count, so what is sent after some time is sent later by as much at most.
 type Memory struct {
 	seen map[string]*seen
 	// idle is since when the rollout has been found to be over.

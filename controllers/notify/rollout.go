@@ -125,9 +125,7 @@ func (w *world) rollout(state *RolloutState) *Rollout {
 }
 
 func (r *Rollout) count(w *world, reboot *v1alpha1.NodeReboot, state *RolloutState, waiting map[string]int) {
-	status := &reboot.Status
-	belongs := status.Attempt != nil && !status.Attempt.GrantedTime.Time.Before(state.Started) &&
-		(state.Finished.IsZero() || !status.Attempt.GrantedTime.After(state.Finished))
+	status, belongs := &reboot.Status, state.has(reboot)
 	switch {
 	case status.CompletionTime == nil && underWay(reboot):
 		r.UnderWay++
@@ -146,6 +144,12 @@ func (r *Rollout) count(w *world, reboot *v1alpha1.NodeReboot, state *RolloutSta
 			r.RefusedNodes = append(r.RefusedNodes, w.node(reboot, since))
 		}
 	}
+}
+
+// has says that the last attempt of a NodeReboot began in the rollout.
+func (s *RolloutState) has(reboot *v1alpha1.NodeReboot) bool {
+	a := reboot.Status.Attempt
+	return a != nil && !a.GrantedTime.Time.Before(s.Started) && (s.Finished.IsZero() || !a.GrantedTime.After(s.Finished))
 }
 
 func (r *Rollout) noteSlowest(w *world, reboot *v1alpha1.NodeReboot) {

@@ -247,8 +247,7 @@ func (w *world) findMissed(memory *Memory) {
 	}
 	missed := instance{key: fmt.Sprint(closed.Unix()), since: closed}
 	for _, r := range w.Reboots {
-		waits := r.Status.CompletionTime == nil && !open(r) && slices.Contains(windowReasons, r.Status.Reason)
-		if !waits || r.Status.RequiredSince == nil || !r.Status.RequiredSince.Time.Before(closed) {
+		if !missedWindow(r, closed) {
 			continue
 		}
 		missed.count++
@@ -260,6 +259,12 @@ func (w *world) findMissed(memory *Memory) {
 		w.missed = &Window{Closed: w.in(closed), Opens: w.in(state.Opens)}
 		w.add(v1alpha1.EventWindowMissed, missed)
 	}
+}
+
+// missedWindow says that the NodeReboot was there before a window closed, and waits for the next one.
+func missedWindow(r *v1alpha1.NodeReboot, closed time.Time) bool {
+	waits := r.Status.CompletionTime == nil && !open(r) && slices.Contains(windowReasons, r.Status.Reason)
+	return waits && r.Status.RequiredSince != nil && r.Status.RequiredSince.Time.Before(closed)
 }
 
 // lastClosing is when the schedule was open last; zero if that is longer ago than is looked at.

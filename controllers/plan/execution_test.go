@@ -58,6 +58,7 @@ func apply(s *Snapshot, p *Plan, now time.Time) (*Snapshot, error) {
 	after.Pods, after.Workloads, after.ClusterMaxUnavailable = s.Pods, s.Workloads, s.ClusterMaxUnavailable
 	after.Refusals, after.Namespace, after.ManagerPods = s.Refusals, s.Namespace, s.ManagerPods
 	after.LeaderNode, after.Answers, after.Invalid, after.QuorumLabels = s.LeaderNode, s.Answers, s.Invalid, s.QuorumLabels
+	after.NotificationProblems = s.NotificationProblems
 	return &after, errors.Join(e.errs...)
 }
 

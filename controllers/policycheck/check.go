@@ -1,6 +1,6 @@
 // Package policycheck finds what is wrong with a RebootPolicy and the API server cannot see: what makes the manager report PolicyInvalid.
-// It needs no cluster, so that a policy can be checked before it is applied. A template of a notification that cannot be used is found as well:
-// the policy is in force with it, and has the condition NotificationsFailing. The manager asks the same functions, one part in
+// It needs no cluster, so that a policy can be checked before it is applied. A template of a notification that cannot be used is found as
+// well: the policy is in force with it, and has the condition NotificationsFailing. The manager asks the same functions, one part in
 // controllers/plan/policies and one in controllers/gates: the two never disagree.
 package policycheck
 

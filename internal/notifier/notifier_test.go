@@ -26,6 +26,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/notify"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 const testNamespace = "operator"
@@ -320,7 +321,8 @@ func TestAReceiverThatIsNotConfiguredRightSaysSoBeforeThereIsAnythingToTell(t *t
 		defer func() { b.stop() }()
 		b.to.broken["slack"] = invalid("there is no Secret")
 		b.after(5 * time.Second)
-		if got := b.Problems()["workers"]; got.Reason != v1alpha1.ReasonNotificationInvalid || got.Message != "Receiver slack: there is no Secret." {
+		want := model.NotificationProblem{Reason: v1alpha1.ReasonNotificationInvalid, Message: "Receiver slack: there is no Secret."}
+		if got := b.Problems()["workers"]; got != want {
 			t.Errorf("problem: %+v", got)
 		}
 		b.to.set(func() { delete(b.to.broken, "slack") })
@@ -343,7 +345,8 @@ func TestATemplateThatCannotBeUsedIsReportedAndTheMessageSent(t *testing.T) {
 		b.policy.Spec.Notifications[0].Template = "{{range 1000000000}}{{end}}"
 		b.halt(true)
 		b.after(time.Minute)
-		if got := b.Problems()["workers"]; got.Reason != v1alpha1.ReasonNotificationInvalid || !strings.Contains(got.Message, "template cannot be used") {
+		got := b.Problems()["workers"]
+		if got.Reason != v1alpha1.ReasonNotificationInvalid || !strings.Contains(got.Message, "template cannot be used") {
 			t.Errorf("problem: %+v", got)
 		}
 		if diff := cmp.Diff([]string{"Halted"}, b.to.events("slack")); diff != "" {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/wneessen/go-mail"
@@ -78,8 +79,8 @@ func tell(err error) *problem {
 		}
 	}
 	for _, found := range statuses.FindAllStringSubmatch(text, -1) {
-		var code int
-		if _, err := fmt.Sscanf(found[1], "%d", &code); err == nil && http.StatusText(code) != "" && strings.HasPrefix(found[2], http.StatusText(code)) {
+		code, err := strconv.Atoi(found[1])
+		if words := http.StatusText(code); err == nil && words != "" && strings.HasPrefix(found[2], words) {
 			return answered(code)
 		}
 	}

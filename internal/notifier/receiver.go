@@ -219,7 +219,7 @@ func (r *receiver) fail(result result, now time.Time) {
 	if r.problem == nil || r.problem.invalid || result.problem.invalid {
 		r.problem = result.problem // of several failures in a row the first one is shown, so that the condition does not change all the time
 	}
-	wait := time.Duration(maxBackoff)
+	wait := maxBackoff
 	if r.failures < 8 {
 		wait = min(firstBackoff<<(r.failures-1), maxBackoff)
 	}

@@ -66,7 +66,7 @@ func (s *sender) toWebhook(ctx context.Context, policy string, w *v1alpha1.Notif
 	return to.send(ctx, e, s.clock.Now())
 }
 
-// write is the message of an event. If its template cannot be used, the receiver is told in plain English: that there is something to know
+// write is the message of an event. If its template cannot be used, the message is in plain English: that there is something to know
 // matters more.
 func write(n *v1alpha1.Notification, e *notify.Event) message {
 	plain := message{title: e.Title, text: e.Text}

@@ -54,6 +54,9 @@ func newService(raw, where string, guard outbound.Guard) (*service, *problem) {
 		return nil, invalid("the URL in %s begins with the name of no service: write one of %s", where, strings.Join(schemes, ", "))
 	}
 	sender, err := locate(raw)
+	if err != nil && scheme == "matrix" {
+		return nil, failed("the service matrix cannot be logged in to by the URL in %s, or that is not one that it takes", where)
+	}
 	if err != nil {
 		return nil, invalid("the URL in %s is not one that the service %s takes: see docs/notifications.md for its parts", where, scheme)
 	}

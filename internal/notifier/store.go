@@ -44,7 +44,7 @@ type entry struct {
 	*notify.State
 }
 
-// state is what is stored of a policy. Of one that was made anew under its name there is nothing.
+// state is what is stored of a policy. Of another policy that had its name before nothing is taken.
 func (s *store) state(policy *v1alpha1.RebootPolicy, log logr.Logger) *notify.State {
 	text := s.object.Data[policy.Name]
 	if text == "" {

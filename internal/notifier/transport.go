@@ -25,8 +25,8 @@ const (
 )
 
 // Confine makes every request of this process that does not choose its way itself go as notifications may go: to no local address but
-// allowed ones, for a bounded time, without following redirects, and with a bounded answer. The services of shoutrrr take neither a context nor
-// a client; they use http.DefaultTransport. Call it before anything else is started.
+// allowed ones, for a bounded time, without following redirects, and with a bounded answer. The services of shoutrrr take neither a context
+// nor a client; they use http.DefaultTransport. Call it before anything else is started.
 func Confine(allowed []netip.Prefix) {
 	http.DefaultTransport = newTransport(outbound.Guard{Allowed: allowed}, nil)
 }

@@ -34,8 +34,8 @@ func TestEveryFieldOfANotificationIsInATable(t *testing.T) {
 func TestNotificationsAreCheckedAtAdmission(t *testing.T) {
 	const (
 		either = "write either url, for a service such as Slack or email, or webhook, for a program of your own"
-		events = "an event is written RolloutStarted, RolloutFinished, Halted, NodeNotBack, DrainRefused, GateFailing, Overdue, WindowMissed or " +
-			"ApprovalNeeded"
+		events = "an event is written RolloutStarted, RolloutFinished, Halted, NodeNotBack, DrainRefused, GateFailing, Overdue, " +
+			"WindowMissed or ApprovalNeeded"
 		seconds = "this is a number of seconds from "
 	)
 	for name, is := range map[string]struct {
@@ -75,7 +75,8 @@ func TestEveryEventOfTheAPIIsTakenAndDefaultsOfANotificationAreStored(t *testing
 	if len(slices.Compact(slices.Sorted(slices.Values(all)))) != 9 {
 		t.Fatalf("events: %v", all)
 	}
-	object := policy(t, "events", fmt.Sprintf("{nodes: All, notifications: [{name: a, url: {key: k}, events: [%s]}]}", strings.Join(all, ", ")))
+	object := policy(t, "events",
+		fmt.Sprintf("{nodes: All, notifications: [{name: a, url: {key: k}, events: [%s]}]}", strings.Join(all, ", ")))
 	checkAnswer(t, tryCreate(t, object), nil)
 	list, _, _ := unstructured.NestedSlice(object.Object, "spec", "notifications")
 	want := map[string]any{
