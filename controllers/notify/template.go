@@ -3,13 +3,9 @@ package notify
 import (
 	"errors"
 	"fmt"
-	"html"
-	"net/url"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
-	"text/template"
 	"text/template/parse"
 	"time"
 
@@ -19,30 +15,12 @@ import (
 const (
 	// maxOutput is how many bytes the message of a template may have, and any text on the way to it.
 	maxOutput = 4096
-	// maxFormat bounds the format of printf, in bytes.
-	maxFormat = 256
 	// maxRanges is how deep ranges may be nested. The lists of an event have no more than ten elements.
 	maxRanges = 2
 )
 
 // errOutput ends a template that writes too much.
 var errOutput = fmt.Errorf("the message would be longer than %d bytes", maxOutput)
-
-// functions are all that a template has. Those that Go has by itself and that are not among them are refused. Each that makes a text bounds
-// it.
-var functions = template.FuncMap{
-	"print":    func(args ...any) (string, error) { return bound(fmt.Sprint(args...)) },
-	"println":  func(args ...any) (string, error) { return bound(fmt.Sprintln(args...)) },
-	"printf":   printf,
-	"html":     func(text string) (string, error) { return bound(html.EscapeString(text)) },
-	"urlquery": func(text string) (string, error) { return bound(url.QueryEscape(text)) },
-	"upper":    func(text string) (string, error) { return bound(strings.ToUpper(text)) },
-	"lower":    func(text string) (string, error) { return bound(strings.ToLower(text)) },
-	"names":    func(nodes []Node) (string, error) { return bound(names(nodes, len(nodes))) },
-}
-
-// builtins are functions of Go's own that templates may use.
-var builtins = []string{"and", "eq", "ge", "gt", "index", "le", "len", "lt", "ne", "not", "or"}
 
 // lists are the fields of an event that have elements.
 var lists = listsOf(reflect.TypeFor[Event]())
@@ -66,40 +44,28 @@ func listsOf(t reflect.Type) []string {
 	return found
 }
 
-// widths are what makes printf write more than it is given.
-var widths = regexp.MustCompile(`\*|[0-9]{3}`)
-
-func printf(format string, args ...any) (string, error) {
-	if len(format) > maxFormat || widths.MatchString(format) {
-		return "", fmt.Errorf("printf takes a format of up to %d bytes, with widths of up to 99 and without *", maxFormat)
-	}
-	return bound(fmt.Sprintf(format, args...))
-}
-
-func bound(text string) (string, error) {
-	if len(text) > maxOutput {
-		return "", errOutput
-	}
-	return text, nil
-}
-
-// Template writes the message of an event.
-type Template struct{ parsed *template.Template }
+// Template writes the message of an event. Its syntax is that of Go's text/template, and it means the same.
+type Template struct{ root *parse.ListNode }
 
 // Parse reads a template. It refuses what could run for long or write much: templates that call templates, ranges over anything but the
 // lists of an event, and functions that make long texts of short ones.
 func Parse(text string) (*Template, error) {
-	parsed, err := template.New("message").Option("missingkey=error").Funcs(functions).Parse(text)
+	known := map[string]any{"and": true, "or": true}
+	for name := range functions {
+		known[name] = true
+	}
+	trees, err := parse.Parse("message", text, "", "", known)
 	if err != nil {
 		return nil, errors.New(strings.TrimPrefix(err.Error(), "template: "))
 	}
-	if len(parsed.Templates()) > 1 || parsed.Tree == nil {
-		return nil, errors.New("it defines other templates: write one template without define and block")
+	tree := trees["message"]
+	if tree == nil || len(trees) > 1 {
+		return nil, errors.New("it defines other templates, or nothing else: write one template without define and block")
 	}
-	if err := check(parsed.Root, 0); err != nil {
+	if err := check(tree.Root, 0); err != nil {
 		return nil, err
 	}
-	t := &Template{parsed: parsed}
+	t := &Template{root: tree.Root}
 	if _, err := t.Execute(sample()); err != nil {
 		return nil, err
 	}
@@ -108,24 +74,12 @@ func Parse(text string) (*Template, error) {
 
 // Execute writes the message of an event.
 func (t *Template) Execute(e *Event) (string, error) {
-	out := &bounded{}
-	if err := t.parsed.Execute(out, e); err != nil {
-		if errors.Is(err, errOutput) {
-			return "", errOutput
-		}
-		return "", errors.New(strings.TrimPrefix(err.Error(), "template: "))
+	event := valueOf(reflect.ValueOf(*e))
+	r := &run{vars: []variable{{"$", event}}}
+	if err := r.walk(event, t.root); err != nil {
+		return "", err
 	}
-	return out.String(), nil
-}
-
-// bounded is a writer that fails where too much is written.
-type bounded struct{ strings.Builder }
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > maxOutput {
-		return 0, errOutput
-	}
-	return b.Builder.Write(p)
+	return r.out.String(), nil
 }
 
 // check refuses what is not bounded.
@@ -133,15 +87,13 @@ func check(node parse.Node, ranges int) error {
 	switch n := node.(type) {
 	case *parse.ListNode:
 		return checkList(n, ranges)
-	case *parse.ActionNode:
-		return checkPipe(n.Pipe)
 	case *parse.IfNode:
 		return checkBranch(&n.BranchNode, ranges)
 	case *parse.WithNode:
 		return checkBranch(&n.BranchNode, ranges)
 	case *parse.RangeNode:
 		return checkRange(n, ranges)
-	case *parse.TextNode, *parse.CommentNode, *parse.BreakNode, *parse.ContinueNode:
+	case *parse.ActionNode, *parse.TextNode, *parse.CommentNode, *parse.BreakNode, *parse.ContinueNode:
 		return nil
 	case *parse.TemplateNode:
 		return errors.New("it calls a template: write everything into one")
@@ -162,7 +114,7 @@ func checkList(list *parse.ListNode, ranges int) error {
 }
 
 func checkBranch(b *parse.BranchNode, ranges int) error {
-	return errors.Join(checkPipe(b.Pipe), checkList(b.List, ranges), checkList(b.ElseList, ranges))
+	return errors.Join(checkList(b.List, ranges), checkList(b.ElseList, ranges))
 }
 
 func checkRange(n *parse.RangeNode, ranges int) error {
@@ -193,34 +145,6 @@ func overList(pipe *parse.PipeNode) bool {
 		path = n.Ident[1:]
 	}
 	return len(path) > 0 && slices.Contains(lists, path[len(path)-1])
-}
-
-func checkPipe(pipe *parse.PipeNode) error {
-	if pipe == nil {
-		return nil
-	}
-	for _, command := range pipe.Cmds {
-		for _, arg := range command.Args {
-			if err := checkArg(arg); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func checkArg(arg parse.Node) error {
-	switch n := arg.(type) {
-	case *parse.PipeNode:
-		return checkPipe(n)
-	case *parse.ChainNode:
-		return checkArg(n.Node)
-	case *parse.IdentifierNode:
-		if _, own := functions[n.Ident]; !own && !slices.Contains(builtins, n.Ident) {
-			return fmt.Errorf("function %q is not supported", n.Ident)
-		}
-	}
-	return nil
 }
 
 // sample is an event with everything in it, by which a template is tried.

@@ -17,9 +17,18 @@ const shoutrrrSubject = "Shoutrrr Notification"
 // implicitTLSPort is the port at which mail servers speak TLS from the start.
 const implicitTLSPort = 465
 
-// sendMail sends an email as a URL of shoutrrr says. shoutrrr's own way has no bound on how long a server may take to answer, and writes a
+const schemeMail = "smtp"
+
+// mailServer sends email as a URL of shoutrrr says. shoutrrr's own way has no bound on how long a server may take to answer, and writes a
 // subject into the header as it is.
-func sendMail(ctx context.Context, config *smtp.Config, guard outbound.Guard, m message) *problem {
+type mailServer struct {
+	config *smtp.Config
+	guard  outbound.Guard
+}
+
+func (s *mailServer) send(ctx context.Context, m message) *problem {
+	config := s.config.Clone()
+	config.FixEmailTags()
 	msg := mail.NewMsg()
 	from := msg.From(config.FromAddress)
 	if config.FromName != "" {
@@ -41,7 +50,7 @@ func sendMail(ctx context.Context, config *smtp.Config, guard outbound.Guard, m 
 	} else {
 		msg.SetBodyString(mail.TypeTextPlain, body)
 	}
-	options, bad := mailOptions(config, guard)
+	options, bad := mailOptions(&config, s.guard)
 	if bad != nil {
 		return bad
 	}

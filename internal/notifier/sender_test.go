@@ -196,10 +196,15 @@ func TestAGenericServiceIsToldByJSONAndByATemplate(t *testing.T) {
 	address := strings.TrimPrefix(server.URL, "http://")
 	n := toURL()
 	n.Templates = []v1alpha1.NotificationTemplate{{Event: v1alpha1.EventHalted, Text: "{{.Policy}} is halted: {{.Count}}"}}
-	s := senderWith(loopback, map[string]string{"url": "generic://" + address + "/hook?template=json&disabletls=yes"})
+	raw := "generic://" + address + "/hook?template=json&disabletls=yes&@ContentLanguage=en&$cluster=prod"
+	s := senderWith(loopback, map[string]string{"url": raw})
 	says(t, s.send(t.Context(), "workers", n, halted()), "")
 	var body map[string]string
-	if err := json.Unmarshal([]byte(own.got(t).body), &body); err != nil || body["message"] != "workers is halted: 3" ||
+	got := own.got(t)
+	if language := got.header.Get("Content-Language"); language != "en" || got.path != "/hook" {
+		t.Errorf("path %s, language %q", got.path, language)
+	}
+	if err := json.Unmarshal([]byte(got.body), &body); err != nil || body["cluster"] != "prod" || body["message"] != "workers is halted: 3" ||
 		body["title"] != "RebootPolicy workers: halted" {
 		t.Errorf("body %v, %v", body, err)
 	}

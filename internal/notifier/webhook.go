@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -81,19 +80,7 @@ func (w *webhook) send(ctx context.Context, e *notify.Event, now time.Time) *pro
 	if len(w.key) > 0 {
 		request.Header.Set(headerSignature, sign(w.key, e.ID, timestamp, body))
 	}
-	response, err := w.client.Do(request)
-	if err != nil {
-		return tell(err)
-	}
-	defer response.Body.Close() //nolint:errcheck // nothing of it is used
-	// What is left of the answer says nothing.
-	if _, err := io.Copy(io.Discard, response.Body); err != nil && response.StatusCode < 300 {
-		return tell(err)
-	}
-	if response.StatusCode >= 300 {
-		return answered(response.StatusCode)
-	}
-	return nil
+	return ask(w.client, request)
 }
 
 // sign is the signature of a body.
