@@ -14,9 +14,15 @@ endif
 
 # The image that is built and deployed, and the platform that `make build` builds for (amd64, arm64).
 IMG ?= reboot-operator:latest
+# Where releases are: the image that config/default names, and the folder of the chart.
+RELEASE_IMAGE := ghcr.io/reboot-operator/reboot-operator
+RELEASE_CHARTS := ghcr.io/reboot-operator/charts
 # The namespace that it is deployed into.
 NAMESPACE ?= reboot-operator-system
+GOOS := linux
 GOARCH ?= $(shell GOTOOLCHAIN=$(GOTOOLCHAIN) go env GOARCH)
+# They are for what is built only: tools that run here, such as that for bills of materials, are for this machine.
+unexport GOOS GOARCH
 # Where programs are built.
 BIN ?= bin/linux-$(GOARCH)
 # The programs that are in the image.
@@ -35,10 +41,12 @@ CONTROLLER_GEN := go tool -modfile=hack/tools/go.mod controller-gen
 KUSTOMIZE := go tool -modfile=hack/tools/go.mod kustomize
 # golangci-lint with the linter for Kubernetes APIs in it.
 GOLANGCI_LINT := go tool -modfile=hack/tools/lint/go.mod golangci-lint-kube-api-linter
+# Checks workflows of GitHub Actions.
+ACTIONLINT := go tool -modfile=hack/tools/workflows/go.mod actionlint
 # Writes a bill of materials of a program.
 CYCLONEDX := go tool -modfile=hack/tools/security/go.mod cyclonedx-gomod
 
-MODULES := . hack/tools hack/tools/lint hack/tools/security test/testbed/components
+MODULES := . hack/tools hack/tools/lint hack/tools/security hack/tools/workflows test/testbed/components
 GENERATED := api/v1alpha1/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml docs/reason-messages.md
 
 # Results are not cached (-count=1): Go does not see which manifests kubectl read.
@@ -93,14 +101,19 @@ lint: lint-api ## Lint everything, the API's conventions included.
 lint-api: ## Lint api/ by the conventions of Kubernetes APIs.
 	$(GOLANGCI_LINT) run --config .golangci-kal.yml ./api/...
 
+# What the rules of this project say besides is a test: TestWorkflows... in test/release.
+.PHONY: lint-workflows
+lint-workflows: ## Lint the workflows of GitHub Actions.
+	$(ACTIONLINT) -shellcheck= -pyflakes=
+
 .PHONY: tidy
 tidy: ## Tidy the go.mod of every module.
 	for module in $(MODULES); do (cd $$module && go mod tidy); done
 	for version in $(TIDY_VERSIONS); do (cd $(COMPONENTS) && go mod tidy -modfile=kubernetes-$$version.mod); done
 
 .PHONY: release-samples
-release-samples: ## Keep the samples of a release, so that tests apply them to all later CRDs (TAG=v0.1.0).
-	@[[ "$(TAG)" =~ ^v[0-9]+\.[0-9]+\.[0-9]+ ]] || { echo "TAG= is missing, or no version such as v0.1.0" >&2; exit 1; }
+release-samples: ## Keep the samples of a release, so that tests apply them to all later CRDs (TAG=v0.2.0).
+	@[[ "$(TAG)" =~ ^v[0-9]+\.[0-9]+\.[0-9]+ ]] || { echo "TAG= is missing, or no version such as v0.2.0" >&2; exit 1; }
 	mkdir -p test/crd/testdata/releases/$(TAG)
 	cp $(filter-out %/kustomization.yaml,$(wildcard config/samples/*.yaml)) test/crd/testdata/releases/$(TAG)/
 
@@ -227,7 +240,7 @@ cluster: ## Start the testbed and keep it, to play with kubectl.
 ##@ Verify
 
 .PHONY: verify
-verify: verify-generated verify-tidy lint vulncheck ## Check that generated files and go.mod files are fresh, lint, look for known vulnerabilities.
+verify: verify-generated verify-tidy lint lint-workflows vulncheck verify-release ## Check that generated files and go.mod files are fresh, lint, look for known vulnerabilities, try a release.
 
 .PHONY: verify-generated
 verify-generated: generate manifests
@@ -252,7 +265,7 @@ verify-image: ## Build the image twice, with buildah, and check that both are th
 
 .PHONY: build
 build: ## Build the programs of the image for linux (GOARCH=amd64|arm64).
-	for program in $(PROGRAMS); do CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) go build -tags=$(TAGS) -trimpath -buildvcs=false \
+	for program in $(PROGRAMS); do CGO_ENABLED=0 GOOS=$(GOOS) GOARCH=$(GOARCH) go build -tags=$(TAGS) -trimpath -buildvcs=false \
 		-ldflags="-s -w -X github.com/reboot-operator/reboot-operator/internal/version.stamped=$(VERSION)" -o $(BIN)/$$program ./cmd/$$program; done
 
 # With buildah two builds of one commit have the same digest (make verify-image).
@@ -281,8 +294,8 @@ dist/install.yaml: manifests
 	@image=$(IMG); name=$${image%:*}; tag=$${image##*:}; \
 	if [[ $$image == *@* ]]; then name=$${image%@*}; field=digest; tag=$${image#*@}; \
 	elif [[ $$tag == */* || $$tag == "$$image" ]]; then name=$$image; field=newTag; tag=latest; else field=newTag; fi; \
-	printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: %s\nresources: [../../config/default]\nimages: [{name: reboot-operator, newName: %s, %s: "%s"}]\nsortOptions: {order: legacy}\n' \
-		"$(NAMESPACE)" "$$name" "$$field" "$$tag" > dist/overlay/kustomization.yaml
+	printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: %s\nresources: [../../config/default]\nimages: [{name: %s, newName: %s, %s: "%s"}]\nsortOptions: {order: legacy}\n' \
+		"$(NAMESPACE)" "$(RELEASE_IMAGE)" "$$name" "$$field" "$$tag" > dist/overlay/kustomization.yaml
 	$(KUSTOMIZE) build dist/overlay > $@
 
 .PHONY: dist/before-1.36.yaml
@@ -290,7 +303,76 @@ dist/before-1.36.yaml:
 	@mkdir -p dist
 	sed 's/^  namespace: .*/  namespace: $(NAMESPACE)/' config/components/before-1.36/role.yaml > $@
 
+##@ Release
+
+RELEASE := go run ./hack/release
+# The platforms of the image, and those of the kubectl plugin.
+PLATFORMS ?= amd64 arm64
+PLUGIN_PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+# The plugin and the chart are released when they are there.
+PLUGIN := $(wildcard cmd/kubectl-reboots)
+CHART := $(wildcard charts/reboot-operator)
+
+# What a tag publishes is made here, without a network and without a container tool; the workflow only signs and uploads it. docs/releasing.md.
+.PHONY: release
+release: release-check ## Write everything that the tag VERSION publishes to dist/release, the image and the chart to dist/layouts.
+	rm -rf dist/release dist/layouts dist/sbom
+	mkdir -p dist/release dist/layouts
+	$(MAKE) image-layout IMAGE=$(RELEASE_IMAGE) DIGESTS=dist/release/digests.txt
+	for arch in $(PLATFORMS); do $(MAKE) sbom GOARCH=$$arch; done
+	cp dist/sbom/* dist/release/
+	$(MAKE) build-installer IMG="$$(awk '$$1 == "image" {print $$2}' dist/release/digests.txt)"
+	cp dist/install.yaml dist/before-1.36.yaml dist/release/
+	$(if $(CHART),$(RELEASE) chart -chart=$(CHART) -name=$(RELEASE_CHARTS) -created=$(SOURCE_DATE_EPOCH) -to=dist/release -layout=dist/layouts/chart >> dist/release/digests.txt)
+	$(if $(PLUGIN),$(MAKE) plugin-archives)
+	$(RELEASE) notes -version=$(VERSION) > dist/notes.md
+	$(RELEASE) checksums -folder=dist/release
+
+.PHONY: release-check
+release-check:
+	$(RELEASE) check -version=$(VERSION)
+
+.PHONY: release-prepare
+release-prepare: release-samples ## Write a version and today's date where a release needs them (TAG=v0.2.0); then look at it and commit it.
+	$(RELEASE) prepare -version=$(TAG) -date=$(or $(DATE),$(shell date -u +%F))
+	$(if $(CHART),$(MAKE) chart)
+
+# The image for all PLATFORMS, named IMAGE:VERSION, in dist/layouts/image; what it is, with digests, in DIGESTS.
+.PHONY: image-layout
+image-layout:
+	@for arch in $(PLATFORMS); do [[ $$arch =~ ^[a-z0-9]+$$ ]] || { echo "PLATFORMS= has $$arch: write architectures, such as PLATFORMS=\"amd64 arm64\"" >&2; exit 1; }; done
+	for arch in $(PLATFORMS); do $(MAKE) build GOARCH=$$arch BIN=bin/linux-$$arch; done
+	$(RELEASE) image -name=$(IMAGE) -version=$(VERSION) -revision=$(REVISION) -created=$(SOURCE_DATE_EPOCH) -layout=dist/layouts/image \
+		$(foreach arch,$(PLATFORMS),$(arch)=bin/linux-$(arch)) > $(DIGESTS)
+
+.PHONY: plugin-archives
+plugin-archives:
+	for platform in $(PLUGIN_PLATFORMS); do \
+		os=$${platform%/*} arch=$${platform#*/} name=kubectl-reboots; [[ $$os != windows ]] || name=kubectl-reboots.exe; \
+		$(MAKE) build PROGRAMS=kubectl-reboots GOOS=$$os GOARCH=$$arch BIN=bin/$$os-$$arch; \
+		[[ $$os != windows ]] || mv bin/$$os-$$arch/kubectl-reboots bin/$$os-$$arch/$$name; \
+		$(RELEASE) archive -created=$(SOURCE_DATE_EPOCH) -to=dist/release/kubectl-reboots_$(VERSION)_$${os}_$$arch.tar.gz bin/$$os-$$arch/$$name LICENSE; \
+	done
+
+.PHONY: verify-release
+verify-release: ## Release a copy of the sources twice, without publishing anything, and check that both are the same and complete.
+	hack/verify-release.sh
+
 ##@ Deploy
+
+# Until there are releases, and for whoever builds their own.
+.PHONY: push-to
+push-to: ## Build the image, push it to REGISTRY=registry.example.com/team, and write dist/install.yaml and dist/values.yaml that name it.
+	@[[ -n "$(REGISTRY)" ]] || { echo "REGISTRY= is missing: where your nodes pull from and you may push to, such as registry.example.com/team" >&2; exit 1; }
+	@[[ "$(REGISTRY)" != *://* ]] || { echo "write REGISTRY= without https://, such as registry.example.com/team" >&2; exit 1; }
+	mkdir -p dist/layouts
+	$(MAKE) image-layout IMAGE=$(REGISTRY:/=)/reboot-operator DIGESTS=dist/digests.txt
+	$(RELEASE) push -layout=dist/layouts/image -to=$(REGISTRY:/=)/reboot-operator:$(VERSION) > dist/pushed
+	$(MAKE) build-installer IMG="$$(cat dist/pushed)"
+	@printf 'image:\n  repository: %s\n  tag: "%s"\n  digest: %s\n' "$(REGISTRY:/=)/reboot-operator" "$(VERSION)" "$$(sed 's/.*@//' dist/pushed)" > dist/values.yaml
+	@echo "Pushed $$(cat dist/pushed). Install it:"
+	@echo "  kubectl apply --server-side -f dist/install.yaml"
+	@$(if $(CHART),echo "or: helm install reboot-operator $(CHART) --namespace $(NAMESPACE) --wait --values dist/values.yaml",true)
 
 .PHONY: install
 install: manifests ## Install the kinds only.

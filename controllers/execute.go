@@ -31,7 +31,9 @@ const (
 
 // executor is the only writer to the cluster.
 type executor struct {
-	client             client.Client
+	client client.Client
+	// live reads from the API server.
+	live               client.Reader
 	recorder           events.EventRecorder
 	numbers            *numbers
 	namespace          string
@@ -123,8 +125,27 @@ func (w *writing) slots(ctx context.Context) bool {
 	return true
 }
 
+// isCurrent says that a NodeReboot is still what was read.
+func (w *writing) isCurrent(ctx context.Context, read *v1alpha1.NodeReboot) bool {
+	var reboot v1alpha1.NodeReboot
+	err := w.live.Get(ctx, client.ObjectKeyFromObject(read), &reboot)
+	if err == nil && (reboot.UID != read.UID || reboot.ResourceVersion != read.ResourceVersion) {
+		err = apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("nodereboots").GroupResource(), read.Name, errChanged)
+	}
+	if err != nil {
+		w.result.add(fmt.Errorf("read NodeReboot %s, whose node is to be cordoned: %w", read.Name, err))
+	}
+	return err == nil
+}
+
+// errChanged is about an object that is not what was read anymore.
+var errChanged = errors.New("it was changed since it was read")
+
 // node does the work for one node.
 func (w *writing) node(ctx context.Context, work *plan.NodeWork) {
+	if work.Takes != nil && !w.isCurrent(ctx, work.Takes) {
+		return
+	}
 	node := w.snapshot.nodes[work.Node]
 	reboots := make([]*v1alpha1.NodeReboot, len(work.Reboots))
 	for i := range work.Reboots {

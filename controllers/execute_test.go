@@ -28,7 +28,7 @@ import (
 func newExecutor(w *world) (*executor, *events.FakeRecorder) {
 	recorder := events.NewFakeRecorder(100)
 	return &executor{
-		client: w, recorder: recorder, numbers: newNumbers(), namespace: testNamespace, publishMaintenance: true,
+		client: w, live: w, recorder: recorder, numbers: newNumbers(), namespace: testNamespace, publishMaintenance: true,
 		refused: &refusedWrites{}, clock: clocktesting.NewFakePassiveClock(testNow), slotsKnown: &slotsMemory{},
 	}, recorder
 }

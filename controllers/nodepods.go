@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -16,12 +18,20 @@ import (
 	kwatch "k8s.io/apimachinery/pkg/watch"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/utils/clock"
 
 	"github.com/reboot-operator/reboot-operator/internal/podstream"
 )
 
-// podSyncTimeout is how long a pass waits for the pods of nodes that it asks for the first time.
-const podSyncTimeout = 10 * time.Second
+const (
+	// podSyncTimeout is how long a pass waits for the pods of nodes that it asks for the first time.
+	podSyncTimeout = 10 * time.Second
+	// lingering is for how long the watch of a node goes on that no plan needs anymore, and maxLingering how many do at most: a plan that
+	// compares nodes, and an attempt that waits for the boot of its host, need the same pods again soon. What such a watch sees asks for
+	// no pass.
+	lingering    = 2 * time.Minute
+	maxLingering = 50
+)
 
 // nodePods watches the pods of single nodes. A cache of all pods of a cluster would be most of the manager's memory, and pods matter only
 // on the few nodes that start or recover. As a source of the controller it lives and dies with it. Its methods belong to the one worker.
@@ -36,19 +46,29 @@ type nodePods struct {
 	// ctx ends the watches; it is the controller's.
 	ctx     context.Context
 	changed func()
-	watches map[string]*nodePodWatch
+	clock   clock.WithDelayedExecution
+	// lingering is for how long watches that no plan needs go on.
+	lingering time.Duration
+	watches   map[string]*nodePodWatch
+	// unneeded are the nodes whose watches linger, the one that has done so for longest first.
+	unneeded []string
 }
 
 // nodePodWatch is the watch of one node's pods.
 type nodePodWatch struct {
+	ctx    context.Context
 	store  cache.Store
 	synced <-chan struct{}
 	stop   context.CancelFunc
+	// needed by the last plan. One that is not ends with a timer.
+	needed atomic.Bool
+	end    clock.Timer
 }
 
 func newNodePods(client typedcorev1.CoreV1Interface) *nodePods {
 	return &nodePods{
 		client: client, listPods: podstream.Of(client.RESTClient()), strip: stripPod, named: alwaysNamed, watches: map[string]*nodePodWatch{},
+		clock: clock.RealClock{}, lingering: lingering,
 	}
 }
 
@@ -61,7 +81,9 @@ func (p *nodePods) nameKeys(keys sets.Set[string]) {
 		return
 	}
 	p.named = keys.Union(alwaysNamed)
-	p.keep(nil)
+	for node := range p.watches {
+		p.drop(node)
+	}
 }
 
 // Start implements source.Source.
@@ -74,21 +96,57 @@ func (p *nodePods) Start(ctx context.Context, queue passQueue) error {
 // watch implements podWatcher.
 func (p *nodePods) watch(ctx context.Context, nodes []string) error {
 	for _, node := range nodes {
-		if p.watches[node] == nil {
+		if !p.need(node) {
+			p.drop(node)
 			p.watches[node] = p.start(node)
 		}
 	}
 	return p.waitForSync(ctx, nodes)
 }
 
+// need has a watch that there is go on, and says whether there is one.
+func (p *nodePods) need(node string) bool {
+	w := p.watches[node]
+	if w == nil {
+		return false
+	}
+	w.needed.Store(true)
+	if w.end != nil {
+		w.end.Stop()
+		w.end = nil
+		p.unneeded = slices.DeleteFunc(p.unneeded, func(other string) bool { return other == node })
+	}
+	return w.ctx.Err() == nil
+}
+
 // keep implements podWatcher.
 func (p *nodePods) keep(nodes sets.Set[string]) {
 	for node, w := range p.watches {
-		if !nodes.Has(node) {
-			w.stop()
-			delete(p.watches, node)
+		switch {
+		case w.ctx.Err() != nil:
+			p.drop(node)
+		case !nodes.Has(node) && w.needed.Swap(false):
+			w.end = p.clock.AfterFunc(p.lingering, w.stop)
+			p.unneeded = append(p.unneeded, node)
 		}
 	}
+	for len(p.unneeded) > maxLingering {
+		p.drop(p.unneeded[0])
+	}
+}
+
+// drop ends the watch of a node, if there is one, and forgets its pods.
+func (p *nodePods) drop(node string) {
+	w := p.watches[node]
+	if w == nil {
+		return
+	}
+	w.stop()
+	if w.end != nil {
+		w.end.Stop()
+	}
+	delete(p.watches, node)
+	p.unneeded = slices.DeleteFunc(p.unneeded, func(other string) bool { return other == node })
 }
 
 func (p *nodePods) start(node string) *nodePodWatch {
@@ -99,22 +157,29 @@ func (p *nodePods) start(node string) *nodePodWatch {
 	listWatch := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			options.FieldSelector = selector
+			options.ResourceVersion, options.Limit = "", 0 // as new as a pass can know it, from the cache of the API server
 			return p.listPods(ctx, metav1.NamespaceAll, options, strip)
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (kwatch.Interface, error) {
 			options.FieldSelector = selector
-			return pods.Watch(ctx, options)
+			watch, err := pods.Watch(ctx, options)
+			if err != nil && ctx.Err() != nil {
+				return kwatch.NewProxyWatcher(nil), nil // it was stopped, which is no error to log
+			}
+			return watch, err
 		},
 	}
 	ctx, stop := context.WithCancel(p.ctx)
+	w := &nodePodWatch{ctx: ctx, stop: stop}
+	w.needed.Store(true)
 	changed := func() {
 		// A watch that was stopped may still deliver what it had.
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && w.needed.Load() {
 			p.changed()
 		}
 	}
 	store, informer := cache.NewInformerWithOptions(cache.InformerOptions{
-		ListerWatcher: cache.ToListWatcherWithWatchListSemantics(listWatch, p.client),
+		ListerWatcher: listedFirst{listWatch},
 		ObjectType:    &corev1.Pod{},
 		Transform:     transform(strip),
 		Handler: cache.ResourceEventHandlerFuncs{
@@ -128,8 +193,16 @@ func (p *nodePods) start(node string) *nodePodWatch {
 		},
 	})
 	go informer.RunWithContext(ctx)
-	return &nodePodWatch{store: store, synced: informer.HasSyncedChecker().Done(), stop: stop}
+	w.store, w.synced = store, informer.HasSyncedChecker().Done()
+	return w
 }
+
+// listedFirst has a watch begin with a list. An API server that streams the list instead says once a second which of its streams are
+// complete, and a pass, and the next order with it, would wait for that.
+type listedFirst struct{ *cache.ListWatch }
+
+// IsWatchListSemanticsUnSupported is what client-go asks.
+func (listedFirst) IsWatchListSemanticsUnSupported() bool { return true }
 
 // podChanged says whether a plan could see the difference between two states of a pod that stripPod made. Most of what the kubelet and
 // controllers write makes none.

@@ -1,14 +1,18 @@
 package controllers
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/kubernetes/fake"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/reboot-operator/reboot-operator/internal/podlabels"
 	"github.com/reboot-operator/reboot-operator/test/await"
@@ -67,6 +71,115 @@ func TestPodsAreReadAgainWhenAnotherOfTheirLabelsMatters(t *testing.T) {
 	}
 }
 
+// timedPods are those of no node yet.
+func timedPods(t *testing.T) (p *nodePods, clock *clocktesting.FakeClock) {
+	t.Helper()
+	client := listedPods{fake.NewClientset().CoreV1()}
+	p, clock = newNodePods(client), clocktesting.NewFakeClock(testNow)
+	p.ctx, p.changed, p.clock, p.listPods = t.Context(), func() {}, clock, fatpods.Lister(client)
+	return p, clock
+}
+
+func (p *nodePods) mustWatch(t *testing.T, nodes ...string) {
+	t.Helper()
+	if err := p.watch(t.Context(), nodes); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Each plan that compares nodes needs their pods, and the plans between two of those do not.
+func TestTheWatchOfANodeThatIsNeededAgainSoonIsNotOpenedAgain(t *testing.T) {
+	for name, test := range map[string]struct {
+		between func(p *nodePods, clock *clocktesting.FakeClock)
+		again   bool
+	}{
+		"it stays needed": {between: func(p *nodePods, clock *clocktesting.FakeClock) {
+			p.keep(sets.New("n1"))
+			clock.Step(time.Hour)
+		}},
+		"a moment later": {between: func(p *nodePods, clock *clocktesting.FakeClock) {
+			p.keep(nil)
+			clock.Step(lingering - time.Second)
+		}},
+		"a moment later, twice": {between: func(p *nodePods, clock *clocktesting.FakeClock) {
+			for range 2 {
+				p.keep(nil)
+				clock.Step(lingering - time.Second)
+				_ = p.watch(p.ctx, []string{"n1"})
+			}
+			clock.Step(time.Hour)
+		}},
+		"after a while": {again: true, between: func(p *nodePods, clock *clocktesting.FakeClock) {
+			p.keep(nil)
+			p.keep(nil)
+			clock.Step(lingering)
+		}},
+		"with others that are not needed": {again: true, between: func(p *nodePods, _ *clocktesting.FakeClock) {
+			p.keep(nil)
+			for i := range maxLingering {
+				_ = p.watch(p.ctx, []string{fmt.Sprint("other-", i)})
+				p.keep(nil)
+			}
+		}},
+		"when another label matters": {again: true, between: func(p *nodePods, _ *clocktesting.FakeClock) {
+			p.keep(nil)
+			p.nameKeys(sets.New("another"))
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, clock := timedPods(t)
+			p.mustWatch(t, "n1")
+			first := p.watches["n1"]
+			test.between(p, clock)
+			p.mustWatch(t, "n1")
+			if again := p.watches["n1"] != first; again != test.again || p.watches["n1"].ctx.Err() != nil || first.ctx.Err() != nil != again {
+				t.Errorf("opened again: %t, want %t; the first one ended: %t", again, test.again, first.ctx.Err() != nil)
+			}
+			p.keep(nil)
+			p.keep(nil)
+			if len(p.watches) > maxLingering || len(p.unneeded) != len(p.watches) {
+				t.Errorf("%d watches, %d of which no plan needs", len(p.watches), len(p.unneeded))
+			}
+			clock.Step(lingering)
+			p.keep(nil)
+			if len(p.watches)+len(p.unneeded) > 0 {
+				t.Errorf("%d watches go on for good", len(p.watches))
+			}
+		})
+	}
+}
+
+func TestAWatchThatNoPlanNeedsAsksForNoPassAndIsUpToDate(t *testing.T) {
+	pod := newPod("p", func(p *corev1.Pod) { p.Spec.NodeName = "n1" })
+	clientset := fake.NewClientset(pod)
+	p, _ := timedPods(t)
+	client := listedPods{clientset.CoreV1()}
+	passes := make(chan struct{}, 100)
+	p.client, p.listPods, p.changed = client, fatpods.Lister(client), func() { passes <- struct{}{} }
+	label := func(text string) {
+		t.Helper()
+		pod.Labels = map[string]string{"app": text}
+		if _, err := clientset.CoreV1().Pods(pod.Namespace).Update(t.Context(), pod, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		await.True(t, "the change is seen", func() bool {
+			pods, known := p.list("n1")
+			return known && len(pods) == 1 && pods[0].Labels["app"] == text
+		})
+	}
+	p.mustWatch(t, "n1")
+	await.Receive(t, "the first pod asks for a pass", passes)
+	p.keep(nil)
+	label("one")
+	label("two") // by now the first change was handled
+	if len(passes) > 0 {
+		t.Error("a change on a node that no plan looks at asks for a pass")
+	}
+	p.mustWatch(t, "n1")
+	label("three")
+	await.Receive(t, "a change asks for a pass", passes)
+}
+
 // What a server sends first are all pods of a node, in one piece or one at a time. The manager watches many nodes.
 func TestTheFatPodsOfANodeAreNotHeldAllAtOnce(t *testing.T) {
 	const limit = 16 // MiB
@@ -96,6 +209,27 @@ func TestTheFatPodsOfANodeAreNotHeldAllAtOnce(t *testing.T) {
 				t.Errorf("the pods of one node take %d MiB, want at most %d", peak.MiB(), limit)
 			}
 		})
+	}
+}
+
+// An API server says once a second which of the streams that begin with all pods are complete. A slot that is free would wait for that
+// before the next order.
+func TestThePodsOfANodeAreListedAndNotAwaitedFromAStream(t *testing.T) {
+	server := &fatpods.Server{Streams: true}
+	client, err := typedcorev1.NewForConfig(server.Start(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newNodePods(client)
+	p.ctx, p.changed = t.Context(), func() {}
+	await.True(t, "the pods are known", func() bool {
+		_ = p.watch(t.Context(), []string{"n1"}) // A busy machine takes longer than a pass waits.
+		_, known := p.list("n1")
+		return known
+	})
+	got := []int32{server.Streamed.Load(), server.Listed.Load(), server.Latest.Load()}
+	if diff := cmp.Diff([]int32{0, 1, 1}, got); diff != "" {
+		t.Errorf("streams, lists, and those of the latest state in one piece (-want +got):\n%s", diff)
 	}
 }
 

@@ -65,7 +65,7 @@ func (w *writing) nodes(ctx context.Context, work []*plan.NodeWork, granted bool
 		case !work.Granted:
 			waiting = append(waiting, work)
 		case work.Patch != nil && work.Patch.SetTaints: // a taint waits for nothing
-			writes.run(func() { w.node(ctx, &plan.NodeWork{Node: work.Node, Patch: work.Patch.Taint()}) })
+			writes.run(func() { w.node(ctx, &plan.NodeWork{Node: work.Node, Patch: work.Patch.Need()}) })
 		}
 	}
 	for _, reboot := range w.plan.Creates {
@@ -75,8 +75,8 @@ func (w *writing) nodes(ctx context.Context, work []*plan.NodeWork, granted bool
 		writes.run(func() { w.policy(ctx, &w.plan.Policies[i]) })
 	}
 	w.begin(ctx, writes, waiting, began)
-	for _, reboot := range w.snapshot.Reboots {
-		if _, prune := slices.BinarySearch(w.plan.Prune, reboot.Name); prune {
+	for _, name := range w.plan.Prune {
+		if reboot := w.snapshot.reboot(name); reboot != nil {
 			writes.run(func() { w.prune(ctx, reboot) })
 		}
 	}

@@ -26,8 +26,12 @@ type reconciler struct {
 	memory   podMemory
 	// receivers are told how rollouts go; nil if none are.
 	receivers receiverTeller
+	// handOver has another manager lead, and says whether it does; nil never does.
+	handOver func() bool
 	// deferred is what the last plan said about writes that wait.
 	deferred map[string]time.Time
+	// letGo is what the last plan said about evictions that are about to be asked for.
+	letGo map[plan.EvictionClaim]time.Time
 	// state is what the last plan left to the next one.
 	state *plan.State
 }
@@ -54,15 +58,12 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	r.numbers.keepPolicies(s.Policies)
 	r.executor.refused.current(s, now)
 	r.numbers.refusedNow.Set(float64(len(s.Refusals)))
-	if r.receivers != nil {
-		s.NotificationProblems = r.receivers.Problems()
-	}
-	s.Deferred = r.deferred
-	if s.Deferred == nil {
-		s.Deferred = map[string]time.Time{}
-	}
+	r.remind(s)
 	p, complete, unread := r.plan(ctx, s, now)
-	r.deferred = p.Deferred
+	r.deferred, r.letGo = p.Deferred, p.LetGo
+	if r.handsOver(ctx, p, s.LeaderNode) {
+		return reconcile.Result{}, nil // Whoever leads next makes this plan.
+	}
 	written := r.executor.execute(ctx, s, p, now)
 	r.tell(s, written)
 	wake := untilWake(p.Wake, r.clock.Now())
@@ -85,6 +86,26 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	}
 	r.limiter.settled(request)
 	return reconcile.Result{RequeueAfter: wake}, nil
+}
+
+// remind tells a snapshot what the last plan left to the next one, and what fails beside the passes.
+func (r *reconciler) remind(s *snapshot) {
+	if r.receivers != nil {
+		s.NotificationProblems = r.receivers.Problems()
+	}
+	s.Deferred, s.LetGo = r.deferred, r.letGo
+	if s.Deferred == nil {
+		s.Deferred = map[string]time.Time{}
+	}
+}
+
+// handsOver has another manager lead if a plan says so, and says whether it does.
+func (r *reconciler) handsOver(ctx context.Context, p *plan.Plan, node string) bool {
+	if !p.HandOver || r.handOver == nil || !r.handOver() {
+		return false
+	}
+	logf.FromContext(ctx).Info("Handing the lead over: the node of this manager is next", "node", node)
+	return true
 }
 
 const (
@@ -135,12 +156,18 @@ func (r *reconciler) plan(ctx context.Context, s *snapshot, now time.Time) (p *p
 	}
 }
 
-// compute makes a plan, and again from the whole of each NodeReboot that it changes and that was abridged. If one cannot be read, what is
-// written of it fails.
+// compute makes a plan, again from the slots object as it is now if the plan depends on that, and again from the whole of each NodeReboot
+// that it changes and that was abridged. If one cannot be read, what is written of it fails; what depends on the slots object is left out.
 func (r *reconciler) compute(ctx context.Context, s *snapshot, now time.Time) (*plan.Plan, error) {
 	for {
 		var p *plan.Plan
 		p, r.state = plan.Next(r.state, &s.Snapshot, now)
+		if p.NeedSlots && !s.SlotsLive {
+			if err := r.reader.readSlotsLive(ctx, s); err != nil {
+				return p, err
+			}
+			continue
+		}
 		partial := p.Partial()
 		if len(partial) == 0 {
 			return p, nil

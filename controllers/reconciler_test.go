@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -111,6 +112,46 @@ func TestWhatIsRememberedOfTheSlotsObjectIsReadAgainWhenItTurnsOutToBeOld(t *tes
 			}
 			if reboot := w.reboot(t, "ra"); reboot.Status.Phase != v1alpha1.PhaseDraining {
 				t.Errorf("phase %s, reason %s: want a reboot that was started", reboot.Status.Phase, reboot.Status.Reason)
+			}
+		})
+	}
+}
+
+// A cordon without its attempt may be a leftover, or that of an attempt that this manager has not seen yet: the slots object says which.
+func TestACordonIsTakenForALeftoverOnlyAfterALiveReadOfTheSlotsObject(t *testing.T) {
+	for name, test := range map[string]struct {
+		slot string
+		want bool
+	}{
+		"another manager has granted the slot": {`{"nodeReboot":"ra","uid":"uid-ra","attempt":1}`, true},
+		"no one has":                           {"", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			slots := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: testNamespace, Name: v1alpha1.SlotsName}}
+			if test.slot != "" {
+				slots.Data = map[string]string{"a": test.slot}
+			}
+			cordoned := newNode("a", func(n *corev1.Node) {
+				n.Spec.Unschedulable, n.Annotations = true, map[string]string{v1alpha1.CordonAnnotation: "uid-ra"}
+			})
+			w := newWorld(t, cordoned, slots)
+			r := newReconciler(w, &fakePods{})
+			var reads []string
+			r.reader.live = liveReads(newWorld(t, slots, newReboot("ra", "a")), &reads) // the cache has not seen the NodeReboot
+			r.reader.slotsKnown.known = true                                            // and there was none when this manager last looked
+			for range 2 {
+				if _, err := r.Reconcile(t.Context(), clusterKey); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !test.want {
+				reads = slices.DeleteFunc(reads, func(name string) bool { return name != v1alpha1.SlotsName })
+				if len(reads) != 1 {
+					t.Errorf("%d live reads of the slots object, want one for the leftover", len(reads))
+				}
+			}
+			if got := w.node(t, "a").Spec.Unschedulable; got != test.want {
+				t.Errorf("cordoned: %t, want %t", got, test.want)
 			}
 		})
 	}
@@ -225,5 +266,41 @@ func TestReconcileStartsNothingWithoutThePodsAndDoesTheRest(t *testing.T) {
 	node := w.node(t, "a")
 	if node.Spec.Unschedulable || len(node.Spec.Taints) != 1 {
 		t.Errorf("cordoned %t, taints %v; want the taint alone", node.Spec.Unschedulable, node.Spec.Taints)
+	}
+}
+
+// Whoever leads next makes the plan again, and finds everything as it was.
+func TestNothingOfAPlanIsCarriedOutWithWhichTheLeadIsHandedOver(t *testing.T) {
+	managerOn := func(node string) *corev1.Pod {
+		pod := newPod("manager-"+node, labeled(componentLabel, v1alpha1.ManagerComponent), ready(corev1.ConditionTrue, testNow))
+		pod.Namespace, pod.Spec.NodeName = testNamespace, node
+		return pod
+	}
+	objects := append(fleet(v1alpha1.ModeEnforce, "a"), newNode("b"), managerOn("a"), managerOn("b"))
+	for name, test := range map[string]struct {
+		leader   string
+		handOver func() bool
+		carried  bool
+	}{
+		"it is":                     {leader: "a", handOver: func() bool { return true }},
+		"it cannot be":              {leader: "a", handOver: func() bool { return false }, carried: true},
+		"nobody could":              {leader: "a", carried: true},
+		"the leader is not touched": {leader: "b", handOver: func() bool { panic("asked for nothing") }, carried: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, objects...)
+			r := newReconciler(w, &fakePods{pods: map[string][]*corev1.Pod{"a": {}}})
+			r.reader.leaderNode, r.handOver = test.leader, test.handOver
+			for range 3 {
+				if _, err := r.Reconcile(t.Context(), clusterKey); err != nil {
+					t.Fatal(err)
+				}
+				r.clock = clocktesting.NewFakePassiveClock(r.clock.Now().Add(10 * time.Second)) // a node with a manager waits for others
+			}
+			status := w.reboot(t, "ra").Status
+			if ordered := status.Order != nil; ordered != test.carried || w.node(t, "a").Spec.Unschedulable != test.carried {
+				t.Errorf("ordered: %t, cordoned: %t, reason %s; want %t", ordered, w.node(t, "a").Spec.Unschedulable, status.Reason, test.carried)
+			}
+		})
 	}
 }

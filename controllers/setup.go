@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -46,6 +47,9 @@ type Options struct {
 	Namespace string
 	// NodeName is the node that the manager runs on, which goes last; empty if it is not known.
 	NodeName string
+	// HandOver has another manager lead instead of this one, which then ends, and says whether it does. It is called before the node of this
+	// manager is drained, when another manager is Ready. Nil is for a manager that has nobody to hand the lead over to.
+	HandOver func() bool
 	// Clock of every decision; the real one if nil. Give it the API server's: managers on other machines decide by the same times.
 	Clock clock.PassiveClock
 	// ClusterMaxUnavailable is the most nodes of the cluster that may be unavailable at once, as a number or in percent; nil is no limit
@@ -62,6 +66,8 @@ type Options struct {
 	GateAllowedCIDRs []netip.Prefix
 	// NotifyAllowedCIDRs are addresses that notifications may be sent to although they are loopback, link-local or those of metadata services.
 	NotifyAllowedCIDRs []netip.Prefix
+	// lingering of watches of pods; 0 is the default.
+	lingering time.Duration
 	// Registry takes the metrics; the one that the manager serves if nil.
 	Registry prometheus.Registerer
 }
@@ -130,6 +136,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	}
 	interest, observed := &interest{}, newObserved(options.Clock)
 	pods := newNodePods(core)
+	pods.lingering = cmp.Or(options.lingering, lingering)
 	maintenances := newMaintenanceWatcher(mgr.GetCache(), mgr.GetAPIReader())
 	numbers := newNumbers()
 	receivers := notifier.New(notifier.Options{
@@ -151,12 +158,14 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 			slotsKnown: slots,
 		},
 		executor: &executor{
-			client: mgr.GetClient(), recorder: mgr.GetEventRecorder(v1alpha1.ManagerFieldManager), numbers: numbers,
+			client: mgr.GetClient(), live: mgr.GetAPIReader(), recorder: mgr.GetEventRecorder(v1alpha1.ManagerFieldManager), numbers: numbers,
 			namespace: options.Namespace, publishMaintenance: options.PublishMaintenance, refused: &refusedWrites{},
 			clock: options.Clock, slotsKnown: slots,
 		},
 		numbers: numbers,
 		limiter: limiter, receivers: receivers,
+
+		handOver: options.HandOver,
 	}
 	warm := true
 	b := builder.ControllerManagedBy(mgr).Named(controllerName).WithOptions(controller.Options{

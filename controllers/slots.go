@@ -56,9 +56,6 @@ func (m *slotsMemory) note(object *corev1.ConfigMap, err error) {
 	m.known, m.object = err == nil, object
 }
 
-// empty says that it is known to hold nothing.
-func (m *slotsMemory) empty() bool { return m.known && (m.object == nil || len(m.object.Data) == 0) }
-
 // writeSlots writes the slots object as a plan says, and returns what is stored then. Of two managers that both believe they lead, and that
 // read the same state, only one can: the update carries the resourceVersion that the plan was made from, and a create fails if the object
 // exists.

@@ -287,29 +287,43 @@ func openWorkloads(reboots []*v1alpha1.NodeReboot) sets.Set[model.WorkloadKey] {
 	return keys
 }
 
-// readSlots reads the slots object live: what is granted is decided from it, so it must not be older than what a former leader wrote. A
-// manager that went by what it wrote itself could cordon a node again whose slot another one has freed. When nothing can be granted and
-// nothing is left to free, there is no need to.
+// readSlots takes the slots object as this manager last read or wrote it, and reads it if that is not known. Whatever is granted or freed
+// is written on that version, and so is the renewal of a grant with which a node is cordoned again: if another manager wrote it meanwhile,
+// that fails, and the next pass reads it.
 func (r *reader) readSlots(ctx context.Context, s *snapshot) error {
-	if len(r.kept.unfinished) > 0 || !r.slotsKnown.empty() {
-		object := &corev1.ConfigMap{}
-		err := r.live.Get(ctx, types.NamespacedName{Namespace: r.namespace, Name: v1alpha1.SlotsName}, object)
-		if apierrors.IsNotFound(err) {
-			object, err = nil, nil
-		}
-		if err != nil {
-			return fmt.Errorf("read the slots object: %w", err)
-		}
-		r.slotsKnown.note(object, nil)
+	if !r.slotsKnown.known {
+		return r.readSlotsLive(ctx, s)
 	}
+	r.takeSlots(ctx, s)
+	return nil
+}
+
+// readSlotsLive reads the slots object from the API server.
+func (r *reader) readSlotsLive(ctx context.Context, s *snapshot) error {
+	object := &corev1.ConfigMap{}
+	err := r.live.Get(ctx, types.NamespacedName{Namespace: r.namespace, Name: v1alpha1.SlotsName}, object)
+	if apierrors.IsNotFound(err) {
+		object, err = nil, nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the slots object: %w", err)
+	}
+	r.slotsKnown.note(object, nil)
+	s.SlotsLive = true
+	r.takeSlots(ctx, s)
+	return nil
+}
+
+// takeSlots adds to a snapshot what the slots object is known to hold.
+func (r *reader) takeSlots(ctx context.Context, s *snapshot) {
+	s.Slots = nil
 	if s.slots = r.slotsKnown.object; s.slots == nil {
-		return nil
+		return
 	}
 	s.Slots = decodeSlots(s.slots.Data)
 	if len(s.Slots) > 0 {
 		r.markGone(ctx, s)
 	}
-	return nil
 }
 
 // markGone marks the slots whose NodeReboot is gone. One of which that is not known is held.

@@ -87,7 +87,7 @@ func startOperator(options Options, clientOptions client.Options) *traffic {
 		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
 	})
 	Expect(err).NotTo(HaveOccurred())
-	options.Namespace = testNamespace
+	options.Namespace, options.lingering = testNamespace, time.Second
 	seen.registry = prometheus.NewRegistry()
 	options.Registry = seen.registry
 	Expect(SetupWithManager(mgr, options)).To(Succeed())

@@ -30,7 +30,7 @@ const (
 type OrderState string
 
 const (
-	// OrderStarted was recorded before anything was done for it.
+	// OrderStarted is under way. An order to reboot was recorded before anything was done for it.
 	OrderStarted OrderState = "Started"
 	// OrderDone is complete. An order to reboot stays Started when the host accepts it: what follows is another boot.
 	OrderDone OrderState = "Done"

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"flag"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"syscall"
 	"time"
 	_ "time/tzdata" // the image has no time zones but these
 
@@ -64,12 +66,34 @@ func run(args []string) error {
 		// By plain HTTP, as through kubectl proxy, the API server would otherwise be reached by what is confined.
 		config.Dial = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	}
-	mgr, err := newManager(config, options)
+	signaled := ctrl.SetupSignalHandler()
+	ctx, end := context.WithCancelCause(signaled)
+	defer end(nil)
+	mgr, err := newManager(config, options, func() { end(errHandedOver) })
 	if err != nil {
 		return err
 	}
-	if err := mgr.Start(ctrl.SetupSignalHandler()); err != nil {
+	if err := mgr.Start(ctx); err != nil {
 		return fmt.Errorf("run the manager: %w", err)
+	}
+	if errors.Is(context.Cause(ctx), errHandedOver) && signaled.Err() == nil {
+		return startAgain(args)
+	}
+	return nil
+}
+
+// errHandedOver is why a manager ends that hands the lead over.
+var errHandedOver = errors.New("the lead is handed over")
+
+// startAgain puts a new run of the program in the place of this one, as a standby. Who has led cannot go on as one, and the kubelet would
+// take a moment to start the container again, for which there would be one manager less.
+func startAgain(args []string) error {
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find the program: %w", err)
+	}
+	if err := syscall.Exec(program, append([]string{os.Args[0]}, args...), os.Environ()); err != nil {
+		return fmt.Errorf("start the program again: %w", err)
 	}
 	return nil
 }
@@ -83,7 +107,8 @@ func onServerTime(config *rest.Config, local clock.WithTicker) (*rest.Config, *s
 	return config, serverClock
 }
 
-func newManager(config *rest.Config, options *options) (manager.Manager, error) {
+// newManager returns a manager that calls end when it hands the lead over.
+func newManager(config *rest.Config, options *options, end func()) (manager.Manager, error) {
 	config, serverClock := onServerTime(config, clock.RealClock{})
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
@@ -130,9 +155,21 @@ func newManager(config *rest.Config, options *options) (manager.Manager, error) 
 		GateAllowedCIDRs:      options.gateAllowedCIDRs,
 		NotifyAllowedCIDRs:    options.notifyAllowedCIDRs,
 		PublishMaintenance:    options.publishNodeConditions,
+		HandOver:              handOver(lock, options.leaderElect, end),
 
 		MaintenanceLeaseNamespaces: options.leaseNamespaces,
 	})
+}
+
+// handOver ends a manager that may hand the lead over. The lease is released when its controllers have ended.
+func handOver(lock *election.Lock, elects bool, end func()) func() bool {
+	return func() bool {
+		if !elects || !lock.MayHandOver() {
+			return false
+		}
+		end()
+		return true
+	}
 }
 
 // addProbes adds what answers the kubelet. A manager is ready when it could lead, so that the one that leads is not evicted before: it asks

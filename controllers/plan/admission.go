@@ -112,8 +112,19 @@ func (p *round) able() map[*policyView][]*rebootView {
 // admitAll lets every policy start what it can.
 func (p *round) admitAll(able map[*policyView][]*rebootView) {
 	for _, policy := range p.turnOrder() {
-		p.admitInTurn(policy, able[policy])
+		p.admitInTurn(policy, p.stillAble(able[policy]))
 	}
+}
+
+// stillAble leaves out those that a start of another policy keeps from going: none of them has the turn of its zone.
+func (p *round) stillAble(able []*rebootView) []*rebootView {
+	return slices.DeleteFunc(slices.Clone(able), func(r *rebootView) bool {
+		v := quorumGate(p.planning, r)
+		if !v.OK() {
+			r.wait = v
+		}
+		return !v.OK()
+	})
 }
 
 // turnOrder is the order of policies. Those that only observe come last, so that what would start takes no place from what does.

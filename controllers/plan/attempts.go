@@ -59,6 +59,7 @@ func (p *planning) attemptInput(r *rebootView) *attempt.Input {
 	if !told(r) {
 		in.Quorum, in.Refused = p.quorumBefore(r), p.beginRefused(r)
 	}
+	in.SlotLost = p.slotLost(r)
 	if r.node.open == r && !r.node.gone && !told(r) {
 		in.Manager = attempt.Manager{Needs: p.managerNeeds(r.node), Namespace: p.snapshot.Namespace}
 		in.LastPlace = p.lastPlace(r.node)
@@ -66,12 +67,14 @@ func (p *planning) attemptInput(r *rebootView) *attempt.Input {
 	in.Moment, in.Neighbors = p.Moment, neighborsOf{p, r}
 	in.Pods, in.PodsKnown = p.snapshot.Pods[r.node.Name]
 	in.Retry, in.Hold = p.evictionsOf(r)
+	in.BootSeen = p.snapshot.Deferred[r.backKey()]
 	return in
 }
 
 // follow takes over what an attempt came to.
 func (p *planning) follow(r *rebootView, result attempt.Result) {
 	r.Draft, r.wait, r.pendingHooks = result.Draft, result.Verdict, result.PendingHooks
+	p.settleOffers(r.Status.Attempt.DrainOrderedTime != nil)
 	p.Moment = result.Moment
 	r.sync()
 	r.node.noteBack(r)

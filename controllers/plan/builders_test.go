@@ -250,7 +250,7 @@ func failedBefore(count int32, sinceStart time.Duration) rebootOption {
 
 // newSnapshot takes policies, nodes and NodeReboots; the pods of every node are known, and there are none.
 func newSnapshot(objects ...any) *Snapshot {
-	s := &Snapshot{Slots: map[string]Slot{}, Pods: map[string][]Pod{}, Workloads: map[WorkloadKey]Workload{}}
+	s := &Snapshot{Slots: map[string]Slot{}, SlotsLive: true, Pods: map[string][]Pod{}, Workloads: map[WorkloadKey]Workload{}}
 	for _, object := range objects {
 		switch o := object.(type) {
 		case *v1alpha1.RebootPolicy:

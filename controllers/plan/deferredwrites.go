@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // Each write goes to every watch of its object. Facts, orders, warnings and what a person changed are written at once. What only explains
@@ -15,17 +16,20 @@ import (
 const (
 	// firstStatusDelay is how long the first status of a NodeReboot waits for the first report of the helper that made it.
 	firstStatusDelay = 500 * time.Millisecond
+	// backDelay is how long it waits to be told that a host is back: until the node is proved, as a rule. The helper reports at that moment,
+	// too, and one of the two writes would be in vain.
+	backDelay = 10 * time.Second
 	// explanationDelay is how long another reason waits that comes with no fact.
-	explanationDelay = 2 * time.Second
+	explanationDelay = 5 * time.Second
 	// refreshDelay is how long another message of the same reason waits, for each NodeReboot that waits: all of them together are refreshed
 	// once a second. It is never shorter than minRefreshDelay and never longer than maxRefreshDelay.
 	refreshDelay    = time.Second
 	minRefreshDelay = 30 * time.Second
 	maxRefreshDelay = 10 * time.Minute
 	// countsDelay is how long the numbers in the status of a policy wait.
-	countsDelay = 5 * time.Second
+	countsDelay = 10 * time.Second
 	// drainDelay is how long a drain has to last to be shown on the Node, and plannedDelay a reboot to be required.
-	drainDelay   = 10 * time.Second
+	drainDelay   = 30 * time.Second
 	plannedDelay = time.Minute
 )
 
@@ -48,6 +52,23 @@ func (p *planning) defers(key string, delay time.Duration) bool {
 	return true
 }
 
+// statusKey tells the write of a status from others.
+func (r *rebootView) statusKey() string {
+	if r.comesBack() {
+		return r.backKey()
+	}
+	return string(r.Object.UID)
+}
+
+func (r *rebootView) backKey() string { return "back/" + string(r.Object.UID) }
+
+// comesBack says that the status tells that the host is back, as it was ordered to be, and nothing else yet.
+func (r *rebootView) comesBack() bool {
+	before, after := r.Object.Status.Attempt, r.Status.Attempt
+	return r.open() && model.OpenAttempt(&r.Object.Status) && before.Number == after.Number && before.RebootOrderedTime != nil &&
+		before.BackTime == nil && before.StalledTime == nil && after.BackTime != nil && after.UncordonedTime == nil && after.StalledTime == nil
+}
+
 // statusDelay is how long the changed status of a NodeReboot may wait.
 func (p *planning) statusDelay(r *rebootView) time.Duration {
 	before, after := &r.Object.Status, r.Status
@@ -56,6 +77,8 @@ func (p *planning) statusDelay(r *rebootView) time.Duration {
 		return 0
 	case before.Phase == "" && before.Report == nil && r.waiting() && r.Object.Spec.Trigger == v1alpha1.TriggerSentinel:
 		return firstStatusDelay
+	case r.comesBack():
+		return backDelay
 	case before.ObservedGeneration != after.ObservedGeneration || !sameFacts(before, after):
 		return 0
 	case before.Reason != after.Reason || !r.waiting():

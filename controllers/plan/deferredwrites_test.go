@@ -172,3 +172,53 @@ func (s *story) settleDeferred(reboot string) {
 		s.written(reboot)
 	}
 }
+
+// The helper of a host that is back reports at the moment at which the kubelet does.
+func TestThatAHostIsBackIsToldWithItsProof(t *testing.T) {
+	for name, test := range map[string]struct {
+		from  stage
+		event func(*story)
+		want  time.Duration
+	}{
+		"the helper has not reported":                  {from: stageRebooting, event: func(*story) {}, want: backDelay},
+		"the node is not Ready":                        {from: stageRebooting, event: func(s *story) { s.node("a").Ready = false }, want: backDelay},
+		"everything is proved":                         {from: stageRebooting, event: func(s *story) { s.comeBack("ra", v1alpha1.SentinelNotRequired) }},
+		"the host lost its power while it was drained": {from: stageDraining, event: func(*story) {}},
+		"it was given up": {from: stageRebooting, event: func(s *story) {
+			at := *s.reboot("ra").Status.Attempt.RebootOrderedTime
+			s.reboot("ra").Status.Attempt.StalledTime = &at
+		}},
+	} {
+		s := deferring(attemptIn(t, test.from))
+		s.boot("a", 2)
+		test.event(s)
+		seen := s.now
+		if got := s.until("ra", time.Minute); got != test.want {
+			t.Errorf("%s: the status is written after %s, want %s", name, got, test.want)
+		}
+		status := &s.reboot("ra").Status
+		if status.Attempt.BackTime == nil || !status.Attempt.BackTime.Time.Equal(seen) || !status.After.SeenTime.Time.Equal(seen) {
+			t.Errorf("%s: it is back since %v, as seen at %v; want %v", name, status.Attempt.BackTime, status.After, seen)
+		}
+	}
+}
+
+func TestTheProofOfAHostThatIsBackDoesNotWait(t *testing.T) {
+	s := deferring(attemptIn(t, stageRebooting))
+	s.boot("a", 2)
+	seen := s.now
+	for range 3 {
+		if status, _ := s.written("ra"); status {
+			t.Fatalf("after %s the status says that the host is back", s.now.Sub(seen))
+		}
+		s.now = s.now.Add(time.Second)
+	}
+	s.comeBack("ra", v1alpha1.SentinelNotRequired)
+	if status, _ := s.written("ra"); !status {
+		t.Fatal("the proof is not told at once")
+	}
+	attempt, cordoned := s.reboot("ra").Status.Attempt, s.node("a").Unschedulable
+	if attempt.UncordonedTime == nil || !attempt.UncordonedTime.Time.Equal(s.now) || !attempt.BackTime.Time.Equal(seen) || cordoned {
+		t.Errorf("uncordoned at %v, back since %v, cordoned %t", attempt.UncordonedTime, attempt.BackTime, cordoned)
+	}
+}

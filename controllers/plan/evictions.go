@@ -2,6 +2,7 @@ package plan
 
 import (
 	"math"
+	"time"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
@@ -19,6 +20,7 @@ type drainShare struct {
 // shareEvictions shares what budgets allow among the drains under way. Helpers cannot see budgets, so the orders say which evictions are to
 // be asked for. A budget that allows one eviction has it asked for by one drain: the API server would refuse every other.
 func (p *planning) shareEvictions() {
+	p.keepClaims()
 	for _, r := range p.reboots {
 		order := r.Object.Status.Order
 		if !r.open() || order == nil || order.Action != v1alpha1.ActionDrain || order.Drain == nil {
@@ -28,15 +30,29 @@ func (p *planning) shareEvictions() {
 	}
 }
 
-// evictionsOf returns the share of one drain. One that may begin now gets what those under way have left.
+// evictionsOf returns the share of one drain. One that may begin now, maybe with its attempt, gets what those under way have left.
 func (p *planning) evictionsOf(r *rebootView) (retry []v1alpha1.PodReference, hold []v1alpha1.HeldPod) {
 	if own, underWay := p.drainShares[r.Object.UID]; underWay {
 		return own.retry, own.hold
 	}
-	if !r.open() || r.node.gone || r.Status.Attempt.DrainOrderedTime != nil {
+	if r.node.gone || r.open() && r.Status.Attempt.DrainOrderedTime != nil {
 		return nil, nil
 	}
+	p.offers = true
+	defer func() { p.offers = false }()
 	return nil, p.hold(covered(p.snapshot.Pods[r.node.Name]))
+}
+
+// settleOffers has a drain that began take what it was offered. Of one that did not begin, others get it.
+func (p *planning) settleOffers(begins bool) {
+	for _, claim := range p.offered {
+		if begins {
+			p.claims(claim)
+		} else {
+			p.evictions[claim.key()]++
+		}
+	}
+	p.offered = nil
 }
 
 // covered are the pods that one budget covers and that count for it. Those that are not Ready may go whatever it allows.
@@ -63,7 +79,7 @@ func (p *planning) hold(pods []v1alpha1.HeldPod) []v1alpha1.HeldPod {
 	var held []v1alpha1.HeldPod
 	for _, pod := range pods {
 		key := model.WorkloadKey{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: pod.Namespace, Name: pod.Budget}
-		if !p.takeEviction(key) && len(held) < maxHeld {
+		if !p.takeEviction(key, pod.Name) && len(held) < maxHeld {
 			held = append(held, pod)
 		}
 	}
@@ -79,21 +95,91 @@ func (p *planning) retry(reboot *v1alpha1.NodeReboot) []v1alpha1.PodReference {
 		if key.Name == "" || reboot.Status.Order.Drain.Holds(pod.Namespace, pod.Name) {
 			continue
 		}
-		if p.takeEviction(key) {
+		if p.takeEviction(key, pod.Name) {
 			pods = append(pods, v1alpha1.PodReference{Namespace: pod.Namespace, Name: pod.Name})
 		}
 	}
 	return pods
 }
 
-// takeEviction takes one of the evictions that a budget allows, if it has any left.
-func (p *planning) takeEviction(key model.WorkloadKey) bool {
+// claimTime is for how long a pod that is let go counts as one whose eviction is about to be asked for. Until the budget shows it, or this
+// time is over, nobody else gets that eviction.
+const claimTime = 3 * time.Second
+
+// takeEviction takes one of the evictions that a budget allows, if it has any left, for a pod.
+func (p *planning) takeEviction(key model.WorkloadKey, pod string) bool {
+	budget := EvictionClaim{Namespace: key.Namespace, Budget: key.Name, Allows: allowed(p.snapshot.Workloads, key)}
+	claim := budget
+	claim.Pod = pod
 	left, known := p.evictions[key]
 	if !known {
-		left = allowed(p.snapshot.Workloads, key)
+		left = max(0, budget.Allows-p.claimsOf(budget))
+		p.evictions[key] = left
 	}
-	p.evictions[key] = max(0, left-1)
-	return left > 0
+	switch _, made := p.snapshot.LetGo[claim]; {
+	case made && p.claims(claim):
+		return true
+	case left == 0:
+		p.awaitClaims(budget)
+		return false
+	}
+	p.evictions[key] = left - 1
+	if p.offers {
+		p.offered = append(p.offered, claim)
+	} else {
+		p.claims(claim)
+	}
+	return true
+}
+
+// key of the budget.
+func (c EvictionClaim) key() model.WorkloadKey {
+	return model.WorkloadKey{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: c.Namespace, Name: c.Budget}
+}
+
+// keepClaims keeps those of earlier plans on budgets that allow as many as they did then.
+func (p *planning) keepClaims() {
+	for claim := range p.snapshot.LetGo {
+		if allowed(p.snapshot.Workloads, claim.key()) == claim.Allows {
+			p.claims(claim)
+		}
+	}
+}
+
+// claims says that a claim lasts, which is new or of an earlier plan, and leaves it to the next one.
+func (p *planning) claims(claim EvictionClaim) bool {
+	since, made := p.snapshot.LetGo[claim]
+	if !made || since.After(p.Now) { // the clock may have been set back
+		since = p.Now
+	}
+	if !p.Now.Before(since.Add(claimTime)) {
+		return false
+	}
+	if p.claimed == nil {
+		p.claimed = map[EvictionClaim]time.Time{}
+	}
+	p.claimed[claim] = since
+	return true
+}
+
+// claimsOf is how many claims on a budget last.
+func (p *planning) claimsOf(budget EvictionClaim) int32 {
+	count := int32(0)
+	for claim := range p.claimed {
+		if claim.Pod = ""; claim == budget {
+			count++
+		}
+	}
+	return count
+}
+
+// awaitClaims looks again when a claim on a budget is over.
+func (p *planning) awaitClaims(budget EvictionClaim) {
+	for claim, since := range p.claimed {
+		if claim.Pod = ""; claim == budget {
+			p.WakeAt(since.Add(claimTime))
+		}
+	}
 }
 
 // allowed is how many evictions a budget allows: none while its controller has not seen its latest spec, and any if it is gone.

@@ -2,10 +2,13 @@ package plan
 
 import (
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
@@ -119,4 +122,135 @@ func TestDrainsShareWhatABudgetAllows(t *testing.T) {
 
 func coveredPod(name string, workloads ...WorkloadKey) Pod {
 	return Pod{Namespace: "apps", Name: name, Workloads: workloads, Ready: true}
+}
+
+// contended has nodes a and b, with two pods each of an application whose budget allows so many evictions.
+func contended(t *testing.T, allowed int32) *story {
+	t.Helper()
+	web := WorkloadKey{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: "apps", Name: "web"}
+	s := newStory(t, newPolicy("p", maxUnavailable("2")), newNode("a", "z1"), newNode("b", "z1"), newNode("c", "z1"),
+		newReboot("ra", "a"), newReboot("rb", "b"))
+	for _, node := range []string{"a", "b"} {
+		for _, pod := range []string{"1", "2"} {
+			s.Pods[node] = append(s.Pods[node], readyPod(node+"-"+pod, start.Add(-time.Hour), deployment("web"), web))
+		}
+	}
+	s.Workloads[deployment("web")] = Workload{Ready: 4, Desired: 4}
+	s.budget(allowed)
+	return deferring(s)
+}
+
+// budget allows so many evictions from now on.
+func (s *story) budget(allowed int32) {
+	s.Workloads[WorkloadKey{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: "apps", Name: "web"}] =
+		Workload{Ready: 3 + allowed, Desired: 3, Expected: 4, DisruptionsAllowed: allowed}
+}
+
+// held are the pods that orders hold back, after some passes.
+func (s *story) held() string {
+	s.t.Helper()
+	for range 3 { // the orders themselves ask for passes
+		s.written("ra")
+	}
+	var names []string
+	for _, name := range []string{"ra", "rb"} {
+		if order := s.reboot(name).Status.Order; order != nil {
+			for _, pod := range order.Drain.Hold {
+				names = append(names, pod.Name)
+			}
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+func TestADrainBeginsWithWhatBudgetsAllow(t *testing.T) {
+	for allowed, want := range map[int32]string{0: "a-1 a-2 b-1 b-2", 1: "a-2 b-1 b-2", 2: "b-1 b-2", 3: "b-2", 4: ""} {
+		s := contended(t, allowed)
+		if got := s.held(); got != want || s.underWay() != "a b" {
+			t.Errorf("the budget allows %d: held are %q on nodes %s, want %q on a and b", allowed, got, s.underWay(), want)
+		}
+	}
+}
+
+// A budget shows an eviction a moment after it was let go, and passes are made meanwhile.
+func TestAnEvictionIsGivenToOnePodAlone(t *testing.T) {
+	s := contended(t, 1)
+	if got := s.held(); got != "a-2 b-1 b-2" {
+		t.Fatalf("held are %q", got)
+	}
+	s.now = s.now.Add(claimTime - time.Millisecond)
+	if got := s.held(); got != "a-2 b-1 b-2" {
+		t.Errorf("before the eviction is seen, held are %q", got)
+	}
+	s.budget(0)
+	if got := s.held(); got != "a-2 b-1 b-2" {
+		t.Errorf("when it is seen, held are %q", got)
+	}
+	s.budget(1) // the pod is back elsewhere
+	if got := s.held(); got != "b-1 b-2" {
+		t.Errorf("when the budget allows the next, held are %q", got)
+	}
+	s.budget(2)
+	if got := s.held(); got != "" {
+		t.Errorf("when it allows two, held are %q", got)
+	}
+}
+
+func TestAnEvictionThatNobodyAsksForIsGivenToOthersAfterAWhile(t *testing.T) {
+	s := contended(t, 1)
+	s.held()
+	s.now = s.now.Add(claimTime)
+	if got := s.held(); got != "b-1 b-2" {
+		t.Errorf("held are %q", got)
+	}
+	if wake := s.now.Add(claimTime); s.wake.IsZero() || s.wake.After(wake) {
+		t.Errorf("the next look is at %s, want %s", s.wake, wake)
+	}
+}
+
+// A drain of which no pod is held back claims what it takes as well.
+func TestWhatADrainTakesIsClaimedForTheNextThatBegins(t *testing.T) {
+	s := contended(t, 1)
+	s.Pods["a"] = s.Pods["a"][:1]
+	later := s.reboot("rb")
+	s.Reboots = slices.DeleteFunc(s.Reboots, func(r *v1alpha1.NodeReboot) bool { return r == later })
+	for range 3 { // nobody asks about the budget in these passes
+		s.pass()
+	}
+	s.Reboots = append(s.Reboots, later)
+	if got := s.held(); got != "b-1 b-2" || s.underWay() != "a b" {
+		t.Errorf("held are %q on nodes %s", got, s.underWay())
+	}
+}
+
+// A node that is cordoned and waits before its drain begins keeps no eviction from others.
+func TestADrainThatDoesNotBeginYetTakesNoEvictions(t *testing.T) {
+	s := contended(t, 1)
+	s.editPolicy("p", spec(func(p *v1alpha1.RebootPolicySpec) { p.Drain.DelaySeconds = ptr.To[int32](60) }))
+	s.held()
+	if s.underWay() != "a b" || len(s.LetGo) > 0 {
+		t.Fatalf("nodes %s are under way, and evictions are claimed: %v", s.underWay(), s.LetGo)
+	}
+	s.now = s.now.Add(time.Minute)
+	if got := s.held(); got != "a-2 b-1 b-2" || len(s.LetGo) != 1 {
+		t.Errorf("held are %q, and evictions are claimed: %v", got, s.LetGo)
+	}
+}
+
+// Where nodes have more than one pod of an application, most drains hold some back for a moment.
+func TestThatBudgetsHoldPodsBackIsToldAfterAWhile(t *testing.T) {
+	s := contended(t, 0)
+	s.held()
+	if reason := s.reboot("ra").Status.Reason; reason != v1alpha1.ReasonDraining {
+		t.Errorf("at first the reason is %s", reason)
+	}
+	for s.now.Before(start.Add(time.Minute)) && s.reboot("ra").Status.Reason == v1alpha1.ReasonDraining {
+		s.now = s.now.Add(time.Second)
+		s.written("ra")
+	}
+	status := s.reboot("ra").Status
+	const want = "PodDisruptionBudget web refuses the eviction of pod apps/a-1"
+	if status.Reason != v1alpha1.ReasonEvictionRefused || !strings.Contains(status.Message, want) || s.now.Sub(start) < 15*time.Second {
+		t.Errorf("after %s the reason is %s: %s", s.now.Sub(start), status.Reason, status.Message)
+	}
 }

@@ -57,6 +57,7 @@ func apply(s *Snapshot, p *Plan, now time.Time) (*Snapshot, error) {
 	}
 	after.Pods, after.Workloads, after.ClusterMaxUnavailable = s.Pods, s.Workloads, s.ClusterMaxUnavailable
 	after.Refusals, after.Namespace, after.ManagerPods = s.Refusals, s.Namespace, s.ManagerPods
+	after.LetGo = p.LetGo
 	after.LeaderNode, after.Answers, after.Invalid, after.QuorumLabels = s.LeaderNode, s.Answers, s.Invalid, s.QuorumLabels
 	after.NotificationProblems = s.NotificationProblems
 	return &after, errors.Join(e.errs...)
@@ -72,11 +73,13 @@ func (e *execution) run(p *Plan) {
 		e.shuffle(len(work), func(i, j int) { work[i], work[j] = work[j], work[i] })
 	}
 	for i := range work {
-		switch {
+		switch read := work[i].Takes; {
+		case granted && read != nil && (e.reboots[read.Name] == nil || e.reboots[read.Name].ResourceVersion != read.ResourceVersion):
+			e.errs = append(e.errs, errConflict)
 		case granted || !work[i].Granted:
 			e.writeNodeWork(&work[i])
 		case work[i].Patch != nil && work[i].Patch.SetTaints:
-			e.writeNodeWork(&NodeWork{Node: work[i].Node, Patch: work[i].Patch.Taint()})
+			e.writeNodeWork(&NodeWork{Node: work[i].Node, Patch: work[i].Patch.Need()})
 		}
 	}
 	for _, reboot := range p.Creates {
@@ -257,6 +260,7 @@ func (e *execution) patchNode(name string, patch *NodePatch) error {
 	if stored == nil || stored.version != version {
 		return fmt.Errorf("patch of node %s: %w", name, errConflict)
 	}
+	before := stored.Node
 	e.updateNode(name, func(n *Node) {
 		if patch.SetTaints {
 			n.Taints = patch.Taints
@@ -269,6 +273,9 @@ func (e *execution) patchNode(name string, patch *NodePatch) error {
 		}
 		n.Labels, n.Annotations = patched(n.Labels, patch.Labels), patched(n.Annotations, patch.Annotations)
 	})
+	if e.onNode != nil {
+		e.onNode(&before, &e.nodes[name].Node)
+	}
 	e.nodeVersions[name] = e.nodes[name].version
 	return nil
 }

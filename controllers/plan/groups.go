@@ -36,6 +36,9 @@ func (policy *policyView) countUnits() {
 	type zoneUnit struct{ zone, unit string }
 	counted := map[zoneUnit]bool{}
 	for _, n := range policy.nodes {
+		if n.gone && policy.Spec.Rollout.Group != nil {
+			continue // Nobody knows its group, and it must not make the policy larger.
+		}
 		if !n.grouped() || policy.groups[n.unit] == nil {
 			policy.units++
 		}

@@ -30,6 +30,26 @@ func (p *planning) managerNeeds(n *nodeView) attempt.ManagerNeeds {
 	return attempt.ManagerNeedsNode
 }
 
+// handsOver says that the manager that makes the plan runs on a node that gets another order, and that a Ready one runs elsewhere.
+func (p *planning) handsOver(work []NodeWork) bool {
+	leader := p.node(p.snapshot.LeaderNode)
+	if leader == nil {
+		return false
+	}
+	ordered := slices.ContainsFunc(work, func(w NodeWork) bool {
+		return w.Node == leader.Name && slices.ContainsFunc(w.Reboots, func(c RebootChange) bool { return c.givesOrder() })
+	})
+	return ordered && slices.ContainsFunc(p.snapshot.ManagerPods, func(pod model.ManagerPod) bool {
+		return pod.Node != leader.Name && p.managerWorks(&pod)
+	})
+}
+
+// givesOrder says that the helper gets another order than it had.
+func (c *RebootChange) givesOrder() bool {
+	before, after := c.Object.Status.Order, c.Status.Order
+	return c.StatusChanged && after != nil && (before == nil || before.Sequence != after.Sequence)
+}
+
 // managerWorks says that a pod of the manager is Ready on a node that stays.
 func (p *planning) managerWorks(pod *model.ManagerPod) bool {
 	on := p.node(pod.Node)

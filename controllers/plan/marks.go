@@ -156,6 +156,9 @@ func reservedKey(key string) bool {
 // parseMarks reads a record. One that is not readable was not written by the operator, and says nothing.
 func parseMarks(text string) markRecord {
 	var record markRecord
+	if text == "" {
+		return record
+	}
 	if json.Unmarshal([]byte(text), &record) != nil {
 		return markRecord{}
 	}

@@ -74,7 +74,7 @@ func (r *nodeRun) patch(last bool) bool {
 		return true
 	}
 	if r.taintOnly {
-		patch = patch.Taint()
+		patch = patch.Need()
 	}
 	if patch == nil {
 		return true
@@ -165,6 +165,16 @@ func (p *NodePatch) Taint() *NodePatch {
 		return nil
 	}
 	return &NodePatch{SetTaints: true, Taints: p.Taints}
+}
+
+// Need is the part of the patch that may be written whatever becomes of the rest: the taint for the need of a reboot. The taint that takes
+// the place of a cordon goes with the cordon. Nil if there is none.
+func (p *NodePatch) Need() *NodePatch {
+	patch := p.Taint()
+	if patch != nil && p.taintsForCordon() {
+		patch.Taints = slices.DeleteFunc(slices.Clone(p.Taints), func(taint corev1.Taint) bool { return taint.MatchTaint(&model.RebootingTaint) })
+	}
+	return patch
 }
 
 // Cordon is the part that cordons or uncordons; nil if there is none.

@@ -50,6 +50,8 @@ type planning struct {
 	slots map[string]Slot
 	// needPods are the nodes whose pods have to be known.
 	needPods []string
+	// needSlots: what the slots object holds now has to be known.
+	needSlots bool
 	// foundUndrainable are the nodes whose pods keep them from being drained.
 	foundUndrainable []Undrainable
 	// queries are those that gates were asked.
@@ -66,6 +68,11 @@ type planning struct {
 	names sets.Set[string]
 	// evictions is how many evictions budgets allow that no drain was given yet, of the budgets that refused some.
 	evictions map[model.WorkloadKey]int32
+	// claimed are the claims on them that last.
+	claimed map[EvictionClaim]time.Time
+	// offered is what a drain that may begin takes if it does; offers is set while that is found out.
+	offered []EvictionClaim
+	offers  bool
 	// deferred says since when writes wait, and waitingCount how many NodeReboots do; 0 until that is asked.
 	deferred     map[string]time.Time
 	waitingCount int
@@ -101,11 +108,12 @@ func newPlanning(state *State, snapshot *Snapshot, now time.Time) *planning {
 func (p *planning) plan() *Plan {
 	slices.Sort(p.needPods)
 	plan := &Plan{NeedPods: slices.Compact(p.needPods), Undrainable: p.foundUndrainable, Queries: p.asked()}
-	plan.Slots, plan.SlotsChanged = p.desiredSlots()
 	plan.Work = p.work()
+	plan.Slots, plan.SlotsChanged = p.desiredSlots()
+	plan.HandOver = p.handsOver(plan.Work)
 	plan.Policies = p.policyChanges()
 	plan.Creates = p.creates()
 	plan.Prune = p.prune()
-	plan.Deferred, plan.Wake = p.deferred, p.Wake
+	plan.Deferred, plan.LetGo, plan.NeedSlots, plan.Wake = p.deferred, p.claimed, p.needSlots, p.Wake
 	return plan
 }

@@ -332,6 +332,9 @@ func (w *world) checkMarks(v *view, n *Node, needed map[string]bool, open map[st
 	if v.refuses(n.Name, model.WriteLabels) || v.refuses(n.Name, model.WriteExclude) || v.refuses(n.Name, model.WriteCordon) {
 		return
 	}
+	if v.refuses("", model.WriteSlots) {
+		return // a Node that was registered again is not marked without the slot
+	}
 	if uid := parseMarks(n.Annotations[v1alpha1.MarksAnnotation]).For; uid != open[n.Name] {
 		w.breaks("node %s is marked for %q, and the open attempt on it is that of %q", n.Name, uid, open[n.Name])
 	}

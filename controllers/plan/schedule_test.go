@@ -277,7 +277,7 @@ func TestStatusSaysWhereTheScheduleStands(t *testing.T) {
 	}
 }
 
-// Whoever waits is told twice for each window: that it opened, and that it closed. Nothing is written in between.
+// A node that waits gets two writes for each window: that it opened, and that it closed. Nothing is written in between.
 func TestScheduleWritesOnlyWhenAWindowOpensOrCloses(t *testing.T) {
 	s := newStory(t, newPolicy("p", scheduled("0 2 * * *"), maxUnavailable("0"), minRemaining(0), frozen("day", 72*time.Hour, 96*time.Hour)),
 		newNode("a", "z1"), newReboot("ra", "a"))

@@ -23,6 +23,12 @@ func (p *planning) keepGrants() {
 	}
 }
 
+// holdsSlot says that the slots object holds the grant of the last attempt.
+func (p *planning) holdsSlot(r *rebootView) bool {
+	slot, is := p.slots[r.node.Name]
+	return is && slot.UID == string(r.Object.UID) && slot.Attempt == r.LastAttempt()
+}
+
 // grantOf is the grant that a manager made for the next attempt of the NodeReboot before it ended: the slot was granted and the attempt not
 // yet recorded. It may be old by now, so the attempt begins only if it could start now.
 func (p *planning) grantOf(r *rebootView) (Slot, bool) {
@@ -66,6 +72,95 @@ func (p *planning) giveBackGrants() {
 			p.endUnused(r, slot, r.wait.Reason)
 		}
 	}
+}
+
+// slotLost says that the attempt is recorded, its Node does not show it, and the slots object holds no grant for it now.
+func (p *planning) slotLost(r *rebootView) bool {
+	if r.granted || p.holdsSlot(r) || r.node.gone || r.node.CordonedFor != "" {
+		return false
+	}
+	p.needSlots = p.needSlots || !p.snapshot.SlotsLive
+	return p.snapshot.SlotsLive
+}
+
+// noteUnseen notes of a Node that it shows an attempt which another manager may have begun, and whose drain it may have ordered: the slots
+// object holds the grant for it, and it is not recorded as far as this manager sees. So the Node stays as it is.
+func (p *planning) noteUnseen(n *nodeView) {
+	marks := n.Annotations[v1alpha1.MarksAnnotation]
+	if n.CordonedFor == "" && marks == "" || n.gone || n.active() != nil {
+		return
+	}
+	n.begunUnseen = p.isUnseen(n, n.CordonedFor) || p.isUnseen(n, parseMarks(marks).For)
+}
+
+// isUnseen says that the attempt which a Node shows, by the UID of its NodeReboot, may be one that another manager has begun. Where this
+// plan ends it, that is written before the Node, and fails if the NodeReboot is not what was read. Anything else is known from the slots
+// object as it is now.
+func (p *planning) isUnseen(n *nodeView, uid string) bool {
+	if uid == "" {
+		return false
+	}
+	slot, last := p.slots[n.Name], int32(0)
+	for _, r := range n.reboots {
+		if string(r.Object.UID) != uid {
+			continue
+		}
+		if r.endsHere(slot) {
+			return false
+		}
+		last = r.LastAttempt()
+	}
+	if slot.UID == uid && last < slot.Attempt {
+		return true
+	}
+	if !p.snapshot.SlotsLive {
+		p.needSlots = true
+	}
+	return !p.snapshot.SlotsLive
+}
+
+// endsHere says that this plan uncordons the node, or ends its attempt, or records that the grant for it is not used.
+func (r *rebootView) endsHere(slot Slot) bool {
+	read := &r.Object.Status
+	if model.OpenAttempt(read) && read.Attempt.RolledBackTime == nil && read.Attempt.UncordonedTime == nil {
+		return true
+	}
+	return slot.UID == string(r.Object.UID) && slot.Attempt == r.LastAttempt() && (read.Attempt == nil || read.Attempt.Number < slot.Attempt)
+}
+
+// fence makes what is set on a Node for an attempt that was recorded before depend on the slot. An attempt is recorded after its node was
+// cordoned and marked. So a Node that does not show it lost that, or is seen late; or it is the NodeReboot that is seen late: another
+// manager has ended the attempt, put the Node back as it was, and may free the slot. To cordon or mark the Node again, the grant is
+// renewed: that write fails if the slot is freed meanwhile. A Node that shows the attempt needs no such fence, since its patches fail if it
+// changes. The attempt may have ended and still be in the slots object, or another manager may have begun and ended the very attempt that
+// is granted here, so the NodeReboot must not have changed either.
+func (p *planning) fence(work *NodeWork, n *nodeView) {
+	r := n.active()
+	switch {
+	case r == nil || work.Patch == nil:
+		return
+	case r.granted:
+		work.Takes = r.Object
+		return
+	case !n.isTakenBy(work.Patch, r):
+		return
+	}
+	if p.holdsSlot(r) && !p.held(model.WriteSlots, v1alpha1.SlotsName) {
+		r.granted, r.renewed = true, p.slots[n.Name].Renewed+1
+		work.Granted, work.Takes = true, r.Object
+		return
+	}
+	if work.Patch = work.Patch.Need(); work.Patch != nil && slices.Equal(work.Patch.Taints, n.Taints) {
+		work.Patch = nil
+	}
+	work.Reboots = slices.DeleteFunc(work.Reboots, func(change RebootChange) bool { return change.Orders() }) // no order without the cordon
+}
+
+// isTakenBy says that a patch cordons or marks the Node for a NodeReboot that it does not show yet.
+func (n *nodeView) isTakenBy(patch *NodePatch, r *rebootView) bool {
+	owner := string(r.Object.UID)
+	return patch.Cordons() && n.CordonedFor != owner ||
+		patch.Annotations[v1alpha1.MarksAnnotation] != nil && parseMarks(n.Annotations[v1alpha1.MarksAnnotation]).For != owner
 }
 
 // passingReasons are for what is found out in a moment.

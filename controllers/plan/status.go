@@ -22,19 +22,15 @@ func (p *planning) work() []NodeWork {
 			continue
 		}
 		n.needed = n.needsReboot()
-		work := NodeWork{Node: n.Name}
-		if !n.gone {
-			work.Patch, work.Maintenance = n.nodePatch(), n.maintenanceChange()
-		}
-		if work.Maintenance != nil && p.defers(n.maintenanceDelay()) {
-			work.Maintenance = nil
-		}
+		p.noteUnseen(n)
+		work := p.nodeWork(n)
 		for _, r := range n.reboots {
 			p.addChange(&work, r)
 		}
 		if len(n.refused) > 0 {
 			work = p.withhold(&work)
 		}
+		p.fence(&work, n)
 		for _, r := range n.setAside {
 			p.addReport(&work, r)
 		}
@@ -43,6 +39,19 @@ func (p *planning) work() []NodeWork {
 		}
 	}
 	return append(all, p.workWithoutNode()...)
+}
+
+// nodeWork is what has to be written to the Node.
+func (p *planning) nodeWork(n *nodeView) NodeWork {
+	work := NodeWork{Node: n.Name, Granted: n.open != nil && n.open.granted}
+	if n.gone {
+		return work
+	}
+	work.Patch, work.Maintenance = n.nodePatch(), n.maintenanceChange()
+	if work.Maintenance != nil && p.defers(n.maintenanceDelay()) {
+		work.Maintenance = nil
+	}
+	return work
 }
 
 // isIdle: there is nothing to do about the node, and nothing to undo.
@@ -82,11 +91,10 @@ func (p *planning) addChange(work *NodeWork, r *rebootView) {
 	p.derive(r)
 	add, remove := r.finalizerChange()
 	changed := len(r.Object.Unreadable) > 0 || r.Status != &r.Object.Status && !equality.Semantic.DeepEqual(&r.Object.Status, r.Status)
-	changed = changed && !p.defers(string(r.Object.UID), p.statusDelay(r))
+	changed = changed && !p.defers(r.statusKey(), p.statusDelay(r))
 	if !changed && !add && !remove {
 		return
 	}
-	work.Granted = work.Granted || r.granted
 	work.Reboots = append(work.Reboots, RebootChange{
 		Object: r.Object, Status: *r.Status, StatusChanged: changed, AddFinalizer: add, RemoveFinalizer: remove, Events: r.Events,
 	})

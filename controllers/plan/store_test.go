@@ -33,6 +33,7 @@ type store struct {
 	onGrant  func(v *view, p *Plan, granted map[string]Slot)
 	onStatus func(v *view, before *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootStatus)
 	onPolicy func(v *view, after *v1alpha1.RebootPolicy)
+	onNode   func(before, after *Node)
 }
 
 type storedNode struct {
@@ -89,7 +90,7 @@ func (st *store) view() *view {
 
 // readSlots reads the slots object live, and asks live whether a NodeReboot that the view does not know is gone.
 func (st *store) readSlots(v *view) {
-	v.Slots, v.slotsVersion = maps.Clone(st.slots), st.slotsVersion
+	v.Slots, v.slotsVersion, v.SlotsLive = maps.Clone(st.slots), st.slotsVersion, true
 	for name, slot := range v.Slots {
 		if slices.ContainsFunc(v.Reboots, func(r *v1alpha1.NodeReboot) bool { return string(r.UID) == slot.UID }) {
 			continue

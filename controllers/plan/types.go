@@ -18,8 +18,9 @@ type Snapshot struct {
 	Policies []*v1alpha1.RebootPolicy
 	Reboots  []*v1alpha1.NodeReboot
 	Nodes    []*model.Node
-	// Slots are the grants that the slots object holds, by node name.
-	Slots map[string]Slot
+	// Slots are the grants that the slots object holds, by node name: as this manager last read or wrote it, or as it is now if SlotsLive.
+	Slots     map[string]Slot
+	SlotsLive bool
 	// Pods are the pods bound to a node, by node name, for the nodes that were asked for (see Plan.NeedPods). A node that is missing here was
 	// not looked at; one with no pods is present and empty.
 	Pods map[string][]model.Pod
@@ -38,6 +39,8 @@ type Snapshot struct {
 	Answers map[model.GateKey]model.GateAnswer
 	// Deferred is what the last plan said (see Plan.Deferred); empty for the first one. Nil has nothing wait.
 	Deferred map[string]time.Time
+	// LetGo is what the last plan said (see Plan.LetGo).
+	LetGo map[EvictionClaim]time.Time
 	// Refusals are the writes that the API server refuses.
 	Refusals map[model.WriteKey]model.Refusal
 	// ClusterMaxUnavailable is the cluster-wide limit, in nodes or percent of all nodes; nil is no limit of its own.
@@ -67,8 +70,9 @@ type Slot struct {
 	Reboot  string `json:"nodeReboot"`
 	UID     string `json:"uid"`
 	Attempt int32  `json:"attempt"`
-	// Renewed counts how often a manager took over the grant before the attempt was recorded. Each time the slots object is written, so that
-	// of two managers that do, or of one that does and one that gives the grant back, only one can.
+	// Renewed counts how often a manager took over the grant before the attempt was recorded, and how often the node was cordoned or marked
+	// again afterwards. Each time the slots object is written, so that of two managers that do, or of one that does and one that frees the
+	// slot, only one can.
 	Renewed int32 `json:"renewed,omitempty"`
 	// Gone says that a live read found no such NodeReboot.
 	Gone bool `json:"-"`
@@ -78,6 +82,8 @@ type Slot struct {
 type Plan struct {
 	// NeedPods names the nodes whose pods the plan depends on. Compute again if some of them are not in Snapshot.Pods.
 	NeedPods []string
+	// NeedSlots says that the plan depends on what the slots object holds now. Compute again with Snapshot.SlotsLive.
+	NeedSlots bool
 	// Undrainable are the nodes that could start and whose pods in Snapshot.Pods keep them from being drained, in line. Their pods should be
 	// watched on; where that would be too many, Snapshot.Undrainable will do.
 	Undrainable []Undrainable
@@ -97,8 +103,20 @@ type Plan struct {
 	Prune []string
 	// Deferred says since when writes wait that need not be made at once, for the next snapshot. The keys are the plan's own.
 	Deferred map[string]time.Time
+	// LetGo says since when the eviction of pods is allowed that their budgets may not show yet, for the next snapshot.
+	LetGo map[EvictionClaim]time.Time
 	// Wake is when to look again if nothing happens before; zero is never.
 	Wake time.Time
+	// HandOver says that the plan orders the node of the manager that makes it to drain or to reboot, and that another manager could lead
+	// meanwhile. If it does, nothing of the plan need be carried out: it makes the same one.
+	HandOver bool
+}
+
+// EvictionClaim is what a pod has on one of the evictions that a budget allows, until it allows more or fewer: then it has seen what came
+// of the claim.
+type EvictionClaim struct {
+	Namespace, Budget, Pod string
+	Allows                 int32
 }
 
 // NodeWork is everything to write for one node, in this order: finalizers to add, the node, statuses, the node's conditions, finalizers
@@ -106,8 +124,12 @@ type Plan struct {
 // writes in this order.
 type NodeWork struct {
 	Node string
-	// Granted says that the work needs the slot which this plan grants: without the write of the slots object nothing of it may be done.
+	// Granted says that the work needs the slot which this plan grants or renews: without the write of the slots object nothing of it may be
+	// done but Patch.Need.
 	Granted bool
+	// Takes is the NodeReboot for which the Patch cordons or marks the Node. It must still be what was read when that is done: its attempt may
+	// have ended since, also one that this plan begins. Nil is that it does not matter.
+	Takes *v1alpha1.NodeReboot
 	// Patch changes the Node; nil is nothing.
 	Patch *NodePatch
 	// Maintenance is what the node's maintenance conditions should be; nil is no change. A type that is missing is to be removed.

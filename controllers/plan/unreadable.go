@@ -65,7 +65,7 @@ func (p *planning) tried() []*rebootView {
 }
 
 // untouched: nobody knows for whom the node is cordoned and marked.
-func (n *nodeView) untouched() bool { return n.open == nil && n.held != nil }
+func (n *nodeView) untouched() bool { return n.open == nil && n.held != nil || n.begunUnseen }
 
 // keepsTaint: nobody knows that the node does not need a reboot, or what its policy says of the taint. A taint that it needs is set.
 func (n *nodeView) keepsTaint() bool {

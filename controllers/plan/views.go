@@ -38,6 +38,8 @@ type nodeView struct {
 	held     *rebootView
 	// slotHeld: the slots object holds a grant for the node that still counts.
 	slotHeld bool
+	// begunUnseen: the Node shows an attempt for which the slots object holds a grant, and which is not recorded as far as this manager sees.
+	begunUnseen bool
 	// lastBack is when a reboot of the node was last seen to be over.
 	lastBack time.Time
 	// starts: one of the NodeReboots starts, or would start.
@@ -94,7 +96,7 @@ type rebootView struct {
 	started bool
 	// approvalExpired is when an approval expired that was given; zero if it did not.
 	approvalExpired time.Time
-	// granted: this plan grants the slot of its attempt. renewed is how often it was granted before for the same attempt, and not used.
+	// granted: this plan grants the slot of its attempt, or renews the grant. renewed is how often it was granted before for the same attempt.
 	granted bool
 	renewed int32
 	// pendingHooks are awaited.

@@ -96,7 +96,7 @@ func newWorld(random *rand.Rand, policies ...*v1alpha1.RebootPolicy) *world {
 		w.setPolicy(policy)
 	}
 	w.chaos = chaos
-	w.onGrant, w.onStatus = w.checkGrants, w.checkStatus
+	w.onGrant, w.onStatus, w.onNode = w.checkGrants, w.checkStatus, w.checkFence
 	return w
 }
 
@@ -180,6 +180,8 @@ type manager struct {
 	seen []*view
 	// deferred is what the last plan said about writes that wait.
 	deferred map[string]time.Time
+	// letGo is what it said about evictions that are about to be asked for.
+	letGo map[EvictionClaim]time.Time
 	// refused is what it remembers of refused writes.
 	refused model.RefusedWrites
 	// states are those that the last plans left, the newest last.
@@ -200,7 +202,7 @@ func (w *world) wakeManager(d time.Duration) {
 func (w *world) pass() {
 	m := &w.manager
 	if !w.managerRuns() {
-		m.asked, m.seen, m.refused, m.deferred, m.states = nil, nil, model.RefusedWrites{}, nil, nil
+		m.asked, m.seen, m.refused, m.deferred, m.letGo, m.states = nil, nil, model.RefusedWrites{}, nil, nil, nil
 		m.idleVersion, m.woken = -1, time.Time{}
 		return // there is a change when one runs, which knows nothing of what the last one asked for
 	}
@@ -217,8 +219,9 @@ func (w *world) pass() {
 	if m.deferred != nil {
 		v.Deferred = m.deferred
 	}
+	v.LetGo = m.letGo
 	p := w.plan(v, m.asked)
-	m.asked, m.deferred = p.NeedPods, p.Deferred
+	m.asked, m.deferred, m.letGo = p.NeedPods, p.Deferred, p.LetGo
 	if w.inspect != nil {
 		w.inspect(&v.Snapshot)
 	}
@@ -231,7 +234,7 @@ func (w *world) pass() {
 	if crashed {
 		m.crashAfter = -1
 		w.tell("manager crashes in the middle of its writes")
-		m.asked, m.seen, m.refused, m.deferred, m.states = nil, nil, model.RefusedWrites{}, nil, nil
+		m.asked, m.seen, m.refused, m.deferred, m.letGo, m.states = nil, nil, model.RefusedWrites{}, nil, nil, nil
 		down := w.between(time.Second, 20*time.Second)
 		if w.random.IntN(2) == 0 {
 			down = w.between(time.Minute, 20*time.Minute)
@@ -286,6 +289,7 @@ func (w *world) managerTime(shown time.Time) time.Time {
 // look is a view of everything but the pods.
 func (w *world) look() *view {
 	v := w.view()
+	v.SlotsLive = false // they are what the manager remembers
 	v.ClusterMaxUnavailable, v.QuorumLabels = w.clusterMax, w.quorumLabels
 	v.Refusals = w.manager.refused.Current(w.clock(), func(model.WriteKey) (string, bool) { return "", true })
 	v.Workloads = make(map[WorkloadKey]Workload, len(w.apps)+len(w.budgets))
@@ -315,6 +319,10 @@ func (w *world) plan(v *view, asked []string) *Plan {
 			v.Pods[node] = v.allPods[node]
 		}
 		p := w.compute(&v.Snapshot)
+		if p.NeedSlots && !v.SlotsLive {
+			w.readSlots(v)
+			continue
+		}
 		if w.answerGates(v, p) {
 			continue
 		}

@@ -56,6 +56,9 @@ var guards = []guard{
 		"if n.CordonedFor == \"\" {\n\t\treturn\n\t}\n\tpatch.CordonedFor", "patch.CordonedFor"},
 	{"an order is never repeated", "attempt/attempt.go", "next.LastSequence++", "next.LastSequence = 1"},
 	{"the sentinel has to be gone", "attempt/recovery.go", "case a.Sentinel(a.Node) == v1alpha1.SentinelRequired:", "case false:"},
+	{"a node is cordoned and marked again only with its slot", "status.go", "\t\tp.fence(&work, n)\n", ""},
+	{"a node whose attempt is not seen yet stays cordoned", "slots.go",
+		"if slot.UID == uid && last < slot.Attempt {", "if slot.UID == uid && last < -slot.Attempt {"},
 	{"a plan asks to be woken", "model/moment.go", "\tm.WakeAt(t)\n", ""},
 	{"the taint goes with the need", "nodestatus.go", "if !n.needed || n.policy.Spec", "if n.policy == nil || n.policy.Spec"},
 }

@@ -32,6 +32,7 @@ var targets = []target{
 	{"attempt", []string{"controllers/plan/attempt/*.go"}, planTests},
 	{"executor", []string{"controllers/*.go"}, [][]string{{"./controllers"}}},
 	{"gates", []string{"controllers/gates/*.go"}, [][]string{{"./controllers/gates"}}},
+	{"placement", []string{"controllers/gates/placement/*.go"}, [][]string{{"./controllers/gates/placement"}}},
 	{"windows", []string{"controllers/window/*.go"}, [][]string{{"./controllers/window"}}},
 	{"helper", []string{"internal/helper/*.go"}, [][]string{{"./internal/helper"}}},
 	{"rebooter", []string{"internal/rebooter/*.go", "internal/rebooter/*/*.go"}, [][]string{{"./internal/rebooter/..."}}},

@@ -2,11 +2,23 @@ package election
 
 import (
 	"context"
+	"time"
 
 	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 )
+
+// leastLead is how long a process has to have led before it hands the lead over by itself. If nobody takes it, this process leads again,
+// and goes on with its work at once.
+const leastLead = 10 * time.Second
+
+// MayHandOver tells whether this process leads and may end for another one to lead. It does not once it has given the lease up.
+func (l *Lock) MayHandOver() bool {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	return l.leads && !l.released && l.clock.Since(l.led) >= leastLead
+}
 
 // handover releases the lease of a manager that ends.
 type handover struct {

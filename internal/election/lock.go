@@ -73,6 +73,8 @@ type Lock struct {
 	writing sync.Mutex
 	// leads is set while this process holds the lease, released for good when it gave the lease up.
 	leads, released bool
+	// led is since when it holds the lease.
+	led time.Time
 	// renewal is when the leader writes next, look when a standby reads next.
 	renewal, look time.Time
 	// seen is the record of the lease that was read last, and runsOut when it runs out; none after a read that failed.
@@ -280,7 +282,11 @@ func (l *Lock) wrote(record resourcelock.LeaderElectionRecord, err error) {
 	if err != nil {
 		return
 	}
-	l.leads, l.before = record.HolderIdentity == l.Identity(), new(string)
+	leads := record.HolderIdentity == l.Identity()
+	if leads && !l.leads {
+		l.led = l.clock.Now()
+	}
+	l.leads, l.before = leads, new(string)
 	l.released = record.HolderIdentity == ""
 }
 

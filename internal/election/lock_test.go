@@ -350,3 +350,37 @@ func TestOnlyTheLeaderReleases(t *testing.T) {
 		standby.stop()
 	})
 }
+
+// A leader whose successor does not come leads again. Otherwise it would hand the lead over again and again.
+func TestWhoHasJustBegunToLeadDoesNotHandTheLeadOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		leases := &fakeLeases{}
+		leader := join(t, leases, "a")
+		until(t, "the first one leads", time.Second, leader.leads.Load)
+		standby := join(t, leases, "b")
+		led := time.Now()
+		until(t, "it may hand the lead over", time.Minute, leader.lock.MayHandOver)
+		if after := time.Since(led); after < leastLead-time.Second || after > leastLead+time.Second {
+			t.Errorf("it may after %s, want %s", after, leastLead)
+		}
+		time.Sleep(time.Hour) // renewals do not begin a lead
+		if !leader.lock.MayHandOver() || standby.lock.MayHandOver() {
+			t.Errorf("the leader may: %t, the standby may: %t", leader.lock.MayHandOver(), standby.lock.MayHandOver())
+		}
+		if err := leader.lock.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if leader.lock.MayHandOver() {
+			t.Error("what was handed over may be handed over again")
+		}
+		until(t, "the standby leads", time.Second, standby.leads.Load)
+		leader.stop()
+		again := join(t, leases, "a")
+		standby.stop()
+		until(t, "the first one leads again", time.Second, again.leads.Load)
+		if again.lock.MayHandOver() {
+			t.Error("it may hand the lead over at once")
+		}
+		again.stop()
+	})
+}

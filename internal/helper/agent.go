@@ -11,10 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"golang.org/x/time/rate"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -90,9 +89,12 @@ type agent struct {
 	}
 	// evictionObstacle is why the helper may not evict; empty if nothing is known to be in the way.
 	evictionObstacle string
-	// written holds the resource version of this process's last write to each NodeReboot.
+	// written holds the resource version of each NodeReboot that this process wrote, or read live, last.
 	written map[types.UID]string
-	jobs    map[types.UID]*running
+	// allowance is for reports that are not urgent. unsaid is when one may be made that it held up; zero if it held up none.
+	allowance *rate.Limiter
+	unsaid    time.Time
+	jobs      map[types.UID]*running
 	// progress has a value when a job has something new to report.
 	progress chan struct{}
 	// background is what runs beside the passes: drains, and questions to the host.
@@ -123,6 +125,7 @@ func newAgent(options Options) (*agent, error) {
 		neighbors:   pods,
 		clockOffset: serverClock.Offset,
 		written:     map[types.UID]string{},
+		allowance:   newAllowance(),
 		jobs:        map[types.UID]*running{},
 		progress:    make(chan struct{}, 1),
 		self:        newInstance(options.PodName),
@@ -201,7 +204,6 @@ func (a *agent) work(ctx context.Context) {
 		case <-poll.C():
 			a.readSentinel(ctx)
 		}
-		retry = nil
 		if err := a.pass(ctx); err != nil && ctx.Err() == nil {
 			pause := backoff.Step()
 			a.Log.Error(err, "Pass failed, trying again", "pause", pause)
@@ -209,6 +211,7 @@ func (a *agent) work(ctx context.Context) {
 			continue
 		}
 		backoff = newBackoff()
+		retry = a.whenAllowed()
 	}
 }
 
@@ -278,6 +281,7 @@ func (a *agent) askMachine(ctx context.Context) *machine {
 
 // pass brings everything that is known to where it should be. A failure with one NodeReboot does not keep others waiting.
 func (a *agent) pass(ctx context.Context) error {
+	a.unsaid = time.Time{} // before anything returns: a time that has passed asks for passes without end
 	if a.superseded.Load() != nil {
 		if err := a.succeed(ctx); err != nil || a.superseded.Load() != nil {
 			return err
@@ -358,29 +362,4 @@ func (a *agent) gather() (f facts, ok bool, err error) {
 		}
 	}
 	return f, true, nil
-}
-
-// older compares resource versions of one object. Those that cannot be compared are not older: the precondition of every write catches
-// what is stale.
-func older(version, than string) bool {
-	order, err := resourceversion.CompareResourceVersion(version, than)
-	return err == nil && order < 0
-}
-
-func (a *agent) execute(ctx context.Context, s step) error {
-	if s.report != nil {
-		version, err := a.api.Report(ctx, s.reboot, s.report)
-		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-			a.Log.V(1).Info("NodeReboot changed meanwhile", "nodeReboot", s.reboot.Name, "resourceVersion", s.reboot.ResourceVersion)
-			return nil // The watch brings what changed.
-		}
-		if err != nil {
-			return fmt.Errorf("report to NodeReboot %s: %w", s.reboot.Name, err)
-		}
-		a.written[s.reboot.UID] = version
-	}
-	if s.start {
-		a.start(ctx, s.reboot)
-	}
-	return nil
 }

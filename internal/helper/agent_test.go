@@ -68,6 +68,7 @@ func (w *world) start() (stop func()) {
 		clockOffset: w.clockOffset,
 		reboots:     newMirror[*v1alpha1.NodeReboot](),
 		written:     map[types.UID]string{},
+		allowance:   newAllowance(),
 		jobs:        map[types.UID]*running{},
 		progress:    make(chan struct{}, 1),
 		self:        newInstance("helper-1"),

@@ -65,3 +65,33 @@ func receive[T any](ctx context.Context, from <-chan T) {
 	case <-from:
 	}
 }
+
+const (
+	// rightsGrace is how long a drain that is to begin waits for a right that is away. It may be back in a moment: before Kubernetes 1.36
+	// evictions depend on the manager's webhook, and the manager may be starting.
+	rightsGrace = time.Minute
+	// rightsMargin is how long before its deadline a drain that waits for a right fails, so that the manager reads why.
+	rightsMargin = 5 * time.Second
+	// graceDelay is the first pause between two looks, which doubles up to maxGraceDelay.
+	graceDelay    = time.Second
+	maxGraceDelay = 10 * time.Second
+)
+
+// awaitRights waits until the helper may drain its node, and returns why it still may not when it has waited for long enough. What is in
+// the way is published meanwhile.
+func (a *agent) awaitRights(ctx context.Context, deadline time.Time, publish func(obstacle string)) (obstacle string) {
+	until, delay := a.Clock.Now().Add(rightsGrace), graceDelay
+	if early := deadline.Add(-rightsMargin); early.Before(until) {
+		until = early
+	}
+	for {
+		obstacle = a.rights.Check(ctx)
+		left := until.Sub(a.Clock.Now())
+		if obstacle == "" || ctx.Err() != nil || left <= 0 {
+			return obstacle
+		}
+		publish(obstacle)
+		receive(ctx, a.Clock.After(min(delay, left)))
+		delay = min(2*delay, maxGraceDelay)
+	}
+}

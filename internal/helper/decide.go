@@ -72,6 +72,11 @@ type job struct {
 	refusal *v1alpha1.MethodReport
 }
 
+// silent tells whether there is nothing to say about the job yet.
+func (j job) silent() bool {
+	return j.state == v1alpha1.OrderStarted && j.drain == nil && j.message == ""
+}
+
 // decision is what to do, in the order of its fields.
 type decision struct {
 	// successor is a run of the helper that takes the place of this one, which then does nothing else.
@@ -92,8 +97,17 @@ type step struct {
 	reboot *v1alpha1.NodeReboot
 	// report is to be written; nil when nothing changed.
 	report *v1alpha1.HelperReport
-	// start tells to carry out the order, after the report was written on the very version of the object that was looked at.
+	// start tells to carry out the order: one to reboot after the report was written on the very version of the object that was looked at,
+	// one to drain after a look whether it is in force.
 	start bool
+}
+
+// urgent tells whether the report is about an order, or is the first one of a NodeReboot, of a boot or of a run of the helper. How many of
+// those there are is limited by what others do, and reports on the progress of a drain have a pace of their own.
+func (s step) urgent() bool {
+	before, after := s.reboot.Status.Report, s.report
+	return s.start || before == nil || before.BootID != after.BootID || before.Instance != after.Instance ||
+		before.Sequence != after.Sequence || before.State != after.State || !equality.Semantic.DeepEqual(before.Drain, after.Drain)
 }
 
 // decide says what to create, to write and to start. It is idempotent: on the result of its own steps it decides to do nothing.
@@ -211,8 +225,9 @@ func (f facts) step(reboot *v1alpha1.NodeReboot) step {
 	v := f.judge(reboot)
 	report := f.report(reboot, v)
 	s.start = v.kind == orderBegin || v.kind == orderResume
-	// What is started is written in every case: the write fails if the order is no longer in force.
-	if s.start || !equality.Semantic.DeepEqual(reboot.Status.Report, &report) {
+	// A reboot is recorded in every case: the write fails if the order is no longer in force.
+	records := s.start && reboot.Status.Order.Action == v1alpha1.ActionReboot
+	if records || !equality.Semantic.DeepEqual(reboot.Status.Report, &report) {
 		s.report = &report
 	}
 	return s
@@ -245,7 +260,7 @@ type verdictKind int
 const (
 	// orderNone: there is no order, or it is finished.
 	orderNone verdictKind = iota
-	// orderBegin: it is new. It is recorded, then carried out.
+	// orderBegin: it is new. One to reboot is recorded, then carried out.
 	orderBegin
 	// orderResume: a helper before this one began to drain. Draining is idempotent.
 	orderResume

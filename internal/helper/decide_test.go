@@ -123,20 +123,19 @@ const (
 )
 
 func TestOrdersThatAreNew(t *testing.T) {
-	begun := newReport(recorded(3, v1alpha1.OrderStarted))
 	runStepTests(t, map[string]stepTest{
-		"a first drain is recorded and started": {
+		"a first drain is started": {
 			reboot: newReboot("x", ordered(3, v1alpha1.ActionDrain)),
-			want:   wantStep{begun, true},
+			want:   wantStep{newReport(), true},
 		},
 		"a first reboot is recorded and started": {
 			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot), reported()),
 			want:   wantStep{newReport(recorded(3, v1alpha1.OrderStarted), through(v1alpha1.RebootViaFirmware)), true},
 		},
-		"a later drain forgets the progress and the failure of the one before": {
+		"a later drain is started, and nothing is said about it yet": {
 			reboot: newReboot("x", ordered(3, v1alpha1.ActionDrain),
 				reported(recorded(2, v1alpha1.OrderFailed), drained(4, 1), saying("too late"))),
-			want: wantStep{begun, true},
+			want: wantStep{nil, true},
 		},
 		"a reboot keeps the progress of the drain before it": {
 			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot), reported(recorded(2, v1alpha1.OrderDone), drained(4, 0))),
@@ -191,7 +190,7 @@ func TestOrdersThatAnEarlierProcessRecorded(t *testing.T) {
 	runStepTests(t, map[string]stepTest{
 		"a drain is resumed": {
 			reboot: newReboot("x", ordered(3, v1alpha1.ActionDrain), reported(recorded(3, v1alpha1.OrderStarted), drained(4, 1))),
-			want:   wantStep{newReport(recorded(3, v1alpha1.OrderStarted), drained(4, 1)), true},
+			want:   wantStep{nil, true},
 		},
 		"a reboot is never repeated, and that is said": {
 			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot), reported(recorded(3, v1alpha1.OrderStarted))),
@@ -240,6 +239,20 @@ func TestOrdersThatThisProcessWorksOn(t *testing.T) {
 			reboot: newReboot("x", ordered(3, v1alpha1.ActionDrain), reported(recorded(3, v1alpha1.OrderStarted))),
 			facts:  working(job{sequence: 3, state: v1alpha1.OrderStarted, drain: progress}),
 			want:   wantStep{newReport(recorded(3, v1alpha1.OrderStarted), drained(4, 2)), false},
+		},
+		"a drain that has only begun is not reported": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionDrain), reported(recorded(2, v1alpha1.OrderFailed), drained(4, 1), saying("late"))),
+			facts:  working(job{sequence: 3, state: v1alpha1.OrderStarted}),
+		},
+		"the first report on a drain forgets the progress and the failure of the one before": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionDrain), reported(recorded(2, v1alpha1.OrderFailed), drained(4, 1), saying("late"))),
+			facts:  working(job{sequence: 3, state: v1alpha1.OrderStarted, message: "no pods are known"}),
+			want:   wantStep{newReport(recorded(3, v1alpha1.OrderStarted), saying("no pods are known")), false},
+		},
+		"the end of a drain that was never reported on": {
+			reboot: newReboot("x", ordered(3, v1alpha1.ActionDrain), reported()),
+			facts:  working(job{sequence: 3, state: v1alpha1.OrderDone, drain: progress}),
+			want:   wantStep{newReport(recorded(3, v1alpha1.OrderDone), drained(4, 2)), false},
 		},
 		"a failure is reported": {
 			reboot: newReboot("x", ordered(3, v1alpha1.ActionReboot), reported(recorded(3, v1alpha1.OrderStarted), drained(4, 0))),

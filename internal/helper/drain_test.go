@@ -263,8 +263,8 @@ func TestADrainOfAFewSecondsIsReportedOnAtItsEndOnlyAndALongOneNowAndThen(t *tes
 		want []time.Duration
 	}{
 		"pods go for four seconds": {gone: 4},
-		"pods go for half a minute": {
-			gone: 30, want: []time.Duration{10 * time.Second, 25 * time.Second},
+		"pods go for forty seconds": {
+			gone: 40, want: []time.Duration{15 * time.Second, 30 * time.Second},
 		},
 		"a budget refuses": {gone: 4, refused: true, want: []time.Duration{0, 15 * time.Second}},
 	} {

@@ -235,6 +235,9 @@ func (s *fakeStore[T]) edit(t *testing.T, name string, change func(T)) {
 type fakeReboots struct {
 	*fakeStore[*v1alpha1.NodeReboot]
 	writes atomic.Int32
+	// finds is how often a NodeReboot was looked for, and onFind runs before.
+	finds  atomic.Int32
+	onFind shared[func() error]
 	// others are NodeReboots of other nodes, by name: the helper's watch does not bring them.
 	others shared[map[string]*v1alpha1.NodeReboot]
 	// onCreate runs before a NodeReboot is made.
@@ -263,6 +266,12 @@ func (f *fakeReboots) Create(_ context.Context, reboot *v1alpha1.NodeReboot) err
 }
 
 func (f *fakeReboots) Find(_ context.Context, name string) (*v1alpha1.NodeReboot, error) {
+	f.finds.Add(1)
+	if onFind := f.onFind.get(); onFind != nil {
+		if err := onFind(); err != nil {
+			return nil, err
+		}
+	}
 	found, _ := f.find(name)
 	return found, nil
 }

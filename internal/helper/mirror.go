@@ -16,6 +16,10 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 )
 
+// watchTimeout is for how long at least the API server is asked to serve a watch, and up to twice as long: as long as it does unless asked.
+// That of client-go is a sixth of it, which makes thousands of idle nodes open many watches.
+const watchTimeout = 30 * time.Minute
+
 // object is a pointer to an API type.
 type object interface {
 	runtime.Object
@@ -57,7 +61,7 @@ func (m *mirror[T]) run(ctx context.Context, log logr.Logger, source toolscache.
 			events, err := source.WatchWithContext(ctx, options)
 			return events, m.noteError("watch", err)
 		},
-	}, example, m, toolscache.ReflectorOptions{Logger: &log})
+	}, example, m, toolscache.ReflectorOptions{Logger: &log, MinWatchTimeout: watchTimeout})
 	reflector.RunWithContext(logr.NewContext(ctx, log))
 }
 

@@ -27,7 +27,7 @@ type running struct {
 	job job
 }
 
-// start carries out the order of a NodeReboot, which is recorded by now.
+// start carries out the order of a NodeReboot. One to reboot is recorded by now.
 func (a *agent) start(ctx context.Context, reboot *v1alpha1.NodeReboot) {
 	order := reboot.Status.Order
 	log := a.Log.WithValues("nodeReboot", reboot.Name, "sequence", order.Sequence, "action", order.Action)
@@ -54,7 +54,7 @@ func (a *agent) start(ctx context.Context, reboot *v1alpha1.NodeReboot) {
 	r.drain, r.job.order = d, order
 	a.drains.Add(1)
 	a.background.Go(func() {
-		a.drain(ctx, log, d, r)
+		a.drain(ctx, log, d, r, order.Deadline.Time)
 		a.drains.Add(-1)
 		a.notify()
 	})
@@ -88,8 +88,10 @@ func amendmentBy(order *v1alpha1.RebootOrder) amendment {
 	return result
 }
 
-func (a *agent) drain(ctx context.Context, log logr.Logger, d *drain, r *running) {
-	if obstacle := a.rights.Check(ctx); obstacle != "" && ctx.Err() == nil {
+// drain carries out an order to drain, whose deadline is that of when it was given.
+func (a *agent) drain(ctx context.Context, log logr.Logger, d *drain, r *running, deadline time.Time) {
+	publish := func(obstacle string) { a.update(r, func(j *job) { j.message = "nothing is evicted yet: " + obstacle }) }
+	if obstacle := a.awaitRights(ctx, deadline, publish); obstacle != "" && ctx.Err() == nil {
 		a.finish(log, r, nil, errors.New("nothing was evicted: "+obstacle))
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
@@ -76,6 +77,7 @@ func TestThePathIsKeptAfterTheBootAndForgottenWithTheNextOrder(t *testing.T) {
 		t.Errorf("after the boot it reports %+v", s.report)
 	}
 	f = newFacts(newReboot("x", report, ordered(3, v1alpha1.ActionDrain)))
+	f.jobs = map[types.UID]job{"uid-x": {sequence: 3, state: v1alpha1.OrderDone}}
 	if s := f.step(f.reboots[0]); s.report == nil || s.report.Via != "" {
 		t.Errorf("with the next order it reports %+v", s.report)
 	}

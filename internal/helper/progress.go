@@ -24,7 +24,7 @@ type pace struct {
 }
 
 // reportPace lets a drain of a few seconds be reported on at its end only: each report is a write, and is handed to every watch.
-var reportPace = pace{first: 10 * time.Second, every: 15 * time.Second, urgent: time.Second}
+var reportPace = pace{first: 15 * time.Second, every: 15 * time.Second, urgent: time.Second}
 
 // publication is what was published last, and when.
 type publication struct {

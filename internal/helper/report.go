@@ -33,19 +33,15 @@ func (f facts) report(reboot *v1alpha1.NodeReboot, v verdict) v1alpha1.HelperRep
 	switch v.kind {
 	case orderNone, orderResume:
 	case orderBegin:
-		begin(&report, reboot.Status.Order, v1alpha1.OrderStarted)
-		report.Via = f.via(reboot.Status.Order)
+		if order := reboot.Status.Order; order.Action == v1alpha1.ActionReboot {
+			begin(&report, order, v1alpha1.OrderStarted)
+			report.Via = f.via(order)
+		}
 	case orderFailed:
 		begin(&report, reboot.Status.Order, v1alpha1.OrderFailed)
 		report.Message = v.note
 	case orderWorking:
-		job := f.jobs[reboot.UID]
-		report.State, report.Message = job.state, job.message
-		if job.drain != nil {
-			report.Drain = job.drain
-		}
-		report.Via = cmp.Or(job.via, report.Via)
-		report.Methods = withRefusal(report.Methods, job.refusal)
+		reportJob(&report, reboot.Status.Order, f.jobs[reboot.UID])
 	case orderNoted:
 		report.Message = v.note
 	}
@@ -57,6 +53,22 @@ func (f facts) report(reboot *v1alpha1.NodeReboot, v verdict) v1alpha1.HelperRep
 	}
 	report.Message = truncate(report.Message, maxMessage)
 	return report
+}
+
+// reportJob says how far a job is. That a drain has begun is said when there is more to say.
+func reportJob(report *v1alpha1.HelperReport, order *v1alpha1.RebootOrder, job job) {
+	if order.Sequence != report.Sequence {
+		if job.silent() {
+			return
+		}
+		begin(report, order, job.state)
+	}
+	report.State, report.Message = job.state, job.message
+	if job.drain != nil {
+		report.Drain = job.drain
+	}
+	report.Via = cmp.Or(job.via, report.Via)
+	report.Methods = withRefusal(report.Methods, job.refusal)
 }
 
 // carryOver combines what was recorded about orders with the present state of the host. The time of one boot is reported once: the kernel

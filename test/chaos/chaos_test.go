@@ -36,8 +36,7 @@ type fault struct {
 // faults are all that is tried, in the order in which it is.
 var faults = []fault{
 	{name: "manager-killed-at-each-write", slice: 1, seeds: 1, run: managerKilledAtEachWrite},
-	// Not in the slice while seed 2 finds a node that is cordoned again just after its slot was freed; see docs/fault-injection.md.
-	{name: "managers-without-election", slice: 0, seeds: 4, run: managersWithoutElection},
+	{name: "managers-without-election", slice: 1, seeds: 5, run: managersWithoutElection},
 	{name: "grant-overtaken", slice: 1, seeds: 1, run: grantOvertaken},
 	{name: "leader-stopped", slice: 0, seeds: 2, run: leaderStopped},
 	{name: "api-server-stopped", slice: 0, seeds: 2, run: apiServerPaused},

@@ -37,7 +37,7 @@ type Options struct {
 	// Out takes what is shown. Live redraws a table there; otherwise every change is a line.
 	Out  io.Writer
 	Live bool
-	// Log is told what the testbed does.
+	// Log takes what the testbed does.
 	Log logr.Logger
 }
 

@@ -182,9 +182,9 @@ var _ = Describe("When something goes wrong", func() {
 		p.applyPolicy()
 		p.hosts[0].RequireReboot()
 		Eventually(func(g Gomega) {
-			reboot := theReboot(g, p.hosts[0].Name())
-			g.Expect(reboot.Status.Report).NotTo(BeNil())
-			g.Expect(reboot.Status.Report.State).To(Equal(v1alpha1.OrderStarted))
+			var pods corev1.PodList
+			g.Expect(cluster.Client().List(ctx, &pods, client.InNamespace("helper"))).To(Succeed())
+			g.Expect(pods.Items).To(ContainElement(HaveField("DeletionTimestamp", Not(BeNil()))), "a pod was evicted")
 		}).Should(Succeed())
 		p.hosts[0].StopHelper()
 		Expect(theReboot(Default, p.hosts[0].Name()).Status.Phase).To(Equal(v1alpha1.PhaseDraining))

@@ -36,8 +36,8 @@ const (
 type Server struct {
 	// Streams says that the server sends the pods as events of a watch to those who ask for that, which Kubernetes 1.33 does not.
 	Streams bool
-	// Listed counts lists, and Streamed watches that began with all pods.
-	Listed, Streamed atomic.Int32
+	// Listed counts lists, Latest those of them that ask for the latest state, and Streamed watches that began with all pods.
+	Listed, Latest, Streamed atomic.Int32
 }
 
 // Lister lists by a fake client, which has nothing to stream from.
@@ -65,6 +65,9 @@ func (s *Server) Start(t *testing.T) *rest.Config {
 		switch query := r.URL.Query(); {
 		case query.Get("watch") == "":
 			s.Listed.Add(1)
+			if query.Get("resourceVersion") == "" && query.Get("limit") == "" {
+				s.Latest.Add(1)
+			}
 			err = writeList(w)
 		case query.Get(streaming) == "":
 		case !s.Streams:

@@ -127,7 +127,9 @@ func overlay(base string, patches []string) ([]byte, error) {
 		"apiVersion": "kustomize.config.k8s.io/v1beta1",
 		"kind":       "Kustomization",
 		"resources":  []string{base},
-		"images":     []map[string]string{{"name": "reboot-operator", "newName": "localhost/reboot-operator", "newTag": "node-test"}},
+		"images": []map[string]string{{
+			"name": "ghcr.io/reboot-operator/reboot-operator", "newName": "localhost/reboot-operator", "newTag": "node-test",
+		}},
 	}
 	var all []patch
 	for _, text := range patches {

@@ -36,7 +36,7 @@ const startTimeout = 3 * time.Minute
 
 // Options of a cluster. The zero value works.
 type Options struct {
-	// Log is told what happens.
+	// Log takes what happens.
 	Log logr.Logger
 	// WorkDir takes logs, data and kubeconfigs. It has to be empty or not to exist. "" means a temporary folder that Stop removes.
 	WorkDir string

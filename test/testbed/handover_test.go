@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
@@ -183,5 +184,66 @@ func policyOfAll() *v1alpha1.RebootPolicy {
 		Spec: v1alpha1.RebootPolicySpec{
 			NodeSelector: &v1alpha1.LabelSelector{MatchLabels: map[string]v1alpha1.LabelValue{corev1.LabelOSStable: "linux"}},
 		},
+	}
+}
+
+// TestTheLeadIsHandedOverBeforeTheNodeOfTheLeaderIsDrained has the leader's own node rebooted, where another manager is Ready.
+func TestTheLeadIsHandedOverBeforeTheNodeOfTheLeaderIsDrained(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	defer cancel()
+	cluster := startCluster(ctx, t)
+	s := &story{t: t, ctx: ctx, cluster: cluster}
+	for _, node := range Fleet(3, 1, 0) {
+		node.RebootDuration = time.Second
+		if _, err := cluster.AddNode(ctx, node); err != nil {
+			t.Fatal(err)
+		}
+	}
+	changes := s.followLease()
+	if err := cluster.InstallWithManagers(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := cluster.WaitReady(ctx, App{Name: "reboot-operator-manager", Namespace: cluster.namespace, Replicas: 2}); err != nil {
+		t.Fatal(err)
+	}
+	leader := s.next("one leads", changes)
+	leaders, _, _ := strings.Cut(leader.holder, "_")
+	pod, err := cluster.kubernetes.CoreV1().Pods(cluster.namespace).Get(ctx, leaders, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cluster.client.Create(ctx, policyOfAll()); err != nil {
+		t.Fatal(err)
+	}
+	host, log := cluster.Host(pod.Spec.NodeName), ""
+	for _, manager := range host.ManagersOn() {
+		log = manager.LogPath()
+	}
+	time.Sleep(time.Until(leader.seen.Add(12 * time.Second))) // who has just begun to lead hands nothing over
+	host.RequireReboot()
+
+	released, taken := s.next("the lease is released", changes), s.next("the other one leads", changes)
+	if released.holder != "" || taken.holder == "" || strings.HasPrefix(taken.holder, leaders) {
+		t.Errorf("the lease was of %q, then of %q; it was that of %s", released.holder, taken.holder, leaders)
+	}
+	t.Logf("nobody led for %s", taken.seen.Sub(released.seen))
+	s.node(host.Name(), func(node *corev1.Node) bool { return host.boots() == 2 && !hasTaint(node) && !node.Spec.Unschedulable })
+	text, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), "Handing the lead over") || strings.Contains(string(text), "attempt started") {
+		t.Errorf("the leader did not hand the lead over before the attempt began:\n%s", text)
+	}
+	var managers corev1.PodList
+	if err := cluster.client.List(ctx, &managers, client.InNamespace(cluster.namespace)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range managers.Items {
+		for _, status := range managers.Items[i].Status.ContainerStatuses {
+			if cluster.isManager(&managers.Items[i]) && status.RestartCount > 0 {
+				t.Errorf("the kubelet started the container of %s again", managers.Items[i].Name)
+			}
+		}
 	}
 }

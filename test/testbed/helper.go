@@ -74,7 +74,7 @@ func (r *helperRunner) want(wanted bool) {
 	r.applyLocked()
 }
 
-// podRunning is told that the kubelet runs a pod of the helper.
+// podRunning notes that the kubelet runs a pod of the helper.
 func (r *helperRunner) podRunning(pod *corev1.Pod) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -82,7 +82,7 @@ func (r *helperRunner) podRunning(pod *corev1.Pod) {
 	r.applyLocked()
 }
 
-// podGone is told that a pod was deleted.
+// podGone notes that a pod was deleted.
 func (r *helperRunner) podGone(uid types.UID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 const (
 	// ReadyAfterAnnotation on a pod holds how long after its start it becomes ready, such as "24s".
 	ReadyAfterAnnotation = "testbed.reboot-operator.io/ready-after"
-	// TerminateAfterAnnotation on a pod holds how long it takes to end once it is told to, such as "5s". As on a real node, the pod's
+	// TerminateAfterAnnotation on a pod holds how long it takes to end once it has to, such as "5s". As on a real node, the pod's
 	// grace period cuts it short.
 	TerminateAfterAnnotation = "testbed.reboot-operator.io/terminate-after"
 )

@@ -60,7 +60,7 @@ func TestACluster(t *testing.T) {
 	s.run("a pod ends when it should", (*story).aPodEnds)
 	s.run("a reboot restarts the pods and nothing happens while the host is down", (*story).aRebootRestartsPods)
 	s.run("a fast reboot shows another boot ID and never that the node is not ready", (*story).aFastReboot)
-	s.run("a host that is never back comes back when it is told to", (*story).aHostReturns)
+	s.run("a host that is never back comes back when the test says so", (*story).aHostReturns)
 	s.run("an annotation is a sentinel until the reboot", (*story).anAnnotationIsASentinel)
 	s.run("a helper acts with the identity of its own pod", (*story).aHelperHasAnIdentity)
 	s.run("pods run on while the API server is away, and kubelets say later what happened", (*story).theAPIServerIsAway)

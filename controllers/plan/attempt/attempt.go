@@ -5,6 +5,7 @@ package attempt
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
@@ -35,6 +36,10 @@ type Input struct {
 	Hold []v1alpha1.HeldPod
 	// Refused says which write the attempt needs before its reboot is refused.
 	Refused model.Verdict
+	// BootSeen is when a boot that the attempt has not recorded was first seen; zero if that is now.
+	BootSeen time.Time
+	// SlotLost says that the slots object holds no grant for the attempt.
+	SlotLost bool
 	// Neighbors tell what other attempts have displaced; nil is that there are none.
 	Neighbors Neighbors
 	// Moment of the plan; Result says when to look again.
@@ -176,14 +181,18 @@ func (a *attempt) bootedAgain() bool {
 func (a *attempt) recordBoot() {
 	next := a.Edit()
 	next.After, next.Order = a.Node.Boot(), nil
-	next.After.SeenTime = a.Stamp()
+	seen := a.Stamp()
+	if !a.BootSeen.IsZero() && a.BootSeen.Before(seen.Time) {
+		seen.Time = a.BootSeen
+	}
+	next.After.SeenTime = seen
 	if next.Attempt.BackTime != nil {
 		a.noteContainers() // those of the boot before this one
 	}
 	a.EditAttempt(func(at *v1alpha1.Attempt) {
 		at.UncordonedTime, at.RecoveredTime, at.SettlingSince, at.RolledBackTime = nil, nil, nil, nil
 		if at.BackTime == nil {
-			at.BackTime = a.Stamp()
+			at.BackTime = seen.DeepCopy()
 			at.StalledTime, at.Result, at.Message = nil, "", ""
 			at.StaleConditions = staleConditions(next.Conditions)
 		}

@@ -305,13 +305,24 @@ func (a *attempt) refusedPods(answer *v1alpha1.HelperReport) string {
 	for i := range refused {
 		parts = append(parts, a.refusal(&refused[i]))
 	}
-	for _, pod := range a.Hold {
+	for _, pod := range a.heldForLong() {
 		if !slices.ContainsFunc(refused, func(r v1alpha1.RefusedPod) bool { return r.Namespace == pod.Namespace && r.Name == pod.Name }) {
 			by := v1alpha1.RefusedByBudget + pod.Budget
 			parts = append(parts, a.refusal(&v1alpha1.RefusedPod{Namespace: pod.Namespace, Name: pod.Name, By: by}))
 		}
 	}
 	return some(parts)
+}
+
+// holdPatience is for how long it is no news that budgets hold pods back: those that go first have to be ready elsewhere.
+const holdPatience = 15 * time.Second
+
+// heldForLong are the pods that budgets hold back, once the drain has lasted for a while.
+func (a *attempt) heldForLong() []v1alpha1.HeldPod {
+	if len(a.Hold) == 0 || !a.Reached(a.Status.Attempt.DrainOrderedTime.Add(holdPatience)) {
+		return nil
+	}
+	return a.Hold
 }
 
 // refusal has the API server's own answer, whoever refused.

@@ -28,13 +28,13 @@ func main() {
 	}
 }
 
-// pause holds a pod's sandbox open until it is told to end.
+// pause holds a pod's sandbox open until it has to end.
 func pause([]string) error {
 	<-terminated()
 	return nil
 }
 
-// serve runs until it is told to end, and then for as long as the argument says.
+// serve runs until it has to end, and then for as long as the argument says.
 func serve(args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("serve: want one duration, got %q", args)
