@@ -31,8 +31,8 @@ func (s *State) Look(facts *Facts, memory *Memory, now time.Time) *Outcome {
 	w := newWorld(facts, memory, now)
 	o := &Outcome{Due: map[string][]*Event{}}
 	news, wake := s.advance(w, memory)
-	o.Wake = wake
-	o.Changed = s.forget(w, facts.Policy.Spec.Notifications) || news
+	forgot, again := s.forget(w, facts.Policy.Spec.Notifications)
+	o.Wake, o.Changed = soonest(wake, again), forgot || news
 	for i := range facts.Policy.Spec.Notifications {
 		receiver := &facts.Policy.Spec.Notifications[i]
 		told := s.told(receiver.Name)
@@ -100,7 +100,7 @@ func (w *world) dueInstances(
 		switch {
 		case w.now.Before(from):
 			wake = soonest(wake, from)
-		case slices.Contains(known, i.key):
+		case slices.Contains(known, i.key), told.More[event] && !from.After(told.Last[event]):
 			old = append(old, i)
 		default:
 			fresh = append(fresh, i)

@@ -8,11 +8,15 @@ const forgiven = time.Minute
 // Memory is what a manager remembers of a policy for as long as it runs: since when it has seen what nothing records. Whoever leads next
 // starts to count, so what is sent after some time is sent later by as much at most.
 type Memory struct {
-	seen map[string]*seen
+	// began is when the manager looked first.
+	began time.Time
+	seen  map[string]*seen
 	// idle is since when the rollout has been found to be over.
 	idle time.Time
-	// closed is when the last window closed, as of when the next one was to open at closedUntil.
+	// closed is when the last window closed, as of when the next one was to open at closedUntil; zero if that was long ago. It is known if
+	// it was looked for.
 	closed, closedUntil time.Time
+	searched            bool
 }
 
 type seen struct {
@@ -51,5 +55,7 @@ func (m *Memory) keepSince(now time.Time) {
 	}
 }
 
-// recalls says that it is or was so not long ago.
-func (m *Memory) recalls(key string) bool { return m.seen[key] != nil }
+// recalls says that it is or was so not long ago. A manager that began not long ago cannot know that it was not.
+func (m *Memory) recalls(key string, now time.Time) bool {
+	return m.seen[key] != nil || now.Sub(m.began) <= forgiven
+}

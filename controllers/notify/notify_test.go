@@ -126,7 +126,7 @@ func TestARolloutIsOneMessageAtTheStartAndOneAtTheEnd(t *testing.T) {
 	f.restart()
 	f.pass(25 * time.Hour)
 	f.want("01:01:10 slack RolloutStarted: RebootPolicy workers: rollout started",
-		"01:14:30 slack RolloutFinished: RebootPolicy workers: rollout finished, 2 nodes rebooted in 13m, 1 remaining")
+		"01:22:10 slack RolloutFinished: RebootPolicy workers: rollout finished, 2 nodes rebooted in 13m, 1 remaining")
 }
 
 func TestTheSummaryNamesTheSlowestNodeAndThoseThatRefusedToBeDrained(t *testing.T) {
@@ -299,7 +299,7 @@ func TestAReceiverThatWasDownIsToldByWhoeverLeadsThen(t *testing.T) {
 	f.restart()
 	want := []string{
 		"01:00:10 slack RolloutStarted: RebootPolicy workers: rollout started",
-		"01:01:20 slack RolloutFinished: RebootPolicy workers: rollout finished, 1 node rebooted in 60s",
+		"01:02:00 slack RolloutFinished: RebootPolicy workers: rollout finished, 1 node rebooted in 60s",
 		"02:01:00 down RolloutFinished: RebootPolicy workers: rollout finished, 1 node rebooted in 60s",
 	}
 	f.want(want...)

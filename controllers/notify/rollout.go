@@ -11,8 +11,11 @@ import (
 )
 
 const (
-	// settles is for how long a rollout has to look as if it were over: what one node leaves, another one may take in a moment.
-	settles = 10 * time.Second
+	// settles is for how long a rollout has to look as if it were over at least: what one node leaves, another one may take in a moment. It is
+	// for as long as its slowest node took, up to settlesAtMost: what begins before that is the same rollout. Where needs appear one after the
+	// other, such as with updates at random times, each node would otherwise be a rollout of its own.
+	settles       = 10 * time.Second
+	settlesAtMost = 10 * time.Minute
 	// gives up is after how long without a start a rollout is over of which some nodes wait for what should not be in the way.
 	givesUp = time.Hour
 	// maxWaiting is how many reasons an event names.
@@ -36,10 +39,12 @@ func (s *State) advance(w *world, memory *Memory) (news bool, wake time.Time) {
 	if memory.idle.IsZero() {
 		memory.idle = w.now
 	}
-	if due := latest(memory.idle.Add(settles), from); w.now.Before(due) {
+	ended, slowest := w.lastEnd(last)
+	quiet := ended.Add(min(max(slowest, settles), settlesAtMost))
+	if due := latest(latest(memory.idle.Add(settles), quiet), from); w.now.Before(due) {
 		return false, due
 	}
-	last.Finished, memory.idle = latest(w.lastEnd(last.Started), last.Started), time.Time{}
+	last.Finished, memory.idle = ended, time.Time{}
 	return true, time.Time{}
 }
 
@@ -89,15 +94,21 @@ func (w *world) isOver() (over bool, from time.Time) {
 	return true, time.Time{}
 }
 
-// lastEnd is when the last attempt of a rollout ended.
-func (w *world) lastEnd(started time.Time) time.Time {
-	var last time.Time
+// lastEnd is when the last attempt of a rollout ended, or stalled, and how long the slowest one took.
+func (w *world) lastEnd(state *RolloutState) (last time.Time, slowest time.Duration) {
+	last = state.Started
 	for _, r := range w.Reboots {
-		if a := r.Status.Attempt; a != nil && !a.GrantedTime.Time.Before(started) && a.EndedTime != nil {
-			last = latest(last, a.EndedTime.UTC())
+		a := r.Status.Attempt
+		if a == nil || a.GrantedTime.Time.Before(state.Started) {
+			continue
+		}
+		// One that is stalled began in this rollout, so it begins no other when it goes on.
+		last = latest(last, a.GrantedTime.UTC())
+		if a.EndedTime != nil {
+			last, slowest = latest(last, a.EndedTime.UTC()), max(slowest, a.EndedTime.Sub(a.GrantedTime.Time))
 		}
 	}
-	return last
+	return last, slowest
 }
 
 // rollout tells how a rollout goes or went. What its NodeReboots say is counted: of each node at least the last one that ended is kept.

@@ -26,9 +26,9 @@ func (e *Event) say() (title, text string) {
 	return cut(oneLine(title), maxLine), cut(strings.Join(lines, "\n"), maxText)
 }
 
-// End says of an event that it is over.
+// End says of an event that it is over. The end of a rollout was so before.
 func (e *Event) End() {
-	if !e.Ended {
+	if !e.Ended && e.Event != v1alpha1.EventRolloutFinished {
 		e.Ended = true
 		e.Title += " (over by now)"
 		e.Text = cut(e.Text, maxText-len(endedLine)) + endedLine

@@ -1,7 +1,9 @@
 package notify
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +21,8 @@ const (
 	// lookBack is how far back a window is looked for that closed, and lookStep is no longer than the shortest window.
 	lookBack = 6 * time.Hour
 	lookStep = time.Minute
+	// anyGate is the key of what gates hold up.
+	anyGate = "gate"
 )
 
 // Facts are the objects of one policy, as they are stored.
@@ -74,20 +78,20 @@ type world struct {
 
 func newWorld(facts *Facts, memory *Memory, now time.Time) *world {
 	w := &world{Facts: facts, now: now, memory: memory, zone: time.UTC, instances: map[v1alpha1.NotificationEvent][]instance{}}
+	if memory.began.IsZero() {
+		memory.began = now
+	}
 	if schedule, problems := window.New(&facts.Policy.Spec.Schedule); len(problems) == 0 {
 		w.schedule, w.zone = schedule, schedule.Zone()
 	}
 	w.findHalt()
-	gates := map[string]*instance{}
+	held := map[string][]*v1alpha1.NodeReboot{}
 	for _, r := range facts.Reboots {
 		w.findNotBack(r)
 		w.findRefused(r)
-		w.findWaiting(r, gates)
+		w.findWaiting(r, held)
 	}
-	for reason, gate := range gates {
-		gate.since = memory.since(key(v1alpha1.EventGateFailing, reason), now, now)
-		w.add(v1alpha1.EventGateFailing, *gate)
-	}
+	w.findGates(held)
 	memory.keepSince(now)
 	w.findMissed(memory)
 	for event := range w.instances {
@@ -107,9 +111,15 @@ func (w *world) add(event v1alpha1.NotificationEvent, i instance) {
 	w.instances[event] = append(w.instances[event], i)
 }
 
-// lasts says that the instance of a key is there, or may come back as the same one.
-func (w *world) lasts(event v1alpha1.NotificationEvent, of string) bool {
-	return w.memory.recalls(key(event, of)) || slices.ContainsFunc(w.instances[event], func(i instance) bool { return i.key == of })
+// lasts says that the instance of a key is there, or may come back as the same one, and is to be looked for again then.
+func (w *world) lasts(event v1alpha1.NotificationEvent, of string) (lasts bool, again time.Time) {
+	if slices.ContainsFunc(w.instances[event], func(i instance) bool { return i.key == of }) {
+		return true, time.Time{}
+	}
+	if w.memory.recalls(key(event, of), w.now) {
+		return true, w.now.Add(forgiven + time.Second)
+	}
+	return false, time.Time{}
 }
 
 func (w *world) in(t time.Time) time.Time {
@@ -124,6 +134,8 @@ func (w *world) node(r *v1alpha1.NodeReboot, since time.Time) Node {
 	if a := r.Status.Attempt; a != nil && a.StalledTime != nil {
 		reason, message = a.Result, a.Message
 	}
+	// Of one that is finished for some time the manager keeps the summary only.
+	message = cmp.Or(message, r.Status.Message, r.Status.Summary)
 	return Node{Name: r.Spec.NodeName, NodeReboot: r.Name, Reason: reason, Message: message, Since: w.in(since)}
 }
 
@@ -199,8 +211,8 @@ func (w *world) findRefused(r *v1alpha1.NodeReboot) {
 	w.addNode(v1alpha1.EventDrainRefused, short(string(r.UID)), r, since)
 }
 
-// findWaiting finds what a NodeReboot that waits is an instance of.
-func (w *world) findWaiting(r *v1alpha1.NodeReboot, gates map[string]*instance) {
+// findWaiting finds what a NodeReboot that waits is an instance of, and adds it to those that a gate holds up, by its reason.
+func (w *world) findWaiting(r *v1alpha1.NodeReboot, held map[string][]*v1alpha1.NodeReboot) {
 	if r.Status.CompletionTime != nil {
 		return
 	}
@@ -216,16 +228,30 @@ func (w *world) findWaiting(r *v1alpha1.NodeReboot, gates map[string]*instance) 
 		since := w.memory.since(key(v1alpha1.EventApprovalNeeded, short(string(r.UID))), w.now, w.now)
 		w.addNode(v1alpha1.EventApprovalNeeded, short(string(r.UID)), r, since)
 	case slices.Contains(gateReasons, reason):
-		gate := gates[reason]
-		if gate == nil {
-			gate = &instance{key: reason, reason: reason, message: r.Status.Message}
-			gates[reason] = gate
-		}
-		gate.count++
-		if len(gate.nodes) < maxNodes {
-			gate.nodes = append(gate.nodes, w.node(r, time.Time{}))
+		held[reason] = append(held[reason], r)
+	}
+}
+
+// findGates finds out whether gates are in the way. All of them are one instance, so that two that fail in turn are not
+// two that begin again each time. What it says is what most nodes say.
+func (w *world) findGates(held map[string][]*v1alpha1.NodeReboot) {
+	if len(held) == 0 {
+		return
+	}
+	reasons := slices.SortedFunc(maps.Keys(held), func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(held[b]), len(held[a])), strings.Compare(a, b))
+	})
+	gate := instance{key: anyGate, reason: reasons[0], message: held[reasons[0]][0].Status.Message}
+	gate.since = w.memory.since(key(v1alpha1.EventGateFailing, anyGate), w.now, w.now)
+	for _, reason := range reasons {
+		gate.count += len(held[reason])
+		for _, r := range held[reason] {
+			if len(gate.nodes) < maxNodes {
+				gate.nodes = append(gate.nodes, w.node(r, time.Time{}))
+			}
 		}
 	}
+	w.add(v1alpha1.EventGateFailing, gate)
 }
 
 // findMissed finds the nodes that needed a reboot before the last window closed, and wait for the next one.
@@ -235,11 +261,11 @@ func (w *world) findMissed(memory *Memory) {
 	}
 	state := w.schedule.At(w.now)
 	if state.Open {
-		memory.closed = time.Time{}
+		memory.closed, memory.searched = time.Time{}, false
 		return
 	}
-	if memory.closed.IsZero() || !memory.closedUntil.Equal(state.Opens) {
-		memory.closed, memory.closedUntil = w.lastClosing(), state.Opens
+	if !memory.searched || !memory.closedUntil.Equal(state.Opens) {
+		memory.closed, memory.closedUntil, memory.searched = w.lastClosing(), state.Opens, true
 	}
 	closed := memory.closed
 	if closed.IsZero() || w.now.After(closed.Add(lookBack)) {
