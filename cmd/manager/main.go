@@ -62,9 +62,8 @@ func run(args []string) error {
 	if err != nil {
 		return fmt.Errorf("find the cluster: %w", err)
 	}
-	if config.Dial == nil {
-		// By plain HTTP, as through kubectl proxy, the API server would otherwise be reached by what is confined.
-		config.Dial = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	if err := besideConfined(config); err != nil {
+		return err
 	}
 	signaled := ctrl.SetupSignalHandler()
 	ctx, end := context.WithCancelCause(signaled)
@@ -78,6 +77,20 @@ func run(args []string) error {
 	}
 	if errors.Is(context.Cause(ctx), errHandedOver) && signaled.Err() == nil {
 		return startAgain(args)
+	}
+	return nil
+}
+
+// besideConfined has the API server reached by a transport of its own where it would be http.DefaultTransport, which is confined: by plain
+// HTTP, as through kubectl proxy, and where its certificate is verified by the well-known authorities. Otherwise clients share connections,
+// which those with a dialer do not.
+func besideConfined(config *rest.Config) error {
+	secured, err := rest.TLSConfigFor(config)
+	if err != nil {
+		return fmt.Errorf("find the certificates of the cluster: %w", err)
+	}
+	if secured == nil && config.Dial == nil {
+		config.Dial = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	}
 	return nil
 }

@@ -2,7 +2,10 @@ package notifier
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/netip"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -20,9 +23,17 @@ import (
 const (
 	// rest is how long there is between two looks at the least: what happens at once is seen at once.
 	rest = time.Second
-	// maxSending is how many receivers are told at once.
-	maxSending = 8
+	// maxSending is how many receivers are told at once, and maxRetrying how many of those that were not told at their last try: one that
+	// is well never waits for those that hang.
+	maxSending  = 16
+	maxRetrying = 8
+	// maxTurn is for how long a receiver keeps others from their turn. Some services make several requests.
+	maxTurn = 30 * time.Second
+	// pause is how long nothing is looked at after a look went wrong that must not.
+	pause = time.Minute
 )
+
+var errPanic = errors.New("panic")
 
 // Results of what was sent.
 const (
@@ -61,7 +72,8 @@ type Notifier struct {
 	// changed asks for a pass.
 	changed func()
 	results chan result
-	turns   chan struct{}
+	// turns of receivers that are well, and of those that are not.
+	turns, retries chan struct{}
 
 	mu       sync.Mutex
 	observed *observation
@@ -93,10 +105,11 @@ func New(options Options) *Notifier {
 			secrets: secrets{live: options.Live, namespace: options.Namespace},
 			guard:   outbound.Guard{Allowed: options.AllowedCIDRs}, clock: options.Clock,
 		},
-		store:    &store{live: options.Live, client: options.Client, namespace: options.Namespace},
+		store:    &store{live: options.Live, namespace: options.Namespace},
 		news:     make(chan struct{}, 1),
 		results:  make(chan result),
 		turns:    make(chan struct{}, maxSending),
+		retries:  make(chan struct{}, maxRetrying),
 		policies: map[types.UID]*tracked{},
 		changed:  func() {},
 	}
@@ -138,21 +151,33 @@ func (n *Notifier) run(ctx context.Context) {
 	timer := clock.RealClock{}.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		wake := n.step(ctx)
+		wake := n.safely(func() time.Duration { return n.step(ctx) })
 		timer.Stop()
 		if wake > 0 {
 			timer = clock.RealClock{}.NewTimer(wake)
 		}
 		select {
 		case <-ctx.Done():
+			n.saveAtLast(ctx)
 			return
 		case <-n.news:
 			n.take()
 		case r := <-n.results:
-			n.handle(r)
+			n.safely(func() time.Duration { n.handle(r); return 0 })
 		case <-timer.C():
 		}
 	}
+}
+
+// safely does not let a panic end the manager: reboots go on without notifications.
+func (n *Notifier) safely(do func() time.Duration) (wake time.Duration) {
+	defer func() {
+		if recovered := recover(); recovered != nil {
+			n.options.Log.Error(errPanic, "What is due cannot be found out", "panic", fmt.Sprint(recovered), "stack", string(debug.Stack()))
+			wake = pause
+		}
+	}()
+	return do()
 }
 
 // step looks, and has done what there is to do. It returns when to do so again; 0 is when something happens.
@@ -201,7 +226,7 @@ func (n *Notifier) look(ctx context.Context, now time.Time) time.Time {
 		current[uid] = true
 		policy := n.policies[uid]
 		if policy == nil {
-			policy = newTracked(n.store.state(facts.Policy, n.options.Log))
+			policy = newTracked(n.store.state(facts.Policy, now, n.options.Log))
 			n.policies[uid] = policy
 		}
 		policy.object = facts.Policy
@@ -241,24 +266,41 @@ func (n *Notifier) begin(ctx context.Context, policy *tracked, r *receiver, now 
 	}
 	spec := r.spec.DeepCopy()
 	outgoing := result{policy: policy.object.UID, receiver: spec.Name, generation: policy.object.Generation, event: next}
-	name := policy.object.Name
-	n.sending.Go(func() { n.send(ctx, name, spec, outgoing) })
+	name, turns := policy.object.Name, n.turns
+	if r.failures > 0 {
+		turns = n.retries
+	}
+	n.sending.Go(func() { n.send(ctx, turns, name, spec, outgoing) })
 	return time.Time{}
 }
 
 // send tells a receiver, when it is its turn.
-func (n *Notifier) send(ctx context.Context, policy string, spec *v1alpha1.Notification, r result) {
+func (n *Notifier) send(ctx context.Context, turns chan struct{}, policy string, spec *v1alpha1.Notification, r result) {
 	select {
-	case n.turns <- struct{}{}:
+	case turns <- struct{}{}:
 	case <-ctx.Done():
 		return
 	}
-	r.problem = n.sender.send(ctx, policy, spec, r.event)
-	<-n.turns
+	next := sync.OnceFunc(func() { <-turns })
+	timer := clock.RealClock{}.AfterFunc(maxTurn, next)
+	r.problem = n.try(ctx, policy, spec, r.event)
+	timer.Stop()
+	next()
 	select {
 	case n.results <- r:
 	case <-ctx.Done():
 	}
+}
+
+// try tells a receiver. A panic of a library is a failure as any other; what it says may have parts of a URL in it.
+func (n *Notifier) try(ctx context.Context, policy string, spec *v1alpha1.Notification, e *notify.Event) (p *problem) {
+	defer func() {
+		if recover() != nil {
+			n.options.Log.Error(errPanic, "A receiver cannot be told", "policy", policy, "receiver", spec.Name, "stack", string(debug.Stack()))
+			p = failed("%s", saysNotTaken)
+		}
+	}()
+	return n.sender.send(ctx, policy, spec, e)
 }
 
 func soonest(a, b time.Time) time.Time {

@@ -405,7 +405,7 @@ func TestNothingIsSentBeforeItIsKnownWhatWasSent(t *testing.T) {
 			t.Errorf("sent %v", got)
 		}
 		down.Store(false)
-		b.after(time.Minute)
+		b.after(2 * recheck)
 		if got := b.to.events("slack"); len(got) != 1 {
 			t.Errorf("sent %v", got)
 		}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/wneessen/go-mail"
 
@@ -20,7 +21,15 @@ type problem struct {
 	// invalid says that a person has to change something: trying again does not help.
 	invalid bool
 	text    string
+	// after is for how long the receiver asks to be left alone.
+	after time.Duration
 }
+
+// said is a problem that is known already, on its way through a service.
+type said struct{ *problem }
+
+// Error implements error.
+func (s said) Error() string { return saysNotTaken }
 
 func invalid(format string, args ...any) *problem {
 	return &problem{invalid: true, text: fmt.Sprintf(format, args...)}
@@ -66,28 +75,44 @@ var hints = []struct{ has, says string }{
 var words = regexp.MustCompile(`\b(invalid_auth|invalid_token|token_revoked|account_inactive|not_in_channel|channel_not_found|` +
 	`channel_is_archived|no_service|no_team|action_prohibited|chat not found|bot was blocked)\b`)
 
-// statuses finds the status of HTTP in an error: the number and the words that go with it.
-var statuses = regexp.MustCompile(`\b([345][0-9][0-9]) ([A-Z][A-Za-z' -]+)`)
+// refusals finds a refusal in the text of an error.
+var refusals = regexp.MustCompile(`refusal ([45][0-9]{2}) after ([0-9]{1,4})s word "([a-z_ ]*)"`)
 
 // tell says what an error means, by fixed sentences only.
 func tell(err error) *problem {
+	var known said
+	if errors.As(err, &known) {
+		return known.problem
+	}
 	text := err.Error()
+	if found := refusals.FindStringSubmatch(text); found != nil {
+		return refused(found[1], found[2], found[3])
+	}
 	lower := strings.ToLower(text)
 	for _, hint := range hints {
 		if strings.Contains(lower, hint.has) {
 			return failed("%s", hint.says)
 		}
 	}
-	for _, found := range statuses.FindAllStringSubmatch(text, -1) {
-		code, err := strconv.Atoi(found[1])
-		if words := http.StatusText(code); err == nil && words != "" && strings.HasPrefix(found[2], words) {
-			return answered(code)
-		}
-	}
 	if word := words.FindString(text); word != "" {
 		return failed("the service says %s", word)
 	}
 	return failed("%s", saysNotTaken)
+}
+
+// refused is what a refusal says.
+func refused(status, seconds, word string) *problem {
+	code, err := strconv.Atoi(status)
+	after, parsing := strconv.Atoi(seconds)
+	if err != nil || parsing != nil {
+		return failed("%s", saysNotTaken)
+	}
+	p := answered(code)
+	if word != "" {
+		p.text += ": " + word
+	}
+	p.after = time.Duration(after) * time.Second
+	return p
 }
 
 // answered is an answer with a status that says that the message was not taken.

@@ -50,10 +50,10 @@ func (t *tracked) receiver(name string) *receiver {
 	return r
 }
 
-// keep forgets receivers that are gone.
+// keep forgets receivers that are gone, those that are being told later: no receiver is told twice at once.
 func (t *tracked) keep(specs []v1alpha1.Notification) {
 	for name := range t.receivers {
-		if !slices.ContainsFunc(specs, func(n v1alpha1.Notification) bool { return n.Name == name }) {
+		if !t.receivers[name].busy && !slices.ContainsFunc(specs, func(n v1alpha1.Notification) bool { return n.Name == name }) {
 			delete(t.receivers, name)
 		}
 	}
@@ -229,7 +229,7 @@ func (r *receiver) fail(result result, now time.Time) {
 	if result.event == nil && !result.problem.invalid {
 		r.checked = result.generation - 1
 	}
-	r.notBefore = now.Add(jittered(wait))
+	r.notBefore = now.Add(jittered(max(wait, result.problem.after)))
 }
 
 func jittered(d time.Duration) time.Duration { return wait.Jitter(d, jitter) }
@@ -250,6 +250,11 @@ func (n *Notifier) tell() {
 			problems[policy.object.Name] = p
 		}
 	}
+	n.show(problems)
+}
+
+// show has the next pass write problems, if there are others than before.
+func (n *Notifier) show(problems map[string]model.NotificationProblem) {
 	n.mu.Lock()
 	same := len(problems) == len(n.problems)
 	for name, p := range problems {

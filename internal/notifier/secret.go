@@ -21,6 +21,8 @@ type secrets struct {
 
 // value of a key that the policy may use. The line end that editors and echo put behind it is left out.
 func (s *secrets) value(ctx context.Context, policy string, key *v1alpha1.NotificationKey) (string, *problem) {
+	ctx, stop := context.WithTimeout(ctx, requestTimeout)
+	defer stop()
 	secret := &corev1.Secret{}
 	err := s.live.Get(ctx, types.NamespacedName{Namespace: s.namespace, Name: key.Secret}, secret)
 	switch {

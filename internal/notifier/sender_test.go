@@ -275,7 +275,7 @@ func TestAnswersThatAreNoSuccessAreSaidByTheirNumberOnly(t *testing.T) {
 			if strings.Contains(got.text, secret) {
 				t.Errorf("a secret is said: %s", got.text)
 			}
-			if name != "gotify" && name != "ntfy" && !strings.Contains(got.text, fmt.Sprint(status)) {
+			if !strings.Contains(got.text, fmt.Sprint(status)) {
 				t.Errorf("%s answers %d: %s", name, status, got.text)
 			}
 		}
@@ -338,6 +338,12 @@ func TestWhatIsNotConfiguredRightSaysWhatToChange(t *testing.T) {
 			url: "ftp://" + secret, want: "has no URL that begins with https:// or http://",
 			change: func(n *v1alpha1.Notification) { n.Webhook, n.URL = &v1alpha1.NotificationWebhook{URL: *n.URL}, nil },
 		},
+		"a key that is nothing": {
+			url: "https://example.com", want: "is no base64",
+			change: func(n *v1alpha1.Notification) {
+				n.Webhook, n.URL = &v1alpha1.NotificationWebhook{URL: *n.URL, HMACKey: keyOf("empty")}, nil
+			},
+		},
 		"a key that is no base64": {
 			url: "https://example.com", want: "is no base64",
 			change: func(n *v1alpha1.Notification) {
@@ -355,7 +361,8 @@ func TestWhatIsNotConfiguredRightSaysWhatToChange(t *testing.T) {
 				policy = "workers"
 			}
 			for _, e := range []*notify.Event{nil, halted()} {
-				got := senderWith(loopback, map[string]string{"url": is.url, "hmac": "whsec_%" + secret}).send(t.Context(), policy, n, e)
+				s := senderWith(loopback, map[string]string{"url": is.url, "hmac": "whsec_%" + secret, "empty": "whsec_"})
+				got := s.send(t.Context(), policy, n, e)
 				says(t, got, is.want)
 				if got != nil && !got.invalid {
 					t.Error("it is tried again without end")

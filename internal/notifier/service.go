@@ -73,9 +73,6 @@ var schemes = slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(servic
 // titled are services that show a title apart from the message.
 var titled = []string{"bark", "gotify", "join", "ntfy", "opsgenie", "pushbullet", "pushover"}
 
-// dialing are those that connect by themselves, and not by http.DefaultTransport.
-var dialing = []string{"gotify", "ntfy", "signal"}
-
 // message is what a service is given.
 type message struct {
 	title, text string
@@ -152,18 +149,43 @@ type service struct {
 }
 
 func (s *service) send(ctx context.Context, m message) *problem {
-	if slices.Contains(dialing, s.scheme) {
-		if err := reaches(ctx, s.guard, s.url); err != nil {
-			return tell(err)
-		}
+	if ctx.Err() != nil {
+		return failed("%s", saysTimeout)
 	}
-	if dials, is := s.sender.(interface{ GetHTTPClient() *http.Client }); is && dials.GetHTTPClient() != nil {
-		dials.GetHTTPClient().Transport = newTransport(s.guard, nil)
-	}
+	s.confine()
 	if err := s.hand(m); err != nil {
 		return tell(err)
 	}
 	return nil
+}
+
+// confine has services that connect by themselves go where notifications may go; the others use http.DefaultTransport. Discord's would
+// sleep for minutes and try again: whether and when that is done is decided by the notifier.
+func (s *service) confine() {
+	switch to := s.sender.(type) {
+	case *discord.Service:
+		to.HTTPClient = once{&http.Client{Timeout: sendTimeout}}
+	case *gotify.Service:
+		to.GetHTTPClient().Transport = newTransport(s.guard, insecure(to.Config.InsecureSkipVerify))
+	case *ntfy.Service:
+		to.SetHTTPClient(&http.Client{Timeout: sendTimeout, Transport: newTransport(s.guard, insecure(to.Config.DisableTLSVerification))})
+	case interface{ GetHTTPClient() *http.Client }:
+		if client := to.GetHTTPClient(); client != nil {
+			client.Transport = newTransport(s.guard, nil)
+		}
+	}
+}
+
+// once makes a request, and returns errors that nobody takes for one that goes away by itself.
+type once struct{ *http.Client }
+
+// Do implements discord.HTTPClient.
+func (o once) Do(request *http.Request) (*http.Response, error) {
+	response, err := o.Client.Do(request)
+	if err != nil {
+		return nil, said{tell(err)}
+	}
+	return response, nil
 }
 
 // hand gives a message to the service. It does not let a panic end the manager.

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/notify"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 const (
@@ -24,18 +27,30 @@ const (
 	// maxStored is how many bytes the ConfigMap may have; the API server takes 1 MiB.
 	maxStored = 900 << 10
 	// savesAtLatest is how long what was sent waits to be stored together with what is being sent.
-	savesAtLatest = 20 * time.Second
+	savesAtLatest = 5 * time.Second
+	// endTimeout bounds how long a manager that ends takes to store what it sent.
+	endTimeout = 2 * time.Second
 )
 
 // store is the ConfigMap that remembers what was sent. Only the manager that leads writes it, and only when something was sent. Of two that
 // believe to lead one fails to write, reads what the other one wrote, and writes again.
 type store struct {
 	live      client.Reader
-	client    client.Writer
 	namespace string
 	loaded    bool
 	object    *corev1.ConfigMap
 	notBefore time.Time
+	// failures in a row, of reads until one was good, and of writes after that.
+	failures int
+}
+
+// again is how long to wait after one more failure.
+func (s *store) again() time.Duration {
+	s.failures++
+	if s.failures >= 8 {
+		return jittered(maxBackoff)
+	}
+	return jittered(min(firstBackoff<<(s.failures-1), maxBackoff))
 }
 
 // entry is what is stored of a policy.
@@ -45,13 +60,14 @@ type entry struct {
 }
 
 // state is what is stored of a policy. Of another policy that had its name before nothing is taken.
-func (s *store) state(policy *v1alpha1.RebootPolicy, log logr.Logger) *notify.State {
+func (s *store) state(policy *v1alpha1.RebootPolicy, now time.Time, log logr.Logger) *notify.State {
 	text := s.object.Data[policy.Name]
 	if text == "" {
 		return &notify.State{}
 	}
 	stored := entry{State: &notify.State{}}
-	if err := json.Unmarshal([]byte(text), &stored); err != nil || stored.UID != policy.UID || stored.State == nil {
+	err := json.Unmarshal([]byte(text), &stored)
+	if err != nil || stored.UID != policy.UID || stored.State == nil || !stored.Sound(now) {
 		log.Info("What was sent for a policy is not known, so it may be sent again", "policy", policy.Name)
 		return &notify.State{}
 	}
@@ -60,12 +76,47 @@ func (s *store) state(policy *v1alpha1.RebootPolicy, log logr.Logger) *notify.St
 
 // load reads the ConfigMap.
 func (n *Notifier) load(ctx context.Context) time.Duration {
+	if now := n.options.Clock.Now(); now.Before(n.store.notBefore) {
+		return n.store.notBefore.Sub(now)
+	}
 	if err := n.store.read(ctx); err != nil {
 		n.options.Log.Error(err, "What was sent cannot be read; nothing is sent before that")
-		return firstBackoff
+		wait := min(n.store.again(), recheck) // nothing is sent meanwhile
+		n.store.notBefore = n.options.Clock.Now().Add(wait)
+		if n.store.failures >= shownAfter {
+			n.show(n.unread())
+		}
+		return wait
 	}
-	n.store.loaded = true
+	n.store.loaded, n.store.failures, n.store.notBefore = true, 0, time.Time{}
 	return time.Millisecond
+}
+
+// unread says of every policy with receivers that nothing is sent.
+func (n *Notifier) unread() map[string]model.NotificationProblem {
+	problems := map[string]model.NotificationProblem{}
+	for _, policy := range n.last.policies {
+		if len(policy.Spec.Notifications) > 0 {
+			problems[policy.Name] = model.NotificationProblem{Reason: v1alpha1.ReasonNotificationFailed, Message: fmt.Sprintf(
+				"Nothing is sent, because what was sent before is not known: the manager cannot read ConfigMap %s/%s. See its log, and its Role.",
+				n.options.Namespace, v1alpha1.NotificationsName)}
+		}
+	}
+	return problems
+}
+
+// saveAtLast stores what was sent and is not stored yet, so that whoever leads next does not send it again.
+func (n *Notifier) saveAtLast(ctx context.Context) {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer stop()
+	for _, policy := range n.policies {
+		if policy.dirty {
+			if err := n.write(ctx); err != nil {
+				n.options.Log.Info("What was sent is not stored; another manager may send it again", "because", err.Error())
+			}
+			return
+		}
+	}
 }
 
 func (s *store) read(ctx context.Context) error {
@@ -109,9 +160,10 @@ func (n *Notifier) save(ctx context.Context, now time.Time) time.Time {
 	}
 	if err := n.write(ctx); err != nil {
 		n.options.Log.Error(err, "What was sent cannot be stored; another manager may send it again")
-		n.store.notBefore = now.Add(jittered(firstBackoff))
+		n.store.notBefore = now.Add(n.store.again())
 		return n.store.notBefore
 	}
+	n.store.failures = 0
 	for _, policy := range n.policies {
 		policy.dirty, policy.dirtySince = false, time.Time{}
 	}
@@ -150,7 +202,8 @@ func (n *Notifier) write(ctx context.Context) error {
 // leads next.
 func (n *Notifier) encoded() map[string]string {
 	data, size := map[string]string{}, 0
-	for _, policy := range n.policies {
+	byName := slices.SortedFunc(maps.Values(n.policies), func(a, b *tracked) int { return strings.Compare(a.object.Name, b.object.Name) })
+	for _, policy := range byName {
 		stored := entry{UID: policy.object.UID, State: policy.state}
 		text, err := json.Marshal(stored)
 		if size+len(text) > maxStored {

@@ -8,7 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
+	"strconv"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -22,6 +22,8 @@ const (
 	sendTimeout    = 15 * time.Second
 	// maxAnswer bounds what is read of an answer, in bytes.
 	maxAnswer = 64 << 10
+	// maxRetryAfter bounds how long a receiver may ask to be left alone.
+	maxRetryAfter = time.Hour
 )
 
 // Confine makes every request of this process that does not choose its way itself go as notifications may go: to no local address but
@@ -37,14 +39,20 @@ type transport struct {
 	guard           outbound.Guard
 }
 
+// insecure is the TLS configuration of who does not verify certificates, or else the usual one.
+func insecure(skips bool) *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: skips}
+}
+
 // newTransport makes a transport; nil is the usual TLS configuration.
 func newTransport(guard outbound.Guard, config *tls.Config) *transport {
 	base := &http.Transport{
 		TLSClientConfig: config, DisableKeepAlives: true, ForceAttemptHTTP2: true, TLSHandshakeTimeout: connectTimeout,
-		DialContext: bounded(&net.Dialer{Timeout: connectTimeout}),
+		MaxResponseHeaderBytes: maxAnswer,
+		DialContext:            bounded(&net.Dialer{Timeout: connectTimeout}),
 	}
 	if base.TLSClientConfig == nil {
-		base.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		base.TLSClientConfig = insecure(false)
 	}
 	direct := base.Clone()
 	dialer := guard.Dialer()
@@ -61,11 +69,41 @@ func bounded(dialer *net.Dialer) func(ctx context.Context, network, address stri
 		if err != nil {
 			return nil, err //nolint:wrapcheck // what is said of it is chosen by what it is
 		}
-		if err := conn.SetDeadline(clock.RealClock{}.Now().Add(sendTimeout)); err != nil {
+		limited := &boundedConn{Conn: conn, until: clock.RealClock{}.Now().Add(sendTimeout)}
+		if err := limited.SetDeadline(limited.until); err != nil {
 			return nil, fmt.Errorf("bound a connection: %w", err)
 		}
-		return conn, nil
+		return limited, nil
 	}
+}
+
+// boundedConn is a connection whose deadline can only come earlier: a mail server that answers a little before each deadline would
+// otherwise be spoken to for as long as it likes.
+type boundedConn struct {
+	net.Conn
+	until time.Time
+}
+
+func (c *boundedConn) bound(t time.Time) time.Time {
+	if t.IsZero() || t.After(c.until) {
+		return c.until
+	}
+	return t
+}
+
+// SetDeadline implements net.Conn.
+func (c *boundedConn) SetDeadline(t time.Time) error {
+	return c.Conn.SetDeadline(c.bound(t)) //nolint:wrapcheck // as net.Conn does
+}
+
+// SetReadDeadline implements net.Conn.
+func (c *boundedConn) SetReadDeadline(t time.Time) error {
+	return c.Conn.SetReadDeadline(c.bound(t)) //nolint:wrapcheck // as net.Conn does
+}
+
+// SetWriteDeadline implements net.Conn.
+func (c *boundedConn) SetWriteDeadline(t time.Time) error {
+	return c.Conn.SetWriteDeadline(c.bound(t)) //nolint:wrapcheck // as net.Conn does
 }
 
 // RoundTrip implements http.RoundTripper. Behind a proxy, which an administrator chose, the proxy looks names up.
@@ -85,7 +123,10 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err //nolint:wrapcheck // what is said of it is chosen by what it is
 	}
-	if response.StatusCode >= 300 && response.StatusCode < 400 {
+	switch code := response.StatusCode; {
+	case code >= 400:
+		return nil, closed(response, refusalOf(response))
+	case code >= 300:
 		return nil, closed(response, errRedirects)
 	}
 	response.Body = &boundedBody{ReadCloser: response.Body, left: maxAnswer}
@@ -115,22 +156,36 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	return n, err //nolint:wrapcheck // io.EOF is compared
 }
 
-// reaches says whether the guard lets connections through to all addresses of the host of a URL. It is for services that connect by
-// themselves; what they look up afterwards may be something else.
-func reaches(ctx context.Context, guard outbound.Guard, target *url.URL) error {
-	if target.Hostname() == "" {
-		return nil
+// refusal is an answer that says that a message was not taken. Services make errors of their own of such an answer, of which some have
+// parts of URLs in them and some no status, and one sleeps for minutes and tries again. So none gets it: they get this error instead.
+type refusal struct {
+	code  int
+	after time.Duration
+	// word is one of those that are said; empty if there is none.
+	word string
+}
+
+// Error implements error. Some services keep nothing of an error but its text; see refusals.
+func (r *refusal) Error() string {
+	return fmt.Sprintf("refusal %d after %ds word %q", r.code, int(r.after.Seconds()), r.word)
+}
+
+func refusalOf(response *http.Response) *refusal {
+	r := &refusal{code: response.StatusCode, after: retryAfter(response.Header.Get("Retry-After"))}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err == nil {
+		r.word = words.FindString(string(body))
 	}
-	ctx, stop := context.WithTimeout(ctx, connectTimeout)
-	defer stop()
-	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", target.Hostname())
-	if err != nil {
-		return fmt.Errorf("look up a name: %w", err)
+	return r
+}
+
+// retryAfter is how long a server asks to be left alone, in seconds or as a time.
+func retryAfter(header string) time.Duration {
+	var after time.Duration
+	if seconds, err := strconv.ParseFloat(header, 64); err == nil {
+		after = time.Duration(min(seconds, maxRetryAfter.Seconds()) * float64(time.Second))
+	} else if at, err := http.ParseTime(header); err == nil {
+		after = at.Sub(clock.RealClock{}.Now())
 	}
-	for _, address := range addresses {
-		if !guard.May(address) {
-			return outbound.ErrLocal
-		}
-	}
-	return nil
+	return min(max(after, 0), maxRetryAfter)
 }

@@ -53,7 +53,7 @@ func newWebhook(raw, where, key, ca string, guard outbound.Guard) (*webhook, *pr
 		Transport: newTransport(guard, config), CheckRedirect: func(*http.Request, []*http.Request) error { return errRedirects },
 	}}
 	if encoded, is := strings.CutPrefix(key, keyPrefix); is {
-		if w.key, err = base64.StdEncoding.DecodeString(encoded); err != nil {
+		if w.key, err = base64.StdEncoding.DecodeString(encoded); err != nil || len(w.key) == 0 {
 			return nil, invalid("the key of webhook.hmacKey begins with %s, and is no base64 after that", keyPrefix)
 		}
 	}
