@@ -25,6 +25,8 @@ type reconciler struct {
 	numbers  *numbers
 	limiter  *retryLimiter
 	memory   podMemory
+	// receivers are told how rollouts go; nil if none are.
+	receivers receiverTeller
 	// handOver has another manager lead, and says whether it does; nil never does.
 	handOver func() bool
 	// deferred is what the last plan said about writes that wait.
@@ -58,9 +60,6 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	r.executor.refused.current(s, now)
 	r.numbers.refusedNow.Set(float64(len(s.Refusals)))
 	r.remind(s)
-	if r.silences != nil {
-		s.SilenceFailures = r.silences.Failures()
-	}
 	p, complete, unread := r.plan(ctx, s, now)
 	r.deferred, r.letGo = p.Deferred, p.LetGo
 	if r.handsOver(ctx, p, s.LeaderNode) {
@@ -68,6 +67,7 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	}
 	r.silence(s, p, now)
 	written := r.executor.execute(ctx, s, p, now)
+	r.tell(s, written)
 	wake := untilWake(p.Wake, r.clock.Now())
 	if written.refused && (wake == 0 || wake > firstRetry) {
 		wake = firstRetry // what follows from it is for another plan
@@ -90,8 +90,14 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	return reconcile.Result{RequeueAfter: wake}, nil
 }
 
-// remind tells a snapshot what the last plan left to the next one.
+// remind tells a snapshot what the last plan left to the next one, and what fails beside the passes.
 func (r *reconciler) remind(s *snapshot) {
+	if r.silences != nil {
+		s.SilenceFailures = r.silences.Failures()
+	}
+	if r.receivers != nil {
+		s.NotificationProblems = r.receivers.Problems()
+	}
 	s.Deferred, s.LetGo = r.deferred, r.letGo
 	if s.Deferred == nil {
 		s.Deferred = map[string]time.Time{}

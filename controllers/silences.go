@@ -1,12 +1,10 @@
 package controllers
 
 import (
-	"context"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/gates"
@@ -31,14 +29,6 @@ func newSilencer(mgr manager.Manager, asker *gates.Asker, options *Options) *sil
 	return silencer.New(silencer.Options{
 		Servers: func(entry *v1alpha1.AlertSilence) silencer.Server { return asker.Silences(entry) },
 		Clock:   options.Clock, Log: mgr.GetLogger().WithName("silences"),
-	})
-}
-
-// silenceSource asks for a pass when there is something new to know about silences. They are kept for as long as the controller lives.
-func silenceSource(keeper *silencer.Silencer) source.Source {
-	return source.Func(func(ctx context.Context, queue passQueue) error {
-		keeper.Start(ctx, func() { queue.AddAfter(clusterKey, burst) })
-		return nil
 	})
 }
 

@@ -37,6 +37,8 @@ const (
 	ConditionNamesTaken = "NamesTaken"
 	// ConditionCanaryTooLarge of a RebootPolicy is True while it asks for more canaries than it has nodes.
 	ConditionCanaryTooLarge = "CanaryTooLarge"
+	// ConditionNotificationsFailing of a RebootPolicy is True while a receiver of its notifications cannot be told.
+	ConditionNotificationsFailing = "NotificationsFailing"
 	// ConditionUnknownZones of a RebootPolicy is True while its zone order names a zone that none of its nodes is in.
 	ConditionUnknownZones = "UnknownZones"
 	// ConditionSilencesFailing of a RebootPolicy is True while alerts of its nodes under way cannot be silenced, or a silence cannot be ended.
@@ -288,6 +290,10 @@ const (
 	ReasonNodesNotBack = "NodesNotBack"
 	// ReasonDrainsFailing: the attempts of several nodes in a row failed without a reboot.
 	ReasonDrainsFailing = "DrainsFailing"
+	// ReasonNotificationInvalid: a receiver of notifications is not configured right, such as by a Secret that is not there.
+	ReasonNotificationInvalid = "NotificationInvalid"
+	// ReasonNotificationFailed: a receiver of notifications does not take them. They are tried again.
+	ReasonNotificationFailed = "NotificationFailed"
 	// ReasonRebootsGivenUp: reboots were given up that are still needed.
 	ReasonRebootsGivenUp = "RebootsGivenUp"
 )

@@ -151,6 +151,13 @@ type RebootPolicySpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	History HistorySpec `json:"history,omitempty,omitzero"`
+
+	// notifications are the receivers that are told how rollouts of the policy go.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Notifications []Notification `json:"notifications,omitempty"`
 }
 
 // TaintSpec describes the taint reboot-operator.io/reboot-required.

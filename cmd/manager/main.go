@@ -6,9 +6,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"syscall"
+	"time"
 	_ "time/tzdata" // the image has no time zones but these
 
 	"github.com/go-logr/logr"
@@ -26,6 +28,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers"
 	"github.com/reboot-operator/reboot-operator/internal/certificates"
 	"github.com/reboot-operator/reboot-operator/internal/election"
+	"github.com/reboot-operator/reboot-operator/internal/notifier"
 	"github.com/reboot-operator/reboot-operator/internal/serverclock"
 	"github.com/reboot-operator/reboot-operator/internal/version"
 )
@@ -54,9 +57,13 @@ func run(args []string) error {
 	log := logr.FromSlogHandler(options.log.Handler(os.Stderr))
 	ctrl.SetLogger(log)
 	klog.SetLogger(log)
+	notifier.Confine(options.notifyAllowedCIDRs)
 	config, err := ctrl.GetConfig()
 	if err != nil {
 		return fmt.Errorf("find the cluster: %w", err)
+	}
+	if err := besideConfined(config); err != nil {
+		return err
 	}
 	signaled := ctrl.SetupSignalHandler()
 	ctx, end := context.WithCancelCause(signaled)
@@ -74,6 +81,20 @@ func run(args []string) error {
 	}
 	if err != nil {
 		return fmt.Errorf("run the manager: %w", err)
+	}
+	return nil
+}
+
+// besideConfined has the API server reached by a transport of its own where it would be http.DefaultTransport, which is confined: by plain
+// HTTP, as through kubectl proxy, and where its certificate is verified by the well-known authorities. Otherwise clients share connections,
+// which those with a dialer do not.
+func besideConfined(config *rest.Config) error {
+	secured, err := rest.TLSConfigFor(config)
+	if err != nil {
+		return fmt.Errorf("find the certificates of the cluster: %w", err)
+	}
+	if secured == nil && config.Dial == nil {
+		config.Dial = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	}
 	return nil
 }
@@ -153,6 +174,7 @@ func newManager(config *rest.Config, options *options, end func()) (manager.Mana
 		ClusterMaxUnavailable: options.maxUnavailable,
 		QuorumLabels:          options.quorumLabels,
 		GateAllowedCIDRs:      options.gateAllowedCIDRs,
+		NotifyAllowedCIDRs:    options.notifyAllowedCIDRs,
 		MaxNodeSeries:         options.metricsMaxNodes,
 		PublishMaintenance:    options.publishNodeConditions,
 		HandOver:              handOver(lock, options.leaderElect, end),

@@ -35,6 +35,7 @@ type options struct {
 	maxUnavailable        *intstr.IntOrString
 	quorumLabels          []string
 	gateAllowedCIDRs      []netip.Prefix
+	notifyAllowedCIDRs    []netip.Prefix
 	leaseNamespaces       []string
 	publishNodeConditions bool
 	version               bool
@@ -70,7 +71,9 @@ func parseOptions(args []string, getenv func(string) string) (*options, error) {
 	flags.Func("quorum-node-labels", "Keys of labels of nodes that run members of a quorum such as etcd, separated by commas. Two such nodes "+
 		"are never down at once; those of node-role.kubernetes.io/control-plane, master and etcd are such nodes anyway.", o.setQuorumLabels)
 	flags.Func("gate-allowed-cidrs", "Addresses that gates may ask although they are loopback, link-local or those of metadata services, as "+
-		"CIDRs separated by commas, such as 169.254.20.10/32. The default is none.", o.setGateAllowedCIDRs)
+		"CIDRs separated by commas, such as 169.254.20.10/32. The default is none.", setCIDRs(&o.gateAllowedCIDRs))
+	flags.Func("notify-allowed-cidrs", "Addresses that notifications may be sent to although they are loopback, link-local or those of "+
+		"metadata services, as CIDRs separated by commas, such as 127.0.0.1/32. The default is none.", setCIDRs(&o.notifyAllowedCIDRs))
 	flags.Func("maintenance-lease-namespaces", "Namespaces whose Leases named node-<node> say that others maintain the node, separated by "+
 		"commas, such as medik8s-leases. Who may write Leases there can hold up reboots. The default is none.", o.setLeaseNamespaces)
 	flags.BoolVar(&o.publishNodeConditions, "publish-node-conditions", true,
@@ -117,20 +120,22 @@ func (o *options) setMaxUnavailable(value string) error {
 	return nil
 }
 
-// setGateAllowedCIDRs refuses what is no CIDR, and one whose address has bits beyond its length: it may mean more than it says.
-func (o *options) setGateAllowedCIDRs(value string) error {
-	o.gateAllowedCIDRs = nil
-	if value == "" {
+// setCIDRs refuses what is no CIDR, and one whose address has bits beyond its length: it may mean more than it says.
+func setCIDRs(prefixes *[]netip.Prefix) func(value string) error {
+	return func(value string) error {
+		*prefixes = nil
+		if value == "" {
+			return nil
+		}
+		for _, cidr := range strings.Split(value, ",") {
+			prefix, err := netip.ParsePrefix(strings.TrimSpace(cidr))
+			if err != nil || prefix != prefix.Masked() {
+				return fmt.Errorf("write CIDRs, such as 127.0.0.0/8 or 169.254.20.10/32, not %q", cidr)
+			}
+			*prefixes = append(*prefixes, prefix)
+		}
 		return nil
 	}
-	for _, cidr := range strings.Split(value, ",") {
-		prefix, err := netip.ParsePrefix(strings.TrimSpace(cidr))
-		if err != nil || prefix != prefix.Masked() {
-			return fmt.Errorf("write CIDRs, such as 127.0.0.0/8 or 169.254.20.10/32, not %q", cidr)
-		}
-		o.gateAllowedCIDRs = append(o.gateAllowedCIDRs, prefix)
-	}
-	return nil
 }
 
 // setQuorumLabels refuses what is no key of a label, rather than looking for nodes that there cannot be.

@@ -57,7 +57,20 @@ var reasonStories = map[string]func(*testing.T) *story{
 	v1alpha1.ReasonSameNode:        waitingWith(func(s *story) { s.Reboots = append(s.Reboots, newReboot("other", "a", immediate, manual)) }),
 	v1alpha1.ReasonSuperseded:      waitingWith(func(s *story) { s.Reboots = append(s.Reboots, newReboot("other", "a", immediate)) }),
 	v1alpha1.ReasonNameOfOtherNode: waitingWith(func(s *story) { s.Reboots = append(s.Reboots, newReboot("a-0", "b", manual)) }),
-	v1alpha1.ReasonNamesTaken:      waitingWith(func(s *story) { squat(s.Snapshot, "a", 16) }),
+	v1alpha1.ReasonNotificationInvalid: waitingWith(func(s *story) {
+		s.NotificationProblems = map[string]model.NotificationProblem{"p": {
+			Reason:  v1alpha1.ReasonNotificationInvalid,
+			Message: "Receiver slack: there is no key slack in Secret reboot-operator-system/reboot-operator-notifications, or nothing in it.",
+		}}
+	}),
+	v1alpha1.ReasonNotificationFailed: waitingWith(func(s *story) {
+		s.NotificationProblems = map[string]model.NotificationProblem{"p": {
+			Reason: v1alpha1.ReasonNotificationFailed,
+			Message: "Receiver slack has not taken notifications since 2026-03-01 11:58 +00:00: it answers 500 (Internal Server Error). " +
+				"They are tried again.",
+		}}
+	}),
+	v1alpha1.ReasonNamesTaken: waitingWith(func(s *story) { squat(s.Snapshot, "a", 16) }),
 	v1alpha1.ReasonBackingOff: waitingWith(func(s *story) {
 		failedBefore(1, 0)(s.reboot("ra"))
 	}),
