@@ -68,9 +68,8 @@ var _ = BeforeEach(func() {
 func startManager() {
 	GinkgoHelper()
 	var err error
-	manager, err = cluster.StartManager(ctx, testbed.ManagerOptions{
-		Args: []string{"--leader-elect=false", "--gate-allowed-cidrs=127.0.0.0/8"},
-	})
+	args := []string{"--leader-elect=false", "--gate-allowed-cidrs=127.0.0.0/8", "--notify-allowed-cidrs=127.0.0.0/8"}
+	manager, err = cluster.StartManager(ctx, testbed.ManagerOptions{Args: args})
 	Expect(err).NotTo(HaveOccurred())
 }
 
