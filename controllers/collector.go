@@ -40,7 +40,7 @@ var (
 	policyWithoutHelperDesc = stateDesc("policy_nodes_without_helper",
 		"Ready nodes of a policy that have had no helper that is Ready for five minutes.", labelPolicy)
 	policyFailingDesc = stateDesc("policy_nodes_failing",
-		"Nodes of a policy that need a reboot, and on which the last two attempts or more failed, by the reason of the last one.",
+		"Nodes on which the last two attempts or more failed, by the reason of the last one.",
 		labelPolicy, labelReason)
 	policyReadyDesc = stateDesc("policy_ready",
 		"1 while a policy is in force, 0 while it is not; the reason says why.", labelPolicy, labelReason)

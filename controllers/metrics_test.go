@@ -272,7 +272,8 @@ func TestStateIsCollectedFromWhatIsThere(t *testing.T) {
 		}
 	}
 	rolledBack.Status.Failures = &v1alpha1.Failures{Count: 2, LastReason: v1alpha1.ReasonDrainTimedOut}
-	w := newWorld(t, policy, newPolicy("q"), open, later, newReboot("a", "a", failing(7, pending(-60))), newReboot("b", "b", failing(1, pending(-30))),
+	w := newWorld(t, policy, newPolicy("q"), open, later,
+		newReboot("a", "a", failing(7, pending(-60))), newReboot("b", "b", failing(1, pending(-30))),
 		done, rolledBack,
 		newNode("a", deadlock),
 		newReboot("d", "a", failing(3, givenUp(-90, "boot-1", v1alpha1.SentinelRequired))),
@@ -346,7 +347,7 @@ reboot_operator_policy_oldest_waiting_seconds{policy="p"} 70
 reboot_operator_policy_oldest_waiting_seconds{policy="q"} 90
 reboot_operator_policy_oldest_waiting_seconds{policy="r"} 120
 reboot_operator_policy_oldest_waiting_seconds{policy="s"} 0
-# HELP reboot_operator_policy_nodes_failing Nodes of a policy that need a reboot, and on which the last two attempts or more failed, by the reason of the last one.
+# HELP reboot_operator_policy_nodes_failing Nodes on which the last two attempts or more failed, by the reason of the last one.
 # TYPE reboot_operator_policy_nodes_failing gauge
 reboot_operator_policy_nodes_failing{policy="p",reason="DrainTimedOut"} 2
 reboot_operator_policy_nodes_failing{policy="q",reason=""} 0

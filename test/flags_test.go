@@ -59,8 +59,9 @@ func flagsOf(t *testing.T, program string) []string {
 var others = map[string]string{
 	"create-namespace": "helm", "force-conflicts": "helm", "reset-then-reuse-values": "helm", "reuse-values": "helm", "take-ownership": "helm",
 	"wait": "helm", "set": "helm", "delete-emptydir-data": "kubectl drain", "dry-run": "kubectl", "field-manager": "kubectl",
-	"force": "kubectl drain", "server-side": "kubectl", "feature-gates": "kube-apiserver", "node-monitor-grace-period": "kube-controller-manager",
-	"drain-delay": "kured", "lock-release-delay": "kured",
+	"force": "kubectl drain", "server-side": "kubectl", "feature-gates": "kube-apiserver",
+	"node-monitor-grace-period": "kube-controller-manager",
+	"drain-delay":               "kured", "lock-release-delay": "kured",
 }
 
 // A page names no flag that no program has, such as one that was removed, where it stands by itself or is an argument in a manifest. The

@@ -148,7 +148,8 @@ func TestACertificateIsMadeTrustedAndServedAndThenThereIsQuiet(t *testing.T) {
 	k.clock.SetTime(noon.Add(authorityLifetime - announceBefore))
 	k.look()
 	k.publish()
-	if both, after := authoritiesOf([]byte(bundle(k))), k.published(); string(both) != after || !strings.HasPrefix(after, before) || after == before {
+	both, after := string(authoritiesOf([]byte(bundle(k)))), k.published()
+	if both != after || !strings.HasPrefix(after, before) || after == before {
 		t.Error("the next authority is not announced in time")
 	}
 }
@@ -215,7 +216,8 @@ func TestEachOfWebhooksAndMetricsCanBeServedWithoutTheOther(t *testing.T) {
 	}
 }
 
-// Metrics do not depend on the right to say what the API server trusts, and webhooks are served with what it trusts for as long as it is good.
+// Metrics do not depend on the right to say what the API server trusts, and webhooks are served with what it trusts for as long as that is
+// good.
 func TestWhileWebhooksCannotBeTrustedMetricsAreServed(t *testing.T) {
 	k := newReplica(t, installation()...)
 	k.refusePatches = apierrors.NewForbidden(schema.GroupResource{Resource: "validatingwebhookconfigurations"}, evictionsWebhookName, nil)

@@ -296,9 +296,9 @@ func start(t *testing.T) *bed {
 	return b
 }
 
-// Every query of an alert or a dashboard is run, as it is shipped, on a Prometheus that collects from a manager by HTTPS, finds it
-// as docs/monitoring.md says with the rights that the component gives, and verifies it. A query that gives nothing while everything goes well is about something that goes wrong
-// here.
+// Every query of an alert or a dashboard is run, as it is shipped, on a Prometheus that collects from a manager by HTTPS, finds it as
+// docs/monitoring.md says with the rights that the component gives, and verifies it. A query that gives nothing while everything goes well
+// is about something that goes wrong here.
 func TestEveryQueryHasDataInARolloutInWhichEverythingHappens(t *testing.T) {
 	b := start(t)
 	manager, err := b.StartManager(b.ctx, testbed.ManagerOptions{Args: []string{

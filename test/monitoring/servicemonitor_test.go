@@ -68,7 +68,8 @@ func TestTheServiceMonitorSelectsThePortOfOneServiceUnderTheJobOfTheRules(t *tes
 		t.Errorf("of %d Services %q are selected, and the certificate is that of %q", len(services(t)), selected, endpoint.TLSConfig.ServerName)
 	}
 	manager := string(read(t, "../../config/manager/manager.yaml"))
-	if ca := endpoint.TLSConfig.CA.ConfigMap; ca.Key != "ca.crt" || !strings.Contains(manager, "kind: ConfigMap\nmetadata:\n  name: "+ca.Name+"\n") {
+	ca := endpoint.TLSConfig.CA.ConfigMap
+	if ca.Key != "ca.crt" || !strings.Contains(manager, "kind: ConfigMap\nmetadata:\n  name: "+ca.Name+"\n") {
 		t.Errorf("what to verify by is %q of ConfigMap %q", ca.Key, ca.Name)
 	}
 	if len(monitor.Spec.Endpoints) != 1 || endpoint.Scheme != "https" {
