@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"os/exec"
@@ -136,13 +137,14 @@ func (p *prometheus) awaitTarget(ctx context.Context) {
 	})
 }
 
-// has says whether a query had a sample of at least so much at any time since the Prometheus began.
-func (p *prometheus) has(ctx context.Context, expr string, least float64) bool {
+// most is the largest sample that a query had at any time since the Prometheus began; NaN is none.
+func (p *prometheus) most(ctx context.Context, expr string) float64 {
 	p.t.Helper()
+	most := math.NaN()
 	result, _, _, err := p.api.QueryRange(ctx, expr, prometheusv1.Range{Start: p.began, End: time.Now(), Step: time.Second})
 	if err != nil {
 		if strings.Contains(err.Error(), "connection refused") {
-			return false // It is starting.
+			return most // It is starting.
 		}
 		p.t.Fatalf("%s: %v", expr, err)
 	}
@@ -152,10 +154,10 @@ func (p *prometheus) has(ctx context.Context, expr string, least float64) bool {
 	}
 	for _, series := range matrix {
 		for _, sample := range series.Values {
-			if float64(sample.Value) >= least { // NaN is not.
-				return true
+			if value := float64(sample.Value); math.IsNaN(most) || value > most {
+				most = value
 			}
 		}
 	}
-	return false
+	return most
 }
