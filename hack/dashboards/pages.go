@@ -42,6 +42,12 @@ func fleet() *dashboard.DashboardBuilder {
 		WithPanel(rows(about{"Cannot be rebooted", "Nodes whose host, helper or rights do not allow it, such as those of helpers to evict."}, half,
 			query{`sum by (policy, reason) (reboot_operator_nodereboots{policy=~"$policy", phase="Pending", ` +
 				`reason=~"EvictionForbidden|HelperTooOld|HostCannotReboot|HostUnsupported|SentinelCheckFails"}) > 0`, "nodes"})).
+		WithPanel(lines(about{"Silences", "That exist, and those that should have ended and cannot be ended: they may hide alerts."}, half, "short",
+			query{`sum by (policy) (reboot_operator_silences{policy=~"$policy"})`, "{{policy}}"},
+			query{`sum by (policy) (reboot_operator_silences_overdue{policy=~"$policy"})`, "{{policy}} cannot be ended"},
+			query{`sum by (policy) (increase(reboot_operator_silence_failures_total{policy=~"$policy"}[$__rate_interval]))`, "{{policy}} failed requests"})).
+		WithPanel(lines(about{"Notifications", "Messages to receivers: delivered, failed and tried again, or given up after a day."}, half, "short",
+			query{`sum by (policy, result) (increase(reboot_operator_notifications_total{policy=~"$policy"}[$__rate_interval]))`, "{{policy}} {{result}}"})).
 		WithPanel(rows(about{"Nodes that need a reboot",
 			"Only with --metrics-max-nodes of the manager, and no more nodes than that."}, full,
 			query{`max by (node, policy, phase, reason) (reboot_operator_node_reboot_state{policy=~"$policy"})`, "shown"})).

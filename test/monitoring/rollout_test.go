@@ -39,6 +39,8 @@ var elsewhere = map[string]string{
 	"fleet.json: Unreadable objects": "it takes kinds of another version; test/stored has such objects",
 	"rollout.json: Next start":       "there are policies without a window, whose nodes may start now",
 	"alert RebootHelpersNotReady":    "a helper has to be away for five minutes",
+	"fleet.json: Silences":           "it takes an Alertmanager; test/e2e has one",
+	"alert RebootSilenceNotEnded":    "an Alertmanager has to refuse it; controllers/silencer has one that does",
 	"alert RebootManagerNotLeading":  "the manager here leads without an election",
 	"alert RebootUnreadableObject":   "it takes kinds of another version; test/stored has such objects",
 }
@@ -99,6 +101,28 @@ metadata: {name: refuse-taints}
 spec: {policyName: refuse-taints, validationActions: [Deny]}
 `
 
+// unheard is a policy whose Alertmanager and receiver of notifications do not respond, which holds up no reboot.
+const unheard = `
+apiVersion: v1
+kind: Secret
+metadata:
+  name: reboot-operator-notifications
+  namespace: ` + testbed.Namespace + `
+  annotations: {reboot-operator.io/allowed-policies: unheard}
+stringData: {away: "generic+http://127.0.0.1:1"}
+---
+apiVersion: reboot-operator.io/v1alpha1
+kind: RebootPolicy
+metadata: {name: unheard}
+spec:
+  nodeSelector: {matchLabels: {pool: unheard}}
+  rollout: {minIntervalSeconds: 0}
+  silences:
+  - {name: node-alerts, url: "http://127.0.0.1:1", matchers: [{name: node, value: "{{ .Node }}"}]}
+  notifications:
+  - {name: away, url: {key: away}}
+`
+
 // awaitRefusal waits until the API server refuses, which it begins to do some time after the policy was created.
 func (b *bed) awaitRefusal(host *testbed.Host) {
 	config := b.Config()
@@ -129,6 +153,8 @@ func (b *bed) everythingHappens() {
 	b.pool("sticky", 3, func(s *v1alpha1.RebootPolicySpec) {
 		s.Failure.MaxAttempts, s.Failure.MaxFailures = ptr.To[int32](1), ptr.To(intstr.FromInt(10))
 	}, func(h *testbed.Host) { h.SetSentinelSticky(true) })
+	b.check(b.Apply(b.ctx, []byte(unheard)))
+	b.pool("unheard", 1, nil)
 	b.pool("unable", 1, nothing, func(h *testbed.Host) { h.SetObstacle("there is no D-Bus") })
 	b.pool("failing", 1, func(s *v1alpha1.RebootPolicySpec) {
 		s.Failure.MaxAttempts, s.Failure.BackoffSeconds = ptr.To[int32](100), ptr.To[int32](1)
