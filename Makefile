@@ -336,9 +336,9 @@ RELEASE := bin/release
 PLATFORMS ?= amd64 arm64
 RELEASE_PLATFORMS := amd64 arm64
 PLUGIN_PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
-# The plugin and the chart are released when they are there.
+# The plugin is released when it is there.
 PLUGIN := $(wildcard cmd/kubectl-reboots)
-CHART := $(wildcard charts/reboot-operator)
+CHART := charts/reboot-operator
 
 .PHONY: bin/release
 bin/release:
@@ -360,7 +360,7 @@ release-files: release-check
 	cp dist/sbom/* dist/release/
 	$(MAKE) build-installer IMG="$$(awk '$$1 == "image" {print $$2}' dist/release/digests.txt)"
 	cp dist/install.yaml dist/before-1.36.yaml dist/release/
-	$(if $(CHART),$(RELEASE) chart -chart=$(CHART) -name=$(RELEASE_CHARTS) -created=$(SOURCE_DATE_EPOCH) -to=dist/release -layout=dist/layouts/chart >> dist/release/digests.txt)
+	$(RELEASE) chart -chart=$(CHART) -name=$(RELEASE_CHARTS) -created=$(SOURCE_DATE_EPOCH) -to=dist/release -layout=dist/layouts/chart >> dist/release/digests.txt
 	$(if $(PLUGIN),$(MAKE) plugin-archives)
 	$(RELEASE) notes -version=$(VERSION) > dist/notes.md
 	$(RELEASE) checksums -folder=dist/release
@@ -412,7 +412,7 @@ push-to: ## Build the image, push it to REGISTRY=registry.example.com/team, and 
 	@printf 'image:\n  repository: %s\n  tag: "%s"\n  digest: %s\n' "$(REGISTRY:/=)/reboot-operator" "$(VERSION)" "$$(sed 's/.*@//' dist/pushed)" > dist/values.yaml
 	@echo "Pushed $$(cat dist/pushed). Install it:"
 	@echo "  kubectl apply --server-side -f dist/install.yaml"
-	@$(if $(CHART),echo "or: helm install reboot-operator $(CHART) --namespace $(NAMESPACE) --wait --values dist/values.yaml",true)
+	@echo "or: helm install reboot-operator $(CHART) --namespace $(NAMESPACE) --wait --values dist/values.yaml"
 
 .PHONY: install
 install: manifests ## Install the kinds only.
