@@ -1,6 +1,6 @@
 module github.com/reboot-operator/reboot-operator/test/chart
 
-go 1.26.0
+go 1.26.10
 
 require (
 	github.com/cert-manager/cert-manager v1.21.2
