@@ -208,8 +208,8 @@ const (
 
 // Reasons of a failed attempt, and of a NodeReboot that was given up after the last one.
 const (
-	// ReasonUncordoned: someone uncordoned the node during the attempt. It counts as a failure, so that the
-	// operator does not cordon it again at once.
+	// ReasonUncordoned: someone uncordoned the node during the attempt, or neither the Node nor the slots object
+	// shows the attempt anymore. It counts as a failure, so that the operator does not cordon the node again at once.
 	ReasonUncordoned = "Uncordoned"
 	// ReasonPodsNotFinished: pods that were left to finish did not in time.
 	ReasonPodsNotFinished = "PodsNotFinished"

@@ -67,8 +67,8 @@ func (p *planning) attemptInput(r *rebootView) *attempt.Input {
 	in.Moment, in.Neighbors = p.Moment, neighborsOf{p, r}
 	in.Pods, in.PodsKnown = p.snapshot.Pods[r.node.Name]
 	in.Retry, in.Hold = p.evictionsOf(r)
-	in.BootSeen, r.bootMissed = p.unrecordedBoot(r)
-	in.BootMissed = r.bootMissed
+	in.BootSeen, in.BootMissed = p.unrecordedBoot(r)
+	r.bootMissed = r.bootMissed || in.BootMissed
 	return in
 }
 

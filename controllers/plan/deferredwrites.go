@@ -46,11 +46,16 @@ func (p *planning) defers(key string, delay time.Duration) bool {
 	if p.Reached(since.Add(delay)) {
 		return false
 	}
+	p.remember(key, since)
+	return true
+}
+
+// remember has the next plan know since when something waits.
+func (p *planning) remember(key string, since time.Time) {
 	if p.deferred == nil {
 		p.deferred = map[string]time.Time{}
 	}
 	p.deferred[key] = since
-	return true
 }
 
 // statusKey tells the write of a status from others.
@@ -71,8 +76,11 @@ func (p *planning) unrecordedBoot(r *rebootView) (seen time.Time, missed bool) {
 		return time.Time{}, false
 	}
 	this := r.bootKey(r.node.BootID)
-	for key := range p.snapshot.Deferred {
-		missed = missed || key != this && strings.HasPrefix(key, r.bootKey(""))
+	for key, since := range p.snapshot.Deferred {
+		if strings.HasPrefix(key, r.bootKey("")) {
+			missed = missed || key != this
+			p.remember(key, since) // until it is recorded: the write may fail
+		}
 	}
 	return p.snapshot.Deferred[this], missed
 }

@@ -218,6 +218,7 @@ func TestTheSecondOfTwoBootsIsToldAtOnce(t *testing.T) {
 	}
 	s.now = s.now.Add(3 * time.Second)
 	s.boot("a", 3)
+	s.Deferred = s.compute().Deferred // that write fails
 	if status, _ := s.written("ra"); !status {
 		t.Fatal("it is not told that the host booted twice")
 	}

@@ -156,7 +156,8 @@ func TestALostSlotIsAskedForOnlyBeforeTheReboot(t *testing.T) {
 			s.reboot("ra").Status.Attempt.Cordon = v1alpha1.CordonForeign
 		}},
 		"a person had cordoned it, and it has its marks": {from: stageDraining, event: func(s *story) {
-			s.node("a").Unschedulable, s.node("a").Annotations = true, map[string]string{v1alpha1.MarksAnnotation: markRecord{For: "uid-of-ra"}.String()}
+			marks := markRecord{For: "uid-of-ra"}.String()
+			s.node("a").Unschedulable, s.node("a").Annotations = true, map[string]string{v1alpha1.MarksAnnotation: marks}
 			s.reboot("ra").Status.Attempt.Cordon = v1alpha1.CordonForeign
 		}},
 	} {
@@ -282,13 +283,33 @@ func TestAnAttemptWithoutItsSlotDoesNotHang(t *testing.T) {
 					switch attempt := status.Attempt; {
 					case attempt.RebootOrderedTime != nil && node.CordonedFor == "uid-of-ra" && node.Annotations[v1alpha1.MarksAnnotation] != "":
 					case attempt.Number > 1: // it was rolled back, and what was refused is tried again after a while
-					case attempt.Result == v1alpha1.ReasonUncordoned, attempt.Result == v1alpha1.ReasonWriteRefused, status.Reason == v1alpha1.ReasonWriteRefused:
+					case attempt.Result == v1alpha1.ReasonUncordoned, attempt.Result == v1alpha1.ReasonWriteRefused:
+					case status.Reason == v1alpha1.ReasonWriteRefused:
 					default:
 						t.Errorf("attempt %+v, reason %s: %s", attempt, status.Reason, status.Message)
 					}
 				})
 			}
 		}
+	}
+}
+
+// The drain goes on as it was ordered, and what is known of it is still recorded.
+func TestADrainOfANodeThatCannotBeCordonedAgainSaysSo(t *testing.T) {
+	s := attemptIn(t, stageDraining)
+	unmarked(s.node("a"))
+	s.refuse(model.WriteSlots, v1alpha1.SlotsName, "no")
+	s.settle()
+	ordered := s.reboot("ra").Status.Order
+	s.editPolicy("p", func(p *v1alpha1.RebootPolicy) { p.Spec.Drain.TimeoutSeconds = ptr.To[int32](1234) })
+	s.reboot("ra").Status.Message = "what was known before"
+	s.settle()
+	status := s.reboot("ra").Status
+	if status.Message == "what was known before" || status.Reason != v1alpha1.ReasonWriteRefused || status.Attempt.RolledBackTime != nil {
+		t.Errorf("attempt %+v, reason %s: %s", status.Attempt, status.Reason, status.Message)
+	}
+	if diff := cmp.Diff(ordered, status.Order); diff != "" {
+		t.Errorf("the order (-want +got):\n%s", diff)
 	}
 }
 
@@ -322,10 +343,12 @@ func TestWhatMayBeWrittenWithoutASlotIsTheTaintForTheNeed(t *testing.T) {
 	need := corev1.Taint{Key: v1alpha1.TaintKey, Effect: corev1.TaintEffectNoSchedule}
 	other := corev1.Taint{Key: "dedicated", Effect: corev1.TaintEffectNoSchedule}
 	for name, tc := range map[string]struct{ had, set, want []corev1.Taint }{
-		"the need and the cordon":    {set: []corev1.Taint{need, model.RebootingTaint}, want: []corev1.Taint{need}},
-		"the cordon only":            {had: []corev1.Taint{need, other}, set: []corev1.Taint{other, need, model.RebootingTaint}},
-		"the cordon, which it has":   {had: []corev1.Taint{model.RebootingTaint}, set: []corev1.Taint{need, model.RebootingTaint}, want: []corev1.Taint{need, model.RebootingTaint}},
-		"the need, which it has not": {had: []corev1.Taint{other}, set: []corev1.Taint{other, need}, want: []corev1.Taint{other, need}},
+		"the need and the cordon":        {set: []corev1.Taint{need, model.RebootingTaint}, want: []corev1.Taint{need}},
+		"the cordon only":                {had: []corev1.Taint{need, other}, set: []corev1.Taint{other, need, model.RebootingTaint}},
+		"the cordon, which it has":       {had: []corev1.Taint{model.RebootingTaint}, set: []corev1.Taint{need, model.RebootingTaint}, want: []corev1.Taint{need, model.RebootingTaint}},
+		"the taint goes with the cordon": {had: []corev1.Taint{need, model.RebootingTaint}, set: []corev1.Taint{need}},
+		"both go":                        {had: []corev1.Taint{need, model.RebootingTaint}, want: []corev1.Taint{model.RebootingTaint}},
+		"the need, which it has not":     {had: []corev1.Taint{other}, set: []corev1.Taint{other, need}, want: []corev1.Taint{other, need}},
 	} {
 		work := &NodeWork{Node: "a", Patch: &NodePatch{
 			SetTaints: true, Taints: tc.set, Had: tc.had, CordonedFor: ptr.To("uid-of-ra"), Unschedulable: ptr.To(true),

@@ -181,20 +181,19 @@ func (p *NodePatch) Taint() *NodePatch {
 }
 
 // Need is the part of the patch that may be written whatever becomes of the rest: the taint for the need of a reboot. The taint that takes
-// the place of a cordon goes with the cordon, so it stays as it is. Nil if that changes nothing.
+// the place of a cordon comes and goes with the cordon, so it stays as it is. Nil if that changes nothing.
 func (p *NodePatch) Need() *NodePatch {
 	patch := p.Taint()
-	if patch == nil || !p.taintsForCordon() {
-		return patch
+	if patch == nil {
+		return nil
 	}
 	isForCordon := func(taint corev1.Taint) bool { return taint.MatchTaint(&model.RebootingTaint) }
 	patch.Taints = slices.DeleteFunc(slices.Clone(p.Taints), isForCordon)
 	if i := slices.IndexFunc(p.Had, isForCordon); i >= 0 {
 		patch.Taints = append(patch.Taints, p.Had[i])
 	}
-	if len(patch.Taints) == len(p.Had) && !slices.ContainsFunc(patch.Taints, func(taint corev1.Taint) bool {
-		return !slices.Contains(p.Had, taint)
-	}) {
+	changed := func(taint corev1.Taint) bool { return !slices.Contains(p.Had, taint) }
+	if len(patch.Taints) == len(p.Had) && !slices.ContainsFunc(patch.Taints, changed) {
 		return nil
 	}
 	return patch

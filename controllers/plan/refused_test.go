@@ -215,11 +215,13 @@ func TestWorkGoesOnWithWhatDoesNotNeedARefusedWrite(t *testing.T) {
 	ends := RebootChange{
 		Object: newReboot("ra", "a", func(r *v1alpha1.NodeReboot) { r.Status = open }), Status: ended, StatusChanged: true, RemoveFinalizer: true,
 	}
+	need := []corev1.Taint{{Key: v1alpha1.TaintKey, Effect: corev1.TaintEffectNoSchedule}}
 	cordons := NodePatch{
-		SetTaints: true, Unschedulable: ptr.To(true), CordonedFor: ptr.To("u"), Labels: map[string]*string{"x": ptr.To("y")},
+		SetTaints: true, Taints: need, Unschedulable: ptr.To(true), CordonedFor: ptr.To("u"), Labels: map[string]*string{"x": ptr.To("y")},
 	}
 	uncordons := NodePatch{
-		SetTaints: true, Unschedulable: ptr.To(false), CordonedFor: ptr.To(""), Annotations: map[string]*string{v1alpha1.MarksAnnotation: nil},
+		SetTaints: true, Had: need, Unschedulable: ptr.To(false), CordonedFor: ptr.To(""),
+		Annotations: map[string]*string{v1alpha1.MarksAnnotation: nil},
 	}
 	maintenance := map[corev1.NodeConditionType]MaintenanceCondition{}
 	excludes := NodePatch{Labels: map[string]*string{v1alpha1.ExcludeLabel: ptr.To("true")}}

@@ -115,8 +115,8 @@ type Plan struct {
 }
 
 // EvictionClaim is what a pod has on one of the evictions that a budget allows, until it allows more or fewer: then it has seen what came
-// of a claim. Where several pods claim evictions of one budget, the first eviction ends all claims, and another one may be offered twice; the
-// API server refuses what the budget does not allow.
+// of a claim. Where several pods claim evictions of one budget, the first eviction ends all claims, and another one may be offered twice.
+// The API server refuses what the budget does not allow.
 type EvictionClaim struct {
 	Namespace, Budget, Pod string
 	Allows                 int32

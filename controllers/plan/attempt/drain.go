@@ -180,7 +180,9 @@ func (a *attempt) endDrain(result v1alpha1.DrainResult) {
 
 func (a *attempt) awaitDrain() {
 	answer := a.answer()
-	a.updateDrainOrder(answer)
+	if a.Refused.OK() {
+		a.updateDrainOrder(answer)
+	}
 	switch {
 	case answer != nil && answer.State == v1alpha1.OrderDone:
 		a.endDrain(v1alpha1.DrainComplete)
@@ -192,6 +194,11 @@ func (a *attempt) awaitDrain() {
 		a.fail(v1alpha1.ReasonDrainFailed, a.times().Localize(answer.Message))
 		return
 	}
+	a.tellDrain(answer)
+}
+
+// tellDrain says how a drain is going that is not over. Where the order cannot be changed, the drain goes on as it was ordered.
+func (a *attempt) tellDrain(answer *v1alpha1.HelperReport) {
 	a.wait = a.draining()
 	if answer != nil && !knownState(answer.State) {
 		a.wait.Message += " " + unknownState(answer.State)
@@ -201,6 +208,9 @@ func (a *attempt) awaitDrain() {
 			refused, a.times().Until(a.Status.Order.Deadline.Time), a.withPods()).Ending(a.Status.Order.Deadline.Time)
 	}
 	a.noteStuck(answer)
+	if !a.Refused.OK() {
+		a.wait = a.Refused
+	}
 }
 
 // noteStuck warns of a drain that does not get anywhere, once for each time that it is stuck. While it is, the message names what is left.

@@ -59,7 +59,8 @@ func (a *attempt) mayContinue() model.Verdict {
 		return model.Blocked(v1alpha1.ReasonNotSelected, "RebootPolicy %s, which granted the attempt, no longer owns node %s.",
 			cmp.Or(a.Status.Attempt.PolicyName, a.Status.PolicyName), a.Node.Name)
 	case a.SlotLost:
-		return model.Blocked(v1alpha1.ReasonUncordoned, "Node %s is not cordoned for the attempt, and the slots object holds no slot for it.", a.Node.Name)
+		return model.Blocked(v1alpha1.ReasonUncordoned, "Node %s does not show the attempt, and the slots object holds no slot for it.",
+			a.Node.Name)
 	case a.uncordoned():
 		return model.Blocked(v1alpha1.ReasonUncordoned, "A person or a program uncordoned node %s during the attempt.", a.Node.Name)
 	}
