@@ -136,11 +136,10 @@ release-samples: ## Keep the samples of a release, so that tests apply them to a
 # What a test waits for has a limit of its own; that of go test, 10 minutes, is too little for simulations on a busy machine.
 GO_TEST := go run ./hack/gotest -summary="$(SUMMARY)" -- -timeout 40m
 
-# Rollouts wait most of their time, so they run beside the other tests.
 .PHONY: test
 test: ## Run all tests, and say at the end which failed and which were skipped.
 	@summary=$$(mktemp); trap 'rm -f "$$summary"' EXIT; status=0; \
-	$(MAKE) -j2 test-e2e test-unit test-envtest test-chart SUMMARY="$$summary" || status=$$?; \
+	$(MAKE) test-unit test-envtest test-chart test-e2e SUMMARY="$$summary" || status=$$?; \
 	go run ./hack/gotest -summary="$$summary" -show; exit $$status
 
 .PHONY: test-unit
