@@ -44,11 +44,13 @@ KUSTOMIZE := go tool -modfile=hack/tools/go.mod kustomize
 GOLANGCI_LINT := go tool -modfile=hack/tools/lint/go.mod golangci-lint-kube-api-linter
 # Checks workflows of GitHub Actions.
 ACTIONLINT := go tool -modfile=hack/tools/workflows/go.mod actionlint
+# Writes the README of the chart from the comments of its values.
+HELM_DOCS := go tool -modfile=hack/tools/helm/go.mod helm-docs
 # Writes a bill of materials of a program.
 CYCLONEDX := go tool -modfile=hack/tools/security/go.mod cyclonedx-gomod
 
-MODULES := . hack/tools hack/tools/lint hack/tools/security hack/tools/workflows test/testbed/components
-GENERATED := api/v1alpha1/zz_generated.deepcopy.go config/crd/bases config/rbac/role.yaml docs/reason-messages.md
+MODULES := . hack/dashboards hack/tools hack/tools/helm hack/tools/lint hack/tools/security hack/tools/workflows test/chart test/testbed/components
+GENERATED := api/v1alpha1/zz_generated.deepcopy.go charts config/crd/bases config/rbac/role.yaml config/components/dashboards docs/reason-messages.md
 
 # Results are not cached (-count=1): Go does not see which manifests kubectl read.
 # The programs of the control plane that tests run on: a folder named by KUBEBUILDER_ASSETS, or built once, which takes minutes.
@@ -77,14 +79,23 @@ clean: ## Remove what was built.
 ##@ Develop
 
 .PHONY: generate
-generate: ## Generate Go code from the API types, and the page of reasons from the planner's stories.
+generate: dashboards ## Generate Go code from the API types, the page of reasons from the planner's stories, and dashboards.
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	go test -count=1 -run TestEveryReasonOfTheAPIIsProduced ./controllers/plan -update
+
+.PHONY: dashboards
+dashboards: ## Generate the dashboards for Grafana.
+	cd hack/dashboards && go run .
 
 .PHONY: manifests
 manifests: ## Generate CRDs and the manager's roles from markers.
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=reboot-operator-manager paths=./controllers output:rbac:dir=config/rbac
+
+.PHONY: chart
+chart: manifests dashboards ## Generate the Helm chart's templates from config/, its kinds, its schema and its README.
+	go run ./hack/chart
+	$(HELM_DOCS) --chart-search-root=charts --template-files=README.md.gotmpl --sort-values-order=file --skip-version-footer
 
 .PHONY: fmt
 fmt: ## Format Go code and sort imports.
@@ -97,6 +108,7 @@ vet: ## Run go vet.
 .PHONY: lint
 lint: lint-api ## Lint everything, the API's conventions included.
 	$(GOLANGCI_LINT) run
+	cd test/chart && go tool -modfile=../../hack/tools/lint/go.mod golangci-lint-kube-api-linter run ./...
 
 .PHONY: lint-api
 lint-api: ## Lint api/ by the conventions of Kubernetes APIs.
@@ -127,7 +139,7 @@ GO_TEST := go run ./hack/gotest -summary="$(SUMMARY)" -- -timeout 40m
 .PHONY: test
 test: ## Run all tests, and say at the end which failed and which were skipped.
 	@summary=$$(mktemp); trap 'rm -f "$$summary"' EXIT; status=0; \
-	$(MAKE) test-unit test-envtest test-e2e SUMMARY="$$summary" || status=$$?; \
+	$(MAKE) test-unit test-envtest test-chart test-e2e SUMMARY="$$summary" || status=$$?; \
 	go run ./hack/gotest -summary="$$summary" -show; exit $$status
 
 .PHONY: test-unit
@@ -171,6 +183,11 @@ mutate: ## Change one small thing in the sources at a time; the tests of the par
 test-envtest: ## Run what needs an API server: kinds, rights, controller, helper, testbed.
 	$(WITH_ASSETS) $(GO_TEST) -count=1 -race ./controllers ./controllers/gates/placement ./internal/...
 	$(WITH_ASSETS) $(GO_TEST) -count=1 $$(go list ./test/... | grep -v /test/e2e)
+
+# A module of its own: Helm's library and what it needs stay out of the operator's go.mod.
+.PHONY: test-chart
+test-chart: ## Compare the Helm chart with config/, try every value, install, upgrade and uninstall it.
+	$(WITH_ASSETS) && export KUBEBUILDER_ASSETS=$$assets && cd test/chart && go run github.com/reboot-operator/reboot-operator/hack/gotest -summary="$(SUMMARY)" -- -timeout 20m -count=1 ./...
 
 .PHONY: test-e2e
 test-e2e: ## Run whole rollouts on the testbed.
@@ -244,10 +261,10 @@ cluster: ## Start the testbed and keep it, to play with kubectl.
 verify: verify-generated verify-tidy lint lint-workflows vulncheck verify-release ## Check that generated files and go.mod files are fresh, lint, look for known vulnerabilities, try a release.
 
 .PHONY: verify-generated
-verify-generated: generate manifests
+verify-generated: generate manifests chart
 	@stale=$$(git status --porcelain -- $(GENERATED)); if [ -n "$$stale" ]; then \
 		git --no-pager diff -- $(GENERATED); \
-		echo "not as generated, or not committed; run make generate manifests and commit:"; echo "$$stale"; exit 1; fi
+		echo "not as generated, or not committed; run make generate chart and commit:"; echo "$$stale"; exit 1; fi
 
 .PHONY: verify-tidy
 verify-tidy:
@@ -319,9 +336,9 @@ RELEASE := bin/release
 PLATFORMS ?= amd64 arm64
 RELEASE_PLATFORMS := amd64 arm64
 PLUGIN_PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
-# The plugin and the chart are released when they are there.
+# The plugin is released when it is there.
 PLUGIN := $(wildcard cmd/kubectl-reboots)
-CHART := $(wildcard charts/reboot-operator)
+CHART := charts/reboot-operator
 
 .PHONY: bin/release
 bin/release:
@@ -343,7 +360,7 @@ release-files: release-check
 	cp dist/sbom/* dist/release/
 	$(MAKE) build-installer IMG="$$(awk '$$1 == "image" {print $$2}' dist/release/digests.txt)"
 	cp dist/install.yaml dist/before-1.36.yaml dist/release/
-	$(if $(CHART),$(RELEASE) chart -chart=$(CHART) -name=$(RELEASE_CHARTS) -created=$(SOURCE_DATE_EPOCH) -to=dist/release -layout=dist/layouts/chart >> dist/release/digests.txt)
+	$(RELEASE) chart -chart=$(CHART) -name=$(RELEASE_CHARTS) -created=$(SOURCE_DATE_EPOCH) -to=dist/release -layout=dist/layouts/chart >> dist/release/digests.txt
 	$(if $(PLUGIN),$(MAKE) plugin-archives)
 	$(RELEASE) notes -version=$(VERSION) > dist/notes.md
 	$(RELEASE) checksums -folder=dist/release
@@ -395,7 +412,7 @@ push-to: ## Build the image, push it to REGISTRY=registry.example.com/team, and 
 	@printf 'image:\n  repository: %s\n  tag: "%s"\n  digest: %s\n' "$(REGISTRY:/=)/reboot-operator" "$(VERSION)" "$$(sed 's/.*@//' dist/pushed)" > dist/values.yaml
 	@echo "Pushed $$(cat dist/pushed). Install it:"
 	@echo "  kubectl apply --server-side -f dist/install.yaml"
-	@$(if $(CHART),echo "or: helm install reboot-operator $(CHART) --namespace $(NAMESPACE) --wait --values dist/values.yaml",true)
+	@echo "or: helm install reboot-operator $(CHART) --namespace $(NAMESPACE) --wait --values dist/values.yaml"
 
 .PHONY: install
 install: manifests ## Install the kinds only.

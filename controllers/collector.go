@@ -3,11 +3,13 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -37,6 +39,13 @@ var (
 		"Nodes of a policy that have needed a reboot for longer than schedule.maxDeferralSeconds.", labelPolicy)
 	policyWithoutHelperDesc = stateDesc("policy_nodes_without_helper",
 		"Ready nodes of a policy that have had no helper that is Ready for five minutes.", labelPolicy)
+	policyFailingDesc = stateDesc("policy_nodes_failing",
+		"Nodes on which the last two attempts or more failed, by the reason of the last one.",
+		labelPolicy, labelReason)
+	policyReadyDesc = stateDesc("policy_ready",
+		"1 while a policy is in force, 0 while it is not; the reason says why.", labelPolicy, labelReason)
+	policyNextStartDesc = stateDesc("policy_next_start_seconds",
+		"How long until the schedule lets nodes start: 0 while it does, +Inf if it never does again.", labelPolicy)
 	policyWindowOpenDesc = stateDesc("policy_window_open",
 		"1 while the schedule lets nodes start; 0 outside its windows and in a freeze.", labelPolicy)
 	policyOldestWaitingDesc = stateDesc("policy_oldest_waiting_seconds",
@@ -53,6 +62,8 @@ type stateCollector struct {
 	reader  client.Reader
 	clock   clock.PassiveClock
 	elected <-chan struct{}
+	// maxNodes is how many nodes are shown by name.
+	maxNodes int
 }
 
 // Describe implements prometheus.Collector.
@@ -60,6 +71,7 @@ func (c *stateCollector) Describe(descs chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		rebootsDesc, unreadableDesc, policyNodesDesc, policyUnavailableDesc, policyMaxUnavailableDesc, policyUnderWayDesc, policyHaltedDesc,
 		policyFailedDesc, policyOverdueDesc, policyWithoutHelperDesc, policyWindowOpenDesc, policyOldestWaitingDesc,
+		policyReadyDesc, policyNextStartDesc, policyFailingDesc, nodeRequiredDesc, nodeStateDesc, nodesLeftOutDesc,
 	} {
 		descs <- desc
 	}
@@ -90,8 +102,11 @@ func (c *stateCollector) Collect(metrics chan<- prometheus.Metric) {
 		return
 	}
 	collectReboots(metrics, reboots.Items, policies.Items)
+	collectFailing(metrics, reboots.Items, policies.Items)
 	collectUnreadable(metrics, reboots.Items, policies.Items)
-	collectPolicies(metrics, policies.Items, oldestWaiting(reboots.Items, neededBy(policies.Items, nodes.Items)), c.clock.Now())
+	needed := neededBy(policies.Items, nodes.Items)
+	collectPolicies(metrics, policies.Items, oldestWaiting(reboots.Items, needed), c.clock.Now())
+	collectNodes(metrics, reboots.Items, needed, c.maxNodes)
 }
 
 // phases are those that a NodeReboot can be in.
@@ -118,6 +133,31 @@ func collectReboots(metrics chan<- prometheus.Metric, reboots []v1alpha1.NodeReb
 	}
 	for s, count := range counts {
 		metrics <- prometheus.MustNewConstMetric(rebootsDesc, prometheus.GaugeValue, float64(count), s.policy, s.phase, s.reason)
+	}
+}
+
+// failingFrom is from how many failed attempts on a node is failing. One may fail because of a budget that lets its pods go a little later.
+const failingFrom = 2
+
+// collectFailing counts the NodeReboots whose attempts fail again and again, until one succeeds or nothing more is tried: also between two
+// attempts, while the next one waits for its back-off or a window. A policy without any has 0 and no reason.
+func collectFailing(metrics chan<- prometheus.Metric, reboots []v1alpha1.NodeReboot, policies []v1alpha1.RebootPolicy) {
+	type failing struct{ policy, reason string }
+	counts, seen := map[failing]int{}, map[string]bool{}
+	for i := range reboots {
+		status := &reboots[i].Status
+		if status.Outcome == "" && failures(status) >= failingFrom {
+			counts[failing{status.PolicyName, status.Failures.LastReason}]++
+			seen[status.PolicyName] = true
+		}
+	}
+	for i := range policies {
+		if name := policies[i].Name; !seen[name] {
+			counts[failing{policy: name}] = 0
+		}
+	}
+	for f, count := range counts {
+		metrics <- prometheus.MustNewConstMetric(policyFailingDesc, prometheus.GaugeValue, float64(count), f.policy, f.reason)
 	}
 }
 
@@ -202,6 +242,8 @@ func collectPolicies(
 		gauge(policyUnderWayDesc, float64(status.UnderWay))
 		gauge(policyHaltedDesc, halted)
 		gauge(policyWindowOpenDesc, windowOpen(status))
+		gauge(policyNextStartDesc, nextStart(status, now))
+		collectReady(metrics, name, status.Conditions)
 		gauge(policyFailedDesc, float64(status.Failed))
 		gauge(policyOverdueDesc, float64(status.Overdue))
 		gauge(policyWithoutHelperDesc, float64(status.NodesWithoutHelper))
@@ -215,4 +257,28 @@ func windowOpen(status *v1alpha1.RebootPolicyStatus) float64 {
 		return 1
 	}
 	return 0
+}
+
+// nextStart is how many seconds it is until the schedule lets nodes start.
+func nextStart(status *v1alpha1.RebootPolicyStatus, now time.Time) float64 {
+	switch {
+	case windowOpen(status) == 1:
+		return 0
+	case status.Window.NextOpeningTime == nil:
+		return math.Inf(1)
+	}
+	return max(status.Window.NextOpeningTime.Sub(now), 0).Seconds()
+}
+
+// collectReady shows whether a policy is in force, once the operator has looked at it.
+func collectReady(metrics chan<- prometheus.Metric, policy string, conditions []metav1.Condition) {
+	ready := meta.FindStatusCondition(conditions, v1alpha1.ConditionReady)
+	if ready == nil {
+		return
+	}
+	value := 0.0
+	if ready.Status == metav1.ConditionTrue {
+		value = 1
+	}
+	metrics <- prometheus.MustNewConstMetric(policyReadyDesc, prometheus.GaugeValue, value, policy, ready.Reason)
 }

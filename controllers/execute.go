@@ -59,6 +59,9 @@ type outcome struct {
 	// more says that there was not enough time to write everything.
 	more bool
 	errs []error
+	// reboots and policies whose status was written, as they are afterwards.
+	reboots  []*v1alpha1.NodeReboot
+	policies []*v1alpha1.RebootPolicy
 }
 
 func (o *outcome) add(err error) {
@@ -169,6 +172,7 @@ func (w *writing) node(ctx context.Context, work *plan.NodeWork) {
 			written, err := w.writeReboot(ctx, node, reboots[i], &work.Reboots[i])
 			if err == nil {
 				reboots[i] = written
+				w.result.wrote(written)
 			}
 			return w.made(ctx, about(work.Reboots[i].Write(), i), err)
 		},
@@ -322,11 +326,13 @@ func (w *writing) policy(ctx context.Context, change *plan.PolicyChange) {
 		w.result.add(err)
 		return
 	}
-	if err = w.client.Status().Patch(ctx, change.Object.DeepCopy(), patch); err != nil {
+	written := change.Object.DeepCopy()
+	if err = w.client.Status().Patch(ctx, written, patch); err != nil {
 		err = fmt.Errorf("patch the status of RebootPolicy %s: %w", change.Object.Name, err)
 	}
 	t := target{key: model.WriteKey{Write: model.WritePolicy, Name: change.Object.Name}, object: change.Object}
 	if w.made(ctx, t, err) == plan.WriteMade {
+		w.result.wrotePolicy(written)
 		w.emit(change.Object, change.Events)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/notifier"
 	"github.com/reboot-operator/reboot-operator/internal/version"
 )
 
@@ -24,6 +25,7 @@ const (
 	labelReason  = "reason"
 	labelOutcome = "outcome"
 	labelWrite   = "write"
+	labelResult  = "result"
 )
 
 // numbers are the counters and histograms. Their labels are policy names and closed sets, never nodes or objects.
@@ -34,7 +36,9 @@ type numbers struct {
 	// refused counts refused writes; refusedNow is how many different ones wait to be tried again.
 	refused    *prometheus.CounterVec
 	refusedNow prometheus.Gauge
-	mu         sync.Mutex
+	// notifications counts what receivers were told.
+	notifications *prometheus.CounterVec
+	mu            sync.Mutex
 	// policies have label values.
 	policies sets.Set[string]
 }
@@ -69,6 +73,10 @@ func newNumbers() *numbers {
 		refusedNow: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: metricsNamespace, Name: "refused_writes", Help: "Writes that the API server refuses, and that wait to be tried again.",
 		}),
+		notifications: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: metricsNamespace, Name: "notifications_total",
+			Help: "Messages to the receivers of a policy's notifications, by what came of it.",
+		}, []string{labelPolicy, labelResult}),
 		passes: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: metricsNamespace, Name: "pass_seconds", Help: "Duration of a pass over the cluster, its writes included.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 12),
@@ -89,6 +97,7 @@ func buildInfo() prometheus.Collector {
 func (n *numbers) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		buildInfo(), n.taintLead, n.drain, n.downtime, n.recovery, n.total, n.reboots, n.attemptsFailed, n.passes, n.refused, n.refusedNow,
+		n.notifications,
 	}
 }
 
@@ -101,6 +110,15 @@ func registerAll(registry prometheus.Registerer, collectors ...prometheus.Collec
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// countNotification counts a message to a receiver. A policy that is gone by now has no series.
+func (n *numbers) countNotification(policy, result string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.policies.Has(policy) {
+		n.notifications.WithLabelValues(policy, result).Inc()
+	}
 }
 
 // observe counts and measures what happened between two statuses of a NodeReboot.
@@ -154,6 +172,9 @@ func (n *numbers) begin(policy string) {
 	for _, vec := range n.histograms() {
 		vec.WithLabelValues(policy)
 	}
+	for _, result := range notifier.Results {
+		n.notifications.WithLabelValues(policy, result)
+	}
 	for _, reason := range failedReasons {
 		n.attemptsFailed.WithLabelValues(policy, reason)
 	}
@@ -185,6 +206,7 @@ func (n *numbers) keepPolicies(policies []*v1alpha1.RebootPolicy) {
 		}
 		n.reboots.DeletePartialMatch(gone)
 		n.attemptsFailed.DeletePartialMatch(gone)
+		n.notifications.DeletePartialMatch(gone)
 	}
 	for name := range current.Difference(n.policies).Delete("") {
 		n.begin(name)

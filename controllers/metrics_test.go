@@ -221,10 +221,13 @@ func TestRegisteringTwiceInOneRegistryIsAnError(t *testing.T) {
 func TestStateIsCollectedFromWhatIsThere(t *testing.T) {
 	policy := newPolicy("p")
 	halted := metav1.Condition{Type: v1alpha1.ConditionHalted, Status: metav1.ConditionTrue, LastTransitionTime: metav1.NewTime(testNow)}
+	ready := metav1.Condition{
+		Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: "NodesNotBack", LastTransitionTime: metav1.NewTime(testNow),
+	}
 	policy.Status = v1alpha1.RebootPolicyStatus{
 		Nodes: 9, UnderWay: 1, Unavailable: 2, MaxUnavailable: 3, Overdue: 4, Failed: 5,
 		Window:     &v1alpha1.WindowStatus{State: v1alpha1.WindowFrozen},
-		Conditions: []metav1.Condition{halted},
+		Conditions: []metav1.Condition{halted, ready},
 	}
 	pending := func(since int) option[*v1alpha1.NodeReboot] {
 		return func(r *v1alpha1.NodeReboot) {
@@ -256,11 +259,24 @@ func TestStateIsCollectedFromWhatIsThere(t *testing.T) {
 	done.Status.Phase, done.Status.Reason = v1alpha1.PhaseSucceeded, "Proved"
 	open := newPolicy("r")
 	open.Status.Window = &v1alpha1.WindowStatus{State: v1alpha1.WindowOpen}
+	open.Status.Conditions = []metav1.Condition{{
+		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: "InForce", LastTransitionTime: metav1.NewTime(testNow),
+	}}
 	open.Spec.Triggers = &v1alpha1.TriggersSpec{NodeConditions: []v1alpha1.NodeConditionTrigger{{Type: "KernelDeadlock", Status: "True"}}}
-	w := newWorld(t, policy, newPolicy("q"), open, newPolicy("s"), newReboot("a", "a", pending(-60)), newReboot("b", "b", pending(-30)),
+	later := newPolicy("s")
+	later.Status.Window = &v1alpha1.WindowStatus{State: v1alpha1.WindowClosed, NextOpeningTime: ptr.To(metav1.NewTime(testNow.Add(time.Hour)))}
+	failing := func(times int32, change option[*v1alpha1.NodeReboot]) option[*v1alpha1.NodeReboot] {
+		return func(r *v1alpha1.NodeReboot) {
+			change(r)
+			r.Status.Failures = &v1alpha1.Failures{Count: times, LastReason: v1alpha1.ReasonDrainTimedOut}
+		}
+	}
+	rolledBack.Status.Failures = &v1alpha1.Failures{Count: 2, LastReason: v1alpha1.ReasonDrainTimedOut}
+	w := newWorld(t, policy, newPolicy("q"), open, later,
+		newReboot("a", "a", failing(7, pending(-60))), newReboot("b", "b", failing(1, pending(-30))),
 		done, rolledBack,
 		newNode("a", deadlock),
-		newReboot("d", "a", givenUp(-90, "boot-1", v1alpha1.SentinelRequired)),
+		newReboot("d", "a", failing(3, givenUp(-90, "boot-1", v1alpha1.SentinelRequired))),
 		newReboot("e", "a", givenUp(-100, "boot-0", v1alpha1.SentinelRequired)),
 		newReboot("f", "a", givenUp(-110, "boot-1", v1alpha1.SentinelNotRequired)),
 		newReboot("g", "a", byCondition(-120, "KernelDeadlock")), newReboot("h", "a", byCondition(-130, "DiskPressure")))
@@ -331,6 +347,12 @@ reboot_operator_policy_oldest_waiting_seconds{policy="p"} 70
 reboot_operator_policy_oldest_waiting_seconds{policy="q"} 90
 reboot_operator_policy_oldest_waiting_seconds{policy="r"} 120
 reboot_operator_policy_oldest_waiting_seconds{policy="s"} 0
+# HELP reboot_operator_policy_nodes_failing Nodes on which the last two attempts or more failed, by the reason of the last one.
+# TYPE reboot_operator_policy_nodes_failing gauge
+reboot_operator_policy_nodes_failing{policy="p",reason="DrainTimedOut"} 2
+reboot_operator_policy_nodes_failing{policy="q",reason=""} 0
+reboot_operator_policy_nodes_failing{policy="r",reason=""} 0
+reboot_operator_policy_nodes_failing{policy="s",reason=""} 0
 # HELP reboot_operator_policy_nodes_without_helper Ready nodes of a policy that have had no helper that is Ready for five minutes.
 # TYPE reboot_operator_policy_nodes_without_helper gauge
 reboot_operator_policy_nodes_without_helper{policy="p"} 0
@@ -360,7 +382,17 @@ reboot_operator_policy_underway{policy="s"} 0
 reboot_operator_policy_window_open{policy="p"} 0
 reboot_operator_policy_window_open{policy="q"} 1
 reboot_operator_policy_window_open{policy="r"} 1
-reboot_operator_policy_window_open{policy="s"} 1
+reboot_operator_policy_window_open{policy="s"} 0
+# HELP reboot_operator_policy_next_start_seconds How long until the schedule lets nodes start: 0 while it does, +Inf if it never does again.
+# TYPE reboot_operator_policy_next_start_seconds gauge
+reboot_operator_policy_next_start_seconds{policy="p"} +Inf
+reboot_operator_policy_next_start_seconds{policy="q"} 0
+reboot_operator_policy_next_start_seconds{policy="r"} 0
+reboot_operator_policy_next_start_seconds{policy="s"} 3600
+# HELP reboot_operator_policy_ready 1 while a policy is in force, 0 while it is not; the reason says why.
+# TYPE reboot_operator_policy_ready gauge
+reboot_operator_policy_ready{policy="p",reason="NodesNotBack"} 0
+reboot_operator_policy_ready{policy="r",reason="InForce"} 1
 # HELP reboot_operator_unreadable_objects Stored objects of which a part cannot be read, by kind.
 # TYPE reboot_operator_unreadable_objects gauge
 reboot_operator_unreadable_objects{kind="NodeReboot"} 0

@@ -1,9 +1,9 @@
 package controllers
 
 // What the manager may do; config/rbac/role.yaml is generated from here. Left out on purpose: creating or deleting pods, evictions, exec,
-// every Secret but those with the credentials of gates and with the certificate of the webhooks, and every ConfigMap but the one that
-// fences slots. Objects of gates are read as the ServiceAccount reboot-operator-gates, which an administrator gives rights to
-// (config/rbac/gates.yaml).
+// every Secret but those with the credentials of gates, with the URLs of notifications and with the certificate of the manager, and every
+// ConfigMap but the one that fences slots, the one that remembers what was sent and the one with what to verify metrics by. Objects of
+// gates are read as the ServiceAccount reboot-operator-gates, which an administrator gives rights to (config/rbac/gates.yaml).
 //
 // What is read from a cache needs list and watch, and no get. A story in test/e2e sees each right used, and names those that are not.
 //
@@ -59,9 +59,17 @@ package controllers
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,verbs=create
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,resourceNames=reboot-operator-slots,verbs=get;update
 //
+// What was sent is remembered, so that whoever leads next does not send it again.
+//
+// +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,resourceNames=reboot-operator-notifications,verbs=get;update
+//
 // Credentials for Prometheus and Alertmanager. A policy that names another Secret needs a Role for it besides.
 //
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=secrets,resourceNames=reboot-operator-gates,verbs=get
+//
+// URLs of the receivers of notifications, which have tokens in them. A policy that names another Secret needs a Role for it besides.
+//
+// +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=secrets,resourceNames=reboot-operator-notifications,verbs=get
 //
 // Objects of gates are read with the rights of this ServiceAccount, and with no other.
 //
@@ -72,9 +80,11 @@ package controllers
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 //
-// The webhooks of package webhooks have a certificate in a Secret, which the API server learns to trust from their configurations. Each is
-// listed and watched by its name, and created by the installation: RBAC cannot confine create to a name.
+// The manager serves its webhooks and metrics with a certificate in a Secret. The API server learns what to verify it by from the
+// configurations of the webhooks, and whoever collects metrics from a ConfigMap. Each is listed and watched by its name, and created by the
+// installation: RBAC cannot confine create to a name.
 //
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=secrets,resourceNames=reboot-operator-webhook,verbs=list;watch;update
+// +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,resourceNames=reboot-operator-metrics-ca,verbs=list;watch;update
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingwebhookconfigurations,resourceNames=reboot-operator-evictions,verbs=list;watch;patch
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations,resourceNames=reboot-operator-names,verbs=list;watch;patch

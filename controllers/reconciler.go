@@ -21,9 +21,12 @@ type reconciler struct {
 	clock    clock.PassiveClock
 	reader   *reader
 	executor *executor
+	silences silenceKeeper
 	numbers  *numbers
 	limiter  *retryLimiter
 	memory   podMemory
+	// receivers are told how rollouts go; nil if none are.
+	receivers receiverTeller
 	// handOver has another manager lead, and says whether it does; nil never does.
 	handOver func() bool
 	// deferred is what the last plan said about writes that wait.
@@ -62,7 +65,9 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	if r.handsOver(ctx, p, s.LeaderNode) {
 		return reconcile.Result{}, nil // Whoever leads next makes this plan.
 	}
+	r.silence(s, p, now)
 	written := r.executor.execute(ctx, s, p, now)
+	r.tell(s, written)
 	wake := untilWake(p.Wake, r.clock.Now())
 	if written.refused && (wake == 0 || wake > firstRetry) {
 		wake = firstRetry // what follows from it is for another plan
@@ -85,8 +90,14 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	return reconcile.Result{RequeueAfter: wake}, nil
 }
 
-// remind tells a snapshot what the last plan left to the next one.
+// remind tells a snapshot what the last plan left to the next one, and what fails beside the passes.
 func (r *reconciler) remind(s *snapshot) {
+	if r.silences != nil {
+		s.SilenceFailures = r.silences.Failures()
+	}
+	if r.receivers != nil {
+		s.NotificationProblems = r.receivers.Problems()
+	}
 	s.Deferred, s.LetGo = r.deferred, r.letGo
 	if s.Deferred == nil {
 		s.Deferred = map[string]time.Time{}

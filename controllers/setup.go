@@ -26,6 +26,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/gates"
+	"github.com/reboot-operator/reboot-operator/internal/notifier"
 	"github.com/reboot-operator/reboot-operator/internal/podstream"
 )
 
@@ -63,8 +64,12 @@ type Options struct {
 	PublishMaintenance bool
 	// GateAllowedCIDRs are addresses that gates may ask although they are loopback, link-local or those of metadata services.
 	GateAllowedCIDRs []netip.Prefix
+	// NotifyAllowedCIDRs are addresses that notifications may be sent to although they are loopback, link-local or those of metadata services.
+	NotifyAllowedCIDRs []netip.Prefix
 	// lingering of watches of pods; 0 is the default.
 	lingering time.Duration
+	// MaxNodeSeries is how many nodes that need a reboot have series by their names, those that have needed it longest; 0 is none.
+	MaxNodeSeries int
 	// Registry takes the metrics; the one that the manager serves if nil.
 	Registry prometheus.Registerer
 }
@@ -114,6 +119,14 @@ func newAsker(mgr manager.Manager, core *typedcorev1.CoreV1Client, options *Opti
 	}), nil
 }
 
+// newNotifier makes what sends notifications of policies.
+func newNotifier(mgr manager.Manager, numbers *numbers, options *Options) *notifier.Notifier {
+	return notifier.New(notifier.Options{
+		Live: mgr.GetAPIReader(), Client: mgr.GetClient(), Namespace: options.Namespace, AllowedCIDRs: options.NotifyAllowedCIDRs,
+		Clock: options.Clock, Log: mgr.GetLogger().WithName("notifications"), Count: numbers.countNotification,
+	})
+}
+
 // SetupWithManager adds the operator to a manager that was made with CacheOptions and ClientOptions.
 func SetupWithManager(mgr manager.Manager, options Options) error {
 	if options.Clock == nil {
@@ -136,8 +149,9 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	pods.lingering = cmp.Or(options.lingering, lingering)
 	maintenances := newMaintenanceWatcher(mgr.GetCache(), mgr.GetAPIReader())
 	numbers := newNumbers()
-	state := &stateCollector{reader: mgr.GetCache(), clock: options.Clock, elected: mgr.Elected()}
-	if err := registerAll(options.Registry, append(numbers.collectors(), state)...); err != nil {
+	state := &stateCollector{reader: mgr.GetCache(), clock: options.Clock, elected: mgr.Elected(), maxNodes: options.MaxNodeSeries}
+	keeper, receivers := newSilencer(mgr, asker, &options), newNotifier(mgr, numbers, &options)
+	if err := registerAll(options.Registry, append(numbers.collectors(), state, silenceCollector{keeper})...); err != nil {
 		return err
 	}
 	limiter, slots := newRetryLimiter(), &slotsMemory{}
@@ -155,9 +169,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 			namespace: options.Namespace, publishMaintenance: options.PublishMaintenance, refused: &refusedWrites{},
 			clock: options.Clock, slotsKnown: slots,
 		},
-		numbers: numbers,
-		limiter: limiter,
-
+		silences: keeper, receivers: receivers, numbers: numbers, limiter: limiter,
 		handOver: options.HandOver,
 	}
 	warm := true
@@ -171,16 +183,22 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	for _, watched := range watches(interest, observed, options.MaintenanceLeaseNamespaces) {
 		b = b.WatchesRawSource(watched.source(mgr.GetCache()))
 	}
-	if err := b.WatchesRawSource(pods).WatchesRawSource(maintenances).WatchesRawSource(gateSource(asker)).Complete(r); err != nil {
+	for _, other := range []source.Source{pods, maintenances, besides(asker), besides(keeper), besides(receivers)} {
+		b = b.WatchesRawSource(other)
+	}
+	if err := b.Complete(r); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
 	}
 	return nil
 }
 
-// gateSource asks for a pass when a gate has something new to say. The gates live and die with the controller.
-func gateSource(asker *gates.Asker) source.Source {
+// besides asks for a pass when something has news that works beside the passes: a gate has something else to say, a silence cannot be kept,
+// or a receiver has another problem. It lives and dies with the controller.
+func besides(works interface {
+	Start(ctx context.Context, changed func())
+}) source.Source {
 	return source.Func(func(ctx context.Context, queue passQueue) error {
-		asker.Start(ctx, func() { queue.AddAfter(clusterKey, burst) })
+		works.Start(ctx, func() { queue.AddAfter(clusterKey, burst) })
 		return nil
 	})
 }

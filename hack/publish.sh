@@ -7,16 +7,17 @@
 set -euo pipefail
 command=$1 tag=$2 folder=$3
 
-# digest LINE prints the digest of the image, of the chart or of one platform; nothing if there is none.
+# digest LINE prints the digest of the image, of the chart or of one platform.
 digest() { awk -v line="$1" '$1 == line {sub(/.*@/, "", $2); print $2}' "$folder/release/digests.txt"; }
 
-# registry does something with the image, and with the chart if there is one. Nothing is sent that has not the digest in digests.txt, and
+# registry does something with the image and with the chart. Nothing is sent that has not the digest in digests.txt, and
 # nothing is tagged whose tag names something else.
 registry() {
   : "${IMAGE:?is the name of the image, without a tag}" "${CHARTS:?is the folder of the chart in the registry}"
   image=$(digest image) chart=$(digest chart)
+  [[ -n $image && -n $chart ]] || { echo "digests.txt lacks the image or the chart" >&2; exit 1; }
   "$1" image "$IMAGE:$tag" "$image"
-  [[ -z $chart ]] || "$1" chart "$CHARTS/reboot-operator:${tag#v}" "$chart"
+  "$1" chart "$CHARTS/reboot-operator:${tag#v}" "$chart"
 }
 push() { bin/release push -tag=false -layout="$folder/layouts/$1" -to="$2" -want="$3"; }
 sign() { cosign sign --yes --recursive "${2%:*}@$3"; }

@@ -48,11 +48,10 @@ diff -r "$work/first/dist/layouts" "$work/second/dist/layouts" >&3 || fail "two 
 cd "$work/first"
 (cd dist/release && sha256sum --check --strict --quiet checksums.txt) >&3 || fail "checksums.txt is wrong"
 
-want=(before-1.36.yaml checksums.txt digests.txt install.yaml)
+want=(before-1.36.yaml checksums.txt digests.txt install.yaml "reboot-operator-${tag#v}.tgz")
 for arch in $platforms; do
   for program in manager helper rebooter; do want+=("$program-linux-$arch.cdx.json"); done
 done
-[[ ! -e charts/reboot-operator ]] || want+=("reboot-operator-${tag#v}.tgz")
 if [[ -e cmd/kubectl-reboots ]]; then
   for platform in linux_amd64 linux_arm64 darwin_amd64 darwin_arm64 windows_amd64; do want+=("kubectl-reboots_${tag}_$platform.tar.gz"); done
 fi

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -52,6 +53,52 @@ func flagsOf(t *testing.T, program string) []string {
 	}
 	slices.Sort(flags)
 	return flags
+}
+
+// others are flags of other programs that pages name by themselves.
+var others = map[string]string{
+	"create-namespace": "helm", "force-conflicts": "helm", "reset-then-reuse-values": "helm", "reuse-values": "helm", "take-ownership": "helm",
+	"wait": "helm", "set": "helm", "timeout": "helm", "rollback-on-failure": "helm", "atomic": "helm", "data.retention": "alertmanager",
+	"delete-emptydir-data": "kubectl drain", "dry-run": "kubectl", "field-manager": "kubectl",
+	"force": "kubectl drain", "server-side": "kubectl", "feature-gates": "kube-apiserver",
+	"node-monitor-grace-period": "kube-controller-manager",
+	"drain-delay":               "kured", "lock-release-delay": "kured", "notify-url": "kured", "slack-hook-url": "kured",
+	"message-template-drain": "kured",
+}
+
+// A page names no flag that no program has, such as one that was removed, where it stands by itself or is an argument in a manifest. The
+// changelog names those that were removed, the page about kured those of kured, and decisions are of their time.
+func TestPagesNameFlagsThatProgramsHave(t *testing.T) {
+	known := map[string]bool{}
+	for _, program := range []string{"manager", "helper", "rebooter"} {
+		for _, flag := range flagsOf(t, program) {
+			known[flag] = true
+		}
+	}
+	named := regexp.MustCompile("(?m)(?:`|\\[|^\\s*- |[\"'])--([a-z][a-z0-9.-]+)")
+	pages, found := []string{"../README.md", "../SECURITY.md", "../CONTRIBUTING.md"}, 0
+	for _, pattern := range []string{"../docs/*.md", "../docs/spec/*/*.md", "../charts/*/*.md"} {
+		more, err := filepath.Glob(pattern)
+		if err != nil || len(more) == 0 {
+			t.Fatalf("%s: %q, error %v", pattern, more, err)
+		}
+		pages = append(pages, more...)
+	}
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, flag := range named.FindAllStringSubmatch(string(text), -1) {
+			found++
+			if !known[flag[1]] && others[flag[1]] == "" && page != "../docs/kured.md" {
+				t.Errorf("%s: no program has --%s", page, flag[1])
+			}
+		}
+	}
+	if found < 50 {
+		t.Errorf("only %d flags were found in %d pages", found, len(pages))
+	}
 }
 
 // flagsIn are those in the first column of a table.

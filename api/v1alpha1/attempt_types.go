@@ -244,6 +244,13 @@ type Attempt struct {
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	StalledTime *metav1.MicroTime `json:"stalledTime,omitempty"`
 
+	// interruptedTime is when the attempt stalled or was rolled back for the first time. Unlike stalledTime and rolledBackTime it stays when
+	// the node comes back late. From then on the attempt's alerts are not silenced.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
+	InterruptedTime *metav1.MicroTime `json:"interruptedTime,omitempty"`
+
 	// endedTime is when the attempt ended and its slot was freed.
 	// +optional
 	// +kubebuilder:validation:Type=string

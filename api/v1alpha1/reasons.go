@@ -37,8 +37,12 @@ const (
 	ConditionNamesTaken = "NamesTaken"
 	// ConditionCanaryTooLarge of a RebootPolicy is True while it asks for more canaries than it has nodes.
 	ConditionCanaryTooLarge = "CanaryTooLarge"
+	// ConditionNotificationsFailing of a RebootPolicy is True while a receiver of its notifications cannot be told.
+	ConditionNotificationsFailing = "NotificationsFailing"
 	// ConditionUnknownZones of a RebootPolicy is True while its zone order names a zone that none of its nodes is in.
 	ConditionUnknownZones = "UnknownZones"
+	// ConditionSilencesFailing of a RebootPolicy is True while alerts of its nodes under way cannot be silenced, or a silence cannot be ended.
+	ConditionSilencesFailing = "SilencesFailing"
 )
 
 // Reasons of a NodeReboot that is Pending.
@@ -278,10 +282,18 @@ const (
 	ReasonNamesTaken = "NamesTaken"
 	// ReasonCanaryTooLarge: there are not more nodes than canaries, so none waits for a canary.
 	ReasonCanaryTooLarge = "CanaryTooLarge"
+	// ReasonSilencesFailing: an Alertmanager takes no silences, or no silence can be made of the matchers. No reboot waits for that.
+	ReasonSilencesFailing = "SilencesFailing"
+	// ReasonSilencesNotEnded: a silence should have ended and cannot be ended, so alerts may stay hidden until it lapses.
+	ReasonSilencesNotEnded = "SilencesNotEnded"
 	// ReasonNodesNotBack: nodes did not come back.
 	ReasonNodesNotBack = "NodesNotBack"
 	// ReasonDrainsFailing: the attempts of several nodes in a row failed without a reboot.
 	ReasonDrainsFailing = "DrainsFailing"
+	// ReasonNotificationInvalid: a receiver of notifications is not configured right, such as by a Secret that is not there.
+	ReasonNotificationInvalid = "NotificationInvalid"
+	// ReasonNotificationFailed: a receiver of notifications does not take them. They are tried again.
+	ReasonNotificationFailed = "NotificationFailed"
 	// ReasonRebootsGivenUp: reboots were given up that are still needed.
 	ReasonRebootsGivenUp = "RebootsGivenUp"
 )

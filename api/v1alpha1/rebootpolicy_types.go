@@ -135,6 +135,13 @@ type RebootPolicySpec struct {
 	// +optional
 	Hooks *HooksSpec `json:"hooks,omitempty"`
 
+	// silences are kept in Alertmanagers while nodes are under way, so that nobody is paged for a reboot that goes as it should.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Silences []AlertSilence `json:"silences,omitempty"`
+
 	// failure says how failures are answered.
 	// +optional
 	// +kubebuilder:default={}
@@ -144,6 +151,13 @@ type RebootPolicySpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	History HistorySpec `json:"history,omitempty,omitzero"`
+
+	// notifications are the receivers that are told how rollouts of the policy go.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Notifications []Notification `json:"notifications,omitempty"`
 }
 
 // TaintSpec describes the taint reboot-operator.io/reboot-required.

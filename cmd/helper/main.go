@@ -16,9 +16,9 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/reboot-operator/reboot-operator/internal/helper"
+	"github.com/reboot-operator/reboot-operator/internal/logging"
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 	"github.com/reboot-operator/reboot-operator/internal/version"
 )
@@ -35,6 +35,7 @@ type flags struct {
 	kubeconfig    string
 	version       bool
 	healthAddress string
+	log           logging.Options
 }
 
 func main() {
@@ -50,7 +51,7 @@ func main() {
 		fmt.Println(version.Describe("helper"))
 		return
 	}
-	log := zap.New()
+	log := logr.FromSlogHandler(f.log.Handler(os.Stderr))
 	klog.SetLogger(log)
 	if err := run(f, log); err != nil {
 		log.Error(err, "Helper ended")
@@ -77,6 +78,7 @@ func parse(args []string) (flags, error) {
 		"How often to compare with what the rebooter said last, even without a hint.")
 	set.StringVar(&f.kubeconfig, "kubeconfig", "", "How to reach the API server from outside the cluster.")
 	set.StringVar(&f.healthAddress, "health-probe-bind-address", ":8081", "Where to serve /healthz and /readyz.")
+	f.log.AddFlags(set.Func)
 	set.BoolVar(&f.version, "version", false, "Print the version and exit.")
 	if err := set.Parse(args); err != nil {
 		return flags{}, err

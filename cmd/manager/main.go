@@ -3,33 +3,34 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"syscall"
+	"time"
 	_ "time/tzdata" // the image has no time zones but these
 
+	"github.com/go-logr/logr"
 	_ "golang.org/x/crypto/x509roots/fallback" // nor roots of certificate authorities
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers"
+	"github.com/reboot-operator/reboot-operator/internal/certificates"
 	"github.com/reboot-operator/reboot-operator/internal/election"
+	"github.com/reboot-operator/reboot-operator/internal/notifier"
 	"github.com/reboot-operator/reboot-operator/internal/serverclock"
 	"github.com/reboot-operator/reboot-operator/internal/version"
-	"github.com/reboot-operator/reboot-operator/internal/webhooks"
 )
 
 // leaderElectionID names the lease of the leader.
@@ -53,10 +54,16 @@ func run(args []string) error {
 		fmt.Println(version.Describe("manager"))
 		return nil
 	}
-	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&options.zap)))
+	log := logr.FromSlogHandler(options.log.Handler(os.Stderr))
+	ctrl.SetLogger(log)
+	klog.SetLogger(log)
+	notifier.Confine(options.notifyAllowedCIDRs)
 	config, err := ctrl.GetConfig()
 	if err != nil {
 		return fmt.Errorf("find the cluster: %w", err)
+	}
+	if err := besideConfined(config); err != nil {
+		return err
 	}
 	signaled := ctrl.SetupSignalHandler()
 	ctx, end := context.WithCancelCause(signaled)
@@ -74,6 +81,20 @@ func run(args []string) error {
 	}
 	if err != nil {
 		return fmt.Errorf("run the manager: %w", err)
+	}
+	return nil
+}
+
+// besideConfined has the API server reached by a transport of its own where it would be http.DefaultTransport, which is confined: by plain
+// HTTP, as through kubectl proxy, and where its certificate is verified by the well-known authorities. Otherwise clients share connections,
+// which those with a dialer do not.
+func besideConfined(config *rest.Config) error {
+	secured, err := rest.TLSConfigFor(config)
+	if err != nil {
+		return fmt.Errorf("find the certificates of the cluster: %w", err)
+	}
+	if secured == nil && config.Dial == nil {
+		config.Dial = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	}
 	return nil
 }
@@ -117,11 +138,18 @@ func newManager(config *rest.Config, options *options, end func()) (manager.Mana
 		return nil, err
 	}
 	leaseDuration, renewDeadline, retryPeriod := election.LeaseDuration, election.RenewDeadline, election.RetryPeriod
+	kept := certificates.New(certificates.Options{
+		Namespace: options.namespace, Webhooks: options.webhookAddress != "", MetricsService: options.metricsService(), Clock: serverClock,
+	})
+	metrics, watcher, err := options.metricsServer(kept.Get)
+	if err != nil {
+		return nil, err
+	}
 	mgr, err := ctrl.NewManager(config, manager.Options{
 		Scheme:                              scheme,
 		Cache:                               controllers.CacheOptions(options.namespace, options.leaseNamespaces...),
 		Client:                              controllers.ClientOptions(),
-		Metrics:                             options.metricsServer(),
+		Metrics:                             metrics,
 		HealthProbeBindAddress:              options.probeAddress,
 		LeaderElection:                      options.leaderElect,
 		LeaderElectionResourceLockInterface: lock,
@@ -136,11 +164,8 @@ func newManager(config *rest.Config, options *options, end func()) (manager.Mana
 	if err := addProbes(mgr, lock, options.leaderElect); err != nil {
 		return nil, err
 	}
-	if options.webhookAddress != "" {
-		served := webhooks.Options{Namespace: options.namespace, BindAddress: options.webhookAddress, Clock: serverClock}
-		if err := webhooks.AddToManager(mgr, served); err != nil {
-			return nil, fmt.Errorf("add the webhooks: %w", err)
-		}
+	if err := serveSecurely(mgr, options, kept, watcher, serverClock); err != nil {
+		return nil, err
 	}
 	return mgr, controllers.SetupWithManager(mgr, controllers.Options{
 		Namespace:             options.namespace,
@@ -149,6 +174,8 @@ func newManager(config *rest.Config, options *options, end func()) (manager.Mana
 		ClusterMaxUnavailable: options.maxUnavailable,
 		QuorumLabels:          options.quorumLabels,
 		GateAllowedCIDRs:      options.gateAllowedCIDRs,
+		NotifyAllowedCIDRs:    options.notifyAllowedCIDRs,
+		MaxNodeSeries:         options.metricsMaxNodes,
 		PublishMaintenance:    options.publishNodeConditions,
 		HandOver:              handOver(lock, options.leaderElect, end),
 
@@ -186,16 +213,4 @@ func addProbes(mgr manager.Manager, lock *election.Lock, elects bool) error {
 		return fmt.Errorf("add the probes: %w", err)
 	}
 	return nil
-}
-
-// metricsServer serves metrics only to those who may read them, if secure, and by HTTP/1.1 unless configured otherwise.
-func (o *options) metricsServer() metricsserver.Options {
-	server := metricsserver.Options{BindAddress: o.metricsAddress, SecureServing: o.metricsSecure}
-	if !o.enableHTTP2 {
-		server.TLSOpts = append(server.TLSOpts, func(config *tls.Config) { config.NextProtos = []string{"http/1.1"} })
-	}
-	if o.metricsSecure {
-		server.FilterProvider = filters.WithAuthenticationAndAuthorization
-	}
-	return server
 }

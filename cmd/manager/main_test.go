@@ -73,11 +73,19 @@ func serveMetrics(t *testing.T, args []string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := metricsserver.NewServer(options.metricsServer(), &rest.Config{Host: "https://127.0.0.1:1"}, http.DefaultClient)
+	own := selfSigned(t, "own.example.com")
+	serving, watcher, err := options.metricsServer(func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return own, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := metricsserver.NewServer(serving, &rest.Config{Host: "https://127.0.0.1:1"}, http.DefaultClient)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
+	if watcher != nil {
+		go func() { _ = watcher.Start(ctx) }()
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Start(ctx) }()
 	t.Cleanup(func() {

@@ -13,7 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/reboot-operator/reboot-operator/controllers"
+	"github.com/reboot-operator/reboot-operator/internal/logging"
 )
 
 // options are what the command line says.
@@ -24,6 +26,8 @@ type options struct {
 	podUID                string
 	metricsAddress        string
 	metricsSecure         bool
+	metricsCertDir        string
+	metricsMaxNodes       int
 	enableHTTP2           bool
 	probeAddress          string
 	webhookAddress        string
@@ -31,10 +35,11 @@ type options struct {
 	maxUnavailable        *intstr.IntOrString
 	quorumLabels          []string
 	gateAllowedCIDRs      []netip.Prefix
+	notifyAllowedCIDRs    []netip.Prefix
 	leaseNamespaces       []string
 	publishNodeConditions bool
 	version               bool
-	zap                   zap.Options
+	log                   logging.Options
 }
 
 // parseOptions reads the command line. getenv reads the environment.
@@ -42,7 +47,7 @@ func parseOptions(args []string, getenv func(string) string) (*options, error) {
 	o := &options{podName: getenv("POD_NAME"), podUID: getenv("POD_UID")}
 	flags := flag.NewFlagSet("manager", flag.ContinueOnError)
 	config.RegisterFlags(flags)
-	o.zap.BindFlags(flags)
+	o.log.AddFlags(flags.Func)
 	flags.StringVar(&o.namespace, "namespace", getenv("POD_NAMESPACE"),
 		"Namespace that the operator runs in; the default is the environment's POD_NAMESPACE.")
 	flags.StringVar(&o.nodeName, "node-name", getenv("NODE_NAME"),
@@ -50,6 +55,11 @@ func parseOptions(args []string, getenv func(string) string) (*options, error) {
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "Address that metrics are served at, such as :8443; 0 is nowhere.")
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true,
 		"Serve metrics by HTTPS, and only to those who may get the path /metrics.")
+	flags.StringVar(&o.metricsCertDir, "metrics-cert-dir", "",
+		"Directory with tls.crt and tls.key to serve metrics with, such as that of a mounted Secret of cert-manager. They are read again when "+
+			"they change. The default, empty, is the manager's own certificate; the ConfigMap reboot-operator-metrics-ca has what to verify it by.")
+	flags.IntVar(&o.metricsMaxNodes, "metrics-max-nodes", 0,
+		"Serve series of up to so many nodes that need a reboot, by name, those that have needed it longest. The default is none.")
 	flags.BoolVar(&o.enableHTTP2, "enable-http2", false,
 		"Serve metrics by HTTP/2 as well. Its streams and headers are handled before a client proves who it is, so it is off by default.")
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "Address that /healthz and /readyz are served at; 0 is nowhere.")
@@ -61,7 +71,9 @@ func parseOptions(args []string, getenv func(string) string) (*options, error) {
 	flags.Func("quorum-node-labels", "Keys of labels of nodes that run members of a quorum such as etcd, separated by commas. Two such nodes "+
 		"are never down at once; those of node-role.kubernetes.io/control-plane, master and etcd are such nodes anyway.", o.setQuorumLabels)
 	flags.Func("gate-allowed-cidrs", "Addresses that gates may ask although they are loopback, link-local or those of metadata services, as "+
-		"CIDRs separated by commas, such as 169.254.20.10/32. The default is none.", o.setGateAllowedCIDRs)
+		"CIDRs separated by commas, such as 169.254.20.10/32. The default is none.", setCIDRs(&o.gateAllowedCIDRs))
+	flags.Func("notify-allowed-cidrs", "Addresses that notifications may be sent to although they are loopback, link-local or those of "+
+		"metadata services, as CIDRs separated by commas, such as 127.0.0.1/32. The default is none.", setCIDRs(&o.notifyAllowedCIDRs))
 	flags.Func("maintenance-lease-namespaces", "Namespaces whose Leases named node-<node> say that others maintain the node, separated by "+
 		"commas, such as medik8s-leases. Who may write Leases there can hold up reboots. The default is none.", o.setLeaseNamespaces)
 	flags.BoolVar(&o.publishNodeConditions, "publish-node-conditions", true,
@@ -72,6 +84,12 @@ func parseOptions(args []string, getenv func(string) string) (*options, error) {
 	}
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if o.metricsMaxNodes < 0 || o.metricsMaxNodes > controllers.MostNodeSeries {
+		return nil, fmt.Errorf("--metrics-max-nodes=%d: write a number from 0 to %d", o.metricsMaxNodes, controllers.MostNodeSeries)
+	}
+	if o.metricsCertDir != "" && !o.metricsSecure {
+		return nil, errors.New("--metrics-cert-dir is of no use with --metrics-secure=false: leave one of them out")
 	}
 	if o.namespace == "" && !o.version {
 		return nil, errors.New("no namespace: set --namespace or the environment variable POD_NAMESPACE")
@@ -102,20 +120,22 @@ func (o *options) setMaxUnavailable(value string) error {
 	return nil
 }
 
-// setGateAllowedCIDRs refuses what is no CIDR, and one whose address has bits beyond its length: it may mean more than it says.
-func (o *options) setGateAllowedCIDRs(value string) error {
-	o.gateAllowedCIDRs = nil
-	if value == "" {
+// setCIDRs refuses what is no CIDR, and one whose address has bits beyond its length: it may mean more than it says.
+func setCIDRs(prefixes *[]netip.Prefix) func(value string) error {
+	return func(value string) error {
+		*prefixes = nil
+		if value == "" {
+			return nil
+		}
+		for _, cidr := range strings.Split(value, ",") {
+			prefix, err := netip.ParsePrefix(strings.TrimSpace(cidr))
+			if err != nil || prefix != prefix.Masked() {
+				return fmt.Errorf("write CIDRs, such as 127.0.0.0/8 or 169.254.20.10/32, not %q", cidr)
+			}
+			*prefixes = append(*prefixes, prefix)
+		}
 		return nil
 	}
-	for _, cidr := range strings.Split(value, ",") {
-		prefix, err := netip.ParsePrefix(strings.TrimSpace(cidr))
-		if err != nil || prefix != prefix.Masked() {
-			return fmt.Errorf("write CIDRs, such as 127.0.0.0/8 or 169.254.20.10/32, not %q", cidr)
-		}
-		o.gateAllowedCIDRs = append(o.gateAllowedCIDRs, prefix)
-	}
-	return nil
 }
 
 // setQuorumLabels refuses what is no key of a label, rather than looking for nodes that there cannot be.

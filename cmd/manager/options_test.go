@@ -177,7 +177,8 @@ func TestParseOptionsPublishesNodeConditionsAndSecuresMetricsUnlessTold(t *testi
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.publishNodeConditions || got.metricsSecure || got.metricsServer().FilterProvider != nil {
+	server, _, err := got.metricsServer(nil)
+	if got.publishNodeConditions || got.metricsSecure || server.FilterProvider != nil || err != nil {
 		t.Errorf("switched off: %+v", got)
 	}
 }

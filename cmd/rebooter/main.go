@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/reboot-operator/reboot-operator/internal/logging"
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 	"github.com/reboot-operator/reboot-operator/internal/rebooter/check"
 	"github.com/reboot-operator/reboot-operator/internal/rebooter/machine"
@@ -32,6 +33,7 @@ type flags struct {
 	probe     bool
 	version   bool
 	machine   machine.Options
+	log       logging.Options
 }
 
 func main() {
@@ -46,7 +48,7 @@ func main() {
 		fmt.Println(version.Describe("rebooter"))
 		return
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	log := slog.New(f.log.Handler(os.Stderr))
 	if err := run(f, log); err != nil {
 		log.Error("Rebooter ended", "error", err)
 		os.Exit(1)
@@ -88,6 +90,7 @@ func parse(args []string, output io.Writer) (flags, error) {
 	set.BoolVar(&f.machine.HostNamespaces, "host-namespaces", false,
 		"Run commands as programs of the host, in its namespaces. The pod needs the host's process namespace, the container privileges.")
 	set.BoolVar(&f.machine.DryRun, "dry-run", false, "Only log that the host would be rebooted.")
+	f.log.AddFlags(set.Func)
 	set.BoolVar(&f.version, "version", false, "Print the version and exit.")
 	if err := set.Parse(args); err != nil {
 		return flags{}, err

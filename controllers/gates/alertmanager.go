@@ -6,14 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/silence"
 )
 
 // alertmanagerGate is an Alertmanager without alerts while nothing is in the way.
@@ -33,47 +35,169 @@ func (g alertmanagerGate) onError() v1alpha1.Requirement { return g.OnError }
 
 func (g alertmanagerGate) timeout() time.Duration { return timeoutOf(g.TimeoutSeconds) }
 
+// ask says which alerts there are that are neither silenced nor inhibited. What only silences of the operator hide is in the way as well.
+// If it is about a node that they are for, it is excused for as long as that one is under way: the plan knows.
 func (g alertmanagerGate) ask(ctx context.Context, a *Asker, _ model.GateQuery) (reply, error) {
-	return found(g.obstacle(ctx, a))
-}
-
-// obstacle says which alerts there are that are neither silenced nor inhibited.
-func (g alertmanagerGate) obstacle(ctx context.Context, a *Asker) (string, error) {
 	server, err := a.serverOf(ctx, g.URL, &g.GateConnection)
 	if err != nil {
-		return "", err
+		return reply{}, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, g.alertsURL(), nil)
+	am := &alertmanagerAPI{target: server, now: a.options.Clock.Now()}
+	body, err := am.request(ctx, http.MethodGet, "/api/v2/alerts?"+g.alertsQuery(), nil)
 	if err != nil {
-		return "", say(err, "its url is none")
+		return reply{}, err
 	}
-	request.Header.Set("Accept", "application/json")
-	response, err := server.client().Do(request)
+	alerts, err := decodeAlerts(body)
+	_ = body.Close()
 	if err != nil {
-		return "", atServer(g.URL, err)
+		return reply{}, atServer(g.URL, err)
 	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return "", say(complaint(response), "%s: %s", g.URL, statusProblem(response.StatusCode))
+	shown, hidden := split(alerts)
+	if len(shown) > 0 || len(hidden) == 0 {
+		return found(g.inTheWay(a, shown, ""), nil)
 	}
-	alerts, err := decodeAlerts(response.Body)
-	switch {
-	case err != nil:
-		return "", atServer(g.URL, err)
-	case len(alerts) == 0:
-		return "", nil
+	hiders, err := am.hiders(ctx, hidden)
+	if err != nil {
+		return reply{}, err
+	}
+	return g.judge(a, hidden, hiders), nil
+}
+
+// byOperator is said of alerts that people do not hide.
+const byOperator = ", which only silences of the operator hide"
+
+// judge what silences hide.
+func (g alertmanagerGate) judge(a *Asker, hidden []alert, hiders map[string]*hider) reply {
+	var unexpected []alert
+	excused := map[string][]alert{}
+	by := map[string][]model.AttemptID{}
+	for i := range hidden {
+		attempts, byPerson := hidden[i].excusedBy(hiders)
+		key := fmt.Sprint(attempts)
+		switch {
+		case byPerson:
+		case len(attempts) == 0:
+			unexpected = append(unexpected, hidden[i])
+		default:
+			excused[key], by[key] = append(excused[key], hidden[i]), attempts
+		}
+	}
+	if len(unexpected) > 0 {
+		return reply{GateAnswer: model.GateAnswer{Obstacle: g.inTheWay(a, unexpected, byOperator)}}
+	}
+	var answer model.GateAnswer
+	for key, alerts := range excused {
+		answer.Excused = append(answer.Excused, model.Excused{By: by[key], Obstacle: g.inTheWay(a, alerts, byOperator)})
+	}
+	slices.SortFunc(answer.Excused, func(x, y model.Excused) int { return slices.CompareFunc(x.By, y.By, model.CompareAttempts) })
+	return reply{GateAnswer: answer}
+}
+
+// inTheWay names alerts; nothing if there are none.
+func (g alertmanagerGate) inTheWay(a *Asker, alerts []alert, hidden string) string {
+	if len(alerts) == 0 {
+		return ""
 	}
 	rows := make([]map[string]string, 0, len(alerts))
 	for i := range alerts {
 		rows = append(rows, alerts[i].Labels)
 	}
 	a.note(g.Name, rows)
-	return fmt.Sprintf("Gate %s: alerts of %s: %s.", g.Name, g.URL, enumerate(alertNames(rows))), nil
+	return fmt.Sprintf("Gate %s: alerts of %s%s: %s.", g.Name, g.URL, hidden, enumerate(alertNames(rows)))
 }
 
 // alert is what Alertmanager says of one.
 type alert struct {
 	Labels map[string]string `json:"labels"`
+	Status struct {
+		InhibitedBy []string `json:"inhibitedBy"`
+		SilencedBy  []string `json:"silencedBy"`
+	} `json:"status"`
+}
+
+// split tells alerts that are shown from those that silences hide. What is inhibited is hidden by another alert, and left out.
+func split(alerts []alert) (shown, hidden []alert) {
+	for i := range alerts {
+		switch a := &alerts[i]; {
+		case len(a.Status.InhibitedBy) > 0:
+		case len(a.Status.SilencedBy) > 0:
+			hidden = append(hidden, *a)
+		default:
+			shown = append(shown, *a)
+		}
+	}
+	return shown, hidden
+}
+
+// maxAsked is how many silences are asked for one by one. Of more, all of the last days are listed.
+const maxAsked = 10
+
+// hiders are the silences that hide alerts, by their IDs.
+func (am *alertmanagerAPI) hiders(ctx context.Context, hidden []alert) (map[string]*hider, error) {
+	hiders := map[string]*hider{}
+	for i := range hidden {
+		for _, id := range hidden[i].Status.SilencedBy {
+			hiders[id] = nil
+		}
+	}
+	if len(hiders) > maxAsked {
+		am.most = maxSilences
+		err := am.each(ctx, nil, func(s *wireSilence) error {
+			if _, hides := hiders[s.ID]; hides {
+				hiders[s.ID] = newHider(s)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	} else {
+		for _, id := range slices.Sorted(maps.Keys(hiders)) {
+			s, err := am.silence(ctx, id)
+			if err != nil && am.status != http.StatusNotFound {
+				return nil, err
+			}
+			if err == nil {
+				hiders[id] = newHider(s)
+			}
+		}
+	}
+	for _, h := range hiders {
+		if h == nil {
+			return nil, say(nil, "%s: it does not list a silence that hides an alert", am.url)
+		}
+	}
+	return hiders, nil
+}
+
+// hider is what matters of a silence that hides an alert.
+type hider struct {
+	// ours: the operator made it.
+	ours     bool
+	key      silence.Key
+	matchers []silence.Matcher
+}
+
+func newHider(s *wireSilence) *hider {
+	key, ours := s.ours()
+	if !ours {
+		return &hider{}
+	}
+	return &hider{ours: true, key: key, matchers: s.matchers()}
+}
+
+// excusedBy are the attempts that the alert is about, of those whose silences hide it. What a person hides, too, is in no node's way.
+func (a *alert) excusedBy(hiders map[string]*hider) (attempts []model.AttemptID, byPerson bool) {
+	for _, id := range a.Status.SilencedBy {
+		switch h := hiders[id]; {
+		case !h.ours:
+			return nil, true
+		case silence.About(h.key, h.matchers, a.Labels):
+			attempts = append(attempts, model.AttemptID{Node: h.key.Node, RebootUID: h.key.RebootUID, Number: h.key.Attempt})
+		}
+	}
+	slices.SortFunc(attempts, model.CompareAttempts)
+	return slices.Compact(attempts), false
 }
 
 // decodeAlerts requires a list: that there is none says nothing about alerts.
@@ -88,16 +212,16 @@ func decodeAlerts(body io.Reader) ([]alert, error) {
 	return alerts, err
 }
 
-// alertsURL asks for what is active: alerts that are neither silenced nor inhibited, and those that came in a moment ago.
-func (g alertmanagerGate) alertsURL() string {
+// alertsQuery asks for what is active or silenced: alerts that are not inhibited, and those that came in a moment ago.
+func (g alertmanagerGate) alertsQuery() string {
 	query := url.Values{
-		"active": {"true"}, "silenced": {"false"}, "inhibited": {"false"}, "unprocessed": {"true"},
+		"active": {"true"}, "silenced": {"true"}, "inhibited": {"false"}, "unprocessed": {"true"},
 	}
 	for i := range g.Matchers {
 		m := &g.Matchers[i]
 		query.Add("filter", m.Name+string(m.MatchType)+strconv.Quote(valueOf(m)))
 	}
-	return strings.TrimRight(g.URL, "/") + "/api/v2/alerts?" + query.Encode()
+	return query.Encode()
 }
 
 // complaint is what a server says about a request that it does not understand, for the log.

@@ -229,11 +229,17 @@ func (a *Asker) known(question model.GateKey, now time.Time) (model.GateAnswer, 
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := a.entries[question]
-	if e == nil || !e.usable(now, a.slowest[question.Policy]) {
+	if e == nil || e.answer == nil {
 		return model.GateAnswer{}, false
 	}
 	answer := *e.answer
-	if e.done == nil {
+	if !e.usable(now, a.slowest[question.Policy]) {
+		answer.Stale = true
+		if len(answer.Excused) == 0 {
+			return model.GateAnswer{}, false
+		}
+	}
+	if e.done == nil && !answer.Stale {
 		answer.Until = e.at.Add(restAfter(e.took))
 	}
 	return answer, true

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/internal/outbound"
 )
 
 func TestGatesDoNotAskTheMachineOfTheManager(t *testing.T) {
@@ -53,12 +54,12 @@ func TestGatesDoNotAskTheMachineOfTheManager(t *testing.T) {
 		"0:0:0:0:0:ffff:a9fe:a9fe":     false,
 		"0000:0000:0000:0000:0000::01": false,
 	} {
-		if got := New(Options{}).mayAsk(netip.MustParseAddr(address)); got != want {
+		if got := (outbound.Guard{}).May(netip.MustParseAddr(address)); got != want {
 			t.Errorf("%s: %t, want %t", address, got, want)
 		}
 	}
-	some := New(Options{AllowedCIDRs: prefixes("169.254.20.10/32")})
-	if !some.mayAsk(netip.MustParseAddr("169.254.20.10")) || some.mayAsk(netip.MustParseAddr("169.254.20.11")) {
+	some := outbound.Guard{Allowed: prefixes("169.254.20.10/32")}
+	if !some.May(netip.MustParseAddr("169.254.20.10")) || some.May(netip.MustParseAddr("169.254.20.11")) {
 		t.Error("not exactly what is allowed is allowed")
 	}
 }

@@ -2,6 +2,7 @@ package gates
 
 import (
 	"io"
+	"net/netip"
 	"os"
 	"testing"
 	"time"
@@ -215,3 +216,11 @@ func (fakePods) IsWatchListSemanticsUnSupported() bool { return true }
 
 // answer writes what a server answers; that the client has gone away is none of its business.
 func answer(w io.Writer, text string) { _, _ = io.WriteString(w, text) }
+
+func prefixes(all ...string) []netip.Prefix {
+	parsed := make([]netip.Prefix, 0, len(all))
+	for _, prefix := range all {
+		parsed = append(parsed, netip.MustParsePrefix(prefix))
+	}
+	return parsed
+}

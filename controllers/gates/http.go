@@ -19,7 +19,9 @@ const maxAnswer = 8 << 20
 type target struct {
 	url string
 	// status is the code of the last answer; 0 before there is one.
-	status    int
+	status int
+	// most is how many bytes of an answer are read.
+	most      int64
 	next      http.RoundTripper
 	authorize func(*http.Request)
 }
@@ -42,7 +44,7 @@ func (a *Asker) serverOf(ctx context.Context, address string, connection *v1alph
 	if err != nil {
 		return nil, atServer(address, err)
 	}
-	return &target{url: address, next: transport, authorize: authorize}, nil
+	return &target{url: address, most: maxAnswer, next: transport, authorize: authorize}, nil
 }
 
 // client asks the server. Redirects are not followed: credentials go to the url that the policy names, and nowhere else.
@@ -79,7 +81,7 @@ func (s *target) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := s.next.RoundTrip(request)
 	if err == nil {
 		s.status = response.StatusCode
-		response.Body = &boundedBody{ReadCloser: response.Body, left: maxAnswer}
+		response.Body = &boundedBody{ReadCloser: response.Body, left: s.most}
 	}
 	return response, err
 }

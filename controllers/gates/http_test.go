@@ -32,6 +32,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	"github.com/reboot-operator/reboot-operator/test/await"
+	"github.com/reboot-operator/reboot-operator/test/program"
 )
 
 // certificate makes one that is its own authority, for an address and the name prometheus.test.
@@ -74,20 +75,20 @@ func basic(password string) *v1alpha1.GateAuth {
 }
 
 func TestARealPrometheusIsAskedByTLSAndWithAPassword(t *testing.T) {
-	program(t, "prometheus")
-	address := freeAddress(t)
+	program.Find(t, "prometheus")
+	address := program.FreeAddress(t)
 	cert, private := certificate(t, address)
 	other, _ := certificate(t, address)
 	// The password is "open sesame", hashed by bcrypt.
-	web := file(t, "web.yaml", fmt.Sprintf(
+	web := program.File(t, "web.yaml", fmt.Sprintf(
 		"tls_server_config: {cert_file: %s, key_file: %s}\nbasic_auth_users: {operator: %q}\n",
-		file(t, "cert.pem", cert), file(t, "key.pem", private), "$2b$04$urpI9f1fo7YB38QvnF.43O6kZ/G7TGzxA9KEzAUdYzo8/zSFurpOu"))
+		program.File(t, "cert.pem", cert), program.File(t, "key.pem", private), "$2b$04$urpI9f1fo7YB38QvnF.43O6kZ/G7TGzxA9KEzAUdYzo8/zSFurpOu"))
 	s := startPrometheus(t, address, "--web.config.file="+web)
 	await.True(t, "it listens", func() bool {
-		connection, err := net.Dial("tcp", s.address)
+		connection, err := net.Dial("tcp", s.Address)
 		return err == nil && connection.Close() == nil
 	})
-	url := "https://" + s.address
+	url := "https://" + s.Address
 	credentials := secret(v1alpha1.CredentialsSecret, map[string]string{
 		"password": "open sesame\n", "wrong": "open says me", "ca": cert, "other-ca": other, "no-pem": "hello", "empty": "",
 	})
@@ -243,7 +244,9 @@ func hang(_ http.ResponseWriter, r *http.Request) {
 func endless(begin, more string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, begin)
-		for range 2 * maxAnswer / len(more) {
+		const at = 1000 // one by one, a busy machine would take longer than the gate may
+		more := strings.Repeat(more, at)
+		for range 2*maxAnswer/len(more) + 1 {
 			if _, err := io.WriteString(w, more); err != nil {
 				return
 			}

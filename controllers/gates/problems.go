@@ -13,6 +13,8 @@ import (
 
 	prometheusv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/reboot-operator/reboot-operator/internal/outbound"
 )
 
 // atServer puts the url of the server before what is said. What else an error holds is not said.
@@ -34,7 +36,7 @@ func connectionProblem(err error) string {
 		dial   *net.OpError
 	)
 	switch {
-	case errors.Is(err, errLocal):
+	case errors.Is(err, outbound.ErrLocal):
 		return localProblem
 	case errors.Is(err, errRedirects):
 		return "it redirects: write the url that it redirects to, for redirects are not followed"

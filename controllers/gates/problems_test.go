@@ -18,6 +18,8 @@ import (
 	prometheusv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/reboot-operator/reboot-operator/internal/outbound"
 )
 
 // told is a text that must never be repeated.
@@ -33,7 +35,7 @@ func TestConnectionsThatFailAreExplainedInFixedSentences(t *testing.T) {
 		err  error
 		want string
 	}{
-		"this machine":                {dialed(errLocal), localProblem},
+		"this machine":                {dialed(outbound.ErrLocal), localProblem},
 		"a redirect":                  {&url.Error{Op: "Get", URL: told, Err: errRedirects}, "it redirects: write the url that it redirects to"},
 		"too much":                    {fmt.Errorf("%s: %w", told, errTooLong), "the answer is too long"},
 		"no such host":                {dialed(&net.DNSError{Name: told, IsNotFound: true}), "there is no host of this name"},

@@ -33,7 +33,7 @@ func say(cause error, format string, args ...any) error {
 }
 
 // unspoken is what is said of an error that was not made by say.
-const unspoken = "it could not be asked; the manager's log says why, with --zap-log-level=debug"
+const unspoken = "it could not be asked; the manager's log says why, with --log-level=Debug"
 
 // failure says why a gate could not be asked, in the same words for as long as the reason is the same: every change is written. What is not
 // made to be read is left out.

@@ -93,7 +93,8 @@ func abridgedAttempt(s *v1alpha1.NodeRebootStatus) *v1alpha1.Attempt {
 	return &v1alpha1.Attempt{
 		Number: a.Number, PolicyName: intern.Text(a.PolicyName), Zone: intern.Text(a.Zone), Role: intern.Text(a.Role),
 		NodeRole: intern.Text(a.NodeRole), GrantedTime: a.GrantedTime, RebootOrderedTime: a.RebootOrderedTime, BackTime: a.BackTime,
-		RolledBackTime: a.RolledBackTime, StalledTime: a.StalledTime, EndedTime: ended, Result: intern.Text(a.Result),
+		RolledBackTime: a.RolledBackTime, StalledTime: a.StalledTime, InterruptedTime: a.InterruptedTime, EndedTime: ended,
+		Result: intern.Text(a.Result),
 	}
 }
 

@@ -19,6 +19,26 @@ func (p *planning) query(query model.GateQuery) (model.GateAnswer, bool) {
 	return answer, known
 }
 
+// excuse leaves out of an answer what attempts bring about that hold a slot in this plan and go as they should: their nodes count against
+// the limits already. What is about any other attempt is in the way. An answer that is too old to start on is not known.
+func (p *planning) excuse(answer model.GateAnswer) (judged model.GateAnswer, known bool) {
+	inTheWay := slices.IndexFunc(answer.Excused, func(e model.Excused) bool { return !slices.ContainsFunc(e.By, p.goesWell) })
+	if inTheWay >= 0 && answer.Failure == "" && answer.Obstacle == "" {
+		answer.Obstacle = answer.Excused[inTheWay].Obstacle
+	}
+	return answer, answer.Obstacle != "" || !answer.Stale
+}
+
+// goesWell says that an attempt is open, and was never interrupted. One that was granted and is not recorded yet sets off no alert.
+func (p *planning) goesWell(id model.AttemptID) bool {
+	r := p.byUID[id.RebootUID]
+	if r == nil || !r.open() || r.deleted() || r.Object.Spec.NodeName != id.Node {
+		return false
+	}
+	attempt := r.Status.Attempt
+	return attempt.Number == id.Number && attempt.InterruptedTime == nil && attempt.StalledTime == nil && attempt.RolledBackTime == nil
+}
+
 // asked are all queries of the plan, in an order that does not change.
 func (p *planning) asked() []model.GateQuery {
 	queries := make([]model.GateQuery, 0, len(p.queries))

@@ -190,8 +190,16 @@ func (p *planning) policyConditions(policy *policyView) []want {
 			v1alpha1.ConditionNamesTaken, v1alpha1.ReasonNamesTaken, model.Bounded(tellNameless(nodes)), metav1.ConditionTrue,
 		})
 	}
+	if problem, is := p.snapshot.NotificationProblems[policy.Name()]; is {
+		wants = append(wants, want{
+			v1alpha1.ConditionNotificationsFailing, problem.Reason, model.Bounded(problem.Message), metav1.ConditionTrue,
+		})
+	}
 	if tooLarge := policy.canaryTooLarge(); tooLarge != "" {
 		wants = append(wants, want{v1alpha1.ConditionCanaryTooLarge, v1alpha1.ReasonCanaryTooLarge, tooLarge, metav1.ConditionTrue})
+	}
+	if reason, failing := tellSilences(policy.Clock, p.snapshot.SilenceFailures[policy.Name()]); failing != "" {
+		wants = append(wants, want{v1alpha1.ConditionSilencesFailing, reason, model.Bounded(failing), metav1.ConditionTrue})
 	}
 	if unknown := policy.unknownZones(); len(unknown) > 0 {
 		wants = append(wants, want{v1alpha1.ConditionUnknownZones, v1alpha1.ReasonZoneNotFound, fmt.Sprintf(

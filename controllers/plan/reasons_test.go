@@ -57,7 +57,20 @@ var reasonStories = map[string]func(*testing.T) *story{
 	v1alpha1.ReasonSameNode:        waitingWith(func(s *story) { s.Reboots = append(s.Reboots, newReboot("other", "a", immediate, manual)) }),
 	v1alpha1.ReasonSuperseded:      waitingWith(func(s *story) { s.Reboots = append(s.Reboots, newReboot("other", "a", immediate)) }),
 	v1alpha1.ReasonNameOfOtherNode: waitingWith(func(s *story) { s.Reboots = append(s.Reboots, newReboot("a-0", "b", manual)) }),
-	v1alpha1.ReasonNamesTaken:      waitingWith(func(s *story) { squat(s.Snapshot, "a", 16) }),
+	v1alpha1.ReasonNotificationInvalid: waitingWith(func(s *story) {
+		s.NotificationProblems = map[string]model.NotificationProblem{"p": {
+			Reason:  v1alpha1.ReasonNotificationInvalid,
+			Message: "Receiver slack: there is no key slack in Secret reboot-operator-system/reboot-operator-notifications, or nothing in it.",
+		}}
+	}),
+	v1alpha1.ReasonNotificationFailed: waitingWith(func(s *story) {
+		s.NotificationProblems = map[string]model.NotificationProblem{"p": {
+			Reason: v1alpha1.ReasonNotificationFailed,
+			Message: "Receiver slack has not taken notifications since 2026-03-01 11:58 +00:00: it answers 500 (Internal Server Error). " +
+				"They are tried again.",
+		}}
+	}),
+	v1alpha1.ReasonNamesTaken: waitingWith(func(s *story) { squat(s.Snapshot, "a", 16) }),
 	v1alpha1.ReasonBackingOff: waitingWith(func(s *story) {
 		failedBefore(1, 0)(s.reboot("ra"))
 	}),
@@ -278,7 +291,18 @@ var reasonStories = map[string]func(*testing.T) *story{
 		s.settle()
 		return s
 	},
-	v1alpha1.ReasonOverlap:      waitingWith(func(s *story) { s.Policies = append(s.Policies, newPolicy("q")) }),
+	v1alpha1.ReasonOverlap: waitingWith(func(s *story) { s.Policies = append(s.Policies, newPolicy("q")) }),
+	v1alpha1.ReasonSilencesFailing: waitingWith(func(s *story) {
+		s.SilenceFailures = map[string][]model.SilenceFailure{"p": {{
+			Silence: "node-alerts", Message: "http://alertmanager.monitoring:9093: the connection is refused.", Since: start,
+		}}}
+	}),
+	v1alpha1.ReasonSilencesNotEnded: waitingWith(func(s *story) {
+		s.SilenceFailures = map[string][]model.SilenceFailure{"p": {{
+			Ending: true, Silence: "node-alerts", Node: "worker-7", Nodes: 1, Since: start, Until: start.Add(10 * time.Minute),
+			Message: "http://alertmanager.monitoring:9093: it answers 403 Forbidden.",
+		}}}
+	}),
 	v1alpha1.ReasonZoneNotFound: waitingWith(func(s *story) { s.editPolicy("p", zoneOrder("z7")) }),
 	v1alpha1.ReasonNodesNotBack: waitingWith(func(s *story) {
 		s.Reboots = append(s.Reboots, newReboot("rb", "a", finished(v1alpha1.OutcomeFailed, v1alpha1.ReasonRebootNotObserved, 0)))

@@ -90,6 +90,7 @@ func copySnapshot(s *Snapshot) *Snapshot {
 		c.Nodes = append(c.Nodes, &n)
 	}
 	c.Answers, c.Invalid = maps.Clone(s.Answers), maps.Clone(s.Invalid)
+	c.NotificationProblems = maps.Clone(s.NotificationProblems)
 	c.Slots, c.Workloads, c.Pods = maps.Clone(s.Slots), maps.Clone(s.Workloads), maps.Clone(s.Pods)
 	for node, pods := range c.Pods {
 		c.Pods[node] = slices.Clone(pods)

@@ -198,6 +198,9 @@ func (p *round) askPolicyGates(policy *policyView) model.Verdict {
 		v := policies.Pending(gate.Key)
 		answer, known := p.query(model.GateQuery{GateKey: gate.Key})
 		if known {
+			answer, known = p.excuse(answer)
+		}
+		if known {
 			v = gate.Judge(&p.Moment, answer)
 		}
 		switch {

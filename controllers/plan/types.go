@@ -33,6 +33,8 @@ type Snapshot struct {
 	Workloads map[model.WorkloadKey]model.Workload
 	// Invalid says of a policy, by name, what in it does not compile, such as a CEL expression.
 	Invalid map[string]string
+	// NotificationProblems says of policies, by name, what keeps a receiver of their notifications from being told.
+	NotificationProblems map[string]model.NotificationProblem
 	// Answers of gates, to the queries that were made (see Plan.Queries).
 	Answers map[model.GateKey]model.GateAnswer
 	// Deferred is what the last plan said (see Plan.Deferred); empty for the first one. Nil has nothing wait.
@@ -41,6 +43,8 @@ type Snapshot struct {
 	LetGo map[EvictionClaim]time.Time
 	// Refusals are the writes that the API server refuses.
 	Refusals map[model.WriteKey]model.Refusal
+	// SilenceFailures are the silences of policies that cannot be made or ended, by the name of the policy.
+	SilenceFailures map[string][]model.SilenceFailure
 	// ClusterMaxUnavailable is the cluster-wide limit, in nodes or percent of all nodes; nil is no limit of its own.
 	ClusterMaxUnavailable *intstr.IntOrString
 	// QuorumLabels are keys of labels of nodes that may run etcd, besides those that Kubernetes and its distributions use.

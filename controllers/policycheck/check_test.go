@@ -195,3 +195,22 @@ func TestEverythingThatIsWrongIsFoundAtOnce(t *testing.T) {
 		t.Errorf("found %s, want %s", got, want)
 	}
 }
+
+func TestWhatIsWrongWithSilencesIsFoundAndKeepsNoPolicyFromBeingInForce(t *testing.T) {
+	t.Parallel()
+	everything := ".*"
+	policy := newPolicy(func(s *v1alpha1.RebootPolicySpec) {
+		s.Silences = []v1alpha1.AlertSilence{{
+			Name: "all", Matchers: []v1alpha1.LabelMatcher{{Name: "alertname", MatchType: v1alpha1.MatchRegexp, Value: &everything}},
+		}}
+	})
+	found := policycheck.Check(policy)
+	const want = "would silence nearly every alert"
+	if len(found) != 1 || found[0].Path != "silences[all].matchers" || !strings.Contains(found[0].Message, want) {
+		t.Errorf("found %q", found)
+	}
+	moment := model.NewMoment(time.Date(2026, time.March, 2, 12, 0, 0, 0, time.UTC))
+	if invalid := policies.Parse(policy, &moment).Invalid; invalid != "" {
+		t.Errorf("the policy is not in force: %s", invalid)
+	}
+}

@@ -91,61 +91,67 @@ var chartFiles = map[string]string{
 }
 
 // newRepository is a folder with what names the version that is released.
-func newRepository(t *testing.T, withChart bool) string {
+func newRepository(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
 	write(t, filepath.Join(folder, changelogFile), changelog)
 	write(t, folder+"/config/default/kustomization.yaml", "images:\n- name: x\n  newName: x\n  newTag: v0.1.0\n")
 	write(t, folder+"/README.md", "make docker-build IMG=registry.example.com/team/reboot-operator:v0.1.0\n")
 	write(t, folder+"/docs/install.md", "Releases begin with v0.1.0.\nVERSION=v0.1.0\n//config/default?ref=v0.1.0\n")
-	if withChart {
-		for file, text := range chartFiles {
-			write(t, filepath.Join(folder, file), text)
-		}
+	for file, text := range chartFiles {
+		write(t, filepath.Join(folder, file), text)
 	}
 	return folder
 }
 
 func TestAPreparedCommitCanBeReleased(t *testing.T) {
-	for name, withChart := range map[string]bool{"with a chart": true, "without a chart": false} {
-		t.Run(name, func(t *testing.T) {
-			folder := newRepository(t, withChart)
-			err := check(folder, "v0.2.0")
-			if err == nil {
-				t.Fatal("a commit that is not prepared can be released")
-			}
-			want := []string{
-				"no heading", "releases/v0.2.0 has no samples", `kustomization.yaml:4: "newTag: v0.1.0", expected "newTag: v0.2.0"`,
-				"docs/install.md:2:", "docs/install.md:3:", "README.md:1:", "make release-prepare TAG=v0.2.0",
-			}
-			if withChart {
-				want = append(want, "Chart.yaml:2:", "Chart.yaml:3:", "Chart.yaml:8:", "reboot-operator/README.md:1:", "reboot-operator/README.md:2:",
-					`targetRevision: 0.2.0"`, `semver: 0.2.x"`, "values.yaml:1:")
-			}
-			for _, one := range want {
-				if !strings.Contains(err.Error(), one) {
-					t.Errorf("%v: want %q in it", err, one)
-				}
-			}
-			if err := prepare(folder, "v0.2.0", "2026-12-24"); err != nil {
-				t.Fatal(err)
-			}
-			write(t, folder+"/test/crd/testdata/releases/v0.2.0/one.yaml", "{}")
-			if err := check(folder, "v0.2.0"); err != nil {
-				t.Error(err)
-			}
-			if text := read(t, folder+"/docs/install.md"); !strings.Contains(text, "Releases begin with v0.1.0.\nVERSION=v0.2.0\n") {
-				t.Errorf("the page is\n%s", text)
-			}
-			if err := prepare(folder, "v0.2.0", "2026-12-24"); err == nil {
-				t.Error("the same version was prepared twice")
-			}
-		})
+	folder := newRepository(t)
+	err := check(folder, "v0.2.0")
+	if err == nil {
+		t.Fatal("a commit that is not prepared can be released")
+	}
+	for _, one := range []string{
+		"no heading", "releases/v0.2.0 has no samples", `kustomization.yaml:4: "newTag: v0.1.0", expected "newTag: v0.2.0"`,
+		"docs/install.md:2:", "docs/install.md:3:", "README.md:1:", "Chart.yaml:2:", "Chart.yaml:3:", "Chart.yaml:8:",
+		"reboot-operator/README.md:1:", "reboot-operator/README.md:2:", `targetRevision: 0.2.0"`, `semver: 0.2.x"`, "values.yaml:1:",
+		"make release-prepare TAG=v0.2.0",
+	} {
+		if !strings.Contains(err.Error(), one) {
+			t.Errorf("%v: want %q in it", err, one)
+		}
+	}
+	if err := prepare(folder, "v0.2.0", "2026-12-24"); err != nil {
+		t.Fatal(err)
+	}
+	write(t, folder+"/test/crd/testdata/releases/v0.2.0/one.yaml", "{}")
+	if err := check(folder, "v0.2.0"); err != nil {
+		t.Error(err)
+	}
+	if text := read(t, folder+"/docs/install.md"); !strings.Contains(text, "Releases begin with v0.1.0.\nVERSION=v0.2.0\n") {
+		t.Errorf("the page is\n%s", text)
+	}
+	if err := prepare(folder, "v0.2.0", "2026-12-24"); err == nil {
+		t.Error("the same version was prepared twice")
+	}
+}
+
+func TestAReleaseWithoutTheChartIsRefused(t *testing.T) {
+	folder := newRepository(t)
+	if err := prepare(folder, "v0.2.0", "2026-12-24"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(folder+"/charts", folder+"/moved"); err != nil {
+		t.Fatal(err)
+	}
+	for name, err := range map[string]error{"check": check(folder, "v0.2.0"), "prepare": prepare(folder, "v0.3.0", "2026-12-24")} {
+		if err == nil || !strings.Contains(err.Error(), "charts/reboot-operator/Chart.yaml is missing") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
 func TestAPrereleaseIsNoneForEverybody(t *testing.T) {
-	folder := newRepository(t, true)
+	folder := newRepository(t)
 	if err := prepare(folder, "v0.2.0-rc.1", "2026-12-24"); err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +176,7 @@ func TestWhatCannotBePreparedIsLeftAsItWas(t *testing.T) {
 		changelogFile:                         "no heading",
 	} {
 		t.Run(file, func(t *testing.T) {
-			folder := newRepository(t, true)
+			folder := newRepository(t)
 			write(t, filepath.Join(folder, file), "name: it\n")
 			if err := prepare(folder, "v0.2.0", "2026-12-24"); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v, want %q in it", err, want)
@@ -180,7 +186,7 @@ func TestWhatCannotBePreparedIsLeftAsItWas(t *testing.T) {
 			}
 		})
 	}
-	folder := newRepository(t, true)
+	folder := newRepository(t)
 	if err := os.Remove(folder + "/config/gitops/argocd/helm.yaml"); err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +196,7 @@ func TestWhatCannotBePreparedIsLeftAsItWas(t *testing.T) {
 }
 
 func TestADocumentThatATagMakesUntrueIsFound(t *testing.T) {
-	folder := newRepository(t, false)
+	folder := newRepository(t)
 	for page, text := range map[string]string{
 		"docs/one.md":        "Well.\n**Nothing is published yet.** More.\n",
 		"docs/two.md":        "There are no published images.\n",

@@ -27,8 +27,6 @@ type spot struct {
 	form func(version string) string
 	// exact means that the file has to be there, with exactly one match.
 	exact bool
-	// ofChart means that only repositories with a chart have it.
-	ofChart bool
 }
 
 func full(version string) string { return version }
@@ -43,30 +41,30 @@ func spots() []spot {
 		{files: "docs/*.md", pattern: anywhere},
 		{files: "docs/install.md", pattern: regexp.MustCompile(`(?m)^(VERSION=v)` + number + `$`)},
 		{files: "README.md", pattern: anywhere},
-		{files: metadata, pattern: regexp.MustCompile(`(?m)^(version: ).+$`), exact: true, ofChart: true},
-		{files: metadata, pattern: regexp.MustCompile(`(?m)^(appVersion: ).+$`), form: full, exact: true, ofChart: true},
+		{files: metadata, pattern: regexp.MustCompile(`(?m)^(version: ).+$`), exact: true},
+		{files: metadata, pattern: regexp.MustCompile(`(?m)^(appVersion: ).+$`), form: full, exact: true},
 		// What Artifact Hub shows: the image, and whether people should have it.
 		{
 			files: metadata, pattern: regexp.MustCompile(`(?m)^(      image: ghcr\.io/reboot-operator/reboot-operator:).+$`), form: full,
-			exact: true, ofChart: true,
+			exact: true,
 		},
 		{
-			files: metadata, pattern: regexp.MustCompile(`(?m)^(  artifacthub\.io/prerelease: ).+$`), exact: true, ofChart: true,
+			files: metadata, pattern: regexp.MustCompile(`(?m)^(  artifacthub\.io/prerelease: ).+$`), exact: true,
 			form: func(version string) string {
 				return strconv.Quote(strconv.FormatBool(semver.Prerelease(version) != ""))
 			},
 		},
 		// make chart would write the same into the README of the chart.
-		{files: chartFolder + "/README.md", pattern: regexp.MustCompile(`(?m)^(Version )` + number), exact: true, ofChart: true},
-		{files: chartFolder + "/README.md", pattern: regexp.MustCompile(`(installs version v)` + number), exact: true, ofChart: true},
-		{files: chartFolder + "/README.md", pattern: anywhere, exact: true, ofChart: true},
-		{files: "config/gitops/argocd/helm.yaml", pattern: regexp.MustCompile(`(?m)^(    targetRevision: ).+$`), exact: true, ofChart: true},
+		{files: chartFolder + "/README.md", pattern: regexp.MustCompile(`(?m)^(Version )` + number), exact: true},
+		{files: chartFolder + "/README.md", pattern: regexp.MustCompile(`(installs version v)` + number), exact: true},
+		{files: chartFolder + "/README.md", pattern: anywhere, exact: true},
+		{files: "config/gitops/argocd/helm.yaml", pattern: regexp.MustCompile(`(?m)^(    targetRevision: ).+$`), exact: true},
 		{
-			files: "config/gitops/flux/helmrelease.yaml", pattern: regexp.MustCompile(`(?m)^(    semver: ).+$`), exact: true, ofChart: true,
+			files: "config/gitops/flux/helmrelease.yaml", pattern: regexp.MustCompile(`(?m)^(    semver: ).+$`), exact: true,
 			form: patches,
 		},
 		// The tag that images have by default.
-		{files: "test/chart/testdata/values.yaml", pattern: anywhere, ofChart: true},
+		{files: "test/chart/testdata/values.yaml", pattern: anywhere},
 	}
 }
 
@@ -95,14 +93,9 @@ func (e edit) faults(file string) []string {
 
 // named returns the files that name a version, by their path, and how they name this one.
 func named(root, version string) (map[string]edit, error) {
-	_, err := os.Stat(filepath.Join(root, chartFolder))
-	chart := err == nil
 	edits := map[string]edit{}
 	var faults []error
 	for _, one := range spots() {
-		if one.ofChart && !chart {
-			continue
-		}
 		faults = append(faults, one.edit(root, version, edits))
 	}
 	return edits, errors.Join(faults...)

@@ -23,6 +23,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/cert"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -65,17 +66,11 @@ func serve(t *testing.T, s *server) *http.Client {
 // serveUntil runs a server until ctx ends.
 func serveUntil(ctx context.Context, t *testing.T, s *server) (doer *http.Client, ended <-chan error) {
 	t.Helper()
-	made := mustPair(t, []string{"127.0.0.1"}, pair{}, time.Now())
-	served, _, err := made.load()
-	if err != nil {
-		t.Fatal(err)
-	}
+	served, roots := selfSigned(t)
 	s.log, s.clock = logr.Discard(), clock.RealClock{}
 	s.getCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return served, nil }
 	result := make(chan error, 1)
 	go func() { result <- s.Start(ctx) }()
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(made.trusted)
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}}, result
 }
 
@@ -339,4 +334,20 @@ func TestNoMoreThanSomeRequestsAreHandledAtOnce(t *testing.T) {
 	if most.Load() != 2 {
 		t.Errorf("%d ran at once", most.Load())
 	}
+}
+
+// selfSigned is a certificate for loopback, and who trusts it.
+func selfSigned(t *testing.T) (*tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	certificate, key, err := cert.GenerateSelfSignedCertKey("127.0.0.1", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served, err := tls.X509KeyPair(certificate, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(certificate)
+	return &served, roots
 }

@@ -42,6 +42,7 @@ secrets                             no   no   no    no     no     no    no     n
 secrets, that of gates              no   no   no    no     no     no    no     no
 secrets, that of webhooks           no   no   no    no     no     no    no     no
 configmaps, the slots               no   no   no    no     no     no    no     no
+configmaps, the authority           no   no   no    no     no     no    no     no
 configmaps, another                 no   no   no    no     no     no    no     no
 configmaps elsewhere                no   no   no    no     no     no    no     no
 serviceaccounts                     no   no   no    no     no     no    no     no
@@ -168,6 +169,7 @@ var asManager = map[string]string{
 	"pods of another node":           "no   yes  yes   no     no     no    no     no",
 	"pods of all nodes":              ".    yes  yes   .      .      .     .      no",
 	"configmaps, the slots":          "yes  no   no    yes    yes    no    no     no",
+	"configmaps, the authority":      "no   yes  yes   yes    yes    no    no     no",
 	"configmaps, another":            "no   no   no    yes    no     no    no     no",
 	"leases, the leader's":           "yes  no   yes   yes    yes    no    no     no",
 	"secrets, that of gates":         "yes  no   no    no     no     no    no     no",
@@ -302,12 +304,16 @@ func targets(t *testing.T) map[string]target {
 		"secrets, that of gates":         {collection: inOwn + "secrets", object: "reboot-operator-gates"},
 		"secrets, that of webhooks":      named(inOwn+"secrets", "reboot-operator-webhook"),
 		"configmaps, the slots":          {collection: inOwn + "configmaps", object: "reboot-operator-slots", create: `{"metadata":{"name":"new"}}`},
-		"configmaps, another":            {collection: inOwn + "configmaps", object: "matrix", create: `{"metadata":{"name":"new"}}`},
-		"configmaps elsewhere":           {collection: inOthers + "configmaps", object: "kube-root-ca.crt"},
-		"serviceaccounts":                {collection: inOwn + "serviceaccounts", object: helper},
-		"serviceaccounts/token":          {collection: inOwn + "serviceaccounts", object: manager, subresource: "token"},
-		"leases, the leader's":           {collection: leases(namespace), object: "reboot-operator", create: `{"metadata":{"name":"new"},"spec":{}}`},
-		"leases of nodes":                {collection: leases("kube-node-lease"), object: "n1"},
+		"configmaps, the authority": {
+			collection: inOwn + "configmaps", object: "reboot-operator-metrics-ca", selector: "metadata.name=reboot-operator-metrics-ca",
+			create: `{"metadata":{"name":"new"}}`,
+		},
+		"configmaps, another":   {collection: inOwn + "configmaps", object: "matrix", create: `{"metadata":{"name":"new"}}`},
+		"configmaps elsewhere":  {collection: inOthers + "configmaps", object: "kube-root-ca.crt"},
+		"serviceaccounts":       {collection: inOwn + "serviceaccounts", object: helper},
+		"serviceaccounts/token": {collection: inOwn + "serviceaccounts", object: manager, subresource: "token"},
+		"leases, the leader's":  {collection: leases(namespace), object: "reboot-operator", create: `{"metadata":{"name":"new"},"spec":{}}`},
+		"leases of nodes":       {collection: leases("kube-node-lease"), object: "n1"},
 		"events of the operator": {
 			collection: inOwn + "events", object: "matrix",
 			create: `{"metadata":{"name":"new"},"reason":"R","type":"Normal","involvedObject":{"namespace":"` + namespace + `"}}`,

@@ -86,7 +86,13 @@ func TestTheManagerMayDoItsWork(t *testing.T) {
 		{verb: "create", resource: "configmaps", namespace: namespace},
 		{verb: "get", resource: "configmaps", namespace: namespace, name: "reboot-operator-slots"},
 		{verb: "update", resource: "configmaps", namespace: namespace, name: "reboot-operator-slots"},
+		{verb: "list", resource: "configmaps", namespace: namespace, name: "reboot-operator-metrics-ca"},
+		{verb: "watch", resource: "configmaps", namespace: namespace, name: "reboot-operator-metrics-ca"},
+		{verb: "update", resource: "configmaps", namespace: namespace, name: "reboot-operator-metrics-ca"},
+		{verb: "get", resource: "configmaps", namespace: namespace, name: "reboot-operator-notifications"},
+		{verb: "update", resource: "configmaps", namespace: namespace, name: "reboot-operator-notifications"},
 		{verb: "get", resource: "secrets", namespace: namespace, name: "reboot-operator-gates"},
+		{verb: "get", resource: "secrets", namespace: namespace, name: "reboot-operator-notifications"},
 		{verb: "impersonate", resource: "serviceaccounts", namespace: namespace, name: "reboot-operator-gates"},
 		{verb: "create", group: "authentication.k8s.io", resource: "tokenreviews"},
 		{verb: "create", group: "authorization.k8s.io", resource: "subjectaccessreviews"},
@@ -118,9 +124,11 @@ func TestGatesMayReadNothingUntilAnAdministratorSaysSo(t *testing.T) {
 	}
 }
 
-func TestTheHelperMayNotReadTheCredentialsOfGates(t *testing.T) {
-	if allowed(t, helper, right{verb: "get", resource: "secrets", namespace: namespace, name: "reboot-operator-gates"}) {
-		t.Error("allowed")
+func TestTheHelperMayNotReadTheCredentialsOfGatesAndNotifications(t *testing.T) {
+	for _, name := range []string{"reboot-operator-gates", "reboot-operator-notifications"} {
+		if allowed(t, helper, right{verb: "get", resource: "secrets", namespace: namespace, name: name}) {
+			t.Errorf("%s: allowed", name)
+		}
 	}
 }
 
@@ -135,11 +143,17 @@ func TestNeitherMayDoMore(t *testing.T) {
 		{verb: "get", resource: "secrets", namespace: "default", name: "reboot-operator-gates"},
 		{verb: "list", resource: "secrets", namespace: namespace},
 		{verb: "update", resource: "secrets", namespace: namespace, name: "reboot-operator-gates"},
+		{verb: "list", resource: "secrets", namespace: namespace, name: "reboot-operator-notifications"},
+		{verb: "update", resource: "secrets", namespace: namespace, name: "reboot-operator-notifications"},
+		{verb: "get", resource: "secrets", namespace: "default", name: "reboot-operator-notifications"},
+		{verb: "delete", resource: "configmaps", namespace: namespace, name: "reboot-operator-notifications"},
 		{verb: "list", resource: "secrets"},
 		{verb: "list", group: "apps", resource: "daemonsets"},
 		{verb: "list", resource: "configmaps", namespace: namespace},
 		{verb: "get", resource: "configmaps", namespace: namespace, name: "other"},
 		{verb: "update", resource: "configmaps", namespace: namespace, name: "other"},
+		{verb: "delete", resource: "configmaps", namespace: namespace, name: "reboot-operator-metrics-ca"},
+		{verb: "update", resource: "configmaps", namespace: "default", name: "reboot-operator-metrics-ca"},
 		{verb: "create", resource: "configmaps", namespace: "default"},
 		{verb: "create", group: "coordination.k8s.io", resource: "leases", namespace: "kube-node-lease"},
 		{verb: "watch", group: "coordination.k8s.io", resource: "leases", namespace: "kube-node-lease"},

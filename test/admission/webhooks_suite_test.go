@@ -15,6 +15,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/reboot-operator/reboot-operator/internal/certificates"
 	"github.com/reboot-operator/reboot-operator/internal/webhooks"
 	"github.com/reboot-operator/reboot-operator/test/await"
 )
@@ -48,8 +49,11 @@ func startWebhooks(ctx context.Context, address string) (stop func() error, err 
 	if err != nil {
 		return nil, fmt.Errorf("make a manager: %w", err)
 	}
-	options := webhooks.Options{Namespace: namespace, BindAddress: address, Clock: clock.RealClock{}}
-	if err := webhooks.AddToManager(mgr, options); err != nil {
+	kept := certificates.New(certificates.Options{
+		Namespace: namespace, Webhooks: true, MetricsService: "reboot-operator-metrics", Clock: clock.RealClock{},
+	})
+	options := webhooks.Options{BindAddress: address, Certificate: kept.Get, Clock: clock.RealClock{}}
+	if err := errors.Join(kept.AddToManager(mgr), webhooks.AddToManager(mgr, options)); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))

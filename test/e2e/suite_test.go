@@ -63,11 +63,13 @@ var _ = BeforeEach(func() {
 	})
 })
 
-// startManager starts the manager that all stories share. It elects no leader: the lease of one that was killed would have to run out.
+// startManager starts the manager that all stories share. It elects no leader: the lease of one that was killed would have to run out. It
+// may ask servers of stories.
 func startManager() {
 	GinkgoHelper()
 	var err error
-	manager, err = cluster.StartManager(ctx, testbed.ManagerOptions{Args: []string{"--leader-elect=false"}})
+	args := []string{"--leader-elect=false", "--gate-allowed-cidrs=127.0.0.0/8", "--notify-allowed-cidrs=127.0.0.0/8"}
+	manager, err = cluster.StartManager(ctx, testbed.ManagerOptions{Args: args})
 	Expect(err).NotTo(HaveOccurred())
 }
 

@@ -24,8 +24,11 @@ import (
 // openshift adds is changed by what comes after it.
 var Components = []string{
 	"openshift", "host-programs", "sentinel-command", "sentinel-kernel", "signal", "before-1.36", "medik8s-leases", "eviction-requests",
-	"apparmor", "selinux",
+	"apparmor", "selinux", "monitoring", "metrics-cert-manager", large,
 }
+
+// large is a component whose objects take long to render, and change no other.
+const large = "dashboards"
 
 // Namespace is where the operator is installed if nobody says otherwise.
 const Namespace = "reboot-operator-system"
@@ -137,8 +140,8 @@ func copyConfig() (filesys.FileSystem, error) {
 	return files, nil
 }
 
-// config are the files in YAML of config/, by name. Of the kinds there are only the names: they are most of what would be rendered, again
-// and again, and no kustomization changes them.
+// config are the files in YAML and JSON of config/, by name. Of the kinds there are only the names: they are most of what would be
+// rendered, again and again, and no kustomization changes them.
 var config = sync.OnceValues(func() (map[string][]byte, error) {
 	root, err := configRoot()
 	if err != nil {
@@ -146,7 +149,7 @@ var config = sync.OnceValues(func() (map[string][]byte, error) {
 	}
 	contents := map[string][]byte{}
 	return contents, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".yaml") {
+		if err != nil || entry.IsDir() || !slices.Contains([]string{".yaml", ".json"}, filepath.Ext(path)) {
 			return err
 		}
 		content, err := os.ReadFile(path)
@@ -293,7 +296,7 @@ func combinations() [][]string {
 	var all [][]string
 	for i, one := range Components {
 		all = append(all, []string{one})
-		for _, other := range Components[i+1:] {
+		for _, other := range without(Components[i+1:], large) {
 			all = append(all, []string{one, other})
 		}
 	}

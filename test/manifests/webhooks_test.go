@@ -15,7 +15,7 @@ import (
 
 // An API server refuses all of an installation that has a kind it does not know: these are served since 1.32 or before.
 var servedSince132 = map[string][]string{
-	"v1":                           {"Namespace", "ResourceQuota", "Secret", "Service", "ServiceAccount"},
+	"v1":                           {"ConfigMap", "Namespace", "ResourceQuota", "Secret", "Service", "ServiceAccount"},
 	"apps/v1":                      {"DaemonSet", "Deployment"},
 	"apiextensions.k8s.io/v1":      {"CustomResourceDefinition"},
 	"rbac.authorization.k8s.io/v1": {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"},

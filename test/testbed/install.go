@@ -101,6 +101,9 @@ func (c *Cluster) render(ctx context.Context, folder string) ([]byte, error) {
 	return c.kubectl(ctx, nil, "kustomize", overlay)
 }
 
+// WebhooksAt is the address at which the API server reaches the webhooks of whichever manager runs, see webhookurl.
+func (c *Cluster) WebhooksAt() string { return c.webhooks.address() }
+
 // Apply applies manifests in YAML on the server's side, as the administrator.
 func (c *Cluster) Apply(ctx context.Context, manifests []byte) error {
 	_, err := c.kubectl(ctx, manifests, "apply", "--server-side", "--force-conflicts", "--field-manager="+fieldManager, "-f", "-")

@@ -22,10 +22,19 @@ const (
 // InstallWithManagers is Install with the manager's Deployment as it is: the manager runs as a process on the simulated hosts, one for each
 // of its pods, and dies with its host. Add nodes first.
 func (c *Cluster) InstallWithManagers(ctx context.Context) error {
-	if _, err := c.buildManager(ctx); err != nil {
+	if err := c.RunManagers(ctx); err != nil {
 		return err
 	}
 	return c.install(ctx, true)
+}
+
+// RunManagers has the pods of a manager's Deployment run, whoever installs it.
+func (c *Cluster) RunManagers(ctx context.Context) error {
+	if _, err := c.buildManager(ctx); err != nil {
+		return err
+	}
+	c.managers.arePods.Store(true)
+	return nil
 }
 
 // ManagersOn are the managers that are Ready in the pods on a host.

@@ -192,6 +192,9 @@ func (a *attempt) recordBoot() {
 		a.noteContainers() // those of the boot before this one
 	}
 	a.EditAttempt(func(at *v1alpha1.Attempt) {
+		// A manager that did not note it yet may have interrupted the attempt.
+		interrupt(at, at.StalledTime)
+		interrupt(at, at.RolledBackTime)
 		at.UncordonedTime, at.RecoveredTime, at.SettlingSince, at.RolledBackTime = nil, nil, nil, nil
 		if at.BackTime == nil {
 			at.BackTime = seen.DeepCopy()

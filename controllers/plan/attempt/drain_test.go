@@ -35,7 +35,8 @@ func TestADrainEndsAsItsHelperSays(t *testing.T) {
 	const order = "Drain#1 until 11m0s"
 	waits := outcome{Wait: v1alpha1.ReasonDraining, Order: order, Wake: 11 * minute}
 	failed := outcome{
-		Changed: "-Containers +RolledBackTime", Events: timedOut + "!", Result: timedOut, Freed: true, Failures: "1/0 DrainTimedOut",
+		Changed: "-Containers +RolledBackTime +InterruptedTime",
+		Events:  timedOut + "!", Result: timedOut, Freed: true, Failures: "1/0 DrainTimedOut",
 	}
 	reboots := outcome{
 		Wait: v1alpha1.ReasonRebooting, Changed: "+DrainedTime +Drain +RebootOrderedTime", Order: "Reboot#2 until 16m0s", Wake: 16 * minute,
@@ -68,7 +69,8 @@ func TestADrainEndsAsItsHelperSays(t *testing.T) {
 		"it failed": {
 			from: draining, with: []change{answered(v1alpha1.OrderFailed, "The API server is away.", nil)},
 			want: outcome{
-				Changed: "-Containers +RolledBackTime", Wake: 11 * minute, Events: v1alpha1.ReasonDrainFailed + "!", Result: v1alpha1.ReasonDrainFailed,
+				Changed: "-Containers +RolledBackTime +InterruptedTime",
+				Wake:    11 * minute, Events: v1alpha1.ReasonDrainFailed + "!", Result: v1alpha1.ReasonDrainFailed,
 				Freed: true, Failures: "1/0 DrainFailed",
 			},
 			says: []string{"The API server is away."},
@@ -81,7 +83,8 @@ func TestADrainEndsAsItsHelperSays(t *testing.T) {
 		"it timed out and the pods are awaited": {
 			from: draining, with: []change{answered(v1alpha1.OrderTimedOut, "", nil), web(2, 3)},
 			want: outcome{
-				Wait: v1alpha1.ReasonWorkloadsNotReady, Changed: "+RolledBackTime", Wake: 31 * minute, Events: timedOut + "!", Result: timedOut,
+				Wait: v1alpha1.ReasonWorkloadsNotReady, Changed: "+RolledBackTime +InterruptedTime",
+				Wake: 31 * minute, Events: timedOut + "!", Result: timedOut,
 				Failures: "1/0 DrainTimedOut",
 			},
 			says: []string{"Deployment apps/web", "3 ready"},

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -23,8 +24,16 @@ func (a *attempt) stall(reason, message string) {
 	a.Edit().Order = nil
 	a.EditAttempt(func(at *v1alpha1.Attempt) {
 		at.StalledTime, at.Result, at.Message = a.Stamp(), reason, model.Bounded(message)
+		interrupt(at, at.StalledTime)
 	})
 	a.Emit(model.Event{Warning: true, Reason: reason, Message: message, OnNode: true})
+}
+
+// interrupt notes when the attempt stalled or was rolled back for the first time. Nothing removes that: what people were told stays so.
+func interrupt(at *v1alpha1.Attempt, when *metav1.MicroTime) {
+	if at.InterruptedTime == nil {
+		at.InterruptedTime = when.DeepCopy()
+	}
 }
 
 // endAttempt ends the attempt and so frees its slot.
@@ -55,6 +64,7 @@ func (a *attempt) endWithoutReboot(reason, message string) {
 	a.Edit().Order = nil
 	a.EditAttempt(func(at *v1alpha1.Attempt) {
 		at.RolledBackTime, at.StalledTime, at.Result, at.Message = a.Stamp(), nil, reason, model.Bounded(message)
+		interrupt(at, at.RolledBackTime)
 	})
 	a.awaitPods()
 }

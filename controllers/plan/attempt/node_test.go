@@ -28,7 +28,8 @@ const nodeGone = v1alpha1.ReasonNodeGone
 func TestANodeThatIsGoneBeforeItsRebootEndsTheAttempt(t *testing.T) {
 	t.Parallel()
 	ended := outcome{
-		Changed: "-Containers +NodeGoneTime +RolledBackTime", Events: nodeGone + "!", Result: nodeGone, Freed: true, Completed: "Failed NodeGone",
+		Changed: "-Containers +NodeGoneTime +RolledBackTime +InterruptedTime",
+		Events:  nodeGone + "!", Result: nodeGone, Freed: true, Completed: "Failed NodeGone",
 	}
 	with := func(o outcome, change func(*outcome)) outcome { change(&o); return o }
 	advanced(t, map[string]row{
@@ -39,14 +40,17 @@ func TestANodeThatIsGoneBeforeItsRebootEndsTheAttempt(t *testing.T) {
 		"it is being drained and its pods are back": {from: draining, with: []change{noNode}, want: ended},
 		"it is being drained and its pods are not back": {
 			from: draining, with: []change{noNode, web(2, 3)},
-			want: outcome{Wait: v1alpha1.ReasonWorkloadsNotReady, Changed: "+NodeGoneTime +RolledBackTime", Wake: 31 * minute, Result: nodeGone},
+			want: outcome{
+				Wait: v1alpha1.ReasonWorkloadsNotReady, Changed: "+NodeGoneTime +RolledBackTime +InterruptedTime", Wake: 31 * minute, Result: nodeGone,
+			},
 		},
 		"another one has its name": {
-			from: cordoned, with: []change{registeredAgain}, want: with(ended, func(o *outcome) { o.Changed = "-Containers +RolledBackTime" }),
+			from: cordoned, with: []change{registeredAgain},
+			want: with(ended, func(o *outcome) { o.Changed = "-Containers +RolledBackTime +InterruptedTime" }),
 		},
 		"another one has its name, and another boot, which is not the one that is awaited": {
 			from: draining, with: []change{registeredAgain, boots("boot-2")},
-			want: with(ended, func(o *outcome) { o.Changed = "-Containers +RolledBackTime" }),
+			want: with(ended, func(o *outcome) { o.Changed = "-Containers +RolledBackTime +InterruptedTime" }),
 		},
 		"it is not known which Node it was": {
 			from: cordoned, with: []change{noNode, status(func(s *v1alpha1.NodeRebootStatus) { s.NodeUID = "" })},
@@ -73,7 +77,8 @@ func TestANodeThatIsGoneWhileItsHostRebootsIsAwaited(t *testing.T) {
 	const order = "Reboot#2 until 18m0s"
 	awaited := outcome{Wait: v1alpha1.ReasonRebooting, Order: order, Wake: 18 * minute}
 	notBack := outcome{
-		Wait: v1alpha1.ReasonNodeNotBack, Changed: "+StalledTime", Events: v1alpha1.ReasonNodeNotBack + "!", Result: v1alpha1.ReasonNodeNotBack,
+		Wait: v1alpha1.ReasonNodeNotBack, Changed: "+StalledTime +InterruptedTime",
+		Events: v1alpha1.ReasonNodeNotBack + "!", Result: v1alpha1.ReasonNodeNotBack,
 	}
 	finally := outcome{Events: nodeGone + "!", Result: nodeGone, Freed: true, Completed: "Failed NodeGone"}
 	with := func(o outcome, change func(*outcome)) outcome { change(&o); return o }
@@ -140,7 +145,7 @@ func TestANodeThatRegistersAgainIsTheSameHost(t *testing.T) {
 				a.StalledTime, a.Result, a.Message = at(18*minute), v1alpha1.ReasonNodeNotBack, "Not back."
 			})},
 			want: outcome{
-				Wait: v1alpha1.ReasonNodeNotReady, Changed: "+BackTime -StalledTime", Wake: 60 * minute, NeedPods: true,
+				Wait: v1alpha1.ReasonNodeNotReady, Changed: "+BackTime -StalledTime +InterruptedTime", Wake: 60 * minute, NeedPods: true,
 			},
 		},
 		"after its boot": {
@@ -167,7 +172,7 @@ func TestWhetherANodeIsMarkedForDeletionIsRecorded(t *testing.T) {
 		"that is known":          {from: rebooting, with: []change{deleting, marked}, want: want("")},
 		"it stays after all":     {from: rebooting, with: []change{marked}, want: want("-MarkedForDeletionTime")},
 		"a mark is kept when it is gone": {from: cordoned, with: []change{noNode, marked}, want: outcome{
-			Changed: "-Containers +NodeGoneTime +RolledBackTime", Events: nodeGone + "!", Result: nodeGone, Freed: true,
+			Changed: "-Containers +NodeGoneTime +RolledBackTime +InterruptedTime", Events: nodeGone + "!", Result: nodeGone, Freed: true,
 			Completed: "Failed NodeGone",
 		}},
 	})
@@ -190,7 +195,7 @@ func TestABootThatNobodyOrderedEndsWhatWasUnderWay(t *testing.T) {
 		"drained":       {from: drained, with: another, want: returned("+BackTime")},
 		"deleted":       {from: draining, with: append([]change{deleted}, another...), want: returned("+BackTime")},
 		"rolled back": {from: rolledBack, with: another, want: func() outcome {
-			o := returned("+BackTime -RolledBackTime")
+			o := returned("+BackTime -RolledBackTime +InterruptedTime")
 			o.Failures = "1/0 DrainTimedOut"
 			return o
 		}()},
@@ -200,8 +205,9 @@ func TestABootThatNobodyOrderedEndsWhatWasUnderWay(t *testing.T) {
 			return o
 		}()},
 		"recovered": {from: recovered, with: append([]change{reset}, another...), want: outcome{
-			Wait: v1alpha1.ReasonRecoveryTimedOut, Changed: "~Containers -UncordonedTime -SettlingSince -RecoveredTime", NeedPods: true,
-			Result: v1alpha1.ReasonRecoveryTimedOut,
+			Wait: v1alpha1.ReasonRecoveryTimedOut, Changed: "~Containers -UncordonedTime -SettlingSince -RecoveredTime +InterruptedTime",
+			NeedPods: true,
+			Result:   v1alpha1.ReasonRecoveryTimedOut,
 		}},
 		"a boot that is not known says nothing": {
 			from: rebooting, with: []change{boots("")}, want: outcome{Wait: v1alpha1.ReasonRebooting, Order: "Reboot#2 until 18m0s",

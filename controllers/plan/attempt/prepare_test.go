@@ -48,7 +48,7 @@ func TestACordonedNodeIsDrainedWhenEverythingBeforeItIsDone(t *testing.T) {
 		return o
 	}
 	givenBack := func(reason string) outcome {
-		return outcome{Wait: reason, Changed: "-Containers +RolledBackTime", Events: reason, Result: reason, Freed: true}
+		return outcome{Wait: reason, Changed: "-Containers +RolledBackTime +InterruptedTime", Events: reason, Result: reason, Freed: true}
 	}
 	mayNotEvict := reports(func(r *v1alpha1.HelperReport) { r.EvictionObstacle = "it may not impersonate its node" })
 	pdbFirst := webPod()
@@ -91,7 +91,7 @@ func TestACordonedNodeIsDrainedWhenEverythingBeforeItIsDone(t *testing.T) {
 		"pods that did not finish let the attempt fail": {
 			from: cordoned, with: []change{podWait(60, v1alpha1.TimeoutAbort), now(minute)},
 			want: outcome{
-				Changed: "-Containers +RolledBackTime", NeedPods: true, Events: v1alpha1.ReasonPodsNotFinished + "!",
+				Changed: "-Containers +RolledBackTime +InterruptedTime", NeedPods: true, Events: v1alpha1.ReasonPodsNotFinished + "!",
 				Result: v1alpha1.ReasonPodsNotFinished,
 				Freed:  true, Failures: "1/0 PodsNotFinished",
 			},
@@ -100,7 +100,7 @@ func TestACordonedNodeIsDrainedWhenEverythingBeforeItIsDone(t *testing.T) {
 		"pods that were never read let the attempt fail": {
 			from: cordoned, with: []change{podWait(60, v1alpha1.TimeoutAbort), now(minute), podsUnknown},
 			want: outcome{
-				Changed: "-Containers +RolledBackTime", NeedPods: true, Events: v1alpha1.ReasonPodsNotFinished + "!",
+				Changed: "-Containers +RolledBackTime +InterruptedTime", NeedPods: true, Events: v1alpha1.ReasonPodsNotFinished + "!",
 				Result: v1alpha1.ReasonPodsNotFinished,
 				Freed:  true, Failures: "1/0 PodsNotFinished",
 			},
@@ -207,7 +207,7 @@ func TestHooksAreAwaitedBeforeTheDrain(t *testing.T) {
 		"one is late": {
 			from: cordoned, with: []change{both(v1alpha1.TimeoutAbort), now(minute)},
 			want: outcome{
-				Changed: "-Containers +RolledBackTime", Wake: 2 * minute, Events: v1alpha1.ReasonHookTimedOut + "!",
+				Changed: "-Containers +RolledBackTime +InterruptedTime", Wake: 2 * minute, Events: v1alpha1.ReasonHookTimedOut + "!",
 				Result: v1alpha1.ReasonHookTimedOut,
 				Freed:  true, Failures: "1/0 HookTimedOut",
 			},
@@ -228,11 +228,12 @@ func TestAnAttemptIsRolledBackWhenSomethingNoLongerAllowsIt(t *testing.T) {
 	t.Parallel()
 	rolled := func(reason string) outcome {
 		return outcome{
-			Wait: reason, Changed: "-Containers +RolledBackTime", Events: reason, Result: reason, Freed: true,
+			Wait: reason, Changed: "-Containers +RolledBackTime +InterruptedTime", Events: reason, Result: reason, Freed: true,
 		}
 	}
 	uncordoned := outcome{
-		Changed: "-Containers +RolledBackTime", Events: v1alpha1.ReasonUncordoned + "!", Result: v1alpha1.ReasonUncordoned, Freed: true,
+		Changed: "-Containers +RolledBackTime +InterruptedTime",
+		Events:  v1alpha1.ReasonUncordoned + "!", Result: v1alpha1.ReasonUncordoned, Freed: true,
 		Failures: "1/0 Uncordoned",
 	}
 	foreign := attempts(func(a *v1alpha1.Attempt) { a.Cordon = v1alpha1.CordonForeign })
@@ -276,7 +277,8 @@ func TestAnAttemptIsRolledBackWhenSomethingNoLongerAllowsIt(t *testing.T) {
 		"a drain that may not is rolled back, and the slot is held until its pods are back": {
 			from: draining, with: []change{closedWindow, web(2, 3)},
 			want: outcome{
-				Wait: v1alpha1.ReasonWorkloadsNotReady, Changed: "+RolledBackTime", Wake: 31 * minute, Events: v1alpha1.ReasonWindowClosed,
+				Wait: v1alpha1.ReasonWorkloadsNotReady, Changed: "+RolledBackTime +InterruptedTime",
+				Wake: 31 * minute, Events: v1alpha1.ReasonWindowClosed,
 				Result: v1alpha1.ReasonWindowClosed,
 			},
 		},

@@ -68,7 +68,7 @@ func TestADrainedNodeIsToldToRebootWhenEverythingBeforeItIsDone(t *testing.T) {
 	}
 	failed := func(reason string) outcome {
 		return outcome{
-			Changed: "-Containers +RolledBackTime", Events: reason + "!", Result: reason, Freed: true, Failures: "1/0 " + reason,
+			Changed: "-Containers +RolledBackTime +InterruptedTime", Events: reason + "!", Result: reason, Freed: true, Failures: "1/0 " + reason,
 		}
 	}
 	advanced(t, map[string]row{
@@ -210,12 +210,13 @@ func TestAHostThatWasToldToRebootIsAwaited(t *testing.T) {
 	const order = "Reboot#2 until 18m0s"
 	failed := func(reason, failures string) outcome {
 		return outcome{
-			Changed: "-Containers +RolledBackTime", Events: reason + "!", Result: reason, Freed: true, Failures: failures + " " + reason,
+			Changed: "-Containers +RolledBackTime +InterruptedTime",
+			Events:  reason + "!", Result: reason, Freed: true, Failures: failures + " " + reason,
 		}
 	}
 	expired := func(reason string) outcome {
 		return outcome{
-			Wait: reason, Changed: "-RebootOrderedTime -Containers +RolledBackTime", Events: reason, Result: reason, Freed: true,
+			Wait: reason, Changed: "-RebootOrderedTime -Containers +RolledBackTime +InterruptedTime", Events: reason, Result: reason, Freed: true,
 		}
 	}
 	freeze := spec(func(s *v1alpha1.RebootPolicySpec) {
@@ -234,7 +235,8 @@ func TestAHostThatWasToldToRebootIsAwaited(t *testing.T) {
 		"it is not back": {
 			from: rebooting, with: []change{notReady, now(18 * minute)},
 			want: outcome{
-				Wait: v1alpha1.ReasonNodeNotBack, Changed: "+StalledTime", Events: v1alpha1.ReasonNodeNotBack + "!", Result: v1alpha1.ReasonNodeNotBack,
+				Wait: v1alpha1.ReasonNodeNotBack, Changed: "+StalledTime +InterruptedTime",
+				Events: v1alpha1.ReasonNodeNotBack + "!", Result: v1alpha1.ReasonNodeNotBack,
 			},
 			says: []string{"12:03 +00:00", "delete"},
 		},
@@ -245,7 +247,7 @@ func TestAHostThatWasToldToRebootIsAwaited(t *testing.T) {
 		"it is Ready again in the same boot": {
 			from: rebooting, with: []change{now(18 * minute), stalled, noOrder},
 			want: outcome{
-				Changed: "-Containers +RolledBackTime -StalledTime", Events: v1alpha1.ReasonRebootNotObserved + "!",
+				Changed: "-Containers +RolledBackTime -StalledTime +InterruptedTime", Events: v1alpha1.ReasonRebootNotObserved + "!",
 				Result: v1alpha1.ReasonRebootNotObserved, Freed: true, Failures: "1/1 RebootNotObserved",
 			},
 		},
@@ -264,7 +266,8 @@ func TestAHostThatWasToldToRebootIsAwaited(t *testing.T) {
 			from: rebooting, with: []change{notReady, spec(func(s *v1alpha1.RebootPolicySpec) { s.Reboot.TimeoutSeconds = ptr.To[int32](60) }),
 				now(4 * minute)},
 			want: outcome{
-				Wait: v1alpha1.ReasonNodeNotBack, Changed: "+StalledTime", Events: v1alpha1.ReasonNodeNotBack + "!", Result: v1alpha1.ReasonNodeNotBack,
+				Wait: v1alpha1.ReasonNodeNotBack, Changed: "+StalledTime +InterruptedTime",
+				Events: v1alpha1.ReasonNodeNotBack + "!", Result: v1alpha1.ReasonNodeNotBack,
 			},
 		},
 		"it refuses": {
@@ -279,7 +282,8 @@ func TestAHostThatWasToldToRebootIsAwaited(t *testing.T) {
 		"it refuses because of an inhibitor lock, and a window closes": {
 			from: rebooting, with: []change{answered(v1alpha1.OrderFailed, "Inhibited.", nil), inhibited, cron("0 11 * * *", 600)},
 			want: outcome{
-				Wait: v1alpha1.ReasonWindowClosed, Changed: "-RebootOrderedTime -Containers +RolledBackTime", Events: v1alpha1.ReasonWindowClosed,
+				Wait: v1alpha1.ReasonWindowClosed, Changed: "-RebootOrderedTime -Containers +RolledBackTime +InterruptedTime",
+				Events: v1alpha1.ReasonWindowClosed,
 				Result: v1alpha1.ReasonWindowClosed, Freed: true,
 			},
 		},
@@ -287,7 +291,7 @@ func TestAHostThatWasToldToRebootIsAwaited(t *testing.T) {
 			from: rebooting,
 			with: []change{answered(v1alpha1.OrderFailed, "Inhibited.", nil), inhibited, blockedSince(2 * minute), now(17 * minute)},
 			want: outcome{
-				Changed: "-RebootOrderedTime -Containers +RolledBackTime", Events: v1alpha1.ReasonRebootInhibited + "!",
+				Changed: "-RebootOrderedTime -Containers +RolledBackTime +InterruptedTime", Events: v1alpha1.ReasonRebootInhibited + "!",
 				Result: v1alpha1.ReasonRebootInhibited, Freed: true, Failures: "1/0 RebootInhibited",
 			},
 		},
@@ -301,7 +305,7 @@ func TestAHostThatWasToldToRebootIsAwaited(t *testing.T) {
 		},
 		"nobody took the order": {
 			from: rebooting, with: []change{unanswered, now(18 * minute)}, want: outcome{
-				Changed: "-RebootOrderedTime -Containers +RolledBackTime", Events: v1alpha1.ReasonOrderExpired + "!",
+				Changed: "-RebootOrderedTime -Containers +RolledBackTime +InterruptedTime", Events: v1alpha1.ReasonOrderExpired + "!",
 				Result: v1alpha1.ReasonOrderExpired,
 				Freed:  true, Failures: "1/0 OrderExpired",
 			},
@@ -320,7 +324,7 @@ func TestAHostThatWasToldToRebootIsAwaited(t *testing.T) {
 		},
 		"nobody took the order, and its pods are awaited": {
 			from: rebooting, with: []change{unanswered, web(2, 3), now(18 * minute)}, want: outcome{
-				Wait: v1alpha1.ReasonWorkloadsNotReady, Changed: "-RebootOrderedTime +RolledBackTime", Wake: 48 * minute,
+				Wait: v1alpha1.ReasonWorkloadsNotReady, Changed: "-RebootOrderedTime +RolledBackTime +InterruptedTime", Wake: 48 * minute,
 				Events: v1alpha1.ReasonOrderExpired + "!", Result: v1alpha1.ReasonOrderExpired, Failures: "1/0 OrderExpired",
 			},
 		},

@@ -87,7 +87,7 @@ func TestASlotIsHeldUntilEverythingHasRecovered(t *testing.T) {
 		"a hook is late": {
 			from: recovered, with: []change{hooked(v1alpha1.TimeoutAbort), now(8 * minute)},
 			want: outcome{
-				Wait: v1alpha1.ReasonHookTimedOut, Changed: "+StalledTime", NeedPods: true, Events: v1alpha1.ReasonHookTimedOut + "!",
+				Wait: v1alpha1.ReasonHookTimedOut, Changed: "+StalledTime +InterruptedTime", NeedPods: true, Events: v1alpha1.ReasonHookTimedOut + "!",
 				Result: v1alpha1.ReasonHookTimedOut,
 			},
 			says: []string{hookType, "12:08 +00:00", "delete"},
@@ -104,7 +104,7 @@ func TestARecoveryThatTakesTooLongIsStillWatched(t *testing.T) {
 		return attempts(func(a *v1alpha1.Attempt) { a.StalledTime, a.Result, a.Message = at(35*minute), reason, "Too slow." })
 	}
 	const timeout = v1alpha1.ReasonRecoveryTimedOut
-	stall := outcome{Wait: timeout, Changed: "+StalledTime", NeedPods: true, Events: timeout + "!", Result: timeout}
+	stall := outcome{Wait: timeout, Changed: "+StalledTime +InterruptedTime", NeedPods: true, Events: timeout + "!", Result: timeout}
 	with := func(o outcome, change func(*outcome)) outcome { change(&o); return o }
 	given := outcome{Changed: "-Containers", NeedPods: true, Result: v1alpha1.ReasonDeleted, Freed: true}
 	advanced(t, map[string]row{
@@ -113,7 +113,7 @@ func TestARecoveryThatTakesTooLongIsStillWatched(t *testing.T) {
 		"it still takes":        {from: back, with: []change{notReady, now(36 * minute), stalledFor(timeout)}, want: outcome{Wait: timeout, NeedPods: true, Result: timeout}},
 		"it stalled for another reason before": {
 			from: back, with: []change{notReady, now(36 * minute), stalledFor(v1alpha1.ReasonHookTimedOut)},
-			want: with(stall, func(o *outcome) { o.Changed = "~StalledTime" }),
+			want: with(stall, func(o *outcome) { o.Changed = "~StalledTime +InterruptedTime" }),
 		},
 		"it recovers after all": {
 			from: settling, with: []change{now(40 * minute), stalledFor(timeout)}, want: finished("-Containers +RecoveredTime -StalledTime"),

@@ -100,7 +100,7 @@ func TestANodeRebootIsGivenUpWhenItMayReachTheHostNoMoreTimes(t *testing.T) {
 	}
 	notObserved := func(count, events, completed string) outcome {
 		return outcome{
-			Changed: "-Containers +RolledBackTime", Events: events, Result: v1alpha1.ReasonRebootNotObserved, Freed: true,
+			Changed: "-Containers +RolledBackTime +InterruptedTime", Events: events, Result: v1alpha1.ReasonRebootNotObserved, Freed: true,
 			Failures: count + " RebootNotObserved", Completed: completed,
 		}
 	}

@@ -1,6 +1,9 @@
 package model
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // GateKind says in which list of a policy a gate stands that is asked outside of this package.
 type GateKind string
@@ -34,6 +37,25 @@ type GateQuery struct {
 	Nodes []string
 }
 
+// AttemptID tells an attempt from all others, of any cluster.
+type AttemptID struct {
+	Node, RebootUID string
+	Number          int32
+}
+
+// CompareAttempts puts attempts into an order.
+func CompareAttempts(a, b AttemptID) int {
+	return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.RebootUID, b.RebootUID), cmp.Compare(a.Number, b.Number))
+}
+
+// Excused is what a gate has in the way that attempts under way bring about themselves.
+type Excused struct {
+	// By are the attempts, in order.
+	By []AttemptID
+	// Obstacle is what is in the way once none of them is under way.
+	Obstacle string
+}
+
 // GateAnswer is what a gate says. It has to be the same for as long as nothing changes, because what it says is written to NodeReboots.
 type GateAnswer struct {
 	// Obstacle is what is in the way, as a sentence; empty is nothing.
@@ -41,6 +63,10 @@ type GateAnswer struct {
 	// Nodes has what is in the way of single nodes. Of pods, a node that is missing has nothing in its way. Of capacity, it was not looked
 	// at; one that may go is there with an empty sentence.
 	Nodes map[string]string
+	// Excused is in the way as well, unless one of the attempts is under way that it is about.
+	Excused []Excused
+	// Stale says that the answer is too old to start on. What it has in the way is, until there is a newer one.
+	Stale bool
 	// Failure is why the gate could not be asked, and Since when that has been so.
 	Failure string
 	Since   time.Time

@@ -1,4 +1,4 @@
-package webhooks
+package certificates
 
 import (
 	"bytes"
@@ -21,87 +21,108 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// What config/webhook installs.
+// What config/webhook and config/manager install.
 const (
 	secretName           = "reboot-operator-webhook"
+	authorityName        = "reboot-operator-metrics-ca"
 	evictionsWebhookName = "reboot-operator-evictions"
 	namesWebhookName     = "reboot-operator-names"
 )
 
-// certificates keeps the Secret with the certificate, has the API server trust it, and serves it. Every replica does so: whoever is first
+// Keeper keeps the Secret with the certificate, tells the API server what to trust, and serves it. Every replica has one: whoever is first
 // writes, and what it wrote is right for all. It is quiet while nothing has to change.
-type certificates struct {
-	// read sees the one Secret and the webhook configurations of this operator, and nothing else.
+type Keeper struct {
+	options Options
+	// read sees the one Secret, the one ConfigMap and the webhook configurations of this operator, and nothing else.
 	read  client.Reader
 	write client.Writer
-	// namespace of the Secret.
-	namespace string
-	clock     clock.PassiveClock
 
 	served atomic.Pointer[tls.Certificate]
 }
 
-// get implements tls.Config.GetCertificate.
-func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if served := c.served.Load(); served != nil {
+// Options of a Keeper.
+type Options struct {
+	// Namespace that the operator runs in.
+	Namespace string
+	// Webhooks are served: the certificate has the names of the webhook configurations, which are told what to trust.
+	Webhooks bool
+	// MetricsService is the name of the Service of the metrics. The certificate has its name, and a ConfigMap has what to verify it by. Empty
+	// means that metrics have another certificate, or none.
+	MetricsService string
+	// Clock by which certificates are made and renewed: that of the API server, which judges them.
+	Clock clock.PassiveClock
+}
+
+// New returns a Keeper. It serves nothing before AddToManager, and the manager's start.
+func New(options Options) *Keeper { return &Keeper{options: options} }
+
+// Get implements tls.Config.GetCertificate.
+func (k *Keeper) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if served := k.served.Load(); served != nil {
 		return served, nil
 	}
 	return nil, errors.New("there is no certificate yet")
 }
 
-// Reconcile implements reconcile.Reconciler. What the API server trusts is written before what it is to trust is served.
-func (c *certificates) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
-	configurations, err := c.configurations(ctx)
+// Reconcile implements reconcile.Reconciler. What the API server trusts is written before what it is to trust is served. While that is
+// refused, what it trusts is served for as long as it is good; without any, webhooks fail either way, and metrics do not need to.
+func (k *Keeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+	configurations, err := k.configurations(ctx)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
 	names := namesOf(configurations)
-	if len(names) == 0 {
-		return reconcile.Result{}, nil // Without a webhook there is nothing to serve.
+	if service := k.options.MetricsService; service != "" {
+		// The name alone is what is verified: it is the same in every namespace, and nobody else's, because the authority signs nothing else.
+		names = append(names, service, service+"."+k.options.Namespace+".svc")
 	}
-	now := c.clock.Now()
-	current, err := c.current(ctx, names)
+	if len(names) == 0 {
+		return reconcile.Result{}, nil // Nothing is served.
+	}
+	now := k.options.Clock.Now()
+	current, err := k.current(ctx, names)
 	if apierrors.IsConflict(err) {
 		return reconcile.Result{}, nil // Another replica was first, and the watch brings what it wrote.
 	}
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	for _, configuration := range configurations {
-		if err := c.trust(ctx, configuration, current.trusted); err != nil {
-			return reconcile.Result{}, err
-		}
-	}
+	untrusted := k.trustAll(ctx, configurations, current.trusted)
 	served, _, err := current.load()
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	c.served.Store(served)
+	if before := k.served.Load(); untrusted == nil || before == nil || !now.Before(before.Leaf.NotAfter) {
+		k.served.Store(served)
+	}
+	if untrusted != nil {
+		return reconcile.Result{}, untrusted
+	}
 	return reconcile.Result{RequeueAfter: current.goodUntil(names, now).Sub(now)}, nil
 }
 
 // current is the pair in the Secret, which is replaced if it is not as good as a new one.
-func (c *certificates) current(ctx context.Context, names []string) (pair, error) {
+func (k *Keeper) current(ctx context.Context, names []string) (pair, error) {
 	secret := &corev1.Secret{}
-	key := client.ObjectKey{Namespace: c.namespace, Name: secretName}
-	if err := c.read.Get(ctx, key, secret); err != nil {
-		return pair{}, fmt.Errorf("get the Secret of the webhooks, which is part of the installation: %w", err)
+	key := client.ObjectKey{Namespace: k.options.Namespace, Name: secretName}
+	if err := k.read.Get(ctx, key, secret); err != nil {
+		return pair{}, fmt.Errorf("get the Secret with the certificate, which is part of the installation: %w", err)
 	}
-	now := c.clock.Now()
+	now := k.options.Clock.Now()
 	found := pairOf(secret)
 	if !found.goodUntil(names, now).IsZero() {
 		return found, nil
 	}
-	made, err := newPair(names, found, now)
+	made, err := found.renewed(names, now)
 	if err != nil {
 		return pair{}, err
 	}
 	secret = secret.DeepCopy()
 	made.write(secret)
-	if err := c.write.Update(ctx, secret); err != nil {
-		return pair{}, fmt.Errorf("update the Secret of the webhooks: %w", err)
+	if err := k.write.Update(ctx, secret); err != nil {
+		return pair{}, fmt.Errorf("update the Secret with the certificate: %w", err)
 	}
-	log.FromContext(ctx).Info("The webhooks have a new certificate", "names", names)
+	log.FromContext(ctx).Info("The certificate was renewed", "names", names, "newAuthority", !bytes.Equal(found.authority, made.authority))
 	return made, nil
 }
 
@@ -114,10 +135,13 @@ type configuration struct {
 }
 
 // configurations are those of this operator that are installed. Each may be left out.
-func (c *certificates) configurations(ctx context.Context) ([]configuration, error) {
+func (k *Keeper) configurations(ctx context.Context) ([]configuration, error) {
+	if !k.options.Webhooks {
+		return nil, nil
+	}
 	evictions, names := &admissionregistrationv1.ValidatingWebhookConfiguration{}, &admissionregistrationv1.MutatingWebhookConfiguration{}
-	errEvictions := c.read.Get(ctx, client.ObjectKey{Name: evictionsWebhookName}, evictions)
-	errNames := c.read.Get(ctx, client.ObjectKey{Name: namesWebhookName}, names)
+	errEvictions := k.read.Get(ctx, client.ObjectKey{Name: evictionsWebhookName}, evictions)
+	errNames := k.read.Get(ctx, client.ObjectKey{Name: namesWebhookName}, names)
 	if err := errors.Join(client.IgnoreNotFound(errEvictions), client.IgnoreNotFound(errNames)); err != nil {
 		return nil, fmt.Errorf("get the webhook configurations: %w", err)
 	}
@@ -154,6 +178,15 @@ func namesOf(configurations []configuration) []string {
 	return slices.Compact(names)
 }
 
+// trustAll has the API server trust what the manager serves, in all configurations.
+func (k *Keeper) trustAll(ctx context.Context, configurations []configuration, trusted []byte) error {
+	var errs []error
+	for _, configuration := range configurations {
+		errs = append(errs, k.trust(ctx, configuration, trusted))
+	}
+	return errors.Join(errs...)
+}
+
 // operation of a JSON patch.
 type operation struct {
 	Op    string `json:"op"`
@@ -162,7 +195,7 @@ type operation struct {
 }
 
 // trust has the API server trust what the manager serves, unless it does. Nothing else of the configuration is written.
-func (c *certificates) trust(ctx context.Context, configuration configuration, trusted []byte) error {
+func (k *Keeper) trust(ctx context.Context, configuration configuration, trusted []byte) error {
 	var patch []operation
 	for i, client := range configuration.clients {
 		if bytes.Equal(client.CABundle, trusted) {
@@ -180,7 +213,7 @@ func (c *certificates) trust(ctx context.Context, configuration configuration, t
 	if err != nil {
 		return fmt.Errorf("encode a patch: %w", err)
 	}
-	if err := c.write.Patch(ctx, configuration.object, client.RawPatch(types.JSONPatchType, encoded)); err != nil {
+	if err := k.write.Patch(ctx, configuration.object, client.RawPatch(types.JSONPatchType, encoded)); err != nil {
 		return fmt.Errorf("write what the API server trusts into %s: %w", configuration.object.GetName(), err)
 	}
 	return nil

@@ -1,4 +1,4 @@
-package webhooks
+package certificates
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
@@ -27,6 +28,7 @@ func installation() []client.Object {
 	service := admissionregistrationv1.WebhookClientConfig{Service: reference}
 	return []client.Object{
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: secretName}},
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: authorityName}},
 		&admissionregistrationv1.ValidatingWebhookConfiguration{
 			ObjectMeta: metav1.ObjectMeta{Name: evictionsWebhookName},
 			Webhooks:   []admissionregistrationv1.ValidatingWebhook{{Name: "evictions", ClientConfig: service}},
@@ -38,23 +40,24 @@ func installation() []client.Object {
 	}
 }
 
-// keeper is a replica that keeps the certificate.
-type keeper struct {
-	*certificates
+// replica keeps the certificate.
+type replica struct {
+	*Keeper
 	t      *testing.T
 	api    client.Client
 	clock  *clocktesting.FakePassiveClock
 	writes int
-	refuse error
+	// refuse is how updates are answered, and refusePatches how patches of webhook configurations are.
+	refuse, refusePatches error
 }
 
-func newTestKeeper(t *testing.T, objects ...client.Object) *keeper {
+func newReplica(t *testing.T, objects ...client.Object) *replica {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
-	k := &keeper{t: t, clock: clocktesting.NewFakePassiveClock(noon)}
+	k := &replica{t: t, clock: clocktesting.NewFakePassiveClock(noon)}
 	k.api = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
 		Update: func(ctx context.Context, api client.WithWatch, object client.Object, options ...client.UpdateOption) error {
 			k.writes++
@@ -65,15 +68,19 @@ func newTestKeeper(t *testing.T, objects ...client.Object) *keeper {
 		},
 		Patch: func(ctx context.Context, api client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
 			k.writes++
+			if k.refusePatches != nil {
+				return k.refusePatches
+			}
 			return api.Patch(ctx, object, patch, options...)
 		},
 	}).Build()
-	k.certificates = &certificates{read: k.api, write: k.api, namespace: "ns", clock: k.clock}
+	k.Keeper = New(Options{Namespace: "ns", Webhooks: true, MetricsService: "metrics", Clock: k.clock})
+	k.read, k.write = k.api, k.api
 	return k
 }
 
 // look has the replica look once, and returns how often it wrote.
-func (k *keeper) look() (reconcile.Result, int) {
+func (k *replica) look() (reconcile.Result, int) {
 	k.t.Helper()
 	before := k.writes
 	result, err := k.Reconcile(k.t.Context(), reconcile.Request{})
@@ -84,7 +91,7 @@ func (k *keeper) look() (reconcile.Result, int) {
 }
 
 // bundles are what the API server trusts, of each webhook.
-func (k *keeper) bundles() (evictions, names string) {
+func (k *replica) bundles() (evictions, names string) {
 	k.t.Helper()
 	validating, mutating := &admissionregistrationv1.ValidatingWebhookConfiguration{}, &admissionregistrationv1.MutatingWebhookConfiguration{}
 	for name, object := range map[string]client.Object{evictionsWebhookName: validating, namesWebhookName: mutating} {
@@ -95,14 +102,30 @@ func (k *keeper) bundles() (evictions, names string) {
 	return string(validating.Webhooks[0].ClientConfig.CABundle), string(mutating.Webhooks[0].ClientConfig.CABundle)
 }
 
+func bundle(k *replica) string {
+	evictions, _ := k.bundles()
+	return evictions
+}
+
+// published is what those who collect metrics verify by.
+func (k *replica) published() string {
+	k.t.Helper()
+	found := &corev1.ConfigMap{}
+	if err := k.api.Get(k.t.Context(), client.ObjectKey{Namespace: "ns", Name: authorityName}, found); err != nil {
+		k.t.Fatal(err)
+	}
+	return found.Data["ca.crt"]
+}
+
 func TestACertificateIsMadeTrustedAndServedAndThenThereIsQuiet(t *testing.T) {
-	k := newTestKeeper(t, installation()...)
-	if _, err := k.get(nil); err == nil {
+	k := newReplica(t, installation()...)
+	if _, err := k.Get(nil); err == nil {
 		t.Error("something is served before there is a certificate")
 	}
 	result, writes := k.look()
-	served, err := k.get(nil)
-	if err != nil || served.Leaf.VerifyHostname("webhook.ns.svc") != nil {
+	served, err := k.Get(nil)
+	if err != nil || served.Leaf.VerifyHostname("webhook.ns.svc") != nil || served.Leaf.VerifyHostname("metrics.ns.svc") != nil ||
+		served.Leaf.VerifyHostname("metrics") != nil {
 		t.Fatalf("served %v, error %v", served, err)
 	}
 	evictions, names := k.bundles()
@@ -117,23 +140,125 @@ func TestACertificateIsMadeTrustedAndServedAndThenThereIsQuiet(t *testing.T) {
 	if _, writes := k.look(); writes != 3 {
 		t.Errorf("%d writes", writes)
 	}
-	if renewed, _ := k.get(nil); renewed.Leaf.Equal(served.Leaf) {
+	if renewed, _ := k.Get(nil); renewed.Leaf.Equal(served.Leaf) {
 		t.Error("the certificate is served beyond its time")
 	}
-	if both, _ := k.bundles(); !strings.HasSuffix(both, evictions) || len(both) <= len(evictions) {
-		t.Error("other replicas are not trusted until they have the new certificate")
+	k.publish()
+	before := k.published()
+	k.clock.SetTime(noon.Add(authorityLifetime - announceBefore))
+	k.look()
+	k.publish()
+	both, after := string(authoritiesOf([]byte(bundle(k)))), k.published()
+	if both != after || !strings.HasPrefix(after, before) || after == before {
+		t.Error("the next authority is not announced in time")
+	}
+}
+
+// publish has the replica look once at what is published, and returns how often it wrote.
+func (k *replica) publish() int {
+	k.t.Helper()
+	before := k.writes
+	if _, err := (&publisher{k.Keeper}).Reconcile(k.t.Context(), reconcile.Request{}); err != nil {
+		k.t.Fatal(err)
+	}
+	return k.writes - before
+}
+
+func TestWhatIsPublishedIsWrittenOnceAgainIfItIsChangedAndNotIfItIsDeleted(t *testing.T) {
+	k := newReplica(t, installation()...)
+	if writes := k.publish(); writes != 0 {
+		t.Errorf("%d writes before there is an authority", writes)
+	}
+	k.look()
+	want := string(authoritiesOf([]byte(bundle(k))))
+	if writes := k.publish(); want == "" || writes != 1 || k.published() != want {
+		t.Errorf("%d writes, published %q", writes, k.published())
+	}
+	if writes := k.publish(); writes != 0 {
+		t.Errorf("%d writes of what is there", writes)
+	}
+	found := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: authorityName}}
+	other := client.RawPatch(types.MergePatchType, []byte(`{"data":{"ca.crt":"x","more":"y"}}`))
+	if err := k.api.Patch(t.Context(), found, other); err != nil {
+		t.Fatal(err)
+	}
+	k.refuse = apierrors.NewConflict(schema.GroupResource{Resource: "configmaps"}, authorityName, nil)
+	k.publish() // Another replica was first, and the watch brings what it wrote.
+	k.refuse = nil
+	if writes := k.publish(); writes != 1 || k.published() != want {
+		t.Errorf("%d writes, published %q", writes, k.published())
+	}
+	if err := k.api.Delete(t.Context(), found); err != nil {
+		t.Fatal(err)
+	}
+	if writes := k.publish(); writes != 0 {
+		t.Errorf("%d writes without the ConfigMap", writes)
+	}
+}
+
+func TestEachOfWebhooksAndMetricsCanBeServedWithoutTheOther(t *testing.T) {
+	for name, test := range map[string]struct {
+		webhooks        bool
+		service         string
+		want, otherwise string
+		writes          int
+	}{
+		"webhooks": {true, "", "webhook.ns.svc", "metrics.ns.svc", 3},
+		"metrics":  {false, "metrics", "metrics.ns.svc", "webhook.ns.svc", 1},
+	} {
+		k := newReplica(t, installation()...)
+		k.options.Webhooks, k.options.MetricsService = test.webhooks, test.service
+		_, writes := k.look()
+		leaf := k.served.Load().Leaf
+		if writes != test.writes || leaf.VerifyHostname(test.want) != nil || leaf.VerifyHostname(test.otherwise) == nil {
+			t.Errorf("%s: %d writes, a certificate of %q", name, writes, leaf.DNSNames)
+		}
+	}
+}
+
+// Metrics do not depend on the right to say what the API server trusts, and webhooks are served with what it trusts for as long as that is
+// good.
+func TestWhileWebhooksCannotBeTrustedMetricsAreServed(t *testing.T) {
+	k := newReplica(t, installation()...)
+	k.refusePatches = apierrors.NewForbidden(schema.GroupResource{Resource: "validatingwebhookconfigurations"}, evictionsWebhookName, nil)
+	refused := func() {
+		t.Helper()
+		if _, err := k.Reconcile(t.Context(), reconcile.Request{}); !apierrors.IsForbidden(err) {
+			t.Errorf("error %v", err)
+		}
+	}
+	refused()
+	first, err := k.Get(nil)
+	if err != nil {
+		t.Fatalf("nothing is served: %v", err)
+	}
+	k.clock.SetTime(noon.Add(lifetime - renewBefore))
+	refused()
+	if served, _ := k.Get(nil); !served.Leaf.Equal(first.Leaf) {
+		t.Error("what the API server may trust is replaced before it trusts the other one")
+	}
+	k.clock.SetTime(noon.Add(lifetime + time.Hour))
+	refused()
+	if served, _ := k.Get(nil); served.Leaf.Equal(first.Leaf) {
+		t.Error("what is at its end is served")
+	}
+	k.refusePatches = nil
+	k.look()
+	if evictions, names := k.bundles(); evictions == "" || names != evictions {
+		t.Errorf("bundles %q and %q", evictions, names)
 	}
 }
 
 func TestWhoIsSecondTakesWhatTheFirstMade(t *testing.T) {
-	k := newTestKeeper(t, installation()...)
+	k := newReplica(t, installation()...)
 	k.refuse = apierrors.NewConflict(schema.GroupResource{Resource: "secrets"}, secretName, nil)
 	if result, writes := k.look(); writes != 1 || result.RequeueAfter != 0 || k.served.Load() != nil {
 		t.Errorf("%d writes, next look in %s, served %v", writes, result.RequeueAfter, k.served.Load())
 	}
 	k.refuse = nil
 	k.look()
-	second := &certificates{read: k.api, write: k.api, namespace: "ns", clock: k.clock}
+	second := New(k.options)
+	second.read, second.write = k.api, k.api
 	before := k.writes
 	if _, err := second.Reconcile(t.Context(), reconcile.Request{}); err != nil || k.writes != before {
 		t.Errorf("error %v, %d writes", err, k.writes-before)
@@ -145,7 +270,7 @@ func TestWhoIsSecondTakesWhatTheFirstMade(t *testing.T) {
 
 func TestACertificateHasTheNamesThatAreUsed(t *testing.T) {
 	objects := installation()
-	k := newTestKeeper(t, objects...)
+	k := newReplica(t, objects...)
 	k.look()
 	names := &admissionregistrationv1.MutatingWebhookConfiguration{}
 	if err := k.api.Get(t.Context(), client.ObjectKey{Name: namesWebhookName}, names); err != nil {
@@ -170,11 +295,12 @@ func TestACertificateHasTheNamesThatAreUsed(t *testing.T) {
 }
 
 func TestWhatIsNotInstalledIsLeftAlone(t *testing.T) {
-	k := newTestKeeper(t)
+	k := newReplica(t)
+	k.options.MetricsService = ""
 	if result, writes := k.look(); writes != 0 || result.RequeueAfter != 0 {
 		t.Errorf("%d writes without webhooks", writes)
 	}
-	k = newTestKeeper(t, installation()[1:]...)
+	k = newReplica(t, installation()[1:]...)
 	if _, err := k.Reconcile(t.Context(), reconcile.Request{}); !apierrors.IsNotFound(err) || k.writes != 0 {
 		t.Errorf("without a Secret: error %v, %d writes", err, k.writes)
 	}

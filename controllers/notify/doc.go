@@ -1,0 +1,19 @@
+// Package notify decides what the receivers of a policy's notifications have to be told: it is a function of the objects as they are
+// stored, of what was sent before, and of the time. It has no client, clock or logger. Package notifier sends.
+//
+// # What is due
+//
+// A rollout begins when a node of the policy starts and none is going on. It ends when no node is under way and none is about to start: the
+// nodes that remain wait for something that is not the rollout's own pace, such as a window, an approval or a person; what is in the way
+// unexpectedly, such as a gate or a refused drain, ends it only after nothing has started for an hour. RolloutStarted and RolloutFinished
+// are sent once for each rollout and receiver.
+//
+// Every other event is about instances: a halt, nodes, gates, a window. Each instance has a key. An event is due when there is an instance
+// that the receiver was not told of. It then names all of them. The receiver gets the same event again after ten minutes at the earliest.
+// So what happens to many nodes at once is one message.
+//
+// # What is remembered
+//
+// A State per policy, which is stored when something was sent: the rollout, and by receiver the keys that it was told of. What ended is
+// forgotten. A receiver that could not be told was not told, so whoever leads next finds the same to be due.
+package notify

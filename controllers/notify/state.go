@@ -1,0 +1,161 @@
+package notify
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+)
+
+// maxKeys bounds what is remembered of one event and receiver. Who was told of so many needs not be told of one more.
+const maxKeys = 64
+
+// State is what is remembered of a policy's notifications. Its JSON is stored; the zero value is that of nothing sent.
+type State struct {
+	// Rollout that is going on, or else the last one.
+	Rollout *RolloutState `json:"rollout,omitempty"`
+	// Receivers by name.
+	Receivers map[string]*Told `json:"receivers,omitempty"`
+}
+
+// RolloutState is a rollout that was noticed.
+type RolloutState struct {
+	ID       string    `json:"id"`
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished,omitzero"`
+}
+
+// Told is what a receiver was told.
+type Told struct {
+	// Started and Finished are the IDs of the last rollouts of whose start and end it was told.
+	Started  string `json:"started,omitempty"`
+	Finished string `json:"finished,omitempty"`
+	// Keys of the instances by event.
+	Keys map[v1alpha1.NotificationEvent][]string `json:"keys,omitempty"`
+	// More says of events that it was told of more than there are keys: of everything that was so when it was told last.
+	More map[v1alpha1.NotificationEvent]bool `json:"more,omitempty"`
+	// Last is when it was told of an event last.
+	Last map[v1alpha1.NotificationEvent]time.Time `json:"last,omitempty"`
+}
+
+// skew is how far ahead of time what is remembered may be.
+const skew = 5 * time.Minute
+
+// Sound says whether a state can be one that was remembered. One that people wrote by hand may lack parts, or be of times to come.
+func (s *State) Sound(now time.Time) bool {
+	future := now.Add(skew)
+	if r := s.Rollout; r != nil && (r.ID == "" || r.Started.IsZero() || r.Started.After(future) || r.Finished.After(future)) {
+		return false
+	}
+	for _, told := range s.Receivers {
+		if told == nil {
+			return false
+		}
+		for _, last := range told.Last {
+			if last.After(future) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Slim is the state without what takes room.
+func (s *State) Slim() *State {
+	slim := &State{Rollout: s.Rollout, Receivers: make(map[string]*Told, len(s.Receivers))}
+	for name, told := range s.Receivers {
+		short := &Told{Started: told.Started, Finished: told.Finished, Last: told.Last, More: maps.Clone(told.More)}
+		for event := range told.Keys {
+			short.overflow(event)
+		}
+		slim.Receivers[name] = short
+	}
+	return slim
+}
+
+func (s *State) told(receiver string) *Told {
+	if s.Receivers == nil {
+		s.Receivers = map[string]*Told{}
+	}
+	told := s.Receivers[receiver]
+	if told == nil {
+		told = &Told{}
+		s.Receivers[receiver] = told
+	}
+	return told
+}
+
+// Delivered remembers that a receiver was told.
+func (s *State) Delivered(receiver string, e *Event, now time.Time) {
+	told := s.told(receiver)
+	switch e.Event {
+	case v1alpha1.EventRolloutStarted:
+		told.Started = e.Rollout.ID
+		return
+	case v1alpha1.EventRolloutFinished:
+		told.Started, told.Finished = e.Rollout.ID, e.Rollout.ID
+		return
+	}
+	if told.Keys == nil {
+		told.Keys = map[v1alpha1.NotificationEvent][]string{}
+	}
+	if told.Last == nil {
+		told.Last = map[v1alpha1.NotificationEvent]time.Time{}
+	}
+	keys := slices.Compact(slices.Sorted(slices.Values(slices.Concat(told.Keys[e.Event], e.keys))))
+	if len(keys) > maxKeys {
+		told.overflow(e.Event)
+	}
+	told.Keys[e.Event] = keys[:min(len(keys), maxKeys)]
+	// Whatever was so a moment ago was in the message.
+	told.Last[e.Event] = now.UTC().Truncate(time.Second)
+}
+
+func (t *Told) overflow(event v1alpha1.NotificationEvent) {
+	if t.More == nil {
+		t.More = map[v1alpha1.NotificationEvent]bool{}
+	}
+	t.More[event] = true
+}
+
+// forget what is no longer so, and receivers that are gone. It says whether anything was forgotten, and when to look for more; zero is
+// never.
+func (s *State) forget(current *world, receivers []v1alpha1.Notification) (changed bool, wake time.Time) {
+	for name, told := range s.Receivers {
+		i := slices.IndexFunc(receivers, func(r v1alpha1.Notification) bool { return r.Name == name })
+		if i < 0 {
+			delete(s.Receivers, name)
+			changed = true
+			continue
+		}
+		forgot, again := told.forget(current)
+		changed, wake = changed || forgot, soonest(wake, again)
+	}
+	return changed, wake
+}
+
+func (t *Told) forget(current *world) (changed bool, wake time.Time) {
+	for event, keys := range t.Keys {
+		kept := slices.DeleteFunc(slices.Clone(keys), func(key string) bool {
+			lasts, again := current.lasts(event, key)
+			wake = soonest(wake, again)
+			return !lasts
+		})
+		if len(kept) == len(keys) {
+			continue
+		}
+		changed = true
+		t.Keys[event] = kept
+		if len(kept) == 0 {
+			delete(t.Keys, event)
+		}
+	}
+	for event := range t.More {
+		if len(t.Keys[event]) == 0 && len(current.instances[event]) == 0 {
+			delete(t.More, event)
+			changed = true
+		}
+	}
+	return changed, wake
+}

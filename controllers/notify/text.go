@@ -1,0 +1,159 @@
+package notify
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+)
+
+const (
+	// maxText bounds a message, in bytes: chat services cut or refuse longer ones.
+	maxText = 1800
+	// maxLine bounds what is said of one node, in bytes.
+	maxLine = 300
+)
+
+// say is the title and the text of an event.
+func (e *Event) say() (title, text string) {
+	var lines []string
+	title, lines = e.lines()
+	title = fmt.Sprintf("RebootPolicy %s: %s", e.Policy, title)
+	return cut(oneLine(title), maxLine), cut(strings.Join(lines, "\n"), maxText)
+}
+
+// End says of an event that it is over. The end of a rollout was so before.
+func (e *Event) End() {
+	if !e.Ended && e.Event != v1alpha1.EventRolloutFinished {
+		e.Ended = true
+		e.Title += " (over by now)"
+		e.Text = cut(e.Text, maxText-len(endedLine)) + endedLine
+	}
+}
+
+const endedLine = "\nThis is over by now; the receiver could not be told earlier."
+
+func (e *Event) lines() (title string, lines []string) {
+	nodes := model.Count(e.Count, "node")
+	switch e.Event {
+	case v1alpha1.EventRolloutStarted:
+		return "rollout started", e.progress("so far")
+	case v1alpha1.EventRolloutFinished:
+		return e.finished()
+	case v1alpha1.EventHalted:
+		return "halted", append([]string{e.Message}, e.inBrief()...)
+	case v1alpha1.EventNodeNotBack:
+		return nodes + " did not come back", append(e.named(), e.inBrief()...)
+	case v1alpha1.EventDrainRefused:
+		return fmt.Sprintf("%s cannot be drained, the first since %s", nodes, at(e.Since)), e.named()
+	case v1alpha1.EventGateFailing:
+		return fmt.Sprintf("%s held up since %s (%s)", nodes, at(e.Since), e.Reason), []string{e.Message}
+	case v1alpha1.EventOverdue:
+		return fmt.Sprintf("%s overdue, the first needs a reboot since %s", nodes, at(e.Since)), e.named()
+	case v1alpha1.EventWindowMissed:
+		lines := e.named()
+		if e.Window != nil && !e.Window.Opens.IsZero() {
+			lines = append(lines, fmt.Sprintf("The next window opens at %s.", at(e.Window.Opens)))
+		}
+		return fmt.Sprintf("the window closed at %s, and %s still %s a reboot", at(e.Since), nodes, model.Form(e.Count, "needs", "need")), lines
+	case v1alpha1.EventApprovalNeeded:
+		return nodes + " " + model.Form(e.Count, "waits", "wait") + " for approval", e.named()
+	}
+	return string(e.Event), e.named()
+}
+
+func (e *Event) finished() (title string, lines []string) {
+	r := e.Rollout
+	title = fmt.Sprintf("rollout finished, %s rebooted in %s", model.Count(r.Rebooted, "node"), r.Duration)
+	if r.Remaining > 0 {
+		title += fmt.Sprintf(", %d remaining", r.Remaining)
+	}
+	lines = []string{fmt.Sprintf("From %s to %s.", at(r.Started), at(r.Finished))}
+	if r.Slowest != nil && r.Rebooted > 1 {
+		took := duration.HumanDuration(time.Duration(r.Slowest.Seconds) * time.Second)
+		lines = append(lines, fmt.Sprintf("Slowest: %s, %s.", r.Slowest.Name, took))
+	}
+	if r.Failed > 0 {
+		lines = append(lines, fmt.Sprintf("%s %s given up.", model.Count(r.Failed, "node"), model.Form(r.Failed, "was", "were")))
+	}
+	if r.Refused > 0 {
+		lines = append(lines, fmt.Sprintf("%s could not be drained: %s.", model.Count(r.Refused, "node"), names(r.RefusedNodes, r.Refused)))
+	}
+	if r.Remaining > 0 {
+		lines = append(lines, fmt.Sprintf("%s still %s a reboot: %s.",
+			model.Count(r.Remaining, "node"), model.Form(r.Remaining, "needs", "need"), r.waiting()))
+	}
+	return title, lines
+}
+
+func (r *Rollout) waiting() string {
+	parts := make([]string, 0, len(r.Waiting))
+	for _, w := range r.Waiting {
+		parts = append(parts, fmt.Sprintf("%d %s", w.Nodes, w.Reason))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// progress tells how far the rollout is.
+func (e *Event) progress(when string) []string {
+	r := e.Rollout
+	return []string{fmt.Sprintf("Started at %s. %s: %d rebooted, %d under way, %d waiting.", at(r.Started), sentenceCase(when), r.Rebooted,
+		r.UnderWay, r.Remaining)}
+}
+
+// inBrief tells how far a rollout is that is not the subject.
+func (e *Event) inBrief() []string {
+	if e.Rollout == nil || e.Rollout.State != StateUnderWay {
+		return nil
+	}
+	return e.progress("so far")
+}
+
+// named has a line for each node that the event names.
+func (e *Event) named() []string {
+	lines := make([]string, 0, len(e.Nodes)+1)
+	for _, n := range e.Nodes {
+		line := n.Name
+		if n.Reason != "" {
+			line += ", " + n.Reason
+		}
+		if n.Message != "" {
+			line += ": " + n.Message
+		}
+		lines = append(lines, cut(oneLine(line), maxLine))
+	}
+	if more := e.Count - len(e.Nodes); more > 0 && len(e.Nodes) > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", more))
+	}
+	return lines
+}
+
+func names(nodes []Node, count int) string {
+	list := make([]string, 0, len(nodes))
+	for _, n := range nodes {
+		list = append(list, n.Name)
+	}
+	if more := count - len(nodes); more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(list, ", "), more)
+	}
+	return strings.Join(list, ", ")
+}
+
+func at(t time.Time) string { return t.Format("2006-01-02 15:04 -07:00") }
+
+func sentenceCase(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
+
+// oneLine takes out what would begin another line, also in the header of an email.
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// cut shortens a text to so many bytes.
+func cut(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit-len("...")], "") + "..."
+}

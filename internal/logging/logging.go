@@ -1,0 +1,114 @@
+// Package logging is what the programs log, and the flags that say how, the same in each. It imports nothing but the standard library,
+// because it is linked into every program.
+package logging
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Options say how a program logs. The zero value is what it does by default: from Info on, in JSON, with times in RFC 3339.
+type Options struct {
+	level level
+	text  bool
+	times timeFormat
+}
+
+// level is one of slog. Below Info, each number is one more of verbosity, as in logr.
+type level = slog.Level
+
+// mostVerbose is as much as can be asked for.
+const mostVerbose = 10
+
+// timeFormat says how a time is written; nil is as slog does.
+type timeFormat func(time.Time) slog.Value
+
+var (
+	levels = map[string]level{"debug": -1, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+
+	timeFormats = map[string]timeFormat{
+		"rfc3339":     func(t time.Time) slog.Value { return slog.StringValue(t.Format(time.RFC3339)) },
+		"rfc3339nano": func(t time.Time) slog.Value { return slog.StringValue(t.Format(time.RFC3339Nano)) },
+		"unix":        func(t time.Time) slog.Value { return slog.Int64Value(t.Unix()) },
+		"unixmilli":   func(t time.Time) slog.Value { return slog.Int64Value(t.UnixMilli()) },
+	}
+)
+
+// AddFlags adds the flags, with a function such as that of flag.FlagSet or pflag.FlagSet that is called Func.
+func (o *Options) AddFlags(add func(name, usage string, set func(string) error)) {
+	add("log-level", "From which level on to log: Debug, Info, Warn or Error, or a number from 1 to "+strconv.Itoa(mostVerbose)+
+		", the higher the more. The default is Info.", o.setLevel)
+	add("log-format", "How to write logs: JSON or Text. The default is JSON.", o.setFormat)
+	add("log-time-format", "How to write the times of logs: RFC3339, RFC3339Nano, Unix (seconds) or UnixMilli. The default is RFC3339.",
+		o.setTimeFormat)
+}
+
+func (o *Options) setLevel(value string) error {
+	if named, ok := levels[strings.ToLower(value)]; ok {
+		o.level = named
+		return nil
+	}
+	number, err := strconv.Atoi(value)
+	if err != nil || number < 1 || number > mostVerbose {
+		return fmt.Errorf("write Debug, Info, Warn or Error, or a number from 1 to %d", mostVerbose)
+	}
+	o.level = level(-number)
+	return nil
+}
+
+func (o *Options) setFormat(value string) error {
+	switch strings.ToLower(value) {
+	case "json":
+		o.text = false
+	case "text":
+		o.text = true
+	default:
+		return errors.New("write JSON or Text")
+	}
+	return nil
+}
+
+func (o *Options) setTimeFormat(value string) error {
+	format, ok := timeFormats[strings.ToLower(value)]
+	if !ok {
+		return errors.New("write RFC3339, RFC3339Nano, Unix or UnixMilli")
+	}
+	o.times = format
+	return nil
+}
+
+// Handler returns what writes logs as the options say.
+func (o *Options) Handler(output io.Writer) slog.Handler {
+	options := &slog.HandlerOptions{Level: o.level, ReplaceAttr: o.replace}
+	if o.text {
+		return slog.NewTextHandler(output, options)
+	}
+	return slog.NewJSONHandler(output, options)
+}
+
+// replace writes times as they are to be written, and levels by the names that the flag takes.
+func (o *Options) replace(groups []string, attribute slog.Attr) slog.Attr {
+	if len(groups) > 0 {
+		return attribute
+	}
+	switch value := attribute.Value.Any().(type) {
+	case time.Time:
+		if attribute.Key == slog.TimeKey {
+			format := o.times
+			if format == nil {
+				format = timeFormats["rfc3339"]
+			}
+			attribute.Value = format(value)
+		}
+	case slog.Level:
+		if attribute.Key == slog.LevelKey && value < slog.LevelInfo {
+			attribute.Value = slog.StringValue(slog.LevelDebug.String())
+		}
+	}
+	return attribute
+}

@@ -1,0 +1,311 @@
+package notifier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/notify"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/internal/outbound"
+)
+
+const (
+	// rest is how long there is between two looks at the least: what happens at once is seen at once.
+	rest = time.Second
+	// maxSending is how many receivers are told at once, and maxRetrying how many of those that were not told at their last try: one that
+	// is well never waits for those that hang.
+	maxSending  = 16
+	maxRetrying = 8
+	// maxTurn is for how long a receiver keeps others from their turn. Some services make several requests.
+	maxTurn = 30 * time.Second
+	// pause is how long nothing is looked at after a look went wrong that must not.
+	pause = time.Minute
+)
+
+var errPanic = errors.New("panic")
+
+// Results of what was sent.
+const (
+	ResultDelivered = "Delivered"
+	// ResultFailed is a try that failed; there is another one.
+	ResultFailed = "Failed"
+	// ResultDropped is a message that was given up.
+	ResultDropped = "Dropped"
+)
+
+// Results are all results.
+var Results = []string{ResultDelivered, ResultFailed, ResultDropped}
+
+// Options of a Notifier.
+type Options struct {
+	// Live reads Secrets and the ConfigMap from the API server, and Client writes the ConfigMap.
+	Live   client.Reader
+	Client client.Writer
+	// Namespace of the Secrets and of the ConfigMap.
+	Namespace string
+	// AllowedCIDRs are local addresses that receivers may have.
+	AllowedCIDRs []netip.Prefix
+	Clock        clock.PassiveClock
+	Log          logr.Logger
+	// Count counts what was sent for a policy, by result.
+	Count func(policy, result string)
+}
+
+// Notifier tells receivers. It works from Start until its context ends.
+type Notifier struct {
+	options Options
+	sender  teller
+	store   *store
+	// news says that there is something in observed.
+	news chan struct{}
+	// changed asks for a pass.
+	changed func()
+	results chan result
+	// turns of receivers that are well, and of those that are not.
+	turns, retries chan struct{}
+
+	mu       sync.Mutex
+	observed *observation
+	problems map[string]model.NotificationProblem
+
+	// The rest belongs to run.
+	last     *observation
+	policies map[types.UID]*tracked
+	looked   time.Time
+	sending  sync.WaitGroup
+}
+
+// teller tells a receiver of an event; without one it finds out whether the receiver is configured right.
+type teller interface {
+	send(ctx context.Context, policy string, n *v1alpha1.Notification, e *notify.Event) *problem
+}
+
+// observation is what a pass has read.
+type observation struct {
+	policies []*v1alpha1.RebootPolicy
+	reboots  []*v1alpha1.NodeReboot
+}
+
+// New makes a Notifier.
+func New(options Options) *Notifier {
+	return &Notifier{
+		options: options,
+		sender: &sender{
+			secrets: secrets{live: options.Live, namespace: options.Namespace},
+			guard:   outbound.Guard{Allowed: options.AllowedCIDRs}, clock: options.Clock,
+		},
+		store:    &store{live: options.Live, namespace: options.Namespace},
+		news:     make(chan struct{}, 1),
+		results:  make(chan result),
+		turns:    make(chan struct{}, maxSending),
+		retries:  make(chan struct{}, maxRetrying),
+		policies: map[types.UID]*tracked{},
+		changed:  func() {},
+	}
+}
+
+// Start lets the Notifier work until the context ends. It asks for a pass when there is another problem. It sends nothing before a pass was
+// made, and only the manager that leads makes passes.
+func (n *Notifier) Start(ctx context.Context, changed func()) {
+	n.changed = changed
+	go n.run(ctx)
+}
+
+// Observe takes what a pass has read: objects that nobody changes. It never waits.
+func (n *Notifier) Observe(policies []*v1alpha1.RebootPolicy, reboots []*v1alpha1.NodeReboot) {
+	n.mu.Lock()
+	n.observed = &observation{policies, reboots}
+	n.mu.Unlock()
+	select {
+	case n.news <- struct{}{}:
+	default:
+	}
+}
+
+// Problems are those with the receivers of policies, by the name of the policy.
+func (n *Notifier) Problems() map[string]model.NotificationProblem {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.problems
+}
+
+func (n *Notifier) take() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.last = n.observed
+}
+
+func (n *Notifier) run(ctx context.Context) {
+	defer n.sending.Wait()
+	timer := clock.RealClock{}.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		wake := n.safely(func() time.Duration { return n.step(ctx) })
+		timer.Stop()
+		if wake > 0 {
+			timer = clock.RealClock{}.NewTimer(wake)
+		}
+		select {
+		case <-ctx.Done():
+			n.saveAtLast(ctx)
+			return
+		case <-n.news:
+			n.take()
+		case r := <-n.results:
+			n.safely(func() time.Duration { n.handle(r); return 0 })
+		case <-timer.C():
+		}
+	}
+}
+
+// safely does not let a panic end the manager: reboots go on without notifications.
+func (n *Notifier) safely(do func() time.Duration) (wake time.Duration) {
+	defer func() {
+		if recovered := recover(); recovered != nil {
+			n.options.Log.Error(errPanic, "What is due cannot be found out", "panic", fmt.Sprint(recovered), "stack", string(debug.Stack()))
+			wake = pause
+		}
+	}()
+	return do()
+}
+
+// step looks, and has done what there is to do. It returns when to do so again; 0 is when something happens.
+func (n *Notifier) step(ctx context.Context) time.Duration {
+	if n.last == nil || !n.wanted() {
+		return 0
+	}
+	if !n.store.loaded {
+		return n.load(ctx)
+	}
+	now := n.options.Clock.Now()
+	if next := n.looked.Add(rest); now.Before(next) && !now.Before(n.looked) {
+		return next.Sub(now)
+	}
+	n.looked = now
+	wake := n.look(ctx, now)
+	n.tell()
+	if w := n.save(ctx, now); !w.IsZero() && (wake.IsZero() || w.Before(wake)) {
+		wake = w
+	}
+	if wake.IsZero() {
+		return 0
+	}
+	return max(wake.Sub(now), rest)
+}
+
+// wanted says that a policy has notifications, or had some.
+func (n *Notifier) wanted() bool {
+	if len(n.policies) > 0 {
+		return true
+	}
+	for _, policy := range n.last.policies {
+		if len(policy.Spec.Notifications) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// look finds out what every receiver has to be told, and has it done. It returns when to look again; zero is never.
+func (n *Notifier) look(ctx context.Context, now time.Time) time.Time {
+	var wake time.Time
+	current := map[types.UID]bool{}
+	for _, facts := range notify.Group(n.last.policies, n.last.reboots) {
+		uid := facts.Policy.UID
+		current[uid] = true
+		policy := n.policies[uid]
+		if policy == nil {
+			policy = newTracked(n.store.state(facts.Policy, now, n.options.Log))
+			n.policies[uid] = policy
+		}
+		policy.object = facts.Policy
+		outcome := policy.state.Look(facts, policy.memory, now)
+		policy.dirty = policy.dirty || outcome.Changed
+		wake = soonest(wake, outcome.Wake)
+		for i := range facts.Policy.Spec.Notifications {
+			receiver := policy.receiver(facts.Policy.Spec.Notifications[i].Name)
+			dropped := receiver.update(&facts.Policy.Spec.Notifications[i], facts.Policy.Generation, outcome.Due, now)
+			for range dropped {
+				n.options.Count(facts.Policy.Name, ResultDropped)
+			}
+			wake = soonest(wake, n.begin(ctx, policy, receiver, now))
+		}
+		policy.keep(facts.Policy.Spec.Notifications)
+	}
+	for uid := range n.policies {
+		if !current[uid] {
+			delete(n.policies, uid)
+		}
+	}
+	return wake
+}
+
+// begin has a receiver told of what is next, if it is time. It returns when it is; zero is never, or when something happens.
+func (n *Notifier) begin(ctx context.Context, policy *tracked, r *receiver, now time.Time) time.Time {
+	next, something := r.next()
+	if r.busy || !something {
+		return time.Time{}
+	}
+	if now.Before(r.notBefore) {
+		return r.notBefore
+	}
+	r.busy = true
+	if next != nil {
+		r.pending[next.Event].tried = true
+	}
+	spec := r.spec.DeepCopy()
+	outgoing := result{policy: policy.object.UID, receiver: spec.Name, generation: policy.object.Generation, event: next}
+	name, turns := policy.object.Name, n.turns
+	if r.failures > 0 {
+		turns = n.retries
+	}
+	n.sending.Go(func() { n.send(ctx, turns, name, spec, outgoing) })
+	return time.Time{}
+}
+
+// send tells a receiver, when it is its turn.
+func (n *Notifier) send(ctx context.Context, turns chan struct{}, policy string, spec *v1alpha1.Notification, r result) {
+	select {
+	case turns <- struct{}{}:
+	case <-ctx.Done():
+		return
+	}
+	next := sync.OnceFunc(func() { <-turns })
+	timer := clock.RealClock{}.AfterFunc(maxTurn, next)
+	r.problem = n.try(ctx, policy, spec, r.event)
+	timer.Stop()
+	next()
+	select {
+	case n.results <- r:
+	case <-ctx.Done():
+	}
+}
+
+// try tells a receiver. A panic of a library is a failure as any other; what it says may have parts of a URL in it.
+func (n *Notifier) try(ctx context.Context, policy string, spec *v1alpha1.Notification, e *notify.Event) (p *problem) {
+	defer func() {
+		if recover() != nil {
+			n.options.Log.Error(errPanic, "A receiver cannot be told", "policy", policy, "receiver", spec.Name, "stack", string(debug.Stack()))
+			p = failed("%s", saysNotTaken)
+		}
+	}()
+	return n.sender.send(ctx, policy, spec, e)
+}
+
+func soonest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,293 @@
+package notifier
+
+import (
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/notify"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+)
+
+const (
+	// firstBackoff is how long there is between a try that failed and the next one. It doubles up to maxBackoff; jitter is how much is added
+	// by chance, as a part of it.
+	firstBackoff = 5 * time.Second
+	maxBackoff   = 10 * time.Minute
+	jitter       = 0.2
+	// recheck is after how long a receiver is looked at again that is not configured right: a Secret has no watch.
+	recheck = time.Minute
+	// keptFor is how long a receiver is tried to be told.
+	keptFor = 24 * time.Hour
+	// shownAfter is how many tries have to fail before a condition says so.
+	shownAfter = 2
+)
+
+// tracked is a policy.
+type tracked struct {
+	object    *v1alpha1.RebootPolicy
+	state     *notify.State
+	memory    *notify.Memory
+	receivers map[string]*receiver
+	// dirty says that the state is not stored, and since when.
+	dirty      bool
+	dirtySince time.Time
+}
+
+func newTracked(state *notify.State) *tracked {
+	return &tracked{state: state, memory: &notify.Memory{}, receivers: map[string]*receiver{}}
+}
+
+func (t *tracked) receiver(name string) *receiver {
+	r := t.receivers[name]
+	if r == nil {
+		r = &receiver{pending: map[v1alpha1.NotificationEvent]*pending{}}
+		t.receivers[name] = r
+	}
+	return r
+}
+
+// keep forgets receivers that are gone, those that are being told later: no receiver is told twice at once.
+func (t *tracked) keep(specs []v1alpha1.Notification) {
+	for name := range t.receivers {
+		if !t.receivers[name].busy && !slices.ContainsFunc(specs, func(n v1alpha1.Notification) bool { return n.Name == name }) {
+			delete(t.receivers, name)
+		}
+	}
+}
+
+// busy says that a receiver is being told.
+func (t *tracked) busy() bool {
+	for _, r := range t.receivers {
+		if r.busy {
+			return true
+		}
+	}
+	return false
+}
+
+// receiver is one receiver of a policy.
+type receiver struct {
+	spec *v1alpha1.Notification
+	// pending are the messages that wait, one for each event at most.
+	pending map[v1alpha1.NotificationEvent]*pending
+	busy    bool
+	// checked is the generation of the policy as of which the receiver is known to be configured right.
+	checked, generation int64
+	failures            int
+	notBefore           time.Time
+	problem             *problem
+	// since is when the problem began.
+	since time.Time
+	// template is what is wrong with a template; messages are then sent without it.
+	template *problem
+}
+
+// pending is a message that waits.
+type pending struct {
+	event *notify.Event
+	since time.Time
+	// tried says that the receiver was to be told of it once.
+	tried bool
+}
+
+// update takes what is due now. What was tried and is no longer so waits on, and says that it is over. What waits in vain is dropped.
+func (r *receiver) update(
+	spec *v1alpha1.Notification, generation int64, due map[string][]*notify.Event, now time.Time,
+) (dropped []v1alpha1.NotificationEvent) {
+	if r.generation != generation {
+		r.notBefore = time.Time{} // what changed may be what was wrong
+		r.template = nil
+		if path, err := notify.CheckTemplates(spec); err != nil {
+			r.template = invalid("%s cannot be used, so messages are sent in plain English: %s", path, err)
+		}
+	}
+	r.spec, r.generation = spec, generation
+	is := map[v1alpha1.NotificationEvent]bool{}
+	for _, e := range due[spec.Name] {
+		is[e.Event] = true
+		if p := r.pending[e.Event]; p != nil {
+			p.event = e
+			continue
+		}
+		r.pending[e.Event] = &pending{event: e, since: now}
+	}
+	for event, p := range r.pending {
+		switch {
+		case event == v1alpha1.EventRolloutStarted && !is[event] && !r.busy, !is[event] && !p.tried:
+			// The summary of the rollout says it, or nobody was to know yet.
+			delete(r.pending, event)
+		case now.After(p.since.Add(keptFor)):
+			delete(r.pending, event)
+			dropped = append(dropped, event)
+		case !is[event]:
+			over := *p.event
+			over.End()
+			p.event = &over
+		}
+	}
+	return dropped
+}
+
+// next is what the receiver has to be told next. Without any event it has to be found out whether it is configured right.
+func (r *receiver) next() (event *notify.Event, something bool) {
+	for _, kind := range v1alpha1.NotificationEvents {
+		if p := r.pending[kind]; p != nil && (event == nil || p.event.Time.Before(event.Time)) {
+			event = p.event
+		}
+	}
+	if event != nil {
+		return event, true
+	}
+	return nil, r.checked != r.generation || r.problem != nil && r.problem.invalid
+}
+
+// result is what came of telling a receiver.
+type result struct {
+	policy     types.UID
+	receiver   string
+	generation int64
+	// event that it was told of; nil if it was only looked at.
+	event   *notify.Event
+	problem *problem
+}
+
+// handle takes what came of telling a receiver.
+func (n *Notifier) handle(result result) {
+	policy := n.policies[result.policy]
+	if policy == nil {
+		return
+	}
+	r := policy.receivers[result.receiver]
+	if r == nil {
+		return
+	}
+	now := n.options.Clock.Now()
+	r.busy = false
+	n.looked = time.Time{} // there may be more
+	if result.problem != nil {
+		n.count(policy, result, ResultFailed)
+		n.options.Log.Info("A receiver of notifications was not told", "policy", policy.object.Name, "receiver", result.receiver,
+			"because", result.problem.text)
+		r.fail(result, now)
+		return
+	}
+	n.count(policy, result, ResultDelivered)
+	r.checked = result.generation
+	r.failures, r.notBefore, r.problem = 0, time.Time{}, nil
+	if result.event == nil {
+		return
+	}
+	policy.state.Delivered(result.receiver, result.event, now)
+	policy.dirty = true
+	delete(r.pending, result.event.Event)
+	if r.template == nil && r.generation == result.generation {
+		r.template = templateProblem(r.spec, result.event)
+	}
+}
+
+func (n *Notifier) count(policy *tracked, result result, as string) {
+	if result.event != nil {
+		n.options.Count(policy.object.Name, as)
+	}
+}
+
+// templateProblem is what is wrong with the template of an event that was sent without it.
+func templateProblem(spec *v1alpha1.Notification, e *notify.Event) *problem {
+	text := notify.TemplateOf(spec, e.Event)
+	if text == "" {
+		return nil
+	}
+	template, err := notify.Parse(text)
+	if err == nil {
+		_, err = template.Execute(e)
+	}
+	if err != nil {
+		return invalid("the template for %s cannot be used, so the message was sent in plain English: %s", e.Event, err)
+	}
+	return nil
+}
+
+func (r *receiver) fail(result result, now time.Time) {
+	if r.problem == nil || r.problem.invalid != result.problem.invalid {
+		r.since = now
+	}
+	r.failures++
+	if r.problem == nil || r.problem.invalid || result.problem.invalid {
+		r.problem = result.problem // of several failures in a row the first one is shown, so that the condition does not change all the time
+	}
+	wait := maxBackoff
+	if r.failures < 8 {
+		wait = min(firstBackoff<<(r.failures-1), maxBackoff)
+	}
+	if result.problem.invalid {
+		wait = max(min(wait, maxBackoff), recheck)
+	}
+	if result.event == nil && !result.problem.invalid {
+		r.checked = result.generation - 1
+	}
+	r.notBefore = now.Add(jittered(max(wait, result.problem.after)))
+}
+
+func jittered(d time.Duration) time.Duration { return wait.Jitter(d, jitter) }
+
+// shown is the problem that people are to know of; nil if there is none.
+func (r *receiver) shown() *problem {
+	if r.problem != nil && (r.problem.invalid || r.failures >= shownAfter) {
+		return r.problem
+	}
+	return r.template
+}
+
+// tell lets a condition of each policy say what is wrong with its receivers.
+func (n *Notifier) tell() {
+	problems := map[string]model.NotificationProblem{}
+	for _, policy := range n.policies {
+		if p, is := policy.told(); is {
+			problems[policy.object.Name] = p
+		}
+	}
+	n.show(problems)
+}
+
+// show has the next pass write problems, if there are others than before.
+func (n *Notifier) show(problems map[string]model.NotificationProblem) {
+	n.mu.Lock()
+	same := len(problems) == len(n.problems)
+	for name, p := range problems {
+		same = same && n.problems[name] == p
+	}
+	if !same {
+		n.problems = problems
+	}
+	n.mu.Unlock()
+	if !same {
+		n.changed()
+	}
+}
+
+// told is the problem of the first receiver that has one; an invalid one goes first.
+func (t *tracked) told() (shown model.NotificationProblem, is bool) {
+	for i := range t.object.Spec.Notifications {
+		name := t.object.Spec.Notifications[i].Name
+		r := t.receivers[name]
+		if r == nil {
+			continue
+		}
+		switch p := r.shown(); {
+		case p != nil && p.invalid:
+			return model.NotificationProblem{
+				Reason: v1alpha1.ReasonNotificationInvalid, Message: model.Bounded("Receiver " + name + ": " + p.text + "."),
+			}, true
+		case p != nil && !is:
+			since := model.Clock{}.At(r.since.Truncate(time.Minute))
+			shown = model.NotificationProblem{Reason: v1alpha1.ReasonNotificationFailed, Message: "Receiver " + name +
+				" has not taken notifications since " + since + ": " + p.text + ". They are tried again."}
+			is = true
+		}
+	}
+	return shown, is
+}

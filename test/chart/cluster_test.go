@@ -1,0 +1,152 @@
+package chart
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"helm.sh/helm/v4/pkg/action"
+	helmchart "helm.sh/helm/v4/pkg/chart/v2"
+	"helm.sh/helm/v4/pkg/kube"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/manifests"
+	"github.com/reboot-operator/reboot-operator/test/testbed"
+)
+
+// Kinds that are there and are not those of the chart: they are said, and a cluster without any is refused policies.
+func TestKindsOfAnotherVersionAreSaid(t *testing.T) {
+	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t}
+	without := values(t, "crds: {install: false}")
+	dry := func(i *action.Install) { i.DryRunStrategy = action.DryRunServer }
+	err := h.install(load(t), releaseName, manifests.Namespace, merged(without, values(t, workers)), dry)
+	if err == nil || !strings.Contains(err.Error(), "does not serve RebootPolicies, and crds.install is false") {
+		t.Errorf("policies without their kind: %v", err)
+	}
+	for _, step := range []struct {
+		name  string
+		kinds *helmchart.Chart
+		want  string
+	}{
+		{"none", nil, "The cluster has no kind rebootpolicies.reboot-operator.io"},
+		{"older", older(t), "The kind rebootpolicies.reboot-operator.io in the cluster is of another version"},
+		{"the same", load(t), ""},
+	} {
+		if step.kinds != nil {
+			for _, file := range step.kinds.Files {
+				if strings.HasPrefix(file.Name, "files/crds/") {
+					h.check(h.Apply(t.Context(), file.Data))
+				}
+			}
+		}
+		notes := h.notes(without)
+		if (step.want == "" && strings.Contains(notes, "kind ")) || !strings.Contains(notes, step.want) {
+			t.Errorf("%s: the notes do not say %q:\n%s", step.name, step.want, notes)
+		}
+	}
+}
+
+// notes are what helm would say after an install.
+func (h *helm) notes(vals map[string]any) string {
+	h.t.Helper()
+	install := action.NewInstall(h.configuration(manifests.Namespace))
+	install.ReleaseName, install.Namespace, install.DryRunStrategy = releaseName, manifests.Namespace, action.DryRunServer
+	rendered, err := install.RunWithContext(h.t.Context(), load(h.t), vals)
+	h.check(err)
+	return notesOf(rendered)
+}
+
+// A namespace that refuses the helper's pods is said before anything is installed.
+func TestANamespaceThatEnforcesPodSecurityIsRefused(t *testing.T) {
+	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t}
+	ctx := context.WithoutCancel(t.Context())
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: manifests.Namespace, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
+	}}
+	h.check(h.Client().Create(ctx, namespace))
+	dry := func(i *action.Install) { i.DryRunStrategy = action.DryRunServer }
+	err := h.install(load(t), releaseName, manifests.Namespace, nil, dry)
+	want := "kubectl label --overwrite namespace reboot-operator-system pod-security.kubernetes.io/enforce=privileged"
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v", err)
+	}
+	namespace.Labels["pod-security.kubernetes.io/enforce"] = "privileged"
+	h.check(h.Client().Update(ctx, namespace))
+	h.check(h.install(load(t), releaseName, manifests.Namespace, nil, dry))
+	err = h.install(load(t), releaseName, manifests.Namespace, values(t, "namespace: {create: true}"), dry)
+	if err == nil || !strings.Contains(err.Error(), "namespace.create is for tools that apply what is rendered") {
+		t.Errorf("a namespace that is there already: %v", err)
+	}
+}
+
+// In a cluster with a node that has no helper which is Ready, helm waits in vain, and does not come to the hook with the policies. An
+// upgrade that does not wait finishes it, as docs/helm.md says. What the values no longer have is gone then, as is a key of a Secret.
+func TestAnUpgradeFinishesAnInstallThatWaitedInVain(t *testing.T) {
+	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t}
+	first := merged(values(t, workers), values(t, "notifications: {urls: {slack: 'slack://a@b', teams: 'teams://secret'}}"))
+	err := h.install(load(t), releaseName, manifests.Namespace, first, func(i *action.Install) { i.Timeout = 2 * time.Second })
+	if err == nil || !strings.Contains(err.Error(), "context deadline exceeded") {
+		t.Fatalf("nothing runs in this cluster, and helm waited for it: %v", err)
+	}
+	policy := &v1alpha1.RebootPolicy{}
+	if err := h.Client().Get(t.Context(), client.ObjectKey{Name: "linux"}, policy); !apierrors.IsNotFound(err) {
+		t.Errorf("the policy before the upgrade: %v", err)
+	}
+	noWait := func(u *action.Upgrade) { u.WaitStrategy = kube.HookOnlyStrategy }
+	h.check(h.upgrade(load(t), nil, noWait, func(u *action.Upgrade) { u.ResetThenReuseValues = true }))
+	h.check(h.Client().Get(t.Context(), client.ObjectKey{Name: "linux"}, policy))
+	h.secretHas("slack", "teams")
+
+	h.check(h.upgrade(load(t), merged(values(t, workers), values(t, "notifications: {urls: {slack: 'slack://a@b'}}")), noWait))
+	h.secretHas("slack")
+
+	// A second release is refused also where the first one has no roles.
+	h.check(h.upgrade(load(t), values(t, "rbac: {create: false}"), noWait))
+	err = h.install(load(t), "second", "elsewhere", nil, func(i *action.Install) { i.TakeOwnership = true })
+	if err == nil || !strings.Contains(err.Error(), "in this cluster already, as release "+releaseName) {
+		t.Errorf("a second release: %v", err)
+	}
+}
+
+// secretHas compares the keys of the Secret with the URLs of receivers.
+func (h *helm) secretHas(want ...string) {
+	h.t.Helper()
+	secret := &corev1.Secret{}
+	h.check(h.Client().Get(h.t.Context(), client.ObjectKey{Namespace: manifests.Namespace, Name: "reboot-operator-notifications"}, secret))
+	if diff := cmp.Diff(want, sortedKeys(secret.Data)); diff != "" {
+		h.t.Errorf("keys of the Secret (-want +got):\n%s", diff)
+	}
+	if got := string(secret.Data["slack"]); got != "slack://a@b" {
+		h.t.Errorf("slack is %q", got)
+	}
+}
+
+// Whoever installed config/ has Helm take it over, in place.
+func TestHelmTakesOverWhatKustomizeInstalled(t *testing.T) {
+	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t}
+	h.check(h.Install(t.Context()))
+	object := func() *appsv1.DaemonSet {
+		helpers := &appsv1.DaemonSet{}
+		h.check(h.Client().Get(t.Context(), client.ObjectKey{Namespace: manifests.Namespace, Name: "reboot-operator-helper"}, helpers))
+		return helpers
+	}
+	before := object().UID
+	hooksOnly := func(i *action.Install) { i.WaitStrategy = kube.HookOnlyStrategy }
+	err := h.install(load(t), releaseName, manifests.Namespace, values(t, workers), hooksOnly)
+	if err == nil || !strings.Contains(err.Error(), "cannot be imported into the current release") {
+		t.Errorf("without taking it over: %v", err)
+	}
+	h.check(h.install(load(t), releaseName, manifests.Namespace, values(t, workers), hooksOnly, func(i *action.Install) {
+		i.TakeOwnership, i.ForceConflicts = true, true
+	}))
+	if after := object(); after.UID != before || after.Annotations["meta.helm.sh/release-name"] != releaseName {
+		t.Errorf("UID %s, before %s, annotations %v", after.UID, before, after.Annotations)
+	}
+}

@@ -1,0 +1,98 @@
+package chart
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/reboot-operator/reboot-operator/test/manifests"
+)
+
+// The values in the examples for Argo CD and Flux, and those of the page about the chart, are ones that the chart takes.
+func TestTheChartTakesTheValuesOfEveryExample(t *testing.T) {
+	for file, path := range map[string]string{
+		"argocd/helm.yaml": "spec/source/helm/valuesObject", "flux/helmrelease.yaml": "spec/values",
+	} {
+		content, err := os.ReadFile("../../config/gitops/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, object := range objects(t, string(content)) {
+			if vals, is := at(object, path).(map[string]any); is {
+				found = true
+				// Flux would uninstall an operator whose helpers are not all Ready.
+				if strategy := at(object, "spec/install/strategy/name"); object.Kind() == "HelmRelease" && strategy != "RetryOnFailure" {
+					t.Errorf("%s: the strategy of the install is %v", file, strategy)
+				}
+				if rendered := byKey(t, render(t, vals)); rendered["RebootPolicy/linux"] == nil {
+					t.Errorf("%s has no policy", file)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("%s has no values", file)
+		}
+	}
+	page, err := os.ReadFile("../../docs/helm.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := 0
+	for _, block := range strings.Split(string(page), "```yaml\n")[1:] {
+		example, _, _ := strings.Cut(block, "```")
+		var object manifests.Object
+		if err := yaml.UnmarshalStrict([]byte(example), &object); err != nil {
+			t.Errorf("%v:\n%s", err, example)
+		}
+		if object["kind"] != nil {
+			continue
+		}
+		examples++
+		render(t, map[string]any(object))
+	}
+	if examples < 3 {
+		t.Errorf("docs/helm.md has %d examples of values", examples)
+	}
+}
+
+// The version that the examples and the page name is that of the chart.
+func TestTheVersionIsTheSameEverywhere(t *testing.T) {
+	metadata := load(t).Metadata
+	if metadata.AppVersion != "v"+metadata.Version {
+		t.Errorf("version %s, appVersion %s", metadata.Version, metadata.AppVersion)
+	}
+	image := "image: ghcr.io/reboot-operator/reboot-operator:" + metadata.AppVersion + "\n"
+	if !strings.Contains(metadata.Annotations["artifacthub.io/images"], image) {
+		t.Errorf("the annotation artifacthub.io/images does not name %s", metadata.AppVersion)
+	}
+	for file, want := range map[string]string{
+		"../../config/gitops/argocd/helm.yaml": "targetRevision: " + metadata.Version + "\n",
+		chartFolder + "/README.md":             "--version " + metadata.Version + " ",
+	} {
+		content, err := os.ReadFile(file)
+		if err != nil || !strings.Contains(string(content), want) {
+			t.Errorf("%s has no %q (error %v)", file, want, err)
+		}
+	}
+	page, err := os.ReadFile("../../docs/helm.md")
+	if err != nil || !strings.Contains(string(page), `--version "${VERSION#v}" `) {
+		t.Errorf("docs/helm.md does not say --version (error %v)", err)
+	}
+	if literal := regexp.MustCompile(`--version "?v?[0-9]\S*`).Find(page); literal != nil {
+		t.Errorf("docs/helm.md has %s, which the next release makes untrue", literal)
+	}
+}
+
+// The examples of the kinds that Artifact Hub shows are good ones.
+func TestTheExamplesForArtifactHubAreOfTheKinds(t *testing.T) {
+	var examples []manifests.Object
+	err := yaml.UnmarshalStrict([]byte(load(t).Metadata.Annotations["artifacthub.io/crdsExamples"]), &examples)
+	if err != nil || len(examples) != 2 {
+		t.Fatalf("%d examples: %v", len(examples), err)
+	}
+	render(t, map[string]any{"policies": []any{map[string]any{"name": examples[0].Name(), "spec": examples[0]["spec"]}}})
+}
