@@ -28,6 +28,9 @@ func TestTheChartTakesTheValuesOfEveryExample(t *testing.T) {
 				if strategy := at(object, "spec/install/strategy/name"); object.Kind() == "HelmRelease" && strategy != "RetryOnFailure" {
 					t.Errorf("%s: the strategy of the install is %v", file, strategy)
 				}
+				if object.Kind() == "Application" && at(object, "spec/source/helm/skipCrds") != true {
+					t.Errorf("%s: Argo CD would have the kinds twice", file)
+				}
 				if rendered := byKey(t, render(t, vals)); rendered["RebootPolicy/linux"] == nil {
 					t.Errorf("%s has no policy", file)
 				}

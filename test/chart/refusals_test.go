@@ -108,6 +108,10 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"two authorities":                          {"metrics: {serviceMonitor: {ca: {secret: {name: a, key: b}, configMap: {name: a, key: b}}}}", "/metrics/serviceMonitor/ca"},
 		"the port of the probes as an argument":    {"helper: {extraArgs: [--health-probe-bind-address=:1]}", "nothing: the probes of the pod use its port"},
 		"a key that is there twice":                {"notifications: {urls: {a: 'x:y'}, keys: {a: b}}", "notifications.urls and notifications.keys both have a"},
+		"hosts for no credentials":                 {"gates: {allowedHosts: [a.b]}", "gates.allowedHosts is an annotation of the Secret"},
+		"a host with a path":                       {"gates: {credentials: {a: b}, allowedHosts: ['https://a.b/c']}", "/gates/allowedHosts/0"},
+		"metrics without TLS":                      {"manager: {extraArgs: [--metrics-secure=false]}", "--metrics-secure: write nothing"},
+		"two mounts at one place":                  {"manager: {extraVolumes: [{name: a}], extraVolumeMounts: [{name: a, mountPath: /a}, {name: a, mountPath: /a/}]}", "mounts two volumes at /a/"},
 		"a way to reboot besides, without program": {"helper: {allowedRebootMethods: [Command]}", "takes helper.rebootCommand"},
 	}
 	for name, test := range tests {
@@ -137,6 +141,8 @@ func TestNotesSayWhatIsNext(t *testing.T) {
 		samplePolicy:             "Look at your policies",
 		"manager: {replicas: 0}": "none that is under way is finished",
 		"rbac: {create: false}":  "rbac.create is false",
+
+		"metrics: {prometheusRule: {enabled: true}}": "the job has to be named reboot-operator",
 	} {
 		rendered, err := template(t, values(t, vals))
 		if err != nil {
@@ -176,7 +182,7 @@ func TestPoliciesNameKeysThatTheSecretHas(t *testing.T) {
 	var schema jsonSchema
 	decode(t, load(t).Schema, &schema)
 	if at(map[string]any(schema), "$defs/policySpec/properties/notifications") == nil {
-		t.Skip("the kind of a policy has no notifications")
+		t.Fatal("the kind of a policy has no notifications")
 	}
 	const policies = "policies: [{name: linux, spec: {nodes: All, notifications: [{name: a, %s}]}}]\nnotifications: %s"
 	for name, test := range map[string]struct{ receiver, notifications, want string }{

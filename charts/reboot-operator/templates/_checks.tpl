@@ -121,6 +121,7 @@
 {{- end -}}
 {{- $mounts := list -}}
 {{- range .Values.manager.extraVolumeMounts -}}
+{{- if has (clean .mountPath) $mounts }}{{ $problems = append $problems (printf "manager.extraVolumeMounts mounts two volumes at %s" .mountPath) }}{{ end -}}
 {{- $mounts = append $mounts (clean .mountPath) -}}
 {{- if not (has .name $volumes) }}{{ $problems = append $problems (printf "manager.extraVolumeMounts names %s, which manager.extraVolumes does not have" .name) }}{{ end -}}
 {{- end -}}
@@ -179,7 +180,7 @@
 
 {{- /* Arguments that have a value. */ -}}
 {{- $known := dict
-  "manager.extraArgs" (dict "--max-unavailable" "manager.maxUnavailable" "--quorum-node-labels" "manager.quorumNodeLabels" "--maintenance-lease-namespaces" "manager.maintenanceLeaseNamespaces" "--gate-allowed-cidrs" "manager.gateAllowedCIDRs" "--notify-allowed-cidrs" "notifications.allowedCIDRs" "--publish-node-conditions" "manager.publishNodeConditions" "--log-level" "manager.logLevel" "--log-format" "manager.logFormat" "--metrics-max-nodes" "metrics.maxNodes" "--metrics-cert-dir" "metrics.certDir" "--metrics-bind-address" "metrics.port" "--webhook-bind-address" "webhooks.port" "--namespace" "the namespace of the release" "--leader-elect" "manager.replicas" "--health-probe-bind-address" "nothing: the probes of the pod use its port")
+  "manager.extraArgs" (dict "--max-unavailable" "manager.maxUnavailable" "--quorum-node-labels" "manager.quorumNodeLabels" "--maintenance-lease-namespaces" "manager.maintenanceLeaseNamespaces" "--gate-allowed-cidrs" "manager.gateAllowedCIDRs" "--notify-allowed-cidrs" "notifications.allowedCIDRs" "--publish-node-conditions" "manager.publishNodeConditions" "--log-level" "manager.logLevel" "--log-format" "manager.logFormat" "--metrics-max-nodes" "metrics.maxNodes" "--metrics-cert-dir" "metrics.certDir" "--metrics-bind-address" "metrics.port" "--metrics-secure" "nothing: metrics are served by TLS" "--webhook-bind-address" "webhooks.port" "--namespace" "the namespace of the release" "--leader-elect" "manager.replicas" "--health-probe-bind-address" "nothing: the probes of the pod use its port")
   "helper.extraArgs" (dict "--eviction-requests" "helper.evictionRequests" "--log-level" "helper.logLevel" "--log-format" "helper.logFormat" "--node-name" "nothing: it is the node of the pod" "--health-probe-bind-address" "nothing: the probes of the pod use its port")
   "helper.rebooterExtraArgs" (dict "--sentinel" "helper.sentinels" "--sentinel-kernel" "helper.sentinelKernel" "--no-sentinel" "helper.noSentinel" "--sentinel-preset" "helper.sentinelCommand.preset" "--sentinel-command" "helper.sentinelCommand.command" "--sentinel-exit-codes" "helper.sentinelCommand.exitCodes" "--sentinel-required-output" "helper.sentinelCommand.requiredOutput" "--sentinel-timeout" "helper.sentinelCommand.timeout" "--sentinel-command-interval" "helper.sentinelCommand.interval" "--reboot-method" "helper.rebootMethod" "--reboot-command" "helper.rebootCommand" "--allowed-reboot-methods" "helper.allowedRebootMethods" "--host-namespaces" "helper.hostPrograms" "--host-root" "nothing: it is where volumes are mounted" "--log-level" "helper.logLevel" "--log-format" "helper.logFormat") -}}
 {{- range $list, $flags := $known -}}
@@ -212,7 +213,9 @@
 {{- end -}}
 {{- if and $uses (not (has "*" $.Values.notifications.allowedPolicies)) (not (has $policy $.Values.notifications.allowedPolicies)) }}{{ $problems = append $problems (printf "policies: %s uses the Secret of notifications, and is not in notifications.allowedPolicies" $policy) }}{{ end -}}
 {{- end -}}
-{{- if and .Values.policies (not .Values.crds.install) (eq (include "reboot-operator.kindsMissing" .) "true") }}{{ $problems = append $problems "the cluster does not serve RebootPolicies, and crds.install is false: install the kinds first (docs/helm.md), or let the chart do it" }}{{ end -}}
+{{- if and .Values.policies (eq (include "reboot-operator.kindsMissing" .) "true") }}{{ $problems = append $problems "the cluster does not serve RebootPolicies yet, and policies take them: helm install brings the kinds first, but not with --skip-crds, and not in a dry run on the server. Install the kinds (docs/helm.md), or leave the policies out" }}{{ end -}}
+
+{{- if and .Values.gates.allowedHosts (not .Values.gates.credentials) }}{{ $problems = append $problems "gates.allowedHosts is an annotation of the Secret that gates.credentials makes: write gates.credentials, or annotate your own Secret" }}{{ end -}}
 
 {{- /* Kinds. */ -}}
 {{- if not (or .Values.crds.install .Values.crds.keep) }}{{ $problems = append $problems "crds.install: false with crds.keep: false would have an upgrade delete the kinds, and with them all policies and the history: leave crds.keep: true" }}{{ end -}}
@@ -240,15 +243,16 @@
 {{- if and $old (not .Values.beforeKubernetes136) }}{{ $warnings = append $warnings (printf "- This is Kubernetes %s, and helpers may evict nothing before 1.36: every drain waits with EvictionForbidden. Read docs/operations.md#before-kubernetes-136, then set beforeKubernetes136: true." .Capabilities.KubeVersion.Version) }}{{ end -}}
 {{- if and (not $old) .Values.beforeKubernetes136 }}{{ $warnings = append $warnings (printf "- This is Kubernetes %s, which does not need beforeKubernetes136. Set it to false: it lets every helper read the pods of all nodes." .Capabilities.KubeVersion.Version) }}{{ end -}}
 {{- if not .Values.crds.install -}}
-{{- range $path, $_ := .Files.Glob "files/crds/*.yaml" -}}
+{{- range $path, $_ := .Files.Glob "crds/*.yaml" -}}
 {{- $want := $.Files.Get $path | fromYaml -}}
 {{- $got := lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" $want.metadata.name -}}
 {{- if not $got }}{{ $warnings = append $warnings (printf "- The cluster has no kind %s, and crds.install is false. The manager waits until someone installs it." $want.metadata.name) -}}
-{{- else if ne (include "reboot-operator.schemas" $want) (include "reboot-operator.schemas" $got) }}{{ $warnings = append $warnings (printf "- The kind %s in the cluster is of another version than this chart, and crds.install is false. Older kinds drop fields that they do not know: apply files/crds of this chart." $want.metadata.name) }}{{ end -}}
+{{- else if ne (include "reboot-operator.schemas" $want) (include "reboot-operator.schemas" $got) }}{{ $warnings = append $warnings (printf "- The kind %s in the cluster is of another version than this chart, and crds.install is false. Older kinds drop fields that they do not know: apply the folder crds of this chart." $want.metadata.name) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- if and (not .Values.namespace.create) (empty (dig "metadata" "labels" "pod-security.kubernetes.io/enforce" "" (lookup "v1" "Namespace" "" .Release.Namespace))) }}{{ $warnings = append $warnings (printf "- The namespace has no Pod Security level. Where the cluster's default is baseline or restricted, the helper's pods are refused. Write it down: kubectl label namespace %s pod-security.kubernetes.io/enforce=privileged" .Release.Namespace) }}{{ end -}}
 {{- end -}}
+{{- if and .Values.metrics.prometheusRule.enabled (not .Values.metrics.serviceMonitor.enabled) }}{{ $warnings = append $warnings "- metrics.prometheusRule has alerts of metrics that metrics.serviceMonitor would collect. If Prometheus collects them in another way, the job has to be named reboot-operator, or RebootManagerDown fires for good." }}{{ end -}}
 {{- if not .Values.rbac.create }}{{ $warnings = append $warnings "- rbac.create is false: nothing works until someone creates the roles of the operator and their bindings." }}{{ end -}}
 {{- if eq (int .Values.manager.replicas) 0 }}{{ $warnings = append $warnings "- manager.replicas is 0: no reboot is started, and none that is under way is finished." }}{{ end -}}
 {{- join "\n" $warnings -}}
