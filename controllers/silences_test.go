@@ -40,7 +40,8 @@ func newSilencingManager(t *testing.T, w *world) *silencingManager {
 	})
 	m := &silencingManager{reconciler: newReconciler(w, &fakePods{pods: map[string][]*corev1.Pod{"a": nil, "b": nil}}), kill: kill}
 	m.keeper = silencer.New(silencer.Options{
-		Servers: func(entry *v1alpha1.AlertSilence) silencer.Server { return asker.Silences(entry) }, Clock: clock.RealClock{}, Log: logr.Discard(),
+		Servers: func(entry *v1alpha1.AlertSilence) silencer.Server { return asker.Silences(entry) },
+		Clock:   clock.RealClock{}, Log: logr.Discard(),
 	})
 	m.asked = make(chan struct{}, 100)
 	m.keeper.Start(ctx, func() { m.asked <- struct{}{} })

@@ -58,10 +58,12 @@ func flagsOf(t *testing.T, program string) []string {
 // others are flags of other programs that pages name by themselves.
 var others = map[string]string{
 	"create-namespace": "helm", "force-conflicts": "helm", "reset-then-reuse-values": "helm", "reuse-values": "helm", "take-ownership": "helm",
-	"wait": "helm", "set": "helm", "delete-emptydir-data": "kubectl drain", "dry-run": "kubectl", "field-manager": "kubectl",
+	"wait": "helm", "set": "helm", "timeout": "helm", "rollback-on-failure": "helm", "atomic": "helm", "data.retention": "alertmanager",
+	"delete-emptydir-data": "kubectl drain", "dry-run": "kubectl", "field-manager": "kubectl",
 	"force": "kubectl drain", "server-side": "kubectl", "feature-gates": "kube-apiserver",
 	"node-monitor-grace-period": "kube-controller-manager",
-	"drain-delay":               "kured", "lock-release-delay": "kured",
+	"drain-delay":               "kured", "lock-release-delay": "kured", "notify-url": "kured", "slack-hook-url": "kured",
+	"message-template-drain": "kured",
 }
 
 // A page names no flag that no program has, such as one that was removed, where it stands by itself or is an argument in a manifest. The
@@ -73,7 +75,7 @@ func TestPagesNameFlagsThatProgramsHave(t *testing.T) {
 			known[flag] = true
 		}
 	}
-	named := regexp.MustCompile("(?m)(?:`|\\[|^\\s*- |[\"'])--([a-z][a-z0-9-]+)")
+	named := regexp.MustCompile("(?m)(?:`|\\[|^\\s*- |[\"'])--([a-z][a-z0-9.-]+)")
 	pages, found := []string{"../README.md", "../SECURITY.md", "../CONTRIBUTING.md"}, 0
 	for _, pattern := range []string{"../docs/*.md", "../docs/spec/*/*.md", "../charts/*/*.md"} {
 		more, err := filepath.Glob(pattern)

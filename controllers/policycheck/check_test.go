@@ -205,7 +205,8 @@ func TestWhatIsWrongWithSilencesIsFoundAndKeepsNoPolicyFromBeingInForce(t *testi
 		}}
 	})
 	found := policycheck.Check(policy)
-	if len(found) != 1 || found[0].Path != "silences[all].matchers" || !strings.Contains(found[0].Message, "would silence nearly every alert") {
+	const want = "would silence nearly every alert"
+	if len(found) != 1 || found[0].Path != "silences[all].matchers" || !strings.Contains(found[0].Message, want) {
 		t.Errorf("found %q", found)
 	}
 	moment := model.NewMoment(time.Date(2026, time.March, 2, 12, 0, 0, 0, time.UTC))

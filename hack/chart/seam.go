@@ -26,7 +26,7 @@ func value(path, text string) seam {
 
 // when has the entry at path only if condition holds.
 func when(path, condition string) seam {
-	return around(path, "{{- if "+condition+" }}", "{{- end }}")
+	return around(path, "{{- if "+condition+" }}")
 }
 
 // override has a value of the chart in place of what is at path, unless the value is empty. A value of another meaning has another key.
@@ -35,16 +35,17 @@ func override(path, expression string, other ...string) seam {
 	if len(other) > 0 {
 		key = other[0]
 	}
-	return around(path, "{{- with "+expression+" }}\n"+key+": {{- toYaml . | nindent INDENT+2 }}\n{{- else }}", "{{- end }}")
+	return around(path, "{{- with "+expression+" }}\n"+key+": {{- toYaml . | nindent INDENT+2 }}\n{{- else }}")
 }
 
-func around(path, before, after string) seam {
+// around puts what is at path into a condition of templates, which before begins.
+func around(path, before string) seam {
 	return func(s *sewing, root *yaml.Node) error {
 		place, err := find(root, path)
 		if err != nil {
 			return err
 		}
-		place.insert(place.end(), s.line(place.container, after))
+		place.insert(place.end(), s.line(place.container, "{{- end }}"))
 		place.insert(place.begin, s.line(place.container, before))
 		return nil
 	}

@@ -56,8 +56,8 @@ type seams struct {
 	seams          []seam
 }
 
-// everyObject has the labels of the release, those that the user gives to everything, and more of its own. A label that is in several values
-// is written once: tools that read YAML strictly refuse a key that is there twice.
+// everyObject has the labels of the release, those that the user gives to everything, and more of its own. A label that is in several
+// values is written once: tools that read YAML strictly refuse a key that is there twice.
 func everyObject(more string) []seam {
 	text := `{{- include "reboot-operator.labels" $ | nindent INDENT }}`
 	if more != "" {
@@ -104,13 +104,13 @@ var objects = map[string]seams{
 		override("spec/endpoints/0/bearerTokenFile", "$.Values.metrics.serviceMonitor.authorization", "authorization"),
 		around("spec/endpoints/0/tlsConfig/ca",
 			"{{- if include \"reboot-operator.metricsCA\" $ }}\nca: {{- include \"reboot-operator.metricsCA\" $ | nindent INDENT+2 }}\n"+
-				"{{- else if not $.Values.metrics.certDir }}", "{{- end }}"),
+				"{{- else if not $.Values.metrics.certDir }}"),
 		value("spec/endpoints/0/tlsConfig/serverName", "{{ include \"reboot-operator.metricsServerName\" $ | quote }}"),
 	}},
 	"Certificate/reboot-operator-metrics": {seams: []seam{
 		override("spec/dnsNames", "$.Values.metrics.certManager.dnsNames"),
 		around("spec/issuerRef", "{{- if $.Values.metrics.certManager.issuerRef.name }}\n"+
-			"issuerRef: {{- toYaml $.Values.metrics.certManager.issuerRef | nindent INDENT+2 }}\n{{- else }}", "{{- end }}"),
+			"issuerRef: {{- toYaml $.Values.metrics.certManager.issuerRef | nindent INDENT+2 }}\n{{- else }}"),
 	}},
 	"Certificate/reboot-operator-metrics-ca":    {when: ownAuthority},
 	"Issuer/reboot-operator-metrics":            {when: ownAuthority},
@@ -250,7 +250,7 @@ var helperSeams = []seam{
 	when(inReboot+"securityContext/capabilities", "not "+hostPrograms),
 	around(inReboot+"securityContext/appArmorProfile",
 		"{{- with $.Values.helper.appArmorProfile }}\n"+
-			"appArmorProfile:\n  type: Localhost\n  localhostProfile: {{ . | quote }}\n{{- else }}", "{{- end }}"),
+			"appArmorProfile:\n  type: Localhost\n  localhostProfile: {{ . | quote }}\n{{- else }}"),
 	value(inReboot+"securityContext/seLinuxOptions/type", "{{ $.Values.helper.seLinuxType | quote }}"),
 	last(inReboot+"volumeMounts", with(included, "reboot-operator.hostVolumeMounts")),
 

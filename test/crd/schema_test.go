@@ -91,7 +91,7 @@ var (
 		"nodeSelector.matchExpressions", "nodeSelector.matchLabels", "nodes", "notifications", "recovery.objects",
 		"rollout.adaptiveDelay.maxSeconds", "rollout.adaptiveDelay.minSeconds", "rollout.canary.count",
 		"rollout.group.label", "rollout.group.maxSize", "rollout.maxUnavailable", "rollout.zones.maxUnavailablePerZone",
-		"rollout.zones.order", "rollout.zones.topologyKey", "triggers.nodeConditions",
+		"rollout.zones.order", "rollout.zones.topologyKey", "silences", "triggers.nodeConditions",
 	}
 	rebootSpecialFields = []string{"approvedBy", "bootID", "conditionType", "nodeName", "reason", "requestedBy"}
 )

@@ -39,6 +39,8 @@ func TestADurationWhereSecondsAreMeantIsAnsweredByTheNumber(t *testing.T) {
 		"notifications[0].drainRefusedSeconds":       `notifications: [{name: a, url: {key: a}, drainRefusedSeconds: $}]`,
 		"notifications[0].gateFailingSeconds":        `notifications: [{name: a, url: {key: a}, gateFailingSeconds: $}]`,
 		"notifications[0].overdueSeconds":            `notifications: [{name: a, url: {key: a}, overdueSeconds: $}]`,
+		"silences[0].durationSeconds":                `silences: [{name: a, url: http://a, matchers: [{name: b, value: c}], durationSeconds: $}]`,
+		"silences[0].lingerSeconds":                  `silences: [{name: a, url: http://a, matchers: [{name: b, value: c}], lingerSeconds: $}]`,
 		"drain.excludeFromLoadBalancers.leadSeconds": `drain: {excludeFromLoadBalancers: {leadSeconds: $}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
