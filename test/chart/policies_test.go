@@ -29,7 +29,8 @@ func policiesNamed(maxUnavailable int64, names ...string) map[string]any {
 	return map[string]any{"policies": list}
 }
 
-// Whatever Helm did last, and whether that went well, the cluster has the policies that the values have, and those that someone made by hand.
+// Whatever Helm did last, and whether that went well, the cluster has the policies that the values have, and those that someone made by
+// hand.
 func TestPoliciesAreThoseOfTheValues(t *testing.T) {
 	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t}
 	hooksOnly := func(i *action.Install) { i.WaitStrategy = kube.HookOnlyStrategy }

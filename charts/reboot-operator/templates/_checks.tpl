@@ -65,9 +65,7 @@
 {{- if and $helper.noSentinel $detectors }}{{ $problems = append $problems "helper.noSentinel says that no host asks for a reboot by itself, and something else says how it would: leave helper.noSentinel out, or set helper.sentinels: [], and no helper.sentinelKernel and helper.sentinelCommand" }}{{ end -}}
 {{- if not (or $helper.noSentinel $detectors) }}{{ $problems = append $problems "nothing says that a host needs a reboot: write helper.sentinels, helper.sentinelKernel or helper.sentinelCommand, or helper.noSentinel: true if only people and conditions of nodes are to ask" }}{{ end -}}
 {{- if and $command.preset (or $command.command $command.exitCodes $command.requiredOutput) }}{{ $problems = append $problems "helper.sentinelCommand.preset has a command, exit codes and an output of its own: leave them out, or the preset" }}{{ end -}}
-{{- if and $command.command (not $command.exitCodes) }}{{ $problems = append $problems "helper.sentinelCommand.command takes exitCodes, such as {\"0\": NotRequired, \"1\": Required}" }}{{ end -}}
 {{- if and (not $command.command) (not $command.preset) (or $command.exitCodes $command.requiredOutput $command.timeout $command.interval) }}{{ $problems = append $problems "helper.sentinelCommand has no command and no preset: write one, or leave out the rest" }}{{ end -}}
-{{- if and (or $command.preset $command.command) (not $helper.hostPrograms) }}{{ $problems = append $problems "helper.sentinelCommand is a program of the host: it takes helper.hostPrograms: true, which makes the container rebooter privileged" }}{{ end -}}
 {{- range $name := list "timeout" "interval" -}}
 {{- with index $command $name -}}
 {{- $milliseconds := include "reboot-operator.milliseconds" . | int64 -}}
@@ -97,22 +95,15 @@
 {{- if and $confined (has "Signal" $methods) }}{{ $problems = append $problems "helper.appArmorProfile and helper.seLinuxType forbid the signal of the reboot method Signal: use only one of them" }}{{ end -}}
 
 {{- /* Webhooks. */ -}}
-{{- if and .Values.beforeKubernetes136 (not .Values.webhooks.enabled) }}{{ $problems = append $problems "beforeKubernetes136 takes webhooks.enabled: they confine each helper to its own node" }}{{ end -}}
-{{- if and $helper.evictionRequests (not .Values.webhooks.enabled) }}{{ $problems = append $problems "helper.evictionRequests takes webhooks.enabled: they confine each helper to its own node" }}{{ end -}}
 {{- if and .Values.webhooks.enabled .Values.metrics.enabled (eq (int .Values.webhooks.port) (int .Values.metrics.port)) }}{{ $problems = append $problems "webhooks.port and metrics.port are the same" }}{{ end -}}
 {{- range $name, $port := dict "webhooks.port" .Values.webhooks.port "metrics.port" .Values.metrics.port -}}
 {{- if eq (int $port) 8081 }}{{ $problems = append $problems (printf "%s: 8081 is the port of the probes" $name) }}{{ end -}}
 {{- end -}}
 
 {{- /* Monitoring. */ -}}
-{{- range $what := list "serviceMonitor" "prometheusRule" "dashboards" -}}
-{{- if and (index $.Values.metrics $what).enabled (not $.Values.metrics.enabled) }}{{ $problems = append $problems (printf "metrics.%s takes metrics.enabled" $what) }}{{ end -}}
-{{- end -}}
 {{- $certManager := .Values.metrics.certManager -}}
 {{- $monitor := .Values.metrics.serviceMonitor -}}
-{{- if and $certManager.enabled (not .Values.metrics.enabled) }}{{ $problems = append $problems "metrics.certManager takes metrics.enabled" }}{{ end -}}
 {{- if and (not $certManager.enabled) (or $certManager.issuerRef.name $certManager.dnsNames) }}{{ $problems = append $problems "metrics.certManager.issuerRef and dnsNames take metrics.certManager.enabled" }}{{ end -}}
-{{- if and $certManager.enabled .Values.metrics.certDir }}{{ $problems = append $problems "metrics.certManager has a directory of its own: leave metrics.certDir out" }}{{ end -}}
 {{- if and .Values.metrics.certDir (not .Values.metrics.enabled) }}{{ $problems = append $problems "metrics.certDir takes metrics.enabled" }}{{ end -}}
 {{- $volumes := list -}}
 {{- range .Values.manager.extraVolumes -}}
@@ -143,7 +134,6 @@
 {{- range $who := list "viewers" "requesters" "approvers" "editors" "hooks" "metricsReaders" -}}
 {{- if and (index $.Values.rbac $who) (not (and $.Values.rbac.create $.Values.rbac.userRoles)) }}{{ $problems = append $problems (printf "rbac.%s refers to a role that is not created: set rbac.create and rbac.userRoles" $who) }}{{ end -}}
 {{- end -}}
-{{- if and .Values.rbac.gateRules (not .Values.rbac.create) }}{{ $problems = append $problems "rbac.gateRules takes rbac.create" }}{{ end -}}
 
 {{- /* Addresses. */ -}}
 {{- range $value, $cidrs := dict "manager.gateAllowedCIDRs" .Values.manager.gateAllowedCIDRs "notifications.allowedCIDRs" .Values.notifications.allowedCIDRs -}}
@@ -153,7 +143,6 @@
 {{- end -}}
 
 {{- /* Rolling updates and budgets. */ -}}
-{{- if has (toString .Values.manager.podDisruptionBudget.maxUnavailable) (list "0" "0%") }}{{ $problems = append $problems "manager.podDisruptionBudget.maxUnavailable: with 0 no node that a manager runs on could be drained, nor rebooted: write 1, or enabled: false" }}{{ end -}}
 {{- with $helper.updateStrategy.rollingUpdate -}}
 {{- $surges := not (has (toString (.maxSurge | default 0)) (list "0" "0%")) -}}
 {{- $unavailable := not (has (toString (dig "maxUnavailable" 1 .)) (list "0" "0%")) -}}
@@ -215,10 +204,6 @@
 {{- end -}}
 {{- if and .Values.policies (eq (include "reboot-operator.kindsMissing" .) "true") }}{{ $problems = append $problems "the cluster does not serve RebootPolicies yet, and policies take them: helm install brings the kinds first, but not with --skip-crds, and not in a dry run on the server. Install the kinds (docs/helm.md), or leave the policies out" }}{{ end -}}
 
-{{- if and .Values.gates.allowedHosts (not .Values.gates.credentials) }}{{ $problems = append $problems "gates.allowedHosts is an annotation of the Secret that gates.credentials makes: write gates.credentials, or annotate your own Secret" }}{{ end -}}
-
-{{- /* Kinds. */ -}}
-{{- if not (or .Values.crds.install .Values.crds.keep) }}{{ $problems = append $problems "crds.install: false with crds.keep: false would have an upgrade delete the kinds, and with them all policies and the history: leave crds.keep: true" }}{{ end -}}
 
 {{- /* The cluster. An admission policy is in every installation, whoever creates the roles. */ -}}
 {{- with lookup "admissionregistration.k8s.io/v1" "ValidatingAdmissionPolicy" "" "reboot-operator-helper" -}}
