@@ -18,7 +18,8 @@ type contradiction struct {
 	Must string `json:"must"`
 }
 
-// refuseContradictions writes them in the words of JSON Schema, which has no messages: the value must be a constant, and that is the message.
+// refuseContradictions writes them in the words of JSON Schema, which has no messages: the value must be a constant, and that is the
+// message.
 func refuseContradictions(schema map[string]any) error {
 	const key = "contradictions"
 	content, err := json.Marshal(schema[key])

@@ -72,7 +72,8 @@ func check(root, version string) error {
 
 // stale are sentences that a tag makes untrue. What a tag names cannot be corrected later, so they have to be true before and after it.
 var stale = regexp.MustCompile(`(?i)nothing (is|was|has been) (published|released) (yet|so far)|no published images?|` +
-	`(published|released|pushed) so far|will be (published|released)|first (release|version) will|are no images|not there yet|not before v[0-9]`)
+	`(published|released|pushed) so far|will be (published|released)|first (release|version) will|are no images|` +
+	`not there yet|not before v[0-9]`)
 
 // proposal marks what the owner of the repository has to confirm before a version has it.
 const proposal = "**Proposal**"
@@ -97,7 +98,8 @@ func staleSentences(root string, proposals bool) ([]string, error) {
 			}
 			for i, line := range strings.Split(string(text), "\n") {
 				if proposals && strings.Contains(line, proposal) {
-					found = append(found, fmt.Sprintf("%s:%d: a proposal: the owner of the repository has to confirm it and remove this line", filepath.ToSlash(relative), i+1))
+					found = append(found, fmt.Sprintf("%s:%d: a proposal: the owner of the repository has to confirm it and remove this line",
+						filepath.ToSlash(relative), i+1))
 				}
 				if match := stale.FindString(line); match != "" {
 					found = append(found, fmt.Sprintf("%s:%d: %q is untrue once there is a tag", filepath.ToSlash(relative), i+1, match))
