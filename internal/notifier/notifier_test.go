@@ -98,18 +98,21 @@ type bench struct {
 func newBench(t *testing.T, names ...string) *bench {
 	t.Helper()
 	b := &bench{t: t, to: &receivers{hang: map[string]time.Duration{}, broken: map[string]*problem{}}, counts: map[string]int{}}
-	note := func() {
+	note := func(uncached bool) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.writes++
+		if !uncached {
+			t.Error("the client that reads from a cache would make one of all ConfigMaps, which the manager may not list, to see this write")
+		}
 	}
 	b.cluster = interceptor.NewClient(fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).Build(), interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
-			note()
+			note((&client.CreateOptions{}).ApplyOptions(opts).DisableReadYourWritesConsistency)
 			return c.Create(ctx, o, opts...)
 		},
 		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
-			note()
+			note((&client.UpdateOptions{}).ApplyOptions(opts).DisableReadYourWritesConsistency)
 			return c.Update(ctx, o, opts...)
 		},
 	})

@@ -180,11 +180,13 @@ func (n *Notifier) write(ctx context.Context) error {
 		return nil
 	}
 	object.Labels = map[string]string{"app.kubernetes.io/name": "reboot-operator"}
+	// ConfigMaps are not cached; waiting for a cache to see the write would start one of all ConfigMaps.
+	uncached := client.DisableReadYourWritesConsistency
 	var err error
 	if object.ResourceVersion == "" {
-		err = n.options.Client.Create(ctx, object)
+		err = n.options.Client.Create(ctx, object, uncached)
 	} else {
-		err = n.options.Client.Update(ctx, object)
+		err = n.options.Client.Update(ctx, object, uncached)
 	}
 	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) {
 		if reading := n.store.read(ctx); reading != nil {

@@ -97,6 +97,7 @@ var _ = Describe("The installation", Ordered, func() {
 
 		Eventually(func(g Gomega) {
 			g.Expect(unusedRights(g)).To(BeEmpty(), "rights that nothing used")
+			g.Expect(refusedReads(g)).To(BeEmpty(), "lists and watches that the manager may not make")
 		}).Should(Succeed())
 	})
 

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -76,6 +77,21 @@ func unusedRights(g Gomega) []string {
 	}
 	slices.Sort(unused)
 	return unused
+}
+
+// refusedReads are the lists and watches of the manager for itself that were refused. It asks for nothing that its roles do not give.
+func refusedReads(g Gomega) []string {
+	GinkgoHelper()
+	requests, err := cluster.Requests()
+	g.Expect(err).NotTo(HaveOccurred())
+	refused := map[string]bool{}
+	for i := range requests {
+		r := &requests[i]
+		if r.Actor == ofManager && r.As == "" && r.Code == http.StatusForbidden && (r.Verb == "list" || r.Verb == "watch") {
+			refused[fmt.Sprintf("%s %s %s in %q", r.Verb, r.Group, r.Resource, r.Namespace)] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(refused))
 }
 
 // gatesAccount is the ServiceAccount that a request was made as; empty if it was none.
