@@ -62,6 +62,32 @@ func TestTheChartTakesTheValuesOfEveryExample(t *testing.T) {
 	}
 }
 
+// cert-manager keeps the Secrets of Certificates that are deleted. The page says which, and so has to name all of them.
+func TestThePageNamesTheSecretsThatCertManagerKeeps(t *testing.T) {
+	page, err := os.ReadFile("../../docs/helm.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\nWhat stays:\n")
+	section, _, found := strings.Cut(section, "\n## ")
+	if !found {
+		t.Fatal("docs/helm.md does not say what stays")
+	}
+	secrets := 0
+	for _, object := range render(t, map[string]any{"metrics": map[string]any{"certManager": map[string]any{"enabled": true}}}) {
+		if object.Kind() != "Certificate" {
+			continue
+		}
+		secrets++
+		if name := text(at(object, "spec/secretName")); !strings.Contains(section, "`"+name+"`") {
+			t.Errorf("docs/helm.md does not say that the Secret %s stays", name)
+		}
+	}
+	if secrets != 2 {
+		t.Errorf("%d Certificates", secrets)
+	}
+}
+
 // The version that the examples and the page name is that of the chart.
 func TestTheVersionIsTheSameEverywhere(t *testing.T) {
 	metadata := load(t).Metadata
