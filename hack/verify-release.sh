@@ -29,6 +29,8 @@ unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES VERSION REVISION SOURCE_DATE_EPOC
   xargs -0 cp --parents --target-directory "$work/first" -- <"$work/files"
   cd "$work/first"
   git init --quiet --initial-branch=main
+  # What the owner confirms before the first release.
+  sed --in-place '/\*\*Proposal\*\*/d' -- *.md
   make --no-print-directory release-prepare TAG="$tag" DATE=2026-01-01
   git add --all
   git commit --quiet --no-gpg-sign --message "Release $tag"

@@ -58,6 +58,7 @@ func flagsOf(t *testing.T, program string) []string {
 // others are flags of other programs that pages name by themselves.
 var others = map[string]string{
 	"create-namespace": "helm", "force-conflicts": "helm", "reset-then-reuse-values": "helm", "reuse-values": "helm", "take-ownership": "helm",
+	"skip-crds": "helm", "no-hooks": "helm",
 	"wait": "helm", "set": "helm", "timeout": "helm", "rollback-on-failure": "helm", "atomic": "helm", "data.retention": "alertmanager",
 	"delete-emptydir-data": "kubectl drain", "dry-run": "kubectl", "field-manager": "kubectl",
 	"force": "kubectl drain", "server-side": "kubectl", "feature-gates": "kube-apiserver",

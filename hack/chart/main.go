@@ -17,8 +17,9 @@ const (
 	chartFolder  = "charts/reboot-operator"
 	// generatedFolder is below the chart's templates. It has generated files only.
 	generatedFolder = chartFolder + "/templates/generated"
-	crdFolder       = chartFolder + "/files/crds"
-	crdSource       = configFolder + "/crd/bases"
+	// crdFolder has the kinds. Helm applies them before it renders the chart, so that policies are ordinary objects from the first install on.
+	crdFolder = chartFolder + "/crds"
+	crdSource = configFolder + "/crd/bases"
 	// dashboardFolder has the dashboards, which have braces of their own and so are no templates.
 	dashboardFolder = chartFolder + "/files/dashboards"
 	dashboardSource = configFolder + "/components/dashboards"
@@ -51,7 +52,11 @@ func run(root string) error {
 	if err := replaceFolder(filepath.Join(root, generatedFolder), templates); err != nil {
 		return err
 	}
-	if err := replaceFolder(filepath.Join(root, crdFolder), crds); err != nil {
+	marked, err := markedKinds(crds)
+	if err != nil {
+		return err
+	}
+	if err := replaceFolder(filepath.Join(root, crdFolder), marked); err != nil {
 		return err
 	}
 	if err := replaceFolder(filepath.Join(root, dashboardFolder), dashboards); err != nil {

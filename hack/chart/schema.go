@@ -36,6 +36,9 @@ func writeSchema(root string, crds map[string]string) error {
 		return err
 	}
 	closeObjects(schema)
+	if err := refuseContradictions(schema); err != nil {
+		return err
+	}
 	values, err := os.ReadFile(filepath.Join(root, valuesFile))
 	if err != nil {
 		return err

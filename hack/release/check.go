@@ -58,7 +58,7 @@ func check(root, version string) error {
 	for _, file := range slices.Sorted(maps.Keys(edits)) {
 		faults = append(faults, edits[file].faults(file)...)
 	}
-	untrue, err := staleSentences(root)
+	untrue, err := staleSentences(root, true)
 	if err != nil {
 		return err
 	}
@@ -72,10 +72,15 @@ func check(root, version string) error {
 
 // stale are sentences that a tag makes untrue. What a tag names cannot be corrected later, so they have to be true before and after it.
 var stale = regexp.MustCompile(`(?i)nothing (is|was|has been) (published|released) (yet|so far)|no published images?|` +
-	`(published|released|pushed) so far|will be (published|released)|first (release|version) will|are no images`)
+	`(published|released|pushed) so far|will be (published|released)|first (release|version) will|are no images|` +
+	`not there yet|not before v[0-9]`)
+
+// proposal marks what the owner of the repository has to confirm before a version has it.
+const proposal = "**Proposal**"
 
 // staleSentences are the lines of the documents that a release would make untrue. Decisions in docs/adr have a date, and may say what was.
-func staleSentences(root string) ([]string, error) {
+// Proposals are true until then.
+func staleSentences(root string, proposals bool) ([]string, error) {
 	var found []string
 	for _, pattern := range []string{"*.md", "docs/*.md", "charts/*/*.md"} {
 		pages, err := filepath.Glob(filepath.Join(root, pattern))
@@ -92,6 +97,10 @@ func staleSentences(root string) ([]string, error) {
 				return nil, err
 			}
 			for i, line := range strings.Split(string(text), "\n") {
+				if proposals && strings.Contains(line, proposal) {
+					found = append(found, fmt.Sprintf("%s:%d: a proposal: the owner of the repository has to confirm it and remove this line",
+						filepath.ToSlash(relative), i+1))
+				}
 				if match := stale.FindString(line); match != "" {
 					found = append(found, fmt.Sprintf("%s:%d: %q is untrue once there is a tag", filepath.ToSlash(relative), i+1, match))
 				}

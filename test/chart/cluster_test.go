@@ -12,11 +12,11 @@ import (
 	"helm.sh/helm/v4/pkg/kube"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/test/manifests"
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
@@ -27,7 +27,7 @@ func TestKindsOfAnotherVersionAreSaid(t *testing.T) {
 	without := values(t, "crds: {install: false}")
 	dry := func(i *action.Install) { i.DryRunStrategy = action.DryRunServer }
 	err := h.install(load(t), releaseName, manifests.Namespace, merged(without, values(t, workers)), dry)
-	if err == nil || !strings.Contains(err.Error(), "does not serve RebootPolicies, and crds.install is false") {
+	if err == nil || !strings.Contains(err.Error(), "does not serve RebootPolicies yet") {
 		t.Errorf("policies without their kind: %v", err)
 	}
 	for _, step := range []struct {
@@ -41,7 +41,7 @@ func TestKindsOfAnotherVersionAreSaid(t *testing.T) {
 	} {
 		if step.kinds != nil {
 			for _, file := range step.kinds.Files {
-				if strings.HasPrefix(file.Name, "files/crds/") {
+				if strings.HasPrefix(file.Name, "crds/") {
 					h.check(h.Apply(t.Context(), file.Data))
 				}
 			}
@@ -84,10 +84,30 @@ func TestANamespaceThatEnforcesPodSecurityIsRefused(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "namespace.create is for tools that apply what is rendered") {
 		t.Errorf("a namespace that is there already: %v", err)
 	}
+	h.anotherNameTakesTheKindsOver()
 }
 
-// In a cluster with a node that has no helper which is Ready, helm waits in vain, and does not come to the hook with the policies. An
-// upgrade that does not wait finishes it, as docs/helm.md says. What the values no longer have is gone then, as is a key of a Secret.
+// anotherNameTakesTheKindsOver: the folder crds has the usual name of the release, and one of another name has to say that it takes them.
+func (h *helm) anotherNameTakesTheKindsOver() {
+	h.t.Helper()
+	hooksOnly := func(i *action.Install) { i.WaitStrategy = kube.HookOnlyStrategy }
+	err := h.install(load(h.t), "other", "elsewhere", values(h.t, workers), hooksOnly)
+	if err == nil || !strings.Contains(err.Error(), "CustomResourceDefinition") || !strings.Contains(err.Error(), "cannot be imported") {
+		h.t.Errorf("another name, without taking over the kinds: %v", err)
+	}
+	h.check(h.install(load(h.t), "other", "elsewhere", values(h.t, workers), hooksOnly, func(i *action.Install) { i.TakeOwnership = true }))
+	kind := &unstructured.Unstructured{}
+	kind.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
+	h.check(h.Client().Get(h.t.Context(), client.ObjectKey{Name: "rebootpolicies.reboot-operator.io"}, kind))
+	for what, object := range map[string]client.Object{"kind": kind, "policy": h.policy("linux")} {
+		if got := object.GetAnnotations()["meta.helm.sh/release-name"]; got != "other" {
+			h.t.Errorf("the %s belongs to %q", what, got)
+		}
+	}
+}
+
+// In a cluster with a node that has no helper which is Ready, helm waits in vain. Everything is there, and an upgrade that does not wait
+// finishes it, as docs/helm.md says. What the values no longer have is gone then, as is a key of a Secret.
 func TestAnUpgradeFinishesAnInstallThatWaitedInVain(t *testing.T) {
 	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t}
 	first := merged(values(t, workers), values(t, "notifications: {urls: {slack: 'slack://a@b', teams: 'teams://secret'}}"))
@@ -95,13 +115,11 @@ func TestAnUpgradeFinishesAnInstallThatWaitedInVain(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "context deadline exceeded") {
 		t.Fatalf("nothing runs in this cluster, and helm waited for it: %v", err)
 	}
-	policy := &v1alpha1.RebootPolicy{}
-	if err := h.Client().Get(t.Context(), client.ObjectKey{Name: "linux"}, policy); !apierrors.IsNotFound(err) {
-		t.Errorf("the policy before the upgrade: %v", err)
-	}
-	noWait := func(u *action.Upgrade) { u.WaitStrategy = kube.HookOnlyStrategy }
+	uid := h.policy("linux").UID
 	h.check(h.upgrade(load(t), nil, noWait, func(u *action.Upgrade) { u.ResetThenReuseValues = true }))
-	h.check(h.Client().Get(t.Context(), client.ObjectKey{Name: "linux"}, policy))
+	if h.policy("linux").UID != uid {
+		t.Error("the policy was deleted and created again")
+	}
 	h.secretHas("slack", "teams")
 
 	h.check(h.upgrade(load(t), merged(values(t, workers), values(t, "notifications: {urls: {slack: 'slack://a@b'}}")), noWait))

@@ -112,31 +112,58 @@ func TestTheKindsAreThoseOfTheRepository(t *testing.T) {
 		t.Fatalf("%d kinds: %v", len(files), err)
 	}
 	for _, file := range files {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var want manifests.Object
-		if err := yaml.UnmarshalStrict(content, &want); err != nil {
-			t.Fatal(err)
-		}
+		want := readObject(t, file)
 		got := rendered[key(want)]
 		if got == nil {
 			t.Errorf("the chart has no %s", key(want))
 			continue
 		}
-		if at(got, "metadata/annotations/"+strings.ReplaceAll(keepKey, "/", "~1")) != "keep" {
-			t.Errorf("%s is not kept", key(want))
+		if diff := gocmp.Diff(plain(t, kept), annotationsBeside(t, want, got)); diff != "" {
+			t.Errorf("annotations of %s (-want +got):\n%s", key(want), diff)
 		}
-		if at(got, "metadata/annotations/"+strings.ReplaceAll(argoKey, "/", "~1")) != "Delete=false,Prune=false" {
-			t.Errorf("%s is not kept by Argo CD", key(want))
-		}
-		delete(at(got, "metadata/annotations").(map[string]any), keepKey)
-		delete(at(got, "metadata/annotations").(map[string]any), argoKey)
 		if diff := gocmp.Diff(plain(t, want), plain(t, withoutLabelsOfTheChart(t, got))); diff != "" {
 			t.Errorf("%s (-config/ +chart):\n%s", key(want), diff)
 		}
+		// What Helm applies before it renders is the same, and the release of the usual name takes it over.
+		folder := readObject(t, filepath.Join(chartFolder, "crds", filepath.Base(file)))
+		marks := merged(kept, map[string]any{"meta.helm.sh/release-name": releaseName, "meta.helm.sh/release-namespace": manifests.Namespace})
+		if diff := gocmp.Diff(plain(t, marks), annotationsBeside(t, want, folder)); diff != "" {
+			t.Errorf("annotations of %s in the folder crds (-want +got):\n%s", key(want), diff)
+		}
+		want["metadata"].(map[string]any)["labels"] = map[string]any{"app.kubernetes.io/managed-by": "Helm"}
+		if diff := gocmp.Diff(plain(t, want), plain(t, folder)); diff != "" {
+			t.Errorf("%s (-config/ +folder crds):\n%s", key(want), diff)
+		}
 	}
+}
+
+// kept are annotations by which Helm and Argo CD keep the kinds.
+var kept = map[string]any{keepKey: "keep", argoKey: "Delete=false,Prune=false"}
+
+// annotationsBeside takes away the annotations that another object lacks, and returns them.
+func annotationsBeside(t *testing.T, object, more manifests.Object) any {
+	t.Helper()
+	annotations, beside := at(more, "metadata/annotations").(map[string]any), map[string]any{}
+	for name, value := range annotations {
+		if at(object, "metadata/annotations/"+strings.ReplaceAll(name, "/", "~1")) == nil {
+			beside[name] = value
+			delete(annotations, name)
+		}
+	}
+	return plain(t, beside)
+}
+
+func readObject(t *testing.T, file string) manifests.Object {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var object manifests.Object
+	if err := yaml.UnmarshalStrict(content, &object); err != nil {
+		t.Fatal(err)
+	}
+	return object
 }
 
 // withoutLabelsOfTheChart takes away what Helm's conventions add, and fails where that is missing.

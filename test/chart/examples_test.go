@@ -28,6 +28,9 @@ func TestTheChartTakesTheValuesOfEveryExample(t *testing.T) {
 				if strategy := at(object, "spec/install/strategy/name"); object.Kind() == "HelmRelease" && strategy != "RetryOnFailure" {
 					t.Errorf("%s: the strategy of the install is %v", file, strategy)
 				}
+				if object.Kind() == "Application" && at(object, "spec/source/helm/skipCrds") != true {
+					t.Errorf("%s: Argo CD would have the kinds twice", file)
+				}
 				if rendered := byKey(t, render(t, vals)); rendered["RebootPolicy/linux"] == nil {
 					t.Errorf("%s has no policy", file)
 				}
@@ -56,6 +59,32 @@ func TestTheChartTakesTheValuesOfEveryExample(t *testing.T) {
 	}
 	if examples < 3 {
 		t.Errorf("docs/helm.md has %d examples of values", examples)
+	}
+}
+
+// cert-manager keeps the Secrets of Certificates that are deleted. The page says which, and so has to name all of them.
+func TestThePageNamesTheSecretsThatCertManagerKeeps(t *testing.T) {
+	page, err := os.ReadFile("../../docs/helm.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\nWhat stays:\n")
+	section, _, found := strings.Cut(section, "\n## ")
+	if !found {
+		t.Fatal("docs/helm.md does not say what stays")
+	}
+	secrets := 0
+	for _, object := range render(t, map[string]any{"metrics": map[string]any{"certManager": map[string]any{"enabled": true}}}) {
+		if object.Kind() != "Certificate" {
+			continue
+		}
+		secrets++
+		if name := text(at(object, "spec/secretName")); !strings.Contains(section, "`"+name+"`") {
+			t.Errorf("docs/helm.md does not say that the Secret %s stays", name)
+		}
+	}
+	if secrets != 2 {
+		t.Errorf("%d Certificates", secrets)
 	}
 }
 

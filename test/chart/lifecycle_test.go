@@ -165,27 +165,43 @@ func TestInstallUpgradeAndUninstall(t *testing.T) {
 	h.reboots("worker-1")
 	h.secondReleaseIsRefused()
 
-	h.removeAsDocumented()
+	h.removeAsDocumented("worker-2")
 	h.check(h.uninstall())
-	kinds := []string{
-		"customresourcedefinitions.apiextensions.k8s.io nodereboots.reboot-operator.io",
-		"customresourcedefinitions.apiextensions.k8s.io rebootpolicies.reboot-operator.io",
-	}
-	h.leaves(before, kinds)
+	h.leaves(before, append(slices.Clone(keptKinds),
+		"configmaps "+manifests.Namespace+"/kube-root-ca.crt", "configmaps "+manifests.Namespace+"/reboot-operator-slots",
+		"leases.coordination.k8s.io "+manifests.Namespace+"/reboot-operator", "namespaces "+manifests.Namespace,
+		"serviceaccounts "+manifests.Namespace+"/default",
+	))
+	h.deleteNamespace()
+	h.leaves(before, keptKinds)
 
 	// Kinds that were kept belong to the release of this name, which takes them again, and this time does not keep them.
-	all := merged(values(t, workers), values(t, "crds: {keep: false}"))
+	all := merged(values(t, workers), values(t, "crds: {keep: false}"),
+		values(t, "{notifications: {urls: {chat: 'slack://a@b'}}, gates: {credentials: {a: b}}}"))
 	h.check(h.install(load(t), releaseName, manifests.Namespace, all))
 	h.reboots("worker-2")
-	h.removeAsDocumented()
+	h.removeAsDocumented("worker-0")
 	h.check(h.uninstall())
+	h.deleteNamespace()
 	h.leaves(before, nil)
 	h.nodesAreAsBefore()
+}
+
+// keptKinds are what a release leaves in the cluster by default.
+var keptKinds = []string{
+	"customresourcedefinitions.apiextensions.k8s.io nodereboots.reboot-operator.io",
+	"customresourcedefinitions.apiextensions.k8s.io rebootpolicies.reboot-operator.io",
+}
+
+func (h *helm) deleteNamespace() {
+	h.t.Helper()
+	h.check(h.Client().Delete(h.t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: manifests.Namespace}}))
 }
 
 // leaves waits until garbage is collected, and compares what is left then.
 func (h *helm) leaves(before map[string]bool, want []string) {
 	h.t.Helper()
+	slices.Sort(want)
 	var left []string
 	ctx, cancel := context.WithTimeout(h.t.Context(), time.Minute)
 	defer cancel()
@@ -234,12 +250,19 @@ func (h *helm) reboots(name string) {
 	}
 }
 
-// removeAsDocumented does what docs/helm.md says comes before helm uninstall.
-func (h *helm) removeAsDocumented() {
+// removeAsDocumented does what docs/helm.md says comes before helm uninstall, while a host asks for a reboot.
+func (h *helm) removeAsDocumented(asking string) {
 	h.t.Helper()
 	ctx := h.t.Context()
 	h.check(h.Client().DeleteAllOf(ctx, &v1alpha1.RebootPolicy{}))
-	h.check(h.Client().DeleteAllOf(ctx, &v1alpha1.NodeReboot{}))
+	h.Host(asking).RequireReboot()
+	await.True(h.t, "a NodeReboot that waits, with a finalizer", func() bool {
+		var all v1alpha1.NodeRebootList
+		h.check(h.Client().List(ctx, &all))
+		return slices.ContainsFunc(all.Items, func(n v1alpha1.NodeReboot) bool {
+			return n.Spec.NodeName == asking && n.Status.Phase == v1alpha1.PhasePending && len(n.Finalizers) > 0
+		})
+	})
 	helpers := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Name: "reboot-operator-helper", Namespace: manifests.Namespace}}
 	h.check(client.IgnoreNotFound(h.Client().Delete(ctx, helpers, client.PropagationPolicy(metav1.DeletePropagationForeground))))
 	await.True(h.t, "the helpers to be gone", func() bool {
@@ -297,18 +320,14 @@ func (h *helm) everything() map[string]bool {
 }
 
 // notInstalled are what a cluster makes itself.
-var notInstalled = []string{"apiservices", "componentstatuses", "endpoints", "events", "leases"}
+var notInstalled = []string{"apiservices", "componentstatuses", "endpoints", "events"}
 
-// newSince is what is there now and was not. The namespace itself is the user's, with what a cluster puts into each, and with the ConfigMap
-// that the manager makes.
+// newSince is what is there now and was not.
 func (h *helm) newSince(before map[string]bool) []string {
 	h.t.Helper()
 	var left []string
 	for _, name := range sortedKeys(h.everything()) {
-		_, object, _ := strings.Cut(name, " ")
-		expected := object == manifests.Namespace || strings.HasSuffix(object, "/kube-root-ca.crt") || strings.HasSuffix(object, "/default") ||
-			strings.HasSuffix(object, "/reboot-operator-slots")
-		if !before[name] && !expected {
+		if !before[name] {
 			left = append(left, name)
 		}
 	}

@@ -2,6 +2,7 @@ package chart
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -108,6 +109,10 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"two authorities":                          {"metrics: {serviceMonitor: {ca: {secret: {name: a, key: b}, configMap: {name: a, key: b}}}}", "/metrics/serviceMonitor/ca"},
 		"the port of the probes as an argument":    {"helper: {extraArgs: [--health-probe-bind-address=:1]}", "nothing: the probes of the pod use its port"},
 		"a key that is there twice":                {"notifications: {urls: {a: 'x:y'}, keys: {a: b}}", "notifications.urls and notifications.keys both have a"},
+		"hosts for no credentials":                 {"gates: {allowedHosts: [a.b]}", "gates.allowedHosts is an annotation of the Secret"},
+		"a host with a path":                       {"gates: {credentials: {a: b}, allowedHosts: ['https://a.b/c']}", "/gates/allowedHosts/0"},
+		"metrics without TLS":                      {"manager: {extraArgs: [--metrics-secure=false]}", "--metrics-secure: write nothing"},
+		"two mounts at one place":                  {"manager: {extraVolumes: [{name: a}], extraVolumeMounts: [{name: a, mountPath: /a}, {name: a, mountPath: /a/}]}", "mounts two volumes at /a/"},
 		"a way to reboot besides, without program": {"helper: {allowedRebootMethods: [Command]}", "takes helper.rebootCommand"},
 	}
 	for name, test := range tests {
@@ -125,9 +130,55 @@ func TestWrongValuesAreRefused(t *testing.T) {
 
 // All problems are said at once.
 func TestEveryProblemIsSaid(t *testing.T) {
-	_, err := template(t, values(t, "{webhooks: {enabled: false}, beforeKubernetes136: true, helper: {sentinels: []}}"))
-	if err == nil || strings.Count(err.Error(), "\n- ") != 2 {
-		t.Errorf("want two problems: %v", err)
+	_, err := template(t, values(t, "{manager: {gateAllowedCIDRs: [10.0.0.1/31]}, webhooks: {port: 8081}, helper: {sentinels: []}}"))
+	if err == nil || strings.Count(err.Error(), "\n- ") != 3 {
+		t.Errorf("want three problems: %v", err)
+	}
+}
+
+// The schema says what contradicts what, where an editor or another validator sees it as well, and each of its rules refuses something.
+func TestTheSchemaRefusesContradictions(t *testing.T) {
+	var schema struct {
+		AllOf []struct {
+			Then map[string]any `json:"then"`
+		} `json:"allOf"`
+	}
+	decode(t, load(t).Schema, &schema)
+	refused := map[string]bool{}
+	for _, vals := range []string{
+		"{webhooks: {enabled: false}, beforeKubernetes136: true, helper: {evictionRequests: true}}",
+		"helper: {sentinelCommand: {preset: dnf}}",
+		"helper: {sentinelCommand: {command: [/x], preset: dnf}}",
+		"helper: {rebootMethod: Command}",
+		"metrics: {enabled: false, serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}}",
+		"metrics: {enabled: false, dashboards: {enabled: true}, certManager: {enabled: true}}",
+		"metrics: {certManager: {enabled: true}, certDir: /x}",
+		"rbac: {create: false, gateRules: [{verbs: [list]}]}",
+		"crds: {install: false, keep: false}",
+		"gates: {allowedHosts: [a.b]}",
+		"manager: {podDisruptionBudget: {maxUnavailable: 0%}}",
+	} {
+		_, err := template(t, values(t, vals))
+		if err == nil || !strings.Contains(err.Error(), "don't meet the specifications of the schema") {
+			t.Errorf("%s: %v", vals, err)
+			continue
+		}
+		for _, words := range regexp.MustCompile(`at '/[^']*': value must be '([^\n]*)'`).FindAllStringSubmatch(err.Error(), -1) {
+			refused[words[1]] = true
+		}
+	}
+	for _, rule := range schema.AllOf {
+		words := rule.Then
+		for words["const"] == nil {
+			properties := words["properties"].(map[string]any)
+			words = properties[sortedKeys(properties)[0]].(map[string]any)
+		}
+		if !refused[words["const"].(string)] {
+			t.Errorf("nothing is refused with %q", words["const"])
+		}
+	}
+	if len(schema.AllOf) < 15 {
+		t.Errorf("the schema has %d rules", len(schema.AllOf))
 	}
 }
 
@@ -137,6 +188,8 @@ func TestNotesSayWhatIsNext(t *testing.T) {
 		samplePolicy:             "Look at your policies",
 		"manager: {replicas: 0}": "none that is under way is finished",
 		"rbac: {create: false}":  "rbac.create is false",
+
+		"metrics: {prometheusRule: {enabled: true}}": "the job has to be named reboot-operator",
 	} {
 		rendered, err := template(t, values(t, vals))
 		if err != nil {
@@ -176,7 +229,7 @@ func TestPoliciesNameKeysThatTheSecretHas(t *testing.T) {
 	var schema jsonSchema
 	decode(t, load(t).Schema, &schema)
 	if at(map[string]any(schema), "$defs/policySpec/properties/notifications") == nil {
-		t.Skip("the kind of a policy has no notifications")
+		t.Fatal("the kind of a policy has no notifications")
 	}
 	const policies = "policies: [{name: linux, spec: {nodes: All, notifications: [{name: a, %s}]}}]\nnotifications: %s"
 	for name, test := range map[string]struct{ receiver, notifications, want string }{

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/test/manifests"
 )
 
@@ -123,6 +124,40 @@ func TestEveryValueHasACase(t *testing.T) {
 	for _, value := range known {
 		if !used[value] {
 			t.Errorf("values.yaml has no %s", value)
+		}
+	}
+}
+
+// The manager reads the Secrets that the chart makes, and finds who may use them where the chart writes it.
+func TestTheManagerReadsTheSecretsOfTheChart(t *testing.T) {
+	rendered := byKey(t, render(t, values(t, `
+notifications: {urls: {slack: "slack://a@b"}, allowedPolicies: [linux]}
+gates: {credentials: {token: abc}, allowedHosts: ["https://a.b"]}
+`)))
+	may := []string{}
+	for _, object := range rendered {
+		if object.Kind() != "Role" {
+			continue
+		}
+		for _, rule := range at(object, "rules").([]any) {
+			names, _ := at(rule, "resourceNames").([]any)
+			if text(at(rule, "resources")) == "[secrets]" {
+				for _, name := range names {
+					may = append(may, text(name))
+				}
+			}
+		}
+	}
+	for name, annotation := range map[string][2]string{
+		v1alpha1.NotificationsSecret: {v1alpha1.AllowedPoliciesAnnotation, "linux"},
+		"reboot-operator-gates":      {v1alpha1.AllowedHostsAnnotation, "https://a.b"},
+	} {
+		path := "metadata/annotations/" + strings.ReplaceAll(annotation[0], "/", "~1")
+		if got := at(rendered["Secret/"+name], path); got != annotation[1] {
+			t.Errorf("Secret %s: %s is %v", name, annotation[0], got)
+		}
+		if !slices.Contains(may, name) {
+			t.Errorf("the manager may read %q, and not %s", may, name)
 		}
 	}
 }

@@ -18,7 +18,8 @@ type workflow struct {
 	On          yaml.Node `yaml:"on"`
 	Permissions yaml.Node `yaml:"permissions"`
 	Jobs        map[string]struct {
-		RunsOn   string `yaml:"runs-on"`
+		Needs    yaml.Node `yaml:"needs"`
+		RunsOn   string    `yaml:"runs-on"`
 		Strategy struct {
 			Matrix yaml.Node `yaml:"matrix"`
 		} `yaml:"strategy"`
@@ -198,6 +199,31 @@ func TestWorkflowsHaveNoMoreRightsThanTheyNeed(t *testing.T) {
 		file, job, _ := strings.Cut(where, " ")
 		if !strings.Contains(workflows(t)[file], "\n  "+job+":\n") {
 			t.Errorf("%s may write and does not exist", where)
+		}
+	}
+}
+
+// Whoever may push a tag does not have to be allowed to merge: what is built is on main, whoever tagged it.
+func TestOnlyWhatWasMergedIsReleased(t *testing.T) {
+	var read workflow
+	if err := yaml.Unmarshal([]byte(workflows(t)["release.yml"]), &read); err != nil {
+		t.Fatal(err)
+	}
+	merged, built := -1, -1
+	for i, one := range read.Jobs["build"].Steps {
+		if strings.HasPrefix(one.Run, `git merge-base --is-ancestor "$GITHUB_SHA" origin/main ||`) && strings.Contains(one.Run, "exit 1") {
+			merged = i
+		}
+		if strings.HasPrefix(one.Run, "make release ") {
+			built = i
+		}
+	}
+	if merged < 0 || built < merged {
+		t.Errorf("step %d compares with main, and step %d builds", merged, built)
+	}
+	for job, before := range map[string]string{"push": "build", "publish": "push"} {
+		if needs := read.Jobs[job]; needs.Needs.Value != before {
+			t.Errorf("job %s does not wait for %s, and so for the comparison with main", job, before)
 		}
 	}
 }

@@ -65,9 +65,7 @@
 {{- if and $helper.noSentinel $detectors }}{{ $problems = append $problems "helper.noSentinel says that no host asks for a reboot by itself, and something else says how it would: leave helper.noSentinel out, or set helper.sentinels: [], and no helper.sentinelKernel and helper.sentinelCommand" }}{{ end -}}
 {{- if not (or $helper.noSentinel $detectors) }}{{ $problems = append $problems "nothing says that a host needs a reboot: write helper.sentinels, helper.sentinelKernel or helper.sentinelCommand, or helper.noSentinel: true if only people and conditions of nodes are to ask" }}{{ end -}}
 {{- if and $command.preset (or $command.command $command.exitCodes $command.requiredOutput) }}{{ $problems = append $problems "helper.sentinelCommand.preset has a command, exit codes and an output of its own: leave them out, or the preset" }}{{ end -}}
-{{- if and $command.command (not $command.exitCodes) }}{{ $problems = append $problems "helper.sentinelCommand.command takes exitCodes, such as {\"0\": NotRequired, \"1\": Required}" }}{{ end -}}
 {{- if and (not $command.command) (not $command.preset) (or $command.exitCodes $command.requiredOutput $command.timeout $command.interval) }}{{ $problems = append $problems "helper.sentinelCommand has no command and no preset: write one, or leave out the rest" }}{{ end -}}
-{{- if and (or $command.preset $command.command) (not $helper.hostPrograms) }}{{ $problems = append $problems "helper.sentinelCommand is a program of the host: it takes helper.hostPrograms: true, which makes the container rebooter privileged" }}{{ end -}}
 {{- range $name := list "timeout" "interval" -}}
 {{- with index $command $name -}}
 {{- $milliseconds := include "reboot-operator.milliseconds" . | int64 -}}
@@ -97,22 +95,15 @@
 {{- if and $confined (has "Signal" $methods) }}{{ $problems = append $problems "helper.appArmorProfile and helper.seLinuxType forbid the signal of the reboot method Signal: use only one of them" }}{{ end -}}
 
 {{- /* Webhooks. */ -}}
-{{- if and .Values.beforeKubernetes136 (not .Values.webhooks.enabled) }}{{ $problems = append $problems "beforeKubernetes136 takes webhooks.enabled: they confine each helper to its own node" }}{{ end -}}
-{{- if and $helper.evictionRequests (not .Values.webhooks.enabled) }}{{ $problems = append $problems "helper.evictionRequests takes webhooks.enabled: they confine each helper to its own node" }}{{ end -}}
 {{- if and .Values.webhooks.enabled .Values.metrics.enabled (eq (int .Values.webhooks.port) (int .Values.metrics.port)) }}{{ $problems = append $problems "webhooks.port and metrics.port are the same" }}{{ end -}}
 {{- range $name, $port := dict "webhooks.port" .Values.webhooks.port "metrics.port" .Values.metrics.port -}}
 {{- if eq (int $port) 8081 }}{{ $problems = append $problems (printf "%s: 8081 is the port of the probes" $name) }}{{ end -}}
 {{- end -}}
 
 {{- /* Monitoring. */ -}}
-{{- range $what := list "serviceMonitor" "prometheusRule" "dashboards" -}}
-{{- if and (index $.Values.metrics $what).enabled (not $.Values.metrics.enabled) }}{{ $problems = append $problems (printf "metrics.%s takes metrics.enabled" $what) }}{{ end -}}
-{{- end -}}
 {{- $certManager := .Values.metrics.certManager -}}
 {{- $monitor := .Values.metrics.serviceMonitor -}}
-{{- if and $certManager.enabled (not .Values.metrics.enabled) }}{{ $problems = append $problems "metrics.certManager takes metrics.enabled" }}{{ end -}}
 {{- if and (not $certManager.enabled) (or $certManager.issuerRef.name $certManager.dnsNames) }}{{ $problems = append $problems "metrics.certManager.issuerRef and dnsNames take metrics.certManager.enabled" }}{{ end -}}
-{{- if and $certManager.enabled .Values.metrics.certDir }}{{ $problems = append $problems "metrics.certManager has a directory of its own: leave metrics.certDir out" }}{{ end -}}
 {{- if and .Values.metrics.certDir (not .Values.metrics.enabled) }}{{ $problems = append $problems "metrics.certDir takes metrics.enabled" }}{{ end -}}
 {{- $volumes := list -}}
 {{- range .Values.manager.extraVolumes -}}
@@ -121,6 +112,7 @@
 {{- end -}}
 {{- $mounts := list -}}
 {{- range .Values.manager.extraVolumeMounts -}}
+{{- if has (clean .mountPath) $mounts }}{{ $problems = append $problems (printf "manager.extraVolumeMounts mounts two volumes at %s" .mountPath) }}{{ end -}}
 {{- $mounts = append $mounts (clean .mountPath) -}}
 {{- if not (has .name $volumes) }}{{ $problems = append $problems (printf "manager.extraVolumeMounts names %s, which manager.extraVolumes does not have" .name) }}{{ end -}}
 {{- end -}}
@@ -142,7 +134,6 @@
 {{- range $who := list "viewers" "requesters" "approvers" "editors" "hooks" "metricsReaders" -}}
 {{- if and (index $.Values.rbac $who) (not (and $.Values.rbac.create $.Values.rbac.userRoles)) }}{{ $problems = append $problems (printf "rbac.%s refers to a role that is not created: set rbac.create and rbac.userRoles" $who) }}{{ end -}}
 {{- end -}}
-{{- if and .Values.rbac.gateRules (not .Values.rbac.create) }}{{ $problems = append $problems "rbac.gateRules takes rbac.create" }}{{ end -}}
 
 {{- /* Addresses. */ -}}
 {{- range $value, $cidrs := dict "manager.gateAllowedCIDRs" .Values.manager.gateAllowedCIDRs "notifications.allowedCIDRs" .Values.notifications.allowedCIDRs -}}
@@ -152,7 +143,6 @@
 {{- end -}}
 
 {{- /* Rolling updates and budgets. */ -}}
-{{- if has (toString .Values.manager.podDisruptionBudget.maxUnavailable) (list "0" "0%") }}{{ $problems = append $problems "manager.podDisruptionBudget.maxUnavailable: with 0 no node that a manager runs on could be drained, nor rebooted: write 1, or enabled: false" }}{{ end -}}
 {{- with $helper.updateStrategy.rollingUpdate -}}
 {{- $surges := not (has (toString (.maxSurge | default 0)) (list "0" "0%")) -}}
 {{- $unavailable := not (has (toString (dig "maxUnavailable" 1 .)) (list "0" "0%")) -}}
@@ -179,7 +169,7 @@
 
 {{- /* Arguments that have a value. */ -}}
 {{- $known := dict
-  "manager.extraArgs" (dict "--max-unavailable" "manager.maxUnavailable" "--quorum-node-labels" "manager.quorumNodeLabels" "--maintenance-lease-namespaces" "manager.maintenanceLeaseNamespaces" "--gate-allowed-cidrs" "manager.gateAllowedCIDRs" "--notify-allowed-cidrs" "notifications.allowedCIDRs" "--publish-node-conditions" "manager.publishNodeConditions" "--log-level" "manager.logLevel" "--log-format" "manager.logFormat" "--metrics-max-nodes" "metrics.maxNodes" "--metrics-cert-dir" "metrics.certDir" "--metrics-bind-address" "metrics.port" "--webhook-bind-address" "webhooks.port" "--namespace" "the namespace of the release" "--leader-elect" "manager.replicas" "--health-probe-bind-address" "nothing: the probes of the pod use its port")
+  "manager.extraArgs" (dict "--max-unavailable" "manager.maxUnavailable" "--quorum-node-labels" "manager.quorumNodeLabels" "--maintenance-lease-namespaces" "manager.maintenanceLeaseNamespaces" "--gate-allowed-cidrs" "manager.gateAllowedCIDRs" "--notify-allowed-cidrs" "notifications.allowedCIDRs" "--publish-node-conditions" "manager.publishNodeConditions" "--log-level" "manager.logLevel" "--log-format" "manager.logFormat" "--metrics-max-nodes" "metrics.maxNodes" "--metrics-cert-dir" "metrics.certDir" "--metrics-bind-address" "metrics.port" "--metrics-secure" "nothing: metrics are served by TLS" "--webhook-bind-address" "webhooks.port" "--namespace" "the namespace of the release" "--leader-elect" "manager.replicas" "--health-probe-bind-address" "nothing: the probes of the pod use its port")
   "helper.extraArgs" (dict "--eviction-requests" "helper.evictionRequests" "--log-level" "helper.logLevel" "--log-format" "helper.logFormat" "--node-name" "nothing: it is the node of the pod" "--health-probe-bind-address" "nothing: the probes of the pod use its port")
   "helper.rebooterExtraArgs" (dict "--sentinel" "helper.sentinels" "--sentinel-kernel" "helper.sentinelKernel" "--no-sentinel" "helper.noSentinel" "--sentinel-preset" "helper.sentinelCommand.preset" "--sentinel-command" "helper.sentinelCommand.command" "--sentinel-exit-codes" "helper.sentinelCommand.exitCodes" "--sentinel-required-output" "helper.sentinelCommand.requiredOutput" "--sentinel-timeout" "helper.sentinelCommand.timeout" "--sentinel-command-interval" "helper.sentinelCommand.interval" "--reboot-method" "helper.rebootMethod" "--reboot-command" "helper.rebootCommand" "--allowed-reboot-methods" "helper.allowedRebootMethods" "--host-namespaces" "helper.hostPrograms" "--host-root" "nothing: it is where volumes are mounted" "--log-level" "helper.logLevel" "--log-format" "helper.logFormat") -}}
 {{- range $list, $flags := $known -}}
@@ -212,10 +202,8 @@
 {{- end -}}
 {{- if and $uses (not (has "*" $.Values.notifications.allowedPolicies)) (not (has $policy $.Values.notifications.allowedPolicies)) }}{{ $problems = append $problems (printf "policies: %s uses the Secret of notifications, and is not in notifications.allowedPolicies" $policy) }}{{ end -}}
 {{- end -}}
-{{- if and .Values.policies (not .Values.crds.install) (eq (include "reboot-operator.kindsMissing" .) "true") }}{{ $problems = append $problems "the cluster does not serve RebootPolicies, and crds.install is false: install the kinds first (docs/helm.md), or let the chart do it" }}{{ end -}}
+{{- if and .Values.policies (eq (include "reboot-operator.kindsMissing" .) "true") }}{{ $problems = append $problems "the cluster does not serve RebootPolicies yet, and policies take them: helm install brings the kinds first, but not with --skip-crds, and not in a dry run on the server. Install the kinds (docs/helm.md), or leave the policies out" }}{{ end -}}
 
-{{- /* Kinds. */ -}}
-{{- if not (or .Values.crds.install .Values.crds.keep) }}{{ $problems = append $problems "crds.install: false with crds.keep: false would have an upgrade delete the kinds, and with them all policies and the history: leave crds.keep: true" }}{{ end -}}
 
 {{- /* The cluster. An admission policy is in every installation, whoever creates the roles. */ -}}
 {{- with lookup "admissionregistration.k8s.io/v1" "ValidatingAdmissionPolicy" "" "reboot-operator-helper" -}}
@@ -240,15 +228,16 @@
 {{- if and $old (not .Values.beforeKubernetes136) }}{{ $warnings = append $warnings (printf "- This is Kubernetes %s, and helpers may evict nothing before 1.36: every drain waits with EvictionForbidden. Read docs/operations.md#before-kubernetes-136, then set beforeKubernetes136: true." .Capabilities.KubeVersion.Version) }}{{ end -}}
 {{- if and (not $old) .Values.beforeKubernetes136 }}{{ $warnings = append $warnings (printf "- This is Kubernetes %s, which does not need beforeKubernetes136. Set it to false: it lets every helper read the pods of all nodes." .Capabilities.KubeVersion.Version) }}{{ end -}}
 {{- if not .Values.crds.install -}}
-{{- range $path, $_ := .Files.Glob "files/crds/*.yaml" -}}
+{{- range $path, $_ := .Files.Glob "crds/*.yaml" -}}
 {{- $want := $.Files.Get $path | fromYaml -}}
 {{- $got := lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" $want.metadata.name -}}
 {{- if not $got }}{{ $warnings = append $warnings (printf "- The cluster has no kind %s, and crds.install is false. The manager waits until someone installs it." $want.metadata.name) -}}
-{{- else if ne (include "reboot-operator.schemas" $want) (include "reboot-operator.schemas" $got) }}{{ $warnings = append $warnings (printf "- The kind %s in the cluster is of another version than this chart, and crds.install is false. Older kinds drop fields that they do not know: apply files/crds of this chart." $want.metadata.name) }}{{ end -}}
+{{- else if ne (include "reboot-operator.schemas" $want) (include "reboot-operator.schemas" $got) }}{{ $warnings = append $warnings (printf "- The kind %s in the cluster is of another version than this chart, and crds.install is false. Older kinds drop fields that they do not know: apply the folder crds of this chart." $want.metadata.name) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- if and (not .Values.namespace.create) (empty (dig "metadata" "labels" "pod-security.kubernetes.io/enforce" "" (lookup "v1" "Namespace" "" .Release.Namespace))) }}{{ $warnings = append $warnings (printf "- The namespace has no Pod Security level. Where the cluster's default is baseline or restricted, the helper's pods are refused. Write it down: kubectl label namespace %s pod-security.kubernetes.io/enforce=privileged" .Release.Namespace) }}{{ end -}}
 {{- end -}}
+{{- if and .Values.metrics.prometheusRule.enabled (not .Values.metrics.serviceMonitor.enabled) }}{{ $warnings = append $warnings "- metrics.prometheusRule has alerts of metrics that metrics.serviceMonitor would collect. If Prometheus collects them in another way, the job has to be named reboot-operator, or RebootManagerDown fires for good." }}{{ end -}}
 {{- if not .Values.rbac.create }}{{ $warnings = append $warnings "- rbac.create is false: nothing works until someone creates the roles of the operator and their bindings." }}{{ end -}}
 {{- if eq (int .Values.manager.replicas) 0 }}{{ $warnings = append $warnings "- manager.replicas is 0: no reboot is started, and none that is under way is finished." }}{{ end -}}
 {{- join "\n" $warnings -}}

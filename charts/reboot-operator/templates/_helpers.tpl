@@ -187,3 +187,28 @@ secret:
 {{- end -}}
 {{- with $volumes }}{{ toYaml . }}{{ end }}
 {{- end -}}
+
+{{- /* Names of policies of this release that the values no longer have, unless the last revision is deployed: then Helm knows what to delete. */ -}}
+{{- define "reboot-operator.strayPolicies" -}}
+{{- $stray := list -}}
+{{- if and .Release.IsUpgrade (eq (include "reboot-operator.connected" .) "true") (eq (include "reboot-operator.kindsMissing" .) "false") -}}
+{{- $last := dict "version" 0 "status" "" -}}
+{{- range (lookup "v1" "Secret" .Release.Namespace "").items -}}
+{{- $labels := .metadata.labels | default dict -}}
+{{- $version := int (get $labels "version") -}}
+{{- if and (eq (toString .type) "helm.sh/release.v1") (eq (get $labels "name") $.Release.Name) (gt $version (int $last.version)) -}}
+{{- $last = dict "version" $version "status" (get $labels "status") -}}
+{{- end -}}
+{{- end -}}
+{{- if ne $last.status "deployed" -}}
+{{- $names := list -}}
+{{- range .Values.policies }}{{ $names = append $names .name }}{{ end -}}
+{{- range (lookup "reboot-operator.io/v1alpha1" "RebootPolicy" "" "").items -}}
+{{- $annotations := .metadata.annotations | default dict -}}
+{{- $ours := and (eq (get $annotations "meta.helm.sh/release-name") $.Release.Name) (eq (get $annotations "meta.helm.sh/release-namespace") $.Release.Namespace) -}}
+{{- if and $ours (not (has .metadata.name $names)) }}{{ $stray = append $stray .metadata.name }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $stray -}}
+{{- end -}}
