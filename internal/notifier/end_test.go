@@ -90,11 +90,11 @@ func slowly(cluster client.WithWatch, takes time.Duration) client.WithWatch {
 	})
 }
 
-// many receivers take what they are sent one after the other, for some twenty seconds in all.
+// many receivers take what they are sent after less than a second each.
 type many struct{ *receivers }
 
 func (m many) send(ctx context.Context, policy string, n *v1alpha1.Notification, e *notify.Event) *problem {
-	time.Sleep(time.Duration(rand.IntN(3000)) * time.Millisecond) //nolint:gosec // it is no secret
+	time.Sleep(time.Duration(rand.IntN(70)) * time.Millisecond) //nolint:gosec // it is no secret
 	return m.receivers.send(ctx, policy, n, e)
 }
 
@@ -116,7 +116,7 @@ func TestManyReceiversThatAreToldAtOnceAreFewWrites(t *testing.T) {
 		if got := len(b.to.events("slack")); got != 200 {
 			t.Errorf("%d were told", got)
 		}
-		if got := b.storedWrites(); got < 2 || got > 6 {
+		if got := b.storedWrites(); got < 1 || got > 3 {
 			t.Errorf("%d writes", got)
 		}
 	})
