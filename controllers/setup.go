@@ -3,6 +3,7 @@ package controllers
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -151,8 +152,9 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	numbers := newNumbers()
 	state := &stateCollector{reader: mgr.GetCache(), clock: options.Clock, elected: mgr.Elected(), maxNodes: options.MaxNodeSeries}
 	keeper, receivers := newSilencer(mgr, asker, &options), newNotifier(mgr, numbers, &options)
-	if err := registerAll(options.Registry, append(numbers.collectors(), state, silenceCollector{keeper})...); err != nil {
-		return err
+	registering := registerAll(options.Registry, append(numbers.collectors(), state, silenceCollector{keeper})...)
+	if err := errors.Join(registering, mgr.Add(receivers)); err != nil {
+		return fmt.Errorf("add metrics and notifications: %w", err)
 	}
 	limiter, slots := newRetryLimiter(), &slotsMemory{}
 	r := &reconciler{
@@ -183,7 +185,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	for _, watched := range watches(interest, observed, options.MaintenanceLeaseNamespaces) {
 		b = b.WatchesRawSource(watched.source(mgr.GetCache()))
 	}
-	for _, other := range []source.Source{pods, maintenances, besides(asker), besides(keeper), besides(receivers)} {
+	for _, other := range []source.Source{pods, maintenances, besides(asker), besides(keeper), asking(receivers)} {
 		b = b.WatchesRawSource(other)
 	}
 	if err := b.Complete(r); err != nil {
@@ -192,8 +194,16 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	return nil
 }
 
-// besides asks for a pass when something has news that works beside the passes: a gate has something else to say, a silence cannot be kept,
-// or a receiver has another problem. It lives and dies with the controller.
+// asking lets notifications ask for a pass when a receiver has another problem.
+func asking(receivers *notifier.Notifier) source.Source {
+	return source.Func(func(_ context.Context, queue passQueue) error {
+		receivers.Ask(func() { queue.AddAfter(clusterKey, burst) })
+		return nil
+	})
+}
+
+// besides asks for a pass when something has news that works beside the passes: a gate has something else to say, or a silence cannot be
+// kept. It lives and dies with the controller.
 func besides(works interface {
 	Start(ctx context.Context, changed func())
 }) source.Source {

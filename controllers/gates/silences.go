@@ -364,7 +364,7 @@ func (am *alertmanagerAPI) request(ctx context.Context, method, path string, bod
 	case response.StatusCode == http.StatusNotFound && method == http.MethodGet && strings.HasPrefix(path, allSilences):
 		hint = ": silences need the API v2 of an Alertmanager, 0.22 or later, below the url"
 	case response.StatusCode == http.StatusBadRequest:
-		hint = ": it does not take the silence; the manager's log has its words, with --zap-log-level=debug"
+		hint = ": it does not take the silence; the manager's log has its words, with --log-level=Debug"
 	}
 	return nil, say(complaint(response), "%s: %s%s", am.url, statusProblem(response.StatusCode), hint)
 }

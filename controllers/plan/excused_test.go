@@ -5,6 +5,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
@@ -52,6 +54,47 @@ func TestAlertsThatAttemptsBringAboutAreInTheWayOnceTheyAreNotUnderWay(t *testin
 			}}}
 			tc.change(s, &answer)
 			s.says(GateAlertmanager, "am", answer)
+			s.Reboots = append(s.Reboots, newReboot("rb", "b"))
+			s.settle()
+			got := s.reboot("rb").Status
+			if got.Reason != tc.want || tc.want == v1alpha1.ReasonBlockedByAlert && got.Message != message {
+				t.Errorf("b waits for %s %q, want %s", got.Reason, got.Message, tc.want)
+			}
+		})
+	}
+}
+
+func TestAlertsThatTheNodeOfAnotherPolicyBringsAboutAreInTheWayUnlessItCounts(t *testing.T) {
+	soon := start.Add(15 * time.Second)
+	const message = "Gate am: alerts of http://alertmanager, which only silences of the operator hide: CephOSDDown."
+	for name, tc := range map[string]struct {
+		change func(s *story)
+		want   string
+	}{
+		"it counts against nothing": {func(*story) {}, v1alpha1.ReasonBlockedByAlert},
+		"it counts against the limit of the cluster": {func(s *story) {
+			s.ClusterMaxUnavailable = ptr.To(intstr.FromInt32(2))
+		}, v1alpha1.ReasonDraining},
+		"it is of this policy now": {func(s *story) {
+			s.answer("ra", v1alpha1.OrderDone, "") // it reboots
+			s.settle()
+			s.relabel("a", func(labels map[string]string) { labels["pool"] = "workers" })
+		}, v1alpha1.ReasonDraining},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t, newPolicy("storage", selecting("pool", "storage")), newPolicy("workers", selecting("pool", "workers"),
+				maxUnavailable("2"), alertmanagerOf("am")), newNode("a", "z1", labeled("pool", "storage")), newReboot("ra", "a"),
+				newNode("b", "z1", labeled("pool", "workers")), newNode("c", "z1", labeled("pool", "workers")))
+			s.says(GateAlertmanager, "am", GateAnswer{Until: soon})
+			s.settle()
+			attempt := s.reboot("ra").Status.Attempt
+			if attempt == nil {
+				t.Fatalf("no attempt is under way: %+v", s.reboot("ra").Status)
+			}
+			tc.change(s)
+			s.says(GateAlertmanager, "am", GateAnswer{Until: soon, Excused: []model.Excused{{
+				By: []model.AttemptID{{Node: "a", RebootUID: string(s.reboot("ra").UID), Number: attempt.Number}}, Obstacle: message,
+			}}})
 			s.Reboots = append(s.Reboots, newReboot("rb", "b"))
 			s.settle()
 			got := s.reboot("rb").Status

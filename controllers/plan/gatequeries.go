@@ -19,14 +19,22 @@ func (p *planning) query(query model.GateQuery) (model.GateAnswer, bool) {
 	return answer, known
 }
 
-// excuse leaves out of an answer what attempts bring about that hold a slot in this plan and go as they should: their nodes count against
-// the limits already. What is about any other attempt is in the way. An answer that is too old to start on is not known.
-func (p *planning) excuse(answer model.GateAnswer) (judged model.GateAnswer, known bool) {
-	inTheWay := slices.IndexFunc(answer.Excused, func(e model.Excused) bool { return !slices.ContainsFunc(e.By, p.goesWell) })
+// excuse leaves out of an answer what attempts bring about that hold a slot in this plan, go as they should, and count against a limit of
+// the policy already. What is about any other attempt is in the way. An answer that is too old to start on is not known.
+func (p *planning) excuse(policy *policyView, answer model.GateAnswer) (judged model.GateAnswer, known bool) {
+	excused := func(id model.AttemptID) bool {
+		return p.goesWell(id) && p.countsFor(policy, p.byUID[id.RebootUID].node)
+	}
+	inTheWay := slices.IndexFunc(answer.Excused, func(e model.Excused) bool { return !slices.ContainsFunc(e.By, excused) })
 	if inTheWay >= 0 && answer.Failure == "" && answer.Obstacle == "" {
 		answer.Obstacle = answer.Excused[inTheWay].Obstacle
 	}
 	return answer, answer.Obstacle != "" || !answer.Stale
+}
+
+// countsFor says that an unavailable node counts against a limit of the policy: one of its own, or that of the whole cluster.
+func (p *planning) countsFor(policy *policyView, n *nodeView) bool {
+	return n != nil && (n.policy == policy || n.selectedBy == policy || p.snapshot.ClusterMaxUnavailable != nil)
 }
 
 // goesWell says that an attempt is open, and was never interrupted. One that was granted and is not recorded yet sets off no alert.

@@ -198,7 +198,7 @@ func (p *round) askPolicyGates(policy *policyView) model.Verdict {
 		v := policies.Pending(gate.Key)
 		answer, known := p.query(model.GateQuery{GateKey: gate.Key})
 		if known {
-			answer, known = p.excuse(answer)
+			answer, known = p.excuse(policy, answer)
 		}
 		if known {
 			v = gate.Judge(&p.Moment, answer)

@@ -70,16 +70,20 @@ func (l *Ledger) Failed(t Task, now time.Time, text string, answered bool) {
 		f = &failing{action: t.Action, key: key}
 		l.failing[key] = f
 	}
-	most := lastRetry
-	if t.Action == Find {
-		most = lastFind
-	}
-	f.add(now, text, most)
+	f.add(now, text, mostBetween(&t))
 	if answered {
 		l.silent = streak{}
 		return
 	}
 	l.silent.add(now, text, lastRetry)
+}
+
+// mostBetween is the most that there is between two tries of a task. A next try that is farther away is from before the clock went back.
+func mostBetween(t *Task) time.Duration {
+	if t.Action == Find {
+		return lastFind
+	}
+	return lastRetry
 }
 
 // failed is how the task failed before; nil if it did not.

@@ -39,6 +39,14 @@ type Order struct {
 	Closed bool
 }
 
+// AsOf is an order that was not given later than now: after the clock went back it does not count for longer than it should.
+func (o Order) AsOf(now time.Time) Order {
+	if o.At.After(now) {
+		o.At = now
+	}
+	return o
+}
+
 // Ledger is what is known of the silences of one entry at one Alertmanager. Its zero value knows none.
 type Ledger struct {
 	held map[Key]*held
@@ -188,7 +196,7 @@ func (l *Ledger) due(s Silence, at, now time.Time) (task *Task, again time.Time,
 // last is what is to be done about the silence of an attempt that is no longer under way. One that lingers is made to last for as long
 // once, and lapses by itself.
 func (l *Ledger) last(s *Silence, h *held, now time.Time) *Task {
-	exists := now.Before(h.until)
+	exists := now.Before(h.until) && now.Before(s.Until)
 	switch {
 	case s.State == Lingering && exists && differ(h.until, s.Until):
 		return &Task{Action: Keep, Silence: *s, Until: s.Until}
@@ -223,7 +231,7 @@ func (a *agenda) add(l *Ledger, t *Task) {
 	if t == nil {
 		return
 	}
-	if next := l.mayTry(t); next.After(a.now) {
+	if next := l.mayTry(t); next.After(a.now) && !next.After(a.now.Add(mostBetween(t))) {
 		a.wakeAt(next)
 		return
 	}

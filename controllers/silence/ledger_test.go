@@ -54,6 +54,7 @@ func TestWhatIsDoneAboutSilences(t *testing.T) {
 		"an old one makes none":             {wanted: []Silence{silenceOf("a")}, age: 3 * minute, stale: true},
 		"an old one renews none":            {held: map[string]time.Duration{"a": 4 * minute}, wanted: []Silence{silenceOf("a")}, age: 6 * minute, wake: 4 * minute, stale: true},
 		"an old one ends one":               {held: map[string]time.Duration{"a": 4 * minute}, wanted: []Silence{silenceOf("a", over)}, age: 6 * minute, want: "end a"},
+		"after the proof and its time":      {held: map[string]time.Duration{"a": 9 * minute}, wanted: []Silence{silenceOf("a", lingers(-minute))}, want: "end a"},
 		"after the proof none is made":      {wanted: []Silence{silenceOf("a", lingers(2*minute))}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -171,5 +172,25 @@ func TestAServerWithoutAnAnswerIsLeftAloneButForWhatEnds(t *testing.T) {
 	}
 	if task, _, _ := l.Next(order, now.Add(2*time.Second)); task == nil || task.Silence.Node != "b" {
 		t.Errorf("%+v is tried, want what was not yet", task)
+	}
+}
+
+func TestAClockThatGoesBackDelaysNothing(t *testing.T) {
+	l := found()
+	l.Found(silenceOf("a"), now.Add(5*time.Minute))
+	end, _, _ := l.Next(ask(), now.Add(time.Hour-time.Second))
+	if end != nil {
+		t.Fatalf("%+v is to be done after it lapsed", end)
+	}
+	l = found()
+	l.Found(silenceOf("a"), now.Add(90*time.Minute))
+	end, _, _ = l.Next(ask(), now.Add(time.Hour))
+	l.Failed(*end, now.Add(time.Hour), "no", true)
+	if again, _, _ := l.Next(ask(), now); again == nil || again.Action != End {
+		t.Errorf("the end waits for a time that was: %+v", again)
+	}
+	order := Order{Silences: []Silence{silenceOf("a")}, At: now.Add(time.Hour)}.AsOf(now)
+	if !order.At.Equal(now) || !(Order{At: now.Add(-time.Hour)}).AsOf(now).At.Equal(now.Add(-time.Hour)) {
+		t.Errorf("the order is of %s", order.At)
 	}
 }

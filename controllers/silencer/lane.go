@@ -122,6 +122,7 @@ func (l *lane) wait(ctx context.Context, pause time.Duration) {
 func (l *lane) step(ctx context.Context) (pause time.Duration) {
 	now := l.silencer.options.Clock.Now()
 	l.mu.Lock()
+	l.order = l.order.AsOf(now)
 	entry, order := l.entry, l.order
 	task, wake, stale := l.ledger.Next(order, now)
 	l.stale = stale

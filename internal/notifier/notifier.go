@@ -62,20 +62,21 @@ type Options struct {
 	Count func(policy, result string)
 }
 
-// Notifier tells receivers. It works from Start until its context ends.
+// Notifier tells receivers. It is a Runnable of the manager that leads: the lead is given up when Start has returned, so whoever leads next
+// knows what was sent.
 type Notifier struct {
 	options Options
 	sender  teller
 	store   *store
 	// news says that there is something in observed.
-	news chan struct{}
-	// changed asks for a pass.
-	changed func()
+	news    chan struct{}
 	results chan result
 	// turns of receivers that are well, and of those that are not.
 	turns, retries chan struct{}
 
-	mu       sync.Mutex
+	mu sync.Mutex
+	// changed asks for a pass.
+	changed  func()
 	observed *observation
 	problems map[string]model.NotificationProblem
 
@@ -84,6 +85,8 @@ type Notifier struct {
 	policies map[types.UID]*tracked
 	looked   time.Time
 	sending  sync.WaitGroup
+	// beyond is the context of what is being sent: it outlives that of Start for a moment.
+	beyond context.Context
 }
 
 // teller tells a receiver of an event; without one it finds out whether the receiver is configured right.
@@ -115,11 +118,25 @@ func New(options Options) *Notifier {
 	}
 }
 
-// Start lets the Notifier work until the context ends. It asks for a pass when there is another problem. It sends nothing before a pass was
-// made, and only the manager that leads makes passes.
-func (n *Notifier) Start(ctx context.Context, changed func()) {
+// Ask says how to ask for a pass, which is done when there is another problem.
+func (n *Notifier) Ask(changed func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	n.changed = changed
-	go n.run(ctx)
+}
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (n *Notifier) NeedLeaderElection() bool { return true }
+
+// Start implements manager.Runnable. It sends nothing before a pass was made. When the context has ended it waits a moment for what is
+// being sent, and stores what was taken.
+func (n *Notifier) Start(ctx context.Context) error {
+	sending, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	n.beyond = sending
+	n.run(ctx)
+	n.finish(ctx)
+	return nil
 }
 
 // Observe takes what a pass has read: objects that nobody changes. It never waits.
@@ -147,7 +164,6 @@ func (n *Notifier) take() {
 }
 
 func (n *Notifier) run(ctx context.Context) {
-	defer n.sending.Wait()
 	timer := clock.RealClock{}.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -158,15 +174,36 @@ func (n *Notifier) run(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-			n.saveAtLast(ctx)
 			return
 		case <-n.news:
 			n.take()
 		case r := <-n.results:
-			n.safely(func() time.Duration { n.handle(r); return 0 })
+			n.safely(func() time.Duration { n.handle(ctx, r); return 0 })
 		case <-timer.C():
 		}
 	}
+}
+
+// finish takes what comes of what is being sent, for a moment, and stores it.
+func (n *Notifier) finish(ctx context.Context) {
+	timer := clock.RealClock{}.NewTimer(endTimeout)
+	defer timer.Stop()
+	sent := make(chan struct{})
+	go func() {
+		n.sending.Wait()
+		close(sent)
+	}()
+	for waiting := true; waiting; {
+		select {
+		case r := <-n.results:
+			n.safely(func() time.Duration { n.handle(ctx, r); return 0 })
+		case <-sent:
+			waiting = false
+		case <-timer.C():
+			waiting = false
+		}
+	}
+	n.saveAtLast(ctx)
 }
 
 // safely does not let a panic end the manager: reboots go on without notifications.
@@ -241,7 +278,7 @@ func (n *Notifier) look(ctx context.Context, now time.Time) time.Time {
 			}
 			wake = soonest(wake, n.begin(ctx, policy, receiver, now))
 		}
-		policy.keep(facts.Policy.Spec.Notifications)
+		policy.keep()
 	}
 	for uid := range n.policies {
 		if !current[uid] {
@@ -254,10 +291,10 @@ func (n *Notifier) look(ctx context.Context, now time.Time) time.Time {
 // begin has a receiver told of what is next, if it is time. It returns when it is; zero is never, or when something happens.
 func (n *Notifier) begin(ctx context.Context, policy *tracked, r *receiver, now time.Time) time.Time {
 	next, something := r.next()
-	if r.busy || !something {
+	if r.busy || !something || ctx.Err() != nil {
 		return time.Time{}
 	}
-	if now.Before(r.notBefore) {
+	if ahead(r.notBefore, now, maxRetryAfter) {
 		return r.notBefore
 	}
 	r.busy = true
@@ -282,13 +319,17 @@ func (n *Notifier) send(ctx context.Context, turns chan struct{}, policy string,
 		return
 	}
 	next := sync.OnceFunc(func() { <-turns })
+	defer next()
+	if ctx.Err() != nil {
+		return
+	}
 	timer := clock.RealClock{}.AfterFunc(maxTurn, next)
-	r.problem = n.try(ctx, policy, spec, r.event)
+	r.problem = n.try(n.beyond, policy, spec, r.event)
 	timer.Stop()
 	next()
 	select {
 	case n.results <- r:
-	case <-ctx.Done():
+	case <-n.beyond.Done():
 	}
 }
 
@@ -301,6 +342,11 @@ func (n *Notifier) try(ctx context.Context, policy string, spec *v1alpha1.Notifi
 		}
 	}()
 	return n.sender.send(ctx, policy, spec, e)
+}
+
+// ahead says that a time is to be waited for. One that is farther ahead than what is ever waited for is from before the clock went back.
+func ahead(t, now time.Time, most time.Duration) bool {
+	return t.After(now) && t.Sub(now) <= time.Duration(float64(most)*(1+jitter))
 }
 
 func soonest(a, b time.Time) time.Time {

@@ -92,7 +92,8 @@ type bench struct {
 	mu      sync.Mutex
 	asked   int
 	writes  int
-	stop    context.CancelFunc
+	// stop has the manager give up the lead, and returns when it has.
+	stop func()
 }
 
 func newBench(t *testing.T, names ...string) *bench {
@@ -146,7 +147,6 @@ func (b *bench) uncached() client.Client {
 func (b *bench) lead() {
 	if b.stop != nil {
 		b.stop()
-		synctest.Wait()
 	}
 	b.Notifier = New(Options{
 		Live: b.cluster, Client: b.uncached(), Namespace: testNamespace, Clock: clock.RealClock{}, Log: logr.Discard(),
@@ -158,12 +158,22 @@ func (b *bench) lead() {
 	})
 	b.sender = b.to
 	ctx, cancel := context.WithCancel(b.t.Context())
-	b.stop = cancel
-	b.Start(ctx, func() {
+	b.Ask(func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.asked++
 	})
+	ended := make(chan struct{})
+	go func(n *Notifier) {
+		defer close(ended)
+		if err := n.Start(ctx); err != nil {
+			b.t.Error(err)
+		}
+	}(b.Notifier)
+	b.stop = func() {
+		cancel()
+		<-ended
+	}
 }
 
 // pass is what a pass hands over.

@@ -47,6 +47,8 @@ const (
 	saysReset     = "it ends the connection"
 	saysTooLong   = "its answer is too long"
 	saysNotTaken  = "the service does not take it"
+	saysEmpty     = "its answer is empty, as if it were not the service: check the URL, and the proxy if there is one"
+	saysPage      = "it answers with a web page, as a login or a proxy does: check the URL, and the proxy if there is one"
 	saysUnreached = "it cannot be reached"
 )
 
@@ -57,6 +59,8 @@ var hints = []struct{ has, says string }{
 	{outbound.ErrLocal.Error(), saysLocal},
 	{errRedirects.Error(), saysRedirect},
 	{errTooLong.Error(), saysTooLong},
+	{errEmpty.Error(), saysEmpty},
+	{errPage.Error(), saysPage},
 	{"x509: ", saysNoTLS},
 	{"tls: ", saysNoTLS},
 	{"context deadline exceeded", saysTimeout},

@@ -1,6 +1,7 @@
 package notifier
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -50,10 +51,15 @@ func (t *tracked) receiver(name string) *receiver {
 	return r
 }
 
+// has says that the policy names a receiver.
+func (t *tracked) has(name string) bool {
+	return slices.ContainsFunc(t.object.Spec.Notifications, func(n v1alpha1.Notification) bool { return n.Name == name })
+}
+
 // keep forgets receivers that are gone, those that are being told later: no receiver is told twice at once.
-func (t *tracked) keep(specs []v1alpha1.Notification) {
+func (t *tracked) keep() {
 	for name := range t.receivers {
-		if !t.receivers[name].busy && !slices.ContainsFunc(specs, func(n v1alpha1.Notification) bool { return n.Name == name }) {
+		if !t.receivers[name].busy && !t.has(name) {
 			delete(t.receivers, name)
 		}
 	}
@@ -155,8 +161,8 @@ type result struct {
 	problem *problem
 }
 
-// handle takes what came of telling a receiver.
-func (n *Notifier) handle(result result) {
+// handle takes what came of telling a receiver, and has it told of what is next.
+func (n *Notifier) handle(ctx context.Context, result result) {
 	policy := n.policies[result.policy]
 	if policy == nil {
 		return
@@ -167,7 +173,14 @@ func (n *Notifier) handle(result result) {
 	}
 	now := n.options.Clock.Now()
 	r.busy = false
-	n.looked = time.Time{} // there may be more
+	n.note(policy, r, result, now)
+	if policy.has(result.receiver) {
+		n.begin(ctx, policy, r, now) // the next look says when, if that is later
+	}
+}
+
+// note takes down what came of telling a receiver.
+func (n *Notifier) note(policy *tracked, r *receiver, result result, now time.Time) {
 	if result.problem != nil {
 		n.count(policy, result, ResultFailed)
 		n.options.Log.Info("A receiver of notifications was not told", "policy", policy.object.Name, "receiver", result.receiver,
@@ -256,7 +269,7 @@ func (n *Notifier) tell() {
 // show has the next pass write problems, if there are others than before.
 func (n *Notifier) show(problems map[string]model.NotificationProblem) {
 	n.mu.Lock()
-	same := len(problems) == len(n.problems)
+	changed, same := n.changed, len(problems) == len(n.problems)
 	for name, p := range problems {
 		same = same && n.problems[name] == p
 	}
@@ -265,7 +278,7 @@ func (n *Notifier) show(problems map[string]model.NotificationProblem) {
 	}
 	n.mu.Unlock()
 	if !same {
-		n.changed()
+		changed()
 	}
 }
 

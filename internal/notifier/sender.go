@@ -69,7 +69,7 @@ func (s *sender) toWebhook(ctx context.Context, policy string, w *v1alpha1.Notif
 // write is the message of an event. If its template cannot be used, the message is in plain English: that there is something to know
 // matters more.
 func write(n *v1alpha1.Notification, e *notify.Event) message {
-	plain := message{title: e.Title, text: e.Text}
+	plain := message{id: e.ID, title: e.Title, text: e.Text}
 	text := notify.TemplateOf(n, e.Event)
 	if text == "" {
 		return plain
@@ -82,5 +82,5 @@ func write(n *v1alpha1.Notification, e *notify.Event) message {
 	if err != nil || written == "" {
 		return plain
 	}
-	return message{title: e.Title, text: written, whole: true}
+	return message{id: e.ID, title: e.Title, text: written, whole: true}
 }

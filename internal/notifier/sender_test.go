@@ -1,6 +1,7 @@
 package notifier
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -18,6 +19,8 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -47,7 +50,7 @@ var cloud = &answers{}
 func TestMain(m *testing.M) {
 	server := httptest.NewTLSServer(cloud)
 	Confine(loopback.Allowed)
-	confined, is := http.DefaultTransport.(*transport)
+	confined, is := http.DefaultTransport.(judging)
 	if !is {
 		fmt.Fprintln(os.Stderr, "the process is not confined")
 		os.Exit(1)
@@ -57,6 +60,9 @@ func TestMain(m *testing.M) {
 	dial := confined.direct.DialContext
 	confined.direct.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		if host, port, err := net.SplitHostPort(address); err == nil && port == "443" && net.ParseIP(host) == nil {
+			if cloud.refuses.Load() {
+				return nil, syscall.ECONNREFUSED
+			}
 			address = server.Listener.Addr().String()
 		}
 		return dial(ctx, network, address)
@@ -68,6 +74,9 @@ func TestMain(m *testing.M) {
 
 // answers takes requests and answers each as the test says.
 type answers struct {
+	// refuses connections, of the cloud. Instead answers in its place.
+	refuses  atomic.Bool
+	instead  http.Handler
 	mu       sync.Mutex
 	status   int
 	body     string
@@ -87,6 +96,12 @@ func (a *answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.mu.Lock()
+	if instead := a.instead; instead != nil {
+		a.mu.Unlock()
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		instead.ServeHTTP(w, r)
+		return
+	}
 	defer a.mu.Unlock()
 	a.requests = append(a.requests, request{r.Host, r.URL.Path, string(body), r.Header})
 	for key := range a.header {
@@ -306,7 +321,7 @@ func TestLocalAddressesAreNotReachedByAnyService(t *testing.T) {
 		says(t, senderWith(outbound.Guard{}, map[string]string{"url": raw}).send(t.Context(), "workers", toURL(), halted()), saysLocal)
 	}
 	// This one logs in as soon as it reads the URL, and does not say what went wrong.
-	matrix := senderWith(outbound.Guard{}, map[string]string{"url": "matrix://u:p@127.0.0.1:" + port + "/?disabletls=yes"})
+	matrix := senderWith(outbound.Guard{}, map[string]string{"url": "matrix://u:p@127.0.0.1:" + port + "/?disabletls=yes&rooms=a"})
 	says(t, matrix.send(t.Context(), "workers", toURL(), halted()), "matrix cannot be logged in to")
 	n := &v1alpha1.Notification{Name: "r", Webhook: &v1alpha1.NotificationWebhook{URL: *keyOf("url")}}
 	for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]"} {

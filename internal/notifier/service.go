@@ -1,7 +1,9 @@
 package notifier
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -18,9 +20,7 @@ import (
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/signal"
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/slack"
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/teams"
-	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/telegram"
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/wecom"
-	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/zulip"
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/email/smtp"
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/incident/opsgenie"
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/incident/pagerduty"
@@ -40,7 +40,8 @@ import (
 
 // services are those of shoutrrr, by the schemes of their URLs. Its router is not used, nor what its email, generic and logger send: they
 // execute templates of Go, after which the linker leaves out no method that anybody could call: 13 MB. See mail.go and generic.go; logger
-// reaches nobody.
+// reaches nobody. Telegram and Zulip are told in bots.go: shoutrrr takes every failure of Telegram for a success, and panics at each of
+// Zulip.
 var services = map[string]func() types.Service{
 	"bark":       func() types.Service { return &bark.Service{} },
 	"discord":    func() types.Service { return &discord.Service{} },
@@ -62,20 +63,24 @@ var services = map[string]func() types.Service{
 	"signal":     func() types.Service { return &signal.Service{} },
 	"slack":      func() types.Service { return &slack.Service{} },
 	"teams":      func() types.Service { return &teams.Service{} },
-	"telegram":   func() types.Service { return &telegram.Service{} },
 	"wecom":      func() types.Service { return &wecom.Service{} },
-	"zulip":      func() types.Service { return &zulip.Service{} },
 }
 
 // schemes are all schemes of URLs that there are.
-var schemes = slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(services)), schemeGeneric, schemeMail)))
+var schemes = slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(services)),
+	schemeGeneric, schemeMail, schemeTelegram, schemeZulip)))
 
 // titled are services that show a title apart from the message.
 var titled = []string{"bark", "gotify", "join", "ntfy", "opsgenie", "pushbullet", "pushover"}
 
+// sameKeys are parameters of services by which they know a message that they have taken already.
+var sameKeys = map[string]string{"pagerduty": "dedup_key", "opsgenie": "alias"}
+
 // message is what a service is given.
 type message struct {
 	title, text string
+	// id is the same of a message that is sent twice.
+	id string
 	// whole says that the text says it all, and needs no title above it.
 	whole bool
 }
@@ -104,7 +109,9 @@ func newService(raw, where string, guard outbound.Guard) (target, *problem) {
 	switch {
 	case !slices.Contains(schemes, scheme):
 		return nil, invalid("the URL in %s begins with the name of no service: write one of %s", where, strings.Join(schemes, ", "))
-	case err != nil && scheme == "matrix":
+	case errors.As(err, &targetsError{}):
+		return nil, invalid("the URL in %s %s", where, err)
+	case err != nil && scheme == schemeMatrix:
 		return nil, failed("the service matrix cannot be logged in to by the URL in %s, or that is not one that it takes", where)
 	case err != nil:
 		return nil, invalid("the URL in %s is not one that the service %s takes: see docs/notifications.md for its parts", where, scheme)
@@ -128,16 +135,32 @@ func understand(scheme string, parsed *url.URL, guard outbound.Guard) (made targ
 			return nil, err //nolint:wrapcheck // it is not said
 		}
 		return &mailServer{config: mailer.Config, guard: guard}, nil
+	case scheme == schemeTelegram:
+		return newTelegram(parsed)
+	case scheme == schemeZulip:
+		return newZulip(parsed)
 	case services[scheme] == nil:
 		return nil, nil
 	}
+	return newOther(scheme, parsed, guard)
+}
+
+// newOther makes a service that is told as shoutrrr does.
+func newOther(scheme string, parsed *url.URL, guard outbound.Guard) (made *service, err error) {
 	s := &service{scheme: scheme, url: parsed, sender: services[scheme](), guard: guard}
 	if custom, is := s.sender.(types.CustomURLService); is && strings.Contains(parsed.Scheme, "+") {
 		if parsed, err = custom.GetConfigURLFromCustom(parsed); err != nil {
 			return nil, err //nolint:wrapcheck // it is not said
 		}
 	}
-	return s, s.sender.Initialize(parsed, util.DiscardLogger) //nolint:wrapcheck // it is not said
+	if err := s.targets(parsed); err != nil {
+		return nil, err
+	}
+	if err := s.sender.Initialize(parsed, util.DiscardLogger); err != nil {
+		return nil, err //nolint:wrapcheck // it is not said
+	}
+	err = s.targets(parsed)
+	return s, err
 }
 
 // service is one of shoutrrr. What it logs has parts of URLs in it, and is discarded.
@@ -163,15 +186,18 @@ func (s *service) send(ctx context.Context, m message) *problem {
 // sleep for minutes and try again: whether and when that is done is decided by the notifier.
 func (s *service) confine() {
 	switch to := s.sender.(type) {
+	case *pagerduty.Service: // it has defaults of them, and does not use them
+		to.Config.Host, to.Config.Port = cmp.Or(to.Config.Host, "events.pagerduty.com"), cmp.Or(to.Config.Port, 443)
 	case *discord.Service:
 		to.HTTPClient = once{&http.Client{Timeout: sendTimeout}}
 	case *gotify.Service:
-		to.GetHTTPClient().Transport = newTransport(s.guard, insecure(to.Config.InsecureSkipVerify))
+		to.GetHTTPClient().Transport = judging{newTransport(s.guard, insecure(to.Config.InsecureSkipVerify))}
 	case *ntfy.Service:
-		to.SetHTTPClient(&http.Client{Timeout: sendTimeout, Transport: newTransport(s.guard, insecure(to.Config.DisableTLSVerification))})
+		transport := judging{newTransport(s.guard, insecure(to.Config.DisableTLSVerification))}
+		to.SetHTTPClient(&http.Client{Timeout: sendTimeout, Transport: transport})
 	case interface{ GetHTTPClient() *http.Client }:
 		if client := to.GetHTTPClient(); client != nil {
-			client.Transport = newTransport(s.guard, nil)
+			client.Transport = judging{newTransport(s.guard, nil)}
 		}
 	}
 }
@@ -201,5 +227,12 @@ func (s *service) hand(m message) (err error) {
 		params.SetTitle(m.title)
 		text = m.text
 	}
-	return s.sender.Send(text, &params) //nolint:wrapcheck // what is said of it is chosen by what it is
+	if key := sameKeys[s.scheme]; key != "" && !s.url.Query().Has(key) {
+		params[key] = m.id
+	}
+	err = s.sender.Send(text, &params)
+	if errors.Is(err, pushbullet.ErrResponseBodyMismatch) || errors.Is(err, pushbullet.ErrResponseTitleMismatch) {
+		return nil // it has taken the note, and shows it in its own way
+	}
+	return err //nolint:wrapcheck // what is said of it is chosen by what it is
 }

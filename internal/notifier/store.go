@@ -28,7 +28,9 @@ const (
 	maxStored = 900 << 10
 	// savesAtLatest is how long what was sent waits to be stored together with what is being sent.
 	savesAtLatest = 5 * time.Second
-	// endTimeout bounds how long a manager that ends takes to store what it sent.
+	// betweenWrites is how long there is between two writes at the least, but for the last one.
+	betweenWrites = 5 * time.Second
+	// endTimeout bounds how long a manager that ends waits for what is being sent, and how long it then takes to store that.
 	endTimeout = 2 * time.Second
 )
 
@@ -39,6 +41,7 @@ type store struct {
 	namespace string
 	loaded    bool
 	object    *corev1.ConfigMap
+	// notBefore is when to try again, or to write again.
 	notBefore time.Time
 	// failures in a row, of reads until one was good, and of writes after that.
 	failures int
@@ -137,9 +140,6 @@ func (s *store) read(ctx context.Context) error {
 
 // save stores what changed, once no receiver of the policy is being told. It returns when to try again; zero is when something happens.
 func (n *Notifier) save(ctx context.Context, now time.Time) time.Time {
-	if now.Before(n.store.notBefore) {
-		return n.store.notBefore
-	}
 	var wake time.Time
 	due := false
 	for _, policy := range n.policies {
@@ -155,6 +155,9 @@ func (n *Notifier) save(ctx context.Context, now time.Time) time.Time {
 		}
 		due = true
 	}
+	if due && ahead(n.store.notBefore, now, maxBackoff) {
+		return soonest(wake, n.store.notBefore)
+	}
 	if !due {
 		return wake
 	}
@@ -163,7 +166,7 @@ func (n *Notifier) save(ctx context.Context, now time.Time) time.Time {
 		n.store.notBefore = now.Add(n.store.again())
 		return n.store.notBefore
 	}
-	n.store.failures = 0
+	n.store.failures, n.store.notBefore = 0, now.Add(betweenWrites)
 	for _, policy := range n.policies {
 		policy.dirty, policy.dirtySince = false, time.Time{}
 	}

@@ -30,7 +30,7 @@ const (
 // allowed ones, for a bounded time, without following redirects, and with a bounded answer. The services of shoutrrr take neither a context
 // nor a client; they use http.DefaultTransport. Call it before anything else is started.
 func Confine(allowed []netip.Prefix) {
-	http.DefaultTransport = newTransport(outbound.Guard{Allowed: allowed}, nil)
+	http.DefaultTransport = judging{newTransport(outbound.Guard{Allowed: allowed}, nil)}
 }
 
 // transport sends a request to where a guard lets it.
