@@ -18,7 +18,8 @@ IMG ?= reboot-operator:latest
 RELEASE_IMAGE := ghcr.io/reboot-operator/reboot-operator
 RELEASE_CHARTS := ghcr.io/reboot-operator/charts
 # The namespace that it is deployed into.
-NAMESPACE ?= reboot-operator-system
+DEFAULT_NAMESPACE := reboot-operator-system
+NAMESPACE ?= $(DEFAULT_NAMESPACE)
 GOOS := linux
 GOARCH ?= $(shell GOTOOLCHAIN=$(GOTOOLCHAIN) go env GOARCH)
 # They are for what is built only: tools that run here, such as that for bills of materials, are for this machine.
@@ -332,7 +333,7 @@ bin/release:
 .PHONY: release
 release: ## Write everything that the tag VERSION publishes to dist/release, the image and the chart to dist/layouts.
 	hack/hermetic.sh $(MAKE) release-files VERSION=$(VERSION) REVISION="$$(git rev-parse HEAD)" SOURCE_DATE_EPOCH="$$(git log -1 --format=%ct)" \
-		NAMESPACE=reboot-operator-system PLATFORMS="$(RELEASE_PLATFORMS)" MANIFESTS=
+		NAMESPACE=$(DEFAULT_NAMESPACE) PLATFORMS="$(RELEASE_PLATFORMS)" MANIFESTS=
 
 .PHONY: release-files
 release-files: release-check

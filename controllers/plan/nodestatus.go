@@ -56,7 +56,8 @@ func (n *nodeView) nodePatch() *NodePatch {
 	if !patch.SetTaints && patch.Unschedulable == nil && patch.CordonedFor == nil && patch.Labels == nil && patch.Annotations == nil {
 		return nil
 	}
-	return &patch
+	changed := patch // Most Nodes need no patch, and then none is allocated.
+	return &changed
 }
 
 // taintEffect is that of our taint on the node; None if there should be none.

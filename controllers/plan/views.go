@@ -98,9 +98,9 @@ type rebootView struct {
 	approvalExpired time.Time
 	// granted: this plan grants the slot of its attempt, or renews the grant. renewed is how often it was granted before for the same attempt.
 	granted bool
-	renewed int32
 	// bootMissed: before the boot that the Node reports another one was seen, and is not recorded.
 	bootMissed bool
+	renewed    int32
 	// pendingHooks are awaited.
 	pendingHooks []string
 	// overdue says since when, if the reboot has been required for too long.

@@ -233,6 +233,7 @@ func (s *fakeStore[T]) edit(t *testing.T, name string, change func(T)) {
 
 // fakeReboots is the API of NodeReboots.
 type fakeReboots struct {
+	reporting sync.Mutex // of two reports on one version, one is made
 	*fakeStore[*v1alpha1.NodeReboot]
 	writes atomic.Int32
 	// finds is how often a NodeReboot was looked for, and onFind runs before.
@@ -292,6 +293,8 @@ func (f *fakeReboots) Report(_ context.Context, reboot *v1alpha1.NodeReboot, rep
 	if f.writes.Add(1) > 10_000 {
 		panic("helpers write over each other's reports for ever") // without a pause, so no test would end
 	}
+	f.reporting.Lock()
+	defer f.reporting.Unlock()
 	stored, ok := f.get(reboot.Name)
 	if !ok {
 		return "", apierrors.NewNotFound(rebootResource, reboot.Name)

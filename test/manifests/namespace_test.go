@@ -82,7 +82,8 @@ func TestMakeInstallsIntoTheNamespaceThatItIsGiven(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(string(makefile), Namespace); n != 1 || !strings.Contains(string(makefile), "\nNAMESPACE ?= "+Namespace+"\n") {
+	wanted := "\nDEFAULT_NAMESPACE := " + Namespace + "\nNAMESPACE ?= $(DEFAULT_NAMESPACE)\n"
+	if n := strings.Count(string(makefile), Namespace); n != 1 || !strings.Contains(string(makefile), wanted) {
 		t.Errorf("the Makefile names %s %d times, want once, as the default of NAMESPACE", Namespace, n)
 	}
 }
