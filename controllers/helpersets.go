@@ -75,9 +75,6 @@ func (s *helperSets) meantFor(node *corev1.Node) []*corev1.Pod {
 // noDetector says what to install on a node whose host never makes a file that its rebooter looks for; empty if one does, if that is not
 // known, and if somebody chose what says that the host needs a reboot.
 func (s *helperSets) noDetector(node *corev1.Node) string {
-	if !slices.ContainsFunc(s.templates, hasDefaultSentinels) {
-		return ""
-	}
 	osImage := node.Status.NodeInfo.OSImage
 	instead, known := s.instead[osImage]
 	if !known {
@@ -91,22 +88,17 @@ func (s *helperSets) noDetector(node *corev1.Node) string {
 		return ""
 	}
 	meant := s.meantFor(node)
-	if len(meant) == 0 || !slices.ContainsFunc(meant, hasDefaultSentinels) || slices.ContainsFunc(meant, hasChosenSentinels) {
+	if len(meant) == 0 || slices.ContainsFunc(meant, func(pod *corev1.Pod) bool { return !hasDefaultSentinels(pod) }) {
 		return ""
 	}
 	return instead
 }
 
-// rebooterContainer is the container that looks for sentinels.
+// rebooterContainer is the container that looks for sentinels. It is kept of a DaemonSet (stripHelperSet) whose rebooter has those of the
+// default installation and nothing else.
 const rebooterContainer = "rebooter"
 
-func hasDefaultSentinels(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Spec.Containers, func(c corev1.Container) bool {
-		return c.Name == rebooterContainer && !detector.Chosen(c.Args)
-	})
-}
-
-func hasChosenSentinels(pod *corev1.Pod) bool { return !hasDefaultSentinels(pod) }
+func hasDefaultSentinels(pod *corev1.Pod) bool { return len(pod.Spec.Containers) > 0 }
 
 // keepsAway says that a taint keeps pods off a node that do not tolerate it.
 func keepsAway(taint *corev1.Taint) bool {
@@ -133,8 +125,9 @@ func stripHelperSet(set *appsv1.DaemonSet) *appsv1.DaemonSet {
 		to.Affinity = &corev1.Affinity{NodeAffinity: from.Affinity.NodeAffinity}
 	}
 	for i := range from.Containers {
-		if c := &from.Containers[i]; c.Name == rebooterContainer {
-			to.Containers = []corev1.Container{{Name: c.Name, Args: slices.Concat(c.Command, c.Args)}}
+		c := &from.Containers[i]
+		if args := slices.Concat(c.Command, c.Args); c.Name == rebooterContainer && !detector.Chosen(args) {
+			to.Containers = []corev1.Container{{Name: rebooterContainer, Args: args}}
 		}
 	}
 	return stripped

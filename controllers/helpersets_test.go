@@ -17,7 +17,7 @@ func newHelperSet(name string, change func(*corev1.PodSpec)) *appsv1.DaemonSet {
 		Namespace: testNamespace, Name: name, Labels: map[string]string{componentLabel: helperComponent},
 	}}
 	change(&set.Spec.Template.Spec)
-	return stripHelperSet(set)
+	return stripHelperSet(stripHelperSet(set)) // an informer may do it again
 }
 
 func onlyLinux(s *corev1.PodSpec) { s.NodeSelector = map[string]string{"kubernetes.io/os": "linux"} }

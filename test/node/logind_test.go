@@ -28,7 +28,7 @@ func kexec(s *story) {
 	s.journal.add(abrupt, said, "now:    %s", after)
 	s.expectOneBoot(abrupt, before, after)
 	s.eventually("everything runs as before", s.allReady)
-	s.must(s.confinedTo(abrupt, selinuxType), "look at the rebooter after the boot")
+	s.eventually("the rebooter has its own type after the boot", func() error { return s.confinedTo(abrupt, selinuxType) })
 	s.expectOnlyDenied(abrupt, bySELinux)
 }
 
@@ -91,7 +91,7 @@ func inhibited(s *story) {
 	s.expectAnotherBoot(graceful, before)
 	s.expectAsked(graceful, before, 1)
 	s.eventually("all but the helper of "+abrupt+" runs as before", s.workloadsReady)
-	s.must(s.confinedTo(graceful, appArmorProfile), "look at the rebooter after the boot")
+	s.eventually("the rebooter has its own profile after the boot", func() error { return s.confinedTo(graceful, appArmorProfile) })
 	s.expectOnlyDenied(graceful, byAppArmor)
 	s.expectStoppedInOrder(agent)
 	s.rebootVia(v1alpha1.RebootViaFirmware)

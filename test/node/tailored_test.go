@@ -25,7 +25,7 @@ func (s *story) loadProfile(node string) {
 	s.journal.add(node, said, "the AppArmor profile reboot-operator-rebooter is loaded")
 }
 
-// confinedTo returns nil if the rebooter of the node runs under the label, is Ready, and knows that it can reboot the host.
+// confinedTo returns nil if the rebooter of the node runs under the label, and both containers of its pod are ready.
 func (s *story) confinedTo(node, label string) error {
 	if err := s.helperReady(node); err != nil {
 		return err
