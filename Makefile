@@ -236,7 +236,7 @@ bench-page: ## Write the figures of docs/performance.md again, as they were meas
 	go run ./hack/bench -page
 
 .PHONY: test-node
-test-node: ## Reboot real nodes in QEMU, as root; takes twenty minutes, and some Debian packages.
+test-node: ## Reboot real nodes in QEMU, as root; takes up to 25 minutes, and some Debian packages.
 	TEST_NODE=1 go test -count=1 -v -timeout 60m ./test/node
 
 .PHONY: scale

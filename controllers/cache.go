@@ -126,6 +126,7 @@ func stripNode(node *corev1.Node) *corev1.Node {
 	stripped.Spec.Unschedulable = node.Spec.Unschedulable
 	stripped.Status.NodeInfo.BootID = node.Status.NodeInfo.BootID
 	stripped.Status.NodeInfo.KernelVersion = intern.Text(node.Status.NodeInfo.KernelVersion)
+	stripped.Status.NodeInfo.OSImage = intern.Text(beginning(node.Status.NodeInfo.OSImage))
 	stripped.Status.Conditions = make([]corev1.NodeCondition, len(node.Status.Conditions))
 	for i := range node.Status.Conditions {
 		c := &node.Status.Conditions[i]

@@ -123,6 +123,8 @@ func nearNodeFacts() []fact {
 	drained.Status.Attempt = &v1alpha1.Attempt{Number: 1, DrainOrderedTime: at(0)}
 	detaching := newPolicy("detaching")
 	detaching.Spec.Drain.VolumeDetachSeconds = ptr.To[int32](60)
+	fedora := newNode("a")
+	fedora.Status.NodeInfo.OSImage = "Fedora Linux 41 (Server Edition)"
 	attachment := &storagev1.VolumeAttachment{ObjectMeta: metav1.ObjectMeta{Name: "v"}}
 	attachment.Spec.NodeName = "a"
 	return []fact{
@@ -138,6 +140,12 @@ func nearNodeFacts() []fact {
 		{path: "Nodes.HelperProblem", with: a, before: helper(corev1.ConditionFalse), after: helper(corev1.ConditionFalse, crashing)},
 		{path: "Nodes.HelperNotMeant", with: a, before: newHelperSet("s", onlyLinux)},
 		{path: "Nodes.HelperNotMeant", with: a, before: newHelperSet("s", onlyLinux), after: newHelperSet("s", func(*corev1.PodSpec) {})},
+		{path: "Nodes.NoDetector", with: []client.Object{fedora}, after: newHelperSet("s", defaultSentinels)},
+		{path: "Nodes.NoDetector", with: []client.Object{newHelperSet("s", defaultSentinels)}, before: newNode("a"), after: fedora},
+		{
+			path: "Nodes.NoDetector", with: []client.Object{fedora},
+			before: newHelperSet("s", defaultSentinels), after: newHelperSet("s", looksForKernels),
+		},
 		{path: "Nodes.HelperSince", with: a, before: helper(corev1.ConditionTrue), after: helper(corev1.ConditionFalse)},
 		{path: "Nodes.Volumes", with: []client.Object{newNode("a"), drained, detaching}, before: attachment},
 		{path: "Nodes.Volumes", with: []client.Object{newNode("a"), drained, detaching}, after: attachment},

@@ -12,12 +12,16 @@ import (
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/controllers/plan/detector"
 )
 
 // helperSets are the DaemonSets of helpers, by name. There may be one for each kind of node.
 type helperSets struct {
 	namespace string
 	templates []*corev1.Pod
+	// instead is what detector.Missing said in this pass. Hosts of one kind have one text in common.
+	instead map[string]string
 }
 
 func (r *reader) helperSets(ctx context.Context) (*helperSets, error) {
@@ -45,10 +49,7 @@ func (s *helperSets) missing(node *corev1.Node) (why string, notMeant bool) {
 	if len(s.templates) == 0 {
 		return "there is none, because there is no DaemonSet of helpers in namespace " + s.namespace, false
 	}
-	meant := slices.DeleteFunc(slices.Clone(s.templates), func(pod *corev1.Pod) bool {
-		matches, err := nodeaffinity.GetRequiredNodeAffinity(pod).Match(node)
-		return err == nil && !matches
-	})
+	meant := s.meantFor(node)
 	if len(meant) == 0 {
 		return "none is meant to run there, because the node selector or affinity of the DaemonSet leaves the node out", true
 	}
@@ -62,6 +63,42 @@ func (s *helperSets) missing(node *corev1.Node) (why string, notMeant bool) {
 	}
 	return why, false
 }
+
+// meantFor are the DaemonSets that are meant to run on a node.
+func (s *helperSets) meantFor(node *corev1.Node) []*corev1.Pod {
+	return slices.DeleteFunc(slices.Clone(s.templates), func(pod *corev1.Pod) bool {
+		matches, err := nodeaffinity.GetRequiredNodeAffinity(pod).Match(node)
+		return err == nil && !matches
+	})
+}
+
+// noDetector says what to install on a node whose host never makes a file that its rebooter looks for; empty if one does, if that is not
+// known, and if somebody chose what says that the host needs a reboot.
+func (s *helperSets) noDetector(node *corev1.Node) string {
+	osImage := node.Status.NodeInfo.OSImage
+	instead, known := s.instead[osImage]
+	if !known {
+		if s.instead == nil {
+			s.instead = map[string]string{}
+		}
+		instead = detector.Missing(osImage)
+		s.instead[osImage] = instead
+	}
+	if instead == "" {
+		return ""
+	}
+	meant := s.meantFor(node)
+	if len(meant) == 0 || slices.ContainsFunc(meant, func(pod *corev1.Pod) bool { return !hasDefaultSentinels(pod) }) {
+		return ""
+	}
+	return instead
+}
+
+// rebooterContainer is the container that looks for sentinels. It is kept of a DaemonSet (stripHelperSet) whose rebooter has those of the
+// default installation and nothing else.
+const rebooterContainer = "rebooter"
+
+func hasDefaultSentinels(pod *corev1.Pod) bool { return len(pod.Spec.Containers) > 0 }
 
 // keepsAway says that a taint keeps pods off a node that do not tolerate it.
 func keepsAway(taint *corev1.Taint) bool {
@@ -78,7 +115,7 @@ var daemonTolerations = []corev1.Toleration{
 	{Key: corev1.TaintNodeUnschedulable, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule},
 }
 
-// stripHelperSet keeps what says on which nodes a DaemonSet runs.
+// stripHelperSet keeps what says on which nodes a DaemonSet runs, and what of their hosts it looks for.
 func stripHelperSet(set *appsv1.DaemonSet) *appsv1.DaemonSet {
 	stripped := &appsv1.DaemonSet{ObjectMeta: stripMeta(&set.ObjectMeta)}
 	stripped.Labels = set.Labels
@@ -86,6 +123,12 @@ func stripHelperSet(set *appsv1.DaemonSet) *appsv1.DaemonSet {
 	to.NodeSelector, to.Tolerations = from.NodeSelector, from.Tolerations
 	if from.Affinity != nil {
 		to.Affinity = &corev1.Affinity{NodeAffinity: from.Affinity.NodeAffinity}
+	}
+	for i := range from.Containers {
+		c := &from.Containers[i]
+		if args := slices.Concat(c.Command, c.Args); c.Name == rebooterContainer && !detector.Chosen(args) {
+			to.Containers = []corev1.Container{{Name: rebooterContainer, Args: args}}
+		}
 	}
 	return stripped
 }

@@ -17,7 +17,7 @@ func newHelperSet(name string, change func(*corev1.PodSpec)) *appsv1.DaemonSet {
 		Namespace: testNamespace, Name: name, Labels: map[string]string{componentLabel: helperComponent},
 	}}
 	change(&set.Spec.Template.Spec)
-	return stripHelperSet(set)
+	return stripHelperSet(stripHelperSet(set)) // an informer may do it again
 }
 
 func onlyLinux(s *corev1.PodSpec) { s.NodeSelector = map[string]string{"kubernetes.io/os": "linux"} }
@@ -101,5 +101,73 @@ func TestTheInstalledHelperRunsWhereThereIsAHostAndNowhereElse(t *testing.T) {
 				t.Errorf("not meant: %v, because %q", notMeant, why)
 			}
 		})
+	}
+}
+
+func withArgs(args ...string) func(*corev1.PodSpec) {
+	return func(s *corev1.PodSpec) {
+		s.Containers = []corev1.Container{{Name: "helper"}, {Name: "rebooter", Args: args}}
+	}
+}
+
+func defaultSentinels(s *corev1.PodSpec) {
+	withArgs("--sentinel=/run/reboot-required", "--sentinel=/run/reboot-needed")(s)
+}
+
+func looksForKernels(s *corev1.PodSpec) {
+	withArgs("--sentinel=/run/reboot-required", "--sentinel=/run/reboot-needed", "--sentinel-kernel")(s)
+}
+
+func TestAHostThatNothingLooksAtIsNoticed(t *testing.T) {
+	const fedora = "Fedora Linux 41 (Server Edition)"
+	onlyWindows := func(s *corev1.PodSpec) {
+		defaultSentinels(s)
+		s.NodeSelector = map[string]string{corev1.LabelOSStable: "windows"}
+	}
+	for name, test := range map[string]struct {
+		osImage string
+		sets    []func(*corev1.PodSpec)
+		says    string
+	}{
+		"the default on Fedora":              {fedora, []func(*corev1.PodSpec){defaultSentinels}, "--sentinel-preset=dnf5"},
+		"the default on Debian":              {"Debian GNU/Linux 12 (bookworm)", []func(*corev1.PodSpec){defaultSentinels}, ""},
+		"the default on Ubuntu":              {"Ubuntu 24.04.1 LTS", []func(*corev1.PodSpec){defaultSentinels}, ""},
+		"the default on SUSE":                {"SUSE Linux Enterprise Server 15 SP6", []func(*corev1.PodSpec){defaultSentinels}, ""},
+		"a detector was chosen":              {fedora, []func(*corev1.PodSpec){looksForKernels}, ""},
+		"another DaemonSet has a detector":   {fedora, []func(*corev1.PodSpec){defaultSentinels, looksForKernels}, ""},
+		"the DaemonSet is not for this node": {fedora, []func(*corev1.PodSpec){onlyWindows}, ""},
+		"there is no DaemonSet":              {fedora, nil, ""},
+		"a DaemonSet of another make":        {fedora, []func(*corev1.PodSpec){onlyLinux}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sets := &helperSets{namespace: testNamespace}
+			for _, change := range test.sets {
+				sets.templates = append(sets.templates, &corev1.Pod{Spec: newHelperSet("x", change).Spec.Template.Spec})
+			}
+			node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "a", Labels: map[string]string{corev1.LabelOSStable: "linux"}}}
+			node.Status.NodeInfo.OSImage = test.osImage
+			if got := sets.noDetector(node); (got == "") != (test.says == "") || !strings.Contains(got, test.says) {
+				t.Errorf("%q, want %q", got, test.says)
+			}
+		})
+	}
+}
+
+// What an installation adds as a detector is one; the default installation is the one that is warned of.
+func TestEveryInstallationWithADetectorCountsAsOne(t *testing.T) {
+	all, err := manifests.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, objects := range all {
+		set, err := manifests.Find[appsv1.DaemonSet](objects, "DaemonSet", "reboot-operator-helper")
+		if err != nil {
+			t.Fatal(err)
+		}
+		pod := &corev1.Pod{Spec: stripHelperSet(set).Spec.Template.Spec}
+		detects := strings.Contains(name, "sentinel-") || strings.Contains(name, "privileged-command")
+		if hasDefaultSentinels(pod) == detects {
+			t.Errorf("%s: default sentinels only: %t", name, !detects)
+		}
 	}
 }

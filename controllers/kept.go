@@ -41,6 +41,8 @@ type besidesNode struct {
 	// problem says what is known of why there is no pod of a helper, and notMeant that there should be none.
 	problem  string
 	notMeant bool
+	// noDetector says what to install on a host that nothing says of that it needs a reboot.
+	noDetector string
 	// since is how long the helper is as Ready as it is.
 	since      time.Time
 	conditions []model.NodeCondition
@@ -50,6 +52,7 @@ type besidesNode struct {
 
 func (b *besidesNode) equal(other *besidesNode) bool {
 	return b.helper == other.helper && b.problem == other.problem && b.notMeant == other.notMeant && b.since.Equal(other.since) &&
+		b.noDetector == other.noDetector &&
 		(sameMemory(b.conditions, other.conditions) || slices.Equal(b.conditions, other.conditions)) &&
 		slices.Equal(b.foreign, other.foreign) && slices.Equal(b.volumes, other.volumes)
 }

@@ -70,6 +70,7 @@ func TestKeptViewChangesOnlyWithWhatItSays(t *testing.T) {
 		"helper":      func(_ *corev1.Node, b *besidesNode) { b.helper.ready = false },
 		"problem":     func(_ *corev1.Node, b *besidesNode) { b.problem = "why" },
 		"not meant":   func(_ *corev1.Node, b *besidesNode) { b.notMeant = true },
+		"no detector": func(_ *corev1.Node, b *besidesNode) { b.noDetector = "what to install" },
 		"since":       func(_ *corev1.Node, b *besidesNode) { b.since = testNow },
 		"conditions":  func(_ *corev1.Node, b *besidesNode) { b.conditions = []model.NodeCondition{{Type: "A"}} },
 		"maintenance": func(_ *corev1.Node, b *besidesNode) { b.foreign = []model.OtherMaintenance{{Object: "x"}} },

@@ -27,6 +27,7 @@ func nodeChanged(before, after *corev1.Node) bool {
 		!equality.Semantic.DeepEqual(before.Spec.Taints, after.Spec.Taints) ||
 		before.Status.NodeInfo.BootID != after.Status.NodeInfo.BootID ||
 		before.Status.NodeInfo.KernelVersion != after.Status.NodeInfo.KernelVersion ||
+		before.Status.NodeInfo.OSImage != after.Status.NodeInfo.OSImage ||
 		conditionChanged(before, after, corev1.NodeReady) ||
 		slices.ContainsFunc(plan.MaintenanceConditions, func(t corev1.NodeConditionType) bool { return conditionChanged(before, after, t) })
 }

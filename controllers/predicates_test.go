@@ -40,6 +40,7 @@ func TestNodeChangesAskForAPassOnlyIfAPlanCanSeeThem(t *testing.T) {
 		"not Ready":                     {func(n *corev1.Node) { n.Status.Conditions[0].Status = corev1.ConditionUnknown }, true},
 		"boot ID":                       {func(n *corev1.Node) { n.Status.NodeInfo.BootID = "boot-2" }, true},
 		"kernel":                        {func(n *corev1.Node) { n.Status.NodeInfo.KernelVersion = "6.2" }, true},
+		"operating system":              {func(n *corev1.Node) { n.Status.NodeInfo.OSImage = "Fedora Linux 41" }, true},
 		"being deleted":                 {func(n *corev1.Node) { n.DeletionTimestamp = ptr.To(metav1.NewTime(testNow)) }, true},
 		"another node of the same name": {func(n *corev1.Node) { n.UID = "other" }, true},
 		"maintenance condition": {func(n *corev1.Node) {

@@ -224,6 +224,7 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 		if !hasPod {
 			outside.problem, outside.notMeant = sets.missing(node)
 		}
+		outside.noDetector = sets.noDetector(node)
 		outside.since = r.observed.ofHelper(node.UID, helper.ready)
 		s.Nodes = append(s.Nodes, r.kept.view(node, &outside))
 	}
@@ -252,6 +253,7 @@ func planNode(node *corev1.Node, outside *besidesNode) *model.Node {
 		HelperProblem:    cmp.Or(outside.helper.problem, outside.problem),
 		HelperSince:      outside.since,
 		HelperNotMeant:   outside.notMeant,
+		NoDetector:       outside.noDetector,
 	}
 	for _, t := range plan.MaintenanceConditions {
 		if !ownMaintenance(node, t) {

@@ -31,6 +31,9 @@ const (
 	ConditionOtherRebooter = "OtherRebooter"
 	// ConditionHelpersNotReady of a RebootPolicy is True while helpers on its nodes have not been Ready for some time.
 	ConditionHelpersNotReady = "HelpersNotReady"
+	// ConditionNoDetector of a RebootPolicy is True while nothing that its helpers were installed with could say that the host of one of its
+	// nodes needs a reboot.
+	ConditionNoDetector = "NoDetector"
 	// ConditionWritesRefused of a RebootPolicy is True while the API server refuses writes about its nodes.
 	ConditionWritesRefused = "WritesRefused"
 	// ConditionNamesTaken of a RebootPolicy is True while a node of it has no name left by which its helper can ask for a reboot.
@@ -278,6 +281,8 @@ const (
 	ReasonZoneNotFound = "ZoneNotFound"
 	// ReasonHelpersNotReady: helpers have not been Ready for some time.
 	ReasonHelpersNotReady = "HelpersNotReady"
+	// ReasonNoDetector: hosts make none of the files that the default installation looks for, and nothing else was installed.
+	ReasonNoDetector = "NoDetector"
 	// ReasonNamesTaken: NodeReboots of other nodes have all names by which a node's helper can ask for a reboot.
 	ReasonNamesTaken = "NamesTaken"
 	// ReasonCanaryTooLarge: there are not more nodes than canaries, so none waits for a canary.

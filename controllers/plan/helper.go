@@ -91,3 +91,27 @@ func tellLost(clock model.Clock, lost []*nodeView) string {
 	}
 	return message
 }
+
+// withoutDetector are the nodes of the policy whose hosts make none of the files that their helpers look for.
+func (policy *policyView) withoutDetector() []*nodeView {
+	var blind []*nodeView
+	for _, n := range policy.nodes {
+		if n.NoDetector != "" && !n.Deleting {
+			blind = append(blind, n)
+		}
+	}
+	slices.SortFunc(blind, func(a, b *nodeView) int { return cmp.Compare(a.Name, b.Name) })
+	return blind
+}
+
+// tellNoDetector names the first node, and what to install for its kind of host.
+func tellNoDetector(blind []*nodeView) string {
+	first := blind[0]
+	message := fmt.Sprintf("Nothing would say that the host of node %s needs a reboot: the default installation looks for "+
+		"/run/reboot-required and /run/reboot-needed, which no program of this system makes. %s. See docs/hosts.md.",
+		first.Name, first.NoDetector)
+	if more := len(blind) - 1; more > 0 {
+		message += fmt.Sprintf(" There is nothing for %d more either.", more)
+	}
+	return message
+}

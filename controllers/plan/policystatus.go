@@ -185,6 +185,11 @@ func (p *planning) policyConditions(policy *policyView) []want {
 			v1alpha1.ConditionHelpersNotReady, v1alpha1.ReasonHelpersNotReady, model.Bounded(tellLost(policy.Clock, lost)), metav1.ConditionTrue,
 		})
 	}
+	if blind := policy.withoutDetector(); len(blind) > 0 {
+		wants = append(wants, want{
+			v1alpha1.ConditionNoDetector, v1alpha1.ReasonNoDetector, model.Bounded(tellNoDetector(blind)), metav1.ConditionTrue,
+		})
+	}
 	if nodes := policy.nameless(); len(nodes) > 0 {
 		wants = append(wants, want{
 			v1alpha1.ConditionNamesTaken, v1alpha1.ReasonNamesTaken, model.Bounded(tellNameless(nodes)), metav1.ConditionTrue,

@@ -8,6 +8,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/detector"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
@@ -107,6 +108,9 @@ var reasonStories = map[string]func(*testing.T) *story{
 	v1alpha1.ReasonHelpersNotReady: waitingWith(func(s *story) {
 		noHelper(s.node("a"))
 		s.node("a").HelperSince = start.Add(-time.Hour)
+	}),
+	v1alpha1.ReasonNoDetector: waitingWith(func(s *story) {
+		s.node("a").NoDetector = detector.Missing("Red Hat Enterprise Linux 9.4 (Plow)")
 	}),
 	v1alpha1.ReasonNodeNotReady: waitingWith(func(s *story) { s.node("a").Ready = false }),
 	v1alpha1.ReasonControlPlaneNotReady: waitingWith(func(s *story) {

@@ -93,6 +93,7 @@ func TestTheSELinuxTypeMayDoWhatTheRebooterDoes(t *testing.T) {
 	for what, needs := range map[string]string{
 		"run its program":             "reboot_operator_t container_file_t file: execute getattr map open read",
 		"find its program and socket": "reboot_operator_t container_file_t dir: getattr search",
+		"have /dev/null as its input": "reboot_operator_t container_file_t chr_file: read write",
 		"make the socket":             "reboot_operator_t container_file_t dir: add_name remove_name write",
 		"bind it":                     "reboot_operator_t container_file_t sock_file: create getattr setattr unlink",
 		"connect to it for a probe":   "reboot_operator_t container_file_t sock_file: write",

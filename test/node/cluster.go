@@ -58,6 +58,7 @@ func startCluster(ctx context.Context, journal *journal, dir string, specs ...gu
 	}
 	builder := imageBuilder{
 		log: journal.logger(), kubelet: filepath.Join(assets, "kubelet"), cache: filepath.Join(caches, "reboot-operator", "node"),
+		module: filepath.Join(c.source, "config", "components", "selinux", "reboot_operator.te"),
 	}
 	root, err := builder.build(ctx)
 	if err != nil {
@@ -86,7 +87,7 @@ func (c *cluster) startControlPlane(ctx context.Context, journal *journal) error
 	if err != nil {
 		return err
 	}
-	if err := c.install(ctx, "config/default"); err != nil {
+	if err := c.install(ctx, installation{base: "config/default"}); err != nil {
 		return err
 	}
 	journal.add("", said, "config/default is installed")
@@ -94,18 +95,26 @@ func (c *cluster) startControlPlane(ctx context.Context, journal *journal) error
 	return err
 }
 
-// install applies a kustomization of the repository as users do, with the image that the machines have. Patches, if any, change the
-// helper's DaemonSet.
-func (c *cluster) install(ctx context.Context, kustomization string, patches ...string) error {
+// installation is a kustomization of the repository, and what is added to it.
+type installation struct {
+	base string
+	// components are names of config/components.
+	components []string
+	// patches change the helper's DaemonSet.
+	patches []string
+}
+
+// install applies a kustomization of the repository as users do, with the image that the machines have.
+func (c *cluster) install(ctx context.Context, what installation) error {
 	dir := filepath.Join(c.dir, "install")
 	if err := os.MkdirAll(dir, executable); err != nil {
 		return err
 	}
-	relative, err := filepath.Rel(dir, filepath.Join(c.source, kustomization))
+	source, err := filepath.Rel(dir, c.source)
 	if err != nil {
 		return err
 	}
-	content, err := overlay(relative, patches)
+	content, err := overlay(source, what)
 	if err != nil {
 		return err
 	}
@@ -113,26 +122,33 @@ func (c *cluster) install(ctx context.Context, kustomization string, patches ...
 		return err
 	}
 	if _, err := c.kubectl(ctx, "apply", "--server-side", "--force-conflicts", "-k", dir); err != nil {
-		return fmt.Errorf("install %s: %w", kustomization, err)
+		return fmt.Errorf("install %s: %w", what.base, err)
 	}
 	return nil
 }
 
 // overlay is a kustomization in JSON, which is YAML. kubectl accepts no absolute path in it.
-func overlay(base string, patches []string) ([]byte, error) {
+func overlay(source string, what installation) ([]byte, error) {
 	type patch struct {
 		Patch string `json:"patch"`
 	}
 	kustomization := map[string]any{
 		"apiVersion": "kustomize.config.k8s.io/v1beta1",
 		"kind":       "Kustomization",
-		"resources":  []string{base},
+		"resources":  []string{filepath.Join(source, what.base)},
 		"images": []map[string]string{{
 			"name": "ghcr.io/reboot-operator/reboot-operator", "newName": "localhost/reboot-operator", "newTag": "node-test",
 		}},
 	}
+	var components []string
+	for _, name := range what.components {
+		components = append(components, filepath.Join(source, "config", "components", name))
+	}
+	if len(components) > 0 {
+		kustomization["components"] = components
+	}
 	var all []patch
-	for _, text := range patches {
+	for _, text := range what.patches {
 		all = append(all, patch{Patch: helperPatchHeader + text})
 	}
 	if len(all) > 0 {

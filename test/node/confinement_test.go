@@ -99,7 +99,7 @@ func refused(s *story) {
 </busconfig>
 END
 systemctl reload dbus`)
-	s.must(s.install(s.ctx, "config/default", labeled), "install")
+	s.reinstall(installation{base: "config/default", patches: []string{labeled}})
 	s.journal.add("", said, "SELinux confines the rebooter of %s, and the bus of %s takes no call to reboot", abrupt, graceful)
 	for node := range s.guests {
 		s.eventually("the helper of "+node+" knows", func() error { return s.hasObstacle(node, before[node]) })
@@ -116,7 +116,7 @@ systemctl reload dbus`)
 		s.on(node, "rm /run/reboot-required*")
 	}
 	s.on(graceful, "rm "+policy+"; systemctl reload dbus")
-	s.must(s.install(s.ctx, "config/default"), "install")
+	s.reinstall(installation{base: "config/default"})
 	s.journal.add("", said, "config/default is installed as it is, and no host asks for a reboot")
 	s.eventually("the helpers run", s.helpersUpdated)
 	for node := range s.guests {

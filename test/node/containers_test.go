@@ -19,7 +19,7 @@ const byDefault = "by-default"
 // one has those of the rebooter, but for what takes that out of SELinux's and AppArmor's hands.
 func separation(s *story) {
 	var set appsv1.DaemonSet
-	s.must(s.get(&set, testbed.Namespace, "reboot-operator-helper"), "get the helper's DaemonSet")
+	s.must(s.get(&set, testbed.Namespace, helperSet), "get the helper's DaemonSet")
 	victim := s.podOf(abrupt, "web")
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: testbed.Namespace, Name: "probe"},

@@ -71,6 +71,7 @@ type image struct {
 type imageBuilder struct {
 	log     logr.Logger
 	kubelet string // the path of the program
+	module  string // the rebooter's SELinux policy module, in source
 	cache   string // the folder with images
 }
 
@@ -159,7 +160,7 @@ func (b imageBuilder) makeDisk(ctx context.Context, base, dir string) error {
 	if err := b.fill(root); err != nil {
 		return err
 	}
-	if err := label(ctx, root); err != nil {
+	if err := b.label(ctx, root); err != nil {
 		return err
 	}
 	disk := filepath.Join(dir, "disk.img")
@@ -192,15 +193,28 @@ func takeKernel(root, path string) error {
 	return os.WriteFile(filepath.Join(boot, "vmlinuz"), content, plainFile)
 }
 
-// label adds the module for containers to SELinux's policy and gives every file the label that the policy says. The programs for it are
-// those of the root file system, so this machine needs neither them nor SELinux. mke2fs copies the labels, which are extended attributes.
-func label(ctx context.Context, root string) error {
-	const module = "/etc/selinux/container.cil"
-	if err := os.WriteFile(filepath.Join(root, module), containerModule, plainFile); err != nil {
+// compileModule makes a package of the policy module of config/components/selinux, as that file says.
+func compileModule(ctx context.Context, source, module string) error {
+	compiled := strings.TrimSuffix(module, ".pp") + ".mod"
+	if err := run(ctx, "", "checkmodule", "-M", "-m", "-o", compiled, source); err != nil {
 		return err
 	}
-	if err := run(ctx, "", "chroot", root, "semodule", "--noreload", "--install", module); err != nil {
-		return fmt.Errorf("add the module for containers to SELinux's policy: %w", err)
+	return run(ctx, "", "semodule_package", "-o", module, "-m", compiled)
+}
+
+// label adds the module for containers and that for the rebooter to SELinux's policy, and gives every file the label that the policy says.
+// The programs for it are those of the root file system, so this machine needs no SELinux. mke2fs copies the labels, which are extended
+// attributes.
+func (b imageBuilder) label(ctx context.Context, root string) error {
+	const containers, rebooter = "/etc/selinux/container.cil", "/etc/selinux/reboot_operator.pp"
+	if err := os.WriteFile(filepath.Join(root, containers), containerModule, plainFile); err != nil {
+		return err
+	}
+	if err := compileModule(ctx, b.module, filepath.Join(root, rebooter)); err != nil {
+		return fmt.Errorf("compile the rebooter's SELinux module: %w", err)
+	}
+	if err := run(ctx, "", "chroot", root, "semodule", "--noreload", "--install", containers, "--install", rebooter); err != nil {
+		return fmt.Errorf("add the modules for containers and for the rebooter to SELinux's policy: %w", err)
 	}
 	// setfiles finds files by /proc/self/fd. What is mounted in a mount namespace goes with it.
 	const setfiles = `mount -t proc none "$0/proc" && exec chroot "$0" setfiles -F /etc/selinux/default/contexts/files/file_contexts /`
@@ -295,6 +309,10 @@ func (b imageBuilder) diskKey() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read the files of the guest: %w", err)
 	}
+	module, err := os.ReadFile(b.module)
+	if err != nil {
+		return "", fmt.Errorf("read the rebooter's SELinux module: %w", err)
+	}
 	kubelet, err := os.Open(b.kubelet)
 	if err != nil {
 		return "", fmt.Errorf("read the kubelet: %w", err)
@@ -304,7 +322,7 @@ func (b imageBuilder) diskKey() (string, error) {
 		return "", fmt.Errorf("read the kubelet: %w", err)
 	}
 	lists := [][]string{{debianSuite, diskSize}, guestPackages(), enabledUnits(), maskedUnits()}
-	return hash(sum, fmt.Sprint(lists), string(containerModule)), nil
+	return hash(sum, fmt.Sprint(lists), string(containerModule), string(module)), nil
 }
 
 // hash adds the parts to sum and shortens it to what a folder may be called.

@@ -6,8 +6,14 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// kexec reboots a host that has a kernel loaded for it. QEMU says of a reset of the machine, and there is none.
+// kexec reboots a host that has a kernel loaded for it. QEMU says of a reset of the machine, and there is none. From now on the rebooter
+// has the SELinux type of its own, until something else is installed.
 func kexec(s *story) {
+	s.reinstall(installation{base: "config/default", components: []string{"selinux"}})
+	s.journal.add("", said, "config/default is installed with the component selinux")
+	s.eventually("the helpers run", s.helpersUpdated)
+	s.eventually("the rebooter has its own type", func() error { return s.confinedTo(abrupt, selinuxType) })
+	s.expectTailored(abrupt, bySELinux)
 	s.rebootVia(v1alpha1.RebootViaKexec)
 	s.on(abrupt, "kexec --load /boot/vmlinuz --reuse-cmdline")
 	before := s.requireReboot(abrupt)
@@ -22,6 +28,8 @@ func kexec(s *story) {
 	s.journal.add(abrupt, said, "now:    %s", after)
 	s.expectOneBoot(abrupt, before, after)
 	s.eventually("everything runs as before", s.allReady)
+	s.eventually("the rebooter has its own type after the boot", func() error { return s.confinedTo(abrupt, selinuxType) })
+	s.expectOnlyDenied(abrupt, bySELinux)
 }
 
 func (s *story) rebootVia(via v1alpha1.RebootVia) {
@@ -45,13 +53,25 @@ func (s *story) expectPath(node string, before boot, via v1alpha1.RebootVia) {
 // inhibited has inhibitor locks of the mode block, held by user 0, for whom logind would bypass them: one that is there when the host asks
 // for a reboot, and one that comes while the node is drained. No kernel is loaded, so the host reboots through the firmware although the
 // policy says kexec. The kubelet's lock, of the mode delay, is respected as always.
+//
+// The rebooter is under the AppArmor profile of its own, and the host asks for the reboot because of a kernel. The other host has no
+// AppArmor, and so no helper here.
 func inhibited(s *story) {
 	s.inhibit(graceful, "backup", "nightly")
-	before := s.requireReboot(graceful)
+	s.loadProfile(graceful)
+	before, newer := s.bootOf(graceful), s.newerKernel(graceful)
+	s.reinstall(installation{base: "config/default", components: []string{"sentinel-kernel", "apparmor"}})
+	s.journal.add("", said, "config/default is installed with the components sentinel-kernel and apparmor")
+	s.eventually("the rebooter has its own profile", func() error { return s.confinedTo(graceful, appArmorProfile) })
 	s.eventually(graceful+" is not drained", func() error {
 		return s.pendingFor(graceful, before, v1alpha1.ReasonRebootInhibited, "backup", "nightly")
 	})
 	s.expectNo(graceful, cordoned)
+	s.expectReason(graceful, before, newer)
+	s.expectTailored(graceful, byAppArmor)
+	// QEMU loads the kernel that it was started with, so the newer one must not be there after the boot. Another sentinel takes its place.
+	s.requireReboot(graceful)
+	s.withoutNewerKernel(graceful, newer)
 	agent := s.podOf(graceful, "agent")
 	s.release(graceful, "backup")
 
@@ -70,7 +90,9 @@ func inhibited(s *story) {
 	s.expectOrder(graceful, cordoned, drained, toldToReboot, machineReset, newBoot, uncordoned)
 	s.expectAnotherBoot(graceful, before)
 	s.expectAsked(graceful, before, 1)
-	s.eventually("everything runs as before", s.allReady)
+	s.eventually("all but the helper of "+abrupt+" runs as before", s.workloadsReady)
+	s.eventually("the rebooter has its own profile after the boot", func() error { return s.confinedTo(graceful, appArmorProfile) })
+	s.expectOnlyDenied(graceful, byAppArmor)
 	s.expectStoppedInOrder(agent)
 	s.rebootVia(v1alpha1.RebootViaFirmware)
 }

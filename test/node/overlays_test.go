@@ -13,16 +13,23 @@ import (
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
 
-// confined gives the rebooter AppArmor's default profile of containerd. All pods are replaced at once: the one of the host without AppArmor
-// never starts, and would hold up the others.
-const confined = `spec:
-  updateStrategy: {rollingUpdate: {maxUnavailable: 100%}}
-  template: {spec: {containers: [{name: rebooter, securityContext: {appArmorProfile: {type: RuntimeDefault}}}]}}
-`
+// confined gives the rebooter AppArmor's default profile of containerd.
+const confined = `spec: {template: {spec: {containers: [{name: rebooter, securityContext: {appArmorProfile: {type: RuntimeDefault}}}]}}}`
+
+// atOnce has all helpers replaced at the same time, which saves minutes. A pod that asks for AppArmor never starts on the host without, and
+// would hold up the others.
+const atOnce = `spec: {updateStrategy: {rollingUpdate: {maxUnavailable: 100%}}}`
+
+// reinstall installs something else, whose helpers take the place of the present ones.
+func (s *story) reinstall(what installation) {
+	s.Helper()
+	what.patches = append(what.patches, atOnce)
+	s.must(s.install(s.ctx, what), "install")
+}
 
 // signaled reboots the node whose kubelet holds an inhibitor lock.
 func signaled(s *story) {
-	s.must(s.install(s.ctx, "config/overlays/signal", confined), "install")
+	s.reinstall(installation{base: "config/overlays/signal", patches: []string{confined}})
 	s.journal.add("", said, "config/overlays/signal is installed, with AppArmor's default profile")
 	// The kubelet of a host without AppArmor starts no pod that asks for a profile, so the other node has none now.
 	s.eventually("the helper runs under AppArmor's default profile", func() error { return s.helperConfined(graceful) })
@@ -42,7 +49,7 @@ func signaled(s *story) {
 	s.expectNo(graceful, cordoned)
 	agent := s.podOf(graceful, "agent")
 
-	s.must(s.install(s.ctx, "config/overlays/signal"), "install")
+	s.reinstall(installation{base: "config/overlays/signal"})
 	s.journal.add("", said, "config/overlays/signal is installed as it is, without AppArmor")
 	s.eventually(graceful+" is proved", func() error { return s.inPhase(graceful, before, v1alpha1.PhaseSucceeded) })
 	s.expectAnotherBoot(graceful, before)
@@ -67,7 +74,7 @@ func commanded(s *story) {
 	s.journal.add(abrupt, said, "needs-restarting says yes from now on; %s", before)
 	s.on(abrupt, "touch /run/needs-restarting")
 	s.must(s.RestartControllerManager(within), "restart the controller manager")
-	s.must(s.install(s.ctx, "config/overlays/privileged-command"), "install")
+	s.reinstall(installation{base: "config/overlays/privileged-command"})
 	s.journal.add("", said, "config/overlays/privileged-command is installed; the controller manager's grace period for nodes is %s", within)
 	s.eventually(abrupt+" is proved", func() error { return s.inPhase(abrupt, before, v1alpha1.PhaseSucceeded) })
 	s.expectAnotherBoot(abrupt, before)
@@ -96,7 +103,7 @@ func (s *story) helperConfined(node string) error {
 // helpersUpdated returns nil if every node has a helper of the DaemonSet's last version, and it is ready.
 func (s *story) helpersUpdated() error {
 	var set appsv1.DaemonSet
-	if err := s.get(&set, testbed.Namespace, "reboot-operator-helper"); err != nil {
+	if err := s.get(&set, testbed.Namespace, helperSet); err != nil {
 		return err
 	}
 	return s.daemonSetReady(&set)

@@ -13,10 +13,12 @@ import (
 func requirements() map[string]string {
 	return map[string]string{
 		"buildah":            "buildah",
+		"checkmodule":        "checkpolicy",
 		"make":               "make",
 		"mke2fs":             "e2fsprogs",
 		"mmdebstrap":         "mmdebstrap",
 		"qemu-system-x86_64": "qemu-system-x86",
+		"semodule_package":   "semodule-utils",
 		"tar":                "tar",
 	}
 }

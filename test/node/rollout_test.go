@@ -49,6 +49,7 @@ func rollout(s *story) {
 		s.eventually(node+" is in service", func() error { return s.inService(node) })
 		s.expectOrder(node, tainted, cordoned, drained, toldToReboot, machineReset, newBoot, uncordoned)
 		s.expectProof(node, before[node], v1alpha1.ReasonProved)
+		s.expectReason(node, before[node], "/run/reboot-required: linux-image-amd64")
 		s.expectAnotherBoot(node, before[node])
 		s.expectAsked(node, before[node], 1)
 	}

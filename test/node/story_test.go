@@ -20,6 +20,9 @@ import (
 // within is how long anything may take on a machine that is busy with other things.
 const within = 10 * time.Minute
 
+// helperSet is the helper's DaemonSet.
+const helperSet = "reboot-operator-helper"
+
 // clockSlack is how far apart the clocks of an emulated machine may be that tell when it booted and for how long it has run.
 const clockSlack = 5 * time.Second
 
@@ -116,7 +119,10 @@ func (s *story) inService(node string) error {
 }
 
 // allReady returns nil if everything that should run does: the operator, the application, and its DaemonSet.
-func (s *story) allReady() error {
+func (s *story) allReady() error { return errors.Join(s.workloadsReady(), s.helpersUpdated()) }
+
+// workloadsReady is allReady without the helpers.
+func (s *story) workloadsReady() error {
 	var deployments appsv1.DeploymentList
 	var sets appsv1.DaemonSetList
 	if err := errors.Join(s.cache.List(s.ctx, &deployments), s.cache.List(s.ctx, &sets)); err != nil {
@@ -129,6 +135,9 @@ func (s *story) allReady() error {
 		}
 	}
 	for i := range sets.Items {
+		if sets.Items[i].Name == helperSet {
+			continue
+		}
 		if err := s.daemonSetReady(&sets.Items[i]); err != nil {
 			return err
 		}

@@ -44,6 +44,9 @@ type Node struct {
 	HelperSince   time.Time
 	// HelperNotMeant: the node selector or affinity of the helpers' DaemonSet leaves the node out.
 	HelperNotMeant bool
+	// NoDetector says, of a node whose helper was installed with nothing that could say that its host needs a reboot, what to install instead.
+	// It is empty for all others, and where that is not known.
+	NoDetector string
 }
 
 // maxKernelVersion is how much of a kernel's version the API takes, and maxBootID how long a boot ID may be.
