@@ -68,9 +68,8 @@ func (n *nodeView) taintEffect() v1alpha1.TaintEffect {
 	return n.policy.Spec.Taint.Effect
 }
 
-// ownTaints are those that the operator should have on the node. What is not known stays as it is.
-func (n *nodeView) ownTaints() []corev1.Taint {
-	var own []corev1.Taint
+// ownTaints appends to a list those that the operator should have on the node. What is not known stays as it is.
+func (n *nodeView) ownTaints(own []corev1.Taint) []corev1.Taint {
 	if effect := n.taintEffect(); !n.keepsTaint() && effect != v1alpha1.TaintNone {
 		own = append(own, corev1.Taint{Key: v1alpha1.TaintKey, Effect: corev1.TaintEffect(effect)})
 	}
@@ -88,7 +87,8 @@ func (n *nodeView) ownTaints() []corev1.Taint {
 
 // patchTaints makes the operator's taints what they should be, and leaves every other taint as it is.
 func (n *nodeView) patchTaints(patch *NodePatch) {
-	own, have := n.ownTaints(), 0
+	var few [2]corev1.Taint // most Nodes need no patch, and then none is allocated
+	own, have := n.ownTaints(few[:0]), 0
 	for i := range n.Taints {
 		switch taint := &n.Taints[i]; {
 		case !isOwnTaint(taint):

@@ -24,17 +24,24 @@ func (n *nodeView) firstWaiting() *rebootView {
 // compareWaiting orders by urgency, then longest required first, then name; but nodes that a manager runs on go after others, and that of
 // the leading one last. Of one node's NodeReboots, those that lack an approval go last, because they hold up the others.
 func compareWaiting(a, b *rebootView) int {
-	return cmp.Or(
-		compareFalseFirst(!a.approved(), !b.approved()),
-		compareClass(a, b),
-		a.Status.RequiredSince.Compare(b.Status.RequiredSince.Time),
-		cmp.Compare(a.Object.Name, b.Object.Name),
-	)
+	if order := compareFalseFirst(!a.approved(), !b.approved()); order != 0 {
+		return order
+	}
+	if order := compareClass(a, b); order != 0 {
+		return order
+	}
+	if order := a.Status.RequiredSince.Compare(b.Status.RequiredSince.Time); order != 0 {
+		return order
+	}
+	return cmp.Compare(a.Object.Name, b.Object.Name)
 }
 
 // compareClass compares what no order of nodes changes.
 func compareClass(a, b *rebootView) int {
-	return cmp.Or(cmp.Compare(urgencyRank(a), urgencyRank(b)), cmp.Compare(managerRank(a.node), managerRank(b.node)))
+	if order := cmp.Compare(urgencyRank(a), urgencyRank(b)); order != 0 {
+		return order
+	}
+	return cmp.Compare(managerRank(a.node), managerRank(b.node))
 }
 
 func compareFalseFirst(a, b bool) int {

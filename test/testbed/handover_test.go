@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -132,7 +133,7 @@ func (s *story) quiet(manager *Manager) {
 			s.t.Errorf("not a line of a log: %s", scanner.Text())
 			continue
 		}
-		if line.Level != "info" && line.Level != "debug" || line.Stacktrace != "" {
+		if line.Level != slog.LevelInfo.String() && line.Level != slog.LevelDebug.String() || line.Stacktrace != "" {
 			s.t.Errorf("logged: %s", scanner.Text())
 		}
 	}
