@@ -15,7 +15,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/outbound"
 )
 
-// problem is why a receiver was not told. It is made of fixed sentences, words of the policy, and names of Secrets and keys: errors of
+// problem is why a notification could not be delivered. It is made of fixed sentences, words of the policy, and names of Secrets and keys: errors of
 // libraries have URLs in them, and URLs have tokens.
 type problem struct {
 	// invalid says that a person has to change something: trying again does not help.

@@ -183,7 +183,7 @@ func (n *Notifier) handle(ctx context.Context, result result) {
 func (n *Notifier) note(policy *tracked, r *receiver, result result, now time.Time) {
 	if result.problem != nil {
 		n.count(policy, result, ResultFailed)
-		n.options.Log.Info("A receiver of notifications was not told", "policy", policy.object.Name, "receiver", result.receiver,
+		n.options.Log.Info("A notification could not be delivered", "policy", policy.object.Name, "receiver", result.receiver,
 			"because", result.problem.text)
 		r.fail(result, now)
 		return
