@@ -321,6 +321,9 @@ func (n *Notifier) begin(ctx context.Context, policy *tracked, r *receiver, now 
 	r.busy = true
 	if next != nil {
 		r.pending[next.Event].tried = true
+		own := *next // whoever sends it notes where it is shown
+		own.Show(policy.state.Shown(r.spec.Name, next))
+		next = &own
 	}
 	spec := r.spec.DeepCopy()
 	outgoing := result{policy: policy.object.UID, receiver: spec.Name, generation: policy.object.Generation, event: next}
