@@ -133,14 +133,10 @@ func (i *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	i.keep(string(body))
-<<<<<<< HEAD
-	_, _ = io.WriteString(w, "ok") // as Mattermost does; nothing at all would be no answer of a chat
-=======
 	if !signed {
 		// An empty answer is not that of Mattermost, and the message would be sent again.
 		_, _ = io.WriteString(w, "ok")
 	}
->>>>>>> rest13
 }
 
 func (i *inbox) keep(body string) {
