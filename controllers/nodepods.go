@@ -26,8 +26,8 @@ import (
 const (
 	// podSyncTimeout is how long a pass waits for the pods of nodes that it asks for the first time.
 	podSyncTimeout = 10 * time.Second
-	// lingering is for how long the watch of a node goes on that no plan needs anymore, and maxLingering how many do at most: a plan that
-	// compares nodes, and an attempt that waits for the boot of its host, need the same pods again soon. What such a watch sees asks for
+	// lingering is for how long the watch of a node goes on that no plan needs anymore, or yet, and maxLingering how many do at most: a plan
+	// that compares nodes, and an attempt that waits for the boot of its host, need the same pods again soon. What such a watch sees asks for
 	// no pass.
 	lingering    = 2 * time.Minute
 	maxLingering = 50
@@ -127,11 +127,29 @@ func (p *nodePods) keep(nodes sets.Set[string]) {
 		switch {
 		case w.ctx.Err() != nil:
 			p.drop(node)
-		case !nodes.Has(node) && w.needed.Swap(false):
-			w.end = p.clock.AfterFunc(p.lingering, w.stop)
-			p.unneeded = append(p.unneeded, node)
+		case !nodes.Has(node) && w.needed.Load():
+			p.linger(node)
 		}
 	}
+}
+
+// ahead implements podWatcher: the watches linger from the beginning, until a plan needs them.
+func (p *nodePods) ahead(nodes []string) {
+	for _, node := range nodes {
+		if !p.need(node) {
+			p.drop(node)
+			p.watches[node] = p.start(node)
+		}
+		p.linger(node)
+	}
+}
+
+// linger has a watch end after a while that no plan needs.
+func (p *nodePods) linger(node string) {
+	w := p.watches[node]
+	w.needed.Store(false)
+	w.end = p.clock.AfterFunc(p.lingering, w.stop)
+	p.unneeded = append(p.unneeded, node)
 	for len(p.unneeded) > maxLingering {
 		p.drop(p.unneeded[0])
 	}

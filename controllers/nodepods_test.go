@@ -180,6 +180,37 @@ func TestTheWatchOfANodeThatIsNeededAgainSoonIsNotOpenedAgain(t *testing.T) {
 	}
 }
 
+// What is read ahead is there when it is needed, ends if it is not, and asks for no pass.
+func TestPodsThatAreReadAheadAreThereWhenTheyAreNeeded(t *testing.T) {
+	pod := newPod("p", func(p *corev1.Pod) { p.Spec.NodeName = "n1" })
+	client := listedPods{fake.NewClientset(pod).CoreV1()}
+	p, clock := timedPods(t)
+	p.client, p.listPods = client, fatpods.Lister(client)
+	p.ahead([]string{"n1", "n2"})
+	first := p.watches["n1"]
+	await.True(t, "the pods are read", func() bool { _, known := p.list("n1"); return known })
+	clock.Step(lingering - time.Second)
+	p.ahead([]string{"n1"})
+	p.keep(nil)
+	clock.Step(lingering - time.Second)
+	if second := p.watches["n2"]; first.ctx.Err() != nil || second.ctx.Err() == nil {
+		t.Errorf("ended: n1: %t, n2: %t", first.ctx.Err() != nil, second.ctx.Err() != nil)
+	}
+	asked := false
+	p.changed = func() { asked = true }
+	p.mustWatch(t, "n1")
+	pods, known := p.list("n1")
+	if p.watches["n1"] != first || !known || len(pods) != 1 || asked {
+		t.Errorf("read again: %t, %d pods, known: %t, asked for a pass: %t", p.watches["n1"] != first, len(pods), known, asked)
+	}
+	p.keep(nil)
+	clock.Step(lingering)
+	p.keep(nil)
+	if len(p.watches)+len(p.unneeded) > 0 {
+		t.Errorf("%d watches go on for good", len(p.watches))
+	}
+}
+
 func TestAWatchThatNoPlanNeedsAsksForNoPassAndIsUpToDate(t *testing.T) {
 	pod := newPod("p", func(p *corev1.Pod) { p.Spec.NodeName = "n1" })
 	clientset := fake.NewClientset(pod)

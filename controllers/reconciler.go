@@ -67,6 +67,7 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	}
 	r.silence(s, p, now)
 	written := r.executor.execute(ctx, s, p, now)
+	r.reader.pods.ahead(p.ReadAhead)
 	r.tell(s, written)
 	wake := untilWake(p.Wake, r.clock.Now())
 	if written.refused && (wake == 0 || wake > firstRetry) {

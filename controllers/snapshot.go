@@ -83,6 +83,8 @@ type podWatcher interface {
 	watch(ctx context.Context, nodes []string) error
 	// keep forgets the pods of all nodes but these.
 	keep(nodes sets.Set[string])
+	// ahead begins to get to know the pods of nodes that will matter soon. It waits for nothing.
+	ahead(nodes []string)
 	// list returns the pods of a node, and whether they are known. The pods belong to a cache: never change them.
 	list(node string) ([]*corev1.Pod, bool)
 }

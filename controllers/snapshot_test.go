@@ -39,6 +39,8 @@ func (p *fakePods) nameKeys(sets.Set[string]) {}
 
 func (p *fakePods) keep(nodes sets.Set[string]) { p.kept = nodes }
 
+func (p *fakePods) ahead([]string) {}
+
 func (p *fakePods) list(node string) ([]*corev1.Pod, bool) {
 	pods, known := p.pods[node]
 	return pods, known

@@ -51,12 +51,22 @@ func main() {
 		fmt.Println(version.Describe("helper"))
 		return
 	}
-	log := logr.FromSlogHandler(f.log.Handler(os.Stderr))
-	klog.SetLogger(log)
-	if err := run(f, log); err != nil {
-		log.Error(err, "Helper ended")
+	if err := start(f); err != nil {
 		os.Exit(1)
 	}
+}
+
+// start runs the helper until a signal ends it, and logs why if it ends by itself.
+func start(f flags) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	log := logr.FromSlogHandler(logging.QuietAfter(ctx, f.log.Handler(os.Stderr)))
+	klog.SetLogger(log)
+	err := run(ctx, f, log)
+	if err != nil {
+		log.Error(err, "Helper ended")
+	}
+	return err
 }
 
 func parse(args []string) (flags, error) {
@@ -93,9 +103,7 @@ func parse(args []string) (flags, error) {
 	return f, nil
 }
 
-func run(f flags, log logr.Logger) error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	defer stop()
+func run(ctx context.Context, f flags, log logr.Logger) error {
 	config, err := clientcmd.BuildConfigFromFlags("", f.kubeconfig)
 	if err != nil {
 		return fmt.Errorf("API server: %w", err)

@@ -28,6 +28,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers"
 	"github.com/reboot-operator/reboot-operator/internal/certificates"
 	"github.com/reboot-operator/reboot-operator/internal/election"
+	"github.com/reboot-operator/reboot-operator/internal/logging"
 	"github.com/reboot-operator/reboot-operator/internal/notifier"
 	"github.com/reboot-operator/reboot-operator/internal/serverclock"
 	"github.com/reboot-operator/reboot-operator/internal/version"
@@ -54,7 +55,10 @@ func run(args []string) error {
 		fmt.Println(version.Describe("manager"))
 		return nil
 	}
-	log := logr.FromSlogHandler(options.log.Handler(os.Stderr))
+	signaled := ctrl.SetupSignalHandler()
+	ctx, end := context.WithCancelCause(signaled)
+	defer end(nil)
+	log := logr.FromSlogHandler(logging.QuietAfter(ctx, options.log.Handler(os.Stderr)))
 	ctrl.SetLogger(log)
 	klog.SetLogger(log)
 	notifier.Confine(options.notifyAllowedCIDRs)
@@ -65,17 +69,14 @@ func run(args []string) error {
 	if err := besideConfined(config); err != nil {
 		return err
 	}
-	signaled := ctrl.SetupSignalHandler()
-	ctx, end := context.WithCancelCause(signaled)
-	defer end(nil)
 	mgr, err := newManager(config, options, func() { end(errHandedOver) })
 	if err != nil {
 		return err
 	}
 	err = mgr.Start(ctx)
 	if errors.Is(context.Cause(ctx), errHandedOver) && signaled.Err() == nil {
-		if err != nil { // Something outlived its time to end; it ends with this run.
-			mgr.GetLogger().Error(err, "The manager did not end in time")
+		if err != nil { // Mostly, something outlived its time to end; it ends with this run.
+			mgr.GetLogger().Error(err, "The manager ended with an error after it handed the lead over")
 		}
 		return startAgain(args)
 	}

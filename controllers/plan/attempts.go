@@ -67,8 +67,8 @@ func (p *planning) attemptInput(r *rebootView) *attempt.Input {
 	in.Moment, in.Neighbors = p.Moment, neighborsOf{p, r}
 	in.Pods, in.PodsKnown = p.snapshot.Pods[r.node.Name]
 	in.Retry, in.Hold = p.evictionsOf(r)
-	in.BootSeen, in.BootMissed = p.unrecordedBoot(r)
-	r.bootMissed = r.bootMissed || in.BootMissed
+	in.BootSeen, in.MissedBoot = p.unrecordedBoot(r)
+	r.bootMissed = r.bootMissed || !in.MissedBoot.IsZero()
 	return in
 }
 
@@ -87,7 +87,7 @@ func (p *planning) follow(r *rebootView, result attempt.Result) {
 	}
 	// Its slot is free once that is written.
 	if result.Freed() && r.node.open == r {
-		r.node.open = nil
+		r.node.open, r.node.endsNow = nil, true
 		r.node.changed()
 	}
 }

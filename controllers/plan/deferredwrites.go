@@ -29,6 +29,8 @@ const (
 	maxRefreshDelay = 10 * time.Minute
 	// countsDelay is how long the numbers in the status of a policy wait.
 	countsDelay = 10 * time.Second
+	// freeDelay is how long an entry of the slots object may stay that counts no longer. Mostly, another node takes the slot meanwhile.
+	freeDelay = 5 * time.Second
 	// drainDelay is how long a drain has to last to be shown on the Node, and plannedDelay a reboot to be required.
 	drainDelay   = 30 * time.Second
 	plannedDelay = time.Minute
@@ -69,17 +71,20 @@ func (r *rebootView) statusKey() string {
 // bootKey tells a boot that is not recorded yet from others.
 func (r *rebootView) bootKey(boot string) string { return "back/" + string(r.Object.UID) + "/" + boot }
 
-// unrecordedBoot is when the boot that the Node reports was first seen, if that waits to be recorded, and whether another boot did before
-// it. What ran in that one is noted then, and the record waits no longer.
-func (p *planning) unrecordedBoot(r *rebootView) (seen time.Time, missed bool) {
+// unrecordedBoot is when the boot that the Node reports was first seen, if that waits to be recorded, and when the first one before it was
+// that does, if any. What ran in that one is noted then, and the record waits no longer.
+func (p *planning) unrecordedBoot(r *rebootView) (seen, missed time.Time) {
 	if !told(r) || r.Status.Attempt.BackTime != nil {
-		return time.Time{}, false
+		return time.Time{}, time.Time{}
 	}
 	this := r.bootKey(r.node.BootID)
 	for key, since := range p.snapshot.Deferred {
-		if strings.HasPrefix(key, r.bootKey("")) {
-			missed = missed || key != this
-			p.remember(key, since) // until it is recorded: the write may fail
+		if !strings.HasPrefix(key, r.bootKey("")) {
+			continue
+		}
+		p.remember(key, since) // until it is recorded: the write may fail
+		if key != this && (missed.IsZero() || since.Before(missed)) {
+			missed = since
 		}
 	}
 	return p.snapshot.Deferred[this], missed

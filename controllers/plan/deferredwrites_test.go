@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -212,6 +213,7 @@ func TestThatAHostIsBackIsToldWithItsProof(t *testing.T) {
 func TestTheSecondOfTwoBootsIsToldAtOnce(t *testing.T) {
 	s := deferring(attemptIn(t, stageRebooting))
 	s.boot("a", 2)
+	first := s.now
 	s.Pods["a"] = []Pod{{Namespace: "apps", Name: "app", Containers: []string{"of-the-first-boot"}}}
 	if status, _ := s.written("ra"); status {
 		t.Fatal("that the host is back does not wait for its proof")
@@ -223,11 +225,38 @@ func TestTheSecondOfTwoBootsIsToldAtOnce(t *testing.T) {
 		t.Fatal("that the host booted twice is not written at once")
 	}
 	reboot := s.reboot("ra").Status
-	if reboot.After.BootID != s.node("a").BootID || !reboot.After.SeenTime.Time.Equal(s.now) || !reboot.Attempt.BackTime.Time.Equal(s.now) {
-		t.Errorf("the second boot is recorded as %+v, back since %v, at %v", reboot.After, reboot.Attempt.BackTime, s.now)
+	if reboot.After.BootID != s.node("a").BootID || !reboot.After.SeenTime.Time.Equal(s.now) || !reboot.Attempt.BackTime.Time.Equal(first) {
+		t.Errorf("the second boot is recorded as %+v, back since %v, at %v; the first was seen at %v", reboot.After, reboot.Attempt.BackTime,
+			s.now, first)
 	}
 	if !slices.Contains(reboot.Attempt.Containers, "of-the-first-boot") {
 		t.Errorf("containers of before: %v", reboot.Attempt.Containers)
+	}
+}
+
+// What ended counts no longer, whatever the slots object holds.
+func TestASlotIsFreedWithTheNextGrantOrAfterAWhile(t *testing.T) {
+	for name, test := range map[string]struct {
+		nodes string
+		after time.Duration
+		want  []string
+	}{
+		"another node takes it":      {nodes: "a/z1 b/z1", want: []string{"b"}},
+		"nobody takes it, at once":   {nodes: "a/z1", want: []string{"a"}},
+		"nobody takes it, in a time": {nodes: "a/z1", after: freeDelay},
+	} {
+		s := newStory(t, append(fleet(test.nodes), newPolicy("p"))...)
+		s.settle()
+		s.answer("ra", v1alpha1.OrderFailed, "No.")
+		deferring(s).settleDeferred("ra")
+		if look := s.wake.Sub(s.now); len(s.Nodes) == 1 && look > freeDelay {
+			t.Errorf("%s: the next look is in %s", name, look)
+		}
+		s.now = s.now.Add(test.after)
+		s.written("ra")
+		if got := slices.Sorted(maps.Keys(s.Slots)); !slices.Equal(got, test.want) {
+			t.Errorf("%s: the slots object has entries for %v, want %v", name, got, test.want)
+		}
 	}
 }
 

@@ -348,7 +348,7 @@ func (w *world) addRandomHost() {
 func (w *world) laggingPass(*host) {
 	for range 1 + w.random.IntN(4) {
 		w.after(w.between(0, 20*time.Second), func() {
-			if len(w.manager.seen) == 0 {
+			if len(w.manager.seen) == 0 || w.loses {
 				return
 			}
 			v := *pick(w.random, w.manager.seen...)

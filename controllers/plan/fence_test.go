@@ -146,6 +146,7 @@ func TestALostSlotIsAskedForOnlyBeforeTheReboot(t *testing.T) {
 		"it lost its cordon before the drain": {from: stageCordoned, want: true},
 		"it lost its cordon in the drain":     {from: stageDraining, want: true},
 		"its host reboots":                    {from: stageRebooting},
+		"its rollback could not be recorded":  {from: stageDraining, event: func(s *story) { s.refuse(model.WriteStatus, "ra", "no") }},
 		"it was rolled back": {from: stageDraining, event: func(s *story) {
 			at := metav1.NewMicroTime(s.now)
 			s.reboot("ra").Status.Attempt.RolledBackTime = &at
@@ -246,73 +247,6 @@ func TestANodeThatCannotBeCordonedAgainIsNotOrderedToReboot(t *testing.T) {
 	}
 }
 
-// Whatever a Node has lost, and whatever is the matter with the slots object: the attempt goes on, ends, or says what it waits for.
-func TestAnAttemptWithoutItsSlotDoesNotHang(t *testing.T) {
-	strips := map[string]func(*story){
-		"not cordoned":                func(s *story) { n := s.node("a"); n.Unschedulable, n.CordonedFor = false, "" },
-		"neither cordoned nor marked": func(s *story) { unmarked(s.node("a")) },
-		"not marked":                  func(s *story) { n := s.node("a"); n.Annotations, n.Labels = nil, labelsWithoutMarks(n) },
-		"never cordoned": func(s *story) {
-			unmarked(s.node("a"))
-			granted := s.reboot("ra").Status.Attempt.GrantedTime
-			s.reboot("ra").Status.Attempt = &v1alpha1.Attempt{Number: 1, PolicyName: "p", GrantedTime: granted}
-			s.reboot("ra").Status.Order = nil
-		},
-	}
-	slots := map[string]func(*story){
-		"the slot is gone":            func(s *story) { s.Slots = nil },
-		"the slots object is refused": func(s *story) { s.refuse(model.WriteSlots, v1alpha1.SlotsName, "no") },
-	}
-	for stripped, strip := range strips {
-		for lost, lose := range slots {
-			for _, stage := range []stage{stageCordoned, stageDraining} {
-				t.Run(stripped+", "+lost+", "+stage.String(), func(t *testing.T) {
-					s := attemptIn(t, stage)
-					strip(s)
-					lose(s)
-					s.settle()
-					s.now = s.now.Add(time.Minute) // the delay of the drain
-					s.settle()
-					if order := s.reboot("ra").Status.Order; order != nil && order.Action == v1alpha1.ActionDrain {
-						s.answer("ra", v1alpha1.OrderDone, "")
-					}
-					s.settle()
-					s.now = s.now.Add(time.Minute) // that of the reboot
-					s.settle()
-					node, status := s.node("a"), &s.reboot("ra").Status
-					switch attempt := status.Attempt; {
-					case attempt.RebootOrderedTime != nil && node.CordonedFor == "uid-of-ra" && node.Annotations[v1alpha1.MarksAnnotation] != "":
-					case attempt.Number > 1: // it was rolled back, and what was refused is tried again after a while
-					case attempt.Result == v1alpha1.ReasonUncordoned, attempt.Result == v1alpha1.ReasonWriteRefused:
-					case status.Reason == v1alpha1.ReasonWriteRefused:
-					default:
-						t.Errorf("attempt %+v, reason %s: %s", attempt, status.Reason, status.Message)
-					}
-				})
-			}
-		}
-	}
-}
-
-// The drain goes on as it was ordered, and what is known of it is still recorded.
-func TestADrainOfANodeThatCannotBeCordonedAgainSaysSo(t *testing.T) {
-	s := attemptIn(t, stageDraining)
-	unmarked(s.node("a"))
-	s.refuse(model.WriteSlots, v1alpha1.SlotsName, "no")
-	s.settle()
-	ordered := s.reboot("ra").Status.Order
-	s.editPolicy("p", func(p *v1alpha1.RebootPolicy) { p.Spec.Drain.TimeoutSeconds = ptr.To[int32](1234) })
-	s.reboot("ra").Status.Message = "what was known before"
-	s.settle()
-	status := s.reboot("ra").Status
-	if status.Message == "what was known before" || status.Reason != v1alpha1.ReasonWriteRefused || status.Attempt.RolledBackTime != nil {
-		t.Errorf("attempt %+v, reason %s: %s", status.Attempt, status.Reason, status.Message)
-	}
-	if diff := cmp.Diff(ordered, status.Order); diff != "" {
-		t.Errorf("the order (-want +got):\n%s", diff)
-	}
-}
-
 // Another manager may have begun and ended the very attempt that is granted here, and freed its slot.
 func TestAStartRestsOnTheNodeRebootThatWasRead(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p"))...)
@@ -342,13 +276,18 @@ func TestAnAttemptThatAnotherManagerHasEndedIsNotBegunAgain(t *testing.T) {
 func TestWhatMayBeWrittenWithoutASlotIsTheTaintForTheNeed(t *testing.T) {
 	need := corev1.Taint{Key: v1alpha1.TaintKey, Effect: corev1.TaintEffectNoSchedule}
 	other := corev1.Taint{Key: "dedicated", Effect: corev1.TaintEffectNoSchedule}
+	added := need
+	added.TimeAdded = ptr.To(metav1.NewTime(start))
 	for name, tc := range map[string]struct{ had, set, want []corev1.Taint }{
 		"the need and the cordon":        {set: []corev1.Taint{need, model.RebootingTaint}, want: []corev1.Taint{need}},
 		"the cordon only":                {had: []corev1.Taint{need, other}, set: []corev1.Taint{other, need, model.RebootingTaint}},
 		"the cordon, which it has":       {had: []corev1.Taint{model.RebootingTaint}, set: []corev1.Taint{need, model.RebootingTaint}, want: []corev1.Taint{need, model.RebootingTaint}},
 		"the taint goes with the cordon": {had: []corev1.Taint{need, model.RebootingTaint}, set: []corev1.Taint{need}},
 		"both go":                        {had: []corev1.Taint{need, model.RebootingTaint}, want: []corev1.Taint{model.RebootingTaint}},
-		"the need, which it has not":     {had: []corev1.Taint{other}, set: []corev1.Taint{other, need}, want: []corev1.Taint{other, need}},
+		"the need, which it has since a time": {
+			had: []corev1.Taint{added, other}, set: []corev1.Taint{other, need, model.RebootingTaint},
+		},
+		"the need, which it has not": {had: []corev1.Taint{other}, set: []corev1.Taint{other, need}, want: []corev1.Taint{other, need}},
 	} {
 		work := &NodeWork{Node: "a", Patch: &NodePatch{
 			SetTaints: true, Taints: tc.set, Had: tc.had, CordonedFor: ptr.To("uid-of-ra"), Unschedulable: ptr.To(true),

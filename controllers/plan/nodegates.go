@@ -104,10 +104,10 @@ func sameNodeGate(_ *planning, r *rebootView) model.Verdict {
 		"NodeReboot %s of the same node goes first; its reboot satisfies this one, too.", first.Object.Name)
 }
 
-// heldGate waits until the slot of the node's last attempt is free. It is asked late, because that is a matter of moments. A slot that was
-// granted for the next attempt is what it needs.
+// heldGate waits until the end of the node's last attempt is written, and its slot is free. It is asked late, because that is a matter of
+// moments. A slot that was granted for the next attempt is what it needs.
 func heldGate(p *planning, r *rebootView) model.Verdict {
-	if _, granted := p.grantOf(r); granted || !r.node.slotHeld {
+	if _, granted := p.grantOf(r); !r.node.endsNow && (granted || !r.node.slotHeld) {
 		return model.Verdict{}
 	}
 	return model.Blocked(v1alpha1.ReasonSameNode, "The last attempt on node %s has just ended.", r.node.Name)

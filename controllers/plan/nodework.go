@@ -192,7 +192,9 @@ func (p *NodePatch) Need() *NodePatch {
 	if i := slices.IndexFunc(p.Had, isForCordon); i >= 0 {
 		patch.Taints = append(patch.Taints, p.Had[i])
 	}
-	changed := func(taint corev1.Taint) bool { return !slices.Contains(p.Had, taint) }
+	changed := func(taint corev1.Taint) bool { // when it was added does not matter
+		return !slices.ContainsFunc(p.Had, func(had corev1.Taint) bool { return had.MatchTaint(&taint) && had.Value == taint.Value })
+	}
 	if len(patch.Taints) == len(p.Had) && !slices.ContainsFunc(patch.Taints, changed) {
 		return nil
 	}

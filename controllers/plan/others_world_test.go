@@ -23,6 +23,29 @@ func (w *world) relabel(h *host, change func(map[string]string)) {
 	})
 }
 
+// slotsObjectIsDeleted: what is under way is still known from the NodeReboots, though not to a manager that sees them late.
+func (w *world) slotsObjectIsDeleted() {
+	for _, h := range w.slotsHeld() {
+		w.rules.lost[h.uid] = h.attempt
+	}
+	w.slots, w.slotsVersion = map[string]Slot{}, w.changed()
+}
+
+// slotOf is what the slots object holds for a node, or held before someone deleted it.
+func (w *world) slotOf(name string) Slot {
+	slot, is := w.slots[name]
+	if h := w.rules.held[name]; !is && w.lostSlot(name) {
+		return Slot{Reboot: h.reboot, UID: string(h.uid), Attempt: h.attempt}
+	}
+	return slot
+}
+
+// lostSlot: someone took the slot of the node's attempt out of the slots object.
+func (w *world) lostSlot(name string) bool {
+	h := w.rules.held[name]
+	return h != nil && w.rules.lost[h.uid] == h.attempt
+}
+
 func (w *world) skipsNoMore(h *host) {
 	w.relabel(h, func(labels map[string]string) { delete(labels, v1alpha1.SkipLabel) })
 }

@@ -111,7 +111,7 @@ func (p *planning) plan() *Plan {
 	plan.Work = p.work()
 	plan.Slots, plan.SlotsChanged = p.desiredSlots()
 	plan.HandOver = p.handsOver(plan.Work)
-	plan.Policies = p.policyChanges()
+	plan.Policies, plan.ReadAhead = p.policyChanges(), p.readAhead()
 	plan.Creates = p.creates()
 	plan.Prune = p.prune()
 	plan.Deferred, plan.LetGo, plan.NeedSlots, plan.Wake = p.deferred, p.claimed, p.needSlots, p.Wake

@@ -63,7 +63,7 @@ func (p *planning) beginRefused(r *rebootView) model.Verdict {
 		{Write: model.WriteOrder, Name: r.Object.Name},
 		{Write: model.WriteExclude, Name: r.node.Name},
 	}
-	if r.open() && !r.granted && !r.node.shows(r) { // to cordon it again, its grant is renewed
+	if r.open() && !r.granted && r.node.lacks(r) { // to cordon it again, its grant is renewed
 		needed = append(needed, model.WriteKey{Write: model.WriteSlots, Name: v1alpha1.SlotsName})
 	}
 	for _, key := range needed {
@@ -88,7 +88,7 @@ func refusedGate(p *planning, r *rebootView) model.Verdict {
 	return model.Verdict{}
 }
 
-// slotsRefused says that no slot can be granted, because the slots object cannot be read or written.
+// slotsRefused says that no slot can be granted, because the slots object cannot be written.
 func (p *planning) slotsRefused(r *rebootView) model.Verdict {
 	if !p.held(model.WriteSlots, v1alpha1.SlotsName) {
 		return model.Verdict{}

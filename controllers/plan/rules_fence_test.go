@@ -11,22 +11,22 @@ func (w *world) checkFence(before, after *Node) {
 			parseMarks(before.Annotations[v1alpha1.MarksAnnotation]).For, parseMarks(after.Annotations[v1alpha1.MarksAnnotation]).For,
 		},
 	} {
-		if owner[1] != "" && owner[1] != owner[0] && w.slots[after.Name].UID != owner[1] {
-			w.breaks("node %s is %s for %s, and the slot of the node is %+v", after.Name, what, owner[1], w.slots[after.Name])
+		if owner[1] != "" && owner[1] != owner[0] && w.slotOf(after.Name).UID != owner[1] {
+			w.breaks("node %s is %s for %s, and the slot of the node is %+v", after.Name, what, owner[1], w.slotOf(after.Name))
 		}
 	}
 	taken := after.Unschedulable && !before.Unschedulable ||
 		hasTaint(after, v1alpha1.RebootingTaintKey) && !hasTaint(before, v1alpha1.RebootingTaintKey)
-	slot := w.slots[after.Name].UID
+	slot := w.slotOf(after.Name).UID
 	if taken && (slot == "" || after.CordonedFor != "" && after.CordonedFor != slot) { // the annotation may be refused
-		w.breaks("node %s takes no more pods for %q, and the slot of the node is %+v", after.Name, after.CordonedFor, w.slots[after.Name])
+		w.breaks("node %s takes no more pods for %q, and the slot of the node is %+v", after.Name, after.CordonedFor, w.slotOf(after.Name))
 	}
-	if label := v1alpha1.ExcludeLabel; after.Labels[label] != "" && before.Labels[label] == "" && w.slots[after.Name].UID == "" {
+	if label := v1alpha1.ExcludeLabel; after.Labels[label] != "" && before.Labels[label] == "" && w.slotOf(after.Name).UID == "" {
 		w.breaks("node %s is excluded from load balancers without a slot", after.Name)
 	}
 	if owner := after.CordonedFor; owner != "" && owner != before.CordonedFor {
 		for _, r := range w.reboots {
-			if string(r.UID) == owner && r.Status.Attempt != nil && r.Status.Attempt.Number >= w.slots[after.Name].Attempt && openAttempt(r) == nil {
+			if string(r.UID) == owner && r.Status.Attempt != nil && r.Status.Attempt.Number >= w.slotOf(after.Name).Attempt && openAttempt(r) == nil {
 				w.breaks("node %s is cordoned for NodeReboot %s, whose attempt has ended", after.Name, r.Name)
 			}
 		}

@@ -35,6 +35,8 @@ type rules struct {
 	// held are the slots that are not free, by node; told is how often a host was ordered to reboot, by NodeReboot.
 	held map[string]*held
 	told map[types.UID]int
+	// lost are the attempts whose slots someone took out of the slots object.
+	lost map[types.UID]int32
 	// granted are the last grants, by NodeReboot.
 	granted map[types.UID]*held
 	// rows are failures in a row without a reboot, by policy.
@@ -52,7 +54,7 @@ func newRules() rules {
 	return rules{
 		foreign: map[string][]corev1.Taint{}, cordoned: map[string]bool{}, sequences: map[types.UID]int64{},
 		hooks: map[hookKey]time.Time{}, labels: map[string]map[string]string{}, proved: map[string]bool{},
-		held: map[string]*held{}, granted: map[types.UID]*held{}, told: map[types.UID]int{}, rows: map[string]*row{},
+		held: map[string]*held{}, lost: map[types.UID]int32{}, granted: map[types.UID]*held{}, told: map[types.UID]int{}, rows: map[string]*row{},
 		writes: map[string]*often{}, drains: map[string]*often{}, ignored: map[string]bool{}, attempts: map[string]int32{},
 	}
 }
@@ -273,7 +275,7 @@ func (w *world) checkAlways() {
 		}
 	}
 	for _, r := range w.reboots {
-		slot := w.slots[r.Spec.NodeName]
+		slot := w.slotOf(r.Spec.NodeName)
 		slot.Renewed = 0
 		if a := openAttempt(r); a != nil && slot != (Slot{Reboot: r.Name, UID: string(r.UID), Attempt: a.Number}) {
 			w.breaks("attempt %d of NodeReboot %s is open without a slot", a.Number, r.Name)
@@ -332,7 +334,7 @@ func (w *world) checkMarks(v *view, n *Node, needed map[string]bool, open map[st
 	if v.refuses(n.Name, model.WriteLabels) || v.refuses(n.Name, model.WriteExclude) || v.refuses(n.Name, model.WriteCordon) {
 		return
 	}
-	if v.refuses("", model.WriteSlots) {
+	if v.refuses("", model.WriteSlots) || w.lostSlot(n.Name) {
 		return // a Node that was registered again is not marked without the slot
 	}
 	if uid := parseMarks(n.Annotations[v1alpha1.MarksAnnotation]).For; uid != open[n.Name] {

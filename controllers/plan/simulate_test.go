@@ -150,7 +150,7 @@ func newFleet(seed uint64) *world {
 			p.Spec.Rollout.NodeOrder = v1alpha1.NodeOrderLongestRequired
 		}
 	}
-	w.forgets = random.IntN(6) == 0
+	w.forgets, w.loses = random.IntN(6) == 0, seed%8 == 5
 	if random.IntN(8) == 0 {
 		w.chaos = 6 * time.Hour
 	}
@@ -182,6 +182,11 @@ func newFleet(seed uint64) *world {
 		w.after(w.between(0, time.Minute), func() { w.outsideForLong(func(o *outside, on bool) { o.refuses = on }) })
 	}
 	w.planRefusals(seed)
+	if w.loses {
+		for range 8 {
+			w.after(w.between(0, chaos), w.slotsObjectIsDeleted)
+		}
+	}
 	return w
 }
 

@@ -74,14 +74,18 @@ func (p *planning) giveBackGrants() {
 	}
 }
 
-// slotLost says that the attempt is recorded, its Node does not show it, and the slots object holds no grant for it now. So the node cannot
-// be cordoned for it, and it is rolled back. Once the host is ordered to reboot, or the attempt is rolled back, nothing depends on that.
+// slotLost says that the attempt is recorded, its Node lacks what shows it, and the slots object holds no grant for it now. So the node
+// cannot be cordoned for it, and it is rolled back. Once the host is ordered to reboot, or the attempt is rolled back, nothing depends on
+// that. While the rollback could not be recorded, the slots object is not read for it.
 func (p *planning) slotLost(r *rebootView) bool {
-	if !r.open() || r.granted || told(r) || r.Status.Attempt.RolledBackTime != nil || r.node.shows(r) || p.holdsSlot(r) {
+	if !r.open() || r.granted || told(r) || r.Status.Attempt.RolledBackTime != nil || !r.node.lacks(r) || p.holdsSlot(r) {
 		return false
 	}
-	p.needSlots = p.needSlots || !p.snapshot.SlotsLive
-	return p.snapshot.SlotsLive
+	if p.snapshot.SlotsLive {
+		return true
+	}
+	p.needSlots = p.needSlots || !p.held(model.WriteStatus, r.Object.Name)
+	return false
 }
 
 // shows says that the Node shows the attempt: by the cordon or, where a person had cordoned it before, by the marks.
@@ -89,6 +93,18 @@ func (n *nodeView) shows(r *rebootView) bool {
 	owner := string(r.Object.UID)
 	foreign := r.Status.Attempt != nil && r.Status.Attempt.Cordon == v1alpha1.CordonForeign
 	return n.gone || n.CordonedFor == owner || foreign && parseMarks(n.Annotations[v1alpha1.MarksAnnotation]).For == owner
+}
+
+// lacks says that the Node does not show the attempt, and would if what is missing were set: the cordon, or the marks. A cordon of others
+// is left as it is, and marks that are refused are missing for good: neither keeps an attempt from going on.
+func (n *nodeView) lacks(r *rebootView) bool {
+	if n.shows(r) {
+		return false
+	}
+	owner, others := string(r.Object.UID), n.Unschedulable && n.CordonedFor == ""
+	cordon := !others && r.Status.Attempt.Cordon != v1alpha1.CordonForeign
+	marks := parseMarks(n.Annotations[v1alpha1.MarksAnnotation]).For != owner
+	return cordon || marks && !n.refuses(model.WriteLabels) && !n.refuses(model.WriteExclude)
 }
 
 // noteUnseen notes of a Node that it shows an attempt which another manager may have begun, and whose drain it may have ordered: the slots
@@ -141,7 +157,8 @@ func (r *rebootView) endsHere(slot Slot) bool {
 // manager has ended the attempt, put the Node back as it was, and may free the slot. To cordon or mark the Node again, the grant is
 // renewed: that write fails if the slot is freed meanwhile. A Node that shows the attempt needs no such fence, since its patches fail if it
 // changes. The attempt may have ended and still be in the slots object, or another manager may have begun and ended the very attempt that
-// is granted here, so the NodeReboot must not have changed either.
+// is granted here, so the NodeReboot must not have changed either. Marks that are missing beside the cordon renew the grant, too, if there
+// is one: the attempt may have ended, and the cordon still be there.
 func (p *planning) fence(work *NodeWork, n *nodeView) {
 	r := n.active()
 	switch {
@@ -162,7 +179,9 @@ func (p *planning) fence(work *NodeWork, n *nodeView) {
 		return
 	}
 	work.Patch = work.Patch.Need()
-	work.Reboots = slices.DeleteFunc(work.Reboots, func(change RebootChange) bool { return change.Orders() }) // none without the cordon
+	if n.lacks(r) {
+		work.Reboots = slices.DeleteFunc(work.Reboots, func(change RebootChange) bool { return change.Orders() }) // none without the cordon
+	}
 }
 
 // isTakenBy says that a patch cordons or marks the Node for a NodeReboot that it does not show yet.
@@ -199,8 +218,11 @@ func (r *rebootView) ended(attempt int32) bool {
 	return last.Number > attempt || last.EndedTime != nil
 }
 
+// slotsKey tells the write of the slots object from others that wait.
+const slotsKey = "slots"
+
 // desiredSlots is what the slots object should hold: the grants that still count, and the new ones. It is only written when a grant is
-// made, or when it holds something that ended.
+// made, or when it holds something that ended. What ended counts no longer, so its entry goes with the next grant, if that comes soon.
 func (p *planning) desiredSlots() (map[string]Slot, bool) {
 	desired := maps.Clone(p.slots)
 	for _, r := range p.reboots {
@@ -210,5 +232,13 @@ func (p *planning) desiredSlots() (map[string]Slot, bool) {
 			}
 		}
 	}
-	return desired, !maps.Equal(desired, p.snapshot.Slots) && !p.held(model.WriteSlots, v1alpha1.SlotsName)
+	if maps.Equal(desired, p.snapshot.Slots) || p.held(model.WriteSlots, v1alpha1.SlotsName) {
+		return desired, false
+	}
+	for name, slot := range desired {
+		if before, is := p.snapshot.Slots[name]; !is || before != slot {
+			return desired, true
+		}
+	}
+	return desired, !p.defers(slotsKey, freeDelay)
 }

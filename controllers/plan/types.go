@@ -84,6 +84,8 @@ type Slot struct {
 type Plan struct {
 	// NeedPods names the nodes whose pods the plan depends on. Compute again if some of them are not in Snapshot.Pods.
 	NeedPods []string
+	// ReadAhead names nodes whose pods later plans will ask for, mostly when slots are free that are not yet. This plan does without.
+	ReadAhead []string
 	// NeedSlots says that the plan depends on what the slots object holds now. Compute again with Snapshot.SlotsLive.
 	NeedSlots bool
 	// Undrainable are the nodes that could start and whose pods in Snapshot.Pods keep them from being drained, in line. Their pods should be

@@ -38,6 +38,8 @@ type nodeView struct {
 	held     *rebootView
 	// slotHeld: the slots object holds a grant for the node that still counts.
 	slotHeld bool
+	// endsNow: this plan ends an attempt on the node, which is not written yet.
+	endsNow bool
 	// begunUnseen: the Node shows an attempt for which the slots object holds a grant, and which is not recorded as far as this manager sees.
 	begunUnseen bool
 	// lastBack is when a reboot of the node was last seen to be over.
@@ -290,8 +292,9 @@ func (n *nodeView) noteBack(r *rebootView) {
 	}
 }
 
-// underWay: the node may be going down, is down, or recovers. What has ended in this very plan is under way until that is written.
-func (n *nodeView) underWay() bool { return n.open != nil || n.held != nil || n.slotHeld }
+// underWay: the node may be going down, is down, or recovers. What has ended in this very plan is under way until that is written, also if
+// someone has taken its slot out of the slots object.
+func (n *nodeView) underWay() bool { return n.open != nil || n.held != nil || n.slotHeld || n.endsNow }
 
 // holder is the NodeReboot that has, or may have, an attempt on the node under way.
 func (n *nodeView) holder() *rebootView {

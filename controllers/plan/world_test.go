@@ -43,6 +43,8 @@ type world struct {
 	more  int
 	// forgets: the cloud deletes the Node of every host that is down.
 	forgets bool
+	// loses: someone deletes the slots object, again and again.
+	loses bool
 	// managed: the manager runs as pods of an application. graceful: hosts end their pods when they go down.
 	managed, graceful bool
 	// healed: nothing goes wrong anymore.

@@ -3,6 +3,7 @@
 package logging
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -111,4 +112,45 @@ func (o *Options) replace(groups []string, attribute slog.Attr) slog.Attr {
 		}
 	}
 	return attribute
+}
+
+// QuietAfter returns a handler that takes what is canceled because the program ends for no error: libraries log each request that is cut
+// off then. It is logged as what is of interest to those who look for it, one level of verbosity below Info.
+func QuietAfter(ends context.Context, handler slog.Handler) slog.Handler {
+	return &quiet{handler, ends}
+}
+
+// quiet is what QuietAfter returns.
+type quiet struct {
+	slog.Handler
+	ends context.Context //nolint:containedctx // whose end it asks for; nothing is done with it
+}
+
+// Handle implements slog.Handler.
+func (q *quiet) Handle(ctx context.Context, record slog.Record) error {
+	if record.Level > slog.LevelInfo && q.ends.Err() != nil && isCanceled(record) {
+		if record.Level = levels["debug"]; !q.Enabled(ctx, record.Level) {
+			return nil
+		}
+	}
+	return q.Handler.Handle(ctx, record)
+}
+
+// WithAttrs implements slog.Handler.
+func (q *quiet) WithAttrs(attributes []slog.Attr) slog.Handler {
+	return &quiet{q.Handler.WithAttrs(attributes), q.ends}
+}
+
+// WithGroup implements slog.Handler.
+func (q *quiet) WithGroup(name string) slog.Handler { return &quiet{q.Handler.WithGroup(name), q.ends} }
+
+// isCanceled says that an error of the record is that something was canceled.
+func isCanceled(record slog.Record) bool {
+	canceled := false
+	record.Attrs(func(attribute slog.Attr) bool {
+		err, is := attribute.Value.Any().(error)
+		canceled = is && errors.Is(err, context.Canceled)
+		return !canceled
+	})
+	return canceled
 }

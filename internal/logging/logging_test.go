@@ -2,8 +2,11 @@ package logging
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -110,5 +113,52 @@ func TestWhatIsNoLevelOrFormatIsRefusedWithWhatToWrite(t *testing.T) {
 		if _, err := parsed(arg); err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("%s: %v", arg, err)
 		}
+	}
+}
+
+// Libraries log what the end of the program cuts off.
+func TestWhatIsCanceledByTheEndOfTheProgramIsNoError(t *testing.T) {
+	cutOff := fmt.Errorf("list Nodes: %w", context.Canceled)
+	for name, test := range map[string]struct {
+		level string
+		err   error
+		ended bool
+		want  string
+	}{
+		"a request that is cut off":              {err: cutOff, ended: true},
+		"for those who look for it":              {level: "debug", err: cutOff, ended: true, want: "DEBUG It failed\n"},
+		"a request that is canceled before":      {err: cutOff, want: "ERROR It failed\n"},
+		"another error at the end":               {err: errors.New("no route to host"), ended: true, want: "ERROR It failed\n"},
+		"an error that nobody can tell the kind": {ended: true, want: "ERROR It failed\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ends, end := context.WithCancel(t.Context())
+			defer end()
+			var options Options
+			if test.level != "" {
+				if err := options.setLevel(test.level); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var output bytes.Buffer
+			log := logr.FromSlogHandler(QuietAfter(ends, options.Handler(&output))).WithName("client").WithValues("node", "n1")
+			if test.ended {
+				end()
+			}
+			log.Error(test.err, "It failed")
+			got := ""
+			for line := range strings.Lines(output.String()) {
+				var parsed struct{ Level, Msg, Node string }
+				if err := json.Unmarshal([]byte(line), &parsed); err != nil {
+					t.Fatal(err)
+				}
+				if got += parsed.Level + " " + parsed.Msg + "\n"; parsed.Node != "n1" {
+					t.Errorf("the values are lost: %s", line)
+				}
+			}
+			if got != test.want {
+				t.Errorf("logged %q, want %q", got, test.want)
+			}
+		})
 	}
 }

@@ -5,19 +5,22 @@ import (
 	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	"github.com/reboot-operator/reboot-operator/test/bench/bound"
+	"github.com/reboot-operator/reboot-operator/test/bench/ideal"
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
 
 // Goals of a rollout. They are those of the design.
 const (
-	goalMakespan        = 1.05
-	goalMakespanProbes  = 1.10
-	goalLatency         = time.Second
-	goalRequests        = 40
-	goalWrites          = 20
-	idealShutdownLeeway = 100 * time.Millisecond
+	goalMakespan       = 1.05
+	goalMakespanProbes = 1.10
+	goalLatency        = time.Second
+	goalRequests       = 40
+	goalWrites         = 20
 )
 
 // rolloutFigures are the figures that every rollout has.
@@ -26,13 +29,13 @@ func (o *outcome) rolloutFigures() []Figure {
 	if o.scenario.kubelet {
 		goal = goalMakespanProbes
 	}
-	ideal := o.ideal()
-	least := bound.Of(ideal)
+	attainable := o.ideal()
+	least := bound.Of(attainable)
 	moved, again := o.moves()
 	figures := []Figure{
 		ratio("makespan / bound", o.summary.Makespan.Seconds()/max(least.Seconds(), 1e-3)).goal(goal),
 		count("replicas moved more than once", float64(again)),
-		count("replicas moved more than once, at least", float64(bound.MovedAgain(ideal))),
+		count("replicas moved more than once, at least", float64(bound.MovedAgain(attainable))),
 		count("evictions", float64(moved)),
 		seconds("makespan", o.summary.Makespan),
 		seconds("bound", least),
@@ -63,131 +66,109 @@ func (o *outcome) needToTaint() []time.Duration {
 	return all
 }
 
-// ideal is what was there when the nodes asked. How long hosts are down and pods take to end is what the testbed needed.
+// ideal is what was there when the nodes asked.
 func (o *outcome) ideal() bound.Rollout {
-	apps := map[string]testbed.App{}
-	r := bound.Rollout{
-		Slots: o.scenario.slots, OneZoneAtATime: o.scenario.zones != v1alpha1.ZonesAnyOrder, Budgets: map[string]int{},
-	}
-	for _, app := range o.scenario.apps {
-		apps[app.Name] = app
-		if app.MaxUnavailable != nil {
-			r.Budgets[app.Name] = *app.MaxUnavailable
-		}
-	}
-	ends := terminations(o.recording.Pods)
-	for _, options := range o.scenario.nodes {
-		node := bound.Node{Zone: options.Zone, Down: downtime(o.recording.Hosts[options.Name], options.RebootDuration)}
-		for _, pod := range o.initial[options.Name] {
-			if app, ours := apps[pod.App.Name]; ours { // and none of the manager's
-				node.Pods = append(node.Pods, o.boundPod(pod, app, ends))
-			}
-		}
-		r.Nodes = append(r.Nodes, node)
-	}
-	return r
+	spec := o.scenario.policy().Spec
+	return ideal.Rollout(&spec, o.scenario.slots, o.scenario.nodes, o.scenario.apps, o.initial, o.recording)
 }
 
-func (o *outcome) boundPod(pod testbed.PodRecord, app testbed.App, ends map[string]time.Duration) bound.Pod {
-	took, known := ends[string(pod.UID)]
-	if !known {
-		took = app.TerminateAfter
-	}
-	out := app.ReadyAfter
-	if app.Kind == testbed.StatefulSet { // the next one is made when the last is gone
-		out += took
-	}
-	stays := app.AntiAffinity && int(app.Replicas) >= len(o.scenario.nodes)
-	return bound.Pod{App: app.Name, Ends: took, Out: out, Stays: stays, Ready: app.ReadyAfter}
-}
+// slotEventKind is what happens to a slot.
+type slotEventKind int
 
-// terminations are how long evicted pods took to end, by UID.
-func terminations(pods []testbed.PodRecord) map[string]time.Duration {
-	began, took := map[string]time.Time{}, map[string]time.Duration{}
-	for _, pod := range pods {
-		uid := string(pod.UID)
-		if _, known := began[uid]; !known && pod.Terminating {
-			began[uid] = pod.At
-		}
-		if since, known := began[uid]; known && pod.Gone {
-			took[uid] = pod.At.Sub(since)
-		}
-	}
-	return took
-}
+const (
+	drainOrdered slotEventKind = iota
+	nodeBack                   // it takes pods again
+	slotFreed
+)
 
-// downtime is from when the host accepted the order until it was up, by its own knowledge.
-func downtime(events []testbed.HostEvent, planned time.Duration) time.Duration {
-	var accepted time.Time
-	for _, event := range events {
-		switch {
-		case event.Kind == testbed.EventRebootAccepted:
-			accepted = event.At
-		case event.Kind == testbed.EventUp && !accepted.IsZero():
-			return event.At.Sub(accepted)
-		}
-	}
-	return planned + idealShutdownLeeway
-}
-
-// slotEvent is a slot that was given back, or an order to drain.
 type slotEvent struct {
 	version uint64
 	at      time.Time
 	node    string
-	free    bool
+	kind    slotEventKind
+}
+
+// turns follows who has to wait for what.
+type turns struct {
+	oneZone bool
+	zones   map[string]string
+	// left are the nodes of each zone that are not done, and opened is when its first one took pods again: it goes alone until then.
+	left   map[string]int
+	opened map[string]time.Time
+	begun  map[string]bool
+	free   []time.Time
+	// zoneEnded is when the last node of a zone was done, if zones go one at a time.
+	zoneEnded time.Time
 }
 
 // slotToOrder is how long after a slot became free the next drain was ordered, both as a watch shows them. Orders and free slots belong
-// together in their order. Where zones go one at a time, the first of a zone do not wait for a slot, but for the last node of the zone
-// before.
+// together in their order. Where zones go one at a time, the first of a zone waits for the last node of the zone before; and the second
+// one until the first takes pods again.
 func (o *outcome) slotToOrder() []time.Duration {
-	zones := map[string]string{}
-	left := map[string]int{} // nodes of a zone that are not done
+	t := turns{
+		oneZone: o.scenario.zones != v1alpha1.ZonesAnyOrder,
+		zones:   map[string]string{}, left: map[string]int{}, opened: map[string]time.Time{}, begun: map[string]bool{},
+	}
 	for _, node := range o.scenario.nodes {
-		zones[node.Name] = node.Zone
-		left[node.Zone]++
+		t.zones[node.Name] = node.Zone
+		t.left[node.Zone]++
 	}
 	var took []time.Duration
-	var free []time.Time
-	var zoneEnded time.Time
 	for _, event := range slotEvents(o.recording.Reboots) {
-		if event.free {
-			free = append(free, event.at)
-			if left[zones[event.node]]--; left[zones[event.node]] == 0 && o.scenario.zones != v1alpha1.ZonesAnyOrder {
-				zoneEnded = event.at
+		switch zone := t.zones[event.node]; event.kind {
+		case nodeBack:
+			if t.opened[zone].IsZero() {
+				t.opened[zone] = event.at
 			}
-			continue
-		}
-		since := zoneEnded
-		if len(free) > 0 {
-			if free[0].After(since) {
-				since = free[0]
+		case slotFreed:
+			t.freed(zone, event.at)
+		case drainOrdered:
+			if since := t.mayBeginSince(zone); !since.IsZero() {
+				took = append(took, max(0, event.at.Sub(since)))
 			}
-			free = free[1:]
-		}
-		if !since.IsZero() {
-			took = append(took, max(0, event.at.Sub(since)))
+			t.begun[zone] = true
 		}
 	}
 	return took
 }
 
+func (t *turns) freed(zone string, at time.Time) {
+	t.free = append(t.free, at)
+	if t.left[zone]--; t.left[zone] == 0 && t.oneZone {
+		t.zoneEnded = at
+	}
+}
+
+// mayBeginSince is since when nothing has been in the way of the next node of a zone; zero if nothing ever was.
+func (t *turns) mayBeginSince(zone string) time.Time {
+	since := t.zoneEnded
+	if len(t.free) > 0 {
+		since = model.Latest(since, t.free[0])
+		t.free = t.free[1:]
+	}
+	if t.begun[zone] {
+		since = model.Latest(since, t.opened[zone])
+	}
+	return since
+}
+
 func slotEvents(reboots []testbed.RebootRecord) []slotEvent {
-	ordered, ended := map[string]bool{}, map[string]bool{}
+	type seen struct {
+		name string
+		kind slotEventKind
+	}
+	known := map[seen]bool{}
 	var events []slotEvent
 	for _, record := range reboots {
 		attempt := record.Status.Attempt
 		if attempt == nil {
 			continue
 		}
-		if !ordered[record.Name] && attempt.DrainOrderedTime != nil {
-			ordered[record.Name] = true
-			events = append(events, slotEvent{version: record.Version, at: record.At, node: record.Node})
-		}
-		if !ended[record.Name] && attempt.EndedTime != nil {
-			ended[record.Name] = true
-			events = append(events, slotEvent{version: record.Version, at: record.At, node: record.Node, free: true})
+		for kind, at := range []*metav1.MicroTime{attempt.DrainOrderedTime, attempt.UncordonedTime, attempt.EndedTime} {
+			if key := (seen{record.Name, slotEventKind(kind)}); at != nil && !known[key] {
+				known[key] = true
+				events = append(events, slotEvent{version: record.Version, at: record.At, node: record.Node, kind: key.kind})
+			}
 		}
 	}
 	slices.SortStableFunc(events, func(a, b slotEvent) int { return cmp.Compare(a.version, b.version) })

@@ -10,6 +10,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/test/bench/bound"
+	"github.com/reboot-operator/reboot-operator/test/bench/ideal"
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
 
@@ -25,6 +26,13 @@ func seen(at int, node string, ended bool) testbed.RebootRecord {
 	if ended {
 		record.Status.Attempt.EndedTime = &ordered
 	}
+	return record
+}
+
+// seenBack is a NodeReboot at a second at which its node takes pods again.
+func seenBack(at int, node string) testbed.RebootRecord {
+	record := seen(at, node, false)
+	record.Status.Attempt.UncordonedTime = record.Status.Attempt.DrainOrderedTime
 	return record
 }
 
@@ -55,6 +63,14 @@ func TestTheLatencyOfASlotIsFromWhenANodeMayStart(t *testing.T) {
 				seen(20, "a3", true), seen(21, "b1", false), seen(22, "b2", false),
 			},
 			want: []time.Duration{time.Second, time.Second, 2 * time.Second},
+		},
+		"the others of a zone wait until the first takes pods again": {
+			zones: v1alpha1.ZonesOneAtATime,
+			reboots: []testbed.RebootRecord{
+				seen(1, "a1", false), seenBack(10, "a1"), seen(11, "a2", false), seen(12, "a1", true), seen(14, "a3", false), seenBack(20, "a2"),
+				seen(22, "a2", true), seen(23, "a3", true), seen(24, "b1", false), seenBack(30, "b1"), seen(33, "b2", false),
+			},
+			want: []time.Duration{time.Second, 2 * time.Second, time.Second, 3 * time.Second},
 		},
 	}
 	for name, test := range tests {
@@ -91,7 +107,7 @@ func TestTheBoundIsMadeOfWhatStoodOnTheNodesAndOfWhatTheTestbedNeeded(t *testing
 			}},
 		},
 	}
-	o.initial = initialPods(testbed.Recording{Pods: []testbed.PodRecord{moved}})
+	o.initial = ideal.Initial([]testbed.PodRecord{moved})
 	// a1 is drained for 2 s and down for 4 s; b1 is empty, and its host was not seen.
 	if got, want := bound.Of(o.ideal()), 6*time.Second+3100*time.Millisecond; got != want {
 		t.Errorf("the bound is %s, want %s", got, want)

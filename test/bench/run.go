@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/bench/ideal"
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
 
@@ -52,7 +53,7 @@ func (f *fleet) roll(ctx context.Context, say Say) (*outcome, error) {
 		return nil, err
 	}
 	defer blocking.stop()
-	o := &outcome{scenario: f.scenario, initial: initialPods(observer.Recording()), began: time.Now()}
+	o := &outcome{scenario: f.scenario, initial: ideal.Initial(observer.Recording().Pods), began: time.Now()}
 	say("every node asks for a reboot")
 	for _, host := range f.hosts {
 		host.RequireReboot()
@@ -103,21 +104,6 @@ func (o *outcome) proved() error {
 		return fmt.Errorf("%d nodes were down at once, and %d may be", peak.Count, o.scenario.slots)
 	}
 	return nil
-}
-
-// initialPods are the pods of applications by node.
-func initialPods(recording testbed.Recording) map[string][]testbed.PodRecord {
-	last := map[string]testbed.PodRecord{}
-	for _, pod := range recording.Pods {
-		last[string(pod.UID)] = pod
-	}
-	initial := map[string][]testbed.PodRecord{}
-	for _, pod := range last {
-		if !pod.Gone && !pod.Terminating && pod.Node != "" {
-			initial[pod.Node] = append(initial[pod.Node], pod)
-		}
-	}
-	return initial
 }
 
 // pause lets time pass in which nothing should happen.

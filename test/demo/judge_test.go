@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
@@ -82,18 +83,23 @@ func TestEachBrokenPromiseIsNamed(t *testing.T) {
 	}
 }
 
-func TestTheBoundIsWhatTheLimitsAllowAtBest(t *testing.T) {
-	times := []time.Duration{4 * time.Second, 2 * time.Second, 2 * time.Second}
-	for slots, want := range map[int]time.Duration{1: 8 * time.Second, 2: 4 * time.Second, 3: 4 * time.Second} {
-		if got := shortest(times, slots); got != want {
-			t.Errorf("with %d slots: %s, want %s", slots, got, want)
-		}
-	}
-}
-
 func TestZonesAreExpectedInThePolicysOrderThenByName(t *testing.T) {
 	got := strings.Join(orderedZones([]string{"a", "b", "c", "d"}, []string{"c", "x", "b"}), "")
 	if got != "cbad" {
 		t.Errorf("order %s, want cbad", got)
+	}
+}
+
+func TestWritesAreCountedFromWhenTheNodesAsk(t *testing.T) {
+	asked := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	write := func(resource string, at time.Time) testbed.Request {
+		return testbed.Request{Actor: "manager", Verb: "patch", Resource: resource, At: at}
+	}
+	got := countWrites([]testbed.Request{
+		write("secrets", asked.Add(-time.Second)), write("nodes", asked), write("leases", asked), write("pods/eviction", asked),
+		write("nodes", asked.Add(time.Second)),
+	}, asked)
+	if diff := cmp.Diff(map[string]int{"manager nodes": 2}, got); diff != "" {
+		t.Errorf("writes (-want +got):\n%s", diff)
 	}
 }

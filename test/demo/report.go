@@ -33,7 +33,7 @@ func (r *result) print(out io.Writer) {
 	for _, app := range r.summary.Apps {
 		r.printApp(row, app)
 	}
-	row("Makespan", "%s; an ideal scheduler with the same limits needs %s (%.2f times that)",
+	row("Makespan", "%s; no scheduler needs less than %s under the same policy and budgets (%.2f times that)",
 		round(r.summary.Makespan), round(r.bound), r.summary.Makespan.Seconds()/max(r.bound.Seconds(), 0.001))
 	r.printWrites(row)
 	row("Writes while idle", "%d in %s", len(r.idleWrites), idleTime)
@@ -89,7 +89,8 @@ func (r *result) printWrites(row func(name, format string, args ...any)) {
 		}
 	}
 	reboots := float64(max(len(r.summary.Reboots), 1))
-	row("API writes per reboot", "%.1f, and %.1f events (without evictions)", float64(total-events)/reboots, float64(events)/reboots)
+	row("API writes per reboot", "%.1f, and %.1f events (without evictions, with what says why nodes wait while paused)",
+		float64(total-events)/reboots, float64(events)/reboots)
 	for _, kind := range slices.Sorted(maps.Keys(r.writes)) {
 		row("", "%.1f %s", float64(r.writes[kind])/reboots, kind)
 	}

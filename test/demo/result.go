@@ -9,6 +9,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/bench/bound"
+	"github.com/reboot-operator/reboot-operator/test/bench/ideal"
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
 
@@ -32,7 +34,7 @@ func (d *demo) result(ctx context.Context, recording testbed.Recording, settled 
 		left:           leftovers(recording),
 		unexplained:    unexplained(recording),
 		idleWrites:     writesAfter(writes, settled),
-		writes:         countWrites(writes),
+		writes:         countWrites(writes, d.view.start),
 		startedPaused:  startedBefore(recording, d.enforced),
 		lag:            d.lag,
 	}
@@ -45,7 +47,7 @@ func (d *demo) result(ctx context.Context, recording testbed.Recording, settled 
 	zones := zoneNames(d.options.Zones)
 	r.workerZones = orderedZones(zones, policy.Spec.Rollout.Zones.Order)
 	r.controlPlaneZones = orderedZones(zones[:min(d.options.ControlPlane, len(zones))], policy.Spec.Rollout.Zones.Order)
-	r.bound = bound(r, recording, d.fleet.apps)
+	r.bound = d.least(r, recording)
 	return r, nil
 }
 
@@ -132,11 +134,11 @@ func writesAfter(writes []testbed.Request, settled time.Time) []string {
 	return late
 }
 
-// countWrites counts the operator's writes by kind, without leases and evictions.
-func countWrites(writes []testbed.Request) map[string]int {
+// countWrites counts the operator's writes by kind from when the nodes ask, without leases and evictions.
+func countWrites(writes []testbed.Request, asked time.Time) map[string]int {
 	counts := map[string]int{}
 	for _, write := range writes {
-		if !isLease(write) && write.Resource != "pods/eviction" {
+		if !isLease(write) && write.Resource != "pods/eviction" && !write.At.Before(asked) {
 			counts[write.Actor+" "+write.Resource]++
 		}
 	}
@@ -153,70 +155,8 @@ func startedBefore(recording testbed.Recording, enforced time.Time) []string {
 	return names
 }
 
-// bound is what an ideal scheduler would need at least: with the same limits, the same zones one after another, the pod terminations and
-// host downtimes that were measured, the readiness times of the applications, no budget of an application in the way, and no time lost.
-func bound(r *result, recording testbed.Recording, apps []testbed.App) time.Duration {
-	readyAfter := map[string]time.Duration{}
-	for _, app := range apps {
-		readyAfter[app.Name] = app.ReadyAfter
-	}
-	type group struct {
-		zone         string
-		controlPlane bool
-	}
-	controlPlane := map[string]bool{}
-	for _, node := range recording.Nodes {
-		controlPlane[node.Name] = node.ControlPlane
-	}
-	needs := map[group][]time.Duration{}
-	for _, reboot := range r.summary.Reboots {
-		key := group{controlPlane: controlPlane[reboot.Node]}
-		if r.policy.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime {
-			key.zone = reboot.Zone
-		}
-		needs[key] = append(needs[key], idealTime(reboot, recording.Pods, readyAfter))
-	}
-	var total time.Duration
-	for key, times := range needs {
-		slots := max(r.maxUnavailable, 1)
-		if key.controlPlane {
-			slots = 1
-		}
-		total += shortest(times, slots)
-	}
-	return total
-}
-
-// idealTime is what one node needs by itself. The replacements of its pods become ready elsewhere while it reboots.
-func idealTime(reboot testbed.RebootSummary, pods []testbed.PodRecord, readyAfter map[string]time.Duration) time.Duration {
-	began := map[string]time.Time{}
-	var termination, readiness time.Duration
-	for _, pod := range pods {
-		key := string(pod.UID)
-		if pod.Node != reboot.Node || !pod.Evicted {
-			continue
-		}
-		if _, known := began[key]; !known {
-			began[key] = pod.At
-		}
-		if pod.Gone {
-			termination = max(termination, pod.At.Sub(began[key]))
-			readiness = max(readiness, readyAfter[pod.App.Name])
-		}
-	}
-	var downtime time.Duration
-	if reboot.Downtime != nil {
-		downtime = *reboot.Downtime
-	}
-	return termination + max(downtime, readiness)
-}
-
-// shortest is the least time in which that many slots can do all of it.
-func shortest(times []time.Duration, slots int) time.Duration {
-	var sum, longest time.Duration
-	for _, t := range times {
-		sum += t
-		longest = max(longest, t)
-	}
-	return max(longest, sum/time.Duration(slots))
+// least is the least time that a rollout of the fleet can take under the policy, whoever schedules it.
+func (d *demo) least(r *result, recording testbed.Recording) time.Duration {
+	began := slices.DeleteFunc(slices.Clone(recording.Pods), func(pod testbed.PodRecord) bool { return pod.At.After(d.enforced) })
+	return bound.Of(ideal.Rollout(&r.policy, r.maxUnavailable, d.options.nodes(), d.fleet.apps, ideal.Initial(began), recording))
 }

@@ -75,6 +75,32 @@ func (s *story) startManager(pod string) *Manager {
 	return manager
 }
 
+// hasLed waits until the lease says that its holder has led for so long, by the holder's own clock. The first renewal is made when it knows
+// that it leads.
+func (s *story) hasLed(least time.Duration) {
+	s.t.Helper()
+	holder, first := "", time.Time{}
+	err := waitForObject(s.ctx, s.cluster.kubernetes.CoordinationV1().RESTClient(), "leases", s.cluster.namespace, "reboot-operator",
+		func(lease *coordinationv1.Lease) bool {
+			spec := &lease.Spec
+			if spec.HolderIdentity == nil || *spec.HolderIdentity == "" || spec.RenewTime == nil || spec.AcquireTime == nil {
+				return false
+			}
+			switch renewed := spec.RenewTime.Time; {
+			case !renewed.After(spec.AcquireTime.Time):
+				return false
+			case *spec.HolderIdentity != holder:
+				holder, first = *spec.HolderIdentity, renewed
+				return false
+			default:
+				return renewed.Sub(first) >= least
+			}
+		})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // node waits until something holds of a node, and returns when.
 func (s *story) node(name string, holds func(*corev1.Node) bool) time.Time {
 	s.t.Helper()
@@ -219,7 +245,7 @@ func TestTheLeadIsHandedOverBeforeTheNodeOfTheLeaderIsDrained(t *testing.T) {
 	for _, manager := range host.ManagersOn() {
 		log = manager.LogPath()
 	}
-	time.Sleep(time.Until(leader.seen.Add(12 * time.Second))) // who has just begun to lead hands nothing over
+	s.hasLed(10 * time.Second) // who has just begun to lead hands nothing over
 	host.RequireReboot()
 
 	released, taken := s.next("the lease is released", changes), s.next("the other one leads", changes)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
@@ -38,8 +40,8 @@ type Input struct {
 	Refused model.Verdict
 	// BootSeen is when a boot that the attempt has not recorded was first seen; zero if that is now.
 	BootSeen time.Time
-	// BootMissed says that another boot was seen before it, and is not recorded.
-	BootMissed bool
+	// MissedBoot is when another boot was first seen before it that is not recorded either; zero if none was.
+	MissedBoot time.Time
 	// SlotLost says that the Node does not show the attempt, and that the slots object, which was read for that, holds no grant for it.
 	SlotLost bool
 	// Neighbors tell what other attempts have displaced; nil is that there are none.
@@ -183,12 +185,9 @@ func (a *attempt) bootedAgain() bool {
 func (a *attempt) recordBoot() {
 	next := a.Edit()
 	next.After, next.Order = a.Node.Boot(), nil
-	seen := a.Stamp()
-	if !a.BootSeen.IsZero() && a.BootSeen.Before(seen.Time) {
-		seen.Time = a.BootSeen
-	}
+	seen := a.stampAt(a.BootSeen)
 	next.After.SeenTime = seen
-	if next.Attempt.BackTime != nil || a.BootMissed {
+	if next.Attempt.BackTime != nil || !a.MissedBoot.IsZero() {
 		a.noteContainers() // those of the boot before this one
 	}
 	a.EditAttempt(func(at *v1alpha1.Attempt) {
@@ -198,11 +197,23 @@ func (a *attempt) recordBoot() {
 		at.UncordonedTime, at.RecoveredTime, at.SettlingSince, at.RolledBackTime = nil, nil, nil, nil
 		if at.BackTime == nil {
 			at.BackTime = seen.DeepCopy()
+			if first := a.stampAt(a.MissedBoot); first.Before(at.BackTime) {
+				at.BackTime = first
+			}
 			at.StalledTime, at.Result, at.Message = nil, "", ""
 			at.StaleConditions = staleConditions(next.Conditions)
 		}
 	})
 	a.noteVia()
+}
+
+// stampAt is the time at which something was first seen, if that is known and was before now; else now.
+func (a *attempt) stampAt(seen time.Time) *metav1.MicroTime {
+	stamp := a.Stamp()
+	if !seen.IsZero() && seen.Before(stamp.Time) {
+		stamp.Time = seen
+	}
+	return stamp
 }
 
 // times writes times in the time zone of the policy; of none, in UTC.

@@ -68,9 +68,9 @@ func (a *attempt) mayContinue() model.Verdict {
 }
 
 // uncordoned says that someone uncordoned the node since the attempt cordoned it, or found it cordoned. That leaves our annotation; a node
-// without it is one that this manager, whose watch of Nodes lags behind, has not seen cordoned yet, or that is to be cordoned again, which
-// takes the slot. One with the taint that takes the place of the cordon was uncordoned by us. A cordon that the attempt found is never
-// replaced by the taint.
+// without it, or with that of another NodeReboot, is one that this manager, whose watch of Nodes lags behind, has not seen cordoned yet, or
+// that is to be cordoned again, which takes the slot. One with the taint that takes the place of the cordon was uncordoned by us. A cordon
+// that the attempt found is never replaced by the taint.
 func (a *attempt) uncordoned() bool {
 	attempt := a.Status.Attempt
 	switch {
@@ -79,7 +79,7 @@ func (a *attempt) uncordoned() bool {
 	case attempt.Cordon == v1alpha1.CordonForeign:
 		return true
 	}
-	return a.Node.CordonedFor != "" && !a.managerStays() && !a.Node.TaintedForCordon()
+	return a.Node.CordonedFor == string(a.Object.UID) && !a.managerStays() && !a.Node.TaintedForCordon()
 }
 
 // cordon records the cordon; the plan derives from it that the node has to be cordoned. A node that is cordoned without our annotation was

@@ -15,8 +15,11 @@ type Rollout struct {
 	Slots int
 	// SlotsPerZone is how many nodes of one zone may be; 0 is no limit beside Slots.
 	SlotsPerZone int
-	// OneZoneAtATime has a zone finished before the next begins.
+	// OneZoneAtATime has a zone finished before the next begins, and Soak is how long after it that may be.
 	OneZoneAtATime bool
+	Soak           time.Duration
+	// FirstAlone has no node of a zone begin after its first one until one of its nodes is back.
+	FirstAlone bool
 	// Budgets is how many pods of an application may be unavailable at once, by its name. An application without one has no limit.
 	Budgets map[string]int
 }
@@ -24,9 +27,13 @@ type Rollout struct {
 // Node is drained, is down, and gives its slot back when it is back and what was evicted from it is ready again.
 type Node struct {
 	Zone string
-	// Down is from the end of the drain until the node is back.
-	Down time.Duration
-	Pods []Pod
+	// ControlPlane has it go alone, before or after all that are not of the control plane, wherever it is.
+	ControlPlane bool
+	// Delay is from when it takes its slot until its drain may begin.
+	Delay time.Duration
+	// Down is from the end of the drain until the node is back, and Settle from then on until it may give its slot back.
+	Down, Settle time.Duration
+	Pods         []Pod
 }
 
 // Pod has to leave its node.
@@ -44,14 +51,24 @@ type Pod struct {
 // Of is the least time from the first slot that is taken until the last one is given back. No schedule is faster; where nothing but one
 // of the limits matters, there is one that is as fast.
 func Of(r Rollout) time.Duration {
-	if !r.OneZoneAtATime {
-		return r.group(r.Nodes)
-	}
 	var sum time.Duration
-	for _, nodes := range byZone(r.Nodes) {
+	var others []Node
+	for _, node := range r.Nodes {
+		if !node.ControlPlane {
+			others = append(others, node)
+			continue
+		}
+		_, free := r.node(node)
+		sum += free
+	}
+	if !r.OneZoneAtATime {
+		return sum + r.group(others)
+	}
+	zones := byZone(others)
+	for _, nodes := range zones {
 		sum += r.group(nodes)
 	}
-	return sum
+	return sum + time.Duration(max(0, len(zones)-1))*r.Soak
 }
 
 // MovedAgain is how many replicas are evicted a second time at least. Whichever node is drained first, all others are still to come: what
@@ -75,10 +92,8 @@ func MovedAgain(r Rollout) int {
 // group is the least time for nodes that may overlap: as much as the scarcest of slots and budgets asks for.
 func (r Rollout) group(nodes []Node) time.Duration {
 	least := machines(r.alone(nodes), r.Slots)
-	if r.SlotsPerZone > 0 {
-		for _, zone := range byZone(nodes) {
-			least = max(least, machines(r.alone(zone), r.SlotsPerZone))
-		}
+	for _, zone := range byZone(nodes) {
+		least = max(least, r.zone(zone))
 	}
 	unavailable := map[string][]time.Duration{}
 	for _, node := range nodes {
@@ -94,18 +109,40 @@ func (r Rollout) group(nodes []Node) time.Duration {
 	return least
 }
 
+// zone is the least time for the nodes of one zone. Where the first goes alone, that is the best of them, and all others share the slots
+// with what is left of its own time when it is back.
+func (r Rollout) zone(nodes []Node) time.Duration {
+	slots := r.Slots
+	if r.SlotsPerZone > 0 {
+		slots = min(slots, r.SlotsPerZone)
+	}
+	if !r.FirstAlone {
+		return machines(r.alone(nodes), slots)
+	}
+	least, times := time.Duration(-1), r.alone(nodes)
+	for first, node := range nodes {
+		back, free := r.node(node)
+		times[first] = free - back
+		if with := back + machines(times, slots); least < 0 || with < least {
+			least = with
+		}
+		times[first] = free
+	}
+	return max(least, 0)
+}
+
 // alone is how long each node holds its slot at least.
 func (r Rollout) alone(nodes []Node) []time.Duration {
 	times := make([]time.Duration, len(nodes))
 	for i, node := range nodes {
-		times[i] = r.node(node)
+		_, times[i] = r.node(node)
 	}
 	return times
 }
 
-// node is how long a node holds its slot if no other node is in its way. Pods of one application leave as its budget allows: the last of
-// them is evicted when replacements of others are ready.
-func (r Rollout) node(node Node) time.Duration {
+// node is after which time a node is back, and gives its slot back, if no other node is in its way. Pods of one application leave as its
+// budget allows: the last of them is evicted when replacements of others are ready.
+func (r Rollout) node(node Node) (back, free time.Duration) {
 	pods := map[string][]Pod{}
 	for _, pod := range node.Pods {
 		pods[pod.App] = append(pods[pod.App], pod)
@@ -120,7 +157,8 @@ func (r Rollout) node(node Node) time.Duration {
 			}
 		}
 	}
-	return max(drain+node.Down+here, elsewhere)
+	back = node.Delay + drain + node.Down
+	return back, max(back+max(here, node.Settle), node.Delay+elsewhere)
 }
 
 // drain1 is how long at least the pods of one application on one node take to end, and until those that go elsewhere are ready there. A

@@ -44,7 +44,28 @@ func TestTheBoundOfARollout(t *testing.T) {
 		"a budget delays one drain":       {Rollout{Nodes: same(1, "a", Node{Down: 10, Pods: pods(web, 3)}), Slots: 1, Budgets: map[string]int{"web": 1}}, 2*4 + 1 + 10},
 		"a budget holds many drains back": {Rollout{Nodes: same(6, "a", Node{Down: 1, Pods: pods(web, 1)}), Slots: 6, Budgets: map[string]int{"web": 1}}, 24},
 		"a budget for two":                {Rollout{Nodes: same(6, "a", Node{Down: 1, Pods: pods(web, 1)}), Slots: 6, Budgets: map[string]int{"web": 2}}, 12},
-		"unequal nodes are packed":        {Rollout{Nodes: []Node{{Down: 3}, {Down: 3}, {Down: 2}, {Down: 2}, {Down: 2}}, Slots: 2}, 6},
+		"the first of a zone goes alone": {
+			Rollout{Nodes: same(4, "a", Node{Down: 10}), Slots: 2, FirstAlone: true}, 30,
+		},
+		"of each zone": {Rollout{Nodes: same(6, "ab", Node{Down: 10}), Slots: 2, OneZoneAtATime: true, FirstAlone: true}, 40},
+		"the first of two zones beside each other": {
+			Rollout{Nodes: same(6, "ab", Node{Down: 10}), Slots: 4, FirstAlone: true}, 20,
+		},
+		"until it is back, not until its pods are ready elsewhere": {
+			Rollout{Nodes: same(2, "a", Node{Down: 10, Pods: []Pod{{Ends: 1, Out: 30}}}), Slots: 2, FirstAlone: true}, 11 + 30,
+		},
+		"the best goes first": {
+			Rollout{Nodes: []Node{{Down: 10}, {Down: 10}, {Down: 2}}, Slots: 2, FirstAlone: true}, 12,
+		},
+		"the control plane goes one after another, when the others are done": {
+			Rollout{Nodes: append(same(2, "a", Node{Down: 10}), same(2, "a", Node{Down: 5, ControlPlane: true})...), Slots: 2}, 20,
+		},
+		"a zone soaks": {Rollout{Nodes: same(3, "abc", Node{Down: 10}), Slots: 1, OneZoneAtATime: true, Soak: 7}, 30 + 2*7},
+		"delays":       {Rollout{Nodes: same(2, "a", Node{Delay: 3, Down: 10, Settle: 4, Pods: []Pod{web}}), Slots: 1}, 2 * (3 + 1 + 10 + 4)},
+		"nodes settle while pods become ready": {
+			Rollout{Nodes: same(1, "a", Node{Down: 10, Settle: 4, Pods: []Pod{slow}}), Slots: 1}, 2 + 10 + 24,
+		},
+		"unequal nodes are packed": {Rollout{Nodes: []Node{{Down: 3}, {Down: 3}, {Down: 2}, {Down: 2}, {Down: 2}}, Slots: 2}, 6},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -79,7 +100,7 @@ func TestWhatIsOnTheFirstNodeMovesAgain(t *testing.T) {
 func tiny(random *rand.Rand) Rollout {
 	between := func(low, high int) time.Duration { return time.Duration(low + random.IntN(high-low+1)) }
 	r := Rollout{
-		Slots: 1 + random.IntN(2), SlotsPerZone: random.IntN(2), OneZoneAtATime: random.IntN(2) == 0,
+		Slots: 1 + random.IntN(2), SlotsPerZone: random.IntN(2), OneZoneAtATime: random.IntN(2) == 0, FirstAlone: random.IntN(2) == 0,
 		Budgets: map[string]int{"x": random.IntN(3), "y": random.IntN(3)},
 	}
 	pods := 3

@@ -116,7 +116,7 @@ func (s state) choose(r Rollout, now, i int, next map[string]state) {
 		return
 	}
 	s.choosePods(r, now, i, 0, next)
-	if s.phase[i] == 'w' && s.slotFor(r, i) {
+	if s.phase[i] == 'w' && s.slotFor(r, i) && s.zoneOpenFor(r, i, now) {
 		started := s.clone()
 		started.phase[i] = 'u'
 		started.choosePods(r, now, i, 0, next)
@@ -161,6 +161,24 @@ func (s state) slotFor(r Rollout, i int) bool {
 		}
 	}
 	return all < r.Slots && (r.SlotsPerZone == 0 || zone < r.SlotsPerZone)
+}
+
+// zoneOpenFor tells whether a node may begin where the first one of a zone goes alone until it is back.
+func (s state) zoneOpenFor(r Rollout, i, now int) bool {
+	if !r.FirstAlone {
+		return true
+	}
+	begun := false
+	for k, node := range r.Nodes {
+		if s.phase[k] == 'w' || node.Zone != r.Nodes[i].Zone {
+			continue
+		}
+		if s.down[k] >= 0 && now >= s.down[k]+int(node.Down) {
+			return true
+		}
+		begun = true
+	}
+	return !begun
 }
 
 func (s state) budgetFor(r Rollout, app string, now int) bool {
