@@ -2,6 +2,7 @@ package chart
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -38,6 +39,10 @@ import (
 type helm struct {
 	*testbed.Cluster
 	t *testing.T
+	// driver is where revisions are stored: in Secrets, if it is not set.
+	driver string
+	// notes of the last upgrade that did not fail.
+	notes string
 }
 
 // configuration is new for each action, as it is for each call of the program.
@@ -47,7 +52,7 @@ func (h *helm) configuration(namespace string) *action.Configuration {
 	settings.KubeConfig = h.Kubeconfig()
 	settings.SetNamespace(namespace)
 	configuration := action.NewConfiguration(action.ConfigurationSetLogger(slog.DiscardHandler))
-	if err := configuration.Init(settings.RESTClientGetter(), namespace, "secret"); err != nil {
+	if err := configuration.Init(settings.RESTClientGetter(), namespace, cmp.Or(h.driver, "secret")); err != nil {
 		h.t.Fatal(err)
 	}
 	return configuration
@@ -83,7 +88,10 @@ func (h *helm) upgrade(chart *helmchart.Chart, vals map[string]any, change ...fu
 	for _, change := range change {
 		change(upgrade)
 	}
-	_, err := upgrade.RunWithContext(h.t.Context(), releaseName, chart, vals)
+	rendered, err := upgrade.RunWithContext(h.t.Context(), releaseName, chart, vals)
+	if err == nil {
+		h.notes = notesOf(rendered)
+	}
 	return err
 }
 
