@@ -139,7 +139,7 @@ GO_TEST := go run ./hack/gotest -summary="$(SUMMARY)" -- -timeout 40m
 .PHONY: test
 test: ## Run all tests, and say at the end which failed and which were skipped.
 	@summary=$$(mktemp); trap 'rm -f "$$summary"' EXIT; status=0; \
-	$(MAKE) test-unit test-envtest test-chart test-e2e SUMMARY="$$summary" || status=$$?; \
+	$(MAKE) --keep-going test-unit test-envtest test-chart test-e2e SUMMARY="$$summary" || status=$$?; \
 	go run ./hack/gotest -summary="$$summary" -show; exit $$status
 
 .PHONY: test-unit

@@ -142,7 +142,11 @@ func understand(scheme string, parsed *url.URL, guard outbound.Guard) (made targ
 	case services[scheme] == nil:
 		return nil, nil
 	}
-	return newOther(scheme, parsed, guard)
+	other, err := newOther(scheme, parsed, guard)
+	if err != nil {
+		return nil, err
+	}
+	return editable(other), nil
 }
 
 // newOther makes a service that is told as shoutrrr does.
@@ -189,7 +193,6 @@ func (s *service) confine() {
 	case *pagerduty.Service: // it has defaults of them, and does not use them
 		to.Config.Host, to.Config.Port = cmp.Or(to.Config.Host, "events.pagerduty.com"), cmp.Or(to.Config.Port, 443)
 	case *discord.Service:
-		to.Config.SplitLines = false // of more than ten lines it would lose the first, and send the others in two requests
 		to.HTTPClient = once{&http.Client{Timeout: sendTimeout}}
 	case *gotify.Service:
 		to.GetHTTPClient().Transport = judging{newTransport(s.guard, insecure(to.Config.InsecureSkipVerify))}

@@ -212,23 +212,30 @@ func outdated(err error) bool {
 	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err)
 }
 
-// encoded is the content of the ConfigMap. Where it would be too large, keys are left out: what is still so is then sent again by whoever
-// leads next.
+// encoded is the content of the ConfigMap. Where it would be too large, keys are left out of all entries: what is still so is then sent
+// again by whoever leads next. No policy is left out before that.
 func (n *Notifier) encoded() map[string]string {
-	data, size := map[string]string{}, 0
+	whole := func(s *notify.State) *notify.State { return s }
+	data, fits := n.encode(whole)
+	if !fits {
+		data, _ = n.encode((*notify.State).Slim)
+	}
+	return data
+}
+
+// encode writes the states of all policies in the order of their names, as far as they fit.
+func (n *Notifier) encode(as func(*notify.State) *notify.State) (data map[string]string, fits bool) {
+	data, fits = map[string]string{}, true
+	size := 0
 	byName := slices.SortedFunc(maps.Values(n.policies), func(a, b *tracked) int { return strings.Compare(a.object.Name, b.object.Name) })
 	for _, policy := range byName {
-		stored := entry{UID: policy.object.UID, State: policy.state}
-		text, err := json.Marshal(stored)
-		if size+len(text) > maxStored {
-			stored.State = policy.state.Slim()
-			text, err = json.Marshal(stored)
-		}
+		text, err := json.Marshal(entry{UID: policy.object.UID, State: as(policy.state)})
 		if err != nil || size+len(text) > maxStored {
+			fits = false
 			continue
 		}
 		size += len(text)
 		data[policy.object.Name] = string(text)
 	}
-	return data
+	return data, fits
 }

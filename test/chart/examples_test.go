@@ -3,6 +3,7 @@ package chart
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,6 +46,7 @@ func TestTheChartTakesTheValuesOfEveryExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	page = append(page, ourValues(t)...)
 	examples := 0
 	for _, block := range strings.Split(string(page), "```yaml\n")[1:] {
 		example, _, _ := strings.Cut(block, "```")
@@ -58,8 +60,8 @@ func TestTheChartTakesTheValuesOfEveryExample(t *testing.T) {
 		examples++
 		render(t, map[string]any(object))
 	}
-	if examples < 3 {
-		t.Errorf("docs/helm.md has %d examples of values", examples)
+	if examples < 9 {
+		t.Errorf("the pages have %d examples of values", examples)
 	}
 }
 
@@ -111,6 +113,21 @@ func TestOneSentinelIsAChoice(t *testing.T) {
 	}
 }
 
+// ourValues are what becomes of the values of kured's chart.
+func ourValues(t *testing.T) []byte {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/kured.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, become, found := strings.Cut(string(page), "\nbecome\n")
+	become, _, _ = strings.Cut(become, "\n## ")
+	if !found || !strings.Contains(become, "```yaml\npolicies:") {
+		t.Fatal("docs/kured.md does not say what becomes of the values of kured's chart")
+	}
+	return []byte(become)
+}
+
 // cert-manager keeps the Secrets of Certificates that are deleted. The page says which, and so has to name all of them.
 func TestThePageNamesTheSecretsThatCertManagerKeeps(t *testing.T) {
 	page, err := os.ReadFile("../../docs/helm.md")
@@ -134,6 +151,25 @@ func TestThePageNamesTheSecretsThatCertManagerKeeps(t *testing.T) {
 	}
 	if secrets != 2 {
 		t.Errorf("%d Certificates", secrets)
+	}
+}
+
+// Artifact Hub reads the changes as a list; make release-prepare writes it.
+func TestArtifactHubCanReadWhatChanged(t *testing.T) {
+	var changes []struct {
+		Kind        string `json:"kind"`
+		Description string `json:"description"`
+	}
+	if err := yaml.UnmarshalStrict([]byte(load(t).Metadata.Annotations["artifacthub.io/changes"]), &changes); err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range changes {
+		if !slices.Contains([]string{"added", "changed", "deprecated", "removed", "fixed", "security"}, change.Kind) || change.Description == "" {
+			t.Errorf("%+v", change)
+		}
+	}
+	if len(changes) == 0 {
+		t.Error("nothing has changed")
 	}
 }
 

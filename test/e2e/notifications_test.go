@@ -133,6 +133,7 @@ func (i *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	i.keep(string(body))
+	_, _ = io.WriteString(w, "ok") // as Mattermost does; nothing at all would be no answer of a chat
 }
 
 func (i *inbox) keep(body string) {

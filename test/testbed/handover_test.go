@@ -106,7 +106,7 @@ func (s *story) quiet(manager *Manager) {
 			s.t.Errorf("not a line of a log: %s", scanner.Text())
 			continue
 		}
-		if line.Level != "info" && line.Level != "debug" || line.Stacktrace != "" {
+		if line.Level != "INFO" && line.Level != "DEBUG" || line.Stacktrace != "" {
 			s.t.Errorf("logged: %s", scanner.Text())
 		}
 	}
