@@ -79,7 +79,7 @@ func (s *store) state(policy *v1alpha1.RebootPolicy, now time.Time, log logr.Log
 
 // load reads the ConfigMap.
 func (n *Notifier) load(ctx context.Context) time.Duration {
-	if now := n.options.Clock.Now(); now.Before(n.store.notBefore) {
+	if now := n.options.Clock.Now(); ahead(n.store.notBefore, now, recheck) {
 		return n.store.notBefore.Sub(now)
 	}
 	if err := n.store.read(ctx); err != nil {
@@ -114,7 +114,11 @@ func (n *Notifier) saveAtLast(ctx context.Context) {
 	defer stop()
 	for _, policy := range n.policies {
 		if policy.dirty {
-			if err := n.write(ctx); err != nil {
+			err := n.write(ctx)
+			if outdated(err) {
+				err = n.write(ctx) // a write that was cut off when the context ended may have been done
+			}
+			if err != nil {
 				n.options.Log.Info("What was sent is not stored; another manager may send it again", "because", err.Error())
 			}
 			return
@@ -191,7 +195,7 @@ func (n *Notifier) write(ctx context.Context) error {
 	} else {
 		err = n.options.Client.Update(ctx, object, uncached)
 	}
-	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) {
+	if outdated(err) {
 		if reading := n.store.read(ctx); reading != nil {
 			return reading
 		}
@@ -201,6 +205,11 @@ func (n *Notifier) write(ctx context.Context) error {
 	}
 	n.store.object = object
 	return nil
+}
+
+// outdated says that a write was refused because the ConfigMap is not as it was read.
+func outdated(err error) bool {
+	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err)
 }
 
 // encoded is the content of the ConfigMap. Where it would be too large, keys are left out of all entries: what is still so is then sent

@@ -9,6 +9,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/reboot-operator/reboot-operator/controllers/plan/detector"
 	"github.com/reboot-operator/reboot-operator/test/manifests"
 )
 
@@ -61,6 +62,54 @@ func TestTheChartTakesTheValuesOfEveryExample(t *testing.T) {
 	}
 	if examples < 9 {
 		t.Errorf("the pages have %d examples of values", examples)
+	}
+}
+
+// Each host of the page about hosts has values by which the rebooter does what the example beside them does.
+func TestTheValuesOfEachHostDoWhatItsExampleDoes(t *testing.T) {
+	page, err := os.ReadFile("../../docs/hosts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "\n## An example for each host\n")
+	table, _, _ = strings.Cut(table, "\n\nEach link")
+	presets, kernels, none := 0, 0, 0
+	for _, row := range regexp.MustCompile("(?m)^\\| ([^|]+) \\| \\[([^]]+)\\][^|]* \\| (none|`([^|]+)`) \\|").FindAllStringSubmatch(table, -1) {
+		host, example := row[1], row[2]
+		container, err := render(t, values(t, row[4])).Container("rebooter")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := ""
+		switch preset, is := strings.CutPrefix(example, "preset "); {
+		case is:
+			want = "--host-namespaces --sentinel-preset=" + strings.Trim(preset, "`")
+			presets++
+		case example == "the kernel":
+			want = "--sentinel-kernel"
+			kernels++
+		default:
+			none++
+		}
+		if got := strings.Join(container.Args, " "); !strings.Contains(got, want) || detector.Chosen(container.Args) != (want != "") {
+			t.Errorf("%s: %s renders %s, want %q", host, row[3], got, want)
+		}
+	}
+	if presets != 5 || kernels != 1 || none != 3 {
+		t.Errorf("%d presets, %d kernels and %d default installations", presets, kernels, none)
+	}
+}
+
+// What the page about reasons says of a file that a program of one's own makes can be written.
+func TestOneSentinelIsAChoice(t *testing.T) {
+	const value = "helper.sentinels: [/run/reboot-required]"
+	page, err := os.ReadFile("../../docs/reasons.md")
+	if err != nil || !strings.Contains(string(page), "`"+value+"`") {
+		t.Errorf("docs/reasons.md does not say %s (error %v)", value, err)
+	}
+	container, err := render(t, values(t, strings.Replace(value, ".", ": {", 1)+"}")).Container("rebooter")
+	if err != nil || !detector.Chosen(container.Args) {
+		t.Errorf("nobody would have chosen %q (error %v)", container.Args, err)
 	}
 }
 
