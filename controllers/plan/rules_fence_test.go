@@ -25,8 +25,9 @@ func (w *world) checkFence(before, after *Node) {
 		w.breaks("node %s is excluded from load balancers without a slot", after.Name)
 	}
 	if owner := after.CordonedFor; owner != "" && owner != before.CordonedFor {
+		granted := w.slotOf(after.Name).Attempt
 		for _, r := range w.reboots {
-			if string(r.UID) == owner && r.Status.Attempt != nil && r.Status.Attempt.Number >= w.slotOf(after.Name).Attempt && openAttempt(r) == nil {
+			if string(r.UID) == owner && r.Status.Attempt != nil && r.Status.Attempt.Number >= granted && openAttempt(r) == nil {
 				w.breaks("node %s is cordoned for NodeReboot %s, whose attempt has ended", after.Name, r.Name)
 			}
 		}
