@@ -139,7 +139,7 @@ GO_TEST := go run ./hack/gotest -summary="$(SUMMARY)" -- -timeout 40m
 .PHONY: test
 test: ## Run all tests, and say at the end which failed and which were skipped.
 	@summary=$$(mktemp); trap 'rm -f "$$summary"' EXIT; status=0; \
-	$(MAKE) test-unit test-envtest test-chart test-e2e SUMMARY="$$summary" || status=$$?; \
+	$(MAKE) --keep-going test-unit test-envtest test-chart test-e2e SUMMARY="$$summary" || status=$$?; \
 	go run ./hack/gotest -summary="$$summary" -show; exit $$status
 
 .PHONY: test-unit
@@ -412,7 +412,8 @@ push-to: ## Build the image, push it to REGISTRY=registry.example.com/team, and 
 	@printf 'image:\n  repository: %s\n  tag: "%s"\n  digest: %s\n' "$(REGISTRY:/=)/reboot-operator" "$(VERSION)" "$$(sed 's/.*@//' dist/pushed)" > dist/values.yaml
 	@echo "Pushed $$(cat dist/pushed). Install it:"
 	@echo "  kubectl apply --server-side -f dist/install.yaml"
-	@echo "or: helm install reboot-operator $(CHART) --namespace $(NAMESPACE) --wait --values dist/values.yaml"
+	@echo "or by Helm instead, into a namespace that you create before (docs/helm.md):"
+	@echo "  helm install reboot-operator $(CHART) --namespace $(NAMESPACE) --wait --values dist/values.yaml"
 
 .PHONY: install
 install: manifests ## Install the kinds only.

@@ -39,6 +39,8 @@ var (
 		"Nodes of a policy that have needed a reboot for longer than schedule.maxDeferralSeconds.", labelPolicy)
 	policyWithoutHelperDesc = stateDesc("policy_nodes_without_helper",
 		"Ready nodes of a policy that have had no helper that is Ready for five minutes.", labelPolicy)
+	policyNoDetectorDesc = stateDesc("policy_no_detector",
+		"1 while nothing could say that the host of a node of the policy needs a reboot.", labelPolicy)
 	policyFailingDesc = stateDesc("policy_nodes_failing",
 		"Nodes on which the last two attempts or more failed, by the reason of the last one.",
 		labelPolicy, labelReason)
@@ -70,7 +72,8 @@ type stateCollector struct {
 func (c *stateCollector) Describe(descs chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		rebootsDesc, unreadableDesc, policyNodesDesc, policyUnavailableDesc, policyMaxUnavailableDesc, policyUnderWayDesc, policyHaltedDesc,
-		policyFailedDesc, policyOverdueDesc, policyWithoutHelperDesc, policyWindowOpenDesc, policyOldestWaitingDesc,
+		policyFailedDesc, policyOverdueDesc, policyWithoutHelperDesc, policyNoDetectorDesc, policyWindowOpenDesc,
+		policyOldestWaitingDesc,
 		policyReadyDesc, policyNextStartDesc, policyFailingDesc, nodeRequiredDesc, nodeStateDesc, nodesLeftOutDesc,
 	} {
 		descs <- desc
@@ -228,10 +231,6 @@ func collectPolicies(
 		gauge := func(desc *prometheus.Desc, value float64) {
 			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, name)
 		}
-		halted := 0.0
-		if meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionHalted) {
-			halted = 1
-		}
 		waiting := 0.0
 		if since, ok := oldest[name]; ok {
 			waiting = max(now.Sub(since), 0).Seconds()
@@ -240,15 +239,24 @@ func collectPolicies(
 		gauge(policyUnavailableDesc, float64(status.Unavailable))
 		gauge(policyMaxUnavailableDesc, float64(status.MaxUnavailable))
 		gauge(policyUnderWayDesc, float64(status.UnderWay))
-		gauge(policyHaltedDesc, halted)
+		gauge(policyHaltedDesc, conditionTrue(status, v1alpha1.ConditionHalted))
 		gauge(policyWindowOpenDesc, windowOpen(status))
 		gauge(policyNextStartDesc, nextStart(status, now))
 		collectReady(metrics, name, status.Conditions)
 		gauge(policyFailedDesc, float64(status.Failed))
 		gauge(policyOverdueDesc, float64(status.Overdue))
 		gauge(policyWithoutHelperDesc, float64(status.NodesWithoutHelper))
+		gauge(policyNoDetectorDesc, conditionTrue(status, v1alpha1.ConditionNoDetector))
 		gauge(policyOldestWaitingDesc, waiting)
 	}
+}
+
+// conditionTrue is 1 while a condition is True.
+func conditionTrue(status *v1alpha1.RebootPolicyStatus, condition string) float64 {
+	if meta.IsStatusConditionTrue(status.Conditions, condition) {
+		return 1
+	}
+	return 0
 }
 
 // windowOpen is 1 if the window is open; a policy that has none is always open.

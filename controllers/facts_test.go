@@ -61,6 +61,7 @@ var noWatch = map[string]string{
 	"Answers.Until":                "is a time at which a plan wakes up",
 	"SilenceFailures.Silence":      "who keeps silences asks for a pass (besides)",
 	"SilenceFailures.Ending":       "as above",
+	"SilenceFailures.Finding":      "as above",
 	"SilenceFailures.Node":         "as above",
 	"SilenceFailures.Nodes":        "as above",
 	"SilenceFailures.Message":      "as above",

@@ -73,7 +73,7 @@ func (s *helperSets) meantFor(node *corev1.Node) []*corev1.Pod {
 }
 
 // noDetector says what to install on a node whose host never makes a file that its rebooter looks for; empty if one does, if that is not
-// known, and if somebody chose what says that the host needs a reboot.
+// known, and if someone chose what says that the host needs a reboot.
 func (s *helperSets) noDetector(node *corev1.Node) string {
 	osImage := node.Status.NodeInfo.OSImage
 	instead, known := s.instead[osImage]

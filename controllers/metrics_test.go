@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/decode"
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/version"
 )
 
 func status(change func(*v1alpha1.NodeRebootStatus)) *v1alpha1.NodeRebootStatus {
@@ -272,7 +275,12 @@ func TestStateIsCollectedFromWhatIsThere(t *testing.T) {
 		}
 	}
 	rolledBack.Status.Failures = &v1alpha1.Failures{Count: 2, LastReason: v1alpha1.ReasonDrainTimedOut}
-	w := newWorld(t, policy, newPolicy("q"), open, later,
+	blind := newPolicy("q")
+	blind.Status.Conditions = []metav1.Condition{{
+		Type: v1alpha1.ConditionNoDetector, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonNoDetector,
+		LastTransitionTime: metav1.NewTime(testNow),
+	}}
+	w := newWorld(t, policy, blind, open, later,
 		newReboot("a", "a", failing(7, pending(-60))), newReboot("b", "b", failing(1, pending(-30))),
 		done, rolledBack,
 		newNode("a", deadlock),
@@ -353,6 +361,12 @@ reboot_operator_policy_nodes_failing{policy="p",reason="DrainTimedOut"} 2
 reboot_operator_policy_nodes_failing{policy="q",reason=""} 0
 reboot_operator_policy_nodes_failing{policy="r",reason=""} 0
 reboot_operator_policy_nodes_failing{policy="s",reason=""} 0
+# HELP reboot_operator_policy_no_detector 1 while nothing could say that the host of a node of the policy needs a reboot.
+# TYPE reboot_operator_policy_no_detector gauge
+reboot_operator_policy_no_detector{policy="p"} 0
+reboot_operator_policy_no_detector{policy="q"} 1
+reboot_operator_policy_no_detector{policy="r"} 0
+reboot_operator_policy_no_detector{policy="s"} 0
 # HELP reboot_operator_policy_nodes_without_helper Ready nodes of a policy that have had no helper that is Ready for five minutes.
 # TYPE reboot_operator_policy_nodes_without_helper gauge
 reboot_operator_policy_nodes_without_helper{policy="p"} 0
@@ -464,6 +478,16 @@ reboot_operator_unreadable_objects{kind="NodeReboot"} 2
 reboot_operator_unreadable_objects{kind="RebootPolicy"} 1
 `
 	if err := testutil.CollectAndCompare(unreadableObjects{}, strings.NewReader(want)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheBuildInfoNamesVersionAndProtocol(t *testing.T) {
+	want := fmt.Sprintf(`# HELP reboot_operator_build_info 1; the labels say which version the manager is of.
+# TYPE reboot_operator_build_info gauge
+reboot_operator_build_info{goversion=%q,protocol="%d",version=%q} 1
+`, runtime.Version(), v1alpha1.ProtocolLevel, version.Get())
+	if err := testutil.CollectAndCompare(buildInfo(), strings.NewReader(want)); err != nil {
 		t.Error(err)
 	}
 }

@@ -2,6 +2,9 @@ package test
 
 import (
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,6 +68,7 @@ var others = map[string]string{
 	"node-monitor-grace-period": "kube-controller-manager",
 	"drain-delay":               "kured", "lock-release-delay": "kured", "notify-url": "kured", "slack-hook-url": "kured",
 	"message-template-drain": "kured",
+	"type":                   "kubectl", "list": "systemd-inhibit",
 }
 
 // A page names no flag that no program has, such as one that was removed, where it stands by itself or is an argument in a manifest. The
@@ -99,6 +103,49 @@ func TestPagesNameFlagsThatProgramsHave(t *testing.T) {
 	}
 	if found < 50 {
 		t.Errorf("only %d flags were found in %d pages", found, len(pages))
+	}
+}
+
+// What programs say to people names no flag that no program has either.
+func TestTextsOfProgramsNameFlagsThatProgramsHave(t *testing.T) {
+	known := map[string]bool{}
+	for _, program := range []string{"manager", "helper", "rebooter"} {
+		for _, flag := range flagsOf(t, program) {
+			known[flag] = true
+		}
+	}
+	named, found := regexp.MustCompile(`(?:^|[^a-z0-9-])--([a-z][a-z0-9-]+)`), 0
+	for _, folder := range []string{"../api", "../cmd", "../controllers", "../internal"} {
+		err := filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+			if err != nil {
+				return err
+			}
+			ast.Inspect(file, func(node ast.Node) bool {
+				literal, is := node.(*ast.BasicLit)
+				// A text without a space is an argument, which other programs have as well.
+				if !is || literal.Kind != token.STRING || !strings.Contains(literal.Value, " ") {
+					return true
+				}
+				for _, flag := range named.FindAllStringSubmatch(literal.Value, -1) {
+					found++
+					if !known[flag[1]] && others[flag[1]] == "" {
+						t.Errorf("%s: no program has --%s: %s", path, flag[1], literal.Value)
+					}
+				}
+				return true
+			})
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found < 20 {
+		t.Errorf("only %d flags were found", found)
 	}
 }
 

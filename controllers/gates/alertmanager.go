@@ -164,7 +164,8 @@ func (am *alertmanagerAPI) hiders(ctx context.Context, hidden []alert) (map[stri
 	}
 	for _, h := range hiders {
 		if h == nil {
-			return nil, say(nil, "%s: it does not list a silence that hides an alert", am.url)
+			return nil, say(nil, "%s: it does not list a silence that hides an alert: a gate needs GET /api/v2/silence/... as well, also where "+
+				"there is a proxy", am.url)
 		}
 	}
 	return hiders, nil
@@ -172,18 +173,16 @@ func (am *alertmanagerAPI) hiders(ctx context.Context, hidden []alert) (map[stri
 
 // hider is what matters of a silence that hides an alert.
 type hider struct {
-	// ours: the operator made it.
-	ours     bool
-	key      silence.Key
-	matchers []silence.Matcher
+	// ours: an operator made it. Known says what for: one that an operator of another version made, or that was changed since, is about
+	// nobody.
+	ours, known bool
+	key         silence.Key
+	matchers    []silence.Matcher
 }
 
 func newHider(s *wireSilence) *hider {
-	key, ours := s.ours()
-	if !ours {
-		return &hider{}
-	}
-	return &hider{ours: true, key: key, matchers: s.matchers()}
+	key, known := s.ours()
+	return &hider{ours: s.CreatedBy == silence.Creator, known: known, key: key, matchers: s.matchers()}
 }
 
 // excusedBy are the attempts that the alert is about, of those whose silences hide it. What a person hides, too, is in no node's way.
@@ -192,7 +191,7 @@ func (a *alert) excusedBy(hiders map[string]*hider) (attempts []model.AttemptID,
 		switch h := hiders[id]; {
 		case !h.ours:
 			return nil, true
-		case silence.About(h.key, h.matchers, a.Labels):
+		case h.known && silence.About(h.key, h.matchers, a.Labels):
 			attempts = append(attempts, model.AttemptID{Node: h.key.Node, RebootUID: h.key.RebootUID, Number: h.key.Attempt})
 		}
 	}

@@ -14,6 +14,8 @@ const (
 	spacing = 10 * time.Minute
 	// gathers is how long the first instance waits for others that come at the same time.
 	gathers = 5 * time.Second
+	// pace is after how long at the earliest a message that shows a rollout is changed again before its end.
+	pace = time.Minute
 )
 
 // Outcome is what there is to do about the notifications of a policy.
@@ -37,7 +39,7 @@ func (s *State) Look(facts *Facts, memory *Memory, now time.Time) *Outcome {
 		receiver := &facts.Policy.Spec.Notifications[i]
 		told := s.told(receiver.Name)
 		for _, event := range v1alpha1.NotificationEvents {
-			if len(receiver.Events) > 0 && !slices.Contains(receiver.Events, event) {
+			if !gets(receiver, event) {
 				continue
 			}
 			e, wake := w.due(event, receiver, told, s.Rollout)
@@ -54,17 +56,25 @@ func (s *State) Look(facts *Facts, memory *Memory, now time.Time) *Outcome {
 func (w *world) due(
 	event v1alpha1.NotificationEvent, receiver *v1alpha1.Notification, told *Told, rollout *RolloutState,
 ) (e *Event, wake time.Time) {
+	starts := event == v1alpha1.EventRolloutStarted && rollout.goesOn()
 	switch {
-	case event == v1alpha1.EventRolloutStarted && rollout.goesOn() && told.Started != rollout.ID:
-		return w.aboutRollout(event, rollout), time.Time{}
+	case starts && told.Started != rollout.ID:
+		return w.aboutRollout(event, rollout, false), time.Time{}
+	case starts && gets(receiver, v1alpha1.EventRolloutFinished):
+		return w.progress(told, rollout)
 	case event == v1alpha1.EventRolloutFinished && w.ended(rollout) && told.Finished != rollout.ID:
-		return w.aboutRollout(event, rollout), time.Time{}
+		return w.aboutRollout(event, rollout, false), time.Time{}
 	case event == v1alpha1.EventRolloutStarted, event == v1alpha1.EventRolloutFinished:
 		return nil, time.Time{}
 	case event == v1alpha1.EventWindowMissed && w.summed(receiver, rollout):
 		return nil, time.Time{}
 	}
 	return w.dueInstances(event, receiver, told, rollout)
+}
+
+// gets says that a receiver gets an event.
+func gets(receiver *v1alpha1.Notification, event v1alpha1.NotificationEvent) bool {
+	return len(receiver.Events) == 0 || slices.Contains(receiver.Events, event)
 }
 
 func (r *RolloutState) goesOn() bool { return r != nil && r.Finished.IsZero() }
@@ -79,8 +89,7 @@ func (w *world) summed(receiver *v1alpha1.Notification, rollout *RolloutState) b
 	if w.missed == nil || rollout == nil || !rollout.Started.Before(w.missed.Closed) {
 		return false
 	}
-	sums := len(receiver.Events) == 0 || slices.Contains(receiver.Events, v1alpha1.EventRolloutFinished)
-	return sums && (rollout.goesOn() || !rollout.Finished.Before(w.missed.Closed.Add(-givesUp)))
+	return gets(receiver, v1alpha1.EventRolloutFinished) && (rollout.goesOn() || !rollout.Finished.Before(w.missed.Closed.Add(-givesUp)))
 }
 
 func (w *world) dueInstances(
@@ -143,8 +152,24 @@ func (w *world) event(event v1alpha1.NotificationEvent, rollout *RolloutState, a
 	}
 }
 
-func (w *world) aboutRollout(event v1alpha1.NotificationEvent, rollout *RolloutState) *Event {
+// progress is what a receiver is to show of a rollout in place of what it shows, if it can, or when that may be so.
+func (w *world) progress(told *Told, rollout *RolloutState) (e *Event, wake time.Time) {
+	if told.Shown == "" {
+		return nil, time.Time{}
+	}
+	e = w.aboutRollout(v1alpha1.EventRolloutStarted, rollout, true)
+	if e.Text == told.text {
+		return nil, time.Time{}
+	}
+	if next := told.since.Add(pace); w.now.Before(next) && !w.now.Before(told.since) {
+		return nil, next
+	}
+	return e, time.Time{}
+}
+
+func (w *world) aboutRollout(event v1alpha1.NotificationEvent, rollout *RolloutState, progress bool) *Event {
 	e := w.event(event, rollout, rollout.ID)
+	e.progress = progress
 	e.Count = e.Rollout.UnderWay + e.Rollout.Remaining
 	if event == v1alpha1.EventRolloutFinished {
 		e.Count = e.Rollout.Rebooted
@@ -164,7 +189,7 @@ func (w *world) aboutInstances(
 	}
 	e := w.event(event, rollout, strings.Join(keys, ","), last.UTC().Format(time.RFC3339))
 	e.keys = keys
-	e.Reason, e.Message, e.Since = fresh[0].reason, fresh[0].message, w.in(fresh[0].since)
+	e.Reason, e.Message, e.Since = fresh[0].reason, plain(fresh[0].message), w.in(fresh[0].since)
 	if event == v1alpha1.EventWindowMissed {
 		e.Window = w.missed
 	}

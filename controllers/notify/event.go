@@ -46,7 +46,24 @@ type Event struct {
 	Window *Window `json:"window,omitempty"`
 
 	keys []string
+	// progress says that the receiver was told of the start of the rollout before, and shown is where and by which message.
+	progress bool
+	shown    string
 }
+
+// AboutRollout says that it is about the start, the progress or the end of a rollout, which one message can show.
+func (e *Event) AboutRollout() bool {
+	return e.Event == v1alpha1.EventRolloutStarted || e.Event == v1alpha1.EventRolloutFinished
+}
+
+// IsProgress says that it is only for a receiver that shows the rollout by a message which it can change.
+func (e *Event) IsProgress() bool { return e.progress }
+
+// Shown is where the receiver shows the rollout, and by which message; empty if it has none that it can change.
+func (e *Event) Shown() string { return e.shown }
+
+// Show notes where the receiver shows the rollout.
+func (e *Event) Show(where string) { e.shown = where }
 
 // Node is one node that an event is about.
 type Node struct {

@@ -37,7 +37,16 @@ type Told struct {
 	More map[v1alpha1.NotificationEvent]bool `json:"more,omitempty"`
 	// Last is when it was told of an event last.
 	Last map[v1alpha1.NotificationEvent]time.Time `json:"last,omitempty"`
+	// Shown is where it shows the rollout that goes on, and by which message; empty if it has none that it can change.
+	Shown string `json:"shown,omitempty"`
+
+	// text is what it shows of that, since when. A manager that began to lead does not know, and has it shown once more.
+	text  string
+	since time.Time
 }
+
+// maxShown bounds where a receiver shows a rollout, in bytes.
+const maxShown = 255
 
 // skew is how far ahead of time what is remembered may be.
 const skew = 5 * time.Minute
@@ -49,7 +58,7 @@ func (s *State) Sound(now time.Time) bool {
 		return false
 	}
 	for _, told := range s.Receivers {
-		if told == nil {
+		if told == nil || len(told.Shown) > maxShown {
 			return false
 		}
 		for _, last := range told.Last {
@@ -65,7 +74,7 @@ func (s *State) Sound(now time.Time) bool {
 func (s *State) Slim() *State {
 	slim := &State{Rollout: s.Rollout, Receivers: make(map[string]*Told, len(s.Receivers))}
 	for name, told := range s.Receivers {
-		short := &Told{Started: told.Started, Finished: told.Finished, Last: told.Last, More: maps.Clone(told.More)}
+		short := &Told{Started: told.Started, Finished: told.Finished, Shown: told.Shown, Last: told.Last, More: maps.Clone(told.More)}
 		for event := range told.Keys {
 			short.overflow(event)
 		}
@@ -86,15 +95,24 @@ func (s *State) told(receiver string) *Told {
 	return told
 }
 
+// Shown is where a receiver shows the rollout that an event is about; empty if nowhere.
+func (s *State) Shown(receiver string, e *Event) string {
+	told := s.Receivers[receiver]
+	if told == nil || !e.AboutRollout() || e.Rollout == nil || told.Started != e.Rollout.ID {
+		return ""
+	}
+	return told.Shown
+}
+
 // Delivered remembers that a receiver was told.
 func (s *State) Delivered(receiver string, e *Event, now time.Time) {
 	told := s.told(receiver)
 	switch e.Event {
 	case v1alpha1.EventRolloutStarted:
-		told.Started = e.Rollout.ID
+		told.Started, told.Shown, told.text, told.since = e.Rollout.ID, e.shown, e.Text, now
 		return
 	case v1alpha1.EventRolloutFinished:
-		told.Started, told.Finished = e.Rollout.ID, e.Rollout.ID
+		told.Started, told.Finished, told.Shown = e.Rollout.ID, e.Rollout.ID, ""
 		return
 	}
 	if told.Keys == nil {

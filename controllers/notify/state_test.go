@@ -2,6 +2,7 @@ package notify
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 )
 
@@ -14,6 +15,7 @@ func TestAStateThatSomeoneChangedIsNotUsed(t *testing.T) {
 		`{"rollout": {"id": "a", "started": "2027-11-28T00:00:00Z"}}`:                                     false,
 		`{"rollout": {"id": "a", "started": "2026-11-28T00:00:00Z", "finished": "9999-01-01T00:00:00Z"}}`: false,
 		`{"receivers": {"s": {"last": {"Halted": "9999-01-01T00:00:00Z"}}}}`:                              false,
+		`{"receivers": {"s": {"shown": "` + strings.Repeat("x", maxShown+1) + `"}}}`:                      false,
 	} {
 		var s State
 		if err := json.Unmarshal([]byte(text), &s); err != nil {

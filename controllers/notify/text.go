@@ -2,6 +2,7 @@ package notify
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -41,7 +42,7 @@ func (e *Event) lines() (title string, lines []string) {
 	nodes := model.Count(e.Count, "node")
 	switch e.Event {
 	case v1alpha1.EventRolloutStarted:
-		return "rollout started", e.progress("so far")
+		return e.started()
 	case v1alpha1.EventRolloutFinished:
 		return e.finished()
 	case v1alpha1.EventHalted:
@@ -98,11 +99,18 @@ func (r *Rollout) waiting() string {
 	return strings.Join(parts, ", ")
 }
 
-// progress tells how far the rollout is.
-func (e *Event) progress(when string) []string {
+func (e *Event) started() (title string, lines []string) {
+	if e.progress {
+		return "rollout under way", e.soFar()
+	}
+	return "rollout started", e.soFar()
+}
+
+// soFar tells how far the rollout is.
+func (e *Event) soFar() []string {
 	r := e.Rollout
-	return []string{fmt.Sprintf("Started at %s. %s: %d rebooted, %d under way, %d waiting.", at(r.Started), sentenceCase(when), r.Rebooted,
-		r.UnderWay, r.Remaining)}
+	return []string{fmt.Sprintf("Started at %s. So far: %d rebooted, %d under way, %d waiting.", at(r.Started), r.Rebooted, r.UnderWay,
+		r.Remaining)}
 }
 
 // inBrief tells how far a rollout is that is not the subject.
@@ -110,7 +118,7 @@ func (e *Event) inBrief() []string {
 	if e.Rollout == nil || e.Rollout.State != StateUnderWay {
 		return nil
 	}
-	return e.progress("so far")
+	return e.soFar()
 }
 
 // named has a line for each node that the event names.
@@ -145,8 +153,6 @@ func names(nodes []Node, count int) string {
 
 func at(t time.Time) string { return t.Format("2006-01-02 15:04 -07:00") }
 
-func sentenceCase(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
-
 // oneLine takes out what would begin another line, also in the header of an email.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
@@ -156,4 +162,12 @@ func cut(text string, limit int) string {
 		return text
 	}
 	return strings.ToValidUTF8(text[:limit-len("...")], "") + "..."
+}
+
+// callers are what chat services take for a call to everyone, or to someone, and for a link with another text.
+var callers = regexp.MustCompile(`\B@(everyone|here|channel|all|room)\b|<([!@#]|https?:|mailto:)`)
+
+// plain is a text from a node or of an object, which calls nobody: who can write it is not who may call everyone to a chat room.
+func plain(text string) string {
+	return callers.ReplaceAllStringFunc(text, func(caller string) string { return caller[:1] + " " + caller[1:] })
 }

@@ -136,7 +136,7 @@ func (w *world) node(r *v1alpha1.NodeReboot, since time.Time) Node {
 	}
 	// Of one that is finished for some time the manager keeps the summary only.
 	message = cmp.Or(message, r.Status.Message, r.Status.Summary)
-	return Node{Name: r.Spec.NodeName, NodeReboot: r.Name, Reason: reason, Message: message, Since: w.in(since)}
+	return Node{Name: r.Spec.NodeName, NodeReboot: r.Name, Reason: reason, Message: plain(message), Since: w.in(since)}
 }
 
 // addNode adds an instance that is about one node.

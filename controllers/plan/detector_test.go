@@ -33,9 +33,9 @@ func TestAPolicyTellsOfHostsThatNothingLooksAt(t *testing.T) {
 	}
 	s.settle()
 	want := "NoDetector: Nothing would say that the host of node a needs a reboot: the default installation looks for " +
-		"/run/reboot-required and /run/reboot-needed, which no program of this system makes. " +
-		"Red Hat Enterprise Linux 9.4 (Plow): add the component sentinel-kernel, or the component host-programs with " +
-		"--sentinel-preset=dnf. See docs/hosts.md. There is nothing for 1 more either."
+		"/run/reboot-required and /run/reboot-needed, and no program of this system is known to make them. " +
+		"Red Hat Enterprise Linux 9.4 (Plow): give the rebooter --sentinel-kernel, or programs of the host and " +
+		"--sentinel-preset=dnf. See docs/hosts.md. Nor would anything for 1 other node."
 	if got := told(); got != want {
 		t.Errorf("condition %q, want %q", got, want)
 	}

@@ -108,10 +108,10 @@ func (policy *policyView) withoutDetector() []*nodeView {
 func tellNoDetector(blind []*nodeView) string {
 	first := blind[0]
 	message := fmt.Sprintf("Nothing would say that the host of node %s needs a reboot: the default installation looks for "+
-		"/run/reboot-required and /run/reboot-needed, which no program of this system makes. %s. See docs/hosts.md.",
+		"/run/reboot-required and /run/reboot-needed, and no program of this system is known to make them. %s. See docs/hosts.md.",
 		first.Name, first.NoDetector)
 	if more := len(blind) - 1; more > 0 {
-		message += fmt.Sprintf(" There is nothing for %d more either.", more)
+		message += fmt.Sprintf(" Nor would anything for %s.", model.Counted(more, "other node", "other nodes"))
 	}
 	return message
 }

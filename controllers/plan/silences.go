@@ -11,8 +11,13 @@ import (
 
 // tellSilences says which silences fail, since when and why; nothing if none does. What hides alerts comes before what lets them through.
 func tellSilences(clock model.Clock, failures []model.SilenceFailure) (reason, message string) {
-	var ending, making []string
+	var ending, finding, making []string
 	for _, f := range slices.SortedFunc(slices.Values(failures), model.CompareSilenceFailures) {
+		if f.Finding {
+			finding = append(finding, fmt.Sprintf("It has not been possible to list the silences that an earlier manager made for %s since %s: "+
+				"%s They may hide alerts until %s.", f.Silence, clock.At(f.Since), f.Message, clock.At(f.Until)))
+			continue
+		}
 		if !f.Ending {
 			making = append(making, fmt.Sprintf("Silence %s has been failing since %s: %s", f.Silence, clock.At(f.Since), f.Message))
 			continue
@@ -27,12 +32,13 @@ func tellSilences(clock model.Clock, failures []model.SilenceFailure) (reason, m
 	if len(making) > 0 {
 		making = append(making, "Reboots do not wait for that; their alerts may reach someone.")
 	}
+	all := slices.Concat(ending, finding, making)
 	if len(ending) > 0 {
 		reason = v1alpha1.ReasonSilencesNotEnded
-	} else if len(making) > 0 {
+	} else if len(all) > 0 {
 		reason = v1alpha1.ReasonSilencesFailing
 	}
-	return reason, strings.Join(slices.Concat(ending, making), " ")
+	return reason, strings.Join(all, " ")
 }
 
 func andMore(nodes int) string {

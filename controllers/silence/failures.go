@@ -106,7 +106,8 @@ func (l *Ledger) mayTry(t *Task) time.Time {
 	return f.next
 }
 
-// Failures are what has failed for some time: that silences cannot be made, and that they cannot be ended.
+// Failures are what has failed for some time: that silences cannot be made, or else that those of earlier managers cannot be listed, and
+// that silences cannot be ended.
 func (l *Ledger) Failures() []model.SilenceFailure {
 	var all []*failing
 	for _, f := range l.failing {
@@ -115,19 +116,26 @@ func (l *Ledger) Failures() []model.SilenceFailure {
 		}
 	}
 	slices.SortFunc(all, func(a, b *failing) int { return compare(a.key, b.key) })
-	var keep, end *model.SilenceFailure
+	var keep, find, end *model.SilenceFailure
 	for _, f := range all {
-		if f.action != End {
+		switch f.action {
+		case Keep:
 			keep = join(keep, f)
-			continue
-		}
-		end = join(end, f)
-		if h := l.held[f.key]; h != nil && h.lasts().After(end.Until) {
-			end.Until = h.lasts()
+		case Find:
+			find = join(find, f)
+			find.Finding, find.Until = true, l.began.Add(longest)
+		case End:
+			end = join(end, f)
+			if h := l.held[f.key]; h != nil && h.lasts().After(end.Until) {
+				end.Until = h.lasts()
+			}
 		}
 	}
+	if keep != nil {
+		find = nil
+	}
 	var failures []model.SilenceFailure
-	for _, f := range []*model.SilenceFailure{keep, end} {
+	for _, f := range []*model.SilenceFailure{keep, find, end} {
 		if f != nil {
 			failures = append(failures, *f)
 		}

@@ -50,7 +50,8 @@ func (o Order) AsOf(now time.Time) Order {
 // Ledger is what is known of the silences of one entry at one Alertmanager. Its zero value knows none.
 type Ledger struct {
 	held map[Key]*held
-	// found: what former managers made was listed.
+	// began is when there was something to do first. Found: what former managers made was listed, or has lapsed since then.
+	began time.Time
 	found bool
 	// ended are those that were ended before they were found.
 	ended map[Key]bool
@@ -85,8 +86,12 @@ func (h *held) end(now time.Time) *Task {
 	return &Task{Action: End, Unsure: !now.Before(h.until), Silence: h.silence, Kept: h.kept}
 }
 
-// slack is by how much two clocks, and whole seconds, may differ.
-const slack = 5 * time.Second
+const (
+	// slack is by how much two clocks, and whole seconds, may differ.
+	slack = 5 * time.Second
+	// longest is for how long any entry may have a silence made.
+	longest = max(maxDuration, maxLinger)
+)
 
 // Found notes a silence that exists until a time.
 func (l *Ledger) Found(s Silence, until time.Time) {
@@ -136,6 +141,12 @@ func (l *Ledger) Empty() bool { return len(l.held) == 0 }
 func (l *Ledger) Next(o Order, now time.Time) (first *Task, wake time.Time, stale bool) {
 	plan := agenda{now: now}
 	l.forget(o, now)
+	if l.began.IsZero() {
+		l.began = now
+	}
+	if !l.found && now.After(l.began.Add(longest+slack)) {
+		l.Done(Task{Action: Find}, now) // whatever there was has lapsed
+	}
 	if !l.found && !o.Closed {
 		plan.add(l, &Task{Action: Find})
 	}

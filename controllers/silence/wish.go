@@ -110,8 +110,11 @@ func wish(policy *v1alpha1.RebootPolicy, entry *v1alpha1.AlertSilence, attempts 
 // defaultDuration is the default of the schema, for an entry that has none.
 const defaultDuration = 10 * time.Minute
 
-// maxLinger is the most that an entry may say.
-const maxLinger = time.Hour
+// maxDuration and maxLinger are the most that an entry may say.
+const (
+	maxDuration = time.Hour
+	maxLinger   = time.Hour
+)
 
 // Matters says that the attempt of a NodeReboot is under way, or ended so short a time ago that a silence may linger. A large cluster has
 // tens of thousands of others.

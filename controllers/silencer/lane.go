@@ -177,8 +177,11 @@ func (l *lane) find(ctx context.Context, server Server, now time.Time) error {
 	if err != nil {
 		return err // part of a list says nothing
 	}
+	latest := map[silence.Key]time.Duration{}
 	for i := range found {
-		if f := &found[i]; f.PolicyUID == l.key.policyUID && f.Entry == l.key.entry {
+		// Two managers may have made one each, and the alert is hidden until the later one ends.
+		if f := &found[i]; f.PolicyUID == l.key.policyUID && f.Entry == l.key.entry && f.For > latest[f.Key] {
+			latest[f.Key] = f.For
 			l.ledger.Found(f.Silence, now.Add(f.For))
 		}
 	}
@@ -205,12 +208,12 @@ func (l *lane) note(failed bool) {
 	l.mu.Lock()
 	l.empty = l.ledger.Empty()
 	l.number.Silences, l.number.Overdue = l.ledger.Held(), l.ledger.Overdue()
-	if failed {
-		l.number.Failed++
-	}
 	news := !slices.Equal(l.failures, failures)
 	l.failures = failures
 	l.mu.Unlock()
+	if failed {
+		l.silencer.count(l.policy)
+	}
 	if !news {
 		return
 	}
@@ -233,5 +236,6 @@ func (l *lane) fails() []model.SilenceFailure {
 func (l *lane) add(n Number) Number {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return Number{Silences: n.Silences + l.number.Silences, Overdue: n.Overdue + l.number.Overdue, Failed: n.Failed + l.number.Failed}
+	n.Silences, n.Overdue = n.Silences+l.number.Silences, n.Overdue+l.number.Overdue
+	return n
 }

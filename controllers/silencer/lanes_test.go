@@ -74,10 +74,87 @@ func TestWhatTheNextManagerCannotListItMakesAndEndsNevertheless(t *testing.T) {
 		if am.lists > 12 {
 			t.Errorf("%d lists in four minutes", am.lists)
 		}
-		if f := next.Failures()["p"]; len(f) != 1 || f[0].Ending {
+		if f := next.Failures()["p"]; len(f) != 1 || f[0].Ending || !f[0].Finding || !f[0].Until.Equal(am.began.Add(time.Hour)) {
 			t.Errorf("failures %+v", f)
 		}
+		lists := am.lists
+		for range 60 {
+			time.Sleep(time.Minute)
+			next.pass()
+		}
+		synctest.Wait()
+		if f := next.Failures()["p"]; len(f) != 0 {
+			t.Errorf("failures %+v, although whatever there was has lapsed", f)
+		}
+		if n := am.lists - lists; n > 12 {
+			t.Errorf("%d lists in an hour", n)
+		}
 		next.stop()
+	})
+}
+
+func TestOfTwoSilencesThatManagersMadeOfOneTheLaterOneCounts(t *testing.T) {
+	for _, order := range [][]time.Duration{{9 * time.Minute, 2 * time.Minute}, {2 * time.Minute, 9 * time.Minute}} {
+		synctest.Test(t, func(t *testing.T) {
+			am := newFakeServer()
+			servers := map[string]*fakeServer{"http://am": am}
+			first := newBench(t, servers)
+			first.underWay("a")
+			first.pass()
+			am.take()
+			first.stop()
+			made := am.silences[0].Silence
+			am.silences = nil
+			for _, lasts := range order {
+				am.silences = append(am.silences, &fakeSilence{made, time.Now().Add(lasts)})
+			}
+			next := newBench(t, servers)
+			next.underWay("a")
+			next.change(stalled(next, "a"))
+			am.refuse("a", errors.New("no"))
+			for range 5 {
+				next.pass()
+				time.Sleep(5 * time.Second)
+			}
+			f := next.Failures()["p"]
+			if len(f) != 1 || !f[0].Ending || !f[0].Until.Equal(am.began.Add(9*time.Minute)) {
+				t.Errorf("%v: failures %+v", order, f)
+			}
+			next.stop()
+		})
+	}
+}
+
+func TestFailuresAreCountedOnForAsLongAsThePolicyHasSilences(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gone, other := newFakeServer(), newFakeServer()
+		b := newBench(t, map[string]*fakeServer{"http://am": gone, "http://other": other})
+		second := entry("http://other", "{{ .Node }}")
+		second.Name = "other"
+		gone.set(errors.New("no"), false)
+		b.change(func() { b.policy.Spec.Silences = append(b.policy.Spec.Silences, second) })
+		b.pass()
+		time.Sleep(time.Minute)
+		before := b.Numbers()["p"].Failed
+		if before == 0 {
+			t.Fatal("nothing has failed")
+		}
+		b.change(func() { b.policy.Spec.Silences = b.policy.Spec.Silences[1:] })
+		b.pass()
+		time.Sleep(2 * time.Hour)
+		if after := b.Numbers()["p"].Failed; after < before {
+			t.Errorf("%d have failed, after %d", after, before)
+		}
+		if n := len(b.lanes); n != 1 {
+			t.Errorf("there are %d lanes", n)
+		}
+		b.change(func() { b.policy.Spec.Silences = nil })
+		b.pass()
+		synctest.Wait()
+		if len(b.Numbers()) != 0 || len(b.failed) != 0 {
+			t.Errorf("left: %v, %v", b.Numbers(), b.failed)
+		}
+		b.stop()
 	})
 }
 

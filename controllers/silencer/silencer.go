@@ -5,6 +5,7 @@ package silencer
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -46,6 +47,8 @@ type Silencer struct {
 
 	mu    sync.Mutex
 	lanes map[laneKey]*lane
+	// failed is how many requests failed, by policy, for as long as it has lanes: those come and go.
+	failed map[string]int
 	// problems say why no silence can be made, by policy.
 	problems map[string][]model.SilenceFailure
 }
@@ -57,7 +60,7 @@ type laneKey struct {
 
 // New makes a Silencer that does nothing until it is started.
 func New(options Options) *Silencer {
-	return &Silencer{options: options, lanes: map[laneKey]*lane{}, problems: map[string][]model.SilenceFailure{}}
+	return &Silencer{options: options, lanes: map[laneKey]*lane{}, failed: map[string]int{}, problems: map[string][]model.SilenceFailure{}}
 }
 
 // Start lets the Silencer work until the context ends. It says when there is something new to know.
@@ -160,9 +163,18 @@ func (s *Silencer) Numbers() map[string]Number {
 	defer s.mu.Unlock()
 	numbers := map[string]Number{}
 	for _, l := range s.lanes {
-		numbers[l.policy] = l.add(numbers[l.policy])
+		n := l.add(numbers[l.policy])
+		n.Failed = s.failed[l.policy]
+		numbers[l.policy] = n
 	}
 	return numbers
+}
+
+// count a request that failed.
+func (s *Silencer) count(policy string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failed[policy]++
 }
 
 // forget a lane that has nothing left to do; false if it was asked for again meanwhile.
@@ -173,5 +185,8 @@ func (s *Silencer) forget(l *lane) bool {
 		return false
 	}
 	delete(s.lanes, l.key)
+	if !slices.ContainsFunc(slices.Collect(maps.Values(s.lanes)), func(other *lane) bool { return other.policy == l.policy }) {
+		delete(s.failed, l.policy)
+	}
 	return true
 }

@@ -55,6 +55,11 @@ func check(root, version string) error {
 	if err != nil {
 		faults = append(faults, err.Error())
 	}
+	if len(faults) == 0 {
+		if err := showChanges(edits, string(changelog), strings.TrimPrefix(version, "v")); err != nil {
+			faults = append(faults, err.Error())
+		}
+	}
 	for _, file := range slices.Sorted(maps.Keys(edits)) {
 		faults = append(faults, edits[file].faults(file)...)
 	}
@@ -136,6 +141,9 @@ func prepare(root, version, date string) error {
 	}
 	released, err := release(string(changelog), strings.TrimPrefix(version, "v"), date)
 	if err != nil {
+		return err
+	}
+	if err := showChanges(edits, released, strings.TrimPrefix(version, "v")); err != nil {
 		return err
 	}
 	edits[changelogFile] = edit{was: string(changelog), is: released}

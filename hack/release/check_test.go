@@ -82,7 +82,8 @@ func TestAChangelogThatDoesNotFitIsRefused(t *testing.T) {
 var chartFiles = map[string]string{
 	"charts/reboot-operator/Chart.yaml": "name: it\nversion: 0.1.0 # comment\nappVersion: \"v0.1.0\"\nannotations:\n" +
 		"  artifacthub.io/prerelease: \"false\"\n" +
-		"  artifacthub.io/images: |\n    - name: it\n      image: ghcr.io/reboot-operator/reboot-operator:v0.1.0\n",
+		"  artifacthub.io/images: |\n    - name: it\n      image: ghcr.io/reboot-operator/reboot-operator:v0.1.0\n" +
+		"  artifacthub.io/changes: |\n    - kind: fixed\n      description: \"Old.\"\n",
 	"charts/reboot-operator/README.md": "Version 0.1.0 of the chart installs version v0.1.0 of it.\n" +
 		"helm install it oci://ghcr.io/reboot-operator/charts/reboot-operator --version 0.1.0 \\\n",
 	"config/gitops/argocd/helm.yaml":      "    chart: reboot-operator\n    targetRevision: 0.1.0\n",
@@ -157,13 +158,40 @@ func TestAPrereleaseIsNoneForEverybody(t *testing.T) {
 	}
 	want := "name: it\nversion: 0.2.0-rc.1\nappVersion: v0.2.0-rc.1\nannotations:\n" +
 		"  artifacthub.io/prerelease: \"true\"\n" +
-		"  artifacthub.io/images: |\n    - name: it\n      image: ghcr.io/reboot-operator/reboot-operator:v0.2.0-rc.1\n"
+		"  artifacthub.io/images: |\n    - name: it\n      image: ghcr.io/reboot-operator/reboot-operator:v0.2.0-rc.1\n" +
+		"  artifacthub.io/changes: |\n    - kind: added\n      description: \"A thing.\"\n"
 	if diff := cmp.Diff(want, read(t, filepath.Join(folder, chartFolder, "Chart.yaml"))); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	// A range would not match a pre-release.
 	if got := read(t, folder+"/config/gitops/flux/helmrelease.yaml"); got != "  ref:\n    semver: 0.2.0-rc.1\n" {
 		t.Errorf("flux gets %q", got)
+	}
+}
+
+func TestTheChartShowsWhatTheChangelogSays(t *testing.T) {
+	got, err := changesOf("### Added\n\n- **A thing** of [many](docs/x.md), which\n  is \"new\". And more.\n- Another\n\n" +
+		"### Fixed\n\n- `a.b` works. [Why](x)")
+	want := "    - kind: added\n      description: \"A thing of many, which is \\\"new\\\".\"\n" +
+		"    - kind: added\n      description: \"Another\"\n" +
+		"    - kind: fixed\n      description: \"`a.b` works.\"\n"
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v, -want +got:\n%s", err, diff)
+	}
+	if _, err := changesOf("### New\n\n- A thing."); err == nil {
+		t.Error("a heading that Artifact Hub does not know is taken")
+	}
+	folder := newRepository(t)
+	if err := prepare(folder, "v0.2.0", "2026-12-24"); err != nil {
+		t.Fatal(err)
+	}
+	write(t, folder+"/test/crd/testdata/releases/v0.2.0/one.yaml", "{}")
+	text := read(t, filepath.Join(folder, changelogFile))
+	for _, edited := range []string{"- Another thing.", "- A thing.\n- And another one.", "Nothing."} {
+		write(t, filepath.Join(folder, changelogFile), strings.Replace(text, "- A thing.", edited, 1))
+		if err := check(folder, "v0.2.0"); err == nil || !strings.Contains(err.Error(), "charts/reboot-operator/Chart.yaml:") {
+			t.Errorf("the changelog has %q, and the chart is taken: %v", edited, err)
+		}
 	}
 }
 

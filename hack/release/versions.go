@@ -35,7 +35,7 @@ func full(version string) string { return version }
 func spots() []spot {
 	anywhere := regexp.MustCompile(`(charts/reboot-operator --version |image\.tag=v|\?ref=v|newTag: v` +
 		`|registry\.example\.com/(?:[a-z-]+/)*reboot-operator:v)` + number)
-	metadata := chartFolder + "/Chart.yaml"
+	metadata := chartMetadata
 	return []spot{
 		{files: "config/default/kustomization.yaml", pattern: regexp.MustCompile(`(?m)^(  newTag: ).+$`), form: full, exact: true},
 		{files: "docs/*.md", pattern: anywhere},
@@ -84,7 +84,11 @@ func (e edit) faults(file string) []string {
 	var found []string
 	was, is := strings.Split(e.was, "\n"), strings.Split(e.is, "\n")
 	for i := range was {
-		if was[i] != is[i] {
+		switch {
+		case i < len(is) && was[i] == is[i]:
+		case len(was) != len(is):
+			return append(found, fmt.Sprintf("%s:%d: from %q on, there are other lines than expected", file, i+1, strings.TrimSpace(was[i])))
+		default:
 			found = append(found, fmt.Sprintf("%s:%d: %q, expected %q", file, i+1, strings.TrimSpace(was[i]), strings.TrimSpace(is[i])))
 		}
 	}

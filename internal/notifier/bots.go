@@ -1,9 +1,7 @@
 package notifier
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"html"
 	"io"
@@ -36,11 +34,12 @@ func newTelegram(parsed *url.URL) (*telegramBot, error) {
 }
 
 func (b *telegramBot) send(ctx context.Context, m message) *problem {
-	body, err := json.Marshal(b.payload(m))
-	if err != nil {
-		return failed("the message cannot be written as JSON")
-	}
-	return post(ctx, "https://api.telegram.org/bot"+b.config.Token+"/sendMessage", "application/json", bytes.NewReader(body))
+	_, bad := b.publish(ctx, m)
+	return bad
+}
+
+func (b *telegramBot) method(name string) string {
+	return "https://api.telegram.org/bot" + b.config.Token + "/" + name
 }
 
 // payload is a message. A title of the URL is bold, which takes HTML.

@@ -231,3 +231,144 @@ func TestAReceiverThatIsTakenOutAndPutBackIsNotToldTwiceAtOnce(t *testing.T) {
 		}
 	})
 }
+
+func TestAReceiverWhosePolicyLosesItsNotificationsAndGetsThemBackIsNotToldTwiceAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, "hangs")
+		defer func() { b.stop() }()
+		watched := &crowd{teller: b.to, receivers: b.to}
+		b.sender = watched
+		b.to.hang["hangs"] = sendTimeout
+		b.halt(true)
+		for range 10 {
+			b.after(2 * time.Second)
+			saved := b.policy.Spec.Notifications
+			b.policy.Spec.Notifications = nil
+			b.after(2 * time.Second)
+			b.policy.Spec.Notifications = saved
+		}
+		if watched.most > 1 {
+			t.Errorf("%d are told at once", watched.most)
+		}
+		b.policy.Spec.Notifications = nil
+		b.after(time.Minute)
+		if _, is := b.Problems()["workers"]; is || len(b.policies) > 0 {
+			t.Errorf("left: %v, %v", b.Problems(), b.policies)
+		}
+	})
+}
+
+func TestADefectWithOnePolicyLeavesTheOthersTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, "slack")
+		defer func() { b.stop() }()
+		broken := b.policy.DeepCopy()
+		broken.Name, broken.UID = "broken", "b"
+		b.Observe([]*v1alpha1.RebootPolicy{broken, b.policy.DeepCopy()}, nil)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		memory := b.policies["b"].memory
+		b.policies["b"].memory = nil // stands for any defect
+		b.halt(true)
+		b.Observe([]*v1alpha1.RebootPolicy{broken, b.policy.DeepCopy()}, nil)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if got := b.to.events("slack"); !slices.Equal(got, []string{"Halted"}) {
+			t.Errorf("told %v", got)
+		}
+		if got := b.Problems(); got["broken"].Message != saysDefect || len(got) != 1 {
+			t.Errorf("problems: %+v", got)
+		}
+		b.policies["b"].memory = memory
+		time.Sleep(2 * pause)
+		synctest.Wait()
+		if got := b.Problems(); len(got) > 0 {
+			t.Errorf("problems afterwards: %+v", got)
+		}
+	})
+}
+
+func TestAReceiverThatWasMisconfiguredForAnHourIsLookedAtAgainWithinTwoMinutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, "slack")
+		defer func() { b.stop() }()
+		b.to.broken["slack"] = invalid("there is no Secret")
+		b.after(time.Hour)
+		b.to.set(func() { delete(b.to.broken, "slack") })
+		b.after(2 * recheck)
+		if got, is := b.Problems()["workers"]; is {
+			t.Errorf("problem afterwards: %+v", got)
+		}
+	})
+}
+
+func TestAReceiverIsLeftAloneAlthoughItsPolicyIsEditedUnlessItIsAnotherOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, "slack")
+		defer func() { b.stop() }()
+		b.policy.Spec.Notifications[0].URL = keyOf("url")
+		b.to.broken["slack"] = &problem{text: "it answers 429", after: time.Hour}
+		b.halt(true)
+		b.after(time.Minute)
+		for range 10 {
+			b.policy.Generation++
+			b.after(time.Minute)
+		}
+		if b.to.tries != 1 {
+			t.Errorf("%d tries", b.to.tries)
+		}
+		b.policy.Generation++
+		b.policy.Spec.Notifications[0].URL = keyOf("another")
+		b.after(time.Minute)
+		if b.to.tries != 2 {
+			t.Errorf("%d tries, one of another receiver", b.to.tries)
+		}
+	})
+}
+
+func TestANotifierThatNobodyNeedsAnyLongerHasNoProblem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, "slack")
+		defer func() { b.stop() }()
+		b.store.live = interceptor.NewClient(b.cluster, interceptor.Funcs{
+			Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+				return errors.New("forbidden")
+			},
+		})
+		b.after(time.Hour)
+		if len(b.Problems()) != 1 {
+			t.Fatalf("problems: %+v", b.Problems())
+		}
+		b.policy.Spec.Notifications = nil
+		b.after(time.Second)
+		if len(b.Problems()) != 0 {
+			t.Errorf("problems afterwards: %+v", b.Problems())
+		}
+	})
+}
+
+func TestNoPolicyIsLeftOutOfTheConfigMapBeforeKeysAre(t *testing.T) {
+	n := New(Options{})
+	keys := make([]string, 64)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("%016d/%d", i, i)
+	}
+	for i := range 500 {
+		state := &notify.State{Receivers: map[string]*notify.Told{"slack": {
+			Started: "0123456789abcdef", Keys: map[v1alpha1.NotificationEvent][]string{
+				v1alpha1.EventOverdue: keys, v1alpha1.EventApprovalNeeded: keys, v1alpha1.EventDrainRefused: keys,
+			},
+		}}}
+		policy := newTracked(state)
+		policy.object = &v1alpha1.RebootPolicy{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("p%d", i), UID: types.UID(fmt.Sprint(i))}}
+		n.policies[policy.object.UID] = policy
+	}
+	data := n.encoded()
+	size := 0
+	for _, text := range data {
+		size += len(text)
+	}
+	if len(data) != 500 || size > maxStored || strings.Contains(data["p0"], keys[0]) {
+		t.Errorf("%d policies in %d bytes, the first one is %s", len(data), size, data["p0"])
+	}
+}

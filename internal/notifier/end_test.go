@@ -2,9 +2,12 @@ package notifier
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -136,11 +139,127 @@ func TestAReceiverIsToldOfOneEventAfterTheOtherWithoutALook(t *testing.T) {
 	})
 }
 
-func TestAReceiverIsTriedAgainAfterTheClockWentBack(t *testing.T) {
-	now := time.Date(2026, 11, 28, 1, 0, 0, 0, time.UTC)
-	for in, want := range map[time.Duration]bool{-time.Hour: false, 0: false, time.Minute: true, 12 * time.Minute: true, time.Hour: false} {
-		if got := ahead(now.Add(in), now, maxBackoff); got != want {
-			t.Errorf("in %s: %t", in, got)
-		}
+// oneAfterAnother take longer than others, by their names.
+type oneAfterAnother struct {
+	*receivers
+	takes map[string]time.Duration
+}
+
+func (o oneAfterAnother) send(ctx context.Context, policy string, n *v1alpha1.Notification, e *notify.Event) *problem {
+	return slow{o.receivers, o.takes[n.Name]}.send(ctx, policy, n, e)
+}
+
+// A write of which the manager does not learn that it was done makes the last one fail.
+func TestWhatWasSentLastIsStoredAfterAWriteThatWasCutOff(t *testing.T) {
+	for name, before := range map[string]int{"the first write": 0, "another write": 1} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, "slack", "other")
+				b.sender = oneAfterAnother{b.to, map[string]time.Duration{"other": savesAtLatest + 2*time.Second}}
+				var writing atomic.Bool
+				b.options.Client = cutOff(b.cluster, &writing)
+				b.after(3 * time.Minute)
+				for i := range before {
+					b.reboot(fmt.Sprint(i), false)
+					b.after(30 * time.Minute)
+				}
+				b.halt(true)
+				b.pass()
+				writing.Store(false)
+				for range 1000 {
+					if time.Sleep(10 * time.Millisecond); writing.Load() {
+						break
+					}
+				}
+				b.stop()
+				want := b.to.events("other")
+				if !slices.Contains(want, "Halted") {
+					t.Fatalf("when the lead is given up, the other one was told %v", want)
+				}
+				b.lead()
+				b.after(time.Hour)
+				if got := b.to.events("other"); !slices.Equal(got, want) {
+					t.Errorf("told %v, and %v after another manager led", want, got)
+				}
+				b.stop()
+			})
+		})
 	}
+}
+
+// cutOff writes, and then lets nobody know if the context has ended.
+func cutOff(cluster client.WithWatch, writing *atomic.Bool) client.WithWatch {
+	know := func(ctx context.Context, err error) error {
+		writing.Store(true)
+		time.Sleep(500 * time.Millisecond)
+		if err != nil {
+			return err
+		}
+		return ctx.Err()
+	}
+	return interceptor.NewClient(cluster, interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			return know(ctx, c.Create(context.WithoutCancel(ctx), o, opts...))
+		},
+		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
+			return know(ctx, c.Update(context.WithoutCancel(ctx), o, opts...))
+		},
+	})
+}
+
+// wrongClock is ahead of the time of the bubble.
+type wrongClock struct{ ahead atomic.Int64 }
+
+func (c *wrongClock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+
+func (c *wrongClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+
+// Nothing that is waited for by the clock is waited for until the clock is there once more.
+func TestNothingWaitsForHoursAfterTheClockWentBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, clock := newBench(t, "slack"), &wrongClock{}
+		defer func() { b.stop() }()
+		const hours = int64(3 * time.Hour)
+		clock.ahead.Store(hours)
+		b.options.Clock = clock
+		var down atomic.Bool
+		down.Store(true)
+		b.store.live = interceptor.NewClient(b.cluster, interceptor.Funcs{
+			Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+				if down.Load() {
+					return errors.New("the API server is down")
+				}
+				return c.Get(ctx, key, o, opts...)
+			},
+		})
+		b.after(time.Minute)
+		down.Store(false)
+		clock.ahead.Store(0)
+		b.halt(true)
+		b.after(2 * recheck)
+		if got := b.to.events("slack"); len(got) != 1 {
+			t.Errorf("what was sent before could not be read for a while, and then was sent %v", got)
+		}
+
+		clock.ahead.Store(hours)
+		b.halt(false)
+		b.after(2 * time.Minute) // what has ended is stored
+		b.to.set(func() { b.to.broken["slack"] = failed("x") })
+		b.halt(true)
+		b.after(time.Minute)
+		b.to.set(func() { delete(b.to.broken, "slack") })
+		clock.ahead.Store(0)
+		b.after(20 * time.Minute)
+		if got := b.to.events("slack"); len(got) != 2 {
+			t.Errorf("a receiver failed for a while, and was sent %v", got)
+		}
+		stored := &corev1.ConfigMap{}
+		if err := b.cluster.Get(t.Context(), types.NamespacedName{Namespace: testNamespace, Name: v1alpha1.NotificationsName}, stored); err != nil {
+			t.Fatal(err)
+		}
+		want := fmt.Sprint(b.policy.Status.Conditions[0].LastTransitionTime.Unix())
+		if !strings.Contains(stored.Data["workers"], want) {
+			t.Errorf("stored %v, want %s in it", stored.Data, want)
+		}
+	})
 }

@@ -219,7 +219,11 @@ func (n *Notifier) safely(do func() time.Duration) (wake time.Duration) {
 
 // step looks, and has done what there is to do. It returns when to do so again; 0 is when something happens.
 func (n *Notifier) step(ctx context.Context) time.Duration {
-	if n.last == nil || !n.wanted() {
+	if n.last == nil {
+		return 0
+	}
+	if !n.wanted() {
+		n.show(nil) // nobody is to be told, so nothing is wrong with that
 		return 0
 	}
 	if !n.store.loaded {
@@ -266,25 +270,42 @@ func (n *Notifier) look(ctx context.Context, now time.Time) time.Time {
 			policy = newTracked(n.store.state(facts.Policy, now, n.options.Log))
 			n.policies[uid] = policy
 		}
-		policy.object = facts.Policy
-		outcome := policy.state.Look(facts, policy.memory, now)
-		policy.dirty = policy.dirty || outcome.Changed
-		wake = soonest(wake, outcome.Wake)
-		for i := range facts.Policy.Spec.Notifications {
-			receiver := policy.receiver(facts.Policy.Spec.Notifications[i].Name)
-			dropped := receiver.update(&facts.Policy.Spec.Notifications[i], facts.Policy.Generation, outcome.Due, now)
-			for range dropped {
-				n.options.Count(facts.Policy.Name, ResultDropped)
-			}
-			wake = soonest(wake, n.begin(ctx, policy, receiver, now))
+		policy.object, policy.gone, policy.defect = facts.Policy, false, true
+		again := n.safely(func() time.Duration {
+			wake = soonest(wake, n.lookAt(ctx, policy, facts, now))
+			policy.defect = false
+			return 0
+		})
+		if again > 0 {
+			wake = soonest(wake, now.Add(again))
 		}
-		policy.keep()
 	}
-	for uid := range n.policies {
-		if !current[uid] {
+	for uid, policy := range n.policies {
+		if current[uid] {
+			continue
+		}
+		// Who is being told now is not to be told a second time because its policy has notifications again meanwhile.
+		if policy.gone = true; !policy.busy() {
 			delete(n.policies, uid)
 		}
 	}
+	return wake
+}
+
+// lookAt finds out what the receivers of one policy have to be told, and has it done.
+func (n *Notifier) lookAt(ctx context.Context, policy *tracked, facts *notify.Facts, now time.Time) time.Time {
+	outcome := policy.state.Look(facts, policy.memory, now)
+	policy.dirty = policy.dirty || outcome.Changed
+	wake := outcome.Wake
+	for i := range facts.Policy.Spec.Notifications {
+		receiver := policy.receiver(facts.Policy.Spec.Notifications[i].Name)
+		dropped := receiver.update(&facts.Policy.Spec.Notifications[i], facts.Policy.Generation, outcome.Due, now)
+		for range dropped {
+			n.options.Count(facts.Policy.Name, ResultDropped)
+		}
+		wake = soonest(wake, n.begin(ctx, policy, receiver, now))
+	}
+	policy.keep()
 	return wake
 }
 
@@ -300,6 +321,9 @@ func (n *Notifier) begin(ctx context.Context, policy *tracked, r *receiver, now 
 	r.busy = true
 	if next != nil {
 		r.pending[next.Event].tried = true
+		own := *next // whoever sends it notes where it is shown
+		own.Show(policy.state.Shown(r.spec.Name, next))
+		next = &own
 	}
 	spec := r.spec.DeepCopy()
 	outgoing := result{policy: policy.object.UID, receiver: spec.Name, generation: policy.object.Generation, event: next}

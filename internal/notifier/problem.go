@@ -15,7 +15,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/outbound"
 )
 
-// problem is why a receiver was not told. It is made of fixed sentences, words of the policy, and names of Secrets and keys: errors of
+// problem is why a notification could not be delivered. It is made of fixed sentences, words of the policy, and names of Secrets and keys: errors of
 // libraries have URLs in them, and URLs have tokens.
 type problem struct {
 	// invalid says that a person has to change something: trying again does not help.
@@ -77,7 +77,17 @@ var hints = []struct{ has, says string }{
 
 // words are those of well-known services for what is wrong with a token or a channel.
 var words = regexp.MustCompile(`\b(invalid_auth|invalid_token|token_revoked|account_inactive|not_in_channel|channel_not_found|` +
-	`channel_is_archived|no_service|no_team|action_prohibited|chat not found|bot was blocked)\b`)
+	`channel_is_archived|no_service|no_team|action_prohibited|chat not found|bot was blocked|` + saysSame + `|` + saysUnchangeable + `)\b`)
+
+const (
+	// saysSame is what Telegram says of a message that is shown as it is already.
+	saysSame = "message is not modified"
+	// saysUnchangeable are words of Slack for a message that it does not change.
+	saysUnchangeable = "message_not_found|cant_update_message|edit_window_closed"
+)
+
+// unchangeable finds them.
+var unchangeable = regexp.MustCompile(`\b(` + saysUnchangeable + `)\b`)
 
 // refusals finds a refusal in the text of an error.
 var refusals = regexp.MustCompile(`refusal ([45][0-9]{2}) after ([0-9]{1,4})s word "([a-z_ ]*)"`)

@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/notify"
@@ -36,6 +37,8 @@ type tracked struct {
 	// dirty says that the state is not stored, and since when.
 	dirty      bool
 	dirtySince time.Time
+	// gone says that the policy has no notifications now, and defect that it cannot be found out what is due.
+	gone, defect bool
 }
 
 func newTracked(state *notify.State) *tracked {
@@ -85,7 +88,9 @@ type receiver struct {
 	checked, generation int64
 	failures            int
 	notBefore           time.Time
-	problem             *problem
+	// alone is until when the receiver asked to be left alone.
+	alone   time.Time
+	problem *problem
 	// since is when the problem began.
 	since time.Time
 	// template is what is wrong with a template; messages are then sent without it.
@@ -105,11 +110,7 @@ func (r *receiver) update(
 	spec *v1alpha1.Notification, generation int64, due map[string][]*notify.Event, now time.Time,
 ) (dropped []v1alpha1.NotificationEvent) {
 	if r.generation != generation {
-		r.notBefore = time.Time{} // what changed may be what was wrong
-		r.template = nil
-		if path, err := notify.CheckTemplates(spec); err != nil {
-			r.template = invalid("%s cannot be used, so messages are sent in plain English: %s", path, err)
-		}
+		r.edited(spec)
 	}
 	r.spec, r.generation = spec, generation
 	is := map[v1alpha1.NotificationEvent]bool{}
@@ -136,6 +137,28 @@ func (r *receiver) update(
 		}
 	}
 	return dropped
+}
+
+// edited takes that the policy is another one than before: what changed may be what was wrong.
+func (r *receiver) edited(spec *v1alpha1.Notification) {
+	if r.spec == nil || !r.sameAddress(spec) {
+		r.alone = time.Time{}
+	}
+	r.notBefore, r.template = r.alone, nil
+	if path, err := notify.CheckTemplates(spec); err != nil {
+		r.template = invalid("%s cannot be used, so messages are sent in plain English: %s", path, err)
+	}
+}
+
+// sameAddress says that the receiver is to be found where it was.
+func (r *receiver) sameAddress(spec *v1alpha1.Notification) bool {
+	address := func(n *v1alpha1.Notification) *v1alpha1.NotificationKey {
+		if n.Webhook != nil {
+			return &n.Webhook.URL
+		}
+		return n.URL
+	}
+	return ptr.Equal(address(r.spec), address(spec))
 }
 
 // next is what the receiver has to be told next. Without any event it has to be found out whether it is configured right.
@@ -174,7 +197,7 @@ func (n *Notifier) handle(ctx context.Context, result result) {
 	now := n.options.Clock.Now()
 	r.busy = false
 	n.note(policy, r, result, now)
-	if policy.has(result.receiver) {
+	if !policy.gone && policy.has(result.receiver) {
 		n.begin(ctx, policy, r, now) // the next look says when, if that is later
 	}
 }
@@ -183,7 +206,7 @@ func (n *Notifier) handle(ctx context.Context, result result) {
 func (n *Notifier) note(policy *tracked, r *receiver, result result, now time.Time) {
 	if result.problem != nil {
 		n.count(policy, result, ResultFailed)
-		n.options.Log.Info("A receiver of notifications was not told", "policy", policy.object.Name, "receiver", result.receiver,
+		n.options.Log.Info("A notification could not be delivered", "policy", policy.object.Name, "receiver", result.receiver,
 			"because", result.problem.text)
 		r.fail(result, now)
 		return
@@ -237,12 +260,12 @@ func (r *receiver) fail(result result, now time.Time) {
 		wait = min(firstBackoff<<(r.failures-1), maxBackoff)
 	}
 	if result.problem.invalid {
-		wait = max(min(wait, maxBackoff), recheck)
+		wait = recheck // whoever corrects it looks whether that helped
 	}
 	if result.event == nil && !result.problem.invalid {
 		r.checked = result.generation - 1
 	}
-	r.notBefore = now.Add(jittered(max(wait, result.problem.after)))
+	r.notBefore, r.alone = now.Add(jittered(max(wait, result.problem.after))), now.Add(result.problem.after)
 }
 
 func jittered(d time.Duration) time.Duration { return wait.Jitter(d, jitter) }
@@ -259,7 +282,7 @@ func (r *receiver) shown() *problem {
 func (n *Notifier) tell() {
 	problems := map[string]model.NotificationProblem{}
 	for _, policy := range n.policies {
-		if p, is := policy.told(); is {
+		if p, is := policy.told(); is && !policy.gone {
 			problems[policy.object.Name] = p
 		}
 	}
@@ -282,8 +305,15 @@ func (n *Notifier) show(problems map[string]model.NotificationProblem) {
 	}
 }
 
+// saysDefect is said of a policy whose look panics.
+const saysDefect = "Nothing new is sent, because of a defect of the manager: what is due cannot be found out. Please report it with what " +
+	"the manager's log says."
+
 // told is the problem of the first receiver that has one; an invalid one goes first.
 func (t *tracked) told() (shown model.NotificationProblem, is bool) {
+	if t.defect {
+		return model.NotificationProblem{Reason: v1alpha1.ReasonNotificationFailed, Message: saysDefect}, true
+	}
 	for i := range t.object.Spec.Notifications {
 		name := t.object.Spec.Notifications[i].Name
 		r := t.receivers[name]

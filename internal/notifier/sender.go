@@ -21,6 +21,10 @@ type sender struct {
 // send tells a receiver of an event; with none it only finds out whether the receiver is configured right.
 func (s *sender) send(ctx context.Context, policy string, n *v1alpha1.Notification, e *notify.Event) *problem {
 	if n.Webhook != nil {
+		if e != nil && e.IsProgress() { // it was another receiver when the rollout began
+			e.Show("")
+			return nil
+		}
 		return s.toWebhook(ctx, policy, n.Webhook, e)
 	}
 	return s.toService(ctx, policy, n, e)
@@ -37,6 +41,15 @@ func (s *sender) toService(ctx context.Context, policy string, n *v1alpha1.Notif
 	to, bad := newService(raw, s.where(n.URL), s.guard)
 	if bad != nil || e == nil {
 		return bad
+	}
+	if !e.AboutRollout() {
+		return to.send(ctx, write(n, e))
+	}
+	if shows, is := to.(board); is {
+		return show(ctx, shows, write(n, e), e)
+	}
+	if e.Show(""); e.IsProgress() {
+		return nil
 	}
 	return to.send(ctx, write(n, e))
 }

@@ -142,7 +142,11 @@ func understand(scheme string, parsed *url.URL, guard outbound.Guard) (made targ
 	case services[scheme] == nil:
 		return nil, nil
 	}
-	return newOther(scheme, parsed, guard)
+	other, err := newOther(scheme, parsed, guard)
+	if err != nil {
+		return nil, err
+	}
+	return editable(other), nil
 }
 
 // newOther makes a service that is told as shoutrrr does.

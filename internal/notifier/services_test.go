@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/reboot-operator/reboot-operator/controllers/notify"
 )
 
 // offered is how a service is told, and what it answers when it has taken a message.
@@ -19,8 +21,9 @@ type offered struct {
 	url, answer string
 	// steps are answers to requests before the message.
 	steps map[string]string
-	// has is in a message, and got the last one.
+	// has is in a message, and got the last one, with what its URL asks for. Requests has how many messages there were.
 	has, got string
+	requests int
 }
 
 // all are all services that are offered.
@@ -71,9 +74,8 @@ var all = map[string]offered{
 
 // played answers as a service, but for the last request, which is the message.
 type played struct {
-	service offered
+	service *offered
 	last    http.HandlerFunc
-	got     *string
 }
 
 func (p played) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -85,13 +87,12 @@ func (p played) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	if p.got != nil {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			panic(http.ErrAbortHandler)
-		}
-		*p.got = string(body)
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler)
 	}
+	p.service.got = strings.Join([]string{r.URL.RawQuery, r.Header.Get("Title"), string(body)}, "\n")
+	p.service.requests++
 	p.last(w, r)
 }
 
@@ -130,11 +131,7 @@ func TestNoServiceTakesAFailureForASuccess(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			good := respond(200, service.answer)
-			if service.answer == "204" {
-				good = respond(204, "")
-			}
-			if got := service.told(t, good); got != nil {
+			if got := service.told(t, service.success()); got != nil {
 				t.Errorf("taken: %+v", got)
 			}
 			if !strings.Contains(service.got, service.has) {
@@ -162,10 +159,15 @@ func TestNoServiceTakesAFailureForASuccess(t *testing.T) {
 // told sends a message to a service that answers it so. Without an answer connections are refused, those of steps before as well.
 func (o *offered) told(t *testing.T, answer http.HandlerFunc) *problem {
 	t.Helper()
-	server := httptest.NewServer(played{*o, answer, &o.got})
+	return o.toldOf(t, halted(), answer)
+}
+
+func (o *offered) toldOf(t *testing.T, event *notify.Event, answer http.HandlerFunc) *problem {
+	t.Helper()
+	server := httptest.NewServer(played{o, answer})
 	defer server.Close()
 	cloud.mu.Lock()
-	cloud.instead = played{*o, answer, &o.got}
+	cloud.instead = played{o, answer}
 	cloud.mu.Unlock()
 	defer func() {
 		cloud.mu.Lock()
@@ -178,7 +180,38 @@ func (o *offered) told(t *testing.T, answer http.HandlerFunc) *problem {
 		cloud.refuses.Store(true)
 	}
 	raw := strings.Replace(o.url, "HOST", server.Listener.Addr().String(), 1)
-	return senderWith(loopback, map[string]string{"url": raw}).send(t.Context(), "workers", toURL(), halted())
+	return senderWith(loopback, map[string]string{"url": raw}).send(t.Context(), "workers", toURL(), event)
+}
+
+// success is how the service answers when it has taken a message.
+func (o *offered) success() http.HandlerFunc {
+	if o.answer == "204" {
+		return respond(204, "")
+	}
+	return respond(200, o.answer)
+}
+
+// A message names up to ten nodes, each in a line of its own.
+func TestAMessageOfManyLinesIsOneRequestWithAllOfThem(t *testing.T) {
+	lines := []string{"the-title"}
+	for i := range 12 {
+		lines = append(lines, fmt.Sprintf("worker-%d-waits", i))
+	}
+	event := halted()
+	event.Title, event.Text = lines[0], strings.Join(lines[1:], "\n")
+	for name, service := range all {
+		if service.url == "" {
+			continue
+		}
+		if got := service.toldOf(t, event, service.success()); got != nil || service.requests != 1 {
+			t.Errorf("%s: %d requests, %+v", name, service.requests, got)
+		}
+		for _, line := range lines {
+			if !strings.Contains(service.got, line) {
+				t.Errorf("%s: %s is not in %s", name, line, service.got)
+			}
+		}
+	}
 }
 
 func TestAURLNamesOneTarget(t *testing.T) {

@@ -79,7 +79,7 @@ func (s *store) state(policy *v1alpha1.RebootPolicy, now time.Time, log logr.Log
 
 // load reads the ConfigMap.
 func (n *Notifier) load(ctx context.Context) time.Duration {
-	if now := n.options.Clock.Now(); now.Before(n.store.notBefore) {
+	if now := n.options.Clock.Now(); ahead(n.store.notBefore, now, recheck) {
 		return n.store.notBefore.Sub(now)
 	}
 	if err := n.store.read(ctx); err != nil {
@@ -114,7 +114,11 @@ func (n *Notifier) saveAtLast(ctx context.Context) {
 	defer stop()
 	for _, policy := range n.policies {
 		if policy.dirty {
-			if err := n.write(ctx); err != nil {
+			err := n.write(ctx)
+			if outdated(err) {
+				err = n.write(ctx) // a write that was cut off when the context ended may have been done
+			}
+			if err != nil {
 				n.options.Log.Info("What was sent is not stored; another manager may send it again", "because", err.Error())
 			}
 			return
@@ -191,7 +195,7 @@ func (n *Notifier) write(ctx context.Context) error {
 	} else {
 		err = n.options.Client.Update(ctx, object, uncached)
 	}
-	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) {
+	if outdated(err) {
 		if reading := n.store.read(ctx); reading != nil {
 			return reading
 		}
@@ -203,23 +207,35 @@ func (n *Notifier) write(ctx context.Context) error {
 	return nil
 }
 
-// encoded is the content of the ConfigMap. Where it would be too large, keys are left out: what is still so is then sent again by whoever
-// leads next.
+// outdated says that a write was refused because the ConfigMap is not as it was read.
+func outdated(err error) bool {
+	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err)
+}
+
+// encoded is the content of the ConfigMap. Where it would be too large, keys are left out of all entries: what is still so is then sent
+// again by whoever leads next. No policy is left out before that.
 func (n *Notifier) encoded() map[string]string {
-	data, size := map[string]string{}, 0
+	whole := func(s *notify.State) *notify.State { return s }
+	data, fits := n.encode(whole)
+	if !fits {
+		data, _ = n.encode((*notify.State).Slim)
+	}
+	return data
+}
+
+// encode writes the states of all policies in the order of their names, as far as they fit.
+func (n *Notifier) encode(as func(*notify.State) *notify.State) (data map[string]string, fits bool) {
+	data, fits = map[string]string{}, true
+	size := 0
 	byName := slices.SortedFunc(maps.Values(n.policies), func(a, b *tracked) int { return strings.Compare(a.object.Name, b.object.Name) })
 	for _, policy := range byName {
-		stored := entry{UID: policy.object.UID, State: policy.state}
-		text, err := json.Marshal(stored)
-		if size+len(text) > maxStored {
-			stored.State = policy.state.Slim()
-			text, err = json.Marshal(stored)
-		}
+		text, err := json.Marshal(entry{UID: policy.object.UID, State: as(policy.state)})
 		if err != nil || size+len(text) > maxStored {
+			fits = false
 			continue
 		}
 		size += len(text)
 		data[policy.object.Name] = string(text)
 	}
-	return data
+	return data, fits
 }

@@ -26,6 +26,9 @@ var local = prefixes(
 // for networks to choose.
 var embedding = prefixes("64:ff9b::/96", "64:ff9b:1::/48")
 
+// Local returns the prefixes of local addresses.
+func Local() []netip.Prefix { return slices.Clone(local) }
+
 func prefixes(all ...string) []netip.Prefix {
 	parsed := make([]netip.Prefix, 0, len(all))
 	for _, prefix := range all {

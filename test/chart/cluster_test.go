@@ -46,15 +46,15 @@ func TestKindsOfAnotherVersionAreSaid(t *testing.T) {
 				}
 			}
 		}
-		notes := h.notes(without)
+		notes := h.notesOf(without)
 		if (step.want == "" && strings.Contains(notes, "kind ")) || !strings.Contains(notes, step.want) {
 			t.Errorf("%s: the notes do not say %q:\n%s", step.name, step.want, notes)
 		}
 	}
 }
 
-// notes are what helm would say after an install.
-func (h *helm) notes(vals map[string]any) string {
+// notesOf are what helm would say after an install.
+func (h *helm) notesOf(vals map[string]any) string {
 	h.t.Helper()
 	install := action.NewInstall(h.configuration(manifests.Namespace))
 	install.ReleaseName, install.Namespace, install.DryRunStrategy = releaseName, manifests.Namespace, action.DryRunServer

@@ -3,11 +3,13 @@ package chart
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/reboot-operator/reboot-operator/controllers/plan/detector"
 	"github.com/reboot-operator/reboot-operator/test/manifests"
 )
 
@@ -44,6 +46,7 @@ func TestTheChartTakesTheValuesOfEveryExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	page = append(page, ourValues(t)...)
 	examples := 0
 	for _, block := range strings.Split(string(page), "```yaml\n")[1:] {
 		example, _, _ := strings.Cut(block, "```")
@@ -57,9 +60,72 @@ func TestTheChartTakesTheValuesOfEveryExample(t *testing.T) {
 		examples++
 		render(t, map[string]any(object))
 	}
-	if examples < 3 {
-		t.Errorf("docs/helm.md has %d examples of values", examples)
+	if examples < 9 {
+		t.Errorf("the pages have %d examples of values", examples)
 	}
+}
+
+// Each host of the page about hosts has values by which the rebooter does what the example beside them does.
+func TestTheValuesOfEachHostDoWhatItsExampleDoes(t *testing.T) {
+	page, err := os.ReadFile("../../docs/hosts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "\n## An example for each host\n")
+	table, _, _ = strings.Cut(table, "\n\nEach link")
+	presets, kernels, none := 0, 0, 0
+	for _, row := range regexp.MustCompile("(?m)^\\| ([^|]+) \\| \\[([^]]+)\\][^|]* \\| (none|`([^|]+)`) \\|").FindAllStringSubmatch(table, -1) {
+		host, example := row[1], row[2]
+		container, err := render(t, values(t, row[4])).Container("rebooter")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := ""
+		switch preset, is := strings.CutPrefix(example, "preset "); {
+		case is:
+			want = "--host-namespaces --sentinel-preset=" + strings.Trim(preset, "`")
+			presets++
+		case example == "the kernel":
+			want = "--sentinel-kernel"
+			kernels++
+		default:
+			none++
+		}
+		if got := strings.Join(container.Args, " "); !strings.Contains(got, want) || detector.Chosen(container.Args) != (want != "") {
+			t.Errorf("%s: %s renders %s, want %q", host, row[3], got, want)
+		}
+	}
+	if presets != 5 || kernels != 1 || none != 3 {
+		t.Errorf("%d presets, %d kernels and %d default installations", presets, kernels, none)
+	}
+}
+
+// What the page about reasons says of a file that a program of one's own makes can be written.
+func TestOneSentinelIsAChoice(t *testing.T) {
+	const value = "helper.sentinels: [/run/reboot-required]"
+	page, err := os.ReadFile("../../docs/reasons.md")
+	if err != nil || !strings.Contains(string(page), "`"+value+"`") {
+		t.Errorf("docs/reasons.md does not say %s (error %v)", value, err)
+	}
+	container, err := render(t, values(t, strings.Replace(value, ".", ": {", 1)+"}")).Container("rebooter")
+	if err != nil || !detector.Chosen(container.Args) {
+		t.Errorf("nobody would have chosen %q (error %v)", container.Args, err)
+	}
+}
+
+// ourValues are what becomes of the values of kured's chart.
+func ourValues(t *testing.T) []byte {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/kured.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, become, found := strings.Cut(string(page), "\nbecome\n")
+	become, _, _ = strings.Cut(become, "\n## ")
+	if !found || !strings.Contains(become, "```yaml\npolicies:") {
+		t.Fatal("docs/kured.md does not say what becomes of the values of kured's chart")
+	}
+	return []byte(become)
 }
 
 // cert-manager keeps the Secrets of Certificates that are deleted. The page says which, and so has to name all of them.
@@ -85,6 +151,25 @@ func TestThePageNamesTheSecretsThatCertManagerKeeps(t *testing.T) {
 	}
 	if secrets != 2 {
 		t.Errorf("%d Certificates", secrets)
+	}
+}
+
+// Artifact Hub reads the changes as a list; make release-prepare writes it.
+func TestArtifactHubCanReadWhatChanged(t *testing.T) {
+	var changes []struct {
+		Kind        string `json:"kind"`
+		Description string `json:"description"`
+	}
+	if err := yaml.UnmarshalStrict([]byte(load(t).Metadata.Annotations["artifacthub.io/changes"]), &changes); err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range changes {
+		if !slices.Contains([]string{"added", "changed", "deprecated", "removed", "fixed", "security"}, change.Kind) || change.Description == "" {
+			t.Errorf("%+v", change)
+		}
+	}
+	if len(changes) == 0 {
+		t.Error("nothing has changed")
 	}
 }
 

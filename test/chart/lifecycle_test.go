@@ -2,6 +2,7 @@ package chart
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -10,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"helm.sh/helm/v4/pkg/action"
 	helmchart "helm.sh/helm/v4/pkg/chart/v2"
 	"helm.sh/helm/v4/pkg/cli"
@@ -38,6 +39,10 @@ import (
 type helm struct {
 	*testbed.Cluster
 	t *testing.T
+	// driver is where revisions are stored: in Secrets, if it is not set.
+	driver string
+	// notes of the last upgrade that did not fail.
+	notes string
 }
 
 // configuration is new for each action, as it is for each call of the program.
@@ -47,7 +52,7 @@ func (h *helm) configuration(namespace string) *action.Configuration {
 	settings.KubeConfig = h.Kubeconfig()
 	settings.SetNamespace(namespace)
 	configuration := action.NewConfiguration(action.ConfigurationSetLogger(slog.DiscardHandler))
-	if err := configuration.Init(settings.RESTClientGetter(), namespace, "secret"); err != nil {
+	if err := configuration.Init(settings.RESTClientGetter(), namespace, cmp.Or(h.driver, "secret")); err != nil {
 		h.t.Fatal(err)
 	}
 	return configuration
@@ -83,7 +88,10 @@ func (h *helm) upgrade(chart *helmchart.Chart, vals map[string]any, change ...fu
 	for _, change := range change {
 		change(upgrade)
 	}
-	_, err := upgrade.RunWithContext(h.t.Context(), releaseName, chart, vals)
+	rendered, err := upgrade.RunWithContext(h.t.Context(), releaseName, chart, vals)
+	if err == nil {
+		h.notes = notesOf(rendered)
+	}
 	return err
 }
 
@@ -174,6 +182,11 @@ func TestInstallUpgradeAndUninstall(t *testing.T) {
 	))
 	h.deleteNamespace()
 	h.leaves(before, keptKinds)
+	await.True(t, "the kinds to be guarded no more", func() bool {
+		kind := h.kinds()[0]
+		kind.SetLabels(nil)
+		return h.Client().Update(t.Context(), &kind, client.DryRunAll) == nil
+	})
 
 	// Kinds that were kept belong to the release of this name, which takes them again, and this time does not keep them.
 	all := merged(values(t, workers), values(t, "crds: {keep: false}"),
@@ -209,17 +222,40 @@ func (h *helm) leaves(before map[string]bool, want []string) {
 		left = h.newSince(before)
 		return slices.Equal(want, left), nil
 	})
-	if diff := cmp.Diff(want, left); diff != "" {
+	if diff := gocmp.Diff(want, left); diff != "" {
 		h.t.Errorf("what is left (-want +got):\n%s", diff)
 	}
 }
 
-// secondReleaseIsRefused tries another name, and another namespace.
+// kinds are those that the cluster has.
+func (h *helm) kinds() []unstructured.Unstructured {
+	h.t.Helper()
+	var all []unstructured.Unstructured
+	for _, name := range []string{"nodereboots", "rebootpolicies"} {
+		kind := unstructured.Unstructured{}
+		kind.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
+		h.check(h.Client().Get(h.t.Context(), client.ObjectKey{Name: name + ".reboot-operator.io"}, &kind))
+		all = append(all, kind)
+	}
+	return all
+}
+
+// secondReleaseIsRefused tries another name, and another namespace, of a chart with older kinds, and one whose values are refused. The kinds
+// stay as they are.
 func (h *helm) secondReleaseIsRefused() {
 	h.t.Helper()
+	before := h.kinds()
+	defer func() {
+		if diff := gocmp.Diff(before, h.kinds()); diff != "" {
+			h.t.Errorf("an install that was refused changed the kinds:\n%s", diff)
+		}
+	}()
+	if err := h.install(older(h.t), "second", manifests.Namespace, map[string]any{"typo": true}); err == nil {
+		h.t.Error("values that there are not were taken")
+	}
 	for _, try := range []struct{ name, namespace string }{{"second", manifests.Namespace}, {releaseName, "elsewhere"}} {
 		for _, takeOwnership := range []bool{false, true} {
-			err := h.install(load(h.t), try.name, try.namespace, nil, func(i *action.Install) { i.TakeOwnership = takeOwnership })
+			err := h.install(older(h.t), try.name, try.namespace, nil, func(i *action.Install) { i.TakeOwnership = takeOwnership })
 			want := "in this cluster already, as release " + releaseName + " in namespace " + manifests.Namespace
 			if err == nil || !strings.Contains(err.Error(), want) {
 				h.t.Errorf("a second release %s in %s: %v, want %q", try.name, try.namespace, err, want)

@@ -52,11 +52,16 @@ func TestPoliciesAreThoseOfTheValues(t *testing.T) {
 	h.hasPolicies("an upgrade that failed", 4, "kept", "failed")
 	h.fails(h.upgrade(load(t), policiesNamed(5, "kept", "again"), inVain))
 	h.hasPolicies("another one, without what the first brought", 5, "kept", "again")
-	h.check(h.upgrade(load(t), policiesNamed(6, "kept"), noWait))
-	h.hasPolicies("one that does not fail", 6, "kept")
+	h.check(h.upgrade(load(t), policiesNamed(1, "kept"), noWait))
+	h.hasPolicies("one that does not fail, and has the values of the install", 1, "kept")
+	h.fails(h.upgrade(load(t), policiesNamed(6, "kept", "failed"), inVain))
+	h.check(h.upgrade(load(t), nil, noWait, func(u *action.Upgrade) { u.ResetThenReuseValues = true }))
+	h.hasPolicies("one with the values of the last that did not fail", 1, "kept")
+	h.says("deletes policies that the values do not have, and that an upgrade which failed has left: failed.")
 	if h.policy("kept").UID != kept {
 		t.Error("a policy that the values always had was deleted and created again")
 	}
+	h.refusedByTheServer()
 
 	h.check(h.upgrade(load(t), policiesNamed(7), noWait))
 	h.hasPolicies("no policies", 7)
@@ -64,6 +69,127 @@ func TestPoliciesAreThoseOfTheValues(t *testing.T) {
 	h.hasPolicies("a rollback to the first upgrade", 2, "kept", "new")
 	h.check(h.uninstall())
 	h.hasPolicies("an uninstall", 0)
+}
+
+// refusedByTheServer: Helm stops at what the API server refuses, and deletes only after it has applied everything.
+func (h *helm) refusedByTheServer() {
+	h.t.Helper()
+	h.check(h.upgrade(load(h.t), policiesNamed(1, "dropped", "kept"), noWait))
+	h.check(h.patched("kept", func(p *v1alpha1.RebootPolicy) { p.Spec.Mode = v1alpha1.ModePaused }))
+	withMode := policiesNamed(2, "kept")
+	withMode["policies"].([]any)[0].(map[string]any)["spec"].(map[string]any)["mode"] = "Enforce"
+	if err := h.upgrade(load(h.t), withMode, noWait); err == nil || !strings.Contains(err.Error(), ".spec.mode") {
+		h.t.Errorf("someone paused a policy, and the values have its mode: %v", err)
+	}
+	h.hasPolicies("an upgrade that conflicts", 1, "dropped", "kept")
+	h.check(h.upgrade(load(h.t), policiesNamed(1, "dropped", "kept"), noWait))
+
+	refused := policiesNamed(3, "kept")
+	refused["policies"] = append(refused["policies"].([]any), map[string]any{"name": "refused", "spec": map[string]any{}})
+	if err := h.upgrade(load(h.t), refused, noWait); err == nil || !strings.Contains(err.Error(), "nodeSelector selects nothing") {
+		h.t.Errorf("a policy that the API server refuses: %v", err)
+	}
+	var all v1alpha1.RebootPolicyList
+	h.check(h.Client().List(h.t.Context(), &all))
+	if len(all.Items) != 3 {
+		h.t.Errorf("%d policies, want the one that the values no longer have as well", len(all.Items))
+	}
+	h.check(h.upgrade(load(h.t), policiesNamed(4, "kept"), noWait))
+	h.hasPolicies("an upgrade after it", 4, "kept")
+}
+
+// Helm 3 has no server-side apply, nor has Helm 4 for what Helm 3 installed. After an upgrade that failed it changes only what the values
+// have changed since the last one that did not, and takes a policy that is there for one that is right.
+func TestPoliciesAreThoseOfTheValuesWithoutServerSideApply(t *testing.T) {
+	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t}
+	clientSide := func(u *action.Upgrade) { u.ServerSideApply = "false" }
+	h.check(h.install(load(t), releaseName, manifests.Namespace, policiesNamed(1, "kept", "same"), func(i *action.Install) {
+		i.WaitStrategy, i.ServerSideApply = kube.HookOnlyStrategy, false
+	}))
+	h.check(h.Client().Create(t.Context(), &v1alpha1.RebootPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: byHand}, Spec: v1alpha1.RebootPolicySpec{Nodes: v1alpha1.NodesAll},
+	}))
+	first := h.policy("kept").UID
+
+	h.fails(h.upgrade(load(t), policiesNamed(4, "kept", "failed"), inVain, clientSide))
+	h.hasPolicies("an upgrade that failed", 4, "kept", "failed")
+	h.check(h.upgrade(load(t), policiesNamed(1, "kept", "failed"), noWait, clientSide))
+	h.hasPolicies("one with the values of the install", 1, "kept", "failed")
+	h.says("creates them again, because they were not as the values say after an upgrade that failed: failed, kept.")
+	second := h.policy("kept").UID
+	if second == first {
+		t.Error("the policy is the same, so this test tries nothing")
+	}
+
+	h.fails(h.upgrade(load(t), policiesNamed(1, "kept", "failed"), inVain, clientSide))
+	h.check(h.upgrade(load(t), policiesNamed(1, "kept", "failed"), noWait, clientSide))
+	h.check(h.upgrade(load(t), policiesNamed(2, "kept", "failed"), noWait, clientSide))
+	h.hasPolicies("upgrades that find what the values say, or did not fail", 2, "kept", "failed")
+	if h.policy("kept").UID != second {
+		t.Error("a policy was deleted and created again without need")
+	}
+
+	h.fails(h.upgrade(load(t), policiesNamed(3, "kept", "failed"), inVain, clientSide))
+	h.check(h.patched("kept", func(p *v1alpha1.RebootPolicy) { p.Spec.Mode = v1alpha1.ModePaused }))
+	h.check(h.upgrade(load(t), policiesNamed(2, "kept", "failed"), noWait, clientSide))
+	h.says("were not as the values say, and the last upgrade failed: kept.")
+	if got := h.policy("kept"); got.UID != second || got.Spec.Mode != v1alpha1.ModePaused {
+		t.Errorf("someone paused a policy, and now it has the mode %s", got.Spec.Mode)
+	}
+	if got := h.policy("failed").Spec.Rollout.MaxUnavailable.String(); got != "2" {
+		t.Errorf("the other policy allows %s nodes at once", got)
+	}
+}
+
+// What someone else made or keeps is deleted by nobody, whatever failed.
+func TestPoliciesOfOthersStay(t *testing.T) {
+	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t}
+	handedOver := policiesNamed(1, "kept", byHand)
+	handedOver["policies"].([]any)[1].(map[string]any)["annotations"] = map[string]any{keepKey: "keep"}
+	hooksOnly := func(i *action.Install) { i.WaitStrategy = kube.HookOnlyStrategy }
+	h.check(h.install(load(t), releaseName, manifests.Namespace, handedOver, hooksOnly))
+	h.check(h.upgrade(load(t), policiesNamed(1, "kept"), noWait))
+	copied := h.policy("kept").DeepCopy()
+	copied.ObjectMeta = metav1.ObjectMeta{Name: "copied", Labels: copied.Labels, Annotations: copied.Annotations}
+	h.check(h.Client().Create(t.Context(), copied))
+
+	h.fails(h.upgrade(load(t), policiesNamed(1, "kept", "failed"), inVain))
+	h.check(h.upgrade(load(t), policiesNamed(1, "kept"), noWait))
+	h.hasPolicies("an upgrade after one that failed", 1, "kept", "copied")
+	h.says("The values do not have these policies, and the last upgrade failed: copied.")
+	h.check(h.upgrade(load(t), policiesNamed(1, "kept"), noWait))
+	if strings.Contains(h.notes, "copied") {
+		t.Errorf("an upgrade after one that did not fail says:\n%s", h.notes)
+	}
+	h.check(h.uninstall())
+	h.hasPolicies("an uninstall", 1, "copied")
+}
+
+// Where Helm keeps revisions elsewhere than in Secrets of the namespace, it is not known whether the last one failed. Nothing is deleted then.
+func TestPoliciesStayWhereItIsNotKnownWhetherAnUpgradeFailed(t *testing.T) {
+	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t, driver: "configmap"}
+	hooksOnly := func(i *action.Install) { i.WaitStrategy = kube.HookOnlyStrategy }
+	h.check(h.install(load(t), releaseName, manifests.Namespace, policiesNamed(1, "kept", byHand), hooksOnly))
+	h.fails(h.upgrade(load(t), policiesNamed(1, "kept", byHand, "failed"), inVain))
+	h.check(h.upgrade(load(t), policiesNamed(1, "kept", byHand), noWait))
+	h.hasPolicies("an upgrade after one that failed", 1, "kept", "failed")
+	h.says("so it is not known whether the last upgrade failed: failed.")
+}
+
+// says looks into the notes of the last upgrade.
+func (h *helm) says(want string) {
+	h.t.Helper()
+	if !strings.Contains(h.notes, want) {
+		h.t.Errorf("the notes do not say %q:\n%s", want, h.notes)
+	}
+}
+
+// patched changes a policy as someone does with kubectl.
+func (h *helm) patched(name string, change func(*v1alpha1.RebootPolicy)) error {
+	policy := h.policy(name)
+	before := policy.DeepCopy()
+	change(policy)
+	return h.Client().Patch(h.t.Context(), policy, client.MergeFrom(before), client.FieldOwner("kubectl-patch"))
 }
 
 // byHand is a policy that is in no values.

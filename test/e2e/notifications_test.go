@@ -133,6 +133,10 @@ func (i *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	i.keep(string(body))
+	if !signed {
+		// An empty answer is not that of Mattermost, and the message would be sent again.
+		_, _ = io.WriteString(w, "ok")
+	}
 }
 
 func (i *inbox) keep(body string) {

@@ -32,6 +32,7 @@ var states = map[string]map[string]string{
 	"RebootNoPolicy":           {`reboot_operator_nodereboots{policy="", phase="Pending", reason="NoPolicy"}`: "1"},
 	"RebootSilenceNotEnded":    {`reboot_operator_silences_overdue{policy="p"}`: "1"},
 	"RebootHelpersNotReady":    {`reboot_operator_policy_nodes_without_helper{policy="p"}`: "1"},
+	"RebootNoDetector":         {`reboot_operator_policy_no_detector{policy="p"}`: "1"},
 	"RebootWritesRefused":      {`reboot_operator_refused_writes`: "1"},
 	"RebootUnreadableObject":   {`reboot_operator_unreadable_objects{kind="NodeReboot"}`: "1"},
 }

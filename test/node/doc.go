@@ -7,5 +7,5 @@
 // the kubelet and the images, comes on a second disk. The test talks to a machine over its second serial port, and resets it by QEMU's
 // monitor.
 //
-// It takes less than 25 minutes, of which it makes sure, and needs root and QEMU, so it runs by "make test-node" only.
+// It takes about 25 minutes without KVM, says how long it took, and needs root and QEMU, so it runs by "make test-node" only.
 package node

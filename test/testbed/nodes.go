@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,6 +42,8 @@ type NodeOptions struct {
 	// PodStatusLag is how long after the boot pods still show their status of before, as they do until a real kubelet has looked at
 	// each of them.
 	PodStatusLag time.Duration
+	// OSImage is what the kubelet reports as the operating system. Empty is one that nobody knows.
+	OSImage string
 	// WithoutHelper leaves the host without a helper until StartHelper.
 	WithoutHelper bool
 }
@@ -131,7 +134,7 @@ func (h *Host) nodeInfo() corev1.NodeSystemInfo {
 	defer h.mu.Unlock()
 	return corev1.NodeSystemInfo{
 		BootID: h.bootID, MachineID: h.machineID, SystemUUID: h.machineID,
-		KernelVersion: kernelVersion(h.kernel), OSImage: "Simulated Linux",
+		KernelVersion: kernelVersion(h.kernel), OSImage: cmp.Or(h.options.OSImage, "Simulated Linux"),
 		ContainerRuntimeVersion: "testbed://1", KubeletVersion: h.cluster.edition.Version, OperatingSystem: "linux", Architecture: "amd64",
 	}
 }

@@ -188,27 +188,98 @@ secret:
 {{- with $volumes }}{{ toYaml . }}{{ end }}
 {{- end -}}
 
-{{- /* Names of policies of this release that the values no longer have, unless the last revision is deployed: then Helm knows what to delete. */ -}}
-{{- define "reboot-operator.strayPolicies" -}}
-{{- $stray := list -}}
+{{- /*
+What Helm would leave as it is of the policies in the cluster, because an earlier upgrade failed: see docs/adr/0051. In YAML, with names:
+- stray: the values do not have them, and a failed upgrade brought them. The chart deletes them.
+- stale: the values have them, and they are not as the values say. The chart deletes them, and Helm creates them again.
+- left: the values do not have them, and they may be such: someone else may have made them, or it is not known whether an upgrade failed.
+- different: the values have them, they are not as the values say, and Helm may leave them so.
+*/ -}}
+{{- define "reboot-operator.leftovers" -}}
+{{- $found := dict "stray" list "stale" list "left" list "different" list "known" true -}}
 {{- if and .Release.IsUpgrade (eq (include "reboot-operator.connected" .) "true") (eq (include "reboot-operator.kindsMissing" .) "false") -}}
-{{- $last := dict "version" 0 "status" "" -}}
-{{- range (lookup "v1" "Secret" .Release.Namespace "").items -}}
-{{- $labels := .metadata.labels | default dict -}}
-{{- $version := int (get $labels "version") -}}
-{{- if and (eq (toString .type) "helm.sh/release.v1") (eq (get $labels "name") $.Release.Name) (gt $version (int $last.version)) -}}
-{{- $last = dict "version" $version "status" (get $labels "status") -}}
-{{- end -}}
-{{- end -}}
-{{- if ne $last.status "deployed" -}}
-{{- $names := list -}}
-{{- range .Values.policies }}{{ $names = append $names .name }}{{ end -}}
+{{- $status := include "reboot-operator.lastStatus" . -}}
+{{- $_ := set $found "known" (ne $status "") -}}
+{{- $wanted := dict -}}
+{{- range .Values.policies }}{{ $_ := set $wanted .name .spec }}{{ end -}}
+{{- $schema := include "reboot-operator.policySchema" . | fromJson -}}
 {{- range (lookup "reboot-operator.io/v1alpha1" "RebootPolicy" "" "").items -}}
 {{- $annotations := .metadata.annotations | default dict -}}
-{{- $ours := and (eq (get $annotations "meta.helm.sh/release-name") $.Release.Name) (eq (get $annotations "meta.helm.sh/release-namespace") $.Release.Namespace) -}}
-{{- if and $ours (not (has .metadata.name $names)) }}{{ $stray = append $stray .metadata.name }}{{ end -}}
+{{- $marked := and (eq (get $annotations "meta.helm.sh/release-name") $.Release.Name) (eq (get $annotations "meta.helm.sh/release-namespace") $.Release.Namespace) -}}
+{{- $list := "" -}}
+{{- if $marked -}}
+{{- $keep := eq (get $annotations "helm.sh/resource-policy" | trim | lower) "keep" -}}
+{{- /* A copy that someone made has the marks as well, and the name of what it was copied from. */ -}}
+{{- $made := eq (get $annotations "reboot-operator.io/name-in-values") .metadata.name -}}
+{{- $hook := and $made (hasKey $annotations "helm.sh/hook") -}}
+{{- $failed := and $made (not (has $status (list "" "deployed"))) -}}
+{{- if not (hasKey $wanted .metadata.name) -}}
+{{- if not $keep }}{{ $list = ternary "stray" (ternary "" "left" (eq $status "deployed")) (or $hook $failed) }}{{ end -}}
+{{- else -}}
+{{- $want := (include "reboot-operator.withDefaults" (list $schema (get $wanted .metadata.name)) | fromJson).value -}}
+{{- /* Server-side apply compares with the policy itself. Then Helm's marks were applied. */ -}}
+{{- $applied := false -}}
+{{- range .metadata.managedFields -}}
+{{- if and (eq .operation "Apply") (hasKey (dig "fieldsV1" "f:metadata" "f:annotations" dict .) "f:meta.helm.sh/release-name") }}{{ $applied = true }}{{ end -}}
+{{- end -}}
+{{- if and (ne (toJson $want) (toJson .spec)) (not $applied) -}}
+{{- /* One that starts nothing may be so because someone stopped it. */ -}}
+{{- $stopped := and (ne (get .spec "mode") "Enforce") (eq (get $want "mode") "Enforce") -}}
+{{- $list = ternary "stale" (ternary "" "different" (eq $status "deployed")) (or $hook (and $failed (not $stopped) (not $keep))) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- toYaml $stray -}}
+{{- if $list }}{{ $_ := set $found $list (append (get $found $list) .metadata.name) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $found -}}
+{{- end -}}
+
+{{- /* The status of the last revision, or nothing where Helm keeps revisions elsewhere than in Secrets of this namespace. */ -}}
+{{- define "reboot-operator.lastStatus" -}}
+{{- $version := 0 -}}
+{{- $status := "" -}}
+{{- range (lookup "v1" "Secret" .Release.Namespace "").items -}}
+{{- $labels := .metadata.labels | default dict -}}
+{{- if and (eq (toString .type) "helm.sh/release.v1") (eq (get $labels "name") $.Release.Name) (gt (int (get $labels "version")) $version) -}}
+{{- $version = int (get $labels "version") -}}
+{{- $status = get $labels "status" -}}
+{{- end -}}
+{{- end -}}
+{{- $status -}}
+{{- end -}}
+
+{{- /* The schema of the spec of a policy, in JSON. */ -}}
+{{- define "reboot-operator.policySchema" -}}
+{{- range $path, $_ := .Files.Glob "crds/*_rebootpolicies.yaml" -}}
+{{- $kind := $.Files.Get $path | fromYaml -}}
+{{- (first $kind.spec.versions).schema.openAPIV3Schema.properties.spec | toJson -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* What the API server makes of a value, which fills in defaults: of a list of a schema and a value, as "value" of an object in JSON. */ -}}
+{{- define "reboot-operator.withDefaults" -}}
+{{- $schema := index . 0 -}}
+{{- $value := index . 1 -}}
+{{- $result := $value -}}
+{{- if kindIs "map" $value -}}
+{{- $result = dict -}}
+{{- $properties := get $schema "properties" | default dict -}}
+{{- $others := get $schema "additionalProperties" | default dict -}}
+{{- range $name, $inner := $value -}}
+{{- if not (kindIs "invalid" $inner) -}}
+{{- $_ := set $result $name (include "reboot-operator.withDefaults" (list (get $properties $name | default $others) $inner) | fromJson).value -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $property := $properties -}}
+{{- if and (hasKey $property "default") (not (hasKey $result $name)) -}}
+{{- $_ := set $result $name (include "reboot-operator.withDefaults" (list $property (get $property "default")) | fromJson).value -}}
+{{- end -}}
+{{- end -}}
+{{- else if and (kindIs "slice" $value) $value -}}
+{{- $result = list -}}
+{{- $items := get $schema "items" | default dict -}}
+{{- range $value }}{{ $result = append $result (include "reboot-operator.withDefaults" (list $items .) | fromJson).value }}{{ end -}}
+{{- end -}}
+{{- dict "value" $result | toJson -}}
 {{- end -}}

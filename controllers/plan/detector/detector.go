@@ -22,7 +22,7 @@ const (
 // defaults are the sentinels of config/helper, which are all that is there if nobody chose.
 var defaults = []string{"/run/reboot-needed", "/run/reboot-required"}
 
-// chosen are the flags of the rebooter by which somebody chose what says that a host needs a reboot, or that nothing does.
+// chosen are the flags of the rebooter by which someone chose what says that a host needs a reboot, or that nothing does.
 var chosen = []string{"sentinel-preset", "sentinel-command", "sentinel-kernel", "no-sentinel"}
 
 // Chosen tells whether the arguments of a rebooter have anything but the sentinels of the default installation.
@@ -33,7 +33,7 @@ func Chosen(args []string) bool {
 		switch {
 		case !strings.HasPrefix(arg, "-"):
 		case slices.Contains(chosen, name):
-			if off, err := strconv.ParseBool(value); err != nil || off {
+			if on, err := strconv.ParseBool(value); on || err != nil && !(joined && value == "") {
 				return true
 			}
 		case name == "sentinel" && joined:
@@ -52,8 +52,9 @@ type family struct {
 	instead func(release int) string
 }
 
+// The flags are those of the rebooter: components of config/ and values of the chart both set them.
 const (
-	kernelToo   = "add the component sentinel-kernel, or the component host-programs with "
+	kernelToo   = "give the rebooter --sentinel-kernel, or programs of the host and "
 	unsupported = "hosts of this kind cannot be rebooted from here: leave them out by the node selector of the DaemonSet"
 )
 
@@ -73,10 +74,10 @@ func from(release int, newer, older string) func(int) string {
 
 // families, of which the first counts that has the name.
 var families = []family{
-	{regexp.MustCompile(`^Red Hat Enterprise Linux CoreOS\b`), always("the Machine Config Operator reboots these hosts: " +
-		"install the rebooter with --no-sentinel, so that only people and node conditions ask")},
+	{regexp.MustCompile(`^(?:Red Hat Enterprise Linux|CentOS(?: Stream)?) CoreOS\b`), always("the Machine Config Operator reboots these hosts: " +
+		"give the rebooter --no-sentinel, so that only people and node conditions ask")},
 	{regexp.MustCompile(`^(?:Fedora|CentOS)\b.*(?:CoreOS|IoT|Silverblue|Kinoite|Atomic)`),
-		always("add the component host-programs with --sentinel-preset=rpm-ostree")},
+		always("give the rebooter programs of the host and --sentinel-preset=rpm-ostree")},
 	{regexp.MustCompile(`^Fedora(?: Linux)? (\d+)`), from(dnf5Fedora, "dnf5", "dnf")},
 	{regexp.MustCompile(`^(?:Red Hat Enterprise Linux|Rocky Linux|AlmaLinux|Oracle Linux|CentOS)\D*(\d+)`),
 		from(dnfRelease, "dnf", "yum-utils")},
@@ -87,7 +88,7 @@ var families = []family{
 		}
 		return "update Flatcar to " + strconv.Itoa(flatcarFiles) + " or newer, which makes /run/reboot-required"
 	}},
-	{regexp.MustCompile(`^Arch Linux\b`), always("add the component sentinel-kernel")},
+	{regexp.MustCompile(`^Arch Linux\b`), always("give the rebooter --sentinel-kernel")},
 	{regexp.MustCompile(`^(?:Bottlerocket|Talos)\b`), always(unsupported)},
 }
 

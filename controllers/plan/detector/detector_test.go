@@ -34,6 +34,7 @@ func TestWhichHostsMakeNeitherFile(t *testing.T) {
 		"Red Hat Enterprise Linux 10.0 (Coughlan)":           "--sentinel-preset=dnf",
 		"Red Hat Enterprise Linux Server 7.9 (Maipo)":        "--sentinel-preset=yum-utils",
 		"Red Hat Enterprise Linux CoreOS 416.94.20240":       "Machine Config Operator",
+		"CentOS Stream CoreOS 9.0.20250510-0":                "Machine Config Operator",
 		"Rocky Linux 9.4 (Blue Onyx)":                        "--sentinel-preset=dnf",
 		"AlmaLinux 8.10 (Cerulean Leopard)":                  "--sentinel-preset=yum-utils",
 		"Oracle Linux Server 9.4":                            "--sentinel-preset=dnf",
@@ -47,7 +48,7 @@ func TestWhichHostsMakeNeitherFile(t *testing.T) {
 		"Amazon Linux 2":                                     "--sentinel-preset=yum-utils",
 		"Amazon Linux 2023.6.20241010":                       "--sentinel-preset=dnf",
 		"Flatcar Container Linux by Kinvolk 2905.2.3 (Oklo)": "update Flatcar to 3067",
-		"Arch Linux":                            "the component sentinel-kernel",
+		"Arch Linux":                            "--sentinel-kernel",
 		"Bottlerocket OS 1.26.1 (aws-k8s-1.31)": "leave them out",
 		"Talos (v1.11.2)":                       "leave them out",
 	} {
@@ -83,7 +84,7 @@ func TestTheNameOfAnOperatingSystemIsBounded(t *testing.T) {
 	}
 }
 
-func TestWhetherSomebodyChose(t *testing.T) {
+func TestWhetherSomeoneChose(t *testing.T) {
 	const first, second = "--sentinel=/run/reboot-required", "--sentinel=/run/reboot-needed"
 	for name, test := range map[string]struct {
 		args []string
@@ -94,6 +95,8 @@ func TestWhetherSomebodyChose(t *testing.T) {
 		"a preset":                   {[]string{first, second, "--sentinel-preset=dnf"}, true},
 		"a preset in two words":      {[]string{first, second, "--sentinel-preset", "dnf"}, true},
 		"a command":                  {[]string{first, second, "--sentinel-command=/bin/x"}, true},
+		"a preset that is empty":     {[]string{first, second, "--sentinel-preset="}, false},
+		"a command that is empty":    {[]string{first, second, "--sentinel-command="}, false},
 		"the kernel":                 {[]string{first, second, "--sentinel-kernel"}, true},
 		"not the kernel":             {[]string{first, second, "--sentinel-kernel=false"}, false},
 		"nothing, on purpose":        {[]string{"--no-sentinel"}, true},

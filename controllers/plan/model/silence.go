@@ -5,11 +5,12 @@ import (
 	"time"
 )
 
-// SilenceFailure says that silences of one entry of a policy cannot be made or ended, and since when.
+// SilenceFailure says that silences of one entry of a policy cannot be made, ended or listed, and since when.
 type SilenceFailure struct {
-	// Ending: they cannot be ended, so that alerts may stay hidden, until Until at the latest. Otherwise they cannot be made or renewed, so
-	// that alerts may reach people.
+	// Ending: they cannot be ended, so that alerts may stay hidden, until Until at the latest. Finding: those that an earlier manager made
+	// cannot be listed, so that the same holds for these. Otherwise they cannot be made or renewed, so that alerts may reach people.
 	Ending  bool
+	Finding bool
 	Silence string
 	// Node is the first of so many Nodes; empty if it is about all.
 	Node    string
