@@ -254,7 +254,8 @@ func TestNothingWaitsForHoursAfterTheClockWentBack(t *testing.T) {
 			t.Errorf("a receiver failed for a while, and was sent %v", got)
 		}
 		stored := &corev1.ConfigMap{}
-		if err := b.cluster.Get(t.Context(), types.NamespacedName{Namespace: testNamespace, Name: v1alpha1.NotificationsName}, stored); err != nil {
+		key := types.NamespacedName{Namespace: testNamespace, Name: v1alpha1.NotificationsName}
+		if err := b.cluster.Get(t.Context(), key, stored); err != nil {
 			t.Fatal(err)
 		}
 		want := fmt.Sprint(b.policy.Status.Conditions[0].LastTransitionTime.Unix())

@@ -15,8 +15,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/outbound"
 )
 
-// problem is why a notification could not be delivered. It is made of fixed sentences, words of the policy, and names of Secrets and keys: errors of
-// libraries have URLs in them, and URLs have tokens.
+// problem is why a notification could not be delivered. It is made of fixed sentences, words of the policy, and names of Secrets and keys:
+// errors of libraries have URLs in them, and URLs have tokens.
 type problem struct {
 	// invalid says that a person has to change something: trying again does not help.
 	invalid bool

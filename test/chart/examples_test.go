@@ -74,7 +74,8 @@ func TestTheValuesOfEachHostDoWhatItsExampleDoes(t *testing.T) {
 	_, table, _ := strings.Cut(string(page), "\n## An example for each host\n")
 	table, _, _ = strings.Cut(table, "\n\nEach link")
 	presets, kernels, none := 0, 0, 0
-	for _, row := range regexp.MustCompile("(?m)^\\| ([^|]+) \\| \\[([^]]+)\\][^|]* \\| (none|`([^|]+)`) \\|").FindAllStringSubmatch(table, -1) {
+	rows := regexp.MustCompile("(?m)^\\| ([^|]+) \\| \\[([^]]+)\\][^|]* \\| (none|`([^|]+)`) \\|")
+	for _, row := range rows.FindAllStringSubmatch(table, -1) {
 		host, example := row[1], row[2]
 		container, err := render(t, values(t, row[4])).Container("rebooter")
 		if err != nil {

@@ -240,8 +240,8 @@ func (h *helm) kinds() []unstructured.Unstructured {
 	return all
 }
 
-// secondReleaseIsRefused tries another name, and another namespace, of a chart with older kinds, and one whose values are refused. The kinds
-// stay as they are.
+// secondReleaseIsRefused tries another name, and another namespace, of a chart with older kinds, and one whose values are refused. The
+// kinds stay as they are.
 func (h *helm) secondReleaseIsRefused() {
 	h.t.Helper()
 	before := h.kinds()

@@ -165,7 +165,8 @@ func TestPoliciesOfOthersStay(t *testing.T) {
 	h.hasPolicies("an uninstall", 1, "copied")
 }
 
-// Where Helm keeps revisions elsewhere than in Secrets of the namespace, it is not known whether the last one failed. Nothing is deleted then.
+// Where Helm keeps revisions elsewhere than in Secrets of the namespace, it is not known whether the last one failed. Nothing is deleted
+// then.
 func TestPoliciesStayWhereItIsNotKnownWhetherAnUpgradeFailed(t *testing.T) {
 	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t, driver: "configmap"}
 	hooksOnly := func(i *action.Install) { i.WaitStrategy = kube.HookOnlyStrategy }

@@ -26,8 +26,8 @@ const (
 	abrupt = "node-b"
 )
 
-// meant is how long all chapters are to take, without what is built once. Where every instruction of the machines is emulated, the time says
-// more about this machine than about the operator, so taking longer is said and does not fail.
+// meant is how long all chapters are to take, without what is built once. Where every instruction of the machines is emulated, the time
+// says more about this machine than about the operator, so taking longer is said and does not fail.
 const meant = 25 * time.Minute
 
 // chapter is a part of the story.
@@ -77,7 +77,7 @@ func TestRealNodes(t *testing.T) {
 	took := time.Since(begin).Round(time.Second)
 	c.journal.add("", said, "the chapters took %s", took)
 	if took > meant {
-		c.journal.add("", said, "that is more than %s: if this machine is not slow, let a chapter do something that needs no boot of its own", meant)
+		c.journal.add("", said, "that is more than %s: if this machine is not slow, let a chapter do what needs no boot of its own", meant)
 	}
 }
 

@@ -33,7 +33,7 @@ func Chosen(args []string) bool {
 		switch {
 		case !strings.HasPrefix(arg, "-"):
 		case slices.Contains(chosen, name):
-			if on, err := strconv.ParseBool(value); on || err != nil && !(joined && value == "") {
+			if on, err := strconv.ParseBool(value); on || err != nil && (!joined || value != "") {
 				return true
 			}
 		case name == "sentinel" && joined:
@@ -74,8 +74,8 @@ func from(release int, newer, older string) func(int) string {
 
 // families, of which the first counts that has the name.
 var families = []family{
-	{regexp.MustCompile(`^(?:Red Hat Enterprise Linux|CentOS(?: Stream)?) CoreOS\b`), always("the Machine Config Operator reboots these hosts: " +
-		"give the rebooter --no-sentinel, so that only people and node conditions ask")},
+	{regexp.MustCompile(`^(?:Red Hat Enterprise Linux|CentOS(?: Stream)?) CoreOS\b`), always("the Machine Config Operator reboots these " +
+		"hosts: give the rebooter --no-sentinel, so that only people and node conditions ask")},
 	{regexp.MustCompile(`^(?:Fedora|CentOS)\b.*(?:CoreOS|IoT|Silverblue|Kinoite|Atomic)`),
 		always("give the rebooter programs of the host and --sentinel-preset=rpm-ostree")},
 	{regexp.MustCompile(`^Fedora(?: Linux)? (\d+)`), from(dnf5Fedora, "dnf5", "dnf")},
