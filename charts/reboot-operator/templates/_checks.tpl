@@ -3,9 +3,10 @@
 {{- not (empty (lookup "v1" "Namespace" "" "kube-system")) -}}
 {{- end -}}
 
-{{- /* "true" if this runs against a cluster that does not serve the kinds yet. */ -}}
+{{- /* "true" if this runs against a cluster without the kinds. One that Helm has just applied may not be listed yet among what the cluster serves. */ -}}
 {{- define "reboot-operator.kindsMissing" -}}
-{{- and (eq (include "reboot-operator.connected" .) "true") (not (.Capabilities.APIVersions.Has "reboot-operator.io/v1alpha1/RebootPolicy")) -}}
+{{- $served := or (.Capabilities.APIVersions.Has "reboot-operator.io/v1alpha1/RebootPolicy") (ne (include "reboot-operator.connected" .) "true") -}}
+{{- or $served (not (empty (lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" "rebootpolicies.reboot-operator.io"))) | not -}}
 {{- end -}}
 
 {{- /* A quantity of memory such as 256Mi, 230MiB or 1Gi in MiB, or 0 if it is written in another way. */ -}}
