@@ -66,7 +66,7 @@ func (w *world) due(
 		return w.aboutRollout(event, rollout, false), time.Time{}
 	case event == v1alpha1.EventRolloutStarted, event == v1alpha1.EventRolloutFinished:
 		return nil, time.Time{}
-	case event == v1alpha1.EventWindowMissed && w.summed(receiver, rollout):
+	case event == v1alpha1.EventWindowMissed && w.summed(receiver, told, rollout):
 		return nil, time.Time{}
 	}
 	return w.dueInstances(event, receiver, told, rollout)
@@ -84,9 +84,10 @@ func (w *world) ended(r *RolloutState) bool {
 	return r != nil && !r.Finished.IsZero() && !w.now.After(r.Finished.Add(recent))
 }
 
-// summed says that the summary of a rollout that went on until the window closed tells the receiver which nodes remain.
-func (w *world) summed(receiver *v1alpha1.Notification, rollout *RolloutState) bool {
-	if w.missed == nil || rollout == nil || !rollout.Started.Before(w.missed.Closed) {
+// summed says that the summary of a rollout that went on until the window closed tells the receiver which nodes remain, by a message of its
+// own: nobody notices the change of one.
+func (w *world) summed(receiver *v1alpha1.Notification, told *Told, rollout *RolloutState) bool {
+	if w.missed == nil || rollout == nil || !rollout.Started.Before(w.missed.Closed) || told.silent(rollout) {
 		return false
 	}
 	return gets(receiver, v1alpha1.EventRolloutFinished) && (rollout.goesOn() || !rollout.Finished.Before(w.missed.Closed.Add(-givesUp)))

@@ -99,6 +99,66 @@ func TestAMessageIsNotChangedWhileNothingElseIsSo(t *testing.T) {
 	}
 }
 
+// Chat services tell nobody of a change: nodes that missed the window would be known to nobody.
+func TestAWindowThatClosedIsToldWhereTheEndOfTheRolloutIsAChangeOfAMessage(t *testing.T) {
+	const missed = " sends: the window closed at 2026-11-28 01:30 +00:00, and 1 node still needs a reboot"
+	for name, lasts := range map[string]bool{"the rollout goes on": true, "the rollout has ended": false} {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(t, v1alpha1.Notification{Name: "board"}, v1alpha1.Notification{Name: "mail"})
+			f.facts.Policy.Spec.Schedule.Windows = []v1alpha1.ScheduleWindow{{Cron: "0 0 * * *", DurationSeconds: 5400}}
+			a, b := f.add("a", "ZoneBusy"), f.add("b", v1alpha1.ReasonAwaitingApproval)
+			f.grant(a)
+			f.passShowing(time.Minute, "board")
+			if !lasts {
+				f.succeed(a)
+			}
+			f.passShowing(29*time.Minute, "board")
+			b.Status.Reason = v1alpha1.ReasonWindowClosed
+			f.passShowing(time.Minute, "board")
+			if lasts {
+				f.succeed(a)
+			}
+			stored, err := json.Marshal(f.state)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.state, f.memory = &State{}, &Memory{} // another manager leads
+			if err := json.Unmarshal(stored, f.state); err != nil {
+				t.Fatal(err)
+			}
+			f.passShowing(2*time.Hour, "board")
+			told, ends := map[string]int{}, map[string]int{}
+			for _, sent := range f.sent {
+				for _, receiver := range []string{"board", "mail"} {
+					if strings.Contains(sent, " "+receiver+missed) {
+						told[receiver]++
+					}
+					if strings.Contains(sent, " "+receiver+" ") && strings.Contains(sent, "rollout finished") {
+						ends[receiver]++
+					}
+				}
+			}
+			if told["board"] != 1 || told["mail"] != 0 || ends["board"] != 1 || ends["mail"] != 1 {
+				t.Errorf("the window is told %v, the end %v: %q", told, ends, f.sent)
+			}
+		})
+	}
+}
+
+func TestAnEndThatIsToldLateLeavesTheNextRolloutShown(t *testing.T) {
+	state := &State{Rollout: &RolloutState{ID: "2"}}
+	about := func(event v1alpha1.NotificationEvent, rollout string) *Event {
+		return &Event{Event: event, Rollout: &Rollout{ID: rollout}}
+	}
+	start := about(v1alpha1.EventRolloutStarted, "2")
+	start.Show("board/2")
+	state.Delivered("board", start, time.Time{})
+	state.Delivered("board", about(v1alpha1.EventRolloutFinished, "1"), time.Time{})
+	if got := state.Receivers["board"]; got.Started != "2" || got.Finished != "1" || got.Shown != "board/2" || got.Silent {
+		t.Errorf("remembered: %+v", got)
+	}
+}
+
 func TestATextOfANodeCallsNobody(t *testing.T) {
 	for text, want := range map[string]string{
 		"<!channel> look":            "< !channel> look",

@@ -39,6 +39,8 @@ type Told struct {
 	Last map[v1alpha1.NotificationEvent]time.Time `json:"last,omitempty"`
 	// Shown is where it shows the rollout that goes on, and by which message; empty if it has none that it can change.
 	Shown string `json:"shown,omitempty"`
+	// Silent says that it was told of the last end by a change of a message, of which chat services tell nobody.
+	Silent bool `json:"silent,omitempty"`
 
 	// text is what it shows of that, since when. A manager that began to lead does not know, and has it shown once more.
 	text  string
@@ -74,7 +76,10 @@ func (s *State) Sound(now time.Time) bool {
 func (s *State) Slim() *State {
 	slim := &State{Rollout: s.Rollout, Receivers: make(map[string]*Told, len(s.Receivers))}
 	for name, told := range s.Receivers {
-		short := &Told{Started: told.Started, Finished: told.Finished, Shown: told.Shown, Last: told.Last, More: maps.Clone(told.More)}
+		short := &Told{
+			Started: told.Started, Finished: told.Finished, Shown: told.Shown, Silent: told.Silent, Last: told.Last,
+			More: maps.Clone(told.More),
+		}
 		for event := range told.Keys {
 			short.overflow(event)
 		}
@@ -112,7 +117,10 @@ func (s *State) Delivered(receiver string, e *Event, now time.Time) {
 		told.Started, told.Shown, told.text, told.since = e.Rollout.ID, e.shown, e.Text, now
 		return
 	case v1alpha1.EventRolloutFinished:
-		told.Started, told.Finished, told.Shown = e.Rollout.ID, e.Rollout.ID, ""
+		told.Silent, told.Finished = e.shown != "" && e.shown == s.Shown(receiver, e), e.Rollout.ID
+		if s.Rollout == nil || told.Started != s.Rollout.ID || e.Rollout.ID == s.Rollout.ID { // it does not show another one by now
+			told.Started, told.Shown = e.Rollout.ID, ""
+		}
 		return
 	}
 	if told.Keys == nil {
@@ -128,6 +136,14 @@ func (s *State) Delivered(receiver string, e *Event, now time.Time) {
 	told.Keys[e.Event] = keys[:min(len(keys), maxKeys)]
 	// Whatever was so a moment ago was in the message.
 	told.Last[e.Event] = now.UTC().Truncate(time.Second)
+}
+
+// silent says that the end of a rollout is or was told by a change of a message.
+func (t *Told) silent(rollout *RolloutState) bool {
+	if t.Finished == rollout.ID {
+		return t.Silent
+	}
+	return t.Started == rollout.ID && t.Shown != ""
 }
 
 func (t *Told) overflow(event v1alpha1.NotificationEvent) {

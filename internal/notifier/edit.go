@@ -23,24 +23,26 @@ type board interface {
 	place() string
 	// publish sends a message, and returns the ID by which it can be changed; empty if it cannot be.
 	publish(ctx context.Context, m message) (id string, bad *problem)
-	// change puts a message in the place of one that is shown. It returns errGone if there is none that can be changed.
+	// change puts a message in the place of one that is shown. It returns errGone if there is none that it can change.
 	change(ctx context.Context, id string, m message) error
 }
 
-// errGone says that there is no message to change: it was deleted, or may not be changed.
+// errGone says that there is no message to change.
 var errGone = errors.New("there is no message to change")
 
 // maxShown bounds the place and the ID of a message, which are stored, in bytes.
 const maxShown = 200
 
-// show has a board show how a rollout goes: by the message that shows it already, or else by a new one.
+// show has a board show how a rollout goes: by the message that shows it already, or else by a new one. A board that refuses to change a
+// message may still take a new one, so a refusal is no failure.
 func show(ctx context.Context, to board, m message, e *notify.Event) *problem {
 	if id, is := strings.CutPrefix(e.Shown(), to.place()+"/"); is {
-		switch err := to.change(ctx, id, m); {
-		case err == nil:
+		err := to.change(ctx, id, m)
+		if err == nil {
 			return nil
-		case !errors.Is(err, errGone):
-			return tell(err)
+		}
+		if !refusesChange(err) {
+			return unchanged(err)
 		}
 	}
 	if e.IsProgress() {
@@ -108,7 +110,7 @@ func (d *discordHook) change(ctx context.Context, id string, m message) error {
 	if payload == nil {
 		return errGone
 	}
-	return gone(call(ctx, http.MethodPatch, d.address("/messages/"+url.PathEscape(id)), "", payload, nil))
+	return call(ctx, http.MethodPatch, d.address("/messages/"+url.PathEscape(id)), "", payload, nil)
 }
 
 // address of a request about the webhook, with what its query has besides.
@@ -182,7 +184,7 @@ func (s *slackBot) change(ctx context.Context, id string, m message) error {
 		return errGone
 	}
 	payload := map[string]any{"channel": channel, "ts": ts, "text": made.Text, "attachments": made.Attachments}
-	return gone(s.call(ctx, "chat.update", payload, nil))
+	return s.call(ctx, "chat.update", payload, nil)
 }
 
 func (s *slackBot) call(ctx context.Context, method string, body, answer any) error {
@@ -223,19 +225,36 @@ func (b *telegramBot) change(ctx context.Context, id string, m message) error {
 	if errors.As(err, &no) && no.word == saysSame {
 		return nil
 	}
-	return gone(err)
+	return err
 }
 
-// gone is errGone in place of an answer that says that a message cannot be changed. Others are to be tried again.
-func gone(err error) error {
+// refusesChange says that a message will not be changed, however often that is tried: the service says no, or something else answers in
+// its place. Only what may go away by itself is tried again: a limit, a timeout, a connection or a server that fails.
+func refusesChange(err error) bool {
 	var no *refusal
-	switch {
-	case errors.As(err, &no) && (no.code == http.StatusBadRequest || no.code == http.StatusNotFound):
-		return errGone
-	case errors.Is(err, errDenied) && unchangeable.MatchString(err.Error()):
-		return errGone
+	if errors.As(err, &no) {
+		switch no.code {
+		case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+			return false
+		}
+		return no.code < http.StatusInternalServerError
 	}
-	return err
+	for _, definite := range []error{errGone, errDenied, errPage, errEmpty, errRedirects} {
+		if errors.Is(err, definite) {
+			return true
+		}
+	}
+	return false
+}
+
+// unchanged is why a message was not changed, which says nothing about new messages unless it is a limit of all requests.
+func unchanged(err error) *problem {
+	p := *tell(err)
+	p.ofChange = true
+	if no := (*refusal)(nil); errors.As(err, &no) {
+		p.ofAll = no.ofAll
+	}
+	return &p
 }
 
 // call makes a request with JSON of a service, and reads its answer. It goes by http.DefaultTransport, as those of shoutrrr do.

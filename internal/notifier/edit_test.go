@@ -134,15 +134,7 @@ func rolled(event v1alpha1.NotificationEvent, title string) *notify.Event {
 func TestARolloutIsOneMessageOfAServiceThatCanChangeIt(t *testing.T) {
 	for name, to := range rooms(t) {
 		t.Run(name, func(t *testing.T) {
-			to.t, to.messages = t, map[string]string{}
-			cloud.mu.Lock()
-			cloud.instead = to.room
-			cloud.mu.Unlock()
-			defer func() {
-				cloud.mu.Lock()
-				defer cloud.mu.Unlock()
-				cloud.instead = nil
-			}()
+			to.stands(t)
 			s := senderWith(loopback, map[string]string{"url": to.url})
 			sends := func(e *notify.Event, shown, want string) string {
 				t.Helper()

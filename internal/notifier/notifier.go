@@ -311,46 +311,46 @@ func (n *Notifier) lookAt(ctx context.Context, policy *tracked, facts *notify.Fa
 
 // begin has a receiver told of what is next, if it is time. It returns when it is; zero is never, or when something happens.
 func (n *Notifier) begin(ctx context.Context, policy *tracked, r *receiver, now time.Time) time.Time {
-	next, something := r.next()
-	if r.busy || !something || ctx.Err() != nil {
+	next, something, later := r.next(policy.state, now)
+	if r.busy || ctx.Err() != nil {
 		return time.Time{}
+	}
+	if !something {
+		return later
 	}
 	if ahead(r.notBefore, now, maxRetryAfter) {
 		return r.notBefore
 	}
 	r.busy = true
-	if next != nil {
-		r.pending[next.Event].tried = true
-		own := *next // whoever sends it notes where it is shown
-		own.Show(policy.state.Shown(r.spec.Name, next))
-		next = &own
-	}
+	next = r.own(next, policy.state, now)
 	spec := r.spec.DeepCopy()
 	outgoing := result{policy: policy.object.UID, receiver: spec.Name, generation: policy.object.Generation, event: next}
-	name, turns := policy.object.Name, n.turns
-	if r.failures > 0 {
-		turns = n.retries
+	name, at := policy.object.Name, turn{of: n.turns}
+	if changes := outgoing.changes(); r.failures > 0 || changes && r.changes.failures > 0 {
+		at = turn{of: n.retries, orNot: changes}
 	}
-	n.sending.Go(func() { n.send(ctx, turns, name, spec, outgoing) })
+	n.sending.Go(func() { n.send(ctx, at, name, spec, outgoing) })
 	return time.Time{}
 }
 
 // send tells a receiver, when it is its turn.
-func (n *Notifier) send(ctx context.Context, turns chan struct{}, policy string, spec *v1alpha1.Notification, r result) {
-	select {
-	case turns <- struct{}{}:
-	case <-ctx.Done():
-		return
-	}
-	next := sync.OnceFunc(func() { <-turns })
+func (n *Notifier) send(ctx context.Context, at turn, policy string, spec *v1alpha1.Notification, r result) {
+	taken := at.take(ctx)
+	next := sync.OnceFunc(func() {
+		if taken {
+			<-at.of
+		}
+	})
 	defer next()
 	if ctx.Err() != nil {
 		return
 	}
-	timer := clock.RealClock{}.AfterFunc(maxTurn, next)
-	r.problem = n.try(n.beyond, policy, spec, r.event)
-	timer.Stop()
-	next()
+	if r.late = !taken; taken {
+		timer := clock.RealClock{}.AfterFunc(maxTurn, next)
+		r.problem = n.try(n.beyond, policy, spec, r.event)
+		timer.Stop()
+		next()
+	}
 	select {
 	case n.results <- r:
 	case <-n.beyond.Done():
@@ -359,10 +359,12 @@ func (n *Notifier) send(ctx context.Context, turns chan struct{}, policy string,
 
 // try tells a receiver. A panic of a library is a failure as any other; what it says may have parts of a URL in it.
 func (n *Notifier) try(ctx context.Context, policy string, spec *v1alpha1.Notification, e *notify.Event) (p *problem) {
+	changes := e != nil && e.Shown() != ""
 	defer func() {
 		if recover() != nil {
 			n.options.Log.Error(errPanic, "A receiver cannot be told", "policy", policy, "receiver", spec.Name, "stack", string(debug.Stack()))
 			p = failed("%s", saysNotTaken)
+			p.ofChange = changes
 		}
 	}()
 	return n.sender.send(ctx, policy, spec, e)

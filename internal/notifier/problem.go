@@ -23,6 +23,10 @@ type problem struct {
 	text    string
 	// after is for how long the receiver asks to be left alone.
 	after time.Duration
+	// ofChange says that a message which shows a rollout could not be changed. New messages may be taken.
+	ofChange bool
+	// ofAll says that after is about every request, and not only about those of this kind.
+	ofAll bool
 }
 
 // said is a problem that is known already, on its way through a service.
@@ -77,17 +81,10 @@ var hints = []struct{ has, says string }{
 
 // words are those of well-known services for what is wrong with a token or a channel.
 var words = regexp.MustCompile(`\b(invalid_auth|invalid_token|token_revoked|account_inactive|not_in_channel|channel_not_found|` +
-	`channel_is_archived|no_service|no_team|action_prohibited|chat not found|bot was blocked|` + saysSame + `|` + saysUnchangeable + `)\b`)
+	`channel_is_archived|no_service|no_team|action_prohibited|chat not found|bot was blocked|` + saysSame + `)\b`)
 
-const (
-	// saysSame is what Telegram says of a message that is shown as it is already.
-	saysSame = "message is not modified"
-	// saysUnchangeable are words of Slack for a message that it does not change.
-	saysUnchangeable = "message_not_found|cant_update_message|edit_window_closed"
-)
-
-// unchangeable finds them.
-var unchangeable = regexp.MustCompile(`\b(` + saysUnchangeable + `)\b`)
+// saysSame is what Telegram says of a message that is shown as it is already.
+const saysSame = "message is not modified"
 
 // refusals finds a refusal in the text of an error.
 var refusals = regexp.MustCompile(`refusal ([45][0-9]{2}) after ([0-9]{1,4})s word "([a-z_ ]*)"`)

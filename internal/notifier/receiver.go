@@ -95,12 +95,15 @@ type receiver struct {
 	since time.Time
 	// template is what is wrong with a template; messages are then sent without it.
 	template *problem
+	changes  changes
 }
 
 // pending is a message that waits.
 type pending struct {
 	event *notify.Event
 	since time.Time
+	// same is since when it has been about the same rollout.
+	same time.Time
 	// tried says that the receiver was to be told of it once.
 	tried bool
 }
@@ -117,10 +120,10 @@ func (r *receiver) update(
 	for _, e := range due[spec.Name] {
 		is[e.Event] = true
 		if p := r.pending[e.Event]; p != nil {
-			p.event = e
+			p.take(e, now)
 			continue
 		}
-		r.pending[e.Event] = &pending{event: e, since: now}
+		r.pending[e.Event] = &pending{event: e, since: now, same: now}
 	}
 	for event, p := range r.pending {
 		switch {
@@ -142,7 +145,7 @@ func (r *receiver) update(
 // edited takes that the policy is another one than before: what changed may be what was wrong.
 func (r *receiver) edited(spec *v1alpha1.Notification) {
 	if r.spec == nil || !r.sameAddress(spec) {
-		r.alone = time.Time{}
+		r.alone, r.changes = time.Time{}, changes{}
 	}
 	r.notBefore, r.template = r.alone, nil
 	if path, err := notify.CheckTemplates(spec); err != nil {
@@ -161,17 +164,31 @@ func (r *receiver) sameAddress(spec *v1alpha1.Notification) bool {
 	return ptr.Equal(address(r.spec), address(spec))
 }
 
-// next is what the receiver has to be told next. Without any event it has to be found out whether it is configured right.
-func (r *receiver) next() (event *notify.Event, something bool) {
+// next is what the receiver has to be told next. Without any event it has to be found out whether it is configured right. Later is when a
+// change of a message is tried again; zero is never.
+func (r *receiver) next(state *notify.State, now time.Time) (event *notify.Event, something bool, later time.Time) {
 	for _, kind := range v1alpha1.NotificationEvents {
-		if p := r.pending[kind]; p != nil && (event == nil || p.event.Time.Before(event.Time)) {
+		p := r.pending[kind]
+		if p == nil {
+			continue
+		}
+		if until := r.putOff(p, state, now); !until.IsZero() {
+			later = soonest(later, until)
+			continue
+		}
+		if event == nil || goesBefore(p.event, event) {
 			event = p.event
 		}
 	}
-	if event != nil {
-		return event, true
+	return event, event != nil || r.checked != r.generation || r.problem != nil && r.problem.invalid, later
+}
+
+// goesBefore says which of two events is told first: the earlier one, and how a rollout goes after everything else.
+func goesBefore(a, b *notify.Event) bool {
+	if a.IsProgress() != b.IsProgress() {
+		return b.IsProgress()
 	}
-	return nil, r.checked != r.generation || r.problem != nil && r.problem.invalid
+	return a.Time.Before(b.Time)
 }
 
 // result is what came of telling a receiver.
@@ -182,7 +199,12 @@ type result struct {
 	// event that it was told of; nil if it was only looked at.
 	event   *notify.Event
 	problem *problem
+	// late says that nothing was tried, because too many others were being told.
+	late bool
 }
+
+// progress says that it is of how a rollout goes, which is no message of its own.
+func (r *result) progress() bool { return r.event != nil && r.event.IsProgress() }
 
 // handle takes what came of telling a receiver, and has it told of what is next.
 func (n *Notifier) handle(ctx context.Context, result result) {
@@ -204,7 +226,17 @@ func (n *Notifier) handle(ctx context.Context, result result) {
 
 // note takes down what came of telling a receiver.
 func (n *Notifier) note(policy *tracked, r *receiver, result result, now time.Time) {
-	if result.problem != nil {
+	switch p := result.problem; {
+	case result.late:
+		r.failChange(&problem{}, now)
+		return
+	case p != nil && (p.ofChange || result.progress() && !p.invalid):
+		n.count(policy, result, ResultFailed)
+		n.options.Log.Info("A message that shows a rollout could not be changed", "policy", policy.object.Name, "receiver", result.receiver,
+			"because", p.text)
+		r.failChange(p, now)
+		return
+	case p != nil:
 		n.count(policy, result, ResultFailed)
 		n.options.Log.Info("A notification could not be delivered", "policy", policy.object.Name, "receiver", result.receiver,
 			"because", result.problem.text)
@@ -212,10 +244,15 @@ func (n *Notifier) note(policy *tracked, r *receiver, result result, now time.Ti
 		return
 	}
 	n.count(policy, result, ResultDelivered)
-	r.checked = result.generation
-	r.failures, r.notBefore, r.problem = 0, time.Time{}, nil
+	if !result.progress() { // that may be nothing sent, and is no proof that messages are taken
+		r.checked = result.generation
+		r.failures, r.notBefore, r.problem = 0, time.Time{}, nil
+	}
 	if result.event == nil {
 		return
+	}
+	if result.event.AboutRollout() {
+		r.changes = changes{}
 	}
 	policy.state.Delivered(result.receiver, result.event, now)
 	policy.dirty = true
@@ -226,7 +263,7 @@ func (n *Notifier) note(policy *tracked, r *receiver, result result, now time.Ti
 }
 
 func (n *Notifier) count(policy *tracked, result result, as string) {
-	if result.event != nil {
+	if result.event != nil && !result.progress() {
 		n.options.Count(policy.object.Name, as)
 	}
 }
@@ -255,10 +292,7 @@ func (r *receiver) fail(result result, now time.Time) {
 	if r.problem == nil || r.problem.invalid || result.problem.invalid {
 		r.problem = result.problem // of several failures in a row the first one is shown, so that the condition does not change all the time
 	}
-	wait := maxBackoff
-	if r.failures < 8 {
-		wait = min(firstBackoff<<(r.failures-1), maxBackoff)
-	}
+	wait := backoff(r.failures)
 	if result.problem.invalid {
 		wait = recheck // whoever corrects it looks whether that helped
 	}
@@ -266,6 +300,14 @@ func (r *receiver) fail(result result, now time.Time) {
 		r.checked = result.generation - 1
 	}
 	r.notBefore, r.alone = now.Add(jittered(max(wait, result.problem.after))), now.Add(result.problem.after)
+}
+
+// backoff is how long to wait after so many failures in a row.
+func backoff(failures int) time.Duration {
+	if failures < 8 {
+		return min(firstBackoff<<(failures-1), maxBackoff)
+	}
+	return maxBackoff
 }
 
 func jittered(d time.Duration) time.Duration { return wait.Jitter(d, jitter) }

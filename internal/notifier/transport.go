@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -161,6 +162,8 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 type refusal struct {
 	code  int
 	after time.Duration
+	// ofAll says that it is about every request to the service: Discord has limits for kinds of requests, and one for all of them.
+	ofAll bool
 	// word is one of those that are said; empty if there is none.
 	word string
 }
@@ -171,7 +174,10 @@ func (r *refusal) Error() string {
 }
 
 func refusalOf(response *http.Response) *refusal {
-	r := &refusal{code: response.StatusCode, after: retryAfter(response.Header.Get("Retry-After"))}
+	r := &refusal{
+		code: response.StatusCode, after: retryAfter(response.Header.Get("Retry-After")),
+		ofAll: strings.EqualFold(response.Header.Get("X-RateLimit-Global"), "true"),
+	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err == nil {
 		r.word = words.FindString(string(body))
