@@ -12,8 +12,8 @@ import (
 // its own.
 const changedFor = 10 * time.Minute
 
-// changes is what came of changing the message that shows a rollout. It is apart from what came of messages: a service that changes none, or
-// seldom, holds up no message.
+// changes is what came of changing the message that shows a rollout. It is apart from what came of messages, so that a
+// service which changes none, or seldom, holds up no message.
 type changes struct {
 	failures  int
 	notBefore time.Time

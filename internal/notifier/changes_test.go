@@ -110,6 +110,8 @@ type stubborn struct {
 	*receivers
 	problem *problem
 	tries   int
+	// hangs is how long it takes until there is that problem.
+	hangs time.Duration
 }
 
 func (s *stubborn) send(ctx context.Context, policy string, n *v1alpha1.Notification, e *notify.Event) (bad *problem) {
@@ -130,6 +132,9 @@ func (s *stubborn) send(ctx context.Context, policy string, n *v1alpha1.Notifica
 			e.Show(fmt.Sprintf("board/%d", len(s.taken)))
 		}
 	})
+	if bad != nil {
+		time.Sleep(s.hangs)
+	}
 	return bad
 }
 
@@ -194,6 +199,22 @@ func TestAChangeThatFailsHoldsUpNoMessage(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestMessagesAreSentBeforeAChangeThatIsDueAtTheSameTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, s := showing(t, problem{text: saysTimeout, ofChange: true})
+		defer func() { b.stop() }()
+		s.hangs = sendTimeout
+		b.reboot("b", false)
+		b.halt(true)
+		b.after(2 * time.Second)
+		b.took("sends:RolloutStarted", "Halted")
+		b.after(sendTimeout)
+		if s.tries == 0 {
+			t.Error("no change was tried")
+		}
+	})
 }
 
 func TestALimitOfEveryRequestHoldsUpMessages(t *testing.T) {
