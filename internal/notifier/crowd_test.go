@@ -280,6 +280,7 @@ func TestADefectWithOnePolicyLeavesTheOthersTold(t *testing.T) {
 			t.Errorf("problems: %+v", got)
 		}
 		b.policies["b"].memory = memory
+		b.Observe([]*v1alpha1.RebootPolicy{broken, b.policy.DeepCopy()}, nil)
 		time.Sleep(2 * pause)
 		synctest.Wait()
 		if got := b.Problems(); len(got) > 0 {
