@@ -107,6 +107,20 @@ func TestGrantThatWasBegunInVainIsGivenBackAtOnce(t *testing.T) {
 	}
 }
 
+// What is granted is written, so that it fails if the slots object has changed, and is told from the grant that was begun in vain.
+func TestGrantThatWasBegunInVainIsAnotherOneIfItIsMadeAgain(t *testing.T) {
+	s := newStory(t, append(fleet("a/z1"), newPolicy("p"))...)
+	slot := Slot{Reboot: "ra", UID: "uid-of-ra", Attempt: 1}
+	s.Slots["a"] = slot
+	order := s.refuse(model.WriteOrder, "ra", "no")
+	order.Until = s.now // someone changed the NodeReboot
+	s.granted(order, slot)
+	plan := s.compute()
+	if got := plan.Slots["a"]; !plan.SlotsChanged || got.Renewed != 1 || got.Attempt != 1 {
+		t.Errorf("slots %v, changed: %t", plan.Slots, plan.SlotsChanged)
+	}
+}
+
 func TestAttemptWhoseOrderIsRefusedIsRolledBackUntilItEvictsAnything(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1 b/z1"), newPolicy("p", unhurried()))...)
 	s.settle()

@@ -43,12 +43,15 @@ func (p *planning) grantOf(r *rebootView) (Slot, bool) {
 }
 
 // grant begins the next attempt in the slot that it was granted before, or else in a new one. A grant of before is renewed: the manager
-// that made it may give it back at the same moment.
+// that made it may give it back at the same moment. So is one that was begun in vain and whose entry is still there: the same entry again
+// would not be written, and would still count as begun in vain.
 func (p *planning) grant(r *rebootView) {
 	slot, granted := p.grantOf(r)
 	r.granted = true
-	if granted {
+	if before, is := p.snapshot.Slots[r.node.Name]; granted {
 		r.renewed = slot.Renewed + 1
+	} else if is && before.UID == string(r.Object.UID) && before.Attempt == r.LastAttempt()+1 {
+		r.renewed = before.Renewed + 1
 	}
 	p.begin(r, max(slot.Attempt, r.LastAttempt()+1))
 }

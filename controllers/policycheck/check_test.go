@@ -36,10 +36,11 @@ func newPolicy(changes ...change) *v1alpha1.RebootPolicy {
 
 func opening(w v1alpha1.ScheduleWindow) change {
 	return func(s *v1alpha1.RebootPolicySpec) {
-		if w.DurationSeconds == 0 {
-			w.DurationSeconds = 3600
+		opened := w
+		if opened.DurationSeconds == 0 {
+			opened.DurationSeconds = 3600
 		}
-		s.Schedule.Windows = append(s.Schedule.Windows, w)
+		s.Schedule.Windows = append(s.Schedule.Windows, opened)
 	}
 }
 

@@ -87,6 +87,13 @@ func (f *fakeServer) List(ctx context.Context) ([]gates.Lasting, error) {
 	return list, f.lostList // with what was read before the connection broke
 }
 
+// listed is how often silences were listed.
+func (f *fakeServer) listed() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lists
+}
+
 // Keep changes the first silence that is the same, or makes one.
 func (f *fakeServer) Keep(ctx context.Context, s *silence.Silence, lasts time.Duration) error {
 	err := f.answer(ctx, s.Node)

@@ -58,9 +58,6 @@ func same(t *testing.T, name string) map[string]any {
 	return all
 }
 
-// ofHelm are objects that guard the kinds against an install of Helm that is refused. No other tool needs them.
-var ofHelm = []string{"ValidatingAdmissionPolicy/reboot-operator-kinds", "ValidatingAdmissionPolicyBinding/reboot-operator-kinds"}
-
 // image has the chart use the image of an installation.
 func image(t *testing.T, want manifests.Rendered) map[string]any {
 	t.Helper()
@@ -85,12 +82,6 @@ func TestTheChartRendersWhatKustomizeRenders(t *testing.T) {
 			want := all[name]
 			got := render(t, merged(same(t, name), image(t, want)))
 			wanted, rendered := byKey(t, want), byKey(t, got)
-			for _, key := range ofHelm {
-				if rendered[key] == nil {
-					t.Errorf("there is no %s", key)
-				}
-				delete(rendered, key)
-			}
 			if diff := gocmp.Diff(sortedKeys(wanted), sortedKeys(rendered)); diff != "" {
 				t.Errorf("objects (-config/ +chart):\n%s", diff)
 			}

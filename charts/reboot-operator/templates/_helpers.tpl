@@ -222,9 +222,11 @@ What Helm would leave as it is of the policies in the cluster, because an earlie
 {{- range .metadata.managedFields -}}
 {{- if and (eq .operation "Apply") (hasKey (dig "fieldsV1" "f:metadata" "f:annotations" dict .) "f:meta.helm.sh/release-name") }}{{ $applied = true }}{{ end -}}
 {{- end -}}
-{{- if and (ne (toJson $want) (toJson .spec)) (not $applied) -}}
+{{- /* What is in the cluster has the defaults of the kind that was there before this upgrade. */ -}}
+{{- $is := (include "reboot-operator.withDefaults" (list $schema .spec) | fromJson).value -}}
+{{- if and (ne (toJson $want) (toJson $is)) (not $applied) -}}
 {{- /* One that starts nothing may be so because someone stopped it. */ -}}
-{{- $stopped := and (ne (get .spec "mode") "Enforce") (eq (get $want "mode") "Enforce") -}}
+{{- $stopped := and (ne (get $is "mode") "Enforce") (eq (get $want "mode") "Enforce") -}}
 {{- $list = ternary "stale" (ternary "" "different" (eq $status "deployed")) (or $hook (and $failed (not $stopped) (not $keep))) -}}
 {{- end -}}
 {{- end -}}
