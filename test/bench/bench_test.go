@@ -2,12 +2,20 @@ package bench
 
 import (
 	"context"
+	"os"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/mod/semver"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
+
+// requestsName is the figure of the baseline that depends on the version of Kubernetes.
+const requestsName = "rollout: requests per reboot"
 
 func TestNothingThatIsStableIsWorseThanTheBaseline(t *testing.T) {
 	if testing.Short() {
@@ -27,6 +35,12 @@ func TestNothingThatIsStableIsWorseThanTheBaseline(t *testing.T) {
 	now, err := slice(ctx, t.Logf)
 	if err != nil {
 		t.Fatal(err)
+	}
+	// Before 1.36 the manager looks up the pod of each eviction, and helpers ask twice what they may: see ADR 35.
+	if version := os.Getenv(testbed.VersionVariable); version != "" && semver.Compare("v"+version, "v1.36.0") < 0 {
+		t.Logf("requests are compared from Kubernetes 1.36 on, and not on %s; writes are", version)
+		delete(baseline, requestsName)
+		now = slices.DeleteFunc(now, func(g guarded) bool { return g.name == requestsName })
 	}
 	for _, worse := range compare(baseline, now) {
 		t.Error(worse)
