@@ -28,13 +28,16 @@ const (
 	minRefreshDelay = 30 * time.Second
 	maxRefreshDelay = 10 * time.Minute
 	// countsDelay is how long the numbers in the status of a policy wait.
-	countsDelay = 10 * time.Second
+	countsDelay = LastDelay
 	// freeDelay is how long an entry of the slots object may stay that counts no longer. Mostly, another node takes the slot meanwhile.
 	freeDelay = 5 * time.Second
 	// drainDelay is how long a drain has to last to be shown on the Node, and plannedDelay a reboot to be required.
 	drainDelay   = 30 * time.Second
 	plannedDelay = time.Minute
 )
+
+// LastDelay is how long after the end of the last reboot something is written at the latest: nothing that happens then waits for longer.
+const LastDelay = 10 * time.Second
 
 // defers says that a write waits still, of those that may wait so long. The key tells it from others.
 func (p *planning) defers(key string, delay time.Duration) bool {

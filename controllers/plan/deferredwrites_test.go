@@ -279,3 +279,21 @@ func TestTheProofOfAHostThatIsBackDoesNotWait(t *testing.T) {
 		t.Errorf("uncordoned at %v, back since %v, cordoned %t", attempt.UncordonedTime, attempt.BackTime, cordoned)
 	}
 }
+
+// Whoever looks whether a fleet is idle waits for as long.
+func TestAfterTheLastRebootEverythingIsWrittenWithinLastDelay(t *testing.T) {
+	s := deferring(attemptIn(t, stageRebooting))
+	s.boot("a", 2)
+	s.comeBack("ra", v1alpha1.SentinelNotRequired)
+	s.settleDeferred("ra")
+	s.now = s.now.Add(time.Minute) // it settles
+	s.settleDeferred("ra")
+	if phase := s.reboot("ra").Status.Phase; phase != v1alpha1.PhaseSucceeded || len(s.Deferred) == 0 {
+		t.Fatalf("phase %s, and %v waits: %s", phase, s.Deferred, s.reboot("ra").Status.Message)
+	}
+	s.now = s.now.Add(LastDelay)
+	s.written("ra")
+	if p := s.compute(); len(p.Deferred) > 0 || p.SlotsChanged || len(p.Policies) > 0 || len(s.Slots) > 0 {
+		t.Errorf("%s later %v waits, policies: %d, slots: %v", LastDelay, p.Deferred, len(p.Policies), s.Slots)
+	}
+}

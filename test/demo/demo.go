@@ -12,13 +12,14 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
 
 const (
-	// settleTime is left, after the rollout, to writes that finish what was under way, such as the counts of a policy, which wait for 5
-	// seconds; settleSteps of them may follow each other.
-	settleTime  = 8 * time.Second
+	// settleTime is left, after the rollout, to writes that finish what was under way, such as the counts of a policy; settleSteps of them
+	// may follow each other.
+	settleTime  = plan.LastDelay + 3*time.Second
 	settleSteps = 10
 	// idleTime is how long the cluster is watched after that, to see that nothing more is written.
 	idleTime = 5 * time.Second

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
 	"github.com/reboot-operator/reboot-operator/test/await"
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
@@ -27,7 +28,7 @@ const (
 	// slowEnd is how long the pods of the slow application take to end.
 	slowEnd = 12 * time.Second
 	// settled is how long nothing is written once a rollout is over.
-	settled = 8 * time.Second
+	settled = plan.LastDelay + 2*time.Second
 )
 
 func TestAReboot(t *testing.T) {
