@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -149,8 +150,17 @@ func isCanceled(record slog.Record) bool {
 	canceled := false
 	record.Attrs(func(attribute slog.Attr) bool {
 		err, is := attribute.Value.Any().(error)
-		canceled = is && errors.Is(err, context.Canceled)
+		canceled = is && onlyCanceled(err)
 		return !canceled
 	})
 	return canceled
+}
+
+// onlyCanceled says that an error is a cancellation, and that all are of several that were joined.
+func onlyCanceled(err error) bool {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		return !slices.ContainsFunc(joined.Unwrap(), func(part error) bool { return !onlyCanceled(part) })
+	}
+	return errors.Is(err, context.Canceled)
 }
