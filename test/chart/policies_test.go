@@ -10,6 +10,7 @@ import (
 	"helm.sh/helm/v4/pkg/action"
 	"helm.sh/helm/v4/pkg/kube"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -139,6 +140,38 @@ func TestPoliciesAreThoseOfTheValuesWithoutServerSideApply(t *testing.T) {
 	if got := h.policy("failed").Spec.Rollout.MaxUnavailable.String(); got != "2" {
 		t.Errorf("the other policy allows %s nodes at once", got)
 	}
+}
+
+// A release brings fields with defaults. The policies of the release before lack them, and are not deleted for that, though its last
+// upgrade failed and nothing was applied by the server.
+func TestADefaultOfANewerKindMakesNoPolicyAnotherOne(t *testing.T) {
+	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t}
+	clientSide := func(u *action.Upgrade) { u.ServerSideApply = "false" }
+	h.check(h.install(older(t), releaseName, manifests.Namespace, policiesNamed(1, "kept"), func(i *action.Install) {
+		i.WaitStrategy, i.ServerSideApply = kube.HookOnlyStrategy, false
+	}))
+	before := h.policy("kept")
+	if h.hasField("kept", fieldOfNew) {
+		t.Fatal("the older kind has the field, so this test tries nothing")
+	}
+	h.fails(h.upgrade(older(t), policiesNamed(1, "kept"), inVain, clientSide))
+	h.check(h.upgrade(load(t), policiesNamed(1, "kept"), noWait, clientSide))
+	if h.policy("kept").UID != before.UID {
+		t.Error("the policy was deleted and created again")
+	}
+	if !h.hasField("kept", fieldOfNew) {
+		t.Error("the newer kind has no default for the field, so this test tries nothing")
+	}
+}
+
+// hasField says that the spec of a policy in the cluster has a field, be it by a default.
+func (h *helm) hasField(policy, field string) bool {
+	h.t.Helper()
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("RebootPolicy"))
+	h.check(h.Client().Get(h.t.Context(), client.ObjectKey{Name: policy}, object))
+	_, found, _ := unstructured.NestedFieldNoCopy(object.Object, "spec", field)
+	return found
 }
 
 // What someone else made or keeps is deleted by nobody, whatever failed.
