@@ -1,4 +1,4 @@
-// Package notify decides what the receivers of a policy's notifications have to be told: it is a function of the objects as they are
+// Package notify decides of what the receivers of a policy are notified: it is a function of the objects as they are
 // stored, of what was sent before, and of the time. It has no client, clock or logger. Package notifier sends.
 //
 // # What is due
@@ -10,11 +10,11 @@
 // on.
 //
 // Every other event is about instances: a halt, nodes, gates, a window. Each instance has a key. An event is due when there is an instance
-// that the receiver was not told of. It then names all of them. The receiver gets the same event again after ten minutes at the earliest.
+// that the receiver was not notified of. It then names all of them. The receiver gets the same event again after ten minutes or more.
 // So what happens to many nodes at once is one message.
 //
 // # What is remembered
 //
-// A State per policy, which is stored when something was sent: the rollout, and by receiver the keys that it was told of. What ended is
-// forgotten. A receiver that could not be told was not told, so whoever leads next finds the same to be due.
+// A State per policy, which is stored when something was sent: the rollout, and by receiver the keys that it was notified of. What ended is
+// forgotten. What could not be delivered is not recorded, so whoever leads next finds the same to be due.
 package notify

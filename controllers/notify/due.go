@@ -20,7 +20,7 @@ const (
 
 // Outcome is what there is to do about the notifications of a policy.
 type Outcome struct {
-	// Due are the events that each receiver has to be told of, by its name, in order.
+	// Due are the events that each receiver has to be notified of, by its name, in order.
 	Due map[string][]*Event
 	// Changed says that the state has to be stored although nothing is sent.
 	Changed bool
@@ -37,12 +37,12 @@ func (s *State) Look(facts *Facts, memory *Memory, now time.Time) *Outcome {
 	o.Wake, o.Changed = soonest(wake, again), forgot || news
 	for i := range facts.Policy.Spec.Notifications {
 		receiver := &facts.Policy.Spec.Notifications[i]
-		told := s.told(receiver.Name)
+		record := s.record(receiver.Name)
 		for _, event := range v1alpha1.NotificationEvents {
 			if !gets(receiver, event) {
 				continue
 			}
-			e, wake := w.due(event, receiver, told, s.Rollout)
+			e, wake := w.due(event, receiver, record, s.Rollout)
 			o.Wake = soonest(o.Wake, wake)
 			if e != nil {
 				o.Due[receiver.Name] = append(o.Due[receiver.Name], e)
@@ -52,24 +52,24 @@ func (s *State) Look(facts *Facts, memory *Memory, now time.Time) *Outcome {
 	return o
 }
 
-// due is the event if the receiver has to be told, or when that may be so.
+// due is the event if the receiver has to be notified, or when that may be so.
 func (w *world) due(
-	event v1alpha1.NotificationEvent, receiver *v1alpha1.Notification, told *Told, rollout *RolloutState,
+	event v1alpha1.NotificationEvent, receiver *v1alpha1.Notification, record *Record, rollout *RolloutState,
 ) (e *Event, wake time.Time) {
 	starts := event == v1alpha1.EventRolloutStarted && rollout.goesOn()
 	switch {
-	case starts && told.Started != rollout.ID:
+	case starts && record.Started != rollout.ID:
 		return w.aboutRollout(event, rollout, false), time.Time{}
 	case starts && gets(receiver, v1alpha1.EventRolloutFinished):
-		return w.progress(told, rollout)
-	case event == v1alpha1.EventRolloutFinished && w.ended(rollout) && told.Finished != rollout.ID:
+		return w.progress(record, rollout)
+	case event == v1alpha1.EventRolloutFinished && w.ended(rollout) && record.Finished != rollout.ID:
 		return w.aboutRollout(event, rollout, false), time.Time{}
 	case event == v1alpha1.EventRolloutStarted, event == v1alpha1.EventRolloutFinished:
 		return nil, time.Time{}
-	case event == v1alpha1.EventWindowMissed && w.summed(receiver, told, rollout):
+	case event == v1alpha1.EventWindowMissed && w.summed(receiver, record, rollout):
 		return nil, time.Time{}
 	}
-	return w.dueInstances(event, receiver, told, rollout)
+	return w.dueInstances(event, receiver, record, rollout)
 }
 
 // gets says that a receiver gets an event.
@@ -86,17 +86,17 @@ func (w *world) ended(r *RolloutState) bool {
 
 // summed says that the summary of a rollout that went on until the window closed tells the receiver which nodes remain, by a message of its
 // own: nobody notices the change of one.
-func (w *world) summed(receiver *v1alpha1.Notification, told *Told, rollout *RolloutState) bool {
-	if w.missed == nil || rollout == nil || !rollout.Started.Before(w.missed.Closed) || told.silent(rollout) {
+func (w *world) summed(receiver *v1alpha1.Notification, record *Record, rollout *RolloutState) bool {
+	if w.missed == nil || rollout == nil || !rollout.Started.Before(w.missed.Closed) || record.silent(rollout) {
 		return false
 	}
 	return gets(receiver, v1alpha1.EventRolloutFinished) && (rollout.goesOn() || !rollout.Finished.Before(w.missed.Closed.Add(-givesUp)))
 }
 
 func (w *world) dueInstances(
-	event v1alpha1.NotificationEvent, receiver *v1alpha1.Notification, told *Told, rollout *RolloutState,
+	event v1alpha1.NotificationEvent, receiver *v1alpha1.Notification, record *Record, rollout *RolloutState,
 ) (e *Event, wake time.Time) {
-	known := told.Keys[event]
+	known := record.Keys[event]
 	if len(known) >= maxKeys {
 		return nil, time.Time{}
 	}
@@ -110,7 +110,7 @@ func (w *world) dueInstances(
 		switch {
 		case w.now.Before(from):
 			wake = soonest(wake, from)
-		case slices.Contains(known, i.key), told.More[event] && !from.After(told.Last[event]):
+		case slices.Contains(known, i.key), record.More[event] && !from.After(record.Last[event]):
 			old = append(old, i)
 		default:
 			fresh = append(fresh, i)
@@ -119,10 +119,10 @@ func (w *world) dueInstances(
 	if len(fresh) == 0 {
 		return nil, wake
 	}
-	if next := told.Last[event].Add(spacing); event != v1alpha1.EventHalted && w.now.Before(next) {
+	if next := record.Last[event].Add(spacing); event != v1alpha1.EventHalted && w.now.Before(next) {
 		return nil, soonest(wake, next)
 	}
-	return w.aboutInstances(event, fresh, old, rollout, told.Last[event]), wake
+	return w.aboutInstances(event, fresh, old, rollout, record.Last[event]), wake
 }
 
 // threshold is how long an instance has to last before the receiver gets the event, and whether it gets it at all.
@@ -154,15 +154,15 @@ func (w *world) event(event v1alpha1.NotificationEvent, rollout *RolloutState, a
 }
 
 // progress is what a receiver is to show of a rollout in place of what it shows, if it can, or when that may be so.
-func (w *world) progress(told *Told, rollout *RolloutState) (e *Event, wake time.Time) {
-	if told.Shown == "" {
+func (w *world) progress(record *Record, rollout *RolloutState) (e *Event, wake time.Time) {
+	if record.Shown == "" {
 		return nil, time.Time{}
 	}
 	e = w.aboutRollout(v1alpha1.EventRolloutStarted, rollout, true)
-	if e.Text == told.text {
+	if e.Text == record.text {
 		return nil, time.Time{}
 	}
-	if next := told.since.Add(pace); w.now.Before(next) && !w.now.Before(told.since) {
+	if next := record.since.Add(pace); w.now.Before(next) && !w.now.Before(record.since) {
 		return nil, next
 	}
 	return e, time.Time{}

@@ -27,7 +27,7 @@ type Event struct {
 	Policy string `json:"policy"`
 	// Time at which it was so.
 	Time time.Time `json:"time"`
-	// Ended says that it was so and is no longer: the receiver could not be told earlier.
+	// Ended says that it was so and is no longer: the receiver could not be notified earlier.
 	Ended bool `json:"ended"`
 	// Title is one line, and Text the message, both in English.
 	Title string `json:"title"`
@@ -46,7 +46,7 @@ type Event struct {
 	Window *Window `json:"window,omitempty"`
 
 	keys []string
-	// progress says that the receiver was told of the start of the rollout before, and shown is where and by which message.
+	// progress says that the receiver was notified of the start of the rollout before, and shown is where and by which message.
 	progress bool
 	shown    string
 }

@@ -85,9 +85,9 @@ func TestOfMoreThanAreRememberedNoneIsNewsBecauseOthersAreDone(t *testing.T) {
 	}
 	f.want("01:10:00 slack Overdue: RebootPolicy workers: 300 nodes overdue, the first needs a reboot since 2026-11-28 01:00 +00:00")
 	f.pass(10 * time.Minute)
-	told, err := json.Marshal(f.state.Receivers["slack"])
-	if err != nil || strings.Contains(string(told), "keys") || strings.Contains(string(told), "more") {
-		t.Errorf("remembered at the end: %s, %v", told, err)
+	record, err := json.Marshal(f.state.Receivers["slack"])
+	if err != nil || strings.Contains(string(record), "keys") || strings.Contains(string(record), "more") {
+		t.Errorf("remembered at the end: %s, %v", record, err)
 	}
 }
 

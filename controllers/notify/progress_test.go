@@ -78,8 +78,8 @@ func TestARolloutIsOneMessageThatChangesWhereThatIsPossible(t *testing.T) {
 	if diff := cmp.Diff(want, f.sent); diff != "" {
 		t.Errorf("sent (-want +got):\n%s", diff)
 	}
-	if told := f.state.Receivers["board"]; told.Shown != "" {
-		t.Errorf("it is remembered that the rollout is shown by %s, although it is over", told.Shown)
+	if record := f.state.Receivers["board"]; record.Shown != "" {
+		t.Errorf("it is remembered that the rollout is shown by %s, although it is over", record.Shown)
 	}
 	// The next rollout is shown by another message.
 	f.sent = nil
@@ -127,19 +127,19 @@ func TestAWindowThatClosedIsToldWhereTheEndOfTheRolloutIsAChangeOfAMessage(t *te
 				t.Fatal(err)
 			}
 			f.passShowing(2*time.Hour, "board")
-			told, ends := map[string]int{}, map[string]int{}
+			windows, ends := map[string]int{}, map[string]int{}
 			for _, sent := range f.sent {
 				for _, receiver := range []string{"board", "mail"} {
 					if strings.Contains(sent, " "+receiver+missed) {
-						told[receiver]++
+						windows[receiver]++
 					}
 					if strings.Contains(sent, " "+receiver+" ") && strings.Contains(sent, "rollout finished") {
 						ends[receiver]++
 					}
 				}
 			}
-			if told["board"] != 1 || told["mail"] != 0 || ends["board"] != 1 || ends["mail"] != 1 {
-				t.Errorf("the window is told %v, the end %v: %q", told, ends, f.sent)
+			if windows["board"] != 1 || windows["mail"] != 0 || ends["board"] != 1 || ends["mail"] != 1 {
+				t.Errorf("%v messages about the window, %v about the end: %q", windows, ends, f.sent)
 			}
 		})
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// maxKeys bounds what is remembered of one event and receiver. Who was told of so many needs not be told of one more.
+// maxKeys bounds what is remembered of one event and receiver. Who was notified of so many need not be notified of one more.
 const maxKeys = 64
 
 // State is what is remembered of a policy's notifications. Its JSON is stored; the zero value is that of nothing sent.
@@ -16,7 +16,7 @@ type State struct {
 	// Rollout that is going on, or else the last one.
 	Rollout *RolloutState `json:"rollout,omitempty"`
 	// Receivers by name.
-	Receivers map[string]*Told `json:"receivers,omitempty"`
+	Receivers map[string]*Record `json:"receivers,omitempty"`
 }
 
 // RolloutState is a rollout that was noticed.
@@ -26,20 +26,20 @@ type RolloutState struct {
 	Finished time.Time `json:"finished,omitzero"`
 }
 
-// Told is what a receiver was told.
-type Told struct {
-	// Started and Finished are the IDs of the last rollouts of whose start and end it was told.
+// Record is what a receiver was notified of.
+type Record struct {
+	// Started and Finished are the IDs of the last rollouts of whose start and end it was notified.
 	Started  string `json:"started,omitempty"`
 	Finished string `json:"finished,omitempty"`
 	// Keys of the instances by event.
 	Keys map[v1alpha1.NotificationEvent][]string `json:"keys,omitempty"`
-	// More says of events that it was told of more than there are keys: of everything that was so when it was told last.
+	// More says of events that it was notified of more than there are keys: of everything that was so when it was notified last.
 	More map[v1alpha1.NotificationEvent]bool `json:"more,omitempty"`
-	// Last is when it was told of an event last.
+	// Last is when it was notified of an event last.
 	Last map[v1alpha1.NotificationEvent]time.Time `json:"last,omitempty"`
 	// Shown is where it shows the rollout that goes on, and by which message; empty if it has none that it can change.
 	Shown string `json:"shown,omitempty"`
-	// Silent says that it was told of the last end by a change of a message, of which chat services tell nobody.
+	// Silent says that the end of the last rollout was a change of a message, of which chat services notify nobody.
 	Silent bool `json:"silent,omitempty"`
 
 	// text is what it shows of that, since when. A manager that began to lead does not know, and has it shown once more.
@@ -59,11 +59,11 @@ func (s *State) Sound(now time.Time) bool {
 	if r := s.Rollout; r != nil && (r.ID == "" || r.Started.IsZero() || r.Started.After(future) || r.Finished.After(future)) {
 		return false
 	}
-	for _, told := range s.Receivers {
-		if told == nil || len(told.Shown) > maxShown {
+	for _, record := range s.Receivers {
+		if record == nil || len(record.Shown) > maxShown {
 			return false
 		}
-		for _, last := range told.Last {
+		for _, last := range record.Last {
 			if last.After(future) {
 				return false
 			}
@@ -74,13 +74,13 @@ func (s *State) Sound(now time.Time) bool {
 
 // Slim is the state without what takes room.
 func (s *State) Slim() *State {
-	slim := &State{Rollout: s.Rollout, Receivers: make(map[string]*Told, len(s.Receivers))}
-	for name, told := range s.Receivers {
-		short := &Told{
-			Started: told.Started, Finished: told.Finished, Shown: told.Shown, Silent: told.Silent, Last: told.Last,
-			More: maps.Clone(told.More),
+	slim := &State{Rollout: s.Rollout, Receivers: make(map[string]*Record, len(s.Receivers))}
+	for name, record := range s.Receivers {
+		short := &Record{
+			Started: record.Started, Finished: record.Finished, Shown: record.Shown, Silent: record.Silent, Last: record.Last,
+			More: maps.Clone(record.More),
 		}
-		for event := range told.Keys {
+		for event := range record.Keys {
 			short.overflow(event)
 		}
 		slim.Receivers[name] = short
@@ -88,65 +88,65 @@ func (s *State) Slim() *State {
 	return slim
 }
 
-func (s *State) told(receiver string) *Told {
+func (s *State) record(receiver string) *Record {
 	if s.Receivers == nil {
-		s.Receivers = map[string]*Told{}
+		s.Receivers = map[string]*Record{}
 	}
-	told := s.Receivers[receiver]
-	if told == nil {
-		told = &Told{}
-		s.Receivers[receiver] = told
+	record := s.Receivers[receiver]
+	if record == nil {
+		record = &Record{}
+		s.Receivers[receiver] = record
 	}
-	return told
+	return record
 }
 
 // Shown is where a receiver shows the rollout that an event is about; empty if nowhere.
 func (s *State) Shown(receiver string, e *Event) string {
-	told := s.Receivers[receiver]
-	if told == nil || !e.AboutRollout() || e.Rollout == nil || told.Started != e.Rollout.ID {
+	record := s.Receivers[receiver]
+	if record == nil || !e.AboutRollout() || e.Rollout == nil || record.Started != e.Rollout.ID {
 		return ""
 	}
-	return told.Shown
+	return record.Shown
 }
 
-// Delivered remembers that a receiver was told.
+// Delivered records that a receiver was notified.
 func (s *State) Delivered(receiver string, e *Event, now time.Time) {
-	told := s.told(receiver)
+	record := s.record(receiver)
 	switch e.Event {
 	case v1alpha1.EventRolloutStarted:
-		told.Started, told.Shown, told.text, told.since = e.Rollout.ID, e.shown, e.Text, now
+		record.Started, record.Shown, record.text, record.since = e.Rollout.ID, e.shown, e.Text, now
 		return
 	case v1alpha1.EventRolloutFinished:
-		told.Silent, told.Finished = e.shown != "" && e.shown == s.Shown(receiver, e), e.Rollout.ID
-		if s.Rollout == nil || told.Started != s.Rollout.ID || e.Rollout.ID == s.Rollout.ID { // it does not show another one by now
-			told.Started, told.Shown = e.Rollout.ID, ""
+		record.Silent, record.Finished = e.shown != "" && e.shown == s.Shown(receiver, e), e.Rollout.ID
+		if s.Rollout == nil || record.Started != s.Rollout.ID || e.Rollout.ID == s.Rollout.ID { // it does not show another one by now
+			record.Started, record.Shown = e.Rollout.ID, ""
 		}
 		return
 	}
-	if told.Keys == nil {
-		told.Keys = map[v1alpha1.NotificationEvent][]string{}
+	if record.Keys == nil {
+		record.Keys = map[v1alpha1.NotificationEvent][]string{}
 	}
-	if told.Last == nil {
-		told.Last = map[v1alpha1.NotificationEvent]time.Time{}
+	if record.Last == nil {
+		record.Last = map[v1alpha1.NotificationEvent]time.Time{}
 	}
-	keys := slices.Compact(slices.Sorted(slices.Values(slices.Concat(told.Keys[e.Event], e.keys))))
+	keys := slices.Compact(slices.Sorted(slices.Values(slices.Concat(record.Keys[e.Event], e.keys))))
 	if len(keys) > maxKeys {
-		told.overflow(e.Event)
+		record.overflow(e.Event)
 	}
-	told.Keys[e.Event] = keys[:min(len(keys), maxKeys)]
+	record.Keys[e.Event] = keys[:min(len(keys), maxKeys)]
 	// Whatever was so a moment ago was in the message.
-	told.Last[e.Event] = now.UTC().Truncate(time.Second)
+	record.Last[e.Event] = now.UTC().Truncate(time.Second)
 }
 
-// silent says that the end of a rollout is or was told by a change of a message.
-func (t *Told) silent(rollout *RolloutState) bool {
+// silent says that the end of a rollout is or was a change of a message.
+func (t *Record) silent(rollout *RolloutState) bool {
 	if t.Finished == rollout.ID {
 		return t.Silent
 	}
 	return t.Started == rollout.ID && t.Shown != ""
 }
 
-func (t *Told) overflow(event v1alpha1.NotificationEvent) {
+func (t *Record) overflow(event v1alpha1.NotificationEvent) {
 	if t.More == nil {
 		t.More = map[v1alpha1.NotificationEvent]bool{}
 	}
@@ -156,20 +156,20 @@ func (t *Told) overflow(event v1alpha1.NotificationEvent) {
 // forget what is no longer so, and receivers that are gone. It says whether anything was forgotten, and when to look for more; zero is
 // never.
 func (s *State) forget(current *world, receivers []v1alpha1.Notification) (changed bool, wake time.Time) {
-	for name, told := range s.Receivers {
+	for name, record := range s.Receivers {
 		i := slices.IndexFunc(receivers, func(r v1alpha1.Notification) bool { return r.Name == name })
 		if i < 0 {
 			delete(s.Receivers, name)
 			changed = true
 			continue
 		}
-		forgot, again := told.forget(current)
+		forgot, again := record.forget(current)
 		changed, wake = changed || forgot, soonest(wake, again)
 	}
 	return changed, wake
 }
 
-func (t *Told) forget(current *world) (changed bool, wake time.Time) {
+func (t *Record) forget(current *world) (changed bool, wake time.Time) {
 	for event, keys := range t.Keys {
 		kept := slices.DeleteFunc(slices.Clone(keys), func(key string) bool {
 			lasts, again := current.lasts(event, key)

@@ -36,7 +36,7 @@ func (e *Event) End() {
 	}
 }
 
-const endedLine = "\nThis is over by now; the receiver could not be told earlier."
+const endedLine = "\nThis is over by now; the receiver could not be notified earlier."
 
 func (e *Event) lines() (title string, lines []string) {
 	nodes := model.Count(e.Count, "node")

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// recent is how long ago what is over may have happened to be told of.
+	// recent is how long ago what is over may have happened and still be worth a notification.
 	recent = 24 * time.Hour
 	// lookBack is how far back a window is looked for that closed, and lookStep is no longer than the shortest window.
 	lookBack = 6 * time.Hour

@@ -36,7 +36,7 @@ func (r *receiver) changing(p *pending, state *notify.State, now time.Time) stri
 	if p.event.IsProgress() || where == "" {
 		return where
 	}
-	// What begins next does not wait for a change either, and is told after the end.
+	// What begins next does not wait for a change either, and comes after the end.
 	begins := r.pending[v1alpha1.EventRolloutStarted]
 	if begins != nil && !begins.event.IsProgress() || !ahead(p.same.Add(changedFor), now, changedFor) {
 		return ""
@@ -44,7 +44,7 @@ func (r *receiver) changing(p *pending, state *notify.State, now time.Time) stri
 	return where
 }
 
-// putOff is until when a message waits that is told by a change; zero if it does not.
+// putOff is until when the change of a message waits; zero if it does not.
 func (r *receiver) putOff(p *pending, state *notify.State, now time.Time) time.Time {
 	if !ahead(r.changes.notBefore, now, maxRetryAfter) || r.changing(p, state, now) == "" {
 		return time.Time{}
@@ -52,7 +52,7 @@ func (r *receiver) putOff(p *pending, state *notify.State, now time.Time) time.T
 	if p.event.IsProgress() {
 		return r.changes.notBefore
 	}
-	p.tried = true // it is told even if the next rollout begins meanwhile
+	p.tried = true // it is sent even if the next rollout begins meanwhile
 	return soonest(r.changes.notBefore, p.same.Add(changedFor))
 }
 

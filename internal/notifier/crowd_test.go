@@ -20,7 +20,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/notify"
 )
 
-// crowd watches how many receivers are told at once.
+// crowd watches how many receivers are notified at once.
 type crowd struct {
 	teller
 	now, most int
@@ -63,10 +63,10 @@ func TestManyReceiversThatHangDoNotHoldUpOneThatIsWell(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		if diff := b.to.events("well"); !slices.Equal(diff, []string{"Halted"}) {
-			t.Errorf("the one that is well was told %v", diff)
+			t.Errorf("the one that is well got %v", diff)
 		}
 		if watched.most > maxSending+maxRetrying {
-			t.Errorf("%d are told at once", watched.most)
+			t.Errorf("%d are notified at once", watched.most)
 		}
 	})
 }
@@ -102,7 +102,7 @@ func TestADefectOfAServiceDoesNotEndTheManager(t *testing.T) {
 		b.halt(true)
 		b.after(time.Minute)
 		if got := b.to.events("slack"); !slices.Equal(got, []string{"Halted"}) {
-			t.Errorf("the other one was told %v", got)
+			t.Errorf("the other one got %v", got)
 		}
 		if problem := b.Problems()["workers"]; !strings.Contains(problem.Message, "defect") || strings.Contains(problem.Message, secret) {
 			t.Errorf("problem: %+v", problem)
@@ -119,7 +119,7 @@ func TestADefectOfOursDoesNotEndTheManager(t *testing.T) {
 		b.halt(true)
 		b.after(2 * pause)
 		if got := b.to.events("slack"); !slices.Equal(got, []string{"Halted"}) {
-			t.Errorf("told %v", got)
+			t.Errorf("sent %v", got)
 		}
 	})
 }
@@ -144,7 +144,7 @@ func TestAConfigMapThatSomeoneChangedIsNoEndOfTheManager(t *testing.T) {
 				b.reboot("a", false)
 				b.after(time.Minute)
 				if got := b.to.events("slack"); !slices.Equal(slices.Sorted(slices.Values(got)), []string{"Halted", "RolloutStarted"}) {
-					t.Errorf("told %v", got)
+					t.Errorf("sent %v", got)
 				}
 			})
 		})
@@ -188,7 +188,7 @@ func TestAConfigMapThatCannotBeWrittenIsTriedSeldom(t *testing.T) {
 		b.halt(true)
 		b.after(24 * time.Hour)
 		if got := b.to.events("slack"); len(got) != 1 {
-			t.Errorf("told %v", got)
+			t.Errorf("sent %v", got)
 		}
 		if writes < 100 || writes > 200 {
 			t.Errorf("%d writes in a day", writes)
@@ -207,48 +207,45 @@ func TestAManagerThatEndsStoresWhatItSent(t *testing.T) {
 		b.lead()
 		b.after(time.Hour)
 		if got := b.to.events("slack"); !slices.Equal(got, []string{"Halted"}) {
-			t.Errorf("told %v", got)
+			t.Errorf("sent %v", got)
 		}
 	})
 }
 
-func TestAReceiverThatIsTakenOutAndPutBackIsNotToldTwiceAtOnce(t *testing.T) {
+// flickers has a receiver that hangs taken out and put back ten times, and returns how many sends went on at once.
+func (b *bench) flickers(takeOut, putBack func()) int {
+	watched := &crowd{teller: b.to, receivers: b.to}
+	b.sender = watched
+	b.to.hang["hangs"] = sendTimeout
+	b.halt(true)
+	for range 10 {
+		b.after(2 * time.Second)
+		takeOut()
+		b.after(2 * time.Second)
+		putBack()
+	}
+	return watched.most
+}
+
+func TestAReceiverThatIsTakenOutAndPutBackIsNotNotifiedTwiceAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, "hangs")
 		defer func() { b.stop() }()
-		watched := &crowd{teller: b.to, receivers: b.to}
-		b.sender = watched
-		b.to.hang["hangs"] = sendTimeout
-		b.halt(true)
-		for range 10 {
-			b.after(2 * time.Second)
-			b.policy.Spec.Notifications[0].Name = "other"
-			b.after(2 * time.Second)
-			b.policy.Spec.Notifications[0].Name = "hangs"
-		}
-		if watched.most > 2 {
-			t.Errorf("%d are told at once", watched.most)
+		rename := func(name string) func() { return func() { b.policy.Spec.Notifications[0].Name = name } }
+		if most := b.flickers(rename("other"), rename("hangs")); most > 2 {
+			t.Errorf("%d are notified at once", most)
 		}
 	})
 }
 
-func TestAReceiverWhosePolicyLosesItsNotificationsAndGetsThemBackIsNotToldTwiceAtOnce(t *testing.T) {
+func TestAReceiverWhosePolicyLosesItsNotificationsAndGetsThemBackIsNotNotifiedTwiceAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, "hangs")
 		defer func() { b.stop() }()
-		watched := &crowd{teller: b.to, receivers: b.to}
-		b.sender = watched
-		b.to.hang["hangs"] = sendTimeout
-		b.halt(true)
-		for range 10 {
-			b.after(2 * time.Second)
-			saved := b.policy.Spec.Notifications
-			b.policy.Spec.Notifications = nil
-			b.after(2 * time.Second)
-			b.policy.Spec.Notifications = saved
-		}
-		if watched.most > 1 {
-			t.Errorf("%d are told at once", watched.most)
+		saved := b.policy.Spec.Notifications
+		have := func(all []v1alpha1.Notification) func() { return func() { b.policy.Spec.Notifications = all } }
+		if most := b.flickers(have(nil), have(saved)); most > 1 {
+			t.Errorf("%d are notified at once", most)
 		}
 		b.policy.Spec.Notifications = nil
 		b.after(time.Minute)
@@ -274,7 +271,7 @@ func TestADefectWithOnePolicyLeavesTheOthersTold(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		if got := b.to.events("slack"); !slices.Equal(got, []string{"Halted"}) {
-			t.Errorf("told %v", got)
+			t.Errorf("sent %v", got)
 		}
 		if got := b.Problems(); got["broken"].Message != saysDefect || len(got) != 1 {
 			t.Errorf("problems: %+v", got)
@@ -355,7 +352,7 @@ func TestNoPolicyIsLeftOutOfTheConfigMapBeforeKeysAre(t *testing.T) {
 		keys[i] = fmt.Sprintf("%016d/%d", i, i)
 	}
 	for i := range 500 {
-		state := &notify.State{Receivers: map[string]*notify.Told{"slack": {
+		state := &notify.State{Receivers: map[string]*notify.Record{"slack": {
 			Started: "0123456789abcdef", Keys: map[v1alpha1.NotificationEvent][]string{
 				v1alpha1.EventOverdue: keys, v1alpha1.EventApprovalNeeded: keys, v1alpha1.EventDrainRefused: keys,
 			},

@@ -277,7 +277,7 @@ func TestProgressIsForNobodyWhoShowsItByAMessage(t *testing.T) {
 	}
 }
 
-// progress is that of a rollout whose start was told by a message that can be changed.
+// progress is that of a rollout whose start was a message that can be changed.
 func progress(t *testing.T) *notify.Event {
 	t.Helper()
 	b := &bench{t: t, policy: &v1alpha1.RebootPolicy{}}

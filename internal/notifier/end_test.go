@@ -66,12 +66,12 @@ func TestTheLeadIsGivenUpWhenWhatWasSentIsStored(t *testing.T) {
 					t.Errorf("when the lead is given up: %v, %v", stored.Data, err)
 				}
 				if got := b.to.events("slack"); !slices.Equal(got, tc.want) {
-					t.Errorf("told %v, want %v", got, tc.want)
+					t.Errorf("sent %v, want %v", got, tc.want)
 				}
 				b.lead()
 				b.after(time.Hour)
 				if got := b.to.events("slack"); !slices.Equal(got, []string{"Halted"}) {
-					t.Errorf("told %v after another manager led", got)
+					t.Errorf("sent %v after another manager led", got)
 				}
 				b.stop()
 			})
@@ -117,7 +117,7 @@ func TestManyReceiversThatAreToldAtOnceAreFewWrites(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if got := len(b.to.events("slack")); got != 200 {
-			t.Errorf("%d were told", got)
+			t.Errorf("%d were notified", got)
 		}
 		if got := b.storedWrites(); got < 1 || got > 3 {
 			t.Errorf("%d writes", got)
@@ -134,7 +134,7 @@ func TestAReceiverIsToldOfOneEventAfterTheOtherWithoutALook(t *testing.T) {
 		b.reboot("a", false)
 		b.after(10 * time.Millisecond)
 		if got := b.to.events("slack"); len(got) != 2 {
-			t.Errorf("told %v at once", got)
+			t.Errorf("sent %v at once", got)
 		}
 	})
 }
@@ -174,12 +174,12 @@ func TestWhatWasSentLastIsStoredAfterAWriteThatWasCutOff(t *testing.T) {
 				b.stop()
 				want := b.to.events("other")
 				if !slices.Contains(want, "Halted") {
-					t.Fatalf("when the lead is given up, the other one was told %v", want)
+					t.Fatalf("when the lead is given up, the other one got %v", want)
 				}
 				b.lead()
 				b.after(time.Hour)
 				if got := b.to.events("other"); !slices.Equal(got, want) {
-					t.Errorf("told %v, and %v after another manager led", want, got)
+					t.Errorf("sent %v, and %v after another manager led", want, got)
 				}
 				b.stop()
 			})

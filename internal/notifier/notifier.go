@@ -23,8 +23,8 @@ import (
 const (
 	// rest is how long there is between two looks at the least: what happens at once is seen at once.
 	rest = time.Second
-	// maxSending is how many receivers are told at once, and maxRetrying how many of those that were not told at their last try: one that
-	// is well never waits for those that hang.
+	// maxSending is how many receivers are notified at once, and maxRetrying how many of those for which the last try failed: one that is
+	// well never waits for those that hang.
 	maxSending  = 16
 	maxRetrying = 8
 	// maxTurn is for how long a receiver keeps others from their turn. Some services make several requests.
@@ -223,7 +223,7 @@ func (n *Notifier) step(ctx context.Context) time.Duration {
 		return 0
 	}
 	if !n.wanted() {
-		n.show(nil) // nobody is to be told, so nothing is wrong with that
+		n.show(nil) // there is no receiver, so none fails
 		return 0
 	}
 	if !n.store.loaded {
@@ -258,7 +258,7 @@ func (n *Notifier) wanted() bool {
 	return false
 }
 
-// look finds out what every receiver has to be told, and has it done. It returns when to look again; zero is never.
+// look finds out what is due for each receiver, and has it sent. It returns when to look again; zero is never.
 func (n *Notifier) look(ctx context.Context, now time.Time) time.Time {
 	var wake time.Time
 	current := map[types.UID]bool{}
@@ -284,7 +284,7 @@ func (n *Notifier) look(ctx context.Context, now time.Time) time.Time {
 		if current[uid] {
 			continue
 		}
-		// Who is being told now is not to be told a second time because its policy has notifications again meanwhile.
+		// Who is being notified now is not to be notified a second time because its policy has notifications again meanwhile.
 		if policy.gone = true; !policy.busy() {
 			delete(n.policies, uid)
 		}
@@ -292,7 +292,7 @@ func (n *Notifier) look(ctx context.Context, now time.Time) time.Time {
 	return wake
 }
 
-// lookAt finds out what the receivers of one policy have to be told, and has it done.
+// lookAt finds out what is due for the receivers of one policy, and has it sent.
 func (n *Notifier) lookAt(ctx context.Context, policy *tracked, facts *notify.Facts, now time.Time) time.Time {
 	outcome := policy.state.Look(facts, policy.memory, now)
 	policy.dirty = policy.dirty || outcome.Changed
@@ -309,7 +309,7 @@ func (n *Notifier) lookAt(ctx context.Context, policy *tracked, facts *notify.Fa
 	return wake
 }
 
-// begin has a receiver told of what is next, if it is time. It returns when it is; zero is never, or when something happens.
+// begin has the next message sent to a receiver, if it is time. It returns when it is; zero is never, or when something happens.
 func (n *Notifier) begin(ctx context.Context, policy *tracked, r *receiver, now time.Time) time.Time {
 	next, something, later := r.next(policy.state, now)
 	if r.busy || ctx.Err() != nil {
@@ -362,7 +362,7 @@ func (n *Notifier) try(ctx context.Context, policy string, spec *v1alpha1.Notifi
 	changes := e != nil && e.Shown() != ""
 	defer func() {
 		if recover() != nil {
-			n.options.Log.Error(errPanic, "A receiver cannot be told", "policy", policy, "receiver", spec.Name, "stack", string(debug.Stack()))
+			n.options.Log.Error(errPanic, "A receiver cannot be notified", "policy", policy, "receiver", spec.Name, "stack", string(debug.Stack()))
 			p = failed("%s", saysNotTaken)
 			p.ofChange = changes
 		}

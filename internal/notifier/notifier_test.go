@@ -243,7 +243,7 @@ func TestARolloutIsToldOnceAndWrittenDownWithTwoWrites(t *testing.T) {
 		b.after(24 * time.Hour)
 		for _, name := range []string{"slack", "mail"} {
 			if diff := cmp.Diff([]string{"RolloutStarted", "RolloutFinished"}, b.to.events(name)); diff != "" {
-				t.Errorf("%s was told (-want +got):\n%s", name, diff)
+				t.Errorf("%s got (-want +got):\n%s", name, diff)
 			}
 		}
 		if got := b.storedWrites(); got != 2 {
@@ -263,7 +263,7 @@ func TestAReceiverThatHangsHoldsUpNobodyAndIsToldLater(t *testing.T) {
 		b.reboot("a", false)
 		b.after(2 * time.Second)
 		if diff := cmp.Diff([]string{"RolloutStarted"}, b.to.events("well")); diff != "" {
-			t.Errorf("the other receiver was told (-want +got):\n%s", diff)
+			t.Errorf("the other receiver got (-want +got):\n%s", diff)
 		}
 		began := time.Now()
 		for range 10_000 {
@@ -296,7 +296,7 @@ func TestAReceiverThatHangsHoldsUpNobodyAndIsToldLater(t *testing.T) {
 		b.to.set(func() { delete(b.to.hang, "hangs") })
 		b.after(maxBackoff * 2)
 		if got := b.to.events("hangs"); !slices.Contains(got, "Halted") {
-			t.Errorf("told afterwards: %v", got)
+			t.Errorf("sent afterwards: %v", got)
 		}
 		if problem, is := b.Problems()["workers"]; is {
 			t.Errorf("problem afterwards: %+v", problem)

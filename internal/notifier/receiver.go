@@ -22,7 +22,7 @@ const (
 	jitter       = 0.2
 	// recheck is after how long a receiver is looked at again that is not configured right: a Secret has no watch.
 	recheck = time.Minute
-	// keptFor is how long a receiver is tried to be told.
+	// keptFor is how long a message is tried again.
 	keptFor = 24 * time.Hour
 	// shownAfter is how many tries have to fail before a condition says so.
 	shownAfter = 2
@@ -59,7 +59,7 @@ func (t *tracked) has(name string) bool {
 	return slices.ContainsFunc(t.object.Spec.Notifications, func(n v1alpha1.Notification) bool { return n.Name == name })
 }
 
-// keep forgets receivers that are gone, those that are being told later: no receiver is told twice at once.
+// keep forgets receivers that are gone, those that are being notified later: no receiver is notified twice at once.
 func (t *tracked) keep() {
 	for name := range t.receivers {
 		if !t.receivers[name].busy && !t.has(name) {
@@ -68,7 +68,7 @@ func (t *tracked) keep() {
 	}
 }
 
-// busy says that a receiver is being told.
+// busy says that a receiver is being notified.
 func (t *tracked) busy() bool {
 	for _, r := range t.receivers {
 		if r.busy {
@@ -104,7 +104,7 @@ type pending struct {
 	since time.Time
 	// same is since when it has been about the same rollout.
 	same time.Time
-	// tried says that the receiver was to be told of it once.
+	// tried says that it was tried to send it.
 	tried bool
 }
 
@@ -164,8 +164,8 @@ func (r *receiver) sameAddress(spec *v1alpha1.Notification) bool {
 	return ptr.Equal(address(r.spec), address(spec))
 }
 
-// next is what the receiver has to be told next. Without any event it has to be found out whether it is configured right. Later is when a
-// change of a message is tried again; zero is never.
+// next is the event that the receiver has to be notified of next. Without any event it has to be found out whether it is configured right.
+// Later is when a change of a message is tried again; zero is never.
 func (r *receiver) next(state *notify.State, now time.Time) (event *notify.Event, something bool, later time.Time) {
 	for _, kind := range v1alpha1.NotificationEvents {
 		p := r.pending[kind]
@@ -183,7 +183,7 @@ func (r *receiver) next(state *notify.State, now time.Time) (event *notify.Event
 	return event, event != nil || r.checked != r.generation || r.problem != nil && r.problem.invalid, later
 }
 
-// goesBefore says which of two events is told first: the earlier one, and how a rollout goes after everything else.
+// goesBefore says that an event is sent before another one: the earlier one is, and how a rollout goes comes last.
 func goesBefore(a, b *notify.Event) bool {
 	if a.IsProgress() != b.IsProgress() {
 		return b.IsProgress()
@@ -196,17 +196,17 @@ type result struct {
 	policy     types.UID
 	receiver   string
 	generation int64
-	// event that it was told of; nil if it was only looked at.
+	// event that was sent; nil if the receiver was only looked at.
 	event   *notify.Event
 	problem *problem
-	// late says that nothing was tried, because too many others were being told.
+	// late says that nothing was tried, because too many others were being notified.
 	late bool
 }
 
 // progress says that it is of how a rollout goes, which is no message of its own.
 func (r *result) progress() bool { return r.event != nil && r.event.IsProgress() }
 
-// handle takes what came of telling a receiver, and has it told of what is next.
+// handle takes what came of a message, and has the next one sent.
 func (n *Notifier) handle(ctx context.Context, result result) {
 	policy := n.policies[result.policy]
 	if policy == nil {
@@ -324,7 +324,7 @@ func (r *receiver) shown() *problem {
 func (n *Notifier) tell() {
 	problems := map[string]model.NotificationProblem{}
 	for _, policy := range n.policies {
-		if p, is := policy.told(); is && !policy.gone {
+		if p, is := policy.worst(); is && !policy.gone {
 			problems[policy.object.Name] = p
 		}
 	}
@@ -351,8 +351,8 @@ func (n *Notifier) show(problems map[string]model.NotificationProblem) {
 const saysDefect = "Nothing new is sent, because of a defect of the manager: what is due cannot be found out. Please report it with what " +
 	"the manager's log says."
 
-// told is the problem of the first receiver that has one; an invalid one goes first.
-func (t *tracked) told() (shown model.NotificationProblem, is bool) {
+// worst is the problem of the first receiver that has one; an invalid one goes first.
+func (t *tracked) worst() (shown model.NotificationProblem, is bool) {
 	if t.defect {
 		return model.NotificationProblem{Reason: v1alpha1.ReasonNotificationFailed, Message: saysDefect}, true
 	}

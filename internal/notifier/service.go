@@ -40,7 +40,7 @@ import (
 
 // services are those of shoutrrr, by the schemes of their URLs. Its router is not used, nor what its email, generic and logger send: they
 // execute templates of Go, after which the linker leaves out no method that anybody could call: 13 MB. See mail.go and generic.go; logger
-// reaches nobody. Telegram and Zulip are told in bots.go: shoutrrr takes every failure of Telegram for a success, and panics at each of
+// reaches nobody. Telegram and Zulip are in bots.go: shoutrrr takes every failure of Telegram for a success, and panics at each of
 // Zulip.
 var services = map[string]func() types.Service{
 	"bark":       func() types.Service { return &bark.Service{} },
@@ -149,7 +149,7 @@ func understand(scheme string, parsed *url.URL, guard outbound.Guard) (made targ
 	return editable(other), nil
 }
 
-// newOther makes a service that is told as shoutrrr does.
+// newOther makes a service to which shoutrrr sends.
 func newOther(scheme string, parsed *url.URL, guard outbound.Guard) (made *service, err error) {
 	s := &service{scheme: scheme, url: parsed, sender: services[scheme](), guard: guard}
 	if custom, is := s.sender.(types.CustomURLService); is && strings.Contains(parsed.Scheme, "+") {

@@ -15,7 +15,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/notify"
 )
 
-// offered is how a service is told, and what it answers when it has taken a message.
+// offered is a service, and what it answers when it has taken a message.
 type offered struct {
 	// url has HOST where the address of the server belongs; without it, it is that of a cloud.
 	url, answer string
@@ -131,7 +131,7 @@ func TestNoServiceTakesAFailureForASuccess(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			if got := service.told(t, service.success()); got != nil {
+			if got := service.send(t, service.success()); got != nil {
 				t.Errorf("taken: %+v", got)
 			}
 			if !strings.Contains(service.got, service.has) {
@@ -139,30 +139,30 @@ func TestNoServiceTakesAFailureForASuccess(t *testing.T) {
 			}
 			for kind, bad := range answers {
 				if name == schemeGeneric && bad.good {
-					if got := service.told(t, bad.answer); got != nil { // it may be any server, so only the status counts
+					if got := service.send(t, bad.answer); got != nil { // it may be any server, so only the status counts
 						t.Errorf("%s: %+v", kind, got)
 					}
 					continue
 				}
-				got := service.told(t, bad.answer)
+				got := service.send(t, bad.answer)
 				if got == nil || got.invalid || bad.says != "" && !strings.Contains(got.text, bad.says) {
 					t.Errorf("%s: %+v, want %q", kind, got, bad.says)
 				}
 			}
-			if got := service.told(t, nil); got == nil || got.text != saysRefused && name != schemeMatrix {
+			if got := service.send(t, nil); got == nil || got.text != saysRefused && name != schemeMatrix {
 				t.Errorf("a refused connection: %+v", got)
 			}
 		})
 	}
 }
 
-// told sends a message to a service that answers it so. Without an answer connections are refused, those of steps before as well.
-func (o *offered) told(t *testing.T, answer http.HandlerFunc) *problem {
+// send sends a message to a service that answers it so. Without an answer connections are refused, those of steps before as well.
+func (o *offered) send(t *testing.T, answer http.HandlerFunc) *problem {
 	t.Helper()
-	return o.toldOf(t, halted(), answer)
+	return o.sendEvent(t, halted(), answer)
 }
 
-func (o *offered) toldOf(t *testing.T, event *notify.Event, answer http.HandlerFunc) *problem {
+func (o *offered) sendEvent(t *testing.T, event *notify.Event, answer http.HandlerFunc) *problem {
 	t.Helper()
 	server := httptest.NewServer(played{o, answer})
 	defer server.Close()
@@ -203,7 +203,7 @@ func TestAMessageOfManyLinesIsOneRequestWithAllOfThem(t *testing.T) {
 		if service.url == "" {
 			continue
 		}
-		if got := service.toldOf(t, event, service.success()); got != nil || service.requests != 1 {
+		if got := service.sendEvent(t, event, service.success()); got != nil || service.requests != 1 {
 			t.Errorf("%s: %d requests, %+v", name, service.requests, got)
 		}
 		for _, line := range lines {

@@ -142,7 +142,7 @@ func (s *store) read(ctx context.Context) error {
 	return nil
 }
 
-// save stores what changed, once no receiver of the policy is being told. It returns when to try again; zero is when something happens.
+// save stores what changed, once no receiver of the policy is being notified. It returns when to try again; zero is when something happens.
 func (n *Notifier) save(ctx context.Context, now time.Time) time.Time {
 	var wake time.Time
 	due := false

@@ -23,8 +23,8 @@ func (b targetsError) Error() string { return b.text }
 // oneOf requires one target.
 func oneOf(n int, one, many string) error {
 	if n > 1 {
-		return targetsError{"names " + model.Counted(n, one, many) + ": write one receiver and one URL for each, so that none is told again " +
-			"because another one could not be"}
+		return targetsError{"names " + model.Counted(n, one, many) + ": write one receiver and one URL for each, so that none is notified " +
+			"again because another one could not be"}
 	}
 	return nil
 }

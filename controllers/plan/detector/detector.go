@@ -15,7 +15,7 @@ const (
 	dnf5Fedora, dnfRelease = 41, 9
 	// flatcarFiles is the first release of Flatcar that makes /run/reboot-required.
 	flatcarFiles = 3067
-	// maxName is how much of the name of an operating system is told, in bytes.
+	// maxName bounds the name of an operating system in a message, in bytes.
 	maxName = 128
 )
 
