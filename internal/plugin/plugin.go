@@ -1,0 +1,81 @@
+// Package plugin is the kubectl plugin: the tree of commands. Each command has a package of its own below this one.
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/version"
+)
+
+// about is the help text of the plugin.
+const about = `See what reboot-operator does, why, and what it does next.
+
+Exit codes:
+  0  it worked
+  1  something failed: the cluster could not be reached, or refused a request
+  2  the command line is wrong
+  3  the answer is no: an obstacle, a failed reboot, a finding of lint or check`
+
+// Command is the root of all commands.
+func Command(a *app.App) *cobra.Command {
+	root := &cobra.Command{
+		Use: "reboots", Short: "See and control reboots of nodes", Long: about,
+		SilenceErrors: true, SilenceUsage: true,
+		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl reboots"},
+	}
+	a.AddFlags(root.PersistentFlags())
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.ErrOut)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return app.UsageError{Err: err} })
+	root.AddCommand(
+		versionCommand(a),
+	)
+	return root
+}
+
+// Run executes a command line and returns the exit code.
+func Run(ctx context.Context, a *app.App, args []string) int {
+	root := Command(a)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return app.ExitOK
+	}
+	code := app.ExitCode(err)
+	if isUsage(err) {
+		code = app.ExitUsage
+	}
+	var silent app.SilentError
+	if !errors.As(err, &silent) {
+		fmt.Fprintln(a.ErrOut, "error:", err)
+	}
+	return code
+}
+
+// isUsage says that cobra refused the command line. Its errors have no type.
+func isUsage(err error) bool {
+	text := err.Error()
+	for _, start := range []string{"unknown command", "accepts ", "requires at least", "required flag", "if any flags in the group"} {
+		if strings.HasPrefix(text, start) {
+			return true
+		}
+	}
+	return false
+}
+
+func versionCommand(a *app.App) *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version of the plugin", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(a.Out, version.Describe("kubectl-reboots"))
+			return err
+		},
+	}
+}
