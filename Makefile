@@ -252,8 +252,8 @@ demo: ## Watch a rollout on the testbed (NODES=, ZONES=, REBOOT_SECONDS=, POLICY
 		$(if $(REBOOT_SECONDS),-reboot-seconds=$(REBOOT_SECONDS)) $(if $(POLICY),-policy=$(POLICY))
 
 .PHONY: cluster
-cluster: ## Start the testbed and keep it, to play with kubectl.
-	go run ./hack/cluster
+cluster: ## Start the testbed and keep it, to play with kubectl (NODES=, ZONES=, REBOOT_SECONDS=).
+	@go run ./hack/cluster $(if $(NODES),-nodes=$(NODES)) $(if $(ZONES),-zones=$(ZONES)) $(if $(REBOOT_SECONDS),-reboot-seconds=$(REBOOT_SECONDS))
 
 ##@ Verify
 
