@@ -255,6 +255,17 @@ demo: ## Watch a rollout on the testbed (NODES=, ZONES=, REBOOT_SECONDS=, POLICY
 cluster: ## Start the testbed and keep it, to play with kubectl (NODES=, ZONES=, REBOOT_SECONDS=).
 	@go run ./hack/cluster $(if $(NODES),-nodes=$(NODES)) $(if $(ZONES),-zones=$(ZONES)) $(if $(REBOOT_SECONDS),-reboot-seconds=$(REBOOT_SECONDS))
 
+##@ Document
+
+# The packages are pinned in hack/site/package-lock.json. A link that leads nowhere is an error.
+.PHONY: site
+site: ## Build the documentation site to dist/site (needs Node.js 20 and npm).
+	cd hack/site && npm ci --no-audit --no-fund --loglevel=error && npx vitepress build
+
+.PHONY: site-serve
+site-serve: ## Serve the documentation site on this machine while you write.
+	cd hack/site && npm ci --no-audit --no-fund --loglevel=error && npx vitepress dev
+
 ##@ Verify
 
 .PHONY: verify
