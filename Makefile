@@ -109,6 +109,7 @@ vet: ## Run go vet.
 lint: lint-api ## Lint everything, the API's conventions included.
 	$(GOLANGCI_LINT) run
 	cd test/chart && go tool -modfile=../../hack/tools/lint/go.mod golangci-lint-kube-api-linter run ./...
+	go run ./hack/words
 
 .PHONY: lint-api
 lint-api: ## Lint api/ by the conventions of Kubernetes APIs.

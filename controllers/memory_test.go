@@ -138,7 +138,7 @@ func TestOtherObjectsOfAnySizeTakeLittleMemory(t *testing.T) {
 	}
 }
 
-// What cannot be told of a pod counts as what has to be waited for.
+// What is not known of a pod counts as what has to be waited for.
 func TestABudgetMayCoverAPodWhoseLabelsWereCut(t *testing.T) {
 	budget := func(name, key string) *policyv1.PodDisruptionBudget {
 		return &policyv1.PodDisruptionBudget{
