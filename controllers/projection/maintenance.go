@@ -8,6 +8,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/ptr"
 
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
@@ -24,6 +25,15 @@ const (
 
 // foreignConditions tell of a maintenance that is under way. One that is only planned may be far away.
 var foreignConditions = []corev1.NodeConditionType{plan.DrainInProgress, plan.Drained, plan.MaintenanceInProgress}
+
+// MaintenanceKinds are the kinds by which other tools say that they maintain the node which spec.nodeName names. The second one is the
+// first's older name.
+func MaintenanceKinds() []schema.GroupVersionKind {
+	return []schema.GroupVersionKind{
+		{Group: "nodemaintenance.medik8s.io", Version: "v1beta1", Kind: "NodeMaintenance"},
+		{Group: "nodemaintenance.kubevirt.io", Version: "v1beta1", Kind: "NodeMaintenance"},
+	}
+}
 
 // IsMaintenance says that someone holds the Lease, and that it is of a node.
 func IsMaintenance(lease *coordinationv1.Lease) bool {

@@ -48,7 +48,8 @@ type Settings struct {
 	LeaseNamespaces       []string
 	// LeaderNode is the node that the manager which leads runs on; empty if that is not known.
 	LeaderNode string
-	// PodsUnknown says that pods and workloads could not be read. The snapshot has no pods of any node then.
+	// PodsUnknown says that pods and workloads could not be read. The snapshot has no pods of any node then,
+	// and every node is taken to have a helper that is Ready.
 	PodsUnknown bool
 	// Invalid says of policies, by name, what in their gates does not compile.
 	Invalid map[string]string
@@ -100,6 +101,9 @@ func nodesOf(objects *Objects, settings *Settings, helpers map[string]Helper, no
 	nodes := make([]*model.Node, 0, len(objects.Nodes))
 	for _, node := range byName(objects.Nodes) {
 		helper, hasPod := helpers[node.Name]
+		if settings.PodsUnknown {
+			helper, hasPod = Helper{Ready: true}, true
+		}
 		outside := Outside{
 			Helper: helper, Conditions: conditionsOf(node, now), Foreign: foreign[node.Name], Volumes: volumes[node.Name],
 			NoDetector: helperSets.NoDetector(node),
