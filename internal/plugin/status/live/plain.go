@@ -40,7 +40,7 @@ func plain(ctx context.Context, a *app.App, source *feed.Feed, state *State) err
 // standings are how each policy and each node under way stand.
 func standings(o *overview.Overview, now time.Time) []Entry {
 	if len(o.Policies) == 0 {
-		return []Entry{{At: now, Text: strings.ReplaceAll(overview.Empty(), "\n", " ")}}
+		return []Entry{{At: now, Text: overview.Empty()}}
 	}
 	var entries []Entry
 	clock := overview.Clock{Now: now, Zone: time.UTC}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/cells"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/status/overview"
@@ -116,7 +117,7 @@ func (f *Frame) paint(color app.Color, text string) string {
 func (f *Frame) fill(lines []string) []string {
 	lines = pad(first(lines, f.Height), f.Height)
 	for i := range lines {
-		lines[i] = cells.Cut(lines[i], f.Width)
+		lines[i] = strings.TrimRight(cells.Cut(lines[i], f.Width), " ")
 	}
 	return lines
 }
@@ -145,11 +146,13 @@ func (f *Frame) top() []string {
 	if f.Blind != nil {
 		text := fmt.Sprintf("Nothing is seen of the cluster since %s (%s); what follows is from then. %v",
 			f.Blind.Since.In(f.Zone).Format("15:04:05"), f.ago(f.Blind.Since), f.Blind.Why)
-		lines = append(lines, f.paint(app.Bad, cells.Cut(cells.Clean(text), f.Width)))
+		for _, line := range f.atMost(2, cells.Clean(text), f.Width) {
+			lines = append(lines, f.paint(app.Bad, line))
+		}
 	}
 	policies := f.Overview.Policies
 	if len(policies) == 0 {
-		return append(lines, first(cells.Wrap(overview.Empty(), f.Width), 4)...)
+		return append(lines, first(cells.Wrap(cells.Clean(overview.Empty()), f.Width), 4)...)
 	}
 	most := max(f.Height/6, 1)
 	from := max(min(f.Selected-most/2, len(policies)-most), 0)
@@ -186,11 +189,12 @@ func (f *Frame) policyLine(p *overview.Policy, selected bool) string {
 		name = f.paint(app.Strong, name)
 	}
 	width := max(min(f.Width/4, 30), 8)
-	line := mark + name + "  " + f.progress(p, width) + "  " + f.counts(p)
-	if state != "" {
-		line += "  " + f.paint(color, state)
+	line := mark + name + "  " + f.progress(p, width) + "  "
+	// What is as usual needs no word.
+	if state != "" && state != string(v1alpha1.ModeEnforce) {
+		line += f.paint(color, state) + "  "
 	}
-	return cells.Cut(line, f.Width)
+	return cells.Cut(line+f.counts(p), f.Width)
 }
 
 // titleWidth is how wide the names of policies are.
@@ -234,7 +238,9 @@ func (f *Frame) facts() []string {
 	p := f.policy()
 	var parts []string
 	var lines []string
-	for _, fact := range p.Facts(f.Clock) {
+	clock := f.Clock
+	clock.Brief = true
+	for _, fact := range p.Facts(clock) {
 		switch {
 		case fact.Text == "" || fact.Name == "Nodes":
 		case fact.Color != "":
@@ -245,10 +251,20 @@ func (f *Frame) facts() []string {
 			parts = append(parts, strings.ToLower(fact.Name)+" "+fact.Text)
 		}
 	}
-	for _, line := range first(cells.Wrap(cells.Clean(strings.Join(parts, "; ")), f.Width-2), 2) {
+	for _, line := range f.atMost(2, cells.Clean(strings.Join(parts, "; ")), f.Width-2) {
 		lines = append(lines, "  "+f.paint(app.Faint, line))
 	}
 	return lines
+}
+
+// atMost breaks a text into so many lines at most. An ellipsis ends the last one if there would be more.
+func (f *Frame) atMost(count int, text string, width int) []string {
+	lines := cells.Wrap(text, width)
+	if len(lines) <= count {
+		return lines
+	}
+	lines[count-1] = cells.Cut(strings.Join(lines[count-1:], " "), width)
+	return lines[:count]
 }
 
 // logLines are the last entries, without so many at the end, the newest at the bottom.

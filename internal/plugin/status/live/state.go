@@ -92,7 +92,9 @@ func (s *State) Apply(u *feed.Update, now time.Time) []Entry {
 }
 
 // about says whether anyone asked for a policy. What is about none is for all.
-func (s *State) about(policy string) bool { return len(s.only) == 0 || policy == "" || slices.Contains(s.only, policy) }
+func (s *State) about(policy string) bool {
+	return len(s.only) == 0 || policy == "" || slices.Contains(s.only, policy)
+}
 
 func (s *State) connection(u *feed.Update, now time.Time) []Entry {
 	before := s.Blind()

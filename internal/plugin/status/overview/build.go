@@ -185,7 +185,9 @@ func rolloutSince(reboots []*v1alpha1.NodeReboot) time.Time {
 			over = append(over, r)
 		}
 	}
-	slices.SortFunc(over, func(a, b *v1alpha1.NodeReboot) int { return b.Status.CompletionTime.Compare(a.Status.CompletionTime.Time) })
+	slices.SortFunc(over, func(a, b *v1alpha1.NodeReboot) int {
+		return b.Status.CompletionTime.Compare(a.Status.CompletionTime.Time)
+	})
 	for _, r := range over {
 		if !since.IsZero() && r.Status.CompletionTime.Time.Before(since) {
 			break
@@ -215,7 +217,9 @@ func mostFirst(counts map[string]int) []Reason {
 	for reason, nodes := range counts {
 		reasons = append(reasons, Reason{Reason: reason, Nodes: nodes})
 	}
-	slices.SortFunc(reasons, func(a, b Reason) int { return cmp.Or(cmp.Compare(b.Nodes, a.Nodes), strings.Compare(a.Reason, b.Reason)) })
+	slices.SortFunc(reasons, func(a, b Reason) int {
+		return cmp.Or(cmp.Compare(b.Nodes, a.Nodes), strings.Compare(a.Reason, b.Reason))
+	})
 	return reasons
 }
 

@@ -44,7 +44,9 @@ func Over(r *v1alpha1.NodeReboot) bool { k := kindOf(r); return k != waiting && 
 // UnderWay says that a NodeReboot holds a slot.
 func UnderWay(r *v1alpha1.NodeReboot) bool { return kindOf(r) == underWay }
 
-func holdsSlot(r *v1alpha1.NodeReboot) bool { return r.Status.Attempt != nil && r.Status.Attempt.EndedTime == nil }
+func holdsSlot(r *v1alpha1.NodeReboot) bool {
+	return r.Status.Attempt != nil && r.Status.Attempt.EndedTime == nil
+}
 
 // NodeOf is what is shown of a NodeReboot.
 func NodeOf(r *v1alpha1.NodeReboot) Node {
@@ -161,10 +163,14 @@ func sortNodes(nodes []Node, compare func(a, b *Node) int) {
 }
 
 // byStart orders nodes that are under way.
-func byStart(a, b *Node) int { return cmp.Or(a.Started.Compare(b.Started.Time), strings.Compare(a.Name, b.Name)) }
+func byStart(a, b *Node) int {
+	return cmp.Or(a.Started.Compare(b.Started.Time), strings.Compare(a.Name, b.Name))
+}
 
 // byEnd orders finished ones, the last first.
-func byEnd(a, b *Node) int { return cmp.Or(ended(b).Compare(ended(a)), strings.Compare(a.Name, b.Name)) }
+func byEnd(a, b *Node) int {
+	return cmp.Or(ended(b).Compare(ended(a)), strings.Compare(a.Name, b.Name))
+}
 
 func ended(n *Node) time.Time {
 	if n.Ended == nil {

@@ -283,12 +283,15 @@ func (z *Zone) lines(style *Style, share int) []string {
 	return lines
 }
 
+// longestZone is how much of a zone's name is shown.
+const longestZone = 30
+
 // Title of the zone.
 func (z *Zone) Title() string {
 	if z.Name == "" {
 		return "No zone"
 	}
-	return "Zone " + cells.Clean(z.Name)
+	return "Zone " + cells.Cut(cells.Clean(z.Name), longestZone)
 }
 
 // Heading is the title of the zone, and how many of its nodes are how far.
@@ -316,8 +319,9 @@ func (z *Zone) counts() string {
 
 // Empty says what there is to do where no policy is.
 func Empty() string {
-	return "There are no RebootPolicies, and no node needs a reboot.\n" +
-		"A policy says which nodes may be rebooted, and when. To see its fields, type: kubectl explain rebootpolicy.spec"
+	return "There are no RebootPolicies, and no node needs a reboot. A policy says which\n" +
+		"nodes may be rebooted, and when. For its fields, type:\n" +
+		"  kubectl explain rebootpolicy.spec"
 }
 
 // Hidden says how many have ended and are not shown.

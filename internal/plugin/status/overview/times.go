@@ -11,6 +11,8 @@ import (
 type Clock struct {
 	Now  time.Time
 	Zone *time.Location
+	// Brief leaves out what can be guessed: today's date, and the zone.
+	Brief bool
 }
 
 // Day writes a time for a column: the time of day if that is today, else with the day of the week or the date.
@@ -37,6 +39,9 @@ func (c Clock) Long(t *metav1.Time) string {
 		return ""
 	}
 	text := t.In(c.Zone).Format("Mon Jan 02 15:04 MST")
+	if c.Brief {
+		text = c.Day(t)
+	}
 	if until := t.Sub(c.Now); until > 0 {
 		text += " (in " + duration.HumanDuration(until.Round(time.Second)) + ")"
 	}
