@@ -11,6 +11,8 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/snapshot"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/status"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/windows"
 	"github.com/reboot-operator/reboot-operator/internal/version"
 )
 
@@ -36,6 +38,8 @@ func Command(a *app.App) *cobra.Command {
 	root.SetErr(a.ErrOut)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return app.UsageError{Err: err} })
 	root.AddCommand(
+		status.Command(a),
+		windows.Command(a),
 		versionCommand(a),
 		snapshot.Command(a),
 	)
