@@ -197,7 +197,7 @@ func (d *drawing) mark(kind MarkKind, when time.Time, reason, note string) {
 	if when.IsZero() || !overlaps(when, when, d.From, d.To) {
 		return
 	}
-	d.marks = append(d.marks, Mark{Kind: kind, Time: when, Reboot: d.r.Name, Reason: reason, Note: note})
+	d.marks = append(d.marks, Mark{Kind: kind, Time: when, Reboot: d.r.Name, UID: string(d.r.UID), Reason: reason, Note: note})
 }
 
 // ofEarlierNode notes that the NodeReboot is about a Node that had the name before.

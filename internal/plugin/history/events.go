@@ -19,7 +19,7 @@ const (
 )
 
 // nodeReasons are Events of others about a Node that belong to the story of a reboot. Warnings belong to it in any case.
-var nodeReasons = []string{"NodeNotReady", "NodeReady", "Rebooted", "Shutdown", "NodeNotSchedulable", "NodeSchedulable", "RemovingNode", "RegisteredNode"}
+var nodeReasons = []string{"NodeNotReady", "NodeReady", "Rebooted", "Shutdown", "NodeNotSchedulable", "NodeSchedulable", "RemovingNode"}
 
 // eventEntries are the Events by what they are about: the name of a Node, or the rebootKey of a NodeReboot.
 func eventEntries(events []eventsv1.Event) map[string][]Entry {
