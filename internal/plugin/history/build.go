@@ -32,6 +32,7 @@ type builder struct {
 	reboots  map[string][]*v1alpha1.NodeReboot
 	expected map[string][]*Expected
 	events   map[string][]Entry
+	drains   map[string][]time.Time
 	notes    []string
 }
 
@@ -67,9 +68,8 @@ func newBuilder(in *Input) *builder {
 		e := &in.Forecast[i]
 		b.expected[e.Node] = append(b.expected[e.Node], e)
 	}
-	if in.Stories {
-		b.events = eventEntries(in.Events)
-	}
+	b.events = eventEntries(in.Events)
+	b.drains = drains(b.events)
 	return b
 }
 

@@ -9,6 +9,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
 const (
@@ -93,6 +95,22 @@ func (b *builder) tell(row *drawnRow) []Entry {
 		return cmp.Or(x.Time.Compare(y.Time), cmp.Compare(x.Reboot, y.Reboot))
 	})
 	return story
+}
+
+// drains are when the drains of NodeReboots began of which there is an Event, by name.
+func drains(events map[string][]Entry) map[string][]time.Time {
+	found := map[string][]time.Time{}
+	for _, entries := range events {
+		for i := range entries {
+			if e := &entries[i]; e.Reboot != "" && e.reason == v1alpha1.ReasonDraining {
+				found[e.Reboot] = append(found[e.Reboot], e.Time)
+			}
+		}
+	}
+	for _, times := range found {
+		slices.SortFunc(times, time.Time.Compare)
+	}
+	return found
 }
 
 // saysTheSame says that an entry has what an Event says.

@@ -1,9 +1,11 @@
 package timeline
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/history"
 )
@@ -64,10 +66,7 @@ func (p *page) covered(bar *history.Bar, cell int) time.Duration {
 // result is what came out of the last NodeReboot of a row, and its color.
 func result(row *history.Row) (app.Color, string) {
 	last := lastMark(row)
-	for _, bar := range slices.Backward(row.Bars) {
-		if !bar.Open || bar.Forecast {
-			continue
-		}
+	if bar := openBar(row); bar != nil {
 		color := app.Faint
 		switch looks[bar.Kind].rank {
 		case rankTrouble:
@@ -75,10 +74,7 @@ func result(row *history.Row) (app.Color, string) {
 		case rankWork:
 			color = app.Warning
 		}
-		if bar.Result == "" {
-			return color, looks[bar.Kind].words
-		}
-		return color, bar.Result
+		return color, cmp.Or(bar.Result, looks[bar.Kind].words)
 	}
 	switch {
 	case last == nil:
@@ -91,6 +87,23 @@ func result(row *history.Row) (app.Color, string) {
 		return app.Faint, "cancelled"
 	}
 	return app.Bad, last.Reason
+}
+
+// openBar is the bar that says best what a node waits for or does now; nil if it does nothing.
+func openBar(row *history.Row) *history.Bar {
+	var best *history.Bar
+	weight := func(bar *history.Bar) int {
+		if bar.Result == v1alpha1.ReasonSameNode {
+			return -1 // the other one says more
+		}
+		return looks[bar.Kind].rank
+	}
+	for i := range row.Bars {
+		if bar := &row.Bars[i]; bar.Open && !bar.Forecast && (best == nil || weight(bar) >= weight(best)) {
+			best = bar
+		}
+	}
+	return best
 }
 
 // lastMark is the last mark with an outcome.

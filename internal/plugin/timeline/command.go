@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/history"
 )
@@ -92,13 +94,11 @@ func run(ctx context.Context, a *app.App, o *options, args []string) error {
 	in.Policies, in.Reboots, in.Nodes = fleet.Policies, fleet.Reboots, fleet.Nodes
 	in.OnlyNodes, in.OnlyPolicies = found.nodes, found.policies
 	in.Stories = in.Stories || len(found.nodes) == 1 && len(found.policies) == 0
-	var lacks []string
-	if in.Stories {
-		var lack string
+	lack := ""
+	if in.Stories || repeated(fleet) {
 		if in.Events, lack, err = readEvents(ctx, c); err != nil {
 			return err
 		}
-		lacks = append(lacks, lack)
 	}
 	chart := history.Build(in)
 	if o.since == "" {
@@ -107,12 +107,17 @@ func run(ctx context.Context, a *app.App, o *options, args []string) error {
 			chart = history.Build(in)
 		}
 	}
-	for _, lack := range lacks {
-		if lack != "" {
-			chart.Notes = append(chart.Notes, lack)
-		}
+	if lack != "" && in.Stories {
+		chart.Notes = append(chart.Notes, lack)
 	}
 	return write(a, a.Out, chart)
+}
+
+// repeated says that there are NodeReboots of several attempts. When earlier ones were made only Events tell.
+func repeated(fleet *app.Fleet) bool {
+	return slices.ContainsFunc(fleet.Reboots, func(r v1alpha1.NodeReboot) bool {
+		return r.Status.Attempt != nil && r.Status.Attempt.Number > 1
+	})
 }
 
 // times reads from when to when.

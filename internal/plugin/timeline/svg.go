@@ -186,7 +186,7 @@ func (p *picture) row(row *history.Row) {
 		p.mark(row.Node, &row.Marks[i])
 	}
 	color, text := result(row)
-	p.text(svgWidth-svgMargin-svgResults+12, "result c"+string(color), ansi.Truncate(text, svgLetters, "…"))
+	p.text(svgWidth-svgMargin-svgResults+20, "result c"+string(color), ansi.Truncate(text, svgLetters, "…"))
 }
 
 // heights of bars: they differ, so that no kind needs its color.
@@ -221,6 +221,9 @@ func (p *picture) mark(node string, mark *history.Mark) {
 		mark.Kind, number(p.x(mark.Time)), number(p.y-4), markPaths[mark.Kind], escape(about))
 }
 
+// lowered is how much lower a mark is in the key, where it is above no bar.
+var lowered = map[history.MarkKind]float64{history.Tainted: 8}
+
 // key explains what is used.
 func (p *picture) key() {
 	x := float64(svgMargin)
@@ -243,7 +246,7 @@ func (p *picture) key() {
 	for _, kind := range []history.MarkKind{history.Tainted, history.Approved, history.Proved, history.Failed, history.Cancelled} {
 		if p.marks[kind] {
 			next(strings.ToLower(string(kind)), func(x float64) {
-				fmt.Fprintf(&p.body, `<path class="m%s" transform="translate(%s %s)" d="%s"/>`+"\n", kind, number(x+11), number(p.y-4), markPaths[kind])
+				fmt.Fprintf(&p.body, `<path class="m%s" transform="translate(%s %s)" d="%s"/>`+"\n", kind, number(x+11), number(p.y+lowered[kind]-4), markPaths[kind])
 			})
 		}
 	}

@@ -134,9 +134,7 @@ func (p *page) head() {
 // axis writes the times above the bars, with the days where they change.
 func (p *page) axis() {
 	ticks := p.scale.ticks(p.app.Zone, len("15:04:05")+len(gap))
-	if len(ticks) > 0 && ticks[0].at.Sub(p.scale.from) > 0 && ticks[len(ticks)-1].day && !ticks[0].day {
-		p.days(ticks)
-	} else if dayChanges(ticks) {
+	if dayChanges(ticks) {
 		p.days(ticks)
 	}
 	labels, marks := blank(p.scale.width), blank(p.scale.width)
