@@ -96,7 +96,8 @@ func (t *telling) start(a *v1alpha1.Attempt) {
 	if a.Role != "" {
 		role = " as " + strings.ToLower(string(a.Role))
 	}
-	t.say(a.GrantedTime.Time, v1alpha1.ReasonStarting, "Attempt %d began%s%s under policy %s", a.Number, role, where, a.PolicyName)
+	policy := after(" under policy ", cmp.Or(a.PolicyName, t.r.Status.PolicyName))
+	t.say(a.GrantedTime.Time, v1alpha1.ReasonStarting, "Attempt %d began%s%s%s", a.Number, role, where, policy)
 	switch {
 	case a.Cordon == v1alpha1.CordonForeign:
 		t.say(a.GrantedTime.Time, "", "The node was cordoned already, by someone else, and stays so")

@@ -100,7 +100,8 @@ func (s scale) within(zone *time.Location, step time.Duration) []tick {
 			if at.After(s.to) {
 				break
 			}
-			if at.Before(s.from) || len(all) > 0 && !at.After(all[len(all)-1].at) {
+			skipped := !at.Equal(midnight) && sinceMidnight(at) != wall // clocks are set forward over it
+			if skipped || at.Before(s.from) {
 				continue
 			}
 			all = append(all, tick{at: at, label: at.Format(layout), day: at.Equal(midnight)})
@@ -109,8 +110,18 @@ func (s scale) within(zone *time.Location, step time.Duration) []tick {
 	}
 }
 
+// sinceMidnight is what clocks show.
+func sinceMidnight(t time.Time) time.Duration {
+	hour, minute, second := t.Clock()
+	return time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute + time.Duration(second)*time.Second
+}
+
 // daily are ticks at midnight.
 func (s scale) daily(zone *time.Location, n int) []tick {
+	layout := "Jan 2"
+	if n > 100 {
+		layout = "Jan 2006"
+	}
 	var all []tick
 	year, month, date := s.from.In(zone).Date()
 	for {
@@ -119,7 +130,7 @@ func (s scale) daily(zone *time.Location, n int) []tick {
 			return all
 		}
 		if !at.Before(s.from) {
-			all = append(all, tick{at: at, label: at.Format("Jan 2"), day: true})
+			all = append(all, tick{at: at, label: at.Format(layout), day: true})
 		}
 		date += n
 	}

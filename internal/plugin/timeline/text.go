@@ -201,7 +201,7 @@ func (p *page) shades() {
 			end++
 		}
 		if lines == mostShades {
-			p.line(indent, p.app.Paint(app.Faint, "the windows of more policies are left out: name a policy"))
+			p.paragraph(indent, "The windows of more policies are left out: name a policy.")
 			return
 		}
 		cells := make([]look, p.scale.width)
@@ -225,7 +225,8 @@ func (p *page) lanes() {
 	for i := range p.chart.Lanes {
 		lane := &p.chart.Lanes[i]
 		if zones {
-			p.line(p.app.Paint(app.Strong, cmp.Or(after("zone ", plain(lane.Zone)), "without a zone")))
+			heading := cmp.Or(after("zone ", plain(lane.Zone)), "without a zone")
+			p.line(p.app.Paint(app.Strong, ansi.Truncate(heading, p.columns, "…")))
 		}
 		for j := range lane.Rows {
 			p.row(&lane.Rows[j])

@@ -110,7 +110,7 @@ func (p *page) story() {
 		return
 	}
 	p.line()
-	p.line(p.app.Paint(app.Strong, "What happened to node "+plain(p.single.Node)))
+	p.line(p.app.Paint(app.Strong, ansi.Truncate("What happened to node "+plain(p.single.Node), p.columns, "…")))
 	if len(p.single.Story) == 0 {
 		p.line("Nothing is recorded in this time.")
 	}
