@@ -36,13 +36,26 @@ type Input struct {
 // Expected is when a node is expected to go. Times that are zero are not known.
 type Expected struct {
 	Node, Policy, Zone, Reboot string
-	// Start is when it gets a slot, Reboots when its host is ordered to reboot, Returns when it is back, End when its slot is free.
-	Start, Reboots, Returns, End time.Time
+	// Start is when it gets a slot, or now if it has one; End is when its slot is free.
+	Start, End time.Time
 	// Note is a sentence about it, for example how sure it is.
 	Note string
 }
 
-// Build makes a chart.
-func Build(in *Input) *Chart {
-	return &Chart{Version: Version, From: in.From, To: in.To, Now: in.Now, Lanes: []Lane{}}
+// bars of what is expected, as far as it is in a time.
+func (e *Expected) bars(from, to time.Time) []Bar {
+	if e.Start.IsZero() {
+		return nil
+	}
+	bar := Bar{Kind: UnderWay, Forecast: true, Start: e.Start, End: e.End, Reboot: e.Reboot, Note: e.Note}
+	if bar.End.Before(bar.Start) {
+		bar.End = bar.Start
+	}
+	if !overlaps(bar.Start, bar.End, from, to) {
+		return nil
+	}
+	return []Bar{bar}
 }
+
+// overlaps says whether a span has something in common with the time from one moment to another.
+func overlaps(start, end, from, to time.Time) bool { return !end.Before(from) && !start.After(to) }

@@ -73,11 +73,13 @@ const (
 	Stalled Kind = "Stalled"
 	// Unknown is a NodeReboot that cannot be read.
 	Unknown Kind = "Unknown"
+	// UnderWay is expected to hold a slot. Only a forecast has it.
+	UnderWay Kind = "UnderWay"
 )
 
 // Kinds are all kinds of bars, in the order in which a reboot goes through them.
 func Kinds() []Kind {
-	return []Kind{Waiting, Earlier, Draining, Stuck, Rebooting, Recovering, RolledBack, Stalled, Unknown}
+	return []Kind{Waiting, Earlier, Draining, Stuck, Rebooting, Recovering, RolledBack, Stalled, Unknown, UnderWay}
 }
 
 // Bar is a span of time in which a node was in one state.
@@ -141,6 +143,8 @@ type Entry struct {
 	Warning bool `json:"warning,omitempty"`
 	// Event says that the sentence is that of an Event.
 	Event bool `json:"event,omitempty"`
+	// reason in one word, by which what is said twice is found.
+	reason string
 }
 
 // ShadeKind says what a shade is.
