@@ -13,6 +13,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/snapshot"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/status"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/windows"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/dashboard"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/timeline"
 	"github.com/reboot-operator/reboot-operator/internal/version"
 )
 
@@ -40,6 +42,8 @@ func Command(a *app.App) *cobra.Command {
 	root.AddCommand(
 		status.Command(a),
 		windows.Command(a),
+		dashboard.Command(a),
+		timeline.Command(a),
 		versionCommand(a),
 		snapshot.Command(a),
 	)
