@@ -20,6 +20,18 @@ const (
 	AlertFiringOrPending AlertState = "FiringOrPending"
 )
 
+// AlertMatch says how much of an alert's name an expression has to match.
+//
+// +k8s:enum
+type AlertMatch string
+
+const (
+	// AlertMatchWholeName matches the whole name, as Prometheus does: Disk does not match DiskFull.
+	AlertMatchWholeName AlertMatch = "WholeName"
+	// AlertMatchAnywhere matches any part of the name, as kured does: Disk matches DiskFull, and ^Disk$ only Disk.
+	AlertMatchAnywhere AlertMatch = "Anywhere"
+)
+
 // MatchType is how a matcher compares, in the notation of Prometheus.
 //
 // +k8s:enum
@@ -154,18 +166,23 @@ type PrometheusGate struct {
 
 // AlertFilter says which alerts of Prometheus block.
 type AlertFilter struct {
-	// ignore is a regular expression for the names of alerts that do not block. It has to match the whole name.
+	// match says how much of a name ignore and only have to match: the WholeName, or a part of it Anywhere, as with kured.
+	// +optional
+	// +kubebuilder:default=WholeName
+	Match AlertMatch `json:"match,omitempty"`
+
+	// ignore is a regular expression for the names of alerts that do not block. It has to match as match says.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:XValidation:rule="\"\".matches(self) || !\"\".matches(self)",message="ignore is a regular expression (RE2) that matches whole names, such as Watchdog|InfoInhibitor"
+	// +kubebuilder:validation:XValidation:rule="\"\".matches(self) || !\"\".matches(self)",message="ignore is a regular expression (RE2) that matches whole names, such as Watchdog|InfoInhibitor, or parts of them with 'match: Anywhere'"
 	Ignore string `json:"ignore,omitempty"`
 
-	// only is a regular expression for the names of alerts that block. It has to match the whole name. Not set means all.
+	// only is a regular expression for the names of alerts that block. It has to match as match says. Not set means all.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:XValidation:rule="\"\".matches(self) || !\"\".matches(self)",message="only is a regular expression (RE2) that matches whole names, such as Ceph.*"
+	// +kubebuilder:validation:XValidation:rule="\"\".matches(self) || !\"\".matches(self)",message="only is a regular expression (RE2) that matches whole names, such as Ceph.*, or parts of them with 'match: Anywhere'"
 	Only string `json:"only,omitempty"`
 
 	// matchers all have to match an alert's labels for it to block.

@@ -65,7 +65,7 @@ const (
 
 // ScheduleSpec says when nodes may be rebooted.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.windows) || !has(self.minRemainingSeconds) || !(type(self.minRemainingSeconds) in [int]) || self.windows.all(w, !(type(w.durationSeconds) in [int]) || int(w.durationSeconds) > int(self.minRemainingSeconds))",message="a window is not longer than minRemainingSeconds (600 if you do not write it), so nothing could ever start in it: write a longer durationSeconds or a shorter minRemainingSeconds",fieldPath=".windows"
+// +kubebuilder:validation:XValidation:rule="!has(self.windows) || !has(self.minRemainingSeconds) || !(type(self.minRemainingSeconds) in [int]) || self.windows.all(w, !has(w.durationSeconds) || !(type(w.durationSeconds) in [int]) || int(w.durationSeconds) > int(self.minRemainingSeconds))",message="a window is not longer than minRemainingSeconds (600 if you do not write it), so nothing could ever start in it: write a longer durationSeconds or a shorter minRemainingSeconds",fieldPath=".windows"
 // +kubebuilder:validation:XValidation:rule="!has(self.atClose) || self.atClose != 'Continue' || (has(self.windows) && size(self.windows) > 0)",message="a schedule without windows never closes: write windows, or remove atClose",fieldPath=".atClose"
 // +kubebuilder:validation:XValidation:rule="!has(self.minRemainingSeconds) || self.minRemainingSeconds == 600 || (has(self.windows) && size(self.windows) > 0) || (has(self.freezes) && size(self.freezes) > 0)",message="a schedule without windows and freezes never closes: write windows or freezes, or remove minRemainingSeconds",fieldPath=".minRemainingSeconds"
 type ScheduleSpec struct {
@@ -122,11 +122,13 @@ type ScheduleSpec struct {
 
 // ScheduleWindow opens again and again, and stays open for a while. It opens at a local time in the schedule's time zone. If there is no
 // such time on that day because clocks are set forward, it opens at the first moment after; if there are two, it opens at the first one
-// only.
+// only. A daily window is different: it is open while clocks show certain times.
 //
-// +kubebuilder:validation:ExactlyOneOf=weekly;monthly;cron
-// +kubebuilder:validation:XValidation:rule="!has(self.weekly) || !(type(self.durationSeconds) in [int]) || self.weekly.days.exists(d, !(d in ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'])) || self.weekly.days.all(a, self.weekly.days.all(b, self.durationSeconds <= 86400 * (a == b ? 7 : ({'Mon': 0, 'Tue': 1, 'Wed': 2, 'Thu': 3, 'Fri': 4, 'Sat': 5, 'Sun': 6}[b] - {'Mon': 0, 'Tue': 1, 'Wed': 2, 'Thu': 3, 'Fri': 4, 'Sat': 5, 'Sun': 6}[a] + 7) % 7)))",message="durationSeconds is longer than the time until the window opens again: write a shorter one (at most 86400 for each day until then), or only the days on which the window opens",fieldPath=".durationSeconds"
-// +kubebuilder:validation:XValidation:rule="!has(self.cron) || !(type(self.durationSeconds) in [int]) || self.durationSeconds <= 604800",message="a cron window is open for at most 604800 seconds (7 days): write a shorter durationSeconds, or a monthly window",fieldPath=".durationSeconds"
+// +kubebuilder:validation:ExactlyOneOf=weekly;monthly;daily;cron
+// +kubebuilder:validation:XValidation:rule="!has(self.weekly) || !has(self.durationSeconds) || !(type(self.durationSeconds) in [int]) || self.weekly.days.exists(d, !(d in ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'])) || self.weekly.days.all(a, self.weekly.days.all(b, self.durationSeconds <= 86400 * (a == b ? 7 : ({'Mon': 0, 'Tue': 1, 'Wed': 2, 'Thu': 3, 'Fri': 4, 'Sat': 5, 'Sun': 6}[b] - {'Mon': 0, 'Tue': 1, 'Wed': 2, 'Thu': 3, 'Fri': 4, 'Sat': 5, 'Sun': 6}[a] + 7) % 7)))",message="durationSeconds is longer than the time until the window opens again: write a shorter one (at most 86400 for each day until then), or only the days on which the window opens",fieldPath=".durationSeconds"
+// +kubebuilder:validation:XValidation:rule="!has(self.cron) || !has(self.durationSeconds) || !(type(self.durationSeconds) in [int]) || self.durationSeconds <= 604800",message="a cron window is open for at most 604800 seconds (7 days): write a shorter durationSeconds, or a monthly window",fieldPath=".durationSeconds"
+// +kubebuilder:validation:XValidation:rule="has(self.daily) || has(self.durationSeconds)",message="durationSeconds says how long the window stays open: write it, such as 7200 for 2h",fieldPath=".durationSeconds",reason="FieldValueRequired"
+// +kubebuilder:validation:XValidation:rule="!has(self.daily) || !has(self.durationSeconds)",message="a daily window closes after through: remove durationSeconds",fieldPath=".durationSeconds"
 type ScheduleWindow struct {
 	// weekly opens at a time of day on some days of the week.
 	// +optional
@@ -135,6 +137,10 @@ type ScheduleWindow struct {
 	// monthly opens at a time of day on one day of the month, such as the second Sunday.
 	// +optional
 	Monthly *MonthlyWindow `json:"monthly,omitempty"`
+
+	// daily is open from one time of day through another, on some days of the week, as with kured.
+	// +optional
+	Daily *DailyWindow `json:"daily,omitempty"`
 
 	// cron opens at the times of a cron expression of five fields: minute, hour, day of the month, month and day of the week. The minute
 	// is a number or several; in the others *, ranges, lists and steps may be used. Month and day of the week also know names, such as JAN
@@ -147,8 +153,9 @@ type ScheduleWindow struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches('(?i)(^|[ ,])(MON-SUN|TUE-(SUN|MON)|WED-(SUN|MON|TUE)|THU-(SUN|MON|TUE|WED)|FRI-(SUN|MON|TUE|WED|THU)|SAT-(SUN|MON|TUE|WED|THU|FRI)|FEB-JAN|MAR-(JAN|FEB)|APR-(JAN|FEB|MAR)|MAY-(JAN|FEB|MAR|APR)|JUN-(JAN|FEB|MAR|APR|MAY)|JUL-(JAN|FEB|MAR|APR|MAY|JUN)|AUG-(JAN|FEB|MAR|APR|MAY|JUN|JUL)|SEP-(JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG)|OCT-(JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP)|NOV-(JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT)|DEC-(JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV)|0?1-0?0|0?2-0?[0-1]|0?3-0?[0-2]|0?4-0?[0-3]|0?5-0?[0-4]|0?6-0?[0-5]|0?7-0?[0-6]|0?8-0?[0-7]|0?9-0?[0-8]|[1-3][0-9]-0?[0-9]|2[0-9]-1[0-9]|3[0-9]-[12][0-9]|11-10|12-1[0-1]|13-1[0-2]|14-1[0-3]|15-1[0-4]|16-1[0-5]|17-1[0-6]|18-1[0-7]|19-1[0-8]|21-20|22-2[0-1]|23-2[0-2]|24-2[0-3]|25-2[0-4]|26-2[0-5]|27-2[0-6]|28-2[0-7]|29-2[0-8]|31-30)($|[ ,/])')",message="a range of cron runs forward: write FRI,SAT,SUN,MON instead of FRI-MON (0 is Sunday), 22,23,0,1,2 instead of 22-2, and NOV,DEC,JAN,FEB instead of NOV-FEB"
 	Cron string `json:"cron,omitempty"`
 
-	// durationSeconds is how long it stays open, in real time: clocks that are set forward or back in between do not change it.
-	// +required
+	// durationSeconds is how long it stays open, in real time: clocks that are set forward or back in between do not change it. Every window
+	// must have it, except for daily ones.
+	// +optional
 	// +kubebuilder:validation:Type=""
 	// +kubebuilder:validation:Format=""
 	// +kubebuilder:validation:XIntOrString
@@ -188,6 +195,30 @@ type MonthlyWindow struct {
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([01][0-9]|2[0-3]):[0-5][0-9]$')",message="start is a time of day from \"00:00\" to \"23:59\", such as \"22:00\" or \"03:30\""
 	Start string `json:"start,omitempty"`
+}
+
+// DailyWindow is open while the clocks show one of its days and one of its times. Times after midnight belong to the day that the clocks show
+// then: with days [Mon], from "22:00" and through "06:00" it is open on Monday before 06:00 and on Monday from 22:00 on, and not on Tuesday.
+type DailyWindow struct {
+	// days are the days of the week on which the window is open.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=7
+	Days []Weekday `json:"days,omitempty"`
+
+	// from is the time of day from which it is open, such as "22:00" or "22:00:30".
+	// +required
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$')",message="from is a time of day from \"00:00\" to \"23:59:59\", such as \"22:00\" or \"03:30\""
+	From string `json:"from,omitempty"`
+
+	// through is the last time of day at which it is open, such as "06:00" or "23:59:59": it closes at the end of this second. If it is before
+	// from, the window is open twice on each of its days: from midnight through this time, and from from until midnight.
+	// +required
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$')",message="through is a time of day from \"00:00\" to \"23:59:59\", such as \"06:00\"; the end of the day is \"23:59:59\""
+	Through string `json:"through,omitempty"`
 }
 
 // Freeze is a time in which nothing starts and no host is ordered to reboot.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"strconv"
 	"strings"
 	"time"
@@ -112,16 +113,29 @@ func alertQuery(filter *v1alpha1.AlertFilter) string {
 		add("alertstate", v1alpha1.MatchEqual, "firing")
 	}
 	if filter.Only != "" {
-		add(commonmodel.AlertNameLabel, v1alpha1.MatchRegexp, filter.Only)
+		add(commonmodel.AlertNameLabel, v1alpha1.MatchRegexp, nameExpression(filter.Match, filter.Only))
 	}
 	if filter.Ignore != "" {
-		add(commonmodel.AlertNameLabel, v1alpha1.MatchNotRegexp, filter.Ignore)
+		add(commonmodel.AlertNameLabel, v1alpha1.MatchNotRegexp, nameExpression(filter.Match, filter.Ignore))
 	}
 	for i := range filter.Matchers {
 		m := &filter.Matchers[i]
 		add(m.Name, m.MatchType, valueOf(m))
 	}
 	return "ALERTS{" + strings.Join(parts, ",") + "}"
+}
+
+// nameExpression is an expression that Prometheus matches with whole names, and that matches the names that the filter means.
+func nameExpression(match v1alpha1.AlertMatch, expression string) string {
+	if match != v1alpha1.AlertMatchAnywhere {
+		return expression
+	}
+	// An expression may end within a quotation, \Q, which would reach over what follows. As it is printed it has none.
+	if parsed, err := syntax.Parse(expression, syntax.Perl); err == nil && strings.Contains(expression, `\Q`) {
+		expression = parsed.String()
+	}
+	const anything = "(?s:.*)"
+	return anything + "(?:" + expression + ")" + anything
 }
 
 func valueOf(m *v1alpha1.LabelMatcher) string {

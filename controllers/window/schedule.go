@@ -17,6 +17,8 @@ type Schedule struct {
 type window struct {
 	starts
 	duration time.Duration
+	// daily has no starts and no duration.
+	daily *daily
 }
 
 // State is how a schedule stands at an instant.
@@ -68,6 +70,10 @@ func New(spec *v1alpha1.ScheduleSpec) (*Schedule, []Problem) {
 }
 
 func newWindow(spec *v1alpha1.ScheduleWindow) (window, *Problem) {
+	if spec.Daily != nil {
+		daily, problem := newDaily(spec.Daily)
+		return window{daily: daily}, problem
+	}
 	starts, problem := startsOf(spec)
 	if problem != nil {
 		return window{}, problem
@@ -88,6 +94,9 @@ const someStarts = 64
 func (s *Schedule) Overlaps() []Problem {
 	var problems []Problem
 	for i, w := range s.windows {
+		if w.daily != nil {
+			continue
+		}
 		if gap := leastGap(w.starts); gap > 0 && w.duration > gap {
 			problems = append(problems, Problem{fmt.Sprintf("windows[%d].durationSeconds", i), fmt.Sprintf(
 				"%d seconds, and the window opens again after %d: write %d or less", w.duration/time.Second, gap/time.Second, gap/time.Second)})
@@ -232,6 +241,9 @@ func (s *Schedule) nextStart(t time.Time) time.Time {
 
 // startAfter is the next instant after t at which the window opens.
 func (s *Schedule) startAfter(w *window, t time.Time) time.Time {
+	if w.daily != nil {
+		return w.daily.startAfter(t, s.zone)
+	}
 	// When clocks show a time for the second time, what opened at it has opened.
 	for wall := w.Next(wallAt(t, s.zone)); !wall.IsZero(); wall = w.Next(wall) {
 		if start := instantOf(wall, s.zone); start.After(t) {
@@ -243,6 +255,9 @@ func (s *Schedule) startAfter(w *window, t time.Time) time.Time {
 
 // endAt is when the window that opened last up to t closes; zero if it is closed at t.
 func (s *Schedule) endAt(w *window, t time.Time) time.Time {
+	if w.daily != nil {
+		return w.daily.endAt(t, s.zone)
+	}
 	const first = time.Hour
 	now := wallAt(t, s.zone)
 	// Most windows are short or rare: the look back grows until it has found one or is longer than any that could be open.

@@ -45,21 +45,29 @@ type weekly struct {
 	start time.Duration
 }
 
+// weekdaysOf a list of days.
+func weekdaysOf(path string, days []v1alpha1.Weekday) (on [7]bool, problem *Problem) {
+	for i, day := range days {
+		weekday, ok := weekdays[day]
+		if !ok {
+			return on, &Problem{fmt.Sprintf("%s.days[%d]", path, i), fmt.Sprintf("%q is no day of the week: write one of %s", day, weekdayNames)}
+		}
+		on[weekday] = true
+	}
+	if len(days) == 0 {
+		return on, &Problem{path + ".days", "the window opens on no day: write one or more of " + weekdayNames}
+	}
+	return on, nil
+}
+
 const weekdayNames = "Mon, Tue, Wed, Thu, Fri, Sat, Sun"
 
 func newWeekly(w *v1alpha1.WeeklyWindow) (starts, *Problem) {
-	s := &weekly{}
-	for i, day := range w.Days {
-		weekday, ok := weekdays[day]
-		if !ok {
-			return nil, &Problem{fmt.Sprintf("weekly.days[%d]", i), fmt.Sprintf("%q is no day of the week: write one of %s", day, weekdayNames)}
-		}
-		s.on[weekday] = true
+	on, problem := weekdaysOf("weekly", w.Days)
+	if problem != nil {
+		return nil, problem
 	}
-	if len(w.Days) == 0 {
-		return nil, &Problem{"weekly.days", "the window opens on no day: write one or more of " + weekdayNames}
-	}
-	var problem *Problem
+	s := &weekly{on: on}
 	s.start, problem = timeOfDay("weekly", w.Start)
 	return s, problem
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/windows"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/dashboard"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/timeline"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/fromkured"
 	"github.com/reboot-operator/reboot-operator/internal/version"
 )
 
@@ -46,6 +47,7 @@ func Command(a *app.App) *cobra.Command {
 		timeline.Command(a),
 		versionCommand(a),
 		snapshot.Command(a),
+		fromkured.Command(a),
 	)
 	return root
 }
