@@ -87,9 +87,9 @@ func (s *HelperSets) NoDetector(node *corev1.Node) string {
 	return instead
 }
 
-// rebooterContainer is the container that looks for sentinels. It is kept of a DaemonSet (StripHelperSet) whose rebooter has those of the
+// RebooterContainer is the container that looks for sentinels. It is kept of a DaemonSet (StripHelperSet) whose rebooter has those of the
 // default installation and nothing else.
-const rebooterContainer = "rebooter"
+const RebooterContainer = "rebooter"
 
 func hasDefaultSentinels(pod *corev1.Pod) bool { return len(pod.Spec.Containers) > 0 }
 
@@ -119,8 +119,8 @@ func StripHelperSet(set *appsv1.DaemonSet) *appsv1.DaemonSet {
 	}
 	for i := range from.Containers {
 		c := &from.Containers[i]
-		if args := slices.Concat(c.Command, c.Args); c.Name == rebooterContainer && !detector.Chosen(args) {
-			to.Containers = []corev1.Container{{Name: rebooterContainer, Args: args}}
+		if args := slices.Concat(c.Command, c.Args); c.Name == RebooterContainer && !detector.Chosen(args) {
+			to.Containers = []corev1.Container{{Name: RebooterContainer, Args: args}}
 		}
 	}
 	return stripped

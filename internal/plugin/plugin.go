@@ -10,12 +10,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/dashboard"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/fromkured"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/snapshot"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/status"
-	"github.com/reboot-operator/reboot-operator/internal/plugin/windows"
-	"github.com/reboot-operator/reboot-operator/internal/plugin/dashboard"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/timeline"
-	"github.com/reboot-operator/reboot-operator/internal/plugin/fromkured"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/why"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/windows"
 	"github.com/reboot-operator/reboot-operator/internal/version"
 )
 
@@ -48,6 +49,7 @@ func Command(a *app.App) *cobra.Command {
 		versionCommand(a),
 		snapshot.Command(a),
 		fromkured.Command(a),
+		why.Command(a),
 	)
 	return root
 }

@@ -122,9 +122,9 @@ type Mark struct {
 
 // Detail is what the panel of a node shows.
 type Detail struct {
-	Why      string    `json:"why,omitempty"`
+	Why      string   `json:"why,omitempty"`
 	Commands []Advice `json:"commands,omitempty"`
-	Story    []Entry   `json:"story"`
+	Story    []Entry  `json:"story"`
 }
 
 // Advice is something to type, and what it does.

@@ -31,7 +31,7 @@ const examples = `  # The next windows of a policy
 
 // next is how many windows are shown, and limit how many may be.
 const (
-	next = 10
+	next  = 10
 	limit = 1000
 )
 
