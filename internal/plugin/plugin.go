@@ -12,6 +12,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/dashboard"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/fromkured"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/plan"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/snapshot"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/status"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/timeline"
@@ -47,6 +48,7 @@ func Command(a *app.App) *cobra.Command {
 		dashboard.Command(a),
 		timeline.Command(a),
 		versionCommand(a),
+		plan.Command(a),
 		snapshot.Command(a),
 		fromkured.Command(a),
 		why.Command(a),
