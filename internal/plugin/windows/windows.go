@@ -18,8 +18,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 )
 
-const about = `Show the coming windows and freezes of RebootPolicies, in the time zone of the policy and in yours: how long they are, what is open
-now, what a freeze cuts, and where clocks are set forward or back. A policy without windows is always open.
+const about = `Show the coming windows and freezes of RebootPolicies, in the time zone of the policy and in yours: how long they are,
+what is open now, what a freeze cuts, and where clocks are set forward or back. A policy without windows is always open.
 
 With -f the policies come from a file, and no cluster is needed. The exit code is 3 if a schedule is wrong.`
 
@@ -31,7 +31,7 @@ const examples = `  # The next windows of a policy
 
 // next is how many windows are shown, and limit how many may be.
 const (
-	next = 10
+	next  = 10
 	limit = 1000
 )
 

@@ -248,7 +248,8 @@ func (m *viewer) selectPolicy(step int) {
 func (m *viewer) scroll(key string) {
 	f := &m.frame
 	steps := map[string]int{
-		"up": -1, "k": -1, "down": 1, "j": 1, "pgup": -f.Page(), "pgdown": f.Page(), "home": -f.Last(), "g": -f.Last(), "end": f.Last(), "G": f.Last(),
+		"up": -1, "k": -1, "down": 1, "j": 1, "pgup": -f.Page(), "pgdown": f.Page(),
+		"home": -f.Last(), "g": -f.Last(), "end": f.Last(), "G": f.Last(),
 	}
 	step := steps[key]
 	if f.FullLog {

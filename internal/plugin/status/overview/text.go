@@ -255,7 +255,7 @@ func (p *Policy) share(next int) []int {
 }
 
 func (z *Zone) lines(style *Style, share int) []string {
-	if len(z.UnderWay)+len(z.Waiting) == 0 && !(style.All && len(z.Finished) > 0) {
+	if len(z.UnderWay)+len(z.Waiting) == 0 && (!style.All || len(z.Finished) == 0) {
 		return nil
 	}
 	lines := []string{"", "  " + cells.Cut(style.paint(app.Strong, z.Title())+z.counts(), style.Columns-2)}
