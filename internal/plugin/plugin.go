@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/plan"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/snapshot"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/status"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/windows"
 	"github.com/reboot-operator/reboot-operator/internal/version"
@@ -37,9 +39,11 @@ func Command(a *app.App) *cobra.Command {
 	root.SetErr(a.ErrOut)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return app.UsageError{Err: err} })
 	root.AddCommand(
+		versionCommand(a),
+		plan.Command(a),
+		snapshot.Command(a),
 		status.Command(a),
 		windows.Command(a),
-		versionCommand(a),
 	)
 	return root
 }

@@ -62,7 +62,7 @@ func (s *Style) wrapped(text string) []string {
 func (s *Schedule) headline(style *Style) string {
 	switch {
 	case len(s.Problems) > 0:
-		return style.Paint(app.Bad, "never open: its schedule is wrong")
+		return style.Paint(app.Bad, "never open: it is not valid")
 	case s.AlwaysOpen && len(s.Periods) == 0:
 		return style.Paint(app.Good, "always open") + ": it has no windows and no freezes to come"
 	case s.State == v1alpha1.WindowOpen && s.Closes == nil:

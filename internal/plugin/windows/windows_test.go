@@ -246,14 +246,15 @@ func TestAMistakeIsExplained(t *testing.T) {
 		"--next 0: write 1 to 1000":                            {app.ExitUsage, []string{"p", "--next", "0"}},
 		"there is no RebootPolicy p; there are always, frozen": {app.ExitFailed, []string{"p"}},
 		"no such file or directory":                            {app.ExitFailed, []string{"-f", "testdata/nothing.yaml"}},
-		"there is no RebootPolicy in":                          {app.ExitFailed, []string{"-f", write("kind: ConfigMap\n")}},
-		"unknown field \"schedul\"":                            {app.ExitFailed, []string{"-f", write(head + "spec: {schedul: {}}\n")}},
-		"document 1: ":                                         {app.ExitFailed, []string{"-f", write("a: [")}},
+		"has no RebootPolicy":                                  {app.ExitFailed, []string{"-f", write("# nothing\n")}},
+		"schedul": {app.ExitNo, []string{"-f", write(head + "spec: {schedul: {}}
+")}},
+		"line 1: ":                                             {app.ExitFailed, []string{"-f", write("a: [")}},
 		"there is no RebootPolicy other; there are p":          {app.ExitFailed, []string{"other", "-f", write(head + "spec: {nodes: All}\n")}},
 	} {
-		code, _, errOut := run(t, 80, c.args...)
-		if code != c.code || !strings.Contains(errOut, want) {
-			t.Errorf("%q ended with %d: %s", c.args, code, errOut)
+		code, out, errOut := run(t, 80, c.args...)
+		if code != c.code || !strings.Contains(out+errOut, want) {
+			t.Errorf("%q ended with %d: %s%s", c.args, code, out, errOut)
 		}
 	}
 }

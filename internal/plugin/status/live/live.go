@@ -174,7 +174,9 @@ func (m *viewer) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tickMsg:
 		command = next()
 	case outlookMsg:
-		m.outlook = msg.Outlook
+		if msg.Outlook != nil {
+			m.outlook = msg.Outlook
+		}
 		ask := m.ask()
 		command = tea.Tick(outlookEvery, func(time.Time) tea.Msg { return ask() })
 	}
