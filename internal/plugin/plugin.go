@@ -52,6 +52,7 @@ func Command(a *app.App) *cobra.Command {
 		snapshot.Command(a),
 		fromkured.Command(a),
 		why.Command(a),
+		versionCommand(a),
 	)
 	return root
 }

@@ -35,7 +35,7 @@ type Options struct {
 	PolicyFile string
 	// Timeout bounds the rollout.
 	Timeout time.Duration
-	// Out takes what is shown. Live redraws a table there; otherwise every change is a line.
+	// Out takes what is shown. Live shows the plugin's live view there, which has to be a terminal; otherwise every change is a line.
 	Out  io.Writer
 	Live bool
 	// Log takes what the testbed does.
@@ -111,6 +111,10 @@ func (d *demo) rollOut(ctx context.Context) ([]string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.options.Timeout)
 	defer cancel()
+	if d.options.Live {
+		d.view.screen = showScreen(ctx, cancel, d.options, d.cluster.Client())
+		defer func() { _ = d.view.screen.stop() }()
+	}
 
 	d.view.start = time.Now()
 	d.view.say("The policy is paused. Every node now says that it needs a reboot; each is tainted at once nevertheless.")
@@ -133,7 +137,7 @@ func (d *demo) rollOut(ctx context.Context) ([]string, error) {
 		d.view.say("All nodes are done. The cluster is watched for %s, to see that nothing more is written ...", idle)
 		wait(ctx, idle)
 	}
-	if err := d.lag.Stop(); err != nil {
+	if err := errors.Join(d.view.screen.stop(), d.lag.Stop()); err != nil {
 		return nil, errors.Join(followErr, err)
 	}
 	result, err := d.result(context.WithoutCancel(ctx), observer.Recording(), settled)
@@ -165,6 +169,9 @@ func (d *demo) follow(ctx context.Context, observer *testbed.Observer, done func
 		select {
 		case <-observer.Changes():
 		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return errors.New("the rollout was interrupted")
+			}
 			return fmt.Errorf("the rollout was not finished in %s", d.options.Timeout)
 		}
 	}

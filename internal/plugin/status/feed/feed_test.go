@@ -3,6 +3,7 @@ package feed
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -160,7 +161,8 @@ func TestAWatchThatEndsAtOnceIsNotAskedForAllTheTime(t *testing.T) {
 func TestAVersionThatHasExpiredIsListedAgain(t *testing.T) {
 	t.Parallel()
 	for name, err := range map[string]*apierrors.StatusError{
-		"expired": apierrors.NewResourceExpired("too old resource version"), "gone": apierrors.NewGone("gone"),
+		"expired": apierrors.NewResourceExpired("too old resource version"),
+		"gone":    {ErrStatus: metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonGone, Code: http.StatusGone}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
