@@ -9,7 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/reboot-operator/reboot-operator/internal/plugin/act"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/wait"
 	"github.com/reboot-operator/reboot-operator/internal/version"
 )
 
@@ -36,7 +38,9 @@ func Command(a *app.App) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return app.UsageError{Err: err} })
 	root.AddCommand(
 		versionCommand(a),
+		wait.Command(a),
 	)
+	root.AddCommand(act.Commands(a)...)
 	return root
 }
 
