@@ -130,7 +130,6 @@ func (w *world) mine(t *target) []*v1alpha1.NodeReboot {
 // judge says whether the goal is reached, or will not be.
 func (w *world) judge(t *target, g goal) verdict {
 	mine := w.mine(t)
-	w.note(t, mine)
 	if t.policy && w.policies[t.name] == nil {
 		return verdict{no: "it was deleted"}
 	}
@@ -156,8 +155,8 @@ func (w *world) judge(t *target, g goal) verdict {
 }
 
 // note keeps what is known of the NodeReboots that were open at some time.
-func (w *world) note(t *target, mine []*v1alpha1.NodeReboot) {
-	for _, r := range mine {
+func (w *world) note(t *target) {
+	for _, r := range w.mine(t) {
 		if isOpen(r) || t.seen[r.UID] != nil {
 			t.seen[r.UID] = r
 		}

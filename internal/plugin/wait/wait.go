@@ -102,6 +102,9 @@ func (w *command) follow(ctx context.Context, c client.WithWatch, targets []*tar
 		trouble = false
 		known.see(change)
 		read[change.List] = true
+		for _, t := range targets {
+			known.note(t)
+		}
 		if len(read) < 2 {
 			return false
 		}
