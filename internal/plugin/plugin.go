@@ -11,8 +11,9 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin/act"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/completion"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/versions"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/wait"
-	"github.com/reboot-operator/reboot-operator/internal/version"
 )
 
 // about is the help text of the plugin.
@@ -37,7 +38,8 @@ func Command(a *app.App) *cobra.Command {
 	root.SetErr(a.ErrOut)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return app.UsageError{Err: err} })
 	root.AddCommand(
-		versionCommand(a),
+		versions.Command(a),
+		completion.Command(a),
 		wait.Command(a),
 	)
 	root.AddCommand(act.Commands(a)...)
@@ -72,14 +74,4 @@ func isUsage(err error) bool {
 		}
 	}
 	return false
-}
-
-func versionCommand(a *app.App) *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print the version of the plugin", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(a.Out, version.Describe("kubectl-reboots"))
-			return err
-		},
-	}
 }
