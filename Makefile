@@ -348,9 +348,9 @@ RELEASE := bin/release
 # The platforms of the image, those of a release, and those of the kubectl plugin.
 PLATFORMS ?= amd64 arm64
 RELEASE_PLATFORMS := amd64 arm64
-PLUGIN_PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
-# The plugin is released when it is there.
-PLUGIN := $(wildcard cmd/kubectl-reboots)
+RELEASE_PLUGIN_PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+# kubectl runs this program to complete command lines of the plugin; Windows cannot.
+PLUGIN_COMPLETION := internal/plugin/completion/kubectl_complete-reboots
 CHART := charts/reboot-operator
 
 .PHONY: bin/release
@@ -362,7 +362,7 @@ bin/release:
 .PHONY: release
 release: ## Write everything that the tag VERSION publishes to dist/release, the image and the chart to dist/layouts.
 	hack/hermetic.sh $(MAKE) release-files VERSION=$(VERSION) REVISION="$$(git rev-parse HEAD)" SOURCE_DATE_EPOCH="$$(git log -1 --format=%ct)" \
-		NAMESPACE=$(DEFAULT_NAMESPACE) PLATFORMS="$(RELEASE_PLATFORMS)" MANIFESTS=
+		NAMESPACE=$(DEFAULT_NAMESPACE) PLATFORMS="$(RELEASE_PLATFORMS)" PLUGIN_PLATFORMS="$(RELEASE_PLUGIN_PLATFORMS)" MANIFESTS=
 
 .PHONY: release-files
 release-files: release-check
@@ -374,7 +374,7 @@ release-files: release-check
 	$(MAKE) build-installer IMG="$$(awk '$$1 == "image" {print $$2}' dist/release/digests.txt)"
 	cp dist/install.yaml dist/before-1.36.yaml dist/release/
 	$(RELEASE) chart -chart=$(CHART) -name=$(RELEASE_CHARTS) -created=$(SOURCE_DATE_EPOCH) -to=dist/release -layout=dist/layouts/chart >> dist/release/digests.txt
-	$(if $(PLUGIN),$(MAKE) plugin-archives)
+	$(MAKE) plugin-archives
 	$(RELEASE) notes -version=$(VERSION) > dist/notes.md
 	$(RELEASE) checksums -folder=dist/release
 
@@ -398,13 +398,21 @@ image-layout: bin/release
 	$(RELEASE) image -name=$(IMAGE) -version=$(VERSION) -revision=$(REVISION) -created=$(SOURCE_DATE_EPOCH) -layout=dist/layouts/image \
 		$(foreach arch,$(PLATFORMS),$(arch)=bin/linux-$(arch)) > $(DIGESTS)
 
+# Archives of the plugin for PLUGIN_PLATFORMS, and the manifest for krew that names them.
 .PHONY: plugin-archives
 plugin-archives: bin/release
 	for platform in $(PLUGIN_PLATFORMS); do \
-		os=$${platform%/*} arch=$${platform#*/} name=kubectl-reboots; [[ $$os != windows ]] || name=kubectl-reboots.exe; \
-		$(MAKE) build PROGRAMS=kubectl-reboots GOOS=$$os GOARCH=$$arch BIN=bin/$$os-$$arch; \
-		$(RELEASE) archive -created=$(SOURCE_DATE_EPOCH) -to=dist/release/kubectl-reboots_$(VERSION)_$${os}_$$arch.tar.gz bin/$$os-$$arch/$$name LICENSE; \
+		os=$${platform%/*} arch=$${platform#*/} name=kubectl-reboots extra=$(PLUGIN_COMPLETION); [[ $$os != windows ]] || name=kubectl-reboots.exe extra=; \
+		$(MAKE) build PROGRAMS=kubectl-reboots GOOS=$$os GOARCH=$$arch BIN=bin/$$os-$$arch || exit; \
+		$(RELEASE) archive -created=$(SOURCE_DATE_EPOCH) -to=dist/release/kubectl-reboots_$(VERSION)_$${os}_$$arch.tar.gz bin/$$os-$$arch/$$name $$extra LICENSE || exit; \
 	done
+	$(RELEASE) krew -version=$(VERSION) -folder=dist/release
+
+.PHONY: kubectl-plugin
+kubectl-plugin: ## Build the kubectl plugin for this machine: bin/kubectl-reboots, and what completes its command lines.
+	$(MAKE) build PROGRAMS=kubectl-reboots GOOS=$$(go env GOHOSTOS) GOARCH=$$(go env GOHOSTARCH) BIN=bin
+	cp $(PLUGIN_COMPLETION) bin/
+	@ls -l bin/ | awk '$$NF ~ /^kubectl-reboots/ {printf "bin/%s: %.1f MB. Put the folder bin into PATH, and run: kubectl reboots\n", $$NF, $$5 / 1e6}'
 
 .PHONY: verify-release
 verify-release: ## Release a copy of the sources twice, without publishing anything, and compare both (PLATFORMS="amd64 arm64"; by default this machine's).

@@ -9,13 +9,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/reboot-operator/reboot-operator/internal/plugin/act"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/completion"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/dashboard"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/fromkured"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/plan"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/snapshot"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/status"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/timeline"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/versions"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/wait"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/why"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/windows"
 	"github.com/reboot-operator/reboot-operator/internal/version"
@@ -53,7 +57,11 @@ func Command(a *app.App) *cobra.Command {
 		fromkured.Command(a),
 		why.Command(a),
 		versionCommand(a),
+		versions.Command(a),
+		completion.Command(a),
+		wait.Command(a),
 	)
+	root.AddCommand(act.Commands(a)...)
 	return root
 }
 
@@ -85,14 +93,4 @@ func isUsage(err error) bool {
 		}
 	}
 	return false
-}
-
-func versionCommand(a *app.App) *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print the version of the plugin", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(a.Out, version.Describe("kubectl-reboots"))
-			return err
-		},
-	}
 }
