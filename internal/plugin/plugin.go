@@ -14,6 +14,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/completion"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/dashboard"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/fromkured"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/lint"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/plan"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/snapshot"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/status"
@@ -51,12 +52,11 @@ func Command(a *app.App) *cobra.Command {
 		windows.Command(a),
 		dashboard.Command(a),
 		timeline.Command(a),
-		versionCommand(a),
 		plan.Command(a),
 		snapshot.Command(a),
 		fromkured.Command(a),
+		lint.Command(a),
 		why.Command(a),
-		versionCommand(a),
 		versions.Command(a),
 		completion.Command(a),
 		wait.Command(a),
