@@ -247,8 +247,7 @@ func TestAMistakeIsExplained(t *testing.T) {
 		"there is no RebootPolicy p; there are always, frozen": {app.ExitFailed, []string{"p"}},
 		"no such file or directory":                            {app.ExitFailed, []string{"-f", "testdata/nothing.yaml"}},
 		"has no RebootPolicy":                                  {app.ExitFailed, []string{"-f", write("# nothing\n")}},
-		"schedul": {app.ExitNo, []string{"-f", write(head + "spec: {schedul: {}}
-")}},
+		"schedul":                                              {app.ExitNo, []string{"-f", write(head + "spec: {schedul: {}}\n")}},
 		"line 1: ":                                             {app.ExitFailed, []string{"-f", write("a: [")}},
 		"there is no RebootPolicy other; there are p":          {app.ExitFailed, []string{"other", "-f", write(head + "spec: {nodes: All}\n")}},
 	} {
