@@ -97,7 +97,9 @@ func TestTheNextWindowsAndFreezesAreFound(t *testing.T) {
 		},
 		"two that overlap are one": {
 			"2026-03-02T10:00:00Z",
-			v1alpha1.ScheduleSpec{Windows: []v1alpha1.ScheduleWindow{weekly(7200, "11:00", v1alpha1.Monday), weekly(7200, "12:00", v1alpha1.Monday)}},
+			v1alpha1.ScheduleSpec{Windows: []v1alpha1.ScheduleWindow{
+				weekly(7200, "11:00", v1alpha1.Monday), weekly(7200, "12:00", v1alpha1.Monday),
+			}},
 			[]string{"Closed", "Window 0302T11:00 0302T14:00", "Window 0309T11:00 0309T14:00"},
 		},
 		"open day and night": {
@@ -116,7 +118,8 @@ func TestTheNextWindowsAndFreezesAreFound(t *testing.T) {
 			v1alpha1.ScheduleSpec{
 				Windows: []v1alpha1.ScheduleWindow{weekly(4*3600, "12:00", v1alpha1.Monday, v1alpha1.Tuesday)},
 				Freezes: []v1alpha1.Freeze{
-					freeze(t, "lunch", "2026-03-02T13:00:00Z", "2026-03-02T14:00:00Z"), freeze(t, "tuesday", "2026-03-03T00:00:00Z", "2026-03-04T00:00:00Z"),
+					freeze(t, "lunch", "2026-03-02T13:00:00Z", "2026-03-02T14:00:00Z"),
+					freeze(t, "tuesday", "2026-03-03T00:00:00Z", "2026-03-04T00:00:00Z"),
 				},
 			},
 			[]string{
@@ -177,7 +180,9 @@ func run(t *testing.T, columns int, args ...string) (int, string, string) {
 	t.Helper()
 	terminal := plugintest.New(t, columns,
 		policy("always", v1alpha1.ScheduleSpec{}),
-		policy("frozen", v1alpha1.ScheduleSpec{Freezes: []v1alpha1.Freeze{freeze(t, "東京の停止期間名前名前名前名前名前", "2026-03-01T00:00:00Z", "2026-04-02T00:00:00Z")}}),
+		policy("frozen", v1alpha1.ScheduleSpec{Freezes: []v1alpha1.Freeze{
+			freeze(t, "東京の停止期間名前名前名前名前名前", "2026-03-01T00:00:00Z", "2026-04-02T00:00:00Z"),
+		}}),
 	)
 	zone, err := time.LoadLocation("America/New_York")
 	if err != nil {
@@ -185,7 +190,8 @@ func run(t *testing.T, columns int, args ...string) (int, string, string) {
 	}
 	terminal.Zone, terminal.Clock = zone, clocktesting.NewFakePassiveClock(at(t, "2026-10-24T20:30:00Z"))
 	if slices.Contains(args, "cluster") {
-		terminal.Clock, args = clocktesting.NewFakePassiveClock(at(t, "2026-03-02T12:00:00Z")), slices.DeleteFunc(args, func(a string) bool { return a == "cluster" })
+		terminal.Clock = clocktesting.NewFakePassiveClock(at(t, "2026-03-02T12:00:00Z"))
+		args = slices.DeleteFunc(args, func(a string) bool { return a == "cluster" })
 	}
 	return terminal.Run(plugin.Run, append([]string{"windows", "--no-color"}, args...)...)
 }
