@@ -69,6 +69,14 @@ func TestNodesAreNamedInManyWays(t *testing.T) {
 	}
 }
 
+func TestThePageOfTheDashboardIsWrittenAsAFile(t *testing.T) {
+	t.Parallel()
+	code, out, errOut := terminal(t, 0, recorded.End(t)).Run(plugin.Run, "timeline", "worker-b5", "-o", "html")
+	if code != app.ExitOK || errOut != "" || !strings.Contains(out, "<html") || !strings.Contains(out, `"worker-b5"`) || strings.Contains(out, `"worker-b6"`) {
+		t.Errorf("it ended with %d, %s and\n%.2000s", code, errOut, out)
+	}
+}
+
 // answering is a client of a recorded rollout whose lists fail as a function says.
 func answering(t *testing.T, fails func(client.ObjectList) error) *plugintest.Terminal {
 	t.Helper()
