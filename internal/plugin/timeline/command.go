@@ -82,7 +82,7 @@ func run(ctx context.Context, a *app.App, o *options, args []string) error {
 	if !known {
 		return app.UsageError{Err: fmt.Errorf("--output %q: write %s", o.output, outputs)}
 	}
-	in := &history.Input{Now: a.Clock.Now(), Zone: a.Zone, Stories: o.output == "json"}
+	in := &history.Input{Now: a.Clock.Now(), Zone: a.Zone}
 	if err := o.times(in); err != nil {
 		return app.UsageError{Err: err}
 	}
@@ -100,24 +100,32 @@ func run(ctx context.Context, a *app.App, o *options, args []string) error {
 	}
 	in.Policies, in.Reboots, in.Nodes = fleet.Policies, fleet.Reboots, fleet.Nodes
 	in.OnlyNodes, in.OnlyPolicies = found.nodes, found.policies
-	in.Stories = in.Stories || len(found.nodes) == 1 && len(found.policies) == 0
+	in.Stories = o.output == "json" || o.output == "text" && len(found.nodes) == 1 && len(found.policies) == 0
+	chart, err := o.chart(ctx, c, fleet, in)
+	if err != nil {
+		return err
+	}
+	return write(a, a.Out, fleet, chart)
+}
+
+// chart makes the chart, with the Events that it needs.
+func (o *options) chart(ctx context.Context, c client.Reader, fleet *app.Fleet, in *history.Input) (*history.Chart, error) {
 	lack := ""
 	if in.Stories || repeated(fleet) {
+		var err error
 		if in.Events, lack, err = readEvents(ctx, c); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	chart := history.Build(in)
-	if o.since == "" {
-		if from := beginning(chart); from.After(in.From) {
-			in.From = from
-			chart = history.Build(in)
-		}
+	if from := beginning(chart); o.since == "" && from.After(in.From) {
+		in.From = from
+		chart = history.Build(in)
 	}
 	if lack != "" && in.Stories {
 		chart.Notes = append(chart.Notes, lack)
 	}
-	return write(a, a.Out, fleet, chart)
+	return chart, nil
 }
 
 // repeated says that there are NodeReboots of several attempts. When earlier ones were made only Events tell.
