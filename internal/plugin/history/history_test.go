@@ -111,6 +111,9 @@ func TestBarsAreWhatIsRecorded(t *testing.T) {
 		"an attempt is rolled back": {attempt(func(_ *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) {
 			a.RolledBackTime, a.InterruptedTime, a.Result = micro(14), micro(14), "Paused"
 		}), []string{"Waiting 0-10", "Draining 10-14", "RolledBack 14-100 open Why"}},
+		"a node was late, and had not rebooted": {attempt(func(_ *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) {
+			a.RebootOrderedTime, a.InterruptedTime, a.RolledBackTime = micro(12), micro(20), micro(25)
+		}), []string{"Waiting 0-10", "Draining 10-12", "Rebooting 12-20", "Stalled 20-25", "RolledBack 25-100 open Why"}},
 		"an attempt failed, and the node waits again": {attempt(func(s *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) {
 			a.RebootOrderedTime, a.RolledBackTime, a.InterruptedTime = micro(12), micro(14), micro(14)
 			a.EndedTime, a.Result = micro(16), "RebootFailed"
@@ -255,6 +258,19 @@ func TestEventsTellWhenAnEarlierAttemptBegan(t *testing.T) {
 	}
 	if diff := cmp.Diff(wantStory, story); diff != "" {
 		t.Errorf("story (-want +got):\n%s", diff)
+	}
+}
+
+func TestEventsOfSomeAttemptsDoNotTellWhenTheFirstBegan(t *testing.T) {
+	t.Parallel()
+	chart := build(func(in *history.Input) {
+		in.Events = []eventsv1.Event{{
+			EventTime: *micro(4), Regarding: corev1.ObjectReference{Kind: "Node", Name: "n"}, Reason: "Draining",
+			Note: "NodeReboot n-1: It is drained.",
+		}}
+	}, attempt(func(_ *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) { a.Number = 3 }))
+	if diff := cmp.Diff([]string{"Earlier 0-10", "Draining 10-100 open Why"}, describe(&chart.Lanes[0].Rows[0])); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

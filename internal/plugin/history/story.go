@@ -133,12 +133,12 @@ func (t *telling) reboot(a *v1alpha1.Attempt) {
 	t.warn(moment(a.NodeGoneTime), v1alpha1.ReasonNodeGone, "The Node object was gone")
 	late := first(moment(a.StalledTime), moment(a.InterruptedTime))
 	switch {
-	case a.RolledBackTime != nil && a.StalledTime == nil:
+	case a.RolledBackTime != nil && a.StalledTime == nil && !late.Before(a.RolledBackTime.Time):
 	case a.StalledTime != nil && a.RolledBackTime != nil:
 		t.warn(late, v1alpha1.ReasonRecoveryTimedOut, "The evicted pods did not come back in time; they are still watched")
 	case a.StalledTime != nil:
 		t.warn(late, a.Result, "It ran out of time (%s): %s", a.Result, a.Message)
-	case !back.IsZero() && late.Before(back):
+	case back.IsZero() || late.Before(back):
 		t.warn(late, v1alpha1.ReasonNodeNotBack, "The node did not come back in time, and was still watched")
 	default:
 		t.warn(late, v1alpha1.ReasonRecoveryTimedOut, "It ran out of time, and was still watched")
