@@ -419,7 +419,8 @@ func TestAnyTimesMakeAChart(t *testing.T) {
 			s.Outcome = []v1alpha1.Outcome{"", v1alpha1.OutcomeSucceeded, v1alpha1.OutcomeFailed, v1alpha1.OutcomeCancelled, "New"}[random.IntN(5)]
 			s.Attempt = &v1alpha1.Attempt{
 				Number: random.Int32N(4), CordonedTime: moment(), DrainOrderedTime: moment(), StuckTime: moment(), DrainedTime: moment(),
-				DetachedTime: moment(), RebootOrderedTime: moment(), BackTime: moment(), RolledBackTime: moment(), StalledTime: moment(), InterruptedTime: moment(),
+				DetachedTime: moment(), RebootOrderedTime: moment(), BackTime: moment(), RolledBackTime: moment(), StalledTime: moment(),
+				InterruptedTime: moment(),
 				EndedTime: moment(), NodeGoneTime: moment(), UncordonedTime: moment(), RecoveredTime: moment(),
 			}
 			if granted := moment(); granted != nil {

@@ -69,22 +69,19 @@ func (k known) find(names []string) (named, error) {
 	return found, nil
 }
 
-// add adds what has a name; nothing if nothing of the kind has it. A name may be that of a node and of a policy.
+// add adds what has a name; false if nothing of the kind has it. A name may be that of a node and of a policy. Without a kind, that of a
+// NodeReboot counts if no node and no policy has it.
 func (k known) add(found *named, kind, name string) bool {
-	node := k.nodes[name] && (kind == "" || kind == "node")
-	policy := k.policies[name] && (kind == "" || kind == "policy")
-	if node {
-		found.nodes = append(found.nodes, name)
+	every := kind == ""
+	is := false
+	if k.nodes[name] && (every || kind == "node") {
+		found.nodes, is = append(found.nodes, name), true
 	}
-	if policy {
-		found.policies = append(found.policies, name)
+	if k.policies[name] && (every || kind == "policy") {
+		found.policies, is = append(found.policies, name), true
 	}
-	if node || policy || kind != "" && kind != "reboot" {
-		return node || policy
+	if of := k.reboots[name]; of != "" && !is && (every || kind == "reboot") {
+		found.nodes, is = append(found.nodes, of), true
 	}
-	of, known := k.reboots[name]
-	if known {
-		found.nodes = append(found.nodes, of)
-	}
-	return known
+	return is
 }
