@@ -62,6 +62,7 @@ export function renderQueue(onChoose) {
   if (waiting.length > most) children.push(h('p', { class: 'none' }, `and ${waiting.length - most} more`));
   if (!underWay.length && !waiting.length) children.push(h('p', { class: 'none' }, 'No node needs a reboot.'));
   const queue = byId('queue');
+  if (children.length === queue.children.length && children.every((child, i) => child.isEqualNode(queue.children[i]))) return;
   const focused = queue.contains(document.activeElement) ? document.activeElement.dataset.node : undefined;
   const top = queue.scrollTop;
   queue.replaceChildren(...children);
