@@ -39,8 +39,9 @@ type feed struct {
 	expected *forecast.Forecast
 	trouble  string
 	// found is what of the operator runs, and looked when that was read.
-	found  *install.Installation
-	looked time.Time
+	installation sync.Mutex
+	found        *install.Installation
+	looked       time.Time
 	// ask has an element if the forecast is out of date, and made if there is another one.
 	ask, made chan struct{}
 }
@@ -153,9 +154,12 @@ func (f *feed) keep(expected *forecast.Forecast, err error) {
 
 // installed is what of the operator runs. It is read when someone asks for a node, and not more often than every few seconds.
 func (f *feed) installed(ctx context.Context) *install.Installation {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.installation.Lock()
+	defer f.installation.Unlock()
 	if f.found == nil || f.clock.Since(f.looked) > installedLife {
+		// Whoever asks next gets this, too, also if the first one has gone meanwhile.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), installedLife)
+		defer cancel()
 		f.found, f.looked = install.Read(ctx, f.client, ptr.Deref(f.app.Config.Namespace, "")), f.clock.Now()
 	}
 	return f.found
