@@ -47,7 +47,7 @@ type seen struct {
 }
 
 func main() {
-	folder := flag.String("out", "internal/plugin/history/testdata", "the folder to write to")
+	folder := flag.String("out", "internal/plugin/history/recorded", "the folder to write to")
 	flag.Parse()
 	log.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -171,10 +171,10 @@ func follow(ctx context.Context, cluster *testbed.Cluster, folder string) error 
 		switch {
 		case done == len(now.Reboots) && done > len(now.Nodes):
 			wait(ctx)
-			return write(ctx, cluster, filepath.Join(folder, "rollout-end.json"))
+			return write(ctx, cluster, filepath.Join(folder, "end.json"))
 		case !halfway && done > len(now.Nodes)/2:
 			halfway = true
-			if err := write(ctx, cluster, filepath.Join(folder, "rollout-middle.json")); err != nil {
+			if err := write(ctx, cluster, filepath.Join(folder, "middle.json")); err != nil {
 				return err
 			}
 		}

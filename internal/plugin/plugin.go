@@ -11,6 +11,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/dashboard"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/timeline"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/why"
 	"github.com/reboot-operator/reboot-operator/internal/version"
 )
@@ -38,6 +39,7 @@ func Command(a *app.App) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return app.UsageError{Err: err} })
 	root.AddCommand(
 		dashboard.Command(a),
+		timeline.Command(a),
 		versionCommand(a),
 		why.Command(a),
 	)

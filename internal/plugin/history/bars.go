@@ -62,16 +62,34 @@ func (d *drawing) before(begin time.Time, attempt *v1alpha1.Attempt) {
 		d.span(Waiting, begin, granted, 0, "", "")
 		return
 	}
-	earlier := model.Count(attempt.Number-1, "attempt") + " before this one"
-	if failures == nil || !failures.LastTime.Time.Before(granted) || failures.Count != attempt.Number-1 {
-		d.span(Earlier, begin, granted, 0, "", fmt.Sprintf("There %s %s; it is not recorded when.",
-			model.Form(attempt.Number-1, "was", "were"), earlier))
+	count := attempt.Number - 1
+	note := fmt.Sprintf("There %s %s before this one; ", model.Form(count, "was", "were"), model.Count(count, "attempt"))
+	if failures == nil || !failures.LastTime.Time.Before(granted) || failures.Count != count {
+		start, when := d.earlier(begin, granted, count)
+		d.span(Waiting, begin, start, 0, "", "")
+		d.span(Earlier, start, granted, 0, "", note+when)
 		return
 	}
-	d.span(Earlier, begin, failures.LastTime.Time, attempt.Number-1, failures.LastReason, fmt.Sprintf(
-		"There %s %s; it is only recorded when the last one failed, and why: %s",
-		model.Form(attempt.Number-1, "was", "were"), earlier, failures.LastMessage))
+	start, when := d.earlier(begin, failures.LastTime.Time, count)
+	d.span(Waiting, begin, start, 0, "", "")
+	d.span(Earlier, start, failures.LastTime.Time, count, failures.LastReason, fmt.Sprintf(
+		"%s%s The last one failed (%s): %s", note, when, failures.LastReason, failures.LastMessage))
 	d.span(Waiting, failures.LastTime.Time, granted, 0, "", "")
+}
+
+// earlier is when the first of so many attempts before a time began, and a clause about it. Only Events tell, and only if there is one of
+// each attempt.
+func (d *drawing) earlier(begin, end time.Time, count int32) (start time.Time, when string) {
+	var known []time.Time
+	for _, t := range d.drains[d.r.Name] {
+		if t.After(begin) && t.Before(end.Add(sameMoment)) {
+			known = append(known, t)
+		}
+	}
+	if len(known) != int(count) || !known[0].Before(end) {
+		return begin, "it is not recorded when."
+	}
+	return known[0], "when the first drain began is known from its Event."
 }
 
 // attempt draws the attempt that is recorded.
@@ -197,7 +215,7 @@ func (d *drawing) mark(kind MarkKind, when time.Time, reason, note string) {
 	if when.IsZero() || !overlaps(when, when, d.From, d.To) {
 		return
 	}
-	d.marks = append(d.marks, Mark{Kind: kind, Time: when, Reboot: d.r.Name, Reason: reason, Note: note})
+	d.marks = append(d.marks, Mark{Kind: kind, Time: when, Reboot: d.r.Name, UID: string(d.r.UID), Reason: reason, Note: note})
 }
 
 // ofEarlierNode notes that the NodeReboot is about a Node that had the name before.

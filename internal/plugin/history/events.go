@@ -9,6 +9,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
 const (
@@ -19,7 +21,7 @@ const (
 )
 
 // nodeReasons are Events of others about a Node that belong to the story of a reboot. Warnings belong to it in any case.
-var nodeReasons = []string{"NodeNotReady", "NodeReady", "Rebooted", "Shutdown", "NodeNotSchedulable", "NodeSchedulable", "RemovingNode", "RegisteredNode"}
+var nodeReasons = []string{"NodeNotReady", "NodeReady", "Rebooted", "Shutdown", "NodeNotSchedulable", "NodeSchedulable", "RemovingNode"}
 
 // eventEntries are the Events by what they are about: the name of a Node, or the rebootKey of a NodeReboot.
 func eventEntries(events []eventsv1.Event) map[string][]Entry {
@@ -38,7 +40,7 @@ func eventEntries(events []eventsv1.Event) map[string][]Entry {
 			entry.Reboot = about.Name
 			found[rebootKey(about.Name)] = append(found[rebootKey(about.Name)], entry)
 		case "Node":
-			if name, note, ours := strings.Cut(strings.TrimPrefix(event.Note, aboutReboot), ": "); ours && strings.HasPrefix(event.Note, aboutReboot) {
+			if name, note := ours(event.Note); name != "" {
 				entry.Reboot, entry.Text = name, full(event.Reason+": "+note+repeated(event))
 			} else if !entry.Warning && !slices.Contains(nodeReasons, event.Reason) {
 				continue
@@ -47,6 +49,16 @@ func eventEntries(events []eventsv1.Event) map[string][]Entry {
 		}
 	}
 	return found
+}
+
+// ours takes the name of the NodeReboot from the note of an Event about a Node that the operator emitted.
+func ours(note string) (reboot, rest string) {
+	text, is := strings.CutPrefix(note, aboutReboot)
+	name, rest, has := strings.Cut(text, ": ")
+	if !is || !has {
+		return "", note
+	}
+	return name, rest
 }
 
 func rebootKey(name string) string { return "NodeReboot/" + name }
@@ -93,6 +105,22 @@ func (b *builder) tell(row *drawnRow) []Entry {
 		return cmp.Or(x.Time.Compare(y.Time), cmp.Compare(x.Reboot, y.Reboot))
 	})
 	return story
+}
+
+// drains are when the drains of NodeReboots began of which there is an Event, by name.
+func drains(events map[string][]Entry) map[string][]time.Time {
+	found := map[string][]time.Time{}
+	for _, entries := range events {
+		for i := range entries {
+			if e := &entries[i]; e.Reboot != "" && e.reason == v1alpha1.ReasonDraining {
+				found[e.Reboot] = append(found[e.Reboot], e.Time)
+			}
+		}
+	}
+	for _, times := range found {
+		slices.SortFunc(times, time.Time.Compare)
+	}
+	return found
 }
 
 // saysTheSame says that an entry has what an Event says.

@@ -96,11 +96,11 @@ func (t *telling) start(a *v1alpha1.Attempt) {
 	if a.Role != "" {
 		role = " as " + strings.ToLower(string(a.Role))
 	}
-	t.say(a.GrantedTime.Time, v1alpha1.ReasonStarting, "Attempt %d began%s%s under policy %s", a.Number, role, where, a.PolicyName)
-	switch {
-	case a.Cordon == v1alpha1.CordonForeign:
+	policy := after(" under policy ", cmp.Or(a.PolicyName, t.r.Status.PolicyName))
+	t.say(a.GrantedTime.Time, v1alpha1.ReasonStarting, "Attempt %d began%s%s%s", a.Number, role, where, policy)
+	if a.Cordon == v1alpha1.CordonForeign {
 		t.say(a.GrantedTime.Time, "", "The node was cordoned already, by someone else, and stays so")
-	default:
+	} else {
 		t.say(moment(a.CordonedTime), "", "The node was cordoned")
 	}
 	t.say(moment(a.ExcludedTime), "", "The node was taken out of external load balancers")
@@ -195,10 +195,11 @@ func (t *telling) end(now time.Time) {
 	case s.Outcome == v1alpha1.OutcomeFailed:
 		t.warn(completed, s.OutcomeReason, "It failed (%s): %s", s.OutcomeReason, s.OutcomeMessage)
 	default:
-		t.say(completed, s.OutcomeReason, "It %s (%s): %s", strings.ToLower(cmp.Or(string(s.Outcome), "ended")), s.OutcomeReason, s.OutcomeMessage)
-		if strings.HasPrefix(string(s.Outcome), "Cancel") {
-			t.entries[len(t.entries)-1].Text = full(fmt.Sprintf("It was cancelled (%s): %s", s.OutcomeReason, s.OutcomeMessage))
+		how := strings.ToLower(cmp.Or(string(s.Outcome), "ended"))
+		if s.Outcome == v1alpha1.OutcomeCancelled {
+			how = "was cancelled"
 		}
+		t.say(completed, s.OutcomeReason, "It %s (%s): %s", how, s.OutcomeReason, s.OutcomeMessage)
 	}
 }
 

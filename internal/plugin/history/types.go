@@ -124,8 +124,9 @@ const (
 type Mark struct {
 	Kind MarkKind  `json:"kind"`
 	Time time.Time `json:"time"`
-	// Reboot is the name of the NodeReboot.
+	// Reboot is the name of the NodeReboot, and UID its UID.
 	Reboot string `json:"reboot"`
+	UID    string `json:"uid,omitempty"`
 	// Reason in one word, such as NodeNotBack.
 	Reason string `json:"reason,omitempty"`
 	// Note is a sentence that says more.

@@ -1,0 +1,90 @@
+package timeline
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/history"
+)
+
+// named are the nodes and policies that a command line names.
+type named struct{ nodes, policies []string }
+
+// known are names that there are, or were.
+type known struct {
+	nodes, policies map[string]bool
+	// reboots are nodes by the name of their NodeReboot.
+	reboots map[string]string
+}
+
+func knownNames(fleet *app.Fleet) known {
+	k := known{nodes: map[string]bool{}, policies: map[string]bool{}, reboots: map[string]string{}}
+	for i := range fleet.Nodes {
+		k.nodes[fleet.Nodes[i].Name] = true
+	}
+	for i := range fleet.Policies {
+		k.policies[fleet.Policies[i].Name] = true
+	}
+	for i := range fleet.Reboots {
+		r := &fleet.Reboots[i]
+		if r.Spec.NodeName != "" {
+			k.nodes[r.Spec.NodeName] = true
+			k.reboots[r.Name] = r.Spec.NodeName
+		}
+		if policy := history.PolicyOf(r); policy != "" {
+			k.policies[policy] = true
+		}
+	}
+	return k
+}
+
+// kinds that a name may begin with, as kubectl knows them.
+var kinds = map[string]string{
+	"": "", "node": "node", "nodes": "node", "no": "node",
+	"policy": "policy", "rebootpolicy": "policy", "rebootpolicies": "policy", "rbp": "policy",
+	"nodereboot": "reboot", "nodereboots": "reboot", "nrb": "reboot",
+}
+
+// find says what names are: of nodes or policies that there are or were, or of a NodeReboot, which stands for its node. A name may begin
+// with its kind: node/worker-1.
+func (k known) find(names []string) (named, error) {
+	var found named
+	for _, name := range names {
+		prefix, rest, has := strings.Cut(name, "/")
+		if !has {
+			prefix, rest = "", name
+		}
+		kind, is := kinds[prefix]
+		if !is {
+			return named{}, app.UsageError{Err: fmt.Errorf("%q: write the name of a node or a RebootPolicy, or node/NAME or policy/NAME", name)}
+		}
+		if !k.add(&found, kind, rest) {
+			return named{}, fmt.Errorf("no node, RebootPolicy or NodeReboot is named %q; see kubectl get nodes,rebootpolicies,nodereboots", name)
+		}
+	}
+	slices.Sort(found.nodes)
+	found.nodes = slices.Compact(found.nodes)
+	return found, nil
+}
+
+// add adds what has a name; nothing if nothing of the kind has it. A name may be that of a node and of a policy.
+func (k known) add(found *named, kind, name string) bool {
+	node := k.nodes[name] && (kind == "" || kind == "node")
+	policy := k.policies[name] && (kind == "" || kind == "policy")
+	if node {
+		found.nodes = append(found.nodes, name)
+	}
+	if policy {
+		found.policies = append(found.policies, name)
+	}
+	if node || policy || kind != "" && kind != "reboot" {
+		return node || policy
+	}
+	of, known := k.reboots[name]
+	if known {
+		found.nodes = append(found.nodes, of)
+	}
+	return known
+}
