@@ -1,12 +1,13 @@
 package controllers
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/reboot-operator/reboot-operator/controllers/helpers"
 )
 
 func waitingState(reason, message string) corev1.ContainerState {
@@ -81,18 +82,10 @@ func TestWhyAPodIsNotReady(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.pod.Namespace = testNamespace
-			if diff := cmp.Diff(test.want, podProblem(cached(test.pod).(*corev1.Pod))); diff != "" {
+			if diff := cmp.Diff(test.want, helpers.Problem(cached(test.pod).(*corev1.Pod))); diff != "" {
 				t.Errorf("problem (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-func TestOfALongMessageTheEndIsKept(t *testing.T) {
-	long := strings.Repeat("ü: ", 500) + "exec format error"
-	got := lastOf(long)
-	if len(got) > maxProblem || !strings.HasPrefix(got, "...") || !strings.HasSuffix(got, "exec format error") {
-		t.Errorf("%d bytes: %s", len(got), got)
 	}
 }
 
@@ -113,7 +106,7 @@ func TestTheHelperOfANodeIsItsPodThatIsReadyOrElseTheFirstByName(t *testing.T) {
 		got[node.Name] = helperView{node.HelperReady, node.HelperProblem}
 	}
 	want := map[string]helperView{
-		"a": {ready: true}, "b": {problem: "pod b-1: the kubelet has not started its containers"}, "c": {problem: notMade},
+		"a": {ready: true}, "b": {problem: "pod b-1: the kubelet has not started its containers"}, "c": {problem: helpers.NotMade},
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(helperView{})); diff != "" {
 		t.Errorf("helpers (-want +got):\n%s", diff)

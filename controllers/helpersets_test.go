@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/reboot-operator/reboot-operator/controllers/helpers"
 	"github.com/reboot-operator/reboot-operator/test/manifests"
 )
 
@@ -41,26 +42,26 @@ func TestWhyANodeHasNoHelper(t *testing.T) {
 		notMeant bool
 	}{
 		"there is no DaemonSet":               {why: "there is no DaemonSet of helpers in namespace " + testNamespace},
-		"nothing is known":                    {sets: []func(*corev1.PodSpec){plain}, why: notMade},
-		"it is selected":                      {sets: []func(*corev1.PodSpec){onlyLinux}, labels: map[string]string{"kubernetes.io/os": "linux"}, why: notMade},
+		"nothing is known":                    {sets: []func(*corev1.PodSpec){plain}, why: helpers.NotMade},
+		"it is selected":                      {sets: []func(*corev1.PodSpec){onlyLinux}, labels: map[string]string{"kubernetes.io/os": "linux"}, why: helpers.NotMade},
 		"it is not selected":                  {sets: []func(*corev1.PodSpec){onlyLinux}, labels: map[string]string{"kubernetes.io/os": "windows"}, why: "none is meant to run there", notMeant: true},
 		"an affinity leaves it out":           {sets: []func(*corev1.PodSpec){affine}, labels: map[string]string{"virtual": "yes"}, why: "none is meant to run there", notMeant: true},
-		"an affinity takes it":                {sets: []func(*corev1.PodSpec){affine}, why: notMade},
-		"one of two DaemonSets takes it":      {sets: []func(*corev1.PodSpec){onlyLinux, plain}, why: notMade},
+		"an affinity takes it":                {sets: []func(*corev1.PodSpec){affine}, why: helpers.NotMade},
+		"one of two DaemonSets takes it":      {sets: []func(*corev1.PodSpec){onlyLinux, plain}, why: helpers.NotMade},
 		"a taint":                             {sets: []func(*corev1.PodSpec){plain}, taints: []corev1.Taint{gpu}, why: "does not tolerate the taint gpu:NoSchedule"},
-		"a taint that is tolerated":           {sets: []func(*corev1.PodSpec){tolerant}, taints: []corev1.Taint{gpu}, why: notMade},
-		"a taint that only prefers others":    {sets: []func(*corev1.PodSpec){plain}, taints: []corev1.Taint{{Key: "x", Effect: corev1.TaintEffectPreferNoSchedule}}, why: notMade},
-		"a cordon, which no DaemonSet minds":  {sets: []func(*corev1.PodSpec){plain}, taints: []corev1.Taint{{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}}, why: notMade},
+		"a taint that is tolerated":           {sets: []func(*corev1.PodSpec){tolerant}, taints: []corev1.Taint{gpu}, why: helpers.NotMade},
+		"a taint that only prefers others":    {sets: []func(*corev1.PodSpec){plain}, taints: []corev1.Taint{{Key: "x", Effect: corev1.TaintEffectPreferNoSchedule}}, why: helpers.NotMade},
+		"a cordon, which no DaemonSet minds":  {sets: []func(*corev1.PodSpec){plain}, taints: []corev1.Taint{{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}}, why: helpers.NotMade},
 		"a taint where it is not meant to be": {sets: []func(*corev1.PodSpec){onlyLinux}, taints: []corev1.Taint{gpu}, why: "none is meant to run there", notMeant: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			sets := &helperSets{namespace: testNamespace}
+			sets := &helpers.Sets{Namespace: testNamespace}
 			for _, change := range test.sets {
 				template := newHelperSet("x", change).Spec.Template
-				sets.templates = append(sets.templates, &corev1.Pod{Spec: template.Spec})
+				sets.Templates = append(sets.Templates, &corev1.Pod{Spec: template.Spec})
 			}
 			node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "a", Labels: test.labels}, Spec: corev1.NodeSpec{Taints: test.taints}}
-			why, notMeant := sets.missing(node)
+			why, notMeant := sets.Missing(node)
 			if notMeant != test.notMeant || !strings.Contains(why, test.why) || (why == "") != (test.why == "") {
 				t.Errorf("%q, not meant: %v", why, notMeant)
 			}
@@ -79,7 +80,7 @@ func TestTheInstalledHelperRunsWhereThereIsAHostAndNowhereElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	template := stripHelperSet(set).Spec.Template
-	sets := &helperSets{namespace: testNamespace, templates: []*corev1.Pod{{Spec: template.Spec}}}
+	sets := &helpers.Sets{Namespace: testNamespace, Templates: []*corev1.Pod{{Spec: template.Spec}}}
 	for name, test := range map[string]struct {
 		labels   map[string]string
 		notMeant bool
@@ -97,7 +98,7 @@ func TestTheInstalledHelperRunsWhereThereIsAHostAndNowhereElse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "a", Labels: map[string]string{corev1.LabelOSStable: "linux"}}}
 			maps.Copy(node.Labels, test.labels)
-			if why, notMeant := sets.missing(node); notMeant != test.notMeant {
+			if why, notMeant := sets.Missing(node); notMeant != test.notMeant {
 				t.Errorf("not meant: %v, because %q", notMeant, why)
 			}
 		})
@@ -140,13 +141,13 @@ func TestAHostThatNothingLooksAtIsNoticed(t *testing.T) {
 		"a DaemonSet of another make":        {fedora, []func(*corev1.PodSpec){onlyLinux}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			sets := &helperSets{namespace: testNamespace}
+			sets := &helpers.Sets{Namespace: testNamespace}
 			for _, change := range test.sets {
-				sets.templates = append(sets.templates, &corev1.Pod{Spec: newHelperSet("x", change).Spec.Template.Spec})
+				sets.Templates = append(sets.Templates, &corev1.Pod{Spec: newHelperSet("x", change).Spec.Template.Spec})
 			}
 			node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "a", Labels: map[string]string{corev1.LabelOSStable: "linux"}}}
 			node.Status.NodeInfo.OSImage = test.osImage
-			if got := sets.noDetector(node); (got == "") != (test.says == "") || !strings.Contains(got, test.says) {
+			if got := sets.NoDetector(node); (got == "") != (test.says == "") || !strings.Contains(got, test.says) {
 				t.Errorf("%q, want %q", got, test.says)
 			}
 		})
@@ -166,7 +167,7 @@ func TestEveryInstallationWithADetectorCountsAsOne(t *testing.T) {
 		}
 		pod := &corev1.Pod{Spec: stripHelperSet(set).Spec.Template.Spec}
 		detects := strings.Contains(name, "sentinel-") || strings.Contains(name, "privileged-command")
-		if hasDefaultSentinels(pod) == detects {
+		if (len(pod.Spec.Containers) > 0) == detects {
 			t.Errorf("%s: default sentinels only: %t", name, !detects)
 		}
 	}

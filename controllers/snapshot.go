@@ -224,9 +224,9 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 		helper, hasPod := helpers[node.Name]
 		outside := besidesNode{helper: helper, conditions: r.observed.ofNode(node), foreign: foreign.of(node.Name), volumes: volumes[node.Name]}
 		if !hasPod {
-			outside.problem, outside.notMeant = sets.missing(node)
+			outside.problem, outside.notMeant = sets.Missing(node)
 		}
-		outside.noDetector = sets.noDetector(node)
+		outside.noDetector = sets.NoDetector(node)
 		outside.since = r.observed.ofHelper(node.UID, helper.ready)
 		s.Nodes = append(s.Nodes, r.kept.view(node, &outside))
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/dashboard"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/timeline"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/why"
 	"github.com/reboot-operator/reboot-operator/internal/version"
 )
 
@@ -40,6 +41,7 @@ func Command(a *app.App) *cobra.Command {
 		dashboard.Command(a),
 		timeline.Command(a),
 		versionCommand(a),
+		why.Command(a),
 	)
 	return root
 }
