@@ -49,7 +49,7 @@ HELM_DOCS := go tool -modfile=hack/tools/helm/go.mod helm-docs
 # Writes a bill of materials of a program.
 CYCLONEDX := go tool -modfile=hack/tools/security/go.mod cyclonedx-gomod
 
-MODULES := . hack/dashboards hack/tools hack/tools/helm hack/tools/lint hack/tools/security hack/tools/workflows test/chart test/testbed/components
+MODULES := . hack/dashboards hack/tools hack/tools/helm hack/tools/lint hack/tools/security hack/tools/workflows test/browser test/chart test/testbed/components
 GENERATED := api/v1alpha1/zz_generated.deepcopy.go charts config/crd/bases config/rbac/role.yaml config/components/dashboards docs/reason-messages.md docs/why.md internal/plugin/why/testdata
 
 # Results are not cached (-count=1): Go does not see which manifests kubectl read.
@@ -109,7 +109,7 @@ vet: ## Run go vet.
 .PHONY: lint
 lint: lint-api ## Lint everything, the API's conventions included.
 	$(GOLANGCI_LINT) run
-	cd test/chart && go tool -modfile=../../hack/tools/lint/go.mod golangci-lint-kube-api-linter run ./...
+	for module in test/browser test/chart; do (cd $$module && go tool -modfile=../../hack/tools/lint/go.mod golangci-lint-kube-api-linter run ./...) || exit; done
 	go run ./hack/words
 
 .PHONY: lint-api
@@ -141,7 +141,7 @@ GO_TEST := go run ./hack/gotest -summary="$(SUMMARY)" -- -timeout 40m
 .PHONY: test
 test: ## Run all tests, and say at the end which failed and which were skipped.
 	@summary=$$(mktemp); trap 'rm -f "$$summary"' EXIT; status=0; \
-	$(MAKE) --keep-going test-unit test-envtest test-chart test-e2e SUMMARY="$$summary" || status=$$?; \
+	$(MAKE) --keep-going test-unit test-envtest test-chart test-browser test-e2e SUMMARY="$$summary" || status=$$?; \
 	go run ./hack/gotest -summary="$$summary" -show; exit $$status
 
 .PHONY: test-unit
@@ -190,6 +190,15 @@ test-envtest: ## Run what needs an API server: kinds, rights, controller, helper
 .PHONY: test-chart
 test-chart: ## Compare the Helm chart with config/, try every value, install, upgrade and uninstall it.
 	$(WITH_ASSETS) && export KUBEBUILDER_ASSETS=$$assets && cd test/chart && go run github.com/reboot-operator/reboot-operator/hack/gotest -summary="$(SUMMARY)" -- -timeout 20m -count=1 ./...
+
+# A module of its own: what drives a browser stays out of the operator's go.mod. Without Chromium the tests are skipped.
+.PHONY: test-browser
+test-browser: ## Try the dashboard in headless Chromium, against a rollout on the testbed.
+	$(WITH_ASSETS) && export KUBEBUILDER_ASSETS=$$assets && cd test/browser && go run github.com/reboot-operator/reboot-operator/hack/gotest -summary="$(SUMMARY)" -- -timeout 20m -count=1 ./...
+
+.PHONY: screenshots
+screenshots: ## Write the screenshots of the dashboard in docs/images again.
+	cd test/browser && go test -count=1 -run TestThePageIsReadable . -update
 
 .PHONY: test-e2e
 test-e2e: ## Run whole rollouts on the testbed.

@@ -42,7 +42,6 @@ type options struct {
 type parts struct {
 	clock    clock.WithTicker
 	open     func(ctx context.Context, address string) error
-	explain  Explain
 	forecast Forecast
 }
 
@@ -106,7 +105,7 @@ func run(ctx context.Context, a *app.App, o *options, p parts) error {
 
 	g := newGuard(listener.Addr(), p.clock)
 	announce(ctx, a, o, p, g, listener.Addr())
-	return newServer(g, f.hub, page, p.clock).serve(ctx, listener)
+	return newServer(g, f, page).serve(ctx, listener)
 }
 
 // announce prints the address, and opens the browser.

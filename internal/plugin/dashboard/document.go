@@ -123,14 +123,8 @@ type Mark struct {
 // Detail is what the panel of a node shows.
 type Detail struct {
 	Why      string   `json:"why,omitempty"`
-	Commands []Advice `json:"commands,omitempty"`
+	Commands []string `json:"commands,omitempty"`
 	Story    []Entry  `json:"story"`
-}
-
-// Advice is something to type, and what it does.
-type Advice struct {
-	Label   string `json:"label"`
-	Command string `json:"command"`
 }
 
 // Entry is a sentence of a story.

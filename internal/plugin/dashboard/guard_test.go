@@ -13,6 +13,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/plugintest"
 )
 
 // serving is a server on a real port, with nothing to show.
@@ -35,7 +36,7 @@ func serve(t *testing.T, passive clock.PassiveClock) *serving {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	s := &serving{server: newServer(newGuard(listener.Addr(), passive), newHub(), p, clock.RealClock{}), port: port, stop: cancel, done: make(chan error, 1)}
+	s := &serving{server: newServer(newGuard(listener.Addr(), passive), newFeed(plugintest.New(t, 0).App, nil, time.Hour, parts{clock: clock.RealClock{}}), p), port: port, stop: cancel, done: make(chan error, 1)}
 	in := &Input{Cluster: "test", Fleet: &app.Fleet{}, Zone: time.UTC}
 	in.Chart = MakeChart(in.Fleet, nil, noon.Add(-time.Hour), noon, time.UTC)
 	if err := s.hub.publish(in); err != nil {

@@ -170,14 +170,12 @@ func (h *hub) known(last string) (seq uint64, partial bool) {
 	return seq, err == nil && seq <= h.seq
 }
 
-// detail of a node.
-func (h *hub) detail(node string) (Detail, bool) {
+// shown is what pages show if it has a node, and else nil.
+func (h *hub) shown(node string) *Input {
 	h.mu.Lock()
-	in := h.input
-	_, found := h.rows[node]
-	h.mu.Unlock()
-	if !found {
-		return Detail{}, false
+	defer h.mu.Unlock()
+	if _, found := h.rows[node]; !found {
+		return nil
 	}
-	return detailOf(in, node), true
+	return h.input
 }
