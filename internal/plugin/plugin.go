@@ -23,7 +23,6 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/wait"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/why"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/windows"
-	"github.com/reboot-operator/reboot-operator/internal/version"
 )
 
 // about is the help text of the plugin.
