@@ -52,8 +52,10 @@ func (f fleet) objects() []client.Object {
 	for i := range count {
 		zone := f.zones[i/f.perZone]
 		node := &corev1.Node{
-			ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("worker-%s-%02d", zone[len(zone)-1:], i%f.perZone+1), Labels: map[string]string{corev1.LabelTopologyZone: zone}},
-			Status:     corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}},
+			ObjectMeta: metav1.ObjectMeta{
+				Name: fmt.Sprintf("worker-%s-%02d", zone[len(zone)-1:], i%f.perZone+1), Labels: map[string]string{corev1.LabelTopologyZone: zone},
+			},
+			Status: corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}},
 		}
 		objects = append(objects, node)
 		if i%f.perZone == f.perZone/2+2 && i/2 != middle/2-1 {
@@ -69,7 +71,9 @@ func (f fleet) objects() []client.Object {
 func (f fleet) policy() *v1alpha1.RebootPolicy {
 	day := f.now.UTC().Truncate(24 * time.Hour)
 	hour := f.now.UTC().Add(-3 * time.Hour)
-	p := &v1alpha1.RebootPolicy{ObjectMeta: metav1.ObjectMeta{Name: policy, UID: "1", CreationTimestamp: metav1.NewTime(day.Add(-24 * time.Hour))}}
+	p := &v1alpha1.RebootPolicy{ObjectMeta: metav1.ObjectMeta{
+		Name: policy, UID: "1", CreationTimestamp: metav1.NewTime(day.Add(-24 * time.Hour)),
+	}}
 	p.Spec.Nodes = v1alpha1.NodesAll
 	p.Spec.Mode = v1alpha1.ModeEnforce
 	p.Spec.Rollout.MaxUnavailable = ptr.To(intstr.FromInt32(2))
@@ -98,17 +102,22 @@ func (f fleet) reboot(node, zone string, start time.Time, i int) *v1alpha1.NodeR
 	}
 	drained := start.Add(time.Duration(50+i*37%70) * time.Second)
 	back, end := drained.Add(time.Duration(170+i*29%50)*time.Second), start.Add(attempt-time.Duration(i*41%60)*time.Second)
-	a := &v1alpha1.Attempt{Number: 1, PolicyName: policy, Zone: zone, GrantedTime: *micro(start), CordonedTime: micro(start), DrainOrderedTime: micro(start)}
+	a := &v1alpha1.Attempt{
+		Number: 1, PolicyName: policy, Zone: zone, GrantedTime: *micro(start), CordonedTime: micro(start), DrainOrderedTime: micro(start),
+	}
 	status.Attempt = a
 	switch {
 	case end.Before(f.now):
-		status.Phase, status.Reason, status.Outcome, status.OutcomeReason = v1alpha1.PhaseSucceeded, v1alpha1.ReasonProved, v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved
+		status.Phase, status.Reason = v1alpha1.PhaseSucceeded, v1alpha1.ReasonProved
+		status.Outcome, status.OutcomeReason = v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved
 		a.DrainedTime, a.RebootOrderedTime, a.BackTime = micro(drained), micro(drained), micro(back)
-		a.UncordonedTime, a.RecoveredTime, a.EndedTime, status.CompletionTime = micro(back.Add(20*time.Second)), micro(end), micro(end), micro(end)
+		a.UncordonedTime, a.RecoveredTime = micro(back.Add(20*time.Second)), micro(end)
+		a.EndedTime, status.CompletionTime = micro(end), micro(end)
 		a.Result = v1alpha1.ReasonProved
 	case i%2 == 0:
 		status.Phase, status.Reason = v1alpha1.PhaseDraining, v1alpha1.ReasonEvictionRefused
-		status.Message = "The eviction of Pod " + database + "-1 is refused: PodDisruptionBudget " + database + " allows no disruption, because 2 of 2 pods have to be available."
+		status.Message = "The eviction of Pod " + database + "-1 is refused: PodDisruptionBudget " + database +
+			" allows no disruption, because 2 of 2 pods have to be available."
 		status.UntilTime, a.StuckTime = micro(f.now.Add(11*time.Minute)), micro(start.Add(70*time.Second))
 	default:
 		status.Phase, status.Reason, status.Message = v1alpha1.PhaseRebooting, v1alpha1.ReasonRebooting, "The host was ordered to reboot."

@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"testing"
 	"time"
@@ -29,7 +30,9 @@ func bed(t *testing.T) (*testbed.Cluster, []*testbed.Host) {
 	var hosts []*testbed.Host
 	for i := range 6 {
 		zone := string(rune('a' + i/3))
-		host, err := cluster.AddNode(ctx, testbed.NodeOptions{Name: fmt.Sprintf("worker-%s%d", zone, i%3+1), Zone: zone, RebootDuration: 3 * time.Second})
+		host, err := cluster.AddNode(ctx, testbed.NodeOptions{
+			Name: fmt.Sprintf("worker-%s%d", zone, i%3+1), Zone: zone, RebootDuration: 3 * time.Second,
+		})
 		check(t, err)
 		hosts = append(hosts, host)
 	}
@@ -77,16 +80,9 @@ func TestARolloutIsSeenAsItHappens(t *testing.T) {
 }
 
 // recorder notes every state that a row shows, and how often the drawing changes.
-const recorder = `(() => {
-  globalThis.seen = {}; globalThis.drawings = new Set();
-  const look = () => {
-    for (const e of document.querySelectorAll(".row:not(.zone)")) (seen[e.dataset.key] = seen[e.dataset.key] || new Set()).add(e.querySelector("i").dataset.state);
-    requestAnimationFrame(look);
-  };
-  look();
-  setInterval(() => drawings.add(document.querySelector("#bars").toDataURL()), 300);
-  return true;
-})()`
+//
+//go:embed recorder.js
+var recorder string
 
 // barsMove waits until four nodes are proved, and returns one whose drain is stuck.
 func (b *tab) barsMove() (stuck string) {

@@ -90,8 +90,9 @@ func TestWithoutABrowserTheAddressIsEnough(t *testing.T) {
 	if err != nil && strings.Contains(err.Error(), "cannot assign requested address") {
 		t.Skip("this machine has no IPv6")
 	}
-	if err != nil || !strings.Contains(terminal.Err.String(), "xdg-open is not there") || !strings.Contains(terminal.Out.String(), "http://[::1]:") {
-		t.Errorf("got %v, %q and %q", err, terminal.Out.String(), terminal.Err.String())
+	out, errOut := terminal.Out.String(), terminal.Err.String()
+	if err != nil || !strings.Contains(errOut, "xdg-open is not there") || !strings.Contains(out, "http://[::1]:") {
+		t.Errorf("got %v, %q and %q", err, out, errOut)
 	}
 }
 

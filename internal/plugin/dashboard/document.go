@@ -77,7 +77,8 @@ type Row struct {
 	ControlPlane bool   `json:"controlPlane,omitempty"`
 	// NoNode says that there is no Node of the name.
 	NoNode bool `json:"noNode,omitempty"`
-	// State of its last NodeReboot: Idle without one, Waiting, Draining, Rebooting, Recovering, RolledBack, Failed, Proved, Cancelled, Unknown.
+	// State of its last NodeReboot: Idle without one, Waiting, Draining, Rebooting, Recovering, RolledBack, Failed, Proved, Cancelled or
+	// Unknown.
 	State   string `json:"state"`
 	Reason  string `json:"reason,omitempty"`
 	Message string `json:"message,omitempty"`

@@ -48,21 +48,9 @@ type feed struct {
 
 func newFeed(a *app.App, c client.WithWatch, since time.Duration, p parts) *feed {
 	return &feed{
-		parts: p, app: a, client: c, since: since, watcher: newWatcher(c, p.clock), hub: newHub(), cluster: clusterName(a),
+		parts: p, app: a, client: c, since: since, watcher: newWatcher(c, p.clock), hub: newHub(), cluster: a.ContextName(),
 		ask: make(chan struct{}, 1), made: make(chan struct{}, 1),
 	}
-}
-
-// clusterName is the name of the context that the person uses.
-func clusterName(a *app.App) string {
-	if a.Config.Context != nil && *a.Config.Context != "" {
-		return *a.Config.Context
-	}
-	raw, err := a.Config.ToRawKubeConfigLoader().RawConfig()
-	if err != nil {
-		return ""
-	}
-	return raw.CurrentContext
 }
 
 // run works until the context ends.

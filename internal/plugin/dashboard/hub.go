@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// hub has the newest document, and knows since when each of its rows is as it is. So it can tell any page what that page lacks, however much
-// happened since it asked last.
+// hub has the newest document, and knows since when each of its rows is as it is. So it can tell any page what that page lacks, however
+// much happened since it asked last.
 type hub struct {
 	stream string
 

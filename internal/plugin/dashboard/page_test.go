@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -31,7 +32,8 @@ var inlined = regexp.MustCompile(`(?s)<script type="application/json" id="data">
 func TestNothingInTheDataCanLeaveItsPlaceInTheFile(t *testing.T) {
 	t.Parallel()
 	hostile := []string{
-		`</script><script>alert(1)</script>`, `<!--<script>`, `]]>`, `"'` + "`" + `${alert(1)}`, "\u2028\u2029", "\u202egnp.exe", "🦊 ネズミ", `<img src=x onerror=alert(1)>`, "\x00\xff",
+		`</script><script>alert(1)</script>`, `<!--<script>`, `]]>`, `"'` + "`" + `${alert(1)}`, "\u2028\u2029", "\u202egnp.exe", "🦊 ネズミ",
+		`<img src=x onerror=alert(1)>`, "\x00\xff",
 	}
 	in := inputOf(map[string]v1alpha1.Phase{"worker-1": v1alpha1.PhasePending})
 	in.Cluster = strings.Join(hostile, " ")
@@ -66,7 +68,7 @@ func TestAFileReachesForNothing(t *testing.T) {
 	t.Parallel()
 	page := write(t, inputOf(map[string]v1alpha1.Phase{"worker-1": v1alpha1.PhasePending}))
 	found := regexp.MustCompile(`<meta http-equiv="Content-Security-Policy" content="([^"]*)">`).FindStringSubmatch(page)
-	if found == nil || !strings.HasPrefix(found[1], "default-src 'none'; ") || strings.Contains(found[1], "unsafe") {
+	if len(found) != 2 || !strings.HasPrefix(found[1], "default-src 'none'; ") || strings.Contains(found[1], "unsafe") {
 		t.Fatalf("the policy of the content is %q", found)
 	}
 	script := regexp.MustCompile(`(?s)<script type="module">(.*)</script>`).FindStringSubmatch(page)
@@ -74,8 +76,10 @@ func TestAFileReachesForNothing(t *testing.T) {
 	if !strings.Contains(found[1], hash([]byte(script[1]))) || !strings.Contains(found[1], hash([]byte(style[1]))) {
 		t.Error("the policy does not allow the script or the style of the page")
 	}
-	for _, bad := range []string{" src=", "@import", "url(", "eval(", "innerHTML", "insertAdjacentHTML", "document.write", "<!--", " style=", " onclick="} {
-		if strings.Contains(strings.ReplaceAll(page, script[1], strings.ReplaceAll(script[1], "document.execCommand", "")), bad) {
+	for _, bad := range []string{
+		" src=", "@import", "url(", "eval(", "innerHTML", "insertAdjacentHTML", "document.write", "<!--", " style=", " onclick=",
+	} {
+		if strings.Contains(page, bad) {
 			t.Errorf("the page has %q in it", bad)
 		}
 	}
@@ -139,9 +143,9 @@ func TestARowSaysWhereItsNodeIs(t *testing.T) {
 			in := inputOf(map[string]v1alpha1.Phase{"worker-1": v1alpha1.PhasePending})
 			c.change(&in.Fleet.Reboots[0])
 			got := Build(in).Rows[0]
-			got.Node, got.Bars, got.Marks, got.Message = "", nil, nil, ""
-			if got.State != c.want.State || got.Reason != c.want.Reason || got.Open != c.want.Open || got.Warn != c.want.Warn || got.Ended != c.want.Ended {
-				t.Errorf("got %+v, not %+v", got, c.want)
+			got = Row{State: got.State, Reason: got.Reason, Open: got.Open, Warn: got.Warn, Ended: got.Ended}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("the row (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -155,7 +159,10 @@ func TestTheForecastIsInRowsAndCards(t *testing.T) {
 	start, back, late := noon.Add(time.Hour), noon.Add(2*time.Hour), noon.Add(60*time.Hour)
 	in.Forecast = &forecast.Forecast{
 		Computed: noon, Coarse: true, Why: "It had too little time.",
-		Nodes:    []forecast.Node{{Name: "worker-1", Policy: "workers", State: forecast.Waiting, Position: 1, Of: 3, Start: forecast.Times{P50: &start}, Back: forecast.Times{P50: &back, P90: &late}}},
+		Nodes: []forecast.Node{{
+			Name: "worker-1", Policy: "workers", State: forecast.Waiting, Position: 1, Of: 3,
+			Start: forecast.Times{P50: &start}, Back: forecast.Times{P50: &back, P90: &late},
+		}},
 		Policies: []forecast.Policy{{Name: "workers", Unknown: 2, Finish: forecast.Times{P50: &back, P90: &late}}},
 	}
 	in.Chart = MakeChart(in.Fleet, in.Forecast, noon.Add(-time.Hour), noon, time.UTC)
@@ -167,8 +174,9 @@ func TestTheForecastIsInRowsAndCards(t *testing.T) {
 	if last := row.Bars[len(row.Bars)-1]; !last.Forecast || last.From != start.UnixMilli() || last.To != back.UnixMilli() {
 		t.Errorf("the bars are %+v", row.Bars)
 	}
-	if card := doc.Policies[0]; card.Finish != back.UnixMilli() || card.FinishLate != late.UnixMilli() || card.Never != 2 || card.Waiting != 1 {
-		t.Errorf("the card is %+v", card)
+	want := Policy{Name: "workers", Waiting: 1, Finish: back.UnixMilli(), FinishLate: late.UnixMilli(), Never: 2}
+	if diff := cmp.Diff(want, doc.Policies[0]); diff != "" {
+		t.Errorf("the card (-want +got):\n%s", diff)
 	}
 	if len(doc.Notes) != 1 || !strings.Contains(doc.Notes[0], "coarse") {
 		t.Errorf("the notes are %q", doc.Notes)

@@ -84,7 +84,8 @@ func TestWhatMayNotBeReadIsSaidAndTheRestIsShown(t *testing.T) {
 	})
 	w := watching(t, c)
 	until(t, w, "everything that may be read is", func(_ *app.Fleet, notes []string, complete bool) bool {
-		return complete && len(notes) == 1 && strings.HasPrefix(notes[0], "You may not read Nodes;") && strings.Contains(notes[0], "On this page, nodes to which nothing happened are missing")
+		return complete && len(notes) == 1 && strings.HasPrefix(notes[0], "You may not read Nodes;") &&
+			strings.Contains(notes[0], "On this page, nodes to which nothing happened are missing")
 	})
 	if !w.state().Live {
 		t.Error("it is not live, although everything that may be read is up to date")
