@@ -68,7 +68,7 @@ func krewCommand(_ context.Context, args []string, out io.Writer) error {
 	manifest := newPlugin(*version)
 	for _, file := range files {
 		of := pluginArchive.FindStringSubmatch(file.Name())
-		if of == nil || of[1] != *version {
+		if len(of) == 0 || of[1] != *version {
 			continue
 		}
 		content, err := os.ReadFile(filepath.Join(*folder, file.Name()))
@@ -104,10 +104,8 @@ func newPlugin(version string) plugin {
 				"why a node waits, a forecast of a rollout, and what happened. It also asks for reboots, and cancels,",
 				"approves, pauses and resumes them.",
 			}, "\n"),
-			Caveats: strings.Join([]string{
-				"It needs reboot-operator in the cluster: " + repository + "/blob/" + version + "/docs/install.md",
-				"To complete command lines: kubectl reboots completion --help",
-			}, "\n"),
+			Caveats: fmt.Sprintf("It needs reboot-operator in the cluster: %s/blob/%s/docs/install.md\n"+
+				"To complete command lines: kubectl reboots completion --help", repository, version),
 		},
 	}
 }

@@ -29,10 +29,10 @@ func krewFaults(name string, p plugin) []string {
 	check(p.APIVersion == "krew.googlecontainertools.github.com/v1alpha2", "apiVersion is %q", p.APIVersion)
 	check(p.Kind == "Plugin", "kind is %q", p.Kind)
 	check(regexp.MustCompile(`^[\w-]+$`).MatchString(p.Metadata.Name) && p.Metadata.Name == name, "name is %q", p.Metadata.Name)
-	check(p.Spec.ShortDescription != "" && !strings.ContainsAny(p.Spec.ShortDescription, "\r\n"), "shortDescription is %q", p.Spec.ShortDescription)
+	short := p.Spec.ShortDescription
+	check(short != "" && !strings.ContainsAny(short, "\r\n"), "shortDescription is %q", short)
 	// For the index of krew: https://krew.sigs.k8s.io/docs/developer-guide/plugin-manifest/
-	check(len(p.Spec.ShortDescription) <= 50 && !strings.Contains(strings.ToLower(p.Spec.ShortDescription), "kubectl"),
-		"shortDescription is too long, or says kubectl: %q", p.Spec.ShortDescription)
+	check(len(short) <= 50 && !strings.Contains(strings.ToLower(short), "kubectl"), "shortDescription is too long, or says kubectl: %q", short)
 	check(strings.HasPrefix(p.Spec.Version, "v") && semver.IsValid(p.Spec.Version), "version is %q", p.Spec.Version)
 	check(len(p.Spec.Platforms) > 0, "there is no platform")
 	var selectors []string

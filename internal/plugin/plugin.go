@@ -78,7 +78,7 @@ func Run(ctx context.Context, a *app.App, args []string) int {
 	}
 	var silent app.SilentError
 	if !errors.As(err, &silent) {
-		fmt.Fprintln(a.ErrOut, "error:", err)
+		_, _ = fmt.Fprintln(a.ErrOut, "error:", err)
 	}
 	return code
 }

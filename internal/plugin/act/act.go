@@ -1,6 +1,6 @@
-// Package act has the commands of the plugin that change something. Each decides by pure functions what to do with one object, and says what
-// it did and what happens next. What to write is decided on one version of an object and refused by the API server if that changed meanwhile;
-// then it is decided again.
+// Package act has the commands of the plugin that change something. Each decides by pure functions what to do with one object, and says
+// what it did and what happens next. What to write is decided on one version of an object and refused by the API server if that changed
+// meanwhile; then it is decided again.
 package act
 
 import (
@@ -67,7 +67,8 @@ func addOptions(a *app.App, cmd *cobra.Command, what string) *options {
 	flags.Lookup("dry-run").NoOptDefVal = dryRunClient
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("dry-run",
 		cobra.FixedCompletions([]string{dryRunNone, dryRunClient, dryRunServer}, cobra.ShellCompDirectiveNoFileComp)))
-	flags.DurationVar(&o.patience, "answer-timeout", defaultPatience, "How long to wait until the manager says what happens next; 0s does not wait")
+	flags.DurationVar(&o.patience, "answer-timeout", defaultPatience,
+		"How long to wait until the manager says what happens next; 0s does not wait")
 	cmd.Args = func(_ *cobra.Command, args []string) error { return o.check(args, what) }
 	return o
 }
@@ -113,7 +114,8 @@ func bare(arg string) string {
 		return arg
 	}
 	kind, _, _ = strings.Cut(kind, ".")
-	if slices.Contains([]string{"node", "nodes", "nodereboot", "nodereboots", "nrb", "rebootpolicy", "rebootpolicies", "rbp", "policy"}, kind) {
+	kinds := []string{"node", "nodes", "nodereboot", "nodereboots", "nrb", "rebootpolicy", "rebootpolicies", "rbp", "policy"}
+	if slices.Contains(kinds, kind) {
 		return name
 	}
 	return arg

@@ -53,7 +53,8 @@ func reboot(name, of string, change ...func(*v1alpha1.NodeReboot)) *v1alpha1.Nod
 	r.Spec = v1alpha1.NodeRebootSpec{
 		NodeName: of, Trigger: v1alpha1.TriggerManual, Urgency: v1alpha1.UrgencyNormal, Approval: v1alpha1.ApprovalNotGiven, RequestedBy: "bob",
 	}
-	r.Status = v1alpha1.NodeRebootStatus{PolicyName: "workers", Phase: v1alpha1.PhasePending, Reason: "WindowClosed", Message: "The window is closed."}
+	r.Status.PolicyName, r.Status.Phase = "workers", v1alpha1.PhasePending
+	r.Status.Reason, r.Status.Message = "WindowClosed", "The window is closed."
 	for _, one := range change {
 		one(r)
 	}
@@ -92,13 +93,14 @@ func backingOff(r *v1alpha1.NodeReboot) {
 func cluster(t *testing.T, objects ...client.Object) *plugintest.Terminal {
 	t.Helper()
 	terminal := plugintest.New(t, 0, objects...)
-	intercept(terminal, interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, of ...client.CreateOption) error {
+	create := func(ctx context.Context, c client.WithWatch, o client.Object, of ...client.CreateOption) error {
 		if review, is := o.(*authenticationv1.SelfSubjectReview); is {
 			review.Status.UserInfo.Username = "alice"
 			return nil
 		}
 		return c.Create(ctx, o, of...)
-	}})
+	}
+	intercept(terminal, interceptor.Funcs{Create: create})
 	return terminal
 }
 
@@ -123,7 +125,8 @@ func TestEachActionSaysWhatItDidAndWhatHappensNext(t *testing.T) {
 		errOut  string
 	}{
 		"now": {"now w1 --reason firmware", []client.Object{node("w1")}, 0,
-			"NodeReboot w1-now-95ed3cae of node w1 is created.\n  The manager has not looked at it yet. To see what it says: kubectl reboots why w1\n", ""},
+			"NodeReboot w1-now-95ed3cae of node w1 is created.\n" +
+				"  The manager has not looked at it yet. To see what it says: kubectl reboots why w1\n", ""},
 		"now, there is one": {"now w1 --reason firmware", []client.Object{node("w1"), reboot("w1-7", "w1")}, 0,
 			"NodeReboot w1-7 of node w1 exists already: no other one is created.\n  It waits. WindowClosed: The window is closed.\n" +
 				"  More: kubectl reboots why w1\n", ""},
@@ -245,20 +248,21 @@ func TestOnlyASelectionThatIsWrittenIsActedOn(t *testing.T) {
 		reboot("w1-a", "w1"), reboot("w2-a", "w2", other), reboot("w1-b", "w1", ended(v1alpha1.OutcomeFailed, "x", -5)),
 	}
 	for line, want := range map[string]string{
-		"cancel -l pool=blue -o name":    "nodereboot.reboot-operator.io/w1-a\n",
-		"cancel --policy other -o name":  "nodereboot.reboot-operator.io/w2-a\n",
-		"cancel --all -o name":           "nodereboot.reboot-operator.io/w1-a\nnodereboot.reboot-operator.io/w2-a\n",
-		"cancel -l pool=green":           "Nothing to cancel.\n",
-		"approve --all -o name":          "nodereboot.reboot-operator.io/w1-a\nnodereboot.reboot-operator.io/w2-a\n",
-		"deny --all":                     "Nothing to deny.\n",
-		"skip -l pool=red -o name":       "node/w2\n",
-		"skip --policy other -o name":    "node/w1\nnode/w2\n", // The first of two policies by name owns all nodes.
-		"skip --policy workers":          "No nodes.\n",
-		"pause --all -o name":            "rebootpolicy.reboot-operator.io/other\nrebootpolicy.reboot-operator.io/workers\n",
-		"retry --all --dry-run -o name":  "nodereboot.reboot-operator.io/w1-a\n", // It has one that has not ended.
-		"now --all --reason x -o name":   "nodereboot.reboot-operator.io/w1-a\nnodereboot.reboot-operator.io/w2-a\n",
-		"unskip node/w1 w1 nodes/w1":     "Node w1 is not skipped: nothing to do.\n",
-		"cancel w1 --dry-run=client":     "NodeReboot w1-a of node w1 is cancelled (dry run).\n  Nothing was done to the node. Its taint goes unless something else requires a reboot.\n",
+		"cancel -l pool=blue -o name":   "nodereboot.reboot-operator.io/w1-a\n",
+		"cancel --policy other -o name": "nodereboot.reboot-operator.io/w2-a\n",
+		"cancel --all -o name":          "nodereboot.reboot-operator.io/w1-a\nnodereboot.reboot-operator.io/w2-a\n",
+		"cancel -l pool=green":          "Nothing to cancel.\n",
+		"approve --all -o name":         "nodereboot.reboot-operator.io/w1-a\nnodereboot.reboot-operator.io/w2-a\n",
+		"deny --all":                    "Nothing to deny.\n",
+		"skip -l pool=red -o name":      "node/w2\n",
+		"skip --policy other -o name":   "node/w1\nnode/w2\n", // The first of two policies by name owns all nodes.
+		"skip --policy workers":         "No nodes.\n",
+		"pause --all -o name":           "rebootpolicy.reboot-operator.io/other\nrebootpolicy.reboot-operator.io/workers\n",
+		"retry --all --dry-run -o name": "nodereboot.reboot-operator.io/w1-a\n", // It has one that has not ended.
+		"now --all --reason x -o name":  "nodereboot.reboot-operator.io/w1-a\nnodereboot.reboot-operator.io/w2-a\n",
+		"unskip node/w1 w1 nodes/w1":    "Node w1 is not skipped: nothing to do.\n",
+		"cancel w1 --dry-run=client": "NodeReboot w1-a of node w1 is cancelled (dry run).\n" +
+			"  Nothing was done to the node. Its taint goes unless something else requires a reboot.\n",
 		"approve w1 --dry-run -o=name":   "nodereboot.reboot-operator.io/w1-a\n",
 		"now w1 --reason x --dry-run -o": "",
 	} {
@@ -274,14 +278,15 @@ func TestOnlyASelectionThatIsWrittenIsActedOn(t *testing.T) {
 		}
 	}
 	for _, line := range []string{
-		"cancel", "cancel w1 --all", "cancel -l pool=blue --all", "cancel -l pool=!", "cancel w1 --dry-run=some", "now w1", "pause", "cancel w1 -o svg",
-		"resume workers --mode Paused", "pause workers --policy other", "now w1 --reason= ",
+		"cancel", "cancel w1 --all", "cancel -l pool=blue --all", "cancel -l pool=!", "cancel w1 --dry-run=some", "now w1", "pause",
+		"cancel w1 -o svg", "resume workers --mode Paused", "pause workers --policy other", "now w1 --reason= ",
 	} {
 		if code, _, _ := run(cluster(t, objects...), line); code != app.ExitUsage {
 			t.Errorf("%s ended with %d", line, code)
 		}
 	}
-	if code, _, errOut := run(cluster(t), "cancel --policy none"); code != app.ExitFailed || !strings.Contains(errOut, "no RebootPolicy none") {
+	code, _, errOut := run(cluster(t), "cancel --policy none")
+	if code != app.ExitFailed || !strings.Contains(errOut, "no RebootPolicy none") {
 		t.Errorf("it says %s", errOut)
 	}
 }
@@ -291,7 +296,8 @@ func TestADryRunWritesNothing(t *testing.T) {
 	for _, line := range []string{
 		"now w1 --reason x", "cancel w2", "approve w2", "deny w3", "pause workers", "skip w1", "retry w4", "now w2 --reason x --immediate",
 	} {
-		terminal := cluster(t, node("w1"), node("w2"), node("w4"), policy("workers", requires), reboot("w2-a", "w2"), reboot("w3-a", "w3", given("carol")),
+		terminal := cluster(t, node("w1"), node("w2"), node("w4"), policy("workers", requires),
+			reboot("w2-a", "w2"), reboot("w3-a", "w3", given("carol")),
 			reboot("w4-a", "w4", backingOff))
 		refuse := errors.New("written")
 		intercept(terminal, interceptor.Funcs{
@@ -329,7 +335,8 @@ func TestADryRunShowsTheObjectAsItWouldBe(t *testing.T) {
 	if _, out, _ := run(denied, "deny w1 --dry-run=client -o yaml"); strings.Contains(out, "approvedBy") {
 		t.Errorf("deny\n%s", out)
 	}
-	if _, out, _ := run(terminal, "unskip w1 --dry-run=client -o yaml"); strings.Contains(out, "skip") || !strings.Contains(out, "pool: blue") {
+	_, out, _ := run(terminal, "unskip w1 --dry-run=client -o yaml")
+	if strings.Contains(out, "skip") || !strings.Contains(out, "pool: blue") {
 		t.Errorf("unskip\n%s", out)
 	}
 }
@@ -371,7 +378,8 @@ func TestEveryObjectIsTriedAndEachFailureIsOneLine(t *testing.T) {
 		},
 	})
 	code, out, errOut := run(terminal, "skip w1 w2 w4 w3 -o name")
-	if code != app.ExitFailed || out != "node/w1\nnode/w3\n" || strings.Count(errOut, "\n") != 2 || strings.Count(errOut, "error: node ") != 2 {
+	lines, errs := strings.Count(errOut, "\n"), strings.Count(errOut, "error: node ")
+	if code != app.ExitFailed || out != "node/w1\nnode/w3\n" || lines != 2 || errs != 2 {
 		t.Errorf("it ended with %d: %s%s", code, out, errOut)
 	}
 }

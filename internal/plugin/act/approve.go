@@ -1,6 +1,7 @@
 package act
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -17,8 +18,8 @@ func approveCommand(a *app.App) *cobra.Command {
 		Use: "approve (NODE | NODEREBOOT)...", Short: "Approve reboots that wait for an approval",
 		Long: `Approve reboots whose policy has "approval: Require". It takes the verb approve on nodereboots.
 
-Your user name is recorded. A policy with "selfApproval: Refuse" accepts no approval by who asked for the reboot. An approval that expired with its
-window is withdrawn and given again.`,
+Your user name is recorded. A policy with "selfApproval: Refuse" accepts no approval by who asked for the reboot. An approval that expired
+with its window is withdrawn and given again.`,
 		Example: `  kubectl reboots approve worker-1 worker-2
   kubectl reboots approve --policy databases`,
 		ValidArgsFunction: a.Complete(app.NodeKind, app.RebootKind),
@@ -116,32 +117,48 @@ func bySelf(r *v1alpha1.NodeReboot) bool {
 // counts: the approval is given and accepted.
 func counts(r *v1alpha1.NodeReboot) bool { return approved(r) && !expired(r) && !bySelf(r) }
 
-// approve decides about one NodeReboot.
-func (s *session) approve(r *v1alpha1.NodeReboot, policy *v1alpha1.RebootPolicy) decision {
-	byPerson := r.Spec.Trigger != v1alpha1.TriggerSentinel && r.Spec.Trigger != v1alpha1.TriggerNodeCondition
-	refusesSelf := policy != nil && policy.Spec.SelfApproval != v1alpha1.SelfApprovalAllow && byPerson
+// closed is the decision about a NodeReboot that has ended or is being cancelled; nil about others.
+func closed(r *v1alpha1.NodeReboot, verb string) *decision {
+	var d decision
 	switch {
 	case deleting(r):
-		return nothing("%s is being cancelled: nothing to approve.", called(r))
+		d = nothing("%s is being cancelled: nothing to %s.", called(r), verb)
 	case !isOpen(r):
-		return nothing("%s has ended (%s): nothing to approve.", called(r), r.Status.Outcome)
+		d = nothing("%s has ended (%s): nothing to %s.", called(r), r.Status.Outcome, verb)
+	default:
+		return nil
+	}
+	return &d
+}
+
+// refusesSelf says that a person asked for the reboot, and may not approve it. What helpers and the manager ask for was asked for by no
+// person.
+func refusesSelf(r *v1alpha1.NodeReboot, policy *v1alpha1.RebootPolicy) bool {
+	byProgram := r.Spec.Trigger == v1alpha1.TriggerSentinel || r.Spec.Trigger == v1alpha1.TriggerNodeCondition
+	return policy != nil && policy.Spec.SelfApproval != v1alpha1.SelfApprovalAllow && !byProgram
+}
+
+// approve decides about one NodeReboot.
+func (s *session) approve(r *v1alpha1.NodeReboot, policy *v1alpha1.RebootPolicy) decision {
+	if over := closed(r, "approve"); over != nil {
+		return *over
+	}
+	switch {
 	case policy != nil && policy.Spec.Approval == v1alpha1.Ignore:
 		d := nothing("%s needs no approval by RebootPolicy %s: nothing to approve.", called(r), policy.Name)
 		d.next = s.stateOf(r)
 		return d
 	case counts(r):
 		return nothing("%s is approved already, by %s.", called(r), r.Spec.ApprovedBy)
-	case refusesSelf && r.Spec.RequestedBy == "":
+	case refusesSelf(r, policy) && r.Spec.RequestedBy == "":
 		return refuse("it is not recorded who asked for the reboot, and RebootPolicy %s has selfApproval: Refuse, so no approval counts. "+
 			"Ask for it again: kubectl reboots cancel %s, then kubectl reboots now %s --reason ...", policy.Name, r.Name, r.Spec.NodeName)
-	case refusesSelf && s.user != "" && r.Spec.RequestedBy == s.user:
+	case refusesSelf(r, policy) && s.user != "" && r.Spec.RequestedBy == s.user:
 		return refuse("you (%s) asked for the reboot, and RebootPolicy %s has selfApproval: Refuse, so your approval would not count. "+
 			"Ask someone else to type: kubectl reboots approve %s", s.user, policy.Name, r.Name)
 	}
-	d := decision{patch: approval(v1alpha1.ApprovalGiven, s.user), answer: answer{did: called(r) + " is approved."}}
-	if s.user != "" {
-		d.did = fmt.Sprintf("%s is approved by %s.", called(r), s.user)
-	}
+	d := decision{patch: approval(v1alpha1.ApprovalGiven, s.user)}
+	d.did = fmt.Sprintf("%s is approved by %s.", called(r), cmp.Or(s.user, "you"))
 	if policy != nil && policy.Status.Window != nil {
 		d.next = append(d.next, "The approval is for the window that is open, or else for the next one, and expires with it.")
 	}
@@ -151,11 +168,10 @@ func (s *session) approve(r *v1alpha1.NodeReboot, policy *v1alpha1.RebootPolicy)
 
 // deny decides about one NodeReboot.
 func (s *session) deny(r *v1alpha1.NodeReboot, policy *v1alpha1.RebootPolicy) decision {
+	if over := closed(r, "deny"); over != nil {
+		return *over
+	}
 	switch {
-	case deleting(r):
-		return nothing("%s is being cancelled: nothing to deny.", called(r))
-	case !isOpen(r):
-		return nothing("%s has ended (%s): nothing to deny.", called(r), r.Status.Outcome)
 	case policy != nil && policy.Spec.Approval == v1alpha1.Ignore:
 		return refuse("RebootPolicy %s requires no approval, so to deny stops nothing. To stop the reboot: kubectl reboots cancel %s, "+
 			"kubectl reboots skip %s, or kubectl reboots pause %[1]s", policy.Name, r.Name, r.Spec.NodeName)
@@ -191,8 +207,8 @@ func approval(value v1alpha1.Approval, user string) map[string]any {
 	return map[string]any{"spec": spec}
 }
 
-// withdrawExpired withdraws approvals that expired, and waits until the manager has seen that: it takes the time of an approval when it first
-// sees it.
+// withdrawExpired withdraws approvals that expired, and waits until the manager has seen that: it takes the time of an approval when it
+// first sees it.
 func (s *session) withdrawExpired(ctx context.Context, args []string) error {
 	groups, err := s.groups(ctx, args)
 	if err != nil || s.dryRun != dryRunNone {
@@ -212,7 +228,8 @@ func (s *session) withdrawExpired(ctx context.Context, args []string) error {
 		case a.err != nil && !apierrors.IsNotFound(a.err):
 			return fmt.Errorf("withdraw the expired approval of %s: %w", a.about, a.err)
 		case a.await != nil && !a.await(w):
-			return fmt.Errorf("the expired approval of %s is withdrawn, but the manager has not seen that yet: approve it again in a moment", a.about)
+			return fmt.Errorf(
+				"the expired approval of %s is withdrawn, but the manager has not seen that yet: approve it again in a moment", a.about)
 		}
 	}
 	return nil

@@ -13,8 +13,8 @@ func cancelCommand(a *app.App) *cobra.Command {
 		Use: "cancel (NODE | NODEREBOOT)...", Short: "Cancel reboots that have not ended",
 		Long: `Cancel reboots that have not ended, by deleting their NodeReboots.
 
-A drain that is under way is rolled back. A host that was ordered to reboot cannot be stopped. A host that still asks for a reboot gets another
-NodeReboot at once; "kubectl reboots skip" leaves its node out.`,
+A drain that is under way is rolled back. A host that was ordered to reboot cannot be stopped. A host that still asks for a reboot gets
+another NodeReboot at once; "kubectl reboots skip" leaves its node out.`,
 		Example: `  kubectl reboots cancel worker-1
   kubectl reboots cancel -l pool=blue --dry-run=server`,
 		ValidArgsFunction: a.Complete(app.NodeKind, app.RebootKind),
@@ -87,7 +87,8 @@ func comesBack(r *v1alpha1.NodeReboot) []string {
 		if report := r.Status.Report; report != nil && report.Sentinel == v1alpha1.SentinelNotRequired {
 			return nil
 		}
-		return []string{"While the host asks for a reboot, its helper creates another NodeReboot at once, without the failures of this one.", leave}
+		const another = "While the host asks for a reboot, its helper creates another NodeReboot at once, without the failures of this one."
+		return []string{another, leave}
 	case v1alpha1.TriggerNodeCondition:
 		return []string{"While the node has the condition " + r.Spec.ConditionType + ", the manager creates another NodeReboot.", leave}
 	}

@@ -20,7 +20,8 @@ import (
 func pauseCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "pause POLICY...", Short: "Pause policies: nothing more starts",
-		Long: `Pause policies: nothing more starts, drains under way are rolled back, and hosts that were ordered to reboot are followed to the end.
+		Long: `Pause policies: nothing more starts, drains under way are rolled back, and hosts that were ordered to reboot are followed
+to the end.
 
 The mode that a policy had is kept in its annotation reboot-operator.io/paused-from, for resume.`,
 		Example: `  kubectl reboots pause workers
@@ -39,7 +40,8 @@ func resumeCommand(a *app.App) *cobra.Command {
 		Use: "resume POLICY... [--mode Enforce|Observe]", Short: "Resume policies that are paused",
 		Long: `Resume policies that are paused, with the mode that they had before.
 
-"kubectl reboots pause" keeps that mode. If someone paused a policy in another way, or has changed its mode since, it is not known: write --mode.`,
+"kubectl reboots pause" keeps that mode. If someone paused a policy in another way, or has changed its mode since, it is not known: write
+--mode.`,
 		Example: `  kubectl reboots resume workers
   kubectl reboots resume workers --mode Observe`,
 		ValidArgsFunction: a.Complete(app.PolicyKind),
@@ -144,7 +146,8 @@ func (o *options) pause(p *v1alpha1.RebootPolicy, reboots []*v1alpha1.NodeReboot
 		}
 	}
 	if len(rolledBack) > 0 {
-		d.next = append(d.next, "Rolled back: "+list(rolledBack)+". Their drains end, and they are uncordoned unless someone else had cordoned them.")
+		d.next = append(d.next, "Rolled back: "+list(rolledBack)+
+			". Their drains end, and they are uncordoned unless someone else had cordoned them.")
 	}
 	if len(followed) > 0 {
 		d.next = append(d.next, "Followed to the end: "+list(followed)+".")
@@ -201,8 +204,8 @@ func (o *options) resume(p *v1alpha1.RebootPolicy, mode v1alpha1.Mode) decision 
 	return d
 }
 
-// pausedFrom is the mode that a policy had before it was paused, or why that is not known. What pause noted counts while nobody else has set
-// the mode since: then the plugin still owns the field.
+// pausedFrom is the mode that a policy had before it was paused, or why that is not known. What pause noted counts while nobody else has
+// set the mode since: then the plugin still owns the field.
 func pausedFrom(p *v1alpha1.RebootPolicy) (mode v1alpha1.Mode, why string) {
 	noted := v1alpha1.Mode(p.Annotations[v1alpha1.PausedFromAnnotation])
 	switch {
@@ -234,7 +237,7 @@ func managers(p *v1alpha1.RebootPolicy) []manager {
 		var fields struct {
 			Spec map[string]json.RawMessage `json:"f:spec"`
 		}
-		if entry.FieldsV1 != nil && json.Unmarshal(entry.FieldsV1.Raw, &fields) == nil {
+		if entry.FieldsV1 != nil && json.Unmarshal(entry.FieldsV1.GetRawBytes(), &fields) == nil {
 			_, m.mode = fields.Spec["f:mode"]
 		}
 		all = append(all, m)

@@ -35,8 +35,8 @@ func nowCommand(a *app.App) *cobra.Command {
 		Use: "now NODE... --reason TEXT", Short: "Ask for reboots of nodes",
 		Long: `Ask for reboots of nodes, by creating a NodeReboot for each. They wait for their turn like all others.
 
-A node that has a NodeReboot that has not ended gets no other one. --immediate goes before others, and waits for no window and no freeze; it respects every
-limit, and drains.`,
+A node that has a NodeReboot that has not ended gets no other one. --immediate goes before others, and waits for no window and no freeze;
+it respects every limit, and drains.`,
 		Example: `  kubectl reboots now worker-1 --reason "firmware of the network card"
   kubectl reboots now -l pool=blue --reason CVE-2026-1234 --immediate`,
 		ValidArgsFunction: a.Complete(app.NodeKind),
@@ -173,7 +173,8 @@ func (s *session) hurry(r *v1alpha1.NodeReboot, what asking) decision {
 	return d
 }
 
-// request is a NodeReboot for a node. Its name follows from the node's boot, so that two requests at once, or one that is made again, are one.
+// request is a NodeReboot for a node. Its name follows from the node's boot, so that two requests at once, or one that is made again, are
+// one.
 func request(node *corev1.Node, taken int, what asking, user string) *v1alpha1.NodeReboot {
 	r := &v1alpha1.NodeReboot{
 		ObjectMeta: metav1.ObjectMeta{Name: requestName(node, taken)},

@@ -17,8 +17,8 @@ func retryCommand(a *app.App) *cobra.Command {
 		Use: "retry (NODE | NODEREBOOT)...", Short: "Try reboots again that failed or were given up",
 		Long: `Try reboots again that were given up, or wait for a back-off after attempts that failed, without that history.
 
-Their NodeReboots are deleted. Those of a host that still asks are created again by its helper, those of a node condition by the manager, and those of
-a person by this command. That also ends a halt that they cause. Fix the cause first.`,
+Their NodeReboots are deleted. Those of a host that still asks are created again by its helper, those of a node condition by the manager,
+and those of a person by this command. That also ends a halt that they cause. Fix the cause first.`,
 		Example: `  kubectl reboots retry worker-1
   kubectl reboots retry --policy workers`,
 		ValidArgsFunction: a.Complete(app.NodeKind, app.RebootKind),

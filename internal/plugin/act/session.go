@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"reflect"
 	"strings"
 
@@ -230,7 +231,7 @@ func (s *session) report(ctx context.Context, none string) error {
 	for _, a := range s.answers {
 		if a.err != nil {
 			failed = true
-			fmt.Fprintf(s.ErrOut, "error: %s: %v\n", a.about, a.err)
+			s.printf(s.ErrOut, "error: %s: %v\n", a.about, a.err)
 			continue
 		}
 		if a.object != nil {
@@ -245,12 +246,17 @@ func (s *session) report(ctx context.Context, none string) error {
 			return err
 		}
 	} else if len(s.answers) == 0 {
-		fmt.Fprintln(s.Out, none)
+		s.printf(s.Out, "%s\n", none)
 	}
 	if failed {
 		return app.SilentError{Code: app.ExitFailed}
 	}
 	return nil
+}
+
+// printf writes to the terminal. Whether that is there any longer changes nothing: what was done, was done.
+func (*session) printf(w io.Writer, format string, args ...any) {
+	_, _ = fmt.Fprintf(w, format, args...)
 }
 
 // tell prints one answer.
@@ -259,12 +265,12 @@ func (s *session) tell(a *answer, w *world) {
 	if a.changed {
 		did = strings.TrimSuffix(did, ".") + s.dry() + "."
 	}
-	fmt.Fprintln(s.Out, did)
+	s.printf(s.Out, "%s\n", did)
 	next := a.next
 	if a.then != nil && s.dryRun == dryRunNone {
 		next = append(next, a.then(w)...)
 	}
 	for _, line := range next {
-		fmt.Fprintln(s.Out, "  "+line)
+		s.printf(s.Out, "  %s\n", line)
 	}
 }

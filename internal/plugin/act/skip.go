@@ -18,7 +18,8 @@ func skipCommand(a *app.App) *cobra.Command {
 		Use: "skip NODE... [--reason TEXT]", Short: "Leave nodes out: they are not rebooted until unskip",
 		Long: `Leave nodes out, by the label reboot-operator.io/skip: they are neither tainted nor rebooted, and hold up no other node.
 
-A reason is the value of the label if it can be one, and else the annotation reboot-operator.io/skip-reason. It takes the right to patch nodes.`,
+A reason is the value of the label if it can be one, and else the annotation reboot-operator.io/skip-reason. It takes the right to patch
+nodes.`,
 		Example: `  kubectl reboots skip worker-1 --reason "disk is replaced on Friday"
   kubectl reboots skip -l pool=blue`,
 		ValidArgsFunction: a.Complete(app.NodeKind),
@@ -38,7 +39,8 @@ A reason is the value of the label if it can be one, and else the annotation reb
 func unskipCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "unskip NODE...", Short: "End the skipping of nodes",
-		Long:              `End the skipping of nodes: the label reboot-operator.io/skip is removed, and their NodeReboots go on where they were in the queue.`,
+		Long: `End the skipping of nodes: the label reboot-operator.io/skip is removed, and their NodeReboots go on where they were in the
+queue.`,
 		Example:           `  kubectl reboots unskip worker-1`,
 		ValidArgsFunction: a.Complete(app.NodeKind),
 	}
@@ -107,19 +109,22 @@ func (o *options) skip(node *corev1.Node, open *v1alpha1.NodeReboot, reason stri
 	if d.did = fmt.Sprintf("Node %s is skipped%s.", node.Name, because); skipped {
 		d.did = fmt.Sprintf("Node %s was skipped already; the reason is new%s.", node.Name, because)
 	}
-	switch {
-	case open != nil && ordered(open):
-		d.next = append(d.next, "Its host was ordered to reboot at "+o.at(open.Status.Attempt.RebootOrderedTime.Time)+
-			" and cannot be stopped; the node is left out afterwards.")
-	case open != nil && underWay(open):
-		d.next = append(d.next, "The attempt of "+called(open)+" is rolled back: the drain ends, and "+cordon(open)+".")
-	case open != nil:
-		d.next = append(d.next, "Its NodeReboot "+open.Name+" stays, keeps its place in the queue, and holds up no other node.")
-	default:
-		d.next = append(d.next, "It needs no reboot now. If it does, it is not rebooted, and holds up no other node.")
-	}
-	d.next = append(d.next, "To end it: kubectl reboots unskip "+node.Name)
+	d.next = append(d.next, o.afterSkip(open), "To end it: kubectl reboots unskip "+node.Name)
 	return d
+}
+
+// afterSkip says what becomes of a NodeReboot of a node that is skipped now.
+func (o *options) afterSkip(open *v1alpha1.NodeReboot) string {
+	switch {
+	case open == nil:
+		return "It needs no reboot now. If it does, it is not rebooted, and holds up no other node."
+	case ordered(open):
+		return "Its host was ordered to reboot at " + o.at(open.Status.Attempt.RebootOrderedTime.Time) +
+			" and cannot be stopped; the node is left out afterwards."
+	case underWay(open):
+		return "The attempt of " + called(open) + " is rolled back: the drain ends, and " + cordon(open) + "."
+	}
+	return "Its NodeReboot " + open.Name + " stays, keeps its place in the queue, and holds up no other node."
 }
 
 // unskip decides about one node.

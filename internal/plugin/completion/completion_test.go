@@ -19,7 +19,8 @@ import (
 func TestEachShellHasACompletionOfItsOwn(t *testing.T) {
 	t.Parallel()
 	for shell, want := range map[string]string{
-		"bash": "complete -o default -F __start_kubectl-reboots kubectl-reboots", "zsh": "#compdef kubectl-reboots", "fish": "complete -c kubectl-reboots",
+		"bash": "complete -o default -F __start_kubectl-reboots kubectl-reboots",
+		"zsh":  "#compdef kubectl-reboots", "fish": "complete -c kubectl-reboots",
 		"powershell": "-CommandName 'kubectl-reboots'", "kubectl": `exec kubectl-reboots __complete "$@"`,
 	} {
 		code, out, errOut := plugintest.New(t, 0).Run(plugin.Run, "completion", shell)

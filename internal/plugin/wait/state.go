@@ -133,22 +133,15 @@ func (w *world) judge(t *target, g goal) verdict {
 	if t.policy && w.policies[t.name] == nil {
 		return verdict{no: "it was deleted"}
 	}
-	open, active := 0, 0
-	for _, r := range mine {
-		if isOpen(r) {
-			open++
-		}
-		if underWay(r) || isOpen(r) && deleting(r) {
-			active++
-		}
-	}
+	open := slices.ContainsFunc(mine, isOpen)
+	active := slices.ContainsFunc(mine, func(r *v1alpha1.NodeReboot) bool { return underWay(r) || isOpen(r) && deleting(r) })
 	if no := w.failure(t, g); no != "" {
 		return verdict{no: no}
 	}
 	switch {
-	case g == idle && active == 0:
+	case g == idle && !active:
 		return verdict{done: true, text: fmt.Sprintf("%s is idle: no reboot is under way", t)}
-	case g == proved && open == 0:
+	case g == proved && !open:
 		return w.allEnded(t, mine)
 	}
 	return w.halted(t, mine)
@@ -175,19 +168,22 @@ func (w *world) failure(t *target, g goal) string {
 	for _, uid := range slices.Sorted(maps.Keys(t.seen)) {
 		r := t.seen[uid]
 		called := fmt.Sprintf("NodeReboot %s of node %s", r.Name, r.Spec.NodeName)
-		switch now := w.reboots[r.Name]; {
+		switch {
 		case r.Status.Outcome == v1alpha1.OutcomeCancelled && r.Status.OutcomeReason != v1alpha1.ReasonSuperseded:
 			return fmt.Sprintf("%s was cancelled (%s): %s", called, r.Status.OutcomeReason, r.Status.Message)
 		case r.Status.Outcome == v1alpha1.OutcomeFailed, isOpen(r) && r.Status.Phase == v1alpha1.PhaseFailed:
 			return fmt.Sprintf("%s failed (%s): %s", called, r.Status.Reason, r.Status.Message)
-		case g == idle || !isOpen(r) || w.replaced(r):
-		case now != nil && now.UID == uid && deleting(now):
-			return called + " is being cancelled: it was deleted"
-		case now == nil || now.UID != uid:
-			return called + " was cancelled: it was deleted"
+		case g == proved && isOpen(r) && w.deleted(r) && !w.replaced(r):
+			return called + " is cancelled: it was deleted"
 		}
 	}
 	return ""
+}
+
+// deleted says that someone deleted the NodeReboot, whether it is gone yet or not.
+func (w *world) deleted(r *v1alpha1.NodeReboot) bool {
+	now := w.reboots[r.Name]
+	return now == nil || now.UID != r.UID || deleting(now)
 }
 
 // replaced says that the node has another NodeReboot that has not ended, such as its helper creates for a host that still asks, or one that
@@ -218,21 +214,33 @@ func (w *world) allEnded(t *target, mine []*v1alpha1.NodeReboot) verdict {
 		}
 		return verdict{done: true, text: fmt.Sprintf("%s is proved: no node needs a reboot", t)}
 	}
+	return t.judgeLast(latest(t.withPruned(mine)))
+}
+
+// withPruned adds NodeReboots that were seen and are gone from the history.
+func (t *target) withPruned(mine []*v1alpha1.NodeReboot) []*v1alpha1.NodeReboot {
 	for _, r := range t.seen {
 		if !slices.ContainsFunc(mine, func(known *v1alpha1.NodeReboot) bool { return known.UID == r.UID }) {
-			mine = append(mine, r) // The history was pruned.
+			mine = append(mine, r)
 		}
 	}
-	last := latest(mine)
+	return mine
+}
+
+// judgeLast judges a node by the NodeReboot that ended last.
+func (t *target) judgeLast(last *v1alpha1.NodeReboot) verdict {
+	if last == nil {
+		return verdict{no: "it has no NodeReboot: it needs no reboot that could be proved. " +
+			"To ask for one: kubectl reboots now " + t.name + " --reason ..."}
+	}
+	s := &last.Status
 	switch {
-	case last == nil:
-		return verdict{no: "it has no NodeReboot: it needs no reboot that could be proved. To ask for one: kubectl reboots now " + t.name + " --reason ..."}
-	case last.Status.Outcome == v1alpha1.OutcomeSucceeded && (t.seen[last.UID] != nil || provedBoot(last, t.bootID)):
-		return verdict{done: true, text: fmt.Sprintf("%s is proved (%s): %s", t, last.Status.Reason, last.Status.Message)}
-	case last.Status.Outcome == v1alpha1.OutcomeSucceeded:
+	case s.Outcome == v1alpha1.OutcomeSucceeded && (t.seen[last.UID] != nil || provedBoot(last, t.bootID)):
+		return verdict{done: true, text: fmt.Sprintf("%s is proved (%s): %s", t, s.Reason, s.Message)}
+	case s.Outcome == v1alpha1.OutcomeSucceeded:
 		return verdict{no: fmt.Sprintf("it needs no reboot, and has been rebooted again since its last NodeReboot, %s, succeeded", last.Name)}
 	}
-	return verdict{no: fmt.Sprintf("its last NodeReboot, %s, ended as %s (%s): %s", last.Name, last.Status.Outcome, last.Status.Reason, last.Status.Message)}
+	return verdict{no: fmt.Sprintf("its last NodeReboot, %s, ended as %s (%s): %s", last.Name, s.Outcome, s.Reason, s.Message)}
 }
 
 // latest is the NodeReboot that ended last; those that another one took the place of do not count.

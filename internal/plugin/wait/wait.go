@@ -22,8 +22,8 @@ import (
 
 const about = `Wait until reboots of nodes or policies are proved, or until nothing is under way.
 
-  --for=proved  Every NodeReboot of the node or policy that has not ended succeeds. A policy whose nodes need no reboot is proved at once; a node is
-                if its last NodeReboot led to the boot that it runs, and else the answer is no.
+  --for=proved  Every NodeReboot of the node or policy that has not ended succeeds. A policy whose nodes need no reboot is proved at once;
+                a node is if its last NodeReboot led to the boot that it runs, and else the answer is no.
   --for=idle    No attempt is under way: nothing is drained, reboots or recovers. NodeReboots may wait, as those of a paused policy do.
 
 Exit codes:
@@ -94,7 +94,8 @@ func (w *command) follow(ctx context.Context, c client.WithWatch, targets []*tar
 	err := app.Follow(ctx, c, func(change app.Change) bool {
 		if change.Trouble != nil {
 			if !trouble {
-				fmt.Fprintf(w.ErrOut, "The API server does not answer (%s); trying again.\n", strings.Join(strings.Fields(change.Trouble.Error()), " "))
+				why := strings.Join(strings.Fields(change.Trouble.Error()), " ")
+				_, _ = fmt.Fprintf(w.ErrOut, "The API server does not answer (%s); trying again.\n", why)
 			}
 			trouble = true
 			return false
@@ -141,7 +142,7 @@ func (w *command) step(known *world, t *target, failed *[]string) (end bool) {
 
 // say writes a line with the time of day.
 func (w *command) say(out io.Writer, line string) {
-	fmt.Fprintf(out, "%s  %s\n", w.Clock.Now().In(w.Zone).Format(time.TimeOnly), line)
+	_, _ = fmt.Fprintf(out, "%s  %s\n", w.Clock.Now().In(w.Zone).Format(time.TimeOnly), line)
 }
 
 // late says what was still awaited when the time was over.
@@ -167,25 +168,7 @@ func find(ctx context.Context, c client.Reader, arg string) (*target, error) {
 	}
 	kind, _, _ = strings.Cut(kind, ".")
 	t := &target{name: name, seen: map[types.UID]*v1alpha1.NodeReboot{}, written: map[types.UID]string{}}
-	var isNode, isPolicy bool
-	var err error
-	switch kind {
-	case "node", "nodes":
-		isNode, err = t.node(ctx, c)
-	case "policy", "rebootpolicy", "rebootpolicies", "rbp":
-		isPolicy, err = exists(ctx, c, name, &v1alpha1.RebootPolicy{}, "RebootPolicies")
-	case "nodereboot", "nodereboots", "nrb":
-		isNode, err = t.reboot(ctx, c)
-	case "":
-		if isNode, err = t.node(ctx, c); err == nil {
-			isPolicy, err = exists(ctx, c, name, &v1alpha1.RebootPolicy{}, "RebootPolicies")
-		}
-		if err == nil && !isNode && !isPolicy {
-			isNode, err = t.reboot(ctx, c)
-		}
-	default:
-		return nil, app.UsageError{Err: fmt.Errorf("%q is no kind; write node/%s or policy/%[2]s", kind, name)}
-	}
+	isNode, isPolicy, err := t.resolve(ctx, c, kind)
 	switch {
 	case err != nil:
 		return nil, err
@@ -196,6 +179,28 @@ func find(ctx context.Context, c client.Reader, arg string) (*target, error) {
 	}
 	t.policy = isPolicy
 	return t, nil
+}
+
+// resolve says what there is of the target's name.
+func (t *target) resolve(ctx context.Context, c client.Reader, kind string) (isNode, isPolicy bool, err error) {
+	switch kind {
+	case "node", "nodes":
+		isNode, err = t.node(ctx, c)
+	case "policy", "rebootpolicy", "rebootpolicies", "rbp":
+		isPolicy, err = exists(ctx, c, t.name, &v1alpha1.RebootPolicy{}, "RebootPolicies")
+	case "nodereboot", "nodereboots", "nrb":
+		isNode, err = t.reboot(ctx, c)
+	case "":
+		if isNode, err = t.node(ctx, c); err == nil {
+			isPolicy, err = exists(ctx, c, t.name, &v1alpha1.RebootPolicy{}, "RebootPolicies")
+		}
+		if err == nil && !isNode && !isPolicy {
+			isNode, err = t.reboot(ctx, c)
+		}
+	default:
+		err = app.UsageError{Err: fmt.Errorf("%q is no kind; write node/%s or policy/%[2]s", kind, t.name)}
+	}
+	return isNode, isPolicy, err
 }
 
 func exists(ctx context.Context, c client.Reader, name string, object client.Object, what string) (bool, error) {

@@ -37,7 +37,9 @@ func policy(change ...func(*v1alpha1.RebootPolicy)) *v1alpha1.RebootPolicy {
 
 func condition(kind string) func(*v1alpha1.RebootPolicy) {
 	return func(p *v1alpha1.RebootPolicy) {
-		p.Status.Conditions = []metav1.Condition{{Type: kind, Status: metav1.ConditionTrue, Reason: "Why", Message: "Look at w1.", LastTransitionTime: metav1.NewTime(plugintest.Now)}}
+		p.Status.Conditions = []metav1.Condition{{
+			Type: kind, Status: metav1.ConditionTrue, Reason: "Why", Message: "Look at w1.", LastTransitionTime: metav1.NewTime(plugintest.Now),
+		}}
 	}
 }
 
@@ -126,14 +128,15 @@ func TestWaiting(t *testing.T) {
 		"cancelled":               {"w1", []client.Object{node("w1", "one"), reboot("a")}, []step{becomes(reboot("a", ended("Cancelled", "NeedWithdrawn")))}, 3, nil, "was cancelled (NeedWithdrawn)"},
 		"superseded":              {"w1", []client.Object{node("w1", "one"), reboot("a"), reboot("b")}, []step{becomes(reboot("b", ended("Cancelled", "Superseded"))), becomes(reboot("a", succeeds))}, 0, []string{"node w1 is proved"}, ""},
 		"halted":                  {"w1", []client.Object{node("w1", "one"), reboot("a")}, []step{becomes(reboot("a", func(r *v1alpha1.NodeReboot) { r.Status.Reason, r.Status.Message = "Halted", "Too many." }))}, 3, nil, "node w1: Too many."},
-		"deleted":                 {"w1", []client.Object{node("w1", "one"), reboot("a")}, []step{deleted(reboot("a"))}, 3, nil, "was cancelled: it was deleted"},
+		"deleted":                 {"w1", []client.Object{node("w1", "one"), reboot("a")}, []step{deleted(reboot("a"))}, 3, nil, "is cancelled: it was deleted"},
 		"deleted and made again":  {"w1", []client.Object{node("w1", "one"), reboot("a")}, []step{created(reboot("b")), deleted(reboot("a")), becomes(reboot("b", succeeds))}, 0, []string{"node w1 is proved"}, ""},
 		"pruned":                  {"w1", []client.Object{node("w1", "one"), reboot("a")}, []step{becomes(reboot("a", succeeds)), deleted(reboot("a"))}, 0, []string{"node w1 is proved"}, ""},
 		"idle while it waits":     {"w1 --for=idle", []client.Object{node("w1", "one"), reboot("a")}, nil, 0, []string{"node w1 is idle: no reboot is under way"}, ""},
 		"idle when it is deleted": {"w1 --for=idle", []client.Object{node("w1", "one"), reboot("a", draining)}, []step{deleted(reboot("a"))}, 0, []string{"node w1 is idle"}, ""},
 		"by a NodeReboot":         {"nodereboot.reboot-operator.io/a", []client.Object{node("w1", "one"), reboot("a")}, []step{becomes(reboot("a", succeeds))}, 0, []string{"node w1 is proved"}, ""},
 		"a policy": {"workers", []client.Object{policy(), node("w1", "one"), reboot("a")},
-			[]step{created(reboot("b", func(r *v1alpha1.NodeReboot) { r.Spec.NodeName = "w2" })), becomes(reboot("a", succeeds)), becomes(reboot("b", succeeds))},
+			[]step{created(reboot("b", func(r *v1alpha1.NodeReboot) { r.Spec.NodeName = "w2" })), becomes(reboot("a", succeeds)),
+				becomes(reboot("b", succeeds))},
 			0, []string{"w2  Succeeded, Proved", "RebootPolicy workers is proved: no node needs a reboot"}, ""},
 		"a policy at rest":           {"workers", []client.Object{policy()}, nil, 0, []string{"RebootPolicy workers is proved"}, ""},
 		"a policy that gave up":      {"workers", []client.Object{policy(condition("GivenUp"))}, nil, 3, nil, "reboots were given up: Look at w1."},
@@ -206,7 +209,8 @@ func TestWaitingGoesOnWhileTheAPIServerIsAway(t *testing.T) {
 		}), nil
 	}
 	code, out, errOut := terminal.Run(plugin.Run, "wait", "w1")
-	if code != app.ExitOK || errOut != "The API server does not answer (connection refused); trying again.\n" || !strings.Contains(out, "is proved") {
+	const want = "The API server does not answer (connection refused); trying again.\n"
+	if code != app.ExitOK || errOut != want || !strings.Contains(out, "is proved") {
 		t.Errorf("it ended with %d: %s%s", code, out, errOut)
 	}
 }
