@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/check"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/lint"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/why"
 	"github.com/reboot-operator/reboot-operator/internal/version"
@@ -38,6 +39,7 @@ func Command(a *app.App) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return app.UsageError{Err: err} })
 	root.AddCommand(
 		versionCommand(a),
+		check.Command(a),
 		lint.Command(a),
 		why.Command(a),
 	)
