@@ -11,6 +11,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin/act"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/check"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/completion"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/dashboard"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/fromkured"
@@ -54,6 +55,8 @@ func Command(a *app.App) *cobra.Command {
 		plan.Command(a),
 		snapshot.Command(a),
 		fromkured.Command(a),
+		versionCommand(a),
+		check.Command(a),
 		lint.Command(a),
 		why.Command(a),
 		versions.Command(a),

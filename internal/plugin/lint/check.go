@@ -68,7 +68,8 @@ func (c *checker) checkDocument(ctx context.Context, d *document) {
 	kind, _ := d.value["kind"].(string)
 	switch {
 	case kind == "" || version == "":
-		c.found(d, Error, "", "it has no apiVersion or no kind: write both, such as apiVersion: "+v1alpha1.GroupVersion.String()+" and kind: RebootPolicy")
+		c.found(d, Error, "", "it has no apiVersion or no kind: write both, such as apiVersion: "+v1alpha1.GroupVersion.String()+" and "+
+			"kind: RebootPolicy")
 		return
 	case version != v1alpha1.GroupVersion.String() && (strings.HasPrefix(version, group+"/") || version == group):
 		c.found(d, Error, "apiVersion", fmt.Sprintf("%q is unknown: write %s", version, v1alpha1.GroupVersion))

@@ -10,11 +10,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/sets"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
@@ -45,14 +44,16 @@ func (c *checker) checkCluster(ctx context.Context, k *cluster) {
 	all := c.applied(k)
 	assign(all, k.Nodes)
 	for i := range all {
-		if p := &all[i]; p.file != nil {
-			c.checkNodes(p)
-			c.checkLimits(p)
-			c.checkOverlap(p, all)
-			c.checkBudgets(p, k)
-			c.checkHistory(p, k)
-			c.checkGates(ctx, p, k)
+		p := &all[i]
+		if p.file == nil {
+			continue
 		}
+		c.checkNodes(p)
+		c.checkLimits(p)
+		c.checkOverlap(p, all)
+		c.checkBudgets(p, k)
+		c.checkHistory(p, k)
+		c.checkGates(ctx, p, k)
 	}
 	for i := range c.reboots {
 		r := &c.reboots[i]
@@ -86,7 +87,8 @@ func (c *checker) applied(k *cluster) []owned {
 		}
 	}
 	slices.SortFunc(all, func(a, b owned) int {
-		return cmp.Or(cmp.Compare(b.Spec.Priority, a.Spec.Priority), a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(b.Spec.Priority, a.Spec.Priority), a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name,
+			b.Name))
 	})
 	return all
 }
@@ -126,9 +128,11 @@ func assign(all []owned, nodes []corev1.Node) {
 func (c *checker) checkNodes(p *owned) {
 	switch {
 	case len(p.selected) == 0:
-		c.found(p.file.document, Warning, "spec.nodeSelector", "it selects no node of the cluster: compare it with kubectl get nodes --show-labels")
+		c.found(p.file.document, Warning, "spec.nodeSelector", "it selects no node of the cluster: compare it with kubectl get nodes "+
+			"--show-labels")
 	case len(p.nodes) == 0:
-		c.found(p.file.document, Warning, "spec.priority", fmt.Sprintf("all %d nodes that the policy selects belong to RebootPolicy %s, which goes before it: "+
+		c.found(p.file.document, Warning, "spec.priority", fmt.Sprintf("all %d nodes that the policy selects belong to RebootPolicy %s, "+
+			"which goes before it: "+
 			"write a higher priority, or another nodeSelector", len(p.selected), strings.Join(sets.List(p.before), " and ")))
 	}
 	key := p.Spec.Rollout.Zones.TopologyKey
@@ -151,44 +155,47 @@ func (c *checker) checkNodes(p *owned) {
 // checkLimits finds percentages that come to no node.
 func (c *checker) checkLimits(p *owned) {
 	rollout := &p.Spec.Rollout
-	check := func(path string, value *intstr.IntOrString, total int, of string) {
-		if value == nil || value.Type != intstr.String || value.StrVal == "0%" || total == 0 {
-			return
-		}
-		if limit, err := intstr.GetScaledValueFromIntOrPercent(value, total, false); err == nil && limit == 0 {
-			c.found(p.file.document, Warning, path, fmt.Sprintf("%s of %s, rounded down, is 0, so nothing ever starts: write 1, or at least %d%%",
-				value.StrVal, of, (100+total-1)/total))
-		}
-	}
-	units := func(nodes []*corev1.Node) int {
-		if rollout.Group == nil {
-			return len(nodes)
-		}
-		groups, alone := sets.New[string](), 0
-		for _, node := range nodes {
-			if value, is := node.Labels[rollout.Group.Label]; is {
-				groups.Insert(value)
-			} else {
-				alone++
-			}
-		}
-		return groups.Len() + alone
-	}
-	check("spec.rollout.maxUnavailable", rollout.MaxUnavailable, units(p.nodes), fmt.Sprintf("%d nodes or groups", units(p.nodes)))
+	total := units(rollout, p.nodes)
+	c.checkShare(p, "spec.rollout.maxUnavailable", rollout.MaxUnavailable, total, fmt.Sprintf("%d nodes or groups", total))
 	zones := map[string][]*corev1.Node{}
 	for _, node := range p.nodes {
 		zone := node.Labels[rollout.Zones.TopologyKey]
 		zones[zone] = append(zones[zone], node)
 	}
-	var smallest string
-	for _, zone := range sets.List(sets.KeySet(zones)) {
-		if smallest == "" || units(zones[zone]) < units(zones[smallest]) {
-			smallest = zone
+	names := sets.List(sets.KeySet(zones))
+	if len(names) == 0 {
+		return
+	}
+	smallest := slices.MinFunc(names, func(a, b string) int { return cmp.Compare(units(rollout, zones[a]), units(rollout, zones[b])) })
+	total = units(rollout, zones[smallest])
+	c.checkShare(p, "spec.rollout.zones.maxUnavailablePerZone", rollout.Zones.MaxUnavailablePerZone, total,
+		fmt.Sprintf("%d nodes or groups of zone %q", total, smallest))
+}
+
+// units of nodes are what limits count: nodes, and groups.
+func units(rollout *v1alpha1.RolloutSpec, nodes []*corev1.Node) int {
+	if rollout.Group == nil {
+		return len(nodes)
+	}
+	groups, alone := sets.New[string](), 0
+	for _, node := range nodes {
+		if value, is := node.Labels[rollout.Group.Label]; is {
+			groups.Insert(value)
+		} else {
+			alone++
 		}
 	}
-	if nodes := zones[smallest]; len(nodes) > 0 {
-		check("spec.rollout.zones.maxUnavailablePerZone", rollout.Zones.MaxUnavailablePerZone, units(nodes),
-			fmt.Sprintf("%d nodes or groups of zone %q", units(nodes), smallest))
+	return groups.Len() + alone
+}
+
+// checkShare of a total that a percentage comes to.
+func (c *checker) checkShare(p *owned, path string, value *intstr.IntOrString, total int, of string) {
+	if value == nil || value.Type != intstr.String || value.StrVal == "0%" || total == 0 {
+		return
+	}
+	if limit, err := intstr.GetScaledValueFromIntOrPercent(value, total, false); err == nil && limit == 0 {
+		c.found(p.file.document, Warning, path, fmt.Sprintf("%s of %s, rounded down, is 0, so nothing ever starts: write 1, or at least %d%%",
+			value.StrVal, of, (100+total-1)/total))
 	}
 }
 
@@ -201,7 +208,8 @@ func (c *checker) checkOverlap(p *owned, all []owned) {
 		}
 		for _, node := range p.selected {
 			if slices.Contains(other.selected, node) {
-				c.found(p.file.document, Warning, "spec.priority", fmt.Sprintf("RebootPolicy %s has the same priority %d and selects some of the same nodes, "+
+				c.found(p.file.document, Warning, "spec.priority", fmt.Sprintf("RebootPolicy %s has the same priority %d and selects some of the "+
+					"same nodes, "+
 					"for example %s, so the older policy owns them: write another priority or nodeSelector", other.Name, p.Spec.Priority, node.Name))
 				break
 			}
@@ -229,7 +237,8 @@ func (c *checker) checkBudgets(p *owned, k *cluster) {
 		key := budget.Namespace + "/" + budget.Name
 		for _, pod := range k.pods[key] {
 			if nodes.Has(pod.Spec.NodeName) {
-				c.found(p.file.document, Warning, "spec.drain", fmt.Sprintf("node %s can never be drained: PodDisruptionBudget %s requires all %d of its pods to be "+
+				c.found(p.file.document, Warning, "spec.drain", fmt.Sprintf("node %s can never be drained: PodDisruptionBudget %s requires all %d "+
+					"of its pods to be "+
 					"healthy, and pod %s is on it: let the budget allow one disruption, or write onTimeout: Force", pod.Spec.NodeName, key,
 					budget.Status.ExpectedPods, pod.Name))
 				break

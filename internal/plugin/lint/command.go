@@ -1,5 +1,5 @@
-// Package lint finds what is wrong with policies before they are applied: what the API server would refuse, what the manager would, and what
-// does not do what it was written for.
+// Package lint finds what is wrong with policies before they are applied: what the API server would refuse, what the manager would, and
+// what does not do what it was written for.
 package lint
 
 import (
@@ -56,24 +56,13 @@ func Command(a *app.App) *cobra.Command {
 }
 
 func (o *options) run(ctx context.Context, a *app.App) error {
-	if len(o.files) == 0 {
-		return app.UsageError{Err: errors.New("no file to lint: write -f FILE, or -f - for the standard input")}
+	if err := o.validate(); err != nil {
+		return err
 	}
-	if !slices.Contains([]string{"", "json", "github"}, o.output) {
-		return app.UsageError{Err: fmt.Errorf("-o %s is unknown: write -o json or -o github", o.output)}
-	}
-	contents, order, err := readFiles(o.files, o.recursive, a.In)
+	c, err := o.checkFiles(ctx, a)
 	if err != nil {
 		return err
 	}
-	c, err := newChecker(a.Clock.Now())
-	if err != nil {
-		return err
-	}
-	for _, name := range order {
-		c.checkFile(ctx, name, contents[name])
-	}
-	c.checkTogether()
 	if !o.offline && len(c.policies)+len(c.reboots) > 0 {
 		if err := o.compare(ctx, a, c); err != nil {
 			return err
@@ -87,6 +76,33 @@ func (o *options) run(ctx context.Context, a *app.App) error {
 		return app.SilentError{Code: app.ExitNo}
 	}
 	return nil
+}
+
+func (o *options) validate() error {
+	if len(o.files) == 0 {
+		return app.UsageError{Err: errors.New("no file to lint: write -f FILE, or -f - for the standard input")}
+	}
+	if !slices.Contains([]string{"", "json", "github"}, o.output) {
+		return app.UsageError{Err: fmt.Errorf("-o %s is unknown: write -o json or -o github", o.output)}
+	}
+	return nil
+}
+
+// checkFiles without a cluster.
+func (o *options) checkFiles(ctx context.Context, a *app.App) (*checker, error) {
+	contents, order, err := readFiles(o.files, o.recursive, a.In)
+	if err != nil {
+		return nil, err
+	}
+	c, err := newChecker(a.Clock.Now())
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range order {
+		c.checkFile(ctx, name, contents[name])
+	}
+	c.checkTogether()
+	return c, nil
 }
 
 func (o *options) compare(ctx context.Context, a *app.App, c *checker) error {

@@ -105,7 +105,8 @@ func filesOf(name string, recursive bool) ([]string, error) {
 // parse a file into objects. What cannot be parsed is found.
 func parse(file string, content []byte) (documents []document, found []Finding) {
 	if len(content) > maxFile {
-		return nil, []Finding{{File: file, Line: 1, Severity: Error, Message: fmt.Sprintf("the file is larger than %d MiB: lint policies only", maxFile>>20)}}
+		return nil, []Finding{{File: file, Line: 1, Severity: Error, Message: fmt.Sprintf("the file is larger than %d MiB: lint policies only",
+			maxFile>>20)}}
 	}
 	for _, part := range split(content) {
 		objects, problems := parseDocument(file, part)

@@ -78,7 +78,8 @@ func TestEverythingThatIsWrongWithAPolicyIsFound(t *testing.T) {
 func TestTheSamplesAreClean(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"rebootpolicy.yaml", "nodereboot.yaml", "."} {
-		code, out, errOut := plugintest.New(t, 0).Run(plugin.Run, "lint", "--offline", "--strict", "-f", filepath.Join("../../../config/samples", name))
+		code, out, errOut := plugintest.New(t, 0).Run(plugin.Run, "lint", "--offline", "--strict", "-f",
+			"../../../config/samples/"+name)
 		if code != app.ExitOK || out != "" {
 			t.Errorf("%s: it ended with %d: %s%s", name, code, out, errOut)
 		}
@@ -109,8 +110,9 @@ func TestHostileInputIsAnsweredExactly(t *testing.T) {
 		"no kind":            {"apiVersion: v1\n", "-:1: error: it has no apiVersion or no kind"},
 		"a later document":   {"---\napiVersion: v1\nkind: X\n---\n# comment\nx: [\n", "-:6: error: this is no YAML"},
 		"a huge file":        {strings.Repeat("# comment\n", 2<<20), "-:1: error: the file is larger than 16 MiB"},
-		"the wrong type":     {head + "  mode: [Enforce]\n  nodes: All\n", "-:5: error: RebootPolicy p: spec.mode: this is of type array: write one of type string"},
-		"a list in a list":   {"apiVersion: v1\nkind: List\nitems: 3\n", "-:3: error: items: items is no list of objects"},
+		"the wrong type": {head + "  mode: [Enforce]\n  nodes: All\n",
+			"-:5: error: RebootPolicy p: spec.mode: this is of type array: write one of type string"},
+		"a list in a list": {"apiVersion: v1\nkind: List\nitems: 3\n", "-:3: error: items: items is no list of objects"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -125,13 +127,15 @@ func TestHostileInputIsAnsweredExactly(t *testing.T) {
 func nodes(zone string, names ...string) []client.Object {
 	var all []client.Object
 	for _, name := range names {
-		all = append(all, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"pool": "blue", corev1.LabelTopologyZone: zone}}})
+		all = append(all, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"pool": "blue",
+			corev1.LabelTopologyZone: zone}}})
 	}
 	return all
 }
 
 func other(priority int32) *v1alpha1.RebootPolicy {
-	p := &v1alpha1.RebootPolicy{ObjectMeta: metav1.ObjectMeta{Name: "other", CreationTimestamp: metav1.NewTime(plugintest.Now.Add(-time.Hour))}}
+	p := &v1alpha1.RebootPolicy{ObjectMeta: metav1.ObjectMeta{Name: "other",
+		CreationTimestamp: metav1.NewTime(plugintest.Now.Add(-time.Hour))}}
 	p.Spec.Nodes, p.Spec.Priority = v1alpha1.NodesAll, priority
 	return p
 }
@@ -141,8 +145,9 @@ func strictBudget() []client.Object {
 	labels := map[string]string{"app": "db"}
 	return []client.Object{
 		&policyv1.PodDisruptionBudget{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "db"}, Spec: policyv1.PodDisruptionBudgetSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}},
-			Status: policyv1.PodDisruptionBudgetStatus{ExpectedPods: 3, DesiredHealthy: 3, CurrentHealthy: 3},
+			ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "db"},
+			Spec:       policyv1.PodDisruptionBudgetSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}},
+			Status:     policyv1.PodDisruptionBudgetStatus{ExpectedPods: 3, DesiredHealthy: 3, CurrentHealthy: 3},
 		},
 		&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "db-0", Labels: labels}, Spec: corev1.PodSpec{NodeName: "a"}},
 	}
@@ -152,7 +157,8 @@ func slowReboot() *v1alpha1.NodeReboot {
 	r := &v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{Name: "slow"}}
 	r.Spec.NodeName, r.Status.PolicyName = "a", "p"
 	ordered := metav1.NewMicroTime(plugintest.Now)
-	r.Status.Attempt = &v1alpha1.Attempt{Number: 1, GrantedTime: metav1.NewMicroTime(plugintest.Now.Add(-3 * time.Hour)), RebootOrderedTime: &ordered}
+	r.Status.Attempt = &v1alpha1.Attempt{Number: 1, GrantedTime: metav1.NewMicroTime(plugintest.Now.Add(-3 * time.Hour)),
+		RebootOrderedTime: &ordered}
 	return r
 }
 
@@ -164,17 +170,25 @@ func TestAPolicyIsComparedWithTheCluster(t *testing.T) {
 		objects []client.Object
 		want    string
 	}{
-		"nothing is wrong":        {spec: "  nodes: All\n", objects: cluster},
-		"an unknown zone":         {spec: "  nodes: All\n  rollout: {zones: {order: [z1, z9]}}\n", objects: cluster, want: "-:6: warning: RebootPolicy p: spec.rollout.zones.order[1]: no node of the policy has topology.kubernetes.io/zone=z9"},
-		"no node":                 {spec: "  nodeSelector: {matchLabels: {pool: green}}\n", objects: cluster, want: "spec.nodeSelector: it selects no node"},
-		"the same priority":       {spec: "  nodes: All\n", objects: append([]client.Object{other(0)}, cluster...), want: "RebootPolicy other has the same priority 0"},
-		"it is shadowed":          {spec: "  nodes: All\n", objects: append([]client.Object{other(9)}, cluster...), want: "all 3 nodes that the policy selects belong to RebootPolicy other"},
-		"a limit of 0":            {spec: "  nodes: All\n  rollout: {maxUnavailable: 30%}\n", objects: cluster, want: "30% of 3 nodes or groups, rounded down, is 0, so nothing ever starts: write 1, or at least 34%"},
-		"a limit of a zone":       {spec: "  nodes: All\n  rollout: {zones: {maxUnavailablePerZone: 10%}}\n", objects: cluster, want: `10% of 3 nodes or groups of zone "z1"`},
-		"a budget":                {spec: "  nodes: All\n", objects: append(strictBudget(), cluster...), want: "node a can never be drained: PodDisruptionBudget apps/db requires all 3"},
+		"nothing is wrong": {spec: "  nodes: All\n", objects: cluster},
+		"an unknown zone": {spec: "  nodes: All\n  rollout: {zones: {order: [z1, z9]}}\n", objects: cluster,
+			want: "-:6: warning: RebootPolicy p: spec.rollout.zones.order[1]: no node of the policy has topology.kubernetes.io/zone=z9"},
+		"no node": {spec: "  nodeSelector: {matchLabels: {pool: green}}\n", objects: cluster,
+			want: "spec.nodeSelector: it selects no node"},
+		"the same priority": {spec: "  nodes: All\n", objects: append([]client.Object{other(0)}, cluster...),
+			want: "RebootPolicy other has the same priority 0"},
+		"it is shadowed": {spec: "  nodes: All\n", objects: append([]client.Object{other(9)}, cluster...),
+			want: "all 3 nodes that the policy selects belong to RebootPolicy other"},
+		"a limit of 0": {spec: "  nodes: All\n  rollout: {maxUnavailable: 30%}\n", objects: cluster,
+			want: "30% of 3 nodes or groups, rounded down, is 0, so nothing ever starts: write 1, or at least 34%"},
+		"a limit of a zone": {spec: "  nodes: All\n  rollout: {zones: {maxUnavailablePerZone: 10%}}\n", objects: cluster,
+			want: `10% of 3 nodes or groups of zone "z1"`},
+		"a budget": {spec: "  nodes: All\n", objects: append(strictBudget(), cluster...),
+			want: "node a can never be drained: PodDisruptionBudget apps/db requires all 3"},
 		"a budget that is forced": {spec: "  nodes: All\n  drain: {onTimeout: Force}\n", objects: append(strictBudget(), cluster...)},
 		"a missing object": {
-			spec:    "  nodes: All\n  gates: {objects: [{name: db, apiVersion: apps/v1, kind: StatefulSet, namespace: apps, objectName: db, expression: object.status.replicas > 0}]}\n",
+			spec: "  nodes: All\n  gates: {objects: [{name: db, apiVersion: apps/v1, kind: StatefulSet, namespace: apps, objectName: db, " +
+				"expression: object.status.replicas > 0}]}\n",
 			objects: cluster, want: "spec.gates.objects[0]: there is no StatefulSet apps/db",
 		},
 		"a missing kind": {
@@ -202,13 +216,19 @@ func TestAPolicyIsComparedWithTheCluster(t *testing.T) {
 func TestWindowsThatAreTooShortAreFound(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ spec, want string }{
-		"long enough":      {"  schedule: {windows: [{cron: \"0 22 * * *\", durationSeconds: 7200}]}\n", ""},
-		"delays":           {"  schedule: {minRemainingSeconds: 60, windows: [{cron: \"0 22 * * *\", durationSeconds: 900}]}\n  drain: {delaySeconds: 1000}\n", "error: RebootPolicy p: spec.schedule.windows[0].durationSeconds: 15m0s is shorter than a node takes"},
-		"timeouts":         {"  schedule: {windows: [{cron: \"0 22 * * *\", durationSeconds: 1200}]}\n  drain: {delaySeconds: 900}\n", "warning: RebootPolicy p: spec.schedule.windows[0].durationSeconds: 20m0s may be shorter"},
-		"it may go on":     {"  schedule: {atClose: Continue, windows: [{cron: \"0 22 * * *\", durationSeconds: 1200}]}\n  drain: {delaySeconds: 900}\n", ""},
-		"it never opens":   {"  schedule: {windows: [{cron: \"0 22 30 2 *\", durationSeconds: 7200}]}\n", "there is no such day in any year, so the window never opens"},
-		"a freeze forever": {"  schedule: {freezes: [{name: f, from: \"2025-01-01T00:00:00Z\", to: \"9999-01-01T00:00:00Z\"}]}\n", "nothing starts before 9999-01-01"},
-		"a freeze is over": {"  schedule: {freezes: [{name: f, from: \"2025-01-01T00:00:00Z\", to: \"2025-02-01T00:00:00Z\"}]}\n", `the freeze "f" ended at 2025-02-01T00:00:00Z: remove it`},
+		"long enough": {"  schedule: {windows: [{cron: \"0 22 * * *\", durationSeconds: 7200}]}\n", ""},
+		"delays": {"  schedule: {minRemainingSeconds: 60, windows: [{cron: \"0 22 * * *\", durationSeconds: 900}]}\n  drain: " +
+			"{delaySeconds: 1000}\n", "error: RebootPolicy p: spec.schedule.windows[0].durationSeconds: 15m0s is shorter than a node takes"},
+		"timeouts": {"  schedule: {windows: [{cron: \"0 22 * * *\", durationSeconds: 1200}]}\n  drain: {delaySeconds: 900}\n",
+			"warning: RebootPolicy p: spec.schedule.windows[0].durationSeconds: 20m0s may be shorter"},
+		"it may go on": {"  schedule: {atClose: Continue, windows: [{cron: \"0 22 * * *\", durationSeconds: 1200}]}\n  drain: " +
+			"{delaySeconds: 900}\n", ""},
+		"it never opens": {"  schedule: {windows: [{cron: \"0 22 30 2 *\", durationSeconds: 7200}]}\n",
+			"there is no such day in any year, so the window never opens"},
+		"a freeze forever": {"  schedule: {freezes: [{name: f, from: \"2025-01-01T00:00:00Z\", to: \"9999-01-01T00:00:00Z\"}]}\n",
+			"nothing starts before 9999-01-01"},
+		"a freeze is over": {"  schedule: {freezes: [{name: f, from: \"2025-01-01T00:00:00Z\", to: \"2025-02-01T00:00:00Z\"}]}\n",
+			`the freeze "f" ended at 2025-02-01T00:00:00Z: remove it`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -227,7 +247,8 @@ func TestALintWithoutAFileIsAMistake(t *testing.T) {
 			t.Errorf("%q ended with %d: %s", args, code, errOut)
 		}
 	}
-	if code, _, errOut := plugintest.New(t, 0).Run(plugin.Run, "lint", "-f", "nowhere.yaml"); code != app.ExitFailed || !strings.Contains(errOut, "nowhere.yaml") {
+	if code, _, errOut := plugintest.New(t, 0).Run(plugin.Run, "lint", "-f", "nowhere.yaml"); code != app.ExitFailed ||
+		!strings.Contains(errOut, "nowhere.yaml") {
 		t.Errorf("it ended with %d: %s", code, errOut)
 	}
 }

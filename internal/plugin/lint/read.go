@@ -72,7 +72,8 @@ func missingObject(ctx context.Context, c client.Client, gate *v1alpha1.ObjectGa
 		if gate.Namespace != "" {
 			name = gate.Namespace + "/" + name
 		}
-		return fmt.Sprintf("there is no %s %s, and nothing starts while it is missing: correct objectName and namespace, or create it", gate.Kind, name)
+		return fmt.Sprintf("there is no %s %s, and nothing starts while it is missing: correct objectName and namespace, or create it",
+			gate.Kind, name)
 	}
 	return ""
 }

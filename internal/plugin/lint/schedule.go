@@ -106,7 +106,8 @@ func (c *checker) checkWindow(p *policyFile, i int) {
 		c.found(p.document, Error, path, fmt.Sprintf("%s is shorter than a node takes until its reboot (%s), and atClose: Abort rolls it back: "+
 			"write more than %d, or atClose: Continue", length, takes, int(takes.least.Seconds())))
 	case takes.most > length:
-		c.found(p.document, Warning, path, fmt.Sprintf("%s may be shorter than a node takes until its reboot (%s), and atClose: Abort rolls back "+
+		c.found(p.document, Warning, path, fmt.Sprintf("%s may be shorter than a node takes until its reboot (%s), and atClose: Abort rolls "+
+			"back "+
 			"what is late: write %d, lower the timeouts, or write atClose: Continue", length, takes, int(takes.most.Seconds())))
 	}
 }

@@ -175,7 +175,8 @@ func (s *kindSchema) nearField(path string) string {
 	wrong := strings.ToLower(all[len(all)-1])
 	var near []string
 	for name := range at.Properties {
-		if lower := strings.ToLower(name); lower == wrong || strings.Contains(lower, wrong) || strings.Contains(wrong, lower) || oneOff(lower, wrong) {
+		if lower := strings.ToLower(name); lower == wrong || strings.Contains(lower, wrong) || strings.Contains(wrong, lower) || oneOff(lower,
+			wrong) {
 			near = append(near, name)
 		}
 	}
@@ -210,7 +211,8 @@ func checkName(object map[string]any) []problem {
 		return []problem{{"metadata.name", "it is missing: write a name"}}
 	}
 	if wrong := utilvalidation.IsDNS1123Subdomain(name); len(wrong) > 0 {
-		return []problem{{"metadata.name", fmt.Sprintf("%q is no name: write lower case letters, digits, - and ., the first and the last of them a letter or a digit", name)}}
+		return []problem{{"metadata.name", fmt.Sprintf("%q is no name: write lower case letters, digits, - and ., the first and the last of "+
+			"them a letter or a digit", name)}}
 	}
 	return nil
 }
