@@ -89,7 +89,6 @@ func newFleet(in *Input) *fleet {
 	f.findHopeless()
 	f.findMembers()
 	f.begins, f.grid = f.first, time.Microsecond
-	f.reduce()
 	return f
 }
 

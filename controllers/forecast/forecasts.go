@@ -17,7 +17,7 @@ const (
 	// leastRuns is how many runs it takes to say what nine of ten do not exceed.
 	leastRuns = 3
 	// leastWork and workOfNode are how much a forecast may cost.
-	leastWork  = 300_000
+	leastWork  = 1_500_000
 	workOfNode = 1_300
 )
 
@@ -27,13 +27,19 @@ func DefaultBudget(nodes int) Budget {
 }
 
 // Compute makes a forecast. Without a snapshot it is empty.
-func Compute(in Input) *Forecast {
+func Compute(in Input) *Forecast { return compute(in, false) }
+
+// compute shows the planner every node if it is to be in full.
+func compute(in Input, inFull bool) *Forecast {
 	out := &Forecast{Computed: in.Now, Nodes: []Node{}, Policies: []Policy{}}
 	if in.Snapshot == nil {
 		return out
 	}
 	in.fill()
 	f := newFleet(&in)
+	if !inFull {
+		f.reduce()
+	}
 	base := f.newRun(0)
 	base.play(in.Budget.Work - f.work)
 	fates := [][]fate{base.fates}

@@ -191,12 +191,12 @@ func (r *run) boot(name string) bool {
 	return true
 }
 
-// prove has the helper of a node report after a boot, and the pods that stayed there be ready.
+// prove has the helper of a node report after a boot, and the pods that stayed there start again.
 func (r *run) prove(node, boot string) {
 	pods := slices.Clone(r.snapshot.Pods[node])
 	for i := range pods {
-		if pods[i].Stays() {
-			pods[i].Ready, pods[i].Containers = true, []string{boot}
+		if !pods[i].Finished {
+			pods[i].Ready, pods[i].Containers = pods[i].Ready || pods[i].Stays(), []string{boot}
 		}
 	}
 	r.snapshot.Pods[node] = pods

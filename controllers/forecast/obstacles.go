@@ -41,6 +41,28 @@ func isLasting(s saying) bool {
 	return slices.Contains(permanentReasons, s.reason) || slices.Contains(lastingReasons, s.reason)
 }
 
+// mayEnd says that time may end what a NodeReboot waits for.
+func mayEnd(s saying) bool {
+	switch s.reason {
+	case v1alpha1.ReasonWindowClosed, v1alpha1.ReasonFreeze, v1alpha1.ReasonWindowEnding, v1alpha1.ReasonBackingOff, v1alpha1.ReasonMinInterval,
+		v1alpha1.ReasonZoneSoaking, v1alpha1.ReasonCanarySoaking, v1alpha1.ReasonAdaptiveDelay, v1alpha1.ReasonManagerNodeLast,
+		v1alpha1.ReasonStarting, v1alpha1.ReasonForeignMaintenance:
+		return true
+	}
+	return !s.until.IsZero()
+}
+
+// blocksNode says that a reason is about what is in the way of the node that has its turn, and not about its turn.
+func blocksNode(reason string) bool {
+	switch reason {
+	case v1alpha1.ReasonDrainRefused, v1alpha1.ReasonDrainImpossible, v1alpha1.ReasonInsufficientCapacity, v1alpha1.ReasonBlockedByAlert,
+		v1alpha1.ReasonBlockedByQuery, v1alpha1.ReasonBlockedByObject, v1alpha1.ReasonBlockedByPod, v1alpha1.ReasonGateError,
+		v1alpha1.ReasonControlPlaneNotReady:
+		return true
+	}
+	return false
+}
+
 // waitsAlone says that a NodeReboot waits for something of its own, so that the next one in line may go before it.
 func waitsAlone(reason string) bool {
 	switch reason {
@@ -143,9 +165,12 @@ func (f *fleet) shutForGood(policy *policies.Policy) *Obstacle {
 		}
 		longest = max(longest, span.Close.Sub(span.Open))
 	}
-	if !opened {
+	switch {
+	case !opened && !schedule.At(f.in.Now).Opens.IsZero():
+		return nil // it opens later than that
+	case !opened:
 		return &Obstacle{Reason: v1alpha1.ReasonWindowClosed, Message: fmt.Sprintf(
-			"RebootPolicy %s has no window that opens within a year, so nothing starts: write another schedule.", policy.Name())}
+			"RebootPolicy %s has no window that opens, so nothing starts: write another schedule.", policy.Name())}
 	}
 	return &Obstacle{Reason: v1alpha1.ReasonWindowEnding, Message: fmt.Sprintf(
 		"No window of RebootPolicy %s in the coming year is long enough: the longest is %s, and minRemainingSeconds requires more than %s. "+
@@ -182,6 +207,9 @@ func (f *fleet) obstacleOf(m *member, r *run) *Obstacle {
 			if said = r.says(reboot); model.OpenAttempt(&reboot.Status) || reboot.Name == m.reboot.Name {
 				break
 			}
+		}
+		if fate.blocked.reason != "" && (isOfSchedule(said.reason) || said.reason == v1alpha1.ReasonZoneBusy) {
+			said = fate.blocked
 		}
 	}
 	return &Obstacle{

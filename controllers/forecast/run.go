@@ -46,6 +46,8 @@ type fate struct {
 	// tries counts attempts that came to nothing; failed is why the last one did.
 	tries  int
 	failed saying
+	// blocked is what was in the way of the node itself when it last had its turn.
+	blocked saying
 	// settled: nothing more is waited for.
 	settled bool
 }
@@ -113,8 +115,36 @@ func (r *run) play(work int) {
 			continue
 		}
 		settling = 0
-		if r.fruitless > maxFruitless && len(r.snapshot.Slots) == 0 || !r.sleep(p.Wake, end) {
+		if r.isStuck() || !r.sleep(p.Wake, end) {
 			return
+		}
+	}
+}
+
+// isStuck says that nothing happens anymore, and that time ends nothing of what the members wait for.
+func (r *run) isStuck() bool {
+	if len(r.snapshot.Slots) > 0 || r.events.Len() > 0 {
+		return false
+	}
+	if r.fruitless > maxFruitless {
+		return true
+	}
+	for _, reboot := range r.snapshot.Reboots {
+		if reboot.Status.CompletionTime == nil && mayEnd(r.says(reboot)) {
+			return false
+		}
+	}
+	return r.fruitless > 1
+}
+
+// noteBlocked remembers what is in the way of nodes that have their turn, until they have it again.
+func (r *run) noteBlocked() {
+	for name, said := range r.said {
+		if !blocksNode(said.reason) {
+			continue
+		}
+		if reboot := r.reboot(name); reboot != nil && r.fleet.byNode[reboot.Spec.NodeName] != nil {
+			r.fates[r.fleet.byNode[reboot.Spec.NodeName].number].blocked = said
 		}
 	}
 }
@@ -155,6 +185,7 @@ func (c *cluster) workOf() int {
 func (r *run) do(p *plan.Plan) bool {
 	r.fruitless++
 	e := r.carryOut(p)
+	r.noteBlocked()
 	news := e.again
 	for _, c := range e.changed {
 		news = r.follow(c) || news

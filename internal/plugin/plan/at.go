@@ -24,7 +24,8 @@ func startAt(text string, now time.Time, zone *time.Location) (time.Time, error)
 		return time.Time{}, err
 	}
 	if at.Before(now) {
-		return time.Time{}, fmt.Errorf("--at %q is in the past: the cluster is known as it was on %s", text, now.In(zone).Format(formSeconds+" MST"))
+		known := now.In(zone).Format(formSeconds + " MST")
+		return time.Time{}, fmt.Errorf("--at %q is in the past: the cluster is known as it was on %s", text, known)
 	}
 	return at, nil
 }
@@ -49,5 +50,6 @@ func parseTime(text string, now time.Time, zone *time.Location) (time.Time, erro
 		}
 		return at, nil
 	}
-	return time.Time{}, fmt.Errorf(`--at %q is no time: write "2026-03-07 22:00", "22:00" (the next one), 2h (from now) or 2026-03-07T22:00:00Z`, text)
+	const write = `write "2026-03-07 22:00", "22:00" (the next one), 2h (from now) or 2026-03-07T22:00:00Z`
+	return time.Time{}, fmt.Errorf("--at %q is no time: %s", text, write)
 }

@@ -80,7 +80,9 @@ func node(name, inZone string, needs bool) []client.Object {
 	helper := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "reboot-operator-system", Name: "helper-" + name}}
 	helper.Labels = map[string]string{v1alpha1.ComponentLabel: "helper", "app.kubernetes.io/name": "reboot-operator"}
 	helper.Spec.NodeName = name
-	helper.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "DaemonSet", Name: "helper", UID: "h", Controller: ptr.To(true)}}
+	helper.OwnerReferences = []metav1.OwnerReference{{
+		APIVersion: "apps/v1", Kind: "DaemonSet", Name: "helper", UID: "h", Controller: ptr.To(true),
+	}}
 	helper.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
 	objects := []client.Object{n, helper}
 	if needs {
@@ -158,11 +160,12 @@ spec:
 
 func TestThePlanWithAPolicyOfAFileSaysWhatChanges(t *testing.T) {
 	t.Parallel()
+	sooner, _, _ := strings.Cut(workers, "  schedule:")
 	for name, content := range map[string]string{
 		"new":      gpu,
 		"same":     workers,
 		"replaced": strings.Replace(workers, "  schedule:", "  mode: Paused\n  schedule:", 1),
-		"sooner":   workers[:strings.Index(workers, "  schedule:")],
+		"sooner":   sooner,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

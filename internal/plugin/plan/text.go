@@ -204,7 +204,9 @@ func (w *writer) nodes(nodes []*forecast.Node) {
 			rest++
 			continue
 		}
-		rows = append(rows, []string{queue(node), clean(node.Name), clean(node.Zone), w.times(node.Start, "not known"), w.times(node.Back, "not known")})
+		rows = append(rows, []string{
+			queue(node), clean(node.Name), clean(node.Zone), w.times(node.Start, "not known"), w.times(node.Back, "not known"),
+		})
 	}
 	w.table(rows)
 	if rest > 0 {
