@@ -256,6 +256,10 @@ func (o *options) marks(ctx context.Context, c client.Client, marks kured.Marks)
 	if client.IgnoreNotFound(err) != nil {
 		return marks, app.ReadError("the DaemonSet "+marks.Namespace+"/"+marks.Name, err) //nolint:wrapcheck // the message is complete
 	}
+	if err != nil {
+		marks.Gone = true
+		return marks, nil
+	}
 	marks.Held = set.Annotations[marks.Lock]
 	return marks, nil
 }
@@ -283,7 +287,7 @@ func (o *options) writeHandover(ctx context.Context, result *kured.Result) error
 		return err //nolint:wrapcheck // a broken pipe
 	}
 	for _, step := range steps {
-		if _, err := fmt.Fprintf(o.app.Out, "# %s\n%s\n", step.Why, strings.Join(append(step.Commands, ""), "\n")); err != nil {
+		if _, err := fmt.Fprintln(o.app.Out, step); err != nil {
 			return fmt.Errorf("write the commands: %w", err)
 		}
 	}
