@@ -14,8 +14,8 @@ import (
 // activeAlert is an alert that Prometheus has a row for.
 type activeAlert struct{ name, state string }
 
-// kuredBlocks is kured's rule, written down again: an alert blocks if it is firing, or that does not matter, and if its name has a part that the
-// expression matches, or has none, according to what the expression is for.
+// kuredBlocks is kured's rule, written down again: an alert blocks if it is firing, or that does not matter, and if its name has a part
+// that the expression matches, or has none, according to what the expression is for.
 func kuredBlocks(a activeAlert, filter *regexp.Regexp, matchOnly, firingOnly bool) bool {
 	if firingOnly && a.state != "firing" {
 		return false
@@ -58,7 +58,8 @@ func matched(t *testing.T, query string, a activeAlert) bool {
 }
 
 var alertExpressions = []string{
-	"", "Longhorn", "^Longhorn", "Watchdog|^Kube", "^(Watchdog|RebootRequired)$", "(?i)kube", "Kube.*Failed$", ".", "^$", "a|b|", `\QKube.`, `\QKube\E|Dog`,
+	"", "Longhorn", "^Longhorn", "Watchdog|^Kube", "^(Watchdog|RebootRequired)$", "(?i)kube", "Kube.*Failed$", ".", "^$", "a|b|",
+	`\QKube.`, `\QKube\E|Dog`,
 	"(?m)^Kube$", "[A-Z]og", `\bDisk\b`, "Disk|", "(Disk)(Full)?$", "(?U)K.*e", "^", "$",
 }
 
@@ -71,7 +72,8 @@ func TestAlertsBlockWhereTheyBlockedInKured(t *testing.T) {
 	for i, expression := range alertExpressions {
 		for _, matchOnly := range []bool{false, true} {
 			for _, firingOnly := range []bool{false, true} {
-				values := fmt.Sprintf("image: {tag: 1.23.0}\nconfiguration: {prometheusUrl: 'http://p', alertFilterMatchOnly: %t, alertFiringOnly: %t}\n", matchOnly, firingOnly)
+				values := fmt.Sprintf("image: {tag: 1.23.0}\nconfiguration: {prometheusUrl: 'http://p', alertFilterMatchOnly: %t, alertFiringOnly: "+
+					"%t}\n", matchOnly, firingOnly)
 				var filter *regexp.Regexp
 				if i > 0 { // the first is a flag that is not there
 					values += fmt.Sprintf("extraEnvVars: [{name: KURED_ALERT_FILTER_REGEXP, value: %q}]\n", expression)
@@ -81,7 +83,8 @@ func TestAlertsBlockWhereTheyBlockedInKured(t *testing.T) {
 			}
 		}
 	}
-	values := "image: {tag: 1.23.0}\nconfiguration: {prometheusUrl: 'http://p'}\nextraEnvVars: [{name: KURED_ALERT_FILTER_REGEXP, value: ''}]\n"
+	values := "image: {tag: 1.23.0}\nconfiguration: {prometheusUrl: 'http://p'}\nextraEnvVars: [{name: KURED_ALERT_FILTER_REGEXP, value: " +
+		"''}]\n"
 	compareAlerts(t, random, values, func(a activeAlert) bool { return kuredBlocks(a, regexp.MustCompile(""), false, false) })
 }
 

@@ -126,13 +126,15 @@ func (m Marks) lockSteps(holders []holder, nodes []corev1.Node, now time.Time) [
 	for _, h := range holders {
 		known := slices.ContainsFunc(nodes, func(n corev1.Node) bool { return n.Name == h.Node })
 		age := now.Sub(h.Created).Round(time.Minute)
-		why := fmt.Sprintf("Node %s has held kured's lock for %s. It may be in the middle of a reboot: wait until the lock is gone, or look at the node first. "+
+		why := fmt.Sprintf("Node %s has held kured's lock for %s. It may be in the middle of a reboot: wait until the lock is gone, or look "+
+			"at the node first. "+
 			"If it is not, release the lock.", h.Node, age)
 		switch {
 		case !known:
 			why = fmt.Sprintf("Kured's lock is held by %s, which is not a node of this cluster. Release it.", h.Node)
 		case h.TTL > 0 && now.Sub(h.Created) >= h.TTL:
-			why = fmt.Sprintf("Node %s held kured's lock until it expired, so kured does not uncordon the node when it comes back. Release the lock.", h.Node)
+			why = fmt.Sprintf("Node %s held kured's lock until it expired, so kured does not uncordon the node when it comes back. Release the "+
+				"lock.", h.Node)
 		}
 		steps = append(steps, Step{Why: why, Commands: []string{remove}, Look: known})
 	}
@@ -175,7 +177,8 @@ func (m Marks) nodeSteps(node *corev1.Node, holders []holder) []Step {
 	}
 	if len(labels) > 0 {
 		steps = append(steps, Step{
-			Why:      fmt.Sprintf("Node %s has labels that kured sets. Keep them if something else reads them: the policy sets them again at the next reboot.", node.Name),
+			Why: fmt.Sprintf("Node %s has labels that kured sets. Keep them if something else reads them: the policy sets them again at "+
+				"the next reboot.", node.Name),
 			Commands: labels, Look: true,
 		})
 	}
@@ -189,16 +192,21 @@ func (m Marks) cordoned(node *corev1.Node, holders []holder) Step {
 	_, inProgress := node.Annotations[annotationInProgress]
 	switch {
 	case i >= 0 && holders[i].Metadata.Unschedulable:
-		return Step{Why: fmt.Sprintf("Node %s is cordoned, and was before kured came to it: someone else did that. Leave it, or ask who.", node.Name)}
+		return Step{Why: fmt.Sprintf("Node %s is cordoned, and was before kured came to it: someone else did that. Leave it, or ask "+
+			"who.", node.Name)}
 	case i >= 0 && m.Gone:
-		return Step{Why: fmt.Sprintf("Node %s was cordoned by kured, which held the lock for it. Uncordon it if it is well.", node.Name), Commands: uncordon}
+		return Step{Why: fmt.Sprintf("Node %s was cordoned by kured, which held the lock for it. Uncordon it if it is "+
+			"well.", node.Name), Commands: uncordon}
 	case i >= 0:
-		return Step{Why: fmt.Sprintf("Node %s was cordoned by kured, which holds the lock for it. Uncordon it when it is back.", node.Name), Commands: uncordon, Look: true}
+		return Step{Why: fmt.Sprintf("Node %s was cordoned by kured, which holds the lock for it. Uncordon it when it is "+
+			"back.", node.Name), Commands: uncordon, Look: true}
 	case inProgress:
-		return Step{Why: fmt.Sprintf("Node %s is cordoned, and kured's annotation says that its reboot never ended. Uncordon it if it is well.", node.Name), Commands: uncordon}
+		return Step{Why: fmt.Sprintf("Node %s is cordoned, and kured's annotation says that its reboot never ended. Uncordon it if it is "+
+			"well.", node.Name), Commands: uncordon}
 	}
 	return Step{
-		Why: fmt.Sprintf("Node %s is cordoned, and nothing says by whom: kured leaves a node so when its lock expired. This operator never uncordons it, and counts it "+
+		Why: fmt.Sprintf("Node %s is cordoned, and nothing says by whom: kured leaves a node so when its lock expired. This operator never "+
+			"uncordons it, and counts it "+
 			"as unavailable. Uncordon it if nobody needs it that way.", node.Name),
 		Commands: uncordon, Look: true,
 	}

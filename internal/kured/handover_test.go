@@ -27,7 +27,8 @@ func TestWhatKuredLeftIsFoundWithTheCommandsForIt(t *testing.T) {
 		lock    = `{"nodeID":"a","metadata":{"unschedulable":false},"created":"2026-03-02T10:30:00Z","TTL":0}`
 		expired = `{"nodeID":"a","metadata":{},"created":"2026-03-02T10:30:00Z","TTL":60000000000}`
 		before  = `{"nodeID":"a","metadata":{"unschedulable":true},"created":"2026-03-02T10:30:00Z","TTL":0}`
-		several = `{"maxOwners":2,"locks":[{"nodeID":"a","metadata":{},"created":"2026-03-02T11:00:00Z","TTL":0},{"nodeID":"gone","created":"2026-03-02T11:00:00Z","TTL":0}]}`
+		several = `{"maxOwners":2,"locks":[{"nodeID":"a","metadata":{},"created":"2026-03-02T11:00:00Z","TTL":0},` +
+			`{"nodeID":"gone","created":"2026-03-02T11:00:00Z","TTL":0}]}`
 		release = "kubectl -n kube-system annotate daemonset kured weave.works/kured-node-lock-"
 	)
 	for name, test := range map[string]struct {
@@ -37,15 +38,21 @@ func TestWhatKuredLeftIsFoundWithTheCommandsForIt(t *testing.T) {
 		want  []string
 		not   []string
 	}{
-		"nothing":                            {nodes: []corev1.Node{node("a", false, nil)}, not: []string{"#"}},
-		"a lock, and its node cordoned":      {held: lock, nodes: []corev1.Node{node("a", true, nil)}, want: []string{"Node a has held kured's lock for 1h30m0s", "# " + release, "cordoned by kured, which holds the lock", "# kubectl uncordon a"}},
-		"a lock that expired":                {held: expired, nodes: []corev1.Node{node("a", true, nil)}, want: []string{"held kured's lock until it expired", release}},
-		"a node that was cordoned before":    {held: before, nodes: []corev1.Node{node("a", true, nil)}, want: []string{"was before kured came to it"}, not: []string{"kubectl uncordon"}},
-		"locks of several, one of no node":   {held: several, nodes: []corev1.Node{node("a", false, nil)}, want: []string{"Node a has held kured's lock for 1h0m0s", "held by gone, which is not a node", "\n" + release}},
-		"a lock without a holder":            {held: `{"maxOwners":2,"foo":[]}`, want: []string{"has no holder"}},
-		"no lock, as several leave it":       {held: `{"maxOwners":2,"locks":[]}`, not: []string{"#"}},
-		"no DaemonSet, and a lock of before": {held: lock, gone: true, nodes: []corev1.Node{node("a", true, nil)}, want: []string{"which held the lock", "\nkubectl uncordon a"}, not: []string{release}},
-		"cordoned by nobody knows whom":      {nodes: []corev1.Node{node("a", true, nil)}, want: []string{"nothing says by whom", "# kubectl uncordon a"}},
+		"nothing": {nodes: []corev1.Node{node("a", false, nil)}, not: []string{"#"}},
+		"a lock, and its node cordoned": {held: lock, nodes: []corev1.Node{node("a", true, nil)}, want: []string{"Node a has held " +
+			"kured's lock for 1h30m0s", "# " + release, "cordoned by kured, which holds the lock", "# kubectl uncordon a"}},
+		"a lock that expired": {held: expired, nodes: []corev1.Node{node("a", true, nil)}, want: []string{"held kured's lock " +
+			"until it expired", release}},
+		"a node that was cordoned before": {held: before, nodes: []corev1.Node{node("a", true, nil)}, want: []string{"was before kured " +
+			"came to it"}, not: []string{"kubectl uncordon"}},
+		"locks of several, one of no node": {held: several, nodes: []corev1.Node{node("a", false, nil)}, want: []string{"Node a has held " +
+			"kured's lock for 1h0m0s", "held by gone, which is not a node", "\n" + release}},
+		"a lock without a holder":      {held: `{"maxOwners":2,"foo":[]}`, want: []string{"has no holder"}},
+		"no lock, as several leave it": {held: `{"maxOwners":2,"locks":[]}`, not: []string{"#"}},
+		"no DaemonSet, and a lock of before": {held: lock, gone: true, nodes: []corev1.Node{node("a", true, nil)}, want: []string{"which " +
+			"held the lock", "\nkubectl uncordon a"}, not: []string{release}},
+		"cordoned by nobody knows whom": {nodes: []corev1.Node{node("a", true, nil)}, want: []string{"nothing says by whom", "# kubectl " +
+			"uncordon a"}},
 		"a reboot that never ended": {
 			nodes: []corev1.Node{node("a", true, func(n *corev1.Node) { n.Annotations["weave.works/kured-reboot-in-progress"] = "x" })},
 			want:  []string{"its reboot never ended", "\nkubectl uncordon a", "kubectl annotate node a weave.works/kured-reboot-in-progress-"},

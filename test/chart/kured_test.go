@@ -9,7 +9,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/kured"
 )
 
-// TestTheChartTakesWhatAConfigurationOfKuredBecomes renders the chart with the values that the examples of kured become, and with their policies.
+// TestTheChartTakesWhatAConfigurationOfKuredBecomes renders the chart with the values that the examples of kured become, and with their
+// policies.
 func TestTheChartTakesWhatAConfigurationOfKuredBecomes(t *testing.T) {
 	files, err := filepath.Glob("../../internal/kured/testdata/*.yaml")
 	if err != nil {

@@ -239,9 +239,11 @@ func TestWhatIsStoredOfAGateIsWhatWillHappen(t *testing.T) {
 		"capacity": "Ignore",
 		"prometheus": []any{map[string]any{
 			"name": "a", "url": "https://p", "timeoutSeconds": int64(10), "onError": "Require",
-			"alerts": map[string]any{"match": "WholeName", "state": "Firing", "matchers": []any{map[string]any{"name": "x", "matchType": "=", "value": ""}}},
-			"auth":   map[string]any{"bearerToken": map[string]any{"secret": "reboot-operator-gates", "key": "t"}},
-			"tls":    map[string]any{"verification": "Full"},
+			"alerts": map[string]any{
+				"match": "WholeName", "state": "Firing", "matchers": []any{map[string]any{"name": "x", "matchType": "=", "value": ""}},
+			},
+			"auth": map[string]any{"bearerToken": map[string]any{"secret": "reboot-operator-gates", "key": "t"}},
+			"tls":  map[string]any{"verification": "Full"},
 		}},
 		"objects": []any{map[string]any{
 			"name": "o", "apiVersion": "v1", "kind": "Pod", "expect": "All", "expression": "true", "timeoutSeconds": int64(10), "onError": "Require",

@@ -35,9 +35,10 @@ type walk struct {
 	start time.Time
 }
 
-var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
+var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```\n")
 
-// TestThePageMigrateFromKuredWorksAsItIsWritten runs every command of the page, in order, in a cluster in which kured stopped in the middle.
+// TestThePageMigrateFromKuredWorksAsItIsWritten runs every command of the page, in order, in a cluster in which kured stopped in the
+// middle.
 func TestThePageMigrateFromKuredWorksAsItIsWritten(t *testing.T) {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		t.Skip("KUBEBUILDER_ASSETS does not name a folder with etcd and kube-apiserver")
@@ -53,7 +54,8 @@ func TestThePageMigrateFromKuredWorksAsItIsWritten(t *testing.T) {
 		out := w.run(block[1])
 		switch {
 		case strings.Contains(block[1], "--handover\n"):
-			w.contains(out, "# kubectl -n kube-system annotate daemonset kured", "Node worker-a1 has held kured's lock for 2h0m0s", "annotate daemonset kured weave.works/kured-node-lock-", "kubectl uncordon worker-a1")
+			w.contains(out, "# kubectl -n kube-system annotate daemonset kured", "Node worker-a1 has held kured's lock for 2h0m0s", "annotate "+
+				"daemonset kured weave.works/kured-node-lock-", "kubectl uncordon worker-a1")
 		case strings.Contains(block[1], "cat handover.sh"):
 			w.contains(out, "kubectl uncordon worker-a1", "kubectl annotate node worker-a1 weave.works/kured-reboot-in-progress-")
 		case strings.Contains(block[1], "sh handover.sh"):
@@ -91,7 +93,8 @@ func startWalk(t *testing.T) *walk {
 // programs puts the plugin, kubectl, and something in the place of helm on the path.
 func (w *walk) programs() {
 	w.t.Helper()
-	if out, err := exec.Command("go", "build", "-o", filepath.Join(w.dir, "bin", "kubectl-reboots"), "../../cmd/kubectl-reboots").CombinedOutput(); err != nil {
+	program := filepath.Join(w.dir, "bin", "kubectl-reboots")
+	if out, err := exec.Command("go", "build", "-o", program, "../../cmd/kubectl-reboots").CombinedOutput(); err != nil {
 		w.t.Fatalf("build the plugin: %v: %s", err, out)
 	}
 	if err := os.Symlink(w.Kubectl(), filepath.Join(w.dir, "bin", "kubectl")); err != nil {
@@ -155,7 +158,8 @@ func (w *walk) leaveKured() {
 			w.t.Fatal(err)
 		}
 	}
-	lock := fmt.Sprintf(`{"nodeID":"worker-a1","metadata":{},"created":%q,"TTL":0}`, time.Now().Add(-2*time.Hour).UTC().Format(time.RFC3339Nano))
+	since := time.Now().Add(-2 * time.Hour).UTC().Format(time.RFC3339Nano)
+	lock := fmt.Sprintf(`{"nodeID":"worker-a1","metadata":{},"created":%q,"TTL":0}`, since)
 	w.patch(&appsv1.DaemonSet{}, client.ObjectKey{Namespace: "kube-system", Name: "kured"}, map[string]any{
 		"metadata": map[string]any{"annotations": map[string]any{"weave.works/kured-node-lock": lock}},
 	})

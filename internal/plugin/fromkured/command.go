@@ -62,14 +62,17 @@ func Command(a *app.App) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
 	}
 	f := c.Flags()
-	f.StringVarP(&o.file, "filename", "f", "", "File with values of kured's chart, a HelmRelease, an Application or a DaemonSet; - is standard input")
+	f.StringVarP(&o.file, "filename", "f", "", "File with values of kured's chart, a HelmRelease, an Application or a DaemonSet; - is "+
+		"standard input")
 	f.BoolVar(&o.fromCluster, "from-cluster", false, "Read the DaemonSet that runs in the cluster, in the namespace of -n, or kube-system")
 	f.StringVar(&o.daemonSet, "daemonset", defaultName, "Name of the DaemonSet in the cluster")
 	f.StringVarP(&o.output, "output", "o", "policy", "What to write to standard output: policy, values or findings")
-	f.StringVar(&o.valuesOut, "values-out", "", "File to write values of the chart to; only you may read it, because it can have a token of a receiver")
+	f.StringVar(&o.valuesOut, "values-out", "", "File to write values of the chart to; only you may read it, because it can have a token "+
+		"of a receiver")
 	f.StringVar(&o.name, "name", "from-kured", "Name of the policy")
 	f.StringVar(&o.mode, "mode", string(v1alpha1.ModeObserve), "Mode of the policy: Observe while kured still runs, later Enforce")
-	f.BoolVar(&o.handover, "handover", false, "Print the commands for what kured left in the cluster: cordoned nodes, its lock, taint, annotations and labels")
+	f.BoolVar(&o.handover, "handover", false, "Print the commands for what kured left in the cluster: cordoned nodes, its lock, taint, "+
+		"annotations and labels")
 	return c
 }
 

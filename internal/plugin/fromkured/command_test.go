@@ -56,12 +56,16 @@ func TestTheEndOfTheCommandSaysWhetherEverythingWasCarriedOver(t *testing.T) {
 		code      int
 		out, errs []string
 	}{
-		"everything":           {whole, nil, app.ExitOK, []string{"kind: RebootPolicy", "name: from-kured", "mode: Observe", `through: "05:00"`}, []string{"note  "}},
-		"another name":         {whole, []string{"--name", "night", "--mode", "Enforce"}, app.ExitOK, []string{"name: night", "mode: Enforce"}, nil},
-		"values":               {whole, []string{"-o", "values"}, app.ExitOK, []string{"/run/reboot-required"}, nil},
-		"findings":             {undecided, []string{"-o", "findings"}, app.ExitNo, []string{"decide", "it runs a shell"}, []string{"error: the policy is written without what needs a decision (1)"}},
-		"something undecided":  {undecided, nil, app.ExitNo, []string{"kind: RebootPolicy", "# decide"}, []string{"decide  "}},
-		"something wrong":      {wrong, nil, app.ExitNo, nil, []string{":2: configuration.drainTimeout: \"30\" is not a duration", "error: no policy is written"}},
+		"everything": {whole, nil, app.ExitOK, []string{"kind: RebootPolicy", "name: from-kured", "mode: " +
+			"Observe", `through: "05:00"`}, []string{"note  "}},
+		"another name": {whole, []string{"--name", "night", "--mode", "Enforce"}, app.ExitOK, []string{"name: night", "mode: " +
+			"Enforce"}, nil},
+		"values": {whole, []string{"-o", "values"}, app.ExitOK, []string{"/run/reboot-required"}, nil},
+		"findings": {undecided, []string{"-o", "findings"}, app.ExitNo, []string{"decide", "it runs a shell"}, []string{"error: " +
+			"the policy is written without what needs a decision (1)"}},
+		"something undecided": {undecided, nil, app.ExitNo, []string{"kind: RebootPolicy", "# decide"}, []string{"decide  "}},
+		"something wrong": {wrong, nil, app.ExitNo, nil, []string{":2: configuration.drainTimeout: \"30\" is not a duration", "error: " +
+			"no policy is written"}},
 		"not of kured":         {"replicas: 1\n", nil, app.ExitFailed, nil, []string{"there is no configuration of kured in it"}},
 		"not YAML":             {"a: [\n", nil, app.ExitFailed, nil, []string{"is not YAML"}},
 		"an empty file":        {"", nil, app.ExitFailed, nil, []string{"there is no configuration of kured in it"}},
@@ -118,22 +122,25 @@ func TestValuesWithATokenAreForOnePersonOnly(t *testing.T) {
 
 func TestTheDaemonSetOfAClusterIsRead(t *testing.T) {
 	t.Parallel()
+	other := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "kured"}}
 	for name, test := range map[string]struct {
 		objects []client.Object
 		args    []string
 		code    int
 		want    string
 	}{
-		"where it usually is": {[]client.Object{kuredSet(t, "kube-system", "kured")}, nil, app.ExitOK, "DaemonSet kube-system/kured: --drain-timeout"},
-		"elsewhere, named":    {[]client.Object{kuredSet(t, "ops", "reboots")}, []string{"-n", "ops", "--daemonset", "reboots"}, app.ExitOK, "DaemonSet ops/reboots"},
-		"elsewhere":           {[]client.Object{kuredSet(t, "ops", "reboots")}, nil, app.ExitFailed, "kured is at -n ops --daemonset reboots"},
-		"not there":           {nil, nil, app.ExitFailed, "no other DaemonSet of this cluster runs kured"},
-		"another DaemonSet": {[]client.Object{&appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "kured"}}}, nil, app.ExitFailed,
+		"where it usually is": {[]client.Object{kuredSet(t, "kube-system", "kured")}, nil, app.ExitOK, "DaemonSet kube-system/kured: " +
+			"--drain-timeout"},
+		"elsewhere, named": {[]client.Object{kuredSet(t, "ops", "reboots")}, []string{"-n", "ops", "--daemonset", "reboots"}, app.ExitOK, "DaemonSet ops/reboots"},
+		"elsewhere":        {[]client.Object{kuredSet(t, "ops", "reboots")}, nil, app.ExitFailed, "kured is at -n ops --daemonset reboots"},
+		"not there":        {nil, nil, app.ExitFailed, "no other DaemonSet of this cluster runs kured"},
+		"another DaemonSet": {[]client.Object{other}, nil, app.ExitFailed,
 			"there is no configuration of kured in it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			code, _, errOut := plugintest.New(t, 0, test.objects...).Run(plugin.Run, append([]string{"from-kured", "--from-cluster"}, test.args...)...)
+			terminal := plugintest.New(t, 0, test.objects...)
+			code, _, errOut := terminal.Run(plugin.Run, append([]string{"from-kured", "--from-cluster"}, test.args...)...)
 			if code != test.code {
 				t.Errorf("it ended with %d", code)
 			}
@@ -152,10 +159,12 @@ func TestTheHandoverIsAScriptAndChangesNothing(t *testing.T) {
 		args    []string
 		want    []string
 	}{
-		"of the cluster":         {[]client.Object{set, cordoned}, []string{"--from-cluster"}, []string{"held kured's lock for 1h0m0s", "# kubectl uncordon a"}},
+		"of the cluster": {[]client.Object{set, cordoned}, []string{"--from-cluster"}, []string{"held kured's lock for 1h0m0s", "# " +
+			"kubectl uncordon a"}},
 		"of a file":              {[]client.Object{set, cordoned}, []string{"-f", file(t, whole)}, []string{"held kured's lock for 1h0m0s"}},
 		"of a file, without set": {[]client.Object{cordoned}, []string{"-f", file(t, whole)}, []string{"nothing says by whom"}},
-		"of nothing":             {[]client.Object{kuredSet(t, "kube-system", "kured")}, []string{"--from-cluster"}, []string{"Kured left nothing on 0 nodes"}},
+		"of nothing": {[]client.Object{kuredSet(t, "kube-system", "kured")}, []string{"--from-cluster"}, []string{"Kured left " +
+			"nothing on 0 nodes"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
