@@ -50,7 +50,7 @@ HELM_DOCS := go tool -modfile=hack/tools/helm/go.mod helm-docs
 CYCLONEDX := go tool -modfile=hack/tools/security/go.mod cyclonedx-gomod
 
 MODULES := . hack/dashboards hack/tools hack/tools/helm hack/tools/lint hack/tools/security hack/tools/workflows test/chart test/testbed/components
-GENERATED := api/v1alpha1/zz_generated.deepcopy.go charts config/crd/bases config/rbac/role.yaml config/components/dashboards docs/reason-messages.md
+GENERATED := api/v1alpha1/zz_generated.deepcopy.go charts config/crd/bases config/rbac/role.yaml config/components/dashboards docs/reason-messages.md docs/why.md internal/plugin/why/testdata
 
 # Results are not cached (-count=1): Go does not see which manifests kubectl read.
 # The programs of the control plane that tests run on: a folder named by KUBEBUILDER_ASSETS, or built once, which takes minutes.
@@ -79,9 +79,10 @@ clean: ## Remove what was built.
 ##@ Develop
 
 .PHONY: generate
-generate: dashboards ## Generate Go code from the API types, the page of reasons from the planner's stories, and dashboards.
+generate: dashboards ## Generate Go code from the API types, the pages of reasons from the planner's stories, and dashboards.
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
-	go test -count=1 -run TestEveryReasonOfTheAPIIsProduced ./controllers/plan -update
+	go test -count=1 -run 'TestEveryReasonOfTheAPIIsProduced|TestTheEndsOfAllStories' ./controllers/plan -update
+	go test -count=1 -run TestEveryReasonIsExplained ./internal/plugin/why -update
 
 .PHONY: dashboards
 dashboards: ## Generate the dashboards for Grafana.
@@ -109,6 +110,7 @@ vet: ## Run go vet.
 lint: lint-api ## Lint everything, the API's conventions included.
 	$(GOLANGCI_LINT) run
 	cd test/chart && go tool -modfile=../../hack/tools/lint/go.mod golangci-lint-kube-api-linter run ./...
+	go run ./hack/words
 
 .PHONY: lint-api
 lint-api: ## Lint api/ by the conventions of Kubernetes APIs.
@@ -252,8 +254,19 @@ demo: ## Watch a rollout on the testbed (NODES=, ZONES=, REBOOT_SECONDS=, POLICY
 		$(if $(REBOOT_SECONDS),-reboot-seconds=$(REBOOT_SECONDS)) $(if $(POLICY),-policy=$(POLICY))
 
 .PHONY: cluster
-cluster: ## Start the testbed and keep it, to play with kubectl.
-	go run ./hack/cluster
+cluster: ## Start the testbed and keep it, to play with kubectl (NODES=, ZONES=, REBOOT_SECONDS=).
+	@go run ./hack/cluster $(if $(NODES),-nodes=$(NODES)) $(if $(ZONES),-zones=$(ZONES)) $(if $(REBOOT_SECONDS),-reboot-seconds=$(REBOOT_SECONDS))
+
+##@ Document
+
+# The packages are pinned in hack/site/package-lock.json. A link that leads nowhere is an error.
+.PHONY: site
+site: ## Build the documentation site to dist/site (needs Node.js 20 and npm).
+	cd hack/site && npm ci --no-audit --no-fund --loglevel=error && npx vitepress build
+
+.PHONY: site-serve
+site-serve: ## Serve the documentation site on this machine while you write.
+	cd hack/site && npm ci --no-audit --no-fund --loglevel=error && npx vitepress dev
 
 ##@ Verify
 

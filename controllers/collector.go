@@ -16,6 +16,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	planpolicies "github.com/reboot-operator/reboot-operator/controllers/plan/policies"
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
 // scrapeTimeout bounds how long a scrape waits for the cache.
@@ -219,7 +220,7 @@ func neededBy(policies []v1alpha1.RebootPolicy, nodes []corev1.Node) func(*v1alp
 			return status.Report != nil && status.Report.BootID == node.Status.NodeInfo.BootID && status.Report.Sentinel == v1alpha1.SentinelRequired
 		}
 		trigger := triggers[status.PolicyName].Trigger(reboot.Spec.ConditionType)
-		return trigger != nil && string(nodeCondition(node, corev1.NodeConditionType(trigger.Type))) == string(trigger.Status)
+		return trigger != nil && string(projection.ConditionStatus(node, corev1.NodeConditionType(trigger.Type))) == string(trigger.Status)
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
 func newExecutor(w *world) (*executor, *events.FakeRecorder) {
@@ -311,7 +312,7 @@ func TestExecuteUncordonsAfterTheStatusThatEndsTheAttemptAndRemovesTheFinalizerL
 	if node.Spec.Unschedulable {
 		t.Error("node is still cordoned")
 	}
-	if nodeCondition(node, plan.MaintenancePlanned) != "" || nodeCondition(node, corev1.NodeReady) != corev1.ConditionTrue {
+	if projection.ConditionStatus(node, plan.MaintenancePlanned) != "" || projection.ConditionStatus(node, corev1.NodeReady) != corev1.ConditionTrue {
 		t.Errorf("conditions %+v; want Ready alone", node.Status.Conditions)
 	}
 }

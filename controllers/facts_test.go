@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
 // fact is a change in the cluster that changes one field of a snapshot.
@@ -214,7 +215,7 @@ func (f *fact) read(t *testing.T, r *reader, object client.Object) *snapshot {
 // cached is an object as the cache keeps it: what is cut off makes no difference. nil is none.
 func cached(object client.Object) client.Object {
 	if pod, is := object.(*corev1.Pod); is && pod.Namespace != testNamespace {
-		return stripPod(pod, nil)
+		return projection.StripPod(pod, nil)
 	}
 	for kind, options := range CacheOptions(testNamespace, maintenanceLeases).ByObject {
 		if object == nil || reflect.TypeOf(kind) != reflect.TypeOf(object) || options.Transform == nil {

@@ -7,6 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
 func waitingState(reason, message string) corev1.ContainerState {
@@ -81,18 +83,10 @@ func TestWhyAPodIsNotReady(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.pod.Namespace = testNamespace
-			if diff := cmp.Diff(test.want, podProblem(cached(test.pod).(*corev1.Pod))); diff != "" {
+			if diff := cmp.Diff(test.want, strings.TrimPrefix(projection.HelperOf(cached(test.pod).(*corev1.Pod)).Problem, "pod h: ")); diff != "" {
 				t.Errorf("problem (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-func TestOfALongMessageTheEndIsKept(t *testing.T) {
-	long := strings.Repeat("ü: ", 500) + "exec format error"
-	got := lastOf(long)
-	if len(got) > maxProblem || !strings.HasPrefix(got, "...") || !strings.HasSuffix(got, "exec format error") {
-		t.Errorf("%d bytes: %s", len(got), got)
 	}
 }
 
@@ -108,14 +102,14 @@ func TestTheHelperOfANodeIsItsPodThatIsReadyOrElseTheFirstByName(t *testing.T) {
 		helper("a-1", "a", corev1.ConditionFalse), helper("a-2", "a", corev1.ConditionTrue), helper("a-3", "a", corev1.ConditionFalse),
 		helper("b-2", "b", corev1.ConditionFalse), helper("b-1", "b", corev1.ConditionFalse), helper("b-3", "b", corev1.ConditionFalse),
 		going, helper("unbound", "", corev1.ConditionFalse))
-	got := map[string]helperView{}
+	got := map[string]projection.Helper{}
 	for _, node := range w.read(t).Nodes {
-		got[node.Name] = helperView{node.HelperReady, node.HelperProblem}
+		got[node.Name] = projection.Helper{Ready: node.HelperReady, Problem: node.HelperProblem}
 	}
-	want := map[string]helperView{
-		"a": {ready: true}, "b": {problem: "pod b-1: the kubelet has not started its containers"}, "c": {problem: notMade},
+	want := map[string]projection.Helper{
+		"a": {Ready: true}, "b": {Problem: "pod b-1: the kubelet has not started its containers"}, "c": {Problem: projection.NotMade},
 	}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(helperView{})); diff != "" {
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("helpers (-want +got):\n%s", diff)
 	}
 }

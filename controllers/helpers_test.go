@@ -90,7 +90,7 @@ func newPolicy(name string) *v1alpha1.RebootPolicy {
 	return &v1alpha1.RebootPolicy{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("uid-" + name)}}
 }
 
-// world is a fake API server that remembers what was written, in order, and can be told to refuse.
+// world is a fake API server that remembers what was written, in order, and can refuse.
 type world struct {
 	client.Client
 	mu     sync.Mutex

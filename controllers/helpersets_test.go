@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 	"github.com/reboot-operator/reboot-operator/test/manifests"
 )
 
@@ -17,7 +18,15 @@ func newHelperSet(name string, change func(*corev1.PodSpec)) *appsv1.DaemonSet {
 		Namespace: testNamespace, Name: name, Labels: map[string]string{componentLabel: helperComponent},
 	}}
 	change(&set.Spec.Template.Spec)
-	return stripHelperSet(stripHelperSet(set)) // an informer may do it again
+	return projection.StripHelperSet(projection.StripHelperSet(set)) // an informer may do it again
+}
+
+func helperSetsOf(changes []func(*corev1.PodSpec)) *projection.HelperSets {
+	var list []appsv1.DaemonSet
+	for _, change := range changes {
+		list = append(list, *newHelperSet("x", change))
+	}
+	return projection.NewHelperSets(testNamespace, list)
 }
 
 func onlyLinux(s *corev1.PodSpec) { s.NodeSelector = map[string]string{"kubernetes.io/os": "linux"} }
@@ -41,26 +50,22 @@ func TestWhyANodeHasNoHelper(t *testing.T) {
 		notMeant bool
 	}{
 		"there is no DaemonSet":               {why: "there is no DaemonSet of helpers in namespace " + testNamespace},
-		"nothing is known":                    {sets: []func(*corev1.PodSpec){plain}, why: notMade},
-		"it is selected":                      {sets: []func(*corev1.PodSpec){onlyLinux}, labels: map[string]string{"kubernetes.io/os": "linux"}, why: notMade},
+		"nothing is known":                    {sets: []func(*corev1.PodSpec){plain}, why: projection.NotMade},
+		"it is selected":                      {sets: []func(*corev1.PodSpec){onlyLinux}, labels: map[string]string{"kubernetes.io/os": "linux"}, why: projection.NotMade},
 		"it is not selected":                  {sets: []func(*corev1.PodSpec){onlyLinux}, labels: map[string]string{"kubernetes.io/os": "windows"}, why: "none is meant to run there", notMeant: true},
 		"an affinity leaves it out":           {sets: []func(*corev1.PodSpec){affine}, labels: map[string]string{"virtual": "yes"}, why: "none is meant to run there", notMeant: true},
-		"an affinity takes it":                {sets: []func(*corev1.PodSpec){affine}, why: notMade},
-		"one of two DaemonSets takes it":      {sets: []func(*corev1.PodSpec){onlyLinux, plain}, why: notMade},
+		"an affinity takes it":                {sets: []func(*corev1.PodSpec){affine}, why: projection.NotMade},
+		"one of two DaemonSets takes it":      {sets: []func(*corev1.PodSpec){onlyLinux, plain}, why: projection.NotMade},
 		"a taint":                             {sets: []func(*corev1.PodSpec){plain}, taints: []corev1.Taint{gpu}, why: "does not tolerate the taint gpu:NoSchedule"},
-		"a taint that is tolerated":           {sets: []func(*corev1.PodSpec){tolerant}, taints: []corev1.Taint{gpu}, why: notMade},
-		"a taint that only prefers others":    {sets: []func(*corev1.PodSpec){plain}, taints: []corev1.Taint{{Key: "x", Effect: corev1.TaintEffectPreferNoSchedule}}, why: notMade},
-		"a cordon, which no DaemonSet minds":  {sets: []func(*corev1.PodSpec){plain}, taints: []corev1.Taint{{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}}, why: notMade},
+		"a taint that is tolerated":           {sets: []func(*corev1.PodSpec){tolerant}, taints: []corev1.Taint{gpu}, why: projection.NotMade},
+		"a taint that only prefers others":    {sets: []func(*corev1.PodSpec){plain}, taints: []corev1.Taint{{Key: "x", Effect: corev1.TaintEffectPreferNoSchedule}}, why: projection.NotMade},
+		"a cordon, which no DaemonSet minds":  {sets: []func(*corev1.PodSpec){plain}, taints: []corev1.Taint{{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}}, why: projection.NotMade},
 		"a taint where it is not meant to be": {sets: []func(*corev1.PodSpec){onlyLinux}, taints: []corev1.Taint{gpu}, why: "none is meant to run there", notMeant: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			sets := &helperSets{namespace: testNamespace}
-			for _, change := range test.sets {
-				template := newHelperSet("x", change).Spec.Template
-				sets.templates = append(sets.templates, &corev1.Pod{Spec: template.Spec})
-			}
+			sets := helperSetsOf(test.sets)
 			node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "a", Labels: test.labels}, Spec: corev1.NodeSpec{Taints: test.taints}}
-			why, notMeant := sets.missing(node)
+			why, notMeant := sets.Missing(node)
 			if notMeant != test.notMeant || !strings.Contains(why, test.why) || (why == "") != (test.why == "") {
 				t.Errorf("%q, not meant: %v", why, notMeant)
 			}
@@ -78,8 +83,7 @@ func TestTheInstalledHelperRunsWhereThereIsAHostAndNowhereElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := stripHelperSet(set).Spec.Template
-	sets := &helperSets{namespace: testNamespace, templates: []*corev1.Pod{{Spec: template.Spec}}}
+	sets := projection.NewHelperSets(testNamespace, []appsv1.DaemonSet{*projection.StripHelperSet(set)})
 	for name, test := range map[string]struct {
 		labels   map[string]string
 		notMeant bool
@@ -97,7 +101,7 @@ func TestTheInstalledHelperRunsWhereThereIsAHostAndNowhereElse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "a", Labels: map[string]string{corev1.LabelOSStable: "linux"}}}
 			maps.Copy(node.Labels, test.labels)
-			if why, notMeant := sets.missing(node); notMeant != test.notMeant {
+			if why, notMeant := sets.Missing(node); notMeant != test.notMeant {
 				t.Errorf("not meant: %v, because %q", notMeant, why)
 			}
 		})
@@ -140,13 +144,10 @@ func TestAHostThatNothingLooksAtIsNoticed(t *testing.T) {
 		"a DaemonSet of another make":        {fedora, []func(*corev1.PodSpec){onlyLinux}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			sets := &helperSets{namespace: testNamespace}
-			for _, change := range test.sets {
-				sets.templates = append(sets.templates, &corev1.Pod{Spec: newHelperSet("x", change).Spec.Template.Spec})
-			}
+			sets := helperSetsOf(test.sets)
 			node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "a", Labels: map[string]string{corev1.LabelOSStable: "linux"}}}
 			node.Status.NodeInfo.OSImage = test.osImage
-			if got := sets.noDetector(node); (got == "") != (test.says == "") || !strings.Contains(got, test.says) {
+			if got := sets.NoDetector(node); (got == "") != (test.says == "") || !strings.Contains(got, test.says) {
 				t.Errorf("%q, want %q", got, test.says)
 			}
 		})
@@ -159,14 +160,16 @@ func TestEveryInstallationWithADetectorCountsAsOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	fedora := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "a", Labels: map[string]string{corev1.LabelOSStable: "linux"}}}
+	fedora.Status.NodeInfo.OSImage = "Fedora Linux 41 (Server Edition)"
 	for name, objects := range all {
 		set, err := manifests.Find[appsv1.DaemonSet](objects, "DaemonSet", "reboot-operator-helper")
 		if err != nil {
 			t.Fatal(err)
 		}
-		pod := &corev1.Pod{Spec: stripHelperSet(set).Spec.Template.Spec}
+		sets := projection.NewHelperSets(testNamespace, []appsv1.DaemonSet{*projection.StripHelperSet(set)})
 		detects := strings.Contains(name, "sentinel-") || strings.Contains(name, "privileged-command")
-		if hasDefaultSentinels(pod) == detects {
+		if (sets.NoDetector(fedora) != "") == detects {
 			t.Errorf("%s: default sentinels only: %t", name, !detects)
 		}
 	}

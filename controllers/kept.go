@@ -7,7 +7,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/cache"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
 // kept is what the reader keeps from one pass to the next. A cache replaces an object that changes, so one with the same address is
@@ -31,35 +31,8 @@ type kept struct {
 // keptNode is what a plan sees of a Node, and what it was made of.
 type keptNode struct {
 	node    *corev1.Node
-	outside besidesNode
+	outside projection.Outside
 	view    *model.Node
-}
-
-// besidesNode is what is known of a node besides its Node.
-type besidesNode struct {
-	helper helperView
-	// problem says what is known of why there is no pod of a helper, and notMeant that there should be none.
-	problem  string
-	notMeant bool
-	// noDetector says what to install on a host that nothing says of that it needs a reboot.
-	noDetector string
-	// since is how long the helper is as Ready as it is.
-	since      time.Time
-	conditions []model.NodeCondition
-	foreign    []model.OtherMaintenance
-	volumes    []string
-}
-
-func (b *besidesNode) equal(other *besidesNode) bool {
-	return b.helper == other.helper && b.problem == other.problem && b.notMeant == other.notMeant && b.since.Equal(other.since) &&
-		b.noDetector == other.noDetector &&
-		(sameMemory(b.conditions, other.conditions) || slices.Equal(b.conditions, other.conditions)) &&
-		slices.Equal(b.foreign, other.foreign) && slices.Equal(b.volumes, other.volumes)
-}
-
-// sameMemory says that both are the same piece of memory.
-func sameMemory[T any](a, b []T) bool {
-	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
 // inOrder lists objects by name.
@@ -211,12 +184,12 @@ func (k *kept) listNodes(ctx context.Context, r *reader) error {
 
 // view is what a plan sees of a Node: the very same view as in the last pass if that would be equal. The Node of a heartbeat is another one
 // and says the same.
-func (k *kept) view(node *corev1.Node, outside *besidesNode) *model.Node {
+func (k *kept) view(node *corev1.Node, outside *projection.Outside) *model.Node {
 	last, known := k.views[node.Name]
-	if known && last.node == node && last.outside.equal(outside) {
+	if known && last.node == node && last.outside.Equal(outside) {
 		return last.view
 	}
-	view := planNode(node, outside)
+	view := projection.Node(node, outside)
 	if known && reflect.DeepEqual(last.view, view) {
 		view = last.view
 	}

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
 // TestKeptListIsTheOneFromNothing changes, adds and deletes objects at random: what is kept is what there is, by name.
@@ -61,25 +62,25 @@ func TestKeptListIsTheOneFromNothing(t *testing.T) {
 func TestKeptViewChangesOnlyWithWhatItSays(t *testing.T) {
 	var k kept
 	node := newNode("a")
-	first := k.view(node, &besidesNode{helper: helperView{ready: true}})
-	if again := k.view(node.DeepCopy(), &besidesNode{helper: helperView{ready: true}}); again != first {
+	first := k.view(node, &projection.Outside{Helper: projection.Helper{Ready: true}})
+	if again := k.view(node.DeepCopy(), &projection.Outside{Helper: projection.Helper{Ready: true}}); again != first {
 		t.Error("a Node that says the same has another view")
 	}
-	changes := map[string]func(*corev1.Node, *besidesNode){
-		"Node":        func(n *corev1.Node, _ *besidesNode) { n.Spec.Unschedulable = true },
-		"helper":      func(_ *corev1.Node, b *besidesNode) { b.helper.ready = false },
-		"problem":     func(_ *corev1.Node, b *besidesNode) { b.problem = "why" },
-		"not meant":   func(_ *corev1.Node, b *besidesNode) { b.notMeant = true },
-		"no detector": func(_ *corev1.Node, b *besidesNode) { b.noDetector = "what to install" },
-		"since":       func(_ *corev1.Node, b *besidesNode) { b.since = testNow },
-		"conditions":  func(_ *corev1.Node, b *besidesNode) { b.conditions = []model.NodeCondition{{Type: "A"}} },
-		"maintenance": func(_ *corev1.Node, b *besidesNode) { b.foreign = []model.OtherMaintenance{{Object: "x"}} },
-		"volumes":     func(_ *corev1.Node, b *besidesNode) { b.volumes = []string{"v"} },
+	changes := map[string]func(*corev1.Node, *projection.Outside){
+		"Node":        func(n *corev1.Node, _ *projection.Outside) { n.Spec.Unschedulable = true },
+		"helper":      func(_ *corev1.Node, b *projection.Outside) { b.Helper.Ready = false },
+		"problem":     func(_ *corev1.Node, b *projection.Outside) { b.Problem = "why" },
+		"not meant":   func(_ *corev1.Node, b *projection.Outside) { b.NotMeant = true },
+		"no detector": func(_ *corev1.Node, b *projection.Outside) { b.NoDetector = "what to install" },
+		"since":       func(_ *corev1.Node, b *projection.Outside) { b.Since = testNow },
+		"conditions":  func(_ *corev1.Node, b *projection.Outside) { b.Conditions = []model.NodeCondition{{Type: "A"}} },
+		"maintenance": func(_ *corev1.Node, b *projection.Outside) { b.Foreign = []model.OtherMaintenance{{Object: "x"}} },
+		"volumes":     func(_ *corev1.Node, b *projection.Outside) { b.Volumes = []string{"v"} },
 	}
 	for what, change := range changes {
 		var k kept
-		before := k.view(node, &besidesNode{helper: helperView{ready: true}})
-		changed, outside := node.DeepCopy(), besidesNode{helper: helperView{ready: true}}
+		before := k.view(node, &projection.Outside{Helper: projection.Helper{Ready: true}})
+		changed, outside := node.DeepCopy(), projection.Outside{Helper: projection.Helper{Ready: true}}
 		change(changed, &outside)
 		if what != "Node" {
 			changed = node

@@ -15,6 +15,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
 // maintenanceLeases is the namespace in which Leases are honored.
@@ -176,9 +177,9 @@ func TestALeaseThatIsNotHonoredIsToldOfOnce(t *testing.T) {
 }
 
 func TestCacheKeepsOfALeaseWhatItSays(t *testing.T) {
-	node, want := leaseMaintenance(lease(), testNow)
-	gotNode, got := leaseMaintenance(stripLease(lease()), testNow)
-	if diff := cmp.Diff(want, got); diff != "" || !isMaintenance(stripLease(lease())) || gotNode != node {
+	node, want := projection.LeaseMaintenance(lease(), testNow)
+	gotNode, got := projection.LeaseMaintenance(projection.StripLease(lease()), testNow)
+	if diff := cmp.Diff(want, got); diff != "" || !projection.IsMaintenance(projection.StripLease(lease())) || gotNode != node {
 		t.Errorf("node %q (-want +got):\n%s", gotNode, diff)
 	}
 }
@@ -187,10 +188,10 @@ func TestSignsOfMaintenanceAskForAPassIfTheyComeOrGo(t *testing.T) {
 	renewed := lease(func(l *coordinationv1.Lease) { l.Spec.RenewTime = at(600) })
 	freed := lease(func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = nil })
 	shorter := lease(func(l *coordinationv1.Lease) { l.Spec.LeaseDurationSeconds = ptr.To[int32](60) })
-	if !leaseChanged(stripLease(lease()), stripLease(shorter)) {
+	if !leaseChanged(projection.StripLease(lease()), projection.StripLease(shorter)) {
 		t.Error("Lease: want a pass for one that ends sooner")
 	}
-	if leaseChanged(lease(), renewed) || !leaseChanged(lease(), freed) || !leaseChanged(stripLease(freed), stripLease(lease())) {
+	if leaseChanged(lease(), renewed) || !leaseChanged(lease(), freed) || !leaseChanged(projection.StripLease(freed), projection.StripLease(lease())) {
 		t.Error("Lease: want no pass for a renewal, and one for another holder")
 	}
 	of := nodeMaintenance
@@ -208,7 +209,7 @@ func TestConditionsOfNodesAskForAPassIfAPolicyNamesThem(t *testing.T) {
 		t.Error("a pass before a policy names it")
 	}
 	i.setConditions([]corev1.NodeConditionType{"KernelDeadlock"})
-	if !i.nodeChanged(stripNode(newNode("a")), stripNode(deadlocked)) || i.nodeChanged(deadlocked, deadlocked) {
+	if !i.nodeChanged(projection.StripNode(newNode("a")), projection.StripNode(deadlocked)) || i.nodeChanged(deadlocked, deadlocked) {
 		t.Error("want a pass for the condition that a policy names")
 	}
 }

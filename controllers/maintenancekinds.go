@@ -18,13 +18,19 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
-// maintenanceKinds are the kinds by which other tools say that they maintain the node which spec.nodeName names, by the name of their
-// CustomResourceDefinition. The second one is the first's older name.
-var maintenanceKinds = map[string]schema.GroupVersionKind{
-	"nodemaintenances.nodemaintenance.medik8s.io":  {Group: "nodemaintenance.medik8s.io", Version: "v1beta1", Kind: "NodeMaintenance"},
-	"nodemaintenances.nodemaintenance.kubevirt.io": {Group: "nodemaintenance.kubevirt.io", Version: "v1beta1", Kind: "NodeMaintenance"},
+// maintenanceKinds are the kinds by which other tools say that they maintain a node, by the name of their CustomResourceDefinition.
+var maintenanceKinds = maintenanceDefinitions()
+
+func maintenanceDefinitions() map[string]schema.GroupVersionKind {
+	definitions := map[string]schema.GroupVersionKind{}
+	for _, kind := range projection.MaintenanceKinds() {
+		definitions["nodemaintenances."+kind.Group] = kind
+	}
+	return definitions
 }
 
 const (

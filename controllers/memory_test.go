@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
 // fatLabels are as many as an object may have: 8,800 of them are 1.1 MB.
@@ -90,7 +92,7 @@ func TestPodsOfAnySizeTakeLittleMemory(t *testing.T) {
 	)
 	for name, fat := range fatPods() {
 		t.Run(name, func(t *testing.T) {
-			grown := retained(t, pods, func(i int) *corev1.Pod { return stripPod(fat(i), sets.New("app")) })
+			grown := retained(t, pods, func(i int) *corev1.Pod { return projection.StripPod(fat(i), sets.New("app")) })
 			t.Logf("%d pods: %d KiB", pods, grown>>10)
 			if grown > limit {
 				t.Errorf("%d pods take %d KiB, want less than %d", pods, grown>>10, limit>>10)
@@ -111,13 +113,13 @@ func TestOtherObjectsOfAnySizeTakeLittleMemory(t *testing.T) {
 	}
 	for name, one := range map[string]func(i int) client.Object{
 		"PodDisruptionBudget": func(i int) client.Object {
-			return stripBudget(&policyv1.PodDisruptionBudget{ObjectMeta: meta(i), Spec: policyv1.PodDisruptionBudgetSpec{Selector: selector(i)}})
+			return projection.StripBudget(&policyv1.PodDisruptionBudget{ObjectMeta: meta(i), Spec: policyv1.PodDisruptionBudgetSpec{Selector: selector(i)}})
 		},
 		"Lease": func(i int) client.Object {
-			return stripLease(&coordinationv1.Lease{ObjectMeta: meta(i), Spec: coordinationv1.LeaseSpec{HolderIdentity: ptr.To(large(i))}})
+			return projection.StripLease(&coordinationv1.Lease{ObjectMeta: meta(i), Spec: coordinationv1.LeaseSpec{HolderIdentity: ptr.To(large(i))}})
 		},
 		"VolumeAttachment": func(i int) client.Object {
-			return stripVolumeAttachment(&storagev1.VolumeAttachment{ObjectMeta: meta(i), Spec: storagev1.VolumeAttachmentSpec{Attacher: large(i)}})
+			return projection.StripVolumeAttachment(&storagev1.VolumeAttachment{ObjectMeta: meta(i), Spec: storagev1.VolumeAttachmentSpec{Attacher: large(i)}})
 		},
 		"NodeMaintenance": func(i int) client.Object {
 			object := nodeMaintenance("n1")
@@ -138,7 +140,7 @@ func TestOtherObjectsOfAnySizeTakeLittleMemory(t *testing.T) {
 	}
 }
 
-// What cannot be told of a pod counts as what has to be waited for.
+// What is not known of a pod counts as what has to be waited for.
 func TestABudgetMayCoverAPodWhoseLabelsWereCut(t *testing.T) {
 	budget := func(name, key string) *policyv1.PodDisruptionBudget {
 		return &policyv1.PodDisruptionBudget{
@@ -151,7 +153,7 @@ func TestABudgetMayCoverAPodWhoseLabelsWereCut(t *testing.T) {
 	for key, value := range fatLabels() {
 		pod.Labels[key] = value
 	}
-	got, err := newPodProjection(w).pods(t.Context(), []*corev1.Pod{stripPod(pod, sets.New("app"))})
+	got, err := projectPods(t.Context(), w).Project([]*corev1.Pod{projection.StripPod(pod, sets.New("app"))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ type numbers struct {
 	// refused counts refused writes; refusedNow is how many different ones wait to be tried again.
 	refused    *prometheus.CounterVec
 	refusedNow prometheus.Gauge
-	// notifications counts what receivers were told.
+	// notifications counts messages to receivers.
 	notifications *prometheus.CounterVec
 	mu            sync.Mutex
 	// policies have label values.

@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 	"github.com/reboot-operator/reboot-operator/internal/podstream"
 )
 
@@ -67,8 +68,8 @@ type nodePodWatch struct {
 
 func newNodePods(client typedcorev1.CoreV1Interface) *nodePods {
 	return &nodePods{
-		client: client, listPods: podstream.Of(client.RESTClient()), strip: stripPod, named: alwaysNamed, watches: map[string]*nodePodWatch{},
-		clock: clock.RealClock{}, lingering: lingering,
+		client: client, listPods: podstream.Of(client.RESTClient()), strip: projection.StripPod, named: alwaysNamed,
+		watches: map[string]*nodePodWatch{}, clock: clock.RealClock{}, lingering: lingering,
 	}
 }
 
@@ -224,8 +225,8 @@ type listedFirst struct{ *cache.ListWatch }
 // IsWatchListSemanticsUnSupported is what client-go asks.
 func (listedFirst) IsWatchListSemanticsUnSupported() bool { return true }
 
-// podChanged says whether a plan could see the difference between two states of a pod that stripPod made. Most of what the kubelet and
-// controllers write makes none.
+// podChanged says whether a plan could see the difference between two states of a pod that projection.StripPod made. Most of what the
+// kubelet and controllers write makes none.
 func podChanged(before, after any) bool {
 	from, was := before.(*corev1.Pod)
 	to, is := after.(*corev1.Pod)

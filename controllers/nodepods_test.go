@@ -15,6 +15,7 @@ import (
 	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
 
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 	"github.com/reboot-operator/reboot-operator/internal/podlabels"
 	"github.com/reboot-operator/reboot-operator/test/await"
 	"github.com/reboot-operator/reboot-operator/test/fatpods"
@@ -317,7 +318,7 @@ func TestAPodAsksForAPassOnlyWhenAPlanCouldSeeTheChange(t *testing.T) {
 			before, after := newPod("p"), newPod("p")
 			before.ResourceVersion, after.ResourceVersion = "1", "2"
 			test.change(after)
-			if got := podChanged(stripPod(before, alwaysNamed), stripPod(after, alwaysNamed)); got != test.want {
+			if got := podChanged(projection.StripPod(before, alwaysNamed), projection.StripPod(after, alwaysNamed)); got != test.want {
 				t.Errorf("changed: %t", got)
 			}
 		})

@@ -26,7 +26,7 @@ type observed struct {
 	conditions map[types.UID][]model.NodeCondition
 	helpers    map[types.UID]seen[bool]
 	leases     map[types.UID]seen[renewal]
-	// told is what was told of Leases.
+	// told is what was reported of Leases.
 	told map[types.UID]seen[string]
 }
 
@@ -116,7 +116,7 @@ func (o *observed) sawLease(lease *coordinationv1.Lease) bool {
 	return true
 }
 
-// isNews says that this was not the last thing that was told of a Lease.
+// isNews says that this was not the last thing that was reported of a Lease.
 func (o *observed) isNews(lease *coordinationv1.Lease, text string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

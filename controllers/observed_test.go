@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
 // readyAt is a node whose condition Ready changed last at a time, by the clock of its host.
@@ -49,7 +51,7 @@ func TestAConditionIsTimedByWhenItsStatusWasSeenFirstWhateverTheClockOfItsHostSa
 			var got time.Time
 			for i, look := range test.looks {
 				clock.SetTime(testNow.Add(time.Duration(i) * time.Minute))
-				got = o.ofNode(stripNode(readyAt(look.status, look.clock)))[0].Since
+				got = o.ofNode(projection.StripNode(readyAt(look.status, look.clock)))[0].Since
 			}
 			if want := testNow.Add(time.Duration(test.want) * time.Minute); !got.Equal(want) {
 				t.Errorf("since %s, want %s", got, want)
@@ -128,7 +130,7 @@ func TestALeaseHoldsFromWhenItsRenewalCameNotFromWhenAPassReadIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	clock.SetTime(testNow.Add(10 * time.Minute))
-	r.observed.sawLease(stripLease(renewed)) // as its watch does
+	r.observed.sawLease(projection.StripLease(renewed)) // as its watch does
 	clock.SetTime(testNow.Add(50 * time.Minute))
 	if got := until(); !got.Equal(testNow.Add(70 * time.Minute)) {
 		t.Errorf("until %s, want an hour from the renewal", got)

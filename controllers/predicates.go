@@ -16,13 +16,14 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
 // nodeChanged says whether a plan could see the difference between two states of a Node. Heartbeats, images and the like make none.
 func nodeChanged(before, after *corev1.Node) bool {
 	return metadataChanged(before, after) ||
 		!maps.Equal(before.Labels, after.Labels) ||
-		slices.ContainsFunc(nodeAnnotations, func(key string) bool { return before.Annotations[key] != after.Annotations[key] }) ||
+		slices.ContainsFunc(projection.NodeAnnotations, func(key string) bool { return before.Annotations[key] != after.Annotations[key] }) ||
 		before.Spec.Unschedulable != after.Spec.Unschedulable ||
 		!equality.Semantic.DeepEqual(before.Spec.Taints, after.Spec.Taints) ||
 		before.Status.NodeInfo.BootID != after.Status.NodeInfo.BootID ||
@@ -34,7 +35,7 @@ func nodeChanged(before, after *corev1.Node) bool {
 
 // conditionChanged: the status of the condition is another one, or it was meanwhile.
 func conditionChanged(before, after *corev1.Node, t corev1.NodeConditionType) bool {
-	from, to := findCondition(before, t), findCondition(after, t)
+	from, to := projection.FindCondition(before, t), projection.FindCondition(after, t)
 	if from == nil || to == nil {
 		return from != to
 	}
@@ -95,48 +96,33 @@ func policyChanged(before, after *v1alpha1.RebootPolicy) bool {
 
 // ownPodChanged is about the pods of the operator.
 func ownPodChanged(before, after *corev1.Pod) bool {
-	if isManager(after) {
+	if projection.IsManager(after) {
 		return managerChanged(before, after)
 	}
 	return helperChanged(before, after)
 }
 
 func helperChanged(before, after *corev1.Pod) bool {
-	return metadataChanged(before, after) || before.Spec.NodeName != after.Spec.NodeName || viewHelper(before) != viewHelper(after)
+	return metadataChanged(before, after) || before.Spec.NodeName != after.Spec.NodeName ||
+		projection.HelperOf(before) != projection.HelperOf(after)
 }
 
 func deploymentChanged(before, after *appsv1.Deployment) bool {
-	return metadataChanged(before, after) || deploymentReadiness(before) != deploymentReadiness(after)
+	return metadataChanged(before, after) || projection.DeploymentReadiness(before) != projection.DeploymentReadiness(after)
 }
 
 func statefulSetChanged(before, after *appsv1.StatefulSet) bool {
-	return metadataChanged(before, after) || statefulSetReadiness(before) != statefulSetReadiness(after)
+	return metadataChanged(before, after) || projection.StatefulSetReadiness(before) != projection.StatefulSetReadiness(after)
 }
 
 func budgetChanged(before, after *policyv1.PodDisruptionBudget) bool {
-	return metadataChanged(before, after) || budgetReadiness(before) != budgetReadiness(after)
+	return metadataChanged(before, after) || projection.BudgetReadiness(before) != projection.BudgetReadiness(after)
 }
 
 // metadataChanged says whether the object is being deleted since, or is another one of the same name: a watch that was interrupted shows
 // a deletion and a creation as one update.
 func metadataChanged(before, after client.Object) bool {
 	return before.GetUID() != after.GetUID() || before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero()
-}
-
-func nodeCondition(node *corev1.Node, t corev1.NodeConditionType) corev1.ConditionStatus {
-	if found := findCondition(node, t); found != nil {
-		return found.Status
-	}
-	return ""
-}
-
-func findCondition(node *corev1.Node, t corev1.NodeConditionType) *corev1.NodeCondition {
-	for i := range node.Status.Conditions {
-		if node.Status.Conditions[i].Type == t {
-			return &node.Status.Conditions[i]
-		}
-	}
-	return nil
 }
 
 // interest is which workloads, conditions and volumes of Nodes a plan looks at; changes of all others ask for no pass. A pass replaces it

@@ -13,6 +13,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
 func TestNodeChangesAskForAPassOnlyIfAPlanCanSeeThem(t *testing.T) {
@@ -52,7 +53,7 @@ func TestNodeChangesAskForAPassOnlyIfAPlanCanSeeThem(t *testing.T) {
 			if got := nodeChanged(newNode("a"), after); got != test.want {
 				t.Errorf("as it is: %t, want %t", got, test.want)
 			}
-			if got := nodeChanged(stripNode(newNode("a")), stripNode(after)); got != test.want {
+			if got := nodeChanged(projection.StripNode(newNode("a")), projection.StripNode(after)); got != test.want {
 				t.Errorf("as it is cached: %t, want %t", got, test.want)
 			}
 		})

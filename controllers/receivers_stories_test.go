@@ -25,7 +25,7 @@ import (
 )
 
 var _ = Describe("Receivers of notifications", func() {
-	It("are told of a rollout once each, and no pass waits for one that hangs", func(ctx context.Context) {
+	It("are notified of a rollout once each, and no pass waits for one that hangs", func(ctx context.Context) {
 		inbox := &inbox{}
 		well := httptest.NewServer(inbox)
 		DeferCleanup(well.Close)

@@ -25,7 +25,7 @@ type reconciler struct {
 	numbers  *numbers
 	limiter  *retryLimiter
 	memory   podMemory
-	// receivers are told how rollouts go; nil if none are.
+	// receivers are notified of how rollouts go; nil if none are.
 	receivers receiverTeller
 	// handOver has another manager lead, and says whether it does; nil never does.
 	handOver func() bool

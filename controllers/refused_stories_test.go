@@ -171,7 +171,7 @@ var _ = Describe("A write that the API server refuses", func() {
 	})
 })
 
-// othersGoOn expects that the other node is drained, and that people are told why the first one is not.
+// othersGoOn expects that the other node is drained, and that it is reported why the first one is not.
 func othersGoOn(ctx context.Context, answer, object string) {
 	Eventually(rebootNamed(ctx, "r2")).Should(HaveField("Status.Order", HaveField("Action", v1alpha1.ActionDrain)))
 	Expect(rebootNamed(ctx, "r2")().Status.Message).NotTo(ContainSubstring("n1"))

@@ -2,9 +2,7 @@ package controllers
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"math"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,36 +10,8 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
-
-// decodeSlots reads the slots object's data: node name -> slot as JSON. An entry that cannot be read belongs to no NodeReboot, so it comes
-// back as an empty slot, which counts as gone: what is under way is known from the NodeReboots, the object only fences.
-func decodeSlots(data map[string]string) map[string]plan.Slot {
-	slots := make(map[string]plan.Slot, len(data))
-	for node, encoded := range data {
-		var slot plan.Slot
-		if err := json.Unmarshal([]byte(encoded), &slot); err != nil || slot.Attempt < 1 || slot.Attempt > maxAttempt {
-			slot = plan.Slot{}
-		}
-		slots[node] = slot
-	}
-	return slots
-}
-
-// maxAttempt is a number that no attempt comes to, and from which one can go on counting.
-const maxAttempt = math.MaxInt32 / 2
-
-func encodeSlots(slots map[string]plan.Slot) (map[string]string, error) {
-	data := make(map[string]string, len(slots))
-	for node, slot := range slots {
-		encoded, err := json.Marshal(slot)
-		if err != nil {
-			return nil, fmt.Errorf("encode the slot of node %s: %w", node, err)
-		}
-		data[node] = string(encoded)
-	}
-	return data, nil
-}
 
 // slotsMemory is the slots object as this manager last read or wrote it. Whatever is granted is written on the very version that is
 // remembered here.
@@ -60,7 +30,7 @@ func (m *slotsMemory) note(object *corev1.ConfigMap, err error) {
 // read the same state, only one can: the update carries the resourceVersion that the plan was made from, and a create fails if the object
 // exists.
 func (e *executor) writeSlots(ctx context.Context, read *corev1.ConfigMap, slots map[string]plan.Slot) (*corev1.ConfigMap, error) {
-	data, err := encodeSlots(slots)
+	data, err := projection.EncodeSlots(slots)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +20,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
 // snapshot is a plan's input, and what the executor needs besides the plan: the objects as they were when the plan was made, so that its
@@ -116,7 +116,7 @@ func (r *reader) read(ctx context.Context) (*snapshot, error) {
 		return nil, err
 	}
 	s.workloads, s.unknown, s.Workloads = sets.New[model.WorkloadKey](), sets.New[model.WorkloadKey](), map[model.WorkloadKey]model.Workload{}
-	r.addWorkloads(ctx, s, openWorkloads(slices.Collect(maps.Keys(r.kept.unfinished))))
+	r.addWorkloads(ctx, s, projection.OpenWorkloads(slices.Collect(maps.Keys(r.kept.unfinished))))
 	if err := r.readSlots(ctx, s); err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (r *reader) fill(ctx context.Context, s *snapshot, nodes []string) error {
 	}
 	r.pods.nameKeys(named)
 	watchErr := r.pods.watch(ctx, nodes)
-	project := newPodProjection(r.cache)
+	project := projectPods(ctx, r.cache)
 	if s.Pods == nil {
 		s.Pods = make(map[string][]model.Pod, len(nodes))
 	}
@@ -143,7 +143,7 @@ func (r *reader) fill(ctx context.Context, s *snapshot, nodes []string) error {
 		if !known {
 			continue
 		}
-		projected, err := project.pods(ctx, pods)
+		projected, err := project.Project(pods)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("read the pods of node %s: %w", node, err))
 			continue
@@ -222,73 +222,18 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 	for _, node := range nodes {
 		s.nodes[node.Name] = node
 		helper, hasPod := helpers[node.Name]
-		outside := besidesNode{helper: helper, conditions: r.observed.ofNode(node), foreign: foreign.of(node.Name), volumes: volumes[node.Name]}
-		if !hasPod {
-			outside.problem, outside.notMeant = sets.missing(node)
+		outside := projection.Outside{
+			Helper: helper, Conditions: r.observed.ofNode(node), Foreign: foreign.of(node.Name), Volumes: volumes[node.Name],
 		}
-		outside.noDetector = sets.noDetector(node)
-		outside.since = r.observed.ofHelper(node.UID, helper.ready)
+		if !hasPod {
+			outside.Problem, outside.NotMeant = sets.Missing(node)
+		}
+		outside.NoDetector = sets.NoDetector(node)
+		outside.Since = r.observed.ofHelper(node.UID, helper.Ready)
 		s.Nodes = append(s.Nodes, r.kept.view(node, &outside))
 	}
 	r.observed.keepNodes(nodes)
 	return nil
-}
-
-// planNode is what a plan sees of a Node.
-func planNode(node *corev1.Node, outside *besidesNode) *model.Node {
-	view := &model.Node{
-		Name:             node.Name,
-		UID:              string(node.UID),
-		Labels:           node.Labels,
-		Taints:           node.Spec.Taints,
-		Unschedulable:    node.Spec.Unschedulable,
-		CordonedFor:      node.Annotations[v1alpha1.CordonAnnotation],
-		Deleting:         !node.DeletionTimestamp.IsZero(),
-		Annotations:      node.Annotations,
-		Ready:            nodeCondition(node, corev1.NodeReady) == corev1.ConditionTrue,
-		BootID:           model.UsableBootID(node.Status.NodeInfo.BootID),
-		KernelVersion:    node.Status.NodeInfo.KernelVersion,
-		Conditions:       outside.conditions,
-		OtherMaintenance: append(conditionMaintenance(node), outside.foreign...),
-		Volumes:          outside.volumes,
-		HelperReady:      outside.helper.ready,
-		HelperProblem:    cmp.Or(outside.helper.problem, outside.problem),
-		HelperSince:      outside.since,
-		HelperNotMeant:   outside.notMeant,
-		NoDetector:       outside.noDetector,
-	}
-	for _, t := range plan.MaintenanceConditions {
-		if !ownMaintenance(node, t) {
-			continue
-		}
-		if view.Maintenance == nil {
-			view.Maintenance = make(map[corev1.NodeConditionType]bool, len(plan.MaintenanceConditions))
-		}
-		view.Maintenance[t] = true
-	}
-	return view
-}
-
-// ownMaintenance tells whether the operator has set the maintenance condition to True.
-func ownMaintenance(node *corev1.Node, t corev1.NodeConditionType) bool {
-	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
-		return c.Type == t && c.Status == corev1.ConditionTrue && c.Reason == plan.MaintenanceReason
-	})
-}
-
-// openWorkloads are the workloads that NodeReboots with an open attempt refer to.
-func openWorkloads(reboots []*v1alpha1.NodeReboot) sets.Set[model.WorkloadKey] {
-	keys := sets.New[model.WorkloadKey]()
-	for _, reboot := range reboots {
-		if reboot.Status.Attempt == nil || reboot.Status.Attempt.EndedTime != nil || reboot.Status.CompletionTime != nil {
-			continue
-		}
-		for _, ref := range reboot.Status.Workloads {
-			keys.Insert(model.WorkloadKey{Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name})
-		}
-		keys.Insert(model.BudgetsOfDrain(reboot)...) // also those of pods that came later
-	}
-	return keys
 }
 
 // readSlots takes the slots object as this manager last read or wrote it, and reads it if that is not known. Whatever is granted or freed
@@ -324,7 +269,7 @@ func (r *reader) takeSlots(ctx context.Context, s *snapshot) {
 	if s.slots = r.slotsKnown.object; s.slots == nil {
 		return
 	}
-	s.Slots = decodeSlots(s.slots.Data)
+	s.Slots = projection.DecodeSlots(s.slots.Data)
 	if len(s.Slots) > 0 {
 		r.markGone(ctx, s)
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
 // fakePods is a podWatcher that knows what it is given.
@@ -138,7 +139,7 @@ func TestPodsBelongToTheirControllersAndToEveryBudgetThatCoversThem(t *testing.T
 		"without labels": {newPod("plain"), []model.WorkloadKey{key(v1alpha1.WorkloadPodDisruptionBudget, "not-db")}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := newPodProjection(w).pods(t.Context(), []*corev1.Pod{stripPod(test.pod, nil)})
+			got, err := projectPods(t.Context(), w).Project([]*corev1.Pod{projection.StripPod(test.pod, nil)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -220,7 +221,7 @@ func TestPodsTellReadinessAndWhichContainersRun(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := newPodProjection(w).pods(t.Context(), []*corev1.Pod{stripPod(test.pod, nil)})
+			got, err := projectPods(t.Context(), w).Project([]*corev1.Pod{projection.StripPod(test.pod, nil)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -403,11 +404,11 @@ func TestReadResolvesSlotsOfUnknownNodeRebootsLive(t *testing.T) {
 
 func TestSlotsAreReadBackAsTheyWereWritten(t *testing.T) {
 	slots := map[string]plan.Slot{"a": {Reboot: "r", UID: "u", Attempt: 2}, "b.example.com": {Reboot: "s", UID: "v", Attempt: 1}}
-	data, err := encodeSlots(slots)
+	data, err := projection.EncodeSlots(slots)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(slots, decodeSlots(data)); diff != "" {
+	if diff := cmp.Diff(slots, projection.DecodeSlots(data)); diff != "" {
 		t.Errorf("slots (-want +got):\n%s", diff)
 	}
 }

@@ -25,6 +25,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
 var _ = Describe("The operator", func() {
@@ -170,7 +171,7 @@ var _ = Describe("The operator", func() {
 		createHelper(ctx, "n1")
 		createReboot(ctx, "r1", "n1")
 		uid := string(rebootNamed(ctx, "r1")().UID)
-		data, err := encodeSlots(map[string]plan.Slot{
+		data, err := projection.EncodeSlots(map[string]plan.Slot{
 			"n1": {Reboot: "r1", UID: uid, Attempt: 1}, "n2": {Reboot: "gone", UID: "gone", Attempt: 1},
 		})
 		Expect(err).NotTo(HaveOccurred())
@@ -408,7 +409,7 @@ func slots(ctx context.Context) func() map[string]plan.Slot {
 		object := &corev1.ConfigMap{}
 		Expect(client.IgnoreNotFound(
 			k8s.Get(ctx, types.NamespacedName{Namespace: testNamespace, Name: v1alpha1.SlotsName}, object))).To(Succeed())
-		return decodeSlots(object.Data)
+		return projection.DecodeSlots(object.Data)
 	}
 }
 
@@ -416,7 +417,7 @@ func slots(ctx context.Context) func() map[string]plan.Slot {
 func maintenanceOf(node *corev1.Node) []corev1.NodeConditionType {
 	var types []corev1.NodeConditionType
 	for _, t := range plan.MaintenanceConditions {
-		if nodeCondition(node, t) != "" {
+		if projection.ConditionStatus(node, t) != "" {
 			types = append(types, t)
 		}
 	}

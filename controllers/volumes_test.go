@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
 // attachment of a volume to a node; it is attached.
@@ -87,7 +88,7 @@ func TestVolumesAskForAPassIfTheyComeOrGoOnANodeThatIsDrained(t *testing.T) {
 		t.Error("something is of interest before the first pass")
 	}
 	i.setVolumes(sets.New("a"))
-	if cached := stripVolumeAttachment(attachment("pv", "a")); !i.hasVolume(cached) || i.hasVolume(attachment("pv", "b")) {
+	if cached := projection.StripVolumeAttachment(attachment("pv", "a")); !i.hasVolume(cached) || i.hasVolume(attachment("pv", "b")) {
 		t.Error("want the volumes of the node alone")
 	}
 	detaching, another := attachment("pv", "a"), attachment("pv", "a")
@@ -103,7 +104,7 @@ func TestOfAVolumeAttachmentOnlyTheNodeAndTheVolumeAreCached(t *testing.T) {
 	a.Annotations, a.Status.AttachmentMetadata = map[string]string{"a": "b"}, map[string]string{"devicePath": "/dev/x"}
 	want := &storagev1.VolumeAttachment{ObjectMeta: metav1.ObjectMeta{Name: a.Name, UID: a.UID}}
 	want.Spec.NodeName, want.Spec.Source.PersistentVolumeName = "a", ptr.To("pv")
-	if diff := cmp.Diff(client.Object(want), client.Object(stripVolumeAttachment(a))); diff != "" {
+	if diff := cmp.Diff(client.Object(want), client.Object(projection.StripVolumeAttachment(a))); diff != "" {
 		t.Errorf("cached (-want +got):\n%s", diff)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
 // abridgedCache shows NodeReboots as the manager's cache keeps them, and all else as it is stored.
@@ -192,12 +193,12 @@ func TestWhatThereAreThousandsOfIsSmallInMemory(t *testing.T) {
 		},
 		"a Node": {
 			whole: func(i int) any { return realNode(i) },
-			kept:  func(i int) any { return stripNode(realNode(i)) },
+			kept:  func(i int) any { return projection.StripNode(realNode(i)) },
 			limit: 5 << 10,
 		},
 		"the pod of a helper": {
 			whole: func(i int) any { return realHelper(i) },
-			kept:  func(i int) any { return stripHelper(realHelper(i)) },
+			kept:  func(i int) any { return projection.StripHelper(realHelper(i)) },
 			limit: 2 << 10,
 		},
 	} {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
 // addWorkloads reads how ready workloads are, those of which that is not known yet. Those that do not exist stay out. One that cannot be
@@ -48,55 +49,21 @@ func readWorkload(ctx context.Context, reader client.Reader, key model.WorkloadK
 		if err := reader.Get(ctx, name, &object, client.UnsafeDisableDeepCopy); err != nil {
 			return nil, err
 		}
-		workload = deploymentReadiness(&object)
+		workload = projection.DeploymentReadiness(&object)
 	case v1alpha1.WorkloadStatefulSet:
 		var object appsv1.StatefulSet
 		if err := reader.Get(ctx, name, &object, client.UnsafeDisableDeepCopy); err != nil {
 			return nil, err
 		}
-		workload = statefulSetReadiness(&object)
+		workload = projection.StatefulSetReadiness(&object)
 	case v1alpha1.WorkloadPodDisruptionBudget:
 		var object policyv1.PodDisruptionBudget
 		if err := reader.Get(ctx, name, &object, client.UnsafeDisableDeepCopy); err != nil {
 			return nil, err
 		}
-		workload = budgetReadiness(&object)
+		workload = projection.BudgetReadiness(&object)
 	default:
 		return nil, nil
 	}
 	return &workload, nil
-}
-
-// replicas is 1 if it is not set, as the API server defaults it.
-func replicas(n *int32) int32 {
-	if n == nil {
-		return 1
-	}
-	return *n
-}
-
-func deploymentReadiness(d *appsv1.Deployment) model.Workload {
-	return model.Workload{
-		Ready:   d.Status.ReadyReplicas,
-		Desired: replicas(d.Spec.Replicas),
-		Stale:   d.Status.ObservedGeneration < d.Generation,
-	}
-}
-
-func statefulSetReadiness(s *appsv1.StatefulSet) model.Workload {
-	return model.Workload{
-		Ready:   s.Status.ReadyReplicas,
-		Desired: replicas(s.Spec.Replicas),
-		Stale:   s.Status.ObservedGeneration < s.Generation,
-	}
-}
-
-func budgetReadiness(b *policyv1.PodDisruptionBudget) model.Workload {
-	return model.Workload{
-		Ready:              b.Status.CurrentHealthy,
-		Desired:            b.Status.ExpectedPods,
-		DisruptionsAllowed: b.Status.DisruptionsAllowed,
-		Expected:           b.Status.ExpectedPods,
-		Stale:              b.Status.ObservedGeneration < b.Generation,
-	}
 }

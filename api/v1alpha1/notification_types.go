@@ -11,7 +11,7 @@ const AllowedPoliciesAnnotation = "reboot-operator.io/allowed-policies"
 // NotificationsName is the name of the ConfigMap in the operator's namespace that remembers what was sent.
 const NotificationsName = "reboot-operator-notifications"
 
-// NotificationEvent is something that people are told about.
+// NotificationEvent is something that people are notified about.
 // ---
 // The values are checked where the type is used, so that the message there can list them in their order.
 //

@@ -40,7 +40,7 @@ const (
 	ConditionNamesTaken = "NamesTaken"
 	// ConditionCanaryTooLarge of a RebootPolicy is True while it asks for more canaries than it has nodes.
 	ConditionCanaryTooLarge = "CanaryTooLarge"
-	// ConditionNotificationsFailing of a RebootPolicy is True while a receiver of its notifications cannot be told.
+	// ConditionNotificationsFailing of a RebootPolicy is True while a receiver of its notifications cannot be notified.
 	ConditionNotificationsFailing = "NotificationsFailing"
 	// ConditionUnknownZones of a RebootPolicy is True while its zone order names a zone that none of its nodes is in.
 	ConditionUnknownZones = "UnknownZones"

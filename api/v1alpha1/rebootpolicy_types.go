@@ -152,7 +152,7 @@ type RebootPolicySpec struct {
 	// +kubebuilder:default={}
 	History HistorySpec `json:"history,omitempty,omitzero"`
 
-	// notifications are the receivers that are told how rollouts of the policy go.
+	// notifications are the receivers that are notified of how rollouts of the policy go.
 	// +optional
 	// +listType=map
 	// +listMapKey=name

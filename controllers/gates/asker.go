@@ -71,7 +71,7 @@ type entry struct {
 	stop    context.CancelFunc
 	// done is closed at the end of what runs; nil while nothing does.
 	done chan struct{}
-	// awaited: a pass waits for the answer, so it need not be told that there is one.
+	// awaited: a pass waits for the answer, so it need not be notified that there is one.
 	awaited bool
 	answer  *model.GateAnswer
 	// at is when what the answer says was so, and took is how long it took to find out.

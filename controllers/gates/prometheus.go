@@ -18,7 +18,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// mostRows is how many rows are asked for; a few of them are told.
+// mostRows is how many rows are asked for; a few of them are reported.
 const mostRows = 100
 
 // prometheusGate is a query of a Prometheus that has no rows while nothing is in the way.

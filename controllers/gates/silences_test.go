@@ -225,7 +225,7 @@ func TestAGateIsNeitherFooledNorBlockedBySilencesOfTheOperator(t *testing.T) {
 	check("an alert that nothing hides", "Gate g: alerts of "+s.URL+": Disk.")
 }
 
-// fakeAlertmanager answers as it is told.
+// fakeAlertmanager answers as the test says.
 type fakeAlertmanager struct {
 	*httptest.Server
 	mu       sync.Mutex

@@ -33,7 +33,7 @@ type Snapshot struct {
 	Workloads map[model.WorkloadKey]model.Workload
 	// Invalid says of a policy, by name, what in it does not compile, such as a CEL expression.
 	Invalid map[string]string
-	// NotificationProblems says of policies, by name, what keeps a receiver of their notifications from being told.
+	// NotificationProblems says of policies, by name, what keeps a receiver of their notifications from being notified.
 	NotificationProblems map[string]model.NotificationProblem
 	// Answers of gates, to the queries that were made (see Plan.Queries).
 	Answers map[model.GateKey]model.GateAnswer

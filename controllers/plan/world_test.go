@@ -28,7 +28,7 @@ type world struct {
 	apps   map[WorkloadKey]*app
 	// clusterMax is the limit of the manager, in nodes or percent.
 	clusterMax *intstr.IntOrString
-	// quorumLabels are those that the manager was told of.
+	// quorumLabels are those that the manager knows of.
 	quorumLabels []string
 	manager      manager
 	// budgets are PodDisruptionBudgets.

@@ -168,7 +168,7 @@ func TestAnAlertIsAboutTheNodeIfALabelOrAMatcherSaysSo(t *testing.T) {
 		"its name":                          {wide, map[string]string{"node": "node-1"}, true},
 		"its name and port":                 {wide, map[string]string{"instance": "node-1:9100"}, true},
 		"another node":                      {wide, map[string]string{"node": "node-2"}, false},
-		"a node whose name begins likewise": {wide, map[string]string{"node": "node-10", "pod": "web-node-1", "a": "node-1.rack"}, false},
+		"a node whose name begins the same": {wide, map[string]string{"node": "node-10", "pod": "web-node-1", "a": "node-1.rack"}, false},
 		"no node":                           {wide, map[string]string{"alertname": "CephOSDDown"}, false},
 		"tied by a matcher":                 {narrow, map[string]string{"instance": "node-1.example.com:9100"}, true},
 		"tied, at the end":                  {narrow, map[string]string{"instance": "https://node-1"}, true},

@@ -62,8 +62,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	if err := printUsage(stdout, cluster, manager); err != nil {
+	if err := cluster.CreateApp(ctx, shop); err != nil {
 		return err
+	}
+	programs, err := cluster.Programs(ctx)
+	if err != nil {
+		return err
+	}
+	guide := guide{
+		kubeconfig: cluster.Kubeconfig(), programs: programs, node: cluster.Hosts()[0].Name(), logs: cluster.WorkDir(), managerLog: manager.LogPath(),
+	}
+	if _, err := io.WriteString(stdout, guide.text()); err != nil {
+		return fmt.Errorf("print how to use the cluster: %w", err)
 	}
 	select {
 	case <-ctx.Done():
@@ -114,35 +124,4 @@ func addNodes(ctx context.Context, cluster *testbed.Cluster, s settings) error {
 		})
 	}
 	return group.Wait()
-}
-
-// printUsage tells how to reach the cluster and what to try.
-func printUsage(out io.Writer, cluster *testbed.Cluster, manager *testbed.Manager) error {
-	first := cluster.Hosts()[0].Name()
-	_, err := fmt.Fprintf(out, `
-The cluster runs until Ctrl-C. To use it, in another terminal:
-
-  export KUBECONFIG=%[1]s
-  alias kubectl=%[2]s
-
-Things to try:
-
-  kubectl get nodes -L topology.kubernetes.io/zone
-  kubectl apply -f - <<EOF
-apiVersion: reboot-operator.io/v1alpha1
-kind: RebootPolicy
-metadata: {name: all}
-spec: {nodes: All, rollout: {maxUnavailable: 2}}
-EOF
-  kubectl annotate node %[3]s %[4]s=true        # the host asks for a reboot
-  kubectl annotate nodes --all %[4]s=true       # all of them do
-  kubectl get nodereboots --watch
-  kubectl get rebootpolicies
-
-Logs: %[5]s, the manager's: %[6]s
-`, cluster.Kubeconfig(), cluster.Kubectl(), first, testbed.RebootRequiredAnnotation, cluster.WorkDir(), manager.LogPath())
-	if err != nil {
-		return fmt.Errorf("print how to use the cluster: %w", err)
-	}
-	return nil
 }

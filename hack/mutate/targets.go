@@ -30,7 +30,7 @@ var targets = []target{
 		"controllers/plan/policies/*.go", "controllers/plan/protocol/*.go",
 	}, planTests},
 	{"attempt", []string{"controllers/plan/attempt/*.go"}, planTests},
-	{"executor", []string{"controllers/*.go"}, [][]string{{"./controllers"}}},
+	{"executor", []string{"controllers/*.go", "controllers/projection/*.go"}, [][]string{{"./controllers"}, {"./controllers/projection"}}},
 	{"gates", []string{"controllers/gates/*.go"}, [][]string{{"./controllers/gates"}}},
 	{"placement", []string{"controllers/gates/placement/*.go"}, [][]string{{"./controllers/gates/placement"}}},
 	{"windows", []string{"controllers/window/*.go"}, [][]string{{"./controllers/window"}}},

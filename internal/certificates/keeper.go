@@ -44,7 +44,7 @@ type Keeper struct {
 type Options struct {
 	// Namespace that the operator runs in.
 	Namespace string
-	// Webhooks are served: the certificate has the names of the webhook configurations, which are told what to trust.
+	// Webhooks are served: the certificate has the names of the webhook configurations, which say what to trust.
 	Webhooks bool
 	// MetricsService is the name of the Service of the metrics. The certificate has its name, and a ConfigMap has what to verify it by. Empty
 	// means that metrics have another certificate, or none.

@@ -330,12 +330,12 @@ func TestARebootIsGivenToTheHostAtMostOnceWhereverTheHelperCrashes(t *testing.T)
 			wantReboots: 0,
 			wantReport:  []func(*v1alpha1.HelperReport){recorded(1, v1alpha1.OrderStarted), saying(note)},
 		},
-		"after the host was told": {
+		"after the host was ordered": {
 			crash:       func(w *world) { w.host.onReboot.set(crash) },
 			wantReboots: 1,
 			wantReport:  []func(*v1alpha1.HelperReport){recorded(1, v1alpha1.OrderStarted), saying(note)},
 		},
-		"after the host was told, and it rebooted": {
+		"after the host was ordered, and it rebooted": {
 			crash:       func(w *world) { w.host.onReboot.set(crash) },
 			recover:     func(w *world) { w.host.setBootID(bootB) },
 			wantReboots: 1,

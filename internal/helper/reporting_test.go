@@ -106,7 +106,7 @@ func TestTheFirstReportOfABootAndOfARunDoesNotWait(t *testing.T) {
 	})
 }
 
-// A report that is held up when another helper takes over is never made. A helper that waited for it would not wait at all.
+// A report that is held up when another helper takes over is never made. A helper that waited for that report would not wait at all.
 func TestASupersededHelperWaitsForNoReport(t *testing.T) {
 	inWorld(t, func(w *world) {
 		stop := w.start()

@@ -182,7 +182,7 @@ func (c *cluster) runPod(name, node string) {
 	}
 }
 
-// kubelet removes the node's pods as soon as they were told to end, for as long as the test runs.
+// kubelet removes the node's pods as soon as they had to end, for as long as the test runs.
 func (c *cluster) kubelet(node string) {
 	pods := c.kube.CoreV1().Pods("default")
 	options := metav1.ListOptions{FieldSelector: "spec.nodeName=" + node}

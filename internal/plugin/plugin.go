@@ -10,7 +10,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/dashboard"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/fromkured"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/snapshot"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/status"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/timeline"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/why"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/windows"
 	"github.com/reboot-operator/reboot-operator/internal/version"
 )
 
@@ -36,8 +42,14 @@ func Command(a *app.App) *cobra.Command {
 	root.SetErr(a.ErrOut)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return app.UsageError{Err: err} })
 	root.AddCommand(
+		status.Command(a),
+		windows.Command(a),
+		dashboard.Command(a),
+		timeline.Command(a),
 		versionCommand(a),
+		snapshot.Command(a),
 		fromkured.Command(a),
+		why.Command(a),
 	)
 	return root
 }

@@ -161,7 +161,7 @@ func TestARebootIsAcceptedRefusedOrUncertain(t *testing.T) {
 			}
 			_, err := newClient(socket).Reboot(soon(t), bootID, Order{Method: test.method})
 			if diff := cmp.Diff(test.want, machine.told()); diff != "" {
-				t.Errorf("the host was told (-want +got):\n%s", diff)
+				t.Errorf("the host received (-want +got):\n%s", diff)
 			}
 			if got := fmt.Sprint(err); (test.wantErr == "" && err != nil) || (test.wantErr != "" && got != test.wantErr) {
 				t.Errorf("error %v, want %q", err, test.wantErr)

@@ -9,7 +9,7 @@ import (
 	"runtime/debug"
 )
 
-// stamped is the version that the linker was told; empty if it was told none, as with `go install`.
+// stamped is the version that the linker was given; empty if it was given none, as with `go install`.
 var stamped string
 
 // Get returns the version, such as v1.2.3; "(devel)" or "unknown" if the build says no more.

@@ -119,8 +119,8 @@ func TestAHelperMayDoNothingAsSomeoneElse(t *testing.T) {
 		"as another node":                   {"Impersonate-User": {"system:node:n2"}},
 		"as a node that is not there":       {"Impersonate-User": {"system:node:n3"}},
 		"as the manager":                    {"Impersonate-User": {"system:serviceaccount:" + namespace + ":" + manager}},
-		"as a user":                         {"Impersonate-User": {"somebody"}},
-		"as a user of system:masters":       {"Impersonate-User": {"somebody"}, "Impersonate-Group": {"system:masters"}},
+		"as a user":                         {"Impersonate-User": {"someone"}},
+		"as a user of system:masters":       {"Impersonate-User": {"someone"}, "Impersonate-Group": {"system:masters"}},
 		"as its node, with system:masters":  {"Impersonate-User": {"system:node:n1"}, "Impersonate-Group": {"system:masters"}},
 		"as its node, with a uid":           {"Impersonate-User": {"system:node:n1"}, "Impersonate-Uid": {"1"}},
 		"as its node, with something extra": {"Impersonate-User": {"system:node:n1"}, "Impersonate-Extra-Scopes": {"x"}},
@@ -199,7 +199,7 @@ func TestTheManagerMayDoWhatTheTableSaysAndNothingElse(t *testing.T) {
 	if diff := cmp.Diff(changed(refused(lines(asItself)), asManager), ask(t, token, nil)); diff != "" {
 		t.Errorf("answers to the manager (-want +got):\n%s", diff)
 	}
-	for _, user := range []string{"system:node:n1", "somebody", "system:serviceaccount:" + namespace + ":" + helper} {
+	for _, user := range []string{"system:node:n1", "someone", "system:serviceaccount:" + namespace + ":" + helper} {
 		if diff := cmp.Diff(refused(lines(asItself)), ask(t, token, http.Header{"Impersonate-User": {user}})); diff != "" {
 			t.Errorf("answers to the manager as %s (-want +got):\n%s", user, diff)
 		}

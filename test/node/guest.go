@@ -23,7 +23,7 @@ const (
 	guestMemory         = "1536"
 	// sameReset is the time in which no machine can have booted and gone down again.
 	sameReset = time.Second
-	// A busy machine emulates so slowly that the kernel's check of its timer fails, hence no_timer_check. With panic=0 a kernel that has
+	// A busy machine emulates so slowly that the kernel's check of its timer fails, so no_timer_check is there. With panic=0 a kernel that has
 	// panicked stays down. Without delayed allocation a loss of power leaves no files of length 0: those of CNI plugins, which sync
 	// nothing, keep containerd from removing sandboxes, here as on real nodes.
 	kernelArguments = "root=/dev/nvme0n1 rw rootflags=nodelalloc,commit=1 console=ttyS0 net.ifnames=0 quiet loglevel=4 mitigations=off " +

@@ -32,7 +32,7 @@ type message struct {
 	} `json:"data"`
 }
 
-// dialMonitor connects to the socket that QEMU listens on. Events are told to onEvent, for example RESET and whether the guest did it.
+// dialMonitor connects to the socket that QEMU listens on. Events go to onEvent, for example RESET and whether the guest did it.
 func dialMonitor(ctx context.Context, socket string, onEvent func(event string, byGuest bool)) (*monitor, error) {
 	connection, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	if err != nil {

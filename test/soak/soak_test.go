@@ -141,6 +141,9 @@ func (s *soak) round(count int) {
 	err = trial.Settle(ctx)
 	s.must(trial.Stop())
 	violations := trial.Verdict()
+	for _, host := range s.hosts {
+		host.ForgetEvents() // they are judged, and would grow in the process that is measured
+	}
 	s.rounds, s.reboots = s.rounds+1, s.reboots+count
 	if err != nil || len(violations) > 0 {
 		s.Fatalf("round %d, %s: %v\n%s", s.rounds, what, err, rig.Lines(violations))

@@ -246,7 +246,7 @@ func (h *Host) StartHelper() {
 	h.cluster.kubelets.lookAgain(h.Name())
 }
 
-// Delete deletes the Node and turns the host off. Pods of it that are told to end are gone at once; to tell them is left to the control
+// Delete deletes the Node and turns the host off. Pods of it that have to end are gone at once; to tell them is left to the control
 // plane, which takes about a minute for pods that no DaemonSet made.
 func (h *Host) Delete(ctx context.Context) error {
 	h.removed()

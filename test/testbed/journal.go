@@ -45,5 +45,14 @@ func (j *journal) list() []HostEvent {
 	return slices.Clone(j.events)
 }
 
+func (j *journal) forget() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.events = nil
+}
+
+// ForgetEvents forgets what happened to the host so far, so that a host may live for long.
+func (h *Host) ForgetEvents() { h.journal.forget() }
+
 // Events lists what happened to the host so far, oldest first.
 func (h *Host) Events() []HostEvent { return h.journal.list() }

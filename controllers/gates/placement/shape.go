@@ -210,7 +210,7 @@ func (s *shape) selector(from *metav1.LabelSelector) labels.Selector {
 	return selector
 }
 
-// withKeys is a selector that wants, of some keys, the values that a pod has, too.
+// withKeys is a selector that requires, of some keys, the values that a pod has, too.
 func withKeys(selector labels.Selector, keys []string, pod labelText) labels.Selector {
 	for _, key := range keys {
 		value, has := pod.Lookup(key)

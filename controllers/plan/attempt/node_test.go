@@ -213,7 +213,7 @@ func TestABootThatNobodyOrderedEndsWhatWasUnderWay(t *testing.T) {
 			from: rebooting, with: []change{boots("")}, want: outcome{Wait: v1alpha1.ReasonRebooting, Order: "Reboot#2 until 18m0s",
 				Wake: 18 * minute},
 		},
-		"a boot that was not recorded cannot be told from another": {
+		"a boot that was not recorded cannot be distinguished from another": {
 			from: rebooting, with: []change{boots("boot-2"), status(func(s *v1alpha1.NodeRebootStatus) { s.Before = nil })},
 			want: outcome{Wait: v1alpha1.ReasonRebooting, Order: "Reboot#2 until 18m0s", Wake: 18 * minute},
 		},

@@ -1,5 +1,5 @@
 // Package check asks a program whether the host needs a reboot. Its exit code has to say so plainly: whatever is missing, fails, or cannot
-// be told from a failure is Unknown.
+// be distinguished from a failure is Unknown.
 package check
 
 import (

@@ -1,4 +1,4 @@
-package controllers
+package projection
 
 import (
 	"maps"
@@ -18,7 +18,7 @@ func FuzzSlots(f *testing.F) {
 		f.Add("node-a", seed)
 	}
 	f.Fuzz(func(t *testing.T, node, entry string) {
-		read := decodeSlots(map[string]string{node: entry})
+		read := DecodeSlots(map[string]string{node: entry})
 		if len(read) != 1 {
 			t.Fatalf("%q: %d slots", entry, len(read))
 		}
@@ -26,11 +26,11 @@ func FuzzSlots(f *testing.F) {
 		if !known || slot.Gone || slot != (plan.Slot{}) && (slot.Attempt < 1 || slot.Attempt > maxAttempt) {
 			t.Fatalf("%q is read as %+v", entry, slot)
 		}
-		written, err := encodeSlots(read)
+		written, err := EncodeSlots(read)
 		if err != nil {
 			t.Fatalf("%q: %v", entry, err)
 		}
-		if again := decodeSlots(written); !maps.Equal(again, read) {
+		if again := DecodeSlots(written); !maps.Equal(again, read) {
 			t.Fatalf("%q: %+v became %+v", entry, read, again)
 		}
 	})

@@ -1,0 +1,95 @@
+package dashboard
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"regexp"
+)
+
+//go:embed web
+var web embed.FS
+
+// modules are the parts of the script, each after those that it imports. They become one script, so that a file needs nothing else.
+var modules = []string{"format.js", "store.js", "draw.js", "timeline.js", "side.js", "live.js", "app.js"}
+
+var (
+	importLine = regexp.MustCompile(`(?m)^import .*\n`)
+	exportWord = regexp.MustCompile(`(?m)^export `)
+)
+
+// page is the page, without data, and the policy that its content keeps to.
+type page struct {
+	before, after []byte
+	policy        string
+}
+
+// loadPage puts the parts together.
+func loadPage() (*page, error) {
+	html, err := web.ReadFile("web/index.html")
+	if err != nil {
+		return nil, fmt.Errorf("read the page: %w", err)
+	}
+	style, err := web.ReadFile("web/style.css")
+	if err != nil {
+		return nil, fmt.Errorf("read the style of the page: %w", err)
+	}
+	var script []byte
+	for _, module := range modules {
+		text, err := web.ReadFile("web/" + module)
+		if err != nil {
+			return nil, fmt.Errorf("read the script of the page: %w", err)
+		}
+		script = append(script, exportWord.ReplaceAll(importLine.ReplaceAll(text, nil), nil)...)
+	}
+	p := &page{policy: "default-src 'none'; script-src " + hash(script) + "; style-src " + hash(style) +
+		"; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'"}
+	html = bytes.Replace(html, []byte("<!--style-->"), []byte("<style>"+string(style)+"</style>"), 1)
+	before, after, _ := bytes.Cut(html, []byte("<!--data-->"))
+	p.before = before
+	p.after = bytes.Replace(after, []byte("<!--script-->"), []byte(`<script type="module">`+string(script)+"</script>"), 1)
+	return p, nil
+}
+
+func hash(text []byte) string {
+	sum := sha256.Sum256(text)
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// served is the page that asks a command for its data.
+func (p *page) served() []byte {
+	return append(bytes.Replace(p.before, []byte("<!--policy-->"), nil, 1), p.after...)
+}
+
+// WritePage writes the page as one file, with the data in it. It needs no server, and reaches for nothing.
+func WritePage(w io.Writer, in *Input) error {
+	p, err := loadPage()
+	if err != nil {
+		return err
+	}
+	doc := Build(in)
+	doc.Stream = "file"
+	doc.Details = map[string]Detail{}
+	for i := range doc.Rows {
+		doc.Details[doc.Rows[i].Node] = detailOf(in, doc.Rows[i].Node)
+	}
+	// json.Marshal writes <, > and & as escapes: nothing in the data can end the element that it is in.
+	data, err := json.Marshal(doc)
+	if err != nil {
+		return fmt.Errorf("encode the data of the page: %w", err)
+	}
+	policy := `<meta http-equiv="Content-Security-Policy" content="` + p.policy + `">`
+	for _, part := range [][]byte{
+		bytes.Replace(p.before, []byte("<!--policy-->"), []byte(policy), 1),
+		[]byte(`<script type="application/json" id="data">`), data, []byte("</script>"), p.after,
+	} {
+		if _, err := w.Write(part); err != nil {
+			return fmt.Errorf("write the page: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+package dashboard
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"k8s.io/utils/clock"
+)
+
+const (
+	// beat is how often a stream says that it is there.
+	beat = 15 * time.Second
+	// maxStreams bounds how many pages may be open at once.
+	maxStreams = 64
+	// writeLimit bounds how long a page may take to read what is sent to it.
+	writeLimit = 30 * time.Second
+)
+
+// server answers the page.
+type server struct {
+	guard   *guard
+	hub     *hub
+	page    *page
+	clock   clock.WithTicker
+	streams chan struct{}
+}
+
+func newServer(g *guard, h *hub, p *page, c clock.WithTicker) *server {
+	return &server{guard: g, hub: h, page: p, clock: c, streams: make(chan struct{}, maxStreams)}
+}
+
+// serve answers until the context ends. Streams end with it.
+func (s *server) serve(ctx context.Context, listener net.Listener) error {
+	served := &http.Server{
+		Handler: s, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	stop := context.AfterFunc(ctx, func() { _ = served.Close() })
+	defer stop()
+	if err := served.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Content-Security-Policy", s.page.policy+"; frame-ancestors 'none'")
+	header.Set("Cache-Control", "no-store")
+	header.Set("Cross-Origin-Opener-Policy", "same-origin")
+	header.Set("Cross-Origin-Resource-Policy", "same-origin")
+	header.Set("Permissions-Policy", "clipboard-write=(self), camera=(), geolocation=(), microphone=()")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("X-Frame-Options", "DENY")
+	if status, why := s.guard.refuse(r); status != 0 {
+		if status == http.StatusMethodNotAllowed {
+			header.Set("Allow", http.MethodGet)
+		}
+		http.Error(w, why, status)
+		return
+	}
+	if r.URL.Path == "/" {
+		header.Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write(s.page.served())
+		return
+	}
+	s.answer(w, r)
+}
+
+// answer answers what only the owner of the token may ask for.
+func (s *server) answer(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/api/session" {
+		s.session(w, r)
+		return
+	}
+	if !s.guard.allowed(r) {
+		http.Error(w, "open the address that the command printed", http.StatusUnauthorized)
+		return
+	}
+	switch r.URL.Path {
+	case "/api/stream":
+		s.stream(w, r)
+	case "/api/node":
+		detail, found := s.hub.detail(r.URL.Query().Get("name"))
+		if !found {
+			http.Error(w, "there is no such node", http.StatusNotFound)
+			return
+		}
+		writeJSON(w, detail)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+func (s *server) session(w http.ResponseWriter, r *http.Request) {
+	token, good := s.guard.redeem(bearer(r))
+	if !good {
+		http.Error(w, "this address worked once; open the one that the command printed", http.StatusUnauthorized)
+		return
+	}
+	writeJSON(w, map[string]string{"token": token})
+}
+
+func writeJSON(w http.ResponseWriter, value any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(value)
+}
+
+// stream sends the document, and from then on what changes, as server-sent events.
+func (s *server) stream(w http.ResponseWriter, r *http.Request) {
+	select {
+	case s.streams <- struct{}{}:
+		defer func() { <-s.streams }()
+	default:
+		http.Error(w, "too many pages are open", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	ticker := s.clock.NewTicker(beat)
+	defer ticker.Stop()
+	last := r.Header.Get("Last-Event-ID")
+	for {
+		event, id, changed := s.hub.since(last)
+		if !s.send(w, event, id) {
+			return
+		}
+		last = id
+		if !s.wait(r.Context(), w, changed, ticker) {
+			return
+		}
+	}
+}
+
+// wait waits for a change, and says every now and then that the server is there. It returns false when the page is gone.
+func (s *server) wait(ctx context.Context, w http.ResponseWriter, changed <-chan struct{}, ticker clock.Ticker) bool {
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-changed:
+			return true
+		case <-ticker.C():
+			if !s.write(w, []byte(":\n\n")) {
+				return false
+			}
+		}
+	}
+}
+
+func (s *server) send(w http.ResponseWriter, event []byte, id string) bool {
+	if event == nil {
+		return s.write(w, []byte(":\n\n"))
+	}
+	message := make([]byte, 0, len(event)+len(id)+16)
+	message = append(append(append(message, "id: "...), id...), "\ndata: "...)
+	message = append(append(message, event...), "\n\n"...)
+	return s.write(w, message)
+}
+
+func (s *server) write(w http.ResponseWriter, message []byte) bool {
+	control := http.NewResponseController(w)
+	// The deadline is one of the network, which goes by the real clock. What cannot set one, such as a recorder of tests, needs none.
+	_ = control.SetWriteDeadline(clock.RealClock{}.Now().Add(writeLimit))
+	if _, err := w.Write(message); err != nil {
+		return false
+	}
+	return control.Flush() == nil
+}
+
+// position is a stream and a sequence, as the ID of an event has them.
+func position(stream string, seq uint64) string { return stream + "." + strconv.FormatUint(seq, 10) }

@@ -1,0 +1,82 @@
+package objects
+
+import (
+	"maps"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
+	"github.com/reboot-operator/reboot-operator/controllers/projection"
+)
+
+// lastApplied is where kubectl keeps the whole of what it applied last.
+const lastApplied = corev1.LastAppliedConfigAnnotation
+
+// stripUser drops what nobody needs of an object that people write.
+func stripUser(object client.Object) {
+	object.SetManagedFields(nil)
+	if annotations := object.GetAnnotations(); annotations[lastApplied] != "" {
+		annotations = maps.Clone(annotations)
+		delete(annotations, lastApplied)
+		object.SetAnnotations(annotations)
+	}
+}
+
+// stripPolicy drops where notifications go: no plan depends on it.
+func stripPolicy(policy *v1alpha1.RebootPolicy) *v1alpha1.RebootPolicy {
+	stripUser(policy)
+	policy.Spec.Notifications = nil
+	return policy
+}
+
+func stripReboot(reboot *v1alpha1.NodeReboot) *v1alpha1.NodeReboot {
+	stripUser(reboot)
+	return reboot
+}
+
+// stripSlots keeps the grants.
+func stripSlots(slots *corev1.ConfigMap) *corev1.ConfigMap {
+	return &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: slots.Namespace, Name: slots.Name, UID: slots.UID, ResourceVersion: slots.ResourceVersion},
+		Data:       slots.Data,
+	}
+}
+
+// podStripper keeps what a plan for a cluster reads of a pod; nothing of one that is on no node.
+func podStripper(c *Cluster) func(*corev1.Pod) *corev1.Pod {
+	named := sets.New(appsv1.DefaultDeploymentUniqueLabelKey)
+	for _, policy := range c.Policies {
+		named.Insert(policies.PodKeys(policy)...)
+	}
+	return func(pod *corev1.Pod) *corev1.Pod {
+		switch {
+		case pod.Namespace == c.Namespace && isOwn(pod):
+			return projection.StripOwnPod(pod, named)
+		case pod.Spec.NodeName == "":
+			return nil
+		}
+		return projection.StripPod(pod, named)
+	}
+}
+
+func isOwn(pod *corev1.Pod) bool {
+	component := pod.Labels[v1alpha1.ComponentLabel]
+	return component == projection.HelperComponent || component == v1alpha1.ManagerComponent
+}
+
+// stripPods strips pods once it is known where the operator runs.
+func stripPods(c *Cluster) []*corev1.Pod {
+	strip := podStripper(c)
+	var kept []*corev1.Pod
+	for _, pod := range c.Pods {
+		if stripped := strip(pod); stripped != nil {
+			kept = append(kept, stripped)
+		}
+	}
+	return kept
+}
