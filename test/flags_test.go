@@ -14,6 +14,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/reboot-operator/reboot-operator/internal/plugin"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 )
 
 // Every flag of a program has a row in its table of docs/operations.md, and nothing else has one.
@@ -61,7 +67,7 @@ func flagsOf(t *testing.T, program string) []string {
 // others are flags of other programs that pages name by themselves.
 var others = map[string]string{
 	"create-namespace": "helm", "force-conflicts": "helm", "reset-then-reuse-values": "helm", "reuse-values": "helm", "take-ownership": "helm",
-	"skip-crds": "helm", "no-hooks": "helm",
+	"skip-crds": "helm", "all": "helm", "no-hooks": "helm",
 	"wait": "helm", "set": "helm", "timeout": "helm", "rollback-on-failure": "helm", "atomic": "helm", "data.retention": "alertmanager",
 	"delete-emptydir-data": "kubectl drain", "dry-run": "kubectl", "field-manager": "kubectl",
 	"force": "kubectl drain", "server-side": "kubectl", "feature-gates": "kube-apiserver",
@@ -106,6 +112,19 @@ func TestPagesNameFlagsThatProgramsHave(t *testing.T) {
 	}
 }
 
+// flagsOfPlugin are the flags of all commands of the plugin.
+func flagsOfPlugin() (flags []string) {
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		c.Flags().VisitAll(func(f *pflag.Flag) { flags = append(flags, f.Name) })
+		for _, below := range c.Commands() {
+			walk(below)
+		}
+	}
+	walk(plugin.Command(app.New(genericiooptions.NewTestIOStreamsDiscard())))
+	return flags
+}
+
 // What programs say to people names no flag that no program has either.
 func TestTextsOfProgramsNameFlagsThatProgramsHave(t *testing.T) {
 	known := map[string]bool{}
@@ -114,10 +133,14 @@ func TestTextsOfProgramsNameFlagsThatProgramsHave(t *testing.T) {
 			known[flag] = true
 		}
 	}
+	for _, flag := range flagsOfPlugin() {
+		known[flag] = true
+	}
 	named, found := regexp.MustCompile(`(?:^|[^a-z0-9-])--([a-z][a-z0-9-]+)`), 0
 	for _, folder := range []string{"../api", "../cmd", "../controllers", "../internal"} {
 		err := filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
-			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") ||
+				filepath.Dir(path) == "../internal/kured" { // it reads the flags of kured
 				return err
 			}
 			file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)

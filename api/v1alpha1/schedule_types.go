@@ -197,8 +197,9 @@ type MonthlyWindow struct {
 	Start string `json:"start,omitempty"`
 }
 
-// DailyWindow is open while the clocks show one of its days and one of its times. Times after midnight belong to the day that the clocks show
-// then: with days [Mon], from "22:00" and through "06:00" it is open on Monday before 06:00 and on Monday from 22:00 on, and not on Tuesday.
+// DailyWindow is open while the clocks show one of its days and one of its times. Times after midnight belong to the day that the clocks
+// show then: with days [Mon], from "22:00" and through "06:00" it is open on Monday before 06:00 and on Monday from 22:00 on, and not on
+// Tuesday.
 type DailyWindow struct {
 	// days are the days of the week on which the window is open.
 	// +required
@@ -214,7 +215,7 @@ type DailyWindow struct {
 	From string `json:"from,omitempty"`
 
 	// through is the last time of day at which it is open, such as "06:00" or "23:59:59": it closes at the end of this second. If it is before
-	// from, the window is open twice on each of its days: from midnight through this time, and from from until midnight.
+	// from, the window is open at both ends of each of its days: after midnight through this time, and later until midnight.
 	// +required
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$')",message="through is a time of day from \"00:00\" to \"23:59:59\", such as \"06:00\"; the end of the day is \"23:59:59\""

@@ -8,8 +8,9 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// daily is open while the clocks show one of its days and one of its times. It is kured's window, hours on days with 23 or 25 hours included:
-// where it spans midnight, the hours after midnight end 24 hours after those of the day before began at the earliest, and so on.
+// daily is open while the clocks show one of its days and one of its times. It is exactly kured's window. That shows on a day with 25
+// hours, where the window spans midnight: hours of the morning are then within 24 hours after from, and those of the evening within 24
+// hours after through, so that up to one hour at the beginning or at the end of the day is missing.
 type daily struct {
 	on [7]bool
 	// from and end are times of day; end is the first moment after the last second.

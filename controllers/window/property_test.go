@@ -54,13 +54,15 @@ func (r random) minutes(most int) int32 {
 }
 
 func (r random) window() v1alpha1.ScheduleWindow {
-	switch r.IntN(3) {
+	days := []v1alpha1.Weekday{r.day()}
+	if other := r.day(); other != days[0] {
+		days = append(days, other)
+	}
+	switch r.IntN(4) {
 	case 0:
-		days := []v1alpha1.Weekday{r.day()}
-		if other := r.day(); other != days[0] {
-			days = append(days, other)
-		}
 		return v1alpha1.ScheduleWindow{Weekly: &v1alpha1.WeeklyWindow{Days: days, Start: r.clock()}, DurationSeconds: r.minutes(7 * 1440)}
+	case 2:
+		return v1alpha1.ScheduleWindow{Daily: &v1alpha1.DailyWindow{Days: days, From: r.clock(), Through: r.clock() + ":59"}}
 	case 1:
 		week := pick(r, v1alpha1.WeekFirst, v1alpha1.WeekSecond, v1alpha1.WeekThird, v1alpha1.WeekFourth, v1alpha1.WeekLast)
 		return v1alpha1.ScheduleWindow{
@@ -145,6 +147,12 @@ func newTimeline(spec *v1alpha1.ScheduleSpec, zone *time.Location, from time.Tim
 }
 
 func (l *timeline) addWindow(w *v1alpha1.ScheduleWindow, zone *time.Location) {
+	if w.Daily != nil {
+		for i := range l.open {
+			l.open[i] = l.open[i] || isDaily(w.Daily, l.from.Add(time.Duration(i)*time.Minute).In(zone))
+		}
+		return
+	}
 	minutes, opens := int(w.DurationSeconds/60), matcher(w)
 	first := -minutes - 4*1440
 	reached := wallMinute(l.from.Add(time.Duration(first)*time.Minute), zone)
@@ -167,6 +175,26 @@ func wallMinute(t time.Time, zone *time.Location) time.Time {
 	local := t.In(zone)
 	year, month, day := local.Date()
 	return time.Date(year, month, day, local.Hour(), local.Minute(), 0, 0, time.UTC)
+}
+
+// isDaily says whether a daily window is open at a local time, by its definition.
+func isDaily(w *v1alpha1.DailyWindow, t time.Time) bool {
+	on := func(clock string) time.Time {
+		seconds := 0
+		if len(clock) > 5 {
+			seconds = 59
+		}
+		hour, minute := int(clock[0]-'0')*10+int(clock[1]-'0'), int(clock[3]-'0')*10+int(clock[4]-'0')
+		return time.Date(t.Year(), t.Month(), t.Day(), hour, minute, seconds, 0, t.Location())
+	}
+	from, end := on(w.From), on(w.Through).Add(time.Second)
+	switch overnight := w.From > w.Through; {
+	case overnight && t.Before(end):
+		from = from.Add(-24 * time.Hour)
+	case overnight:
+		end = end.Add(24 * time.Hour)
+	}
+	return slices.Contains(w.Days, v1alpha1.Weekday(t.Weekday().String()[:3])) && !t.Before(from) && t.Before(end)
 }
 
 // matcher says whether a window opens at a wall time.

@@ -45,7 +45,8 @@ type Options struct {
 // Convert a configuration of kured. It fails if the data is not YAML, or has no configuration of kured.
 func Convert(data []byte, o Options) (*Result, error) {
 	in := &input{
-		file: o.File, lines: !o.Object, values: map[string]any{}, nodes: map[string]string{}, mounts: map[string]string{}, annotations: map[string]string{},
+		file: o.File, lines: !o.Object, values: map[string]any{},
+		nodes: map[string]string{}, mounts: map[string]string{}, annotations: map[string]string{},
 	}
 	if err := in.read(data); err != nil {
 		return nil, err
@@ -78,7 +79,8 @@ func (in *input) policy(s settings, o Options) *v1alpha1.RebootPolicy {
 	spec.Taint.Effect = v1alpha1.TaintNone
 	if v, set := s.last(flagTaint); set && v.text != "" {
 		spec.Taint.Effect = v1alpha1.TaintPreferNoSchedule
-		in.note(v.source, "the key of the taint is always reboot-operator.io/reboot-required, and a node has it from the moment that it needs a reboot. Tolerations "+
+		in.note(v.source, "the key of the taint is always reboot-operator.io/reboot-required, and a node has it from the moment that it "+
+			"needs a reboot. Tolerations "+
 			"and autoscalers that know %s have to know this key", v.text)
 	}
 	spec.Rollout.MaxUnavailable = in.concurrency(s)
@@ -86,8 +88,8 @@ func (in *input) policy(s settings, o Options) *v1alpha1.RebootPolicy {
 	spec.Gates = in.gates(s)
 	spec.Drain = in.drain(s)
 	spec.NodeLabels = in.nodeLabels(s)
-	spec.Reboot.DelaySeconds = in.seconds(s, "reboot-delay", "reboot.delaySeconds", 0, 86400)
-	spec.Recovery.SettleSeconds = in.seconds(s, "lock-release-delay", "recovery.settleSeconds", 0, 86400)
+	spec.Reboot.DelaySeconds = in.seconds(s, "reboot-delay", "reboot.delaySeconds", 0)
+	spec.Recovery.SettleSeconds = in.seconds(s, "lock-release-delay", "recovery.settleSeconds", 0)
 	in.notifications(s, spec)
 	return policy
 }
@@ -123,8 +125,8 @@ func (in *input) concurrency(s settings) *intstr.IntOrString {
 
 func (in *input) drain(s settings) v1alpha1.DrainSpec {
 	drain := v1alpha1.DrainSpec{
-		DelaySeconds:   in.seconds(s, "drain-delay", "drain.delaySeconds", 0, 86400),
-		TimeoutSeconds: in.seconds(s, flagTimeout, "drain.timeoutSeconds", 1, 86400),
+		DelaySeconds:   in.seconds(s, "drain-delay", "drain.delaySeconds", 0),
+		TimeoutSeconds: in.seconds(s, flagTimeout, "drain.timeoutSeconds", 1),
 	}
 	if v, set := s.last("drain-pod-selector"); set && v.text != "" {
 		drain.Selector, _ = in.selector(v)
@@ -134,13 +136,15 @@ func (in *input) drain(s settings) v1alpha1.DrainSpec {
 	timeout, _ := s.last(flagTimeout)
 	if drain.TimeoutSeconds == nil {
 		in.note(cmp.Or(timeout.source, Source{File: in.file, Name: "--" + flagTimeout}),
-			"kured drained for as long as it took. A drain here has an end: after 600 s the node is uncordoned, and tried again later. Write drain.timeoutSeconds for another one")
+			"kured drained for as long as it took. A drain here has an end: after 600 s the node is uncordoned, and tried again later. Write "+
+				"drain.timeoutSeconds for another one")
 	}
 	force, _ := s.last(flagForce)
 	switch {
 	case !s.enabled(flagForce):
 	case drain.TimeoutSeconds == nil:
-		in.decide(force.source, "without --%s kured's drain never ran out of time, so it rebooted by force only after an error of the drain. That is not carried over: "+
+		in.decide(force.source, "without --%s kured's drain never ran out of time, so it rebooted by force only after an error of the drain. "+
+			"That is not carried over: "+
 			"write drain.timeoutSeconds and drain.onTimeout: Force if nodes should be rebooted with the pods that are left", flagTimeout)
 	default:
 		drain.OnTimeout = v1alpha1.DrainTimeoutForce
@@ -177,7 +181,8 @@ func (in *input) nodeLabels(s settings) *v1alpha1.NodeLabels {
 		if !set {
 			v, _ = s.last(flagAfter)
 		}
-		in.note(v.source, "kured warns that the keys before and after differ. Here each label of nodeLabels.during gets the value back that it had before")
+		in.note(v.source, "kured warns that the keys before and after differ. Here each label of nodeLabels.during gets the value back that "+
+			"it had before")
 	}
 	return labels
 }
@@ -201,37 +206,46 @@ func (in *input) labelsOf(values []value) map[string]v1alpha1.LabelValue {
 	return labels
 }
 
+// receiver is the URL that kured sends messages to.
+func (in *input) receiver(s settings) (value, bool) {
+	there := func(v value) bool { return v.text != "" || v.unknown != "" }
+	v, _ := s.last(flagNotify)
+	hook, _ := s.last(flagSlack)
+	switch {
+	case there(v) && there(hook):
+		in.decide(hook.source, "kured does not use it, because there is --%s: remove one of them", flagNotify)
+		return v, true
+	case there(v) || !there(hook):
+		return v, there(v)
+	}
+	var ok bool
+	if hook.text, ok = slackURL(hook); !ok {
+		in.decide(hook.source, "it is not a webhook of Slack, which ends with three parts after /services/, so kured sends nothing: "+
+			"write a URL as in docs/notifications.md")
+	}
+	return hook, ok
+}
+
 // notifications go to one receiver, whose URL is in a Secret.
 func (in *input) notifications(s settings, spec *v1alpha1.RebootPolicySpec) {
-	v, set := s.last(flagNotify)
-	hook, hooked := s.last(flagSlack)
-	hooked = hooked && (hook.text != "" || hook.unknown != "")
-	set = set && (v.text != "" || v.unknown != "")
-	switch {
-	case set && hooked:
-		in.decide(hook.source, "kured does not use it, because there is --%s: remove one of them", flagNotify)
-	case !set && !hooked:
+	v, there := in.receiver(s)
+	if !there {
 		return
-	case !set:
-		v = hook
-		var ok bool
-		if v.text, ok = slackURL(hook); !ok {
-			in.decide(hook.source, "it is not a webhook of Slack, which ends with three parts after /services/, so kured sends nothing: write a URL as in docs/notifications.md")
-			return
-		}
 	}
 	const key = "kured"
 	scheme, _, _ := strings.Cut(v.text, ":")
 	switch {
 	case v.unknown != "":
-		in.decide(v.source, "its value is %s: copy it into the Secret %s under the key %s, as docs/notifications.md shows", v.unknown, v1alpha1.NotificationsSecret, key)
+		in.decide(v.source, "its value is %s: copy it into the Secret %s under the key %s, as docs/notifications.md shows",
+			v.unknown, v1alpha1.NotificationsSecret, key)
 	case scheme == v.text || scheme == "logger":
 		in.decide(v.source, "no messages are sent to it here: write the URL of a receiver as in docs/notifications.md")
 		return
 	default:
 		in.setValue("notifications.urls", map[string]any{key: v.text})
 	}
-	spec.Notifications = []v1alpha1.Notification{{Name: key, URL: &v1alpha1.NotificationKey{Secret: v1alpha1.NotificationsSecret, Key: key}}}
+	url := &v1alpha1.NotificationKey{Secret: v1alpha1.NotificationsSecret, Key: key}
+	spec.Notifications = []v1alpha1.Notification{{Name: key, URL: url}}
 	in.note(v.source, "a rollout is one or two messages here, and each trouble is one, rather than three messages for each node")
 }
 
@@ -254,10 +268,13 @@ func slackURL(hook value) (string, bool) {
 // leftOut says why a flag becomes nothing.
 var leftOut = map[string]string{
 	"period": "nothing waits for a period here: a node that needs a reboot is seen at once",
-	"lock-ttl": "nothing is ever permitted because time has passed: a node that does not come back holds its slot, and the policy halts and says so. " +
+	"lock-ttl": "nothing is ever permitted because time has passed: a node that does not come back holds its slot, and the policy halts " +
+		"and says so. " +
 		"failure.maxFailures is how many such nodes it takes",
-	"annotation-ttl":            "nothing is ever permitted because time has passed: a node that does not come back holds its slot, and the policy halts and says so",
-	"annotate-nodes":            "the NodeReboot says when a reboot was required and what is under way; no annotations are written on the Node",
+	"annotation-ttl": "nothing is ever permitted because time has passed: a node that does not come back holds its slot, and " +
+		"the policy halts and says so",
+	"annotate-nodes": "the NodeReboot says when a reboot was required and what is under way; no annotations are written on the " +
+		"Node",
 	"slack-username":            "it is part of the URL of a receiver, and kured itself does not use it",
 	"slack-channel":             "it is part of the URL of a receiver, and kured itself does not use it",
 	"message-template-drain":    "there is no message for each node; notifications[].templates are those of events",
@@ -290,6 +307,9 @@ func (in *input) rest(s settings) {
 }
 
 // saferThanKured is what the defaults do that kured never did.
-var saferThanKured = fmt.Sprintf("some defaults are safer than kured, and are left as they are: zones go one at a time (rollout.zones.strategy: %s), "+
-	"control-plane nodes go last, a node is rebooted at most once an hour (rollout.minIntervalSeconds), its workloads must be ready again before the next one "+
-	"starts (recovery.workloads: %s), and one node that does not come back halts the policy (failure.maxFailures)", v1alpha1.ZonesAnyOrder, v1alpha1.Ignore)
+var saferThanKured = fmt.Sprintf("some defaults are safer than kured, and are left as they are: zones go one at a time "+
+	"(rollout.zones.strategy: %s), "+
+	"control-plane nodes go last, a node is rebooted at most once an hour (rollout.minIntervalSeconds), its workloads must be ready again "+
+	"before the next one "+
+	"starts (recovery.workloads: %s), and one node that does not come back halts the policy "+
+	"(failure.maxFailures)", v1alpha1.ZonesAnyOrder, v1alpha1.Ignore)

@@ -28,7 +28,8 @@ func (in *input) daemonSet(node *yaml.Node) {
 		in.variable(v)
 	}
 	if from := child(container, "envFrom"); len(items(from)) > 0 {
-		in.wrong(in.source(from, "envFrom"), "variables of kured may be in there, and override flags: write those that begin with KURED_ into env, and run this again")
+		in.wrong(in.source(from, "envFrom"), "variables of kured may be in there, and override flags: write those that begin with KURED_ "+
+			"into env, and run this again")
 	}
 	in.mounted(pod, container)
 	in.commandLine(container)
@@ -52,7 +53,8 @@ func (in *input) commandLine(container *yaml.Node) {
 	args := items(child(container, "args"))
 	if len(command) > 0 {
 		if program := path.Base(scalar(command[0])); program != "kured" {
-			in.wrong(in.source(command[0], "command"), "kured is started by %s, whose work is not repeated here: write kured's arguments as a list, "+
+			in.wrong(in.source(command[0], "command"), "kured is started by %s, whose work is not repeated here: write kured's arguments as a "+
+				"list, "+
 				"with /usr/bin/kured first", program)
 			return
 		}

@@ -77,7 +77,8 @@ var levels = map[Level]int{Wrong: 0, Decide: 1, Note: 2}
 func (r *report) sorted() []Finding {
 	sorted := slices.Clone(r.findings)
 	slices.SortStableFunc(sorted, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(levels[a.Level], levels[b.Level]), cmp.Compare(a.Source.File, b.Source.File), cmp.Compare(order(a.Source.Line), order(b.Source.Line)))
+		return cmp.Or(cmp.Compare(levels[a.Level], levels[b.Level]), cmp.Compare(a.Source.File, b.Source.File),
+			cmp.Compare(order(a.Source.Line), order(b.Source.Line)))
 	})
 	return slices.Compact(sorted)
 }

@@ -54,7 +54,8 @@ var flags = map[string]kind{
 	"message-template-reboot": plain, "message-template-uncordon": plain, "metrics-host": plain, "metrics-port": integer, "node-id": plain,
 	flagNotify: plain, "period": duration, flagAfter: slice, flagBefore: slice, flagTaint: plain, flagPrometheus: plain, flagCommand: plain,
 	flagDays: slice, "reboot-delay": duration, flagMethod: plain, flagSentinel: plain, flagSentinelCmd: plain, flagSignal: integer,
-	"skip-wait-for-delete-timeout": integer, "slack-channel": plain, flagSlack: plain, "slack-username": plain, flagStart: plain, flagZone: plain,
+	"skip-wait-for-delete-timeout": integer, "slack-channel": plain, flagSlack: plain, "slack-username": plain,
+	flagStart: plain, flagZone: plain,
 }
 
 // Flags are the names of all flags that are read.

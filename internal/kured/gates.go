@@ -38,7 +38,8 @@ func (r *report) prometheus(s settings) (v1alpha1.PrometheusGate, bool) {
 	if !set || v.text == "" {
 		for _, flag := range []string{flagFilter, flagMatchOnly, flagFiringOnly} {
 			if other, set := s.last(flag); set && other.text != "false" {
-				r.decide(other.source, "there is no --%s, so kured asked nobody and no alert ever blocked. No gate is written: add the URL and run this again if alerts "+
+				r.decide(other.source, "there is no --%s, so kured asked nobody and no alert ever blocked. No gate is written: add the URL and run "+
+					"this again if alerts "+
 					"should block", flagPrometheus)
 			}
 		}
@@ -47,7 +48,7 @@ func (r *report) prometheus(s settings) (v1alpha1.PrometheusGate, bool) {
 	gate := v1alpha1.PrometheusGate{Name: "alerts", URL: v.text, Alerts: r.alerts(s)}
 	gate.OnError = v1alpha1.Require
 	address, err := url.Parse(v.text)
-	if err != nil || address.Host == "" || address.Scheme != "http" && address.Scheme != "https" || address.RawQuery != "" || address.Fragment != "" {
+	if err != nil || !isServer(address) {
 		r.wrong(v.source, "it is not a URL such as http://prometheus.monitoring.svc:9090, so kured gets no answer and blocks for good: write one")
 		return gate, false
 	}
@@ -55,6 +56,11 @@ func (r *report) prometheus(s settings) (v1alpha1.PrometheusGate, bool) {
 		r.credentials(&gate, v, address)
 	}
 	return gate, true
+}
+
+// isServer says that the API of a Prometheus can be below a URL.
+func isServer(address *url.URL) bool {
+	return address.Host != "" && (address.Scheme == "http" || address.Scheme == "https") && address.RawQuery == "" && address.Fragment == ""
 }
 
 // prometheusPassword is the key of a password that was part of a URL.
@@ -68,7 +74,8 @@ func (r *report) credentials(gate *v1alpha1.PrometheusGate, v value, address *ur
 	gate.Auth = &v1alpha1.GateAuth{Basic: &v1alpha1.BasicAuth{Username: name, Password: v1alpha1.SecretKey{
 		Secret: v1alpha1.CredentialsSecret, Key: prometheusPassword,
 	}}}
-	r.decide(v.source, "passwords are not part of a URL here, and go only to servers that you allow: put it into the value gates.credentials as %s, and %s into "+
+	r.decide(v.source, "passwords are not part of a URL here, and go only to servers that you allow: put it into the value "+
+		"gates.credentials as %s, and %s into "+
 		"gates.allowedHosts. Until then the gate blocks", prometheusPassword, address.Scheme+"://"+address.Host)
 }
 
@@ -90,7 +97,8 @@ func (r *report) alerts(s settings) *v1alpha1.AlertFilter {
 	if expression == "" {
 		expression = ".*"
 		r.decide(v.source, "the empty expression matches every alert, so it %s. That is carried over: remove it if you do not mean that",
-			map[bool]string{true: "blocks on all of them", false: "ignores all of them, and only a Prometheus that does not answer blocks"}[s.enabled(flagMatchOnly)])
+			map[bool]string{true: "blocks on all of them", false: "ignores all of them, and only a Prometheus that does not answer " +
+				"blocks"}[s.enabled(flagMatchOnly)])
 	}
 	if s.enabled(flagMatchOnly) {
 		filter.Only = expression

@@ -24,6 +24,8 @@ type Marks struct {
 	Namespace, Name string
 	// Lock is the annotation there, and Held its value; empty if nothing holds it.
 	Lock, Held string
+	// Gone says that there is no such DaemonSet in the cluster; Held is from a file that was written before.
+	Gone bool
 	// Taint is the key of the taint; empty if there is none.
 	Taint string
 	// Labels are the keys of labels of nodes.
@@ -82,8 +84,23 @@ func (m Marks) holders() ([]holder, error) {
 type Step struct {
 	// Why is a sentence.
 	Why string
-	// Commands to copy; none where a person has to look first.
+	// Commands to copy.
 	Commands []string
+	// Look says that a person has to look before the commands are run.
+	Look bool
+}
+
+// String is a part of a script. Commands that a person has to look at first are comments.
+func (s Step) String() string {
+	var b strings.Builder
+	b.WriteString("# " + s.Why + "\n")
+	for _, command := range s.Commands {
+		if s.Look {
+			b.WriteString("# ")
+		}
+		b.WriteString(command + "\n")
+	}
+	return b.String()
 }
 
 // Handover says what is left to do when kured goes: the nodes that it left cordoned, its lock, its taint, its annotations and labels.
@@ -101,20 +118,25 @@ func (m Marks) Handover(nodes []corev1.Node, now time.Time) ([]Step, error) {
 
 // lockSteps come first: whoever holds the lock may be in the middle of a reboot.
 func (m Marks) lockSteps(holders []holder, nodes []corev1.Node, now time.Time) []Step {
+	if m.Gone {
+		return nil
+	}
 	var steps []Step
 	remove := m.kubectl("annotate daemonset %s %s-", m.Name, m.Lock)
 	for _, h := range holders {
 		known := slices.ContainsFunc(nodes, func(n corev1.Node) bool { return n.Name == h.Node })
 		age := now.Sub(h.Created).Round(time.Minute)
-		why := fmt.Sprintf("Node %s has held kured's lock for %s. It may be in the middle of a reboot: wait until the lock is gone, or look at the node first. "+
+		why := fmt.Sprintf("Node %s has held kured's lock for %s. It may be in the middle of a reboot: wait until the lock is gone, or look "+
+			"at the node first. "+
 			"If it is not, release the lock.", h.Node, age)
 		switch {
 		case !known:
 			why = fmt.Sprintf("Kured's lock is held by %s, which is not a node of this cluster. Release it.", h.Node)
 		case h.TTL > 0 && now.Sub(h.Created) >= h.TTL:
-			why = fmt.Sprintf("Node %s held kured's lock until it expired, so kured does not uncordon the node when it comes back. Release the lock.", h.Node)
+			why = fmt.Sprintf("Node %s held kured's lock until it expired, so kured does not uncordon the node when it comes back. Release the "+
+				"lock.", h.Node)
 		}
-		steps = append(steps, Step{Why: why, Commands: []string{remove}})
+		steps = append(steps, Step{Why: why, Commands: []string{remove}, Look: known})
 	}
 	if len(holders) == 0 && m.Held != "" && !strings.Contains(m.Held, `"locks":[]`) && !strings.Contains(m.Held, `"locks":null`) {
 		steps = append(steps, Step{Why: "Kured's lock has no holder, and is held for good. Release it.", Commands: []string{remove}})
@@ -155,8 +177,9 @@ func (m Marks) nodeSteps(node *corev1.Node, holders []holder) []Step {
 	}
 	if len(labels) > 0 {
 		steps = append(steps, Step{
-			Why:      fmt.Sprintf("Node %s has labels that kured sets. Keep them if something else reads them: the policy sets them again at the next reboot.", node.Name),
-			Commands: labels,
+			Why: fmt.Sprintf("Node %s has labels that kured sets. Keep them if something else reads them: the policy sets them again at "+
+				"the next reboot.", node.Name),
+			Commands: labels, Look: true,
 		})
 	}
 	return steps
@@ -169,15 +192,22 @@ func (m Marks) cordoned(node *corev1.Node, holders []holder) Step {
 	_, inProgress := node.Annotations[annotationInProgress]
 	switch {
 	case i >= 0 && holders[i].Metadata.Unschedulable:
-		return Step{Why: fmt.Sprintf("Node %s is cordoned, and was before kured came to it: someone else did that. Leave it, or ask who.", node.Name)}
+		return Step{Why: fmt.Sprintf("Node %s is cordoned, and was before kured came to it: someone else did that. Leave it, or ask "+
+			"who.", node.Name)}
+	case i >= 0 && m.Gone:
+		return Step{Why: fmt.Sprintf("Node %s was cordoned by kured, which held the lock for it. Uncordon it if it is "+
+			"well.", node.Name), Commands: uncordon}
 	case i >= 0:
-		return Step{Why: fmt.Sprintf("Node %s was cordoned by kured, which holds the lock for it. Uncordon it when it is back.", node.Name), Commands: uncordon}
+		return Step{Why: fmt.Sprintf("Node %s was cordoned by kured, which holds the lock for it. Uncordon it when it is "+
+			"back.", node.Name), Commands: uncordon, Look: true}
 	case inProgress:
-		return Step{Why: fmt.Sprintf("Node %s is cordoned, and kured's annotation says that its reboot never ended. Uncordon it if it is well.", node.Name), Commands: uncordon}
+		return Step{Why: fmt.Sprintf("Node %s is cordoned, and kured's annotation says that its reboot never ended. Uncordon it if it is "+
+			"well.", node.Name), Commands: uncordon}
 	}
 	return Step{
-		Why: fmt.Sprintf("Node %s is cordoned, and nothing says by whom: kured leaves a node so when its lock expired. This operator never uncordons it, and counts it "+
+		Why: fmt.Sprintf("Node %s is cordoned, and nothing says by whom: kured leaves a node so when its lock expired. This operator never "+
+			"uncordons it, and counts it "+
 			"as unavailable. Uncordon it if nobody needs it that way.", node.Name),
-		Commands: uncordon,
+		Commands: uncordon, Look: true,
 	}
 }

@@ -3,6 +3,7 @@ package kured
 import (
 	"path"
 	"strings"
+	"unicode"
 )
 
 // host says how a host asks for a reboot and how it is rebooted: values of the chart, because no policy decides about it.
@@ -26,12 +27,14 @@ func (in *input) sentinelFile(s settings) {
 	case in.chart:
 	case mounted:
 		file = host
-	case in.version.before(1, 15):
+	case in.version.before(15):
 	case in.version.known:
-		in.decide(v.source, "kured %s looks for %s in its container, where no directory of the host is mounted, so it never sees it. helper.sentinels has the "+
+		in.decide(v.source, "kured %s looks for %s in its container, where no directory of the host is mounted, so it never sees it. "+
+			"helper.sentinels has the "+
 			"file of the host: remove it if you do not mean it", in.version, file)
 	default:
-		in.decide(v.source, "kured since 1.15 looks for %s in its container, where no directory of the host is mounted; before, on the host. The version is not "+
+		in.decide(v.source, "kured since 1.15 looks for %s in its container, where no directory of the host is mounted; before, on the host. "+
+			"The version is not "+
 			"known. helper.sentinels has the file of the host: remove it if you do not mean it", file)
 	}
 	if rest, is := strings.CutPrefix(file, "/var/run/"); is {
@@ -58,7 +61,8 @@ func (in *input) hostPath(file string) (string, bool) {
 // shells and the like hide which program's exit code is meant.
 var wrappers = map[string]string{
 	"sh": "a shell", "bash": "a shell", "ash": "a shell", "dash": "a shell", "zsh": "a shell", "busybox": "a shell", "env": "another program",
-	"sudo": "another program", "nsenter": "another program", "chroot": "another program", "timeout": "another program", "nice": "another program",
+	"sudo": "another program", "nsenter": "another program", "chroot": "another program", "timeout": "another program", "nice": "another " +
+		"program",
 	"!": "a shell's negation, which kured takes for the name of a program",
 }
 
@@ -76,40 +80,54 @@ func command(text string) (words []string, problem string) {
 	return words, ""
 }
 
-// split a text into words as a shell does, without anything else that a shell does.
-func split(text string) (words []string, ok bool) {
-	var (
-		word   strings.Builder
-		inside bool
-		quote  rune
-		escape bool
-	)
-	for _, r := range text {
-		switch {
-		case escape:
-			word.WriteRune(r)
-			escape = false
-		case r == '\\' && quote != '\'':
-			escape, inside = true, true
-		case quote != 0 && r == quote:
-			quote = 0
-		case quote == 0 && (r == '"' || r == '\''):
-			quote, inside = r, true
-		case quote == 0 && (r == ' ' || r == '\t' || r == '\n'):
-			if inside {
-				words = append(words, word.String())
-			}
-			word.Reset()
-			inside = false
-		default:
-			word.WriteRune(r)
-			inside = true
+// splitter divides a text into words as a shell does, without anything else that a shell does.
+type splitter struct {
+	words []string
+	word  strings.Builder
+	// inside a word, which may be empty, within a quotation, and after a backslash.
+	inside bool
+	quote  rune
+	escape bool
+}
+
+func (s *splitter) next(r rune) {
+	switch {
+	case s.escape:
+		s.word.WriteRune(r)
+		s.escape = false
+	case r == '\\' && s.quote != '\'':
+		s.escape, s.inside = true, true
+	case s.quote != 0:
+		if r == s.quote {
+			s.quote = 0
+			return
 		}
+		s.word.WriteRune(r)
+	case r == '"' || r == '\'':
+		s.quote, s.inside = r, true
+	case unicode.IsSpace(r):
+		s.end()
+	default:
+		s.word.WriteRune(r)
+		s.inside = true
 	}
-	if inside {
-		words = append(words, word.String())
+}
+
+func (s *splitter) end() {
+	if s.inside {
+		s.words = append(s.words, s.word.String())
 	}
-	return words, quote == 0 && !escape
+	s.word.Reset()
+	s.inside = false
+}
+
+func split(text string) (words []string, ok bool) {
+	var s splitter
+	for _, r := range text {
+		s.next(r)
+	}
+	s.end()
+	return s.words, s.quote == 0 && !s.escape
 }
 
 // sentinelCommand is a program of the host whose exit code 0 asks for a reboot.
@@ -121,13 +139,18 @@ func (in *input) sentinelCommand(s settings, v value) {
 	words, problem := command(v.text)
 	if problem != "" {
 		in.setValue("helper.noSentinel", true)
-		in.decide(v.source, "%s. No host asks for a reboot until you write helper.sentinelCommand in place of helper.noSentinel: a preset (see docs/hosts.md), or the "+
-			"command without anything around it and what each exit code means. An exit code of a program that is missing must not mean Required", problem)
+		in.decide(v.source, "%s. No host asks for a reboot until you write helper.sentinelCommand in place of helper.noSentinel: a preset "+
+			"(see docs/hosts.md), or the "+
+			"command without anything around it and what each exit code means. An exit code of a program that is missing must not mean "+
+			"Required", problem)
 		return
 	}
 	in.setValue("helper.hostPrograms", true)
-	in.setValue("helper.sentinelCommand", map[string]any{"command": anys(words), "exitCodes": map[string]any{"0": "Required", "1": "NotRequired"}})
-	in.note(v.source, "as in kured, exit code 0 asks for a reboot and 1 does not. Every other code, a time-out and a missing program mean that it is unknown, and "+
+	in.setValue("helper.sentinelCommand", map[string]any{
+		"command": anys(words), "exitCodes": map[string]any{"0": "Required", "1": "NotRequired"},
+	})
+	in.note(v.source, "as in kured, exit code 0 asks for a reboot and 1 does not. Every other code, a time-out and a missing program mean "+
+		"that it is unknown, and "+
 		"the node is not rebooted")
 }
 
@@ -147,15 +170,9 @@ var usualReboots = map[string]bool{
 func (in *input) rebootMethod(s settings) {
 	reboot, written := s.last(flagCommand)
 	method, set := s.last(flagMethod)
-	if number, v, set := s.number(flagSignal); set && number != signalOfSystemd {
-		in.decide(v.source, "the signal is %d, and only SIGRTMIN+5 (%d), that of systemd, is sent here", number, signalOfSystemd)
-	}
 	switch {
 	case set && method.text == "signal":
-		in.setValue("helper.rebootMethod", "Signal")
-		if written && !reboot.usual && !usualReboots[reboot.text] {
-			in.decide(reboot.source, "kured sends a signal and does not run it: remove it, or the method")
-		}
+		in.rebootSignal(s, reboot)
 	case set && method.text != "command" && method.text != "":
 		in.wrong(method.source, "%q is neither command nor signal, so kured does not start", method.text)
 	case written && !usualReboots[reboot.text]:
@@ -164,6 +181,16 @@ func (in *input) rebootMethod(s settings) {
 }
 
 const signalOfSystemd = 39
+
+func (in *input) rebootSignal(s settings, reboot value) {
+	in.setValue("helper.rebootMethod", "Signal")
+	if number, v, set := s.number(flagSignal); set && number != signalOfSystemd {
+		in.decide(v.source, "the signal is %d, and only SIGRTMIN+5 (%d), that of systemd, is sent here", number, signalOfSystemd)
+	}
+	if reboot.text != "" && !reboot.usual && !usualReboots[reboot.text] {
+		in.decide(reboot.source, "kured sends a signal and does not run it: remove it, or the method")
+	}
+}
 
 func (in *input) rebootCommand(v value) {
 	words, problem := command(v.text)

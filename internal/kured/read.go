@@ -40,7 +40,8 @@ type input struct {
 }
 
 // errNotKured is text that is about something else.
-var errNotKured = errors.New("there is no configuration of kured in it: give the values of kured's chart, a Flux HelmRelease or an Argo CD " +
+var errNotKured = errors.New("there is no configuration of kured in it: give the values of kured's chart, a Flux HelmRelease or an " +
+	"Argo CD " +
 	"Application of it, or kured's DaemonSet")
 
 // mostBytes bounds what is read.
@@ -108,7 +109,8 @@ func (in *input) release(node *yaml.Node) {
 	}
 	values := at(node, "spec.values")
 	if values == nil {
-		in.wrong(in.source(node, "spec.values"), "the HelmRelease has no values, and the defaults depend on the version of the chart: run this on the DaemonSet")
+		in.wrong(in.source(node, "spec.values"), "the HelmRelease has no values, and the defaults depend on the version of the chart: run "+
+			"this on the DaemonSet")
 		in.found++
 		return
 	}
@@ -125,7 +127,8 @@ func (in *input) application(node *yaml.Node) {
 		helm := child(source, "helm")
 		for _, name := range []string{"parameters", "valueFiles", "fileParameters"} {
 			if other := child(helm, name); len(items(other)) > 0 {
-				in.wrong(in.source(other, "helm."+name), "more values are elsewhere: get all of them with 'helm get values --all', or run this on the DaemonSet")
+				in.wrong(in.source(other, "helm."+name), "more values are elsewhere: get all of them with 'helm get values --all', or run this on "+
+					"the DaemonSet")
 			}
 		}
 		switch {

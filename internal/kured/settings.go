@@ -84,7 +84,8 @@ func (r *report) parse(arguments []argument) settings {
 			r.wrong(a.source, "%q is not a flag, and kured would not do what it seems to say: remove it, or write it as --flag=value", a.text)
 			continue
 		case !known:
-			r.wrong(a.source, "--%s is not a flag of any version of kured that is known here: remove it if you know that it need not be carried over", name)
+			r.wrong(a.source, "--%s is not a flag of any version of kured that is known here: remove it if you know that it need not be carried "+
+				"over", name)
 			continue
 		case !written && k == boolean:
 			text = "true"
@@ -133,14 +134,15 @@ func (r *report) set(parsed settings, flag string, v value) {
 		r.wrong(v.source, "%q %s, so kured does not start", v.text, problem)
 		return
 	}
-	if flags[flag] != slice {
+	if flags[flag] != slice || v.text == "" {
 		parsed[flag] = append(parsed[flag], v)
 		return
 	}
-	if v.text == "" {
-		parsed[flag] = append(parsed[flag], v)
-		return
-	}
+	r.setItems(parsed, flag, v)
+}
+
+// setItems of a list.
+func (r *report) setItems(parsed settings, flag string, v value) {
 	items, err := csv.NewReader(strings.NewReader(v.text)).Read()
 	if err != nil {
 		r.wrong(v.source, "%q is not a list separated by commas: %v", v.text, err)
@@ -194,7 +196,8 @@ func (r *report) environment(parsed settings, variables []variable, v version) s
 		}
 		a := variables[i].argument
 		if flags[name] == array {
-			r.wrong(a.source, "kured since 1.17 does not read this variable, and before it blocks by it: write configuration.blockingPodSelector or --%s, or remove it", name)
+			r.wrong(a.source, "kured since 1.17 does not read this variable, and before it blocks by it: write "+
+				"configuration.blockingPodSelector or --%s, or remove it", name)
 			continue
 		}
 		if r.emptyVariable(name, a, v) {
@@ -215,11 +218,12 @@ func (r *report) emptyVariable(name string, a argument, v version) bool {
 	switch {
 	case a.text != "" || a.unknown != "":
 		return false
-	case v.before(1, 17):
+	case v.before(17):
 		r.note(a.source, "kured %s does not read a variable that is empty", v)
 		return true
 	case !v.known && (kind == expression || kind == slice):
-		r.wrong(a.source, "from version 1.17 on kured takes the empty value, before it does not read an empty variable, and the version is not known here: write a "+
+		r.wrong(a.source, "from version 1.17 on kured takes the empty value, before it does not read an empty variable, and the version is "+
+			"not known here: write a "+
 			"value, or remove it")
 		return true
 	}
@@ -245,18 +249,20 @@ func (r *report) override(name string, written, variable []value, v version) []v
 	case same:
 		return written
 	case !v.known:
-		r.wrong(source, "the same flag is set to %q by %s. From version 1.17 on kured takes the variable, before it the flag, and the version is not "+
+		r.wrong(source, "the same flag is set to %q by %s. From version 1.17 on kured takes the variable, before it the flag, and the "+
+			"version is not "+
 			"known here: remove one of them", shown(name, argument.text), by)
-	case !v.before(1, 17) && flags[name] == slice:
+	case !v.before(17) && flags[name] == slice:
 		r.decide(source, "kured adds this to what is set by %s; both are carried over. Remove one of them if that is not meant", by)
 		return slices.Concat(written, variable)
-	case !v.before(1, 17) && argument.usual:
+	case !v.before(17) && argument.usual:
 		return variable
-	case !v.before(1, 17):
+	case !v.before(17):
 		r.decide(source, "it overrides %q of %s, as in kured %s. Remove the one that is not meant", shown(name, argument.text), by, v)
 		return variable
 	default:
-		r.decide(source, "it has no effect in kured %s, because the same flag is set to %q by %s. Remove the one that is not meant", v, shown(name, argument.text), by)
+		r.decide(source, "it has no effect in kured %s, because the same flag is set to %q by %s. Remove the one that is not "+
+			"meant", v, shown(name, argument.text), by)
 	}
 	return written
 }
@@ -271,7 +277,8 @@ func (r *report) repeated(parsed settings) {
 		last := all[len(all)-1]
 		for _, v := range all[:len(all)-1] {
 			if v.text != last.text {
-				r.decide(v.source, "%q has no effect: kured takes the last value, %q of %s. Remove the one that is not meant", shown(name, v.text), shown(name, last.text), last.source)
+				r.decide(v.source, "%q has no effect: kured takes the last value, %q of %s. Remove the one that is not "+
+					"meant", shown(name, v.text), shown(name, last.text), last.source)
 			}
 		}
 	}

@@ -16,10 +16,13 @@ var topValues = map[string]func(*input, pair){
 	"nodeSelector": (*input).nodeSelector, "priorityClassName": carry("helper.priorityClassName"), "podLabels": carry("helper.podLabels"),
 	"podAnnotations": (*input).podAnnotations, "updateStrategy": (*input).updateStrategy, "maxUnavailable": (*input).maxUnavailable,
 	"metrics": (*input).metrics, "resources": (*input).resources,
-	"dsAnnotations":        leave(Decide, "no value annotates the DaemonSet alone: write commonAnnotations, which annotates every object, or leave it out"),
-	"initContainers":       leave(Decide, "the helper has no init containers: do on the host what they do"),
-	"volumes":              leave(Decide, "the helper mounts the directories of helper.sentinels by itself, and nothing else: leave it out if it was for those"),
-	"volumeMounts":         leave(Decide, "the helper mounts the directories of helper.sentinels by itself, and nothing else: leave it out if it was for those"),
+	"dsAnnotations": leave(Decide, "no value annotates the DaemonSet alone: write commonAnnotations, which annotates every object, "+
+		"or leave it out"),
+	"initContainers": leave(Decide, "the helper has no init containers: do on the host what they do"),
+	"volumes": leave(Decide, "the helper mounts the directories of helper.sentinels by itself, and nothing else: leave it "+
+		"out if it was for those"),
+	"volumeMounts": leave(Decide, "the helper mounts the directories of helper.sentinels by itself, and nothing else: leave it "+
+		"out if it was for those"),
 	"serviceAccount":       leave(Note, "the names of ServiceAccounts are fixed here, because helpers are confined by them"),
 	"rbac":                 leave(Note, "the chart creates its own roles; rbac.create: false leaves that to you here as well"),
 	"service":              leave(Note, "the Service of metrics is there by default: metrics.enabled and metrics.port"),
@@ -31,7 +34,8 @@ var topValues = map[string]func(*input, pair){
 	"podSecurityPolicy":        leave(Note, "Kubernetes has no PodSecurityPolicy since 1.25"),
 	"containerSecurityContext": leave(Note, "the helper is not privileged, and helper.hostPrograms decides about the rebooter"),
 	"global":                   leave(Note, "kured's chart has no such value; it had no effect"),
-	"autolock":                 leave(Wrong, "it is from the chart before 2.0, which added a CronJob that takes the lock: write configuration.startTime and endTime instead"),
+	"autolock": leave(Wrong, "it is from the chart before 2.0, which added a CronJob that takes the lock: write "+
+		"configuration.startTime and endTime instead"),
 }
 
 // carry a value to one of this chart as it is.
@@ -105,7 +109,8 @@ func (in *input) helm(node *yaml.Node) {
 	for _, p := range pairs(node) {
 		take, known := topValues[p.key.Value]
 		if !known {
-			in.decide(in.source(p.key, p.key.Value), "kured's chart has no such value, so it had no effect there: remove it, or correct its name and run this again")
+			in.decide(in.source(p.key, p.key.Value), "kured's chart has no such value, so it had no effect there: remove it, or correct its "+
+				"name and run this again")
 			continue
 		}
 		take(in, p)
@@ -117,7 +122,8 @@ func (in *input) configuration(p pair) {
 	for _, value := range pairs(p.value) {
 		name := value.key.Value
 		if name != useHostPath && !slices.ContainsFunc(chartFlags, func(f chartFlag) bool { return f.value == name }) {
-			in.decide(in.source(value.key, "configuration."+name), "kured's chart has no such value, so it had no effect there: remove it, or correct "+
+			in.decide(in.source(value.key, "configuration."+name), "kured's chart has no such value, so it had no effect there: remove it, or "+
+				"correct "+
 				"its name and run this again")
 		}
 	}
@@ -133,12 +139,14 @@ func (in *input) chartArguments(configuration *yaml.Node) {
 		source := in.source(node, "configuration."+f.value)
 		switch {
 		case node == nil && chartDefaults[f.flag] != "":
-			usual := argument{text: "--" + f.flag + "=" + chartDefaults[f.flag], usual: true, source: Source{File: in.file, Name: "configuration." + f.value}}
-			in.arguments = append(in.arguments, usual)
+			in.arguments = append(in.arguments, argument{
+				text: "--" + f.flag + "=" + chartDefaults[f.flag], usual: true, source: Source{File: in.file, Name: source.Name},
+			})
 		case empty(node):
 			in.ineffective(node, f, source)
 		case f.flag == flagSentinelCmd && hostPath:
-			in.decide(source, "kured's chart ignores it while configuration.%s is true, which is the default, so kured looked at the file. The file is "+
+			in.decide(source, "kured's chart ignores it while configuration.%s is true, which is the default, so kured looked at the file. The "+
+				"file is "+
 				"carried over: set %s to false and run this again if you mean the command", useHostPath, useHostPath)
 		case f.list:
 			in.listArguments(node, f)
@@ -165,7 +173,8 @@ func (in *input) listArguments(node *yaml.Node, f chartFlag) {
 // ineffective values are those that the chart takes for not set.
 func (in *input) ineffective(node *yaml.Node, f chartFlag, source Source) {
 	if f.flag == "drain-grace-period" && scalar(node) == "0" {
-		in.decide(source, "kured's chart ignores 0, so each pod had its own grace period, and has it here. Write drain.gracePeriodSeconds: 0 if you mean none")
+		in.decide(source, "kured's chart ignores 0, so each pod had its own grace period, and has it here. Write drain.gracePeriodSeconds: 0 "+
+			"if you mean none")
 	}
 }
 

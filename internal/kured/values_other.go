@@ -24,11 +24,13 @@ func (in *input) extraArguments(p pair) {
 			in.addArgument(name, a.value, source)
 		case flags[name] == boolean && is && !off:
 			in.arguments = append(in.arguments, argument{text: "--" + name, source: source})
-			in.decide(source, "kured's chart writes --%s for false as well, so kured took it for true. That is carried over: remove the argument if you mean false", name)
+			in.decide(source, "kured's chart writes --%s for false as well, so kured took it for true. That is carried over: remove the "+
+				"argument if you mean false", name)
 		case flags[name] == boolean:
 			in.arguments = append(in.arguments, argument{text: "--" + name, source: source})
 		default:
-			in.wrong(source, "kured's chart writes --%s without a value, and kured takes the next argument for it: write a value, or remove it", name)
+			in.wrong(source, "kured's chart writes --%s without a value, and kured takes the next argument for it: write a value, or remove "+
+				"it", name)
 		}
 	}
 }
@@ -87,10 +89,14 @@ func reference(from *yaml.Node) string {
 	return "a field of the pod"
 }
 
+// repositories of kured itself.
+var repositories = []string{"ghcr.io/kubereboot/kured", "docker.io/weaveworks/kured", "weaveworks/kured"}
+
 func (in *input) image(p pair) {
 	repository := scalar(child(p.value, "repository"))
-	if repository != "" && !slices.Contains([]string{"ghcr.io/kubereboot/kured", "docker.io/weaveworks/kured", "weaveworks/kured"}, repository) {
-		in.decide(in.source(child(p.value, "repository"), "image.repository"), "it is a registry of your own: copy this project's image there, and write image.repository")
+	if repository != "" && !slices.Contains(repositories, repository) {
+		in.decide(in.source(child(p.value, "repository"), "image.repository"), "it is a registry of your own: copy this project's image "+
+			"there, and write image.repository")
 	}
 	var names []any
 	for _, secret := range items(child(p.value, "pullSecrets")) {
@@ -147,7 +153,8 @@ func (in *input) updateStrategy(p pair) {
 func (in *input) maxUnavailable(p pair) {
 	if v := plainOf(p.value); v != nil && v != 1 {
 		in.setValue("helper.updateStrategy", map[string]any{"type": "RollingUpdate", "rollingUpdate": map[string]any{"maxUnavailable": v}})
-		in.note(in.source(p.key, "maxUnavailable"), "it is about the pods of kured's DaemonSet, as here helper.updateStrategy; how many nodes are down at once "+
+		in.note(in.source(p.key, "maxUnavailable"), "it is about the pods of kured's DaemonSet, as here helper.updateStrategy; how many "+
+			"nodes are down at once "+
 			"is rollout.maxUnavailable of the policy, from configuration.concurrency")
 	}
 }
@@ -164,7 +171,8 @@ func (in *input) metrics(p pair) {
 		monitor["interval"] = interval
 	}
 	in.setValue("metrics.serviceMonitor", monitor)
-	in.note(in.source(p.key, "metrics"), "kured_reboot_required{node} is gone, and with it each alert on it: use reboot_operator_policy_oldest_waiting_seconds, "+
+	in.note(in.source(p.key, "metrics"), "kured_reboot_required{node} is gone, and with it each alert on it: use "+
+		"reboot_operator_policy_oldest_waiting_seconds, "+
 		"or metrics.maxNodes for a series per node. metrics.serviceMonitor.subjects has to name the ServiceAccount of your Prometheus")
 	for _, name := range slices.Sorted(maps.Keys(map[string]bool{"namespace": true, "scrapeTimeout": true})) {
 		if node := child(p.value, name); !empty(node) {
@@ -175,6 +183,7 @@ func (in *input) metrics(p pair) {
 
 func (in *input) resources(p pair) {
 	if !empty(p.value) {
-		in.note(in.source(p.key, "resources"), "they were measured for kured; the helper has its own, helper.resources and helper.rebooterResources")
+		in.note(in.source(p.key, "resources"), "they were measured for kured; the helper has its own, helper.resources and "+
+			"helper.rebooterResources")
 	}
 }

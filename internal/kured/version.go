@@ -34,8 +34,9 @@ func tagOf(image string) string {
 	return tag
 }
 
-func (v version) before(major, minor int) bool {
-	return v.known && (v.major < major || v.major == major && v.minor < minor)
+// before says that it is known to be older than 1.minor.
+func (v version) before(minor int) bool {
+	return v.known && (v.major < 1 || v.major == 1 && v.minor < minor)
 }
 
 func (v version) String() string { return fmt.Sprintf("%d.%d", v.major, v.minor) }

@@ -42,7 +42,8 @@ func (r *report) days(values []value) (days []v1alpha1.Weekday, ok bool) {
 			})
 		}
 		if i < 0 || i > 6 {
-			r.wrong(v.source, "%q is not a day of the week, so kured does not start: write one such as mon, or a number from 0 (Sunday) to 6", v.text)
+			r.wrong(v.source, "%q is not a day of the week, so kured does not start: write one such as mon, or a number from 0 (Sunday) to "+
+				"6", v.text)
 			ok = false
 			continue
 		}
@@ -126,8 +127,10 @@ func (r *report) windowNotes(s settings, from, through string, days []v1alpha1.W
 	case from == through:
 		r.decide(end.source, "kured's window is open for one second a day, at %s, and so is this one: write another end if you mean more", from)
 	case longer(from) > longer(through) && len(days) < len(week):
-		r.note(end.source, "as in kured, the hours after midnight belong to the day of the calendar: with %s the window is open on %s from %s until midnight, "+
-			"and on %s before %s, the morning of the same day. Use schedule.windows[].weekly for nights that begin on these days", strings.Join(names(days), ", "), days[0], from, days[0], through)
+		r.note(end.source, "as in kured, the hours after midnight belong to the day of the calendar: with %s the window is open on %s from "+
+			"%s until midnight, "+
+			"and on %s before %s, the morning of the same day. Use schedule.windows[].weekly for nights that begin on these "+
+			"days", strings.Join(names(days), ", "), days[0], from, days[0], through)
 	case through == "23:59":
 		r.note(end.source, "as in kured, the window closes one minute before midnight; 23:59:59 is the end of the day")
 	}
@@ -155,18 +158,21 @@ func (r *report) zone(s settings) (string, bool) {
 	case !set || v.text == "":
 		return "UTC", true
 	case v.text == "Local":
-		r.wrong(v.source, "Local is the time zone of kured's container, which nobody has written down: write a name such as Europe/Berlin, or UTC")
+		r.wrong(v.source, "Local is the time zone of kured's container, which nobody has written down: write a name such as Europe/Berlin, "+
+			"or UTC")
 		return "", false
 	}
 	if _, err := time.LoadLocation(v.text); err != nil {
-		r.wrong(v.source, "%q is not a time zone, so kured does not start: write a name of the IANA time zone database, such as Europe/Berlin", v.text)
+		r.wrong(v.source, "%q is not a time zone, so kured does not start: write a name of the IANA time zone database, such as "+
+			"Europe/Berlin", v.text)
 		return "", false
 	}
 	return v.text, true
 }
 
-// seconds of a duration within bounds. The bounds are those of the field of that name.
-func (r *report) seconds(s settings, flag, field string, least, most int64) *int32 {
+// seconds of a duration within bounds. It is up to a day.
+func (r *report) seconds(s settings, flag, field string, least int64) *int32 {
+	const most = 86400
 	d, v, set := s.seconds(flag)
 	if !set || d == 0 {
 		return nil
@@ -179,7 +185,8 @@ func (r *report) seconds(s settings, flag, field string, least, most int64) *int
 		seconds++
 	}
 	if seconds < least || seconds > most {
-		r.wrong(v.source, "%s is %d seconds, and %s takes %s: write a value in these bounds and run this again", v.text, seconds, field, bounds(least, most))
+		r.wrong(v.source, "%s is %d seconds, and %s takes %s: write a value in these bounds and run this "+
+			"again", v.text, seconds, field, bounds(least, most))
 		return nil
 	}
 	return ptr.To(int32(seconds)) //nolint:gosec // within the bounds of the field

@@ -15,7 +15,7 @@ import (
 var gateFields = map[string][]string{
 	"gates.pods": slices.Concat([]string{"name", "namespaces"}, podSelectorFields("selector")),
 	"gates.prometheus": slices.Concat(
-		[]string{"name", "url", "query", "alerts.ignore", "alerts.only", "alerts.matchers", "alerts.state"}, connectionFields),
+		[]string{"name", "url", "query", "alerts.ignore", "alerts.match", "alerts.only", "alerts.matchers", "alerts.state"}, connectionFields),
 	"gates.alertmanager": slices.Concat([]string{"name", "url", "matchers"}, connectionFields),
 	"gates.objects":      objectFields,
 	"recovery.objects":   objectFields,
@@ -113,6 +113,8 @@ func TestAGateIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"query and alerts":           {prometheus("query: up == 0, alerts: {}"), []string{eitherOr}},
 		"an empty query":             {prometheus(`query: ""`), []string{"at least 1 chars long"}},
 		"too long a query":           {prometheus("query: " + long(4097)), []string{"may not be more than 4096"}},
+		"names by a part":            {spec: prometheus(`alerts: {ignore: "dog$", match: Anywhere}`)},
+		"another way to match":       {prometheus(`alerts: {ignore: "dog$", match: Whole}`), []string{"alerts.match", `supported values: "Anywhere", "WholeName"`}},
 		"names that are no RE2":      {prometheus(`alerts: {ignore: "("}`), []string{"error parsing regexp", "ignore is a regular expression (RE2) that matches whole names"}},
 		"other names that are none":  {prometheus(`alerts: {only: "*"}`), []string{"only is a regular expression (RE2) that matches whole names"}},
 		"empty names":                {prometheus(`alerts: {ignore: ""}`), []string{"at least 1 chars long"}},
@@ -237,9 +239,11 @@ func TestWhatIsStoredOfAGateIsWhatWillHappen(t *testing.T) {
 		"capacity": "Ignore",
 		"prometheus": []any{map[string]any{
 			"name": "a", "url": "https://p", "timeoutSeconds": int64(10), "onError": "Require",
-			"alerts": map[string]any{"state": "Firing", "matchers": []any{map[string]any{"name": "x", "matchType": "=", "value": ""}}},
-			"auth":   map[string]any{"bearerToken": map[string]any{"secret": "reboot-operator-gates", "key": "t"}},
-			"tls":    map[string]any{"verification": "Full"},
+			"alerts": map[string]any{
+				"match": "WholeName", "state": "Firing", "matchers": []any{map[string]any{"name": "x", "matchType": "=", "value": ""}},
+			},
+			"auth": map[string]any{"bearerToken": map[string]any{"secret": "reboot-operator-gates", "key": "t"}},
+			"tls":  map[string]any{"verification": "Full"},
 		}},
 		"objects": []any{map[string]any{
 			"name": "o", "apiVersion": "v1", "kind": "Pod", "expect": "All", "expression": "true", "timeoutSeconds": int64(10), "onError": "Require",

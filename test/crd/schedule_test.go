@@ -37,7 +37,7 @@ func TestAScheduleIsAcceptedOrRefusedWithAHint(t *testing.T) {
 	const (
 		ianaName    = "timeZone is a name of the IANA time zone database, written as there: Europe/Berlin, America/New_York, UTC"
 		writeName   = "write a name of the IANA time zone database, such as Europe/Berlin or UTC"
-		oneOf       = "exactly one of the fields in [weekly monthly cron] must be set"
+		oneOf       = "exactly one of the fields in [weekly monthly daily cron] must be set"
 		overlaps    = "durationSeconds is longer than the time until the window opens again: write a shorter one"
 		tooShort    = "a window is not longer than minRemainingSeconds (600 if you do not write it), so nothing could ever start in it"
 		timeOfDay   = `start is a time of day from "00:00" to "23:59", such as "22:00" or "03:30"`
@@ -50,6 +50,9 @@ func TestAScheduleIsAcceptedOrRefusedWithAHint(t *testing.T) {
 	)
 	weekly := func(days, start string, duration int) string {
 		return fmt.Sprintf(`windows: [{weekly: {days: [%s], start: %q}, durationSeconds: %d}]`, days, start, duration)
+	}
+	daily := func(days, from, through string) string {
+		return fmt.Sprintf(`windows: [{daily: {days: [%s], from: %q, through: %q}}]`, days, from, through)
 	}
 	monthly := func(week, day string, duration int) string {
 		return fmt.Sprintf(`windows: [{monthly: {week: %s, day: %s, start: "01:00"}, durationSeconds: %d}]`, week, day, duration)
@@ -73,7 +76,7 @@ func TestAScheduleIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"window of two":   {`windows: [{cron: "0 3 * * *", monthly: {week: Last, day: Sun, start: "01:00"}, durationSeconds: 3600}]`, []string{oneOf}},
 		"too many":        {`windows: [` + strings.Repeat(`{cron: "0 3 * * *", durationSeconds: 3600}, `, 33) + `]`, []string{"schedule.windows", "at most 32 items"}},
 		"as many as may":  {schedule: `windows: [` + strings.Repeat(`{weekly: {days: [Sat, Sun], start: "22:00"}, durationSeconds: 3600}, `, 32) + `]`},
-		"no duration":     {`windows: [{cron: "0 3 * * *"}]`, []string{"windows[0].durationSeconds", "Required value"}},
+		"no duration":     {`windows: [{cron: "0 3 * * *"}]`, []string{"windows[0].durationSeconds", "Required value", "durationSeconds says how long the window stays open"}},
 		"window of zero":  {cron("0 3 * * *", 0), []string{"windows[0].durationSeconds", "this is a number of seconds from "}},
 		"beyond a month":  {monthly("Last", "Sun", 2419201), []string{"windows[0].durationSeconds", "this is a number of seconds from "}},
 		"nearly a month":  {schedule: monthly("Last", "Sun", 2419200)},
@@ -100,6 +103,18 @@ func TestAScheduleIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"the end of a day":             {weekly("Sat", "24:00", 3600), []string{"weekly.start", timeOfDay}},
 		"no minutes":                   {weekly("Sat", "22:60", 3600), []string{timeOfDay}},
 		"hour of one digit":            {weekly("Sat", "9:00", 3600), []string{"weekly.start", timeOfDay}},
+
+		"daily":                   {schedule: daily("Mon, Sun", "22:00", "06:00")},
+		"daily with seconds":      {schedule: daily("Mon", "00:00:01", "23:59:59")},
+		"daily for a second":      {schedule: daily("Mon", "03:00", "03:00") + ", minRemainingSeconds: 0"},
+		"daily with a duration":   {`windows: [{daily: {days: [Mon], from: "22:00", through: "06:00"}, durationSeconds: 3600}]`, []string{"windows[0].durationSeconds", "a daily window closes after through"}},
+		"daily without days":      {daily("", "22:00", "06:00"), []string{"daily.days", "at least 1 items"}},
+		"daily on an unknown day": {daily("mo", "22:00", "06:00"), []string{"daily.days[0]", weekday}},
+		"daily on a day twice":    {daily("Mon, Mon", "22:00", "06:00"), []string{"daily.days[1]", "Duplicate value"}},
+		"daily from no time":      {daily("Mon", "2am", "06:00"), []string{"daily.from", "from is a time of day"}},
+		"daily through no time":   {daily("Mon", "22:00", "24:00"), []string{"daily.through", `the end of the day is "23:59:59"`}},
+		"daily and weekly":        {`windows: [{daily: {days: [Mon], from: "22:00", through: "06:00"}, weekly: {days: [Mon], start: "22:00"}}]`, []string{oneOf}},
+		"daily without an end":    {`windows: [{daily: {days: [Mon], from: "22:00"}}]`, []string{"daily.through", "Required value"}},
 
 		"cron with everything":  {schedule: cron("0,30 */6 1-7,15 JAN-mar,12 sun", 3600)},
 		"cron of a week":        {schedule: cron("0 3 * * 6", 604800)},

@@ -62,14 +62,17 @@ func Command(a *app.App) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
 	}
 	f := c.Flags()
-	f.StringVarP(&o.file, "filename", "f", "", "File with values of kured's chart, a HelmRelease, an Application or a DaemonSet; - is standard input")
+	f.StringVarP(&o.file, "filename", "f", "", "File with values of kured's chart, a HelmRelease, an Application or a DaemonSet; - is "+
+		"standard input")
 	f.BoolVar(&o.fromCluster, "from-cluster", false, "Read the DaemonSet that runs in the cluster, in the namespace of -n, or kube-system")
 	f.StringVar(&o.daemonSet, "daemonset", defaultName, "Name of the DaemonSet in the cluster")
 	f.StringVarP(&o.output, "output", "o", "policy", "What to write to standard output: policy, values or findings")
-	f.StringVar(&o.valuesOut, "values-out", "", "File to write values of the chart to; only you may read it, because it can have a token of a receiver")
+	f.StringVar(&o.valuesOut, "values-out", "", "File to write values of the chart to; only you may read it, because it can have a token "+
+		"of a receiver")
 	f.StringVar(&o.name, "name", "from-kured", "Name of the policy")
 	f.StringVar(&o.mode, "mode", string(v1alpha1.ModeObserve), "Mode of the policy: Observe while kured still runs, later Enforce")
-	f.BoolVar(&o.handover, "handover", false, "Print the commands for what kured left in the cluster: cordoned nodes, its lock, taint, annotations and labels")
+	f.BoolVar(&o.handover, "handover", false, "Print the commands for what kured left in the cluster: cordoned nodes, its lock, taint, "+
+		"annotations and labels")
 	return c
 }
 
@@ -256,6 +259,10 @@ func (o *options) marks(ctx context.Context, c client.Client, marks kured.Marks)
 	if client.IgnoreNotFound(err) != nil {
 		return marks, app.ReadError("the DaemonSet "+marks.Namespace+"/"+marks.Name, err) //nolint:wrapcheck // the message is complete
 	}
+	if err != nil {
+		marks.Gone = true
+		return marks, nil
+	}
 	marks.Held = set.Annotations[marks.Lock]
 	return marks, nil
 }
@@ -283,7 +290,7 @@ func (o *options) writeHandover(ctx context.Context, result *kured.Result) error
 		return err //nolint:wrapcheck // a broken pipe
 	}
 	for _, step := range steps {
-		if _, err := fmt.Fprintf(o.app.Out, "# %s\n%s\n", step.Why, strings.Join(append(step.Commands, ""), "\n")); err != nil {
+		if _, err := fmt.Fprintln(o.app.Out, step); err != nil {
 			return fmt.Errorf("write the commands: %w", err)
 		}
 	}
