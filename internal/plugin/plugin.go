@@ -47,24 +47,19 @@ func Command(a *app.App) *cobra.Command {
 	root.SetOut(a.Out)
 	root.SetErr(a.ErrOut)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return app.UsageError{Err: err} })
-	root.AddCommand(
-		status.Command(a),
-		windows.Command(a),
-		dashboard.Command(a),
-		timeline.Command(a),
-		plan.Command(a),
-		snapshot.Command(a),
-		fromkured.Command(a),
-		versionCommand(a),
-		check.Command(a),
-		lint.Command(a),
-		why.Command(a),
-		versions.Command(a),
-		completion.Command(a),
-		wait.Command(a),
-	)
-	root.AddCommand(act.Commands(a)...)
+	add(root, "Look:", status.Command(a), why.Command(a), plan.Command(a), timeline.Command(a), windows.Command(a), dashboard.Command(a), wait.Command(a))
+	add(root, "Act:", act.Commands(a)...)
+	add(root, "Prepare:", check.Command(a), lint.Command(a), snapshot.Command(a), fromkured.Command(a), versions.Command(a), completion.Command(a))
 	return root
+}
+
+// add adds a group of commands.
+func add(root *cobra.Command, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: title, Title: title})
+	for _, command := range commands {
+		command.GroupID = title
+		root.AddCommand(command)
+	}
 }
 
 // Run executes a command line and returns the exit code.
