@@ -63,6 +63,10 @@ type demo struct {
 	fleet   fleet
 	// enforced is when the policy was let go.
 	enforced time.Time
+	// ended is when all nodes were seen to be done.
+	ended time.Time
+	// expected is what the forecast said on the way.
+	expected *expectation
 	// lag is how slow the cluster is.
 	lag *testbed.Lag
 }
@@ -129,8 +133,15 @@ func (d *demo) rollOut(ctx context.Context) ([]string, error) {
 	if err := d.enforce(ctx); err != nil {
 		return nil, err
 	}
-	followErr := d.follow(ctx, observer, d.allComplete)
+	followErr := d.follow(ctx, observer, d.someComplete)
+	if followErr == nil {
+		if d.expected, err = d.expect(ctx, observer.Recording()); err != nil {
+			return nil, err
+		}
+		followErr = d.follow(ctx, observer, d.allComplete)
+	}
 	end := time.Now()
+	d.ended = end
 	settled := end.Add(d.lag.On(settleTime, settleSteps))
 	if followErr == nil {
 		idle := settled.Add(idleTime).Sub(end).Round(time.Second)
