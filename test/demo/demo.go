@@ -116,6 +116,8 @@ func (d *demo) rollOut(ctx context.Context) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.options.Timeout)
 	defer cancel()
 	if d.options.Live {
+		d.view.say("To see it in a browser as well, type in another terminal:\n  go run ./cmd/kubectl-reboots --kubeconfig %s dashboard",
+			d.cluster.Kubeconfig())
 		d.view.screen = showScreen(ctx, cancel, d.options, d.cluster.Client())
 		defer func() { _ = d.view.screen.stop() }()
 	}
