@@ -104,23 +104,7 @@ func (f *Facts) nodes() []Line {
 	if f.FleetError != nil || f.Fleet == nil || len(f.Installed.HelperSets) == 0 || f.Installed.Unknown[install.Pods] != nil {
 		return nil
 	}
-	sets := f.Installed.Sets()
-	without, blind := map[string][]string{}, map[string][]string{}
-	left := 0
-	for i := range f.Fleet.Nodes {
-		node := &f.Fleet.Nodes[i]
-		if f.Installed.Helper(node.Name) == nil {
-			reason, notMeant := sets.Missing(node)
-			if notMeant {
-				left++
-				continue
-			}
-			without[reason] = append(without[reason], node.Name)
-		}
-		if instead := sets.NoDetector(node); instead != "" {
-			blind[instead] = append(blind[instead], node.Name)
-		}
-	}
+	without, blind, left := f.uncovered()
 	edit := []string{"kubectl -n " + f.Installed.Namespace + " edit daemonset " + f.Installed.HelperSets[0].Name}
 	lines := make([]Line, 0, 1+len(without)+len(blind))
 	for _, reason := range slices.Sorted(maps.Keys(without)) {
@@ -138,6 +122,28 @@ func (f *Facts) nodes() []Line {
 		lines = append(lines, ok("nodes", "%s", text))
 	}
 	return lines
+}
+
+// uncovered are nodes without a helper by the reason for that, those whose need nothing would see by what to install, and how many nodes the
+// DaemonSet leaves out.
+func (f *Facts) uncovered() (without, blind map[string][]string, left int) {
+	sets := f.Installed.Sets()
+	without, blind = map[string][]string{}, map[string][]string{}
+	for i := range f.Fleet.Nodes {
+		node := &f.Fleet.Nodes[i]
+		if f.Installed.Helper(node.Name) == nil {
+			reason, notMeant := sets.Missing(node)
+			if notMeant {
+				left++
+				continue
+			}
+			without[reason] = append(without[reason], node.Name)
+		}
+		if instead := sets.NoDetector(node); instead != "" {
+			blind[instead] = append(blind[instead], node.Name)
+		}
+	}
+	return without, blind, left
 }
 
 // some names up to three of many nodes.

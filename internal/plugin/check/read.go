@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 
-	admissionv1 "k8s.io/api/admissionregistration/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -52,8 +52,8 @@ func serverVersion(a *app.App) (string, error) {
 
 func readAdmission(ctx context.Context, c client.Reader) (policies, bindings map[string]bool, err error) {
 	var (
-		policyList  admissionv1.ValidatingAdmissionPolicyList
-		bindingList admissionv1.ValidatingAdmissionPolicyBindingList
+		policyList  admissionregistrationv1.ValidatingAdmissionPolicyList
+		bindingList admissionregistrationv1.ValidatingAdmissionPolicyBindingList
 	)
 	if err := c.List(ctx, &policyList); err != nil {
 		return nil, nil, err
