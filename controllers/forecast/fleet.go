@@ -175,7 +175,7 @@ func (f *fleet) setApart(m *member) {
 	}
 	policy := f.hopeless[m.policy]
 	switch {
-	case policy != nil && !(m.reboot.Spec.Urgency == v1alpha1.UrgencyImmediate && isOfSchedule(policy.Reason)):
+	case policy != nil && (m.reboot.Spec.Urgency != v1alpha1.UrgencyImmediate || !isOfSchedule(policy.Reason)):
 		m.apart, m.said = true, saying{reason: policy.Reason, message: policy.Message}
 	case isLasting(m.said):
 		m.apart = true

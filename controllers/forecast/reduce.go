@@ -49,7 +49,8 @@ type queueKey struct{ policy, zone string }
 // reduce leaves out of the runs what has no part in them.
 func (f *fleet) reduce() {
 	s := &f.first.snapshot
-	if len(s.Nodes) <= smallFleet || slices.ContainsFunc(s.Policies, func(p *v1alpha1.RebootPolicy) bool { return p.Spec.Rollout.Group != nil }) {
+	grouped := func(p *v1alpha1.RebootPolicy) bool { return p.Spec.Rollout.Group != nil }
+	if len(s.Nodes) <= smallFleet || slices.ContainsFunc(s.Policies, grouped) {
 		return
 	}
 	f.reduced, f.grid = true, coarseGrid
@@ -63,6 +64,16 @@ func (f *fleet) reduce() {
 		small.ClusterMaxUnavailable = number(limit, len(s.Nodes), 0)
 	}
 	shown := f.keptNodes()
+	f.lineUp(shown)
+	small.Nodes = slices.DeleteFunc(small.Nodes, func(n *model.Node) bool { return !shown[n.Name] })
+	small.Reboots = slices.DeleteFunc(small.Reboots, func(r *v1alpha1.NodeReboot) bool {
+		m := f.byNode[r.Spec.NodeName]
+		return !shown[r.Spec.NodeName] && f.first.node(r.Spec.NodeName) != nil || m != nil && m.apart
+	})
+}
+
+// lineUp puts members into queues, but for those that are shown in any case.
+func (f *fleet) lineUp(shown map[string]bool) {
 	waiting := map[queueKey][]*member{}
 	for _, m := range f.members {
 		switch {
@@ -80,11 +91,6 @@ func (f *fleet) reduce() {
 		slices.SortFunc(waiting[key], func(a, b *member) int { return compareTurn(a.reboot, b.reboot) })
 		f.queues = append(f.queues, queue{key, waiting[key]})
 	}
-	small.Nodes = slices.DeleteFunc(small.Nodes, func(n *model.Node) bool { return !shown[n.Name] })
-	small.Reboots = slices.DeleteFunc(small.Reboots, func(r *v1alpha1.NodeReboot) bool {
-		m := f.byNode[r.Spec.NodeName]
-		return !shown[r.Spec.NodeName] && f.first.node(r.Spec.NodeName) != nil || m != nil && m.apart
-	})
 }
 
 // special nodes count for more than their own reboot: those that may run etcd, and those that managers run on.
@@ -163,32 +169,38 @@ func number(value *intstr.IntOrString, total, least int) *intstr.IntOrString {
 }
 
 // keptNodes are nodes that need no reboot and matter regardless: those that are unavailable, those that were done last, those whose last
-// reboot failed, special ones, and one of each zone that takes pods.
+// reboot failed, special ones, and some of each zone that take pods.
 func (f *fleet) keptNodes() map[string]bool {
 	s := &f.first.snapshot
 	kept, refuges := map[string]bool{}, map[queueKey]int{}
+	for name := range s.Slots {
+		kept[name] = true
+	}
 	for _, n := range s.Nodes {
-		m := f.byNode[n.Name]
-		if !n.Ready || n.Unschedulable || n.CordonedFor != "" || m == nil && f.special(n) {
+		unavailable := !n.Ready || n.Unschedulable || n.CordonedFor != ""
+		idle := f.byNode[n.Name] == nil
+		if unavailable || idle && f.special(n) {
 			kept[n.Name] = true
 		}
-		if _, held := s.Slots[n.Name]; held {
+		if key := f.placeOf(n); idle && n.TakesPods() && refuges[key] < afar {
+			refuges[key]++
 			kept[n.Name] = true
-		}
-		if m == nil && n.TakesPods() {
-			if key := f.placeOf(n); refuges[key] < afar {
-				refuges[key]++
-				kept[n.Name] = true
-			}
 		}
 	}
+	f.keepDone(kept)
+	return kept
+}
+
+// keepDone keeps the nodes of the reboots of each policy that ended last, and of those that failed.
+func (f *fleet) keepDone(kept map[string]bool) {
 	ends := map[string][]*v1alpha1.NodeReboot{}
-	for _, r := range s.Reboots {
+	for _, r := range f.first.snapshot.Reboots {
+		attempt := r.Status.Attempt
 		switch {
 		case r.SetAside(), r.Status.Outcome == v1alpha1.OutcomeFailed:
 			kept[r.Spec.NodeName] = true
-		case r.Status.CompletionTime != nil && r.Status.Attempt != nil && r.Status.Attempt.EndedTime != nil:
-			policy := cmp.Or(r.Status.Attempt.PolicyName, r.Status.PolicyName)
+		case r.Status.CompletionTime != nil && attempt != nil && attempt.EndedTime != nil:
+			policy := cmp.Or(attempt.PolicyName, r.Status.PolicyName)
 			ends[policy] = append(ends[policy], r)
 		}
 	}
@@ -197,12 +209,12 @@ func (f *fleet) keptNodes() map[string]bool {
 			return cmp.Or(b.Status.Attempt.EndedTime.Compare(a.Status.Attempt.EndedTime.Time), compareReboots(a, b))
 		})
 		for i, r := range reboots {
-			if i < max(keptDone, f.keep[policy]) || f.soaks(policy, r.Status.Attempt.EndedTime.Time, f.in.Now) {
-				kept[r.Spec.NodeName] = f.byNode[r.Spec.NodeName] == nil || kept[r.Spec.NodeName]
+			last := i < max(keptDone, f.keep[policy]) || f.soaks(policy, r.Status.Attempt.EndedTime.Time, f.in.Now)
+			if last && f.byNode[r.Spec.NodeName] == nil {
+				kept[r.Spec.NodeName] = true
 			}
 		}
 	}
-	return kept
 }
 
 // placeOf a node among the zones of the policy that selects it first.
@@ -286,14 +298,16 @@ func (r *run) forget() {
 	for len(r.recent) > 0 {
 		oldest := r.recent[0]
 		keep := max(keptDone, r.fleet.keep[oldest.node.policy])
-		if len(r.recent) <= keep || r.fleet.soaks(oldest.node.policy, oldest.at, r.now) || r.fleet.special(oldest.node.node) {
+		// Enough canaries have soaked without this one.
+		if len(r.recent) <= keep || r.fleet.soaks(oldest.node.policy, r.recent[keep].at, r.now) {
 			return
 		}
 		if _, held := r.snapshot.Slots[oldest.node.node.Name]; held {
 			return
 		}
 		r.recent = r.recent[1:]
-		if node := r.node(oldest.node.node.Name); node != nil && (!node.Ready || node.Unschedulable) {
+		node := r.node(oldest.node.node.Name)
+		if r.fleet.special(oldest.node.node) || node != nil && (!node.Ready || node.Unschedulable) {
 			continue
 		}
 		for _, reboot := range r.fleet.every[oldest.node.node.Name] {

@@ -222,31 +222,43 @@ func (r *run) note(before, after *v1alpha1.NodeReboot) {
 		return
 	}
 	f, was, is := &r.fates[m.number], before.Status.Attempt, after.Status.Attempt
-	if is != nil && (was == nil || was.Number != is.Number) {
+	if is == nil {
+		return
+	}
+	another := was == nil || was.Number != is.Number
+	if another {
 		r.fruitless = 0
 		if !m.underWay {
 			f.start = is.GrantedTime.Time
 		}
 	}
-	if is == nil {
-		return
-	}
-	rolledBack := is.RolledBackTime != nil && (was == nil || was.Number != is.Number || was.RolledBackTime == nil)
-	failed := after.Status.Failures != nil && (before.Status.Failures == nil || before.Status.Failures.Count != after.Status.Failures.Count)
-	if rolledBack || failed {
+	rolledBack := is.RolledBackTime != nil && (another || was.RolledBackTime == nil)
+	if rolledBack || failureCount(before) != failureCount(after) {
 		f.tries++
 		f.failed = saying{reason: is.Result, message: is.Message}
 	}
-	if model.OpenAttempt(&after.Status) {
-		return
+	if !model.OpenAttempt(&after.Status) {
+		r.noteEnd(m, before, after)
 	}
+}
+
+// noteEnd notes how an attempt ended.
+func (r *run) noteEnd(m *member, before, after *v1alpha1.NodeReboot) {
+	f, s := &r.fates[m.number], &after.Status
 	switch {
-	case after.Status.Outcome == v1alpha1.OutcomeSucceeded && is.EndedTime != nil && model.OpenAttempt(&before.Status):
-		f.back = is.EndedTime.Time
+	case s.Outcome == v1alpha1.OutcomeSucceeded && s.Attempt.EndedTime != nil && model.OpenAttempt(&before.Status):
+		f.back = s.Attempt.EndedTime.Time
 		r.settle(m)
-	case after.Status.Outcome == v1alpha1.OutcomeFailed, f.tries >= maxTries && m.needs(r):
+	case s.Outcome == v1alpha1.OutcomeFailed, f.tries >= maxTries && m.needs(r):
 		r.giveUp(m)
 	}
+}
+
+func failureCount(r *v1alpha1.NodeReboot) int32 {
+	if r.Status.Failures == nil {
+		return 0
+	}
+	return r.Status.Failures.Count
 }
 
 // settle says that nothing more is waited for of a member.
