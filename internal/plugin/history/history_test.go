@@ -421,7 +421,7 @@ func TestAnyTimesMakeAChart(t *testing.T) {
 				Number: random.Int32N(4), CordonedTime: moment(), DrainOrderedTime: moment(), StuckTime: moment(), DrainedTime: moment(),
 				DetachedTime: moment(), RebootOrderedTime: moment(), BackTime: moment(), RolledBackTime: moment(), StalledTime: moment(),
 				InterruptedTime: moment(),
-				EndedTime: moment(), NodeGoneTime: moment(), UncordonedTime: moment(), RecoveredTime: moment(),
+				EndedTime:       moment(), NodeGoneTime: moment(), UncordonedTime: moment(), RecoveredTime: moment(),
 			}
 			if granted := moment(); granted != nil {
 				s.Attempt.GrantedTime = *granted
