@@ -47,8 +47,8 @@ func isLasting(s saying) bool {
 func mayEnd(s saying) bool {
 	switch s.reason {
 	case v1alpha1.ReasonWindowClosed, v1alpha1.ReasonFreeze, v1alpha1.ReasonWindowEnding, v1alpha1.ReasonBackingOff,
-		v1alpha1.ReasonMinInterval, v1alpha1.ReasonZoneSoaking, v1alpha1.ReasonCanarySoaking, v1alpha1.ReasonAdaptiveDelay, v1alpha1.ReasonManagerNodeLast,
-		v1alpha1.ReasonStarting, v1alpha1.ReasonForeignMaintenance:
+		v1alpha1.ReasonMinInterval, v1alpha1.ReasonZoneSoaking, v1alpha1.ReasonCanarySoaking, v1alpha1.ReasonAdaptiveDelay,
+		v1alpha1.ReasonManagerNodeLast, v1alpha1.ReasonStarting, v1alpha1.ReasonForeignMaintenance:
 		return true
 	}
 	return !s.until.IsZero()
