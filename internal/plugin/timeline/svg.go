@@ -31,7 +31,7 @@ const (
 	svgLeast = 2.0
 	// svgTicks is how far ticks are from each other at least.
 	svgTicks = 90
-	// svgTold is how many nodes are told one by one to those who cannot see the picture.
+	// svgTold is how many nodes are listed one by one for those who cannot see the picture.
 	svgTold = 200
 )
 

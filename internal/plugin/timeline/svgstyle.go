@@ -1,6 +1,6 @@
 package timeline
 
-// svgStyle has the colors, which can be told apart with any kind of color vision, and the patterns. A picture that is dark follows the
+// svgStyle has the colors, which can be distinguished with any kind of color vision, and the patterns. A picture that is dark follows the
 // settings of whoever looks at it.
 const svgStyle = `<style>
 :root { --page: #ffffff; --ink: #1b1f24; --faint: #59636e; --line: #e1e5ea; --waiting: #aab2bd; --draining: #e69f00; --rebooting: #0072b2;

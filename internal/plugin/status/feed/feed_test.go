@@ -97,7 +97,7 @@ func started(t *testing.T) (*cluster, *Feed) {
 	return c, f
 }
 
-// nothing checks that nothing is told.
+// nothing checks that nothing is written.
 func nothing(t *testing.T, f *Feed) {
 	t.Helper()
 	synctest.Wait()

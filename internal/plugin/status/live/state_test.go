@@ -110,7 +110,7 @@ func TestOneLineTellsThatManyNodesWait(t *testing.T) {
 		t.Errorf("told %q instead of %q", got, want)
 	}
 	if got := Condense(entries[:3]); len(got) != 3 {
-		t.Errorf("three nodes are told as %s", texts(got))
+		t.Errorf("three nodes are listed as %s", texts(got))
 	}
 }
 
