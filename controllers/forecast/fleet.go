@@ -59,6 +59,8 @@ type member struct {
 	said saying
 	// apart: it has no part in runs, because nothing in them lets it start.
 	apart bool
+	// queued: runs over large fleets show it when its turn comes near.
+	queued bool
 }
 
 // newFleet makes the first plan. Whatever it says happens at the beginning of each run.

@@ -81,7 +81,8 @@ func (f *fleet) lineUp(shown map[string]bool) {
 			shown[m.node.Name] = true
 		case m.apart:
 		default:
-			key := queueKey{m.policy, m.zone}
+			m.queued = true
+			key := f.keyOf(m.policy, m.zone)
 			waiting[key] = append(waiting[key], m)
 		}
 	}
@@ -91,6 +92,21 @@ func (f *fleet) lineUp(shown map[string]bool) {
 		slices.SortFunc(waiting[key], func(a, b *member) int { return compareTurn(a.reboot, b.reboot) })
 		f.queues = append(f.queues, queue{key, waiting[key]})
 	}
+}
+
+// keyOf the queue that members of a policy in a zone stand in: where zones make no difference there is one for all.
+func (f *fleet) keyOf(policy, zone string) queueKey {
+	p := f.parsed[policy]
+	if p == nil {
+		return queueKey{policy, zone}
+	}
+	rollout := &p.Spec.Rollout
+	same := rollout.Zones.Strategy == v1alpha1.ZonesAnyOrder && rollout.Zones.MaxUnavailablePerZone == nil &&
+		rollout.NodeOrder == v1alpha1.NodeOrderLongestRequired
+	if same {
+		return queueKey{policy, ""}
+	}
+	return queueKey{policy, zone}
 }
 
 // special nodes count for more than their own reboot: those that may run etcd, and those that managers run on.
@@ -244,19 +260,24 @@ func (r *run) refill() (did refilled) {
 	if len(r.queues) == 0 {
 		return did
 	}
-	able := map[queueKey]int{}
+	able, open := map[queueKey]int{}, map[string]int{}
 	for _, reboot := range r.snapshot.Reboots {
-		if s := &reboot.Status; s.CompletionTime == nil && !model.OpenAttempt(s) && !waitsAlone(r.says(reboot).reason) {
-			able[queueKey{s.PolicyName, s.Zone}]++
+		switch s := &reboot.Status; {
+		case s.CompletionTime != nil:
+		case model.OpenAttempt(s):
+			open[s.PolicyName]++
+		case r.inLine(reboot):
+			able[r.fleet.keyOf(s.PolicyName, s.Zone)]++
 		}
 	}
 	for i := range r.queues {
 		q := &r.queues[i]
-		least := r.wanted(q.key)
+		free := r.free(q.key.policy, open[q.key.policy])
+		least := r.wanted(q.key, free)
 		if able[q.key] >= least {
 			continue
 		}
-		did.shown, did.awaited = true, did.awaited || able[q.key] == 0
+		did.shown, did.awaited = true, did.awaited || able[q.key] < free
 		for missing := least + least/2 - able[q.key]; missing > 0 && len(q.members) > 0; missing-- {
 			r.show(q.members[0])
 			q.members = q.members[1:]
@@ -266,10 +287,24 @@ func (r *run) refill() (did refilled) {
 	return did
 }
 
-// wanted is how many members of a queue are to be shown at least.
-func (r *run) wanted(key queueKey) int {
-	status, policy := r.fleet.status[key.policy], r.fleet.parsed[key.policy]
-	if status == nil || policy == nil {
+// inLine says of a NodeReboot that waits that it could go if it had its turn, and that its node was in a queue.
+func (r *run) inLine(reboot *v1alpha1.NodeReboot) bool {
+	m := r.fleet.byNode[reboot.Spec.NodeName]
+	return m != nil && m.queued && !r.aside[reboot.Name] && !waitsAlone(r.says(reboot).reason)
+}
+
+// free is how many nodes of a policy may start if so many are under way.
+func (r *run) free(policy string, underWay int) int {
+	if status := r.fleet.status[policy]; status != nil {
+		return max(0, int(status.MaxUnavailable)-underWay)
+	}
+	return 0
+}
+
+// wanted is how many members of a queue are to be shown at least: those that may start, and some more.
+func (r *run) wanted(key queueKey, free int) int {
+	policy := r.fleet.parsed[key.policy]
+	if policy == nil {
 		return afar
 	}
 	rollout := &policy.Spec.Rollout
@@ -277,9 +312,9 @@ func (r *run) wanted(key queueKey) int {
 		return afar
 	}
 	if rollout.NodeOrder == v1alpha1.NodeOrderLongestRequired {
-		return int(status.MaxUnavailable) + afar
+		return free + afar
 	}
-	return int(status.MaxUnavailable) + lookahead
+	return free + lookahead
 }
 
 // show a member to the planner.

@@ -28,6 +28,8 @@ type run struct {
 	// queues are the members that are not shown yet, and recent those whose nodes are done and still shown.
 	queues []queue
 	recent []finished
+	// aside are the NodeReboots that had their turn and could not go: others have to be shown in their place.
+	aside map[string]bool
 	// zones are those that have their turn, by policy.
 	zones map[string]string
 	// plans and work are what the run has cost.
@@ -70,7 +72,7 @@ const (
 func (f *fleet) newRun(sample int) *run {
 	r := &run{
 		cluster: f.begins.copied(), fleet: f, sample: sample, fates: make([]fate, len(f.members)), left: len(f.members),
-		assumed: &assumptions{gates: map[string]bool{}}, zones: map[string]string{}, queues: slices.Clone(f.queues),
+		assumed: &assumptions{gates: map[string]bool{}}, zones: map[string]string{}, aside: map[string]bool{}, queues: slices.Clone(f.queues),
 	}
 	r.grid = f.grid
 	for _, status := range f.status {
@@ -165,7 +167,8 @@ func (r *run) think() *plan.Plan {
 	}
 }
 
-// turn notes which zones have their turn. It says whether more of a zone are shown now: they may go before those that were.
+// turn notes which zones have their turn, and who has it and cannot go. It says whether others are shown now that may go in their place, or
+// before those that were.
 func (r *run) turn(p *plan.Plan) bool {
 	changed := false
 	for i := range p.Policies {
@@ -173,7 +176,18 @@ func (r *run) turn(p *plan.Plan) bool {
 		changed = changed || r.zones[name] != zone
 		r.zones[name] = zone
 	}
-	return changed && len(r.queues) > 0 && r.refill().shown
+	if len(r.queues) == 0 {
+		return false
+	}
+	for i := range p.Work {
+		for j := range p.Work[i].Reboots {
+			w := &p.Work[i].Reboots[j]
+			if name := w.Object.Name; blocksNode(w.Status.Reason) && !r.aside[name] {
+				r.aside[name], changed = true, true
+			}
+		}
+	}
+	return changed && r.refill().shown
 }
 
 // workOf a plan, in about a microsecond each: what takes time is what is under way, and what waits.
