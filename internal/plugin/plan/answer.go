@@ -168,7 +168,8 @@ func policyNames(before, after *forecast.Forecast, kinds map[string]Kind) []stri
 		}
 	}
 	slices.Sort(names)
-	return slices.Compact(names)
+	// Nodes that no policy owns have one without a name.
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
 }
 
 // moves are the nodes that a policy gains and loses.

@@ -85,10 +85,15 @@ func (o *options) run(ctx context.Context, a *app.App) error {
 	if err := o.write(a, answer); err != nil {
 		return err
 	}
-	if answer.Forecast.Permanent() {
+	if blocked(answer.Forecast) {
 		return app.SilentError{Code: app.ExitNo}
 	}
 	return nil
+}
+
+// blocked says whether there is an obstacle that time alone does not end, for a policy or for a node that no policy owns.
+func blocked(f *forecast.Forecast) bool {
+	return f.Permanent() || slices.ContainsFunc(unowned(f), func(o forecast.Obstacle) bool { return o.Permanent })
 }
 
 func countOf(all []string, wanted string) int {

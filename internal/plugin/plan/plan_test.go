@@ -328,3 +328,20 @@ func TestManyNodesAreCutUnlessAllAreAskedFor(t *testing.T) {
 		t.Errorf("with --all it writes:\n%s", out)
 	}
 }
+
+func TestNodesWithoutAPolicyAreOneObstacle(t *testing.T) {
+	t.Parallel()
+	var objects []client.Object
+	for i := range 40 {
+		objects = append(objects, node(fmt.Sprintf("worker-%02d", i), "a", true)...)
+	}
+	code, out, errOut := plugintest.New(t, 80, objects...).Run(plugin.Run, "plan", "--no-color")
+	if code != app.ExitNo || errOut != "" || strings.Count(out, "Obstacle: ") != 1 || !strings.Contains(out, "(NoPolicy)") ||
+		!strings.Contains(out, "\nNodes without a RebootPolicy: ") {
+		t.Errorf("it ended with %d, %q and:\n%s", code, errOut, out)
+	}
+	file := write(t, "p.yaml", strings.Replace(gpu, ": b", ": a", 1))
+	if code, _, _ := plugintest.New(t, 80, objects...).Run(plugin.Run, "plan", "-f", file); code != app.ExitOK {
+		t.Errorf("with a policy it ended with %d", code)
+	}
+}

@@ -160,7 +160,10 @@ func nodesOf(f *forecast.Forecast, policy string) []*forecast.Node {
 
 func (w *writer) policy(p *forecast.Policy, nodes []*forecast.Node) {
 	w.line("")
-	title := w.app.Paint(app.Strong, "RebootPolicy "+p.Name)
+	title := w.app.Paint(app.Strong, "RebootPolicy "+clean(p.Name))
+	if p.Name == "" {
+		title = w.app.Paint(app.Strong, "Nodes without a RebootPolicy")
+	}
 	if len(nodes) == 0 {
 		w.line(title + ": no node needs a reboot")
 		w.obstacles(p.Obstacles)
@@ -297,14 +300,32 @@ func names(all []string, none string) string {
 
 // unowned writes nodes that need a reboot and that no policy of the forecast has.
 func (w *writer) unowned(f *forecast.Forecast) {
-	for i := range f.Nodes {
-		if node := &f.Nodes[i]; node.Obstacle != nil && f.Policy(node.Policy) == nil {
-			w.line("")
-			w.obstacles([]forecast.Obstacle{{
-				Reason: node.Obstacle.Reason, Message: node.Obstacle.Message, Nodes: []string{node.Name}, Permanent: node.Obstacle.Permanent,
-			}})
-		}
+	if obstacles := unowned(f); len(obstacles) > 0 {
+		w.line("")
+		w.obstacles(obstacles)
 	}
+}
+
+// unowned are the obstacles of nodes that no policy of the forecast has, one for each reason, with the message of the first node.
+func unowned(f *forecast.Forecast) []forecast.Obstacle {
+	var obstacles []forecast.Obstacle
+	for i := range f.Nodes {
+		node := &f.Nodes[i]
+		if node.Obstacle == nil || f.Policy(node.Policy) != nil {
+			continue
+		}
+		at := slices.IndexFunc(obstacles, func(o forecast.Obstacle) bool {
+			return o.Reason == node.Obstacle.Reason && o.Permanent == node.Obstacle.Permanent
+		})
+		if at < 0 {
+			at = len(obstacles)
+			obstacles = append(obstacles, forecast.Obstacle{
+				Reason: node.Obstacle.Reason, Message: node.Obstacle.Message, Permanent: node.Obstacle.Permanent,
+			})
+		}
+		obstacles[at].Nodes = append(obstacles[at].Nodes, node.Name)
+	}
+	return obstacles
 }
 
 func (w *writer) assumptions(answer *Answer) {
