@@ -3,13 +3,19 @@ package demo
 import (
 	"context"
 	"os"
+	"time"
 
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/status"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/status/live"
+	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
+
+// forecastEvery is how often the live view looks ahead: a rollout of the demo takes about a minute.
+const forecastEvery = 5 * time.Second
 
 // screen is the plugin's live view, while it is on the terminal.
 type screen struct {
@@ -27,7 +33,9 @@ func showScreen(ctx context.Context, interrupt func(), options Options, cluster 
 	a := app.New(genericiooptions.IOStreams{In: os.Stdin, Out: options.Out, ErrOut: os.Stderr})
 	go func() {
 		defer close(s.ended)
-		s.err = live.Run(ctx, a, cluster, live.Options{Heading: s.headings, Interrupt: interrupt})
+		s.err = live.Run(ctx, a, cluster, live.Options{
+			Heading: s.headings, Interrupt: interrupt, Forecast: status.Forecast(testbed.Namespace), ForecastEvery: forecastEvery,
+		})
 	}()
 	return s
 }

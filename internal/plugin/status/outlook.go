@@ -11,18 +11,23 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/status/overview"
 )
 
-// outlook asks the forecast. It reads more of the cluster than the rest of the command does. What may not be read is no error: then nothing
-// is known.
-func (c *command) outlook(ctx context.Context, cluster client.Reader, now time.Time) *overview.Outlook {
-	namespace := ""
-	if c.Config != nil && c.Config.Namespace != nil {
-		namespace = *c.Config.Namespace
+// Forecast asks the forecast. It reads more of the cluster than the rest of the command does. What may not be read is no error: then nothing
+// is known. A namespace says where the operator runs; without one it is looked for.
+func Forecast(namespace string) overview.Forecast {
+	return func(ctx context.Context, cluster client.Reader, now time.Time) *overview.Outlook {
+		found, err := objects.Read(ctx, cluster, namespace, now)
+		if err != nil {
+			return nil
+		}
+		return outlookOf(forecast.Compute(forecast.Input{Snapshot: found.Snapshot(now), Now: now}))
 	}
-	found, err := objects.Read(ctx, cluster, namespace, now)
-	if err != nil {
-		return nil
+}
+
+func (c *command) outlook() overview.Forecast {
+	if c.Config == nil || c.Config.Namespace == nil {
+		return Forecast("")
 	}
-	return outlookOf(forecast.Compute(forecast.Input{Snapshot: found.Snapshot(now), Now: now}))
+	return Forecast(*c.Config.Namespace)
 }
 
 // outlookOf is what a forecast says about nodes that wait, and about the end.

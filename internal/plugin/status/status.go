@@ -71,7 +71,7 @@ func (c *command) run(ctx context.Context, names []string) error {
 	if c.watch {
 		options := live.Options{Policies: names, Check: func(o *overview.Overview) error { return Known(o, names) }}
 		if c.forecast {
-			options.Forecast = c.outlook
+			options.Forecast = c.outlook()
 		}
 		return live.Run(ctx, c.App, cluster, options)
 	}
@@ -109,7 +109,7 @@ func (c *command) read(ctx context.Context, cluster client.Reader, names []strin
 	now := c.Clock.Now()
 	var outlook *overview.Outlook
 	if c.forecast && slices.ContainsFunc(reboots.Items, func(r v1alpha1.NodeReboot) bool { return !overview.Over(&r) }) {
-		outlook = c.outlook(ctx, cluster, now)
+		outlook = c.outlook()(ctx, cluster, now)
 	}
 	o := overview.Of(pointers(policies.Items), pointers(reboots.Items), outlook, now)
 	if err := Known(o, names); err != nil {

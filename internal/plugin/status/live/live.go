@@ -3,10 +3,12 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -26,6 +28,8 @@ type Options struct {
 	Heading <-chan string
 	// Forecast, if it is set, is asked now and then for what is to be expected.
 	Forecast overview.Forecast
+	// ForecastEvery is how long it waits between two forecasts; zero is half a minute.
+	ForecastEvery time.Duration
 	// Interrupt, if it is set, is called when someone presses ctrl+c on a terminal. The view ends in any case.
 	Interrupt func()
 	// Check, if it is set, may refuse what is found first.
@@ -70,7 +74,11 @@ type (
 	batchMsg   []feed.Update
 	headingMsg string
 	tickMsg    struct{}
-	outlookMsg struct{ *overview.Outlook }
+	// outlookMsg is what a forecast says. The one that is asked now and then asks the next one.
+	outlookMsg struct {
+		*overview.Outlook
+		next bool
+	}
 )
 
 // viewer is the program of the screen.
@@ -147,16 +155,16 @@ func announce(ctx context.Context, headings <-chan string, program *tea.Program)
 }
 
 // Init implements tea.Model.
-func (m *viewer) Init() tea.Cmd { return tea.Batch(next(), m.ask()) }
+func (m *viewer) Init() tea.Cmd { return tea.Batch(next(), m.ask(true)) }
 
 func next() tea.Cmd { return tea.Tick(tick, func(time.Time) tea.Msg { return tickMsg{} }) }
 
 // ask asks the forecast.
-func (m *viewer) ask() tea.Cmd {
+func (m *viewer) ask(next bool) tea.Cmd {
 	if m.options.Forecast == nil {
 		return nil
 	}
-	return func() tea.Msg { return outlookMsg{m.options.Forecast(m.ctx, m.cluster, m.Clock.Now())} }
+	return func() tea.Msg { return outlookMsg{m.options.Forecast(m.ctx, m.cluster, m.Clock.Now()), next} }
 }
 
 // Update implements tea.Model.
@@ -168,7 +176,7 @@ func (m *viewer) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.KeyPressMsg:
 		command = m.press(msg.String())
 	case batchMsg:
-		m.apply(msg)
+		command = m.apply(msg)
 	case headingMsg:
 		m.frame.Heading = string(msg)
 	case tickMsg:
@@ -177,15 +185,16 @@ func (m *viewer) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		if msg.Outlook != nil {
 			m.outlook = msg.Outlook
 		}
-		ask := m.ask()
-		command = tea.Tick(outlookEvery, func(time.Time) tea.Msg { return ask() })
+		if ask := m.ask(true); ask != nil && msg.next {
+			command = tea.Tick(cmp.Or(m.options.ForecastEvery, outlookEvery), func(time.Time) tea.Msg { return ask() })
+		}
 	}
 	m.refresh()
 	return m, command
 }
 
-// apply takes over what was seen.
-func (m *viewer) apply(batch batchMsg) {
+// apply takes over what was seen. Where a policy asks for something else, what the forecast said no longer holds.
+func (m *viewer) apply(batch batchMsg) tea.Cmd {
 	now := m.Clock.Now()
 	var entries []Entry
 	for i := range batch {
@@ -199,6 +208,11 @@ func (m *viewer) apply(batch batchMsg) {
 	if over := len(m.frame.Log) - logged; over > 0 {
 		m.frame.Log = append([]Entry(nil), m.frame.Log[over:]...)
 	}
+	if slices.ContainsFunc(entries, func(e Entry) bool { return e.asks }) {
+		m.outlook = nil
+		return m.ask(false)
+	}
+	return nil
 }
 
 // refresh brings the frame up to date.

@@ -18,7 +18,7 @@ func joined(lines []string) string { return strings.Join(lines, "\n") }
 // plain writes how everything stands, and then a line for every change.
 func plain(ctx context.Context, a *app.App, source *feed.Feed, state *State, headings <-chan string) error {
 	now := a.Clock.Now()
-	for _, e := range standings(state.Overview(nil, now), now) {
+	for _, e := range standings(state.Overview(nil, now), overview.Clock{Now: now, Zone: a.Zone}) {
 		if err := writeLine(a.Out, &e, a.Zone); err != nil {
 			return err
 		}
@@ -46,12 +46,12 @@ func plain(ctx context.Context, a *app.App, source *feed.Feed, state *State, hea
 }
 
 // standings are how each policy and each node under way stand.
-func standings(o *overview.Overview, now time.Time) []Entry {
+func standings(o *overview.Overview, clock overview.Clock) []Entry {
+	now := clock.Now
 	if len(o.Policies) == 0 {
 		return []Entry{{At: now, Text: overview.Empty()}}
 	}
 	var entries []Entry
-	clock := overview.Clock{Now: now, Zone: time.UTC}
 	for i := range o.Policies {
 		p := &o.Policies[i]
 		state, _ := p.State()

@@ -5,6 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
@@ -169,6 +173,17 @@ func (f *Frame) nodeLine(r *row, width int) string {
 	return line + "  " + f.paint(n.Trouble(), strings.Join(rest, ", "))
 }
 
+// expected writes a time that is not known exactly.
+func (f *Frame) expected(t *metav1.Time) string {
+	switch until := t.Sub(f.Now); {
+	case until <= 0:
+		return "about now"
+	case until < 10*time.Minute:
+		return "in about " + duration.HumanDuration(until.Round(time.Second))
+	}
+	return "about " + f.Day(t)
+}
+
 // turn is when a waiting node is expected to start, as far as that is known.
 func (f *Frame) turn(n *overview.Node) string {
 	var parts []string
@@ -177,7 +192,7 @@ func (f *Frame) turn(n *overview.Node) string {
 	}
 	switch {
 	case n.Turn != nil && n.Turn.Start != nil:
-		parts = append(parts, "about "+f.Day(n.Turn.Start))
+		parts = append(parts, f.expected(n.Turn.Start))
 	case n.Until != nil:
 		parts = append(parts, "until "+f.Day(n.Until))
 	}

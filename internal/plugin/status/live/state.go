@@ -24,6 +24,8 @@ type Entry struct {
 	Node  string
 	Text  string
 	Color app.Color
+	// asks says that a policy asks for something else than before.
+	asks bool
 	// waits is the reason for which a node has begun to wait.
 	waits string
 }
@@ -182,14 +184,14 @@ func policyEntries(old, p *v1alpha1.RebootPolicy, now time.Time) []Entry {
 		return Entry{At: now, Policy: p.Name, Text: fmt.Sprintf(format, args...), Color: color}
 	}
 	if old == nil || old.UID != p.UID {
-		return []Entry{entry("", "policy created, mode %s", p.Spec.Mode)}
+		return asking(entry("", "policy created, mode %s", p.Spec.Mode))
 	}
 	var entries []Entry
 	switch {
 	case old.Spec.Mode != p.Spec.Mode:
-		entries = append(entries, entry(app.Strong, "mode %s, was %s", p.Spec.Mode, old.Spec.Mode))
+		entries = asking(entry(app.Strong, "mode %s, was %s", p.Spec.Mode, old.Spec.Mode))
 	case old.Generation != p.Generation:
-		entries = append(entries, entry("", "policy changed"))
+		entries = asking(entry("", "policy changed"))
 	}
 	if was, is := old.Status.Summary, p.Status.Summary; was != is && is != "" {
 		entries = append(entries, entry(colorOf(is), "policy is %s, was %s", is, cmp.Or(was, "Unknown")))
@@ -201,6 +203,11 @@ func policyEntries(old, p *v1alpha1.RebootPolicy, now time.Time) []Entry {
 		entries = append(entries, entry("", "zone %s has its turn", is))
 	}
 	return entries
+}
+
+func asking(e Entry) []Entry {
+	e.asks = true
+	return []Entry{e}
 }
 
 // colorOf what a policy comes to.

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -10,9 +11,12 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/status/feed"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/status/overview"
 )
 
 func newViewer(t *testing.T) *viewer {
@@ -161,4 +165,34 @@ func TestColorsTakeNoRoom(t *testing.T) {
 			t.Errorf("painted %q, plain %q", stripped, plain[i])
 		}
 	}
+}
+
+func TestAForecastHoldsUntilAPolicyChanges(t *testing.T) {
+	t.Parallel()
+	m := newViewer(t)
+	asked := 0
+	m.options.Forecast = func(context.Context, client.Reader, time.Time) *overview.Outlook {
+		asked++
+		return &overview.Outlook{Turns: map[string]overview.Turn{"worker-b4": {Position: asked, Of: 9, Start: overview.At(now.Add(90 * time.Second))}}}
+	}
+	m.keys("tab")
+	shows := func(text string, wanted bool) {
+		t.Helper()
+		if screen := strings.Join(Screen(&m.frame), "\n"); strings.Contains(screen, text) != wanted {
+			t.Errorf("%q, wanted %t:\n%s", text, wanted, screen)
+		}
+	}
+	m.Update(m.ask(true)())
+	shows("1/9  in about 90s", true)
+	m.Update(outlookMsg{next: false})
+	shows("1/9", true)
+	_, again := m.Update(batchMsg{*changed(fleet.Policy("workers", func(p *v1alpha1.RebootPolicy) { p.Spec.Mode = v1alpha1.ModePaused }))})
+	shows("1/9", false)
+	if again == nil {
+		t.Fatal("the forecast is not asked again")
+	}
+	if _, more := m.Update(again()); more != nil {
+		t.Error("it is asked again and again")
+	}
+	shows("2/9", true)
 }

@@ -163,7 +163,7 @@ func (p *Policy) finishText(clock Clock) string {
 	}
 	text := "about " + clock.Long(p.Finish)
 	if p.Unknown > 0 {
-		text += fmt.Sprintf("; of %s it cannot be said", model.Count(p.Unknown, "node"))
+		return fmt.Sprintf("not known for %s; the others %s", model.Count(p.Unknown, "node"), text)
 	}
 	return text
 }
