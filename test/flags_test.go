@@ -14,6 +14,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/reboot-operator/reboot-operator/internal/plugin"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 )
 
 // Every flag of a program has a row in its table of docs/operations.md, and nothing else has one.
@@ -58,6 +64,25 @@ func flagsOf(t *testing.T, program string) []string {
 	return flags
 }
 
+// knownFlags are those of all programs, and of all commands of the plugin.
+func knownFlags(t *testing.T) map[string]bool {
+	t.Helper()
+	known := map[string]bool{}
+	for _, program := range []string{"manager", "helper", "rebooter"} {
+		for _, flag := range flagsOf(t, program) {
+			known[flag] = true
+		}
+	}
+	commands := []*cobra.Command{plugin.Command(app.New(genericiooptions.NewTestIOStreamsDiscard()))}
+	for len(commands) > 0 {
+		for _, flags := range []*pflag.FlagSet{commands[0].Flags(), commands[0].PersistentFlags()} {
+			flags.VisitAll(func(flag *pflag.Flag) { known[flag.Name] = true })
+		}
+		commands = append(commands[1:], commands[0].Commands()...)
+	}
+	return known
+}
+
 // others are flags of other programs that pages name by themselves.
 var others = map[string]string{
 	"create-namespace": "helm", "force-conflicts": "helm", "reset-then-reuse-values": "helm", "reuse-values": "helm", "take-ownership": "helm",
@@ -69,17 +94,14 @@ var others = map[string]string{
 	"drain-delay":               "kured", "lock-release-delay": "kured", "notify-url": "kured", "slack-hook-url": "kured",
 	"message-template-drain": "kured",
 	"type":                   "kubectl", "list": "systemd-inhibit",
+	"all-containers": "kubectl logs", "field-selector": "kubectl", "prefix": "kubectl logs", "replicas": "kubectl scale",
+	"show-labels": "kubectl get", "tail": "kubectl logs", "for": "kubectl wait", "reason": "kubectl reboots now",
 }
 
 // A page names no flag that no program has, such as one that was removed, where it stands by itself or is an argument in a manifest. The
 // changelog names those that were removed, the page about kured those of kured, and decisions are of their time.
 func TestPagesNameFlagsThatProgramsHave(t *testing.T) {
-	known := map[string]bool{}
-	for _, program := range []string{"manager", "helper", "rebooter"} {
-		for _, flag := range flagsOf(t, program) {
-			known[flag] = true
-		}
-	}
+	known := knownFlags(t)
 	named := regexp.MustCompile("(?m)(?:`|\\[|^\\s*- |[\"'])--([a-z][a-z0-9.-]+)")
 	pages, found := []string{"../README.md", "../SECURITY.md", "../CONTRIBUTING.md"}, 0
 	for _, pattern := range []string{"../docs/*.md", "../docs/spec/*/*.md", "../charts/*/*.md"} {
@@ -108,12 +130,7 @@ func TestPagesNameFlagsThatProgramsHave(t *testing.T) {
 
 // What programs say to people names no flag that no program has either.
 func TestTextsOfProgramsNameFlagsThatProgramsHave(t *testing.T) {
-	known := map[string]bool{}
-	for _, program := range []string{"manager", "helper", "rebooter"} {
-		for _, flag := range flagsOf(t, program) {
-			known[flag] = true
-		}
-	}
+	known := knownFlags(t)
 	named, found := regexp.MustCompile(`(?:^|[^a-z0-9-])--([a-z][a-z0-9-]+)`), 0
 	for _, folder := range []string{"../api", "../cmd", "../controllers", "../internal"} {
 		err := filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
