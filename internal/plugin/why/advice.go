@@ -45,12 +45,12 @@ var pending = map[string]advice{
 		editPolicy, "kubectl get rebootpolicy {policy} -o yaml | kubectl reboots lint -f -"),
 	v1alpha1.ReasonUnreadable: do("Repair the field that is named, or delete the object.", "kubectl edit nodereboot {reboot}", deleteReboot),
 	v1alpha1.ReasonPaused:     do("It goes on when you resume the policy.", "kubectl reboots resume {policy}"),
-	v1alpha1.ReasonObserving:  do("The policy only reports what it would do. To let it reboot nodes:", enforce),
+	v1alpha1.ReasonObserving:  do("The policy only reports what it would do. To let it reboot nodes, write mode: Enforce.", enforce),
 	v1alpha1.ReasonHalted: do("Fix the cause on the nodes that are named. The policy goes on when they come back, or when "+
 		"their NodeReboots are retried or deleted.",
 		objects, whyPolicy),
 	v1alpha1.ReasonSameNode:   do("You need not do anything: one reboot may satisfy both.", objects),
-	v1alpha1.ReasonBackingOff: do("Fix what made the attempt fail. To try again before that time:", retry, timeline),
+	v1alpha1.ReasonBackingOff: do("Fix what made the attempt fail. To try again before that time, retry it.", retry, timeline),
 	v1alpha1.ReasonMinInterval: do("You need not do anything. To reboot the node sooner, lower rollout.minIntervalSeconds of the policy.",
 		editPolicy),
 	v1alpha1.ReasonHelperNotReady: do("Look at the helper's pod on that node.", helperPods, helperLogs),
@@ -73,12 +73,14 @@ var pending = map[string]advice{
 		"are never down at once.",
 		objects, "kubectl get nodes -l node-role.kubernetes.io/control-plane"),
 	v1alpha1.ReasonAwaitingApproval: do("Approve it, or deny it.", "kubectl reboots approve {node}", "kubectl reboots deny {node}"),
-	v1alpha1.ReasonSelfApproved: do("Another person has to approve it and type:", "kubectl reboots approve {node}",
+	v1alpha1.ReasonSelfApproved: do("Another person has to approve it, or the policy has to allow it.", "kubectl reboots approve {node}",
 		`kubectl patch rebootpolicy {policy} --type=merge -p '{"spec":{"selfApproval":"Allow"}}'`),
-	v1alpha1.ReasonWindowClosed: do("You need not do anything. If it cannot wait for the window:", rightNow, windows),
-	v1alpha1.ReasonFreeze:       do("You need not do anything. If it cannot wait for the end of the freeze:", rightNow, windows),
-	v1alpha1.ReasonWindowEnding: do("You need not do anything: it goes in the next window. If it cannot wait:", rightNow, windows),
-	v1alpha1.ReasonCanaryFirst:  do("You need not do anything: it goes when the canaries are proved.", objects, status),
+	v1alpha1.ReasonWindowClosed: do("You need not do anything. If it cannot wait for the window, ask for it now.", rightNow, windows),
+	v1alpha1.ReasonFreeze: do("You need not do anything. If it cannot wait for the end of the freeze, ask for it now.", rightNow,
+		windows),
+	v1alpha1.ReasonWindowEnding: do("You need not do anything: it goes in the next window. If it cannot wait, ask for it now.", rightNow,
+		windows),
+	v1alpha1.ReasonCanaryFirst: do("You need not do anything: it goes when the canaries are proved.", objects, status),
 	v1alpha1.ReasonCanarySoaking: do("You need not do anything. To watch the canaries for less time, lower rollout.canary.soakSeconds.",
 		editPolicy),
 	v1alpha1.ReasonCanaryFailed: do("Find out why the canary failed. If what is rolled out is at fault, pause the policy; "+
@@ -125,11 +127,11 @@ var pending = map[string]advice{
 // ongoing is what can be done about a NodeReboot that holds a slot.
 var ongoing = map[string]advice{
 	v1alpha1.ReasonStarting:     do("You need not do anything. If it stays so for a minute, look at the manager.", managerLogs),
-	v1alpha1.ReasonDrainDelayed: do("You need not do anything. To stop it before its drain:", "kubectl reboots cancel {node}"),
+	v1alpha1.ReasonDrainDelayed: do("You need not do anything. To stop it before its drain, cancel it.", "kubectl reboots cancel {node}"),
 	v1alpha1.ReasonWaitingForPods: do("You need not do anything, or end the pods that are named.", podsOfNode,
 		"kubectl reboots cancel {node}"),
-	v1alpha1.ReasonLoadBalancerLead: do("You need not do anything. To stop it before its drain:", "kubectl reboots cancel {node}"),
-	v1alpha1.ReasonDraining: do("You need not do anything. To stop it before its reboot:",
+	v1alpha1.ReasonLoadBalancerLead: do("You need not do anything. To stop it before its drain, cancel it.", "kubectl reboots cancel {node}"),
+	v1alpha1.ReasonDraining: do("You need not do anything. To stop it before its reboot, cancel it.",
 		"kubectl reboots cancel {node}", podsOfNode),
 	v1alpha1.ReasonDrainStuck: do("Look at the pods that are named: what holds them is a finalizer, a grace period or a "+
 		"container, or their owner puts them back.",
@@ -142,7 +144,7 @@ var ongoing = map[string]advice{
 	v1alpha1.ReasonDrainSkipped: do("You need not do anything. To drain nodes of the policy, write drain.mode: Drain.", editPolicy),
 	v1alpha1.ReasonDrainForced: do("Fix the PodDisruptionBudget or the pod that did not end, or write drain.onTimeout: Abort.", podsOfNode,
 		editPolicy),
-	v1alpha1.ReasonRebootDelayed: do("You need not do anything. To stop it before its reboot:", "kubectl reboots cancel {node}"),
+	v1alpha1.ReasonRebootDelayed: do("You need not do anything. To stop it before its reboot, cancel it.", "kubectl reboots cancel {node}"),
 	v1alpha1.ReasonVolumesAttached: do("You need not do anything. If volumes stay, find out what keeps them.",
 		"kubectl get volumeattachments"),
 	v1alpha1.ReasonRebooting: do("You need not do anything: the host reboots now.", waitProved),
@@ -202,7 +204,7 @@ var over = map[string]advice{
 var besides = map[string]advice{
 	v1alpha1.ReasonClockOff:        do("Fix the time synchronization of the host.", describeNode),
 	v1alpha1.ReasonOtherRebooter:   do("Switch off on the host what would reboot it.", describeNode),
-	v1alpha1.ReasonOverdue:         do("Nothing is forced. What it waits for is above; if it cannot wait:", rightNow),
+	v1alpha1.ReasonOverdue:         do("Nothing is forced. If it cannot wait, ask for it now.", rightNow),
 	v1alpha1.ReasonNameOfOtherNode: do("Delete the NodeReboot, and ask again under another name.", deleteReboot),
 }
 

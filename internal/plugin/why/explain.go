@@ -142,8 +142,8 @@ func (f *Facts) explainReboot(r *v1alpha1.NodeReboot) Answer {
 			fmt.Sprintf("Node %s %s (%s).", r.Spec.NodeName, what, status.Reason), sentence(f.localize(status.Message)))
 	}
 	f.setUntil(&answer, r)
-	f.advise(&answer, answer.Reason, status.Message)
 	f.addProof(&answer, r)
+	f.advise(&answer, answer.Reason, status.Message)
 	f.addConditions(&answer, r)
 	return answer
 }
@@ -156,7 +156,11 @@ func (f *Facts) setUntil(answer *Answer, r *v1alpha1.NodeReboot) {
 	}
 	answer.Until = &metav1.Time{Time: until.Time}
 	if when := f.when(until.Time); !strings.Contains(answer.Explanation, strings.SplitN(when, " (", 2)[0]) && until.After(f.Now) {
-		answer.Explanation = paragraph(answer.Explanation, "That is until "+when+".")
+		verb := "It has until "
+		if r.Status.Phase == v1alpha1.PhasePending {
+			verb = "It waits until "
+		}
+		answer.Explanation = paragraph(answer.Explanation, verb+when+".")
 	}
 }
 
@@ -180,8 +184,9 @@ func (f *Facts) advise(answer *Answer, reason, message string) {
 // others are the objects that a message names, besides those that the answer is about.
 func (f *Facts) others(answer *Answer, message string) []object {
 	return slices.DeleteFunc(objectsIn(message), func(o object) bool {
-		return o.kind == "Node" && (o.name == answer.Node || f.node(o.name) == nil) || o.kind == "NodeReboot" && o.name == answer.NodeReboot ||
-			o.kind == "RebootPolicy" && o.name == answer.Policy
+		return o.kind == "Node" && (o.name == answer.Node || f.node(o.name) == nil) || o.kind == "NodeReboot" && (o.name == answer.NodeReboot ||
+			f.reboot(o.name) == nil) ||
+			o.kind == "RebootPolicy" && (o.name == answer.Policy || f.policy(o.name) == nil)
 	})
 }
 
@@ -259,7 +264,7 @@ func (f *Facts) addConditions(answer *Answer, r *v1alpha1.NodeReboot) {
 		drained := c.Type == v1alpha1.ConditionDrained && c.Status == metav1.ConditionFalse &&
 			(c.Reason == v1alpha1.ReasonDrainSkipped || c.Reason == v1alpha1.ReasonDrainForced)
 		if extra && c.Status == metav1.ConditionTrue || drained {
-			answer.Explanation = paragraph(answer.Explanation, sentence(f.localize(c.Message)))
+			answer.Explanation = paragraph(withoutEase(answer.Explanation), sentence(f.localize(c.Message)))
 			f.advise(answer, c.Reason, c.Message)
 		}
 	}
@@ -274,9 +279,25 @@ func (f *Facts) addAttempt(answer *Answer, r *v1alpha1.NodeReboot) {
 	if a == nil || a.Result == "" || a.Result == r.Status.Reason || a.Result == v1alpha1.ReasonProved {
 		return
 	}
-	answer.Explanation = paragraph(answer.Explanation,
-		fmt.Sprintf("Attempt %d ended (%s).", a.Number, a.Result), unlessSaid(answer.Explanation, sentence(f.localize(a.Message))))
+	how := fmt.Sprintf("Attempt %d ended (%s).", a.Number, a.Result)
+	if strings.Contains(answer.Explanation, "("+a.Result+")") {
+		how = ""
+	}
+	answer.Explanation = paragraph(withoutEase(answer.Explanation), how, unlessSaid(answer.Explanation, sentence(f.localize(a.Message))))
 	f.advise(answer, a.Result, a.Message)
+}
+
+// ease is how an advice begins if there is nothing to do.
+const ease = "You need not do anything"
+
+// withoutEase leaves out that there is nothing to do, because there is.
+func withoutEase(text string) string {
+	before, after, has := strings.Cut(text, ease)
+	if !has {
+		return text
+	}
+	_, rest, _ := strings.Cut(after, ".")
+	return paragraph(strings.TrimSpace(before), strings.TrimSpace(rest))
 }
 
 func unlessSaid(text, more string) string {
@@ -312,10 +333,12 @@ func (f *Facts) explainPolicy(p *v1alpha1.RebootPolicy) Answer {
 		return answer
 	}
 	answer.Reason = ready.Reason
-	answer.Explanation = paragraph(fmt.Sprintf("RebootPolicy %s owns %s: %d wait, %d are under way (%s).", p.Name,
+	answer.Explanation = paragraph(fmt.Sprintf("RebootPolicy %s owns %s: %d waiting, %d under way (%s).", p.Name,
 		model.Counted(int(p.Status.Nodes), "node", "nodes"), p.Status.Required, p.Status.UnderWay, ready.Reason),
 		sentence(f.localize(ready.Message)))
-	f.advise(&answer, ready.Reason, ready.Message)
+	if ready.Reason != v1alpha1.ReasonInForce {
+		f.advise(&answer, ready.Reason, ready.Message)
+	}
 	for i := range p.Status.Conditions {
 		c := &p.Status.Conditions[i]
 		if _, known := adviceFor(c.Reason); !known || c.Status != metav1.ConditionTrue || c.Reason == ready.Reason {
@@ -323,6 +346,9 @@ func (f *Facts) explainPolicy(p *v1alpha1.RebootPolicy) Answer {
 		}
 		answer.Explanation = paragraph(answer.Explanation, sentence(f.localize(c.Message)))
 		f.advise(&answer, c.Reason, c.Message)
+	}
+	if len(answer.Type) == 0 {
+		f.advise(&answer, ready.Reason, ready.Message)
 	}
 	return answer
 }

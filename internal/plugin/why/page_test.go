@@ -46,9 +46,14 @@ type storyEnd struct {
 // running is an installation that is at work.
 func running(now time.Time) *install.Installation {
 	return &install.Installation{
-		Namespace:  install.DefaultNamespace,
-		Managers:   []appsv1.Deployment{{ObjectMeta: metav1.ObjectMeta{Name: "reboot-operator-manager"}}},
-		HelperSets: []appsv1.DaemonSet{{ObjectMeta: metav1.ObjectMeta{Name: "reboot-operator-helper"}}},
+		Namespace: install.DefaultNamespace,
+		Managers:  []appsv1.Deployment{{ObjectMeta: metav1.ObjectMeta{Name: "reboot-operator-manager"}}},
+		HelperSets: []appsv1.DaemonSet{{
+			ObjectMeta: metav1.ObjectMeta{Name: "reboot-operator-helper"},
+			Spec: appsv1.DaemonSetSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{
+				Name: "rebooter", Args: []string{"--sentinel=/run/reboot-required", "--sentinel=/run/reboot-needed"},
+			}}}}},
+		}},
 		Lease: &coordinationv1.Lease{Spec: coordinationv1.LeaseSpec{
 			HolderIdentity: ptr.To("reboot-operator-manager-1"), RenewTime: &metav1.MicroTime{Time: now.Add(-time.Second)},
 		}},
@@ -119,6 +124,9 @@ func TestEveryReasonIsExplainedWithWhatToType(t *testing.T) {
 			facts := &Facts{
 				Now: story.Now.Time, Zone: time.UTC, Policies: story.Policies, Reboots: story.Reboots, Nodes: story.Nodes,
 				Installed: running(story.Now.Time),
+			}
+			for _, node := range story.Nodes {
+				facts.Installed.HelperPods = append(facts.Installed.HelperPods, helperPod(node.Name, true))
 			}
 			asked := whereSeen(story, facts)
 			answer := Explain(facts, asked)

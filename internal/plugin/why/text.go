@@ -36,8 +36,11 @@ func (f *Facts) when(t time.Time) string {
 		layout = "2006-01-02 15:04:05 MST"
 	}
 	text := t.In(f.Zone).Format(layout)
-	if d := t.Sub(f.Now).Round(time.Second); d > 0 {
+	switch d := t.Sub(f.Now).Round(time.Second); {
+	case d > 0:
 		return text + " (in " + duration.HumanDuration(d) + ")"
+	case d == 0:
+		return text + " (now)"
 	}
 	return text + " (" + duration.HumanDuration(f.Now.Sub(t)) + " ago)"
 }

@@ -1,0 +1,113 @@
+package why_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/plugin"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/plugintest"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/why"
+)
+
+// waiting is a node with wide letters in its labels that waits for a window.
+func waiting() []client.Object {
+	p := &v1alpha1.RebootPolicy{ObjectMeta: metav1.ObjectMeta{Name: "linux"}}
+	p.Spec.Nodes = v1alpha1.NodesAll
+	r := &v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{Name: "worker-7-3"}}
+	r.Spec.NodeName = "worker-7"
+	r.Status.Phase, r.Status.Reason, r.Status.PolicyName = v1alpha1.PhasePending, v1alpha1.ReasonWindowClosed, "linux"
+	r.Status.Message = "The window of RebootPolicy linux is closed; it opens next at 2026-03-02 22:00 +00:00 (in 10h, as of 12:00)."
+	r.Status.UntilTime = &metav1.MicroTime{Time: plugintest.Now.Add(10 * 3600e9)}
+	renewed := metav1.NewMicroTime(plugintest.Now)
+	return []client.Object{
+		p, r, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "worker-7"}}, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "worker-8"}},
+		&coordinationv1.Lease{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "reboot-operator-system", Name: "reboot-operator"},
+			Spec:       coordinationv1.LeaseSpec{RenewTime: &renewed},
+		},
+	}
+}
+
+func TestAnAnswerFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	for _, columns := range []int{80, 120} {
+		terminal := plugintest.New(t, columns, waiting()...)
+		code, out, errOut := terminal.Run(plugin.Run, "why", "--no-color", "worker-7", "worker-8")
+		if code != app.ExitOK || errOut != "" {
+			t.Errorf("it ended with %d: %s", code, errOut)
+		}
+		for line := range strings.SplitSeq(out, "\n") {
+			if len(line) > columns && !strings.HasPrefix(line, "  kubectl ") {
+				t.Errorf("%d columns: %s", len(line), line)
+			}
+		}
+		why.CompareGolden(t, filepath.Join("testdata", map[int]string{80: "why80.golden", 120: "why120.golden"}[columns]), out)
+	}
+}
+
+func TestAnAnswerForProgramsHasTheSameFacts(t *testing.T) {
+	t.Parallel()
+	code, out, _ := plugintest.New(t, 0, waiting()...).Run(plugin.Run, "why", "worker-7", "-o", "json")
+	var answers []why.Answer
+	if err := json.Unmarshal([]byte(out), &answers); err != nil || code != app.ExitOK || len(answers) != 1 {
+		t.Fatalf("%d %v: %s", code, err, out)
+	}
+	if a := answers[0]; a.Reason != v1alpha1.ReasonWindowClosed || a.Policy != "linux" || a.Until == nil || len(a.Type) == 0 || !a.Found {
+		t.Errorf("%+v", a)
+	}
+	if _, out, _ = plugintest.New(t, 0, waiting()...).Run(plugin.Run, "why", "worker-7", "-o", "yaml"); !strings.Contains(out,
+		"reason: WindowClosed") {
+		t.Errorf("%s", out)
+	}
+}
+
+func TestWhatCannotBeAnsweredEndsWithACode(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"no such node":    {[]string{"why", "worker-77", "worker-7"}, app.ExitFailed, "Did you mean worker-7"},
+		"no name":         {[]string{"why"}, app.ExitUsage, "requires at least 1 arg"},
+		"an unknown form": {[]string{"why", "worker-7", "-o", "xml"}, app.ExitUsage, "write -o json or -o yaml"},
+	} {
+		code, _, errOut := plugintest.New(t, 0, waiting()...).Run(plugin.Run, test.args...)
+		if code != test.code || !strings.Contains(errOut, test.says) {
+			t.Errorf("%s: it ended with %d: %s", name, code, errOut)
+		}
+	}
+}
+
+func TestAClusterThatCannotBeReadSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]error{
+		"not installed":          &meta.NoKindMatchError{},
+		"reboot-operator-viewer": apierrors.NewForbidden(v1alpha1.GroupVersion.WithResource("nodereboots").GroupResource(), "", errors.New("no")),
+		"read ":                  errors.New("the connection is refused"),
+	} {
+		terminal := plugintest.New(t, 0)
+		broken := interceptor.NewClient(terminal.Client, interceptor.Funcs{
+			List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return err },
+		})
+		terminal.Connect = func() (client.WithWatch, error) { return broken, nil }
+		code, _, errOut := terminal.Run(plugin.Run, "why", "worker-7")
+		if code != app.ExitFailed || !strings.Contains(errOut, want) {
+			t.Errorf("it ended with %d: %s", code, errOut)
+		}
+	}
+}

@@ -1,0 +1,4 @@
+package why
+
+// CompareGolden is for tests from outside.
+var CompareGolden = compareGolden
