@@ -146,6 +146,8 @@ var objects = map[string]seams{
 	"ClusterRole/reboot-operator-editor":    {when: createRoles},
 	"ClusterRole/reboot-operator-requester": {when: createRoles},
 	"ClusterRole/reboot-operator-approver":  {when: createRoles},
+	"ClusterRole/reboot-operator-plugin":    {when: createRoles},
+	"ClusterRole/reboot-operator-skipper":   {when: createRoles},
 	"ClusterRole/reboot-operator-hook":      {when: createRoles},
 	"ClusterRole/reboot-operator-metrics-reader": {
 		when: "and $.Values.rbac.create (or $.Values.rbac.userRoles $.Values.metrics.serviceMonitor.enabled)",

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -20,14 +19,11 @@ func TestPeopleActWithTheRolesThatTheyHave(t *testing.T) {
 	i.put(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "w1"}}, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "w2"}},
 		&v1alpha1.RebootPolicy{ObjectMeta: metav1.ObjectMeta{Name: "workers"}, Spec: v1alpha1.RebootPolicySpec{
 			Mode: v1alpha1.ModeObserve, Nodes: v1alpha1.NodesAll, Approval: v1alpha1.Require,
-		}},
-		&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "nodes"}, Rules: []rbacv1.PolicyRule{
-			{APIGroups: []string{""}, Resources: []string{"nodes"}, Verbs: []string{"get", "list", "patch"}},
 		}})
-	requester := i.person("rita", "reboot-operator-requester", "nodes")
+	requester := i.person("rita", "reboot-operator-requester", "reboot-operator-plugin")
 	approver := i.person("anna", "reboot-operator-approver")
-	viewer := i.person("vera", "reboot-operator-viewer", "nodes")
-	editor := i.person("eddy", "reboot-operator-editor", "nodes")
+	viewer := i.person("vera", "reboot-operator-viewer", "reboot-operator-plugin")
+	editor := i.person("eddy", "reboot-operator-editor", "reboot-operator-skipper")
 
 	viewer.does("now w1 --reason x", 1, "error: node w1: ", "docs/kubectl/act.md")
 	requester.does("now w1 --reason x --dry-run=server", 0, "is created (server dry run)")
@@ -60,6 +56,7 @@ func TestPeopleActWithTheRolesThatTheyHave(t *testing.T) {
 	editor.does("resume workers --mode=Enforce"+noAnswer, 0, "its mode is Enforce.")
 
 	approver.does("skip w1", 1, "error: node w1: ")
+	requester.does("skip w1", 1, "error: node w1: ")
 	editor.does("skip w1 w9 --reason disk", 1, "Node w1 is skipped: disk.", "error: node w9: there is no node of this name")
 	editor.does("unskip w1"+noAnswer, 0, "Node w1 is no longer skipped.")
 	approver.does("__complete approve w", 0, "w1-now-")
