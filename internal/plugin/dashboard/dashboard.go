@@ -11,9 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/reboot-operator/reboot-operator/controllers/forecast"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 )
 
@@ -26,9 +24,6 @@ Exit codes:
   0  it ran until you ended it
   1  the cluster or the port could not be used
   2  the command line is wrong`
-
-// Forecast computes what is expected; nil without an error is that it is not known.
-type Forecast func(ctx context.Context, c client.Reader, now time.Time) (*forecast.Forecast, error)
 
 // options of the command.
 type options struct {
@@ -47,7 +42,7 @@ type parts struct {
 
 // Command serves the page.
 func Command(a *app.App) *cobra.Command {
-	return command(a, parts{clock: clock.RealClock{}, open: openBrowser})
+	return command(a, parts{clock: clock.RealClock{}, open: openBrowser, forecast: expect})
 }
 
 func command(a *app.App, p parts) *cobra.Command {

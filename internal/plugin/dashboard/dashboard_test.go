@@ -10,9 +10,11 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/forecast"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/plugintest"
@@ -48,16 +50,18 @@ var code = regexp.MustCompile(`#code=(\S+)$`)
 
 func TestTheBrowserIsStartedWithACodeAndTheAddressIsPrinted(t *testing.T) {
 	t.Parallel()
-	terminal := plugintest.New(t, 0)
+	terminal := plugintest.New(t, 0, &v1alpha1.NodeReboot{
+		ObjectMeta: metav1.ObjectMeta{Name: "a"}, Spec: v1alpha1.NodeRebootSpec{NodeName: "a"},
+	})
 	opened := make(chan string, 1)
 	forecasts := make(chan struct{}, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	command := command(terminal.App, parts{
 		clock: clock.RealClock{},
 		open:  func(_ context.Context, address string) error { opened <- address; return nil },
-		forecast: func(context.Context, client.Reader, time.Time) (*forecast.Forecast, error) {
+		forecast: func(context.Context, client.Reader, string, time.Time) (*forecast.Forecast, []string, error) {
 			signal(forecasts)
-			return nil, errors.New("no pods may be read")
+			return nil, nil, errors.New("no pods may be read")
 		},
 	})
 	command.SetArgs(nil)

@@ -2,13 +2,14 @@ package dashboard
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/reboot-operator/reboot-operator/controllers/forecast"
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/install"
 )
@@ -36,8 +37,7 @@ type feed struct {
 	since   time.Duration
 
 	mu       sync.Mutex
-	expected *forecast.Forecast
-	trouble  string
+	expected expectation
 	// found is what of the operator runs, and looked when that was read.
 	installation sync.Mutex
 	found        *install.Installation
@@ -67,17 +67,21 @@ func (f *feed) run(ctx context.Context) {
 // publishAll makes a document after each burst of changes.
 func (f *feed) publishAll(ctx context.Context) {
 	for ctx.Err() == nil {
+		var stale bool
 		select {
 		case <-ctx.Done():
 			return
 		case <-f.watcher.changed:
-			signal(f.ask)
+			stale = true
 		case <-f.made:
+			stale = false
 		case <-f.clock.After(again):
-			signal(f.ask)
+			stale = true
 		}
 		began := f.clock.Now()
-		f.publish()
+		if waits := f.publish(); waits && stale {
+			signal(f.ask)
+		}
 		select {
 		case <-ctx.Done():
 		case <-f.clock.After(max(gather, 4*f.clock.Since(began))):
@@ -85,15 +89,17 @@ func (f *feed) publishAll(ctx context.Context) {
 	}
 }
 
-func (f *feed) publish() {
+// publish shows what is known, and returns whether a forecast has something to say about it.
+func (f *feed) publish() (waits bool) {
 	fleet, notes, complete := f.watcher.fleet()
 	if complete {
 		f.mu.Lock()
-		expected, trouble := f.expected, f.trouble
-		f.mu.Unlock()
-		if trouble != "" {
-			notes = append(notes, trouble)
+		if waits = anyOpen(fleet); !waits {
+			f.expected = expectation{}
 		}
+		expected := f.expected.forecast
+		notes = append(notes, f.expected.notes()...)
+		f.mu.Unlock()
 		now := f.app.Clock.Now()
 		in := &Input{
 			Cluster: f.cluster, Fleet: fleet, Forecast: expected, Notes: notes, Zone: f.app.Zone,
@@ -101,44 +107,20 @@ func (f *feed) publish() {
 		}
 		if err := f.hub.publish(in); err != nil {
 			f.hub.setServer(Server{Since: now.UnixMilli(), Why: err.Error()})
-			return
+			return false
 		}
 	}
 	f.hub.setServer(f.watcher.state())
+	return waits
 }
 
-// forecastAll makes a forecast after changes, and spends a tenth of the time on that at most.
-func (f *feed) forecastAll(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-f.ask:
-		}
-		began := f.clock.Now()
-		expected, err := f.forecast(ctx, f.client, f.app.Clock.Now())
-		if ctx.Err() != nil {
-			return
-		}
-		f.keep(expected, err)
-		signal(f.made)
-		select {
-		case <-ctx.Done():
-			return
-		case <-f.clock.After(max(forecastPause, 9*f.clock.Since(began))):
-		}
-	}
+// anyOpen says whether there is a NodeReboot that has not ended.
+func anyOpen(fleet *app.Fleet) bool {
+	return slices.ContainsFunc(fleet.Reboots, func(r v1alpha1.NodeReboot) bool { return r.Status.CompletionTime == nil })
 }
 
-// keep takes a forecast. One that failed leaves none: an old one would be wrong.
-func (f *feed) keep(expected *forecast.Forecast, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.expected, f.trouble = expected, ""
-	if err != nil {
-		f.expected, f.trouble = nil, "There is no forecast: "+err.Error()+"."
-	}
-}
+// namespace that the person named; empty if none.
+func (f *feed) namespace() string { return ptr.Deref(f.app.Config.Namespace, "") }
 
 // installed is what of the operator runs. It is read when someone asks for a node, and not more often than every few seconds.
 func (f *feed) installed(ctx context.Context) *install.Installation {
@@ -148,7 +130,7 @@ func (f *feed) installed(ctx context.Context) *install.Installation {
 		// Whoever asks next gets this, too, also if the first one has gone meanwhile.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), installedLife)
 		defer cancel()
-		f.found, f.looked = install.Read(ctx, f.client, ptr.Deref(f.app.Config.Namespace, "")), f.clock.Now()
+		f.found, f.looked = install.Read(ctx, f.client, f.namespace()), f.clock.Now()
 	}
 	return f.found
 }
