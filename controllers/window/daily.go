@@ -31,6 +31,32 @@ func newDaily(w *v1alpha1.DailyWindow) (*daily, *Problem) {
 	return &daily{on: on, from: from, end: through + time.Second, overnight: from > through}, problem
 }
 
+// Length is how long a window is open at a time, at most, on days without a change of the clocks. It is zero if the window cannot be
+// understood.
+func Length(w *v1alpha1.ScheduleWindow) time.Duration {
+	if w.Daily == nil {
+		return time.Duration(w.DurationSeconds) * time.Second
+	}
+	d, problem := newDaily(w.Daily)
+	switch {
+	case problem != nil:
+		return 0
+	case !d.overnight:
+		return d.end - d.from
+	}
+	const day = 24 * time.Hour
+	longest := d.end
+	for today, on := range d.on {
+		switch tomorrow := d.on[(today+1)%len(d.on)]; {
+		case on && tomorrow:
+			longest = max(longest, day-d.from+d.end)
+		case on:
+			longest = max(longest, day-d.from)
+		}
+	}
+	return longest
+}
+
 // secondOfDay of a text such as "22:00" or "23:59:59".
 func secondOfDay(path, text string) (time.Duration, *Problem) {
 	t, err := time.Parse("15:04:05", text)
