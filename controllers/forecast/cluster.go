@@ -191,9 +191,8 @@ func (c *cluster) write(w *plan.RebootChange, e *execution) {
 	after := *before
 	after.Status = w.Status
 	after.Status.Report = before.Status.Report
-	after.Finalizers = slices.DeleteFunc(slices.Clone(after.Finalizers), func(f string) bool { return f == v1alpha1.Finalizer && finalizer })
-	if w.AddFinalizer {
-		after.Finalizers = append(after.Finalizers, v1alpha1.Finalizer)
+	if finalizer {
+		after.Finalizers = finalizers(after.Finalizers, w.AddFinalizer)
 	}
 	if w.RemoveFinalizer && !after.DeletionTimestamp.IsZero() && len(after.Finalizers) == 0 {
 		c.removeReboot(after.Name)
@@ -201,8 +200,21 @@ func (c *cluster) write(w *plan.RebootChange, e *execution) {
 		return
 	}
 	c.putReboot(&after)
-	e.changed = append(e.changed, change{before, &after})
+	e.add(before, &after)
+}
+
+func (e *execution) add(before, after *v1alpha1.NodeReboot) {
+	e.changed = append(e.changed, change{before, after})
 	e.again = e.again || model.OpenAttempt(&before.Status) && !model.OpenAttempt(&after.Status)
+}
+
+// finalizers with ours, or without it.
+func finalizers(before []string, ours bool) []string {
+	after := slices.DeleteFunc(slices.Clone(before), func(f string) bool { return f == v1alpha1.Finalizer })
+	if ours {
+		after = append(after, v1alpha1.Finalizer)
+	}
+	return after
 }
 
 func sayingOf(s *v1alpha1.NodeRebootStatus) saying {
@@ -241,7 +253,8 @@ type facts struct {
 
 func factsOf(s *v1alpha1.NodeRebootStatus) facts {
 	return facts{
-		s.RequiredSince, s.CompletionTime, s.TaintedTime, s.ApprovedTime, s.Attempt, s.Failures, s.Order, s.Before, s.NodeUID, s.PolicyName, s.Zone,
+		s.RequiredSince, s.CompletionTime, s.TaintedTime, s.ApprovedTime, s.Attempt, s.Failures, s.Order, s.Before,
+		s.NodeUID, s.PolicyName, s.Zone,
 	}
 }
 

@@ -190,9 +190,13 @@ func (r *run) turn(p *plan.Plan) bool {
 	return changed && r.refill().shown
 }
 
-// workOf a plan, in about a microsecond each: what takes time is what is under way, and what waits.
+// workOf a plan, in about a microsecond each: what takes time is what is under way, what waits, and to find out when windows open.
 func (c *cluster) workOf() int {
-	return 60 + len(c.snapshot.Nodes)/2 + 6*len(c.snapshot.Reboots) + 25*len(c.snapshot.Slots)
+	windows := 0
+	for _, policy := range c.snapshot.Policies {
+		windows += len(policy.Spec.Schedule.Windows)
+	}
+	return 60 + 80*windows + len(c.snapshot.Nodes)/2 + 10*len(c.snapshot.Reboots) + 30*len(c.snapshot.Slots)
 }
 
 // do carries out a plan, and lets begin what follows from it. It says whether a plan of the same instant may say more.
