@@ -1,7 +1,10 @@
+//go:build linux
+
 package forecast_test
 
 import (
 	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
@@ -38,13 +41,16 @@ func benchmark(b *testing.B, nodes int, limit time.Duration) {
 		b.Run(name, func(b *testing.B) {
 			s := bigFleet(nodes, options...)
 			b.ReportAllocs()
+			began := cpuTime(b)
 			var f *forecast.Forecast
 			for b.Loop() {
 				f = forecast.Compute(forecast.Input{Snapshot: s, Now: start})
 			}
 			b.ReportMetric(float64(f.Samples), "samples")
-			b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/forecast")
-			if took := b.Elapsed() / time.Duration(b.N); took > limit {
+			// Whatever else the machine does takes no CPU time of this process.
+			took := (cpuTime(b) - began) / time.Duration(b.N)
+			b.ReportMetric(took.Seconds(), "cpu-s/forecast")
+			if took > limit {
 				b.Errorf("a forecast takes %s, more than %s", took, limit)
 			}
 			if f.Policies[0].Unknown > 0 || !f.Policies[0].Finish.Known() {
@@ -53,6 +59,16 @@ func benchmark(b *testing.B, nodes int, limit time.Duration) {
 			b.Logf("%s %s, p90 %s", f.Why, minute(f.Policies[0].Finish), f.Policies[0].Finish.Late().Sub(start))
 		})
 	}
+}
+
+// cpuTime that the process has used.
+func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 func BenchmarkForecast1000(b *testing.B)  { benchmark(b, 1000, 2*time.Second) }

@@ -118,8 +118,6 @@ func newNode(name, zone string, options ...nodeOption) *model.Node {
 	return node
 }
 
-func labeled(key, value string) nodeOption { return func(n *model.Node) { n.Labels[key] = value } }
-
 type rebootOption func(*v1alpha1.NodeReboot)
 
 // newReboot is what a helper made an hour ago because it saw the sentinel, with its first report.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
@@ -98,7 +99,9 @@ func (c *cluster) removeNode(name string) {
 }
 
 func (c *cluster) rebootIndex(name string) (int, bool) {
-	return slices.BinarySearchFunc(c.snapshot.Reboots, name, func(r *v1alpha1.NodeReboot, name string) int { return cmp.Compare(r.Name, name) })
+	return slices.BinarySearchFunc(c.snapshot.Reboots, name, func(r *v1alpha1.NodeReboot, name string) int {
+		return cmp.Compare(r.Name, name)
+	})
 }
 
 func (c *cluster) reboot(name string) *v1alpha1.NodeReboot {
@@ -176,22 +179,20 @@ func (c *cluster) carryOut(p *plan.Plan) execution {
 // write the status of a NodeReboot. One that only says why something waits is remembered, and not written: to make as many objects as
 // there are nodes for each plan would take most of the time.
 func (c *cluster) write(w *plan.RebootChange, e *execution) {
-	if w.Report != nil || !w.StatusChanged && !w.AddFinalizer && !w.RemoveFinalizer {
+	finalizer := w.AddFinalizer || w.RemoveFinalizer
+	if w.Report != nil || !w.StatusChanged && !finalizer {
 		return
 	}
 	before := w.Object
-	if !c.writesAll && !w.AddFinalizer && !w.RemoveFinalizer && explains(&before.Status, &w.Status) {
+	if !c.writesAll && !finalizer && explains(&before.Status, &w.Status) {
 		c.said[before.Name] = sayingOf(&w.Status)
 		return
 	}
 	after := *before
 	after.Status = w.Status
 	after.Status.Report = before.Status.Report
-	switch {
-	case w.AddFinalizer:
-		after.Finalizers = append(slices.Clone(after.Finalizers), v1alpha1.Finalizer)
-	case w.RemoveFinalizer:
-		after.Finalizers = slices.DeleteFunc(slices.Clone(after.Finalizers), func(f string) bool { return f == v1alpha1.Finalizer })
+	if finalizer {
+		after.Finalizers = finalizers(after.Finalizers, w.AddFinalizer)
 	}
 	if w.RemoveFinalizer && !after.DeletionTimestamp.IsZero() && len(after.Finalizers) == 0 {
 		c.removeReboot(after.Name)
@@ -199,8 +200,21 @@ func (c *cluster) write(w *plan.RebootChange, e *execution) {
 		return
 	}
 	c.putReboot(&after)
-	e.changed = append(e.changed, change{before, &after})
+	e.add(before, &after)
+}
+
+func (e *execution) add(before, after *v1alpha1.NodeReboot) {
+	e.changed = append(e.changed, change{before, after})
 	e.again = e.again || model.OpenAttempt(&before.Status) && !model.OpenAttempt(&after.Status)
+}
+
+// finalizers with ours, or without it.
+func finalizers(before []string, ours bool) []string {
+	after := slices.DeleteFunc(slices.Clone(before), func(f string) bool { return f == v1alpha1.Finalizer })
+	if ours {
+		after = append(after, v1alpha1.Finalizer)
+	}
+	return after
 }
 
 func sayingOf(s *v1alpha1.NodeRebootStatus) saying {
@@ -221,11 +235,27 @@ func (c *cluster) says(r *v1alpha1.NodeReboot) saying {
 
 // explains: the status of a NodeReboot that waits says something else, and has no other facts. What points to the same is the same.
 func explains(before, after *v1alpha1.NodeRebootStatus) bool {
-	return !model.OpenAttempt(before) && !model.OpenAttempt(after) &&
-		before.Attempt == after.Attempt && before.Failures == after.Failures && before.Order == after.Order && before.Before == after.Before &&
-		before.RequiredSince == after.RequiredSince && before.CompletionTime == after.CompletionTime && before.NodeUID == after.NodeUID &&
-		before.PolicyName == after.PolicyName && before.Zone == after.Zone && before.TaintedTime == after.TaintedTime &&
-		before.ApprovedTime == after.ApprovedTime && before.RequiredSince != nil && before.CompletionTime == nil
+	if model.OpenAttempt(before) || model.OpenAttempt(after) || before.RequiredSince == nil || before.CompletionTime != nil {
+		return false
+	}
+	return factsOf(before) == factsOf(after)
+}
+
+// facts are those of a NodeReboot that waits. What points to the same is the same.
+type facts struct {
+	required, completed, tainted, approved *metav1.MicroTime
+	attempt                                *v1alpha1.Attempt
+	failures                               *v1alpha1.Failures
+	order                                  *v1alpha1.RebootOrder
+	before                                 *v1alpha1.BootInfo
+	nodeUID, policy, zone                  string
+}
+
+func factsOf(s *v1alpha1.NodeRebootStatus) facts {
+	return facts{
+		s.RequiredSince, s.CompletionTime, s.TaintedTime, s.ApprovedTime, s.Attempt, s.Failures, s.Order, s.Before,
+		s.NodeUID, s.PolicyName, s.Zone,
+	}
 }
 
 // create a NodeReboot for a need that the manager sees.

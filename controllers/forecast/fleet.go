@@ -59,6 +59,8 @@ type member struct {
 	said saying
 	// apart: it has no part in runs, because nothing in them lets it start.
 	apart bool
+	// queued: runs over large fleets show it when its turn comes near.
+	queued bool
 }
 
 // newFleet makes the first plan. Whatever it says happens at the beginning of each run.
@@ -175,7 +177,7 @@ func (f *fleet) setApart(m *member) {
 	}
 	policy := f.hopeless[m.policy]
 	switch {
-	case policy != nil && !(m.reboot.Spec.Urgency == v1alpha1.UrgencyImmediate && isOfSchedule(policy.Reason)):
+	case policy != nil && (m.reboot.Spec.Urgency != v1alpha1.UrgencyImmediate || !isOfSchedule(policy.Reason)):
 		m.apart, m.said = true, saying{reason: policy.Reason, message: policy.Message}
 	case isLasting(m.said):
 		m.apart = true

@@ -17,8 +17,8 @@ const (
 	// leastRuns is how many runs it takes to say what nine of ten do not exceed.
 	leastRuns = 3
 	// leastWork and workOfNode are how much a forecast may cost.
-	leastWork  = 1_500_000
-	workOfNode = 1_300
+	leastWork  = 1_200_000
+	workOfNode = 1_200
 )
 
 // DefaultBudget is what a forecast for so many nodes may cost.
@@ -254,20 +254,14 @@ func (f *fleet) policyOf(name string, nodes []Node, base *run, fates [][]fate) P
 // windowsOf a policy are those in which nodes start.
 func (f *fleet) windowsOf(name string, base *run) []Window {
 	policy := f.parsed[name]
-	if policy == nil || !policy.Scheduled {
+	starts := f.startsOf(name, base)
+	if policy == nil || !policy.Scheduled || len(starts) == 0 {
 		return nil
 	}
 	schedule, problems := window.New(&policy.Spec.Schedule)
-	var starts []time.Time
-	for _, m := range f.members {
-		if fate := &base.fates[m.number]; m.policy == name && !m.underWay && !fate.back.IsZero() {
-			starts = append(starts, fate.start)
-		}
-	}
-	if len(problems) > 0 || len(starts) == 0 {
+	if len(problems) > 0 {
 		return nil
 	}
-	slices.SortFunc(starts, func(a, b time.Time) int { return a.Compare(b) })
 	var windows []Window
 	for span := range spansOf(schedule, openedAt(schedule, f.in.Now), starts[len(starts)-1]) {
 		in := 0
@@ -284,6 +278,18 @@ func (f *fleet) windowsOf(name string, base *run) []Window {
 		}
 	}
 	return windows
+}
+
+// startsOf a policy are when its nodes start that wait, in order.
+func (f *fleet) startsOf(policy string, base *run) []time.Time {
+	var starts []time.Time
+	for _, m := range f.members {
+		if fate := &base.fates[m.number]; m.policy == policy && !m.underWay && !fate.back.IsZero() {
+			starts = append(starts, fate.start)
+		}
+	}
+	slices.SortFunc(starts, func(a, b time.Time) int { return a.Compare(b) })
+	return starts
 }
 
 func countBefore(starts []time.Time, open time.Time) int {

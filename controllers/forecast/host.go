@@ -1,6 +1,7 @@
 package forecast
 
 import (
+	"cmp"
 	"container/heap"
 	"fmt"
 	"slices"
@@ -229,25 +230,39 @@ func (r *run) resume(reboot *v1alpha1.NodeReboot) {
 		r.setHooks(reboot, hooks)
 		reboot = r.reboot(reboot.Name)
 	}
-	a, order, d := reboot.Status.Attempt, reboot.Status.Order, r.durations(reboot)
-	since := func(t *metav1.MicroTime) time.Duration { return max(0, r.now.Sub(t.Time)) }
-	if t := a.DrainedTime; t != nil && a.StalledTime == nil {
-		r.returnAfter(reboot, remaining(d.Recovery, since(t)))
-	} else if t := a.RolledBackTime; t != nil && a.StalledTime == nil {
-		r.returnAfter(reboot, remaining(d.Recovery, since(t)))
+	a, d := reboot.Status.Attempt, r.durations(reboot)
+	if a.StalledTime != nil {
+		return // nobody can know when the node, or what it evicted, is back
+	}
+	if t := cmp.Or(a.DrainedTime, a.RolledBackTime); t != nil {
+		r.returnAfter(reboot, remaining(d.Recovery, r.since(t)))
 	}
 	switch {
-	case a.StalledTime != nil, a.RolledBackTime != nil, a.UncordonedTime != nil:
+	case a.RolledBackTime != nil, a.UncordonedTime != nil:
 	case a.BackTime != nil:
-		r.at(r.now.Add(remaining(d.Proof, since(a.BackTime))), func() bool { return r.proveLate(reboot.Name) })
-	case order == nil:
-	case order.Action == v1alpha1.ActionDrain && isStuck(reboot):
-	case order.Action == v1alpha1.ActionDrain && a.DrainOrderedTime != nil:
-		r.take(reboot, since(a.DrainOrderedTime))
-	case order.Action == v1alpha1.ActionReboot && a.RebootOrderedTime != nil:
-		r.take(reboot, since(a.RebootOrderedTime))
+		r.at(r.now.Add(remaining(d.Proof, r.since(a.BackTime))), func() bool { return r.proveLate(reboot.Name) })
+	case reboot.Status.Order != nil:
+		r.resumeOrder(reboot)
 	}
 }
+
+// resumeOrder has a helper go on with its order.
+func (r *run) resumeOrder(reboot *v1alpha1.NodeReboot) {
+	a := reboot.Status.Attempt
+	switch reboot.Status.Order.Action {
+	case v1alpha1.ActionDrain:
+		if a.DrainOrderedTime != nil && !isStuck(reboot) {
+			r.take(reboot, r.since(a.DrainOrderedTime))
+		}
+	case v1alpha1.ActionReboot:
+		if a.RebootOrderedTime != nil {
+			r.take(reboot, r.since(a.RebootOrderedTime))
+		}
+	}
+}
+
+// since is how long ago a time was.
+func (r *run) since(t *metav1.MicroTime) time.Duration { return max(0, r.now.Sub(t.Time)) }
 
 // isStuck: the drain does not get on, and nobody can know whether it will.
 func isStuck(reboot *v1alpha1.NodeReboot) bool {

@@ -31,7 +31,9 @@ var lastingReasons = []string{
 }
 
 // turnReasons can be permanent, and depend on what others do.
-var turnReasons = []string{v1alpha1.ReasonDrainRefused, v1alpha1.ReasonDrainImpossible, v1alpha1.ReasonCanaryFailed, v1alpha1.ReasonObserving}
+var turnReasons = []string{
+	v1alpha1.ReasonDrainRefused, v1alpha1.ReasonDrainImpossible, v1alpha1.ReasonCanaryFailed, v1alpha1.ReasonObserving,
+}
 
 // isLasting says that nothing in a run lets a node start which waits for that.
 func isLasting(s saying) bool {
@@ -44,9 +46,9 @@ func isLasting(s saying) bool {
 // mayEnd says that time may end what a NodeReboot waits for.
 func mayEnd(s saying) bool {
 	switch s.reason {
-	case v1alpha1.ReasonWindowClosed, v1alpha1.ReasonFreeze, v1alpha1.ReasonWindowEnding, v1alpha1.ReasonBackingOff, v1alpha1.ReasonMinInterval,
-		v1alpha1.ReasonZoneSoaking, v1alpha1.ReasonCanarySoaking, v1alpha1.ReasonAdaptiveDelay, v1alpha1.ReasonManagerNodeLast,
-		v1alpha1.ReasonStarting, v1alpha1.ReasonForeignMaintenance:
+	case v1alpha1.ReasonWindowClosed, v1alpha1.ReasonFreeze, v1alpha1.ReasonWindowEnding, v1alpha1.ReasonBackingOff,
+		v1alpha1.ReasonMinInterval, v1alpha1.ReasonZoneSoaking, v1alpha1.ReasonCanarySoaking, v1alpha1.ReasonAdaptiveDelay,
+		v1alpha1.ReasonManagerNodeLast, v1alpha1.ReasonStarting, v1alpha1.ReasonForeignMaintenance:
 		return true
 	}
 	return !s.until.IsZero()

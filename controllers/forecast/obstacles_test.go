@@ -31,7 +31,9 @@ func prometheus(s *v1alpha1.RebootPolicySpec) {
 
 func TestAnObstacleIsPermanentOnlyIfTimeDoesNotEndIt(t *testing.T) {
 	t.Parallel()
-	first := func(change func(*model.Node)) func(*plan.Snapshot) { return func(s *plan.Snapshot) { change(s.Nodes[0]) } }
+	first := func(change func(*model.Node)) func(*plan.Snapshot) {
+		return func(s *plan.Snapshot) { change(s.Nodes[0]) }
+	}
 	tests := map[string]struct {
 		policy    *v1alpha1.RebootPolicy
 		build     func(s *plan.Snapshot)
@@ -41,17 +43,19 @@ func TestAnObstacleIsPermanentOnlyIfTimeDoesNotEndIt(t *testing.T) {
 		unknown int
 		says    string
 	}{
-		"paused":              {policy: newPolicy("p", mode(v1alpha1.ModePaused)), reason: v1alpha1.ReasonPaused, permanent: true, unknown: 2},
-		"only observing":      {policy: newPolicy("p", mode(v1alpha1.ModeObserve)), reason: v1alpha1.ReasonObserving, permanent: true, unknown: 2, says: "mode: Enforce"},
-		"a limit of 0":        {policy: newPolicy("p", maxUnavailable("0")), reason: v1alpha1.ReasonBudgetExhausted, permanent: true, unknown: 2},
-		"a percentage of 0":   {policy: newPolicy("p", maxUnavailable("10%")), reason: v1alpha1.ReasonBudgetExhausted, permanent: true, unknown: 2},
-		"no approval":         {policy: newPolicy("p", approvalRequired), reason: v1alpha1.ReasonAwaitingApproval, permanent: true, unknown: 2},
+		"paused":            {policy: newPolicy("p", mode(v1alpha1.ModePaused)), reason: v1alpha1.ReasonPaused, permanent: true, unknown: 2},
+		"only observing":    {policy: newPolicy("p", mode(v1alpha1.ModeObserve)), reason: v1alpha1.ReasonObserving, permanent: true, unknown: 2, says: "mode: Enforce"},
+		"a limit of 0":      {policy: newPolicy("p", maxUnavailable("0")), reason: v1alpha1.ReasonBudgetExhausted, permanent: true, unknown: 2},
+		"a percentage of 0": {policy: newPolicy("p", maxUnavailable("10%")), reason: v1alpha1.ReasonBudgetExhausted, permanent: true, unknown: 2},
+		"no approval":       {policy: newPolicy("p", approvalRequired), reason: v1alpha1.ReasonAwaitingApproval, permanent: true, unknown: 2},
 		"a cluster limit of 0": {
 			policy: newPolicy("p"), build: func(s *plan.Snapshot) { s.ClusterMaxUnavailable = ptr.To(intstr.FromInt32(0)) },
 			reason: v1alpha1.ReasonClusterBudgetExhausted, permanent: true, unknown: 2,
 		},
 		"a zone limit of 0": {
-			policy: newPolicy("p", func(s *v1alpha1.RebootPolicySpec) { s.Rollout.Zones.MaxUnavailablePerZone = ptr.To(intstr.Parse("10%")) }),
+			policy: newPolicy("p", func(s *v1alpha1.RebootPolicySpec) {
+				s.Rollout.Zones.MaxUnavailablePerZone = ptr.To(intstr.Parse("10%"))
+			}),
 			reason: v1alpha1.ReasonZoneBudgetExhausted, permanent: true, unknown: 2,
 		},
 		"a skip label": {
@@ -98,7 +102,7 @@ func TestAnObstacleIsPermanentOnlyIfTimeDoesNotEndIt(t *testing.T) {
 		},
 		"a gate that cannot be asked": {
 			policy: newPolicy("p", prometheus), build: func(s *plan.Snapshot) {
-				s.Answers[askedOf(model.GatePrometheus, "calm")] = model.GateAnswer{Failure: "no route to host", Since: start, Until: start.Add(time.Minute)}
+				s.Answers[askedOf(model.GatePrometheus, "calm")] = model.GateAnswer{Failure: "no route to host", Since: start}
 			},
 			reason: v1alpha1.ReasonGateError, unknown: 2,
 		},
@@ -201,7 +205,9 @@ func TestGatesThatAreNotKnownAreTakenToBeOpenAndThatIsStated(t *testing.T) {
 	f := compute(s)
 	requireTimes(t, f, "n1 0s-3m0s", "n2 3m0s-6m0s")
 	all := strings.Join(f.Assumptions, "\n")
-	for _, want := range []string{`Gates.prometheus "calm" of RebootPolicy p`, "Gates.capacity of RebootPolicy p", "The pods of some nodes are not known"} {
+	for _, want := range []string{
+		`Gates.prometheus "calm" of RebootPolicy p`, "Gates.capacity of RebootPolicy p", "The pods of some nodes are not known",
+	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("it is not stated that %q:\n%s", want, all)
 		}

@@ -49,7 +49,8 @@ type queueKey struct{ policy, zone string }
 // reduce leaves out of the runs what has no part in them.
 func (f *fleet) reduce() {
 	s := &f.first.snapshot
-	if len(s.Nodes) <= smallFleet || slices.ContainsFunc(s.Policies, func(p *v1alpha1.RebootPolicy) bool { return p.Spec.Rollout.Group != nil }) {
+	grouped := func(p *v1alpha1.RebootPolicy) bool { return p.Spec.Rollout.Group != nil }
+	if len(s.Nodes) <= smallFleet || slices.ContainsFunc(s.Policies, grouped) {
 		return
 	}
 	f.reduced, f.grid = true, coarseGrid
@@ -63,6 +64,16 @@ func (f *fleet) reduce() {
 		small.ClusterMaxUnavailable = number(limit, len(s.Nodes), 0)
 	}
 	shown := f.keptNodes()
+	f.lineUp(shown)
+	small.Nodes = slices.DeleteFunc(small.Nodes, func(n *model.Node) bool { return !shown[n.Name] })
+	small.Reboots = slices.DeleteFunc(small.Reboots, func(r *v1alpha1.NodeReboot) bool {
+		m := f.byNode[r.Spec.NodeName]
+		return !shown[r.Spec.NodeName] && f.first.node(r.Spec.NodeName) != nil || m != nil && m.apart
+	})
+}
+
+// lineUp puts members into queues, but for those that are shown in any case.
+func (f *fleet) lineUp(shown map[string]bool) {
 	waiting := map[queueKey][]*member{}
 	for _, m := range f.members {
 		switch {
@@ -70,7 +81,8 @@ func (f *fleet) reduce() {
 			shown[m.node.Name] = true
 		case m.apart:
 		default:
-			key := queueKey{m.policy, m.zone}
+			m.queued = true
+			key := f.keyOf(m.policy, m.zone)
 			waiting[key] = append(waiting[key], m)
 		}
 	}
@@ -80,11 +92,21 @@ func (f *fleet) reduce() {
 		slices.SortFunc(waiting[key], func(a, b *member) int { return compareTurn(a.reboot, b.reboot) })
 		f.queues = append(f.queues, queue{key, waiting[key]})
 	}
-	small.Nodes = slices.DeleteFunc(small.Nodes, func(n *model.Node) bool { return !shown[n.Name] })
-	small.Reboots = slices.DeleteFunc(small.Reboots, func(r *v1alpha1.NodeReboot) bool {
-		m := f.byNode[r.Spec.NodeName]
-		return !shown[r.Spec.NodeName] && f.first.node(r.Spec.NodeName) != nil || m != nil && m.apart
-	})
+}
+
+// keyOf the queue that members of a policy in a zone stand in: where zones make no difference there is one for all.
+func (f *fleet) keyOf(policy, zone string) queueKey {
+	p := f.parsed[policy]
+	if p == nil {
+		return queueKey{policy, zone}
+	}
+	rollout := &p.Spec.Rollout
+	same := rollout.Zones.Strategy == v1alpha1.ZonesAnyOrder && rollout.Zones.MaxUnavailablePerZone == nil &&
+		rollout.NodeOrder == v1alpha1.NodeOrderLongestRequired
+	if same {
+		return queueKey{policy, ""}
+	}
+	return queueKey{policy, zone}
 }
 
 // special nodes count for more than their own reboot: those that may run etcd, and those that managers run on.
@@ -163,32 +185,38 @@ func number(value *intstr.IntOrString, total, least int) *intstr.IntOrString {
 }
 
 // keptNodes are nodes that need no reboot and matter regardless: those that are unavailable, those that were done last, those whose last
-// reboot failed, special ones, and one of each zone that takes pods.
+// reboot failed, special ones, and some of each zone that take pods.
 func (f *fleet) keptNodes() map[string]bool {
 	s := &f.first.snapshot
 	kept, refuges := map[string]bool{}, map[queueKey]int{}
+	for name := range s.Slots {
+		kept[name] = true
+	}
 	for _, n := range s.Nodes {
-		m := f.byNode[n.Name]
-		if !n.Ready || n.Unschedulable || n.CordonedFor != "" || m == nil && f.special(n) {
+		unavailable := !n.Ready || n.Unschedulable || n.CordonedFor != ""
+		idle := f.byNode[n.Name] == nil
+		if unavailable || idle && f.special(n) {
 			kept[n.Name] = true
 		}
-		if _, held := s.Slots[n.Name]; held {
+		if key := f.placeOf(n); idle && n.TakesPods() && refuges[key] < afar {
+			refuges[key]++
 			kept[n.Name] = true
-		}
-		if m == nil && n.TakesPods() {
-			if key := f.placeOf(n); refuges[key] < afar {
-				refuges[key]++
-				kept[n.Name] = true
-			}
 		}
 	}
+	f.keepDone(kept)
+	return kept
+}
+
+// keepDone keeps the nodes of the reboots of each policy that ended last, and of those that failed.
+func (f *fleet) keepDone(kept map[string]bool) {
 	ends := map[string][]*v1alpha1.NodeReboot{}
-	for _, r := range s.Reboots {
+	for _, r := range f.first.snapshot.Reboots {
+		attempt := r.Status.Attempt
 		switch {
 		case r.SetAside(), r.Status.Outcome == v1alpha1.OutcomeFailed:
 			kept[r.Spec.NodeName] = true
-		case r.Status.CompletionTime != nil && r.Status.Attempt != nil && r.Status.Attempt.EndedTime != nil:
-			policy := cmp.Or(r.Status.Attempt.PolicyName, r.Status.PolicyName)
+		case r.Status.CompletionTime != nil && attempt != nil && attempt.EndedTime != nil:
+			policy := cmp.Or(attempt.PolicyName, r.Status.PolicyName)
 			ends[policy] = append(ends[policy], r)
 		}
 	}
@@ -197,12 +225,12 @@ func (f *fleet) keptNodes() map[string]bool {
 			return cmp.Or(b.Status.Attempt.EndedTime.Compare(a.Status.Attempt.EndedTime.Time), compareReboots(a, b))
 		})
 		for i, r := range reboots {
-			if i < max(keptDone, f.keep[policy]) || f.soaks(policy, r.Status.Attempt.EndedTime.Time, f.in.Now) {
-				kept[r.Spec.NodeName] = f.byNode[r.Spec.NodeName] == nil || kept[r.Spec.NodeName]
+			last := i < max(keptDone, f.keep[policy]) || f.soaks(policy, r.Status.Attempt.EndedTime.Time, f.in.Now)
+			if last && f.byNode[r.Spec.NodeName] == nil {
+				kept[r.Spec.NodeName] = true
 			}
 		}
 	}
-	return kept
 }
 
 // placeOf a node among the zones of the policy that selects it first.
@@ -232,19 +260,24 @@ func (r *run) refill() (did refilled) {
 	if len(r.queues) == 0 {
 		return did
 	}
-	able := map[queueKey]int{}
+	able, open := map[queueKey]int{}, map[string]int{}
 	for _, reboot := range r.snapshot.Reboots {
-		if s := &reboot.Status; s.CompletionTime == nil && !model.OpenAttempt(s) && !waitsAlone(r.says(reboot).reason) {
-			able[queueKey{s.PolicyName, s.Zone}]++
+		switch s := &reboot.Status; {
+		case s.CompletionTime != nil:
+		case model.OpenAttempt(s):
+			open[s.PolicyName]++
+		case r.inLine(reboot):
+			able[r.fleet.keyOf(s.PolicyName, s.Zone)]++
 		}
 	}
 	for i := range r.queues {
 		q := &r.queues[i]
-		least := r.wanted(q.key)
+		free := r.free(q.key.policy, open[q.key.policy])
+		least := r.wanted(q.key, free)
 		if able[q.key] >= least {
 			continue
 		}
-		did.shown, did.awaited = true, did.awaited || able[q.key] == 0
+		did.shown, did.awaited = true, did.awaited || able[q.key] < free
 		for missing := least + least/2 - able[q.key]; missing > 0 && len(q.members) > 0; missing-- {
 			r.show(q.members[0])
 			q.members = q.members[1:]
@@ -254,10 +287,24 @@ func (r *run) refill() (did refilled) {
 	return did
 }
 
-// wanted is how many members of a queue are to be shown at least.
-func (r *run) wanted(key queueKey) int {
-	status, policy := r.fleet.status[key.policy], r.fleet.parsed[key.policy]
-	if status == nil || policy == nil {
+// inLine says of a NodeReboot that waits that it could go if it had its turn, and that its node was in a queue.
+func (r *run) inLine(reboot *v1alpha1.NodeReboot) bool {
+	m := r.fleet.byNode[reboot.Spec.NodeName]
+	return m != nil && m.queued && !r.aside[reboot.Name] && !waitsAlone(r.says(reboot).reason)
+}
+
+// free is how many nodes of a policy may start if so many are under way.
+func (r *run) free(policy string, underWay int) int {
+	if status := r.fleet.status[policy]; status != nil {
+		return max(0, int(status.MaxUnavailable)-underWay)
+	}
+	return 0
+}
+
+// wanted is how many members of a queue are to be shown at least: those that may start, and some more.
+func (r *run) wanted(key queueKey, free int) int {
+	policy := r.fleet.parsed[key.policy]
+	if policy == nil {
 		return afar
 	}
 	rollout := &policy.Spec.Rollout
@@ -265,9 +312,9 @@ func (r *run) wanted(key queueKey) int {
 		return afar
 	}
 	if rollout.NodeOrder == v1alpha1.NodeOrderLongestRequired {
-		return int(status.MaxUnavailable) + afar
+		return free + afar
 	}
-	return int(status.MaxUnavailable) + lookahead
+	return free + lookahead
 }
 
 // show a member to the planner.
@@ -286,14 +333,16 @@ func (r *run) forget() {
 	for len(r.recent) > 0 {
 		oldest := r.recent[0]
 		keep := max(keptDone, r.fleet.keep[oldest.node.policy])
-		if len(r.recent) <= keep || r.fleet.soaks(oldest.node.policy, oldest.at, r.now) || r.fleet.special(oldest.node.node) {
+		// Enough canaries have soaked without this one.
+		if len(r.recent) <= keep || r.fleet.soaks(oldest.node.policy, r.recent[keep].at, r.now) {
 			return
 		}
 		if _, held := r.snapshot.Slots[oldest.node.node.Name]; held {
 			return
 		}
 		r.recent = r.recent[1:]
-		if node := r.node(oldest.node.node.Name); node != nil && (!node.Ready || node.Unschedulable) {
+		node := r.node(oldest.node.node.Name)
+		if r.fleet.special(oldest.node.node) || node != nil && (!node.Ready || node.Unschedulable) {
 			continue
 		}
 		for _, reboot := range r.fleet.every[oldest.node.node.Name] {

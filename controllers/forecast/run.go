@@ -28,6 +28,8 @@ type run struct {
 	// queues are the members that are not shown yet, and recent those whose nodes are done and still shown.
 	queues []queue
 	recent []finished
+	// aside are the NodeReboots that had their turn and could not go: others have to be shown in their place.
+	aside map[string]bool
 	// zones are those that have their turn, by policy.
 	zones map[string]string
 	// plans and work are what the run has cost.
@@ -70,7 +72,7 @@ const (
 func (f *fleet) newRun(sample int) *run {
 	r := &run{
 		cluster: f.begins.copied(), fleet: f, sample: sample, fates: make([]fate, len(f.members)), left: len(f.members),
-		assumed: &assumptions{gates: map[string]bool{}}, zones: map[string]string{}, queues: slices.Clone(f.queues),
+		assumed: &assumptions{gates: map[string]bool{}}, zones: map[string]string{}, aside: map[string]bool{}, queues: slices.Clone(f.queues),
 	}
 	r.grid = f.grid
 	for _, status := range f.status {
@@ -165,7 +167,8 @@ func (r *run) think() *plan.Plan {
 	}
 }
 
-// turn notes which zones have their turn. It says whether more of a zone are shown now: they may go before those that were.
+// turn notes which zones have their turn, and who has it and cannot go. It says whether others are shown now that may go in their place, or
+// before those that were.
 func (r *run) turn(p *plan.Plan) bool {
 	changed := false
 	for i := range p.Policies {
@@ -173,12 +176,27 @@ func (r *run) turn(p *plan.Plan) bool {
 		changed = changed || r.zones[name] != zone
 		r.zones[name] = zone
 	}
-	return changed && len(r.queues) > 0 && r.refill().shown
+	if len(r.queues) == 0 {
+		return false
+	}
+	for i := range p.Work {
+		for j := range p.Work[i].Reboots {
+			w := &p.Work[i].Reboots[j]
+			if name := w.Object.Name; blocksNode(w.Status.Reason) && !r.aside[name] {
+				r.aside[name], changed = true, true
+			}
+		}
+	}
+	return changed && r.refill().shown
 }
 
-// workOf a plan, in about a microsecond each: what takes time is what is under way, and what waits.
+// workOf a plan, in about a microsecond each: what takes time is what is under way, what waits, and to find out when windows open.
 func (c *cluster) workOf() int {
-	return 60 + len(c.snapshot.Nodes)/2 + 6*len(c.snapshot.Reboots) + 25*len(c.snapshot.Slots)
+	windows := 0
+	for _, policy := range c.snapshot.Policies {
+		windows += len(policy.Spec.Schedule.Windows)
+	}
+	return 60 + 80*windows + len(c.snapshot.Nodes)/2 + 10*len(c.snapshot.Reboots) + 30*len(c.snapshot.Slots)
 }
 
 // do carries out a plan, and lets begin what follows from it. It says whether a plan of the same instant may say more.
@@ -222,31 +240,43 @@ func (r *run) note(before, after *v1alpha1.NodeReboot) {
 		return
 	}
 	f, was, is := &r.fates[m.number], before.Status.Attempt, after.Status.Attempt
-	if is != nil && (was == nil || was.Number != is.Number) {
+	if is == nil {
+		return
+	}
+	another := was == nil || was.Number != is.Number
+	if another {
 		r.fruitless = 0
 		if !m.underWay {
 			f.start = is.GrantedTime.Time
 		}
 	}
-	if is == nil {
-		return
-	}
-	rolledBack := is.RolledBackTime != nil && (was == nil || was.Number != is.Number || was.RolledBackTime == nil)
-	failed := after.Status.Failures != nil && (before.Status.Failures == nil || before.Status.Failures.Count != after.Status.Failures.Count)
-	if rolledBack || failed {
+	rolledBack := is.RolledBackTime != nil && (another || was.RolledBackTime == nil)
+	if rolledBack || failureCount(before) != failureCount(after) {
 		f.tries++
 		f.failed = saying{reason: is.Result, message: is.Message}
 	}
-	if model.OpenAttempt(&after.Status) {
-		return
+	if !model.OpenAttempt(&after.Status) {
+		r.noteEnd(m, before, after)
 	}
+}
+
+// noteEnd notes how an attempt ended.
+func (r *run) noteEnd(m *member, before, after *v1alpha1.NodeReboot) {
+	f, s := &r.fates[m.number], &after.Status
 	switch {
-	case after.Status.Outcome == v1alpha1.OutcomeSucceeded && is.EndedTime != nil && model.OpenAttempt(&before.Status):
-		f.back = is.EndedTime.Time
+	case s.Outcome == v1alpha1.OutcomeSucceeded && s.Attempt.EndedTime != nil && model.OpenAttempt(&before.Status):
+		f.back = s.Attempt.EndedTime.Time
 		r.settle(m)
-	case after.Status.Outcome == v1alpha1.OutcomeFailed, f.tries >= maxTries && m.needs(r):
+	case s.Outcome == v1alpha1.OutcomeFailed, f.tries >= maxTries && m.needs(r):
 		r.giveUp(m)
 	}
+}
+
+func failureCount(r *v1alpha1.NodeReboot) int32 {
+	if r.Status.Failures == nil {
+		return 0
+	}
+	return r.Status.Failures.Count
 }
 
 // settle says that nothing more is waited for of a member.

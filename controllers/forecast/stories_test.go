@@ -127,7 +127,8 @@ func TestNodesStartAsTheirPolicySays(t *testing.T) {
 			policy: newPolicy("p"),
 			build: func(s *plan.Snapshot) {
 				r := past("a1", 0, "p", minutes(1, 2, 0))
-				r.Status.Attempt.BackTime, r.Status.Attempt.EndedTime, r.Status.CompletionTime = at(-30*time.Minute), at(-30*time.Minute), at(-30*time.Minute)
+				ended := at(-30 * time.Minute)
+				r.Status.Attempt.BackTime, r.Status.Attempt.EndedTime, r.Status.CompletionTime = ended, ended, ended
 				s.Reboots = append(s.Reboots, r)
 			},
 			want: []string{"a2 0s-3m0s", "b1 3m0s-6m0s", "b2 6m0s-9m0s", "a1 30m0s-33m0s"},
