@@ -31,7 +31,9 @@ func required(ago time.Duration) func(*v1alpha1.NodeReboot) {
 
 func TestARolloutIsEverythingWhoseTimesOverlap(t *testing.T) {
 	t.Parallel()
-	succeeded := func(ago time.Duration) func(*v1alpha1.NodeReboot) { return fleet.Done(ago, v1alpha1.OutcomeSucceeded, "Proved") }
+	succeeded := func(ago time.Duration) func(*v1alpha1.NodeReboot) {
+		return fleet.Done(ago, v1alpha1.OutcomeSucceeded, "Proved")
+	}
 	open := fleet.Reboot("p", "a", "open", required(2*time.Hour))
 	overlaps := fleet.Reboot("p", "a", "overlaps", succeeded(time.Hour), required(4*time.Hour))
 	chained := fleet.Reboot("p", "a", "chained", succeeded(3*time.Hour), required(5*time.Hour))
