@@ -211,6 +211,10 @@ func TestItSaysSinceWhenNothingIsSeenAndGoesOn(t *testing.T) {
 			t.Errorf("then comes %+v", u)
 		}
 		nothing(t, f)
+		time.Sleep(time.Hour)
+		c.last().Stop()
+		time.Sleep(time.Minute)
+		nothing(t, f)
 	})
 }
 

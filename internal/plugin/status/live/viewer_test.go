@@ -84,7 +84,12 @@ func TestKeysMoveAround(t *testing.T) {
 func TestQuitEndsTheView(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{"q", "ctrl+c"} {
-		command := newViewer(t).keys(key)
+		m, interrupted := newViewer(t), false
+		m.options.Interrupt = func() { interrupted = true }
+		command := m.keys(key)
+		if interrupted != (key == "ctrl+c") {
+			t.Errorf("%s: interrupted is %t", key, interrupted)
+		}
 		if command == nil {
 			t.Fatalf("%s does nothing", key)
 		}
@@ -173,7 +178,8 @@ func TestAForecastHoldsUntilAPolicyChanges(t *testing.T) {
 	asked := 0
 	m.options.Forecast = func(context.Context, client.Reader, time.Time) *overview.Outlook {
 		asked++
-		return &overview.Outlook{Turns: map[string]overview.Turn{"worker-b4": {Position: asked, Of: 9, Start: overview.At(now.Add(90 * time.Second))}}}
+		turn := overview.Turn{Position: asked, Of: 9, Start: overview.At(now.Add(90 * time.Second))}
+		return &overview.Outlook{Turns: map[string]overview.Turn{"worker-b4": turn}}
 	}
 	m.keys("tab")
 	shows := func(text string, wanted bool) {
