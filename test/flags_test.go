@@ -96,6 +96,8 @@ var others = map[string]string{
 	"type":                   "kubectl", "list": "systemd-inhibit",
 	"all-containers": "kubectl logs", "field-selector": "kubectl", "prefix": "kubectl logs", "replicas": "kubectl scale",
 	"show-labels": "kubectl get", "tail": "kubectl logs", "for": "kubectl wait", "reason": "kubectl reboots now",
+	"immediate": "kubectl reboots now",
+	"policy":    "kubectl reboots retry",
 }
 
 // A page names no flag that no program has, such as one that was removed, where it stands by itself or is an argument in a manifest. The
