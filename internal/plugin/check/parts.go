@@ -124,7 +124,7 @@ func (f *Facts) nodes() []Line {
 	return lines
 }
 
-// uncovered are nodes without a helper by the reason for that, those whose need nothing would see by what to install, and how many nodes the
+// uncovered are nodes without a helper by the reason for that, those whose need nothing would see by what to install, and how many the
 // DaemonSet leaves out.
 func (f *Facts) uncovered() (without, blind map[string][]string, left int) {
 	sets := f.Installed.Sets()

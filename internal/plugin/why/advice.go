@@ -24,7 +24,7 @@ const (
 	editHelper   = "kubectl -n {namespace} edit daemonset {helpers}"
 	waitProved   = "kubectl reboots wait {node} --for=proved"
 	timeline     = "kubectl reboots timeline {node}"
-	rightNow     = `kubectl reboots now {node} --reason="it cannot wait"`
+	rightNow     = `kubectl reboots now {node} --immediate --reason="it cannot wait"`
 	plan         = "kubectl reboots plan"
 	windows      = "kubectl reboots windows {policy}"
 	retry        = "kubectl reboots retry {node}"
@@ -72,7 +72,7 @@ var pending = map[string]advice{
 	v1alpha1.ReasonControlPlaneNotReady: do("Repair the node or the static pod that is named: two nodes that may run etcd "+
 		"are never down at once.",
 		objects, "kubectl get nodes -l node-role.kubernetes.io/control-plane"),
-	v1alpha1.ReasonAwaitingApproval: do("Approve it, or deny it.", "kubectl reboots approve {node}", "kubectl reboots deny {node}"),
+	v1alpha1.ReasonAwaitingApproval: do("Approve it, or cancel it.", "kubectl reboots approve {node}", "kubectl reboots cancel {node}"),
 	v1alpha1.ReasonSelfApproved: do("Another person has to approve it, or the policy has to allow it.", "kubectl reboots approve {node}",
 		`kubectl patch rebootpolicy {policy} --type=merge -p '{"spec":{"selfApproval":"Allow"}}'`),
 	v1alpha1.ReasonWindowClosed: do("You need not do anything. If it cannot wait for the window, ask for it now.", rightNow, windows),
@@ -233,7 +233,7 @@ var ofPolicies = map[string]advice{
 	v1alpha1.ReasonNotificationInvalid: do("Correct the receiver of the policy, or the Secret that it names.", objects, editPolicy),
 	v1alpha1.ReasonNotificationFailed: do("Look at the receiver: it does not take what is sent.",
 		"kubectl get rebootpolicy {policy} -o jsonpath='{.spec.notifications}'", managerLogs),
-	v1alpha1.ReasonRebootsGivenUp: do("Find out why the reboots failed, then retry them.", objects, "kubectl reboots retry {policy}"),
+	v1alpha1.ReasonRebootsGivenUp: do("Find out why the reboots failed, then retry them.", objects, "kubectl reboots retry --policy={policy}"),
 }
 
 // adviceFor a reason.
