@@ -372,7 +372,8 @@ func TestAnApprovalThatExpiredIsGivenAgain(t *testing.T) {
 		r.Status.Reason, r.Status.ApprovedTime = v1alpha1.ReasonAwaitingApproval, micro(-600)
 	}
 	for _, by := range []string{"alice", "carol"} {
-		terminal := cluster(t, policy("workers", requires), reboot("w1-a", "w1", expired, func(r *v1alpha1.NodeReboot) { r.Spec.ApprovedBy = by }))
+		of := func(r *v1alpha1.NodeReboot) { r.Spec.ApprovedBy = by }
+		terminal := cluster(t, policy("workers", requires), reboot("w1-a", "w1", expired, of))
 		var values []string
 		intercept(terminal, interceptor.Funcs{
 			Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, options ...client.PatchOption) error {
