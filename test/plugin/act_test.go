@@ -33,9 +33,13 @@ func TestPeopleActWithTheRolesThatTheyHave(t *testing.T) {
 		if r.Spec.RequestedBy != "rita" {
 			t.Errorf("requestedBy is %q", r.Spec.RequestedBy)
 		}
-		r.Status.Phase, r.Status.Reason, r.Status.Message = v1alpha1.PhasePending, v1alpha1.ReasonAwaitingApproval, "RebootPolicy workers requires one."
+		r.Status.Phase, r.Status.Reason, r.Status.Message = v1alpha1.PhasePending, v1alpha1.ReasonAwaitingApproval,
+			"RebootPolicy workers requires an approval. To give it: kubectl patch"
 	})
 
+	requester.does("now w1 --reason again", 0,
+		"  It waits. AwaitingApproval: RebootPolicy workers requires an approval.\n"+
+			"  Who may approve it types: kubectl reboots approve "+name+"\n")
 	requester.does("approve w1", 1, "you (rita) asked for the reboot")
 	viewer.does("approve w1", 1, "error: NodeReboot "+name)
 	approver.does("approve nodereboot/"+name+noAnswer, 0, "is approved by anna.")
@@ -98,7 +102,8 @@ func TestWhatTheManagerSaysFollowsAnAction(t *testing.T) {
 			return i.admin.Status().Update(ctx, r) == nil
 		})
 	}()
-	admin.does("now w1 --reason firmware --answer-timeout=1m", 0, "  It waits. WindowClosed: It opens at 22:00.", "More: kubectl reboots why w1")
+	admin.does("now w1 --reason firmware --answer-timeout=1m", 0,
+		"  It waits. WindowClosed: It opens at 22:00.", "More: kubectl reboots why w1")
 	<-looked
 	go func() {
 		var all v1alpha1.NodeRebootList

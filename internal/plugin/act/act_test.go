@@ -321,6 +321,84 @@ func TestADryRunWritesNothing(t *testing.T) {
 	}
 }
 
+func TestTimesAreThoseOfWhoReads(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		until *metav1.MicroTime
+		want  string
+	}{
+		"today": {micro(60), "until 22:00 JST."}, "tomorrow": {micro(24 * 60), "until Tue 21:00 JST."},
+		"far away": {micro(30 * 24 * 60), "until Wed Apr 1 2026 21:00 JST."}, "over": {micro(-1), ""},
+	} {
+		terminal := cluster(t, node("w1"), reboot("w1-a", "w1", func(r *v1alpha1.NodeReboot) { r.Status.UntilTime = test.until }))
+		terminal.Zone = time.FixedZone("JST", 9*60*60)
+		_, out, _ := run(terminal, "now w1 --reason x")
+		if !strings.Contains(out, test.want) || (test.want == "") == strings.Contains(out, "In your time zone that is ") {
+			t.Errorf("%s: it says %s", name, out)
+		}
+	}
+}
+
+func TestWhoManagesAPolicySetsItsModeBack(t *testing.T) {
+	t.Parallel()
+	for want, change := range map[string]func(*v1alpha1.RebootPolicy){
+		"flux suspend kustomization apps -n flux-system": func(p *v1alpha1.RebootPolicy) {
+			p.Labels = map[string]string{"kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}
+		},
+		"flux suspend helmrelease ro -n ops": func(p *v1alpha1.RebootPolicy) {
+			p.Labels = map[string]string{"helm.toolkit.fluxcd.io/name": "ro", "helm.toolkit.fluxcd.io/namespace": "ops"}
+		},
+		"Argo CD manages this policy (application nodes)": func(p *v1alpha1.RebootPolicy) {
+			p.Annotations = map[string]string{"argocd.argoproj.io/tracking-id": "nodes:reboot-operator.io/RebootPolicy:/workers"}
+		},
+		"Helm manages this policy (release ops/ro)": func(p *v1alpha1.RebootPolicy) {
+			p.Labels = map[string]string{"app.kubernetes.io/managed-by": "Helm"}
+			p.Annotations = map[string]string{"meta.helm.sh/release-name": "ro", "meta.helm.sh/release-namespace": "ops"}
+		},
+	} {
+		if _, out, _ := run(cluster(t, policy("workers", change)), "pause workers"); !strings.Contains(out, want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+	if _, out, _ := run(cluster(t, policy("workers")), "pause workers"); strings.Contains(out, "manages") {
+		t.Errorf("nobody manages it, and it says\n%s", out)
+	}
+}
+
+func TestAnApprovalThatExpiredIsGivenAgain(t *testing.T) {
+	t.Parallel()
+	expired := func(r *v1alpha1.NodeReboot) {
+		given("alice")(r)
+		r.Status.Reason, r.Status.ApprovedTime = v1alpha1.ReasonAwaitingApproval, micro(-600)
+	}
+	for _, by := range []string{"alice", "carol"} {
+		of := func(r *v1alpha1.NodeReboot) { r.Spec.ApprovedBy = by }
+		terminal := cluster(t, policy("workers", requires), reboot("w1-a", "w1", expired, of))
+		var values []string
+		intercept(terminal, interceptor.Funcs{
+			Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, options ...client.PatchOption) error {
+				err := c.Patch(ctx, o, p, options...)
+				r := o.(*v1alpha1.NodeReboot)
+				values = append(values, string(r.Spec.Approval))
+				if r.Spec.Approval == v1alpha1.ApprovalNotGiven { // The manager sees it at once.
+					seen := r.DeepCopy()
+					seen.Status.ApprovedTime = nil
+					return errors.Join(err, c.Status().Update(ctx, seen))
+				}
+				return err
+			},
+		})
+		code, out, errOut := terminal.Run(plugin.Run, "approve", "w1", "--answer-timeout=2s")
+		want := []string{"NotGiven", "Given"}
+		if by != "alice" {
+			want = want[1:] // One by someone else is another one.
+		}
+		if diff := cmp.Diff(want, values); code != app.ExitOK || diff != "" || !strings.Contains(out, "is approved by alice.") {
+			t.Errorf("of %s: it ended with %d: %s%s %s", by, code, out, errOut, diff)
+		}
+	}
+}
+
 func TestADryRunShowsTheObjectAsItWouldBe(t *testing.T) {
 	t.Parallel()
 	terminal := cluster(t, policy("workers"), node("w1", func(n *corev1.Node) { n.Labels[v1alpha1.SkipLabel] = "" }))

@@ -33,7 +33,7 @@ func managed(p *v1alpha1.RebootPolicy) []string {
 	}
 	if name := argoApplication(p); name != "" {
 		return []string{"Argo CD manages this policy (application " + name + "), and sets its mode back if it syncs with self-heal." + inGit +
-			", or turn that off first: argocd app set " + name + " --self-heal=false"}
+			", or turn off self-heal of the application first."}
 	}
 	if p.Labels[helmManaged] == "Helm" {
 		return []string{"Helm manages this policy (release " + p.Annotations[helmNamespace] + "/" + p.Annotations[helmRelease] +

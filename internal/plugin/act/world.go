@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -92,12 +93,14 @@ func (s *session) expect(a *answer, r *v1alpha1.NodeReboot) {
 
 // state says where a NodeReboot is, and until when.
 func (o *options) stateOf(r *v1alpha1.NodeReboot) []string {
-	lines := []string{fmt.Sprintf("%s: %s", r.Status.Reason, r.Status.Message)}
+	// How to approve it is said by a command of the plugin.
+	message, _, _ := strings.Cut(r.Status.Message, " To give it: kubectl patch")
+	lines := []string{fmt.Sprintf("%s: %s", r.Status.Reason, message)}
 	if r.Status.Phase == v1alpha1.PhasePending {
 		lines[0] = "It waits. " + lines[0]
 	}
 	if until := r.Status.UntilTime; until != nil && until.After(o.Clock.Now()) {
-		lines = append(lines, "Until "+o.at(until.Time)+".")
+		lines = append(lines, "In your time zone that is until "+o.at(until.Time)+".")
 	}
 	if r.Status.Phase == v1alpha1.PhasePending &&
 		(r.Status.Reason == v1alpha1.ReasonAwaitingApproval || r.Status.Reason == v1alpha1.ReasonSelfApproved) {

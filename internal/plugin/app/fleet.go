@@ -44,7 +44,8 @@ func ReadError(what string, err error) error {
 	case meta.IsNoMatchError(err):
 		return errNotInstalled
 	case apierrors.IsForbidden(err):
-		return fmt.Errorf("you may not read %s; a cluster administrator can give you the roles reboot-operator-viewer and reboot-operator-plugin: %w", what, err)
+		return fmt.Errorf("you may not read %s; "+
+			"a cluster administrator can give you the roles reboot-operator-viewer and reboot-operator-plugin: %w", what, err)
 	}
 	return fmt.Errorf("read %s: %w", what, err)
 }
