@@ -49,7 +49,9 @@ func (f fleet) client(t *testing.T) client.WithWatch {
 }
 
 func (f fleet) objects() []client.Object {
-	slots := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: objects.DefaultNamespace, Name: v1alpha1.SlotsName}, Data: map[string]string{}}
+	slots := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: objects.DefaultNamespace, Name: v1alpha1.SlotsName}, Data: map[string]string{},
+	}
 	all := []client.Object{f.policy(), slots, pod("manager", "", v1alpha1.ManagerComponent)}
 	count := len(f.zones) * f.perZone
 	middle := count / 4 * 2
@@ -86,7 +88,9 @@ func pod(name, node, component string) *corev1.Pod {
 		Labels: map[string]string{v1alpha1.ComponentLabel: component, "app.kubernetes.io/name": "reboot-operator"},
 	}}
 	p.Spec.NodeName = node
-	p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "DaemonSet", Name: component, UID: "1", Controller: ptr.To(true)}}
+	p.OwnerReferences = []metav1.OwnerReference{{
+		APIVersion: "apps/v1", Kind: "DaemonSet", Name: component, UID: "1", Controller: ptr.To(true),
+	}}
 	p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
 	return p
 }
@@ -120,7 +124,8 @@ spec:
 func (f fleet) reboot(node *corev1.Node, zone string, start time.Time, i int) *v1alpha1.NodeReboot {
 	boot := node.Status.NodeInfo.BootID
 	r := &v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{
-		Name: node.Name + "-5c1d", UID: "uid-of-reboot-of-" + node.UID, Generation: 1, CreationTimestamp: metav1.NewTime(f.now.Add(-8 * time.Hour)),
+		Name: node.Name + "-5c1d", UID: "uid-of-reboot-of-" + node.UID, Generation: 1,
+		CreationTimestamp: metav1.NewTime(f.now.Add(-8 * time.Hour)),
 	}, Spec: v1alpha1.NodeRebootSpec{NodeName: node.Name, Trigger: v1alpha1.TriggerSentinel, Urgency: v1alpha1.UrgencyNormal, BootID: boot}}
 	status := &r.Status
 	status.NodeUID, status.Before = string(node.UID), &v1alpha1.BootInfo{BootID: boot}

@@ -29,9 +29,9 @@ var update = flag.Bool("update", false, "write the screenshots of docs/images ag
 const largest = 200_000
 
 func TestThePageIsReadableInLightAndDarkAndOnEveryScreen(t *testing.T) {
-	f := fleet{zones: []string{"eu-1a", "eu-1b", "eu-1c"}, perZone: 7, now: time.Now()}
+	f := fleet{zones: []string{"eu-1a", "eu-1b", "eu-1c"}, perZone: 6, now: time.Now()}
 	d := startDashboard(t, from(f.client(t), "production"))
-	b := openTab(t, 1440, 1010)
+	b := openTab(t, 1440, 960)
 	b.do(chromedp.Navigate(d.address))
 	b.wait("the page is live", `document.querySelector("#live").dataset.state === "live" && document.querySelectorAll(".row").length > 20`)
 	b.wait("the forecast is there", `document.querySelector(".card").textContent.includes("Done about")`)
