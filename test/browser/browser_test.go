@@ -20,8 +20,10 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+	"github.com/go-logr/logr"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
@@ -29,6 +31,12 @@ import (
 
 // limit is how long anything may take that happens by itself. It is no measure of speed.
 const limit = time.Minute
+
+// The command says nothing in a log; see cmd/kubectl-reboots.
+func TestMain(m *testing.M) {
+	log.SetLogger(logr.Discard())
+	os.Exit(m.Run())
+}
 
 // tab is a page in the browser.
 type tab struct {

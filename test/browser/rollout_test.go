@@ -25,7 +25,7 @@ func bed(t *testing.T) (*testbed.Cluster, []*testbed.Host) {
 	check(t, err)
 	t.Cleanup(func() { check(t, cluster.Stop()) })
 	check(t, cluster.Install(ctx))
-	_, err = cluster.StartManager(ctx, testbed.ManagerOptions{Args: []string{"--leader-elect=false"}})
+	_, err = cluster.StartManager(ctx, testbed.ManagerOptions{})
 	check(t, err)
 	var hosts []*testbed.Host
 	for i := range 6 {

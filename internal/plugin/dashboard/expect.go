@@ -11,7 +11,7 @@ import (
 )
 
 // Forecast computes what is expected, and says in sentences what it could not read.
-type Forecast func(ctx context.Context, c client.Reader, namespace string, now time.Time) (f *forecast.Forecast, unknown []string, err error)
+type Forecast func(ctx context.Context, c client.Reader, namespace string, now time.Time) (*forecast.Forecast, []string, error)
 
 // expect computes what is expected of a cluster as it is.
 func expect(ctx context.Context, c client.Reader, namespace string, now time.Time) (f *forecast.Forecast, unknown []string, err error) {

@@ -167,8 +167,10 @@ function drawBars(c, s, row, y) {
   for (let i = 0; i < bars.length; i++) {
     const bar = bars[i];
     const end = bar.to || t;
-    if (end < s.from || bar.from > s.to) continue;
-    const left = Math.max(s.x(bar.from), -4), right = Math.min(Math.max(s.x(end), left + 2), s.width + 4);
+    // What was expected of the time that has passed meanwhile is over.
+    const from = bar.forecast ? Math.max(bar.from, t) : bar.from;
+    if (end < s.from || from > s.to || (bar.forecast && end <= t)) continue;
+    const left = Math.max(s.x(from), -4), right = Math.min(Math.max(s.x(end), left + 2), s.width + 4);
     const color = colors[COLORS[bar.kind] || 'unknown'];
     if (bar.kind === 'Waiting' && !bar.forecast) { waits(c, left, right, y, color, row.warn && !bar.to); continue; }
     const joinsLeft = i > 0 && joined(bars[i - 1], bar), joinsRight = i + 1 < bars.length && joined(bar, bars[i + 1]);
@@ -226,8 +228,8 @@ function drawSum(c, s, line, y) {
   const t = now();
   for (const row of line.rows) {
     for (const bar of row.bars || []) {
-      if (bar.kind === 'Waiting') continue;
-      const left = Math.max(0, s.x(bar.from)), right = Math.min(s.width, Math.max(s.x(bar.to || t), left + 1.5));
+      if (bar.kind === 'Waiting' || (bar.forecast && bar.to <= t)) continue;
+      const left = Math.max(0, s.x(bar.forecast ? Math.max(bar.from, t) : bar.from)), right = Math.min(s.width, Math.max(s.x(bar.to || t), left + 1.5));
       if (right <= 0 || left >= s.width) continue;
       c.globalAlpha = bar.forecast ? .22 : .75;
       c.fillStyle = colors[COLORS[bar.kind] || 'unknown'];
