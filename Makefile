@@ -49,7 +49,7 @@ HELM_DOCS := go tool -modfile=hack/tools/helm/go.mod helm-docs
 # Writes a bill of materials of a program.
 CYCLONEDX := go tool -modfile=hack/tools/security/go.mod cyclonedx-gomod
 
-MODULES := . hack/dashboards hack/tools hack/tools/helm hack/tools/lint hack/tools/security hack/tools/workflows test/chart test/testbed/components
+MODULES := . hack/dashboards hack/tools hack/tools/helm hack/tools/lint hack/tools/security hack/tools/workflows test/browser test/chart test/testbed/components
 GENERATED := api/v1alpha1/zz_generated.deepcopy.go charts config/crd/bases config/rbac/role.yaml config/components/dashboards docs/reason-messages.md docs/why.md internal/plugin/why/testdata
 
 # Results are not cached (-count=1): Go does not see which manifests kubectl read.
@@ -109,7 +109,7 @@ vet: ## Run go vet.
 .PHONY: lint
 lint: lint-api ## Lint everything, the API's conventions included.
 	$(GOLANGCI_LINT) run
-	cd test/chart && go tool -modfile=../../hack/tools/lint/go.mod golangci-lint-kube-api-linter run ./...
+	for module in test/browser test/chart; do (cd $$module && go tool -modfile=../../hack/tools/lint/go.mod golangci-lint-kube-api-linter run ./...) || exit; done
 	go run ./hack/words
 
 .PHONY: lint-api
@@ -141,7 +141,7 @@ GO_TEST := go run ./hack/gotest -summary="$(SUMMARY)" -- -timeout 40m
 .PHONY: test
 test: ## Run all tests, and say at the end which failed and which were skipped.
 	@summary=$$(mktemp); trap 'rm -f "$$summary"' EXIT; status=0; \
-	$(MAKE) --keep-going test-unit test-envtest test-chart test-e2e SUMMARY="$$summary" || status=$$?; \
+	$(MAKE) --keep-going test-unit test-envtest test-chart test-browser test-e2e SUMMARY="$$summary" || status=$$?; \
 	go run ./hack/gotest -summary="$$summary" -show; exit $$status
 
 .PHONY: test-unit
@@ -190,6 +190,15 @@ test-envtest: ## Run what needs an API server: kinds, rights, controller, helper
 .PHONY: test-chart
 test-chart: ## Compare the Helm chart with config/, try every value, install, upgrade and uninstall it.
 	$(WITH_ASSETS) && export KUBEBUILDER_ASSETS=$$assets && cd test/chart && go run github.com/reboot-operator/reboot-operator/hack/gotest -summary="$(SUMMARY)" -- -timeout 20m -count=1 ./...
+
+# A module of its own: what drives a browser stays out of the operator's go.mod. Without Chromium the tests are skipped.
+.PHONY: test-browser
+test-browser: ## Try the dashboard in headless Chromium, against a rollout on the testbed.
+	$(WITH_ASSETS) && export KUBEBUILDER_ASSETS=$$assets && cd test/browser && go run github.com/reboot-operator/reboot-operator/hack/gotest -summary="$(SUMMARY)" -- -timeout 20m -count=1 ./...
+
+.PHONY: screenshots
+screenshots: ## Write the screenshots of the dashboard in docs/images again.
+	cd test/browser && go test -count=1 -run TestThePageIsReadable . -update
 
 .PHONY: test-e2e
 test-e2e: ## Run whole rollouts on the testbed.
@@ -348,9 +357,9 @@ RELEASE := bin/release
 # The platforms of the image, those of a release, and those of the kubectl plugin.
 PLATFORMS ?= amd64 arm64
 RELEASE_PLATFORMS := amd64 arm64
-PLUGIN_PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
-# The plugin is released when it is there.
-PLUGIN := $(wildcard cmd/kubectl-reboots)
+RELEASE_PLUGIN_PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+# kubectl runs this program to complete command lines of the plugin; Windows cannot.
+PLUGIN_COMPLETION := internal/plugin/completion/kubectl_complete-reboots
 CHART := charts/reboot-operator
 
 .PHONY: bin/release
@@ -362,7 +371,7 @@ bin/release:
 .PHONY: release
 release: ## Write everything that the tag VERSION publishes to dist/release, the image and the chart to dist/layouts.
 	hack/hermetic.sh $(MAKE) release-files VERSION=$(VERSION) REVISION="$$(git rev-parse HEAD)" SOURCE_DATE_EPOCH="$$(git log -1 --format=%ct)" \
-		NAMESPACE=$(DEFAULT_NAMESPACE) PLATFORMS="$(RELEASE_PLATFORMS)" MANIFESTS=
+		NAMESPACE=$(DEFAULT_NAMESPACE) PLATFORMS="$(RELEASE_PLATFORMS)" PLUGIN_PLATFORMS="$(RELEASE_PLUGIN_PLATFORMS)" MANIFESTS=
 
 .PHONY: release-files
 release-files: release-check
@@ -374,7 +383,7 @@ release-files: release-check
 	$(MAKE) build-installer IMG="$$(awk '$$1 == "image" {print $$2}' dist/release/digests.txt)"
 	cp dist/install.yaml dist/before-1.36.yaml dist/release/
 	$(RELEASE) chart -chart=$(CHART) -name=$(RELEASE_CHARTS) -created=$(SOURCE_DATE_EPOCH) -to=dist/release -layout=dist/layouts/chart >> dist/release/digests.txt
-	$(if $(PLUGIN),$(MAKE) plugin-archives)
+	$(MAKE) plugin-archives
 	$(RELEASE) notes -version=$(VERSION) > dist/notes.md
 	$(RELEASE) checksums -folder=dist/release
 
@@ -398,13 +407,21 @@ image-layout: bin/release
 	$(RELEASE) image -name=$(IMAGE) -version=$(VERSION) -revision=$(REVISION) -created=$(SOURCE_DATE_EPOCH) -layout=dist/layouts/image \
 		$(foreach arch,$(PLATFORMS),$(arch)=bin/linux-$(arch)) > $(DIGESTS)
 
+# Archives of the plugin for PLUGIN_PLATFORMS, and the manifest for krew that names them.
 .PHONY: plugin-archives
 plugin-archives: bin/release
 	for platform in $(PLUGIN_PLATFORMS); do \
-		os=$${platform%/*} arch=$${platform#*/} name=kubectl-reboots; [[ $$os != windows ]] || name=kubectl-reboots.exe; \
-		$(MAKE) build PROGRAMS=kubectl-reboots GOOS=$$os GOARCH=$$arch BIN=bin/$$os-$$arch; \
-		$(RELEASE) archive -created=$(SOURCE_DATE_EPOCH) -to=dist/release/kubectl-reboots_$(VERSION)_$${os}_$$arch.tar.gz bin/$$os-$$arch/$$name LICENSE; \
+		os=$${platform%/*} arch=$${platform#*/} name=kubectl-reboots extra=$(PLUGIN_COMPLETION); [[ $$os != windows ]] || name=kubectl-reboots.exe extra=; \
+		$(MAKE) build PROGRAMS=kubectl-reboots GOOS=$$os GOARCH=$$arch BIN=bin/$$os-$$arch || exit; \
+		$(RELEASE) archive -created=$(SOURCE_DATE_EPOCH) -to=dist/release/kubectl-reboots_$(VERSION)_$${os}_$$arch.tar.gz bin/$$os-$$arch/$$name $$extra LICENSE || exit; \
 	done
+	$(RELEASE) krew -version=$(VERSION) -folder=dist/release
+
+.PHONY: kubectl-plugin
+kubectl-plugin: ## Build the kubectl plugin for this machine: bin/kubectl-reboots, and what completes its command lines.
+	$(MAKE) build PROGRAMS=kubectl-reboots GOOS=$$(go env GOHOSTOS) GOARCH=$$(go env GOHOSTARCH) BIN=bin
+	cp $(PLUGIN_COMPLETION) bin/
+	@ls -l bin/ | awk '$$NF ~ /^kubectl-reboots/ {printf "bin/%s: %.1f MB. Put the folder bin into PATH, and run: kubectl reboots\n", $$NF, $$5 / 1e6}'
 
 .PHONY: verify-release
 verify-release: ## Release a copy of the sources twice, without publishing anything, and compare both (PLATFORMS="amd64 arm64"; by default this machine's).

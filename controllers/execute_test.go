@@ -312,7 +312,8 @@ func TestExecuteUncordonsAfterTheStatusThatEndsTheAttemptAndRemovesTheFinalizerL
 	if node.Spec.Unschedulable {
 		t.Error("node is still cordoned")
 	}
-	if projection.ConditionStatus(node, plan.MaintenancePlanned) != "" || projection.ConditionStatus(node, corev1.NodeReady) != corev1.ConditionTrue {
+	if projection.ConditionStatus(node, plan.MaintenancePlanned) != "" ||
+		projection.ConditionStatus(node, corev1.NodeReady) != corev1.ConditionTrue {
 		t.Errorf("conditions %+v; want Ready alone", node.Status.Conditions)
 	}
 }

@@ -191,7 +191,8 @@ func TestSignsOfMaintenanceAskForAPassIfTheyComeOrGo(t *testing.T) {
 	if !leaseChanged(projection.StripLease(lease()), projection.StripLease(shorter)) {
 		t.Error("Lease: want a pass for one that ends sooner")
 	}
-	if leaseChanged(lease(), renewed) || !leaseChanged(lease(), freed) || !leaseChanged(projection.StripLease(freed), projection.StripLease(lease())) {
+	if leaseChanged(lease(), renewed) || !leaseChanged(lease(), freed) ||
+		!leaseChanged(projection.StripLease(freed), projection.StripLease(lease())) {
 		t.Error("Lease: want no pass for a renewal, and one for another holder")
 	}
 	of := nodeMaintenance

@@ -113,13 +113,19 @@ func TestOtherObjectsOfAnySizeTakeLittleMemory(t *testing.T) {
 	}
 	for name, one := range map[string]func(i int) client.Object{
 		"PodDisruptionBudget": func(i int) client.Object {
-			return projection.StripBudget(&policyv1.PodDisruptionBudget{ObjectMeta: meta(i), Spec: policyv1.PodDisruptionBudgetSpec{Selector: selector(i)}})
+			return projection.StripBudget(&policyv1.PodDisruptionBudget{
+				ObjectMeta: meta(i), Spec: policyv1.PodDisruptionBudgetSpec{Selector: selector(i)},
+			})
 		},
 		"Lease": func(i int) client.Object {
-			return projection.StripLease(&coordinationv1.Lease{ObjectMeta: meta(i), Spec: coordinationv1.LeaseSpec{HolderIdentity: ptr.To(large(i))}})
+			return projection.StripLease(&coordinationv1.Lease{
+				ObjectMeta: meta(i), Spec: coordinationv1.LeaseSpec{HolderIdentity: ptr.To(large(i))},
+			})
 		},
 		"VolumeAttachment": func(i int) client.Object {
-			return projection.StripVolumeAttachment(&storagev1.VolumeAttachment{ObjectMeta: meta(i), Spec: storagev1.VolumeAttachmentSpec{Attacher: large(i)}})
+			return projection.StripVolumeAttachment(&storagev1.VolumeAttachment{
+				ObjectMeta: meta(i), Spec: storagev1.VolumeAttachmentSpec{Attacher: large(i)},
+			})
 		},
 		"NodeMaintenance": func(i int) client.Object {
 			object := nodeMaintenance("n1")

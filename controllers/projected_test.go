@@ -46,7 +46,8 @@ func compareSnapshots(t *testing.T, want, got *plan.Snapshot) {
 	t.Helper()
 	for node, pods := range got.Pods {
 		// The reader of the test has no pods of the operator, and leaves out nodes without any.
-		if got.Pods[node] = slices.DeleteFunc(pods, func(pod model.Pod) bool { return pod.Namespace == testNamespace }); len(got.Pods[node]) == 0 {
+		got.Pods[node] = slices.DeleteFunc(pods, func(pod model.Pod) bool { return pod.Namespace == testNamespace })
+		if len(got.Pods[node]) == 0 {
 			delete(got.Pods, node)
 		}
 	}

@@ -10,6 +10,9 @@ if [[ $(uname -s) != Linux ]]; then
 fi
 tag=v9.9.9-dry.run
 platforms=${PLATFORMS:-$(go env GOHOSTARCH)}
+# The plugin is built for all platforms with the image for all of them, and else for this one.
+plugins=${PLATFORMS:+linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64}
+plugins=${plugins:-linux/$platforms}
 work=$(mktemp -d)
 exec 3>&1
 # Commands run in braces with their output in a file, because `set -e` counts there, and not to the left of ||.
@@ -23,7 +26,7 @@ while IFS= read -r -d '' file; do [[ ! -e $file ]] || printf '%s\0' "$file"; don
 # From here on, hooks and settings of the user have no say, nor has what the outer make was given.
 export GIT_AUTHOR_NAME=release GIT_AUTHOR_EMAIL=release@example.com GIT_COMMITTER_NAME=release GIT_COMMITTER_EMAIL=release@example.com
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
-unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES VERSION REVISION SOURCE_DATE_EPOCH IMG NAMESPACE BIN GOOS GOARCH PLATFORMS DATE TAG
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES VERSION REVISION SOURCE_DATE_EPOCH IMG NAMESPACE BIN GOOS GOARCH PLATFORMS PLUGIN_PLATFORMS DATE TAG
 {
   mkdir "$work/first"
   xargs -0 cp --parents --target-directory "$work/first" -- <"$work/files"
@@ -35,14 +38,14 @@ unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES VERSION REVISION SOURCE_DATE_EPOC
   git add --all
   git commit --quiet --no-gpg-sign --message "Release $tag"
   git tag "$tag"
-  make --no-print-directory release VERSION="$tag" RELEASE_PLATFORMS="$platforms"
+  make --no-print-directory release VERSION="$tag" RELEASE_PLATFORMS="$platforms" RELEASE_PLUGIN_PLATFORMS="$plugins"
 } >"$work/log" 2>&1
 (
   umask 0077
   git clone --quiet "$work/first" "$work/second"
   cd "$work/second"
-  export GOPROXY=off GOFLAGS=-tags=other GOAMD64=v3 GOARM64=v8.1 NAMESPACE=other SOURCE_DATE_EPOCH=1 REVISION=other PLATFORMS=other BIN=other
-  make --no-print-directory release VERSION="$tag" RELEASE_PLATFORMS="$platforms"
+  export GOPROXY=off GOFLAGS=-tags=other GOAMD64=v3 GOARM64=v8.1 NAMESPACE=other SOURCE_DATE_EPOCH=1 REVISION=other PLATFORMS=other PLUGIN_PLATFORMS=other BIN=other
+  make --no-print-directory release VERSION="$tag" RELEASE_PLATFORMS="$platforms" RELEASE_PLUGIN_PLATFORMS="$plugins"
 ) >"$work/log" 2>&1
 : >"$work/log"
 diff -r "$work/first/dist/release" "$work/second/dist/release" >&3 || fail "two releases of the same commit differ"
@@ -54,9 +57,8 @@ want=(before-1.36.yaml checksums.txt digests.txt install.yaml "reboot-operator-$
 for arch in $platforms; do
   for program in manager helper rebooter; do want+=("$program-linux-$arch.cdx.json"); done
 done
-if [[ -e cmd/kubectl-reboots ]]; then
-  for platform in linux_amd64 linux_arm64 darwin_amd64 darwin_arm64 windows_amd64; do want+=("kubectl-reboots_${tag}_$platform.tar.gz"); done
-fi
+want+=(reboots.yaml)
+for platform in $plugins; do want+=("kubectl-reboots_${tag}_${platform/\//_}.tar.gz"); done
 diff <(printf '%s\n' "${want[@]}" | LC_ALL=C sort) <(cd dist/release && find . -type f -printf '%P\n' | LC_ALL=C sort) >&3 ||
   fail "missing (<) or unexpected (>) files in a release"
 # Go builds tools for the machine that runs them, so a checksum of one would differ on another machine.
@@ -68,6 +70,9 @@ for arch in $platforms; do
   [[ $arch == "$(go env GOHOSTARCH)" ]] || continue
   said=$("bin/linux-$arch/manager" --version)
   [[ $said == "reboot-operator manager $tag "* ]] || fail "the manager says that it is $said"
+  said=$(tar --extract --to-stdout --gzip --file "dist/release/kubectl-reboots_${tag}_linux_$arch.tar.gz" kubectl-reboots >"$work/plugin" &&
+    chmod +x "$work/plugin" && "$work/plugin" version --client)
+  [[ $said == "reboot-operator kubectl-reboots $tag "* ]] || fail "the plugin says that it is $said"
 done
 # Two commits with nothing in between: what a release or its preparation changes besides shows.
 dirty=$(git status --porcelain)

@@ -64,10 +64,29 @@ func flagsOf(t *testing.T, program string) []string {
 	return flags
 }
 
+// knownFlags are those of all programs, and of all commands of the plugin.
+func knownFlags(t *testing.T) map[string]bool {
+	t.Helper()
+	known := map[string]bool{}
+	for _, program := range []string{"manager", "helper", "rebooter"} {
+		for _, flag := range flagsOf(t, program) {
+			known[flag] = true
+		}
+	}
+	commands := []*cobra.Command{plugin.Command(app.New(genericiooptions.NewTestIOStreamsDiscard()))}
+	for len(commands) > 0 {
+		for _, flags := range []*pflag.FlagSet{commands[0].Flags(), commands[0].PersistentFlags()} {
+			flags.VisitAll(func(flag *pflag.Flag) { known[flag.Name] = true })
+		}
+		commands = append(commands[1:], commands[0].Commands()...)
+	}
+	return known
+}
+
 // others are flags of other programs that pages name by themselves.
 var others = map[string]string{
 	"create-namespace": "helm", "force-conflicts": "helm", "reset-then-reuse-values": "helm", "reuse-values": "helm", "take-ownership": "helm",
-	"skip-crds": "helm", "all": "helm", "no-hooks": "helm",
+	"skip-crds": "helm", "no-hooks": "helm",
 	"wait": "helm", "set": "helm", "timeout": "helm", "rollback-on-failure": "helm", "atomic": "helm", "data.retention": "alertmanager",
 	"delete-emptydir-data": "kubectl drain", "dry-run": "kubectl", "field-manager": "kubectl",
 	"field-selector": "kubectl", "all-containers": "kubectl logs", "prefix": "kubectl logs", "tail": "kubectl logs", "show-labels": "kubectl",
@@ -81,12 +100,7 @@ var others = map[string]string{
 // A page names no flag that no program has, such as one that was removed, where it stands by itself or is an argument in a manifest. The
 // changelog names those that were removed, the page about kured those of kured, and decisions are of their time.
 func TestPagesNameFlagsThatProgramsHave(t *testing.T) {
-	known := map[string]bool{}
-	for _, program := range []string{"manager", "helper", "rebooter"} {
-		for _, flag := range flagsOf(t, program) {
-			known[flag] = true
-		}
-	}
+	known := knownFlags(t)
 	named := regexp.MustCompile("(?m)(?:`|\\[|^\\s*- |[\"'])--([a-z][a-z0-9.-]+)")
 	pages, found := []string{"../README.md", "../SECURITY.md", "../CONTRIBUTING.md"}, 0
 	for _, pattern := range []string{"../docs/*.md", "../docs/spec/*/*.md", "../charts/*/*.md"} {
@@ -113,35 +127,13 @@ func TestPagesNameFlagsThatProgramsHave(t *testing.T) {
 	}
 }
 
-// flagsOfPlugin are the flags of all commands of the plugin.
-func flagsOfPlugin() (flags []string) {
-	var walk func(*cobra.Command)
-	walk = func(c *cobra.Command) {
-		c.Flags().VisitAll(func(f *pflag.Flag) { flags = append(flags, f.Name) })
-		for _, below := range c.Commands() {
-			walk(below)
-		}
-	}
-	walk(plugin.Command(app.New(genericiooptions.NewTestIOStreamsDiscard())))
-	return flags
-}
-
 // What programs say to people names no flag that no program has either.
 func TestTextsOfProgramsNameFlagsThatProgramsHave(t *testing.T) {
-	known := map[string]bool{}
-	for _, program := range []string{"manager", "helper", "rebooter"} {
-		for _, flag := range flagsOf(t, program) {
-			known[flag] = true
-		}
-	}
-	for _, flag := range flagsOfPlugin() {
-		known[flag] = true
-	}
+	known := knownFlags(t)
 	named, found := regexp.MustCompile(`(?:^|[^a-z0-9-])--([a-z][a-z0-9-]+)`), 0
 	for _, folder := range []string{"../api", "../cmd", "../controllers", "../internal"} {
 		err := filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
-			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") ||
-				filepath.Dir(path) == "../internal/kured" { // it reads the flags of kured
+			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err
 			}
 			file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)

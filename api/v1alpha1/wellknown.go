@@ -39,6 +39,11 @@ const (
 	ManagerFieldManager = "reboot-operator"
 	// SkipLabel on a Node, with any value, keeps it from being rebooted.
 	SkipLabel = "reboot-operator.io/skip"
+	// SkipReasonAnnotation on a Node says why it has SkipLabel, for people, where that is no valid value of a label.
+	SkipReasonAnnotation = "reboot-operator.io/skip-reason"
+	// PausedFromAnnotation on a RebootPolicy holds the mode that "kubectl reboots pause" found, so that "resume" can restore it. The manager
+	// does not read it.
+	PausedFromAnnotation = "reboot-operator.io/paused-from"
 	// ControlPlaneLabel is on every control-plane node.
 	ControlPlaneLabel = "node-role.kubernetes.io/control-plane"
 )

@@ -1,9 +1,14 @@
-// Package crd has the schemas of the kinds, for programs that check an object without a cluster.
+// Package crd has the definitions of the kinds, for programs that check objects without a cluster.
 package crd
 
-import _ "embed" // the files below bases
+import "embed"
 
-// RebootPolicies is the CustomResourceDefinition of RebootPolicy.
+// Bases are the definitions as controller-gen writes them, in the folder bases.
+//
+//go:embed bases/*.yaml
+var Bases embed.FS
+
+// RebootPolicies is the definition of RebootPolicy.
 //
 //go:embed bases/reboot-operator.io_rebootpolicies.yaml
 var RebootPolicies []byte

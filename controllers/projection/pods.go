@@ -70,7 +70,8 @@ func (p *Pods) Project(pods []*corev1.Pod) ([]model.Pod, error) {
 	return projected, nil
 }
 
-// Finished: the pod ended and does not run again. A static pod that failed, as a graceful shutdown of its node leaves it, does: it is down.
+// Finished says that the pod ended and does not run again. A static pod that failed, as a graceful shutdown of its node leaves it, does: it
+// is down.
 func Finished(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed && !isMirror(pod)
 }

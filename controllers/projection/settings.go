@@ -106,7 +106,8 @@ func StripManagerDeployment(deployment *appsv1.Deployment) *appsv1.Deployment {
 func StripOwnPod(pod *corev1.Pod, named sets.Set[string]) *corev1.Pod {
 	stripped, own := StripPod(pod, named), StripOwn(pod)
 	metav1.SetMetaDataLabel(&stripped.ObjectMeta, v1alpha1.ComponentLabel, pod.Labels[v1alpha1.ComponentLabel])
-	stripped.Spec.NodeSelector, stripped.Spec.Tolerations, stripped.Spec.Affinity = own.Spec.NodeSelector, own.Spec.Tolerations, own.Spec.Affinity
+	stripped.Spec.NodeSelector, stripped.Spec.Tolerations = own.Spec.NodeSelector, own.Spec.Tolerations
+	stripped.Spec.Affinity = own.Spec.Affinity
 	stripped.Status.Reason, stripped.Status.Message = own.Status.Reason, own.Status.Message
 	if len(own.Status.ContainerStatuses) > 0 {
 		stripped.Status.ContainerStatuses = own.Status.ContainerStatuses

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"golang.org/x/term"
+	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
@@ -27,10 +28,13 @@ func main() {
 	flag.IntVar(&options.RebootSeconds, "reboot-seconds", 3, "how long a host is down")
 	flag.StringVar(&options.PolicyFile, "policy", "", "a file with the RebootPolicy to apply instead of the demo's own")
 	flag.DurationVar(&options.Timeout, "timeout", 10*time.Minute, "how long the rollout may take")
-	verbose := flag.Bool("v", false, "say what the testbed does")
+	verbose := flag.Bool("v", false, "say what the testbed does, and show no live view")
 	flag.Parse()
+	// What libraries log would be written over the live view.
 	log.SetLogger(logr.Discard())
+	klog.SetLogger(logr.Discard())
 	if *verbose {
+		options.Live = false
 		options.Log = zap.New(zap.WriteTo(os.Stderr), zap.UseDevMode(true))
 	}
 

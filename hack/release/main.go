@@ -1,6 +1,6 @@
 // Command release makes what a release publishes, from programs that `make build` has built: the image for all platforms, the packed chart,
-// archives of the kubectl plugin, notes, and checksums. It reads no clock, so that everybody who runs it on one commit gets the same bytes.
-// `make release` and `make push-to` run it; docs/releasing.md says how.
+// archives of the kubectl plugin and its manifest for krew, notes, and checksums. It reads no clock, so that everybody who runs it on one
+// commit gets the same bytes. `make release` and `make push-to` run it; docs/releasing.md says how.
 package main
 
 import (
@@ -24,6 +24,7 @@ func commands() map[string]command {
 		"image":     imageCommand,
 		"chart":     chartCommand,
 		"archive":   archiveCommand,
+		"krew":      krewCommand,
 		"notes":     notesCommand,
 		"bill":      billCommand,
 		"checksums": checksumsCommand,

@@ -311,7 +311,7 @@ func TestWrongArgumentsSayWhatToWrite(t *testing.T) {
 		args []string
 		want string
 	}{
-		"nothing":               {nil, "archive, bill, chart, check, checksums, image, notes, prepare, push, tag"},
+		"nothing":               {nil, "archive, bill, chart, check, checksums, image, krew, notes, prepare, push, tag"},
 		"no command":            {[]string{"publish"}, `"publish" is none of`},
 		"a missing flag":        {[]string{"push", "-layout=x"}, "push: -to, -want missing"},
 		"a URL as name":         {[]string{"push", "-layout=x", "-to=https://registry.example.com/x", digest}, "is no name of an image"},

@@ -9,15 +9,21 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/reboot-operator/reboot-operator/internal/plugin/act"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/check"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/completion"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/dashboard"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/fromkured"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/lint"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/plan"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/snapshot"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/status"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/timeline"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/versions"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/wait"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/why"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/windows"
-	"github.com/reboot-operator/reboot-operator/internal/version"
 )
 
 // about is the help text of the plugin.
@@ -41,17 +47,19 @@ func Command(a *app.App) *cobra.Command {
 	root.SetOut(a.Out)
 	root.SetErr(a.ErrOut)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return app.UsageError{Err: err} })
-	root.AddCommand(
-		status.Command(a),
-		windows.Command(a),
-		dashboard.Command(a),
-		timeline.Command(a),
-		versionCommand(a),
-		snapshot.Command(a),
-		fromkured.Command(a),
-		why.Command(a),
-	)
+	add(root, "Look:", status.Command(a), why.Command(a), plan.Command(a), timeline.Command(a), windows.Command(a), dashboard.Command(a), wait.Command(a))
+	add(root, "Act:", act.Commands(a)...)
+	add(root, "Prepare:", check.Command(a), lint.Command(a), snapshot.Command(a), fromkured.Command(a), versions.Command(a), completion.Command(a))
 	return root
+}
+
+// add adds a group of commands.
+func add(root *cobra.Command, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: title, Title: title})
+	for _, command := range commands {
+		command.GroupID = title
+		root.AddCommand(command)
+	}
 }
 
 // Run executes a command line and returns the exit code.
@@ -68,7 +76,7 @@ func Run(ctx context.Context, a *app.App, args []string) int {
 	}
 	var silent app.SilentError
 	if !errors.As(err, &silent) {
-		fmt.Fprintln(a.ErrOut, "error:", err)
+		_, _ = fmt.Fprintln(a.ErrOut, "error:", err)
 	}
 	return code
 }
@@ -82,14 +90,4 @@ func isUsage(err error) bool {
 		}
 	}
 	return false
-}
-
-func versionCommand(a *app.App) *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print the version of the plugin", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(a.Out, version.Describe("kubectl-reboots"))
-			return err
-		},
-	}
 }

@@ -35,7 +35,7 @@ type Options struct {
 	PolicyFile string
 	// Timeout bounds the rollout.
 	Timeout time.Duration
-	// Out takes what is shown. Live redraws a table there; otherwise every change is a line.
+	// Out takes what is shown. Live shows the plugin's live view there, which has to be a terminal; otherwise every change is a line.
 	Out  io.Writer
 	Live bool
 	// Log takes what the testbed does.
@@ -63,6 +63,10 @@ type demo struct {
 	fleet   fleet
 	// enforced is when the policy was let go.
 	enforced time.Time
+	// ended is when all nodes were seen to be done.
+	ended time.Time
+	// expected is what the forecast said on the way.
+	expected *expectation
 	// lag is how slow the cluster is.
 	lag *testbed.Lag
 }
@@ -111,6 +115,12 @@ func (d *demo) rollOut(ctx context.Context) ([]string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.options.Timeout)
 	defer cancel()
+	if d.options.Live {
+		d.view.say("To see it in a browser as well, type in another terminal:\n  go run ./cmd/kubectl-reboots --kubeconfig %s dashboard",
+			d.cluster.Kubeconfig())
+		d.view.screen = showScreen(ctx, cancel, d.options, d.cluster.Client())
+		defer func() { _ = d.view.screen.stop() }()
+	}
 
 	d.view.start = time.Now()
 	d.view.say("The policy is paused. Every node now says that it needs a reboot; each is tainted at once nevertheless.")
@@ -125,15 +135,22 @@ func (d *demo) rollOut(ctx context.Context) ([]string, error) {
 	if err := d.enforce(ctx); err != nil {
 		return nil, err
 	}
-	followErr := d.follow(ctx, observer, d.allComplete)
+	followErr := d.follow(ctx, observer, d.someComplete)
+	if followErr == nil {
+		if d.expected, err = d.expect(ctx, observer.Recording()); err != nil {
+			return nil, err
+		}
+		followErr = d.follow(ctx, observer, d.allComplete)
+	}
 	end := time.Now()
+	d.ended = end
 	settled := end.Add(d.lag.On(settleTime, settleSteps))
 	if followErr == nil {
 		idle := settled.Add(idleTime).Sub(end).Round(time.Second)
 		d.view.say("All nodes are done. The cluster is watched for %s, to see that nothing more is written ...", idle)
 		wait(ctx, idle)
 	}
-	if err := d.lag.Stop(); err != nil {
+	if err := errors.Join(d.view.screen.stop(), d.lag.Stop()); err != nil {
 		return nil, errors.Join(followErr, err)
 	}
 	result, err := d.result(context.WithoutCancel(ctx), observer.Recording(), settled)
@@ -165,6 +182,9 @@ func (d *demo) follow(ctx context.Context, observer *testbed.Observer, done func
 		select {
 		case <-observer.Changes():
 		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return errors.New("the rollout was interrupted")
+			}
 			return fmt.Errorf("the rollout was not finished in %s", d.options.Timeout)
 		}
 	}

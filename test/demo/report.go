@@ -35,6 +35,7 @@ func (r *result) print(out io.Writer) {
 	}
 	row("Makespan", "%s; no scheduler needs less than %s under the same policy and budgets (%.2f times that)",
 		round(r.summary.Makespan), round(r.bound), r.summary.Makespan.Seconds()/max(r.bound.Seconds(), 0.001))
+	row("Forecast", "%s", r.forecast)
 	r.printWrites(row)
 	row("Writes while idle", "%d in %s", len(r.idleWrites), idleTime)
 	_ = table.Flush()

@@ -37,6 +37,7 @@ func (d *demo) result(ctx context.Context, recording testbed.Recording, settled 
 		writes:         countWrites(writes, d.view.start),
 		startedPaused:  startedBefore(recording, d.enforced),
 		lag:            d.lag,
+		forecast:       d.expected.compare(d.ended, len(d.fleet.hosts)),
 	}
 	for _, app := range d.fleet.apps {
 		r.minAvailable[app.Name] = minAvailable(app)

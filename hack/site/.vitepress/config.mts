@@ -59,6 +59,7 @@ export default defineConfig({
     socialLinks: [{ icon: 'github', link: repository }],
     nav: [
       { text: 'Install', link: '/install' },
+      { text: 'kubectl reboots', link: '/kubectl' },
       { text: 'Operations', link: '/operations' },
       { text: 'Reasons', link: '/reasons' },
       { text: 'API', link: '/spec/v1alpha1/rebootpolicy' },
@@ -66,11 +67,29 @@ export default defineConfig({
     sidebar: [
       { text: 'Start', items: [
         { text: 'Install', link: '/install' },
+        { text: 'The first week', link: '/first-week' },
+        { text: 'The demo', link: '/demo' },
         { text: 'Helm', link: '/helm' },
         { text: 'GitOps', link: '/gitops' },
         { text: 'Hosts', link: '/hosts' },
         { text: 'Clusters', link: '/clusters' },
-        { text: 'From kured', link: '/kured' },
+        { text: 'Migrate from kured', link: '/migrate-from-kured' },
+        { text: 'What is different from kured', link: '/kured' },
+        { text: 'Comparison', link: '/comparison' },
+      ] },
+      { text: 'kubectl reboots', link: '/kubectl', items: [
+        { text: 'why', link: '/kubectl/why' },
+        { text: 'status and --watch', link: '/kubectl/status' },
+        { text: 'dashboard', link: '/kubectl/dashboard' },
+        { text: 'plan', link: '/kubectl/plan' },
+        { text: 'snapshot', link: '/kubectl/snapshot' },
+        { text: 'timeline', link: '/kubectl/timeline' },
+        { text: 'windows', link: '/kubectl/windows' },
+        { text: 'Commands that act', link: '/kubectl/act' },
+        { text: 'wait', link: '/kubectl/wait' },
+        { text: 'lint', link: '/kubectl/lint' },
+        { text: 'check', link: '/kubectl/check' },
+        { text: 'from-kured', link: '/kubectl/from-kured' },
       ] },
       { text: 'Run', items: [
         { text: 'Operations', link: '/operations' },
@@ -85,6 +104,8 @@ export default defineConfig({
         { text: 'RebootPolicy', link: '/spec/v1alpha1/rebootpolicy' },
         { text: 'NodeReboot', link: '/spec/v1alpha1/nodereboot' },
         { text: 'Messages', link: '/reason-messages' },
+        { text: 'why, for every reason', link: '/why' },
+        { text: 'The forecast', link: '/forecast' },
       ] },
       { text: 'Why to trust it', items: [
         { text: 'Safety model', link: '/safety' },

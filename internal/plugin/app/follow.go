@@ -32,8 +32,8 @@ const (
 )
 
 // Follow reads lists and watches them until the context ends. A watch that ends goes on where it was; when the API server no longer knows
-// that place, the list is read again. What a person may not read, and kinds that the cluster lacks, end it with an error before anything was
-// read. The lists say what kinds are followed; they stay as they are.
+// that place, the list is read again. What a person may not read, and kinds that the cluster lacks, end it with an error before anything
+// was read. The lists say what kinds are followed; they stay as they are.
 func Follow(ctx context.Context, c client.WithWatch, see func(Change) (done bool), lists ...client.ObjectList) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -13,6 +13,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/forecast"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/history"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/install"
 	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
@@ -36,8 +37,8 @@ type Input struct {
 	Forecast *forecast.Forecast
 	// Notes say what else the page cannot show.
 	Notes []string
-	// Explain says why a node waits and what to type; nil is what its NodeReboot says.
-	Explain Explain
+	// Installed is what of the operator runs, which explanations take into account; nil if that is not known.
+	Installed *install.Installation
 	// Zone is the time zone of times in sentences.
 	Zone *time.Location
 }

@@ -42,7 +42,6 @@ type options struct {
 type parts struct {
 	clock    clock.WithTicker
 	open     func(ctx context.Context, address string) error
-	explain  Explain
 	forecast Forecast
 }
 
@@ -105,18 +104,22 @@ func run(ctx context.Context, a *app.App, o *options, p parts) error {
 	defer func() { cancel(); <-done }()
 
 	g := newGuard(listener.Addr(), p.clock)
-	announce(ctx, a, o, p, g, listener.Addr())
-	return newServer(g, f.hub, page, p.clock).serve(ctx, listener)
+	if err := announce(ctx, a, o, p, g, listener.Addr()); err != nil {
+		return err
+	}
+	return newServer(g, f, page).serve(ctx, listener)
 }
 
 // announce prints the address, and opens the browser.
-func announce(ctx context.Context, a *app.App, o *options, p parts, g *guard, address net.Addr) {
+func announce(ctx context.Context, a *app.App, o *options, p parts, g *guard, address net.Addr) error {
 	base := "http://" + address.String() + "/#"
-	fmt.Fprintf(a.Out, "The dashboard is at %stoken=%s\nThe address lets others on this machine see what you see: keep it to yourself. Press Ctrl+C to end.\n", base, g.token)
-	if o.noBrowser {
-		return
+	_, err := fmt.Fprintf(a.Out, "The dashboard is at %stoken=%s\n"+
+		"The address lets others on this machine see what you see: keep it to yourself. Press Ctrl+C to end.\n", base, g.token)
+	if err != nil || o.noBrowser {
+		return err
 	}
-	if err := p.open(ctx, base+"code="+g.once()); err != nil {
-		fmt.Fprintf(a.ErrOut, "No browser could be opened (%v). Open the address above yourself.\n", err)
+	if failed := p.open(ctx, base+"code="+g.once()); failed != nil {
+		_, err = fmt.Fprintf(a.ErrOut, "No browser could be opened (%v). Open the address above yourself.\n", failed)
 	}
+	return err
 }

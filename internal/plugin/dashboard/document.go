@@ -77,7 +77,8 @@ type Row struct {
 	ControlPlane bool   `json:"controlPlane,omitempty"`
 	// NoNode says that there is no Node of the name.
 	NoNode bool `json:"noNode,omitempty"`
-	// State of its last NodeReboot: Idle without one, Waiting, Draining, Rebooting, Recovering, RolledBack, Failed, Proved, Cancelled, Unknown.
+	// State of its last NodeReboot: Idle without one, Waiting, Draining, Rebooting, Recovering, RolledBack, Failed, Proved, Cancelled or
+	// Unknown.
 	State   string `json:"state"`
 	Reason  string `json:"reason,omitempty"`
 	Message string `json:"message,omitempty"`
@@ -123,14 +124,8 @@ type Mark struct {
 // Detail is what the panel of a node shows.
 type Detail struct {
 	Why      string   `json:"why,omitempty"`
-	Commands []Advice `json:"commands,omitempty"`
+	Commands []string `json:"commands,omitempty"`
 	Story    []Entry  `json:"story"`
-}
-
-// Advice is something to type, and what it does.
-type Advice struct {
-	Label   string `json:"label"`
-	Command string `json:"command"`
 }
 
 // Entry is a sentence of a story.

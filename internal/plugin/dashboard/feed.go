@@ -5,10 +5,12 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/controllers/forecast"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/install"
 )
 
 const (
@@ -19,6 +21,8 @@ const (
 	again = time.Minute
 	// forecastPause is between two forecasts, and nine times as long as one took.
 	forecastPause = 5 * time.Second
+	// installedLife is for how long what was read of the installation is taken for true.
+	installedLife = 15 * time.Second
 )
 
 // feed makes documents of what the watcher sees, and hands them to the hub.
@@ -34,27 +38,19 @@ type feed struct {
 	mu       sync.Mutex
 	expected *forecast.Forecast
 	trouble  string
+	// found is what of the operator runs, and looked when that was read.
+	installation sync.Mutex
+	found        *install.Installation
+	looked       time.Time
 	// ask has an element if the forecast is out of date, and made if there is another one.
 	ask, made chan struct{}
 }
 
 func newFeed(a *app.App, c client.WithWatch, since time.Duration, p parts) *feed {
 	return &feed{
-		parts: p, app: a, client: c, since: since, watcher: newWatcher(c, p.clock), hub: newHub(), cluster: clusterName(a),
+		parts: p, app: a, client: c, since: since, watcher: newWatcher(c, p.clock), hub: newHub(), cluster: a.ContextName(),
 		ask: make(chan struct{}, 1), made: make(chan struct{}, 1),
 	}
-}
-
-// clusterName is the name of the context that the person uses.
-func clusterName(a *app.App) string {
-	if a.Config.Context != nil && *a.Config.Context != "" {
-		return *a.Config.Context
-	}
-	raw, err := a.Config.ToRawKubeConfigLoader().RawConfig()
-	if err != nil {
-		return ""
-	}
-	return raw.CurrentContext
 }
 
 // run works until the context ends.
@@ -100,7 +96,7 @@ func (f *feed) publish() {
 		}
 		now := f.app.Clock.Now()
 		in := &Input{
-			Cluster: f.cluster, Fleet: fleet, Forecast: expected, Notes: notes, Explain: f.explain, Zone: f.app.Zone,
+			Cluster: f.cluster, Fleet: fleet, Forecast: expected, Notes: notes, Zone: f.app.Zone,
 			Chart: MakeChart(fleet, expected, now.Add(-f.since), now, f.app.Zone),
 		}
 		if err := f.hub.publish(in); err != nil {
@@ -142,4 +138,17 @@ func (f *feed) keep(expected *forecast.Forecast, err error) {
 	if err != nil {
 		f.expected, f.trouble = nil, "There is no forecast: "+err.Error()+"."
 	}
+}
+
+// installed is what of the operator runs. It is read when someone asks for a node, and not more often than every few seconds.
+func (f *feed) installed(ctx context.Context) *install.Installation {
+	f.installation.Lock()
+	defer f.installation.Unlock()
+	if f.found == nil || f.clock.Since(f.looked) > installedLife {
+		// Whoever asks next gets this, too, also if the first one has gone meanwhile.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), installedLife)
+		defer cancel()
+		f.found, f.looked = install.Read(ctx, f.client, ptr.Deref(f.app.Config.Namespace, "")), f.clock.Now()
+	}
+	return f.found
 }

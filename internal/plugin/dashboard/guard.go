@@ -26,7 +26,8 @@ type guard struct {
 	token string
 
 	mu sync.Mutex
-	// code is in the address that a browser is started with. Others may read that in the list of processes, so it works once, and not for long.
+	// code is in the address that a browser is started with. Others may read that in the list of processes, so it works once, and not for
+	// long.
 	code    string
 	expires time.Time
 }

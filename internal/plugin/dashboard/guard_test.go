@@ -13,6 +13,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/plugintest"
 )
 
 // serving is a server on a real port, with nothing to show.
@@ -35,13 +36,14 @@ func serve(t *testing.T, passive clock.PassiveClock) *serving {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	s := &serving{server: newServer(newGuard(listener.Addr(), passive), newHub(), p, clock.RealClock{}), port: port, stop: cancel, done: make(chan error, 1)}
+	f := newFeed(plugintest.New(t, 0).App, nil, time.Hour, parts{clock: clock.RealClock{}})
+	s := &serving{server: newServer(newGuard(listener.Addr(), passive), f, p), port: port, stop: cancel, done: make(chan error, 1)}
 	in := &Input{Cluster: "test", Fleet: &app.Fleet{}, Zone: time.UTC}
 	in.Chart = MakeChart(in.Fleet, nil, noon.Add(-time.Hour), noon, time.UTC)
 	if err := s.hub.publish(in); err != nil {
 		t.Fatal(err)
 	}
-	go func() { s.done <- s.server.serve(ctx, listener) }()
+	go func() { s.done <- s.serve(ctx, listener) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-s.done; err != nil {
@@ -70,7 +72,7 @@ func (s *serving) ask(t *testing.T, method, path string, headers map[string]stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	if strings.HasPrefix(answer.Header.Get("Content-Type"), "text/event-stream") {
 		return answer.StatusCode, "", answer.Header
 	}
@@ -148,7 +150,8 @@ func TestOthersAreKeptOut(t *testing.T) {
 				}
 			}
 			policy := header.Get("Content-Security-Policy")
-			if !strings.HasPrefix(policy, "default-src 'none'; script-src 'sha256-") || !strings.Contains(policy, "frame-ancestors 'none'") || strings.Contains(policy, "unsafe") {
+			if !strings.HasPrefix(policy, "default-src 'none'; script-src 'sha256-") || !strings.Contains(policy, "frame-ancestors 'none'") ||
+				strings.Contains(policy, "unsafe") {
 				t.Errorf("the policy of the content is %q", policy)
 			}
 		})
@@ -216,7 +219,7 @@ func TestTheEndDoesNotWaitForOpenStreams(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	begin := make([]byte, 4)
 	if _, err := io.ReadFull(answer.Body, begin); err != nil || string(begin) != "id: " {
 		t.Fatalf("the stream begins with %q: %v", begin, err)

@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// hub has the newest document, and knows since when each of its rows is as it is. So it can tell any page what that page lacks, however much
-// happened since it asked last.
+// hub has the newest document, and knows since when each of its rows is as it is. So it can tell any page what that page lacks, however
+// much happened since it asked last.
 type hub struct {
 	stream string
 
@@ -170,14 +170,12 @@ func (h *hub) known(last string) (seq uint64, partial bool) {
 	return seq, err == nil && seq <= h.seq
 }
 
-// detail of a node.
-func (h *hub) detail(node string) (Detail, bool) {
+// shown is what pages show if it has a node, and else nil.
+func (h *hub) shown(node string) *Input {
 	h.mu.Lock()
-	in := h.input
-	_, found := h.rows[node]
-	h.mu.Unlock()
-	if !found {
-		return Detail{}, false
+	defer h.mu.Unlock()
+	if _, found := h.rows[node]; !found {
+		return nil
 	}
-	return detailOf(in, node), true
+	return h.input
 }

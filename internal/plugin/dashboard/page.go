@@ -74,8 +74,9 @@ func WritePage(w io.Writer, in *Input) error {
 	doc := Build(in)
 	doc.Stream = "file"
 	doc.Details = map[string]Detail{}
+	explain := newExplainer(in)
 	for i := range doc.Rows {
-		doc.Details[doc.Rows[i].Node] = detailOf(in, doc.Rows[i].Node)
+		doc.Details[doc.Rows[i].Node] = explain.detail(doc.Rows[i].Node)
 	}
 	// json.Marshal writes <, > and & as escapes: nothing in the data can end the element that it is in.
 	data, err := json.Marshal(doc)

@@ -24,7 +24,8 @@ func (b *builder) row(zone string, of *history.Row) Row {
 		row.Marks = append(row.Marks, Mark{Kind: string(of.Marks[i].Kind), At: of.Marks[i].Time.UnixMilli()})
 	}
 	// What ended before the time of the chart is over: such a node has nothing to do.
-	if reboot := b.last[of.Node]; reboot != nil && (reboot.Status.CompletionTime == nil || !reboot.Status.CompletionTime.Time.Before(b.Chart.From)) {
+	reboot := b.last[of.Node]
+	if reboot != nil && (reboot.Status.CompletionTime == nil || !reboot.Status.CompletionTime.Time.Before(b.Chart.From)) {
 		row.tell(reboot)
 	}
 	if expected := b.expected[of.Node]; expected != nil && row.Open {

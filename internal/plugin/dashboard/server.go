@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"k8s.io/utils/clock"
+
+	"github.com/reboot-operator/reboot-operator/internal/plugin/install"
 )
 
 const (
@@ -28,10 +30,12 @@ type server struct {
 	page    *page
 	clock   clock.WithTicker
 	streams chan struct{}
+	// installed is what of the operator runs.
+	installed func(context.Context) *install.Installation
 }
 
-func newServer(g *guard, h *hub, p *page, c clock.WithTicker) *server {
-	return &server{guard: g, hub: h, page: p, clock: c, streams: make(chan struct{}, maxStreams)}
+func newServer(g *guard, f *feed, p *page) *server {
+	return &server{guard: g, hub: f.hub, page: p, clock: f.clock, streams: make(chan struct{}, maxStreams), installed: f.installed}
 }
 
 // serve answers until the context ends. Streams end with it.
@@ -87,15 +91,23 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 	case "/api/stream":
 		s.stream(w, r)
 	case "/api/node":
-		detail, found := s.hub.detail(r.URL.Query().Get("name"))
-		if !found {
-			http.Error(w, "there is no such node", http.StatusNotFound)
-			return
-		}
-		writeJSON(w, detail)
+		s.node(w, r)
 	default:
 		http.NotFound(w, r)
 	}
+}
+
+// node tells about one node.
+func (s *server) node(w http.ResponseWriter, r *http.Request) {
+	name := r.URL.Query().Get("name")
+	shown := s.hub.shown(name)
+	if shown == nil {
+		http.Error(w, "there is no such node", http.StatusNotFound)
+		return
+	}
+	in := *shown
+	in.Installed = s.installed(r.Context())
+	writeJSON(w, newExplainer(&in).detail(name))
 }
 
 func (s *server) session(w http.ResponseWriter, r *http.Request) {

@@ -59,7 +59,10 @@ type kind struct {
 
 func newWatcher(c client.WithWatch, clocks clock.WithTicker) *watcher {
 	return &watcher{client: c, clock: clocks, changed: make(chan struct{}, 1), kinds: []*kind{
-		{plural: "RebootPolicies", lacks: "policies and windows are missing", list: func() client.ObjectList { return &v1alpha1.RebootPolicyList{} }},
+		{
+			plural: "RebootPolicies", lacks: "policies and windows are missing",
+			list: func() client.ObjectList { return &v1alpha1.RebootPolicyList{} },
+		},
 		{plural: "NodeReboots", lacks: "all reboots are missing", list: func() client.ObjectList { return &v1alpha1.NodeRebootList{} }},
 		{
 			plural: "Nodes", lacks: "nodes to which nothing happened are missing, and zones are those of NodeReboots",

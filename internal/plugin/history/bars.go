@@ -125,10 +125,7 @@ func (d *drawing) drain(a *v1alpha1.Attempt, granted, end time.Time) {
 
 // watched draws a span after the order to reboot, which may run out of time and be watched further on.
 func (d *drawing) watched(kind Kind, a *v1alpha1.Attempt, start, end time.Time) {
-	late := moment(a.StalledTime)
-	if late.IsZero() && moment(a.RolledBackTime).IsZero() {
-		late = moment(a.InterruptedTime)
-	}
+	late := first(moment(a.StalledTime), moment(a.InterruptedTime))
 	if late.IsZero() || late.Before(start) || !end.IsZero() && !late.Before(end) {
 		d.span(kind, start, end, a.Number, d.result(a, end), d.message(a, end))
 		return

@@ -113,26 +113,15 @@ func (b *builder) row(name string) (drawnRow, bool) {
 	asked := slices.Contains(b.OnlyNodes, name)
 	row := drawnRow{Row: Row{Node: name, Gone: !exists, Bars: []Bar{}}}
 	for _, r := range b.reboots[name] {
-		if !asked && !b.wanted(PolicyOf(r)) {
-			continue
-		}
-		d := b.draw(r)
-		if len(d.bars)+len(d.marks) == 0 {
-			continue
-		}
-		row.Bars, row.Marks, row.reboots = append(row.Bars, d.bars...), append(row.Marks, d.marks...), append(row.reboots, r)
-		row.Policy = PolicyOf(r)
-		if b.Stories {
-			row.Story = append(row.Story, b.story(r)...)
+		if asked || b.wanted(PolicyOf(r)) {
+			b.add(&row, r)
 		}
 	}
 	for _, e := range b.expected[name] {
-		if !asked && !b.wanted(e.Policy) {
-			continue
+		if asked || b.wanted(e.Policy) {
+			row.Bars = append(row.Bars, e.bars(b.From, b.To)...)
+			row.Policy, row.zone = cmp.Or(row.Policy, e.Policy), cmp.Or(row.zone, e.Zone)
 		}
-		row.Bars = append(row.Bars, e.bars(b.From, b.To)...)
-		row.Policy = cmp.Or(row.Policy, e.Policy)
-		row.zone = cmp.Or(row.zone, e.Zone)
 	}
 	slices.SortStableFunc(row.Bars, func(x, y Bar) int { return x.Start.Compare(y.Start) })
 	slices.SortStableFunc(row.Marks, func(x, y Mark) int { return x.Time.Compare(y.Time) })
@@ -142,6 +131,19 @@ func (b *builder) row(name string) (drawnRow, bool) {
 	}
 	all := b.AllNodes && exists && len(b.OnlyNodes)+len(b.OnlyPolicies) == 0
 	return row, len(row.Bars)+len(row.Marks) > 0 || asked || all
+}
+
+// add adds what is recorded in a NodeReboot, if any of it is in the time of the chart.
+func (b *builder) add(row *drawnRow, r *v1alpha1.NodeReboot) {
+	d := b.draw(r)
+	if len(d.bars)+len(d.marks) == 0 {
+		return
+	}
+	row.Bars, row.Marks, row.reboots = append(row.Bars, d.bars...), append(row.Marks, d.marks...), append(row.reboots, r)
+	row.Policy = PolicyOf(r)
+	if b.Stories {
+		row.Story = append(row.Story, b.story(r)...)
+	}
 }
 
 // wanted says whether the chart has the nodes of a policy that it does not name.

@@ -40,7 +40,7 @@ func eventEntries(events []eventsv1.Event) map[string][]Entry {
 			entry.Reboot = about.Name
 			found[rebootKey(about.Name)] = append(found[rebootKey(about.Name)], entry)
 		case "Node":
-			if name, note, ours := strings.Cut(strings.TrimPrefix(event.Note, aboutReboot), ": "); ours && strings.HasPrefix(event.Note, aboutReboot) {
+			if name, note := ours(event.Note); name != "" {
 				entry.Reboot, entry.Text = name, full(event.Reason+": "+note+repeated(event))
 			} else if !entry.Warning && !slices.Contains(nodeReasons, event.Reason) {
 				continue
@@ -49,6 +49,16 @@ func eventEntries(events []eventsv1.Event) map[string][]Entry {
 		}
 	}
 	return found
+}
+
+// ours takes the name of the NodeReboot from the note of an Event about a Node that the operator emitted.
+func ours(note string) (reboot, rest string) {
+	text, is := strings.CutPrefix(note, aboutReboot)
+	name, rest, has := strings.Cut(text, ": ")
+	if !is || !has {
+		return "", note
+	}
+	return name, rest
 }
 
 func rebootKey(name string) string { return "NodeReboot/" + name }

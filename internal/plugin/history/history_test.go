@@ -111,11 +111,16 @@ func TestBarsAreWhatIsRecorded(t *testing.T) {
 		"an attempt is rolled back": {attempt(func(_ *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) {
 			a.RolledBackTime, a.InterruptedTime, a.Result = micro(14), micro(14), "Paused"
 		}), []string{"Waiting 0-10", "Draining 10-14", "RolledBack 14-100 open Why"}},
+		"a node was late, and had not rebooted": {attempt(func(_ *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) {
+			a.RebootOrderedTime, a.InterruptedTime, a.RolledBackTime = micro(12), micro(20), micro(25)
+		}), []string{"Waiting 0-10", "Draining 10-12", "Rebooting 12-20", "Stalled 20-25", "RolledBack 25-100 open Why"}},
 		"an attempt failed, and the node waits again": {attempt(func(s *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) {
-			a.RebootOrderedTime, a.RolledBackTime, a.InterruptedTime, a.EndedTime, a.Result = micro(12), micro(14), micro(14), micro(16), "RebootFailed"
+			a.RebootOrderedTime, a.RolledBackTime, a.InterruptedTime = micro(12), micro(14), micro(14)
+			a.EndedTime, a.Result = micro(16), "RebootFailed"
 			s.Failures = &v1alpha1.Failures{Count: 1, LastTime: *micro(14), LastReason: "RebootFailed"}
 		}), []string{
-			"Waiting 0-10", "Draining 10-12", "Rebooting 12-14", "RolledBack 14-16 RebootFailed", "Waiting 16-100 open Why", "Failed 14 RebootFailed",
+			"Waiting 0-10", "Draining 10-12", "Rebooting 12-14", "RolledBack 14-16 RebootFailed", "Waiting 16-100 open Why",
+			"Failed 14 RebootFailed",
 		}},
 		"another attempt was made, and failed": {attempt(func(s *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) {
 			a.Number = 2
@@ -167,7 +172,8 @@ func TestABarSaysThatAClockWasSetBack(t *testing.T) {
 func TestAnUnreadableNodeRebootIsShownAsSuch(t *testing.T) {
 	t.Parallel()
 	var broken v1alpha1.NodeReboot
-	text := `{"metadata":{"name":"n-2","creationTimestamp":"2026-03-02T12:05:00Z"},"spec":{"nodeName":"n"},"status":{"attempt":{"number":"many"}}}`
+	text := `{"metadata":{"name":"n-2","creationTimestamp":"2026-03-02T12:05:00Z"},"spec":{"nodeName":"n"},` +
+		`"status":{"attempt":{"number":"many"}}}`
 	if err := json.Unmarshal([]byte(text), &broken); err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +226,8 @@ func TestEventsTellWhenAnEarlierAttemptBegan(t *testing.T) {
 	})
 	event := func(minutes int, kind, name, reason, note string) eventsv1.Event {
 		return eventsv1.Event{
-			EventTime: *micro(minutes), Regarding: corev1.ObjectReference{Kind: kind, Name: name}, Reason: reason, Note: note, Type: corev1.EventTypeNormal,
+			EventTime: *micro(minutes), Regarding: corev1.ObjectReference{Kind: kind, Name: name}, Reason: reason, Note: note,
+			Type: corev1.EventTypeNormal,
 		}
 	}
 	pressure := event(3, "Node", "n", "EvictionThresholdMet", "Attempting to reclaim memory")
@@ -254,11 +261,25 @@ func TestEventsTellWhenAnEarlierAttemptBegan(t *testing.T) {
 	}
 }
 
+func TestEventsOfSomeAttemptsDoNotTellWhenTheFirstBegan(t *testing.T) {
+	t.Parallel()
+	chart := build(func(in *history.Input) {
+		in.Events = []eventsv1.Event{{
+			EventTime: *micro(4), Regarding: corev1.ObjectReference{Kind: "Node", Name: "n"}, Reason: "Draining",
+			Note: "NodeReboot n-1: It is drained.",
+		}}
+	}, attempt(func(_ *v1alpha1.NodeRebootStatus, a *v1alpha1.Attempt) { a.Number = 3 }))
+	if diff := cmp.Diff([]string{"Earlier 0-10", "Draining 10-100 open Why"}, describe(&chart.Lanes[0].Rows[0])); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestARolloutIsSummedUp(t *testing.T) {
 	t.Parallel()
 	rollout := recorded.End(t)
 	chart := history.Build(&history.Input{
-		Reboots: rollout.Reboots, Policies: rollout.Policies, Nodes: rollout.Nodes, From: rollout.Now.Add(-time.Hour), To: rollout.Now, Now: rollout.Now,
+		Reboots: rollout.Reboots, Policies: rollout.Policies, Nodes: rollout.Nodes,
+		From: rollout.Now.Add(-time.Hour), To: rollout.Now, Now: rollout.Now,
 	})
 	s := chart.Policies[0]
 	if s.Policy != "all-nodes" || s.Reboots != 11 || s.Proved != 10 || s.Cancelled != 1 || s.Tainted != 9 || s.Longest != "worker-a2" {
@@ -352,7 +373,8 @@ func TestAScheduleThatCannotBeUnderstoodIsANote(t *testing.T) {
 		in.OnlyPolicies, in.From = []string{"p", "often", "u"}, at(-60*24*365)
 	}, need(nil))
 	for _, want := range []string{
-		"RebootPolicy often has more windows in this time than are shown", "RebootPolicy u cannot be read", "The windows of RebootPolicy p are not shown: schedule.windows[0]",
+		"RebootPolicy often has more windows in this time than are shown", "RebootPolicy u cannot be read",
+		"The windows of RebootPolicy p are not shown: schedule.windows[0]",
 	} {
 		if !slices.ContainsFunc(chart.Notes, func(n string) bool { return strings.HasPrefix(n, want) }) {
 			t.Errorf("no note says %q: %q", want, chart.Notes)
@@ -396,9 +418,10 @@ func TestAnyTimesMakeAChart(t *testing.T) {
 			s.RequiredSince, s.TaintedTime, s.CompletionTime = moment(), moment(), moment()
 			s.Outcome = []v1alpha1.Outcome{"", v1alpha1.OutcomeSucceeded, v1alpha1.OutcomeFailed, v1alpha1.OutcomeCancelled, "New"}[random.IntN(5)]
 			s.Attempt = &v1alpha1.Attempt{
-				Number: random.Int32N(4), CordonedTime: moment(), DrainOrderedTime: moment(), StuckTime: moment(), DrainedTime: moment(), DetachedTime: moment(),
-				RebootOrderedTime: moment(), BackTime: moment(), RolledBackTime: moment(), StalledTime: moment(), InterruptedTime: moment(),
-				EndedTime: moment(), NodeGoneTime: moment(), UncordonedTime: moment(), RecoveredTime: moment(),
+				Number: random.Int32N(4), CordonedTime: moment(), DrainOrderedTime: moment(), StuckTime: moment(), DrainedTime: moment(),
+				DetachedTime: moment(), RebootOrderedTime: moment(), BackTime: moment(), RolledBackTime: moment(), StalledTime: moment(),
+				InterruptedTime: moment(),
+				EndedTime:       moment(), NodeGoneTime: moment(), UncordonedTime: moment(), RecoveredTime: moment(),
 			}
 			if granted := moment(); granted != nil {
 				s.Attempt.GrantedTime = *granted

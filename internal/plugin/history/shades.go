@@ -28,7 +28,8 @@ func (b *builder) shades(rows []drawnRow) []Shade {
 		}
 	}
 	slices.SortFunc(all, func(x, y Shade) int {
-		return cmp.Or(Natural(x.Policy, y.Policy), x.From.Compare(y.From), cmp.Compare(x.Kind, y.Kind), x.To.Compare(y.To), cmp.Compare(x.Name, y.Name))
+		return cmp.Or(Natural(x.Policy, y.Policy), x.From.Compare(y.From), x.To.Compare(y.To),
+			cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Name, y.Name))
 	})
 	slices.Sort(b.notes)
 	return all

@@ -98,10 +98,9 @@ func (t *telling) start(a *v1alpha1.Attempt) {
 	}
 	policy := after(" under policy ", cmp.Or(a.PolicyName, t.r.Status.PolicyName))
 	t.say(a.GrantedTime.Time, v1alpha1.ReasonStarting, "Attempt %d began%s%s%s", a.Number, role, where, policy)
-	switch {
-	case a.Cordon == v1alpha1.CordonForeign:
+	if a.Cordon == v1alpha1.CordonForeign {
 		t.say(a.GrantedTime.Time, "", "The node was cordoned already, by someone else, and stays so")
-	default:
+	} else {
 		t.say(moment(a.CordonedTime), "", "The node was cordoned")
 	}
 	t.say(moment(a.ExcludedTime), "", "The node was taken out of external load balancers")
@@ -134,12 +133,12 @@ func (t *telling) reboot(a *v1alpha1.Attempt) {
 	t.warn(moment(a.NodeGoneTime), v1alpha1.ReasonNodeGone, "The Node object was gone")
 	late := first(moment(a.StalledTime), moment(a.InterruptedTime))
 	switch {
-	case a.RolledBackTime != nil && a.StalledTime == nil:
+	case a.RolledBackTime != nil && a.StalledTime == nil && !late.Before(a.RolledBackTime.Time):
 	case a.StalledTime != nil && a.RolledBackTime != nil:
 		t.warn(late, v1alpha1.ReasonRecoveryTimedOut, "The evicted pods did not come back in time; they are still watched")
 	case a.StalledTime != nil:
 		t.warn(late, a.Result, "It ran out of time (%s): %s", a.Result, a.Message)
-	case !back.IsZero() && late.Before(back):
+	case back.IsZero() || late.Before(back):
 		t.warn(late, v1alpha1.ReasonNodeNotBack, "The node did not come back in time, and was still watched")
 	default:
 		t.warn(late, v1alpha1.ReasonRecoveryTimedOut, "It ran out of time, and was still watched")
@@ -196,10 +195,11 @@ func (t *telling) end(now time.Time) {
 	case s.Outcome == v1alpha1.OutcomeFailed:
 		t.warn(completed, s.OutcomeReason, "It failed (%s): %s", s.OutcomeReason, s.OutcomeMessage)
 	default:
-		t.say(completed, s.OutcomeReason, "It %s (%s): %s", strings.ToLower(cmp.Or(string(s.Outcome), "ended")), s.OutcomeReason, s.OutcomeMessage)
-		if strings.HasPrefix(string(s.Outcome), "Cancel") {
-			t.entries[len(t.entries)-1].Text = full(fmt.Sprintf("It was cancelled (%s): %s", s.OutcomeReason, s.OutcomeMessage))
+		how := strings.ToLower(cmp.Or(string(s.Outcome), "ended"))
+		if s.Outcome == v1alpha1.OutcomeCancelled {
+			how = "was cancelled"
 		}
+		t.say(completed, s.OutcomeReason, "It %s (%s): %s", how, s.OutcomeReason, s.OutcomeMessage)
 	}
 }
 

@@ -175,6 +175,12 @@ func (i *Installation) Watches() string {
 	return ""
 }
 
+// looksAt is what flags of a rebooter have it look at.
+var looksAt = map[string]string{
+	"sentinel": "the file", "sentinel-preset": "the preset", "sentinel-command": "the command", "sentinel-kernel": "a newer kernel",
+	"no-sentinel": "nothing of the host, because it runs with --no-sentinel",
+}
+
 // watched says what a rebooter with these arguments looks at.
 func watched(args []string) string {
 	var what []string
@@ -183,18 +189,15 @@ func watched(args []string) string {
 		if !joined && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") {
 			value = args[i+1]
 		}
+		prefix, known := looksAt[name]
 		switch {
-		case !strings.HasPrefix(arg, "-"):
-		case name == "sentinel":
-			what = append(what, "the file "+value)
-		case name == "sentinel-preset":
-			what = append(what, "the preset "+value)
-		case name == "sentinel-command":
-			what = append(what, "the command "+value)
-		case name == "sentinel-kernel" && value != "false":
-			what = append(what, "a newer kernel")
-		case name == "no-sentinel" && value != "false":
-			return "nothing of the host, because it runs with --no-sentinel"
+		case !known || !strings.HasPrefix(arg, "-") || value == "false":
+		case name == "no-sentinel":
+			return prefix
+		case name == "sentinel-kernel":
+			what = append(what, prefix)
+		default:
+			what = append(what, prefix+" "+value)
 		}
 	}
 	return strings.Join(what, ", ")

@@ -27,6 +27,7 @@ import (
 // Load reads a cluster from a file, which Write has made, or kubectl get -o yaml or -o json. Errors name the line.
 func Load(in io.Reader, name string) (*Cluster, error) {
 	l := &loading{name: name, cluster: &Cluster{unreadable: map[types.UID]*unstructured.Unstructured{}}, seen: map[string]int{}}
+	l.decoders = l.allDecoders()
 	reader := bufio.NewReaderSize(in, 1<<16)
 	for {
 		line, err := reader.ReadBytes('\n')
@@ -34,7 +35,7 @@ func Load(in io.Reader, name string) (*Cluster, error) {
 		if taken := l.take(line); taken != nil {
 			return nil, taken
 		}
-		if err == io.EOF { //nolint:errorlint // a reader returns it as it is
+		if err == io.EOF {
 			break
 		}
 		if err != nil {
@@ -57,6 +58,8 @@ type loading struct {
 	begins   int
 	// inItems says that the last line was that of an object in a list, or of the key before them.
 	inItems bool
+	// decoders of the kinds that matter.
+	decoders map[schema.GroupKind]func([]byte) error
 	// seen are the objects, with the line or the document in which they are.
 	seen map[string]int
 	// others counts objects of other kinds.
@@ -162,7 +165,7 @@ func (l *loading) keep(h *head, encoded []byte, line int) error {
 		group = ""
 	}
 	kind := schema.GroupKind{Group: group, Kind: h.Kind}
-	add := l.decoders()[kind]
+	add := l.decoders[kind]
 	if add == nil {
 		l.others++
 		l.other = h.Kind + " " + strings.TrimPrefix(h.Metadata.Namespace+"/"+h.Metadata.Name, "/")
@@ -193,7 +196,7 @@ func adder[T any](list *[]*T, strip func(*T) *T) func([]byte) error {
 
 func same[T any](object *T) *T { return object }
 
-func (l *loading) decoders() map[schema.GroupKind]func([]byte) error {
+func (l *loading) allDecoders() map[schema.GroupKind]func([]byte) error {
 	c := l.cluster
 	decoders := map[schema.GroupKind]func([]byte) error{
 		{Group: v1alpha1.GroupVersion.Group, Kind: "RebootPolicy"}: adder(&c.Policies, stripPolicy),
@@ -258,7 +261,8 @@ func (l *loading) finish() (*Cluster, error) {
 		return nil, fmt.Errorf("%s has no Nodes, RebootPolicies or NodeReboots; write one with: kubectl reboots snapshot -o FILE", l.name)
 	}
 	if l.others > 0 {
-		c.Unknown = append(c.Unknown, fmt.Sprintf("%s has %s that no plan depends on, such as %s.", l.name, model.Count(l.others, "object"), l.other))
+		others := model.Count(l.others, "object")
+		c.Unknown = append(c.Unknown, fmt.Sprintf("%s has %s that no plan depends on, such as %s.", l.name, others, l.other))
 	}
 	for _, deployment := range c.Deployments {
 		if projection.IsManagerDeployment(deployment) && (c.Namespace == "" || c.Namespace == deployment.Namespace) {

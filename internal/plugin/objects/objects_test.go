@@ -122,10 +122,12 @@ func TestAClusterThatWasSavedIsThePlannersSame(t *testing.T) {
 		t.Errorf("snapshot (-cluster +file):\n%s", diff)
 	}
 	node := got.Nodes[0]
-	if !node.HelperReady || len(node.OtherMaintenance) != 1 || len(node.Volumes) != 1 || len(got.ManagerPods) != 1 || len(got.Pods["worker-1"]) != 3 {
+	if !node.HelperReady || len(node.OtherMaintenance) != 1 || len(node.Volumes) != 1 ||
+		len(got.ManagerPods) != 1 || len(got.Pods["worker-1"]) != 3 {
 		t.Errorf("the node is %+v, with pods %v", node, got.Pods)
 	}
-	if got.LeaderNode != "worker-1" || got.Slots["worker-1"].Attempt != 1 || got.Slots["worker-1"].Gone || got.ClusterMaxUnavailable.IntValue() != 2 {
+	if got.LeaderNode != "worker-1" || got.Slots["worker-1"].Attempt != 1 ||
+		got.Slots["worker-1"].Gone || got.ClusterMaxUnavailable.IntValue() != 2 {
 		t.Errorf("the leader is on %q, slots are %v, and the limit is %v", got.LeaderNode, got.Slots, got.ClusterMaxUnavailable)
 	}
 	if again := saved(t, loaded); again != text {
@@ -236,7 +238,8 @@ func orElse(err error, or func() error) error {
 
 func TestAPolicyThatCannotBeReadIsSavedAsItIs(t *testing.T) {
 	t.Parallel()
-	raw := `{"apiVersion":"reboot-operator.io/v1alpha1","kind":"RebootPolicy","metadata":{"name":"odd","uid":"u"},"spec":{"nodes":"All","priority":"high"}}`
+	raw := `{"apiVersion":"reboot-operator.io/v1alpha1","kind":"RebootPolicy",` +
+		`"metadata":{"name":"odd","uid":"u"},"spec":{"nodes":"All","priority":"high"}}`
 	var odd v1alpha1.RebootPolicy
 	if err := json.Unmarshal([]byte(raw), &odd); err != nil || len(odd.Unreadable) == 0 {
 		t.Fatalf("it can be read: %v", err)
@@ -286,10 +289,14 @@ items:
   metadata: {name: other, namespace: apps}
 `
 	for name, content := range map[string]string{
-		"a list":      list,
-		"documents":   "---\n" + list + "---\n# nothing\n---\n{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\",\"namespace\":\"x\"},\"spec\":{\"nodeName\":\"a\"}}\n",
-		"windows":     strings.ReplaceAll(list, "\n", "\r\n"),
-		"mixed lists": "kind: List\napiVersion: v1\nitems:\n- {\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"a\"}}\n- apiVersion: v1\n  kind: Service\n  metadata: {name: s}\n",
+		"a list": list,
+		"documents": "---\n" + list + "---\n# nothing\n---\n" +
+			"{\"apiVersion\":\"v1\",\"kind\":\"Pod\"," +
+			"\"metadata\":{\"name\":\"p\",\"namespace\":\"x\"},\"spec\":{\"nodeName\":\"a\"}}\n",
+		"windows": strings.ReplaceAll(list, "\n", "\r\n"),
+		"mixed lists": "kind: List\napiVersion: v1\nitems:\n" +
+			"- {\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"a\"}}\n" +
+			"- apiVersion: v1\n  kind: Service\n  metadata: {name: s}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -71,7 +71,9 @@ const maxRestarts = 3
 
 // pages lists objects page by page, each into a list of its own. If the rest of a list has expired it begins again: reset forgets what
 // take was given.
-func pages(ctx context.Context, c client.Reader, empty client.ObjectList, take func(client.ObjectList), reset func(), options ...client.ListOption) error {
+func pages(
+	ctx context.Context, c client.Reader, empty client.ObjectList, take func(client.ObjectList), reset func(), options ...client.ListOption,
+) error {
 	restarts, next := 0, ""
 	for {
 		list, is := empty.DeepCopyObject().(client.ObjectList)
@@ -180,7 +182,8 @@ func (r *reading) deployments(ctx context.Context) error {
 		}
 		return projection.StripDeployment(d)
 	}
-	found, err := collect(ctx, r.client, &appsv1.DeploymentList{}, func(l *appsv1.DeploymentList) []appsv1.Deployment { return l.Items }, strip)
+	found, err := collect(ctx, r.client, &appsv1.DeploymentList{},
+		func(l *appsv1.DeploymentList) []appsv1.Deployment { return l.Items }, strip)
 	r.cluster.Deployments = found
 	return r.unknown("Deployments", "none is waited for, and the manager's options are taken to be the defaults", err)
 }
@@ -243,13 +246,14 @@ func (r *reading) leases(ctx context.Context) error {
 		r.cluster.Leases = append(r.cluster.Leases, projection.StripLease(lease))
 	}
 	if !apierrors.IsNotFound(err) {
-		if err := r.unknown("Leases in namespace "+r.cluster.Namespace, "the node of the manager goes in its turn, and not last", err); err != nil {
+		const instead = "the node of the manager goes in its turn, and not last"
+		if err := r.unknown("Leases in namespace "+r.cluster.Namespace, instead, err); err != nil {
 			return err
 		}
 	}
 	for _, namespace := range r.cluster.Settings().LeaseNamespaces {
-		found, err := collect(ctx, r.client, &coordinationv1.LeaseList{}, func(l *coordinationv1.LeaseList) []coordinationv1.Lease { return l.Items },
-			stripForeignLease, client.InNamespace(namespace))
+		found, err := collect(ctx, r.client, &coordinationv1.LeaseList{},
+			func(l *coordinationv1.LeaseList) []coordinationv1.Lease { return l.Items }, stripForeignLease, client.InNamespace(namespace))
 		r.cluster.Leases = append(r.cluster.Leases, found...)
 		if err := r.unknown("Leases in namespace "+namespace, "no other tool is taken to maintain a node", err); err != nil {
 			return err

@@ -32,7 +32,7 @@ const (
 )
 
 const preamble = `# Saved by kubectl reboots snapshot at %s. See what comes next: kubectl reboots plan --from FILE
-# It has what a plan depends on, and nothing else of any object: no secrets, no environment variables, no images.
+# It has what a plan depends on, and nothing else of any object: no secrets, and no environment variables.
 `
 
 // Write saves a cluster as YAML: one List for each kind, with one object on each line.

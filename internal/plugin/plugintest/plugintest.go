@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -35,7 +37,10 @@ func New(t *testing.T, columns int, objects ...client.Object) *Terminal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{v1alpha1.GroupVersion})
+	mapper.Add(app.PolicyKind, meta.RESTScopeRoot)
+	mapper.Add(app.RebootKind, meta.RESTScopeRoot)
+	c := fake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(mapper).WithObjects(objects...).
 		WithStatusSubresource(&v1alpha1.NodeReboot{}, &v1alpha1.RebootPolicy{}).Build()
 	out, errOut := &bytes.Buffer{}, &bytes.Buffer{}
 	a := &app.App{

@@ -23,8 +23,8 @@ Look ahead from the file later, on another machine, or in a pull request, withou
   kubectl reboots plan --from cluster.yaml -f policy.yaml
 
 The file is YAML: a List for each kind, with one object on each line. Of Pods, Nodes and workloads it has only what a plan reads: names,
-labels, owners, whether they are ready, which volumes are empty directories. It has no Secrets, environment variables, commands, images of
-containers that run, or receivers of notifications. NodeReboots are whole, with the names of the people who asked for them. Look at it
+labels, owners, whether they are ready. It has no Secrets, no environment variables, no receivers of notifications, and no commands of
+containers but the options of the operator itself. NodeReboots are whole, with the names of the people who asked for them. Look at the file
 before you make it public: names, labels, and URLs of gates may say something about you.
 
 Exit codes: 0 if the file is complete, 1 if the cluster could not be read, 2 if the command line is wrong.`

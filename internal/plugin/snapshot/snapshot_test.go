@@ -27,7 +27,8 @@ func TestASnapshotIsSavedToAFileThatCanBeLoaded(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "cluster.yaml")
 	code, out, errOut := plugintest.New(t, 80, objects()...).Run(plugin.Run, "snapshot", "-o", file)
-	want := "Saved 1 policy, 0 NodeReboots, 1 node and 0 pods to " + file + ".\nSee what comes next: kubectl reboots plan --from " + file + "\n"
+	want := "Saved 1 policy, 0 NodeReboots, 1 node and 0 pods to " + file + ".\n" +
+		"See what comes next: kubectl reboots plan --from " + file + "\n"
 	if code != app.ExitOK || out != "" || errOut != want {
 		t.Errorf("it ended with %d, %q and %q", code, out, errOut)
 	}

@@ -12,9 +12,6 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/status/overview"
 )
 
-// forecast is asked for what is not in the objects; nil if nothing can be.
-var forecast overview.Forecast
-
 func (c *command) write(o *overview.Overview) error {
 	if !c.all {
 		hidden := o.Hidden()

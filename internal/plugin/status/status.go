@@ -39,6 +39,8 @@ type command struct {
 	all    bool
 	watch  bool
 	next   int
+	// forecast looks ahead.
+	forecast bool
 }
 
 // Command shows how policies and their nodes stand.
@@ -53,6 +55,8 @@ func Command(a *app.App) *cobra.Command {
 	cmd.Flags().BoolVar(&c.all, "all", false, "Show NodeReboots that have finished as well")
 	cmd.Flags().BoolVarP(&c.watch, "watch", "w", false, "Stay, and show what changes")
 	cmd.Flags().IntVar(&c.next, "next", next, "How many waiting nodes of each policy are shown; 0 for all")
+	cmd.Flags().BoolVar(&c.forecast, "forecast", true,
+		"Say when nodes have their turn; without, less is read of the cluster, and the columns QUEUE and EXPECTED are not there")
 	return cmd
 }
 
@@ -65,9 +69,11 @@ func (c *command) run(ctx context.Context, names []string) error {
 		return err
 	}
 	if c.watch {
-		return live.Run(ctx, c.App, cluster, live.Options{
-			Policies: names, Forecast: forecast, Check: func(o *overview.Overview) error { return Known(o, names) },
-		})
+		options := live.Options{Policies: names, Check: func(o *overview.Overview) error { return Known(o, names) }}
+		if c.forecast {
+			options.Forecast = c.outlook
+		}
+		return live.Run(ctx, c.App, cluster, options)
 	}
 	o, err := c.read(ctx, cluster, names)
 	if err != nil {
@@ -102,8 +108,8 @@ func (c *command) read(ctx context.Context, cluster client.Reader, names []strin
 	}
 	now := c.Clock.Now()
 	var outlook *overview.Outlook
-	if forecast != nil {
-		outlook = forecast(ctx, cluster, now)
+	if c.forecast && slices.ContainsFunc(reboots.Items, func(r v1alpha1.NodeReboot) bool { return !overview.Over(&r) }) {
+		outlook = c.outlook(ctx, cluster, now)
 	}
 	o := overview.Of(pointers(policies.Items), pointers(reboots.Items), outlook, now)
 	if err := Known(o, names); err != nil {

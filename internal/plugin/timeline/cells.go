@@ -119,28 +119,23 @@ func lastMark(row *history.Row) *history.Mark {
 // tookOf is how long the last attempt of a NodeReboot took.
 func tookOf(row *history.Row, reboot string) string {
 	var number int32
-	for i := range row.Bars {
-		if bar := &row.Bars[i]; bar.Reboot == reboot && bar.Kind != history.Earlier {
-			number = max(number, bar.Attempt)
-		}
-	}
 	var start, end time.Time
 	for i := range row.Bars {
 		bar := &row.Bars[i]
-		if bar.Reboot != reboot || bar.Attempt != number || number == 0 || bar.Kind == history.Earlier {
+		if bar.Reboot != reboot || bar.Kind == history.Earlier || bar.Attempt == 0 || bar.Attempt < number {
 			continue
 		}
-		if start.IsZero() || bar.Start.Before(start) {
-			start = bar.Start
+		if bar.Attempt > number {
+			number, start, end = bar.Attempt, bar.Start, bar.End
 		}
 		if bar.End.After(end) {
 			end = bar.End
 		}
 	}
-	if start.IsZero() {
+	if number == 0 {
 		return ""
 	}
-	return " in " + history.Span(end.Sub(start))
+	return " in " + history.Span(end.Sub(start)) // bars are by their beginning
 }
 
 // byReboot splits a row: one for each of its NodeReboots, named after it, by its beginning.

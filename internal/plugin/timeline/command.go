@@ -18,6 +18,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/dashboard"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/history"
 )
 
@@ -36,7 +37,10 @@ Everything that is shown was recorded. Of a NodeReboot with several attempts onl
   kubectl reboots timeline worker-17 --since 7d
 
   # a night, as a picture
-  kubectl reboots timeline all-nodes --since 22:00 --until 06:00 -o svg > night.svg`
+  kubectl reboots timeline all-nodes --since 22:00 --until 06:00 -o svg > night.svg
+
+  # the last week, as a page to click through
+  kubectl reboots timeline --since 7d -o html > week.html`
 
 	defaultSince = "24h"
 	// eventPage and eventPages bound how many Events are read.
@@ -49,11 +53,14 @@ type options struct {
 }
 
 // writers write a chart, by the value of -o.
-var writers = map[string]func(*app.App, io.Writer, *history.Chart) error{
-	"text": writeText, "json": writeJSON, "svg": writeSVG,
+var writers = map[string]func(*app.App, io.Writer, *app.Fleet, *history.Chart) error{
+	"text": func(a *app.App, w io.Writer, _ *app.Fleet, chart *history.Chart) error { return writeText(a, w, chart) },
+	"json": func(_ *app.App, w io.Writer, _ *app.Fleet, chart *history.Chart) error { return writeJSON(w, chart) },
+	"svg":  func(a *app.App, w io.Writer, _ *app.Fleet, chart *history.Chart) error { return writeSVG(a, w, chart) },
+	"html": writeHTML,
 }
 
-const outputs = "text, json or svg"
+const outputs = "text, json, svg or html"
 
 // Command is the command.
 func Command(a *app.App) *cobra.Command {
@@ -75,7 +82,7 @@ func run(ctx context.Context, a *app.App, o *options, args []string) error {
 	if !known {
 		return app.UsageError{Err: fmt.Errorf("--output %q: write %s", o.output, outputs)}
 	}
-	in := &history.Input{Now: a.Clock.Now(), Zone: a.Zone, Stories: o.output == "json"}
+	in := &history.Input{Now: a.Clock.Now(), Zone: a.Zone}
 	if err := o.times(in); err != nil {
 		return app.UsageError{Err: err}
 	}
@@ -93,24 +100,32 @@ func run(ctx context.Context, a *app.App, o *options, args []string) error {
 	}
 	in.Policies, in.Reboots, in.Nodes = fleet.Policies, fleet.Reboots, fleet.Nodes
 	in.OnlyNodes, in.OnlyPolicies = found.nodes, found.policies
-	in.Stories = in.Stories || len(found.nodes) == 1 && len(found.policies) == 0
+	in.Stories = o.output == "json" || o.output == "text" && len(found.nodes) == 1 && len(found.policies) == 0
+	chart, err := o.chart(ctx, c, fleet, in)
+	if err != nil {
+		return err
+	}
+	return write(a, a.Out, fleet, chart)
+}
+
+// chart makes the chart, with the Events that it needs.
+func (o *options) chart(ctx context.Context, c client.Reader, fleet *app.Fleet, in *history.Input) (*history.Chart, error) {
 	lack := ""
 	if in.Stories || repeated(fleet) {
+		var err error
 		if in.Events, lack, err = readEvents(ctx, c); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	chart := history.Build(in)
-	if o.since == "" {
-		if from := beginning(chart); from.After(in.From) {
-			in.From = from
-			chart = history.Build(in)
-		}
+	if from := beginning(chart); o.since == "" && from.After(in.From) {
+		in.From = from
+		chart = history.Build(in)
 	}
 	if lack != "" && in.Stories {
 		chart.Notes = append(chart.Notes, lack)
 	}
-	return write(a, a.Out, chart)
+	return chart, nil
 }
 
 // repeated says that there are NodeReboots of several attempts. When earlier ones were made only Events tell.
@@ -183,7 +198,12 @@ func readEvents(ctx context.Context, c client.Reader) (events []eventsv1.Event, 
 	return events, fmt.Sprintf("There are more than %d Events; the rest is left out.", eventPage*eventPages), nil
 }
 
-func writeJSON(_ *app.App, w io.Writer, chart *history.Chart) error {
+// writeHTML writes the page of the dashboard, as a file.
+func writeHTML(a *app.App, w io.Writer, fleet *app.Fleet, chart *history.Chart) error {
+	return dashboard.WritePage(w, &dashboard.Input{Cluster: a.ContextName(), Fleet: fleet, Chart: chart, Zone: a.Zone})
+}
+
+func writeJSON(w io.Writer, chart *history.Chart) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(chart); err != nil {

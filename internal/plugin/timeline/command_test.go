@@ -69,6 +69,17 @@ func TestNodesAreNamedInManyWays(t *testing.T) {
 	}
 }
 
+func TestThePageOfTheDashboardIsWrittenAsAFile(t *testing.T) {
+	t.Parallel()
+	code, out, errOut := terminal(t, 0, recorded.End(t)).Run(plugin.Run, "timeline", "worker-b5", "-o", "html")
+	if code != app.ExitOK || errOut != "" || !strings.Contains(out, "<html") {
+		t.Errorf("it ended with %d, %s and\n%.2000s", code, errOut, out)
+	}
+	if !strings.Contains(out, `"worker-b5"`) || strings.Contains(out, `"worker-b6"`) {
+		t.Errorf("it ended with %d, %s and\n%.2000s", code, errOut, out)
+	}
+}
+
 // answering is a client of a recorded rollout whose lists fail as a function says.
 func answering(t *testing.T, fails func(client.ObjectList) error) *plugintest.Terminal {
 	t.Helper()
@@ -99,8 +110,10 @@ func TestEventsThatCannotBeReadAreLeftOut(t *testing.T) {
 		return nil
 	})
 	code, out, _ := terminal.Run(plugin.Run, "timeline", "worker-b5", "--no-color")
-	if code != app.ExitOK || !strings.Contains(out, "Note: Events are left out: you may not read Events") || !strings.Contains(out, "The host asked for a reboot.") {
-		t.Errorf("it ended with %d and says\n%s", code, out)
+	for _, want := range []string{"Note: Events are left out: you may not read Events", "The host asked for a reboot."} {
+		if code != app.ExitOK || !strings.Contains(out, want) {
+			t.Errorf("it ended with %d and does not say %q:\n%s", code, want, out)
+		}
 	}
 	if code, out, _ = terminal.Run(plugin.Run, "timeline", "--no-color"); code != app.ExitOK || strings.Contains(out, "Events") {
 		t.Errorf("without stories it ended with %d and says\n%s", code, out)
@@ -156,7 +169,8 @@ func TestDaysAreShownWhereTheyChange(t *testing.T) {
 	terminal.Zone = time.FixedZone("AEDT", 11*3600)
 	_, out, _ := terminal.Run(plugin.Run, "timeline", "--since", "20h", "--no-color")
 	lines := strings.Split(out, "\n")
-	if lines[0] != "Sat 2026-11-28 17:44 to Sun 2026-11-29 13:44 AEDT" || !strings.Contains(lines[2], "Nov 28") || !strings.Contains(lines[2], "Sun Nov 29") {
+	days := strings.Join(strings.Fields(lines[2]), " ")
+	if lines[0] != "Sat 2026-11-28 17:44 to Sun 2026-11-29 13:44 AEDT" || days != "Nov 28 Sun Nov 29" {
 		t.Errorf("it says\n%s", out)
 	}
 }

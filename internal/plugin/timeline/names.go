@@ -40,41 +40,48 @@ func knownNames(fleet *app.Fleet) known {
 	return k
 }
 
+// kinds that a name may begin with, as kubectl knows them.
+var kinds = map[string]string{
+	"": "", "node": "node", "nodes": "node", "no": "node",
+	"policy": "policy", "rebootpolicy": "policy", "rebootpolicies": "policy", "rbp": "policy",
+	"nodereboot": "reboot", "nodereboots": "reboot", "nrb": "reboot",
+}
+
 // find says what names are: of nodes or policies that there are or were, or of a NodeReboot, which stands for its node. A name may begin
-// with "node/" or "policy/".
+// with its kind: node/worker-1.
 func (k known) find(names []string) (named, error) {
 	var found named
 	for _, name := range names {
-		kind, rest, has := strings.Cut(name, "/")
+		prefix, rest, has := strings.Cut(name, "/")
 		if !has {
-			kind, rest = "", name
+			prefix, rest = "", name
 		}
-		node, policy := k.nodes[rest], k.policies[rest]
-		switch kind {
-		case "":
-		case "node", "nodes", "no":
-			policy = false
-		case "policy", "rebootpolicy", "rebootpolicies", "rbp":
-			node = false
-		case "nodereboot", "nodereboots", "nrb":
-			node, policy = false, false
-		default:
+		kind, is := kinds[prefix]
+		if !is {
 			return named{}, app.UsageError{Err: fmt.Errorf("%q: write the name of a node or a RebootPolicy, or node/NAME or policy/NAME", name)}
 		}
-		if node {
-			found.nodes = append(found.nodes, rest)
-		}
-		if policy {
-			found.policies = append(found.policies, rest)
-		}
-		if of, is := k.reboots[rest]; !node && !policy && is && kind != "policy" {
-			found.nodes, node = append(found.nodes, of), true
-		}
-		if !node && !policy {
+		if !k.add(&found, kind, rest) {
 			return named{}, fmt.Errorf("no node, RebootPolicy or NodeReboot is named %q; see kubectl get nodes,rebootpolicies,nodereboots", name)
 		}
 	}
 	slices.Sort(found.nodes)
 	found.nodes = slices.Compact(found.nodes)
 	return found, nil
+}
+
+// add adds what has a name; false if nothing of the kind has it. A name may be that of a node and of a policy. Without a kind, that of a
+// NodeReboot counts if no node and no policy has it.
+func (k known) add(found *named, kind, name string) bool {
+	every := kind == ""
+	is := false
+	if k.nodes[name] && (every || kind == "node") {
+		found.nodes, is = append(found.nodes, name), true
+	}
+	if k.policies[name] && (every || kind == "policy") {
+		found.policies, is = append(found.policies, name), true
+	}
+	if of := k.reboots[name]; of != "" && !is && (every || kind == "reboot") {
+		found.nodes, is = append(found.nodes, of), true
+	}
+	return is
 }

@@ -31,7 +31,7 @@ const (
 	svgLeast = 2.0
 	// svgTicks is how far ticks are from each other at least.
 	svgTicks = 90
-	// svgTold is how many nodes are told one by one to those who cannot see the picture.
+	// svgTold is how many nodes are listed one by one for those who cannot see the picture.
 	svgTold = 200
 )
 
@@ -190,7 +190,9 @@ func (p *picture) row(row *history.Row) {
 }
 
 // heights of bars: they differ, so that no kind needs its color.
-var heights = map[history.Kind]float64{history.Waiting: 4, history.Earlier: 4, history.Rebooting: 16, history.Stalled: 16, history.Stuck: 16}
+var heights = map[history.Kind]float64{
+	history.Waiting: 4, history.Earlier: 4, history.Rebooting: 16, history.Stalled: 16, history.Stuck: 16,
+}
 
 func (p *picture) bar(node string, bar *history.Bar) {
 	p.used[bar.Kind] = true
@@ -246,7 +248,8 @@ func (p *picture) key() {
 	for _, kind := range []history.MarkKind{history.Tainted, history.Approved, history.Proved, history.Failed, history.Cancelled} {
 		if p.marks[kind] {
 			next(strings.ToLower(string(kind)), func(x float64) {
-				fmt.Fprintf(&p.body, `<path class="m%s" transform="translate(%s %s)" d="%s"/>`+"\n", kind, number(x+11), number(p.y+lowered[kind]-4), markPaths[kind])
+				fmt.Fprintf(&p.body, `<path class="m%s" transform="translate(%s %s)" d="%s"/>`+"\n",
+					kind, number(x+11), number(p.y+lowered[kind]-4), markPaths[kind])
 			})
 		}
 	}

@@ -1,6 +1,6 @@
 package timeline
 
-// svgStyle has the colors, which can be told apart with any kind of color vision, and the patterns. A picture that is dark follows the
+// svgStyle has the colors, which can be distinguished with any kind of color vision, and the patterns. A picture that is dark follows the
 // settings of whoever looks at it.
 const svgStyle = `<style>
 :root { --page: #ffffff; --ink: #1b1f24; --faint: #59636e; --line: #e1e5ea; --waiting: #aab2bd; --draining: #e69f00; --rebooting: #0072b2;
@@ -28,12 +28,13 @@ text { fill: var(--ink); }
 .mProved { stroke: var(--good); } .mFailed { stroke: var(--bad); } .mCancelled { stroke: var(--faint); }
 .mProved, .mFailed, .mCancelled { fill: none; stroke-width: 2.5; stroke-linecap: round; }
 .mTainted { fill: var(--warn); } .mApproved { fill: var(--good); }
-.pWaiting { stroke: var(--waiting); } .pBad { stroke: var(--bad); } .pDraining { stroke: var(--draining); }
+.pWaiting { stroke: var(--waiting); stroke-width: 6; } .pBad { stroke: var(--bad); } .pDraining { stroke: var(--draining); }
 .pBack { stroke: var(--back); } .pFreeze { stroke: var(--freeze); }
-pattern path { fill: none; stroke-width: 2; }
+pattern path { fill: none; }
+.pBad, .pDraining, .pBack, .pFreeze { stroke-width: 2; }
 </style>
 <defs>
-<pattern id="earlier" width="6" height="6" patternUnits="userSpaceOnUse"><path class="pWaiting" d="M0 3H3" style="stroke-width: 6"/></pattern>
+<pattern id="earlier" width="6" height="6" patternUnits="userSpaceOnUse"><path class="pWaiting" d="M0 3H3"/></pattern>
 <pattern id="stuck" width="6" height="6" patternUnits="userSpaceOnUse"><path class="pDraining" d="M-1 1L1 -1M0 6L6 0M5 7L7 5"/></pattern>
 <pattern id="late" width="6" height="6" patternUnits="userSpaceOnUse"><path class="pBad" d="M0 0L6 6M6 0L0 6"/></pattern>
 <pattern id="back" width="6" height="6" patternUnits="userSpaceOnUse"><path class="pBack" d="M-1 5L1 7M0 0L6 6M5 -1L7 1"/></pattern>

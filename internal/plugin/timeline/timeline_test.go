@@ -63,7 +63,8 @@ func TestARolloutIsShown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			code, out, errOut := terminal(t, test.columns, test.rollout(t)).Run(plugin.Run, append([]string{"timeline", "--no-color"}, test.args...)...)
+			args := append([]string{"timeline", "--no-color"}, test.args...)
+			code, out, errOut := terminal(t, test.columns, test.rollout(t)).Run(plugin.Run, args...)
 			if code != app.ExitOK || errOut != "" {
 				t.Fatalf("it ended with %d: %s", code, errOut)
 			}

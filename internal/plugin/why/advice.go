@@ -6,8 +6,8 @@ import "github.com/reboot-operator/reboot-operator/api/v1alpha1"
 type advice struct {
 	// text says so in a sentence or two.
 	text string
-	// commands to type. {node}, {reboot}, {policy} and {namespace}, {helpers} and {manager}, those of the operator, are names; a command is left out if the name is not
-	// known. {objects} is one command for each object that the message names.
+	// commands to type. {node}, {reboot}, {policy}, and {namespace}, {helpers} and {manager} of the operator are names; a command is left
+	// out if the name is not known. {objects} is one command for each object that the message names.
 	commands []string
 }
 

@@ -52,7 +52,8 @@ func TestEveryReasonOfTheAPIHasAnAdviceAndSomethingToType(t *testing.T) {
 func TestCommandsAreThoseOfKubectlAndThePlugin(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}
-	for command := range strings.FieldsSeq("now cancel approve deny pause resume skip unskip retry wait plan windows timeline status why check lint") {
+	for command := range strings.FieldsSeq("now cancel approve deny pause resume skip unskip retry wait plan windows timeline status why " +
+		"check lint") {
 		known[command] = true
 	}
 	for _, reason := range reasonsOfTheAPI(t) {

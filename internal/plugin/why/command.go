@@ -96,7 +96,7 @@ func write(a *app.App, answers []Answer, output string) error {
 	}
 	for i := range answers {
 		if i > 0 {
-			fmt.Fprintln(a.Out)
+			_, _ = fmt.Fprintln(a.Out)
 		}
 		out := a.Out
 		if !answers[i].Found {

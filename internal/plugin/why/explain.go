@@ -53,6 +53,11 @@ func (f *Facts) explain(asked string) Answer {
 		return Answer{Reason: ReasonNoSuchObject, Explanation: fmt.Sprintf(
 			"%q is none of the kinds that can be explained: write the name of a node, nodereboot/NAME or rebootpolicy/NAME.", kind)}
 	}
+	return f.explainNode(kind, name)
+}
+
+// explainNode explains a node, or what else has that name if no kind was typed.
+func (f *Facts) explainNode(kind, name string) Answer {
 	r := f.latest(name)
 	switch node := f.node(name); {
 	case r != nil && (r.Status.CompletionTime == nil || node == nil):
@@ -231,7 +236,8 @@ func (f *Facts) addProof(answer *Answer, r *v1alpha1.NodeReboot) {
 	if r.Status.Phase != v1alpha1.PhaseSucceeded || before == nil || after == nil {
 		return
 	}
-	answer.Explanation = paragraph(answer.Explanation, fmt.Sprintf("Boot %s took the place of boot %s%s.", after.BootID, before.BootID, kernels(before, after)))
+	answer.Explanation = paragraph(answer.Explanation, fmt.Sprintf("Boot %s took the place of boot %s%s.", after.BootID, before.BootID,
+		kernels(before, after)))
 }
 
 func kernels(before, after *v1alpha1.BootInfo) string {
@@ -246,11 +252,7 @@ func kernels(before, after *v1alpha1.BootInfo) string {
 
 // addConditions adds what else there is to say of a NodeReboot.
 func (f *Facts) addConditions(answer *Answer, r *v1alpha1.NodeReboot) {
-	if a := r.Status.Attempt; a != nil && a.Result != "" && a.Result != r.Status.Reason && a.Result != v1alpha1.ReasonProved {
-		answer.Explanation = paragraph(answer.Explanation,
-			fmt.Sprintf("Attempt %d ended (%s).", a.Number, a.Result), unlessSaid(answer.Explanation, sentence(f.localize(a.Message))))
-		f.advise(answer, a.Result, a.Message)
-	}
+	f.addAttempt(answer, r)
 	for i := range r.Status.Conditions {
 		c := &r.Status.Conditions[i]
 		_, extra := besides[c.Reason]
@@ -266,6 +268,17 @@ func (f *Facts) addConditions(answer *Answer, r *v1alpha1.NodeReboot) {
 	}
 }
 
+// addAttempt says how the last attempt ended, if that is not what the NodeReboot says already.
+func (f *Facts) addAttempt(answer *Answer, r *v1alpha1.NodeReboot) {
+	a := r.Status.Attempt
+	if a == nil || a.Result == "" || a.Result == r.Status.Reason || a.Result == v1alpha1.ReasonProved {
+		return
+	}
+	answer.Explanation = paragraph(answer.Explanation,
+		fmt.Sprintf("Attempt %d ended (%s).", a.Number, a.Result), unlessSaid(answer.Explanation, sentence(f.localize(a.Message))))
+	f.advise(answer, a.Result, a.Message)
+}
+
 func unlessSaid(text, more string) string {
 	if strings.Contains(text, strings.TrimSuffix(more, ".")) {
 		return ""
@@ -279,7 +292,8 @@ func (f *Facts) addStall(answer *Answer, p *v1alpha1.RebootPolicy) {
 	if c == nil || c.Status != metav1.ConditionTrue || answer.Reason == v1alpha1.ReasonWriteRefused {
 		return
 	}
-	answer.Explanation = paragraph(answer.Explanation, "The API server refuses writes of the manager, so this may be old:", sentence(f.localize(c.Message)))
+	answer.Explanation = paragraph(answer.Explanation, "The API server refuses writes of the manager, so this may be old:",
+		sentence(f.localize(c.Message)))
 }
 
 func (f *Facts) explainPolicy(p *v1alpha1.RebootPolicy) Answer {
@@ -299,7 +313,8 @@ func (f *Facts) explainPolicy(p *v1alpha1.RebootPolicy) Answer {
 	}
 	answer.Reason = ready.Reason
 	answer.Explanation = paragraph(fmt.Sprintf("RebootPolicy %s owns %s: %d wait, %d are under way (%s).", p.Name,
-		model.Counted(int(p.Status.Nodes), "node", "nodes"), p.Status.Required, p.Status.UnderWay, ready.Reason), sentence(f.localize(ready.Message)))
+		model.Counted(int(p.Status.Nodes), "node", "nodes"), p.Status.Required, p.Status.UnderWay, ready.Reason),
+		sentence(f.localize(ready.Message)))
 	f.advise(&answer, ready.Reason, ready.Message)
 	for i := range p.Status.Conditions {
 		c := &p.Status.Conditions[i]
@@ -323,6 +338,7 @@ func (f *Facts) aboutManager(answer *Answer) string {
 	if since.IsZero() {
 		return fmt.Sprintf("No manager is at work in namespace %s, so nothing moves, and what is said here may be old.", f.Installed.Namespace)
 	}
-	return fmt.Sprintf("No manager has been at work since %s, when Lease %s/%s was last renewed: nothing moves, and what is said here may be old.",
+	return fmt.Sprintf("No manager has been at work since %s, when Lease %s/%s was last renewed: nothing moves, and what is said here "+
+		"may be old.",
 		f.when(since), f.Installed.Namespace, install.LeaseName)
 }

@@ -79,7 +79,8 @@ func TestANodeWithoutANodeRebootIsExplained(t *testing.T) {
 		types  string
 	}{
 		"nothing is to be done": {
-			reason: ReasonNoNeed, says: []string{"no one has asked", "RebootPolicy blue", "helper-worker-7", "has seen no sentinel", "the file /run/reboot-required"},
+			reason: ReasonNoNeed, says: []string{"no one has asked", "RebootPolicy blue", "helper-worker-7", "has seen no sentinel",
+				"the file /run/reboot-required"},
 			types: "kubectl reboots now worker-7 --reason=",
 		},
 		"there is no such node": {
@@ -89,11 +90,13 @@ func TestANodeWithoutANodeRebootIsExplained(t *testing.T) {
 		"there is no such node, and none like it": {
 			asked: "db", reason: ReasonNoSuchObject, says: []string{"There is no Node db."}, types: "kubectl get nodes",
 		},
-		"there is no such NodeReboot": {asked: "nodereboot/x", reason: ReasonNoSuchObject, says: []string{"There is no NodeReboot x."}, types: "kubectl get nodereboots"},
-		"there is no such kind":       {asked: "pod/x", reason: ReasonNoSuchObject, says: []string{"nodereboot/NAME"}},
+		"there is no such NodeReboot": {asked: "nodereboot/x", reason: ReasonNoSuchObject, says: []string{"There is no NodeReboot x."},
+			types: "kubectl get nodereboots"},
+		"there is no such kind": {asked: "pod/x", reason: ReasonNoSuchObject, says: []string{"nodereboot/NAME"}},
 		"no helper, and no DaemonSet": {
 			change: func(f *Facts) { f.Installed.HelperPods, f.Installed.HelperSets = nil, nil },
-			reason: ReasonNoHelper, says: []string{"there is no DaemonSet of helpers in namespace reboot-operator-system"}, types: "kubectl reboots check",
+			reason: ReasonNoHelper, says: []string{"there is no DaemonSet of helpers in namespace reboot-operator-system"},
+			types: "kubectl reboots check",
 		},
 		"a taint keeps the helper away": {
 			change: func(f *Facts) {
@@ -111,7 +114,8 @@ func TestANodeWithoutANodeRebootIsExplained(t *testing.T) {
 		},
 		"the helper is not Ready": {
 			change: func(f *Facts) { f.Installed.HelperPods[0] = helperPod("worker-7", false) },
-			reason: v1alpha1.ReasonHelperNotReady, says: []string{"pod helper-worker-7: container helper has no image: example.com/op:1 cannot be pulled"},
+			reason: v1alpha1.ReasonHelperNotReady, says: []string{"pod helper-worker-7: container helper has no image: example.com/op:1 cannot " +
+				"be pulled"},
 			types: "kubectl -n reboot-operator-system describe pod helper-worker-7",
 		},
 		"pods may not be listed": {
@@ -120,7 +124,8 @@ func TestANodeWithoutANodeRebootIsExplained(t *testing.T) {
 		},
 		"the host makes no file that is looked for": {
 			change: func(f *Facts) { f.Nodes[0].Status.NodeInfo.OSImage = "Fedora Linux 41 (Server Edition)" },
-			reason: v1alpha1.ReasonNoDetector, says: []string{"no program of this host", "--sentinel-preset=dnf5"}, types: "edit daemonset reboot-operator-helper",
+			reason: v1alpha1.ReasonNoDetector, says: []string{"no program of this host", "--sentinel-preset=dnf5"},
+			types: "edit daemonset reboot-operator-helper",
 		},
 		"no policy selects it": {
 			change: func(f *Facts) { f.Nodes[0].Labels["pool"] = "green" },
@@ -129,7 +134,8 @@ func TestANodeWithoutANodeRebootIsExplained(t *testing.T) {
 		},
 		"no policy selects it, and it has no such label": {
 			change: func(f *Facts) { f.Nodes[0].Labels = nil },
-			reason: v1alpha1.ReasonNoPolicy, says: []string{"requires pool=blue (the node has no such label)"}, types: "kubectl label node worker-7 pool=blue",
+			reason: v1alpha1.ReasonNoPolicy, says: []string{"requires pool=blue (the node has no such label)"},
+			types: "kubectl label node worker-7 pool=blue",
 		},
 		"there is no policy": {
 			change: func(f *Facts) { f.Policies = nil },
@@ -160,8 +166,9 @@ func TestANodeWithoutANodeRebootIsExplained(t *testing.T) {
 				f.Reboots = append(f.Reboots, finished(v1alpha1.OutcomeSucceeded, v1alpha1.PhaseSucceeded, v1alpha1.ReasonProved))
 			},
 			reason: v1alpha1.ReasonProved,
-			says:   []string{"2026-03-02 12:00 CET (60m ago)", "Boot boot-2 took the place of boot boot-1, and kernel 6.1.1 that of 6.1.0", "no sentinel since"},
-			types:  "kubectl reboots timeline worker-7",
+			says: []string{"2026-03-02 12:00 CET (60m ago)", "Boot boot-2 took the place of boot boot-1, and kernel 6.1.1 that of 6.1.0",
+				"no sentinel since"},
+			types: "kubectl reboots timeline worker-7",
 		},
 		"it was given up": {
 			change: func(f *Facts) {
@@ -218,11 +225,13 @@ func TestANodeRebootThatCannotBeReadIsExplained(t *testing.T) {
 	t.Parallel()
 	f := world()
 	var r v1alpha1.NodeReboot
-	if err := json.Unmarshal([]byte(`{"metadata":{"name":"bad"},"spec":{"nodeName":"worker-7"},"status":{"requiredSince":"soon"}}`), &r); err != nil {
+	if err := json.Unmarshal([]byte(`{"metadata":{"name":"bad"},"spec":{"nodeName":"worker-7"},"status":{"requiredSince":"soon"}}`),
+		&r); err != nil {
 		t.Fatal(err)
 	}
 	f.Reboots = append(f.Reboots, r)
-	requireAnswer(t, Explain(f, "worker-7"), v1alpha1.ReasonUnreadable, []string{"NodeReboot bad", "status.requiredSince"}, "kubectl edit nodereboot bad")
+	requireAnswer(t, Explain(f, "worker-7"), v1alpha1.ReasonUnreadable, []string{"NodeReboot bad", "status.requiredSince"},
+		"kubectl edit nodereboot bad")
 }
 
 func TestTheNodeRebootThatSaysMostIsExplained(t *testing.T) {
@@ -261,6 +270,7 @@ func TestANodeRebootThatNobodyHasLookedAtIsExplained(t *testing.T) {
 	f.Reboots = append(f.Reboots, r)
 	f.Installed.Lease.Spec.RenewTime = ptr.To(metav1.NewMicroTime(now.Add(-time.Hour)))
 	f.Installed.Managers = []appsv1.Deployment{}
-	requireAnswer(t, Explain(f, "worker-7"), ReasonNotLookedAt, []string{"has not looked at NodeReboot new", "No manager has been at work since"},
+	requireAnswer(t, Explain(f, "worker-7"), ReasonNotLookedAt, []string{"has not looked at NodeReboot new",
+		"No manager has been at work since"},
 		"app.kubernetes.io/component=manager")
 }

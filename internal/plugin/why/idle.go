@@ -196,7 +196,8 @@ func (f *Facts) sayHelper(answer *Answer, node *corev1.Node, owner *v1alpha1.Reb
 			say("No helper runs there, so nobody sees whether it needs a reboot: " + why + ".")
 		}
 		answer.Reason = cmp.Or(finishedReason(answer), specific(answer.Reason), ReasonNoHelper)
-		answer.Type = append(answer.Type, f.fill([]string{"kubectl -n {namespace} describe daemonset {helpers}", "kubectl reboots check"}, answer, "")...)
+		answer.Type = append(answer.Type, f.fill([]string{"kubectl -n {namespace} describe daemonset {helpers}", "kubectl reboots check"},
+			answer, "")...)
 	case !install.Ready(pod):
 		say(fmt.Sprintf("Its helper is not Ready, so nobody sees whether it needs a reboot: %s.",
 			strings.TrimSuffix(projection.HelperOf(pod).Problem, ".")))

@@ -17,7 +17,8 @@ func (o object) String() string {
 }
 
 // named are objects in messages of the manager: a kind and a name, with or without a namespace.
-var named = regexp.MustCompile(`\b(NodeReboot|RebootPolicy|PodDisruptionBudget|[Nn]ode|[Pp]od) ((?:[a-z0-9][a-z0-9.-]*/)?[A-Za-z0-9][A-Za-z0-9.-]*)` +
+var named = regexp.MustCompile(`\b(NodeReboot|RebootPolicy|PodDisruptionBudget|[Nn]ode|[Pp]od) ` +
+	`((?:[a-z0-9][a-z0-9.-]*/)?[A-Za-z0-9][A-Za-z0-9.-]*)` +
 	`|\b([A-Z][A-Za-z]+) ([a-z0-9][a-z0-9.-]*/[a-z0-9][a-z0-9.-]*)`)
 
 // underWay are nodes that a message lists.
@@ -53,7 +54,7 @@ func objectsIn(message string) []object {
 	return budgetsWithNamespace(found)
 }
 
-// budgetsWithNamespace gives a PodDisruptionBudget the namespace of the pod that is named after it: budgets cover pods of their own namespace.
+// budgetsWithNamespace gives a PodDisruptionBudget the namespace of the pod that is named after it: both have the same.
 func budgetsWithNamespace(found []object) []object {
 	var kept []object
 	for i, o := range found {
@@ -73,12 +74,12 @@ func budgetsWithNamespace(found []object) []object {
 
 // command to look at an object.
 func (o object) command() string {
-	switch {
-	case o.kind == "NodeReboot":
+	switch o.kind {
+	case "NodeReboot":
 		return "kubectl reboots why nodereboot/" + o.name
-	case o.kind == "Node":
+	case "Node":
 		return "kubectl reboots why " + o.name
-	case o.kind == "RebootPolicy":
+	case "RebootPolicy":
 		return "kubectl reboots why rebootpolicy/" + o.name
 	}
 	kind := strings.ToLower(o.kind)

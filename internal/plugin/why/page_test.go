@@ -141,7 +141,8 @@ func requireRealistic(t *testing.T, reason string, answer *Answer) {
 	}
 	for _, text := range append([]string{answer.Explanation}, answer.Type...) {
 		for _, wrong := range []string{"0001-", "{", "  ", "%!", "..", " .", "as of", "nodereboot/ ", "node  "} {
-			if strings.Contains(strings.ReplaceAll(text, "'{", ""), wrong) && !strings.Contains(text, "jsonpath") && !strings.Contains(text, "--type=merge") {
+			if strings.Contains(strings.ReplaceAll(text, "'{", ""), wrong) && !strings.Contains(text, "jsonpath") && !strings.Contains(text,
+				"--type=merge") {
 				t.Errorf("%q has %q in it", text, wrong)
 			}
 		}

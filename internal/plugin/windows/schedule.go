@@ -69,15 +69,14 @@ func Of(p *v1alpha1.RebootPolicy, now time.Time, next int) *Schedule {
 	spec := &p.Spec.Schedule
 	s := &Schedule{Policy: p.Name, TimeZone: spec.TimeZone, MinRemainingSeconds: spec.MinRemainingSeconds}
 	for _, problem := range p.Unreadable {
-		if problem.Covers("spec.schedule") {
-			s.Problems = append(s.Problems, problem.String())
-		}
+		s.Problems = append(s.Problems, problem.String())
 	}
 	schedule, problems := window.New(spec)
 	for _, problem := range problems {
 		s.Problems = append(s.Problems, "spec.schedule."+problem.Path+": "+problem.Message)
 	}
 	if len(s.Problems) > 0 {
+		slices.Sort(s.Problems)
 		return s
 	}
 	s.zone, s.AlwaysOpen = schedule.Zone(), len(spec.Windows) == 0

@@ -20,12 +20,20 @@ type Style struct {
 	Paint   func(app.Color, string) string
 }
 
+// paint colors a text.
+func (s *Style) paint(color app.Color, text string) string {
+	if color == plain || s.Paint == nil {
+		return text
+	}
+	return s.Paint(color, text)
+}
+
 // dayTime is a time with the day of the week.
 const dayTime = "Mon 2006-01-02 15:04"
 
 // Lines writes a schedule.
 func (s *Schedule) Lines(style *Style) []string {
-	lines := []string{style.Paint(app.Strong, cells.Clean(s.Policy)) + "  " + s.headline(style)}
+	lines := []string{style.paint(app.Strong, cells.Cut(cells.Clean(s.Policy), style.Columns/3)) + "  " + s.headline(style)}
 	if len(s.Problems) > 0 {
 		for _, problem := range s.Problems {
 			lines = append(lines, style.wrapped(problem)...)
@@ -37,7 +45,7 @@ func (s *Schedule) Lines(style *Style) []string {
 	}
 	lines = append(lines, style.wrapped(s.zones(style))...)
 	if s.MinRemainingSeconds != nil && !s.AlwaysOpen {
-		lines = append(lines, style.wrapped(fmt.Sprintf("A node starts only while at least %s of the window are left.",
+		lines = append(lines, style.wrapped(fmt.Sprintf("A node starts only while at least %s of the window is left.",
 			length(time.Duration(*s.MinRemainingSeconds)*time.Second)))...)
 	}
 	return cut(append(lines, s.table(style)...), style.Columns)
@@ -62,17 +70,17 @@ func (s *Style) wrapped(text string) []string {
 func (s *Schedule) headline(style *Style) string {
 	switch {
 	case len(s.Problems) > 0:
-		return style.Paint(app.Bad, "never open: its schedule is wrong")
+		return style.paint(app.Bad, "never open: it is not valid")
 	case s.AlwaysOpen && len(s.Periods) == 0:
-		return style.Paint(app.Good, "always open") + ": it has no windows and no freezes to come"
+		return style.paint(app.Good, "always open") + ": it has no windows and no freezes to come"
 	case s.State == v1alpha1.WindowOpen && s.Closes == nil:
-		return style.Paint(app.Good, "open now") + ", no end in sight"
+		return style.paint(app.Good, "open now") + ", no end in sight"
 	case s.State == v1alpha1.WindowOpen:
-		return style.Paint(app.Good, "open now") + ", until " + s.at(s.Closes, style)
+		return style.paint(app.Good, "open now") + ", until " + s.at(s.Closes, style)
 	}
-	text := style.Paint(app.Warning, "closed now")
+	text := style.paint(app.Warning, "closed now")
 	if s.State == v1alpha1.WindowFrozen {
-		text = style.Paint(app.Warning, "freeze "+cells.Clean(s.Freeze))
+		text = style.paint(app.Warning, "freeze "+cells.Cut(cells.Clean(s.Freeze), longestName))
 	}
 	if s.Opens == nil {
 		return text + ", does not open again"
@@ -118,6 +126,9 @@ func (s *Schedule) zones(style *Style) string {
 	return text + fmt.Sprintf("; yours is %s.", style.Now.In(style.Zone).Format("MST (-07:00)"))
 }
 
+// roomy is a terminal with room for both ends of a period in a second time zone.
+const roomy = 100
+
 func (s *Schedule) table(style *Style) []string {
 	same := s.same(style)
 	table := cells.Table{Heading: []string{"", "FROM", "TO", "LENGTH", "YOUR TIME"}}
@@ -125,21 +136,14 @@ func (s *Schedule) table(style *Style) []string {
 		p := &s.Periods[i]
 		row := []string{p.what(), s.from(p, s.zone), s.to(p, s.zone), lengthOf(p), ""}
 		if !same {
-			row[4] = strings.TrimSpace(s.from(p, style.Zone) + " – " + s.to(p, style.Zone))
+			row[4] = s.from(p, style.Zone)
+		}
+		if !same && style.Columns >= roomy {
+			row[4] += " – " + s.to(p, style.Zone)
 		}
 		table.Rows = append(table.Rows, row)
 	}
-	table.Paint = func(row, column int, text string) string {
-		switch {
-		case row < 0:
-			return style.Paint(app.Faint, text)
-		case column == 0 && s.Periods[row].Kind == KindFreeze:
-			return style.Paint(app.Warning, text)
-		case column == 0 && s.Periods[row].Now:
-			return style.Paint(app.Good, text)
-		}
-		return text
-	}
+	table.Paint = func(row, column int, text string) string { return style.paint(s.color(row, column), text) }
 	var lines []string
 	for i, line := range table.Lines(style.Columns - 2) {
 		lines = append(lines, "  "+line)
@@ -148,18 +152,37 @@ func (s *Schedule) table(style *Style) []string {
 		}
 		for _, note := range s.notes(&s.Periods[i-1]) {
 			for _, part := range cells.Wrap(note, style.Columns-6) {
-				lines = append(lines, "      "+style.Paint(app.Warning, strings.TrimRight(part, " ")))
+				lines = append(lines, "      "+style.paint(app.Warning, strings.TrimRight(part, " ")))
 			}
 		}
 	}
 	return lines
 }
 
+// color of a cell of the table.
+func (s *Schedule) color(row, column int) app.Color {
+	switch {
+	case row < 0:
+		return app.Faint
+	case column == 0 && s.Periods[row].Kind == KindFreeze:
+		return app.Warning
+	case column == 0 && s.Periods[row].Now:
+		return app.Good
+	}
+	return plain
+}
+
+// plain is no color.
+const plain app.Color = ""
+
+// longestName is how much of the name of a freeze is shown.
+const longestName = 24
+
 // what a period is.
 func (p *Period) what() string {
 	text := "window"
 	if p.Kind == KindFreeze {
-		text = "freeze " + cells.Cut(cells.Clean(p.Name), 24)
+		text = "freeze " + cells.Cut(cells.Clean(p.Name), longestName)
 	}
 	if p.Now {
 		text += ", now"

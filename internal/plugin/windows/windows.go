@@ -14,14 +14,16 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
+	"github.com/reboot-operator/reboot-operator/api/decode"
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/policyfile"
 )
 
-const about = `Show the coming windows and freezes of RebootPolicies, in the time zone of the policy and in yours: how long they are, what is open
-now, what a freeze cuts, and where clocks are set forward or back. A policy without windows is always open.
+const about = `Show the coming windows and freezes of RebootPolicies, in the time zone of the policy and in yours: how long they are,
+what is open now, what a freeze cuts, and where clocks are set forward or back. A policy without windows is always open.
 
-With -f the policies come from a file, and no cluster is needed. The exit code is 3 if a schedule is wrong.`
+With -f the policies come from a file, and no cluster is needed. The exit code is 3 if a policy is not valid.`
 
 const examples = `  # The next windows of a policy
   kubectl reboots windows workers
@@ -114,12 +116,21 @@ func (c *command) fromFile() ([]v1alpha1.RebootPolicy, error) {
 		defer func() { _ = file.Close() }()
 		source, name = file, c.file
 	}
-	policies, err := Read(source)
+	found, err := policyfile.Read(source, name)
 	if err != nil {
-		return nil, fmt.Errorf("read the policies of %s: %w", name, err)
+		return nil, fmt.Errorf("read the policies: %w", err)
 	}
-	if len(policies) == 0 {
-		return nil, fmt.Errorf("there is no RebootPolicy in %s", name)
+	policies := make([]v1alpha1.RebootPolicy, len(found))
+	for i := range found {
+		if found[i].Object != nil {
+			policies[i] = *found[i].Object
+			continue
+		}
+		// What does not pass the schema is unreadable here, and said like that.
+		policies[i].Name = found[i].Name
+		for _, problem := range found[i].Problems {
+			policies[i].Unreadable = append(policies[i].Unreadable, decode.Problem{Path: problem.Path, Description: problem.Message})
+		}
 	}
 	return policies, nil
 }

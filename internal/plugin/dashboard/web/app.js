@@ -189,7 +189,7 @@ const KEYS = [['↑ ↓', 'go through zones and nodes'], ['Enter', 'open a node,
   ['+ −', 'zoom'], ['0', 'fit'], ['N', 'now'], ['/', 'filter'], ['Ctrl + wheel', 'zoom; the wheel over the axis, too'], ['Shift + wheel, drag', 'earlier and later']];
 
 function swatch([color, , kind]) {
-  const made = h('span', { class: color === '--waiting' ? 'swatch line' : 'swatch' });
+  const made = h('span', { class: { '--waiting': 'swatch line', '--closed': 'swatch pale', '--freeze': 'swatch pale' }[color] || 'swatch' });
   made.style.background = kind ? `repeating-linear-gradient(135deg, var(${color}) 0 1.5px, transparent 1.5px 4.5px)` : `var(${color})`;
   return made;
 }
@@ -256,7 +256,5 @@ function applyThemeFirst() {
   readTheme();
 }
 
-/** measure renders and updates everything once, for tests. */
-globalThis.rebootsMeasure = (doc) => { const begin = performance.now(); onDocument(doc); render(); return performance.now() - begin; };
 
 start();

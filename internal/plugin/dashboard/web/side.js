@@ -62,6 +62,7 @@ export function renderQueue(onChoose) {
   if (waiting.length > most) children.push(h('p', { class: 'none' }, `and ${waiting.length - most} more`));
   if (!underWay.length && !waiting.length) children.push(h('p', { class: 'none' }, 'No node needs a reboot.'));
   const queue = byId('queue');
+  if (children.length === queue.children.length && children.every((child, i) => child.isEqualNode(queue.children[i]))) return;
   const focused = queue.contains(document.activeElement) ? document.activeElement.dataset.node : undefined;
   const top = queue.scrollTop;
   queue.replaceChildren(...children);
@@ -125,13 +126,13 @@ function story(entries) {
   return h('ol', { class: 'story' }, items);
 }
 
-function command(one) {
-  const button = h('button', { type: 'button', 'aria-label': 'Copy: ' + one.command }, 'Copy');
+function command(text) {
+  const button = h('button', { type: 'button', 'aria-label': 'Copy: ' + text }, 'Copy');
   button.addEventListener('click', async () => {
-    setText(button, await copy(one.command) ? 'Copied' : 'Press Ctrl+C');
+    setText(button, await copy(text) ? 'Copied' : 'Press Ctrl+C');
     setTimeout(() => setText(button, 'Copy'), 2000);
   });
-  return h('div', { class: 'command' }, h('span', {}, one.label), h('div', {}, h('code', {}, one.command), button));
+  return h('div', { class: 'command' }, h('code', {}, text), button);
 }
 
 /** copy copies a text; where the browser lets no page do that, it selects it. */

@@ -9,7 +9,7 @@ export function group(state) { return GROUPS[state] || 'Idle'; }
 
 export const store = {
   stream: '', seq: 0, at: 0, cluster: '', from: 0, to: 0, static: false,
-  zones: [], policies: [], shades: new Map(), notes: [], rows: new Map(), details: null,
+  zones: [], policies: [], shades: new Map(), notes: [], rows: new Map(), ranks: new Map(), details: null,
   text: '', policy: '', zone: '*', states: new Set(), sort: 'turn', collapsed: new Set(), selected: '', active: '',
   view: { from: 0, to: 1, auto: true },
   lines: [], counts: {}, shown: 0,
@@ -40,6 +40,7 @@ export function apply(doc) {
     changed.push({ row, before });
   }
   for (const node of doc.gone || []) store.rows.delete(node);
+  if (doc.full || doc.gone || changed.some(({ before }) => !before)) rank();
   return changed;
 }
 
@@ -51,13 +52,19 @@ function turnOf(row) {
   return turn;
 }
 
+const names = new Intl.Collator('en', { numeric: true });
+
+/** rank puts the nodes in the order of their names, numbers as numbers. That is slow, and names seldom change. */
+function rank() {
+  const rows = [...store.rows.values()].sort((a, b) => names.compare(a.node, b.node));
+  store.ranks = new Map(rows.map((row, i) => [row.node, i]));
+}
+
 function shows(row) {
   if (store.policy && row.policy !== store.policy) return false;
   if (store.zone !== '*' && (row.zone || '') !== store.zone) return false;
   return !store.text || store.text.split(/\s+/).every((word) => row.search.includes(word));
 }
-
-const names = new Intl.Collator('en', { numeric: true });
 
 /** arrange makes the lines to show: each zone, and below it its nodes. */
 export function arrange() {
@@ -72,8 +79,8 @@ export function arrange() {
     if (!zones.has(zone)) zones.set(zone, []);
     zones.get(zone).push(row);
   }
-  const order = store.sort === 'name' ? (a, b) => names.compare(a.node, b.node)
-    : (a, b) => (a.turn === b.turn ? 0 : a.turn - b.turn) || names.compare(a.node, b.node);
+  const byName = (a, b) => store.ranks.get(a.node) - store.ranks.get(b.node);
+  const order = store.sort === 'name' ? byName : (a, b) => (a.turn === b.turn ? 0 : a.turn - b.turn) || byName(a, b);
   store.counts = counts;
   store.lines = [];
   store.shown = 0;

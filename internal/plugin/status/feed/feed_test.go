@@ -3,6 +3,7 @@ package feed
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -96,7 +97,7 @@ func started(t *testing.T) (*cluster, *Feed) {
 	return c, f
 }
 
-// nothing checks that nothing is told.
+// nothing checks that nothing is written.
 func nothing(t *testing.T, f *Feed) {
 	t.Helper()
 	synctest.Wait()
@@ -160,7 +161,8 @@ func TestAWatchThatEndsAtOnceIsNotAskedForAllTheTime(t *testing.T) {
 func TestAVersionThatHasExpiredIsListedAgain(t *testing.T) {
 	t.Parallel()
 	for name, err := range map[string]*apierrors.StatusError{
-		"expired": apierrors.NewResourceExpired("too old resource version"), "gone": apierrors.NewGone("gone"),
+		"expired": apierrors.NewResourceExpired("too old resource version"),
+		"gone":    {ErrStatus: metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonGone, Code: http.StatusGone}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

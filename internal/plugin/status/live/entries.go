@@ -60,7 +60,7 @@ func describe(r *v1alpha1.NodeReboot) (string, app.Color) {
 	return cells.Clean(text), color
 }
 
-// few is how many nodes that begin to wait for the same reason at once are told one by one.
+// few is how many nodes that begin to wait for the same reason at once are listed one by one.
 const few = 3
 
 // Condense tells in one line that many nodes have begun to wait for the same reason.

@@ -22,10 +22,12 @@ import (
 type Options struct {
 	// Policies that it is about; none are all.
 	Policies []string
-	// Heading, if it is set, has lines to show on top of the screen, each in place of the one before.
+	// Heading, if it is set, has texts to show on top of the screen, each in place of the one before.
 	Heading <-chan string
 	// Forecast, if it is set, is asked now and then for what is to be expected.
 	Forecast overview.Forecast
+	// Interrupt, if it is set, is called when someone presses ctrl+c on a terminal. The view ends in any case.
+	Interrupt func()
 	// Check, if it is set, may refuse what is found first.
 	Check func(*overview.Overview) error
 }
@@ -49,7 +51,7 @@ func Run(ctx context.Context, a *app.App, cluster client.WithWatch, options Opti
 		}
 	}
 	if !a.Terminal() || os.Getenv("TERM") == "dumb" {
-		return plain(ctx, a, source, state)
+		return plain(ctx, a, source, state, options.Heading)
 	}
 	return screen(ctx, a, cluster, source, state, &options)
 }
@@ -172,7 +174,9 @@ func (m *viewer) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tickMsg:
 		command = next()
 	case outlookMsg:
-		m.outlook = msg.Outlook
+		if msg.Outlook != nil {
+			m.outlook = msg.Outlook
+		}
 		ask := m.ask()
 		command = tea.Tick(outlookEvery, func(time.Time) tea.Msg { return ask() })
 	}
@@ -219,7 +223,12 @@ func (m *viewer) refresh() {
 func (m *viewer) press(key string) tea.Cmd {
 	f := &m.frame
 	switch key {
-	case "q", "ctrl+c":
+	case "q":
+		return tea.Quit
+	case "ctrl+c":
+		if m.options.Interrupt != nil {
+			m.options.Interrupt()
+		}
 		return tea.Quit
 	case "?":
 		f.Help = !f.Help
@@ -248,7 +257,8 @@ func (m *viewer) selectPolicy(step int) {
 func (m *viewer) scroll(key string) {
 	f := &m.frame
 	steps := map[string]int{
-		"up": -1, "k": -1, "down": 1, "j": 1, "pgup": -f.Page(), "pgdown": f.Page(), "home": -f.Last(), "g": -f.Last(), "end": f.Last(), "G": f.Last(),
+		"up": -1, "k": -1, "down": 1, "j": 1, "pgup": -f.Page(), "pgdown": f.Page(),
+		"home": -f.Last(), "g": -f.Last(), "end": f.Last(), "G": f.Last(),
 	}
 	step := steps[key]
 	if f.FullLog {

@@ -16,7 +16,7 @@ import (
 func joined(lines []string) string { return strings.Join(lines, "\n") }
 
 // plain writes how everything stands, and then a line for every change.
-func plain(ctx context.Context, a *app.App, source *feed.Feed, state *State) error {
+func plain(ctx context.Context, a *app.App, source *feed.Feed, state *State, headings <-chan string) error {
 	now := a.Clock.Now()
 	for _, e := range standings(state.Overview(nil, now), now) {
 		if err := writeLine(a.Out, &e, a.Zone); err != nil {
@@ -27,6 +27,14 @@ func plain(ctx context.Context, a *app.App, source *feed.Feed, state *State) err
 		select {
 		case <-ctx.Done():
 			return nil
+		case heading, is := <-headings:
+			if !is {
+				headings = nil
+				continue
+			}
+			if err := writeLine(a.Out, &Entry{At: a.Clock.Now(), Text: heading}, a.Zone); err != nil {
+				return err
+			}
 		case u := <-source.Updates():
 			for _, e := range state.Apply(&u, a.Clock.Now()) {
 				if err := writeLine(a.Out, &e, a.Zone); err != nil {

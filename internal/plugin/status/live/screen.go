@@ -15,7 +15,7 @@ import (
 type Frame struct {
 	overview.Clock
 	Width, Height int
-	// Heading is a line of whoever runs the view; it may be empty.
+	// Heading is what whoever runs the view has to say; it may be empty.
 	Heading  string
 	Overview *overview.Overview
 	Log      []Entry
@@ -140,8 +140,8 @@ func (f *Frame) rule(title string) string {
 // top is what is above the nodes.
 func (f *Frame) top() []string {
 	var lines []string
-	if f.Heading != "" {
-		lines = append(lines, f.paint(app.Strong, cells.Cut(cells.Clean(f.Heading), f.Width)))
+	for _, line := range f.atMost(2, cells.Clean(f.Heading), f.Width) {
+		lines = append(lines, f.paint(app.Strong, line))
 	}
 	if f.Blind != nil {
 		text := fmt.Sprintf("Nothing is seen of the cluster since %s (%s); what follows is from then. %v",

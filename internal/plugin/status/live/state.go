@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -184,17 +185,14 @@ func policyEntries(old, p *v1alpha1.RebootPolicy, now time.Time) []Entry {
 		return []Entry{entry("", "policy created, mode %s", p.Spec.Mode)}
 	}
 	var entries []Entry
-	if old.Spec.Mode != p.Spec.Mode {
+	switch {
+	case old.Spec.Mode != p.Spec.Mode:
 		entries = append(entries, entry(app.Strong, "mode %s, was %s", p.Spec.Mode, old.Spec.Mode))
-	} else if old.Generation != p.Generation {
+	case old.Generation != p.Generation:
 		entries = append(entries, entry("", "policy changed"))
 	}
 	if was, is := old.Status.Summary, p.Status.Summary; was != is && is != "" {
-		color := app.Color("")
-		if is == "Halted" || is == "Invalid" {
-			color = app.Bad
-		}
-		entries = append(entries, entry(color, "policy is %s, was %s", is, orNothing(was)))
+		entries = append(entries, entry(colorOf(is), "policy is %s, was %s", is, cmp.Or(was, "Unknown")))
 	}
 	if was, is := windowState(old), windowState(p); was != is && is != "" {
 		entries = append(entries, entry("", "window: %s", strings.ToLower(is)))
@@ -205,11 +203,12 @@ func policyEntries(old, p *v1alpha1.RebootPolicy, now time.Time) []Entry {
 	return entries
 }
 
-func orNothing(word string) string {
-	if word == "" {
-		return "Unknown"
+// colorOf what a policy comes to.
+func colorOf(summary string) app.Color {
+	if summary == "Halted" || summary == "Invalid" {
+		return app.Bad
 	}
-	return word
+	return ""
 }
 
 func windowState(p *v1alpha1.RebootPolicy) string {

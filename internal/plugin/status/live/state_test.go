@@ -110,7 +110,7 @@ func TestOneLineTellsThatManyNodesWait(t *testing.T) {
 		t.Errorf("told %q instead of %q", got, want)
 	}
 	if got := Condense(entries[:3]); len(got) != 3 {
-		t.Errorf("three nodes are told as %s", texts(got))
+		t.Errorf("three nodes are listed as %s", texts(got))
 	}
 }
 
@@ -136,7 +136,8 @@ func TestItSaysSinceWhenNothingIsSeen(t *testing.T) {
 	if got := texts(state.Apply(&feed.Update{Kind: feed.Policies}, now)); got != "" || state.Blind() == nil {
 		t.Errorf("one of two is seen, and told is %q", got)
 	}
-	if got := texts(state.Apply(&feed.Update{Kind: feed.Reboots, Listed: true}, now)); got != ": The cluster is seen again" || state.Blind() != nil {
+	listed := &feed.Update{Kind: feed.Reboots, Listed: true}
+	if got := texts(state.Apply(listed, now)); got != ": The cluster is seen again" || state.Blind() != nil {
 		t.Errorf("both are seen, and told is %q", got)
 	}
 }

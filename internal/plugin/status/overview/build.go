@@ -27,7 +27,7 @@ func Of(policies []*v1alpha1.RebootPolicy, reboots []*v1alpha1.NodeReboot, outlo
 	policies = slices.SortedFunc(slices.Values(policies), func(a, b *v1alpha1.RebootPolicy) int { return strings.Compare(a.Name, b.Name) })
 	for _, p := range policies {
 		block := policyOf(p, now)
-		block.Finish = timeOf(outlook.Finish[p.Name])
+		block.Finish, block.Unknown = timeOf(outlook.Finish[p.Name]), outlook.Unknown[p.Name]
 		block.addReboots(byPolicy[p.Name], outlook, p.Spec.Rollout.Zones.Order)
 		o.Policies = append(o.Policies, block)
 		delete(byPolicy, p.Name)

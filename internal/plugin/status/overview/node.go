@@ -86,7 +86,7 @@ func (n *Node) addPods(s *v1alpha1.NodeRebootStatus) {
 	n.Stuck = s.Report.Drain.Activity == v1alpha1.DrainStuck
 }
 
-// aboutThisAttempt says that the report is about the order that is there: the one of an earlier attempt stays until the helper writes again.
+// aboutThisAttempt says that the report is about the order that is there. That of an earlier attempt stays until the helper writes again.
 func aboutThisAttempt(s *v1alpha1.NodeRebootStatus) bool {
 	return s.Order == nil || s.Report.Sequence >= s.Order.Sequence
 }
@@ -123,8 +123,8 @@ var turnReasons = func() map[string]bool {
 	return reasons
 }()
 
-// byTurn orders nodes that wait: by the forecast as far as it knows; then as the planner does by what a NodeReboot says of itself. Those that
-// nothing of their own is in the way of come before the others.
+// byTurn orders nodes that wait: by the forecast as far as it knows; then as the planner does by what a NodeReboot says of itself. Those
+// that only wait for their turn come before those that something of their own is in the way of.
 func byTurn(a, b *Node) int {
 	return cmp.Or(
 		compareTurns(a.Turn, b.Turn),

@@ -51,9 +51,10 @@ type Policy struct {
 	Since    *metav1.Time `json:"since,omitempty"`
 	// WaitingFor counts those that wait by reason, the most first.
 	WaitingFor []Reason `json:"waitingFor,omitempty"`
-	// Finish is when the forecast expects the end of the rollout.
-	Finish *metav1.Time `json:"finish,omitempty"`
-	Zones  []Zone       `json:"zones,omitempty"`
+	// Finish is when the forecast expects the end of the rollout, except for Unknown nodes that it does not know to be done.
+	Finish  *metav1.Time `json:"finish,omitempty"`
+	Unknown int          `json:"unknown,omitempty"`
+	Zones   []Zone       `json:"zones,omitempty"`
 }
 
 // Total of the nodes that the rollout is about.
@@ -146,8 +147,9 @@ type Turn struct {
 type Outlook struct {
 	// Turns by node.
 	Turns map[string]Turn
-	// Finish is when the rollout ends, by policy.
-	Finish map[string]time.Time
+	// Finish is when the rollout ends, by policy. Unknown is how many of its nodes are not known to be done; Finish is for the others.
+	Finish  map[string]time.Time
+	Unknown map[string]int
 }
 
 // At is a time as an overview has it.

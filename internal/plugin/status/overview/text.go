@@ -124,7 +124,7 @@ func (p *Policy) Facts(clock Clock) []Fact {
 		{Name: "Limits", Text: p.limitsText()},
 		{Name: "Nodes", Text: p.Counts(clock)},
 		{Name: "Waiting", Text: p.Reasons()},
-		{Name: "Finish", Text: clock.Long(p.Finish)},
+		{Name: "Finish", Text: p.finishText(clock)},
 	}
 	if p.Unseen {
 		facts = append(facts, Fact{
@@ -154,6 +154,18 @@ func (p *Policy) WindowText(clock Clock) string {
 		return text + ", does not open again"
 	}
 	return text + ", opens " + clock.Long(w.Opens)
+}
+
+// finishText is when the rollout is expected to end.
+func (p *Policy) finishText(clock Clock) string {
+	if p.Finish == nil {
+		return ""
+	}
+	text := "about " + clock.Long(p.Finish)
+	if p.Unknown > 0 {
+		text += fmt.Sprintf("; of %s it cannot be said", model.Count(p.Unknown, "node"))
+	}
+	return text
 }
 
 func (p *Policy) canaryText(clock Clock) string {
@@ -255,7 +267,7 @@ func (p *Policy) share(next int) []int {
 }
 
 func (z *Zone) lines(style *Style, share int) []string {
-	if len(z.UnderWay)+len(z.Waiting) == 0 && !(style.All && len(z.Finished) > 0) {
+	if len(z.UnderWay)+len(z.Waiting) == 0 && (!style.All || len(z.Finished) == 0) {
 		return nil
 	}
 	lines := []string{"", "  " + cells.Cut(style.paint(app.Strong, z.Title())+z.counts(), style.Columns-2)}

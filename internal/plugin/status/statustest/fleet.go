@@ -31,7 +31,9 @@ func (f Fleet) Policy(name string, options ...func(*v1alpha1.RebootPolicy)) *v1a
 		},
 		Status: v1alpha1.RebootPolicyStatus{
 			ObservedGeneration: 1, Summary: "InForce", Nodes: 15, MaxUnavailable: 3,
-			Conditions: []metav1.Condition{{Type: "Ready", Status: metav1.ConditionTrue}},
+			Conditions: []metav1.Condition{{
+				Type: "Ready", Status: metav1.ConditionTrue, Reason: "InForce", LastTransitionTime: metav1.Time{Time: f.Now},
+			}},
 		},
 	}
 	for _, option := range options {
@@ -76,8 +78,10 @@ func (f Fleet) Drains(since time.Duration, left, total int32) func(*v1alpha1.Nod
 		s.Attempt = &v1alpha1.Attempt{
 			Number: 1, PolicyName: s.PolicyName, Zone: s.Zone, GrantedTime: *f.ago(since), DrainOrderedTime: f.ago(since),
 		}
-		s.Order = &v1alpha1.RebootOrder{Sequence: 1}
-		s.Report = &v1alpha1.HelperReport{Sequence: 1, Drain: &v1alpha1.DrainProgress{Total: total, Remaining: left}}
+		s.Order = &v1alpha1.RebootOrder{Sequence: 1, Action: v1alpha1.ActionDrain, BootID: "boot-1", Deadline: *f.ago(-time.Hour)}
+		s.Report = &v1alpha1.HelperReport{
+			Sequence: 1, BootID: "boot-1", Sentinel: v1alpha1.SentinelRequired, Drain: &v1alpha1.DrainProgress{Total: total, Remaining: left},
+		}
 	}
 }
 
@@ -96,7 +100,8 @@ func (f Fleet) Recovers(since time.Duration) func(*v1alpha1.NodeReboot) {
 	return func(r *v1alpha1.NodeReboot) {
 		f.Reboots(since + 2*time.Minute)(r)
 		s := &r.Status
-		s.Phase, s.Reason, s.Message = v1alpha1.PhaseRecovering, v1alpha1.ReasonWorkloadsNotReady, "Deployment shop/web has 2 of 3 replicas ready."
+		s.Phase, s.Reason = v1alpha1.PhaseRecovering, v1alpha1.ReasonWorkloadsNotReady
+		s.Message = "Deployment shop/web has 2 of 3 replicas ready."
 		s.Attempt.BackTime = f.ago(since)
 	}
 }

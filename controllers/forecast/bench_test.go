@@ -1,0 +1,59 @@
+package forecast_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/forecast"
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
+)
+
+// bigFleet has nodes in three zones that all need a reboot, and a history of three of each.
+func bigFleet(nodes int, options ...policyOption) *plan.Snapshot {
+	s := newSnapshot(newPolicy("p", append([]policyOption{longestRequired}, options...)...))
+	for i := range nodes {
+		name := fmt.Sprintf("node-%05d", i)
+		needing(s, fmt.Sprintf("zone-%d", i%3), name)
+		for j := range 3 {
+			wobble := time.Duration((i*7+j*13)%60) * time.Second
+			s.Reboots = append(s.Reboots, past(name, j, "p", forecast.Durations{
+				Drain: time.Minute + wobble, Reboot: 2*time.Minute + wobble, Proof: 10 * time.Second, Recovery: 2 * time.Minute,
+			}))
+		}
+		app(s, "app-"+name, name)
+	}
+	return s
+}
+
+func benchmark(b *testing.B, nodes int, limit time.Duration) {
+	for name, options := range map[string][]policyOption{
+		"one at a time": {maxUnavailable("1")},
+		"2%":            {maxUnavailable("2%"), anyOrder},
+		"10% by zone":   {maxUnavailable("10%")},
+		"FewestMoves":   {maxUnavailable("5"), func(s *v1alpha1.RebootPolicySpec) { s.Rollout.NodeOrder = "FewestMoves" }},
+		"windows":       {maxUnavailable("1%"), daily("0 22 * * *", 4*time.Hour)},
+	} {
+		b.Run(name, func(b *testing.B) {
+			s := bigFleet(nodes, options...)
+			b.ReportAllocs()
+			var f *forecast.Forecast
+			for b.Loop() {
+				f = forecast.Compute(forecast.Input{Snapshot: s, Now: start})
+			}
+			b.ReportMetric(float64(f.Samples), "samples")
+			b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/forecast")
+			if took := b.Elapsed() / time.Duration(b.N); took > limit {
+				b.Errorf("a forecast takes %s, more than %s", took, limit)
+			}
+			if f.Policies[0].Unknown > 0 || !f.Policies[0].Finish.Known() {
+				b.Errorf("%d nodes have no forecast: %s", f.Policies[0].Unknown, f.Why)
+			}
+			b.Logf("%s %s, p90 %s", f.Why, minute(f.Policies[0].Finish), f.Policies[0].Finish.Late().Sub(start))
+		})
+	}
+}
+
+func BenchmarkForecast1000(b *testing.B)  { benchmark(b, 1000, 2*time.Second) }
+func BenchmarkForecast15000(b *testing.B) { benchmark(b, 15000, 30*time.Second) }

@@ -1,0 +1,215 @@
+package forecast_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/forecast"
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+)
+
+func mode(m v1alpha1.Mode) policyOption {
+	return func(s *v1alpha1.RebootPolicySpec) { s.Mode = m }
+}
+
+func approvalRequired(s *v1alpha1.RebootPolicySpec) { s.Approval = v1alpha1.Require }
+
+func askedOf(kind model.GateKind, gate string) model.GateKey {
+	return model.GateKey{Policy: "p", Generation: 1, Kind: kind, Gate: gate}
+}
+
+func prometheus(s *v1alpha1.RebootPolicySpec) {
+	s.Gates.Prometheus = []v1alpha1.PrometheusGate{{Name: "calm", Query: "up"}}
+}
+
+func TestAnObstacleIsPermanentOnlyIfTimeDoesNotEndIt(t *testing.T) {
+	t.Parallel()
+	first := func(change func(*model.Node)) func(*plan.Snapshot) {
+		return func(s *plan.Snapshot) { change(s.Nodes[0]) }
+	}
+	tests := map[string]struct {
+		policy    *v1alpha1.RebootPolicy
+		build     func(s *plan.Snapshot)
+		reason    string
+		permanent bool
+		// unknown is how many of the two nodes have no forecast.
+		unknown int
+		says    string
+	}{
+		"paused":            {policy: newPolicy("p", mode(v1alpha1.ModePaused)), reason: v1alpha1.ReasonPaused, permanent: true, unknown: 2},
+		"only observing":    {policy: newPolicy("p", mode(v1alpha1.ModeObserve)), reason: v1alpha1.ReasonObserving, permanent: true, unknown: 2, says: "mode: Enforce"},
+		"a limit of 0":      {policy: newPolicy("p", maxUnavailable("0")), reason: v1alpha1.ReasonBudgetExhausted, permanent: true, unknown: 2},
+		"a percentage of 0": {policy: newPolicy("p", maxUnavailable("10%")), reason: v1alpha1.ReasonBudgetExhausted, permanent: true, unknown: 2},
+		"no approval":       {policy: newPolicy("p", approvalRequired), reason: v1alpha1.ReasonAwaitingApproval, permanent: true, unknown: 2},
+		"a cluster limit of 0": {
+			policy: newPolicy("p"), build: func(s *plan.Snapshot) { s.ClusterMaxUnavailable = ptr.To(intstr.FromInt32(0)) },
+			reason: v1alpha1.ReasonClusterBudgetExhausted, permanent: true, unknown: 2,
+		},
+		"a zone limit of 0": {
+			policy: newPolicy("p", func(s *v1alpha1.RebootPolicySpec) {
+				s.Rollout.Zones.MaxUnavailablePerZone = ptr.To(intstr.Parse("10%"))
+			}),
+			reason: v1alpha1.ReasonZoneBudgetExhausted, permanent: true, unknown: 2,
+		},
+		"a skip label": {
+			policy: newPolicy("p"), build: first(func(n *model.Node) { n.Labels[v1alpha1.SkipLabel] = "" }),
+			reason: v1alpha1.ReasonSkipped, permanent: true, unknown: 1,
+		},
+		"no helper": {
+			policy: newPolicy("p"), build: first(func(n *model.Node) { n.HelperReady = false }),
+			reason: v1alpha1.ReasonHelperNotReady, permanent: true, unknown: 1,
+		},
+		"no policy": {
+			policy: newPolicy("p", selecting("pool", "x")), build: func(s *plan.Snapshot) { s.Nodes[1].Labels["pool"] = "x" },
+			reason: v1alpha1.ReasonNoPolicy, permanent: true, unknown: 1,
+		},
+		"a node that is not Ready": {
+			policy: newPolicy("p", maxUnavailable("2")), build: first(func(n *model.Node) { n.Ready = false }),
+			reason: v1alpha1.ReasonNodeNotReady, unknown: 1,
+		},
+		"a node about to be removed": {
+			policy: newPolicy("p"), build: first(func(n *model.Node) {
+				n.Taints = []corev1.Taint{{Key: "karpenter.sh/disrupted", Effect: corev1.TaintEffectNoSchedule}}
+			}),
+			reason: v1alpha1.ReasonMarkedForDeletion, unknown: 1,
+		},
+		"a budget that allows nothing": {
+			policy: newPolicy("p"), build: func(s *plan.Snapshot) { budget(s, app(s, "web", "n1"), 0) },
+			reason: v1alpha1.ReasonDrainImpossible, permanent: true, unknown: 1, says: "PodDisruptionBudget apps/web",
+		},
+		"windows that are too short": {
+			policy: newPolicy("p", daily("0 13 * * *", 10*time.Minute)), reason: v1alpha1.ReasonWindowEnding, permanent: true, unknown: 2,
+			says: "the longest is 10m",
+		},
+		"no day on which a window opens": {
+			policy: newPolicy("p", daily("0 0 30 2 *", time.Hour)), reason: v1alpha1.ReasonPolicyInvalid, permanent: true, unknown: 2,
+		},
+		"a freeze of two years": {
+			policy: newPolicy("p", frozen(-time.Hour, 2*365*24*time.Hour)), reason: v1alpha1.ReasonFreeze, unknown: 2,
+		},
+		"a query that says no": {
+			policy: newPolicy("p", prometheus), build: func(s *plan.Snapshot) {
+				s.Answers[askedOf(model.GatePrometheus, "calm")] = model.GateAnswer{Obstacle: "The query returns 1 series."}
+			},
+			reason: v1alpha1.ReasonBlockedByQuery, unknown: 2, says: "The query returns 1 series.",
+		},
+		"a gate that cannot be asked": {
+			policy: newPolicy("p", prometheus), build: func(s *plan.Snapshot) {
+				s.Answers[askedOf(model.GatePrometheus, "calm")] = model.GateAnswer{Failure: "no route to host", Since: start}
+			},
+			reason: v1alpha1.ReasonGateError, unknown: 2,
+		},
+		"no room": {
+			policy: newPolicy("p", func(s *v1alpha1.RebootPolicySpec) { s.Gates.Capacity = v1alpha1.Require }), build: func(s *plan.Snapshot) {
+				s.Answers[askedOf(model.GateCapacity, "")] = model.GateAnswer{Nodes: map[string]string{"n1": "There is no room for pod apps/web-0."}}
+			},
+			reason: v1alpha1.ReasonInsufficientCapacity, unknown: 1, says: "no room for pod apps/web-0",
+		},
+		"a node that did not come back": {
+			policy: newPolicy("p"), build: func(s *plan.Snapshot) {
+				underWay(s, 0, func(a *v1alpha1.Attempt) {
+					a.DrainOrderedTime, a.DrainedTime, a.RebootOrderedTime = at(-time.Hour), at(-time.Hour), at(-time.Hour)
+					a.StalledTime, a.InterruptedTime, a.Result = at(-30*time.Minute), at(-30*time.Minute), v1alpha1.ReasonNodeNotBack
+				})
+				s.Nodes[0].Ready, s.Nodes[0].Unschedulable, s.Nodes[0].CordonedFor = false, true, "uid-of-reboot-n1"
+			},
+			reason: v1alpha1.ReasonHalted, permanent: true, unknown: 2,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSnapshot(test.policy)
+			needing(s, "a", "n1", "n2")
+			if test.build != nil {
+				test.build(s)
+			}
+			f := compute(s)
+			var found *forecast.Obstacle
+			unknown := 0
+			for i := range f.Policies {
+				unknown += f.Policies[i].Unknown
+				for j := range f.Policies[i].Obstacles {
+					if o := &f.Policies[i].Obstacles[j]; o.Reason == test.reason {
+						found = o
+					}
+				}
+			}
+			if unknown != test.unknown {
+				t.Errorf("%d nodes have no forecast, want %d", unknown, test.unknown)
+			}
+			switch {
+			case found == nil:
+				t.Fatalf("there is no obstacle %s: %+v", test.reason, f.Policies)
+			case found.Permanent != test.permanent, f.Permanent() != test.permanent:
+				t.Errorf("%+v is permanent: %v, want %v", found, found.Permanent, test.permanent)
+			case !strings.Contains(found.Message, test.says) || found.Message == "":
+				t.Errorf("it says %q, want %q in it", found.Message, test.says)
+			}
+			for i := range f.Nodes {
+				if n := &f.Nodes[i]; n.Back.Known() == (n.Obstacle != nil) {
+					t.Errorf("node %s has an obstacle or a forecast: %+v", n.Name, n)
+				}
+			}
+		})
+	}
+}
+
+func TestAnEndThatIsNotKnownDoesNotSlide(t *testing.T) {
+	t.Parallel()
+	s := newSnapshot(newPolicy("p", prometheus))
+	needing(s, "a", "n1", "n2")
+	s.Answers[askedOf(model.GatePrometheus, "calm")] = model.GateAnswer{Obstacle: "The query returns 1 series.", Until: start.Add(time.Minute)}
+	for _, later := range []time.Duration{0, time.Minute, time.Hour} {
+		f := forecast.Compute(forecast.Input{Snapshot: s, Now: start.Add(later)})
+		if f.Policies[0].Finish.Known() || f.Nodes[0].Start.Known() || f.Nodes[0].Obstacle == nil {
+			t.Errorf("after %s the forecast is %+v, %+v", later, f.Policies[0], f.Nodes[0])
+		}
+	}
+}
+
+func TestAWindowThatIsTooShortIsNoObstacleIfALaterOneIsLongEnough(t *testing.T) {
+	t.Parallel()
+	s := newSnapshot(newPolicy("p", daily("0 13 * * *", 10*time.Minute), daily("0 8 20 * *", time.Hour)))
+	needing(s, "a", "n1")
+	f := compute(s)
+	if f.Permanent() {
+		t.Errorf("%+v", f.Policies[0].Obstacles)
+	}
+	opens := time.Date(2026, time.March, 20, 8, 0, 0, 0, time.UTC)
+	if !f.Nodes[0].Start.Median().Equal(opens) {
+		t.Errorf("the node starts at %s, want %s", f.Nodes[0].Start.Median(), opens)
+	}
+}
+
+func TestANodeThatCannotGoHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	s := newSnapshot(newPolicy("p"))
+	needing(s, "a", "n1", "n2", "n3")
+	budget(s, app(s, "db", "n2"), 0)
+	requireTimes(t, compute(s), "n1 0s-3m0s", "n3 3m0s-6m0s", "n2 unknown-unknown")
+}
+
+func TestGatesThatAreNotKnownAreTakenToBeOpenAndThatIsStated(t *testing.T) {
+	t.Parallel()
+	s := newSnapshot(newPolicy("p", prometheus, func(s *v1alpha1.RebootPolicySpec) { s.Gates.Capacity = v1alpha1.Require }))
+	needing(s, "a", "n1", "n2")
+	delete(s.Pods, "n2")
+	f := compute(s)
+	requireTimes(t, f, "n1 0s-3m0s", "n2 3m0s-6m0s")
+	all := strings.Join(f.Assumptions, "\n")
+	for _, want := range []string{
+		`Gates.prometheus "calm" of RebootPolicy p`, "Gates.capacity of RebootPolicy p", "The pods of some nodes are not known",
+	} {
+		if !strings.Contains(all, want) {
+			t.Errorf("it is not stated that %q:\n%s", want, all)
+		}
+	}
+}

@@ -1,0 +1,233 @@
+package forecast
+
+import (
+	"slices"
+	"time"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+)
+
+// drain is one that is under way.
+type drain struct {
+	reboot, node string
+	// inForce returns the NodeReboot while its order is; nil after that.
+	inForce func() *v1alpha1.NodeReboot
+	// earliest is when the drain is over if nothing refuses an eviction.
+	earliest time.Time
+	ended    bool
+}
+
+// advanceDrain evicts what may be evicted, and ends the drain if that was all.
+func (r *run) advanceDrain(d *drain) bool {
+	if d.ended || r.now.Before(d.earliest) {
+		return false
+	}
+	reboot := d.inForce()
+	if reboot == nil {
+		d.ended = true
+		return false
+	}
+	left := r.evict(reboot)
+	if left > 0 {
+		return true
+	}
+	d.ended = true
+	r.updateNode(d.node, func(n *model.Node) { n.Volumes = nil })
+	r.report(reboot, func(report *v1alpha1.HelperReport) {
+		report.State, report.Drain = v1alpha1.OrderDone, &v1alpha1.DrainProgress{}
+	})
+	return true
+}
+
+// evict takes the pods off a node that budgets let go. It returns how many are left to go.
+func (r *run) evict(reboot *v1alpha1.NodeReboot) (left int) {
+	node, policy := reboot.Spec.NodeName, r.fleet.parsed[reboot.Status.Attempt.PolicyName]
+	var stay, leave []model.Pod
+	for _, pod := range r.snapshot.Pods[node] {
+		switch {
+		case pod.Stays(), pod.Finished, isLeft(reboot.Status.Order.Drain, &pod),
+			policy != nil && !policy.Drained.Matches(pod.Labels, pod.Annotations):
+			stay = append(stay, pod)
+		case !r.letsGo(&pod):
+			stay = append(stay, pod)
+			left++
+		default:
+			r.count(&pod, -1)
+			leave = append(leave, pod)
+		}
+	}
+	if len(leave) == 0 {
+		return left
+	}
+	r.snapshot.Pods[node] = stay
+	ready := r.durations(reboot).Recovery
+	var placed []place
+	for _, pod := range leave {
+		if !pod.Controlled && !r.isMade(&pod) {
+			continue
+		}
+		pod.Ready, pod.Terminating, pod.Containers = false, false, nil
+		placed = append(placed, place{pod: pod, node: r.placeFor(&pod)})
+		if to := placed[len(placed)-1].node; to != "" {
+			r.snapshot.Pods[to] = append(slices.Clip(r.snapshot.Pods[to]), pod)
+		}
+	}
+	r.at(r.now.Add(ready), func() bool { return r.ready(placed) })
+	return left
+}
+
+// place is where a pod went; no node is one that is not in the model.
+type place struct {
+	pod  model.Pod
+	node string
+}
+
+// isMade: some workload makes another pod in the place of this one.
+func (r *run) isMade(pod *model.Pod) bool {
+	return slices.ContainsFunc(pod.Workloads, func(key model.WorkloadKey) bool { return key.Kind != v1alpha1.WorkloadPodDisruptionBudget })
+}
+
+// isLeft says that the drain leaves the pod, which is one of the manager's, on the node.
+func isLeft(order *v1alpha1.DrainOrder, pod *model.Pod) bool {
+	return order != nil && order.Leave.Namespace != "" && pod.Namespace == order.Leave.Namespace &&
+		pod.Labels[v1alpha1.ComponentLabel] == v1alpha1.ManagerComponent
+}
+
+// letsGo says whether the budgets of a pod let it go now. The API server evicts no pod that two of them cover.
+func (r *run) letsGo(pod *model.Pod) bool {
+	budgets := 0
+	for _, key := range pod.Workloads {
+		if key.Kind != v1alpha1.WorkloadPodDisruptionBudget || !pod.Ready {
+			continue
+		}
+		if budget, exists := r.snapshot.Workloads[key]; exists && (budget.Stale || budget.DisruptionsAllowed < 1) {
+			return false
+		}
+		budgets++
+	}
+	return budgets < 2
+}
+
+// count a pod that becomes ready, or no longer is.
+func (r *run) count(pod *model.Pod, by int32) {
+	if by < 0 && !pod.IsReady() {
+		return
+	}
+	for _, key := range pod.Workloads {
+		workload, exists := r.snapshot.Workloads[key]
+		if !exists || key.Kind == v1alpha1.WorkloadDaemonSet {
+			continue
+		}
+		workload.Ready = max(0, workload.Ready+by)
+		if key.Kind == v1alpha1.WorkloadPodDisruptionBudget {
+			workload.DisruptionsAllowed = max(0, workload.DisruptionsAllowed+by)
+		}
+		r.snapshot.Workloads[key] = workload
+	}
+}
+
+// ready has pods be ready where they were placed, or wherever they are by now.
+func (r *run) ready(placed []place) bool {
+	for i := range placed {
+		r.count(&placed[i].pod, +1)
+		pods := r.snapshot.Pods[placed[i].node]
+		at := slices.IndexFunc(pods, func(p model.Pod) bool {
+			return p.Namespace == placed[i].pod.Namespace && p.Name == placed[i].pod.Name && !p.Ready
+		})
+		if at >= 0 {
+			pods = slices.Clone(pods)
+			pods[at].Ready = true
+			r.snapshot.Pods[placed[i].node] = pods
+		}
+	}
+	return r.goOn()
+}
+
+// goOn lets drains go on that budgets held up. It says whether a plan may depend on how ready workloads are.
+func (r *run) goOn() bool {
+	r.drains = slices.DeleteFunc(r.drains, func(d *drain) bool { return d.ended })
+	for _, d := range r.drains {
+		r.advanceDrain(d)
+	}
+	return len(r.drains) > 0 || r.recovering()
+}
+
+// recovering: an attempt may wait for its workloads.
+func (r *run) recovering() bool {
+	for node := range r.snapshot.Slots {
+		for _, reboot := range r.rebootsOf(node) {
+			if a := reboot.Status.Attempt; model.OpenAttempt(&reboot.Status) && (a.BackTime != nil || a.RolledBackTime != nil) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// returnAfter has the workloads of an attempt that was under way when the forecast began be as ready as before after a while.
+func (r *run) returnAfter(reboot *v1alpha1.NodeReboot, after time.Duration) {
+	workloads := reboot.Status.Workloads
+	r.at(r.now.Add(after), func() bool {
+		for _, w := range workloads {
+			key := model.KeyOf(w)
+			now, exists := r.snapshot.Workloads[key]
+			lack := min(w.Ready, now.Desired) - now.Ready
+			if !exists || lack <= 0 {
+				continue
+			}
+			now.Ready += lack
+			if key.Kind == v1alpha1.WorkloadPodDisruptionBudget {
+				now.DisruptionsAllowed += lack
+			}
+			r.snapshot.Workloads[key] = now
+		}
+		return r.goOn()
+	})
+}
+
+// placeFor is the node with the fewest pods among those that take the pod, those first that need no reboot. If the model leaves out nodes
+// that need none, it is one of those.
+func (r *run) placeFor(pod *model.Pod) string {
+	if r.fleet.reduced || pod.Namespace == unknown {
+		return ""
+	}
+	best, fewest := "", 0
+	for _, n := range r.snapshot.Nodes {
+		if !n.TakesPods() {
+			continue
+		}
+		count := len(r.snapshot.Pods[n.Name])
+		if len(n.Taints) > 0 {
+			count += avoided // those that are left are of the effect PreferNoSchedule
+		}
+		for i := range r.snapshot.Pods[n.Name] {
+			if other := &r.snapshot.Pods[n.Name][i]; slices.Equal(other.Workloads, pod.Workloads) {
+				count += spread
+			}
+		}
+		if best == "" || count < fewest {
+			best, fewest = n.Name, count
+		}
+	}
+	return best
+}
+
+// How many pods a node seems to have more that the scheduler prefers not to take, and one that runs a pod of the same workload.
+const (
+	avoided = 1000
+	spread  = 10
+)
+
+// unknownPods stands for the pods of a node that are not known: one, of a workload of its own, which takes as long as was measured to be
+// ready elsewhere.
+func unknownPods(node string) ([]model.Pod, model.WorkloadKey, model.Workload) {
+	key := model.WorkloadKey{Kind: v1alpha1.WorkloadDeployment, Namespace: unknown, Name: node}
+	pods := []model.Pod{{
+		Namespace: unknown, Name: node, Workloads: []model.WorkloadKey{key}, Controlled: true, Ready: true, Containers: []string{unknown},
+	}}
+	return pods, key, model.Workload{Ready: 1, Desired: 1}
+}
+
+// unknown is the namespace of what stands for something else. No namespace has such a name.
+const unknown = "(unknown)"

@@ -1,0 +1,221 @@
+package forecast_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/forecast"
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
+)
+
+func oneOf[T any](random *rand.Rand, values ...T) T { return values[random.IntN(len(values))] }
+
+// randomFleet has up to most nodes in some zones, of which most need a reboot, and a policy of any kind.
+func randomFleet(random *rand.Rand, most int) *plan.Snapshot {
+	policy := newPolicy("p", maxUnavailable(oneOf(random, "1", "2", "5", "10%", "30%")), func(s *v1alpha1.RebootPolicySpec) {
+		s.Rollout.NodeOrder = oneOf(random, v1alpha1.NodeOrderFewestMoves, v1alpha1.NodeOrderLongestRequired)
+		s.Rollout.Zones.Strategy = oneOf(random, v1alpha1.ZonesOneAtATime, v1alpha1.ZonesAnyOrder)
+		if s.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime {
+			s.Rollout.Zones.SoakSeconds = ptr.To(oneOf[int32](random, 0, 0, 600, 7200))
+		}
+		if random.IntN(3) == 0 {
+			s.Rollout.Zones.MaxUnavailablePerZone = ptr.To(intstr.FromInt32(1 + random.Int32N(3)))
+		}
+		if random.IntN(3) == 0 {
+			canary(1+random.Int32N(2), oneOf[int32](random, 0, 1200))(s)
+		}
+		if random.IntN(4) == 0 {
+			s.Rollout.AdaptiveDelay = v1alpha1.AdaptiveDelay{MinSeconds: ptr.To[int32](30), MaxSeconds: 300}
+		}
+		if random.IntN(3) == 0 {
+			daily(oneOf(random, "0 22 * * *", "0 10 * * 6", "30 12 * * *"), oneOf(random, time.Hour, 4*time.Hour))(s)
+		}
+		s.Recovery.SettleSeconds = ptr.To(oneOf[int32](random, 0, 60))
+	})
+	s := newSnapshot(policy)
+	nodes, zones := 3+random.IntN(most-2), 1+random.IntN(3)
+	for i := range nodes {
+		name := fmt.Sprintf("node-%04d", i)
+		s.Nodes = append(s.Nodes, newNode(name, fmt.Sprintf("zone-%d", random.IntN(zones))))
+		s.Pods[name] = nil
+		if random.IntN(10) > 0 {
+			s.Reboots = append(s.Reboots, newReboot(name, func(r *v1alpha1.NodeReboot) {
+				r.CreationTimestamp.Time = start.Add(-time.Duration(random.IntN(7200)) * time.Second)
+				if random.IntN(30) == 0 {
+					immediate(r)
+				}
+			}))
+		}
+		if random.IntN(2) == 0 {
+			d := minutes(float64(1+random.IntN(5)), float64(1+random.IntN(9)), float64(random.IntN(15)))
+			s.Reboots = append(s.Reboots, past(name, random.IntN(3), "p", d))
+		}
+		app(s, "app-"+name, name)
+		switch random.IntN(25) {
+		case 0:
+			s.Nodes[i].HelperReady = false
+		case 1:
+			s.Nodes[i].Labels[v1alpha1.SkipLabel] = ""
+		case 2:
+			budget(s, app(s, "db-"+name, name), 0)
+		case 3:
+			s.Nodes[i].Labels[v1alpha1.ControlPlaneLabel] = ""
+		}
+	}
+	return s
+}
+
+func TestForecastsOfRandomFleetsEndAndBreakNoPromise(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(60) {
+		s := randomFleet(rand.New(rand.NewPCG(seed, 2)), 120)
+		before, err := json.Marshal(s.Reboots)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := forecast.Compute(forecast.Input{Snapshot: s, Now: start, Samples: -1})
+		if problem := broken(s, f); problem != "" {
+			t.Errorf("seed %d: %s", seed, problem)
+		}
+		for i := range f.Nodes {
+			n := &f.Nodes[i]
+			known := n.Start.Known() && n.Back.Known() && n.Back.P50.After(*n.Start.P50)
+			if known == (n.Obstacle != nil) {
+				t.Errorf("seed %d: node %s: %+v", seed, n.Name, n)
+			}
+			if n.Obstacle != nil && !n.Obstacle.Permanent && !f.Coarse {
+				t.Errorf("seed %d: nothing but what is permanent is in the way of node %s: %+v", seed, n.Name, n.Obstacle)
+			}
+		}
+		if f.Coarse && f.Why[:12] == "The forecast" {
+			t.Errorf("seed %d: %s", seed, f.Why)
+		}
+		if after, _ := json.Marshal(s.Reboots); !bytes.Equal(after, before) {
+			t.Errorf("seed %d: the input was changed", seed)
+		}
+	}
+}
+
+// broken says which promise a forecast breaks.
+func broken(s *plan.Snapshot, f *forecast.Forecast) string {
+	spec := &s.Policies[0].Spec
+	limit, _ := intstr.GetScaledValueFromIntOrPercent(spec.Rollout.MaxUnavailable, len(s.Nodes), false)
+	inZone := len(s.Nodes)
+	if l := spec.Rollout.Zones.MaxUnavailablePerZone; l != nil {
+		inZone = l.IntValue()
+	}
+	for i := range f.Nodes {
+		now := &f.Nodes[i]
+		if !now.Start.Known() {
+			continue
+		}
+		down, zone, others := 0, 0, 0
+		for j := range f.Nodes {
+			n := &f.Nodes[j]
+			if !n.Start.Known() || n.Start.P50.After(*now.Start.P50) || !n.Back.P50.After(*now.Start.P50) {
+				continue
+			}
+			down++
+			if n.Zone == now.Zone {
+				zone++
+			} else {
+				others++
+			}
+		}
+		switch {
+		case down > limit:
+			return fmt.Sprintf("%d nodes are down at %s, and %d may be", down, minute(now.Start), limit)
+		case zone > inZone:
+			return fmt.Sprintf("%d nodes of zone %s are down at %s, and %d may be", zone, now.Zone, minute(now.Start), inZone)
+		case others > 0 && spec.Rollout.Zones.Strategy == v1alpha1.ZonesOneAtATime:
+			return fmt.Sprintf("nodes of several zones are down at %s", minute(now.Start))
+		}
+	}
+	return ""
+}
+
+func TestTheOrderOfTheInputDoesNotMatter(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(20) {
+		random := rand.New(rand.NewPCG(seed, 3))
+		s := randomFleet(random, 100)
+		want := forecast.Compute(forecast.Input{Snapshot: s, Now: start, Samples: 4})
+		random.Shuffle(len(s.Nodes), func(i, j int) { s.Nodes[i], s.Nodes[j] = s.Nodes[j], s.Nodes[i] })
+		random.Shuffle(len(s.Reboots), func(i, j int) { s.Reboots[i], s.Reboots[j] = s.Reboots[j], s.Reboots[i] })
+		if diff := cmp.Diff(want, forecast.Compute(forecast.Input{Snapshot: s, Now: start, Samples: 4})); diff != "" {
+			t.Errorf("seed %d: it is another forecast (-want +got):\n%s", seed, diff)
+		}
+	}
+}
+
+// What is left out of large fleets is where their pods go, so where the order of nodes or a delay depends on that, it is nearly the same.
+func TestLargeFleetsHaveTheForecastThatTheyWouldHaveInFull(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(40) {
+		s := randomFleet(rand.New(rand.NewPCG(seed, 4)), 130)
+		in := forecast.Input{Snapshot: s, Now: start, Samples: -1, History: took(minutes(1, 2, 3))}
+		want, got := forecast.ComputeInFull(in), forecast.Compute(in)
+		a, b := want.Policies[0], got.Policies[0]
+		takes, differs := a.Finish.Median().Sub(start), a.Finish.Median().Sub(b.Finish.Median()).Abs()
+		if a.Unknown != b.Unknown || differs > takes/8 {
+			t.Errorf("seed %d: it ends at %s with %d unknown in full, and at %s with %d",
+				seed, minute(a.Finish), a.Unknown, minute(b.Finish), b.Unknown)
+		}
+	}
+}
+
+func TestSamplesSpreadTheForecast(t *testing.T) {
+	t.Parallel()
+	s := newSnapshot(newPolicy("p"))
+	needing(s, "a", "n1", "n2", "n3", "n4", "n5", "n6")
+	history := forecast.History{Policies: map[string][]forecast.Durations{"p": {minutes(1, 2, 0), minutes(1, 2, 0), minutes(1, 12, 0)}}}
+	in := forecast.Input{Snapshot: s, Now: start, History: history, Samples: 40, Seed: 1}
+	f := forecast.Compute(in)
+	finish := f.Policies[0].Finish
+	if f.Samples != 40 || finish.P90 == nil || !finish.P90.After(*finish.P50) {
+		t.Errorf("of %d runs the finish is %+v", f.Samples, finish)
+	}
+	if least := start.Add(18 * time.Minute); finish.P50.Before(least) || finish.P90.After(start.Add(78*time.Minute)) {
+		t.Errorf("it ends between %s and %s", finish.P50, finish.P90)
+	}
+	if diff := cmp.Diff(f, forecast.Compute(in)); diff != "" {
+		t.Errorf("the same input has another forecast:\n%s", diff)
+	}
+	in.Seed = 2
+	if cmp.Equal(f, forecast.Compute(in)) {
+		t.Error("another seed draws the same")
+	}
+	if slices.ContainsFunc(f.Nodes, func(n forecast.Node) bool { return n.Start.P90 == nil || n.Start.P90.Before(*n.Start.P50) }) {
+		t.Errorf("%+v", f.Nodes)
+	}
+	var none forecast.Times
+	if none.Known() || !none.Median().IsZero() || !none.Late().IsZero() {
+		t.Error("what is not known has a time")
+	}
+}
+
+func TestAForecastThatMayCostLittleSaysSo(t *testing.T) {
+	t.Parallel()
+	s := newSnapshot(newPolicy("p"))
+	needing(s, "a", "n1", "n2", "n3")
+	f := forecast.Compute(forecast.Input{Snapshot: s, Now: start, Budget: forecast.Budget{Plans: 3}})
+	if !f.Coarse || f.Why == "" || f.Policies[0].Unknown == 0 {
+		t.Errorf("it is coarse: %v %q, %d unknown", f.Coarse, f.Why, f.Policies[0].Unknown)
+	}
+	if empty := forecast.Compute(forecast.Input{Now: start}); empty.Coarse || len(empty.Nodes) > 0 || !empty.Computed.Equal(start) {
+		t.Errorf("no snapshot has a forecast: %+v", empty)
+	}
+	if empty := forecast.Compute(forecast.Input{Snapshot: &plan.Snapshot{}, Now: start}); len(empty.Nodes)+len(empty.Policies) > 0 {
+		t.Errorf("an empty snapshot has a forecast: %+v", empty)
+	}
+}

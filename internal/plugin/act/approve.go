@@ -1,0 +1,250 @@
+package act
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+)
+
+func approveCommand(a *app.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "approve (NODE | NODEREBOOT)...", Short: "Approve reboots that wait for an approval",
+		Long: `Approve reboots whose policy has "approval: Require". It takes the verb approve on nodereboots.
+
+Your user name is recorded. A policy with "selfApproval: Refuse" accepts no approval by who asked for the reboot. An approval that expired
+with its window is withdrawn and given again.`,
+		Example: `  kubectl reboots approve worker-1 worker-2
+  kubectl reboots approve --policy databases`,
+		ValidArgsFunction: a.Complete(app.NodeKind, app.RebootKind),
+	}
+	o := addOptions(a, cmd, "NodeReboots")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return o.consent(cmd.Context(), args, true) }
+	return cmd
+}
+
+func denyCommand(a *app.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "deny (NODE | NODEREBOOT)...", Short: "Withdraw approvals of reboots",
+		Long: `Withdraw approvals of reboots whose policy has "approval: Require".
+
+An attempt under way is rolled back, unless its host was ordered to reboot. The NodeReboot stays, and waits until someone approves it.`,
+		Example:           `  kubectl reboots deny worker-1`,
+		ValidArgsFunction: a.Complete(app.NodeKind, app.RebootKind),
+	}
+	o := addOptions(a, cmd, "NodeReboots")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return o.consent(cmd.Context(), args, false) }
+	return cmd
+}
+
+// consent runs approve and deny.
+func (o *options) consent(ctx context.Context, args []string, give bool) error {
+	s, err := o.connect()
+	if err != nil {
+		return err
+	}
+	s.whoAmI(ctx)
+	policies := map[string]*v1alpha1.RebootPolicy{}
+	decide := func(object client.Object) decision {
+		r := object.(*v1alpha1.NodeReboot)
+		policy := s.policyOf(ctx, r, policies)
+		if give {
+			return s.approve(r, policy)
+		}
+		return s.deny(r, policy)
+	}
+	qualifies := isOpen
+	if !s.named(args) {
+		// Of those that were not named, those are left alone that need no approval.
+		qualifies = func(r *v1alpha1.NodeReboot) bool {
+			policy := s.policyOf(ctx, r, policies)
+			return isOpen(r) && !deleting(r) && (policy == nil || policy.Spec.Approval != v1alpha1.Ignore) && give != counts(r)
+		}
+	}
+	none, empty := "has no reboot that has not ended: nothing to approve.", "Nothing to approve."
+	if !give {
+		none, empty = "has no reboot that has not ended: nothing to deny.", "Nothing to deny."
+	}
+	if give {
+		if err := s.withdrawExpired(ctx, args); err != nil {
+			return err
+		}
+	}
+	if err := s.each(ctx, args, qualifies, none, decide); err != nil {
+		return err
+	}
+	return s.report(ctx, empty)
+}
+
+// policyOf reads the policy of a NodeReboot; nil if it has none, or that cannot be read.
+func (s *session) policyOf(ctx context.Context, r *v1alpha1.NodeReboot, known map[string]*v1alpha1.RebootPolicy) *v1alpha1.RebootPolicy {
+	name := r.Status.PolicyName
+	if name == "" {
+		return nil
+	}
+	if policy, found := known[name]; found {
+		return policy
+	}
+	policy := &v1alpha1.RebootPolicy{}
+	if err := s.client.Get(ctx, client.ObjectKey{Name: name}, policy); err != nil {
+		policy = nil
+	}
+	known[name] = policy
+	return policy
+}
+
+func approved(r *v1alpha1.NodeReboot) bool { return r.Spec.Approval == v1alpha1.ApprovalGiven }
+
+// said says that the manager has looked at the NodeReboot as it is.
+func said(r *v1alpha1.NodeReboot) bool { return r.Status.ObservedGeneration >= r.Generation }
+
+// expired: it is approved, and the manager no longer accepts that.
+func expired(r *v1alpha1.NodeReboot) bool {
+	return approved(r) && said(r) && isOpen(r) && r.Status.Reason == v1alpha1.ReasonAwaitingApproval
+}
+
+// bySelf: it is approved, and the policy does not accept by whom.
+func bySelf(r *v1alpha1.NodeReboot) bool {
+	return approved(r) && said(r) && r.Status.Reason == v1alpha1.ReasonSelfApproved
+}
+
+// counts: the approval is given and accepted.
+func counts(r *v1alpha1.NodeReboot) bool { return approved(r) && !expired(r) && !bySelf(r) }
+
+// closed is the decision about a NodeReboot that has ended or is being cancelled; nil about others.
+func closed(r *v1alpha1.NodeReboot, verb string) *decision {
+	var d decision
+	switch {
+	case deleting(r):
+		d = nothing("%s is being cancelled: nothing to %s.", called(r), verb)
+	case !isOpen(r):
+		d = nothing("%s has ended (%s): nothing to %s.", called(r), r.Status.Outcome, verb)
+	default:
+		return nil
+	}
+	return &d
+}
+
+// refusesSelf says that a person asked for the reboot, and may not approve it. What helpers and the manager ask for was asked for by no
+// person.
+func refusesSelf(r *v1alpha1.NodeReboot, policy *v1alpha1.RebootPolicy) bool {
+	byProgram := r.Spec.Trigger == v1alpha1.TriggerSentinel || r.Spec.Trigger == v1alpha1.TriggerNodeCondition
+	return policy != nil && policy.Spec.SelfApproval != v1alpha1.SelfApprovalAllow && !byProgram
+}
+
+// approve decides about one NodeReboot.
+func (s *session) approve(r *v1alpha1.NodeReboot, policy *v1alpha1.RebootPolicy) decision {
+	if over := closed(r, "approve"); over != nil {
+		return *over
+	}
+	switch {
+	case policy != nil && policy.Spec.Approval == v1alpha1.Ignore:
+		d := nothing("%s needs no approval by RebootPolicy %s: nothing to approve.", called(r), policy.Name)
+		d.next = s.stateOf(r)
+		return d
+	case counts(r):
+		return nothing("%s is approved already, by %s.", called(r), r.Spec.ApprovedBy)
+	case refusesSelf(r, policy) && r.Spec.RequestedBy == "":
+		return refuse("it is not recorded who asked for the reboot, and RebootPolicy %s has selfApproval: Refuse, so no approval counts. "+
+			"Ask for it again: kubectl reboots cancel %s, then kubectl reboots now %s --reason ...", policy.Name, r.Name, r.Spec.NodeName)
+	case refusesSelf(r, policy) && s.user != "" && r.Spec.RequestedBy == s.user:
+		return refuse("you (%s) asked for the reboot, and RebootPolicy %s has selfApproval: Refuse, so your approval would not count. "+
+			"Ask someone else to type: kubectl reboots approve %s", s.user, policy.Name, r.Name)
+	}
+	d := decision{patch: approval(v1alpha1.ApprovalGiven, s.user)}
+	d.did = fmt.Sprintf("%s is approved by %s.", called(r), cmp.Or(s.user, "you"))
+	if policy != nil && policy.Status.Window != nil {
+		d.next = append(d.next, "The approval is for the window that is open, or else for the next one, and expires with it.")
+	}
+	s.expectAfter(&d.answer, r)
+	return d
+}
+
+// deny decides about one NodeReboot.
+func (s *session) deny(r *v1alpha1.NodeReboot, policy *v1alpha1.RebootPolicy) decision {
+	if over := closed(r, "deny"); over != nil {
+		return *over
+	}
+	switch {
+	case policy != nil && policy.Spec.Approval == v1alpha1.Ignore:
+		return refuse("RebootPolicy %s requires no approval, so to deny stops nothing. To stop the reboot: kubectl reboots cancel %s, "+
+			"kubectl reboots skip %s, or kubectl reboots pause %[1]s", policy.Name, r.Name, r.Spec.NodeName)
+	case !approved(r):
+		d := nothing("%s is not approved: nothing to deny.", called(r))
+		d.next = []string{"It waits until someone approves it. To remove it: kubectl reboots cancel " + r.Name}
+		return d
+	case ordered(r):
+		return refuse("the host was ordered to reboot at %s and cannot be stopped", s.at(r.Status.Attempt.RebootOrderedTime.Time))
+	}
+	d := decision{patch: approval(v1alpha1.ApprovalNotGiven, ""), answer: answer{did: fmt.Sprintf(
+		"The approval of %s by %s is withdrawn.", called(r), r.Spec.ApprovedBy)}}
+	if underWay(r) {
+		d.next = append(d.next, "Its attempt is rolled back: the drain ends, and "+cordon(r)+".")
+	}
+	s.expectAfter(&d.answer, r)
+	return d
+}
+
+// expectAfter is expect for a change of the spec that is still to be written.
+func (s *session) expectAfter(a *answer, r *v1alpha1.NodeReboot) {
+	after := r.DeepCopy()
+	after.Generation++
+	s.expect(a, after)
+}
+
+// approval is a patch of an approval. Where the user's name is not known it is left to the manager's webhook to fill it in.
+func approval(value v1alpha1.Approval, user string) map[string]any {
+	spec := map[string]any{"approval": string(value), "approvedBy": nil}
+	if user != "" {
+		spec["approvedBy"] = user
+	}
+	return map[string]any{"spec": spec}
+}
+
+// withdrawExpired withdraws approvals that expired, and waits until the manager has seen that: it takes the time of an approval when it
+// first sees it.
+func (s *session) withdrawExpired(ctx context.Context, args []string) error {
+	groups, err := s.groups(ctx, args)
+	if err != nil || s.dryRun != dryRunNone {
+		return err
+	}
+	withdrawn := &session{options: s.options, client: s.client}
+	for i := range groups {
+		for _, r := range groups[i].reboots {
+			if expired(r) && r.Spec.ApprovedBy == s.user {
+				withdrawn.answers = append(withdrawn.answers, withdrawn.edit(ctx, called(r), r, withdraw))
+			}
+		}
+	}
+	w := withdrawn.look(ctx)
+	for _, a := range withdrawn.answers {
+		switch {
+		case a.err != nil && !apierrors.IsNotFound(a.err):
+			return fmt.Errorf("withdraw the expired approval of %s: %w", a.about, a.err)
+		case a.await != nil && !a.await(w):
+			return fmt.Errorf(
+				"the expired approval of %s is withdrawn, but the manager has not seen that yet: approve it again in a moment", a.about)
+		}
+	}
+	return nil
+}
+
+// withdraw decides about one whose approval expired.
+func withdraw(object client.Object) decision {
+	r := object.(*v1alpha1.NodeReboot)
+	if !expired(r) {
+		return nothing("The approval of %s has not expired.", called(r))
+	}
+	d := decision{patch: approval(v1alpha1.ApprovalNotGiven, "")}
+	d.await = func(w *world) bool {
+		seen := w.reboots[r.Name]
+		return seen != nil && seen.Status.ApprovedTime == nil && said(seen)
+	}
+	return d
+}

@@ -1,0 +1,96 @@
+package act
+
+import (
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+)
+
+func cancelCommand(a *app.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "cancel (NODE | NODEREBOOT)...", Short: "Cancel reboots that have not ended",
+		Long: `Cancel reboots that have not ended, by deleting their NodeReboots.
+
+A drain that is under way is rolled back. A host that was ordered to reboot cannot be stopped. A host that still asks for a reboot gets
+another NodeReboot at once; "kubectl reboots skip" leaves its node out.`,
+		Example: `  kubectl reboots cancel worker-1
+  kubectl reboots cancel -l pool=blue --dry-run=server`,
+		ValidArgsFunction: a.Complete(app.NodeKind, app.RebootKind),
+	}
+	o := addOptions(a, cmd, "NodeReboots")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		s, err := o.connect()
+		if err != nil {
+			return err
+		}
+		decide := func(object client.Object) decision { return o.cancel(object.(*v1alpha1.NodeReboot)) }
+		if err := s.each(cmd.Context(), args, isOpen, "has no reboot that has not ended: nothing to cancel.", decide); err != nil {
+			return err
+		}
+		return s.report(cmd.Context(), "Nothing to cancel.")
+	}
+	return cmd
+}
+
+// cancel decides about one NodeReboot, and says what it takes along.
+func (o *options) cancel(r *v1alpha1.NodeReboot) decision {
+	switch {
+	case deleting(r):
+		return nothing("%s is being cancelled already.", called(r))
+	case !isOpen(r):
+		return nothing("%s has ended (%s): nothing to cancel.", called(r), r.Status.Outcome)
+	}
+	d := decision{remove: true, answer: answer{did: called(r) + " is cancelled."}}
+	back := !ordered(r) || stalled(r)
+	d.next = append(d.next, o.rollback(r))
+	if back {
+		d.next = append(d.next, comesBack(r)...)
+	}
+	return d
+}
+
+// rollback says what becomes of what was done to the node.
+func (o *options) rollback(r *v1alpha1.NodeReboot) string {
+	const gone = " The NodeReboot is gone when the workloads that were evicted are as ready as before."
+	attempt := r.Status.Attempt
+	switch {
+	case stalled(r):
+		return "The node is given up: its slot is free for another node, and " + cordon(r) + ". While it is down it still counts as unavailable."
+	case ordered(r) && attempt.BackTime != nil:
+		return "The host has rebooted already. The node is proved, and " + cordon(r) + "; then the NodeReboot is gone."
+	case ordered(r):
+		return "The host was ordered to reboot at " + o.at(attempt.RebootOrderedTime.Time) +
+			" and cannot be stopped. The node is waited for and proved, and " + cordon(r) + "; then the NodeReboot is gone."
+	case underWay(r) && attempt.RolledBackTime != nil:
+		return "Its attempt was rolled back already." + gone
+	case underWay(r):
+		return "The attempt is rolled back: the drain ends, and " + cordon(r) + ". Evicted pods stay where they are." + gone
+	}
+	return "Nothing was done to the node. Its taint goes unless something else requires a reboot."
+}
+
+// cordon says what becomes of the cordon.
+func cordon(r *v1alpha1.NodeReboot) string {
+	if r.Status.Attempt.Cordon == v1alpha1.CordonForeign {
+		return "it stays cordoned, because someone else had cordoned it"
+	}
+	return "it is uncordoned"
+}
+
+// comesBack says that what asked for the reboot asks again.
+func comesBack(r *v1alpha1.NodeReboot) []string {
+	leave := "To leave the node out: kubectl reboots skip " + r.Spec.NodeName
+	switch r.Spec.Trigger {
+	case v1alpha1.TriggerSentinel:
+		if report := r.Status.Report; report != nil && report.Sentinel == v1alpha1.SentinelNotRequired {
+			return nil
+		}
+		const another = "While the host asks for a reboot, its helper creates another NodeReboot at once, without the failures of this one."
+		return []string{another, leave}
+	case v1alpha1.TriggerNodeCondition:
+		return []string{"While the node has the condition " + r.Spec.ConditionType + ", the manager creates another NodeReboot.", leave}
+	}
+	return nil
+}

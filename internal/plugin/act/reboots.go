@@ -1,0 +1,173 @@
+package act
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/selectors"
+)
+
+// isOpen: it has not ended.
+func isOpen(r *v1alpha1.NodeReboot) bool { return r.Status.Outcome == "" }
+
+// underWay: an attempt holds a slot.
+func underWay(r *v1alpha1.NodeReboot) bool {
+	return isOpen(r) && r.Status.Attempt != nil && r.Status.Attempt.EndedTime == nil
+}
+
+// ordered: the host was ordered to reboot in the attempt that is under way, and the attempt was not rolled back.
+func ordered(r *v1alpha1.NodeReboot) bool {
+	return underWay(r) && r.Status.Attempt.RebootOrderedTime != nil && r.Status.Attempt.RolledBackTime == nil
+}
+
+// stalled: the attempt ran out of time after the order to reboot, and its slot is held.
+func stalled(r *v1alpha1.NodeReboot) bool { return underWay(r) && r.Status.Attempt.StalledTime != nil }
+
+func deleting(r *v1alpha1.NodeReboot) bool { return !r.DeletionTimestamp.IsZero() }
+
+// called is how a NodeReboot is named in a sentence.
+func called(r *v1alpha1.NodeReboot) string {
+	return fmt.Sprintf("NodeReboot %s of node %s", r.Name, r.Spec.NodeName)
+}
+
+// group is what one argument stands for: the NodeReboots of a node, or one of them.
+type group struct {
+	// about names it in a sentence.
+	about   string
+	reboots []*v1alpha1.NodeReboot
+	err     error
+}
+
+// groups finds the NodeReboots that were asked for, in the order of the command line, or of the names of nodes.
+func (s *session) groups(ctx context.Context, args []string) ([]group, error) {
+	var reboots v1alpha1.NodeRebootList
+	if err := s.client.List(ctx, &reboots); err != nil {
+		return nil, app.ReadError("NodeReboots", err)
+	}
+	byNode := map[string][]*v1alpha1.NodeReboot{}
+	byName := map[string]*v1alpha1.NodeReboot{}
+	for i := range reboots.Items {
+		r := &reboots.Items[i]
+		byNode[r.Spec.NodeName] = append(byNode[r.Spec.NodeName], r)
+		byName[r.Name] = r
+	}
+	if s.named(args) {
+		return s.namedGroups(ctx, args, byNode, byName), nil
+	}
+	nodes, err := s.chosenNodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []group
+	for node, of := range byNode {
+		if of = slices.DeleteFunc(of, func(r *v1alpha1.NodeReboot) bool { return !s.ofPolicies(r.Status.PolicyName) }); len(of) > 0 &&
+			(nodes == nil || nodes[node]) {
+			found = append(found, group{about: "Node " + node, reboots: of})
+		}
+	}
+	slices.SortFunc(found, func(a, b group) int { return cmp.Compare(a.about, b.about) })
+	return found, nil
+}
+
+// ofPolicies says whether --policy chose a policy, or was not used.
+func (s *session) ofPolicies(name string) bool {
+	return len(s.policies) == 0 || slices.Contains(once(s.policies), name)
+}
+
+// chosenNodes are the nodes that --selector selects; nil for all.
+func (s *session) chosenNodes(ctx context.Context) (map[string]bool, error) {
+	if err := s.knowPolicies(ctx); err != nil {
+		return nil, err
+	}
+	if s.selector == "" {
+		return nil, nil
+	}
+	nodes, err := s.listNodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	chosen := map[string]bool{}
+	for i := range nodes {
+		chosen[nodes[i].Name] = true
+	}
+	return chosen, nil
+}
+
+// knowPolicies finds names in --policy that no policy has.
+func (s *session) knowPolicies(ctx context.Context) error {
+	for _, name := range once(s.policies) {
+		if err := s.client.Get(ctx, client.ObjectKey{Name: name}, &v1alpha1.RebootPolicy{}); err != nil {
+			if apierrors.IsNotFound(err) {
+				return fmt.Errorf("there is no RebootPolicy %s; to see all: kubectl get rebootpolicies", name)
+			}
+			return app.ReadError("RebootPolicies", err)
+		}
+	}
+	return nil
+}
+
+// listNodes are the nodes that --selector selects, by name.
+func (s *session) listNodes(ctx context.Context) ([]corev1.Node, error) {
+	selector, err := labels.Parse(s.selector)
+	if err != nil {
+		return nil, app.UsageError{Err: err}
+	}
+	var nodes corev1.NodeList
+	if err := s.client.List(ctx, &nodes, client.MatchingLabelsSelector{Selector: selector}); err != nil {
+		return nil, app.ReadError("Nodes", err)
+	}
+	slices.SortFunc(nodes.Items, func(a, b corev1.Node) int { return cmp.Compare(a.Name, b.Name) })
+	return nodes.Items, nil
+}
+
+func (s *session) namedGroups(
+	ctx context.Context, args []string, byNode map[string][]*v1alpha1.NodeReboot, byName map[string]*v1alpha1.NodeReboot,
+) []group {
+	var found []group
+	for _, name := range once(args) {
+		g := group{about: "Node " + name, reboots: byNode[name]}
+		if r := byName[name]; len(g.reboots) == 0 && r != nil {
+			g = group{about: called(r), reboots: []*v1alpha1.NodeReboot{r}}
+		} else if len(g.reboots) == 0 {
+			// Whoever may not read nodes may still be right about the name.
+			if err := s.client.Get(ctx, client.ObjectKey{Name: name}, &corev1.Node{}); apierrors.IsNotFound(err) {
+				g.about, g.err = name, fmt.Errorf("there is no node and no NodeReboot of this name")
+			}
+		}
+		found = append(found, g)
+	}
+	return found
+}
+
+// owner is the policy that the labels of a node give it to: the highest priority, then the oldest, then the first by name.
+func owner(node *corev1.Node, policies []v1alpha1.RebootPolicy) *v1alpha1.RebootPolicy {
+	var first *v1alpha1.RebootPolicy
+	for i := range policies {
+		p := &policies[i]
+		if selects(p, node) && (first == nil || cmp.Or(cmp.Compare(first.Spec.Priority, p.Spec.Priority),
+			p.CreationTimestamp.Compare(first.CreationTimestamp.Time), cmp.Compare(p.Name, first.Name)) < 0) {
+			first = p
+		}
+	}
+	return first
+}
+
+func selects(p *v1alpha1.RebootPolicy, node *corev1.Node) bool {
+	if !p.DeletionTimestamp.IsZero() {
+		return false
+	}
+	if p.Spec.Nodes == v1alpha1.NodesAll {
+		return true
+	}
+	selector, err := selectors.Labels(p.Spec.NodeSelector)
+	return err == nil && !selector.Empty() && selector.Matches(labels.Set(node.Labels))
+}

@@ -1,0 +1,99 @@
+package lint
+
+import (
+	"strconv"
+	"strings"
+
+	yamlv3 "go.yaml.in/yaml/v3"
+)
+
+// lineOf a path such as spec.schedule.windows[0].cron; of what is not written, the line of what it would be part of.
+func lineOf(node *yamlv3.Node, path string) int {
+	line := node.Line
+	for _, step := range steps(path) {
+		key, next := enter(node, step)
+		if next == nil {
+			return line
+		}
+		node, line = next, next.Line
+		if key != nil {
+			line = key.Line
+		}
+	}
+	return line
+}
+
+// steps of a path: names of fields, and what is in brackets.
+func steps(path string) []string {
+	var all []string
+	current, depth := strings.Builder{}, 0
+	end := func() {
+		if current.Len() > 0 {
+			all = append(all, current.String())
+			current.Reset()
+		}
+	}
+	for _, r := range path {
+		switch {
+		case r == '.' && depth == 0:
+			end()
+		case r == '[':
+			if depth == 0 {
+				end()
+			} else {
+				current.WriteRune(r)
+			}
+			depth++
+		case r == ']' && depth > 0:
+			if depth--; depth == 0 {
+				end()
+			} else {
+				current.WriteRune(r)
+			}
+		default:
+			current.WriteRune(r)
+		}
+	}
+	end()
+	return all
+}
+
+func resolve(node *yamlv3.Node) *yamlv3.Node {
+	for range 100 {
+		if node.Kind != yamlv3.AliasNode {
+			break
+		}
+		node = node.Alias
+	}
+	return node
+}
+
+// enter a field of a mapping, or an item of a list by its number or name.
+func enter(node *yamlv3.Node, step string) (key, value *yamlv3.Node) {
+	node = resolve(node)
+	step = strings.Trim(step, `"`)
+	switch node.Kind {
+	case yamlv3.MappingNode:
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			if node.Content[i].Value == step {
+				return node.Content[i], resolve(node.Content[i+1])
+			}
+		}
+	case yamlv3.SequenceNode:
+		if number, err := strconv.Atoi(step); err == nil && number >= 0 && number < len(node.Content) {
+			return nil, resolve(node.Content[number])
+		}
+		for _, item := range node.Content {
+			if name := child(resolve(item), "name"); name != nil && name.Value == step {
+				return nil, resolve(item)
+			}
+		}
+	}
+	return nil, nil
+}
+
+// child of a mapping; nil if there is none.
+func child(node *yamlv3.Node, field string) *yamlv3.Node {
+	_, value := enter(node, field)
+	return value
+}
