@@ -65,3 +65,35 @@ func TestAConfigurationOfKuredBecomesAPolicyAndValues(t *testing.T) {
 		})
 	}
 }
+
+func TestOddTextIsRefusedAndNothingElse(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"lists in place of mappings": "configuration: []\nextraArgs: [a]\nextraEnvVars: {a: 1}\nimage: {repository: x/kured}\n",
+		"texts in place of mappings": "configuration: x\nextraArgs: x\nextraEnvVars: x\nimage: {repository: x/kured}\nnodeSelector: x\n" +
+			"metrics: x\ntolerations: x\n",
+		"a list that has itself":      "&a {kind: List, items: [*a]}\n",
+		"a value that has itself":     "configuration: {rebootDays: &a [*a], period: 1m}\n",
+		"a DaemonSet without a pod":   "kind: DaemonSet\n",
+		"a container that has itself": "kind: DaemonSet\nspec: {template: {spec: {containers: [&c {image: kured:1, args: [*c], env: [*c]}]}}}\n",
+		"arguments that are no text": "kind: DaemonSet\nspec: {template: {spec: {containers: " +
+			"[{image: kured, command: [], args: [[], {}, null, 3]}]}}}\n",
+		"a release without values":  "kind: HelmRelease\nspec: {chart: {spec: {chart: kured}}}\n",
+		"an Application of nothing": "kind: Application\nspec: {source: {chart: kured}}\n",
+		"values that are no YAML":   "kind: HelmChart\nspec: {chart: kured, valuesContent: 'a: ['}\n",
+		"nothing":                   "",
+		"a tab":                     "\t",
+		"a keys of every kind":      "1: 2\ntrue: 3\nconfiguration: {1: 2, period: 1m, ? [a] : b}\n",
+	} {
+		result, err := kured.Convert([]byte(text), kured.Options{File: "v"})
+		if err != nil {
+			continue
+		}
+		if len(result.Findings) == 0 {
+			t.Errorf("%s: nothing is said about it", name)
+		}
+		if result.Policy != nil && (strings.HasPrefix(name, "a container") || strings.HasPrefix(name, "arguments")) {
+			t.Errorf("%s becomes a policy", name)
+		}
+	}
+}

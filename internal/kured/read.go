@@ -83,9 +83,7 @@ func (in *input) document(node *yaml.Node) {
 	case "":
 		in.helm(node)
 	case "List", "DaemonSetList":
-		for _, item := range items(child(node, "items")) {
-			in.document(item)
-		}
+		in.list(node)
 	case "DaemonSet":
 		in.daemonSet(node)
 	case "HelmRelease":
@@ -97,6 +95,15 @@ func (in *input) document(node *yaml.Node) {
 	case "HelmChart":
 		if scalar(at(node, "spec.chart")) == "kured" || strings.HasSuffix(scalar(at(node, "spec.chart")), "/kured") {
 			in.within(at(node, "spec.valuesContent"))
+		}
+	}
+}
+
+// list of objects. Lists are not nested.
+func (in *input) list(node *yaml.Node) {
+	for _, item := range items(child(node, "items")) {
+		if kind := scalar(child(item, "kind")); kind != "" && !strings.HasSuffix(kind, "List") {
+			in.document(item)
 		}
 	}
 }

@@ -94,9 +94,13 @@ func (c *checker) checkWindow(p *policyFile, i int) {
 		c.found(p.document, Error, path, "the window never opens: write a time that comes")
 		return
 	}
-	length := time.Duration(w.DurationSeconds) * time.Second
+	length := window.Length(w)
 	takes, least := beforeReboot(&p.object.Spec), time.Duration(ptr.Deref(schedule.MinRemainingSeconds, 0))*time.Second
-	path += ".durationSeconds"
+	if w.Daily != nil {
+		path += ".daily"
+	} else {
+		path += ".durationSeconds"
+	}
 	switch {
 	case length <= least:
 		c.found(p.document, Error, path, fmt.Sprintf("%s is no more than schedule.minRemainingSeconds (%s), so no node ever starts: "+
