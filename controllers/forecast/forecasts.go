@@ -17,8 +17,8 @@ const (
 	// leastRuns is how many runs it takes to say what nine of ten do not exceed.
 	leastRuns = 3
 	// leastWork and workOfNode are how much a forecast may cost.
-	leastWork  = 1_200_000
-	workOfNode = 1_200
+	leastWork  = 2_000_000
+	workOfNode = 2_200
 )
 
 // DefaultBudget is what a forecast for so many nodes may cost.
