@@ -28,7 +28,8 @@ func TestAPolicyOfAFileTakesThePlaceOfTheStoredOne(t *testing.T) {
 	}{"same": {same, Same, 3}, "replaced": {other, Replaced, 4}, "added": {added, Added, 1}} {
 		changed, kinds := withPolicies(cluster, []*v1alpha1.RebootPolicy{test.file}, now)
 		got := changed.Policies[len(changed.Policies)-1]
-		if kinds[test.file.Name] != test.kind || got.Generation != test.generation || got.Spec.Priority != test.file.Spec.Priority || got.UID == "" {
+		if kinds[test.file.Name] != test.kind || got.Generation != test.generation ||
+			got.Spec.Priority != test.file.Spec.Priority || got.UID == "" {
 			t.Errorf("%s: %v, and the policy is %+v", name, kinds, got)
 		}
 		if test.kind != Added && (got.UID != "u" || got.Status.CurrentZone != "z" || len(changed.Policies) != 1) {
