@@ -134,7 +134,11 @@ func (f fleet) reboot(node *corev1.Node, zone string, start time.Time, i int) *v
 		Methods: []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind}},
 	}
 	status.PolicyName, status.Zone, status.Phase = policy, zone, v1alpha1.PhasePending
-	status.RequiredSince = micro(start.Add(-time.Duration(20+i*13%90) * time.Minute))
+	since := start.Add(-time.Duration(20+i*13%90) * time.Minute)
+	if since.After(f.now) {
+		since = f.now.Add(-time.Duration(5+i) * time.Minute)
+	}
+	status.RequiredSince = micro(since)
 	status.TaintedTime = status.RequiredSince
 	if start.After(f.now) {
 		status.Reason, status.Message = v1alpha1.ReasonBudgetExhausted, "2 of 2 nodes of policy "+policy+" are unavailable."
