@@ -70,7 +70,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	guide := guide{
-		kubeconfig: cluster.Kubeconfig(), programs: programs, node: cluster.Hosts()[0].Name(), logs: cluster.WorkDir(), managerLog: manager.LogPath(),
+		kubeconfig: cluster.Kubeconfig(), programs: programs, node: cluster.Hosts()[0].Name(),
+		logs: cluster.WorkDir(), managerLog: manager.LogPath(),
 	}
 	if _, err := io.WriteString(stdout, guide.text()); err != nil {
 		return fmt.Errorf("print how to use the cluster: %w", err)

@@ -131,7 +131,8 @@ func look(words []word, name string, content []byte) []finding {
 	return found
 }
 
-// prose is a Go file with blanks in the place of all that is neither a comment nor a text. A phrase may go on in the next line of a comment.
+// prose is a Go file with blanks in the place of all that is neither a comment nor a text. A phrase may go on in the next line of a
+// comment.
 func prose(name string, source []byte) []byte {
 	files := token.NewFileSet()
 	file, err := parser.ParseFile(files, name, source, parser.ParseComments|parser.SkipObjectResolution)

@@ -81,7 +81,8 @@ func (r *report) parse(arguments []argument) settings {
 		k, known := flags[name]
 		switch {
 		case !strings.HasPrefix(a.text, "--") || name == "":
-			r.wrong(a.source, "%q is not a flag, and kured would not do what it seems to say: remove it, or write its name with two dashes, = and the value", a.text)
+			r.wrong(a.source, "%q is not a flag, and kured would not do what it seems to say: "+
+				"remove it, or write its name with two dashes, = and the value", a.text)
 			continue
 		case !known:
 			r.wrong(a.source, "--%s is not a flag of any version of kured that is known here: remove it if you know that it need not be carried "+

@@ -47,9 +47,11 @@ func Command(a *app.App) *cobra.Command {
 	root.SetOut(a.Out)
 	root.SetErr(a.ErrOut)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return app.UsageError{Err: err} })
-	add(root, "Look:", status.Command(a), why.Command(a), plan.Command(a), timeline.Command(a), windows.Command(a), dashboard.Command(a), wait.Command(a))
+	add(root, "Look:", status.Command(a), why.Command(a), plan.Command(a), timeline.Command(a), windows.Command(a), dashboard.Command(a),
+		wait.Command(a))
 	add(root, "Act:", act.Commands(a)...)
-	add(root, "Prepare:", check.Command(a), lint.Command(a), snapshot.Command(a), fromkured.Command(a), versions.Command(a), completion.Command(a))
+	add(root, "Prepare:", check.Command(a), lint.Command(a), snapshot.Command(a), fromkured.Command(a), versions.Command(a),
+		completion.Command(a))
 	return root
 }
 

@@ -116,32 +116,15 @@ func (d *demo) rollOut(ctx context.Context) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.options.Timeout)
 	defer cancel()
 	if d.options.Live {
-		d.view.say("To see it in a browser as well, type in another terminal:\n  go run ./cmd/kubectl-reboots --kubeconfig %s dashboard",
-			d.cluster.Kubeconfig())
+		d.offerDashboard()
 		d.view.screen = showScreen(ctx, cancel, d.options, d.cluster.Client())
 		defer func() { _ = d.view.screen.stop() }()
 	}
 
-	d.view.start = time.Now()
-	d.view.say("The policy is paused. Every node now says that it needs a reboot; each is tainted at once nevertheless.")
-	for _, host := range d.fleet.hosts {
-		host.RequireReboot()
-	}
-	if err := d.follow(ctx, observer, d.allTainted); err != nil {
+	if err := d.begin(ctx, observer); err != nil {
 		return nil, err
 	}
-	d.view.say("The policy's mode is set to Enforce.")
-	d.enforced = time.Now()
-	if err := d.enforce(ctx); err != nil {
-		return nil, err
-	}
-	followErr := d.follow(ctx, observer, d.someComplete)
-	if followErr == nil {
-		if d.expected, err = d.expect(ctx, observer.Recording()); err != nil {
-			return nil, err
-		}
-		followErr = d.follow(ctx, observer, d.allComplete)
-	}
+	followErr := d.carryOn(ctx, observer)
 	end := time.Now()
 	d.ended = end
 	settled := end.Add(d.lag.On(settleTime, settleSteps))
@@ -159,6 +142,33 @@ func (d *demo) rollOut(ctx context.Context) ([]string, error) {
 	}
 	result.print(d.options.Out)
 	return result.broken(), followErr
+}
+
+// begin lets every node ask for a reboot, waits until all are tainted, and lets the policy go.
+func (d *demo) begin(ctx context.Context, observer *testbed.Observer) error {
+	d.view.start = time.Now()
+	d.view.say("The policy is paused. Every node now says that it needs a reboot; each is tainted at once nevertheless.")
+	for _, host := range d.fleet.hosts {
+		host.RequireReboot()
+	}
+	if err := d.follow(ctx, observer, d.allTainted); err != nil {
+		return err
+	}
+	d.view.say("The policy's mode is set to Enforce.")
+	d.enforced = time.Now()
+	return d.enforce(ctx)
+}
+
+// carryOn follows the rollout to its end, and makes a forecast on the way.
+func (d *demo) carryOn(ctx context.Context, observer *testbed.Observer) error {
+	if err := d.follow(ctx, observer, d.someComplete); err != nil {
+		return err
+	}
+	var err error
+	if d.expected, err = d.expect(ctx, observer.Recording()); err != nil {
+		return err
+	}
+	return d.follow(ctx, observer, d.allComplete)
 }
 
 // wait lets time pass in which nothing should happen.

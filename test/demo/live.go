@@ -26,6 +26,12 @@ type screen struct {
 	err   error
 }
 
+// offerDashboard says how to see the same in a browser.
+func (d *demo) offerDashboard() {
+	d.view.say("To see it in a browser as well, type in another terminal:\n  go run ./cmd/kubectl-reboots --kubeconfig %s dashboard",
+		d.cluster.Kubeconfig())
+}
+
 // showScreen puts the live view on the terminal. Who interrupts it interrupts the demo.
 func showScreen(ctx context.Context, interrupt func(), options Options, cluster client.WithWatch) *screen {
 	ctx, cancel := context.WithCancel(ctx)

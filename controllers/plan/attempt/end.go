@@ -29,7 +29,8 @@ func (a *attempt) stall(reason, message string) {
 	a.Emit(model.Event{Warning: true, Reason: reason, Message: message, OnNode: true})
 }
 
-// interrupt notes when the attempt stalled or was rolled back for the first time. Nothing removes that: what was reported to people stays so.
+// interrupt notes when the attempt stalled or was rolled back for the first time. Nothing removes that: what was reported to people
+// stays so.
 func interrupt(at *v1alpha1.Attempt, when *metav1.MicroTime) {
 	if at.InterruptedTime == nil {
 		at.InterruptedTime = when.DeepCopy()
