@@ -246,6 +246,10 @@ bench-baseline: ## Measure what continuous integration compares, and write it as
 bench-page: ## Write the figures of docs/performance.md again, as they were measured last.
 	go run ./hack/bench -page
 
+.PHONY: forecast-accuracy
+forecast-accuracy: ## Forecast a dozen rollouts on the testbed, carry them out, and print how far the forecasts were off.
+	$(WITH_ASSETS) FORECAST=all go test -count=1 -timeout 30m -v -run TestForecastsAreNearReality ./test/forecast
+
 .PHONY: test-node
 test-node: ## Reboot real nodes in QEMU, as root; takes up to 25 minutes, and some Debian packages.
 	TEST_NODE=1 go test -count=1 -v -timeout 60m ./test/node
