@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin/act"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/cells"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/check"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/completion"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/dashboard"
@@ -81,6 +83,15 @@ func Run(ctx context.Context, a *app.App, args []string) int {
 		_, _ = fmt.Fprintln(a.ErrOut, "error:", err)
 	}
 	return code
+}
+
+// printError writes an error. What others wrote in it is harmless on a terminal.
+func printError(out io.Writer, err error) {
+	lines := strings.Split("error: "+err.Error(), "\n")
+	for i := range lines {
+		lines[i] = cells.Clean(lines[i])
+	}
+	_, _ = fmt.Fprintln(out, strings.Join(lines, "\n"))
 }
 
 // isUsage says that cobra refused the command line. Its errors have no type.

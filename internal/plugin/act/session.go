@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/cells"
 )
 
 // session is one run of a command.
@@ -254,9 +255,11 @@ func (s *session) report(ctx context.Context, none string) error {
 	return nil
 }
 
-// printf writes to the terminal. Whether that is there any longer changes nothing: what was done, was done.
+// printf writes a line to the terminal; what others wrote in it is harmless there. Whether that is there any longer changes nothing: what was done, was done.
 func (*session) printf(w io.Writer, format string, args ...any) {
-	_, _ = fmt.Fprintf(w, format, args...)
+	text := fmt.Sprintf(format, args...)
+	indent := text[:len(text)-len(strings.TrimLeft(text, " "))]
+	_, _ = fmt.Fprintln(w, indent+cells.Clean(text))
 }
 
 // tell prints one answer.

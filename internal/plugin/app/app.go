@@ -75,6 +75,7 @@ func (a *App) connect() (client.WithWatch, error) {
 	if err != nil {
 		return nil, err
 	}
+	config.QPS = -1 // the API server limits by itself, fairly; a limit of the client makes 1,000 nodes take minutes
 	scheme, err := Scheme()
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/cells"
 )
 
 const about = `Check versions, kinds, admission policies, your permissions, the manager, its leader, helpers and policies.
@@ -74,13 +75,13 @@ func text(lines []Line, columns int, paint func(app.Color, string) string) strin
 	var out strings.Builder
 	for i := range lines {
 		line := &lines[i]
-		name := ansi.Truncate(line.Check, wide, "…")
+		name := ansi.Truncate(cells.Clean(line.Check), wide, "…")
 		out.WriteString(paint(colors[line.Status], fmt.Sprintf("%-*s", status, line.Status)) + "  " + name +
 			strings.Repeat(" ", wide-ansi.StringWidth(name)+gap))
-		message := ansi.Wordwrap(line.Message, max(columns-len(indent), columns/3), "")
+		message := ansi.Wordwrap(cells.Clean(line.Message), max(columns-len(indent), columns/3), "")
 		out.WriteString(strings.ReplaceAll(message, "\n", "\n"+indent) + "\n")
 		for _, command := range line.Type {
-			out.WriteString(indent + paint(app.Strong, command) + "\n")
+			out.WriteString(indent + paint(app.Strong, cells.Clean(command)) + "\n")
 		}
 	}
 	return out.String()

@@ -125,7 +125,8 @@ func (f *Facts) rights() Line {
 		}
 	}
 	line.Message = "you may not " + strings.Join(cannot, ", ") +
-		": a cluster administrator can bind you the ClusterRoles reboot-operator-viewer, -requester, -approver or -editor"
+		": a cluster administrator can bind you ClusterRoles: reboot-operator-viewer for policies and reboots, reboot-operator-plugin for what " +
+		"else the plugin reads, reboot-operator-requester, -approver or -editor for actions, and reboot-operator-skipper for skip"
 	return line
 }
 

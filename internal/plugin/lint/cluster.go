@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/window"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
@@ -263,7 +264,7 @@ func (c *checker) checkHistory(p *owned, k *cluster) {
 	}
 	schedule := &p.Spec.Schedule
 	for i := range schedule.Windows {
-		length := time.Duration(schedule.Windows[i].DurationSeconds) * time.Second
+		length := window.Length(&schedule.Windows[i])
 		if longest > length && schedule.AtClose != v1alpha1.TimeoutContinue {
 			c.found(p.file.document, Warning, fmt.Sprintf("spec.schedule.windows[%d].durationSeconds", i), fmt.Sprintf(
 				"%s is shorter than node %s took until its reboot (%s): write more than %d, or atClose: Continue", length, node,

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"github.com/reboot-operator/reboot-operator/internal/plugin/cells"
 )
 
 // Severity of a finding.
@@ -38,7 +40,7 @@ func (f Finding) String() string {
 	if f.Path != "" {
 		about += f.Path + ": "
 	}
-	return fmt.Sprintf("%s:%d: %s: %s%s", f.File, f.Line, f.Severity, about, f.Message)
+	return cells.Clean(fmt.Sprintf("%s:%d: %s: %s%s", f.File, f.Line, f.Severity, about, f.Message))
 }
 
 // Report is what was found in all files.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/cells"
 )
 
 const about = `Wait until reboots of nodes or policies are proved, or until nothing is under way.
@@ -142,7 +143,7 @@ func (w *command) step(known *world, t *target, failed *[]string) (end bool) {
 
 // say writes a line with the time of day.
 func (w *command) say(out io.Writer, line string) {
-	_, _ = fmt.Fprintf(out, "%s  %s\n", w.Clock.Now().In(w.Zone).Format(time.TimeOnly), line)
+	_, _ = fmt.Fprintf(out, "%s  %s\n", w.Clock.Now().In(w.Zone).Format(time.TimeOnly), cells.Clean(line))
 }
 
 // late says what was still awaited when the time was over.

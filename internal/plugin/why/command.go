@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/cells"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/install"
 )
 
@@ -112,9 +113,9 @@ func write(a *app.App, answers []Answer, output string) error {
 // Text is an answer as a paragraph of lines that are no longer than a number of columns, and the commands to type below it.
 func Text(answer *Answer, columns int, paint func(app.Color, string) string) string {
 	var text strings.Builder
-	text.WriteString(wrap(answer.Explanation, columns) + "\n")
+	text.WriteString(wrap(cells.Clean(answer.Explanation), columns) + "\n")
 	for _, command := range answer.Type {
-		text.WriteString("  " + paint(app.Strong, command) + "\n")
+		text.WriteString("  " + paint(app.Strong, cells.Clean(command)) + "\n")
 	}
 	return text.String()
 }

@@ -260,6 +260,9 @@ func (f *Facts) addConditions(answer *Answer, r *v1alpha1.NodeReboot) {
 	f.addAttempt(answer, r)
 	for i := range r.Status.Conditions {
 		c := &r.Status.Conditions[i]
+		if strings.Contains(c.Type, "/") {
+			continue // it belongs to others, who may write any reason
+		}
 		_, extra := besides[c.Reason]
 		drained := c.Type == v1alpha1.ConditionDrained && c.Status == metav1.ConditionFalse &&
 			(c.Reason == v1alpha1.ReasonDrainSkipped || c.Reason == v1alpha1.ReasonDrainForced)
