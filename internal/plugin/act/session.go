@@ -257,9 +257,7 @@ func (s *session) report(ctx context.Context, none string) error {
 
 // printf writes a line to the terminal; what others wrote in it is harmless there. Whether that is there any longer changes nothing: what was done, was done.
 func (*session) printf(w io.Writer, format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	indent := text[:len(text)-len(strings.TrimLeft(text, " "))]
-	_, _ = fmt.Fprintln(w, indent+cells.Clean(text))
+	_, _ = fmt.Fprintln(w, cells.Line(strings.TrimSuffix(fmt.Sprintf(format, args...), "\n")))
 }
 
 // tell prints one answer.

@@ -33,10 +33,13 @@ func Pad(text string, width int) string {
 // Fit cuts a text or pads it, so that it takes exactly a width.
 func Fit(text string, width int) string { return Pad(Cut(text, width), width) }
 
-// Clean makes one harmless line of what others wrote: nothing in it moves the cursor, changes a color, or turns the direction of writing.
-func Clean(text string) string {
-	text = ansi.Strip(text)
-	text = strings.Map(func(r rune) rune {
+// Clean makes one harmless line of what others wrote, as Line does, with one space between words.
+func Clean(text string) string { return strings.Join(strings.Fields(Line(text)), " ") }
+
+// Line makes one harmless line of a text that has what others wrote in it: nothing in it moves the cursor, changes a color, or turns the
+// direction of writing. Spaces stay.
+func Line(text string) string {
+	return strings.Map(func(r rune) rune {
 		switch {
 		case r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069', r == '\u200e', r == '\u200f', r == unicode.ReplacementChar:
 			return -1
@@ -44,8 +47,7 @@ func Clean(text string) string {
 			return ' '
 		}
 		return r
-	}, text)
-	return strings.Join(strings.Fields(text), " ")
+	}, ansi.Strip(text))
 }
 
 // Wrap breaks a text into lines between words. Words that are too long are broken.

@@ -143,7 +143,7 @@ func (w *command) step(known *world, t *target, failed *[]string) (end bool) {
 
 // say writes a line with the time of day.
 func (w *command) say(out io.Writer, line string) {
-	_, _ = fmt.Fprintf(out, "%s  %s\n", w.Clock.Now().In(w.Zone).Format(time.TimeOnly), cells.Clean(line))
+	_, _ = fmt.Fprintf(out, "%s  %s\n", w.Clock.Now().In(w.Zone).Format(time.TimeOnly), cells.Line(line))
 }
 
 // late says what was still awaited when the time was over.
