@@ -39,7 +39,7 @@ func TestPeopleActWithTheRolesThatTheyHave(t *testing.T) {
 
 	requester.does("now w1 --reason again", 0,
 		"  It waits. AwaitingApproval: RebootPolicy workers requires an approval.\n"+
-			"  Who may approve it types: kubectl reboots approve "+name+"\n")
+			"  Who may approve it types: kubectl reboots approve nodereboot/"+name+"\n")
 	requester.does("approve w1", 1, "you (rita) asked for the reboot")
 	viewer.does("approve w1", 1, "error: NodeReboot "+name)
 	approver.does("approve nodereboot/"+name+noAnswer, 0, "is approved by anna.")

@@ -53,12 +53,12 @@ func addOptions(a *app.App, cmd *cobra.Command, what string) *options {
 	o := &options{App: a, format: app.NewFormat(cmd)}
 	flags := cmd.Flags()
 	of := "nodes"
-	if what == "policies" {
+	if what == ofPolicies {
 		of = what
 	}
 	flags.StringVarP(&o.selector, "selector", "l", "", "Choose by the labels of "+of+", such as -l pool=blue")
 	flags.BoolVar(&o.all, "all", false, "Choose all "+what)
-	if what != "policies" {
+	if what != ofPolicies {
 		flags.StringSliceVar(&o.policies, "policy", nil, "Choose the "+what+" of a RebootPolicy")
 		cobra.CheckErr(cmd.RegisterFlagCompletionFunc("policy", a.Complete(app.PolicyKind)))
 	}
@@ -75,11 +75,8 @@ func addOptions(a *app.App, cmd *cobra.Command, what string) *options {
 
 // check finds what is wrong with the command line.
 func (o *options) check(args []string, what string) error {
-	if !slices.Contains([]string{dryRunNone, dryRunClient, dryRunServer}, o.dryRun) {
-		return app.UsageError{Err: fmt.Errorf("--dry-run is %q; write none, client or server", o.dryRun)}
-	}
-	if _, err := labels.Parse(o.selector); err != nil {
-		return app.UsageError{Err: fmt.Errorf("--selector: %w", err)}
+	if err := o.checkValues(args, what); err != nil {
+		return err
 	}
 	chosen := o.selector != "" || len(o.policies) > 0
 	switch {
@@ -91,6 +88,20 @@ func (o *options) check(args []string, what string) error {
 		return app.UsageError{Err: fmt.Errorf("which %s? Write names, or choose by --selector; --all takes all %[1]s", what)}
 	}
 	return nil
+}
+
+// checkValues finds what is wrong with single arguments and flags.
+func (o *options) checkValues(args []string, what string) error {
+	if !slices.Contains([]string{dryRunNone, dryRunClient, dryRunServer}, o.dryRun) {
+		return app.UsageError{Err: fmt.Errorf("--dry-run is %q; write none, client or server", o.dryRun)}
+	}
+	if _, err := labels.Parse(o.selector); err != nil {
+		return app.UsageError{Err: fmt.Errorf("--selector: %w", err)}
+	}
+	if err := checkNames(args, taken[what]); err != nil {
+		return err
+	}
+	return checkNames(o.policies, taken[ofPolicies])
 }
 
 // named says that objects were named one by one: each gets an answer.
@@ -105,31 +116,6 @@ func (o *options) dry() string {
 		return " (server dry run)"
 	}
 	return ""
-}
-
-// bare is an argument without the kind that "-o name" writes before the name.
-func bare(arg string) string {
-	kind, name, found := strings.Cut(arg, "/")
-	if !found {
-		return arg
-	}
-	kind, _, _ = strings.Cut(kind, ".")
-	kinds := []string{"node", "nodes", "nodereboot", "nodereboots", "nrb", "rebootpolicy", "rebootpolicies", "rbp", "policy"}
-	if slices.Contains(kinds, kind) {
-		return name
-	}
-	return arg
-}
-
-// once removes what is there twice, and keeps the order.
-func once(args []string) []string {
-	var names []string
-	for _, arg := range args {
-		if name := bare(arg); !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names
 }
 
 // at writes a time for the person who reads it.

@@ -163,7 +163,7 @@ func TestEachActionSaysWhatItDidAndWhatHappensNext(t *testing.T) {
 		"approve one's own": {"approve w1", []client.Object{policy("workers", requires), reboot("w1-a", "w1",
 			func(r *v1alpha1.NodeReboot) { r.Spec.RequestedBy = "alice" })}, 1, "",
 			"error: NodeReboot w1-a of node w1: you (alice) asked for the reboot, and RebootPolicy workers has selfApproval: Refuse, so your " +
-				"approval would not count. Ask someone else to type: kubectl reboots approve w1-a\n"},
+				"approval would not count. Ask someone else to type: kubectl reboots approve nodereboot/w1-a\n"},
 		"approve what needs none": {"approve w1", []client.Object{policy("workers"), reboot("w1-a", "w1")}, 0,
 			"NodeReboot w1-a of node w1 needs no approval by RebootPolicy workers: nothing to approve.\n" +
 				"  It waits. WindowClosed: The window is closed.\n", ""},
@@ -175,7 +175,7 @@ func TestEachActionSaysWhatItDidAndWhatHappensNext(t *testing.T) {
 			"error: NodeReboot w1-a of node w1: the host was ordered to reboot at 11:58 UTC and cannot be stopped\n"},
 		"deny what needs none": {"deny w1", []client.Object{policy("workers"), reboot("w1-a", "w1")}, 1, "",
 			"error: NodeReboot w1-a of node w1: RebootPolicy workers requires no approval, so to deny stops nothing. To stop the reboot: " +
-				"kubectl reboots cancel w1-a, kubectl reboots skip w1, or kubectl reboots pause workers\n"},
+				"kubectl reboots cancel nodereboot/w1-a, kubectl reboots skip w1, or kubectl reboots pause workers\n"},
 		"pause": {"pause workers", []client.Object{policy("workers"), reboot("a", "w1", draining), reboot("b", "w2", orderedToReboot),
 			reboot("c", "w3")}, 0, "RebootPolicy workers is paused; its mode was Enforce.\n" +
 			"  Rolled back: w1. Their drains end, and they are uncordoned unless someone else had cordoned them.\n" +
@@ -208,7 +208,7 @@ func TestEachActionSaysWhatItDidAndWhatHappensNext(t *testing.T) {
 		"retry a node that is down": {"retry w1", []client.Object{node("w1"), reboot("w1-a", "w1", orderedToReboot,
 			func(r *v1alpha1.NodeReboot) { r.Status.Attempt.StalledTime, r.Status.Reason = micro(-1), "NodeNotBack" })}, 1, "",
 			"error: NodeReboot w1-a of node w1: its attempt has not ended (NodeNotBack): it goes on by itself when the node and its workloads are " +
-				"back. The window is closed. To give the node up: kubectl reboots cancel w1-a\n"},
+				"back. The window is closed. To give the node up: kubectl reboots cancel nodereboot/w1-a\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -279,7 +279,8 @@ func TestOnlyASelectionThatIsWrittenIsActedOn(t *testing.T) {
 	}
 	for _, line := range []string{
 		"cancel", "cancel w1 --all", "cancel -l pool=blue --all", "cancel -l pool=!", "cancel w1 --dry-run=some", "now w1", "pause",
-		"cancel w1 -o svg", "resume workers --mode Paused", "pause workers --policy other", "now w1 --reason= ",
+		"cancel w1 -o svg", "cancel policy/workers", "approve rebootpolicy/w1", "deny pod/w1", "retry rbp/w1", "now nodereboot/w1-a --reason x",
+		"skip policy/w1", "pause node/workers", "cancel node/", "cancel --policy node/workers", "cancel pod.v1/w1", "resume workers --mode Paused", "pause workers --policy other", "now w1 --reason= ",
 	} {
 		if code, _, _ := run(cluster(t, objects...), line); code != app.ExitUsage {
 			t.Errorf("%s ended with %d", line, code)

@@ -24,7 +24,7 @@ with its window is withdrawn and given again.`,
   kubectl reboots approve --policy databases`,
 		ValidArgsFunction: a.Complete(app.NodeKind, app.RebootKind),
 	}
-	o := addOptions(a, cmd, "NodeReboots")
+	o := addOptions(a, cmd, ofReboots)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return o.consent(cmd.Context(), args, true) }
 	return cmd
 }
@@ -38,7 +38,7 @@ An attempt under way is rolled back, unless its host was ordered to reboot. The 
 		Example:           `  kubectl reboots deny worker-1`,
 		ValidArgsFunction: a.Complete(app.NodeKind, app.RebootKind),
 	}
-	o := addOptions(a, cmd, "NodeReboots")
+	o := addOptions(a, cmd, ofReboots)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return o.consent(cmd.Context(), args, false) }
 	return cmd
 }
@@ -152,10 +152,10 @@ func (s *session) approve(r *v1alpha1.NodeReboot, policy *v1alpha1.RebootPolicy)
 		return nothing("%s is approved already, by %s.", called(r), r.Spec.ApprovedBy)
 	case refusesSelf(r, policy) && r.Spec.RequestedBy == "":
 		return refuse("it is not recorded who asked for the reboot, and RebootPolicy %s has selfApproval: Refuse, so no approval counts. "+
-			"Ask for it again: kubectl reboots cancel %s, then kubectl reboots now %s --reason ...", policy.Name, r.Name, r.Spec.NodeName)
+			"Ask for it again: kubectl reboots cancel %s, then kubectl reboots now %s --reason ...", policy.Name, typed(r), r.Spec.NodeName)
 	case refusesSelf(r, policy) && s.user != "" && r.Spec.RequestedBy == s.user:
 		return refuse("you (%s) asked for the reboot, and RebootPolicy %s has selfApproval: Refuse, so your approval would not count. "+
-			"Ask someone else to type: kubectl reboots approve %s", s.user, policy.Name, r.Name)
+			"Ask someone else to type: kubectl reboots approve %s", s.user, policy.Name, typed(r))
 	}
 	d := decision{patch: approval(v1alpha1.ApprovalGiven, s.user)}
 	d.did = fmt.Sprintf("%s is approved by %s.", called(r), cmp.Or(s.user, "you"))
@@ -174,10 +174,10 @@ func (s *session) deny(r *v1alpha1.NodeReboot, policy *v1alpha1.RebootPolicy) de
 	switch {
 	case policy != nil && policy.Spec.Approval == v1alpha1.Ignore:
 		return refuse("RebootPolicy %s requires no approval, so to deny stops nothing. To stop the reboot: kubectl reboots cancel %s, "+
-			"kubectl reboots skip %s, or kubectl reboots pause %[1]s", policy.Name, r.Name, r.Spec.NodeName)
+			"kubectl reboots skip %s, or kubectl reboots pause %[1]s", policy.Name, typed(r), r.Spec.NodeName)
 	case !approved(r):
 		d := nothing("%s is not approved: nothing to deny.", called(r))
-		d.next = []string{"It waits until someone approves it. To remove it: kubectl reboots cancel " + r.Name}
+		d.next = []string{"It waits until someone approves it. To remove it: kubectl reboots cancel " + typed(r)}
 		return d
 	case ordered(r):
 		return refuse("the host was ordered to reboot at %s and cannot be stopped", s.at(r.Status.Attempt.RebootOrderedTime.Time))

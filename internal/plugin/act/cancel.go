@@ -19,7 +19,7 @@ another NodeReboot at once; "kubectl reboots skip" leaves its node out.`,
   kubectl reboots cancel -l pool=blue --dry-run=server`,
 		ValidArgsFunction: a.Complete(app.NodeKind, app.RebootKind),
 	}
-	o := addOptions(a, cmd, "NodeReboots")
+	o := addOptions(a, cmd, ofReboots)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := o.connect()
 		if err != nil {

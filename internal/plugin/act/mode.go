@@ -28,7 +28,7 @@ The mode that a policy had is kept in its annotation reboot-operator.io/paused-f
   kubectl reboots pause --all`,
 		ValidArgsFunction: a.Complete(app.PolicyKind),
 	}
-	o := addOptions(a, cmd, "policies")
+	o := addOptions(a, cmd, ofPolicies)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return o.change(cmd.Context(), args, o.pause)
 	}
@@ -46,7 +46,7 @@ func resumeCommand(a *app.App) *cobra.Command {
   kubectl reboots resume workers --mode Observe`,
 		ValidArgsFunction: a.Complete(app.PolicyKind),
 	}
-	o := addOptions(a, cmd, "policies")
+	o := addOptions(a, cmd, ofPolicies)
 	mode := ""
 	cmd.Flags().StringVar(&mode, "mode", "", "The mode to resume with: Enforce or Observe")
 	modes := []string{string(v1alpha1.ModeEnforce), string(v1alpha1.ModeObserve)}

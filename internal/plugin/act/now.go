@@ -41,7 +41,7 @@ it respects every limit, and drains.`,
   kubectl reboots now -l pool=blue --reason CVE-2026-1234 --immediate`,
 		ValidArgsFunction: a.Complete(app.NodeKind),
 	}
-	o := addOptions(a, cmd, "nodes")
+	o := addOptions(a, cmd, ofNodes)
 	what := asking{}
 	cmd.Flags().StringVar(&what.reason, "reason", "", "Why, in words for people (required)")
 	cmd.Flags().BoolVar(&what.immediate, "immediate", false, "Go before others, in a window or not")

@@ -3,6 +3,7 @@ package act
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -53,22 +54,21 @@ func (s *session) groups(ctx context.Context, args []string) ([]group, error) {
 	if err := s.client.List(ctx, &reboots); err != nil {
 		return nil, app.ReadError("NodeReboots", err)
 	}
-	byNode := map[string][]*v1alpha1.NodeReboot{}
-	byName := map[string]*v1alpha1.NodeReboot{}
+	all := index{map[string][]*v1alpha1.NodeReboot{}, map[string]*v1alpha1.NodeReboot{}}
 	for i := range reboots.Items {
 		r := &reboots.Items[i]
-		byNode[r.Spec.NodeName] = append(byNode[r.Spec.NodeName], r)
-		byName[r.Name] = r
+		all.byNode[r.Spec.NodeName] = append(all.byNode[r.Spec.NodeName], r)
+		all.byName[r.Name] = r
 	}
 	if s.named(args) {
-		return s.namedGroups(ctx, args, byNode, byName), nil
+		return s.namedGroups(ctx, args, all), nil
 	}
 	nodes, err := s.chosenNodes(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var found []group
-	for node, of := range byNode {
+	for node, of := range all.byNode {
 		if of = slices.DeleteFunc(of, func(r *v1alpha1.NodeReboot) bool { return !s.ofPolicies(r.Status.PolicyName) }); len(of) > 0 &&
 			(nodes == nil || nodes[node]) {
 			found = append(found, group{about: "Node " + node, reboots: of})
@@ -129,23 +129,81 @@ func (s *session) listNodes(ctx context.Context) ([]corev1.Node, error) {
 	return nodes.Items, nil
 }
 
-func (s *session) namedGroups(
-	ctx context.Context, args []string, byNode map[string][]*v1alpha1.NodeReboot, byName map[string]*v1alpha1.NodeReboot,
-) []group {
+// index has all NodeReboots.
+type index struct {
+	byNode map[string][]*v1alpha1.NodeReboot
+	byName map[string]*v1alpha1.NodeReboot
+}
+
+func (s *session) namedGroups(ctx context.Context, args []string, of index) []group {
 	var found []group
-	for _, name := range once(args) {
-		g := group{about: "Node " + name, reboots: byNode[name]}
-		if r := byName[name]; len(g.reboots) == 0 && r != nil {
-			g = group{about: called(r), reboots: []*v1alpha1.NodeReboot{r}}
-		} else if len(g.reboots) == 0 {
-			// Whoever may not read nodes may still be right about the name.
-			if err := s.client.Get(ctx, client.ObjectKey{Name: name}, &corev1.Node{}); apierrors.IsNotFound(err) {
-				g.about, g.err = name, fmt.Errorf("there is no node and no NodeReboot of this name")
-			}
+	known := map[ref]bool{}
+	for _, arg := range args {
+		named, err := s.resolve(ctx, parse(arg), of)
+		if known[named] {
+			continue
+		}
+		known[named] = true
+		g := group{about: named.name, err: err}
+		switch {
+		case err != nil:
+		case named.kind == nodeKind:
+			g.about, g.reboots = "Node "+named.name, of.byNode[named.name]
+		default:
+			r := of.byName[named.name]
+			g.about, g.reboots = called(r), []*v1alpha1.NodeReboot{r}
 		}
 		found = append(found, g)
 	}
 	return found
+}
+
+// resolve finds out what an argument names.
+func (s *session) resolve(ctx context.Context, named ref, of index) (ref, error) {
+	r := of.byName[named.name]
+	switch {
+	case named.kind == rebootKind && r == nil:
+		return named, errors.New("there is no NodeReboot of this name")
+	case named.kind == rebootKind:
+		return named, nil
+	case named.kind == "" && r != nil && r.Spec.NodeName != named.name:
+		return s.resolveBare(ctx, named, r, of)
+	}
+	isNode, err := s.hasNode(ctx, named.name, of)
+	switch {
+	case isNode || err != nil:
+		// Whoever may not read nodes may still be right about the name.
+		return ref{nodeKind, named.name}, nil
+	case named.kind == "":
+		return named, errors.New("there is no node and no NodeReboot of this name")
+	}
+	return named, errors.New("there is no node of this name")
+}
+
+// resolveBare finds out what a name alone stands for that a NodeReboot of another node has. If a node has it too, it is refused: helpers
+// call their NodeReboots after their nodes, so both are common in one cluster.
+func (s *session) resolveBare(ctx context.Context, named ref, r *v1alpha1.NodeReboot, of index) (ref, error) {
+	switch isNode, err := s.hasNode(ctx, named.name, of); {
+	case err != nil:
+		return named, fmt.Errorf("it is the name of a NodeReboot of node %s, and whether a node has it too could not be read; "+
+			"write node/%s or nodereboot/%[2]s", r.Spec.NodeName, named.name)
+	case isNode:
+		return named, fmt.Errorf("it is the name of a node, and of a NodeReboot of node %s; write node/%s or nodereboot/%[2]s",
+			r.Spec.NodeName, named.name)
+	}
+	return ref{rebootKind, named.name}, nil
+}
+
+// hasNode says whether there is a node of a name, or are NodeReboots of one.
+func (s *session) hasNode(ctx context.Context, name string, of index) (bool, error) {
+	if len(of.byNode[name]) > 0 {
+		return true, nil
+	}
+	err := s.client.Get(ctx, client.ObjectKey{Name: name}, &corev1.Node{})
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // owner is the policy that the labels of a node give it to: the highest priority, then the oldest, then the first by name.

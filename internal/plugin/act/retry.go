@@ -23,7 +23,7 @@ and those of a person by this command. That also ends a halt that they cause. Fi
   kubectl reboots retry --policy workers`,
 		ValidArgsFunction: a.Complete(app.NodeKind, app.RebootKind),
 	}
-	o := addOptions(a, cmd, "NodeReboots")
+	o := addOptions(a, cmd, ofReboots)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := o.connect()
 		if err != nil {
@@ -118,7 +118,7 @@ func (s *session) drop(r *v1alpha1.NodeReboot, all []*v1alpha1.NodeReboot) decis
 	switch {
 	case stalled(r):
 		return refuse("its attempt has not ended (%s): it goes on by itself when the node and its workloads are back. %s "+
-			"To give the node up: kubectl reboots cancel %s", r.Status.Reason, r.Status.Message, r.Name)
+			"To give the node up: kubectl reboots cancel %s", r.Status.Reason, r.Status.Message, typed(r))
 	case underWay(r):
 		d := nothing("%s is under way: nothing to try again.", called(r))
 		d.next = s.stateOf(r)

@@ -24,7 +24,7 @@ nodes.`,
   kubectl reboots skip -l pool=blue`,
 		ValidArgsFunction: a.Complete(app.NodeKind),
 	}
-	o := addOptions(a, cmd, "nodes")
+	o := addOptions(a, cmd, ofNodes)
 	reason := ""
 	cmd.Flags().StringVar(&reason, "reason", "", "Why, in words for people")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -44,7 +44,7 @@ queue.`,
 		Example:           `  kubectl reboots unskip worker-1`,
 		ValidArgsFunction: a.Complete(app.NodeKind),
 	}
-	o := addOptions(a, cmd, "nodes")
+	o := addOptions(a, cmd, ofNodes)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return o.mark(cmd.Context(), args, o.unskip) }
 	return cmd
 }

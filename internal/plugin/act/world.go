@@ -104,7 +104,7 @@ func (o *options) stateOf(r *v1alpha1.NodeReboot) []string {
 	}
 	if r.Status.Phase == v1alpha1.PhasePending &&
 		(r.Status.Reason == v1alpha1.ReasonAwaitingApproval || r.Status.Reason == v1alpha1.ReasonSelfApproved) {
-		lines = append(lines, "Who may approve it types: kubectl reboots approve "+r.Name)
+		lines = append(lines, "Who may approve it types: kubectl reboots approve "+typed(r))
 	}
 	return lines
 }
