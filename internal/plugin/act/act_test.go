@@ -86,6 +86,7 @@ func ended(outcome v1alpha1.Outcome, reason string, minutes int) func(*v1alpha1.
 }
 
 func backingOff(r *v1alpha1.NodeReboot) {
+	r.Status.Reason = v1alpha1.ReasonBackingOff
 	r.Status.Failures = &v1alpha1.Failures{Count: 2, LastTime: *micro(-5), LastReason: v1alpha1.ReasonDrainTimedOut}
 }
 
@@ -258,7 +259,7 @@ func TestOnlyASelectionThatIsWrittenIsActedOn(t *testing.T) {
 		"skip --policy other -o name":   "node/w1\nnode/w2\n", // The first of two policies by name owns all nodes.
 		"skip --policy workers":         "No nodes.\n",
 		"pause --all -o name":           "rebootpolicy.reboot-operator.io/other\nrebootpolicy.reboot-operator.io/workers\n",
-		"retry --all --dry-run -o name": "nodereboot.reboot-operator.io/w1-a\n", // It has one that has not ended.
+		"retry --all":                   "Nothing to try again.\n", // A person asked for what failed.
 		"now --all --reason x -o name":  "nodereboot.reboot-operator.io/w1-a\nnodereboot.reboot-operator.io/w2-a\n",
 		"unskip node/w1 w1 nodes/w1":    "Node w1 is not skipped: nothing to do.\n",
 		"cancel w1 --dry-run=client": "NodeReboot w1-a of node w1 is cancelled (dry run).\n" +

@@ -134,8 +134,7 @@ func closed(r *v1alpha1.NodeReboot, verb string) *decision {
 // refusesSelf says that a person asked for the reboot, and may not approve it. What helpers and the manager ask for was asked for by no
 // person.
 func refusesSelf(r *v1alpha1.NodeReboot, policy *v1alpha1.RebootPolicy) bool {
-	byProgram := r.Spec.Trigger == v1alpha1.TriggerSentinel || r.Spec.Trigger == v1alpha1.TriggerNodeCondition
-	return policy != nil && policy.Spec.SelfApproval != v1alpha1.SelfApprovalAllow && !byProgram
+	return policy != nil && policy.Spec.SelfApproval != v1alpha1.SelfApprovalAllow && !byProgram(r)
 }
 
 // approve decides about one NodeReboot.

@@ -35,6 +35,14 @@ func stalled(r *v1alpha1.NodeReboot) bool { return underWay(r) && r.Status.Attem
 
 func deleting(r *v1alpha1.NodeReboot) bool { return !r.DeletionTimestamp.IsZero() }
 
+// byProgram says that a helper or the manager asked for the reboot, and asks again while it is needed.
+func byProgram(r *v1alpha1.NodeReboot) bool {
+	return r.Spec.Trigger == v1alpha1.TriggerSentinel || r.Spec.Trigger == v1alpha1.TriggerNodeCondition
+}
+
+// isImmediate says what no window holds up.
+const isImmediate = "It is Immediate: it waits for no window and no freeze."
+
 // called is how a NodeReboot is named in a sentence.
 func called(r *v1alpha1.NodeReboot) string {
 	return fmt.Sprintf("NodeReboot %s of node %s", r.Name, r.Spec.NodeName)

@@ -18,19 +18,24 @@ func retryCommand(a *app.App) *cobra.Command {
 		Long: `Try reboots again that were given up, or wait for a back-off after attempts that failed, without that history.
 
 Their NodeReboots are deleted. Those of a host that still asks are created again by its helper, those of a node condition by the manager,
-and those of a person by this command. That also ends a halt that they cause. Fix the cause first.`,
+and those of a person by this command. That also ends a halt that they cause. Fix the cause first.
+
+Without names, what a person asked for and was given up is left alone, and of those that have not ended only those that wait for a back-off
+are tried again. What was Immediate waits for windows and freezes when it is asked for again, unless you write --immediate.`,
 		Example: `  kubectl reboots retry worker-1
   kubectl reboots retry --policy workers`,
 		ValidArgsFunction: a.Complete(app.NodeKind, app.RebootKind),
 	}
 	o := addOptions(a, cmd, ofReboots)
+	immediate := false
+	cmd.Flags().BoolVar(&immediate, "immediate", false, "What was Immediate is so again, and waits for no window and no freeze")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := o.connect()
 		if err != nil {
 			return err
 		}
 		s.whoAmI(cmd.Context())
-		if err := s.retryAll(cmd.Context(), args); err != nil {
+		if err := s.retryAll(cmd.Context(), args, retrying{named: s.named(args), immediate: immediate}); err != nil {
 			return err
 		}
 		return s.report(cmd.Context(), "Nothing to try again.")
@@ -38,7 +43,41 @@ and those of a person by this command. That also ends a halt that they cause. Fi
 	return cmd
 }
 
-func (s *session) retryAll(ctx context.Context, args []string) error {
+// retrying is how to try again.
+type retrying struct {
+	// named: the NodeReboots or their nodes were named.
+	named bool
+	// immediate: what was Immediate is so again.
+	immediate bool
+}
+
+// takes says whether a NodeReboot is tried again. What a person asked for stays in the history when it failed, and whether anyone still
+// needs it is not known: who does names it.
+func (how retrying) takes(r *v1alpha1.NodeReboot, all []*v1alpha1.NodeReboot) bool {
+	switch {
+	case !failed(r, all):
+		return false
+	case how.named:
+		return true
+	case isOpen(r):
+		return r.Status.Reason == v1alpha1.ReasonBackingOff
+	}
+	return byProgram(r)
+}
+
+// urgency says which urgency the NodeReboot has that takes the place of another; nil if that is not known yet.
+func urgency(r, instead *v1alpha1.NodeReboot) []string {
+	switch {
+	case instead != nil && instead.Spec.Urgency == v1alpha1.UrgencyImmediate:
+		return []string{isImmediate}
+	case r.Spec.Urgency == v1alpha1.UrgencyImmediate:
+		return []string{"The one that is deleted was Immediate; this is not carried over. To have it again: kubectl reboots now " +
+			r.Spec.NodeName + " --immediate --reason ..."}
+	}
+	return nil
+}
+
+func (s *session) retryAll(ctx context.Context, args []string, how retrying) error {
 	groups, err := s.groups(ctx, args)
 	if err != nil {
 		return err
@@ -51,11 +90,11 @@ func (s *session) retryAll(ctx context.Context, args []string) error {
 		}
 		before := len(s.answers)
 		for _, r := range g.reboots {
-			if failed(r, g.reboots) || s.named(args) && (stalled(r) || underWay(r)) {
-				s.answers = append(s.answers, s.retry(ctx, r, g.reboots))
+			if how.takes(r, g.reboots) || how.named && underWay(r) {
+				s.answers = append(s.answers, s.retry(ctx, r, g.reboots, how))
 			}
 		}
-		if len(s.answers) == before && s.named(args) {
+		if len(s.answers) == before && how.named {
 			s.answers = append(s.answers, &answer{about: g.about, did: g.about + " has no reboot that failed: nothing to try again."})
 		}
 	}
@@ -83,38 +122,41 @@ func failed(r *v1alpha1.NodeReboot, all []*v1alpha1.NodeReboot) bool {
 }
 
 // retry deletes one NodeReboot, and asks again for what a person asked for.
-func (s *session) retry(ctx context.Context, r *v1alpha1.NodeReboot, all []*v1alpha1.NodeReboot) *answer {
-	manual := r.Spec.Trigger != v1alpha1.TriggerSentinel && r.Spec.Trigger != v1alpha1.TriggerNodeCondition
+func (s *session) retry(ctx context.Context, r *v1alpha1.NodeReboot, all []*v1alpha1.NodeReboot, how retrying) *answer {
 	var instead *v1alpha1.NodeReboot
-	if manual && failed(r, all) {
+	if !byProgram(r) && failed(r, all) {
 		// First the other one: if this fails, nothing is lost.
 		var err error
-		if instead, err = s.again(ctx, r, all); err != nil {
+		if instead, err = s.again(ctx, r, all, how); err != nil {
 			return &answer{about: called(r), err: err}
 		}
 	}
-	a := s.edit(ctx, called(r), r, func(object client.Object) decision { return s.drop(object.(*v1alpha1.NodeReboot), all) })
+	a := s.edit(ctx, called(r), r, func(object client.Object) decision { return s.drop(object.(*v1alpha1.NodeReboot), all, how) })
 	if a.err != nil || !a.changed {
 		return a
 	}
 	a.object = nil
+	lines := urgency(r, instead)
 	switch {
 	case instead != nil && instead.Status.Reason == "":
 		a.object = instead
 		a.next = append(a.next, "NodeReboot "+instead.Name+" takes its place.")
+		a.next = append(a.next, lines...)
 		s.expect(a, instead)
 	case instead != nil:
 		a.object = instead
 		a.next = append(a.next, "NodeReboot "+instead.Name+" of the node goes on.")
+		a.next = append(a.next, lines...)
 		a.next = append(a.next, s.stateOf(instead)...)
 	default:
+		a.next = append(a.next, lines...)
 		s.expectAnother(a, r, all)
 	}
 	return a
 }
 
 // drop decides to delete a NodeReboot that failed.
-func (s *session) drop(r *v1alpha1.NodeReboot, all []*v1alpha1.NodeReboot) decision {
+func (s *session) drop(r *v1alpha1.NodeReboot, all []*v1alpha1.NodeReboot, how retrying) decision {
 	switch {
 	case stalled(r):
 		return refuse("its attempt has not ended (%s): it goes on by itself when the node and its workloads are back. %s "+
@@ -123,18 +165,18 @@ func (s *session) drop(r *v1alpha1.NodeReboot, all []*v1alpha1.NodeReboot) decis
 		d := nothing("%s is under way: nothing to try again.", called(r))
 		d.next = s.stateOf(r)
 		return d
-	case !failed(r, all):
+	case !how.takes(r, all):
 		return nothing("%s did not fail: nothing to try again.", called(r))
 	}
-	how := "was given up"
+	past := "was given up"
 	if isOpen(r) {
-		how = "waited after " + times(r.Status.Failures.Count)
+		past = "waited after " + times(r.Status.Failures.Count)
 	}
 	why := r.Status.OutcomeReason
 	if isOpen(r) {
 		why = r.Status.Failures.LastReason
 	}
-	return decision{remove: true, answer: answer{did: fmt.Sprintf("%s, which %s (%s), is deleted.", called(r), how, why)}}
+	return decision{remove: true, answer: answer{did: fmt.Sprintf("%s, which %s (%s), is deleted.", called(r), past, why)}}
 }
 
 func times(count int32) string {
@@ -145,7 +187,9 @@ func times(count int32) string {
 }
 
 // again creates what a person asked for once more, unless the node has another NodeReboot that has not ended.
-func (s *session) again(ctx context.Context, r *v1alpha1.NodeReboot, all []*v1alpha1.NodeReboot) (*v1alpha1.NodeReboot, error) {
+func (s *session) again(
+	ctx context.Context, r *v1alpha1.NodeReboot, all []*v1alpha1.NodeReboot, how retrying,
+) (*v1alpha1.NodeReboot, error) {
 	var others []*v1alpha1.NodeReboot
 	for _, other := range all {
 		if other.Name != r.Name && other.Spec.NodeName == r.Spec.NodeName {
@@ -160,7 +204,7 @@ func (s *session) again(ctx context.Context, r *v1alpha1.NodeReboot, all []*v1al
 		return nil, fmt.Errorf("read node %s, to ask for its reboot again: %w", r.Spec.NodeName, err)
 	}
 	asked := &session{options: s.options, client: s.client, user: s.user}
-	what := asking{reason: r.Spec.Reason, immediate: r.Spec.Urgency == v1alpha1.UrgencyImmediate}
+	what := asking{reason: r.Spec.Reason, immediate: how.immediate && r.Spec.Urgency == v1alpha1.UrgencyImmediate}
 	a := asked.askOnce(ctx, &node, what, r.Name)
 	if a.err != nil {
 		return nil, a.err
