@@ -1,6 +1,8 @@
 package act
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -14,7 +16,9 @@ func cancelCommand(a *app.App) *cobra.Command {
 		Long: `Cancel reboots that have not ended, by deleting their NodeReboots.
 
 A drain that is under way is rolled back. A host that was ordered to reboot cannot be stopped. A host that still asks for a reboot gets
-another NodeReboot at once; "kubectl reboots skip" leaves its node out.`,
+another NodeReboot at once; "kubectl reboots skip" leaves its node out.
+
+A node that did not come back in time is given up, which frees its slot for another node: only if you name it.`,
 		Example: `  kubectl reboots cancel worker-1
   kubectl reboots cancel -l pool=blue --dry-run=server`,
 		ValidArgsFunction: a.Complete(app.NodeKind, app.RebootKind),
@@ -25,13 +29,37 @@ another NodeReboot at once; "kubectl reboots skip" leaves its node out.`,
 		if err != nil {
 			return err
 		}
-		decide := func(object client.Object) decision { return o.cancel(object.(*v1alpha1.NodeReboot)) }
-		if err := s.each(cmd.Context(), args, isOpen, "has no reboot that has not ended: nothing to cancel.", decide); err != nil {
+		if err := s.cancelAll(cmd.Context(), args); err != nil {
 			return err
 		}
 		return s.report(cmd.Context(), "Nothing to cancel.")
 	}
 	return cmd
+}
+
+// cancelAll cancels what was asked for. To give up a node frees its slot and may end a halt: whoever stops a rollout does not mean that.
+func (s *session) cancelAll(ctx context.Context, args []string) error {
+	var left []string
+	qualifies := func(r *v1alpha1.NodeReboot) bool {
+		if isOpen(r) && stalled(r) && !deleting(r) && !s.named(args) {
+			left = append(left, r.Spec.NodeName)
+			return false
+		}
+		return isOpen(r)
+	}
+	decide := func(object client.Object) decision {
+		r := object.(*v1alpha1.NodeReboot)
+		if !qualifies(r) && isOpen(r) {
+			return nothing("%s is left alone.", called(r))
+		}
+		return s.cancel(r)
+	}
+	err := s.each(ctx, args, qualifies, "has no reboot that has not ended: nothing to cancel.", decide)
+	if left = once(left); len(left) > 0 {
+		s.besides = append(s.besides, "Left alone, because they did not come back or recover in time and still hold their slots: "+list(left)+
+			". Each one that you name is given up: kubectl reboots cancel node/"+left[0])
+	}
+	return err
 }
 
 // cancel decides about one NodeReboot, and says what it takes along.

@@ -26,6 +26,8 @@ type session struct {
 	user string
 	// answers are about one object each, in the order of the command line.
 	answers []*answer
+	// besides are lines about what was not acted on.
+	besides []string
 }
 
 // answer is what a command did with one object.
@@ -249,10 +251,22 @@ func (s *session) report(ctx context.Context, none string) error {
 	} else if len(s.answers) == 0 {
 		s.printf(s.Out, "%s\n", none)
 	}
+	s.tellBesides()
 	if failed {
 		return app.SilentError{Code: app.ExitFailed}
 	}
 	return nil
+}
+
+// tellBesides prints what was not acted on; where the output is for a program, with the errors.
+func (s *session) tellBesides() {
+	out := s.Out
+	if !s.format.People() {
+		out = s.ErrOut
+	}
+	for _, line := range s.besides {
+		s.printf(out, "%s\n", line)
+	}
 }
 
 // printf writes a line to the terminal; what others wrote in it is harmless there. Whether that is there any longer changes nothing: what was done, was done.
