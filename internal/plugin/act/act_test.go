@@ -390,7 +390,7 @@ func TestAnApprovalThatExpiredIsGivenAgain(t *testing.T) {
 				return err
 			},
 		})
-		code, out, errOut := terminal.Run(plugin.Run, "approve", "w1", "--answer-timeout=2s")
+		code, out, errOut := run(terminal, "approve w1")
 		want := []string{"NotGiven", "Given"}
 		if by != "alice" {
 			want = want[1:] // One by someone else is another one.

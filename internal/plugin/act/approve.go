@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -51,8 +50,12 @@ func (o *options) consent(ctx context.Context, args []string, give bool) error {
 	}
 	s.whoAmI(ctx)
 	policies := map[string]*v1alpha1.RebootPolicy{}
+	unseen := map[string]error{}
 	decide := func(object client.Object) decision {
 		r := object.(*v1alpha1.NodeReboot)
+		if err := unseen[r.Name]; err != nil {
+			return decision{answer: answer{err: err}}
+		}
 		policy := s.policyOf(ctx, r, policies)
 		if give {
 			return s.approve(r, policy)
@@ -72,7 +75,7 @@ func (o *options) consent(ctx context.Context, args []string, give bool) error {
 		none, empty = "has no reboot that has not ended: nothing to deny.", "Nothing to deny."
 	}
 	if give {
-		if err := s.withdrawExpired(ctx, args); err != nil {
+		if unseen, err = s.withdrawExpired(ctx, args); err != nil {
 			return err
 		}
 	}
@@ -207,31 +210,35 @@ func approval(value v1alpha1.Approval, user string) map[string]any {
 }
 
 // withdrawExpired withdraws approvals that expired, and waits until the manager has seen that: it takes the time of an approval when it
-// first sees it.
-func (s *session) withdrawExpired(ctx context.Context, args []string) error {
+// first sees it. It returns those by name that cannot be approved now, and why.
+func (s *session) withdrawExpired(ctx context.Context, args []string) (map[string]error, error) {
 	groups, err := s.groups(ctx, args)
 	if err != nil || s.dryRun != dryRunNone {
-		return err
+		return nil, err
 	}
 	withdrawn := &session{options: s.options, client: s.client}
+	var names []string
 	for i := range groups {
 		for _, r := range groups[i].reboots {
 			if expired(r) && r.Spec.ApprovedBy == s.user {
+				names = append(names, r.Name)
 				withdrawn.answers = append(withdrawn.answers, withdrawn.edit(ctx, called(r), r, withdraw))
 			}
 		}
 	}
-	w := withdrawn.look(ctx)
-	for _, a := range withdrawn.answers {
+	// Here the manager's answer is needed, and not only told: --answer-timeout does not shorten that.
+	w := withdrawn.look(ctx, max(s.patience, defaultPatience))
+	failed := map[string]error{}
+	for i, a := range withdrawn.answers {
 		switch {
-		case a.err != nil && !apierrors.IsNotFound(a.err):
-			return fmt.Errorf("withdraw the expired approval of %s: %w", a.about, a.err)
+		case a.err != nil:
+			failed[names[i]] = fmt.Errorf("withdraw the expired approval: %w", a.err)
 		case a.await != nil && !a.await(w):
-			return fmt.Errorf(
-				"the expired approval of %s is withdrawn, but the manager has not seen that yet: approve it again in a moment", a.about)
+			failed[names[i]] = fmt.Errorf("the expired approval is withdrawn, but the manager has not seen that yet; "+
+				"approve it again in a moment: kubectl reboots approve %s", ref{rebootKind, names[i]})
 		}
 	}
-	return nil
+	return failed, nil
 }
 
 // withdraw decides about one whose approval expired.

@@ -228,7 +228,7 @@ func (s *session) report(ctx context.Context, none string) error {
 	failed := false
 	w := &world{}
 	if s.format.People() && s.dryRun == dryRunNone {
-		w = s.look(ctx)
+		w = s.look(ctx, s.patience)
 	}
 	objects := []client.Object{}
 	for _, a := range s.answers {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -61,13 +62,13 @@ func (w *world) another(node string, but []string) *v1alpha1.NodeReboot {
 }
 
 // look watches until the manager has looked at everything that was written, or the patience is over.
-func (s *session) look(ctx context.Context) *world {
+func (s *session) look(ctx context.Context, patience time.Duration) *world {
 	w := &world{reboots: map[string]*v1alpha1.NodeReboot{}, policies: map[string]*v1alpha1.RebootPolicy{}}
 	awaits := func(a *answer) bool { return a.err == nil && a.await != nil }
-	if s.patience <= 0 || !slices.ContainsFunc(s.answers, awaits) {
+	if patience <= 0 || !slices.ContainsFunc(s.answers, awaits) {
 		return w
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	read := map[client.ObjectList]bool{}
 	// What could not be found out is not said: what was done, was done.
