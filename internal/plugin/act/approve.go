@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -42,6 +43,23 @@ An attempt under way is rolled back, unless its host was ordered to reboot. The 
 	return cmd
 }
 
+// consenting is one run of approve or deny.
+type consenting struct {
+	*session
+	give     bool
+	policies map[string]*v1alpha1.RebootPolicy
+	// failed says by name why an approval that expired could not be withdrawn.
+	failed map[string]error
+	// listed are the NodeReboots by name, as they were when they were read first.
+	listed map[string]version
+}
+
+// version is what an approval is about.
+type version struct {
+	uid     types.UID
+	urgency v1alpha1.Urgency
+}
+
 // consent runs approve and deny.
 func (o *options) consent(ctx context.Context, args []string, give bool) error {
 	s, err := o.connect()
@@ -49,40 +67,55 @@ func (o *options) consent(ctx context.Context, args []string, give bool) error {
 		return err
 	}
 	s.whoAmI(ctx)
-	policies := map[string]*v1alpha1.RebootPolicy{}
-	unseen := map[string]error{}
-	decide := func(object client.Object) decision {
-		r := object.(*v1alpha1.NodeReboot)
-		if err := unseen[r.Name]; err != nil {
-			return decision{answer: answer{err: err}}
-		}
-		policy := s.policyOf(ctx, r, policies)
-		if give {
-			return s.approve(r, policy)
-		}
-		return s.deny(r, policy)
-	}
+	c := &consenting{session: s, give: give, policies: map[string]*v1alpha1.RebootPolicy{}, listed: map[string]version{}}
 	qualifies := isOpen
 	if !s.named(args) {
 		// Of those that were not named, those are left alone that need no approval.
 		qualifies = func(r *v1alpha1.NodeReboot) bool {
-			policy := s.policyOf(ctx, r, policies)
+			policy := s.policyOf(ctx, r, c.policies)
 			return isOpen(r) && !deleting(r) && (policy == nil || policy.Spec.Approval != v1alpha1.Ignore) && give != counts(r)
 		}
 	}
-	none, empty := "has no reboot that has not ended: nothing to approve.", "Nothing to approve."
-	if !give {
-		none, empty = "has no reboot that has not ended: nothing to deny.", "Nothing to deny."
-	}
+	verb := "deny"
 	if give {
-		if unseen, err = s.withdrawExpired(ctx, args); err != nil {
+		verb = "approve"
+		if c.failed, err = c.withdrawExpired(ctx, args); err != nil {
 			return err
 		}
 	}
-	if err := s.each(ctx, args, qualifies, none, decide); err != nil {
+	decide := func(object client.Object) decision { return c.decide(ctx, object.(*v1alpha1.NodeReboot)) }
+	if err := s.each(ctx, args, qualifies, "has no reboot that has not ended: nothing to "+verb+".", decide); err != nil {
 		return err
 	}
-	return s.report(ctx, empty)
+	return s.report(ctx, "Nothing to "+verb+".")
+}
+
+// decide about one NodeReboot.
+func (c *consenting) decide(ctx context.Context, r *v1alpha1.NodeReboot) decision {
+	policy := c.policyOf(ctx, r, c.policies)
+	if !c.give {
+		return c.deny(r, policy)
+	}
+	if err := c.failed[r.Name]; err != nil {
+		return decision{answer: answer{err: err}}
+	}
+	switch was := c.note(r); {
+	case was.uid != r.UID:
+		return replaced()
+	case was.urgency != r.Spec.Urgency:
+		return refuse("its urgency was changed to %s meanwhile; look at it and approve it again: kubectl reboots approve %s",
+			cmp.Or(r.Spec.Urgency, v1alpha1.UrgencyNormal), typed(r))
+	}
+	return c.approve(r, policy)
+}
+
+// note keeps what a NodeReboot asks for when it is read first. Its requester may change that while this command runs, and whoever types
+// approve has looked at it before.
+func (c *consenting) note(r *v1alpha1.NodeReboot) version {
+	if _, known := c.listed[r.Name]; !known {
+		c.listed[r.Name] = version{r.UID, r.Spec.Urgency}
+	}
+	return c.listed[r.Name]
 }
 
 // policyOf reads the policy of a NodeReboot; nil if it has none, or that cannot be read.
@@ -161,7 +194,10 @@ func (s *session) approve(r *v1alpha1.NodeReboot, policy *v1alpha1.RebootPolicy)
 	}
 	d := decision{patch: approval(v1alpha1.ApprovalGiven, s.user)}
 	d.did = fmt.Sprintf("%s is approved by %s.", called(r), cmp.Or(s.user, "you"))
-	if policy != nil && policy.Status.Window != nil {
+	switch {
+	case r.Spec.Urgency == v1alpha1.UrgencyImmediate:
+		d.next = append(d.next, isImmediate)
+	case policy != nil && policy.Status.Window != nil:
 		d.next = append(d.next, "The approval is for the window that is open, or else for the next one, and expires with it.")
 	}
 	s.expectAfter(&d.answer, r)
@@ -211,23 +247,24 @@ func approval(value v1alpha1.Approval, user string) map[string]any {
 
 // withdrawExpired withdraws approvals that expired, and waits until the manager has seen that: it takes the time of an approval when it
 // first sees it. It returns those by name that cannot be approved now, and why.
-func (s *session) withdrawExpired(ctx context.Context, args []string) (map[string]error, error) {
-	groups, err := s.groups(ctx, args)
-	if err != nil || s.dryRun != dryRunNone {
+func (c *consenting) withdrawExpired(ctx context.Context, args []string) (map[string]error, error) {
+	groups, err := c.groups(ctx, args)
+	if err != nil {
 		return nil, err
 	}
-	withdrawn := &session{options: s.options, client: s.client}
+	withdrawn := &session{options: c.options, client: c.client}
 	var names []string
 	for i := range groups {
 		for _, r := range groups[i].reboots {
-			if expired(r) && r.Spec.ApprovedBy == s.user {
+			c.note(r)
+			if expired(r) && r.Spec.ApprovedBy == c.user && c.dryRun == dryRunNone {
 				names = append(names, r.Name)
 				withdrawn.answers = append(withdrawn.answers, withdrawn.edit(ctx, called(r), r, withdraw))
 			}
 		}
 	}
 	// Here the manager's answer is needed, and not only told: --answer-timeout does not shorten that.
-	w := withdrawn.look(ctx, max(s.patience, defaultPatience))
+	w := withdrawn.look(ctx, max(c.patience, defaultPatience))
 	failed := map[string]error{}
 	for i, a := range withdrawn.answers {
 		switch {

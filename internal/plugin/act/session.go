@@ -86,15 +86,25 @@ func (s *session) whoAmI(ctx context.Context) {
 	}
 }
 
+// replaced is a decision about an object that is not the one that was asked for, although it has its name.
+func replaced() decision { return refuse("it was replaced meanwhile; look at it and try again") }
+
 // edit does what decide says of an object. If someone changes the object meanwhile, decide is asked again.
 func (s *session) edit(ctx context.Context, about string, object client.Object, decide func(client.Object) decision) *answer {
 	var d decision
 	fresh := true
 	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		if !fresh {
-			if err := s.client.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
+			// What is not set now must not stay from before.
+			now := reflect.New(reflect.TypeOf(object).Elem())
+			if err := s.client.Get(ctx, client.ObjectKeyFromObject(object), now.Interface().(client.Object)); err != nil {
 				return err
 			}
+			if now.Interface().(client.Object).GetUID() != object.GetUID() {
+				d = replaced()
+				return nil
+			}
+			reflect.ValueOf(object).Elem().Set(now.Elem())
 		}
 		fresh = false
 		d = decide(object)
