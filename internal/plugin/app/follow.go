@@ -29,11 +29,13 @@ type Change struct {
 const (
 	firstPause = 200 * time.Millisecond
 	longPause  = 10 * time.Second
+	// longRefused is how long a login that is not accepted may be tried again: it may be renewed meanwhile.
+	longRefused = time.Minute
 )
 
 // Follow reads lists and watches them until the context ends. A watch that ends goes on where it was; when the API server no longer knows
-// that place, the list is read again. What a person may not read, and kinds that the cluster lacks, end it with an error before anything
-// was read. The lists say what kinds are followed; they stay as they are.
+// that place, the list is read again. What a person may not read or watch ends it with an error, and so do kinds that the cluster lacks and
+// a login that is not accepted, before anything was read; later, a login that is not accepted for a minute. The lists say what kinds are followed; they stay as they are.
 func Follow(ctx context.Context, c client.WithWatch, see func(Change) (done bool), lists ...client.ObjectList) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -72,6 +74,8 @@ type follower struct {
 	pause time.Duration
 	// known says that the list was read once.
 	known bool
+	// refused is how long the login has not been accepted.
+	refused time.Duration
 }
 
 func (f *follower) run(ctx context.Context) error {
@@ -84,18 +88,34 @@ func (f *follower) run(ctx context.Context) error {
 		}
 		switch {
 		case err == nil:
-			f.pause = 0
+			f.pause, f.refused = 0, 0
 			continue
 		case apierrors.IsGone(err) || apierrors.IsResourceExpired(err):
 			f.version = ""
-		case !f.known && (apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || meta.IsNoMatchError(err)):
+		case f.final(err):
 			return ReadError(kindOf(f.list), err)
-		case ctx.Err() == nil && !errors.Is(err, errEnded):
+		case errors.Is(err, errEnded):
+			f.refused = 0
+		case ctx.Err() == nil:
 			f.tell(ctx, Change{Trouble: err})
 		}
 		f.wait(ctx)
+		if apierrors.IsUnauthorized(err) {
+			f.refused += f.pause
+		}
 	}
 	return context.Cause(ctx)
+}
+
+// final says that it is of no use to try again.
+func (f *follower) final(err error) bool {
+	switch {
+	case apierrors.IsForbidden(err):
+		return true
+	case apierrors.IsUnauthorized(err):
+		return !f.known || f.refused >= longRefused
+	}
+	return !f.known && meta.IsNoMatchError(err)
 }
 
 // wait until the next try; longer each time.

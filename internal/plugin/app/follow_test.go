@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -26,6 +28,8 @@ type server struct {
 	// versions that watches began at.
 	versions []string
 	failing  error
+	// refuse says what a watch is refused with.
+	refuse func() error
 }
 
 func (s *server) client(t *testing.T) client.WithWatch {
@@ -48,6 +52,9 @@ func (s *server) client(t *testing.T) client.WithWatch {
 			applied.ApplyOptions(options)
 			s.versions = append(s.versions, applied.Raw.ResourceVersion)
 			w := watch.NewFakeWithChanSize(10, false)
+			if s.refuse != nil && s.refuse() != nil {
+				return nil, s.refuse()
+			}
 			if len(s.watches) == 0 {
 				return nil, errors.New("connection refused")
 			}
@@ -112,6 +119,63 @@ func TestWhatMayNotBeReadIsNotFollowed(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "you may not read NodeReboots") {
 		t.Errorf("it says %v", err)
 	}
+}
+
+func TestWhatMayNotBeWatchedIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	s := &server{lists: [][]string{{"a"}}, refuse: func() error {
+		return apierrors.NewForbidden(schema.GroupResource{Resource: "nodereboots"}, "", errors.New("no"))
+	}}
+	var seen []string
+	err := app.Follow(t.Context(), s.client(t), func(change app.Change) bool {
+		if change.Trouble != nil {
+			t.Errorf("it tries again after %v", change.Trouble)
+			return true
+		}
+		seen = append(seen, change.Reset[0].GetName())
+		return false
+	}, &v1alpha1.NodeRebootList{})
+	if err == nil || !strings.Contains(err.Error(), "you may not read NodeReboots") || !slices.Equal(seen, []string{"a"}) {
+		t.Errorf("it saw %v and says %v", seen, err)
+	}
+}
+
+func TestALoginThatIsNotRenewedEndsFollowingAfterAMinute(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{lists: [][]string{{"a"}}, refuse: func() error { return apierrors.NewUnauthorized("expired") }}
+		began := time.Now()
+		err := app.Follow(t.Context(), s.client(t), func(app.Change) bool { return false }, &v1alpha1.NodeRebootList{})
+		if took := time.Since(began); !apierrors.IsUnauthorized(err) || took < time.Minute || took > 80*time.Second {
+			t.Errorf("after %s it says %v", took, err)
+		}
+	})
+}
+
+func TestALoginThatIsRenewedGoesOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		s := &server{lists: [][]string{{"a"}}, watches: [][]watch.Event{{}, {{Type: watch.Added, Object: reboot("b", "11")}}}}
+		s.refuse = func() error {
+			// Twice for less than a minute, with one watch between.
+			if after := time.Since(began); after < 40*time.Second || after > 50*time.Second && after < 100*time.Second {
+				return apierrors.NewUnauthorized("expired")
+			}
+			return nil
+		}
+		troubles, found := 0, false
+		err := app.Follow(t.Context(), s.client(t), func(change app.Change) bool {
+			if change.Trouble != nil {
+				troubles++
+			}
+			found = change.Set != nil
+			return found
+		}, &v1alpha1.NodeRebootList{})
+		if err != nil || !found || troubles == 0 {
+			t.Errorf("after %d refusals it says %v", troubles, err)
+		}
+	})
 }
 
 func TestFollowingEndsWithItsContext(t *testing.T) {

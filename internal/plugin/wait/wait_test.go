@@ -9,7 +9,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -211,6 +213,22 @@ func TestWaitingGoesOnWhileTheAPIServerIsAway(t *testing.T) {
 	code, out, errOut := terminal.Run(plugin.Run, "wait", "w1")
 	const want = "The API server does not answer (connection refused); trying again.\n"
 	if code != app.ExitOK || errOut != want || !strings.Contains(out, "is proved") {
+		t.Errorf("it ended with %d: %s%s", code, out, errOut)
+	}
+}
+
+func TestWhoMayNotWatchIsNotLeftWaiting(t *testing.T) {
+	t.Parallel()
+	terminal := plugintest.New(t, 0, node("w1", "one"), reboot("a"))
+	terminal.Connect = func() (client.WithWatch, error) {
+		return interceptor.NewClient(terminal.Client, interceptor.Funcs{
+			Watch: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) (watch.Interface, error) {
+				return nil, apierrors.NewForbidden(schema.GroupResource{Resource: "nodereboots"}, "", errors.New("no watch"))
+			},
+		}), nil
+	}
+	code, out, errOut := terminal.Run(plugin.Run, "wait", "w1")
+	if code != app.ExitFailed || !strings.Contains(errOut, "error: you may not read ") {
 		t.Errorf("it ended with %d: %s%s", code, out, errOut)
 	}
 }
