@@ -1,8 +1,8 @@
 package wait
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -55,15 +55,28 @@ type verdict struct {
 
 // world is what was read so far.
 type world struct {
-	reboots  map[string]*v1alpha1.NodeReboot
+	reboots map[string]*v1alpha1.NodeReboot
+	// byNode are the same NodeReboots, by the names of their nodes and their own.
+	byNode   map[string]map[string]*v1alpha1.NodeReboot
 	policies map[string]*v1alpha1.RebootPolicy
-	// gone are NodeReboots as they were when they were deleted.
-	gone map[types.UID]*v1alpha1.NodeReboot
 }
 
 func newWorld() *world {
-	return &world{
-		reboots: map[string]*v1alpha1.NodeReboot{}, policies: map[string]*v1alpha1.RebootPolicy{}, gone: map[types.UID]*v1alpha1.NodeReboot{},
+	w := &world{policies: map[string]*v1alpha1.RebootPolicy{}}
+	w.forgetReboots()
+	return w
+}
+
+func (w *world) forgetReboots() {
+	w.reboots, w.byNode = map[string]*v1alpha1.NodeReboot{}, map[string]map[string]*v1alpha1.NodeReboot{}
+}
+
+// forget a NodeReboot that is gone, or is another one now.
+func (w *world) forget(r *v1alpha1.NodeReboot) {
+	delete(w.reboots, r.Name)
+	of := w.byNode[r.Spec.NodeName]
+	if delete(of, r.Name); len(of) == 0 {
+		delete(w.byNode, r.Spec.NodeName)
 	}
 }
 
@@ -71,7 +84,7 @@ func newWorld() *world {
 func (w *world) see(change app.Change) {
 	if change.Reset != nil {
 		if _, is := change.List.(*v1alpha1.NodeRebootList); is {
-			w.reboots = map[string]*v1alpha1.NodeReboot{}
+			w.forgetReboots()
 		} else {
 			w.policies = map[string]*v1alpha1.RebootPolicy{}
 		}
@@ -84,9 +97,8 @@ func (w *world) see(change app.Change) {
 	}
 	switch gone := change.Gone.(type) {
 	case *v1alpha1.NodeReboot:
-		w.gone[gone.UID] = gone
 		if now := w.reboots[gone.Name]; now != nil && now.UID == gone.UID {
-			delete(w.reboots, gone.Name)
+			w.forget(now)
 		}
 	case *v1alpha1.RebootPolicy:
 		delete(w.policies, gone.Name)
@@ -96,7 +108,14 @@ func (w *world) see(change app.Change) {
 func (w *world) set(object client.Object) {
 	switch object := object.(type) {
 	case *v1alpha1.NodeReboot:
+		if was := w.reboots[object.Name]; was != nil && was.Spec.NodeName != object.Spec.NodeName {
+			w.forget(was)
+		}
 		w.reboots[object.Name] = object
+		if w.byNode[object.Spec.NodeName] == nil {
+			w.byNode[object.Spec.NodeName] = map[string]*v1alpha1.NodeReboot{}
+		}
+		w.byNode[object.Spec.NodeName][object.Name] = object
 	case *v1alpha1.RebootPolicy:
 		w.policies[object.Name] = object
 	}
@@ -116,15 +135,33 @@ func (t *target) of(r *v1alpha1.NodeReboot) bool {
 	return r.Spec.NodeName == t.name
 }
 
-// mine are the NodeReboots of the target, by name.
+// mine are the NodeReboots of the target, in no order: a policy may have those of thousands of nodes.
 func (w *world) mine(t *target) []*v1alpha1.NodeReboot {
+	all := w.reboots
+	if !t.policy {
+		all = w.byNode[t.name]
+	}
 	var mine []*v1alpha1.NodeReboot
-	for _, name := range slices.Sorted(maps.Keys(w.reboots)) {
-		if r := w.reboots[name]; t.of(r) {
+	for _, r := range all {
+		if t.of(r) {
 			mine = append(mine, r)
 		}
 	}
 	return mine
+}
+
+// concerns says whether a change may change what is known of the target. For a policy every NodeReboot counts: another one of the same node
+// may take the place of one of its own.
+func (t *target) concerns(change app.Change) bool {
+	for _, object := range []client.Object{change.Set, change.Gone} {
+		switch object := object.(type) {
+		case *v1alpha1.NodeReboot:
+			return t.policy || t.of(object)
+		case *v1alpha1.RebootPolicy:
+			return t.policy && object.Name == t.name
+		}
+	}
+	return true
 }
 
 // judge says whether the goal is reached, or will not be.
@@ -148,34 +185,55 @@ func (w *world) judge(t *target, g goal) verdict {
 }
 
 // note keeps what is known of the NodeReboots that were open at some time.
-func (w *world) note(t *target) {
-	for _, r := range w.mine(t) {
-		if isOpen(r) || t.seen[r.UID] != nil {
+func (w *world) note(t *target, change app.Change) {
+	switch {
+	case change.Reset != nil:
+		for _, r := range w.mine(t) {
+			t.note(r)
+		}
+	case change.Set != nil:
+		if r, is := change.Set.(*v1alpha1.NodeReboot); is && t.of(r) {
+			t.note(r)
+		}
+	case change.Gone != nil:
+		if r, is := change.Gone.(*v1alpha1.NodeReboot); is && t.seen[r.UID] != nil {
 			t.seen[r.UID] = r
 		}
 	}
-	for uid, r := range w.gone {
-		if t.seen[uid] != nil {
-			t.seen[uid] = r
-		}
+}
+
+func (t *target) note(r *v1alpha1.NodeReboot) {
+	if isOpen(r) || t.seen[r.UID] != nil {
+		t.seen[r.UID] = r
 	}
 }
 
 func deleting(r *v1alpha1.NodeReboot) bool { return !r.DeletionTimestamp.IsZero() }
 
-// failure says which of the NodeReboots that were open since the command began did not succeed.
+// failure says which of the NodeReboots that were open since the command began did not succeed; the first by UID if there are several.
 func (w *world) failure(t *target, g goal) string {
-	for _, uid := range slices.Sorted(maps.Keys(t.seen)) {
-		r := t.seen[uid]
-		called := fmt.Sprintf("NodeReboot %s of node %s", r.Name, r.Spec.NodeName)
-		switch {
-		case r.Status.Outcome == v1alpha1.OutcomeCancelled && r.Status.OutcomeReason != v1alpha1.ReasonSuperseded:
-			return fmt.Sprintf("%s was cancelled (%s): %s", called, r.Status.OutcomeReason, r.Status.Message)
-		case r.Status.Outcome == v1alpha1.OutcomeFailed, isOpen(r) && r.Status.Phase == v1alpha1.PhaseFailed:
-			return fmt.Sprintf("%s failed (%s): %s", called, r.Status.Reason, r.Status.Message)
-		case g == proved && isOpen(r) && w.deleted(r) && !w.replaced(r):
-			return called + " is cancelled: it was deleted"
+	first, why := types.UID(""), ""
+	for uid, r := range t.seen {
+		if why != "" && uid > first {
+			continue
 		}
+		if failed := w.failed(r, g); failed != "" {
+			first, why = uid, failed
+		}
+	}
+	return why
+}
+
+// failed says why a NodeReboot that was open since the command began did not succeed; empty if it may.
+func (w *world) failed(r *v1alpha1.NodeReboot, g goal) string {
+	called := func() string { return fmt.Sprintf("NodeReboot %s of node %s", r.Name, r.Spec.NodeName) }
+	switch {
+	case r.Status.Outcome == v1alpha1.OutcomeCancelled && r.Status.OutcomeReason != v1alpha1.ReasonSuperseded:
+		return fmt.Sprintf("%s was cancelled (%s): %s", called(), r.Status.OutcomeReason, r.Status.Message)
+	case r.Status.Outcome == v1alpha1.OutcomeFailed, isOpen(r) && r.Status.Phase == v1alpha1.PhaseFailed:
+		return fmt.Sprintf("%s failed (%s): %s", called(), r.Status.Reason, r.Status.Message)
+	case g == proved && isOpen(r) && w.deleted(r) && !w.replaced(r):
+		return called() + " is cancelled: it was deleted"
 	}
 	return ""
 }
@@ -189,8 +247,8 @@ func (w *world) deleted(r *v1alpha1.NodeReboot) bool {
 // replaced says that the node has another NodeReboot that has not ended, such as its helper creates for a host that still asks, or one that
 // succeeded for the same boot.
 func (w *world) replaced(r *v1alpha1.NodeReboot) bool {
-	for _, other := range w.reboots {
-		if other.UID == r.UID || other.Spec.NodeName != r.Spec.NodeName || deleting(other) {
+	for _, other := range w.byNode[r.Spec.NodeName] {
+		if other.UID == r.UID || deleting(other) {
 			continue
 		}
 		sameBoot := other.Status.Before != nil && r.Status.Before != nil && other.Status.Before.BootID == r.Status.Before.BootID
@@ -250,7 +308,7 @@ func latest(mine []*v1alpha1.NodeReboot) *v1alpha1.NodeReboot {
 		if r.Status.CompletionTime == nil || r.Status.OutcomeReason == v1alpha1.ReasonSuperseded {
 			continue
 		}
-		if last == nil || r.Status.CompletionTime.After(last.Status.CompletionTime.Time) {
+		if last == nil || cmp.Or(r.Status.CompletionTime.Compare(last.Status.CompletionTime.Time), cmp.Compare(last.Name, r.Name)) > 0 {
 			last = r
 		}
 	}
@@ -266,12 +324,13 @@ func (w *world) halted(t *target, mine []*v1alpha1.NodeReboot) verdict {
 		}
 		return verdict{}
 	}
+	no := ""
 	for _, r := range mine {
 		if isOpen(r) && r.Status.Reason == v1alpha1.ReasonHalted {
-			return verdict{no: r.Status.Message}
+			no = max(no, r.Status.Message)
 		}
 	}
-	return verdict{}
+	return verdict{no: no}
 }
 
 // unassigned says that there is a NodeReboot that the manager has not looked at.
@@ -292,8 +351,7 @@ func provedBoot(r *v1alpha1.NodeReboot, bootID string) bool {
 // news are lines about the NodeReboots whose phase or reason changed since the last call: a message that only counts down is no news.
 func (t *target) news() []string {
 	var lines []string
-	for _, uid := range slices.Sorted(maps.Keys(t.seen)) {
-		r := t.seen[uid]
+	for uid, r := range t.seen {
 		word := string(r.Status.Phase) + "/" + r.Status.Reason
 		if t.written[uid] == word {
 			continue

@@ -105,12 +105,12 @@ func (w *command) follow(ctx context.Context, c client.WithWatch, targets []*tar
 		known.see(change)
 		read[change.List] = true
 		for _, t := range targets {
-			known.note(t)
+			known.note(t, change)
 		}
 		if len(read) < 2 {
 			return false
 		}
-		targets = slices.DeleteFunc(targets, func(t *target) bool { return w.step(known, t, &failed) })
+		targets = slices.DeleteFunc(targets, func(t *target) bool { return t.concerns(change) && w.step(known, t, &failed) })
 		return len(targets) == 0
 	}, &v1alpha1.NodeRebootList{}, &v1alpha1.RebootPolicyList{})
 	switch {
