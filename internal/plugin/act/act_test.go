@@ -281,7 +281,8 @@ func TestOnlyASelectionThatIsWrittenIsActedOn(t *testing.T) {
 	for _, line := range []string{
 		"cancel", "cancel w1 --all", "cancel -l pool=blue --all", "cancel -l pool=!", "cancel w1 --dry-run=some", "now w1", "pause",
 		"cancel w1 -o svg", "cancel policy/workers", "approve rebootpolicy/w1", "deny pod/w1", "retry rbp/w1", "now nodereboot/w1-a --reason x",
-		"skip policy/w1", "pause node/workers", "cancel node/", "cancel --policy node/workers", "cancel pod.v1/w1", "resume workers --mode Paused", "pause workers --policy other", "now w1 --reason= ",
+		"skip policy/w1", "pause node/workers", "cancel node/", "cancel --policy node/workers", "cancel pod.v1/w1",
+		"resume workers --mode Paused", "pause workers --policy other", "now w1 --reason= ",
 	} {
 		if code, _, _ := run(cluster(t, objects...), line); code != app.ExitUsage {
 			t.Errorf("%s ended with %d", line, code)

@@ -194,14 +194,20 @@ func (s *session) approve(r *v1alpha1.NodeReboot, policy *v1alpha1.RebootPolicy)
 	}
 	d := decision{patch: approval(v1alpha1.ApprovalGiven, s.user)}
 	d.did = fmt.Sprintf("%s is approved by %s.", called(r), cmp.Or(s.user, "you"))
-	switch {
-	case r.Spec.Urgency == v1alpha1.UrgencyImmediate:
-		d.next = append(d.next, isImmediate)
-	case policy != nil && policy.Status.Window != nil:
-		d.next = append(d.next, "The approval is for the window that is open, or else for the next one, and expires with it.")
-	}
+	d.next = append(d.next, holds(r, policy)...)
 	s.expectAfter(&d.answer, r)
 	return d
+}
+
+// holds says for how long an approval holds.
+func holds(r *v1alpha1.NodeReboot, policy *v1alpha1.RebootPolicy) []string {
+	switch {
+	case r.Spec.Urgency == v1alpha1.UrgencyImmediate:
+		return []string{isImmediate}
+	case policy != nil && policy.Status.Window != nil:
+		return []string{"The approval is for the window that is open, or else for the next one, and expires with it."}
+	}
+	return nil
 }
 
 // deny decides about one NodeReboot.

@@ -31,7 +31,8 @@ func TestOnlyANodeThatIsNamedIsGivenUp(t *testing.T) {
 			t.Errorf("%s left %v: %s%s", choice, left, out, errOut)
 		}
 	}
-	if _, out, errOut := run(cluster(t, objects...), "cancel --all -o name"); out != "nodereboot.reboot-operator.io/w1-a\n" || errOut != leftAlone {
+	_, out, errOut := run(cluster(t, objects...), "cancel --all -o name")
+	if out != "nodereboot.reboot-operator.io/w1-a\n" || errOut != leftAlone {
 		t.Errorf("for a program it says %s%s", out, errOut)
 	}
 	if _, out, _ := run(cluster(t, objects[1], objects[4]), "cancel --all"); out != "Nothing to cancel.\n"+leftAlone {

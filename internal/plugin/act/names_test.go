@@ -3,6 +3,7 @@ package act_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,10 +25,10 @@ func TestANameIsNeverTakenForThatOfAnotherNode(t *testing.T) {
 		ofB  = "NodeReboot master-2-7 of node master-2 is "
 	)
 	nodes := []client.Object{node("master"), node("master-2"), policy("workers", requires)}
-	idle := append(nodes[:3:3], reboot("master-2", "master"))
-	busy := append(idle[:4:4], reboot("master-2-7", "master-2"))
+	idle := slices.Concat(nodes, []client.Object{reboot("master-2", "master")})
+	busy := slices.Concat(idle, []client.Object{reboot("master-2-7", "master-2")})
 	gone := []client.Object{policy("workers", requires), reboot("master-2", "master")}
-	own := append(nodes[:3:3], reboot("master-2", "master-2"))
+	own := slices.Concat(nodes, []client.Object{reboot("master-2", "master-2")})
 	for name, test := range map[string]struct {
 		objects []client.Object
 		arg     string

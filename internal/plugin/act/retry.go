@@ -21,7 +21,7 @@ Their NodeReboots are deleted. Those of a host that still asks are created again
 and those of a person by this command. That also ends a halt that they cause. Fix the cause first.
 
 Without names, what a person asked for and was given up is left alone, and of those that have not ended only those that wait for a back-off
-are tried again. What was Immediate waits for windows and freezes when it is asked for again, unless you write --immediate.`,
+are tried again. What was Immediate is asked for again with normal urgency, unless you write --immediate.`,
 		Example: `  kubectl reboots retry worker-1
   kubectl reboots retry --policy workers`,
 		ValidArgsFunction: a.Complete(app.NodeKind, app.RebootKind),
