@@ -137,7 +137,15 @@ func TestAClusterThatWasSavedIsThePlannersSame(t *testing.T) {
 
 func TestAFileHasNoSecrets(t *testing.T) {
 	t.Parallel()
-	text := saved(t, readAll(t, plugintest.New(t, 0, fleet()...).Client))
+	objects := fleet()
+	for _, object := range objects {
+		if object.GetName() == "web-1" {
+			object.SetAnnotations(map[string]string{
+				corev1.LastAppliedConfigAnnotation: `{"spec":{"containers":[{"env":[{"name":"PASSWORD","value":"hunter2"}],"name":"c"}]}}`,
+			})
+		}
+	}
+	text := saved(t, readAll(t, plugintest.New(t, 0, objects...).Client))
 	for _, secret := range []string{"hunter2", "PASSWORD", "image-of-web", "of-a-node", "posting", "last-applied", "team", "web-2"} {
 		if strings.Contains(text, secret) {
 			t.Errorf("it has %q", secret)
@@ -145,6 +153,49 @@ func TestAFileHasNoSecrets(t *testing.T) {
 	}
 	if !strings.Contains(text, `"keep":"this"`) {
 		t.Error("annotations of policies are missing")
+	}
+}
+
+func TestAFileHasOnlyAnnotationsOfPodsThatAPolicyLooksAt(t *testing.T) {
+	t.Parallel()
+	objects := fleet()
+	looking := func(name, key string) *v1alpha1.RebootPolicy {
+		policy := &v1alpha1.RebootPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		policy.Spec.Drain.Selector = &v1alpha1.PodSelector{MatchAnnotations: map[string]v1alpha1.AnnotationValue{key: "yes"}}
+		return policy
+	}
+	objects[0] = looking("workers", "example.com/keep")
+	for _, object := range objects {
+		if pod, is := object.(*corev1.Pod); is && pod.Name != "web-2" {
+			pod.Annotations = map[string]string{
+				"example.com/token": "hunter2", "example.com/keep": "yes", corev1.MirrorPodAnnotationKey: "hunter2",
+				corev1.LastAppliedConfigAnnotation: "hunter2",
+			}
+		}
+	}
+	text := saved(t, readAll(t, plugintest.New(t, 0, objects...).Client))
+	if strings.Contains(text, "hunter2") || strings.Contains(text, "last-applied") {
+		t.Errorf("the file has annotations that nobody looks at:\n%s", text)
+	}
+	loaded, err := Load(strings.NewReader(text), "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pod := range loaded.Pods {
+		_, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]
+		if pod.Annotations["example.com/keep"] != "yes" || !mirror {
+			t.Errorf("pod %s has the annotations %v", pod.Name, pod.Annotations)
+		}
+	}
+	if again := saved(t, loaded); again != text {
+		t.Errorf("saved again it is another file:\n%s", cmp.Diff(text, again))
+	}
+	if said := loaded.Missing([]*v1alpha1.RebootPolicy{looking("workers", "example.com/keep")}); len(said) > 0 {
+		t.Errorf("of a policy with the same selector it says %q", said)
+	}
+	said := loaded.Missing([]*v1alpha1.RebootPolicy{looking("other", "example.com/token")})
+	if len(said) != 1 || !strings.Contains(said[0], "example.com/token, which RebootPolicy other looks at") {
+		t.Errorf("of a policy with another selector it says %q", said)
 	}
 }
 

@@ -177,6 +177,7 @@ func (o *options) answer(a *app.App, cluster *objects.Cluster, added []*v1alpha1
 	if len(added) == 0 {
 		return answer, nil
 	}
+	answer.Assumptions = append(answer.Assumptions, cluster.Missing(added)...)
 	changed, kinds := withPolicies(cluster, added, at)
 	with := changed.Snapshot(at)
 	before := answer.Forecast
