@@ -14,11 +14,13 @@ type run struct {
 	*cluster
 	fleet *fleet
 	// sample is the number of the run; 0 has the medians.
-	sample  int
-	events  events
-	drains  []*drain
-	state   *plan.State
-	assumed *assumptions
+	sample int
+	events events
+	drains []*drain
+	// returning is how many pods of each workload will be ready that were evicted before the forecast began.
+	returning map[model.WorkloadKey]int32
+	state     *plan.State
+	assumed   *assumptions
 	// fates are those of the members, by their number.
 	fates []fate
 	// left is how many members are waited for.
@@ -73,6 +75,7 @@ func (f *fleet) newRun(sample int) *run {
 	r := &run{
 		cluster: f.begins.copied(), fleet: f, sample: sample, fates: make([]fate, len(f.members)), left: len(f.members),
 		assumed: &assumptions{gates: map[string]bool{}}, zones: map[string]string{}, aside: map[string]bool{}, queues: slices.Clone(f.queues),
+		returning: map[model.WorkloadKey]int32{},
 	}
 	r.grid = f.grid
 	for _, status := range f.status {
