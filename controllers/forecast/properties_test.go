@@ -228,3 +228,17 @@ func TestAForecastThatMayCostLittleSaysSo(t *testing.T) {
 		t.Errorf("an empty snapshot has a forecast: %+v", empty)
 	}
 }
+
+func TestAPolicyWithoutDefaultsHasAForecastInLargeFleetsAsWell(t *testing.T) {
+	t.Parallel()
+	s := newSnapshot(newPolicy("p", maxUnavailable("20"), longestRequired, func(s *v1alpha1.RebootPolicySpec) {
+		s.Rollout.Canary = &v1alpha1.CanarySpec{}
+		s.Failure, s.Recovery, s.Drain, s.Reboot = v1alpha1.FailureSpec{}, v1alpha1.RecoverySpec{}, v1alpha1.DrainSpec{}, v1alpha1.RebootSpec{}
+	}))
+	for i := range 70 {
+		needing(s, "a", fmt.Sprintf("n%02d", i))
+	}
+	if f := compute(s); len(f.Nodes) != 70 {
+		t.Errorf("it has %d nodes", len(f.Nodes))
+	}
+}
