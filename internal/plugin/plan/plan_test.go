@@ -331,7 +331,9 @@ func TestManyNodesAreCutUnlessAllAreAskedFor(t *testing.T) {
 
 func TestAnAttemptUnderWayIsTakenToGoOnAtTheTimeOfAt(t *testing.T) {
 	t.Parallel()
-	at := func(ago time.Duration) *metav1.MicroTime { return ptr.To(metav1.NewMicroTime(plugintest.Now.Add(-ago))) }
+	at := func(ago time.Duration) *metav1.MicroTime {
+		return ptr.To(metav1.NewMicroTime(plugintest.Now.Add(-ago)))
+	}
 	objects := fleet(t)
 	slots := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "reboot-operator-system", Name: v1alpha1.SlotsName}}
 	for _, object := range objects {
