@@ -358,8 +358,13 @@ items:
 			if len(cluster.Nodes) != 1 || cluster.Namespace != DefaultNamespace || !cluster.Taken.IsZero() || len(cluster.HelperSets) > 0 {
 				t.Errorf("it is %+v", cluster)
 			}
-			if len(cluster.Unknown) != 1 || !strings.HasPrefix(cluster.Unknown[0], "f.yaml has 1 object that no plan depends on") {
+			if len(cluster.Unknown) == 0 || !strings.HasPrefix(cluster.Unknown[0], "f.yaml has 1 object that no plan depends on") {
 				t.Errorf("it says %q", cluster.Unknown)
+			}
+			unknown, hasPods := strings.Join(cluster.Unknown, "\n"), name == "documents"
+			if strings.Contains(unknown, "f.yaml has no Pods: every node is taken to have a helper") == hasPods || cluster.PodsUnknown == hasPods ||
+				cluster.Snapshot(now).Nodes[0].HelperReady == hasPods || !strings.Contains(unknown, "f.yaml has no PodDisruptionBudgets: ") {
+				t.Errorf("of what is missing it says %q", cluster.Unknown)
 			}
 		})
 	}
