@@ -290,7 +290,9 @@ func orElse(err error, or func() error) error {
 func TestAPolicyThatCannotBeReadIsSavedAsItIs(t *testing.T) {
 	t.Parallel()
 	raw := `{"apiVersion":"reboot-operator.io/v1alpha1","kind":"RebootPolicy",` +
-		`"metadata":{"name":"odd","uid":"u"},"spec":{"nodes":"All","priority":"high"}}`
+		`"metadata":{"name":"odd","uid":"u"},"spec":{"nodes":"All","priority":"high",` +
+		`"notifications":[{"name":"team","webhook":{"urlFrom":{"name":"hunter2"}}}]}}`
+	gone := false
 	var odd v1alpha1.RebootPolicy
 	if err := json.Unmarshal([]byte(raw), &odd); err != nil || len(odd.Unreadable) == 0 {
 		t.Fatalf("it can be read: %v", err)
@@ -305,18 +307,25 @@ func TestAPolicyThatCannotBeReadIsSavedAsItIs(t *testing.T) {
 		},
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
 			if whole, is := o.(*unstructured.Unstructured); is {
+				if gone {
+					return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
+				}
 				return json.Unmarshal([]byte(raw), &whole.Object)
 			}
 			return c.Get(ctx, key, o, options...)
 		},
 	})
 	text := saved(t, readAll(t, c))
-	if !strings.Contains(text, `"priority":"high"`) {
+	if !strings.Contains(text, `"priority":"high"`) || strings.Contains(text, "notifications") || strings.Contains(text, "hunter2") {
 		t.Fatalf("the file is:\n%s", text)
 	}
 	loaded, err := Load(strings.NewReader(text), "f")
 	if err != nil || !loaded.Policies[0].SetAside() {
 		t.Errorf("it is not set aside: %v", err)
+	}
+	gone = true
+	if cluster := readAll(t, c); len(cluster.Policies) > 0 || !strings.Contains(saved(t, cluster), `"kind":"Node"`) {
+		t.Error("a policy that was deleted meanwhile is in the file")
 	}
 }
 

@@ -139,6 +139,9 @@ func (r *reading) policies(ctx context.Context) error {
 			}
 		}
 	}
+	r.cluster.Policies = slices.DeleteFunc(found, func(policy *v1alpha1.RebootPolicy) bool {
+		return len(policy.Unreadable) > 0 && r.cluster.unreadable[policy.UID] == nil // it is gone by now
+	})
 	return nil
 }
 
@@ -156,6 +159,9 @@ func (r *reading) reboots(ctx context.Context) error {
 			}
 		}
 	}
+	r.cluster.Reboots = slices.DeleteFunc(found, func(reboot *v1alpha1.NodeReboot) bool {
+		return len(reboot.Unreadable) > 0 && r.cluster.unreadable[reboot.UID] == nil // it is gone by now
+	})
 	return nil
 }
 
@@ -170,6 +176,9 @@ func (r *reading) keepWhole(ctx context.Context, object client.Object, kind stri
 		return app.ReadError(kind+" "+object.GetName(), err)
 	}
 	stripUser(whole)
+	if kind == "RebootPolicy" {
+		unstructured.RemoveNestedField(whole.Object, "spec", "notifications")
+	}
 	r.cluster.unreadable[object.GetUID()] = whole
 	return nil
 }
