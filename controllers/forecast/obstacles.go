@@ -20,14 +20,15 @@ func labelsOf(n *model.Node) labels.Set { return n.Labels }
 // permanentReasons are those that only a person, or another object, ends.
 var permanentReasons = []string{
 	v1alpha1.ReasonNoPolicy, v1alpha1.ReasonSkipped, v1alpha1.ReasonPolicyInvalid, v1alpha1.ReasonUnreadable, v1alpha1.ReasonPaused,
-	v1alpha1.ReasonObserving, v1alpha1.ReasonHelperNotReady, v1alpha1.ReasonHelperTooOld, v1alpha1.ReasonHostCannotReboot,
-	v1alpha1.ReasonHostUnsupported, v1alpha1.ReasonEvictionForbidden, v1alpha1.ReasonSentinelCheckFails, v1alpha1.ReasonAwaitingApproval,
+	v1alpha1.ReasonObserving, v1alpha1.ReasonHostUnsupported, v1alpha1.ReasonEvictionForbidden, v1alpha1.ReasonAwaitingApproval,
 	v1alpha1.ReasonSelfApproved, v1alpha1.ReasonDrainRefused, v1alpha1.ReasonDrainImpossible, v1alpha1.ReasonCanaryFailed,
 }
 
-// lastingReasons are those besides that nothing in a run ends: what is known of them does not change in it.
+// lastingReasons are those besides that nothing in a run ends: what is known of them does not change in it. Those of a helper are gone as
+// soon as it is replaced or its host answers, and HelperNotReady is permanent on a node that can have none.
 var lastingReasons = []string{
 	v1alpha1.ReasonNodeNotReady, v1alpha1.ReasonMarkedForDeletion, v1alpha1.ReasonRebootInhibited, v1alpha1.ReasonBlockedByPod,
+	v1alpha1.ReasonHelperNotReady, v1alpha1.ReasonHelperTooOld, v1alpha1.ReasonHostCannotReboot, v1alpha1.ReasonSentinelCheckFails,
 }
 
 // turnReasons can be permanent, and depend on what others do.
@@ -81,6 +82,8 @@ func (f *fleet) permanent(m *member, s saying) bool {
 	switch s.reason {
 	case v1alpha1.ReasonHalted:
 		return s.until.IsZero()
+	case v1alpha1.ReasonHelperNotReady:
+		return m.node.HelperImpossible
 	case v1alpha1.ReasonBudgetExhausted:
 		return status != nil && status.MaxUnavailable == 0
 	case v1alpha1.ReasonZoneBudgetExhausted:

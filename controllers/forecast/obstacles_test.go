@@ -63,8 +63,16 @@ func TestAnObstacleIsPermanentOnlyIfTimeDoesNotEndIt(t *testing.T) {
 			reason: v1alpha1.ReasonSkipped, permanent: true, unknown: 1,
 		},
 		"no helper": {
-			policy: newPolicy("p"), build: first(func(n *model.Node) { n.HelperReady = false }),
+			policy: newPolicy("p"), build: first(func(n *model.Node) { n.HelperReady, n.HelperImpossible = false, true }),
 			reason: v1alpha1.ReasonHelperNotReady, permanent: true, unknown: 1,
+		},
+		"a helper that is being replaced": {
+			policy: newPolicy("p"), build: first(func(n *model.Node) { n.HelperReady, n.HelperProblem = false, "pod helper-n1: it is not Ready" }),
+			reason: v1alpha1.ReasonHelperNotReady, unknown: 1,
+		},
+		"a rebooter that does not answer": {
+			policy: newPolicy("p"), build: func(s *plan.Snapshot) { s.Reboots[0].Status.Report.Sentinel = v1alpha1.SentinelUnknown },
+			reason: v1alpha1.ReasonSentinelCheckFails, unknown: 1,
 		},
 		"no policy": {
 			policy: newPolicy("p", selecting("pool", "x")), build: func(s *plan.Snapshot) { s.Nodes[1].Labels["pool"] = "x" },

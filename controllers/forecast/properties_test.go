@@ -63,7 +63,7 @@ func randomFleet(random *rand.Rand, most int) *plan.Snapshot {
 		app(s, "app-"+name, name)
 		switch random.IntN(25) {
 		case 0:
-			s.Nodes[i].HelperReady = false
+			s.Nodes[i].HelperReady, s.Nodes[i].HelperImpossible = false, true
 		case 1:
 			s.Nodes[i].Labels[v1alpha1.SkipLabel] = ""
 		case 2:
