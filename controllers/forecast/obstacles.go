@@ -66,6 +66,16 @@ func blocksNode(reason string) bool {
 	return false
 }
 
+// holdsTurn says that a reason is about other nodes that are unavailable. A node is asked for that while its window is open.
+func holdsTurn(reason string) bool {
+	switch reason {
+	case v1alpha1.ReasonBudgetExhausted, v1alpha1.ReasonZoneBudgetExhausted, v1alpha1.ReasonClusterBudgetExhausted,
+		v1alpha1.ReasonFirstNodeAlone, v1alpha1.ReasonZoneBusy:
+		return true
+	}
+	return false
+}
+
 // waitsAlone says that a NodeReboot waits for something of its own, so that the next one in line may go before it.
 func waitsAlone(reason string) bool {
 	switch reason {
@@ -213,8 +223,13 @@ func (f *fleet) obstacleOf(m *member, r *run) *Obstacle {
 				break
 			}
 		}
-		if fate.blocked.reason != "" && (isOfSchedule(said.reason) || said.reason == v1alpha1.ReasonZoneBusy) {
-			said = fate.blocked
+		if isOfSchedule(said.reason) || said.reason == v1alpha1.ReasonZoneBusy {
+			switch {
+			case fate.blocked.reason != "":
+				said = fate.blocked
+			case fate.held.reason != "":
+				said = fate.held
+			}
 		}
 	}
 	return &Obstacle{

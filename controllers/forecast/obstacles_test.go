@@ -197,6 +197,47 @@ func TestAWindowThatIsTooShortIsNoObstacleIfALaterOneIsLongEnough(t *testing.T) 
 	}
 }
 
+func TestALimitThatStaysReachedIsNamedAndNotTheNextWindow(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func() *plan.Snapshot{
+		"a person cordoned a node of each of two policies, whose windows alternate": func() *plan.Snapshot {
+			night := newPolicy("p", selecting("pool", "x"), daily("0 22 * * *", time.Hour))
+			morning := newPolicy("q", selecting("pool", "y"), daily("0 2 * * *", time.Hour))
+			s := newSnapshot(night, morning)
+			needing(s, "a", "n1", "n2")
+			s.Nodes = append(s.Nodes, newNode("x", "a"), newNode("y", "a"))
+			for i, pool := range []string{"x", "y", "x", "y"} {
+				s.Nodes[i].Labels["pool"] = pool
+				s.Nodes[i].Unschedulable = i > 1
+			}
+			s.Pods["x"], s.Pods["y"] = nil, nil
+			return s
+		},
+		"a stalled attempt has the only slot": func() *plan.Snapshot {
+			s := newSnapshot(newPolicy("p", daily("0 22 * * *", time.Hour), func(s *v1alpha1.RebootPolicySpec) {
+				s.Failure.MaxFailures = ptr.To(intstr.FromInt32(2))
+			}))
+			needing(s, "a", "n1", "n2")
+			underWay(s, 0, func(a *v1alpha1.Attempt) {
+				a.DrainOrderedTime, a.DrainedTime, a.RebootOrderedTime = at(-time.Hour), at(-time.Hour), at(-time.Hour)
+				a.StalledTime, a.InterruptedTime, a.Result = at(-30*time.Minute), at(-30*time.Minute), v1alpha1.ReasonNodeNotBack
+			})
+			s.Nodes[0].Ready = false
+			return s
+		},
+	}
+	for name, build := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := compute(build())
+			n := f.Node("n2")
+			if n.Back.Known() || n.Obstacle == nil || n.Obstacle.Reason != v1alpha1.ReasonBudgetExhausted {
+				t.Errorf("of the waiting node it says %+v", n.Obstacle)
+			}
+		})
+	}
+}
+
 func TestANodeThatCannotGoHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	s := newSnapshot(newPolicy("p"))

@@ -52,6 +52,8 @@ type fate struct {
 	failed saying
 	// blocked is what was in the way of the node itself when it last had its turn.
 	blocked saying
+	// held is what last held up its turn while the window was open.
+	held saying
 	// settled: nothing more is waited for.
 	settled bool
 }
@@ -128,7 +130,7 @@ func (r *run) play(work int) {
 
 // isStuck says that nothing happens anymore, and that time ends nothing of what the members wait for.
 func (r *run) isStuck() bool {
-	if len(r.snapshot.Slots) > 0 || r.events.Len() > 0 {
+	if r.events.Len() > 0 || r.goesOn() {
 		return false
 	}
 	if r.fruitless > maxFruitless {
@@ -142,14 +144,32 @@ func (r *run) isStuck() bool {
 	return r.fruitless > 1
 }
 
-// noteBlocked remembers what is in the way of nodes that have their turn, until they have it again.
+// goesOn says that a slot is held by an attempt that is not stalled.
+func (r *run) goesOn() bool {
+	for _, slot := range r.snapshot.Slots {
+		reboot := r.reboot(slot.Reboot)
+		if reboot == nil || reboot.Status.Attempt == nil || reboot.Status.Attempt.StalledTime == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// noteBlocked remembers what is in the way of nodes that have their turn, until they have it again, and what keeps others from having it.
 func (r *run) noteBlocked() {
 	for name, said := range r.said {
-		if !blocksNode(said.reason) {
+		blocks := blocksNode(said.reason)
+		if !blocks && (r.sample > 0 || !holdsTurn(said.reason)) {
 			continue
 		}
-		if reboot := r.reboot(name); reboot != nil && r.fleet.byNode[reboot.Spec.NodeName] != nil {
-			r.fates[r.fleet.byNode[reboot.Spec.NodeName].number].blocked = said
+		reboot := r.reboot(name)
+		if reboot == nil || r.fleet.byNode[reboot.Spec.NodeName] == nil {
+			continue
+		}
+		if f := &r.fates[r.fleet.byNode[reboot.Spec.NodeName].number]; blocks {
+			f.blocked = said
+		} else {
+			f.held = said
 		}
 	}
 }
