@@ -192,6 +192,31 @@ func (f *fleet) shutForGood(policy *policies.Policy) *Obstacle {
 			"Write longer windows, or a smaller minRemainingSeconds.", policy.Name(), spoken(longest), spoken(least))}
 }
 
+// hadLongest says that who started at a time had all of a window than which none of the coming year is longer. Times are rounded.
+func (f *fleet) hadLongest(name string, started time.Time) bool {
+	policy := f.parsed[name]
+	if policy == nil {
+		return false
+	}
+	schedule, problems := window.New(&policy.Spec.Schedule)
+	if len(problems) > 0 || schedule.Always() {
+		return false
+	}
+	longest, known := f.longest[name]
+	if !known {
+		for span := range spansOf(schedule, f.in.Now, f.in.Now.Add(yearAhead)) {
+			if span.Close.IsZero() {
+				longest = yearAhead
+				break
+			}
+			longest = max(longest, span.Close.Sub(span.Open))
+		}
+		f.longest[name] = longest
+	}
+	closes := schedule.At(started).Closes
+	return !closes.IsZero() && closes.Sub(started)+2*coarsestGrid >= longest
+}
+
 // spansOf a schedule are the times at which it is open, from one time to another. The first may have opened before.
 func spansOf(schedule *window.Schedule, from, to time.Time) func(yield func(Window) bool) {
 	return func(yield func(Window) bool) {
@@ -234,6 +259,6 @@ func (f *fleet) obstacleOf(m *member, r *run) *Obstacle {
 	}
 	return &Obstacle{
 		Reason: cmp.Or(said.reason, v1alpha1.ReasonStarting), Message: said.message, Nodes: []string{m.node.Name},
-		Permanent: m.apart && f.hopeless[m.policy] != nil || f.permanent(m, said),
+		Permanent: m.apart && f.hopeless[m.policy] != nil || fate.tooShort || f.permanent(m, said),
 	}
 }

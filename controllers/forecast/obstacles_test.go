@@ -238,6 +238,36 @@ func TestALimitThatStaysReachedIsNamedAndNotTheNextWindow(t *testing.T) {
 	}
 }
 
+func TestADrainThatWindowsCutShortHasTheFirstThatIsLongEnough(t *testing.T) {
+	t.Parallel()
+	weekdays := daily("0 13 * * 1-5", 20*time.Minute)
+	slow := func(s *v1alpha1.RebootPolicySpec) {
+		s.Schedule.MinRemainingSeconds, s.Drain.TimeoutSeconds = ptr.To[int32](60), ptr.To[int32](3600)
+	}
+	for name, test := range map[string]struct {
+		policy *v1alpha1.RebootPolicy
+		start  time.Time
+	}{
+		"on Saturday": {newPolicy("p", slow, weekdays, daily("0 8 * * 6", 8*time.Hour)), time.Date(2026, time.March, 7, 8, 0, 0, 0, time.UTC)},
+		"never":       {newPolicy("p", slow, weekdays), time.Time{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSnapshot(test.policy)
+			needing(s, "a", "n1")
+			f := forecast.Compute(forecast.Input{Snapshot: s, Now: start, History: took(minutes(25, 2, 0))})
+			n := f.Node("n1")
+			switch {
+			case !test.start.IsZero() && (!n.Start.Known() || !n.Start.Median().Equal(test.start) || f.Permanent()):
+				t.Errorf("it starts at %s: %+v", minute(n.Start), n.Obstacle)
+			case test.start.IsZero() && (n.Back.Known() || !f.Permanent() || n.Obstacle.Reason != v1alpha1.ReasonWindowClosed ||
+				!strings.Contains(n.Obstacle.Message, "No window of the coming year is longer: write longer ones")):
+				t.Errorf("it is back at %s: %+v", minute(n.Back), n.Obstacle)
+			}
+		})
+	}
+}
+
 func TestANodeThatCannotGoHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	s := newSnapshot(newPolicy("p"))

@@ -1,6 +1,7 @@
 package forecast
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -50,6 +51,10 @@ type fate struct {
 	// tries counts attempts that came to nothing; failed is why the last one did.
 	tries  int
 	failed saying
+	// shut counts attempts that the end of a window or a freeze ended. Another window may be longer, unless this one was tooShort: the node
+	// had the longest one from its opening on.
+	shut     int
+	tooShort bool
 	// blocked is what was in the way of the node itself when it last had its turn.
 	blocked saying
 	// held is what last held up its turn while the window was open.
@@ -67,6 +72,8 @@ type finished struct {
 const (
 	// maxTries is after how many attempts that come to nothing it is given up that one will come to something.
 	maxTries = 3
+	// maxShut is after how many windows or freezes that ended an attempt that is given up.
+	maxShut = 60
 	// maxFruitless is after how many plans that nothing comes of it is given up that something will.
 	maxFruitless = 2000
 	// maxSettling is how many plans are made of one instant.
@@ -274,12 +281,29 @@ func (r *run) note(before, after *v1alpha1.NodeReboot) {
 		}
 	}
 	rolledBack := is.RolledBackTime != nil && (another || was.RolledBackTime == nil)
-	if rolledBack || failureCount(before) != failureCount(after) {
+	switch {
+	case rolledBack && isOfSchedule(is.Result):
+		f.shut++
+		f.failed = saying{reason: is.Result, message: is.Message}
+		r.noteShut(m, is)
+	case rolledBack || failureCount(before) != failureCount(after):
 		f.tries++
 		f.failed = saying{reason: is.Result, message: is.Message}
 	}
 	if !model.OpenAttempt(&after.Status) {
 		r.noteEnd(m, before, after)
+	}
+}
+
+// noteShut gives a member up whose attempt no window that comes is long enough for, or that the schedule has ended often.
+func (r *run) noteShut(m *member, a *v1alpha1.Attempt) {
+	f := &r.fates[m.number]
+	if a.Result == v1alpha1.ReasonWindowClosed && r.fleet.hadLongest(a.PolicyName, a.GrantedTime.Time) {
+		f.tooShort = true
+		f.failed.message += fmt.Sprintf(" No window of the coming year is longer: write longer ones, or 'atClose: %s'.", v1alpha1.TimeoutContinue)
+	}
+	if f.tooShort || f.shut >= maxShut {
+		f.tries = maxTries
 	}
 }
 
