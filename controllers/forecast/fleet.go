@@ -69,7 +69,8 @@ type member struct {
 func newFleet(in *Input) *fleet {
 	f := &fleet{in: *in, assumed: &assumptions{gates: map[string]bool{}}, byNode: map[string]*member{}, named: map[string][]string{},
 		every: map[string][]*v1alpha1.NodeReboot{}, hopeless: map[string]*Obstacle{},
-		parsed: map[string]*policies.Policy{}, status: map[string]*v1alpha1.RebootPolicyStatus{}, keep: map[string]int{}, longest: map[string]time.Duration{}}
+		parsed: map[string]*policies.Policy{}, status: map[string]*v1alpha1.RebootPolicyStatus{}, keep: map[string]int{},
+		longest: map[string]time.Duration{}}
 	f.first = newCluster(in.Snapshot, in.Now)
 	f.first.writesAll = true
 	s := &f.first.snapshot

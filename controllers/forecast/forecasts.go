@@ -209,7 +209,9 @@ func (f *fleet) nodeOf(m *member, base *run, fates [][]fate) Node {
 
 // oftenFails is what is in the way of a member that is back in the run with medians, and not in half of those that draw their durations.
 func (m *member) oftenFails(fates [][]fate) *Obstacle {
-	o := &Obstacle{Reason: v1alpha1.ReasonStarting, Message: "In half of the sampled runs its attempt has no known end.", Nodes: []string{m.node.Name}}
+	o := &Obstacle{
+		Reason: v1alpha1.ReasonStarting, Message: "In half of the sampled runs its attempt has no known end.", Nodes: []string{m.node.Name},
+	}
 	for _, run := range fates {
 		if failed := run[m.number].failed; run[m.number].back.IsZero() && failed.reason != "" {
 			o.Reason, o.Message = failed.reason, failed.message

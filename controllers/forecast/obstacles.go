@@ -234,6 +234,18 @@ func spansOf(schedule *window.Schedule, from, to time.Time) func(yield func(Wind
 	}
 }
 
+// behind what a member says about the window, or the zone, is what was in its way when it could have gone.
+func (f *fate) behind(said saying) saying {
+	switch {
+	case !isOfSchedule(said.reason) && said.reason != v1alpha1.ReasonZoneBusy:
+	case f.blocked.reason != "":
+		return f.blocked
+	case f.held.reason != "":
+		return f.held
+	}
+	return said
+}
+
 // obstacleOf a member that is not known to be done.
 func (f *fleet) obstacleOf(m *member, r *run) *Obstacle {
 	said := m.said
@@ -248,14 +260,7 @@ func (f *fleet) obstacleOf(m *member, r *run) *Obstacle {
 				break
 			}
 		}
-		if isOfSchedule(said.reason) || said.reason == v1alpha1.ReasonZoneBusy {
-			switch {
-			case fate.blocked.reason != "":
-				said = fate.blocked
-			case fate.held.reason != "":
-				said = fate.held
-			}
-		}
+		said = fate.behind(said)
 	}
 	return &Obstacle{
 		Reason: cmp.Or(said.reason, v1alpha1.ReasonStarting), Message: said.message, Nodes: []string{m.node.Name},

@@ -281,23 +281,24 @@ func (r *run) note(before, after *v1alpha1.NodeReboot) {
 		}
 	}
 	rolledBack := is.RolledBackTime != nil && (another || was.RolledBackTime == nil)
-	switch {
-	case rolledBack && isOfSchedule(is.Result):
-		f.shut++
+	if rolledBack || failureCount(before) != failureCount(after) {
 		f.failed = saying{reason: is.Result, message: is.Message}
-		r.noteShut(m, is)
-	case rolledBack || failureCount(before) != failureCount(after):
-		f.tries++
-		f.failed = saying{reason: is.Result, message: is.Message}
+		r.noteTry(m, is, rolledBack)
 	}
 	if !model.OpenAttempt(&after.Status) {
 		r.noteEnd(m, before, after)
 	}
 }
 
-// noteShut gives a member up whose attempt no window that comes is long enough for, or that the schedule has ended often.
-func (r *run) noteShut(m *member, a *v1alpha1.Attempt) {
+// noteTry counts an attempt that came to nothing. A member is given up whose attempts no window that comes is long enough for, or that the
+// schedule has ended often.
+func (r *run) noteTry(m *member, a *v1alpha1.Attempt, rolledBack bool) {
 	f := &r.fates[m.number]
+	if !rolledBack || !isOfSchedule(a.Result) {
+		f.tries++
+		return
+	}
+	f.shut++
 	if a.Result == v1alpha1.ReasonWindowClosed && r.fleet.hadLongest(a.PolicyName, a.GrantedTime.Time) {
 		f.tooShort = true
 		f.failed.message += fmt.Sprintf(" No window of the coming year is longer: write longer ones, or 'atClose: %s'.", v1alpha1.TimeoutContinue)

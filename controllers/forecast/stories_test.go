@@ -221,7 +221,8 @@ func TestARunThatDoesNotEndCountsAsOneThatEndsLate(t *testing.T) {
 	for len(drains) < cap(drains) {
 		drains = append(drains, minutes(20, 2, 0))
 	}
-	f := forecast.Compute(forecast.Input{Snapshot: s, Now: start, History: forecast.History{Policies: map[string][]forecast.Durations{"p": drains}}})
+	history := forecast.History{Policies: map[string][]forecast.Durations{"p": drains}}
+	f := forecast.Compute(forecast.Input{Snapshot: s, Now: start, History: history})
 	for i := range f.Nodes {
 		if n := &f.Nodes[i]; n.Back.Known() == (n.Obstacle != nil) {
 			t.Errorf("node %s has an obstacle or a forecast: %+v", n.Name, n)

@@ -56,8 +56,8 @@ func Copy(to, from *corev1.Pod, named sets.Set[string]) {
 	}
 }
 
-// OnlyNamed is a copy of a pod without the annotations that are not named, but for the mark of mirror pods. It is marked as one of which some
-// are cut. A copy of a copy for the same names is the same again.
+// OnlyNamed is a copy of a pod without the annotations that are not named, but for the mark of mirror pods. It is marked as one of which
+// some are cut. A copy of a copy for the same names is the same again.
 func OnlyNamed(pod *corev1.Pod, named sets.Set[string]) *corev1.Pod {
 	kept, cut := map[string]string{}, false
 	for key, value := range pod.Annotations {
