@@ -12,7 +12,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
 )
 
-// fleet is what all runs have in common. None of them changes it.
+// fleet is what all runs have in common. None of them changes it, but for what it has found out.
 type fleet struct {
 	in     Input
 	source *source
@@ -41,7 +41,9 @@ type fleet struct {
 	grid time.Duration
 	// keep is how many nodes that are done are shown at least, by policy.
 	keep map[string]int
-	work int
+	// longest is how long the longest window of a policy is, as far as a run has asked for it.
+	longest map[string]time.Duration
+	work    int
 }
 
 // member is a node that needs a reboot.
@@ -67,7 +69,8 @@ type member struct {
 func newFleet(in *Input) *fleet {
 	f := &fleet{in: *in, assumed: &assumptions{gates: map[string]bool{}}, byNode: map[string]*member{}, named: map[string][]string{},
 		every: map[string][]*v1alpha1.NodeReboot{}, hopeless: map[string]*Obstacle{},
-		parsed: map[string]*policies.Policy{}, status: map[string]*v1alpha1.RebootPolicyStatus{}, keep: map[string]int{}}
+		parsed: map[string]*policies.Policy{}, status: map[string]*v1alpha1.RebootPolicyStatus{}, keep: map[string]int{},
+		longest: map[string]time.Duration{}}
 	f.first = newCluster(in.Snapshot, in.Now)
 	f.first.writesAll = true
 	s := &f.first.snapshot

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	"github.com/reboot-operator/reboot-operator/controllers/window"
 )
@@ -200,7 +201,24 @@ func (f *fleet) nodeOf(m *member, base *run, fates [][]fate) Node {
 	} else {
 		n.Obstacle = f.obstacleOf(m, base)
 	}
+	if !n.Back.Known() && n.Obstacle == nil {
+		n.Obstacle = m.oftenFails(fates)
+	}
 	return n
+}
+
+// oftenFails is what is in the way of a member that is back in the run with medians, and not in half of those that draw their durations.
+func (m *member) oftenFails(fates [][]fate) *Obstacle {
+	o := &Obstacle{
+		Reason: v1alpha1.ReasonStarting, Message: "In half of the sampled runs its attempt has no known end.", Nodes: []string{m.node.Name},
+	}
+	for _, run := range fates {
+		if failed := run[m.number].failed; run[m.number].back.IsZero() && failed.reason != "" {
+			o.Reason, o.Message = failed.reason, failed.message
+			break
+		}
+	}
+	return o
 }
 
 func (f *fleet) policyOf(name string, nodes []Node, base *run, fates [][]fate) Policy {
@@ -241,8 +259,12 @@ func (f *fleet) policyOf(name string, nodes []Node, base *run, fates [][]fate) P
 	p.Finish = times(fates, func(run []fate) time.Time {
 		var last time.Time
 		for _, m := range f.members {
-			if m.policy == name && !base.fates[m.number].back.IsZero() {
-				last = model.Latest(last, run[m.number].back)
+			switch back := run[m.number].back; {
+			case m.policy != name || base.fates[m.number].back.IsZero():
+			case back.IsZero():
+				return time.Time{} // this run does not come to its end
+			default:
+				last = model.Latest(last, back)
 			}
 		}
 		return last

@@ -234,7 +234,7 @@ func (r *run) resume(reboot *v1alpha1.NodeReboot) {
 	if a.StalledTime != nil {
 		return // nobody can know when the node, or what it evicted, is back
 	}
-	if t := cmp.Or(a.DrainedTime, a.RolledBackTime); t != nil {
+	if t := cmp.Or(a.DrainedTime, a.RolledBackTime, a.DrainOrderedTime); t != nil {
 		r.returnAfter(reboot, remaining(d.Recovery, r.since(t)))
 	}
 	switch {

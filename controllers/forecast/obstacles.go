@@ -20,14 +20,15 @@ func labelsOf(n *model.Node) labels.Set { return n.Labels }
 // permanentReasons are those that only a person, or another object, ends.
 var permanentReasons = []string{
 	v1alpha1.ReasonNoPolicy, v1alpha1.ReasonSkipped, v1alpha1.ReasonPolicyInvalid, v1alpha1.ReasonUnreadable, v1alpha1.ReasonPaused,
-	v1alpha1.ReasonObserving, v1alpha1.ReasonHelperNotReady, v1alpha1.ReasonHelperTooOld, v1alpha1.ReasonHostCannotReboot,
-	v1alpha1.ReasonHostUnsupported, v1alpha1.ReasonEvictionForbidden, v1alpha1.ReasonSentinelCheckFails, v1alpha1.ReasonAwaitingApproval,
+	v1alpha1.ReasonObserving, v1alpha1.ReasonHostUnsupported, v1alpha1.ReasonEvictionForbidden, v1alpha1.ReasonAwaitingApproval,
 	v1alpha1.ReasonSelfApproved, v1alpha1.ReasonDrainRefused, v1alpha1.ReasonDrainImpossible, v1alpha1.ReasonCanaryFailed,
 }
 
-// lastingReasons are those besides that nothing in a run ends: what is known of them does not change in it.
+// lastingReasons are those besides that nothing in a run ends: what is known of them does not change in it. Those of a helper are gone as
+// soon as it is replaced or its host answers, and HelperNotReady is permanent on a node that can have none.
 var lastingReasons = []string{
 	v1alpha1.ReasonNodeNotReady, v1alpha1.ReasonMarkedForDeletion, v1alpha1.ReasonRebootInhibited, v1alpha1.ReasonBlockedByPod,
+	v1alpha1.ReasonHelperNotReady, v1alpha1.ReasonHelperTooOld, v1alpha1.ReasonHostCannotReboot, v1alpha1.ReasonSentinelCheckFails,
 }
 
 // turnReasons can be permanent, and depend on what others do.
@@ -65,6 +66,16 @@ func blocksNode(reason string) bool {
 	return false
 }
 
+// holdsTurn says that a reason is about other nodes that are unavailable. A node is asked for that while its window is open.
+func holdsTurn(reason string) bool {
+	switch reason {
+	case v1alpha1.ReasonBudgetExhausted, v1alpha1.ReasonZoneBudgetExhausted, v1alpha1.ReasonClusterBudgetExhausted,
+		v1alpha1.ReasonFirstNodeAlone, v1alpha1.ReasonZoneBusy:
+		return true
+	}
+	return false
+}
+
 // waitsAlone says that a NodeReboot waits for something of its own, so that the next one in line may go before it.
 func waitsAlone(reason string) bool {
 	switch reason {
@@ -81,6 +92,8 @@ func (f *fleet) permanent(m *member, s saying) bool {
 	switch s.reason {
 	case v1alpha1.ReasonHalted:
 		return s.until.IsZero()
+	case v1alpha1.ReasonHelperNotReady:
+		return m.node.HelperImpossible
 	case v1alpha1.ReasonBudgetExhausted:
 		return status != nil && status.MaxUnavailable == 0
 	case v1alpha1.ReasonZoneBudgetExhausted:
@@ -179,6 +192,31 @@ func (f *fleet) shutForGood(policy *policies.Policy) *Obstacle {
 			"Write longer windows, or a smaller minRemainingSeconds.", policy.Name(), spoken(longest), spoken(least))}
 }
 
+// hadLongest says that who started at a time had all of a window than which none of the coming year is longer. Times are rounded.
+func (f *fleet) hadLongest(name string, started time.Time) bool {
+	policy := f.parsed[name]
+	if policy == nil {
+		return false
+	}
+	schedule, problems := window.New(&policy.Spec.Schedule)
+	if len(problems) > 0 || schedule.Always() {
+		return false
+	}
+	longest, known := f.longest[name]
+	if !known {
+		for span := range spansOf(schedule, f.in.Now, f.in.Now.Add(yearAhead)) {
+			if span.Close.IsZero() {
+				longest = yearAhead
+				break
+			}
+			longest = max(longest, span.Close.Sub(span.Open))
+		}
+		f.longest[name] = longest
+	}
+	closes := schedule.At(started).Closes
+	return !closes.IsZero() && closes.Sub(started)+2*coarsestGrid >= longest
+}
+
 // spansOf a schedule are the times at which it is open, from one time to another. The first may have opened before.
 func spansOf(schedule *window.Schedule, from, to time.Time) func(yield func(Window) bool) {
 	return func(yield func(Window) bool) {
@@ -196,6 +234,18 @@ func spansOf(schedule *window.Schedule, from, to time.Time) func(yield func(Wind
 	}
 }
 
+// behind what a member says about the window, or the zone, is what was in its way when it could have gone.
+func (f *fate) behind(said saying) saying {
+	switch {
+	case !isOfSchedule(said.reason) && said.reason != v1alpha1.ReasonZoneBusy:
+	case f.blocked.reason != "":
+		return f.blocked
+	case f.held.reason != "":
+		return f.held
+	}
+	return said
+}
+
 // obstacleOf a member that is not known to be done.
 func (f *fleet) obstacleOf(m *member, r *run) *Obstacle {
 	said := m.said
@@ -210,12 +260,10 @@ func (f *fleet) obstacleOf(m *member, r *run) *Obstacle {
 				break
 			}
 		}
-		if fate.blocked.reason != "" && (isOfSchedule(said.reason) || said.reason == v1alpha1.ReasonZoneBusy) {
-			said = fate.blocked
-		}
+		said = fate.behind(said)
 	}
 	return &Obstacle{
 		Reason: cmp.Or(said.reason, v1alpha1.ReasonStarting), Message: said.message, Nodes: []string{m.node.Name},
-		Permanent: m.apart && f.hopeless[m.policy] != nil || f.permanent(m, said),
+		Permanent: m.apart && f.hopeless[m.policy] != nil || fate.tooShort || f.permanent(m, said),
 	}
 }

@@ -63,8 +63,16 @@ func TestAnObstacleIsPermanentOnlyIfTimeDoesNotEndIt(t *testing.T) {
 			reason: v1alpha1.ReasonSkipped, permanent: true, unknown: 1,
 		},
 		"no helper": {
-			policy: newPolicy("p"), build: first(func(n *model.Node) { n.HelperReady = false }),
+			policy: newPolicy("p"), build: first(func(n *model.Node) { n.HelperReady, n.HelperImpossible = false, true }),
 			reason: v1alpha1.ReasonHelperNotReady, permanent: true, unknown: 1,
+		},
+		"a helper that is being replaced": {
+			policy: newPolicy("p"), build: first(func(n *model.Node) { n.HelperReady, n.HelperProblem = false, "pod helper-n1: it is not Ready" }),
+			reason: v1alpha1.ReasonHelperNotReady, unknown: 1,
+		},
+		"a rebooter that does not answer": {
+			policy: newPolicy("p"), build: func(s *plan.Snapshot) { s.Reboots[0].Status.Report.Sentinel = v1alpha1.SentinelUnknown },
+			reason: v1alpha1.ReasonSentinelCheckFails, unknown: 1,
 		},
 		"no policy": {
 			policy: newPolicy("p", selecting("pool", "x")), build: func(s *plan.Snapshot) { s.Nodes[1].Labels["pool"] = "x" },
@@ -186,6 +194,77 @@ func TestAWindowThatIsTooShortIsNoObstacleIfALaterOneIsLongEnough(t *testing.T) 
 	opens := time.Date(2026, time.March, 20, 8, 0, 0, 0, time.UTC)
 	if !f.Nodes[0].Start.Median().Equal(opens) {
 		t.Errorf("the node starts at %s, want %s", f.Nodes[0].Start.Median(), opens)
+	}
+}
+
+func TestALimitThatStaysReachedIsNamedAndNotTheNextWindow(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func() *plan.Snapshot{
+		"a person cordoned a node of each of two policies, whose windows alternate": func() *plan.Snapshot {
+			night := newPolicy("p", selecting("pool", "x"), daily("0 22 * * *", time.Hour))
+			morning := newPolicy("q", selecting("pool", "y"), daily("0 2 * * *", time.Hour))
+			s := newSnapshot(night, morning)
+			needing(s, "a", "n1", "n2")
+			s.Nodes = append(s.Nodes, newNode("x", "a"), newNode("y", "a"))
+			for i, pool := range []string{"x", "y", "x", "y"} {
+				s.Nodes[i].Labels["pool"] = pool
+				s.Nodes[i].Unschedulable = i > 1
+			}
+			s.Pods["x"], s.Pods["y"] = nil, nil
+			return s
+		},
+		"a stalled attempt has the only slot": func() *plan.Snapshot {
+			s := newSnapshot(newPolicy("p", daily("0 22 * * *", time.Hour), func(s *v1alpha1.RebootPolicySpec) {
+				s.Failure.MaxFailures = ptr.To(intstr.FromInt32(2))
+			}))
+			needing(s, "a", "n1", "n2")
+			underWay(s, 0, func(a *v1alpha1.Attempt) {
+				a.DrainOrderedTime, a.DrainedTime, a.RebootOrderedTime = at(-time.Hour), at(-time.Hour), at(-time.Hour)
+				a.StalledTime, a.InterruptedTime, a.Result = at(-30*time.Minute), at(-30*time.Minute), v1alpha1.ReasonNodeNotBack
+			})
+			s.Nodes[0].Ready = false
+			return s
+		},
+	}
+	for name, build := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := compute(build())
+			n := f.Node("n2")
+			if n.Back.Known() || n.Obstacle == nil || n.Obstacle.Reason != v1alpha1.ReasonBudgetExhausted {
+				t.Errorf("of the waiting node it says %+v", n.Obstacle)
+			}
+		})
+	}
+}
+
+func TestADrainThatWindowsCutShortHasTheFirstThatIsLongEnough(t *testing.T) {
+	t.Parallel()
+	weekdays := daily("0 13 * * 1-5", 20*time.Minute)
+	slow := func(s *v1alpha1.RebootPolicySpec) {
+		s.Schedule.MinRemainingSeconds, s.Drain.TimeoutSeconds = ptr.To[int32](60), ptr.To[int32](3600)
+	}
+	for name, test := range map[string]struct {
+		policy *v1alpha1.RebootPolicy
+		start  time.Time
+	}{
+		"on Saturday": {newPolicy("p", slow, weekdays, daily("0 8 * * 6", 8*time.Hour)), time.Date(2026, time.March, 7, 8, 0, 0, 0, time.UTC)},
+		"never":       {newPolicy("p", slow, weekdays), time.Time{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSnapshot(test.policy)
+			needing(s, "a", "n1")
+			f := forecast.Compute(forecast.Input{Snapshot: s, Now: start, History: took(minutes(25, 2, 0))})
+			n := f.Node("n1")
+			switch {
+			case !test.start.IsZero() && (!n.Start.Known() || !n.Start.Median().Equal(test.start) || f.Permanent()):
+				t.Errorf("it starts at %s: %+v", minute(n.Start), n.Obstacle)
+			case test.start.IsZero() && (n.Back.Known() || !f.Permanent() || n.Obstacle.Reason != v1alpha1.ReasonWindowClosed ||
+				!strings.Contains(n.Obstacle.Message, "No window of the coming year is longer: write longer ones")):
+				t.Errorf("it is back at %s: %+v", minute(n.Back), n.Obstacle)
+			}
+		})
 	}
 }
 

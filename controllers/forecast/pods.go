@@ -64,10 +64,10 @@ func (r *run) evict(reboot *v1alpha1.NodeReboot) (left int) {
 	ready := r.durations(reboot).Recovery
 	var placed []place
 	for _, pod := range leave {
-		if !pod.Controlled && !r.isMade(&pod) {
+		if pod.Terminating || !pod.Controlled && !r.isMade(&pod) { // the pod in the place of one that is being deleted is made already
 			continue
 		}
-		pod.Ready, pod.Terminating, pod.Containers = false, false, nil
+		pod.Ready, pod.Containers = false, nil
 		placed = append(placed, place{pod: pod, node: r.placeFor(&pod)})
 		if to := placed[len(placed)-1].node; to != "" {
 			r.snapshot.Pods[to] = append(slices.Clip(r.snapshot.Pods[to]), pod)
@@ -165,25 +165,43 @@ func (r *run) recovering() bool {
 	return false
 }
 
-// returnAfter has the workloads of an attempt that was under way when the forecast began be as ready as before after a while.
+// returnAfter has the pods be ready again after a while that an attempt evicted before the forecast began. What it evicts later returns by
+// itself, so only what is missing now counts, and that once, however many attempts are under way.
 func (r *run) returnAfter(reboot *v1alpha1.NodeReboot, after time.Duration) {
-	workloads := reboot.Status.Workloads
+	before := map[model.WorkloadKey]int32{}
+	for _, key := range model.BudgetsOfDrain(reboot) { // also those of pods that came later
+		before[key] = r.snapshot.Workloads[key].Expected
+	}
+	for _, w := range reboot.Status.Workloads {
+		before[model.KeyOf(w)] = w.Ready
+	}
+	lacks := map[model.WorkloadKey]int32{}
+	for key, ready := range before {
+		now, exists := r.snapshot.Workloads[key]
+		if lack := min(ready, fullOf(key, &now)) - now.Ready - r.returning[key]; exists && lack > 0 {
+			lacks[key] = lack
+			r.returning[key] += lack
+		}
+	}
 	r.at(r.now.Add(after), func() bool {
-		for _, w := range workloads {
-			key := model.KeyOf(w)
-			now, exists := r.snapshot.Workloads[key]
-			lack := min(w.Ready, now.Desired) - now.Ready
-			if !exists || lack <= 0 {
-				continue
-			}
+		for key, lack := range lacks {
+			now := r.snapshot.Workloads[key]
 			now.Ready += lack
 			if key.Kind == v1alpha1.WorkloadPodDisruptionBudget {
-				now.DisruptionsAllowed += lack
+				now.DisruptionsAllowed = max(now.DisruptionsAllowed, min(now.DisruptionsAllowed+lack, now.Ready-now.Desired))
 			}
 			r.snapshot.Workloads[key] = now
 		}
 		return r.goOn()
 	})
+}
+
+// fullOf is how many ready pods a workload has if it lacks none. What a PodDisruptionBudget desires are fewer than it covers.
+func fullOf(key model.WorkloadKey, w *model.Workload) int32 {
+	if key.Kind == v1alpha1.WorkloadPodDisruptionBudget {
+		return max(w.Expected, w.Desired)
+	}
+	return w.Desired
 }
 
 // placeFor is the node with the fewest pods among those that take the pod, those first that need no reboot. If the model leaves out nodes

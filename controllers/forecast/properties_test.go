@@ -63,7 +63,7 @@ func randomFleet(random *rand.Rand, most int) *plan.Snapshot {
 		app(s, "app-"+name, name)
 		switch random.IntN(25) {
 		case 0:
-			s.Nodes[i].HelperReady = false
+			s.Nodes[i].HelperReady, s.Nodes[i].HelperImpossible = false, true
 		case 1:
 			s.Nodes[i].Labels[v1alpha1.SkipLabel] = ""
 		case 2:
@@ -226,5 +226,19 @@ func TestAForecastThatMayCostLittleSaysSo(t *testing.T) {
 	}
 	if empty := forecast.Compute(forecast.Input{Snapshot: &plan.Snapshot{}, Now: start}); len(empty.Nodes)+len(empty.Policies) > 0 {
 		t.Errorf("an empty snapshot has a forecast: %+v", empty)
+	}
+}
+
+func TestAPolicyWithoutDefaultsHasAForecastInLargeFleetsAsWell(t *testing.T) {
+	t.Parallel()
+	s := newSnapshot(newPolicy("p", maxUnavailable("20"), longestRequired, func(s *v1alpha1.RebootPolicySpec) {
+		s.Rollout.Canary = &v1alpha1.CanarySpec{}
+		s.Failure, s.Recovery, s.Drain, s.Reboot = v1alpha1.FailureSpec{}, v1alpha1.RecoverySpec{}, v1alpha1.DrainSpec{}, v1alpha1.RebootSpec{}
+	}))
+	for i := range 70 {
+		needing(s, "a", fmt.Sprintf("n%02d", i))
+	}
+	if f := compute(s); len(f.Nodes) != 70 {
+		t.Errorf("it has %d nodes", len(f.Nodes))
 	}
 }

@@ -142,7 +142,9 @@ func (f *fleet) inNumbers(policy *v1alpha1.RebootPolicy) *v1alpha1.RebootPolicy 
 		copied := *canary
 		copied.Count = number(canary.Count, nodes, 1)
 		rollout.Canary = &copied
-		f.keep[policy.Name] += copied.Count.IntValue()
+		if copied.Count != nil { // a file may lack it
+			f.keep[policy.Name] += copied.Count.IntValue()
+		}
 	}
 	if limit := rollout.Zones.MaxUnavailablePerZone; limit != nil && limit.Type == intstr.String {
 		rollout.Zones.MaxUnavailablePerZone = f.zoneNumber(policy, limit)

@@ -1,6 +1,7 @@
 package forecast
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -14,11 +15,13 @@ type run struct {
 	*cluster
 	fleet *fleet
 	// sample is the number of the run; 0 has the medians.
-	sample  int
-	events  events
-	drains  []*drain
-	state   *plan.State
-	assumed *assumptions
+	sample int
+	events events
+	drains []*drain
+	// returning is how many pods of each workload will be ready that were evicted before the forecast began.
+	returning map[model.WorkloadKey]int32
+	state     *plan.State
+	assumed   *assumptions
 	// fates are those of the members, by their number.
 	fates []fate
 	// left is how many members are waited for.
@@ -48,8 +51,14 @@ type fate struct {
 	// tries counts attempts that came to nothing; failed is why the last one did.
 	tries  int
 	failed saying
+	// shut counts attempts that the end of a window or a freeze ended. Another window may be longer, unless this one was tooShort: the node
+	// had the longest one from its opening on.
+	shut     int
+	tooShort bool
 	// blocked is what was in the way of the node itself when it last had its turn.
 	blocked saying
+	// held is what last held up its turn while the window was open.
+	held saying
 	// settled: nothing more is waited for.
 	settled bool
 }
@@ -63,6 +72,8 @@ type finished struct {
 const (
 	// maxTries is after how many attempts that come to nothing it is given up that one will come to something.
 	maxTries = 3
+	// maxShut is after how many windows or freezes that ended an attempt that is given up.
+	maxShut = 60
 	// maxFruitless is after how many plans that nothing comes of it is given up that something will.
 	maxFruitless = 2000
 	// maxSettling is how many plans are made of one instant.
@@ -73,6 +84,7 @@ func (f *fleet) newRun(sample int) *run {
 	r := &run{
 		cluster: f.begins.copied(), fleet: f, sample: sample, fates: make([]fate, len(f.members)), left: len(f.members),
 		assumed: &assumptions{gates: map[string]bool{}}, zones: map[string]string{}, aside: map[string]bool{}, queues: slices.Clone(f.queues),
+		returning: map[model.WorkloadKey]int32{},
 	}
 	r.grid = f.grid
 	for _, status := range f.status {
@@ -125,7 +137,7 @@ func (r *run) play(work int) {
 
 // isStuck says that nothing happens anymore, and that time ends nothing of what the members wait for.
 func (r *run) isStuck() bool {
-	if len(r.snapshot.Slots) > 0 || r.events.Len() > 0 {
+	if r.events.Len() > 0 || r.goesOn() {
 		return false
 	}
 	if r.fruitless > maxFruitless {
@@ -139,14 +151,32 @@ func (r *run) isStuck() bool {
 	return r.fruitless > 1
 }
 
-// noteBlocked remembers what is in the way of nodes that have their turn, until they have it again.
+// goesOn says that a slot is held by an attempt that is not stalled.
+func (r *run) goesOn() bool {
+	for _, slot := range r.snapshot.Slots {
+		reboot := r.reboot(slot.Reboot)
+		if reboot == nil || reboot.Status.Attempt == nil || reboot.Status.Attempt.StalledTime == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// noteBlocked remembers what is in the way of nodes that have their turn, until they have it again, and what keeps others from having it.
 func (r *run) noteBlocked() {
 	for name, said := range r.said {
-		if !blocksNode(said.reason) {
+		blocks := blocksNode(said.reason)
+		if !blocks && (r.sample > 0 || !holdsTurn(said.reason)) {
 			continue
 		}
-		if reboot := r.reboot(name); reboot != nil && r.fleet.byNode[reboot.Spec.NodeName] != nil {
-			r.fates[r.fleet.byNode[reboot.Spec.NodeName].number].blocked = said
+		reboot := r.reboot(name)
+		if reboot == nil || r.fleet.byNode[reboot.Spec.NodeName] == nil {
+			continue
+		}
+		if f := &r.fates[r.fleet.byNode[reboot.Spec.NodeName].number]; blocks {
+			f.blocked = said
+		} else {
+			f.held = said
 		}
 	}
 }
@@ -252,11 +282,29 @@ func (r *run) note(before, after *v1alpha1.NodeReboot) {
 	}
 	rolledBack := is.RolledBackTime != nil && (another || was.RolledBackTime == nil)
 	if rolledBack || failureCount(before) != failureCount(after) {
-		f.tries++
 		f.failed = saying{reason: is.Result, message: is.Message}
+		r.noteTry(m, is, rolledBack)
 	}
 	if !model.OpenAttempt(&after.Status) {
 		r.noteEnd(m, before, after)
+	}
+}
+
+// noteTry counts an attempt that came to nothing. A member is given up whose attempts no window that comes is long enough for, or that the
+// schedule has ended often.
+func (r *run) noteTry(m *member, a *v1alpha1.Attempt, rolledBack bool) {
+	f := &r.fates[m.number]
+	if !rolledBack || !isOfSchedule(a.Result) {
+		f.tries++
+		return
+	}
+	f.shut++
+	if a.Result == v1alpha1.ReasonWindowClosed && r.fleet.hadLongest(a.PolicyName, a.GrantedTime.Time) {
+		f.tooShort = true
+		f.failed.message += fmt.Sprintf(" No window of the coming year is longer: write longer ones, or 'atClose: %s'.", v1alpha1.TimeoutContinue)
+	}
+	if f.tooShort || f.shut >= maxShut {
+		f.tries = maxTries
 	}
 }
 

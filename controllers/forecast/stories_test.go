@@ -208,3 +208,27 @@ func TestWindowsAreThoseInWhichNodesStart(t *testing.T) {
 		t.Errorf("it needs the windows %q, want %q", got, want)
 	}
 }
+
+func TestARunThatDoesNotEndCountsAsOneThatEndsLate(t *testing.T) {
+	t.Parallel()
+	// Nearly every other attempt drains for longer than the drain may take.
+	s := newSnapshot(newPolicy("p", func(s *v1alpha1.RebootPolicySpec) { s.Failure.MaxFailures = ptr.To(intstr.FromInt32(100)) }))
+	needing(s, "a", "n1", "n2", "n3", "n4", "n5", "n6")
+	drains := make([]forecast.Durations, 25, 49)
+	for i := range drains {
+		drains[i] = minutes(1, 2, 0)
+	}
+	for len(drains) < cap(drains) {
+		drains = append(drains, minutes(20, 2, 0))
+	}
+	history := forecast.History{Policies: map[string][]forecast.Durations{"p": drains}}
+	f := forecast.Compute(forecast.Input{Snapshot: s, Now: start, History: history})
+	for i := range f.Nodes {
+		if n := &f.Nodes[i]; n.Back.Known() == (n.Obstacle != nil) {
+			t.Errorf("node %s has an obstacle or a forecast: %+v", n.Name, n)
+		}
+	}
+	if p := f.Policies[0]; f.Samples < 10 || p.Finish.P90 != nil {
+		t.Errorf("nine of ten of %d runs end by %s", f.Samples, p.Finish.P90)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/forecast"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // underWay gives a node an attempt that began five minutes ago.
@@ -139,6 +140,72 @@ func TestAttemptsUnderWayGoOnFromWhereTheyAre(t *testing.T) {
 				t.Errorf("the next node starts at %s: %+v", minute(f.Nodes[1].Start), f.Nodes[1].Obstacle)
 			}
 		})
+	}
+}
+
+func TestWhatADrainHasEvictedIsReadyAgain(t *testing.T) {
+	t.Parallel()
+	for name, withBudget := range map[string]bool{"without a budget": false, "with a budget that allows one": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSnapshot(newPolicy("p"))
+			needing(s, "a", "n1", "n2", "n3")
+			web := app(s, "web", "n1", "n1")
+			budgeted := model.WorkloadKey{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: web.Namespace, Name: web.Name}
+			if withBudget {
+				budget(s, web, 1)
+			}
+			for key, workload := range s.Workloads { // the first of its pods was evicted
+				workload.Ready, workload.DisruptionsAllowed = 1, 0
+				s.Workloads[key] = workload
+			}
+			s.Pods["n1"] = s.Pods["n1"][1:]
+			underWay(s, 0, func(a *v1alpha1.Attempt) { a.DrainOrderedTime = at(-5 * time.Second) })
+			order(s, 0, v1alpha1.ActionDrain, v1alpha1.OrderStarted)
+			for _, key := range []model.WorkloadKey{web, budgeted} {
+				if _, exists := s.Workloads[key]; exists {
+					s.Reboots[0].Status.Workloads = append(s.Reboots[0].Status.Workloads,
+						v1alpha1.WorkloadRef{Kind: key.Kind, Namespace: key.Namespace, Name: key.Name, Ready: 2})
+				}
+			}
+			f := forecast.Compute(forecast.Input{Snapshot: s, Now: start, History: took(minutes(1, 2, 1))})
+			if f.Policies[0].Unknown > 0 || f.Permanent() {
+				t.Fatalf("the rollout does not get on: %+v", f.Policies[0].Obstacles)
+			}
+			if back := f.Node("n1").Back.Median().Sub(start); back < 2*time.Minute || back > 6*time.Minute {
+				t.Errorf("the node that is being drained is back after %s", back)
+			}
+		})
+	}
+}
+
+func TestPodsThatTwoAttemptsEvictedReturnOnce(t *testing.T) {
+	t.Parallel()
+	s := newSnapshot(newPolicy("p", maxUnavailable("2"), anyOrder, longestRequired))
+	needing(s, "a", "n1", "n2", "n3", "n4")
+	web := app(s, "web", "n3", "n4")
+	budget(s, web, 1)
+	budgeted := model.WorkloadKey{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: web.Namespace, Name: web.Name}
+	for _, key := range []model.WorkloadKey{web, budgeted} { // a third one was on n1 or n2
+		workload := s.Workloads[key]
+		workload.Desired, workload.Expected, workload.DisruptionsAllowed = workload.Desired+1, 3, 0
+		s.Workloads[key] = workload
+	}
+	for i := range 2 {
+		underWay(s, i, func(a *v1alpha1.Attempt) { a.DrainOrderedTime = at(-time.Second) })
+		order(s, i, v1alpha1.ActionDrain, v1alpha1.OrderStarted)
+		for _, key := range []model.WorkloadKey{web, budgeted} {
+			s.Reboots[i].Status.Workloads = append(s.Reboots[i].Status.Workloads,
+				v1alpha1.WorkloadRef{Kind: key.Kind, Namespace: key.Namespace, Name: key.Name, Ready: 3})
+		}
+	}
+	f := forecast.Compute(forecast.Input{Snapshot: s, Now: start, History: took(minutes(1, 2, 4))})
+	if f.Policies[0].Unknown > 0 {
+		t.Fatalf("%+v", f.Policies[0].Obstacles)
+	}
+	apart := f.Node("n4").Back.Median().Sub(f.Node("n3").Back.Median()).Abs()
+	if apart < 3*time.Minute {
+		t.Errorf("the nodes are back %s after each other, although one pod at a time may go", apart)
 	}
 }
 

@@ -63,6 +63,7 @@ func Node(node *corev1.Node, outside *Outside) *model.Node {
 		HelperProblem:    cmp.Or(outside.Helper.Problem, outside.Problem),
 		HelperSince:      outside.Since,
 		HelperNotMeant:   outside.NotMeant,
+		HelperImpossible: outside.Helper == Helper{} && outside.Problem != "" && outside.Problem != NotMade,
 		NoDetector:       outside.NoDetector,
 	}
 	for _, t := range plan.MaintenanceConditions {

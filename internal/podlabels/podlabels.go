@@ -56,6 +56,33 @@ func Copy(to, from *corev1.Pod, named sets.Set[string]) {
 	}
 }
 
+// OnlyNamed is a copy of a pod without the annotations that are not named, but for the mark of mirror pods. It is marked as one of which
+// some are cut. A copy of a copy for the same names is the same again.
+func OnlyNamed(pod *corev1.Pod, named sets.Set[string]) *corev1.Pod {
+	kept, cut := map[string]string{}, false
+	for key, value := range pod.Annotations {
+		switch {
+		case named.Has(key), key == cutLabels, key == cutAnnotations, key == corev1.MirrorPodAnnotationKey:
+			kept[key] = value
+		case key != corev1.LastAppliedConfigAnnotation:
+			cut = true
+		}
+	}
+	copied := *pod
+	copied.Annotations = kept
+	if _, before := kept[cutAnnotations]; cut && !before {
+		mark(&copied, cutAnnotations, named)
+	}
+	return &copied
+}
+
+// AnnotationIsCut says that a pod may have had an annotation of which nothing is known anymore.
+func AnnotationIsCut(pod *corev1.Pod, key string) bool {
+	named, cut := pod.Annotations[cutAnnotations]
+	_, kept := pod.Annotations[key]
+	return cut && !kept && !slices.Contains(strings.Split(named, ","), key)
+}
+
 func mark(pod *corev1.Pod, key string, named sets.Set[string]) {
 	metav1.SetMetaDataAnnotation(&pod.ObjectMeta, key, strings.Join(sets.List(named), ","))
 }

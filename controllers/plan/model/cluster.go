@@ -44,6 +44,8 @@ type Node struct {
 	HelperSince   time.Time
 	// HelperNotMeant: the node selector or affinity of the helpers' DaemonSet leaves the node out.
 	HelperNotMeant bool
+	// HelperImpossible: there is no pod of a helper, and none can be until someone changes a DaemonSet or the Node.
+	HelperImpossible bool
 	// NoDetector says, of a node whose helper was installed with nothing that could say that its host needs a reboot, what to install instead.
 	// It is empty for all others, and where that is not known.
 	NoDetector string

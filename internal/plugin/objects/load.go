@@ -272,9 +272,32 @@ func (l *loading) finish() (*Cluster, error) {
 	if c.Namespace == "" {
 		c.Namespace = DefaultNamespace
 	}
+	if c.Taken.IsZero() {
+		l.noteMissing()
+	}
 	c.HelperSets = keepHelperSets(c.HelperSets, c.Namespace)
 	c.Pods = stripPods(c)
 	return c, nil
+}
+
+// noteMissing says which kinds a file lacks that kubectl reboots snapshot has not made.
+func (l *loading) noteMissing() {
+	c := l.cluster
+	c.PodsUnknown = len(c.Pods) == 0
+	for _, kind := range []struct {
+		objects       int
+		what, instead string
+	}{
+		{len(c.Deployments), "Deployments", withoutDeployments},
+		{len(c.StatefulSets), "StatefulSets", withoutStatefulSets},
+		{len(c.Budgets), "PodDisruptionBudgets", withoutBudgets},
+		{len(c.HelperSets), "DaemonSets", withoutHelperSets},
+		{len(c.Pods), "Pods", withoutPods},
+	} {
+		if kind.objects == 0 && (kind.instead != withoutHelperSets || !c.PodsUnknown) {
+			c.Unknown = append(c.Unknown, fmt.Sprintf("%s has no %s: %s.", l.name, kind.what, kind.instead))
+		}
+	}
 }
 
 func keepHelperSets(all []*appsv1.DaemonSet, namespace string) []*appsv1.DaemonSet {

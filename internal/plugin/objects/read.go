@@ -66,6 +66,15 @@ func (r *reading) unknown(what, instead string, err error) error {
 	return nil
 }
 
+// What is assumed where objects could not be read.
+const (
+	withoutDeployments  = "none is waited for, and the manager's options are taken to be the defaults"
+	withoutStatefulSets = "none is waited for"
+	withoutBudgets      = "every pod is taken to have none"
+	withoutHelperSets   = "each node without a pod of a helper is taken to lack one"
+	withoutPods         = "every node is taken to have a helper and no other pods"
+)
+
 // maxRestarts is how often a list begins again because it took longer than the API server keeps its state.
 const maxRestarts = 3
 
@@ -130,6 +139,9 @@ func (r *reading) policies(ctx context.Context) error {
 			}
 		}
 	}
+	r.cluster.Policies = slices.DeleteFunc(found, func(policy *v1alpha1.RebootPolicy) bool {
+		return len(policy.Unreadable) > 0 && r.cluster.unreadable[policy.UID] == nil // it is gone by now
+	})
 	return nil
 }
 
@@ -147,6 +159,9 @@ func (r *reading) reboots(ctx context.Context) error {
 			}
 		}
 	}
+	r.cluster.Reboots = slices.DeleteFunc(found, func(reboot *v1alpha1.NodeReboot) bool {
+		return len(reboot.Unreadable) > 0 && r.cluster.unreadable[reboot.UID] == nil // it is gone by now
+	})
 	return nil
 }
 
@@ -161,6 +176,9 @@ func (r *reading) keepWhole(ctx context.Context, object client.Object, kind stri
 		return app.ReadError(kind+" "+object.GetName(), err)
 	}
 	stripUser(whole)
+	if kind == "RebootPolicy" {
+		unstructured.RemoveNestedField(whole.Object, "spec", "notifications")
+	}
 	r.cluster.unreadable[object.GetUID()] = whole
 	return nil
 }
@@ -185,21 +203,21 @@ func (r *reading) deployments(ctx context.Context) error {
 	found, err := collect(ctx, r.client, &appsv1.DeploymentList{},
 		func(l *appsv1.DeploymentList) []appsv1.Deployment { return l.Items }, strip)
 	r.cluster.Deployments = found
-	return r.unknown("Deployments", "none is waited for, and the manager's options are taken to be the defaults", err)
+	return r.unknown("Deployments", withoutDeployments, err)
 }
 
 func (r *reading) statefulSets(ctx context.Context) error {
 	found, err := collect(ctx, r.client, &appsv1.StatefulSetList{},
 		func(l *appsv1.StatefulSetList) []appsv1.StatefulSet { return l.Items }, projection.StripStatefulSet)
 	r.cluster.StatefulSets = found
-	return r.unknown("StatefulSets", "none is waited for", err)
+	return r.unknown("StatefulSets", withoutStatefulSets, err)
 }
 
 func (r *reading) budgets(ctx context.Context) error {
 	found, err := collect(ctx, r.client, &policyv1.PodDisruptionBudgetList{},
 		func(l *policyv1.PodDisruptionBudgetList) []policyv1.PodDisruptionBudget { return l.Items }, projection.StripBudget)
 	r.cluster.Budgets = found
-	return r.unknown("PodDisruptionBudgets", "every pod is taken to have none", err)
+	return r.unknown("PodDisruptionBudgets", withoutBudgets, err)
 }
 
 // helperSets reads the DaemonSets of helpers, wherever they are if the namespace of the operator is not known yet.
@@ -217,13 +235,13 @@ func (r *reading) helperSets(ctx context.Context) error {
 		}
 	}
 	r.cluster.HelperSets = slices.DeleteFunc(found, func(set *appsv1.DaemonSet) bool { return set.Namespace != r.cluster.Namespace })
-	return r.unknown("DaemonSets", "each node without a pod of a helper is taken to lack one", err)
+	return r.unknown("DaemonSets", withoutHelperSets, err)
 }
 
 func (r *reading) pods(ctx context.Context) error {
 	found, err := collect(ctx, r.client, &corev1.PodList{}, func(l *corev1.PodList) []corev1.Pod { return l.Items }, podStripper(r.cluster))
 	r.cluster.Pods, r.cluster.PodsUnknown = found, err != nil
-	return r.unknown("Pods", "every node is taken to have a helper and no other pods", err)
+	return r.unknown("Pods", withoutPods, err)
 }
 
 func (r *reading) slots(ctx context.Context) error {

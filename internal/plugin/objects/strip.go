@@ -1,7 +1,9 @@
 package objects
 
 import (
+	"fmt"
 	"maps"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -10,8 +12,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
 	"github.com/reboot-operator/reboot-operator/controllers/projection"
+	"github.com/reboot-operator/reboot-operator/internal/podlabels"
 )
 
 // lastApplied is where kubectl keeps the whole of what it applied last.
@@ -49,10 +53,7 @@ func stripSlots(slots *corev1.ConfigMap) *corev1.ConfigMap {
 
 // podStripper keeps what a plan for a cluster reads of a pod; nothing of one that is on no node.
 func podStripper(c *Cluster) func(*corev1.Pod) *corev1.Pod {
-	named := sets.New(appsv1.DefaultDeploymentUniqueLabelKey)
-	for _, policy := range c.Policies {
-		named.Insert(policies.PodKeys(policy)...)
-	}
+	named := c.podKeys()
 	return func(pod *corev1.Pod) *corev1.Pod {
 		switch {
 		case pod.Namespace == c.Namespace && isOwn(pod):
@@ -62,6 +63,44 @@ func podStripper(c *Cluster) func(*corev1.Pod) *corev1.Pod {
 		}
 		return projection.StripPod(pod, named)
 	}
+}
+
+// podKeys are the labels and annotations of pods that a plan with the policies of the cluster looks at.
+func (c *Cluster) podKeys() sets.Set[string] {
+	named := sets.New(appsv1.DefaultDeploymentUniqueLabelKey)
+	for _, policy := range c.Policies {
+		named.Insert(policies.PodKeys(policy)...)
+	}
+	return named
+}
+
+// savedPod is a pod as it goes into a file. Annotations can have anything in them, also secrets: only those stay that a policy looks at.
+func (c *Cluster) savedPod() func(client.Object) client.Object {
+	named := c.podKeys()
+	return func(object client.Object) client.Object {
+		if pod, is := object.(*corev1.Pod); is {
+			object = podlabels.OnlyNamed(pod, named)
+		}
+		return typed(object, corev1.SchemeGroupVersion.WithKind("Pod"))
+	}
+}
+
+// Missing says in sentences what other policies look at that a file does not have.
+func (c *Cluster) Missing(others []*v1alpha1.RebootPolicy) []string {
+	var said []string
+	for _, policy := range others {
+		moment := model.NewMoment(c.Taken)
+		parsed := policies.Parse(policy, &moment)
+		_, drained := parsed.Drained.Keys()
+		_, awaited := parsed.WaitFor.Keys()
+		for _, key := range sets.List(sets.New(slices.Concat(drained, awaited)...)) {
+			if slices.ContainsFunc(c.Pods, func(pod *corev1.Pod) bool { return podlabels.AnnotationIsCut(pod, key) }) {
+				said = append(said, fmt.Sprintf("No pod is taken to have the annotation %s, which RebootPolicy %s looks at: the file has only "+
+					"annotations that a policy of the cluster looked at when it was saved.", key, policy.Name))
+			}
+		}
+	}
+	return said
 }
 
 func isOwn(pod *corev1.Pod) bool {

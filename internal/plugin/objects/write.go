@@ -78,7 +78,7 @@ func (c *Cluster) lists() []iter.Seq[client.Object] {
 		each(c.Leases, as(coordinationv1.SchemeGroupVersion.WithKind("Lease"))),
 		each(c.Volumes, as(storagev1.SchemeGroupVersion.WithKind("VolumeAttachment"))),
 		each(c.Maintenances, func(object client.Object) client.Object { return object }),
-		each(c.Pods, as(corev1.SchemeGroupVersion.WithKind("Pod"))),
+		each(c.Pods, c.savedPod()),
 	}
 }
 

@@ -170,13 +170,16 @@ func (o *options) answer(a *app.App, cluster *objects.Cluster, added []*v1alpha1
 	}
 	if o.at != "" {
 		answer.Assumptions = append(answer.Assumptions,
-			"Until the time of --at nothing is taken to change: no node starts, ends or asks for a reboot before it.")
+			"Until the time of --at nothing is taken to change: no node starts, ends or asks for a reboot before it, and what is under way goes on "+
+				"from there.")
+		cluster = later(cluster, at.Sub(answer.Taken))
 	}
 	snapshot := cluster.Snapshot(at)
 	answer.Forecast = forecast.Compute(forecast.Input{Snapshot: snapshot, Now: at})
 	if len(added) == 0 {
 		return answer, nil
 	}
+	answer.Assumptions = append(answer.Assumptions, cluster.Missing(added)...)
 	changed, kinds := withPolicies(cluster, added, at)
 	with := changed.Snapshot(at)
 	before := answer.Forecast

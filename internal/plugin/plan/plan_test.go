@@ -329,6 +329,57 @@ func TestManyNodesAreCutUnlessAllAreAskedFor(t *testing.T) {
 	}
 }
 
+func TestAnAttemptUnderWayIsTakenToGoOnAtTheTimeOfAt(t *testing.T) {
+	t.Parallel()
+	at := func(ago time.Duration) *metav1.MicroTime {
+		return ptr.To(metav1.NewMicroTime(plugintest.Now.Add(-ago)))
+	}
+	objects := fleet(t)
+	slots := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "reboot-operator-system", Name: v1alpha1.SlotsName}}
+	for _, object := range objects {
+		switch o := object.(type) {
+		case *corev1.Node:
+			if o.Name == "worker-1" {
+				o.Spec.Unschedulable = true
+				o.Annotations = map[string]string{v1alpha1.CordonAnnotation: "uid-of-worker-1"}
+				o.Status.Conditions[0].Status = corev1.ConditionUnknown
+			}
+		case *v1alpha1.NodeReboot:
+			if o.Spec.NodeName != "worker-1" {
+				continue
+			}
+			o.Status.PolicyName, o.Status.Zone, o.Status.NodeUID, o.Status.RequiredSince = "workers", "a", "uid-worker-1", at(time.Hour)
+			o.Status.Before = &v1alpha1.BootInfo{BootID: "boot-of-worker-1"}
+			o.Status.Attempt = &v1alpha1.Attempt{
+				Number: 1, PolicyName: "workers", Zone: "a", Cordon: v1alpha1.CordonOperator, GrantedTime: *at(4 * time.Minute),
+				CordonedTime: at(4 * time.Minute), DrainOrderedTime: at(4 * time.Minute), DrainedTime: at(time.Minute),
+				RebootOrderedTime: at(time.Minute),
+			}
+			o.Status.LastSequence = 1
+			o.Status.Order = &v1alpha1.RebootOrder{
+				Sequence: 1, Action: v1alpha1.ActionReboot, BootID: "boot-of-worker-1", Deadline: *at(-time.Minute), Protocol: v1alpha1.ProtocolLevel,
+			}
+			o.Status.Report.Sequence, o.Status.Report.State = 1, v1alpha1.OrderDone
+			slots.Data = map[string]string{"worker-1": fmt.Sprintf(`{"nodeReboot":%q,"uid":"uid-of-worker-1","attempt":1}`, o.Name)}
+		}
+	}
+	w := plugintest.New(t, 80, append(objects, slots)...)
+	for _, args := range [][]string{{"plan", "-o", "json"}, {"plan", "-o", "json", "--at", "22:00"}} {
+		code, out, errOut := w.Run(plugin.Run, args...)
+		var answer plan.Answer
+		if err := json.Unmarshal([]byte(out), &answer); err != nil || errOut != "" {
+			t.Fatalf("it says %q, %v", errOut, err)
+		}
+		node := answer.Forecast.Node("worker-1")
+		if code != app.ExitOK || node == nil || !node.Back.Known() {
+			t.Fatalf("%v ended with %d: %+v", args, code, answer.Forecast.Policies)
+		}
+		if takes := node.Back.Median().Sub(answer.Forecast.Computed); takes > 3*time.Minute {
+			t.Errorf("%v: what reboots is back %s after the beginning", args, takes)
+		}
+	}
+}
+
 func TestNodesWithoutAPolicyAreOneObstacle(t *testing.T) {
 	t.Parallel()
 	var objects []client.Object
