@@ -46,8 +46,12 @@ func Run(ctx context.Context, a *app.App, cluster client.WithWatch, options Opti
 	}
 	state := NewState(options.Policies)
 	for range 2 { // a list of each kind
-		u := <-source.Updates()
-		state.Apply(&u, a.Clock.Now())
+		select {
+		case <-ctx.Done():
+			return nil
+		case u := <-source.Updates():
+			state.Apply(&u, a.Clock.Now())
+		}
 	}
 	if options.Check != nil {
 		if err := options.Check(state.all(nil, a.Clock.Now())); err != nil {
