@@ -3,7 +3,6 @@ package dashboard
 import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/history"
-	"github.com/reboot-operator/reboot-operator/internal/plugin/install"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/why"
 )
 
@@ -18,9 +17,6 @@ func newExplainer(in *Input) *explainer {
 	e := &explainer{in: in, reboots: map[string][]v1alpha1.NodeReboot{}, facts: &why.Facts{
 		Now: in.Chart.Now, Zone: in.Zone, Policies: in.Fleet.Policies, Reboots: in.Fleet.Reboots, Nodes: in.Fleet.Nodes, Installed: in.Installed,
 	}}
-	if e.facts.Installed == nil {
-		e.facts.Installed = &install.Installation{}
-	}
 	for i := range in.Fleet.Reboots {
 		r := &in.Fleet.Reboots[i]
 		e.reboots[r.Spec.NodeName] = append(e.reboots[r.Spec.NodeName], *r)

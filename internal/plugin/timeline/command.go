@@ -14,12 +14,14 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/dashboard"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/history"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/install"
 )
 
 const (
@@ -52,11 +54,19 @@ type options struct {
 	since, until, output string
 }
 
+// shown is a chart, and what it was made of.
+type shown struct {
+	*app.App
+	cluster client.Reader
+	fleet   *app.Fleet
+	chart   *history.Chart
+}
+
 // writers write a chart, by the value of -o.
-var writers = map[string]func(*app.App, io.Writer, *app.Fleet, *history.Chart) error{
-	"text": func(a *app.App, w io.Writer, _ *app.Fleet, chart *history.Chart) error { return writeText(a, w, chart) },
-	"json": func(_ *app.App, w io.Writer, _ *app.Fleet, chart *history.Chart) error { return writeJSON(w, chart) },
-	"svg":  func(a *app.App, w io.Writer, _ *app.Fleet, chart *history.Chart) error { return writeSVG(a, w, chart) },
+var writers = map[string]func(context.Context, *shown, io.Writer) error{
+	"text": func(_ context.Context, s *shown, w io.Writer) error { return writeText(s.App, w, s.chart) },
+	"json": func(_ context.Context, s *shown, w io.Writer) error { return writeJSON(w, s.chart) },
+	"svg":  func(_ context.Context, s *shown, w io.Writer) error { return writeSVG(s.App, w, s.chart) },
 	"html": writeHTML,
 }
 
@@ -105,7 +115,7 @@ func run(ctx context.Context, a *app.App, o *options, args []string) error {
 	if err != nil {
 		return err
 	}
-	return write(a, a.Out, fleet, chart)
+	return write(ctx, &shown{App: a, cluster: c, fleet: fleet, chart: chart}, a.Out)
 }
 
 // chart makes the chart, with the Events that it needs.
@@ -199,8 +209,11 @@ func readEvents(ctx context.Context, c client.Reader) (events []eventsv1.Event, 
 }
 
 // writeHTML writes the page of the dashboard, as a file.
-func writeHTML(a *app.App, w io.Writer, fleet *app.Fleet, chart *history.Chart) error {
-	return dashboard.WritePage(w, &dashboard.Input{Cluster: a.ContextName(), Fleet: fleet, Chart: chart, Zone: a.Zone})
+func writeHTML(ctx context.Context, s *shown, w io.Writer) error {
+	return dashboard.WritePage(w, &dashboard.Input{
+		Cluster: s.ContextName(), Fleet: s.fleet, Chart: s.chart, Zone: s.Zone,
+		Installed: install.Read(ctx, s.cluster, ptr.Deref(s.Config.Namespace, "")),
+	})
 }
 
 func writeJSON(w io.Writer, chart *history.Chart) error {

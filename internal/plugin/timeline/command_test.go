@@ -9,12 +9,14 @@ import (
 	"testing"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -23,6 +25,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/history"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/history/recorded"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/install"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/plugintest"
 )
 
@@ -77,6 +80,41 @@ func TestThePageOfTheDashboardIsWrittenAsAFile(t *testing.T) {
 	}
 	if !strings.Contains(out, `"worker-b5"`) || strings.Contains(out, `"worker-b6"`) {
 		t.Errorf("it ended with %d, %s and\n%.2000s", code, errOut, out)
+	}
+}
+
+// running are a manager that leads and a helper on each node.
+func running(rollout *recorded.Rollout) []client.Object {
+	const namespace = "reboot-operator-system"
+	all := []client.Object{&coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: install.LeaseName},
+		Spec:       coordinationv1.LeaseSpec{RenewTime: &metav1.MicroTime{Time: rollout.Now}},
+	}}
+	for i := range rollout.Nodes {
+		name := rollout.Nodes[i].Name
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: "helper-" + name, Labels: map[string]string{v1alpha1.ComponentLabel: "helper"},
+		}}
+		pod.Spec.NodeName = name
+		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+		all = append(all, pod)
+	}
+	return all
+}
+
+func TestTheFileKnowsWhatRuns(t *testing.T) {
+	t.Parallel()
+	rollout := recorded.End(t)
+	terminal := plugintest.New(t, 0, append(rollout.Objects(), running(rollout)...)...)
+	terminal.Clock = clocktesting.NewFakePassiveClock(rollout.Now)
+	_, out, errOut := terminal.Run(plugin.Run, "timeline", "-o", "html")
+	if !strings.Contains(out, "Its helper (pod helper-worker-b5) is Ready") {
+		t.Errorf("it does not say that a helper is Ready: %s", errOut)
+	}
+	for _, wrong := range []string{"No manager is at work", "No helper runs", "kubectl -n  "} {
+		if strings.Contains(out, wrong) {
+			t.Errorf("it says %q", wrong)
+		}
 	}
 }
 
