@@ -27,10 +27,11 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 // limit is how long anything may take that happens by itself. It is no measure of speed.
-const limit = time.Minute
+const limit = await.Limit
 
 // The command says nothing in a log; see cmd/kubectl-reboots.
 func TestMain(m *testing.M) {

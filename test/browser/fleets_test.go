@@ -8,6 +8,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -97,9 +98,12 @@ func TestAThousandNodesAreSmooth(t *testing.T) {
 	c := f.client(t)
 	d := startDashboard(t, from(c, "large"))
 	b := openTab(t, 1440, 900)
-	b.do(chromedp.Navigate(d.address))
-	b.wait("all nodes are there", `document.querySelector("#count").textContent === "1000 nodes"`)
-	first := b.took()
+	var first []float64
+	for range 3 {
+		b.do(chromedp.Navigate("about:blank"), chromedp.Navigate(d.address))
+		b.wait("all nodes are there", `document.querySelector("#count").textContent === "1000 nodes"`)
+		first = append(first, b.took())
+	}
 	if rows := eval[int](b, `document.querySelectorAll(".row").length`); rows > 80 {
 		t.Errorf("%d rows are in the DOM: only those in sight have to be", rows)
 	}
@@ -115,12 +119,15 @@ func TestAThousandNodesAreSmooth(t *testing.T) {
 		b.wait("the change is there", fmt.Sprintf("Number(document.documentElement.dataset.seq) > %d", before))
 		updates = append(updates, b.took())
 	}
-	scroll := eval[float64](b, scroller)
-	fmt.Printf("1,000 nodes: the first document takes %.1f ms, the slowest of %d updates %.1f ms, "+
-		"the slowest of 20 steps of scrolling %.1f ms\n", first, len(updates), maximum(updates), scroll)
-	// Half of the target is left to a machine that is busy with other work.
-	if first > 500 || minimum(updates) > 50 || scroll > 200 {
-		t.Error("that is too slow: 50 ms is what an update may take")
+	scroll := eval[[]float64](b, scroller)
+	fmt.Printf("1,000 nodes: the first document takes %.1f to %.1f ms, one of %d updates %.1f to %.1f ms, one of %d steps of scrolling "+
+		"%.1f to %.1f ms\n", slices.Min(first), slices.Max(first), len(updates), slices.Min(updates), slices.Max(updates),
+		len(scroll), slices.Min(scroll), slices.Max(scroll))
+	// What is measured is the least of several, and it may be ten times the target: the machine may be busy with other work.
+	const busy, document, update, step = 10, 250, 50, 16
+	if slices.Min(first) > busy*document || slices.Min(updates) > busy*update || slices.Min(scroll) > busy*step {
+		t.Errorf("that is too slow: a document may take %d ms, an update %d ms, and a step of scrolling %d ms, and ten times as long on a busy machine",
+			document, update, step)
 	}
 	b.quiet(true)
 }
@@ -141,22 +148,6 @@ func (f fleet) waiting() []string {
 		}
 	}
 	return names
-}
-
-func maximum(all []float64) float64 {
-	most := all[0]
-	for _, one := range all {
-		most = max(most, one)
-	}
-	return most
-}
-
-func minimum(all []float64) float64 {
-	least := all[0]
-	for _, one := range all {
-		least = min(least, one)
-	}
-	return least
 }
 
 func hostOf(address string) string {
