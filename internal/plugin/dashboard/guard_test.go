@@ -14,6 +14,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/plugintest"
+	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 // serving is a server on a real port, with nothing to show.
@@ -186,6 +187,47 @@ func TestTheCodeForTheBrowserWorksOnceAndNotForLong(t *testing.T) {
 	passive.SetTime(noon.Add(codeLife))
 	if got := exchange(late); got != http.StatusUnauthorized {
 		t.Errorf("the code works after %s: %d", codeLife, got)
+	}
+}
+
+func TestACodeThatIsUsedTwiceChangesTheToken(t *testing.T) {
+	t.Parallel()
+	s := serve(t, clock.RealClock{})
+	warned := make(chan string, 2)
+	s.guard.exposed = func(token string) { warned <- token }
+	before, code := s.guard.token, s.guard.once()
+	exchange := func() int {
+		status, _, _ := s.ask(t, "GET", "/api/session", map[string]string{"Authorization": "Bearer " + code})
+		return status
+	}
+	if got := exchange(); got != http.StatusOK {
+		t.Fatalf("the code is refused: %d", got)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+s.port+"/api/stream", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+before)
+	stream, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stream.Body.Close() }()
+	if got := exchange(); got != http.StatusUnauthorized {
+		t.Errorf("the code works twice: %d", got)
+	}
+	after := await.Receive(t, "a warning", warned)
+	if _, err := io.ReadAll(stream.Body); err != nil {
+		t.Errorf("the stream of whoever has the token before ends with %v", err)
+	}
+	if got := s.ask3(t, before); got != http.StatusUnauthorized {
+		t.Errorf("the token before still works: %d", got)
+	}
+	if got := s.ask3(t, after); got != http.StatusOK {
+		t.Errorf("the new token is refused: %d", got)
+	}
+	if exchange(); len(warned) > 0 || s.ask3(t, after) != http.StatusOK {
+		t.Error("whoever has the code can change the token again and again")
 	}
 }
 

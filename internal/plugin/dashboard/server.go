@@ -83,13 +83,14 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 		s.session(w, r)
 		return
 	}
-	if !s.guard.allowed(r) {
+	revoked, good := s.guard.allowed(r)
+	if !good {
 		http.Error(w, "open the address that the command printed", http.StatusUnauthorized)
 		return
 	}
 	switch r.URL.Path {
 	case "/api/stream":
-		s.stream(w, r)
+		s.stream(w, r, revoked)
 	case "/api/node":
 		s.node(w, r)
 	default:
@@ -124,8 +125,8 @@ func writeJSON(w http.ResponseWriter, value any) {
 	_ = json.NewEncoder(w).Encode(value)
 }
 
-// stream sends the document, and from then on what changes, as server-sent events.
-func (s *server) stream(w http.ResponseWriter, r *http.Request) {
+// stream sends the document, and from then on what changes, as server-sent events, until the token is revoked.
+func (s *server) stream(w http.ResponseWriter, r *http.Request, revoked <-chan struct{}) {
 	select {
 	case s.streams <- struct{}{}:
 		defer func() { <-s.streams }()
@@ -143,17 +144,19 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		last = id
-		if !s.wait(r.Context(), w, changed, ticker) {
+		if !s.wait(r.Context(), w, revoked, changed, ticker) {
 			return
 		}
 	}
 }
 
-// wait waits for a change, and says every now and then that the server is there. It returns false when the page is gone.
-func (s *server) wait(ctx context.Context, w http.ResponseWriter, changed <-chan struct{}, ticker clock.Ticker) bool {
+// wait waits for a change, and says every now and then that the server is there. It returns false when the page is gone or no longer allowed.
+func (s *server) wait(ctx context.Context, w http.ResponseWriter, revoked, changed <-chan struct{}, ticker clock.Ticker) bool {
 	for {
 		select {
 		case <-ctx.Done():
+			return false
+		case <-revoked:
 			return false
 		case <-changed:
 			return true
