@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 // scroller scrolls.
@@ -39,6 +41,14 @@ func TestThePageIsReadableInLightAndDarkAndOnEveryScreen(t *testing.T) {
 	if got := eval[string](b, "location.href"); got != "http://"+hostOf(d.address)+"/" {
 		t.Errorf("the token stays in the address: %s", got)
 	}
+	// A person opens the address of the command in this tab, which already has the page: only the fragment changes.
+	_, fragment, _ := strings.Cut(d.address, "#")
+	eval[bool](b, `(document.body.dataset.old = "yes", setTimeout(() => { location.hash = `+quote(fragment)+`; }, 200), true)`)
+	await.True(t, "the page begins again, without the token in its address", func() bool {
+		again, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](`!document.body.dataset.old && location.hash === "" && `+
+			`document.querySelectorAll(".row").length > 20 && document.querySelector(".card").textContent.includes("Done about")`))
+		return err == nil && again
+	})
 	for _, scheme := range []string{"light", "dark"} {
 		b.prefers(scheme)
 		b.press(escape)

@@ -233,6 +233,8 @@ function listen() {
   byId('now').addEventListener('click', toNow);
   byId('fit').addEventListener('click', fitAll);
   addEventListener('keydown', onKey);
+  // Someone opened an address of the command in this tab. The page begins again, and removes the token from the address.
+  addEventListener('hashchange', () => { if (!store.static && /[#&](token|code)=/.test(location.hash)) location.reload(); });
 }
 
 async function start() {
