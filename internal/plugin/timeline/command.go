@@ -14,14 +14,12 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/dashboard"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/history"
-	"github.com/reboot-operator/reboot-operator/internal/plugin/install"
 )
 
 const (
@@ -59,6 +57,7 @@ type shown struct {
 	*app.App
 	cluster client.Reader
 	fleet   *app.Fleet
+	in      *history.Input
 	chart   *history.Chart
 }
 
@@ -115,7 +114,7 @@ func run(ctx context.Context, a *app.App, o *options, args []string) error {
 	if err != nil {
 		return err
 	}
-	return write(ctx, &shown{App: a, cluster: c, fleet: fleet, chart: chart}, a.Out)
+	return write(ctx, &shown{App: a, cluster: c, fleet: fleet, in: in, chart: chart}, a.Out)
 }
 
 // chart makes the chart, with the Events that it needs.
@@ -210,10 +209,7 @@ func readEvents(ctx context.Context, c client.Reader) (events []eventsv1.Event, 
 
 // writeHTML writes the page of the dashboard, as a file.
 func writeHTML(ctx context.Context, s *shown, w io.Writer) error {
-	return dashboard.WritePage(w, &dashboard.Input{
-		Cluster: s.ContextName(), Fleet: s.fleet, Chart: s.chart, Zone: s.Zone,
-		Installed: install.Read(ctx, s.cluster, ptr.Deref(s.Config.Namespace, "")),
-	})
+	return dashboard.WriteFile(ctx, s.App, s.cluster, w, s.fleet, s.in)
 }
 
 func writeJSON(w io.Writer, chart *history.Chart) error {

@@ -118,6 +118,21 @@ func TestTheFileKnowsWhatRuns(t *testing.T) {
 	}
 }
 
+func TestAFileThatEndsNowHasWhatIsExpected(t *testing.T) {
+	t.Parallel()
+	rollout := recorded.Middle(t)
+	rollout.Nodes = append(rollout.Nodes, corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "idle-1"}})
+	const forecast, idle, note = `"forecast":true`, `"node":"idle-1"`, "The timeline ends at "
+	_, out, errOut := terminal(t, 0, rollout).Run(plugin.Run, "timeline", "-o", "html")
+	if !strings.Contains(out, forecast) || !strings.Contains(out, idle) || strings.Contains(out, note) {
+		t.Errorf("it lacks what the dashboard shows: %s\n%.3000s", errOut, out[strings.Index(out, `id="data"`):])
+	}
+	_, out, errOut = terminal(t, 0, rollout).Run(plugin.Run, "timeline", "-o", "html", "--until", "1s")
+	if strings.Contains(out, forecast) || !strings.Contains(out, note) {
+		t.Errorf("it does not say that nothing is expected in it: %s", errOut)
+	}
+}
+
 // answering is a client of a recorded rollout whose lists fail as a function says.
 func answering(t *testing.T, fails func(client.ObjectList) error) *plugintest.Terminal {
 	t.Helper()
