@@ -29,7 +29,7 @@ const (
 	forbiddenRetry = 30 * time.Second
 	// doubt is for how long a refusal is taken for an outage of what was read before: an API server that has just started may refuse everyone.
 	doubt = 5 * time.Second
-	chunk          = 500
+	chunk = 500
 )
 
 // errClosed is a watch that ended at once.
