@@ -176,7 +176,7 @@ function beat() {
   const least = calm.matches ? 2000 : 120;
   setTimeout(() => {
     if (!document.hidden) tick();
-    if (Math.floor(Date.now() / MINUTE) !== beat.minute) { beat.minute = Math.floor(Date.now() / MINUTE); renderAll(); render(); }
+    if (Math.floor(Date.now() / MINUTE) !== beat.minute) { beat.minute = Math.floor(Date.now() / MINUTE); renderAll(); render(); if (store.selected) renderPanel(store.rows.get(store.selected), details, close); }
     beat();
   }, Math.max(least, Math.min(10000, per / 2)));
 }

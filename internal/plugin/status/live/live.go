@@ -186,9 +186,7 @@ func (m *viewer) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tickMsg:
 		command = next()
 	case outlookMsg:
-		if msg.Outlook != nil {
-			m.outlook = msg.Outlook
-		}
+		m.outlook = msg.Outlook // One that failed leaves none: an old one would be wrong.
 		if ask := m.ask(true); ask != nil && msg.next {
 			command = tea.Tick(cmp.Or(m.options.ForecastEvery, outlookEvery), func(time.Time) tea.Msg { return ask() })
 		}
