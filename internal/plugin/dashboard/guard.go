@@ -40,6 +40,9 @@ func newGuard(address net.Addr, passive clock.PassiveClock) *guard {
 	if port, err := netip.ParseAddrPort(address.String()); err == nil {
 		for _, host := range []string{"127.0.0.1", "localhost", "::1"} {
 			g.hosts[net.JoinHostPort(host, portText(port))] = true
+			if port.Port() == 80 { // Browsers leave it out.
+				g.hosts[strings.TrimSuffix(net.JoinHostPort(host, "80"), ":80")] = true
+			}
 		}
 	}
 	return g

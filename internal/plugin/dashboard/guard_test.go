@@ -237,6 +237,18 @@ func (s *serving) ask3(t *testing.T, token string) int {
 	return status
 }
 
+func TestThePortThatBrowsersLeaveOutMayBeMissing(t *testing.T) {
+	t.Parallel()
+	for port, want := range map[int]bool{80: true, 8001: false} {
+		g := newGuard(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}, clock.RealClock{})
+		for _, host := range []string{"127.0.0.1", "localhost", "[::1]"} {
+			if g.hosts[host] != want {
+				t.Errorf("port %d: the host %s is answered: %t", port, host, g.hosts[host])
+			}
+		}
+	}
+}
+
 func TestSecretsDifferAndHave128Bits(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strconv"
@@ -17,8 +18,8 @@ import (
 const (
 	// beat is how often a stream says that it is there.
 	beat = 15 * time.Second
-	// maxStreams bounds how many pages may be open at once.
-	maxStreams = 64
+	// maxStreams bounds how many pages may be open at once. Browsers open six connections to a server; one is left to ask for nodes.
+	maxStreams = 5
 	// writeLimit bounds how long a page may take to read what is sent to it.
 	writeLimit = 30 * time.Second
 )
@@ -131,7 +132,7 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request, revoked <-chan s
 	case s.streams <- struct{}{}:
 		defer func() { <-s.streams }()
 	default:
-		http.Error(w, "too many pages are open", http.StatusServiceUnavailable)
+		http.Error(w, fmt.Sprintf("%d pages are open, and more cannot be: close one", maxStreams), http.StatusServiceUnavailable)
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")

@@ -158,11 +158,12 @@ function renderLive() {
   if (connection.open && connection.server) { live.dataset.state = 'live'; setText(byId('live-text'), 'Live'); return; }
   if (!connection.since) return;
   live.dataset.state = 'stale';
-  const why = connection.denied ? 'open the address that the command printed' : connection.open ? connection.why : 'the command is gone';
+  const why = connection.denied ? 'open the address that the command printed' : connection.open ? connection.why : connection.refused || 'the command is gone';
   setText(byId('live-text'), connection.denied ? `Not signed in: ${why}` : `Not live since ${when(connection.since, Date.now())}: ${why}`);
 }
 
-function onState(state) {
+function onState(state, why) {
+  connection.refused = why || '';
   if (state === 'closed' && (connection.open || !connection.since)) connection.since = Date.now();
   connection.open = state === 'open';
   connection.denied = state === 'denied';
