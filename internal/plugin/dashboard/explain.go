@@ -29,7 +29,7 @@ func (e *explainer) detail(node string) Detail {
 	detail := Detail{Why: answer.Explanation, Commands: answer.Type, Story: []Entry{}}
 	chart := history.Build(&history.Input{
 		Reboots: e.reboots[node], Policies: e.in.Fleet.Policies, From: e.in.Chart.From, To: e.in.Chart.To, Now: e.in.Chart.Now,
-		Zone: e.in.Zone, OnlyNodes: []string{node}, Stories: true,
+		Zone: e.in.Zone, OnlyNodes: []string{node}, Stories: true, NoShades: true,
 	})
 	for i := range chart.Lanes {
 		for k := range chart.Lanes[i].Rows {
