@@ -116,15 +116,17 @@ func newShell(*testing.T) *shell { return &shell{} }
 
 // screen is what a line writes. At the first text it calls wrote, if that is set.
 type screen struct {
-	bytes.Buffer
+	text  bytes.Buffer
 	wrote func()
 }
+
+func (s *screen) String() string { return s.text.String() }
 
 func (s *screen) Write(text []byte) (int, error) {
 	if s.wrote != nil && strings.TrimSpace(string(text)) != "" {
 		s.wrote()
 	}
-	return s.Buffer.Write(text)
+	return s.text.Write(text)
 }
 
 // ended says whether an exit code is one of a line that was interrupted. One that failed has another.
