@@ -197,6 +197,20 @@ func TestObjectsThatCannotBeReadEndTheCommand(t *testing.T) {
 	}
 }
 
+func TestTextOfOthersCannotTurnALine(t *testing.T) {
+	t.Parallel()
+	rollout := recorded.End(t)
+	for i := range rollout.Reboots {
+		rollout.Reboots[i].Status.Message = "left\u202eright\u2066\u2028below"
+	}
+	for _, args := range [][]string{{"worker-a2"}, {"worker-a2", "-o", "svg"}} {
+		_, out, _ := terminal(t, 80, rollout).Run(plugin.Run, append([]string{"timeline"}, args...)...)
+		if out == "" || strings.ContainsAny(out, "\u202e\u2066\u2028") {
+			t.Errorf("%v turns a line:\n%s", args, out)
+		}
+	}
+}
+
 func TestAnEmptyClusterHasNoTimeline(t *testing.T) {
 	t.Parallel()
 	code, out, _ := plugintest.New(t, 80).Run(plugin.Run, "timeline", "--no-color")
