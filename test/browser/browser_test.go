@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,10 +28,11 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 // limit is how long anything may take that happens by itself. It is no measure of speed.
-const limit = time.Minute
+const limit = await.Limit
 
 // The command says nothing in a log; see cmd/kubectl-reboots.
 func TestMain(m *testing.M) {
@@ -62,7 +64,10 @@ func openTab(t *testing.T, width, height int) *tab {
 	t.Cleanup(cancel)
 	b := &tab{t: t, ctx: ctx}
 	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank"), chromedp.EmulateViewport(int64(width), int64(height))); err != nil {
-		t.Skipf("Chromium cannot be started; install the package chromium: %v", err)
+		if errors.Is(err, exec.ErrNotFound) {
+			t.Skipf("Chromium is not there; install the package chromium: %v", err)
+		}
+		t.Fatalf("Chromium cannot be started: %v", err)
 	}
 	go b.listen(chromedp.Console(ctx))
 	return b
@@ -196,8 +201,15 @@ func startDashboard(t *testing.T, change func(*app.App), args ...string) *dashbo
 	})
 	t.Cleanup(d.stop)
 	for d.address == "" {
-		receive(t, "the dashboard prints its address", out.wrote)
-		d.address = printed.FindString(out.text())
+		select {
+		case <-out.wrote:
+			d.address = printed.FindString(out.text())
+		case code := <-ended:
+			ended <- code
+			t.Fatalf("the dashboard ended with %d before it printed its address: %s", code, out.text())
+		case <-time.After(limit):
+			t.Fatalf("the dashboard printed no address within %s: %s", limit, out.text())
+		}
 	}
 	return d
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -183,4 +184,8 @@ func (b *tab) outage(cluster *testbed.Cluster) {
 	b.wait("the rows stay", `document.querySelectorAll(".row").length === 8`)
 	check(b.t, cluster.StartAPIServer(context.WithoutCancel(b.t.Context())))
 	b.wait("the page is live again", `document.querySelector("#live").dataset.state === "live"`)
+	b.wait("the rows are still there", `document.querySelectorAll(".row").length === 8`)
+	if notes := eval[string](b, `document.body.innerText`); strings.Contains(notes, "You may not read") {
+		b.t.Errorf("the page says after the outage:\n%s", notes)
+	}
 }

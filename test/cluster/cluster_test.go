@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,8 +20,6 @@ const (
 	// startTime bounds the start of the cluster on a busy machine, stepTime each line that is copied.
 	startTime = 5 * time.Minute
 	stepTime  = 3 * time.Minute
-	// lookTime is how long a line runs that a person would interrupt.
-	lookTime = 3 * time.Second
 )
 
 // interrupted marks a line that runs until it is interrupted.
@@ -115,21 +114,42 @@ type shell struct{ exported string }
 
 func newShell(*testing.T) *shell { return &shell{} }
 
+// screen is what a line writes. At the first text it calls wrote, if that is set.
+type screen struct {
+	text  bytes.Buffer
+	wrote func()
+}
+
+func (s *screen) String() string { return s.text.String() }
+
+func (s *screen) Write(text []byte) (int, error) {
+	if s.wrote != nil && strings.TrimSpace(string(text)) != "" {
+		s.wrote()
+	}
+	return s.text.Write(text)
+}
+
+// ended says whether an exit code is one of a line that was interrupted. One that failed has another.
+func ended(code int) bool {
+	const bySignal, ofShell = -1, 128 + int(syscall.SIGINT)
+	return code == 0 || code == bySignal || code == ofShell
+}
+
 // run types a line. One that runs until it is interrupted is, once a person has seen it.
 func (s *shell) run(t *testing.T, line string) (output string, code int) {
 	t.Helper()
 	if strings.HasPrefix(line, "export ") {
 		s.exported += line + "\n"
 	}
-	limit := stepTime
-	if strings.HasSuffix(line, interrupted) {
-		limit = lookTime
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithTimeout(t.Context(), stepTime)
 	defer cancel()
-	var text bytes.Buffer
+	text := &screen{}
+	if strings.HasSuffix(line, interrupted) {
+		text.wrote = cancel
+	}
 	command := exec.CommandContext(ctx, "bash", "-c", "set -e\n"+s.exported+"exec 2>&1\n"+line+"\n")
-	command.Stdout, command.Stderr = &text, &text
+	command.Stdout, command.Stderr = text, text
+	command.Env = append(os.Environ(), "BROWSER=true") // "kubectl reboots dashboard" opens no browser on the machine of the test.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGINT) }
 	command.WaitDelay = 10 * time.Second
@@ -137,10 +157,12 @@ func (s *shell) run(t *testing.T, line string) (output string, code int) {
 	switch {
 	case err == nil:
 		return text.String(), 0
-	case ctx.Err() != nil && limit == lookTime:
+	case errors.Is(ctx.Err(), context.Canceled) && text.wrote != nil && ended(command.ProcessState.ExitCode()):
 		return text.String(), 0
+	case errors.Is(ctx.Err(), context.Canceled):
+		return text.String() + err.Error() + "\n", 1
 	case ctx.Err() != nil:
-		return text.String() + fmt.Sprintf("it did not end within %s\n", limit), 1
+		return text.String() + fmt.Sprintf("it did not end within %s\n", stepTime), 1
 	}
 	return text.String() + err.Error() + "\n", 1
 }

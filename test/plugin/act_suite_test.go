@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -72,17 +74,30 @@ func newInstallation(t *testing.T) *installation {
 		}
 	})
 	i.admin = i.client(config)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address := freeAddress(t)
 	i.install(config, address)
 	i.serve(config, address)
 	return i
+}
+
+// freeAddress is an address to listen on later. Its port is below those that systems give to whoever asks for any: nobody gets it meanwhile.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	const lowest, count, tries = 20000, 12000, 100
+	var last error
+	for range tries {
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(lowest+rand.IntN(count)))
+		listener, err := net.Listen("tcp", address)
+		if err == nil {
+			err = listener.Close()
+		}
+		if err == nil {
+			return address
+		}
+		last = err
+	}
+	t.Fatalf("no port is free: %v", last)
+	return ""
 }
 
 func (i *installation) client(config *rest.Config) client.WithWatch {

@@ -45,6 +45,10 @@ type Input struct {
 
 // MakeChart makes the chart of a page: what happened from a time on, to all nodes, and what is expected.
 func MakeChart(fleet *app.Fleet, expected *forecast.Forecast, from, now time.Time, zone *time.Location) *history.Chart {
+	return history.Build(chartInput(fleet, expected, from, now, zone))
+}
+
+func chartInput(fleet *app.Fleet, expected *forecast.Forecast, from, now time.Time, zone *time.Location) *history.Input {
 	in := &history.Input{
 		Reboots: fleet.Reboots, Policies: fleet.Policies, Nodes: fleet.Nodes, Forecast: Expected(expected),
 		From: from.Truncate(quarter), To: now.Add(ahead).Truncate(quarter), Now: now, Zone: zone, AllNodes: true,
@@ -54,7 +58,7 @@ func MakeChart(fleet *app.Fleet, expected *forecast.Forecast, from, now time.Tim
 			in.To = end
 		}
 	}
-	return history.Build(in)
+	return in
 }
 
 const (

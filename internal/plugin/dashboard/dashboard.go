@@ -108,6 +108,10 @@ func run(ctx context.Context, a *app.App, o *options, p parts) error {
 // announce prints the address, and opens the browser.
 func announce(ctx context.Context, a *app.App, o *options, p parts, g *guard, address net.Addr) error {
 	base := "http://" + address.String() + "/#"
+	g.exposed = func(token string) {
+		_, _ = fmt.Fprintf(a.ErrOut, "The code for the browser was used twice: someone else on this machine may have seen the dashboard. "+
+			"All pages were signed out.\nThe dashboard is now at %stoken=%s\n", base, token)
+	}
 	_, err := fmt.Fprintf(a.Out, "The dashboard is at %stoken=%s\n"+
 		"The address lets others on this machine see what you see: keep it to yourself. Press Ctrl+C to end.\n", base, g.token)
 	if err != nil || o.noBrowser {

@@ -3,7 +3,6 @@ package dashboard
 import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/history"
-	"github.com/reboot-operator/reboot-operator/internal/plugin/install"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/why"
 )
 
@@ -18,9 +17,6 @@ func newExplainer(in *Input) *explainer {
 	e := &explainer{in: in, reboots: map[string][]v1alpha1.NodeReboot{}, facts: &why.Facts{
 		Now: in.Chart.Now, Zone: in.Zone, Policies: in.Fleet.Policies, Reboots: in.Fleet.Reboots, Nodes: in.Fleet.Nodes, Installed: in.Installed,
 	}}
-	if e.facts.Installed == nil {
-		e.facts.Installed = &install.Installation{}
-	}
 	for i := range in.Fleet.Reboots {
 		r := &in.Fleet.Reboots[i]
 		e.reboots[r.Spec.NodeName] = append(e.reboots[r.Spec.NodeName], *r)
@@ -33,7 +29,7 @@ func (e *explainer) detail(node string) Detail {
 	detail := Detail{Why: answer.Explanation, Commands: answer.Type, Story: []Entry{}}
 	chart := history.Build(&history.Input{
 		Reboots: e.reboots[node], Policies: e.in.Fleet.Policies, From: e.in.Chart.From, To: e.in.Chart.To, Now: e.in.Chart.Now,
-		Zone: e.in.Zone, OnlyNodes: []string{node}, Stories: true,
+		Zone: e.in.Zone, OnlyNodes: []string{node}, Stories: true, NoShades: true,
 	})
 	for i := range chart.Lanes {
 		for k := range chart.Lanes[i].Rows {

@@ -22,21 +22,27 @@ type guard struct {
 	clock clock.PassiveClock
 	// hosts are the values of the header Host by which this server may be called.
 	hosts map[string]bool
-	// token is in the address that is printed. Whoever has it may read.
-	token string
+	// exposed, if it is set, is called when someone else may have had the token. It gets the one that is good from then on.
+	exposed func(token string)
 
 	mu sync.Mutex
+	// token is in the address that is printed. Whoever has it may read. When it changes, revoked is closed.
+	token   string
+	revoked chan struct{}
 	// code is in the address that a browser is started with. Others may read that in the list of processes, so it works once, and not for
-	// long.
-	code    string
-	expires time.Time
+	// long. It is spent when it was exchanged for the token.
+	code, spent string
+	expires     time.Time
 }
 
 func newGuard(address net.Addr, passive clock.PassiveClock) *guard {
-	g := &guard{clock: passive, hosts: map[string]bool{}, token: secret()}
+	g := &guard{clock: passive, hosts: map[string]bool{}, token: secret(), revoked: make(chan struct{})}
 	if port, err := netip.ParseAddrPort(address.String()); err == nil {
 		for _, host := range []string{"127.0.0.1", "localhost", "::1"} {
 			g.hosts[net.JoinHostPort(host, portText(port))] = true
+			if port.Port() == 80 { // Browsers leave it out.
+				g.hosts[strings.TrimSuffix(net.JoinHostPort(host, "80"), ":80")] = true
+			}
 		}
 	}
 	return g
@@ -62,14 +68,24 @@ func (g *guard) once() string {
 	return g.code
 }
 
-// redeem exchanges a code for the token.
+// redeem exchanges a code for the token. A code that comes a second time was read by someone else, who may have been the first: the token
+// changes, and whoever has the one before sees nothing more.
 func (g *guard) redeem(code string) (token string, good bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.spent != "" && same(code, g.spent) {
+		g.spent, g.token = "", secret()
+		close(g.revoked)
+		g.revoked = make(chan struct{})
+		if g.exposed != nil {
+			g.exposed(g.token)
+		}
+		return "", false
+	}
 	if g.code == "" || !same(code, g.code) || !g.clock.Now().Before(g.expires) {
 		return "", false
 	}
-	g.code = ""
+	g.code, g.spent = "", code
 	return g.token, true
 }
 
@@ -120,5 +136,9 @@ func bearer(r *http.Request) string {
 	return token
 }
 
-// allowed says whether a request carries the token.
-func (g *guard) allowed(r *http.Request) bool { return same(bearer(r), g.token) }
+// allowed says whether a request carries the token, and what is closed when that is no longer good.
+func (g *guard) allowed(r *http.Request) (revoked <-chan struct{}, good bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.revoked, same(bearer(r), g.token)
+}

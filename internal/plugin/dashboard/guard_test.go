@@ -14,6 +14,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/plugintest"
+	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
 // serving is a server on a real port, with nothing to show.
@@ -189,10 +190,63 @@ func TestTheCodeForTheBrowserWorksOnceAndNotForLong(t *testing.T) {
 	}
 }
 
+func TestACodeThatIsUsedTwiceChangesTheToken(t *testing.T) {
+	t.Parallel()
+	s := serve(t, clock.RealClock{})
+	warned := make(chan string, 2)
+	s.guard.exposed = func(token string) { warned <- token }
+	before, code := s.guard.token, s.guard.once()
+	exchange := func() int {
+		status, _, _ := s.ask(t, "GET", "/api/session", map[string]string{"Authorization": "Bearer " + code})
+		return status
+	}
+	if got := exchange(); got != http.StatusOK {
+		t.Fatalf("the code is refused: %d", got)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+s.port+"/api/stream", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+before)
+	stream, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stream.Body.Close() }()
+	if got := exchange(); got != http.StatusUnauthorized {
+		t.Errorf("the code works twice: %d", got)
+	}
+	after := await.Receive(t, "a warning", warned)
+	if _, err := io.ReadAll(stream.Body); err != nil {
+		t.Errorf("the stream of whoever has the token before ends with %v", err)
+	}
+	if got := s.ask3(t, before); got != http.StatusUnauthorized {
+		t.Errorf("the token before still works: %d", got)
+	}
+	if got := s.ask3(t, after); got != http.StatusOK {
+		t.Errorf("the new token is refused: %d", got)
+	}
+	if exchange(); len(warned) > 0 || s.ask3(t, after) != http.StatusOK {
+		t.Error("whoever has the code can change the token again and again")
+	}
+}
+
 func (s *serving) ask3(t *testing.T, token string) int {
 	t.Helper()
 	status, _, _ := s.ask(t, "GET", "/api/stream", map[string]string{"Authorization": "Bearer " + token})
 	return status
+}
+
+func TestThePortThatBrowsersLeaveOutMayBeMissing(t *testing.T) {
+	t.Parallel()
+	for port, want := range map[int]bool{80: true, 8001: false} {
+		g := newGuard(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}, clock.RealClock{})
+		for _, host := range []string{"127.0.0.1", "localhost", "[::1]"} {
+			if g.hosts[host] != want {
+				t.Errorf("port %d: the host %s is answered: %t", port, host, g.hosts[host])
+			}
+		}
+	}
 }
 
 func TestSecretsDifferAndHave128Bits(t *testing.T) {

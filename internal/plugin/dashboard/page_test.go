@@ -98,7 +98,7 @@ func TestAFileHasTheDetailsOfEachNode(t *testing.T) {
 	if err := json.Unmarshal([]byte(inlined.FindStringSubmatch(write(t, in))[1]), &doc); err != nil {
 		t.Fatal(err)
 	}
-	if len(doc.Details) != 2 || !strings.Contains(doc.Details["worker-1"].Why, "paused") || len(doc.Details["worker-1"].Commands) == 0 {
+	if len(doc.Details) != 2 || !strings.Contains(doc.Details["worker-1"].Why, "paused") || len(doc.Details["worker-2"].Commands) == 0 {
 		t.Errorf("the details are %+v", doc.Details)
 	}
 }
@@ -148,6 +148,19 @@ func TestARowSaysWhereItsNodeIs(t *testing.T) {
 				t.Errorf("the row (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestAFileThatDoesNotKnowWhatRunsSaysNothingAboutIt(t *testing.T) {
+	t.Parallel()
+	in := inputOf(map[string]v1alpha1.Phase{"worker-1": v1alpha1.PhasePending})
+	in.Fleet.Nodes = append(in.Fleet.Nodes, corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "idle"}})
+	in.Chart = MakeChart(in.Fleet, nil, noon.Add(-time.Hour), noon, time.UTC)
+	page := write(t, in)
+	for _, wrong := range []string{"No manager is at work", "No helper runs", "kubectl -n  "} {
+		if strings.Contains(page, wrong) {
+			t.Errorf("it says %q", wrong)
+		}
 	}
 }
 

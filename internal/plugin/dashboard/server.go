@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strconv"
@@ -17,8 +18,8 @@ import (
 const (
 	// beat is how often a stream says that it is there.
 	beat = 15 * time.Second
-	// maxStreams bounds how many pages may be open at once.
-	maxStreams = 64
+	// maxStreams bounds how many pages may be open at once. Browsers open six connections to a server; one is left to ask for nodes.
+	maxStreams = 5
 	// writeLimit bounds how long a page may take to read what is sent to it.
 	writeLimit = 30 * time.Second
 )
@@ -83,13 +84,14 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 		s.session(w, r)
 		return
 	}
-	if !s.guard.allowed(r) {
+	revoked, good := s.guard.allowed(r)
+	if !good {
 		http.Error(w, "open the address that the command printed", http.StatusUnauthorized)
 		return
 	}
 	switch r.URL.Path {
 	case "/api/stream":
-		s.stream(w, r)
+		s.stream(w, r, revoked)
 	case "/api/node":
 		s.node(w, r)
 	default:
@@ -124,13 +126,13 @@ func writeJSON(w http.ResponseWriter, value any) {
 	_ = json.NewEncoder(w).Encode(value)
 }
 
-// stream sends the document, and from then on what changes, as server-sent events.
-func (s *server) stream(w http.ResponseWriter, r *http.Request) {
+// stream sends the document, and from then on what changes, as server-sent events, until the token is revoked.
+func (s *server) stream(w http.ResponseWriter, r *http.Request, revoked <-chan struct{}) {
 	select {
 	case s.streams <- struct{}{}:
 		defer func() { <-s.streams }()
 	default:
-		http.Error(w, "too many pages are open", http.StatusServiceUnavailable)
+		http.Error(w, fmt.Sprintf("%d pages are open, and more cannot be: close one", maxStreams), http.StatusServiceUnavailable)
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -143,17 +145,19 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		last = id
-		if !s.wait(r.Context(), w, changed, ticker) {
+		if !s.wait(r.Context(), w, revoked, changed, ticker) {
 			return
 		}
 	}
 }
 
-// wait waits for a change, and says every now and then that the server is there. It returns false when the page is gone.
-func (s *server) wait(ctx context.Context, w http.ResponseWriter, changed <-chan struct{}, ticker clock.Ticker) bool {
+// wait waits for a change, and says every now and then that the server is there. It returns false when the page is gone or no longer allowed.
+func (s *server) wait(ctx context.Context, w http.ResponseWriter, revoked, changed <-chan struct{}, ticker clock.Ticker) bool {
 	for {
 		select {
 		case <-ctx.Done():
+			return false
+		case <-revoked:
 			return false
 		case <-changed:
 			return true

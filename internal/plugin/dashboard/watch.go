@@ -27,7 +27,9 @@ const (
 	lastRetry  = 10 * time.Second
 	// forbiddenRetry is after how long something is asked for again that may not be read.
 	forbiddenRetry = 30 * time.Second
-	chunk          = 500
+	// doubt is for how long a refusal is taken for an outage of what was read before: an API server that has just started may refuse everyone.
+	doubt = 5 * time.Second
+	chunk = 500
 )
 
 // errClosed is a watch that ended at once.
@@ -55,6 +57,9 @@ type kind struct {
 	denied  string
 	failing time.Time
 	why     string
+	// listed says that the last list worked, and refused since when a list or a watch has not been allowed.
+	listed  bool
+	refused time.Time
 }
 
 func newWatcher(c client.WithWatch, clocks clock.WithTicker) *watcher {
@@ -108,9 +113,13 @@ func (w *watcher) fail(k *kind, err error) (denied bool) {
 	defer w.mu.Unlock()
 	defer signal(w.changed)
 	if apierrors.IsForbidden(err) || meta.IsNoMatchError(err) {
-		k.objects, k.read, k.failing = nil, false, time.Time{}
-		k.denied = sentence(app.ReadError(k.plural, err).Error()) + " On this page, " + k.lacks + "."
-		return true
+		if k.refused.IsZero() {
+			k.refused = w.clock.Now()
+		}
+		if !k.read || w.clock.Since(k.refused) >= doubt {
+			k.deny(err)
+			return true
+		}
 	}
 	if k.failing.IsZero() {
 		k.failing = w.clock.Now()
@@ -119,16 +128,39 @@ func (w *watcher) fail(k *kind, err error) (denied bool) {
 	return false
 }
 
+// deny notes that a kind may not be read, or only be listed.
+func (k *kind) deny(err error) {
+	k.failing = time.Time{}
+	if k.listed {
+		k.denied = fmt.Sprintf("You may list %s, but not watch them: changes are shown every %s.", k.plural, forbiddenRetry)
+		return
+	}
+	k.objects, k.read = nil, false
+	k.denied = sentence(app.ReadError(k.plural, err).Error()) + " On this page, " + k.lacks + "."
+}
+
+// allow notes that a kind may be read and watched.
+func (w *watcher) allow(k *kind) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if k.refused = (time.Time{}); k.denied != "" {
+		k.denied = ""
+		signal(w.changed)
+	}
+}
+
 func sentence(text string) string {
 	return strings.ToUpper(text[:1]) + strings.TrimSuffix(text[1:], ".") + "."
 }
 
 // listAndWatch reads a kind, and follows its changes. It returns nil if it has to be read again.
 func (w *watcher) listAndWatch(ctx context.Context, k *kind) error {
+	k.listed = false
 	version, err := w.readAll(ctx, k)
 	if err != nil {
 		return err
 	}
+	k.listed = true
 	for {
 		began := w.clock.Now()
 		changes, err := w.client.Watch(ctx, k.list(), &client.ListOptions{Raw: &metav1.ListOptions{
@@ -140,6 +172,7 @@ func (w *watcher) listAndWatch(ctx context.Context, k *kind) error {
 		if err != nil {
 			return err
 		}
+		w.allow(k)
 		next, err := w.take(ctx, k, changes, version)
 		changes.Stop()
 		switch {
@@ -178,7 +211,7 @@ func (w *watcher) readAll(ctx context.Context, k *kind) (version string, err err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	k.objects, k.read, k.denied, k.failing, k.why = objects, true, "", time.Time{}, ""
+	k.objects, k.read, k.failing, k.why = objects, true, time.Time{}, ""
 	signal(w.changed)
 	return version, nil
 }

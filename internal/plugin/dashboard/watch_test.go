@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/utils/clock"
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -89,6 +90,43 @@ func TestWhatMayNotBeReadIsSaidAndTheRestIsShown(t *testing.T) {
 	})
 	if !w.state().Live {
 		t.Error("it is not live, although everything that may be read is up to date")
+	}
+}
+
+func TestARefusalOfAnAPIServerThatHasJustStartedEmptiesNothing(t *testing.T) {
+	t.Parallel()
+	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "nodes"}, "", errors.New("no"))
+	clocks := clocktesting.NewFakeClock(noon)
+	w := newWatcher(plugintest.New(t, 0, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "a"}}).Client, clocks)
+	nodes := w.kinds[2]
+	read := func() {
+		nodes.listed = false
+		if _, err := w.readAll(t.Context(), nodes); err != nil {
+			t.Fatal(err)
+		}
+		nodes.listed = true
+	}
+	read()
+	nodes.listed = false
+	if w.fail(nodes, forbidden) || w.state().Live || nodes.denied != "" || len(nodes.objects) != 1 {
+		t.Errorf("the first refusal is no outage: %+v", nodes)
+	}
+	clocks.Step(doubt)
+	if !w.fail(nodes, forbidden) || !w.state().Live || !strings.Contains(nodes.denied, "may not read Nodes") || nodes.read {
+		t.Errorf("a refusal that lasts is an outage: %+v", nodes)
+	}
+	read()
+	if w.allow(nodes); nodes.denied != "" || len(nodes.objects) != 1 {
+		t.Errorf("it is not read again: %+v", nodes)
+	}
+	w.fail(nodes, forbidden)
+	clocks.Step(doubt)
+	read()
+	if !w.fail(nodes, forbidden) || !strings.HasPrefix(nodes.denied, "You may list Nodes, but not watch them") || len(nodes.objects) != 1 {
+		t.Errorf("what may be listed only is not kept: %+v", nodes)
+	}
+	if read(); nodes.denied == "" {
+		t.Error("the note about it comes and goes")
 	}
 }
 

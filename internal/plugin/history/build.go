@@ -18,7 +18,9 @@ func Build(in *Input) *Chart {
 	drawn := b.rows()
 	chart.Lanes = b.lanes(drawn)
 	chart.Policies = b.summaries(drawn)
-	chart.Shades = b.shades(drawn)
+	if !in.NoShades {
+		chart.Shades = b.shades(drawn)
+	}
 	chart.Notes = b.notes
 	return chart
 }

@@ -29,6 +29,8 @@ type Input struct {
 	OnlyNodes, OnlyPolicies []string
 	// AllNodes gives a row to every node, also to those to which nothing happened.
 	AllNodes bool
+	// NoShades leaves out windows and freezes.
+	NoShades bool
 	// Stories fills in the story of each row.
 	Stories bool
 }

@@ -5,9 +5,12 @@ import (
 	"iter"
 	"strings"
 	"testing"
+	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/plugin"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/plugintest"
@@ -34,6 +37,21 @@ func TestWhatHasFinishedIsShownOnlyIfAskedFor(t *testing.T) {
 		t.Errorf("with --all:\n%s", all)
 	}
 	golden(t, "all-120", all)
+}
+
+func TestNodesWhoseStartCannotBeReadAreShown(t *testing.T) {
+	t.Parallel()
+	unreadable := func(r *v1alpha1.NodeReboot) { r.Status.Attempt.GrantedTime = metav1.MicroTime{} }
+	terminal := plugintest.New(t, 80, fleet.Policy("all"),
+		fleet.Reboot("all", "a", "node-1", fleet.Drains(time.Minute, 1, 2), unreadable),
+		fleet.Reboot("all", "a", "node-2", fleet.Drains(time.Minute, 1, 2)),
+		fleet.Reboot("all", "a", "node-3", fleet.Drains(time.Minute, 1, 2), unreadable))
+	code, out, errOut := terminal.Run(plugin.Run, "status", "--no-color")
+	for _, node := range []string{"node-1", "node-2", "node-3"} {
+		if code != app.ExitOK || !strings.Contains(out, node) {
+			t.Errorf("it ended with %d and %s, and %s is not in\n%s", code, errOut, node, out)
+		}
+	}
 }
 
 func TestWideAddsMessagesAndCutsNothingElsewhere(t *testing.T) {

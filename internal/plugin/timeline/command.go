@@ -52,11 +52,20 @@ type options struct {
 	since, until, output string
 }
 
+// shown is a chart, and what it was made of.
+type shown struct {
+	*app.App
+	cluster client.Reader
+	fleet   *app.Fleet
+	in      *history.Input
+	chart   *history.Chart
+}
+
 // writers write a chart, by the value of -o.
-var writers = map[string]func(*app.App, io.Writer, *app.Fleet, *history.Chart) error{
-	"text": func(a *app.App, w io.Writer, _ *app.Fleet, chart *history.Chart) error { return writeText(a, w, chart) },
-	"json": func(_ *app.App, w io.Writer, _ *app.Fleet, chart *history.Chart) error { return writeJSON(w, chart) },
-	"svg":  func(a *app.App, w io.Writer, _ *app.Fleet, chart *history.Chart) error { return writeSVG(a, w, chart) },
+var writers = map[string]func(context.Context, *shown, io.Writer) error{
+	"text": func(_ context.Context, s *shown, w io.Writer) error { return writeText(s.App, w, s.chart) },
+	"json": func(_ context.Context, s *shown, w io.Writer) error { return writeJSON(w, s.chart) },
+	"svg":  func(_ context.Context, s *shown, w io.Writer) error { return writeSVG(s.App, w, s.chart) },
 	"html": writeHTML,
 }
 
@@ -105,7 +114,7 @@ func run(ctx context.Context, a *app.App, o *options, args []string) error {
 	if err != nil {
 		return err
 	}
-	return write(a, a.Out, fleet, chart)
+	return write(ctx, &shown{App: a, cluster: c, fleet: fleet, in: in, chart: chart}, a.Out)
 }
 
 // chart makes the chart, with the Events that it needs.
@@ -199,8 +208,8 @@ func readEvents(ctx context.Context, c client.Reader) (events []eventsv1.Event, 
 }
 
 // writeHTML writes the page of the dashboard, as a file.
-func writeHTML(a *app.App, w io.Writer, fleet *app.Fleet, chart *history.Chart) error {
-	return dashboard.WritePage(w, &dashboard.Input{Cluster: a.ContextName(), Fleet: fleet, Chart: chart, Zone: a.Zone})
+func writeHTML(ctx context.Context, s *shown, w io.Writer) error {
+	return dashboard.WriteFile(ctx, s.App, s.cluster, w, s.fleet, s.in)
 }
 
 func writeJSON(w io.Writer, chart *history.Chart) error {

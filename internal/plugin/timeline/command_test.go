@@ -9,12 +9,14 @@ import (
 	"testing"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -23,6 +25,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/history"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/history/recorded"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/install"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/plugintest"
 )
 
@@ -77,6 +80,56 @@ func TestThePageOfTheDashboardIsWrittenAsAFile(t *testing.T) {
 	}
 	if !strings.Contains(out, `"worker-b5"`) || strings.Contains(out, `"worker-b6"`) {
 		t.Errorf("it ended with %d, %s and\n%.2000s", code, errOut, out)
+	}
+}
+
+// running are a manager that leads and a helper on each node.
+func running(rollout *recorded.Rollout) []client.Object {
+	const namespace = "reboot-operator-system"
+	all := []client.Object{&coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: install.LeaseName},
+		Spec:       coordinationv1.LeaseSpec{RenewTime: &metav1.MicroTime{Time: rollout.Now}},
+	}}
+	for i := range rollout.Nodes {
+		name := rollout.Nodes[i].Name
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: "helper-" + name, Labels: map[string]string{v1alpha1.ComponentLabel: "helper"},
+		}}
+		pod.Spec.NodeName = name
+		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+		all = append(all, pod)
+	}
+	return all
+}
+
+func TestTheFileKnowsWhatRuns(t *testing.T) {
+	t.Parallel()
+	rollout := recorded.End(t)
+	terminal := plugintest.New(t, 0, append(rollout.Objects(), running(rollout)...)...)
+	terminal.Clock = clocktesting.NewFakePassiveClock(rollout.Now)
+	_, out, errOut := terminal.Run(plugin.Run, "timeline", "-o", "html")
+	if !strings.Contains(out, "Its helper (pod helper-worker-b5) is Ready") {
+		t.Errorf("it does not say that a helper is Ready: %s", errOut)
+	}
+	for _, wrong := range []string{"No manager is at work", "No helper runs", "kubectl -n  "} {
+		if strings.Contains(out, wrong) {
+			t.Errorf("it says %q", wrong)
+		}
+	}
+}
+
+func TestAFileThatEndsNowHasWhatIsExpected(t *testing.T) {
+	t.Parallel()
+	rollout := recorded.Middle(t)
+	rollout.Nodes = append(rollout.Nodes, corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "idle-1"}})
+	const forecast, idle, note = `"forecast":true`, `"node":"idle-1"`, "The timeline ends at "
+	_, out, errOut := terminal(t, 0, rollout).Run(plugin.Run, "timeline", "-o", "html")
+	if !strings.Contains(out, forecast) || !strings.Contains(out, idle) || strings.Contains(out, note) {
+		t.Errorf("it lacks what the dashboard shows: %s\n%.3000s", errOut, out[strings.Index(out, `id="data"`):])
+	}
+	_, out, errOut = terminal(t, 0, rollout).Run(plugin.Run, "timeline", "-o", "html", "--until", "1s")
+	if strings.Contains(out, forecast) || !strings.Contains(out, note) {
+		t.Errorf("it does not say that nothing is expected in it: %s", errOut)
 	}
 }
 
@@ -141,6 +194,20 @@ func TestObjectsThatCannotBeReadEndTheCommand(t *testing.T) {
 				t.Errorf("it ended with %d, %q and %q", code, out, errOut)
 			}
 		})
+	}
+}
+
+func TestTextOfOthersCannotTurnALine(t *testing.T) {
+	t.Parallel()
+	rollout := recorded.End(t)
+	for i := range rollout.Reboots {
+		rollout.Reboots[i].Status.Message = "left\u202eright\u2066\u2028below"
+	}
+	for _, args := range [][]string{{"worker-a2"}, {"worker-a2", "-o", "svg"}} {
+		_, out, _ := terminal(t, 80, rollout).Run(plugin.Run, append([]string{"timeline"}, args...)...)
+		if out == "" || strings.ContainsAny(out, "\u202e\u2066\u2028") {
+			t.Errorf("%v turns a line:\n%s", args, out)
+		}
 	}
 }
 

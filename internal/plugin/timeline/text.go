@@ -10,6 +10,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/cells"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/history"
 )
 
@@ -108,15 +109,8 @@ func fit(text string, width int) string {
 	return text + strings.Repeat(" ", max(0, width-ansi.StringWidth(text)))
 }
 
-// plain is a text without what a terminal would act on.
-func plain(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, text)
-}
+// plain is a text without what a terminal would act on, and without what turns the direction of a line.
+func plain(text string) string { return cells.Clean(text) }
 
 func (p *page) head() {
 	from, to := p.chart.From.In(p.app.Zone), p.chart.To.In(p.app.Zone)

@@ -195,18 +195,19 @@ const mostCommands = 3
 
 // fill makes commands of patterns. A pattern with a name that is not known is left out.
 func (f *Facts) fill(patterns []string, answer *Answer, message string) []string {
+	installed := cmp.Or(f.Installed, &install.Installation{})
 	names := map[string]string{
-		"{node}": answer.Node, "{reboot}": answer.NodeReboot, "{policy}": answer.Policy, "{namespace}": f.Installed.Namespace,
+		"{node}": answer.Node, "{reboot}": answer.NodeReboot, "{policy}": answer.Policy, "{namespace}": installed.Namespace,
 		"{helpers}": "", "{manager}": "",
 	}
 	if f.policy(answer.Policy) == nil {
 		names["{policy}"] = ""
 	}
-	if len(f.Installed.HelperSets) > 0 {
-		names["{helpers}"] = f.Installed.HelperSets[0].Name
+	if len(installed.HelperSets) > 0 {
+		names["{helpers}"] = installed.HelperSets[0].Name
 	}
-	if len(f.Installed.Managers) > 0 {
-		names["{manager}"] = f.Installed.Managers[0].Name
+	if len(installed.Managers) > 0 {
+		names["{manager}"] = installed.Managers[0].Name
 	}
 	var commands []string
 	for _, pattern := range patterns {
@@ -358,6 +359,9 @@ func (f *Facts) explainPolicy(p *v1alpha1.RebootPolicy) Answer {
 
 // aboutManager says that nobody leads: what is written then is old.
 func (f *Facts) aboutManager(answer *Answer) string {
+	if f.Installed == nil {
+		return ""
+	}
 	since, silent := f.Installed.Silence(f.Now)
 	if !silent {
 		return ""

@@ -21,7 +21,7 @@ type Facts struct {
 	Policies []v1alpha1.RebootPolicy
 	Reboots  []v1alpha1.NodeReboot
 	Nodes    []corev1.Node
-	// Installed is what of the operator runs.
+	// Installed is what of the operator runs; nil if that is not known.
 	Installed *install.Installation
 }
 

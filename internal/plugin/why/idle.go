@@ -179,6 +179,9 @@ func misses(selector labels.Selector, of map[string]string) (wants []string, fix
 
 // sayHelper says whether a helper would see that the host needs a reboot, and by what.
 func (f *Facts) sayHelper(answer *Answer, node *corev1.Node, owner *v1alpha1.RebootPolicy, last *v1alpha1.NodeReboot) {
+	if f.Installed == nil {
+		return
+	}
 	say := func(text string) { answer.Explanation = paragraph(answer.Explanation, text) }
 	if err, unknown := f.Installed.Unknown[install.Pods]; unknown {
 		say(fmt.Sprintf("Whether its helper runs is not known, because you may not list pods in namespace %s: %v.", f.Installed.Namespace, err))

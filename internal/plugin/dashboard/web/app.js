@@ -158,11 +158,12 @@ function renderLive() {
   if (connection.open && connection.server) { live.dataset.state = 'live'; setText(byId('live-text'), 'Live'); return; }
   if (!connection.since) return;
   live.dataset.state = 'stale';
-  const why = connection.denied ? 'open the address that the command printed' : connection.open ? connection.why : 'the command is gone';
+  const why = connection.denied ? 'open the address that the command printed' : connection.open ? connection.why : connection.refused || 'the command is gone';
   setText(byId('live-text'), connection.denied ? `Not signed in: ${why}` : `Not live since ${when(connection.since, Date.now())}: ${why}`);
 }
 
-function onState(state) {
+function onState(state, why) {
+  connection.refused = why || '';
   if (state === 'closed' && (connection.open || !connection.since)) connection.since = Date.now();
   connection.open = state === 'open';
   connection.denied = state === 'denied';
@@ -176,7 +177,7 @@ function beat() {
   const least = calm.matches ? 2000 : 120;
   setTimeout(() => {
     if (!document.hidden) tick();
-    if (Math.floor(Date.now() / MINUTE) !== beat.minute) { beat.minute = Math.floor(Date.now() / MINUTE); renderAll(); render(); }
+    if (Math.floor(Date.now() / MINUTE) !== beat.minute) { beat.minute = Math.floor(Date.now() / MINUTE); renderAll(); render(); if (store.selected) renderPanel(store.rows.get(store.selected), details, close); }
     beat();
   }, Math.max(least, Math.min(10000, per / 2)));
 }
@@ -233,6 +234,8 @@ function listen() {
   byId('now').addEventListener('click', toNow);
   byId('fit').addEventListener('click', fitAll);
   addEventListener('keydown', onKey);
+  // Someone opened an address of the command in this tab. The page begins again, and removes the token from the address.
+  addEventListener('hashchange', () => { if (!store.static && /[#&](token|code)=/.test(location.hash)) location.reload(); });
 }
 
 async function start() {

@@ -31,14 +31,15 @@ export async function detail(node, signal) {
 /** follow reads what changes until the page is closed. It calls onDocument with what came, and onState with how the connection is. */
 export async function follow(last, onDocument, onState) {
   for (let failures = 0; ; failures++) {
+    let why = '';
     try {
       const answer = await ask('/api/stream', { headers: last() ? { 'Last-Event-ID': last() } : {} });
       if (answer.status === 401) { onState('denied'); return; }
-      if (!answer.ok) throw new Error(await answer.text());
+      if (!answer.ok) { why = (await answer.text()).trim(); throw new Error(why); }
       onState('open');
       await read(answer.body, (event) => { failures = 0; onDocument(event); });
     } catch { /* Said below; the next try may work. */ }
-    onState('closed');
+    onState('closed', why);
     await pause(Math.min(10000, 500 * 2 ** Math.min(failures, 5)));
   }
 }

@@ -107,10 +107,11 @@ func (l *lane) send(ctx context.Context, u Update) {
 
 // list reads all objects.
 func (l *lane) list(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, listTime)
-	defer cancel()
 	list := l.empty()
-	if err := l.cluster.List(ctx, list); err != nil {
+	// Only the list is bounded. Whoever reads the update may take longer.
+	bounded, cancel := context.WithTimeout(ctx, listTime)
+	defer cancel()
+	if err := l.cluster.List(bounded, list); err != nil {
 		return err
 	}
 	items, err := meta.ExtractList(list)

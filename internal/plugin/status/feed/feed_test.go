@@ -182,6 +182,31 @@ func TestAVersionThatHasExpiredIsListedAgain(t *testing.T) {
 	}
 }
 
+func TestAListWaitsForWhoeverIsBehind(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, f := started(t)
+		for range buffer {
+			f.updates <- Update{}
+		}
+		status := apierrors.NewResourceExpired("too old resource version").Status()
+		c.last().Error(&status)
+		time.Sleep(2 * listTime)
+		for range buffer {
+			<-f.Updates()
+		}
+		synctest.Wait()
+		select {
+		case u := <-f.Updates():
+			if !u.Listed {
+				t.Errorf("told: %+v", u)
+			}
+		default:
+			t.Error("the list is lost")
+		}
+	})
+}
+
 func TestItSaysSinceWhenNothingIsSeenAndGoesOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

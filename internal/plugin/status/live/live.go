@@ -46,8 +46,12 @@ func Run(ctx context.Context, a *app.App, cluster client.WithWatch, options Opti
 	}
 	state := NewState(options.Policies)
 	for range 2 { // a list of each kind
-		u := <-source.Updates()
-		state.Apply(&u, a.Clock.Now())
+		select {
+		case <-ctx.Done():
+			return nil
+		case u := <-source.Updates():
+			state.Apply(&u, a.Clock.Now())
+		}
 	}
 	if options.Check != nil {
 		if err := options.Check(state.all(nil, a.Clock.Now())); err != nil {
@@ -182,9 +186,7 @@ func (m *viewer) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tickMsg:
 		command = next()
 	case outlookMsg:
-		if msg.Outlook != nil {
-			m.outlook = msg.Outlook
-		}
+		m.outlook = msg.Outlook // One that failed leaves none: an old one would be wrong.
 		if ask := m.ask(true); ask != nil && msg.next {
 			command = tea.Tick(cmp.Or(m.options.ForecastEvery, outlookEvery), func(time.Time) tea.Msg { return ask() })
 		}

@@ -141,7 +141,7 @@ func (f *Frame) bar(r *row) string {
 	}
 	gone := 0
 	if n.PodsTotal != nil && *n.PodsTotal > 0 {
-		gone = min((*n.PodsTotal-*n.PodsLeft)*part / *n.PodsTotal, part)
+		gone = max(0, min((*n.PodsTotal-*n.PodsLeft)*part / *n.PodsTotal, part))
 	}
 	return f.paint(app.Warning, full(gone, part-gone))
 }

@@ -124,6 +124,14 @@ func TestTheScreenShowsWhatElseThereIs(t *testing.T) {
 	golden(t, "empty", frame(seen(t), 80, 24))
 }
 
+func TestMorePodsLeftThanInTotalAreDrawn(t *testing.T) {
+	t.Parallel()
+	state := seen(t, fleet.Policy("all"), fleet.Reboot("all", "a", "node-1", fleet.Drains(time.Minute, 5, 2)))
+	if screen := joined(Screen(frame(state, 80, 24))); !strings.Contains(screen, "node-1") {
+		t.Errorf("the screen is\n%s", screen)
+	}
+}
+
 func TestALargeClusterIsDrawnQuickly(t *testing.T) {
 	t.Parallel()
 	objects := []client.Object{fleet.Policy("everything")}

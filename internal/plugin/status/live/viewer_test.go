@@ -191,6 +191,9 @@ func TestAForecastHoldsUntilAPolicyChanges(t *testing.T) {
 	m.Update(m.ask(true)())
 	shows("1/9  in about 90s", true)
 	m.Update(outlookMsg{next: false})
+	shows("1/9", false)
+	asked = 0
+	m.Update(m.ask(true)())
 	shows("1/9", true)
 	_, again := m.Update(batchMsg{*changed(fleet.Policy("workers", func(p *v1alpha1.RebootPolicy) { p.Spec.Mode = v1alpha1.ModePaused }))})
 	shows("1/9", false)

@@ -164,7 +164,15 @@ func sortNodes(nodes []Node, compare func(a, b *Node) int) {
 
 // byStart orders nodes that are under way.
 func byStart(a, b *Node) int {
-	return cmp.Or(a.Started.Compare(b.Started.Time), strings.Compare(a.Name, b.Name))
+	return cmp.Or(started(a).Compare(started(b)), strings.Compare(a.Name, b.Name))
+}
+
+// started is zero where the start cannot be read.
+func started(n *Node) time.Time {
+	if n.Started == nil {
+		return time.Time{}
+	}
+	return n.Started.Time
 }
 
 // byEnd orders finished ones, the last first.
