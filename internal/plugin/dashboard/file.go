@@ -14,14 +14,14 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/install"
 )
 
-// WriteFile writes the page of a cluster as one file. The input says from when to when, and about which nodes and policies. One that ends now
-// also has what is expected, as the served page has it.
+// WriteFile writes the page of a cluster as one file. The input says from when to when, and about which nodes and policies. One that ends
+// now also has what is expected, as the served page has it.
 func WriteFile(ctx context.Context, a *app.App, c client.Reader, w io.Writer, fleet *app.Fleet, about *history.Input) error {
 	namespace := ptr.Deref(a.Config.Namespace, "")
 	in := &Input{Cluster: a.ContextName(), Fleet: fleet, Zone: a.Zone, Installed: install.Read(ctx, c, namespace)}
 	if about.To.Before(about.Now) {
 		in.Chart = history.Build(about)
-		in.Notes = []string{fmt.Sprintf("The timeline ends at %s: what is expected, and nodes to which nothing happened until then, are left out.",
+		in.Notes = []string{fmt.Sprintf("The timeline ends at %s: what is expected, and nodes to which nothing happened, are left out.",
 			about.To.In(a.Zone).Format(time.DateTime+" MST"))}
 		return WritePage(w, in)
 	}

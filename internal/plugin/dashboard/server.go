@@ -151,7 +151,8 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request, revoked <-chan s
 	}
 }
 
-// wait waits for a change, and says every now and then that the server is there. It returns false when the page is gone or no longer allowed.
+// wait waits for a change, and says every now and then that the server is there. It returns false when the page is gone or
+// no longer allowed.
 func (s *server) wait(ctx context.Context, w http.ResponseWriter, revoked, changed <-chan struct{}, ticker clock.Ticker) bool {
 	for {
 		select {
