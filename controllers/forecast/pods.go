@@ -176,9 +176,11 @@ func (r *run) returnAfter(reboot *v1alpha1.NodeReboot, after time.Duration) {
 		before[model.KeyOf(w)] = w.Ready
 	}
 	lacks := map[model.WorkloadKey]int32{}
+	ending := r.ending(reboot.Spec.NodeName)
 	for key, ready := range before {
 		now, exists := r.snapshot.Workloads[key]
-		if lack := min(ready, fullOf(key, &now)) - now.Ready - r.returning[key]; exists && lack > 0 {
+		lack := max(min(ready, fullOf(key, &now))-now.Ready, ending[key]) - r.returning[key]
+		if exists && lack > 0 {
 			lacks[key] = lack
 			r.returning[key] += lack
 		}
@@ -186,14 +188,32 @@ func (r *run) returnAfter(reboot *v1alpha1.NodeReboot, after time.Duration) {
 	r.at(r.now.Add(after), func() bool {
 		for key, lack := range lacks {
 			now := r.snapshot.Workloads[key]
-			now.Ready += lack
+			full := fullOf(key, &now)
+			now.Ready = max(now.Ready, min(now.Ready+lack, full))
 			if key.Kind == v1alpha1.WorkloadPodDisruptionBudget {
-				now.DisruptionsAllowed = max(now.DisruptionsAllowed, min(now.DisruptionsAllowed+lack, now.Ready-now.Desired))
+				now.DisruptionsAllowed = max(now.DisruptionsAllowed, min(now.DisruptionsAllowed+lack, full))
 			}
 			r.snapshot.Workloads[key] = now
 		}
 		return r.goOn()
 	})
+}
+
+// ending are the pods on a node that are ending, by their budget: for a moment it counts them as healthy, and lets none go in their place.
+func (r *run) ending(node string) map[model.WorkloadKey]int32 {
+	ending := map[model.WorkloadKey]int32{}
+	for i := range r.snapshot.Pods[node] {
+		pod := &r.snapshot.Pods[node][i]
+		if !pod.Terminating || pod.Finished {
+			continue
+		}
+		for _, key := range pod.Workloads {
+			if key.Kind == v1alpha1.WorkloadPodDisruptionBudget {
+				ending[key]++
+			}
+		}
+	}
+	return ending
 }
 
 // fullOf is how many ready pods a workload has if it lacks none. What a PodDisruptionBudget desires are fewer than it covers.

@@ -145,21 +145,33 @@ func TestAttemptsUnderWayGoOnFromWhereTheyAre(t *testing.T) {
 
 func TestWhatADrainHasEvictedIsReadyAgain(t *testing.T) {
 	t.Parallel()
-	for name, withBudget := range map[string]bool{"without a budget": false, "with a budget that allows one": true} {
+	for name, test := range map[string]struct{ withBudget, ending bool }{
+		"without a budget":              {},
+		"with a budget that allows one": {withBudget: true},
+		// As the API server has it right after the eviction: the pod is ending, and the budget still counts it as healthy.
+		"with a budget that allows one, at the first moment": {withBudget: true, ending: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSnapshot(newPolicy("p"))
 			needing(s, "a", "n1", "n2", "n3")
 			web := app(s, "web", "n1", "n1")
 			budgeted := model.WorkloadKey{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: web.Namespace, Name: web.Name}
-			if withBudget {
+			if test.withBudget {
 				budget(s, web, 1)
 			}
 			for key, workload := range s.Workloads { // the first of its pods was evicted
 				workload.Ready, workload.DisruptionsAllowed = 1, 0
+				if test.ending && key == budgeted {
+					workload.Ready = 2
+				}
 				s.Workloads[key] = workload
 			}
-			s.Pods["n1"] = s.Pods["n1"][1:]
+			if test.ending {
+				s.Pods["n1"][0].Terminating = true
+			} else {
+				s.Pods["n1"] = s.Pods["n1"][1:]
+			}
 			underWay(s, 0, func(a *v1alpha1.Attempt) { a.DrainOrderedTime = at(-5 * time.Second) })
 			order(s, 0, v1alpha1.ActionDrain, v1alpha1.OrderStarted)
 			for _, key := range []model.WorkloadKey{web, budgeted} {

@@ -47,17 +47,16 @@ func (g *guide) steps() []step {
 	return []step{
 		{"To use it, in another terminal:", []string{
 			"export KUBECONFIG=" + g.kubeconfig, fmt.Sprintf("export PATH=%s:$PATH", g.programs),
-			"kubectl get nodes -L topology.kubernetes.io/zone", "kubectl reboots check",
+			"kubectl get nodes -L topology.kubernetes.io/zone", "kubectl reboots version",
 		}},
 		{"A policy for all nodes, which does nothing as long as no host asks:", []string{policy, "kubectl reboots status"}},
 		{"A host asks for a reboot. Its node is tainted at once, drained, rebooted, and waited for:", []string{
 			require("node " + g.node), "kubectl reboots why " + g.node, fmt.Sprintf("kubectl reboots wait %s --for=proved", g.node),
 			"kubectl reboots timeline " + g.node,
 		}},
-		{"Stop, let all hosts ask, and look what would happen:", []string{
-			"kubectl reboots pause all", require("nodes --all"), "kubectl reboots plan", "kubectl reboots why " + g.node,
-		}},
-		{"Go on, and watch:", []string{
+		{"All hosts ask. What will happen, and when?", []string{require("nodes --all"), "kubectl reboots plan"}},
+		{"Stop, and go on:", []string{
+			"kubectl reboots pause all", "kubectl reboots why " + g.node,
 			"kubectl reboots resume all", "kubectl reboots status --watch" + stays, "kubectl reboots dashboard" + stays,
 			"kubectl get nodereboots --watch" + stays, "kubectl reboots wait all --for=idle", "kubectl reboots timeline all",
 			"kubectl get rebootpolicies",
