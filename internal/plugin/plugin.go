@@ -80,7 +80,7 @@ func Run(ctx context.Context, a *app.App, args []string) int {
 	}
 	var silent app.SilentError
 	if !errors.As(err, &silent) {
-		_, _ = fmt.Fprintln(a.ErrOut, "error:", err)
+		printError(a.ErrOut, err)
 	}
 	return code
 }

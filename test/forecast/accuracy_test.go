@@ -129,7 +129,8 @@ func measure(ctx context.Context, r *rig.Rig, what *rollout, pool string) (row, 
 	return measured, r.Clean(ctx, hosts, pool)
 }
 
-// rollOut lets all hosts ask while the policy is paused, enforces it, makes a forecast, and waits for the end. Took is from the forecast on.
+// rollOut lets all hosts ask while the policy is paused, enforces it, makes a forecast, and waits for the end. Took is from the forecast
+// on.
 func rollOut(ctx context.Context, r *rig.Rig, pool string, hosts []*testbed.Host) (made *forecast.Forecast, took time.Duration, err error) {
 	if err := r.ChangePolicy(ctx, pool, rig.Mode(v1alpha1.ModePaused)); err != nil {
 		return nil, 0, err
@@ -207,7 +208,8 @@ func table(rows []row) (text string, median float64) {
 	for i := range rows {
 		r := &rows[i]
 		offs = append(offs, max(r.off(), -r.off()))
-		_, _ = fmt.Fprintf(writer, "%s\t%.1fs\t%.1fs\t%.1fs\t%+.1f %%\n", r.name, r.expected.Seconds(), r.late.Seconds(), r.took.Seconds(), 100*r.off())
+		_, _ = fmt.Fprintf(writer, "%s\t%.1fs\t%.1fs\t%.1fs\t%+.1f %%\n",
+			r.name, r.expected.Seconds(), r.late.Seconds(), r.took.Seconds(), 100*r.off())
 	}
 	_ = writer.Flush() // into memory
 	slices.Sort(offs)

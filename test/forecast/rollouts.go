@@ -52,7 +52,8 @@ func oneZoneAtATime(soak int32) rig.PolicyOption {
 // slow is an application that takes long to be ready, never two replicas on a node.
 func slow(replicas int32, ready time.Duration) testbed.App {
 	return testbed.App{
-		Name: "slow", Replicas: replicas, ReadyAfter: ready, TerminateAfter: 500 * time.Millisecond, AntiAffinity: true, MaxUnavailable: ptr.To(1),
+		Name: "slow", Replicas: replicas, ReadyAfter: ready, TerminateAfter: 500 * time.Millisecond,
+		AntiAffinity: true, MaxUnavailable: ptr.To(1),
 	}
 }
 
