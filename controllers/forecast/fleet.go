@@ -87,7 +87,7 @@ func newFleet(in *Input) *fleet {
 	if history.Policies == nil {
 		history = HistoryOf(in.Snapshot.Reboots, in.Snapshot.Policies)
 	}
-	f.source = newSource(history)
+	f.source = newSource(history, in.Snapshot.Policies)
 	f.fillPods()
 	f.firstPlans()
 	f.first.writesAll = false

@@ -101,10 +101,15 @@ type source struct {
 	history History
 	of      map[string]*chances
 	all     []Durations
+	// defaults of policies, by name.
+	defaults map[string]Durations
 }
 
-func newSource(h History) *source {
-	s := &source{history: h, of: map[string]*chances{}}
+func newSource(h History, policies []*v1alpha1.RebootPolicy) *source {
+	s := &source{history: h, of: map[string]*chances{}, defaults: make(map[string]Durations, len(policies))}
+	for _, policy := range policies {
+		s.defaults[policy.Name] = defaultsOf(&policy.Spec)
+	}
 	for _, policy := range slices.Sorted(maps.Keys(h.Policies)) {
 		s.all = append(s.all, h.Policies[policy]...)
 	}
@@ -118,15 +123,37 @@ func (s *source) chancesOf(policy string) *chances {
 		if len(measured) == 0 {
 			measured = s.all
 		}
-		s.of[policy] = &chances{measured: measured, median: medianOf(measured)}
+		c := &chances{measured: measured, median: s.defaultOf(policy)}
+		if len(measured) > 0 {
+			c.median = medianOf(measured)
+		}
+		s.of[policy] = c
 	}
 	return s.of[policy]
 }
 
-func medianOf(measured []Durations) Durations {
-	if len(measured) == 0 {
-		return DefaultDurations
+func (s *source) defaultOf(policy string) Durations {
+	if d, known := s.defaults[policy]; known {
+		return d
 	}
+	return DefaultDurations
+}
+
+// defaultsOf a policy are DefaultDurations, as far as its timeouts leave room: who wrote them expects that they are long enough.
+func defaultsOf(spec *v1alpha1.RebootPolicySpec) Durations {
+	within := func(d time.Duration, timeout *int32) time.Duration {
+		if limit := model.Seconds(timeout); limit > 0 {
+			return min(d, limit/2)
+		}
+		return d
+	}
+	d := DefaultDurations
+	d.Drain, d.Reboot = within(d.Drain, spec.Drain.TimeoutSeconds), within(d.Reboot, spec.Reboot.TimeoutSeconds)
+	d.Proof, d.Recovery = within(d.Proof, spec.Recovery.TimeoutSeconds), within(d.Recovery, spec.Recovery.TimeoutSeconds)
+	return d
+}
+
+func medianOf(measured []Durations) Durations {
 	median := func(step func(d *Durations) time.Duration) time.Duration {
 		all := make([]time.Duration, len(measured))
 		for i := range measured {
@@ -152,7 +179,7 @@ func (s *source) says(policy string) string {
 		return fmt.Sprintf("RebootPolicy %s has no finished attempt, so its durations are those of %s of other policies.",
 			policy, model.Count(n, "finished attempt"))
 	}
-	d := DefaultDurations
+	d := s.defaultOf(policy)
 	return fmt.Sprintf("No attempt has finished yet, so RebootPolicy %s is taken to drain a node in %s, and its hosts to reboot in %s; "+
 		"workloads are taken to be ready %s after the drain.", policy, spoken(d.Drain), spoken(d.Reboot+d.Proof), spoken(d.Recovery))
 }

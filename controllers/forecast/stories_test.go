@@ -232,3 +232,17 @@ func TestARunThatDoesNotEndCountsAsOneThatEndsLate(t *testing.T) {
 		t.Errorf("nine of ten of %d runs end by %s", f.Samples, p.Finish.P90)
 	}
 }
+
+func TestDefaultsFitIntoThePolicysOwnTimeouts(t *testing.T) {
+	t.Parallel()
+	policy := newPolicy("p")
+	policy.Spec.Drain.TimeoutSeconds, policy.Spec.Reboot.TimeoutSeconds = ptr.To[int32](30), ptr.To[int32](60)
+	policy.Spec.Recovery.TimeoutSeconds = ptr.To[int32](20)
+	s := newSnapshot(policy)
+	needing(s, "a", "n1")
+	app(s, "one", "n1")
+	f := forecast.Compute(forecast.Input{Snapshot: s, Now: start})
+	if f.Policies[0].Unknown > 0 || !f.Policies[0].Finish.Known() {
+		t.Errorf("without a history the forecast knows no end: %+v", f.Policies[0].Obstacles)
+	}
+}

@@ -151,7 +151,7 @@ func rollOut(ctx context.Context, r *rig.Rig, pool string, hosts []*testbed.Host
 		return nil, 0, err
 	}
 	made = forecast.Compute(forecast.Input{Snapshot: cluster.Snapshot(now), Now: now})
-	if policy := made.Policy(pool); policy == nil || !policy.Finish.Known() {
+	if policy := made.Policy(pool); policy == nil || policy.Unknown > 0 || !policy.Finish.Known() {
 		return nil, 0, fmt.Errorf("the forecast knows no end: %+v", policy)
 	}
 	open := func(s *v1alpha1.NodeRebootStatus) bool { return s.CompletionTime == nil }
