@@ -89,7 +89,7 @@ func Run(ctx context.Context, a *app.App, args []string) int {
 func printError(out io.Writer, err error) {
 	lines := strings.Split("error: "+err.Error(), "\n")
 	for i := range lines {
-		lines[i] = cells.Clean(lines[i])
+		lines[i] = cells.Line(lines[i])
 	}
 	_, _ = fmt.Fprintln(out, strings.Join(lines, "\n"))
 }

@@ -136,8 +136,8 @@ func TestAThousandNodesAreSmooth(t *testing.T) {
 	// What is measured is the least of several, and it may be ten times the target: the machine may be busy with other work.
 	const busy, document, update, step = 10, 250, 50, 16
 	if slices.Min(first) > busy*document || slices.Min(updates) > busy*update || slices.Min(scroll) > busy*step {
-		t.Errorf("that is too slow: a document may take %d ms, an update %d ms, and a step of scrolling %d ms, and ten times as long on a busy machine",
-			document, update, step)
+		t.Errorf("that is too slow: a document may take %d ms, an update %d ms, and a step of scrolling %d ms, and ten times as long on a "+
+			"busy machine", document, update, step)
 	}
 	b.quiet(true)
 }

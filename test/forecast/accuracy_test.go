@@ -123,7 +123,11 @@ func measure(ctx context.Context, r *rig.Rig, what *rollout, pool string) (row, 
 	if err != nil {
 		return measured, err
 	}
-	finish := made.Policy(pool).Finish
+	policy := made.Policy(pool)
+	if policy == nil || policy.Unknown > 0 || !policy.Finish.Known() {
+		return measured, fmt.Errorf("the forecast knows no end: %+v", policy)
+	}
+	finish := policy.Finish
 	measured.expected, measured.late, measured.took = finish.Median().Sub(made.Computed), finish.Late().Sub(made.Computed), took
 	measured.samples = made.Samples
 	return measured, r.Clean(ctx, hosts, pool)
@@ -151,9 +155,6 @@ func rollOut(ctx context.Context, r *rig.Rig, pool string, hosts []*testbed.Host
 		return nil, 0, err
 	}
 	made = forecast.Compute(forecast.Input{Snapshot: cluster.Snapshot(now), Now: now})
-	if policy := made.Policy(pool); policy == nil || policy.Unknown > 0 || !policy.Finish.Known() {
-		return nil, 0, fmt.Errorf("the forecast knows no end: %+v", policy)
-	}
 	open := func(s *v1alpha1.NodeRebootStatus) bool { return s.CompletionTime == nil }
 	if err := r.Poll(ctx, "all nodes are done", func() (bool, error) { return count(ctx, r, pool, open) == 0, nil }); err != nil {
 		return nil, 0, err
