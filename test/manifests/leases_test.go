@@ -45,7 +45,8 @@ func containsLeases(rules any) bool {
 	return slices.ContainsFunc(list, func(rule any) bool {
 		fields, _ := rule.(map[string]any)
 		resources, _ := fields["resources"].([]any)
-		return slices.Contains(resources, any("leases"))
+		_, named := fields["resourceNames"]
+		return slices.Contains(resources, any("leases")) && !named
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/install"
 )
 
 // Right is something that the plugin does in the name of its user.
@@ -55,6 +56,9 @@ func missingRights(ctx context.Context, c client.Client, namespace string) ([]Ri
 		}}
 		if right.Namespaced {
 			review.Spec.ResourceAttributes.Namespace = namespace
+		}
+		if right.Resource == "leases" {
+			review.Spec.ResourceAttributes.Name = install.LeaseName // of all Leases it needs this one only
 		}
 		if err := c.Create(ctx, review); err != nil {
 			return nil, fmt.Errorf("ask for the right to %s: %w", right, err)
