@@ -112,7 +112,7 @@ func measure(ctx context.Context, r *rig.Rig, what *rollout, pool string) (row, 
 			return measured, err
 		}
 	}
-	options := append([]rig.PolicyOption{rig.Patient(len(hosts)), rig.Mode(v1alpha1.ModePaused)}, what.policy...)
+	options := append([]rig.PolicyOption{rig.Patient(len(hosts)), rig.Mode(v1alpha1.ModePaused), long}, what.policy...)
 	if err := r.Client().Create(ctx, rig.Policy(pool, pool, options...)); err != nil {
 		return measured, fmt.Errorf("create the policy: %w", err)
 	}

@@ -43,6 +43,9 @@ func zones(each int, names ...string) []string {
 
 func spec(change func(*v1alpha1.RebootPolicySpec)) rig.PolicyOption { return change }
 
+// long lets a drain wait for budgets, as policies of real clusters do.
+func long(s *v1alpha1.RebootPolicySpec) { s.Drain.TimeoutSeconds = ptr.To[int32](600) }
+
 func oneZoneAtATime(soak int32) rig.PolicyOption {
 	return spec(func(s *v1alpha1.RebootPolicySpec) {
 		s.Rollout.Zones = v1alpha1.ZonesSpec{Strategy: v1alpha1.ZonesOneAtATime, SoakSeconds: ptr.To(soak)}

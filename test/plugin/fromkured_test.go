@@ -54,7 +54,7 @@ func TestThePageMigrateFromKuredWorksAsItIsWritten(t *testing.T) {
 		out := w.run(block[1])
 		switch {
 		case strings.Contains(block[1], "--handover\n"):
-			w.contains(out, "# kubectl -n kube-system annotate daemonset kured", "Node worker-a1 has held kured's lock for 2h0m0s", "annotate "+
+			w.contains(out, "# kubectl -n kube-system annotate daemonset kured", "Node worker-a1 has held kured's lock for 2h", "annotate "+
 				"daemonset kured weave.works/kured-node-lock-", "kubectl uncordon worker-a1")
 		case strings.Contains(block[1], "cat handover.sh"):
 			w.contains(out, "kubectl uncordon worker-a1", "kubectl annotate node worker-a1 weave.works/kured-reboot-in-progress-")
