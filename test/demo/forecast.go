@@ -59,6 +59,6 @@ func (e *expectation) compare(end time.Time, nodes int) string {
 	}
 	expected, took := e.finish.Median().Sub(e.made), end.Sub(e.made)
 	off := 100 * (took.Seconds() - expected.Seconds()) / max(took.Seconds(), 1)
-	return fmt.Sprintf("%s to go when %d of %d nodes were proved (%s at most, nine times of ten); it took %s (%+.0f %%)",
+	return fmt.Sprintf("%s to go when %d of %d nodes were proved (P90 %s); it took %s (%+.0f %%)",
 		round(expected), e.proved, nodes, round(e.finish.Late().Sub(e.made)), round(took), off)
 }
