@@ -86,7 +86,7 @@ func rollouts() []rollout {
 		{name: "8 nodes in 4 racks, a rack at once", nodes: zones(8, "a"), policy: []rig.PolicyOption{
 			at(2), rig.AnyOrder(), spec(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.Group = &v1alpha1.GroupSpec{Label: rack, MaxSize: 4} }),
 		}},
-		{name: "6 nodes, 8 s between starts", nodes: zones(6, "a"), policy: []rig.PolicyOption{
+		{name: "6 nodes, 8 s between reboots of a node", nodes: zones(6, "a"), policy: []rig.PolicyOption{
 			at(2), rig.AnyOrder(), spec(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.MinIntervalSeconds = ptr.To[int32](8) }),
 		}},
 		{name: "8 nodes, hosts down for 1 to 8 s", nodes: zones(8, "a"), policy: []rig.PolicyOption{at(2), rig.AnyOrder()},
