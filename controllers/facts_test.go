@@ -36,6 +36,7 @@ var noWatch = map[string]string{
 	"Slots.Attempt":                "as above",
 	"Slots.Renewed":                "as above",
 	"SlotsLive":                    "says how the slots were read",
+	"Nodes.HelperImpossible":       "follows from what HelperProblem does, and is for the forecast only",
 	"Slots.Gone":                   "as above; that a NodeReboot is gone is an event of it",
 	"Deferred":                     "is what the last plan said, and when it is due is a time at which a plan wakes up",
 	"LetGo":                        "is what the last plan said, and when it ends is a time at which a plan wakes up",

@@ -277,6 +277,7 @@ func TestReadProjectsNodes(t *testing.T) {
 	}))
 	want := []*model.Node{{
 		HelperProblem: "there is none, because there is no DaemonSet of helpers in namespace " + testNamespace, HelperSince: testNow,
+		HelperImpossible: true,
 		Conditions: []model.NodeCondition{
 			{Type: corev1.NodeReady, Status: corev1.ConditionTrue, Since: testNow},
 			{Type: plan.Drained, Status: corev1.ConditionTrue, Since: testNow},
