@@ -7,8 +7,3 @@ import "embed"
 //
 //go:embed bases/*.yaml
 var Bases embed.FS
-
-// RebootPolicies is the definition of RebootPolicy.
-//
-//go:embed bases/reboot-operator.io_rebootpolicies.yaml
-var RebootPolicies []byte

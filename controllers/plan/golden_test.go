@@ -1,20 +1,15 @@
 package plan
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // legend explains the golden files.
 const legend = `# Time since the start, node, phase and reason of its NodeReboot. Lines without a phase are about hosts, helpers and people.
@@ -44,25 +39,8 @@ func TestGoldenRollouts(t *testing.T) {
 			if w.broken != nil {
 				t.Errorf("a promise was broken: %v", w.broken)
 			}
-			compareGolden(t, filepath.Join("testdata", name+".golden"), transcript.String())
+			golden.Compare(t, filepath.Join("testdata", name+".golden"), transcript.String())
 		})
-	}
-}
-
-func compareGolden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(filepath.Clean(file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
-		t.Errorf("rollout (-want +got); -update takes it over:\n%s", diff)
 	}
 }
 

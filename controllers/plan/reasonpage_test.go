@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/reboot-operator/reboot-operator/test/golden"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -76,7 +77,7 @@ func TestEveryReasonOfTheAPIIsProduced(t *testing.T) {
 		})
 	}
 	if len(rows) == len(reasons) { // all were asked for, and all are there
-		compareGolden(t, filepath.FromSlash(reasonPage), pageHead+strings.Join(rows, ""))
+		golden.Compare(t, filepath.FromSlash(reasonPage), pageHead+strings.Join(rows, ""))
 	}
 }
 

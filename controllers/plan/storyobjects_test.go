@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/test/golden"
 )
 
 // storiesFile is where the plugin's tests find how each story ends.
@@ -61,5 +62,5 @@ func TestTheEndsOfAllStoriesAreWhatThePluginIsTestedWith(t *testing.T) {
 		}
 		lines.Write(append(line, '\n'))
 	}
-	compareGolden(t, filepath.FromSlash(storiesFile), lines.String())
+	golden.Compare(t, filepath.FromSlash(storiesFile), lines.String())
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/policycheck"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/schema"
 )
 
 const group = "reboot-operator.io"
@@ -30,14 +31,14 @@ type rebootFile struct {
 // checker collects findings.
 type checker struct {
 	now      time.Time
-	schemas  map[string]*kindSchema
+	schemas  map[string]*schema.Kind
 	report   Report
 	policies []policyFile
 	reboots  []rebootFile
 }
 
 func newChecker(now time.Time) (*checker, error) {
-	known, err := schemas()
+	known, err := schema.Kinds()
 	if err != nil {
 		return nil, err
 	}
@@ -78,14 +79,14 @@ func (c *checker) checkDocument(ctx context.Context, d *document) {
 		c.report.Skipped++
 		return
 	}
-	schema, known := c.schemas[kind]
-	if !known {
+	known, is := c.schemas[kind]
+	if !is {
 		c.found(d, Error, "kind", fmt.Sprintf("%q is unknown: write RebootPolicy or NodeReboot", kind))
 		return
 	}
-	problems := schema.check(ctx, d.value)
+	problems := known.Check(ctx, d.value)
 	for _, p := range problems {
-		c.found(d, Error, p.path, p.message)
+		c.found(d, Error, p.Path, p.Message)
 	}
 	if kind == "NodeReboot" {
 		c.report.NodeReboots++

@@ -3,14 +3,11 @@ package lint_test
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -23,26 +20,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/lint"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/plugintest"
+	"github.com/reboot-operator/reboot-operator/test/golden"
 )
-
-var update = flag.Bool("update", false, "write golden files")
-
-func compareGolden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(filepath.Clean(file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
-		t.Errorf("%s (-want +got); -update takes it over:\n%s", file, diff)
-	}
-}
 
 // mapped is a client that knows which kinds there are.
 type mapped struct{ client.WithWatch }
@@ -71,7 +50,7 @@ func TestEverythingThatIsWrongWithAPolicyIsFound(t *testing.T) {
 		if code != app.ExitNo {
 			t.Errorf("it ended with %d: %s", code, errOut)
 		}
-		compareGolden(t, filepath.Join("testdata", "bad"+output+".golden"), out+errOut)
+		golden.Compare(t, filepath.Join("testdata", "bad"+output+".golden"), out+errOut)
 	}
 }
 

@@ -4,13 +4,14 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/reboot-operator/reboot-operator/internal/plugin/schema"
 	yamlv3 "go.yaml.in/yaml/v3"
 )
 
 // lineOf a path such as spec.schedule.windows[0].cron; of what is not written, the line of what it would be part of.
 func lineOf(node *yamlv3.Node, path string) int {
 	line := node.Line
-	for _, step := range steps(path) {
+	for _, step := range schema.Steps(path) {
 		key, next := enter(node, step)
 		if next == nil {
 			return line
@@ -21,41 +22,6 @@ func lineOf(node *yamlv3.Node, path string) int {
 		}
 	}
 	return line
-}
-
-// steps of a path: names of fields, and what is in brackets.
-func steps(path string) []string {
-	var all []string
-	current, depth := strings.Builder{}, 0
-	end := func() {
-		if current.Len() > 0 {
-			all = append(all, current.String())
-			current.Reset()
-		}
-	}
-	for _, r := range path {
-		switch {
-		case r == '.' && depth == 0:
-			end()
-		case r == '[':
-			if depth == 0 {
-				end()
-			} else {
-				current.WriteRune(r)
-			}
-			depth++
-		case r == ']' && depth > 0:
-			if depth--; depth == 0 {
-				end()
-			} else {
-				current.WriteRune(r)
-			}
-		default:
-			current.WriteRune(r)
-		}
-	}
-	end()
-	return all
 }
 
 func resolve(node *yamlv3.Node) *yamlv3.Node {

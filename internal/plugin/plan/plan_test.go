@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -27,9 +26,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/plan"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/plugintest"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/policyfile"
+	"github.com/reboot-operator/reboot-operator/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 const zone = "topology.kubernetes.io/zone"
 
@@ -109,23 +107,6 @@ func fleet(t *testing.T) []client.Object {
 	return objects
 }
 
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", path, diff)
-	}
-}
-
 func write(t *testing.T, name, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -142,7 +123,7 @@ func TestThePlanForTheClusterAsItIs(t *testing.T) {
 		if code != app.ExitOK || errOut != "" {
 			t.Errorf("it ended with %d and %q", code, errOut)
 		}
-		golden(t, fmt.Sprintf("plan.%d.txt", columns), out)
+		golden.Compare(t, filepath.Join("testdata", fmt.Sprintf("plan.%d.txt", columns)), out)
 	}
 }
 
@@ -178,7 +159,7 @@ func TestThePlanWithAPolicyOfAFileSaysWhatChanges(t *testing.T) {
 				if code != want || errOut != "" {
 					t.Errorf("it ended with %d and %q", code, errOut)
 				}
-				golden(t, fmt.Sprintf("%s.%d.txt", name, columns), out)
+				golden.Compare(t, filepath.Join("testdata", fmt.Sprintf("%s.%d.txt", name, columns)), out)
 				for _, line := range strings.Split(out, "\n") {
 					if ansi.StringWidth(line) > columns {
 						t.Errorf("a line is too wide: %s", line)

@@ -14,7 +14,11 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/policycheck"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/schema"
 )
+
+// policyKind is the kind that files have.
+const policyKind = "RebootPolicy"
 
 // Policy is a RebootPolicy of a file.
 type Policy struct {
@@ -24,18 +28,9 @@ type Policy struct {
 	// Line of the file in which the policy begins.
 	Line int
 	// Problems are what the API server would refuse, and Findings what it would take and the manager cannot use.
-	Problems []Problem
+	Problems []schema.Problem
 	Findings []policycheck.Finding
 }
-
-// Problem is something that the API server refuses.
-type Problem struct {
-	// Path of the field, such as spec.drain.timeoutSeconds.
-	Path    string
-	Message string
-}
-
-func (p Problem) String() string { return strings.TrimPrefix(p.Path+": "+p.Message, ": ") }
 
 // Err is everything that is wrong with the policy, as an error; nil if there is nothing.
 func (p *Policy) Err(file string) error {
@@ -59,7 +54,7 @@ func (p *Policy) Err(file string) error {
 // Read reads all policies of a file, which may hold several documents and Lists. An error is about the file as a whole: it is no YAML, or
 // has something else than RebootPolicies.
 func Read(in io.Reader, file string) ([]Policy, error) {
-	schema, err := load()
+	kinds, err := schema.Kinds()
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +69,7 @@ func Read(in io.Reader, file string) ([]Policy, error) {
 			return nil, fmt.Errorf("%s: line %d: %w", file, document.line, err)
 		}
 		for _, object := range objects {
-			policy, err := schema.policy(object)
+			policy, err := policyOf(kinds[policyKind], object)
 			if err != nil {
 				return nil, fmt.Errorf("%s: line %d: %w", file, document.line, err)
 			}

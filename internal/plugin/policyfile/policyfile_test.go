@@ -36,7 +36,7 @@ func TestAPolicyThatWouldBeRefusedIsReportedWithTheField(t *testing.T) {
 		content string
 		want    string
 	}{
-		"no name":            {strings.Replace(head, "name: workers", "labels: {}", 1) + "spec:\n  nodes: All\n", "metadata.name: write a name"},
+		"no name":            {strings.Replace(head, "name: workers", "labels: {}", 1) + "spec:\n  nodes: All\n", "metadata.name: it is missing: write a name"},
 		"a name in capitals": {strings.Replace(head, "workers", "Workers", 1) + "spec:\n  nodes: All\n", "metadata.name: "},
 		"a namespace":        {head + "  namespace: here\nspec:\n  nodes: All\n", "metadata.namespace: "},
 		"no spec":            {head, "spec: "},

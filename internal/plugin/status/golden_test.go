@@ -1,14 +1,11 @@
 package status_test
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
@@ -20,32 +17,10 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/cells"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/plugintest"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/status/statustest"
+	"github.com/reboot-operator/reboot-operator/test/golden"
 )
 
-var update = flag.Bool("update", false, "write the golden files")
-
 var fleet = statustest.Fleet{Now: plugintest.Now}
-
-// golden compares a text with a file.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".txt")
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got); -update takes it over:\n%s", path, diff)
-	}
-}
 
 func large() []client.Object {
 	objects := []client.Object{fleet.Policy("everything", func(p *v1alpha1.RebootPolicy) {
@@ -91,7 +66,7 @@ func TestTheStatusFitsTheTerminal(t *testing.T) {
 			if code != app.ExitOK || errOut != "" {
 				t.Fatalf("%s ended with %d: %s", name, code, errOut)
 			}
-			golden(t, fmt.Sprintf("%s-%d", name, columns), out)
+			golden.Compare(t, filepath.Join("testdata", fmt.Sprintf("%s-%d", name, columns)+".txt"), out)
 			fits(t, out, columns)
 		}
 	}

@@ -3,6 +3,7 @@ package status_test
 import (
 	"encoding/json"
 	"iter"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/plugintest"
+	"github.com/reboot-operator/reboot-operator/test/golden"
 )
 
 func splitLines(text string) iter.Seq[string] {
@@ -36,7 +38,7 @@ func TestWhatHasFinishedIsShownOnlyIfAskedFor(t *testing.T) {
 	if !strings.Contains(all, "worker-a3  Failed") || strings.Contains(all, "not shown") {
 		t.Errorf("with --all:\n%s", all)
 	}
-	golden(t, "all-120", all)
+	golden.Compare(t, filepath.Join("testdata", "all-120.txt"), all)
 }
 
 func TestNodesWhoseStartCannotBeReadAreShown(t *testing.T) {
@@ -58,7 +60,7 @@ func TestWideAddsMessagesAndCutsNothingElsewhere(t *testing.T) {
 	t.Parallel()
 	terminal := plugintest.New(t, 0, fleet.Usual()...)
 	_, out, _ := terminal.Run(plugin.Run, "status", "-o", "wide")
-	golden(t, "wide", out)
+	golden.Compare(t, filepath.Join("testdata", "wide.txt"), out)
 }
 
 func TestJSONAndYAMLSayTheSame(t *testing.T) {
@@ -79,7 +81,7 @@ func TestJSONAndYAMLSayTheSame(t *testing.T) {
 	if a, b := marshal(t, fromJSON), marshal(t, fromYAML); a != b {
 		t.Errorf("JSON:\n%s\nYAML:\n%s", a, b)
 	}
-	golden(t, "json", asJSON)
+	golden.Compare(t, filepath.Join("testdata", "json.txt"), asJSON)
 }
 
 func marshal(t *testing.T, what any) string {

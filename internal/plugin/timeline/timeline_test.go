@@ -1,21 +1,17 @@
 package timeline_test
 
 import (
-	"flag"
-	"os"
 	"path/filepath"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/history/recorded"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/plugintest"
+	"github.com/reboot-operator/reboot-operator/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // terminal has the cluster of a recorded rollout.
 func terminal(t *testing.T, columns int, rollout *recorded.Rollout) *plugintest.Terminal {
@@ -23,23 +19,6 @@ func terminal(t *testing.T, columns int, rollout *recorded.Rollout) *plugintest.
 	terminal := plugintest.New(t, columns, rollout.Objects()...)
 	terminal.Clock = clocktesting.NewFakePassiveClock(rollout.Now)
 	return terminal
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
 }
 
 func TestARolloutIsShown(t *testing.T) {
@@ -68,7 +47,7 @@ func TestARolloutIsShown(t *testing.T) {
 			if code != app.ExitOK || errOut != "" {
 				t.Fatalf("it ended with %d: %s", code, errOut)
 			}
-			golden(t, name, out)
+			golden.Compare(t, filepath.Join("testdata", name), out)
 		})
 	}
 }

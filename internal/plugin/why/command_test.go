@@ -21,6 +21,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/plugintest"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/why"
+	"github.com/reboot-operator/reboot-operator/test/golden"
 )
 
 // waiting is a node with wide letters in its labels that waits for a window.
@@ -55,7 +56,7 @@ func TestAnAnswerFitsTheTerminal(t *testing.T) {
 				t.Errorf("%d columns: %s", len(line), line)
 			}
 		}
-		why.CompareGolden(t, filepath.Join("testdata", map[int]string{80: "why80.golden", 120: "why120.golden"}[columns]), out)
+		golden.Compare(t, filepath.Join("testdata", map[int]string{80: "why80.golden", 120: "why120.golden"}[columns]), out)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -23,9 +21,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/install"
+	"github.com/reboot-operator/reboot-operator/test/golden"
 )
-
-var update = flag.Bool("update", false, "write golden files and the page of the documentation")
 
 // page is where the documentation shows what the command says for each reason.
 const page = "../../../docs/why.md"
@@ -136,7 +133,7 @@ func TestEveryReasonIsExplainedWithWhatToType(t *testing.T) {
 		})
 	}
 	if !t.Failed() {
-		compareGolden(t, filepath.FromSlash(page), text.String())
+		golden.Compare(t, filepath.FromSlash(page), text.String())
 	}
 }
 
@@ -154,22 +151,5 @@ func requireRealistic(t *testing.T, reason string, answer *Answer) {
 				t.Errorf("%q has %q in it", text, wrong)
 			}
 		}
-	}
-}
-
-func compareGolden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(filepath.Clean(file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
-		t.Errorf("%s (-want +got); -update takes it over:\n%s", file, diff)
 	}
 }

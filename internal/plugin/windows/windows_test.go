@@ -2,7 +2,6 @@ package windows_test
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,9 +20,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/cells"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/plugintest"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/windows"
+	"github.com/reboot-operator/reboot-operator/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 func at(t *testing.T, text string) time.Time {
 	t.Helper()
@@ -156,26 +154,6 @@ func TestTheNextWindowsAndFreezesAreFound(t *testing.T) {
 	}
 }
 
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".txt")
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got); -update takes it over:\n%s", path, diff)
-	}
-}
-
 func run(t *testing.T, columns int, args ...string) (int, string, string) {
 	t.Helper()
 	terminal := plugintest.New(t, columns,
@@ -203,7 +181,7 @@ func TestWindowsOfAFileFitTheTerminal(t *testing.T) {
 		if code != app.ExitNo || errOut != "" {
 			t.Errorf("it ended with %d: %s", code, errOut)
 		}
-		golden(t, fmt.Sprintf("file-%d", columns), out)
+		golden.Compare(t, filepath.Join("testdata", fmt.Sprintf("file-%d", columns)+".txt"), out)
 		for line := range strings.SplitSeq(out, "\n") {
 			if cells.Width(line) > columns {
 				t.Errorf("%d columns, and the line has %d: %s", columns, cells.Width(line), line)
@@ -218,7 +196,7 @@ func TestWindowsOfTheClusterAreShown(t *testing.T) {
 	if code != app.ExitOK {
 		t.Errorf("it ended with %d: %s", code, errOut)
 	}
-	golden(t, "cluster-80", out)
+	golden.Compare(t, filepath.Join("testdata", "cluster-80.txt"), out)
 }
 
 func TestJSONHasEveryWindow(t *testing.T) {

@@ -2,15 +2,12 @@ package live
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -18,9 +15,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/status/feed"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/status/overview"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/status/statustest"
+	"github.com/reboot-operator/reboot-operator/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 var (
 	now   = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
@@ -56,8 +52,8 @@ func frame(state *State, width, height int, options ...func(*Frame)) *Frame {
 	return f
 }
 
-// golden compares a screen with a file, and checks its size.
-func golden(t *testing.T, name string, f *Frame) {
+// compareScreen compares a screen with a file, and checks its size.
+func compareScreen(t *testing.T, name string, f *Frame) {
 	t.Helper()
 	lines := Screen(f)
 	if len(lines) != f.Height {
@@ -69,29 +65,14 @@ func golden(t *testing.T, name string, f *Frame) {
 		}
 	}
 	got := strings.Join(lines, "\n") + "\n"
-	path := filepath.Join("testdata", name+".txt")
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got); -update takes it over:\n%s", path, diff)
-	}
+	golden.Compare(t, filepath.Join("testdata", name+".txt"), got)
 }
 
 func TestTheScreenShowsARolloutInEverySize(t *testing.T) {
 	t.Parallel()
 	state := seen(t, fleet.Usual()...)
 	for _, size := range [][2]int{{80, 24}, {120, 40}, {40, 10}, {30, 5}} {
-		golden(t, fmt.Sprintf("usual-%dx%d", size[0], size[1]), frame(state, size[0], size[1]))
+		compareScreen(t, fmt.Sprintf("usual-%dx%d", size[0], size[1]), frame(state, size[0], size[1]))
 	}
 }
 
@@ -119,9 +100,9 @@ func TestTheScreenShowsWhatElseThereIs(t *testing.T) {
 			f.Selected = 1
 		},
 	} {
-		golden(t, name, frame(state, 80, 24, func(f *Frame) { f.Selected = 1 }, option))
+		compareScreen(t, name, frame(state, 80, 24, func(f *Frame) { f.Selected = 1 }, option))
 	}
-	golden(t, "empty", frame(seen(t), 80, 24))
+	compareScreen(t, "empty", frame(seen(t), 80, 24))
 }
 
 func TestMorePodsLeftThanInTotalAreDrawn(t *testing.T) {

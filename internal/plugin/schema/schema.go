@@ -1,4 +1,5 @@
-package lint
+// Package schema checks objects of the project's kinds as an API server does, without one: unknown fields, defaults, the schema and its rules.
+package schema
 
 import (
 	"context"
@@ -25,18 +26,18 @@ import (
 	"github.com/reboot-operator/reboot-operator/config/crd"
 )
 
-// kindSchema checks objects of one kind as the API server does.
-type kindSchema struct {
+// Kind checks objects of one kind.
+type Kind struct {
 	structural *structuralschema.Structural
 	validator  validation.SchemaValidator
 	rules      *cel.Validator
 }
 
-// schemas of all kinds, by kind. To compile their rules takes a second.
-var schemas = sync.OnceValues(loadSchemas)
+// Kinds are all of the project, by name. To compile their rules takes a second, once.
+var Kinds = sync.OnceValues(load)
 
-func loadSchemas() (map[string]*kindSchema, error) {
-	all := map[string]*kindSchema{}
+func load() (map[string]*Kind, error) {
+	all := map[string]*Kind{}
 	err := fs.WalkDir(crd.Bases, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -49,13 +50,13 @@ func loadSchemas() (map[string]*kindSchema, error) {
 		if err := yaml.Unmarshal(text, &definition); err != nil {
 			return fmt.Errorf("read %s: %w", path, err)
 		}
-		all[definition.Spec.Names.Kind], err = newKindSchema(&definition)
+		all[definition.Spec.Names.Kind], err = newKind(&definition)
 		return err
 	})
 	return all, err
 }
 
-func newKindSchema(definition *apiextensionsv1.CustomResourceDefinition) (*kindSchema, error) {
+func newKind(definition *apiextensionsv1.CustomResourceDefinition) (*Kind, error) {
 	var internal apiextensions.JSONSchemaProps
 	if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(
 		definition.Spec.Versions[0].Schema.OpenAPIV3Schema, &internal, nil); err != nil {
@@ -69,14 +70,20 @@ func newKindSchema(definition *apiextensionsv1.CustomResourceDefinition) (*kindS
 	if err != nil {
 		return nil, fmt.Errorf("the schema of %s: %w", definition.Name, err)
 	}
-	return &kindSchema{structural, validator, cel.NewValidator(structural, true, celconfig.PerCallLimit)}, nil
+	return &Kind{structural, validator, cel.NewValidator(structural, true, celconfig.PerCallLimit)}, nil
 }
 
-// problem at a path.
-type problem struct{ path, message string }
+// Problem is something that the API server refuses.
+type Problem struct {
+	// Path of the field, such as spec.drain.timeoutSeconds.
+	Path    string
+	Message string
+}
 
-// check an object, and fill in the defaults. Without a problem the object is as the API server would store it.
-func (s *kindSchema) check(ctx context.Context, object map[string]any) []problem {
+func (p Problem) String() string { return strings.TrimPrefix(p.Path+": "+p.Message, ": ") }
+
+// Check an object, and fill in the defaults. Without a problem the object is as the API server would store it.
+func (s *Kind) Check(ctx context.Context, object map[string]any) []Problem {
 	delete(object, "status") // the API server ignores it
 	problems := s.checkUnknown(object)
 	problems = append(problems, checkName(object)...)
@@ -90,7 +97,7 @@ func (s *kindSchema) check(ctx context.Context, object map[string]any) []problem
 	for _, err := range withoutRepetition(errs) {
 		path := strings.TrimPrefix(strings.TrimPrefix(err.Field, "<nil>"), ".")
 		if !strings.HasPrefix(path, "status") {
-			problems = append(problems, problem{path, describe(err)})
+			problems = append(problems, Problem{path, describe(err)})
 		}
 	}
 	return problems
@@ -139,23 +146,23 @@ func quoted(value any) string {
 }
 
 // checkUnknown finds fields that the schema does not have, and removes them.
-func (s *kindSchema) checkUnknown(object map[string]any) []problem {
+func (s *Kind) checkUnknown(object map[string]any) []Problem {
 	unknown := pruning.PruneWithOptions(object, s.structural, true, structuralschema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true})
-	problems := make([]problem, 0, len(unknown))
+	problems := make([]Problem, 0, len(unknown))
 	for _, path := range unknown {
 		message := "there is no such field: remove it"
 		if near := s.nearField(path); near != "" {
 			message = "there is no such field: did you mean " + near + "?"
 		}
-		problems = append(problems, problem{path, message})
+		problems = append(problems, Problem{path, message})
 	}
 	return problems
 }
 
 // nearField is a field whose name is like the last one of a path; empty if there is none.
-func (s *kindSchema) nearField(path string) string {
+func (s *Kind) nearField(path string) string {
 	at := s.structural
-	all := steps(path)
+	all := Steps(path)
 	for _, step := range all[:len(all)-1] {
 		switch {
 		case at == nil:
@@ -201,18 +208,56 @@ func oneOff(a, b string) bool {
 	return len(restB) <= 1 || len(restA) == 2 && len(restB) == 2 && restA[0] == restB[1] && restA[1] == restB[0]
 }
 
-func checkName(object map[string]any) []problem {
+func checkName(object map[string]any) []Problem {
 	metadata, _ := object["metadata"].(map[string]any)
 	name, _ := metadata["name"].(string)
 	if _, generated := metadata["generateName"]; generated && name == "" {
 		return nil
 	}
+	if namespace, _ := metadata["namespace"].(string); namespace != "" {
+		return []Problem{{"metadata.namespace", "objects of this kind are in no namespace: remove it"}}
+	}
 	if name == "" {
-		return []problem{{"metadata.name", "it is missing: write a name"}}
+		return []Problem{{"metadata.name", "it is missing: write a name"}}
 	}
 	if wrong := utilvalidation.IsDNS1123Subdomain(name); len(wrong) > 0 {
-		return []problem{{"metadata.name", fmt.Sprintf("%q is no name: write lower case letters, digits, - and ., the first and the last of "+
+		return []Problem{{"metadata.name", fmt.Sprintf("%q is no name: write lower case letters, digits, - and ., the first and the last of "+
 			"them a letter or a digit", name)}}
 	}
 	return nil
+}
+
+// Steps of a path: names of fields, and what is in brackets.
+func Steps(path string) []string {
+	var all []string
+	current, depth := strings.Builder{}, 0
+	end := func() {
+		if current.Len() > 0 {
+			all = append(all, current.String())
+			current.Reset()
+		}
+	}
+	for _, r := range path {
+		switch {
+		case r == '.' && depth == 0:
+			end()
+		case r == '[':
+			if depth == 0 {
+				end()
+			} else {
+				current.WriteRune(r)
+			}
+			depth++
+		case r == ']' && depth > 0:
+			if depth--; depth == 0 {
+				end()
+			} else {
+				current.WriteRune(r)
+			}
+		default:
+			current.WriteRune(r)
+		}
+	}
+	end()
+	return all
 }

@@ -1,4 +1,0 @@
-package why
-
-// CompareGolden is for tests from outside.
-var CompareGolden = compareGolden
