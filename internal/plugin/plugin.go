@@ -70,19 +70,27 @@ func add(root *cobra.Command, title string, commands ...*cobra.Command) {
 func Run(ctx context.Context, a *app.App, args []string) int {
 	root := Command(a)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	command, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return app.ExitOK
 	}
 	code := app.ExitCode(err)
 	if isUsage(err) {
-		code = app.ExitUsage
+		code, err = app.ExitUsage, fmt.Errorf("%w: write %s", err, usage(command))
 	}
 	var silent app.SilentError
 	if !errors.As(err, &silent) {
 		printError(a.ErrOut, err)
 	}
 	return code
+}
+
+// usage of a command, or what lists them all.
+func usage(command *cobra.Command) string {
+	if command.HasSubCommands() {
+		return command.CommandPath() + " --help"
+	}
+	return strings.TrimSuffix(command.UseLine(), " [flags]")
 }
 
 // printError writes an error. What others wrote in it is harmless on a terminal.

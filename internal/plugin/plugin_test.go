@@ -26,3 +26,16 @@ func TestThePluginSaysItsVersion(t *testing.T) {
 		t.Errorf("it ended with %d and says %q", code, out)
 	}
 }
+
+func TestAMistakeSaysWhatToWrite(t *testing.T) {
+	t.Parallel()
+	for want, args := range map[string][]string{
+		": write kubectl reboots why NODE...\n":               {"why"},
+		": write kubectl reboots now NODE... --reason TEXT\n": {"now", "n1"},
+		": write kubectl reboots --help\n":                    {"vresion"},
+	} {
+		if code, _, errOut := plugintest.New(t, 0).Run(plugin.Run, args...); code != app.ExitUsage || !strings.HasSuffix(errOut, want) {
+			t.Errorf("%q ended with %d and %q, want %q at the end", args, code, errOut, want)
+		}
+	}
+}

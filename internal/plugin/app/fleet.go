@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -46,6 +47,10 @@ func ReadError(what string, err error) error {
 	case apierrors.IsForbidden(err):
 		return fmt.Errorf("you may not read %s; "+
 			"a cluster administrator can give you the roles reboot-operator-viewer and reboot-operator-plugin: %w", what, err)
+	}
+	var unreachable *net.OpError
+	if errors.As(err, &unreachable) {
+		return fmt.Errorf("the cluster cannot be reached; choose another one with --context or --kubeconfig: read %s: %w", what, err)
 	}
 	return fmt.Errorf("read %s: %w", what, err)
 }

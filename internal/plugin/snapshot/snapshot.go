@@ -41,6 +41,9 @@ func Command(a *app.App) *cobra.Command {
 }
 
 func run(ctx context.Context, a *app.App, file string) error {
+	if _, err := os.Stat(filepath.Dir(file)); err != nil { // known before a large cluster is read
+		return fmt.Errorf("save the snapshot: %w", err)
+	}
 	c, err := a.Connect()
 	if err != nil {
 		return err
