@@ -175,8 +175,8 @@ soak: ## Roll out on 50 nodes for hours while things go wrong, and look whether 
 guards: ## Break the guards of the planner one at a time; simulated fleets have to notice each (ONLY="the limit").
 	go run ./hack/guards -only="$(ONLY)"
 
-# Parts are planner, attempt, executor, gates, windows, helper, rebooter, webhooks, admission and rights. What survives is printed; what
-# nobody could notice goes to hack/mutate/equivalent.yaml, with a reason.
+# Parts are planner, attempt, executor, gates, placement, windows, helper, rebooter, webhooks, forecast, kured, actions, explanations, dashboard,
+# admission and rights. What survives is printed; what nobody could notice goes to hack/mutate/equivalent.yaml, with a reason.
 .PHONY: mutate
 mutate: ## Change one small thing in the sources at a time; the tests of the part have to notice (ONLY=planner,rights COUNT=40 MUTATE_SEED=1).
 	$(WITH_ASSETS) go run ./hack/mutate -only="$(ONLY)" -count=$(or $(COUNT),40) -seed=$(or $(MUTATE_SEED),1)

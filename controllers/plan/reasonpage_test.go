@@ -11,8 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/reboot-operator/reboot-operator/test/golden"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/reboot-operator/reboot-operator/test/golden"
 )
 
 // reasonPage is where the documentation shows what each story ends with.

@@ -37,6 +37,16 @@ var targets = []target{
 	{"helper", []string{"internal/helper/*.go"}, [][]string{{"./internal/helper"}}},
 	{"rebooter", []string{"internal/rebooter/*.go", "internal/rebooter/*/*.go"}, [][]string{{"./internal/rebooter/..."}}},
 	{"webhooks", []string{"internal/webhooks/*.go"}, [][]string{{"./internal/webhooks"}}},
+	{"forecast", []string{"controllers/forecast/*.go"}, [][]string{{"./controllers/forecast"}}},
+	{"kured", []string{"internal/kured/*.go"}, [][]string{{"./internal/kured"}}},
+	{"actions", []string{"internal/plugin/act/*.go", "internal/plugin/wait/*.go"}, [][]string{
+		{"./internal/plugin/act", "./internal/plugin/wait"},
+	}},
+	{"explanations", []string{
+		"internal/plugin/why/*.go", "internal/plugin/lint/*.go", "internal/plugin/check/*.go", "internal/plugin/schema/*.go",
+	}, [][]string{{"./internal/plugin/why", "./internal/plugin/lint", "./internal/plugin/check", "./internal/plugin/policyfile"}}},
+	{"dashboard", []string{"internal/plugin/dashboard/*.go", "internal/plugin/history/*.go"},
+		[][]string{{"./internal/plugin/dashboard", "./internal/plugin/history", "./internal/plugin/timeline"}}},
 	{"admission", []string{"config/admission/*.yaml", "config/webhook/*.yaml"}, [][]string{{"./test/admission", "./test/manifests"}}},
 	{"rights", []string{"config/rbac/*.yaml", "config/components/before-1.36/*.yaml"}, [][]string{
 		{"./test/admission", "./test/manifests"},

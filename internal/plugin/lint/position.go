@@ -4,8 +4,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/reboot-operator/reboot-operator/internal/plugin/schema"
 	yamlv3 "go.yaml.in/yaml/v3"
+
+	"github.com/reboot-operator/reboot-operator/internal/plugin/schema"
 )
 
 // lineOf a path such as spec.schedule.windows[0].cron; of what is not written, the line of what it would be part of.

@@ -1,4 +1,5 @@
-// Package schema checks objects of the project's kinds as an API server does, without one: unknown fields, defaults, the schema and its rules.
+// Package schema checks objects of the project's kinds as an API server does, without one: unknown fields, defaults, the schema and its
+// rules.
 package schema
 
 import (

@@ -109,6 +109,7 @@ func deleted(o client.Object) step {
 func TestWaiting(t *testing.T) {
 	t.Parallel()
 	underWay := func(p *v1alpha1.RebootPolicy) { p.Status.UnderWay = 1 }
+	over := func(p *v1alpha1.RebootPolicy) { p.Status.Conditions[0].Status = metav1.ConditionFalse }
 	for name, test := range map[string]struct {
 		line    string
 		objects []client.Object
@@ -143,6 +144,7 @@ func TestWaiting(t *testing.T) {
 		"a policy at rest":           {"workers", []client.Object{policy()}, nil, 0, []string{"RebootPolicy workers is proved"}, ""},
 		"a policy that gave up":      {"workers", []client.Object{policy(condition("GivenUp"))}, nil, 3, nil, "reboots were given up: Look at w1."},
 		"a policy that is halted":    {"workers", []client.Object{policy(condition("Halted")), reboot("a")}, nil, 3, nil, "RebootPolicy workers: it is halted (Why): Look at w1."},
+		"a policy that was halted":   {"workers", []client.Object{policy(condition("Halted"), over), node("w1", "one"), reboot("a")}, []step{becomes(reboot("a", succeeds))}, 0, []string{"RebootPolicy workers is proved"}, ""},
 		"halted, and idle":           {"workers --for=idle", []client.Object{policy(condition("Halted")), reboot("a")}, nil, 0, []string{"RebootPolicy workers is idle"}, ""},
 		"a policy that is deleted":   {"workers", []client.Object{policy(), reboot("a")}, []step{deleted(policy())}, 3, nil, "RebootPolicy workers: it was deleted"},
 		"two":                        {"w1 policy/workers", []client.Object{policy(), node("w1", "one"), reboot("a")}, []step{becomes(reboot("a", ended("Failed", "x")))}, 3, nil, "error: node w1: NodeReboot a of node w1 failed (x): It is over.\nRebootPolicy workers: NodeReboot a"},
