@@ -95,7 +95,7 @@ var others = map[string]string{
 	"drain-delay":               "kured", "lock-release-delay": "kured", "notify-url": "kured", "slack-hook-url": "kured",
 	"message-template-drain": "kured",
 	"type":                   "kubectl", "list": "systemd-inhibit",
-	"replicas": "kubectl scale",
+	"replicas": "kubectl scale", "help": "cobra",
 }
 
 // A page names no flag that no program has, such as one that was removed, where it stands by itself or is an argument in a manifest. The
