@@ -38,6 +38,8 @@ type Snapshot struct {
 	// Forecasts is what the status of policies, by name, has to say of the end of their rollouts; nil is nothing. A policy that is missing
 	// keeps what its status says.
 	Forecasts map[string]*v1alpha1.ForecastStatus
+	// TellPlaces has messages say the place in the queue. Whoever makes many plans in which nobody reads the messages does without.
+	TellPlaces bool
 	// Answers of gates, to the queries that were made (see Plan.Queries).
 	Answers map[model.GateKey]model.GateAnswer
 	// Deferred is what the last plan said (see Plan.Deferred); empty for the first one. Nil has nothing wait.
