@@ -251,6 +251,10 @@ type RebootPolicyStatus struct {
 	// +optional
 	AdaptiveDelay *AdaptiveDelayStatus `json:"adaptiveDelay,omitempty"`
 
+	// forecast is when the nodes that need a reboot are expected to be done. It is missing if none needs one, or if no end is known.
+	// +optional
+	Forecast *ForecastStatus `json:"forecast,omitempty"`
+
 	// summary is the column STATUS of kubectl get. It names what matters most: Invalid, NoNodes, Halted, Shadowed, Overlap, or else the mode:
 	// InForce, Observing or Paused. Unknown is what the operator has not looked at.
 	// +optional
@@ -306,6 +310,7 @@ type WaitingCount struct {
 // +kubebuilder:printcolumn:name="Window",type=string,JSONPath=".status.window.state",priority=1
 // +kubebuilder:printcolumn:name="Opens",type=string,JSONPath=".status.window.nextOpeningTime",priority=1
 // +kubebuilder:printcolumn:name="Closes",type=string,JSONPath=".status.window.nextClosingTime",priority=1
+// +kubebuilder:printcolumn:name="Finish",type=string,JSONPath=".status.forecast.finishTime",priority=1
 // +kubebuilder:printcolumn:name="Unavailable",type=integer,JSONPath=".status.unavailable",priority=1
 // +kubebuilder:printcolumn:name="Max",type=integer,JSONPath=".status.maxUnavailable",priority=1
 // +kubebuilder:printcolumn:name="Failed",type=integer,JSONPath=".status.failed",priority=1

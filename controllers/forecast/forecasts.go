@@ -60,7 +60,7 @@ func compute(in Input, inFull bool) *Forecast {
 		fates = append(fates, r.fates)
 		maps.Copy(f.assumed.gates, r.assumed.gates)
 	}
-	out.Samples = len(fates) - 1
+	out.Samples, out.Cut = len(fates)-1, base.cut != ""
 	base.lookOnce()
 	f.tell(out, base, fates)
 	out.Coarse, out.Why = f.coarse(base, len(fates)-1, wanted)

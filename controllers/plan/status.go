@@ -95,6 +95,9 @@ func (p *planning) addChange(work *NodeWork, r *rebootView) {
 	if !changed && !add && !remove {
 		return
 	}
+	if changed {
+		p.tellPlace(r)
+	}
 	work.Reboots = append(work.Reboots, RebootChange{
 		Object: r.Object, Status: *r.Status, StatusChanged: changed, AddFinalizer: add, RemoveFinalizer: remove, Events: r.Events,
 	})

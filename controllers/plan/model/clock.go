@@ -101,12 +101,16 @@ func (c Clock) Localize(text string) string {
 // remaining is what Until adds to a time, also where Bounded cut it.
 var remaining = regexp.MustCompile(` \(in [0-9a-z]+(, as of [^()]*)?(\)|$)`)
 
-// SameMessage says that two messages differ at most in how long something takes. The first one, which was written before, can stay then:
-// nothing is written only because time goes by.
+// SameMessage says that two messages differ at most in how long something takes, and in a place in a queue. The first one, which was
+// written before, can stay then: nothing is written only because time goes by, or a queue moves.
 func SameMessage(before, after string) bool {
 	if before == after {
 		return true
 	}
+	if rest, is := strings.CutPrefix(before, after); is && isPlace(rest) {
+		return true
+	}
+	before, after = WithoutPlace(before), WithoutPlace(after)
 	a, cutA := strings.CutSuffix(before, cutMark)
 	b, cutB := strings.CutSuffix(after, cutMark)
 	a, b = remaining.ReplaceAllString(a, ""), remaining.ReplaceAllString(b, "")
