@@ -18,8 +18,8 @@ const (
 	// leastRuns is how many runs it takes to say what nine of ten do not exceed.
 	leastRuns = 3
 	// leastWork and workOfNode are how much a forecast may cost.
-	leastWork  = 2_000_000
-	workOfNode = 2_200
+	leastWork  = 1_500_000
+	workOfNode = 1_600
 )
 
 // DefaultBudget is what a forecast for so many nodes may cost.
