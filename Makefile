@@ -50,7 +50,7 @@ HELM_DOCS := go tool -modfile=hack/tools/helm/go.mod helm-docs
 CYCLONEDX := go tool -modfile=hack/tools/security/go.mod cyclonedx-gomod
 
 MODULES := . hack/dashboards hack/tools hack/tools/helm hack/tools/lint hack/tools/security hack/tools/workflows test/browser test/chart test/testbed/components
-GENERATED := api/v1alpha1/zz_generated.deepcopy.go charts config/crd/bases config/rbac/role.yaml config/components/dashboards docs/reason-messages.md docs/why.md internal/plugin/why/testdata
+GENERATED := api/v1alpha1/zz_generated.deepcopy.go charts config/crd/bases config/rbac/role.yaml config/components/dashboards docs/reason-messages.md docs/reference docs/why.md internal/plugin/why/testdata
 
 # Results are not cached (-count=1): Go does not see which manifests kubectl read.
 # The programs of the control plane that tests run on: a folder named by KUBEBUILDER_ASSETS, or built once, which takes minutes.
@@ -89,9 +89,10 @@ dashboards: ## Generate the dashboards for Grafana.
 	cd hack/dashboards && go run .
 
 .PHONY: manifests
-manifests: ## Generate CRDs and the manager's roles from markers.
+manifests: ## Generate CRDs and the manager's roles from markers, and docs/reference from the CRDs.
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=reboot-operator-manager paths=./controllers output:rbac:dir=config/rbac
+	go run ./hack/apiref
 
 .PHONY: chart
 chart: manifests dashboards ## Generate the Helm chart's templates from config/, its kinds, its schema and its README.
@@ -294,7 +295,7 @@ verify: verify-generated verify-tidy lint lint-workflows vulncheck verify-releas
 verify-generated: generate manifests chart
 	@stale=$$(git status --porcelain -- $(GENERATED)); if [ -n "$$stale" ]; then \
 		git --no-pager diff -- $(GENERATED); \
-		echo "not as generated, or not committed; run make generate chart and commit:"; echo "$$stale"; exit 1; fi
+		echo "not as generated, or not committed; run make generate manifests chart and commit:"; echo "$$stale"; exit 1; fi
 
 .PHONY: verify-tidy
 verify-tidy:
