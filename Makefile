@@ -141,7 +141,7 @@ GO_TEST := go run ./hack/gotest -summary="$(SUMMARY)" -- -timeout 40m
 
 # Much of their time tests wait for a control plane, so that two parts run at once (TEST_JOBS=1 runs one after the other).
 TEST_JOBS ?= 2
-TESTS := test-unit test-chart test-envtest test-browser test-e2e
+TESTS := test-unit test-docs test-chart test-envtest test-browser test-e2e
 
 .PHONY: test
 test: ## Run all tests, and say at the end which failed and which were skipped.
@@ -151,8 +151,13 @@ test: ## Run all tests, and say at the end which failed and which were skipped.
 
 .PHONY: test-unit
 test-unit: ## Run what needs no API server, with the race detector, and some thousand simulated fleets without it.
-	$(GO_TEST) -race $$(go list ./... | grep -v -e /test/ -e '/controllers$$' -e /internal/ -e /placement)
+	$(GO_TEST) -race $$(go list ./... | grep -v -e /test/ -e /hack/site -e '/controllers$$' -e /internal/ -e /placement)
 	$(GO_TEST) -count=1 -run TestSimulated ./controllers/plan
+
+# Without Node.js the tests are skipped.
+.PHONY: test-docs
+test-docs: ## Build the documentation site, and check every link of it.
+	$(GO_TEST) -count=1 ./hack/site
 
 # Every fleet has a seed; what a failure prints runs that fleet again. See docs/simulation.md.
 ROUNDS ?= 100000
@@ -277,14 +282,14 @@ cluster: ## Start the testbed and keep it, to play with kubectl (NODES=, ZONES=,
 
 ##@ Document
 
-# The packages are pinned in hack/site/package-lock.json. A link that leads nowhere is an error.
+# The packages are pinned in hack/site/package-lock.json. A link that leads nowhere is an error, and so is a page that no section has.
 .PHONY: site
-site: ## Build the documentation site to dist/site (needs Node.js 20 and npm).
-	cd hack/site && npm ci --no-audit --no-fund --loglevel=error && npx vitepress build
+site: ## Build the documentation site to dist/site, and check its links (needs Node.js 18 or newer, and npm).
+	hack/site/build.sh
 
 .PHONY: site-serve
 site-serve: ## Serve the documentation site on this machine while you write.
-	cd hack/site && npm ci --no-audit --no-fund --loglevel=error && npx vitepress dev
+	hack/site/build.sh dev
 
 ##@ Verify
 

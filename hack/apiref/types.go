@@ -22,6 +22,9 @@ type goTypes struct {
 	enums map[string][]value
 }
 
+// obvious are types whose values say what they mean.
+var obvious = map[string]bool{"Weekday": true}
+
 // readTypes parses the Go files in a folder.
 func readTypes(folder string) (*goTypes, error) {
 	types := &goTypes{structs: map[string]*ast.StructType{}, named: map[string]ast.Expr{}, enums: map[string][]value{}}
@@ -80,6 +83,9 @@ func (t *goTypes) addValue(spec *ast.ValueSpec) {
 	}
 	meaning := strings.Join(strings.Fields(spec.Doc.Text()), " ")
 	meaning = strings.TrimSpace(strings.TrimPrefix(meaning, spec.Names[0].Name))
+	if obvious[of.Name] {
+		meaning = ""
+	}
 	t.enums[of.Name] = append(t.enums[of.Name], value{name, meaning})
 }
 
