@@ -287,6 +287,11 @@ cluster: ## Start the testbed and keep it, to play with kubectl (NODES=, ZONES=,
 site: ## Build the documentation site to dist/site, and check its links (needs Node.js 18 or newer, and npm).
 	hack/site/build.sh
 
+# Needs tmux. It takes two minutes, on a machine that has little else to do.
+.PHONY: recording
+recording: ## Record the plugin in a terminal during a rollout: docs/images/rollout.svg, and what the site plays.
+	$(WITH_ASSETS) go run ./hack/recording
+
 .PHONY: site-serve
 site-serve: ## Serve the documentation site on this machine while you write.
 	hack/site/build.sh dev

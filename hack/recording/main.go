@@ -64,7 +64,7 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, shell.close()) }()
-	frames, err := shell.record(ctx, func(ctx context.Context) error { return play(ctx, shell) })
+	frames, err := shell.record(ctx, func() error { return play(ctx, shell) })
 	if err != nil {
 		return err
 	}

@@ -124,9 +124,9 @@ func pause(ctx context.Context, length time.Duration) {
 }
 
 // record takes frames while something happens.
-func (t *terminal) record(ctx context.Context, happens func(context.Context) error) ([]frame, error) {
+func (t *terminal) record(ctx context.Context, happens func() error) ([]frame, error) {
 	ended := make(chan error, 1)
-	go func() { ended <- happens(ctx) }()
+	go func() { ended <- happens() }()
 	var frames []frame
 	start := time.Now()
 	for {

@@ -25,6 +25,7 @@ const short: Record<string, string> = {
   'kured': 'Differences from kured', 'migrate-from-kured': 'Migrate from kured', 'comparison': 'Comparison', 'faq': 'FAQ',
   'install': 'Install', 'helm': 'Helm', 'hosts': 'Hosts', 'clusters': 'Clusters', 'demo': 'The demo', 'gitops': 'GitOps',
   'reason-messages': 'Messages', 'why': 'why, for every reason', 'performance': 'Performance', 'simulation': 'Simulation',
+  'kubectl/install': 'Install', 'kubectl/status': 'status, status --watch', 'kubectl/act': 'Commands that act',
   'fault-injection': 'Fault injection', 'real-nodes': 'Real nodes',
 }
 
@@ -59,10 +60,10 @@ export function sidebar(docs: string) {
   const all = pagesBelow(docs)
   const seen = new Set(outside)
   const made = sections.map(({ text, link, collapsed, pages }) => {
-    const names = pages.flatMap((page) => page.endsWith('/') ? pagesOf(docs, all, page) : all.includes(page) ? [page] : [])
-    const items = names.filter((page) => !seen.has(page)).map((page) => {
+    const names = new Set(pages.flatMap((page) => page.endsWith('/') ? pagesOf(docs, all, page) : all.includes(page) ? [page] : []))
+    const items = [...names].filter((page) => !seen.has(page)).map((page) => {
       seen.add(page)
-      return { text: short[page] ?? title(docs, page), link: '/' + page }
+      return { text: short[page] ?? title(docs, page).replace(text + ' ', ''), link: '/' + page }
     })
     if (!link || !all.includes(link)) return { text, collapsed, items }
     seen.add(link)
