@@ -167,7 +167,7 @@ func (in *input) whole(s settings, flag, field string, least int) *int32 {
 	return ptr.To(int32(n)) //nolint:gosec // at most 86400
 }
 
-// foreign labels are not for policies to set.
+// foreign are labels that policies cannot set.
 var foreign = regexp.MustCompile(`^([^/]*[.])?(kubernetes[.]io|k8s[.]io|reboot-operator[.]io)/`)
 
 func (in *input) nodeLabels(s settings) *v1alpha1.NodeLabels {

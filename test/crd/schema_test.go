@@ -127,7 +127,7 @@ func TestNumbersOfAPolicyHaveBounds(t *testing.T) {
 			try(limits.max)
 			below, above := "should be greater than or equal to ", "should be less than or equal to "
 			if strings.HasSuffix(path, "Seconds") {
-				below = fmt.Sprintf("this is a number of seconds from %d to %d", limits.min, limits.max)
+				below = fmt.Sprintf("must be a number of seconds from %d to %d", limits.min, limits.max)
 				above = below
 			}
 			try(limits.min-1, "spec."+path, cmp.Or(limits.below, below))
