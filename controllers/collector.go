@@ -25,12 +25,12 @@ const scrapeTimeout = 5 * time.Second
 var (
 	rebootsDesc = stateDesc("nodereboots", "NodeReboots, by policy, phase and reason.", labelPolicy, labelPhase, labelReason)
 
-	unreadableDesc = stateDesc("unreadable_objects", "Stored objects of which a part cannot be read, by kind.", labelKind)
+	unreadableDesc = stateDesc("unreadable_objects", "Stored objects that cannot be read completely, by kind.", labelKind)
 
 	policyNodesDesc       = stateDesc("policy_nodes", "Nodes that a policy owns.", labelPolicy)
 	policyUnavailableDesc = stateDesc("policy_unavailable",
 		"Nodes of a policy that are unavailable, and count against maxUnavailable.", labelPolicy)
-	policyMaxUnavailableDesc = stateDesc("policy_max_unavailable", "The limit that maxUnavailable comes to, in nodes.", labelPolicy)
+	policyMaxUnavailableDesc = stateDesc("policy_max_unavailable", "The limit of maxUnavailable of a policy, as a number of nodes.", labelPolicy)
 	policyUnderWayDesc       = stateDesc("policy_underway", "Nodes of a policy that hold a slot.", labelPolicy)
 	policyHaltedDesc         = stateDesc("policy_halted",
 		"1 while nothing starts because nodes did not come back, or drains fail.", labelPolicy)
@@ -39,9 +39,9 @@ var (
 	policyOverdueDesc = stateDesc("policy_overdue",
 		"Nodes of a policy that have needed a reboot for longer than schedule.maxDeferralSeconds.", labelPolicy)
 	policyWithoutHelperDesc = stateDesc("policy_nodes_without_helper",
-		"Ready nodes of a policy that have had no helper that is Ready for five minutes.", labelPolicy)
+		"Ready nodes of a policy that have had no Ready helper for five minutes.", labelPolicy)
 	policyNoDetectorDesc = stateDesc("policy_no_detector",
-		"1 while nothing could say that the host of a node of the policy needs a reboot.", labelPolicy)
+		"1 while nothing could detect that the host of a node of the policy needs a reboot.", labelPolicy)
 	policyFailingDesc = stateDesc("policy_nodes_failing",
 		"Nodes on which the last two attempts or more failed, by the reason of the last one.",
 		labelPolicy, labelReason)

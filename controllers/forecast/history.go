@@ -180,8 +180,8 @@ func (s *source) says(policy string) string {
 			policy, model.Count(n, "finished attempt"))
 	}
 	d := s.defaultOf(policy)
-	return fmt.Sprintf("No attempt has finished yet, so RebootPolicy %s is taken to drain a node in %s, and its hosts to reboot in %s; "+
-		"workloads are taken to be ready %s after the drain.", policy, spoken(d.Drain), spoken(d.Reboot+d.Proof), spoken(d.Recovery))
+	return fmt.Sprintf("No attempt has finished yet, so RebootPolicy %s is assumed to drain a node in %s, and its hosts to reboot in %s; "+
+		"workloads are assumed to be ready %s after the drain.", policy, spoken(d.Drain), spoken(d.Reboot+d.Proof), spoken(d.Recovery))
 }
 
 // spoken writes a duration without the parts that are zero.

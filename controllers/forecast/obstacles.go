@@ -141,7 +141,7 @@ func (f *fleet) findHopeless() {
 		var o *Obstacle
 		switch {
 		case policy.Spec.Mode == v1alpha1.ModePaused:
-			o = &Obstacle{Reason: v1alpha1.ReasonPaused, Message: fmt.Sprintf("RebootPolicy %s is paused: write 'mode: Enforce' to go on.", name)}
+			o = &Obstacle{Reason: v1alpha1.ReasonPaused, Message: fmt.Sprintf("RebootPolicy %s is paused: write 'mode: Enforce' to continue.", name)}
 		case policy.Spec.Mode == v1alpha1.ModeObserve:
 			o = &Obstacle{Reason: v1alpha1.ReasonObserving, Message: fmt.Sprintf(
 				"RebootPolicy %s only observes: write 'mode: Enforce' to reboot its nodes.", name)}

@@ -169,7 +169,7 @@ func (f *fleet) zoneNumber(policy *v1alpha1.RebootPolicy, limit *intstr.IntOrStr
 		most = max(most, is)
 	}
 	if least != most {
-		f.roughly = "maxUnavailablePerZone of RebootPolicy " + policy.Name + " is taken to be what it is in its smallest zone"
+		f.roughly = "maxUnavailablePerZone of RebootPolicy " + policy.Name + " is assumed to be what it is in its smallest zone"
 	}
 	return ptr.To(intstr.FromInt(max(0, least)))
 }

@@ -164,7 +164,7 @@ func (am *alertmanagerAPI) hiders(ctx context.Context, hidden []alert) (map[stri
 	}
 	for _, h := range hiders {
 		if h == nil {
-			return nil, say(nil, "%s: it does not list a silence that hides an alert: a gate needs GET /api/v2/silence/... as well, also where "+
+			return nil, say(nil, "%s: it does not list a silence that hides an alert: a gate also needs GET /api/v2/silence/..., also where "+
 				"there is a proxy", am.url)
 		}
 	}
@@ -206,7 +206,7 @@ func decodeAlerts(body io.Reader) ([]alert, error) {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
 	if errors.As(err, &syntax) || errors.As(err, &kind) || errors.Is(err, io.EOF) || err == nil && alerts == nil {
-		return nil, say(err, "the answer is not that of an Alertmanager")
+		return nil, say(err, "it does not answer as Alertmanager does")
 	}
 	return alerts, err
 }

@@ -50,10 +50,10 @@ func (a *Asker) allowed(secret *corev1.Secret, target *url.URL, t *v1alpha1.Gate
 	case t != nil && t.Verification == v1alpha1.VerifyNone:
 		return say(nil, "credentials do not go to a server that is not verified: write tls.ca instead of 'verification: None'")
 	case !slices.ContainsFunc(hosts, func(u *url.URL) bool { return originOf(u) == origin }):
-		return say(nil, "the credentials of Secret %s/%s may not go to %s: an administrator allows that by its annotation %s: %s",
+		return say(nil, "the credentials of Secret %s/%s may not go to %s: an administrator allows that with its annotation %s: %s",
 			a.options.Namespace, secret.Name, origin, v1alpha1.AllowedHostsAnnotation, origin)
 	case t != nil && t.ServerName != "" && !slices.ContainsFunc(hosts, func(u *url.URL) bool { return hostOf(u) == normal(t.ServerName) }):
-		return say(nil, "the credentials of Secret %s/%s may not go to a server with a certificate for %s: an administrator allows that by its "+
+		return say(nil, "the credentials of Secret %s/%s may not go to a server with a certificate for %s: an administrator allows that with its "+
 			"annotation %s: https://%s", a.options.Namespace, secret.Name, t.ServerName, v1alpha1.AllowedHostsAnnotation, normal(t.ServerName))
 	}
 	return nil

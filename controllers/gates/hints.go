@@ -117,5 +117,5 @@ func evaluationProblem(err error) string {
 			return p.text
 		}
 	}
-	return "it fails for a value of the object, such as a text that is no number, quantity, time or URL"
+	return "it fails for a value of the object, such as a text that is not a number, quantity, time or URL"
 }

@@ -30,7 +30,7 @@ type target struct {
 func (a *Asker) serverOf(ctx context.Context, address string, connection *v1alpha1.GateConnection) (*target, error) {
 	parsed, err := url.Parse(address)
 	if err != nil {
-		return nil, say(err, "its url is none")
+		return nil, say(err, "its url is not a valid URL")
 	}
 	authorize, err := a.authorization(ctx, parsed, connection)
 	if err != nil {

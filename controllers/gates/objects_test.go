@@ -119,7 +119,7 @@ func TestObjectsThatCannotBeReadSayWhatToDo(t *testing.T) {
 		want string
 	}{
 		"a right that is missing": {apierrors.NewForbidden(ceph, "", errors.New("no")),
-			`gates may not list cephclusters.ceph.rook.io: an administrator gives them that right by a ClusterRole with the label ` +
+			`gates may not list cephclusters.ceph.rook.io: an administrator grants them that right with a ClusterRole that has the label ` +
 				`reboot-operator.io/aggregate-to-gates: "true" and the verb list.`},
 		"a kind that is missing": {&meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: "ceph.rook.io", Kind: "CephCluster"}},
 			"the cluster has no kind CephCluster of ceph.rook.io/v1."},

@@ -196,7 +196,7 @@ func (g podGate) answer(a *Asker) (answer model.GateAnswer, known bool) {
 	}
 	nodes := make(map[string]string, len(oldest))
 	for node, pod := range oldest {
-		nodes[node] = fmt.Sprintf("Pod %s/%s runs on node %s: gate %s waits for its end.", pod.Namespace, pod.Name, node, g.Name)
+		nodes[node] = fmt.Sprintf("Pod %s/%s runs on node %s: gate %s waits for it to end.", pod.Namespace, pod.Name, node, g.Name)
 	}
 	return model.GateAnswer{Nodes: nodes}, true
 }

@@ -36,7 +36,7 @@ func (a *Asker) Silences(entry *v1alpha1.AlertSilence) *Silences {
 }
 
 // ErrNotListed is that Alertmanager does not know a silence which is to end.
-var ErrNotListed = errors.New("the silence is not listed")
+var ErrNotListed = errors.New("the silence is not in the list")
 
 // Lasting is a silence that is in force, and for how long it is.
 type Lasting struct {
@@ -311,7 +311,7 @@ func (am *alertmanagerAPI) checkNegative(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	return say(nil, "%s: it does not know matchers with != and !~: use Alertmanager 0.22 or later, or write = and =~", am.url)
+	return say(nil, "%s: it does not support matchers with != and !~: use Alertmanager 0.22 or later, or write = and =~", am.url)
 }
 
 // silence returns one by its ID.
@@ -341,7 +341,7 @@ func (am *alertmanagerAPI) expire(ctx context.Context, id string) error {
 func (am *alertmanagerAPI) request(ctx context.Context, method, path string, body []byte) (io.ReadCloser, error) {
 	request, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(am.url, "/")+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, say(err, "its url is none")
+		return nil, say(err, "its url is not a valid URL")
 	}
 	request.Header.Set("Accept", "application/json")
 	if body != nil {
@@ -364,7 +364,7 @@ func (am *alertmanagerAPI) request(ctx context.Context, method, path string, bod
 	case response.StatusCode == http.StatusNotFound && method == http.MethodGet && strings.HasPrefix(path, allSilences):
 		hint = ": silences need the API v2 of an Alertmanager, 0.22 or later, below the url"
 	case response.StatusCode == http.StatusBadRequest:
-		hint = ": it does not take the silence; the manager's log has its words, with --log-level=Debug"
+		hint = ": it rejects the silence; the manager's log has its answer, with --log-level=Debug"
 	}
 	return nil, say(complaint(response), "%s: %s%s", am.url, statusProblem(response.StatusCode), hint)
 }
@@ -378,7 +378,7 @@ func (am *alertmanagerAPI) unreadable(err error) error {
 	var kind *json.UnmarshalTypeError
 	var when *time.ParseError
 	if err == nil || errors.As(err, &syntax) || errors.As(err, &kind) || errors.As(err, &when) || errors.Is(err, io.EOF) {
-		return say(err, "%s: the answer is not that of an Alertmanager", am.url)
+		return say(err, "%s: it does not answer as Alertmanager does", am.url)
 	}
 	return atServer(am.url, err)
 }

@@ -347,7 +347,7 @@ func TestASilenceThatIsTakenForAnotherIsEnded(t *testing.T) {
 	})
 	entry, want := silenced(s.URL, "node-1", matcher("node", v1alpha1.MatchEqual, "{{ .Node }}"), matcher("a", v1alpha1.MatchNotEqual, "b"))
 	err := newBench(t).Silences(entry).Keep(t.Context(), want, time.Hour)
-	if err == nil || !strings.Contains(Readable(err), "it does not know matchers with != and !~: use Alertmanager 0.22 or later") {
+	if err == nil || !strings.Contains(Readable(err), "it does not support matchers with != and !~: use Alertmanager 0.22 or later") {
 		t.Errorf("got %v", err)
 	}
 	if last := s.requests[len(s.requests)-1]; last != "DELETE /api/v2/silence/a" {

@@ -91,7 +91,7 @@ func leaving(ask model.GateQuery) []string {
 }
 
 // errNobodyAsks ends the questions that wait for a watch that was stopped.
-var errNobodyAsks = errors.New("nobody asks about room anymore")
+var errNobodyAsks = errors.New("no one asks about room anymore")
 
 // roomWatch returns the watch that is open, or opens one. One that does not know all annotations in question is replaced.
 func (a *Asker) roomWatch() *roomWatch {

@@ -206,7 +206,7 @@ func (r *run) command(dot any, n *parse.CommandNode, last []any) (any, error) {
 		}
 	}
 	if len(n.Args) > 1 || len(last) > 0 {
-		return nil, fmt.Errorf("%s is no function", cut(oneLine(n.Args[0].String()), 40))
+		return nil, fmt.Errorf("%s is not a function", cut(oneLine(n.Args[0].String()), 40))
 	}
 	return value, nil
 }

@@ -31,12 +31,12 @@ func (e *Event) say() (title, text string) {
 func (e *Event) End() {
 	if !e.Ended && e.Event != v1alpha1.EventRolloutFinished {
 		e.Ended = true
-		e.Title += " (over by now)"
+		e.Title += " (already over)"
 		e.Text = cut(e.Text, maxText-len(endedLine)) + endedLine
 	}
 }
 
-const endedLine = "\nThis is over by now; the receiver could not be notified earlier."
+const endedLine = "\nThis is already over; the receiver could not be notified earlier."
 
 func (e *Event) lines() (title string, lines []string) {
 	nodes := model.Count(e.Count, "node")
@@ -54,7 +54,7 @@ func (e *Event) lines() (title string, lines []string) {
 	case v1alpha1.EventGateFailing:
 		return fmt.Sprintf("%s held up since %s (%s)", nodes, at(e.Since), e.Reason), []string{e.Message}
 	case v1alpha1.EventOverdue:
-		return fmt.Sprintf("%s overdue, the first needs a reboot since %s", nodes, at(e.Since)), e.named()
+		return fmt.Sprintf("%s overdue, the first has needed a reboot since %s", nodes, at(e.Since)), e.named()
 	case v1alpha1.EventWindowMissed:
 		lines := e.named()
 		if e.Window != nil && !e.Window.Opens.IsZero() {

@@ -249,7 +249,7 @@ func (p *round) beforeStart(r *rebootView) model.Verdict {
 	}
 	if unread := p.of(r.policy()).unread; len(unread) > 0 {
 		p.needPods = append(p.needPods, unread...)
-		return model.Blocked(v1alpha1.ReasonStarting, "The pods of %s in line are being read, to begin with the one that has the fewest.",
+		return model.Blocked(v1alpha1.ReasonStarting, "The pods of %s in line are being read, so that the node with the fewest pods goes first.",
 			model.Count(len(unread), "node"))
 	}
 	if _, known := p.snapshot.Pods[r.node.Name]; !known {

@@ -267,7 +267,7 @@ func (c *canaries) failure(r *rebootView) *rebootView {
 
 func canaryFailed(failed *rebootView) model.Verdict {
 	return model.Blocked(v1alpha1.ReasonCanaryFailed,
-		"NodeReboot %s went first as a canary and failed (%s). The others go on when it succeeds; delete it to let another node be the canary.",
+		"NodeReboot %s went first as a canary and failed (%s). The other nodes continue when it succeeds; delete it to let another node be the canary.",
 		failed.Object.Name, failed.Status.Failures.LastReason)
 }
 
@@ -340,6 +340,6 @@ func (policy *policyView) canaryTooLarge() string {
 	if policy.Spec.Rollout.Canary == nil || policy.canaryCount <= policy.units {
 		return ""
 	}
-	return fmt.Sprintf("rollout.canary.count is %d, and the policy has only %s: all of them are canaries, and none waits for them.",
+	return fmt.Sprintf("rollout.canary.count is %d, and the policy has only %s: all of them are canaries, so none waits for a canary.",
 		policy.canaryCount, model.Counted(policy.units, "node or group", "nodes or groups"))
 }

@@ -80,7 +80,7 @@ func firstNodeGate(p *round, r *rebootView) model.Verdict {
 	p.explainTo(r, policy)
 	p.gated = true // what starts after it may leave it waiting for a limit
 	return model.Blocked(v1alpha1.ReasonFirstNodeAlone,
-		"The first node of %s goes alone until it is back: what leaves the others before that would move twice.", zoneName(r.node.zone))
+		"The first node of %s goes alone until it is back: pods that leave other nodes before that would move twice.", zoneName(r.node.zone))
 }
 
 // firstIn is a node of a zone that is under way and gets on, or that starts in this plan; nil if there is none.

@@ -107,7 +107,7 @@ func (policy *policyView) halted() model.Verdict {
 func (policy *policyView) whetherHalted() model.Verdict {
 	switch h := &policy.halt; {
 	case h.nodesNotBack:
-		return model.Blocked(v1alpha1.ReasonHalted, "RebootPolicy %s is halted: %s. It goes on when %s.",
+		return model.Blocked(v1alpha1.ReasonHalted, "RebootPolicy %s is halted: %s. Nothing starts until %s.",
 			policy.Name(), haltedBy(h.notBack), succeedOrDeleted(len(h.notBack)))
 	case h.drainsFailing:
 		return model.Blocked(v1alpha1.ReasonHalted, "RebootPolicy %s is halted: %s", policy.Name(), policy.drainsFail()).Ending(policy.tryAgain())
@@ -130,8 +130,8 @@ func (policy *policyView) drainsFail() string {
 	if len(h.failing) == 1 {
 		failed = "the last attempt"
 	}
-	return fmt.Sprintf("%s failed without a reboot: %s. From %s on one node at a time is tried again, and one "+
-		"that comes back ends the halt. To go on at once, fix the cause and delete %s; those of a sentinel are made again.",
+	return fmt.Sprintf("%s failed without a reboot: %s. From %s on, one node at a time is tried again, and a node "+
+		"that comes back ends the halt. To continue at once, fix the cause and delete %s; NodeReboots of a sentinel are created again.",
 		failed, haltedBy(h.failing), policy.Clock.Until(policy.tryAgain()), model.Form(len(h.failing), "this NodeReboot", "these NodeReboots"))
 }
 

@@ -108,7 +108,7 @@ func TestTheOneUnderWayIsKept(t *testing.T) {
 
 func TestANodeRebootWithTheNameOfAnotherNodeSaysSo(t *testing.T) {
 	const want = "Names such as this one are for the helper of node a, which takes another one as long as there is one: " +
-		"delete this NodeReboot and create it under a name that does not end in a dash and one hexadecimal digit."
+		"delete this NodeReboot and create it with a name that does not end in a dash and one hexadecimal digit."
 	for name, test := range map[string]struct {
 		reboot, node, want string
 	}{

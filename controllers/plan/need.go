@@ -121,7 +121,7 @@ func (r *rebootView) rebootedFor() string {
 			return "for NodeReboot " + other.Object.Name
 		}
 	}
-	return "by something else"
+	return "for another reason"
 }
 
 // rebooters are the first NodeReboots, two at most, whose attempts may have led to the boot that runs. Needs are brought up to date before
@@ -164,13 +164,13 @@ func (p *planning) endIfRebootedMeanwhile(r *rebootView) {
 	case !r.node.Ready:
 		r.awaitFact(v1alpha1.ReasonNodeNotReady, "Node %s was rebooted and is not Ready yet.")
 	case fromSentinel && r.sentinel() == v1alpha1.SentinelUnknown:
-		r.awaitFact(v1alpha1.ReasonSentinelUnknown, "Node %s was rebooted; its helper has not said since whether another reboot is required.")
+		r.awaitFact(v1alpha1.ReasonSentinelUnknown, "Node %s was rebooted; its helper has not reported since then whether another reboot is required.")
 	case fromSentinel && r.sentinel() == v1alpha1.SentinelRequired:
 		r.Edit().Before = r.node.Boot()
 	default:
 		r.Edit().After = r.node.Boot()
 		p.complete(r, v1alpha1.OutcomeSucceeded, v1alpha1.ReasonRebootedMeanwhile, fmt.Sprintf(
-			"Node %s was rebooted %s: its boot ID is another one and it is Ready.", r.node.Name, r.rebootedFor()))
+			"Node %s was rebooted %s: it reports another boot ID and is Ready.", r.node.Name, r.rebootedFor()))
 	}
 }
 

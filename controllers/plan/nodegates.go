@@ -98,7 +98,7 @@ func sameNodeGate(_ *planning, r *rebootView) model.Verdict {
 		return model.Verdict{}
 	case first.open() && r.node.active() == nil:
 		return model.Blocked(v1alpha1.ReasonSameNode,
-			"The attempt of NodeReboot %s of the same node was rolled back, and its slot is held until what it evicted is back.", first.Object.Name)
+			"The attempt of NodeReboot %s of the same node was rolled back, and its slot is held until the pods that it evicted are back.", first.Object.Name)
 	}
 	return model.Blocked(v1alpha1.ReasonSameNode,
 		"NodeReboot %s of the same node goes first; its reboot satisfies this one, too.", first.Object.Name)
@@ -149,7 +149,7 @@ func minIntervalGate(p *planning, r *rebootView) model.Verdict {
 		return model.Verdict{}
 	}
 	return model.Blocked(v1alpha1.ReasonMinInterval,
-		"Node %s was rebooted at %s; it may be again at %s.", r.node.Name, clock.At(r.node.lastBack), clock.Until(until)).Ending(until)
+		"Node %s was rebooted at %s; it may reboot again at %s.", r.node.Name, clock.At(r.node.lastBack), clock.Until(until)).Ending(until)
 }
 
 func nodeReadyGate(_ *planning, r *rebootView) model.Verdict {

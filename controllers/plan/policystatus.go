@@ -174,7 +174,7 @@ func (p *planning) policyConditions(policy *policyView) []want {
 	}
 	if policy.overlaps != "" {
 		wants = append(wants, want{v1alpha1.ConditionOverlapping, v1alpha1.ReasonOverlap, fmt.Sprintf(
-			"RebootPolicy %s selects some of the same nodes, for example %s; the one of higher priority, else the older one, owns them.",
+			"RebootPolicy %s selects some of the same nodes, for example %s; the policy with the higher priority, otherwise the older one, owns them.",
 			policy.overlaps, policy.overlapNode), metav1.ConditionTrue})
 	}
 	if refused := p.tellRefused(policy); refused != "" {
@@ -208,7 +208,7 @@ func (p *planning) policyConditions(policy *policyView) []want {
 	}
 	if unknown := policy.unknownZones(); len(unknown) > 0 {
 		wants = append(wants, want{v1alpha1.ConditionUnknownZones, v1alpha1.ReasonZoneNotFound, fmt.Sprintf(
-			"No node of the policy has %s %s: take it out of rollout.zones.order, or fix its name.",
+			"No node of the policy has %s %s: remove it from rollout.zones.order, or fix its name.",
 			policy.Spec.Rollout.Zones.TopologyKey, strings.Join(unknown, ", ")), metav1.ConditionTrue})
 	}
 	return wants
@@ -236,9 +236,9 @@ func tellGivenUp(given []*rebootView) string {
 		names = append(names, fmt.Sprintf("%s (NodeReboot %s, %s)", r.node.Name, r.Object.Name, r.Status.OutcomeReason))
 	}
 	if len(names) == 1 {
-		return "Node " + names[0] + " still needs a reboot that was given up: find out why, then delete the NodeReboot to have it tried again."
+		return "Node " + names[0] + " still needs a reboot that was given up: find out why, then delete the NodeReboot to try again."
 	}
-	return fmt.Sprintf("%d nodes still need a reboot that was given up: find out why, then delete their NodeReboots to have it tried again.%s",
+	return fmt.Sprintf("%d nodes still need a reboot that was given up: find out why, then delete their NodeReboots to try again.%s",
 		len(given), sentence("Nodes", names))
 }
 

@@ -104,7 +104,7 @@ func containerProblem(status *corev1.ContainerStatus) string {
 	case waiting.Reason == "ErrImagePull" || waiting.Reason == "ImagePullBackOff":
 		text := fmt.Sprintf("has no image: %s cannot be pulled", status.Image)
 		if strings.Contains(waiting.Message, noPlatform) {
-			text += ": it is not there for the node's architecture"
+			text += ": it does not exist for the node's architecture"
 		}
 		return text
 	}
@@ -117,7 +117,7 @@ func describeEnd(ended *corev1.ContainerStateTerminated) string {
 		text += ": " + lastOf(message)
 	}
 	if strings.Contains(ended.Message, wrongFormat) {
-		text += " (its image is built for another architecture than the node's)"
+		text += " (its image is built for a different architecture than the node's)"
 	}
 	return text
 }

@@ -63,7 +63,7 @@ func (a *attempt) podWait() model.Verdict {
 		return model.Blocked(v1alpha1.ReasonPodsNotFinished,
 			"The pods of node %s could not be read until it was too late to wait for them.", a.Node.Name)
 	case over && len(unfinished) > 0:
-		return model.Blocked(v1alpha1.ReasonPodsNotFinished, "Pods on node %s have not finished in time: %s.", a.Node.Name, listed(unfinished))
+		return model.Blocked(v1alpha1.ReasonPodsNotFinished, "Pods on node %s did not finish in time: %s.", a.Node.Name, listed(unfinished))
 	case !known:
 		return model.Blocked(v1alpha1.ReasonWaitingForPods, "The pods of node %s are being read.", a.Node.Name)
 	case len(unfinished) > 0:
@@ -117,7 +117,7 @@ func (a *attempt) loadBalancerLead() model.Verdict {
 		return model.Verdict{}
 	}
 	return model.Blocked(v1alpha1.ReasonLoadBalancerLead,
-		"Node %s is taken out of external load balancers; the drain begins at %s.", a.Node.Name, a.times().Until(until)).Ending(until)
+		"Node %s is being taken out of external load balancers; the drain begins at %s.", a.Node.Name, a.times().Until(until)).Ending(until)
 }
 
 func (a *attempt) orderDrain() {
@@ -224,10 +224,10 @@ func (a *attempt) noteStuck(answer *v1alpha1.HelperReport) {
 	case since == nil:
 		a.EditAttempt(func(at *v1alpha1.Attempt) { at.StuckTime = a.Stamp() })
 		a.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonDrainStuck, OnNode: true, Message: fmt.Sprintf(
-			"The drain of node %s has not moved for a minute: %s.", a.Node.Name, a.whatIsLeft(answer.Drain))})
+			"The drain of node %s has made no progress for a minute: %s.", a.Node.Name, a.whatIsLeft(answer.Drain))})
 	}
 	if stuck && a.wait.Reason == v1alpha1.ReasonDraining {
-		a.wait = model.Blocked(v1alpha1.ReasonDrainStuck, "The drain of node %s does not move: %s. It has until %s.",
+		a.wait = model.Blocked(v1alpha1.ReasonDrainStuck, "The drain of node %s makes no progress: %s. It has until %s.",
 			a.Node.Name, a.whatIsLeft(answer.Drain), a.times().Until(a.Status.Order.Deadline.Time)).Ending(a.Status.Order.Deadline.Time)
 	}
 }
@@ -292,7 +292,7 @@ func (a *attempt) whatIsLeft(drain *v1alpha1.DrainProgress) string {
 	}
 	for i := range drain.Terminating {
 		pod := &drain.Terminating[i]
-		parts = append(parts, fmt.Sprintf("pod %s/%s was evicted and does not end (%s)", pod.Namespace, pod.Name, a.times().Localize(pod.HeldBy)))
+		parts = append(parts, fmt.Sprintf("pod %s/%s was evicted and does not terminate (%s)", pod.Namespace, pod.Name, a.times().Localize(pod.HeldBy)))
 	}
 	for i := range drain.Returned {
 		pod := &drain.Returned[i]

@@ -84,6 +84,6 @@ func (a *attempt) hooksDone(hooks []v1alpha1.Hook, since time.Time) bool {
 func (a *attempt) tellLateHooks() {
 	if len(a.lateHooks) > 0 {
 		a.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonHookTimedOut, OnNode: true, Message: fmt.Sprintf(
-			"Goes on although nobody set in time: %s.", strings.Join(a.lateHooks, ", "))})
+			"Continues although no one set these conditions in time: %s.", strings.Join(a.lateHooks, ", "))})
 	}
 }

@@ -25,7 +25,7 @@ func (a *attempt) nodeProof() model.Verdict {
 			"The helper of node %s has not reported since the boot whether the sentinel is gone.", a.Node.Name)
 	}
 	if !a.PodsKnown {
-		return model.Blocked(v1alpha1.ReasonPodStatusStale, "The pods of node %s were not read yet.", a.Node.Name)
+		return model.Blocked(v1alpha1.ReasonPodStatusStale, "The pods of node %s have not been read yet.", a.Node.Name)
 	}
 	return a.podProof()
 }
@@ -44,7 +44,7 @@ func (a *attempt) podProof() model.Verdict {
 		stale := len(pod.Containers) == 0 || before.HasAny(pod.Containers...)
 		if pod.IsReady() && stale && !a.Reached(a.bootSeen().Add(staleLimit)) {
 			return model.Blocked(v1alpha1.ReasonPodStatusStale,
-				"Pod %s/%s on node %s still shows its status of before the boot.", pod.Namespace, pod.Name, a.Node.Name)
+				"Pod %s/%s on node %s still shows its status from before the boot.", pod.Namespace, pod.Name, a.Node.Name)
 		}
 		for _, key := range pod.KeysOnNode() {
 			here[key], ready[key] = true, ready[key] || pod.IsReady()
@@ -64,7 +64,7 @@ func (a *attempt) podsOnNode(here, ready map[model.WorkloadKey]bool) model.Verdi
 		case w.Kind == v1alpha1.WorkloadDaemonSet && (here[key] || a.makesDaemonsAgain()):
 			// A DaemonSet that has no pod on the node anymore was deleted, or no longer selects the node.
 			return model.Blocked(v1alpha1.ReasonDaemonSetsNotReady,
-				"The pod of DaemonSet %s/%s on node %s is not Ready since the boot.", w.Namespace, w.Name, a.Node.Name)
+				"The pod of DaemonSet %s/%s on node %s has not been Ready since the boot.", w.Namespace, w.Name, a.Node.Name)
 		}
 	}
 	return model.Verdict{}

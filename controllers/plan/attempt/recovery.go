@@ -126,8 +126,8 @@ func (a *attempt) awaitRecovery(wait model.Verdict) {
 	}
 	switch {
 	case wait.Reason == v1alpha1.ReasonHookTimedOut:
-		a.stall(wait.Reason, wait.Message+" The node recovered, and its slot is held until it is set; "+
-			"delete this NodeReboot to do without.")
+		a.stall(wait.Reason, wait.Message+" The node recovered, and its slot is held until the condition is set; "+
+			"delete this NodeReboot to continue without it.")
 	case a.recoveryTimedOut():
 		a.stall(v1alpha1.ReasonRecoveryTimedOut, fmt.Sprintf("Node %s came back and did not recover in time: %s It is still watched; "+
 			"delete this NodeReboot to give it up.", a.Node.Name, wait.Message))

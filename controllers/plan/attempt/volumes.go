@@ -29,7 +29,7 @@ func (a *attempt) volumesAttached() model.Verdict {
 	})
 	if len(left) > 0 {
 		a.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonVolumesAttached, OnNode: true, Message: fmt.Sprintf(
-			"The reboot of node %s goes on although %s not detached by %s: %s.",
+			"Node %s reboots although %s not detached by %s: %s.",
 			a.Node.Name, model.Counted(len(left), "volume was", "volumes were"), a.times().At(until), listed(left))})
 	}
 	return model.Verdict{}

@@ -21,7 +21,7 @@ func Window(moment *model.Moment, p *policies.Policy, d *model.Draft) model.Verd
 		return model.Verdict{}
 	}
 	return model.Blocked(v1alpha1.ReasonWindowEnding,
-		"The window of RebootPolicy %s closes at %s, and minRemainingSeconds requires more than %d to be left; %s.",
+		"The window of RebootPolicy %s closes at %s, and minRemainingSeconds requires more than %d seconds to be left; %s.",
 		p.Name(), p.Clock.At(closes), least/time.Second, p.OpensNext()).Ending(p.Window.Opens)
 }
 

@@ -55,7 +55,7 @@ type family struct {
 // The flags are those of the rebooter: components of config/ and values of the chart both set them.
 const (
 	kernelToo   = "give the rebooter --sentinel-kernel, or programs of the host and "
-	unsupported = "hosts of this kind cannot be rebooted from here: leave them out by the node selector of the DaemonSet"
+	unsupported = "hosts of this kind cannot be rebooted from here: exclude them with the node selector of the DaemonSet"
 )
 
 func always(text string) func(int) string { return func(int) string { return text } }

@@ -110,7 +110,7 @@ func (n *Node) MarkedForDeletion() bool { return n.Deleting || n.DeletionTaint()
 
 // WhyHelperNotReady says why no helper on the node is Ready, as part of a sentence.
 func (n *Node) WhyHelperNotReady() string {
-	return cmp.Or(strings.TrimSuffix(n.HelperProblem, "."), "there is none")
+	return cmp.Or(strings.TrimSuffix(n.HelperProblem, "."), "there is no helper pod")
 }
 
 // NodeCondition is a condition of a Node.

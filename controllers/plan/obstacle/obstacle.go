@@ -32,7 +32,7 @@ func ToReboot(node string, policy *v1alpha1.RebootPolicy, report *v1alpha1.Helpe
 		return blocked(v1alpha1.ReasonHostCannotReboot, "The host of node %s cannot reboot: %s", node, chosen.Obstacle)
 	case reboot.Via == v1alpha1.RebootViaKexec && chosen.Name == v1alpha1.RebootCommand:
 		return blocked(v1alpha1.ReasonHostCannotReboot, "RebootPolicy %s has reboot.via: Kexec, and the helper of node %s was installed with a "+
-			"command, which decides itself how it reboots the host: remove reboot.via, or install the method Logind", policy.Name, node)
+			"command, which decides for itself how it reboots the host: remove reboot.via, or install the method Logind", policy.Name, node)
 	}
 	return model.Verdict{}
 }

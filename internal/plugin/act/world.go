@@ -95,7 +95,7 @@ func (s *session) expect(a *answer, r *v1alpha1.NodeReboot) {
 // state says where a NodeReboot is, and until when.
 func (o *options) stateOf(r *v1alpha1.NodeReboot) []string {
 	// How to approve it is said by a command of the plugin.
-	message, _, _ := strings.Cut(r.Status.Message, " To give it: kubectl patch")
+	message, _, _ := strings.Cut(r.Status.Message, " To approve it: kubectl patch")
 	lines := []string{fmt.Sprintf("%s: %s", r.Status.Reason, message)}
 	if r.Status.Phase == v1alpha1.PhasePending {
 		lines[0] = "It waits. " + lines[0]
