@@ -30,9 +30,10 @@ var (
 	policyNodesDesc       = stateDesc("policy_nodes", "Nodes that a policy owns.", labelPolicy)
 	policyUnavailableDesc = stateDesc("policy_unavailable",
 		"Nodes of a policy that are unavailable, and count against maxUnavailable.", labelPolicy)
-	policyMaxUnavailableDesc = stateDesc("policy_max_unavailable", "The limit of maxUnavailable of a policy, as a number of nodes.", labelPolicy)
-	policyUnderWayDesc       = stateDesc("policy_underway", "Nodes of a policy that hold a slot.", labelPolicy)
-	policyHaltedDesc         = stateDesc("policy_halted",
+	policyMaxUnavailableDesc = stateDesc("policy_max_unavailable", "The limit of maxUnavailable of a policy, as a number of "+
+		"nodes.", labelPolicy)
+	policyUnderWayDesc = stateDesc("policy_underway", "Nodes of a policy that hold a slot.", labelPolicy)
+	policyHaltedDesc   = stateDesc("policy_halted",
 		"1 while nothing starts because nodes did not come back, or drains fail.", labelPolicy)
 	policyFailedDesc = stateDesc("policy_failed",
 		"Reboots of a policy that have failed and not recovered, or were given up while they are still needed.", labelPolicy)

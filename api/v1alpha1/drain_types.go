@@ -124,7 +124,7 @@ type DrainSpec struct {
 	// +kubebuilder:validation:MaxItems=8
 	Stages []DrainStage `json:"stages,omitempty"`
 
-	// waitForPods lets pods finish on the cordoned node before anything is evicted. If not set, no pod is waited for. If not set, no pod is waited for.
+	// waitForPods lets pods finish on the cordoned node before anything is evicted. If not set, no pod is waited for.
 	// +optional
 	WaitForPods PodWait `json:"waitForPods,omitempty,omitzero"`
 

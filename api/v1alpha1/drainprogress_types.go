@@ -82,13 +82,13 @@ func (o *DrainOrder) Holds(namespace, name string) bool {
 
 // HeldPod is a pod whose eviction a PodDisruptionBudget would refuse.
 type HeldPod struct {
-	// namespace is the namespace is the namespace of the pod and of the budget.
+	// namespace is the namespace of the pod and of the budget.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace,omitempty"`
 
-	// name is the name is the name of the pod.
+	// name is the name of the pod.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -103,13 +103,13 @@ type HeldPod struct {
 
 // PodReference names a pod.
 type PodReference struct {
-	// namespace is the namespace is the namespace of the pod.
+	// namespace is the namespace of the pod.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace,omitempty"`
 
-	// name is the name is the name of the pod.
+	// name is the name of the pod.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -118,7 +118,7 @@ type PodReference struct {
 
 // PodsOfNamespace are pods of one namespace.
 type PodsOfNamespace struct {
-	// namespace is the namespace is the namespace of the pods.
+	// namespace is the namespace of the pods.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
@@ -178,14 +178,14 @@ const RefusedByBudget = "PodDisruptionBudget "
 
 // RefusedPod is a pod that could not be evicted.
 type RefusedPod struct {
-	// namespace is the namespace is the namespace of the pod.
+	// namespace is the namespace of the pod.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[-a-z0-9.]+$`
 	Namespace string `json:"namespace,omitempty"`
 
-	// name is the name is the name of the pod.
+	// name is the name of the pod.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -206,14 +206,14 @@ type RefusedPod struct {
 
 // TerminatingPod is a pod that was evicted and does not terminate.
 type TerminatingPod struct {
-	// namespace is the namespace is the namespace of the pod.
+	// namespace is the namespace of the pod.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[-a-z0-9.]+$`
 	Namespace string `json:"namespace,omitempty"`
 
-	// name is the name is the name of the pod.
+	// name is the name of the pod.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -229,14 +229,14 @@ type TerminatingPod struct {
 
 // ReturnedPod is a pod that its owner put back on the node after an eviction.
 type ReturnedPod struct {
-	// namespace is the namespace is the namespace of the pod.
+	// namespace is the namespace of the pod.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[-a-z0-9.]+$`
 	Namespace string `json:"namespace,omitempty"`
 
-	// name is the name is the name of the pod.
+	// name is the name of the pod.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

@@ -114,7 +114,7 @@ type GatesSpec struct {
 
 // PodGate selects pods that block the node that they run on.
 //
-// +kubebuilder:validation:XValidation:rule="(has(self.namespaces) && size(self.namespaces) > 0) || has(self.selector)",message="every pod would block its node for good: write a selector with matchLabels, matchExpressions or matchAnnotations, or namespaces"
+// +kubebuilder:validation:XValidation:rule="(has(self.namespaces) && size(self.namespaces) > 0) || has(self.selector)",message="every pod would block its node forever: write a selector with matchLabels, matchExpressions or matchAnnotations, or namespaces"
 type PodGate struct {
 	// name identifies the gate in messages.
 	// +required
@@ -207,14 +207,14 @@ type AlertFilter struct {
 //
 // +kubebuilder:validation:XValidation:rule="!self.matchType.endsWith('~') || \"\".matches(self.value) || !\"\".matches(self.value)",message="value is a regular expression (RE2) that matches whole values, such as critical|warning",fieldPath=".value"
 type LabelMatcher struct {
-	// name is the name is the name of the label.
+	// name is the name of the label.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:Pattern=`^[a-zA-Z_][a-zA-Z0-9_]*$`
 	Name string `json:"name,omitempty"`
 
-	// matchType is one of "=", "!=", "=~" and "!~". Defaults to "=". Defaults to "=".
+	// matchType is one of "=", "!=", "=~" and "!~". Defaults to "=".
 	// +optional
 	// +kubebuilder:default="="
 	MatchType MatchType `json:"matchType,omitempty"`
@@ -245,7 +245,7 @@ type AlertmanagerGate struct {
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && self.matches('^https?://[^/?#@]+(/[^?#]*)?$')",message="url begins with http:// or https:// and ends before any query, such as http://alertmanager.monitoring.svc:9093; credentials go to auth"
 	URL string `json:"url,omitempty"`
 
-	// matchers all have to match an alert's labels for it to block; alertname is one of the labels. If not set, every alert blocks.
+	// matchers must all match an alert's labels for the alert to block; alertname is one of the labels. If not set, every alert blocks.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
@@ -319,7 +319,7 @@ type SecretKey struct {
 	// +kubebuilder:validation:MaxLength=253
 	Secret string `json:"secret,omitempty"`
 
-	// key is the key is the key in the Secret's data.
+	// key is the key in the Secret's data.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -366,7 +366,7 @@ type ObjectGate struct {
 	// +kubebuilder:validation:MaxLength=253
 	APIVersion string `json:"apiVersion,omitempty"`
 
-	// kind is the kind is the kind of the objects, such as StatefulSet.
+	// kind is the kind of the objects, such as StatefulSet.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63

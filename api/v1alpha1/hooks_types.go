@@ -30,8 +30,8 @@ type HooksSpec struct {
 
 // Hook is one condition to wait for.
 type Hook struct {
-	// conditionType is the type is the type is the type of the condition. It needs a domain of your own, such as example.com/backup-done: types without a
-	// domain belong to the operator.
+	// conditionType is the type of the condition. It needs a domain of your own, such as example.com/backup-done: types without a domain
+	// belong to the operator.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=316
@@ -60,7 +60,7 @@ type Hook struct {
 // StaleCondition is a condition set by others that was already True when an attempt began, or when its host came back. It does not count as
 // done until it changes.
 type StaleCondition struct {
-	// type is the type is the type of the condition.
+	// type is the type of the condition.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=316

@@ -122,7 +122,7 @@ type Notification struct {
 
 // NotificationTemplate is the template of the message for one event.
 type NotificationTemplate struct {
-	// event is the event is the event that the template is for.
+	// event is the event that the template is for.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self in ['RolloutStarted', 'RolloutFinished', 'Halted', 'NodeNotBack', 'DrainRefused', 'GateFailing', 'Overdue', 'WindowMissed', 'ApprovalNeeded']",message="write one of the events RolloutStarted, RolloutFinished, Halted, NodeNotBack, DrainRefused, GateFailing, Overdue, WindowMissed or ApprovalNeeded"
 	Event NotificationEvent `json:"event,omitempty"`
@@ -161,7 +161,7 @@ type NotificationKey struct {
 	// +kubebuilder:validation:MaxLength=253
 	Secret string `json:"secret,omitempty"`
 
-	// key is the key is the key in the Secret's data.
+	// key is the key in the Secret's data.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

@@ -124,7 +124,7 @@ type RebootOrder struct {
 
 // HelperReport is what the node's helper reports. Only the helper writes it.
 type HelperReport struct {
-	// version is the version is the version of the helper, such as v1.2.3.
+	// version is the version of the helper, such as v1.2.3.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	Version string `json:"version,omitempty"`
@@ -192,7 +192,7 @@ type HelperReport struct {
 	// +kubebuilder:validation:items:MaxLength=256
 	Notices []string `json:"notices,omitempty"`
 
-	// sequence is the sequence is the sequence of the last order that the helper recorded; 0 before the first.
+	// sequence is the sequence of the last order that the helper recorded; 0 before the first.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=9007199254740991
@@ -218,7 +218,7 @@ type HelperReport struct {
 
 // MethodReport says whether one method to reboot would work.
 type MethodReport struct {
-	// name is the name is the name of the method; Installed if the helper could not find out which methods there are.
+	// name is the name of the method; Installed if the helper could not find out which methods there are.
 	// +required
 	Name RebootMethod `json:"name,omitempty"`
 

@@ -69,7 +69,7 @@ type RebootPolicySpec struct {
 	// +kubebuilder:default=Enforce
 	Mode Mode `json:"mode,omitempty"`
 
-	// nodes says how nodes are chosen: Selected (by nodeSelector, which then must not be empty) or All. Defaults to Selected. Defaults to Selected.
+	// nodes says how nodes are chosen: Selected (by nodeSelector, which then must not be empty) or All. Defaults to Selected.
 	// +optional
 	// +kubebuilder:default=Selected
 	Nodes NodeSelection `json:"nodes,omitempty"`

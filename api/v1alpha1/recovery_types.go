@@ -38,7 +38,7 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.via) || self.via != 'Kexec' || !has(self.method) || self.method != 'Command'",message="a command decides for itself how it reboots the host: remove 'via: Kexec', or write 'method: Installed' or 'method: Logind'",fieldPath=".via"
 type RebootSpec struct {
-	// method is how the host is rebooted. A node whose helper was not installed with the method does not start. Defaults to Installed. Defaults to Installed.
+	// method is how the host is rebooted. A node whose helper was not installed with the method does not start. Defaults to Installed.
 	// +optional
 	// +kubebuilder:default=Installed
 	// +kubebuilder:validation:Enum=Command;Installed;Logind;Signal

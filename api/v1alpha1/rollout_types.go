@@ -119,7 +119,7 @@ type GroupSpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.strategy) || self.strategy != 'AnyOrder' || !has(self.soakSeconds) || self.soakSeconds == 0",message="with strategy AnyOrder no zone is finished before another one begins, so none soaks: remove soakSeconds, or write 'strategy: OneAtATime'",fieldPath=".soakSeconds"
 // +kubebuilder:validation:XValidation:rule="!has(self.strategy) || self.strategy != 'AnyOrder' || !has(self.order) || size(self.order) == 0",message="with strategy AnyOrder zones have no order: remove order, or write 'strategy: OneAtATime'",fieldPath=".order"
 type ZonesSpec struct {
-	// topologyKey is the node label whose value is the node's zone. Defaults to topology.kubernetes.io/zone. Defaults to topology.kubernetes.io/zone.
+	// topologyKey is the node label whose value is the node's zone. Defaults to topology.kubernetes.io/zone.
 	// +optional
 	// +kubebuilder:default=topology.kubernetes.io/zone
 	// +kubebuilder:validation:MinLength=1

@@ -69,7 +69,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.atClose) || self.atClose != 'Continue' || (has(self.windows) && size(self.windows) > 0)",message="a schedule without windows never closes: write windows, or remove atClose",fieldPath=".atClose"
 // +kubebuilder:validation:XValidation:rule="!has(self.minRemainingSeconds) || self.minRemainingSeconds == 600 || (has(self.windows) && size(self.windows) > 0) || (has(self.freezes) && size(self.freezes) > 0)",message="a schedule without windows and freezes never closes: write windows or freezes, or remove minRemainingSeconds",fieldPath=".minRemainingSeconds"
 type ScheduleSpec struct {
-	// timeZone is the time zone of all windows: a name of the IANA time zone database, such as Europe/Berlin. Defaults to UTC. Defaults to UTC.
+	// timeZone is the time zone of all windows: a name of the IANA time zone database, such as Europe/Berlin. Defaults to UTC.
 	// +optional
 	// +kubebuilder:default=UTC
 	// +kubebuilder:validation:MinLength=1

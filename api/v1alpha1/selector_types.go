@@ -24,7 +24,7 @@ type LabelSelector struct {
 // +kubebuilder:validation:XValidation:rule="!(self.operator in ['In', 'NotIn']) || (has(self.values) && size(self.values) > 0)",message="operators In and NotIn compare with values: write at least one, or operator Exists or DoesNotExist",fieldPath=".values"
 // +kubebuilder:validation:XValidation:rule="!(self.operator in ['Exists', 'DoesNotExist']) || !has(self.values) || size(self.values) == 0",message="operators Exists and DoesNotExist compare with no value: remove values, or write operator In or NotIn",fieldPath=".values"
 type LabelRequirement struct {
-	// key is the key is the key of the label.
+	// key is the key of the label.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=317

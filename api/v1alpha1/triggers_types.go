@@ -24,14 +24,14 @@ const (
 
 // NodeConditionTrigger is a condition of a Node that asks for its reboot.
 type NodeConditionTrigger struct {
-	// type is the type is the type of the condition, such as KernelDeadlock.
+	// type is the type of the condition, such as KernelDeadlock.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=316
 	// +kubebuilder:validation:XValidation:rule="!(self in ['Ready', 'MaintenancePlanned', 'DrainInProgress', 'Drained', 'MaintenanceInProgress'])",message="a reboot itself changes this condition, so it cannot ask for one: name a condition that reports a problem, such as KernelDeadlock"
 	Type string `json:"type,omitempty"`
 
-	// status is the status is the status that asks for a reboot: True or False. Defaults to True. Defaults to True.
+	// status is the status that asks for a reboot: True or False. Defaults to True.
 	// +optional
 	// +kubebuilder:default="True"
 	Status TriggerStatus `json:"status,omitempty"`

@@ -23,17 +23,17 @@ const (
 
 // WorkloadRef is a workload that had pods on the node when the attempt began.
 type WorkloadRef struct {
-	// kind is the kind is the kind of the workload.
+	// kind is the kind of the workload.
 	// +required
 	Kind WorkloadKind `json:"kind,omitempty"`
 
-	// namespace is the namespace is the namespace of the workload.
+	// namespace is the namespace of the workload.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace,omitempty"`
 
-	// name is the name is the name of the workload.
+	// name is the name of the workload.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

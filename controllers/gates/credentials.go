@@ -53,8 +53,8 @@ func (a *Asker) allowed(secret *corev1.Secret, target *url.URL, t *v1alpha1.Gate
 		return say(nil, "the credentials of Secret %s/%s may not go to %s: an administrator allows that with its annotation %s: %s",
 			a.options.Namespace, secret.Name, origin, v1alpha1.AllowedHostsAnnotation, origin)
 	case t != nil && t.ServerName != "" && !slices.ContainsFunc(hosts, func(u *url.URL) bool { return hostOf(u) == normal(t.ServerName) }):
-		return say(nil, "the credentials of Secret %s/%s may not go to a server with a certificate for %s: an administrator allows that with its "+
-			"annotation %s: https://%s", a.options.Namespace, secret.Name, t.ServerName, v1alpha1.AllowedHostsAnnotation, normal(t.ServerName))
+		return say(nil, "the credentials of Secret %s/%s may not go to a server with a certificate for %s: an administrator allows that with "+
+			"its annotation %s: https://%s", a.options.Namespace, secret.Name, t.ServerName, v1alpha1.AllowedHostsAnnotation, normal(t.ServerName))
 	}
 	return nil
 }

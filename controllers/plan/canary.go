@@ -267,7 +267,8 @@ func (c *canaries) failure(r *rebootView) *rebootView {
 
 func canaryFailed(failed *rebootView) model.Verdict {
 	return model.Blocked(v1alpha1.ReasonCanaryFailed,
-		"NodeReboot %s went first as a canary and failed (%s). The other nodes continue when it succeeds; delete it to let another node be the canary.",
+		"NodeReboot %s went first as a canary and failed (%s). The other nodes continue when it succeeds; delete it to let another node be the "+
+			"canary.",
 		failed.Object.Name, failed.Status.Failures.LastReason)
 }
 

@@ -78,8 +78,8 @@ func (policy *policyView) nameless() []*nodeView {
 
 func tellNameless(nodes []*nodeView) string {
 	first := nodes[0]
-	message := fmt.Sprintf("The helper of node %s cannot ask for a reboot: NodeReboots of other nodes have taken the %d names that it can use. "+
-		"Delete %s, or another of them.", first.Name, len(first.namesTaken), slices.Min(first.namesTaken))
+	message := fmt.Sprintf("The helper of node %s cannot ask for a reboot: NodeReboots of other nodes have taken the %d names that it can "+
+		"use. Delete %s, or another of them.", first.Name, len(first.namesTaken), slices.Min(first.namesTaken))
 	if more := len(nodes) - 1; more > 0 {
 		message += fmt.Sprintf(" The same is true for %d more.", more)
 	}

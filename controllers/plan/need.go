@@ -164,7 +164,8 @@ func (p *planning) endIfRebootedMeanwhile(r *rebootView) {
 	case !r.node.Ready:
 		r.awaitFact(v1alpha1.ReasonNodeNotReady, "Node %s was rebooted and is not Ready yet.")
 	case fromSentinel && r.sentinel() == v1alpha1.SentinelUnknown:
-		r.awaitFact(v1alpha1.ReasonSentinelUnknown, "Node %s was rebooted; its helper has not reported since then whether another reboot is required.")
+		r.awaitFact(v1alpha1.ReasonSentinelUnknown, "Node %s was rebooted; its helper has not reported since then whether another reboot is "+
+			"required.")
 	case fromSentinel && r.sentinel() == v1alpha1.SentinelRequired:
 		r.Edit().Before = r.node.Boot()
 	default:

@@ -98,7 +98,8 @@ func sameNodeGate(_ *planning, r *rebootView) model.Verdict {
 		return model.Verdict{}
 	case first.open() && r.node.active() == nil:
 		return model.Blocked(v1alpha1.ReasonSameNode,
-			"The attempt of NodeReboot %s of the same node was rolled back, and its slot is held until the pods that it evicted are back.", first.Object.Name)
+			"The attempt of NodeReboot %s of the same node was rolled back, and its slot is held until the pods that it evicted are "+
+				"back.", first.Object.Name)
 	}
 	return model.Blocked(v1alpha1.ReasonSameNode,
 		"NodeReboot %s of the same node goes first; its reboot satisfies this one, too.", first.Object.Name)

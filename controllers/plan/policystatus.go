@@ -174,7 +174,8 @@ func (p *planning) policyConditions(policy *policyView) []want {
 	}
 	if policy.overlaps != "" {
 		wants = append(wants, want{v1alpha1.ConditionOverlapping, v1alpha1.ReasonOverlap, fmt.Sprintf(
-			"RebootPolicy %s selects some of the same nodes, for example %s; the policy with the higher priority, otherwise the older one, owns them.",
+			"RebootPolicy %s selects some of the same nodes, for example %s; the policy with the higher priority, otherwise the older one, owns "+
+				"them.",
 			policy.overlaps, policy.overlapNode), metav1.ConditionTrue})
 	}
 	if refused := p.tellRefused(policy); refused != "" {

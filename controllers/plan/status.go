@@ -175,7 +175,8 @@ func (r *rebootView) noteClock() {
 		offset, direction = -offset, "behind"
 	}
 	r.clockOff = fmt.Sprintf("The clock of node %s is %s %s the API server's. No decision depends on it, but certificates, logs "+
-		"and the times of its pods are off: synchronize it, and make sure that it stays synchronized.", r.node.Name, model.Count(offset, "second"), direction)
+		"and the times of its pods are off: synchronize it, and make sure that it stays "+
+		"synchronized.", r.node.Name, model.Count(offset, "second"), direction)
 	if meta.FindStatusCondition(r.Object.Status.Conditions, v1alpha1.ConditionClockOff) == nil {
 		r.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonClockOff, Message: r.clockOff, OnNode: true})
 	}

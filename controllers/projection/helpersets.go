@@ -32,8 +32,8 @@ func NewHelperSets(namespace string, list []appsv1.DaemonSet) *HelperSets {
 }
 
 // NotMade is what is known of a pod that should be there: only the DaemonSet's events name what refuses it.
-const NotMade = "there is no helper pod, although the DaemonSet is meant to run there: if that lasts, its events say what refuses its pods, " +
-	"such as a quota, an admission policy or a webhook"
+const NotMade = "there is no helper pod, although the DaemonSet is meant to run there: if that lasts, its events say what refuses its " +
+	"pods, such as a quota, an admission policy or a webhook"
 
 // Missing says why a node has no pod of a helper, and whether none is meant to run there: a selector of labels that leaves a node out is
 // someone's decision, a taint that a DaemonSet does not tolerate is most likely an oversight. Most causes are known to nobody but the

@@ -49,8 +49,8 @@ func render(entry *v1alpha1.AlertSilence, of names) (matchers []Matcher, problem
 		template.MatchType = m.Type
 		isNarrow, err := isNarrow(&template)
 		if err != nil || m.isRegexp() && misplaced.MatchString(ptr.Deref(from.Value, "")) {
-			return nil, fmt.Sprintf("matcher %s: its value is not a regular expression once the names are filled in: write a placeholder where any text may "+
-				"stand, not behind a backslash, between brackets or behind \\Q", m.Name)
+			return nil, fmt.Sprintf("matcher %s: its value is not a regular expression once the names are filled in: write a placeholder where any "+
+				"text may stand, not behind a backslash, between brackets or behind \\Q", m.Name)
 		}
 		narrow = narrow || isNarrow
 		matchers = append(matchers, m)

@@ -16,7 +16,7 @@ import (
 const (
 	notePrefix     = "order not carried out: "
 	sentinelPrefix = "sentinel unknown: "
-	takenPrefix    = "names that were taken when this NodeReboot was made: "
+	takenPrefix    = "names that were taken when this NodeReboot was created: "
 )
 
 // facts is all that decide looks at.

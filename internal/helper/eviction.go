@@ -121,7 +121,7 @@ type daemonSetLookup struct {
 func (f *podFilter) mustGo(ctx context.Context, api podAPI, pod *corev1.Pod, now time.Time) (bool, error) {
 	selects, known := podlabels.MatchPod(f.selector, pod)
 	if !known {
-		return false, fmt.Errorf("pod %s/%s has too many labels or annotations, and the order was changed to look at others",
+		return false, fmt.Errorf("pod %s/%s has too many labels or annotations, and the order was changed to use others",
 			pod.Namespace, pod.Name)
 	}
 	if !selects {

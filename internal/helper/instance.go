@@ -91,7 +91,7 @@ func (a *agent) succeed(ctx context.Context) error {
 	if exists {
 		return nil
 	}
-	a.Log.Info("The helper that took over is gone, going on", "pod", a.successor.PodName, "id", a.successor.ID)
+	a.Log.Info("The helper that took over is gone, continuing", "pod", a.successor.PodName, "id", a.successor.ID)
 	a.self, a.successor = newInstance(a.self.PodName), v1alpha1.HelperInstance{}
 	a.superseded.Store(nil)
 	return nil

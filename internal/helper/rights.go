@@ -97,7 +97,7 @@ func obstacle(server *version.Info, refused []refusedIdentity) string {
 	var asNode, asItself error
 	for _, r := range refused {
 		if refuser(r.err.Error()) == webhookRefuser(evictionsWebhook) {
-			return truncate("the manager's webhook lets the helper evict nothing: "+r.err.Error(), maxObstacle)
+			return truncate("the manager's webhook does not let the helper evict anything: "+r.err.Error(), maxObstacle)
 		}
 		if r.node {
 			asNode = r.err

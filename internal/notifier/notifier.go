@@ -210,7 +210,7 @@ func (n *Notifier) finish(ctx context.Context) {
 func (n *Notifier) safely(do func() time.Duration) (wake time.Duration) {
 	defer func() {
 		if recovered := recover(); recovered != nil {
-			n.options.Log.Error(errPanic, "What is due cannot be found out", "panic", fmt.Sprint(recovered), "stack", string(debug.Stack()))
+			n.options.Log.Error(errPanic, "Cannot find out what is due", "panic", fmt.Sprint(recovered), "stack", string(debug.Stack()))
 			wake = pause
 		}
 	}()

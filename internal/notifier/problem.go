@@ -50,7 +50,7 @@ const (
 	saysNoTLS     = "its certificate cannot be verified"
 	saysReset     = "it ends the connection"
 	saysTooLong   = "its answer is too long"
-	saysNotTaken  = "the service does not take it"
+	saysNotTaken  = "the service does not accept it"
 	saysEmpty     = "its answer is empty, as if it were not the service: check the URL, and the proxy if there is one"
 	saysPage      = "it answers with a web page, as a login or a proxy does: check the URL, and the proxy if there is one"
 	saysUnreached = "it cannot be reached"

@@ -348,8 +348,8 @@ func (n *Notifier) show(problems map[string]model.NotificationProblem) {
 }
 
 // saysDefect is said of a policy whose look panics.
-const saysDefect = "Nothing new is sent, because of a defect of the manager: what is due cannot be found out. Please report it with what " +
-	"the manager's log says."
+const saysDefect = "Nothing new is sent, because a defect of the manager prevents it from finding out what is due. Please report it with " +
+	"what the manager's log says."
 
 // worst is the problem of the first receiver that has one; an invalid one goes first.
 func (t *tracked) worst() (shown model.NotificationProblem, is bool) {
@@ -370,7 +370,7 @@ func (t *tracked) worst() (shown model.NotificationProblem, is bool) {
 		case p != nil && !is:
 			since := model.Clock{}.At(r.since.Truncate(time.Minute))
 			shown = model.NotificationProblem{Reason: v1alpha1.ReasonNotificationFailed, Message: "Receiver " + name +
-				" has not taken notifications since " + since + ": " + p.text + ". They are tried again."}
+				" has not accepted notifications since " + since + ": " + p.text + ". They are sent again."}
 			is = true
 		}
 	}

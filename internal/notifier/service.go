@@ -108,13 +108,13 @@ func newService(raw, where string, guard outbound.Guard) (target, *problem) {
 	made, err := understand(scheme, parsed, guard)
 	switch {
 	case !slices.Contains(schemes, scheme):
-		return nil, invalid("the URL in %s begins with the name of no service: write one of %s", where, strings.Join(schemes, ", "))
+		return nil, invalid("the URL in %s does not begin with the name of a service: write one of %s", where, strings.Join(schemes, ", "))
 	case errors.As(err, &targetsError{}):
 		return nil, invalid("the URL in %s %s", where, err)
 	case err != nil && scheme == schemeMatrix:
-		return nil, failed("the service matrix cannot be logged in to by the URL in %s, or that is not one that it takes", where)
+		return nil, failed("cannot log in to the service matrix with the URL in %s, or the service does not accept that URL", where)
 	case err != nil:
-		return nil, invalid("the URL in %s is not one that the service %s takes: see docs/notifications.md for its parts", where, scheme)
+		return nil, invalid("the service %s does not accept the URL in %s: see docs/notifications.md for its parts", scheme, where)
 	}
 	return made, nil
 }

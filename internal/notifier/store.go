@@ -71,7 +71,7 @@ func (s *store) state(policy *v1alpha1.RebootPolicy, now time.Time, log logr.Log
 	stored := entry{State: &notify.State{}}
 	err := json.Unmarshal([]byte(text), &stored)
 	if err != nil || stored.UID != policy.UID || stored.State == nil || !stored.Sound(now) {
-		log.Info("What was sent for a policy is not known, so it may be sent again", "policy", policy.Name)
+		log.Info("It is not known what was sent for a policy, so it may be sent again", "policy", policy.Name)
 		return &notify.State{}
 	}
 	return stored.State
@@ -119,7 +119,7 @@ func (n *Notifier) saveAtLast(ctx context.Context) {
 				err = n.write(ctx) // a write that was cut off when the context ended may have been done
 			}
 			if err != nil {
-				n.options.Log.Info("What was sent is not stored; another manager may send it again", "because", err.Error())
+				n.options.Log.Info("What was sent is not stored, so another manager may send it again", "because", err.Error())
 			}
 			return
 		}

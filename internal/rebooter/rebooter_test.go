@@ -271,7 +271,7 @@ func TestARequestWhileTheHostIsBeingAskedIsRefused(t *testing.T) {
 		t.Errorf("a host that is slow holds up other requests: %v", err)
 	}
 	_, err := client.Reboot(soon(t), runningBoot, Order{})
-	if err == nil || errors.Is(err, ErrUncertain) || err.Error() != "the host is being asked to reboot already" {
+	if err == nil || errors.Is(err, ErrUncertain) || err.Error() != "the host is already being asked to reboot" {
 		t.Errorf("error %v", err)
 	}
 	close(release)

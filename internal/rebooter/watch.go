@@ -94,7 +94,7 @@ func (s *Server) facts(ctx context.Context) *Facts {
 // watch sends all news until ctx, or the connection, ends.
 func (s *Server) watch(ctx context.Context, connection net.Conn) {
 	if !s.news.join() {
-		answer := refused("%d connections watch already", maxWatches)
+		answer := refused("%d connections are already watching", maxWatches)
 		s.send(connection, &answer)
 		return
 	}

@@ -47,8 +47,8 @@ type removal struct {
 func confine(asked removal) string {
 	switch {
 	case asked.node == "":
-		return "This token of a helper is not bound to a pod on a node. Allowed are tokens that are bound to a helper's pod, " +
-			"as the kubelet mounts them"
+		return "This token of a helper is not bound to a pod on a node. Use a token that is bound to a helper's pod, " +
+			"as the kubelet mounts it"
 	case asked.name == "":
 		return "A helper may remove one pod at a time, by its name"
 	case asked.uid == "":
@@ -63,10 +63,10 @@ func confine(asked removal) string {
 func confineTo(asked removal, onNode types.UID) string {
 	switch {
 	case onNode == "":
-		return fmt.Sprintf("A helper may remove pods of its own node only, and pod %s/%s is not on node %s",
+		return fmt.Sprintf("A helper may remove only pods of its own node, and pod %s/%s is not on node %s",
 			asked.namespace, asked.name, asked.node)
 	case onNode != asked.uid:
-		return fmt.Sprintf("Pod %s/%s is another one by now: its UID is not %s", asked.namespace, asked.name, asked.uid)
+		return fmt.Sprintf("Pod %s/%s is a different pod now: its UID is not %s", asked.namespace, asked.name, asked.uid)
 	}
 	return ""
 }

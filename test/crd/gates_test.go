@@ -60,15 +60,15 @@ func checkListOfNamed(t *testing.T, schema apiextensionsv1.JSONSchemaProps) {
 
 func TestAGateIsAcceptedOrRefusedWithAHint(t *testing.T) {
 	const (
-		everyPod = "every pod would block its node for good: write a selector with matchLabels, matchExpressions or matchAnnotations, " +
+		everyPod = "every pod would block its node forever: write a selector with matchLabels, matchExpressions or matchAnnotations, " +
 			"or namespaces"
 		eitherOr   = "write either query or alerts: a gate asks for one thing; write 'alerts: {}' for every alert that fires"
 		badURL     = "url begins with http:// or https:// and ends before any query, such as http://"
 		oneAuth    = "write either bearerToken or basic: a request carries one of them"
 		unverified = "credentials would go to whoever answers in the server's place: verify the server with tls.ca instead of " +
 			"'verification: None', or leave auth out"
-		allOrNone = "write an expression that is true for every object in the state that you require, such as object.status.health == 'Green', or " +
-			"'expect: None' if there must be no such object"
+		allOrNone = "write an expression that is true for every object in the state that you require, such as object.status.health == 'Green', " +
+			"or 'expect: None' if there must be no such object"
 		noSecrets  = "gates do not read Secrets"
 		noHTTPS    = "tls is about the certificate of a server that speaks https: write a url that begins with https://, or remove tls"
 		nameOrMore = "write either objectName or selector: one object by its name, or all that have the labels"

@@ -12,7 +12,8 @@ func TestASelectorIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		noValues  = "operators Exists and DoesNotExist compare with no value: remove values, or write operator In or NotIn"
 		noKey     = "a key is not a valid label key: write a name such as app, or a domain and a name such as example.com/app"
 		noKeyHere = "key is not a valid label key: write a name such as app, or a domain and a name such as example.com/app"
-		noValue   = "not a valid label value: write up to 63 letters, digits, '-', '_' and '.', the first and the last of them a letter or a digit"
+		noValue   = "not a valid label value: write up to 63 letters, digits, '-', '_' and '.', the first and the last of them a letter or a " +
+			"digit"
 	)
 	places := map[string]string{
 		"nodeSelector":                 "{nodeSelector: SELECTOR}",

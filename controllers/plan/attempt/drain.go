@@ -292,7 +292,8 @@ func (a *attempt) whatIsLeft(drain *v1alpha1.DrainProgress) string {
 	}
 	for i := range drain.Terminating {
 		pod := &drain.Terminating[i]
-		parts = append(parts, fmt.Sprintf("pod %s/%s was evicted and does not terminate (%s)", pod.Namespace, pod.Name, a.times().Localize(pod.HeldBy)))
+		parts = append(parts, fmt.Sprintf("pod %s/%s was evicted and does not terminate "+
+			"(%s)", pod.Namespace, pod.Name, a.times().Localize(pod.HeldBy)))
 	}
 	for i := range drain.Returned {
 		pod := &drain.Returned[i]

@@ -115,13 +115,14 @@ func (a *attempt) replicasGone() model.Verdict {
 	if first == "" {
 		return model.Verdict{}
 	}
-	return model.Blocked(v1alpha1.ReasonWorkloadsNotReady, "Pod %s was evicted from node %s and has not terminated.", first, a.Object.Spec.NodeName)
+	return model.Blocked(v1alpha1.ReasonWorkloadsNotReady, "Pod %s was evicted from node %s and has not "+
+		"terminated.", first, a.Object.Spec.NodeName)
 }
 
 // stallRolledBack says that the evicted pods did not come back in time. The attempt keeps the result for which it was rolled back.
 func (a *attempt) stallRolledBack(wait model.Verdict) {
-	a.wait = model.Blocked(v1alpha1.ReasonRecoveryTimedOut, "Node %s was drained and not rebooted (%s), and the evicted pods are not back: %s "+
-		"It is still watched; delete this NodeReboot to give it up.", a.Object.Spec.NodeName, a.Status.Attempt.Result, wait.Message)
+	a.wait = model.Blocked(v1alpha1.ReasonRecoveryTimedOut, "Node %s was drained and not rebooted (%s), and the evicted pods are not back: "+
+		"%s It is still watched; delete this NodeReboot to give it up.", a.Object.Spec.NodeName, a.Status.Attempt.Result, wait.Message)
 	if a.Status.Attempt.StalledTime == nil {
 		a.EditAttempt(func(at *v1alpha1.Attempt) { at.StalledTime = a.Stamp() })
 		a.Emit(model.Event{Warning: true, Reason: a.wait.Reason, Message: a.wait.Message, OnNode: true})

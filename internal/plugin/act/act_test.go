@@ -127,13 +127,13 @@ func TestEachActionSaysWhatItDidAndWhatHappensNext(t *testing.T) {
 	}{
 		"now": {"now w1 --reason firmware", []client.Object{node("w1")}, 0,
 			"NodeReboot w1-now-95ed3cae of node w1 is created.\n" +
-				"  The manager has not looked at it yet. To see what it says: kubectl reboots why w1\n", ""},
+				"  The manager has not seen it yet. To see what it says: kubectl reboots why w1\n", ""},
 		"now, there is one": {"now w1 --reason firmware", []client.Object{node("w1"), reboot("w1-7", "w1")}, 0,
 			"NodeReboot w1-7 of node w1 exists already: no other one is created.\n  It waits. WindowClosed: The window is closed.\n" +
 				"  More: kubectl reboots why w1\n", ""},
 		"now, urgent": {"now w1 --reason firmware --immediate", []client.Object{node("w1"), reboot("w1-7", "w1")}, 0,
 			"NodeReboot w1-7 of node w1 exists already; it is urgent now.\n" +
-				"  The manager has not looked at it yet. To see what it says: kubectl reboots why w1\n", ""},
+				"  The manager has not seen it yet. To see what it says: kubectl reboots why w1\n", ""},
 		"now, under way": {"now w1 --reason firmware --immediate", []client.Object{node("w1"), reboot("w1-7", "w1", draining)}, 0,
 			"NodeReboot w1-7 of node w1 exists already: no other one is created.\n  WindowClosed: The window is closed.\n" +
 				"  More: kubectl reboots why w1\n", ""},
@@ -151,14 +151,14 @@ func TestEachActionSaysWhatItDidAndWhatHappensNext(t *testing.T) {
 			cancelled + "  The attempt is rolled back: the drain ends, and it is uncordoned. Evicted pods stay where they are. The NodeReboot is " +
 				"gone when the workloads that were evicted are as ready as before.\n", ""},
 		"cancel too late": {"cancel w1", []client.Object{reboot("w1-a", "w1", orderedToReboot)}, 0,
-			cancelled + "  The host was ordered to reboot at 11:58 UTC and cannot be stopped. The node is waited for and proved, and it is " +
-				"uncordoned; then the NodeReboot is gone.\n", ""},
+			cancelled + "  The host was ordered to reboot at 11:58 UTC and cannot be stopped. The operator waits until the node is back and " +
+				"proved, and it is uncordoned; then the NodeReboot is gone.\n", ""},
 		"cancel nothing": {"cancel w1", []client.Object{node("w1"), reboot("w1-a", "w1", ended(v1alpha1.OutcomeSucceeded, "Proved", -5))}, 0,
 			"Node w1 has no reboot that has not ended: nothing to cancel.\n", ""},
 		"cancel what is unknown": {"cancel w1", nil, 1, "", "error: w1: there is no node and no NodeReboot of this name\n"},
 		"approve": {"approve w1", []client.Object{policy("workers", requires), reboot("w1-a", "w1")}, 0,
 			"NodeReboot w1-a of node w1 is approved by alice.\n" +
-				"  The manager has not looked at it yet. To see what it says: kubectl reboots why w1\n", ""},
+				"  The manager has not seen it yet. To see what it says: kubectl reboots why w1\n", ""},
 		"approve again": {"approve w1", []client.Object{policy("workers", requires), reboot("w1-a", "w1", given("carol"))}, 0,
 			"NodeReboot w1-a of node w1 is approved already, by carol.\n", ""},
 		"approve one's own": {"approve w1", []client.Object{policy("workers", requires), reboot("w1-a", "w1",
@@ -171,11 +171,11 @@ func TestEachActionSaysWhatItDidAndWhatHappensNext(t *testing.T) {
 		"deny": {"deny w1", []client.Object{policy("workers", requires), reboot("w1-a", "w1", given("carol"), draining)}, 0,
 			"The approval of NodeReboot w1-a of node w1 by carol is withdrawn.\n" +
 				"  Its attempt is rolled back: the drain ends, and it is uncordoned.\n" +
-				"  The manager has not looked at it yet. To see what it says: kubectl reboots why w1\n", ""},
+				"  The manager has not seen it yet. To see what it says: kubectl reboots why w1\n", ""},
 		"deny too late": {"deny w1", []client.Object{policy("workers", requires), reboot("w1-a", "w1", given("carol"), orderedToReboot)}, 1, "",
 			"error: NodeReboot w1-a of node w1: the host was ordered to reboot at 11:58 UTC and cannot be stopped\n"},
 		"deny what needs none": {"deny w1", []client.Object{policy("workers"), reboot("w1-a", "w1")}, 1, "",
-			"error: NodeReboot w1-a of node w1: RebootPolicy workers requires no approval, so to deny stops nothing. To stop the reboot: " +
+			"error: NodeReboot w1-a of node w1: RebootPolicy workers requires no approval, so denying stops nothing. To stop the reboot: " +
 				"kubectl reboots cancel nodereboot/w1-a, kubectl reboots skip w1, or kubectl reboots pause workers\n"},
 		"pause": {"pause workers", []client.Object{policy("workers"), reboot("a", "w1", draining), reboot("b", "w2", orderedToReboot),
 			reboot("c", "w3")}, 0, "RebootPolicy workers is paused; its mode was Enforce.\n" +
@@ -202,7 +202,7 @@ func TestEachActionSaysWhatItDidAndWhatHappensNext(t *testing.T) {
 		"retry, a person's": {"retry w1", []client.Object{node("w1"), reboot("w1-a", "w1", backingOff)}, 0,
 			"NodeReboot w1-a of node w1, which waited after 2 failed attempts (DrainTimedOut), is deleted.\n" +
 				"  NodeReboot w1-now-95ed3cae takes its place.\n" +
-				"  The manager has not looked at it yet. To see what it says: kubectl reboots why w1\n", ""},
+				"  The manager has not seen it yet. To see what it says: kubectl reboots why w1\n", ""},
 		"retry what succeeded since": {"retry w1", []client.Object{node("w1"), reboot("w1-a", "w1", ended(v1alpha1.OutcomeFailed, "x", -5)),
 			reboot("w1-b", "w1", ended(v1alpha1.OutcomeSucceeded, "Proved", -1))}, 0,
 			"Node w1 has no reboot that failed: nothing to try again.\n", ""},

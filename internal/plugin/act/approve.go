@@ -103,7 +103,7 @@ func (c *consenting) decide(ctx context.Context, r *v1alpha1.NodeReboot) decisio
 	case was.uid != r.UID:
 		return replaced()
 	case was.urgency != r.Spec.Urgency:
-		return refuse("its urgency was changed to %s meanwhile; look at it and approve it again: kubectl reboots approve %s",
+		return refuse("its urgency was changed to %s in the meantime; look at it and approve it again: kubectl reboots approve %s",
 			cmp.Or(r.Spec.Urgency, v1alpha1.UrgencyNormal), typed(r))
 	}
 	return c.approve(r, policy)
@@ -184,7 +184,7 @@ func (s *session) approve(r *v1alpha1.NodeReboot, policy *v1alpha1.RebootPolicy)
 		d.next = s.stateOf(r)
 		return d
 	case counts(r):
-		return nothing("%s is approved already, by %s.", called(r), r.Spec.ApprovedBy)
+		return nothing("%s is already approved, by %s.", called(r), r.Spec.ApprovedBy)
 	case refusesSelf(r, policy) && r.Spec.RequestedBy == "":
 		return refuse("it is not recorded who asked for the reboot, and RebootPolicy %s has selfApproval: Refuse, so no approval counts. "+
 			"Ask for it again: kubectl reboots cancel %s, then kubectl reboots now %s --reason ...", policy.Name, typed(r), r.Spec.NodeName)
@@ -205,7 +205,7 @@ func holds(r *v1alpha1.NodeReboot, policy *v1alpha1.RebootPolicy) []string {
 	case r.Spec.Urgency == v1alpha1.UrgencyImmediate:
 		return []string{isImmediate}
 	case policy != nil && policy.Status.Window != nil:
-		return []string{"The approval is for the window that is open, or else for the next one, and expires with it."}
+		return []string{"The approval is for the window that is open or, if none is open, for the next one, and expires with it."}
 	}
 	return nil
 }
@@ -217,7 +217,7 @@ func (s *session) deny(r *v1alpha1.NodeReboot, policy *v1alpha1.RebootPolicy) de
 	}
 	switch {
 	case policy != nil && policy.Spec.Approval == v1alpha1.Ignore:
-		return refuse("RebootPolicy %s requires no approval, so to deny stops nothing. To stop the reboot: kubectl reboots cancel %s, "+
+		return refuse("RebootPolicy %s requires no approval, so denying stops nothing. To stop the reboot: kubectl reboots cancel %s, "+
 			"kubectl reboots skip %s, or kubectl reboots pause %[1]s", policy.Name, typed(r), r.Spec.NodeName)
 	case !approved(r):
 		d := nothing("%s is not approved: nothing to deny.", called(r))

@@ -27,7 +27,7 @@ func TestOneApprovalThatTheManagerHasNotSeenStopsNoOther(t *testing.T) {
 		terminal := cluster(t, policy("workers", requires), reboot("w1-a", "w1", expiredOf("alice")), reboot("w2-a", "w2"))
 		code, out, errOut := run(terminal, "approve --all")
 		const approved = "NodeReboot w2-a of node w2 is approved by alice.\n" +
-			"  The manager has not looked at it yet. To see what it says: kubectl reboots why w2\n"
+			"  The manager has not seen it yet. To see what it says: kubectl reboots why w2\n"
 		const failed = "error: NodeReboot w1-a of node w1: the expired approval is withdrawn, but the manager has not seen that yet; " +
 			"approve it again in a moment: kubectl reboots approve nodereboot/w1-a\n"
 		if code != app.ExitFailed || out != approved || errOut != failed {
@@ -67,7 +67,7 @@ func TestWhatIsOtherThanWhenItWasReadIsNotApproved(t *testing.T) {
 		object    *v1alpha1.NodeReboot
 		want      string
 	}{
-		"replaced": {replace, reboot("w1-a", "w1"), "it was replaced meanwhile; look at it and try again"},
+		"replaced": {replace, reboot("w1-a", "w1"), "it was replaced in the meantime; look at it and try again"},
 		"urgent": {hurry, reboot("w1-a", "w1"),
 			"its urgency was changed to Immediate meanwhile; look at it and approve it again: kubectl reboots approve nodereboot/w1-a"},
 		// Admission keeps the urgency of what is approved, and so until the approval that expired is withdrawn.

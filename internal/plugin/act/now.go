@@ -43,8 +43,8 @@ it respects every limit, and drains.`,
 	}
 	o := addOptions(a, cmd, ofNodes)
 	what := asking{}
-	cmd.Flags().StringVar(&what.reason, "reason", "", "Why, in words for people (required)")
-	cmd.Flags().BoolVar(&what.immediate, "immediate", false, "Go before others, in a window or not")
+	cmd.Flags().StringVar(&what.reason, "reason", "", "Why, for people to read (required)")
+	cmd.Flags().BoolVar(&what.immediate, "immediate", false, "Go before others, whether or not a window is open")
 	cobra.CheckErr(cmd.MarkFlagRequired("reason"))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if strings.TrimSpace(what.reason) == "" || utf8.RuneCountInString(what.reason) > maxReason {
@@ -133,7 +133,7 @@ func (s *session) askOnce(ctx context.Context, node *corev1.Node, what asking, e
 		r := request(node, taken, what, s.user)
 		err := s.create(ctx, r)
 		if err == nil {
-			a := &answer{about: called(r), object: r, changed: true, did: fmt.Sprintf("%s is created.", called(r))}
+			a := &answer{about: called(r), object: r, changed: true, did: fmt.Sprintf("%s created.", called(r))}
 			s.expect(a, r)
 			return a
 		}
@@ -162,11 +162,11 @@ func pick(reboots []*v1alpha1.NodeReboot) *v1alpha1.NodeReboot {
 func (s *session) hurry(r *v1alpha1.NodeReboot, what asking) decision {
 	if what.immediate && r.Spec.Urgency != v1alpha1.UrgencyImmediate && !underWay(r) {
 		d := decision{patch: map[string]any{"spec": map[string]any{"urgency": string(v1alpha1.UrgencyImmediate)}}}
-		d.did = called(r) + " exists already; it is urgent now."
+		d.did = called(r) + " already exists; it is urgent now."
 		s.expectAfter(&d.answer, r)
 		return d
 	}
-	d := nothing("%s exists already: no other one is created.", called(r))
+	d := nothing("%s already exists: no other one is created.", called(r))
 	if r.Status.Reason != "" {
 		d.next = append(s.stateOf(r), "More: kubectl reboots why "+r.Spec.NodeName)
 	}

@@ -193,7 +193,7 @@ func (s *session) resolve(ctx context.Context, named ref, of index) (ref, error)
 func (s *session) resolveBare(ctx context.Context, named ref, r *v1alpha1.NodeReboot, of index) (ref, error) {
 	switch isNode, err := s.hasNode(ctx, named.name, of); {
 	case err != nil:
-		return named, fmt.Errorf("it is the name of a NodeReboot of node %s, and whether a node has it too could not be read; "+
+		return named, fmt.Errorf("it is the name of a NodeReboot of node %s, and it could not be read whether it is also the name of a node; "+
 			"write node/%s or nodereboot/%[2]s", r.Spec.NodeName, named.name)
 	case isNode:
 		return named, fmt.Errorf("it is the name of a node, and of a NodeReboot of node %s; write node/%s or nodereboot/%[2]s",

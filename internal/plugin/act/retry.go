@@ -28,7 +28,7 @@ are tried again. What was Immediate is asked for again with normal urgency, unle
 	}
 	o := addOptions(a, cmd, ofReboots)
 	immediate := false
-	cmd.Flags().BoolVar(&immediate, "immediate", false, "What was Immediate is so again, and waits for no window and no freeze")
+	cmd.Flags().BoolVar(&immediate, "immediate", false, "Keep Immediate reboots Immediate, so that they wait for no window and no freeze")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := o.connect()
 		if err != nil {
@@ -71,7 +71,7 @@ func urgency(r, instead *v1alpha1.NodeReboot) []string {
 	case instead != nil && instead.Spec.Urgency == v1alpha1.UrgencyImmediate:
 		return []string{isImmediate}
 	case r.Spec.Urgency == v1alpha1.UrgencyImmediate:
-		return []string{"The one that is deleted was Immediate; this is not carried over. To have it again: kubectl reboots now " +
+		return []string{"The deleted NodeReboot was Immediate; the new one is not. To ask for an Immediate one: kubectl reboots now " +
 			r.Spec.NodeName + " --immediate --reason ..."}
 	}
 	return nil
@@ -95,7 +95,7 @@ func (s *session) retryAll(ctx context.Context, args []string, how retrying) err
 			}
 		}
 		if len(s.answers) == before && how.named {
-			s.answers = append(s.answers, &answer{about: g.about, did: g.about + " has no reboot that failed: nothing to try again."})
+			s.answers = append(s.answers, &answer{about: g.about, did: g.about + " has no failed reboot: nothing to try again."})
 		}
 	}
 	return nil
@@ -145,7 +145,7 @@ func (s *session) retry(ctx context.Context, r *v1alpha1.NodeReboot, all []*v1al
 		s.expect(a, instead)
 	case instead != nil:
 		a.object = instead
-		a.next = append(a.next, "NodeReboot "+instead.Name+" of the node goes on.")
+		a.next = append(a.next, "NodeReboot "+instead.Name+" of the node continues.")
 		a.next = append(a.next, lines...)
 		a.next = append(a.next, s.stateOf(instead)...)
 	default:
@@ -159,7 +159,7 @@ func (s *session) retry(ctx context.Context, r *v1alpha1.NodeReboot, all []*v1al
 func (s *session) drop(r *v1alpha1.NodeReboot, all []*v1alpha1.NodeReboot, how retrying) decision {
 	switch {
 	case stalled(r):
-		return refuse("its attempt has not ended (%s): it goes on by itself when the node and its workloads are back. %s "+
+		return refuse("its attempt has not ended (%s): it continues when the node and its workloads are back. %s "+
 			"To give the node up: kubectl reboots cancel %s", r.Status.Reason, r.Status.Message, typed(r))
 	case underWay(r):
 		d := nothing("%s is under way: nothing to try again.", called(r))

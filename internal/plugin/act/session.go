@@ -87,7 +87,7 @@ func (s *session) whoAmI(ctx context.Context) {
 }
 
 // replaced is a decision about an object that is not the one that was asked for, although it has its name.
-func replaced() decision { return refuse("it was replaced meanwhile; look at it and try again") }
+func replaced() decision { return refuse("it was replaced in the meantime; look at it and try again") }
 
 // edit does what decide says of an object. If someone changes the object meanwhile, decide is asked again.
 func (s *session) edit(ctx context.Context, about string, object client.Object, decide func(client.Object) decision) *answer {
@@ -113,7 +113,7 @@ func (s *session) edit(ctx context.Context, about string, object client.Object, 
 	d.about, d.object = about, object
 	switch {
 	case apierrors.IsNotFound(err) && d.remove:
-		d.did, d.next, d.changed = about+" is gone already.", nil, false
+		d.did, d.next, d.changed = about+" is already gone.", nil, false
 	case err != nil:
 		d.err = explain(err)
 	}
@@ -223,7 +223,7 @@ func explain(err error) error {
 	text := strings.Join(strings.Fields(err.Error()), " ")
 	switch {
 	case apierrors.IsConflict(err):
-		return fmt.Errorf("it is being changed by someone else all the time; try again: %s", text)
+		return fmt.Errorf("someone else keeps changing it; try again: %s", text)
 	case apierrors.IsForbidden(err) && strings.Contains(text, "denied request"):
 		_, after, _ := strings.Cut(text, "denied request: ")
 		return fmt.Errorf("not allowed: %s", after)

@@ -88,7 +88,7 @@ func (s *session) expect(a *answer, r *v1alpha1.NodeReboot) {
 		if seen := w.looked(name, generation); seen != nil {
 			return append(s.stateOf(seen), "More: kubectl reboots why "+node)
 		}
-		return []string{"The manager has not looked at it yet. To see what it says: kubectl reboots why " + node}
+		return []string{"The manager has not seen it yet. To see what it says: kubectl reboots why " + node}
 	}
 }
 
@@ -101,11 +101,11 @@ func (o *options) stateOf(r *v1alpha1.NodeReboot) []string {
 		lines[0] = "It waits. " + lines[0]
 	}
 	if until := r.Status.UntilTime; until != nil && until.After(o.Clock.Now()) {
-		lines = append(lines, "In your time zone that is until "+o.at(until.Time)+".")
+		lines = append(lines, "In your time zone, that is until "+o.at(until.Time)+".")
 	}
 	if r.Status.Phase == v1alpha1.PhasePending &&
 		(r.Status.Reason == v1alpha1.ReasonAwaitingApproval || r.Status.Reason == v1alpha1.ReasonSelfApproved) {
-		lines = append(lines, "Who may approve it types: kubectl reboots approve "+typed(r))
+		lines = append(lines, "To approve it, if you may: kubectl reboots approve "+typed(r))
 	}
 	return lines
 }

@@ -39,7 +39,7 @@ func Command(a *app.App) *cobra.Command {
 	}
 	names := []string{"bash", "fish", "kubectl", "powershell", "zsh"}
 	return &cobra.Command{
-		Use: "completion (bash | fish | kubectl | powershell | zsh)", Short: "Write what completes command lines", Long: about,
+		Use: "completion (bash | fish | kubectl | powershell | zsh)", Short: "Print a completion script for your shell", Long: about,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || shells[args[0]] == nil {
 				return app.UsageError{Err: fmt.Errorf("write one of %v", names)}

@@ -12,7 +12,7 @@ import (
 )
 
 // clockNote is what is said of a bar whose recorded end is before its beginning.
-const clockNote = "Its recorded end is before its beginning: a clock was set back."
+const clockNote = "Its recorded end is before its start: a clock was set back."
 
 // drawing is one NodeReboot as bars and marks.
 type drawing struct {

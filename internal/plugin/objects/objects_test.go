@@ -386,7 +386,7 @@ func TestAFileThatIsNoSnapshotIsReportedWithTheLine(t *testing.T) {
 		"empty":          {"", "f.yaml has no Nodes, RebootPolicies or NodeReboots; write one with: kubectl reboots snapshot -o FILE"},
 		"another object": {"apiVersion: v1\nkind: Secret\nmetadata:\n  name: s\n", "f.yaml has no Nodes"},
 		"no YAML":        {"---\na: b: c\n", "f.yaml: line 2: this is no YAML"},
-		"a text":         {"\n\nhello\n", "f.yaml: line 3: this is no object of Kubernetes"},
+		"a text":         {"\n\nhello\n", "f.yaml: line 3: this is not a Kubernetes object"},
 		"no kind":        {"apiVersion: v1\n", "f.yaml: line 1: an object has no apiVersion or no kind"},
 		"no name":        {"apiVersion: v1\nkind: Node\n", "f.yaml: line 1: an object of kind Node has no name"},
 		"an object twice": {

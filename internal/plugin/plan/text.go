@@ -169,7 +169,7 @@ func (w *writer) policy(p *forecast.Policy, nodes []*forecast.Node) {
 		w.obstacles(p.Obstacles)
 		return
 	}
-	w.line(fmt.Sprintf("%s: done %s", title, w.both(p.Finish, "at a time that is not known")))
+	w.line(fmt.Sprintf("%s: done %s", title, w.both(p.Finish, "at an unknown time")))
 	counts := fmt.Sprintf("%d waiting, %d under way", p.Waiting, p.UnderWay)
 	if p.Unknown > 0 {
 		counts += ", " + w.app.Paint(app.Bad, fmt.Sprintf("%d not known to be done", p.Unknown))

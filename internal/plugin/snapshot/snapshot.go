@@ -33,7 +33,7 @@ Exit codes: 0 if the file is complete, 1 if the cluster could not be read, 2 if 
 func Command(a *app.App) *cobra.Command {
 	file := ""
 	command := &cobra.Command{
-		Use: "snapshot [-o FILE]", Short: "Save what a plan depends on to a file", Long: about, Args: cobra.NoArgs,
+		Use: "snapshot [-o FILE]", Short: "Save to a file what a plan depends on", Long: about, Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error { return run(command.Context(), a, file) },
 	}
 	command.Flags().StringVarP(&file, "output", "o", "", "The file to write; empty or - is the standard output")

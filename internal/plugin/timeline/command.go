@@ -79,7 +79,7 @@ func Command(a *app.App) *cobra.Command {
 		RunE: func(command *cobra.Command, args []string) error { return run(command.Context(), a, &o, args) },
 	}
 	flags := command.Flags()
-	flags.StringVar(&o.since, "since", "", "Where to begin: how long ago (90m, 24h, 7d) or a time (22:00, 2026-03-01, 2026-03-01T22:00:00Z); "+
+	flags.StringVar(&o.since, "since", "", "Where to start: how long ago (90m, 24h, 7d) or a time (22:00, 2026-03-01, 2026-03-01T22:00:00Z); "+
 		"without it the last "+defaultSince+", or from the first thing that happened in them")
 	flags.StringVar(&o.until, "until", "now", "Where to end, written as for --since")
 	flags.StringVarP(&o.output, "output", "o", "text", "What to write: "+outputs)

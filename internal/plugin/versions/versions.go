@@ -67,7 +67,7 @@ func Command(a *app.App) *cobra.Command {
 What may not be read, or does not answer, is said and is no error. --client asks no cluster.`,
 	}
 	format := app.NewFormat(cmd, app.FormatJSON, app.FormatYAML)
-	only := cmd.Flags().Bool("client", false, "Only the version of the plugin; ask no cluster")
+	only := cmd.Flags().Bool("client", false, "Only the version of the plugin; do not contact a cluster")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		v := Versions{Plugin: Plugin{Version: version.Get(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}}
 		if !*only {
@@ -165,7 +165,7 @@ func (v *Versions) text() string {
 	for _, m := range v.Managers {
 		fmt.Fprintf(&out, "manager  %s  (%s/%s, %s)\n", cmp.Or(m.Version, "version not known"), m.Namespace, m.Name, m.Image)
 		if m.Version != "" && m.Version != v.Plugin.Version {
-			fmt.Fprintf(&out, "         is another version than the plugin\n")
+			fmt.Fprintf(&out, "         differs from the plugin's version\n")
 		}
 	}
 	for _, k := range v.Kinds {

@@ -367,7 +367,7 @@ func (t *target) news() []string {
 // text says where a NodeReboot is.
 func text(r *v1alpha1.NodeReboot) string {
 	if r.Status.Phase == "" {
-		return "waits for the manager to look at it"
+		return "waits for the manager to see it"
 	}
 	line := string(r.Status.Phase)
 	if r.Status.Reason != "" && r.Status.Reason != line {

@@ -153,7 +153,7 @@ func chosen(policies []v1alpha1.RebootPolicy, names []string) ([]v1alpha1.Reboot
 
 func known(policies []v1alpha1.RebootPolicy) string {
 	if len(policies) == 0 {
-		return "are none at all"
+		return "are none"
 	}
 	var names []string
 	for i := range policies {

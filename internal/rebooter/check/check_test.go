@@ -54,7 +54,7 @@ func TestOnlyTheExitCodesThatWereSaidToMeanSomethingDo(t *testing.T) {
 		"a program that is missing": {
 			program: "/does/not/exist", want: isUnknown, wantMessage: "program /does/not/exist: lstat /does: no such file or directory",
 		},
-		"a directory": {program: "/etc", want: isUnknown, wantMessage: "this is no program"},
+		"a directory": {program: "/etc", want: isUnknown, wantMessage: "this is not a program"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.program == "" {

@@ -24,7 +24,7 @@ type Root string
 // one that is missing is reported by fs.ErrNotExist.
 func (r Root) Resolve(path string) (string, error) {
 	if !filepath.IsAbs(path) {
-		return "", fmt.Errorf("%q is no absolute path", path)
+		return "", fmt.Errorf("%q is not an absolute path", path)
 	}
 	rest, at, links := elements(r.usual(filepath.Clean(path))), "/", 0
 	for len(rest) > 0 {

@@ -91,7 +91,7 @@ func judge(running release, booted time.Time, kernels []installed) (state, messa
 			"kernel %s runs, though %s was installed before this boot: is the older one the default of the boot loader?", running, newest.release)
 	case !complete:
 		return rebooter.SentinelUnknown, fmt.Sprintf(
-			"kernel %s runs, and is no longer installed; %s, which is not newer, is", running, newest.release,
+			"kernel %s runs but is no longer installed; %s is installed, and is not newer", running, newest.release,
 		)
 	}
 	return rebooter.SentinelNotRequired, fmt.Sprintf("kernel %s is the newest one installed", running)

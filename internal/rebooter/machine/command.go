@@ -22,7 +22,7 @@ func newCommand(m *Machine) (method, error) {
 	case len(argv) == 0:
 		return nil, errors.New("it needs a command")
 	case !filepath.IsAbs(argv[0]):
-		return nil, fmt.Errorf("%q is no absolute path: write where the program is, such as /usr/bin/systemctl", argv[0])
+		return nil, fmt.Errorf("%q is not an absolute path: write the path of the program, such as /usr/bin/systemctl", argv[0])
 	}
 	return &command{m, argv}, nil
 }

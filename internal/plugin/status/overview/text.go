@@ -129,7 +129,7 @@ func (p *Policy) Facts(clock Clock) []Fact {
 	if p.Unseen {
 		facts = append(facts, Fact{
 			Name: "Note", Color: app.Warning,
-			Text: "The manager has not looked at this version of the policy yet. If that stays so, type: kubectl reboots check",
+			Text: "The manager has not seen this version of the policy yet. If that lasts, type: kubectl reboots check",
 		})
 	}
 	return facts
@@ -235,7 +235,7 @@ func (p *Policy) Reasons() string {
 	for _, r := range p.WaitingFor {
 		reason := r.Reason
 		if reason == "" {
-			reason = "not looked at yet"
+			reason = "not seen yet"
 		}
 		parts = append(parts, fmt.Sprintf("%d %s", r.Nodes, reason))
 	}
