@@ -83,7 +83,7 @@ func TestTheBootThatAskedNeverChanges(t *testing.T) {
 }
 
 func TestWhoAskedForANodeRebootNeverChanges(t *testing.T) {
-	const hint = "requestedBy cannot be changed: it is who created the NodeReboot"
+	const hint = "requestedBy cannot be changed: it names the user who created the NodeReboot"
 	for name, test := range map[string]struct {
 		before, patch string
 		want          []string
