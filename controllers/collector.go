@@ -144,7 +144,7 @@ func collectReboots(metrics chan<- prometheus.Metric, reboots []v1alpha1.NodeReb
 // failingFrom is from how many failed attempts on a node is failing. One may fail because of a budget that lets its pods go a little later.
 const failingFrom = 2
 
-// collectFailing counts the NodeReboots whose attempts fail again and again, until one succeeds or nothing more is tried: also between two
+// collectFailing counts the NodeReboots whose attempts fail repeatedly, until one succeeds or nothing more is tried: also between two
 // attempts, while the next one waits for its back-off or a window. A policy without any has 0 and no reason.
 func collectFailing(metrics chan<- prometheus.Metric, reboots []v1alpha1.NodeReboot, policies []v1alpha1.RebootPolicy) {
 	type failing struct{ policy, reason string }

@@ -213,7 +213,7 @@ func (f *fact) read(t *testing.T, r *reader, object client.Object) *snapshot {
 	return s
 }
 
-// cached is an object as the cache keeps it: what is cut off makes no difference. nil is none.
+// cached is an object as the cache keeps it: what is cut off makes no difference. nil means none.
 func cached(object client.Object) client.Object {
 	if pod, is := object.(*corev1.Pod); is && pod.Namespace != testNamespace {
 		return projection.StripPod(pod, nil)

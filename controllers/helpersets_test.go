@@ -154,7 +154,7 @@ func TestAHostThatNothingLooksAtIsNoticed(t *testing.T) {
 	}
 }
 
-// What an installation adds as a detector is one; the default installation is the one that is warned of.
+// Anything that an installation adds as a detector counts as one; the warning is about the default installation.
 func TestEveryInstallationWithADetectorCountsAsOne(t *testing.T) {
 	all, err := manifests.All()
 	if err != nil {

@@ -196,7 +196,7 @@ func (w *maintenanceWatcher) sync(ctx context.Context, name string) error {
 	return nil
 }
 
-// note which definition of a kind there is; an empty UID is none. What belongs to another one than before is forgotten.
+// note records the current definition of a kind; an empty UID means none. What belongs to an earlier definition is forgotten.
 func (w *maintenanceWatcher) note(ctx context.Context, name string, uid types.UID) *maintenanceKind {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -207,7 +207,7 @@ func (w *maintenanceWatcher) note(ctx context.Context, name string, uid types.UI
 	case kind != nil && kind.uid == uid:
 		return kind
 	case kind != nil:
-		// That there is no such informer is no error.
+		// That there is no such informer is not an error.
 		_ = w.cache.RemoveInformer(ctx, objectOf(kind.gvk))
 		delete(w.installed, name)
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
 )
 
-// Patches are written by hand where the object that was read is not the whole object (the cache keeps parts only): a difference between
-// two parts could take away what is not in either of them.
+// Patches are written by hand where the object that was read is not the whole object (the cache keeps parts only): a difference between two
+// parts could remove what is not in either of them.
 
 type jsonObject = map[string]any
 

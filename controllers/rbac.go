@@ -1,9 +1,9 @@
 package controllers
 
 // What the manager may do; config/rbac/role.yaml is generated from here. Left out on purpose: creating or deleting pods, evictions, exec,
-// every Secret but those with the credentials of gates, with the URLs of notifications and with the certificate of the manager, and every
-// ConfigMap but the one that fences slots, the one that remembers what was sent and the one with what to verify metrics by. Objects of
-// gates are read as the ServiceAccount reboot-operator-gates, which an administrator gives rights to (config/rbac/gates.yaml).
+// every Secret except those with the credentials of gates, with the URLs of notifications and with the certificate of the manager, and
+// every ConfigMap but the one that fences slots, the one that remembers what was sent and the one with what to verify metrics by. Objects
+// of gates are read as the ServiceAccount reboot-operator-gates, which an administrator gives rights to (config/rbac/gates.yaml).
 //
 // What is read from a cache needs list and watch, and no get. A story in test/e2e sees each right used, and names those that are not.
 //
@@ -59,7 +59,7 @@ package controllers
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,verbs=create
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,resourceNames=reboot-operator-slots,verbs=get;update
 //
-// What was sent is remembered, so that whoever leads next does not send it again.
+// What was sent is remembered, so that the next leader does not send it again.
 //
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,resourceNames=reboot-operator-notifications,verbs=get;update
 //

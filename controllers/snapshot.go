@@ -237,8 +237,8 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 }
 
 // readSlots takes the slots object as this manager last read or wrote it, and reads it if that is not known. Whatever is granted or freed
-// is written on that version, and so is the renewal of a grant with which a node is cordoned again: if another manager wrote it meanwhile,
-// that fails, and the next pass reads it.
+// is written on that version, and so is the renewal of a grant with which a node is cordoned again: if another manager wrote it in the
+// meantime, that fails, and the next pass reads it.
 func (r *reader) readSlots(ctx context.Context, s *snapshot) error {
 	if !r.slotsKnown.known {
 		return r.readSlotsLive(ctx, s)

@@ -27,7 +27,7 @@ const (
 	ExcludeLabel = "node.kubernetes.io/exclude-from-external-load-balancers"
 	// ScaleDownDisabledAnnotation keeps the cluster-autoscaler from removing a node.
 	ScaleDownDisabledAnnotation = "cluster-autoscaler.kubernetes.io/scale-down-disabled"
-	// DoNotDisruptAnnotation keeps Karpenter from removing a node of its own accord.
+	// DoNotDisruptAnnotation keeps Karpenter from removing a node voluntarily.
 	DoNotDisruptAnnotation = "karpenter.sh/do-not-disrupt"
 	// Finalizer is on a NodeReboot while an attempt is open, so that deleting it undoes what was done to the node first.
 	Finalizer = "reboot-operator.io/cleanup"

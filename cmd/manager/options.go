@@ -148,7 +148,7 @@ func (o *options) setQuorumLabels(value string) (err error) {
 	return err
 }
 
-// setLeaseNamespaces refuses what is no name of a namespace, rather than looking where there cannot be a Lease.
+// setLeaseNamespaces refuses what is not a name of a namespace, rather than looking where there cannot be a Lease.
 func (o *options) setLeaseNamespaces(value string) (err error) {
 	o.leaseNamespaces, err = names(value, "the name of a namespace, such as medik8s-leases", validation.IsDNS1123Label)
 	return err

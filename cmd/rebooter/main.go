@@ -1,4 +1,4 @@
-// Command rebooter runs beside the helper on every node: it tells the helper what its host says, and asks the host to reboot when the
+// Command rebooter runs next to the helper on every node: it reports the host's state to the helper, and asks the host to reboot when the
 // helper says so. It has no access to the API server.
 package main
 

@@ -241,7 +241,7 @@ func explains(before, after *v1alpha1.NodeRebootStatus) bool {
 	return factsOf(before) == factsOf(after)
 }
 
-// facts are those of a NodeReboot that waits. What points to the same is the same.
+// facts are the facts about a waiting NodeReboot. Equal pointers mean equal facts.
 type facts struct {
 	required, completed, tainted, approved *metav1.MicroTime
 	attempt                                *v1alpha1.Attempt

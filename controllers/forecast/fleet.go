@@ -12,7 +12,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
 )
 
-// fleet is what all runs have in common. None of them changes it, but for what it has found out.
+// fleet is what all runs have in common. No run changes it, except to add what it has found out.
 type fleet struct {
 	in     Input
 	source *source
@@ -57,7 +57,7 @@ type member struct {
 	underWay bool
 	policy   string
 	zone     string
-	// said is what it waits for at the beginning.
+	// said is what the node waits for at the beginning.
 	said saying
 	// apart: it has no part in runs, because nothing in them lets it start.
 	apart bool

@@ -144,7 +144,7 @@ func (r *run) ready(placed []place) bool {
 	return r.goOn()
 }
 
-// goOn lets drains go on that budgets held up. It says whether a plan may depend on how ready workloads are.
+// goOn lets drains continue that budgets held up. It says whether a plan may depend on how ready workloads are.
 func (r *run) goOn() bool {
 	r.drains = slices.DeleteFunc(r.drains, func(d *drain) bool { return d.ended })
 	for _, d := range r.drains {

@@ -35,8 +35,8 @@ func (g alertmanagerGate) onError() v1alpha1.Requirement { return g.OnError }
 
 func (g alertmanagerGate) timeout() time.Duration { return timeoutOf(g.TimeoutSeconds) }
 
-// ask says which alerts there are that are neither silenced nor inhibited. What only silences of the operator hide is in the way as well.
-// If it is about a node that they are for, it is excused for as long as that one is under way: the plan knows.
+// ask reports alerts that are neither silenced nor inhibited. An alert that only silences of the operator hide also blocks. If it is about
+// a node that the silences are for, it is excused while that node is under way: the plan knows which nodes are.
 func (g alertmanagerGate) ask(ctx context.Context, a *Asker, _ model.GateQuery) (reply, error) {
 	server, err := a.serverOf(ctx, g.URL, &g.GateConnection)
 	if err != nil {
@@ -115,7 +115,7 @@ type alert struct {
 	} `json:"status"`
 }
 
-// split tells alerts that are shown from those that silences hide. What is inhibited is hidden by another alert, and left out.
+// split separates alerts that are shown from alerts that silences hide. Inhibited alerts are hidden by another alert, and left out.
 func split(alerts []alert) (shown, hidden []alert) {
 	for i := range alerts {
 		switch a := &alerts[i]; {
@@ -173,8 +173,8 @@ func (am *alertmanagerAPI) hiders(ctx context.Context, hidden []alert) (map[stri
 
 // hider is what matters of a silence that hides an alert.
 type hider struct {
-	// ours: an operator made it. Known says what for: one that an operator of another version made, or that was changed since, is about
-	// nobody.
+	// ours: an operator made it. Known says what for: a silence that an operator of another version made, or that was changed since, is about
+	// no node.
 	ours, known bool
 	key         silence.Key
 	matchers    []silence.Matcher

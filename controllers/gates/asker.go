@@ -146,8 +146,8 @@ func (a *Asker) noneAwaited() {
 	}
 }
 
-// begin has a question asked if that is due. It returns what to wait for: a question that has an answer which can be used meanwhile is
-// asked without waiting, and so is one for which an earlier pass has waited in vain.
+// begin has a question asked if that is due. It returns what to wait for: it does not wait for a question that has an answer which can be
+// used in the meantime, or for which an earlier pass has already waited without result.
 func (a *Asker) begin(gate asked, ask model.GateQuery, now time.Time) []<-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -311,7 +311,7 @@ func (e *entry) allBlocked() bool {
 	return len(e.answer.Nodes) > 0
 }
 
-// looked: of a question about nodes, the answer is about the one that is next, and about all before the first that may go.
+// looked: the answer to a question about nodes covers the next node, and all nodes before the first that may go.
 func (e *entry) looked(ask model.GateQuery) bool {
 	if e.answer == nil || e.answer.Failure != "" {
 		return true

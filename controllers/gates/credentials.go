@@ -73,7 +73,7 @@ func allowedHosts(annotation string) []*url.URL {
 	return hosts
 }
 
-// isOrigin tells whether a URL is that of a server and of nothing on it.
+// isOrigin reports whether a URL names a server, without a path.
 func isOrigin(u *url.URL) bool {
 	web := u.Scheme == "https" || u.Scheme == "http"
 	return web && u.Hostname() != "" && u.User == nil && strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.Fragment == ""

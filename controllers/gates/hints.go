@@ -82,8 +82,9 @@ func withoutStrings(expression string) string {
 	return code.String()
 }
 
-// evaluationProblems are what CEL says when an expression fails, by how that begins, and what is said of it here. What CEL says may go on
-// with keys and values of the object. Which of these few sentences it is says no more about an object than whether an expression is true.
+// evaluationProblems are what CEL says when an expression fails, by how that begins, and what is said of it here. What CEL says may
+// continue with keys and values of the object. Which of these few sentences it is says no more about an object than whether an expression
+// is true.
 var evaluationProblems = []struct{ begins, text string }{
 	{"no such key", noSuchField},
 	{"no such attribute", noSuchField},

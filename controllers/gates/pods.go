@@ -217,7 +217,7 @@ func older(a, b *corev1.Pod) bool {
 	return a.Namespace+"/"+a.Name < b.Namespace+"/"+b.Name
 }
 
-// blocksWhere is the node that a pod blocks: the one that it is bound to, until it has ended or is gone. A pod that terminates still runs.
+// blocksWhere is the node that a pod blocks: the node that it is bound to, until it has ended or is gone. A terminating pod still runs.
 func blocksWhere(object any) string {
 	pod, ok := object.(*corev1.Pod)
 	if !ok || ended(pod) {

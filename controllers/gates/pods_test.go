@@ -222,7 +222,7 @@ func TestPodsThatCannotBeReadAreAnError(t *testing.T) {
 	})
 }
 
-// Where no pod blocks there is no event that would tell.
+// If no pod blocks, no event says so.
 func TestAPassIsAskedForWhenThePodsAreKnownAtLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)

@@ -74,7 +74,7 @@ func (s *Silences) Keep(ctx context.Context, kept *silence.Silence, lasts time.D
 			StartsAt: am.now, EndsAt: am.now.Add(lasts), CreatedBy: silence.Creator, Comment: kept.Comment(), Matchers: wireMatchers(kept.Matchers),
 		}
 		for i := range found {
-			// The same silence goes on if it began at the same time, and has the same matchers.
+			// The same silence continues if it began at the same time, and has the same matchers.
 			if found[i].inForce() && (next.ID == "" || found[i].ID < next.ID) {
 				next.ID, next.StartsAt, next.Matchers = found[i].ID, found[i].StartsAt, found[i].Matchers
 			}
@@ -138,7 +138,7 @@ func (s *Silences) within(ctx context.Context, requests func(context.Context, *a
 // Answered says that an Alertmanager has answered, although with an error.
 func Answered(err error) bool { return !errors.Is(err, errUnanswered) }
 
-// Unanswered makes an error of one that is no answer.
+// Unanswered marks an error as one without an answer.
 func Unanswered(err error) error { return errors.Join(err, errUnanswered) }
 
 var errUnanswered = errors.New("there was no answer")
@@ -215,7 +215,7 @@ func (s *wireSilence) matchers() []silence.Matcher {
 	return matchers
 }
 
-// ours tells whether the operator made the silence, and what for.
+// ours reports whether the operator made the silence, and what for.
 func (s *wireSilence) ours() (silence.Key, bool) {
 	return silence.Parse(s.CreatedBy, s.Comment, s.matchers())
 }
@@ -295,8 +295,8 @@ func (am *alertmanagerAPI) set(ctx context.Context, s *wireSilence) (id string, 
 	return answer.ID, nil
 }
 
-// checkNegative finds out whether a silence with negative matchers was taken for what it is. Versions before 0.22 overlook that they are,
-// and would hide what is to be seen.
+// checkNegative finds out whether Alertmanager understood that the matchers of a silence are negative. Versions before 0.22 ignore that,
+// and would hide alerts that must be seen.
 func (am *alertmanagerAPI) checkNegative(ctx context.Context, id string) error {
 	s, err := am.silence(ctx, id)
 	if err == nil && slices.ContainsFunc(s.Matchers, negative) {

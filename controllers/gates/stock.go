@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// lookTimeout bounds how long the first look at all nodes and pods may keep a gate waiting. The look itself goes on.
+	// lookTimeout bounds how long the first look at all nodes and pods may keep a gate waiting. The look itself continues.
 	lookTimeout = 3 * time.Minute
 	// linger is for how long nodes and pods are watched though nobody asks about room: while all slots are taken nobody does.
 	linger = 15 * time.Minute

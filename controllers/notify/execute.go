@@ -13,8 +13,8 @@ var (
 	errContinue = errors.New("continue")
 )
 
-// run is one execution of a template. Package text/template would execute it as well, but it can call any method, and a program that
-// has it keeps all methods of everything it links: 13 MB.
+// run is one execution of a template. Package text/template could execute it, too, but it can call any method, so a program that uses it
+// keeps all methods of everything that it links: 13 MB.
 type run struct {
 	out  strings.Builder
 	vars []variable
@@ -79,7 +79,7 @@ func (r *run) list(dot any, n *parse.ListNode) error {
 	return nil
 }
 
-// scoped forgets the variables that are declared meanwhile.
+// scoped forgets the variables that are declared in the meantime.
 func (r *run) scoped(do func() error) error {
 	mark := len(r.vars)
 	defer func() { r.vars = r.vars[:mark] }()

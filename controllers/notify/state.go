@@ -11,7 +11,7 @@ import (
 // maxKeys bounds what is remembered of one event and receiver. Who was notified of so many need not be notified of one more.
 const maxKeys = 64
 
-// State is what is remembered of a policy's notifications. Its JSON is stored; the zero value is that of nothing sent.
+// State is what is remembered of a policy's notifications. Its JSON is stored; the zero value means that nothing was sent.
 type State struct {
 	// Rollout that is going on, or else the last one.
 	Rollout *RolloutState `json:"rollout,omitempty"`
@@ -37,12 +37,12 @@ type Record struct {
 	More map[v1alpha1.NotificationEvent]bool `json:"more,omitempty"`
 	// Last is when it was notified of an event last.
 	Last map[v1alpha1.NotificationEvent]time.Time `json:"last,omitempty"`
-	// Shown is where it shows the rollout that goes on, and by which message; empty if it has none that it can change.
+	// Shown is where the receiver shows the current rollout, and in which message; empty if it has no message that it can change.
 	Shown string `json:"shown,omitempty"`
-	// Silent says that the end of the last rollout was a change of a message, of which chat services notify nobody.
+	// Silent says that the end of the last rollout was a change of a message, which chat services do not announce.
 	Silent bool `json:"silent,omitempty"`
 
-	// text is what it shows of that, since when. A manager that began to lead does not know, and has it shown once more.
+	// text is what the receiver shows of it, and since when. A manager that has just begun to lead does not know, and has it shown once more.
 	text  string
 	since time.Time
 }

@@ -106,14 +106,14 @@ func (e *Event) started() (title string, lines []string) {
 	return "rollout started", e.soFar()
 }
 
-// soFar tells how far the rollout is.
+// soFar reports the progress of the rollout.
 func (e *Event) soFar() []string {
 	r := e.Rollout
 	return []string{fmt.Sprintf("Started at %s. So far: %d rebooted, %d under way, %d waiting.", at(r.Started), r.Rebooted, r.UnderWay,
 		r.Remaining)}
 }
 
-// inBrief tells how far a rollout is that is not the subject.
+// inBrief reports the progress of a rollout that is not the subject.
 func (e *Event) inBrief() []string {
 	if e.Rollout == nil || e.Rollout.State != StateUnderWay {
 		return nil

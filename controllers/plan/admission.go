@@ -25,7 +25,7 @@ type round struct {
 	gated bool
 }
 
-// policyRound is what one policy comes to in a round.
+// policyRound is the result of a round for one policy.
 type policyRound struct {
 	turn turn
 	// line are those that have their turn, in order, and later those that have not, zone by zone.
@@ -33,7 +33,7 @@ type policyRound struct {
 	later []*zoneQueue
 	// wholeLine is both, in the order in which they have their turns; nil if it was not asked for.
 	wholeLine []*rebootView
-	// limit is what the limit of the policy says to those for which there is no room, after a number of starts.
+	// limit is the verdict of the policy's limit on nodes for which there is no room, after a number of starts.
 	limit said
 	// room is the answer about room for the pods of nodes that go alone, after a number of starts.
 	room roomSaid
@@ -41,7 +41,7 @@ type policyRound struct {
 	unread []string
 	// gates is what the gates say that say the same about all nodes; nil if they were not asked.
 	gates *model.Verdict
-	// othersGated is what it is for all but the first that asked.
+	// othersGated is the verdict for all but the first node that asked.
 	othersGated model.Verdict
 }
 
@@ -151,8 +151,8 @@ func (p *round) admitInTurn(policy *policyView, able []*rebootView) {
 	}
 }
 
-// admitZones starts those that have their turn. Where there is no room for the pods of any of them, or they cannot be evicted, they hold up
-// nobody: the turn goes on to the next zone.
+// admitZones starts the nodes whose turn it is. If there is no room for the pods of any of them, or their pods cannot be evicted, they hold
+// up no one: the turn passes to the next zone.
 func (p *round) admitZones(policy *policyView, able []*rebootView) {
 	starts := p.limits.starts
 	queues := policy.zoneQueues(able)

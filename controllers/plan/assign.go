@@ -76,8 +76,8 @@ func comparePrecedence(a, b *policyView) int {
 }
 
 // assignPolicy gives a node to the policy that its labels select first. A node with an open attempt belongs to the policy and zone that
-// granted it, whatever labels change meanwhile; if that policy is gone, to the one that owns the node now. The attempt itself finds out
-// that it may not go on.
+// granted it, whatever labels change in the meantime; if that policy is gone, it belongs to the policy that owns the node now. The attempt
+// itself finds out that it may not continue.
 func (p *planning) assignPolicy(node *nodeView) {
 	p.selectPolicy(node)
 	node.policy, node.zone = node.selectedBy, ""

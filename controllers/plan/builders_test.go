@@ -185,7 +185,7 @@ func byLogind(obstacle string) []v1alpha1.MethodReport {
 	return []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind, Obstacle: obstacle}}
 }
 
-// inhibited is what it says of an inhibitor lock.
+// inhibited is what the helper says about an inhibitor lock.
 func inhibited(by string) []v1alpha1.MethodReport {
 	return []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind, Obstacle: by, Kind: v1alpha1.ObstacleInhibited}}
 }

@@ -16,8 +16,8 @@ import (
 
 // A canary speaks for the nodes that needed their reboot when it began: what made the reboot necessary was there, and went into the boot
 // that the canary is proved with. A need that arises later gets canaries of its own, after those that are under way or soak. So it follows
-// from the facts of the NodeReboots who may go, and no rollout has to be remembered. Any node that began since counts as a canary for those
-// that waited, also one that went because earlier canaries had spoken for it.
+// from the facts of the NodeReboots who may go, and no rollout has to be remembered. Any node that began since then counts as a canary for
+// the nodes that waited, even if it went because earlier canaries had spoken for it.
 
 // canaries is what is known of a policy's canaries.
 type canaries struct {

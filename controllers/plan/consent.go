@@ -6,7 +6,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/consent"
 )
 
-// What people say about a node or a reboot: leave it alone, or go on.
+// What people say about a node or a reboot: leave it alone, or continue.
 
 // optedOut: the node is skipped, and no host that was ordered to reboot has to be seen through. It is then as if nobody asked for its
 // reboot.

@@ -19,7 +19,7 @@ type limits struct {
 	clusterMax int
 	// startedZone is the zone in which this plan starts nodes, by the key of the zones that go one at a time.
 	startedZone map[string]string
-	// firsts are the first nodes that start in this plan, by zone; refuges says which zones have a node that takes pods for good, once that
+	// firsts are the first nodes that start in this plan, by zone; refuges says which zones have a node that takes pods permanently, once that
 	// was found out.
 	firsts  map[policyZone]*nodeView
 	refuges map[policyZone]bool

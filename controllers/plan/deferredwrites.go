@@ -29,7 +29,7 @@ const (
 	maxRefreshDelay = 10 * time.Minute
 	// countsDelay is how long the numbers in the status of a policy wait.
 	countsDelay = LastDelay
-	// freeDelay is how long an entry of the slots object may stay that counts no longer. Mostly, another node takes the slot meanwhile.
+	// freeDelay is how long an entry of the slots object may stay that counts no longer. Mostly, another node takes the slot in the meantime.
 	freeDelay = 5 * time.Second
 	// drainDelay is how long a drain has to last to be shown on the Node, and plannedDelay a reboot to be required.
 	drainDelay   = 30 * time.Second

@@ -172,7 +172,7 @@ func TestADrainBeginsWithWhatBudgetsAllow(t *testing.T) {
 	}
 }
 
-// A budget shows an eviction a moment after it was let go, and passes are made meanwhile.
+// A budget shows an eviction a moment after it was let go, and passes are made in the meantime.
 func TestAnEvictionIsGivenToOnePodAlone(t *testing.T) {
 	s := contended(t, 1)
 	if got := s.held(); got != "a-2 b-1 b-2" {
@@ -208,7 +208,7 @@ func TestAnEvictionThatNobodyAsksForIsGivenToOthersAfterAWhile(t *testing.T) {
 	}
 }
 
-// A drain of which no pod is held back claims what it takes as well.
+// A drain that holds no pod back also claims what it takes.
 func TestWhatADrainTakesIsClaimedForTheNextThatBegins(t *testing.T) {
 	s := contended(t, 1)
 	s.Pods["a"] = s.Pods["a"][:1]

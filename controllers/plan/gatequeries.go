@@ -32,7 +32,7 @@ func (p *planning) excuse(policy *policyView, answer model.GateAnswer) (judged m
 	return answer, answer.Obstacle != "" || !answer.Stale
 }
 
-// countsFor says that an unavailable node counts against a limit of the policy: one of its own, or that of the whole cluster.
+// countsFor says that an unavailable node counts against a limit of the policy: its own limits, or the limit of the whole cluster.
 func (p *planning) countsFor(policy *policyView, n *nodeView) bool {
 	return n != nil && (n.policy == policy || n.selectedBy == policy || p.snapshot.ClusterMaxUnavailable != nil)
 }

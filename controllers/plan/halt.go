@@ -123,7 +123,7 @@ func (policy *policyView) whyHalted() (reason, message string) {
 	return v1alpha1.ReasonDrainsFailing, capitalized(policy.drainsFail())
 }
 
-// drainsFail says what failed, and how the policy goes on.
+// drainsFail says what failed, and how the policy continues.
 func (policy *policyView) drainsFail() string {
 	h := &policy.halt
 	failed := fmt.Sprintf("the attempts of %d nodes in a row", len(h.failing))
@@ -195,8 +195,8 @@ func (r *rebootView) failureCount() int32 {
 	return r.Status.Failures.Count
 }
 
-// stops says why an attempt whose host was not ordered to reboot is rolled back. One that began after the last failure in the row is the
-// one that is tried.
+// stops says why an attempt whose host was not ordered to reboot is rolled back. An attempt that began after the last failure in the row is
+// the trial, and continues.
 func (policy *policyView) stops(r *rebootView) model.Verdict {
 	h := &policy.halt
 	tried := !h.nodesNotBack && r.Status.Attempt != nil && !r.Status.Attempt.GrantedTime.Time.Before(h.last)
@@ -206,8 +206,8 @@ func (policy *policyView) stops(r *rebootView) model.Verdict {
 	return policy.halted()
 }
 
-// notBack says that the node did not come back as it should: its host was ordered to reboot, and that was not proved. What was evicted and
-// is not back counts as well.
+// notBack says that the node did not come back as it should: its host was ordered to reboot, and that was not proved. Evicted pods that are
+// not back count, too.
 func (r *rebootView) notBack() bool {
 	if r.open() {
 		return r.Status.Attempt.StalledTime != nil || r.isGivingUp()
@@ -238,8 +238,8 @@ func (r *rebootView) needGone() bool {
 	return false
 }
 
-// isGivingUp says that the last attempt that may reach the host did, in vain: the NodeReboot is given up as soon as what it evicted is
-// back.
+// isGivingUp says that the last attempt that may reach the host did so without success: the NodeReboot is given up as soon as the evicted
+// pods are back.
 func (r *rebootView) isGivingUp() bool {
 	current, failures := r.Status.Attempt, r.Status.Failures
 	return current.RolledBackTime != nil && current.Result == v1alpha1.ReasonRebootNotObserved && !r.deleted() &&

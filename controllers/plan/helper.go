@@ -18,8 +18,8 @@ const helperGrace = 5 * time.Minute
 // reportGrace is how long a helper may take to say something about a NodeReboot that is new.
 const reportGrace = 10 * time.Second
 
-// hostGate keeps a node from being drained in vain: its host has to be able to reboot, and its sentinel to be readable, because otherwise
-// the reboot could not be proved. What the helper said comes before whether it is Ready: it is closer to the cause.
+// hostGate keeps a node from being drained for no purpose: its host has to be able to reboot, and its sentinel has to be readable, because
+// otherwise the reboot could not be proved. The helper's report comes before its readiness, because it is closer to the cause.
 func hostGate(_ *planning, r *rebootView) model.Verdict {
 	report := r.report()
 	if report == nil {

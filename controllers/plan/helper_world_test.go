@@ -201,7 +201,7 @@ func (w *world) begin(h *host, uid types.UID, order *v1alpha1.RebootOrder) {
 	})
 }
 
-// endDrain evicts what may be evicted, and comes back for the rest until the deadline, which may be changed meanwhile.
+// endDrain evicts what may be evicted, and comes back for the rest until the deadline, which may be changed in the meantime.
 func (w *world) endDrain(h *host, j *job, uid types.UID, current func() bool) {
 	order := w.orderOf(uid)
 	if !current() || order == nil || order.Sequence != j.sequence {

@@ -11,8 +11,8 @@ import (
 )
 
 // While a reboot of a node is under way, the operator marks the node with labels and annotations. Like the cordon, a mark is rolled back by
-// what the node itself says: one annotation records what was set and what was there before, and changes in the same optimistic patch as
-// the marks. What someone else changed meanwhile is left alone.
+// what the node itself says: one annotation records what was set and what was there before, and changes in the same optimistic patch as the
+// marks. Marks that someone else changed in the meantime are left alone.
 
 // markRecord is the value of the marks annotation.
 type markRecord struct {

@@ -10,7 +10,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// keptSentinel is the one of a node's NodeReboots that carries the need of its sentinel: the one under way, else the first that waits.
+// keptSentinel is the NodeReboot of a node that carries the need of its sentinel: the NodeReboot under way, otherwise the first that waits.
 func (n *nodeView) keptSentinel() *rebootView {
 	var kept *rebootView
 	for _, r := range n.reboots {

@@ -81,8 +81,8 @@ func (p *planning) reopenIfRequiredAgain(r *rebootView) {
 	r.sync()
 }
 
-// staleApproval: someone approved the need that was withdrawn. That says nothing about the one that there is now, so the NodeReboot is
-// deleted, so that another one is made that is not approved.
+// staleApproval: someone approved the need that was withdrawn. That says nothing about the current need, so the NodeReboot is deleted, and
+// another one without approval is created.
 func (r *rebootView) staleApproval() bool {
 	policy := r.policy()
 	return r.Status.OutcomeReason == v1alpha1.ReasonNeedWithdrawn && policy != nil && policy.NeedsApproval() &&
@@ -109,7 +109,7 @@ func (p *planning) endIfNotNeeded(r *rebootView) {
 	}
 }
 
-// rebootedSince: the node runs another boot than the one that has to end.
+// rebootedSince: the node runs a different boot from the one that has to end.
 func (r *rebootView) rebootedSince() bool {
 	return r.node != nil && r.Status.Before != nil && r.node.BootID != "" && r.node.BootID != r.Status.Before.BootID
 }

@@ -21,7 +21,7 @@ type (
 )
 
 // nodeGates are asked in this order about each waiting NodeReboot by itself; the first that does not pass is the reason why it waits. A
-// NodeReboot that passes all of them could go if it had its turn, and only such a one holds up others (turngates.go).
+// NodeReboot that passes all of them could go if it were its turn, and only such NodeReboots hold up others (turngates.go).
 var nodeGates = []gate{
 	ownerGate,
 	skipGate,
@@ -76,7 +76,7 @@ func skipGate(_ *planning, r *rebootView) model.Verdict {
 	return consent.Skip(r.node.Node)
 }
 
-// pauseGate stops what a paused policy owns. One that only observes goes on, so that it shows the whole plan; see start.
+// pauseGate stops what a paused policy owns. One that only observes continues, so that it shows the whole plan; see start.
 func pauseGate(_ *planning, r *rebootView) model.Verdict {
 	if r.policy().Spec.Mode == v1alpha1.ModeObserve {
 		return model.Verdict{}
@@ -105,8 +105,8 @@ func sameNodeGate(_ *planning, r *rebootView) model.Verdict {
 		"NodeReboot %s of the same node goes first; its reboot satisfies this one, too.", first.Object.Name)
 }
 
-// heldGate waits until the end of the node's last attempt is written, and its slot is free. It is asked late, because that is a matter of
-// moments. A slot that was granted for the next attempt is what it needs.
+// heldGate waits until the end of the node's last attempt is written, and its slot is free. It comes late in the order, because that takes
+// only moments. A slot that was granted for the next attempt does not block it.
 func heldGate(p *planning, r *rebootView) model.Verdict {
 	if _, granted := p.grantOf(r); !r.node.endsNow && (granted || !r.node.slotHeld) {
 		return model.Verdict{}
@@ -175,8 +175,8 @@ func deletionGate(_ *planning, r *rebootView) model.Verdict {
 	return model.Verdict{}
 }
 
-// otherMaintenanceGate waits while another tool maintains the node. It does not say until when: a Lease is renewed again and again, and
-// each time would be a write.
+// otherMaintenanceGate waits while another tool maintains the node. It does not say until when: a Lease is renewed repeatedly, and each
+// time would be a write.
 func otherMaintenanceGate(p *planning, r *rebootView) model.Verdict {
 	for _, other := range r.node.OtherMaintenance {
 		if other.Until.IsZero() || !p.Reached(other.Until) {

@@ -29,7 +29,7 @@ func (r *rebootView) needsReboot() bool {
 // attemptNeeded says whether the open attempt has not brought what it is for, and nothing withdrew the need.
 func (r *rebootView) attemptNeeded() bool {
 	if r.Status.Attempt.RolledBackTime != nil {
-		// Of a NodeReboot that was deleted the need goes as well, unless the host itself asks: its helper makes another NodeReboot then.
+		// When a NodeReboot is deleted, its need goes, too, unless the host itself asks: then its helper creates another NodeReboot.
 		return !r.needGone() && (!r.deleted() || r.sentinel() == v1alpha1.SentinelRequired)
 	}
 	return r.Status.Attempt.UncordonedTime == nil || r.sentinel() == v1alpha1.SentinelRequired

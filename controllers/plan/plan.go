@@ -82,7 +82,7 @@ type planning struct {
 	unaccounted map[*rebootView]bool
 	// drainShares are those of the drains under way.
 	drainShares map[types.UID]drainShare
-	// wants is memory that is used again and again.
+	// wants is memory that is used repeatedly.
 	wants []want
 }
 

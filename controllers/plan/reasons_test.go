@@ -370,7 +370,7 @@ func waitingWith(event func(*story)) func(*testing.T) *story {
 	}
 }
 
-// besides adds nodes that need a reboot as well.
+// besides adds nodes that also need a reboot.
 func besides(words string, event func(*story)) func(*story) {
 	return func(s *story) {
 		more := newSnapshot(fleet(words)...)

@@ -10,7 +10,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// held is a slot from its grant until it is free, with what really happened to the host and to the pods meanwhile. It belongs to the
+// held is a slot from its grant until it is free, with what really happened to the host and to the pods in the meantime. It belongs to the
 // policy, zone and group that granted it, whatever becomes of labels, policies and the Node.
 type held struct {
 	node, reboot string

@@ -181,7 +181,7 @@ func TestNextWindowGoesOnWithThoseThatWaitLongest(t *testing.T) {
 		if got := s.underWay(); got != "" {
 			t.Fatalf("%s started in the same window", got)
 		}
-		// A need that came meanwhile is younger.
+		// A need that came in the meantime is younger.
 		name := "n" + s.now.Format("15")
 		s.Nodes, s.Pods[name] = append(s.Nodes, newNode(name, "z1")), nil
 		s.Reboots = append(s.Reboots, newReboot("r"+name, name, func(r *v1alpha1.NodeReboot) { r.CreationTimestamp = metav1.NewTime(s.now) }))

@@ -319,8 +319,8 @@ const (
 	maxPolicyConditions = 32
 )
 
-// fitting are the conditions for which there is room beside those of others. The schema leaves room for all of them; objects that are older
-// than that rule may have less.
+// fitting are the conditions for which there is room next to the conditions of others. The schema leaves room for all of them; objects that
+// are older than that rule may have less.
 func fitting(current []metav1.Condition, wants []want, limit int) []want {
 	for i := range current {
 		if model.HookCondition(current[i].Type) {

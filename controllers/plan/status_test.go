@@ -156,7 +156,7 @@ func TestMessagesFitIntoTheAPI(t *testing.T) {
 	}
 	for name, run := range cases {
 		t.Run(name, func(t *testing.T) {
-			// That the story goes on says that the statuses were accepted: see validate.
+			// That the story continues says that the statuses were accepted: see validate.
 			status := run(t).reboot("ra").Status
 			if n := len(status.Message); n < 1020 || n > 1024 || !strings.HasSuffix(status.Message, "...") {
 				t.Errorf("message of %d bytes: %q", n, status.Message)

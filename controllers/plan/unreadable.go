@@ -32,14 +32,14 @@ func (p *planning) addSetAside(r *rebootView) {
 	}
 }
 
-// mayBeOpen: an attempt is under way, or nobody can tell.
+// mayBeOpen: an attempt is, or may be, under way.
 func mayBeOpen(obj *v1alpha1.NodeReboot) bool {
 	return model.OpenAttempt(&obj.Status) || slices.ContainsFunc(obj.Unreadable, func(p decode.Problem) bool {
 		return p.Path == "" || p.Path == "status"
 	})
 }
 
-// mayHaveRunEtcd: the attempt says that its node may run etcd, or nobody can tell.
+// mayHaveRunEtcd: the attempt says that its node may run etcd, or that is unknown.
 func mayHaveRunEtcd(obj *v1alpha1.NodeReboot) bool {
 	if attempt := obj.Status.Attempt; attempt != nil && attempt.NodeRole == v1alpha1.NodeRoleControlPlane {
 		return true
@@ -140,7 +140,7 @@ func (p *planning) letGo(r *rebootView) bool {
 	return p.Reached(r.Object.DeletionTimestamp.Add(deletedGrace))
 }
 
-// mayBeOrdered: nobody can tell whether the host was ordered to reboot.
+// mayBeOrdered: it is unknown whether the host was ordered to reboot.
 func mayBeOrdered(obj *v1alpha1.NodeReboot) bool {
 	return slices.ContainsFunc(obj.Unreadable, func(p decode.Problem) bool { return p.Covers("status.attempt.rebootOrderedTime") })
 }

@@ -15,8 +15,8 @@ type nodeView struct {
 	record *record
 	// past is that of its NodeReboots which are at rest; the others are the reboots.
 	past *pastReboots
-	// policy that owns the node: the one that granted its open attempt, else the one that its labels give it to. zone is that of the same
-	// time.
+	// policy is the policy that owns the node: the policy that granted its open attempt, otherwise the policy that its labels select. zone is
+	// the zone at the same time.
 	policy *policyView
 	zone   string
 	// selectedBy is the policy that the node's labels give it to.

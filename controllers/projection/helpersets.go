@@ -36,8 +36,8 @@ const NotMade = "there is no helper pod, although the DaemonSet is meant to run 
 	"pods, such as a quota, an admission policy or a webhook"
 
 // Missing says why a node has no pod of a helper, and whether none is meant to run there: a selector of labels that leaves a node out is
-// someone's decision, a taint that a DaemonSet does not tolerate is most likely an oversight. Most causes are known to nobody but the
-// DaemonSet controller, which tells of them in Events.
+// someone's decision, a taint that a DaemonSet does not tolerate is most likely an oversight. Most causes are known only to the DaemonSet
+// controller, which reports them in Events.
 func (s *HelperSets) Missing(node *corev1.Node) (why string, notMeant bool) {
 	if len(s.templates) == 0 {
 		return "there is no helper pod, because there is no DaemonSet of helpers in namespace " + s.namespace, false

@@ -64,8 +64,8 @@ func LeaseMaintenance(lease *coordinationv1.Lease, renewed time.Time) (node stri
 	}
 }
 
-// ObjectMaintenance is what an object of another tool says, and of which node; an empty name is none. The kinds are cluster-scoped: an
-// object in a namespace is one of whoever may write there.
+// ObjectMaintenance is what an object of another tool says, and about which node; an empty name means none. The kinds are cluster-scoped:
+// an object in a namespace could come from anyone who may write there.
 func ObjectMaintenance(object *unstructured.Unstructured) (node string, foreign model.OtherMaintenance) {
 	if node = MaintainedNode(object); node == "" || object.GetNamespace() != "" {
 		return "", foreign

@@ -180,7 +180,7 @@ func PodReady(pod *corev1.Pod) bool {
 	return ready != nil && ready.Status == corev1.ConditionTrue
 }
 
-// containerID is how much of the ID of a container is kept: enough to tell those of one node apart.
+// containerID is how much of a container's ID is kept: enough to distinguish the containers of one node.
 const containerID = 12
 
 // runningContainers are short IDs of the containers of a pod that run, sidecars included, in order.

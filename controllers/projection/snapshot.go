@@ -55,9 +55,9 @@ type Settings struct {
 	Invalid map[string]string
 }
 
-// Snapshot is what a plan sees of the objects at a time, with the pods of all nodes. The manager knows since when it sees a condition of a
-// node or the renewal of a Lease; here they are as old as whoever wrote them says, and never from the future. Since when a helper is not
-// Ready is not known.
+// Snapshot is what a plan sees of the objects at a time, with the pods of all nodes. The manager knows since when it has seen a condition
+// of a node or the renewal of a Lease; here they are as old as their writer says, and never from the future. It is not known since when a
+// helper has not been Ready.
 func Snapshot(objects *Objects, settings *Settings, now time.Time) *plan.Snapshot {
 	s := &plan.Snapshot{
 		Policies: objects.Policies, Reboots: byName(objects.Reboots),

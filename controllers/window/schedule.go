@@ -89,8 +89,8 @@ func newWindow(spec *v1alpha1.ScheduleWindow) (window, *Problem) {
 // someStarts is how many openings of a window are looked at to find out how soon it opens again: more than a month of daily ones.
 const someStarts = 64
 
-// Overlaps says which windows last longer than the time until they open again: they never close, which nobody writes on purpose. The API
-// server refuses that of weekly windows; of cron it cannot see it.
+// Overlaps says which windows last longer than the time until they open again: they never close, which no one writes on purpose. The API
+// server refuses such weekly windows; for cron windows it cannot detect them.
 func (s *Schedule) Overlaps() []Problem {
 	var problems []Problem
 	for i, w := range s.windows {
@@ -150,7 +150,7 @@ func (s *Schedule) At(t time.Time) State {
 	return state
 }
 
-// freezeAt is the freeze at an instant; of several the one that ends last, then the first by name.
+// freezeAt is the freeze at an instant; if there are several, the one that ends last, then the first by name.
 func (s *Schedule) freezeAt(t time.Time) (v1alpha1.Freeze, bool) {
 	var last v1alpha1.Freeze
 	found := false

@@ -45,11 +45,11 @@ func conditionOf(name string) (string, bool) {
 
 // seams of one manifest.
 type seams struct {
-	// when is a condition of its own, besides that of its folder.
+	// when is a condition in addition to that of its folder.
 	when string
-	// each is what it is repeated for.
+	// each says for what it is repeated.
 	each string
-	// labels are values with more labels, besides those of every object.
+	// labels are values with more labels, in addition to the labels of every object.
 	labels string
 	// ownAnnotations says that its seams have those that the user gives to everything.
 	ownAnnotations bool

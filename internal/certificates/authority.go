@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// authorityLifetime is that of the authority that signs. announceBefore is how long before its end there is another one beside it, and
-	// succeedBefore how long before its end that one begins to sign, so that whoever verifies has a year to learn of it.
+	// authorityLifetime is the lifetime of the authority that signs. announceBefore is how long before its end there is a second authority
+	// next to it, and succeedBefore how long before its end the second one begins to sign, so that clients have a year to learn of it.
 	authorityLifetime = 10 * lifetime
 	announceBefore    = 2 * lifetime
 	succeedBefore     = lifetime
@@ -97,8 +97,8 @@ func (p pair) authorityUntil(now time.Time) time.Time {
 // first is what others trust in any case.
 func (p pair) first() []byte { return bytes.Join([][]byte{p.certificate, p.authority, p.next}, nil) }
 
-// trust is what others are to trust: the certificate, the authorities, and those that were trusted until now, while they are valid and
-// there is room. Certificates that an authority signed are left out, because whoever trusts it trusts them.
+// trust is what others should trust: the certificate, the authorities, and what was trusted until now, while it is valid and there is room.
+// Certificates that an authority signed are left out, because clients that trust the authority trust them.
 func (p pair) trust(now time.Time) []byte {
 	trusted, room := p.first(), maxTrusted-1
 	if len(p.next) > 0 {

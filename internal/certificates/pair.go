@@ -26,8 +26,8 @@ const (
 	backdated = time.Hour
 )
 
-// pair is a certificate with its key, the authority that signs it with its own, the one that will sign later, and what others are to trust,
-// as they are in the Secret.
+// pair is a certificate with its key, the authority that signs it with its key, the authority that will sign later, and what others should
+// trust, as in the Secret.
 type pair struct {
 	certificate, key        []byte
 	authority, authorityKey []byte

@@ -142,8 +142,8 @@ func TestWhoeverTrustsTheAuthorityTrustsEveryCertificateForYears(t *testing.T) {
 	}
 }
 
-// untilRefused goes through everything that is due from a time on, and returns how long it takes until the certificate is one that
-// whoever copied the authorities at that time refuses.
+// untilRefused goes through everything that is due from a time on, and returns how long it takes until a client that copied the authorities
+// at that time refuses the certificate.
 func untilRefused(t *testing.T, current pair, names []string, from time.Time) time.Duration {
 	t.Helper()
 	copied := authoritiesOf(current.trusted)

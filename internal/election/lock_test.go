@@ -351,7 +351,7 @@ func TestOnlyTheLeaderReleases(t *testing.T) {
 	})
 }
 
-// A leader whose successor does not come leads again. Otherwise it would hand the lead over again and again.
+// A leader whose successor does not come leads again. Otherwise it would hand the lead over repeatedly.
 func TestWhoHasJustBegunToLeadDoesNotHandTheLeadOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		leases := &fakeLeases{}

@@ -259,7 +259,7 @@ func evict(ctx context.Context, as *identity, eviction *policyv1.Eviction) error
 		SetHeader("Content-Type", runtime.ContentTypeJSON).MaxRetries(0).Body(body).Do(ctx).Error()
 }
 
-// PodExists tells whether there is a pod of that name on the node, in the helper's namespace.
+// PodExists reports whether there is a pod of that name on the node, in the helper's namespace.
 func (c *podClient) PodExists(ctx context.Context, name string) (bool, error) {
 	uid, err := c.find(ctx, c.current.Load(), name)
 	return uid != "", c.note(err)
@@ -299,7 +299,7 @@ func (c *podClient) find(ctx context.Context, as *identity, name string) (types.
 	return found.Items[0].UID, nil
 }
 
-// DaemonSetExists tells whether there is such a DaemonSet.
+// DaemonSetExists reports whether there is such a DaemonSet.
 func (c *podClient) DaemonSetExists(ctx context.Context, namespace, name string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()

@@ -102,7 +102,7 @@ func newDrain(options drainOptions) (*drain, error) {
 	}, nil
 }
 
-// amend has the drain go on with other options and another deadline. It is called by one goroutine.
+// amend has the drain continue with other options and another deadline. It is called by one goroutine.
 func (d *drain) amend(a amendment) {
 	select {
 	case <-d.amendments: // One that was not seen yet is out of date.
@@ -132,7 +132,7 @@ func (d *drain) apply(a amendment) error {
 }
 
 // run drains until no pod is left that has to go. It fails at the deadline, with the pods that are left. When it returns, nothing of it is
-// under way any longer.
+// under way anymore.
 func (d *drain) run(ctx context.Context) (v1alpha1.DrainProgress, error) {
 	var background sync.WaitGroup
 	defer background.Wait()
@@ -164,7 +164,7 @@ func (d *drain) run(ctx context.Context) (v1alpha1.DrainProgress, error) {
 	}
 }
 
-// result tells whether the drain has ended, and how.
+// result reports whether the drain has ended, and how.
 func (d *drain) result(now time.Time) (done bool, err error) {
 	switch {
 	case d.forbidden != "":
@@ -277,7 +277,7 @@ func (d *drain) forbid(pod *corev1.Pod) {
 	}
 }
 
-// abandoned tells whether the pod has been terminating for so long that the order says not to wait for it. As for kubectl drain, the time
+// abandoned reports whether the pod has been terminating for so long that the order says not to wait for it. As for kubectl drain, the time
 // counts from the deletion timestamp, which is the end of the grace period.
 func (d *drain) abandoned(pod *corev1.Pod, now time.Time) bool {
 	end, ok := d.abandonTime(pod)

@@ -84,7 +84,7 @@ func responders(pod *corev1.Pod) []string {
 	return names
 }
 
-// over tells whether nothing more comes of a request. A new one may still show that an earlier one was withdrawn.
+// over reports whether nothing more comes of a request. A new one may still show that an earlier one was withdrawn.
 func (e *evictionRequests) over(request *lifecyclev1alpha1.EvictionRequest) bool {
 	failed := meta.FindStatusCondition(request.Status.Conditions, string(lifecyclev1alpha1.EvictionConditionFailed))
 	if failed != nil && failed.Status == metav1.ConditionTrue {

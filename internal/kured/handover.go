@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// The annotations that kured sets on nodes, and the one that holds its lock unless a flag says otherwise.
+// The annotations that kured sets on nodes, and the annotation that holds its lock unless a flag names another.
 const (
 	annotationInProgress = "weave.works/kured-reboot-in-progress"
 	annotationNeeded     = "weave.works/kured-most-recent-reboot-needed"

@@ -103,7 +103,7 @@ func (r *report) parse(arguments []argument) settings {
 	return parsed
 }
 
-// nameOf a setting is what it is called where it is written.
+// nameOf is the name of a setting in its source.
 func nameOf(written, flag string) string {
 	if written == "" {
 		return "--" + flag
@@ -234,7 +234,7 @@ func variableOf(flag string) string {
 	return "KURED_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// override says which of a flag's values count: those of its argument, or that of its variable.
+// override says which of a flag's values count: the values of its argument, or the value of its variable.
 func (r *report) override(name string, written, variable []value, v version) []value {
 	if len(written) == 0 {
 		return variable

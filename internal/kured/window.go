@@ -93,7 +93,7 @@ const (
 	dayEnds   = "23:59:59"
 )
 
-// schedule of kured: it starts a node at any moment of a window, and then goes on although the window closes.
+// schedule of kured: it starts a node at any moment of a window, and then continues although the window closes.
 func (r *report) schedule(s settings) v1alpha1.ScheduleSpec {
 	days, okDays := []v1alpha1.Weekday{"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"}, true
 	if written, set := s[flagDays]; set {

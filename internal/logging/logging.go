@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Options say how a program logs. The zero value is what it does by default: from Info on, in JSON, with times in RFC 3339.
+// Options say how a program logs. The zero value is the default: from Info on, in JSON, with times in RFC 3339.
 type Options struct {
 	level level
 	text  bool

@@ -21,7 +21,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/notify"
 )
 
-// slow receivers take what they are sent after a while, whoever leads meanwhile, but not once they are cut off.
+// slow receivers take what they are sent after a while, whoever leads in the meantime, but not once they are cut off.
 type slow struct {
 	*receivers
 	takes time.Duration

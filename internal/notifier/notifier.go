@@ -62,7 +62,7 @@ type Options struct {
 	Count func(policy, result string)
 }
 
-// Notifier tells receivers. It is a Runnable of the manager that leads: the lead is given up when Start has returned, so whoever leads next
+// Notifier notifies receivers. It is a Runnable of the manager that leads: the lead is given up when Start has returned, so the next leader
 // knows what was sent.
 type Notifier struct {
 	options Options
@@ -206,7 +206,7 @@ func (n *Notifier) finish(ctx context.Context) {
 	n.saveAtLast(ctx)
 }
 
-// safely does not let a panic end the manager: reboots go on without notifications.
+// safely does not let a panic end the manager: reboots continue without notifications.
 func (n *Notifier) safely(do func() time.Duration) (wake time.Duration) {
 	defer func() {
 		if recovered := recover(); recovered != nil {
@@ -284,7 +284,7 @@ func (n *Notifier) look(ctx context.Context, now time.Time) time.Time {
 		if current[uid] {
 			continue
 		}
-		// Who is being notified now is not to be notified a second time because its policy has notifications again meanwhile.
+		// Who is being notified now is not to be notified a second time because its policy has notifications again in the meantime.
 		if policy.gone = true; !policy.busy() {
 			delete(n.policies, uid)
 		}
@@ -357,7 +357,7 @@ func (n *Notifier) send(ctx context.Context, at turn, policy string, spec *v1alp
 	}
 }
 
-// try tells a receiver. A panic of a library is a failure as any other; what it says may have parts of a URL in it.
+// try notifies a receiver. A panic of a library is a failure like any other; its message may contain parts of a URL.
 func (n *Notifier) try(ctx context.Context, policy string, spec *v1alpha1.Notification, e *notify.Event) (p *problem) {
 	changes := e != nil && e.Shown() != ""
 	defer func() {

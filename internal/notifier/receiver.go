@@ -108,7 +108,8 @@ type pending struct {
 	tried bool
 }
 
-// update takes what is due now. What was tried and is no longer so waits on, and says that it is over. What waits in vain is dropped.
+// update takes what is due now. An event that was tried and no longer applies keeps waiting, and says that it is over. An event that was
+// never tried and no longer applies is dropped.
 func (r *receiver) update(
 	spec *v1alpha1.Notification, generation int64, due map[string][]*notify.Event, now time.Time,
 ) (dropped []v1alpha1.NotificationEvent) {
@@ -203,7 +204,7 @@ type result struct {
 	late bool
 }
 
-// progress says that it is of how a rollout goes, which is no message of its own.
+// progress says that the event only updates how a rollout goes, and is not a message of its own.
 func (r *result) progress() bool { return r.event != nil && r.event.IsProgress() }
 
 // handle takes what came of a message, and has the next one sent.

@@ -38,10 +38,9 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/outbound"
 )
 
-// services are those of shoutrrr, by the schemes of their URLs. Its router is not used, nor what its email, generic and logger send: they
-// execute templates of Go, after which the linker leaves out no method that anybody could call: 13 MB. See mail.go and generic.go; logger
-// reaches nobody. Telegram and Zulip are in bots.go: shoutrrr takes every failure of Telegram for a success, and panics at each of
-// Zulip.
+// services are the services of shoutrrr, by the schemes of their URLs. Its router is not used, nor its email, generic and logger services:
+// they execute Go templates, so the linker can leave out no method, which costs 13 MB. See mail.go and generic.go; logger reaches no one.
+// Telegram and Zulip are in bots.go: shoutrrr takes every failure of Telegram for a success, and panics at every failure of Zulip.
 var services = map[string]func() types.Service{
 	"bark":       func() types.Service { return &bark.Service{} },
 	"discord":    func() types.Service { return &discord.Service{} },
@@ -206,7 +205,7 @@ func (s *service) confine() {
 	}
 }
 
-// once makes a request, and returns errors that nobody takes for one that goes away by itself.
+// once makes a request, and returns errors that are not mistaken for temporary ones.
 type once struct{ *http.Client }
 
 // Do implements discord.HTTPClient.

@@ -1,5 +1,5 @@
-// Package podlabels bounds how much memory the labels and annotations of a pod take. A pod may have more than a megabyte of them, whoever
-// may create pods writes them, and next to none are ever looked at.
+// Package podlabels bounds how much memory the labels and annotations of a pod take. A pod may have more than a megabyte of them, written
+// by anyone who may create pods, and almost none are ever used.
 package podlabels
 
 import (

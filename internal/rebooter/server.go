@@ -177,7 +177,7 @@ func (s *Server) logAnswer(uid uint32, request *Request, answer *Response) {
 		"method", request.Method, "via", request.Via, "result", answer.Result, "kind", answer.Kind, "message", answer.Message)
 }
 
-// send tells whether the answer was taken.
+// send reports whether the answer was taken.
 func (s *Server) send(connection net.Conn, answer *Response) bool {
 	if !answer.toVersion1 {
 		answer.Protocol = ProtocolVersion

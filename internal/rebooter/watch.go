@@ -61,7 +61,7 @@ func (n *news) leave() {
 	n.watches--
 }
 
-// observe asks the machine for its facts again and again until ctx ends. A machine that hangs makes no news, which those who watch notice.
+// observe asks the machine for its facts repeatedly until ctx ends. A machine that hangs makes no news, which those who watch notice.
 func (s *Server) observe(ctx context.Context) {
 	for ctx.Err() == nil {
 		s.news.set(s.facts(ctx))

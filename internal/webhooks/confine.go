@@ -19,8 +19,8 @@ const (
 	nodeNameKey = "authentication.kubernetes.io/node-name"
 )
 
-// nodeOf is the node of the pod that a token is bound to, empty for a token that is bound to no pod. A token that is bound to a Node
-// names one as well, and whoever may ask for tokens chooses which.
+// nodeOf is the node of the pod that a token is bound to, empty for a token that is bound to no pod. A token that is bound to a Node also
+// names a node, but anyone who may request tokens chooses which.
 func nodeOf(user *authenticationv1.UserInfo) string {
 	only := func(key string) string {
 		if values := user.Extra[key]; len(values) == 1 {

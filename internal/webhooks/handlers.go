@@ -136,8 +136,8 @@ func (names) Handle(_ context.Context, request admission.Request) admission.Resp
 	return admission.Patched("", fillIn(request.UserInfo.Username, before, after)...)
 }
 
-// specOf has the fields of a spec that names looks at; nil if the spec is missing, or is no object. Of a field that is no string it says
-// only that it is there: whatever else an object has is not decoded.
+// specOf has the fields of a spec that names uses; nil if the spec is missing, or is not an object. For a field that is not a string it
+// says only that the field exists: the rest of the object is not decoded.
 func specOf(raw []byte) (map[string]any, error) {
 	var object struct {
 		Spec json.RawMessage `json:"spec"`

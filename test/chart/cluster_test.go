@@ -106,8 +106,8 @@ func (h *helm) anotherNameTakesTheKindsOver() {
 	}
 }
 
-// In a cluster with a node that has no helper which is Ready, helm waits in vain. Everything is there, and an upgrade that does not wait
-// finishes it, as docs/helm.md says. What the values no longer have is gone then, as is a key of a Secret.
+// In a cluster with a node without a Ready helper, helm waits without end. Everything is installed, and an upgrade that does not wait
+// finishes it, as docs/helm.md says. Then whatever the values no longer contain is gone, as is a key of a Secret.
 func TestAnUpgradeFinishesAnInstallThatWaitedInVain(t *testing.T) {
 	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t}
 	first := merged(values(t, workers), values(t, "notifications: {urls: {slack: 'slack://a@b', teams: 'teams://secret'}}"))

@@ -65,7 +65,7 @@ func TestTheChartTakesTheValuesOfEveryExample(t *testing.T) {
 	}
 }
 
-// Each host of the page about hosts has values by which the rebooter does what the example beside them does.
+// Each host on the page about hosts has values with which the rebooter does the same as in the example next to them.
 func TestTheValuesOfEachHostDoWhatItsExampleDoes(t *testing.T) {
 	page, err := os.ReadFile("../../docs/hosts.md")
 	if err != nil {

@@ -33,7 +33,7 @@ type number struct {
 type choice struct {
 	values   []string
 	fallback any
-	// with is the field that goes with a value, and what it says then; also is what every value has an effect with.
+	// with is the field that belongs to a value, and what it says then; also is the field with which every value has an effect.
 	with map[string][2]string
 	also map[string]any
 	// rule is what a rule says of another value; the schema says it if this is empty.

@@ -120,7 +120,7 @@ func unexplained(recording testbed.Recording) []string {
 	return names
 }
 
-// isLease tells whether a write renews the leader's lease, the one thing that is written while there is nothing to do.
+// isLease reports whether a write renews the leader's lease, the one thing that is written while there is nothing to do.
 func isLease(write testbed.Request) bool { return write.Resource == "leases" }
 
 // writesAfter are the operator's writes after a time.

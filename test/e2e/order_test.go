@@ -16,7 +16,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
 
-// databaseQuiesced is what the reboots of these stories wait for, and whoever quiesces databases says.
+// databaseQuiesced is the condition that the reboots of these stories wait for, and that the program which quiesces databases sets.
 const (
 	databaseQuiesced = "example.com/database-quiesced"
 	quiescer         = "quiescer"

@@ -141,7 +141,7 @@ func copyConfig() (filesys.FileSystem, error) {
 }
 
 // config are the files in YAML and JSON of config/, by name. Of the kinds there are only the names: they are most of what would be
-// rendered, again and again, and no kustomization changes them.
+// rendered, repeatedly, and no kustomization changes them.
 var config = sync.OnceValues(func() (map[string][]byte, error) {
 	root, err := configRoot()
 	if err != nil {

@@ -29,7 +29,7 @@ type prometheus struct {
 	began time.Time
 }
 
-// source is what a Prometheus finds, and by what it proves who it is and verifies that.
+// source is what a Prometheus discovers, and with which credentials and authority it scrapes.
 type source struct {
 	found            []endpoint
 	token, authority string

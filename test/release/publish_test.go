@@ -234,7 +234,7 @@ func TestAReleaseThatIsPublishedIsNotReplaced(t *testing.T) {
 	}
 }
 
-// copySources copies the repository to a folder that is no clone, because the folder dist is that of whoever runs the test.
+// copySources copies the repository to a folder that is not a clone, because the folder dist belongs to the person who runs the test.
 func copySources(t *testing.T) string {
 	t.Helper()
 	copied := t.TempDir()

@@ -62,7 +62,7 @@ type Result struct {
 	// Taint are the times from the answer to a need's creation until its node is tainted, NextOrder those from the end of a reboot until the
 	// order that takes its slot; both sorted.
 	Taint, NextOrder []time.Duration
-	// Reboots that were made, and Writes of the manager meanwhile.
+	// Reboots that were made, and Writes of the manager in the meantime.
 	Reboots, Writes int
 	// OpenWatch is the API server's CPU time for opening the watch of one helper, Event that for one change of a NodeReboot for each watch.
 	OpenWatch, Event time.Duration

@@ -29,7 +29,7 @@ const (
 	objects          = "etcd: objects without events"
 )
 
-// allowed is what is no trend.
+// allowed is growth that is not a trend.
 func allowed(name string) trend.Allowance {
 	switch name {
 	case managerHeap, helperHeap:

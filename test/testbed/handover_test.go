@@ -75,8 +75,8 @@ func (s *story) startManager(pod string) *Manager {
 	return manager
 }
 
-// hasLed waits until the lease says that its holder has led for so long, by the holder's own clock. The first renewal is made when it knows
-// that it leads.
+// hasLed waits until the lease says that its holder has led for that long, by the holder's own clock. The first renewal is made when it
+// knows that it leads.
 func (s *story) hasLed(least time.Duration) {
 	s.t.Helper()
 	holder, first := "", time.Time{}

@@ -40,7 +40,7 @@ func (c *Cluster) RunManagers(ctx context.Context) error {
 // ManagersOn are the managers that are Ready in the pods on a host.
 func (h *Host) ManagersOn() []*Manager { return h.managers.ready() }
 
-// isManager tells whether a pod is one of the manager's Deployment.
+// isManager reports whether a pod is one of the manager's Deployment.
 func (c *Cluster) isManager(pod *corev1.Pod) bool {
 	return pod.Namespace == c.namespace && pod.Labels[v1alpha1.ComponentLabel] == v1alpha1.ManagerComponent
 }
@@ -103,7 +103,7 @@ func (r *managerRunner) hostDown(graceful bool) {
 	}
 }
 
-// isReady tells whether the manager of a pod is ready.
+// isReady reports whether the manager of a pod is ready.
 func (r *managerRunner) isReady(uid types.UID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -79,7 +79,7 @@ func (p *process) kill() error {
 	return nil
 }
 
-// waitFor asks ready again and again until it says nil. It gives up when ctx ends or when the process does, with the end of its log.
+// waitFor asks ready repeatedly until it says nil. It gives up when ctx ends or when the process does, with the end of its log.
 func (p *process) waitFor(ctx context.Context, ready func(context.Context) error) error {
 	ticker := time.NewTicker(probeInterval)
 	defer ticker.Stop()

@@ -48,7 +48,7 @@ type kind struct{ namespace, labels, shape text }
 type state uint8
 
 const (
-	// ended: it uses nothing any longer.
+	// ended: it uses nothing anymore.
 	ended state = 1 << iota
 	// moves: when it is evicted, another one has to be placed.
 	moves

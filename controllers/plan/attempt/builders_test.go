@@ -39,7 +39,7 @@ type world struct {
 
 type change = func(*world)
 
-// stage is how far an attempt is. Every stage has a time of its own.
+// stage is the progress of an attempt. Every stage has its own time.
 type stage int
 
 const (

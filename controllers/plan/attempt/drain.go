@@ -44,7 +44,7 @@ func (a *attempt) prepareDrain() {
 	}
 }
 
-// podWait lets pods finish on the cordoned node. The wait is over for good once the node leaves load balancers.
+// podWait lets pods finish on the cordoned node. The wait is over permanently once the node leaves load balancers.
 func (a *attempt) podWait() model.Verdict {
 	wait, attempt := &a.Policy.Spec.Drain.WaitForPods, a.Status.Attempt
 	if wait.Selector == nil || attempt.ExcludedTime != nil {
@@ -197,7 +197,7 @@ func (a *attempt) awaitDrain() {
 	a.tellDrain(answer)
 }
 
-// tellDrain says how a drain is going that is not over. Where the order cannot be changed, the drain goes on as it was ordered.
+// tellDrain says how a drain is going that is not over. Where the order cannot be changed, the drain continues as it was ordered.
 func (a *attempt) tellDrain(answer *v1alpha1.HelperReport) {
 	a.wait = a.draining()
 	if answer != nil && !knownState(answer.State) {
@@ -235,8 +235,8 @@ func (a *attempt) noteStuck(answer *v1alpha1.HelperReport) {
 // lastWord is how long after its deadline a drain that may be forced waits for the helper to say that it drained until then.
 const lastWord = 30 * time.Second
 
-// endOverdueDrain fails the attempt, or goes on with the reboot if the policy says so. Going on takes a helper that drained until the end,
-// and says so: one that did not answer, that died on the way, or could not drain at all, is a failure like any other.
+// endOverdueDrain fails the attempt, or continues with the reboot if the policy says so. Continuing requires a helper that drained until
+// the end, and says so: if it did not answer, died on the way, or could not drain at all, that is a failure like any other.
 func (a *attempt) endOverdueDrain(answer *v1alpha1.HelperReport) {
 	message := a.drainTimeoutMessage(answer)
 	forces := a.Policy.Spec.Drain.OnTimeout == v1alpha1.DrainTimeoutForce && answer != nil && answer.Drain != nil

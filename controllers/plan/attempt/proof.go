@@ -30,8 +30,8 @@ func (a *attempt) nodeProof() model.Verdict {
 	return a.podProof()
 }
 
-// staleLimit is how long after a boot a status may be that of before it. A kubelet that is Ready writes the statuses of its pods within
-// seconds; the limit is for containers that were recorded after a boot that nobody had seen yet.
+// staleLimit is how long after a boot a pod's status may still be from before it. A Ready kubelet writes the statuses of its pods within
+// seconds; the limit is for containers that were recorded after a boot that had not been seen yet.
 const staleLimit = 5 * time.Minute
 
 // podProof looks at the pods that stayed on the node. For some seconds after a boot their statuses are those of before, with the containers

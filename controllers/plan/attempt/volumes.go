@@ -11,8 +11,8 @@ import (
 // maxAttachedVolumes is how many volumes are recorded that were left.
 const maxAttachedVolumes = 10
 
-// volumesAttached waits until no volume is attached to the drained node anymore. When its time is over the reboot goes on, and what was
-// left is reported and recorded. That ends the wait for good: it is not begun again for what is attached later.
+// volumesAttached waits until no volume is attached to the drained node anymore. When its time is over the reboot continues, and what was
+// left is reported and recorded. That ends the wait permanently: it is not begun again for what is attached later.
 func (a *attempt) volumesAttached() model.Verdict {
 	limit, attempt := model.Seconds(a.Policy.Spec.Drain.VolumeDetachSeconds), a.Status.Attempt
 	if limit == 0 || attempt.DetachedTime != nil || attempt.Drain == v1alpha1.DrainSkipped {

@@ -25,7 +25,7 @@ var defaults = []string{"/run/reboot-needed", "/run/reboot-required"}
 // chosen are the flags of the rebooter by which someone chose what says that a host needs a reboot, or that nothing does.
 var chosen = []string{"sentinel-preset", "sentinel-command", "sentinel-kernel", "no-sentinel"}
 
-// Chosen tells whether the arguments of a rebooter have anything but the sentinels of the default installation.
+// Chosen reports whether the arguments of a rebooter have anything but the sentinels of the default installation.
 func Chosen(args []string) bool {
 	var sentinels []string
 	for i, arg := range args {

@@ -127,7 +127,7 @@ type NodeCondition struct {
 type OtherMaintenance struct {
 	// Object that says so, in words.
 	Object string
-	// Until when it says so; zero is for good.
+	// Until when it says so; zero means forever.
 	Until time.Time
 }
 

@@ -36,7 +36,7 @@ func (m *Moment) Stamp() *metav1.MicroTime {
 	return &t
 }
 
-// Seconds is a duration of the API; nil is none.
+// Seconds is a duration of the API; nil means none.
 func Seconds(s *int32) time.Duration {
 	if s == nil {
 		return 0

@@ -96,7 +96,7 @@ func tryAll(c Cluster) int {
 	return t.next()
 }
 
-// next drains each of the nodes that wait, and goes on.
+// next drains each of the nodes that wait, and continues.
 func (t *trial) next() int {
 	best := -1
 	for i := range t.nodes {

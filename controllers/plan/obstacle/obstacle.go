@@ -45,8 +45,8 @@ func ToDrain(node string, policy *v1alpha1.RebootPolicy, report *v1alpha1.Helper
 	return blocked(v1alpha1.ReasonEvictionForbidden, "The helper of node %s may not evict its pods: %s", node, report.EvictionObstacle)
 }
 
-// Method is the one by which a host reboots that is ordered to reboot by a method: the first one that its helper reports, if that is not
-// named.
+// Method is the method by which a host reboots for an order: the method that the order names, otherwise the first one that its helper
+// reports.
 func Method(method v1alpha1.RebootMethod, report *v1alpha1.HelperReport) v1alpha1.RebootMethod {
 	if report == nil || len(report.Methods) == 0 {
 		return method

@@ -1,6 +1,6 @@
-// Package act has the commands of the plugin that change something. Each decides by pure functions what to do with one object, and says
-// what it did and what happens next. What to write is decided on one version of an object and refused by the API server if that changed
-// meanwhile; then it is decided again.
+// Package act has the commands of the plugin that change something. Each command decides with pure functions what to do with one object,
+// and says what it did and what happens next. It decides on one version of an object; if the object changed in the meantime, the API server
+// refuses the write, and the command decides again.
 package act
 
 import (

@@ -109,8 +109,8 @@ func (c *consenting) decide(ctx context.Context, r *v1alpha1.NodeReboot) decisio
 	return c.approve(r, policy)
 }
 
-// note keeps what a NodeReboot asks for when it is read first. Its requester may change that while this command runs, and whoever types
-// approve has looked at it before.
+// note keeps what a NodeReboot asks for when it is first read. Its requester may change that while this command runs, after the approver
+// has looked at it.
 func (c *consenting) note(r *v1alpha1.NodeReboot) version {
 	if _, known := c.listed[r.Name]; !known {
 		c.listed[r.Name] = version{r.UID, r.Spec.Urgency}

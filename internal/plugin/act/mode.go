@@ -204,7 +204,7 @@ func (o *options) resume(p *v1alpha1.RebootPolicy, mode v1alpha1.Mode) decision 
 	return d
 }
 
-// pausedFrom is the mode that a policy had before it was paused, or why that is not known. What pause noted counts while nobody else has
+// pausedFrom is the mode that a policy had before it was paused, or why that is not known. The note of pause counts while no one else has
 // set the mode since: then the plugin still owns the field.
 func pausedFrom(p *v1alpha1.RebootPolicy) (mode v1alpha1.Mode, why string) {
 	noted := v1alpha1.Mode(p.Annotations[v1alpha1.PausedFromAnnotation])

@@ -126,8 +126,8 @@ func (s *session) ask(ctx context.Context, node *corev1.Node, reboots []*v1alpha
 	return s.askOnce(ctx, node, what, "")
 }
 
-// askOnce creates a NodeReboot with a name that none has; one of that name that has not ended is what was asked
-// for, except for one that is to be replaced.
+// askOnce creates a NodeReboot with an unused name; an existing NodeReboot of that name that has not ended is what was asked for, unless it
+// is to be replaced.
 func (s *session) askOnce(ctx context.Context, node *corev1.Node, what asking, except string) *answer {
 	for taken := 0; ; taken++ {
 		r := request(node, taken, what, s.user)
@@ -147,7 +147,7 @@ func (s *session) askOnce(ctx context.Context, node *corev1.Node, what asking, e
 	}
 }
 
-// pick is the NodeReboot that has not ended; one that is under way before one that waits. One that is being deleted is none.
+// pick is the NodeReboot that has not ended, preferably one under way. A NodeReboot that is being deleted does not count.
 func pick(reboots []*v1alpha1.NodeReboot) *v1alpha1.NodeReboot {
 	var open *v1alpha1.NodeReboot
 	for _, r := range reboots {

@@ -220,7 +220,7 @@ func (s *session) expectAnother(a *answer, r *v1alpha1.NodeReboot, all []*v1alph
 			known = append(known, other.Name)
 		}
 	}
-	// The helper may use the name of the one that is deleted again: another UID tells them apart.
+	// The helper may use the name of the deleted NodeReboot again: their UIDs differ.
 	uid := r.UID
 	find := func(w *world) *v1alpha1.NodeReboot {
 		if same := w.reboots[r.Name]; same != nil && same.UID != uid && same.Status.Reason != "" {

@@ -1,6 +1,6 @@
 package dashboard
 
-// Document is what the page shows. Times are milliseconds since 1970; 0 is one that is not known.
+// Document is what the page shows. Times are milliseconds since 1970; 0 means unknown.
 type Document struct {
 	// Full says that the page forgets what it had; else only what is there has changed.
 	Full bool `json:"full,omitempty"`

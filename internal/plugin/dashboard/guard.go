@@ -22,7 +22,7 @@ type guard struct {
 	clock clock.PassiveClock
 	// hosts are the values of the header Host by which this server may be called.
 	hosts map[string]bool
-	// exposed, if it is set, is called when someone else may have had the token. It gets the one that is good from then on.
+	// exposed, if it is set, is called when someone else may have had the token. It gets the new token.
 	exposed func(token string)
 
 	mu sync.Mutex
@@ -68,8 +68,8 @@ func (g *guard) once() string {
 	return g.code
 }
 
-// redeem exchanges a code for the token. A code that comes a second time was read by someone else, who may have been the first: the token
-// changes, and whoever has the one before sees nothing more.
+// redeem exchanges a code for the token. If a code comes a second time, someone else has read it, and may have been first: the token
+// changes, and the old token shows nothing more.
 func (g *guard) redeem(code string) (token string, good bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

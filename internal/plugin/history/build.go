@@ -230,7 +230,7 @@ func compareBool(x, y bool) int {
 	return -1
 }
 
-// PolicyOf is the policy of a NodeReboot: the one that granted its last attempt, or else the one that owns the node.
+// PolicyOf is the policy of a NodeReboot: the policy that granted its last attempt, otherwise the policy that owns the node.
 func PolicyOf(r *v1alpha1.NodeReboot) string {
 	if a := r.Status.Attempt; a != nil && a.PolicyName != "" && a.EndedTime == nil {
 		return a.PolicyName

@@ -84,7 +84,7 @@ func (t *telling) need() {
 	}
 }
 
-// failedLast says that the failure is that of the attempt that is recorded, which tells it itself.
+// failedLast says that the failure is of the recorded attempt, which reports it itself.
 func (t *telling) failedLast(f *v1alpha1.Failures) bool {
 	a := t.r.Status.Attempt
 	return a != nil && (f.LastTime.Equal(a.EndedTime) || f.LastTime.Equal(a.RolledBackTime))

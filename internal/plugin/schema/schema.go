@@ -160,7 +160,7 @@ func (s *Kind) checkUnknown(object map[string]any) []Problem {
 	return problems
 }
 
-// nearField is a field whose name is like the last one of a path; empty if there is none.
+// nearField is a field whose name resembles the last name of a path; empty if there is none.
 func (s *Kind) nearField(path string) string {
 	at := s.structural
 	all := Steps(path)

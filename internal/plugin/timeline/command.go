@@ -188,7 +188,7 @@ func beginning(chart *history.Chart) time.Time {
 	return begin.Add(-chart.To.Sub(begin) / before).Truncate(time.Second)
 }
 
-// readEvents reads the Events about objects without a namespace. What cannot be read is no error: it returns a sentence about it.
+// readEvents reads the Events about objects without a namespace. What cannot be read is not an error: it returns a sentence about it.
 func readEvents(ctx context.Context, c client.Reader) (events []eventsv1.Event, lack string, err error) {
 	next := ""
 	for range eventPages {

@@ -215,7 +215,7 @@ func exists(ctx context.Context, c client.Reader, name string, object client.Obj
 	return true, nil
 }
 
-// node finds the node of the target. To whoever may not read nodes, one that has NodeReboots is one.
+// node finds the node of the target. For a user who may not read nodes, a name that has NodeReboots counts as a node.
 func (t *target) node(ctx context.Context, c client.Reader) (bool, error) {
 	node := &corev1.Node{}
 	err := c.Get(ctx, client.ObjectKey{Name: t.name}, node)

@@ -200,7 +200,7 @@ var over = map[string]advice{
 		objects),
 }
 
-// besides is what can be done about conditions of a NodeReboot besides its reason.
+// besides is what can be done about conditions of a NodeReboot, in addition to its reason.
 var besides = map[string]advice{
 	v1alpha1.ReasonClockOff:        do("Fix the time synchronization of the host.", describeNode),
 	v1alpha1.ReasonOtherRebooter:   do("Disable on the host what would reboot it.", describeNode),

@@ -17,7 +17,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
-// explainIdle explains a node for which nothing is to be done. last is the NodeReboot of it that ended last; nil if there is none.
+// explainIdle explains a node for which nothing has to be done. last is the node's NodeReboot that ended last; nil if there is none.
 func (f *Facts) explainIdle(node *corev1.Node, last *v1alpha1.NodeReboot) Answer {
 	answer := Answer{Found: true, Node: node.Name, Reason: ReasonNoNeed}
 	if last != nil {

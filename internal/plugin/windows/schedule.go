@@ -19,7 +19,7 @@ type Schedule struct {
 	Problems []string `json:"problems,omitempty"`
 	// State says how it stands now.
 	State v1alpha1.WindowState `json:"state,omitempty"`
-	// Freeze is the one that there is now.
+	// Freeze is the current freeze.
 	Freeze string `json:"freeze,omitempty"`
 	// Opens and Closes are the next times at which it does, after every window and freeze. What is missing does not come, or is not in sight.
 	Opens  *metav1.Time `json:"opens,omitempty"`

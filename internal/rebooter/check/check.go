@@ -30,7 +30,7 @@ type Program struct {
 	Command []string
 	// ExitCodes say what an exit code means. One that is missing means Unknown.
 	ExitCodes map[int]string
-	// RequiredOutput is what the program has to write for Required to count; empty asks for nothing.
+	// RequiredOutput is text that the program must write for Required to count; empty requires nothing.
 	RequiredOutput string
 	// Timeout is how long the program may run.
 	Timeout time.Duration

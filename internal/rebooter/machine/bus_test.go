@@ -47,7 +47,7 @@ type busLogind struct {
 	scheduled scheduled
 	// units are active.
 	units []string
-	// os is what hostnamed calls the operating system; empty if there is no hostnamed.
+	// os is the operating system as hostnamed names it; empty if there is no hostnamed.
 	os string
 }
 

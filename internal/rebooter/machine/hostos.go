@@ -50,7 +50,7 @@ func parseOSRelease(content string) (system operatingSystem) {
 	return system
 }
 
-// unquote takes away the quotes of a value, and the backslashes before characters that are special to a shell.
+// unquote removes the quotes of a value, and the backslashes before characters that are special to a shell.
 func unquote(value string) string {
 	if len(value) < 2 || value[0] != value[len(value)-1] || value[0] != '"' && value[0] != '\'' {
 		return value

@@ -91,7 +91,7 @@ func (s *Files) forward(ctx context.Context) {
 	}
 }
 
-// concerns tells whether the name is that of a sentinel, of its list of packages, or of a directory that holds one.
+// concerns reports whether the name is a sentinel, its list of packages, or a directory that holds one.
 func (s *Files) concerns(name string) bool {
 	return slices.ContainsFunc(s.paths, func(path string) bool {
 		path = s.local(path)

@@ -15,7 +15,7 @@ import (
 type Frame struct {
 	overview.Clock
 	Width, Height int
-	// Heading is what whoever runs the view has to say; it may be empty.
+	// Heading is a line above the view; it may be empty.
 	Heading  string
 	Overview *overview.Overview
 	Log      []Entry

@@ -153,7 +153,7 @@ func (p *Policy) count(z *Zone, k kind) {
 	}
 }
 
-// lastOfNodes is what counts for each node: a NodeReboot that is open, or else the one that ended last.
+// lastOfNodes is the NodeReboot that counts for each node: an open one, otherwise the one that ended last.
 func lastOfNodes(reboots []*v1alpha1.NodeReboot) map[string]*v1alpha1.NodeReboot {
 	last := map[string]*v1alpha1.NodeReboot{}
 	for _, r := range reboots {
@@ -197,7 +197,7 @@ func rolloutSince(reboots []*v1alpha1.NodeReboot) time.Time {
 	return since
 }
 
-// earlier of two times, of which zero is none.
+// earlier of two times, of which zero means none.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

@@ -108,7 +108,7 @@ func requiredSince(r *v1alpha1.NodeReboot) time.Time {
 	return r.CreationTimestamp.Time
 }
 
-// turnReasons are those of nodes that only wait for their turn. All others are in the way of one node by itself.
+// turnReasons are the reasons of nodes that only wait for their turn. All other reasons are in the way of a single node.
 var turnReasons = func() map[string]bool {
 	reasons := map[string]bool{}
 	for _, reason := range []string{

@@ -143,7 +143,7 @@ type Turn struct {
 	Back  *metav1.Time `json:"back,omitempty"`
 }
 
-// Outlook is what a forecast says. What it does not know is missing.
+// Outlook is what a forecast says. Unknown values are missing.
 type Outlook struct {
 	// Turns by node.
 	Turns map[string]Turn

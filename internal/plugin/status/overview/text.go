@@ -112,7 +112,7 @@ func (f *Fact) lines(style *Style) []string {
 	return lines
 }
 
-// Facts are what there is to say about the policy besides its nodes.
+// Facts are the facts about the policy other than its nodes.
 func (p *Policy) Facts(clock Clock) []Fact {
 	if p.Missing {
 		return []Fact{{Name: "Nodes", Text: p.Counts(clock)}, {Name: "Waiting", Text: p.Reasons()}}
