@@ -201,7 +201,7 @@ func oldestWaiting(reboots []v1alpha1.NodeReboot, needed func(*v1alpha1.NodeRebo
 	return oldest
 }
 
-// neededBy says of a NodeReboot that was given up whether its node still asks for it: by the sentinel, or by the condition that its policy
+// neededBy says whether the node of a NodeReboot that was given up still asks for it: by the sentinel, or by the condition that its policy
 // names.
 func neededBy(policies []v1alpha1.RebootPolicy, nodes []corev1.Node) func(*v1alpha1.NodeReboot) bool {
 	byName := make(map[string]*corev1.Node, len(nodes))

@@ -29,7 +29,7 @@ type fact struct {
 	before, after client.Object
 }
 
-// noWatch says of fields why no watch has to ask for a pass when they change.
+// noWatch says about fields why no watch has to ask for a pass when they change.
 var noWatch = map[string]string{
 	"Slots.Reboot":                 "only passes write the slots object, and a grant on an old version fails",
 	"Slots.UID":                    "as above",

@@ -93,7 +93,7 @@ func search[T any](list []*T, wanted string, name func(*T) string) (int, bool) {
 	return slices.BinarySearchFunc(list, wanted, func(object *T, wanted string) int { return cmp.Compare(name(object), wanted) })
 }
 
-// find returns the object of a name in a list by name; nil if there is none.
+// find returns the object with a name in a list by name; nil if there is none.
 func find[T any](list []*T, wanted string, name func(*T) string) *T {
 	if i, found := search(list, wanted, name); found {
 		return list[i]

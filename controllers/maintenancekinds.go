@@ -241,7 +241,7 @@ func (w *maintenanceWatcher) watch(ctx context.Context, kind *maintenanceKind) e
 		return err
 	}
 	if !toolscache.WaitForCacheSync(ctx.Done(), registration.HasSynced) {
-		// Whoever tries again adds another handler.
+		// Anyone who tries again adds another handler.
 		return errors.Join(ctx.Err(), informer.RemoveEventHandler(registration))
 	}
 	w.mu.Lock()

@@ -182,7 +182,7 @@ func TestNumbersForgetAPolicyThatIsGone(t *testing.T) {
 			}
 		}
 	}
-	// Of each a lead, an end and a failure.
+	// A lead, an end and a failure of each.
 	if diff := cmp.Diff(map[string]float64{"": 3, "q": 3}, counts); diff != "" {
 		t.Errorf("observations by policy (-want +got):\n%s", diff)
 	}

@@ -40,7 +40,7 @@ package controllers
 // +kubebuilder:rbac:groups=storage.k8s.io,resources=csinodes,verbs=list;watch
 //
 // Maintenance by others is waited for: medik8s says so by NodeMaintenances, and CustomResourceDefinitions say when there are any to watch.
-// It says so by Leases as well. Whoever has those honored gives the right to watch them, in one namespace
+// It says so by Leases as well. Anyone who has those honored gives the right to watch them, in one namespace
 // (config/components/medik8s-leases).
 //
 // +kubebuilder:rbac:groups=nodemaintenance.medik8s.io;nodemaintenance.kubevirt.io,resources=nodemaintenances,verbs=list;watch
@@ -81,8 +81,8 @@ package controllers
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 //
 // The manager serves its webhooks and metrics with a certificate in a Secret. The API server learns what to verify it by from the
-// configurations of the webhooks, and whoever collects metrics from a ConfigMap. Each is listed and watched by its name, and created by the
-// installation: RBAC cannot confine create to a name.
+// configurations of the webhooks, and anyone who collects metrics from a ConfigMap. Each is listed and watched by its name, and created by
+// the installation: RBAC cannot confine create to a name.
 //
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=secrets,resourceNames=reboot-operator-webhook,verbs=list;watch;update
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,resourceNames=reboot-operator-metrics-ca,verbs=list;watch;update

@@ -164,7 +164,7 @@ func createSecret(ctx context.Context, data map[string]string) {
 	DeferCleanup(func() { Expect(k8s.Delete(context.Background(), secret)).To(Succeed()) })
 }
 
-// toWebhook is a receiver that is signed for, whose URL is in the key of its name.
+// toWebhook is a receiver that is signed for, whose URL is in the key with its name.
 func toWebhook(name string) v1alpha1.Notification {
 	key := v1alpha1.NotificationKey{Secret: v1alpha1.NotificationsSecret, Key: name}
 	return v1alpha1.Notification{Name: name, Webhook: &v1alpha1.NotificationWebhook{

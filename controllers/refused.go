@@ -160,7 +160,7 @@ func (w *writing) made(ctx context.Context, t target, err error) plan.Written {
 	return plan.WriteMade
 }
 
-// refuse remembers a refusal, and tells of it when it is news.
+// refuse remembers a refusal, and reports it when it is news.
 func (w *writing) refuse(ctx context.Context, t target, answer string) {
 	refusal := model.Refusal{WriteKey: t.key, Answer: answer, Grant: t.grant}
 	if t.node != nil {

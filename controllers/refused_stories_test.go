@@ -190,7 +190,7 @@ func goesOn(ctx context.Context) {
 	Eventually(writesRefused(ctx)).Should(BeEmpty())
 }
 
-// writesRefused is what the policy says of refused writes.
+// writesRefused is what the policy says about refused writes.
 func writesRefused(ctx context.Context) func() string {
 	return func() string {
 		var policy v1alpha1.RebootPolicy

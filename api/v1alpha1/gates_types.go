@@ -378,7 +378,7 @@ type ObjectGate struct {
 	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace,omitempty"`
 
-	// objectName selects the one object of this name.
+	// objectName selects the one object with this name.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

@@ -111,7 +111,7 @@ func (c *cluster) reboot(name string) *v1alpha1.NodeReboot {
 	return nil
 }
 
-// putReboot adds a NodeReboot, or takes it in the place of the one of its name.
+// putReboot adds a NodeReboot, or takes it in the place of the one with its name.
 func (c *cluster) putReboot(r *v1alpha1.NodeReboot) {
 	i, found := c.rebootIndex(r.Name)
 	if found {

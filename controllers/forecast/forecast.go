@@ -144,7 +144,7 @@ func (t Times) Late() time.Time {
 	return *t.P90
 }
 
-// Node of a name; nil if the forecast has none.
+// Node with a name; nil if the forecast has none.
 func (f *Forecast) Node(name string) *Node {
 	for i := range f.Nodes {
 		if f.Nodes[i].Name == name {
@@ -154,7 +154,7 @@ func (f *Forecast) Node(name string) *Node {
 	return nil
 }
 
-// Policy of a name; nil if the forecast has none.
+// Policy with a name; nil if the forecast has none.
 func (f *Forecast) Policy(name string) *Policy {
 	for i := range f.Policies {
 		if f.Policies[i].Name == name {

@@ -116,7 +116,7 @@ func newSource(h History, policies []*v1alpha1.RebootPolicy) *source {
 	return s
 }
 
-// chancesOf a policy: what was measured of it, else of all policies, else the defaults.
+// chancesOf a policy: what was measured of it, otherwise of all policies, otherwise the defaults.
 func (s *source) chancesOf(policy string) *chances {
 	if s.of[policy] == nil {
 		measured := s.history.Policies[policy]

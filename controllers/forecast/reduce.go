@@ -289,7 +289,7 @@ func (r *run) refill() (did refilled) {
 	return did
 }
 
-// inLine says of a NodeReboot that waits that it could go if it had its turn, and that its node was in a queue.
+// inLine says that a waiting NodeReboot could go if it were its turn, and that its node was in a queue.
 func (r *run) inLine(reboot *v1alpha1.NodeReboot) bool {
 	m := r.fleet.byNode[reboot.Spec.NodeName]
 	return m != nil && m.queued && !r.aside[reboot.Name] && !waitsAlone(r.says(reboot).reason)

@@ -63,7 +63,7 @@ func (g alertmanagerGate) ask(ctx context.Context, a *Asker, _ model.GateQuery) 
 	return g.judge(a, hidden, hiders), nil
 }
 
-// byOperator is said of alerts that people do not hide.
+// byOperator is said about alerts that people do not hide.
 const byOperator = ", which only silences of the operator hide"
 
 // judge what silences hide.
@@ -106,7 +106,7 @@ func (g alertmanagerGate) inTheWay(a *Asker, alerts []alert, hidden string) stri
 	return fmt.Sprintf("Gate %s: alerts of %s%s: %s.", g.Name, g.URL, hidden, enumerate(alertNames(rows)))
 }
 
-// alert is what Alertmanager says of one.
+// alert is what Alertmanager says about one.
 type alert struct {
 	Labels map[string]string `json:"labels"`
 	Status struct {
@@ -129,7 +129,7 @@ func split(alerts []alert) (shown, hidden []alert) {
 	return shown, hidden
 }
 
-// maxAsked is how many silences are asked for one by one. Of more, all of the last days are listed.
+// maxAsked is how many silences are asked for one by one. If there are more, all silences of the last days are listed.
 const maxAsked = 10
 
 // hiders are the silences that hide alerts, by their IDs.

@@ -65,7 +65,7 @@ func (b *bench) roomFor(nodes ...string) model.GateQuery {
 	return model.GateQuery{GateKey: b.question(model.GateCapacity, ""), Nodes: nodes}
 }
 
-// noRoom is what is said of a pod of node a.
+// noRoom is what is said about a pod of node a.
 const noRoomForWeb = "Pod apps/web of node a would find no room: there is no other node."
 
 func TestWhatADrainEvictsHasToFitOnTheOthers(t *testing.T) {

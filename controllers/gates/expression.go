@@ -34,7 +34,7 @@ var environmentOf = sync.OnceValues(func() (*cel.Env, error) {
 	return set.Env(environment.StoredExpressions)
 })
 
-// compile may quote the expression in its error: whoever reads it can read the policy.
+// compile may quote the expression in its error: anyone who reads it can read the policy.
 func compile(text string) (*expression, error) {
 	env, err := environmentOf()
 	if err != nil {

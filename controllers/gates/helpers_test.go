@@ -214,7 +214,7 @@ func (fakeCore) IsWatchListSemanticsUnSupported() bool { return true }
 // IsWatchListSemanticsUnSupported is what client-go asks.
 func (fakePods) IsWatchListSemanticsUnSupported() bool { return true }
 
-// answer writes what a server answers; that the client has gone away is none of its business.
+// answer writes what a server answers; it does not matter that the client has gone away.
 func answer(w io.Writer, text string) { _, _ = io.WriteString(w, text) }
 
 func prefixes(all ...string) []netip.Prefix {

@@ -85,7 +85,7 @@ func tlsProblem(err error) string {
 	return "it does not answer as an HTTP server does"
 }
 
-// statusProblem says that a server answers with a status of failure. Of the status line it repeats the number only.
+// statusProblem says that a server answers with a status of failure. It repeats only the number of the status line.
 func statusProblem(code int) string {
 	if text := http.StatusText(code); text != "" {
 		return fmt.Sprintf("it answers %d %s", code, text)

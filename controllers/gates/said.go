@@ -32,7 +32,7 @@ func say(cause error, format string, args ...any) error {
 	return &said{text: fmt.Sprintf(format, args...), cause: cause}
 }
 
-// unspoken is what is said of an error that was not made by say.
+// unspoken is what is said about an error that was not made by say.
 const unspoken = "it could not be asked; the manager's log says why, with --log-level=Debug"
 
 // failure says why a gate could not be asked, in the same words for as long as the reason is the same: every change is written. What is not

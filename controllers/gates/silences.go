@@ -157,7 +157,7 @@ type alertmanagerAPI struct {
 	*target
 	// now is the time by its clock, as of its last answer. It judges by that when a silence ends.
 	now time.Time
-	// hints: what is said of an answer that says no tells what silences need.
+	// hints: what is said about an answer that says no tells what silences need.
 	hints bool
 }
 
@@ -369,7 +369,7 @@ func (am *alertmanagerAPI) request(ctx context.Context, method, path string, bod
 	return nil, say(complaint(response), "%s: %s%s", am.url, statusProblem(response.StatusCode), hint)
 }
 
-// unreadable says that an answer is none.
+// unreadable says that an answer cannot be used.
 func (am *alertmanagerAPI) unreadable(err error) error {
 	if errors.Is(err, errTooLong) {
 		return atServer(am.url, err)

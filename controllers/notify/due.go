@@ -24,7 +24,7 @@ type Outcome struct {
 	Due map[string][]*Event
 	// Changed says that the state has to be stored although nothing is sent.
 	Changed bool
-	// Wake is when to look again if nothing happens before; zero is never.
+	// Wake is when to look again if nothing happens before; zero means never.
 	Wake time.Time
 }
 

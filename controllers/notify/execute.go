@@ -254,7 +254,7 @@ func (r *run) arguments(dot any, args []parse.Node, last []any) ([]any, error) {
 	return append(values, last...), nil
 }
 
-// call calls a function. Of the arguments of "and" and "or" only those are evaluated that matter.
+// call calls a function. Only the arguments of "and" and "or" that matter are evaluated.
 func (r *run) call(dot any, name string, args []parse.Node, last []any) (any, error) {
 	if name == "and" || name == "or" {
 		return r.junction(dot, name == "or", args, last)

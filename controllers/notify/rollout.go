@@ -16,7 +16,7 @@ const (
 	// other, such as with updates at random times, each node would otherwise be a rollout of its own.
 	settles       = 10 * time.Second
 	settlesAtMost = 10 * time.Minute
-	// gives up is after how long without a start a rollout is over of which some nodes wait for what should not be in the way.
+	// givesUp is after how long without a start a rollout is over although some nodes wait for something that should not be in the way.
 	givesUp = time.Hour
 	// maxWaiting is how many reasons an event names.
 	maxWaiting = 10
@@ -180,7 +180,7 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// soonest of two times, of which zero is never.
+// soonest of two times; zero means never.
 func soonest(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

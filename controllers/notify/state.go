@@ -13,7 +13,7 @@ const maxKeys = 64
 
 // State is what is remembered of a policy's notifications. Its JSON is stored; the zero value means that nothing was sent.
 type State struct {
-	// Rollout that is going on, or else the last one.
+	// Rollout that is going on, otherwise the last one.
 	Rollout *RolloutState `json:"rollout,omitempty"`
 	// Receivers by name.
 	Receivers map[string]*Record `json:"receivers,omitempty"`
@@ -33,7 +33,7 @@ type Record struct {
 	Finished string `json:"finished,omitempty"`
 	// Keys of the instances by event.
 	Keys map[v1alpha1.NotificationEvent][]string `json:"keys,omitempty"`
-	// More says of events that it was notified of more than there are keys: of everything that was so when it was notified last.
+	// More says for which events the receiver was notified of more than the keys: of everything that applied when it was last notified.
 	More map[v1alpha1.NotificationEvent]bool `json:"more,omitempty"`
 	// Last is when it was notified of an event last.
 	Last map[v1alpha1.NotificationEvent]time.Time `json:"last,omitempty"`
@@ -50,7 +50,7 @@ type Record struct {
 // maxShown bounds where a receiver shows a rollout, in bytes.
 const maxShown = 255
 
-// skew is how far ahead of time what is remembered may be.
+// skew is how far a remembered time may be in the future.
 const skew = 5 * time.Minute
 
 // Sound says whether a state can be one that was remembered. One that people wrote by hand may lack parts, or be of times to come.
@@ -153,7 +153,7 @@ func (t *Record) overflow(event v1alpha1.NotificationEvent) {
 	t.More[event] = true
 }
 
-// forget what is no longer so, and receivers that are gone. It says whether anything was forgotten, and when to look for more; zero is
+// forget what is no longer so, and receivers that are gone. It says whether anything was forgotten, and when to look for more; zero means
 // never.
 func (s *State) forget(current *world, receivers []v1alpha1.Notification) (changed bool, wake time.Time) {
 	for name, record := range s.Receivers {

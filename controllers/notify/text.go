@@ -15,7 +15,7 @@ import (
 const (
 	// maxText bounds a message, in bytes: chat services cut or refuse longer ones.
 	maxText = 1800
-	// maxLine bounds what is said of one node, in bytes.
+	// maxLine bounds what is said about one node, in bytes.
 	maxLine = 300
 )
 
@@ -27,7 +27,7 @@ func (e *Event) say() (title, text string) {
 	return cut(oneLine(title), maxLine), cut(strings.Join(lines, "\n"), maxText)
 }
 
-// End says of an event that it is over. The end of a rollout was so before.
+// End says that an event is over. The end of a rollout is always over.
 func (e *Event) End() {
 	if !e.Ended && e.Event != v1alpha1.EventRolloutFinished {
 		e.Ended = true

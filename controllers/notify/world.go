@@ -71,7 +71,7 @@ type world struct {
 	memory   *Memory
 	zone     *time.Location
 	schedule *window.Schedule
-	// instances by event; thresholds of receivers are not looked at.
+	// instances by event; thresholds of receivers do not count.
 	instances map[v1alpha1.NotificationEvent][]instance
 	missed    *Window
 }
@@ -293,7 +293,7 @@ func missedWindow(r *v1alpha1.NodeReboot, closed time.Time) bool {
 	return waits && r.Status.RequiredSince != nil && r.Status.RequiredSince.Time.Before(closed)
 }
 
-// lastClosing is when the schedule was open last; zero if that is longer ago than is looked at.
+// lastClosing is when the schedule was open last; zero if that is too long ago to be considered.
 func (w *world) lastClosing() time.Time {
 	for at := w.now; !at.Before(w.now.Add(-lookBack)); at = at.Add(-lookStep) {
 		if state := w.schedule.At(at); state.Open {

@@ -217,8 +217,8 @@ func (p *round) firstTurnObstacle(r *rebootView) model.Verdict {
 	return firstObstacle(p, r, turnGates)
 }
 
-// start begins attempts that go together. Their workloads and what their helpers say of the hosts have to be known first, and a policy that
-// only observes starts nothing; all count as unavailable regardless, so that what comes after them is planned as it would be.
+// start begins attempts that go together. Their workloads and what their helpers say about the hosts have to be known first, and a policy
+// that only observes starts nothing; all count as unavailable regardless, so that what comes after them is planned as it would be.
 func (p *round) start(together []*rebootView) {
 	var wait model.Verdict
 	for _, r := range together {

@@ -37,7 +37,7 @@ type policyView struct {
 	finish finish
 	// pace of an adaptive delay.
 	pace pace
-	// blockingPods is what the first gates say of pods, as far as they were asked.
+	// blockingPods is what the first gates say about pods, as far as they were asked.
 	blockingPods []podsSaid
 }
 

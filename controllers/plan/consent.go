@@ -13,7 +13,7 @@ import (
 func (n *nodeView) optedOut() bool { return n.record.skipped && n.active() == nil }
 
 // recordApproval records when and by whom the reboot was approved, and finds out whether that has expired: who approves has the window in
-// mind that is open, or else the next one. What is Immediate waits for no window.
+// mind that is open, otherwise the next one. What is Immediate waits for no window.
 func (p *planning) recordApproval(r *rebootView) {
 	switch by := r.Object.Spec.ApprovedBy; {
 	case !r.Approved() && r.Status.ApprovedTime != nil:

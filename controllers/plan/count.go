@@ -56,7 +56,7 @@ type policyZone struct {
 	zone   string
 }
 
-// countUnavailable counts every node that is down, cordoned, under way, or granted a slot, whoever is the cause.
+// countUnavailable counts every node that is down, cordoned, under way, or granted a slot, no matter who is the cause.
 func (p *planning) countUnavailable() {
 	p.limits = p.downNow()
 	p.limits.clusterMax = len(p.nodeOrder)

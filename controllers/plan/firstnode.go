@@ -102,7 +102,7 @@ func (n *nodeView) getsOn() bool {
 	return current.UncordonedTime == nil && current.StalledTime == nil && current.StuckTime == nil
 }
 
-// refuges says of the zones of policies whether a node takes pods that will not have to leave it again.
+// refuges says for the zones of policies whether a node takes pods that will not have to leave it again.
 func (p *planning) refuges() map[policyZone]bool {
 	if p.limits.refuges != nil {
 		return p.limits.refuges

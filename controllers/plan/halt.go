@@ -250,7 +250,7 @@ func (n *nodeView) succeededSince(failed *rebootView) bool {
 	return failed.complete() && n.lastSuccess().After(failed.Status.CompletionTime.Time)
 }
 
-// lastSuccess is when a NodeReboot of the node last succeeded; zero is never.
+// lastSuccess is when a NodeReboot of the node last succeeded; zero means never.
 func (n *nodeView) lastSuccess() time.Time {
 	if n.found.ended {
 		return n.found.success

@@ -141,7 +141,7 @@ func (w *world) report(h *host, r *v1alpha1.NodeReboot) {
 	}
 }
 
-// methods are what the helper says of them.
+// methods are what the helper says about them.
 func (h *host) methods() []v1alpha1.MethodReport {
 	methods := byLogind(h.obstacle)
 	methods[0].Kind = h.kind

@@ -208,7 +208,7 @@ func podGate(p *planning, r *rebootView) model.Verdict {
 	return model.Verdict{}
 }
 
-// podsSaid is what a gate says of the pods that block nodes.
+// podsSaid is what a gate says about the pods that block nodes.
 type podsSaid struct {
 	key    model.GateKey
 	known  bool

@@ -35,7 +35,7 @@ func (r *rebootView) attemptNeeded() bool {
 	return r.Status.Attempt.UncordonedTime == nil || r.sentinel() == v1alpha1.SentinelRequired
 }
 
-// stillNeeded says of a NodeReboot that was given up that the host, or the condition, asks for it.
+// stillNeeded says that the host, or the condition, still asks for a NodeReboot that was given up.
 func (r *rebootView) stillNeeded() bool {
 	calls := r.Object.Spec.Trigger == v1alpha1.TriggerSentinel && r.sentinel() == v1alpha1.SentinelRequired || r.conditionCalls()
 	return r.Status.Outcome == v1alpha1.OutcomeFailed && calls && !r.deleted()

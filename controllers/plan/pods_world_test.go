@@ -22,7 +22,7 @@ type app struct {
 	spread bool
 	// returns: its pods tolerate everything and belong on one node, so each that is evicted is put back on the cordoned node.
 	returns bool
-	// zone that its pods have to be in; empty is any.
+	// zone that its pods have to be in; empty means any.
 	zone string
 }
 

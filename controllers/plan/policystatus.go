@@ -137,7 +137,7 @@ func countWaiting(waiting map[string]*v1alpha1.WaitingCount, reason string, r *r
 	waiting[reason] = &v1alpha1.WaitingCount{Reason: reason, Nodes: 1, Example: r.Object.Name}
 }
 
-// standing is whether the policy is in force, or else what a person has to do.
+// standing is whether the policy is in force, otherwise what a person has to do.
 func (policy *policyView) standing() []want {
 	reason, message := "", ""
 	switch {
@@ -283,12 +283,12 @@ func (policy *policyView) enforced() string {
 	return fmt.Sprintf("%s, at most %d of %d at once.", rebooted, policy.maxUnavailable, len(policy.nodes))
 }
 
-// nothing is maxUnavailable of a policy for which it comes to 0.
+// nothing is maxUnavailable of a policy for which it results in 0.
 func (policy *policyView) nothing() string {
 	return zeroOf(policy.Spec.Rollout.MaxUnavailable, policy.units)
 }
 
-// zeroOf writes a limit that comes to 0 of a number of nodes or groups.
+// zeroOf writes a limit that results in 0 of a number of nodes or groups.
 func zeroOf(limit *intstr.IntOrString, units int) string {
 	if text := limit.String(); text != "0" {
 		return text + ", which is 0 of " + model.Counted(units, "node or group", "nodes or groups")
@@ -314,7 +314,7 @@ func (policy *policyView) unknownZones() []string {
 	return unknown
 }
 
-// policyEvents tells of conditions that have become true, or false in the case of Ready.
+// policyEvents reports conditions that have become true, or false in the case of Ready.
 func policyEvents(before, after []metav1.Condition) []model.Event {
 	var events []model.Event
 	for _, c := range after {

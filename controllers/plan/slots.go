@@ -160,8 +160,8 @@ func (r *rebootView) endsHere(slot Slot) bool {
 // manager has ended the attempt, put the Node back as it was, and may free the slot. To cordon or mark the Node again, the grant is
 // renewed: that write fails if the slot is freed in the meantime. A Node that shows the attempt needs no such fence, since its patches fail
 // if it changes. The attempt may have ended and still be in the slots object, or another manager may have begun and ended the very attempt
-// that is granted here, so the NodeReboot must not have changed either. Marks that are missing beside the cordon renew the grant, too, if
-// there is one: the attempt may have ended, and the cordon still be there.
+// that is granted here, so the NodeReboot must not have changed either. Missing marks next to a cordon renew the grant, too, if there is
+// one: the attempt may have ended, and the cordon still be there.
 func (p *planning) fence(work *NodeWork, n *nodeView) {
 	r := n.active()
 	switch {

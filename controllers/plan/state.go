@@ -195,7 +195,7 @@ func (s *State) arrange(added []*record) {
 	}
 }
 
-// record of a name; nil if there is no such Node.
+// record with a name; nil if there is no such Node.
 func (s *State) record(name string) *record {
 	if i, is := s.index[name]; is {
 		return s.records[i]

@@ -175,7 +175,7 @@ func TestEventsTellWhatHappened(t *testing.T) {
 			Reason: v1alpha1.ReasonDraining, OnNode: true,
 			Message: "Node a is being drained, until 2026-03-02 12:11 +00:00 (in 10m, as of 12:01) at the latest.",
 		}}},
-		// The status tells of these, and the kubelet of the boot.
+		// The status reports these, and the kubelet of the boot.
 		"an order to reboot": {stage: stageDrained, event: func(s *story) { s.now = s.now.Add(time.Minute) }},
 		"a boot":             {stage: stageRebooting, event: powerLost},
 		"a success": {stage: stageSettling, event: func(s *story) { s.now = s.now.Add(time.Minute) }, want: []Event{{

@@ -31,9 +31,9 @@ type Snapshot struct {
 	// Workloads is the readiness of every workload that Pods or a NodeReboot with an open attempt refers to. One that is missing no
 	// longer exists.
 	Workloads map[model.WorkloadKey]model.Workload
-	// Invalid says of a policy, by name, what in it does not compile, such as a CEL expression.
+	// Invalid says about a policy, by name, what in it does not compile, such as a CEL expression.
 	Invalid map[string]string
-	// NotificationProblems says of policies, by name, what keeps a receiver of their notifications from being notified.
+	// NotificationProblems says about policies, by name, what keeps a receiver of their notifications from being notified.
 	NotificationProblems map[string]model.NotificationProblem
 	// Answers of gates, to the queries that were made (see Plan.Queries).
 	Answers map[model.GateKey]model.GateAnswer
@@ -56,7 +56,7 @@ type Snapshot struct {
 	LeaderNode string
 }
 
-// Undrainable says of a node that could start that its pods keep it from being drained.
+// Undrainable says that the pods of a node that could start keep it from being drained.
 type Undrainable struct {
 	Node string
 	// Policy whose drain it is, and the generation of its spec.
@@ -109,7 +109,7 @@ type Plan struct {
 	Deferred map[string]time.Time
 	// LetGo says since when the eviction of pods is allowed that their budgets may not show yet, for the next snapshot.
 	LetGo map[EvictionClaim]time.Time
-	// Wake is when to look again if nothing happens before; zero is never.
+	// Wake is when to look again if nothing happens before; zero means never.
 	Wake time.Time
 	// HandOver says that the plan orders the node of the manager that makes it to drain or to reboot, and that another manager could lead in
 	// the meantime. If it does, nothing of the plan need be carried out: it makes the same one.
@@ -185,7 +185,7 @@ type RebootChange struct {
 	Events []model.Event
 }
 
-// Report says of a NodeReboot that it cannot be read: its phase is Failed. The rest of its status stays as it is stored.
+// Report says that a NodeReboot cannot be read: its phase is Failed. The rest of its status stays as it is stored.
 type Report struct {
 	Reason, Message string
 	// Conditions replace the ones that are stored; nil leaves them, and everything else, as they are.

@@ -86,8 +86,8 @@ type rebootView struct {
 	alone [1]*rebootView
 	// atRest: see atRest.
 	atRest bool
-	// done, attempting and deleting say of the draft what is asked most: whether it is complete, has an open attempt, is being deleted. With
-	// thousands of NodeReboots most of the time of a plan would be spent on fetching that from all over the memory.
+	// done, attempting and deleting say about the draft what is asked most: whether it is complete, has an open attempt, is being deleted.
+	// With thousands of NodeReboots most of the time of a plan would be spent on fetching that from all over the memory.
 	done, attempting, deleting bool
 	wait                       model.Verdict
 	// awaitsFact: the NodeReboot waits for a fact, and may turn out not to be needed.
@@ -225,7 +225,7 @@ func (p *planning) addStrays(maker *viewMaker) {
 	}
 }
 
-// node of a name; nil if there is none.
+// node with a name; nil if there is none.
 func (p *planning) node(name string) *nodeView {
 	if p.state == nil {
 		return nil

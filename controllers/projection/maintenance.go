@@ -19,11 +19,11 @@ import (
 // conditions of KEP-5683 that others set.
 const (
 	leasePrefix = "node-"
-	// maxLease is the longest duration of a Lease that is honored. Whoever maintains a node for longer renews it.
+	// maxLease is the longest duration of a Lease that is honored. Anyone who maintains a node for longer renews it.
 	maxLease = 4 * time.Hour
 )
 
-// foreignConditions tell of a maintenance that is under way. One that is only planned may be far away.
+// foreignConditions report a maintenance that is under way. One that is only planned may be far away.
 var foreignConditions = []corev1.NodeConditionType{plan.DrainInProgress, plan.Drained, plan.MaintenanceInProgress}
 
 // MaintenanceKinds are the kinds by which other tools say that they maintain the node which spec.nodeName names. The second one is the

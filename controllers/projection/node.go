@@ -20,7 +20,7 @@ type Outside struct {
 	// Problem says what is known of why there is no pod of a helper, and NotMeant that there should be none.
 	Problem  string
 	NotMeant bool
-	// NoDetector says what to install on a host that nothing says of that it needs a reboot.
+	// NoDetector says what to install on a host where nothing detects that it needs a reboot.
 	NoDetector string
 	// Since is how long the helper is as Ready as it is.
 	Since      time.Time

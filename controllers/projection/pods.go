@@ -205,8 +205,8 @@ func shortID(id string) string {
 	return strings.ToValidUTF8(strings.Clone(id[:min(len(id), containerID)]), "?")
 }
 
-// StripPod keeps what a model.Pod is made of. Whoever may create pods writes nearly all of it, so nothing is kept that may be of any size.
-// Of many labels, those with the named keys are among the ones that stay.
+// StripPod keeps what a model.Pod is made of. Anyone who may create pods writes nearly all of it, so nothing is kept that may be of any
+// size. Of many labels, those with the named keys are among the ones that stay.
 func StripPod(pod *corev1.Pod, named sets.Set[string]) *corev1.Pod {
 	stripped := &corev1.Pod{ObjectMeta: stripMeta(&pod.ObjectMeta)}
 	podlabels.Copy(stripped, pod, named)

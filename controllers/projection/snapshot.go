@@ -51,7 +51,7 @@ type Settings struct {
 	// PodsUnknown says that pods and workloads could not be read. The snapshot has no pods of any node then,
 	// and every node is taken to have a helper that is Ready.
 	PodsUnknown bool
-	// Invalid says of policies, by name, what in their gates does not compile.
+	// Invalid says about policies, by name, what in their gates does not compile.
 	Invalid map[string]string
 }
 

@@ -24,7 +24,7 @@ type Task struct {
 	// Silence to keep or to end, and until when to keep it.
 	Silence Silence
 	Until   time.Time
-	// Unsure says of an end that there may be no silence: it was asked for and there was no answer, or nobody knows.
+	// Unsure says that there may be no silence to end: it was requested without an answer, or its state is unknown.
 	Unsure bool
 	// Kept is when the silence that is to end was last made or renewed; zero if that is not known.
 	Kept time.Time

@@ -66,7 +66,7 @@ func everyObject(more string) []seam {
 	return []seam{mapping("metadata/labels"), last("metadata/labels", text)}
 }
 
-// annotations that the user gives to everything go beside those that a manifest has, which count.
+// annotations that the user gives to everything go next to those that a manifest has, which count.
 func annotations(s *sewing, root *yaml.Node) error {
 	if own := field(field(root, "metadata"), "annotations"); own != nil {
 		common := "omit ($.Values.commonAnnotations | default dict)"

@@ -10,7 +10,7 @@ type guard struct {
 	old, fresh string
 }
 
-// guards that the simulated fleets watch. Whoever adds a guard to the planner adds a line.
+// guards that the simulated fleets watch. Add a line for every guard that you add to the planner.
 var guards = []guard{
 	{"a node that may run etcd does not start while another one is down or under way", "quorum.go",
 		"if obstacle.node != r.node {\n\t\t\treturn obstacle.verdict", "if obstacle.node == nil {\n\t\t\treturn obstacle.verdict"},

@@ -45,7 +45,7 @@ func authority(certificate, key []byte, now time.Time) *x509.Certificate {
 }
 
 // withAuthorities returns the pair with an authority that can sign, and a successor when it is time for one. Until that one signs, it is
-// known for a year: whoever has a copy of what is trusted has so long to renew it.
+// known for a year: clients with a copy of what is trusted have that long to renew it.
 func (p pair) withAuthorities(now time.Time) (pair, error) {
 	signs, next := authority(p.authority, p.authorityKey, now), authority(p.next, p.nextKey, now)
 	if next == nil {
@@ -115,7 +115,7 @@ func (p pair) trust(now time.Time) []byte {
 	return trusted
 }
 
-// authoritiesOf are the authorities among what is trusted: what whoever has a copy of them needs.
+// authoritiesOf are the authorities among what is trusted: what clients with a copy of them need.
 func authoritiesOf(trusted []byte) []byte {
 	var authorities []byte
 	for certificate := range blocks(trusted) {

@@ -191,7 +191,8 @@ func TestAnotherAuthorityIsKnownLongBeforeItSigns(t *testing.T) {
 		}
 	}
 
-	// Who trusts the old one beside the new one, as every API server does, accepts what a replica serves that has not heard of it.
+	// A client that trusts the old one next to the new one, as every API server does, accepts the certificate of a replica that does not know
+	// the new one yet.
 	due := announce.Add(announceBefore - succeedBefore)
 	announcing := mustPair(t, itsNames, first, announce)
 	succeeded := mustPair(t, itsNames, announcing, due)

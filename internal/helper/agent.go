@@ -36,7 +36,7 @@ const (
 // rebootAPI writes NodeReboots.
 type rebootAPI interface {
 	Create(ctx context.Context, reboot *v1alpha1.NodeReboot) error
-	// Find returns the NodeReboot of that name, of whatever node; nil if there is none.
+	// Find returns the NodeReboot with that name, of whatever node; nil if there is none.
 	Find(ctx context.Context, name string) (*v1alpha1.NodeReboot, error)
 	Report(ctx context.Context, reboot *v1alpha1.NodeReboot, report *v1alpha1.HelperReport) (resourceVersion string, err error)
 }
@@ -84,7 +84,7 @@ type agent struct {
 	successor v1alpha1.HelperInstance
 	lookedAt  time.Time
 	neighbors interface {
-		// PodExists reports whether there is a pod of that name on the node, in the helper's namespace.
+		// PodExists reports whether there is a pod with that name on the node, in the helper's namespace.
 		PodExists(ctx context.Context, name string) (bool, error)
 	}
 	// evictionObstacle is why the helper may not evict; empty if nothing is known to be in the way.

@@ -58,7 +58,7 @@ type reading struct {
 	message string
 }
 
-// job is how far this process is with one order.
+// job is the progress of this process with one order.
 type job struct {
 	sequence int64
 	// order is the order that a drain under way follows; nil when there is none.

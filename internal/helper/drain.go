@@ -24,13 +24,13 @@ var errOverdue = errors.New("not drained at the deadline")
 
 // podAPI is what a drain needs: the node's pods, their eviction, and whether a DaemonSet exists.
 type podAPI interface {
-	// Pods lists and watches the node's pods. Of a list, keep makes what is kept of a pod before the next is read.
+	// Pods lists and watches the node's pods. While it reads a list, keep reduces each pod to what is kept before the next is read.
 	Pods(keep func(*corev1.Pod) *corev1.Pod) toolscache.ListerWatcherWithContext
 	Evict(ctx context.Context, pod *corev1.Pod, gracePeriodSeconds *int64) error
 	DaemonSetExists(ctx context.Context, namespace, name string) (bool, error)
 }
 
-// drainOptions say what to drain, until when, and where to say how far it is.
+// drainOptions say what to drain, until when, and where to report its progress.
 type drainOptions struct {
 	amendment
 	api   podAPI
@@ -44,8 +44,8 @@ type drainOptions struct {
 	publish func(progress v1alpha1.DrainProgress, message string)
 }
 
-// drain empties a node. It sees the node's pods by one watch, so that it knows those that arrive while it works, and learns without
-// polling that one is gone. Its loop is one goroutine; only the requests for evictions run beside it.
+// drain empties a node. It sees the node's pods by one watch, so that it knows those that arrive while it works, and learns without polling
+// that one is gone. Its loop is one goroutine; only the requests for evictions run next to it.
 type drain struct {
 	drainOptions
 	mirror *mirror[*corev1.Pod]

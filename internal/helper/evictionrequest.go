@@ -127,7 +127,7 @@ func (e *evictionRequests) requestFor(pod *corev1.Pod) *lifecyclev1alpha1.Evicti
 	}
 }
 
-// withdraw deletes the node's requests: whoever drains no longer asks for what is left. Responders that are at work are to cancel it.
+// withdraw deletes the node's requests: the drain no longer asks for what is left. Responders that are at work are to cancel it.
 func (e *evictionRequests) withdraw(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()

@@ -27,7 +27,7 @@ const (
 	ImpersonateNever Impersonation = "Never"
 )
 
-// ParseImpersonation refuses what is none.
+// ParseImpersonation refuses anything else.
 func ParseImpersonation(text string) (Impersonation, error) {
 	switch value := Impersonation(text); value {
 	case ImpersonateAuto, ImpersonateAlways, ImpersonateNever:

@@ -78,7 +78,7 @@ func (p *leavingPod) namedFrom() (time.Time, bool) {
 	return p.DeletionTimestamp.Add(overdueAfter), true
 }
 
-// holder says what keeps a pod that does not end; empty if there is nothing to tell.
+// holder says what keeps a pod that does not end; empty if there is nothing to report.
 func (d *drain) holder(p *leavingPod, now time.Time) string {
 	from, ending := p.namedFrom()
 	if !ending || now.Before(from) && !d.stuckAt(now) && now.Before(d.deadline.Add(-lastCall)) {

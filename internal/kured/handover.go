@@ -116,7 +116,7 @@ func (m Marks) Handover(nodes []corev1.Node, now time.Time) ([]Step, error) {
 	return steps, nil
 }
 
-// lockSteps come first: whoever holds the lock may be in the middle of a reboot.
+// lockSteps come first: the holder of the lock may be in the middle of a reboot.
 func (m Marks) lockSteps(holders []holder, nodes []corev1.Node, now time.Time) []Step {
 	if m.Gone {
 		return nil

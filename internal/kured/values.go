@@ -130,7 +130,7 @@ func (in *input) configuration(p pair) {
 
 const useHostPath = "useRebootSentinelHostPath"
 
-// chartArguments are the arguments that kured's chart makes of its values.
+// chartArguments are the arguments that kured's chart renders from its values.
 func (in *input) chartArguments(configuration *yaml.Node) {
 	hostPath := child(configuration, useHostPath) == nil || !empty(child(configuration, useHostPath))
 	for _, f := range chartFlags {

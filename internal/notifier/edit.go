@@ -33,7 +33,7 @@ var errGone = errors.New("there is no message to change")
 // maxShown bounds the place and the ID of a message, which are stored, in bytes.
 const maxShown = 200
 
-// show has a board show how a rollout goes: by the message that shows it already, or else by a new one. A board that refuses to change a
+// show has a board show how a rollout goes: by the message that shows it already, otherwise by a new one. A board that refuses to change a
 // message may still take a new one, so a refusal is not a failure.
 func show(ctx context.Context, to board, m message, e *notify.Event) *problem {
 	if id, is := strings.CutPrefix(e.Shown(), to.place()+"/"); is {

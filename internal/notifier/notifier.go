@@ -29,7 +29,7 @@ const (
 	maxRetrying = 8
 	// maxTurn is for how long a receiver keeps others from their turn. Some services make several requests.
 	maxTurn = 30 * time.Second
-	// pause is how long nothing is looked at after a look went wrong that must not.
+	// pause is how long nothing is checked after a check failed that must not fail.
 	pause = time.Minute
 )
 
@@ -258,7 +258,7 @@ func (n *Notifier) wanted() bool {
 	return false
 }
 
-// look finds out what is due for each receiver, and has it sent. It returns when to look again; zero is never.
+// look finds out what is due for each receiver, and has it sent. It returns when to look again; zero means never.
 func (n *Notifier) look(ctx context.Context, now time.Time) time.Time {
 	var wake time.Time
 	current := map[types.UID]bool{}
@@ -309,7 +309,7 @@ func (n *Notifier) lookAt(ctx context.Context, policy *tracked, facts *notify.Fa
 	return wake
 }
 
-// begin has the next message sent to a receiver, if it is time. It returns when it is; zero is never, or when something happens.
+// begin has the next message sent to a receiver, if it is time. It returns when it is; zero means never, or when something happens.
 func (n *Notifier) begin(ctx context.Context, policy *tracked, r *receiver, now time.Time) time.Time {
 	next, something, later := r.next(policy.state, now)
 	if r.busy || ctx.Err() != nil {

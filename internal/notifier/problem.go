@@ -83,7 +83,7 @@ var hints = []struct{ has, says string }{
 var words = regexp.MustCompile(`\b(invalid_auth|invalid_token|token_revoked|account_inactive|not_in_channel|channel_not_found|` +
 	`channel_is_archived|no_service|no_team|action_prohibited|chat not found|bot was blocked|` + saysSame + `)\b`)
 
-// saysSame is what Telegram says of a message that is shown as it is already.
+// saysSame is what Telegram says about a message that is shown as it is already.
 const saysSame = "message is not modified"
 
 // refusals finds a refusal in the text of an error.

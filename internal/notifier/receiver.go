@@ -20,7 +20,7 @@ const (
 	firstBackoff = 5 * time.Second
 	maxBackoff   = 10 * time.Minute
 	jitter       = 0.2
-	// recheck is after how long a receiver is looked at again that is not configured right: a Secret has no watch.
+	// recheck is after how long a misconfigured receiver is checked again: a Secret has no watch.
 	recheck = time.Minute
 	// keptFor is how long a message is tried again.
 	keptFor = 24 * time.Hour
@@ -166,7 +166,7 @@ func (r *receiver) sameAddress(spec *v1alpha1.Notification) bool {
 }
 
 // next is the event that the receiver has to be notified of next. Without any event it has to be found out whether it is configured right.
-// Later is when a change of a message is tried again; zero is never.
+// Later is when a change of a message is tried again; zero means never.
 func (r *receiver) next(state *notify.State, now time.Time) (event *notify.Event, something bool, later time.Time) {
 	for _, kind := range v1alpha1.NotificationEvents {
 		p := r.pending[kind]
@@ -348,7 +348,7 @@ func (n *Notifier) show(problems map[string]model.NotificationProblem) {
 	}
 }
 
-// saysDefect is said of a policy whose look panics.
+// saysDefect is the message for a policy whose check panics.
 const saysDefect = "Nothing new is sent, because a defect of the manager prevents it from finding out what is due. Please report it with " +
 	"what the manager's log says."
 

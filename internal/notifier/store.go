@@ -34,8 +34,8 @@ const (
 	endTimeout = 2 * time.Second
 )
 
-// store is the ConfigMap that remembers what was sent. Only the manager that leads writes it, and only when something was sent. Of two that
-// believe to lead one fails to write, reads what the other one wrote, and writes again.
+// store is the ConfigMap that remembers what was sent. Only the manager that leads writes it, and only when something was sent. If two
+// managers believe that they lead, one fails to write, reads what the other one wrote, and writes again.
 type store struct {
 	live      client.Reader
 	namespace string
@@ -95,7 +95,7 @@ func (n *Notifier) load(ctx context.Context) time.Duration {
 	return time.Millisecond
 }
 
-// unread says of every policy with receivers that nothing is sent.
+// unread says for every policy with receivers that nothing is sent.
 func (n *Notifier) unread() map[string]model.NotificationProblem {
 	problems := map[string]model.NotificationProblem{}
 	for _, policy := range n.last.policies {

@@ -40,7 +40,7 @@ type transport struct {
 	guard           outbound.Guard
 }
 
-// insecure is the TLS configuration of who does not verify certificates, or else the usual one.
+// insecure is the TLS configuration of who does not verify certificates, otherwise the usual one.
 func insecure(skips bool) *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: skips}
 }
@@ -164,7 +164,7 @@ type refusal struct {
 	after time.Duration
 	// ofAll says that it is about every request to the service: Discord has limits for kinds of requests, and one for all of them.
 	ofAll bool
-	// word is one of those that are said; empty if there is none.
+	// word is one of the words that may be repeated; empty if there is none.
 	word string
 }
 

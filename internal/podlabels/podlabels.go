@@ -26,9 +26,9 @@ const (
 	cutAnnotations = "reboot-operator.io/annotations-cut"
 )
 
-// Copy gives a pod the labels of another one, and those annotations that a selector can match: all if they are few, else those that are
-// named and as many of the others as there is room for, the first by key. Then the pod is marked as one of which some are cut. A copy of a
-// copy is the same again.
+// Copy gives a pod the labels of another one, and those annotations that a selector can match: all if they are few, otherwise those that
+// are named and as many of the others as there is room for, the first by key. Then the pod is marked as cut. A copy of a copy is the same
+// again.
 func Copy(to, from *corev1.Pod, named sets.Set[string]) {
 	var cut bool
 	if to.Labels, cut = few(from.Labels, named); cut {
@@ -56,8 +56,8 @@ func Copy(to, from *corev1.Pod, named sets.Set[string]) {
 	}
 }
 
-// OnlyNamed is a copy of a pod without the annotations that are not named, but for the mark of mirror pods. It is marked as one of which
-// some are cut. A copy of a copy for the same names is the same again.
+// OnlyNamed is a copy of a pod without the annotations that are not named, but for the mark of mirror pods. It is marked as cut. A copy of
+// a copy for the same names is the same again.
 func OnlyNamed(pod *corev1.Pod, named sets.Set[string]) *corev1.Pod {
 	kept, cut := map[string]string{}, false
 	for key, value := range pod.Annotations {
@@ -76,7 +76,7 @@ func OnlyNamed(pod *corev1.Pod, named sets.Set[string]) *corev1.Pod {
 	return &copied
 }
 
-// AnnotationIsCut says that a pod may have had an annotation of which nothing is known anymore.
+// AnnotationIsCut says that a pod may have had an annotation that is no longer known.
 func AnnotationIsCut(pod *corev1.Pod, key string) bool {
 	named, cut := pod.Annotations[cutAnnotations]
 	_, kept := pod.Annotations[key]

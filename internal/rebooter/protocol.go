@@ -2,8 +2,8 @@
 // to do. The helper, which has the token and no power over the host, asks it over a Unix socket that only their pod has.
 //
 // One connection carries one request, and one answer to it; the answer to Watch is one line after another until the connection ends. Each
-// is a line of JSON. A request counts when its last byte, the line's end, has arrived: half a request is none. This package imports nothing
-// but the standard library, as it is linked into both programs.
+// is a line of JSON. A request counts when its last byte, the line's end, has arrived: half a request does not count. This package imports
+// nothing but the standard library, as it is linked into both programs.
 package rebooter
 
 import (
@@ -142,7 +142,7 @@ type Method struct {
 	Kind ObstacleKind `json:"kind,omitempty"`
 }
 
-// ObstacleKind is what sort of obstacle is in the way of a reboot. Empty is any other.
+// ObstacleKind is what sort of obstacle is in the way of a reboot. Empty means any other.
 type ObstacleKind string
 
 const (

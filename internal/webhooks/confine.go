@@ -58,8 +58,8 @@ func confine(asked removal) string {
 	return ""
 }
 
-// confineTo says why a helper may not remove a pod; empty if it may. onNode is the UID of the pod of that name on the helper's node, empty
-// if there is none. A pod never changes its node, so what holds of the UID holds until the pod is gone.
+// confineTo says why a helper may not remove a pod; empty if it may. onNode is the UID of the pod with that name on the helper's node,
+// empty if there is none. A pod never changes its node, so what holds of the UID holds until the pod is gone.
 func confineTo(asked removal, onNode types.UID) string {
 	switch {
 	case onNode == "":

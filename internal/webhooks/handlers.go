@@ -95,7 +95,7 @@ func target(raw []byte) (name string, uid types.UID, err error) {
 	return "", "", nil
 }
 
-// find returns the UID of the pod of that name on the helper's node; empty if there is none. The selectors do it on the server, so that
+// find returns the UID of the pod with that name on the helper's node; empty if there is none. The selectors do it on the server, so that
 // nothing is read of the pod but its metadata, and the right to list pods is enough.
 func (r *removals) find(ctx context.Context, asked removal) (types.UID, error) {
 	pods := metav1.PartialObjectMetadataList{}

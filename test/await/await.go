@@ -29,7 +29,7 @@ func Receive[T any](t testing.TB, what string, from <-chan T) T {
 	}
 }
 
-// Send hands the value to whoever receives it.
+// Send hands the value to anyone who receives it.
 func Send[T any](t testing.TB, what string, to chan<- T, value T) {
 	t.Helper()
 	limit := time.NewTimer(Limit)

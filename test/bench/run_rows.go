@@ -57,7 +57,7 @@ func runRows(ctx context.Context, rows []Row, results Results, progress *progres
 	return measured, errors.Join(failed...)
 }
 
-// progress says how far a run is.
+// progress reports the progress of a run.
 type progress struct {
 	out   io.Writer
 	began time.Time

@@ -277,7 +277,7 @@ func (r *run) label(host *testbed.Host, key, value string) {
 // foreignTaint is a taint that only these tests set.
 const foreignTaint = "chaos.example.com/dedicated"
 
-// taint adds a taint that is none of the operator's business.
+// taint adds a taint that is not the operator's.
 func (r *run) taint(trial *rig.Trial, host *testbed.Host) {
 	var node corev1.Node
 	if err := r.Client().Get(r.ctx, client.ObjectKey{Name: host.Name()}, &node); err != nil {

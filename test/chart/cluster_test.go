@@ -21,7 +21,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
 
-// Kinds that are there and are not those of the chart: they are said, and a cluster without any is refused policies.
+// Kinds that are there and are not those of the chart: the chart says so, and refuses policies in a cluster without any.
 func TestKindsOfAnotherVersionAreSaid(t *testing.T) {
 	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t}
 	without := values(t, "crds: {install: false}")
@@ -63,7 +63,7 @@ func (h *helm) notesOf(vals map[string]any) string {
 	return notesOf(rendered)
 }
 
-// A namespace that refuses the helper's pods is said before anything is installed.
+// The chart reports a namespace that refuses the helper's pods before anything is installed.
 func TestANamespaceThatEnforcesPodSecurityIsRefused(t *testing.T) {
 	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t}
 	ctx := context.WithoutCancel(t.Context())
@@ -146,7 +146,7 @@ func (h *helm) secretHas(want ...string) {
 	}
 }
 
-// Whoever installed config/ has Helm take it over, in place.
+// Helm can take over an installation of config/ in place.
 func TestHelmTakesOverWhatKustomizeInstalled(t *testing.T) {
 	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t}
 	h.check(h.Install(t.Context()))

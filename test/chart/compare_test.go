@@ -39,7 +39,7 @@ var ofOverlays = map[string][]string{
 	"overlays/privileged-command": {ofComponents["host-programs"], ofComponents["sentinel-command"], "helper: {rebootMethod: Command, rebootCommand: [/usr/bin/systemctl, reboot]}"},
 }
 
-// same are the values that make the chart render what the installation of this name is.
+// same are the values that make the chart render what the installation with this name is.
 func same(t *testing.T, name string) map[string]any {
 	t.Helper()
 	texts, known := ofOverlays[name]

@@ -101,7 +101,7 @@ func TestTheValuesOfEachHostDoWhatItsExampleDoes(t *testing.T) {
 	}
 }
 
-// What the page about reasons says of a file that a program of one's own makes can be written.
+// What the page about reasons says about a file that a program of one's own makes can be written.
 func TestOneSentinelIsAChoice(t *testing.T) {
 	const value = "helper.sentinels: [/run/reboot-required]"
 	page, err := os.ReadFile("../../docs/reasons.md")

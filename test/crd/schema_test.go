@@ -23,7 +23,7 @@ type number struct {
 	min, max int64
 	// fallback is what is stored where the field is not set; nil means nothing.
 	fallback any
-	// below is what a rule says of the number below the least one; the schema says it if this is empty.
+	// below is what a rule says about the number below the least one; the schema says it if this is empty.
 	below string
 	// also is what the field has an effect with.
 	also map[string]any
@@ -36,7 +36,7 @@ type choice struct {
 	// with is the field that belongs to a value, and what it says then; also is the field with which every value has an effect.
 	with map[string][2]string
 	also map[string]any
-	// rule is what a rule says of another value; the schema says it if this is empty.
+	// rule is what a rule says about another value; the schema says it if this is empty.
 	rule string
 }
 

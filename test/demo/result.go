@@ -156,7 +156,7 @@ func startedBefore(recording testbed.Recording, enforced time.Time) []string {
 	return names
 }
 
-// least is the least time that a rollout of the fleet can take under the policy, whoever schedules it.
+// least is the least time that a rollout of the fleet can take under the policy, no matter who schedules it.
 func (d *demo) least(r *result, recording testbed.Recording) time.Duration {
 	began := slices.DeleteFunc(slices.Clone(recording.Pods), func(pod testbed.PodRecord) bool { return pod.At.After(d.enforced) })
 	return bound.Of(ideal.Rollout(&r.policy, r.maxUnavailable, d.options.nodes(), d.fleet.apps, ideal.Initial(began), recording))

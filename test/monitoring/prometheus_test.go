@@ -137,7 +137,7 @@ func (p *prometheus) awaitTarget(ctx context.Context) {
 	})
 }
 
-// most is the largest sample that a query had at any time since the Prometheus began; NaN is none.
+// most is the largest sample that a query had at any time since the Prometheus began; NaN means none.
 func (p *prometheus) most(ctx context.Context, expr string) float64 {
 	p.t.Helper()
 	most := math.NaN()

@@ -92,7 +92,7 @@ func program(t *testing.T) {
 
 var built sync.Once
 
-// build makes of the programs and the chart in the folder what is pushed.
+// build turns the programs and the chart in the folder into what is pushed.
 func (p publisher) build(t *testing.T) {
 	t.Helper()
 	digests := must(t, nil, "bin/release", "image", "-name="+p.host+"/reboot-operator", "-version=v1.2.3", "-revision=x",

@@ -28,7 +28,7 @@ const (
 // Options say how large the cluster is, and what is measured.
 type Options struct {
 	Log logr.Logger
-	// Nodes and Pods are how many there are. Of each node so many NodeReboots Succeeded, and so many Failed.
+	// Nodes and Pods are how many there are. Each node has so many NodeReboots that Succeeded, and so many that Failed.
 	Nodes, Pods, Succeeded, Failed int
 	// Needs is how many nodes ask for a reboot at once.
 	Needs int

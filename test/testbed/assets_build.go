@@ -179,7 +179,7 @@ func (p *buildProgress) add() {
 	p.compiled++
 }
 
-// describe says how far the build is. Packages that were cached are not named by go build, so the total is an upper bound.
+// describe reports the progress of the build. Packages that were cached are not named by go build, so the total is an upper bound.
 func (p *buildProgress) describe(now time.Time) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -26,7 +26,7 @@ type leadership struct {
 	seen   time.Time
 }
 
-// followLease tells of every change of the holder.
+// followLease reports every change of the holder.
 func (s *story) followLease() <-chan leadership {
 	s.t.Helper()
 	events, err := s.cluster.kubernetes.CoordinationV1().Leases(s.cluster.namespace).Watch(s.ctx, metav1.ListOptions{

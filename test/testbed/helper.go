@@ -92,7 +92,7 @@ func (r *helperRunner) podGone(uid types.UID) {
 	}
 }
 
-// hostDown ends the helper with its host. The kubelet tells of the pod again after the boot.
+// hostDown ends the helper with its host. The kubelet reports the pod again after the boot.
 func (r *helperRunner) hostDown() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

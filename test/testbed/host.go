@@ -188,7 +188,7 @@ func (h *Host) SetObstacle(obstacle string) {
 }
 
 // SetGracefulShutdown chooses whether the kubelet ends every pod when the host goes down, as one with a shutdownGracePeriod does: their
-// phase is Failed, and whoever made them makes others.
+// phase is Failed, and anyone who made them makes others.
 func (h *Host) SetGracefulShutdown(graceful bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -28,7 +28,7 @@ func (c *Cluster) InstallWithManagers(ctx context.Context) error {
 	return c.install(ctx, true)
 }
 
-// RunManagers has the pods of a manager's Deployment run, whoever installs it.
+// RunManagers has the pods of a manager's Deployment run, no matter who installs it.
 func (c *Cluster) RunManagers(ctx context.Context) error {
 	if _, err := c.buildManager(ctx); err != nil {
 		return err
@@ -91,7 +91,7 @@ func (r *managerRunner) podGone(uid types.UID) {
 	}
 }
 
-// hostDown ends all managers with their host: at once, or as a kubelet does that shuts down gracefully. The kubelet tells of pods that run
+// hostDown ends all managers with their host: at once, or as a kubelet does that shuts down gracefully. The kubelet reports pods that run
 // again after the boot.
 func (r *managerRunner) hostDown(graceful bool) {
 	r.mu.Lock()

@@ -30,7 +30,7 @@ type process struct {
 	err     error // valid once exited is closed
 }
 
-// startProcess starts the binary; its log is a file of its name in dir.
+// startProcess starts the binary; its log is a file with its name in dir.
 func startProcess(dir, name, binary string, env []string, args ...string) (*process, error) {
 	p := &process{name: name, logPath: filepath.Join(dir, name+".log"), exited: make(chan struct{})}
 	output, err := os.OpenFile(p.logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)

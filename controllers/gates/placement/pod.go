@@ -103,7 +103,7 @@ func stateOf(pod *corev1.Pod) state {
 	return s
 }
 
-// labelsOf a pod: all, or the first by key, if whoever made it wrote very many.
+// labelsOf a pod: all, or the first by key, if there are very many.
 func labelsOf(all map[string]string) labelText {
 	keys := slices.Sorted(maps.Keys(all))
 	size := 0

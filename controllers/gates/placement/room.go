@@ -100,7 +100,7 @@ func (r *Room) leave(index int, evicts selectors.Pods) string {
 	r.findStarts(r.arrivals[index])
 	r.without = index
 	r.forgetCordons()
-	// The pods that it was to take go elsewhere, those that wait already in vain if need be.
+	// The pods that it should take go elsewhere; pods that already wait may find no room.
 	arrived := slices.Clone(r.arrivals[index])
 	for _, p := range arrived {
 		r.move(p, nil)

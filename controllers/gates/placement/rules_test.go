@@ -12,7 +12,7 @@ import (
 
 type objects = []runtime.Object
 
-// noRoom is what is said of pod web of node a.
+// noRoom is what is said about pod web of node a.
 func noRoom(reasons string) string {
 	return "Pod apps/web of node a would find no room: " + reasons + "."
 }

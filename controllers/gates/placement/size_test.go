@@ -128,7 +128,7 @@ func TestALargeClusterTakesFewBytesPerPod(t *testing.T) {
 	runtime.KeepAlive(c)
 }
 
-// Whoever may create pods writes nearly all of them.
+// Anyone who may create pods writes nearly all of them.
 func TestOnePodTakesABoundedNumberOfBytes(t *testing.T) {
 	const pods, most = 200, 16 << 10
 	before := heap()

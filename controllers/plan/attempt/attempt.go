@@ -18,7 +18,7 @@ import (
 type Input struct {
 	// Draft of the NodeReboot. Its status has the open attempt; for Begin, the last one.
 	Draft model.Draft
-	// Node is nil if there is none of the name.
+	// Node is nil if there is none with the name.
 	Node *model.Node
 	// Policy that granted the attempt; if it is gone, the policy that owns the node now, if any.
 	Policy *policies.Policy
@@ -91,8 +91,8 @@ type attempt struct {
 	elsewhere int
 }
 
-// Neighbors are the other attempts under way, as far as pods of the same workloads matter. Nobody can say which new pod takes the place of
-// which, so what counts is how many pods each attempt has displaced.
+// Neighbors are the other attempts under way, as far as pods of the same workloads matter. Nothing says which new pod replaces which, so
+// what counts is how many pods each attempt has displaced.
 type Neighbors interface {
 	// Account says that others have displaced at least so many pods of a workload, and wait until at least so many of it are ready.
 	Account(workload model.WorkloadKey, missing, ready int32) bool
@@ -148,8 +148,8 @@ func Advance(in *Input) Result {
 	return a.result()
 }
 
-// advance moves the attempt on. A boot ID other than the attempt began with ends the drain or reboot, whoever caused it: a host that lost
-// its power in the middle of a drain has rebooted, too.
+// advance moves the attempt on. A boot ID other than the attempt began with ends the drain or reboot, no matter who caused it: a host that
+// lost its power in the middle of a drain has rebooted, too.
 func (a *attempt) advance() {
 	a.noteNode()
 	switch current := a.Status.Attempt; {

@@ -336,7 +336,7 @@ func (a *attempt) heldForLong() []v1alpha1.HeldPod {
 	return a.Hold
 }
 
-// refusal has the API server's own answer, whoever refused.
+// refusal has the API server's own answer, no matter who refused.
 func (a *attempt) refusal(pod *v1alpha1.RefusedPod) string {
 	text := fmt.Sprintf("%s refuses the eviction of pod %s/%s", cmp.Or(pod.By, "The API server"), pod.Namespace, pod.Name)
 	if pod.Message == "" {

@@ -93,7 +93,7 @@ func containersOf(pods []model.Pod) []string {
 }
 
 // noteContainers adds what runs on the node now. It is only called when the host cannot have booted yet: of pods and nodes there are two
-// watches, and once the host was ordered to reboot, pods of the next boot may be seen before the Node that tells of it.
+// watches, and once the host was ordered to reboot, pods of the next boot may be seen before the Node that reports it.
 func (a *attempt) noteContainers() {
 	a.needPods = true
 	known := sets.New(a.Status.Attempt.Containers...)
@@ -122,7 +122,7 @@ func (a *attempt) noteInService(proved bool) {
 	}
 }
 
-// readyTransition is when the node became Ready, by the clock of whoever said so; nil if it is not known.
+// readyTransition is when the node became Ready, by the clock of its source; nil if it is not known.
 func (a *attempt) readyTransition() *metav1.Time {
 	ready := a.Node.Condition(string(corev1.NodeReady))
 	if ready == nil || ready.Transition.IsZero() {
@@ -203,7 +203,7 @@ const maxName = 253
 const maxWorkloads = 512
 
 // captureWorkloads remembers how ready the workloads of a node's pods are, to compare with after the reboot, and how many of their pods a
-// drain has to evict. Of DaemonSets and static pods only those count that are ready on the node.
+// drain has to evict. Only DaemonSets and static pods that are ready on the node count.
 func (a *attempt) captureWorkloads(pods []model.Pod) []v1alpha1.WorkloadRef {
 	seen := map[model.WorkloadKey]v1alpha1.WorkloadRef{}
 	for i := range pods {

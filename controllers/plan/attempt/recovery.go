@@ -170,7 +170,7 @@ func (a *attempt) objectProof() model.Verdict {
 	return first
 }
 
-// conditionProof waits until the condition for which the node was rebooted goes away. Whoever sets it may need a while after the boot.
+// conditionProof waits until the condition for which the node was rebooted goes away. Anyone who sets it may need a while after the boot.
 func (a *attempt) conditionProof() (wait model.Verdict, present bool) {
 	if a.Object.Spec.Trigger != v1alpha1.TriggerNodeCondition {
 		return model.Verdict{}, false

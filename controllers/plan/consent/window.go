@@ -25,8 +25,8 @@ func Window(moment *model.Moment, p *policies.Policy, d *model.Draft) model.Verd
 		p.Name(), p.Clock.At(closes), least/time.Second, p.OpensNext()).Ending(p.Window.Opens)
 }
 
-// Closing stops an attempt whose host is not ordered to reboot when the window closes, unless it may finish. A freeze stops that, too. What
-// delays and hooks have kept from being drained until too little of the window is left is not drained in vain.
+// Closing stops an attempt whose host is not ordered to reboot when the window closes, unless it may finish. A freeze stops that, too. A
+// node that delays and hooks have kept from being drained until too little of the window is left is not drained.
 func Closing(moment *model.Moment, p *policies.Policy, d *model.Draft) model.Verdict {
 	finishes := p.Spec.Schedule.AtClose == v1alpha1.TimeoutContinue
 	if attempt := d.Status.Attempt; !finishes && attempt.DrainOrderedTime == nil && attempt.DrainedTime == nil {

@@ -119,7 +119,7 @@ type NodeCondition struct {
 	Status corev1.ConditionStatus
 	// Since is when this manager first saw the status, by its own clock.
 	Since time.Time
-	// Transition is when the status last changed, by the clock of whoever set it. It is only ever compared to find out whether it changed.
+	// Transition is when the status last changed, by the clock of its writer. It is only ever compared to find out whether it changed.
 	Transition metav1.Time
 }
 

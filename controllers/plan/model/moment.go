@@ -10,7 +10,7 @@ import (
 type Moment struct {
 	// Now has the precision of the API's times, so that a time that is written reads back equal.
 	Now time.Time
-	// Wake is when to look again; zero is never.
+	// Wake is when to look again; zero means never.
 	Wake time.Time
 }
 

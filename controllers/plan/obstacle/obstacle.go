@@ -57,8 +57,8 @@ func Method(method v1alpha1.RebootMethod, report *v1alpha1.HelperReport) v1alpha
 	return method
 }
 
-// find the method that a policy means. A helper that could not find out which there are reports one of the name Installed, which stands for
-// each of them.
+// find the method that a policy means. A helper that could not find out which there are reports one with the name Installed, which stands
+// for each of them.
 func find(method v1alpha1.RebootMethod, methods []v1alpha1.MethodReport) *v1alpha1.MethodReport {
 	if first := &methods[0]; method == "" || method == v1alpha1.RebootInstalled || first.Name == v1alpha1.RebootInstalled {
 		return first

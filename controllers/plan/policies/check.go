@@ -60,7 +60,7 @@ func (p *Policy) readNodeSelector() {
 	}
 }
 
-// selectorProblem is what Kubernetes says of a selector, with the operators there are.
+// selectorProblem is what Kubernetes says about a selector, with the operators there are.
 func selectorProblem(err error) string {
 	message := strings.Join(strings.Fields(err.Error()), " ")
 	if strings.Contains(message, "is not a valid label selector operator") {

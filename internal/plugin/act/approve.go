@@ -70,7 +70,7 @@ func (o *options) consent(ctx context.Context, args []string, give bool) error {
 	c := &consenting{session: s, give: give, policies: map[string]*v1alpha1.RebootPolicy{}, listed: map[string]version{}}
 	qualifies := isOpen
 	if !s.named(args) {
-		// Of those that were not named, those are left alone that need no approval.
+		// NodeReboots that were not named and need no approval are left alone.
 		qualifies = func(r *v1alpha1.NodeReboot) bool {
 			policy := s.policyOf(ctx, r, c.policies)
 			return isOpen(r) && !deleting(r) && (policy == nil || policy.Spec.Approval != v1alpha1.Ignore) && give != counts(r)

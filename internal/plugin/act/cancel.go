@@ -37,7 +37,7 @@ A node that did not come back in time is given up, which frees its slot for anot
 	return cmd
 }
 
-// cancelAll cancels what was asked for. To give up a node frees its slot and may end a halt: whoever stops a rollout does not mean that.
+// cancelAll cancels what was asked for. To give up a node frees its slot and may end a halt: stopping a rollout does not mean that.
 func (s *session) cancelAll(ctx context.Context, args []string) error {
 	var left []string
 	qualifies := func(r *v1alpha1.NodeReboot) bool {

@@ -92,7 +92,7 @@ func (o *options) change(
 	return s.report(ctx, "No policies.")
 }
 
-// chosenPolicies are those that were asked for; of a name that no policy has there is an answer instead.
+// chosenPolicies are those that were asked for; for a name that no policy has there is an answer instead.
 func (s *session) chosenPolicies(ctx context.Context, args []string) ([]v1alpha1.RebootPolicy, error) {
 	if !s.named(args) {
 		selector, err := labels.Parse(s.selector)

@@ -83,7 +83,7 @@ func (s *session) askAll(ctx context.Context, args []string, what asking) error 
 	return nil
 }
 
-// nodes are those that were asked for; of a name that no node has there is an answer instead.
+// nodes are those that were asked for; for a name that no node has there is an answer instead.
 func (s *session) nodes(ctx context.Context, args []string) ([]corev1.Node, error) {
 	if !s.named(args) {
 		if err := s.knowPolicies(ctx); err != nil {
@@ -126,8 +126,8 @@ func (s *session) ask(ctx context.Context, node *corev1.Node, reboots []*v1alpha
 	return s.askOnce(ctx, node, what, "")
 }
 
-// askOnce creates a NodeReboot with an unused name; an existing NodeReboot of that name that has not ended is what was asked for, unless it
-// is to be replaced.
+// askOnce creates a NodeReboot with an unused name; an existing NodeReboot with that name that has not ended is what was asked for, unless
+// it is to be replaced.
 func (s *session) askOnce(ctx context.Context, node *corev1.Node, what asking, except string) *answer {
 	for taken := 0; ; taken++ {
 		r := request(node, taken, what, s.user)

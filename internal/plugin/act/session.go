@@ -89,7 +89,7 @@ func (s *session) whoAmI(ctx context.Context) {
 // replaced is a decision about an object that has the right name but is not the one that was asked for.
 func replaced() decision { return refuse("it was replaced in the meantime; look at it and try again") }
 
-// edit does what decide says of an object. If someone changes the object in the meantime, decide is asked again.
+// edit does what decide says about an object. If someone changes the object in the meantime, decide is asked again.
 func (s *session) edit(ctx context.Context, about string, object client.Object, decide func(client.Object) decision) *answer {
 	var d decision
 	fresh := true

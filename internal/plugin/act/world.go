@@ -80,7 +80,7 @@ func (s *session) look(ctx context.Context, patience time.Duration) *world {
 	return w
 }
 
-// expect makes an answer that goes on with what the manager says of a NodeReboot.
+// expect makes an answer that goes on with what the manager says about a NodeReboot.
 func (s *session) expect(a *answer, r *v1alpha1.NodeReboot) {
 	name, node, generation := r.Name, r.Spec.NodeName, r.Generation
 	a.await = func(w *world) bool { return w.looked(name, generation) != nil }
@@ -94,7 +94,7 @@ func (s *session) expect(a *answer, r *v1alpha1.NodeReboot) {
 
 // state says where a NodeReboot is, and until when.
 func (o *options) stateOf(r *v1alpha1.NodeReboot) []string {
-	// How to approve it is said by a command of the plugin.
+	// A command of the plugin says how to approve it.
 	message, _, _ := strings.Cut(r.Status.Message, " To approve it: kubectl patch")
 	lines := []string{fmt.Sprintf("%s: %s", r.Status.Reason, message)}
 	if r.Status.Phase == v1alpha1.PhasePending {

@@ -25,7 +25,7 @@ const (
 // applyAgain is what a person applies again when something is missing.
 const applyAgain = "kubectl apply --server-side -f install.yaml"
 
-// Judge says of each part of an installation how it is, and what to type. It is pure.
+// Judge says about each part of an installation how it is, and what to type. It is pure.
 func Judge(f *Facts) []Line {
 	lines := []Line{f.kubernetes()}
 	lines = append(lines, f.kinds()...)

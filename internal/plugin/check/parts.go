@@ -193,7 +193,7 @@ func (f *Facts) policies() []Line {
 	return lines
 }
 
-// troubles are the conditions of a policy that someone should look at. Of the same reason it is one.
+// troubles are the conditions of a policy that someone should look at. Nodes with the same reason share one line.
 func troubles(p *v1alpha1.RebootPolicy) []metav1.Condition {
 	var found []metav1.Condition
 	for i := range p.Status.Conditions {

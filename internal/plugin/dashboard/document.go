@@ -75,7 +75,7 @@ type Row struct {
 	Zone         string `json:"zone,omitempty"`
 	Policy       string `json:"policy,omitempty"`
 	ControlPlane bool   `json:"controlPlane,omitempty"`
-	// NoNode says that there is no Node of the name.
+	// NoNode says that there is no Node with the name.
 	NoNode bool `json:"noNode,omitempty"`
 	// State of its last NodeReboot: Idle without one, Waiting, Draining, Rebooting, Recovering, RolledBack, Failed, Proved, Cancelled or
 	// Unknown.

@@ -26,7 +26,7 @@ type guard struct {
 	exposed func(token string)
 
 	mu sync.Mutex
-	// token is in the address that is printed. Whoever has it may read. When it changes, revoked is closed.
+	// token is in the address that is printed. Anyone who has it may read. When it changes, revoked is closed.
 	token   string
 	revoked chan struct{}
 	// code is in the address that a browser is started with. Others may read that in the list of processes, so it works once, and not for

@@ -11,7 +11,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// clockNote is what is said of a bar whose recorded end is before its beginning.
+// clockNote is what is said about a bar whose recorded end is before its beginning.
 const clockNote = "Its recorded end is before its start: a clock was set back."
 
 // drawing is one NodeReboot as bars and marks.

@@ -41,7 +41,7 @@ type Row struct {
 	Node string `json:"node"`
 	// Policy of its last NodeReboot.
 	Policy string `json:"policy,omitempty"`
-	// Gone says that there is no Node of the name now.
+	// Gone says that there is no Node with the name now.
 	Gone bool `json:"gone,omitempty"`
 	// Bars are spans of time, by their beginning. Those of different NodeReboots may overlap: the later one in the list goes on top.
 	Bars []Bar `json:"bars"`

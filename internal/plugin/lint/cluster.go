@@ -27,7 +27,7 @@ type cluster struct {
 	budgets []policyv1.PodDisruptionBudget
 	// pods of budgets that allow nothing, by the namespace and name of the budget.
 	pods map[string][]corev1.Pod
-	// gates says of objects of gates what is wrong with them.
+	// gates says about objects of gates what is wrong with them.
 	gates func(ctx context.Context, gate *v1alpha1.ObjectGate) string
 }
 

@@ -118,7 +118,7 @@ func (w *writer) zone() string {
 	return name
 }
 
-// when writes a time: the time of day if that is today, else the date as well.
+// when writes a time: the time of day if that is today, otherwise the date as well.
 func (w *writer) when(t time.Time) string {
 	const far = 300 * 24 * time.Hour
 	local, now := t.In(w.app.Zone), w.now.In(w.app.Zone)

@@ -100,7 +100,7 @@ type document struct {
 	content []byte
 }
 
-// documents splits a file. One with comments alone is none.
+// documents splits a file. A document with only comments does not count.
 func documents(content []byte) []document {
 	var (
 		all     []document

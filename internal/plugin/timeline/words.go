@@ -144,7 +144,7 @@ func (p *page) notes() {
 	}
 }
 
-// paragraph writes a text beside a head, in as many lines as it needs.
+// paragraph writes a text next to a head, in as many lines as it needs.
 func (p *page) paragraph(head, text string) {
 	width := ansi.StringWidth(head)
 	for i, line := range wrap(plain(text), max(p.columns-width, 20)) {

@@ -104,7 +104,7 @@ func (v *Versions) ask(ctx context.Context, a *app.App) {
 	}
 }
 
-// askKind reads the CustomResourceDefinition. Whoever may not read it learns from the API server which versions it serves.
+// askKind reads the CustomResourceDefinition. A user who may not read it learns from the API server which versions it serves.
 func (v *Versions) askKind(ctx context.Context, c client.Client, kind schema.GroupVersionKind) {
 	definition := &unstructured.Unstructured{}
 	definition.SetAPIVersion("apiextensions.k8s.io/v1")

@@ -49,7 +49,7 @@ type Answer struct {
 
 // Reasons of nodes that no NodeReboot is about, or no longer.
 const (
-	// ReasonNoSuchObject: there is nothing of that name.
+	// ReasonNoSuchObject: there is nothing with that name.
 	ReasonNoSuchObject = "NoSuchObject"
 	// ReasonNoNeed: nothing asks for a reboot.
 	ReasonNoNeed = "NoNeed"

@@ -125,7 +125,7 @@ func begin(p *Period) time.Time {
 	return p.From.Time
 }
 
-// back is how far back the opening of the window is looked for that is open now.
+// back is how far back to look for the opening of the window that is open now.
 const back = 32 * 24 * time.Hour
 
 // windowsOf are the window that is open now and those that come, as if there were no freezes.

@@ -13,7 +13,7 @@ import (
 const (
 	// maxOutput is how much of each of a command's two outputs is kept, in bytes.
 	maxOutput = 64 << 10
-	// maxSummary is how much of the output is said to people, in bytes.
+	// maxSummary is how much of the output is shown to people, in bytes.
 	maxSummary = 512
 	// killDelay is how long a command that was killed may keep its output open.
 	killDelay = 2 * time.Second

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// packagesSuffix makes the name of the file beside a sentinel that lists the packages which ask for the reboot (Debian, Ubuntu).
+	// packagesSuffix makes the name of the file next to a sentinel that lists the packages which ask for the reboot (Debian, Ubuntu).
 	packagesSuffix = ".pkgs"
 	// maxPackagesFile is how many bytes of that file are read.
 	maxPackagesFile = 16 << 10

@@ -14,7 +14,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
-// hintTimeout is how long the kernel may take to tell of a change before the test gives up.
+// hintTimeout is how long the kernel may take to report a change before the test gives up.
 const hintTimeout = await.Limit
 
 // newFiles looks for files of this machine.

@@ -1,5 +1,5 @@
-// Package bound has the least time that a rollout can take, whoever schedules it: what is measured is divided by it. It is a function of
-// what the rollout consists of, and knows no cluster.
+// Package bound has the least time that a rollout can take, no matter who schedules it: what is measured is divided by it. It is a function
+// of what the rollout consists of, and knows no cluster.
 package bound
 
 import (
@@ -13,7 +13,7 @@ type Rollout struct {
 	Nodes []Node
 	// Slots is how many nodes may be under way at once; at least 1.
 	Slots int
-	// SlotsPerZone is how many nodes of one zone may be; 0 means no limit beside Slots.
+	// SlotsPerZone is how many nodes of one zone may be; 0 means no limit other than Slots.
 	SlotsPerZone int
 	// OneZoneAtATime has a zone finished before the next begins, and Soak is how long after it that may be.
 	OneZoneAtATime bool

@@ -108,7 +108,7 @@ func (l *lane) send(ctx context.Context, u Update) {
 // list reads all objects.
 func (l *lane) list(ctx context.Context) error {
 	list := l.empty()
-	// Only the list is bounded. Whoever reads the update may take longer.
+	// Only the list is bounded. The reader of the update may take longer.
 	bounded, cancel := context.WithTimeout(ctx, listTime)
 	defer cancel()
 	if err := l.cluster.List(bounded, list); err != nil {

@@ -210,7 +210,7 @@ func asking(e Entry) []Entry {
 	return []Entry{e}
 }
 
-// colorOf what a policy comes to.
+// colorOf is the color for the state of a policy.
 func colorOf(summary string) app.Color {
 	if summary == "Halted" || summary == "Invalid" {
 		return app.Bad

@@ -51,7 +51,7 @@ func PolicyOf(r *v1alpha1.NodeReboot) string {
 	return r.Status.PolicyName
 }
 
-// policyOf is what a policy says of itself.
+// policyOf is what a policy says about itself.
 func policyOf(p *v1alpha1.RebootPolicy, now time.Time) Policy {
 	s, rollout := &p.Status, &p.Spec.Rollout
 	block := Policy{
@@ -172,7 +172,7 @@ func lastOfNodes(reboots []*v1alpha1.NodeReboot) map[string]*v1alpha1.NodeReboot
 	return last
 }
 
-// rolloutSince is when the rollout began: the NodeReboots that are open, or else those that ended last, and all those before whose times
+// rolloutSince is when the rollout began: the NodeReboots that are open, otherwise those that ended last, and all those before whose times
 // overlap. It is zero if there are none.
 func rolloutSince(reboots []*v1alpha1.NodeReboot) time.Time {
 	var since time.Time

@@ -123,7 +123,7 @@ var turnReasons = func() map[string]bool {
 	return reasons
 }()
 
-// byTurn orders nodes that wait: by the forecast as far as it knows; then as the planner does by what a NodeReboot says of itself. Those
+// byTurn orders nodes that wait: by the forecast as far as it knows; then as the planner does by what a NodeReboot says about itself. Those
 // that only wait for their turn come before those that something of their own is in the way of.
 func byTurn(a, b *Node) int {
 	return cmp.Or(

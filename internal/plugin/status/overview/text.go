@@ -18,7 +18,7 @@ type Style struct {
 	Wide bool
 	// All shows what has ended.
 	All bool
-	// Next is how many waiting nodes of a policy are shown; zero is all.
+	// Next is how many waiting nodes of a policy are shown; zero means all.
 	Next int
 	// Paint colors a text.
 	Paint func(app.Color, string) string
@@ -204,7 +204,7 @@ func (p *Policy) limitsText() string {
 	return text
 }
 
-// Counts says how many nodes there are, and how far they are.
+// Counts says how many nodes there are, and their progress.
 func (p *Policy) Counts(clock Clock) string {
 	var parts []string
 	for _, part := range []struct {
