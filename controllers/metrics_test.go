@@ -483,7 +483,7 @@ reboot_operator_unreadable_objects{kind="RebootPolicy"} 1
 }
 
 func TestTheBuildInfoNamesVersionAndProtocol(t *testing.T) {
-	want := fmt.Sprintf(`# HELP reboot_operator_build_info 1; the labels say which version the manager is of.
+	want := fmt.Sprintf(`# HELP reboot_operator_build_info Always 1; the labels are the version of the manager.
 # TYPE reboot_operator_build_info gauge
 reboot_operator_build_info{goversion=%q,protocol="%d",version=%q} 1
 `, runtime.Version(), v1alpha1.ProtocolLevel, version.Get())

@@ -43,7 +43,7 @@ func TestAConditionIsTimedByWhenItsStatusWasSeenFirstWhateverTheClockOfItsHostSa
 		"another status with the same time":                 {[]look{{up, testNow}, {down, testNow}}, 1},
 		"twice another status between two looks":            {[]look{{up, yesterday}, {up, testNow}}, 1},
 		"the same after the host's clock was set back":      {[]look{{up, tomorrow}, {up, yesterday}, {up, yesterday}}, 1},
-		"back to the status of before, with a time of then": {[]look{{up, testNow}, {down, testNow}, {up, testNow}}, 2},
+		"back to the status from before, with a time of then": {[]look{{up, testNow}, {down, testNow}, {up, testNow}}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clock := clocktesting.NewFakePassiveClock(testNow)

@@ -78,7 +78,7 @@ var _ = Describe("Receivers of notifications", func() {
 			s.Notifications = []v1alpha1.Notification{toWebhook("missing"), toWebhook("well")}
 		})
 		Eventually(failing(ctx)).Should(And(HaveField("Reason", v1alpha1.ReasonNotificationInvalid),
-			HaveField("Message", "Receiver missing: there is no key missing in Secret operator/reboot-operator-notifications, or nothing in it.")))
+			HaveField("Message", "Receiver missing: there is no key missing in Secret operator/reboot-operator-notifications, or it is empty.")))
 		createNode(ctx, "n1")
 		helper := createHelper(ctx, "n1")
 		becameReady(ctx, helper, time.Now().Add(-time.Hour))

@@ -138,7 +138,7 @@ type PodGate struct {
 // PrometheusGate queries a Prometheus server.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.query) != has(self.alerts)",message="write either query or alerts: a gate asks for one thing; write 'alerts: {}' for every alert that fires"
-// +kubebuilder:validation:XValidation:rule="!has(self.auth) || !has(self.tls) || !has(self.tls.verification) || self.tls.verification != 'None'",message="credentials would go to whoever answers in the server's place: verify the server with tls.ca instead of 'verification: None', or leave auth out"
+// +kubebuilder:validation:XValidation:rule="!has(self.auth) || !has(self.tls) || !has(self.tls.verification) || self.tls.verification != 'None'",message="credentials would go to any server that answers in its place: verify the server with tls.ca instead of 'verification: None', or leave auth out"
 // +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.url.startsWith('https://')",message="tls is about the certificate of a server that speaks https: write a url that begins with https://, or remove tls",fieldPath=".tls"
 type PrometheusGate struct {
 	// name identifies the gate in messages.
@@ -229,7 +229,7 @@ type LabelMatcher struct {
 
 // AlertmanagerGate queries an Alertmanager for alerts that are neither silenced nor inhibited.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.auth) || !has(self.tls) || !has(self.tls.verification) || self.tls.verification != 'None'",message="credentials would go to whoever answers in the server's place: verify the server with tls.ca instead of 'verification: None', or leave auth out"
+// +kubebuilder:validation:XValidation:rule="!has(self.auth) || !has(self.tls) || !has(self.tls.verification) || self.tls.verification != 'None'",message="credentials would go to any server that answers in its place: verify the server with tls.ca instead of 'verification: None', or leave auth out"
 // +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.url.startsWith('https://')",message="tls is about the certificate of a server that speaks https: write a url that begins with https://, or remove tls",fieldPath=".tls"
 type AlertmanagerGate struct {
 	// name identifies the gate in messages.

@@ -3,7 +3,7 @@ package v1alpha1
 // AlertSilence silences alerts in an Alertmanager while a node of the policy is under way: from the grant of its slot until the reboot is
 // proved. It ends at once when the attempt fails or is rolled back, and expires if the operator dies.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.auth) || !has(self.tls) || !has(self.tls.verification) || self.tls.verification != 'None'",message="credentials would go to whoever answers in the server's place: verify the server with tls.ca instead of 'verification: None', or leave auth out"
+// +kubebuilder:validation:XValidation:rule="!has(self.auth) || !has(self.tls) || !has(self.tls.verification) || self.tls.verification != 'None'",message="credentials would go to any server that answers in its place: verify the server with tls.ca instead of 'verification: None', or leave auth out"
 // +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.url.startsWith('https://')",message="tls is about the certificate of a server that speaks https: write a url that begins with https://, or remove tls",fieldPath=".tls"
 type AlertSilence struct {
 	// name identifies the entry in messages and in the silences themselves.

@@ -183,7 +183,7 @@ func (a *Asker) run(ctx context.Context, gate asked, ask model.GateQuery, e *ent
 	e.stop()
 	e.done = nil
 	if a.entries[ask.GateKey] != e || next.answer == nil {
-		return // nobody asks any longer
+		return // nobody asks anymore
 	}
 	e.take(next)
 	if !e.awaited {

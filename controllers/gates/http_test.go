@@ -185,9 +185,9 @@ func TestBadAnswers(t *testing.T) {
 		want    string
 	}{
 		"an Alertmanager that answers no JSON": {model.GateAlertmanager,
-			func(w http.ResponseWriter, _ *http.Request) { answer(w, "<html>") }, "the answer is not that of an Alertmanager."},
+			func(w http.ResponseWriter, _ *http.Request) { answer(w, "<html>") }, "it does not answer as Alertmanager does."},
 		"an Alertmanager that answers nothing in JSON": {model.GateAlertmanager,
-			func(w http.ResponseWriter, _ *http.Request) { answer(w, "null") }, "the answer is not that of an Alertmanager."},
+			func(w http.ResponseWriter, _ *http.Request) { answer(w, "null") }, "it does not answer as Alertmanager does."},
 		"an Alertmanager without an end": {model.GateAlertmanager, endless(`[{"labels":{"a":"b"}}`, `,{"labels":{"a":"b"}}`), "the answer is too long: ask for less."},
 		"an Alertmanager that is ill":    {model.GateAlertmanager, ill, "it answers 503 Service Unavailable."},
 		"a Prometheus without an end": {
@@ -196,7 +196,7 @@ func TestBadAnswers(t *testing.T) {
 			"the answer is too long: ask for less.",
 		},
 		"a Prometheus that is ill":          {model.GatePrometheus, ill, "it answers 503 Service Unavailable."},
-		"a Prometheus that answers no JSON": {model.GatePrometheus, func(w http.ResponseWriter, _ *http.Request) { answer(w, "<html>") }, "the answer is not that of a Prometheus."},
+		"a Prometheus that answers no JSON": {model.GatePrometheus, func(w http.ResponseWriter, _ *http.Request) { answer(w, "<html>") }, "it does not answer as Prometheus does."},
 		"a Prometheus with half of its data": {model.GatePrometheus, func(w http.ResponseWriter, _ *http.Request) {
 			answer(w, `{"status":"success","warnings":["store is away"],"data":{"resultType":"vector","result":[]}}`)
 		}, "the answer has no row, and may be incomplete: it comes with a warning."},

@@ -72,7 +72,7 @@ func TestAPrometheusThatFailsIsExplainedInFixedSentences(t *testing.T) {
 		status int
 		want   string
 	}{
-		"a bad query":              {&prometheusv1.Error{Type: prometheusv1.ErrBadData, Msg: told}, 400, "it does not take the query"},
+		"a bad query":              {&prometheusv1.Error{Type: prometheusv1.ErrBadData, Msg: told}, 400, "it rejects the query"},
 		"a query that takes long":  {&prometheusv1.Error{Type: prometheusv1.ErrTimeout, Msg: told}, 503, "the query took too long"},
 		"one that was given up":    {&prometheusv1.Error{Type: prometheusv1.ErrCanceled, Msg: told}, 503, "the query took too long"},
 		"one that fails":           {&prometheusv1.Error{Type: prometheusv1.ErrExec, Msg: told}, 422, "it fails to execute the query"},

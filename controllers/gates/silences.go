@@ -143,7 +143,7 @@ func Unanswered(err error) error { return errors.Join(err, errUnanswered) }
 
 var errUnanswered = errors.New("there was no answer")
 
-// Readable is what may be said of an error, as a sentence.
+// Readable is what may be said about an error, as a sentence.
 func Readable(err error) string {
 	var readable *said
 	if errors.As(err, &readable) {

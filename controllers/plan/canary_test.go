@@ -90,7 +90,7 @@ func TestWhoIsACanary(t *testing.T) {
 		"nearly all of them":             {nodes: "a/z1 b/z1 c/z1", options: []policyOption{canaryPart("99%")}, want: []string{"a b", "c"}},
 		"as many as are wanted":          {nodes: "a/z1 b/z1 c/z1 d/z1", options: []policyOption{canaryOf(2, 0)}, want: []string{"a b", "c d"}},
 		"no more than the limits allow":  {nodes: "a/z1 b/z1 c/z1", options: []policyOption{canaryOf(2, 0), maxUnavailable("1")}, want: []string{"a", "b", "c"}},
-		"of the zone that has its turn":  {nodes: "a/z2 b/z1 c/z1", options: []policyOption{canaryOf(1, 0)}, want: []string{"b", "c", "a"}},
+		"of the it is the turn of zone that":  {nodes: "a/z2 b/z1 c/z1", options: []policyOption{canaryOf(1, 0)}, want: []string{"b", "c", "a"}},
 		"of the kind that goes first":    {nodes: "+a/z1 b/z1 c/z1", options: []policyOption{canaryOf(1, 0)}, want: []string{"b", "c", "a"}},
 		"a control-plane node if first":  {nodes: "+a/z1 b/z1 c/z1", options: []policyOption{canaryOf(1, 0), controlPlaneFirst()}, want: []string{"a", "b c"}},
 		"all if there are only as many":  {nodes: "a/z1 b/z1", options: []policyOption{canaryOf(2, 86400)}, want: []string{"a b"}},
@@ -168,7 +168,7 @@ func TestFailedCanaryHoldsTheOthers(t *testing.T) {
 	if got := s.waits(v1alpha1.ReasonCanaryFailed); got != "b c" || s.underWay() != "" {
 		t.Errorf("%q wait, under way %q", got, s.underWay())
 	}
-	want := "NodeReboot ra went first as a canary and failed (SentinelStillPresent). The others go on when it succeeds; " +
+	want := "NodeReboot ra went first as a canary and failed (SentinelStillPresent). The other nodes continue when it succeeds; " +
 		"delete it to let another node be the canary."
 	if got := s.reboot("rb").Status.Message; got != want {
 		t.Errorf("message %q, want %q", got, want)

@@ -64,8 +64,8 @@ func (p *planning) recordFacts(r *rebootView) {
 }
 
 // reopenIfRequiredAgain opens a NodeReboot again whose need was withdrawn and came back within the same boot: the helper makes no other one
-// for that boot. The same goes for one whose Node was found to be gone and is there: the helper's report says that it is the same boot of
-// the same host, which was registered again, or whose Node was seen late.
+// for that boot. The same is true for one whose Node was found to be gone and is there: the helper's report says that it is the same boot
+// of the same host, which was registered again, or whose Node was seen late.
 func (p *planning) reopenIfRequiredAgain(r *rebootView) {
 	if !r.complete() || !slices.Contains(reopenedReasons, r.Status.OutcomeReason) || r.deleted() || !p.requiredAgain(r) {
 		return

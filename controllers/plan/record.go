@@ -131,7 +131,7 @@ func isPast(obj *v1alpha1.NodeReboot, node *model.Node, lastSuccess time.Time) b
 		return false // its host may ask for a reboot again
 	}
 	if other, is := v1alpha1.SentinelRebootNode(obj.Name); is && other != node.Name {
-		return false // what is said of its name depends on other nodes
+		return false // what is said about its name depends on other nodes
 	}
 	if s.Outcome == v1alpha1.OutcomeFailed && mayMatter(obj, node, lastSuccess) {
 		return false

@@ -372,7 +372,7 @@ func TestOverlapNamesTheOtherPolicyAndANode(t *testing.T) {
 	s.settle()
 	for policy, other := range map[string]string{"p": "q", "q": "p"} {
 		want := "RebootPolicy " + other +
-			" selects some of the same nodes, for example b; the one of higher priority, else the older one, owns them."
+			" selects some of the same nodes, for example b; the policy with the higher priority, otherwise the older one, owns them."
 		conditions := s.policy(policy).Status.Conditions
 		if got := conditions[len(conditions)-1].Message; got != want {
 			t.Errorf("message of %s: %q, want %q", policy, got, want)

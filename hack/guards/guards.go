@@ -20,7 +20,7 @@ var guards = []guard{
 	{"nodes for etcd only", "quorum.go", `, "node-role.kubernetes.io/etcd"}`, `}`},
 	{"labels that an administrator named", "quorum.go", " || slices.ContainsFunc(named, has)", ""},
 	{"static pods are part of the proof", "attempt/proof.go", "case w.Kind == v1alpha1.WorkloadStaticPod:", "case w.Kind == \"\":"},
-	{"a status of before the boot proves nothing", "attempt/proof.go",
+	{"a status from before the boot proves nothing", "attempt/proof.go",
 		"stale := len(pod.Containers) == 0 || before.HasAny(pod.Containers...)", "stale := before.HasAny()"},
 	{"a rollback holds its slot until the pods are back", "attempt/end.go", "wait = a.workloadsBack()", "wait = model.Verdict{}"},
 	{"a rollback uncordons at once", "views.go", "n.open == nil || n.open.Status.Attempt.RolledBackTime != nil", "n.open == nil"},

@@ -307,7 +307,7 @@ func TestOfTwoRunsOfOnePodOneLeads(t *testing.T) {
 		until(t, "the first one gives up", RenewDeadline+pace, first.lost.Load)
 		time.Sleep(time.Hour)
 		if !second.leads.Load() || second.lost.Load() {
-			t.Error("the second one does not lead any longer")
+			t.Error("the second one does not lead anymore")
 		}
 		first.stop()
 		second.stop()

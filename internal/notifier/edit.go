@@ -275,7 +275,7 @@ func call(ctx context.Context, method, to, authorization string, body, answer an
 	}
 	response, err := (&http.Client{}).Do(request)
 	if err != nil {
-		return err //nolint:wrapcheck // what is said of it is chosen by what it is
+		return err //nolint:wrapcheck // what is said about it is chosen by what it is
 	}
 	defer response.Body.Close() //nolint:errcheck // nothing more of it is used
 	if answer == nil {

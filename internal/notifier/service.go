@@ -237,5 +237,5 @@ func (s *service) hand(m message) (err error) {
 	if errors.Is(err, pushbullet.ErrResponseBodyMismatch) || errors.Is(err, pushbullet.ErrResponseTitleMismatch) {
 		return nil // it has taken the note, and shows it in its own way
 	}
-	return err //nolint:wrapcheck // what is said of it is chosen by what it is
+	return err //nolint:wrapcheck // what is said about it is chosen by what it is
 }

@@ -68,7 +68,7 @@ func bounded(dialer *net.Dialer) func(ctx context.Context, network, address stri
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dialer.DialContext(ctx, network, address)
 		if err != nil {
-			return nil, err //nolint:wrapcheck // what is said of it is chosen by what it is
+			return nil, err //nolint:wrapcheck // what is said about it is chosen by what it is
 		}
 		limited := &boundedConn{Conn: conn, until: clock.RealClock{}.Now().Add(sendTimeout)}
 		if err := limited.SetDeadline(limited.until); err != nil {
@@ -122,7 +122,7 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	response, err := next.RoundTrip(request)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // what is said of it is chosen by what it is
+		return nil, err //nolint:wrapcheck // what is said about it is chosen by what it is
 	}
 	switch code := response.StatusCode; {
 	case code >= 400:

@@ -17,7 +17,7 @@ import (
 
 const (
 	// maxCount and maxBytes are how many labels are kept of any pod, and how many bytes of keys and values, besides those that are named. The
-	// same goes for annotations.
+	// same is true for annotations.
 	maxCount = 64
 	maxBytes = 8 << 10
 	// cutLabels and cutAnnotations mark a pod of which some were cut, and have the keys that were named. They are never written to the API

@@ -140,7 +140,7 @@ func TestWatchesThatEndedMakeRoomForOthers(t *testing.T) {
 		open = append(open, connection)
 	}
 	client := newClient(socket)
-	if err := client.Watch(soon(t), func(Facts) {}); err == nil || !strings.Contains(err.Error(), "connections watch already") {
+	if err := client.Watch(soon(t), func(Facts) {}); err == nil || !strings.Contains(err.Error(), "connections are already watching") {
 		t.Errorf("one more: error %v", err)
 	}
 	if err := client.Ping(soon(t)); err != nil {

@@ -65,7 +65,7 @@ func TestAGateIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		eitherOr   = "write either query or alerts: a gate asks for one thing; write 'alerts: {}' for every alert that fires"
 		badURL     = "url begins with http:// or https:// and ends before any query, such as http://"
 		oneAuth    = "write either bearerToken or basic: a request carries one of them"
-		unverified = "credentials would go to whoever answers in the server's place: verify the server with tls.ca instead of " +
+		unverified = "credentials would go to any server that answers in its place: verify the server with tls.ca instead of " +
 			"'verification: None', or leave auth out"
 		allOrNone = "write an expression that is true for every object in the state that you require, such as object.status.health == 'Green', " +
 			"or 'expect: None' if there must be no such object"

@@ -106,8 +106,8 @@ func TestARebootPolicyIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"a trigger in full":          {spec: triggers(`{type: NTPProblem, status: "False", minSeconds: 0}`)},
 		"a trigger without a type":   {triggers(`{minSeconds: 5}`), []string{"type: Required value"}},
 		"a trigger twice":            {triggers(`{type: A}, {type: A}`), []string{"nodeConditions[1]", "Duplicate value"}},
-		"readiness as a trigger":     {triggers(`{type: Ready, status: "False"}`), []string{"a node is not rebooted for a condition that a reboot itself changes"}},
-		"our condition as a trigger": {triggers(`{type: Drained}`), []string{"name one that tells of a problem, such as KernelDeadlock"}},
+		"readiness as a trigger":     {triggers(`{type: Ready, status: "False"}`), []string{"a reboot itself changes this condition, so it cannot ask for one"}},
+		"our condition as a trigger": {triggers(`{type: Drained}`), []string{"name a condition that reports a problem, such as KernelDeadlock"}},
 		"Unknown as a trigger":       {triggers(`{type: A, status: Unknown}`), []string{`supported values: "False", "True"`}},
 		"a trigger of too long":      {triggers(`{type: A, minSeconds: 86401}`), []string{"must be a number of seconds from "}},
 

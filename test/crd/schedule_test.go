@@ -39,7 +39,7 @@ func TestAScheduleIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		writeName   = "write a name of the IANA time zone database, such as Europe/Berlin or UTC"
 		oneOf       = "exactly one of the fields in [weekly monthly daily cron] must be set"
 		overlaps    = "durationSeconds is longer than the time until the window opens again: write a shorter one"
-		tooShort    = "a window is not longer than minRemainingSeconds (600 if you do not write it), so nothing could ever start in it"
+		tooShort    = "a window is not longer than minRemainingSeconds (600 by default), so no node could ever start in it"
 		timeOfDay   = `start is a time of day from "00:00" to "23:59", such as "22:00" or "03:30"`
 		weekday     = "write a day of the week as Mon, Tue, Wed, Thu, Fri, Sat or Sun"
 		forward     = "a range of cron runs forward: write FRI,SAT,SUN,MON instead of FRI-MON"

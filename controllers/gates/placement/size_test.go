@@ -97,7 +97,7 @@ func largeVolume(name string, node int) *corev1.PersistentVolume {
 }
 
 func heap() uint64 {
-	for range 5 { // Texts that nothing holds any longer go in several steps.
+	for range 5 { // Texts that nothing holds anymore go in several steps.
 		runtime.GC()
 	}
 	var m runtime.MemStats

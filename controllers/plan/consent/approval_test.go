@@ -56,7 +56,7 @@ func TestAPersonHasToApprove(t *testing.T) {
 		"nobody has to, and it expired":         {policy: policy(), draft: draft(given("bob")), expired: noon},
 		"nobody has to, and it was the creator": {policy: policy(), draft: draft(asked("bob"), given("bob"))},
 		"someone did":                           {policy: policy(required), draft: draft(fromHost, given("bob"))},
-		"nobody did":                            {policy: policy(required), draft: draft(fromHost), want: waits, says: []string{"RebootPolicy p requires an approval. To give it: " + give}},
+		"nobody did":                            {policy: policy(required), draft: draft(fromHost), want: waits, says: []string{"RebootPolicy p requires an approval. To approve it: " + give}},
 		"someone did not":                       {policy: policy(required), draft: draft(fromHost, notGiven), want: waits, says: []string{give}},
 		"who did is not recorded":               {policy: policy(required), draft: draft(fromHost, given("")), want: waits, says: []string{"not recorded who", take}},
 		"nobody did, whatever would be expired": {policy: policy(required), draft: draft(fromHost, notGiven), expired: noon, want: waits, says: []string{give}},

@@ -147,7 +147,7 @@ type Pod struct {
 	Ready                 bool
 	// Priority of the pod: of two, the one with the higher priority matters more.
 	Priority int32
-	// Containers are short IDs of the containers that run. No container outlives a boot, so they tell a status of before it from a new one.
+	// Containers are short IDs of the containers that run. No container outlives a boot, so they tell a status from before it from a new one.
 	Containers []string
 }
 

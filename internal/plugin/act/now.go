@@ -36,7 +36,7 @@ func nowCommand(a *app.App) *cobra.Command {
 		Long: `Ask for reboots of nodes, by creating a NodeReboot for each. They wait for their turn like all others.
 
 A node that has a NodeReboot that has not ended gets no other one. --immediate goes before others, and waits for no window and no freeze;
-it respects every limit, and drains.`,
+it still respects every limit, and drains.`,
 		Example: `  kubectl reboots now worker-1 --reason "firmware of the network card"
   kubectl reboots now -l pool=blue --reason CVE-2026-1234 --immediate`,
 		ValidArgsFunction: a.Complete(app.NodeKind),

@@ -20,8 +20,8 @@ func retryCommand(a *app.App) *cobra.Command {
 Their NodeReboots are deleted. Those of a host that still asks are created again by its helper, those of a node condition by the manager,
 and those of a person by this command. That also ends a halt that they cause. Fix the cause first.
 
-Without names, what a person asked for and was given up is left alone, and of those that have not ended only those that wait for a back-off
-are tried again. What was Immediate is asked for again with normal urgency, unless you write --immediate.`,
+Without names, a reboot that a person asked for and that was given up is left alone, and a reboot that has not ended is tried again only if
+it waits for a back-off. Immediate reboots are asked for again with normal urgency, unless you write --immediate.`,
 		Example: `  kubectl reboots retry worker-1
   kubectl reboots retry --policy workers`,
 		ValidArgsFunction: a.Complete(app.NodeKind, app.RebootKind),

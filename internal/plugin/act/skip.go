@@ -16,9 +16,9 @@ import (
 func skipCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "skip NODE... [--reason TEXT]", Short: "Skip nodes: they are not rebooted until unskip",
-		Long: `Leave nodes out, by the label reboot-operator.io/skip: they are neither tainted nor rebooted, and hold up no other node.
+		Long: `Skip nodes, with the label reboot-operator.io/skip: they are neither tainted nor rebooted, and hold up no other node.
 
-A reason is the value of the label if it can be one, and else the annotation reboot-operator.io/skip-reason. It takes the right to patch
+A reason is the value of the label if possible, otherwise the annotation reboot-operator.io/skip-reason. This requires the right to patch
 nodes.`,
 		Example: `  kubectl reboots skip worker-1 --reason "disk is replaced on Friday"
   kubectl reboots skip -l pool=blue`,
@@ -39,7 +39,7 @@ nodes.`,
 func unskipCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "unskip NODE...", Short: "End the skipping of nodes",
-		Long: `End the skipping of nodes: the label reboot-operator.io/skip is removed, and their NodeReboots go on where they were in the
+		Long: `End the skipping of nodes: the label reboot-operator.io/skip is removed, and their NodeReboots continue where they were in the
 queue.`,
 		Example:           `  kubectl reboots unskip worker-1`,
 		ValidArgsFunction: a.Complete(app.NodeKind),

@@ -129,7 +129,7 @@ func TestWhatAnInstallationLacksIsSaidWithWhatToType(t *testing.T) {
 		"a taint": {func(f *Facts) {
 			f.Installed.HelperPods = nil
 			f.Fleet.Nodes[0].Spec.Taints = []corev1.Taint{{Key: "gpu", Effect: corev1.TaintEffectNoSchedule}}
-		}, "nodes", Fail, "node a has no helper: there is none, because the DaemonSet does not tolerate the taint gpu:NoSchedule",
+		}, "nodes", Fail, "node a has no helper: there is no helper pod, because the DaemonSet does not tolerate the taint gpu:NoSchedule",
 			"edit daemonset helper"},
 		"no detector": {func(f *Facts) {
 			f.Fleet.Nodes[0].Status.NodeInfo.OSImage = "Fedora Linux 41"

@@ -18,7 +18,7 @@ import (
 const about = `Serve a page that shows live what happens to nodes, what is expected, and why.
 
 The page is served on this machine only, and reads with your permissions. It changes nothing. The address that is printed has a token in it:
-whoever has it may see what you see, so do not pass it on. Press Ctrl+C to end.
+anyone who has it can see what you see, so do not share it. Press Ctrl+C to end.
 
 Exit codes:
   0  it ran until you ended it

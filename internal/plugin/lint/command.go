@@ -17,7 +17,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 )
 
-const about = `Find what is wrong with RebootPolicies and NodeReboots before they are applied.
+const about = `Find mistakes in RebootPolicies and NodeReboots before you apply them.
 
 The schema with its rules, unknown fields, cron, time zones, selectors, expressions of gates, and windows that are too short are checked
 without a cluster. With a cluster, policies are also compared with its nodes, its other policies and its PodDisruptionBudgets.

@@ -390,7 +390,7 @@ func TestAFileThatIsNoSnapshotIsReportedWithTheLine(t *testing.T) {
 		"no kind":        {"apiVersion: v1\n", "f.yaml: line 1: an object has no apiVersion or no kind"},
 		"no name":        {"apiVersion: v1\nkind: Node\n", "f.yaml: line 1: an object of kind Node has no name"},
 		"an object twice": {
-			"kind: List\napiVersion: v1\nitems:\n" + node + node, "f.yaml: line 5: Node a is here twice; the first one is in line 4",
+			"kind: List\napiVersion: v1\nitems:\n" + node + node, "f.yaml: line 5: Node a appears twice; the first one is in line 4",
 		},
 		"a wrong type": {
 			"kind: List\napiVersion: v1\nitems:\n" + strings.Replace(node, "}}", "},\"spec\":7}", 1), "f.yaml: line 4: Node a cannot be read: ",

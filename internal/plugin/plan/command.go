@@ -22,7 +22,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/policyfile"
 )
 
-const about = `Look ahead: when each node has its turn, when the rollout ends, and what is in the way.
+const about = `Look ahead: when each node reboots, when the rollout ends, and what is in the way.
 
 The forecast runs the planner of the manager itself ahead of time, over a model of the cluster. How long things take comes from the
 NodeReboots that are finished.

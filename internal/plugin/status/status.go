@@ -16,9 +16,9 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/status/overview"
 )
 
-const about = `Show how RebootPolicies and their nodes stand: what is under way, what waits for what, and until when.
+const about = `Show the status of RebootPolicies and their nodes: what is under way, what waits for what, and until when.
 
-NodeReboots that have finished are hidden; --all shows them. Times are in your time zone. What is not known stays blank.
+NodeReboots that have finished are hidden; --all shows them. Times are in your time zone. Unknown values stay blank.
 With --watch it is a live view on a terminal, and a line for every change elsewhere.`
 
 const examples = `  # All policies

@@ -25,10 +25,10 @@ import (
 const (
 	about = `Show what happened to nodes: as bars on a time axis, by zone.
 
-Without a name it shows all nodes. A name is that of a node, of a RebootPolicy, or of a NodeReboot. For a single node each of its
+Without a name it shows all nodes. A name is the name of a node, a RebootPolicy or a NodeReboot. For a single node each of its
 NodeReboots has a line, and what happened follows in sentences, with the Events that can be read.
 
-Everything that is shown was recorded. Of a NodeReboot with several attempts only the last one is recorded in full.`
+Everything that is shown was recorded. If a NodeReboot has several attempts, only the last one is recorded in full.`
 
 	examples = `  # the last 24 hours
   kubectl reboots timeline

@@ -62,9 +62,9 @@ type Kind struct {
 func Command(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "version", Short: "Print the versions of the plugin, the manager and the kinds", Args: cobra.NoArgs,
-		Long: `Print the version of the plugin, and those of the manager and of the kinds in the cluster.
+		Long: `Print the versions of the plugin, the manager and the kinds in the cluster.
 
-What may not be read, or does not answer, is said and is no error. --client asks no cluster.`,
+It is not an error if something may not be read, or does not answer; the output says so. --client contacts no cluster.`,
 	}
 	format := app.NewFormat(cmd, app.FormatJSON, app.FormatYAML)
 	only := cmd.Flags().Bool("client", false, "Only the version of the plugin; do not contact a cluster")

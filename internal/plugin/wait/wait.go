@@ -24,12 +24,12 @@ import (
 const about = `Wait until reboots of nodes or policies are proved, or until nothing is under way.
 
   --for=proved  Every NodeReboot of the node or policy that has not ended succeeds. A policy whose nodes need no reboot is proved at once;
-                a node is if its last NodeReboot led to the boot that it runs, and else the answer is no.
+                a node is proved if its last NodeReboot led to the boot that it runs; otherwise the answer is no.
   --for=idle    No attempt is under way: nothing is drained, reboots or recovers. NodeReboots may wait, as those of a paused policy do.
 
 Exit codes:
   0  it is so
-  1  the time was over, or the cluster could not be read
+  1  the time is over, or the cluster could not be read
   3  it will not be so: a reboot failed or was cancelled, or the policy is halted`
 
 // errTime is the cause that ends a context after --timeout.

@@ -159,14 +159,14 @@ func TestANodeWithoutANodeRebootIsExplained(t *testing.T) {
 				other.Spec.Priority = 10
 				f.Policies = append(f.Policies, other)
 			},
-			reason: ReasonNoNeed, says: []string{"RebootPolicy first (priority 10), which goes before blue (priority 0)"},
+			reason: ReasonNoNeed, says: []string{"RebootPolicy first (priority 10), which takes precedence over blue (priority 0)"},
 		},
 		"it was proved lately": {
 			change: func(f *Facts) {
 				f.Reboots = append(f.Reboots, finished(v1alpha1.OutcomeSucceeded, v1alpha1.PhaseSucceeded, v1alpha1.ReasonProved))
 			},
 			reason: v1alpha1.ReasonProved,
-			says: []string{"2026-03-02 12:00 CET (60m ago)", "Boot boot-2 took the place of boot boot-1, and kernel 6.1.1 that of 6.1.0",
+			says: []string{"2026-03-02 12:00 CET (60m ago)", "Boot boot-2 replaced boot boot-1, and kernel 6.1.1 replaced kernel 6.1.0",
 				"no sentinel since"},
 			types: "kubectl reboots timeline worker-7",
 		},

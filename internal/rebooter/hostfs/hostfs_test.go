@@ -72,7 +72,7 @@ func TestRunIsFoundThoughOnlyItIsMounted(t *testing.T) {
 func TestWhatCannotBeFollowedIsAnError(t *testing.T) {
 	root := newRoot(t, map[string]string{"loop": "loop", "nowhere": "/missing/file"}, "directory/file")
 	for path, want := range map[string]string{
-		"relative":        "no absolute path",
+		"relative":        "not an absolute path",
 		"/loop":           "too many symbolic links",
 		"/nowhere":        "no such file",
 		"/directory":      "not a regular file",

@@ -237,7 +237,7 @@ func TestWhatIsNoBusIsNamed(t *testing.T) {
 		"unix:path=" + directory:         "there is no system bus: " + directory + " is not a socket",
 		"unix:path=" + directory + "/no": "there is no system bus: " + directory + "/no does not exist",
 		"tcp:host=example.com,port=1": `DBUS_SYSTEM_BUS_ADDRESS is "tcp:host=example.com,port=1": ` +
-			`want one such as unix:path=/run/dbus/system_bus_socket`,
+			`write an address such as unix:path=/run/dbus/system_bus_socket`,
 	} {
 		t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
 		if got := facts(t, Options{HostRoot: systemdHost(t)}).Methods[0].Obstacle; got != want {

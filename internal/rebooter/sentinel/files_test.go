@@ -79,7 +79,7 @@ func TestFilesHasThreeStates(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
-			want: rebooter.SentinelUnknown, message: "cannot look for DIR/required: it is a symbolic link to nowhere, or came just now",
+			want: rebooter.SentinelUnknown, message: "cannot look for DIR/required: it is a symbolic link to nowhere, or has only just appeared",
 		},
 		"the parent is missing": {
 			paths: []string{"missing/required"},
