@@ -184,7 +184,7 @@ func (w *maintenanceWatcher) sync(ctx context.Context, name string) error {
 	if kind == nil || kind.known {
 		return nil
 	}
-	// That its definition is there does not mean that the API server serves it already.
+	// Even if its definition exists, the API server may not serve it yet.
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(kind.gvk)
 	if err := w.live.List(ctx, list, client.Limit(1)); err != nil {

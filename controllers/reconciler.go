@@ -115,8 +115,8 @@ func (r *reconciler) handsOver(ctx context.Context, p *plan.Plan, node string) b
 }
 
 const (
-	// maxRounds bounds how often one pass makes a plan because the last one asked for more. Each start may ask once more for room. What the
-	// bound leaves, the next pass continues with at once.
+	// maxRounds bounds how often one pass makes a plan because the last one asked for more. Each start may ask once more for room. The next
+	// pass continues at once with what the bound leaves.
 	maxRounds = 20
 	// maxUnread is how often one pass continues to read pods although some cannot be read: it may have waited long for them each time.
 	maxUnread = 2

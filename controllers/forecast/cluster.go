@@ -233,7 +233,7 @@ func (c *cluster) says(r *v1alpha1.NodeReboot) saying {
 	return sayingOf(&r.Status)
 }
 
-// explains: the status of a NodeReboot that waits says something else, and has no other facts. What points to the same is the same.
+// explains: the status of a NodeReboot that waits says something else, and has no other facts. Equal pointers mean equal objects.
 func explains(before, after *v1alpha1.NodeRebootStatus) bool {
 	if model.OpenAttempt(before) || model.OpenAttempt(after) || before.RequiredSince == nil || before.CompletionTime != nil {
 		return false

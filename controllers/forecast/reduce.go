@@ -174,7 +174,7 @@ func (f *fleet) zoneNumber(policy *v1alpha1.RebootPolicy, limit *intstr.IntOrStr
 	return ptr.To(intstr.FromInt(max(0, least)))
 }
 
-// number is a percentage of a total as a number, rounded down as the planner does it. What is no percentage stays.
+// number is a percentage of a total as a number, rounded down as the planner does it. A value that is not a percentage stays.
 func number(value *intstr.IntOrString, total, least int) *intstr.IntOrString {
 	if value == nil || value.Type != intstr.String {
 		return value

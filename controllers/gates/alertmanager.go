@@ -185,7 +185,7 @@ func newHider(s *wireSilence) *hider {
 	return &hider{ours: s.CreatedBy == silence.Creator, known: known, key: key, matchers: s.matchers()}
 }
 
-// excusedBy are the attempts that the alert is about, of those whose silences hide it. What a person hides, too, is in no node's way.
+// excusedBy are the attempts that the alert is about, of those whose silences hide it. An alert that a person also hides blocks no node.
 func (a *alert) excusedBy(hiders map[string]*hider) (attempts []model.AttemptID, byPerson bool) {
 	for _, id := range a.Status.SilencedBy {
 		switch h := hiders[id]; {

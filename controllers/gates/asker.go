@@ -211,7 +211,7 @@ func (e *entry) take(next entry) {
 	last, answer := e.answer, next.answer
 	switch {
 	case answer.Failure == "" && len(answer.Nodes) > 0 && last != nil && next.at.Before(e.at.Add(restAfter(e.took))):
-		// It is about nodes further down the line. What is known of the others is good until it would have been without.
+		// It is about nodes further down the line. What is known of the others stays valid for as long as it would have been otherwise.
 		for node, lack := range last.Nodes {
 			if _, newer := answer.Nodes[node]; !newer {
 				answer.Nodes[node] = lack

@@ -17,7 +17,7 @@ const objectVariable = "object"
 // interruptEvery is how many steps of a loop an expression may take before it is looked whether its time is over.
 const interruptEvery = 100
 
-// expression is a condition for an object. What it may cost is limited as for expressions in the API server, where they come from.
+// expression is a condition for an object. Its cost is limited like that of expressions in the API server.
 type expression struct {
 	program cel.Program
 }

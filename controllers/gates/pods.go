@@ -176,7 +176,7 @@ func (g podGate) answer(a *Asker) (answer model.GateAnswer, known bool) {
 	for _, source := range sources {
 		pods, known := a.pods[source].pods()
 		failure, since := a.pods[source].failing()
-		// What is known from before the failure is good for as long as any other answer.
+		// Answers from before the failure are valid for as long as any other answer.
 		old := !a.options.Clock.Now().Before(since.Add(Interval))
 		switch {
 		case failure != "" && (!known || old):

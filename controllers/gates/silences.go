@@ -302,7 +302,7 @@ func (am *alertmanagerAPI) checkNegative(ctx context.Context, id string) error {
 	if err == nil && slices.ContainsFunc(s.Matchers, negative) {
 		return nil
 	}
-	// Whatever keeps it from being read, it may hide anything. The time for that is not the time that is over.
+	// For whatever reason it cannot be read, it may hide anything. The time for that is not the time that is over.
 	ending, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer stop()
 	if endError := am.expire(ending, id); err == nil {

@@ -188,7 +188,7 @@ func (r *run) evaluate(dot any, n *parse.PipeNode) (any, error) {
 	return last[0], nil
 }
 
-// command evaluates one command. What the command before it in the pipeline returned is its last argument.
+// command evaluates one command. Its last argument is the result of the previous command in the pipeline.
 func (r *run) command(dot any, n *parse.CommandNode, last []any) (any, error) {
 	if function, is := n.Args[0].(*parse.IdentifierNode); is {
 		return r.call(dot, function.Ident, n.Args[1:], last)

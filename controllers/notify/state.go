@@ -8,7 +8,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// maxKeys bounds what is remembered of one event and receiver. Who was notified of so many need not be notified of one more.
+// maxKeys bounds what is remembered of one event and receiver. A receiver that was notified of that many does not have to be notified of
+// one more.
 const maxKeys = 64
 
 // State is what is remembered of a policy's notifications. Its JSON is stored; the zero value means that nothing was sent.
@@ -134,7 +135,7 @@ func (s *State) Delivered(receiver string, e *Event, now time.Time) {
 		record.overflow(e.Event)
 	}
 	record.Keys[e.Event] = keys[:min(len(keys), maxKeys)]
-	// Whatever was so a moment ago was in the message.
+	// Everything that applied a moment ago was in the message.
 	record.Last[e.Event] = now.UTC().Truncate(time.Second)
 }
 

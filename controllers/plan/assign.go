@@ -122,7 +122,7 @@ func (policy *policyView) overlap(other *policyView, node *nodeView) {
 	}
 }
 
-// resolveNumbers makes numbers of what may be percentages. What is neither is 0, and makes the policy invalid; see policies.Check.
+// resolveNumbers makes numbers of what may be percentages. Any other value counts as 0, and makes the policy invalid; see policies.Check.
 func (policy *policyView) resolveNumbers() {
 	rollout, failure := &policy.Spec.Rollout, &policy.Spec.Failure
 	policy.maxUnavailable, _ = scaled(rollout.MaxUnavailable, policy.units)
@@ -133,7 +133,7 @@ func (policy *policyView) resolveNumbers() {
 	}
 }
 
-// zoneLimit is maxUnavailablePerZone in units of a zone; there may be none. What cannot be resolved lets nothing go.
+// zoneLimit is maxUnavailablePerZone in units of a zone; there may be none. A value that cannot be resolved lets nothing start.
 func (policy *policyView) zoneLimit(zone string) (limit int, limited bool) {
 	value := policy.Spec.Rollout.Zones.MaxUnavailablePerZone
 	if value == nil {

@@ -157,7 +157,7 @@ func (p *planning) countStart(r *rebootView) {
 	}
 }
 
-// fits says whether so many more may be down besides the count that are. What is down already makes no difference to the count.
+// fits says whether so many more may be down besides the count that are. A node that is already down makes no difference to the count.
 func (l *limits) fits(more, count, limit int) bool {
 	return count+len(l.unseen)+more <= limit
 }

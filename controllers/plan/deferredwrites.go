@@ -11,8 +11,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// Each write goes to every watch of its object. Facts, orders, warnings and what a person changed are written at once. What only explains
-// where things stand waits for a moment in which more of it may come together. A plan remembers nothing, so it says since when something
+// Each write goes to every watch of its object. Facts, orders, warnings and what a person changed are written at once. Writes that only
+// explain the state wait for a moment, in which more of them may accumulate. A plan remembers nothing, so it says since when something
 // waits, and the next snapshot repeats it.
 const (
 	// firstStatusDelay is how long the first status of a NodeReboot waits for the first report of the helper that made it.

@@ -30,7 +30,7 @@ func TestRefusedEvictionsAreTriedAgainWhenTheirBudgetAllowsThem(t *testing.T) {
 		"something else refuses":            {budget: &Workload{DisruptionsAllowed: 9}, change: by("admission webhook \"web\"")},
 		"a budget of another name refuses":  {budget: &Workload{}, change: by("PodDisruptionBudget other"), want: []string{"web-1", "web-2", "web-3", "web-4"}},
 		"the report is about another order": {budget: &Workload{DisruptionsAllowed: 9}, change: func(r *v1alpha1.HelperReport) { r.Sequence++ }},
-		"nothing is refused anymore":     {budget: &Workload{DisruptionsAllowed: 9}, change: func(r *v1alpha1.HelperReport) { r.Drain.Refused = nil }},
+		"nothing is refused anymore":        {budget: &Workload{DisruptionsAllowed: 9}, change: func(r *v1alpha1.HelperReport) { r.Drain.Refused = nil }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := attemptIn(t, stageDraining)

@@ -196,8 +196,8 @@ func (s *markSet) set(key, value string) { s.changes[key] = &value }
 
 func (s *markSet) remove(key string) { s.changes[key] = nil }
 
-// apply sets what is wanted and was not set yet. What was set is only changed when something else is wanted now, and no one else changed
-// it.
+// apply sets what is wanted and was not set yet. A mark that was set is only changed if the policy now requires another value, and no one
+// else changed it.
 func (s *markSet) apply(wanted map[string]wantedMark) {
 	s.record = maps.Clone(s.record)
 	for key, want := range wanted {

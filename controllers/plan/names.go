@@ -51,8 +51,8 @@ func (p *planning) noteNames() {
 	}
 }
 
-// noteName reports that the NodeReboot has a name which the helper of another node uses. That helper takes another one as long as there is
-// one. One that is called like its own node is nothing to warn of.
+// noteName reports that the NodeReboot has a name which the helper of another node uses. That helper uses another name as long as one is
+// free. One that is called like its own node is nothing to warn of.
 func (p *planning) noteName(r *rebootView) {
 	node, ok := v1alpha1.SentinelRebootNode(r.Object.Name)
 	if !ok || p.node(node) == nil || node == r.Object.Spec.NodeName || r.Object.Name == r.Object.Spec.NodeName {

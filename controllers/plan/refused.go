@@ -11,8 +11,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// What the API server refuses, because admission, validation or a limit of size does not let it pass, is not tried again for a time. It
-// holds up what must not be without it, and nothing else.
+// A write that the API server refuses because of admission, validation or a size limit is not tried again for a while. It holds up what
+// must not be without it, and nothing else.
 
 // noteRefusals finds out which nodes the refusals are about.
 func (p *planning) noteRefusals() {

@@ -9,7 +9,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// tellSilences says which silences fail, since when and why; nothing if none does. What hides alerts comes before what lets them through.
+// tellSilences says which silences fail, since when and why; nothing if none does. Failures that hide alerts come before failures that let
+// alerts through.
 func tellSilences(clock model.Clock, failures []model.SilenceFailure) (reason, message string) {
 	var ending, finding, making []string
 	for _, f := range slices.SortedFunc(slices.Values(failures), model.CompareSilenceFailures) {

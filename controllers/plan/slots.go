@@ -225,7 +225,8 @@ func (r *rebootView) ended(attempt int32) bool {
 const slotsKey = "slots"
 
 // desiredSlots is what the slots object should hold: the grants that still count, and the new ones. It is only written when a grant is
-// made, or when it holds something that ended. What ended counts no longer, so its entry goes with the next grant, if that comes soon.
+// made, or when it holds something that ended. An attempt that has ended no longer counts, so its entry is removed with the next grant, if
+// that comes soon.
 func (p *planning) desiredSlots() (map[string]Slot, bool) {
 	desired := maps.Clone(p.slots)
 	for _, r := range p.reboots {

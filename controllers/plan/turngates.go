@@ -191,7 +191,7 @@ func policyGates(p *round, r *rebootView) model.Verdict {
 	return own.othersGated
 }
 
-// askPolicyGates puts all questions at once. What is known to be in the way counts before what is not known yet.
+// askPolicyGates puts all questions at once. Known obstacles count before unknown ones.
 func (p *round) askPolicyGates(policy *policyView) model.Verdict {
 	var first, pending model.Verdict
 	for _, gate := range policy.Gates() {

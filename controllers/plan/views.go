@@ -292,8 +292,8 @@ func (n *nodeView) noteBack(r *rebootView) {
 	}
 }
 
-// underWay: the node may be going down, is down, or recovers. What has ended in this very plan is under way until that is written, also if
-// someone has taken its slot out of the slots object.
+// underWay: the node may be going down, is down, or recovers. An attempt that has ended in this plan counts as under way until that is
+// written, even if someone has removed its slot from the slots object.
 func (n *nodeView) underWay() bool { return n.open != nil || n.held != nil || n.slotHeld || n.endsNow }
 
 // holder is the NodeReboot that has, or may have, an attempt on the node under way.

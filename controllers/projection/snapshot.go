@@ -19,7 +19,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// Objects are all that a snapshot is made of, in any order. What the functions named Strip leave of them is enough.
+// Objects are all that a snapshot is made of, in any order. What the functions named Strip keep of them is enough.
 type Objects struct {
 	Policies     []*v1alpha1.RebootPolicy
 	Reboots      []*v1alpha1.NodeReboot

@@ -50,8 +50,8 @@ type failing struct {
 	key    Key
 }
 
-// Failed notes that a task was tried in vain, and what is said about that: others go first. What was to be made may exist nevertheless.
-// Answered says that there was an answer; without one, the server is left alone for a while.
+// Failed notes that a task was tried in vain, and what is said about that: others go first. The silence may exist nevertheless. Answered
+// says that there was an answer; without one, the server is left alone for a while.
 func (l *Ledger) Failed(t Task, now time.Time, text string, answered bool) {
 	key := t.Silence.Key
 	if t.Action == Keep {

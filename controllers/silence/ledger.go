@@ -55,7 +55,7 @@ type Ledger struct {
 	found bool
 	// ended are those that were ended before they were found.
 	ended map[Key]bool
-	// failing are the tasks that were tried in vain since they last succeeded. That of Find has no key.
+	// failing are the tasks that were tried in vain since they last succeeded. The task of Find has no key.
 	failing map[Key]*failing
 	// silent are the requests in a row that had no answer.
 	silent streak

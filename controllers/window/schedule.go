@@ -44,8 +44,8 @@ type Problem struct {
 	Message string
 }
 
-// New understands a schedule. If it has problems there is no schedule, and all of them are returned in the order of its fields. What the
-// API server refuses is not said again where it does no harm.
+// New understands a schedule. If it has problems there is no schedule, and all of them are returned in the order of its fields. Harmless
+// values that the API server refuses are not reported again.
 func New(spec *v1alpha1.ScheduleSpec) (*Schedule, []Problem) {
 	var problems []Problem
 	// Local is the zone of whatever machine the manager runs on.

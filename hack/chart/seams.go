@@ -179,7 +179,7 @@ var leases = seams{when: createRBAC, each: "$namespace := $.Values.manager.maint
 
 const (
 	podLabels = "{{- with include \"reboot-operator.podLabels\" (list $ %s) }}\n{{- . | nindent INDENT }}\n{{- end }}"
-	// What a pod needs besides to be pulled and found.
+	// What else a pod needs to be pulled and found.
 	podAnnotations = "{{- with include \"reboot-operator.podAnnotations\" (list $ %s \"%s\") }}\n" +
 		"annotations: {{- . | nindent INDENT+2 }}\n{{- end }}"
 	pullSecrets = "{{- with $.Values.image.pullSecrets }}\n" +

@@ -153,7 +153,7 @@ func (l *Lock) Describe() string { return l.lease.Describe() }
 // RecordEvent implements resourcelock.Interface. The lease says who leads.
 func (l *Lock) RecordEvent(string) {}
 
-// Get implements resourcelock.Interface. That of a standby waits until the lease is free, or until it is time to look again.
+// Get implements resourcelock.Interface. For a standby it waits until the lease is free, or until it is time to look again.
 func (l *Lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	l.first.Do(func() { close(l.asked) })
 	l.watching.Do(func() { go l.follow(ctx) })

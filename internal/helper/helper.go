@@ -4,8 +4,8 @@
 // The protocol lives in the NodeReboots of the node. The manager writes status.order; the helper writes status.report, which is also the
 // helper's only memory: it records an order to reboot there before it acts on it, on the very version of the object in which it saw the
 // order. So a helper that is restarted at any moment neither forgets nor repeats such an order. To drain twice does no harm: an order to
-// drain is not recorded, and the helper asks the API server whether it is in force before it begins. So a helper that lags behind does
-// not act on an order that was withdrawn. Of two helpers that are alive on one node, one does nothing; see instance.go.
+// drain is not recorded, and the helper asks the API server whether it is in force before it begins. So a helper that lags behind does not
+// act on an order that was withdrawn. If two helpers are alive on one node, one of them does nothing; see instance.go.
 package helper
 
 import (

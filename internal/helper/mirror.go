@@ -17,7 +17,7 @@ import (
 )
 
 // watchTimeout is for how long at least the API server is asked to serve a watch, and up to twice as long: as long as it does unless asked.
-// That of client-go is a sixth of it, which makes thousands of idle nodes open many watches.
+// The timeout of client-go is a sixth of it, which makes thousands of idle nodes open many watches.
 const watchTimeout = 30 * time.Minute
 
 // object is a pointer to an API type.

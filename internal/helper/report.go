@@ -55,7 +55,7 @@ func (f facts) report(reboot *v1alpha1.NodeReboot, v verdict) v1alpha1.HelperRep
 	return report
 }
 
-// reportJob reports the progress of a job. That a drain has begun is said when there is more to say.
+// reportJob reports the progress of a job. It reports the beginning of a drain when there is more to report.
 func reportJob(report *v1alpha1.HelperReport, order *v1alpha1.RebootOrder, job job) {
 	if order.Sequence != report.Sequence {
 		if job.silent() {

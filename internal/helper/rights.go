@@ -60,8 +60,8 @@ func rightToList(err error) rightTo {
 	return rightUnknown
 }
 
-// rightToEvict judges the answer to the eviction of the helper's own pod. Who is refused for a reason that is this pod's alone, such as a
-// PodDisruptionBudget or another admission webhook, has the right.
+// rightToEvict judges the answer to the eviction of the helper's own pod. A helper that is refused only because of this pod, for example by
+// a PodDisruptionBudget or another admission webhook, has the right.
 func rightToEvict(err error) rightTo {
 	if err == nil {
 		return rightGranted

@@ -284,7 +284,7 @@ func (n *Notifier) look(ctx context.Context, now time.Time) time.Time {
 		if current[uid] {
 			continue
 		}
-		// Who is being notified now is not to be notified a second time because its policy has notifications again in the meantime.
+		// A receiver that is being notified now must not be notified a second time because its policy has notifications again in the meantime.
 		if policy.gone = true; !policy.busy() {
 			delete(n.policies, uid)
 		}

@@ -102,7 +102,7 @@ func (s *Server) watch(ctx context.Context, connection net.Conn) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
-		// Who watches sends nothing else: this ends when the connection does.
+		// A watching client sends nothing else: this ends when the connection does.
 		_, _ = io.Copy(io.Discard, connection)
 		cancel()
 	}()

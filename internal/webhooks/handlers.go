@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// removals answers whether a helper may evict or delete a pod. What it is not asked about by a helper, it allows.
+// removals answers whether a helper may evict or delete a pod. It allows everything that is not requested by a helper.
 type removals struct {
 	// live reads from the API server itself: a copy may still have a pod that is gone.
 	live client.Reader

@@ -94,7 +94,7 @@ func stateOf(pod *corev1.Pod) state {
 	if len(pod.Spec.SchedulingGates) > 0 {
 		s |= gated
 	}
-	// If the pod is evicted, its controller makes another one. That of a pod which terminates is there already.
+	// If the pod is evicted, its controller makes another one. The replacement of a terminating pod already exists.
 	owner := metav1.GetControllerOfNoCopy(pod)
 	_, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]
 	if owner != nil && owner.Kind != "DaemonSet" && owner.Kind != "Node" && !mirror && pod.DeletionTimestamp == nil {

@@ -59,8 +59,8 @@ func (a *attempt) rollBack(v model.Verdict) {
 	a.endWithoutReboot(v.Reason, v.Message)
 }
 
-// endWithoutReboot ends an attempt whose host did not reboot. What it evicted is away just as after a reboot, so the slot is held until
-// that is back; the node itself is uncordoned at once.
+// endWithoutReboot ends an attempt whose host did not reboot. Evicted pods are missing just as after a reboot, so the slot is held until
+// they are back; the node itself is uncordoned at once.
 func (a *attempt) endWithoutReboot(reason, message string) {
 	a.Edit().Order = nil
 	a.EditAttempt(func(at *v1alpha1.Attempt) {

@@ -39,7 +39,7 @@ var continueGates = []gate{
 	func(a *attempt) model.Verdict { return a.Halt },
 	func(a *attempt) model.Verdict { return protocol.Known(a.Node.Name, a.Policy.Object, a.Report(a.Node)) },
 	func(a *attempt) model.Verdict { return consent.Closing(&a.Moment, a.Policy, &a.Draft) },
-	// What becomes of an attempt when the window closes, and the approval expires, is up to the schedule.
+	// The schedule decides what happens to an attempt when the window closes, and the approval expires.
 	func(a *attempt) model.Verdict { return consent.Approval(a.Policy, &a.Draft, time.Time{}) },
 	// Nothing was evicted yet, so the slot is of more use to others.
 	func(a *attempt) model.Verdict {

@@ -35,7 +35,7 @@ func (a *attempt) nodeProof() model.Verdict {
 const staleLimit = 5 * time.Minute
 
 // podProof looks at the pods that stayed on the node. For some seconds after a boot their statuses are those of before, with the containers
-// of before: no container outlives a boot. That compares no clocks, and needs no NotReady to have been seen.
+// of before: no container outlives a boot. This compares no clocks, and works even if NotReady was never seen.
 func (a *attempt) podProof() model.Verdict {
 	before := sets.New(a.Status.Attempt.Containers...)
 	here, ready := map[model.WorkloadKey]bool{}, map[model.WorkloadKey]bool{}

@@ -42,8 +42,8 @@ func Approval(p *policies.Policy, d *model.Draft, expired time.Time) model.Verdi
 		spec.ApprovedBy, p.Name(), patch(d, `"approval":"Given","approvedBy":null`))
 }
 
-// maybeSelfApproved says that the policy refuses the approval, because who gave it may have asked for the reboot. What helpers and the
-// manager ask for was asked for by no person.
+// maybeSelfApproved says that the policy refuses the approval, because who gave it may have asked for the reboot. No person asked for the
+// reboots that helpers and the manager request.
 func maybeSelfApproved(p *policies.Policy, d *model.Draft) bool {
 	spec := &d.Object.Spec
 	return refusesSelf(p, d) && (spec.RequestedBy == "" || spec.RequestedBy == spec.ApprovedBy)

@@ -8,7 +8,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
 )
 
-// Window lets nodes start while a window is open and long enough, and there is no freeze. What is Immediate waits for neither.
+// Window lets nodes start while a window is open and long enough, and there is no freeze. An Immediate reboot waits for neither.
 func Window(moment *model.Moment, p *policies.Policy, d *model.Draft) model.Verdict {
 	if d.Immediate() {
 		return model.Verdict{}

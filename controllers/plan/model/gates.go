@@ -65,7 +65,7 @@ type GateAnswer struct {
 	Nodes map[string]string
 	// Excused is in the way as well, unless one of the attempts is under way that it is about.
 	Excused []Excused
-	// Stale says that the answer is too old to start on. What it has in the way is, until there is a newer one.
+	// Stale says that the answer is too old to start on. Its obstacles count until there is a newer answer.
 	Stale bool
 	// Failure is why the gate could not be asked, and Since when that has been so.
 	Failure string

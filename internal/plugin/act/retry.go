@@ -51,8 +51,8 @@ type retrying struct {
 	immediate bool
 }
 
-// takes says whether a NodeReboot is tried again. What a person asked for stays in the history when it failed, and whether anyone still
-// needs it is not known: who does names it.
+// takes says whether a NodeReboot is tried again. A reboot that a person asked for stays in the history when it failed, and it is not known
+// whether anyone still needs it: name it to try it again.
 func (how retrying) takes(r *v1alpha1.NodeReboot, all []*v1alpha1.NodeReboot) bool {
 	switch {
 	case !failed(r, all):

@@ -279,8 +279,8 @@ func (s *session) tellBesides() {
 	}
 }
 
-// printf writes a line to the terminal; what others wrote in it is harmless there. Whether that is there anymore changes nothing: what was
-// done, was done.
+// printf writes a line to the terminal; what others wrote in it is harmless there. It does not matter whether the terminal still exists:
+// what was done was done.
 func (*session) printf(w io.Writer, format string, args ...any) {
 	_, _ = fmt.Fprintln(w, cells.Line(strings.TrimSuffix(fmt.Sprintf(format, args...), "\n")))
 }

@@ -71,7 +71,7 @@ func (s *session) look(ctx context.Context, patience time.Duration) *world {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	read := map[client.ObjectList]bool{}
-	// What could not be found out is not said: what was done, was done.
+	// Failures to find out are not reported: what was done was done.
 	_ = app.Follow(ctx, s.client, func(change app.Change) bool {
 		w.see(change)
 		read[change.List] = true

@@ -102,7 +102,7 @@ func filesOf(name string, recursive bool) ([]string, error) {
 	return files, err
 }
 
-// parse a file into objects. What cannot be parsed is found.
+// parse a file into objects. It reports what cannot be parsed.
 func parse(file string, content []byte) (documents []document, found []Finding) {
 	if len(content) > maxFile {
 		return nil, []Finding{{File: file, Line: 1, Severity: Error, Message: fmt.Sprintf("the file is larger than %d MiB: lint policies only",

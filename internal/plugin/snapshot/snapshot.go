@@ -80,7 +80,7 @@ func summary(cluster *objects.Cluster, file string) string {
 	return fmt.Sprintf("%s to %s.\nSee what comes next: kubectl reboots plan --from %s", saved, file, file)
 }
 
-// save writes a file as a whole or not at all. What is no regular file, such as a pipe, is written to.
+// save writes a file as a whole or not at all. It writes into anything that is not a regular file, such as a pipe.
 func save(cluster *objects.Cluster, file string) (err error) {
 	if info, statErr := os.Stat(file); statErr == nil && !info.Mode().IsRegular() {
 		target, err := os.OpenFile(file, os.O_WRONLY, 0)

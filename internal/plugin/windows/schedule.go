@@ -21,7 +21,7 @@ type Schedule struct {
 	State v1alpha1.WindowState `json:"state,omitempty"`
 	// Freeze is the current freeze.
 	Freeze string `json:"freeze,omitempty"`
-	// Opens and Closes are the next times at which it does, after every window and freeze. What is missing does not come, or is not in sight.
+	// Opens and Closes are the next times at which it does, after every window and freeze. A missing time does not come, or is not in sight.
 	Opens  *metav1.Time `json:"opens,omitempty"`
 	Closes *metav1.Time `json:"closes,omitempty"`
 	// AlwaysOpen says that there are no windows: it is open outside freezes.
@@ -85,7 +85,7 @@ func Of(p *v1alpha1.RebootPolicy, now time.Time, next int) *Schedule {
 	if !s.AlwaysOpen {
 		bare := *spec
 		bare.Freezes = nil
-		// What was understood with freezes is understood without.
+		// A schedule that is valid with freezes is valid without them.
 		if unfrozen, none := window.New(&bare); len(none) == 0 {
 			s.Periods = windowsOf(unfrozen, now, next)
 		}

@@ -126,7 +126,7 @@ func (c *command) fromFile() ([]v1alpha1.RebootPolicy, error) {
 			policies[i] = *found[i].Object
 			continue
 		}
-		// What does not pass the schema is unreadable here, and said like that.
+		// A policy that does not match the schema counts as unreadable here.
 		policies[i].Name = found[i].Name
 		for _, problem := range found[i].Problems {
 			policies[i].Unreadable = append(policies[i].Unreadable, decode.Problem{Path: problem.Path, Description: problem.Message})

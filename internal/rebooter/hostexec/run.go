@@ -70,7 +70,8 @@ func (r Runner) Run(ctx context.Context, argv []string) (Result, error) {
 	if err := r.within(command.Start); err != nil {
 		return Result{}, err
 	}
-	// What the command left running may hold its output open, which is an error here; how the command itself ended is not changed by it.
+	// Processes that the command left running may hold its output open, which is an error here; it does not change how the command itself
+	// ended.
 	err := command.Wait()
 	state := command.ProcessState
 	if state == nil {

@@ -121,7 +121,7 @@ func (d Detector) running() (release, time.Time, error) {
 	return "", time.Time{}, fmt.Errorf("/proc/stat has no btime")
 }
 
-// installed lists the kernels of a flavor that have their modules and their image. What removed kernels leave behind has no image.
+// installed lists the kernels of a flavor that have their modules and their image. Leftovers of removed kernels have no image.
 func (d Detector) installed(flavor string) ([]installed, error) {
 	names, err := d.releases()
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 )
 
-// command runs a program that the rebooter was installed with. Which path the reboot takes is up to it, and is not known.
+// command runs a program that the rebooter was installed with. The command decides which path the reboot takes, so it is not known.
 type command struct {
 	machine *Machine
 	argv    []string

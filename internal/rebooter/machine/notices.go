@@ -104,7 +104,7 @@ type scheduled struct {
 	When uint64
 }
 
-// notices say what else would reboot this host. What cannot be asked is not claimed.
+// notices say what else would reboot this host. Nothing is claimed about units that cannot be queried.
 func notices(ctx context.Context, bus *dbus.Conn, host hostfs.Root) []string {
 	var found []string
 	var value dbus.Variant

@@ -1,6 +1,6 @@
 // Package program finds out which programs a command runs, before it runs: through programs such as env and timeout, through shells, and
 // through scripts. A command whose program is missing fails, and a wrapper can make an answer of that: "! needs-restarting -r" succeeds
-// where there is no needs-restarting. What runs nothing must not mean that a host needs a reboot.
+// where there is no needs-restarting. A command that runs nothing must not mean that a host needs a reboot.
 package program
 
 import (

@@ -190,7 +190,7 @@ func (f *Frame) policyLine(p *overview.Policy, selected bool) string {
 	}
 	width := max(min(f.Width/4, 30), 8)
 	line := mark + name + "  " + f.progress(p, width) + "  "
-	// What is as usual needs no word.
+	// The usual values are not shown.
 	if state != "" && state != string(v1alpha1.ModeEnforce) {
 		line += f.paint(color, state) + "  "
 	}

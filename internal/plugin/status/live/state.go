@@ -94,7 +94,7 @@ func (s *State) Apply(u *feed.Update, now time.Time) []Entry {
 	return slices.DeleteFunc(entries, func(e Entry) bool { return !s.about(e.Policy) })
 }
 
-// about says whether anyone asked for a policy. What is about none is for all.
+// about says whether anyone asked for a policy. An entry about no policy is for all.
 func (s *State) about(policy string) bool {
 	return len(s.only) == 0 || policy == "" || slices.Contains(s.only, policy)
 }

@@ -35,7 +35,7 @@ func Of(policies []*v1alpha1.RebootPolicy, reboots []*v1alpha1.NodeReboot, outlo
 	for _, name := range slices.Sorted(maps.Keys(byPolicy)) {
 		block := Policy{Name: name, Missing: true}
 		block.addReboots(byPolicy[name], outlook, nil)
-		// What has ended without its policy is of no interest.
+		// NodeReboots that ended without their policy are ignored.
 		if block.UnderWay+block.Waiting > 0 {
 			o.Policies = append(o.Policies, block)
 		}

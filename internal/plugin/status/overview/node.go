@@ -86,7 +86,8 @@ func (n *Node) addPods(s *v1alpha1.NodeRebootStatus) {
 	n.Stuck = s.Report.Drain.Activity == v1alpha1.DrainStuck
 }
 
-// aboutThisAttempt says that the report is about the order that is there. That of an earlier attempt stays until the helper writes again.
+// aboutThisAttempt says that the report is about the order that is there. The report of an earlier attempt stays until the helper writes
+// again.
 func aboutThisAttempt(s *v1alpha1.NodeRebootStatus) bool {
 	return s.Order == nil || s.Report.Sequence >= s.Order.Sequence
 }
