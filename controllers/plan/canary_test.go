@@ -84,21 +84,21 @@ func TestWhoIsACanary(t *testing.T) {
 		options []policyOption
 		want    []string
 	}{
-		"a part of them":                     {nodes: "a/z1 b/z1 c/z1 d/z1", options: []policyOption{canaryPart("50%")}, want: []string{"a b", "c d"}},
-		"a part, rounded down":               {nodes: "a/z1 b/z1 c/z1 d/z1", options: []policyOption{canaryPart("74%")}, want: []string{"a b", "c d"}},
-		"a part, and at least one":           {nodes: "a/z1 b/z1 c/z1", options: []policyOption{canaryPart("1%")}, want: []string{"a", "b c"}},
-		"nearly all of them":                 {nodes: "a/z1 b/z1 c/z1", options: []policyOption{canaryPart("99%")}, want: []string{"a b", "c"}},
-		"as many as are wanted":              {nodes: "a/z1 b/z1 c/z1 d/z1", options: []policyOption{canaryOf(2, 0)}, want: []string{"a b", "c d"}},
-		"no more than the limits allow":      {nodes: "a/z1 b/z1 c/z1", options: []policyOption{canaryOf(2, 0), maxUnavailable("1")}, want: []string{"a", "b", "c"}},
-		"of the it is the turn of zone that": {nodes: "a/z2 b/z1 c/z1", options: []policyOption{canaryOf(1, 0)}, want: []string{"b", "c", "a"}},
-		"of the kind that goes first":        {nodes: "+a/z1 b/z1 c/z1", options: []policyOption{canaryOf(1, 0)}, want: []string{"b", "c", "a"}},
-		"a control-plane node if first":      {nodes: "+a/z1 b/z1 c/z1", options: []policyOption{canaryOf(1, 0), controlPlaneFirst()}, want: []string{"a", "b c"}},
-		"all if there are only as many":      {nodes: "a/z1 b/z1", options: []policyOption{canaryOf(2, 86400)}, want: []string{"a b"}},
-		"all if there are fewer":             {nodes: "a/z1 b/z1", options: []policyOption{canaryOf(9, 86400)}, want: []string{"a b"}},
-		"a group as one":                     {nodes: "a1/z1 a2/z1 b1/z1 c/z1", options: []policyOption{canaryOf(1, 0), grouped()}, want: []string{"a1 a2", "b1 c"}},
-		"none where none is asked for":       {nodes: "a/z1 b/z1 c/z1", want: []string{"a b c"}},
-		"several zones if one is small":      {nodes: "a/z1 b/z2 c/z2", options: []policyOption{canaryOf(2, 0)}, want: []string{"a", "b", "c"}},
-		"in any order of zones together":     {nodes: "a/z1 b/z2 c/z3", options: []policyOption{canaryOf(2, 0), anyOrder()}, want: []string{"a b", "c"}},
+		"a part of them":                 {nodes: "a/z1 b/z1 c/z1 d/z1", options: []policyOption{canaryPart("50%")}, want: []string{"a b", "c d"}},
+		"a part, rounded down":           {nodes: "a/z1 b/z1 c/z1 d/z1", options: []policyOption{canaryPart("74%")}, want: []string{"a b", "c d"}},
+		"a part, and at least one":       {nodes: "a/z1 b/z1 c/z1", options: []policyOption{canaryPart("1%")}, want: []string{"a", "b c"}},
+		"nearly all of them":             {nodes: "a/z1 b/z1 c/z1", options: []policyOption{canaryPart("99%")}, want: []string{"a b", "c"}},
+		"as many as are wanted":          {nodes: "a/z1 b/z1 c/z1 d/z1", options: []policyOption{canaryOf(2, 0)}, want: []string{"a b", "c d"}},
+		"no more than the limits allow":  {nodes: "a/z1 b/z1 c/z1", options: []policyOption{canaryOf(2, 0), maxUnavailable("1")}, want: []string{"a", "b", "c"}},
+		"of the zone that has its turn":  {nodes: "a/z2 b/z1 c/z1", options: []policyOption{canaryOf(1, 0)}, want: []string{"b", "c", "a"}},
+		"of the kind that goes first":    {nodes: "+a/z1 b/z1 c/z1", options: []policyOption{canaryOf(1, 0)}, want: []string{"b", "c", "a"}},
+		"a control-plane node if first":  {nodes: "+a/z1 b/z1 c/z1", options: []policyOption{canaryOf(1, 0), controlPlaneFirst()}, want: []string{"a", "b c"}},
+		"all if there are only as many":  {nodes: "a/z1 b/z1", options: []policyOption{canaryOf(2, 86400)}, want: []string{"a b"}},
+		"all if there are fewer":         {nodes: "a/z1 b/z1", options: []policyOption{canaryOf(9, 86400)}, want: []string{"a b"}},
+		"a group as one":                 {nodes: "a1/z1 a2/z1 b1/z1 c/z1", options: []policyOption{canaryOf(1, 0), grouped()}, want: []string{"a1 a2", "b1 c"}},
+		"none where none is asked for":   {nodes: "a/z1 b/z1 c/z1", want: []string{"a b c"}},
+		"several zones if one is small":  {nodes: "a/z1 b/z2 c/z2", options: []policyOption{canaryOf(2, 0)}, want: []string{"a", "b", "c"}},
+		"in any order of zones together": {nodes: "a/z1 b/z2 c/z3", options: []policyOption{canaryOf(2, 0), anyOrder()}, want: []string{"a b", "c"}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -289,7 +289,7 @@ func TestWhatElseWouldRebootTheHostIsReported(t *testing.T) {
 func TestZoneMessagesNameTheNodeInTheWayAndItsPolicy(t *testing.T) {
 	s := twoPools(t, nil, nil)
 	s.settle()
-	want := "Zones go one at a time, and it is the turn of zone z1. Under way: blue1 of RebootPolicy p"
+	want := "Zones go one at a time, and zone z1 has its turn. Under way: blue1 of RebootPolicy p"
 	if got := s.reboot("rgreen2").Status.Message; !strings.HasPrefix(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}

@@ -128,7 +128,7 @@ func TestWhatANodeRebootWaitsFor(t *testing.T) {
 		},
 		"another zone's turn": {
 			objects: []any{newPolicy("p", maxUnavailable("3")), newNode("a", "z2"), newReboot("ra", "a"), newNode("b", "z1"), newReboot("rb", "b")},
-			want:    v1alpha1.ReasonZoneBusy, wantMessage: "Zones go one at a time, and it is the turn of zone z1.",
+			want:    v1alpha1.ReasonZoneBusy, wantMessage: "Zones go one at a time, and zone z1 has its turn.",
 		},
 		"the soak of the last zone": {
 			objects: []any{newPolicy("p", soak(1200)), newNode("a", "z2"), newReboot("ra", "a"), newNode("b", "z1"),

@@ -15,11 +15,11 @@ func TestThePodsOfTheNextNodesAreReadWhileAHostReboots(t *testing.T) {
 		event  func(*story)
 		want   string
 	}{
-		"while its host reboots":             {nodes: "a/z1 b/z1 c/z1", policy: fewestMoves(), event: drained, want: "b c"},
-		"while it is drained":                {nodes: "a/z1 b/z1 c/z1", policy: fewestMoves(), event: func(*story) {}},
-		"as many as may start":               {nodes: "a/z1 b/z1 c/z1", policy: maxUnavailable("1"), event: drained, want: "b"},
-		"of the it is the turn of zone that": {nodes: "a/z1 b/z1 c/z2", policy: fewestMoves(), event: drained, want: "b"},
-		"of the next zone":                   {nodes: "a/z1 b/z2 c/z3", policy: fewestMoves(), event: drained, want: "b"},
+		"while its host reboots":        {nodes: "a/z1 b/z1 c/z1", policy: fewestMoves(), event: drained, want: "b c"},
+		"while it is drained":           {nodes: "a/z1 b/z1 c/z1", policy: fewestMoves(), event: func(*story) {}},
+		"as many as may start":          {nodes: "a/z1 b/z1 c/z1", policy: maxUnavailable("1"), event: drained, want: "b"},
+		"of the zone that has its turn": {nodes: "a/z1 b/z1 c/z2", policy: fewestMoves(), event: drained, want: "b"},
+		"of the next zone":              {nodes: "a/z1 b/z2 c/z3", policy: fewestMoves(), event: drained, want: "b"},
 		"of a policy that is paused": {nodes: "a/z1 b/z1", policy: fewestMoves(), event: func(s *story) {
 			drained(s)
 			s.editPolicy("p", mode(v1alpha1.ModePaused))

@@ -68,7 +68,7 @@ var reasonStories = map[string]func(*testing.T) *story{
 		s.NotificationProblems = map[string]model.NotificationProblem{"p": {
 			Reason: v1alpha1.ReasonNotificationFailed,
 			Message: "Receiver slack has not accepted notifications since 2026-03-01 11:58 +00:00: it answers 500 (Internal Server Error). " +
-				"They are tried again.",
+				"They are sent again.",
 		}}
 	}),
 	v1alpha1.ReasonNamesTaken: waitingWith(func(s *story) { squat(s.Snapshot, "a", 16) }),

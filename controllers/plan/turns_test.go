@@ -98,7 +98,7 @@ func TestZoneIsFinishedBeforeTheNext(t *testing.T) {
 	s.Reboots = append(s.Reboots, newReboot("rc", "c"))
 	s.Pods["c"] = nil
 	if diff := cmp.Diff([]string{"a", "b", "c"}, rollOut(s)); diff != "" {
-		t.Errorf("an earlier it is the turn of zone that asks later waits until the zone that is finished (-want +got):\n%s", diff)
+		t.Errorf("an earlier zone that asks later waits until the zone that has its turn is finished (-want +got):\n%s", diff)
 	}
 }
 
