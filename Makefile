@@ -138,10 +138,14 @@ release-samples: ## Keep the samples of a release, so that tests apply them to a
 # What a test waits for has a limit of its own; that of go test, 10 minutes, is too little for simulations on a busy machine.
 GO_TEST := go run ./hack/gotest -summary="$(SUMMARY)" -- -timeout 40m
 
+# Much of their time tests wait for a control plane, so that two parts run at once (TEST_JOBS=1 runs one after the other).
+TEST_JOBS ?= 2
+TESTS := test-unit test-chart test-envtest test-browser test-e2e
+
 .PHONY: test
 test: ## Run all tests, and say at the end which failed and which were skipped.
 	@summary=$$(mktemp); trap 'rm -f "$$summary"' EXIT; status=0; \
-	$(MAKE) --keep-going test-unit test-envtest test-chart test-browser test-e2e SUMMARY="$$summary" || status=$$?; \
+	$(MAKE) --keep-going --jobs=$(TEST_JOBS) $(TESTS) SUMMARY="$$summary" || status=$$?; \
 	go run ./hack/gotest -summary="$$summary" -show; exit $$status
 
 .PHONY: test-unit

@@ -10,7 +10,7 @@ import (
 )
 
 // said is an error that anyone may read who can read a NodeReboot: it is made of fixed sentences, of what the policy itself says, and of
-// the names that docs/safety.md lists. It quotes neither an object nor a server. The cause is for the manager's log.
+// the names that docs/security.md lists. It quotes neither an object nor a server. The cause is for the manager's log.
 type said struct {
 	text  string
 	cause error

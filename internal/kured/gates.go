@@ -25,7 +25,6 @@ func (r *report) gates(s settings) v1alpha1.GatesSpec {
 	}
 	if len(gates.Pods) > mostGates {
 		r.wrong(s[flagPods][mostGates].source, "these are %d selectors, and a policy has up to %d: join some of them", len(gates.Pods), mostGates)
-		gates.Pods = gates.Pods[:mostGates]
 	}
 	if gate, ok := r.prometheus(s); ok {
 		gates.Prometheus = []v1alpha1.PrometheusGate{gate}

@@ -153,7 +153,7 @@ func (m Marks) nodeSteps(node *corev1.Node, holders []holder) []Step {
 	if node.Spec.Unschedulable {
 		steps = append(steps, m.cordoned(node, holders))
 	}
-	if m.Taint != "" && slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.Key == m.Taint }) {
+	if slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.Key == m.Taint }) {
 		steps = append(steps, Step{
 			Why:      fmt.Sprintf("Node %s has kured's taint.", node.Name),
 			Commands: []string{fmt.Sprintf("kubectl taint node %s %s-", node.Name, m.Taint)},

@@ -168,7 +168,7 @@ func (in *input) rebootMethod(s settings) {
 	reboot, written := s.last(flagCommand)
 	method, set := s.last(flagMethod)
 	switch {
-	case set && method.text == "signal":
+	case method.text == "signal":
 		in.rebootSignal(s, reboot)
 	case set && method.text != "command" && method.text != "":
 		in.wrong(method.source, "%q is neither command nor signal, so kured does not start", method.text)

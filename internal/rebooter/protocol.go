@@ -25,7 +25,7 @@ const ProtocolVersion = 2
 // DefaultSocket is where the rebooter listens.
 const DefaultSocket = "/run/reboot-operator/rebooter.sock"
 
-// DefaultHelperUID is the user that the helper runs as. No other program has it: docs/safety.md says how it was chosen.
+// DefaultHelperUID is the user that the helper runs as. No other program has it: docs/security.md says how it was chosen.
 const DefaultHelperUID = 61111
 
 // Methods to reboot. They are those of the API, whose package is too large to be linked here.
