@@ -29,7 +29,7 @@ type foreignMaintenance struct {
 	byNode map[string][]model.OtherMaintenance
 	// everywhere is what may be about any node.
 	everywhere []model.OtherMaintenance
-	// notices are about Leases that are not honored and were not told of before.
+	// notices are about Leases that are not honored and were not reported before.
 	notices []notice
 }
 

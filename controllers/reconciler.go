@@ -63,7 +63,7 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	p, complete, unread := r.plan(ctx, s, now)
 	r.deferred, r.letGo = p.Deferred, p.LetGo
 	if r.handsOver(ctx, p, s.LeaderNode) {
-		return reconcile.Result{}, nil // Whoever leads next makes this plan.
+		return reconcile.Result{}, nil // The next leader makes this plan.
 	}
 	r.silence(s, p, now)
 	written := r.executor.execute(ctx, s, p, now)

@@ -10,7 +10,7 @@ import (
 // gives the same forecast.
 type Input struct {
 	// Snapshot of the cluster, as a plan takes it: with Pods of all nodes and the Workloads they belong to, as far as they are known. A node
-	// that Pods does not have is taken to have no pods, which is stated.
+	// that Pods does not have is assumed to have no pods, and the forecast says so.
 	Snapshot *plan.Snapshot
 	// Now is when the forecast begins.
 	Now time.Time

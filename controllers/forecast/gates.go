@@ -10,7 +10,7 @@ import (
 
 // assumptions are what a run took for granted.
 type assumptions struct {
-	// gates are those that were taken to be open, as people name them.
+	// gates are the gates that were assumed to be open, as people name them.
 	gates map[string]bool
 	hooks bool
 	pods  bool

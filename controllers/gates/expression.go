@@ -72,7 +72,7 @@ func inOneLine(message string) string {
 	return strings.Join(strings.Fields(first), " ")
 }
 
-// holds says whether the expression is true of an object. Its error quotes nothing of the object.
+// holds says whether the expression is true for an object. Its error quotes nothing of the object.
 func (e *expression) holds(ctx context.Context, object map[string]any) (bool, error) {
 	value, _, err := e.program.ContextEval(ctx, map[string]any{objectVariable: object})
 	if err != nil {

@@ -108,7 +108,7 @@ func (policy *policyView) summary() string {
 	return summaryPaused
 }
 
-// countNode counts a node once, by the NodeReboot that is under way or else goes first.
+// countNode counts a node once, by the NodeReboot that is under way, otherwise by the one that goes first.
 func countNode(status *v1alpha1.RebootPolicyStatus, waiting map[string]*v1alpha1.WaitingCount, n *nodeView) {
 	if slices.ContainsFunc(n.reboots, func(r *rebootView) bool { return r.overdue != "" }) {
 		status.Overdue++

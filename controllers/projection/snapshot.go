@@ -48,8 +48,8 @@ type Settings struct {
 	LeaseNamespaces       []string
 	// LeaderNode is the node that the manager which leads runs on; empty if that is not known.
 	LeaderNode string
-	// PodsUnknown says that pods and workloads could not be read. The snapshot has no pods of any node then,
-	// and every node is taken to have a helper that is Ready.
+	// PodsUnknown says that pods and workloads could not be read. The snapshot has no pods of any node then, and every node is assumed to have
+	// a Ready helper.
 	PodsUnknown bool
 	// Invalid says about policies, by name, what in their gates does not compile.
 	Invalid map[string]string

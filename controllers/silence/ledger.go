@@ -145,7 +145,7 @@ func (l *Ledger) Next(o Order, now time.Time) (first *Task, wake time.Time, stal
 		l.began = now
 	}
 	if !l.found && now.After(l.began.Add(longest+slack)) {
-		l.Done(Task{Action: Find}, now) // whatever there was has lapsed
+		l.Done(Task{Action: Find}, now) // whatever there was has expired
 	}
 	if !l.found && !o.Closed {
 		plan.add(l, &Task{Action: Find})

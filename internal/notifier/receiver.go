@@ -295,7 +295,7 @@ func (r *receiver) fail(result result, now time.Time) {
 	}
 	wait := backoff(r.failures)
 	if result.problem.invalid {
-		wait = recheck // whoever corrects it looks whether that helped
+		wait = recheck // the person who corrects it checks whether that helped
 	}
 	if result.event == nil && !result.problem.invalid {
 		r.checked = result.generation - 1

@@ -208,7 +208,7 @@ func TestEachActionSaysWhatItDidAndWhatHappensNext(t *testing.T) {
 			"Node w1 has no failed reboot: nothing to try again.\n", ""},
 		"retry a node that is down": {"retry w1", []client.Object{node("w1"), reboot("w1-a", "w1", orderedToReboot,
 			func(r *v1alpha1.NodeReboot) { r.Status.Attempt.StalledTime, r.Status.Reason = micro(-1), "NodeNotBack" })}, 1, "",
-			"error: NodeReboot w1-a of node w1: its attempt has not ended (NodeNotBack): it goes on by itself when the node and its workloads are " +
+			"error: NodeReboot w1-a of node w1: its attempt has not ended (NodeNotBack): it continues when the node and its workloads are " +
 				"back. The window is closed. To give the node up: kubectl reboots cancel nodereboot/w1-a\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -212,7 +212,7 @@ func (s *session) again(
 	return a.object.(*v1alpha1.NodeReboot), nil
 }
 
-// expectAnother makes an answer that goes on with the NodeReboot that a helper or the manager creates.
+// expectAnother makes an answer that continues with the NodeReboot that a helper or the manager creates.
 func (s *session) expectAnother(a *answer, r *v1alpha1.NodeReboot, all []*v1alpha1.NodeReboot) {
 	node, known := r.Spec.NodeName, []string{}
 	for _, other := range all {

@@ -80,7 +80,7 @@ func (s *session) look(ctx context.Context, patience time.Duration) *world {
 	return w
 }
 
-// expect makes an answer that goes on with what the manager says about a NodeReboot.
+// expect makes an answer that continues with what the manager says about a NodeReboot.
 func (s *session) expect(a *answer, r *v1alpha1.NodeReboot) {
 	name, node, generation := r.Name, r.Spec.NodeName, r.Generation
 	a.await = func(w *world) bool { return w.looked(name, generation) != nil }

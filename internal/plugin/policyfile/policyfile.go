@@ -51,7 +51,7 @@ func (p *Policy) Err(file string) error {
 	return fmt.Errorf("%s: line %d: RebootPolicy %s is not valid:\n%s", file, p.Line, p.Name, strings.Join(texts, "\n"))
 }
 
-// Read reads all policies of a file, which may hold several documents and Lists. An error is about the file as a whole: it is no YAML, or
+// Read reads all policies of a file, which may hold several documents and Lists. An error is about the file as a whole: it is not YAML, or
 // has something else than RebootPolicies.
 func Read(in io.Reader, file string) ([]Policy, error) {
 	kinds, err := schema.Kinds()

@@ -164,7 +164,7 @@ func (m *Machine) askBus(ctx context.Context) *busFacts {
 	manager := bus.Object(logindName, logindPath)
 	facts.canErr = ask(ctx, manager, logindManager+".CanReboot", nil, &facts.can)
 	if errors.Is(facts.canErr, errSilent) {
-		return facts // Whoever else is asked may take as long.
+		return facts // Any other request may take as long.
 	}
 	facts.locks, facts.locksErr = blockers(ctx, manager)
 	if errors.Is(facts.locksErr, errSilent) {
