@@ -336,7 +336,7 @@ func TestTimesAreThoseOfWhoReads(t *testing.T) {
 		terminal := cluster(t, node("w1"), reboot("w1-a", "w1", func(r *v1alpha1.NodeReboot) { r.Status.UntilTime = test.until }))
 		terminal.Zone = time.FixedZone("JST", 9*60*60)
 		_, out, _ := run(terminal, "now w1 --reason x")
-		if !strings.Contains(out, test.want) || (test.want == "") == strings.Contains(out, "In your time zone that is ") {
+		if !strings.Contains(out, test.want) || (test.want == "") == strings.Contains(out, "In your time zone, that is ") {
 			t.Errorf("%s: it says %s", name, out)
 		}
 	}

@@ -51,7 +51,7 @@ func TestANameIsNeverTakenForThatOfAnotherNode(t *testing.T) {
 			code, out, errOut := run(cluster(t, test.objects...), verb+" "+test.arg)
 			want := test.want
 			if verb == "retry" && test.code == app.ExitOK {
-				want = "has no reboot that failed: nothing to try again."
+				want = "has no failed reboot: nothing to try again."
 			}
 			if verb == "deny" {
 				want = strings.TrimSuffix(want, "is ")

@@ -133,7 +133,7 @@ func (s *session) askOnce(ctx context.Context, node *corev1.Node, what asking, e
 		r := request(node, taken, what, s.user)
 		err := s.create(ctx, r)
 		if err == nil {
-			a := &answer{about: called(r), object: r, changed: true, did: fmt.Sprintf("%s created.", called(r))}
+			a := &answer{about: called(r), object: r, changed: true, did: fmt.Sprintf("%s is created.", called(r))}
 			s.expect(a, r)
 			return a
 		}

@@ -79,9 +79,9 @@ func TestHostileInputIsAnsweredExactly(t *testing.T) {
 	}
 	for name, test := range map[string]struct{ text, want string }{
 		"a tab":              {"a:\n\tb: 1\n", "-:2: error: the line is indented with a tab: YAML takes spaces only"},
-		"a key twice":        {"a: 1\nb: 2\na: 3\n", `-:3: error: the key "a" was written before, in line 1: remove one of them`},
-		"no object":          {"foo\n", "-:1: error: this is no object"},
-		"a list":             {"---\n- a\n", "-:2: error: this is no object"},
+		"a key twice":        {"a: 1\nb: 2\na: 3\n", `-:3: error: the key "a" is already in line 1: remove one of them`},
+		"no object":          {"foo\n", "-:1: error: this is not an object"},
+		"a list":             {"---\n- a\n", "-:2: error: this is not an object"},
 		"a template":         {"{{ .Values.x }}\n", "-:1: error: this is not YAML"},
 		"binary":             {"\x00\x01\x02", "-:1: error: this is not YAML: control characters are not allowed"},
 		"an alias of itself": {"a: &a [*a]\n", "-:1: error: the document has more than"},

@@ -194,7 +194,7 @@ func TestAFileHasOnlyAnnotationsOfPodsThatAPolicyLooksAt(t *testing.T) {
 		t.Errorf("of a policy with the same selector it says %q", said)
 	}
 	said := loaded.Missing([]*v1alpha1.RebootPolicy{looking("other", "example.com/token")})
-	if len(said) != 1 || !strings.Contains(said[0], "example.com/token, which RebootPolicy other looks at") {
+	if len(said) != 1 || !strings.Contains(said[0], "example.com/token, which RebootPolicy other uses") {
 		t.Errorf("of a policy with another selector it says %q", said)
 	}
 }

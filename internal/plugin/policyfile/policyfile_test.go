@@ -74,7 +74,7 @@ func TestAFileThatIsNotOfPoliciesIsReportedWithTheLine(t *testing.T) {
 		"no kind":             {"apiVersion: v1\n", "policy.yaml: line 1: the object has no apiVersion or no kind"},
 		"another version":     {strings.Replace(head, "v1alpha1", "v1", 1), "policy.yaml: line 1: this is a RebootPolicy of version v1; "},
 		"a policy twice":      {head + "spec:\n  nodes: All\n---\n" + head, "policy.yaml: line 8: RebootPolicy workers appears twice; the first one is in line 1"},
-		"a list of something": {"apiVersion: v1\nkind: List\nitems:\n- 7\n", "policy.yaml: line 1: items[0] is no object"},
+		"a list of something": {"apiVersion: v1\nkind: List\nitems:\n- 7\n", "policy.yaml: line 1: items[0] is not a Kubernetes object"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
