@@ -112,7 +112,7 @@ func (c *cluster) reboot(name string) *v1alpha1.NodeReboot {
 	return nil
 }
 
-// putReboot adds a NodeReboot, or takes it in the place of the one of its name.
+// putReboot adds a NodeReboot, or takes it in the place of the one with its name.
 func (c *cluster) putReboot(r *v1alpha1.NodeReboot) {
 	i, found := c.rebootIndex(r.Name)
 	if found {
@@ -234,7 +234,7 @@ func (c *cluster) says(r *v1alpha1.NodeReboot) saying {
 	return sayingOf(&r.Status)
 }
 
-// explains: the status of a NodeReboot that waits says something else, and has no other facts. What points to the same is the same.
+// explains: the status of a NodeReboot that waits says something else, and has no other facts. Equal pointers mean equal objects.
 func explains(before, after *v1alpha1.NodeRebootStatus) bool {
 	if model.OpenAttempt(before) || model.OpenAttempt(after) || before.RequiredSince == nil || before.CompletionTime != nil {
 		return false
@@ -242,7 +242,7 @@ func explains(before, after *v1alpha1.NodeRebootStatus) bool {
 	return factsOf(before) == factsOf(after)
 }
 
-// facts are those of a NodeReboot that waits. What points to the same is the same.
+// facts are the facts about a waiting NodeReboot. Equal pointers mean equal facts.
 type facts struct {
 	required, completed, tainted, approved *metav1.MicroTime
 	attempt                                *v1alpha1.Attempt

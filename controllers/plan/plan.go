@@ -86,7 +86,7 @@ type planning struct {
 	drainShares map[types.UID]drainShare
 	// rollouts are the policies with nodes that need a reboot.
 	rollouts []Rollout
-	// wants is memory that is used again and again.
+	// wants is memory that is used repeatedly.
 	wants []want
 }
 

@@ -68,8 +68,8 @@ const (
 	shortYear = "2006"
 )
 
-// Short writes a time for a column: the time of day if that is today, else the date, or the year if it is far away. What was written before
-// stays if it is one of the forms of the same time: today becomes yesterday without a write.
+// Short writes a time for a column: the time of day if that is today, otherwise the date, or the year if it is far away. What was written
+// before stays if it is one of the forms of the same time: today becomes yesterday without a write.
 func (c Clock) Short(t time.Time, before string) string {
 	const far = 300 * 24 * time.Hour
 	t = c.in(t)
