@@ -18,8 +18,8 @@ const (
 	// leastRuns is how many runs it takes to say what nine of ten do not exceed.
 	leastRuns = 3
 	// leastWork and workOfNode are how much a forecast may cost.
-	leastWork  = 1_500_000
-	workOfNode = 1_600
+	leastWork  = 1_600_000
+	workOfNode = 1_500
 )
 
 // DefaultBudget is what a forecast for so many nodes may cost.
@@ -368,6 +368,9 @@ func (f *fleet) assumptions(out *Forecast, base *run) []string {
 	}
 	if slices.ContainsFunc(out.Nodes, func(n Node) bool { return n.Obstacle != nil && !n.Obstacle.Permanent }) {
 		said = append(said, "What is in the way now, and no clock ends, is taken to stay: when it goes nobody can know.")
+	}
+	if f.reduced && len(out.Nodes) > 0 {
+		said = append(said, fmt.Sprintf("The cluster is large: times are rounded to %s, and it is not followed where pods go.", f.grid))
 	}
 	if len(out.Nodes) > 0 {
 		said = append(said, "No other node is taken to need a reboot, or to fail, meanwhile.")
