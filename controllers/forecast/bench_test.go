@@ -31,8 +31,8 @@ func bigFleet(nodes int, options ...policyOption) *plan.Snapshot {
 	return s
 }
 
-// budgets has an application on every tenth of each hundred nodes, of which a budget lets one pod go at a time: of twenty nodes in line, two
-// share each budget.
+// budgets has an application on every tenth of each hundred nodes, of which a budget lets one pod go at a time: of twenty nodes in line,
+// two share each budget.
 func budgets(s *plan.Snapshot) {
 	for i := range len(s.Nodes) / 10 {
 		var nodes []string

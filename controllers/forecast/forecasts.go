@@ -369,11 +369,17 @@ func (f *fleet) assumptions(out *Forecast, base *run) []string {
 	if slices.ContainsFunc(out.Nodes, func(n Node) bool { return n.Obstacle != nil && !n.Obstacle.Permanent }) {
 		said = append(said, "What is in the way now, and no clock ends, is taken to stay: when it goes nobody can know.")
 	}
-	if f.reduced && len(out.Nodes) > 0 {
-		said = append(said, fmt.Sprintf("The cluster is large: times are rounded to %s, and it is not followed where pods go.", f.grid))
-	}
 	if len(out.Nodes) > 0 {
+		said = append(said, f.leavesOut()...)
 		said = append(said, "No other node is taken to need a reboot, or to fail, meanwhile.")
 	}
 	return said
+}
+
+// leavesOut is what runs over large fleets do not follow.
+func (f *fleet) leavesOut() []string {
+	if !f.reduced {
+		return nil
+	}
+	return []string{fmt.Sprintf("The cluster is large: times are rounded to %s, and it is not followed where pods go.", f.grid)}
 }
