@@ -71,6 +71,8 @@ var noWatch = map[string]string{
 	"SilenceFailures.Until":        "as above",
 	"NotificationProblems.Reason":  "the notifier asks for a pass (besides)",
 	"NotificationProblems.Message": "as above",
+	"TellPlaces":                   "is the same for every plan of the manager",
+	"Forecasts":                    "who makes forecasts asks for a pass (besides)",
 	"ClusterMaxUnavailable":        "is a flag of the manager",
 	"PodsUnread":                   "the passes that read pods find it out, and are made again after an error",
 	"LeaderNode":                   "is a flag of the manager",

@@ -27,6 +27,8 @@ type reconciler struct {
 	memory   podMemory
 	// receivers are notified of how rollouts go; nil if none are.
 	receivers receiverTeller
+	// forecasts are made beside the passes; nil if none are.
+	forecasts forecastMaker
 	// handOver has another manager lead, and says whether it does; nil never does.
 	handOver func() bool
 	// deferred is what the last plan said about writes that wait.
@@ -69,6 +71,7 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	written := r.executor.execute(ctx, s, p, now)
 	r.reader.pods.ahead(p.ReadAhead)
 	r.tell(s, written)
+	r.forecast(s, p, written)
 	wake := untilWake(p.Wake, r.clock.Now())
 	if written.refused && (wake == 0 || wake > firstRetry) {
 		wake = firstRetry // what follows from it is for another plan
@@ -98,6 +101,9 @@ func (r *reconciler) remind(s *snapshot) {
 	}
 	if r.receivers != nil {
 		s.NotificationProblems = r.receivers.Problems()
+	}
+	if r.forecasts != nil {
+		s.Forecasts = r.forecasts.Says()
 	}
 	s.Deferred, s.LetGo = r.deferred, r.letGo
 	if s.Deferred == nil {

@@ -157,7 +157,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	if err := errors.Join(registering, mgr.Add(receivers)); err != nil {
 		return fmt.Errorf("add metrics and notifications: %w", err)
 	}
-	limiter, slots := newRetryLimiter(), &slotsMemory{}
+	limiter, slots, forecasts := newRetryLimiter(), &slotsMemory{}, newForecaster(mgr, &options)
 	r := &reconciler{
 		clock: options.Clock,
 		reader: &reader{
@@ -172,7 +172,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 			namespace: options.Namespace, publishMaintenance: options.PublishMaintenance, refused: &refusedWrites{},
 			clock: options.Clock, slotsKnown: slots,
 		},
-		silences: keeper, receivers: receivers, numbers: numbers, limiter: limiter,
+		silences: keeper, receivers: receivers, forecasts: forecasts, numbers: numbers, limiter: limiter,
 		handOver: options.HandOver,
 	}
 	warm := true
@@ -186,7 +186,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	for _, watched := range watches(interest, observed, options.MaintenanceLeaseNamespaces) {
 		b = b.WatchesRawSource(watched.source(mgr.GetCache()))
 	}
-	for _, other := range []source.Source{pods, maintenances, besides(asker), besides(keeper), asking(receivers)} {
+	for _, other := range []source.Source{pods, maintenances, besides(asker), besides(keeper), besides(forecasts), asking(receivers)} {
 		b = b.WatchesRawSource(other)
 	}
 	if err := b.Complete(r); err != nil {
@@ -203,8 +203,8 @@ func asking(receivers *notifier.Notifier) source.Source {
 	})
 }
 
-// besides asks for a pass when something has news that works alongside the passes: a gate has something else to say, or a silence cannot be
-// kept. It lives and dies with the controller.
+// besides asks for a pass when something has news that works alongside the passes: a gate has something else to say, a silence cannot be
+// kept, or a forecast is news. It lives and dies with the controller.
 func besides(works interface {
 	Start(ctx context.Context, changed func())
 }) source.Source {

@@ -104,7 +104,7 @@ type gateAsker interface {
 func (r *reader) read(ctx context.Context) (*snapshot, error) {
 	s := &snapshot{Snapshot: plan.Snapshot{
 		ClusterMaxUnavailable: r.clusterMaxUnavailable, LeaderNode: r.leaderNode, QuorumLabels: r.quorumLabels,
-		Namespace: r.namespace,
+		Namespace: r.namespace, TellPlaces: true,
 	}}
 	if err := r.readPolicies(ctx, s); err != nil {
 		return nil, err

@@ -171,6 +171,13 @@ type DrainProgress struct {
 	// activity says whether the drain makes progress: Stuck means that pods are left and none has left for 60 seconds.
 	// +optional
 	Activity DrainActivity `json:"activity,omitempty"`
+
+	// budgetWaitMilliseconds is how much earlier the drain would have ended if no PodDisruptionBudget had delayed an eviction. It is reported
+	// when the drain ends. Forecasts subtract it from the duration of the drain.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=10000000000000
+	BudgetWaitMilliseconds int64 `json:"budgetWaitMilliseconds,omitempty"`
 }
 
 // RefusedByBudget begins the field by of a RefusedPod whose eviction a PodDisruptionBudget refused; the budget's name follows.

@@ -253,6 +253,10 @@ type RebootPolicyStatus struct {
 	// +optional
 	AdaptiveDelay *AdaptiveDelayStatus `json:"adaptiveDelay,omitempty"`
 
+	// forecast is when the nodes that need a reboot are expected to be done. It is not set if no node needs one, or if no end is known.
+	// +optional
+	Forecast *ForecastStatus `json:"forecast,omitempty"`
+
 	// summary is the STATUS column of kubectl get. It names what matters most: Invalid, NoNodes, Halted, Shadowed or Overlap, otherwise the
 	// mode: InForce, Observing or Paused. It is Unknown until the operator has seen the policy.
 	// +optional
@@ -308,6 +312,7 @@ type WaitingCount struct {
 // +kubebuilder:printcolumn:name="Window",type=string,JSONPath=".status.window.state",priority=1
 // +kubebuilder:printcolumn:name="Opens",type=string,JSONPath=".status.window.nextOpeningTime",priority=1
 // +kubebuilder:printcolumn:name="Closes",type=string,JSONPath=".status.window.nextClosingTime",priority=1
+// +kubebuilder:printcolumn:name="Finish",type=string,JSONPath=".status.forecast.finishTime",priority=1
 // +kubebuilder:printcolumn:name="Unavailable",type=integer,JSONPath=".status.unavailable",priority=1
 // +kubebuilder:printcolumn:name="Max",type=integer,JSONPath=".status.maxUnavailable",priority=1
 // +kubebuilder:printcolumn:name="Failed",type=integer,JSONPath=".status.failed",priority=1

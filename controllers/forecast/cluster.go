@@ -39,7 +39,8 @@ func newCluster(s *plan.Snapshot, now time.Time) *cluster {
 	own.Nodes = slices.SortedFunc(slices.Values(s.Nodes), func(a, b *model.Node) int { return cmp.Compare(a.Name, b.Name) })
 	own.Reboots = slices.SortedFunc(slices.Values(s.Reboots), compareReboots)
 	own.SlotsLive, own.Deferred, own.LetGo, own.Undrainable, own.PodsUnread = true, nil, nil, nil, nil
-	own.NotificationProblems, own.SilenceFailures = nil, nil
+	own.NotificationProblems, own.SilenceFailures, own.Forecasts = nil, nil, nil
+	own.TellPlaces = false
 	own.Slots, own.Pods, own.Workloads = maps.Clone(s.Slots), maps.Clone(s.Pods), maps.Clone(s.Workloads)
 	if own.Slots == nil {
 		own.Slots = map[string]plan.Slot{}
@@ -218,7 +219,7 @@ func finalizers(before []string, ours bool) []string {
 }
 
 func sayingOf(s *v1alpha1.NodeRebootStatus) saying {
-	said := saying{reason: s.Reason, message: s.Message}
+	said := saying{reason: s.Reason, message: model.WithoutPlace(s.Message)}
 	if s.UntilTime != nil {
 		said.until = s.UntilTime.Time
 	}

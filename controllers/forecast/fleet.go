@@ -32,6 +32,8 @@ type fleet struct {
 	// without are the nodes for whose pods there is no room.
 	without lacks
 	assumed *assumptions
+	// held are the pods that budgets have kept from going until now.
+	held map[v1alpha1.PodReference]bool
 	// reduced says that runs leave out what has no part in them; queues are the members that they show when their turn comes near.
 	reduced bool
 	queues  []queue
@@ -87,6 +89,7 @@ func newFleet(in *Input) *fleet {
 	if history.Policies == nil {
 		history = HistoryOf(in.Snapshot.Reboots, in.Snapshot.Policies)
 	}
+	f.held = heldPods(in.Snapshot.Reboots)
 	f.source = newSource(history, in.Snapshot.Policies)
 	f.fillPods()
 	f.firstPlans()
@@ -117,9 +120,13 @@ func (f *fleet) fillPods() {
 	}
 }
 
+// firstLook is what it takes to look at a NodeReboot for the first time, as workOf has it.
+const firstLook = 12
+
 // firstPlans lets the first plans say what they have to say.
 func (f *fleet) firstPlans() {
 	var state *plan.State
+	f.work = firstLook * len(f.first.snapshot.Reboots)
 	for range maxSettling {
 		var p *plan.Plan
 		p, state = plan.Next(state, &f.first.snapshot, f.in.Now)

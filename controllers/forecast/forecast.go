@@ -49,6 +49,8 @@ type Forecast struct {
 	// Coarse says that the forecast took less than it could, and Why is a sentence about what it left out.
 	Coarse bool   `json:"coarse"`
 	Why    string `json:"why,omitempty"`
+	// Cut says that the run with the medians was ended before all nodes were done that would be. The last ones are left out.
+	Cut bool `json:"-"`
 	// Samples is how many runs the percentiles come from.
 	Samples int `json:"samples"`
 }

@@ -22,7 +22,7 @@ type History struct {
 
 // Durations are how long the steps of one attempt took.
 type Durations struct {
-	// Drain is from the order to drain until the node was drained.
+	// Drain is from the order to drain until the node was drained, without the time for which budgets delayed that.
 	Drain time.Duration
 	// Reboot is from the order to reboot until the node reported another boot.
 	Reboot time.Duration
@@ -53,6 +53,7 @@ func HistoryOf(reboots []*v1alpha1.NodeReboot, policies []*v1alpha1.RebootPolicy
 		}
 		policy := cmp.Or(s.Attempt.PolicyName, s.PolicyName)
 		if d, complete := durationsOf(s.Attempt, settle[policy]); complete {
+			d.Drain = max(0, d.Drain-budgetWait(s.Report))
 			all[policy] = append(all[policy], measured{reboot.Name, d})
 		}
 	}
@@ -88,6 +89,14 @@ func durationsOf(a *v1alpha1.Attempt, settle time.Duration) (Durations, bool) {
 		d.Recovery = between(a.DrainedTime, &r)
 	}
 	return d, true
+}
+
+// budgetWait is how much earlier a drain would have ended without budgets. A run waits for budgets by itself.
+func budgetWait(report *v1alpha1.HelperReport) time.Duration {
+	if report == nil || report.Drain == nil {
+		return 0
+	}
+	return time.Duration(report.Drain.BudgetWaitMilliseconds) * time.Millisecond
 }
 
 // chances are the durations that may be drawn for the nodes of a policy.

@@ -22,12 +22,24 @@ import (
 const smallFleet = 64
 
 // Times in large fleets are rounded: nodes that come back within seconds of each other make one plan, and not many. Where many are down at
-// once, runs that draw their durations would make one for nearly every second.
+// once, runs that draw their durations would make one for nearly every second: there, times are rounded to a fifth of what an attempt takes.
 const (
-	coarseGrid, coarsestGrid = 5 * time.Second, 30 * time.Second
+	coarseGrid, coarsestGrid = 5 * time.Second, time.Minute
 	// manyDown is from how many on.
-	manyDown = 8
+	manyDown = 4
 )
+
+// sampleGrid is to what runs that draw their durations round times.
+func (f *fleet) sampleGrid() time.Duration {
+	grid := f.grid
+	for name, status := range f.status {
+		if status.MaxUnavailable >= manyDown {
+			d := f.source.chancesOf(name).median
+			grid = max(grid, min(((d.Drain+d.Reboot+d.Proof)/5).Truncate(coarseGrid), coarsestGrid))
+		}
+	}
+	return grid
+}
 
 const (
 	// lookahead is how many members are shown of each line besides those that may be down at once. The planner compares the first 16.
@@ -280,7 +292,7 @@ func (r *run) refill() (did refilled) {
 			continue
 		}
 		did.shown, did.awaited = true, did.awaited || able[q.key] < free
-		for missing := least + least/2 - able[q.key]; missing > 0 && len(q.members) > 0; missing-- {
+		for missing := least + least/4 - able[q.key]; missing > 0 && len(q.members) > 0; missing-- {
 			r.show(q.members[0])
 			q.members = q.members[1:]
 		}

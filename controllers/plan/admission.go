@@ -31,8 +31,10 @@ type policyRound struct {
 	// line are those that have their turn, in order, and later those that have not, zone by zone.
 	line  []*rebootView
 	later []*zoneQueue
-	// wholeLine is both, in the order in which they have their turns; nil if it was not asked for.
-	wholeLine []*rebootView
+	// whole is both, in the order in which they have their turns; nil if it was not asked for.
+	whole []*rebootView
+	// places of those that wait in it; nil if they were not asked for.
+	places map[*rebootView]place
 	// limit is the verdict of the policy's limit on nodes for which there is no room, after a number of starts.
 	limit said
 	// room is the answer about room for the pods of nodes that go alone, after a number of starts.
@@ -282,16 +284,21 @@ func (p *round) needPodsFrom(r *rebootView) {
 
 // lineAfter are those that come after one that has its turn, zone by zone.
 func (p *round) lineAfter(r *rebootView) []*rebootView {
-	own := p.of(r.policy())
-	if own.wholeLine == nil {
-		own.wholeLine = slices.Clone(own.line)
+	whole := p.wholeLine(p.of(r.policy()))
+	return whole[slices.Index(whole, r)+1:]
+}
+
+// wholeLine are those that have their turn, in order, and then the others, zone by zone.
+func (p *round) wholeLine(own *policyRound) []*rebootView {
+	if own.whole == nil {
+		own.whole = slices.Clone(own.line)
 		for _, itsTurn := range []bool{true, false} {
 			for _, q := range own.later {
 				if (q.controlPlane == own.turn.controlPlane) == itsTurn {
-					own.wholeLine = append(own.wholeLine, slices.SortedFunc(slices.Values(q.reboots), compareWaiting)...)
+					own.whole = append(own.whole, slices.SortedFunc(slices.Values(q.reboots), compareWaiting)...)
 				}
 			}
 		}
 	}
-	return own.wholeLine[slices.Index(own.wholeLine, r)+1:]
+	return own.whole
 }

@@ -42,10 +42,11 @@ type policyView struct {
 }
 
 // parsePolicies reads the policies, in the order of their precedence: the highest priority, then the oldest, then the first by name.
-func (p *planning) parsePolicies() {
+func (p *planning) parsePolicies(state *State) {
+	p.understood = state.understand(p.snapshot.Policies)
 	for _, obj := range p.snapshot.Policies {
 		if obj.DeletionTimestamp.IsZero() {
-			p.policies = append(p.policies, &policyView{Policy: policies.Parse(obj, &p.Moment)})
+			p.policies = append(p.policies, &policyView{Policy: p.understood.of[obj].At(&p.Moment)})
 		}
 	}
 	slices.SortFunc(p.policies, comparePrecedence)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/utils/ptr"
+
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
@@ -41,13 +43,26 @@ var markAnnotations = map[string]wantedMark{
 	v1alpha1.DoNotDisruptAnnotation:      {value: "true"},
 }
 
-// labelsWithoutMarks are the labels that the node would have if no reboot were under way.
-func labelsWithoutMarks(n *model.Node) map[string]string {
-	text := n.Annotations[v1alpha1.MarksAnnotation]
-	if text == "" {
+// marksOn a Node are what its annotation records.
+func marksOn(n *model.Node) markRecord { return parseMarks(n.Annotations[v1alpha1.MarksAnnotation]) }
+
+// recordedMarks are those of the node. What its record has of an object is read once.
+func (n *nodeView) recordedMarks() markRecord {
+	if n.record != nil && n.record.node == n.Node {
+		return n.record.marks
+	}
+	return marksOn(n.Node)
+}
+
+// markedFor is the UID of the NodeReboot that the node is marked for; empty if it is not.
+func (n *nodeView) markedFor() string { return n.recordedMarks().For }
+
+// labelsWithout marks are the labels that the node would have if no reboot were under way.
+func labelsWithout(marks markRecord, n *model.Node) map[string]string {
+	if len(marks.Labels) == 0 {
 		return n.Labels
 	}
-	set := &markSet{current: n.Labels, record: parseMarks(text).Labels, changes: map[string]*string{}}
+	set := &markSet{current: n.Labels, record: marks.Labels, changes: map[string]*string{}}
 	set.rollBackOthers(nil, mayRestoreLabel)
 	without := maps.Clone(n.Labels)
 	for key, change := range set.patch() {
@@ -67,13 +82,16 @@ func (n *nodeView) patchMarks(patch *NodePatch) {
 	if active == nil && text == "" {
 		return
 	}
-	record := parseMarks(text)
-	labels := &markSet{current: n.Labels, record: record.Labels, changes: map[string]*string{}}
-	annotations := &markSet{current: n.Annotations, record: record.Annotations, changes: map[string]*string{}}
-	owner := ""
+	record, owner := n.recordedMarks(), ""
 	if active != nil {
 		owner = string(active.Object.UID)
 	}
+	if active != nil && record.For == owner && areSet(n.wantedLabels(record.Labels), n.Labels, record.Labels) &&
+		areSet(markAnnotations, n.Annotations, record.Annotations) {
+		return
+	}
+	labels := &markSet{current: n.Labels, record: record.Labels, changes: map[string]*string{}}
+	annotations := &markSet{current: n.Annotations, record: record.Annotations, changes: map[string]*string{}}
 	if record.For != owner {
 		labels.rollBackOthers(nil, mayRestoreLabel)
 		annotations.rollBackOthers(nil, isMarkAnnotation)
@@ -87,7 +105,9 @@ func (n *nodeView) patchMarks(patch *NodePatch) {
 		labels.rollBackOthers(wanted, mayRestoreLabel)
 		annotations.apply(markAnnotations)
 		annotations.rollBackOthers(markAnnotations, isMarkAnnotation)
-		annotations.set(v1alpha1.MarksAnnotation, markRecord{For: owner, Labels: labels.record, Annotations: annotations.record}.String())
+		if next := (markRecord{For: owner, Labels: labels.record, Annotations: annotations.record}); !next.equal(record) {
+			annotations.set(v1alpha1.MarksAnnotation, next.String())
+		}
 	} else {
 		annotations.remove(v1alpha1.MarksAnnotation)
 	}
@@ -165,6 +185,12 @@ func parseMarks(text string) markRecord {
 	return record
 }
 
+func (r markRecord) equal(other markRecord) bool {
+	return r.For == other.For && maps.EqualFunc(r.Labels, other.Labels, mark.equal) && maps.EqualFunc(r.Annotations, other.Annotations, mark.equal)
+}
+
+func (m mark) equal(other mark) bool { return m.Set == other.Set && ptr.Equal(m.Before, other.Before) }
+
 func (r markRecord) String() string {
 	text, err := json.Marshal(r)
 	if err != nil {
@@ -219,6 +245,18 @@ func (s *markSet) apply(wanted map[string]wantedMark) {
 		}
 		s.record[key] = m
 	}
+}
+
+// areSet says that apply and rollBackOthers would change nothing.
+func areSet(wanted map[string]wantedMark, current map[string]string, record map[string]mark) bool {
+	for key, want := range wanted {
+		m, recorded := record[key]
+		now, there := current[key]
+		if !recorded || there && now == m.Set && !want.present && m.Set != want.value {
+			return false
+		}
+	}
+	return len(record) == len(wanted)
 }
 
 // rollBackOthers rolls back what is recorded and not wanted, as far as no one else changed it and the record is trusted with it.

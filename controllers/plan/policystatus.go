@@ -24,6 +24,10 @@ func (p *planning) policyChanges() []PolicyChange {
 	for _, policy := range p.policies {
 		status := p.policyStatus(policy, &down)
 		status.Canary = p.canaryStatus(policy, granted[policy])
+		if status.Required > 0 || status.UnderWay > 0 {
+			p.rollouts = append(p.rollouts, Rollout{Policy: policy.Object, UnderWay: status.UnderWay > 0})
+			status.Forecast = p.forecastStatus(policy)
+		}
 		same := !statusUnreadable(policy.Object) && equality.Semantic.DeepEqual(&policy.Object.Status, &status)
 		if same || p.held(model.WritePolicy, policy.Name()) {
 			continue
@@ -35,6 +39,14 @@ func (p *planning) policyChanges() []PolicyChange {
 		}
 	}
 	return changes
+}
+
+// forecastStatus is when the nodes of a rollout are expected to be done: what the snapshot says, else what was written before.
+func (p *planning) forecastStatus(policy *policyView) *v1alpha1.ForecastStatus {
+	if forecast, is := p.snapshot.Forecasts[policy.Name()]; is {
+		return forecast
+	}
+	return policy.Object.Status.Forecast
 }
 
 func (p *planning) policyStatus(policy *policyView, down *limits) v1alpha1.RebootPolicyStatus {

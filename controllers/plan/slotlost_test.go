@@ -37,7 +37,7 @@ func TestAnAttemptWithoutItsSlotDoesNotHang(t *testing.T) {
 	strips := map[string]func(*story){
 		"not cordoned":                func(s *story) { n := s.node("a"); n.Unschedulable, n.CordonedFor = false, "" },
 		"neither cordoned nor marked": func(s *story) { unmarked(s.node("a")) },
-		"not marked":                  func(s *story) { n := s.node("a"); n.Annotations, n.Labels = nil, labelsWithoutMarks(n) },
+		"not marked":                  func(s *story) { n := s.node("a"); n.Annotations, n.Labels = nil, labelsWithout(marksOn(n), n) },
 		"never cordoned": func(s *story) {
 			unmarked(s.node("a"))
 			granted := s.reboot("ra").Status.Attempt.GrantedTime

@@ -95,7 +95,7 @@ func (p *planning) slotLost(r *rebootView) bool {
 func (n *nodeView) shows(r *rebootView) bool {
 	owner := string(r.Object.UID)
 	foreign := r.Status.Attempt != nil && r.Status.Attempt.Cordon == v1alpha1.CordonForeign
-	return n.gone || n.CordonedFor == owner || foreign && parseMarks(n.Annotations[v1alpha1.MarksAnnotation]).For == owner
+	return n.gone || n.CordonedFor == owner || foreign && n.markedFor() == owner
 }
 
 // lacks says that the Node does not show the attempt, and would if what is missing were set: the cordon, or the marks. A cordon of others
@@ -106,7 +106,7 @@ func (n *nodeView) lacks(r *rebootView) bool {
 	}
 	owner, others := string(r.Object.UID), n.Unschedulable && n.CordonedFor == ""
 	cordon := !others && r.Status.Attempt.Cordon != v1alpha1.CordonForeign
-	marks := parseMarks(n.Annotations[v1alpha1.MarksAnnotation]).For != owner
+	marks := n.markedFor() != owner
 	return cordon || marks && !n.refuses(model.WriteLabels) && !n.refuses(model.WriteExclude)
 }
 
@@ -117,7 +117,7 @@ func (p *planning) noteUnseen(n *nodeView) {
 	if n.CordonedFor == "" && marks == "" || n.gone || n.active() != nil {
 		return
 	}
-	n.begunUnseen = p.isUnseen(n, n.CordonedFor) || p.isUnseen(n, parseMarks(marks).For)
+	n.begunUnseen = p.isUnseen(n, n.CordonedFor) || p.isUnseen(n, n.markedFor())
 }
 
 // isUnseen says that the attempt which a Node shows, by the UID of its NodeReboot, may be one that another manager has begun. Where this
@@ -191,7 +191,7 @@ func (p *planning) fence(work *NodeWork, n *nodeView) {
 func (n *nodeView) isTakenBy(patch *NodePatch, r *rebootView) bool {
 	owner := string(r.Object.UID)
 	return patch.Cordons() && n.CordonedFor != owner ||
-		patch.Annotations[v1alpha1.MarksAnnotation] != nil && parseMarks(n.Annotations[v1alpha1.MarksAnnotation]).For != owner
+		patch.Annotations[v1alpha1.MarksAnnotation] != nil && n.markedFor() != owner
 }
 
 // passingReasons are for what is found out in a moment.

@@ -90,14 +90,22 @@ func (p *planning) addChange(work *NodeWork, r *rebootView) {
 	}
 	p.derive(r)
 	add, remove := r.finalizerChange()
-	changed := len(r.Object.Unreadable) > 0 || r.Status != &r.Object.Status && !equality.Semantic.DeepEqual(&r.Object.Status, r.Status)
+	changed := len(r.Object.Unreadable) > 0 || r.Status != &r.Object.Status && !sameStatus(&r.Object.Status, r.Status)
 	changed = changed && !p.defers(r.statusKey(), p.statusDelay(r))
 	if !changed && !add && !remove {
 		return
 	}
+	if changed {
+		p.tellPlace(r)
+	}
 	work.Reboots = append(work.Reboots, RebootChange{
 		Object: r.Object, Status: *r.Status, StatusChanged: changed, AddFinalizer: add, RemoveFinalizer: remove, Events: r.Events,
 	})
+}
+
+// sameStatus compares what changes most often first.
+func sameStatus(a, b *v1alpha1.NodeRebootStatus) bool {
+	return a.Message == b.Message && a.Reason == b.Reason && equality.Semantic.DeepEqual(a, b)
 }
 
 // finalizerChange says whether the finalizer is missing, or has to go. A helper makes a NodeReboot with it, so that the attempt does not

@@ -35,6 +35,11 @@ type Snapshot struct {
 	Invalid map[string]string
 	// NotificationProblems says about policies, by name, what keeps a receiver of their notifications from being notified.
 	NotificationProblems map[string]model.NotificationProblem
+	// Forecasts is what the status of policies, by name, has to say of the end of their rollouts; nil is nothing. A policy that is missing
+	// keeps what its status says.
+	Forecasts map[string]*v1alpha1.ForecastStatus
+	// TellPlaces has messages say the place in the queue. Whoever makes many plans in which nobody reads the messages does without.
+	TellPlaces bool
 	// Answers of gates, to the queries that were made (see Plan.Queries).
 	Answers map[model.GateKey]model.GateAnswer
 	// Deferred is what the last plan said (see Plan.Deferred); empty for the first one. Nil has nothing wait.
@@ -101,6 +106,8 @@ type Plan struct {
 	Work []NodeWork
 	// Policies are the policies whose status changed.
 	Policies []PolicyChange
+	// Rollouts are the policies with nodes that need a reboot.
+	Rollouts []Rollout
 	// Creates are NodeReboots to make, for needs that the manager sees itself.
 	Creates []*v1alpha1.NodeReboot
 	// Prune names finished NodeReboots to delete, in order: those that history does not keep, and those whose approval must not be used again.
@@ -190,6 +197,13 @@ type Report struct {
 	Reason, Message string
 	// Conditions replace the ones that are stored; nil leaves them, and everything else, as they are.
 	Conditions []metav1.Condition
+}
+
+// Rollout is a policy with nodes that need a reboot.
+type Rollout struct {
+	Policy *v1alpha1.RebootPolicy
+	// UnderWay says that some of them are under way.
+	UnderWay bool
 }
 
 // PolicyChange is what to write for one RebootPolicy.

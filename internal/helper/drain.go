@@ -62,6 +62,7 @@ type drain struct {
 	began, moved time.Time
 	// stage is the first that has pods left, or may have.
 	stage int
+	wait  budgetWait
 	// forbidden says which pod must not be evicted.
 	forbidden string
 	// complete is set when every pod of the node was seen and judged.
@@ -239,6 +240,7 @@ func (d *drain) replace(left, ignored map[types.UID]*leavingPod, now time.Time) 
 	for uid := range d.leaving {
 		if left[uid] == nil {
 			d.moved = now
+			d.wait.gone(d.leaving[uid], now)
 		}
 	}
 	for uid := range left {
@@ -248,6 +250,8 @@ func (d *drain) replace(left, ignored map[types.UID]*leavingPod, now time.Time) 
 		delete(d.seen, uid)
 	}
 	d.leaving, d.ignored = left, ignored
+	d.wait.at(d.stage)
+	d.noteHeld(now)
 }
 
 // known returns what is known about a pod that has to go.

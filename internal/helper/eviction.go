@@ -186,6 +186,9 @@ type leavingPod struct {
 	// accepted is set when there is nothing left to ask for: the pod only has to end. asked is set while its responders are to evict it.
 	accepted, asked bool
 	acceptedTime    time.Time
+	// held is for how long budgets have kept the pod from going, but for heldSince; zero if none does.
+	held      time.Duration
+	heldSince time.Time
 	// finalizedSince is since when only finalizers keep the pod.
 	finalizedSince time.Time
 	// refused is what came of the last attempt.
@@ -202,6 +205,7 @@ func (p *leavingPod) update(pod *corev1.Pod, shorten bool, now time.Time) {
 		return
 	}
 	p.noteFinalizers(now)
+	p.letGo(now)
 	p.refused = nil
 	if !shorten {
 		p.accepted = true
@@ -273,6 +277,9 @@ func (d *drain) settle(result evictionResult, now time.Time) {
 		pod.acceptedTime = now
 	}
 	pod.accepted, pod.asked = evicted, asked
+	if evicted || asked {
+		pod.letGo(now)
+	}
 	if evicted {
 		pod.refused = nil
 		return
@@ -284,8 +291,10 @@ func (d *drain) settle(result evictionResult, now time.Time) {
 	}
 	pod.refused = refusal(pod.Pod, result.err)
 	if strings.HasPrefix(pod.refused.By, v1alpha1.RefusedByBudget) {
+		pod.hold(now)
 		pod.repeat(min(max(2*pod.pause, firstBudgetPause), lastBudgetPause), now)
 	} else {
+		pod.letGo(now)
 		pod.repeat(nextPause(pod.pause), now)
 	}
 	d.log.V(1).Info("Eviction refused", "pod", pod.Namespace+"/"+pod.Name, "by", pod.refused.By, "answer", pod.refused.Message)

@@ -58,6 +58,9 @@ func (d *drain) progress(now time.Time) v1alpha1.DrainProgress {
 	if d.stuckAt(now) {
 		progress.Activity = v1alpha1.DrainStuck
 	}
+	if d.complete && len(d.leaving) == 0 {
+		progress.BudgetWaitMilliseconds = d.wait.total().Milliseconds()
+	}
 	for _, pod := range sorted(d.leaving) {
 		if pod.refused != nil && len(progress.Refused) < maxNamed {
 			progress.Refused = append(progress.Refused, *pod.refused)

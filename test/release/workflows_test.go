@@ -48,6 +48,7 @@ var (
 
 // mayWrite are the rights to write that jobs have. One that is not here is a fault.
 var mayWrite = map[string]string{
+	"pages.yml deploy":       "id-token, pages",
 	"release.yml push":       "attestations, id-token, packages",
 	"release.yml publish":    "contents",
 	"scorecard.yml analysis": "id-token, security-events",

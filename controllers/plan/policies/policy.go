@@ -38,16 +38,31 @@ type Policy struct {
 
 // Parse reads a policy. If there is something to find in it, Invalid names the first thing, and what cannot be understood selects nothing.
 func Parse(obj *v1alpha1.RebootPolicy, moment *model.Moment) *Policy {
+	understood := Understand(obj)
+	return understood.At(moment)
+}
+
+// Understood is all of a policy that does not depend on the time. It is never changed.
+type Understood struct{ policy *Policy }
+
+// Understand reads what does not depend on the time. That takes most of the time of Parse if there are windows.
+func Understand(obj *v1alpha1.RebootPolicy) Understood {
 	p := understand(obj)
-	p.Clock.Now = moment.Now
 	if len(p.findings) > 0 {
 		p.Invalid = p.findings[0].String()
 	}
-	p.lookAtSchedule(moment)
 	if p.SetAside() {
 		p.parseRest()
 	}
-	return p
+	return Understood{p}
+}
+
+// At is the policy at a moment. It asks for a look when its schedule changes.
+func (u Understood) At(moment *model.Moment) *Policy {
+	p := *u.policy
+	p.Clock.Now = moment.Now
+	p.lookAtSchedule(moment)
+	return &p
 }
 
 // Name of the policy.
