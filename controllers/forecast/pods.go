@@ -210,7 +210,7 @@ func (r *run) freed() bool {
 	return r.frees || r.recovering()
 }
 
-// goOn lets drains go on that budgets held up.
+// goOn lets drains continue that budgets held up.
 func (r *run) goOn() {
 	if !r.frees {
 		return

@@ -31,8 +31,8 @@ type policyRound struct {
 	// line are those that have their turn, in order, and later those that have not, zone by zone.
 	line  []*rebootView
 	later []*zoneQueue
-	// whole is both, in the order in which they have their turns; nil if it was not asked for.
-	whole []*rebootView
+	// wholeLine is both, in the order in which they have their turns; nil if it was not asked for.
+	wholeLine []*rebootView
 	// places of those that wait in it; nil if they were not asked for.
 	places map[*rebootView]place
 	// limit is the verdict of the policy's limit on nodes for which there is no room, after a number of starts.
@@ -290,15 +290,15 @@ func (p *round) lineAfter(r *rebootView) []*rebootView {
 
 // wholeLine are those that have their turn, in order, and then the others, zone by zone.
 func (p *round) wholeLine(own *policyRound) []*rebootView {
-	if own.whole == nil {
-		own.whole = slices.Clone(own.line)
+	if own.wholeLine == nil {
+		own.wholeLine = slices.Clone(own.line)
 		for _, itsTurn := range []bool{true, false} {
 			for _, q := range own.later {
 				if (q.controlPlane == own.turn.controlPlane) == itsTurn {
-					own.whole = append(own.whole, slices.SortedFunc(slices.Values(q.reboots), compareWaiting)...)
+					own.wholeLine = append(own.wholeLine, slices.SortedFunc(slices.Values(q.reboots), compareWaiting)...)
 				}
 			}
 		}
 	}
-	return own.whole
+	return own.wholeLine
 }
