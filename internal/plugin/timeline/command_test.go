@@ -111,7 +111,7 @@ func TestTheFileKnowsWhatRuns(t *testing.T) {
 	if !strings.Contains(out, "Its helper (pod helper-worker-b5) is Ready") {
 		t.Errorf("it does not say that a helper is Ready: %s", errOut)
 	}
-	for _, wrong := range []string{"No manager is at work", "No helper runs", "kubectl -n  "} {
+	for _, wrong := range []string{"No manager is running", "No helper runs", "kubectl -n  "} {
 		if strings.Contains(out, wrong) {
 			t.Errorf("it says %q", wrong)
 		}

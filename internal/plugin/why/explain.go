@@ -118,7 +118,7 @@ var does = map[v1alpha1.Phase]string{
 	v1alpha1.PhaseRebooting:  "reboots",
 	v1alpha1.PhaseRecovering: "recovers",
 	v1alpha1.PhaseSucceeded:  "was rebooted",
-	v1alpha1.PhaseFailed:     "failed to reboot",
+	v1alpha1.PhaseFailed:     "was not rebooted successfully",
 	v1alpha1.PhaseCancelled:  "is not rebooted, because it no longer needs to be",
 }
 
