@@ -58,7 +58,7 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 	shell, err := open(ctx, map[string]string{
-		"KUBECONFIG": cluster.Kubeconfig(), "PATH": programs + ":" + os.Getenv("PATH"), "PS1": "$ ", "LANG": "C.UTF-8", "TZ": "UTC", "COLORTERM": "truecolor",
+		"KUBECONFIG": cluster.Kubeconfig(), "PATH": programs + ":" + os.Getenv("PATH"), "LANG": "C.UTF-8", "TZ": "UTC",
 	})
 	if err != nil {
 		return err

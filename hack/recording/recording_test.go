@@ -55,7 +55,8 @@ func TestACastBringsOnlyTheLinesThatChanged(t *testing.T) {
 }
 
 func TestAPictureHasEachLineOnceAndIsXML(t *testing.T) {
-	picture := string(writeSVG([]frame{screen(0, "<same> & more", "two"), screen(time.Second, "<same> & more", "three"), screen(2*time.Second, "two")}))
+	same := "<same> & more"
+	picture := string(writeSVG([]frame{screen(0, same, "two"), screen(time.Second, same, "three"), screen(2*time.Second, "two")}))
 	for text, want := range map[string]int{"&lt;same&gt; &amp; more": 1, ">two<": 1, "<use ": 5, "translateY(": 4} {
 		if got := strings.Count(picture, text); got != want {
 			t.Errorf("%q is there %d times instead of %d", text, got, want)
@@ -90,7 +91,7 @@ func TestATerminalIsRecordedAsItIsTypedInto(t *testing.T) {
 	if _, err := exec.LookPath("tmux"); err != nil {
 		t.Skip("tmux is not installed")
 	}
-	shell, err := open(t.Context(), map[string]string{"PS1": "$ ", "LANG": "C.UTF-8", "PATH": os.Getenv("PATH")})
+	shell, err := open(t.Context(), map[string]string{"LANG": "C.UTF-8", "PATH": os.Getenv("PATH")})
 	if err != nil {
 		t.Fatal(err)
 	}

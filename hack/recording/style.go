@@ -51,6 +51,9 @@ func spans(line string) []span {
 		line = rest
 		end := strings.IndexFunc(line, func(r rune) bool { return r >= '@' && r <= '~' && r != '[' })
 		if !strings.HasPrefix(line, "[") || end < 0 {
+			if strings.HasPrefix(line, "[") {
+				break // It is cut off.
+			}
 			// Such as a change of the character set: two characters.
 			line = line[min(2, len(line)):]
 			continue
@@ -102,31 +105,39 @@ func (s *style) apply(sequence string) {
 }
 
 func (s *style) simple(code int) {
-	switch {
-	case code == 0:
+	switch code {
+	case 0:
 		*s = style{}
-	case code == 1:
+	case 1:
 		s.bold = true
-	case code == 2:
+	case 2:
 		s.dim = true
-	case code == 7:
+	case 7:
 		s.reversed = true
-	case code == 22:
+	case 22:
 		s.bold, s.dim = false, false
-	case code == 27:
+	case 27:
 		s.reversed = false
-	case code >= 30 && code <= 37:
-		s.color = palette[code-30]
-	case code == 39:
+	case 39:
 		s.color = ""
-	case code >= 40 && code <= 47:
-		s.background = palette[code-40]
-	case code == 49:
+	case 49:
 		s.background = ""
-	case code >= 90 && code <= 97:
-		s.color = palette[code-90+8]
-	case code >= 100 && code <= 107:
-		s.background = palette[code-100+8]
+	default:
+		s.paint(code)
+	}
+}
+
+// paint follows a code of one of the sixteen colors: 30 and above for text, 40 for what is behind it, and 60 more for the bright ones.
+func (s *style) paint(code int) {
+	bright := 0
+	if code >= 90 {
+		bright, code = 8, code-60
+	}
+	switch {
+	case code >= 30 && code <= 37:
+		s.color = palette[code-30+bright]
+	case code >= 40 && code <= 47:
+		s.background = palette[code-40+bright]
 	}
 }
 

@@ -50,14 +50,15 @@ func writeSVG(frames []frame) []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" role="img" aria-label="%s">`,
 		width, height, width, height, html.EscapeString(title))
-	fmt.Fprintf(&out, "\n<style>text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:#c9d1d9;white-space:pre}"+
+	fmt.Fprintf(&out, "\n<style>text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;"+
+		"fill:#c9d1d9;white-space:pre}"+
 		"@keyframes play{%s}.film{animation:play %.1fs steps(1,end) infinite}"+
 		"@media (prefers-reduced-motion:reduce){.film{animation:none;transform:translateY(%dpx)}}</style>\n",
 		steps.String(), total.Seconds(), -(len(frames)/2)*lines*cellHeight)
 	fmt.Fprintf(&out, `<rect width="%.0f" height="%.0f" rx="8" fill="#0d1117"/>`, width, height)
 	fmt.Fprintf(&out, "\n<defs>%s</defs>\n", defs.String())
-	fmt.Fprintf(&out, `<svg x="%d" y="%d" width="%.1f" height="%d" overflow="hidden"><g class="film">`, border, border, columns*cellWidth, lines*cellHeight)
-	fmt.Fprintf(&out, "\n%s</g></svg></svg>\n", film.String())
+	fmt.Fprintf(&out, `<svg x="%d" y="%d" width="%.1f" height="%d" overflow="hidden">`, border, border, columns*cellWidth, lines*cellHeight)
+	fmt.Fprintf(&out, "<g class=\"film\">\n%s</g></svg></svg>\n", film.String())
 	return out.Bytes()
 }
 
@@ -95,7 +96,8 @@ func styled(line string) string {
 			attributes += ` opacity=".6"`
 		}
 		// Where a font is wider than ours, the text is as wide as its cells anyway.
-		fmt.Fprintf(&out, `<text x="%.1f" y="14" textLength="%.1f"%s xml:space="preserve">%s</text>`, x, length, attributes, html.EscapeString(one.text))
+		fmt.Fprintf(&out, `<text x="%.1f" y="14" textLength="%.1f"%s xml:space="preserve">%s</text>`,
+			x, length, attributes, html.EscapeString(one.text))
 	}
 	return out.String()
 }

@@ -18,7 +18,7 @@ const (
 	typed   = 45 * time.Millisecond
 	// patience is how long a step may take; an event of the rollout is one.
 	patience = 3 * time.Minute
-	// longest is the most time between two frames that someone watches.
+	// longest is the most time between two frames that people are shown.
 	longest = 2 * time.Second
 )
 
@@ -44,7 +44,7 @@ func open(ctx context.Context, environment map[string]string) (*terminal, error)
 	for name, value := range environment {
 		args = append(args, "-e", name+"="+value)
 	}
-	if _, err := t.tmux(ctx, append(args, "env ENV= sh")...); err != nil {
+	if _, err := t.tmux(ctx, append(args, "env ENV= PS1='$ ' sh")...); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
 	// The line of tmux itself goes, and its place with it.
@@ -53,7 +53,10 @@ func open(ctx context.Context, environment map[string]string) (*terminal, error)
 			return nil, errors.Join(err, t.close())
 		}
 	}
-	return t, t.see(ctx, "$ ")
+	if err := t.see(ctx, "$ "); err != nil {
+		return nil, errors.Join(err, t.close())
+	}
+	return t, nil
 }
 
 func (t *terminal) close() error {

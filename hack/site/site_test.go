@@ -66,8 +66,9 @@ func TestEachKindOfLinkThatLeadsNowhereIsFound(t *testing.T) {
 			t.Errorf("%s: %q is not in:\n%s", name, test.want, out)
 		}
 	}
-	good := `<a href="/a/other#there"></a><a href="/a/other.html?q#there"></a><a href="./a/"></a><img src="/x.png"><a href="https://example.com/x#y"></a>
-<a href="` + repository + `tree/main/config/samples"></a><a href="` + repository + `blob/main/CONTRIBUTING.md#rules"></a><a href="mailto:x"></a>
+	good := `<a href="/a/other#there"></a><a href="/a/other.html?q#there"></a><a href="./a/"></a><img src="/x.png">
+<a href="https://example.com/x#y"></a><a href="mailto:x"></a>
+<a href="` + repository + `tree/main/config/samples"></a><a href="` + repository + `blob/main/CONTRIBUTING.md#rules"></a>
 <!-- <a href="/gone"></a> --><a href="#%C3%A4"></a><b id="ä"></b>`
 	out := fakeSite(t, map[string]string{"page.html": good, "a/other.html": other, "a/index.html": "", "x.png": ""})
 	if lines := strings.Split(strings.TrimSpace(out), "\n"); len(lines) != 1 || !strings.HasPrefix(lines[0], "only 3 pages") {

@@ -58,7 +58,11 @@ export default defineConfig({
       // On GitHub the recording of a terminal is a picture; here it is one that you can stop.
       const image = md.renderer.rules.image!
       md.renderer.rules.image = (tokens, i, options, env, self) => {
-        if (tokens[i].attrGet('src')?.endsWith('images/rollout.svg')) {
+        const src = tokens[i].attrGet('src') ?? ''
+        if (src.endsWith('images/rollout.svg')) {
+          for (const file of [path.resolve(docs, path.dirname(env.relativePath), src), path.resolve(here, '../public/rollout.cast')]) {
+            if (!fs.existsSync(file)) throw new Error(`${env.relativePath}: ${file} does not exist: run make recording`)
+          }
           return `<Recording src="/rollout.cast" alt="${md.utils.escapeHtml(tokens[i].content)}" />`
         }
         return image(tokens, i, options, env, self)
