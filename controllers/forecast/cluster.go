@@ -51,7 +51,7 @@ func newCluster(s *plan.Snapshot, now time.Time) *cluster {
 	if own.Workloads == nil {
 		own.Workloads = map[model.WorkloadKey]model.Workload{}
 	}
-	for key, workload := range own.Workloads { // what is not known for a moment is taken to be as it was
+	for key, workload := range own.Workloads { // what is not known for a moment is assumed to be as it was
 		if workload.Stale {
 			workload.Stale = false
 			own.Workloads[key] = workload

@@ -18,7 +18,7 @@ const (
 	typed   = 45 * time.Millisecond
 	// patience is how long a step may take; an event of the rollout is one.
 	patience = 3 * time.Minute
-	// longest is the most time between two frames that someone watches.
+	// longest is the most time between two frames that people are shown.
 	longest = 2 * time.Second
 )
 

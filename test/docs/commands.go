@@ -12,7 +12,7 @@ type Command struct {
 	Block *Block
 	// Line is that of the page where it begins.
 	Line int
-	// Text is the command as a shell takes it; it has several lines if it ends with a document, or goes on after a backslash.
+	// Text is the command as a shell takes it; it has several lines if it ends with a document, or continues after a backslash.
 	Text string
 	// Output is what the page shows that the command writes, if it does.
 	Output string

@@ -264,7 +264,7 @@ func (r *reader) showsWhatIsWritten(t *testing.T, page *Page) {
 	}
 }
 
-// wrote tells whether a command wrote a table with these columns. Those that have nothing in them are left out, so one of both may have
+// wrote reports whether a command wrote a table with these columns. Those that have nothing in them are left out, so one of both may have
 // more.
 func (r *reader) wrote(heading string) bool {
 	for written := range r.headings {
@@ -275,7 +275,7 @@ func (r *reader) wrote(heading string) bool {
 	return false
 }
 
-// isWithin tells whether all columns of one heading are in the other, in their order.
+// isWithin reports whether all columns of one heading are in the other, in their order.
 func isWithin(one, other string) bool {
 	columns := strings.Split(one, "|")
 	for _, column := range strings.Split(other, "|") {
@@ -286,7 +286,7 @@ func isWithin(one, other string) bool {
 	return len(columns) == 0
 }
 
-// testExists tells whether a test in Go has this name.
+// testExists reports whether a test in Go has this name.
 func testExists(t *testing.T, name string) bool {
 	t.Helper()
 	found := false

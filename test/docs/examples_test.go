@@ -126,7 +126,7 @@ func isPartOf(fields []string, content map[string]any) bool {
 	return len(content) > 0
 }
 
-// isSpec tells whether all names are those of fields of a RebootPolicy, and whether what they have could be.
+// isSpec reports whether all names are those of fields of a RebootPolicy, and whether what they have could be.
 func isSpec(spec map[string]any) (named, strict bool) {
 	named, strict = len(spec) > 0, len(spec) > 0
 	for name, value := range spec {

@@ -42,7 +42,7 @@ type Result struct {
 // assigns is a line that sets variables and does nothing else.
 var assigns = regexp.MustCompile(`^(export )?[A-Za-z_][A-Za-z0-9_]*=("[^"]*"|'[^']*'|\$\([^)]*\)|[^\s|;&])*\s*(#.*)?$`)
 
-// Assigns tells whether a line sets a variable and does nothing else.
+// Assigns reports whether a line sets a variable and does nothing else.
 func Assigns(line string) bool { return assigns.MatchString(line) }
 
 // Type runs a line until it ends.
