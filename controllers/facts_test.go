@@ -29,7 +29,7 @@ type fact struct {
 	before, after client.Object
 }
 
-// noWatch says of fields why no watch has to ask for a pass when they change.
+// noWatch says about fields why no watch has to ask for a pass when they change.
 var noWatch = map[string]string{
 	"Slots.Reboot":                 "only passes write the slots object, and a grant on an old version fails",
 	"Slots.UID":                    "as above",
@@ -215,7 +215,7 @@ func (f *fact) read(t *testing.T, r *reader, object client.Object) *snapshot {
 	return s
 }
 
-// cached is an object as the cache keeps it: what is cut off makes no difference. nil is none.
+// cached is an object as the cache keeps it: what is cut off makes no difference. nil means none.
 func cached(object client.Object) client.Object {
 	if pod, is := object.(*corev1.Pod); is && pod.Namespace != testNamespace {
 		return projection.StripPod(pod, nil)

@@ -51,6 +51,12 @@ func newCluster(s *plan.Snapshot, now time.Time) *cluster {
 	if own.Workloads == nil {
 		own.Workloads = map[model.WorkloadKey]model.Workload{}
 	}
+	for key, workload := range own.Workloads { // what is not known for a moment is taken to be as it was
+		if workload.Stale {
+			workload.Stale = false
+			own.Workloads[key] = workload
+		}
+	}
 	return c
 }
 
@@ -112,7 +118,7 @@ func (c *cluster) reboot(name string) *v1alpha1.NodeReboot {
 	return nil
 }
 
-// putReboot adds a NodeReboot, or takes it in the place of the one of its name.
+// putReboot adds a NodeReboot, or takes it in the place of the one with its name.
 func (c *cluster) putReboot(r *v1alpha1.NodeReboot) {
 	i, found := c.rebootIndex(r.Name)
 	if found {
@@ -234,7 +240,7 @@ func (c *cluster) says(r *v1alpha1.NodeReboot) saying {
 	return sayingOf(&r.Status)
 }
 
-// explains: the status of a NodeReboot that waits says something else, and has no other facts. What points to the same is the same.
+// explains: the status of a NodeReboot that waits says something else, and has no other facts. Equal pointers mean equal objects.
 func explains(before, after *v1alpha1.NodeRebootStatus) bool {
 	if model.OpenAttempt(before) || model.OpenAttempt(after) || before.RequiredSince == nil || before.CompletionTime != nil {
 		return false
@@ -242,7 +248,7 @@ func explains(before, after *v1alpha1.NodeRebootStatus) bool {
 	return factsOf(before) == factsOf(after)
 }
 
-// facts are those of a NodeReboot that waits. What points to the same is the same.
+// facts are the facts about a waiting NodeReboot. Equal pointers mean equal facts.
 type facts struct {
 	required, completed, tainted, approved *metav1.MicroTime
 	attempt                                *v1alpha1.Attempt

@@ -46,7 +46,19 @@ func Abridge(obj *v1alpha1.NodeReboot) *v1alpha1.NodeReboot {
 	} else {
 		keepDerived(&short.Status, s)
 	}
+	keepBudgetWait(&short.Status, s)
 	return short
+}
+
+// keepBudgetWait keeps how long budgets delayed the drain. Forecasts subtract it from the time that the drain took.
+func keepBudgetWait(short, s *v1alpha1.NodeRebootStatus) {
+	if s.Report == nil || s.Report.Drain == nil || s.Report.Drain.BudgetWaitMilliseconds == 0 {
+		return
+	}
+	if short.Report == nil {
+		short.Report = &v1alpha1.HelperReport{}
+	}
+	short.Report.Drain = &v1alpha1.DrainProgress{BudgetWaitMilliseconds: s.Report.Drain.BudgetWaitMilliseconds}
 }
 
 // keepHooks keeps which conditions of others there are: that may decide whether a write is refused.

@@ -11,8 +11,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// Each write goes to every watch of its object. Facts, orders, warnings and what a person changed are written at once. What only explains
-// where things stand waits for a moment in which more of it may come together. A plan remembers nothing, so it says since when something
+// Each write goes to every watch of its object. Facts, orders, warnings and what a person changed are written at once. Writes that only
+// explain the state wait for a moment, in which more of them may accumulate. A plan remembers nothing, so it says since when something
 // waits, and the next snapshot repeats it.
 const (
 	// firstStatusDelay is how long the first status of a NodeReboot waits for the first report of the helper that made it.
@@ -29,7 +29,7 @@ const (
 	maxRefreshDelay = 10 * time.Minute
 	// countsDelay is how long the numbers and the forecast in the status of a policy wait.
 	countsDelay = LastDelay
-	// freeDelay is how long an entry of the slots object may stay that counts no longer. Mostly, another node takes the slot meanwhile.
+	// freeDelay is how long an entry of the slots object may stay that counts no longer. Mostly, another node takes the slot in the meantime.
 	freeDelay = 5 * time.Second
 	// drainDelay is how long a drain has to last to be shown on the Node, and plannedDelay a reboot to be required.
 	drainDelay   = 30 * time.Second

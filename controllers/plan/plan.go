@@ -35,7 +35,9 @@ type planning struct {
 	snapshot *Snapshot
 	policies []*policyView
 	byName   map[string]*policyView
-	state    *State
+	// understood are those of the state to come.
+	understood *understoodPolicies
+	state      *State
 	// views are those of the state's records, and goneNodes of nodes that are not there.
 	views     []nodeView
 	goneNodes map[string]*nodeView
@@ -84,7 +86,7 @@ type planning struct {
 	drainShares map[types.UID]drainShare
 	// rollouts are the policies with nodes that need a reboot.
 	rollouts []Rollout
-	// wants is memory that is used again and again.
+	// wants is memory that is used repeatedly.
 	wants []want
 }
 
@@ -98,8 +100,8 @@ func newPlanning(state *State, snapshot *Snapshot, now time.Time) *planning {
 
 		evictions: map[model.WorkloadKey]int32{}, drainShares: map[types.UID]drainShare{},
 	}
-	p.parsePolicies()
-	p.state = state.next(snapshot, p.policies)
+	p.parsePolicies(state)
+	p.state = state.next(snapshot, p.policies, p.understood)
 	p.addViews()
 	p.noteManagers()
 	p.noteRefusals()

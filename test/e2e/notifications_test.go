@@ -78,7 +78,7 @@ var _ = Describe("Receivers of a policy's notifications", func() {
 			g.Expect(cluster.Client().Get(ctx, client.ObjectKey{Name: p.name}, policy)).To(Succeed())
 			g.Expect(policy.Status.Conditions).To(ContainElement(And(
 				HaveField("Type", v1alpha1.ConditionNotificationsFailing), HaveField("Status", metav1.ConditionTrue),
-				HaveField("Message", And(HavePrefix("Receiver hangs has not taken notifications since"), Not(ContainSubstring("http")))),
+				HaveField("Message", And(HavePrefix("Receiver hangs has not accepted notifications since"), Not(ContainSubstring("http")))),
 			)))
 		}).Should(Succeed())
 
@@ -120,7 +120,7 @@ func newInbox() *inbox {
 	return i
 }
 
-// ServeHTTP implements http.Handler. What comes to the hook has to be signed.
+// ServeHTTP implements http.Handler. Requests to the hook must be signed.
 func (i *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	mac := hmac.New(sha256.New, []byte(hmacKey))

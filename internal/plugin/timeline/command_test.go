@@ -39,7 +39,7 @@ func TestWhatCannotBeShownIsSaid(t *testing.T) {
 		"an unknown name":     {[]string{"worker-99"}, app.ExitFailed, `no node, RebootPolicy or NodeReboot is named "worker-99"; see kubectl get`},
 		"no such policy":      {[]string{"policy/worker-b4"}, app.ExitFailed, `is named "policy/worker-b4"`},
 		"an unknown kind":     {[]string{"pod/web"}, app.ExitUsage, "write the name of a node or a RebootPolicy"},
-		"no time":             {[]string{"--since", "yesterday"}, app.ExitUsage, `--since "yesterday" is no time: write how long ago, such as 90m`},
+		"no time":             {[]string{"--since", "yesterday"}, app.ExitUsage, `--since "yesterday" is not a time: write how long ago, such as 90m`},
 		"times in their turn": {[]string{"--since", "1h", "--until", "2h"}, app.ExitUsage, "--since 1h is not before --until 2h"},
 		"an unknown output":   {[]string{"-o", "yaml"}, app.ExitUsage, `--output "yaml": write text, json`},
 	} {
@@ -111,7 +111,7 @@ func TestTheFileKnowsWhatRuns(t *testing.T) {
 	if !strings.Contains(out, "Its helper (pod helper-worker-b5) is Ready") {
 		t.Errorf("it does not say that a helper is Ready: %s", errOut)
 	}
-	for _, wrong := range []string{"No manager is at work", "No helper runs", "kubectl -n  "} {
+	for _, wrong := range []string{"No manager is running", "No helper runs", "kubectl -n  "} {
 		if strings.Contains(out, wrong) {
 			t.Errorf("it says %q", wrong)
 		}
