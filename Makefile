@@ -50,7 +50,7 @@ HELM_DOCS := go tool -modfile=hack/tools/helm/go.mod helm-docs
 CYCLONEDX := go tool -modfile=hack/tools/security/go.mod cyclonedx-gomod
 
 MODULES := . hack/dashboards hack/tools hack/tools/helm hack/tools/lint hack/tools/security hack/tools/workflows test/browser test/chart test/testbed/components
-GENERATED := api/v1alpha1/zz_generated.deepcopy.go charts config/crd/bases config/rbac/role.yaml config/components/dashboards docs/reason-messages.md docs/why.md internal/plugin/why/testdata
+GENERATED := api/v1alpha1/zz_generated.deepcopy.go charts config/crd/bases config/rbac/role.yaml config/components/dashboards docs/reason-messages.md docs/reference docs/why.md internal/plugin/why/testdata
 
 # Results are not cached (-count=1): Go does not see which manifests kubectl read.
 # The programs of the control plane that tests run on: a folder named by KUBEBUILDER_ASSETS, or built once, which takes minutes.
@@ -89,9 +89,10 @@ dashboards: ## Generate the dashboards for Grafana.
 	cd hack/dashboards && go run .
 
 .PHONY: manifests
-manifests: ## Generate CRDs and the manager's roles from markers.
+manifests: ## Generate CRDs and the manager's roles from markers, and docs/reference from the CRDs.
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=reboot-operator-manager paths=./controllers output:rbac:dir=config/rbac
+	go run ./hack/apiref
 
 .PHONY: chart
 chart: manifests dashboards ## Generate the Helm chart's templates from config/, its kinds, its schema and its README.
@@ -138,16 +139,25 @@ release-samples: ## Keep the samples of a release, so that tests apply them to a
 # What a test waits for has a limit of its own; that of go test, 10 minutes, is too little for simulations on a busy machine.
 GO_TEST := go run ./hack/gotest -summary="$(SUMMARY)" -- -timeout 40m
 
+# Much of their time tests wait for a control plane, so that two parts run at once (TEST_JOBS=1 runs one after the other).
+TEST_JOBS ?= 2
+TESTS := test-unit test-docs test-chart test-envtest test-browser test-e2e
+
 .PHONY: test
 test: ## Run all tests, and say at the end which failed and which were skipped.
 	@summary=$$(mktemp); trap 'rm -f "$$summary"' EXIT; status=0; \
-	$(MAKE) --keep-going test-unit test-envtest test-chart test-browser test-e2e SUMMARY="$$summary" || status=$$?; \
+	$(MAKE) --keep-going --jobs=$(TEST_JOBS) $(TESTS) SUMMARY="$$summary" || status=$$?; \
 	go run ./hack/gotest -summary="$$summary" -show; exit $$status
 
 .PHONY: test-unit
 test-unit: ## Run what needs no API server, with the race detector, and some thousand simulated fleets without it.
-	$(GO_TEST) -race $$(go list ./... | grep -v -e /test/ -e '/controllers$$' -e /internal/ -e /placement)
+	$(GO_TEST) -race $$(go list ./... | grep -v -e /test/ -e /hack/site -e '/controllers$$' -e /internal/ -e /placement)
 	$(GO_TEST) -count=1 -run TestSimulated ./controllers/plan
+
+# Without Node.js the tests are skipped.
+.PHONY: test-docs
+test-docs: ## Build the documentation site, and check every link of it.
+	$(GO_TEST) -count=1 ./hack/site
 
 # Every fleet has a seed; what a failure prints runs that fleet again. See docs/simulation.md.
 ROUNDS ?= 100000
@@ -218,7 +228,7 @@ test-versions: ## Run tests on every supported version of Kubernetes, and print 
 	done; \
 	go run ./hack/gotest -table=dist/versions || status=1; exit $$status
 
-# What is found is written to testdata/fuzz beside the test and is tried by every `go test` from then on: commit it with the fix.
+# What is found is written to testdata/fuzz next to the test and is tried by every `go test` from then on: commit it with the fix.
 FUZZTIME ?= 1m
 
 .PHONY: fuzz
@@ -272,14 +282,19 @@ cluster: ## Start the testbed and keep it, to play with kubectl (NODES=, ZONES=,
 
 ##@ Document
 
-# The packages are pinned in hack/site/package-lock.json. A link that leads nowhere is an error.
+# The packages are pinned in hack/site/package-lock.json. A link that leads nowhere is an error, and so is a page that no section has.
 .PHONY: site
-site: ## Build the documentation site to dist/site (needs Node.js 20 and npm).
-	cd hack/site && npm ci --no-audit --no-fund --loglevel=error && npx vitepress build
+site: ## Build the documentation site to dist/site, and check its links (needs Node.js 18 or newer, and npm).
+	hack/site/build.sh
+
+# Needs tmux. It takes two minutes, on a machine that has little else to do.
+.PHONY: recording
+recording: ## Record the plugin in a terminal during a rollout: docs/images/rollout.svg, and what the site plays.
+	$(WITH_ASSETS) go run ./hack/recording
 
 .PHONY: site-serve
 site-serve: ## Serve the documentation site on this machine while you write.
-	cd hack/site && npm ci --no-audit --no-fund --loglevel=error && npx vitepress dev
+	hack/site/build.sh dev
 
 ##@ Verify
 
@@ -290,7 +305,7 @@ verify: verify-generated verify-tidy lint lint-workflows vulncheck verify-releas
 verify-generated: generate manifests chart
 	@stale=$$(git status --porcelain -- $(GENERATED)); if [ -n "$$stale" ]; then \
 		git --no-pager diff -- $(GENERATED); \
-		echo "not as generated, or not committed; run make generate chart and commit:"; echo "$$stale"; exit 1; fi
+		echo "not as generated, or not committed; run make generate manifests chart and commit:"; echo "$$stale"; exit 1; fi
 
 .PHONY: verify-tidy
 verify-tidy:
@@ -433,7 +448,7 @@ verify-release: ## Release a copy of the sources twice, without publishing anyth
 
 ##@ Deploy
 
-# For whoever builds their own image.
+# For people who build their own image.
 .PHONY: push-to
 push-to: ## Build the image, push it to REGISTRY=registry.example.com/team, and write dist/install.yaml and dist/values.yaml that name it.
 	@[[ -n "$(REGISTRY)" ]] || { echo "REGISTRY= is missing: where your nodes pull from and you may push to, such as registry.example.com/team" >&2; exit 1; }

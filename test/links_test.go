@@ -1,6 +1,7 @@
 package test
 
 import (
+	"cmp"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 var (
 	fence   = regexp.MustCompile("(?s)```.*?```")
+	code    = regexp.MustCompile("`[^`\n]*`")
 	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading = regexp.MustCompile(`(?m)^#+ +(.+)$`)
 	named   = regexp.MustCompile(`<a id="([^"]+)">`)
@@ -27,7 +29,7 @@ func TestEveryLinkInTheDocsLeadsSomewhere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, found := range link.FindAllStringSubmatch(fence.ReplaceAllString(string(content), ""), -1) {
+		for _, found := range link.FindAllStringSubmatch(code.ReplaceAllString(fence.ReplaceAllString(string(content), ""), "code"), -1) {
 			target, anchor, _ := strings.Cut(found[1], "#")
 			if strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
 				continue // of others
@@ -54,10 +56,50 @@ func TestEveryLinkInTheDocsLeadsSomewhere(t *testing.T) {
 	}
 }
 
+// repository is a link to a file of the repository on GitHub.
+var repository = regexp.MustCompile(`https://github\.com/reboot-operator/reboot-operator/(?:blob|tree)/main/([\w./-]+)(?:#([\w-]+))?`)
+
+// Files that are read elsewhere, such as the README of the chart, alerts and messages, lead to the repository.
+func TestEveryLinkToTheRepositoryLeadsToAFile(t *testing.T) {
+	links, anchors := 0, map[string]map[string]bool{}
+	for _, folder := range []string{"../README.md", "../api", "../charts", "../cmd", "../config", "../controllers", "../docs", "../internal"} {
+		err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() && entry.Name() == "node_modules" {
+				return cmp.Or(err, fs.SkipDir)
+			}
+			if entry.IsDir() || strings.HasSuffix(path, "_test.go") {
+				return nil
+			}
+			content, err := os.ReadFile(path)
+			for _, found := range repository.FindAllStringSubmatch(string(content), -1) {
+				links++
+				target, anchor := filepath.Join("..", strings.TrimRight(found[1], ".")), found[2]
+				if _, err := os.Stat(target); err != nil {
+					t.Errorf("%s: %s: the repository has no such file", path, found[0])
+					continue
+				}
+				if anchors[target] == nil {
+					anchors[target] = anchorsOf(t, target)
+				}
+				if anchor != "" && !anchors[target][anchor] {
+					t.Errorf("%s: %s: no heading is called #%s", path, found[0], anchor)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if links < 30 {
+		t.Errorf("only %d links were found", links)
+	}
+}
+
 // pages are all of the documentation.
 func pages(t *testing.T) []string {
 	t.Helper()
-	found := []string{"../README.md", "../CONTRIBUTING.md"}
+	found := []string{"../README.md", "../CONTRIBUTING.md", "../SECURITY.md", "../CHANGELOG.md", "../charts/reboot-operator/README.md"}
 	err := filepath.WalkDir("../docs", func(path string, _ fs.DirEntry, err error) error {
 		if strings.HasSuffix(path, ".md") {
 			found = append(found, path)

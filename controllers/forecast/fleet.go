@@ -12,7 +12,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
 )
 
-// fleet is what all runs have in common. None of them changes it, but for what it has found out.
+// fleet is what all runs have in common. No run changes it, except to add what it has found out.
 type fleet struct {
 	in     Input
 	source *source
@@ -24,7 +24,7 @@ type fleet struct {
 	// named are the NodeReboots of members that are not finished, and every has those that are, too.
 	named map[string][]string
 	every map[string][]*v1alpha1.NodeReboot
-	// parsed are the policies, and status what the first plan says of them.
+	// parsed are the policies, and status what the first plan says about them.
 	parsed map[string]*policies.Policy
 	status map[string]*v1alpha1.RebootPolicyStatus
 	// hopeless policies start nothing, and say why.
@@ -59,7 +59,7 @@ type member struct {
 	underWay bool
 	policy   string
 	zone     string
-	// said is what it waits for at the beginning.
+	// said is what the node waits for at the beginning.
 	said saying
 	// apart: it has no part in runs, because nothing in them lets it start.
 	apart bool
@@ -180,7 +180,7 @@ func (f *fleet) findMembers() {
 	}
 }
 
-// setApart says of a member that it has no part in runs, if nothing in them lets it start.
+// setApart marks a member that has no part in runs, because nothing in them lets it start.
 func (f *fleet) setApart(m *member) {
 	if m.attempt != nil {
 		return
@@ -194,7 +194,7 @@ func (f *fleet) setApart(m *member) {
 	}
 }
 
-// compareNext puts the NodeReboot first whose attempt is open or comes next, of one node's.
+// compareNext puts first, among the NodeReboots of one node, the one whose attempt is open or comes next.
 func compareNext(a, b *v1alpha1.NodeReboot) int {
 	rank := func(is bool) int {
 		if is {

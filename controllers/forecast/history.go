@@ -125,7 +125,7 @@ func newSource(h History, policies []*v1alpha1.RebootPolicy) *source {
 	return s
 }
 
-// chancesOf a policy: what was measured of it, else of all policies, else the defaults.
+// chancesOf a policy: what was measured of it, otherwise of all policies, otherwise the defaults.
 func (s *source) chancesOf(policy string) *chances {
 	if s.of[policy] == nil {
 		measured := s.history.Policies[policy]
@@ -189,8 +189,8 @@ func (s *source) says(policy string) string {
 			policy, model.Count(n, "finished attempt"))
 	}
 	d := s.defaultOf(policy)
-	return fmt.Sprintf("No attempt has finished yet, so RebootPolicy %s is taken to drain a node in %s, and its hosts to reboot in %s; "+
-		"workloads are taken to be ready %s after the drain.", policy, spoken(d.Drain), spoken(d.Reboot+d.Proof), spoken(d.Recovery))
+	return fmt.Sprintf("No attempt has finished yet, so RebootPolicy %s is assumed to drain a node in %s, and its hosts to reboot in %s; "+
+		"workloads are assumed to be ready %s after the drain.", policy, spoken(d.Drain), spoken(d.Reboot+d.Proof), spoken(d.Recovery))
 }
 
 // spoken writes a duration without the parts that are zero.

@@ -233,7 +233,7 @@ func (r *run) rebootsOf(node string) []*v1alpha1.NodeReboot {
 	return reboots
 }
 
-// resume has an attempt go on that was under way when the forecast began.
+// resume has an attempt continue that was under way when the forecast began.
 func (r *run) resume(reboot *v1alpha1.NodeReboot) {
 	if hooks := reboot.Status.PendingHooks; len(hooks) > 0 {
 		r.assumed.hooks = true
@@ -256,7 +256,7 @@ func (r *run) resume(reboot *v1alpha1.NodeReboot) {
 	}
 }
 
-// resumeOrder has a helper go on with its order.
+// resumeOrder has a helper continue with its order.
 func (r *run) resumeOrder(reboot *v1alpha1.NodeReboot) {
 	a := reboot.Status.Attempt
 	switch reboot.Status.Order.Action {

@@ -210,7 +210,7 @@ func (r *run) freed() bool {
 	return r.frees || r.recovering()
 }
 
-// goOn lets drains go on that budgets held up.
+// goOn lets drains continue that budgets held up.
 func (r *run) goOn() {
 	if !r.frees {
 		return
@@ -233,8 +233,8 @@ func (r *run) recovering() bool {
 	return false
 }
 
-// returnAfter has the pods be ready again after a while that an attempt evicted before the forecast began. What it evicts later returns by
-// itself, so only what is missing now counts, and that once, however many attempts are under way.
+// returnAfter has the pods be ready again after a while that an attempt evicted before the forecast began. Pods that it evicts later return
+// on their own, so only pods that are missing now count, and only once, however many attempts are under way.
 func (r *run) returnAfter(reboot *v1alpha1.NodeReboot, after time.Duration) {
 	before := map[model.WorkloadKey]int32{}
 	for _, key := range model.BudgetsOfDrain(reboot) { // also those of pods that came later
@@ -284,7 +284,7 @@ func (r *run) ending(node string) map[model.WorkloadKey]int32 {
 	return ending
 }
 
-// fullOf is how many ready pods a workload has if it lacks none. What a PodDisruptionBudget desires are fewer than it covers.
+// fullOf is how many ready pods a workload has if it lacks none. A PodDisruptionBudget desires fewer pods than it covers.
 func fullOf(key model.WorkloadKey, w *model.Workload) int32 {
 	if key.Kind == v1alpha1.WorkloadPodDisruptionBudget {
 		return max(w.Expected, w.Desired)

@@ -182,12 +182,12 @@ func (f *fleet) zoneNumber(policy *v1alpha1.RebootPolicy, limit *intstr.IntOrStr
 		most = max(most, is)
 	}
 	if least != most {
-		f.roughly = "maxUnavailablePerZone of RebootPolicy " + policy.Name + " is taken to be what it is in its smallest zone"
+		f.roughly = "maxUnavailablePerZone of RebootPolicy " + policy.Name + " is assumed to be what it is in its smallest zone"
 	}
 	return ptr.To(intstr.FromInt(max(0, least)))
 }
 
-// number is a percentage of a total as a number, rounded down as the planner does it. What is no percentage stays.
+// number is a percentage of a total as a number, rounded down as the planner does it. A value that is not a percentage stays.
 func number(value *intstr.IntOrString, total, least int) *intstr.IntOrString {
 	if value == nil || value.Type != intstr.String {
 		return value
@@ -302,7 +302,7 @@ func (r *run) refill() (did refilled) {
 	return did
 }
 
-// inLine says of a NodeReboot that waits that it could go if it had its turn, and that its node was in a queue.
+// inLine says that a waiting NodeReboot could go if it were its turn, and that its node was in a queue.
 func (r *run) inLine(reboot *v1alpha1.NodeReboot) bool {
 	m := r.fleet.byNode[reboot.Spec.NodeName]
 	return m != nil && m.queued && !r.aside[reboot.Name] && !waitsAlone(r.says(reboot).reason)

@@ -199,8 +199,8 @@ func (r *run) think() *plan.Plan {
 	}
 }
 
-// turn notes which zones have their turn, and who has it and cannot go. It says whether others are shown now that may go in their place, or
-// before those that were.
+// turn notes which zones have their turn, and which nodes have it but cannot go. It says whether others are shown now that may go in their
+// place, or before those that were.
 func (r *run) turn(p *plan.Plan) bool {
 	changed := false
 	for i := range p.Policies {
@@ -265,7 +265,7 @@ func (r *run) sleep(wake, end time.Time) bool {
 	}
 }
 
-// note what the status of a NodeReboot says of the member.
+// note what the status of a NodeReboot says about the member.
 func (r *run) note(before, after *v1alpha1.NodeReboot) {
 	m := r.fleet.byNode[after.Spec.NodeName]
 	if m == nil {

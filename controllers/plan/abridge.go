@@ -92,7 +92,8 @@ func abridgedBoot(boot *v1alpha1.BootInfo) *v1alpha1.BootInfo {
 	return &v1alpha1.BootInfo{BootID: boot.BootID}
 }
 
-// abridgedAttempt keeps what finished attempts say about budgets, zones, canaries and paces.
+// abridgedAttempt keeps what finished attempts say about budgets, zones, canaries and paces, and of those that succeeded how long each step
+// took: forecasts are made of that.
 func abridgedAttempt(s *v1alpha1.NodeRebootStatus) *v1alpha1.Attempt {
 	a := s.Attempt
 	if a == nil {
@@ -102,12 +103,17 @@ func abridgedAttempt(s *v1alpha1.NodeRebootStatus) *v1alpha1.Attempt {
 	if ended.Equal(s.CompletionTime) {
 		ended = s.CompletionTime
 	}
-	return &v1alpha1.Attempt{
+	short := &v1alpha1.Attempt{
 		Number: a.Number, PolicyName: intern.Text(a.PolicyName), Zone: intern.Text(a.Zone), Role: intern.Text(a.Role),
 		NodeRole: intern.Text(a.NodeRole), GrantedTime: a.GrantedTime, RebootOrderedTime: a.RebootOrderedTime, BackTime: a.BackTime,
 		RolledBackTime: a.RolledBackTime, StalledTime: a.StalledTime, InterruptedTime: a.InterruptedTime, EndedTime: ended,
 		Result: intern.Text(a.Result),
 	}
+	if s.Outcome == v1alpha1.OutcomeSucceeded {
+		short.DrainOrderedTime, short.DrainedTime, short.UncordonedTime = a.DrainOrderedTime, a.DrainedTime, a.UncordonedTime
+		short.SettlingSince, short.RecoveredTime = a.SettlingSince, a.RecoveredTime
+	}
+	return short
 }
 
 // same is the other text if both say the same.

@@ -13,8 +13,8 @@ import (
 )
 
 // While a reboot of a node is under way, the operator marks the node with labels and annotations. Like the cordon, a mark is rolled back by
-// what the node itself says: one annotation records what was set and what was there before, and changes in the same optimistic patch as
-// the marks. What someone else changed meanwhile is left alone.
+// what the node itself says: one annotation records what was set and what was there before, and changes in the same optimistic patch as the
+// marks. Marks that someone else changed in the meantime are left alone.
 
 // markRecord is the value of the marks annotation.
 type markRecord struct {
@@ -223,8 +223,8 @@ func (s *markSet) set(key, value string) { s.changes[key] = &value }
 
 func (s *markSet) remove(key string) { s.changes[key] = nil }
 
-// apply sets what is wanted and was not set yet. What was set is only changed when something else is wanted now, and no one else changed
-// it.
+// apply sets what is wanted and was not set yet. A mark that was set is only changed if the policy now requires another value, and no one
+// else changed it.
 func (s *markSet) apply(wanted map[string]wantedMark) {
 	s.record = maps.Clone(s.record)
 	for key, want := range wanted {

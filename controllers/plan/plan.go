@@ -84,7 +84,9 @@ type planning struct {
 	unaccounted map[*rebootView]bool
 	// drainShares are those of the drains under way.
 	drainShares map[types.UID]drainShare
-	// wants is memory that is used again and again.
+	// rollouts are the policies with nodes that need a reboot.
+	rollouts []Rollout
+	// wants is memory that is used repeatedly.
 	wants []want
 }
 
@@ -114,7 +116,7 @@ func (p *planning) plan() *Plan {
 	plan.Slots, plan.SlotsChanged = p.desiredSlots()
 	plan.HandOver = p.handsOver(plan.Work)
 	plan.Policies, plan.ReadAhead = p.policyChanges(), p.readAhead()
-	plan.Creates = p.creates()
+	plan.Rollouts, plan.Creates = p.rollouts, p.creates()
 	plan.Prune = p.prune()
 	plan.Deferred, plan.LetGo, plan.NeedSlots, plan.Wake = p.deferred, p.claimed, p.needSlots, p.Wake
 	return plan

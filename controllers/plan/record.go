@@ -120,7 +120,7 @@ func (r *record) split(granted map[string]bool) ([]*v1alpha1.NodeReboot, *pastRe
 	return active, before
 }
 
-// lastSuccess is when one of the NodeReboots last succeeded; zero is never.
+// lastSuccess is when one of the NodeReboots last succeeded; zero means never.
 func lastSuccess(reboots []*v1alpha1.NodeReboot) time.Time {
 	var last time.Time
 	for _, reboot := range reboots {
@@ -145,7 +145,7 @@ func isPast(obj *v1alpha1.NodeReboot, node *model.Node, lastSuccess time.Time) b
 		return false // its host may ask for a reboot again
 	}
 	if other, is := v1alpha1.SentinelRebootNode(obj.Name); is && other != node.Name {
-		return false // what is said of its name depends on other nodes
+		return false // what is said about its name depends on other nodes
 	}
 	if s.Outcome == v1alpha1.OutcomeFailed && mayMatter(obj, node, lastSuccess) {
 		return false
@@ -168,7 +168,7 @@ func mayMatter(obj *v1alpha1.NodeReboot, node *model.Node, lastSuccess time.Time
 	return halts && !ofAnother && !lastSuccess.After(s.CompletionTime.Time)
 }
 
-// mayBeOpenedAgain says of a NodeReboot for a condition of its Node that the condition may count again. Of others the report says that.
+// mayBeOpenedAgain says that the condition of a NodeReboot for a Node condition may count again. For other boots the report says so.
 func mayBeOpenedAgain(obj *v1alpha1.NodeReboot, node *model.Node) bool {
 	if obj.Spec.Trigger != v1alpha1.TriggerNodeCondition || !slices.Contains(reopenedReasons, obj.Status.OutcomeReason) {
 		return false

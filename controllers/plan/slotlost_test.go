@@ -32,7 +32,7 @@ func (s *story) finish() {
 	s.settle()
 }
 
-// Whatever a Node has lost, and whatever is the matter with the slots object: the attempt goes on, ends, or says what it waits for.
+// Whatever a Node has lost, and whatever is the matter with the slots object: the attempt continues, ends, or says what it waits for.
 func TestAnAttemptWithoutItsSlotDoesNotHang(t *testing.T) {
 	strips := map[string]func(*story){
 		"not cordoned":                func(s *story) { n := s.node("a"); n.Unschedulable, n.CordonedFor = false, "" },
@@ -215,7 +215,7 @@ func TestNothingBeginsInTheSlotOfAnAttemptWhoseEndIsNotWritten(t *testing.T) {
 	}
 }
 
-// The drain goes on as it was ordered, and what is known of it is still recorded.
+// The drain continues as it was ordered, and what is known of it is still recorded.
 func TestADrainOfANodeThatCannotBeCordonedAgainSaysSo(t *testing.T) {
 	s := attemptIn(t, stageDraining)
 	unmarked(s.node("a"))

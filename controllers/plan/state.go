@@ -224,7 +224,7 @@ func (s *State) arrange(added []*record) {
 	}
 }
 
-// record of a name; nil if there is no such Node.
+// record with a name; nil if there is no such Node.
 func (s *State) record(name string) *record {
 	if i, is := s.index[name]; is {
 		return s.records[i]
@@ -232,7 +232,7 @@ func (s *State) record(name string) *record {
 	return nil
 }
 
-// holder is the record that has the NodeReboot with a UID: most likely that of the node. Nil if there is none.
+// holder is the record that has the NodeReboot with a UID, most likely the record of the node; nil if there is none.
 func (s *State) holder(node, uid string) *record {
 	if likely := s.record(node); likely != nil && likely.has(uid) {
 		return likely

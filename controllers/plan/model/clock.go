@@ -68,8 +68,8 @@ const (
 	shortYear = "2006"
 )
 
-// Short writes a time for a column: the time of day if that is today, else the date, or the year if it is far away. What was written before
-// stays if it is one of the forms of the same time: today becomes yesterday without a write.
+// Short writes a time for a column: the time of day if that is today, otherwise the date, or the year if it is far away. What was written
+// before stays if it is one of the forms of the same time: today becomes yesterday without a write.
 func (c Clock) Short(t time.Time, before string) string {
 	const far = 300 * 24 * time.Hour
 	t = c.in(t)
@@ -143,12 +143,16 @@ func endOfRemaining(message string, from int) (end int, is bool) {
 	return 0, false
 }
 
-// SameMessage says that two messages differ at most in how long something takes. The first one, which was written before, can stay then:
-// nothing is written only because time goes by.
+// SameMessage says that two messages differ at most in how long something takes, and in a place in a queue. The first one, which was
+// written before, can stay then: nothing is written only because time goes by, or a queue moves.
 func SameMessage(before, after string) bool {
 	if before == after {
 		return true
 	}
+	if rest, is := strings.CutPrefix(before, after); is && isPlace(rest) {
+		return true
+	}
+	before, after = WithoutPlace(before), WithoutPlace(after)
 	a, cutA := strings.CutSuffix(before, cutMark)
 	b, cutB := strings.CutSuffix(after, cutMark)
 	a, b = withoutRemaining(a), withoutRemaining(b)

@@ -68,8 +68,8 @@ func (u Understood) At(moment *model.Moment) *Policy {
 // Name of the policy.
 func (p *Policy) Name() string { return p.Object.Name }
 
-// NeedsApproval says whether the policy's reboots wait until someone approves them. Only one that says Ignore needs none: a word that is
-// not known, such as one of before the kind was upgraded, is no leave to reboot.
+// NeedsApproval says whether the policy's reboots wait until someone approves them. Only a policy that says Ignore needs none: an unknown
+// word, such as one from before the kind was upgraded, is not permission to reboot.
 func (p *Policy) NeedsApproval() bool { return p.Spec.Approval != v1alpha1.Ignore }
 
 // PodKeys are the keys of the labels and annotations of pods that decisions about a policy look at.

@@ -1,8 +1,14 @@
+import fs from 'node:fs'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitepress'
+import { sidebar } from './sidebar.mts'
 
 const repository = 'https://github.com/reboot-operator/reboot-operator'
-const docs = path.resolve(import.meta.dirname, '../../../docs')
+const here = path.dirname(fileURLToPath(import.meta.url))
+const docs = path.resolve(here, '../../../docs')
+// The folder of the server that the site is published in.
+const base = process.env.SITE_BASE ?? '/'
 
 // A link to a file outside this folder, such as ../config/samples, leads to the repository: the site has no such page.
 function outside(href: string, page: string): string | undefined {
@@ -20,27 +26,53 @@ export default defineConfig({
   title: 'reboot-operator',
   description: 'Reboot the nodes that need it: safely, in order, as fast as safety allows, with a proof for every reboot.',
   lang: 'en-US',
+  base,
   srcDir: '../../docs',
   outDir: '../../dist/site',
   cacheDir: '../../dist/site-cache',
   cleanUrls: true,
   lastUpdated: false,
   srcExclude: ['node_modules/**'],
-  head: [['link', { rel: 'icon', type: 'image/svg+xml', href: '/icon.svg' }]],
+  head: [['link', { rel: 'icon', type: 'image/svg+xml', href: base + 'icon.svg' }]],
   vite: {
-    publicDir: path.resolve(import.meta.dirname, '../public'),
+    publicDir: path.resolve(here, '../public'),
     // The pages are outside the folder that has the packages.
     resolve: { alias: [
-      { find: /^vue$/, replacement: path.resolve(import.meta.dirname, '../node_modules/vue/dist/vue.runtime.esm-bundler.js') },
-      { find: /^vue\/server-renderer$/, replacement: path.resolve(import.meta.dirname, '../node_modules/vue/server-renderer/index.mjs') },
+      { find: /^asciinema-player$/, replacement: path.resolve(here, '../node_modules/asciinema-player') },
+      { find: /^vue$/, replacement: path.resolve(here, '../node_modules/vue/dist/vue.runtime.esm-bundler.js') },
+      { find: /^vue\/server-renderer$/, replacement: path.resolve(here, '../node_modules/vue/server-renderer/index.mjs') },
     ] },
     build: { chunkSizeWarningLimit: 2000 },
   },
+  // A reference has hundreds of fields: at the side stand those right below spec and status only, by the sections of the page.
+  transformPageData(page) {
+    if (page.relativePath.startsWith('reference/')) page.frontmatter.outline = [2, 2]
+  },
   markdown: {
+    // A heading has the same anchor here and on GitHub.
+    anchor: { slugify: (text) => text.trim().toLowerCase().replace(/[^\p{L}\p{N}_ -]/gu, '').replace(/ /g, '-') },
     config(md) {
       // Templates in braces, such as those of alerts, are text and no expressions of the site.
       const code = md.renderer.rules.code_inline!
       md.renderer.rules.code_inline = (...args) => code(...args).replace('<code', '<code v-pre')
+      // On GitHub the recording of a terminal is a picture; here it is one that you can stop.
+      const image = md.renderer.rules.image!
+      md.renderer.rules.image = (tokens, i, options, env, self) => {
+        const src = tokens[i].attrGet('src') ?? ''
+        if (src.endsWith('images/rollout.svg')) {
+          for (const file of [path.resolve(docs, path.dirname(env.relativePath), src), path.resolve(here, '../public/rollout.cast')]) {
+            if (!fs.existsSync(file)) throw new Error(`${env.relativePath}: ${file} does not exist: run make recording`)
+          }
+          return `<Recording src="/rollout.cast" alt="${md.utils.escapeHtml(tokens[i].content)}" />`
+        }
+        return image(tokens, i, options, env, self)
+      }
+      // Nothing highlights PromQL.
+      const fence = md.renderer.rules.fence!
+      md.renderer.rules.fence = (tokens, i, ...rest) => {
+        if (tokens[i].info === 'promql') tokens[i].info = 'txt'
+        return fence(tokens, i, ...rest)
+      }
       const open = md.renderer.rules.link_open ?? ((tokens, i, options, _, self) => self.renderToken(tokens, i, options))
       md.renderer.rules.link_open = (tokens, i, options, env, self) => {
         const href = tokens[i].attrGet('href')
@@ -59,62 +91,13 @@ export default defineConfig({
     socialLinks: [{ icon: 'github', link: repository }],
     nav: [
       { text: 'Install', link: '/install' },
+      ...(fs.existsSync(path.join(docs, 'guides/index.md')) ? [{ text: 'Guides', link: '/guides/' }] : []),
       { text: 'kubectl reboots', link: '/kubectl' },
       { text: 'Operations', link: '/operations' },
       { text: 'Reasons', link: '/reasons' },
-      { text: 'API', link: '/spec/v1alpha1/rebootpolicy' },
+      { text: 'Reference', link: '/reference/rebootpolicy' },
     ],
-    sidebar: [
-      { text: 'Start', items: [
-        { text: 'Install', link: '/install' },
-        { text: 'The first week', link: '/first-week' },
-        { text: 'The demo', link: '/demo' },
-        { text: 'Helm', link: '/helm' },
-        { text: 'GitOps', link: '/gitops' },
-        { text: 'Hosts', link: '/hosts' },
-        { text: 'Clusters', link: '/clusters' },
-        { text: 'Migrate from kured', link: '/migrate-from-kured' },
-        { text: 'What is different from kured', link: '/kured' },
-        { text: 'Comparison', link: '/comparison' },
-      ] },
-      { text: 'kubectl reboots', link: '/kubectl', items: [
-        { text: 'why', link: '/kubectl/why' },
-        { text: 'status and --watch', link: '/kubectl/status' },
-        { text: 'dashboard', link: '/kubectl/dashboard' },
-        { text: 'plan', link: '/kubectl/plan' },
-        { text: 'snapshot', link: '/kubectl/snapshot' },
-        { text: 'timeline', link: '/kubectl/timeline' },
-        { text: 'windows', link: '/kubectl/windows' },
-        { text: 'Commands that act', link: '/kubectl/act' },
-        { text: 'wait', link: '/kubectl/wait' },
-        { text: 'lint', link: '/kubectl/lint' },
-        { text: 'check', link: '/kubectl/check' },
-        { text: 'from-kured', link: '/kubectl/from-kured' },
-      ] },
-      { text: 'Run', items: [
-        { text: 'Operations', link: '/operations' },
-        { text: 'Reasons', link: '/reasons' },
-        { text: 'Runbooks', link: '/runbooks' },
-        { text: 'Monitoring', link: '/monitoring' },
-        { text: 'Metrics', link: '/metrics' },
-        { text: 'Notifications', link: '/notifications' },
-        { text: 'Silences', link: '/silences' },
-      ] },
-      { text: 'Reference', items: [
-        { text: 'RebootPolicy', link: '/spec/v1alpha1/rebootpolicy' },
-        { text: 'NodeReboot', link: '/spec/v1alpha1/nodereboot' },
-        { text: 'Messages', link: '/reason-messages' },
-        { text: 'why, for every reason', link: '/why' },
-        { text: 'The forecast', link: '/forecast' },
-      ] },
-      { text: 'Why to trust it', items: [
-        { text: 'Safety model', link: '/safety' },
-        { text: 'Performance', link: '/performance' },
-        { text: 'Fault injection', link: '/fault-injection' },
-        { text: 'Simulation', link: '/simulation' },
-        { text: 'Real nodes', link: '/real-nodes' },
-      ] },
-    ],
+    sidebar: sidebar(docs),
     editLink: { pattern: `${repository}/edit/main/docs/:path`, text: 'Edit this page' },
     footer: { message: 'Apache License 2.0' },
   },
