@@ -56,7 +56,7 @@ func benchmark(b *testing.B, nodes int, limit time.Duration) {
 		"10% by zone":   {maxUnavailable("10%")},
 		"FewestMoves":   {maxUnavailable("5"), func(s *v1alpha1.RebootPolicySpec) { s.Rollout.NodeOrder = "FewestMoves" }},
 		"windows":       {maxUnavailable("1%"), daily("0 22 * * *", 4*time.Hour)},
-		"budgets":       {maxUnavailable("2%"), anyOrder},
+		"budgets":       {maxUnavailable("20"), anyOrder},
 	} {
 		b.Run(name, func(b *testing.B) {
 			s := bigFleet(nodes, options...)

@@ -133,6 +133,47 @@ func TestAFileThatEndsNowHasWhatIsExpected(t *testing.T) {
 	}
 }
 
+func TestATimelineThatEndsInTheFutureHasWhatIsExpected(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		until string
+		want  bool
+	}{
+		"it ends now":              {"now", false},
+		"it ends in a few minutes": {"+2m", true},
+	} {
+		rollout := recorded.Middle(t)
+		terminal := plugintest.New(t, 120, append(rollout.Objects(), running(rollout)...)...)
+		terminal.Clock = clocktesting.NewFakePassiveClock(rollout.Now)
+		_, text, errOut := terminal.Run(plugin.Run, "timeline", "--no-color", "--until", test.until)
+		if strings.Contains(text, "- expected") != test.want {
+			t.Errorf("%s: %s%s", name, errOut, text)
+		}
+		_, chart, errOut := terminal.Run(plugin.Run, "timeline", "--until", test.until, "-o", "json")
+		if strings.Contains(chart, `"forecast": true`) != test.want {
+			t.Errorf("%s: %s%s", name, errOut, chart)
+		}
+	}
+}
+
+func TestATimelineWithoutAForecastSaysWhy(t *testing.T) {
+	t.Parallel()
+	terminal := terminal(t, 120, recorded.Middle(t))
+	refused := interceptor.NewClient(terminal.Client, interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+			if _, are := list.(*corev1.PodList); are {
+				return forbidden("pods")
+			}
+			return c.List(ctx, list, opts...)
+		},
+	})
+	terminal.Connect = func() (client.WithWatch, error) { return refused, nil }
+	code, text, errOut := terminal.Run(plugin.Run, "timeline", "--no-color", "--until", "+1h")
+	if code != 0 || !strings.Contains(text, "You may not read Pods") {
+		t.Errorf("%d: %s%s", code, errOut, text)
+	}
+}
+
 // answering is a client of a recorded rollout whose lists fail as a function says.
 func answering(t *testing.T, fails func(client.ObjectList) error) *plugintest.Terminal {
 	t.Helper()
