@@ -228,7 +228,7 @@ test-versions: ## Run tests on every supported version of Kubernetes, and print 
 	done; \
 	go run ./hack/gotest -table=dist/versions || status=1; exit $$status
 
-# What is found is written to testdata/fuzz beside the test and is tried by every `go test` from then on: commit it with the fix.
+# What is found is written to testdata/fuzz next to the test and is tried by every `go test` from then on: commit it with the fix.
 FUZZTIME ?= 1m
 
 .PHONY: fuzz
@@ -448,7 +448,7 @@ verify-release: ## Release a copy of the sources twice, without publishing anyth
 
 ##@ Deploy
 
-# For whoever builds their own image.
+# For people who build their own image.
 .PHONY: push-to
 push-to: ## Build the image, push it to REGISTRY=registry.example.com/team, and write dist/install.yaml and dist/values.yaml that name it.
 	@[[ -n "$(REGISTRY)" ]] || { echo "REGISTRY= is missing: where your nodes pull from and you may push to, such as registry.example.com/team" >&2; exit 1; }

@@ -34,7 +34,7 @@ func ownPods() labels.Selector {
 
 // CacheOptions says what a manager for this package caches: of Nodes, workloads and VolumeAttachments only the fields that a plan reads, of
 // pods only the helpers and managers in the operator's namespace, of Leases only those in the namespaces that are named. What is cut off is
-// gone for good, so nothing read from this cache may be sent back as a whole. Of finished NodeReboots it keeps what a plan reads; those
+// lost, so nothing read from this cache may be sent back as a whole. It keeps only what a plan reads of finished NodeReboots, and these
 // cannot be sent at all.
 func CacheOptions(namespace string, leaseNamespaces ...string) crcache.Options {
 	leases := make(map[string]crcache.Config, len(leaseNamespaces))

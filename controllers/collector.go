@@ -25,23 +25,24 @@ const scrapeTimeout = 5 * time.Second
 var (
 	rebootsDesc = stateDesc("nodereboots", "NodeReboots, by policy, phase and reason.", labelPolicy, labelPhase, labelReason)
 
-	unreadableDesc = stateDesc("unreadable_objects", "Stored objects of which a part cannot be read, by kind.", labelKind)
+	unreadableDesc = stateDesc("unreadable_objects", "Stored objects that cannot be read completely, by kind.", labelKind)
 
 	policyNodesDesc       = stateDesc("policy_nodes", "Nodes that a policy owns.", labelPolicy)
 	policyUnavailableDesc = stateDesc("policy_unavailable",
 		"Nodes of a policy that are unavailable, and count against maxUnavailable.", labelPolicy)
-	policyMaxUnavailableDesc = stateDesc("policy_max_unavailable", "The limit that maxUnavailable comes to, in nodes.", labelPolicy)
-	policyUnderWayDesc       = stateDesc("policy_underway", "Nodes of a policy that hold a slot.", labelPolicy)
-	policyHaltedDesc         = stateDesc("policy_halted",
+	policyMaxUnavailableDesc = stateDesc("policy_max_unavailable", "The limit of maxUnavailable of a policy, as a number of "+
+		"nodes.", labelPolicy)
+	policyUnderWayDesc = stateDesc("policy_underway", "Nodes of a policy that hold a slot.", labelPolicy)
+	policyHaltedDesc   = stateDesc("policy_halted",
 		"1 while nothing starts because nodes did not come back, or drains fail.", labelPolicy)
 	policyFailedDesc = stateDesc("policy_failed",
 		"Reboots of a policy that have failed and not recovered, or were given up while they are still needed.", labelPolicy)
 	policyOverdueDesc = stateDesc("policy_overdue",
 		"Nodes of a policy that have needed a reboot for longer than schedule.maxDeferralSeconds.", labelPolicy)
 	policyWithoutHelperDesc = stateDesc("policy_nodes_without_helper",
-		"Ready nodes of a policy that have had no helper that is Ready for five minutes.", labelPolicy)
+		"Ready nodes of a policy that have had no Ready helper for five minutes.", labelPolicy)
 	policyNoDetectorDesc = stateDesc("policy_no_detector",
-		"1 while nothing could say that the host of a node of the policy needs a reboot.", labelPolicy)
+		"1 while nothing could detect that the host of a node of the policy needs a reboot.", labelPolicy)
 	policyFailingDesc = stateDesc("policy_nodes_failing",
 		"Nodes on which the last two attempts or more failed, by the reason of the last one.",
 		labelPolicy, labelReason)
@@ -143,7 +144,7 @@ func collectReboots(metrics chan<- prometheus.Metric, reboots []v1alpha1.NodeReb
 // failingFrom is from how many failed attempts on a node is failing. One may fail because of a budget that lets its pods go a little later.
 const failingFrom = 2
 
-// collectFailing counts the NodeReboots whose attempts fail again and again, until one succeeds or nothing more is tried: also between two
+// collectFailing counts the NodeReboots whose attempts fail repeatedly, until one succeeds or nothing more is tried: also between two
 // attempts, while the next one waits for its back-off or a window. A policy without any has 0 and no reason.
 func collectFailing(metrics chan<- prometheus.Metric, reboots []v1alpha1.NodeReboot, policies []v1alpha1.RebootPolicy) {
 	type failing struct{ policy, reason string }
@@ -200,7 +201,7 @@ func oldestWaiting(reboots []v1alpha1.NodeReboot, needed func(*v1alpha1.NodeRebo
 	return oldest
 }
 
-// neededBy says of a NodeReboot that was given up whether its node still asks for it: by the sentinel, or by the condition that its policy
+// neededBy says whether the node of a NodeReboot that was given up still asks for it: by the sentinel, or by the condition that its policy
 // names.
 func neededBy(policies []v1alpha1.RebootPolicy, nodes []corev1.Node) func(*v1alpha1.NodeReboot) bool {
 	byName := make(map[string]*corev1.Node, len(nodes))

@@ -24,8 +24,8 @@ import (
 const (
 	// parallelWrites bounds how many objects are written at once.
 	parallelWrites = 64
-	// writingTime is for how long a pass begins to write what may wait, such as the statuses of NodeReboots that wait. What it leaves is
-	// written by the next pass, which first taints the nodes that came meanwhile.
+	// writingTime is for how long a pass starts writes that can wait, such as the statuses of waiting NodeReboots. The next pass writes the
+	// rest, after it has tainted the nodes that came in the meantime.
 	writingTime = 250 * time.Millisecond
 )
 
@@ -51,10 +51,10 @@ type executor struct {
 // outcome is what came of writing.
 type outcome struct {
 	mu sync.Mutex
-	// stale says that something was not written because the object had changed, or was gone, since it was read. That is no error: another
+	// stale says that something was not written because the object had changed, or was gone, since it was read. That is not an error: another
 	// pass will see what changed.
 	stale bool
-	// refused says that the API server refused something. That is no error either: another pass finds out what follows from it.
+	// refused says that the API server refused something. That is not an error either: another pass finds out what follows from it.
 	refused bool
 	// more says that there was not enough time to write everything.
 	more bool
@@ -276,7 +276,7 @@ func (e *executor) patchNode(ctx context.Context, node *corev1.Node, change *pla
 	return patched, nil
 }
 
-// patchMaintenance publishes the maintenance conditions. With publishing switched off it takes away those that are left from before.
+// patchMaintenance publishes the maintenance conditions. With publishing switched off it removes those that are left from before.
 func (e *executor) patchMaintenance(
 	ctx context.Context, node *corev1.Node, want map[corev1.NodeConditionType]plan.MaintenanceCondition, now time.Time,
 ) error {
@@ -347,7 +347,7 @@ func (w *writing) create(ctx context.Context, reboot *v1alpha1.NodeReboot) {
 	w.made(ctx, t, err)
 }
 
-// prune deletes a finished NodeReboot, and only the one that the plan was about: another one may have its name by now.
+// prune deletes a finished NodeReboot, but only the one that the plan was about: another one may have its name now.
 func (w *writing) prune(ctx context.Context, reboot *v1alpha1.NodeReboot) {
 	err := w.client.Delete(ctx, &v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{Name: reboot.Name, UID: reboot.UID}},
 		client.Preconditions{UID: &reboot.UID})

@@ -105,7 +105,7 @@ func underMaintenance(condition corev1.NodeConditionType, reason string) option[
 	}
 }
 
-// nearNodeFacts are what other objects say of nodes.
+// nearNodeFacts are what other objects say about nodes.
 func nearNodeFacts() []fact {
 	a := []client.Object{newNode("a")}
 	free := func(l *coordinationv1.Lease) { l.Spec.HolderIdentity = ptr.To("") }

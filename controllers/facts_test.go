@@ -29,7 +29,7 @@ type fact struct {
 	before, after client.Object
 }
 
-// noWatch says of fields why no watch has to ask for a pass when they change.
+// noWatch says about fields why no watch has to ask for a pass when they change.
 var noWatch = map[string]string{
 	"Slots.Reboot":                 "only passes write the slots object, and a grant on an old version fails",
 	"Slots.UID":                    "as above",
@@ -71,6 +71,8 @@ var noWatch = map[string]string{
 	"SilenceFailures.Until":        "as above",
 	"NotificationProblems.Reason":  "the notifier asks for a pass (besides)",
 	"NotificationProblems.Message": "as above",
+	"TellPlaces":                   "is the same for every plan of the manager",
+	"Forecasts":                    "who makes forecasts asks for a pass (besides)",
 	"ClusterMaxUnavailable":        "is a flag of the manager",
 	"PodsUnread":                   "the passes that read pods find it out, and are made again after an error",
 	"LeaderNode":                   "is a flag of the manager",
@@ -213,7 +215,7 @@ func (f *fact) read(t *testing.T, r *reader, object client.Object) *snapshot {
 	return s
 }
 
-// cached is an object as the cache keeps it: what is cut off makes no difference. nil is none.
+// cached is an object as the cache keeps it: what is cut off makes no difference. nil means none.
 func cached(object client.Object) client.Object {
 	if pod, is := object.(*corev1.Pod); is && pod.Namespace != testNamespace {
 		return projection.StripPod(pod, nil)

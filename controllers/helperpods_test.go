@@ -24,7 +24,7 @@ var runningState = corev1.ContainerState{Running: &corev1.ContainerStateRunning{
 func TestWhyAPodIsNotReady(t *testing.T) {
 	const wrongArchitecture = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: " +
 		"unable to start container process: error during container init: exec /helper: exec format error"
-	const otherArchitecture = " (its image is built for another architecture than the node's)"
+	const otherArchitecture = " (its image is built for a different architecture than the node's)"
 	helper := func(state, last corev1.ContainerState) *corev1.Pod {
 		return newPod("h", func(p *corev1.Pod) {
 			p.Status.ContainerStatuses = []corev1.ContainerStatus{
@@ -47,7 +47,7 @@ func TestWhyAPodIsNotReady(t *testing.T) {
 		},
 		"an image without its architecture": {
 			helper(waitingState("ErrImagePull", `no match for platform in manifest: not found`), corev1.ContainerState{}),
-			"container helper has no image: example.com/r:v1 cannot be pulled: it is not there for the node's architecture",
+			"container helper has no image: example.com/r:v1 cannot be pulled: it does not exist for the node's architecture",
 		},
 		"it crashes": {
 			helper(waitingState("CrashLoopBackOff", "back-off 20s"), endedState(1, "Error", "")), "container helper ended with exit code 1 (Error)",

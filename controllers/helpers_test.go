@@ -235,7 +235,7 @@ func newReader(c client.Reader, pods podWatcher) *reader {
 	}
 }
 
-// fakeMaintenances are objects by which other tools say that they maintain nodes, and kinds of which it is not known what there is.
+// fakeMaintenances are objects by which other tools say that they maintain nodes, and kinds whose objects are not known.
 type fakeMaintenances struct {
 	objects []unstructured.Unstructured
 	unknown []schema.GroupVersionKind

@@ -52,15 +52,15 @@ func TestWhyANodeHasNoHelper(t *testing.T) {
 		"there is no DaemonSet":               {why: "there is no DaemonSet of helpers in namespace " + testNamespace},
 		"nothing is known":                    {sets: []func(*corev1.PodSpec){plain}, why: projection.NotMade},
 		"it is selected":                      {sets: []func(*corev1.PodSpec){onlyLinux}, labels: map[string]string{"kubernetes.io/os": "linux"}, why: projection.NotMade},
-		"it is not selected":                  {sets: []func(*corev1.PodSpec){onlyLinux}, labels: map[string]string{"kubernetes.io/os": "windows"}, why: "none is meant to run there", notMeant: true},
-		"an affinity leaves it out":           {sets: []func(*corev1.PodSpec){affine}, labels: map[string]string{"virtual": "yes"}, why: "none is meant to run there", notMeant: true},
+		"it is not selected":                  {sets: []func(*corev1.PodSpec){onlyLinux}, labels: map[string]string{"kubernetes.io/os": "windows"}, why: "no helper pod is meant to run there", notMeant: true},
+		"an affinity leaves it out":           {sets: []func(*corev1.PodSpec){affine}, labels: map[string]string{"virtual": "yes"}, why: "no helper pod is meant to run there", notMeant: true},
 		"an affinity takes it":                {sets: []func(*corev1.PodSpec){affine}, why: projection.NotMade},
 		"one of two DaemonSets takes it":      {sets: []func(*corev1.PodSpec){onlyLinux, plain}, why: projection.NotMade},
 		"a taint":                             {sets: []func(*corev1.PodSpec){plain}, taints: []corev1.Taint{gpu}, why: "does not tolerate the taint gpu:NoSchedule"},
 		"a taint that is tolerated":           {sets: []func(*corev1.PodSpec){tolerant}, taints: []corev1.Taint{gpu}, why: projection.NotMade},
 		"a taint that only prefers others":    {sets: []func(*corev1.PodSpec){plain}, taints: []corev1.Taint{{Key: "x", Effect: corev1.TaintEffectPreferNoSchedule}}, why: projection.NotMade},
 		"a cordon, which no DaemonSet minds":  {sets: []func(*corev1.PodSpec){plain}, taints: []corev1.Taint{{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}}, why: projection.NotMade},
-		"a taint where it is not meant to be": {sets: []func(*corev1.PodSpec){onlyLinux}, taints: []corev1.Taint{gpu}, why: "none is meant to run there", notMeant: true},
+		"a taint where it is not meant to be": {sets: []func(*corev1.PodSpec){onlyLinux}, taints: []corev1.Taint{gpu}, why: "no helper pod is meant to run there", notMeant: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sets := helperSetsOf(test.sets)
@@ -154,7 +154,7 @@ func TestAHostThatNothingLooksAtIsNoticed(t *testing.T) {
 	}
 }
 
-// What an installation adds as a detector is one; the default installation is the one that is warned of.
+// Anything that an installation adds as a detector counts as one; the warning is about the default installation.
 func TestEveryInstallationWithADetectorCountsAsOne(t *testing.T) {
 	all, err := manifests.All()
 	if err != nil {

@@ -28,7 +28,7 @@ type kept struct {
 	views map[string]keptNode
 }
 
-// keptNode is what a plan sees of a Node, and what it was made of.
+// keptNode is what a plan sees of a Node, and its source.
 type keptNode struct {
 	node    *corev1.Node
 	outside projection.Outside
@@ -70,7 +70,7 @@ func (o *inOrder[T]) update(objects []*T, name func(*T) string) (gone, come []*T
 	return gone, come
 }
 
-// replace puts each object in the place of the one that has its name. If one has a name that is new, nothing is changed.
+// replace replaces the objects of the same names. If one of the names is new, nothing changes.
 func (o *inOrder[T]) replace(come []*T, name func(*T) string) (gone []*T, replaced bool) {
 	list := slices.Clone(o.list)
 	for _, object := range come {
@@ -93,7 +93,7 @@ func search[T any](list []*T, wanted string, name func(*T) string) (int, bool) {
 	return slices.BinarySearchFunc(list, wanted, func(object *T, wanted string) int { return cmp.Compare(name(object), wanted) })
 }
 
-// find returns the object of a name in a list by name; nil if there is none.
+// find returns the object with a name in a list by name; nil if there is none.
 func find[T any](list []*T, wanted string, name func(*T) string) *T {
 	if i, found := search(list, wanted, name); found {
 		return list[i]

@@ -29,7 +29,7 @@ type foreignMaintenance struct {
 	byNode map[string][]model.OtherMaintenance
 	// everywhere is what may be about any node.
 	everywhere []model.OtherMaintenance
-	// notices are about Leases that are not honored and were not told of before.
+	// notices are about Leases that are not honored and were not reported before.
 	notices []notice
 }
 
@@ -37,7 +37,7 @@ func (f *foreignMaintenance) of(node string) []model.OtherMaintenance {
 	return slices.Concat(f.byNode[node], f.everywhere)
 }
 
-// readForeign finds the maintenance that others do. What cannot be read is about any node: it is not known that it is not.
+// readForeign finds the maintenance that others do. An object that cannot be read may be about any node.
 func (r *reader) readForeign(ctx context.Context, s *snapshot) *foreignMaintenance {
 	found := &foreignMaintenance{byNode: map[string][]model.OtherMaintenance{}}
 	assume := func(what string, err error) {

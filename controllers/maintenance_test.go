@@ -132,7 +132,7 @@ func TestReadFindsTheMaintenanceByOthers(t *testing.T) {
 	}
 }
 
-// Whoever may create a namespace calls one as they like.
+// Anyone who may create a namespace chooses its name.
 func TestNoLeaseIsHonoredUnlessAnAdministratorNamesItsNamespace(t *testing.T) {
 	r := newReader(newWorld(t, newNode("a"), lease()), noPods{})
 	r.leaseNamespaces = nil

@@ -184,7 +184,7 @@ func (w *maintenanceWatcher) sync(ctx context.Context, name string) error {
 	if kind == nil || kind.known {
 		return nil
 	}
-	// That its definition is there does not mean that the API server serves it already.
+	// Even if its definition exists, the API server may not serve it yet.
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(kind.gvk)
 	if err := w.live.List(ctx, list, client.Limit(1)); err != nil {
@@ -196,7 +196,7 @@ func (w *maintenanceWatcher) sync(ctx context.Context, name string) error {
 	return nil
 }
 
-// note which definition of a kind there is; an empty UID is none. What belongs to another one than before is forgotten.
+// note records the current definition of a kind; an empty UID means none. What belongs to an earlier definition is forgotten.
 func (w *maintenanceWatcher) note(ctx context.Context, name string, uid types.UID) *maintenanceKind {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -207,7 +207,7 @@ func (w *maintenanceWatcher) note(ctx context.Context, name string, uid types.UI
 	case kind != nil && kind.uid == uid:
 		return kind
 	case kind != nil:
-		// That there is no such informer is no error.
+		// That there is no such informer is not an error.
 		_ = w.cache.RemoveInformer(ctx, objectOf(kind.gvk))
 		delete(w.installed, name)
 	}
@@ -241,7 +241,7 @@ func (w *maintenanceWatcher) watch(ctx context.Context, kind *maintenanceKind) e
 		return err
 	}
 	if !toolscache.WaitForCacheSync(ctx.Done(), registration.HasSynced) {
-		// Whoever tries again adds another handler.
+		// Anyone who tries again adds another handler.
 		return errors.Join(ctx.Err(), informer.RemoveEventHandler(registration))
 	}
 	w.mu.Lock()

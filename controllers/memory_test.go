@@ -31,7 +31,7 @@ func fatLabels() map[string]string {
 // large makes strings of a megabyte, each another one.
 func large(i int) string { return strings.Repeat("x", 1<<20) + fmt.Sprint(i) }
 
-// fatPods are all the ways in which whoever may create pods can make them large.
+// fatPods are all the ways in which anyone who may create pods can make them large.
 func fatPods() map[string]func(i int) *corev1.Pod {
 	pod := func(change func(*corev1.Pod, int)) func(int) *corev1.Pod {
 		return func(i int) *corev1.Pod {

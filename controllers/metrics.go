@@ -75,7 +75,7 @@ func newNumbers() *numbers {
 		}),
 		notifications: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: metricsNamespace, Name: "notifications_total",
-			Help: "Messages to the receivers of a policy's notifications, by what came of it.",
+			Help: "Messages to the receivers of a policy's notifications, by result.",
 		}, []string{labelPolicy, labelResult}),
 		passes: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: metricsNamespace, Name: "pass_seconds", Help: "Duration of a pass over the cluster, its writes included.",
@@ -87,7 +87,7 @@ func newNumbers() *numbers {
 // buildInfo is 1, with what this manager was built from and the protocol that it speaks with helpers as labels.
 func buildInfo() prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Namespace: metricsNamespace, Name: "build_info", Help: "1; the labels say which version the manager is of.",
+		Namespace: metricsNamespace, Name: "build_info", Help: "Always 1; the labels are the version of the manager.",
 		ConstLabels: prometheus.Labels{
 			"version": version.Get(), "goversion": runtime.Version(), "protocol": strconv.Itoa(int(v1alpha1.ProtocolLevel)),
 		},

@@ -182,7 +182,7 @@ func TestNumbersForgetAPolicyThatIsGone(t *testing.T) {
 			}
 		}
 	}
-	// Of each a lead, an end and a failure.
+	// A lead, an end and a failure of each.
 	if diff := cmp.Diff(map[string]float64{"": 3, "q": 3}, counts); diff != "" {
 		t.Errorf("observations by policy (-want +got):\n%s", diff)
 	}
@@ -337,7 +337,7 @@ reboot_operator_policy_halted{policy="p"} 1
 reboot_operator_policy_halted{policy="q"} 0
 reboot_operator_policy_halted{policy="r"} 0
 reboot_operator_policy_halted{policy="s"} 0
-# HELP reboot_operator_policy_max_unavailable The limit that maxUnavailable comes to, in nodes.
+# HELP reboot_operator_policy_max_unavailable The limit of maxUnavailable of a policy, as a number of nodes.
 # TYPE reboot_operator_policy_max_unavailable gauge
 reboot_operator_policy_max_unavailable{policy="p"} 3
 reboot_operator_policy_max_unavailable{policy="q"} 0
@@ -361,13 +361,13 @@ reboot_operator_policy_nodes_failing{policy="p",reason="DrainTimedOut"} 2
 reboot_operator_policy_nodes_failing{policy="q",reason=""} 0
 reboot_operator_policy_nodes_failing{policy="r",reason=""} 0
 reboot_operator_policy_nodes_failing{policy="s",reason=""} 0
-# HELP reboot_operator_policy_no_detector 1 while nothing could say that the host of a node of the policy needs a reboot.
+# HELP reboot_operator_policy_no_detector 1 while nothing could detect that the host of a node of the policy needs a reboot.
 # TYPE reboot_operator_policy_no_detector gauge
 reboot_operator_policy_no_detector{policy="p"} 0
 reboot_operator_policy_no_detector{policy="q"} 1
 reboot_operator_policy_no_detector{policy="r"} 0
 reboot_operator_policy_no_detector{policy="s"} 0
-# HELP reboot_operator_policy_nodes_without_helper Ready nodes of a policy that have had no helper that is Ready for five minutes.
+# HELP reboot_operator_policy_nodes_without_helper Ready nodes of a policy that have had no Ready helper for five minutes.
 # TYPE reboot_operator_policy_nodes_without_helper gauge
 reboot_operator_policy_nodes_without_helper{policy="p"} 0
 reboot_operator_policy_nodes_without_helper{policy="q"} 0
@@ -407,7 +407,7 @@ reboot_operator_policy_next_start_seconds{policy="s"} 3600
 # TYPE reboot_operator_policy_ready gauge
 reboot_operator_policy_ready{policy="p",reason="NodesNotBack"} 0
 reboot_operator_policy_ready{policy="r",reason="InForce"} 1
-# HELP reboot_operator_unreadable_objects Stored objects of which a part cannot be read, by kind.
+# HELP reboot_operator_unreadable_objects Stored objects that cannot be read completely, by kind.
 # TYPE reboot_operator_unreadable_objects gauge
 reboot_operator_unreadable_objects{kind="NodeReboot"} 0
 reboot_operator_unreadable_objects{kind="RebootPolicy"} 0
@@ -472,7 +472,7 @@ func (unreadableObjects) Collect(metrics chan<- prometheus.Metric) {
 
 func TestObjectsThatCannotBeReadAreCounted(t *testing.T) {
 	want := `
-# HELP reboot_operator_unreadable_objects Stored objects of which a part cannot be read, by kind.
+# HELP reboot_operator_unreadable_objects Stored objects that cannot be read completely, by kind.
 # TYPE reboot_operator_unreadable_objects gauge
 reboot_operator_unreadable_objects{kind="NodeReboot"} 2
 reboot_operator_unreadable_objects{kind="RebootPolicy"} 1
@@ -483,7 +483,7 @@ reboot_operator_unreadable_objects{kind="RebootPolicy"} 1
 }
 
 func TestTheBuildInfoNamesVersionAndProtocol(t *testing.T) {
-	want := fmt.Sprintf(`# HELP reboot_operator_build_info 1; the labels say which version the manager is of.
+	want := fmt.Sprintf(`# HELP reboot_operator_build_info Always 1; the labels are the version of the manager.
 # TYPE reboot_operator_build_info gauge
 reboot_operator_build_info{goversion=%q,protocol="%d",version=%q} 1
 `, runtime.Version(), v1alpha1.ProtocolLevel, version.Get())

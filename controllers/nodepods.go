@@ -27,7 +27,7 @@ import (
 const (
 	// podSyncTimeout is how long a pass waits for the pods of nodes that it asks for the first time.
 	podSyncTimeout = 10 * time.Second
-	// lingering is for how long the watch of a node goes on that no plan needs anymore, or yet, and maxLingering how many do at most: a plan
+	// lingering is for how long the watch of a node continues that no plan needs anymore, or yet, and maxLingering how many do at most: a plan
 	// that compares nodes, and an attempt that waits for the boot of its host, need the same pods again soon. What such a watch sees asks for
 	// no pass.
 	lingering    = 2 * time.Minute
@@ -48,10 +48,10 @@ type nodePods struct {
 	ctx     context.Context
 	changed func()
 	clock   clock.WithDelayedExecution
-	// lingering is for how long watches that no plan needs go on.
+	// lingering is for how long watches that no plan needs continue.
 	lingering time.Duration
 	watches   map[string]*nodePodWatch
-	// unneeded are the nodes whose watches linger, the one that has done so for longest first.
+	// unneeded are the nodes whose watches linger, the longest first.
 	unneeded []string
 }
 
@@ -105,7 +105,7 @@ func (p *nodePods) watch(ctx context.Context, nodes []string) error {
 	return p.waitForSync(ctx, nodes)
 }
 
-// need has a watch that there is go on, and says whether there is one. A timer that cannot be stopped has ended it, or is about to.
+// need lets an existing watch continue, and reports whether there is one. A timer that cannot be stopped has ended it, or is about to.
 func (p *nodePods) need(node string) bool {
 	w := p.watches[node]
 	if w == nil {

@@ -23,8 +23,8 @@ var (
 		"Nodes that need a reboot and have no series, because of the limit to their number.")
 )
 
-// nodeNeed is what is shown of a node that needs a reboot: that of its NodeReboots which is under way, else the one that has been required
-// for longest.
+// nodeNeed is what is shown of a node that needs a reboot: its NodeReboot that is under way, otherwise the one that has been required for
+// longest.
 type nodeNeed struct {
 	node   string
 	status *v1alpha1.NodeRebootStatus

@@ -49,7 +49,7 @@ func newObserved(c clock.PassiveClock) *observed {
 	}
 }
 
-// see returns since when the state of an object is what it is.
+// see returns the time since which the object has had its state.
 func see[T comparable](all map[types.UID]seen[T], uid types.UID, state T, now time.Time) time.Time {
 	if last, is := all[uid]; is && last.state == state {
 		return last.since
@@ -90,7 +90,7 @@ func sameConditions(last []model.NodeCondition, conditions []corev1.NodeConditio
 	return true
 }
 
-// sameCondition says that the status has not changed meanwhile, not even twice.
+// sameCondition says that the status has not changed in the meantime, not even twice.
 func sameCondition(last *model.NodeCondition, c *corev1.NodeCondition) bool {
 	return last.Status == c.Status && last.Transition.Equal(&c.LastTransitionTime)
 }

@@ -36,14 +36,14 @@ func TestAConditionIsTimedByWhenItsStatusWasSeenFirstWhateverTheClockOfItsHostSa
 		// want is how many minutes after the first look the status of the last one was seen first.
 		want int
 	}{
-		"the first look":                                    {[]look{{up, yesterday}}, 0},
-		"a host whose clock is ahead":                       {[]look{{up, tomorrow}, {up, tomorrow}}, 0},
-		"a status that stays":                               {[]look{{up, yesterday}, {up, yesterday}, {up, yesterday}}, 0},
-		"another status":                                    {[]look{{up, yesterday}, {down, testNow}}, 1},
-		"another status with the same time":                 {[]look{{up, testNow}, {down, testNow}}, 1},
-		"twice another status between two looks":            {[]look{{up, yesterday}, {up, testNow}}, 1},
-		"the same after the host's clock was set back":      {[]look{{up, tomorrow}, {up, yesterday}, {up, yesterday}}, 1},
-		"back to the status of before, with a time of then": {[]look{{up, testNow}, {down, testNow}, {up, testNow}}, 2},
+		"the first look":                                      {[]look{{up, yesterday}}, 0},
+		"a host whose clock is ahead":                         {[]look{{up, tomorrow}, {up, tomorrow}}, 0},
+		"a status that stays":                                 {[]look{{up, yesterday}, {up, yesterday}, {up, yesterday}}, 0},
+		"another status":                                      {[]look{{up, yesterday}, {down, testNow}}, 1},
+		"another status with the same time":                   {[]look{{up, testNow}, {down, testNow}}, 1},
+		"twice another status between two looks":              {[]look{{up, yesterday}, {up, testNow}}, 1},
+		"the same after the host's clock was set back":        {[]look{{up, tomorrow}, {up, yesterday}, {up, yesterday}}, 1},
+		"back to the status from before, with a time of then": {[]look{{up, testNow}, {down, testNow}, {up, testNow}}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clock := clocktesting.NewFakePassiveClock(testNow)

@@ -16,8 +16,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
 )
 
-// Patches are written by hand where the object that was read is not the whole object (the cache keeps parts only): a difference between
-// two parts could take away what is not in either of them.
+// Patches are written by hand where the object that was read is not the whole object (the cache keeps parts only): a difference between two
+// parts could remove what is not in either of them.
 
 type jsonObject = map[string]any
 
@@ -70,7 +70,7 @@ func policyStatusPatch(status *v1alpha1.RebootPolicyStatus) (client.Patch, error
 	return client.RawPatch(types.JSONPatchType, data), nil
 }
 
-// reportPatch is the merge patch that says of a NodeReboot that it cannot be read. It fails with a conflict if the NodeReboot has changed.
+// reportPatch is the merge patch that says that a NodeReboot cannot be read. It fails with a conflict if the NodeReboot has changed.
 func reportPatch(reboot *v1alpha1.NodeReboot, report *plan.Report) (client.Patch, error) {
 	return rawPatch(types.MergePatchType, jsonObject{
 		"metadata": jsonObject{"resourceVersion": reboot.ResourceVersion},

@@ -26,7 +26,7 @@ func (p *parallel) run(write func()) {
 	})
 }
 
-// wait returns when all have run. What came of the writes is in their outcome.
+// wait returns when all have run. The results of the writes are in their outcome.
 func (p *parallel) wait() { _ = p.group.Wait() }
 
 // taints sets and removes taints where nothing else of the Node changes, and returns the work that is left. Nodes whose taint could not be

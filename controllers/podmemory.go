@@ -37,8 +37,8 @@ func (m *podMemory) recall(s *snapshot, now time.Time) sets.Set[string] {
 	return m.watched.Clone()
 }
 
-// note remembers what a plan found out about the nodes whose pods it knows, and returns those of them whose pods are worth knowing in the
-// next plan of the pass. Of too many nodes that cannot be drained it remembers only that.
+// note remembers what a plan found out about the nodes whose pods it knows, and returns the nodes whose pods are worth knowing in the next
+// plan of the pass. If too many nodes cannot be drained, it remembers only that.
 func (m *podMemory) note(s *snapshot, p *plan.Plan, known sets.Set[string], now time.Time) sets.Set[string] {
 	m.watched = sets.New(p.NeedPods...)
 	watched := 0

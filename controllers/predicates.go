@@ -33,7 +33,7 @@ func nodeChanged(before, after *corev1.Node) bool {
 		slices.ContainsFunc(plan.MaintenanceConditions, func(t corev1.NodeConditionType) bool { return conditionChanged(before, after, t) })
 }
 
-// conditionChanged: the status of the condition is another one, or it was meanwhile.
+// conditionChanged: the status of the condition is another one, or it was in the meantime.
 func conditionChanged(before, after *corev1.Node, t corev1.NodeConditionType) bool {
 	from, to := projection.FindCondition(before, t), projection.FindCondition(after, t)
 	if from == nil || to == nil {

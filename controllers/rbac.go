@@ -1,9 +1,9 @@
 package controllers
 
 // What the manager may do; config/rbac/role.yaml is generated from here. Left out on purpose: creating or deleting pods, evictions, exec,
-// every Secret but those with the credentials of gates, with the URLs of notifications and with the certificate of the manager, and every
-// ConfigMap but the one that fences slots, the one that remembers what was sent and the one with what to verify metrics by. Objects of
-// gates are read as the ServiceAccount reboot-operator-gates, which an administrator gives rights to (config/rbac/gates.yaml).
+// every Secret except those with the credentials of gates, with the URLs of notifications and with the certificate of the manager, and
+// every ConfigMap but the one that fences slots, the one that remembers what was sent and the one with what to verify metrics by. Objects
+// of gates are read as the ServiceAccount reboot-operator-gates, which an administrator gives rights to (config/rbac/gates.yaml).
 //
 // What is read from a cache needs list and watch, and no get. A story in test/e2e sees each right used, and names those that are not.
 //
@@ -40,7 +40,7 @@ package controllers
 // +kubebuilder:rbac:groups=storage.k8s.io,resources=csinodes,verbs=list;watch
 //
 // Maintenance by others is waited for: medik8s says so by NodeMaintenances, and CustomResourceDefinitions say when there are any to watch.
-// It says so by Leases as well. Whoever has those honored gives the right to watch them, in one namespace
+// It says so by Leases as well. Anyone who has those honored gives the right to watch them, in one namespace
 // (config/components/medik8s-leases).
 //
 // +kubebuilder:rbac:groups=nodemaintenance.medik8s.io;nodemaintenance.kubevirt.io,resources=nodemaintenances,verbs=list;watch
@@ -59,7 +59,7 @@ package controllers
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,verbs=create
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,resourceNames=reboot-operator-slots,verbs=get;update
 //
-// What was sent is remembered, so that whoever leads next does not send it again.
+// What was sent is remembered, so that the next leader does not send it again.
 //
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,resourceNames=reboot-operator-notifications,verbs=get;update
 //
@@ -81,8 +81,8 @@ package controllers
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 //
 // The manager serves its webhooks and metrics with a certificate in a Secret. The API server learns what to verify it by from the
-// configurations of the webhooks, and whoever collects metrics from a ConfigMap. Each is listed and watched by its name, and created by the
-// installation: RBAC cannot confine create to a name.
+// configurations of the webhooks, and anyone who collects metrics from a ConfigMap. Each is listed and watched by its name, and created by
+// the installation: RBAC cannot confine create to a name.
 //
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=secrets,resourceNames=reboot-operator-webhook,verbs=list;watch;update
 // +kubebuilder:rbac:groups="",namespace=reboot-operator-system,resources=configmaps,resourceNames=reboot-operator-metrics-ca,verbs=list;watch;update

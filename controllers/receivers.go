@@ -7,7 +7,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// receiverTeller tells the receivers of policies how rollouts go, beside the passes: no pass waits for it.
+// receiverTeller notifies the receivers of policies about rollouts, alongside the passes: no pass waits for it.
 type receiverTeller interface {
 	// Observe takes the objects as they are after a pass. Nobody changes them.
 	Observe(policies []*v1alpha1.RebootPolicy, reboots []*v1alpha1.NodeReboot)

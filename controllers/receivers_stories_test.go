@@ -78,7 +78,7 @@ var _ = Describe("Receivers of notifications", func() {
 			s.Notifications = []v1alpha1.Notification{toWebhook("missing"), toWebhook("well")}
 		})
 		Eventually(failing(ctx)).Should(And(HaveField("Reason", v1alpha1.ReasonNotificationInvalid),
-			HaveField("Message", "Receiver missing: there is no key missing in Secret operator/reboot-operator-notifications, or nothing in it.")))
+			HaveField("Message", "Receiver missing: there is no key missing in Secret operator/reboot-operator-notifications, or it is empty.")))
 		createNode(ctx, "n1")
 		helper := createHelper(ctx, "n1")
 		becameReady(ctx, helper, time.Now().Add(-time.Hour))
@@ -164,7 +164,7 @@ func createSecret(ctx context.Context, data map[string]string) {
 	DeferCleanup(func() { Expect(k8s.Delete(context.Background(), secret)).To(Succeed()) })
 }
 
-// toWebhook is a receiver that is signed for, whose URL is in the key of its name.
+// toWebhook is a receiver that is signed for, whose URL is in the key with its name.
 func toWebhook(name string) v1alpha1.Notification {
 	key := v1alpha1.NotificationKey{Secret: v1alpha1.NotificationsSecret, Key: name}
 	return v1alpha1.Notification{Name: name, Webhook: &v1alpha1.NotificationWebhook{

@@ -27,6 +27,8 @@ type reconciler struct {
 	memory   podMemory
 	// receivers are notified of how rollouts go; nil if none are.
 	receivers receiverTeller
+	// forecasts are made beside the passes; nil if none are.
+	forecasts forecastMaker
 	// handOver has another manager lead, and says whether it does; nil never does.
 	handOver func() bool
 	// deferred is what the last plan said about writes that wait.
@@ -37,7 +39,7 @@ type reconciler struct {
 	state *plan.State
 }
 
-// Reconcile makes one pass. The request is always the same. What fails because the manager stops is no error: whoever leads next makes
+// Reconcile makes one pass. The request is always the same. What fails because the manager stops is not an error: the next leader makes
 // another pass.
 func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	result, err := r.pass(ctx, request)
@@ -63,12 +65,13 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	p, complete, unread := r.plan(ctx, s, now)
 	r.deferred, r.letGo = p.Deferred, p.LetGo
 	if r.handsOver(ctx, p, s.LeaderNode) {
-		return reconcile.Result{}, nil // Whoever leads next makes this plan.
+		return reconcile.Result{}, nil // The next leader makes this plan.
 	}
 	r.silence(s, p, now)
 	written := r.executor.execute(ctx, s, p, now)
 	r.reader.pods.ahead(p.ReadAhead)
 	r.tell(s, written)
+	r.forecast(s, p, written)
 	wake := untilWake(p.Wake, r.clock.Now())
 	if written.refused && (wake == 0 || wake > firstRetry) {
 		wake = firstRetry // what follows from it is for another plan
@@ -91,13 +94,16 @@ func (r *reconciler) pass(ctx context.Context, request reconcile.Request) (recon
 	return reconcile.Result{RequeueAfter: wake}, nil
 }
 
-// remind tells a snapshot what the last plan left to the next one, and what fails beside the passes.
+// remind tells a snapshot what the last plan left to the next one, and what fails alongside the passes.
 func (r *reconciler) remind(s *snapshot) {
 	if r.silences != nil {
 		s.SilenceFailures = r.silences.Failures()
 	}
 	if r.receivers != nil {
 		s.NotificationProblems = r.receivers.Problems()
+	}
+	if r.forecasts != nil {
+		s.Forecasts = r.forecasts.Says()
 	}
 	s.Deferred, s.LetGo = r.deferred, r.letGo
 	if s.Deferred == nil {
@@ -115,16 +121,16 @@ func (r *reconciler) handsOver(ctx context.Context, p *plan.Plan, node string) b
 }
 
 const (
-	// maxRounds bounds how often one pass makes a plan because the last one asked for more. Each start may ask once more for room. What the
-	// bound leaves, the next pass goes on with at once.
+	// maxRounds bounds how often one pass makes a plan because the last one asked for more. Each start may ask once more for room. The next
+	// pass continues at once with what the bound leaves.
 	maxRounds = 20
-	// maxUnread is how often one pass goes on to read pods although some cannot be read: it may have waited long for them each time.
+	// maxUnread is how often one pass continues to read pods although some cannot be read: it may have waited long for them each time.
 	maxUnread = 2
 )
 
 // plan computes plans, with the pods and the answers of gates that they ask for, until one asks for nothing new; otherwise it is not
-// complete. If some pods cannot be read, there is a plan nevertheless: one that waits for them, and the errors. Answers that take long are
-// not waited for: there is another pass when they are known.
+// complete. If some pods cannot be read, there is a plan nevertheless: one that waits for them, and the errors. It does not wait for
+// answers that take long: there is another pass when they are known.
 func (r *reconciler) plan(ctx context.Context, s *snapshot, now time.Time) (p *plan.Plan, complete bool, unread []error) {
 	asks := map[model.GateKey]model.GateQuery{}
 	known := r.memory.recall(s, now)
@@ -197,7 +203,7 @@ func news(asked map[model.GateKey]model.GateQuery, asks []model.GateQuery) bool 
 	return more
 }
 
-// untilWake is how long to wait for a plan's wake-up time; 0 is for good.
+// untilWake is how long to wait for a plan's wake-up time; 0 means forever.
 func untilWake(wake, now time.Time) time.Duration {
 	if wake.IsZero() {
 		return 0

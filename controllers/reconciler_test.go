@@ -85,7 +85,7 @@ func TestReconcileTriesAgainSoonAndQuietlyAfterAConflictAndRestsWhenAllIsWritten
 	}
 }
 
-// A need that was withdrawn may come back when everything else is at rest, and another manager wrote the slots object meanwhile.
+// A need that was withdrawn may come back when everything else is at rest, and another manager wrote the slots object in the meantime.
 func TestWhatIsRememberedOfTheSlotsObjectIsReadAgainWhenItTurnsOutToBeOld(t *testing.T) {
 	objects := append(fleet(v1alpha1.ModeEnforce, "a"),
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: testNamespace, Name: v1alpha1.SlotsName}})
@@ -269,7 +269,7 @@ func TestReconcileStartsNothingWithoutThePodsAndDoesTheRest(t *testing.T) {
 	}
 }
 
-// Whoever leads next makes the plan again, and finds everything as it was.
+// The next leader makes the plan again, and finds everything as it was.
 func TestNothingOfAPlanIsCarriedOutWithWhichTheLeadIsHandedOver(t *testing.T) {
 	managerOn := func(node string) *corev1.Pod {
 		pod := newPod("manager-"+node, labeled(componentLabel, v1alpha1.ManagerComponent), ready(corev1.ConditionTrue, testNow))

@@ -24,8 +24,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// refusedPhrases are in the answers by which the API server refuses what is written, whatever their code: a webhook chooses the code of its
-// denial, and one that cannot be called has that of an internal error.
+// refusedPhrases occur in the answers by which the API server refuses a write, whatever their code: a webhook chooses the code of its
+// denial, and a webhook that cannot be called results in an internal error.
 var refusedPhrases = [][2]string{
 	{"admission webhook", "denied the request"},
 	{"AdmissionPolicy", "denied request"},
@@ -105,7 +105,7 @@ func lookOf(meta *metav1.ObjectMeta, more string) string {
 	return fmt.Sprintf("%x", sum.Sum64())
 }
 
-// othersTaints leaves out those of the operator, and the one that Kubernetes sets because the operator cordons the node.
+// othersTaints leaves out the operator's taints, and the taint that Kubernetes sets because the operator cordons the node.
 func othersTaints(node *corev1.Node) string {
 	var keys []string
 	for i := range node.Spec.Taints {
@@ -160,7 +160,7 @@ func (w *writing) made(ctx context.Context, t target, err error) plan.Written {
 	return plan.WriteMade
 }
 
-// refuse remembers a refusal, and tells of it when it is news.
+// refuse remembers a refusal, and reports it when it is news.
 func (w *writing) refuse(ctx context.Context, t target, answer string) {
 	refusal := model.Refusal{WriteKey: t.key, Answer: answer, Grant: t.grant}
 	if t.node != nil {

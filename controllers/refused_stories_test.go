@@ -183,14 +183,14 @@ func othersGoOn(ctx context.Context, answer, object string) {
 	Eventually(eventReasons(ctx)).Should(ContainElement(HaveSuffix("/" + v1alpha1.ReasonWriteRefused)))
 }
 
-// goesOn expects that the first node has its turn after the other one, and that nothing speaks of refusals any longer.
+// goesOn expects that the first node has its turn after the other one, and that nothing speaks of refusals anymore.
 func goesOn(ctx context.Context) {
 	Expect(k8s.Delete(ctx, rebootNamed(ctx, "r2")())).To(Succeed())
 	Eventually(rebootNamed(ctx, "r1")).Should(HaveField("Status.Order", HaveField("Action", v1alpha1.ActionDrain)))
 	Eventually(writesRefused(ctx)).Should(BeEmpty())
 }
 
-// writesRefused is what the policy says of refused writes.
+// writesRefused is what the policy says about refused writes.
 func writesRefused(ctx context.Context) func() string {
 	return func() string {
 		var policy v1alpha1.RebootPolicy

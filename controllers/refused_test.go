@@ -262,7 +262,7 @@ func TestRefusedWriteIsDueAtOnceWhenItsObjectChanges(t *testing.T) {
 	}
 }
 
-// Whoever repairs a status changes neither the spec nor a label.
+// Anyone who repairs a status changes neither the spec nor a label.
 func TestRefusedWriteIsDueAtOnceWhenItsObjectCanBeRead(t *testing.T) {
 	broken := []decode.Problem{{Path: "status.before"}}
 	for name, test := range map[string]struct {

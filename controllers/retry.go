@@ -24,7 +24,7 @@ type retryLimiter struct {
 	errors workqueue.TypedRateLimiter[reconcile.Request]
 	// stale is reset by settled.
 	stale workqueue.TypedRateLimiter[reconcile.Request]
-	// wake is how long until the plan's wake-up time; 0 is for good. The queue asks from a goroutine of its own.
+	// wake is how long until the plan's wake-up time; 0 means forever. The queue asks from a goroutine of its own.
 	wake atomic.Int64
 }
 
@@ -37,7 +37,7 @@ func newRetryLimiter() *retryLimiter {
 	}
 }
 
-// wakeIn sets how long until the plan's wake-up time; 0 is for good.
+// wakeIn sets how long until the plan's wake-up time; 0 means forever.
 func (l *retryLimiter) wakeIn(wake time.Duration) { l.wake.Store(int64(wake)) }
 
 // afterStale is how long to wait after a pass that met conflicts.

@@ -53,10 +53,11 @@ type Options struct {
 	HandOver func() bool
 	// Clock of every decision; the real one if nil. Give it the API server's: managers on other machines decide by the same times.
 	Clock clock.PassiveClock
-	// ClusterMaxUnavailable is the most nodes of the cluster that may be unavailable at once, as a number or in percent; nil is no limit
-	// besides those of the policies.
+	// ClusterMaxUnavailable is how many nodes of the cluster may be unavailable at once, as a number or in percent; nil means no limit except
+	// those of the policies.
 	ClusterMaxUnavailable *intstr.IntOrString
-	// QuorumLabels are keys of labels of nodes that may run etcd, besides those of Kubernetes: two such nodes are never down at once.
+	// QuorumLabels are keys of labels of nodes that may run etcd, in addition to the keys of Kubernetes: two such nodes are never down at
+	// once.
 	QuorumLabels []string
 	// MaintenanceLeaseNamespaces are those whose Leases are honored as signs of maintenance by others: the same as were given to
 	// CacheOptions. The manager needs the right to list and watch Leases there.
@@ -69,9 +70,9 @@ type Options struct {
 	NotifyAllowedCIDRs []netip.Prefix
 	// lingering of watches of pods; 0 is the default.
 	lingering time.Duration
-	// MaxNodeSeries is how many nodes that need a reboot have series by their names, those that have needed it longest; 0 is none.
+	// MaxNodeSeries is how many nodes that need a reboot have series by their names, those that have needed it longest; 0 means none.
 	MaxNodeSeries int
-	// Registry takes the metrics; the one that the manager serves if nil.
+	// Registry takes the metrics; if nil, it is the registry that the manager serves.
 	Registry prometheus.Registerer
 }
 
@@ -156,7 +157,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	if err := errors.Join(registering, mgr.Add(receivers)); err != nil {
 		return fmt.Errorf("add metrics and notifications: %w", err)
 	}
-	limiter, slots := newRetryLimiter(), &slotsMemory{}
+	limiter, slots, forecasts := newRetryLimiter(), &slotsMemory{}, newForecaster(mgr, &options)
 	r := &reconciler{
 		clock: options.Clock,
 		reader: &reader{
@@ -171,13 +172,13 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 			namespace: options.Namespace, publishMaintenance: options.PublishMaintenance, refused: &refusedWrites{},
 			clock: options.Clock, slotsKnown: slots,
 		},
-		silences: keeper, receivers: receivers, numbers: numbers, limiter: limiter,
+		silences: keeper, receivers: receivers, forecasts: forecasts, numbers: numbers, limiter: limiter,
 		handOver: options.HandOver,
 	}
 	warm := true
 	b := builder.ControllerManagedBy(mgr).Named(controllerName).WithOptions(controller.Options{
 		MaxConcurrentReconciles: 1,
-		// A standby knows the cluster, so that it goes on at once when it leads.
+		// A standby knows the cluster, so that it continues at once when it leads.
 		EnableWarmup:          &warm,
 		RateLimiter:           limiter,
 		ReconciliationTimeout: passTimeout,
@@ -185,7 +186,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	for _, watched := range watches(interest, observed, options.MaintenanceLeaseNamespaces) {
 		b = b.WatchesRawSource(watched.source(mgr.GetCache()))
 	}
-	for _, other := range []source.Source{pods, maintenances, besides(asker), besides(keeper), asking(receivers)} {
+	for _, other := range []source.Source{pods, maintenances, besides(asker), besides(keeper), besides(forecasts), asking(receivers)} {
 		b = b.WatchesRawSource(other)
 	}
 	if err := b.Complete(r); err != nil {
@@ -202,8 +203,8 @@ func asking(receivers *notifier.Notifier) source.Source {
 	})
 }
 
-// besides asks for a pass when something has news that works beside the passes: a gate has something else to say, or a silence cannot be
-// kept. It lives and dies with the controller.
+// besides asks for a pass when something has news that works alongside the passes: a gate has something else to say, a silence cannot be
+// kept, or a forecast is news. It lives and dies with the controller.
 func besides(works interface {
 	Start(ctx context.Context, changed func())
 }) source.Source {

@@ -70,9 +70,9 @@ var (
 	silencesDesc = prometheus.NewDesc(prometheus.BuildFQName(metricsNamespace, "", "silences"),
 		"Silences that the operator keeps in Alertmanagers now.", []string{labelPolicy}, nil)
 	silencesOverdueDesc = prometheus.NewDesc(prometheus.BuildFQName(metricsNamespace, "", "silences_overdue"),
-		"Silences that should have ended and cannot be ended: they may hide alerts until they lapse.", []string{labelPolicy}, nil)
+		"Silences that should have ended and cannot be ended: they may hide alerts until they expire.", []string{labelPolicy}, nil)
 	silenceFailuresDesc = prometheus.NewDesc(prometheus.BuildFQName(metricsNamespace, "", "silence_failures_total"),
-		"Silences that could not be made, renewed or ended, counted each time.", []string{labelPolicy}, nil)
+		"Attempts to create, renew or end a silence that failed.", []string{labelPolicy}, nil)
 )
 
 // Describe implements prometheus.Collector.

@@ -197,7 +197,7 @@ func TestAnAlertmanagerThatIsAwayHoldsUpNoRebootAndThePolicySaysSo(t *testing.T)
 		t.Fatal(err)
 	}
 	condition := meta.FindStatusCondition(policy.Status.Conditions, v1alpha1.ConditionSilencesFailing)
-	want := ": http://127.0.0.1:1: the connection is refused. Reboots do not wait for that; their alerts may reach someone."
+	want := ": http://127.0.0.1:1: the connection is refused. Reboots do not wait for that; their alerts may page someone."
 	if condition == nil || !strings.HasPrefix(condition.Message, "Silence node-alerts has been failing since ") ||
 		!strings.HasSuffix(condition.Message, want) || condition.Reason != v1alpha1.ReasonSilencesFailing {
 		t.Errorf("condition %+v, want %q", condition, want)

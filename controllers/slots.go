@@ -26,8 +26,8 @@ func (m *slotsMemory) note(object *corev1.ConfigMap, err error) {
 	m.known, m.object = err == nil, object
 }
 
-// writeSlots writes the slots object as a plan says, and returns what is stored then. Of two managers that both believe they lead, and that
-// read the same state, only one can: the update carries the resourceVersion that the plan was made from, and a create fails if the object
+// writeSlots writes the slots object as a plan says, and returns what is stored then. If two managers both believe that they lead, and read
+// the same state, only one can: the update carries the resourceVersion that the plan was made from, and a create fails if the object
 // exists.
 func (e *executor) writeSlots(ctx context.Context, read *corev1.ConfigMap, slots map[string]plan.Slot) (*corev1.ConfigMap, error) {
 	data, err := projection.EncodeSlots(slots)

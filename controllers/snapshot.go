@@ -35,11 +35,11 @@ type snapshot struct {
 	slots *corev1.ConfigMap
 	// workloads that the pods and the open attempts refer to, and those of them that cannot be read.
 	workloads, unknown sets.Set[model.WorkloadKey]
-	// unread are the errors of reads that are about a part of the cluster. The snapshot says of that part that it is not known.
+	// unread are the errors of reads that are about a part of the cluster. The snapshot marks that part as unknown.
 	unread []error
 }
 
-// reboot is the NodeReboot of a name; nil if there is none. They are in the order of their names.
+// reboot is the NodeReboot with a name; nil if there is none. They are in the order of their names.
 func (s *snapshot) reboot(name string) *v1alpha1.NodeReboot {
 	return find(s.Reboots, name, nameOfReboot)
 }
@@ -95,7 +95,7 @@ type gateAsker interface {
 	Answer(ctx context.Context, policies []*v1alpha1.RebootPolicy, asks []model.GateQuery) map[model.GateKey]model.GateAnswer
 	// Keep forgets all questions but these.
 	Keep(policies []*v1alpha1.RebootPolicy, asks []model.GateQuery)
-	// Invalid says of policies, by name, what in their gates does not compile.
+	// Invalid says about policies, by name, what in their gates does not compile.
 	Invalid(policies []*v1alpha1.RebootPolicy) map[string]string
 }
 
@@ -104,7 +104,7 @@ type gateAsker interface {
 func (r *reader) read(ctx context.Context) (*snapshot, error) {
 	s := &snapshot{Snapshot: plan.Snapshot{
 		ClusterMaxUnavailable: r.clusterMaxUnavailable, LeaderNode: r.leaderNode, QuorumLabels: r.quorumLabels,
-		Namespace: r.namespace,
+		Namespace: r.namespace, TellPlaces: true,
 	}}
 	if err := r.readPolicies(ctx, s); err != nil {
 		return nil, err
@@ -237,8 +237,8 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 }
 
 // readSlots takes the slots object as this manager last read or wrote it, and reads it if that is not known. Whatever is granted or freed
-// is written on that version, and so is the renewal of a grant with which a node is cordoned again: if another manager wrote it meanwhile,
-// that fails, and the next pass reads it.
+// is written on that version, and so is the renewal of a grant with which a node is cordoned again: if another manager wrote it in the
+// meantime, that fails, and the next pass reads it.
 func (r *reader) readSlots(ctx context.Context, s *snapshot) error {
 	if !r.slotsKnown.known {
 		return r.readSlotsLive(ctx, s)

@@ -276,7 +276,7 @@ func TestReadProjectsNodes(t *testing.T) {
 			corev1.NodeCondition{Type: plan.DrainInProgress, Status: corev1.ConditionFalse})
 	}))
 	want := []*model.Node{{
-		HelperProblem: "there is none, because there is no DaemonSet of helpers in namespace " + testNamespace, HelperSince: testNow,
+		HelperProblem: "there is no helper pod, because there is no DaemonSet of helpers in namespace " + testNamespace, HelperSince: testNow,
 		HelperImpossible: true,
 		Conditions: []model.NodeCondition{
 			{Type: corev1.NodeReady, Status: corev1.ConditionTrue, Since: testNow},

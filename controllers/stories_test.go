@@ -346,7 +346,7 @@ func setReady(ctx context.Context, deployment *appsv1.Deployment, ready int32) {
 	})
 }
 
-// createReboot makes a NodeReboot, and says at once what its helper says of the host.
+// createReboot makes a NodeReboot, and says at once what its helper says about the host.
 func createReboot(ctx context.Context, name, node string) {
 	reboot := &v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.NodeRebootSpec{NodeName: node}}
 	Expect(k8s.Create(ctx, reboot)).To(Succeed())

@@ -102,7 +102,7 @@ func startOperator(options Options, clientOptions client.Options) *traffic {
 	return seen
 }
 
-// clearCluster takes away what a test made, finalizers and all.
+// clearCluster removes what a test made, finalizers and all.
 func clearCluster() {
 	ctx := context.Background()
 	var reboots v1alpha1.NodeRebootList

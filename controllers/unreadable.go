@@ -12,7 +12,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
 )
 
-// reported remembers which versions of objects were reported whose status cannot say that they cannot be read. Of each there is one event.
+// reported remembers which versions of objects were reported whose status cannot say that they cannot be read. There is one event for each.
 type reported struct {
 	mu       sync.Mutex
 	versions map[types.UID]string
@@ -50,7 +50,7 @@ func (r *reported) keep(reboots []*v1alpha1.NodeReboot) {
 	r.versions = kept
 }
 
-// report says of a NodeReboot that it cannot be read: in its status if that takes it, and by an event. It returns the NodeReboot as it is
+// report reports that a NodeReboot cannot be read: in its status if possible, and by an event. It returns the NodeReboot as it is
 // afterwards. A report that the API server refuses is tried again like any other write; the event is not.
 func (e *executor) report(
 	ctx context.Context, node *corev1.Node, reboot *v1alpha1.NodeReboot, change *plan.RebootChange,

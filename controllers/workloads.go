@@ -17,7 +17,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/projection"
 )
 
-// addWorkloads reads how ready workloads are, those of which that is not known yet. Those that do not exist stay out. One that cannot be
+// addWorkloads reads how ready workloads are, if that is not known yet. Workloads that do not exist are left out. A workload that cannot be
 // read is not known to be ready.
 func (r *reader) addWorkloads(ctx context.Context, s *snapshot, keys sets.Set[model.WorkloadKey]) {
 	more := keys.Difference(s.workloads)

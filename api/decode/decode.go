@@ -60,7 +60,7 @@ func below(path, above string) bool {
 
 // Object decodes a JSON object into the struct that into points to, as Kubernetes does: names are case-sensitive, and unknown ones ignored.
 // If that fails it decodes each field by itself and returns those that cannot be read. They are empty then, but a pointer to one is not nil
-// and a list keeps its length: what is there can be distinguished from what is not. The error is about JSON that is no object.
+// and a list keeps its length: what is there can be distinguished from what is not. The error is about JSON that is not an object.
 func Object(data []byte, into any) ([]Problem, error) {
 	if utiljson.Unmarshal(data, into) == nil {
 		return nil, nil

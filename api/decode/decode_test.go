@@ -36,7 +36,7 @@ func TestWhatCanBeReadIsReadAndTheRestNamed(t *testing.T) {
 	tests := map[string]struct {
 		text string
 		want thing
-		// paths of what cannot be read, and what is said of the first.
+		// paths of what cannot be read, and what is said about the first.
 		paths []string
 		says  string
 	}{

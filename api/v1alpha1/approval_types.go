@@ -12,14 +12,14 @@ const (
 	ApprovalGiven Approval = "Given"
 )
 
-// SelfApproval says whether who asked for a reboot may approve it.
+// SelfApproval says whether the user who asked for a reboot may approve it.
 //
 // +k8s:enum
 type SelfApproval string
 
 const (
-	// SelfApprovalAllow lets whoever asked for a reboot approve it as well.
+	// SelfApprovalAllow lets the user who asked for a reboot approve it.
 	SelfApprovalAllow SelfApproval = "Allow"
-	// SelfApprovalRefuse makes a reboot wait until someone else approves it than who asked for it.
+	// SelfApprovalRefuse makes a reboot wait until someone other than the user who asked for it approves it.
 	SelfApprovalRefuse SelfApproval = "Refuse"
 )

@@ -2,8 +2,8 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// ManagerPlace says what becomes of the pods of the manager on a node that reboots.
-// A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
+// ManagerPlace says what happens to the manager's pods on a node that reboots. A program that is newer than the schema may write another
+// value; see docs/adr/0028-versions-of-helpers.md.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=64
@@ -22,14 +22,14 @@ const ManagerStays ManagerPlace = "Stays"
 type CordonOwner string
 
 const (
-	// CordonOperator means that the operator did, and uncordons the node at the end.
+	// CordonOperator means that the operator cordoned the node, and uncordons it at the end.
 	CordonOperator CordonOwner = "Operator"
-	// CordonForeign means that someone else did before, and the node stays cordoned at the end.
+	// CordonForeign means that someone else had cordoned the node before, so it stays cordoned at the end.
 	CordonForeign CordonOwner = "Foreign"
 )
 
-// NodeRole says what a node is to its cluster.
-// A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
+// NodeRole is the role of a node in its cluster. A program that is newer than the schema may write another value; see
+// docs/adr/0028-versions-of-helpers.md.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=64
@@ -37,7 +37,7 @@ const (
 type NodeRole string
 
 const (
-	// NodeRoleControlPlane is a node that may run etcd: two of them are never down at once.
+	// NodeRoleControlPlane is a node that may run etcd: two such nodes are never down at once.
 	NodeRoleControlPlane NodeRole = "ControlPlane"
 )
 
@@ -48,7 +48,7 @@ type BootInfo struct {
 	// +kubebuilder:validation:MaxLength=128
 	BootID string `json:"bootID,omitempty"`
 
-	// kernelVersion that the boot runs.
+	// kernelVersion is the kernel version of the boot.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	KernelVersion string `json:"kernelVersion,omitempty"`
@@ -68,22 +68,23 @@ type Attempt struct {
 	// +kubebuilder:validation:Maximum=2147483647
 	Number int32 `json:"number,omitempty"`
 
-	// policyName is the policy that granted the attempt. It counts there until it ends, whatever labels change meanwhile.
+	// policyName is the policy that granted the attempt. The attempt counts against this policy until it ends, even if labels change in the
+	// meantime.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	PolicyName string `json:"policyName,omitempty"`
 
-	// zone in which the attempt was granted.
+	// zone is the node's zone when the attempt was granted.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	Zone string `json:"zone,omitempty"`
 
-	// role is Canary if others wait for this attempt.
+	// role is Canary if other nodes wait for this attempt.
 	// +optional
 	Role AttemptRole `json:"role,omitempty"`
 
-	// nodeRole is ControlPlane if the node may run etcd. It is recorded because the host counts as one that is down even if its Node object is
-	// deleted meanwhile.
+	// nodeRole is ControlPlane if the node may run etcd. It is recorded so that the host still counts as down if its Node object is deleted in
+	// the meantime.
 	// +optional
 	NodeRole NodeRole `json:"nodeRole,omitempty"`
 
@@ -91,8 +92,8 @@ type Attempt struct {
 	// +optional
 	Cordon CordonOwner `json:"cordon,omitempty"`
 
-	// manager says that the pods of the manager stay on the node, because it could run on no other. Then the node is not cordoned but tainted:
-	// the manager has to find its place there again after the boot.
+	// manager is Stays if the manager's pods stay on the node because no other node could run them. The node is then tainted, not cordoned, so
+	// that the manager can run there again after the boot.
 	// +optional
 	Manager ManagerPlace `json:"manager,omitempty"`
 
@@ -120,37 +121,37 @@ type Attempt struct {
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	DrainOrderedTime *metav1.MicroTime `json:"drainOrderedTime,omitempty"`
 
-	// stuckTime is since when the drain has been reported to be stuck.
+	// stuckTime is the time since which the drain has been reported as stuck.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	StuckTime *metav1.MicroTime `json:"stuckTime,omitempty"`
 
-	// drainedTime is when the drain was over: complete, skipped, or forced.
+	// drainedTime is when the drain ended: complete, skipped, or forced.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	DrainedTime *metav1.MicroTime `json:"drainedTime,omitempty"`
 
-	// drain is how the drain ended.
+	// drain says how the drain ended.
 	// +optional
 	Drain DrainResult `json:"drain,omitempty"`
 
-	// detachedTime is when the wait for volumes to be detached was over: none was attached any longer, or its time had passed.
+	// detachedTime is when the wait for volumes to detach ended, because none was attached anymore or because the wait timed out.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	DetachedTime *metav1.MicroTime `json:"detachedTime,omitempty"`
 
-	// attachedVolumes are PersistentVolumes that were attached even then, up to ten of them.
+	// attachedVolumes names up to ten PersistentVolumes that were still attached at detachedTime.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=10
 	// +kubebuilder:validation:items:MaxLength=253
 	AttachedVolumes []string `json:"attachedVolumes,omitempty"`
 
-	// rebootBlockedTime is when something on the host was first seen to keep it from being ordered to reboot after the drain, such as an
-	// inhibitor lock. reboot.timeoutSeconds after it the attempt fails if something still does.
+	// rebootBlockedTime is when something on the host, such as an inhibitor lock, was first seen to prevent the order to reboot after the
+	// drain. If something still prevents it reboot.timeoutSeconds later, the attempt fails.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
@@ -162,16 +163,17 @@ type Attempt struct {
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	RebootOrderedTime *metav1.MicroTime `json:"rebootOrderedTime,omitempty"`
 
-	// rebootMethod is the method by which the host was ordered to reboot: the one that Installed stands for, if the helper said which.
+	// rebootMethod is the method by which the host was ordered to reboot. For Installed it is the method that Installed stands for, if the
+	// helper reported it.
 	// +optional
 	RebootMethod RebootMethod `json:"rebootMethod,omitempty"`
 
-	// rebootVia is the path by which the host rebooted, as its helper said.
+	// rebootVia is the path by which the host rebooted, as its helper reported it.
 	// +optional
 	RebootVia RebootVia `json:"rebootVia,omitempty"`
 
-	// containers are short IDs of the containers that ran on the node before the boot. A pod that still shows one of them shows its status of
-	// before the boot. They are removed when the attempt ends.
+	// containers are short IDs of the containers that ran on the node before the boot. A pod whose status still shows one of them has a status
+	// from before the boot. The list is removed when the attempt ends.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=512
@@ -179,14 +181,14 @@ type Attempt struct {
 	// +kubebuilder:validation:items:MaxLength=32
 	Containers []string `json:"containers,omitempty"`
 
-	// markedForDeletionTime is when an autoscaler, or a deletion, was seen to be about to remove the Node. If it goes after that, its host is
-	// not waited for.
+	// markedForDeletionTime is when the operator saw that an autoscaler was about to remove the Node, or that the Node was being deleted. If
+	// the Node disappears after that, the operator does not wait for its host.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	MarkedForDeletionTime *metav1.MicroTime `json:"markedForDeletionTime,omitempty"`
 
-	// nodeGoneTime is since when there is no Node object of the node's name.
+	// nodeGoneTime is the time since which no Node object with the node's name exists.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
@@ -198,54 +200,55 @@ type Attempt struct {
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	BackTime *metav1.MicroTime `json:"backTime,omitempty"`
 
-	// uncordonedTime is when the node was proved to be rebooted and healthy itself, and uncordoned.
+	// uncordonedTime is when the node itself was proved to be rebooted and healthy, and was uncordoned.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	UncordonedTime *metav1.MicroTime `json:"uncordonedTime,omitempty"`
 
-	// settlingSince is since when the node has been uncordoned and Ready without interruption.
+	// settlingSince is the time since which the node has been uncordoned and Ready without interruption.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	SettlingSince *metav1.MicroTime `json:"settlingSince,omitempty"`
 
-	// readyTransitionTime is the lastTransitionTime of the node's condition Ready at that time. It comes from the clock of another machine,
-	// and is only ever compared to find out whether it changed.
+	// readyTransitionTime is the lastTransitionTime of the node's Ready condition at settlingSince. It comes from another machine's clock, and
+	// is only compared to detect whether it changed.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$`
 	ReadyTransitionTime *metav1.Time `json:"readyTransitionTime,omitempty"`
 
-	// rolledBackTime is when the attempt was given up before its host was ordered to reboot. The node is uncordoned then, and the slot is held
-	// until the workloads whose pods were evicted are as ready as before.
+	// rolledBackTime is when the attempt was given up before its host was ordered to reboot. The node is uncordoned at that time, and the slot
+	// is held until the workloads whose pods were evicted are as ready as before.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	RolledBackTime *metav1.MicroTime `json:"rolledBackTime,omitempty"`
 
-	// recoveredTime is when the node's workloads were as ready as before. Hooks that are awaited after the reboot are awaited from then on.
+	// recoveredTime is when the node's workloads were as ready as before. From then on the operator waits for the hooks in hooks.afterReboot.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	RecoveredTime *metav1.MicroTime `json:"recoveredTime,omitempty"`
 
-	// staleConditions of others were True already when the attempt began, or when the host was back, and do not count as done.
+	// staleConditions are conditions set by others that were already True when the attempt began, or when the host came back. They do not
+	// count as done until they change.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=64
 	StaleConditions []StaleCondition `json:"staleConditions,omitempty"`
 
-	// stalledTime is when the attempt ran out of time after the order to reboot, or while its evicted pods were awaited. The attempt is still
+	// stalledTime is when the attempt ran out of time after the order to reboot, or while it waited for its evicted pods. The attempt is still
 	// open: the node, or the pods, may come back.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	StalledTime *metav1.MicroTime `json:"stalledTime,omitempty"`
 
-	// interruptedTime is when the attempt stalled or was rolled back for the first time. Unlike stalledTime and rolledBackTime it stays when
-	// the node comes back late. From then on the attempt's alerts are not silenced.
+	// interruptedTime is when the attempt first stalled or was rolled back. Unlike stalledTime and rolledBackTime, it stays set when the node
+	// comes back late. From then on the attempt's alerts are not silenced.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
@@ -262,7 +265,7 @@ type Attempt struct {
 	// +kubebuilder:validation:MaxLength=64
 	Result string `json:"result,omitempty"`
 
-	// message tells people more about the result.
+	// message explains the result.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`
@@ -270,31 +273,31 @@ type Attempt struct {
 
 // Failures remembers failed attempts.
 type Failures struct {
-	// count of failed attempts.
+	// count is the number of failed attempts.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2147483647
 	Count int32 `json:"count,omitempty"`
 
-	// reboots is how many of them reached the host: it accepted the order to reboot and did not, or it rebooted in vain. maxAttempts limits
-	// these only.
+	// reboots is how many of the failed attempts reached the host: the host accepted the order to reboot but did not reboot, or it rebooted in
+	// vain. maxAttempts limits only these.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647
 	Reboots int32 `json:"reboots"`
 
-	// lastTime is when the last one failed.
+	// lastTime is when the last attempt failed.
 	// +required
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	LastTime metav1.MicroTime `json:"lastTime,omitempty,omitzero"`
 
-	// lastReason is why.
+	// lastReason is the reason why the last attempt failed.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	LastReason string `json:"lastReason,omitempty"`
 
-	// lastMessage tells people more.
+	// lastMessage explains lastReason.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	LastMessage string `json:"lastMessage,omitempty"`

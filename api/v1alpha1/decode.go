@@ -12,10 +12,10 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/decode"
 )
 
-// Whatever the API server has stored decodes: a list is decoded as a whole, and one object that fails would hide all others. What cannot be
-// read is named in the field Unreadable instead.
+// Everything that the API server has stored can be decoded: a list is decoded as a whole, so one object that fails would hide all others.
+// The field Unreadable names what could not be read.
 
-// UnmarshalJSON decodes a NodeReboot. It fails only for what is no JSON object.
+// UnmarshalJSON decodes a NodeReboot. It fails only if data is not a JSON object.
 func (r *NodeReboot) UnmarshalJSON(data []byte) error {
 	type plain NodeReboot
 	r.Unreadable, r.Abridged = nil, false
@@ -24,11 +24,11 @@ func (r *NodeReboot) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// MarshalJSON encodes a NodeReboot. It fails if a part of it could not be read, or is not here: it would be lost.
+// MarshalJSON encodes a NodeReboot. It fails if a part of the object could not be read or was not kept, because that part would be lost.
 func (r *NodeReboot) MarshalJSON() ([]byte, error) {
 	type plain NodeReboot
 	if r.Abridged {
-		return nil, fmt.Errorf("NodeReboot %s cannot be written as a whole, because only a part of it is here", r.Name)
+		return nil, fmt.Errorf("NodeReboot %s cannot be written as a whole, because only a part of it was kept", r.Name)
 	}
 	if err := complete("NodeReboot", r.Name, r.Unreadable); err != nil {
 		return nil, err
@@ -36,13 +36,13 @@ func (r *NodeReboot) MarshalJSON() ([]byte, error) {
 	return json.Marshal((*plain)(r))
 }
 
-// SetAside says that more of the NodeReboot than a condition could not be read, so that nobody knows how far it is. What is known of it may
-// only be used to do less.
+// SetAside reports whether more of the NodeReboot than a condition could not be read, so that its progress is unknown. What is known of it
+// may only be used to do less.
 func (r *NodeReboot) SetAside() bool {
 	return slices.ContainsFunc(r.Unreadable, func(p decode.Problem) bool { return !ofCondition(p) })
 }
 
-// UnmarshalJSON decodes a RebootPolicy. It fails only for what is no JSON object.
+// UnmarshalJSON decodes a RebootPolicy. It fails only if data is not a JSON object.
 func (p *RebootPolicy) UnmarshalJSON(data []byte) error {
 	type plain RebootPolicy
 	p.Unreadable = nil
@@ -51,7 +51,7 @@ func (p *RebootPolicy) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// MarshalJSON encodes a RebootPolicy. It fails if a part of it could not be read, which would be lost.
+// MarshalJSON encodes a RebootPolicy. It fails if a part of the object could not be read, because that part would be lost.
 func (p *RebootPolicy) MarshalJSON() ([]byte, error) {
 	type plain RebootPolicy
 	if err := complete("RebootPolicy", p.Name, p.Unreadable); err != nil {
@@ -60,8 +60,8 @@ func (p *RebootPolicy) MarshalJSON() ([]byte, error) {
 	return json.Marshal((*plain)(p))
 }
 
-// SetAside says that more of the RebootPolicy than its status could not be read, so that nobody knows what it is meant to say. The status
-// does not count: the operator derives all of it.
+// SetAside reports whether more of the RebootPolicy than its status could not be read, so that its meaning is unknown. The status does not
+// count: the operator derives all of it.
 func (p *RebootPolicy) SetAside() bool {
 	return slices.ContainsFunc(p.Unreadable, func(problem decode.Problem) bool { return !problem.Below("status") })
 }
@@ -75,7 +75,7 @@ func complete(kind, name string, unreadable []decode.Problem) error {
 
 const conditionsPath = "status.conditions"
 
-// ofCondition: the problem is about one condition, and not about all of them.
+// ofCondition reports whether the problem is about one condition, not about all of them.
 func ofCondition(p decode.Problem) bool { return strings.HasPrefix(p.Path, conditionsPath+"[") }
 
 // setConditionsAside removes the conditions that cannot be read, or that could not be written again: a list is written as a whole, and one

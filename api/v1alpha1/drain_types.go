@@ -42,7 +42,7 @@ const (
 type DrainTimeoutAction string
 
 const (
-	// DrainTimeoutAbort gives the node back, and tries again later.
+	// DrainTimeoutAbort ends the attempt, restores the node, and tries again later.
 	DrainTimeoutAbort DrainTimeoutAction = "Abort"
 	// DrainTimeoutForce reboots the node with the pods that are left.
 	DrainTimeoutForce DrainTimeoutAction = "Force"
@@ -54,9 +54,9 @@ const (
 type ReturningPods string
 
 const (
-	// ReturningPodsIgnore goes on without waiting for them.
+	// ReturningPodsIgnore continues without waiting for them.
 	ReturningPodsIgnore ReturningPods = "Ignore"
-	// ReturningPodsRefuse does not complete the drain while one is on the node.
+	// ReturningPodsRefuse does not complete the drain while such a pod is on the node.
 	ReturningPodsRefuse ReturningPods = "Refuse"
 )
 
@@ -73,7 +73,7 @@ const (
 	DrainComplete DrainResult = "Complete"
 	// DrainSkipped means that the policy skips drains.
 	DrainSkipped DrainResult = "Skipped"
-	// DrainForced means that the drain ran out of time, and the policy goes on regardless.
+	// DrainForced means that the drain ran out of time, and the policy reboots the node regardless.
 	DrainForced DrainResult = "Forced"
 )
 
@@ -92,143 +92,146 @@ const (
 type DrainSpec struct {
 	RemovedDrainFields `json:",inline"`
 
-	// mode says whether nodes are drained: with Skip they are cordoned and rebooted with their pods.
+	// mode says whether nodes are drained: Drain evicts their pods; Skip cordons nodes and reboots them with their pods. Defaults to Drain.
 	// +optional
 	// +kubebuilder:default=Drain
 	Mode DrainMode `json:"mode,omitempty"`
 
 	// emptyDir says what happens to pods with emptyDir volumes: Delete evicts them, and the data is lost; Refuse does not start a node that
-	// has one.
+	// has such a pod. Defaults to Delete.
 	// +optional
 	// +kubebuilder:default=Delete
 	EmptyDir EmptyDirHandling `json:"emptyDir,omitempty"`
 
 	// unmanaged says what happens to pods without a controller: Evict evicts them, and they do not come back; Refuse does not start a node
-	// that has one.
+	// that has such a pod. Defaults to Evict.
 	// +optional
 	// +kubebuilder:default=Evict
 	Unmanaged UnmanagedHandling `json:"unmanaged,omitempty"`
 
-	// returningPods says what happens to a pod that its owner keeps putting back on the cordoned node. It is evicted up to three times for
-	// each owner, with growing pauses, and named in the progress. After that, Ignore no longer waits for it, and it goes down with the host;
-	// Refuse waits for it until the drain times out.
+	// returningPods says what happens to a pod that its owner keeps putting back on the cordoned node. Such a pod is evicted up to three times
+	// for each owner, with growing pauses, and is named in the progress of the drain. After that, Ignore no longer waits for it, and it goes
+	// down with the host; Refuse waits for it until the drain times out. Defaults to Ignore.
 	// +optional
 	// +kubebuilder:default=Ignore
 	ReturningPods ReturningPods `json:"returningPods,omitempty"`
 
-	// stages empty a node in parts: the pods of a stage are gone before the next stage begins. Pods of no stage go last.
+	// stages drain a node in parts: all pods of a stage are gone before the next stage begins. Pods of no stage go last. If not set, all pods
+	// are evicted together.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
 	Stages []DrainStage `json:"stages,omitempty"`
 
-	// waitForPods lets pods finish on the cordoned node before anything is evicted.
+	// waitForPods lets pods finish on the cordoned node before anything is evicted. If not set, no pod is waited for.
 	// +optional
 	WaitForPods PodWait `json:"waitForPods,omitempty,omitzero"`
 
-	// onTimeout says what happens when the drain takes longer than timeoutSeconds: Abort gives the node back, Force reboots it with the pods
-	// that are left.
+	// onTimeout says what happens when the drain takes longer than timeoutSeconds: Abort ends the attempt, restores the node and tries again
+	// later; Force reboots the node with the pods that are left. Defaults to Abort.
 	// +optional
 	// +kubebuilder:default=Abort
 	OnTimeout DrainTimeoutAction `json:"onTimeout,omitempty"`
 
-	// delaySeconds is waited between the cordon and the first eviction.
+	// delaySeconds is how many seconds to wait between the cordon and the first eviction. 0 means no wait. Defaults to 0.
 	// +optional
 	// +kubebuilder:default=0
 	// +kubebuilder:validation:Type=""
 	// +kubebuilder:validation:Format=""
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 0 && self <= 86400",message="this is a number of seconds from 0 to 86400: write 1800 for 30m"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 0 && self <= 86400",message="must be a number of seconds from 0 to 86400: write 1800 for 30m"
 	DelaySeconds *int32 `json:"delaySeconds,omitempty"`
 
-	// timeoutSeconds is how long a drain may take. After it onTimeout says what happens.
+	// timeoutSeconds is how many seconds a drain may take before onTimeout applies. Defaults to 600 (10 minutes).
 	// +optional
 	// +kubebuilder:default=600
 	// +kubebuilder:validation:Type=""
 	// +kubebuilder:validation:Format=""
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 1 && self <= 86400",message="this is a number of seconds from 1 to 86400: write 1800 for 30m"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 1 && self <= 86400",message="must be a number of seconds from 1 to 86400: write 1800 for 30m"
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
 
-	// gracePeriodSeconds overrides the termination grace period of every evicted pod. Not set means each pod's own.
+	// gracePeriodSeconds overrides the termination grace period, in seconds, of every evicted pod. 0 ends pods at once. If not set, each pod
+	// has its own.
 	// +optional
 	// +kubebuilder:validation:Type=""
 	// +kubebuilder:validation:Format=""
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 0 && self <= 86400",message="this is a number of seconds from 0 to 86400: write 1800 for 30m"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 0 && self <= 86400",message="must be a number of seconds from 0 to 86400: write 1800 for 30m"
 	GracePeriodSeconds *int32 `json:"gracePeriodSeconds,omitempty"`
 
-	// selector of the pods that are evicted; all others stay, and go down with the host. Not set means that all are evicted.
+	// selector selects the pods to evict. All other pods stay, and go down with the host. If not set, all pods are evicted, except those of
+	// DaemonSets and static pods.
 	// +optional
 	Selector *PodSelector `json:"selector,omitempty"`
 
-	// skipWaitForDeleteSeconds stops waiting for a pod that has been terminating for longer than this. Not set means that every pod is
-	// waited for.
+	// skipWaitForDeleteSeconds ends the wait for a pod that has been terminating for more than this many seconds. If not set, the drain waits
+	// for every pod.
 	// +optional
 	// +kubebuilder:validation:Type=""
 	// +kubebuilder:validation:Format=""
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 1 && self <= 86400",message="this is a number of seconds from 1 to 86400: write 1800 for 30m"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 1 && self <= 86400",message="must be a number of seconds from 1 to 86400: write 1800 for 30m"
 	SkipWaitForDeleteSeconds *int32 `json:"skipWaitForDeleteSeconds,omitempty"`
 
-	// volumeDetachSeconds is how long after the drain the volumes of the node may take to be detached before it reboots. After it the reboot
-	// goes on, and a warning names those that are left. Not set means that none is waited for.
+	// volumeDetachSeconds is how many seconds after the drain the node's volumes may take to detach before the node reboots. After that the
+	// node reboots regardless, and a warning names the volumes that are still attached. If not set, the reboot waits for no volume.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="self != 0",message="write for how many seconds volumes are waited for, or remove volumeDetachSeconds to wait for none"
+	// +kubebuilder:validation:XValidation:rule="self != 0",message="write how many seconds to wait for volumes, or remove volumeDetachSeconds to wait for none"
 	// +kubebuilder:validation:Type=""
 	// +kubebuilder:validation:Format=""
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 0 && self <= 86400",message="this is a number of seconds from 1 to 86400: write 1800 for 30m"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 0 && self <= 86400",message="must be a number of seconds from 1 to 86400: write 1800 for 30m"
 	VolumeDetachSeconds *int32 `json:"volumeDetachSeconds,omitempty"`
 
-	// excludeFromLoadBalancers takes a node out of external load balancers before its pods are evicted. Not set means that it is not.
+	// excludeFromLoadBalancers takes a node out of external load balancers before its pods are evicted. If not set, the node stays in them.
 	// +optional
 	ExcludeFromLoadBalancers *LoadBalancerExclusion `json:"excludeFromLoadBalancers,omitempty"`
 }
 
-// DrainStage is a part of a node's pods.
+// DrainStage selects the pods that one stage of a drain evicts.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.selector) || has(self.podSelector)",message="a stage needs a selector: write one with matchLabels, matchExpressions or matchAnnotations"
 type DrainStage struct {
 	RemovedPodSelectorField `json:",inline"`
 
-	// selector of the stage's pods. A pod belongs to the first stage that selects it. It must be there.
+	// selector selects the pods of the stage. It is required. A pod belongs to the first stage that selects it.
 	// ---
-	// A rule says so, and not the schema: what the schema finds missing keeps the rule from naming what podSelector is now.
+	// A rule requires it, not the schema: if the schema found it missing, the rule could not say what podSelector is now.
 	// +optional
 	Selector *PodSelector `json:"selector,omitempty"`
 }
 
-// PodWait says which pods are waited for.
+// PodWait says which pods may finish before the drain, and for how long the drain waits for them.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.selector) || has(self.podSelector)",message="waitForPods needs a selector: write one with matchLabels, matchExpressions or matchAnnotations"
 type PodWait struct {
 	RemovedPodSelectorField `json:",inline"`
 
-	// selector of the pods that are waited for. Pods of DaemonSets and static pods do not count. It must be there.
+	// selector selects the pods to wait for. It is required. Pods of DaemonSets and static pods are never waited for.
 	// ---
-	// A rule says so, as in DrainStage.
+	// A rule requires it, as in DrainStage.
 	// +optional
 	Selector *PodSelector `json:"selector,omitempty"`
 
-	// timeoutSeconds is how long they are waited for. After it onTimeout says what happens.
+	// timeoutSeconds is how many seconds to wait for the pods before onTimeout applies. Defaults to 3600 (1 hour).
 	// +optional
 	// +kubebuilder:default=3600
 	// +kubebuilder:validation:Type=""
 	// +kubebuilder:validation:Format=""
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 1 && self <= 604800",message="this is a number of seconds from 1 to 604800: write 1800 for 30m"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 1 && self <= 604800",message="must be a number of seconds from 1 to 604800: write 1800 for 30m"
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
 
-	// onTimeout says what happens when they have not finished in time: Continue goes on with the drain, Abort gives the node back and
-	// counts as a failed attempt.
+	// onTimeout says what happens when the pods have not finished in time: Continue starts the drain; Abort ends the attempt, which counts as
+	// failed, and restores the node. Defaults to Continue.
 	// +optional
 	// +kubebuilder:default=Continue
 	// +kubebuilder:validation:XValidation:rule="self in ['Abort', 'Continue']",message="write Abort or Continue (Proceed is now Continue)"

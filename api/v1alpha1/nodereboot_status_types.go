@@ -11,7 +11,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 type Phase string
 
 const (
-	// PhasePending waits to be started; the reason says for what.
+	// PhasePending waits to start; the reason says what it waits for.
 	PhasePending Phase = "Pending"
 	// PhaseDraining holds a slot; the node is cordoned and drained.
 	PhaseDraining Phase = "Draining"
@@ -21,7 +21,7 @@ const (
 	PhaseRecovering Phase = "Recovering"
 	// PhaseSucceeded is a proved reboot.
 	PhaseSucceeded Phase = "Succeeded"
-	// PhaseFailed did not work; while completionTime is not set the node is still watched and may yet recover.
+	// PhaseFailed has failed; while completionTime is not set, the node is still watched and may yet recover.
 	PhaseFailed Phase = "Failed"
 	// PhaseCancelled is no longer needed.
 	PhaseCancelled Phase = "Cancelled"
@@ -46,9 +46,9 @@ const (
 
 // NodeRebootStatus holds facts (order, report, boots, times) and what is derived from them (phase, reason, message, conditions).
 type NodeRebootStatus struct {
-	// conditions are Ready, and while they are true Reconciling and Stalled (kstatus); Drained and Rebooted are milestones. Types with a
-	// domain, such as example.com/backup-done, belong to others: there may be 48 of them, with messages of up to 4096 characters, so that
-	// there is always room for the operator's own.
+	// conditions are Ready and, while they are true, Reconciling and Stalled (kstatus). Drained and Rebooted are milestones. Types with a
+	// domain, such as example.com/backup-done, belong to others: up to 48 of them, with messages of up to 4096 characters, so that there is
+	// always room for the operator's own.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -58,7 +58,7 @@ type NodeRebootStatus struct {
 	// +kubebuilder:validation:items:XValidation:rule="!self.type.contains('/') || self.message.size() <= 4096",message="the message of a condition may be 4096 characters long: shorten it"
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the generation of the spec that this status is about; -1 until the operator has looked.
+	// observedGeneration is the generation of the spec that this status is about; -1 until the operator has seen the object.
 	// +optional
 	// +kubebuilder:validation:Maximum=9007199254740991
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
@@ -72,34 +72,35 @@ type NodeRebootStatus struct {
 	// +kubebuilder:validation:MaxLength=64
 	Reason string `json:"reason,omitempty"`
 
-	// message says the same in a sentence that names the object in the way, and until when.
+	// message explains the reason in a sentence that names the object in the way, and until when.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`
 
-	// summary is the column STATUS of kubectl get: Succeeded or Cancelled once that is so, and else the reason.
+	// summary is the STATUS column of kubectl get: Succeeded or Cancelled once the NodeReboot has ended so, otherwise the reason.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Summary string `json:"summary,omitempty"`
 
-	// untilTime is when time alone ends what the NodeReboot waits for: a window opens, a back-off is over, a drain runs out of time. It is
-	// missing if that is not known, or something else has to happen.
+	// untilTime is when time alone ends the wait of the NodeReboot: a window opens, a back-off ends, a drain times out. It is not set if that
+	// time is not known, or if something else has to happen.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	UntilTime *metav1.MicroTime `json:"untilTime,omitempty"`
 
-	// until is untilTime for people, in the time zone of the policy: the time of day if that was today when it was written, else the date.
+	// until is untilTime for people, in the policy's time zone: the time of day if it was on the day on which it was written, otherwise the
+	// date.
 	// +optional
 	// +kubebuilder:validation:MaxLength=16
 	Until string `json:"until,omitempty"`
 
-	// policyName is the policy that owns the node. While an attempt is open it is the one that granted it, whatever labels change.
+	// policyName is the policy that owns the node. While an attempt is open, it is the policy that granted the attempt, even if labels change.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	PolicyName string `json:"policyName,omitempty"`
 
-	// zone of the node. While an attempt is open it is the one in which it was granted.
+	// zone is the zone of the node. While an attempt is open, it is the zone in which the attempt was granted.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	Zone string `json:"zone,omitempty"`
@@ -109,14 +110,14 @@ type NodeRebootStatus struct {
 	// +kubebuilder:validation:MaxLength=128
 	NodeUID string `json:"nodeUID,omitempty"`
 
-	// requiredSince is since when the reboot is required.
+	// requiredSince is the time since which the reboot has been required.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	RequiredSince *metav1.MicroTime `json:"requiredSince,omitempty"`
 
-	// approvedTime is when the operator first saw the approval that is Given now. Under a schedule it holds until the window that was open
-	// then, or else the next one, closes.
+	// approvedTime is when the operator first saw the approval that is Given now. Under a schedule, the approval is valid until the window
+	// that was open at that time closes or, if none was open, until the next window closes.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
@@ -139,11 +140,11 @@ type NodeRebootStatus struct {
 	// +kubebuilder:validation:Maximum=9007199254740991
 	TaintLeadSeconds *int64 `json:"taintLeadSeconds,omitempty"`
 
-	// before is the boot that has to end.
+	// before is the boot that the reboot has to end.
 	// +optional
 	Before *BootInfo `json:"before,omitempty"`
 
-	// after is the boot that took its place.
+	// after is the boot that followed it.
 	// +optional
 	After *BootInfo `json:"after,omitempty"`
 
@@ -151,11 +152,11 @@ type NodeRebootStatus struct {
 	// +optional
 	Attempt *Attempt `json:"attempt,omitempty"`
 
-	// failures remembers failed attempts.
+	// failures counts the failed attempts, and says how the last one failed.
 	// +optional
 	Failures *Failures `json:"failures,omitempty"`
 
-	// workloads had pods on the node when the attempt began.
+	// workloads are the workloads that had pods on the node when the attempt began.
 	// +optional
 	// +listType=map
 	// +listMapKey=kind
@@ -170,7 +171,7 @@ type NodeRebootStatus struct {
 	// +kubebuilder:validation:Maximum=9007199254740991
 	LastSequence int64 `json:"lastSequence,omitempty"`
 
-	// pendingHooks are the types of the conditions that are awaited now, for those who are to set them to True.
+	// pendingHooks are the types of the conditions that the operator waits for now. The programs behind these hooks set them to True.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=8
@@ -178,15 +179,15 @@ type NodeRebootStatus struct {
 	// +kubebuilder:validation:items:MaxLength=316
 	PendingHooks []string `json:"pendingHooks,omitempty"`
 
-	// order for the node's helper; absent when there is nothing to do.
+	// order is the order to the node's helper. It is not set while there is nothing to do.
 	// +optional
 	Order *RebootOrder `json:"order,omitempty"`
 
-	// report of the node's helper. Only the helper writes it.
+	// report is what the node's helper reports. Only the helper writes it.
 	// +optional
 	Report *HelperReport `json:"report,omitempty"`
 
-	// outcome is how the NodeReboot ended; not set before.
+	// outcome says how the NodeReboot ended. It is not set before.
 	// +optional
 	Outcome Outcome `json:"outcome,omitempty"`
 
@@ -195,7 +196,7 @@ type NodeRebootStatus struct {
 	// +kubebuilder:validation:MaxLength=64
 	OutcomeReason string `json:"outcomeReason,omitempty"`
 
-	// outcomeMessage tells people more about the outcome.
+	// outcomeMessage explains the outcome.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	OutcomeMessage string `json:"outcomeMessage,omitempty"`

@@ -29,18 +29,18 @@ type Urgency string
 const (
 	// UrgencyNormal waits its turn.
 	UrgencyNormal Urgency = "Normal"
-	// UrgencyImmediate goes before every reboot of Normal urgency whose turn it is as well, and waits for no window and no freeze. It
-	// respects every limit and still drains.
+	// UrgencyImmediate goes before every Normal reboot whose turn it is, too, and does not wait for windows and freezes. It respects every
+	// limit and the order of zones, and still drains.
 	UrgencyImmediate Urgency = "Immediate"
 )
 
 // NodeRebootSpec asks for one reboot of one node.
 //
-// +kubebuilder:validation:XValidation:rule="(self.trigger == 'NodeCondition') == has(self.conditionType)",message="conditionType goes with 'trigger: NodeCondition' and with no other: write both or neither",fieldPath=".conditionType"
-// +kubebuilder:validation:XValidation:rule="!has(self.bootID) || self.trigger == 'Sentinel'",message="bootID goes with 'trigger: Sentinel' and with no other: remove it",fieldPath=".bootID"
+// +kubebuilder:validation:XValidation:rule="(self.trigger == 'NodeCondition') == has(self.conditionType)",message="conditionType goes only with 'trigger: NodeCondition': write both or neither",fieldPath=".conditionType"
+// +kubebuilder:validation:XValidation:rule="!has(self.bootID) || self.trigger == 'Sentinel'",message="bootID goes only with 'trigger: Sentinel': remove it",fieldPath=".bootID"
 // +kubebuilder:validation:XValidation:rule="has(self.bootID) == has(oldSelf.bootID) && (!has(self.bootID) || self.bootID == oldSelf.bootID)",message="bootID cannot be changed: create another NodeReboot, and delete this one to cancel it",fieldPath=".bootID"
 // +kubebuilder:validation:XValidation:rule="(self.approval == 'Given') == has(self.approvedBy)",message="'approval: Given' goes with approvedBy, your user name as 'kubectl auth whoami' prints it: write both, or neither to withdraw an approval",fieldPath=".approvedBy"
-// +kubebuilder:validation:XValidation:rule="has(self.requestedBy) == has(oldSelf.requestedBy) && (!has(self.requestedBy) || self.requestedBy == oldSelf.requestedBy)",message="requestedBy cannot be changed: it is who created the NodeReboot",fieldPath=".requestedBy"
+// +kubebuilder:validation:XValidation:rule="has(self.requestedBy) == has(oldSelf.requestedBy) && (!has(self.requestedBy) || self.requestedBy == oldSelf.requestedBy)",message="requestedBy cannot be changed: it names the user who created the NodeReboot",fieldPath=".requestedBy"
 type NodeRebootSpec struct {
 	// nodeName is the node to reboot.
 	// +required
@@ -49,7 +49,8 @@ type NodeRebootSpec struct {
 	// +kubebuilder:validation:MaxLength=253
 	NodeName string `json:"nodeName,omitempty"`
 
-	// trigger says what asked for the reboot.
+	// trigger says what asked for the reboot: Sentinel (a sentinel on the host), NodeCondition (a condition of the Node), or Manual (a person
+	// or a program). Defaults to Manual.
 	// +optional
 	// +kubebuilder:default=Manual
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="trigger cannot be changed: create another NodeReboot with the other trigger, and delete this one to cancel it"
@@ -62,27 +63,27 @@ type NodeRebootSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="conditionType cannot be changed: create another NodeReboot for the other condition, and delete this one to cancel it"
 	ConditionType string `json:"conditionType,omitempty"`
 
-	// bootID is the boot in which the host's sentinel asked for the reboot. The node's helper sets it. It says which need the NodeReboot is
-	// about, so that one need of one boot makes one NodeReboot, whatever its name is.
+	// bootID is the boot in which the host's sentinel asked for the reboot. The node's helper sets it. It identifies the need, so that one
+	// need of one boot results in one NodeReboot, whatever its name is.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	BootID string `json:"bootID,omitempty"`
 
-	// reason is why, in words for people.
+	// reason says why the node has to reboot, for people.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Reason string `json:"reason,omitempty"`
 
-	// urgency Immediate goes before every Normal one whose turn it is as well, and waits for no window and no freeze. It respects every
-	// limit and still drains.
+	// urgency says how urgent the reboot is. Immediate goes before every Normal reboot whose turn it is, too, and does not wait for windows
+	// and freezes. It respects every limit and the order of zones, and still drains. Defaults to Normal.
 	// +optional
 	// +kubebuilder:default=Normal
 	Urgency Urgency `json:"urgency,omitempty"`
 
-	// approval Given lets the reboot start where the policy has approval: Require. Under a schedule it is one for the window that is open, or
-	// else for the next one. Set it to NotGiven before the host is ordered to reboot, and the reboot does not happen. To give it takes the
-	// verb approve on nodereboots.
+	// approval says whether the reboot is approved. Given lets it start if the policy has approval: Require. Under a schedule, an approval is
+	// valid for the window that is open or, if none is open, for the next one. If you set it to NotGiven before the host is ordered to reboot,
+	// the reboot does not happen. Setting Given requires the verb approve on nodereboots. Defaults to NotGiven.
 	// +optional
 	// +kubebuilder:default=NotGiven
 	Approval Approval `json:"approval,omitempty"`
@@ -129,7 +130,7 @@ type NodeReboot struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec is what is asked for.
+	// spec says which reboot is requested.
 	// +required
 	Spec NodeRebootSpec `json:"spec,omitempty,omitzero"`
 
@@ -138,11 +139,11 @@ type NodeReboot struct {
 	// +kubebuilder:default={"observedGeneration":-1}
 	Status NodeRebootStatus `json:"status,omitempty,omitzero"`
 
-	// Unreadable names the fields of the stored object that could not be decoded. It is no field of the API.
+	// Unreadable names the fields of the stored object that could not be decoded. It is not a field of the API.
 	Unreadable []decode.Problem `json:"-"`
 
-	// Abridged says that only a part of the stored object is here. It is no field of the API. An abridged NodeReboot cannot be encoded, so
-	// nothing is ever written that was made from one.
+	// Abridged says that only a part of the stored object was kept. It is not a field of the API. An abridged NodeReboot cannot be encoded, so
+	// that an incomplete object is never written.
 	Abridged bool `json:"-"`
 }
 

@@ -1,7 +1,7 @@
 package v1alpha1
 
-// NotificationsSecret is the Secret in the operator's namespace that notifications take their URLs from where they name no other. It is the
-// only one that the manager may read for that as it is installed.
+// NotificationsSecret is the Secret in the operator's namespace from which notifications take their URLs unless they name another. The
+// installation allows the manager to read no other Secret for notifications.
 const NotificationsSecret = "reboot-operator-notifications"
 
 // AllowedPoliciesAnnotation on a Secret says which RebootPolicies may send notifications with what is in it: names separated by commas, or
@@ -27,13 +27,13 @@ const (
 	EventHalted NotificationEvent = "Halted"
 	// EventNodeNotBack is sent when a node did not come back from its reboot in time.
 	EventNodeNotBack NotificationEvent = "NodeNotBack"
-	// EventDrainRefused is sent when a node has not let itself be drained for drainRefusedSeconds.
+	// EventDrainRefused is sent when the drain of a node has been refused for drainRefusedSeconds.
 	EventDrainRefused NotificationEvent = "DrainRefused"
 	// EventGateFailing is sent when an external gate has let no node start for gateFailingSeconds.
 	EventGateFailing NotificationEvent = "GateFailing"
 	// EventOverdue is sent when a node has needed a reboot for overdueSeconds.
 	EventOverdue NotificationEvent = "Overdue"
-	// EventWindowMissed is sent when a window closed and nodes that needed a reboot before did not start in it.
+	// EventWindowMissed is sent when a window closed in which nodes that already needed a reboot did not start.
 	EventWindowMissed NotificationEvent = "WindowMissed"
 	// EventApprovalNeeded is sent when nodes wait for an approval.
 	EventApprovalNeeded NotificationEvent = "ApprovalNeeded"
@@ -50,79 +50,81 @@ var NotificationEvents = []NotificationEvent{
 // +kubebuilder:validation:XValidation:rule="has(self.url) != has(self.webhook)",message="write either url, for a service such as Slack or email, or webhook, for a program of your own"
 // +kubebuilder:validation:XValidation:rule="!has(self.webhook) || (!has(self.template) && !has(self.templates))",message="a webhook is sent JSON with every field of the event, so a template has no effect: remove template and templates, or write url instead of webhook"
 type Notification struct {
-	// name of the receiver, for messages. A receiver with a new name first gets everything that is going on.
+	// name identifies the receiver in messages. A receiver with a new name first gets every event that applies at that time.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="name has lowercase letters, digits and dashes, such as slack or on-call"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="name consists of lowercase letters, digits and dashes, such as slack or on-call"
 	Name string `json:"name,omitempty"`
 
-	// url is the key of a URL in the syntax of shoutrrr, such as slack://hook:...@webhook: the same that kured takes as --notify-url. URLs
-	// have tokens and passwords in them, so they are in a Secret.
+	// url is the key of a URL in the syntax of shoutrrr, such as slack://hook:...@webhook: the syntax of kured's --notify-url. The URL is in a
+	// Secret because it contains tokens or passwords.
 	// +optional
 	URL *NotificationKey `json:"url,omitempty"`
 
-	// webhook is a receiver of JSON that is documented and signed.
+	// webhook is a server of your own that receives documented JSON, signed if hmacKey is set.
 	// +optional
 	Webhook *NotificationWebhook `json:"webhook,omitempty"`
 
-	// events that are sent. Not set means all.
+	// events lists the events to send. If not set, all are sent.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=9
-	// +kubebuilder:validation:items:XValidation:rule="self in ['RolloutStarted', 'RolloutFinished', 'Halted', 'NodeNotBack', 'DrainRefused', 'GateFailing', 'Overdue', 'WindowMissed', 'ApprovalNeeded']",message="an event is written RolloutStarted, RolloutFinished, Halted, NodeNotBack, DrainRefused, GateFailing, Overdue, WindowMissed or ApprovalNeeded"
+	// +kubebuilder:validation:items:XValidation:rule="self in ['RolloutStarted', 'RolloutFinished', 'Halted', 'NodeNotBack', 'DrainRefused', 'GateFailing', 'Overdue', 'WindowMissed', 'ApprovalNeeded']",message="write one of the events RolloutStarted, RolloutFinished, Halted, NodeNotBack, DrainRefused, GateFailing, Overdue, WindowMissed or ApprovalNeeded"
 	Events []NotificationEvent `json:"events,omitempty"`
 
-	// template is a Go text/template of the message for every event that templates has none for. Not set means a message in English.
+	// template is a Go text/template for the message of every event that has none in templates. If not set, the message is in English.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=4096
 	Template string `json:"template,omitempty"`
 
-	// templates are those of single events.
+	// templates are the templates of single events.
 	// +optional
 	// +listType=map
 	// +listMapKey=event
 	// +kubebuilder:validation:MaxItems=9
 	Templates []NotificationTemplate `json:"templates,omitempty"`
 
-	// drainRefusedSeconds is how long a node may not let itself be drained before DrainRefused is sent.
+	// drainRefusedSeconds is for how many seconds the drain of a node must have been refused before DrainRefused is sent. Defaults to 600 (10
+	// minutes).
 	// +optional
 	// +kubebuilder:default=600
 	// +kubebuilder:validation:Type=""
 	// +kubebuilder:validation:Format=""
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="type(self) in [int] && self >= 0 && self <= 604800",message="this is a number of seconds from 0 to 604800: write 1800 for 30m"
+	// +kubebuilder:validation:XValidation:rule="type(self) in [int] && self >= 0 && self <= 604800",message="must be a number of seconds from 0 to 604800: write 1800 for 30m"
 	DrainRefusedSeconds *int32 `json:"drainRefusedSeconds,omitempty"`
 
-	// gateFailingSeconds is how long an external gate may let no node start before GateFailing is sent.
+	// gateFailingSeconds is for how many seconds an external gate must have let no node start before GateFailing is sent. Defaults to 900 (15
+	// minutes).
 	// +optional
 	// +kubebuilder:default=900
 	// +kubebuilder:validation:Type=""
 	// +kubebuilder:validation:Format=""
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="type(self) in [int] && self >= 0 && self <= 604800",message="this is a number of seconds from 0 to 604800: write 1800 for 30m"
+	// +kubebuilder:validation:XValidation:rule="type(self) in [int] && self >= 0 && self <= 604800",message="must be a number of seconds from 0 to 604800: write 1800 for 30m"
 	GateFailingSeconds *int32 `json:"gateFailingSeconds,omitempty"`
 
-	// overdueSeconds is how long a reboot may be required before Overdue is sent. Not set means schedule.maxDeferralSeconds; without either
-	// it is never sent.
+	// overdueSeconds is for how many seconds a reboot must have been required before Overdue is sent. If not set, schedule.maxDeferralSeconds
+	// applies; if neither is set, Overdue is never sent.
 	// +optional
 	// +kubebuilder:validation:Type=""
 	// +kubebuilder:validation:Format=""
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="type(self) in [int] && self >= 60 && self <= 31536000",message="this is a number of seconds from 60 to 31536000: write 1800 for 30m"
+	// +kubebuilder:validation:XValidation:rule="type(self) in [int] && self >= 60 && self <= 31536000",message="must be a number of seconds from 60 to 31536000: write 1800 for 30m"
 	OverdueSeconds *int32 `json:"overdueSeconds,omitempty"`
 }
 
 // NotificationTemplate is the template of the message for one event.
 type NotificationTemplate struct {
-	// event that the template is for.
+	// event is the event that the template is for.
 	// +required
-	// +kubebuilder:validation:XValidation:rule="self in ['RolloutStarted', 'RolloutFinished', 'Halted', 'NodeNotBack', 'DrainRefused', 'GateFailing', 'Overdue', 'WindowMissed', 'ApprovalNeeded']",message="an event is written RolloutStarted, RolloutFinished, Halted, NodeNotBack, DrainRefused, GateFailing, Overdue, WindowMissed or ApprovalNeeded"
+	// +kubebuilder:validation:XValidation:rule="self in ['RolloutStarted', 'RolloutFinished', 'Halted', 'NodeNotBack', 'DrainRefused', 'GateFailing', 'Overdue', 'WindowMissed', 'ApprovalNeeded']",message="write one of the events RolloutStarted, RolloutFinished, Halted, NodeNotBack, DrainRefused, GateFailing, Overdue, WindowMissed or ApprovalNeeded"
 	Event NotificationEvent `json:"event,omitempty"`
 
 	// text is the Go text/template.
@@ -132,18 +134,18 @@ type NotificationTemplate struct {
 	Text string `json:"text,omitempty"`
 }
 
-// NotificationWebhook is a server that takes JSON by POST. docs/notifications.md describes the body and how to verify its signature.
+// NotificationWebhook is a server that receives JSON by POST. docs/notifications.md describes the body and how to verify its signature.
 type NotificationWebhook struct {
 	// url is the key of the URL, which begins with https:// or http://.
 	// +required
 	URL NotificationKey `json:"url,omitempty,omitzero"`
 
-	// hmacKey is the key of the secret that bodies are signed with (HMAC-SHA256). Not set means that they are not signed.
+	// hmacKey is the key of the secret that signs bodies (HMAC-SHA256). If not set, bodies are not signed.
 	// +optional
 	HMACKey *NotificationKey `json:"hmacKey,omitempty"`
 
-	// ca is the key of the certificates of the authorities, in PEM, that the server's certificate is verified with. Not set means the
-	// well-known ones.
+	// ca is the key of the PEM certificates of the authorities that verify the server's certificate. If not set, the well-known authorities
+	// do.
 	// +optional
 	CA *NotificationKey `json:"ca,omitempty"`
 }
@@ -151,14 +153,15 @@ type NotificationWebhook struct {
 // NotificationKey is a key in a Secret of the operator's namespace. Only policies that its annotation reboot-operator.io/allowed-policies
 // names may use it.
 type NotificationKey struct {
-	// secret is the name of the Secret. The manager may read reboot-operator-notifications; for another one it has to be given the right.
+	// secret is the name of the Secret. The manager may read reboot-operator-notifications; to use another Secret, grant it that right.
+	// Defaults to reboot-operator-notifications.
 	// +optional
 	// +kubebuilder:default=reboot-operator-notifications
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Secret string `json:"secret,omitempty"`
 
-	// key in the Secret's data.
+	// key is the key in the Secret's data.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

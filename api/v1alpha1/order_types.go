@@ -4,7 +4,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// What manager and helper tell each other: an order, and the report that answers it.
+// Manager and helper communicate by an order, and by the report that answers it.
 
 // OrderAction is what a helper is ordered to do.
 // A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
@@ -21,8 +21,8 @@ const (
 	ActionReboot OrderAction = "Reboot"
 )
 
-// OrderState is how far a helper is with an order.
-// A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
+// OrderState is the progress of a helper with an order. A program that is newer than the schema may write another value; see
+// docs/adr/0028-versions-of-helpers.md.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=64
@@ -57,8 +57,8 @@ const (
 	SentinelUnknown SentinelState = "Unknown"
 )
 
-// ObstacleKind says what kind of thing is in the way of a reboot; empty for one that is none of these.
-// A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
+// ObstacleKind is the kind of an obstacle to a reboot; empty for an obstacle of no named kind. A program that is newer than the schema may
+// write another value; see docs/adr/0028-versions-of-helpers.md.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=64
@@ -72,14 +72,14 @@ const (
 	ObstacleUnsupported ObstacleKind = "Unsupported"
 )
 
-// ProtocolLevel is the level of the protocol between manager and helper that this version knows. It grows by one when an order has a field,
-// or a field of it a value, that a helper must not ignore.
+// ProtocolLevel is the level of the protocol between manager and helper that this version knows. It grows by one whenever an order gets a
+// field, or a field a value, that a helper must not ignore.
 const ProtocolLevel int32 = 2
 
 // RebootOrder tells the node's helper what to do. Only the manager writes it. A helper acts on it at most once, only before the
 // deadline, and only while its host runs the boot that the order names.
 type RebootOrder struct {
-	// sequence numbers the orders of one NodeReboot; a helper acts on a sequence that is higher than the last one it recorded.
+	// sequence numbers the orders of one NodeReboot. A helper acts only on a sequence that is higher than the last one that it recorded.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=9007199254740991
@@ -95,14 +95,15 @@ type RebootOrder struct {
 	// +kubebuilder:validation:MaxLength=128
 	BootID string `json:"bootID,omitempty"`
 
-	// deadline is the end of the order, in the time of the API server; after it the helper neither starts nor goes on. It may be changed
-	// while the order is in force, and a drain under way follows.
+	// deadline is when the order ends, by the API server's clock; after it the helper neither starts nor continues the order. It may change
+	// while the order is in force, and a drain under way follows the change.
 	// +required
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	Deadline metav1.MicroTime `json:"deadline,omitempty,omitzero"`
 
-	// protocol is the level of the protocol that a helper has to know to carry out the order. One that does not refuses it.
+	// protocol is the level of the protocol that a helper has to know to carry out the order. A helper that does not know it refuses the
+	// order.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2147483647
@@ -112,57 +113,57 @@ type RebootOrder struct {
 	// +optional
 	Method RebootMethod `json:"method,omitempty"`
 
-	// via is the path from this boot to the next; absent is Firmware.
+	// via is the path from this boot to the next. If not set, it is Firmware.
 	// +optional
 	Via RebootVia `json:"via,omitempty"`
 
-	// drain says how to drain. It may be changed while the order is in force, and a drain under way follows.
+	// drain says how to drain. It may change while the order is in force, and a drain under way follows the change.
 	// +optional
 	Drain *DrainOrder `json:"drain,omitempty"`
 }
 
-// HelperReport is what the node's helper knows. Only the helper writes it.
+// HelperReport is what the node's helper reports. Only the helper writes it.
 type HelperReport struct {
-	// version of the helper, such as v1.2.3.
+	// version is the version of the helper, such as v1.2.3.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	Version string `json:"version,omitempty"`
 
-	// instance is the helper that wrote the report. Of two that are alive on one node only the one with the higher term writes, and carries
-	// out orders.
+	// instance is the helper that wrote the report. If two helpers are alive on one node, only the one with the higher term writes reports and
+	// carries out orders.
 	// +optional
 	Instance HelperInstance `json:"instance,omitempty,omitzero"`
 
-	// protocol is the highest level of the protocol that the helper knows; absent before there were levels. A node whose helper does not
-	// know what its policy needs is not started (HelperTooOld).
+	// protocol is the highest level of the protocol that the helper knows. Helpers from before there were levels do not set it. A node whose
+	// helper does not know what its policy needs does not start (HelperTooOld).
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2147483647
 	Protocol int32 `json:"protocol,omitempty"`
 
-	// bootID of the running host.
+	// bootID is the boot ID of the running host.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	BootID string `json:"bootID,omitempty"`
 
-	// bootTime is when the running host booted, by its own clock, in UTC and with six digits of a second.
+	// bootTime is when the running host booted, by its own clock, in UTC and with microseconds.
 	// ---
-	// A time of another precision, or with an offset that is none, passes the format and cannot be decoded as MicroTime: so every time has a
-	// pattern.
+	// Every time has a pattern, because a time of another precision, or with an invalid offset, passes the format and cannot be decoded as
+	// MicroTime.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$`
 	BootTime *metav1.MicroTime `json:"bootTime,omitempty"`
 
-	// clockOffsetSeconds is how far the host's clock is ahead of the API server's, negative if it is behind. Absent if they differ by less
-	// than a minute. Nothing is decided by the host's clock.
+	// clockOffsetSeconds is how many seconds the host's clock is ahead of the API server's; it is negative if it is behind. It is not set if
+	// they differ by less than a minute. No decision depends on the host's clock.
 	// +optional
 	// +kubebuilder:validation:Minimum=-10000000000
 	// +kubebuilder:validation:Maximum=10000000000
 	ClockOffsetSeconds *int64 `json:"clockOffsetSeconds,omitempty"`
 
-	// hostOS is the host's operating system, as it calls itself, such as "Debian GNU/Linux 13 (trixie)".
+	// hostOS is the name that the host's operating system gives itself, such as "Debian GNU/Linux 13 (trixie)".
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	HostOS string `json:"hostOS,omitempty"`
@@ -171,19 +172,19 @@ type HelperReport struct {
 	// +required
 	Sentinel SentinelState `json:"sentinel,omitempty"`
 
-	// methods are those by which the helper was installed to reboot the host. The first one is what a policy means by Installed.
+	// methods are the reboot methods that the helper was installed with. The first one is the method that Installed in a policy stands for.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8
 	Methods []MethodReport `json:"methods,omitempty"`
 
-	// evictionObstacle is why the helper may not list or evict the pods of its node; absent if nothing is known to be in the way. A node that
-	// has to be drained is not started.
+	// evictionObstacle says why the helper may not list or evict the pods of its node. It is not set if no obstacle is known. While it is set,
+	// a node that has to be drained does not start.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	EvictionObstacle string `json:"evictionObstacle,omitempty"`
 
-	// notices say what else would reboot the host, besides this operator.
+	// notices say what else, other than this operator, would reboot the host.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=4
@@ -191,13 +192,13 @@ type HelperReport struct {
 	// +kubebuilder:validation:items:MaxLength=256
 	Notices []string `json:"notices,omitempty"`
 
-	// sequence of the last order that the helper recorded; 0 before the first.
+	// sequence is the sequence of the last order that the helper recorded; 0 before the first.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=9007199254740991
 	Sequence int64 `json:"sequence"`
 
-	// state is how far that order is.
+	// state is the progress of that order.
 	// +optional
 	State OrderState `json:"state,omitempty"`
 
@@ -205,7 +206,7 @@ type HelperReport struct {
 	// +optional
 	Via RebootVia `json:"via,omitempty"`
 
-	// message tells people more, for example why an order failed.
+	// message gives details for people, for example why an order failed.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Message string `json:"message,omitempty"`
@@ -217,32 +218,32 @@ type HelperReport struct {
 
 // MethodReport says whether one method to reboot would work.
 type MethodReport struct {
-	// name of the method; Installed if the helper could not find out which methods there are.
+	// name is the name of the method; Installed if the helper could not find out which methods there are.
 	// +required
 	Name RebootMethod `json:"name,omitempty"`
 
-	// obstacle is why it would not work now; absent if nothing is known to be in the way.
+	// obstacle says why the method would not work now. It is not set if no obstacle is known.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	Obstacle string `json:"obstacle,omitempty"`
 
-	// kind of the obstacle; absent if it is none of those that have a name.
+	// kind is the kind of the obstacle. It is not set if the obstacle is of no named kind.
 	// +optional
 	Kind ObstacleKind `json:"kind,omitempty"`
 }
 
 // HelperInstance is one run of a helper.
 type HelperInstance struct {
-	// id of the run, which no other one has.
+	// id is the unique ID of the run.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9-]+$`
 	ID string `json:"id,omitempty"`
 
-	// term is higher than that of all runs that reported on the node before. It begins with the milliseconds since 1970 by the clock of the
-	// API server, and is only ever compared with other terms.
+	// term is higher than the term of every earlier run that reported on the node. It starts from the milliseconds since 1970 by the API
+	// server's clock, and is only compared with other terms.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=9007199254740991

@@ -27,12 +27,12 @@ const (
 	ConditionNameOfOtherNode = "NameOfOtherNode"
 	// ConditionClockOff of a NodeReboot is True while the clock of its host is off by more than a minute.
 	ConditionClockOff = "ClockOff"
-	// ConditionOtherRebooter of a NodeReboot is True while something else on its host would reboot the host as well.
+	// ConditionOtherRebooter of a NodeReboot is True while something else on its host would reboot the host, too.
 	ConditionOtherRebooter = "OtherRebooter"
 	// ConditionHelpersNotReady of a RebootPolicy is True while helpers on its nodes have not been Ready for some time.
 	ConditionHelpersNotReady = "HelpersNotReady"
-	// ConditionNoDetector of a RebootPolicy is True while nothing that its helpers were installed with could say that the host of one of its
-	// nodes needs a reboot.
+	// ConditionNoDetector of a RebootPolicy is True while the helper of one of its nodes was installed with nothing that could detect that its
+	// host needs a reboot.
 	ConditionNoDetector = "NoDetector"
 	// ConditionWritesRefused of a RebootPolicy is True while the API server refuses writes about its nodes.
 	ConditionWritesRefused = "WritesRefused"
@@ -69,9 +69,9 @@ const (
 	ReasonSameNode = "SameNode"
 	// ReasonBackingOff: an attempt failed and the next one has to wait.
 	ReasonBackingOff = "BackingOff"
-	// ReasonMinInterval: the node was rebooted too short a time ago.
+	// ReasonMinInterval: the node was rebooted too recently.
 	ReasonMinInterval = "MinInterval"
-	// ReasonHelperNotReady: the node has no helper pod that is Ready and has said whether the host can reboot.
+	// ReasonHelperNotReady: the node has no Ready helper pod that has reported whether the host can reboot.
 	ReasonHelperNotReady = "HelperNotReady"
 	// ReasonHelperTooOld: the helper is of a version that does not know a field that the policy uses. It also rolls back an attempt whose
 	// host was not ordered to reboot.
@@ -97,8 +97,8 @@ const (
 	// ReasonAwaitingApproval: the policy requires an approval, and nobody has given it, or the window that it was given for has closed. An
 	// attempt whose approval is withdrawn before its reboot is rolled back.
 	ReasonAwaitingApproval = "AwaitingApproval"
-	// ReasonSelfApproved: who asked for the reboot approved it, or may have, and the policy requires someone else. It also rolls back an
-	// attempt whose host was not ordered to reboot.
+	// ReasonSelfApproved: the user who asked for the reboot approved it, or may have, and the policy requires someone else to approve it. It
+	// also rolls back an attempt whose host was not ordered to reboot.
 	ReasonSelfApproved = "SelfApproved"
 	// ReasonWindowClosed: no window of the policy is open. It also rolls back an attempt whose host was not ordered to reboot.
 	ReasonWindowClosed = "WindowClosed"
@@ -114,34 +114,34 @@ const (
 	ReasonCanaryFailed = "CanaryFailed"
 	// ReasonGroupNotReady: another node of the same group needs a reboot and cannot go.
 	ReasonGroupNotReady = "GroupNotReady"
-	// ReasonControlPlaneTurn: control-plane nodes, or all others, have their turn first.
+	// ReasonControlPlaneTurn: control-plane nodes, or worker nodes, go first.
 	ReasonControlPlaneTurn = "ControlPlaneTurn"
-	// ReasonZoneBusy: another zone has its turn.
+	// ReasonZoneBusy: it is another zone's turn.
 	ReasonZoneBusy = "ZoneBusy"
 	// ReasonFirstNodeAlone: the first node of the zone goes alone until it is back.
 	ReasonFirstNodeAlone = "FirstNodeAlone"
 	// ReasonManagerNodeLast: a manager runs on the node, which waits a moment for others.
 	ReasonManagerNodeLast = "ManagerNodeLast"
-	// ReasonZoneSoaking: the last zone was finished too short a time ago.
+	// ReasonZoneSoaking: the last zone has finished, and is still watched.
 	ReasonZoneSoaking = "ZoneSoaking"
 	// ReasonWriteRefused: the API server refuses a write that the reboot needs, because of admission, validation or size. It also rolls back
 	// an attempt that has evicted nothing.
 	ReasonWriteRefused = "WriteRefused"
-	// ReasonBlockedByPod: a pod runs on the node during which it is not to go down.
+	// ReasonBlockedByPod: a pod runs on the node that must end before the node goes down.
 	ReasonBlockedByPod = "BlockedByPod"
 	// ReasonBlockedByAlert: an alert is active.
 	ReasonBlockedByAlert = "BlockedByAlert"
 	// ReasonBlockedByQuery: a query of Prometheus has an answer.
 	ReasonBlockedByQuery = "BlockedByQuery"
-	// ReasonBlockedByObject: an object is not as it has to be.
+	// ReasonBlockedByObject: an object is not in the required state.
 	ReasonBlockedByObject = "BlockedByObject"
-	// ReasonInsufficientCapacity: the pods of the node would find no room on the others.
+	// ReasonInsufficientCapacity: the pods of the node would not fit on the other nodes.
 	ReasonInsufficientCapacity = "InsufficientCapacity"
-	// ReasonGateError: a gate gives no answer, so that nothing starts.
+	// ReasonGateError: a gate gives no answer, so nothing starts.
 	ReasonGateError = "GateError"
 	// ReasonGatePending: a gate is being asked.
 	ReasonGatePending = "GatePending"
-	// ReasonZoneBudgetExhausted: as many nodes of the zone are unavailable as may be.
+	// ReasonZoneBudgetExhausted: as many nodes of the zone are unavailable as its limit allows.
 	ReasonZoneBudgetExhausted = "ZoneBudgetExhausted"
 	// ReasonDrainRefused: a pod on the node must not be evicted, as the policy says.
 	ReasonDrainRefused = "DrainRefused"
@@ -149,9 +149,9 @@ const (
 	ReasonDrainImpossible = "DrainImpossible"
 	// ReasonAdaptiveDelay: the delay after the last node that recovered has not passed.
 	ReasonAdaptiveDelay = "AdaptiveDelay"
-	// ReasonBudgetExhausted: as many nodes of the policy are unavailable as may be.
+	// ReasonBudgetExhausted: as many nodes of the policy are unavailable as maxUnavailable allows.
 	ReasonBudgetExhausted = "BudgetExhausted"
-	// ReasonClusterBudgetExhausted: as many nodes of the cluster are unavailable as may be.
+	// ReasonClusterBudgetExhausted: as many nodes of the cluster are unavailable as the cluster-wide limit allows.
 	ReasonClusterBudgetExhausted = "ClusterBudgetExhausted"
 )
 
@@ -161,7 +161,7 @@ const (
 	ReasonStarting = "Starting"
 	// ReasonDrainDelayed: the drain's delay has not passed.
 	ReasonDrainDelayed = "DrainDelayed"
-	// ReasonWaitingForPods: pods are left to finish on the cordoned node.
+	// ReasonWaitingForPods: pods may finish on the cordoned node.
 	ReasonWaitingForPods = "WaitingForPods"
 	// ReasonLoadBalancerLead: the node is being taken out of external load balancers.
 	ReasonLoadBalancerLead = "LoadBalancerLead"
@@ -171,7 +171,7 @@ const (
 	ReasonDrainStuck = "DrainStuck"
 	// ReasonEvictionRefused: a pod's eviction was refused, usually by a PodDisruptionBudget.
 	ReasonEvictionRefused = "EvictionRefused"
-	// ReasonHookPending: a hook is awaited, which is a condition that someone else sets on the NodeReboot.
+	// ReasonHookPending: the operator waits for a hook, a condition that someone else sets on the NodeReboot.
 	ReasonHookPending = "HookPending"
 	// ReasonDrainSkipped: the policy skips drains, so the node was not drained.
 	ReasonDrainSkipped = "DrainSkipped"
@@ -185,7 +185,7 @@ const (
 	ReasonRebooting = "Rebooting"
 	// ReasonSentinelUnknown: the helper has not yet said, since the boot, whether the sentinel is gone.
 	ReasonSentinelUnknown = "SentinelUnknown"
-	// ReasonPodStatusStale: pods of the node still show their status of before the boot.
+	// ReasonPodStatusStale: pods of the node still show their status from before the boot.
 	ReasonPodStatusStale = "PodStatusStale"
 	// ReasonDaemonSetsNotReady: DaemonSet pods that were ready on the node are not ready yet.
 	ReasonDaemonSetsNotReady = "DaemonSetsNotReady"
@@ -197,7 +197,7 @@ const (
 	ReasonSettling = "Settling"
 	// ReasonWorkloadsNotReady: workloads that had pods on the node are not as ready as before.
 	ReasonWorkloadsNotReady = "WorkloadsNotReady"
-	// ReasonRecoveryGateFailing: an object is not as it has to be before the slot may be freed.
+	// ReasonRecoveryGateFailing: an object is not in the state that it must have before the slot is freed.
 	ReasonRecoveryGateFailing = "RecoveryGateFailing"
 )
 
@@ -214,7 +214,7 @@ const (
 	// ReasonUncordoned: someone uncordoned the node during the attempt, or neither the Node nor the slots object
 	// shows the attempt anymore. It counts as a failure, so that the operator does not cordon the node again at once.
 	ReasonUncordoned = "Uncordoned"
-	// ReasonPodsNotFinished: pods that were left to finish did not in time.
+	// ReasonPodsNotFinished: pods that could finish did not finish in time.
 	ReasonPodsNotFinished = "PodsNotFinished"
 	// ReasonDrainTimedOut: the drain took too long.
 	ReasonDrainTimedOut = "DrainTimedOut"
@@ -245,7 +245,7 @@ const (
 // ReasonClockOff says that the clock of the host is off by more than a minute. It is the reason of the condition ClockOff.
 const ReasonClockOff = "ClockOff"
 
-// ReasonOtherRebooter says that something else on the host would reboot it as well. It is the reason of the condition OtherRebooter.
+// ReasonOtherRebooter says that something else on the host would reboot it, too. It is the reason of the condition OtherRebooter.
 const ReasonOtherRebooter = "OtherRebooter"
 
 // ReasonOverdue says that the reboot has been required for longer than the policy allows. It is the reason of the condition Overdue.
@@ -255,7 +255,7 @@ const ReasonOverdue = "Overdue"
 const (
 	// ReasonProved: another boot ID, the node Ready, the sentinel gone, its workloads ready again.
 	ReasonProved = "Proved"
-	// ReasonRebootedMeanwhile: the node was rebooted by something else, and that was proved.
+	// ReasonRebootedMeanwhile: the node rebooted for another reason, and the reboot was proved.
 	ReasonRebootedMeanwhile = "RebootedMeanwhile"
 	// ReasonNeedWithdrawn: the sentinel went away before the node was started.
 	ReasonNeedWithdrawn = "NeedWithdrawn"
@@ -281,23 +281,23 @@ const (
 	ReasonZoneNotFound = "ZoneNotFound"
 	// ReasonHelpersNotReady: helpers have not been Ready for some time.
 	ReasonHelpersNotReady = "HelpersNotReady"
-	// ReasonNoDetector: hosts make none of the files that the default installation looks for, and nothing else was installed.
+	// ReasonNoDetector: hosts create none of the files that the default installation looks for, and no other detector was installed.
 	ReasonNoDetector = "NoDetector"
-	// ReasonNamesTaken: NodeReboots of other nodes have all names by which a node's helper can ask for a reboot.
+	// ReasonNamesTaken: NodeReboots of other nodes use all the names by which a node's helper can ask for a reboot.
 	ReasonNamesTaken = "NamesTaken"
-	// ReasonCanaryTooLarge: there are not more nodes than canaries, so none waits for a canary.
+	// ReasonCanaryTooLarge: the policy has no more nodes than canaries, so no node waits for a canary.
 	ReasonCanaryTooLarge = "CanaryTooLarge"
-	// ReasonSilencesFailing: an Alertmanager takes no silences, or no silence can be made of the matchers. No reboot waits for that.
+	// ReasonSilencesFailing: an Alertmanager accepts no silences, or the matchers make no valid silence. No reboot waits for that.
 	ReasonSilencesFailing = "SilencesFailing"
-	// ReasonSilencesNotEnded: a silence should have ended and cannot be ended, so alerts may stay hidden until it lapses.
+	// ReasonSilencesNotEnded: a silence should have ended and cannot be ended, so alerts may stay hidden until it expires.
 	ReasonSilencesNotEnded = "SilencesNotEnded"
 	// ReasonNodesNotBack: nodes did not come back.
 	ReasonNodesNotBack = "NodesNotBack"
 	// ReasonDrainsFailing: the attempts of several nodes in a row failed without a reboot.
 	ReasonDrainsFailing = "DrainsFailing"
-	// ReasonNotificationInvalid: a receiver of notifications is not configured right, such as by a Secret that is not there.
+	// ReasonNotificationInvalid: a receiver of notifications is misconfigured, for example with a Secret that does not exist.
 	ReasonNotificationInvalid = "NotificationInvalid"
-	// ReasonNotificationFailed: a receiver of notifications does not take them. They are tried again.
+	// ReasonNotificationFailed: a receiver of notifications does not accept them. They are sent again.
 	ReasonNotificationFailed = "NotificationFailed"
 	// ReasonRebootsGivenUp: reboots were given up that are still needed.
 	ReasonRebootsGivenUp = "RebootsGivenUp"

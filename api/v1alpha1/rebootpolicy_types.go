@@ -14,9 +14,9 @@ type Mode string
 const (
 	// ModeEnforce reboots the nodes that need it.
 	ModeEnforce Mode = "Enforce"
-	// ModeObserve taints and reports what would happen, and neither drains nor reboots.
+	// ModeObserve taints nodes and reports what would happen. It neither drains nor reboots them.
 	ModeObserve Mode = "Observe"
-	// ModePaused taints and starts nothing; a drain under way is rolled back, a reboot that was ordered is followed to its end.
+	// ModePaused taints nodes and starts nothing. A drain under way is rolled back; a reboot that was already ordered is followed to its end.
 	ModePaused Mode = "Paused"
 )
 
@@ -55,20 +55,21 @@ const (
 type RebootPolicySpec struct {
 	RemovedSpecFields `json:",inline"`
 
-	// priority decides which policy owns a node that several select: the highest, then the oldest policy, then the first by name.
+	// priority decides which policy owns a node that several policies select: the one with the highest priority, then the oldest, then the
+	// first by name. Defaults to 0.
 	// +optional
 	// +kubebuilder:default=0
 	// +kubebuilder:validation:Minimum=-1000000
 	// +kubebuilder:validation:Maximum=1000000
 	Priority int32 `json:"priority,omitempty"`
 
-	// mode says how much the policy may do: Enforce reboots, Observe only reports what would happen, Paused starts nothing.
-	// Nodes that need a reboot are tainted in every mode.
+	// mode says how much the policy may do: Enforce reboots, Observe only reports what would happen, Paused starts nothing. Nodes that need a
+	// reboot are tainted in every mode. Defaults to Enforce.
 	// +optional
 	// +kubebuilder:default=Enforce
 	Mode Mode `json:"mode,omitempty"`
 
-	// nodes says how nodes are chosen: Selected (by nodeSelector, which then must not be empty) or All.
+	// nodes says how nodes are chosen: Selected (by nodeSelector, which then must not be empty) or All. Defaults to Selected.
 	// +optional
 	// +kubebuilder:default=Selected
 	Nodes NodeSelection `json:"nodes,omitempty"`
@@ -77,12 +78,12 @@ type RebootPolicySpec struct {
 	// +optional
 	NodeSelector *LabelSelector `json:"nodeSelector,omitempty"`
 
-	// taint is put on a node the moment its reboot is required, whatever blocks the reboot.
+	// taint is the taint that a node gets the moment its reboot is required, whatever blocks the reboot.
 	// +optional
 	// +kubebuilder:default={}
 	Taint TaintSpec `json:"taint,omitempty,omitzero"`
 
-	// triggers say what besides the hosts themselves asks for reboots.
+	// triggers say what asks for reboots in addition to the hosts themselves. If not set, only the hosts do.
 	// +optional
 	Triggers *TriggersSpec `json:"triggers,omitempty"`
 
@@ -96,13 +97,14 @@ type RebootPolicySpec struct {
 	// +kubebuilder:default={}
 	Schedule ScheduleSpec `json:"schedule,omitempty,omitzero"`
 
-	// approval Require keeps every NodeReboot of the policy waiting until its spec.approval is Given; Ignore lets them start without.
+	// approval says whether reboots need an approval: Require keeps every NodeReboot of the policy waiting until its spec.approval is Given;
+	// Ignore lets them start without one. Defaults to Ignore.
 	// +optional
 	// +kubebuilder:default=Ignore
 	// +kubebuilder:validation:XValidation:rule="self in ['Require', 'Ignore']",message="write Require or Ignore (Required is now Require, NotRequired is now Ignore)"
 	Approval Requirement `json:"approval,omitempty"`
 
-	// selfApproval says whether an approval counts that comes from the user who asked for the reboot.
+	// selfApproval says whether an approval by the user who asked for the reboot counts: Allow or Refuse. Defaults to Refuse.
 	// +optional
 	// +kubebuilder:default=Refuse
 	SelfApproval SelfApproval `json:"selfApproval,omitempty"`
@@ -131,18 +133,18 @@ type RebootPolicySpec struct {
 	// +kubebuilder:default={}
 	Recovery RecoverySpec `json:"recovery,omitempty,omitzero"`
 
-	// hooks are done by others while a node's slot is held: conditions that they set on its NodeReboot.
+	// hooks are steps that your own programs carry out while a node's slot is held. They set conditions on its NodeReboot when they are done.
 	// +optional
 	Hooks *HooksSpec `json:"hooks,omitempty"`
 
-	// silences are kept in Alertmanagers while nodes are under way, so that nobody is paged for a reboot that goes as it should.
+	// silences are kept in Alertmanagers while nodes are under way, so that no one is paged for a reboot that goes well.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=8
 	Silences []AlertSilence `json:"silences,omitempty"`
 
-	// failure says how failures are answered.
+	// failure says how the operator responds to failures.
 	// +optional
 	// +kubebuilder:default={}
 	Failure FailureSpec `json:"failure,omitempty,omitzero"`
@@ -152,7 +154,7 @@ type RebootPolicySpec struct {
 	// +kubebuilder:default={}
 	History HistorySpec `json:"history,omitempty,omitzero"`
 
-	// notifications are the receivers that are notified of how rollouts of the policy go.
+	// notifications lists the receivers of notifications about the policy's rollouts.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -162,15 +164,15 @@ type RebootPolicySpec struct {
 
 // TaintSpec describes the taint reboot-operator.io/reboot-required.
 type TaintSpec struct {
-	// effect of the taint. None sets no taint.
+	// effect is the effect of the taint: PreferNoSchedule, NoSchedule, or None for no taint. Defaults to PreferNoSchedule.
 	// +optional
 	// +kubebuilder:default=PreferNoSchedule
 	Effect TaintEffect `json:"effect,omitempty"`
 }
 
-// RebootPolicyStatus is what the operator derived from the cluster at its last look. Nothing in it is read back.
+// RebootPolicyStatus is what the operator last derived from the cluster. The operator never reads it back.
 type RebootPolicyStatus struct {
-	// conditions are Ready, and while it is true Stalled (kstatus); Overlapping, UnknownZones and Halted tell more.
+	// conditions are Ready and, while it is true, Stalled (kstatus). Overlapping, UnknownZones, Halted and others give details.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -180,7 +182,7 @@ type RebootPolicyStatus struct {
 	// +kubebuilder:validation:items:XValidation:rule="!self.type.contains('/') || self.message.size() <= 4096",message="the message of a condition may be 4096 characters long: shorten it"
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the generation of the spec that this status is about; -1 until the operator has looked.
+	// observedGeneration is the generation of the spec that this status is about; -1 until the operator has seen the object.
 	// +optional
 	// +kubebuilder:validation:Maximum=9007199254740991
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
@@ -209,7 +211,7 @@ type RebootPolicyStatus struct {
 	// +kubebuilder:validation:Maximum=2147483647
 	Unavailable int32 `json:"unavailable"`
 
-	// maxUnavailable is the limit in nodes that maxUnavailable of the spec comes to.
+	// maxUnavailable is rollout.maxUnavailable of the spec as a number of nodes.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647
@@ -227,37 +229,41 @@ type RebootPolicyStatus struct {
 	// +kubebuilder:validation:Maximum=2147483647
 	Overdue int32 `json:"overdue"`
 
-	// nodesWithoutHelper is how many Ready nodes have had no helper pod that is Ready for five minutes. Nodes that the node selector of the
-	// helpers' DaemonSet leaves out do not count.
+	// nodesWithoutHelper is how many Ready nodes have had no Ready helper pod for five minutes. Nodes that the node selector of the helpers'
+	// DaemonSet excludes do not count.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647
 	NodesWithoutHelper int32 `json:"nodesWithoutHelper"`
 
-	// currentZone is the zone that has its turn.
+	// currentZone is the zone whose turn it is.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	CurrentZone string `json:"currentZone,omitempty"`
 
-	// window is where the schedule stands. It is missing if the policy has neither windows nor freezes.
+	// window is the current state of the schedule. It is not set if the policy has neither windows nor freezes.
 	// +optional
 	Window *WindowStatus `json:"window,omitempty"`
 
-	// canary is how far the canaries are, while there are any that others may wait for.
+	// canary is the progress of the canaries. It is set while there are canaries that other nodes may wait for.
 	// +optional
 	Canary *CanaryStatus `json:"canary,omitempty"`
 
-	// adaptiveDelay is what rollout.adaptiveDelay comes to, once a recovery was measured.
+	// adaptiveDelay is the delay that results from rollout.adaptiveDelay. It is set once a recovery has been measured.
 	// +optional
 	AdaptiveDelay *AdaptiveDelayStatus `json:"adaptiveDelay,omitempty"`
 
-	// summary is the column STATUS of kubectl get. It names what matters most: Invalid, NoNodes, Halted, Shadowed, Overlap, or else the mode:
-	// InForce, Observing or Paused. Unknown is what the operator has not looked at.
+	// forecast is when the nodes that need a reboot are expected to be done. It is missing if none needs one, or if no end is known.
+	// +optional
+	Forecast *ForecastStatus `json:"forecast,omitempty"`
+
+	// summary is the STATUS column of kubectl get. It names what matters most: Invalid, NoNodes, Halted, Shadowed or Overlap, otherwise the
+	// mode: InForce, Observing or Paused. It is Unknown until the operator has seen the policy.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Summary string `json:"summary,omitempty"`
 
-	// waitingFor is the reason that most of the waiting nodes wait for; of several the first by name.
+	// waitingFor is the reason that most of the waiting nodes have; if several are equally frequent, the first by name.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	WaitingFor string `json:"waitingFor,omitempty"`
@@ -306,6 +312,7 @@ type WaitingCount struct {
 // +kubebuilder:printcolumn:name="Window",type=string,JSONPath=".status.window.state",priority=1
 // +kubebuilder:printcolumn:name="Opens",type=string,JSONPath=".status.window.nextOpeningTime",priority=1
 // +kubebuilder:printcolumn:name="Closes",type=string,JSONPath=".status.window.nextClosingTime",priority=1
+// +kubebuilder:printcolumn:name="Finish",type=string,JSONPath=".status.forecast.finishTime",priority=1
 // +kubebuilder:printcolumn:name="Unavailable",type=integer,JSONPath=".status.unavailable",priority=1
 // +kubebuilder:printcolumn:name="Max",type=integer,JSONPath=".status.maxUnavailable",priority=1
 // +kubebuilder:printcolumn:name="Failed",type=integer,JSONPath=".status.failed",priority=1
@@ -318,7 +325,7 @@ type RebootPolicy struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec is what the user requires.
+	// spec says what the policy requires.
 	// +required
 	Spec RebootPolicySpec `json:"spec,omitempty,omitzero"`
 
@@ -327,7 +334,7 @@ type RebootPolicy struct {
 	// +kubebuilder:default={"observedGeneration":-1,"summary":"Unknown","nodes":0,"required":0,"underWay":0,"unavailable":0,"maxUnavailable":0,"failed":0,"overdue":0}
 	Status RebootPolicyStatus `json:"status,omitempty,omitzero"`
 
-	// Unreadable names the fields of the stored object that could not be decoded. It is no field of the API.
+	// Unreadable names the fields of the stored object that could not be decoded. It is not a field of the API.
 	Unreadable []decode.Problem `json:"-"`
 }
 

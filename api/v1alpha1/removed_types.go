@@ -1,8 +1,8 @@
 package v1alpha1
 
-// Fields that a RebootPolicy no longer has. They stay in the schema because the API server drops fields that it does not know before it
-// looks at rules: a policy that is written as before would be taken, and would mean something else. Each refuses whatever is written there
-// and names what to write instead.
+// Fields that a RebootPolicy no longer has. They stay in the schema because the API server drops unknown fields before it evaluates rules:
+// a policy that is written in the old form would be accepted, and would mean something else. Each field refuses every value and names what
+// to write instead.
 
 // RemovedSpecFields are fields that spec no longer has.
 type RemovedSpecFields struct {

@@ -7,7 +7,7 @@ import (
 // Weekday is a day of the week. The rule names them in the order of the week, which an enum would not.
 //
 // +kubebuilder:validation:MaxLength=16
-// +kubebuilder:validation:XValidation:rule="self in ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun']",message="a day of the week is written Mon, Tue, Wed, Thu, Fri, Sat or Sun"
+// +kubebuilder:validation:XValidation:rule="self in ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun']",message="write a day of the week as Mon, Tue, Wed, Thu, Fri, Sat or Sun"
 type Weekday string
 
 const (
@@ -30,7 +30,7 @@ const (
 // WeekOfMonth says which of the four or five such weekdays of a month is meant.
 //
 // +kubebuilder:validation:MaxLength=16
-// +kubebuilder:validation:XValidation:rule="self in ['First', 'Second', 'Third', 'Fourth', 'Last']",message="a week of the month is written First, Second, Third, Fourth or Last"
+// +kubebuilder:validation:XValidation:rule="self in ['First', 'Second', 'Third', 'Fourth', 'Last']",message="write a week of the month as First, Second, Third, Fourth or Last"
 type WeekOfMonth string
 
 const (
@@ -65,11 +65,11 @@ const (
 
 // ScheduleSpec says when nodes may be rebooted.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.windows) || !has(self.minRemainingSeconds) || !(type(self.minRemainingSeconds) in [int]) || self.windows.all(w, !has(w.durationSeconds) || !(type(w.durationSeconds) in [int]) || int(w.durationSeconds) > int(self.minRemainingSeconds))",message="a window is not longer than minRemainingSeconds (600 if you do not write it), so nothing could ever start in it: write a longer durationSeconds or a shorter minRemainingSeconds",fieldPath=".windows"
+// +kubebuilder:validation:XValidation:rule="!has(self.windows) || !has(self.minRemainingSeconds) || !(type(self.minRemainingSeconds) in [int]) || self.windows.all(w, !has(w.durationSeconds) || !(type(w.durationSeconds) in [int]) || int(w.durationSeconds) > int(self.minRemainingSeconds))",message="a window is not longer than minRemainingSeconds (600 by default), so no node could ever start in it: write a longer durationSeconds or a shorter minRemainingSeconds",fieldPath=".windows"
 // +kubebuilder:validation:XValidation:rule="!has(self.atClose) || self.atClose != 'Continue' || (has(self.windows) && size(self.windows) > 0)",message="a schedule without windows never closes: write windows, or remove atClose",fieldPath=".atClose"
 // +kubebuilder:validation:XValidation:rule="!has(self.minRemainingSeconds) || self.minRemainingSeconds == 600 || (has(self.windows) && size(self.windows) > 0) || (has(self.freezes) && size(self.freezes) > 0)",message="a schedule without windows and freezes never closes: write windows or freezes, or remove minRemainingSeconds",fieldPath=".minRemainingSeconds"
 type ScheduleSpec struct {
-	// timeZone is the time zone of all windows: a name of the IANA time zone database, such as Europe/Berlin.
+	// timeZone is the time zone of all windows: a name of the IANA time zone database, such as Europe/Berlin. Defaults to UTC.
 	// +optional
 	// +kubebuilder:default=UTC
 	// +kubebuilder:validation:MinLength=1
@@ -78,51 +78,51 @@ type ScheduleSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^[A-Za-z][A-Za-z0-9_+/-]*$') || self == 'Local' || timestamp('2000-01-01T00:00:00Z').getFullYear(self) > 0",message="write a name of the IANA time zone database, such as Europe/Berlin or UTC"
 	TimeZone string `json:"timeZone,omitempty"`
 
-	// windows are when nodes may start. Several add up. None means always.
+	// windows are the times at which nodes may start: while at least one of them is open. If not set, nodes may start at any time.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32
 	Windows []ScheduleWindow `json:"windows,omitempty"`
 
-	// freezes are times in which nothing starts and no host is ordered to reboot, whatever the windows say.
+	// freezes are periods in which nothing starts and no host is ordered to reboot, whatever the windows say.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
 	Freezes []Freeze `json:"freezes,omitempty"`
 
-	// minRemainingSeconds is how much of an open window must be left for a node to start. The default is that of drain.timeoutSeconds: a
-	// drain that takes as long as it may is then not rolled back because the window closes.
+	// minRemainingSeconds is how many seconds of an open window must be left for a node to start. Defaults to 600, as does
+	// drain.timeoutSeconds, so that a drain that takes all its time is not rolled back because the window closes.
 	// +optional
 	// +kubebuilder:default=600
 	// +kubebuilder:validation:Type=""
 	// +kubebuilder:validation:Format=""
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 0 && self <= 86400",message="this is a number of seconds from 0 to 86400: write 1800 for 30m"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 0 && self <= 86400",message="must be a number of seconds from 0 to 86400: write 1800 for 30m"
 	MinRemainingSeconds *int32 `json:"minRemainingSeconds,omitempty"`
 
-	// atClose says what becomes of a node that was started and not yet ordered to reboot when the window closes: Abort rolls the attempt
-	// back, Continue lets it go on to its reboot. A freeze rolls it back in any case.
+	// atClose says what happens to a node that has started but has not been ordered to reboot when the window closes: Abort rolls the attempt
+	// back; Continue lets it continue to its reboot. A freeze rolls it back in any case. Defaults to Abort.
 	// +optional
 	// +kubebuilder:default=Abort
 	// +kubebuilder:validation:XValidation:rule="self in ['Abort', 'Continue']",message="write Abort or Continue (Finish is now Continue)"
 	AtClose TimeoutAction `json:"atClose,omitempty"`
 
-	// maxDeferralSeconds is how long a reboot may be required before an event, the condition Overdue of its NodeReboot
-	// and a metric report it. Nothing is forced. Not set means that it is never reported.
+	// maxDeferralSeconds is for how many seconds a reboot may be required before an event, the condition Overdue of its NodeReboot and a
+	// metric report it. Nothing is forced. If not set, it is never reported.
 	// +optional
 	// +kubebuilder:validation:Type=""
 	// +kubebuilder:validation:Format=""
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 60 && self <= 31536000",message="this is a number of seconds from 60 to 31536000: write 1800 for 30m"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 60 && self <= 31536000",message="must be a number of seconds from 60 to 31536000: write 1800 for 30m"
 	MaxDeferralSeconds *int32 `json:"maxDeferralSeconds,omitempty"`
 }
 
-// ScheduleWindow opens again and again, and stays open for a while. It opens at a local time in the schedule's time zone. If there is no
-// such time on that day because clocks are set forward, it opens at the first moment after; if there are two, it opens at the first one
-// only. A daily window is different: it is open while clocks show certain times.
+// ScheduleWindow is a recurring window. It opens at a local time in the schedule's time zone, and stays open for durationSeconds. If that
+// time does not exist on a day because clocks are set forward, the window opens at the first moment after it; if it exists twice, the
+// window opens at the first one only. A daily window is different: it is open while clocks show certain times.
 //
 // +kubebuilder:validation:ExactlyOneOf=weekly;monthly;daily;cron
 // +kubebuilder:validation:XValidation:rule="!has(self.weekly) || !has(self.durationSeconds) || !(type(self.durationSeconds) in [int]) || self.weekly.days.exists(d, !(d in ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'])) || self.weekly.days.all(a, self.weekly.days.all(b, self.durationSeconds <= 86400 * (a == b ? 7 : ({'Mon': 0, 'Tue': 1, 'Wed': 2, 'Thu': 3, 'Fri': 4, 'Sat': 5, 'Sun': 6}[b] - {'Mon': 0, 'Tue': 1, 'Wed': 2, 'Thu': 3, 'Fri': 4, 'Sat': 5, 'Sun': 6}[a] + 7) % 7)))",message="durationSeconds is longer than the time until the window opens again: write a shorter one (at most 86400 for each day until then), or only the days on which the window opens",fieldPath=".durationSeconds"
@@ -138,7 +138,7 @@ type ScheduleWindow struct {
 	// +optional
 	Monthly *MonthlyWindow `json:"monthly,omitempty"`
 
-	// daily is open from one time of day through another, on some days of the week, as with kured.
+	// daily is open from one time of day through another, on some days of the week, as in kured.
 	// +optional
 	Daily *DailyWindow `json:"daily,omitempty"`
 
@@ -148,8 +148,8 @@ type ScheduleWindow struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=100
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-5]?[0-9](,[0-5]?[0-9])*( |$)')",message="the first field of cron, the minute, is a number from 0 to 59, or several such as 0,30; with * or a range the window would open again and again while it is open: write how long it is open into durationSeconds"
-	// +kubebuilder:validation:XValidation:rule="self.matches('(?i)^[^ ]+ ([*]|(2[0-3]|[01]?[0-9])(-(2[0-3]|[01]?[0-9]))?)(/[1-9][0-9]?)?(,([*]|(2[0-3]|[01]?[0-9])(-(2[0-3]|[01]?[0-9]))?)(/[1-9][0-9]?)?)* ([*]|(3[01]|[12][0-9]|0?[1-9])(-(3[01]|[12][0-9]|0?[1-9]))?)(/[1-9][0-9]?)?(,([*]|(3[01]|[12][0-9]|0?[1-9])(-(3[01]|[12][0-9]|0?[1-9]))?)(/[1-9][0-9]?)?)* ([*]|(1[0-2]|0?[1-9]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)(-(1[0-2]|0?[1-9]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC))?)(/[1-9][0-9]?)?(,([*]|(1[0-2]|0?[1-9]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)(-(1[0-2]|0?[1-9]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC))?)(/[1-9][0-9]?)?)* ([*]|([0-6]|SUN|MON|TUE|WED|THU|FRI|SAT)(-([0-6]|SUN|MON|TUE|WED|THU|FRI|SAT))?)(/[1-9][0-9]?)?(,([*]|([0-6]|SUN|MON|TUE|WED|THU|FRI|SAT)(-([0-6]|SUN|MON|TUE|WED|THU|FRI|SAT))?)(/[1-9][0-9]?)?)*$')",message="cron has five fields with one space between them, such as '0 3 * * 1-5' (03:00 from Monday to Friday): minute 0-59, hour 0-23, day of month 1-31, month 1-12 or JAN-DEC, day of week 0-6 (0 is Sunday) or SUN-SAT; @daily and time zones are not known here"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-5]?[0-9](,[0-5]?[0-9])*( |$)')",message="the first field of cron, the minute, is a number from 0 to 59, or several such as 0,30; with * or a range the window would open repeatedly while it is open: write how long it stays open in durationSeconds"
+	// +kubebuilder:validation:XValidation:rule="self.matches('(?i)^[^ ]+ ([*]|(2[0-3]|[01]?[0-9])(-(2[0-3]|[01]?[0-9]))?)(/[1-9][0-9]?)?(,([*]|(2[0-3]|[01]?[0-9])(-(2[0-3]|[01]?[0-9]))?)(/[1-9][0-9]?)?)* ([*]|(3[01]|[12][0-9]|0?[1-9])(-(3[01]|[12][0-9]|0?[1-9]))?)(/[1-9][0-9]?)?(,([*]|(3[01]|[12][0-9]|0?[1-9])(-(3[01]|[12][0-9]|0?[1-9]))?)(/[1-9][0-9]?)?)* ([*]|(1[0-2]|0?[1-9]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)(-(1[0-2]|0?[1-9]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC))?)(/[1-9][0-9]?)?(,([*]|(1[0-2]|0?[1-9]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)(-(1[0-2]|0?[1-9]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC))?)(/[1-9][0-9]?)?)* ([*]|([0-6]|SUN|MON|TUE|WED|THU|FRI|SAT)(-([0-6]|SUN|MON|TUE|WED|THU|FRI|SAT))?)(/[1-9][0-9]?)?(,([*]|([0-6]|SUN|MON|TUE|WED|THU|FRI|SAT)(-([0-6]|SUN|MON|TUE|WED|THU|FRI|SAT))?)(/[1-9][0-9]?)?)*$')",message="cron has five fields with one space between them, such as '0 3 * * 1-5' (03:00 from Monday to Friday): minute 0-59, hour 0-23, day of month 1-31, month 1-12 or JAN-DEC, day of week 0-6 (0 is Sunday) or SUN-SAT; @daily and time zones are not supported"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('(?i)(^|[ ,])(MON-SUN|TUE-(SUN|MON)|WED-(SUN|MON|TUE)|THU-(SUN|MON|TUE|WED)|FRI-(SUN|MON|TUE|WED|THU)|SAT-(SUN|MON|TUE|WED|THU|FRI)|FEB-JAN|MAR-(JAN|FEB)|APR-(JAN|FEB|MAR)|MAY-(JAN|FEB|MAR|APR)|JUN-(JAN|FEB|MAR|APR|MAY)|JUL-(JAN|FEB|MAR|APR|MAY|JUN)|AUG-(JAN|FEB|MAR|APR|MAY|JUN|JUL)|SEP-(JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG)|OCT-(JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP)|NOV-(JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT)|DEC-(JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV)|0?1-0?0|0?2-0?[0-1]|0?3-0?[0-2]|0?4-0?[0-3]|0?5-0?[0-4]|0?6-0?[0-5]|0?7-0?[0-6]|0?8-0?[0-7]|0?9-0?[0-8]|[1-3][0-9]-0?[0-9]|2[0-9]-1[0-9]|3[0-9]-[12][0-9]|11-10|12-1[0-1]|13-1[0-2]|14-1[0-3]|15-1[0-4]|16-1[0-5]|17-1[0-6]|18-1[0-7]|19-1[0-8]|21-20|22-2[0-1]|23-2[0-2]|24-2[0-3]|25-2[0-4]|26-2[0-5]|27-2[0-6]|28-2[0-7]|29-2[0-8]|31-30)($|[ ,/])')",message="a range of cron runs forward: write FRI,SAT,SUN,MON instead of FRI-MON (0 is Sunday), 22,23,0,1,2 instead of 22-2, and NOV,DEC,JAN,FEB instead of NOV-FEB"
 	Cron string `json:"cron,omitempty"`
 
@@ -160,13 +160,13 @@ type ScheduleWindow struct {
 	// +kubebuilder:validation:Format=""
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="type(self) in [int] && self >= 60 && self <= 2419200",message="this is a number of seconds from 60 to 2419200: write 1800 for 30m"
+	// +kubebuilder:validation:XValidation:rule="type(self) in [int] && self >= 60 && self <= 2419200",message="must be a number of seconds from 60 to 2419200: write 1800 for 30m"
 	DurationSeconds int32 `json:"durationSeconds,omitempty"`
 }
 
 // WeeklyWindow opens at a time of day on some days of the week.
 type WeeklyWindow struct {
-	// days are the days of the week on which the window opens. One that is open over midnight is so because it opened the day before.
+	// days are the days of the week on which the window opens. A window that is open past midnight belongs to the day on which it opened.
 	// +required
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -182,7 +182,7 @@ type WeeklyWindow struct {
 
 // MonthlyWindow opens at a time of day on one day of each month.
 type MonthlyWindow struct {
-	// week says which such day of the month: First to Fourth, or Last.
+	// week says which such day of the month is meant: First to Fourth, or Last.
 	// +required
 	Week WeekOfMonth `json:"week,omitempty"`
 
@@ -222,33 +222,33 @@ type DailyWindow struct {
 	Through string `json:"through,omitempty"`
 }
 
-// Freeze is a time in which nothing starts and no host is ordered to reboot.
+// Freeze is a period in which nothing starts and no host is ordered to reboot.
 //
 // +kubebuilder:validation:XValidation:rule="self.from > timestamp('0001-01-02T00:00:00Z') && self.to < timestamp('9999-12-31T00:00:00Z')",message="from and to of a freeze are times in the years from 1 to 9999, written like 2026-12-20T00:00:00Z"
 // +kubebuilder:validation:XValidation:rule="self.to > self.from",message="the freeze ends before it begins, or at once: write a later to or an earlier from",fieldPath=".to"
 type Freeze struct {
-	// name of the freeze, for messages.
+	// name identifies the freeze in messages.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name,omitempty"`
 
-	// from is when it begins, with an offset: 2026-12-19T00:00:00+01:00.
+	// from is when the freeze begins, with a UTC offset: 2026-12-19T00:00:00+01:00.
 	// +required
 	From metav1.Time `json:"from,omitempty,omitzero"`
 
-	// to is when it ends, with an offset: 2027-01-07T00:00:00+01:00.
+	// to is when the freeze ends, with a UTC offset: 2027-01-07T00:00:00+01:00.
 	// +required
 	To metav1.Time `json:"to,omitempty,omitzero"`
 }
 
-// WindowStatus is where the schedule stands. It changes only when a window or freeze begins or ends, or when the policy does.
+// WindowStatus is the current state of a schedule. It changes only when a window or freeze begins or ends, or when the policy does.
 type WindowStatus struct {
 	// state is Open, Closed (no window is open) or Frozen (there is a freeze).
 	// +optional
 	State WindowState `json:"state,omitempty"`
 
-	// freeze is the name of the freeze.
+	// freeze is the name of the freeze that is in force.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	Freeze string `json:"freeze,omitempty"`
@@ -259,7 +259,7 @@ type WindowStatus struct {
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$`
 	NextOpeningTime *metav1.Time `json:"nextOpeningTime,omitempty"`
 
-	// nextClosingTime is when what is open closes. It is missing if no end is in sight.
+	// nextClosingTime is when what is open closes. It is not set if no end is in sight.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$`

@@ -1,29 +1,29 @@
 package v1alpha1
 
 // AlertSilence silences alerts in an Alertmanager while a node of the policy is under way: from the grant of its slot until the reboot is
-// proved. It ends at once when the attempt fails or is rolled back, and lapses by itself if the operator dies.
+// proved. It ends at once when the attempt fails or is rolled back, and expires if the operator dies.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.auth) || !has(self.tls) || !has(self.tls.verification) || self.tls.verification != 'None'",message="credentials would go to whoever answers in the server's place: verify the server with tls.ca instead of 'verification: None', or leave auth out"
+// +kubebuilder:validation:XValidation:rule="!has(self.auth) || !has(self.tls) || !has(self.tls.verification) || self.tls.verification != 'None'",message="credentials would go to any server that answers in its place: verify the server with tls.ca instead of 'verification: None', or leave auth out"
 // +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.url.startsWith('https://')",message="tls is about the certificate of a server that speaks https: write a url that begins with https://, or remove tls",fieldPath=".tls"
 type AlertSilence struct {
-	// name of the entry, for messages and for the silences themselves.
+	// name identifies the entry in messages and in the silences themselves.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="name has lower-case letters, digits and hyphens, and begins and ends with a letter or digit, such as node-alerts"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="name consists of lowercase letters, digits and hyphens, and begins and ends with a letter or digit, such as node-alerts"
 	Name string `json:"name,omitempty"`
 
-	// url that the API of Alertmanager is below, such as http://alertmanager.monitoring.svc:9093. Of a cluster of Alertmanagers one is enough:
-	// they tell each other.
+	// url is the base URL of the Alertmanager API, such as http://alertmanager.monitoring.svc:9093. In a cluster of Alertmanagers, one of them
+	// is enough: they share silences.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && self.matches('^https?://[^/?#@]+(/[^?#]*)?$')",message="url begins with http:// or https:// and ends before any query, such as http://alertmanager.monitoring.svc:9093; credentials go to auth"
 	URL string `json:"url,omitempty"`
 
-	// matchers all have to match an alert's labels for it to be silenced; alertname is one of the labels. A value may have the placeholders
-	// {{ .Node }}, {{ .Zone }} and {{ .Policy }}, the names of the node, its zone and the policy; in a regular expression they stand for
-	// exactly that text.
+	// matchers must all match an alert's labels for the alert to be silenced; alertname is one of the labels. A value may have the
+	// placeholders {{ .Node }}, {{ .Zone }} and {{ .Policy }}, the names of the node, its zone and the policy; in a regular expression they
+	// stand for exactly that text.
 	// +required
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
@@ -33,43 +33,43 @@ type AlertSilence struct {
 	// +kubebuilder:validation:XValidation:rule=`self.all(m, !(m.matchType in ['=~', '!~']) || !m.value.matches(r'[\\][{][{]|(^|[^\\])\[[^\]]*[{][{]|[\\]Q.*[{][{]'))`,message="in a regular expression a placeholder stands for exactly its text: write it where any text may stand, not behind a backslash, between brackets or behind \\Q"
 	Matchers []LabelMatcher `json:"matchers,omitempty"`
 
-	// durationSeconds is for how long a silence is made; it is renewed when half of that is over. So long, at most, alerts stay silenced when
-	// the operator dies.
+	// durationSeconds is for how many seconds a silence is created; it is renewed when half of that time is over. If the operator dies, alerts
+	// stay silenced for at most this long. Defaults to 600 (10 minutes).
 	// +optional
 	// +kubebuilder:default=600
 	// +kubebuilder:validation:Type=""
 	// +kubebuilder:validation:Format=""
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 120 && self <= 3600",message="this is a number of seconds from 120 to 3600: write 600 for 10m"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 120 && self <= 3600",message="must be a number of seconds from 120 to 3600: write 600 for 10m"
 	DurationSeconds *int32 `json:"durationSeconds,omitempty"`
 
-	// lingerSeconds is for how long a silence stays after the proof, for alerts that take a while to notice that the node is back. It may be
-	// longer than durationSeconds. After a failure it never stays.
+	// lingerSeconds is for how many seconds a silence stays after the proof, for alerts that take a while to notice that the node is back. It
+	// may be longer than durationSeconds. After a failure no silence stays. Defaults to 0.
 	// +optional
 	// +kubebuilder:default=0
 	// +kubebuilder:validation:Type=""
 	// +kubebuilder:validation:Format=""
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 0 && self <= 3600",message="this is a number of seconds from 0 to 3600: write 120 for 2m"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 0 && self <= 3600",message="must be a number of seconds from 0 to 3600: write 120 for 2m"
 	LingerSeconds *int32 `json:"lingerSeconds,omitempty"`
 
-	// timeoutSeconds is how long the server may take to answer. Nothing waits for it but the silences themselves.
+	// timeoutSeconds is how many seconds the server may take to answer. Only silences wait for it, never a reboot. Defaults to 10.
 	// +optional
 	// +kubebuilder:default=10
 	// +kubebuilder:validation:Type=""
 	// +kubebuilder:validation:Format=""
 	// +kubebuilder:validation:XIntOrString
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 1 && self <= 60",message="this is a number of seconds from 1 to 60: write 30 for 30s"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int && self >= 1 && self <= 60",message="must be a number of seconds from 1 to 60: write 30 for 30s"
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
 
-	// auth is what the manager proves with that it may make silences. Not set means nothing.
+	// auth is the manager's credentials for creating silences. If not set, the manager sends none.
 	// +optional
 	Auth *GateAuth `json:"auth,omitempty"`
 
-	// tls says how the certificate of an https server is verified. Not set means with the well-known authorities.
+	// tls says how to verify the certificate of an https server. If not set, the well-known authorities verify it.
 	// +optional
 	TLS *GateTLS `json:"tls,omitempty"`
 }

@@ -8,13 +8,13 @@ package v1alpha1
 type TimeoutAction string
 
 const (
-	// TimeoutAbort gives up the attempt and gives the node back. Where nothing can be rolled back, the attempt stalls.
+	// TimeoutAbort ends the attempt and restores the node. When nothing can be rolled back, the attempt stalls.
 	TimeoutAbort TimeoutAction = "Abort"
-	// TimeoutContinue goes on.
+	// TimeoutContinue continues.
 	TimeoutContinue TimeoutAction = "Continue"
 )
 
-// Requirement says whether something has to be given before a node goes on.
+// Requirement says whether something must be in place before a node continues.
 // ---
 // The values are checked where the type is used, so that the message there can name the value that was written before.
 //
@@ -22,8 +22,8 @@ const (
 type Requirement string
 
 const (
-	// Require lets nothing go on without it.
+	// Require lets nothing continue without it.
 	Require Requirement = "Require"
-	// Ignore does not look at it.
+	// Ignore does not check it.
 	Ignore Requirement = "Ignore"
 )

@@ -10,8 +10,8 @@ import (
 const (
 	// TaintKey is the key of the taint on a node whose reboot is required.
 	TaintKey = "reboot-operator.io/reboot-required"
-	// RebootingTaintKey is the key of the taint, with the effect NoSchedule, that takes the place of the cordon on a node on which the manager
-	// stays while it reboots. The manager tolerates it.
+	// RebootingTaintKey is the key of the taint, with effect NoSchedule, that replaces the cordon on a node where the manager stays during the
+	// reboot. The manager tolerates it.
 	RebootingTaintKey = "reboot-operator.io/rebooting"
 	// ComponentLabel tells the operator's own pods apart.
 	ComponentLabel = "app.kubernetes.io/component"
@@ -27,7 +27,7 @@ const (
 	ExcludeLabel = "node.kubernetes.io/exclude-from-external-load-balancers"
 	// ScaleDownDisabledAnnotation keeps the cluster-autoscaler from removing a node.
 	ScaleDownDisabledAnnotation = "cluster-autoscaler.kubernetes.io/scale-down-disabled"
-	// DoNotDisruptAnnotation keeps Karpenter from removing a node of its own accord.
+	// DoNotDisruptAnnotation keeps Karpenter from removing a node voluntarily.
 	DoNotDisruptAnnotation = "karpenter.sh/do-not-disrupt"
 	// Finalizer is on a NodeReboot while an attempt is open, so that deleting it undoes what was done to the node first.
 	Finalizer = "reboot-operator.io/cleanup"
@@ -39,7 +39,7 @@ const (
 	ManagerFieldManager = "reboot-operator"
 	// SkipLabel on a Node, with any value, keeps it from being rebooted.
 	SkipLabel = "reboot-operator.io/skip"
-	// SkipReasonAnnotation on a Node says why it has SkipLabel, for people, where that is no valid value of a label.
+	// SkipReasonAnnotation on a Node says for people why it has SkipLabel, if the reason is not a valid label value.
 	SkipReasonAnnotation = "reboot-operator.io/skip-reason"
 	// PausedFromAnnotation on a RebootPolicy holds the mode that "kubectl reboots pause" found, so that "resume" can restore it. The manager
 	// does not read it.
@@ -55,10 +55,10 @@ const (
 	sentinelDigits = "0123456789abcdef"
 )
 
-// SentinelRebootNames are all names that a NodeReboot of trigger Sentinel may have when a node's helper makes it, in the order in which the
-// helper tries them for a boot: the node's name, a dash and one hexadecimal digit. A name of a node that is too long for that is cut; the
-// names of two such nodes may be the same then. Names say nothing: spec.nodeName says which node a NodeReboot is about, and spec.bootID
-// which boot asked.
+// SentinelRebootNames returns all names that a NodeReboot of trigger Sentinel may have when a node's helper creates it, in the order in
+// which the helper tries them for a boot: the node's name, a dash and one hexadecimal digit. A node name that is too long for that is cut,
+// so the names of two such nodes may be the same. Names carry no meaning: spec.nodeName says which node a NodeReboot is about, and
+// spec.bootID which boot asked.
 func SentinelRebootNames(nodeName, bootID string) []string {
 	stem := sentinelStem(nodeName)
 	first := int(sha256.Sum256([]byte(nodeName + "/" + bootID))[0]) % len(sentinelDigits)
@@ -101,8 +101,8 @@ func NodeConditionRebootName(nodeName, bootID, conditionType string) string {
 // conditionNames is how many names a NodeReboot for a condition of a Node may have in one boot.
 const conditionNames = 4
 
-// NodeConditionRebootNames are the names that the NodeReboot which the manager makes for a condition of a Node in one boot may have. The
-// manager takes the first that no other NodeReboot has. Each ends in a dash and at least eight hexadecimal digits, so it is none of
+// NodeConditionRebootNames returns the names that the manager may give to the NodeReboot for a condition of a Node in one boot. The manager
+// uses the first name that no other NodeReboot has. Each name ends in a dash and at least eight hexadecimal digits, so it is never one of
 // SentinelRebootNames.
 func NodeConditionRebootNames(nodeName, bootID, conditionType string) []string {
 	names := []string{NodeConditionRebootName(nodeName, bootID, conditionType)}

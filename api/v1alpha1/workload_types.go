@@ -1,7 +1,7 @@
 package v1alpha1
 
-// WorkloadKind is a kind of workload that is waited for.
-// A program that is newer than the schema may write another value; see docs/adr/0028-versions-of-helpers.md.
+// WorkloadKind is a kind of workload that a recovery waits for. A program that is newer than the schema may write another value; see
+// docs/adr/0028-versions-of-helpers.md.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=64
@@ -23,17 +23,17 @@ const (
 
 // WorkloadRef is a workload that had pods on the node when the attempt began.
 type WorkloadRef struct {
-	// kind of the workload.
+	// kind is the kind of the workload.
 	// +required
 	Kind WorkloadKind `json:"kind,omitempty"`
 
-	// namespace of the workload.
+	// namespace is the namespace of the workload.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace,omitempty"`
 
-	// name of the workload.
+	// name is the name of the workload.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -45,8 +45,8 @@ type WorkloadRef struct {
 	// +kubebuilder:validation:Maximum=2147483647
 	Ready int32 `json:"ready"`
 
-	// pods is how many of those were on the node, and have to leave it in a drain. While other nodes under way have displaced at least as many
-	// pods of the workload as are missing, and wait for them, this node does not.
+	// pods is how many of those were on the node, and have to leave it in a drain. While other nodes under way have displaced, and wait for,
+	// at least as many pods of the workload as are missing, this node does not wait for the workload.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2147483647

@@ -73,10 +73,10 @@ func parse(args []string) (flags, error) {
 	var f flags
 	set := pflag.NewFlagSet("helper", pflag.ContinueOnError)
 	set.StringVar(&f.nodeName, "node-name", os.Getenv("NODE_NAME"), "The node this helper runs on (environment: NODE_NAME).")
-	set.StringVar(&f.rebooter, "rebooter-socket", rebooter.DefaultSocket, "Where the rebooter listens.")
+	set.StringVar(&f.rebooter, "rebooter-socket", rebooter.DefaultSocket, "The socket on which the rebooter listens.")
 	impersonate := set.String("impersonate-node", string(helper.ImpersonateAuto),
-		"Whether to list and evict pods as the node (constrained impersonation, Kubernetes 1.36 and later): Always, Never, or Auto, which is as "+
-			"the node where the API server lets the helper, else with its own identity.")
+		"Whether to list and evict pods as the node (constrained impersonation, Kubernetes 1.36 and later): Always, Never, or Auto, which acts "+
+			"as the node if the API server lets the helper, and otherwise with its own identity.")
 	set.StringVar(&f.podNamespace, "pod-namespace", os.Getenv("POD_NAMESPACE"),
 		"The namespace of the helper's pod (environment: POD_NAMESPACE).")
 	set.StringVar(&f.podName, "pod-name", os.Getenv("POD_NAME"),
@@ -85,9 +85,9 @@ func parse(args []string) (flags, error) {
 		"Have the eviction responders of a pod evict it, if it names any and the API server serves EvictionRequests "+
 			"(alpha in Kubernetes 1.37).")
 	set.DurationVar(&f.pollInterval, "poll-interval", helper.DefaultPollInterval,
-		"How often to compare with what the rebooter said last, even without a hint.")
-	set.StringVar(&f.kubeconfig, "kubeconfig", "", "How to reach the API server from outside the cluster.")
-	set.StringVar(&f.healthAddress, "health-probe-bind-address", ":8081", "Where to serve /healthz and /readyz.")
+		"How often to compare with the rebooter's last report, even without a hint.")
+	set.StringVar(&f.kubeconfig, "kubeconfig", "", "The kubeconfig for running outside the cluster.")
+	set.StringVar(&f.healthAddress, "health-probe-bind-address", ":8081", "The address on which to serve /healthz and /readyz.")
 	f.log.AddFlags(set.Func)
 	set.BoolVar(&f.version, "version", false, "Print the version and exit.")
 	if err := set.Parse(args); err != nil {

@@ -103,7 +103,7 @@ func besideConfined(config *rest.Config) error {
 // errHandedOver is why a manager ends that hands the lead over.
 var errHandedOver = errors.New("the lead is handed over")
 
-// startAgain puts a new run of the program in the place of this one, as a standby. A manager that has led cannot go on as one, and the
+// startAgain puts a new run of the program in the place of this one, as a standby. A manager that has led cannot continue as one, and the
 // kubelet would take a moment to start the container again. Until then there would be one manager less.
 func startAgain(args []string) error {
 	program, err := os.Executable()
@@ -195,8 +195,8 @@ func handOver(lock *election.Lock, elects bool, end func()) func() bool {
 	}
 }
 
-// addProbes adds what answers the kubelet. A manager is ready when it could lead, so that the one that leads is not evicted before: it asks
-// for the lease when its caches have what the cluster looks like.
+// addProbes adds the probes for the kubelet. A manager is ready when it could lead, so that the leader is not evicted before that: it asks
+// for the lease when its caches are filled.
 func addProbes(mgr manager.Manager, lock *election.Lock, elects bool) error {
 	ready := healthz.Ping
 	if elects {

@@ -52,30 +52,34 @@ func parseOptions(args []string, getenv func(string) string) (*options, error) {
 		"Namespace that the operator runs in; the default is the environment's POD_NAMESPACE.")
 	flags.StringVar(&o.nodeName, "node-name", getenv("NODE_NAME"),
 		"Node that the manager runs on, which is rebooted after others that could go; the default is the environment's NODE_NAME.")
-	flags.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "Address that metrics are served at, such as :8443; 0 is nowhere.")
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "Address on which to serve metrics, such as :8443; 0 does not serve them.")
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true,
-		"Serve metrics by HTTPS, and only to those who may get the path /metrics.")
+		"Serve metrics over HTTPS, and only to clients that may get the path /metrics.")
 	flags.StringVar(&o.metricsCertDir, "metrics-cert-dir", "",
-		"Directory with tls.crt and tls.key to serve metrics with, such as that of a mounted Secret of cert-manager. They are read again when "+
-			"they change. The default, empty, is the manager's own certificate; the ConfigMap reboot-operator-metrics-ca has what to verify it by.")
+		"Directory with tls.crt and tls.key for serving metrics, such as a mounted Secret of cert-manager. They are read again when "+
+			"they change. The default, empty, uses the manager's own certificate; the ConfigMap reboot-operator-metrics-ca has the authority that "+
+			"verifies it.")
 	flags.IntVar(&o.metricsMaxNodes, "metrics-max-nodes", 0,
-		"Serve series of up to so many nodes that need a reboot, by name, those that have needed it longest. The default is none.")
+		"Serve series by node name for up to this many nodes that need a reboot, those that have needed it longest. The default is none.")
 	flags.BoolVar(&o.enableHTTP2, "enable-http2", false,
-		"Serve metrics by HTTP/2 as well. Its streams and headers are handled before a client proves who it is, so it is off by default.")
-	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "Address that /healthz and /readyz are served at; 0 is nowhere.")
+		"Also serve metrics over HTTP/2. Its streams and headers are handled before a client proves who it is, so it is off by default.")
+	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "Address on which to serve /healthz and /readyz; 0 does not serve "+
+		"them.")
 	flags.StringVar(&o.webhookAddress, "webhook-bind-address", "",
-		"Address that admission webhooks are served at, such as :10250. The default, empty, is nowhere.")
-	flags.BoolVar(&o.leaderElect, "leader-elect", false, "Of several replicas only the one that leads works. Needed for more than one.")
-	flags.Func("max-unavailable", "The most nodes of the cluster that may be unavailable at once, besides the limits of the policies: "+
-		"a number such as 3, or a percentage such as 10% of all nodes, rounded down. The default is no such limit.", o.setMaxUnavailable)
+		"Address on which to serve admission webhooks, such as :10250. The default, empty, does not serve them.")
+	flags.BoolVar(&o.leaderElect, "leader-elect", false, "Let only the leader of several replicas work. Required if there is more than one "+
+		"replica.")
+	flags.Func("max-unavailable", "How many nodes of the cluster may be unavailable at once, in addition to the limits of the policies: "+
+		"a number such as 3, or a percentage of all nodes such as 10%, rounded down. The default is no such limit.", o.setMaxUnavailable)
 	flags.Func("quorum-node-labels", "Keys of labels of nodes that run members of a quorum such as etcd, separated by commas. Two such nodes "+
-		"are never down at once; those of node-role.kubernetes.io/control-plane, master and etcd are such nodes anyway.", o.setQuorumLabels)
-	flags.Func("gate-allowed-cidrs", "Addresses that gates may ask although they are loopback, link-local or those of metadata services, as "+
+		"are never down at once; nodes with node-role.kubernetes.io/control-plane, master or etcd always count.", o.setQuorumLabels)
+	flags.Func("gate-allowed-cidrs", "Loopback, link-local or metadata addresses that gates may query nevertheless, as "+
 		"CIDRs separated by commas, such as 169.254.20.10/32. The default is none.", setCIDRs(&o.gateAllowedCIDRs))
-	flags.Func("notify-allowed-cidrs", "Addresses that notifications may be sent to although they are loopback, link-local or those of "+
-		"metadata services, as CIDRs separated by commas, such as 127.0.0.1/32. The default is none.", setCIDRs(&o.notifyAllowedCIDRs))
-	flags.Func("maintenance-lease-namespaces", "Namespaces whose Leases named node-<node> say that others maintain the node, separated by "+
-		"commas, such as medik8s-leases. Who may write Leases there can hold up reboots. The default is none.", o.setLeaseNamespaces)
+	flags.Func("notify-allowed-cidrs", "Loopback, link-local or metadata addresses to which notifications may be sent "+
+		"nevertheless, as CIDRs separated by commas, such as 127.0.0.1/32. The default is none.", setCIDRs(&o.notifyAllowedCIDRs))
+	flags.Func("maintenance-lease-namespaces", "Namespaces whose Leases named node-<node> say that another tool maintains the node, "+
+		"separated by "+
+		"commas, such as medik8s-leases. Anyone who may write Leases there can hold up reboots. The default is none.", o.setLeaseNamespaces)
 	flags.BoolVar(&o.publishNodeConditions, "publish-node-conditions", true,
 		"Publish the conditions MaintenancePlanned, DrainInProgress, Drained and MaintenanceInProgress on Nodes (KEP-5683).")
 	flags.BoolVar(&o.version, "version", false, "Print the version and exit.")
@@ -89,7 +93,7 @@ func parseOptions(args []string, getenv func(string) string) (*options, error) {
 		return nil, fmt.Errorf("--metrics-max-nodes=%d: write a number from 0 to %d", o.metricsMaxNodes, controllers.MostNodeSeries)
 	}
 	if o.metricsCertDir != "" && !o.metricsSecure {
-		return nil, errors.New("--metrics-cert-dir is of no use with --metrics-secure=false: leave one of them out")
+		return nil, errors.New("--metrics-cert-dir has no effect with --metrics-secure=false: remove one of them")
 	}
 	if o.namespace == "" && !o.version {
 		return nil, errors.New("no namespace: set --namespace or the environment variable POD_NAMESPACE")
@@ -144,7 +148,7 @@ func (o *options) setQuorumLabels(value string) (err error) {
 	return err
 }
 
-// setLeaseNamespaces refuses what is no name of a namespace, rather than looking where there cannot be a Lease.
+// setLeaseNamespaces refuses what is not a name of a namespace, rather than looking where there cannot be a Lease.
 func (o *options) setLeaseNamespaces(value string) (err error) {
 	o.leaseNamespaces, err = names(value, "the name of a namespace, such as medik8s-leases", validation.IsDNS1123Label)
 	return err

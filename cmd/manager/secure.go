@@ -25,7 +25,7 @@ type getCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 // servesMetrics says that metrics are served by HTTPS.
 func (o *options) servesMetrics() bool { return o.metricsSecure && o.metricsAddress != "0" }
 
-// metricsService is the name by which the manager's own certificate is to be known; empty if metrics are not served with it.
+// metricsService is the name in the manager's own certificate; empty if metrics are not served with it.
 func (o *options) metricsService() string {
 	if o.servesMetrics() && o.metricsCertDir == "" {
 		return metricsServiceName

@@ -56,7 +56,7 @@ func TestNothingElseUsesTheTransportThatIsConfined(t *testing.T) {
 	}
 	for name := range usesDefaultTransport {
 		if !found[name] {
-			t.Errorf("%s does not use it any longer: take it out of the list", name)
+			t.Errorf("%s does not use it anymore: take it out of the list", name)
 		}
 	}
 	if files < 1000 {

@@ -15,7 +15,7 @@ import (
 
 // example is what one kustomization of the page installs.
 type example struct {
-	// Detects is what asks for a reboot beside the two files of the default installation.
+	// Detects is what asks for a reboot in addition to the two files of the default installation.
 	Detects string
 	// HostPrograms says that programs of the host can be run.
 	HostPrograms bool
@@ -67,7 +67,7 @@ func TestTheExamplesForHostsAreInstallations(t *testing.T) {
 	}
 }
 
-// What a policy tells of a host that nothing looks at is what the page shows for that host.
+// The page shows for each host what a policy says about it if nothing detects its need.
 func TestThePageHasTheExampleThatAPolicyNames(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "hosts.md"))
 	if err != nil {

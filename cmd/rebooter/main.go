@@ -1,4 +1,4 @@
-// Command rebooter runs beside the helper on every node: it tells the helper what its host says, and asks the host to reboot when the
+// Command rebooter runs next to the helper on every node: it reports the host's state to the helper, and asks the host to reboot when the
 // helper says so. It has no access to the API server.
 package main
 
@@ -65,12 +65,13 @@ func parse(args []string, output io.Writer) (flags, error) {
 	}}
 	set := flag.NewFlagSet("rebooter", flag.ContinueOnError)
 	set.SetOutput(output)
-	set.StringVar(&f.socket, "socket", rebooter.DefaultSocket, "Where to listen for the helper.")
-	set.UintVar(&f.helperUID, "helper-uid", rebooter.DefaultHelperUID, "The user that the helper runs as. Requests of others are refused.")
+	set.StringVar(&f.socket, "socket", rebooter.DefaultSocket, "The socket on which to listen for the helper.")
+	set.UintVar(&f.helperUID, "helper-uid", rebooter.DefaultHelperUID, "The ID of the user that the helper runs as. Requests of other users "+
+		"are refused.")
 	set.BoolVar(&f.probe, "probe", false,
 		"Only ask the rebooter that listens on the socket for an answer; the exit status says whether it came.")
 	set.StringVar(&f.machine.Method, "reboot-method", rebooter.MethodLogind, "How to reboot: "+machine.MethodNames()+".")
-	set.Func("allowed-reboot-methods", "What else a policy may choose, separated by commas.", func(value string) error {
+	set.Func("allowed-reboot-methods", "More methods that a policy may choose, separated by commas.", func(value string) error {
 		f.machine.Allowed = strings.Split(value, ",")
 		return nil
 	})
@@ -78,18 +79,18 @@ func parse(args []string, output io.Writer) (flags, error) {
 		f.machine.Command = append(f.machine.Command, value)
 		return nil
 	})
-	set.StringVar(&f.machine.HostRoot, "host-root", "/", "Below which directory the host's files are found.")
+	set.StringVar(&f.machine.HostRoot, "host-root", "/", "The directory below which the host's files are mounted.")
 	set.Func("sentinel", "A file of the host that exists when it needs a reboot, by its absolute path there. Can be repeated. "+
 		"Its directory has to be a volume, below the directory of --host-root.", func(value string) error {
 		f.machine.Sentinels = append(f.machine.Sentinels, value)
 		return nil
 	})
 	set.BoolVar(&f.machine.NoSentinel, "no-sentinel", false,
-		"The host never asks for a reboot by itself. Only people do, and conditions of its node.")
+		"The host itself never asks for a reboot. Only people and conditions of its node do.")
 	sentinelFlags(set, &f.machine)
 	set.BoolVar(&f.machine.HostNamespaces, "host-namespaces", false,
 		"Run commands as programs of the host, in its namespaces. The pod needs the host's process namespace, the container privileges.")
-	set.BoolVar(&f.machine.DryRun, "dry-run", false, "Only log that the host would be rebooted.")
+	set.BoolVar(&f.machine.DryRun, "dry-run", false, "Log that the host would be rebooted, and do not reboot it.")
 	f.log.AddFlags(set.Func)
 	set.BoolVar(&f.version, "version", false, "Print the version and exit.")
 	if err := set.Parse(args); err != nil {
@@ -112,7 +113,7 @@ func sentinelFlags(set *flag.FlagSet, options *machine.Options) {
 	set.Func("sentinel-preset", "A program of a distribution that says whether the host needs a reboot: "+
 		strings.Join(check.PresetNames(), ", ")+".", func(name string) error {
 		if len(command.Command) > 0 {
-			return errors.New("there can be one sentinel command or preset")
+			return errors.New("there can be only one sentinel command or preset")
 		}
 		preset, err := check.Preset(name)
 		command.Command, command.ExitCodes, command.RequiredOutput = preset.Command, preset.ExitCodes, preset.RequiredOutput
@@ -129,7 +130,7 @@ func sentinelFlags(set *flag.FlagSet, options *machine.Options) {
 		return err
 	})
 	set.StringVar(&command.RequiredOutput, "sentinel-required-output", "",
-		"What the sentinel command has to write for an exit code that means Required to count.")
+		"Text that the output of the sentinel command must contain for an exit code that means Required to count.")
 	set.DurationVar(&command.Timeout, "sentinel-timeout", command.Timeout, "How long the sentinel command may take.")
 	set.DurationVar(&command.Interval, "sentinel-command-interval", command.Interval, "How often to run the sentinel command.")
 }

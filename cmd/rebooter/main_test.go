@@ -13,7 +13,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/test/manifests"
 )
 
-// parsed is what a rebooter makes of the arguments that an installation gives it.
+// parsed is how a rebooter parses the arguments that an installation gives it.
 func parsed(t *testing.T, objects manifests.Rendered) flags {
 	t.Helper()
 	container, err := objects.Container("rebooter")

@@ -27,7 +27,7 @@ func at(sinceStart time.Duration) *metav1.MicroTime {
 
 type policyOption func(*v1alpha1.RebootPolicySpec)
 
-// newPolicy has what the API server makes of a policy that only says "nodes: All".
+// newPolicy is what the API server stores for a policy that only says "nodes: All".
 func newPolicy(name string, options ...policyOption) *v1alpha1.RebootPolicy {
 	policy := &v1alpha1.RebootPolicy{
 		ObjectMeta: metav1.ObjectMeta{

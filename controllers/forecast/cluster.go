@@ -39,7 +39,8 @@ func newCluster(s *plan.Snapshot, now time.Time) *cluster {
 	own.Nodes = slices.SortedFunc(slices.Values(s.Nodes), func(a, b *model.Node) int { return cmp.Compare(a.Name, b.Name) })
 	own.Reboots = slices.SortedFunc(slices.Values(s.Reboots), compareReboots)
 	own.SlotsLive, own.Deferred, own.LetGo, own.Undrainable, own.PodsUnread = true, nil, nil, nil, nil
-	own.NotificationProblems, own.SilenceFailures = nil, nil
+	own.NotificationProblems, own.SilenceFailures, own.Forecasts = nil, nil, nil
+	own.TellPlaces = false
 	own.Slots, own.Pods, own.Workloads = maps.Clone(s.Slots), maps.Clone(s.Pods), maps.Clone(s.Workloads)
 	if own.Slots == nil {
 		own.Slots = map[string]plan.Slot{}
@@ -111,7 +112,7 @@ func (c *cluster) reboot(name string) *v1alpha1.NodeReboot {
 	return nil
 }
 
-// putReboot adds a NodeReboot, or takes it in the place of the one of its name.
+// putReboot adds a NodeReboot, or takes it in the place of the one with its name.
 func (c *cluster) putReboot(r *v1alpha1.NodeReboot) {
 	i, found := c.rebootIndex(r.Name)
 	if found {
@@ -218,7 +219,7 @@ func finalizers(before []string, ours bool) []string {
 }
 
 func sayingOf(s *v1alpha1.NodeRebootStatus) saying {
-	said := saying{reason: s.Reason, message: s.Message}
+	said := saying{reason: s.Reason, message: model.WithoutPlace(s.Message)}
 	if s.UntilTime != nil {
 		said.until = s.UntilTime.Time
 	}
@@ -233,7 +234,7 @@ func (c *cluster) says(r *v1alpha1.NodeReboot) saying {
 	return sayingOf(&r.Status)
 }
 
-// explains: the status of a NodeReboot that waits says something else, and has no other facts. What points to the same is the same.
+// explains: the status of a NodeReboot that waits says something else, and has no other facts. Equal pointers mean equal objects.
 func explains(before, after *v1alpha1.NodeRebootStatus) bool {
 	if model.OpenAttempt(before) || model.OpenAttempt(after) || before.RequiredSince == nil || before.CompletionTime != nil {
 		return false
@@ -241,7 +242,7 @@ func explains(before, after *v1alpha1.NodeRebootStatus) bool {
 	return factsOf(before) == factsOf(after)
 }
 
-// facts are those of a NodeReboot that waits. What points to the same is the same.
+// facts are the facts about a waiting NodeReboot. Equal pointers mean equal facts.
 type facts struct {
 	required, completed, tainted, approved *metav1.MicroTime
 	attempt                                *v1alpha1.Attempt

@@ -8,7 +8,7 @@
 //     After each event the planner makes a plan, which is carried out at once (run.go, host.go, pods.go).
 //  3. The first run takes the median of every duration that was measured (history.go). The others draw theirs. What half of all runs do not
 //     exceed is P50, and what nine of ten do not exceed is P90 (forecasts.go).
-//  4. Whoever is not done when nothing happens anymore has an obstacle: what the last plan says (obstacles.go).
+//  4. A node that is not done when nothing happens anymore has an obstacle: what the last plan says (obstacles.go).
 //
 // # Invariants
 //

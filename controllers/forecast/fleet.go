@@ -12,7 +12,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
 )
 
-// fleet is what all runs have in common. None of them changes it, but for what it has found out.
+// fleet is what all runs have in common. No run changes it, except to add what it has found out.
 type fleet struct {
 	in     Input
 	source *source
@@ -24,7 +24,7 @@ type fleet struct {
 	// named are the NodeReboots of members that are not finished, and every has those that are, too.
 	named map[string][]string
 	every map[string][]*v1alpha1.NodeReboot
-	// parsed are the policies, and status what the first plan says of them.
+	// parsed are the policies, and status what the first plan says about them.
 	parsed map[string]*policies.Policy
 	status map[string]*v1alpha1.RebootPolicyStatus
 	// hopeless policies start nothing, and say why.
@@ -32,6 +32,8 @@ type fleet struct {
 	// without are the nodes for whose pods there is no room.
 	without lacks
 	assumed *assumptions
+	// held are the pods that budgets have kept from going until now.
+	held map[v1alpha1.PodReference]bool
 	// reduced says that runs leave out what has no part in them; queues are the members that they show when their turn comes near.
 	reduced bool
 	queues  []queue
@@ -57,7 +59,7 @@ type member struct {
 	underWay bool
 	policy   string
 	zone     string
-	// said is what it waits for at the beginning.
+	// said is what the node waits for at the beginning.
 	said saying
 	// apart: it has no part in runs, because nothing in them lets it start.
 	apart bool
@@ -87,6 +89,7 @@ func newFleet(in *Input) *fleet {
 	if history.Policies == nil {
 		history = HistoryOf(in.Snapshot.Reboots, in.Snapshot.Policies)
 	}
+	f.held = heldPods(in.Snapshot.Reboots)
 	f.source = newSource(history, in.Snapshot.Policies)
 	f.fillPods()
 	f.firstPlans()
@@ -117,9 +120,13 @@ func (f *fleet) fillPods() {
 	}
 }
 
+// firstLook is what it takes to look at a NodeReboot for the first time, as workOf has it.
+const firstLook = 12
+
 // firstPlans lets the first plans say what they have to say.
 func (f *fleet) firstPlans() {
 	var state *plan.State
+	f.work = firstLook * len(f.first.snapshot.Reboots)
 	for range maxSettling {
 		var p *plan.Plan
 		p, state = plan.Next(state, &f.first.snapshot, f.in.Now)
@@ -173,7 +180,7 @@ func (f *fleet) findMembers() {
 	}
 }
 
-// setApart says of a member that it has no part in runs, if nothing in them lets it start.
+// setApart marks a member that has no part in runs, because nothing in them lets it start.
 func (f *fleet) setApart(m *member) {
 	if m.attempt != nil {
 		return
@@ -187,7 +194,7 @@ func (f *fleet) setApart(m *member) {
 	}
 }
 
-// compareNext puts the NodeReboot first whose attempt is open or comes next, of one node's.
+// compareNext puts first, among the NodeReboots of one node, the one whose attempt is open or comes next.
 func compareNext(a, b *v1alpha1.NodeReboot) int {
 	rank := func(is bool) int {
 		if is {

@@ -10,14 +10,14 @@ import (
 // gives the same forecast.
 type Input struct {
 	// Snapshot of the cluster, as a plan takes it: with Pods of all nodes and the Workloads they belong to, as far as they are known. A node
-	// that Pods does not have is taken to have no pods, which is stated.
+	// that Pods does not have is assumed to have no pods, and the forecast says so.
 	Snapshot *plan.Snapshot
 	// Now is when the forecast begins.
 	Now time.Time
 	// History is how long things took; the zero value takes it from the NodeReboots of the snapshot.
 	History History
-	// Samples is how many runs draw their durations from History, besides the one with the median of each. Zero is DefaultSamples,
-	// and a negative number is none.
+	// Samples is how many runs draw their durations from History, in addition to the run with the medians. Zero means DefaultSamples, and a
+	// negative number means none.
 	Samples int
 	// Seed of what is drawn.
 	Seed uint64
@@ -32,7 +32,7 @@ type Budget struct {
 	Work int
 	// Plans is how many plans one run may make. Zero is that of DefaultBudget.
 	Plans int
-	// Ahead is how far a run looks ahead. Zero is that of DefaultBudget.
+	// Ahead is how far a run looks ahead. Zero means the value of DefaultBudget.
 	Ahead time.Duration
 }
 
@@ -49,6 +49,8 @@ type Forecast struct {
 	// Coarse says that the forecast took less than it could, and Why is a sentence about what it left out.
 	Coarse bool   `json:"coarse"`
 	Why    string `json:"why,omitempty"`
+	// Cut says that the run with the medians was ended before all nodes were done that would be. The last ones are left out.
+	Cut bool `json:"-"`
 	// Samples is how many runs the percentiles come from.
 	Samples int `json:"samples"`
 }
@@ -72,7 +74,7 @@ type Node struct {
 	Reboot string `json:"nodeReboot"`
 	State  State  `json:"state"`
 	// Position of a waiting node among the Of waiting nodes of its policy and zone, from 1, in the order in which they start. It is 0 for a
-	// node that is under way, and for one that is not known to start.
+	// node that is under way, and for a node that is not known to start.
 	Position int `json:"position,omitempty"`
 	Of       int `json:"of,omitempty"`
 	// Start is when the attempt starts, or started if it is under way; Back is when it has ended and its slot is free.
@@ -119,7 +121,8 @@ type Obstacle struct {
 
 // Times is a time that is not known exactly. A time that is not known at all is nil.
 type Times struct {
-	// P50 is the time that half of the runs do not exceed, and P90 the one that nine of ten do not. P90 is nil if too few runs were made.
+	// P50 is the time that half of the runs do not exceed, and P90 the time that nine of ten runs do not exceed. P90 is nil if there were too
+	// few runs.
 	P50 *time.Time `json:"p50,omitempty"`
 	P90 *time.Time `json:"p90,omitempty"`
 }
@@ -143,7 +146,7 @@ func (t Times) Late() time.Time {
 	return *t.P90
 }
 
-// Node of a name; nil if the forecast has none.
+// Node with a name; nil if the forecast has none.
 func (f *Forecast) Node(name string) *Node {
 	for i := range f.Nodes {
 		if f.Nodes[i].Name == name {
@@ -153,7 +156,7 @@ func (f *Forecast) Node(name string) *Node {
 	return nil
 }
 
-// Policy of a name; nil if the forecast has none.
+// Policy with a name; nil if the forecast has none.
 func (f *Forecast) Policy(name string) *Policy {
 	for i := range f.Policies {
 		if f.Policies[i].Name == name {

@@ -18,8 +18,8 @@ const (
 	// leastRuns is how many runs it takes to say what nine of ten do not exceed.
 	leastRuns = 3
 	// leastWork and workOfNode are how much a forecast may cost.
-	leastWork  = 2_000_000
-	workOfNode = 2_200
+	leastWork  = 1_500_000
+	workOfNode = 1_600
 )
 
 // DefaultBudget is what a forecast for so many nodes may cost.
@@ -60,7 +60,7 @@ func compute(in Input, inFull bool) *Forecast {
 		fates = append(fates, r.fates)
 		maps.Copy(f.assumed.gates, r.assumed.gates)
 	}
-	out.Samples = len(fates) - 1
+	out.Samples, out.Cut = len(fates)-1, base.cut != ""
 	base.lookOnce()
 	f.tell(out, base, fates)
 	out.Coarse, out.Why = f.coarse(base, len(fates)-1, wanted)
@@ -358,19 +358,19 @@ func (f *fleet) assumptions(out *Forecast, base *run) []string {
 	}
 	maps.Copy(f.assumed.gates, base.assumed.gates)
 	for _, gate := range slices.Sorted(maps.Keys(f.assumed.gates)) {
-		said = append(said, capitalized(gate)+" is taken to let every node start of which it is not known that it does not.")
+		said = append(said, capitalized(gate)+" is assumed to let every node start unless it is known to block it.")
 	}
 	if f.assumed.hooks || base.assumed.hooks {
-		said = append(said, "Hooks are taken to be done as soon as they are awaited.")
+		said = append(said, "Hooks are assumed to be done at once.")
 	}
 	if f.assumed.pods {
-		said = append(said, "The pods of some nodes are not known: each of those is taken to run one workload, which no budget protects.")
+		said = append(said, "The pods of some nodes are not known: each of these nodes is assumed to run one workload that no budget protects.")
 	}
 	if slices.ContainsFunc(out.Nodes, func(n Node) bool { return n.Obstacle != nil && !n.Obstacle.Permanent }) {
-		said = append(said, "What is in the way now, and no clock ends, is taken to stay: when it goes nobody can know.")
+		said = append(said, "Obstacles that do not end at a known time are assumed to stay.")
 	}
 	if len(out.Nodes) > 0 {
-		said = append(said, "No other node is taken to need a reboot, or to fail, meanwhile.")
+		said = append(said, "No other node is assumed to need a reboot, or to fail, in the meantime.")
 	}
 	return said
 }

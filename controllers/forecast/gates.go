@@ -10,7 +10,7 @@ import (
 
 // assumptions are what a run took for granted.
 type assumptions struct {
-	// gates are those that were taken to be open, as people name them.
+	// gates are the gates that were assumed to be open, as people name them.
 	gates map[string]bool
 	hooks bool
 	pods  bool
@@ -67,7 +67,7 @@ func (c *cluster) answer(p *plan.Plan, without lacks, assumed *assumptions) bool
 	return more
 }
 
-// answerCapacity says of the nodes that were asked about and not looked at yet what was known of them before.
+// answerCapacity answers for nodes that were asked about but not checked yet with what was known about them before.
 func (c *cluster) answerCapacity(query model.GateQuery, answer *model.GateAnswer, without lacks) (more bool) {
 	if answer.Failure != "" {
 		return false

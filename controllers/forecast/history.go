@@ -22,7 +22,7 @@ type History struct {
 
 // Durations are how long the steps of one attempt took.
 type Durations struct {
-	// Drain is from the order to drain until the node was drained.
+	// Drain is from the order to drain until the node was drained, without the time for which budgets delayed that.
 	Drain time.Duration
 	// Reboot is from the order to reboot until the node reported another boot.
 	Reboot time.Duration
@@ -53,6 +53,7 @@ func HistoryOf(reboots []*v1alpha1.NodeReboot, policies []*v1alpha1.RebootPolicy
 		}
 		policy := cmp.Or(s.Attempt.PolicyName, s.PolicyName)
 		if d, complete := durationsOf(s.Attempt, settle[policy]); complete {
+			d.Drain = max(0, d.Drain-budgetWait(s.Report))
 			all[policy] = append(all[policy], measured{reboot.Name, d})
 		}
 	}
@@ -90,6 +91,14 @@ func durationsOf(a *v1alpha1.Attempt, settle time.Duration) (Durations, bool) {
 	return d, true
 }
 
+// budgetWait is how much earlier a drain would have ended without budgets. A run waits for budgets by itself.
+func budgetWait(report *v1alpha1.HelperReport) time.Duration {
+	if report == nil || report.Drain == nil {
+		return 0
+	}
+	return time.Duration(report.Drain.BudgetWaitMilliseconds) * time.Millisecond
+}
+
 // chances are the durations that may be drawn for the nodes of a policy.
 type chances struct {
 	measured []Durations
@@ -116,7 +125,7 @@ func newSource(h History, policies []*v1alpha1.RebootPolicy) *source {
 	return s
 }
 
-// chancesOf a policy: what was measured of it, else of all policies, else the defaults.
+// chancesOf a policy: what was measured of it, otherwise of all policies, otherwise the defaults.
 func (s *source) chancesOf(policy string) *chances {
 	if s.of[policy] == nil {
 		measured := s.history.Policies[policy]
@@ -180,8 +189,8 @@ func (s *source) says(policy string) string {
 			policy, model.Count(n, "finished attempt"))
 	}
 	d := s.defaultOf(policy)
-	return fmt.Sprintf("No attempt has finished yet, so RebootPolicy %s is taken to drain a node in %s, and its hosts to reboot in %s; "+
-		"workloads are taken to be ready %s after the drain.", policy, spoken(d.Drain), spoken(d.Reboot+d.Proof), spoken(d.Recovery))
+	return fmt.Sprintf("No attempt has finished yet, so RebootPolicy %s is assumed to drain a node in %s, and its hosts to reboot in %s; "+
+		"workloads are assumed to be ready %s after the drain.", policy, spoken(d.Drain), spoken(d.Reboot+d.Proof), spoken(d.Recovery))
 }
 
 // spoken writes a duration without the parts that are zero.

@@ -58,10 +58,15 @@ func (e *events) Pop() any {
 	return next
 }
 
-// rounded is a time as events happen; one of the past is now.
+// rounded is a time as events happen; one of the past is now. In runs that draw their durations, times are rounded up and down as often as
+// it takes for the mean to stay: else a step of 40 s would always take 60.
 func (r *run) rounded(t time.Time) time.Time {
 	began := r.fleet.in.Now
-	return model.Latest(began.Add(t.Sub(began).Round(r.grid)), r.now)
+	after := t.Sub(began)
+	if r.sample > 0 {
+		after += time.Duration(mix(uint64(after)^mix(uint64(r.sample)))%uint64(r.grid)) - r.grid/2
+	}
+	return model.Latest(began.Add(after.Round(r.grid)), r.now)
 }
 
 // at plans an event.
@@ -139,8 +144,11 @@ func (r *run) take(reboot *v1alpha1.NodeReboot, ago time.Duration) {
 		r.report(reboot, func(report *v1alpha1.HelperReport) {
 			report.Sequence, report.State, report.Drain = sequence, v1alpha1.OrderStarted, nil
 		})
-		drain := &drain{reboot: name, node: reboot.Spec.NodeName, inForce: inForce, earliest: r.rounded(r.now.Add(remaining(d.Drain, ago)))}
+		drain := &drain{
+			reboot: name, node: reboot.Spec.NodeName, inForce: inForce, takes: d.Drain, earliest: r.rounded(r.now.Add(remaining(d.Drain, ago))),
+		}
 		r.drains = append(r.drains, drain)
+		r.at(r.now, func() bool { return r.advanceDrain(drain) }) // once it is known what other drains evicted before
 		r.at(drain.earliest, func() bool { return r.advanceDrain(drain) })
 		return
 	}
@@ -223,7 +231,7 @@ func (r *run) rebootsOf(node string) []*v1alpha1.NodeReboot {
 	return reboots
 }
 
-// resume has an attempt go on that was under way when the forecast began.
+// resume has an attempt continue that was under way when the forecast began.
 func (r *run) resume(reboot *v1alpha1.NodeReboot) {
 	if hooks := reboot.Status.PendingHooks; len(hooks) > 0 {
 		r.assumed.hooks = true
@@ -246,7 +254,7 @@ func (r *run) resume(reboot *v1alpha1.NodeReboot) {
 	}
 }
 
-// resumeOrder has a helper go on with its order.
+// resumeOrder has a helper continue with its order.
 func (r *run) resumeOrder(reboot *v1alpha1.NodeReboot) {
 	a := reboot.Status.Attempt
 	switch reboot.Status.Order.Action {

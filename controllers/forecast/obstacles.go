@@ -24,7 +24,7 @@ var permanentReasons = []string{
 	v1alpha1.ReasonSelfApproved, v1alpha1.ReasonDrainRefused, v1alpha1.ReasonDrainImpossible, v1alpha1.ReasonCanaryFailed,
 }
 
-// lastingReasons are those besides that nothing in a run ends: what is known of them does not change in it. Those of a helper are gone as
+// lastingReasons are more reasons that nothing in a run ends: what is known of them does not change in it. Those of a helper are gone as
 // soon as it is replaced or its host answers, and HelperNotReady is permanent on a node that can have none.
 var lastingReasons = []string{
 	v1alpha1.ReasonNodeNotReady, v1alpha1.ReasonMarkedForDeletion, v1alpha1.ReasonRebootInhibited, v1alpha1.ReasonBlockedByPod,
@@ -107,7 +107,7 @@ func (f *fleet) permanent(m *member, s saying) bool {
 	return s.until.IsZero() && slices.Contains(permanentReasons, s.reason)
 }
 
-// zoneLimit of a zone in nodes; negative is none.
+// zoneLimit of a zone in nodes; a negative number means none.
 func (f *fleet) zoneLimit(policy *policies.Policy, zone string) int {
 	limit := policy.Spec.Rollout.Zones.MaxUnavailablePerZone
 	if limit == nil {
@@ -141,7 +141,7 @@ func (f *fleet) findHopeless() {
 		var o *Obstacle
 		switch {
 		case policy.Spec.Mode == v1alpha1.ModePaused:
-			o = &Obstacle{Reason: v1alpha1.ReasonPaused, Message: fmt.Sprintf("RebootPolicy %s is paused: write 'mode: Enforce' to go on.", name)}
+			o = &Obstacle{Reason: v1alpha1.ReasonPaused, Message: fmt.Sprintf("RebootPolicy %s is paused: write 'mode: Enforce' to continue.", name)}
 		case policy.Spec.Mode == v1alpha1.ModeObserve:
 			o = &Obstacle{Reason: v1alpha1.ReasonObserving, Message: fmt.Sprintf(
 				"RebootPolicy %s only observes: write 'mode: Enforce' to reboot its nodes.", name)}

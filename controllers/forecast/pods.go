@@ -13,14 +13,18 @@ type drain struct {
 	reboot, node string
 	// inForce returns the NodeReboot while its order is; nil after that.
 	inForce func() *v1alpha1.NodeReboot
-	// earliest is when the drain is over if nothing refuses an eviction.
+	// takes is how long pods take to be gone once they may go. Those that could go when the forecast began are gone by earliest.
+	takes    time.Duration
 	earliest time.Time
-	ended    bool
+	// begun says that pods were let go; going is how many of them are not gone yet, and left how many budgets hold.
+	begun       bool
+	going, left int
+	ended       bool
 }
 
-// advanceDrain evicts what may be evicted, and ends the drain if that was all.
+// advanceDrain lets go what may go, and ends the drain when nothing is left. It says whether the drain ended.
 func (r *run) advanceDrain(d *drain) bool {
-	if d.ended || r.now.Before(d.earliest) {
+	if d.ended {
 		return false
 	}
 	reboot := d.inForce()
@@ -28,9 +32,11 @@ func (r *run) advanceDrain(d *drain) bool {
 		d.ended = true
 		return false
 	}
-	left := r.evict(reboot)
-	if left > 0 {
-		return true
+	if !d.begun || d.left > 0 {
+		r.evict(d, reboot)
+	}
+	if d.left > 0 || d.going > 0 || r.now.Before(d.earliest) {
+		return false
 	}
 	d.ended = true
 	r.updateNode(d.node, func(n *model.Node) { n.Volumes = nil })
@@ -40,30 +46,83 @@ func (r *run) advanceDrain(d *drain) bool {
 	return true
 }
 
-// evict takes the pods off a node that budgets let go. It returns how many are left to go.
-func (r *run) evict(reboot *v1alpha1.NodeReboot) (left int) {
-	node, policy := reboot.Spec.NodeName, r.fleet.parsed[reboot.Status.Attempt.PolicyName]
-	var stay, leave []model.Pod
-	for _, pod := range r.snapshot.Pods[node] {
+// evict has the pods go that budgets let go. They count as unavailable from now on, as for the API server.
+func (r *run) evict(d *drain, reboot *v1alpha1.NodeReboot) {
+	policy, first := r.fleet.parsed[reboot.Status.Attempt.PolicyName], !d.begun
+	d.begun, d.left = true, 0
+	var now, later []model.Pod
+	pods := slices.Clone(r.snapshot.Pods[d.node])
+	for i := range pods {
+		pod := &pods[i]
 		switch {
-		case pod.Stays(), pod.Finished, isLeft(reboot.Status.Order.Drain, &pod),
+		case pod.Stays(), pod.Finished, isLeft(reboot.Status.Order.Drain, pod),
 			policy != nil && !policy.Drained.Matches(pod.Labels, pod.Annotations):
-			stay = append(stay, pod)
-		case !r.letsGo(&pod):
-			stay = append(stay, pod)
-			left++
+		case pod.Terminating && !first: // it is going
+		case !pod.Terminating && !r.letsGo(pod):
+			d.left++
 		default:
-			r.count(&pod, -1)
-			leave = append(leave, pod)
+			r.count(pod, -1)
+			if first && !r.fleet.held[v1alpha1.PodReference{Namespace: pod.Namespace, Name: pod.Name}] {
+				now = append(now, *pod)
+			} else {
+				later = append(later, *pod)
+			}
+			pod.Terminating = true
 		}
 	}
-	if len(leave) == 0 {
-		return left
+	if len(now)+len(later) == 0 {
+		return
 	}
-	r.snapshot.Pods[node] = stay
-	ready := r.durations(reboot).Recovery
+	r.snapshot.Pods[d.node] = pods
+	recovery := r.durations(reboot).Recovery
+	r.goneAt(d, now, d.earliest, recovery)
+	r.goneAt(d, later, r.now.Add(d.takes), recovery)
+}
+
+// heldPods are those that budgets have kept from going until now, of all drains under way.
+func heldPods(reboots []*v1alpha1.NodeReboot) map[v1alpha1.PodReference]bool {
+	held := map[v1alpha1.PodReference]bool{}
+	for _, reboot := range reboots {
+		order, report := reboot.Status.Order, reboot.Status.Report
+		if !model.OpenAttempt(&reboot.Status) || order == nil || order.Drain == nil {
+			continue
+		}
+		for _, pod := range order.Drain.Hold {
+			held[v1alpha1.PodReference{Namespace: pod.Namespace, Name: pod.Name}] = true
+		}
+		if report == nil || report.Drain == nil || report.Sequence != order.Sequence {
+			continue
+		}
+		for _, pod := range report.Drain.Refused {
+			held[v1alpha1.PodReference{Namespace: pod.Namespace, Name: pod.Name}] = true
+		}
+	}
+	return held
+}
+
+// goneAt has pods be gone from the node of a drain, and those in their place be ready elsewhere.
+func (r *run) goneAt(d *drain, leave []model.Pod, at time.Time, recovery time.Duration) {
+	if len(leave) == 0 {
+		return
+	}
+	d.going += len(leave)
+	r.at(at, func() bool {
+		d.going -= len(leave)
+		r.snapshot.Pods[d.node] = slices.DeleteFunc(slices.Clone(r.snapshot.Pods[d.node]), func(pod model.Pod) bool {
+			return pod.Terminating && slices.ContainsFunc(leave, func(gone model.Pod) bool {
+				return gone.Namespace == pod.Namespace && gone.Name == pod.Name
+			})
+		})
+		placed := r.replace(leave)
+		r.at(r.now.Add(recovery), func() bool { return r.ready(placed) })
+		return r.advanceDrain(d)
+	})
+}
+
+// replace pods by others, which are not ready yet.
+func (r *run) replace(gone []model.Pod) []place {
 	var placed []place
-	for _, pod := range leave {
+	for _, pod := range gone {
 		if pod.Terminating || !pod.Controlled && !r.isMade(&pod) { // the pod in the place of one that is being deleted is made already
 			continue
 		}
@@ -73,8 +132,7 @@ func (r *run) evict(reboot *v1alpha1.NodeReboot) (left int) {
 			r.snapshot.Pods[to] = append(slices.Clip(r.snapshot.Pods[to]), pod)
 		}
 	}
-	r.at(r.now.Add(ready), func() bool { return r.ready(placed) })
-	return left
+	return placed
 }
 
 // place is where a pod went; no node is one that is not in the model.
@@ -141,16 +199,26 @@ func (r *run) ready(placed []place) bool {
 			r.snapshot.Pods[placed[i].node] = pods
 		}
 	}
-	return r.goOn()
+	return r.freed()
 }
 
-// goOn lets drains go on that budgets held up. It says whether a plan may depend on how ready workloads are.
-func (r *run) goOn() bool {
+// freed notes that budgets may allow more than before. It says whether a plan may depend on that. Held pods may go when it was made: the
+// manager sees that workloads are ready before helpers evict more of their pods.
+func (r *run) freed() bool {
 	r.drains = slices.DeleteFunc(r.drains, func(d *drain) bool { return d.ended })
+	r.frees = slices.ContainsFunc(r.drains, func(d *drain) bool { return d.left > 0 })
+	return r.frees || r.recovering()
+}
+
+// goOn lets drains continue that budgets held up.
+func (r *run) goOn() {
+	if !r.frees {
+		return
+	}
+	r.frees = false
 	for _, d := range r.drains {
 		r.advanceDrain(d)
 	}
-	return len(r.drains) > 0 || r.recovering()
 }
 
 // recovering: an attempt may wait for its workloads.
@@ -165,8 +233,8 @@ func (r *run) recovering() bool {
 	return false
 }
 
-// returnAfter has the pods be ready again after a while that an attempt evicted before the forecast began. What it evicts later returns by
-// itself, so only what is missing now counts, and that once, however many attempts are under way.
+// returnAfter has the pods be ready again after a while that an attempt evicted before the forecast began. Pods that it evicts later return
+// on their own, so only pods that are missing now count, and only once, however many attempts are under way.
 func (r *run) returnAfter(reboot *v1alpha1.NodeReboot, after time.Duration) {
 	before := map[model.WorkloadKey]int32{}
 	for _, key := range model.BudgetsOfDrain(reboot) { // also those of pods that came later
@@ -195,7 +263,7 @@ func (r *run) returnAfter(reboot *v1alpha1.NodeReboot, after time.Duration) {
 			}
 			r.snapshot.Workloads[key] = now
 		}
-		return r.goOn()
+		return r.freed()
 	})
 }
 
@@ -216,7 +284,7 @@ func (r *run) ending(node string) map[model.WorkloadKey]int32 {
 	return ending
 }
 
-// fullOf is how many ready pods a workload has if it lacks none. What a PodDisruptionBudget desires are fewer than it covers.
+// fullOf is how many ready pods a workload has if it lacks none. A PodDisruptionBudget desires fewer pods than it covers.
 func fullOf(key model.WorkloadKey, w *model.Workload) int32 {
 	if key.Kind == v1alpha1.WorkloadPodDisruptionBudget {
 		return max(w.Expected, w.Desired)

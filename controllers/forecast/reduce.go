@@ -22,12 +22,24 @@ import (
 const smallFleet = 64
 
 // Times in large fleets are rounded: nodes that come back within seconds of each other make one plan, and not many. Where many are down at
-// once, runs that draw their durations would make one for nearly every second.
+// once, runs that draw their durations would make one for nearly every second: there, times are rounded to a fifth of what an attempt takes.
 const (
-	coarseGrid, coarsestGrid = 5 * time.Second, 30 * time.Second
+	coarseGrid, coarsestGrid = 5 * time.Second, time.Minute
 	// manyDown is from how many on.
-	manyDown = 8
+	manyDown = 4
 )
+
+// sampleGrid is to what runs that draw their durations round times.
+func (f *fleet) sampleGrid() time.Duration {
+	grid := f.grid
+	for name, status := range f.status {
+		if status.MaxUnavailable >= manyDown {
+			d := f.source.chancesOf(name).median
+			grid = max(grid, min(((d.Drain+d.Reboot+d.Proof)/5).Truncate(coarseGrid), coarsestGrid))
+		}
+	}
+	return grid
+}
 
 const (
 	// lookahead is how many members are shown of each line besides those that may be down at once. The planner compares the first 16.
@@ -169,12 +181,12 @@ func (f *fleet) zoneNumber(policy *v1alpha1.RebootPolicy, limit *intstr.IntOrStr
 		most = max(most, is)
 	}
 	if least != most {
-		f.roughly = "maxUnavailablePerZone of RebootPolicy " + policy.Name + " is taken to be what it is in its smallest zone"
+		f.roughly = "maxUnavailablePerZone of RebootPolicy " + policy.Name + " is assumed to be what it is in its smallest zone"
 	}
 	return ptr.To(intstr.FromInt(max(0, least)))
 }
 
-// number is a percentage of a total as a number, rounded down as the planner does it. What is no percentage stays.
+// number is a percentage of a total as a number, rounded down as the planner does it. A value that is not a percentage stays.
 func number(value *intstr.IntOrString, total, least int) *intstr.IntOrString {
 	if value == nil || value.Type != intstr.String {
 		return value
@@ -280,7 +292,7 @@ func (r *run) refill() (did refilled) {
 			continue
 		}
 		did.shown, did.awaited = true, did.awaited || able[q.key] < free
-		for missing := least + least/2 - able[q.key]; missing > 0 && len(q.members) > 0; missing-- {
+		for missing := least + least/4 - able[q.key]; missing > 0 && len(q.members) > 0; missing-- {
 			r.show(q.members[0])
 			q.members = q.members[1:]
 		}
@@ -289,7 +301,7 @@ func (r *run) refill() (did refilled) {
 	return did
 }
 
-// inLine says of a NodeReboot that waits that it could go if it had its turn, and that its node was in a queue.
+// inLine says that a waiting NodeReboot could go if it were its turn, and that its node was in a queue.
 func (r *run) inLine(reboot *v1alpha1.NodeReboot) bool {
 	m := r.fleet.byNode[reboot.Spec.NodeName]
 	return m != nil && m.queued && !r.aside[reboot.Name] && !waitsAlone(r.says(reboot).reason)

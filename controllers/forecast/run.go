@@ -18,6 +18,8 @@ type run struct {
 	sample int
 	events events
 	drains []*drain
+	// frees says that pods which budgets hold may go after the next plan.
+	frees bool
 	// returning is how many pods of each workload will be ready that were evicted before the forecast began.
 	returning map[model.WorkloadKey]int32
 	state     *plan.State
@@ -87,10 +89,8 @@ func (f *fleet) newRun(sample int) *run {
 		returning: map[model.WorkloadKey]int32{},
 	}
 	r.grid = f.grid
-	for _, status := range f.status {
-		if sample > 0 && f.reduced && status.MaxUnavailable >= manyDown {
-			r.grid = coarsestGrid
-		}
+	if sample > 0 && f.reduced {
+		r.grid = f.sampleGrid()
 	}
 	for i, m := range f.members {
 		if m.apart {
@@ -124,7 +124,9 @@ func (r *run) play(work int) {
 			return
 		}
 		p := r.think()
-		if news := r.do(p); news && settling < maxSettling {
+		news := r.do(p)
+		r.goOn()
+		if news && settling < maxSettling {
 			settling++
 			continue
 		}
@@ -197,8 +199,8 @@ func (r *run) think() *plan.Plan {
 	}
 }
 
-// turn notes which zones have their turn, and who has it and cannot go. It says whether others are shown now that may go in their place, or
-// before those that were.
+// turn notes which zones have their turn, and which nodes have it but cannot go. It says whether others are shown now that may go in their
+// place, or before those that were.
 func (r *run) turn(p *plan.Plan) bool {
 	changed := false
 	for i := range p.Policies {
@@ -226,7 +228,7 @@ func (c *cluster) workOf() int {
 	for _, policy := range c.snapshot.Policies {
 		windows += len(policy.Spec.Schedule.Windows)
 	}
-	return 60 + 80*windows + len(c.snapshot.Nodes)/2 + 10*len(c.snapshot.Reboots) + 30*len(c.snapshot.Slots)
+	return 25 + 30*windows + len(c.snapshot.Nodes)/5 + 4*len(c.snapshot.Reboots) + 12*len(c.snapshot.Slots)
 }
 
 // do carries out a plan, and lets begin what follows from it. It says whether a plan of the same instant may say more.
@@ -263,7 +265,7 @@ func (r *run) sleep(wake, end time.Time) bool {
 	}
 }
 
-// note what the status of a NodeReboot says of the member.
+// note what the status of a NodeReboot says about the member.
 func (r *run) note(before, after *v1alpha1.NodeReboot) {
 	m := r.fleet.byNode[after.Spec.NodeName]
 	if m == nil {

@@ -64,6 +64,24 @@ func TestAttemptsUnderWayGoOnFromWhereTheyAre(t *testing.T) {
 			},
 			want: "n1 -5m0s-6m24s",
 		},
+		"a budget held the last pod until now": {
+			build: func(s *plan.Snapshot) {
+				underWay(s, 0, func(a *v1alpha1.Attempt) { a.DrainOrderedTime = at(-5 * time.Minute) })
+				order(s, 0, v1alpha1.ActionDrain, v1alpha1.OrderStarted)
+				s.Reboots[0].Status.Order.Drain.Hold = []v1alpha1.HeldPod{{Namespace: "apps", Name: "one-0", Budget: "one"}}
+			},
+			want: "n1 -5m0s-10m0s",
+		},
+		"a budget refused the last pod until now": {
+			build: func(s *plan.Snapshot) {
+				underWay(s, 0, func(a *v1alpha1.Attempt) { a.DrainOrderedTime = at(-5 * time.Minute) })
+				order(s, 0, v1alpha1.ActionDrain, v1alpha1.OrderStarted)
+				s.Reboots[0].Status.Report.Drain = &v1alpha1.DrainProgress{Total: 1, Remaining: 1, Refused: []v1alpha1.RefusedPod{{
+					Namespace: "apps", Name: "one-0", By: v1alpha1.RefusedByBudget + "one",
+				}}}
+			},
+			want: "n1 -5m0s-10m0s",
+		},
 		"it is drained": {
 			build: func(s *plan.Snapshot) {
 				underWay(s, 0, func(a *v1alpha1.Attempt) { a.DrainOrderedTime, a.DrainedTime = at(-5*time.Minute), at(-time.Second) })

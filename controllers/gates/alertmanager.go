@@ -35,8 +35,8 @@ func (g alertmanagerGate) onError() v1alpha1.Requirement { return g.OnError }
 
 func (g alertmanagerGate) timeout() time.Duration { return timeoutOf(g.TimeoutSeconds) }
 
-// ask says which alerts there are that are neither silenced nor inhibited. What only silences of the operator hide is in the way as well.
-// If it is about a node that they are for, it is excused for as long as that one is under way: the plan knows.
+// ask reports alerts that are neither silenced nor inhibited. An alert that only silences of the operator hide also blocks. If it is about
+// a node that the silences are for, it is excused while that node is under way: the plan knows which nodes are.
 func (g alertmanagerGate) ask(ctx context.Context, a *Asker, _ model.GateQuery) (reply, error) {
 	server, err := a.serverOf(ctx, g.URL, &g.GateConnection)
 	if err != nil {
@@ -63,7 +63,7 @@ func (g alertmanagerGate) ask(ctx context.Context, a *Asker, _ model.GateQuery) 
 	return g.judge(a, hidden, hiders), nil
 }
 
-// byOperator is said of alerts that people do not hide.
+// byOperator is said about alerts that people do not hide.
 const byOperator = ", which only silences of the operator hide"
 
 // judge what silences hide.
@@ -106,7 +106,7 @@ func (g alertmanagerGate) inTheWay(a *Asker, alerts []alert, hidden string) stri
 	return fmt.Sprintf("Gate %s: alerts of %s%s: %s.", g.Name, g.URL, hidden, enumerate(alertNames(rows)))
 }
 
-// alert is what Alertmanager says of one.
+// alert is what Alertmanager says about one.
 type alert struct {
 	Labels map[string]string `json:"labels"`
 	Status struct {
@@ -115,7 +115,7 @@ type alert struct {
 	} `json:"status"`
 }
 
-// split tells alerts that are shown from those that silences hide. What is inhibited is hidden by another alert, and left out.
+// split separates alerts that are shown from alerts that silences hide. Inhibited alerts are hidden by another alert, and left out.
 func split(alerts []alert) (shown, hidden []alert) {
 	for i := range alerts {
 		switch a := &alerts[i]; {
@@ -129,7 +129,7 @@ func split(alerts []alert) (shown, hidden []alert) {
 	return shown, hidden
 }
 
-// maxAsked is how many silences are asked for one by one. Of more, all of the last days are listed.
+// maxAsked is how many silences are asked for one by one. If there are more, all silences of the last days are listed.
 const maxAsked = 10
 
 // hiders are the silences that hide alerts, by their IDs.
@@ -164,7 +164,7 @@ func (am *alertmanagerAPI) hiders(ctx context.Context, hidden []alert) (map[stri
 	}
 	for _, h := range hiders {
 		if h == nil {
-			return nil, say(nil, "%s: it does not list a silence that hides an alert: a gate needs GET /api/v2/silence/... as well, also where "+
+			return nil, say(nil, "%s: it does not list a silence that hides an alert: a gate also needs GET /api/v2/silence/..., also where "+
 				"there is a proxy", am.url)
 		}
 	}
@@ -173,8 +173,8 @@ func (am *alertmanagerAPI) hiders(ctx context.Context, hidden []alert) (map[stri
 
 // hider is what matters of a silence that hides an alert.
 type hider struct {
-	// ours: an operator made it. Known says what for: one that an operator of another version made, or that was changed since, is about
-	// nobody.
+	// ours: an operator made it. Known says what for: a silence that an operator of another version made, or that was changed since, is about
+	// no node.
 	ours, known bool
 	key         silence.Key
 	matchers    []silence.Matcher
@@ -185,7 +185,7 @@ func newHider(s *wireSilence) *hider {
 	return &hider{ours: s.CreatedBy == silence.Creator, known: known, key: key, matchers: s.matchers()}
 }
 
-// excusedBy are the attempts that the alert is about, of those whose silences hide it. What a person hides, too, is in no node's way.
+// excusedBy are the attempts that the alert is about, of those whose silences hide it. An alert that a person also hides blocks no node.
 func (a *alert) excusedBy(hiders map[string]*hider) (attempts []model.AttemptID, byPerson bool) {
 	for _, id := range a.Status.SilencedBy {
 		switch h := hiders[id]; {
@@ -206,7 +206,7 @@ func decodeAlerts(body io.Reader) ([]alert, error) {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
 	if errors.As(err, &syntax) || errors.As(err, &kind) || errors.Is(err, io.EOF) || err == nil && alerts == nil {
-		return nil, say(err, "the answer is not that of an Alertmanager")
+		return nil, say(err, "it does not answer as Alertmanager does")
 	}
 	return alerts, err
 }

@@ -36,5 +36,5 @@ func alertName(name string) string {
 // note writes to the log what is in the way with all labels, for administrators.
 func (a *Asker) note(gate string, rows []map[string]string) {
 	const most = 20
-	a.options.Log.V(1).Info("a gate has something in the way", "gate", gate, "count", len(rows), "rows", rows[:min(len(rows), most)])
+	a.options.Log.V(1).Info("a gate is blocked", "gate", gate, "count", len(rows), "rows", rows[:min(len(rows), most)])
 }

@@ -29,7 +29,7 @@ func newAnnotationFilter(annotations string) *annotationFilter {
 	return &annotationFilter{selects: selectors.ForAnnotationText(annotations), off: annotations == "", passed: sets.New[types.UID]()}
 }
 
-// keep is what is kept of a pod in a list. One that is dropped has no name any longer.
+// keep is what is kept of a pod in a list. A dropped pod has no name.
 func (f *annotationFilter) keep(pod *corev1.Pod) *corev1.Pod {
 	if !f.off && !f.selects.Matches(pod.Labels, pod.Annotations) {
 		return &corev1.Pod{}
@@ -63,7 +63,7 @@ func (f *annotationFilter) watch(events kwatch.Interface, options metav1.ListOpt
 	return kwatch.Filter(events, f.event)
 }
 
-// event of a pod that has lost its annotations is that it is gone. Of others that are not selected there is none.
+// event reports a pod that has lost its annotations as gone. Other pods that are not selected have no event.
 func (f *annotationFilter) event(event kwatch.Event) (kwatch.Event, bool) {
 	pod, ok := event.Object.(*corev1.Pod)
 	if !ok || event.Type == kwatch.Bookmark {

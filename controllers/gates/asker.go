@@ -146,8 +146,8 @@ func (a *Asker) noneAwaited() {
 	}
 }
 
-// begin has a question asked if that is due. It returns what to wait for: a question that has an answer which can be used meanwhile is
-// asked without waiting, and so is one for which an earlier pass has waited in vain.
+// begin has a question asked if that is due. It returns what to wait for: it does not wait for a question that has an answer which can be
+// used in the meantime, or for which an earlier pass has already waited without result.
 func (a *Asker) begin(gate asked, ask model.GateQuery, now time.Time) []<-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -183,7 +183,7 @@ func (a *Asker) run(ctx context.Context, gate asked, ask model.GateQuery, e *ent
 	e.stop()
 	e.done = nil
 	if a.entries[ask.GateKey] != e || next.answer == nil {
-		return // nobody asks any longer
+		return // nobody asks anymore
 	}
 	e.take(next)
 	if !e.awaited {
@@ -211,7 +211,7 @@ func (e *entry) take(next entry) {
 	last, answer := e.answer, next.answer
 	switch {
 	case answer.Failure == "" && len(answer.Nodes) > 0 && last != nil && next.at.Before(e.at.Add(restAfter(e.took))):
-		// It is about nodes further down the line. What is known of the others is good until it would have been without.
+		// It is about nodes further down the line. What is known of the others stays valid for as long as it would have been otherwise.
 		for node, lack := range last.Nodes {
 			if _, newer := answer.Nodes[node]; !newer {
 				answer.Nodes[node] = lack
@@ -311,7 +311,7 @@ func (e *entry) allBlocked() bool {
 	return len(e.answer.Nodes) > 0
 }
 
-// looked: of a question about nodes, the answer is about the one that is next, and about all before the first that may go.
+// looked: the answer to a question about nodes covers the next node, and all nodes before the first that may go.
 func (e *entry) looked(ask model.GateQuery) bool {
 	if e.answer == nil || e.answer.Failure != "" {
 		return true

@@ -292,7 +292,7 @@ func TestWhatDoesNotCompileIsSaidOfThePolicy(t *testing.T) {
 		"half an expression":       {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "v1", Expression: "object.data.a =="}) }, "gates.objects[g].expression: line 1, column 17: Syntax error: mismatched input '<EOF>'; the expression ends too soon"},
 		"what is no condition":     {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "v1", Expression: "size(object.data)"}) }, "the expression gives a int: write one that is true or false"},
 		"an API version":           {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "a/b/c", Expression: "true"}) }, "gates.objects[g].apiVersion: unexpected GroupVersion string: a/b/c"},
-		"no expression":            {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "v1"}) }, "gates.objects[g].expression: write one that is true of every object, or 'expect: None'"},
+		"no expression":            {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "v1"}) }, "gates.objects[g].expression: write one that is true for every object, or 'expect: None'"},
 		"no expression for none":   {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "v1", Expect: v1alpha1.ExpectNone}) }, ""},
 		"a Secret":                 {func(b *bench) { b.objects(v1alpha1.ObjectGate{APIVersion: "v1", Kind: "Secret", Expression: "true"}) }, "gates.objects[g].kind: gates do not read Secrets"},
 		"after a reboot": {func(b *bench) {

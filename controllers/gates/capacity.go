@@ -17,7 +17,7 @@ func capacityGates(policy *v1alpha1.RebootPolicy) []gate { return []gate{capacit
 
 func (capacityGate) name() string { return "" }
 
-// check finds nothing: the selector of the drain is checked by whoever drains.
+// check finds nothing: the drain checks its own selector.
 func (capacityGate) check() (field string, err error) { return "", nil }
 
 func (capacityGate) onError() v1alpha1.Requirement { return v1alpha1.Require }

@@ -65,7 +65,7 @@ func (b *bench) roomFor(nodes ...string) model.GateQuery {
 	return model.GateQuery{GateKey: b.question(model.GateCapacity, ""), Nodes: nodes}
 }
 
-// noRoom is what is said of a pod of node a.
+// noRoom is what is said about a pod of node a.
 const noRoomForWeb = "Pod apps/web of node a would find no room: there is no other node."
 
 func TestWhatADrainEvictsHasToFitOnTheOthers(t *testing.T) {
@@ -143,7 +143,7 @@ func TestRoomIsLookedForInOrderUntilANodeMayGoAndReadOnceForAll(t *testing.T) {
 		if diff := cmp.Diff(map[string]string{"a": noRoom, "b": "", "c": ""}, answers[first.GateKey].Nodes); diff != "" {
 			t.Errorf("further (-want +got):\n%s", diff)
 		}
-		// What is known of the others is no better for that: when it is over, all is asked again.
+		// That does not make what is known of the others any better: when it is over, everything is asked again.
 		time.Sleep(Interval)
 		b.has(roomNode("e", "4", "8Gi"))
 		synctest.Wait()
@@ -185,7 +185,7 @@ func TestNothingIsWatchedUntilSomeoneAsksNorLongAfter(t *testing.T) {
 		if reads := b.reads(); !b.watching() || reads["list pods"] != 1 {
 			t.Errorf("watching: %t, reads %v; want one watch, because someone asks now and then", b.watching(), reads)
 		}
-		// No pass follows any longer.
+		// No pass follows anymore.
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		if b.watching() {

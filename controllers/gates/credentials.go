@@ -50,11 +50,11 @@ func (a *Asker) allowed(secret *corev1.Secret, target *url.URL, t *v1alpha1.Gate
 	case t != nil && t.Verification == v1alpha1.VerifyNone:
 		return say(nil, "credentials do not go to a server that is not verified: write tls.ca instead of 'verification: None'")
 	case !slices.ContainsFunc(hosts, func(u *url.URL) bool { return originOf(u) == origin }):
-		return say(nil, "the credentials of Secret %s/%s may not go to %s: an administrator allows that by its annotation %s: %s",
+		return say(nil, "the credentials of Secret %s/%s may not go to %s: an administrator allows that with its annotation %s: %s",
 			a.options.Namespace, secret.Name, origin, v1alpha1.AllowedHostsAnnotation, origin)
 	case t != nil && t.ServerName != "" && !slices.ContainsFunc(hosts, func(u *url.URL) bool { return hostOf(u) == normal(t.ServerName) }):
-		return say(nil, "the credentials of Secret %s/%s may not go to a server with a certificate for %s: an administrator allows that by its "+
-			"annotation %s: https://%s", a.options.Namespace, secret.Name, t.ServerName, v1alpha1.AllowedHostsAnnotation, normal(t.ServerName))
+		return say(nil, "the credentials of Secret %s/%s may not go to a server with a certificate for %s: an administrator allows that with "+
+			"its annotation %s: https://%s", a.options.Namespace, secret.Name, t.ServerName, v1alpha1.AllowedHostsAnnotation, normal(t.ServerName))
 	}
 	return nil
 }
@@ -73,7 +73,7 @@ func allowedHosts(annotation string) []*url.URL {
 	return hosts
 }
 
-// isOrigin tells whether a URL is that of a server and of nothing on it.
+// isOrigin reports whether a URL names a server, without a path.
 func isOrigin(u *url.URL) bool {
 	web := u.Scheme == "https" || u.Scheme == "http"
 	return web && u.Hostname() != "" && u.User == nil && strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.Fragment == ""

@@ -82,7 +82,7 @@ func TestNoRequestIsMadeWhereCredentialsMayNotGo(t *testing.T) {
 			b.queries(s.URL, "up")
 			b.policy.Spec.Gates.Alertmanager[0].Auth, b.policy.Spec.Gates.Prometheus[0].Auth = auth, auth
 			want := "the credentials of Secret operator/reboot-operator-gates may not go to " + s.URL +
-				": an administrator allows that by its annotation reboot-operator.io/allowed-hosts: " + s.URL + "."
+				": an administrator allows that with its annotation reboot-operator.io/allowed-hosts: " + s.URL + "."
 			for _, kind := range []model.GateKind{model.GateAlertmanager, model.GatePrometheus} {
 				if answer := b.answer(kind, "g"); answer == nil || answer.Failure != want {
 					t.Errorf("%s: got %+v, want %q", kind, answer, want)

@@ -17,7 +17,7 @@ const objectVariable = "object"
 // interruptEvery is how many steps of a loop an expression may take before it is looked whether its time is over.
 const interruptEvery = 100
 
-// expression is a condition for an object. What it may cost is limited as for expressions in the API server, where they come from.
+// expression is a condition for an object. Its cost is limited like that of expressions in the API server.
 type expression struct {
 	program cel.Program
 }
@@ -34,7 +34,7 @@ var environmentOf = sync.OnceValues(func() (*cel.Env, error) {
 	return set.Env(environment.StoredExpressions)
 })
 
-// compile may quote the expression in its error: whoever reads it can read the policy.
+// compile may quote the expression in its error: anyone who reads it can read the policy.
 func compile(text string) (*expression, error) {
 	env, err := environmentOf()
 	if err != nil {
@@ -72,7 +72,7 @@ func inOneLine(message string) string {
 	return strings.Join(strings.Fields(first), " ")
 }
 
-// holds says whether the expression is true of an object. Its error quotes nothing of the object.
+// holds says whether the expression is true for an object. Its error quotes nothing of the object.
 func (e *expression) holds(ctx context.Context, object map[string]any) (bool, error) {
 	value, _, err := e.program.ContextEval(ctx, map[string]any{objectVariable: object})
 	if err != nil {

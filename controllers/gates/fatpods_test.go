@@ -16,7 +16,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/test/fatpods"
 )
 
-// A page of pods is of any size, and so is a stream: whoever may create pods gives each a megabyte.
+// A page of pods is of any size, and so is a stream: anyone who may create pods gives each a megabyte.
 func TestAWatchOfFatPodsHoldsOneOfThemAtATime(t *testing.T) {
 	const limit = 20 // MiB
 	for name, streams := range map[string]bool{"streamed": true, "in pages": false} {

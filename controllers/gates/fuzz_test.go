@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// FuzzExpression: whatever an expression is, compiling and asking it ends. What is said about it is one line that repeats nothing of the
-// object, because whoever reads it may not be allowed to see that.
+// FuzzExpression: compiling and evaluating any expression ends. The message about it is one line that repeats nothing of the object,
+// because its readers may not be allowed to see the object.
 func FuzzExpression(f *testing.F) {
 	const secret = "hunter2s3cr3t"
 	object := map[string]any{

@@ -31,7 +31,7 @@ type gate interface {
 	check() (field string, err error)
 }
 
-// asked is a gate that has to be asked again and again.
+// asked is a gate that has to be asked repeatedly.
 type asked interface {
 	gate
 	onError() v1alpha1.Requirement

@@ -114,7 +114,7 @@ func (b *bench) inOnePass(kind model.GateKind, gate string) *model.GateAnswer {
 	return theAnswer(b.question(kind, gate), b.pass)
 }
 
-// answer is that of one gate, waited for; nil if there is none that can be used.
+// answer waits for the answer of one gate; nil if it has none that can be used.
 func (b *bench) answer(kind model.GateKind, gate string) *model.GateAnswer {
 	b.t.Helper()
 	return theAnswer(b.question(kind, gate), b.ask)
@@ -135,7 +135,7 @@ func (b *bench) later(kind model.GateKind, gate string) *model.GateAnswer {
 	return b.answer(kind, gate)
 }
 
-// settle waits for everything that is being asked, and tells whether there was anything.
+// settle waits for everything that is being asked, and reports whether there was anything.
 func (b *bench) settle() bool {
 	b.t.Helper()
 	b.mu.Lock()
@@ -214,7 +214,7 @@ func (fakeCore) IsWatchListSemanticsUnSupported() bool { return true }
 // IsWatchListSemanticsUnSupported is what client-go asks.
 func (fakePods) IsWatchListSemanticsUnSupported() bool { return true }
 
-// answer writes what a server answers; that the client has gone away is none of its business.
+// answer writes what a server answers; it does not matter that the client has gone away.
 func answer(w io.Writer, text string) { _, _ = io.WriteString(w, text) }
 
 func prefixes(all ...string) []netip.Prefix {

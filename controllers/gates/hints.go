@@ -23,7 +23,7 @@ var hints = []struct {
 	{regexp.MustCompile(`\$|\{\{`), "write the expression itself, such as " + exampleExpression},
 }
 
-// undeclared is what the compiler says of a name that it does not know.
+// undeclared is what the compiler says about a name that it does not know.
 var undeclared = regexp.MustCompile(`^undeclared reference to '([^']*)'`)
 
 // hint says what to write instead; empty if that is not known.
@@ -82,8 +82,9 @@ func withoutStrings(expression string) string {
 	return code.String()
 }
 
-// evaluationProblems are what CEL says when an expression fails, by how that begins, and what is said of it here. What CEL says may go on
-// with keys and values of the object. Which of these few sentences it is says no more about an object than whether an expression is true.
+// evaluationProblems are what CEL says when an expression fails, by how that begins, and what is said about it here. What CEL says may
+// continue with keys and values of the object. Which of these few sentences it is says no more about an object than whether an expression
+// is true.
 var evaluationProblems = []struct{ begins, text string }{
 	{"no such key", noSuchField},
 	{"no such attribute", noSuchField},
@@ -117,5 +118,5 @@ func evaluationProblem(err error) string {
 			return p.text
 		}
 	}
-	return "it fails for a value of the object, such as a text that is no number, quantity, time or URL"
+	return "it fails for a value of the object, such as a text that is not a number, quantity, time or URL"
 }

@@ -39,7 +39,7 @@ func TestNamesThatAreNotKnownAreExplained(t *testing.T) {
 	}
 }
 
-// What CEL says goes on with values of the object.
+// What CEL says continues with values of the object.
 func TestEvaluationsThatFailAreExplainedInFixedSentences(t *testing.T) {
 	for _, p := range evaluationProblems {
 		if got := evaluationProblem(errors.New(p.begins + ": " + told)); got != p.text || strings.Contains(got, told) {

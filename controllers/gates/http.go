@@ -30,7 +30,7 @@ type target struct {
 func (a *Asker) serverOf(ctx context.Context, address string, connection *v1alpha1.GateConnection) (*target, error) {
 	parsed, err := url.Parse(address)
 	if err != nil {
-		return nil, say(err, "its url is none")
+		return nil, say(err, "its url is not a valid URL")
 	}
 	authorize, err := a.authorization(ctx, parsed, connection)
 	if err != nil {
@@ -67,7 +67,7 @@ func (a *Asker) tlsConfig(ctx context.Context, t *v1alpha1.GateTLS) (*tls.Config
 		return nil, err
 	}
 	config.RootCAs = x509.NewCertPool()
-	// Whether there is such a key is not said: that would tell which other credentials there are.
+	// The message does not say whether there is such a key, because that would reveal which other credentials exist.
 	if !config.RootCAs.AppendCertsFromPEM(secret.Data[t.CA.Key]) {
 		return nil, say(nil, "key %s of Secret %s/%s has no certificate in PEM", t.CA.Key, a.options.Namespace, t.CA.Secret)
 	}

@@ -185,9 +185,9 @@ func TestBadAnswers(t *testing.T) {
 		want    string
 	}{
 		"an Alertmanager that answers no JSON": {model.GateAlertmanager,
-			func(w http.ResponseWriter, _ *http.Request) { answer(w, "<html>") }, "the answer is not that of an Alertmanager."},
+			func(w http.ResponseWriter, _ *http.Request) { answer(w, "<html>") }, "it does not answer as Alertmanager does."},
 		"an Alertmanager that answers nothing in JSON": {model.GateAlertmanager,
-			func(w http.ResponseWriter, _ *http.Request) { answer(w, "null") }, "the answer is not that of an Alertmanager."},
+			func(w http.ResponseWriter, _ *http.Request) { answer(w, "null") }, "it does not answer as Alertmanager does."},
 		"an Alertmanager without an end": {model.GateAlertmanager, endless(`[{"labels":{"a":"b"}}`, `,{"labels":{"a":"b"}}`), "the answer is too long: ask for less."},
 		"an Alertmanager that is ill":    {model.GateAlertmanager, ill, "it answers 503 Service Unavailable."},
 		"a Prometheus without an end": {
@@ -196,10 +196,10 @@ func TestBadAnswers(t *testing.T) {
 			"the answer is too long: ask for less.",
 		},
 		"a Prometheus that is ill":          {model.GatePrometheus, ill, "it answers 503 Service Unavailable."},
-		"a Prometheus that answers no JSON": {model.GatePrometheus, func(w http.ResponseWriter, _ *http.Request) { answer(w, "<html>") }, "the answer is not that of a Prometheus."},
+		"a Prometheus that answers no JSON": {model.GatePrometheus, func(w http.ResponseWriter, _ *http.Request) { answer(w, "<html>") }, "it does not answer as Prometheus does."},
 		"a Prometheus with half of its data": {model.GatePrometheus, func(w http.ResponseWriter, _ *http.Request) {
 			answer(w, `{"status":"success","warnings":["store is away"],"data":{"resultType":"vector","result":[]}}`)
-		}, "there is no row, and the answer may not be complete: it comes with a warning."},
+		}, "the answer has no row, and may be incomplete: it comes with a warning."},
 		"an Alertmanager that hangs": {model.GateAlertmanager, hang, "there was no answer within 1s."},
 		"a Prometheus that hangs":    {model.GatePrometheus, hang, "there was no answer within 1s."},
 		"a connection that breaks": {model.GateAlertmanager, func(w http.ResponseWriter, _ *http.Request) {
@@ -269,7 +269,7 @@ func TestFailuresAreTheSameForTheSameReason(t *testing.T) {
 			atServer("http://p", &net.DNSError{Err: "read udp 10.0.0.1:54321->10.0.0.10:53: i/o timeout", Name: "p", IsTimeout: true}),
 			"http://p: the name of the host cannot be looked up.",
 		},
-		"a name that is none":          {atServer("http://p", &net.DNSError{Name: "p", IsNotFound: true}), "http://p: there is no host of this name."},
+		"a name that is none":          {atServer("http://p", &net.DNSError{Name: "p", IsNotFound: true}), "http://p: there is no host with this name."},
 		"a time limit":                 {context.DeadlineExceeded, "there was no answer within 10s."},
 		"several lines":                {say(nil, "one\n  two"), "one two."},
 		"what nobody wrote to be read": {errors.New("10.0.0.1:54321: hunter2"), unspoken + "."},

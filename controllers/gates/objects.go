@@ -71,7 +71,7 @@ func (g objectGate) checkNoExpression() error {
 	if g.Expect == v1alpha1.ExpectNone {
 		return nil
 	}
-	return errors.New("write one that is true of every object, or 'expect: None' if there must be no such object")
+	return errors.New("write one that is true for every object, or 'expect: None' if there must be no such object")
 }
 
 func (g objectGate) onError() v1alpha1.Requirement { return g.OnError }
@@ -102,9 +102,9 @@ func (g objectGate) obstacle(ctx context.Context, a *Asker) (string, error) {
 	case g.Expression == "":
 		return sentence(fmt.Sprintf("Gate %s: there is %s %s", g.Name, g.Kind, names)), nil
 	case g.Expect == v1alpha1.ExpectNone:
-		return sentence(fmt.Sprintf("Gate %s: true of %s %s: %s", g.Name, g.Kind, names, condition)), nil
+		return sentence(fmt.Sprintf("Gate %s: the expression is true for %s %s: %s", g.Name, g.Kind, names, condition)), nil
 	}
-	return sentence(fmt.Sprintf("Gate %s: not true of %s %s: %s", g.Name, g.Kind, names, condition)), nil
+	return sentence(fmt.Sprintf("Gate %s: the expression is not true for %s %s: %s", g.Name, g.Kind, names, condition)), nil
 }
 
 // wrong names the objects that are in the way.
@@ -145,13 +145,13 @@ func (g objectGate) failing(err error, name string) error {
 func (g objectGate) list(ctx context.Context, live client.Reader) ([]unstructured.Unstructured, error) {
 	version, err := schema.ParseGroupVersion(g.APIVersion)
 	if err != nil {
-		return nil, say(err, "its apiVersion is none")
+		return nil, say(err, "its apiVersion is not valid")
 	}
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(version.WithKind(g.Kind + "List"))
 	options, err := g.listOptions()
 	if err != nil {
-		return nil, say(err, "its selector is none")
+		return nil, say(err, "its selector is not valid")
 	}
 	err = live.List(ctx, list, options...)
 	switch {
@@ -189,7 +189,7 @@ func (g objectGate) unlisted(err error) error {
 	case meta.IsNoMatchError(err):
 		return say(err, "the cluster has no kind %s of %s", g.Kind, g.APIVersion)
 	case apierrors.IsForbidden(err) && errors.As(err, &status):
-		return say(err, "gates may not list %s%s: an administrator gives them that right by a ClusterRole with the label %s: \"true\" "+
+		return say(err, "gates may not list %s%s: an administrator grants them that right with a ClusterRole that has the label %s: \"true\" "+
 			"and the verb list", g.resourceOf(status), g.inNamespace(), AggregationLabel)
 	}
 	return say(err, "%s", unreadable(g.Kind, err))

@@ -42,11 +42,11 @@ func TestObjectsHaveToSatisfyTheExpression(t *testing.T) {
 		"all do": {gate: v1alpha1.ObjectGate{Expression: "object.data.health in ['Green', 'Red']"}},
 		"one does not": {
 			gate: v1alpha1.ObjectGate{Expression: "object.data.health == 'Green'"},
-			want: "Gate g: not true of ConfigMap b/three: object.data.health == 'Green'.",
+			want: "Gate g: the expression is not true for ConfigMap b/three: object.data.health == 'Green'.",
 		},
 		"several do not, in order": {
 			gate: v1alpha1.ObjectGate{Expression: "object.data.health == 'Blue'"},
-			want: "Gate g: not true of ConfigMap a/one, a/two, b/three: object.data.health == 'Blue'.",
+			want: "Gate g: the expression is not true for ConfigMap a/one, a/two, b/three: object.data.health == 'Blue'.",
 		},
 		"those of a namespace":  {gate: v1alpha1.ObjectGate{Namespace: "a", Expression: "object.data.health == 'Green'"}},
 		"those with labels":     {gate: v1alpha1.ObjectGate{Selector: labeled, Expression: "object.data.health == 'Green'"}},
@@ -69,7 +69,7 @@ func TestObjectsHaveToSatisfyTheExpression(t *testing.T) {
 		"none does": {gate: v1alpha1.ObjectGate{Expect: v1alpha1.ExpectNone, Expression: "object.data.health == 'Blue'"}},
 		"none may, and one does": {
 			gate: v1alpha1.ObjectGate{Expect: v1alpha1.ExpectNone, Expression: "object.data.health == 'Red'"},
-			want: "Gate g: true of ConfigMap b/three: object.data.health == 'Red'.",
+			want: "Gate g: the expression is true for ConfigMap b/three: object.data.health == 'Red'.",
 		},
 		"none may, and there is none":         {gate: v1alpha1.ObjectGate{Namespace: "c", Expect: v1alpha1.ExpectNone, Expression: "true"}},
 		"no object may be, and there is none": {gate: v1alpha1.ObjectGate{Namespace: "c", Expect: v1alpha1.ExpectNone}},
@@ -119,7 +119,7 @@ func TestObjectsThatCannotBeReadSayWhatToDo(t *testing.T) {
 		want string
 	}{
 		"a right that is missing": {apierrors.NewForbidden(ceph, "", errors.New("no")),
-			`gates may not list cephclusters.ceph.rook.io: an administrator gives them that right by a ClusterRole with the label ` +
+			`gates may not list cephclusters.ceph.rook.io: an administrator grants them that right with a ClusterRole that has the label ` +
 				`reboot-operator.io/aggregate-to-gates: "true" and the verb list.`},
 		"a kind that is missing": {&meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: "ceph.rook.io", Kind: "CephCluster"}},
 			"the cluster has no kind CephCluster of ceph.rook.io/v1."},

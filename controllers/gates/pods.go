@@ -176,7 +176,7 @@ func (g podGate) answer(a *Asker) (answer model.GateAnswer, known bool) {
 	for _, source := range sources {
 		pods, known := a.pods[source].pods()
 		failure, since := a.pods[source].failing()
-		// What is known from before the failure is good for as long as any other answer.
+		// Answers from before the failure are valid for as long as any other answer.
 		old := !a.options.Clock.Now().Before(since.Add(Interval))
 		switch {
 		case failure != "" && (!known || old):
@@ -196,7 +196,7 @@ func (g podGate) answer(a *Asker) (answer model.GateAnswer, known bool) {
 	}
 	nodes := make(map[string]string, len(oldest))
 	for node, pod := range oldest {
-		nodes[node] = fmt.Sprintf("Pod %s/%s runs on node %s: gate %s waits for its end.", pod.Namespace, pod.Name, node, g.Name)
+		nodes[node] = fmt.Sprintf("Pod %s/%s runs on node %s: gate %s waits for it to end.", pod.Namespace, pod.Name, node, g.Name)
 	}
 	return model.GateAnswer{Nodes: nodes}, true
 }
@@ -217,7 +217,7 @@ func older(a, b *corev1.Pod) bool {
 	return a.Namespace+"/"+a.Name < b.Namespace+"/"+b.Name
 }
 
-// blocksWhere is the node that a pod blocks: the one that it is bound to, until it has ended or is gone. A pod that terminates still runs.
+// blocksWhere is the node that a pod blocks: the node that it is bound to, until it has ended or is gone. A terminating pod still runs.
 func blocksWhere(object any) string {
 	pod, ok := object.(*corev1.Pod)
 	if !ok || ended(pod) {

@@ -87,7 +87,7 @@ func TestAPodBlocksItsNodeUntilItHasEnded(t *testing.T) {
 			jobPod("ci", "no-job", "n6", func(p *corev1.Pod) { p.Labels = nil }),
 		)
 		says := func(pod, node string) string {
-			return "Pod " + pod + " runs on node " + node + ": gate g waits for its end."
+			return "Pod " + pod + " runs on node " + node + ": gate g waits for it to end."
 		}
 		b.wantPods(map[string]string{
 			"n1": says("ci/z-older", "n1"), "n2": says("other/job", "n2"), "n4": says("ci/pending", "n4"), "n5": says("ci/terminating", "n5"),
@@ -110,7 +110,7 @@ func TestPodsOfSomeNamespacesBlock(t *testing.T) {
 		b.podGate("ci", "batch")
 		b.create(jobPod("ci", "one", "n1"), jobPod("batch", "two", "n2"), jobPod("other", "three", "n3"))
 		b.wantPods(map[string]string{
-			"n1": "Pod ci/one runs on node n1: gate g waits for its end.", "n2": "Pod batch/two runs on node n2: gate g waits for its end.",
+			"n1": "Pod ci/one runs on node n1: gate g waits for it to end.", "n2": "Pod batch/two runs on node n2: gate g waits for it to end.",
 		})
 		if len(b.Asker.pods) != 2 {
 			t.Errorf("%d watches, want one of each namespace", len(b.Asker.pods))
@@ -121,7 +121,7 @@ func TestPodsOfSomeNamespacesBlock(t *testing.T) {
 func TestPodsBlockByTheirAnnotations(t *testing.T) {
 	const key = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 	says := func(pod, node string) string {
-		return "Pod " + pod + " runs on node " + node + ": gate g waits for its end."
+		return "Pod " + pod + " runs on node " + node + ": gate g waits for it to end."
 	}
 	annotated := func(key, value string) func(*corev1.Pod) {
 		return func(p *corev1.Pod) {
@@ -188,7 +188,7 @@ func TestAllPodsOfANamespaceBlockWithoutASelector(t *testing.T) {
 		b := newBench(t)
 		b.policy.Spec.Gates.Pods = []v1alpha1.PodGate{{Name: "g", Namespaces: []string{"ci"}}}
 		b.create(jobPod("ci", "one", "n1", func(p *corev1.Pod) { p.Labels = nil }), jobPod("other", "three", "n3"))
-		b.wantPods(map[string]string{"n1": "Pod ci/one runs on node n1: gate g waits for its end."})
+		b.wantPods(map[string]string{"n1": "Pod ci/one runs on node n1: gate g waits for it to end."})
 	})
 }
 
@@ -222,7 +222,7 @@ func TestPodsThatCannotBeReadAreAnError(t *testing.T) {
 	})
 }
 
-// Where no pod blocks there is no event that would tell.
+// If no pod blocks, no event says so.
 func TestAPassIsAskedForWhenThePodsAreKnownAtLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)

@@ -39,11 +39,11 @@ func connectionProblem(err error) string {
 	case errors.Is(err, outbound.ErrLocal):
 		return localProblem
 	case errors.Is(err, errRedirects):
-		return "it redirects: write the url that it redirects to, for redirects are not followed"
+		return "it redirects: write the url that it redirects to, because redirects are not followed"
 	case errors.Is(err, errTooLong):
 		return "the answer is too long: ask for less"
 	case errors.As(err, &lookup) && lookup.IsNotFound:
-		return "there is no host of this name"
+		return "there is no host with this name"
 	case errors.As(err, &lookup):
 		return "the name of the host cannot be looked up"
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -72,7 +72,7 @@ func tlsProblem(err error) string {
 	case errors.As(err, &name):
 		return "its certificate is for another name: write the right one into tls.serverName"
 	case errors.As(err, &authority):
-		return "its certificate is signed by an unknown authority: write that into tls.ca"
+		return "its certificate is signed by an unknown authority: write that authority into tls.ca"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return "its certificate has expired, or is not valid yet"
 	case errors.As(err, &verify), errors.As(err, &invalid):
@@ -82,10 +82,10 @@ func tlsProblem(err error) string {
 	case errors.As(err, &alert):
 		return "it refuses the TLS connection"
 	}
-	return "it does not answer as a server of HTTP does"
+	return "it does not answer as an HTTP server does"
 }
 
-// statusProblem says that a server answers with a status of failure. Of the status line it repeats the number only.
+// statusProblem says that a server answers with a status of failure. It repeats only the number of the status line.
 func statusProblem(code int) string {
 	if text := http.StatusText(code); text != "" {
 		return fmt.Sprintf("it answers %d %s", code, text)
@@ -100,15 +100,15 @@ func prometheusProblem(err error, status int) string {
 	case !errors.As(err, &refused):
 		return connectionProblem(err)
 	case refused.Type == prometheusv1.ErrBadData:
-		return "it does not take the query: try it on the server's own page"
+		return "it rejects the query: try it on the server's own page"
 	case refused.Type == prometheusv1.ErrTimeout || refused.Type == prometheusv1.ErrCanceled:
-		return "the query took it too long"
+		return "the query took too long"
 	case refused.Type == prometheusv1.ErrExec:
 		return "it fails to execute the query: try it on the server's own page"
 	case status >= http.StatusBadRequest || status < http.StatusOK:
 		return statusProblem(status)
 	}
-	return "the answer is not that of a Prometheus"
+	return "it does not answer as Prometheus does"
 }
 
 // unreadable says why the API server does not give objects. What it says about that may come from a webhook, or quote an object.

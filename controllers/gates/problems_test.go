@@ -38,7 +38,7 @@ func TestConnectionsThatFailAreExplainedInFixedSentences(t *testing.T) {
 		"this machine":                {dialed(outbound.ErrLocal), localProblem},
 		"a redirect":                  {&url.Error{Op: "Get", URL: told, Err: errRedirects}, "it redirects: write the url that it redirects to"},
 		"too much":                    {fmt.Errorf("%s: %w", told, errTooLong), "the answer is too long"},
-		"no such host":                {dialed(&net.DNSError{Name: told, IsNotFound: true}), "there is no host of this name"},
+		"no such host":                {dialed(&net.DNSError{Name: told, IsNotFound: true}), "there is no host with this name"},
 		"no lookup":                   {dialed(&net.DNSError{Name: told, IsTimeout: true}), "cannot be looked up"},
 		"refused":                     {dialed(syscall.ECONNREFUSED), "the connection is refused"},
 		"no route to the host":        {dialed(syscall.EHOSTUNREACH), "there is no route to it"},
@@ -57,7 +57,7 @@ func TestConnectionsThatFailAreExplainedInFixedSentences(t *testing.T) {
 		"no TLS":                      {tls.RecordHeaderError{Msg: told}, "it does not speak TLS"},
 		"HTTP instead":                {errors.New("http: server gave HTTP response to HTTPS client"), "it does not speak TLS"},
 		"an alert":                    {tls.AlertError(40), "it refuses the TLS connection"},
-		"anything else":               {errors.New(told), "it does not answer as a server of HTTP does"},
+		"anything else":               {errors.New(told), "it does not answer as an HTTP server does"},
 	} {
 		got := connectionProblem(test.err)
 		if !strings.Contains(got, test.want) || strings.Contains(got, told) {
@@ -72,14 +72,14 @@ func TestAPrometheusThatFailsIsExplainedInFixedSentences(t *testing.T) {
 		status int
 		want   string
 	}{
-		"a bad query":              {&prometheusv1.Error{Type: prometheusv1.ErrBadData, Msg: told}, 400, "it does not take the query"},
-		"a query that takes long":  {&prometheusv1.Error{Type: prometheusv1.ErrTimeout, Msg: told}, 503, "the query took it too long"},
-		"one that was given up":    {&prometheusv1.Error{Type: prometheusv1.ErrCanceled, Msg: told}, 503, "the query took it too long"},
+		"a bad query":              {&prometheusv1.Error{Type: prometheusv1.ErrBadData, Msg: told}, 400, "it rejects the query"},
+		"a query that takes long":  {&prometheusv1.Error{Type: prometheusv1.ErrTimeout, Msg: told}, 503, "the query took too long"},
+		"one that was given up":    {&prometheusv1.Error{Type: prometheusv1.ErrCanceled, Msg: told}, 503, "the query took too long"},
 		"one that fails":           {&prometheusv1.Error{Type: prometheusv1.ErrExec, Msg: told}, 422, "it fails to execute the query"},
 		"another status":           {&prometheusv1.Error{Type: prometheusv1.ErrServer, Msg: told}, 502, "it answers 502 Bad Gateway"},
 		"a status that nobody has": {&prometheusv1.Error{Type: prometheusv1.ErrServer, Msg: told}, 599, "it answers with the status 599"},
-		"a status of success":      {&prometheusv1.Error{Type: prometheusv1.ErrBadResponse, Msg: told}, 200, "the answer is not that of a Prometheus"},
-		"a redirect":               {&prometheusv1.Error{Type: prometheusv1.ErrBadResponse, Msg: told}, 302, "the answer is not that of a Prometheus"},
+		"a status of success":      {&prometheusv1.Error{Type: prometheusv1.ErrBadResponse, Msg: told}, 200, "it does not answer as Prometheus does"},
+		"a redirect":               {&prometheusv1.Error{Type: prometheusv1.ErrBadResponse, Msg: told}, 302, "it does not answer as Prometheus does"},
 		"a status below":           {&prometheusv1.Error{Type: prometheusv1.ErrBadResponse, Msg: told}, 101, "it answers 101 Switching Protocols"},
 		"no connection":            {dialed(syscall.ECONNREFUSED), 0, "the connection is refused"},
 	} {

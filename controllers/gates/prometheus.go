@@ -59,7 +59,7 @@ func (g prometheusGate) obstacle(ctx context.Context, a *Asker) (string, error) 
 	}
 	client, err := api.NewClient(api.Config{Address: g.URL, Client: server.client()})
 	if err != nil {
-		return "", say(err, "its url is none")
+		return "", say(err, "its url is not a valid URL")
 	}
 	query := g.Query
 	if g.Alerts != nil {
@@ -76,7 +76,7 @@ func (g prometheusGate) obstacle(ctx context.Context, a *Asker) (string, error) 
 		return "", say(nil, "%s: the query gives a %s: write one that has rows while nothing may start, such as up == 0", g.URL, typeOf(value))
 	case len(vector) == 0 && len(warnings) > 0:
 		cause := errors.New(strings.Join(warnings, "; "))
-		return "", say(cause, "%s: there is no row, and the answer may not be complete: it comes with a warning", g.URL)
+		return "", say(cause, "%s: the answer has no row, and may be incomplete: it comes with a warning", g.URL)
 	case len(vector) == 0:
 		return "", nil
 	}

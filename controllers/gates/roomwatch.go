@@ -28,7 +28,7 @@ const (
 	livePods = "status.phase!=Succeeded,status.phase!=Failed"
 )
 
-// roomWatch keeps up to date what room there is in the cluster. Of each object only what counts is kept, as soon as it has been read.
+// roomWatch keeps up to date what room there is in the cluster. Only what counts is kept of each object, as soon as it has been read.
 type roomWatch struct {
 	// annotations are those of pods that it knows.
 	annotations sets.Set[string]
@@ -235,8 +235,8 @@ func (w *roomWatch) problem(long time.Duration) error {
 	return nil
 }
 
-// lacks says of nodes, in their order, what finds no room if they leave, until one may go. What is known from before the API server could
-// not be read is good for as long as any other answer.
+// lacks says about nodes, in their order, what finds no room if they leave, until one may go. What is known from before the API server
+// could not be read is good for as long as any other answer.
 func (w *roomWatch) lacks(ctx context.Context, query model.GateQuery, selector selectors.Pods) (map[string]string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

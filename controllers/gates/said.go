@@ -10,7 +10,7 @@ import (
 )
 
 // said is an error that anyone may read who can read a NodeReboot: it is made of fixed sentences, of what the policy itself says, and of
-// the names that docs/safety.md lists. It quotes neither an object nor a server. The cause is for the manager's log.
+// the names that docs/security.md lists. It quotes neither an object nor a server. The cause is for the manager's log.
 type said struct {
 	text  string
 	cause error
@@ -32,11 +32,11 @@ func say(cause error, format string, args ...any) error {
 	return &said{text: fmt.Sprintf(format, args...), cause: cause}
 }
 
-// unspoken is what is said of an error that was not made by say.
+// unspoken is what is said about an error that was not made by say.
 const unspoken = "it could not be asked; the manager's log says why, with --log-level=Debug"
 
-// failure says why a gate could not be asked, in the same words for as long as the reason is the same: every change is written. What is not
-// made to be read is left out.
+// failure says why a gate could not be asked, in the same words for as long as the reason is the same: every change is written. Errors that
+// are not meant to be read are left out.
 func failure(ctx context.Context, err error, timeout time.Duration) string {
 	text := unspoken
 	var readable *said

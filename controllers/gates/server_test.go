@@ -99,8 +99,8 @@ func TestQueriesOfARealPrometheus(t *testing.T) {
 		"a row of value zero":   {query: "vector(0)", want: "has rows at " + s.URL + "."},
 		"no rows":               {query: "vector(1) > 2"},
 		"a number":              {query: "1", failure: "the query gives a scalar: write one that has rows"},
-		"what is no query":      {query: "up{", failure: s.URL + ": it does not take the query: try it on the server's own page."},
-		"a function it has not": {query: "nosuch(up)", failure: "it does not take the query"},
+		"what is no query":      {query: "up{", failure: s.URL + ": it rejects the query: try it on the server's own page."},
+		"a function it has not": {query: "nosuch(up)", failure: "it rejects the query"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)

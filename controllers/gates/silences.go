@@ -36,7 +36,7 @@ func (a *Asker) Silences(entry *v1alpha1.AlertSilence) *Silences {
 }
 
 // ErrNotListed is that Alertmanager does not know a silence which is to end.
-var ErrNotListed = errors.New("the silence is not listed")
+var ErrNotListed = errors.New("the silence is not in the list")
 
 // Lasting is a silence that is in force, and for how long it is.
 type Lasting struct {
@@ -74,7 +74,7 @@ func (s *Silences) Keep(ctx context.Context, kept *silence.Silence, lasts time.D
 			StartsAt: am.now, EndsAt: am.now.Add(lasts), CreatedBy: silence.Creator, Comment: kept.Comment(), Matchers: wireMatchers(kept.Matchers),
 		}
 		for i := range found {
-			// The same silence goes on if it began at the same time, and has the same matchers.
+			// The same silence continues if it began at the same time, and has the same matchers.
 			if found[i].inForce() && (next.ID == "" || found[i].ID < next.ID) {
 				next.ID, next.StartsAt, next.Matchers = found[i].ID, found[i].StartsAt, found[i].Matchers
 			}
@@ -138,12 +138,12 @@ func (s *Silences) within(ctx context.Context, requests func(context.Context, *a
 // Answered says that an Alertmanager has answered, although with an error.
 func Answered(err error) bool { return !errors.Is(err, errUnanswered) }
 
-// Unanswered makes an error of one that is no answer.
+// Unanswered marks an error as one without an answer.
 func Unanswered(err error) error { return errors.Join(err, errUnanswered) }
 
 var errUnanswered = errors.New("there was no answer")
 
-// Readable is what may be said of an error, as a sentence.
+// Readable is what may be said about an error, as a sentence.
 func Readable(err error) string {
 	var readable *said
 	if errors.As(err, &readable) {
@@ -157,7 +157,7 @@ type alertmanagerAPI struct {
 	*target
 	// now is the time by its clock, as of its last answer. It judges by that when a silence ends.
 	now time.Time
-	// hints: what is said of an answer that says no tells what silences need.
+	// hints: what is said about an answer that says no tells what silences need.
 	hints bool
 }
 
@@ -215,7 +215,7 @@ func (s *wireSilence) matchers() []silence.Matcher {
 	return matchers
 }
 
-// ours tells whether the operator made the silence, and what for.
+// ours reports whether the operator made the silence, and what for.
 func (s *wireSilence) ours() (silence.Key, bool) {
 	return silence.Parse(s.CreatedBy, s.Comment, s.matchers())
 }
@@ -295,14 +295,14 @@ func (am *alertmanagerAPI) set(ctx context.Context, s *wireSilence) (id string, 
 	return answer.ID, nil
 }
 
-// checkNegative finds out whether a silence with negative matchers was taken for what it is. Versions before 0.22 overlook that they are,
-// and would hide what is to be seen.
+// checkNegative finds out whether Alertmanager understood that the matchers of a silence are negative. Versions before 0.22 ignore that,
+// and would hide alerts that must be seen.
 func (am *alertmanagerAPI) checkNegative(ctx context.Context, id string) error {
 	s, err := am.silence(ctx, id)
 	if err == nil && slices.ContainsFunc(s.Matchers, negative) {
 		return nil
 	}
-	// Whatever keeps it from being read, it may hide anything. The time for that is not the time that is over.
+	// For whatever reason it cannot be read, it may hide anything. The time for that is not the time that is over.
 	ending, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer stop()
 	if endError := am.expire(ending, id); err == nil {
@@ -311,7 +311,7 @@ func (am *alertmanagerAPI) checkNegative(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	return say(nil, "%s: it does not know matchers with != and !~: use Alertmanager 0.22 or later, or write = and =~", am.url)
+	return say(nil, "%s: it does not support matchers with != and !~: use Alertmanager 0.22 or later, or write = and =~", am.url)
 }
 
 // silence returns one by its ID.
@@ -341,7 +341,7 @@ func (am *alertmanagerAPI) expire(ctx context.Context, id string) error {
 func (am *alertmanagerAPI) request(ctx context.Context, method, path string, body []byte) (io.ReadCloser, error) {
 	request, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(am.url, "/")+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, say(err, "its url is none")
+		return nil, say(err, "its url is not a valid URL")
 	}
 	request.Header.Set("Accept", "application/json")
 	if body != nil {
@@ -364,12 +364,12 @@ func (am *alertmanagerAPI) request(ctx context.Context, method, path string, bod
 	case response.StatusCode == http.StatusNotFound && method == http.MethodGet && strings.HasPrefix(path, allSilences):
 		hint = ": silences need the API v2 of an Alertmanager, 0.22 or later, below the url"
 	case response.StatusCode == http.StatusBadRequest:
-		hint = ": it does not take the silence; the manager's log has its words, with --log-level=Debug"
+		hint = ": it rejects the silence; the manager's log has its answer, with --log-level=Debug"
 	}
 	return nil, say(complaint(response), "%s: %s%s", am.url, statusProblem(response.StatusCode), hint)
 }
 
-// unreadable says that an answer is none.
+// unreadable says that an answer cannot be used.
 func (am *alertmanagerAPI) unreadable(err error) error {
 	if errors.Is(err, errTooLong) {
 		return atServer(am.url, err)
@@ -378,7 +378,7 @@ func (am *alertmanagerAPI) unreadable(err error) error {
 	var kind *json.UnmarshalTypeError
 	var when *time.ParseError
 	if err == nil || errors.As(err, &syntax) || errors.As(err, &kind) || errors.As(err, &when) || errors.Is(err, io.EOF) {
-		return say(err, "%s: the answer is not that of an Alertmanager", am.url)
+		return say(err, "%s: it does not answer as Alertmanager does", am.url)
 	}
 	return atServer(am.url, err)
 }

@@ -268,17 +268,17 @@ func TestAnAlertmanagerThatCannotKeepSilencesSaysWhy(t *testing.T) {
 		"that has API v1 only":      {says(http.StatusNotFound, "secret"), "it answers 404 Not Found: silences need the API v2 of an Alertmanager, 0.22 or later, below the url."},
 		"that forbids it":           {says(http.StatusForbidden, "secret"), "it answers 403 Forbidden."},
 		"that is broken":            {says(http.StatusInternalServerError, "secret"), "it answers 500 Internal Server Error."},
-		"that is none":              {says(http.StatusOK, "<html>secret"), "the answer is not that of an Alertmanager."},
-		"that says nothing":         {says(http.StatusOK, ""), "the answer is not that of an Alertmanager."},
-		"that has no list":          {says(http.StatusOK, "null"), "the answer is not that of an Alertmanager."},
-		"that lists something else": {says(http.StatusOK, `["secret"]`), "the answer is not that of an Alertmanager."},
-		"with times that are none":  {says(http.StatusOK, `[{"startsAt": "secret"}]`), "the answer is not that of an Alertmanager."},
-		"that breaks off":           {says(http.StatusOK, `[{"id": "secret"}`), "the answer is not that of an Alertmanager."},
+		"that is none":              {says(http.StatusOK, "<html>secret"), "it does not answer as Alertmanager does."},
+		"that says nothing":         {says(http.StatusOK, ""), "it does not answer as Alertmanager does."},
+		"that has no list":          {says(http.StatusOK, "null"), "it does not answer as Alertmanager does."},
+		"that lists something else": {says(http.StatusOK, `["secret"]`), "it does not answer as Alertmanager does."},
+		"with times that are none":  {says(http.StatusOK, `[{"startsAt": "secret"}]`), "it does not answer as Alertmanager does."},
+		"that breaks off":           {says(http.StatusOK, `[{"id": "secret"}`), "it does not answer as Alertmanager does."},
 		"that redirects":            {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/secret", http.StatusFound) }, "it redirects"},
-		"that takes no silence":     {reads("[]", says(http.StatusBadRequest, "secret")), "it answers 400 Bad Request: it does not take the silence; the manager's log has its words"},
+		"that takes no silence":     {reads("[]", says(http.StatusBadRequest, "secret")), "it answers 400 Bad Request: it rejects the silence; the manager's log has its answer"},
 		"that may only be read":     {reads("[]", says(http.StatusMethodNotAllowed, "secret")), "it answers 405 Method Not Allowed."},
-		"that says nothing of it":   {reads("[]", says(http.StatusOK, "{}")), "the answer is not that of an Alertmanager."},
-		"that talks about it":       {reads("[]", says(http.StatusOK, "secret")), "the answer is not that of an Alertmanager."},
+		"that says nothing of it":   {reads("[]", says(http.StatusOK, "{}")), "it does not answer as Alertmanager does."},
+		"that talks about it":       {reads("[]", says(http.StatusOK, "secret")), "it does not answer as Alertmanager does."},
 		"whose answer has no end":   {endlessSilences, "the answer is too long: ask for less."},
 		"with a silence of no end":  {says(http.StatusOK, `[{"id": "`+strings.Repeat("a", 2<<20)), "the answer is too long: ask for less."},
 		"whose answer never begins": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "there was no answer within 1s."},
@@ -287,7 +287,7 @@ func TestAnAlertmanagerThatCannotKeepSilencesSaysWhy(t *testing.T) {
 			flush(w)
 			<-r.Context().Done()
 		}, "there was no answer within 1s."},
-		"that overlooks what is not": {reads("[]", says(http.StatusOK, `{"silenceID": "a/b"}`)), "the answer is not that of an Alertmanager."},
+		"that overlooks what is not": {reads("[]", says(http.StatusOK, `{"silenceID": "a/b"}`)), "it does not answer as Alertmanager does."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newFakeAlertmanager(t, tc.answer)
@@ -347,7 +347,7 @@ func TestASilenceThatIsTakenForAnotherIsEnded(t *testing.T) {
 	})
 	entry, want := silenced(s.URL, "node-1", matcher("node", v1alpha1.MatchEqual, "{{ .Node }}"), matcher("a", v1alpha1.MatchNotEqual, "b"))
 	err := newBench(t).Silences(entry).Keep(t.Context(), want, time.Hour)
-	if err == nil || !strings.Contains(Readable(err), "it does not know matchers with != and !~: use Alertmanager 0.22 or later") {
+	if err == nil || !strings.Contains(Readable(err), "it does not support matchers with != and !~: use Alertmanager 0.22 or later") {
 		t.Errorf("got %v", err)
 	}
 	if last := s.requests[len(s.requests)-1]; last != "DELETE /api/v2/silence/a" {
@@ -393,8 +393,8 @@ func TestAGateDoesNotGoByAnAlertmanagerThatDoesNotSayWhoseASilenceIs(t *testing.
 	b := newBench(t)
 	b.alertmanager(s.URL)
 	answer := b.answer(model.GateAlertmanager, "g")
-	if answer == nil || answer.Failure != s.URL+": it does not list a silence that hides an alert: a gate needs GET "+
-		"/api/v2/silence/... as well, also where there is a proxy." {
+	if answer == nil || answer.Failure != s.URL+": it does not list a silence that hides an alert: a gate also needs GET "+
+		"/api/v2/silence/..., also where there is a proxy." {
 		t.Errorf("answer %+v", answer)
 	}
 }

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// lookTimeout bounds how long the first look at all nodes and pods may keep a gate waiting. The look itself goes on.
+	// lookTimeout bounds how long the first look at all nodes and pods may keep a gate waiting. The look itself continues.
 	lookTimeout = 3 * time.Minute
 	// linger is for how long nodes and pods are watched though nobody asks about room: while all slots are taken nobody does.
 	linger = 15 * time.Minute
@@ -91,7 +91,7 @@ func leaving(ask model.GateQuery) []string {
 }
 
 // errNobodyAsks ends the questions that wait for a watch that was stopped.
-var errNobodyAsks = errors.New("nobody asks about room anymore")
+var errNobodyAsks = errors.New("no one asks about room anymore")
 
 // roomWatch returns the watch that is open, or opens one. One that does not know all annotations in question is replaced.
 func (a *Asker) roomWatch() *roomWatch {

@@ -49,7 +49,7 @@ func (q *queue) fill(count int) {
 	}
 }
 
-// others are the policies that were asked about besides those of fill.
+// others are the policies that were asked about in addition to those of fill.
 func (q *queue) others() string {
 	synctest.Wait()
 	q.mu.Lock()

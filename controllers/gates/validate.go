@@ -18,7 +18,7 @@ type checkedPolicy struct {
 	invalid    string
 }
 
-// Invalid says of policies, by name, what in their gates does not compile. Each generation is compiled once.
+// Invalid says about policies, by name, what in their gates does not compile. Each generation is compiled once.
 func (a *Asker) Invalid(policies []*v1alpha1.RebootPolicy) map[string]string {
 	var all map[string]string
 	known := sets.New[types.UID]()

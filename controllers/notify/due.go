@@ -18,13 +18,13 @@ const (
 	pace = time.Minute
 )
 
-// Outcome is what there is to do about the notifications of a policy.
+// Outcome is what has to be done about the notifications of a policy.
 type Outcome struct {
 	// Due are the events that each receiver has to be notified of, by its name, in order.
 	Due map[string][]*Event
 	// Changed says that the state has to be stored although nothing is sent.
 	Changed bool
-	// Wake is when to look again if nothing happens before; zero is never.
+	// Wake is when to look again if nothing happens before; zero means never.
 	Wake time.Time
 }
 
@@ -84,8 +84,8 @@ func (w *world) ended(r *RolloutState) bool {
 	return r != nil && !r.Finished.IsZero() && !w.now.After(r.Finished.Add(recent))
 }
 
-// summed says that the summary of a rollout that went on until the window closed tells the receiver which nodes remain, by a message of its
-// own: nobody notices the change of one.
+// summed says that the summary of a rollout that continued until the window closed tells the receiver which nodes remain, in a separate
+// message: no one notices the change of a message.
 func (w *world) summed(receiver *v1alpha1.Notification, record *Record, rollout *RolloutState) bool {
 	if w.missed == nil || rollout == nil || !rollout.Started.Before(w.missed.Closed) || record.silent(rollout) {
 		return false
@@ -153,7 +153,7 @@ func (w *world) event(event v1alpha1.NotificationEvent, rollout *RolloutState, a
 	}
 }
 
-// progress is what a receiver is to show of a rollout in place of what it shows, if it can, or when that may be so.
+// progress is what a receiver should show of a rollout instead of what it shows now, if it can, or when it may.
 func (w *world) progress(record *Record, rollout *RolloutState) (e *Event, wake time.Time) {
 	if record.Shown == "" {
 		return nil, time.Time{}
@@ -179,8 +179,8 @@ func (w *world) aboutRollout(event v1alpha1.NotificationEvent, rollout *RolloutS
 	return e
 }
 
-// aboutInstances tells of fresh instances, and of old ones that are still there. Its ID is another one than that of the last time, which is
-// stored: what is so again is no copy of what was so before.
+// aboutInstances reports new instances, and old ones that still exist. Its ID differs from the stored ID of the last time: something that
+// recurs is not a copy of what was before.
 func (w *world) aboutInstances(
 	event v1alpha1.NotificationEvent, fresh, old []instance, rollout *RolloutState, last time.Time,
 ) *Event {

@@ -13,8 +13,8 @@ var (
 	errContinue = errors.New("continue")
 )
 
-// run is one execution of a template. Package text/template would execute it as well, but it can call any method, and a program that
-// has it keeps all methods of everything it links: 13 MB.
+// run is one execution of a template. Package text/template could execute it, too, but it can call any method, so a program that uses it
+// keeps all methods of everything that it links: 13 MB.
 type run struct {
 	out  strings.Builder
 	vars []variable
@@ -79,7 +79,7 @@ func (r *run) list(dot any, n *parse.ListNode) error {
 	return nil
 }
 
-// scoped forgets the variables that are declared meanwhile.
+// scoped forgets the variables that are declared in the meantime.
 func (r *run) scoped(do func() error) error {
 	mark := len(r.vars)
 	defer func() { r.vars = r.vars[:mark] }()
@@ -188,7 +188,7 @@ func (r *run) evaluate(dot any, n *parse.PipeNode) (any, error) {
 	return last[0], nil
 }
 
-// command evaluates one command. What the command before it in the pipeline returned is its last argument.
+// command evaluates one command. Its last argument is the result of the previous command in the pipeline.
 func (r *run) command(dot any, n *parse.CommandNode, last []any) (any, error) {
 	if function, is := n.Args[0].(*parse.IdentifierNode); is {
 		return r.call(dot, function.Ident, n.Args[1:], last)
@@ -206,7 +206,7 @@ func (r *run) command(dot any, n *parse.CommandNode, last []any) (any, error) {
 		}
 	}
 	if len(n.Args) > 1 || len(last) > 0 {
-		return nil, fmt.Errorf("%s is no function", cut(oneLine(n.Args[0].String()), 40))
+		return nil, fmt.Errorf("%s is not a function", cut(oneLine(n.Args[0].String()), 40))
 	}
 	return value, nil
 }
@@ -254,7 +254,7 @@ func (r *run) arguments(dot any, args []parse.Node, last []any) ([]any, error) {
 	return append(values, last...), nil
 }
 
-// call calls a function. Of the arguments of "and" and "or" only those are evaluated that matter.
+// call calls a function. Only the arguments of "and" and "or" that matter are evaluated.
 func (r *run) call(dot any, name string, args []parse.Node, last []any) (any, error) {
 	if name == "and" || name == "or" {
 		return r.junction(dot, name == "or", args, last)

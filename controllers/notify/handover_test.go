@@ -83,7 +83,7 @@ func TestOfMoreThanAreRememberedNoneIsNewsBecauseOthersAreDone(t *testing.T) {
 			f.restart()
 		}
 	}
-	f.want("01:10:00 slack Overdue: RebootPolicy workers: 300 nodes overdue, the first needs a reboot since 2026-11-28 01:00 +00:00")
+	f.want("01:10:00 slack Overdue: RebootPolicy workers: 300 nodes overdue, the first has needed a reboot since 2026-11-28 01:00 +00:00")
 	f.pass(10 * time.Minute)
 	record, err := json.Marshal(f.state.Receivers["slack"])
 	if err != nil || strings.Contains(string(record), "keys") || strings.Contains(string(record), "more") {

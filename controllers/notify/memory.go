@@ -2,10 +2,10 @@ package notify
 
 import "time"
 
-// forgiven is for how long something may look as if it were over, such as a gate that is being asked again, and go on as before.
+// forgiven is for how long something may look as if it were over, such as a gate that is being asked again, and continue as before.
 const forgiven = time.Minute
 
-// Memory is what a manager remembers of a policy for as long as it runs: since when it has seen what nothing records. Whoever leads next
+// Memory is what a manager remembers of a policy for as long as it runs: since when it has seen what nothing records. The next leader
 // starts to count, so what is sent after some time is sent later by as much at most.
 type Memory struct {
 	// began is when the manager looked first.

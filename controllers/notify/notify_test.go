@@ -195,7 +195,7 @@ func TestEachEventIsSentOnceWhoeverLeads(t *testing.T) {
 		"overdue": {func(f *fleet) {
 			f.add("a", "Skipped")
 			f.facts.Policy.Spec.Schedule.MaxDeferralSeconds = ptr.To[int32](1200)
-		}, "01:20:00 slack Overdue: RebootPolicy workers: 1 node overdue, the first needs a reboot since 2026-11-28 01:00 +00:00"},
+		}, "01:20:00 slack Overdue: RebootPolicy workers: 1 node overdue, the first has needed a reboot since 2026-11-28 01:00 +00:00"},
 		"approval": {func(f *fleet) { f.add("a", v1alpha1.ReasonAwaitingApproval) },
 			"01:00:20 slack ApprovalNeeded: RebootPolicy workers: 1 node waits for approval"},
 		"window": {func(f *fleet) {

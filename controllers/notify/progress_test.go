@@ -99,7 +99,7 @@ func TestAMessageIsNotChangedWhileNothingElseIsSo(t *testing.T) {
 	}
 }
 
-// Chat services tell nobody of a change: nodes that missed the window would be known to nobody.
+// Chat services do not announce a change: no one would learn of nodes that missed the window.
 func TestAWindowThatClosedIsToldWhereTheEndOfTheRolloutIsAChangeOfAMessage(t *testing.T) {
 	const missed = " sends: the window closed at 2026-11-28 01:30 +00:00, and 1 node still needs a reboot"
 	for name, lasts := range map[string]bool{"the rollout goes on": true, "the rollout has ended": false} {

@@ -13,7 +13,7 @@ var (
 	drainFailures = []string{v1alpha1.ReasonDrainTimedOut, v1alpha1.ReasonDrainFailed, v1alpha1.ReasonPodsNotFinished}
 	// windowReasons are those of a node that waits for the schedule.
 	windowReasons = []string{v1alpha1.ReasonWindowClosed, v1alpha1.ReasonFreeze, v1alpha1.ReasonWindowEnding}
-	// paceReasons are those of nodes that wait for the rollout's own pace, and go on by themselves.
+	// paceReasons are the reasons of nodes that wait for the rollout's own pace, and continue without help.
 	paceReasons = []string{
 		"", v1alpha1.ReasonGatePending, v1alpha1.ReasonZoneBusy, v1alpha1.ReasonZoneSoaking, v1alpha1.ReasonFirstNodeAlone,
 		v1alpha1.ReasonManagerNodeLast, v1alpha1.ReasonAdaptiveDelay, v1alpha1.ReasonControlPlaneTurn, v1alpha1.ReasonCanaryFirst,

@@ -16,13 +16,13 @@ const (
 	// other, such as with updates at random times, each node would otherwise be a rollout of its own.
 	settles       = 10 * time.Second
 	settlesAtMost = 10 * time.Minute
-	// gives up is after how long without a start a rollout is over of which some nodes wait for what should not be in the way.
+	// givesUp is after how long without a start a rollout is over although some nodes wait for something that should not be in the way.
 	givesUp = time.Hour
 	// maxWaiting is how many reasons an event names.
 	maxWaiting = 10
 )
 
-// underWay says that the NodeReboot holds a slot and goes on. One that is stalled does not.
+// underWay says that the NodeReboot holds a slot and continues. One that is stalled does not.
 func underWay(r *v1alpha1.NodeReboot) bool { return open(r) && r.Status.Attempt.StalledTime == nil }
 
 // advance notices that a rollout begins or ends. It says whether that is news, and when to look again.
@@ -102,7 +102,7 @@ func (w *world) lastEnd(state *RolloutState) (last time.Time, slowest time.Durat
 		if a == nil || a.GrantedTime.Time.Before(state.Started) {
 			continue
 		}
-		// One that is stalled began in this rollout, so it begins no other when it goes on.
+		// One that is stalled began in this rollout, so it begins no other when it continues.
 		last = latest(last, a.GrantedTime.UTC())
 		if a.EndedTime != nil {
 			last, slowest = latest(last, a.EndedTime.UTC()), max(slowest, a.EndedTime.Sub(a.GrantedTime.Time))
@@ -111,7 +111,7 @@ func (w *world) lastEnd(state *RolloutState) (last time.Time, slowest time.Durat
 	return last, slowest
 }
 
-// rollout tells how a rollout goes or went. What its NodeReboots say is counted: of each node at least the last one that ended is kept.
+// rollout reports how a rollout goes or went. It counts what the NodeReboots say: at least the last ended NodeReboot of each node is kept.
 func (w *world) rollout(state *RolloutState) *Rollout {
 	if state == nil {
 		return nil
@@ -180,7 +180,7 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// soonest of two times, of which zero is never.
+// soonest of two times; zero means never.
 func soonest(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

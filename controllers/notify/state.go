@@ -8,12 +8,13 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// maxKeys bounds what is remembered of one event and receiver. Who was notified of so many need not be notified of one more.
+// maxKeys bounds what is remembered of one event and receiver. A receiver that was notified of that many does not have to be notified of
+// one more.
 const maxKeys = 64
 
-// State is what is remembered of a policy's notifications. Its JSON is stored; the zero value is that of nothing sent.
+// State is what is remembered of a policy's notifications. Its JSON is stored; the zero value means that nothing was sent.
 type State struct {
-	// Rollout that is going on, or else the last one.
+	// Rollout that is going on, otherwise the last one.
 	Rollout *RolloutState `json:"rollout,omitempty"`
 	// Receivers by name.
 	Receivers map[string]*Record `json:"receivers,omitempty"`
@@ -33,16 +34,16 @@ type Record struct {
 	Finished string `json:"finished,omitempty"`
 	// Keys of the instances by event.
 	Keys map[v1alpha1.NotificationEvent][]string `json:"keys,omitempty"`
-	// More says of events that it was notified of more than there are keys: of everything that was so when it was notified last.
+	// More says for which events the receiver was notified of more than the keys: of everything that applied when it was last notified.
 	More map[v1alpha1.NotificationEvent]bool `json:"more,omitempty"`
 	// Last is when it was notified of an event last.
 	Last map[v1alpha1.NotificationEvent]time.Time `json:"last,omitempty"`
-	// Shown is where it shows the rollout that goes on, and by which message; empty if it has none that it can change.
+	// Shown is where the receiver shows the current rollout, and in which message; empty if it has no message that it can change.
 	Shown string `json:"shown,omitempty"`
-	// Silent says that the end of the last rollout was a change of a message, of which chat services notify nobody.
+	// Silent says that the end of the last rollout was a change of a message, which chat services do not announce.
 	Silent bool `json:"silent,omitempty"`
 
-	// text is what it shows of that, since when. A manager that began to lead does not know, and has it shown once more.
+	// text is what the receiver shows of it, and since when. A manager that has just begun to lead does not know, and has it shown once more.
 	text  string
 	since time.Time
 }
@@ -50,7 +51,7 @@ type Record struct {
 // maxShown bounds where a receiver shows a rollout, in bytes.
 const maxShown = 255
 
-// skew is how far ahead of time what is remembered may be.
+// skew is how far a remembered time may be in the future.
 const skew = 5 * time.Minute
 
 // Sound says whether a state can be one that was remembered. One that people wrote by hand may lack parts, or be of times to come.
@@ -134,7 +135,7 @@ func (s *State) Delivered(receiver string, e *Event, now time.Time) {
 		record.overflow(e.Event)
 	}
 	record.Keys[e.Event] = keys[:min(len(keys), maxKeys)]
-	// Whatever was so a moment ago was in the message.
+	// Everything that applied a moment ago was in the message.
 	record.Last[e.Event] = now.UTC().Truncate(time.Second)
 }
 
@@ -153,7 +154,7 @@ func (t *Record) overflow(event v1alpha1.NotificationEvent) {
 	t.More[event] = true
 }
 
-// forget what is no longer so, and receivers that are gone. It says whether anything was forgotten, and when to look for more; zero is
+// forget what is no longer so, and receivers that are gone. It says whether anything was forgotten, and when to look for more; zero means
 // never.
 func (s *State) forget(current *world, receivers []v1alpha1.Notification) (changed bool, wake time.Time) {
 	for name, record := range s.Receivers {

@@ -15,7 +15,7 @@ import (
 const (
 	// maxText bounds a message, in bytes: chat services cut or refuse longer ones.
 	maxText = 1800
-	// maxLine bounds what is said of one node, in bytes.
+	// maxLine bounds what is said about one node, in bytes.
 	maxLine = 300
 )
 
@@ -27,16 +27,16 @@ func (e *Event) say() (title, text string) {
 	return cut(oneLine(title), maxLine), cut(strings.Join(lines, "\n"), maxText)
 }
 
-// End says of an event that it is over. The end of a rollout was so before.
+// End says that an event is over. The end of a rollout is always over.
 func (e *Event) End() {
 	if !e.Ended && e.Event != v1alpha1.EventRolloutFinished {
 		e.Ended = true
-		e.Title += " (over by now)"
+		e.Title += " (already over)"
 		e.Text = cut(e.Text, maxText-len(endedLine)) + endedLine
 	}
 }
 
-const endedLine = "\nThis is over by now; the receiver could not be notified earlier."
+const endedLine = "\nThis is already over; the receiver could not be notified earlier."
 
 func (e *Event) lines() (title string, lines []string) {
 	nodes := model.Count(e.Count, "node")
@@ -54,7 +54,7 @@ func (e *Event) lines() (title string, lines []string) {
 	case v1alpha1.EventGateFailing:
 		return fmt.Sprintf("%s held up since %s (%s)", nodes, at(e.Since), e.Reason), []string{e.Message}
 	case v1alpha1.EventOverdue:
-		return fmt.Sprintf("%s overdue, the first needs a reboot since %s", nodes, at(e.Since)), e.named()
+		return fmt.Sprintf("%s overdue, the first has needed a reboot since %s", nodes, at(e.Since)), e.named()
 	case v1alpha1.EventWindowMissed:
 		lines := e.named()
 		if e.Window != nil && !e.Window.Opens.IsZero() {
@@ -106,14 +106,14 @@ func (e *Event) started() (title string, lines []string) {
 	return "rollout started", e.soFar()
 }
 
-// soFar tells how far the rollout is.
+// soFar reports the progress of the rollout.
 func (e *Event) soFar() []string {
 	r := e.Rollout
 	return []string{fmt.Sprintf("Started at %s. So far: %d rebooted, %d under way, %d waiting.", at(r.Started), r.Rebooted, r.UnderWay,
 		r.Remaining)}
 }
 
-// inBrief tells how far a rollout is that is not the subject.
+// inBrief reports the progress of a rollout that is not the subject.
 func (e *Event) inBrief() []string {
 	if e.Rollout == nil || e.Rollout.State != StateUnderWay {
 		return nil

@@ -18,7 +18,7 @@ import (
 const (
 	// recent is how long ago what is over may have happened and still be worth a notification.
 	recent = 24 * time.Hour
-	// lookBack is how far back a window is looked for that closed, and lookStep is no longer than the shortest window.
+	// lookBack is how far back to look for a closed window, and lookStep is no longer than the shortest window.
 	lookBack = 6 * time.Hour
 	lookStep = time.Minute
 	// anyGate is the key of what gates hold up.
@@ -71,7 +71,7 @@ type world struct {
 	memory   *Memory
 	zone     *time.Location
 	schedule *window.Schedule
-	// instances by event; thresholds of receivers are not looked at.
+	// instances by event; thresholds of receivers do not count.
 	instances map[v1alpha1.NotificationEvent][]instance
 	missed    *Window
 }
@@ -134,7 +134,7 @@ func (w *world) node(r *v1alpha1.NodeReboot, since time.Time) Node {
 	if a := r.Status.Attempt; a != nil && a.StalledTime != nil {
 		reason, message = a.Result, a.Message
 	}
-	// Of one that is finished for some time the manager keeps the summary only.
+	// If a rollout has been finished for some time, the manager keeps only its summary.
 	message = cmp.Or(message, r.Status.Message, r.Status.Summary)
 	return Node{Name: r.Spec.NodeName, NodeReboot: r.Name, Reason: reason, Message: plain(message), Since: w.in(since)}
 }
@@ -232,8 +232,8 @@ func (w *world) findWaiting(r *v1alpha1.NodeReboot, held map[string][]*v1alpha1.
 	}
 }
 
-// findGates finds out whether gates are in the way. All of them are one instance, so that two that fail in turn are not
-// two that begin again each time. What it says is what most nodes say.
+// findGates finds out whether gates are in the way. All gates are one instance, so that two gates that fail in turn do not begin a new
+// instance each time. Its message is the message of most nodes.
 func (w *world) findGates(held map[string][]*v1alpha1.NodeReboot) {
 	if len(held) == 0 {
 		return
@@ -293,7 +293,7 @@ func missedWindow(r *v1alpha1.NodeReboot, closed time.Time) bool {
 	return waits && r.Status.RequiredSince != nil && r.Status.RequiredSince.Time.Before(closed)
 }
 
-// lastClosing is when the schedule was open last; zero if that is longer ago than is looked at.
+// lastClosing is when the schedule was open last; zero if that is too long ago to be considered.
 func (w *world) lastClosing() time.Time {
 	for at := w.now; !at.Before(w.now.Add(-lookBack)); at = at.Add(-lookStep) {
 		if state := w.schedule.At(at); state.Open {

@@ -30,12 +30,12 @@ func computeAbridged(s *Snapshot, now time.Time) *Plan {
 	}
 }
 
-// differenceAbridged is how a plan differs from the one that is made from abridged NodeReboots.
+// differenceAbridged is how a plan differs from a plan of abridged NodeReboots.
 func differenceAbridged(s *Snapshot, p *Plan, now time.Time) string {
 	return difference(p, computeAbridged(s, now))
 }
 
-// checkAbridged compares every eighth plan of a fleet with the one that is made from abridged NodeReboots.
+// checkAbridged compares every eighth plan of a fleet with a plan of abridged NodeReboots.
 func (w *world) checkAbridged(v *view, p *Plan) {
 	if w.version%8 != 0 {
 		return

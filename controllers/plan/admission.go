@@ -25,7 +25,7 @@ type round struct {
 	gated bool
 }
 
-// policyRound is what one policy comes to in a round.
+// policyRound is the result of a round for one policy.
 type policyRound struct {
 	turn turn
 	// line are those that have their turn, in order, and later those that have not, zone by zone.
@@ -33,7 +33,9 @@ type policyRound struct {
 	later []*zoneQueue
 	// wholeLine is both, in the order in which they have their turns; nil if it was not asked for.
 	wholeLine []*rebootView
-	// limit is what the limit of the policy says to those for which there is no room, after a number of starts.
+	// places of those that wait in it; nil if they were not asked for.
+	places map[*rebootView]place
+	// limit is the verdict of the policy's limit on nodes for which there is no room, after a number of starts.
 	limit said
 	// room is the answer about room for the pods of nodes that go alone, after a number of starts.
 	room roomSaid
@@ -41,7 +43,7 @@ type policyRound struct {
 	unread []string
 	// gates is what the gates say that say the same about all nodes; nil if they were not asked.
 	gates *model.Verdict
-	// othersGated is what it is for all but the first that asked.
+	// othersGated is the verdict for all but the first node that asked.
 	othersGated model.Verdict
 }
 
@@ -151,8 +153,8 @@ func (p *round) admitInTurn(policy *policyView, able []*rebootView) {
 	}
 }
 
-// admitZones starts those that have their turn. Where there is no room for the pods of any of them, or they cannot be evicted, they hold up
-// nobody: the turn goes on to the next zone.
+// admitZones starts the nodes whose turn it is. If there is no room for the pods of any of them, or their pods cannot be evicted, they hold
+// up no one: the turn passes to the next zone.
 func (p *round) admitZones(policy *policyView, able []*rebootView) {
 	starts := p.limits.starts
 	queues := policy.zoneQueues(able)
@@ -217,8 +219,8 @@ func (p *round) firstTurnObstacle(r *rebootView) model.Verdict {
 	return firstObstacle(p, r, turnGates)
 }
 
-// start begins attempts that go together. Their workloads and what their helpers say of the hosts have to be known first, and a policy that
-// only observes starts nothing; all count as unavailable regardless, so that what comes after them is planned as it would be.
+// start begins attempts that go together. Their workloads and what their helpers say about the hosts have to be known first, and a policy
+// that only observes starts nothing; all count as unavailable regardless, so that what comes after them is planned as it would be.
 func (p *round) start(together []*rebootView) {
 	var wait model.Verdict
 	for _, r := range together {
@@ -249,7 +251,7 @@ func (p *round) beforeStart(r *rebootView) model.Verdict {
 	}
 	if unread := p.of(r.policy()).unread; len(unread) > 0 {
 		p.needPods = append(p.needPods, unread...)
-		return model.Blocked(v1alpha1.ReasonStarting, "The pods of %s in line are being read, to begin with the one that has the fewest.",
+		return model.Blocked(v1alpha1.ReasonStarting, "The pods of %s in line are being read, so that the node with the fewest pods goes first.",
 			model.Count(len(unread), "node"))
 	}
 	if _, known := p.snapshot.Pods[r.node.Name]; !known {
@@ -282,7 +284,12 @@ func (p *round) needPodsFrom(r *rebootView) {
 
 // lineAfter are those that come after one that has its turn, zone by zone.
 func (p *round) lineAfter(r *rebootView) []*rebootView {
-	own := p.of(r.policy())
+	whole := p.wholeLine(p.of(r.policy()))
+	return whole[slices.Index(whole, r)+1:]
+}
+
+// wholeLine are those that have their turn, in order, and then the others, zone by zone.
+func (p *round) wholeLine(own *policyRound) []*rebootView {
 	if own.wholeLine == nil {
 		own.wholeLine = slices.Clone(own.line)
 		for _, itsTurn := range []bool{true, false} {
@@ -293,5 +300,5 @@ func (p *round) lineAfter(r *rebootView) []*rebootView {
 			}
 		}
 	}
-	return own.wholeLine[slices.Index(own.wholeLine, r)+1:]
+	return own.wholeLine
 }

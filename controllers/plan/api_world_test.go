@@ -56,12 +56,12 @@ func (w *world) showBudgets(v *view) {
 	}
 }
 
-// ignoresReturning: a drain does not wait for pods that are put back again and again.
+// ignoresReturning: a drain does not wait for pods that are put back repeatedly.
 func ignoresReturning(order *v1alpha1.RebootOrder) bool {
 	return order.Drain == nil || order.Drain.ReturningPods != v1alpha1.ReturningPodsRefuse
 }
 
-// breakerLimit is how many nodes may fail in a row without a reboot before a policy halts; 0 is no limit.
+// breakerLimit is how many nodes may fail in a row without a reboot before a policy halts; 0 means no limit.
 func breakerLimit(f *v1alpha1.FailureSpec) int { return f.MaxConsecutiveFailures.IntValue() }
 
 // goneTimeout is how long a host may be missing whose Node is gone before it is given up; 0 is for ever.

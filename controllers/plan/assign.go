@@ -37,15 +37,16 @@ type policyView struct {
 	finish finish
 	// pace of an adaptive delay.
 	pace pace
-	// blockingPods is what the first gates say of pods, as far as they were asked.
+	// blockingPods is what the first gates say about pods, as far as they were asked.
 	blockingPods []podsSaid
 }
 
 // parsePolicies reads the policies, in the order of their precedence: the highest priority, then the oldest, then the first by name.
-func (p *planning) parsePolicies() {
+func (p *planning) parsePolicies(state *State) {
+	p.understood = state.understand(p.snapshot.Policies)
 	for _, obj := range p.snapshot.Policies {
 		if obj.DeletionTimestamp.IsZero() {
-			p.policies = append(p.policies, &policyView{Policy: policies.Parse(obj, &p.Moment)})
+			p.policies = append(p.policies, &policyView{Policy: p.understood.of[obj].At(&p.Moment)})
 		}
 	}
 	slices.SortFunc(p.policies, comparePrecedence)
@@ -76,8 +77,8 @@ func comparePrecedence(a, b *policyView) int {
 }
 
 // assignPolicy gives a node to the policy that its labels select first. A node with an open attempt belongs to the policy and zone that
-// granted it, whatever labels change meanwhile; if that policy is gone, to the one that owns the node now. The attempt itself finds out
-// that it may not go on.
+// granted it, whatever labels change in the meantime; if that policy is gone, it belongs to the policy that owns the node now. The attempt
+// itself finds out that it may not continue.
 func (p *planning) assignPolicy(node *nodeView) {
 	p.selectPolicy(node)
 	node.policy, node.zone = node.selectedBy, ""
@@ -122,7 +123,7 @@ func (policy *policyView) overlap(other *policyView, node *nodeView) {
 	}
 }
 
-// resolveNumbers makes numbers of what may be percentages. What is neither is 0, and makes the policy invalid; see policies.Check.
+// resolveNumbers makes numbers of what may be percentages. Any other value counts as 0, and makes the policy invalid; see policies.Check.
 func (policy *policyView) resolveNumbers() {
 	rollout, failure := &policy.Spec.Rollout, &policy.Spec.Failure
 	policy.maxUnavailable, _ = scaled(rollout.MaxUnavailable, policy.units)
@@ -133,7 +134,7 @@ func (policy *policyView) resolveNumbers() {
 	}
 }
 
-// zoneLimit is maxUnavailablePerZone in units of a zone; there may be none. What cannot be resolved lets nothing go.
+// zoneLimit is maxUnavailablePerZone in units of a zone; there may be none. A value that cannot be resolved lets nothing start.
 func (policy *policyView) zoneLimit(zone string) (limit int, limited bool) {
 	value := policy.Spec.Rollout.Zones.MaxUnavailablePerZone
 	if value == nil {

@@ -224,7 +224,7 @@ func TestAttemptFails(t *testing.T) {
 		},
 		"when the helper does not come back to reboot a drained node": {
 			stage: stageDrained, event: func(s *story) { noHelper(s.node("a")) }, after: 960 * time.Second,
-			want: backingOff(v1alpha1.ReasonRebootFailed), wantMessage: "The helper of node a did not become Ready in time: there is none.",
+			want: backingOff(v1alpha1.ReasonRebootFailed), wantMessage: "The helper of node a did not become Ready in time: there is no helper pod.",
 		},
 		"when the helper does not take the order to reboot": {
 			stage: stageRebooting, event: ignoredOrder, after: 900 * time.Second, want: backingOff(v1alpha1.ReasonOrderExpired),

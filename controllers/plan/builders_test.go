@@ -24,7 +24,7 @@ func at(sinceStart time.Duration) *metav1.MicroTime {
 
 type policyOption func(*v1alpha1.RebootPolicy)
 
-// newPolicy has what the API server makes of a policy that only says "nodes: All"; see TestPolicyBuilderHasTheDefaultsOfTheSchema.
+// newPolicy is what the API server stores for a policy that only says "nodes: All"; see TestPolicyBuilderHasTheDefaultsOfTheSchema.
 func newPolicy(name string, options ...policyOption) *v1alpha1.RebootPolicy {
 	policy := &v1alpha1.RebootPolicy{
 		ObjectMeta: metav1.ObjectMeta{
@@ -185,7 +185,7 @@ func byLogind(obstacle string) []v1alpha1.MethodReport {
 	return []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind, Obstacle: obstacle}}
 }
 
-// inhibited is what it says of an inhibitor lock.
+// inhibited is what the helper says about an inhibitor lock.
 func inhibited(by string) []v1alpha1.MethodReport {
 	return []v1alpha1.MethodReport{{Name: v1alpha1.RebootLogind, Obstacle: by, Kind: v1alpha1.ObstacleInhibited}}
 }
@@ -268,7 +268,7 @@ func newSnapshot(objects ...any) *Snapshot {
 	return s
 }
 
-// noteGrants says of attempts of before the start that the only policy granted them, in the zone that their node is in.
+// noteGrants records that the only policy granted the attempts from before the start, in the zone of their node.
 func (s *Snapshot) noteGrants() {
 	for _, r := range s.Reboots {
 		if node := s.node(r.Spec.NodeName); r.Status.Attempt != nil && r.Status.PolicyName == "" && len(s.Policies) == 1 && node != nil {

@@ -16,8 +16,8 @@ import (
 
 // A canary speaks for the nodes that needed their reboot when it began: what made the reboot necessary was there, and went into the boot
 // that the canary is proved with. A need that arises later gets canaries of its own, after those that are under way or soak. So it follows
-// from the facts of the NodeReboots who may go, and no rollout has to be remembered. Any node that began since counts as a canary for those
-// that waited, also one that went because earlier canaries had spoken for it.
+// from the facts of the NodeReboots who may go, and no rollout has to be remembered. Any node that began since then counts as a canary for
+// the nodes that waited, even if it went because earlier canaries had spoken for it.
 
 // canaries is what is known of a policy's canaries.
 type canaries struct {
@@ -267,7 +267,8 @@ func (c *canaries) failure(r *rebootView) *rebootView {
 
 func canaryFailed(failed *rebootView) model.Verdict {
 	return model.Blocked(v1alpha1.ReasonCanaryFailed,
-		"NodeReboot %s went first as a canary and failed (%s). The others go on when it succeeds; delete it to let another node be the canary.",
+		"NodeReboot %s went first as a canary and failed (%s). The other nodes continue when it succeeds; delete it to let another node be the "+
+			"canary.",
 		failed.Object.Name, failed.Status.Failures.LastReason)
 }
 
@@ -340,6 +341,6 @@ func (policy *policyView) canaryTooLarge() string {
 	if policy.Spec.Rollout.Canary == nil || policy.canaryCount <= policy.units {
 		return ""
 	}
-	return fmt.Sprintf("rollout.canary.count is %d, and the policy has only %s: all of them are canaries, and none waits for them.",
+	return fmt.Sprintf("rollout.canary.count is %d, and the policy has only %s: all of them are canaries, so none waits for a canary.",
 		policy.canaryCount, model.Counted(policy.units, "node or group", "nodes or groups"))
 }

@@ -168,7 +168,7 @@ func TestFailedCanaryHoldsTheOthers(t *testing.T) {
 	if got := s.waits(v1alpha1.ReasonCanaryFailed); got != "b c" || s.underWay() != "" {
 		t.Errorf("%q wait, under way %q", got, s.underWay())
 	}
-	want := "NodeReboot ra went first as a canary and failed (SentinelStillPresent). The others go on when it succeeds; " +
+	want := "NodeReboot ra went first as a canary and failed (SentinelStillPresent). The other nodes continue when it succeeds; " +
 		"delete it to let another node be the canary."
 	if got := s.reboot("rb").Status.Message; got != want {
 		t.Errorf("message %q, want %q", got, want)

@@ -43,7 +43,7 @@ type granting struct {
 	since, soaked time.Time
 }
 
-// of the policy of a name; nil if it has no canaries.
+// of the policy with a name; nil if it has no canaries.
 func (g *granting) of(name string, likely *policyView) *grantedAttempts {
 	policy := g.policyNamed(name, likely)
 	if policy == nil || policy.Spec.Rollout.Canary == nil {

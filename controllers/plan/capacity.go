@@ -106,8 +106,8 @@ func (p *round) leavingWith(r *rebootView) string {
 	return p.leavers[r].names
 }
 
-// lineFrom names the nodes of the policy from this one on, in the order in which they have their turns: where there is no room for the pods
-// of those that have it, others do. One of a group is asked about by itself, because with it leave others than with the next.
+// lineFrom names the nodes of the policy from this one on, in the order of their turns: if there is no room for the pods of the nodes whose
+// turn it is, others go. A node of a group is asked about on its own, because other nodes leave with it than with the next.
 func (p *round) lineFrom(r *rebootView) []string {
 	names := []string{r.node.Name}
 	if r.node.grouped() {

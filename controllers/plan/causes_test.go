@@ -134,8 +134,8 @@ func TestADrainThatIsStuckWarnsOnceAndNamesWhatIsLeft(t *testing.T) {
 		return messages
 	}
 	s.progress(stuck)
-	want := "The drain of node a has not moved for a minute: 2 of 3 pods are left: " +
-		"pod apps/web-1 was evicted and does not end (finalizer example.com/backup), " +
+	want := "The drain of node a has made no progress for a minute: 2 of 3 pods are left: " +
+		"pod apps/web-1 was evicted and does not terminate (finalizer example.com/backup), " +
 		"pod apps/agent-x was put back by DaemonSet apps.kruise.io agent."
 	if got := warnings(); len(got) != 1 || got[0] != want {
 		t.Fatalf("warnings %q, want %q", got, want)
@@ -174,7 +174,7 @@ func TestADrainThatTimesOutNamesThePodsThatDoNotEnd(t *testing.T) {
 			}
 		}
 		want := "Node a was not drained in time: 1 of 1 pod is left: " +
-			"pod apps/web-1 was evicted and does not end (finalizer example.com/backup)."
+			"pod apps/web-1 was evicted and does not terminate (finalizer example.com/backup)."
 		if got := strings.Join(told, "\n"); !strings.Contains(got, want) {
 			t.Errorf("told %q, want %q", got, want)
 		}
@@ -217,7 +217,7 @@ func TestARebootForAnotherNodeRebootIsAttributedToIt(t *testing.T) {
 	s.Reboots = append(s.Reboots, newReboot("by-hand", "a", manual))
 	s.comeBack("ra", v1alpha1.SentinelNotRequired)
 	s.settle()
-	want := "Node a was rebooted by something else"
+	want := "Node a was rebooted for another reason"
 	for _, r := range s.Reboots {
 		if r.Name == "by-hand" && strings.HasPrefix(r.Status.OutcomeMessage, want) {
 			t.Fatalf("%q", r.Status.OutcomeMessage)
@@ -254,7 +254,7 @@ func TestAClockThatIsOffIsReportedWithItsOffset(t *testing.T) {
 	s := newStory(t, newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a"))
 	s.report("ra", func(r *v1alpha1.HelperReport) { r.ClockOffsetSeconds = ptr.To[int64](7200) })
 	s.settle()
-	want := "The clock of node a is 7200 seconds ahead of that of the API server."
+	want := "The clock of node a is 7200 seconds ahead of the API server's."
 	if got := trueCondition(s.reboot("ra").Status.Conditions, v1alpha1.ConditionClockOff); !strings.HasPrefix(got, want) {
 		t.Errorf("condition %q, want %q", got, want)
 	}
@@ -272,7 +272,7 @@ func TestWhatElseWouldRebootTheHostIsReported(t *testing.T) {
 	s := newStory(t, newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a"))
 	s.report("ra", func(r *v1alpha1.HelperReport) { r.Notices = []string{"locksmithd is active", "kured runs."} })
 	s.settle()
-	const want = "Something else on node a would reboot it as well, without asking: locksmithd is active; kured runs. Switch it off there."
+	const want = "Something else on node a would reboot it, too, without asking: locksmithd is active; kured runs. Disable it there."
 	if got := trueCondition(s.reboot("ra").Status.Conditions, v1alpha1.ConditionOtherRebooter); got != want {
 		t.Errorf("condition %q, want %q", got, want)
 	}

@@ -28,7 +28,7 @@ func TestWindowClosesBeforeTheHostIsToldToReboot(t *testing.T) {
 		window, freeze func(closes time.Duration) policyOption
 		also           policyOption
 		reboot         rebootOption
-		// want is why the attempt is rolled back; nothing means that it goes on.
+		// want is why the attempt is rolled back; nothing means that it continues.
 		want string
 	}{
 		"the window closes":                      {window: window, freeze: nothing, want: v1alpha1.ReasonWindowClosed},

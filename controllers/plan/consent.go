@@ -6,14 +6,14 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/consent"
 )
 
-// What people say about a node or a reboot: leave it alone, or go on.
+// What people say about a node or a reboot: leave it alone, or continue.
 
 // optedOut: the node is skipped, and no host that was ordered to reboot has to be seen through. It is then as if nobody asked for its
 // reboot.
 func (n *nodeView) optedOut() bool { return n.record.skipped && n.active() == nil }
 
 // recordApproval records when and by whom the reboot was approved, and finds out whether that has expired: who approves has the window in
-// mind that is open, or else the next one. What is Immediate waits for no window.
+// mind that is open, otherwise the next one. An Immediate reboot waits for no window.
 func (p *planning) recordApproval(r *rebootView) {
 	switch by := r.Object.Spec.ApprovedBy; {
 	case !r.Approved() && r.Status.ApprovedTime != nil:
@@ -32,8 +32,8 @@ func (p *planning) recordApproval(r *rebootView) {
 	}
 }
 
-// approved: no one has to approve the reboot, or someone did whose approval counts. What becomes of an attempt that is under way when the
-// window closes, and the approval expires, is up to the schedule.
+// approved: no one has to approve the reboot, or someone did whose approval counts. The schedule decides what happens to an attempt that is
+// under way when the window closes, and the approval expires.
 func (r *rebootView) approved() bool {
 	expired := r.approvalExpired
 	if r.open() {

@@ -51,9 +51,9 @@ func (p *planning) costOf(r *rebootView) (drainCost, bool) {
 	return cost, known
 }
 
-// orderLine orders NodeReboots that have their turn. Of the first few whose needs are of about the same age, the one whose drain costs the
-// least goes first, as soon as that is known of all of them that can be read. What they have is part of the plan from then on, so that the
-// order stays.
+// orderLine orders the NodeReboots whose turn it is. Among the first few whose needs are of about the same age, the cheapest drain goes
+// first, as soon as the cost is known for all of them that can be read. From then on their pods are part of the plan, so that the order
+// stays.
 func (p *round) orderLine(policy *policyView, own *policyRound) {
 	slices.SortFunc(own.line, compareWaiting)
 	if !policy.fewestMoves() || len(own.line) < 2 {

@@ -21,7 +21,7 @@ func nodeOrder(order v1alpha1.NodeOrder) policyOption {
 	return spec(func(s *v1alpha1.RebootPolicySpec) { s.Rollout.NodeOrder = order })
 }
 
-// fewestMoves is what the API server makes of a policy that does not say otherwise.
+// fewestMoves is the default of the API server.
 func fewestMoves() policyOption { return nodeOrder(v1alpha1.NodeOrderFewestMoves) }
 
 // movable is a pod that a drain evicts.

@@ -19,7 +19,7 @@ type limits struct {
 	clusterMax int
 	// startedZone is the zone in which this plan starts nodes, by the key of the zones that go one at a time.
 	startedZone map[string]string
-	// firsts are the first nodes that start in this plan, by zone; refuges says which zones have a node that takes pods for good, once that
+	// firsts are the first nodes that start in this plan, by zone; refuges says which zones have a node that takes pods permanently, once that
 	// was found out.
 	firsts  map[policyZone]*nodeView
 	refuges map[policyZone]bool
@@ -56,7 +56,7 @@ type policyZone struct {
 	zone   string
 }
 
-// countUnavailable counts every node that is down, cordoned, under way, or granted a slot, whoever is the cause.
+// countUnavailable counts every node that is down, cordoned, under way, or granted a slot, no matter who is the cause.
 func (p *planning) countUnavailable() {
 	p.limits = p.downNow()
 	p.limits.clusterMax = len(p.nodeOrder)
@@ -157,7 +157,7 @@ func (p *planning) countStart(r *rebootView) {
 	}
 }
 
-// fits says whether so many more may be down besides the count that are. What is down already makes no difference to the count.
+// fits says whether so many more may be down besides the count that are. A node that is already down makes no difference to the count.
 func (l *limits) fits(more, count, limit int) bool {
 	return count+len(l.unseen)+more <= limit
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// Each write goes to every watch of its object. Facts, orders, warnings and what a person changed are written at once. What only explains
-// where things stand waits for a moment in which more of it may come together. A plan remembers nothing, so it says since when something
+// Each write goes to every watch of its object. Facts, orders, warnings and what a person changed are written at once. Writes that only
+// explain the state wait for a moment, in which more of them may accumulate. A plan remembers nothing, so it says since when something
 // waits, and the next snapshot repeats it.
 const (
 	// firstStatusDelay is how long the first status of a NodeReboot waits for the first report of the helper that made it.
@@ -27,9 +27,9 @@ const (
 	refreshDelay    = time.Second
 	minRefreshDelay = 30 * time.Second
 	maxRefreshDelay = 10 * time.Minute
-	// countsDelay is how long the numbers in the status of a policy wait.
+	// countsDelay is how long the numbers and the forecast in the status of a policy wait.
 	countsDelay = LastDelay
-	// freeDelay is how long an entry of the slots object may stay that counts no longer. Mostly, another node takes the slot meanwhile.
+	// freeDelay is how long an entry of the slots object may stay that counts no longer. Mostly, another node takes the slot in the meantime.
 	freeDelay = 5 * time.Second
 	// drainDelay is how long a drain has to last to be shown on the Node, and plannedDelay a reboot to be required.
 	drainDelay   = 30 * time.Second
@@ -159,7 +159,8 @@ func sameConditions(before, after []metav1.Condition) bool {
 	return true
 }
 
-// policyDelay is how long the changed status of a policy may wait: numbers may, and what conditions say besides their reason.
+// policyDelay is how long the changed status of a policy may wait: numbers and the forecast may, and what conditions say besides their
+// reason. So a forecast is mostly written together with numbers.
 func policyDelay(change *PolicyChange) time.Duration {
 	before, after := &change.Object.Status, &change.Status
 	if len(change.Events) > 0 || len(change.Object.Unreadable) > 0 || len(before.Conditions) != len(after.Conditions) {
@@ -175,7 +176,7 @@ func policyDelay(change *PolicyChange) time.Duration {
 	rest.Conditions, rest.Required, rest.UnderWay, rest.Unavailable = before.Conditions, before.Required, before.UnderWay, before.Unavailable
 	rest.Waiting, rest.WaitingFor, rest.CurrentZone = before.Waiting, before.WaitingFor, before.CurrentZone
 	rest.Nodes, rest.NodesWithoutHelper, rest.Overdue = before.Nodes, before.NodesWithoutHelper, before.Overdue
-	rest.Canary, rest.AdaptiveDelay = before.Canary, before.AdaptiveDelay
+	rest.Canary, rest.AdaptiveDelay, rest.Forecast = before.Canary, before.AdaptiveDelay, before.Forecast
 	if !equality.Semantic.DeepEqual(before, &rest) {
 		return 0
 	}

@@ -280,7 +280,7 @@ func TestTheProofOfAHostThatIsBackDoesNotWait(t *testing.T) {
 	}
 }
 
-// Whoever looks whether a fleet is idle waits for as long.
+// To find out whether a fleet is idle, wait for as long.
 func TestAfterTheLastRebootEverythingIsWrittenWithinLastDelay(t *testing.T) {
 	s := deferring(attemptIn(t, stageRebooting))
 	s.boot("a", 2)

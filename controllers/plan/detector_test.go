@@ -32,10 +32,10 @@ func TestAPolicyTellsOfHostsThatNothingLooksAt(t *testing.T) {
 		t.Errorf("%d warnings, want one", events)
 	}
 	s.settle()
-	want := "NoDetector: Nothing would say that the host of node a needs a reboot: the default installation looks for " +
-		"/run/reboot-required and /run/reboot-needed, and no program of this system is known to make them. " +
+	want := "NoDetector: Nothing would detect that the host of node a needs a reboot: the default installation looks for " +
+		"/run/reboot-required and /run/reboot-needed, and no program of this system is known to create them. " +
 		"Red Hat Enterprise Linux 9.4 (Plow): give the rebooter --sentinel-kernel, or programs of the host and " +
-		"--sentinel-preset=dnf. See docs/hosts.md. Nor would anything for 1 other node."
+		"--sentinel-preset=dnf. See docs/hosts.md. The same is true for 1 other node."
 	if got := told(); got != want {
 		t.Errorf("condition %q, want %q", got, want)
 	}

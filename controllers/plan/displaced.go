@@ -10,8 +10,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// Pods of a workload are displaced by the attempts under way on several nodes, and nobody can say which new pod takes the place of which.
-// What is missing of a workload is always answered for by attempts under way that have displaced at least as many, and wait for them.
+// Attempts under way on several nodes displace pods of one workload, and nothing says which new pod replaces which. If pods of a workload
+// are missing, then attempts under way always account for them: attempts that have displaced at least as many pods, and wait for them.
 
 // share is what one open attempt has to do with one workload.
 type share struct {

@@ -141,7 +141,8 @@ func TestOfTwoNodesThatMissOnePodOneWaitsForIt(t *testing.T) {
 	s.wantUnderWay("", "none is missing")
 }
 
-// What is missing when a node starts is awaited by it as well, so that it cannot be forgotten when those that displaced it are done.
+// A node also waits for the pods that are missing when it starts, so that they are not forgotten when the nodes that displaced them are
+// done.
 func TestANodeThatStartsWhilePodsAreMissingAnswersForThemToo(t *testing.T) {
 	s := neighbors(t)
 	s.evicted("a", true)

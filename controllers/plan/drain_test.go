@@ -183,7 +183,7 @@ func TestPodsMayFinishBeforeTheDrain(t *testing.T) {
 		"it does not wait for those that stay": {jobs: 1, event: func(s *story) { s.Pods["a"][len(s.Pods["a"])-1].Mirror = true }, want: v1alpha1.ReasonDraining},
 		"the wait is not over before":          {jobs: 1, onTimeout: v1alpha1.TimeoutContinue, after: 599 * time.Second, want: v1alpha1.ReasonWaitingForPods},
 		"in the end it goes on":                {jobs: 1, onTimeout: v1alpha1.TimeoutContinue, after: 600 * time.Second, want: v1alpha1.ReasonDraining},
-		"or gives the node back":               {jobs: 1, onTimeout: v1alpha1.TimeoutAbort, after: 600 * time.Second, want: v1alpha1.ReasonBackingOff, message: "Pods on node a have not finished in time: apps/job-00."},
+		"or gives the node back":               {jobs: 1, onTimeout: v1alpha1.TimeoutAbort, after: 600 * time.Second, want: v1alpha1.ReasonBackingOff, message: "Pods on node a did not finish in time: apps/job-00."},
 		"pods that are not known are waited for": {
 			jobs: 1, event: func(s *story) { delete(s.Pods, "a") }, want: v1alpha1.ReasonWaitingForPods,
 			message: "The pods of node a are being read.",

@@ -43,7 +43,7 @@ func (p *planning) evictionsOf(r *rebootView) (retry []v1alpha1.PodReference, ho
 	return nil, p.hold(covered(p.snapshot.Pods[r.node.Name]))
 }
 
-// settleOffers has a drain that began take what it was offered. Of one that did not begin, others get it.
+// settleOffers lets a drain that began take what it was offered. If it did not begin, others get its offer.
 func (p *planning) settleOffers(begins bool) {
 	for _, claim := range p.offered {
 		if begins {

@@ -30,7 +30,7 @@ func TestRefusedEvictionsAreTriedAgainWhenTheirBudgetAllowsThem(t *testing.T) {
 		"something else refuses":            {budget: &Workload{DisruptionsAllowed: 9}, change: by("admission webhook \"web\"")},
 		"a budget of another name refuses":  {budget: &Workload{}, change: by("PodDisruptionBudget other"), want: []string{"web-1", "web-2", "web-3", "web-4"}},
 		"the report is about another order": {budget: &Workload{DisruptionsAllowed: 9}, change: func(r *v1alpha1.HelperReport) { r.Sequence++ }},
-		"nothing is refused any longer":     {budget: &Workload{DisruptionsAllowed: 9}, change: func(r *v1alpha1.HelperReport) { r.Drain.Refused = nil }},
+		"nothing is refused anymore":        {budget: &Workload{DisruptionsAllowed: 9}, change: func(r *v1alpha1.HelperReport) { r.Drain.Refused = nil }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := attemptIn(t, stageDraining)
@@ -172,7 +172,7 @@ func TestADrainBeginsWithWhatBudgetsAllow(t *testing.T) {
 	}
 }
 
-// A budget shows an eviction a moment after it was let go, and passes are made meanwhile.
+// A budget shows an eviction a moment after it was let go, and passes are made in the meantime.
 func TestAnEvictionIsGivenToOnePodAlone(t *testing.T) {
 	s := contended(t, 1)
 	if got := s.held(); got != "a-2 b-1 b-2" {
@@ -208,7 +208,7 @@ func TestAnEvictionThatNobodyAsksForIsGivenToOthersAfterAWhile(t *testing.T) {
 	}
 }
 
-// A drain of which no pod is held back claims what it takes as well.
+// A drain that holds no pod back also claims what it takes.
 func TestWhatADrainTakesIsClaimedForTheNextThatBegins(t *testing.T) {
 	s := contended(t, 1)
 	s.Pods["a"] = s.Pods["a"][:1]

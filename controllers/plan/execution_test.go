@@ -57,7 +57,7 @@ func apply(s *Snapshot, p *Plan, now time.Time) (*Snapshot, error) {
 	}
 	after.Pods, after.Workloads, after.ClusterMaxUnavailable = s.Pods, s.Workloads, s.ClusterMaxUnavailable
 	after.Refusals, after.Namespace, after.ManagerPods = s.Refusals, s.Namespace, s.ManagerPods
-	after.LetGo = p.LetGo
+	after.LetGo, after.TellPlaces, after.Forecasts = p.LetGo, s.TellPlaces, s.Forecasts
 	after.LeaderNode, after.Answers, after.Invalid, after.QuorumLabels = s.LeaderNode, s.Answers, s.Invalid, s.QuorumLabels
 	after.SilenceFailures, after.NotificationProblems = s.SilenceFailures, s.NotificationProblems
 	return &after, errors.Join(e.errs...)

@@ -279,7 +279,7 @@ func (w *world) removePolicy(name string) {
 	w.changed()
 }
 
-// makePolicy is a policy of a name that there was before.
+// makePolicy is a policy with a name that there was before.
 func (w *world) makePolicy(policy *v1alpha1.RebootPolicy) {
 	policy.UID, policy.Status = types.UID(w.uid("policy")), v1alpha1.RebootPolicyStatus{}
 	if w.healed {

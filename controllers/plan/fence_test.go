@@ -20,7 +20,7 @@ import (
 // unmarked is what a Node looks like after an attempt: nothing of it is left.
 func unmarked(n *Node) {
 	n.Unschedulable, n.CordonedFor, n.Annotations = false, "", nil
-	n.Labels = labelsWithoutMarks(n)
+	n.Labels = labelsWithout(marksOn(n), n)
 }
 
 // executed is what is stored after a manager carried out a plan that it made from a view.
@@ -34,7 +34,7 @@ func TestANodeIsCordonedOrMarkedAgainOnlyWithARenewedGrant(t *testing.T) {
 	for name, strip := range map[string]func(*Node){
 		"neither cordoned nor marked": unmarked,
 		"not cordoned":                func(n *Node) { n.Unschedulable, n.CordonedFor = false, "" },
-		"not marked":                  func(n *Node) { n.Annotations, n.Labels = nil, labelsWithoutMarks(n) },
+		"not marked":                  func(n *Node) { n.Annotations, n.Labels = nil, labelsWithout(marksOn(n), n) },
 	} {
 		for _, stage := range []stage{stageCordoned, stageDraining, stageRebooting} {
 			t.Run(name+" "+stage.String(), func(t *testing.T) {

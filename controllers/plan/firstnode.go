@@ -80,7 +80,7 @@ func firstNodeGate(p *round, r *rebootView) model.Verdict {
 	p.explainTo(r, policy)
 	p.gated = true // what starts after it may leave it waiting for a limit
 	return model.Blocked(v1alpha1.ReasonFirstNodeAlone,
-		"The first node of %s goes alone until it is back: what leaves the others before that would move twice.", zoneName(r.node.zone))
+		"The first node of %s goes alone until it is back: pods that leave other nodes before that would move twice.", zoneName(r.node.zone))
 }
 
 // firstIn is a node of a zone that is under way and gets on, or that starts in this plan; nil if there is none.
@@ -102,7 +102,7 @@ func (n *nodeView) getsOn() bool {
 	return current.UncordonedTime == nil && current.StalledTime == nil && current.StuckTime == nil
 }
 
-// refuges says of the zones of policies whether a node takes pods that will not have to leave it again.
+// refuges says for the zones of policies whether a node takes pods that will not have to leave it again.
 func (p *planning) refuges() map[policyZone]bool {
 	if p.limits.refuges != nil {
 		return p.limits.refuges

@@ -18,7 +18,7 @@ func TestNodeThatIsOnlyACandidateForRemovalIsRebooted(t *testing.T) {
 	}
 }
 
-// maintainedUntil is a node that another tool maintains: until some time after the start, or for good if that is 0.
+// maintainedUntil is a node that another tool maintains: until some time after the start, or permanently if that is 0.
 func maintainedUntil(end time.Duration) nodeOption {
 	return func(n *Node) {
 		foreign := OtherMaintenance{Object: "Lease medik8s-leases/node-a is held by nmo"}

@@ -20,7 +20,7 @@ func (p *planning) query(query model.GateQuery) (model.GateAnswer, bool) {
 }
 
 // excuse leaves out of an answer what attempts bring about that hold a slot in this plan, go as they should, and count against a limit of
-// the policy already. What is about any other attempt is in the way. An answer that is too old to start on is not known.
+// the policy already. An alert about any other attempt blocks. An answer that is too old to start on is not known.
 func (p *planning) excuse(policy *policyView, answer model.GateAnswer) (judged model.GateAnswer, known bool) {
 	excused := func(id model.AttemptID) bool {
 		return p.goesWell(id) && p.countsFor(policy, p.byUID[id.RebootUID].node)
@@ -32,7 +32,7 @@ func (p *planning) excuse(policy *policyView, answer model.GateAnswer) (judged m
 	return answer, answer.Obstacle != "" || !answer.Stale
 }
 
-// countsFor says that an unavailable node counts against a limit of the policy: one of its own, or that of the whole cluster.
+// countsFor says that an unavailable node counts against a limit of the policy: its own limits, or the limit of the whole cluster.
 func (p *planning) countsFor(policy *policyView, n *nodeView) bool {
 	return n != nil && (n.policy == policy || n.selectedBy == policy || p.snapshot.ClusterMaxUnavailable != nil)
 }

@@ -60,7 +60,7 @@ func TestWhatANodeRebootWaitsFor(t *testing.T) {
 		"an approval": {
 			objects: []any{newPolicy("p", approvalRequired()), newNode("a", "z1"), newReboot("ra", "a")},
 			want:    v1alpha1.ReasonAwaitingApproval,
-			wantMessage: "RebootPolicy p requires an approval. To give it: kubectl patch nodereboot ra --type=merge " +
+			wantMessage: "RebootPolicy p requires an approval. To approve it: kubectl patch nodereboot ra --type=merge " +
 				`-p '{"spec":{"approval":"Given"}}'`,
 		},
 		"an invalid policy": {
@@ -94,7 +94,7 @@ func TestWhatANodeRebootWaitsFor(t *testing.T) {
 			objects: []any{newPolicy("p"), newNode("a", "z1"), newReboot("ra", "a"),
 				newReboot("before", "a", finished(v1alpha1.OutcomeSucceeded, v1alpha1.ReasonProved, -20*time.Minute))},
 			want: v1alpha1.ReasonMinInterval, wantWake: 39 * time.Minute,
-			wantMessage: "Node a was rebooted at 2026-03-02 11:39 +00:00; it may be again at 2026-03-02 12:39 +00:00 (in 39m, as of 12:00).",
+			wantMessage: "Node a was rebooted at 2026-03-02 11:39 +00:00; it may reboot again at 2026-03-02 12:39 +00:00 (in 39m, as of 12:00).",
 		},
 		"a node that is not Ready": {
 			objects: []any{newPolicy("p"), newNode("a", "z1", notReady), newReboot("ra", "a")},

@@ -141,7 +141,7 @@ func TestGitOpsToolsWaitForTheOperator(t *testing.T) {
 			t.Errorf("%s is shown as %v", name, got)
 		}
 	}
-	// What nobody has looked at comes from the API server with this generation.
+	// An object that the manager has not seen comes from the API server with this generation.
 	fresh.Status.ObservedGeneration = -1
 	if got, _ := show(t, fresh); got != isOnItsWay {
 		t.Errorf("a NodeReboot that nobody has looked at is shown as %v", got)

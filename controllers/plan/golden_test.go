@@ -140,7 +140,7 @@ func refusedEvictions(t *testing.T, w *world) {
 	w.finish(t, time.Hour)
 }
 
-// A node does not come back: nothing more starts. It is repaired after an hour and recovers, and the rollout goes on by itself.
+// A node does not come back: nothing more starts. It is repaired after an hour and recovers, and the rollout continues by itself.
 func nodeNotBack(t *testing.T, w *world) {
 	w.policy()
 	w.cluster("a/z1 b/z1 c/z2")

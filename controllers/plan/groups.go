@@ -8,9 +8,9 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// unitOf a node that counts for a zone is what goes together and counts as one against the limits of a policy: its group, or the node
-// itself. A group never takes two zones that go one at a time, nor a control-plane node: it consists of the nodes of one zone, and
-// control-plane nodes go by themselves. The name of a group contains a slash, so it is that of no node.
+// unitOf returns what goes together with a node of a zone and counts as one against the limits of a policy: its group, or the node itself.
+// A group never spans two zones that go one at a time, and never contains a control-plane node: it consists of the nodes of one zone, and
+// control-plane nodes go on their own. The name of a group contains a slash, so it is never the name of a node.
 func (policy *policyView) unitOf(n *nodeView, zone string) string {
 	if policy.Spec.Rollout.Group == nil {
 		return n.Name
@@ -112,8 +112,8 @@ func byUnit[T any](say func(r *rebootView) T) func(r *rebootView) T {
 	}
 }
 
-// wholeGroups leaves out those that could go and whose companions could not: a group goes as a whole, and one that cannot go holds up
-// nobody.
+// wholeGroups leaves out nodes that could go but whose companions could not: a group goes as a whole, and a group that cannot go holds up
+// no one.
 func (p *planning) wholeGroups(able []*rebootView) []*rebootView {
 	waits := map[*rebootView]model.Verdict{}
 	verdict := byUnit(p.groupVerdict)
@@ -128,7 +128,7 @@ func (p *planning) wholeGroups(able []*rebootView) []*rebootView {
 	return slices.DeleteFunc(able, func(r *rebootView) bool { return !r.wait.OK() })
 }
 
-// groupVerdict says whether the companions of one that could go could go as well.
+// groupVerdict says whether the companions of a node that could go could go, too.
 func (p *planning) groupVerdict(r *rebootView) model.Verdict {
 	if !r.node.grouped() {
 		return model.Verdict{}

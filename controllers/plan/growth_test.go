@@ -206,8 +206,8 @@ func manyPolicies(n int, options ...policyOption) *Snapshot {
 	return s
 }
 
-// TestPlanningIsLinear compares the processor time of a plan with that of one for four times as much: four times is linear, sixteen times
-// quadratic. What the machine does besides is not in it.
+// TestPlanningIsLinear compares the processor times of a plan and of a plan that is four times as large: four times is linear, sixteen
+// times quadratic. Other work of the machine does not count.
 func TestPlanningIsLinear(t *testing.T) {
 	const small, factor, allowed = 250, 4, 9.0
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))

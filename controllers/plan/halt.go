@@ -107,7 +107,7 @@ func (policy *policyView) halted() model.Verdict {
 func (policy *policyView) whetherHalted() model.Verdict {
 	switch h := &policy.halt; {
 	case h.nodesNotBack:
-		return model.Blocked(v1alpha1.ReasonHalted, "RebootPolicy %s is halted: %s. It goes on when %s.",
+		return model.Blocked(v1alpha1.ReasonHalted, "RebootPolicy %s is halted: %s. Nothing starts until %s.",
 			policy.Name(), haltedBy(h.notBack), succeedOrDeleted(len(h.notBack)))
 	case h.drainsFailing:
 		return model.Blocked(v1alpha1.ReasonHalted, "RebootPolicy %s is halted: %s", policy.Name(), policy.drainsFail()).Ending(policy.tryAgain())
@@ -123,15 +123,15 @@ func (policy *policyView) whyHalted() (reason, message string) {
 	return v1alpha1.ReasonDrainsFailing, capitalized(policy.drainsFail())
 }
 
-// drainsFail says what failed, and how the policy goes on.
+// drainsFail says what failed, and how the policy continues.
 func (policy *policyView) drainsFail() string {
 	h := &policy.halt
 	failed := fmt.Sprintf("the attempts of %d nodes in a row", len(h.failing))
 	if len(h.failing) == 1 {
 		failed = "the last attempt"
 	}
-	return fmt.Sprintf("%s failed without a reboot: %s. From %s on one node at a time is tried again, and one "+
-		"that comes back ends the halt. To go on at once, fix the cause and delete %s; those of a sentinel are made again.",
+	return fmt.Sprintf("%s failed without a reboot: %s. From %s on, one node at a time is tried again, and a node "+
+		"that comes back ends the halt. To continue at once, fix the cause and delete %s; NodeReboots of a sentinel are created again.",
 		failed, haltedBy(h.failing), policy.Clock.Until(policy.tryAgain()), model.Form(len(h.failing), "this NodeReboot", "these NodeReboots"))
 }
 
@@ -195,8 +195,8 @@ func (r *rebootView) failureCount() int32 {
 	return r.Status.Failures.Count
 }
 
-// stops says why an attempt whose host was not ordered to reboot is rolled back. One that began after the last failure in the row is the
-// one that is tried.
+// stops says why an attempt whose host was not ordered to reboot is rolled back. An attempt that began after the last failure in the row is
+// the trial, and continues.
 func (policy *policyView) stops(r *rebootView) model.Verdict {
 	h := &policy.halt
 	tried := !h.nodesNotBack && r.Status.Attempt != nil && !r.Status.Attempt.GrantedTime.Time.Before(h.last)
@@ -206,8 +206,8 @@ func (policy *policyView) stops(r *rebootView) model.Verdict {
 	return policy.halted()
 }
 
-// notBack says that the node did not come back as it should: its host was ordered to reboot, and that was not proved. What was evicted and
-// is not back counts as well.
+// notBack says that the node did not come back as it should: its host was ordered to reboot, and that was not proved. Evicted pods that are
+// not back count, too.
 func (r *rebootView) notBack() bool {
 	if r.open() {
 		return r.Status.Attempt.StalledTime != nil || r.isGivingUp()
@@ -238,8 +238,8 @@ func (r *rebootView) needGone() bool {
 	return false
 }
 
-// isGivingUp says that the last attempt that may reach the host did, in vain: the NodeReboot is given up as soon as what it evicted is
-// back.
+// isGivingUp says that the last attempt that may reach the host did so without success: the NodeReboot is given up as soon as the evicted
+// pods are back.
 func (r *rebootView) isGivingUp() bool {
 	current, failures := r.Status.Attempt, r.Status.Failures
 	return current.RolledBackTime != nil && current.Result == v1alpha1.ReasonRebootNotObserved && !r.deleted() &&
@@ -250,7 +250,7 @@ func (n *nodeView) succeededSince(failed *rebootView) bool {
 	return failed.complete() && n.lastSuccess().After(failed.Status.CompletionTime.Time)
 }
 
-// lastSuccess is when a NodeReboot of the node last succeeded; zero is never.
+// lastSuccess is when a NodeReboot of the node last succeeded; zero means never.
 func (n *nodeView) lastSuccess() time.Time {
 	if n.found.ended {
 		return n.found.success

@@ -46,7 +46,7 @@ func TestTheLeadIsHandedOverBeforeTheNodeOfTheLeaderGetsItsOrder(t *testing.T) {
 	}
 }
 
-// What only explains where an attempt stands is no reason to.
+// What only explains where an attempt stands is not a reason to.
 func TestTheLeadIsHandedOverOnceForEachOrder(t *testing.T) {
 	s := preparedAttemptIn(t, stageCordoned, func(s *story) {
 		s.Nodes = append(s.Nodes, newNode("b", "z1"))

@@ -18,8 +18,8 @@ const helperGrace = 5 * time.Minute
 // reportGrace is how long a helper may take to say something about a NodeReboot that is new.
 const reportGrace = 10 * time.Second
 
-// hostGate keeps a node from being drained in vain: its host has to be able to reboot, and its sentinel to be readable, because otherwise
-// the reboot could not be proved. What the helper said comes before whether it is Ready: it is closer to the cause.
+// hostGate keeps a node from being drained for no purpose: its host has to be able to reboot, and its sentinel has to be readable, because
+// otherwise the reboot could not be proved. The helper's report comes before its readiness, because it is closer to the cause.
 func hostGate(_ *planning, r *rebootView) model.Verdict {
 	report := r.report()
 	if report == nil {
@@ -33,7 +33,7 @@ func hostGate(_ *planning, r *rebootView) model.Verdict {
 	}
 	if !model.KnownSentinel(report.Sentinel) {
 		return model.Blocked(v1alpha1.ReasonSentinelCheckFails,
-			"The helper of node %s says %q of the sentinel, which this manager does not know, so a reboot could not be proved: the manager is "+
+			"The helper of node %s reports %q for the sentinel, which this manager does not know, so a reboot could not be proved: the manager is "+
 				"older than the helper.", r.node.Name, report.Sentinel)
 	}
 	if report.Sentinel == v1alpha1.SentinelUnknown {
@@ -48,11 +48,11 @@ func hostGate(_ *planning, r *rebootView) model.Verdict {
 func helperGate(p *planning, r *rebootView) model.Verdict {
 	if !r.node.HelperReady {
 		return model.Blocked(v1alpha1.ReasonHelperNotReady,
-			"No helper pod on node %s is Ready, so nobody could drain or reboot it: %s.", r.node.Name, r.node.WhyHelperNotReady())
+			"No helper pod on node %s is Ready, so it cannot be drained or rebooted: %s.", r.node.Name, r.node.WhyHelperNotReady())
 	}
 	if !r.hostKnown() && p.Reached(r.Object.CreationTimestamp.Add(reportGrace)) {
 		return model.Blocked(v1alpha1.ReasonHelperNotReady,
-			"The helper of node %s has not said since the node's boot whether the host can reboot.", r.node.Name)
+			"The helper of node %s has not reported since the node's boot whether the host can reboot.", r.node.Name)
 	}
 	return model.Verdict{}
 }
@@ -84,10 +84,10 @@ func (p *planning) lostHelpers(policy *policyView) []*nodeView {
 // tellLost names the node that has been without its helper for the longest time.
 func tellLost(clock model.Clock, lost []*nodeView) string {
 	first := lost[0]
-	message := fmt.Sprintf("The helper of node %s has not been Ready since %s, so no reboot is seen or done there: %s.",
+	message := fmt.Sprintf("The helper of node %s has not been Ready since %s, so reboots there are neither detected nor carried out: %s.",
 		first.Name, clock.At(first.HelperSince), first.WhyHelperNotReady())
 	if more := len(lost) - 1; more > 0 {
-		message += fmt.Sprintf(" The same goes for %d more.", more)
+		message += fmt.Sprintf(" The same is true for %d more.", more)
 	}
 	return message
 }
@@ -107,11 +107,11 @@ func (policy *policyView) withoutDetector() []*nodeView {
 // tellNoDetector names the first node, and what to install for its kind of host.
 func tellNoDetector(blind []*nodeView) string {
 	first := blind[0]
-	message := fmt.Sprintf("Nothing would say that the host of node %s needs a reboot: the default installation looks for "+
-		"/run/reboot-required and /run/reboot-needed, and no program of this system is known to make them. %s. See docs/hosts.md.",
+	message := fmt.Sprintf("Nothing would detect that the host of node %s needs a reboot: the default installation looks for "+
+		"/run/reboot-required and /run/reboot-needed, and no program of this system is known to create them. %s. See docs/hosts.md.",
 		first.Name, first.NoDetector)
 	if more := len(blind) - 1; more > 0 {
-		message += fmt.Sprintf(" Nor would anything for %s.", model.Counted(more, "other node", "other nodes"))
+		message += fmt.Sprintf(" The same is true for %s.", model.Counted(more, "other node", "other nodes"))
 	}
 	return message
 }

@@ -141,7 +141,7 @@ func (w *world) report(h *host, r *v1alpha1.NodeReboot) {
 	}
 }
 
-// methods are what the helper says of them.
+// methods are what the helper says about them.
 func (h *host) methods() []v1alpha1.MethodReport {
 	methods := byLogind(h.obstacle)
 	methods[0].Kind = h.kind
@@ -201,7 +201,7 @@ func (w *world) begin(h *host, uid types.UID, order *v1alpha1.RebootOrder) {
 	})
 }
 
-// endDrain evicts what may be evicted, and comes back for the rest until the deadline, which may be changed meanwhile.
+// endDrain evicts what may be evicted, and comes back for the rest until the deadline, which may be changed in the meantime.
 func (w *world) endDrain(h *host, j *job, uid types.UID, current func() bool) {
 	order := w.orderOf(uid)
 	if !current() || order == nil || order.Sequence != j.sequence {

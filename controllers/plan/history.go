@@ -17,8 +17,8 @@ const (
 	defaultCancelled = 1
 	// minGoneNodeHistory is how long the NodeReboots of a node that is gone are kept at least.
 	minGoneNodeHistory = 24 * time.Hour
-	// minCancelledHistory is how long the NodeReboot of a sentinel is kept at least that was cancelled. Its name is not free meanwhile, so a
-	// helper that makes NodeReboots for nothing makes no more than 16 in that time.
+	// minCancelledHistory is how long a cancelled NodeReboot of a sentinel is kept at least. Its name is not free in the meantime, so a helper
+	// that makes NodeReboots needlessly makes no more than 16 in that time.
 	minCancelledHistory = 10 * time.Minute
 )
 

@@ -16,7 +16,7 @@ type fate int
 
 const (
 	fateNormal fate = iota
-	// fateIgnores: it goes on running.
+	// fateIgnores: it continues running.
 	fateIgnores
 	// fateNeverBack: it goes down and does not come back by itself.
 	fateNeverBack

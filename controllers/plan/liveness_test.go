@@ -179,7 +179,7 @@ func (w *world) attend() {
 	}
 }
 
-// hasToBeDeleted: nothing but deleting the NodeReboot goes on from here. It was given up, its machine is gone for good, or the hook that it
+// hasToBeDeleted: only deleting the NodeReboot leads on from here. It was given up, its machine is gone permanently, or the hook that it
 // waits for after the boot is not awaited anymore.
 func (w *world) hasToBeDeleted(r *v1alpha1.NodeReboot) bool {
 	s := &r.Status

@@ -75,7 +75,7 @@ func leaves(order *v1alpha1.RebootOrder, pod *simPod) bool {
 	return order.Drain != nil && order.Drain.Leave.Namespace != "" && isManager(pod)
 }
 
-// endPods is what a kubelet does that shuts down gracefully: every pod ends, and another one is made in its place.
+// endPods is what a kubelet does that shuts down gracefully: every pod ends and is replaced.
 func (w *world) endPods(h *host) {
 	if !w.graceful {
 		return

@@ -6,13 +6,15 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/utils/ptr"
+
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // While a reboot of a node is under way, the operator marks the node with labels and annotations. Like the cordon, a mark is rolled back by
-// what the node itself says: one annotation records what was set and what was there before, and changes in the same optimistic patch as
-// the marks. What someone else changed meanwhile is left alone.
+// what the node itself says: one annotation records what was set and what was there before, and changes in the same optimistic patch as the
+// marks. Marks that someone else changed in the meantime are left alone.
 
 // markRecord is the value of the marks annotation.
 type markRecord struct {
@@ -41,13 +43,26 @@ var markAnnotations = map[string]wantedMark{
 	v1alpha1.DoNotDisruptAnnotation:      {value: "true"},
 }
 
-// labelsWithoutMarks are the labels that the node would have if no reboot were under way.
-func labelsWithoutMarks(n *model.Node) map[string]string {
-	text := n.Annotations[v1alpha1.MarksAnnotation]
-	if text == "" {
+// marksOn a Node are what its annotation records.
+func marksOn(n *model.Node) markRecord { return parseMarks(n.Annotations[v1alpha1.MarksAnnotation]) }
+
+// recordedMarks are those of the node. What its record has of an object is read once.
+func (n *nodeView) recordedMarks() markRecord {
+	if n.record != nil && n.record.node == n.Node {
+		return n.record.marks
+	}
+	return marksOn(n.Node)
+}
+
+// markedFor is the UID of the NodeReboot that the node is marked for; empty if it is not.
+func (n *nodeView) markedFor() string { return n.recordedMarks().For }
+
+// labelsWithout marks are the labels that the node would have if no reboot were under way.
+func labelsWithout(marks markRecord, n *model.Node) map[string]string {
+	if len(marks.Labels) == 0 {
 		return n.Labels
 	}
-	set := &markSet{current: n.Labels, record: parseMarks(text).Labels, changes: map[string]*string{}}
+	set := &markSet{current: n.Labels, record: marks.Labels, changes: map[string]*string{}}
 	set.rollBackOthers(nil, mayRestoreLabel)
 	without := maps.Clone(n.Labels)
 	for key, change := range set.patch() {
@@ -67,13 +82,16 @@ func (n *nodeView) patchMarks(patch *NodePatch) {
 	if active == nil && text == "" {
 		return
 	}
-	record := parseMarks(text)
-	labels := &markSet{current: n.Labels, record: record.Labels, changes: map[string]*string{}}
-	annotations := &markSet{current: n.Annotations, record: record.Annotations, changes: map[string]*string{}}
-	owner := ""
+	record, owner := n.recordedMarks(), ""
 	if active != nil {
 		owner = string(active.Object.UID)
 	}
+	if active != nil && record.For == owner && areSet(n.wantedLabels(record.Labels), n.Labels, record.Labels) &&
+		areSet(markAnnotations, n.Annotations, record.Annotations) {
+		return
+	}
+	labels := &markSet{current: n.Labels, record: record.Labels, changes: map[string]*string{}}
+	annotations := &markSet{current: n.Annotations, record: record.Annotations, changes: map[string]*string{}}
 	if record.For != owner {
 		labels.rollBackOthers(nil, mayRestoreLabel)
 		annotations.rollBackOthers(nil, isMarkAnnotation)
@@ -87,7 +105,9 @@ func (n *nodeView) patchMarks(patch *NodePatch) {
 		labels.rollBackOthers(wanted, mayRestoreLabel)
 		annotations.apply(markAnnotations)
 		annotations.rollBackOthers(markAnnotations, isMarkAnnotation)
-		annotations.set(v1alpha1.MarksAnnotation, markRecord{For: owner, Labels: labels.record, Annotations: annotations.record}.String())
+		if next := (markRecord{For: owner, Labels: labels.record, Annotations: annotations.record}); !next.equal(record) {
+			annotations.set(v1alpha1.MarksAnnotation, next.String())
+		}
 	} else {
 		annotations.remove(v1alpha1.MarksAnnotation)
 	}
@@ -165,6 +185,12 @@ func parseMarks(text string) markRecord {
 	return record
 }
 
+func (r markRecord) equal(other markRecord) bool {
+	return r.For == other.For && maps.EqualFunc(r.Labels, other.Labels, mark.equal) && maps.EqualFunc(r.Annotations, other.Annotations, mark.equal)
+}
+
+func (m mark) equal(other mark) bool { return m.Set == other.Set && ptr.Equal(m.Before, other.Before) }
+
 func (r markRecord) String() string {
 	text, err := json.Marshal(r)
 	if err != nil {
@@ -196,8 +222,8 @@ func (s *markSet) set(key, value string) { s.changes[key] = &value }
 
 func (s *markSet) remove(key string) { s.changes[key] = nil }
 
-// apply sets what is wanted and was not set yet. What was set is only changed when something else is wanted now, and no one else changed
-// it.
+// apply sets what is wanted and was not set yet. A mark that was set is only changed if the policy now requires another value, and no one
+// else changed it.
 func (s *markSet) apply(wanted map[string]wantedMark) {
 	s.record = maps.Clone(s.record)
 	for key, want := range wanted {
@@ -219,6 +245,18 @@ func (s *markSet) apply(wanted map[string]wantedMark) {
 		}
 		s.record[key] = m
 	}
+}
+
+// areSet says that apply and rollBackOthers would change nothing.
+func areSet(wanted map[string]wantedMark, current map[string]string, record map[string]mark) bool {
+	for key, want := range wanted {
+		m, recorded := record[key]
+		now, there := current[key]
+		if !recorded || there && now == m.Set && !want.present && m.Set != want.value {
+			return false
+		}
+	}
+	return len(record) == len(wanted)
 }
 
 // rollBackOthers rolls back what is recorded and not wanted, as far as no one else changed it and the record is trusted with it.

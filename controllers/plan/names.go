@@ -10,7 +10,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// keptSentinel is the one of a node's NodeReboots that carries the need of its sentinel: the one under way, else the first that waits.
+// keptSentinel is the NodeReboot of a node that carries the need of its sentinel: the NodeReboot under way, otherwise the first that waits.
 func (n *nodeView) keptSentinel() *rebootView {
 	var kept *rebootView
 	for _, r := range n.reboots {
@@ -51,15 +51,15 @@ func (p *planning) noteNames() {
 	}
 }
 
-// noteName reports that the NodeReboot has a name which the helper of another node uses. That helper takes another one as long as there is
-// one. One that is called like its own node is nothing to warn of.
+// noteName reports that the NodeReboot has a name which the helper of another node uses. That helper uses another name as long as one is
+// free. One that is called like its own node is nothing to warn of.
 func (p *planning) noteName(r *rebootView) {
 	node, ok := v1alpha1.SentinelRebootNode(r.Object.Name)
 	if !ok || p.node(node) == nil || node == r.Object.Spec.NodeName || r.Object.Name == r.Object.Spec.NodeName {
 		return
 	}
-	r.nameOfOther = fmt.Sprintf("Names such as this one are for the helper of node %s, which takes another one as long as there is one: "+
-		"delete this NodeReboot and create it under a name that does not end in a dash and one hexadecimal digit.", node)
+	r.nameOfOther = fmt.Sprintf("Names such as this one are for the helper of node %s, which uses another name while one is free: "+
+		"delete this NodeReboot and create it with a name that does not end in a dash and one hexadecimal digit.", node)
 	if meta.FindStatusCondition(r.Object.Status.Conditions, v1alpha1.ConditionNameOfOtherNode) == nil {
 		r.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonNameOfOtherNode, Message: r.nameOfOther})
 	}
@@ -78,10 +78,10 @@ func (policy *policyView) nameless() []*nodeView {
 
 func tellNameless(nodes []*nodeView) string {
 	first := nodes[0]
-	message := fmt.Sprintf("The helper of node %s cannot ask for a reboot: NodeReboots of other nodes have the %d names that it uses. "+
-		"Delete %s, or another one of them.", first.Name, len(first.namesTaken), slices.Min(first.namesTaken))
+	message := fmt.Sprintf("The helper of node %s cannot ask for a reboot: NodeReboots of other nodes have taken the %d names that it can "+
+		"use. Delete %s, or another of them.", first.Name, len(first.namesTaken), slices.Min(first.namesTaken))
 	if more := len(nodes) - 1; more > 0 {
-		message += fmt.Sprintf(" The same goes for %d more.", more)
+		message += fmt.Sprintf(" The same is true for %d more.", more)
 	}
 	return message
 }

@@ -107,8 +107,8 @@ func TestTheOneUnderWayIsKept(t *testing.T) {
 }
 
 func TestANodeRebootWithTheNameOfAnotherNodeSaysSo(t *testing.T) {
-	const want = "Names such as this one are for the helper of node a, which takes another one as long as there is one: " +
-		"delete this NodeReboot and create it under a name that does not end in a dash and one hexadecimal digit."
+	const want = "Names such as this one are for the helper of node a, which uses another name while one is free: " +
+		"delete this NodeReboot and create it with a name that does not end in a dash and one hexadecimal digit."
 	for name, test := range map[string]struct {
 		reboot, node, want string
 	}{
@@ -162,8 +162,8 @@ func TestAPolicySaysWhenAHelperHasNoNameLeft(t *testing.T) {
 	squat(s.Snapshot, "b", 16)
 	slices.Reverse(s.Reboots)
 	s.settle()
-	const want = "The helper of node a cannot ask for a reboot: NodeReboots of other nodes have the 16 names that it uses. " +
-		"Delete a-0, or another one of them. The same goes for 1 more."
+	const want = "The helper of node a cannot ask for a reboot: NodeReboots of other nodes have taken the 16 names that it can use. " +
+		"Delete a-0, or another of them. The same is true for 1 more."
 	if got := trueCondition(s.policy("p").Status.Conditions, v1alpha1.ConditionNamesTaken); got != want {
 		t.Errorf("the policy says %q, want %q", got, want)
 	}

@@ -64,8 +64,8 @@ func (p *planning) recordFacts(r *rebootView) {
 }
 
 // reopenIfRequiredAgain opens a NodeReboot again whose need was withdrawn and came back within the same boot: the helper makes no other one
-// for that boot. The same goes for one whose Node was found to be gone and is there: the helper's report says that it is the same boot of
-// the same host, which was registered again, or whose Node was seen late.
+// for that boot. The same is true for one whose Node was found to be gone and is there: the helper's report says that it is the same boot
+// of the same host, which was registered again, or whose Node was seen late.
 func (p *planning) reopenIfRequiredAgain(r *rebootView) {
 	if !r.complete() || !slices.Contains(reopenedReasons, r.Status.OutcomeReason) || r.deleted() || !p.requiredAgain(r) {
 		return
@@ -81,8 +81,8 @@ func (p *planning) reopenIfRequiredAgain(r *rebootView) {
 	r.sync()
 }
 
-// staleApproval: someone approved the need that was withdrawn. That says nothing about the one that there is now, so the NodeReboot is
-// deleted, so that another one is made that is not approved.
+// staleApproval: someone approved the need that was withdrawn. That says nothing about the current need, so the NodeReboot is deleted, and
+// another one without approval is created.
 func (r *rebootView) staleApproval() bool {
 	policy := r.policy()
 	return r.Status.OutcomeReason == v1alpha1.ReasonNeedWithdrawn && policy != nil && policy.NeedsApproval() &&
@@ -109,7 +109,7 @@ func (p *planning) endIfNotNeeded(r *rebootView) {
 	}
 }
 
-// rebootedSince: the node runs another boot than the one that has to end.
+// rebootedSince: the node runs a different boot from the one that has to end.
 func (r *rebootView) rebootedSince() bool {
 	return r.node != nil && r.Status.Before != nil && r.node.BootID != "" && r.node.BootID != r.Status.Before.BootID
 }
@@ -121,7 +121,7 @@ func (r *rebootView) rebootedFor() string {
 			return "for NodeReboot " + other.Object.Name
 		}
 	}
-	return "by something else"
+	return "for another reason"
 }
 
 // rebooters are the first NodeReboots, two at most, whose attempts may have led to the boot that runs. Needs are brought up to date before
@@ -164,13 +164,14 @@ func (p *planning) endIfRebootedMeanwhile(r *rebootView) {
 	case !r.node.Ready:
 		r.awaitFact(v1alpha1.ReasonNodeNotReady, "Node %s was rebooted and is not Ready yet.")
 	case fromSentinel && r.sentinel() == v1alpha1.SentinelUnknown:
-		r.awaitFact(v1alpha1.ReasonSentinelUnknown, "Node %s was rebooted; its helper has not said since whether another reboot is required.")
+		r.awaitFact(v1alpha1.ReasonSentinelUnknown, "Node %s was rebooted; its helper has not reported since then whether another reboot is "+
+			"required.")
 	case fromSentinel && r.sentinel() == v1alpha1.SentinelRequired:
 		r.Edit().Before = r.node.Boot()
 	default:
 		r.Edit().After = r.node.Boot()
 		p.complete(r, v1alpha1.OutcomeSucceeded, v1alpha1.ReasonRebootedMeanwhile, fmt.Sprintf(
-			"Node %s was rebooted %s: its boot ID is another one and it is Ready.", r.node.Name, r.rebootedFor()))
+			"Node %s was rebooted %s: it reports another boot ID and is Ready.", r.node.Name, r.rebootedFor()))
 	}
 }
 

@@ -21,7 +21,7 @@ type (
 )
 
 // nodeGates are asked in this order about each waiting NodeReboot by itself; the first that does not pass is the reason why it waits. A
-// NodeReboot that passes all of them could go if it had its turn, and only such a one holds up others (turngates.go).
+// NodeReboot that passes all of them could go if it were its turn, and only such NodeReboots hold up others (turngates.go).
 var nodeGates = []gate{
 	ownerGate,
 	skipGate,
@@ -76,7 +76,7 @@ func skipGate(_ *planning, r *rebootView) model.Verdict {
 	return consent.Skip(r.node.Node)
 }
 
-// pauseGate stops what a paused policy owns. One that only observes goes on, so that it shows the whole plan; see start.
+// pauseGate stops what a paused policy owns. One that only observes continues, so that it shows the whole plan; see start.
 func pauseGate(_ *planning, r *rebootView) model.Verdict {
 	if r.policy().Spec.Mode == v1alpha1.ModeObserve {
 		return model.Verdict{}
@@ -98,14 +98,15 @@ func sameNodeGate(_ *planning, r *rebootView) model.Verdict {
 		return model.Verdict{}
 	case first.open() && r.node.active() == nil:
 		return model.Blocked(v1alpha1.ReasonSameNode,
-			"The attempt of NodeReboot %s of the same node was rolled back, and its slot is held until what it evicted is back.", first.Object.Name)
+			"The attempt of NodeReboot %s of the same node was rolled back, and its slot is held until the pods that it evicted are "+
+				"back.", first.Object.Name)
 	}
 	return model.Blocked(v1alpha1.ReasonSameNode,
 		"NodeReboot %s of the same node goes first; its reboot satisfies this one, too.", first.Object.Name)
 }
 
-// heldGate waits until the end of the node's last attempt is written, and its slot is free. It is asked late, because that is a matter of
-// moments. A slot that was granted for the next attempt is what it needs.
+// heldGate waits until the end of the node's last attempt is written, and its slot is free. It comes late in the order, because that takes
+// only moments. A slot that was granted for the next attempt does not block it.
 func heldGate(p *planning, r *rebootView) model.Verdict {
 	if _, granted := p.grantOf(r); !r.node.endsNow && (granted || !r.node.slotHeld) {
 		return model.Verdict{}
@@ -149,7 +150,7 @@ func minIntervalGate(p *planning, r *rebootView) model.Verdict {
 		return model.Verdict{}
 	}
 	return model.Blocked(v1alpha1.ReasonMinInterval,
-		"Node %s was rebooted at %s; it may be again at %s.", r.node.Name, clock.At(r.node.lastBack), clock.Until(until)).Ending(until)
+		"Node %s was rebooted at %s; it may reboot again at %s.", r.node.Name, clock.At(r.node.lastBack), clock.Until(until)).Ending(until)
 }
 
 func nodeReadyGate(_ *planning, r *rebootView) model.Verdict {
@@ -174,8 +175,8 @@ func deletionGate(_ *planning, r *rebootView) model.Verdict {
 	return model.Verdict{}
 }
 
-// otherMaintenanceGate waits while another tool maintains the node. It does not say until when: a Lease is renewed again and again, and
-// each time would be a write.
+// otherMaintenanceGate waits while another tool maintains the node. It does not say until when: a Lease is renewed repeatedly, and each
+// time would be a write.
 func otherMaintenanceGate(p *planning, r *rebootView) model.Verdict {
 	for _, other := range r.node.OtherMaintenance {
 		if other.Until.IsZero() || !p.Reached(other.Until) {
@@ -207,7 +208,7 @@ func podGate(p *planning, r *rebootView) model.Verdict {
 	return model.Verdict{}
 }
 
-// podsSaid is what a gate says of the pods that block nodes.
+// podsSaid is what a gate says about the pods that block nodes.
 type podsSaid struct {
 	key    model.GateKey
 	known  bool

@@ -29,13 +29,13 @@ func (r *rebootView) needsReboot() bool {
 // attemptNeeded says whether the open attempt has not brought what it is for, and nothing withdrew the need.
 func (r *rebootView) attemptNeeded() bool {
 	if r.Status.Attempt.RolledBackTime != nil {
-		// Of a NodeReboot that was deleted the need goes as well, unless the host itself asks: its helper makes another NodeReboot then.
+		// When a NodeReboot is deleted, its need goes, too, unless the host itself asks: then its helper creates another NodeReboot.
 		return !r.needGone() && (!r.deleted() || r.sentinel() == v1alpha1.SentinelRequired)
 	}
 	return r.Status.Attempt.UncordonedTime == nil || r.sentinel() == v1alpha1.SentinelRequired
 }
 
-// stillNeeded says of a NodeReboot that was given up that the host, or the condition, asks for it.
+// stillNeeded says that the host, or the condition, still asks for a NodeReboot that was given up.
 func (r *rebootView) stillNeeded() bool {
 	calls := r.Object.Spec.Trigger == v1alpha1.TriggerSentinel && r.sentinel() == v1alpha1.SentinelRequired || r.conditionCalls()
 	return r.Status.Outcome == v1alpha1.OutcomeFailed && calls && !r.deleted()

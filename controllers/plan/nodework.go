@@ -16,7 +16,7 @@ type Written int
 const (
 	// WriteMade is a write that was made, or that had nothing to change.
 	WriteMade Written = iota
-	// WriteRefused is one that the API server refuses: it is no use to try it again at once.
+	// WriteRefused is a write that the API server refuses: trying it again at once does not help.
 	WriteRefused
 	// WriteFailed is one that was not made for any other reason.
 	WriteFailed
@@ -40,8 +40,7 @@ func (w *NodeWork) Write(to NodeWrites) {
 	_ = run.addFinalizers() && run.patch(false) && run.statuses() && run.patch(true) && run.maintenance() && run.removeFinalizers()
 }
 
-// NeedOnly is the part of the work that waits for nothing, neither for a grant nor for a read: the taint for the need of a reboot. Nil if
-// there is none.
+// NeedOnly is the part of the work that waits for neither a grant nor a read: the taint for the need of a reboot. Nil if there is none.
 func (w *NodeWork) NeedOnly() *NodeWork {
 	if w.Patch == nil {
 		return nil

@@ -80,7 +80,7 @@ func TestANodeIsNotDrainedWhoseHostCannotReboot(t *testing.T) {
 		"kexec, and the helper is too old for it": {
 			says:   func(r *v1alpha1.HelperReport) { r.Protocol = 1 },
 			policy: spec(func(s *v1alpha1.RebootPolicySpec) { s.Reboot.Via = v1alpha1.RebootViaKexec }),
-			want:   v1alpha1.ReasonHelperTooOld, wantMessage: "reboot.via of RebootPolicy p takes protocol 2",
+			want:   v1alpha1.ReasonHelperTooOld, wantMessage: "reboot.via of RebootPolicy p needs protocol 2",
 		},
 		"no kexec, and the helper is too old for it": {
 			says: func(r *v1alpha1.HelperReport) { r.Protocol = 1 }, want: v1alpha1.ReasonDraining,
@@ -111,17 +111,17 @@ func TestANodeIsNotDrainedWhoseHostCannotReboot(t *testing.T) {
 		},
 		"the helper said nothing": {
 			options: []rebootOption{noReport}, want: v1alpha1.ReasonHelperNotReady,
-			wantMessage: "The helper of node a has not said since the node's boot whether the host can reboot.",
+			wantMessage: "The helper of node a has not reported since the node's boot whether the host can reboot.",
 		},
 		"the helper has not said anything yet": {
 			options: []rebootOption{noReport, requiredFor(time.Second)}, want: v1alpha1.ReasonStarting,
 			wantMessage: "The helper of node a is asked whether its host can reboot.",
 		},
 		"the helper is of a version that does not say it": {
-			says: func(r *v1alpha1.HelperReport) { r.Methods = nil }, want: v1alpha1.ReasonHelperNotReady, wantMessage: "has not said",
+			says: func(r *v1alpha1.HelperReport) { r.Methods = nil }, want: v1alpha1.ReasonHelperNotReady, wantMessage: "has not reported since",
 		},
 		"it was said of another boot": {
-			says: func(r *v1alpha1.HelperReport) { r.BootID = "another" }, want: v1alpha1.ReasonHelperNotReady, wantMessage: "has not said",
+			says: func(r *v1alpha1.HelperReport) { r.BootID = "another" }, want: v1alpha1.ReasonHelperNotReady, wantMessage: "has not reported since",
 		},
 	}
 	for name, tc := range cases {
@@ -182,7 +182,7 @@ func TestWhyAHelperIsNotReadyIsTold(t *testing.T) {
 	}
 	s := newStory(t, newPolicy("p"), newNode("a", "z1", crashing), newReboot("ra", "a"))
 	s.settle()
-	want := "No helper pod on node a is Ready, so nobody could drain or reboot it: container helper: exec format error."
+	want := "No helper pod on node a is Ready, so it cannot be drained or rebooted: container helper: exec format error."
 	if got := s.reboot("ra").Status.Message; got != want {
 		t.Errorf("message %q, want %q", got, want)
 	}
@@ -208,8 +208,8 @@ func TestAPolicyTellsOfHelpersThatAreAwayForLong(t *testing.T) {
 		t.Errorf("told within the grace: %s", got)
 	}
 	s.advance(2 * time.Minute)
-	want := "HelpersNotReady: The helper of node a has not been Ready since 2026-03-02 11:56 +00:00, so no reboot is seen or done there: " +
-		"ImagePullBackOff. The same goes for 1 more."
+	want := "HelpersNotReady: The helper of node a has not been Ready since 2026-03-02 11:56 +00:00, so reboots there are neither detected nor carried out: " +
+		"ImagePullBackOff. The same is true for 1 more."
 	if got := condition(); got != want {
 		t.Errorf("condition %q, want %q", got, want)
 	}

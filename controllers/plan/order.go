@@ -21,8 +21,8 @@ func (n *nodeView) firstWaiting() *rebootView {
 	return first
 }
 
-// compareWaiting orders by urgency, then longest required first, then name; but nodes that a manager runs on go after others, and that of
-// the leading one last. Of one node's NodeReboots, those that lack an approval go last, because they hold up the others.
+// compareWaiting orders by urgency, then longest required first, then name; but nodes that run a manager go after others, and the node of
+// the leader goes last. Among the NodeReboots of one node, those that lack an approval go last, because they hold up the others.
 func compareWaiting(a, b *rebootView) int {
 	if order := compareFalseFirst(!a.approved(), !b.approved()); order != 0 {
 		return order

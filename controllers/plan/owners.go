@@ -2,7 +2,7 @@ package plan
 
 import "time"
 
-// Owners says of each node which policy owns it, by name. Nodes that no policy owns are left out.
+// Owners says about each node which policy owns it, by name. Nodes that no policy owns are left out.
 func Owners(snapshot *Snapshot, now time.Time) map[string]string {
 	p := newPlanning(nil, snapshot, now)
 	p.assignPolicies()

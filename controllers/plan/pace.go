@@ -21,7 +21,7 @@ type recoveredAttempt struct {
 	recovery time.Duration
 }
 
-// pace is what an adaptive delay comes to.
+// pace is the current value of an adaptive delay.
 type pace struct {
 	delay, recovery time.Duration
 	reboots         int

@@ -203,7 +203,7 @@ func TestApprovalDoesNotOutliveTheNeedThatItWasGivenFor(t *testing.T) {
 
 func TestApprovalIsForTheWindowThatIsOpenOrElseForTheNextOne(t *testing.T) {
 	const closed = "The approval of 2026-03-02 12:00 +00:00 was for the window of RebootPolicy p that closed at 2026-03-02 13:00 +00:00. " +
-		`To give another one, first withdraw it: kubectl patch nodereboot ra --type=merge -p '{"spec":{"approval":"NotGiven"}}'`
+		`To approve again, first withdraw it: kubectl patch nodereboot ra --type=merge -p '{"spec":{"approval":"NotGiven"}}'`
 	cases := map[string]struct {
 		options []policyOption
 		reboot  rebootOption

@@ -35,7 +35,9 @@ type planning struct {
 	snapshot *Snapshot
 	policies []*policyView
 	byName   map[string]*policyView
-	state    *State
+	// understood are those of the state to come.
+	understood *understoodPolicies
+	state      *State
 	// views are those of the state's records, and goneNodes of nodes that are not there.
 	views     []nodeView
 	goneNodes map[string]*nodeView
@@ -82,7 +84,9 @@ type planning struct {
 	unaccounted map[*rebootView]bool
 	// drainShares are those of the drains under way.
 	drainShares map[types.UID]drainShare
-	// wants is memory that is used again and again.
+	// rollouts are the policies with nodes that need a reboot.
+	rollouts []Rollout
+	// wants is memory that is used repeatedly.
 	wants []want
 }
 
@@ -96,8 +100,8 @@ func newPlanning(state *State, snapshot *Snapshot, now time.Time) *planning {
 
 		evictions: map[model.WorkloadKey]int32{}, drainShares: map[types.UID]drainShare{},
 	}
-	p.parsePolicies()
-	p.state = state.next(snapshot, p.policies)
+	p.parsePolicies(state)
+	p.state = state.next(snapshot, p.policies, p.understood)
 	p.addViews()
 	p.noteManagers()
 	p.noteRefusals()
@@ -112,7 +116,7 @@ func (p *planning) plan() *Plan {
 	plan.Slots, plan.SlotsChanged = p.desiredSlots()
 	plan.HandOver = p.handsOver(plan.Work)
 	plan.Policies, plan.ReadAhead = p.policyChanges(), p.readAhead()
-	plan.Creates = p.creates()
+	plan.Rollouts, plan.Creates = p.rollouts, p.creates()
 	plan.Prune = p.prune()
 	plan.Deferred, plan.LetGo, plan.NeedSlots, plan.Wake = p.deferred, p.claimed, p.needSlots, p.Wake
 	return plan

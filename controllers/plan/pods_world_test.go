@@ -22,7 +22,7 @@ type app struct {
 	spread bool
 	// returns: its pods tolerate everything and belong on one node, so each that is evicted is put back on the cordoned node.
 	returns bool
-	// zone that its pods have to be in; empty is any.
+	// zone that its pods have to be in; empty means any.
 	zone string
 }
 
@@ -38,7 +38,7 @@ type simPod struct {
 	starts int
 	// container is the ID of the container that the API shows; empty if none runs.
 	container string
-	// evictions of this pod by the drain that is under way. dropped: it is gone for good.
+	// evictions of this pod by the drain that is under way. dropped: it is gone permanently.
 	evictions int
 	dropped   bool
 }
@@ -210,7 +210,7 @@ func (w *world) evict(pod *simPod) {
 	pod.node = ""
 }
 
-// restartPods is what happens to the pods that stay on a node when its host boots: their status is that of before for some seconds.
+// restartPods is what happens to the pods that stay on a node when its host boots: for some seconds their status is from before the boot.
 func (w *world) restartPods(h *host) {
 	for _, pod := range w.pods {
 		if pod.node != h.name {

@@ -24,6 +24,10 @@ func (p *planning) policyChanges() []PolicyChange {
 	for _, policy := range p.policies {
 		status := p.policyStatus(policy, &down)
 		status.Canary = p.canaryStatus(policy, granted[policy])
+		if status.Required > 0 || status.UnderWay > 0 {
+			p.rollouts = append(p.rollouts, Rollout{Policy: policy.Object, UnderWay: status.UnderWay > 0})
+			status.Forecast = p.forecastStatus(policy)
+		}
 		same := !statusUnreadable(policy.Object) && equality.Semantic.DeepEqual(&policy.Object.Status, &status)
 		if same || p.held(model.WritePolicy, policy.Name()) {
 			continue
@@ -35,6 +39,14 @@ func (p *planning) policyChanges() []PolicyChange {
 		}
 	}
 	return changes
+}
+
+// forecastStatus is when the nodes of a rollout are expected to be done: what the snapshot says, else what was written before.
+func (p *planning) forecastStatus(policy *policyView) *v1alpha1.ForecastStatus {
+	if forecast, is := p.snapshot.Forecasts[policy.Name()]; is {
+		return forecast
+	}
+	return policy.Object.Status.Forecast
 }
 
 func (p *planning) policyStatus(policy *policyView, down *limits) v1alpha1.RebootPolicyStatus {
@@ -108,7 +120,7 @@ func (policy *policyView) summary() string {
 	return summaryPaused
 }
 
-// countNode counts a node once, by the NodeReboot that is under way or else goes first.
+// countNode counts a node once, by the NodeReboot that is under way, otherwise by the one that goes first.
 func countNode(status *v1alpha1.RebootPolicyStatus, waiting map[string]*v1alpha1.WaitingCount, n *nodeView) {
 	if slices.ContainsFunc(n.reboots, func(r *rebootView) bool { return r.overdue != "" }) {
 		status.Overdue++
@@ -137,7 +149,7 @@ func countWaiting(waiting map[string]*v1alpha1.WaitingCount, reason string, r *r
 	waiting[reason] = &v1alpha1.WaitingCount{Reason: reason, Nodes: 1, Example: r.Object.Name}
 }
 
-// standing is whether the policy is in force, or else what a person has to do.
+// standing is whether the policy is in force, otherwise what a person has to do.
 func (policy *policyView) standing() []want {
 	reason, message := "", ""
 	switch {
@@ -174,7 +186,8 @@ func (p *planning) policyConditions(policy *policyView) []want {
 	}
 	if policy.overlaps != "" {
 		wants = append(wants, want{v1alpha1.ConditionOverlapping, v1alpha1.ReasonOverlap, fmt.Sprintf(
-			"RebootPolicy %s selects some of the same nodes, for example %s; the one of higher priority, else the older one, owns them.",
+			"RebootPolicy %s selects some of the same nodes, for example %s; the policy with the higher priority, otherwise the older one, owns "+
+				"them.",
 			policy.overlaps, policy.overlapNode), metav1.ConditionTrue})
 	}
 	if refused := p.tellRefused(policy); refused != "" {
@@ -208,7 +221,7 @@ func (p *planning) policyConditions(policy *policyView) []want {
 	}
 	if unknown := policy.unknownZones(); len(unknown) > 0 {
 		wants = append(wants, want{v1alpha1.ConditionUnknownZones, v1alpha1.ReasonZoneNotFound, fmt.Sprintf(
-			"No node of the policy has %s %s: take it out of rollout.zones.order, or fix its name.",
+			"No node of the policy has %s %s: remove it from rollout.zones.order, or fix its name.",
 			policy.Spec.Rollout.Zones.TopologyKey, strings.Join(unknown, ", ")), metav1.ConditionTrue})
 	}
 	return wants
@@ -236,9 +249,9 @@ func tellGivenUp(given []*rebootView) string {
 		names = append(names, fmt.Sprintf("%s (NodeReboot %s, %s)", r.node.Name, r.Object.Name, r.Status.OutcomeReason))
 	}
 	if len(names) == 1 {
-		return "Node " + names[0] + " still needs a reboot that was given up: find out why, then delete the NodeReboot to have it tried again."
+		return "Node " + names[0] + " still needs a reboot that was given up: find out why, then delete the NodeReboot to try again."
 	}
-	return fmt.Sprintf("%d nodes still need a reboot that was given up: find out why, then delete their NodeReboots to have it tried again.%s",
+	return fmt.Sprintf("%d nodes still need a reboot that was given up: find out why, then delete their NodeReboots to try again.%s",
 		len(given), sentence("Nodes", names))
 }
 
@@ -282,12 +295,12 @@ func (policy *policyView) enforced() string {
 	return fmt.Sprintf("%s, at most %d of %d at once.", rebooted, policy.maxUnavailable, len(policy.nodes))
 }
 
-// nothing is maxUnavailable of a policy for which it comes to 0.
+// nothing is maxUnavailable of a policy for which it results in 0.
 func (policy *policyView) nothing() string {
 	return zeroOf(policy.Spec.Rollout.MaxUnavailable, policy.units)
 }
 
-// zeroOf writes a limit that comes to 0 of a number of nodes or groups.
+// zeroOf writes a limit that results in 0 of a number of nodes or groups.
 func zeroOf(limit *intstr.IntOrString, units int) string {
 	if text := limit.String(); text != "0" {
 		return text + ", which is 0 of " + model.Counted(units, "node or group", "nodes or groups")
@@ -313,7 +326,7 @@ func (policy *policyView) unknownZones() []string {
 	return unknown
 }
 
-// policyEvents tells of conditions that have become true, or false in the case of Ready.
+// policyEvents reports conditions that have become true, or false in the case of Ready.
 func policyEvents(before, after []metav1.Condition) []model.Event {
 	var events []model.Event
 	for _, c := range after {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// What holds for every plan is checked wherever the tests make one (see compute and story.settle); here it is checked for the plans of
-// simulated fleets, whose states nobody thought of.
+// Properties of every plan are checked wherever the tests make one (see compute and story.settle); here they are checked for the plans of
+// simulated fleets, whose states no one thought of.
 func TestPlansOfSimulatedFleetsAreWellBehaved(t *testing.T) {
 	plans := 0
 	for seed := range uint64(25) {

@@ -10,7 +10,8 @@ import (
 // etcd needs a majority of its members. Which nodes run it is not known for sure, so all that may are never down two at a time, whatever
 // policies own them.
 
-// quorumLabels are those of nodes that may run etcd: Kubernetes' own, its former name, and that of distributions with nodes for etcd only.
+// quorumLabels are the labels of nodes that may run etcd: Kubernetes' own label, its former name, and the label of distributions with nodes
+// for etcd only.
 var quorumLabels = []string{v1alpha1.ControlPlaneLabel, "node-role.kubernetes.io/master", "node-role.kubernetes.io/etcd"}
 
 // mayRunEtcd says that a node has one of the labels, or one that an administrator named.

@@ -7,7 +7,7 @@ import (
 )
 
 // readAhead are the nodes whose pods will have to be known when hosts that reboot now are back and their slots free: those next in line.
-// Reading them takes a moment, for which the slots would be free in vain.
+// Reading them takes a moment, during which the slots would be free for nothing.
 func (p *planning) readAhead() []string {
 	var nodes []string
 	for _, policy := range p.policies {

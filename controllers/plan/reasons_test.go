@@ -14,10 +14,10 @@ import (
 
 // What gates of clusters answer, and what helpers do.
 const (
-	importRuns    = "Pod batch/import-7 runs on node a: gate g waits for its end."
+	importRuns    = "Pod batch/import-7 runs on node a: gate g waits for it to end."
 	cephAlert     = "Gate g: alerts of http://prometheus.monitoring:9090: CephHealthError."
 	etcdDown      = `Gate g: the query has rows at http://prometheus.monitoring:9090.`
-	unhealthyCeph = `Gate g: not true of CephCluster rook-ceph/rook-ceph: object.status.ceph.health == "HEALTH_OK"`
+	unhealthyCeph = `Gate g: the expression is not true for CephCluster rook-ceph/rook-ceph: object.status.ceph.health == "HEALTH_OK"`
 	noKindCeph    = "the cluster has no kind CephCluster of ceph.rook.io/v1"
 	tooFullForWeb = "Pod apps/web-1 of node a would find no room: too little cpu (it needs 2) on 12 nodes, its anti-affinity on 3."
 	podsForbidden = "Pods cannot be listed: forbidden."
@@ -61,14 +61,14 @@ var reasonStories = map[string]func(*testing.T) *story{
 	v1alpha1.ReasonNotificationInvalid: waitingWith(func(s *story) {
 		s.NotificationProblems = map[string]model.NotificationProblem{"p": {
 			Reason:  v1alpha1.ReasonNotificationInvalid,
-			Message: "Receiver slack: there is no key slack in Secret reboot-operator-system/reboot-operator-notifications, or nothing in it.",
+			Message: "Receiver slack: there is no key slack in Secret reboot-operator-system/reboot-operator-notifications, or it is empty.",
 		}}
 	}),
 	v1alpha1.ReasonNotificationFailed: waitingWith(func(s *story) {
 		s.NotificationProblems = map[string]model.NotificationProblem{"p": {
 			Reason: v1alpha1.ReasonNotificationFailed,
-			Message: "Receiver slack has not taken notifications since 2026-03-01 11:58 +00:00: it answers 500 (Internal Server Error). " +
-				"They are tried again.",
+			Message: "Receiver slack has not accepted notifications since 2026-03-01 11:58 +00:00: it answers 500 (Internal Server Error). " +
+				"They are sent again.",
 		}}
 	}),
 	v1alpha1.ReasonNamesTaken: waitingWith(func(s *story) { squat(s.Snapshot, "a", 16) }),
@@ -370,7 +370,7 @@ func waitingWith(event func(*story)) func(*testing.T) *story {
 	}
 }
 
-// besides adds nodes that need a reboot as well.
+// besides adds nodes that also need a reboot.
 func besides(words string, event func(*story)) func(*story) {
 	return func(s *story) {
 		more := newSnapshot(fleet(words)...)

@@ -39,7 +39,7 @@ func (r *record) with(name string, d *delta, traits *traitReader) *record {
 		*next = *r
 	}
 	if d.nodeChanged {
-		next.node, next.traits = d.node, traits.of(d.node)
+		next.node, next.traits = d.node, traits.of(d.node, r)
 	}
 	if len(d.gone)+len(d.come) > 0 {
 		all := leaveOut(slices.Concat(next.reboots, next.setAside), d.gone)
@@ -47,6 +47,14 @@ func (r *record) with(name string, d *delta, traits *traitReader) *record {
 	}
 	next.active, next.past = next.split(nil)
 	return next
+}
+
+// marksOf a Node, which most changes of a Node leave as they were.
+func (r *record) marksOf(node *model.Node) markRecord {
+	if r != nil && r.node != nil && r.node.Annotations[v1alpha1.MarksAnnotation] == node.Annotations[v1alpha1.MarksAnnotation] {
+		return r.marks
+	}
+	return marksOn(node)
 }
 
 func leaveOut(all, gone []*v1alpha1.NodeReboot) []*v1alpha1.NodeReboot {
@@ -93,20 +101,26 @@ func (r *record) split(granted map[string]bool) ([]*v1alpha1.NodeReboot, *pastRe
 	if r.node == nil {
 		return r.reboots, &pastReboots{}
 	}
-	var active []*v1alpha1.NodeReboot
-	before := &pastReboots{}
+	var active, past []*v1alpha1.NodeReboot
 	success := lastSuccess(r.reboots)
 	for _, reboot := range r.reboots {
 		if granted[string(reboot.UID)] || !isPast(reboot, r.node, success) {
 			active = append(active, reboot)
-			continue
+		} else {
+			past = append(past, reboot)
 		}
+	}
+	if slices.Equal(past, r.past.objects) { // they are what they were, whatever else changed
+		return active, r.past
+	}
+	before := &pastReboots{}
+	for _, reboot := range past {
 		before.add(reboot)
 	}
 	return active, before
 }
 
-// lastSuccess is when one of the NodeReboots last succeeded; zero is never.
+// lastSuccess is when one of the NodeReboots last succeeded; zero means never.
 func lastSuccess(reboots []*v1alpha1.NodeReboot) time.Time {
 	var last time.Time
 	for _, reboot := range reboots {
@@ -131,7 +145,7 @@ func isPast(obj *v1alpha1.NodeReboot, node *model.Node, lastSuccess time.Time) b
 		return false // its host may ask for a reboot again
 	}
 	if other, is := v1alpha1.SentinelRebootNode(obj.Name); is && other != node.Name {
-		return false // what is said of its name depends on other nodes
+		return false // what is said about its name depends on other nodes
 	}
 	if s.Outcome == v1alpha1.OutcomeFailed && mayMatter(obj, node, lastSuccess) {
 		return false
@@ -154,7 +168,7 @@ func mayMatter(obj *v1alpha1.NodeReboot, node *model.Node, lastSuccess time.Time
 	return halts && !ofAnother && !lastSuccess.After(s.CompletionTime.Time)
 }
 
-// mayBeOpenedAgain says of a NodeReboot for a condition of its Node that the condition may count again. Of others the report says that.
+// mayBeOpenedAgain says that the condition of a NodeReboot for a Node condition may count again. For other boots the report says so.
 func mayBeOpenedAgain(obj *v1alpha1.NodeReboot, node *model.Node) bool {
 	if obj.Spec.Trigger != v1alpha1.TriggerNodeCondition || !slices.Contains(reopenedReasons, obj.Status.OutcomeReason) {
 		return false
@@ -238,6 +252,8 @@ type traits struct {
 	zone, unit string
 	// clean: nothing on the Node is the operator's.
 	clean bool
+	// marks that the Node has.
+	marks markRecord
 }
 
 // traitReader reads traits.
@@ -253,13 +269,15 @@ func newTraitReader(policies []*policyView, quorum []string) *traitReader {
 	return &traitReader{policies: policies, candidates: newCandidates(policies), quorum: quorum, alone: map[int][]int{}}
 }
 
-func (t *traitReader) of(node *model.Node) traits {
+// of a Node; before is its record of before, or nil.
+func (t *traitReader) of(node *model.Node, before *record) traits {
 	if node == nil {
 		return traits{}
 	}
+	marks := before.marksOf(node)
 	own := traits{
 		runsEtcd: mayRunEtcd(node, t.quorum), skipped: node.Skipped(), takesPods: node.TakesPods(), clean: isClean(node),
-		selectedBy: t.selecting(node), unit: node.Name,
+		selectedBy: t.selecting(labelsWithout(marks, node)), unit: node.Name, marks: marks,
 	}
 	if len(own.selectedBy) > 0 {
 		policy := t.policies[own.selectedBy[0]]
@@ -269,10 +287,9 @@ func (t *traitReader) of(node *model.Node) traits {
 	return own
 }
 
-// selecting looks at the labels that the node has without those that the operator itself set for a reboot.
-func (t *traitReader) selecting(node *model.Node) []int {
+// selecting are the policies that select a node by the labels that it has without those that the operator itself set for a reboot.
+func (t *traitReader) selecting(nodeLabels labels.Set) []int {
 	var selecting []int
-	nodeLabels := labels.Set(labelsWithoutMarks(node))
 	for _, candidate := range t.candidates.of(nodeLabels) {
 		if candidate.Selector.Matches(nodeLabels) {
 			selecting = append(selecting, candidate.rank)

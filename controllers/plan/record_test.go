@@ -14,7 +14,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// What is left of a reboot when it is over, and what becomes of one that does not go as it should.
+// What is left of a reboot when it is over, and what happens to a reboot that does not go as it should.
 
 func TestFinishedNodeRebootTellsEveryStepThatItTook(t *testing.T) {
 	s := attemptIn(t, stageSettling)

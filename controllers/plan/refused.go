@@ -11,8 +11,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// What the API server refuses, because admission, validation or a limit of size does not let it pass, is not tried again for a time. It
-// holds up what must not be without it, and nothing else.
+// A write that the API server refuses because of admission, validation or a size limit is not tried again for a while. It holds up what
+// must not be without it, and nothing else.
 
 // noteRefusals finds out which nodes the refusals are about.
 func (p *planning) noteRefusals() {
@@ -100,9 +100,9 @@ func (p *planning) slotsRefused(r *rebootView) model.Verdict {
 // maxPass is longer than any pass of a manager takes.
 const maxPass = 3 * time.Minute
 
-// begunInVain: this manager granted the slot, and what had to follow was refused. No one else can have begun the attempt: another manager
-// has to renew the grant for that. Of a grant that this manager renewed, the one that made it may be about to begin the attempt, until its
-// pass is over.
+// begunInVain: this manager granted the slot, and what had to follow was refused. No one else can have begun the attempt, because another
+// manager would have to renew the grant first. If this manager renewed a grant, then the manager that made it may be about to begin the
+// attempt, until its pass is over.
 func (p *planning) begunInVain(name string, slot Slot) bool {
 	n := p.node(name)
 	if n == nil {
@@ -219,7 +219,7 @@ func (n *nodeView) hasNoTaint() bool {
 	return true
 }
 
-// isRefused: a reboot of the node that counts cannot go on, or could start and cannot, because of a write that is refused.
+// isRefused: a reboot of the node that counts cannot continue, or could start and cannot, because of a write that is refused.
 func (n *nodeView) isRefused() bool {
 	needed := slices.ContainsFunc(n.refused, func(refusal model.Refusal) bool {
 		switch refusal.Write {

@@ -107,7 +107,7 @@ func TestGrantThatWasBegunInVainIsGivenBackAtOnce(t *testing.T) {
 	}
 }
 
-// What is granted is written, so that it fails if the slots object has changed, and differs from the grant that was begun in vain.
+// A grant is written, so that it fails if the slots object has changed, and differs from the grant that was begun in vain.
 func TestGrantThatWasBegunInVainIsAnotherOneIfItIsMadeAgain(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1"), newPolicy("p"))...)
 	slot := Slot{Reboot: "ra", UID: "uid-of-ra", Attempt: 1}

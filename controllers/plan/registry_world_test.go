@@ -19,7 +19,7 @@ const (
 	autoscalerTaint   string                   = "ToBeDeletedByClusterAutoscaler"
 )
 
-// setReady is what the kubelet, or the node controller in its place, says of the node, by the clock of the host.
+// setReady is what the kubelet, or the node controller on its behalf, says about the node, by the clock of the host.
 func (w *world) setReady(h *host, ready bool) {
 	if w.random == nil {
 		return
@@ -146,7 +146,7 @@ func (w *world) editTaints(node string, change func([]corev1.Taint) []corev1.Tai
 	})
 }
 
-// dropPods deletes pods for good.
+// dropPods deletes pods permanently.
 func (w *world) dropPods(goes func(*simPod) bool) {
 	w.pods = slices.DeleteFunc(w.pods, func(p *simPod) bool {
 		if goes(p) {

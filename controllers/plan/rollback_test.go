@@ -183,7 +183,7 @@ func TestAnotherNodeRebootOfANodeGoesWhenWhatTheFirstEvictedIsBack(t *testing.T)
 	s.Reboots = append(s.Reboots, newReboot("ra2", "a", manual))
 	s.delete("ra")
 	s.settle()
-	want := "The attempt of NodeReboot ra of the same node was rolled back, and its slot is held until what it evicted is back."
+	want := "The attempt of NodeReboot ra of the same node was rolled back, and its slot is held until the pods that it evicted are back."
 	if got := s.reboot("ra2").Status; got.Message != want {
 		t.Errorf("%s %q, want %q", got.Reason, got.Message, want)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// held is a slot from its grant until it is free, with what really happened to the host and to the pods meanwhile. It belongs to the
+// held is a slot from its grant until it is free, with what really happened to the host and to the pods in the meantime. It belongs to the
 // policy, zone and group that granted it, whatever becomes of labels, policies and the Node.
 type held struct {
 	node, reboot string
@@ -257,7 +257,8 @@ func (w *world) policySpec(name string) *v1alpha1.RebootPolicySpec {
 // since the start, for messages.
 func (w *world) since(t time.Time) time.Duration { return t.Sub(start).Truncate(10 * time.Millisecond) }
 
-// checkBudget counts for the policy of a node that is granted a slot, whoever looks: nodes that it owns, and those that it granted a slot.
+// checkBudget counts for the policy of a node that is granted a slot, no matter who looks: nodes that it owns, and those that it granted a
+// slot.
 func (w *world) checkBudget(v *view, owner *v1alpha1.RebootPolicy, node *Node, down map[string]bool) {
 	all, allInZone, count, inZone := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
 	add := func(unit, zone string, unavailable bool) {

@@ -41,7 +41,7 @@ func (w *world) checkConsent(v *view, owner *v1alpha1.RebootPolicy, node *Node, 
 	}
 }
 
-// checkApprovalWindow: what starts was approved for the window that is open, not for one that closed meanwhile.
+// checkApprovalWindow: what starts was approved for the window that is open, not for one that closed in the meantime.
 func (w *world) checkApprovalWindow(owner *v1alpha1.RebootPolicy, r *v1alpha1.NodeReboot) {
 	schedule := owner.Spec.Schedule
 	urgent := r == nil || r.Spec.Urgency == v1alpha1.UrgencyImmediate

@@ -213,7 +213,7 @@ const (
 	mostWrites = 150
 )
 
-// checkFlood: nothing is written, and nothing drained, again and again.
+// checkFlood: nothing is written, and nothing drained, repeatedly.
 func (w *world) checkFlood(r *v1alpha1.NodeReboot, after *v1alpha1.NodeRebootStatus) {
 	each := func(counts map[string]*often, key string, most int, what string) {
 		if counts[key] == nil {

@@ -42,8 +42,8 @@ func (w *world) checkOrders(v *view) {
 	}
 }
 
-// checkUnavailable: the status of a policy counts what is unavailable now. Where a slot was granted by another policy than the one that
-// owns the node now it may count for both.
+// checkUnavailable: the status of a policy counts what is unavailable now. If the slot was granted by a policy that no longer owns the
+// node, it may count for both policies.
 func (w *world) checkUnavailable(v *view) {
 	for _, p := range v.Policies {
 		count, open := map[string]bool{}, false

@@ -355,7 +355,7 @@ func (v *view) refuses(node string, write model.Write) bool {
 	return false
 }
 
-// ownerNow is the policy that a node belongs to: the one that granted its slot, while it holds one. It is not known if that one is gone.
+// ownerNow is the policy that a node belongs to: while it holds a slot, the policy that granted it. It is not known if that policy is gone.
 func (w *world) ownerNow(v *view, n *Node) (owner *v1alpha1.RebootPolicy, known bool) {
 	h := w.rules.held[n.Name]
 	if h == nil || !h.recorded {

@@ -23,9 +23,9 @@ type fleetScale struct {
 	succeeded, failed int
 	// pending: every node needs a reboot.
 	pending bool
-	// group is how many nodes go together; 0 is none.
+	// group is how many nodes go together; 0 means none.
 	group int
-	// policies besides the one that owns every node that no other one does.
+	// policies in addition to the policy that owns every node without another policy.
 	policies int
 	options  []policyOption
 	// change what was built.

@@ -17,7 +17,7 @@ var offsets = map[string]time.Duration{
 	"UTC": 0, "Asia/Tokyo": 9 * time.Hour, "Asia/Kathmandu": 5*time.Hour + 45*time.Minute, "Pacific/Marquesas": -9*time.Hour - 30*time.Minute,
 }
 
-// randomSchedule has a window that opens every hour, sometimes one that opens every day as well, and freezes.
+// randomSchedule has a window that opens every hour, sometimes a second one that opens every day, and freezes.
 func randomSchedule(random *rand.Rand, s *v1alpha1.ScheduleSpec) {
 	if random.IntN(2) == 0 {
 		return

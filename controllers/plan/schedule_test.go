@@ -89,12 +89,12 @@ func TestNodeWaitsForTheWindow(t *testing.T) {
 		"with too little of the window left": {
 			policy: []policyOption{scheduled("1 11 * * *"), minRemaining(60)}, wantReason: v1alpha1.ReasonWindowEnding,
 			wantMessage: "The window of RebootPolicy p closes at 2026-03-02 12:01 +00:00, " +
-				"and minRemainingSeconds requires more than 60 to be left; it opens next at 2026-03-03 11:01 +00:00 (in 23h, as of Mon 12:00).",
+				"and minRemainingSeconds requires more than 60 seconds to be left; it opens next at 2026-03-03 11:01 +00:00 (in 23h, as of Mon 12:00).",
 		},
 		"with too little left before a freeze": {
 			policy: []policyOption{frozen("year-end", 599*time.Second, time.Hour)}, wantReason: v1alpha1.ReasonWindowEnding,
 			wantMessage: "The window of RebootPolicy p closes at 2026-03-02 12:09:59 +00:00, " +
-				"and minRemainingSeconds requires more than 600 to be left; it opens next at 2026-03-02 13:00 +00:00 (in 60m, as of 12:00).",
+				"and minRemainingSeconds requires more than 600 seconds to be left; it opens next at 2026-03-02 13:00 +00:00 (in 60m, as of 12:00).",
 		},
 		"but not if it is Immediate, outside a window": {
 			policy: []policyOption{scheduled(opensAtOne)}, reboot: []rebootOption{immediate}, wantReason: v1alpha1.ReasonDraining,
@@ -181,7 +181,7 @@ func TestNextWindowGoesOnWithThoseThatWaitLongest(t *testing.T) {
 		if got := s.underWay(); got != "" {
 			t.Fatalf("%s started in the same window", got)
 		}
-		// A need that came meanwhile is younger.
+		// A need that came in the meantime is younger.
 		name := "n" + s.now.Format("15")
 		s.Nodes, s.Pods[name] = append(s.Nodes, newNode(name, "z1")), nil
 		s.Reboots = append(s.Reboots, newReboot("r"+name, name, func(r *v1alpha1.NodeReboot) { r.CreationTimestamp = metav1.NewTime(s.now) }))

@@ -9,12 +9,13 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// tellSilences says which silences fail, since when and why; nothing if none does. What hides alerts comes before what lets them through.
+// tellSilences says which silences fail, since when and why; nothing if none does. Failures that hide alerts come before failures that let
+// alerts through.
 func tellSilences(clock model.Clock, failures []model.SilenceFailure) (reason, message string) {
 	var ending, finding, making []string
 	for _, f := range slices.SortedFunc(slices.Values(failures), model.CompareSilenceFailures) {
 		if f.Finding {
-			finding = append(finding, fmt.Sprintf("It has not been possible to list the silences that an earlier manager made for %s since %s: "+
+			finding = append(finding, fmt.Sprintf("Listing the silences that an earlier manager created for %s has failed since %s: "+
 				"%s They may hide alerts until %s.", f.Silence, clock.At(f.Since), f.Message, clock.At(f.Until)))
 			continue
 		}
@@ -22,7 +23,7 @@ func tellSilences(clock model.Clock, failures []model.SilenceFailure) (reason, m
 			making = append(making, fmt.Sprintf("Silence %s has been failing since %s: %s", f.Silence, clock.At(f.Since), f.Message))
 			continue
 		}
-		until := "until it lapses"
+		until := "until it expires"
 		if !f.Until.IsZero() {
 			until = "until " + clock.At(f.Until)
 		}
@@ -30,7 +31,7 @@ func tellSilences(clock model.Clock, failures []model.SilenceFailure) (reason, m
 			f.Silence, f.Node+andMore(f.Nodes), clock.At(f.Since), f.Message, until))
 	}
 	if len(making) > 0 {
-		making = append(making, "Reboots do not wait for that; their alerts may reach someone.")
+		making = append(making, "Reboots do not wait for that; their alerts may page someone.")
 	}
 	all := slices.Concat(ending, finding, making)
 	if len(ending) > 0 {

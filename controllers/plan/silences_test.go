@@ -17,8 +17,8 @@ func TestWhatIsSaidOfSilencesThatFail(t *testing.T) {
 	ending.Ending, ending.Node, ending.Nodes, ending.Until = true, "a", 2, since.Add(5*time.Minute)
 	const (
 		made = "Silence node-alerts has been failing since 2026-03-01 12:00 +00:00: No. " +
-			"Reboots do not wait for that; their alerts may reach someone."
-		list = "It has not been possible to list the silences that an earlier manager made for node-alerts since 2026-03-01 12:00 +00:00: No. " +
+			"Reboots do not wait for that; their alerts may page someone."
+		list = "Listing the silences that an earlier manager created for node-alerts has failed since 2026-03-01 12:00 +00:00: No. " +
 			"They may hide alerts until 2026-03-01 13:00 +00:00."
 		end = "Silence node-alerts of node a and 1 other node has failed to end since 2026-03-01 12:00 +00:00: No. " +
 			"Alerts may stay hidden until 2026-03-01 12:05 +00:00."

@@ -32,12 +32,12 @@ func (s *story) finish() {
 	s.settle()
 }
 
-// Whatever a Node has lost, and whatever is the matter with the slots object: the attempt goes on, ends, or says what it waits for.
+// Whatever a Node has lost, and whatever is the matter with the slots object: the attempt continues, ends, or says what it waits for.
 func TestAnAttemptWithoutItsSlotDoesNotHang(t *testing.T) {
 	strips := map[string]func(*story){
 		"not cordoned":                func(s *story) { n := s.node("a"); n.Unschedulable, n.CordonedFor = false, "" },
 		"neither cordoned nor marked": func(s *story) { unmarked(s.node("a")) },
-		"not marked":                  func(s *story) { n := s.node("a"); n.Annotations, n.Labels = nil, labelsWithoutMarks(n) },
+		"not marked":                  func(s *story) { n := s.node("a"); n.Annotations, n.Labels = nil, labelsWithout(marksOn(n), n) },
 		"never cordoned": func(s *story) {
 			unmarked(s.node("a"))
 			granted := s.reboot("ra").Status.Attempt.GrantedTime
@@ -215,7 +215,7 @@ func TestNothingBeginsInTheSlotOfAnAttemptWhoseEndIsNotWritten(t *testing.T) {
 	}
 }
 
-// The drain goes on as it was ordered, and what is known of it is still recorded.
+// The drain continues as it was ordered, and what is known of it is still recorded.
 func TestADrainOfANodeThatCannotBeCordonedAgainSaysSo(t *testing.T) {
 	s := attemptIn(t, stageDraining)
 	unmarked(s.node("a"))

@@ -42,9 +42,9 @@ func (p *planning) grantOf(r *rebootView) (Slot, bool) {
 	return slot, true
 }
 
-// grant begins the next attempt in the slot that it was granted before, or else in a new one. A grant of before is renewed: the manager
-// that made it may give it back at the same moment. So is one that was begun in vain and whose entry is still there: the same entry again
-// would not be written, and would still count as begun in vain.
+// grant begins the next attempt in the slot that it was granted before, otherwise in a new one. An earlier grant is renewed, because the
+// manager that made it may give it back at the same moment. A grant that was begun in vain and whose entry is still there is renewed, too:
+// the same entry would not be written again, and would still count as begun in vain.
 func (p *planning) grant(r *rebootView) {
 	slot, granted := p.grantOf(r)
 	r.granted = true
@@ -95,18 +95,18 @@ func (p *planning) slotLost(r *rebootView) bool {
 func (n *nodeView) shows(r *rebootView) bool {
 	owner := string(r.Object.UID)
 	foreign := r.Status.Attempt != nil && r.Status.Attempt.Cordon == v1alpha1.CordonForeign
-	return n.gone || n.CordonedFor == owner || foreign && parseMarks(n.Annotations[v1alpha1.MarksAnnotation]).For == owner
+	return n.gone || n.CordonedFor == owner || foreign && n.markedFor() == owner
 }
 
 // lacks says that the Node does not show the attempt, and would if what is missing were set: the cordon, or the marks. A cordon of others
-// is left as it is, and marks that are refused are missing for good: neither keeps an attempt from going on.
+// is left as it is, and marks that are refused are missing permanently: neither keeps an attempt from going on.
 func (n *nodeView) lacks(r *rebootView) bool {
 	if n.shows(r) {
 		return false
 	}
 	owner, others := string(r.Object.UID), n.Unschedulable && n.CordonedFor == ""
 	cordon := !others && r.Status.Attempt.Cordon != v1alpha1.CordonForeign
-	marks := parseMarks(n.Annotations[v1alpha1.MarksAnnotation]).For != owner
+	marks := n.markedFor() != owner
 	return cordon || marks && !n.refuses(model.WriteLabels) && !n.refuses(model.WriteExclude)
 }
 
@@ -117,7 +117,7 @@ func (p *planning) noteUnseen(n *nodeView) {
 	if n.CordonedFor == "" && marks == "" || n.gone || n.active() != nil {
 		return
 	}
-	n.begunUnseen = p.isUnseen(n, n.CordonedFor) || p.isUnseen(n, parseMarks(marks).For)
+	n.begunUnseen = p.isUnseen(n, n.CordonedFor) || p.isUnseen(n, n.markedFor())
 }
 
 // isUnseen says that the attempt which a Node shows, by the UID of its NodeReboot, may be one that another manager has begun. Where this
@@ -158,10 +158,10 @@ func (r *rebootView) endsHere(slot Slot) bool {
 // fence makes what is set on a Node for an attempt that was recorded before depend on the slot. An attempt is recorded after its node was
 // cordoned and marked. So a Node that does not show it lost that, or is seen late; or it is the NodeReboot that is seen late: another
 // manager has ended the attempt, put the Node back as it was, and may free the slot. To cordon or mark the Node again, the grant is
-// renewed: that write fails if the slot is freed meanwhile. A Node that shows the attempt needs no such fence, since its patches fail if it
-// changes. The attempt may have ended and still be in the slots object, or another manager may have begun and ended the very attempt that
-// is granted here, so the NodeReboot must not have changed either. Marks that are missing beside the cordon renew the grant, too, if there
-// is one: the attempt may have ended, and the cordon still be there.
+// renewed: that write fails if the slot is freed in the meantime. A Node that shows the attempt needs no such fence, since its patches fail
+// if it changes. The attempt may have ended and still be in the slots object, or another manager may have begun and ended the very attempt
+// that is granted here, so the NodeReboot must not have changed either. Missing marks next to a cordon renew the grant, too, if there is
+// one: the attempt may have ended, and the cordon still be there.
 func (p *planning) fence(work *NodeWork, n *nodeView) {
 	r := n.active()
 	switch {
@@ -191,7 +191,7 @@ func (p *planning) fence(work *NodeWork, n *nodeView) {
 func (n *nodeView) isTakenBy(patch *NodePatch, r *rebootView) bool {
 	owner := string(r.Object.UID)
 	return patch.Cordons() && n.CordonedFor != owner ||
-		patch.Annotations[v1alpha1.MarksAnnotation] != nil && parseMarks(n.Annotations[v1alpha1.MarksAnnotation]).For != owner
+		patch.Annotations[v1alpha1.MarksAnnotation] != nil && n.markedFor() != owner
 }
 
 // passingReasons are for what is found out in a moment.
@@ -225,7 +225,8 @@ func (r *rebootView) ended(attempt int32) bool {
 const slotsKey = "slots"
 
 // desiredSlots is what the slots object should hold: the grants that still count, and the new ones. It is only written when a grant is
-// made, or when it holds something that ended. What ended counts no longer, so its entry goes with the next grant, if that comes soon.
+// made, or when it holds something that ended. An attempt that has ended no longer counts, so its entry is removed with the next grant, if
+// that comes soon.
 func (p *planning) desiredSlots() (map[string]Slot, bool) {
 	desired := maps.Clone(p.slots)
 	for _, r := range p.reboots {

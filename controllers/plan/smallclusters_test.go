@@ -21,8 +21,8 @@ var managerTolerations = []corev1.Toleration{
 	{Key: v1alpha1.RebootingTaintKey, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule},
 }
 
-// managersOn has one pod of the manager on each of the nodes. A name that begins with ! is one on which it is not Ready, and "" is one that
-// waits for a node.
+// managersOn has one manager pod on each of the nodes. On a node whose name begins with ! the pod is not Ready, and "" is a pod that waits
+// for a node.
 func (s *story) managersOn(nodes ...string) {
 	s.askedLongAgo()
 	s.Namespace, s.ManagerPods = operatorNamespace, nil

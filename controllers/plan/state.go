@@ -7,6 +7,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
 )
 
 // State is what a plan leaves to the next one: what was found out about objects that rarely change. Objects are immutable, so one with the
@@ -18,11 +19,39 @@ type State struct {
 	nodes   []*model.Node
 	reboots []*v1alpha1.NodeReboot
 	reading reading
+	// understood are the policies as far as they do not depend on the time.
+	understood *understoodPolicies
 	// records of the Nodes by name, and where each is.
 	records []*record
 	index   map[string]int
 	// strays are records of nodes that have NodeReboots and no Node, by name.
 	strays []*record
+}
+
+// understoodPolicies has each policy by its object.
+type understoodPolicies struct {
+	of map[*v1alpha1.RebootPolicy]policies.Understood
+}
+
+// understand reads the policies that are new. If none is, and none is gone, the result is that of the last plan.
+func (s *State) understand(objects []*v1alpha1.RebootPolicy) *understoodPolicies {
+	last := &understoodPolicies{}
+	if s != nil && s.understood != nil {
+		last = s.understood
+	}
+	next := &understoodPolicies{of: make(map[*v1alpha1.RebootPolicy]policies.Understood, len(objects))}
+	changed := len(objects) != len(last.of)
+	for _, obj := range objects {
+		understood, known := last.of[obj]
+		if !known {
+			understood, changed = policies.Understand(obj), true
+		}
+		next.of[obj] = understood
+	}
+	if !changed {
+		return last
+	}
+	return next
 }
 
 // reading is what labels of nodes are read for.
@@ -69,25 +98,25 @@ type delta struct {
 }
 
 // next is the state of a snapshot. Policies are those of the snapshot in the order of their precedence.
-func (s *State) next(snapshot *Snapshot, policies []*policyView) *State {
+func (s *State) next(snapshot *Snapshot, policies []*policyView, understood *understoodPolicies) *State {
 	if s == nil {
 		s = &State{}
 	}
 	reading := readingOf(policies, snapshot.QuorumLabels)
 	read := s.reading.equal(reading)
 	deltas := s.deltas(snapshot)
-	if read && len(deltas) == 0 && s.index != nil {
+	if read && len(deltas) == 0 && s.index != nil && s.understood == understood {
 		return s
 	}
 	next := &State{
 		nodes: slices.Clone(snapshot.Nodes), reboots: slices.Clone(snapshot.Reboots), reading: reading, index: s.index,
-		records: slices.Clone(s.records), strays: s.strays,
+		records: slices.Clone(s.records), strays: s.strays, understood: understood,
 	}
 	traits := newTraitReader(policies, snapshot.QuorumLabels)
 	if !read {
 		for i, old := range next.records {
 			changed := *old
-			changed.traits = traits.of(changed.node)
+			changed.traits = traits.of(changed.node, old)
 			next.records[i] = &changed
 		}
 	}
@@ -195,7 +224,7 @@ func (s *State) arrange(added []*record) {
 	}
 }
 
-// record of a name; nil if there is no such Node.
+// record with a name; nil if there is no such Node.
 func (s *State) record(name string) *record {
 	if i, is := s.index[name]; is {
 		return s.records[i]
@@ -203,7 +232,7 @@ func (s *State) record(name string) *record {
 	return nil
 }
 
-// holder is the record that has the NodeReboot with a UID: most likely that of the node. Nil if there is none.
+// holder is the record that has the NodeReboot with a UID, most likely the record of the node; nil if there is none.
 func (s *State) holder(node, uid string) *record {
 	if likely := s.record(node); likely != nil && likely.has(uid) {
 		return likely

@@ -90,14 +90,22 @@ func (p *planning) addChange(work *NodeWork, r *rebootView) {
 	}
 	p.derive(r)
 	add, remove := r.finalizerChange()
-	changed := len(r.Object.Unreadable) > 0 || r.Status != &r.Object.Status && !equality.Semantic.DeepEqual(&r.Object.Status, r.Status)
+	changed := len(r.Object.Unreadable) > 0 || r.Status != &r.Object.Status && !sameStatus(&r.Object.Status, r.Status)
 	changed = changed && !p.defers(r.statusKey(), p.statusDelay(r))
 	if !changed && !add && !remove {
 		return
 	}
+	if changed {
+		p.tellPlace(r)
+	}
 	work.Reboots = append(work.Reboots, RebootChange{
 		Object: r.Object, Status: *r.Status, StatusChanged: changed, AddFinalizer: add, RemoveFinalizer: remove, Events: r.Events,
 	})
+}
+
+// sameStatus compares what changes most often first.
+func sameStatus(a, b *v1alpha1.NodeRebootStatus) bool {
+	return a.Message == b.Message && a.Reason == b.Reason && equality.Semantic.DeepEqual(a, b)
 }
 
 // finalizerChange says whether the finalizer is missing, or has to go. A helper makes a NodeReboot with it, so that the attempt does not
@@ -112,7 +120,7 @@ func (r *rebootView) finalizerChange() (add, remove bool) {
 // derive fills in what follows from the facts: phase, reason, message, conditions.
 func (p *planning) derive(r *rebootView) {
 	if r.deleted() && !r.open() && r.wait.OK() {
-		r.wait = model.Verdict{Reason: v1alpha1.ReasonDeleted, Message: "The NodeReboot was deleted; its node was put back as it was."}
+		r.wait = model.Verdict{Reason: v1alpha1.ReasonDeleted, Message: "The NodeReboot was deleted; its node was restored."}
 	}
 	reason, message := r.wait.Reason, model.Bounded(r.wait.Message)
 	if r.complete() {
@@ -174,8 +182,9 @@ func (r *rebootView) noteClock() {
 	if offset < 0 {
 		offset, direction = -offset, "behind"
 	}
-	r.clockOff = fmt.Sprintf("The clock of node %s is %s %s that of the API server. Nothing is decided by it, but certificates, logs "+
-		"and the times of its pods are off: set it, and make sure that it stays set.", r.node.Name, model.Count(offset, "second"), direction)
+	r.clockOff = fmt.Sprintf("The clock of node %s is %s %s the API server's. No decision depends on it, but certificates, logs "+
+		"and the times of its pods are off: synchronize it, and make sure that it stays "+
+		"synchronized.", r.node.Name, model.Count(offset, "second"), direction)
 	if meta.FindStatusCondition(r.Object.Status.Conditions, v1alpha1.ConditionClockOff) == nil {
 		r.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonClockOff, Message: r.clockOff, OnNode: true})
 	}
@@ -187,7 +196,7 @@ func (r *rebootView) noteOtherRebooters() {
 	if report == nil || len(report.Notices) == 0 || r.complete() {
 		return
 	}
-	r.otherRebooter = model.Bounded(fmt.Sprintf("Something else on node %s would reboot it as well, without asking: %s. Switch it off there.",
+	r.otherRebooter = model.Bounded(fmt.Sprintf("Something else on node %s would reboot it, too, without asking: %s. Disable it there.",
 		r.node.Name, strings.TrimSuffix(strings.Join(report.Notices, "; "), ".")))
 	if meta.FindStatusCondition(r.Object.Status.Conditions, v1alpha1.ConditionOtherRebooter) == nil {
 		r.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonOtherRebooter, Message: r.otherRebooter, OnNode: true})
@@ -318,8 +327,8 @@ const (
 	maxPolicyConditions = 32
 )
 
-// fitting are the conditions for which there is room beside those of others. The schema leaves room for all of them; objects that are older
-// than that rule may have less.
+// fitting are the conditions for which there is room next to the conditions of others. The schema leaves room for all of them; objects that
+// are older than that rule may have less.
 func fitting(current []metav1.Condition, wants []want, limit int) []want {
 	for i := range current {
 		if model.HookCondition(current[i].Type) {

@@ -156,7 +156,7 @@ func TestMessagesFitIntoTheAPI(t *testing.T) {
 	}
 	for name, run := range cases {
 		t.Run(name, func(t *testing.T) {
-			// That the story goes on says that the statuses were accepted: see validate.
+			// That the story continues says that the statuses were accepted: see validate.
 			status := run(t).reboot("ra").Status
 			if n := len(status.Message); n < 1020 || n > 1024 || !strings.HasSuffix(status.Message, "...") {
 				t.Errorf("message of %d bytes: %q", n, status.Message)
@@ -175,7 +175,7 @@ func TestEventsTellWhatHappened(t *testing.T) {
 			Reason: v1alpha1.ReasonDraining, OnNode: true,
 			Message: "Node a is being drained, until 2026-03-02 12:11 +00:00 (in 10m, as of 12:01) at the latest.",
 		}}},
-		// The status tells of these, and the kubelet of the boot.
+		// The status reports these, and the kubelet of the boot.
 		"an order to reboot": {stage: stageDrained, event: func(s *story) { s.now = s.now.Add(time.Minute) }},
 		"a boot":             {stage: stageRebooting, event: powerLost},
 		"a success": {stage: stageSettling, event: func(s *story) { s.now = s.now.Add(time.Minute) }, want: []Event{{
@@ -372,7 +372,7 @@ func TestOverlapNamesTheOtherPolicyAndANode(t *testing.T) {
 	s.settle()
 	for policy, other := range map[string]string{"p": "q", "q": "p"} {
 		want := "RebootPolicy " + other +
-			" selects some of the same nodes, for example b; the one of higher priority, else the older one, owns them."
+			" selects some of the same nodes, for example b; the policy with the higher priority, otherwise the older one, owns them."
 		conditions := s.policy(policy).Status.Conditions
 		if got := conditions[len(conditions)-1].Message; got != want {
 			t.Errorf("message of %s: %q, want %q", policy, got, want)

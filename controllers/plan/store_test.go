@@ -14,7 +14,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// store is the API server of the tests. What is in it is never changed in place, so that a view of it stays what it was.
+// store is the API server of the tests. Its objects are never changed in place, so that a view of it stays the same.
 type store struct {
 	policies map[string]*v1alpha1.RebootPolicy
 	reboots  map[string]*v1alpha1.NodeReboot

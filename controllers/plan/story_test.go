@@ -145,7 +145,7 @@ func (s *story) answerGates(asks []GateQuery) bool {
 	return more
 }
 
-// says sets what a gate says from now on. For capacity, instead of the name of a gate there may be the nodes that leave.
+// says sets what a gate says from now on. For capacity, the nodes that leave may stand in place of the name of a gate.
 func (s *story) says(kind GateKind, gate string, answer GateAnswer) {
 	if s.gates == nil {
 		s.gates = map[string]GateAnswer{}

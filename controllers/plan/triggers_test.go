@@ -94,7 +94,7 @@ func TestNodeConditionAsksForAReboot(t *testing.T) {
 	}
 }
 
-// Whoever may create NodeReboots knows the names that the manager uses.
+// Anyone who may create NodeReboots knows the names that the manager uses.
 func TestANameThatIsTakenKeepsNoConditionFromAsking(t *testing.T) {
 	names := v1alpha1.NodeConditionRebootNames("a", bootOf("a", 1), "KernelDeadlock")
 	for taken := range len(names) + 1 {

@@ -137,7 +137,7 @@ func (w *world) twoBudgets(*host) {
 	w.after(w.lasting(), func() { w.dropBudgets(func(b *budget) bool { return b.name == second }) })
 }
 
-// policyIsSwapped deletes a policy and makes another one of its name, at once or after a moment.
+// policyIsSwapped deletes a policy and makes another one with its name, at once or after a moment.
 func (w *world) policyIsSwapped(*host) {
 	names := slices.Sorted(maps.Keys(w.policies))
 	if len(names) == 0 {

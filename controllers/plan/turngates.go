@@ -83,8 +83,8 @@ func clusterLimitGate(p *round, r *rebootView) model.Verdict {
 		"The cluster-wide limit allows %s.", p.limits.unavailable(p.limits.clusterMax, p.limits.cluster, len(p.limits.starting) > 0))
 }
 
-// explainTo notes the first NodeReboot that waits for a limit of the policy, or of the whole cluster: of those that have their turn, the
-// one that waits longest, so that it stays the same whatever goes next.
+// explainTo notes the first NodeReboot that waits for a limit of the policy, or of the whole cluster: the one that has waited longest among
+// those whose turn it is, so that it stays the same whatever goes next.
 func (p *round) explainTo(r *rebootView, policy *policyView) {
 	first := p.explained[policy]
 	if first == nil || compareWaiting(r, first) < 0 && first.policy() == r.policy() && p.hasTurn(r) && p.hasTurn(first) {
@@ -191,7 +191,7 @@ func policyGates(p *round, r *rebootView) model.Verdict {
 	return own.othersGated
 }
 
-// askPolicyGates puts all questions at once. What is known to be in the way counts before what is not known yet.
+// askPolicyGates puts all questions at once. Known obstacles count before unknown ones.
 func (p *round) askPolicyGates(policy *policyView) model.Verdict {
 	var first, pending model.Verdict
 	for _, gate := range policy.Gates() {

@@ -31,10 +31,15 @@ type Snapshot struct {
 	// Workloads is the readiness of every workload that Pods or a NodeReboot with an open attempt refers to. One that is missing no
 	// longer exists.
 	Workloads map[model.WorkloadKey]model.Workload
-	// Invalid says of a policy, by name, what in it does not compile, such as a CEL expression.
+	// Invalid says about a policy, by name, what in it does not compile, such as a CEL expression.
 	Invalid map[string]string
-	// NotificationProblems says of policies, by name, what keeps a receiver of their notifications from being notified.
+	// NotificationProblems says about policies, by name, what keeps a receiver of their notifications from being notified.
 	NotificationProblems map[string]model.NotificationProblem
+	// Forecasts is what the status of policies, by name, has to say of the end of their rollouts; nil is nothing. A policy that is missing
+	// keeps what its status says.
+	Forecasts map[string]*v1alpha1.ForecastStatus
+	// TellPlaces has messages say the place in the queue. Whoever makes many plans in which nobody reads the messages does without.
+	TellPlaces bool
 	// Answers of gates, to the queries that were made (see Plan.Queries).
 	Answers map[model.GateKey]model.GateAnswer
 	// Deferred is what the last plan said (see Plan.Deferred); empty for the first one. Nil has nothing wait.
@@ -45,7 +50,7 @@ type Snapshot struct {
 	Refusals map[model.WriteKey]model.Refusal
 	// SilenceFailures are the silences of policies that cannot be made or ended, by the name of the policy.
 	SilenceFailures map[string][]model.SilenceFailure
-	// ClusterMaxUnavailable is the cluster-wide limit, in nodes or percent of all nodes; nil is no limit of its own.
+	// ClusterMaxUnavailable is the cluster-wide limit, in nodes or percent of all nodes; nil means no such limit.
 	ClusterMaxUnavailable *intstr.IntOrString
 	// QuorumLabels are keys of labels of nodes that may run etcd, besides those that Kubernetes and its distributions use.
 	QuorumLabels []string
@@ -56,7 +61,7 @@ type Snapshot struct {
 	LeaderNode string
 }
 
-// Undrainable says of a node that could start that its pods keep it from being drained.
+// Undrainable says that the pods of a node that could start keep it from being drained.
 type Undrainable struct {
 	Node string
 	// Policy whose drain it is, and the generation of its spec.
@@ -73,8 +78,8 @@ type Slot struct {
 	UID     string `json:"uid"`
 	Attempt int32  `json:"attempt"`
 	// Renewed counts how often a manager took over the grant before the attempt was recorded, and how often the node was cordoned or marked
-	// again afterwards. Each time the slots object is written, so that of two managers that do, or of one that does and one that frees the
-	// slot, only one succeeds.
+	// again afterwards. Each time the slots object is written, so that only one of two managers that do so, or that do so and free the slot,
+	// succeeds.
 	Renewed int32 `json:"renewed,omitempty"`
 	// Gone says that a live read found no such NodeReboot.
 	Gone bool `json:"-"`
@@ -91,8 +96,8 @@ type Plan struct {
 	// Undrainable are the nodes that could start and whose pods in Snapshot.Pods keep them from being drained, in line. Their pods should be
 	// watched on; where that would be too many, Snapshot.Undrainable will do.
 	Undrainable []Undrainable
-	// Queries have to be put to gates before the plan can go on. Compute again with the answers in Snapshot.Answers. Those that are
-	// answered already are among them: what is no longer asked need no longer be known.
+	// Queries have to be put to gates before the plan can continue. Compute again with the answers in Snapshot.Answers. Queries include those
+	// that are already answered: an answer that is no longer asked for can be forgotten.
 	Queries []model.GateQuery
 	// Slots is what the slots object should hold; SlotsChanged says that it holds something else.
 	Slots        map[string]Slot
@@ -101,6 +106,8 @@ type Plan struct {
 	Work []NodeWork
 	// Policies are the policies whose status changed.
 	Policies []PolicyChange
+	// Rollouts are the policies with nodes that need a reboot.
+	Rollouts []Rollout
 	// Creates are NodeReboots to make, for needs that the manager sees itself.
 	Creates []*v1alpha1.NodeReboot
 	// Prune names finished NodeReboots to delete, in order: those that history does not keep, and those whose approval must not be used again.
@@ -109,10 +116,10 @@ type Plan struct {
 	Deferred map[string]time.Time
 	// LetGo says since when the eviction of pods is allowed that their budgets may not show yet, for the next snapshot.
 	LetGo map[EvictionClaim]time.Time
-	// Wake is when to look again if nothing happens before; zero is never.
+	// Wake is when to look again if nothing happens before; zero means never.
 	Wake time.Time
-	// HandOver says that the plan orders the node of the manager that makes it to drain or to reboot, and that another manager could lead
-	// meanwhile. If it does, nothing of the plan need be carried out: it makes the same one.
+	// HandOver says that the plan orders the node of the manager that makes it to drain or to reboot, and that another manager could lead in
+	// the meantime. If it does, nothing of the plan need be carried out: it makes the same one.
 	HandOver bool
 }
 
@@ -137,7 +144,7 @@ type NodeWork struct {
 	Takes *v1alpha1.NodeReboot
 	// Patch changes the Node; nil is nothing.
 	Patch *NodePatch
-	// Maintenance is what the node's maintenance conditions should be; nil is no change. A type that is missing is to be removed.
+	// Maintenance is what the node's maintenance conditions should be; nil means no change. A type that is missing is to be removed.
 	Maintenance map[corev1.NodeConditionType]MaintenanceCondition
 	Reboots     []RebootChange
 }
@@ -173,7 +180,7 @@ type MaintenanceCondition struct {
 // RebootChange is what to write for one NodeReboot.
 type RebootChange struct {
 	Object *v1alpha1.NodeReboot
-	// Status is the whole next status; its report is the one that was read.
+	// Status is the whole next status, with the report that was read.
 	Status v1alpha1.NodeRebootStatus
 	// StatusChanged says that Status differs from what was read.
 	StatusChanged bool
@@ -185,11 +192,18 @@ type RebootChange struct {
 	Events []model.Event
 }
 
-// Report says of a NodeReboot that it cannot be read: its phase is Failed. The rest of its status stays as it is stored.
+// Report says that a NodeReboot cannot be read: its phase is Failed. The rest of its status stays as it is stored.
 type Report struct {
 	Reason, Message string
 	// Conditions replace the ones that are stored; nil leaves them, and everything else, as they are.
 	Conditions []metav1.Condition
+}
+
+// Rollout is a policy with nodes that need a reboot.
+type Rollout struct {
+	Policy *v1alpha1.RebootPolicy
+	// UnderWay says that some of them are under way.
+	UnderWay bool
 }
 
 // PolicyChange is what to write for one RebootPolicy.

@@ -15,7 +15,7 @@ import (
 )
 
 // A NodeReboot that cannot be read is set aside: nothing is decided for it, and what is known of it only ever keeps something from
-// happening. If it may have an attempt under way its node counts as unavailable, for the policy and the zone that it names, or else for
+// happening. If it may have an attempt under way its node counts as unavailable, for the policy and the zone that it names, otherwise for
 // those of its node; the node is left as it is, and starts nothing else. So it is until someone repairs the object, or deletes it.
 
 // addSetAside takes in a NodeReboot that cannot be read. The slots object may hold a slot for it.
@@ -32,14 +32,14 @@ func (p *planning) addSetAside(r *rebootView) {
 	}
 }
 
-// mayBeOpen: an attempt is under way, or nobody can tell.
+// mayBeOpen: an attempt is, or may be, under way.
 func mayBeOpen(obj *v1alpha1.NodeReboot) bool {
 	return model.OpenAttempt(&obj.Status) || slices.ContainsFunc(obj.Unreadable, func(p decode.Problem) bool {
 		return p.Path == "" || p.Path == "status"
 	})
 }
 
-// mayHaveRunEtcd: the attempt says that its node may run etcd, or nobody can tell.
+// mayHaveRunEtcd: the attempt says that its node may run etcd, or that is unknown.
 func mayHaveRunEtcd(obj *v1alpha1.NodeReboot) bool {
 	if attempt := obj.Status.Attempt; attempt != nil && attempt.NodeRole == v1alpha1.NodeRoleControlPlane {
 		return true
@@ -67,7 +67,7 @@ func (p *planning) tried() []*rebootView {
 // untouched: nobody knows for whom the node is cordoned and marked.
 func (n *nodeView) untouched() bool { return n.open == nil && n.held != nil || n.begunUnseen }
 
-// keepsTaint: nobody knows that the node does not need a reboot, or what its policy says of the taint. A taint that it needs is set.
+// keepsTaint: it is unknown whether the node needs a reboot, or what its policy says about the taint. A taint that it needs is set.
 func (n *nodeView) keepsTaint() bool {
 	return n.policy != nil && n.policy.Unknown("taint") || n.mayNeedReboot()
 }
@@ -79,7 +79,7 @@ func (n *nodeView) mayNeedReboot() bool {
 	})
 }
 
-// addReport tells of a NodeReboot that cannot be read, and lets it go if it is deleted.
+// addReport reports a NodeReboot that cannot be read, and lets it go if it is deleted.
 func (p *planning) addReport(work *NodeWork, r *rebootView) {
 	change := RebootChange{Object: r.Object, Status: r.Object.Status}
 	if !p.held(model.WriteStatus, r.Object.Name) {
@@ -140,7 +140,7 @@ func (p *planning) letGo(r *rebootView) bool {
 	return p.Reached(r.Object.DeletionTimestamp.Add(deletedGrace))
 }
 
-// mayBeOrdered: nobody can tell whether the host was ordered to reboot.
+// mayBeOrdered: it is unknown whether the host was ordered to reboot.
 func mayBeOrdered(obj *v1alpha1.NodeReboot) bool {
 	return slices.ContainsFunc(obj.Unreadable, func(p decode.Problem) bool { return p.Covers("status.attempt.rebootOrderedTime") })
 }
@@ -164,7 +164,7 @@ func (p *planning) replaceUnreadable(conditions []metav1.Condition, unreadable [
 	return conditions
 }
 
-// unreadableEvents tell of conditions that could not be read.
+// unreadableEvents report conditions that could not be read.
 func unreadableEvents(unreadable []decode.Problem) []model.Event {
 	broken := v1alpha1.UnreadableConditions(unreadable)
 	events := make([]model.Event, 0, len(broken))

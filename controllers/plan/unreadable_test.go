@@ -15,7 +15,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// unreadableAt is what the decoder says of what it cannot read.
+// unreadableAt is what the decoder says about a part that it cannot read.
 func unreadableAt(path string) []decode.Problem {
 	return []decode.Problem{{Path: path, Description: `"2026-01-01t00:00:00z" is not a time that can be read`}}
 }

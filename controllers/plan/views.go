@@ -15,8 +15,8 @@ type nodeView struct {
 	record *record
 	// past is that of its NodeReboots which are at rest; the others are the reboots.
 	past *pastReboots
-	// policy that owns the node: the one that granted its open attempt, else the one that its labels give it to. zone is that of the same
-	// time.
+	// policy is the policy that owns the node: the policy that granted its open attempt, otherwise the policy that its labels select. zone is
+	// the zone at the same time.
 	policy *policyView
 	zone   string
 	// selectedBy is the policy that the node's labels give it to.
@@ -86,8 +86,8 @@ type rebootView struct {
 	alone [1]*rebootView
 	// atRest: see atRest.
 	atRest bool
-	// done, attempting and deleting say of the draft what is asked most: whether it is complete, has an open attempt, is being deleted. With
-	// thousands of NodeReboots most of the time of a plan would be spent on fetching that from all over the memory.
+	// done, attempting and deleting say about the draft what is asked most: whether it is complete, has an open attempt, is being deleted.
+	// With thousands of NodeReboots most of the time of a plan would be spent on fetching that from all over the memory.
 	done, attempting, deleting bool
 	wait                       model.Verdict
 	// awaitsFact: the NodeReboot waits for a fact, and may turn out not to be needed.
@@ -225,7 +225,7 @@ func (p *planning) addStrays(maker *viewMaker) {
 	}
 }
 
-// node of a name; nil if there is none.
+// node with a name; nil if there is none.
 func (p *planning) node(name string) *nodeView {
 	if p.state == nil {
 		return nil
@@ -292,8 +292,8 @@ func (n *nodeView) noteBack(r *rebootView) {
 	}
 }
 
-// underWay: the node may be going down, is down, or recovers. What has ended in this very plan is under way until that is written, also if
-// someone has taken its slot out of the slots object.
+// underWay: the node may be going down, is down, or recovers. An attempt that has ended in this plan counts as under way until that is
+// written, even if someone has removed its slot from the slots object.
 func (n *nodeView) underWay() bool { return n.open != nil || n.held != nil || n.slotHeld || n.endsNow }
 
 // holder is the NodeReboot that has, or may have, an attempt on the node under way.

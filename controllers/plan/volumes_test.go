@@ -106,7 +106,7 @@ func TestVolumesThatAreLeftAreToldOnce(t *testing.T) {
 	s.node("a").HelperReady = false // so that the order to reboot is not given yet
 	p := s.pass()
 	events := p.Work[0].Reboots[0].Events
-	want := []Event{{Warning: true, Reason: v1alpha1.ReasonVolumesAttached, OnNode: true, Message: "The reboot of node a goes on although " +
+	want := []Event{{Warning: true, Reason: v1alpha1.ReasonVolumesAttached, OnNode: true, Message: "Node a reboots although " +
 		"2 volumes were not detached by 2026-03-02 12:11 +00:00: pv-00, pv-01."}}
 	// The message says that the helper is not ready as well.
 	if diff := cmp.Diff(want, events[:1]); diff != "" {

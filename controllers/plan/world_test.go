@@ -43,7 +43,7 @@ type world struct {
 	more  int
 	// forgets: the cloud deletes the Node of every host that is down.
 	forgets bool
-	// loses: someone deletes the slots object, again and again.
+	// loses: someone deletes the slots object, repeatedly.
 	loses bool
 	// managed: the manager runs as pods of an application. graceful: hosts end their pods when they go down.
 	managed, graceful bool
@@ -182,7 +182,7 @@ type manager struct {
 	seen []*view
 	// deferred is what the last plan said about writes that wait.
 	deferred map[string]time.Time
-	// letGo is what it said about evictions that are about to be asked for.
+	// letGo is what the manager said about evictions that are about to be tried.
 	letGo map[EvictionClaim]time.Time
 	// refused is what it remembers of refused writes.
 	refused model.RefusedWrites

@@ -11,7 +11,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// turn says who of a policy's nodes may go, and what it tells those that may not.
+// turn says which of a policy's nodes may go, and what the others wait for.
 type turn struct {
 	// controlPlane: control-plane nodes have their turn; otherwise the others have.
 	controlPlane bool
@@ -61,8 +61,8 @@ func (policy *policyView) compareQueues(a, b *zoneQueue) int {
 	return cmp.Or(policy.compareZone(a.zone, b.zone), compareFalseFirst(a.controlPlane, b.controlPlane))
 }
 
-// turnOf finds out which zone and which kind of nodes of a policy has its turn. Only NodeReboots that could go count: one that waits for
-// something of its own, such as a back-off, never holds up another zone.
+// turnOf finds out which zone and which kind of nodes of a policy has its turn. Only NodeReboots that could go count: a NodeReboot that
+// waits for something of its own, such as a back-off, never holds up another zone.
 func (p *planning) turnOf(policy *policyView, able []*zoneQueue) turn {
 	t := turn{controlPlane: p.controlPlaneGoes(policy, able)}
 	t.otherKind = controlPlaneTurn(t.controlPlane)
@@ -186,7 +186,7 @@ func (p *planning) noteFinish(r *rebootView) {
 	p.policyNamed(r.grantedBy(), r.policy()).noteFinish(r.grantedIn(), attempt.EndedTime.Time)
 }
 
-// policyNamed is the policy of a name; nil if there is none. It is likely to be the one that is given.
+// policyNamed is the policy with a name; nil if there is none. It is likely to be the given one.
 func (p *planning) policyNamed(name string, likely *policyView) *policyView {
 	if likely != nil && likely.Name() == name {
 		return likely

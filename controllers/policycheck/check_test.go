@@ -98,7 +98,7 @@ var cases = map[string]struct {
 	},
 	"a label of its own selector": {
 		[]change{selecting(metav1.LabelSelectorOpIn, "a", "b"), during("pool", "c")}, "nodeLabels.during[pool]",
-		"write a label that nodeSelector does not look at",
+		"write a label that nodeSelector does not use",
 	},
 	"a value of its own selector": {with: []change{selecting(metav1.LabelSelectorOpIn, "a", "b"), during("pool", "b")}},
 	"a label that may not be":     {[]change{selecting(metav1.LabelSelectorOpDoesNotExist), during("pool", "")}, "nodeLabels.during[pool]", "takes the nodes out"},

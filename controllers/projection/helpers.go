@@ -38,7 +38,8 @@ type Helper struct {
 	Problem string
 }
 
-// goesBefore says which of two helper pods of a node counts: one that is Ready, else always the same one, so that a message does not flap.
+// goesBefore says which of two helper pods of a node counts: one that is Ready, otherwise always the same one, so that a message does not
+// flap.
 func goesBefore(pod, other *corev1.Pod) bool {
 	if other == nil || PodReady(pod) != PodReady(other) {
 		return other == nil || PodReady(pod)
@@ -78,8 +79,8 @@ const (
 	// maxProblem is how much of what a kubelet says is kept, in bytes.
 	maxProblem = 256
 	crashLoop  = "CrashLoopBackOff"
-	// wrongFormat is what the kernel says of a program for another architecture, noPlatform what container runtimes say of an image that is
-	// there for others only.
+	// wrongFormat is what the kernel says about a program for another architecture, noPlatform what container runtimes say about an image that
+	// is there for others only.
 	wrongFormat = "exec format error"
 	noPlatform  = "no match for platform"
 )
@@ -104,7 +105,7 @@ func containerProblem(status *corev1.ContainerStatus) string {
 	case waiting.Reason == "ErrImagePull" || waiting.Reason == "ImagePullBackOff":
 		text := fmt.Sprintf("has no image: %s cannot be pulled", status.Image)
 		if strings.Contains(waiting.Message, noPlatform) {
-			text += ": it is not there for the node's architecture"
+			text += ": it does not exist for the node's architecture"
 		}
 		return text
 	}
@@ -117,7 +118,7 @@ func describeEnd(ended *corev1.ContainerStateTerminated) string {
 		text += ": " + lastOf(message)
 	}
 	if strings.Contains(ended.Message, wrongFormat) {
-		text += " (its image is built for another architecture than the node's)"
+		text += " (its image is built for a different architecture than the node's)"
 	}
 	return text
 }

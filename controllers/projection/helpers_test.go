@@ -21,7 +21,7 @@ func TestANodeOnWhichNoHelperCanRunIsToldFromOneThatWaitsForIt(t *testing.T) {
 		outside Outside
 		want    bool
 	}{
-		"no DaemonSet tolerates it": {Outside{Problem: "there is none, because the DaemonSet does not tolerate the taint a=b:NoSchedule"}, true},
+		"no DaemonSet tolerates it": {Outside{Problem: "there is no helper pod, because the DaemonSet does not tolerate the taint a=b:NoSchedule"}, true},
 		"none is meant for it":      {Outside{Problem: "none is meant to run there", NotMeant: true}, true},
 		"one should be made":        {Outside{Problem: NotMade}, false},
 		"one is not Ready":          {Outside{Helper: Helper{Problem: "pod helper-1: it is not Ready"}}, false},

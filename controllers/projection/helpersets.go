@@ -32,19 +32,19 @@ func NewHelperSets(namespace string, list []appsv1.DaemonSet) *HelperSets {
 }
 
 // NotMade is what is known of a pod that should be there: only the DaemonSet's events name what refuses it.
-const NotMade = "there is none, although the DaemonSet is meant to run there: if that lasts, its events say what refuses its pods, " +
-	"such as a quota, an admission policy or a webhook"
+const NotMade = "there is no helper pod, although the DaemonSet is meant to run there: if that lasts, its events say what refuses its " +
+	"pods, such as a quota, an admission policy or a webhook"
 
 // Missing says why a node has no pod of a helper, and whether none is meant to run there: a selector of labels that leaves a node out is
-// someone's decision, a taint that a DaemonSet does not tolerate is most likely an oversight. Most causes are known to nobody but the
-// DaemonSet controller, which tells of them in Events.
+// someone's decision, a taint that a DaemonSet does not tolerate is most likely an oversight. Most causes are known only to the DaemonSet
+// controller, which reports them in Events.
 func (s *HelperSets) Missing(node *corev1.Node) (why string, notMeant bool) {
 	if len(s.templates) == 0 {
-		return "there is none, because there is no DaemonSet of helpers in namespace " + s.namespace, false
+		return "there is no helper pod, because there is no DaemonSet of helpers in namespace " + s.namespace, false
 	}
 	meant := s.meantFor(node)
 	if len(meant) == 0 {
-		return "none is meant to run there, because the node selector or affinity of the DaemonSet leaves the node out", true
+		return "no helper pod is meant to run there, because the node selector or affinity of the DaemonSet excludes the node", true
 	}
 	for _, pod := range meant {
 		tolerations := append(slices.Clone(pod.Spec.Tolerations), daemonTolerations...)
@@ -52,7 +52,7 @@ func (s *HelperSets) Missing(node *corev1.Node) (why string, notMeant bool) {
 		if !untolerated {
 			return NotMade, false
 		}
-		why = fmt.Sprintf("there is none, because the DaemonSet does not tolerate the taint %s", taint.ToString())
+		why = fmt.Sprintf("there is no helper pod, because the DaemonSet does not tolerate the taint %s", taint.ToString())
 	}
 	return why, false
 }

@@ -19,11 +19,11 @@ import (
 // conditions of KEP-5683 that others set.
 const (
 	leasePrefix = "node-"
-	// maxLease is the longest duration of a Lease that is honored. Whoever maintains a node for longer renews it.
+	// maxLease is the longest duration of a Lease that is honored. Anyone who maintains a node for longer renews it.
 	maxLease = 4 * time.Hour
 )
 
-// foreignConditions tell of a maintenance that is under way. One that is only planned may be far away.
+// foreignConditions report a maintenance that is under way. One that is only planned may be far away.
 var foreignConditions = []corev1.NodeConditionType{plan.DrainInProgress, plan.Drained, plan.MaintenanceInProgress}
 
 // MaintenanceKinds are the kinds by which other tools say that they maintain the node which spec.nodeName names. The second one is the
@@ -64,8 +64,8 @@ func LeaseMaintenance(lease *coordinationv1.Lease, renewed time.Time) (node stri
 	}
 }
 
-// ObjectMaintenance is what an object of another tool says, and of which node; an empty name is none. The kinds are cluster-scoped: an
-// object in a namespace is one of whoever may write there.
+// ObjectMaintenance is what an object of another tool says, and about which node; an empty name means none. The kinds are cluster-scoped:
+// an object in a namespace could come from anyone who may write there.
 func ObjectMaintenance(object *unstructured.Unstructured) (node string, foreign model.OtherMaintenance) {
 	if node = MaintainedNode(object); node == "" || object.GetNamespace() != "" {
 		return "", foreign

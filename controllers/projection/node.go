@@ -14,13 +14,13 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/intern"
 )
 
-// Outside is what is known of a node besides its Node.
+// Outside is what is known about a node in addition to its Node.
 type Outside struct {
 	Helper Helper
 	// Problem says what is known of why there is no pod of a helper, and NotMeant that there should be none.
 	Problem  string
 	NotMeant bool
-	// NoDetector says what to install on a host that nothing says of that it needs a reboot.
+	// NoDetector says what to install on a host where nothing detects that it needs a reboot.
 	NoDetector string
 	// Since is how long the helper is as Ready as it is.
 	Since      time.Time
@@ -78,7 +78,7 @@ func Node(node *corev1.Node, outside *Outside) *model.Node {
 	return view
 }
 
-// ownMaintenance tells whether the operator has set the maintenance condition to True.
+// ownMaintenance reports whether the operator has set the maintenance condition to True.
 func ownMaintenance(node *corev1.Node, t corev1.NodeConditionType) bool {
 	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
 		return c.Type == t && c.Status == corev1.ConditionTrue && c.Reason == plan.MaintenanceReason

@@ -180,7 +180,7 @@ func PodReady(pod *corev1.Pod) bool {
 	return ready != nil && ready.Status == corev1.ConditionTrue
 }
 
-// containerID is how much of the ID of a container is kept: enough to tell those of one node apart.
+// containerID is how much of a container's ID is kept: enough to distinguish the containers of one node.
 const containerID = 12
 
 // runningContainers are short IDs of the containers of a pod that run, sidecars included, in order.
@@ -205,8 +205,8 @@ func shortID(id string) string {
 	return strings.ToValidUTF8(strings.Clone(id[:min(len(id), containerID)]), "?")
 }
 
-// StripPod keeps what a model.Pod is made of. Whoever may create pods writes nearly all of it, so nothing is kept that may be of any size.
-// Of many labels, those with the named keys are among the ones that stay.
+// StripPod keeps what a model.Pod is made of. Anyone who may create pods writes nearly all of it, so nothing is kept that may be of any
+// size. Of many labels, those with the named keys are among the ones that stay.
 func StripPod(pod *corev1.Pod, named sets.Set[string]) *corev1.Pod {
 	stripped := &corev1.Pod{ObjectMeta: stripMeta(&pod.ObjectMeta)}
 	podlabels.Copy(stripped, pod, named)

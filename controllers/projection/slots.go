@@ -22,7 +22,7 @@ func DecodeSlots(data map[string]string) map[string]plan.Slot {
 	return slots
 }
 
-// maxAttempt is a number that no attempt comes to, and from which one can go on counting.
+// maxAttempt is a number that no attempt reaches, and from which counting can continue.
 const maxAttempt = math.MaxInt32 / 2
 
 // EncodeSlots makes the data of the slots object.

@@ -19,7 +19,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// Objects are all that a snapshot is made of, in any order. What the functions named Strip leave of them is enough.
+// Objects are all that a snapshot is made of, in any order. What the functions named Strip keep of them is enough.
 type Objects struct {
 	Policies     []*v1alpha1.RebootPolicy
 	Reboots      []*v1alpha1.NodeReboot
@@ -48,16 +48,16 @@ type Settings struct {
 	LeaseNamespaces       []string
 	// LeaderNode is the node that the manager which leads runs on; empty if that is not known.
 	LeaderNode string
-	// PodsUnknown says that pods and workloads could not be read. The snapshot has no pods of any node then,
-	// and every node is taken to have a helper that is Ready.
+	// PodsUnknown says that pods and workloads could not be read. The snapshot has no pods of any node then, and every node is assumed to have
+	// a Ready helper.
 	PodsUnknown bool
-	// Invalid says of policies, by name, what in their gates does not compile.
+	// Invalid says about policies, by name, what in their gates does not compile.
 	Invalid map[string]string
 }
 
-// Snapshot is what a plan sees of the objects at a time, with the pods of all nodes. The manager knows since when it sees a condition of a
-// node or the renewal of a Lease; here they are as old as whoever wrote them says, and never from the future. Since when a helper is not
-// Ready is not known.
+// Snapshot is what a plan sees of the objects at a time, with the pods of all nodes. The manager knows since when it has seen a condition
+// of a node or the renewal of a Lease; here they are as old as their writer says, and never from the future. It is not known since when a
+// helper has not been Ready.
 func Snapshot(objects *Objects, settings *Settings, now time.Time) *plan.Snapshot {
 	s := &plan.Snapshot{
 		Policies: objects.Policies, Reboots: byName(objects.Reboots),

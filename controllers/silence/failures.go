@@ -13,7 +13,7 @@ const (
 	lastRetry  = 30 * time.Second
 	// lastFind is the same of Find: nothing waits for that, and the answer may be large.
 	lastFind = 5 * time.Minute
-	// patience is how often in a row a task has to fail before that is said: each word is a write to the policy.
+	// patience is how often in a row a task has to fail before that is reported: each word is a write to the policy.
 	patience = 3
 )
 
@@ -23,8 +23,8 @@ type streak struct {
 	since time.Time
 	// next is when to try again.
 	next time.Time
-	// text is said of them. It is another one only if that has been so for as often as a failure has to be to be said: two failures that take
-	// turns would be a write each time.
+	// text is the message about them. It is another one only if that has been so for as often as a failure has to be to be said: two failures
+	// that take turns would be a write each time.
 	text, last string
 	same       int
 }
@@ -50,8 +50,8 @@ type failing struct {
 	key    Key
 }
 
-// Failed notes that a task was tried in vain, and what is said of that: others go first. What was to be made may exist nevertheless.
-// Answered says that there was an answer; without one, the server is left alone for a while.
+// Failed notes that a task was tried in vain, and what is said about that: others go first. The silence may exist nevertheless. Answered
+// says that there was an answer; without one, the server is left alone for a while.
 func (l *Ledger) Failed(t Task, now time.Time, text string, answered bool) {
 	key := t.Silence.Key
 	if t.Action == Keep {
@@ -106,7 +106,7 @@ func (l *Ledger) mayTry(t *Task) time.Time {
 	return f.next
 }
 
-// Failures are what has failed for some time: that silences cannot be made, or else that those of earlier managers cannot be listed, and
+// Failures are what has failed for some time: that silences cannot be made, otherwise that those of earlier managers cannot be listed, and
 // that silences cannot be ended.
 func (l *Ledger) Failures() []model.SilenceFailure {
 	var all []*failing

@@ -28,7 +28,7 @@ type Key struct {
 
 // Comment is the comment of the silence: for people, and in brackets for the operator.
 func (k Key) Comment() string {
-	return fmt.Sprintf("Node %s is rebooted by RebootPolicy %s (NodeReboot %s, attempt %d). The silence ends with the reboot, or lapses "+
+	return fmt.Sprintf("Node %s is rebooted by RebootPolicy %s (NodeReboot %s, attempt %d). The silence ends with the reboot, or expires "+
 		"by itself. [%s %s %s %s %s]", k.Node, k.Policy, k.Reboot, k.Attempt, k.Entry, k.PolicyUID, k.RebootUID, k.Digest, k.Server)
 }
 

@@ -24,7 +24,7 @@ type Task struct {
 	// Silence to keep or to end, and until when to keep it.
 	Silence Silence
 	Until   time.Time
-	// Unsure says of an end that there may be no silence: it was asked for and there was no answer, or nobody knows.
+	// Unsure says that there may be no silence to end: it was requested without an answer, or its state is unknown.
 	Unsure bool
 	// Kept is when the silence that is to end was last made or renewed; zero if that is not known.
 	Kept time.Time
@@ -35,7 +35,7 @@ type Order struct {
 	Silences []Silence
 	// At is when that was. A silence lasts no longer than its duration from then on, unless the next pass asks for it again.
 	At time.Time
-	// Closed says that nobody asks any longer.
+	// Closed says that no one asks anymore.
 	Closed bool
 }
 
@@ -50,12 +50,12 @@ func (o Order) AsOf(now time.Time) Order {
 // Ledger is what is known of the silences of one entry at one Alertmanager. Its zero value knows none.
 type Ledger struct {
 	held map[Key]*held
-	// began is when there was something to do first. Found: what former managers made was listed, or has lapsed since then.
+	// began is when there was something to do first. Found: what former managers made was listed, or has expired since then.
 	began time.Time
 	found bool
 	// ended are those that were ended before they were found.
 	ended map[Key]bool
-	// failing are the tasks that were tried in vain since they last succeeded. That of Find has no key.
+	// failing are the tasks that were tried in vain since they last succeeded. The task of Find has no key.
 	failing map[Key]*failing
 	// silent are the requests in a row that had no answer.
 	silent streak
@@ -136,8 +136,8 @@ func (l *Ledger) Held() int {
 // Empty says that no silence exists or may exist.
 func (l *Ledger) Empty() bool { return len(l.held) == 0 }
 
-// Next is what to do first; none if there is nothing to do now. Wake is when time alone will ask for more; zero is never. Stale says that
-// silences have to be renewed, and that only a pass can tell whether they should.
+// Next is what to do first; none if there is nothing to do now. Wake is when more becomes due; zero means never. Stale says that silences
+// have to be renewed, and that only a pass can decide whether they should.
 func (l *Ledger) Next(o Order, now time.Time) (first *Task, wake time.Time, stale bool) {
 	plan := agenda{now: now}
 	l.forget(o, now)
@@ -145,7 +145,7 @@ func (l *Ledger) Next(o Order, now time.Time) (first *Task, wake time.Time, stal
 		l.began = now
 	}
 	if !l.found && now.After(l.began.Add(longest+slack)) {
-		l.Done(Task{Action: Find}, now) // whatever there was has lapsed
+		l.Done(Task{Action: Find}, now) // whatever there was has expired
 	}
 	if !l.found && !o.Closed {
 		plan.add(l, &Task{Action: Find})
@@ -167,7 +167,7 @@ func (l *Ledger) Next(o Order, now time.Time) (first *Task, wake time.Time, stal
 	return plan.first, plan.wake, stale
 }
 
-// forget what has lapsed, and what was noted about silences that nobody asks for any longer.
+// forget what has expired, and what was noted about silences that no one asks for anymore.
 func (l *Ledger) forget(o Order, now time.Time) {
 	maps.DeleteFunc(l.held, func(_ Key, h *held) bool { return !h.possible(now) })
 	asked, tried := map[Key]bool{}, map[Key]bool{{}: !o.Closed}
@@ -182,8 +182,8 @@ func (l *Ledger) forget(o Order, now time.Time) {
 // mayBeLeft says that a silence may exist because a former manager made it, of an attempt that is over. It is not known yet what there is.
 func (l *Ledger) mayBeLeft(s *Silence) bool { return s.State == Over && !l.found && !l.ended[s.Key] }
 
-// due is what is to be done about a silence that a pass asked for at a time, and when to look again; zero is that it is looked at when it
-// lapses. It waits if only another pass can tell whether it is still to be there.
+// due is what to do about a silence that a pass asked for at a time, and when to look again; zero means when it expires. It waits if only
+// another pass can decide whether the silence should stay.
 func (l *Ledger) due(s Silence, at, now time.Time) (task *Task, again time.Time, waits bool) {
 	h := l.held[s.Key]
 	if h == nil {
@@ -204,8 +204,8 @@ func (l *Ledger) due(s Silence, at, now time.Time) (task *Task, again time.Time,
 	return &Task{Action: Keep, Silence: s, Until: at.Add(s.Duration)}, time.Time{}, false
 }
 
-// last is what is to be done about the silence of an attempt that is no longer under way. One that lingers is made to last for as long
-// once, and lapses by itself.
+// last is what to do about the silence of an attempt that is no longer under way. A silence that lingers is extended once by that time, and
+// then expires.
 func (l *Ledger) last(s *Silence, h *held, now time.Time) *Task {
 	exists := now.Before(h.until) && now.Before(s.Until)
 	switch {

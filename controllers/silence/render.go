@@ -49,8 +49,8 @@ func render(entry *v1alpha1.AlertSilence, of names) (matchers []Matcher, problem
 		template.MatchType = m.Type
 		isNarrow, err := isNarrow(&template)
 		if err != nil || m.isRegexp() && misplaced.MatchString(ptr.Deref(from.Value, "")) {
-			return nil, fmt.Sprintf("matcher %s: its value is no regular expression with the names in it: write a placeholder where any text may "+
-				"stand, not behind a backslash, between brackets or behind \\Q", m.Name)
+			return nil, fmt.Sprintf("matcher %s: its value is not a regular expression once the names are filled in: write a placeholder where any "+
+				"text may stand, not behind a backslash, between brackets or behind \\Q", m.Name)
 		}
 		narrow = narrow || isNarrow
 		matchers = append(matchers, m)
@@ -87,7 +87,7 @@ func (m *Matcher) fill(of names) (problem string) {
 	case strings.Contains(m.Value, "{{"):
 		return "a placeholder is {{ .Node }}, {{ .Zone }} or {{ .Policy }}: write one of these"
 	case len(m.Value) > maxValue:
-		return "its value is too long with the names in it"
+		return "its value is too long once the names are filled in"
 	}
 	return ""
 }

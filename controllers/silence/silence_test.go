@@ -80,9 +80,9 @@ func TestPlaceholdersStandForNamesAndNothingElse(t *testing.T) {
 			problem: "matcher zone: {{ .Zone }} is empty, because node n is in no zone",
 		},
 		"a name between brackets": {
-			matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", "[{{ .Node }}]x")}, names: &names{node: "z-a"}, problem: "is no regular expression",
+			matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", "[{{ .Node }}]x")}, names: &names{node: "z-a"}, problem: "is not a regular expression",
 		},
-		"brackets of others": {matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", ".+)|(?:b")}, problem: "is no regular expression"},
+		"brackets of others": {matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", ".+)|(?:b")}, problem: "is not a regular expression"},
 		"no matcher":         {problem: "would silence nearly every alert"},
 		"an empty value":     {matchers: []v1alpha1.LabelMatcher{matcher("a", "=", "")}, problem: "would silence nearly every alert"},
 		"what is not":        {matchers: []v1alpha1.LabelMatcher{matcher("a", "!=", "b")}, problem: "would silence nearly every alert"},
@@ -94,10 +94,10 @@ func TestPlaceholdersStandForNamesAndNothingElse(t *testing.T) {
 			matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", "x{{ .Node }}?{{.Node}}{2}")}, names: &names{node: "n1"},
 			want: `[a=~"x(?:n1)?(?:n1){2}"]`,
 		},
-		"a name behind a backslash":    {matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", `\{{ .Node }}`)}, names: &names{node: "d1"}, problem: "is no regular expression"},
-		"a name in brackets":           {matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", `[{{ .Node }}]+`)}, names: &names{node: "worker1"}, problem: "is no regular expression"},
+		"a name behind a backslash":    {matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", `\{{ .Node }}`)}, names: &names{node: "d1"}, problem: "is not a regular expression"},
+		"a name in brackets":           {matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", `[{{ .Node }}]+`)}, names: &names{node: "worker1"}, problem: "is not a regular expression"},
 		"a name behind other brackets": {matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", `\[{{ .Node }}\]|[a-z]{{ .Node }}`)}, names: &names{node: "n"}, want: `[a=~"\\[(?:n)\\]|[a-z](?:n)"]`},
-		"a name in quoted text":        {matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", `\Qa{{ .Node }}\E`)}, problem: "is no regular expression"},
+		"a name in quoted text":        {matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", `\Qa{{ .Node }}\E`)}, problem: "is not a regular expression"},
 		"a backslash in a value":       {matchers: []v1alpha1.LabelMatcher{matcher("a", "=", `DOMAIN\{{ .Node }}`)}, names: &names{node: "n"}, want: `[a="DOMAIN\\n"]`},
 		"what Go escapes otherwise":    {matchers: []v1alpha1.LabelMatcher{matcher("a", "=", "a\u00a0\tb\nc\"")}, want: "[a=\"a\u00a0\tb\\nc\\\"\"]"},
 		"words":                        {matchers: []v1alpha1.LabelMatcher{matcher("alertname", "=~", `\w+`)}, problem: "would silence nearly every alert"},
@@ -213,7 +213,7 @@ func TestASilenceIsWishedForFromTheGrantToTheProof(t *testing.T) {
 			r.Status.Attempt.EndedTime, r.Status.Attempt.Result = at(-1), v1alpha1.ReasonSentinelStillPresent
 		}), ""},
 		"given up": {policy(lingering), attempt(proved, func(r *v1alpha1.NodeReboot) { r.Status.Outcome = v1alpha1.OutcomeFailed }), ""},
-		"rolled back, and rebooted by something else": {
+		"rolled back, and rebooted for another reason": {
 			policy(lingering), attempt(proved, func(r *v1alpha1.NodeReboot) { r.Status.Attempt.RolledBackTime = at(-60) }), "",
 		},
 		"proved":                         {policy(e), attempt(proved), ""},

@@ -48,7 +48,7 @@ type Wish struct {
 	Problem string
 }
 
-// Asks tells whether any policy asks for silences.
+// Asks reports whether any policy asks for silences.
 func Asks(all []*v1alpha1.RebootPolicy) bool {
 	return slices.ContainsFunc(all, func(p *v1alpha1.RebootPolicy) bool { return len(p.Spec.Silences) > 0 })
 }

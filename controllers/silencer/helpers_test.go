@@ -30,8 +30,8 @@ type fakeServer struct {
 	silences []*fakeSilence
 	writes   []string
 	lists    int
-	// fails every request, and hangs says that it takes as long as it may. With secretly, what is to be kept is kept nevertheless. Refuses
-	// is what is said about single nodes, lostList about every list, and blind hides from each request what was made before.
+	// fails every request, and hangs says that it takes as long as it may. With secretly, what is to be kept is kept nevertheless. Refuses is
+	// the answer about single nodes, lostList the answer to every list, and blind hides from each request what was made before.
 	fails    error
 	hangs    bool
 	secretly bool

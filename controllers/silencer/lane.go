@@ -100,7 +100,7 @@ func (l *lane) run(ctx context.Context) {
 	}
 }
 
-// wait for so long, or until something else is asked for; below zero is for as long as that takes.
+// wait for that long, or until something else is asked for; below zero is for as long as that takes.
 func (l *lane) wait(ctx context.Context, pause time.Duration) {
 	if pause == 0 {
 		return

@@ -175,7 +175,7 @@ func TestASilenceThatIsRefusedForGoodDelaysNoOther(t *testing.T) {
 		if len(f) != 1 || f[0].Ending || f[0].Node != "a" || !f[0].Since.Equal(am.began) {
 			t.Errorf("failures %+v", f)
 		}
-		// Each one that works says nothing about the one that does not.
+		// That one silence works says nothing about another one that does not.
 		before := b.passes()
 		for range 50 {
 			b.underWay("b", "c", "d")

@@ -1,5 +1,5 @@
-// Package silencer makes, renews and ends silences in Alertmanagers, as package silence decides. It works beside the passes: each entry of
-// a policy has a lane of its own, in which one request follows the other, so that an Alertmanager that hangs delays neither a pass nor a
+// Package silencer makes, renews and ends silences in Alertmanagers, as package silence decides. It works alongside the passes: each entry
+// of a policy has its own lane, in which one request follows the other, so that an Alertmanager that hangs delays neither a pass nor a
 // reboot nor another Alertmanager.
 package silencer
 
@@ -177,7 +177,7 @@ func (s *Silencer) count(policy string) {
 	s.failed[policy]++
 }
 
-// forget a lane that has nothing left to do; false if it was asked for again meanwhile.
+// forget a lane that has nothing left to do; false if it was asked for again in the meantime.
 func (s *Silencer) forget(l *lane) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

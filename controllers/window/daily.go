@@ -64,7 +64,7 @@ func secondOfDay(path, text string) (time.Duration, *Problem) {
 		t, err = time.Parse("15:04", text)
 	}
 	if err != nil {
-		return 0, &Problem{path, fmt.Sprintf("%q is no time of day: write one such as \"02:00\" or \"23:59:59\"", text)}
+		return 0, &Problem{path, fmt.Sprintf("%q is not a time of day: write one such as \"02:00\" or \"23:59:59\"", text)}
 	}
 	return t.Sub(midnight(t)), nil
 }

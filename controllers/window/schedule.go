@@ -26,13 +26,13 @@ type State struct {
 	Open bool
 	// Freeze names the freeze that shuts what may be open otherwise.
 	Freeze string
-	// Opens is the next instant at which it opens; while it is open, after it has closed. Zero is never.
+	// Opens is the next instant at which it opens; while it is open, after it has closed. Zero means never.
 	Opens time.Time
 	// Closes is the instant at which what is open closes. Zero is: no end is in sight.
 	Closes time.Time
 	// Freezes is when the next freeze begins; while there is one, and if there is none to come, it is zero.
 	Freezes time.Time
-	// Look is when the state may become another one at the earliest, these times included. Zero is never.
+	// Look is when the state may become another one at the earliest, these times included. Zero means never.
 	Look time.Time
 }
 
@@ -44,8 +44,8 @@ type Problem struct {
 	Message string
 }
 
-// New understands a schedule. If it has problems there is no schedule, and all of them are returned in the order of its fields. What the
-// API server refuses is not said again where it does no harm.
+// New understands a schedule. If it has problems there is no schedule, and all of them are returned in the order of its fields. Harmless
+// values that the API server refuses are not reported again.
 func New(spec *v1alpha1.ScheduleSpec) (*Schedule, []Problem) {
 	var problems []Problem
 	// Local is the zone of whatever machine the manager runs on.
@@ -86,11 +86,11 @@ func newWindow(spec *v1alpha1.ScheduleWindow) (window, *Problem) {
 	return w, nil
 }
 
-// someStarts is how many openings of a window are looked at to find out how soon it opens again: more than a month of daily ones.
+// someStarts is how many openings of a window are considered to find out how soon it opens again: more than a month of daily ones.
 const someStarts = 64
 
-// Overlaps says which windows last longer than the time until they open again: they never close, which nobody writes on purpose. The API
-// server refuses that of weekly windows; of cron it cannot see it.
+// Overlaps says which windows last longer than the time until they open again: they never close, which no one writes on purpose. The API
+// server refuses such weekly windows; for cron windows it cannot detect them.
 func (s *Schedule) Overlaps() []Problem {
 	var problems []Problem
 	for i, w := range s.windows {
@@ -150,7 +150,7 @@ func (s *Schedule) At(t time.Time) State {
 	return state
 }
 
-// freezeAt is the freeze at an instant; of several the one that ends last, then the first by name.
+// freezeAt is the freeze at an instant; if there are several, the one that ends last, then the first by name.
 func (s *Schedule) freezeAt(t time.Time) (v1alpha1.Freeze, bool) {
 	var last v1alpha1.Freeze
 	found := false
@@ -214,7 +214,7 @@ func (s *Schedule) openUntil(t time.Time) time.Time {
 	return until
 }
 
-// sight is how many windows in a row are looked at for the end of what is open.
+// sight is how many consecutive windows are considered to find the end of what is open.
 const sight = 100
 
 // closing is when the windows that are open at t, and those that open before these close, are all closed; zero if no end is in sight.
@@ -272,7 +272,7 @@ func (s *Schedule) endAt(w *window, t time.Time) time.Time {
 	}
 }
 
-// lastStart is the last instant up to t at which the window opens, of the wall times after from.
+// lastStart is the last instant up to t at which the window opens, among the wall times after from.
 func (s *Schedule) lastStart(w *window, from, t time.Time) (last time.Time, found bool) {
 	for wall := w.Next(from); !wall.IsZero(); wall = w.Next(wall) {
 		start := instantOf(wall, s.zone)
@@ -292,7 +292,7 @@ func after(edge, t time.Time) time.Time {
 	return time.Time{}
 }
 
-// earliest of several instants, of which zero is never.
+// earliest of several instants; zero means never.
 func earliest(times ...time.Time) time.Time {
 	var first time.Time
 	for _, t := range times {

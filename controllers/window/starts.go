@@ -32,7 +32,7 @@ var weekdays = map[v1alpha1.Weekday]time.Weekday{
 func timeOfDay(path, text string) (time.Duration, *Problem) {
 	t, err := time.Parse("15:04", text)
 	if err != nil {
-		return 0, &Problem{path + ".start", fmt.Sprintf("%q is no time of day: write one such as \"02:00\" or \"22:00\"", text)}
+		return 0, &Problem{path + ".start", fmt.Sprintf("%q is not a time of day: write one such as \"02:00\" or \"22:00\"", text)}
 	}
 	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, nil
 }
@@ -50,7 +50,7 @@ func weekdaysOf(path string, days []v1alpha1.Weekday) (on [7]bool, problem *Prob
 	for i, day := range days {
 		weekday, ok := weekdays[day]
 		if !ok {
-			return on, &Problem{fmt.Sprintf("%s.days[%d]", path, i), fmt.Sprintf("%q is no day of the week: write one of %s", day, weekdayNames)}
+			return on, &Problem{fmt.Sprintf("%s.days[%d]", path, i), fmt.Sprintf("%q is not a day of the week: write one of %s", day, weekdayNames)}
 		}
 		on[weekday] = true
 	}
@@ -96,11 +96,11 @@ var weeks = map[v1alpha1.WeekOfMonth]int{
 func newMonthly(w *v1alpha1.MonthlyWindow) (starts, *Problem) {
 	week, ok := weeks[w.Week]
 	if !ok {
-		return nil, &Problem{"monthly.week", fmt.Sprintf("%q is no week of a month: write First, Second, Third, Fourth or Last", w.Week)}
+		return nil, &Problem{"monthly.week", fmt.Sprintf("%q is not a week of a month: write First, Second, Third, Fourth or Last", w.Week)}
 	}
 	day, ok := weekdays[w.Day]
 	if !ok {
-		return nil, &Problem{"monthly.day", fmt.Sprintf("%q is no day of the week: write one of %s", w.Day, weekdayNames)}
+		return nil, &Problem{"monthly.day", fmt.Sprintf("%q is not a day of the week: write one of %s", w.Day, weekdayNames)}
 	}
 	start, problem := timeOfDay("monthly", w.Start)
 	return &monthly{week: week, day: day, start: start}, problem

@@ -284,13 +284,13 @@ func TestAScheduleThatCannotBeUnderstoodSaysWhatToWrite(t *testing.T) {
 		"a time zone":            {window: cronWindow("TZ=UTC 3 * * *", 1), path: "cron", want: `does not have five fields`},
 		"nothing":                {window: v1alpha1.ScheduleWindow{DurationSeconds: 60}, path: "cron", want: `does not have five fields`},
 		"no duration":            {window: cronWindow("0 3 * * *", 0), path: "durationSeconds", want: `0 seconds: the window never opens; write how many seconds`},
-		"no time of day":         {window: weeklyWindow("24:00", 1, v1alpha1.Monday), path: "weekly.start", want: `"24:00" is no time of day: write one such as "02:00"`},
-		"2 in the morning":       {window: weeklyWindow("2am", 1, v1alpha1.Monday), path: "weekly.start", want: `"2am" is no time of day`},
+		"no time of day":         {window: weeklyWindow("24:00", 1, v1alpha1.Monday), path: "weekly.start", want: `"24:00" is not a time of day: write one such as "02:00"`},
+		"2 in the morning":       {window: weeklyWindow("2am", 1, v1alpha1.Monday), path: "weekly.start", want: `"2am" is not a time of day`},
 		"no days":                {window: weeklyWindow("22:00", 1), path: "weekly.days", want: `the window opens on no day: write one or more of Mon, Tue, Wed, Thu, Fri, Sat, Sun`},
-		"no day of the week":     {window: weeklyWindow("22:00", 1, "Tue", "Mo"), path: "weekly.days[1]", want: `"Mo" is no day of the week: write one of Mon, Tue,`},
-		"no week of the month":   {window: monthlyWindow("Fifth", v1alpha1.Monday, "22:00", 1), path: "monthly.week", want: `"Fifth" is no week of a month: write First,`},
-		"no day of a month":      {window: monthlyWindow(v1alpha1.WeekLast, "monday", "22:00", 1), path: "monthly.day", want: `"monday" is no day of the week: write one of Mon,`},
-		"no time in a month":     {window: monthlyWindow(v1alpha1.WeekLast, v1alpha1.Monday, "2200", 1), path: "monthly.start", want: `"2200" is no time of day`},
+		"no day of the week":     {window: weeklyWindow("22:00", 1, "Tue", "Mo"), path: "weekly.days[1]", want: `"Mo" is not a day of the week: write one of Mon, Tue,`},
+		"no week of the month":   {window: monthlyWindow("Fifth", v1alpha1.Monday, "22:00", 1), path: "monthly.week", want: `"Fifth" is not a week of a month: write First,`},
+		"no day of a month":      {window: monthlyWindow(v1alpha1.WeekLast, "monday", "22:00", 1), path: "monthly.day", want: `"monday" is not a day of the week: write one of Mon,`},
+		"no time in a month":     {window: monthlyWindow(v1alpha1.WeekLast, v1alpha1.Monday, "2200", 1), path: "monthly.start", want: `"2200" is not a time of day`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, problems := New(&v1alpha1.ScheduleSpec{TimeZone: test.zone, Windows: []v1alpha1.ScheduleWindow{test.window}})

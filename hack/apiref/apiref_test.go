@@ -148,7 +148,7 @@ func TestWhatTheFactsOfAFieldSay(t *testing.T) {
 	if got := strings.Split(strings.TrimSpace(reboot["spec.nodeName"]), "\n")[0]; got != want {
 		t.Errorf("spec.nodeName (-want +got):\n%s", gocmp.Diff(want, got))
 	}
-	if text := policy["spec.mode"]; !strings.Contains(text, "- `Observe` taints and reports what would happen") {
+	if text := policy["spec.mode"]; !strings.Contains(text, "- `Observe` taints nodes and reports what would happen") {
 		t.Errorf("spec.mode does not say what Observe means:\n%s", text)
 	}
 }

@@ -1,5 +1,5 @@
-// Command assets prints the folder with the control plane's programs that tests run on: that of KUBEBUILDER_ASSETS where it is set, or else
-// one that it builds at its first run, for the version of Kubernetes that KUBERNETES_VERSION names.
+// Command assets prints the folder with the control plane's programs for tests: the folder in KUBEBUILDER_ASSETS if it is set, otherwise a
+// folder that it builds at its first run, for the version of Kubernetes in KUBERNETES_VERSION.
 package main
 
 import (

@@ -45,11 +45,11 @@ func conditionOf(name string) (string, bool) {
 
 // seams of one manifest.
 type seams struct {
-	// when is a condition of its own, besides that of its folder.
+	// when is a condition in addition to that of its folder.
 	when string
-	// each is what it is repeated for.
+	// each says for what it is repeated.
 	each string
-	// labels are values with more labels, besides those of every object.
+	// labels are values with more labels, in addition to the labels of every object.
 	labels string
 	// ownAnnotations says that its seams have those that the user gives to everything.
 	ownAnnotations bool
@@ -66,7 +66,7 @@ func everyObject(more string) []seam {
 	return []seam{mapping("metadata/labels"), last("metadata/labels", text)}
 }
 
-// annotations that the user gives to everything go beside those that a manifest has, which count.
+// annotations that the user gives to everything go next to those that a manifest has, which count.
 func annotations(s *sewing, root *yaml.Node) error {
 	if own := field(field(root, "metadata"), "annotations"); own != nil {
 		common := "omit ($.Values.commonAnnotations | default dict)"
@@ -179,7 +179,7 @@ var leases = seams{when: createRBAC, each: "$namespace := $.Values.manager.maint
 
 const (
 	podLabels = "{{- with include \"reboot-operator.podLabels\" (list $ %s) }}\n{{- . | nindent INDENT }}\n{{- end }}"
-	// What a pod needs besides to be pulled and found.
+	// What else a pod needs to be pulled and found.
 	podAnnotations = "{{- with include \"reboot-operator.podAnnotations\" (list $ %s \"%s\") }}\n" +
 		"annotations: {{- . | nindent INDENT+2 }}\n{{- end }}"
 	pullSecrets = "{{- with $.Values.image.pullSecrets }}\n" +

@@ -127,7 +127,7 @@ var (
 	numbered     = regexp.MustCompile(`INDENT([+]\d)?`)
 )
 
-// finish writes the manifest. INDENT in a text is how far its line is indented, or for the value of a key what is below the key.
+// finish writes the manifest. INDENT in a text stands for the indentation of its line or, in the value of a key, of what is below the key.
 func (s *sewing) finish(root *yaml.Node) (string, error) {
 	var buffer bytes.Buffer
 	encoder := yaml.NewEncoder(&buffer)

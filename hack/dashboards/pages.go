@@ -37,7 +37,7 @@ func fleet() *dashboard.DashboardBuilder {
 			query{`sum by (phase) (reboot_operator_nodereboots{policy=~"$policy"})`, "{{phase}}"})).
 		WithPanel(rows(about{"Policies", "Whether each is in force, and why not."}, half,
 			query{`max by (policy, reason) (reboot_operator_policy_ready{policy=~"$policy"})`, "in force"})).
-		WithPanel(rows(about{"Attempts fail again and again", "Nodes on which the last two attempts or more failed, by the reason of the last one."}, half,
+		WithPanel(rows(about{"Attempts fail repeatedly", "Nodes on which the last two attempts or more failed, by the reason of the last one."}, half,
 			query{`sum by (policy, reason) (reboot_operator_policy_nodes_failing{policy=~"$policy"}) > 0`, "nodes"})).
 		WithPanel(rows(about{"Cannot be rebooted", "Nodes whose host, helper or rights do not allow it, such as those of helpers to evict."}, half,
 			query{`sum by (policy, reason) (reboot_operator_nodereboots{policy=~"$policy", phase="Pending", ` +

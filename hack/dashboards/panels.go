@@ -24,7 +24,7 @@ var source = common.DataSourceRef{Type: cog.ToPtr("prometheus"), Uid: cog.ToPtr(
 // about names a panel, and says what it shows.
 type about struct{ title, description string }
 
-// number is one number as it is now. From alarming on it is red; 0 is never.
+// number is one number as it is now. From alarming on it is red; 0 means never.
 func number(a about, expr, unit string, alarming float64) *stat.PanelBuilder {
 	steps := []dashboard.Threshold{{Value: nil, Color: "green"}}
 	if alarming > 0 {

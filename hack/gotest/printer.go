@@ -26,7 +26,7 @@ type testPackage struct {
 	// last is the test that began last, and running are all that have not ended.
 	last    string
 	running map[string]bool
-	// output is what each test has said; that of the package itself has no name.
+	// output is the output of each test; the package itself has the empty name.
 	output map[string][]string
 	// parents have tests below them, whose results count instead of theirs; of failing ones, some below failed.
 	parents, failing map[string]bool
@@ -51,7 +51,7 @@ func (p *printer) print(text string) {
 	}
 }
 
-// take takes a line of `go test -json`, and tells whether something was printed.
+// take takes a line of `go test -json`, and reports whether something was printed.
 func (p *printer) take(line []byte) bool {
 	var e event
 	if err := json.Unmarshal(line, &e); err != nil || e.Action == "" {

@@ -10,7 +10,7 @@ type guard struct {
 	old, fresh string
 }
 
-// guards that the simulated fleets watch. Whoever adds a guard to the planner adds a line.
+// guards that the simulated fleets watch. Add a line for every guard that you add to the planner.
 var guards = []guard{
 	{"a node that may run etcd does not start while another one is down or under way", "quorum.go",
 		"if obstacle.node != r.node {\n\t\t\treturn obstacle.verdict", "if obstacle.node == nil {\n\t\t\treturn obstacle.verdict"},
@@ -20,7 +20,7 @@ var guards = []guard{
 	{"nodes for etcd only", "quorum.go", `, "node-role.kubernetes.io/etcd"}`, `}`},
 	{"labels that an administrator named", "quorum.go", " || slices.ContainsFunc(named, has)", ""},
 	{"static pods are part of the proof", "attempt/proof.go", "case w.Kind == v1alpha1.WorkloadStaticPod:", "case w.Kind == \"\":"},
-	{"a status of before the boot proves nothing", "attempt/proof.go",
+	{"a status from before the boot proves nothing", "attempt/proof.go",
 		"stale := len(pod.Containers) == 0 || before.HasAny(pod.Containers...)", "stale := before.HasAny()"},
 	{"a rollback holds its slot until the pods are back", "attempt/end.go", "wait = a.workloadsBack()", "wait = model.Verdict{}"},
 	{"a rollback uncordons at once", "views.go", "n.open == nil || n.open.Status.Attempt.RolledBackTime != nil", "n.open == nil"},

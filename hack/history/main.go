@@ -152,7 +152,7 @@ func policy(now time.Time) *v1alpha1.RebootPolicy {
 	}
 }
 
-// follow intervenes as the rollout goes on, and writes what is seen.
+// follow intervenes as the rollout continues, and writes what is seen.
 func follow(ctx context.Context, cluster *testbed.Cluster, folder string) error {
 	halfway, gone := false, false
 	for ; ; wait(ctx) {

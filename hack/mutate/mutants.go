@@ -11,7 +11,7 @@ import (
 
 // mutant is one small change of a source file that its tests should notice.
 type mutant struct {
-	// File is relative to the root of the repository, and Function the one that is changed; empty in a manifest.
+	// File is relative to the root of the repository, and Function is the changed function; empty in a manifest.
 	File, Function string
 	Line           int
 	// Kind names the change, for example "drop call".

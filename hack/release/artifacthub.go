@@ -22,7 +22,7 @@ var (
 	sentence = regexp.MustCompile(`^.*?[.!?](?: |$)`)
 )
 
-// showChanges has the chart show what the changelog says of a version.
+// showChanges has the chart show what the changelog says about a version.
 func showChanges(edits map[string]edit, changelog, version string) error {
 	_, text, err := section(changelog, version)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// bill is what cyclonedx-gomod writes, cut short. The hashes of the tool are those of its executable on one machine.
+// bill is what cyclonedx-gomod writes, shortened. The tool's hashes are those of its executable on one machine.
 func bill(machine string) string {
 	return `{"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 12345678901234567890, "metadata": {
   "tools": [{"vendor": "CycloneDX", "name": "it", "version": "v1.10.0", "hashes": [{"alg": "SHA-256", "content": "` + machine + `"}]}],

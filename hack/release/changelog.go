@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// heading is that of a version in a file as https://keepachangelog.com has it. What follows the name is the date.
+// heading is the heading of a version in the format of https://keepachangelog.com. The date follows the name.
 var heading = regexp.MustCompile(`(?m)^## \[([^\]]+)\](.*)$`)
 
-// dated is what follows the version in the heading of one that may be released.
+// dated is what follows the version in the heading of a version that may be released.
 var dated = regexp.MustCompile(`^ - \d{4}-\d{2}-\d{2}$`)
 
 // definition is a link that headings have, at the end of the file.

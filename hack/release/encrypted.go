@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// encrypted refuses plain HTTP to other machines. go-containerregistry tries it beside HTTPS where the address is private, such as 10.0.0.1
-// or registry.local, and would send credentials that everyone on the way can read.
+// encrypted refuses plain HTTP to other machines. go-containerregistry tries it next to HTTPS where the address is private, such as
+// 10.0.0.1 or registry.local, and would send credentials that everyone on the way can read.
 type encrypted struct{ inner http.RoundTripper }
 
 func (e encrypted) RoundTrip(request *http.Request) (*http.Response, error) {

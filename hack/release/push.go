@@ -18,7 +18,7 @@ import (
 )
 
 // pushCommand pushes the one image, index or chart of an OCI layout by its digest, and then tags it. It prints the name with tag and
-// digest. Nothing is sent unless every byte of the layout is what the digest says. The login is that of docker, podman or buildah.
+// digest. Nothing is sent unless every byte of the layout matches the digest. It uses the login of docker, podman or buildah.
 func pushCommand(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("push", flag.ContinueOnError)
 	from := flags.String("layout", "", "the folder with an OCI layout")

@@ -21,7 +21,7 @@ const number = `\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?`
 type spot struct {
 	// files is a pattern of paths.
 	files string
-	// pattern is what names it. What its first group has stays.
+	// pattern matches it. The text of its first group stays.
 	pattern *regexp.Regexp
 	// form is what follows the group for a version; without one, the version without its v.
 	form func(version string) string

@@ -14,8 +14,8 @@ import (
 // databaseModule has all reports about vulnerabilities of Go modules, and the program that makes a database of them.
 const databaseModule = "golang.org/x/vulndb"
 
-// findDatabase returns the folder with the newest database that the proxy serves, built at its first use. Where the proxy cannot be asked
-// it is the pinned one, and that is said.
+// findDatabase returns the folder with the newest database that the proxy serves, built at its first use. If the proxy cannot be reached it
+// is the pinned one, and a message says so.
 func findDatabase(ctx context.Context, out *strings.Builder) (string, error) {
 	version, err := newestVersion(ctx)
 	if err != nil {

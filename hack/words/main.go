@@ -115,7 +115,7 @@ func tracked() ([]string, error) {
 	return files, nil
 }
 
-// look finds words in a file. Of Go, names are not looked at: only comments and texts.
+// look finds words in a file. In Go files it checks only comments and strings, not names.
 func look(words []word, name string, content []byte) []finding {
 	if filepath.Ext(name) == ".go" {
 		content = prose(name, content)
@@ -131,7 +131,7 @@ func look(words []word, name string, content []byte) []finding {
 	return found
 }
 
-// prose is a Go file with blanks in the place of all that is neither a comment nor a text. A phrase may go on in the next line of a
+// prose is a Go file with blanks in the place of all that is neither a comment nor a text. A phrase may continue in the next line of a
 // comment.
 func prose(name string, source []byte) []byte {
 	files := token.NewFileSet()

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// authorityLifetime is that of the authority that signs. announceBefore is how long before its end there is another one beside it, and
-	// succeedBefore how long before its end that one begins to sign, so that whoever verifies has a year to learn of it.
+	// authorityLifetime is the lifetime of the authority that signs. announceBefore is how long before its end there is a second authority
+	// next to it, and succeedBefore how long before its end the second one begins to sign, so that clients have a year to learn of it.
 	authorityLifetime = 10 * lifetime
 	announceBefore    = 2 * lifetime
 	succeedBefore     = lifetime
@@ -45,7 +45,7 @@ func authority(certificate, key []byte, now time.Time) *x509.Certificate {
 }
 
 // withAuthorities returns the pair with an authority that can sign, and a successor when it is time for one. Until that one signs, it is
-// known for a year: whoever has a copy of what is trusted has so long to renew it.
+// known for a year: clients with a copy of what is trusted have that long to renew it.
 func (p pair) withAuthorities(now time.Time) (pair, error) {
 	signs, next := authority(p.authority, p.authorityKey, now), authority(p.next, p.nextKey, now)
 	if next == nil {
@@ -97,8 +97,8 @@ func (p pair) authorityUntil(now time.Time) time.Time {
 // first is what others trust in any case.
 func (p pair) first() []byte { return bytes.Join([][]byte{p.certificate, p.authority, p.next}, nil) }
 
-// trust is what others are to trust: the certificate, the authorities, and those that were trusted until now, while they are valid and
-// there is room. Certificates that an authority signed are left out, because whoever trusts it trusts them.
+// trust is what others should trust: the certificate, the authorities, and what was trusted until now, while it is valid and there is room.
+// Certificates that an authority signed are left out, because clients that trust the authority trust them.
 func (p pair) trust(now time.Time) []byte {
 	trusted, room := p.first(), maxTrusted-1
 	if len(p.next) > 0 {
@@ -115,7 +115,7 @@ func (p pair) trust(now time.Time) []byte {
 	return trusted
 }
 
-// authoritiesOf are the authorities among what is trusted: what whoever has a copy of them needs.
+// authoritiesOf are the authorities among what is trusted: what clients with a copy of them need.
 func authoritiesOf(trusted []byte) []byte {
 	var authorities []byte
 	for certificate := range blocks(trusted) {

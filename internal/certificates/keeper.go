@@ -29,8 +29,8 @@ const (
 	namesWebhookName     = "reboot-operator-names"
 )
 
-// Keeper keeps the Secret with the certificate, tells the API server what to trust, and serves it. Every replica has one: whoever is first
-// writes, and what it wrote is right for all. It is quiet while nothing has to change.
+// Keeper keeps the Secret with the certificate, configures the API server to trust it, and serves it. Every replica has one: the first one
+// writes, and what it wrote is right for all. It writes nothing while nothing has to change.
 type Keeper struct {
 	options Options
 	// read sees the one Secret, the one ConfigMap and the webhook configurations of this operator, and nothing else.
@@ -49,7 +49,7 @@ type Options struct {
 	// MetricsService is the name of the Service of the metrics. The certificate has its name, and a ConfigMap has what to verify it by. Empty
 	// means that metrics have another certificate, or none.
 	MetricsService string
-	// Clock by which certificates are made and renewed: that of the API server, which judges them.
+	// Clock by which certificates are made and renewed: the API server's, because the API server verifies them.
 	Clock clock.PassiveClock
 }
 
@@ -64,8 +64,9 @@ func (k *Keeper) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return nil, errors.New("there is no certificate yet")
 }
 
-// Reconcile implements reconcile.Reconciler. What the API server trusts is written before what it is to trust is served. While that is
-// refused, what it trusts is served for as long as it is good; without any, webhooks fail either way, and metrics do not need to.
+// Reconcile implements reconcile.Reconciler. The API server is configured to trust a certificate before it is served. While that write is
+// refused, the certificate that it trusts is served as long as it is valid; without one, webhooks fail either way, but metrics do not have
+// to.
 func (k *Keeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
 	configurations, err := k.configurations(ctx)
 	if err != nil {
@@ -73,7 +74,7 @@ func (k *Keeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.
 	}
 	names := namesOf(configurations)
 	if service := k.options.MetricsService; service != "" {
-		// The name alone is what is verified: it is the same in every namespace, and nobody else's, because the authority signs nothing else.
+		// Only the name is verified: it is the same in every namespace, and no one else has it, because the authority signs nothing else.
 		names = append(names, service, service+"."+k.options.Namespace+".svc")
 	}
 	if len(names) == 0 {
@@ -157,8 +158,8 @@ func (k *Keeper) configurations(ctx context.Context) ([]configuration, error) {
 	return []configuration{validating, mutating}, nil
 }
 
-// namesOf are the names by which the API server reaches the webhooks, which the certificate has to have: those of a Service, or that of a
-// URL where the manager runs elsewhere.
+// namesOf are the names by which the API server reaches the webhooks, which the certificate must contain: the names of a Service, or the
+// name in a URL if the manager runs elsewhere.
 func namesOf(configurations []configuration) []string {
 	var names []string
 	for _, configuration := range configurations {

@@ -22,12 +22,12 @@ const (
 	// lifetime of a certificate, and renewBefore is how long before its end there is a new one.
 	lifetime    = 365 * 24 * time.Hour
 	renewBefore = 90 * 24 * time.Hour
-	// backdated is how far the clock of who verifies may be behind.
+	// backdated is how far the clock of a client may be behind.
 	backdated = time.Hour
 )
 
-// pair is a certificate with its key, the authority that signs it with its own, the one that will sign later, and what others are to trust,
-// as they are in the Secret.
+// pair is a certificate with its key, the authority that signs it with its key, the authority that will sign later, and what others should
+// trust, as in the Secret.
 type pair struct {
 	certificate, key        []byte
 	authority, authorityKey []byte
@@ -155,8 +155,8 @@ func (p pair) goodUntil(names []string, now time.Time) time.Time {
 	return authority
 }
 
-// certificateUntil is when the certificate is due to be replaced; zero if it is now, or whoever trusts the authorities would refuse it for
-// one of the names.
+// certificateUntil is when the certificate is due to be replaced; zero if it is now, or if clients that trust the authorities would refuse
+// it for one of the names.
 func (p pair) certificateUntil(names []string, now time.Time) time.Time {
 	_, leaf, err := p.load()
 	if err != nil {

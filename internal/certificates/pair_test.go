@@ -142,8 +142,8 @@ func TestWhoeverTrustsTheAuthorityTrustsEveryCertificateForYears(t *testing.T) {
 	}
 }
 
-// untilRefused goes through everything that is due from a time on, and returns how long it takes until the certificate is one that
-// whoever copied the authorities at that time refuses.
+// untilRefused goes through everything that is due from a time on, and returns how long it takes until a client that copied the authorities
+// at that time refuses the certificate.
 func untilRefused(t *testing.T, current pair, names []string, from time.Time) time.Duration {
 	t.Helper()
 	copied := authoritiesOf(current.trusted)
@@ -191,7 +191,8 @@ func TestAnotherAuthorityIsKnownLongBeforeItSigns(t *testing.T) {
 		}
 	}
 
-	// Who trusts the old one beside the new one, as every API server does, accepts what a replica serves that has not heard of it.
+	// A client that trusts the old one next to the new one, as every API server does, accepts the certificate of a replica that does not know
+	// the new one yet.
 	due := announce.Add(announceBefore - succeedBefore)
 	announcing := mustPair(t, itsNames, first, announce)
 	succeeded := mustPair(t, itsNames, announcing, due)

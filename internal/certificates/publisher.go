@@ -24,7 +24,7 @@ func (p *publisher) Reconcile(ctx context.Context, _ reconcile.Request) (reconci
 	}
 	trusted := string(authoritiesOf(secret.Data[trustedKey]))
 	if apierrors.IsNotFound(err) || err == nil && (trusted == "" || published.Data[trustedKey] == trusted) {
-		return reconcile.Result{}, nil // There is nothing to publish yet, or it is, or whoever deleted the ConfigMap does without.
+		return reconcile.Result{}, nil // There is nothing to publish yet, or it is, or the user who deleted the ConfigMap does without it.
 	}
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("get the authority and the ConfigMap for it: %w", err)

@@ -9,11 +9,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 )
 
-// leastLead is how long a process has to have led before it hands the lead over by itself. If nobody takes it, this process leads again,
-// and goes on with its work at once.
+// leastLead is how long a process has to have led before it hands the lead over. If no one takes the lead, this process leads again, and
+// continues with its work at once.
 const leastLead = 10 * time.Second
 
-// MayHandOver tells whether this process leads and may end for another one to lead. It does not once it has given the lease up.
+// MayHandOver reports whether this process leads and may end for another one to lead. It does not once it has given the lease up.
 func (l *Lock) MayHandOver() bool {
 	l.writing.Lock()
 	defer l.writing.Unlock()

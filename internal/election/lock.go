@@ -1,8 +1,8 @@
 // Package election hands the lead of one manager over to another without a gap.
 //
-// The election itself is that of client-go, whose safety does not depend on anything here: who leads is decided by writes to one Lease that
-// take the version that was read. A standby of client-go asks for the Lease every 2 to 4 seconds, and so long nobody leads after the leader
-// has released it. The Lock of this package watches the Lease and lets its standby try the moment that it is released.
+// The election is client-go's, and its safety does not depend on anything here: writes to one Lease, on the version that was read, decide
+// who leads. A standby of client-go asks for the Lease every 2 to 4 seconds, so for that long no one leads after the leader has released
+// it. The Lock of this package watches the Lease and lets its standby try the moment it is released.
 package election
 
 import (
@@ -71,7 +71,7 @@ type Lock struct {
 
 	// writing is held while the lease is read or written.
 	writing sync.Mutex
-	// leads is set while this process holds the lease, released for good when it gave the lease up.
+	// leads is set while this process holds the lease, released permanently when it gave the lease up.
 	leads, released bool
 	// led is since when it holds the lease.
 	led time.Time
@@ -134,7 +134,7 @@ func newLock(client coordinationv1client.LeasesGetter, watcher coordinationv1cli
 	return l, nil
 }
 
-// Asked tells whether this process has asked for the lease. It does so when it could lead.
+// Asked reports whether this process has asked for the lease. It does so when it could lead.
 func (l *Lock) Asked() bool {
 	select {
 	case <-l.asked:
@@ -153,7 +153,7 @@ func (l *Lock) Describe() string { return l.lease.Describe() }
 // RecordEvent implements resourcelock.Interface. The lease says who leads.
 func (l *Lock) RecordEvent(string) {}
 
-// Get implements resourcelock.Interface. That of a standby waits until the lease is free, or until it is time to look again.
+// Get implements resourcelock.Interface. For a standby it waits until the lease is free, or until it is time to look again.
 func (l *Lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	l.first.Do(func() { close(l.asked) })
 	l.watching.Do(func() { go l.follow(ctx) })
@@ -204,8 +204,8 @@ func (l *Lock) awaitTurn(ctx context.Context) {
 	}
 }
 
-// disown shows a lease as free that an earlier run of this very pod holds: a container is started again when the one before has ended, at
-// the latest with its host. That goes for the run which held the lease when this one began, and as long as nobody else did since.
+// disown shows a lease as free if an earlier run of this pod holds it: a container is started again when the previous one has ended, at the
+// latest with its host. That applies to the run that held the lease when this run began, and as long as no one else has held it since.
 func (l *Lock) disown(record *resourcelock.LeaderElectionRecord) {
 	holder := record.HolderIdentity
 	if l.before == nil {
@@ -231,8 +231,8 @@ func (l *Lock) Create(ctx context.Context, record resourcelock.LeaderElectionRec
 	return err
 }
 
-// Update implements resourcelock.Interface. A renewal waits until it is due. What is not renewed because the lease is given up is no error:
-// it is released next, or was.
+// Update implements resourcelock.Interface. A renewal waits until it is due. It is not an error if a lease is not renewed because it is
+// given up: it is released next, or was.
 func (l *Lock) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
 	if record.HolderIdentity == l.Identity() {
 		switch err := l.awaitRenewal(ctx); {
@@ -252,8 +252,8 @@ func (l *Lock) Update(ctx context.Context, record resourcelock.LeaderElectionRec
 	return err
 }
 
-// awaitRenewal returns when a leader is to renew its lease, or with an error when it is not to any longer. Whoever does not lead yet does
-// not wait.
+// awaitRenewal returns when a leader has to renew its lease, or with an error when it must not anymore. A process that does not lead yet
+// does not wait.
 func (l *Lock) awaitRenewal(ctx context.Context) error {
 	l.writing.Lock()
 	pause := l.renewal.Sub(l.clock.Now())
@@ -370,7 +370,7 @@ func (l *Lock) isLeading() bool {
 	return l.leads
 }
 
-// free tells whether an event says that nobody holds the lease.
+// free reports whether an event says that no one holds the lease.
 func free(event watch.Event) bool {
 	lease, ok := event.Object.(*coordinationv1.Lease)
 	if !ok {

@@ -307,7 +307,7 @@ func TestOfTwoRunsOfOnePodOneLeads(t *testing.T) {
 		until(t, "the first one gives up", RenewDeadline+pace, first.lost.Load)
 		time.Sleep(time.Hour)
 		if !second.leads.Load() || second.lost.Load() {
-			t.Error("the second one does not lead any longer")
+			t.Error("the second one does not lead anymore")
 		}
 		first.stop()
 		second.stop()
@@ -351,7 +351,7 @@ func TestOnlyTheLeaderReleases(t *testing.T) {
 	})
 }
 
-// A leader whose successor does not come leads again. Otherwise it would hand the lead over again and again.
+// A leader whose successor does not come leads again. Otherwise it would hand the lead over repeatedly.
 func TestWhoHasJustBegunToLeadDoesNotHandTheLeadOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		leases := &fakeLeases{}

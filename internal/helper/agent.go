@@ -29,14 +29,14 @@ const (
 	maxObstacle = 256
 	// obstacleInterval is how often something in the way is looked at again.
 	obstacleInterval = 10 * time.Second
-	// maxSpread is how long a helper waits at most before it reads all NodeReboots of its node again, after a watch that was lost for good.
+	// maxSpread is how long a helper waits at most before it reads all NodeReboots of its node again, after a watch that was lost permanently.
 	maxSpread = 10 * time.Second
 )
 
 // rebootAPI writes NodeReboots.
 type rebootAPI interface {
 	Create(ctx context.Context, reboot *v1alpha1.NodeReboot) error
-	// Find returns the NodeReboot of that name, of whatever node; nil if there is none.
+	// Find returns the NodeReboot with that name, of whatever node; nil if there is none.
 	Find(ctx context.Context, name string) (*v1alpha1.NodeReboot, error)
 	Report(ctx context.Context, reboot *v1alpha1.NodeReboot, report *v1alpha1.HelperReport) (resourceVersion string, err error)
 }
@@ -84,7 +84,7 @@ type agent struct {
 	successor v1alpha1.HelperInstance
 	lookedAt  time.Time
 	neighbors interface {
-		// PodExists tells whether there is a pod of that name on the node, in the helper's namespace.
+		// PodExists reports whether there is a pod with that name on the node, in the helper's namespace.
 		PodExists(ctx context.Context, name string) (bool, error)
 	}
 	// evictionObstacle is why the helper may not evict; empty if nothing is known to be in the way.
@@ -97,7 +97,7 @@ type agent struct {
 	jobs      map[types.UID]*running
 	// progress has a value when a job has something new to report.
 	progress chan struct{}
-	// background is what runs beside the passes: drains, and questions to the host.
+	// background is what runs alongside the passes: drains, and questions to the host.
 	background sync.WaitGroup
 }
 
@@ -232,9 +232,9 @@ func (a *agent) readSentinel(ctx context.Context) {
 	a.looked.Store(true)
 }
 
-// askHost asks again and again what is in the way of a reboot, beside the passes: a host that is slow to answer must not hold up orders.
-// What is in the way is looked at more often, because a node may wait for it to go. The channel has a value after an answer that is another
-// one than before. Answers are kept at once, so that a pass which takes long does not put an old one in the place of its own.
+// askHost asks repeatedly what is in the way of a reboot, alongside the passes: a host that is slow to answer must not hold up orders. An
+// obstacle is checked more often, because a node may wait for it to go. The channel has a value after an answer that differs from the
+// previous one. Answers are kept at once, so that a slow pass does not replace a newer answer with an old one.
 func (a *agent) askHost(ctx context.Context, hints <-chan struct{}) <-chan struct{} {
 	answers := make(chan struct{}, 1)
 	known := a.machine.Load()

@@ -32,7 +32,7 @@ func (w *world) drainForever() {
 
 func TestADrainUnderWayFollowsADeadlineThatIsChanged(t *testing.T) {
 	for name, test := range map[string]struct {
-		// deadline is the new one, counted from the start; wantOpen is when the drain goes on, wantOver when it has timed out.
+		// deadline is the new one, counted from the start; wantOpen is when the drain continues, wantOver when it has timed out.
 		deadline, wantOpen, wantOver time.Duration
 	}{
 		"to a later time":   {time.Hour, time.Hour - time.Second, time.Hour},

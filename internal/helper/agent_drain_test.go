@@ -25,7 +25,11 @@ func TestADrainIsReportedToItsEnd(t *testing.T) {
 		})
 		w.pods.allow("a")
 		pass(2 * lastBudgetPause) // the pause is jittered
-		w.wantReport(recorded(1, v1alpha1.OrderDone), drained(2, 0))
+		waited := w.report().Drain.BudgetWaitMilliseconds
+		w.wantReport(recorded(1, v1alpha1.OrderDone), drained(2, 0), func(r *v1alpha1.HelperReport) { r.Drain.BudgetWaitMilliseconds = waited })
+		if least := firstBudgetPause.Milliseconds(); waited < least {
+			t.Errorf("the report says that the drain waited for budgets for %d ms, less than %d", waited, least)
+		}
 	})
 }
 

@@ -36,9 +36,11 @@ func (a *agent) ask(ctx context.Context, reboot *v1alpha1.NodeReboot, names []st
 		}
 		taken[name] = owner
 	}
-	why := "the host asks for a reboot, and NodeReboots have all names that its own can have: delete those of the node that have ended"
+	why := "the host asks for a reboot, and other NodeReboots use all the names that are possible for it: delete those of the node that have " +
+		"ended"
 	if len(taken) > 0 {
-		why = "the host asks for a reboot, and NodeReboots have all names that its own can have: delete those of other nodes: " + tellTaken(taken)
+		why = "the host asks for a reboot, and other NodeReboots use all the names that are possible for it: delete those of other " +
+			"nodes: " + tellTaken(taken)
 	}
 	a.nameless.Store(&why)
 	return errors.New(why)

@@ -22,8 +22,8 @@ type rightsAPI interface {
 	Refused() <-chan struct{}
 }
 
-// askRights finds out, beside the passes, whether the helper may drain its node: at the start, after a right was refused, and again and
-// again while one is missing. What is in the way is sent whenever that is known.
+// askRights finds out, alongside the passes, whether the helper may drain its node: at the start, after a right was refused, and repeatedly
+// while one is missing. It sends each obstacle that it finds.
 func (a *agent) askRights(ctx context.Context) <-chan string {
 	obstacles := make(chan string)
 	a.background.Go(func() {
@@ -77,8 +77,8 @@ const (
 	maxGraceDelay = 10 * time.Second
 )
 
-// awaitRights waits until the helper may drain its node, and returns why it still may not when it has waited for long enough. What is in
-// the way is published meanwhile.
+// awaitRights waits until the helper may drain its node; when it has waited long enough, it returns why the helper still may not. The
+// obstacle is published in the meantime.
 func (a *agent) awaitRights(ctx context.Context, deadline time.Time, publish func(obstacle string)) (obstacle string) {
 	until, delay := a.Clock.Now().Add(rightsGrace), graceDelay
 	if early := deadline.Add(-rightsMargin); early.Before(until) {

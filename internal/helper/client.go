@@ -79,7 +79,7 @@ func (c *rebootClient) Create(ctx context.Context, reboot *v1alpha1.NodeReboot) 
 	return c.rest.Post().Resource(rebootsResource).Body(reboot).Do(ctx).Error()
 }
 
-// Find returns the NodeReboot of that name, of whatever node; nil if there is none.
+// Find returns the NodeReboot with that name, of whatever node; nil if there is none.
 func (c *rebootClient) Find(ctx context.Context, name string) (*v1alpha1.NodeReboot, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -259,7 +259,7 @@ func evict(ctx context.Context, as *identity, eviction *policyv1.Eviction) error
 		SetHeader("Content-Type", runtime.ContentTypeJSON).MaxRetries(0).Body(body).Do(ctx).Error()
 }
 
-// PodExists tells whether there is a pod of that name on the node, in the helper's namespace.
+// PodExists reports whether there is a pod with that name on the node, in the helper's namespace.
 func (c *podClient) PodExists(ctx context.Context, name string) (bool, error) {
 	uid, err := c.find(ctx, c.current.Load(), name)
 	return uid != "", c.note(err)
@@ -299,7 +299,7 @@ func (c *podClient) find(ctx context.Context, as *identity, name string) (types.
 	return found.Items[0].UID, nil
 }
 
-// DaemonSetExists tells whether there is such a DaemonSet.
+// DaemonSetExists reports whether there is such a DaemonSet.
 func (c *podClient) DaemonSetExists(ctx context.Context, namespace, name string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()

@@ -16,7 +16,7 @@ import (
 const (
 	notePrefix     = "order not carried out: "
 	sentinelPrefix = "sentinel unknown: "
-	takenPrefix    = "names that were taken when this NodeReboot was made: "
+	takenPrefix    = "names that were taken when this NodeReboot was created: "
 )
 
 // facts is all that decide looks at.
@@ -58,10 +58,10 @@ type reading struct {
 	message string
 }
 
-// job is how far this process is with one order.
+// job is the progress of this process with one order.
 type job struct {
 	sequence int64
-	// order is the one that a drain under way follows; nil when there is none.
+	// order is the order that a drain under way follows; nil when there is none.
 	order   *v1alpha1.RebootOrder
 	state   v1alpha1.OrderState
 	message string
@@ -72,7 +72,7 @@ type job struct {
 	refusal *v1alpha1.MethodReport
 }
 
-// silent tells whether there is nothing to say about the job yet.
+// silent reports whether there is nothing to say about the job yet.
 func (j job) silent() bool {
 	return j.state == v1alpha1.OrderStarted && j.drain == nil && j.message == ""
 }
@@ -97,13 +97,13 @@ type step struct {
 	reboot *v1alpha1.NodeReboot
 	// report is to be written; nil when nothing changed.
 	report *v1alpha1.HelperReport
-	// start tells to carry out the order: one to reboot after the report was written on the very version of the object that was looked at,
-	// one to drain after a look whether it is in force.
+	// start means to carry out the order: an order to reboot after the report was written on exactly the version of the object that was read,
+	// an order to drain after a check that it is in force.
 	start bool
 }
 
-// urgent tells whether the report is about an order, or is the first one of a NodeReboot, of a boot or of a run of the helper. How many of
-// those there are is limited by what others do, and reports on the progress of a drain have a pace of their own.
+// urgent reports whether the report is about an order, or is the first one of a NodeReboot, of a boot or of a run of the helper. What
+// others do limits the number of such reports; reports on the progress of a drain have their own pace.
 func (s step) urgent() bool {
 	before, after := s.reboot.Status.Report, s.report
 	return s.start || before == nil || before.BootID != after.BootID || before.Instance != after.Instance ||
@@ -189,9 +189,9 @@ func (f facts) freeNames() []string {
 	})
 }
 
-// carriesNeed tells whether the host's need is known already. A NodeReboot that was made for a need of the running boot carries it, unless
-// another one did in its place. So does one that is not complete, whatever boot it began with, and one that was given up in the running
-// boot: asking again would be a reboot loop.
+// carriesNeed reports whether the host's need is already known. A NodeReboot that was created for a need of the running boot carries it,
+// unless another one replaced it. So does a NodeReboot that is not complete, whatever boot it began with, and a NodeReboot that was given
+// up in the running boot: asking again would be a reboot loop.
 func (f facts) carriesNeed(reboot *v1alpha1.NodeReboot) bool {
 	if reboot.Spec.Trigger != v1alpha1.TriggerSentinel {
 		return false
@@ -203,12 +203,12 @@ func (f facts) carriesNeed(reboot *v1alpha1.NodeReboot) bool {
 	return reboot.Status.CompletionTime == nil || f.ofThisBoot(reboot) && !superseded || f.gaveUp(reboot)
 }
 
-// ofThisBoot tells whether the NodeReboot was made for a need of the running boot.
+// ofThisBoot reports whether the NodeReboot was made for a need of the running boot.
 func (f facts) ofThisBoot(reboot *v1alpha1.NodeReboot) bool {
 	return reboot.Spec.Trigger == v1alpha1.TriggerSentinel && reboot.Spec.BootID == f.boot.id
 }
 
-// gaveUp tells whether the manager gave up on the running boot: it could not end it, or it was the boot after which the host still asked.
+// gaveUp reports whether the manager gave up on the running boot: it could not end it, or it was the boot after which the host still asked.
 func (f facts) gaveUp(reboot *v1alpha1.NodeReboot) bool {
 	status := &reboot.Status
 	if reboot.Spec.Trigger != v1alpha1.TriggerSentinel || status.Outcome != v1alpha1.OutcomeFailed {
@@ -233,9 +233,9 @@ func (f facts) step(reboot *v1alpha1.NodeReboot) step {
 	return s
 }
 
-// reported tells whether the NodeReboot is kept up to date. One that is complete is not, with two exceptions: a cancelled one learns when
-// the same need comes back or goes again, so that the manager may reopen it; and one that was given up learns when the need goes, so that
-// the node's taint goes, too.
+// reported says whether the NodeReboot is kept up to date. A complete NodeReboot is not, with two exceptions: a cancelled one is updated
+// when the same need comes back or goes again, so that the manager may reopen it; and one that was given up is updated when the need goes,
+// so that the node's taint goes, too.
 func (f facts) reported(reboot *v1alpha1.NodeReboot) bool {
 	status := &reboot.Status
 	if status.CompletionTime == nil {

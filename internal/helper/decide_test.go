@@ -283,7 +283,7 @@ func TestOrdersOfANewerManagerAreRefused(t *testing.T) {
 		}
 	}
 	newer := func(o *v1alpha1.RebootOrder) { o.Protocol = v1alpha1.ProtocolLevel + 1 }
-	newerLevel := fmt.Sprintf("it takes protocol %d", v1alpha1.ProtocolLevel+1)
+	newerLevel := fmt.Sprintf("it needs protocol %d", v1alpha1.ProtocolLevel+1)
 	knownLevel := fmt.Sprintf("protocol %d", v1alpha1.ProtocolLevel)
 	known := func(o *v1alpha1.RebootOrder) { o.Protocol = v1alpha1.ProtocolLevel }
 	for name, test := range map[string]struct {

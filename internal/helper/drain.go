@@ -24,13 +24,13 @@ var errOverdue = errors.New("not drained at the deadline")
 
 // podAPI is what a drain needs: the node's pods, their eviction, and whether a DaemonSet exists.
 type podAPI interface {
-	// Pods lists and watches the node's pods. Of a list, keep makes what is kept of a pod before the next is read.
+	// Pods lists and watches the node's pods. While it reads a list, keep reduces each pod to what is kept before the next is read.
 	Pods(keep func(*corev1.Pod) *corev1.Pod) toolscache.ListerWatcherWithContext
 	Evict(ctx context.Context, pod *corev1.Pod, gracePeriodSeconds *int64) error
 	DaemonSetExists(ctx context.Context, namespace, name string) (bool, error)
 }
 
-// drainOptions say what to drain, until when, and where to say how far it is.
+// drainOptions say what to drain, until when, and where to report its progress.
 type drainOptions struct {
 	amendment
 	api   podAPI
@@ -44,8 +44,8 @@ type drainOptions struct {
 	publish func(progress v1alpha1.DrainProgress, message string)
 }
 
-// drain empties a node. It sees the node's pods by one watch, so that it knows those that arrive while it works, and learns without
-// polling that one is gone. Its loop is one goroutine; only the requests for evictions run beside it.
+// drain empties a node. It sees the node's pods by one watch, so that it knows those that arrive while it works, and learns without polling
+// that one is gone. Its loop is one goroutine; only the requests for evictions run next to it.
 type drain struct {
 	drainOptions
 	mirror *mirror[*corev1.Pod]
@@ -62,6 +62,7 @@ type drain struct {
 	began, moved time.Time
 	// stage is the first that has pods left, or may have.
 	stage int
+	wait  budgetWait
 	// forbidden says which pod must not be evicted.
 	forbidden string
 	// complete is set when every pod of the node was seen and judged.
@@ -102,7 +103,7 @@ func newDrain(options drainOptions) (*drain, error) {
 	}, nil
 }
 
-// amend has the drain go on with other options and another deadline. It is called by one goroutine.
+// amend has the drain continue with other options and another deadline. It is called by one goroutine.
 func (d *drain) amend(a amendment) {
 	select {
 	case <-d.amendments: // One that was not seen yet is out of date.
@@ -132,7 +133,7 @@ func (d *drain) apply(a amendment) error {
 }
 
 // run drains until no pod is left that has to go. It fails at the deadline, with the pods that are left. When it returns, nothing of it is
-// under way any longer.
+// under way anymore.
 func (d *drain) run(ctx context.Context) (v1alpha1.DrainProgress, error) {
 	var background sync.WaitGroup
 	defer background.Wait()
@@ -164,7 +165,7 @@ func (d *drain) run(ctx context.Context) (v1alpha1.DrainProgress, error) {
 	}
 }
 
-// result tells whether the drain has ended, and how.
+// result reports whether the drain has ended, and how.
 func (d *drain) result(now time.Time) (done bool, err error) {
 	switch {
 	case d.forbidden != "":
@@ -239,6 +240,7 @@ func (d *drain) replace(left, ignored map[types.UID]*leavingPod, now time.Time) 
 	for uid := range d.leaving {
 		if left[uid] == nil {
 			d.moved = now
+			d.wait.gone(d.leaving[uid], now)
 		}
 	}
 	for uid := range left {
@@ -248,6 +250,8 @@ func (d *drain) replace(left, ignored map[types.UID]*leavingPod, now time.Time) 
 		delete(d.seen, uid)
 	}
 	d.leaving, d.ignored = left, ignored
+	d.wait.at(d.stage)
+	d.noteHeld(now)
 }
 
 // known returns what is known about a pod that has to go.
@@ -277,7 +281,7 @@ func (d *drain) forbid(pod *corev1.Pod) {
 	}
 }
 
-// abandoned tells whether the pod has been terminating for so long that the order says not to wait for it. As for kubectl drain, the time
+// abandoned reports whether the pod has been terminating for so long that the order says not to wait for it. As for kubectl drain, the time
 // counts from the deletion timestamp, which is the end of the grace period.
 func (d *drain) abandoned(pod *corev1.Pod, now time.Time) bool {
 	end, ok := d.abandonTime(pod)

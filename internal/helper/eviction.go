@@ -36,7 +36,7 @@ func nextPause(pause time.Duration) time.Duration {
 	return min(max(2*pause, firstPause), lastPause)
 }
 
-// podFilter tells which pods a drain has to remove. The rules are those of kubectl drain with --force, --ignore-daemonsets and
+// podFilter decides which pods a drain has to remove. The rules are the rules of kubectl drain with --force, --ignore-daemonsets and
 // --delete-emptydir-data (k8s.io/kubectl/pkg/drain, filters.go); that package itself would triple the helper's memory.
 type podFilter struct {
 	selector selectors.Pods
@@ -70,7 +70,7 @@ func newPodFilter(order *v1alpha1.DrainOrder) (podFilter, error) {
 	return filter, nil
 }
 
-// leaves tells whether the order says that the pod stays. One that is going already does not.
+// leaves reports whether the order says that the pod stays. One that is going already does not.
 func (f *podFilter) leaves(pod *corev1.Pod) bool {
 	if f.leftIn == "" || pod.Namespace != f.leftIn || pod.DeletionTimestamp != nil {
 		return false
@@ -116,12 +116,12 @@ type daemonSetLookup struct {
 	next   time.Time
 }
 
-// mustGo tells whether the pod has to go. Pods of a DaemonSet and mirror pods of the kubelet would come back at once, so they stay, unless
-// they are finished or their DaemonSet is gone. With an error, the pod is not known to stay or to go.
+// mustGo reports whether the pod has to go. Pods of a DaemonSet and mirror pods of the kubelet would come back at once, so they stay,
+// unless they are finished or their DaemonSet is gone. With an error, the pod is not known to stay or to go.
 func (f *podFilter) mustGo(ctx context.Context, api podAPI, pod *corev1.Pod, now time.Time) (bool, error) {
 	selects, known := podlabels.MatchPod(f.selector, pod)
 	if !known {
-		return false, fmt.Errorf("pod %s/%s has too many labels or annotations, and the order was changed to look at others",
+		return false, fmt.Errorf("pod %s/%s has too many labels or annotations, and the order was changed to use others",
 			pod.Namespace, pod.Name)
 	}
 	if !selects {
@@ -186,6 +186,9 @@ type leavingPod struct {
 	// accepted is set when there is nothing left to ask for: the pod only has to end. asked is set while its responders are to evict it.
 	accepted, asked bool
 	acceptedTime    time.Time
+	// held is for how long budgets have kept the pod from going, but for heldSince; zero if none does.
+	held      time.Duration
+	heldSince time.Time
 	// finalizedSince is since when only finalizers keep the pod.
 	finalizedSince time.Time
 	// refused is what came of the last attempt.
@@ -202,6 +205,7 @@ func (p *leavingPod) update(pod *corev1.Pod, shorten bool, now time.Time) {
 		return
 	}
 	p.noteFinalizers(now)
+	p.letGo(now)
 	p.refused = nil
 	if !shorten {
 		p.accepted = true
@@ -273,6 +277,9 @@ func (d *drain) settle(result evictionResult, now time.Time) {
 		pod.acceptedTime = now
 	}
 	pod.accepted, pod.asked = evicted, asked
+	if evicted || asked {
+		pod.letGo(now)
+	}
 	if evicted {
 		pod.refused = nil
 		return
@@ -284,8 +291,10 @@ func (d *drain) settle(result evictionResult, now time.Time) {
 	}
 	pod.refused = refusal(pod.Pod, result.err)
 	if strings.HasPrefix(pod.refused.By, v1alpha1.RefusedByBudget) {
+		pod.hold(now)
 		pod.repeat(min(max(2*pod.pause, firstBudgetPause), lastBudgetPause), now)
 	} else {
+		pod.letGo(now)
 		pod.repeat(nextPause(pod.pause), now)
 	}
 	d.log.V(1).Info("Eviction refused", "pod", pod.Namespace+"/"+pod.Name, "by", pod.refused.By, "answer", pod.refused.Message)

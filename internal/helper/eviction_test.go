@@ -263,7 +263,7 @@ func TestAPodThatIsGoneBeforeItsEvictionIsNotRefused(t *testing.T) {
 	})
 }
 
-// Whoever deleted it decided that; the drain only waits.
+// The user who deleted it decided that; the drain only waits.
 func TestAPodThatMustNotBeEvictedAndEndsAnywayIsWaitedFor(t *testing.T) {
 	for name, test := range map[string]struct {
 		order v1alpha1.DrainOrder

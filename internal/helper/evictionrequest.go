@@ -84,7 +84,7 @@ func responders(pod *corev1.Pod) []string {
 	return names
 }
 
-// over tells whether nothing more comes of a request. A new one may still show that an earlier one was withdrawn.
+// over reports whether nothing more comes of a request. A new one may still show that an earlier one was withdrawn.
 func (e *evictionRequests) over(request *lifecyclev1alpha1.EvictionRequest) bool {
 	failed := meta.FindStatusCondition(request.Status.Conditions, string(lifecyclev1alpha1.EvictionConditionFailed))
 	if failed != nil && failed.Status == metav1.ConditionTrue {
@@ -127,7 +127,7 @@ func (e *evictionRequests) requestFor(pod *corev1.Pod) *lifecyclev1alpha1.Evicti
 	}
 }
 
-// withdraw deletes the node's requests: whoever drains no longer asks for what is left. Responders that are at work are to cancel it.
+// withdraw deletes the node's requests: the drain no longer asks for what is left. Responders that are at work are to cancel it.
 func (e *evictionRequests) withdraw(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()

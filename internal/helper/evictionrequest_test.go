@@ -39,7 +39,7 @@ func asksFirst(names ...string) podOption {
 type fakeLifecycle struct {
 	now      time.Time
 	requests map[string]*lifecyclev1alpha1.EvictionRequest
-	// refuse is the status that every request is answered with; 0 is none.
+	// refuse is the status that every request is answered with; 0 means none.
 	refuse int
 	log    []string
 }

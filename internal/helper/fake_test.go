@@ -176,8 +176,8 @@ func (s *fakeStore[T]) remove(name string) {
 	s.send(watch.Deleted, o)
 }
 
-// replace puts an object in the place of another one of its name. Watchers learn of the new one first: else what they do in between depends
-// on how fast they are.
+// replace puts an object in the place of another one with its name. Watchers learn of the new one first: else what they do in between
+// depends on how fast they are.
 func (s *fakeStore[T]) replace(o T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

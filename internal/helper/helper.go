@@ -4,8 +4,8 @@
 // The protocol lives in the NodeReboots of the node. The manager writes status.order; the helper writes status.report, which is also the
 // helper's only memory: it records an order to reboot there before it acts on it, on the very version of the object in which it saw the
 // order. So a helper that is restarted at any moment neither forgets nor repeats such an order. To drain twice does no harm: an order to
-// drain is not recorded, and the helper asks the API server whether it is in force before it begins. So a helper that lags behind does
-// not act on an order that was withdrawn. Of two helpers that are alive on one node, one does nothing; see instance.go.
+// drain is not recorded, and the helper asks the API server whether it is in force before it begins. So a helper that lags behind does not
+// act on an order that was withdrawn. If two helpers are alive on one node, one of them does nothing; see instance.go.
 package helper
 
 import (
@@ -32,7 +32,7 @@ type Host interface {
 	BootID() (string, error)
 	// BootTime is when the host booted, by its own clock.
 	BootTime() (time.Time, error)
-	// Methods says what is in the way of each method to reboot; the first is the one that was installed.
+	// Methods says what is in the way of each method to reboot; the first is the installed method.
 	Methods(ctx context.Context) []v1alpha1.MethodReport
 	// Describe is what else is known about the machine.
 	Describe(ctx context.Context) HostDescription
@@ -54,7 +54,7 @@ type HostDescription struct {
 // ErrUncertain is what Host.Reboot returns when the host was asked and did not answer: it may still reboot.
 var ErrUncertain = rebooter.ErrUncertain
 
-// Sentinel tells whether the host asks for a reboot.
+// Sentinel reports whether the host asks for a reboot.
 type Sentinel interface {
 	// Check returns the state and a message for people. A check that fails is SentinelUnknown, never one of the other two.
 	Check(ctx context.Context) (v1alpha1.SentinelState, string)
@@ -86,8 +86,8 @@ type Options struct {
 	PollInterval time.Duration
 	// HealthProbeAddress serves /healthz and /readyz; empty serves nothing.
 	HealthProbeAddress string
-	// Clock is the host's; the real one unless set. Its time of day is only compared with that of the API server, by which everything is
-	// judged.
+	// Clock is the host's clock; the real one unless set. Its time of day is only compared with the API server's, which is the reference for
+	// everything.
 	Clock clock.WithTicker
 }
 

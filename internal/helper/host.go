@@ -60,7 +60,7 @@ func NewLocalHost(ctx context.Context, socket, root string, clock clock.Clock, l
 }
 
 // watch keeps the facts up to date. They are kept for one attempt more when the connection just ends, as it does when the rebooter is
-// started again. Whatever else goes wrong leaves no facts.
+// started again. Any other failure leaves no facts.
 func (h *LocalHost) watch(ctx context.Context) {
 	pause := firstRetry
 	for ctx.Err() == nil {
@@ -112,7 +112,7 @@ func (h *LocalHost) known(ctx context.Context) (rebooter.Facts, error) {
 	return h.facts, h.err
 }
 
-// Check implements Sentinel. Whatever the rebooter cannot say is Unknown.
+// Check implements Sentinel. Anything that the rebooter cannot say is Unknown.
 func (h *LocalHost) Check(ctx context.Context) (v1alpha1.SentinelState, string) {
 	facts, err := h.known(ctx)
 	state := v1alpha1.SentinelState(facts.Sentinel)

@@ -12,9 +12,9 @@ import (
 // Two helpers may be alive on one node: a rollout starts the new pod before the old one has ended, a pod that was deleted by force lives
 // on, or two machines have the name of one node. Each run of a helper has a term, which it writes into every report. A run that sees a
 // report of a higher term is superseded: it writes nothing anymore, stops its drains, and is not ready, until the pod of the other run is
-// gone. Terms begin with the time, so that of two runs that never saw each other's reports the later one goes on. They are higher than all
-// that were seen, so that a clock that goes back does no harm. Safety depends on neither: whatever the terms are, each order to reboot is
-// recorded by one write that takes the version of the object in which it was seen, and a drain by two runs does no harm.
+// gone. Terms begin with the time, so that the later of two runs that never saw each other's reports continues. They are higher than all
+// terms that were seen, so that a clock that goes back does no harm. Safety depends on neither: whatever the terms are, each order to
+// reboot is recorded by one write on the version of the object in which it was seen, and a drain by two runs does no harm.
 
 // maxTerm is the highest term that the API takes.
 const maxTerm = 1<<53 - 1
@@ -36,8 +36,8 @@ func nextTerm(now time.Time, reboots []*v1alpha1.NodeReboot) int64 {
 	return min(term, maxTerm)
 }
 
-// outranks tells whether one run goes on, and the other one does not. Of two of the same term it is the one whose ID is greater, which is
-// as good as any, as long as both agree.
+// outranks reports whether one run continues and the other does not. If two runs have the same term, the one with the greater ID continues:
+// any rule works as long as both agree.
 func outranks(one, other v1alpha1.HelperInstance) bool {
 	if one.Term != other.Term {
 		return one.Term > other.Term
@@ -76,8 +76,8 @@ func (a *agent) supersede(by *v1alpha1.HelperInstance) {
 	a.Log.Error(nil, "Superseded: "+why, "pod", by.PodName, "id", by.ID)
 }
 
-// succeed lets a superseded run go on if the pod of the run that took its place is gone from the node: nobody else would. It asks at the
-// pace at which the sentinel is read. Of a run in its own pod it cannot tell.
+// succeed lets a superseded run continue if the pod of the run that replaced it is gone from the node, because no one else would. It asks
+// at the pace at which the sentinel is read. It cannot decide this for a run in its own pod.
 func (a *agent) succeed(ctx context.Context) error {
 	now := a.Clock.Now()
 	if a.successor.PodName == "" || a.successor.PodName == a.self.PodName || now.Before(a.lookedAt.Add(a.PollInterval)) {
@@ -91,7 +91,7 @@ func (a *agent) succeed(ctx context.Context) error {
 	if exists {
 		return nil
 	}
-	a.Log.Info("The helper that took over is gone, going on", "pod", a.successor.PodName, "id", a.successor.ID)
+	a.Log.Info("The helper that took over is gone, continuing", "pod", a.successor.PodName, "id", a.successor.ID)
 	a.self, a.successor = newInstance(a.self.PodName), v1alpha1.HelperInstance{}
 	a.superseded.Store(nil)
 	return nil

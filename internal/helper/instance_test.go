@@ -207,7 +207,7 @@ func TestOneOfTwoHelpersActsOnAnOrder(t *testing.T) {
 	}
 }
 
-// A process that was stopped in the middle and goes on does not know what happened meanwhile.
+// A process that was stopped in the middle and continues does not know what happened in the meantime.
 func TestAHelperThatWasStoppedForAWhileFindsItselfSuperseded(t *testing.T) {
 	inWorld(t, func(w *world) {
 		stopFirst := w.start()
@@ -238,7 +238,7 @@ func TestAHelperThatWasStoppedForAWhileFindsItselfSuperseded(t *testing.T) {
 	})
 }
 
-// A container that is started again is another run in the same pod, whatever the clock says meanwhile.
+// A container that is started again is another run in the same pod, whatever the clock says in the meantime.
 func TestAHelperThatIsStartedAgainGoesOn(t *testing.T) {
 	for name, step := range map[string]time.Duration{"at once": 0, "with a clock that went back": -time.Hour} {
 		t.Run(name, func(t *testing.T) {

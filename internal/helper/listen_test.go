@@ -111,7 +111,7 @@ func TestARebooterThatIsStartedAgainIsFoundAgain(t *testing.T) {
 	expectState(t, host, v1alpha1.SentinelRequired, "")
 }
 
-// Whatever is wrong with the rebooter: nothing is known, and every method is in the way of itself, so that no node is drained for nothing.
+// Whatever is wrong with the rebooter: nothing is known, and every method counts as blocked, so that no node is drained needlessly.
 func TestWhatIsWrongWithTheRebooterIsInTheWay(t *testing.T) {
 	for name, test := range map[string]struct {
 		prepare func(t *testing.T, socket string)
@@ -138,7 +138,7 @@ func TestWhatIsWrongWithTheRebooterIsInTheWay(t *testing.T) {
 	}
 }
 
-// Another user's rebooter is none.
+// Another user's rebooter does not count.
 func TestARebooterThatIsNotForThisHelperIsInTheWay(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "socket")
 	listener, err := rebooter.Listen(t.Context(), socket)

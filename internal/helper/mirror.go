@@ -17,7 +17,7 @@ import (
 )
 
 // watchTimeout is for how long at least the API server is asked to serve a watch, and up to twice as long: as long as it does unless asked.
-// That of client-go is a sixth of it, which makes thousands of idle nodes open many watches.
+// The timeout of client-go is a sixth of it, which makes thousands of idle nodes open many watches.
 const watchTimeout = 30 * time.Minute
 
 // object is a pointer to an API type.
@@ -31,7 +31,7 @@ type object interface {
 type mirror[T object] struct {
 	// changed has a value when something changed since it was last received from.
 	changed chan struct{}
-	// slim makes of an object what is kept of it; nil keeps all of it. The objects of other people may be large.
+	// slim reduces an object to what is kept of it; nil keeps all of it. The objects of other people may be large.
 	slim func(T) T
 	// spread waits a while before all objects are read again; nil waits for nothing.
 	spread func(ctx context.Context)

@@ -16,7 +16,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
-// expiring loses its watch for good, once.
+// expiring loses its watch permanently, once.
 func expiring(lists chan<- struct{}) *toolscache.ListWatch {
 	watches := 0
 	return &toolscache.ListWatch{

@@ -170,7 +170,7 @@ func TestARefusalIsThatOfTheMethodThatWasOrdered(t *testing.T) {
 	}
 }
 
-// Beside the passes the host is asked what it is like. What it said while it was being asked to reboot is older than its refusal.
+// The host is asked for its state alongside the passes. Its answer while it was being asked to reboot is older than its refusal.
 func TestAnOlderAnswerOfTheHostDoesNotHideTheLock(t *testing.T) {
 	for range 10 { // the two come in any order
 		inWorld(t, func(w *world) {

@@ -50,13 +50,16 @@ func sorted(groups ...map[types.UID]*leavingPod) []*leavingPod {
 	return pods
 }
 
-// progress says how far the drain is. It is complete at any time: whoever ends the drain may not wait for the last word.
+// progress is the progress of the drain. It is complete at any time, because the end of the drain may not wait for a last report.
 func (d *drain) progress(now time.Time) v1alpha1.DrainProgress {
 	progress := v1alpha1.DrainProgress{
 		Total: d.gone + int32(len(d.seen)), Remaining: int32(len(d.leaving)), Returned: d.returned(), Activity: v1alpha1.DrainProgressing,
 	}
 	if d.stuckAt(now) {
 		progress.Activity = v1alpha1.DrainStuck
+	}
+	if d.complete && len(d.leaving) == 0 {
+		progress.BudgetWaitMilliseconds = d.wait.total().Milliseconds()
 	}
 	for _, pod := range sorted(d.leaving) {
 		if pod.refused != nil && len(progress.Refused) < maxNamed {
@@ -71,7 +74,7 @@ func (d *drain) progress(now time.Time) v1alpha1.DrainProgress {
 	return progress
 }
 
-// changed tells whether there is something to publish.
+// changed reports whether there is something to publish.
 func (d *drain) changed(progress *v1alpha1.DrainProgress) bool {
 	if d.last.progress == nil {
 		return d.complete || d.message != ""
@@ -94,8 +97,8 @@ func (d *drain) publishChanges(now time.Time) time.Time {
 	return time.Time{}
 }
 
-// nextReport is when changed progress may be published. What is newly in the way is reported at once; that pods go, and which of
-// them are left, may wait. Whoever ends the drain at its deadline finds what it came to.
+// nextReport is when changed progress may be published. New obstacles are reported at once; the number and names of the pods that are left
+// may wait. The end of the drain at its deadline finds its final state.
 func (d *drain) nextReport(progress *v1alpha1.DrainProgress) time.Time {
 	last := d.last.progress
 	if last == nil {

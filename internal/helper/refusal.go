@@ -24,7 +24,7 @@ const byServer = "The API server"
 // twoBudgets is part of the API server's answer if more than one budget covers a pod, and also the name of what is in the way.
 const twoBudgets = "more than one PodDisruptionBudget"
 
-// What refused an eviction is named in the API server's message and nowhere else in its answer.
+// Only the message of the API server's answer names what refused an eviction.
 var (
 	// kubernetes/pkg/registry/core/pod/storage/eviction.go
 	budgetName = regexp.MustCompile(`^The disruption budget (\S+) `)

@@ -27,7 +27,7 @@ const (
 	maxNotice  = 256
 )
 
-// report is what status.report should say. What was recorded before is kept, because the report is the helper's memory.
+// report is the intended status.report. Earlier records are kept, because the report is the helper's memory.
 func (f facts) report(reboot *v1alpha1.NodeReboot, v verdict) v1alpha1.HelperReport {
 	report := f.carryOver(reboot.Status.Report)
 	switch v.kind {
@@ -55,7 +55,7 @@ func (f facts) report(reboot *v1alpha1.NodeReboot, v verdict) v1alpha1.HelperRep
 	return report
 }
 
-// reportJob says how far a job is. That a drain has begun is said when there is more to say.
+// reportJob reports the progress of a job. It reports the beginning of a drain when there is more to report.
 func reportJob(report *v1alpha1.HelperReport, order *v1alpha1.RebootOrder, job job) {
 	if order.Sequence != report.Sequence {
 		if job.silent() {
@@ -94,7 +94,7 @@ func (f facts) carryOver(previous *v1alpha1.HelperReport) v1alpha1.HelperReport 
 	return report
 }
 
-// ofThePresent tells whether a message was about the present only.
+// ofThePresent reports whether a message was about the present only.
 func ofThePresent(message string) bool {
 	return slices.ContainsFunc([]string{notePrefix, sentinelPrefix, takenPrefix}, func(prefix string) bool {
 		return strings.HasPrefix(message, prefix)

@@ -35,7 +35,7 @@ func (a *agent) execute(ctx context.Context, s step) error {
 	if s.report != nil {
 		version, err := a.api.Report(ctx, s.reboot, s.report)
 		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-			a.Log.V(1).Info("NodeReboot changed meanwhile", "nodeReboot", s.reboot.Name, "resourceVersion", s.reboot.ResourceVersion)
+			a.Log.V(1).Info("NodeReboot changed in the meantime", "nodeReboot", s.reboot.Name, "resourceVersion", s.reboot.ResourceVersion)
 			return nil // The watch brings what changed.
 		}
 		if err != nil {

@@ -43,9 +43,9 @@ type owner struct {
 	next time.Time
 }
 
-// ownerOf is what owns a pod: its controller, or the first owner if none of them is the controller. A ReplicaSet of a Deployment stands
-// for the Deployment, which may be rolled out during the drain. A pod that names no owner may be put back as well: what creates it is known
-// by the name that it gives.
+// ownerOf is the owner of a pod: its controller, or its first owner if it has no controller. A ReplicaSet of a Deployment stands for the
+// Deployment, which may be rolled out during the drain. A pod without an owner may be put back, too: its creator is identified by the name
+// that it gives the pod.
 func ownerOf(pod *corev1.Pod) ownerKey {
 	reference := firstOwner(pod)
 	if reference == nil {
@@ -90,13 +90,13 @@ func (p *leavingPod) noteReturn() {
 	}
 }
 
-// exhausted tells whether the pod returns and is not evicted again.
+// exhausted reports whether the pod returns and is not evicted again.
 func (p *leavingPod) exhausted() bool {
 	return p.returns && p.owner.returns >= maxReturns && !p.inFlight && !p.accepted && p.DeletionTimestamp == nil
 }
 
-// waitsForOwner tells whether the pod cannot be evicted yet because of other pods of its owner. While the answer to an eviction is awaited,
-// it is not known whether a pod that came later returns.
+// waitsForOwner reports whether the pod cannot be evicted yet because of other pods of its owner. Until an eviction is answered, it is not
+// known whether a later pod is a returning one.
 func (p *leavingPod) waitsForOwner(now time.Time) bool {
 	switch {
 	case !p.late:

@@ -247,7 +247,7 @@ func TestAPodThatArrivesForTheFirstTimeIsEvictedAtOnce(t *testing.T) {
 	})
 }
 
-// Of two that arrive together the first is the one that the owner loses.
+// If two arrive together, the owner loses the first one.
 func TestThePodThatAnOwnerLosesDoesNotReturnHoweverLateItCame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pods := newFakePods(newPod("other"))

@@ -27,7 +27,7 @@ const (
 	ImpersonateNever Impersonation = "Never"
 )
 
-// ParseImpersonation refuses what is none.
+// ParseImpersonation refuses anything else.
 func ParseImpersonation(text string) (Impersonation, error) {
 	switch value := Impersonation(text); value {
 	case ImpersonateAuto, ImpersonateAlways, ImpersonateNever:
@@ -60,8 +60,8 @@ func rightToList(err error) rightTo {
 	return rightUnknown
 }
 
-// rightToEvict judges the answer to the eviction of the helper's own pod. Who is refused for a reason that is this pod's alone, such as a
-// PodDisruptionBudget or another admission webhook, has the right.
+// rightToEvict judges the answer to the eviction of the helper's own pod. A helper that is refused only because of this pod, for example by
+// a PodDisruptionBudget or another admission webhook, has the right.
 func rightToEvict(err error) rightTo {
 	if err == nil {
 		return rightGranted
@@ -97,7 +97,7 @@ func obstacle(server *version.Info, refused []refusedIdentity) string {
 	var asNode, asItself error
 	for _, r := range refused {
 		if refuser(r.err.Error()) == webhookRefuser(evictionsWebhook) {
-			return truncate("the manager's webhook lets the helper evict nothing: "+r.err.Error(), maxObstacle)
+			return truncate("the manager's webhook does not let the helper evict anything: "+r.err.Error(), maxObstacle)
 		}
 		if r.node {
 			asNode = r.err

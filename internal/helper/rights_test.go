@@ -283,7 +283,7 @@ func TestAHelperFindsOutAsWhomItMayEvict(t *testing.T) {
 		},
 		"not through the webhook": {
 			ImpersonateAuto, "35", map[string]string{"node list": noImpersonation, "itself evict": byWebhook}, true,
-			"the manager's webhook lets the helper evict nothing: admission webhook", "node list, itself list, itself evict",
+			"the manager's webhook does not let the helper evict anything: admission webhook", "node list, itself list, itself evict",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -187,7 +187,7 @@ func (c *cluster) awaitRefusal(pod string) {
 	}
 }
 
-// anotherBudget makes a second budget for the pods of a name.
+// anotherBudget makes a second budget for the pods with a name.
 func (c *cluster) anotherBudget(name string) {
 	c.t.Helper()
 	_, err := c.kube.PolicyV1().PodDisruptionBudgets("default").Create(c.t.Context(), &policyv1.PodDisruptionBudget{

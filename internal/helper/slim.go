@@ -14,7 +14,7 @@ import (
 const (
 	// maxText is how many bytes are kept of a text in a pod that the API server takes in any length.
 	maxText = 253
-	// templateHash is the label by which the name of a ReplicaSet tells its Deployment.
+	// templateHash is the label from which the name of a ReplicaSet reveals its Deployment.
 	templateHash = "pod-template-hash"
 	// maxFinalizers is how many finalizers of a pod are kept.
 	maxFinalizers = 10

@@ -14,7 +14,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/test/selector"
 )
 
-// fatPods are all the ways in which whoever may create pods can make them large.
+// fatPods are all the ways in which anyone who may create pods can make them large.
 func fatPods() map[string]podOption {
 	large := func() string { return strings.Repeat("x", 1<<20) }
 	return map[string]podOption{

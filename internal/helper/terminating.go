@@ -13,7 +13,7 @@ const (
 	// finalizerPatience is how long a pod that only finalizers keep is not named. Many are removed as soon as the pod has ended, and naming
 	// each for a moment would be a write each.
 	finalizerPatience = 3 * time.Second
-	// stuckAfter is how long a drain may go on without a pod that goes before it is stuck.
+	// stuckAfter is how long a drain may continue without a pod that goes before it is stuck.
 	stuckAfter = time.Minute
 	// lastCall is how long before the deadline everything that is left is named, for those who end the drain at the deadline.
 	lastCall = 5 * time.Second
@@ -46,7 +46,7 @@ func heldBy(pod *corev1.Pod, now time.Time) string {
 	return truncate(strings.Join(parts, ", and "), maxHolder)
 }
 
-// runs tells whether a container of the pod runs.
+// runs reports whether a container of the pod runs.
 func runs(pod *corev1.Pod) bool {
 	for _, statuses := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
 		for i := range statuses {
@@ -78,7 +78,7 @@ func (p *leavingPod) namedFrom() (time.Time, bool) {
 	return p.DeletionTimestamp.Add(overdueAfter), true
 }
 
-// holder says what keeps a pod that does not end; empty if there is nothing to tell.
+// holder says what keeps a pod that does not end; empty if there is nothing to report.
 func (d *drain) holder(p *leavingPod, now time.Time) string {
 	from, ending := p.namedFrom()
 	if !ending || now.Before(from) && !d.stuckAt(now) && now.Before(d.deadline.Add(-lastCall)) {
@@ -87,7 +87,7 @@ func (d *drain) holder(p *leavingPod, now time.Time) string {
 	return heldBy(p.Pod, now)
 }
 
-// stuckAt tells whether pods are left and none has gone for a while.
+// stuckAt reports whether pods are left and none has gone for a while.
 func (d *drain) stuckAt(now time.Time) bool {
 	return (len(d.leaving) > 0 || !d.complete) && !now.Before(d.moved.Add(stuckAfter))
 }

@@ -180,7 +180,7 @@ func (r *drainRun) wantActivity(t *testing.T, want v1alpha1.DrainActivity) {
 	}
 }
 
-// Whoever ends the drain at the deadline may never see what is published then.
+// The end of the drain at the deadline may never see what is published then.
 func TestEverythingThatIsLeftIsPublishedBeforeTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()

@@ -41,7 +41,7 @@ func validate(order *v1alpha1.RebootOrder) error {
 // to be seen here.
 func understoodLevel(level int32) error {
 	if level > v1alpha1.ProtocolLevel {
-		return fmt.Errorf("it takes protocol %d", level)
+		return fmt.Errorf("it needs protocol %d", level)
 	}
 	return nil
 }

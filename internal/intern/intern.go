@@ -1,5 +1,5 @@
-// Package intern keeps texts that many objects have in common, such as the keys of labels, once in memory. What nobody uses any longer is
-// freed.
+// Package intern keeps texts that many objects have in common, such as the keys of labels, once in memory. A text that nothing uses anymore
+// is freed.
 package intern
 
 import "unique"

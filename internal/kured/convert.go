@@ -167,7 +167,7 @@ func (in *input) whole(s settings, flag, field string, least int) *int32 {
 	return ptr.To(int32(n)) //nolint:gosec // at most 86400
 }
 
-// foreign labels are not for policies to set.
+// foreign are labels that policies cannot set.
 var foreign = regexp.MustCompile(`^([^/]*[.])?(kubernetes[.]io|k8s[.]io|reboot-operator[.]io)/`)
 
 func (in *input) nodeLabels(s settings) *v1alpha1.NodeLabels {
@@ -268,18 +268,17 @@ func slackURL(hook value) (string, bool) {
 // leftOut says why a flag becomes nothing.
 var leftOut = map[string]string{
 	"period": "nothing waits for a period here: a node that needs a reboot is seen at once",
-	"lock-ttl": "nothing is ever permitted because time has passed: a node that does not come back holds its slot, and the policy halts " +
-		"and says so. " +
-		"failure.maxFailures is how many such nodes it takes",
-	"annotation-ttl": "nothing is ever permitted because time has passed: a node that does not come back holds its slot, and " +
+	"lock-ttl": "nothing is ever allowed just because time has passed: a node that does not come back holds its slot, and the policy halts " +
+		"and says so. failure.maxFailures is how many such nodes it takes",
+	"annotation-ttl": "nothing is ever allowed just because time has passed: a node that does not come back holds its slot, and " +
 		"the policy halts and says so",
 	"annotate-nodes": "the NodeReboot says when a reboot was required and what is under way; no annotations are written on the " +
 		"Node",
 	"slack-username":            "it is part of the URL of a receiver, and kured itself does not use it",
 	"slack-channel":             "it is part of the URL of a receiver, and kured itself does not use it",
-	"message-template-drain":    "there is no message for each node; notifications[].templates are those of events",
-	"message-template-reboot":   "there is no message for each node; notifications[].templates are those of events",
-	"message-template-uncordon": "there is no message for each node; notifications[].templates are those of events",
+	"message-template-drain":    "there is no message for each node; notifications[].templates are templates of events",
+	"message-template-reboot":   "there is no message for each node; notifications[].templates are templates of events",
+	"message-template-uncordon": "there is no message for each node; notifications[].templates are templates of events",
 	"metrics-host":              "metrics are those of the manager, over HTTPS: metrics.port is the port",
 	"metrics-port":              "metrics are those of the manager, over HTTPS: metrics.port is the port",
 }
@@ -310,6 +309,5 @@ func (in *input) rest(s settings) {
 var saferThanKured = fmt.Sprintf("some defaults are safer than kured, and are left as they are: zones go one at a time "+
 	"(rollout.zones.strategy: %s), "+
 	"control-plane nodes go last, a node is rebooted at most once an hour (rollout.minIntervalSeconds), its workloads must be ready again "+
-	"before the next one "+
-	"starts (recovery.workloads: %s), and one node that does not come back halts the policy "+
+	"before the next one starts (recovery.workloads: %s), and one node that does not come back halts the policy "+
 	"(failure.maxFailures)", v1alpha1.ZonesAnyOrder, v1alpha1.Ignore)

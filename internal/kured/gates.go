@@ -25,7 +25,6 @@ func (r *report) gates(s settings) v1alpha1.GatesSpec {
 	}
 	if len(gates.Pods) > mostGates {
 		r.wrong(s[flagPods][mostGates].source, "these are %d selectors, and a policy has up to %d: join some of them", len(gates.Pods), mostGates)
-		gates.Pods = gates.Pods[:mostGates]
 	}
 	if gate, ok := r.prometheus(s); ok {
 		gates.Prometheus = []v1alpha1.PrometheusGate{gate}
@@ -38,9 +37,8 @@ func (r *report) prometheus(s settings) (v1alpha1.PrometheusGate, bool) {
 	if !set || v.text == "" {
 		for _, flag := range []string{flagFilter, flagMatchOnly, flagFiringOnly} {
 			if other, set := s.last(flag); set && other.text != "false" {
-				r.decide(other.source, "there is no --%s, so kured asked nobody and no alert ever blocked. No gate is written: add the URL and run "+
-					"this again if alerts "+
-					"should block", flagPrometheus)
+				r.decide(other.source, "there is no --%s, so kured never asked for alerts and none ever blocked. No gate is written: add the URL and "+
+					"run this again if alerts should block", flagPrometheus)
 			}
 		}
 		return v1alpha1.PrometheusGate{}, false
@@ -49,7 +47,7 @@ func (r *report) prometheus(s settings) (v1alpha1.PrometheusGate, bool) {
 	gate.OnError = v1alpha1.Require
 	address, err := url.Parse(v.text)
 	if err != nil || !isServer(address) {
-		r.wrong(v.source, "it is not a URL such as http://prometheus.monitoring.svc:9090, so kured gets no answer and blocks for good: write one")
+		r.wrong(v.source, "it is not a URL such as http://prometheus.monitoring.svc:9090, so kured gets no answer and blocks forever: write one")
 		return gate, false
 	}
 	if address.User != nil {
@@ -122,7 +120,7 @@ var operators = map[selection.Operator]metav1.LabelSelectorOperator{
 func (r *report) selector(v value) (*v1alpha1.PodSelector, bool) {
 	parsed, err := labels.Parse(v.text)
 	if err != nil {
-		r.wrong(v.source, "%q is not a label selector, so kured blocks for good: %v", v.text, err)
+		r.wrong(v.source, "%q is not a label selector, so kured blocks forever: %v", v.text, err)
 		return nil, false
 	}
 	requirements, _ := parsed.Requirements()

@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// The annotations that kured sets on nodes, and the one that holds its lock unless a flag says otherwise.
+// The annotations that kured sets on nodes, and the annotation that holds its lock unless a flag names another.
 const (
 	annotationInProgress = "weave.works/kured-reboot-in-progress"
 	annotationNeeded     = "weave.works/kured-most-recent-reboot-needed"
@@ -116,7 +116,7 @@ func (m Marks) Handover(nodes []corev1.Node, now time.Time) ([]Step, error) {
 	return steps, nil
 }
 
-// lockSteps come first: whoever holds the lock may be in the middle of a reboot.
+// lockSteps come first: the holder of the lock may be in the middle of a reboot.
 func (m Marks) lockSteps(holders []holder, nodes []corev1.Node, now time.Time) []Step {
 	if m.Gone {
 		return nil
@@ -127,8 +127,7 @@ func (m Marks) lockSteps(holders []holder, nodes []corev1.Node, now time.Time) [
 		known := slices.ContainsFunc(nodes, func(n corev1.Node) bool { return n.Name == h.Node })
 		age := now.Sub(h.Created).Round(time.Minute)
 		why := fmt.Sprintf("Node %s has held kured's lock for %s. It may be in the middle of a reboot: wait until the lock is gone, or look "+
-			"at the node first. "+
-			"If it is not, release the lock.", h.Node, age)
+			"at the node first. If it is not, release the lock.", h.Node, age)
 		switch {
 		case !known:
 			why = fmt.Sprintf("Kured's lock is held by %s, which is not a node of this cluster. Release it.", h.Node)
@@ -139,7 +138,7 @@ func (m Marks) lockSteps(holders []holder, nodes []corev1.Node, now time.Time) [
 		steps = append(steps, Step{Why: why, Commands: []string{remove}, Look: known})
 	}
 	if len(holders) == 0 && m.Held != "" && !strings.Contains(m.Held, `"locks":[]`) && !strings.Contains(m.Held, `"locks":null`) {
-		steps = append(steps, Step{Why: "Kured's lock has no holder, and is held for good. Release it.", Commands: []string{remove}})
+		steps = append(steps, Step{Why: "Kured's lock has no holder, and is held forever. Release it.", Commands: []string{remove}})
 	}
 	return steps
 }
@@ -154,7 +153,7 @@ func (m Marks) nodeSteps(node *corev1.Node, holders []holder) []Step {
 	if node.Spec.Unschedulable {
 		steps = append(steps, m.cordoned(node, holders))
 	}
-	if m.Taint != "" && slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.Key == m.Taint }) {
+	if slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.Key == m.Taint }) {
 		steps = append(steps, Step{
 			Why:      fmt.Sprintf("Node %s has kured's taint.", node.Name),
 			Commands: []string{fmt.Sprintf("kubectl taint node %s %s-", node.Name, m.Taint)},
@@ -207,7 +206,7 @@ func (m Marks) cordoned(node *corev1.Node, holders []holder) Step {
 	return Step{
 		Why: fmt.Sprintf("Node %s is cordoned, and nothing says by whom: kured leaves a node so when its lock expired. This operator never "+
 			"uncordons it, and counts it "+
-			"as unavailable. Uncordon it if nobody needs it that way.", node.Name),
+			"as unavailable. Uncordon it if no one needs it cordoned.", node.Name),
 		Commands: uncordon, Look: true,
 	}
 }

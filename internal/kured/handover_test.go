@@ -51,6 +51,8 @@ func TestWhatKuredLeftIsFoundWithTheCommandsForIt(t *testing.T) {
 		"no lock, as several leave it": {held: `{"maxOwners":2,"locks":[]}`, not: []string{"#"}},
 		"no DaemonSet, and a lock of before": {held: lock, gone: true, nodes: []corev1.Node{node("a", true, nil)}, want: []string{"which " +
 			"held the lock", "\nkubectl uncordon a"}, not: []string{release}},
+		"no DaemonSet, and cordoned by nobody knows whom": {gone: true, nodes: []corev1.Node{node("a", true, nil)}, want: []string{"nothing " +
+			"says by whom"}},
 		"cordoned by nobody knows whom": {nodes: []corev1.Node{node("a", true, nil)}, want: []string{"nothing says by whom", "# kubectl " +
 			"uncordon a"}},
 		"a reboot that never ended": {

@@ -30,12 +30,10 @@ func (in *input) sentinelFile(s settings) {
 	case in.version.before(15):
 	case in.version.known:
 		in.decide(v.source, "kured %s looks for %s in its container, where no directory of the host is mounted, so it never sees it. "+
-			"helper.sentinels has the "+
-			"file of the host: remove it if you do not mean it", in.version, file)
+			"helper.sentinels has the file of the host: remove it if you do not mean it", in.version, file)
 	default:
 		in.decide(v.source, "kured since 1.15 looks for %s in its container, where no directory of the host is mounted; before, on the host. "+
-			"The version is not "+
-			"known. helper.sentinels has the file of the host: remove it if you do not mean it", file)
+			"The version is not known. helper.sentinels has the file of the host: remove it if you do not mean it", file)
 	}
 	if rest, is := strings.CutPrefix(file, "/var/run/"); is {
 		file = "/run/" + rest
@@ -150,8 +148,7 @@ func (in *input) sentinelCommand(s settings, v value) {
 		"command": anys(words), "exitCodes": map[string]any{"0": "Required", "1": "NotRequired"},
 	})
 	in.note(v.source, "as in kured, exit code 0 asks for a reboot and 1 does not. Every other code, a time-out and a missing program mean "+
-		"that it is unknown, and "+
-		"the node is not rebooted")
+		"that it is unknown, and the node is not rebooted")
 }
 
 func anys(words []string) []any {
@@ -171,7 +168,7 @@ func (in *input) rebootMethod(s settings) {
 	reboot, written := s.last(flagCommand)
 	method, set := s.last(flagMethod)
 	switch {
-	case set && method.text == "signal":
+	case method.text == "signal":
 		in.rebootSignal(s, reboot)
 	case set && method.text != "command" && method.text != "":
 		in.wrong(method.source, "%q is neither command nor signal, so kured does not start", method.text)
@@ -185,7 +182,7 @@ const signalOfSystemd = 39
 func (in *input) rebootSignal(s settings, reboot value) {
 	in.setValue("helper.rebootMethod", "Signal")
 	if number, v, set := s.number(flagSignal); set && number != signalOfSystemd {
-		in.decide(v.source, "the signal is %d, and only SIGRTMIN+5 (%d), that of systemd, is sent here", number, signalOfSystemd)
+		in.decide(v.source, "the signal is %d, and only SIGRTMIN+5 (%d), the signal of systemd, is sent here", number, signalOfSystemd)
 	}
 	if reboot.text != "" && !reboot.usual && !usualReboots[reboot.text] {
 		in.decide(reboot.source, "kured sends a signal and does not run it: remove it, or the method")

@@ -85,7 +85,7 @@ func (r *report) parse(arguments []argument) settings {
 				"remove it, or write its name with two dashes, = and the value", a.text)
 			continue
 		case !known:
-			r.wrong(a.source, "--%s is not a flag of any version of kured that is known here: remove it if you know that it need not be carried "+
+			r.wrong(a.source, "--%s is not a flag of any known version of kured: remove it if you know that it need not be carried "+
 				"over", name)
 			continue
 		case !written && k == boolean:
@@ -103,7 +103,7 @@ func (r *report) parse(arguments []argument) settings {
 	return parsed
 }
 
-// nameOf a setting is what it is called where it is written.
+// nameOf is the name of a setting in its source.
 func nameOf(written, flag string) string {
 	if written == "" {
 		return "--" + flag
@@ -224,8 +224,7 @@ func (r *report) emptyVariable(name string, a argument, v version) bool {
 		return true
 	case !v.known && (kind == expression || kind == slice):
 		r.wrong(a.source, "from version 1.17 on kured takes the empty value, before it does not read an empty variable, and the version is "+
-			"not known here: write a "+
-			"value, or remove it")
+			"not known here: write a value, or remove it")
 		return true
 	}
 	return false
@@ -235,7 +234,7 @@ func variableOf(flag string) string {
 	return "KURED_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// override says which of a flag's values count: those of its argument, or that of its variable.
+// override says which of a flag's values count: the values of its argument, or the value of its variable.
 func (r *report) override(name string, written, variable []value, v version) []value {
 	if len(written) == 0 {
 		return variable
@@ -251,8 +250,7 @@ func (r *report) override(name string, written, variable []value, v version) []v
 		return written
 	case !v.known:
 		r.wrong(source, "the same flag is set to %q by %s. From version 1.17 on kured takes the variable, before it the flag, and the "+
-			"version is not "+
-			"known here: remove one of them", shown(name, argument.text), by)
+			"version is not known here: remove one of them", shown(name, argument.text), by)
 	case !v.before(17) && flags[name] == slice:
 		r.decide(source, "kured adds this to what is set by %s; both are carried over. Remove one of them if that is not meant", by)
 		return slices.Concat(written, variable)

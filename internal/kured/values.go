@@ -19,12 +19,12 @@ var topValues = map[string]func(*input, pair){
 	"dsAnnotations": leave(Decide, "no value annotates the DaemonSet alone: write commonAnnotations, which annotates every object, "+
 		"or leave it out"),
 	"initContainers": leave(Decide, "the helper has no init containers: do on the host what they do"),
-	"volumes": leave(Decide, "the helper mounts the directories of helper.sentinels by itself, and nothing else: leave it "+
+	"volumes": leave(Decide, "the helper mounts the directories of helper.sentinels, and nothing else: leave it "+
 		"out if it was for those"),
-	"volumeMounts": leave(Decide, "the helper mounts the directories of helper.sentinels by itself, and nothing else: leave it "+
+	"volumeMounts": leave(Decide, "the helper mounts the directories of helper.sentinels, and nothing else: leave it "+
 		"out if it was for those"),
 	"serviceAccount":       leave(Note, "the names of ServiceAccounts are fixed here, because helpers are confined by them"),
-	"rbac":                 leave(Note, "the chart creates its own roles; rbac.create: false leaves that to you here as well"),
+	"rbac":                 leave(Note, "the chart creates its own roles; rbac.create: false leaves that to you here, too"),
 	"service":              leave(Note, "the Service of metrics is there by default: metrics.enabled and metrics.port"),
 	"hostNetwork":          leave(Note, "the helper never has the host's network"),
 	"livenessProbe":        leave(Note, "probes are fixed here"),
@@ -123,15 +123,14 @@ func (in *input) configuration(p pair) {
 		name := value.key.Value
 		if name != useHostPath && !slices.ContainsFunc(chartFlags, func(f chartFlag) bool { return f.value == name }) {
 			in.decide(in.source(value.key, "configuration."+name), "kured's chart has no such value, so it had no effect there: remove it, or "+
-				"correct "+
-				"its name and run this again")
+				"correct its name and run this again")
 		}
 	}
 }
 
 const useHostPath = "useRebootSentinelHostPath"
 
-// chartArguments are the arguments that kured's chart makes of its values.
+// chartArguments are the arguments that kured's chart renders from its values.
 func (in *input) chartArguments(configuration *yaml.Node) {
 	hostPath := child(configuration, useHostPath) == nil || !empty(child(configuration, useHostPath))
 	for _, f := range chartFlags {
@@ -146,8 +145,7 @@ func (in *input) chartArguments(configuration *yaml.Node) {
 			in.ineffective(node, f, source)
 		case f.flag == flagSentinelCmd && hostPath:
 			in.decide(source, "kured's chart ignores it while configuration.%s is true, which is the default, so kured looked at the file. The "+
-				"file is "+
-				"carried over: set %s to false and run this again if you mean the command", useHostPath, useHostPath)
+				"file is carried over: set %s to false and run this again if you mean the command", useHostPath, useHostPath)
 		case f.list:
 			in.listArguments(node, f)
 		case node.Kind != yaml.ScalarNode:

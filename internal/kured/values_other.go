@@ -24,7 +24,7 @@ func (in *input) extraArguments(p pair) {
 			in.addArgument(name, a.value, source)
 		case flags[name] == boolean && is && !off:
 			in.arguments = append(in.arguments, argument{text: "--" + name, source: source})
-			in.decide(source, "kured's chart writes --%s for false as well, so kured took it for true. That is carried over: remove the "+
+			in.decide(source, "kured's chart also writes --%s for false, so kured took it for true. That is carried over: remove the "+
 				"argument if you mean false", name)
 		case flags[name] == boolean:
 			in.arguments = append(in.arguments, argument{text: "--" + name, source: source})
@@ -154,8 +154,7 @@ func (in *input) maxUnavailable(p pair) {
 	if v := plainOf(p.value); v != nil && v != 1 {
 		in.setValue("helper.updateStrategy", map[string]any{"type": "RollingUpdate", "rollingUpdate": map[string]any{"maxUnavailable": v}})
 		in.note(in.source(p.key, "maxUnavailable"), "it is about the pods of kured's DaemonSet, as here helper.updateStrategy; how many "+
-			"nodes are down at once "+
-			"is rollout.maxUnavailable of the policy, from configuration.concurrency")
+			"nodes are down at once is rollout.maxUnavailable of the policy, from configuration.concurrency")
 	}
 }
 

@@ -93,7 +93,7 @@ const (
 	dayEnds   = "23:59:59"
 )
 
-// schedule of kured: it starts a node at any moment of a window, and then goes on although the window closes.
+// schedule of kured: it starts a node at any moment of a window, and then continues although the window closes.
 func (r *report) schedule(s settings) v1alpha1.ScheduleSpec {
 	days, okDays := []v1alpha1.Weekday{"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"}, true
 	if written, set := s[flagDays]; set {
@@ -128,8 +128,7 @@ func (r *report) windowNotes(s settings, from, through string, days []v1alpha1.W
 		r.decide(end.source, "kured's window is open for one second a day, at %s, and so is this one: write another end if you mean more", from)
 	case longer(from) > longer(through) && len(days) < len(week):
 		r.note(end.source, "as in kured, the hours after midnight belong to the day of the calendar: with %s the window is open on %s from "+
-			"%s until midnight, "+
-			"and on %s before %s, the morning of the same day. Use schedule.windows[].weekly for nights that begin on these "+
+			"%s until midnight, and on %s before %s, the morning of the same day. Use schedule.windows[].weekly for nights that begin on these "+
 			"days", strings.Join(names(days), ", "), days[0], from, days[0], through)
 	case through == "23:59":
 		r.note(end.source, "as in kured, the window closes one minute before midnight; 23:59:59 is the end of the day")
@@ -158,7 +157,7 @@ func (r *report) zone(s settings) (string, bool) {
 	case !set || v.text == "":
 		return "UTC", true
 	case v.text == "Local":
-		r.wrong(v.source, "Local is the time zone of kured's container, which nobody has written down: write a name such as Europe/Berlin, "+
+		r.wrong(v.source, "Local is the time zone of kured's container, which is not written anywhere: write a name such as Europe/Berlin, "+
 			"or UTC")
 		return "", false
 	}

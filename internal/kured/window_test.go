@@ -107,7 +107,7 @@ func instant(t *testing.T, text string) time.Time {
 			return clock
 		}
 	}
-	t.Fatalf("%q is no time of day", text)
+	t.Fatalf("%q is not a time of day", text)
 	return time.Time{}
 }
 

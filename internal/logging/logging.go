@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Options say how a program logs. The zero value is what it does by default: from Info on, in JSON, with times in RFC 3339.
+// Options say how a program logs. The zero value is the default: from Info on, in JSON, with times in RFC 3339.
 type Options struct {
 	level level
 	text  bool
@@ -43,10 +43,10 @@ var (
 
 // AddFlags adds the flags, with a function such as that of flag.FlagSet or pflag.FlagSet that is called Func.
 func (o *Options) AddFlags(add func(name, usage string, set func(string) error)) {
-	add("log-level", "From which level on to log: Debug, Info, Warn or Error, or a number from 1 to "+strconv.Itoa(mostVerbose)+
-		", the higher the more. The default is Info.", o.setLevel)
-	add("log-format", "How to write logs: JSON or Text. The default is JSON.", o.setFormat)
-	add("log-time-format", "How to write the times of logs: RFC3339, RFC3339Nano, Unix (seconds) or UnixMilli. The default is RFC3339.",
+	add("log-level", "The lowest level to log: Debug, Info, Warn or Error, or a number from 1 to "+strconv.Itoa(mostVerbose)+
+		", where a higher number logs more. The default is Info.", o.setLevel)
+	add("log-format", "The format of logs: JSON or Text. The default is JSON.", o.setFormat)
+	add("log-time-format", "The format of times in logs: RFC3339, RFC3339Nano, Unix (seconds) or UnixMilli. The default is RFC3339.",
 		o.setTimeFormat)
 }
 

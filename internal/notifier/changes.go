@@ -19,7 +19,7 @@ type changes struct {
 	notBefore time.Time
 }
 
-// take takes an event in place of the one that waits.
+// take replaces the waiting event with a new one.
 func (p *pending) take(e *notify.Event, now time.Time) {
 	if p.event.ID != e.ID { // of each rollout there is one
 		p.same = now
@@ -65,7 +65,7 @@ func (r *receiver) failChange(p *problem, now time.Time) {
 	}
 }
 
-// own is an event of which whoever sends it notes where it is shown; nil if there is none.
+// own is an event whose sender notes where it is shown; nil if there is none.
 func (r *receiver) own(e *notify.Event, state *notify.State, now time.Time) *notify.Event {
 	if e == nil {
 		return nil
@@ -82,7 +82,7 @@ func (r *result) changes() bool {
 	return r.event != nil && (r.event.Shown() != "" || r.event.IsProgress())
 }
 
-// turn is one of those of which there are so many at once.
+// turn is one of the limited number of turns.
 type turn struct {
 	of chan struct{}
 	// orNot says that it is not waited for: a receiver that waits for its turn gets no other message.

@@ -212,7 +212,7 @@ func TestAManagerThatEndsStoresWhatItSent(t *testing.T) {
 	})
 }
 
-// flickers has a receiver that hangs taken out and put back ten times, and returns how many sends went on at once.
+// flickers has a receiver that hangs taken out and put back ten times, and returns how many sends were under way at once.
 func (b *bench) flickers(takeOut, putBack func()) int {
 	watched := &crowd{teller: b.to, receivers: b.to}
 	b.sender = watched

@@ -23,7 +23,7 @@ type board interface {
 	place() string
 	// publish sends a message, and returns the ID by which it can be changed; empty if it cannot be.
 	publish(ctx context.Context, m message) (id string, bad *problem)
-	// change puts a message in the place of one that is shown. It returns errGone if there is none that it can change.
+	// change replaces a message that is shown. It returns errGone if there is no message that it can change.
 	change(ctx context.Context, id string, m message) error
 }
 
@@ -33,8 +33,8 @@ var errGone = errors.New("there is no message to change")
 // maxShown bounds the place and the ID of a message, which are stored, in bytes.
 const maxShown = 200
 
-// show has a board show how a rollout goes: by the message that shows it already, or else by a new one. A board that refuses to change a
-// message may still take a new one, so a refusal is no failure.
+// show has a board show how a rollout goes: by the message that shows it already, otherwise by a new one. A board that refuses to change a
+// message may still take a new one, so a refusal is not a failure.
 func show(ctx context.Context, to board, m message, e *notify.Event) *problem {
 	if id, is := strings.CutPrefix(e.Shown(), to.place()+"/"); is {
 		err := to.change(ctx, id, m)
@@ -228,8 +228,8 @@ func (b *telegramBot) change(ctx context.Context, id string, m message) error {
 	return err
 }
 
-// refusesChange says that a message will not be changed, however often that is tried: the service says no, or something else answers in
-// its place. Only what may go away by itself is tried again: a limit, a timeout, a connection or a server that fails.
+// refusesChange says that a message will not be changed, however often that is tried: the service says no, or something else answers
+// instead. Only temporary failures are tried again: a limit, a timeout, a failing connection or server.
 func refusesChange(err error) bool {
 	var no *refusal
 	if errors.As(err, &no) {
@@ -275,7 +275,7 @@ func call(ctx context.Context, method, to, authorization string, body, answer an
 	}
 	response, err := (&http.Client{}).Do(request)
 	if err != nil {
-		return err //nolint:wrapcheck // what is said of it is chosen by what it is
+		return err //nolint:wrapcheck // what is said about it is chosen by what it is
 	}
 	defer response.Body.Close() //nolint:errcheck // nothing more of it is used
 	if answer == nil {

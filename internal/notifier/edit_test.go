@@ -27,7 +27,7 @@ type room struct {
 	// made and changed are the methods and paths of these requests, and id finds the ID of a message in one that changes it.
 	made, changed string
 	id            func(r *http.Request, body map[string]any) string
-	// answer is that to a new message, and refused that if there is none to change.
+	// answer is the answer to a new message, and refused the answer if there is no message to change.
 	answer  func(id string) string
 	refused http.HandlerFunc
 

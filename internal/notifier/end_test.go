@@ -21,7 +21,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/notify"
 )
 
-// slow receivers take what they are sent after a while, whoever leads meanwhile, but not once they are cut off.
+// slow receivers take what they are sent after a while, no matter who leads in the meantime, but not once they are cut off.
 type slow struct {
 	*receivers
 	takes time.Duration
@@ -149,7 +149,7 @@ func (o oneAfterAnother) send(ctx context.Context, policy string, n *v1alpha1.No
 	return slow{o.receivers, o.takes[n.Name]}.send(ctx, policy, n, e)
 }
 
-// A write of which the manager does not learn that it was done makes the last one fail.
+// A write that succeeded without the manager learning of it makes the last write fail.
 func TestWhatWasSentLastIsStoredAfterAWriteThatWasCutOff(t *testing.T) {
 	for name, before := range map[string]int{"the first write": 0, "another write": 1} {
 		t.Run(name, func(t *testing.T) {

@@ -56,7 +56,7 @@ func (s *mailServer) send(ctx context.Context, m message) *problem {
 	}
 	client, err := mail.NewClient(config.Host, options...)
 	if err != nil {
-		return invalid("the URL of the mail server is not one that can be used: see docs/notifications.md for its parts")
+		return invalid("the URL of the mail server cannot be used: see docs/notifications.md for its parts")
 	}
 	ctx, stop := context.WithTimeout(ctx, sendTimeout)
 	defer stop()
@@ -96,7 +96,7 @@ func mailOptions(config *smtp.Config, guard outbound.Guard) ([]mail.Option, *pro
 	case smtp.AuthTypes.OAuth2:
 		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthXOAUTH2))
 	default:
-		return nil, invalid("the URL of the mail server has an auth that is not known: write None, Plain, CRAMMD5 or OAuth2")
+		return nil, invalid("the URL of the mail server has an unknown auth: write None, Plain, CRAMMD5 or OAuth2")
 	}
 	return append(options, mail.WithUsername(config.Username), mail.WithPassword(config.Password)), nil
 }

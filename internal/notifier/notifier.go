@@ -29,7 +29,7 @@ const (
 	maxRetrying = 8
 	// maxTurn is for how long a receiver keeps others from their turn. Some services make several requests.
 	maxTurn = 30 * time.Second
-	// pause is how long nothing is looked at after a look went wrong that must not.
+	// pause is how long nothing is checked after a check failed that must not fail.
 	pause = time.Minute
 )
 
@@ -62,7 +62,7 @@ type Options struct {
 	Count func(policy, result string)
 }
 
-// Notifier tells receivers. It is a Runnable of the manager that leads: the lead is given up when Start has returned, so whoever leads next
+// Notifier notifies receivers. It is a Runnable of the manager that leads: the lead is given up when Start has returned, so the next leader
 // knows what was sent.
 type Notifier struct {
 	options Options
@@ -206,11 +206,11 @@ func (n *Notifier) finish(ctx context.Context) {
 	n.saveAtLast(ctx)
 }
 
-// safely does not let a panic end the manager: reboots go on without notifications.
+// safely does not let a panic end the manager: reboots continue without notifications.
 func (n *Notifier) safely(do func() time.Duration) (wake time.Duration) {
 	defer func() {
 		if recovered := recover(); recovered != nil {
-			n.options.Log.Error(errPanic, "What is due cannot be found out", "panic", fmt.Sprint(recovered), "stack", string(debug.Stack()))
+			n.options.Log.Error(errPanic, "Cannot find out what is due", "panic", fmt.Sprint(recovered), "stack", string(debug.Stack()))
 			wake = pause
 		}
 	}()
@@ -258,7 +258,7 @@ func (n *Notifier) wanted() bool {
 	return false
 }
 
-// look finds out what is due for each receiver, and has it sent. It returns when to look again; zero is never.
+// look finds out what is due for each receiver, and has it sent. It returns when to look again; zero means never.
 func (n *Notifier) look(ctx context.Context, now time.Time) time.Time {
 	var wake time.Time
 	current := map[types.UID]bool{}
@@ -284,7 +284,7 @@ func (n *Notifier) look(ctx context.Context, now time.Time) time.Time {
 		if current[uid] {
 			continue
 		}
-		// Who is being notified now is not to be notified a second time because its policy has notifications again meanwhile.
+		// A receiver that is being notified now must not be notified a second time because its policy has notifications again in the meantime.
 		if policy.gone = true; !policy.busy() {
 			delete(n.policies, uid)
 		}
@@ -309,7 +309,7 @@ func (n *Notifier) lookAt(ctx context.Context, policy *tracked, facts *notify.Fa
 	return wake
 }
 
-// begin has the next message sent to a receiver, if it is time. It returns when it is; zero is never, or when something happens.
+// begin has the next message sent to a receiver, if it is time. It returns when it is; zero means never, or when something happens.
 func (n *Notifier) begin(ctx context.Context, policy *tracked, r *receiver, now time.Time) time.Time {
 	next, something, later := r.next(policy.state, now)
 	if r.busy || ctx.Err() != nil {
@@ -357,7 +357,7 @@ func (n *Notifier) send(ctx context.Context, at turn, policy string, spec *v1alp
 	}
 }
 
-// try tells a receiver. A panic of a library is a failure as any other; what it says may have parts of a URL in it.
+// try notifies a receiver. A panic of a library is a failure like any other; its message may contain parts of a URL.
 func (n *Notifier) try(ctx context.Context, policy string, spec *v1alpha1.Notification, e *notify.Event) (p *problem) {
 	changes := e != nil && e.Shown() != ""
 	defer func() {

@@ -50,7 +50,7 @@ const (
 	saysNoTLS     = "its certificate cannot be verified"
 	saysReset     = "it ends the connection"
 	saysTooLong   = "its answer is too long"
-	saysNotTaken  = "the service does not take it"
+	saysNotTaken  = "the service does not accept it"
 	saysEmpty     = "its answer is empty, as if it were not the service: check the URL, and the proxy if there is one"
 	saysPage      = "it answers with a web page, as a login or a proxy does: check the URL, and the proxy if there is one"
 	saysUnreached = "it cannot be reached"
@@ -83,7 +83,7 @@ var hints = []struct{ has, says string }{
 var words = regexp.MustCompile(`\b(invalid_auth|invalid_token|token_revoked|account_inactive|not_in_channel|channel_not_found|` +
 	`channel_is_archived|no_service|no_team|action_prohibited|chat not found|bot was blocked|` + saysSame + `)\b`)
 
-// saysSame is what Telegram says of a message that is shown as it is already.
+// saysSame is what Telegram says about a message that is shown as it is already.
 const saysSame = "message is not modified"
 
 // refusals finds a refusal in the text of an error.

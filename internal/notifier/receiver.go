@@ -20,7 +20,7 @@ const (
 	firstBackoff = 5 * time.Second
 	maxBackoff   = 10 * time.Minute
 	jitter       = 0.2
-	// recheck is after how long a receiver is looked at again that is not configured right: a Secret has no watch.
+	// recheck is after how long a misconfigured receiver is checked again: a Secret has no watch.
 	recheck = time.Minute
 	// keptFor is how long a message is tried again.
 	keptFor = 24 * time.Hour
@@ -108,7 +108,8 @@ type pending struct {
 	tried bool
 }
 
-// update takes what is due now. What was tried and is no longer so waits on, and says that it is over. What waits in vain is dropped.
+// update takes what is due now. An event that was tried and no longer applies keeps waiting, and says that it is over. An event that was
+// never tried and no longer applies is dropped.
 func (r *receiver) update(
 	spec *v1alpha1.Notification, generation int64, due map[string][]*notify.Event, now time.Time,
 ) (dropped []v1alpha1.NotificationEvent) {
@@ -165,7 +166,7 @@ func (r *receiver) sameAddress(spec *v1alpha1.Notification) bool {
 }
 
 // next is the event that the receiver has to be notified of next. Without any event it has to be found out whether it is configured right.
-// Later is when a change of a message is tried again; zero is never.
+// Later is when a change of a message is tried again; zero means never.
 func (r *receiver) next(state *notify.State, now time.Time) (event *notify.Event, something bool, later time.Time) {
 	for _, kind := range v1alpha1.NotificationEvents {
 		p := r.pending[kind]
@@ -203,7 +204,7 @@ type result struct {
 	late bool
 }
 
-// progress says that it is of how a rollout goes, which is no message of its own.
+// progress says that the event only updates how a rollout goes, and is not a message of its own.
 func (r *result) progress() bool { return r.event != nil && r.event.IsProgress() }
 
 // handle takes what came of a message, and has the next one sent.
@@ -294,7 +295,7 @@ func (r *receiver) fail(result result, now time.Time) {
 	}
 	wait := backoff(r.failures)
 	if result.problem.invalid {
-		wait = recheck // whoever corrects it looks whether that helped
+		wait = recheck // the person who corrects it checks whether that helped
 	}
 	if result.event == nil && !result.problem.invalid {
 		r.checked = result.generation - 1
@@ -347,9 +348,9 @@ func (n *Notifier) show(problems map[string]model.NotificationProblem) {
 	}
 }
 
-// saysDefect is said of a policy whose look panics.
-const saysDefect = "Nothing new is sent, because of a defect of the manager: what is due cannot be found out. Please report it with what " +
-	"the manager's log says."
+// saysDefect is the message for a policy whose check panics.
+const saysDefect = "Nothing new is sent, because a defect of the manager prevents it from finding out what is due. Please report it with " +
+	"what the manager's log says."
 
 // worst is the problem of the first receiver that has one; an invalid one goes first.
 func (t *tracked) worst() (shown model.NotificationProblem, is bool) {
@@ -370,7 +371,7 @@ func (t *tracked) worst() (shown model.NotificationProblem, is bool) {
 		case p != nil && !is:
 			since := model.Clock{}.At(r.since.Truncate(time.Minute))
 			shown = model.NotificationProblem{Reason: v1alpha1.ReasonNotificationFailed, Message: "Receiver " + name +
-				" has not taken notifications since " + since + ": " + p.text + ". They are tried again."}
+				" has not accepted notifications since " + since + ": " + p.text + ". They are sent again."}
 			is = true
 		}
 	}

@@ -35,12 +35,13 @@ func (s *secrets) value(ctx context.Context, policy string, key *v1alpha1.Notifi
 		return "", failed("Secret %s/%s cannot be read", s.namespace, key.Secret)
 	}
 	if !allows(secret.Annotations[v1alpha1.AllowedPoliciesAnnotation], policy) {
-		return "", invalid("RebootPolicy %s may not use Secret %s/%s: an administrator allows that by its annotation %s: %q", policy, s.namespace,
+		return "", invalid("RebootPolicy %s may not use Secret %s/%s: an administrator allows that with its annotation %s: "+
+			"%q", policy, s.namespace,
 			key.Secret, v1alpha1.AllowedPoliciesAnnotation, policy)
 	}
 	value := strings.TrimSpace(string(secret.Data[key.Key]))
 	if value == "" {
-		return "", invalid("there is no key %s in Secret %s/%s, or nothing in it", key.Key, s.namespace, key.Secret)
+		return "", invalid("there is no key %s in Secret %s/%s, or it is empty", key.Key, s.namespace, key.Secret)
 	}
 	return value, nil
 }

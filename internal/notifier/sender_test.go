@@ -322,7 +322,7 @@ func TestLocalAddressesAreNotReachedByAnyService(t *testing.T) {
 	}
 	// This one logs in as soon as it reads the URL, and does not say what went wrong.
 	matrix := senderWith(outbound.Guard{}, map[string]string{"url": "matrix://u:p@127.0.0.1:" + port + "/?disabletls=yes&rooms=a"})
-	says(t, matrix.send(t.Context(), "workers", toURL(), halted()), "matrix cannot be logged in to")
+	says(t, matrix.send(t.Context(), "workers", toURL(), halted()), "cannot log in to the service matrix")
 	n := &v1alpha1.Notification{Name: "r", Webhook: &v1alpha1.NotificationWebhook{URL: *keyOf("url")}}
 	for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]"} {
 		s := senderWith(outbound.Guard{}, map[string]string{"url": "http://" + host + ":" + port})
@@ -342,25 +342,25 @@ func TestWhatIsNotConfiguredRightSaysWhatToChange(t *testing.T) {
 		"no Secret": {change: func(n *v1alpha1.Notification) { n.URL.Secret = "other" }, want: "there is no Secret operator/other; it has to be in the namespace of the operator"},
 		"no key":    {change: func(n *v1alpha1.Notification) { n.URL.Key = "other" }, want: "there is no key other in Secret operator/reboot-operator-notifications"},
 		"not allowed": {policy: "worker", want: "RebootPolicy worker may not use Secret operator/reboot-operator-notifications: an " +
-			`administrator allows that by its annotation reboot-operator.io/allowed-policies: "worker"`},
+			`administrator allows that with its annotation reboot-operator.io/allowed-policies: "worker"`},
 		"no URL":         {url: secret, want: "has no URL in the syntax of shoutrrr"},
-		"unknown scheme": {url: "carrier-pigeon://" + secret, want: "begins with the name of no service: write one of bark, discord"},
-		"logger":         {url: "logger://", want: "begins with the name of no service"},
-		"no token":       {url: "slack://" + secret, want: "is not one that the service slack takes"},
+		"unknown scheme": {url: "carrier-pigeon://" + secret, want: "does not begin with the name of a service: write one of bark, discord"},
+		"logger":         {url: "logger://", want: "does not begin with the name of a service"},
+		"no token":       {url: "slack://" + secret, want: "the service slack does not accept the URL"},
 		"no URL at all":  {url: "http://[" + secret, want: "has no URL in the syntax of shoutrrr"},
-		"mail to nobody": {url: "smtp://u:" + secret + "@mail.example.com/?from=a@example.com", want: "is not one that the service smtp takes"},
+		"mail to nobody": {url: "smtp://u:" + secret + "@mail.example.com/?from=a@example.com", want: "the service smtp does not accept the URL"},
 		"a webhook of another scheme": {
 			url: "ftp://" + secret, want: "has no URL that begins with https:// or http://",
 			change: func(n *v1alpha1.Notification) { n.Webhook, n.URL = &v1alpha1.NotificationWebhook{URL: *n.URL}, nil },
 		},
 		"a key that is nothing": {
-			url: "https://example.com", want: "is no base64",
+			url: "https://example.com", want: "is not base64",
 			change: func(n *v1alpha1.Notification) {
 				n.Webhook, n.URL = &v1alpha1.NotificationWebhook{URL: *n.URL, HMACKey: keyOf("empty")}, nil
 			},
 		},
-		"a key that is no base64": {
-			url: "https://example.com", want: "is no base64",
+		"a key that is not base64": {
+			url: "https://example.com", want: "is not base64",
 			change: func(n *v1alpha1.Notification) {
 				n.Webhook, n.URL = &v1alpha1.NotificationWebhook{URL: *n.URL, HMACKey: keyOf("hmac")}, nil
 			},

@@ -38,10 +38,9 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/outbound"
 )
 
-// services are those of shoutrrr, by the schemes of their URLs. Its router is not used, nor what its email, generic and logger send: they
-// execute templates of Go, after which the linker leaves out no method that anybody could call: 13 MB. See mail.go and generic.go; logger
-// reaches nobody. Telegram and Zulip are in bots.go: shoutrrr takes every failure of Telegram for a success, and panics at each of
-// Zulip.
+// services are the services of shoutrrr, by the schemes of their URLs. Its router is not used, nor its email, generic and logger services:
+// they execute Go templates, so the linker can leave out no method, which costs 13 MB. See mail.go and generic.go; logger reaches no one.
+// Telegram and Zulip are in bots.go: shoutrrr takes every failure of Telegram for a success, and panics at every failure of Zulip.
 var services = map[string]func() types.Service{
 	"bark":       func() types.Service { return &bark.Service{} },
 	"discord":    func() types.Service { return &discord.Service{} },
@@ -108,13 +107,13 @@ func newService(raw, where string, guard outbound.Guard) (target, *problem) {
 	made, err := understand(scheme, parsed, guard)
 	switch {
 	case !slices.Contains(schemes, scheme):
-		return nil, invalid("the URL in %s begins with the name of no service: write one of %s", where, strings.Join(schemes, ", "))
+		return nil, invalid("the URL in %s does not begin with the name of a service: write one of %s", where, strings.Join(schemes, ", "))
 	case errors.As(err, &targetsError{}):
 		return nil, invalid("the URL in %s %s", where, err)
 	case err != nil && scheme == schemeMatrix:
-		return nil, failed("the service matrix cannot be logged in to by the URL in %s, or that is not one that it takes", where)
+		return nil, failed("cannot log in to the service matrix with the URL in %s, or the service does not accept that URL", where)
 	case err != nil:
-		return nil, invalid("the URL in %s is not one that the service %s takes: see docs/notifications.md for its parts", where, scheme)
+		return nil, invalid("the service %s does not accept the URL in %s: see docs/notifications.md for its parts", scheme, where)
 	}
 	return made, nil
 }
@@ -206,7 +205,7 @@ func (s *service) confine() {
 	}
 }
 
-// once makes a request, and returns errors that nobody takes for one that goes away by itself.
+// once makes a request, and returns errors that are not mistaken for temporary ones.
 type once struct{ *http.Client }
 
 // Do implements discord.HTTPClient.
@@ -238,5 +237,5 @@ func (s *service) hand(m message) (err error) {
 	if errors.Is(err, pushbullet.ErrResponseBodyMismatch) || errors.Is(err, pushbullet.ErrResponseTitleMismatch) {
 		return nil // it has taken the note, and shows it in its own way
 	}
-	return err //nolint:wrapcheck // what is said of it is chosen by what it is
+	return err //nolint:wrapcheck // what is said about it is chosen by what it is
 }

@@ -156,7 +156,7 @@ func TestNoServiceTakesAFailureForASuccess(t *testing.T) {
 	}
 }
 
-// send sends a message to a service that answers it so. Without an answer connections are refused, those of steps before as well.
+// send sends a message to a service that gives the answer. Without an answer, connections are refused, also in earlier steps.
 func (o *offered) send(t *testing.T, answer http.HandlerFunc) *problem {
 	t.Helper()
 	return o.sendEvent(t, halted(), answer)

@@ -34,8 +34,8 @@ const (
 	endTimeout = 2 * time.Second
 )
 
-// store is the ConfigMap that remembers what was sent. Only the manager that leads writes it, and only when something was sent. Of two that
-// believe to lead one fails to write, reads what the other one wrote, and writes again.
+// store is the ConfigMap that remembers what was sent. Only the manager that leads writes it, and only when something was sent. If two
+// managers believe that they lead, one fails to write, reads what the other one wrote, and writes again.
 type store struct {
 	live      client.Reader
 	namespace string
@@ -62,7 +62,7 @@ type entry struct {
 	*notify.State
 }
 
-// state is what is stored of a policy. Of another policy that had its name before nothing is taken.
+// state is what is stored about a policy. Nothing is taken over from an earlier policy of the same name.
 func (s *store) state(policy *v1alpha1.RebootPolicy, now time.Time, log logr.Logger) *notify.State {
 	text := s.object.Data[policy.Name]
 	if text == "" {
@@ -71,7 +71,7 @@ func (s *store) state(policy *v1alpha1.RebootPolicy, now time.Time, log logr.Log
 	stored := entry{State: &notify.State{}}
 	err := json.Unmarshal([]byte(text), &stored)
 	if err != nil || stored.UID != policy.UID || stored.State == nil || !stored.Sound(now) {
-		log.Info("What was sent for a policy is not known, so it may be sent again", "policy", policy.Name)
+		log.Info("It is not known what was sent for a policy, so it may be sent again", "policy", policy.Name)
 		return &notify.State{}
 	}
 	return stored.State
@@ -95,7 +95,7 @@ func (n *Notifier) load(ctx context.Context) time.Duration {
 	return time.Millisecond
 }
 
-// unread says of every policy with receivers that nothing is sent.
+// unread says for every policy with receivers that nothing is sent.
 func (n *Notifier) unread() map[string]model.NotificationProblem {
 	problems := map[string]model.NotificationProblem{}
 	for _, policy := range n.last.policies {
@@ -108,7 +108,7 @@ func (n *Notifier) unread() map[string]model.NotificationProblem {
 	return problems
 }
 
-// saveAtLast stores what was sent and is not stored yet, so that whoever leads next does not send it again.
+// saveAtLast stores what was sent and is not stored yet, so that the next leader does not send it again.
 func (n *Notifier) saveAtLast(ctx context.Context) {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer stop()
@@ -119,7 +119,7 @@ func (n *Notifier) saveAtLast(ctx context.Context) {
 				err = n.write(ctx) // a write that was cut off when the context ended may have been done
 			}
 			if err != nil {
-				n.options.Log.Info("What was sent is not stored; another manager may send it again", "because", err.Error())
+				n.options.Log.Info("What was sent is not stored, so another manager may send it again", "because", err.Error())
 			}
 			return
 		}
@@ -177,7 +177,7 @@ func (n *Notifier) save(ctx context.Context, now time.Time) time.Time {
 	return wake
 }
 
-// write stores the states of all policies. It takes the place of what another manager wrote meanwhile: that believed to lead as well.
+// write stores the states of all policies. It replaces what another manager wrote in the meantime, which also believed that it leads.
 func (n *Notifier) write(ctx context.Context) error {
 	ctx, stop := context.WithTimeout(ctx, requestTimeout)
 	defer stop()
@@ -213,7 +213,7 @@ func outdated(err error) bool {
 }
 
 // encoded is the content of the ConfigMap. Where it would be too large, keys are left out of all entries: what is still so is then sent
-// again by whoever leads next. No policy is left out before that.
+// again by the next leader. No policy is left out before that.
 func (n *Notifier) encoded() map[string]string {
 	whole := func(s *notify.State) *notify.State { return s }
 	data, fits := n.encode(whole)

@@ -23,8 +23,8 @@ func (b targetsError) Error() string { return b.text }
 // oneOf requires one target.
 func oneOf(n int, one, many string) error {
 	if n > 1 {
-		return targetsError{"names " + model.Counted(n, one, many) + ": write one receiver and one URL for each, so that none is notified " +
-			"again because another one could not be"}
+		return targetsError{"names " + model.Counted(n, one, many) + ": write one receiver and one URL for each, so that no receiver is " +
+			"notified again because another one could not be notified"}
 	}
 	return nil
 }
@@ -38,7 +38,7 @@ func (s *service) targets(parsed *url.URL) error {
 			return err //nolint:wrapcheck // it is not said
 		}
 		if len(config.Rooms) == 0 {
-			return targetsError{"names no room, and would send to each that the user is in: write one, such as ?rooms=!id:example.com"}
+			return targetsError{"names no room, so messages would go to each room that the user is in: write one, such as ?rooms=!id:example.com"}
 		}
 		return oneOf(len(config.Rooms), "room", "rooms")
 	case *ifttt.Service:

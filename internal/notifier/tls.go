@@ -23,7 +23,7 @@ func (d *tlsDialer) dialContext(ctx context.Context, network, address string) (n
 		if closing := plain.Close(); closing != nil {
 			return nil, fmt.Errorf("%w, and: %w", err, closing)
 		}
-		return nil, err //nolint:wrapcheck // what is said of it is chosen by what it is
+		return nil, err //nolint:wrapcheck // what is said about it is chosen by what it is
 	}
 	return secured, nil
 }

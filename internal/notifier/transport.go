@@ -40,7 +40,7 @@ type transport struct {
 	guard           outbound.Guard
 }
 
-// insecure is the TLS configuration of who does not verify certificates, or else the usual one.
+// insecure is the TLS configuration of who does not verify certificates, otherwise the usual one.
 func insecure(skips bool) *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: skips}
 }
@@ -68,7 +68,7 @@ func bounded(dialer *net.Dialer) func(ctx context.Context, network, address stri
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dialer.DialContext(ctx, network, address)
 		if err != nil {
-			return nil, err //nolint:wrapcheck // what is said of it is chosen by what it is
+			return nil, err //nolint:wrapcheck // what is said about it is chosen by what it is
 		}
 		limited := &boundedConn{Conn: conn, until: clock.RealClock{}.Now().Add(sendTimeout)}
 		if err := limited.SetDeadline(limited.until); err != nil {
@@ -122,7 +122,7 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	response, err := next.RoundTrip(request)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // what is said of it is chosen by what it is
+		return nil, err //nolint:wrapcheck // what is said about it is chosen by what it is
 	}
 	switch code := response.StatusCode; {
 	case code >= 400:
@@ -164,7 +164,7 @@ type refusal struct {
 	after time.Duration
 	// ofAll says that it is about every request to the service: Discord has limits for kinds of requests, and one for all of them.
 	ofAll bool
-	// word is one of those that are said; empty if there is none.
+	// word is one of the words that may be repeated; empty if there is none.
 	word string
 }
 

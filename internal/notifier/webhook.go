@@ -54,7 +54,7 @@ func newWebhook(raw, where, key, ca string, guard outbound.Guard) (*webhook, *pr
 	}}
 	if encoded, is := strings.CutPrefix(key, keyPrefix); is {
 		if w.key, err = base64.StdEncoding.DecodeString(encoded); err != nil || len(w.key) == 0 {
-			return nil, invalid("the key of webhook.hmacKey begins with %s, and is no base64 after that", keyPrefix)
+			return nil, invalid("the key of webhook.hmacKey begins with %s, but is not base64 after that", keyPrefix)
 		}
 	}
 	return w, nil

@@ -43,7 +43,7 @@ type Guard struct {
 	Allowed []netip.Prefix
 }
 
-// May tells whether a connection may be made to an address.
+// May reports whether a connection may be made to an address.
 func (g Guard) May(address netip.Addr) bool {
 	address = address.Unmap().WithZone("")
 	if contain(embedding, address) {

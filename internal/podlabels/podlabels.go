@@ -1,5 +1,5 @@
-// Package podlabels bounds how much memory the labels and annotations of a pod take. A pod may have more than a megabyte of them, whoever
-// may create pods writes them, and next to none are ever looked at.
+// Package podlabels bounds how much memory the labels and annotations of a pod take. A pod may have more than a megabyte of them, written
+// by anyone who may create pods, and almost none are ever used.
 package podlabels
 
 import (
@@ -17,7 +17,7 @@ import (
 
 const (
 	// maxCount and maxBytes are how many labels are kept of any pod, and how many bytes of keys and values, besides those that are named. The
-	// same goes for annotations.
+	// same is true for annotations.
 	maxCount = 64
 	maxBytes = 8 << 10
 	// cutLabels and cutAnnotations mark a pod of which some were cut, and have the keys that were named. They are never written to the API
@@ -26,9 +26,9 @@ const (
 	cutAnnotations = "reboot-operator.io/annotations-cut"
 )
 
-// Copy gives a pod the labels of another one, and those annotations that a selector can match: all if they are few, else those that are
-// named and as many of the others as there is room for, the first by key. Then the pod is marked as one of which some are cut. A copy of a
-// copy is the same again.
+// Copy gives a pod the labels of another one, and those annotations that a selector can match: all if they are few, otherwise those that
+// are named and as many of the others as there is room for, the first by key. Then the pod is marked as cut. A copy of a copy is the same
+// again.
 func Copy(to, from *corev1.Pod, named sets.Set[string]) {
 	var cut bool
 	if to.Labels, cut = few(from.Labels, named); cut {
@@ -56,8 +56,8 @@ func Copy(to, from *corev1.Pod, named sets.Set[string]) {
 	}
 }
 
-// OnlyNamed is a copy of a pod without the annotations that are not named, but for the mark of mirror pods. It is marked as one of which
-// some are cut. A copy of a copy for the same names is the same again.
+// OnlyNamed is a copy of a pod without the annotations that are not named, but for the mark of mirror pods. It is marked as cut. A copy of
+// a copy for the same names is the same again.
 func OnlyNamed(pod *corev1.Pod, named sets.Set[string]) *corev1.Pod {
 	kept, cut := map[string]string{}, false
 	for key, value := range pod.Annotations {
@@ -76,7 +76,7 @@ func OnlyNamed(pod *corev1.Pod, named sets.Set[string]) *corev1.Pod {
 	return &copied
 }
 
-// AnnotationIsCut says that a pod may have had an annotation of which nothing is known anymore.
+// AnnotationIsCut says that a pod may have had an annotation that is no longer known.
 func AnnotationIsCut(pod *corev1.Pod, key string) bool {
 	named, cut := pod.Annotations[cutAnnotations]
 	_, kept := pod.Annotations[key]

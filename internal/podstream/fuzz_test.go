@@ -8,8 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// FuzzPodList: what is read item by item is what is read at once. A list that was cut off, or is none, is an error: it would count as a
-// node with fewer pods.
+// FuzzPodList: reading item by item gives the same as reading at once. A list that was cut off, or is not a list, is an error: it would
+// count as a node with fewer pods.
 func FuzzPodList(f *testing.F) {
 	for _, seed := range []string{
 		`{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"7"},"items":[{"metadata":{"name":"a"},"spec":{"nodeName":"n"}}]}`,

@@ -39,7 +39,7 @@ func (c *Client) Reboot(ctx context.Context, bootID string, order Order) (via st
 	case err != nil && sent:
 		return "", fmt.Errorf("%w: the rebooter was asked and did not answer: %w", ErrUncertain, explain(err))
 	case err != nil:
-		return "", fmt.Errorf("the rebooter cannot be asked: %w", err)
+		return "", fmt.Errorf("the rebooter cannot be reached: %w", err)
 	case answer.Result == Accepted:
 		return answer.Via, nil
 	case answer.Result == Refused:
@@ -150,7 +150,7 @@ func (c *Client) explainDial(err error) error {
 	case statErr == nil && info.Mode().Type() != fs.ModeSocket:
 		return fmt.Errorf("%s is not a socket but %s", c.Socket, kindOf(info))
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("nobody listens at the socket %s: the container rebooter has ended", c.Socket)
+		return fmt.Errorf("nothing listens on the socket %s: the container rebooter has ended", c.Socket)
 	}
 	return err
 }
@@ -162,7 +162,7 @@ func kindOf(info fs.FileInfo) string {
 	case mode.IsDir():
 		return "a directory"
 	case mode.Type() == fs.ModeSymlink:
-		return "a symbolic link to something that is none either"
+		return "a symbolic link to something that is not a socket either"
 	default:
 		return "a file of type " + mode.Type().String()
 	}

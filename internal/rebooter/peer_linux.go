@@ -30,7 +30,7 @@ func peerUID(connection net.Conn) (uint32, error) {
 
 func ownUID() uint32 { return uint32(os.Getuid()) }
 
-// restrictNewFiles takes away all rights of others from what is created until the returned function is called.
+// restrictNewFiles removes all rights of others from what is created until the returned function is called.
 func restrictNewFiles() func() {
 	before := syscall.Umask(0o117)
 	return func() { syscall.Umask(before) }

@@ -9,7 +9,7 @@ import (
 )
 
 func peerUID(net.Conn) (uint32, error) {
-	return 0, errors.New("only on Linux is it known who asks")
+	return 0, errors.New("the user of a request is known only on Linux")
 }
 
 func ownUID() uint32 { return uint32(os.Getuid()) }

@@ -2,8 +2,8 @@
 // to do. The helper, which has the token and no power over the host, asks it over a Unix socket that only their pod has.
 //
 // One connection carries one request, and one answer to it; the answer to Watch is one line after another until the connection ends. Each
-// is a line of JSON. A request counts when its last byte, the line's end, has arrived: half a request is none. This package imports nothing
-// but the standard library, as it is linked into both programs.
+// is a line of JSON. A request counts when its last byte, the line's end, has arrived: half a request does not count. This package imports
+// nothing but the standard library, as it is linked into both programs.
 package rebooter
 
 import (
@@ -25,7 +25,7 @@ const ProtocolVersion = 2
 // DefaultSocket is where the rebooter listens.
 const DefaultSocket = "/run/reboot-operator/rebooter.sock"
 
-// DefaultHelperUID is the user that the helper runs as. No other program has it: docs/safety.md says how it was chosen.
+// DefaultHelperUID is the user that the helper runs as. No other program has it: docs/security.md says how it was chosen.
 const DefaultHelperUID = 61111
 
 // Methods to reboot. They are those of the API, whose package is too large to be linked here.
@@ -77,7 +77,7 @@ const (
 	Uncertain Result = "Uncertain"
 )
 
-// Request is what the helper asks. What runs on the host is never part of it: that comes from how the rebooter was installed.
+// Request is what the helper asks for. It never says what runs on the host: the installation of the rebooter decides that.
 type Request struct {
 	// Protocol is the ProtocolVersion of who asks.
 	Protocol int    `json:"protocol"`
@@ -92,7 +92,7 @@ type Request struct {
 
 // Order is how to reboot.
 type Order struct {
-	// Method is Logind, Signal or Command; empty is the one that the rebooter was installed with.
+	// Method is Logind, Signal or Command; empty means the method that the rebooter was installed with.
 	Method string `json:"method,omitempty"`
 	// Via is Firmware or Kexec; empty is Firmware.
 	Via string `json:"via,omitempty"`
@@ -107,8 +107,8 @@ type Response struct {
 	Message string `json:"message,omitempty"`
 	// Kind is what sort of obstacle a reboot was refused for.
 	Kind ObstacleKind `json:"kind,omitempty"`
-	// Via is the path that a reboot takes, which need not be the one that was asked for: without a loaded kernel kexec is a full reboot.
-	// Empty if it is not known, as with the method Command.
+	// Via is the path that a reboot takes, which may differ from the requested one: without a loaded kernel, kexec is a full reboot. Empty if
+	// it is not known, as with the method Command.
 	Via string `json:"via,omitempty"`
 	// Facts answer Watch.
 	Facts *Facts `json:"facts,omitempty"`
@@ -123,11 +123,11 @@ type Facts struct {
 	Sentinel string `json:"sentinel"`
 	// SentinelMessage says why, for people.
 	SentinelMessage string `json:"sentinelMessage,omitempty"`
-	// Methods are those that the rebooter was installed with; the first is the one that is used unless an order names another.
+	// Methods are the methods that the rebooter was installed with; the first is used unless an order names another.
 	Methods []Method `json:"methods"`
 	// HostOS is the operating system by the name that it gives itself (PRETTY_NAME of os-release), for people; empty if that is not known.
 	HostOS string `json:"hostOS,omitempty"`
-	// KexecLoaded tells whether a kernel is loaded that kexec can start.
+	// KexecLoaded reports whether a kernel is loaded that kexec can start.
 	KexecLoaded bool `json:"kexecLoaded,omitempty"`
 	// Notices are what else people should know, such as another program that would reboot this host.
 	Notices []string `json:"notices,omitempty"`
@@ -142,7 +142,7 @@ type Method struct {
 	Kind ObstacleKind `json:"kind,omitempty"`
 }
 
-// ObstacleKind is what sort of obstacle is in the way of a reboot. Empty is any other.
+// ObstacleKind is what sort of obstacle is in the way of a reboot. Empty means any other.
 type ObstacleKind string
 
 const (
@@ -187,8 +187,8 @@ func encode(message any) ([]byte, error) {
 // newLines reads lines of at most maxLine bytes.
 func newLines(from io.Reader) *bufio.Reader { return bufio.NewReaderSize(from, maxLine) }
 
-// decode reads one line. A field that is not known is an error: whoever sent it meant something by it. What another version of the protocol
-// means by a line is not known at all, so the version is looked at first.
+// decode reads one line. An unknown field is an error, because its sender meant something by it. The meaning of a line in another version
+// of the protocol is not known at all, so the version is checked first.
 func decode(lines *bufio.Reader, message any) error {
 	line, err := lines.ReadSlice('\n')
 	switch {

@@ -271,7 +271,7 @@ func TestARequestWhileTheHostIsBeingAskedIsRefused(t *testing.T) {
 		t.Errorf("a host that is slow holds up other requests: %v", err)
 	}
 	_, err := client.Reboot(soon(t), runningBoot, Order{})
-	if err == nil || errors.Is(err, ErrUncertain) || err.Error() != "the host is being asked to reboot already" {
+	if err == nil || errors.Is(err, ErrUncertain) || err.Error() != "the host is already being asked to reboot" {
 		t.Errorf("error %v", err)
 	}
 	close(release)
@@ -311,7 +311,7 @@ func TestARebooterThatIsNotThereIsARefusal(t *testing.T) {
 	check := func(when string) {
 		t.Helper()
 		_, err := client.Reboot(soon(t), runningBoot, Order{})
-		if err == nil || errors.Is(err, ErrUncertain) || !strings.Contains(err.Error(), "the rebooter cannot be asked") {
+		if err == nil || errors.Is(err, ErrUncertain) || !strings.Contains(err.Error(), "the rebooter cannot be reached") {
 			t.Errorf("%s: error %v", when, err)
 		}
 		if err := client.Ping(soon(t)); err == nil || !strings.Contains(err.Error(), "the rebooter does not answer") {
@@ -363,7 +363,7 @@ func TestARebooterThatEndsWithoutAnAnswerIsUncertain(t *testing.T) {
 			}()
 			_, err = newClient(socket).Reboot(soon(t), runningBoot, Order{})
 			// If the connection was closed before anything could be sent, that is known, and is a refusal.
-			sent := err != nil && !strings.Contains(err.Error(), "the rebooter cannot be asked")
+			sent := err != nil && !strings.Contains(err.Error(), "the rebooter cannot be reached")
 			if err == nil || sent && !errors.Is(err, ErrUncertain) {
 				t.Errorf("error %v", err)
 			}

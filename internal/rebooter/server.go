@@ -93,7 +93,7 @@ func (s *Server) handle(ctx context.Context, connection net.Conn) {
 	defer func() { _ = connection.Close() }()
 	uid, err := peerUID(connection)
 	if err != nil {
-		s.Log.Error("Cannot tell who asks", "error", err)
+		s.Log.Error("Cannot find out which user sent a request", "error", err)
 		return
 	}
 	_ = connection.SetReadDeadline(s.Now().Add(requestTimeout))
@@ -139,7 +139,7 @@ func (s *Server) answer(ctx context.Context, request *Request) Response {
 // reboot asks the host if everything is as the request says.
 func (s *Server) reboot(ctx context.Context, request *Request) Response {
 	if !s.rebooting.TryLock() {
-		return refused("the host is being asked to reboot already")
+		return refused("the host is already being asked to reboot")
 	}
 	defer s.rebooting.Unlock()
 	running, err := s.Machine.BootID()
@@ -177,7 +177,7 @@ func (s *Server) logAnswer(uid uint32, request *Request, answer *Response) {
 		"method", request.Method, "via", request.Via, "result", answer.Result, "kind", answer.Kind, "message", answer.Message)
 }
 
-// send tells whether the answer was taken.
+// send reports whether the answer was taken.
 func (s *Server) send(connection net.Conn, answer *Response) bool {
 	if !answer.toVersion1 {
 		answer.Protocol = ProtocolVersion
@@ -189,7 +189,7 @@ func (s *Server) send(connection net.Conn, answer *Response) bool {
 		_, err = connection.Write(line)
 	}
 	if err != nil {
-		s.Log.Warn("The answer was not taken", "error", err)
+		s.Log.Warn("The answer could not be sent", "error", err)
 	}
 	return err == nil
 }

@@ -61,7 +61,7 @@ func (n *news) leave() {
 	n.watches--
 }
 
-// observe asks the machine for its facts again and again until ctx ends. A machine that hangs makes no news, which those who watch notice.
+// observe asks the machine for its facts repeatedly until ctx ends. A machine that hangs makes no news, which those who watch notice.
 func (s *Server) observe(ctx context.Context) {
 	for ctx.Err() == nil {
 		s.news.set(s.facts(ctx))
@@ -94,7 +94,7 @@ func (s *Server) facts(ctx context.Context) *Facts {
 // watch sends all news until ctx, or the connection, ends.
 func (s *Server) watch(ctx context.Context, connection net.Conn) {
 	if !s.news.join() {
-		answer := refused("%d connections watch already", maxWatches)
+		answer := refused("%d connections are already watching", maxWatches)
 		s.send(connection, &answer)
 		return
 	}
@@ -102,7 +102,7 @@ func (s *Server) watch(ctx context.Context, connection net.Conn) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
-		// Who watches sends nothing else: this ends when the connection does.
+		// A watching client sends nothing else: this ends when the connection does.
 		_, _ = io.Copy(io.Discard, connection)
 		cancel()
 	}()

@@ -140,7 +140,7 @@ func TestWatchesThatEndedMakeRoomForOthers(t *testing.T) {
 		open = append(open, connection)
 	}
 	client := newClient(socket)
-	if err := client.Watch(soon(t), func(Facts) {}); err == nil || !strings.Contains(err.Error(), "connections watch already") {
+	if err := client.Watch(soon(t), func(Facts) {}); err == nil || !strings.Contains(err.Error(), "connections are already watching") {
 		t.Errorf("one more: error %v", err)
 	}
 	if err := client.Ping(soon(t)); err != nil {
@@ -284,7 +284,7 @@ func TestWhatIsAtTheSocketsPlaceIsNamed(t *testing.T) {
 		},
 		"a file":            {func(s string) error { return os.WriteFile(s, nil, 0o600) }, "SOCKET is not a socket but a regular file"},
 		"a directory":       {func(s string) error { return os.Mkdir(s, 0o700) }, "SOCKET is not a socket but a directory"},
-		"a link to nowhere": {func(s string) error { return os.Symlink("nowhere", s) }, "SOCKET is not a socket but a symbolic link to something that is none either"},
+		"a link to nowhere": {func(s string) error { return os.Symlink("nowhere", s) }, "SOCKET is not a socket but a symbolic link to something that is not a socket either"},
 		"a socket of the past": {func(s string) error {
 			listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: s})
 			if err != nil {
@@ -292,7 +292,7 @@ func TestWhatIsAtTheSocketsPlaceIsNamed(t *testing.T) {
 			}
 			listener.SetUnlinkOnClose(false)
 			return listener.Close()
-		}, "nobody listens at the socket SOCKET: the container rebooter has ended"},
+		}, "nothing listens on the socket SOCKET: the container rebooter has ended"},
 		"a socket of another kind": {func(s string) error {
 			socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: s})
 			if err == nil {

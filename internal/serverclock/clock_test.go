@@ -167,7 +167,7 @@ func TestTheClockRunsSmoothlyAlthoughResponsesHaveWholeSeconds(t *testing.T) {
 	m.wantClose(time.Second)
 }
 
-// Of several API servers each has its own clock.
+// Each of several API servers has its own clock.
 func TestTheClockDoesNotGoBackBecauseAPIServersDiffer(t *testing.T) {
 	m := newMachine(t, 0)
 	last := m.Now()

@@ -21,7 +21,7 @@ func Get() string {
 	return cmp.Or(stamped, info.Main.Version, "unknown")
 }
 
-// Describe says which program of which version this is, and what it was built by and for, in one line.
+// Describe names the program, its version, and what it was built by and for, in one line.
 func Describe(program string) string {
 	return fmt.Sprintf("reboot-operator %s %s %s %s/%s", program, Get(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

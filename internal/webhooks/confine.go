@@ -19,8 +19,8 @@ const (
 	nodeNameKey = "authentication.kubernetes.io/node-name"
 )
 
-// nodeOf is the node of the pod that a token is bound to, empty for a token that is bound to no pod. A token that is bound to a Node
-// names one as well, and whoever may ask for tokens chooses which.
+// nodeOf is the node of the pod that a token is bound to, empty for a token that is bound to no pod. A token that is bound to a Node also
+// names a node, but anyone who may request tokens chooses which.
 func nodeOf(user *authenticationv1.UserInfo) string {
 	only := func(key string) string {
 		if values := user.Extra[key]; len(values) == 1 {
@@ -47,8 +47,8 @@ type removal struct {
 func confine(asked removal) string {
 	switch {
 	case asked.node == "":
-		return "This token of a helper is not bound to a pod on a node. Allowed are tokens that are bound to a helper's pod, " +
-			"as the kubelet mounts them"
+		return "This token of a helper is not bound to a pod on a node. Use a token that is bound to a helper's pod, " +
+			"as the kubelet mounts it"
 	case asked.name == "":
 		return "A helper may remove one pod at a time, by its name"
 	case asked.uid == "":
@@ -58,15 +58,15 @@ func confine(asked removal) string {
 	return ""
 }
 
-// confineTo says why a helper may not remove a pod; empty if it may. onNode is the UID of the pod of that name on the helper's node, empty
-// if there is none. A pod never changes its node, so what holds of the UID holds until the pod is gone.
+// confineTo says why a helper may not remove a pod; empty if it may. onNode is the UID of the pod with that name on the helper's node,
+// empty if there is none. A pod never changes its node, so what holds of the UID holds until the pod is gone.
 func confineTo(asked removal, onNode types.UID) string {
 	switch {
 	case onNode == "":
-		return fmt.Sprintf("A helper may remove pods of its own node only, and pod %s/%s is not on node %s",
+		return fmt.Sprintf("A helper may remove only pods of its own node, and pod %s/%s is not on node %s",
 			asked.namespace, asked.name, asked.node)
 	case onNode != asked.uid:
-		return fmt.Sprintf("Pod %s/%s is another one by now: its UID is not %s", asked.namespace, asked.name, asked.uid)
+		return fmt.Sprintf("Pod %s/%s is a different pod now: its UID is not %s", asked.namespace, asked.name, asked.uid)
 	}
 	return ""
 }

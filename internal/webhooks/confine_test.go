@@ -41,7 +41,7 @@ func TestAHelperRemovesPodsOfItsOwnNodeOnly(t *testing.T) {
 	}{
 		"of its node":                       {of("n1", "app", "u1"), "u1", ""},
 		"of another node, or of none":       {of("n1", "app", "u1"), "", "pod default/app is not on node n1"},
-		"that was made again on its node":   {of("n1", "app", "u1"), "u2", "another one by now"},
+		"that was made again on its node":   {of("n1", "app", "u1"), "u2", "a different pod now"},
 		"whatever it is by now":             {of("n1", "app", ""), "u1", "deleteOptions.preconditions.uid"},
 		"by a token without a node":         {of("", "app", "u1"), "u1", "not bound to a pod"},
 		"all at once":                       {of("n1", "", "u1"), "u1", "one pod at a time"},

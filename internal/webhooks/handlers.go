@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// removals answers whether a helper may evict or delete a pod. What it is not asked about by a helper, it allows.
+// removals answers whether a helper may evict or delete a pod. It allows everything that is not requested by a helper.
 type removals struct {
 	// live reads from the API server itself: a copy may still have a pod that is gone.
 	live client.Reader
@@ -95,7 +95,7 @@ func target(raw []byte) (name string, uid types.UID, err error) {
 	return "", "", nil
 }
 
-// find returns the UID of the pod of that name on the helper's node; empty if there is none. The selectors do it on the server, so that
+// find returns the UID of the pod with that name on the helper's node; empty if there is none. The selectors do it on the server, so that
 // nothing is read of the pod but its metadata, and the right to list pods is enough.
 func (r *removals) find(ctx context.Context, asked removal) (types.UID, error) {
 	pods := metav1.PartialObjectMetadataList{}
@@ -136,8 +136,8 @@ func (names) Handle(_ context.Context, request admission.Request) admission.Resp
 	return admission.Patched("", fillIn(request.UserInfo.Username, before, after)...)
 }
 
-// specOf has the fields of a spec that names looks at; nil if the spec is missing, or is no object. Of a field that is no string it says
-// only that it is there: whatever else an object has is not decoded.
+// specOf has the fields of a spec that names uses; nil if the spec is missing, or is not an object. For a field that is not a string it
+// says only that the field exists: the rest of the object is not decoded.
 func specOf(raw []byte) (map[string]any, error) {
 	var object struct {
 		Spec json.RawMessage `json:"spec"`

@@ -7,7 +7,7 @@ import (
 )
 
 // fillIn says what is written into the spec of a NodeReboot: who created it, and who approved it, so that people do not have to write their
-// user names. What they do write is left alone: config/admission/approval.yaml checks it. before is nil for one that is created.
+// user names. What they do write is left alone: config/admission/approval.yaml checks it. before is nil for a NodeReboot that is created.
 func fillIn(user string, before, after map[string]any) []jsonpatch.Operation {
 	var patch []jsonpatch.Operation
 	requester, _ := before["requestedBy"].(string)
@@ -18,7 +18,8 @@ func fillIn(user string, before, after map[string]any) []jsonpatch.Operation {
 		patch = append(patch, jsonpatch.NewOperation("add", "/spec/requestedBy", requester))
 	}
 	switch approved := isApproved(after); {
-	// An approval without a name that was there before is nobody's: an update of something else must not make it that of who updates.
+	// An approval that existed before without a name belongs to no one: an update of something else must not attribute it to the user who
+	// updates.
 	case approved && !has(after, "approvedBy") && (!isApproved(before) || has(before, "approvedBy")):
 		patch = append(patch, jsonpatch.NewOperation("add", "/spec/approvedBy", user))
 	case !approved && has(after, "approvedBy"):

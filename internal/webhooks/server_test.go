@@ -132,7 +132,7 @@ func TestEvictionsAreAnsweredByWhatTheAPIServerSaysAboutThePod(t *testing.T) {
 	}{
 		"on its node":     {user: helperName, pods: pods{uid: "u1"}, asks: true},
 		"not on its node": {user: helperName, want: "not on node n1", asks: true},
-		"another pod":     {user: helperName, pods: pods{uid: "u2"}, want: "another one by now", asks: true},
+		"another pod":     {user: helperName, pods: pods{uid: "u2"}, want: "a different pod now", asks: true},
 		"nobody knows":    {user: helperName, pods: pods{uid: "u1", err: errors.New("no connection")}, want: "no connection", asks: true},
 		"by someone else": {user: "system:serviceaccount:ns:reboot-operator-helpers"},
 		"without a node": {

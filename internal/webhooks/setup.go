@@ -36,7 +36,7 @@ func AddToManager(mgr manager.Manager, options Options) error {
 	return nil
 }
 
-// newErrorLog is where an HTTP server complains about those who connect, which is nothing that has to be looked at.
+// newErrorLog is where an HTTP server logs complaints about clients, which no one has to read.
 func newErrorLog(log logr.Logger) *stdlog.Logger {
 	return stdlog.New(writer(func(line string) { log.V(1).Info("Connection failed", "reason", line) }), "", 0)
 }

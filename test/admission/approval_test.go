@@ -18,11 +18,11 @@ import (
 
 // Answers of the policy about approvals, by what they say.
 const (
-	takesApprove  = "takes the verb approve on nodereboots"
-	ownApproval   = "approvedBy is who approves the reboot: write "
-	ownRequest    = "requestedBy is who creates the NodeReboot: write "
-	asItIs        = "approved with the urgency that it has"
-	onlyApproval  = "may write spec.approval and spec.approvedBy"
+	takesApprove  = "requires the verb approve on nodereboots"
+	ownApproval   = "approvedBy must be the user who approves the reboot: write "
+	ownRequest    = "requestedBy must be the user who creates the NodeReboot: write "
+	asItIs        = "approved with its current urgency"
+	onlyApproval  = "you may write only spec.approval and spec.approvedBy"
 	noPerson      = "write 'trigger: Manual', or leave it out"
 	rbacForbids   = "cannot "
 	goesWithName  = "'approval: Given' goes with approvedBy, your user name"

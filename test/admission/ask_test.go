@@ -135,7 +135,7 @@ func (o *target) request(ctx context.Context, verb string, ofCollection bool) (*
 // base is the API server's address.
 func base() string { return strings.TrimSuffix(adminConfig.Host, "/") }
 
-// currentObject is what the administrator gets there: whoever may update it may write the same again.
+// currentObject is what the administrator gets there: anyone who may update it may write the same again.
 func currentObject(ctx context.Context, path string) (string, error) {
 	doer, err := rest.HTTPClientFor(adminConfig)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write the tables of rights into docs/safety.md")
+var update = flag.Bool("update", false, "write the tables of rights into docs/security.md")
 
 const (
 	tableBegins = "<!-- The table of rights is written by go test ./test/admission -update -->\n"
@@ -20,7 +20,7 @@ const (
 
 // The tables that the API server's answers are compared with are also those that people read.
 func TestTheDocumentedRightsAreThoseThatAreTested(t *testing.T) {
-	page := filepath.Join("..", "..", "docs", "safety.md")
+	page := filepath.Join("..", "..", "docs", "security.md")
 	content, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)

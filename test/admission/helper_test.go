@@ -31,7 +31,7 @@ const (
 	sentinelOnly   = "spec.trigger must be Sentinel, spec.urgency must be Normal and spec.approval must be NotGiven"
 	reportOnly     = "A helper may write status.report only; every other field of status must stay as it is"
 	nothingElse    = "change or delete nothing else of it"
-	boundTokenOnly = "Allowed are tokens that are bound to a helper's pod"
+	boundTokenOnly = "Use a token that is bound to a helper's pod"
 )
 
 // check compares an answer with what is wanted: "" is acceptance, anything else a part of the message of a 403.

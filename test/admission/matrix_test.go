@@ -11,8 +11,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// Both tables are what the API server answers, each cell to a request of its own: yes is 2xx and no is 403, by whoever refuses. A number is
-// another answer, and a dot is a request that there is none of. Nothing is changed: every write is a dry run.
+// Both tables are the API server's answers, each cell to its own request: yes is 2xx and no is 403, whatever refuses. A number is another
+// answer, and a dot is a request that does not exist. Nothing is changed: every write is a dry run.
 
 // asItself is what the token of the helper on n1 is good for.
 const asItself = `
@@ -152,7 +152,7 @@ func TestATokenOfAHelperThatIsBoundToNoPodReadsOnly(t *testing.T) {
 	}
 }
 
-// asManager is what the manager may do besides what no row of it says: nothing.
+// asManager is what the manager may do; it may do nothing that is not in a row.
 var asManager = map[string]string{
 	"nodereboots of its node":        "yes  yes  yes   yes    no     yes   yes    no",
 	"nodereboots of another node":    "yes  yes  yes   yes    no     yes   yes    no",
@@ -364,7 +364,7 @@ func leases(namespace string) string {
 	return "/apis/coordination.k8s.io/v1/namespaces/" + namespace + "/leases"
 }
 
-// evictionOf is what a helper sends: it names the pod for good.
+// evictionOf is what a helper sends: it names the pod permanently.
 func evictionOf(t *testing.T, pod string) string {
 	t.Helper()
 	uid, err := uidOf(t.Context(), "default", pod)

@@ -105,7 +105,7 @@ func TestTheManagerMayDoItsWork(t *testing.T) {
 	}
 }
 
-// Of what the manager may read for its own work, gates see nothing.
+// Gates see nothing of what the manager may read for its own work.
 func TestGatesMayReadNothingUntilAnAdministratorSaysSo(t *testing.T) {
 	for _, right := range []right{
 		{verb: "list", resource: "pods"},

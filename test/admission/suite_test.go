@@ -44,7 +44,7 @@ var (
 	// adminConfig reaches the API server as its administrator, and so does admin.
 	adminConfig *rest.Config
 	admin       client.Client
-	// kubectl is that of whoever installed the operator.
+	// kubectl acts as the person who installed the operator.
 	kubectl func(args ...string) (stdout, stderr io.Reader, err error)
 	// installed is what is installed on this version of Kubernetes.
 	installed edition.Edition

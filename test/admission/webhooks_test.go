@@ -26,7 +26,7 @@ const (
 	notOnNode  = "is not on node n1"
 	noPod      = "not bound to a pod on a node"
 	noUID      = "deleteOptions.preconditions.uid"
-	anotherPod = "another one by now"
+	anotherPod = "a different pod now"
 	noAnswer   = `failed calling webhook "evictions.reboot-operator.io"`
 )
 

@@ -90,7 +90,7 @@ func (s Server) Alert(labels map[string]string) {
 	s.Send(http.MethodPost, "/api/v2/alerts", []any{map[string]any{"labels": labels}})
 }
 
-// Shown tells whether an alert is neither silenced nor inhibited: someone is paged.
+// Shown reports whether an alert is neither silenced nor inhibited: someone is paged.
 func (s Server) Shown(name string) bool {
 	s.t.Helper()
 	query := url.Values{"silenced": {"false"}, "inhibited": {"false"}, "filter": {"alertname=" + name}}

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// Limit is how long anything may take that happens by itself. It is no measure of speed: on a busy machine a second is not enough for
-	// anything, and a test that passes does not wait.
+	// Limit is how long anything may take that happens without the test. It is not a measure of speed: on a busy machine a second is not
+	// enough for anything, and a test that passes does not wait.
 	Limit = 2 * time.Minute
 
 	interval = 50 * time.Millisecond
@@ -29,7 +29,7 @@ func Receive[T any](t testing.TB, what string, from <-chan T) T {
 	}
 }
 
-// Send hands the value to whoever receives it.
+// Send hands the value to anyone who receives it.
 func Send[T any](t testing.TB, what string, to chan<- T, value T) {
 	t.Helper()
 	limit := time.NewTimer(Limit)
@@ -41,7 +41,7 @@ func Send[T any](t testing.TB, what string, to chan<- T, value T) {
 	}
 }
 
-// True tries again and again until it is true, for what has no channel.
+// True tries repeatedly until it is true, for what has no channel.
 func True(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	limit := time.NewTimer(Limit)

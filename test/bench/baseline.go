@@ -42,7 +42,7 @@ func share(slack float64) func(float64) float64 {
 	return func(baseline float64) float64 { return baseline * (1 + slack) }
 }
 
-// allocated allows for some more: what the runtime itself allocates meanwhile counts as well.
+// allocated allows for some more: what the runtime itself allocates in the meantime counts, too.
 func allocated(baseline float64) float64 {
 	return max(baseline*(1+slackAllocations), baseline+fewAllocations)
 }

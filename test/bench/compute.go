@@ -106,8 +106,8 @@ func computeFigures(samples []sample) (Measured, error) {
 	return m, nil
 }
 
-// Units of the planner's benchmarks that measure processor time, that of the garbage collector included: of a plan that goes on from the
-// last one, and of a first one.
+// Units of the planner's benchmarks, which measure processor time including the garbage collector: of a plan that continues from the last
+// one, and of a first plan.
 const cpuUnit, coldUnit = "cpu-ms", "cold-ms"
 
 // planTimes are milliseconds of processor time, or of wall-clock time where a benchmark measures nothing else.

@@ -28,7 +28,7 @@ const (
 	Memory Kind = "Memory"
 )
 
-// isTime tells whether a figure of this kind is made of times, which noise changes.
+// isTime reports whether a figure of this kind is made of times, which noise changes.
 func (k Kind) isTime() bool { return k == Ratio || k == Growth || k == Latency || k == Processor }
 
 var kinds = []Kind{Ratio, Count, Growth, Latency, Processor, Memory}
@@ -71,7 +71,7 @@ func memory(name string, bytes float64) Figure {
 	return Figure{Name: name, Kind: Memory, Value: bytes / (1 << 20), Unit: "MiB"}
 }
 
-// met tells whether the goal is reached, or that there is none.
+// met reports whether the goal is reached, or that there is none.
 func (f Figure) met() bool { return f.Goal == nil || f.Value <= *f.Goal }
 
 // text is the value with its unit, with three digits that matter.
@@ -137,7 +137,7 @@ func (m Measured) figure(name string) (Figure, bool) {
 	return m.Figures[i], true
 }
 
-// Say tells how far a row is.
+// Say reports the progress of a row.
 type Say func(format string, args ...any)
 
 // Row is a part of the table that can be run by itself.

@@ -13,7 +13,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
 
-// sampleInterval is how often the managers are asked. What one that ends has done since it was asked last is not counted.
+// sampleInterval is how often the managers are asked. What a manager does between the last sample and its end is not counted.
 const sampleInterval = 2 * time.Second
 
 // usageOfManagers is what all managers of a run needed together.
@@ -27,7 +27,7 @@ type usageOfManagers struct {
 // perPass is milliseconds of processor time for each pass, everything that a manager does included.
 func (u usageOfManagers) perPass() float64 { return 1000 * u.cpu / max(u.passes, 1) }
 
-// sampler asks the managers for their metrics again and again.
+// sampler asks the managers for their metrics repeatedly.
 type sampler struct {
 	cancel context.CancelFunc
 	ended  sync.WaitGroup

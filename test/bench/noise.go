@@ -30,7 +30,7 @@ type Noise struct {
 	Own float64 `json:"own"`
 }
 
-// tooMuch tells whether times that were measured are not to be trusted.
+// tooMuch reports whether times that were measured are not to be trusted.
 func (n Noise) tooMuch() bool { return max(n.Before, n.After) > mostStretch || n.Foreign > mostForeign }
 
 func (n Noise) text() string {

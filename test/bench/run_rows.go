@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Run measures rows, one after the other, and says how far it is. What was measured is written after each row, so that a run that is
-// broken off loses one row at most. It returns an error if a row failed; the others are measured nevertheless.
+// Run measures rows, one after the other, and reports its progress. What was measured is written after each row, so that a run that is
+// interrupted loses one row at most. It returns an error if a row failed; the others are measured nevertheless.
 func Run(ctx context.Context, rows []Row, out io.Writer) error {
 	root, err := moduleRoot()
 	if err != nil {
@@ -57,7 +57,7 @@ func runRows(ctx context.Context, rows []Row, results Results, progress *progres
 	return measured, errors.Join(failed...)
 }
 
-// progress says how far a run is.
+// progress reports the progress of a run.
 type progress struct {
 	out   io.Writer
 	began time.Time

@@ -98,7 +98,7 @@ type fleet struct {
 	scenario
 	cluster *testbed.Cluster
 	hosts   []*testbed.Host
-	// manager is the one that no reboot ends; nil where managers are pods.
+	// manager is the manager that no reboot ends; nil if managers are pods.
 	manager *testbed.Manager
 }
 

@@ -31,7 +31,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
-// limit is how long anything may take that happens by itself. It is no measure of speed.
+// limit is how long anything may take that happens without the test. It is not a measure of speed.
 const limit = await.Limit
 
 // The command says nothing in a log; see cmd/kubectl-reboots.

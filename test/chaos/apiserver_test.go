@@ -115,7 +115,7 @@ func apiServerErrors(r *run) {
 	r.note = fmt.Sprintf("%d mishaps", mishaps)
 }
 
-// watchesClosed closes all watches again and again.
+// watchesClosed closes all watches repeatedly.
 func watchesClosed(r *run) {
 	manager := r.stage()
 	closed := 0

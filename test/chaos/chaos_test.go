@@ -269,7 +269,7 @@ func (r *run) manager(args ...string) *rig.Manager {
 	return manager
 }
 
-// rollout has every host ask for a reboot, and judges what comes of it. What goes wrong meanwhile is up to during, which ends when it
+// rollout has every host ask for a reboot, and judges what comes of it. What goes wrong in the meantime is up to during, which ends when it
 // has done its worst; nil is nothing more.
 func (r *run) rollout(what string, rules judge.Rules, during func(*rig.Trial)) {
 	r.Helper()

@@ -33,7 +33,7 @@ type steps struct {
 	died  bool
 }
 
-// step does one, and tells whether the helper has died meanwhile.
+// step does one, and reports whether the helper has died in the meantime.
 func (s *steps) step(do func()) (died bool) {
 	s.mu.Lock()
 	s.count++
@@ -274,10 +274,10 @@ func (r *run) label(host *testbed.Host, key, value string) {
 	r.check(client.IgnoreNotFound(r.Client().Patch(r.ctx, node, client.RawPatch(types.MergePatchType, []byte(patch)))))
 }
 
-// foreignTaint is one that nobody but us sets.
+// foreignTaint is a taint that only these tests set.
 const foreignTaint = "chaos.example.com/dedicated"
 
-// taint adds a taint that is none of the operator's business.
+// taint adds a taint that is not the operator's.
 func (r *run) taint(trial *rig.Trial, host *testbed.Host) {
 	var node corev1.Node
 	if err := r.Client().Get(r.ctx, client.ObjectKey{Name: host.Name()}, &node); err != nil {

@@ -141,7 +141,7 @@ func managersWithoutElection(r *run) {
 // leaseOver is longer than a leader's lease.
 const leaseOver = 24 * time.Second
 
-// leaderStopped stops the leader for longer than its lease, in the middle of a write, and lets it go on after another one took over.
+// leaderStopped stops the leader for longer than its lease, in the middle of a write, and lets it continue after another one took over.
 func leaderStopped(r *run) {
 	r.nodes("a", "a", "b", "b")
 	r.app(3)

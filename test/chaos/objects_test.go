@@ -117,7 +117,7 @@ func policiesEdited(r *run) {
 // hostileLabel is on objects that were made to do harm.
 const hostileLabel = "chaos.example.com/hostile"
 
-// hostileContent has objects of all kinds say what nobody expects. What the API server refuses is no harm done.
+// hostileContent gives objects of all kinds unexpected content. It does no harm if the API server refuses it.
 func hostileContent(r *run) {
 	r.nodes("a", "a", "b")
 	r.app(2)

@@ -15,13 +15,13 @@ import (
 	"github.com/reboot-operator/reboot-operator/test/chaos/wire"
 )
 
-// grantsSlot tells whether a call writes the slots object.
+// grantsSlot reports whether a call writes the slots object.
 func grantsSlot(call *wire.Call) bool {
 	return call.Write && strings.HasSuffix(call.Request.URL.Path, "/"+v1alpha1.SlotsName)
 }
 
 // grantOvertaken stalls a manager between what it read and the grant that it writes. Meanwhile another one grants the only slot to another
-// node. Then the first one goes on: it must not have its grant.
+// node. Then the first one continues: it must not have its grant.
 func grantOvertaken(r *run) {
 	r.nodes("a", "a")
 	stalled, other := r.alone(), r.alone()

@@ -72,7 +72,7 @@ type output struct{ Manifest, Notes string }
 // templated is what was rendered before: many tests render the same values.
 var templated sync.Map
 
-// template is what helm template makes of the chart.
+// template is the output of helm template for the chart.
 func template(t *testing.T, vals map[string]any) (output, error) {
 	t.Helper()
 	content, err := json.Marshal(vals)
@@ -270,7 +270,7 @@ var optional = regexp.MustCompile(`^helper\.updateStrategy\.rollingUpdate\.maxSu
 
 type jsonSchema map[string]any
 
-// properties are those of a schema, of what it refers to and of all that it consists of. It is open if there may be others.
+// properties are the properties of a schema, of its references and of its parts. The schema is open if there may be others.
 func (s jsonSchema) properties(root jsonSchema) (properties map[string]jsonSchema, open bool) {
 	properties = map[string]jsonSchema{}
 	own, _ := s["properties"].(map[string]any)

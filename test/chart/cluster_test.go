@@ -21,7 +21,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
 
-// Kinds that are there and are not those of the chart: they are said, and a cluster without any is refused policies.
+// Kinds that are there and are not those of the chart: the chart says so, and refuses policies in a cluster without any.
 func TestKindsOfAnotherVersionAreSaid(t *testing.T) {
 	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t}
 	without := values(t, "crds: {install: false}")
@@ -63,7 +63,7 @@ func (h *helm) notesOf(vals map[string]any) string {
 	return notesOf(rendered)
 }
 
-// A namespace that refuses the helper's pods is said before anything is installed.
+// The chart reports a namespace that refuses the helper's pods before anything is installed.
 func TestANamespaceThatEnforcesPodSecurityIsRefused(t *testing.T) {
 	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t}
 	ctx := context.WithoutCancel(t.Context())
@@ -106,8 +106,8 @@ func (h *helm) anotherNameTakesTheKindsOver() {
 	}
 }
 
-// In a cluster with a node that has no helper which is Ready, helm waits in vain. Everything is there, and an upgrade that does not wait
-// finishes it, as docs/helm.md says. What the values no longer have is gone then, as is a key of a Secret.
+// In a cluster with a node without a Ready helper, helm waits without end. Everything is installed, and an upgrade that does not wait
+// finishes it, as docs/helm.md says. Then whatever the values no longer contain is gone, as is a key of a Secret.
 func TestAnUpgradeFinishesAnInstallThatWaitedInVain(t *testing.T) {
 	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t}
 	first := merged(values(t, workers), values(t, "notifications: {urls: {slack: 'slack://a@b', teams: 'teams://secret'}}"))
@@ -146,7 +146,7 @@ func (h *helm) secretHas(want ...string) {
 	}
 }
 
-// Whoever installed config/ has Helm take it over, in place.
+// Helm can take over an installation of config/ in place.
 func TestHelmTakesOverWhatKustomizeInstalled(t *testing.T) {
 	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t}
 	h.check(h.Install(t.Context()))

@@ -39,7 +39,7 @@ var ofOverlays = map[string][]string{
 	"overlays/privileged-command": {ofComponents["host-programs"], ofComponents["sentinel-command"], "helper: {rebootMethod: Command, rebootCommand: [/usr/bin/systemctl, reboot]}"},
 }
 
-// same are the values that make the chart render what the installation of this name is.
+// same are the values that make the chart render what the installation with this name is.
 func same(t *testing.T, name string) map[string]any {
 	t.Helper()
 	texts, known := ofOverlays[name]
@@ -140,7 +140,7 @@ func TestTheKindsAreThoseOfTheRepository(t *testing.T) {
 // kept are annotations by which Helm and Argo CD keep the kinds.
 var kept = map[string]any{keepKey: "keep", argoKey: "Delete=false,Prune=false"}
 
-// annotationsBeside takes away the annotations that another object lacks, and returns them.
+// annotationsBeside removes the annotations that another object lacks, and returns them.
 func annotationsBeside(t *testing.T, object, more manifests.Object) any {
 	t.Helper()
 	annotations, beside := at(more, "metadata/annotations").(map[string]any), map[string]any{}
@@ -166,7 +166,7 @@ func readObject(t *testing.T, file string) manifests.Object {
 	return object
 }
 
-// withoutLabelsOfTheChart takes away what Helm's conventions add, and fails where that is missing.
+// withoutLabelsOfTheChart removes what Helm's conventions add, and fails where that is missing.
 func withoutLabelsOfTheChart(t *testing.T, object manifests.Object) manifests.Object {
 	t.Helper()
 	metadata, _ := plain(t, object["metadata"]).(map[string]any)
@@ -191,7 +191,7 @@ func withoutLabelsOfTheChart(t *testing.T, object manifests.Object) manifests.Ob
 	return result
 }
 
-// clusterScoped are kinds to which kustomize gives a namespace, which the API server takes away.
+// clusterScoped are kinds to which kustomize gives a namespace, which the API server removes.
 var clusterScoped = []string{"SecurityContextConstraints", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
 
 // meaning is an object without what means nothing: the order of flags that are different, of volumes and of mounts.

@@ -65,7 +65,7 @@ func TestTheChartTakesTheValuesOfEveryExample(t *testing.T) {
 	}
 }
 
-// Each host of the page about hosts has values by which the rebooter does what the example beside them does.
+// Each host on the page about hosts has values with which the rebooter does the same as in the example next to them.
 func TestTheValuesOfEachHostDoWhatItsExampleDoes(t *testing.T) {
 	page, err := os.ReadFile("../../docs/hosts.md")
 	if err != nil {
@@ -101,7 +101,7 @@ func TestTheValuesOfEachHostDoWhatItsExampleDoes(t *testing.T) {
 	}
 }
 
-// What the page about reasons says of a file that a program of one's own makes can be written.
+// What the page about reasons says about a file that a program of one's own makes can be written.
 func TestOneSentinelIsAChoice(t *testing.T) {
 	const value = "helper.sentinels: [/run/reboot-required]"
 	page, err := os.ReadFile("../../docs/reasons.md")

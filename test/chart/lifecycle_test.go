@@ -183,7 +183,7 @@ func TestInstallUpgradeAndUninstall(t *testing.T) {
 	h.deleteNamespace()
 	h.leaves(before, keptKinds)
 
-	// Kinds that were kept belong to the release of this name, which takes them again, and this time does not keep them.
+	// Kinds that were kept belong to the release with this name, which takes them again, and this time does not keep them.
 	all := merged(values(t, workers), values(t, "crds: {keep: false}"),
 		values(t, "{notifications: {urls: {chat: 'slack://a@b'}}, gates: {credentials: {a: b}}}"))
 	h.check(h.install(load(t), releaseName, manifests.Namespace, all))

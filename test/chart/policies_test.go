@@ -174,7 +174,7 @@ func (h *helm) hasField(policy, field string) bool {
 	return found
 }
 
-// What someone else made or keeps is deleted by nobody, whatever failed.
+// Nothing deletes what someone else made or keeps, whatever failed.
 func TestPoliciesOfOthersStay(t *testing.T) {
 	h := &helm{Cluster: bed(t, testbed.Options{BareAPI: true}), t: t}
 	handedOver := policiesNamed(1, "kept", byHand)
@@ -255,7 +255,7 @@ func (h *helm) policy(name string) *v1alpha1.RebootPolicy {
 	return policy
 }
 
-// hasPolicies compares the policies of the cluster with those of the values, besides the one that was made by hand.
+// hasPolicies compares the policies of the cluster, except the one that was made by hand, with the policies of the values.
 func (h *helm) hasPolicies(after string, maxUnavailable int, names ...string) {
 	h.t.Helper()
 	want := map[string]string{byHand: "1"}

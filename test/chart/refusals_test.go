@@ -131,7 +131,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 	}
 }
 
-// All problems are said at once.
+// All problems are reported at once.
 func TestEveryProblemIsSaid(t *testing.T) {
 	_, err := template(t, values(t, "{manager: {gateAllowedCIDRs: [10.0.0.1/31]}, webhooks: {port: 8081}, helper: {sentinels: []}}"))
 	if err == nil || strings.Count(err.Error(), "\n- ") != 3 {

@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// applied are the objects that are applied over and over, by the name of their file.
+// applied are the objects that are applied repeatedly, by the name of their file.
 func applied(t *testing.T) map[string]*unstructured.Unstructured {
 	t.Helper()
 	objects := map[string]*unstructured.Unstructured{

@@ -57,6 +57,7 @@ currentZone: a
 summary: InForce
 waitingFor: WindowClosed
 window: {state: Open, nextOpeningTime: "2026-11-24T22:00:00Z", nextClosingTime: "2026-11-24T02:00:00Z"}
+forecast: {finishTime: "2026-11-24T01:10:00Z", computedTime: "2026-11-23T22:00:00Z", nodesWithoutTime: 0, precision: Full}
 `).Object
 	if err := strict.Status().Update(t.Context(), stored); err != nil {
 		t.Fatalf("set the status: %v", err)
@@ -68,6 +69,7 @@ window: {state: Open, nextOpeningTime: "2026-11-24T22:00:00Z", nextClosingTime: 
 	wantWide := map[string]string{
 		"Mode": "Enforce", "Ready": "True", "Zone": "a", "Window": "Open", "Unavailable": "1", "Max": "2", "Failed": "0",
 		"Overdue": "0", "Message": "3 nodes wait", "Opens": "2026-11-24T22:00:00Z", "Closes": "2026-11-24T02:00:00Z",
+		"Finish": "2026-11-24T01:10:00Z",
 	}
 	compareColumns(t, wantNarrow, narrow, wantWide, wide)
 }

@@ -60,8 +60,8 @@ func TestADrainIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		},
 		"waiting for nothing":    {`{waitForPods: {}}`, []string{"drain.waitForPods", "waitForPods " + needsOne}},
 		"waiting for everything": {`{waitForPods: {selector: {matchExpressions: []}}}`, []string{"waitForPods.selector", whichPods}},
-		"waiting for too long":   {`{waitForPods: {` + job + `, timeoutSeconds: 604801}}`, []string{"this is a number of seconds from "}},
-		"waiting for no time":    {`{waitForPods: {` + job + `, timeoutSeconds: 0}}`, []string{"this is a number of seconds from "}},
+		"waiting for too long":   {`{waitForPods: {` + job + `, timeoutSeconds: 604801}}`, []string{"must be a number of seconds from "}},
+		"waiting for no time":    {`{waitForPods: {` + job + `, timeoutSeconds: 0}}`, []string{"must be a number of seconds from "}},
 		"waiting, and then what": {`{waitForPods: {` + job + `, onTimeout: Force}}`, []string{"waitForPods.onTimeout", "write Abort or Continue"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,8 +99,8 @@ func TestADrainThatIsSkippedHasNoSettings(t *testing.T) {
 
 func TestLabelsOfNodesAreAcceptedOrRefusedWithAHint(t *testing.T) {
 	const (
-		notOthers = "labels of kubernetes.io, k8s.io and reboot-operator.io are not for policies to set: write a key of your own domain"
-		noKey     = "a key is not a label key: write a name such as maintenance"
+		notOthers = "policies cannot set labels of kubernetes.io, k8s.io and reboot-operator.io: write a key of your own domain"
+		noKey     = "a key is not a valid label key: write a name such as maintenance"
 	)
 	for name, test := range map[string]struct {
 		labels string
@@ -112,7 +112,7 @@ func TestLabelsOfNodesAreAcceptedOrRefusedWithAHint(t *testing.T) {
 		"label of ours":                 {`{during: {reboot-operator.io/skip: ""}}`, []string{notOthers}},
 		"label of a domain like theirs": {labels: `{during: {mykubernetes.io/x: "1"}}`},
 		"key that is none":              {`{during: {"a b": "1"}}`, []string{noKey}},
-		"value that is none":            {`{during: {a: "b c"}}`, []string{"nodeLabels.during", "not a label value: write up to 63 letters, digits,"}},
+		"value that is none":            {`{during: {a: "b c"}}`, []string{"nodeLabels.during", "not a valid label value: write up to 63 letters, digits,"}},
 		"too long a value":              {`{during: {a: ` + long(64) + `}}`, []string{"may not be more than 63"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -60,15 +60,15 @@ func checkListOfNamed(t *testing.T, schema apiextensionsv1.JSONSchemaProps) {
 
 func TestAGateIsAcceptedOrRefusedWithAHint(t *testing.T) {
 	const (
-		everyPod = "every pod would block its node for good: write a selector with matchLabels, matchExpressions or matchAnnotations, " +
+		everyPod = "every pod would block its node forever: write a selector with matchLabels, matchExpressions or matchAnnotations, " +
 			"or namespaces"
 		eitherOr   = "write either query or alerts: a gate asks for one thing; write 'alerts: {}' for every alert that fires"
 		badURL     = "url begins with http:// or https:// and ends before any query, such as http://"
 		oneAuth    = "write either bearerToken or basic: a request carries one of them"
-		unverified = "credentials would go to whoever answers in the server's place: verify the server with tls.ca instead of " +
+		unverified = "credentials would go to any server that answers in its place: verify the server with tls.ca instead of " +
 			"'verification: None', or leave auth out"
-		allOrNone = "write an expression that is true of every object as it has to be, such as object.status.health == 'Green', or " +
-			"'expect: None' if there must be no such object"
+		allOrNone = "write an expression that is true for every object in the state that you require, such as object.status.health == 'Green', " +
+			"or 'expect: None' if there must be no such object"
 		noSecrets  = "gates do not read Secrets"
 		noHTTPS    = "tls is about the certificate of a server that speaks https: write a url that begins with https://, or remove tls"
 		nameOrMore = "write either objectName or selector: one object by its name, or all that have the labels"
@@ -151,9 +151,9 @@ func TestAGateIsAcceptedOrRefusedWithAHint(t *testing.T) {
 
 		"an Alertmanager":               {spec: alertmanager("matchers: [{name: severity, value: critical}]")},
 		"an Alertmanager that is no RE": {alertmanager(`matchers: [{name: a, matchType: "=~", value: "("}]`), []string{"matchers[0]", "value is a regular expression (RE2) that matches whole values"}},
-		"a timeout of zero":             {alertmanager("timeoutSeconds: 0"), []string{"this is a number of seconds from "}},
+		"a timeout of zero":             {alertmanager("timeoutSeconds: 0"), []string{"must be a number of seconds from "}},
 		"a timeout of a minute":         {spec: alertmanager("timeoutSeconds: 60")},
-		"a longer timeout":              {alertmanager("timeoutSeconds: 61"), []string{"this is a number of seconds from "}},
+		"a longer timeout":              {alertmanager("timeoutSeconds: 61"), []string{"must be a number of seconds from "}},
 		"errors that are ignored":       {spec: alertmanager("onError: Ignore")},
 		"errors that are something":     {alertmanager("onError: Allow"), []string{"write Require or Ignore (Block is now Require)"}},
 		"a token":                       {spec: alertmanager("auth: {bearerToken: {key: token}}")},
@@ -197,8 +197,8 @@ func TestAGateIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"a long namespace":            {objects("namespace: " + long(64) + ", expression: 'true'"), []string{"may not be more than 63"}},
 		"an object without a name":    {objects(`objectName: "", expression: 'true'`), []string{"at least 1 chars long"}},
 		"an object with a long name":  {objects("objectName: " + long(254) + ", expression: 'true'"), []string{"may not be more than 253"}},
-		"objects with a timeout":      {objects("timeoutSeconds: 61, expression: 'true'"), []string{"this is a number of seconds from "}},
-		"objects with no timeout":     {objects("timeoutSeconds: 0, expression: 'true'"), []string{"this is a number of seconds from "}},
+		"objects with a timeout":      {objects("timeoutSeconds: 61, expression: 'true'"), []string{"must be a number of seconds from "}},
+		"objects with no timeout":     {objects("timeoutSeconds: 0, expression: 'true'"), []string{"must be a number of seconds from "}},
 		"objects that may be missing": {spec: objects("onError: Ignore, expression: 'true'")},
 		"all without a condition":     {objects("expect: All"), []string{allOrNone}},
 		"all with a condition":        {spec: objects("expect: All, expression: 'true'")},

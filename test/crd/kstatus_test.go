@@ -10,7 +10,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/test/gitops"
 )
 
-// Nothing is current that the operator has not looked at, not even when a helper has already reported.
+// Nothing that the operator has not seen is current, not even when a helper has already reported.
 func TestWhatTheOperatorHasNotLookedAtIsInProgress(t *testing.T) {
 	reboot := create(t, nodeReboot(t, "n1-7", "{nodeName: n1}"))
 	checkInProgress(t, read(t, create(t, policy(t, "fresh", "{nodes: All}"))))

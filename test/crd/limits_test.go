@@ -34,7 +34,7 @@ func othersConditions(count, message int) []metav1.Condition {
 	return conditions
 }
 
-// createTyped makes an object on the API server and reads back what that makes of it.
+// createTyped creates an object on the API server and reads back the result.
 func createTyped[T any](t *testing.T, kind, name string, spec any) *T {
 	t.Helper()
 	stored := &unstructured.Unstructured{Object: map[string]any{"spec": encode(t, spec)}}
@@ -193,7 +193,7 @@ func mustWrite(t *testing.T, name string, status *v1alpha1.NodeRebootStatus) *v1
 	return written
 }
 
-// TestConditionsOfOthersLeaveRoom: whoever writes them, and whatever rights they have.
+// TestConditionsOfOthersLeaveRoom: no matter who writes them, and with which rights.
 func TestConditionsOfOthersLeaveRoom(t *testing.T) {
 	for name, test := range map[string]struct {
 		conditions []metav1.Condition

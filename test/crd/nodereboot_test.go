@@ -28,10 +28,10 @@ func TestANodeRebootIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"a condition":             {spec: `{nodeName: n1, trigger: NodeCondition, conditionType: KernelDeadlock}`},
 		"a boot that asks":        {spec: `{nodeName: n1, trigger: Sentinel, bootID: b1}`},
 		"a boot with another trigger": {`{nodeName: n1, bootID: b1}`, []string{
-			"spec.bootID", "bootID goes with 'trigger: Sentinel' and with no other: remove it"}},
+			"spec.bootID", "bootID goes only with 'trigger: Sentinel': remove it"}},
 		"too long a boot": {`{nodeName: n1, trigger: Sentinel, bootID: ` + long(129) + `}`, []string{"may not be more than 128"}},
 		"a condition with another trigger": {`{nodeName: n1, conditionType: KernelDeadlock}`, []string{
-			"spec.conditionType", "conditionType goes with 'trigger: NodeCondition' and with no other: write both or neither"}},
+			"spec.conditionType", "conditionType goes only with 'trigger: NodeCondition': write both or neither"}},
 		"the trigger without a condition": {`{nodeName: n1, trigger: NodeCondition}`, []string{"write both or neither"}},
 		"too long a condition":            {`{nodeName: n1, trigger: NodeCondition, conditionType: ` + long(317) + `}`, []string{"may not be more than 316"}},
 		"an approval and whose":           {spec: `{nodeName: n1, approval: Given, approvedBy: bob, requestedBy: alice}`},
@@ -83,7 +83,7 @@ func TestTheBootThatAskedNeverChanges(t *testing.T) {
 }
 
 func TestWhoAskedForANodeRebootNeverChanges(t *testing.T) {
-	const hint = "requestedBy cannot be changed: it is who created the NodeReboot"
+	const hint = "requestedBy cannot be changed: it names the user who created the NodeReboot"
 	for name, test := range map[string]struct {
 		before, patch string
 		want          []string

@@ -34,9 +34,9 @@ func TestEveryFieldOfANotificationIsInATable(t *testing.T) {
 func TestNotificationsAreCheckedAtAdmission(t *testing.T) {
 	const (
 		either = "write either url, for a service such as Slack or email, or webhook, for a program of your own"
-		events = "an event is written RolloutStarted, RolloutFinished, Halted, NodeNotBack, DrainRefused, GateFailing, Overdue, " +
+		events = "write one of the events RolloutStarted, RolloutFinished, Halted, NodeNotBack, DrainRefused, GateFailing, Overdue, " +
 			"WindowMissed or ApprovalNeeded"
-		seconds = "this is a number of seconds from "
+		seconds = "must be a number of seconds from "
 	)
 	for name, is := range map[string]struct {
 		notification string
@@ -49,7 +49,7 @@ func TestNotificationsAreCheckedAtAdmission(t *testing.T) {
 		"both":                   {"{name: w, url: {key: u}, webhook: {url: {key: u}}}", []string{either}},
 		"a template of JSON":     {"{name: w, template: t, webhook: {url: {key: u}}}", []string{"a webhook is sent JSON with every field of the event"}},
 		"templates of JSON":      {"{name: w, templates: [{event: Halted, text: t}], webhook: {url: {key: u}}}", []string{"a webhook is sent JSON with every field of the event"}},
-		"a name of another kind": {"{name: On Call, url: {key: u}}", []string{"spec.notifications[0].name", "name has lowercase letters, digits and dashes, such as slack or on-call"}},
+		"a name of another kind": {"{name: On Call, url: {key: u}}", []string{"spec.notifications[0].name", "name consists of lowercase letters, digits and dashes, such as slack or on-call"}},
 		"no name":                {"{url: {key: u}}", []string{"spec.notifications[0].name"}},
 		"no key":                 {"{name: a, url: {secret: s}}", []string{"spec.notifications[0].url.key"}},
 		"another event":          {"{name: a, url: {key: u}, events: [Started]}", []string{"spec.notifications[0].events[0]", events}},

@@ -39,7 +39,7 @@ var removed = map[string]struct{ spec, want string }{
 	},
 	"drain.volumeDetachSeconds: 0": {
 		`drain: {volumeDetachSeconds: 0}`,
-		`spec.drain.volumeDetachSeconds: Invalid value: 0: write for how many seconds volumes are waited for, ` +
+		`spec.drain.volumeDetachSeconds: Invalid value: 0: write how many seconds to wait for volumes, ` +
 			`or remove volumeDetachSeconds to wait for none`,
 	},
 	"approval: Required": {

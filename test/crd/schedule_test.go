@@ -39,9 +39,9 @@ func TestAScheduleIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		writeName   = "write a name of the IANA time zone database, such as Europe/Berlin or UTC"
 		oneOf       = "exactly one of the fields in [weekly monthly daily cron] must be set"
 		overlaps    = "durationSeconds is longer than the time until the window opens again: write a shorter one"
-		tooShort    = "a window is not longer than minRemainingSeconds (600 if you do not write it), so nothing could ever start in it"
+		tooShort    = "a window is not longer than minRemainingSeconds (600 by default), so no node could ever start in it"
 		timeOfDay   = `start is a time of day from "00:00" to "23:59", such as "22:00" or "03:30"`
-		weekday     = "a day of the week is written Mon, Tue, Wed, Thu, Fri, Sat or Sun"
+		weekday     = "write a day of the week as Mon, Tue, Wed, Thu, Fri, Sat or Sun"
 		forward     = "a range of cron runs forward: write FRI,SAT,SUN,MON instead of FRI-MON"
 		fiveFields  = "cron has five fields with one space between them, such as '0 3 * * 1-5'"
 		firstField  = "the first field of cron, the minute, is a number from 0 to 59, or several such as 0,30"
@@ -77,10 +77,10 @@ func TestAScheduleIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"too many":        {`windows: [` + strings.Repeat(`{cron: "0 3 * * *", durationSeconds: 3600}, `, 33) + `]`, []string{"schedule.windows", "at most 32 items"}},
 		"as many as may":  {schedule: `windows: [` + strings.Repeat(`{weekly: {days: [Sat, Sun], start: "22:00"}, durationSeconds: 3600}, `, 32) + `]`},
 		"no duration":     {`windows: [{cron: "0 3 * * *"}]`, []string{"windows[0].durationSeconds", "Required value", "durationSeconds says how long the window stays open"}},
-		"window of zero":  {cron("0 3 * * *", 0), []string{"windows[0].durationSeconds", "this is a number of seconds from "}},
-		"beyond a month":  {monthly("Last", "Sun", 2419201), []string{"windows[0].durationSeconds", "this is a number of seconds from "}},
+		"window of zero":  {cron("0 3 * * *", 0), []string{"windows[0].durationSeconds", "must be a number of seconds from "}},
+		"beyond a month":  {monthly("Last", "Sun", 2419201), []string{"windows[0].durationSeconds", "must be a number of seconds from "}},
 		"nearly a month":  {schedule: monthly("Last", "Sun", 2419200)},
-		"unknown week":    {monthly("Fifth", "Sun", 3600), []string{"monthly.week", "a week of the month is written First, Second, Third, Fourth or Last"}},
+		"unknown week":    {monthly("Fifth", "Sun", 3600), []string{"monthly.week", "write a week of the month as First, Second, Third, Fourth or Last"}},
 		"unknown weekday": {monthly("First", "Sunday", 3600), []string{"monthly.day", weekday}},
 
 		"a week":                       {schedule: weekly("Sat", "22:00", 604800)},

@@ -23,7 +23,7 @@ type number struct {
 	min, max int64
 	// fallback is what is stored where the field is not set; nil means nothing.
 	fallback any
-	// below is what a rule says of the number below the least one; the schema says it if this is empty.
+	// below is what a rule says about the number below the least one; the schema says it if this is empty.
 	below string
 	// also is what the field has an effect with.
 	also map[string]any
@@ -33,10 +33,10 @@ type number struct {
 type choice struct {
 	values   []string
 	fallback any
-	// with is the field that goes with a value, and what it says then; also is what every value has an effect with.
+	// with is the field that belongs to a value, and what it says then; also is the field with which every value has an effect.
 	with map[string][2]string
 	also map[string]any
-	// rule is what a rule says of another value; the schema says it if this is empty.
+	// rule is what a rule says about another value; the schema says it if this is empty.
 	rule string
 }
 
@@ -127,7 +127,7 @@ func TestNumbersOfAPolicyHaveBounds(t *testing.T) {
 			try(limits.max)
 			below, above := "should be greater than or equal to ", "should be less than or equal to "
 			if strings.HasSuffix(path, "Seconds") {
-				below = fmt.Sprintf("this is a number of seconds from %d to %d", limits.min, limits.max)
+				below = fmt.Sprintf("must be a number of seconds from %d to %d", limits.min, limits.max)
 				above = below
 			}
 			try(limits.min-1, "spec."+path, cmp.Or(limits.below, below))

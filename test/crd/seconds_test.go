@@ -47,7 +47,7 @@ func TestADurationWhereSecondsAreMeantIsAnsweredByTheNumber(t *testing.T) {
 			path := name[strings.Index(name, "/")+1:]
 			for _, wrong := range []string{"30m", "1h", "30s", `"1800"`} {
 				err := tryCreate(t, policy(t, "seconds", `{nodes: All, `+strings.ReplaceAll(spec, "$", wrong)+`}`))
-				checkAnswer(t, err, []string{"spec." + path + ": ", "this is a number of seconds from ", ": write "})
+				checkAnswer(t, err, []string{"spec." + path + ": ", "must be a number of seconds from ", ": write "})
 				if err != nil && strings.Contains(err.Error(), "no such overload") {
 					t.Errorf("another rule does not expect it: %v", err)
 				}

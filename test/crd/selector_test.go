@@ -10,9 +10,10 @@ func TestASelectorIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		operators = `supported values: "In", "NotIn", "Exists", "DoesNotExist"`
 		values    = "operators In and NotIn compare with values: write at least one, or operator Exists or DoesNotExist"
 		noValues  = "operators Exists and DoesNotExist compare with no value: remove values, or write operator In or NotIn"
-		noKey     = "a key is not a label key: write a name such as app, or a domain and a name such as example.com/app"
-		noKeyHere = "key is not a label key: write a name such as app, or a domain and a name such as example.com/app"
-		noValue   = "not a label value: write up to 63 letters, digits, '-', '_' and '.', the first and the last of them a letter or a digit"
+		noKey     = "a key is not a valid label key: write a name such as app, or a domain and a name such as example.com/app"
+		noKeyHere = "key is not a valid label key: write a name such as app, or a domain and a name such as example.com/app"
+		noValue   = "not a valid label value: write up to 63 letters, digits, '-', '_' and '.', the first and the last of them a letter or a " +
+			"digit"
 	)
 	places := map[string]string{
 		"nodeSelector":                 "{nodeSelector: SELECTOR}",
@@ -69,7 +70,7 @@ func TestPodsAreSelectedByAnnotations(t *testing.T) {
 		"any text":                 {annotations: `{a: "some words, and more"}`},
 		"as long as it may be":     {annotations: `{a: ` + long(253) + `}`},
 		"longer":                   {`{a: ` + long(254) + `}`, []string{"may not be more than 253"}},
-		"a key that is none":       {`{"a b": c}`, []string{"a key is not an annotation key: write a name, or a domain and a name such as karpenter.sh/do-not-disrupt"}},
+		"a key that is none":       {`{"a b": c}`, []string{"a key is not a valid annotation key: write a name, or a domain and a name such as karpenter.sh/do-not-disrupt"}},
 		"a number":                 {`{a: 5}`, []string{"must be of type string"}},
 		"more than there may be":   {`{` + labelsOf(17) + `}`, []string{"must have at most 16 items"}},
 		"none":                     {`{}`, []string{"an empty selector does not say which pods are meant"}},

@@ -32,8 +32,8 @@ func TestASilenceIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		everything  = "these matchers would silence nearly every alert: write at least one with matchType = or =~"
 		placeholder = "a placeholder is {{ .Node }}, {{ .Zone }} or {{ .Policy }}: write one of these"
 		badURL      = "url begins with http:// or https:// and ends before any query, such as http://"
-		duration    = "this is a number of seconds from 120 to 3600: write 600 for 10m"
-		linger      = "this is a number of seconds from 0 to 3600: write 120 for 2m"
+		duration    = "must be a number of seconds from 120 to 3600: write 600 for 10m"
+		linger      = "must be a number of seconds from 0 to 3600: write 120 for 2m"
 		misplaced   = "write it where any text may stand, not behind a backslash, between brackets or behind"
 		noRE        = "value is a regular expression (RE2) that matches whole values"
 		node        = `matchers: [{name: node, value: "{{ .Node }}"}]`
@@ -91,10 +91,10 @@ func TestASilenceIsAcceptedOrRefusedWithAHint(t *testing.T) {
 		"lingers too long":        {node + ", lingerSeconds: 3601", []string{linger}},
 		"lingers before":          {node + ", lingerSeconds: -1", []string{linger}},
 		"lingers 2m":              {node + ", lingerSeconds: 2m", []string{linger}},
-		"a timeout of zero":       {node + ", timeoutSeconds: 0", []string{"this is a number of seconds from 1 to 60"}},
+		"a timeout of zero":       {node + ", timeoutSeconds: 0", []string{"must be a number of seconds from 1 to 60"}},
 		"a url that is none":      {node + ", url: alertmanager", []string{badURL}},
 		"a url with credentials":  {node + ", url: 'http://a:b@alertmanager'", []string{badURL}},
-		"a name with a space":     {node + ", name: 'a b'", []string{"name has lower-case letters, digits and hyphens, and begins and ends with a letter or digit"}},
+		"a name with a space":     {node + ", name: 'a b'", []string{"name consists of lowercase letters, digits and hyphens, and begins and ends with a letter or digit"}},
 		"a name that begins so":   {node + ", name: '-a'", []string{"begins and ends with a letter or digit"}},
 		"a long name":             {node + ", name: " + long(64), []string{"may not be more than 63"}},
 		"tls without https":       {node + ", tls: {}", []string{"write a url that begins with https://, or remove tls"}},

@@ -44,7 +44,7 @@ type result struct {
 	// startedPaused lists NodeReboots that were started before the policy was enforced.
 	startedPaused []string
 	bound         time.Duration
-	// forecast beside reality.
+	// forecast next to reality.
 	forecast string
 	// lag is that of the cluster while the nodes were tainted.
 	lag *testbed.Lag

@@ -120,7 +120,7 @@ func unexplained(recording testbed.Recording) []string {
 	return names
 }
 
-// isLease tells whether a write renews the leader's lease, the one thing that is written while there is nothing to do.
+// isLease reports whether a write renews the leader's lease, the one thing that is written while there is nothing to do.
 func isLease(write testbed.Request) bool { return write.Resource == "leases" }
 
 // writesAfter are the operator's writes after a time.
@@ -156,7 +156,7 @@ func startedBefore(recording testbed.Recording, enforced time.Time) []string {
 	return names
 }
 
-// least is the least time that a rollout of the fleet can take under the policy, whoever schedules it.
+// least is the least time that a rollout of the fleet can take under the policy, no matter who schedules it.
 func (d *demo) least(r *result, recording testbed.Recording) time.Duration {
 	began := slices.DeleteFunc(slices.Clone(recording.Pods), func(pod testbed.PodRecord) bool { return pod.At.After(d.enforced) })
 	return bound.Of(ideal.Rollout(&r.policy, r.maxUnavailable, d.options.nodes(), d.fleet.apps, ideal.Initial(began), recording))

@@ -92,7 +92,7 @@ func expectEvent(object, reason string) {
 	Eventually(func(g Gomega) { g.Expect(eventsOf(g, object)).To(ContainElement(reason)) }).Should(Succeed())
 }
 
-// helperReady tells whether the helper pod of a host is shown as Ready.
+// helperReady reports whether the helper pod of a host is shown as Ready.
 func helperReady(g Gomega, host *testbed.Host) bool {
 	GinkgoHelper()
 	var pods corev1.PodList

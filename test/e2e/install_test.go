@@ -165,7 +165,7 @@ func install() {
 	Expect(err).NotTo(HaveOccurred())
 }
 
-// newPoolUnderWay has one node that is being drained and one that waits. Both go on asking for a reboot.
+// newPoolUnderWay has one node that is being drained and one that waits. Both continue asking for a reboot.
 func newPoolUnderWay(name string) *pool {
 	GinkgoHelper()
 	p := &pool{name: name}

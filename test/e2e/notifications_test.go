@@ -120,7 +120,7 @@ func newInbox() *inbox {
 	return i
 }
 
-// ServeHTTP implements http.Handler. What comes to the hook has to be signed.
+// ServeHTTP implements http.Handler. Requests to the hook must be signed.
 func (i *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	mac := hmac.New(sha256.New, []byte(hmacKey))

@@ -16,7 +16,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
 
-// databaseQuiesced is what the reboots of these stories wait for, and whoever quiesces databases says.
+// databaseQuiesced is the condition that the reboots of these stories wait for, and that the program which quiesces databases sets.
 const (
 	databaseQuiesced = "example.com/database-quiesced"
 	quiescer         = "quiescer"
@@ -86,7 +86,7 @@ var _ = Describe("Four nodes in two zones, one of them skipped, whose policy req
 })
 
 var _ = Describe("A host that cannot be rebooted, and one that can", func() {
-	It("the one that cannot says so, is not drained and holds up nobody, and goes when nothing is in the way any longer", func() {
+	It("the one that cannot says so, is not drained and holds up nobody, and goes when nothing is in the way anymore", func() {
 		const obstacle = "logind is masked on the simulated host"
 		p := newPool("obstacle")
 		// The obstacle is there before the helper looks for the first time, which it does every 10 seconds.

@@ -24,7 +24,8 @@ var (
 	manager *testbed.Manager
 )
 
-// waitLimit is how long anything may take that happens by itself. It is no measure of speed: the machine may be busy with other work.
+// waitLimit is how long anything may take that happens without the test. It is not a measure of speed: the machine may be busy with other
+// work.
 const waitLimit = 3 * time.Minute
 
 // storyLimit is how long a whole story may take, with everything that it waits for.

@@ -1,5 +1,5 @@
-// Package fatpods is an API server with a node whose pods are as large as anyone who may create pods can make them. It generates what it
-// sends, so that it holds next to nothing of it, and the heap of a test that talks to it is that of the client.
+// Package fatpods is an API server with a node whose pods are as large as anyone who may create pods can make them. It generates its
+// answers, so that it holds almost nothing of them, and the heap of a test that talks to it is the client's.
 package fatpods
 
 import (

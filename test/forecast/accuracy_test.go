@@ -24,8 +24,8 @@ import (
 const (
 	// limit of one rollout.
 	limit = 5 * time.Minute
-	// goal is how far the median forecast may be off; most is how far each of the few rollouts of continuous integration may be, on a
-	// machine that does other things as well.
+	// goal is how far the median forecast may be off; most is how far each of the few rollouts of continuous integration may be off, on a
+	// machine that is also busy with other things.
 	goal = 0.10
 	most = 0.50
 	few  = 2

@@ -1,5 +1,5 @@
-// Package gitops runs what GitOps tools run about the operator's kinds: the health checks that config/gitops has for Argo CD, and kstatus,
-// by which Flux, kpt and others tell whether an object is where it should be.
+// Package gitops runs what GitOps tools run on the operator's kinds: the health checks for Argo CD in config/gitops, and kstatus, with
+// which Flux, kpt and others decide whether an object is in its intended state.
 package gitops
 
 import (

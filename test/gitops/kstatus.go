@@ -11,7 +11,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// Kstatus is what kstatus makes of the object: Current, InProgress, Failed or Terminating.
+// Kstatus is the status that kstatus computes for the object: Current, InProgress, Failed or Terminating.
 func Kstatus(object *unstructured.Unstructured) (string, error) {
 	result, err := status.Compute(object)
 	if err != nil {

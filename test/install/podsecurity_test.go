@@ -14,8 +14,8 @@ import (
 // difference is one control of the Pod Security Standards that a pod is not within.
 type difference struct{ Pod, Level, Control, In string }
 
-// safetyPage has the table of all differences, in its section "Pod Security". It is the list that is expected.
-const safetyPage = "../../docs/safety.md"
+// securityPage has the table of all differences, in its section "Pod Security". It is the list that is expected.
+const securityPage = "../../docs/security.md"
 
 func TestThePodsDifferFromPodSecurityOnlyWhereTheDocsSaySo(t *testing.T) {
 	all := rendered(t)
@@ -78,16 +78,16 @@ func TestThePageOfClustersNamesThePoliciesForEachDifference(t *testing.T) {
 	}
 }
 
-// documentedDifferences reads the table of the safety page.
+// documentedDifferences reads the table of the page about security.
 func documentedDifferences(t *testing.T) map[difference]int {
 	t.Helper()
-	page, err := os.ReadFile(safetyPage)
+	page, err := os.ReadFile(securityPage)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, section, found := strings.Cut(string(page), "\n## Pod Security\n")
 	if !found {
-		t.Fatalf("%s has no section Pod Security", safetyPage)
+		t.Fatalf("%s has no section Pod Security", securityPage)
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
 	rows := map[difference]int{}

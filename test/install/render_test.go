@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// installation is what config/default has of what is looked at here.
+// installation is the part of config/default that is checked here.
 type installation struct {
 	Namespace corev1.Namespace
 	Manager   appsv1.Deployment

@@ -235,7 +235,7 @@ func TestADrainWaitsForTheResponderOfAPod(t *testing.T) {
 	if host.RebootsAccepted() != 1 {
 		t.Errorf("%d reboots", host.RebootsAccepted())
 	}
-	await.True(t, "nothing is asked for any longer", func() bool { return len(b.requests()) == 0 })
+	await.True(t, "nothing is asked for anymore", func() bool { return len(b.requests()) == 0 })
 }
 
 func TestADrainThatIsCancelledAsksNoLonger(t *testing.T) {

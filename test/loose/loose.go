@@ -37,7 +37,7 @@ func Schema(definition *apiextensionsv1.CustomResourceDefinition) *apiextensions
 	return definition.Spec.Versions[0].Schema.OpenAPIV3Schema
 }
 
-// Loosen takes away rules, patterns of times and the upper bounds of numbers of 64 bits.
+// Loosen removes rules, patterns of times and the upper bounds of numbers of 64 bits.
 func Loosen(schema *apiextensionsv1.JSONSchemaProps) {
 	Walk(schema, "", func(_ string, s *apiextensionsv1.JSONSchemaProps) {
 		s.XValidations = nil

@@ -10,7 +10,7 @@ import (
 // chartArguments is written by the tests of the chart, which are in a module of their own and can import no program.
 const chartArguments = "test/chart/testdata/arguments.yaml"
 
-// ChartArguments are the arguments that the Helm chart gives the container of this name, by what the values are for.
+// ChartArguments are the arguments that the Helm chart gives the container with this name, by what the values are for.
 func ChartArguments(container string) (map[string][]string, error) {
 	config, err := configRoot()
 	if err != nil {

@@ -86,7 +86,7 @@ func TestThePageOfClustersSaysWhatThePodsAskFor(t *testing.T) {
 	}
 }
 
-// What is to be copied has to be readable at least; kinds of others are not known here.
+// Examples to copy must at least be readable; foreign kinds are not known here.
 func TestEveryExampleOfThePageOfClustersIsYAML(t *testing.T) {
 	for name, text := range documented(t, "../..") {
 		if !strings.HasPrefix(name, clustersPage) {

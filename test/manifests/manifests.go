@@ -140,8 +140,8 @@ func copyConfig() (filesys.FileSystem, error) {
 	return files, nil
 }
 
-// config are the files in YAML and JSON of config/, by name. Of the kinds there are only the names: they are most of what would be
-// rendered, again and again, and no kustomization changes them.
+// config are the files in YAML and JSON of config/, by name. Kinds are only included by name: they are most of what would be rendered,
+// repeatedly, and no kustomization changes them.
 var config = sync.OnceValues(func() (map[string][]byte, error) {
 	root, err := configRoot()
 	if err != nil {

@@ -34,7 +34,7 @@ func TestOneSettingInstallsIntoAnotherNamespace(t *testing.T) {
 }
 
 // ownKustomizations are what someone writes who installs an overlay, or config/default with components, in another namespace, by the way in
-// which it is done. Of combinations the largest are tried.
+// which it is done. Only the largest combinations are tried.
 func ownKustomizations(name string) map[string]map[string]string {
 	const directory = "config/overlays/own"
 	setting := "namespace: " + elsewhere + "\n"

@@ -44,7 +44,7 @@ func usersOf(t *testing.T, objects Rendered) []user {
 	return users
 }
 
-// userOf is what the container itself says, or else its pod. What neither says is up to the image, and not good enough.
+// userOf is the user of the container, otherwise of its pod. If neither names one, the image decides, which is not good enough.
 func userOf(t *testing.T, pod *corev1.PodSpec, c *corev1.Container) user {
 	t.Helper()
 	uid, gid := c.SecurityContext.RunAsUser, c.SecurityContext.RunAsGroup

@@ -37,8 +37,8 @@ var states = map[string]map[string]string{
 	"RebootUnreadableObject":   {`reboot_operator_unreadable_objects{kind="NodeReboot"}`: "1"},
 }
 
-// A change of leader leaves a gap in the state: of the one replica the series are stale, and the other one has none for a while. An alert
-// that fires outlasts it, and one that is over ends.
+// A change of leader leaves a gap in the state: the series of one replica are stale, and the other has none for a while. A firing alert
+// outlasts the gap, and an alert that is over ends.
 func TestAnAlertAboutStateOutlastsAChangeOfLeader(t *testing.T) {
 	const begins, gap, rest = 120, 4, 90
 	folder := t.TempDir()

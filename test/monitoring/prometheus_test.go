@@ -29,7 +29,7 @@ type prometheus struct {
 	began time.Time
 }
 
-// source is what a Prometheus finds, and by what it proves who it is and verifies that.
+// source is what a Prometheus discovers, and with which credentials and authority it scrapes.
 type source struct {
 	found            []endpoint
 	token, authority string
@@ -137,7 +137,7 @@ func (p *prometheus) awaitTarget(ctx context.Context) {
 	})
 }
 
-// most is the largest sample that a query had at any time since the Prometheus began; NaN is none.
+// most is the largest sample that a query had at any time since the Prometheus began; NaN means none.
 func (p *prometheus) most(ctx context.Context, expr string) float64 {
 	p.t.Helper()
 	most := math.NaN()

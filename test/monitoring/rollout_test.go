@@ -254,7 +254,7 @@ func (b *bed) credentials() (token, authority string) {
 // discovered is the address that the API server has for the manager here. It takes none of loopback for an endpoint.
 const discovered = "192.0.2.1"
 
-// endpoints has the Service of the metrics lead to the manager, which is a process and no pod, and another Service beside it.
+// endpoints has the Service of the metrics lead to the manager, which is a process and no pod, and another Service next to it.
 func (b *bed) endpoints(manager *testbed.Manager) {
 	b.t.Helper()
 	served, err := url.Parse(manager.MetricsURL())

@@ -34,9 +34,9 @@ type cluster struct {
 type guestSpec struct {
 	name    string
 	address net.IP
-	// kubelet is configuration of the kubelet beside what all have, in YAML.
+	// kubelet is configuration of the kubelet in addition to what all have, in YAML.
 	kubelet string
-	// kernel has arguments of the kernel beside what all have.
+	// kernel has arguments of the kernel in addition to what all have.
 	kernel string
 }
 

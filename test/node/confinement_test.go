@@ -7,7 +7,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// labels are what the kernel says of the helper's two programs, by the node: AppArmor's profile, or SELinux's context.
+// labels are what the kernel says about the helper's two programs, by the node: AppArmor's profile, or SELinux's context.
 func labels() map[string]map[string]string {
 	return map[string]map[string]string{
 		graceful: {"rebooter": "unconfined", "helper": "cri-containerd.apparmor.d (enforce)"},

@@ -12,7 +12,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
 
-// byDefault is the rebooter's container with the profile and the label that containers have if nothing is said.
+// byDefault is the rebooter's container with the profile and the label that containers have by default.
 const byDefault = "by-default"
 
 // separation puts a program that tries everything into both containers of the helper's pod, with their users, rights and mounts. A third
@@ -50,7 +50,7 @@ func separation(s *story) {
 			"delete a pod of the node": "no",
 			"read secrets":             "no",
 		},
-		// Whoever may talk to the host's bus as user 0 could as well start containers.
+		// Anyone who may talk to the host's bus as user 0 could also start containers.
 		"rebooter": {
 			"list the host's /run":     "yes",
 			"ask logind for a reboot":  "yes",

@@ -88,7 +88,7 @@ func (g *guest) run(number int, log *os.File, started chan<- error) {
 
 // pin keeps the calling thread, and what it starts, on one processor. On several, the threads of QEMU lose doorbells of its NVMe controller
 // now and then: between writing the event index and reading the doorbell it has no memory barrier (seen with QEMU 7.2, most often while a
-// kernel replays the journal of its root disk, which then waits for good).
+// kernel replays the journal of its root disk, which then waits permanently).
 func pin(number int) error {
 	var allowed, one unix.CPUSet
 	const thisThread = 0
@@ -159,7 +159,7 @@ func (g *guest) connect(ctx context.Context, onReset func(byGuest bool)) error {
 	return err
 }
 
-// noteReset tells whether the reset is a new one: QEMU tells several times of one that a guest does.
+// noteReset reports whether the reset is new: QEMU reports one reset of a guest several times.
 func (g *guest) noteReset() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -58,7 +58,7 @@ func (j *journal) add(node string, what what, format string, args ...any) {
 	_, _ = fmt.Fprintf(j.out, "%6.1fs  %-7s  %-14s  %s\n", e.at.Sub(j.begin).Seconds(), cmp.Or(node, "-"), e.what, e.detail)
 }
 
-// turned tells of something that became true or false.
+// turned reports something that became true or false.
 func (j *journal) turned(node string, was, is bool, on, off what) {
 	switch {
 	case is && !was:

@@ -6,8 +6,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// kexec reboots a host that has a kernel loaded for it. QEMU says of a reset of the machine, and there is none. From now on the rebooter
-// has the SELinux type of its own, until something else is installed.
+// kexec reboots a host that has a kernel loaded for it. QEMU would report a reset of the machine, and there is none. From now on the
+// rebooter has its own SELinux type, until something else is installed.
 func kexec(s *story) {
 	s.reinstall(installation{base: "config/default", components: []string{"selinux"}})
 	s.journal.add("", said, "config/default is installed with the component selinux")

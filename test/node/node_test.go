@@ -27,7 +27,7 @@ const (
 )
 
 // meant is how long all chapters are to take, without what is built once. Where every instruction of the machines is emulated, the time
-// says more about this machine than about the operator, so taking longer is said and does not fail.
+// says more about this machine than about the operator, so taking longer is reported and does not fail.
 const meant = 25 * time.Minute
 
 // chapter is a part of the story.

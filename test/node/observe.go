@@ -20,7 +20,7 @@ import (
 // appLabel is on the pods of the workload.
 const appLabel = "app"
 
-// observer follows nodes, NodeReboots, pods and what makes pods: it writes what happens into the journal, and wakes whoever waits for
+// observer follows nodes, NodeReboots, pods and what makes pods: it writes what happens into the journal, and wakes anyone who waits for
 // something.
 type observer struct {
 	cache   cache.Cache

@@ -92,7 +92,7 @@ func (s *story) expectOnlyDenied(node string, c confinement) {
 }
 
 // newerKernel installs a kernel that is newer than the running one, as far as a package manager would; the files are removed again by
-// withoutNewerKernel. The running one has an image beside it, as on every host.
+// withoutNewerKernel. The running one has an image next to it, as on every host.
 func (s *story) newerKernel(node string) (release string) {
 	s.Helper()
 	release = s.on(node, `running=$(uname -r); newer=$(echo $running | sed -E 's/^([0-9]+[.][0-9]+[.][0-9]+)-[0-9]+/\1-999/')

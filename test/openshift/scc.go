@@ -12,7 +12,7 @@ import (
 )
 
 // Refusals says what keeps a pod from being admitted under SecurityContextConstraints, by the rules of OpenShift's documentation ("Managing
-// security context constraints"). What OpenShift would fill in by itself, such as an SELinux level, is no refusal.
+// security context constraints"). What OpenShift would fill in by itself, such as an SELinux level, is not a refusal.
 func Refusals(scc *securityv1.SecurityContextConstraints, pod *corev1.PodSpec) []string {
 	refusals := podRefusals(scc, pod)
 	for _, c := range slices.Concat(pod.InitContainers, pod.Containers) {

@@ -157,14 +157,14 @@ func TestTheConstraintsAllowNothingThatTheHelperDoesNotNeed(t *testing.T) {
 	}
 }
 
-// flip takes away what is allowed, and says whether it was.
+// flip removes what is allowed, and says whether it was.
 func flip(allowed *bool) bool {
 	was := *allowed
 	*allowed = false
 	return was
 }
 
-// Without the component, no constraints that every ServiceAccount may use admit the pods: that is what it is for.
+// Without the component, no constraints that every ServiceAccount may use admit the pods: that is its purpose.
 func TestOpenShiftRefusesTheHelperWithoutTheComponent(t *testing.T) {
 	objects, err := manifests.Render("default")
 	if err != nil {

@@ -80,7 +80,7 @@ func newInstallation(t *testing.T) *installation {
 	return i
 }
 
-// freeAddress is an address to listen on later. Its port is below those that systems give to whoever asks for any, so it stays free.
+// freeAddress is an address to listen on later. Its port is below the ports that systems assign, so it stays free.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	const lowest, count, tries = 20000, 12000, 100

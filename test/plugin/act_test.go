@@ -34,16 +34,16 @@ func TestPeopleActWithTheRolesThatTheyHave(t *testing.T) {
 			t.Errorf("requestedBy is %q", r.Spec.RequestedBy)
 		}
 		r.Status.Phase, r.Status.Reason, r.Status.Message = v1alpha1.PhasePending, v1alpha1.ReasonAwaitingApproval,
-			"RebootPolicy workers requires an approval. To give it: kubectl patch"
+			"RebootPolicy workers requires an approval. To approve it: kubectl patch"
 	})
 
 	requester.does("now w1 --reason again", 0,
 		"  It waits. AwaitingApproval: RebootPolicy workers requires an approval.\n"+
-			"  Who may approve it types: kubectl reboots approve nodereboot/"+name+"\n")
+			"  To approve it, if you may: kubectl reboots approve nodereboot/"+name+"\n")
 	requester.does("approve w1", 1, "you (rita) asked for the reboot")
 	viewer.does("approve w1", 1, "error: NodeReboot "+name)
 	approver.does("approve nodereboot/"+name+noAnswer, 0, "is approved by anna.")
-	approver.does("approve w1"+noAnswer, 0, "is approved already, by anna.")
+	approver.does("approve w1"+noAnswer, 0, "is already approved, by anna.")
 	approver.does("cancel w1", 1, "error: NodeReboot "+name)
 	requester.does("now w1 --reason x --immediate", 1, "not allowed: The reboot is approved with the urgency that it has")
 	approver.does("deny w1"+noAnswer, 0, "by anna is withdrawn.")

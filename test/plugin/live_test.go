@@ -167,7 +167,7 @@ func (b *bed) restart(s *session) {
 	s.hides("Nothing is seen of the cluster since")
 	fleet := statustest.Fleet{Now: time.Now().UTC().Truncate(time.Second)}
 	b.change(fleet.Reboot("workers", "a", "worker-a03", fleet.Drains(time.Second, 1, 2)))
-	s.shows("The cluster is seen again", "worker-a03  Draining")
+	s.shows("The cluster is visible again", "worker-a03  Draining")
 }
 
 func TestWithoutATerminalEveryChangeIsALine(t *testing.T) {

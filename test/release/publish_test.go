@@ -92,7 +92,7 @@ func program(t *testing.T) {
 
 var built sync.Once
 
-// build makes of the programs and the chart in the folder what is pushed.
+// build turns the programs and the chart in the folder into what is pushed.
 func (p publisher) build(t *testing.T) {
 	t.Helper()
 	digests := must(t, nil, "bin/release", "image", "-name="+p.host+"/reboot-operator", "-version=v1.2.3", "-revision=x",
@@ -234,7 +234,7 @@ func TestAReleaseThatIsPublishedIsNotReplaced(t *testing.T) {
 	}
 }
 
-// copySources copies the repository to a folder that is no clone, because the folder dist is that of whoever runs the test.
+// copySources copies the repository to a folder that is not a clone, because the folder dist belongs to the person who runs the test.
 func copySources(t *testing.T) string {
 	t.Helper()
 	copied := t.TempDir()

@@ -204,7 +204,7 @@ func TestWorkflowsHaveNoMoreRightsThanTheyNeed(t *testing.T) {
 	}
 }
 
-// Whoever may push a tag does not have to be allowed to merge: what is built is on main, whoever tagged it.
+// A user who may push a tag may not be allowed to merge: what is built is on main, no matter who tagged it.
 func TestOnlyWhatWasMergedIsReleased(t *testing.T) {
 	var read workflow
 	if err := yaml.Unmarshal([]byte(workflows(t)["release.yml"]), &read); err != nil {

@@ -28,7 +28,7 @@ const (
 // Options say how large the cluster is, and what is measured.
 type Options struct {
 	Log logr.Logger
-	// Nodes and Pods are how many there are. Of each node so many NodeReboots Succeeded, and so many Failed.
+	// Nodes and Pods are how many there are. Each node has so many NodeReboots that Succeeded, and so many that Failed.
 	Nodes, Pods, Succeeded, Failed int
 	// Needs is how many nodes ask for a reboot at once.
 	Needs int
@@ -62,7 +62,7 @@ type Result struct {
 	// Taint are the times from the answer to a need's creation until its node is tainted, NextOrder those from the end of a reboot until the
 	// order that takes its slot; both sorted.
 	Taint, NextOrder []time.Duration
-	// Reboots that were made, and Writes of the manager meanwhile.
+	// Reboots that were made, and Writes of the manager in the meantime.
 	Reboots, Writes int
 	// OpenWatch is the API server's CPU time for opening the watch of one helper, Event that for one change of a NodeReboot for each watch.
 	OpenWatch, Event time.Duration

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// smallMemory is what the manager may use in the small cluster, of which the program itself is most. largeMemory is that in one of
-	// largeNodes, where it used up to 197 MiB when this was written: the goal is 150, so lower it with what is won.
+	// smallMemory is what the manager may use in the small cluster, most of it for the program itself. largeMemory is the limit in a cluster
+	// of largeNodes, where it used up to 197 MiB when this was written: the goal is 150, so lower it with every gain.
 	smallMemory = 120 << 20
 	largeMemory = 225 << 20
 	largeNodes  = 5000

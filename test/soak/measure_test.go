@@ -29,7 +29,7 @@ const (
 	objects          = "etcd: objects without events"
 )
 
-// allowed is what is no trend.
+// allowed is growth that is not a trend.
 func allowed(name string) trend.Allowance {
 	switch name {
 	case managerHeap, helperHeap:
@@ -139,7 +139,7 @@ func (s *soak) serverMetrics() map[string]float64 {
 	return values
 }
 
-// metrics reads what a program says of itself.
+// metrics reads what a program says about itself.
 func (s *soak) metrics(client *http.Client, url string) map[string]float64 {
 	s.Helper()
 	request, err := http.NewRequestWithContext(s.ctx, http.MethodGet, url, nil)

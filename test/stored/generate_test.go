@@ -104,7 +104,7 @@ func (g generator) some(s apiextensionsv1.JSONSchemaProps) map[string]any {
 	return fields
 }
 
-// confuse gives fields other types, as a later version of the schema might: what is stored keeps the one that it has.
+// confuse gives fields other types, as a later version of the schema might: stored objects keep their types.
 func (g generator) confuse(s *apiextensionsv1.JSONSchemaProps, path string, keys []string) {
 	leaf := s.Type == "string" || s.Type == "integer"
 	inner := s.Type == "object" && s.Default == nil && strings.Count(path, ".") > 2

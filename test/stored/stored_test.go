@@ -180,8 +180,7 @@ func requireRefused(t *testing.T, err error) {
 	}
 }
 
-// check reads all objects as the manager does, and returns what of each cannot be read. A cache that goes on and one that begins know the
-// same.
+// check reads all objects as the manager does, and returns what of each cannot be read. A running cache and a new one know the same.
 func (c *cluster) check(t *testing.T) map[string][]decode.Problem {
 	t.Helper()
 	first := c.cache(t)

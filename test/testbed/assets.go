@@ -28,10 +28,10 @@ const (
 	kubeletProgram           = "kubelet"
 )
 
-// Assets returns a folder that holds etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kubectl: the one that the
-// environment variable KUBEBUILDER_ASSETS names, or else one in the user's cache, which it fills by building the module
-// test/testbed/components, for the version of Kubernetes that KUBERNETES_VERSION names or else that of its go.mod. That takes several
-// minutes, happens once for each content of that module, and is logged. Two builders do not build at the same time.
+// Assets returns a folder that holds etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kubectl: the folder that the
+// environment variable KUBEBUILDER_ASSETS names, otherwise a folder in the user's cache, which it fills by building the module
+// test/testbed/components for the version of Kubernetes that KUBERNETES_VERSION names, otherwise for the version in its go.mod. That takes
+// several minutes, happens once for each content of that module, and is logged. Two builders do not build at the same time.
 func Assets(ctx context.Context, log logr.Logger) (string, error) {
 	return assets(ctx, log, controlPlaneBuild())
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// reportInterval is how often the build says how far it is.
+// reportInterval is how often the build reports its progress.
 const reportInterval = 15 * time.Second
 
 const goCacheVariable = "GOCACHE"
@@ -54,7 +54,7 @@ func (b build) run(ctx context.Context, log logr.Logger, source source, dir stri
 	return nil
 }
 
-// compile tells log how far it is.
+// compile reports its progress to log.
 func (b build) compile(ctx context.Context, log logr.Logger, source source, binary, linkerFlags string) error {
 	if err := source.prepare(ctx); err != nil {
 		return err
@@ -110,7 +110,7 @@ func (s source) goCommand(ctx context.Context, verb string, args ...string) *exe
 	return command
 }
 
-// buildCache is the cache to build in, and what to call when it is not needed any longer. What is compiled for one version is of no use for
+// buildCache is the cache to build in, and what to call when it is not needed anymore. What is compiled for one version is of no use for
 // another, and takes 2 GB: it is kept for the default version only, unless the environment names a cache.
 func (s source) buildCache() (dir string, drop func(), err error) {
 	if s.moduleFile == defaultModuleFile || os.Getenv(goCacheVariable) != "" {
@@ -179,7 +179,7 @@ func (p *buildProgress) add() {
 	p.compiled++
 }
 
-// describe says how far the build is. Packages that were cached are not named by go build, so the total is an upper bound.
+// describe reports the progress of the build. Packages that were cached are not named by go build, so the total is an upper bound.
 func (p *buildProgress) describe(now time.Time) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

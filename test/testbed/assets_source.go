@@ -17,10 +17,10 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// defaultModuleFile is that of the version that is built if nobody names one.
+// defaultModuleFile is the module file of the version that is built by default.
 const defaultModuleFile = "go.mod"
 
-// source is what programs of one version of Kubernetes are built from. All versions share the code; each has a module file of its own.
+// source is what programs of one version of Kubernetes are built from. All versions share the code; each has its own module file.
 type source struct {
 	dir        string
 	moduleFile string // in dir
@@ -97,7 +97,7 @@ func (s source) cacheFolder() (string, error) {
 	return filepath.Join(parent, s.version+"-"+hex.EncodeToString(sum.Sum(nil)[:8])), nil
 }
 
-// script is a program beside the module file that makes modules which the module proxy does not serve; empty if there is none.
+// script is a program next to the module file that makes modules which the module proxy does not serve; empty if there is none.
 func (s source) script() string {
 	name := strings.TrimSuffix(s.moduleFile, ".mod") + ".prepare"
 	if _, err := os.Stat(filepath.Join(s.dir, name)); err != nil {

@@ -51,7 +51,7 @@ type Request struct {
 	Code int
 	// Began says that the request is a watch that began. There is another Request when it has ended.
 	Began bool
-	// Body is what was sent, as JSON, if Options.AuditBodies. Of an apply patch it is missing.
+	// Body is what was sent, as JSON, if Options.AuditBodies is set. It is missing for an apply patch.
 	Body string
 }
 

@@ -42,7 +42,7 @@ type Options struct {
 	WorkDir string
 	// NodeMonitorGracePeriod is after which silence of a kubelet its node is unknown. 0 means the default of the controller manager.
 	NodeMonitorGracePeriod time.Duration
-	// Namespace is where Install installs the operator. Empty means the constant of that name.
+	// Namespace is where Install installs the operator. Empty means the constant with that name.
 	Namespace string
 	// AdmissionConfiguration is an AdmissionConfiguration of the API server in YAML. Empty means what its plugins do by default.
 	AdmissionConfiguration string

@@ -35,7 +35,7 @@ type controlPlane struct {
 	// apiServer is the API server that was started last, and apiServerArgs what it is started with.
 	apiServer     *process
 	apiServerArgs []string
-	// gates are flags with feature gates, and served are those of the API server for what it serves besides.
+	// gates are flags with feature gates, and served are flags of the API server for what it serves in addition.
 	gates, served []string
 	// admission is the flag of the API server with the configuration of its admission plugins.
 	admission []string

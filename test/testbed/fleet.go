@@ -6,7 +6,7 @@ import "fmt"
 const MaxZones = 26
 
 // Fleet describes nodes that are spread evenly over zones, with names such as worker-a1 in zone a, and control-plane nodes such as
-// control-b1 beside them. zones is from 1 to MaxZones.
+// control-b1 next to them. zones is from 1 to MaxZones.
 func Fleet(workers, zones, controlPlane int) []NodeOptions {
 	fleet := make([]NodeOptions, 0, workers+controlPlane)
 	for i := range controlPlane {

@@ -26,7 +26,7 @@ type leadership struct {
 	seen   time.Time
 }
 
-// followLease tells of every change of the holder.
+// followLease reports every change of the holder.
 func (s *story) followLease() <-chan leadership {
 	s.t.Helper()
 	events, err := s.cluster.kubernetes.CoordinationV1().Leases(s.cluster.namespace).Watch(s.ctx, metav1.ListOptions{
@@ -75,8 +75,8 @@ func (s *story) startManager(pod string) *Manager {
 	return manager
 }
 
-// hasLed waits until the lease says that its holder has led for so long, by the holder's own clock. The first renewal is made when it knows
-// that it leads.
+// hasLed waits until the lease says that its holder has led for that long, by the holder's own clock. The first renewal is made when it
+// knows that it leads.
 func (s *story) hasLed(least time.Duration) {
 	s.t.Helper()
 	holder, first := "", time.Time{}

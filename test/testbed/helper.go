@@ -27,13 +27,13 @@ const (
 	tokenLifetime      = time.Hour
 )
 
-// isHelper tells whether a pod is one of the helper's DaemonSet.
+// isHelper reports whether a pod is one of the helper's DaemonSet.
 func (c *Cluster) isHelper(pod *corev1.Pod) bool {
 	owner := metav1.GetControllerOf(pod)
 	return pod.Namespace == c.namespace && owner != nil && owner.Kind == "DaemonSet" && owner.Name == helperName
 }
 
-// podKey is one pod, for good.
+// podKey is one pod, permanently.
 type podKey struct {
 	name           string
 	uid            types.UID
@@ -92,7 +92,7 @@ func (r *helperRunner) podGone(uid types.UID) {
 	}
 }
 
-// hostDown ends the helper with its host. The kubelet tells of the pod again after the boot.
+// hostDown ends the helper with its host. The kubelet reports the pod again after the boot.
 func (r *helperRunner) hostDown() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -100,7 +100,7 @@ func (r *helperRunner) hostDown() {
 	r.applyLocked()
 }
 
-// stop ends the helper for good.
+// stop ends the helper permanently.
 func (r *helperRunner) stop() { r.want(false) }
 
 // applyLocked makes what runs what should run. It returns when a helper that should not run has ended.

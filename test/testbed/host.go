@@ -88,7 +88,7 @@ func newHost(cluster *Cluster, options NodeOptions) *Host {
 // Name is the name of the host and of its node.
 func (h *Host) Name() string { return h.options.Name }
 
-// Up tells whether the host runs.
+// Up reports whether the host runs.
 func (h *Host) Up() bool {
 	h.power.RLock()
 	defer h.power.RUnlock()
@@ -188,7 +188,7 @@ func (h *Host) SetObstacle(obstacle string) {
 }
 
 // SetGracefulShutdown chooses whether the kubelet ends every pod when the host goes down, as one with a shutdownGracePeriod does: their
-// phase is Failed, and whoever made them makes others.
+// phase is Failed, and anyone who made them makes others.
 func (h *Host) SetGracefulShutdown(graceful bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -283,7 +283,7 @@ func (h *Host) registerAgain(ctx context.Context) error {
 	return nil
 }
 
-// removed turns the host off for good.
+// removed turns the host off permanently.
 func (h *Host) removed() {
 	h.power.Lock()
 	h.up = false
@@ -307,7 +307,7 @@ func (h *Host) isGone() bool {
 	}
 }
 
-// healthy tells whether the containers of a pod run. Only the helper can be stopped, and the manager is a process.
+// healthy reports whether the containers of a pod run. Only the helper can be stopped, and the manager is a process.
 func (h *Host) healthy(pod *corev1.Pod) bool {
 	switch {
 	case h.cluster.isHelper(pod):
@@ -333,5 +333,5 @@ func (h *Host) isNode(uid types.UID) bool {
 
 func (h *Host) now() time.Time { return h.cluster.clock.Now() }
 
-// Removed tells whether the host was turned off for good.
+// Removed reports whether the host was turned off permanently.
 func (h *Host) Removed() bool { return h.isGone() }

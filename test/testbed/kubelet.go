@@ -164,7 +164,7 @@ func (k *kubelets) podsOf(node string) []*corev1.Pod {
 	return pods
 }
 
-// isUnknown tells whether nobody knows whether a node is Ready.
+// isUnknown reports whether it is unknown whether a node is Ready.
 func (k *kubelets) isUnknown(name string) bool {
 	object, exists, err := k.nodes.GetStore().GetByKey(name)
 	node, ok := object.(*corev1.Node)

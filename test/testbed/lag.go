@@ -19,8 +19,8 @@ import (
 // lagInterval is how often the lag is measured.
 const lagInterval = 100 * time.Millisecond
 
-// Lag is how long it takes from a write until a watch shows it, which the operator has no part in. The more there is to do for the machine,
-// the longer that is, and everything that the operator does is made of such steps. What is promised of its speed is promised on top.
+// Lag is how long it takes from a write until a watch shows it, which the operator cannot influence. The busier the machine, the longer
+// that takes, and everything that the operator does consists of such steps. Promises about its speed come on top.
 type Lag struct {
 	clock  clock.WithTicker
 	cancel context.CancelFunc

@@ -28,7 +28,7 @@ func (c *Cluster) InstallWithManagers(ctx context.Context) error {
 	return c.install(ctx, true)
 }
 
-// RunManagers has the pods of a manager's Deployment run, whoever installs it.
+// RunManagers has the pods of a manager's Deployment run, no matter who installs it.
 func (c *Cluster) RunManagers(ctx context.Context) error {
 	if _, err := c.buildManager(ctx); err != nil {
 		return err
@@ -40,7 +40,7 @@ func (c *Cluster) RunManagers(ctx context.Context) error {
 // ManagersOn are the managers that are Ready in the pods on a host.
 func (h *Host) ManagersOn() []*Manager { return h.managers.ready() }
 
-// isManager tells whether a pod is one of the manager's Deployment.
+// isManager reports whether a pod is one of the manager's Deployment.
 func (c *Cluster) isManager(pod *corev1.Pod) bool {
 	return pod.Namespace == c.namespace && pod.Labels[v1alpha1.ComponentLabel] == v1alpha1.ManagerComponent
 }
@@ -91,7 +91,7 @@ func (r *managerRunner) podGone(uid types.UID) {
 	}
 }
 
-// hostDown ends all managers with their host: at once, or as a kubelet does that shuts down gracefully. The kubelet tells of pods that run
+// hostDown ends all managers with their host: at once, or as a kubelet does that shuts down gracefully. The kubelet reports pods that run
 // again after the boot.
 func (r *managerRunner) hostDown(graceful bool) {
 	r.mu.Lock()
@@ -103,7 +103,7 @@ func (r *managerRunner) hostDown(graceful bool) {
 	}
 }
 
-// isReady tells whether the manager of a pod is ready.
+// isReady reports whether the manager of a pod is ready.
 func (r *managerRunner) isReady(uid types.UID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

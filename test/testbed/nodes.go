@@ -39,10 +39,10 @@ type NodeOptions struct {
 	RebootDuration time.Duration
 	// FastReboot never shows the node as not Ready: only its boot ID changes.
 	FastReboot bool
-	// PodStatusLag is how long after the boot pods still show their status of before, as they do until a real kubelet has looked at
-	// each of them.
+	// PodStatusLag is how long after the boot pods still show their status from before, as they do until a real kubelet has looked at each of
+	// them.
 	PodStatusLag time.Duration
-	// OSImage is what the kubelet reports as the operating system. Empty is one that nobody knows.
+	// OSImage is what the kubelet reports as the operating system. Empty means an unknown one.
 	OSImage string
 	// WithoutHelper leaves the host without a helper until StartHelper.
 	WithoutHelper bool

@@ -96,7 +96,7 @@ func (o *Observer) list(ctx context.Context, list client.ObjectList) (string, er
 	})
 }
 
-// follow records changes until ctx ends. If the watch is lost for good it lists again.
+// follow records changes until ctx ends. If the watch is lost permanently it lists again.
 func (o *Observer) follow(ctx context.Context, list client.ObjectList, version string) {
 	for ctx.Err() == nil {
 		err := o.watch(ctx, list, version)

@@ -8,8 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// theAPIServerIsAway has a host reboot while there is no API server: pods run on where nothing happens to their host, and what could not be
-// said is what the kubelet reports once someone listens.
+// theAPIServerIsAway has a host reboot while there is no API server: pods on other hosts keep running, and the kubelet reports what it
+// could not say once the API server is back.
 func (s *story) theAPIServerIsAway() {
 	rebooted, other := s.cluster.Host("worker-a1"), s.cluster.Host("worker-b1")
 	before, untouched := s.podOn(rebooted.Name()), s.podOn(other.Name())

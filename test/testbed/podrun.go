@@ -136,7 +136,7 @@ func readiness(ready bool, changed metav1.Time, reason string) []corev1.PodCondi
 	}
 }
 
-// shows tells whether the API server already has what a kubelet would write.
+// shows reports whether the API server already has what a kubelet would write.
 func shows(have, want corev1.PodStatus) bool {
 	if have.Phase != want.Phase || len(have.ContainerStatuses) != len(want.ContainerStatuses) {
 		return false
@@ -153,7 +153,7 @@ func shows(have, want corev1.PodStatus) bool {
 	return isReady(have) == isReady(want)
 }
 
-// isReady tells whether the condition Ready is True.
+// isReady reports whether the condition Ready is True.
 func isReady(status corev1.PodStatus) bool {
 	for _, condition := range status.Conditions {
 		if condition.Type == corev1.PodReady {

@@ -30,7 +30,7 @@ type process struct {
 	err     error // valid once exited is closed
 }
 
-// startProcess starts the binary; its log is a file of its name in dir.
+// startProcess starts the binary; its log is a file with its name in dir.
 func startProcess(dir, name, binary string, env []string, args ...string) (*process, error) {
 	p := &process{name: name, logPath: filepath.Join(dir, name+".log"), exited: make(chan struct{})}
 	output, err := os.OpenFile(p.logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -79,7 +79,7 @@ func (p *process) kill() error {
 	return nil
 }
 
-// waitFor asks ready again and again until it says nil. It gives up when ctx ends or when the process does, with the end of its log.
+// waitFor asks ready repeatedly until it says nil. It gives up when ctx ends or when the process does, with the end of its log.
 func (p *process) waitFor(ctx context.Context, ready func(context.Context) error) error {
 	ticker := time.NewTicker(probeInterval)
 	defer ticker.Stop()

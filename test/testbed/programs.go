@@ -11,7 +11,7 @@ import (
 // pluginProgram is the plugin of kubectl.
 const pluginProgram = "kubectl-reboots"
 
-// Programs builds the plugin of kubectl and returns a folder that has it beside kubectl: one for the PATH of a person or a test.
+// Programs builds the kubectl plugin and returns a folder that contains it next to kubectl, for the PATH of a person or a test.
 func (c *Cluster) Programs(ctx context.Context) (string, error) {
 	root, err := moduleRoot(ctx)
 	if err != nil {

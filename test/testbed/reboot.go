@@ -88,7 +88,7 @@ func (h *Host) comeUp(ctx context.Context) {
 	})
 }
 
-// insist writes again and again until the API server has taken it, or nothing is left to write to, as a kubelet does.
+// insist writes repeatedly until the API server has taken it, or nothing is left to write to, as a kubelet does.
 func (h *Host) insist(ctx context.Context, write func(context.Context) error) {
 	for {
 		attempt, cancel := context.WithTimeout(ctx, kubeletTimeout)

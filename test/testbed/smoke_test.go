@@ -122,7 +122,7 @@ func see[T any](s *story, events watch.Interface, what string, holds func(watch.
 	}
 }
 
-// took checks that something took as long as it should, by the times that whoever did it wrote down: when it is seen says nothing.
+// took checks that something took as long as it should, by the recorded times: when it is seen says nothing.
 func (s *story) took(what string, from, to time.Time, want time.Duration) {
 	s.t.Helper()
 	got := to.Sub(from)

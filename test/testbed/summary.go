@@ -8,7 +8,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// Summary is what a recording comes to.
+// Summary is the summary of a recording.
 type Summary struct {
 	// Down is the most nodes that were down at once: under way, not Ready, or cordoned.
 	Down Peak
@@ -52,7 +52,7 @@ type RebootSummary struct {
 	Before, After            v1alpha1.BootInfo
 	// SentinelToTaint is from when the host asked for a reboot until its taint was seen.
 	SentinelToTaint *time.Duration
-	// TaintedBeforeDrain tells whether the node had its taint before its first drain was ordered, or before the end if none was.
+	// TaintedBeforeDrain reports whether the node had its taint before its first drain was ordered, or before the end if none was.
 	TaintedBeforeDrain bool
 	// TaintLead is from when the taint was seen until the first order to drain was seen; 0 if both were seen at once.
 	TaintLead *time.Duration

@@ -12,7 +12,7 @@ import (
 type AppSummary struct {
 	App      AppKey
 	Replicas int
-	// EverReady tells whether all replicas were ready at once; LeastReady and what follows count from then on.
+	// EverReady reports whether all replicas were ready at once; LeastReady and what follows count from then on.
 	EverReady    bool
 	LeastReady   int
 	LeastReadyAt time.Time

@@ -8,7 +8,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// UnderWay tells whether a NodeReboot in this phase holds a slot.
+// UnderWay reports whether a NodeReboot in this phase holds a slot.
 func UnderWay(phase v1alpha1.Phase) bool {
 	return phase == v1alpha1.PhaseDraining || phase == v1alpha1.PhaseRebooting || phase == v1alpha1.PhaseRecovering
 }

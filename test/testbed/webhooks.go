@@ -66,7 +66,7 @@ func (s *webhookService) stop() error {
 	return err
 }
 
-// webhooks are the addresses of the webhooks of all managers, the one that was started last first.
+// webhooks are the addresses of the webhooks of all managers, the latest first.
 func (m *managers) webhooks() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()

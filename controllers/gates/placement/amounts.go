@@ -53,8 +53,8 @@ func (a *amounts) add(b amounts, times int64) {
 	}
 }
 
-// short names the first resource of which less is free than a pod needs; empty if there is enough of all. What is not requested is not
-// looked at, as on a node that is overcommitted.
+// short names the first resource of which less is free than a pod needs; empty if there is enough of all. Resources that the pod does not
+// request do not count, such as on an overcommitted node.
 func (n *node) short(taken *amounts, needs amounts, withExpendable bool) corev1.ResourceName {
 	var more, expendable amounts
 	if taken != nil {

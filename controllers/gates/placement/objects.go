@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// text is a string of which there is one copy.
+// text is a string with only one copy in memory.
 type text = unique.Handle[string]
 
 // Named is what all that is kept has in common: an object with a namespace and a name, and nothing else that an API object has.

@@ -48,7 +48,7 @@ type kind struct{ namespace, labels, shape text }
 type state uint8
 
 const (
-	// ended: it uses nothing any longer.
+	// ended: it uses nothing anymore.
 	ended state = 1 << iota
 	// moves: when it is evicted, another one has to be placed.
 	moves
@@ -94,7 +94,7 @@ func stateOf(pod *corev1.Pod) state {
 	if len(pod.Spec.SchedulingGates) > 0 {
 		s |= gated
 	}
-	// If the pod is evicted, its controller makes another one. That of a pod which terminates is there already.
+	// If the pod is evicted, its controller makes another one. The replacement of a terminating pod already exists.
 	owner := metav1.GetControllerOfNoCopy(pod)
 	_, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]
 	if owner != nil && owner.Kind != "DaemonSet" && owner.Kind != "Node" && !mirror && pod.DeletionTimestamp == nil {
@@ -103,7 +103,7 @@ func stateOf(pod *corev1.Pod) state {
 	return s
 }
 
-// labelsOf a pod: all, or the first by key, if whoever made it wrote very many.
+// labelsOf a pod: all, or the first by key, if there are very many.
 func labelsOf(all map[string]string) labelText {
 	keys := slices.Sorted(maps.Keys(all))
 	size := 0

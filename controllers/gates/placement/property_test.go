@@ -154,7 +154,7 @@ func (w *world) find(p *Pod) *corev1.Pod {
 	return nil
 }
 
-// Whatever is said to fit was placed, one pod after the other, where another implementation of the rules takes it as well.
+// Every pod that fits was placed, one after the other, where another implementation of the rules accepts it, too.
 func TestRoomThatIsFoundIsThere(t *testing.T) {
 	t.Parallel()
 	found, placed := 0, 0

@@ -151,7 +151,7 @@ func TestTopologySpreadIsKept(t *testing.T) {
 func TestSpreadAcrossHosts(t *testing.T) {
 	t.Parallel()
 	by := []func(*corev1.Pod){spread(host, 1, ""), asks("1", "1Gi"), app("web")}
-	// Three replicas on three nodes: there is no fourth, and the one that leaves counts as empty.
+	// Three replicas on three nodes: there is no fourth node, and the node that leaves counts as empty.
 	full := objects{aNode("a"), aNode("b"), aNode("c"), aPod("web", "a", by...), aPod("web-2", "b", by...), aPod("web-3", "c", by...)}
 	if got, want := lack(t, full), noRoom("its topology spread constraints on 2 nodes"); got != want {
 		t.Errorf("got %q, want %q", got, want)

@@ -9,8 +9,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
-// Room is what nodes have free while some of them leave. It is a view of a Cluster that must not change meanwhile, and changes itself: pods
-// are taken from nodes and put on others, and put back.
+// Room is what nodes have free while some of them leave. It is a view of a Cluster that must not change in the meantime. The Room itself
+// changes: pods are taken from nodes, put on others, and put back.
 type Room struct {
 	c     *Cluster
 	nodes []*node
@@ -23,7 +23,7 @@ type Room struct {
 	// taken is what moved pods request of nodes, by index, and arrivals are the pods.
 	taken    map[int]*amounts
 	arrivals map[int][]*Pod
-	// log is what was done. What comes after the mark is undone.
+	// log is what was done. Everything after the mark is undone.
 	log  []move
 	mark int
 
@@ -50,8 +50,8 @@ type move struct {
 	had    bool
 }
 
-// Room of the nodes that are not leaving. Pods that wait already take theirs first, and if there is none for them that is no news. Then
-// come the pods that are still on nodes that leave.
+// Room returns the room of the nodes that are not leaving. Pods that already wait take theirs first; if there is none for them, that is
+// nothing new. Then come the pods that are still on leaving nodes.
 func (c *Cluster) Room(leaving []string) *Room {
 	nodes := c.known()
 	r := &Room{
@@ -83,8 +83,8 @@ func (c *Cluster) Room(leaving []string) *Room {
 	return r
 }
 
-// Lack says which pod would find no room if the node left, besides those that are leaving; empty if all would. The selector is that of the
-// drain.
+// Lack says which pod would find no room if the node left in addition to the leaving nodes; empty if all would. The selector is the
+// selector of the drain.
 func (r *Room) Lack(name string, evicts selectors.Pods) string {
 	index, known := slices.BinarySearchFunc(r.nodes, name, func(n *node, name string) int { return strings.Compare(n.name, name) })
 	if r.full != "" || !known {
@@ -100,7 +100,7 @@ func (r *Room) leave(index int, evicts selectors.Pods) string {
 	r.findStarts(r.arrivals[index])
 	r.without = index
 	r.forgetCordons()
-	// The pods that it was to take go elsewhere, those that wait already in vain if need be.
+	// The pods that it should take go elsewhere; pods that already wait may find no room.
 	arrived := slices.Clone(r.arrivals[index])
 	for _, p := range arrived {
 		r.move(p, nil)

@@ -9,7 +9,7 @@ import (
 // rule is why a node does not take a pod; the zero value is that it does.
 type rule struct {
 	kind ruleKind
-	// resource is the one of which there is too little.
+	// resource is the resource of which there is too little.
 	resource corev1.ResourceName
 }
 

@@ -12,7 +12,7 @@ import (
 
 type objects = []runtime.Object
 
-// noRoom is what is said of pod web of node a.
+// noRoom is what is said about pod web of node a.
 func noRoom(reasons string) string {
 	return "Pod apps/web of node a would find no room: " + reasons + "."
 }
@@ -144,7 +144,7 @@ func TestPodsThatWaitTakeTheirRoomFirst(t *testing.T) {
 	cases{
 		"one":                         {objects: objects{a, aNode("b", three), web, full, aPod("new", "")}, want: noRoom(tooLittleCPU)},
 		"in vain":                     {objects: objects{a, aNode("b", three), web, full, aPod("new", "", asks("64", "1Gi"))}},
-		"not looked at yet":           {objects: objects{a, aNode("b", three), web, full, aPod("new", "", spec(`{schedulingGates: [{name: g}]}`))}},
+		"not seen yet":                {objects: objects{a, aNode("b", three), web, full, aPod("new", "", spec(`{schedulingGates: [{name: g}]}`))}},
 		"expendable":                  {objects: objects{a, aNode("b", three), web, full, aPod("new", "", spec(`{priority: -1}`))}},
 		"it would go where it cannot": {objects: objects{a, aNode("b", three), web, aPod("new", "")}, want: noRoom(tooLittleCPU)},
 	}.run(t)

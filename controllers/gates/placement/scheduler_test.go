@@ -156,7 +156,7 @@ func (s *scheduled) cluster() *Cluster {
 	return c
 }
 
-// compare what is said of a pod with what the scheduler does, and return whether there is room. The scheduler hears of nodes and of pods
+// compare what is said about a pod with what the scheduler does, and return whether there is room. The scheduler hears of nodes and of pods
 // by two watches, so it may not know yet that the node is cordoned. It is asked again if it disagrees, and has to agree in the end.
 func (s *scheduled) compare(seed uint64, p *corev1.Pod) bool {
 	only, err := selectors.ForPods(&v1alpha1.PodSelector{LabelSelector: v1alpha1.LabelSelector{

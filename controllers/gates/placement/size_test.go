@@ -32,8 +32,8 @@ func largeNode(i int) *corev1.Node {
 	return n
 }
 
-// largePod is one of a workload. One in ten is of a StatefulSet, with labels and a claim of its own; one in four is spread over zones, and
-// one in ten keeps apart from its like.
+// largePod is a pod of a workload. One in ten belongs to a StatefulSet, with its own labels and claim; one in four is spread over zones,
+// and one in ten has anti-affinity to its own kind.
 func largePod(node, j int) *corev1.Pod {
 	number := node*podsPerNode + j
 	workload := number % workloads
@@ -97,7 +97,7 @@ func largeVolume(name string, node int) *corev1.PersistentVolume {
 }
 
 func heap() uint64 {
-	for range 5 { // Texts that nothing holds any longer go in several steps.
+	for range 5 { // Texts that nothing holds anymore go in several steps.
 		runtime.GC()
 	}
 	var m runtime.MemStats
@@ -128,7 +128,7 @@ func TestALargeClusterTakesFewBytesPerPod(t *testing.T) {
 	runtime.KeepAlive(c)
 }
 
-// Whoever may create pods writes nearly all of them.
+// Anyone who may create pods writes nearly all of them.
 func TestOnePodTakesABoundedNumberOfBytes(t *testing.T) {
 	const pods, most = 200, 16 << 10
 	before := heap()
@@ -213,7 +213,7 @@ func BenchmarkFullCluster(b *testing.B) {
 	}
 }
 
-// BenchmarkPodEvent is what a change of a pod costs besides its decoding.
+// BenchmarkPodEvent measures the cost of a change of a pod, without decoding it.
 func BenchmarkPodEvent(b *testing.B) {
 	c := large()
 	p := largePod(1, 1)

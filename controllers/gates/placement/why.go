@@ -33,7 +33,7 @@ func (r *Room) why(p *Pod) string {
 	return fmt.Sprintf("Pod %s/%s%s would find no room: %s.", p.group.space, p.name, r.leaving(p), strings.Join(reasons, ", "))
 }
 
-// maxReasons are said of one pod.
+// maxReasons are said about one pod.
 const maxReasons = 4
 
 // leaving names the node that a pod has to leave.

@@ -18,9 +18,9 @@ import (
 type Input struct {
 	// Draft of the NodeReboot. Its status has the open attempt; for Begin, the last one.
 	Draft model.Draft
-	// Node is nil if there is none of the name.
+	// Node is nil if there is none with the name.
 	Node *model.Node
-	// Policy that granted the attempt; if it is gone, the one that owns the node now, if any.
+	// Policy that granted the attempt; if it is gone, the policy that owns the node now, if any.
 	Policy *policies.Policy
 	// Selected says that the node's labels still give it to that policy.
 	Selected bool
@@ -57,7 +57,7 @@ type Input struct {
 	Answers map[model.GateKey]model.GateAnswer
 }
 
-// Result is what an attempt comes to.
+// Result is the outcome of an attempt.
 type Result struct {
 	Draft model.Draft
 	// Verdict says what the attempt waits for; after its end, why it ended before its reboot.
@@ -91,8 +91,8 @@ type attempt struct {
 	elsewhere int
 }
 
-// Neighbors are the other attempts under way, as far as pods of the same workloads matter. Nobody can say which new pod takes the place of
-// which, so what counts is how many pods each attempt has displaced.
+// Neighbors are the other attempts under way, as far as pods of the same workloads matter. Nothing says which new pod replaces which, so
+// what counts is how many pods each attempt has displaced.
 type Neighbors interface {
 	// Account says that others have displaced at least so many pods of a workload, and wait until at least so many of it are ready.
 	Account(workload model.WorkloadKey, missing, ready int32) bool
@@ -148,8 +148,8 @@ func Advance(in *Input) Result {
 	return a.result()
 }
 
-// advance moves the attempt on. A boot ID other than the attempt began with ends the drain or reboot, whoever caused it: a host that lost
-// its power in the middle of a drain has rebooted, too.
+// advance moves the attempt on. A boot ID other than the attempt began with ends the drain or reboot, no matter who caused it: a host that
+// lost its power in the middle of a drain has rebooted, too.
 func (a *attempt) advance() {
 	a.noteNode()
 	switch current := a.Status.Attempt; {
@@ -181,7 +181,7 @@ func (a *attempt) bootedAgain() bool {
 	return known != nil && a.Node.BootID != "" && a.Node.BootID != known.BootID
 }
 
-// recordBoot begins the recovery. Its time runs from the first boot, so that a host that boots again and again runs out of it.
+// recordBoot begins the recovery. Its time runs from the first boot, so that a host that boots repeatedly runs out of it.
 func (a *attempt) recordBoot() {
 	next := a.Edit()
 	next.After, next.Order = a.Node.Boot(), nil
@@ -268,7 +268,7 @@ func (a *attempt) order(order v1alpha1.RebootOrder) {
 	a.WakeAt(order.Deadline.Time)
 }
 
-// gate says whether one thing allows the attempt to go on.
+// gate says whether one thing allows the attempt to continue.
 type gate func(a *attempt) model.Verdict
 
 func (a *attempt) firstObstacle(gates []gate) model.Verdict {

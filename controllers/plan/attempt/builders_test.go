@@ -39,7 +39,7 @@ type world struct {
 
 type change = func(*world)
 
-// stage is how far an attempt is. Every stage has a time of its own.
+// stage is the progress of an attempt. Every stage has its own time.
 type stage int
 
 const (
@@ -84,7 +84,7 @@ func etcdPod(containers ...string) model.Pod {
 	return model.Pod{Namespace: "kube-system", Name: "etcd-a", Mirror: true, Ready: true, Containers: containers}
 }
 
-// newPolicy has what the API server makes of a policy that only says "nodes: All", as far as an attempt looks at it.
+// newPolicy is what the API server stores for a policy that only says "nodes: All", as far as an attempt looks at it.
 func newPolicy() *v1alpha1.RebootPolicy {
 	return &v1alpha1.RebootPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: "p", Generation: 1},
@@ -272,7 +272,7 @@ func boots(boot string) change {
 	}
 }
 
-// answered is what the helper says of the order in force.
+// answered is what the helper says about the order in force.
 func answered(state v1alpha1.OrderState, message string, progress *v1alpha1.DrainProgress) change {
 	return status(func(s *v1alpha1.NodeRebootStatus) {
 		s.Report.State, s.Report.Message, s.Report.Drain = state, message, progress

@@ -44,7 +44,7 @@ func (a *attempt) prepareDrain() {
 	}
 }
 
-// podWait lets pods finish on the cordoned node. The wait is over for good once the node leaves load balancers.
+// podWait lets pods finish on the cordoned node. The wait is over permanently once the node leaves load balancers.
 func (a *attempt) podWait() model.Verdict {
 	wait, attempt := &a.Policy.Spec.Drain.WaitForPods, a.Status.Attempt
 	if wait.Selector == nil || attempt.ExcludedTime != nil {
@@ -63,7 +63,7 @@ func (a *attempt) podWait() model.Verdict {
 		return model.Blocked(v1alpha1.ReasonPodsNotFinished,
 			"The pods of node %s could not be read until it was too late to wait for them.", a.Node.Name)
 	case over && len(unfinished) > 0:
-		return model.Blocked(v1alpha1.ReasonPodsNotFinished, "Pods on node %s have not finished in time: %s.", a.Node.Name, listed(unfinished))
+		return model.Blocked(v1alpha1.ReasonPodsNotFinished, "Pods on node %s did not finish in time: %s.", a.Node.Name, listed(unfinished))
 	case !known:
 		return model.Blocked(v1alpha1.ReasonWaitingForPods, "The pods of node %s are being read.", a.Node.Name)
 	case len(unfinished) > 0:
@@ -117,7 +117,7 @@ func (a *attempt) loadBalancerLead() model.Verdict {
 		return model.Verdict{}
 	}
 	return model.Blocked(v1alpha1.ReasonLoadBalancerLead,
-		"Node %s is taken out of external load balancers; the drain begins at %s.", a.Node.Name, a.times().Until(until)).Ending(until)
+		"Node %s is being taken out of external load balancers; the drain begins at %s.", a.Node.Name, a.times().Until(until)).Ending(until)
 }
 
 func (a *attempt) orderDrain() {
@@ -197,7 +197,7 @@ func (a *attempt) awaitDrain() {
 	a.tellDrain(answer)
 }
 
-// tellDrain says how a drain is going that is not over. Where the order cannot be changed, the drain goes on as it was ordered.
+// tellDrain says how a drain is going that is not over. Where the order cannot be changed, the drain continues as it was ordered.
 func (a *attempt) tellDrain(answer *v1alpha1.HelperReport) {
 	a.wait = a.draining()
 	if answer != nil && !knownState(answer.State) {
@@ -224,10 +224,10 @@ func (a *attempt) noteStuck(answer *v1alpha1.HelperReport) {
 	case since == nil:
 		a.EditAttempt(func(at *v1alpha1.Attempt) { at.StuckTime = a.Stamp() })
 		a.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonDrainStuck, OnNode: true, Message: fmt.Sprintf(
-			"The drain of node %s has not moved for a minute: %s.", a.Node.Name, a.whatIsLeft(answer.Drain))})
+			"The drain of node %s has made no progress for a minute: %s.", a.Node.Name, a.whatIsLeft(answer.Drain))})
 	}
 	if stuck && a.wait.Reason == v1alpha1.ReasonDraining {
-		a.wait = model.Blocked(v1alpha1.ReasonDrainStuck, "The drain of node %s does not move: %s. It has until %s.",
+		a.wait = model.Blocked(v1alpha1.ReasonDrainStuck, "The drain of node %s makes no progress: %s. It has until %s.",
 			a.Node.Name, a.whatIsLeft(answer.Drain), a.times().Until(a.Status.Order.Deadline.Time)).Ending(a.Status.Order.Deadline.Time)
 	}
 }
@@ -235,8 +235,8 @@ func (a *attempt) noteStuck(answer *v1alpha1.HelperReport) {
 // lastWord is how long after its deadline a drain that may be forced waits for the helper to say that it drained until then.
 const lastWord = 30 * time.Second
 
-// endOverdueDrain fails the attempt, or goes on with the reboot if the policy says so. Going on takes a helper that drained until the end,
-// and says so: one that did not answer, that died on the way, or could not drain at all, is a failure like any other.
+// endOverdueDrain fails the attempt, or continues with the reboot if the policy says so. Continuing requires a helper that drained until
+// the end, and says so: if it did not answer, died on the way, or could not drain at all, that is a failure like any other.
 func (a *attempt) endOverdueDrain(answer *v1alpha1.HelperReport) {
 	message := a.drainTimeoutMessage(answer)
 	forces := a.Policy.Spec.Drain.OnTimeout == v1alpha1.DrainTimeoutForce && answer != nil && answer.Drain != nil
@@ -292,7 +292,8 @@ func (a *attempt) whatIsLeft(drain *v1alpha1.DrainProgress) string {
 	}
 	for i := range drain.Terminating {
 		pod := &drain.Terminating[i]
-		parts = append(parts, fmt.Sprintf("pod %s/%s was evicted and does not end (%s)", pod.Namespace, pod.Name, a.times().Localize(pod.HeldBy)))
+		parts = append(parts, fmt.Sprintf("pod %s/%s was evicted and does not terminate "+
+			"(%s)", pod.Namespace, pod.Name, a.times().Localize(pod.HeldBy)))
 	}
 	for i := range drain.Returned {
 		pod := &drain.Returned[i]
@@ -335,7 +336,7 @@ func (a *attempt) heldForLong() []v1alpha1.HeldPod {
 	return a.Hold
 }
 
-// refusal has the API server's own answer, whoever refused.
+// refusal has the API server's own answer, no matter who refused.
 func (a *attempt) refusal(pod *v1alpha1.RefusedPod) string {
 	text := fmt.Sprintf("%s refuses the eviction of pod %s/%s", cmp.Or(pod.By, "The API server"), pod.Namespace, pod.Name)
 	if pod.Message == "" {

@@ -59,8 +59,8 @@ func (a *attempt) rollBack(v model.Verdict) {
 	a.endWithoutReboot(v.Reason, v.Message)
 }
 
-// endWithoutReboot ends an attempt whose host did not reboot. What it evicted is away just as after a reboot, so the slot is held until
-// that is back; the node itself is uncordoned at once.
+// endWithoutReboot ends an attempt whose host did not reboot. Evicted pods are missing just as after a reboot, so the slot is held until
+// they are back; the node itself is uncordoned at once.
 func (a *attempt) endWithoutReboot(reason, message string) {
 	a.Edit().Order = nil
 	a.EditAttempt(func(at *v1alpha1.Attempt) {
@@ -115,13 +115,14 @@ func (a *attempt) replicasGone() model.Verdict {
 	if first == "" {
 		return model.Verdict{}
 	}
-	return model.Blocked(v1alpha1.ReasonWorkloadsNotReady, "Pod %s was evicted from node %s and has not ended.", first, a.Object.Spec.NodeName)
+	return model.Blocked(v1alpha1.ReasonWorkloadsNotReady, "Pod %s was evicted from node %s and has not "+
+		"terminated.", first, a.Object.Spec.NodeName)
 }
 
 // stallRolledBack says that the evicted pods did not come back in time. The attempt keeps the result for which it was rolled back.
 func (a *attempt) stallRolledBack(wait model.Verdict) {
-	a.wait = model.Blocked(v1alpha1.ReasonRecoveryTimedOut, "Node %s was drained and not rebooted (%s), and what was evicted is not back: %s "+
-		"It is still watched; delete this NodeReboot to give it up.", a.Object.Spec.NodeName, a.Status.Attempt.Result, wait.Message)
+	a.wait = model.Blocked(v1alpha1.ReasonRecoveryTimedOut, "Node %s was drained and not rebooted (%s), and the evicted pods are not back: "+
+		"%s It is still watched; delete this NodeReboot to give it up.", a.Object.Spec.NodeName, a.Status.Attempt.Result, wait.Message)
 	if a.Status.Attempt.StalledTime == nil {
 		a.EditAttempt(func(at *v1alpha1.Attempt) { at.StalledTime = a.Stamp() })
 		a.Emit(model.Event{Warning: true, Reason: a.wait.Reason, Message: a.wait.Message, OnNode: true})

@@ -38,7 +38,8 @@ func (a *attempt) hookDone(conditionType string) bool {
 	return false
 }
 
-// hookVerdict says what the attempt has to wait for, given hooks that are awaited since a time: HookTimedOut if one that matters is late.
+// hookVerdict says what the attempt has to wait for, given hooks and since when it waits for them: HookTimedOut if a hook that matters is
+// late.
 func (a *attempt) hookVerdict(hooks []v1alpha1.Hook, since time.Time) model.Verdict {
 	var pending []v1alpha1.Hook
 	var late model.Verdict
@@ -69,7 +70,7 @@ func (a *attempt) hookVerdict(hooks []v1alpha1.Hook, since time.Time) model.Verd
 		a.times().Until(until), pending[0].ConditionType, more).Ending(until)
 }
 
-// hooksDone says whether an attempt may go on towards its reboot. If a hook is late, the attempt fails.
+// hooksDone says whether an attempt may continue towards its reboot. If a hook is late, the attempt fails.
 func (a *attempt) hooksDone(hooks []v1alpha1.Hook, since time.Time) bool {
 	v := a.hookVerdict(hooks, since)
 	if v.Reason == v1alpha1.ReasonHookTimedOut {
@@ -80,10 +81,10 @@ func (a *attempt) hooksDone(hooks []v1alpha1.Hook, since time.Time) bool {
 	return v.OK()
 }
 
-// tellLateHooks tells of the hooks without which the attempt goes on now.
+// tellLateHooks reports the hooks without which the attempt continues now.
 func (a *attempt) tellLateHooks() {
 	if len(a.lateHooks) > 0 {
 		a.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonHookTimedOut, OnNode: true, Message: fmt.Sprintf(
-			"Goes on although nobody set in time: %s.", strings.Join(a.lateHooks, ", "))})
+			"Continues although no one set these conditions in time: %s.", strings.Join(a.lateHooks, ", "))})
 	}
 }

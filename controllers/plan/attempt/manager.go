@@ -23,10 +23,11 @@ type ManagerNeeds int
 const (
 	// ManagerElsewhere means that no pod of the manager is on the node, or that one on another node is Ready.
 	ManagerElsewhere ManagerNeeds = iota
-	// ManagerMayMove means that none on another node is Ready, and that another node could take one. The budget keeps the last one that is
-	// Ready from being evicted meanwhile.
+	// ManagerMayMove means that no manager on another node is Ready, and that another node could take one. The budget keeps the last Ready
+	// manager from being evicted in the meantime.
 	ManagerMayMove
-	// ManagerNeedsNode means that no other node could take one, or that there is no other pod: nobody would go on if it found no room.
+	// ManagerNeedsNode means that no other node could take a manager, or that there is no other pod: if it found no room, nothing would
+	// continue.
 	ManagerNeedsNode
 )
 

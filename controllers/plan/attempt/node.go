@@ -13,7 +13,7 @@ func (a *attempt) told() bool {
 }
 
 // noteNode records what becomes of the Node object. A cloud provider may delete the Node of a host that is down, and the kubelet registers
-// it again after the boot: so a Node of the name of a host that was ordered to reboot is that host, whatever its UID.
+// it again after the boot: so a Node with the name of a host that was ordered to reboot is that host, whatever its UID.
 func (a *attempt) noteNode() {
 	if a.Node == nil {
 		if a.Status.Attempt.NodeGoneTime == nil {
@@ -50,7 +50,7 @@ func (a *attempt) awaitNode() {
 	}
 }
 
-// awaitRegistration waits for a Node of the name, for as long as the policy says.
+// awaitRegistration waits for a Node with the name, for as long as the policy says.
 func (a *attempt) awaitRegistration() {
 	current, name := a.Status.Attempt, a.Object.Spec.NodeName
 	since := current.NodeGoneTime.Time

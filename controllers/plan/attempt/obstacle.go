@@ -21,8 +21,8 @@ func (a *attempt) hostObstacle() model.Verdict {
 	return obstacle.ToReboot(a.Node.Name, a.Policy.Object, a.Report(a.Node))
 }
 
-// hostBlocked waits while something is in the way of the reboot of a node that is drained: an inhibitor lock may have come meanwhile. All
-// such waits of an attempt together may take as long as the reboot, so that what comes and goes does not hold a drained node for ever.
+// hostBlocked waits while something is in the way of the reboot of a node that is drained: an inhibitor lock may have come in the meantime.
+// All such waits of an attempt together may take as long as the reboot, so that what comes and goes does not hold a drained node for ever.
 func (a *attempt) hostBlocked() model.Verdict {
 	v := a.hostObstacle()
 	if v.OK() {
@@ -35,7 +35,7 @@ func (a *attempt) hostBlocked() model.Verdict {
 	until := since.Add(model.Seconds(a.Policy.Spec.Reboot.TimeoutSeconds))
 	if a.Reached(until) {
 		a.blockedTooLong = true
-		v.Message = fmt.Sprintf("Node %s could not be ordered to reboot since %s. %s", a.Node.Name, a.times().At(since), v.Message)
+		v.Message = fmt.Sprintf("Node %s has not been ready to be ordered to reboot since %s. %s", a.Node.Name, a.times().At(since), v.Message)
 		return v
 	}
 	v.Message = fmt.Sprintf("Node %s %s, and waits until %s. %s",
@@ -61,8 +61,8 @@ func (a *attempt) notOrdered() {
 	a.EditAttempt(func(at *v1alpha1.Attempt) { at.RebootOrderedTime, at.RebootMethod, at.RebootVia = nil, "", "" })
 }
 
-// noteVia records the path by which the host rebooted, as its helper said of the last order. It is only called where the attempt changes,
-// so that it costs no write of its own.
+// noteVia records the path by which the host rebooted, as its helper reported for the last order. It is only called where the attempt
+// changes anyway, so that it costs no extra write.
 func (a *attempt) noteVia() {
 	report := a.Status.Report
 	if a.Status.Attempt.RebootOrderedTime == nil || report == nil || report.Sequence != a.Status.LastSequence || report.Via == "" {

@@ -39,7 +39,7 @@ var continueGates = []gate{
 	func(a *attempt) model.Verdict { return a.Halt },
 	func(a *attempt) model.Verdict { return protocol.Known(a.Node.Name, a.Policy.Object, a.Report(a.Node)) },
 	func(a *attempt) model.Verdict { return consent.Closing(&a.Moment, a.Policy, &a.Draft) },
-	// What becomes of an attempt when the window closes, and the approval expires, is up to the schedule.
+	// The schedule decides what happens to an attempt when the window closes, and the approval expires.
 	func(a *attempt) model.Verdict { return consent.Approval(a.Policy, &a.Draft, time.Time{}) },
 	// Nothing was evicted yet, so the slot is of more use to others.
 	func(a *attempt) model.Verdict {
@@ -50,7 +50,7 @@ var continueGates = []gate{
 	},
 }
 
-// mayContinue looks again at what forbids that an attempt goes on towards its reboot.
+// mayContinue looks again at what forbids that an attempt continues towards its reboot.
 func (a *attempt) mayContinue() model.Verdict {
 	switch {
 	case a.Deleted():
@@ -67,10 +67,10 @@ func (a *attempt) mayContinue() model.Verdict {
 	return a.firstObstacle(continueGates)
 }
 
-// uncordoned says that someone uncordoned the node since the attempt cordoned it, or found it cordoned. That leaves our annotation; a node
-// without it, or with that of another NodeReboot, is one that this manager, whose watch of Nodes lags behind, has not seen cordoned yet, or
-// that is to be cordoned again, which takes the slot. One with the taint that takes the place of the cordon was uncordoned by us. A cordon
-// that the attempt found is never replaced by the taint.
+// uncordoned says that someone uncordoned the node since the attempt cordoned it, or found it cordoned. That leaves our annotation. If a
+// node lacks it, or has the annotation of another NodeReboot, then either the watch of Nodes lags behind and this manager has not seen the
+// node cordoned yet, or the node has to be cordoned again, which requires the slot. If a node has the taint that replaces the cordon, we
+// uncordoned it. A cordon that the attempt found is never replaced by the taint.
 func (a *attempt) uncordoned() bool {
 	attempt := a.Status.Attempt
 	switch {

@@ -25,17 +25,17 @@ func (a *attempt) nodeProof() model.Verdict {
 			"The helper of node %s has not reported since the boot whether the sentinel is gone.", a.Node.Name)
 	}
 	if !a.PodsKnown {
-		return model.Blocked(v1alpha1.ReasonPodStatusStale, "The pods of node %s were not read yet.", a.Node.Name)
+		return model.Blocked(v1alpha1.ReasonPodStatusStale, "The pods of node %s have not been read yet.", a.Node.Name)
 	}
 	return a.podProof()
 }
 
-// staleLimit is how long after a boot a status may be that of before it. A kubelet that is Ready writes the statuses of its pods within
-// seconds; the limit is for containers that were recorded after a boot that nobody had seen yet.
+// staleLimit is how long after a boot a pod's status may still be from before it. A Ready kubelet writes the statuses of its pods within
+// seconds; the limit is for containers that were recorded after a boot that had not been seen yet.
 const staleLimit = 5 * time.Minute
 
 // podProof looks at the pods that stayed on the node. For some seconds after a boot their statuses are those of before, with the containers
-// of before: no container outlives a boot. That compares no clocks, and needs no NotReady to have been seen.
+// of before: no container outlives a boot. This compares no clocks, and works even if NotReady was never seen.
 func (a *attempt) podProof() model.Verdict {
 	before := sets.New(a.Status.Attempt.Containers...)
 	here, ready := map[model.WorkloadKey]bool{}, map[model.WorkloadKey]bool{}
@@ -44,7 +44,7 @@ func (a *attempt) podProof() model.Verdict {
 		stale := len(pod.Containers) == 0 || before.HasAny(pod.Containers...)
 		if pod.IsReady() && stale && !a.Reached(a.bootSeen().Add(staleLimit)) {
 			return model.Blocked(v1alpha1.ReasonPodStatusStale,
-				"Pod %s/%s on node %s still shows its status of before the boot.", pod.Namespace, pod.Name, a.Node.Name)
+				"Pod %s/%s on node %s still shows its status from before the boot.", pod.Namespace, pod.Name, a.Node.Name)
 		}
 		for _, key := range pod.KeysOnNode() {
 			here[key], ready[key] = true, ready[key] || pod.IsReady()
@@ -64,7 +64,7 @@ func (a *attempt) podsOnNode(here, ready map[model.WorkloadKey]bool) model.Verdi
 		case w.Kind == v1alpha1.WorkloadDaemonSet && (here[key] || a.makesDaemonsAgain()):
 			// A DaemonSet that has no pod on the node anymore was deleted, or no longer selects the node.
 			return model.Blocked(v1alpha1.ReasonDaemonSetsNotReady,
-				"The pod of DaemonSet %s/%s on node %s is not Ready since the boot.", w.Namespace, w.Name, a.Node.Name)
+				"The pod of DaemonSet %s/%s on node %s has not been Ready since the boot.", w.Namespace, w.Name, a.Node.Name)
 		}
 	}
 	return model.Verdict{}
@@ -93,7 +93,7 @@ func containersOf(pods []model.Pod) []string {
 }
 
 // noteContainers adds what runs on the node now. It is only called when the host cannot have booted yet: of pods and nodes there are two
-// watches, and once the host was ordered to reboot, pods of the next boot may be seen before the Node that tells of it.
+// watches, and once the host was ordered to reboot, pods of the next boot may be seen before the Node that reports it.
 func (a *attempt) noteContainers() {
 	a.needPods = true
 	known := sets.New(a.Status.Attempt.Containers...)
@@ -122,7 +122,7 @@ func (a *attempt) noteInService(proved bool) {
 	}
 }
 
-// readyTransition is when the node became Ready, by the clock of whoever said so; nil if it is not known.
+// readyTransition is when the node became Ready, by the clock of its source; nil if it is not known.
 func (a *attempt) readyTransition() *metav1.Time {
 	ready := a.Node.Condition(string(corev1.NodeReady))
 	if ready == nil || ready.Transition.IsZero() {
@@ -203,7 +203,7 @@ const maxName = 253
 const maxWorkloads = 512
 
 // captureWorkloads remembers how ready the workloads of a node's pods are, to compare with after the reboot, and how many of their pods a
-// drain has to evict. Of DaemonSets and static pods only those count that are ready on the node.
+// drain has to evict. Only DaemonSets and static pods that are ready on the node count.
 func (a *attempt) captureWorkloads(pods []model.Pod) []v1alpha1.WorkloadRef {
 	seen := map[model.WorkloadKey]v1alpha1.WorkloadRef{}
 	for i := range pods {

@@ -32,7 +32,7 @@ var beforeReboot = []gate{
 // node started may be down by now.
 func (a *attempt) quorum() model.Verdict { return a.Quorum }
 
-// refused waits while the order to reboot cannot be written. What was evicted is away, so the slot is held.
+// refused waits while the order to reboot cannot be written. Evicted pods are missing, so the slot is held.
 func (a *attempt) refused() model.Verdict { return a.Refused }
 
 // rebootDelay passes at the end of the delay.

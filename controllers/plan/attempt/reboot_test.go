@@ -28,7 +28,7 @@ func helperAway(since time.Duration) change {
 	})
 }
 
-// lockedLogind is what a helper says of an inhibitor lock.
+// lockedLogind is what a helper says about an inhibitor lock.
 var lockedLogind = v1alpha1.MethodReport{
 	Name: v1alpha1.RebootLogind, Obstacle: "backup (uid 0) until it is done.", Kind: v1alpha1.ObstacleInhibited,
 }

@@ -126,8 +126,8 @@ func (a *attempt) awaitRecovery(wait model.Verdict) {
 	}
 	switch {
 	case wait.Reason == v1alpha1.ReasonHookTimedOut:
-		a.stall(wait.Reason, wait.Message+" The node recovered, and its slot is held until it is set; "+
-			"delete this NodeReboot to do without.")
+		a.stall(wait.Reason, wait.Message+" The node recovered, and its slot is held until the condition is set; "+
+			"delete this NodeReboot to continue without it.")
 	case a.recoveryTimedOut():
 		a.stall(v1alpha1.ReasonRecoveryTimedOut, fmt.Sprintf("Node %s came back and did not recover in time: %s It is still watched; "+
 			"delete this NodeReboot to give it up.", a.Node.Name, wait.Message))
@@ -170,7 +170,7 @@ func (a *attempt) objectProof() model.Verdict {
 	return first
 }
 
-// conditionProof waits until the condition for which the node was rebooted goes away. Whoever sets it may need a while after the boot.
+// conditionProof waits until the condition for which the node was rebooted goes away. Anyone who sets it may need a while after the boot.
 func (a *attempt) conditionProof() (wait model.Verdict, present bool) {
 	if a.Object.Spec.Trigger != v1alpha1.TriggerNodeCondition {
 		return model.Verdict{}, false

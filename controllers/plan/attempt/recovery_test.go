@@ -15,7 +15,7 @@ func finished(changed string) outcome {
 	return outcome{Changed: changed, NeedPods: true, Events: proved, Result: proved, Freed: true, Completed: succeeded}
 }
 
-// recoveryKey of the gate of a name, for the first attempt of the NodeReboot.
+// recoveryKey of the gate with a name, for the first attempt of the NodeReboot.
 func recoveryKey(name string) model.GateKey {
 	return model.GateKey{Policy: "p", Generation: 1, Kind: model.GateRecovery, Gate: name, About: "uid-ra/1"}
 }

@@ -191,7 +191,7 @@ func checkStamps(t *testing.T, w *world, s *v1alpha1.NodeRebootStatus) {
 		if !isTime || stamp == nil || cmp.Equal(stamp, was.Field(i).Interface()) {
 			continue
 		}
-		// An older version noted no interruption: its time is that of what it did note.
+		// An older version did not note the interruption: its time is the time of what it did note.
 		older := is.Type().Field(i).Name == "InterruptedTime" && (stamp.Equal(before.StalledTime) || stamp.Equal(before.RolledBackTime))
 		if !stamp.Equal(at(w.now)) && !older {
 			t.Errorf("%s is %s and not the moment", is.Type().Field(i).Name, stamp)

@@ -11,8 +11,8 @@ import (
 // maxAttachedVolumes is how many volumes are recorded that were left.
 const maxAttachedVolumes = 10
 
-// volumesAttached waits until no volume is attached to the drained node anymore. When its time is over the reboot goes on, and what was
-// left is reported and recorded. That ends the wait for good: it is not begun again for what is attached later.
+// volumesAttached waits until no volume is attached to the drained node anymore. When its time is over the reboot continues, and what was
+// left is reported and recorded. That ends the wait permanently: it is not begun again for what is attached later.
 func (a *attempt) volumesAttached() model.Verdict {
 	limit, attempt := model.Seconds(a.Policy.Spec.Drain.VolumeDetachSeconds), a.Status.Attempt
 	if limit == 0 || attempt.DetachedTime != nil || attempt.Drain == v1alpha1.DrainSkipped {
@@ -29,7 +29,7 @@ func (a *attempt) volumesAttached() model.Verdict {
 	})
 	if len(left) > 0 {
 		a.Emit(model.Event{Warning: true, Reason: v1alpha1.ReasonVolumesAttached, OnNode: true, Message: fmt.Sprintf(
-			"The reboot of node %s goes on although %s not detached by %s: %s.",
+			"Node %s reboots although %s not detached by %s: %s.",
 			a.Node.Name, model.Counted(len(left), "volume was", "volumes were"), a.times().At(until), listed(left))})
 	}
 	return model.Verdict{}

@@ -21,15 +21,15 @@ func Approval(p *policies.Policy, d *model.Draft, expired time.Time) model.Verdi
 	case Approved(p, d, expired):
 		return model.Verdict{}
 	case spec.Approval != v1alpha1.ApprovalGiven:
-		return model.Blocked(v1alpha1.ReasonAwaitingApproval, "RebootPolicy %s requires an approval%s. To give it: %s",
+		return model.Blocked(v1alpha1.ReasonAwaitingApproval, "RebootPolicy %s requires an approval%s. To approve it: %s",
 			p.Name(), excluded(p, d), patch(d, `"approval":"Given"`))
 	case spec.ApprovedBy == "":
 		return model.Blocked(v1alpha1.ReasonAwaitingApproval,
-			"RebootPolicy %s requires an approval, and it is not recorded who gave the one of %s. To give another one, first withdraw it: %s",
+			"RebootPolicy %s requires an approval, and the approval of %s does not record who gave it. To approve again, first withdraw it: %s",
 			p.Name(), d.Object.Name, patch(d, `"approval":"NotGiven"`))
 	case !expired.IsZero():
 		return model.Blocked(v1alpha1.ReasonAwaitingApproval,
-			"The approval of %s was for the window of RebootPolicy %s that closed at %s. To give another one, first withdraw it: %s",
+			"The approval of %s was for the window of RebootPolicy %s that closed at %s. To approve again, first withdraw it: %s",
 			p.Clock.At(d.Status.ApprovedTime.Time), p.Name(), p.Clock.At(expired), patch(d, `"approval":"NotGiven"`))
 	case spec.RequestedBy == "":
 		return model.Blocked(v1alpha1.ReasonSelfApproved,
@@ -42,8 +42,8 @@ func Approval(p *policies.Policy, d *model.Draft, expired time.Time) model.Verdi
 		spec.ApprovedBy, p.Name(), patch(d, `"approval":"Given","approvedBy":null`))
 }
 
-// maybeSelfApproved says that the policy refuses the approval, because who gave it may have asked for the reboot. What helpers and the
-// manager ask for was asked for by no person.
+// maybeSelfApproved says that the policy refuses the approval, because who gave it may have asked for the reboot. No person asked for the
+// reboots that helpers and the manager request.
 func maybeSelfApproved(p *policies.Policy, d *model.Draft) bool {
 	spec := &d.Object.Spec
 	return refusesSelf(p, d) && (spec.RequestedBy == "" || spec.RequestedBy == spec.ApprovedBy)

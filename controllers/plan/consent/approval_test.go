@@ -56,9 +56,9 @@ func TestAPersonHasToApprove(t *testing.T) {
 		"nobody has to, and it expired":         {policy: policy(), draft: draft(given("bob")), expired: noon},
 		"nobody has to, and it was the creator": {policy: policy(), draft: draft(asked("bob"), given("bob"))},
 		"someone did":                           {policy: policy(required), draft: draft(fromHost, given("bob"))},
-		"nobody did":                            {policy: policy(required), draft: draft(fromHost), want: waits, says: []string{"RebootPolicy p requires an approval. To give it: " + give}},
+		"nobody did":                            {policy: policy(required), draft: draft(fromHost), want: waits, says: []string{"RebootPolicy p requires an approval. To approve it: " + give}},
 		"someone did not":                       {policy: policy(required), draft: draft(fromHost, notGiven), want: waits, says: []string{give}},
-		"who did is not recorded":               {policy: policy(required), draft: draft(fromHost, given("")), want: waits, says: []string{"not recorded who", take}},
+		"who did is not recorded":               {policy: policy(required), draft: draft(fromHost, given("")), want: waits, says: []string{"does not record who", take}},
 		"nobody did, whatever would be expired": {policy: policy(required), draft: draft(fromHost, notGiven), expired: noon, want: waits, says: []string{give}},
 		"someone did for an earlier window": {
 			policy: policy(required), draft: draft(fromHost, given("bob")), expired: noon, want: waits,
@@ -69,7 +69,7 @@ func TestAPersonHasToApprove(t *testing.T) {
 			says: []string{"an approval by someone other than alice, who asked for the reboot", give},
 		},
 		"nobody did what anyone may": {
-			policy: policy(required, selfAllowed), draft: draft(asked("alice"), notGiven), want: waits, says: []string{"an approval. To give it"},
+			policy: policy(required, selfAllowed), draft: draft(asked("alice"), notGiven), want: waits, says: []string{"an approval. To approve it"},
 		},
 	}
 	for name, test := range tests {

@@ -8,7 +8,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/policies"
 )
 
-// Window lets nodes start while a window is open and long enough, and there is no freeze. What is Immediate waits for neither.
+// Window lets nodes start while a window is open and long enough, and there is no freeze. An Immediate reboot waits for neither.
 func Window(moment *model.Moment, p *policies.Policy, d *model.Draft) model.Verdict {
 	if d.Immediate() {
 		return model.Verdict{}
@@ -21,12 +21,12 @@ func Window(moment *model.Moment, p *policies.Policy, d *model.Draft) model.Verd
 		return model.Verdict{}
 	}
 	return model.Blocked(v1alpha1.ReasonWindowEnding,
-		"The window of RebootPolicy %s closes at %s, and minRemainingSeconds requires more than %d to be left; %s.",
+		"The window of RebootPolicy %s closes at %s, and minRemainingSeconds requires more than %d seconds to be left; %s.",
 		p.Name(), p.Clock.At(closes), least/time.Second, p.OpensNext()).Ending(p.Window.Opens)
 }
 
-// Closing stops an attempt whose host is not ordered to reboot when the window closes, unless it may finish. A freeze stops that, too. What
-// delays and hooks have kept from being drained until too little of the window is left is not drained in vain.
+// Closing stops an attempt whose host is not ordered to reboot when the window closes, unless it may finish. A freeze stops that, too. A
+// node that delays and hooks have kept from being drained until too little of the window is left is not drained.
 func Closing(moment *model.Moment, p *policies.Policy, d *model.Draft) model.Verdict {
 	finishes := p.Spec.Schedule.AtClose == v1alpha1.TimeoutContinue
 	if attempt := d.Status.Attempt; !finishes && attempt.DrainOrderedTime == nil && attempt.DrainedTime == nil {

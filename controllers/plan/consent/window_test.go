@@ -70,7 +70,7 @@ func TestNodesStartInAWindowThatIsLongEnough(t *testing.T) {
 	}
 }
 
-// requireWake: 0 is never.
+// requireWake: 0 means never.
 func requireWake(t *testing.T, moment *model.Moment, after time.Duration) {
 	t.Helper()
 	var want time.Time

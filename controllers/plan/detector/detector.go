@@ -25,7 +25,7 @@ var defaults = []string{"/run/reboot-needed", "/run/reboot-required"}
 // chosen are the flags of the rebooter by which someone chose what says that a host needs a reboot, or that nothing does.
 var chosen = []string{"sentinel-preset", "sentinel-command", "sentinel-kernel", "no-sentinel"}
 
-// Chosen tells whether the arguments of a rebooter have anything but the sentinels of the default installation.
+// Chosen reports whether the arguments of a rebooter have anything but the sentinels of the default installation.
 func Chosen(args []string) bool {
 	var sentinels []string
 	for i, arg := range args {
@@ -55,7 +55,7 @@ type family struct {
 // The flags are those of the rebooter: components of config/ and values of the chart both set them.
 const (
 	kernelToo   = "give the rebooter --sentinel-kernel, or programs of the host and "
-	unsupported = "hosts of this kind cannot be rebooted from here: leave them out by the node selector of the DaemonSet"
+	unsupported = "hosts of this kind cannot be rebooted from here: exclude them with the node selector of the DaemonSet"
 )
 
 func always(text string) func(int) string { return func(int) string { return text } }

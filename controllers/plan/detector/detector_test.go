@@ -49,8 +49,8 @@ func TestWhichHostsMakeNeitherFile(t *testing.T) {
 		"Amazon Linux 2023.6.20241010":                       "--sentinel-preset=dnf",
 		"Flatcar Container Linux by Kinvolk 2905.2.3 (Oklo)": "update Flatcar to 3067",
 		"Arch Linux":                            "--sentinel-kernel",
-		"Bottlerocket OS 1.26.1 (aws-k8s-1.31)": "leave them out",
-		"Talos (v1.11.2)":                       "leave them out",
+		"Bottlerocket OS 1.26.1 (aws-k8s-1.31)": "exclude them",
+		"Talos (v1.11.2)":                       "exclude them",
 	} {
 		got := Missing(osImage)
 		preset, _, _ := strings.Cut(got+" ", " (")

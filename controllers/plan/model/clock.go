@@ -68,8 +68,8 @@ const (
 	shortYear = "2006"
 )
 
-// Short writes a time for a column: the time of day if that is today, else the date, or the year if it is far away. What was written before
-// stays if it is one of the forms of the same time: today becomes yesterday without a write.
+// Short writes a time for a column: the time of day if that is today, otherwise the date, or the year if it is far away. What was written
+// before stays if it is one of the forms of the same time: today becomes yesterday without a write.
 func (c Clock) Short(t time.Time, before string) string {
 	const far = 300 * 24 * time.Hour
 	t = c.in(t)
@@ -98,18 +98,64 @@ func (c Clock) Localize(text string) string {
 	})
 }
 
-// remaining is what Until adds to a time, also where Bounded cut it.
-var remaining = regexp.MustCompile(` \(in [0-9a-z]+(, as of [^()]*)?(\)|$)`)
+// withoutRemaining is a message without what Until adds to its times. Most messages have no time.
+func withoutRemaining(message string) string {
+	left := message
+	for from := 0; ; {
+		at := strings.Index(left[from:], remaining)
+		if at < 0 {
+			return left
+		}
+		at += from
+		from = at + 1
+		if end, is := endOfRemaining(left, at+len(remaining)); is {
+			left, from = left[:at]+left[end:], at
+		}
+	}
+}
 
-// SameMessage says that two messages differ at most in how long something takes. The first one, which was written before, can stay then:
-// nothing is written only because time goes by.
+// remaining is how what Until adds to a time begins.
+const remaining = " (in "
+
+// endOfRemaining is where what Until adds to a time ends, also where Bounded cut it: "3h)", or "3h, as of 10:00)".
+func endOfRemaining(message string, from int) (end int, is bool) {
+	end = from
+	for end < len(message) && (message[end] >= '0' && message[end] <= '9' || message[end] >= 'a' && message[end] <= 'z') {
+		end++
+	}
+	if end == from {
+		return 0, false
+	}
+	if after, asOf := strings.CutPrefix(message[end:], ", as of "); asOf {
+		end = len(message) - len(after)
+		if length := strings.IndexAny(after, "()"); length >= 0 {
+			end += length
+		} else {
+			end = len(message)
+		}
+	}
+	switch {
+	case end == len(message):
+		return end, true
+	case message[end] == ')':
+		return end + 1, true
+	}
+	return 0, false
+}
+
+// SameMessage says that two messages differ at most in how long something takes, and in a place in a queue. The first one, which was
+// written before, can stay then: nothing is written only because time goes by, or a queue moves.
 func SameMessage(before, after string) bool {
 	if before == after {
 		return true
 	}
+	if rest, is := strings.CutPrefix(before, after); is && isPlace(rest) {
+		return true
+	}
+	before, after = WithoutPlace(before), WithoutPlace(after)
 	a, cutA := strings.CutSuffix(before, cutMark)
 	b, cutB := strings.CutSuffix(after, cutMark)
-	a, b = remaining.ReplaceAllString(a, ""), remaining.ReplaceAllString(b, "")
+	a, b = withoutRemaining(a), withoutRemaining(b)
 	if a == b {
 		return cutA == cutB
 	}

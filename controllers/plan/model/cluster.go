@@ -110,7 +110,7 @@ func (n *Node) MarkedForDeletion() bool { return n.Deleting || n.DeletionTaint()
 
 // WhyHelperNotReady says why no helper on the node is Ready, as part of a sentence.
 func (n *Node) WhyHelperNotReady() string {
-	return cmp.Or(strings.TrimSuffix(n.HelperProblem, "."), "there is none")
+	return cmp.Or(strings.TrimSuffix(n.HelperProblem, "."), "there is no helper pod")
 }
 
 // NodeCondition is a condition of a Node.
@@ -119,7 +119,7 @@ type NodeCondition struct {
 	Status corev1.ConditionStatus
 	// Since is when this manager first saw the status, by its own clock.
 	Since time.Time
-	// Transition is when the status last changed, by the clock of whoever set it. It is only ever compared to find out whether it changed.
+	// Transition is when the status last changed, by the clock of its writer. It is only ever compared to find out whether it changed.
 	Transition metav1.Time
 }
 
@@ -127,7 +127,7 @@ type NodeCondition struct {
 type OtherMaintenance struct {
 	// Object that says so, in words.
 	Object string
-	// Until when it says so; zero is for good.
+	// Until when it says so; zero means forever.
 	Until time.Time
 }
 
@@ -147,7 +147,7 @@ type Pod struct {
 	Ready                 bool
 	// Priority of the pod: of two, the one with the higher priority matters more.
 	Priority int32
-	// Containers are short IDs of the containers that run. No container outlives a boot, so they tell a status of before it from a new one.
+	// Containers are short IDs of the containers that run. No container outlives a boot, so they tell a status from before it from a new one.
 	Containers []string
 }
 

@@ -70,7 +70,7 @@ func TestWhatIsToHappenToANodeIsReadFromIt(t *testing.T) {
 
 func TestWhyAHelperIsNotReadyIsPartOfASentence(t *testing.T) {
 	t.Parallel()
-	for problem, want := range map[string]string{"": "there is none", "It crashes.": "It crashes", "It crashes": "It crashes"} {
+	for problem, want := range map[string]string{"": "there is no helper pod", "It crashes.": "It crashes", "It crashes": "It crashes"} {
 		node := model.Node{HelperProblem: problem}
 		if got := node.WhyHelperNotReady(); got != want {
 			t.Errorf("%q is %q, want %q", problem, got, want)

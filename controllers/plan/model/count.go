@@ -2,7 +2,7 @@ package model
 
 import "fmt"
 
-// Count writes a number and what it counts: "1 pod", "3 pods". The plural is that of one with an s.
+// Count writes a number and what it counts: "1 pod", "3 pods". The plural adds an s.
 func Count[N ~int | ~int32 | ~int64](n N, one string) string { return Counted(n, one, one+"s") }
 
 // Counted writes a number and what it counts, given in both numbers.

@@ -82,7 +82,8 @@ func KnownSentinel(state v1alpha1.SentinelState) bool {
 	return state == v1alpha1.SentinelRequired || state == v1alpha1.SentinelNotRequired || state == v1alpha1.SentinelUnknown
 }
 
-// Sentinel is what the helper has reported of the sentinel since the node's current boot. What this manager does not know is Unknown.
+// Sentinel is what the helper has reported about the sentinel since the node's current boot. A state that this manager does not know is
+// Unknown.
 func (d *Draft) Sentinel(node *Node) v1alpha1.SentinelState {
 	if report := d.Report(node); report != nil && KnownSentinel(report.Sentinel) {
 		return report.Sentinel

@@ -6,7 +6,7 @@ type Event struct {
 	Warning bool
 	Reason  string
 	Message string
-	// OnNode tells of it where people look when a node does something: the event is about the Node, and related to the NodeReboot. Others are
+	// OnNode reports it where people look when a node does something: the event is about the Node, and related to the NodeReboot. Others are
 	// about the NodeReboot. An event about both would be two writes.
 	OnNode bool
 }

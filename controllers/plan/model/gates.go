@@ -18,7 +18,7 @@ const (
 	GateRecovery     GateKind = "recovery.objects"
 )
 
-// GateKey names what a plan has to know from a gate before it can go on.
+// GateKey names what a plan has to know from a gate before it can continue.
 type GateKey struct {
 	// Policy that the gate stands in, and the generation of its spec: an answer about an older one says nothing.
 	Policy     string
@@ -56,20 +56,20 @@ type Excused struct {
 	Obstacle string
 }
 
-// GateAnswer is what a gate says. It has to be the same for as long as nothing changes, because what it says is written to NodeReboots.
+// GateAnswer is the answer of a gate. It has to stay the same as long as nothing changes, because it is written to NodeReboots.
 type GateAnswer struct {
 	// Obstacle is what is in the way, as a sentence; empty is nothing.
 	Obstacle string
-	// Nodes has what is in the way of single nodes. Of pods, a node that is missing has nothing in its way. Of capacity, it was not looked
-	// at; one that may go is there with an empty sentence.
+	// Nodes has what is in the way of single nodes. For gates of pods, a missing node has nothing in its way. For capacity, a missing node was
+	// not checked; a node that may go has an empty sentence.
 	Nodes map[string]string
 	// Excused is in the way as well, unless one of the attempts is under way that it is about.
 	Excused []Excused
-	// Stale says that the answer is too old to start on. What it has in the way is, until there is a newer one.
+	// Stale says that the answer is too old to start on. Its obstacles count until there is a newer answer.
 	Stale bool
 	// Failure is why the gate could not be asked, and Since when that has been so.
 	Failure string
 	Since   time.Time
-	// Until is when the gate is to be asked again; zero if it is being asked, or tells by itself when something changes.
+	// Until is when to ask the gate again; zero if it is being asked, or reports changes itself.
 	Until time.Time
 }

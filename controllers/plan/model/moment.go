@@ -10,7 +10,7 @@ import (
 type Moment struct {
 	// Now has the precision of the API's times, so that a time that is written reads back equal.
 	Now time.Time
-	// Wake is when to look again; zero is never.
+	// Wake is when to look again; zero means never.
 	Wake time.Time
 }
 
@@ -36,7 +36,7 @@ func (m *Moment) Stamp() *metav1.MicroTime {
 	return &t
 }
 
-// Seconds is a duration of the API; nil is none.
+// Seconds is a duration of the API; nil means none.
 func Seconds(s *int32) time.Duration {
 	if s == nil {
 		return 0

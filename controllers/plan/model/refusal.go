@@ -136,8 +136,8 @@ func (w *RefusedWrites) Freed(held func(GrantKey) bool) {
 }
 
 // Current are the refusals that count. The function says what the object of a write looks like, as far as others change it, and whether it
-// is there. A write whose object has changed is due at once, and one that has been due for long is not needed anymore. One that was refused
-// after now is due as well: the clock was set back, and would take until it is where it was.
+// exists. A write whose object has changed is due at once, and a write that has been due for long is not needed anymore. A write that was
+// refused after now is due, too: the clock was set back, and would take a while to catch up.
 func (w *RefusedWrites) Current(now time.Time, look func(WriteKey) (object string, exists bool)) map[WriteKey]Refusal {
 	if len(w.writes) == 0 {
 		return nil

@@ -96,7 +96,7 @@ func tryAll(c Cluster) int {
 	return t.next()
 }
 
-// next drains each of the nodes that wait, and goes on.
+// next drains each of the nodes that wait, and continues.
 func (t *trial) next() int {
 	best := -1
 	for i := range t.nodes {
@@ -138,7 +138,7 @@ func (t *trial) place(from int, pods, pending []Pod) int {
 	return best
 }
 
-// targets that take a pod: those that are done if there are any, else those that wait, from where it moves again.
+// targets that take a pod: those that are done if there are any, otherwise those that wait, from where it moves again.
 func (t *trial) targets(from int, pod Pod) (targets []int, again int) {
 	for again, done := range []bool{true, false} {
 		for i := range t.nodes {

@@ -32,7 +32,7 @@ func ToReboot(node string, policy *v1alpha1.RebootPolicy, report *v1alpha1.Helpe
 		return blocked(v1alpha1.ReasonHostCannotReboot, "The host of node %s cannot reboot: %s", node, chosen.Obstacle)
 	case reboot.Via == v1alpha1.RebootViaKexec && chosen.Name == v1alpha1.RebootCommand:
 		return blocked(v1alpha1.ReasonHostCannotReboot, "RebootPolicy %s has reboot.via: Kexec, and the helper of node %s was installed with a "+
-			"command, which decides itself how it reboots the host: remove reboot.via, or install the method Logind", policy.Name, node)
+			"command, which decides for itself how it reboots the host: remove reboot.via, or install the method Logind", policy.Name, node)
 	}
 	return model.Verdict{}
 }
@@ -45,8 +45,8 @@ func ToDrain(node string, policy *v1alpha1.RebootPolicy, report *v1alpha1.Helper
 	return blocked(v1alpha1.ReasonEvictionForbidden, "The helper of node %s may not evict its pods: %s", node, report.EvictionObstacle)
 }
 
-// Method is the one by which a host reboots that is ordered to reboot by a method: the first one that its helper reports, if that is not
-// named.
+// Method is the method by which a host reboots for an order: the method that the order names, otherwise the first one that its helper
+// reports.
 func Method(method v1alpha1.RebootMethod, report *v1alpha1.HelperReport) v1alpha1.RebootMethod {
 	if report == nil || len(report.Methods) == 0 {
 		return method
@@ -57,8 +57,8 @@ func Method(method v1alpha1.RebootMethod, report *v1alpha1.HelperReport) v1alpha
 	return method
 }
 
-// find the method that a policy means. A helper that could not find out which there are reports one of the name Installed, which stands for
-// each of them.
+// find the method that a policy means. A helper that could not find out which there are reports one with the name Installed, which stands
+// for each of them.
 func find(method v1alpha1.RebootMethod, methods []v1alpha1.MethodReport) *v1alpha1.MethodReport {
 	if first := &methods[0]; method == "" || method == v1alpha1.RebootInstalled || first.Name == v1alpha1.RebootInstalled {
 		return first

@@ -60,7 +60,7 @@ func (p *Policy) readNodeSelector() {
 	}
 }
 
-// selectorProblem is what Kubernetes says of a selector, with the operators there are.
+// selectorProblem is what Kubernetes says about a selector, with the operators there are.
 func selectorProblem(err error) string {
 	message := strings.Join(strings.Fields(err.Error()), " ")
 	if strings.Contains(message, "is not a valid label selector operator") {
@@ -103,7 +103,7 @@ func (p *Policy) checkDuringLabels() {
 		path := fmt.Sprintf("nodeLabels.during[%s]", key)
 		switch during := (labels.Set{key: string(p.Spec.NodeLabels.During[key])}); {
 		case p.deselects(key, during):
-			p.found(path, "it takes the nodes out of the policy's own nodeSelector: write a label that nodeSelector does not look at")
+			p.found(path, "it takes the nodes out of the policy's own nodeSelector: write a label that nodeSelector does not use")
 		case key == rollout.Zones.TopologyKey:
 			p.found(path, "it moves the nodes to another zone, because it is rollout.zones.topologyKey: write another label")
 		case rollout.Group != nil && key == rollout.Group.Label:

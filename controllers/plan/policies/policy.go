@@ -38,23 +38,38 @@ type Policy struct {
 
 // Parse reads a policy. If there is something to find in it, Invalid names the first thing, and what cannot be understood selects nothing.
 func Parse(obj *v1alpha1.RebootPolicy, moment *model.Moment) *Policy {
+	understood := Understand(obj)
+	return understood.At(moment)
+}
+
+// Understood is all of a policy that does not depend on the time. It is never changed.
+type Understood struct{ policy *Policy }
+
+// Understand reads what does not depend on the time. That takes most of the time of Parse if there are windows.
+func Understand(obj *v1alpha1.RebootPolicy) Understood {
 	p := understand(obj)
-	p.Clock.Now = moment.Now
 	if len(p.findings) > 0 {
 		p.Invalid = p.findings[0].String()
 	}
-	p.lookAtSchedule(moment)
 	if p.SetAside() {
 		p.parseRest()
 	}
-	return p
+	return Understood{p}
+}
+
+// At is the policy at a moment. It asks for a look when its schedule changes.
+func (u Understood) At(moment *model.Moment) *Policy {
+	p := *u.policy
+	p.Clock.Now = moment.Now
+	p.lookAtSchedule(moment)
+	return &p
 }
 
 // Name of the policy.
 func (p *Policy) Name() string { return p.Object.Name }
 
-// NeedsApproval says whether the policy's reboots wait until someone approves them. Only one that says Ignore needs none: a word that is
-// not known, such as one of before the kind was upgraded, is no leave to reboot.
+// NeedsApproval says whether the policy's reboots wait until someone approves them. Only a policy that says Ignore needs none: an unknown
+// word, such as one from before the kind was upgraded, is not permission to reboot.
 func (p *Policy) NeedsApproval() bool { return p.Spec.Approval != v1alpha1.Ignore }
 
 // PodKeys are the keys of the labels and annotations of pods that decisions about a policy look at.

@@ -5,7 +5,7 @@ import (
 )
 
 // findRemoved finds fields that policies no longer have. The API server refuses such a policy, but one that was stored before the kind was
-// upgraded stays as it is. To go on without the field would evict other pods, or reboot more nodes, than the policy says.
+// upgraded stays as it is. Continuing without the field would evict other pods, or reboot more nodes, than the policy says.
 func (p *Policy) findRemoved() {
 	s := p.Spec
 	for _, field := range []struct {

@@ -55,7 +55,7 @@ func (p *Policy) RetryTime(failed time.Time, backoff time.Duration) time.Time {
 	return until
 }
 
-// FirstClosing is when what was open at a time, or else opened next, closed or will close; zero if no end is in sight.
+// FirstClosing is when what was open at a time, otherwise opened next, closed or will close; zero if no end is in sight.
 func (p *Policy) FirstClosing(since time.Time) time.Time {
 	if !p.Scheduled {
 		return time.Time{}

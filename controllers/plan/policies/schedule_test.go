@@ -202,7 +202,7 @@ func TestTheFirstClosingIsTheSameHoweverOftenAndInWhateverOrderItIsAsked(t *test
 	}
 }
 
-// requireClosing: 0 is none.
+// requireClosing: 0 means none.
 func requireClosing(t *testing.T, p *policies.Policy, since, closes time.Duration) {
 	t.Helper()
 	var want time.Time

@@ -26,7 +26,7 @@ func (p *Policy) Unknown(path string) bool {
 		slices.ContainsFunc(p.Object.Unreadable, func(problem decode.Problem) bool { return problem.Covers("spec." + path) })
 }
 
-// parseRest makes use of what can be read. A policy of which nobody knows the nodes may own any, and one of unknown priority comes first.
+// parseRest uses what can be read. A policy whose nodes are unknown may own any node, and a policy of unknown priority comes first.
 func (p *Policy) parseRest() {
 	p.Invalid = "it cannot be read (" + decode.List(p.Object.Unreadable) + ")"
 	if p.Unknown("nodes") || p.Unknown("nodeSelector") {

@@ -59,7 +59,7 @@ func Known(node string, policy *v1alpha1.RebootPolicy, report *v1alpha1.HelperRe
 			continue
 		}
 		return model.Blocked(v1alpha1.ReasonHelperTooOld,
-			"The helper of node %s (%s) knows protocol %d, and %s of RebootPolicy %s takes protocol %d: "+
+			"The helper of node %s (%s) knows protocol %d, and %s of RebootPolicy %s needs protocol %d: "+
 				"update the DaemonSet of the helpers to the version of the manager.",
 			node, cmp.Or(report.Version, "no version reported"), report.Protocol, f.field, policy.Name, f.level)
 	}

@@ -42,7 +42,7 @@ func TestAHelperHasToKnowWhatThePolicyUses(t *testing.T) {
 		"it is newer":                   {policy: staged, report: report(3, "v3"), needed: 2},
 		"it is older, and that is fine": {policy: plain, report: report(1, "v1"), needed: 1},
 		"it is older": {staged, report(1, "v1.0.3"), 2, []string{
-			"node a", "v1.0.3", "knows protocol 1", "spec.drain.stages of RebootPolicy p takes protocol 2", "update the DaemonSet"}},
+			"node a", "v1.0.3", "knows protocol 1", "spec.drain.stages of RebootPolicy p needs protocol 2", "update the DaemonSet"}},
 		"it is of before there were levels": {plain, report(0, ""), 1, []string{"(no version reported)", "protocol 0", "status.order"}},
 	} {
 		t.Run(name, func(t *testing.T) {

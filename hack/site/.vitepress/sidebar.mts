@@ -16,7 +16,7 @@ const sections: Section[] = [
   { text: 'Reference', pages: [
     'reference/rebootpolicy', 'spec/v1alpha1/rebootpolicy', 'reference/nodereboot', 'spec/v1alpha1/nodereboot', 'reason-messages', 'reference/',
   ] },
-  { text: 'Security and safety', pages: ['safety', 'fault-injection', 'simulation', 'real-nodes', 'performance'] },
+  { text: 'Security and safety', pages: ['safety', 'security', 'fault-injection', 'simulation', 'real-nodes', 'performance'] },
   { text: 'Develop', collapsed: true, pages: ['releasing', 'adr/'] },
 ]
 

@@ -1,6 +1,6 @@
-// Package act has the commands of the plugin that change something. Each decides by pure functions what to do with one object, and says
-// what it did and what happens next. What to write is decided on one version of an object and refused by the API server if that changed
-// meanwhile; then it is decided again.
+// Package act has the commands of the plugin that change something. Each command decides with pure functions what to do with one object,
+// and says what it did and what happens next. It decides on one version of an object; if the object changed in the meantime, the API server
+// refuses the write, and the command decides again.
 package act
 
 import (
@@ -63,12 +63,12 @@ func addOptions(a *app.App, cmd *cobra.Command, what string) *options {
 		cobra.CheckErr(cmd.RegisterFlagCompletionFunc("policy", a.Complete(app.PolicyKind)))
 	}
 	flags.StringVar(&o.dryRun, "dry-run", dryRunNone,
-		`"client" only says what would be done; "server" also asks the API server whether it would accept it`)
+		`"client" only shows what would be done; "server" also asks the API server whether it would accept it`)
 	flags.Lookup("dry-run").NoOptDefVal = dryRunClient
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("dry-run",
 		cobra.FixedCompletions([]string{dryRunNone, dryRunClient, dryRunServer}, cobra.ShellCompDirectiveNoFileComp)))
 	flags.DurationVar(&o.patience, "answer-timeout", defaultPatience,
-		"How long to wait until the manager says what happens next; 0s does not wait")
+		"How long to wait for the manager to say what happens next; 0s does not wait")
 	cmd.Args = func(_ *cobra.Command, args []string) error { return o.check(args, what) }
 	return o
 }
@@ -81,9 +81,9 @@ func (o *options) check(args []string, what string) error {
 	chosen := o.selector != "" || len(o.policies) > 0
 	switch {
 	case len(args) > 0 && (chosen || o.all):
-		return app.UsageError{Err: errors.New("names go without --selector, --policy and --all: write the one or the other")}
+		return app.UsageError{Err: errors.New("names cannot be combined with --selector, --policy or --all: write one or the other")}
 	case o.all && chosen:
-		return app.UsageError{Err: errors.New("--all goes without --selector and --policy")}
+		return app.UsageError{Err: errors.New("--all cannot be combined with --selector or --policy")}
 	case len(args) == 0 && !chosen && !o.all:
 		return app.UsageError{Err: fmt.Errorf("which %s? Write names, or choose by --selector; --all takes all %[1]s", what)}
 	}

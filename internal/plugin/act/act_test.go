@@ -127,15 +127,15 @@ func TestEachActionSaysWhatItDidAndWhatHappensNext(t *testing.T) {
 	}{
 		"now": {"now w1 --reason firmware", []client.Object{node("w1")}, 0,
 			"NodeReboot w1-now-95ed3cae of node w1 is created.\n" +
-				"  The manager has not looked at it yet. To see what it says: kubectl reboots why w1\n", ""},
+				"  The manager has not seen it yet. To see what it says: kubectl reboots why w1\n", ""},
 		"now, there is one": {"now w1 --reason firmware", []client.Object{node("w1"), reboot("w1-7", "w1")}, 0,
-			"NodeReboot w1-7 of node w1 exists already: no other one is created.\n  It waits. WindowClosed: The window is closed.\n" +
+			"NodeReboot w1-7 of node w1 already exists: no other one is created.\n  It waits. WindowClosed: The window is closed.\n" +
 				"  More: kubectl reboots why w1\n", ""},
 		"now, urgent": {"now w1 --reason firmware --immediate", []client.Object{node("w1"), reboot("w1-7", "w1")}, 0,
-			"NodeReboot w1-7 of node w1 exists already; it is urgent now.\n" +
-				"  The manager has not looked at it yet. To see what it says: kubectl reboots why w1\n", ""},
+			"NodeReboot w1-7 of node w1 already exists; it is urgent now.\n" +
+				"  The manager has not seen it yet. To see what it says: kubectl reboots why w1\n", ""},
 		"now, under way": {"now w1 --reason firmware --immediate", []client.Object{node("w1"), reboot("w1-7", "w1", draining)}, 0,
-			"NodeReboot w1-7 of node w1 exists already: no other one is created.\n  WindowClosed: The window is closed.\n" +
+			"NodeReboot w1-7 of node w1 already exists: no other one is created.\n  WindowClosed: The window is closed.\n" +
 				"  More: kubectl reboots why w1\n", ""},
 		"now, no such node": {"now w2 w1 --reason x --dry-run=server", []client.Object{node("w1")}, 1,
 			"NodeReboot w1-now-95ed3cae of node w1 is created (server dry run).\n", "error: node w2: there is no node of this name\n"},
@@ -146,21 +146,21 @@ func TestEachActionSaysWhatItDidAndWhatHappensNext(t *testing.T) {
 		"cancel what comes back": {"cancel w1", []client.Object{reboot("w1-a", "w1", sentinel)}, 0,
 			cancelled + "  Nothing was done to the node. Its taint goes unless something else requires a reboot.\n" +
 				"  While the host asks for a reboot, its helper creates another NodeReboot at once, without the failures of this one.\n" +
-				"  To leave the node out: kubectl reboots skip w1\n", ""},
+				"  To skip the node: kubectl reboots skip w1\n", ""},
 		"cancel a drain": {"cancel w1", []client.Object{reboot("w1-a", "w1", draining)}, 0,
 			cancelled + "  The attempt is rolled back: the drain ends, and it is uncordoned. Evicted pods stay where they are. The NodeReboot is " +
 				"gone when the workloads that were evicted are as ready as before.\n", ""},
 		"cancel too late": {"cancel w1", []client.Object{reboot("w1-a", "w1", orderedToReboot)}, 0,
-			cancelled + "  The host was ordered to reboot at 11:58 UTC and cannot be stopped. The node is waited for and proved, and it is " +
-				"uncordoned; then the NodeReboot is gone.\n", ""},
+			cancelled + "  The host was ordered to reboot at 11:58 UTC and cannot be stopped. The operator waits until the node is back and " +
+				"proved, and it is uncordoned; then the NodeReboot is removed.\n", ""},
 		"cancel nothing": {"cancel w1", []client.Object{node("w1"), reboot("w1-a", "w1", ended(v1alpha1.OutcomeSucceeded, "Proved", -5))}, 0,
 			"Node w1 has no reboot that has not ended: nothing to cancel.\n", ""},
 		"cancel what is unknown": {"cancel w1", nil, 1, "", "error: w1: there is no node and no NodeReboot of this name\n"},
 		"approve": {"approve w1", []client.Object{policy("workers", requires), reboot("w1-a", "w1")}, 0,
 			"NodeReboot w1-a of node w1 is approved by alice.\n" +
-				"  The manager has not looked at it yet. To see what it says: kubectl reboots why w1\n", ""},
+				"  The manager has not seen it yet. To see what it says: kubectl reboots why w1\n", ""},
 		"approve again": {"approve w1", []client.Object{policy("workers", requires), reboot("w1-a", "w1", given("carol"))}, 0,
-			"NodeReboot w1-a of node w1 is approved already, by carol.\n", ""},
+			"NodeReboot w1-a of node w1 is already approved, by carol.\n", ""},
 		"approve one's own": {"approve w1", []client.Object{policy("workers", requires), reboot("w1-a", "w1",
 			func(r *v1alpha1.NodeReboot) { r.Spec.RequestedBy = "alice" })}, 1, "",
 			"error: NodeReboot w1-a of node w1: you (alice) asked for the reboot, and RebootPolicy workers has selfApproval: Refuse, so your " +
@@ -171,27 +171,27 @@ func TestEachActionSaysWhatItDidAndWhatHappensNext(t *testing.T) {
 		"deny": {"deny w1", []client.Object{policy("workers", requires), reboot("w1-a", "w1", given("carol"), draining)}, 0,
 			"The approval of NodeReboot w1-a of node w1 by carol is withdrawn.\n" +
 				"  Its attempt is rolled back: the drain ends, and it is uncordoned.\n" +
-				"  The manager has not looked at it yet. To see what it says: kubectl reboots why w1\n", ""},
+				"  The manager has not seen it yet. To see what it says: kubectl reboots why w1\n", ""},
 		"deny too late": {"deny w1", []client.Object{policy("workers", requires), reboot("w1-a", "w1", given("carol"), orderedToReboot)}, 1, "",
 			"error: NodeReboot w1-a of node w1: the host was ordered to reboot at 11:58 UTC and cannot be stopped\n"},
 		"deny what needs none": {"deny w1", []client.Object{policy("workers"), reboot("w1-a", "w1")}, 1, "",
-			"error: NodeReboot w1-a of node w1: RebootPolicy workers requires no approval, so to deny stops nothing. To stop the reboot: " +
+			"error: NodeReboot w1-a of node w1: RebootPolicy workers requires no approval, so denying stops nothing. To stop the reboot: " +
 				"kubectl reboots cancel nodereboot/w1-a, kubectl reboots skip w1, or kubectl reboots pause workers\n"},
 		"pause": {"pause workers", []client.Object{policy("workers"), reboot("a", "w1", draining), reboot("b", "w2", orderedToReboot),
 			reboot("c", "w3")}, 0, "RebootPolicy workers is paused; its mode was Enforce.\n" +
 			"  Rolled back: w1. Their drains end, and they are uncordoned unless someone else had cordoned them.\n" +
 			"  Followed to the end: w2.\n  Waiting: 1. They stay tainted, and keep their places in the queue.\n" +
-			"  To go on: kubectl reboots resume workers\n", ""},
+			"  To continue: kubectl reboots resume workers\n", ""},
 		"resume what was not paused": {"resume workers", []client.Object{policy("workers")}, 0,
 			"RebootPolicy workers is not paused: its mode is Enforce.\n", ""},
 		"resume what someone else paused": {"resume workers", []client.Object{policy("workers",
 			func(p *v1alpha1.RebootPolicy) { p.Spec.Mode = v1alpha1.ModePaused })}, 1, "",
-			"error: RebootPolicy workers: it was not paused by kubectl reboots, so its mode before is not known; write which mode to resume with: " +
+			"error: RebootPolicy workers: it was not paused by kubectl reboots, so its previous mode is not known; write which mode to resume with: " +
 				"kubectl reboots resume workers --mode Enforce|Observe\n"},
 		"skip": {"skip w1 --reason disk", []client.Object{node("w1"), reboot("w1-a", "w1", draining)}, 0, "Node w1 is skipped: disk.\n" +
 			"  The attempt of NodeReboot w1-a of node w1 is rolled back: the drain ends, and it is uncordoned.\n" +
 			"  To end it: kubectl reboots unskip w1\n", ""},
-		"skip again": {"skip w1", []client.Object{node("w1", skipped)}, 0, "Node w1 is skipped already: disk.\n", ""},
+		"skip again": {"skip w1", []client.Object{node("w1", skipped)}, 0, "Node w1 is already skipped: disk.\n", ""},
 		"unskip": {"unskip w1", []client.Object{node("w1", skipped), reboot("w1-a", "w1")}, 0, "Node w1 is no longer skipped.\n" +
 			"  Its NodeReboot w1-a has kept its place in the queue.\n  To see what it waits for: kubectl reboots why w1\n", ""},
 		"unskip nothing": {"unskip w1", []client.Object{node("w1")}, 0, "Node w1 is not skipped: nothing to do.\n", ""},
@@ -202,13 +202,13 @@ func TestEachActionSaysWhatItDidAndWhatHappensNext(t *testing.T) {
 		"retry, a person's": {"retry w1", []client.Object{node("w1"), reboot("w1-a", "w1", backingOff)}, 0,
 			"NodeReboot w1-a of node w1, which waited after 2 failed attempts (DrainTimedOut), is deleted.\n" +
 				"  NodeReboot w1-now-95ed3cae takes its place.\n" +
-				"  The manager has not looked at it yet. To see what it says: kubectl reboots why w1\n", ""},
+				"  The manager has not seen it yet. To see what it says: kubectl reboots why w1\n", ""},
 		"retry what succeeded since": {"retry w1", []client.Object{node("w1"), reboot("w1-a", "w1", ended(v1alpha1.OutcomeFailed, "x", -5)),
 			reboot("w1-b", "w1", ended(v1alpha1.OutcomeSucceeded, "Proved", -1))}, 0,
-			"Node w1 has no reboot that failed: nothing to try again.\n", ""},
+			"Node w1 has no failed reboot: nothing to try again.\n", ""},
 		"retry a node that is down": {"retry w1", []client.Object{node("w1"), reboot("w1-a", "w1", orderedToReboot,
 			func(r *v1alpha1.NodeReboot) { r.Status.Attempt.StalledTime, r.Status.Reason = micro(-1), "NodeNotBack" })}, 1, "",
-			"error: NodeReboot w1-a of node w1: its attempt has not ended (NodeNotBack): it goes on by itself when the node and its workloads are " +
+			"error: NodeReboot w1-a of node w1: its attempt has not ended (NodeNotBack): it continues when the node and its workloads are " +
 				"back. The window is closed. To give the node up: kubectl reboots cancel nodereboot/w1-a\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -224,10 +224,10 @@ func TestEachActionSaysWhatItDidAndWhatHappensNext(t *testing.T) {
 func TestNothingIsDoneTwice(t *testing.T) {
 	t.Parallel()
 	for first, second := range map[string]string{
-		"now w1 --reason x":         "NodeReboot w1-now-95ed3cae of node w1 exists already: no other one is created.\n",
-		"skip w1 --reason much-ado": "Node w1 is skipped already: much-ado.\n",
-		"pause workers":             "RebootPolicy workers is paused already.\n",
-		"approve w2":                "NodeReboot w2-a of node w2 is approved already, by alice.\n",
+		"now w1 --reason x":         "NodeReboot w1-now-95ed3cae of node w1 already exists: no other one is created.\n",
+		"skip w1 --reason much-ado": "Node w1 is already skipped: much-ado.\n",
+		"pause workers":             "RebootPolicy workers is already paused.\n",
+		"approve w2":                "NodeReboot w2-a of node w2 is already approved, by alice.\n",
 		"cancel w2":                 "Node w2 has no reboot that has not ended: nothing to cancel.\n",
 	} {
 		terminal := cluster(t, node("w1"), node("w2"), policy("workers", requires), reboot("w2-a", "w2"))
@@ -336,7 +336,7 @@ func TestTimesAreThoseOfWhoReads(t *testing.T) {
 		terminal := cluster(t, node("w1"), reboot("w1-a", "w1", func(r *v1alpha1.NodeReboot) { r.Status.UntilTime = test.until }))
 		terminal.Zone = time.FixedZone("JST", 9*60*60)
 		_, out, _ := run(terminal, "now w1 --reason x")
-		if !strings.Contains(out, test.want) || (test.want == "") == strings.Contains(out, "In your time zone that is ") {
+		if !strings.Contains(out, test.want) || (test.want == "") == strings.Contains(out, "In your time zone, that is ") {
 			t.Errorf("%s: it says %s", name, out)
 		}
 	}
@@ -442,7 +442,7 @@ func TestAChangeBySomeoneElseIsNotOverwritten(t *testing.T) {
 			return c.Patch(ctx, o, p, options...)
 		},
 	})
-	if _, out, errOut := run(terminal, "approve w1"); out != "NodeReboot w1-a of node w1 is approved already, by carol.\n" {
+	if _, out, errOut := run(terminal, "approve w1"); out != "NodeReboot w1-a of node w1 is already approved, by carol.\n" {
 		t.Errorf("it says %s%s", out, errOut)
 	}
 }

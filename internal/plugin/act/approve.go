@@ -16,9 +16,9 @@ import (
 func approveCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "approve (NODE | NODEREBOOT)...", Short: "Approve reboots that wait for an approval",
-		Long: `Approve reboots whose policy has "approval: Require". It takes the verb approve on nodereboots.
+		Long: `Approve reboots whose policy has "approval: Require". This requires the verb approve on nodereboots.
 
-Your user name is recorded. A policy with "selfApproval: Refuse" accepts no approval by who asked for the reboot. An approval that expired
+Your user name is recorded. A policy with "selfApproval: Refuse" accepts no approval by the user who asked for the reboot. An approval that expired
 with its window is withdrawn and given again.`,
 		Example: `  kubectl reboots approve worker-1 worker-2
   kubectl reboots approve --policy databases`,
@@ -70,7 +70,7 @@ func (o *options) consent(ctx context.Context, args []string, give bool) error {
 	c := &consenting{session: s, give: give, policies: map[string]*v1alpha1.RebootPolicy{}, listed: map[string]version{}}
 	qualifies := isOpen
 	if !s.named(args) {
-		// Of those that were not named, those are left alone that need no approval.
+		// NodeReboots that were not named and need no approval are left alone.
 		qualifies = func(r *v1alpha1.NodeReboot) bool {
 			policy := s.policyOf(ctx, r, c.policies)
 			return isOpen(r) && !deleting(r) && (policy == nil || policy.Spec.Approval != v1alpha1.Ignore) && give != counts(r)
@@ -103,14 +103,14 @@ func (c *consenting) decide(ctx context.Context, r *v1alpha1.NodeReboot) decisio
 	case was.uid != r.UID:
 		return replaced()
 	case was.urgency != r.Spec.Urgency:
-		return refuse("its urgency was changed to %s meanwhile; look at it and approve it again: kubectl reboots approve %s",
+		return refuse("its urgency was changed to %s in the meantime; look at it and approve it again: kubectl reboots approve %s",
 			cmp.Or(r.Spec.Urgency, v1alpha1.UrgencyNormal), typed(r))
 	}
 	return c.approve(r, policy)
 }
 
-// note keeps what a NodeReboot asks for when it is read first. Its requester may change that while this command runs, and whoever types
-// approve has looked at it before.
+// note keeps what a NodeReboot asks for when it is first read. Its requester may change that while this command runs, after the approver
+// has looked at it.
 func (c *consenting) note(r *v1alpha1.NodeReboot) version {
 	if _, known := c.listed[r.Name]; !known {
 		c.listed[r.Name] = version{r.UID, r.Spec.Urgency}
@@ -184,7 +184,7 @@ func (s *session) approve(r *v1alpha1.NodeReboot, policy *v1alpha1.RebootPolicy)
 		d.next = s.stateOf(r)
 		return d
 	case counts(r):
-		return nothing("%s is approved already, by %s.", called(r), r.Spec.ApprovedBy)
+		return nothing("%s is already approved, by %s.", called(r), r.Spec.ApprovedBy)
 	case refusesSelf(r, policy) && r.Spec.RequestedBy == "":
 		return refuse("it is not recorded who asked for the reboot, and RebootPolicy %s has selfApproval: Refuse, so no approval counts. "+
 			"Ask for it again: kubectl reboots cancel %s, then kubectl reboots now %s --reason ...", policy.Name, typed(r), r.Spec.NodeName)
@@ -205,7 +205,7 @@ func holds(r *v1alpha1.NodeReboot, policy *v1alpha1.RebootPolicy) []string {
 	case r.Spec.Urgency == v1alpha1.UrgencyImmediate:
 		return []string{isImmediate}
 	case policy != nil && policy.Status.Window != nil:
-		return []string{"The approval is for the window that is open, or else for the next one, and expires with it."}
+		return []string{"The approval is for the window that is open or, if none is open, for the next one, and expires with it."}
 	}
 	return nil
 }
@@ -217,7 +217,7 @@ func (s *session) deny(r *v1alpha1.NodeReboot, policy *v1alpha1.RebootPolicy) de
 	}
 	switch {
 	case policy != nil && policy.Spec.Approval == v1alpha1.Ignore:
-		return refuse("RebootPolicy %s requires no approval, so to deny stops nothing. To stop the reboot: kubectl reboots cancel %s, "+
+		return refuse("RebootPolicy %s requires no approval, so denying stops nothing. To stop the reboot: kubectl reboots cancel %s, "+
 			"kubectl reboots skip %s, or kubectl reboots pause %[1]s", policy.Name, typed(r), r.Spec.NodeName)
 	case !approved(r):
 		d := nothing("%s is not approved: nothing to deny.", called(r))

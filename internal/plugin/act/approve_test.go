@@ -27,7 +27,7 @@ func TestOneApprovalThatTheManagerHasNotSeenStopsNoOther(t *testing.T) {
 		terminal := cluster(t, policy("workers", requires), reboot("w1-a", "w1", expiredOf("alice")), reboot("w2-a", "w2"))
 		code, out, errOut := run(terminal, "approve --all")
 		const approved = "NodeReboot w2-a of node w2 is approved by alice.\n" +
-			"  The manager has not looked at it yet. To see what it says: kubectl reboots why w2\n"
+			"  The manager has not seen it yet. To see what it says: kubectl reboots why w2\n"
 		const failed = "error: NodeReboot w1-a of node w1: the expired approval is withdrawn, but the manager has not seen that yet; " +
 			"approve it again in a moment: kubectl reboots approve nodereboot/w1-a\n"
 		if code != app.ExitFailed || out != approved || errOut != failed {
@@ -40,8 +40,8 @@ func TestAnApprovalOfWhatIsImmediateSaysSo(t *testing.T) {
 	t.Parallel()
 	windows := func(p *v1alpha1.RebootPolicy) { requires(p); p.Status.Window = &v1alpha1.WindowStatus{} }
 	for line, change := range map[string]func(*v1alpha1.NodeReboot){
-		"  It is Immediate: it waits for no window and no freeze.\n":                                      urgent,
-		"  The approval is for the window that is open, or else for the next one, and expires with it.\n": func(*v1alpha1.NodeReboot) {},
+		"  It is Immediate: it waits for no window and no freeze.\n":                                                  urgent,
+		"  The approval is for the window that is open or, if none is open, for the next one, and expires with it.\n": func(*v1alpha1.NodeReboot) {},
 	} {
 		_, out, errOut := run(cluster(t, policy("workers", windows), reboot("w1-a", "w1", change)), "approve w1")
 		if !strings.HasPrefix(out, "NodeReboot w1-a of node w1 is approved by alice.\n"+line+"  The manager") {
@@ -67,12 +67,12 @@ func TestWhatIsOtherThanWhenItWasReadIsNotApproved(t *testing.T) {
 		object    *v1alpha1.NodeReboot
 		want      string
 	}{
-		"replaced": {replace, reboot("w1-a", "w1"), "it was replaced meanwhile; look at it and try again"},
+		"replaced": {replace, reboot("w1-a", "w1"), "it was replaced in the meantime; look at it and try again"},
 		"urgent": {hurry, reboot("w1-a", "w1"),
-			"its urgency was changed to Immediate meanwhile; look at it and approve it again: kubectl reboots approve nodereboot/w1-a"},
+			"its urgency was changed to Immediate in the meantime; look at it and approve it again: kubectl reboots approve nodereboot/w1-a"},
 		// Admission keeps the urgency of what is approved, and so until the approval that expired is withdrawn.
 		"urgent after the first was withdrawn": {hurry, reboot("w1-a", "w1", expiredOf("alice")),
-			"its urgency was changed to Immediate meanwhile; look at it and approve it again: kubectl reboots approve nodereboot/w1-a"},
+			"its urgency was changed to Immediate in the meantime; look at it and approve it again: kubectl reboots approve nodereboot/w1-a"},
 	} {
 		test.object.UID = types.UID("first")
 		terminal := cluster(t, policy("workers", requires), test.object)
@@ -137,7 +137,7 @@ func TestWhatTookTheNameOfAnotherIsNotCancelled(t *testing.T) {
 		},
 	})
 	code, out, errOut := run(terminal, "cancel w1")
-	const want = "error: NodeReboot w1-a of node w1: it was replaced meanwhile; look at it and try again\n"
+	const want = "error: NodeReboot w1-a of node w1: it was replaced in the meantime; look at it and try again\n"
 	if left := reboots(t, terminal.Client); code != app.ExitFailed || errOut != want || len(left) != 1 {
 		t.Errorf("it ended with %d and left %v: %s%s", code, left, out, errOut)
 	}

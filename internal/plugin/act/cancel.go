@@ -37,7 +37,7 @@ A node that did not come back in time is given up, which frees its slot for anot
 	return cmd
 }
 
-// cancelAll cancels what was asked for. To give up a node frees its slot and may end a halt: whoever stops a rollout does not mean that.
+// cancelAll cancels what was asked for. To give up a node frees its slot and may end a halt: stopping a rollout does not mean that.
 func (s *session) cancelAll(ctx context.Context, args []string) error {
 	var left []string
 	qualifies := func(r *v1alpha1.NodeReboot) bool {
@@ -50,13 +50,13 @@ func (s *session) cancelAll(ctx context.Context, args []string) error {
 	decide := func(object client.Object) decision {
 		r := object.(*v1alpha1.NodeReboot)
 		if !qualifies(r) && isOpen(r) {
-			return nothing("%s is left alone.", called(r))
+			return nothing("%s is not cancelled.", called(r))
 		}
 		return s.cancel(r)
 	}
 	err := s.each(ctx, args, qualifies, "has no reboot that has not ended: nothing to cancel.", decide)
 	if left = once(left); len(left) > 0 {
-		s.besides = append(s.besides, "Left alone, because they did not come back or recover in time and still hold their slots: "+list(left)+
+		s.besides = append(s.besides, "Not cancelled, because they did not come back or recover in time and still hold their slots: "+list(left)+
 			". Each one that you name is given up: kubectl reboots cancel node/"+left[0])
 	}
 	return err
@@ -66,7 +66,7 @@ func (s *session) cancelAll(ctx context.Context, args []string) error {
 func (o *options) cancel(r *v1alpha1.NodeReboot) decision {
 	switch {
 	case deleting(r):
-		return nothing("%s is being cancelled already.", called(r))
+		return nothing("%s is already being cancelled.", called(r))
 	case !isOpen(r):
 		return nothing("%s has ended (%s): nothing to cancel.", called(r), r.Status.Outcome)
 	}
@@ -81,18 +81,18 @@ func (o *options) cancel(r *v1alpha1.NodeReboot) decision {
 
 // rollback says what becomes of what was done to the node.
 func (o *options) rollback(r *v1alpha1.NodeReboot) string {
-	const gone = " The NodeReboot is gone when the workloads that were evicted are as ready as before."
+	const gone = " The NodeReboot is removed when the evicted workloads are as ready as before."
 	attempt := r.Status.Attempt
 	switch {
 	case stalled(r):
 		return "The node is given up: its slot is free for another node, and " + cordon(r) + ". While it is down it still counts as unavailable."
 	case ordered(r) && attempt.BackTime != nil:
-		return "The host has rebooted already. The node is proved, and " + cordon(r) + "; then the NodeReboot is gone."
+		return "The host has rebooted already. The node is proved, and " + cordon(r) + "; then the NodeReboot is removed."
 	case ordered(r):
 		return "The host was ordered to reboot at " + o.at(attempt.RebootOrderedTime.Time) +
-			" and cannot be stopped. The node is waited for and proved, and " + cordon(r) + "; then the NodeReboot is gone."
+			" and cannot be stopped. The operator waits until the node is back and proved, and " + cordon(r) + "; then the NodeReboot is removed."
 	case underWay(r) && attempt.RolledBackTime != nil:
-		return "Its attempt was rolled back already." + gone
+		return "Its attempt was already rolled back." + gone
 	case underWay(r):
 		return "The attempt is rolled back: the drain ends, and " + cordon(r) + ". Evicted pods stay where they are." + gone
 	}
@@ -109,7 +109,7 @@ func cordon(r *v1alpha1.NodeReboot) string {
 
 // comesBack says that what asked for the reboot asks again.
 func comesBack(r *v1alpha1.NodeReboot) []string {
-	leave := "To leave the node out: kubectl reboots skip " + r.Spec.NodeName
+	leave := "To skip the node: kubectl reboots skip " + r.Spec.NodeName
 	switch r.Spec.Trigger {
 	case v1alpha1.TriggerSentinel:
 		if report := r.Status.Report; report != nil && report.Sentinel == v1alpha1.SentinelNotRequired {

@@ -17,7 +17,7 @@ func isStalled(r *v1alpha1.NodeReboot) {
 	r.Status.Attempt.StalledTime, r.Status.Reason = micro(-1), v1alpha1.ReasonNodeNotBack
 }
 
-const leftAlone = "Left alone, because they did not come back or recover in time and still hold their slots: w2. " +
+const leftAlone = "Not cancelled, because they did not come back or recover in time and still hold their slots: w2. " +
 	"Each one that you name is given up: kubectl reboots cancel node/w2\n"
 
 func TestOnlyANodeThatIsNamedIsGivenUp(t *testing.T) {

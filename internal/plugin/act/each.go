@@ -9,7 +9,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 )
 
-// each does something with every NodeReboot that was asked for and qualifies. What was named and has none that does gets an answer as well.
+// each does something with every NodeReboot that was asked for and qualifies. A name without such a NodeReboot gets an answer, too.
 func (s *session) each(
 	ctx context.Context, args []string, qualifies func(*v1alpha1.NodeReboot) bool, none string, decide func(client.Object) decision,
 ) error {

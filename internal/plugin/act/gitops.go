@@ -19,7 +19,7 @@ const (
 
 // managed warns that a tool will set the mode of a policy again, if one manages it.
 func managed(p *v1alpha1.RebootPolicy) []string {
-	const inGit = " Set spec.mode where it has the policy from"
+	const inGit = " Set spec.mode in the source of the policy"
 	flux := func(prefix string) (name, namespace string) {
 		return p.Labels[prefix+"name"], p.Labels[prefix+"namespace"]
 	}

@@ -92,7 +92,7 @@ func (o *options) change(
 	return s.report(ctx, "No policies.")
 }
 
-// chosenPolicies are those that were asked for; of a name that no policy has there is an answer instead.
+// chosenPolicies are those that were asked for; for a name that no policy has there is an answer instead.
 func (s *session) chosenPolicies(ctx context.Context, args []string) ([]v1alpha1.RebootPolicy, error) {
 	if !s.named(args) {
 		selector, err := labels.Parse(s.selector)
@@ -125,7 +125,7 @@ func (s *session) chosenPolicies(ctx context.Context, args []string) ([]v1alpha1
 // pause decides about one policy.
 func (o *options) pause(p *v1alpha1.RebootPolicy, reboots []*v1alpha1.NodeReboot) decision {
 	if p.Spec.Mode == v1alpha1.ModePaused {
-		return nothing("RebootPolicy %s is paused already.", p.Name)
+		return nothing("RebootPolicy %s is already paused.", p.Name)
 	}
 	mode := cmp.Or(p.Spec.Mode, v1alpha1.ModeEnforce)
 	d := decision{patch: map[string]any{
@@ -156,7 +156,7 @@ func (o *options) pause(p *v1alpha1.RebootPolicy, reboots []*v1alpha1.NodeReboot
 		d.next = append(d.next, fmt.Sprintf("Waiting: %d. They stay tainted, and keep their places in the queue.", waiting))
 	}
 	d.next = append(d.next, managed(p)...)
-	d.next = append(d.next, "To go on: kubectl reboots resume "+p.Name)
+	d.next = append(d.next, "To continue: kubectl reboots resume "+p.Name)
 	return d
 }
 
@@ -192,7 +192,7 @@ func (o *options) resume(p *v1alpha1.RebootPolicy, mode v1alpha1.Mode) decision 
 	d.then = func(w *world) []string {
 		seen := answered(w)
 		if seen == nil {
-			return []string{"The manager has not looked at it yet. To see what it says: kubectl reboots status " + p.Name}
+			return []string{"The manager has not seen it yet. To see what it says: kubectl reboots status " + p.Name}
 		}
 		lines := []string{fmt.Sprintf("%s: %d of %d nodes need a reboot, %d are under way.",
 			seen.Status.Summary, seen.Status.Required, seen.Status.Nodes, seen.Status.UnderWay)}
@@ -204,15 +204,15 @@ func (o *options) resume(p *v1alpha1.RebootPolicy, mode v1alpha1.Mode) decision 
 	return d
 }
 
-// pausedFrom is the mode that a policy had before it was paused, or why that is not known. What pause noted counts while nobody else has
+// pausedFrom is the mode that a policy had before it was paused, or why that is not known. The note of pause counts while no one else has
 // set the mode since: then the plugin still owns the field.
 func pausedFrom(p *v1alpha1.RebootPolicy) (mode v1alpha1.Mode, why string) {
 	noted := v1alpha1.Mode(p.Annotations[v1alpha1.PausedFromAnnotation])
 	switch {
 	case noted == "":
-		return "", "it was not paused by kubectl reboots, so its mode before is not known"
+		return "", "it was not paused by kubectl reboots, so its previous mode is not known"
 	case noted != v1alpha1.ModeEnforce && noted != v1alpha1.ModeObserve:
-		return "", fmt.Sprintf("its annotation %s says %q, which is no mode", v1alpha1.PausedFromAnnotation, noted)
+		return "", fmt.Sprintf("its annotation %s says %q, which is not a mode", v1alpha1.PausedFromAnnotation, noted)
 	case !ownsMode(p):
 		return "", "someone else has set its mode since kubectl reboots paused it"
 	}

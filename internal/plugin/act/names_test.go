@@ -51,7 +51,7 @@ func TestANameIsNeverTakenForThatOfAnotherNode(t *testing.T) {
 			code, out, errOut := run(cluster(t, test.objects...), verb+" "+test.arg)
 			want := test.want
 			if verb == "retry" && test.code == app.ExitOK {
-				want = "has no reboot that failed: nothing to try again."
+				want = "has no failed reboot: nothing to try again."
 			}
 			if verb == "deny" {
 				want = strings.TrimSuffix(want, "is ")
@@ -74,7 +74,7 @@ func TestWhoMayNotReadNodesWritesTheKindOfANodeReboot(t *testing.T) {
 			return c.Get(ctx, key, o, options...)
 		},
 	})
-	const want = "error: master-2: it is the name of a NodeReboot of node master, and whether a node has it too could not be read; " +
+	const want = "error: master-2: it is the name of a NodeReboot of node master, and it could not be read whether it is also the name of a node; " +
 		"write node/master-2 or nodereboot/master-2\n"
 	if code, out, errOut := run(terminal, "cancel master-2"); code != app.ExitFailed || out+errOut != want {
 		t.Errorf("it ended with %d: %s%s", code, out, errOut)

@@ -36,15 +36,15 @@ func nowCommand(a *app.App) *cobra.Command {
 		Long: `Ask for reboots of nodes, by creating a NodeReboot for each. They wait for their turn like all others.
 
 A node that has a NodeReboot that has not ended gets no other one. --immediate goes before others, and waits for no window and no freeze;
-it respects every limit, and drains.`,
+it still respects every limit, and drains.`,
 		Example: `  kubectl reboots now worker-1 --reason "firmware of the network card"
   kubectl reboots now -l pool=blue --reason CVE-2026-1234 --immediate`,
 		ValidArgsFunction: a.Complete(app.NodeKind),
 	}
 	o := addOptions(a, cmd, ofNodes)
 	what := asking{}
-	cmd.Flags().StringVar(&what.reason, "reason", "", "Why, in words for people (required)")
-	cmd.Flags().BoolVar(&what.immediate, "immediate", false, "Go before others, in a window or not")
+	cmd.Flags().StringVar(&what.reason, "reason", "", "Why, for people to read (required)")
+	cmd.Flags().BoolVar(&what.immediate, "immediate", false, "Go before others, whether or not a window is open")
 	cobra.CheckErr(cmd.MarkFlagRequired("reason"))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if strings.TrimSpace(what.reason) == "" || utf8.RuneCountInString(what.reason) > maxReason {
@@ -83,7 +83,7 @@ func (s *session) askAll(ctx context.Context, args []string, what asking) error 
 	return nil
 }
 
-// nodes are those that were asked for; of a name that no node has there is an answer instead.
+// nodes are those that were asked for; for a name that no node has there is an answer instead.
 func (s *session) nodes(ctx context.Context, args []string) ([]corev1.Node, error) {
 	if !s.named(args) {
 		if err := s.knowPolicies(ctx); err != nil {
@@ -126,8 +126,8 @@ func (s *session) ask(ctx context.Context, node *corev1.Node, reboots []*v1alpha
 	return s.askOnce(ctx, node, what, "")
 }
 
-// askOnce creates a NodeReboot with a name that none has; one of that name that has not ended is what was asked
-// for, except for one that is to be replaced.
+// askOnce creates a NodeReboot with an unused name; an existing NodeReboot with that name that has not ended is what was asked for, unless
+// it is to be replaced.
 func (s *session) askOnce(ctx context.Context, node *corev1.Node, what asking, except string) *answer {
 	for taken := 0; ; taken++ {
 		r := request(node, taken, what, s.user)
@@ -147,7 +147,7 @@ func (s *session) askOnce(ctx context.Context, node *corev1.Node, what asking, e
 	}
 }
 
-// pick is the NodeReboot that has not ended; one that is under way before one that waits. One that is being deleted is none.
+// pick is the NodeReboot that has not ended, preferably one under way. A NodeReboot that is being deleted does not count.
 func pick(reboots []*v1alpha1.NodeReboot) *v1alpha1.NodeReboot {
 	var open *v1alpha1.NodeReboot
 	for _, r := range reboots {
@@ -162,11 +162,11 @@ func pick(reboots []*v1alpha1.NodeReboot) *v1alpha1.NodeReboot {
 func (s *session) hurry(r *v1alpha1.NodeReboot, what asking) decision {
 	if what.immediate && r.Spec.Urgency != v1alpha1.UrgencyImmediate && !underWay(r) {
 		d := decision{patch: map[string]any{"spec": map[string]any{"urgency": string(v1alpha1.UrgencyImmediate)}}}
-		d.did = called(r) + " exists already; it is urgent now."
+		d.did = called(r) + " already exists; it is urgent now."
 		s.expectAfter(&d.answer, r)
 		return d
 	}
-	d := nothing("%s exists already: no other one is created.", called(r))
+	d := nothing("%s already exists: no other one is created.", called(r))
 	if r.Status.Reason != "" {
 		d.next = append(s.stateOf(r), "More: kubectl reboots why "+r.Spec.NodeName)
 	}

@@ -180,7 +180,7 @@ func (s *session) resolve(ctx context.Context, named ref, of index) (ref, error)
 	isNode, err := s.hasNode(ctx, named.name, of)
 	switch {
 	case isNode || err != nil:
-		// Whoever may not read nodes may still be right about the name.
+		// A user who may not read nodes may still be right about the name.
 		return ref{nodeKind, named.name}, nil
 	case named.kind == "":
 		return named, errors.New("there is no node and no NodeReboot of this name")
@@ -193,7 +193,7 @@ func (s *session) resolve(ctx context.Context, named ref, of index) (ref, error)
 func (s *session) resolveBare(ctx context.Context, named ref, r *v1alpha1.NodeReboot, of index) (ref, error) {
 	switch isNode, err := s.hasNode(ctx, named.name, of); {
 	case err != nil:
-		return named, fmt.Errorf("it is the name of a NodeReboot of node %s, and whether a node has it too could not be read; "+
+		return named, fmt.Errorf("it is the name of a NodeReboot of node %s, and it could not be read whether it is also the name of a node; "+
 			"write node/%s or nodereboot/%[2]s", r.Spec.NodeName, named.name)
 	case isNode:
 		return named, fmt.Errorf("it is the name of a node, and of a NodeReboot of node %s; write node/%s or nodereboot/%[2]s",
@@ -202,7 +202,7 @@ func (s *session) resolveBare(ctx context.Context, named ref, r *v1alpha1.NodeRe
 	return ref{rebootKind, named.name}, nil
 }
 
-// hasNode says whether there is a node of a name, or are NodeReboots of one.
+// hasNode says whether there is a node with a name, or are NodeReboots of one.
 func (s *session) hasNode(ctx context.Context, name string, of index) (bool, error) {
 	if len(of.byNode[name]) > 0 {
 		return true, nil

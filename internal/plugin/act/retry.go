@@ -20,15 +20,15 @@ func retryCommand(a *app.App) *cobra.Command {
 Their NodeReboots are deleted. Those of a host that still asks are created again by its helper, those of a node condition by the manager,
 and those of a person by this command. That also ends a halt that they cause. Fix the cause first.
 
-Without names, what a person asked for and was given up is left alone, and of those that have not ended only those that wait for a back-off
-are tried again. What was Immediate is asked for again with normal urgency, unless you write --immediate.`,
+Without names, a reboot that a person asked for and that was given up is left alone, and a reboot that has not ended is tried again only if
+it waits for a back-off. Immediate reboots are asked for again with normal urgency, unless you write --immediate.`,
 		Example: `  kubectl reboots retry worker-1
   kubectl reboots retry --policy workers`,
 		ValidArgsFunction: a.Complete(app.NodeKind, app.RebootKind),
 	}
 	o := addOptions(a, cmd, ofReboots)
 	immediate := false
-	cmd.Flags().BoolVar(&immediate, "immediate", false, "What was Immediate is so again, and waits for no window and no freeze")
+	cmd.Flags().BoolVar(&immediate, "immediate", false, "Keep Immediate reboots Immediate, so that they wait for no window and no freeze")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := o.connect()
 		if err != nil {
@@ -51,8 +51,8 @@ type retrying struct {
 	immediate bool
 }
 
-// takes says whether a NodeReboot is tried again. What a person asked for stays in the history when it failed, and whether anyone still
-// needs it is not known: who does names it.
+// takes says whether a NodeReboot is tried again. A reboot that a person asked for stays in the history when it failed, and it is not known
+// whether anyone still needs it: name it to try it again.
 func (how retrying) takes(r *v1alpha1.NodeReboot, all []*v1alpha1.NodeReboot) bool {
 	switch {
 	case !failed(r, all):
@@ -71,7 +71,7 @@ func urgency(r, instead *v1alpha1.NodeReboot) []string {
 	case instead != nil && instead.Spec.Urgency == v1alpha1.UrgencyImmediate:
 		return []string{isImmediate}
 	case r.Spec.Urgency == v1alpha1.UrgencyImmediate:
-		return []string{"The one that is deleted was Immediate; this is not carried over. To have it again: kubectl reboots now " +
+		return []string{"The deleted NodeReboot was Immediate; the new one is not. To ask for an Immediate one: kubectl reboots now " +
 			r.Spec.NodeName + " --immediate --reason ..."}
 	}
 	return nil
@@ -95,7 +95,7 @@ func (s *session) retryAll(ctx context.Context, args []string, how retrying) err
 			}
 		}
 		if len(s.answers) == before && how.named {
-			s.answers = append(s.answers, &answer{about: g.about, did: g.about + " has no reboot that failed: nothing to try again."})
+			s.answers = append(s.answers, &answer{about: g.about, did: g.about + " has no failed reboot: nothing to try again."})
 		}
 	}
 	return nil
@@ -145,7 +145,7 @@ func (s *session) retry(ctx context.Context, r *v1alpha1.NodeReboot, all []*v1al
 		s.expect(a, instead)
 	case instead != nil:
 		a.object = instead
-		a.next = append(a.next, "NodeReboot "+instead.Name+" of the node goes on.")
+		a.next = append(a.next, "NodeReboot "+instead.Name+" of the node continues.")
 		a.next = append(a.next, lines...)
 		a.next = append(a.next, s.stateOf(instead)...)
 	default:
@@ -159,7 +159,7 @@ func (s *session) retry(ctx context.Context, r *v1alpha1.NodeReboot, all []*v1al
 func (s *session) drop(r *v1alpha1.NodeReboot, all []*v1alpha1.NodeReboot, how retrying) decision {
 	switch {
 	case stalled(r):
-		return refuse("its attempt has not ended (%s): it goes on by itself when the node and its workloads are back. %s "+
+		return refuse("its attempt has not ended (%s): it continues when the node and its workloads are back. %s "+
 			"To give the node up: kubectl reboots cancel %s", r.Status.Reason, r.Status.Message, typed(r))
 	case underWay(r):
 		d := nothing("%s is under way: nothing to try again.", called(r))
@@ -212,7 +212,7 @@ func (s *session) again(
 	return a.object.(*v1alpha1.NodeReboot), nil
 }
 
-// expectAnother makes an answer that goes on with the NodeReboot that a helper or the manager creates.
+// expectAnother makes an answer that continues with the NodeReboot that a helper or the manager creates.
 func (s *session) expectAnother(a *answer, r *v1alpha1.NodeReboot, all []*v1alpha1.NodeReboot) {
 	node, known := r.Spec.NodeName, []string{}
 	for _, other := range all {
@@ -220,7 +220,7 @@ func (s *session) expectAnother(a *answer, r *v1alpha1.NodeReboot, all []*v1alph
 			known = append(known, other.Name)
 		}
 	}
-	// The helper may use the name of the one that is deleted again: another UID tells them apart.
+	// The helper may use the name of the deleted NodeReboot again: their UIDs differ.
 	uid := r.UID
 	find := func(w *world) *v1alpha1.NodeReboot {
 		if same := w.reboots[r.Name]; same != nil && same.UID != uid && same.Status.Reason != "" {

@@ -54,7 +54,7 @@ func TestARetryOfManyLeavesAloneWhatNobodyNeeds(t *testing.T) {
 
 func TestWhatWasImmediateIsSoAgainOnlyIfThatIsWritten(t *testing.T) {
 	t.Parallel()
-	const lost = "  The one that is deleted was Immediate; this is not carried over. To have it again: " +
+	const lost = "  The deleted NodeReboot was Immediate; the new one is not. To ask for an Immediate one: " +
 		"kubectl reboots now w1 --immediate --reason ...\n"
 	const kept = "  It is Immediate: it waits for no window and no freeze.\n"
 	for name, test := range map[string]struct {

@@ -49,7 +49,7 @@ type answer struct {
 	err  error
 }
 
-// decision is what is to be done with one version of an object.
+// decision is what to do with one version of an object.
 type decision struct {
 	// patch is a JSON merge patch without metadata.resourceVersion; nil for none.
 	patch map[string]any
@@ -86,10 +86,10 @@ func (s *session) whoAmI(ctx context.Context) {
 	}
 }
 
-// replaced is a decision about an object that is not the one that was asked for, although it has its name.
-func replaced() decision { return refuse("it was replaced meanwhile; look at it and try again") }
+// replaced is a decision about an object that has the right name but is not the one that was asked for.
+func replaced() decision { return refuse("it was replaced in the meantime; look at it and try again") }
 
-// edit does what decide says of an object. If someone changes the object meanwhile, decide is asked again.
+// edit does what decide says about an object. If someone changes the object in the meantime, decide is asked again.
 func (s *session) edit(ctx context.Context, about string, object client.Object, decide func(client.Object) decision) *answer {
 	var d decision
 	fresh := true
@@ -113,14 +113,14 @@ func (s *session) edit(ctx context.Context, about string, object client.Object, 
 	d.about, d.object = about, object
 	switch {
 	case apierrors.IsNotFound(err) && d.remove:
-		d.did, d.next, d.changed = about+" is gone already.", nil, false
+		d.did, d.next, d.changed = about+" is already gone.", nil, false
 	case err != nil:
 		d.err = explain(err)
 	}
 	return &d.answer
 }
 
-// carryOut writes a decision, on the condition that the object is still the one that was decided on.
+// carryOut writes a decision, provided that the object has not changed since.
 func (s *session) carryOut(ctx context.Context, object client.Object, d *decision) error {
 	if d.err != nil || d.patch == nil && !d.remove {
 		return nil
@@ -223,7 +223,7 @@ func explain(err error) error {
 	text := strings.Join(strings.Fields(err.Error()), " ")
 	switch {
 	case apierrors.IsConflict(err):
-		return fmt.Errorf("it is being changed by someone else all the time; try again: %s", text)
+		return fmt.Errorf("someone else keeps changing it; try again: %s", text)
 	case apierrors.IsForbidden(err) && strings.Contains(text, "denied request"):
 		_, after, _ := strings.Cut(text, "denied request: ")
 		return fmt.Errorf("not allowed: %s", after)
@@ -279,8 +279,8 @@ func (s *session) tellBesides() {
 	}
 }
 
-// printf writes a line to the terminal; what others wrote in it is harmless there. Whether that is there any longer changes
-// nothing: what was done, was done.
+// printf writes a line to the terminal; what others wrote in it is harmless there. It does not matter whether the terminal still exists:
+// what was done was done.
 func (*session) printf(w io.Writer, format string, args ...any) {
 	_, _ = fmt.Fprintln(w, cells.Line(strings.TrimSuffix(fmt.Sprintf(format, args...), "\n")))
 }

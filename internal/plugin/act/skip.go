@@ -15,10 +15,10 @@ import (
 
 func skipCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "skip NODE... [--reason TEXT]", Short: "Leave nodes out: they are not rebooted until unskip",
-		Long: `Leave nodes out, by the label reboot-operator.io/skip: they are neither tainted nor rebooted, and hold up no other node.
+		Use: "skip NODE... [--reason TEXT]", Short: "Skip nodes: they are not rebooted until unskip",
+		Long: `Skip nodes, with the label reboot-operator.io/skip: they are neither tainted nor rebooted, and hold up no other node.
 
-A reason is the value of the label if it can be one, and else the annotation reboot-operator.io/skip-reason. It takes the right to patch
+A reason is the value of the label if possible, otherwise the annotation reboot-operator.io/skip-reason. This requires the right to patch
 nodes.`,
 		Example: `  kubectl reboots skip worker-1 --reason "disk is replaced on Friday"
   kubectl reboots skip -l pool=blue`,
@@ -26,7 +26,7 @@ nodes.`,
 	}
 	o := addOptions(a, cmd, ofNodes)
 	reason := ""
-	cmd.Flags().StringVar(&reason, "reason", "", "Why, in words for people")
+	cmd.Flags().StringVar(&reason, "reason", "", "Why, for people to read")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		given := cmd.Flags().Changed("reason")
 		return o.mark(cmd.Context(), args, func(node *corev1.Node, open *v1alpha1.NodeReboot) decision {
@@ -39,7 +39,7 @@ nodes.`,
 func unskipCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "unskip NODE...", Short: "End the skipping of nodes",
-		Long: `End the skipping of nodes: the label reboot-operator.io/skip is removed, and their NodeReboots go on where they were in the
+		Long: `End the skipping of nodes: the label reboot-operator.io/skip is removed, and their NodeReboots continue where they were in the
 queue.`,
 		Example:           `  kubectl reboots unskip worker-1`,
 		ValidArgsFunction: a.Complete(app.NodeKind),
@@ -95,7 +95,7 @@ func (o *options) skip(node *corev1.Node, open *v1alpha1.NodeReboot, reason stri
 		if was := whySkipped(node); was != "" {
 			because = ": " + was
 		}
-		return nothing("Node %s is skipped already%s.", node.Name, because)
+		return nothing("Node %s is already skipped%s.", node.Name, because)
 	}
 	var annotation any
 	label := reason
@@ -107,7 +107,7 @@ func (o *options) skip(node *corev1.Node, open *v1alpha1.NodeReboot, reason stri
 		"annotations": map[string]any{v1alpha1.SkipReasonAnnotation: annotation},
 	}}}
 	if d.did = fmt.Sprintf("Node %s is skipped%s.", node.Name, because); skipped {
-		d.did = fmt.Sprintf("Node %s was skipped already; the reason is new%s.", node.Name, because)
+		d.did = fmt.Sprintf("Node %s was already skipped; the reason is new%s.", node.Name, because)
 	}
 	d.next = append(d.next, o.afterSkip(open), "To end it: kubectl reboots unskip "+node.Name)
 	return d
@@ -117,14 +117,14 @@ func (o *options) skip(node *corev1.Node, open *v1alpha1.NodeReboot, reason stri
 func (o *options) afterSkip(open *v1alpha1.NodeReboot) string {
 	switch {
 	case open == nil:
-		return "It needs no reboot now. If it does, it is not rebooted, and holds up no other node."
+		return "It needs no reboot now. If it does, it is not rebooted, and does not hold up other nodes."
 	case ordered(open):
 		return "Its host was ordered to reboot at " + o.at(open.Status.Attempt.RebootOrderedTime.Time) +
-			" and cannot be stopped; the node is left out afterwards."
+			" and cannot be stopped; the node is skipped afterwards."
 	case underWay(open):
 		return "The attempt of " + called(open) + " is rolled back: the drain ends, and " + cordon(open) + "."
 	}
-	return "Its NodeReboot " + open.Name + " stays, keeps its place in the queue, and holds up no other node."
+	return "Its NodeReboot " + open.Name + " stays, keeps its place in the queue, and does not hold up other nodes."
 }
 
 // unskip decides about one node.

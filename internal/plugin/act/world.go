@@ -71,7 +71,7 @@ func (s *session) look(ctx context.Context, patience time.Duration) *world {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	read := map[client.ObjectList]bool{}
-	// What could not be found out is not said: what was done, was done.
+	// Failures to find out are not reported: what was done was done.
 	_ = app.Follow(ctx, s.client, func(change app.Change) bool {
 		w.see(change)
 		read[change.List] = true
@@ -80,7 +80,7 @@ func (s *session) look(ctx context.Context, patience time.Duration) *world {
 	return w
 }
 
-// expect makes an answer that goes on with what the manager says of a NodeReboot.
+// expect makes an answer that continues with what the manager says about a NodeReboot.
 func (s *session) expect(a *answer, r *v1alpha1.NodeReboot) {
 	name, node, generation := r.Name, r.Spec.NodeName, r.Generation
 	a.await = func(w *world) bool { return w.looked(name, generation) != nil }
@@ -88,24 +88,24 @@ func (s *session) expect(a *answer, r *v1alpha1.NodeReboot) {
 		if seen := w.looked(name, generation); seen != nil {
 			return append(s.stateOf(seen), "More: kubectl reboots why "+node)
 		}
-		return []string{"The manager has not looked at it yet. To see what it says: kubectl reboots why " + node}
+		return []string{"The manager has not seen it yet. To see what it says: kubectl reboots why " + node}
 	}
 }
 
 // state says where a NodeReboot is, and until when.
 func (o *options) stateOf(r *v1alpha1.NodeReboot) []string {
-	// How to approve it is said by a command of the plugin.
-	message, _, _ := strings.Cut(r.Status.Message, " To give it: kubectl patch")
+	// A command of the plugin says how to approve it.
+	message, _, _ := strings.Cut(r.Status.Message, " To approve it: kubectl patch")
 	lines := []string{fmt.Sprintf("%s: %s", r.Status.Reason, message)}
 	if r.Status.Phase == v1alpha1.PhasePending {
 		lines[0] = "It waits. " + lines[0]
 	}
 	if until := r.Status.UntilTime; until != nil && until.After(o.Clock.Now()) {
-		lines = append(lines, "In your time zone that is until "+o.at(until.Time)+".")
+		lines = append(lines, "In your time zone, that is until "+o.at(until.Time)+".")
 	}
 	if r.Status.Phase == v1alpha1.PhasePending &&
 		(r.Status.Reason == v1alpha1.ReasonAwaitingApproval || r.Status.Reason == v1alpha1.ReasonSelfApproved) {
-		lines = append(lines, "Who may approve it types: kubectl reboots approve "+typed(r))
+		lines = append(lines, "To approve it, if you may: kubectl reboots approve "+typed(r))
 	}
 	return lines
 }

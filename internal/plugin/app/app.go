@@ -46,7 +46,7 @@ func New(streams genericiooptions.IOStreams) *App {
 // AddFlags adds kubectl's usual flags.
 func (a *App) AddFlags(flags *pflag.FlagSet) {
 	a.Config.AddFlags(flags)
-	flags.BoolVar(&a.NoColor, "no-color", false, "Write no colors, as with the environment variable NO_COLOR")
+	flags.BoolVar(&a.NoColor, "no-color", false, "Write no colors, the same as the environment variable NO_COLOR")
 }
 
 // Scheme knows the kinds that the plugin reads and writes.

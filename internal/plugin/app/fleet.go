@@ -22,7 +22,7 @@ type Fleet struct {
 }
 
 // errNotInstalled says what a cluster without the kinds lacks.
-var errNotInstalled = errors.New("reboot-operator is not installed in this cluster: it does not know the kinds RebootPolicy and NodeReboot")
+var errNotInstalled = errors.New("reboot-operator is not installed in this cluster: it has no kinds RebootPolicy and NodeReboot")
 
 // ReadFleet reads all policies, NodeReboots and nodes.
 func ReadFleet(ctx context.Context, c client.Reader) (*Fleet, error) {

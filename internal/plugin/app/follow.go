@@ -29,14 +29,14 @@ type Change struct {
 const (
 	firstPause = 200 * time.Millisecond
 	longPause  = 10 * time.Second
-	// longRefused is how long a login that is not accepted may be tried again: it may be renewed meanwhile.
+	// longRefused is how long a login that is not accepted may be tried again: it may be renewed in the meantime.
 	longRefused = time.Minute
 )
 
-// Follow reads lists and watches them until the context ends. A watch that ends goes on where it was; when the API server no longer knows
+// Follow reads lists and watches them until the context ends. A watch that ends continues where it was; when the API server no longer knows
 // that place, the list is read again. What a person may not read or watch ends it with an error, and so do kinds that the cluster lacks and
-// a login that is not accepted, before anything was read; later, a login that is not accepted for a minute. The lists say
-// what kinds are followed; they stay as they are.
+// a login that is not accepted, before anything was read; later, a login that is not accepted for a minute. The lists say what kinds are
+// followed; they stay as they are.
 func Follow(ctx context.Context, c client.WithWatch, see func(Change) (done bool), lists ...client.ObjectList) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -22,7 +22,7 @@ Each line is OK, WARN or FAIL, and says what to type. The exit code is 3 if a li
 func Command(a *app.App) *cobra.Command {
 	var output string
 	command := &cobra.Command{
-		Use: "check", Short: "Say what the installation lacks", Long: about, Args: cobra.NoArgs,
+		Use: "check", Short: "Check whether the installation is complete", Long: about, Args: cobra.NoArgs,
 		Example: "  # What does the installation lack?\n  kubectl reboots check",
 		RunE: func(command *cobra.Command, _ []string) error {
 			if output != "" && output != "json" {

@@ -18,7 +18,7 @@ type Facts struct {
 	// Fleet is what could be read of policies, NodeReboots and nodes; FleetError says why not.
 	Fleet      *app.Fleet
 	FleetError error
-	// Kinds says of each kind how it is installed.
+	// Kinds says about each kind how it is installed.
 	Kinds map[string]Kind
 	// AdmissionPolicies, and those that are bound; AdmissionError says why they are not known.
 	AdmissionPolicies, AdmissionBindings map[string]bool

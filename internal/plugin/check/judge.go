@@ -25,7 +25,7 @@ const (
 // applyAgain is what a person applies again when something is missing.
 const applyAgain = "kubectl apply --server-side -f install.yaml"
 
-// Judge says of each part of an installation how it is, and what to type. It is pure.
+// Judge says about each part of an installation how it is, and what to type. It is pure.
 func Judge(f *Facts) []Line {
 	lines := []Line{f.kubernetes()}
 	lines = append(lines, f.kinds()...)
@@ -57,7 +57,7 @@ func (f *Facts) kubernetes() Line {
 	}
 	match := minorVersion.FindStringSubmatch(f.Kubernetes)
 	if match == nil {
-		return Line{check, Warn, fmt.Sprintf("%q is no version that this plugin knows", f.Kubernetes), []string{"kubectl version"}}
+		return Line{check, Warn, fmt.Sprintf("%q is not a version that this plugin knows", f.Kubernetes), []string{"kubectl version"}}
 	}
 	minor, _ := strconv.Atoi(match[1])
 	switch {
@@ -65,7 +65,7 @@ func (f *Facts) kubernetes() Line {
 		return Line{check, Fail, fmt.Sprintf("Kubernetes %s is older than 1.%d, and not supported: update it", f.Kubernetes, oldestMinor),
 			[]string{"kubectl version"}}
 	case minor > newestMinor:
-		return Line{check, Warn, fmt.Sprintf("Kubernetes %s is newer than 1.%d, the newest that this version was tried on", f.Kubernetes,
+		return Line{check, Warn, fmt.Sprintf("Kubernetes %s is newer than 1.%d, the newest that this version was tested with", f.Kubernetes,
 			newestMinor), nil}
 	case f.EvictionError != nil:
 		return Line{check, Warn, fmt.Sprintf("Kubernetes %s is supported; whether helpers have the roles for it is not known: %v", f.Kubernetes,
@@ -92,11 +92,10 @@ func (f *Facts) kinds() []Line {
 		case !state.Found:
 			lines = append(lines, Line{check, Fail, "it is not installed", []string{applyAgain}})
 		case !state.Fresh:
-			lines = append(lines, Line{check, Warn, "it is not that of this plugin's version: fields may be missing. Update the kinds first, " +
-				"then the " +
-				"operator, then the plugin", []string{applyAgain, "kubectl reboots version"}})
+			lines = append(lines, Line{check, Warn, "it is not of this plugin's version: fields may be missing. Update the kinds first, " +
+				"then the operator, then the plugin", []string{applyAgain, "kubectl reboots version"}})
 		default:
-			lines = append(lines, ok(check, "it is installed, and that of this plugin's version"))
+			lines = append(lines, ok(check, "it is installed, and of this plugin's version"))
 		}
 	}
 	return lines
@@ -125,8 +124,8 @@ func (f *Facts) rights() Line {
 		}
 	}
 	line.Message = "you may not " + strings.Join(cannot, ", ") +
-		": a cluster administrator can bind you ClusterRoles: reboot-operator-viewer for policies and reboots, reboot-operator-plugin for what " +
-		"else the plugin reads, reboot-operator-requester, -approver or -editor for actions, and reboot-operator-skipper for skip"
+		": a cluster administrator can bind ClusterRoles to you: reboot-operator-viewer for policies and reboots, reboot-operator-plugin for " +
+		"what else the plugin reads, reboot-operator-requester, -approver or -editor for actions, and reboot-operator-skipper for skip"
 	return line
 }
 
@@ -173,14 +172,14 @@ func (f *Facts) manager() Line {
 	describe := []string{in + "describe deployment " + d.Name, in + "get pods -l app.kubernetes.io/component=manager"}
 	switch ready := d.Status.ReadyReplicas; {
 	case want == 0:
-		return Line{check, Fail, fmt.Sprintf("Deployment %s is scaled to 0: nothing moves", d.Name),
+		return Line{check, Fail, fmt.Sprintf("Deployment %s is scaled to 0: nothing happens", d.Name),
 			[]string{in + "scale deployment " + d.Name + " --replicas=2"}}
 	case ready == 0:
-		return Line{check, Fail, fmt.Sprintf("none of the %d pods of Deployment %s is ready: nothing moves", want, d.Name), describe}
+		return Line{check, Fail, fmt.Sprintf("none of the %d pods of Deployment %s is ready: nothing happens", want, d.Name), describe}
 	case ready < want:
 		return Line{check, Warn, fmt.Sprintf("%d of %d pods of Deployment %s are ready", ready, want, d.Name), describe}
 	case want == 1 && f.Fleet != nil && len(f.Fleet.Nodes) > 1:
-		return Line{check, Warn, fmt.Sprintf("Deployment %s has one replica: nothing moves while its own node reboots", d.Name),
+		return Line{check, Warn, fmt.Sprintf("Deployment %s has one replica: nothing happens while its own node reboots", d.Name),
 			[]string{in + "scale deployment " + d.Name + " --replicas=2"}}
 	}
 	return ok(check, "%d of %d pods of Deployment %s are ready", d.Status.ReadyReplicas, want, d.Name)

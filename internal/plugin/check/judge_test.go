@@ -96,7 +96,7 @@ func TestWhatAnInstallationLacksIsSaidWithWhatToType(t *testing.T) {
 		"an unknown Kubernetes": {func(f *Facts) { f.KubernetesError = forbidden }, "kubernetes", Warn, "is not known: forbidden", ""},
 		"no kind":               {func(f *Facts) { f.Kinds["NodeReboot"] = Kind{} }, "kind NodeReboot", Fail, "not installed", applyAgain},
 		"an old kind": {func(f *Facts) { f.Kinds["NodeReboot"] = Kind{Found: true} }, "kind NodeReboot", Warn,
-			"not that of this plugin", applyAgain},
+			"not of this plugin", applyAgain},
 		"a kind that is hidden": {func(f *Facts) { f.Kinds["NodeReboot"] = Kind{Err: forbidden} }, "kind NodeReboot", Warn, "forbidden", ""},
 		"no admission policy": {func(f *Facts) { f.AdmissionPolicies = nil }, "admission", Fail,
 			"ValidatingAdmissionPolicy reboot-operator-helper", applyAgain},
@@ -129,14 +129,14 @@ func TestWhatAnInstallationLacksIsSaidWithWhatToType(t *testing.T) {
 		"a taint": {func(f *Facts) {
 			f.Installed.HelperPods = nil
 			f.Fleet.Nodes[0].Spec.Taints = []corev1.Taint{{Key: "gpu", Effect: corev1.TaintEffectNoSchedule}}
-		}, "nodes", Fail, "node a has no helper: there is none, because the DaemonSet does not tolerate the taint gpu:NoSchedule",
+		}, "nodes", Fail, "node a has no helper: there is no helper pod, because the DaemonSet does not tolerate the taint gpu:NoSchedule",
 			"edit daemonset helper"},
 		"no detector": {func(f *Facts) {
 			f.Fleet.Nodes[0].Status.NodeInfo.OSImage = "Fedora Linux 41"
 			f.Installed.HelperSets[0].Spec.Template.Spec.Containers = []corev1.Container{{
 				Name: "rebooter", Image: image, Args: []string{"--sentinel=/run/reboot-required", "--sentinel=/run/reboot-needed"},
 			}}
-		}, "detectors", Warn, "nothing would say that node a needs a reboot", "edit daemonset helper"},
+		}, "detectors", Warn, "nothing would detect that node a needs a reboot", "edit daemonset helper"},
 		"no policy": {func(f *Facts) { f.Fleet.Policies = nil }, "policies", Warn, "no RebootPolicy", "kubectl apply"},
 		"a policy that is invalid": {func(f *Facts) {
 			f.Fleet.Policies[0].Status.Conditions = []metav1.Condition{condition(v1alpha1.ConditionReady, metav1.ConditionFalse,
@@ -147,7 +147,7 @@ func TestWhatAnInstallationLacksIsSaidWithWhatToType(t *testing.T) {
 			p.Status.Conditions = append(p.Status.Conditions, condition(v1alpha1.ConditionWritesRefused, metav1.ConditionTrue,
 				v1alpha1.ReasonWriteRefused))
 		}, "policy linux", Warn, "WriteRefused: It is so.", "why rebootpolicy/linux"},
-		"a policy that is new": {func(f *Facts) { f.Fleet.Policies[0].Status.Conditions = nil }, "policy linux", Warn, "has not looked",
+		"a policy that is new": {func(f *Facts) { f.Fleet.Policies[0].Status.Conditions = nil }, "policy linux", Warn, "has not seen",
 			"why rebootpolicy/linux"},
 		"nothing can be read": {func(f *Facts) { f.FleetError, f.Fleet = forbidden, nil }, "policies", Fail, "forbidden", ""},
 		"nothing is installed": {func(f *Facts) {

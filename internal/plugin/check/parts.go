@@ -71,7 +71,8 @@ func (f *Facts) helpers() Line {
 		return Line{check, Warn, fmt.Sprintf("the DaemonSet of the helpers cannot be read: %v", err), []string{in + "get daemonsets"}}
 	}
 	if len(f.Installed.HelperSets) == 0 {
-		return Line{check, Fail, "there is no DaemonSet of helpers in namespace " + f.Installed.Namespace + ": no reboot is seen or done",
+		return Line{check, Fail, "there is no DaemonSet of helpers in namespace " + f.Installed.Namespace + ": no reboot is detected or carried " +
+			"out",
 			[]string{applyAgain}}
 	}
 	var want, ready, updated int32
@@ -111,7 +112,7 @@ func (f *Facts) nodes() []Line {
 		lines = append(lines, Line{"nodes", Fail, fmt.Sprintf("%s no helper: %s", some(without[reason], "has", "have"), reason), edit})
 	}
 	for _, instead := range slices.Sorted(maps.Keys(blind)) {
-		lines = append(lines, Line{"detectors", Warn, fmt.Sprintf("nothing would say that %s a reboot: %s", some(blind[instead], "needs",
+		lines = append(lines, Line{"detectors", Warn, fmt.Sprintf("nothing would detect that %s a reboot: %s", some(blind[instead], "needs",
 			"need"), instead), edit})
 	}
 	if len(without) == 0 {
@@ -192,7 +193,7 @@ func (f *Facts) policies() []Line {
 	return lines
 }
 
-// troubles are the conditions of a policy that someone should look at. Of the same reason it is one.
+// troubles are the conditions of a policy that someone should look at. Nodes with the same reason share one line.
 func troubles(p *v1alpha1.RebootPolicy) []metav1.Condition {
 	var found []metav1.Condition
 	for i := range p.Status.Conditions {
@@ -210,7 +211,7 @@ func troubles(p *v1alpha1.RebootPolicy) []metav1.Condition {
 		}
 	}
 	if len(found) == 0 && len(p.Status.Conditions) == 0 {
-		found = append(found, metav1.Condition{Reason: why.ReasonNotLookedAt, Message: "the manager has not looked at the policy yet"})
+		found = append(found, metav1.Condition{Reason: why.ReasonNotLookedAt, Message: "the manager has not seen the policy yet"})
 	}
 	return found
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/version"
 )
 
-// Read what an installation is judged by. What cannot be read is part of it.
+// Read reads the facts by which an installation is judged. The facts include what cannot be read.
 func Read(ctx context.Context, a *app.App, c client.Client) (*Facts, error) {
 	f := &Facts{Now: a.Clock.Now(), Zone: a.Zone, Plugin: version.Get(), Installed: install.Read(ctx, c, ptr.Deref(a.Config.Namespace, ""))}
 	f.Kubernetes, f.KubernetesError = serverVersion(a)

@@ -16,9 +16,9 @@ import (
 //go:embed kubectl_complete-reboots
 var forKubectl string
 
-const about = `Write what completes command lines, with the names of nodes, policies and NodeReboots of the cluster.
+const about = `Print a script that completes command lines, with the names of nodes, policies and NodeReboots of the cluster.
 
-"kubectl reboots" is completed by kubectl, if a program kubectl_complete-reboots is in the PATH. The archives of a release have it beside
+"kubectl reboots" is completed by kubectl, if a program kubectl_complete-reboots is in the PATH. The archives of a release have it next to
 kubectl-reboots; this writes it, too:
 
   kubectl reboots completion kubectl > ~/bin/kubectl_complete-reboots
@@ -39,7 +39,7 @@ func Command(a *app.App) *cobra.Command {
 	}
 	names := []string{"bash", "fish", "kubectl", "powershell", "zsh"}
 	return &cobra.Command{
-		Use: "completion (bash | fish | kubectl | powershell | zsh)", Short: "Write what completes command lines", Long: about,
+		Use: "completion (bash | fish | kubectl | powershell | zsh)", Short: "Print a completion script for your shell", Long: about,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || shells[args[0]] == nil {
 				return app.UsageError{Err: fmt.Errorf("write one of %v", names)}

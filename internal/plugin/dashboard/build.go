@@ -144,7 +144,8 @@ func newBuilder(in *Input) *builder {
 	return b
 }
 
-// lastReboots are the NodeReboots that say where each node is: the one that has a slot, else one that waits, else the one that ended last.
+// lastReboots are the NodeReboots that say where each node is: the one that has a slot, otherwise one that waits, otherwise the one that
+// ended last.
 func lastReboots(fleet *app.Fleet) map[string]*v1alpha1.NodeReboot {
 	last := map[string]*v1alpha1.NodeReboot{}
 	for i := range fleet.Reboots {
@@ -208,7 +209,7 @@ func (b *builder) ownerOf(node *corev1.Node) string {
 	return ""
 }
 
-// instant is milliseconds since 1970; 0 is none.
+// instant is milliseconds since 1970; 0 means none.
 func instant(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

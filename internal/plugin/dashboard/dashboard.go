@@ -18,7 +18,7 @@ import (
 const about = `Serve a page that shows live what happens to nodes, what is expected, and why.
 
 The page is served on this machine only, and reads with your permissions. It changes nothing. The address that is printed has a token in it:
-whoever has it may see what you see, so do not pass it on. Press Ctrl+C to end.
+anyone who has it can see what you see, so do not share it. Press Ctrl+C to end.
 
 Exit codes:
   0  it ran until you ended it
@@ -48,7 +48,7 @@ func Command(a *app.App) *cobra.Command {
 func command(a *app.App, p parts) *cobra.Command {
 	o := options{}
 	c := &cobra.Command{
-		Use: "dashboard", Short: "Show live in a browser what happens to nodes", Long: about, Args: cobra.NoArgs,
+		Use: "dashboard", Short: "Show live in a browser what happens to the nodes", Long: about, Args: cobra.NoArgs,
 		Example: `  # Open the page in the browser
   kubectl reboots dashboard
 
@@ -58,7 +58,7 @@ func command(a *app.App, p parts) *cobra.Command {
 	}
 	c.Flags().IntVar(&o.port, "port", 0, "Port to serve on; 0 chooses a free one")
 	c.Flags().StringVar(&o.address, "address", "127.0.0.1", "Address to serve on: 127.0.0.1 or ::1")
-	c.Flags().BoolVar(&o.noBrowser, "no-browser", false, "Only print the address, and open no browser")
+	c.Flags().BoolVar(&o.noBrowser, "no-browser", false, "Only print the address; do not open a browser")
 	c.Flags().DurationVar(&o.since, "since", 24*time.Hour, "How far back the page goes, such as 30m or 72h")
 	return c
 }

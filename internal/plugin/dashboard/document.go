@@ -1,6 +1,6 @@
 package dashboard
 
-// Document is what the page shows. Times are milliseconds since 1970; 0 is one that is not known.
+// Document is what the page shows. Times are milliseconds since 1970; 0 means unknown.
 type Document struct {
 	// Full says that the page forgets what it had; else only what is there has changed.
 	Full bool `json:"full,omitempty"`
@@ -75,7 +75,7 @@ type Row struct {
 	Zone         string `json:"zone,omitempty"`
 	Policy       string `json:"policy,omitempty"`
 	ControlPlane bool   `json:"controlPlane,omitempty"`
-	// NoNode says that there is no Node of the name.
+	// NoNode says that there is no Node with the name.
 	NoNode bool `json:"noNode,omitempty"`
 	// State of its last NodeReboot: Idle without one, Waiting, Draining, Rebooting, Recovering, RolledBack, Failed, Proved, Cancelled or
 	// Unknown.

@@ -127,7 +127,7 @@ func (f *feed) installed(ctx context.Context) *install.Installation {
 	f.installation.Lock()
 	defer f.installation.Unlock()
 	if f.found == nil || f.clock.Since(f.looked) > installedLife {
-		// Whoever asks next gets this, too, also if the first one has gone meanwhile.
+		// The next request gets this, too, even if the first client has gone in the meantime.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), installedLife)
 		defer cancel()
 		f.found, f.looked = install.Read(ctx, f.client, f.namespace()), f.clock.Now()

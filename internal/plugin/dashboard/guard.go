@@ -22,11 +22,11 @@ type guard struct {
 	clock clock.PassiveClock
 	// hosts are the values of the header Host by which this server may be called.
 	hosts map[string]bool
-	// exposed, if it is set, is called when someone else may have had the token. It gets the one that is good from then on.
+	// exposed, if it is set, is called when someone else may have had the token. It gets the new token.
 	exposed func(token string)
 
 	mu sync.Mutex
-	// token is in the address that is printed. Whoever has it may read. When it changes, revoked is closed.
+	// token is in the address that is printed. Anyone who has it may read. When it changes, revoked is closed.
 	token   string
 	revoked chan struct{}
 	// code is in the address that a browser is started with. Others may read that in the list of processes, so it works once, and not for
@@ -68,8 +68,8 @@ func (g *guard) once() string {
 	return g.code
 }
 
-// redeem exchanges a code for the token. A code that comes a second time was read by someone else, who may have been the first: the token
-// changes, and whoever has the one before sees nothing more.
+// redeem exchanges a code for the token. If a code comes a second time, someone else has read it, and may have been first: the token
+// changes, and the old token shows nothing more.
 func (g *guard) redeem(code string) (token string, good bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -227,7 +227,7 @@ func TestACodeThatIsUsedTwiceChangesTheToken(t *testing.T) {
 		t.Errorf("the new token is refused: %d", got)
 	}
 	if exchange(); len(warned) > 0 || s.ask3(t, after) != http.StatusOK {
-		t.Error("whoever has the code can change the token again and again")
+		t.Error("whoever has the code can change the token repeatedly")
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 )
 
-// inputOf is a page about nodes, of which the NodeReboots are in phases.
+// inputOf is a page about nodes whose NodeReboots are in the given phases.
 func inputOf(phases map[string]v1alpha1.Phase) *Input {
 	fleet := &app.Fleet{}
 	for node, phase := range phases {

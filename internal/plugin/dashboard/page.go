@@ -65,7 +65,7 @@ func (p *page) served() []byte {
 	return append(bytes.Replace(p.before, []byte("<!--policy-->"), nil, 1), p.after...)
 }
 
-// WritePage writes the page as one file, with the data in it. It needs no server, and reaches for nothing.
+// WritePage writes the page as one file, with the data in it. It needs no server, and loads nothing.
 func WritePage(w io.Writer, in *Input) error {
 	p, err := loadPage()
 	if err != nil {

@@ -182,7 +182,7 @@ func (s *server) send(w http.ResponseWriter, event []byte, id string) bool {
 
 func (s *server) write(w http.ResponseWriter, message []byte) bool {
 	control := http.NewResponseController(w)
-	// The deadline is one of the network, which goes by the real clock. What cannot set one, such as a recorder of tests, needs none.
+	// The deadline is one of the network, which goes by the real clock. A writer that cannot set one, such as a recorder of tests, needs none.
 	_ = control.SetWriteDeadline(clock.RealClock{}.Now().Add(writeLimit))
 	if _, err := w.Write(message); err != nil {
 		return false

@@ -241,7 +241,7 @@ func verdict(result *kured.Result) error {
 	return nil
 }
 
-var errHandover = errors.New("--handover looks at a cluster; it could not be reached")
+var errHandover = errors.New("--handover needs the cluster, which could not be reached")
 
 // marks of a file do not have the lock, which is in the cluster. There may be no DaemonSet any more.
 func (o *options) marks(ctx context.Context, c client.Client, marks kured.Marks) (kured.Marks, error) {
@@ -286,7 +286,7 @@ func (o *options) writeHandover(ctx context.Context, result *kured.Result) error
 		return err //nolint:wrapcheck // the message is complete
 	}
 	if len(steps) == 0 {
-		_, err := fmt.Fprintf(o.app.Out, "# Kured left nothing on %d nodes, and nobody holds its lock.\n", len(nodes.Items))
+		_, err := fmt.Fprintf(o.app.Out, "# Kured left nothing on %d nodes, and no one holds its lock.\n", len(nodes.Items))
 		return err //nolint:wrapcheck // a broken pipe
 	}
 	for _, step := range steps {

@@ -11,8 +11,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
-// clockNote is what is said of a bar whose recorded end is before its beginning.
-const clockNote = "Its recorded end is before its beginning: a clock was set back."
+// clockNote is what is said about a bar whose recorded end is before its beginning.
+const clockNote = "Its recorded end is before its start: a clock was set back."
 
 // drawing is one NodeReboot as bars and marks.
 type drawing struct {
@@ -49,7 +49,7 @@ func (b *builder) draw(r *v1alpha1.NodeReboot) *drawing {
 	return d
 }
 
-// unreadable draws a NodeReboot of which nobody knows how far it is.
+// unreadable draws a NodeReboot whose progress is unknown.
 func (d *drawing) unreadable(begin time.Time) {
 	d.add(Bar{Kind: Unknown, Start: begin, Open: true, Result: v1alpha1.ReasonUnreadable,
 		Note: fmt.Sprintf("A part of it cannot be read: %s.", strings.TrimSuffix(d.r.Unreadable[0].String(), "."))})

@@ -156,7 +156,7 @@ func (b *builder) wanted(policy string) bool {
 	return slices.Contains(b.OnlyPolicies, policy)
 }
 
-// zoneOf a node: as it is labeled, or else as it was when its last NodeReboot saw it.
+// zoneOf a node: as it is labeled, otherwise as it was when its last NodeReboot saw it.
 func (b *builder) zoneOf(name, policy string, reboots []*v1alpha1.NodeReboot) string {
 	key := corev1.LabelTopologyZone
 	if p := b.policies[policy]; p != nil && p.Spec.Rollout.Zones.TopologyKey != "" {
@@ -230,7 +230,7 @@ func compareBool(x, y bool) int {
 	return -1
 }
 
-// PolicyOf is the policy of a NodeReboot: the one that granted its last attempt, or else the one that owns the node.
+// PolicyOf is the policy of a NodeReboot: the policy that granted its last attempt, otherwise the policy that owns the node.
 func PolicyOf(r *v1alpha1.NodeReboot) string {
 	if a := r.Status.Attempt; a != nil && a.PolicyName != "" && a.EndedTime == nil {
 		return a.PolicyName
@@ -238,7 +238,7 @@ func PolicyOf(r *v1alpha1.NodeReboot) string {
 	return r.Status.PolicyName
 }
 
-// beginning of a NodeReboot: since when it is required, or else when it was created.
+// beginning of a NodeReboot: since when it is required, otherwise when it was created.
 func beginning(r *v1alpha1.NodeReboot) time.Time {
 	if since := r.Status.RequiredSince; since != nil && !since.IsZero() {
 		return since.Time

@@ -24,8 +24,8 @@ type Input struct {
 	// Zone is the time zone of times in sentences; not set means UTC.
 	Zone *time.Location
 
-	// OnlyNodes and OnlyPolicies limit the chart to the nodes, and to the nodes of the policies, that they name; both empty is all. A node in
-	// OnlyNodes has a row even if nothing happened to it.
+	// OnlyNodes and OnlyPolicies limit the chart to the nodes, and to the nodes of the policies, that they name; both empty means all. A node
+	// in OnlyNodes has a row even if nothing happened to it.
 	OnlyNodes, OnlyPolicies []string
 	// AllNodes gives a row to every node, also to those to which nothing happened.
 	AllNodes bool

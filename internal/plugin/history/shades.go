@@ -61,7 +61,7 @@ func (b *builder) ofPolicy(policy *v1alpha1.RebootPolicy) []Shade {
 func (b *builder) windows(all []Shade, policy string, schedule *window.Schedule) []Shade {
 	for at, count := b.From, 0; at.Before(b.To); count++ {
 		if count == maxShades {
-			b.note("RebootPolicy %s has more windows in this time than are shown: choose a shorter one.", policy)
+			b.note("RebootPolicy %s has more windows in this time than are shown: choose a shorter time.", policy)
 			break
 		}
 		state := schedule.At(at)

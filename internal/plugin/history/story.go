@@ -48,7 +48,7 @@ func full(text string) string {
 func (b *builder) story(r *v1alpha1.NodeReboot) []Entry {
 	t := &telling{r: r}
 	if r.SetAside() {
-		t.warn(beginning(r), v1alpha1.ReasonUnreadable, "A NodeReboot was created of which a part cannot be read: %s", r.Unreadable[0].String())
+		t.warn(beginning(r), v1alpha1.ReasonUnreadable, "A NodeReboot was created that cannot be read completely: %s", r.Unreadable[0].String())
 		return t.entries
 	}
 	t.need()
@@ -84,7 +84,7 @@ func (t *telling) need() {
 	}
 }
 
-// failedLast says that the failure is that of the attempt that is recorded, which tells it itself.
+// failedLast says that the failure is of the recorded attempt, which reports it itself.
 func (t *telling) failedLast(f *v1alpha1.Failures) bool {
 	a := t.r.Status.Attempt
 	return a != nil && (f.LastTime.Equal(a.EndedTime) || f.LastTime.Equal(a.RolledBackTime))
@@ -99,7 +99,7 @@ func (t *telling) start(a *v1alpha1.Attempt) {
 	policy := after(" under policy ", cmp.Or(a.PolicyName, t.r.Status.PolicyName))
 	t.say(a.GrantedTime.Time, v1alpha1.ReasonStarting, "Attempt %d began%s%s%s", a.Number, role, where, policy)
 	if a.Cordon == v1alpha1.CordonForeign {
-		t.say(a.GrantedTime.Time, "", "The node was cordoned already, by someone else, and stays so")
+		t.say(a.GrantedTime.Time, "", "The node was already cordoned by someone else, and stays cordoned")
 	} else {
 		t.say(moment(a.CordonedTime), "", "The node was cordoned")
 	}
@@ -115,16 +115,16 @@ func (t *telling) drain(a *v1alpha1.Attempt) {
 	case v1alpha1.DrainSkipped:
 		t.say(drained, v1alpha1.ReasonDrainSkipped, "The drain was skipped, as the policy says")
 	case v1alpha1.DrainForced:
-		t.warn(drained, v1alpha1.ReasonDrainForced, "The drain ran out of time, and the node goes on to its reboot with the pods that are left")
+		t.warn(drained, v1alpha1.ReasonDrainForced, "The drain ran out of time, and the node reboots with the pods that are left")
 	default:
 		t.say(drained, "", "The node was drained%s", took(began, drained))
 	}
 	if len(a.AttachedVolumes) > 0 {
 		t.warn(moment(a.DetachedTime), v1alpha1.ReasonVolumesAttached, "Volumes are still attached: %s", strings.Join(a.AttachedVolumes, ", "))
 	} else if !moment(a.DetachedTime).Equal(drained) {
-		t.say(moment(a.DetachedTime), "", "No volume is attached any longer")
+		t.say(moment(a.DetachedTime), "", "No volume is attached anymore")
 	}
-	t.warn(moment(a.RebootBlockedTime), "", "Something on the host kept it from being ordered to reboot")
+	t.warn(moment(a.RebootBlockedTime), "", "Something on the host prevented the order to reboot")
 }
 
 func (t *telling) reboot(a *v1alpha1.Attempt) {
@@ -137,13 +137,13 @@ func (t *telling) reboot(a *v1alpha1.Attempt) {
 	case a.StalledTime != nil && a.RolledBackTime != nil:
 		t.warn(late, v1alpha1.ReasonRecoveryTimedOut, "The evicted pods did not come back in time; they are still watched")
 	case a.StalledTime != nil:
-		t.warn(late, a.Result, "It ran out of time (%s): %s", a.Result, a.Message)
+		t.warn(late, a.Result, "The attempt ran out of time (%s): %s", a.Result, a.Message)
 	case back.IsZero() || late.Before(back):
 		t.warn(late, v1alpha1.ReasonNodeNotBack, "The node did not come back in time, and was still watched")
 	default:
-		t.warn(late, v1alpha1.ReasonRecoveryTimedOut, "It ran out of time, and was still watched")
+		t.warn(late, v1alpha1.ReasonRecoveryTimedOut, "The attempt ran out of time, and the node was still watched")
 	}
-	t.say(back, "", "The node was back with another boot%s%s", took(ordered, back), t.kernels())
+	t.say(back, "", "The node came back with another boot%s%s", took(ordered, back), t.kernels())
 }
 
 // kernels says what changed.
@@ -168,7 +168,7 @@ func (t *telling) recovery(a *v1alpha1.Attempt) {
 	switch ended := moment(a.EndedTime); {
 	case ended.IsZero() || ended.Equal(completed):
 	case a.RolledBackTime != nil:
-		t.say(ended, "", "What was evicted is ready again, or no longer waited for, and the slot is free")
+		t.say(ended, "", "The evicted pods are ready again, or no longer waited for, and the slot is free")
 	case failed:
 		t.warn(ended, a.Result, "Attempt %d failed (%s): %s", a.Number, a.Result, a.Message)
 	default:
@@ -189,7 +189,7 @@ func (t *telling) end(now time.Time) {
 	completed := moment(s.CompletionTime)
 	switch {
 	case completed.IsZero() && s.Reason == "":
-		t.say(now, "", "The operator has not looked at it yet")
+		t.say(now, "", "The operator has not seen it yet")
 	case completed.IsZero():
 		t.say(now, s.Reason, "Now it is %s (%s): %s", cmp.Or(strings.ToLower(string(s.Phase)), "there"), s.Reason, s.Message)
 	case s.Outcome == v1alpha1.OutcomeFailed:

@@ -1,6 +1,6 @@
-// Package history says what happened: from NodeReboots, policies and nodes it makes a Chart, which is what the terminal, SVG, JSON and the
+// Package history says what happened: from NodeReboots, policies and nodes it makes a Chart, which the terminal, SVG, JSON and the
 // dashboard draw. It is pure. Everything in a Chart was recorded; what is no longer known, such as when earlier attempts were made, is left
-// out and said to be so.
+// out, and the Chart says so.
 package history
 
 import "time"
@@ -41,7 +41,7 @@ type Row struct {
 	Node string `json:"node"`
 	// Policy of its last NodeReboot.
 	Policy string `json:"policy,omitempty"`
-	// Gone says that there is no Node of the name now.
+	// Gone says that there is no Node with the name now.
 	Gone bool `json:"gone,omitempty"`
 	// Bars are spans of time, by their beginning. Those of different NodeReboots may overlap: the later one in the list goes on top.
 	Bars []Bar `json:"bars"`
@@ -57,7 +57,7 @@ type Kind string
 const (
 	// Waiting has no slot yet. The result is the reason, if the bar is open.
 	Waiting Kind = "Waiting"
-	// Earlier is a time in which there were attempts of which too little is recorded to tell when they were.
+	// Earlier is a time with attempts whose exact times are not recorded.
 	Earlier Kind = "Earlier"
 	// Draining holds a slot, and the host was not ordered to reboot yet.
 	Draining Kind = "Draining"

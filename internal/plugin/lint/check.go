@@ -153,7 +153,7 @@ func (c *checker) keepReboot(d *document) {
 	}
 	if owner, is := v1alpha1.SentinelRebootNode(r.object.Name); is && r.object.Spec.Trigger != v1alpha1.TriggerSentinel {
 		c.found(d, Warning, "metadata.name", fmt.Sprintf(
-			"names such as this one are for the helper of node %s: write one that does not end in a dash and one hexadecimal digit", owner))
+			"names such as this one are reserved for the helper of node %s: write one that does not end in a dash and one hexadecimal digit", owner))
 	}
 	c.reboots = append(c.reboots, r)
 }

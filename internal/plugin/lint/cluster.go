@@ -27,7 +27,7 @@ type cluster struct {
 	budgets []policyv1.PodDisruptionBudget
 	// pods of budgets that allow nothing, by the namespace and name of the budget.
 	pods map[string][]corev1.Pod
-	// gates says of objects of gates what is wrong with them.
+	// gates says about objects of gates what is wrong with them.
 	gates func(ctx context.Context, gate *v1alpha1.ObjectGate) string
 }
 
@@ -129,12 +129,11 @@ func assign(all []owned, nodes []corev1.Node) {
 func (c *checker) checkNodes(p *owned) {
 	switch {
 	case len(p.selected) == 0:
-		c.found(p.file.document, Warning, "spec.nodeSelector", "it selects no node of the cluster: compare it with kubectl get nodes "+
+		c.found(p.file.document, Warning, "spec.nodeSelector", "it selects no node in the cluster: compare it with kubectl get nodes "+
 			"--show-labels")
 	case len(p.nodes) == 0:
 		c.found(p.file.document, Warning, "spec.priority", fmt.Sprintf("all %d nodes that the policy selects belong to RebootPolicy %s, "+
-			"which goes before it: "+
-			"write a higher priority, or another nodeSelector", len(p.selected), strings.Join(sets.List(p.before), " and ")))
+			"which takes precedence: write a higher priority, or another nodeSelector", len(p.selected), strings.Join(sets.List(p.before), " and ")))
 	}
 	key := p.Spec.Rollout.Zones.TopologyKey
 	zones := sets.New[string]()

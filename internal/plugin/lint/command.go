@@ -17,7 +17,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 )
 
-const about = `Find what is wrong with RebootPolicies and NodeReboots before they are applied.
+const about = `Find mistakes in RebootPolicies and NodeReboots before you apply them.
 
 The schema with its rules, unknown fields, cron, time zones, selectors, expressions of gates, and windows that are too short are checked
 without a cluster. With a cluster, policies are also compared with its nodes, its other policies and its PodDisruptionBudgets.
@@ -42,15 +42,15 @@ type options struct {
 func Command(a *app.App) *cobra.Command {
 	o := &options{}
 	command := &cobra.Command{
-		Use: "lint -f FILE...", Short: "Find what is wrong with policies before they are applied", Long: about, Example: examples,
+		Use: "lint -f FILE...", Short: "Find mistakes in policies before you apply them", Long: about, Example: examples,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error { return o.run(command.Context(), a) },
 	}
 	flags := command.Flags()
 	flags.StringSliceVarP(&o.files, "filename", "f", nil, "A file, a folder, or - for the standard input")
-	flags.BoolVarP(&o.recursive, "recursive", "R", false, "Read folders with all folders in them")
+	flags.BoolVarP(&o.recursive, "recursive", "R", false, "Read folders recursively")
 	flags.BoolVar(&o.offline, "offline", false, "Check without a cluster")
-	flags.BoolVar(&o.strict, "strict", false, "End with exit code 3 on warnings, too")
+	flags.BoolVar(&o.strict, "strict", false, "Exit with code 3 on warnings, too")
 	flags.StringVarP(&o.output, "output", "o", "", "Write json, or github for annotations in a workflow")
 	return command
 }

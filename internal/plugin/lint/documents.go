@@ -102,7 +102,7 @@ func filesOf(name string, recursive bool) ([]string, error) {
 	return files, err
 }
 
-// parse a file into objects. What cannot be parsed is found.
+// parse a file into objects. It reports what cannot be parsed.
 func parse(file string, content []byte) (documents []document, found []Finding) {
 	if len(content) > maxFile {
 		return nil, []Finding{{File: file, Line: 1, Severity: Error, Message: fmt.Sprintf("the file is larger than %d MiB: lint policies only",
@@ -157,12 +157,12 @@ func parseDocument(file string, p part) ([]document, []Finding) {
 		return []Finding{{File: file, Line: p.offset + max(line, 1), Severity: Error, Message: fmt.Sprintf(format, args...)}}
 	}
 	if node.Kind != yamlv3.MappingNode {
-		return nil, fail(node.Line, "this is no object: write fields such as apiVersion, kind and metadata")
+		return nil, fail(node.Line, "this is not an object: write fields such as apiVersion, kind and metadata")
 	}
 	budget := maxNodes
 	var found []Finding
 	if !walk(node, &budget, func(key *yamlv3.Node, first int) {
-		found = append(found, fail(key.Line, "the key %q was written before, in line %d: remove one of them", key.Value, p.offset+first)...)
+		found = append(found, fail(key.Line, "the key %q is already in line %d: remove one of them", key.Value, p.offset+first)...)
 	}) {
 		return nil, fail(node.Line, "the document has more than %d values, with those that aliases repeat: write it without aliases", maxNodes)
 	}
@@ -187,7 +187,7 @@ func syntaxError(file string, p part, err error) Finding {
 		line, _ = strconv.Atoi(match[1])
 		message = message[len(match[0]):]
 	}
-	message = "this is no YAML: " + strings.TrimPrefix(message, "yaml: ")
+	message = "this is not YAML: " + strings.TrimPrefix(message, "yaml: ")
 	lines := bytes.Split(p.text, []byte("\n"))
 	for i := max(line-2, 0); i < min(line+1, len(lines)); i++ {
 		indent := lines[i][:len(lines[i])-len(bytes.TrimLeft(lines[i], " \t"))]
@@ -225,7 +225,7 @@ func walk(node *yamlv3.Node, budget *int, twice func(key *yamlv3.Node, first int
 	return true
 }
 
-var errNoItems = errors.New("items is no list of objects")
+var errNoItems = errors.New("items is not a list of objects")
 
 // expand a list into its items.
 func expand(d document) ([]document, []Finding) {
@@ -246,7 +246,7 @@ func expand(d document) ([]document, []Finding) {
 	for i := range list {
 		value, isObject := list[i].(map[string]any)
 		if !isObject {
-			found = append(found, Finding{File: d.file, Line: d.offset + nodes.Content[i].Line, Severity: Error, Message: "this is no object"})
+			found = append(found, Finding{File: d.file, Line: d.offset + nodes.Content[i].Line, Severity: Error, Message: "this is not an object"})
 			continue
 		}
 		item := document{file: d.file, node: resolve(nodes.Content[i]), offset: d.offset, value: value}

@@ -14,7 +14,7 @@ type Severity string
 const (
 	// Error is what the API server or the manager refuses, or what can never work.
 	Error Severity = "error"
-	// Warning is what most likely does not do what it was written for.
+	// Warning marks something that most likely does not have the intended effect.
 	Warning Severity = "warning"
 )
 

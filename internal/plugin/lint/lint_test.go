@@ -79,19 +79,19 @@ func TestHostileInputIsAnsweredExactly(t *testing.T) {
 	}
 	for name, test := range map[string]struct{ text, want string }{
 		"a tab":              {"a:\n\tb: 1\n", "-:2: error: the line is indented with a tab: YAML takes spaces only"},
-		"a key twice":        {"a: 1\nb: 2\na: 3\n", `-:3: error: the key "a" was written before, in line 1: remove one of them`},
-		"no object":          {"foo\n", "-:1: error: this is no object"},
-		"a list":             {"---\n- a\n", "-:2: error: this is no object"},
-		"a template":         {"{{ .Values.x }}\n", "-:1: error: this is no YAML"},
-		"binary":             {"\x00\x01\x02", "-:1: error: this is no YAML: control characters are not allowed"},
+		"a key twice":        {"a: 1\nb: 2\na: 3\n", `-:3: error: the key "a" is already in line 1: remove one of them`},
+		"no object":          {"foo\n", "-:1: error: this is not an object"},
+		"a list":             {"---\n- a\n", "-:2: error: this is not an object"},
+		"a template":         {"{{ .Values.x }}\n", "-:1: error: this is not YAML"},
+		"binary":             {"\x00\x01\x02", "-:1: error: this is not YAML: control characters are not allowed"},
 		"an alias of itself": {"a: &a [*a]\n", "-:1: error: the document has more than"},
 		"aliases of aliases": {bomb, "-:1: error: the document has more than"},
 		"no kind":            {"apiVersion: v1\n", "-:1: error: it has no apiVersion or no kind"},
-		"a later document":   {"---\napiVersion: v1\nkind: X\n---\n# comment\nx: [\n", "-:6: error: this is no YAML"},
+		"a later document":   {"---\napiVersion: v1\nkind: X\n---\n# comment\nx: [\n", "-:6: error: this is not YAML"},
 		"a huge file":        {strings.Repeat("# comment\n", 2<<20), "-:1: error: the file is larger than 16 MiB"},
 		"the wrong type": {head + "  mode: [Enforce]\n  nodes: All\n",
-			"-:5: error: RebootPolicy p: spec.mode: this is of type array: write one of type string"},
-		"a list in a list": {"apiVersion: v1\nkind: List\nitems: 3\n", "-:3: error: items: items is no list of objects"},
+			"-:5: error: RebootPolicy p: spec.mode: this is a value of type array: write one of type string"},
+		"a list in a list": {"apiVersion: v1\nkind: List\nitems: 3\n", "-:3: error: items: items is not a list of objects"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -69,7 +69,7 @@ func (c *checker) checkSchedule(p *policyFile) {
 		c.found(p.document, Error, "spec.schedule.freezes", "freezes cover every window that is still to open, so nothing is ever rebooted: "+
 			"shorten them, or write other windows")
 	case state.Opens.IsZero():
-		c.found(p.document, Error, "spec.schedule.windows", "no window opens anymore: write one that does")
+		c.found(p.document, Error, "spec.schedule.windows", "no window opens anymore: write one that opens")
 	case state.Opens.Sub(c.now) > longWait:
 		c.found(p.document, Warning, "spec.schedule", "nothing starts before "+state.Opens.Format(time.RFC3339)+
 			": write a window or an end of a freeze that comes sooner")
@@ -91,7 +91,7 @@ func (c *checker) checkWindow(p *policyFile, i int) {
 		return
 	}
 	if state := alone.At(c.now); !state.Open && state.Opens.IsZero() {
-		c.found(p.document, Error, path, "the window never opens: write a time that comes")
+		c.found(p.document, Error, path, "the window never opens: write a time that occurs")
 		return
 	}
 	length := window.Length(w)
@@ -111,7 +111,6 @@ func (c *checker) checkWindow(p *policyFile, i int) {
 			"write more than %d, or atClose: Continue", length, takes, int(takes.least.Seconds())))
 	case takes.most > length:
 		c.found(p.document, Warning, path, fmt.Sprintf("%s may be shorter than a node takes until its reboot (%s), and atClose: Abort rolls "+
-			"back "+
-			"what is late: write %d, lower the timeouts, or write atClose: Continue", length, takes, int(takes.most.Seconds())))
+			"back what is late: write %d, lower the timeouts, or write atClose: Continue", length, takes, int(takes.most.Seconds())))
 	}
 }

@@ -49,7 +49,7 @@ func (c *Cluster) Snapshot(now time.Time) *plan.Snapshot {
 	return projection.Snapshot(&c.Objects, c.Settings(), now)
 }
 
-// invalid says of policies what in their gates does not compile, as the manager finds it.
+// invalid says about policies what in their gates does not compile, as the manager finds it.
 func invalid(policies []*v1alpha1.RebootPolicy) map[string]string {
 	found := map[string]string{}
 	for _, policy := range policies {

@@ -101,7 +101,7 @@ func (l *loading) endDocument() error {
 	encoded, err := yaml.YAMLToJSON(l.document.Bytes())
 	if err != nil {
 		line, text := lineOf(err, l.begins)
-		return l.errorf(line, "this is no YAML: %s", text)
+		return l.errorf(line, "this is not YAML: %s", text)
 	}
 	if bytes.Equal(encoded, []byte("null")) {
 		return nil // comments alone
@@ -139,7 +139,7 @@ type head struct {
 func (l *loading) object(encoded []byte, line int) error {
 	var h head
 	if err := json.Unmarshal(encoded, &h); err != nil {
-		return l.errorf(line, "this is no object of Kubernetes: %w", err)
+		return l.errorf(line, "this is not a Kubernetes object: %w", err)
 	}
 	if h.Kind == "" || h.APIVersion == "" {
 		return l.errorf(line, "an object has no apiVersion or no kind")
@@ -173,7 +173,7 @@ func (l *loading) keep(h *head, encoded []byte, line int) error {
 	}
 	key := kind.String() + " " + h.Metadata.Namespace + "/" + h.Metadata.Name
 	if before, is := l.seen[key]; is {
-		return l.errorf(line, "%s %s is here twice; the first one is in line %d", h.Kind, h.Metadata.Name, before)
+		return l.errorf(line, "%s %s appears twice; the first one is in line %d", h.Kind, h.Metadata.Name, before)
 	}
 	l.seen[key] = line
 	if err := add(encoded); err != nil {
@@ -244,7 +244,7 @@ func (l *loading) configMap(encoded []byte) error {
 	case headerName:
 		taken, err := time.Parse(time.RFC3339, object.Data[headerTaken])
 		if err != nil {
-			return fmt.Errorf("data.%s is no time such as 2006-01-02T15:04:05Z: %w", headerTaken, err)
+			return fmt.Errorf("data.%s is not a time such as 2006-01-02T15:04:05Z: %w", headerTaken, err)
 		}
 		c.Taken, c.Namespace, c.PodsUnknown = taken, object.Namespace, object.Data[headerPods] == "true"
 		if text := object.Data[headerUnknown]; text != "" {

@@ -194,7 +194,7 @@ func TestAFileHasOnlyAnnotationsOfPodsThatAPolicyLooksAt(t *testing.T) {
 		t.Errorf("of a policy with the same selector it says %q", said)
 	}
 	said := loaded.Missing([]*v1alpha1.RebootPolicy{looking("other", "example.com/token")})
-	if len(said) != 1 || !strings.Contains(said[0], "example.com/token, which RebootPolicy other looks at") {
+	if len(said) != 1 || !strings.Contains(said[0], "example.com/token, which RebootPolicy other uses") {
 		t.Errorf("of a policy with another selector it says %q", said)
 	}
 }
@@ -371,7 +371,7 @@ items:
 				t.Errorf("it says %q", cluster.Unknown)
 			}
 			unknown, hasPods := strings.Join(cluster.Unknown, "\n"), name == "documents"
-			if strings.Contains(unknown, "f.yaml has no Pods: every node is taken to have a helper") == hasPods || cluster.PodsUnknown == hasPods ||
+			if strings.Contains(unknown, "f.yaml has no Pods: every node is assumed to have a helper") == hasPods || cluster.PodsUnknown == hasPods ||
 				cluster.Snapshot(now).Nodes[0].HelperReady == hasPods || !strings.Contains(unknown, "f.yaml has no PodDisruptionBudgets: ") {
 				t.Errorf("of what is missing it says %q", cluster.Unknown)
 			}
@@ -385,17 +385,17 @@ func TestAFileThatIsNoSnapshotIsReportedWithTheLine(t *testing.T) {
 	for name, test := range map[string]struct{ content, want string }{
 		"empty":          {"", "f.yaml has no Nodes, RebootPolicies or NodeReboots; write one with: kubectl reboots snapshot -o FILE"},
 		"another object": {"apiVersion: v1\nkind: Secret\nmetadata:\n  name: s\n", "f.yaml has no Nodes"},
-		"no YAML":        {"---\na: b: c\n", "f.yaml: line 2: this is no YAML"},
-		"a text":         {"\n\nhello\n", "f.yaml: line 3: this is no object of Kubernetes"},
+		"no YAML":        {"---\na: b: c\n", "f.yaml: line 2: this is not YAML"},
+		"a text":         {"\n\nhello\n", "f.yaml: line 3: this is not a Kubernetes object"},
 		"no kind":        {"apiVersion: v1\n", "f.yaml: line 1: an object has no apiVersion or no kind"},
 		"no name":        {"apiVersion: v1\nkind: Node\n", "f.yaml: line 1: an object of kind Node has no name"},
 		"an object twice": {
-			"kind: List\napiVersion: v1\nitems:\n" + node + node, "f.yaml: line 5: Node a is here twice; the first one is in line 4",
+			"kind: List\napiVersion: v1\nitems:\n" + node + node, "f.yaml: line 5: Node a appears twice; the first one is in line 4",
 		},
 		"a wrong type": {
 			"kind: List\napiVersion: v1\nitems:\n" + strings.Replace(node, "}}", "},\"spec\":7}", 1), "f.yaml: line 4: Node a cannot be read: ",
 		},
-		"half a line": {"kind: List\napiVersion: v1\nitems:\n" + node + node[:30], "f.yaml: line 5: this is no YAML"},
+		"half a line": {"kind: List\napiVersion: v1\nitems:\n" + node + node[:30], "f.yaml: line 5: this is not YAML"},
 		"a wrong time": {
 			"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: kubectl-reboots-snapshot\ndata:\n  taken: today\n",
 			"f.yaml: line 1: ConfigMap kubectl-reboots-snapshot cannot be read: data.taken is no time",

@@ -68,11 +68,11 @@ func (r *reading) unknown(what, instead string, err error) error {
 
 // What is assumed where objects could not be read.
 const (
-	withoutDeployments  = "none is waited for, and the manager's options are taken to be the defaults"
+	withoutDeployments  = "none is waited for, and the manager's options are assumed to be the defaults"
 	withoutStatefulSets = "none is waited for"
-	withoutBudgets      = "every pod is taken to have none"
-	withoutHelperSets   = "each node without a pod of a helper is taken to lack one"
-	withoutPods         = "every node is taken to have a helper and no other pods"
+	withoutBudgets      = "every pod is assumed to have none"
+	withoutHelperSets   = "each node without a helper pod is assumed to lack one"
+	withoutPods         = "every node is assumed to have a helper and no other pods"
 )
 
 // maxRestarts is how often a list begins again because it took longer than the API server keeps its state.
@@ -87,7 +87,7 @@ func pages(
 	for {
 		list, is := empty.DeepCopyObject().(client.ObjectList)
 		if !is {
-			return fmt.Errorf("%T is no list", empty)
+			return fmt.Errorf("%T is not a list", empty)
 		}
 		err := c.List(ctx, list, append(slices.Clone(options), client.Limit(pageSize), client.Continue(next))...)
 		if next != "" && apierrors.IsResourceExpired(err) && restarts < maxRestarts {
@@ -253,7 +253,8 @@ func (r *reading) slots(ctx context.Context) error {
 	if err == nil {
 		r.cluster.Slots = stripSlots(slots)
 	}
-	return r.unknown("ConfigMaps in namespace "+r.cluster.Namespace, "no node is taken to have been granted a slot that it has not used", err)
+	return r.unknown("ConfigMaps in namespace "+r.cluster.Namespace, "no node is assumed to have been granted a slot that it has not "+
+		"used", err)
 }
 
 // leases reads the Lease of the leader, and those of maintenances where the manager honors them.
@@ -264,7 +265,7 @@ func (r *reading) leases(ctx context.Context) error {
 		r.cluster.Leases = append(r.cluster.Leases, projection.StripLease(lease))
 	}
 	if !apierrors.IsNotFound(err) {
-		const instead = "the node of the manager goes in its turn, and not last"
+		const instead = "the manager's node goes in its normal turn, not last"
 		if err := r.unknown("Leases in namespace "+r.cluster.Namespace, instead, err); err != nil {
 			return err
 		}
@@ -273,7 +274,7 @@ func (r *reading) leases(ctx context.Context) error {
 		found, err := collect(ctx, r.client, &coordinationv1.LeaseList{},
 			func(l *coordinationv1.LeaseList) []coordinationv1.Lease { return l.Items }, stripForeignLease, client.InNamespace(namespace))
 		r.cluster.Leases = append(r.cluster.Leases, found...)
-		if err := r.unknown("Leases in namespace "+namespace, "no other tool is taken to maintain a node", err); err != nil {
+		if err := r.unknown("Leases in namespace "+namespace, "no other tool is assumed to maintain a node", err); err != nil {
 			return err
 		}
 	}
@@ -317,7 +318,7 @@ func (r *reading) maintenances(ctx context.Context) error {
 		}
 		r.cluster.Maintenances = append(r.cluster.Maintenances, found...)
 		if err := r.unknown(fmt.Sprintf("objects of kind %s (%s)", kind.Kind, kind.GroupVersion()),
-			"no such tool is taken to maintain a node", err); err != nil {
+			"no such tool is assumed to maintain a node", err); err != nil {
 			return err
 		}
 	}

@@ -95,8 +95,8 @@ func (c *Cluster) Missing(others []*v1alpha1.RebootPolicy) []string {
 		_, awaited := parsed.WaitFor.Keys()
 		for _, key := range sets.List(sets.New(slices.Concat(drained, awaited)...)) {
 			if slices.ContainsFunc(c.Pods, func(pod *corev1.Pod) bool { return podlabels.AnnotationIsCut(pod, key) }) {
-				said = append(said, fmt.Sprintf("No pod is taken to have the annotation %s, which RebootPolicy %s looks at: the file has only "+
-					"annotations that a policy of the cluster looked at when it was saved.", key, policy.Name))
+				said = append(said, fmt.Sprintf("No pod is assumed to have the annotation %s, which RebootPolicy %s uses: the file has only "+
+					"annotations that a policy of the cluster used when the file was saved.", key, policy.Name))
 			}
 		}
 	}

@@ -24,7 +24,7 @@ type Answer struct {
 	Nodes int `json:"nodes"`
 	// Forecast of what comes next, with the policies of the file if there are any.
 	Forecast *forecast.Forecast `json:"forecast"`
-	// Assumptions are what is taken for granted, besides those of the forecast.
+	// Assumptions are assumptions in addition to those of the forecast.
 	Assumptions []string `json:"assumptions,omitempty"`
 	// Changes are the differences to the cluster as it is; nil without policies of a file.
 	Changes *Changes `json:"changes,omitempty"`

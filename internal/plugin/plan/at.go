@@ -51,5 +51,5 @@ func parseTime(text string, now time.Time, zone *time.Location) (time.Time, erro
 		return at, nil
 	}
 	const write = `write "2026-03-07 22:00", "22:00" (the next one), 2h (from now) or 2026-03-07T22:00:00Z`
-	return time.Time{}, fmt.Errorf("--at %q is no time: %s", text, write)
+	return time.Time{}, fmt.Errorf("--at %q is not a time: %s", text, write)
 }

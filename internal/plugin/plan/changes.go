@@ -12,7 +12,7 @@ import (
 
 // said says what becomes of a policy.
 var said = map[Kind]string{
-	Added: "is new", Replaced: "replaces the one in the cluster", Same: "is in the cluster as it is in the file",
+	Added: "is new", Replaced: "replaces the one in the cluster", Same: "is the same in the cluster and in the file",
 	Affected: "is not in the file, and changes",
 }
 
@@ -80,7 +80,7 @@ func (w *writer) policyChange(change *PolicyChange) {
 }
 
 func (w *writer) finish(change *PolicyChange) string {
-	const unknown = "at a time that is not known"
+	const unknown = "at an unknown time"
 	switch {
 	case change.RequiredBefore == 0:
 		return w.times(change.FinishAfter, unknown)

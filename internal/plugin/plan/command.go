@@ -22,7 +22,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/policyfile"
 )
 
-const about = `Look ahead: when each node has its turn, when the rollout ends, and what is in the way.
+const about = `Look ahead: when each node reboots, when the rollout ends, and what is in the way.
 
 The forecast runs the planner of the manager itself ahead of time, over a model of the cluster. How long things take comes from the
 NodeReboots that are finished.
@@ -51,15 +51,15 @@ type options struct {
 func Command(a *app.App) *cobra.Command {
 	o := &options{}
 	command := &cobra.Command{
-		Use: "plan", Short: "Look ahead: when each node has its turn, and what is in the way", Long: about, Args: cobra.NoArgs,
+		Use: "plan", Short: "Look ahead: when each node reboots, and what is in the way", Long: about, Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error { return o.run(command.Context(), a) },
 	}
 	flags := command.Flags()
 	flags.StringArrayVarP(&o.files, "filename", "f", nil, "A file with RebootPolicies to look ahead with; - is the standard input")
 	flags.StringVar(&o.at, "at", "", `The time from which to look ahead: "2026-03-07 22:00", "22:00", 2h, or 2026-03-07T22:00:00Z`)
-	flags.StringVar(&o.from, "from", "", "A file of kubectl reboots snapshot to read instead of a cluster; - is the standard input")
+	flags.StringVar(&o.from, "from", "", "A file from kubectl reboots snapshot to read instead of a cluster; - is the standard input")
 	flags.StringVarP(&o.output, "output", "o", "", "json or yaml; empty is text")
-	flags.BoolVar(&o.all, "all", false, "Write all nodes, and not only the first of each policy")
+	flags.BoolVar(&o.all, "all", false, "Show all nodes, not only the first of each policy")
 	return command
 }
 
@@ -162,7 +162,7 @@ func (o *options) answer(a *app.App, cluster *objects.Cluster, added []*v1alpha1
 	}
 	if answer.Taken.IsZero() {
 		answer.Taken = a.Clock.Now().Truncate(time.Second)
-		answer.Assumptions = append(answer.Assumptions, o.from+" does not say when it was written: it is taken to be of now.")
+		answer.Assumptions = append(answer.Assumptions, o.from+" does not say when it was written: it is assumed to be current.")
 	}
 	at, err := startAt(o.at, answer.Taken, a.Zone)
 	if err != nil {
@@ -170,8 +170,8 @@ func (o *options) answer(a *app.App, cluster *objects.Cluster, added []*v1alpha1
 	}
 	if o.at != "" {
 		answer.Assumptions = append(answer.Assumptions,
-			"Until the time of --at nothing is taken to change: no node starts, ends or asks for a reboot before it, and what is under way goes on "+
-				"from there.")
+			"Until the time of --at nothing is assumed to change: no node starts, ends or asks for a reboot before it, and what is under way goes "+
+				"on from there.")
 		cluster = later(cluster, at.Sub(answer.Taken))
 	}
 	snapshot := cluster.Snapshot(at)

@@ -251,7 +251,7 @@ func TestBadInputOfThePlanIsReported(t *testing.T) {
 		"an argument":          {[]string{"plan", "workers"}, app.ExitUsage, ""},
 		"an output":            {[]string{"plan", "-o", "wide"}, app.ExitUsage, "--output=wide: write json or yaml"},
 		"two standard inputs":  {[]string{"plan", "-f", "-", "--from", "-"}, app.ExitUsage, "the standard input can be read once"},
-		"a time":               {[]string{"plan", "--at", "soon"}, app.ExitUsage, `--at "soon" is no time: write "2026-03-07 22:00"`},
+		"a time":               {[]string{"plan", "--at", "soon"}, app.ExitUsage, `--at "soon" is not a time: write "2026-03-07 22:00"`},
 		"a past time":          {[]string{"plan", "--at", "2026-03-02 11:59"}, app.ExitUsage, `--at "2026-03-02 11:59" is in the past: the cluster is known as it was on 2026-03-02 12:00:00 UTC`},
 		"a past duration":      {[]string{"plan", "--at", "-2h"}, app.ExitUsage, `--at "-2h" is in the past`},
 		"no such file":         {[]string{"plan", "-f", "/no/such.yaml"}, app.ExitFailed, "read a file: open /no/such.yaml: "},

@@ -118,7 +118,7 @@ func (w *writer) zone() string {
 	return name
 }
 
-// when writes a time: the time of day if that is today, else the date as well.
+// when writes a time: the time of day if that is today, otherwise the date as well.
 func (w *writer) when(t time.Time) string {
 	const far = 300 * 24 * time.Hour
 	local, now := t.In(w.app.Zone), w.now.In(w.app.Zone)
@@ -169,7 +169,7 @@ func (w *writer) policy(p *forecast.Policy, nodes []*forecast.Node) {
 		w.obstacles(p.Obstacles)
 		return
 	}
-	w.line(fmt.Sprintf("%s: done %s", title, w.both(p.Finish, "at a time that is not known")))
+	w.line(fmt.Sprintf("%s: done %s", title, w.both(p.Finish, "at an unknown time")))
 	counts := fmt.Sprintf("%d waiting, %d under way", p.Waiting, p.UnderWay)
 	if p.Unknown > 0 {
 		counts += ", " + w.app.Paint(app.Bad, fmt.Sprintf("%d not known to be done", p.Unknown))

@@ -30,7 +30,7 @@ type Terminal struct {
 	Out, Err *bytes.Buffer
 }
 
-// New is an App for a cluster that holds the objects. Columns are those of the terminal; zero is none.
+// New is an App for a cluster that holds the objects. Columns is the width of the terminal; zero means none.
 func New(t *testing.T, columns int, objects ...client.Object) *Terminal {
 	t.Helper()
 	scheme, err := app.Scheme()

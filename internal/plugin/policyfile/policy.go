@@ -20,7 +20,7 @@ func policyOf(kind *schema.Kind, object map[string]any) (*Policy, error) {
 	case got.Kind == "" || head.GetAPIVersion() == "":
 		return nil, fmt.Errorf("the object has no apiVersion or no kind; write apiVersion: %s and kind: %s", want.GroupVersion(), want.Kind)
 	case got.GroupKind() != want.GroupKind():
-		return nil, fmt.Errorf("this is a %s (%s), and not a %s (%s)", got.Kind, head.GetAPIVersion(), want.Kind, want.GroupVersion())
+		return nil, fmt.Errorf("this is a %s (%s), not a %s (%s)", got.Kind, head.GetAPIVersion(), want.Kind, want.GroupVersion())
 	case got.Version != want.Version:
 		return nil, fmt.Errorf("this is a RebootPolicy of version %s; this plugin knows %s", got.Version, want.Version)
 	}

@@ -51,7 +51,7 @@ func (p *Policy) Err(file string) error {
 	return fmt.Errorf("%s: line %d: RebootPolicy %s is not valid:\n%s", file, p.Line, p.Name, strings.Join(texts, "\n"))
 }
 
-// Read reads all policies of a file, which may hold several documents and Lists. An error is about the file as a whole: it is no YAML, or
+// Read reads all policies of a file, which may hold several documents and Lists. An error is about the file as a whole: it is not YAML, or
 // has something else than RebootPolicies.
 func Read(in io.Reader, file string) ([]Policy, error) {
 	kinds, err := schema.Kinds()
@@ -87,7 +87,7 @@ func checkNames(found []Policy, file string) error {
 	lines := map[string]int{}
 	for i := range found {
 		if line, twice := lines[found[i].Name]; twice {
-			return fmt.Errorf("%s: line %d: RebootPolicy %s is here twice; the first one is in line %d", file, found[i].Line, found[i].Name, line)
+			return fmt.Errorf("%s: line %d: RebootPolicy %s appears twice; the first one is in line %d", file, found[i].Line, found[i].Name, line)
 		}
 		lines[found[i].Name] = found[i].Line
 	}
@@ -100,7 +100,7 @@ type document struct {
 	content []byte
 }
 
-// documents splits a file. One with comments alone is none.
+// documents splits a file. A document with only comments does not count.
 func documents(content []byte) []document {
 	var (
 		all     []document
@@ -134,11 +134,11 @@ func documents(content []byte) []document {
 func (d *document) objects() ([]map[string]any, error) {
 	encoded, err := yaml.YAMLToJSONStrict(d.content)
 	if err != nil {
-		return nil, fmt.Errorf("this is no YAML: %w", err)
+		return nil, fmt.Errorf("this is not YAML: %w", err)
 	}
 	var object map[string]any
 	if err := utiljson.Unmarshal(encoded, &object); err != nil || object == nil {
-		return nil, errors.New("this is no object of Kubernetes")
+		return nil, errors.New("this is not a Kubernetes object")
 	}
 	items, isList := object["items"].([]any)
 	kind, _ := object["kind"].(string)
@@ -149,7 +149,7 @@ func (d *document) objects() ([]map[string]any, error) {
 	for i, item := range items {
 		object, is := item.(map[string]any)
 		if !is {
-			return nil, fmt.Errorf("items[%d] is no object of Kubernetes", i)
+			return nil, fmt.Errorf("items[%d] is not a Kubernetes object", i)
 		}
 		all = append(all, object)
 	}

@@ -67,14 +67,14 @@ func TestAFileThatIsNotOfPoliciesIsReportedWithTheLine(t *testing.T) {
 		want    string
 	}{
 		"empty":               {"# nothing\n---\n", "policy.yaml has no RebootPolicy"},
-		"no YAML":             {"a: b: c\n", "policy.yaml: line 1: this is no YAML: "},
-		"a key twice":         {head + "kind: RebootPolicy\n", "policy.yaml: line 1: this is no YAML: "},
-		"a text":              {"hello\n", "policy.yaml: line 1: this is no object of Kubernetes"},
+		"no YAML":             {"a: b: c\n", "policy.yaml: line 1: this is not YAML: "},
+		"a key twice":         {head + "kind: RebootPolicy\n", "policy.yaml: line 1: this is not YAML: "},
+		"a text":              {"hello\n", "policy.yaml: line 1: this is not a Kubernetes object"},
 		"another kind":        {head + "spec:\n  nodes: All\n---\napiVersion: v1\nkind: ConfigMap\n", "policy.yaml: line 8: this is a ConfigMap (v1)"},
 		"no kind":             {"apiVersion: v1\n", "policy.yaml: line 1: the object has no apiVersion or no kind"},
 		"another version":     {strings.Replace(head, "v1alpha1", "v1", 1), "policy.yaml: line 1: this is a RebootPolicy of version v1; "},
-		"a policy twice":      {head + "spec:\n  nodes: All\n---\n" + head, "policy.yaml: line 8: RebootPolicy workers is here twice; the first one is in line 1"},
-		"a list of something": {"apiVersion: v1\nkind: List\nitems:\n- 7\n", "policy.yaml: line 1: items[0] is no object"},
+		"a policy twice":      {head + "spec:\n  nodes: All\n---\n" + head, "policy.yaml: line 8: RebootPolicy workers appears twice; the first one is in line 1"},
+		"a list of something": {"apiVersion: v1\nkind: List\nitems:\n- 7\n", "policy.yaml: line 1: items[0] is not a Kubernetes object"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -123,7 +123,7 @@ func describe(err *field.Error) string {
 	switch err.Type {
 	case field.ErrorTypeTypeInvalid:
 		if match := wantedType.FindStringSubmatch(err.Detail); match != nil {
-			return fmt.Sprintf("this is of type %s: write one of type %s", match[2], match[1])
+			return fmt.Sprintf("this is a value of type %s: write one of type %s", match[2], match[1])
 		}
 	case field.ErrorTypeRequired:
 		return strings.TrimSuffix("it is missing: write it: "+err.Detail, ": ")
@@ -160,7 +160,7 @@ func (s *Kind) checkUnknown(object map[string]any) []Problem {
 	return problems
 }
 
-// nearField is a field whose name is like the last one of a path; empty if there is none.
+// nearField is a field whose name resembles the last name of a path; empty if there is none.
 func (s *Kind) nearField(path string) string {
 	at := s.structural
 	all := Steps(path)
@@ -216,14 +216,14 @@ func checkName(object map[string]any) []Problem {
 		return nil
 	}
 	if namespace, _ := metadata["namespace"].(string); namespace != "" {
-		return []Problem{{"metadata.namespace", "objects of this kind are in no namespace: remove it"}}
+		return []Problem{{"metadata.namespace", "objects of this kind have no namespace: remove it"}}
 	}
 	if name == "" {
 		return []Problem{{"metadata.name", "it is missing: write a name"}}
 	}
 	if wrong := utilvalidation.IsDNS1123Subdomain(name); len(wrong) > 0 {
-		return []Problem{{"metadata.name", fmt.Sprintf("%q is no name: write lower case letters, digits, - and ., the first and the last of "+
-			"them a letter or a digit", name)}}
+		return []Problem{{"metadata.name", fmt.Sprintf("%q is not a valid name: write lowercase letters, digits, - and ., the first and the "+
+			"last of them a letter or a digit", name)}}
 	}
 	return nil
 }

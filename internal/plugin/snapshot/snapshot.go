@@ -33,7 +33,7 @@ Exit codes: 0 if the file is complete, 1 if the cluster could not be read, 2 if 
 func Command(a *app.App) *cobra.Command {
 	file := ""
 	command := &cobra.Command{
-		Use: "snapshot [-o FILE]", Short: "Save what a plan depends on to a file", Long: about, Args: cobra.NoArgs,
+		Use: "snapshot [-o FILE]", Short: "Save to a file what a plan depends on", Long: about, Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error { return run(command.Context(), a, file) },
 	}
 	command.Flags().StringVarP(&file, "output", "o", "", "The file to write; empty or - is the standard output")
@@ -80,7 +80,7 @@ func summary(cluster *objects.Cluster, file string) string {
 	return fmt.Sprintf("%s to %s.\nSee what comes next: kubectl reboots plan --from %s", saved, file, file)
 }
 
-// save writes a file as a whole or not at all. What is no regular file, such as a pipe, is written to.
+// save writes a file as a whole or not at all. It writes into anything that is not a regular file, such as a pipe.
 func save(cluster *objects.Cluster, file string) (err error) {
 	if info, statErr := os.Stat(file); statErr == nil && !info.Mode().IsRegular() {
 		target, err := os.OpenFile(file, os.O_WRONLY, 0)

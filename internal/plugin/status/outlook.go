@@ -11,7 +11,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/status/overview"
 )
 
-// Forecast asks the forecast. It reads more of the cluster than the rest of the command does. What may not be read is no error: then
+// Forecast asks the forecast. It reads more of the cluster than the rest of the command does. What may not be read is not an error: then
 // nothing is known. A namespace says where the operator runs; without one it is looked for.
 func Forecast(namespace string) overview.Forecast {
 	return func(ctx context.Context, cluster client.Reader, now time.Time) *overview.Outlook {

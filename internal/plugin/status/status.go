@@ -16,9 +16,9 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/status/overview"
 )
 
-const about = `Show how RebootPolicies and their nodes stand: what is under way, what waits for what, and until when.
+const about = `Show the status of RebootPolicies and their nodes: what is under way, what waits for what, and until when.
 
-NodeReboots that have finished are hidden; --all shows them. Times are in your time zone. What is not known stays blank.
+NodeReboots that have finished are hidden; --all shows them. Times are in your time zone. Unknown values stay blank.
 With --watch it is a live view on a terminal, and a line for every change elsewhere.`
 
 const examples = `  # All policies
@@ -47,16 +47,16 @@ type command struct {
 func Command(a *app.App) *cobra.Command {
 	c := &command{App: a}
 	cmd := &cobra.Command{
-		Use: "status [POLICY...]", Short: "Show how policies and their nodes stand", Long: about, Example: examples,
+		Use: "status [POLICY...]", Short: "Show the status of policies and their nodes", Long: about, Example: examples,
 		RunE:              func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args) },
 		ValidArgsFunction: c.complete,
 	}
 	cmd.Flags().StringVarP(&c.output, "output", "o", "", "Output format: json, yaml, name or wide")
-	cmd.Flags().BoolVar(&c.all, "all", false, "Show NodeReboots that have finished as well")
-	cmd.Flags().BoolVarP(&c.watch, "watch", "w", false, "Stay, and show what changes")
+	cmd.Flags().BoolVar(&c.all, "all", false, "Also show NodeReboots that have finished")
+	cmd.Flags().BoolVarP(&c.watch, "watch", "w", false, "Keep running, and show changes")
 	cmd.Flags().IntVar(&c.next, "next", next, "How many waiting nodes of each policy are shown; 0 for all")
 	cmd.Flags().BoolVar(&c.forecast, "forecast", true,
-		"Say when nodes have their turn; without, less is read of the cluster, and the columns QUEUE and EXPECTED are not there")
+		"Show when nodes are expected to reboot; false reads less from the cluster, and leaves out the columns QUEUE and EXPECTED")
 	return cmd
 }
 
@@ -87,9 +87,9 @@ func (c *command) check() error {
 	case !slices.Contains([]string{"", "json", "yaml", "name", "wide"}, c.output):
 		return app.UsageError{Err: fmt.Errorf("-o %s: write json, yaml, name or wide", c.output)}
 	case c.watch && c.output != "":
-		return app.UsageError{Err: fmt.Errorf("--watch and -o %s do not go together: remove one of them", c.output)}
+		return app.UsageError{Err: fmt.Errorf("--watch and -o %s cannot be combined: remove one of them", c.output)}
 	case c.watch && c.all:
-		return app.UsageError{Err: fmt.Errorf("--watch and --all do not go together: remove one of them")}
+		return app.UsageError{Err: fmt.Errorf("--watch and --all cannot be combined: remove one of them")}
 	case c.next < 0:
 		return app.UsageError{Err: fmt.Errorf("--next %d: write how many waiting nodes to show, or 0 for all", c.next)}
 	}
@@ -136,7 +136,7 @@ func Known(o *overview.Overview, names []string) error {
 	case len(unknown) == 0:
 		return nil
 	case len(known) == 0:
-		return fmt.Errorf("there is no RebootPolicy %s: there are none at all", strings.Join(unknown, ", "))
+		return fmt.Errorf("there is no RebootPolicy %s: there are none", strings.Join(unknown, ", "))
 	}
 	slices.Sort(known)
 	const most = 10

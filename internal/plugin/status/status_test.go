@@ -111,8 +111,8 @@ func TestAMistakeIsExplained(t *testing.T) {
 		"nope":               {app.ExitFailed, "there is no RebootPolicy nope; there are workers"},
 		"--watch nope":       {app.ExitFailed, "there is no RebootPolicy nope; there are workers"},
 		"-o xml":             {app.ExitUsage, "-o xml: write json, yaml, name or wide"},
-		"--watch -o json":    {app.ExitUsage, "--watch and -o json do not go together"},
-		"--watch --all":      {app.ExitUsage, "--watch and --all do not go together"},
+		"--watch -o json":    {app.ExitUsage, "--watch and -o json cannot be combined"},
+		"--watch --all":      {app.ExitUsage, "--watch and --all cannot be combined"},
 		"--next -1":          {app.ExitUsage, "--next -1: write how many"},
 		"workers nope other": {app.ExitFailed, "there is no RebootPolicy nope, other; there are workers"},
 	} {

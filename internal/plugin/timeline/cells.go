@@ -10,7 +10,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/plugin/history"
 )
 
-// cells draws a row: in each cell what matters most, and of that what lasts longest. What ended has its mark.
+// cells draws a row: each cell shows what matters most and, among that, what lasts longest. A bar that has ended has a mark for its result.
 func (p *page) cells(row *history.Row) []look {
 	cells := make([]look, p.scale.width)
 	share := make([]time.Duration, p.scale.width)

@@ -25,10 +25,10 @@ import (
 const (
 	about = `Show what happened to nodes: as bars on a time axis, by zone.
 
-Without a name it shows all nodes. A name is that of a node, of a RebootPolicy, or of a NodeReboot. For a single node each of its
+Without a name it shows all nodes. A name is the name of a node, a RebootPolicy or a NodeReboot. For a single node each of its
 NodeReboots has a line, and what happened follows in sentences, with the Events that can be read.
 
-Everything that is shown was recorded. Of a NodeReboot with several attempts only the last one is recorded in full.`
+Everything that is shown was recorded. If a NodeReboot has several attempts, only the last one is recorded in full.`
 
 	examples = `  # the last 24 hours
   kubectl reboots timeline
@@ -79,7 +79,7 @@ func Command(a *app.App) *cobra.Command {
 		RunE: func(command *cobra.Command, args []string) error { return run(command.Context(), a, &o, args) },
 	}
 	flags := command.Flags()
-	flags.StringVar(&o.since, "since", "", "Where to begin: how long ago (90m, 24h, 7d) or a time (22:00, 2026-03-01, 2026-03-01T22:00:00Z); "+
+	flags.StringVar(&o.since, "since", "", "Where to start: how long ago (90m, 24h, 7d) or a time (22:00, 2026-03-01, 2026-03-01T22:00:00Z); "+
 		"without it the last "+defaultSince+", or from the first thing that happened in them")
 	flags.StringVar(&o.until, "until", "now", "Where to end, written as for --since")
 	flags.StringVarP(&o.output, "output", "o", "text", "What to write: "+outputs)
@@ -188,7 +188,7 @@ func beginning(chart *history.Chart) time.Time {
 	return begin.Add(-chart.To.Sub(begin) / before).Truncate(time.Second)
 }
 
-// readEvents reads the Events about objects without a namespace. What cannot be read is no error: it returns a sentence about it.
+// readEvents reads the Events about objects without a namespace. What cannot be read is not an error: it returns a sentence about it.
 func readEvents(ctx context.Context, c client.Reader) (events []eventsv1.Event, lack string, err error) {
 	next := ""
 	for range eventPages {

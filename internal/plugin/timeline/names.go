@@ -69,8 +69,8 @@ func (k known) find(names []string) (named, error) {
 	return found, nil
 }
 
-// add adds what has a name; false if nothing of the kind has it. A name may be that of a node and of a policy. Without a kind, that of a
-// NodeReboot counts if no node and no policy has it.
+// add adds the object with a name; false if the kind has no such object. A node and a policy may have the same name. Without a kind, a
+// NodeReboot counts if no node and no policy has the name.
 func (k known) add(found *named, kind, name string) bool {
 	every := kind == ""
 	is := false

@@ -1,7 +1,7 @@
 package timeline
 
-// svgStyle has the colors, which can be distinguished with any kind of color vision, and the patterns. A picture that is dark follows the
-// settings of whoever looks at it.
+// svgStyle has the colors, which can be distinguished with any kind of color vision, and the patterns. A dark picture follows the settings
+// of its viewer.
 const svgStyle = `<style>
 :root { --page: #ffffff; --ink: #1b1f24; --faint: #59636e; --line: #e1e5ea; --waiting: #aab2bd; --draining: #e69f00; --rebooting: #0072b2;
   --recovering: #3aa58c; --back: #b06bb3; --bad: #c8321f; --good: #1a7f4b; --warn: #9a6700; --window: #2f9e6e; --freeze: #7a8fa6; }

@@ -38,8 +38,8 @@ func parseTime(flag, text string, now time.Time, zone *time.Location) (time.Time
 		}
 		return today, nil
 	}
-	return time.Time{}, fmt.Errorf("--%s %q is no time: write how long ago, such as 90m, 24h or 7d, or a time, such as 22:00, 2026-03-01 or "+
-		"2026-03-01T22:00:00Z", flag, text)
+	return time.Time{}, fmt.Errorf("--%s %q is not a time: write how long ago, such as 90m, 24h or 7d, or a time, such as 22:00, 2026-03-01 "+
+		"or 2026-03-01T22:00:00Z", flag, text)
 }
 
 // parseAgo reads a duration of whole days, such as 7d, or one of Go, such as 1h30m.

@@ -53,7 +53,7 @@ func (p *page) flow(parts []string, between string) {
 	p.line(line)
 }
 
-// summary sums up each policy. The lead of the taint comes first: it is what keeps pods from moving twice.
+// summary sums up each policy. The lead of the taint comes first, because it keeps pods from moving twice.
 func (p *page) summary() {
 	for i := range p.chart.Policies {
 		s := &p.chart.Policies[i]
@@ -144,7 +144,7 @@ func (p *page) notes() {
 	}
 }
 
-// paragraph writes a text beside a head, in as many lines as it needs.
+// paragraph writes a text next to a head, in as many lines as it needs.
 func (p *page) paragraph(head, text string) {
 	width := ansi.StringWidth(head)
 	for i, line := range wrap(plain(text), max(p.columns-width, 20)) {

@@ -62,12 +62,12 @@ type Kind struct {
 func Command(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "version", Short: "Print the versions of the plugin, the manager and the kinds", Args: cobra.NoArgs,
-		Long: `Print the version of the plugin, and those of the manager and of the kinds in the cluster.
+		Long: `Print the versions of the plugin, the manager and the kinds in the cluster.
 
-What may not be read, or does not answer, is said and is no error. --client asks no cluster.`,
+It is not an error if something may not be read, or does not answer; the output says so. --client contacts no cluster.`,
 	}
 	format := app.NewFormat(cmd, app.FormatJSON, app.FormatYAML)
-	only := cmd.Flags().Bool("client", false, "Only the version of the plugin; ask no cluster")
+	only := cmd.Flags().Bool("client", false, "Only the version of the plugin; do not contact a cluster")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		v := Versions{Plugin: Plugin{Version: version.Get(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}}
 		if !*only {
@@ -104,7 +104,7 @@ func (v *Versions) ask(ctx context.Context, a *app.App) {
 	}
 }
 
-// askKind reads the CustomResourceDefinition. Whoever may not read it learns from the API server which versions it serves.
+// askKind reads the CustomResourceDefinition. A user who may not read it learns from the API server which versions it serves.
 func (v *Versions) askKind(ctx context.Context, c client.Client, kind schema.GroupVersionKind) {
 	definition := &unstructured.Unstructured{}
 	definition.SetAPIVersion("apiextensions.k8s.io/v1")
@@ -165,7 +165,7 @@ func (v *Versions) text() string {
 	for _, m := range v.Managers {
 		fmt.Fprintf(&out, "manager  %s  (%s/%s, %s)\n", cmp.Or(m.Version, "version not known"), m.Namespace, m.Name, m.Image)
 		if m.Version != "" && m.Version != v.Plugin.Version {
-			fmt.Fprintf(&out, "         is another version than the plugin\n")
+			fmt.Fprintf(&out, "         differs from the plugin's version\n")
 		}
 	}
 	for _, k := range v.Kinds {

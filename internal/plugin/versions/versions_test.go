@@ -56,7 +56,7 @@ func TestTheVersionOfTheManagerIsThatOfItsImage(t *testing.T) {
 func TestAManagerOfAnotherVersionIsSaid(t *testing.T) {
 	t.Parallel()
 	_, out, _ := plugintest.New(t, 0, manager("x:v0.0.1", nil)).Run(plugin.Run, "version")
-	for _, want := range []string{"manager  v0.0.1  (ops/m, x:v0.0.1)\n", "is another version than the plugin\n", "NodeReboot  v1alpha1\n"} {
+	for _, want := range []string{"manager  v0.0.1  (ops/m, x:v0.0.1)\n", "differs from the plugin's version\n", "NodeReboot  v1alpha1\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}

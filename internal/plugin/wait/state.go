@@ -127,7 +127,8 @@ func underWay(r *v1alpha1.NodeReboot) bool {
 	return isOpen(r) && r.Status.Attempt != nil && r.Status.Attempt.EndedTime == nil
 }
 
-// of says whether a NodeReboot is the target's. One that changes its policy meanwhile is no longer the former's.
+// of says whether a NodeReboot belongs to the target. A NodeReboot that changes its policy in the meantime no longer belongs to the old
+// one.
 func (t *target) of(r *v1alpha1.NodeReboot) bool {
 	if t.policy {
 		return r.Status.PolicyName == t.name
@@ -315,7 +316,7 @@ func latest(mine []*v1alpha1.NodeReboot) *v1alpha1.NodeReboot {
 	return last
 }
 
-// halted says that nothing goes on for a target whose policy is halted.
+// halted says that nothing continues for a target whose policy is halted.
 func (w *world) halted(t *target, mine []*v1alpha1.NodeReboot) verdict {
 	if t.policy {
 		condition := meta.FindStatusCondition(w.policies[t.name].Status.Conditions, v1alpha1.ConditionHalted)
@@ -367,7 +368,7 @@ func (t *target) news() []string {
 // text says where a NodeReboot is.
 func text(r *v1alpha1.NodeReboot) string {
 	if r.Status.Phase == "" {
-		return "waits for the manager to look at it"
+		return "waits for the manager to see it"
 	}
 	line := string(r.Status.Phase)
 	if r.Status.Reason != "" && r.Status.Reason != line {

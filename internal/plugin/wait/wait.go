@@ -24,16 +24,16 @@ import (
 const about = `Wait until reboots of nodes or policies are proved, or until nothing is under way.
 
   --for=proved  Every NodeReboot of the node or policy that has not ended succeeds. A policy whose nodes need no reboot is proved at once;
-                a node is if its last NodeReboot led to the boot that it runs, and else the answer is no.
+                a node is proved if its last NodeReboot led to the boot that it runs; otherwise the answer is no.
   --for=idle    No attempt is under way: nothing is drained, reboots or recovers. NodeReboots may wait, as those of a paused policy do.
 
 Exit codes:
   0  it is so
-  1  the time was over, or the cluster could not be read
+  1  the time is over, or the cluster could not be read
   3  it will not be so: a reboot failed or was cancelled, or the policy is halted`
 
 // errTime is the cause that ends a context after --timeout.
-var errTime = errors.New("the time was over")
+var errTime = errors.New("the time is over")
 
 // command is one run.
 type command struct {
@@ -56,7 +56,7 @@ func Command(a *app.App) *cobra.Command {
 	cmd.Flags().StringVar(&w.goal, "for", string(proved), "What to wait for: proved or idle")
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("for",
 		cobra.FixedCompletions([]string{string(proved), string(idle)}, cobra.ShellCompDirectiveNoFileComp)))
-	cmd.Flags().DurationVar(&w.timeout, "timeout", 0, "How long to wait, such as 30m; 0s waits without an end")
+	cmd.Flags().DurationVar(&w.timeout, "timeout", 0, "How long to wait, such as 30m; 0s waits without a limit")
 	return cmd
 }
 
@@ -65,7 +65,7 @@ func (w *command) run(ctx context.Context, args []string) error {
 		return app.UsageError{Err: fmt.Errorf("--for is %q; write proved or idle", w.goal)}
 	}
 	if w.timeout < 0 {
-		return app.UsageError{Err: errors.New("--timeout is negative; 0s waits without an end")}
+		return app.UsageError{Err: errors.New("--timeout is negative; 0s waits without a limit")}
 	}
 	c, err := w.Connect()
 	if err != nil {
@@ -199,7 +199,7 @@ func (t *target) resolve(ctx context.Context, c client.Reader, kind string) (isN
 			isNode, err = t.reboot(ctx, c)
 		}
 	default:
-		err = app.UsageError{Err: fmt.Errorf("%q is no kind; write node/%s or policy/%[2]s", kind, t.name)}
+		err = app.UsageError{Err: fmt.Errorf("%q is not a kind; write node/%s or policy/%[2]s", kind, t.name)}
 	}
 	return isNode, isPolicy, err
 }
@@ -215,7 +215,7 @@ func exists(ctx context.Context, c client.Reader, name string, object client.Obj
 	return true, nil
 }
 
-// node finds the node of the target. To whoever may not read nodes, one that has NodeReboots is one.
+// node finds the node of the target. For a user who may not read nodes, a name that has NodeReboots counts as a node.
 func (t *target) node(ctx context.Context, c client.Reader) (bool, error) {
 	node := &corev1.Node{}
 	err := c.Get(ctx, client.ObjectKey{Name: t.name}, node)

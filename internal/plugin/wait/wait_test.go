@@ -153,7 +153,7 @@ func TestWaiting(t *testing.T) {
 		"the time is over":           {"w1 --timeout=300ms", []client.Object{node("w1", "one"), reboot("a")}, nil, 1, nil, "error: not proved after 300ms: node w1 (NodeReboots that have not ended: 1)"},
 		"nothing of that name":       {"w9", nil, nil, 1, nil, "error: there is no node and no RebootPolicy w9"},
 		"two of that name":           {"workers", []client.Object{policy(), node("workers", "")}, nil, 2, nil, "write node/workers or policy/workers"},
-		"no kind":                    {"pod/x", nil, nil, 2, nil, `"pod" is no kind`},
+		"no kind":                    {"pod/x", nil, nil, 2, nil, `"pod" is not a kind`},
 		"no goal":                    {"w1 --for=Ready", []client.Object{node("w1", "")}, nil, 2, nil, "write proved or idle"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 
 const about = `Explain in one paragraph what a node waits for or does, which object is in the way, until when, and what to type.
 
-A node that nobody asked to reboot is explained, too: whether its helper runs, what that looks at, and which policy owns the node.
+A node without a request for a reboot is explained, too: whether its helper runs, what the helper checks, and which policy owns the node.
 Instead of a node, name nodereboot/NAME or rebootpolicy/NAME.`
 
 const examples = `  # Why does worker-7 not reboot?

@@ -51,7 +51,7 @@ func (f *Facts) explain(asked string) Answer {
 		return missing("RebootPolicy", name, "rebootpolicy/", f.policyNames())
 	case kind != "" && !slices.Contains(nodeKinds, kind):
 		return Answer{Reason: ReasonNoSuchObject, Explanation: fmt.Sprintf(
-			"%q is none of the kinds that can be explained: write the name of a node, nodereboot/NAME or rebootpolicy/NAME.", kind)}
+			"%q is not a kind that can be explained: write the name of a node, nodereboot/NAME or rebootpolicy/NAME.", kind)}
 	}
 	return f.explainNode(kind, name)
 }
@@ -118,8 +118,8 @@ var does = map[v1alpha1.Phase]string{
 	v1alpha1.PhaseRebooting:  "reboots",
 	v1alpha1.PhaseRecovering: "recovers",
 	v1alpha1.PhaseSucceeded:  "was rebooted",
-	v1alpha1.PhaseFailed:     "was not rebooted as it should be",
-	v1alpha1.PhaseCancelled:  "is not rebooted, because that is no longer needed",
+	v1alpha1.PhaseFailed:     "failed to reboot",
+	v1alpha1.PhaseCancelled:  "is not rebooted, because it no longer needs to be",
 }
 
 func (f *Facts) explainReboot(r *v1alpha1.NodeReboot) Answer {
@@ -133,7 +133,7 @@ func (f *Facts) explainReboot(r *v1alpha1.NodeReboot) Answer {
 		answer.Explanation = fmt.Sprintf("NodeReboot %s of node %s cannot be read: %s.", r.Name, r.Spec.NodeName, decode.List(r.Unreadable))
 	case status.Phase == "" || status.Reason == "":
 		answer.Reason = ReasonNotLookedAt
-		answer.Explanation = fmt.Sprintf("The manager has not looked at NodeReboot %s of node %s yet.", r.Name, r.Spec.NodeName)
+		answer.Explanation = fmt.Sprintf("The manager has not seen NodeReboot %s of node %s yet.", r.Name, r.Spec.NodeName)
 		answer.Type = f.fill([]string{managerLogs}, &answer, "")
 		return answer
 	default:
@@ -242,7 +242,7 @@ func (f *Facts) addProof(answer *Answer, r *v1alpha1.NodeReboot) {
 	if r.Status.Phase != v1alpha1.PhaseSucceeded || before == nil || after == nil {
 		return
 	}
-	answer.Explanation = paragraph(answer.Explanation, fmt.Sprintf("Boot %s took the place of boot %s%s.", after.BootID, before.BootID,
+	answer.Explanation = paragraph(answer.Explanation, fmt.Sprintf("Boot %s replaced boot %s%s.", after.BootID, before.BootID,
 		kernels(before, after)))
 }
 
@@ -253,7 +253,7 @@ func kernels(before, after *v1alpha1.BootInfo) string {
 	case before.KernelVersion == after.KernelVersion:
 		return ", with the same kernel " + after.KernelVersion
 	}
-	return fmt.Sprintf(", and kernel %s that of %s", after.KernelVersion, before.KernelVersion)
+	return fmt.Sprintf(", and kernel %s replaced kernel %s", after.KernelVersion, before.KernelVersion)
 }
 
 // addConditions adds what else there is to say of a NodeReboot.
@@ -292,7 +292,7 @@ func (f *Facts) addAttempt(answer *Answer, r *v1alpha1.NodeReboot) {
 }
 
 // ease is how an advice begins if there is nothing to do.
-const ease = "You need not do anything"
+const ease = "No action is needed"
 
 // withoutEase leaves out that there is nothing to do, because there is.
 func withoutEase(text string) string {
@@ -317,7 +317,7 @@ func (f *Facts) addStall(answer *Answer, p *v1alpha1.RebootPolicy) {
 	if c == nil || c.Status != metav1.ConditionTrue || answer.Reason == v1alpha1.ReasonWriteRefused {
 		return
 	}
-	answer.Explanation = paragraph(answer.Explanation, "The API server refuses writes of the manager, so this may be old:",
+	answer.Explanation = paragraph(answer.Explanation, "The API server refuses writes of the manager, so this information may be old:",
 		sentence(f.localize(c.Message)))
 }
 
@@ -332,7 +332,7 @@ func (f *Facts) explainPolicy(p *v1alpha1.RebootPolicy) Answer {
 	ready := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionReady)
 	if ready == nil {
 		answer.Reason = ReasonNotLookedAt
-		answer.Explanation = fmt.Sprintf("The manager has not looked at RebootPolicy %s yet.", p.Name)
+		answer.Explanation = fmt.Sprintf("The manager has not seen RebootPolicy %s yet.", p.Name)
 		answer.Type = f.fill([]string{managerLogs}, &answer, "")
 		return answer
 	}
@@ -369,9 +369,9 @@ func (f *Facts) aboutManager(answer *Answer) string {
 	command := "kubectl -n " + f.Installed.Namespace + " get pods -l " + v1alpha1.ComponentLabel + "=" + v1alpha1.ManagerComponent
 	answer.Type = append([]string{command}, answer.Type...)
 	if since.IsZero() {
-		return fmt.Sprintf("No manager is at work in namespace %s, so nothing moves, and what is said here may be old.", f.Installed.Namespace)
+		return fmt.Sprintf("No manager is running in namespace %s, so nothing happens, and this information may be old.", f.Installed.Namespace)
 	}
-	return fmt.Sprintf("No manager has been at work since %s, when Lease %s/%s was last renewed: nothing moves, and what is said here "+
+	return fmt.Sprintf("No manager has been running since %s, when Lease %s/%s was last renewed: nothing happens, and this information "+
 		"may be old.",
 		f.when(since), f.Installed.Namespace, install.LeaseName)
 }

@@ -159,14 +159,14 @@ func TestANodeWithoutANodeRebootIsExplained(t *testing.T) {
 				other.Spec.Priority = 10
 				f.Policies = append(f.Policies, other)
 			},
-			reason: ReasonNoNeed, says: []string{"RebootPolicy first (priority 10), which goes before blue (priority 0)"},
+			reason: ReasonNoNeed, says: []string{"RebootPolicy first (priority 10), which takes precedence over blue (priority 0)"},
 		},
 		"it was proved lately": {
 			change: func(f *Facts) {
 				f.Reboots = append(f.Reboots, finished(v1alpha1.OutcomeSucceeded, v1alpha1.PhaseSucceeded, v1alpha1.ReasonProved))
 			},
 			reason: v1alpha1.ReasonProved,
-			says: []string{"2026-03-02 12:00 CET (60m ago)", "Boot boot-2 took the place of boot boot-1, and kernel 6.1.1 that of 6.1.0",
+			says: []string{"2026-03-02 12:00 CET (60m ago)", "Boot boot-2 replaced boot boot-1, and kernel 6.1.1 replaced kernel 6.1.0",
 				"no sentinel since"},
 			types: "kubectl reboots timeline worker-7",
 		},
@@ -178,12 +178,12 @@ func TestANodeWithoutANodeRebootIsExplained(t *testing.T) {
 		},
 		"no manager is at work": {
 			change: func(f *Facts) { f.Installed.Lease.Spec.RenewTime = &metav1.MicroTime{Time: now.Add(-time.Hour)} },
-			reason: ReasonNoNeed, says: []string{"No manager has been at work since 2026-03-02 12:00 CET (60m ago)"},
+			reason: ReasonNoNeed, says: []string{"No manager has been running since 2026-03-02 12:00 CET (60m ago)"},
 			types: "kubectl -n reboot-operator-system get pods -l app.kubernetes.io/component=manager",
 		},
 		"no manager was ever at work": {
 			change: func(f *Facts) { f.Installed.Lease = nil },
-			reason: ReasonNoNeed, says: []string{"No manager is at work in namespace reboot-operator-system"},
+			reason: ReasonNoNeed, says: []string{"No manager is running in namespace reboot-operator-system"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -270,7 +270,7 @@ func TestANodeRebootThatNobodyHasLookedAtIsExplained(t *testing.T) {
 	f.Reboots = append(f.Reboots, r)
 	f.Installed.Lease.Spec.RenewTime = ptr.To(metav1.NewMicroTime(now.Add(-time.Hour)))
 	f.Installed.Managers = []appsv1.Deployment{}
-	requireAnswer(t, Explain(f, "worker-7"), ReasonNotLookedAt, []string{"has not looked at NodeReboot new",
-		"No manager has been at work since"},
+	requireAnswer(t, Explain(f, "worker-7"), ReasonNotLookedAt, []string{"has not seen NodeReboot new",
+		"No manager has been running since"},
 		"app.kubernetes.io/component=manager")
 }

@@ -49,7 +49,7 @@ type Answer struct {
 
 // Reasons of nodes that no NodeReboot is about, or no longer.
 const (
-	// ReasonNoSuchObject: there is nothing of that name.
+	// ReasonNoSuchObject: there is nothing with that name.
 	ReasonNoSuchObject = "NoSuchObject"
 	// ReasonNoNeed: nothing asks for a reboot.
 	ReasonNoNeed = "NoNeed"
@@ -86,7 +86,8 @@ func (f *Facts) policy(name string) *v1alpha1.RebootPolicy {
 	return nil
 }
 
-// latest is the NodeReboot of a node that says most: one that is under way, else one that waits and is next, else the one that ended last.
+// latest is the most relevant NodeReboot of a node: one that is under way, otherwise the next one that waits, otherwise the one that ended
+// last.
 func (f *Facts) latest(node string) *v1alpha1.NodeReboot {
 	var found *v1alpha1.NodeReboot
 	for i := range f.Reboots {

@@ -17,7 +17,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/selectors"
 )
 
-// explainIdle explains a node for which nothing is to be done. last is the NodeReboot of it that ended last; nil if there is none.
+// explainIdle explains a node for which nothing has to be done. last is the node's NodeReboot that ended last; nil if there is none.
 func (f *Facts) explainIdle(node *corev1.Node, last *v1alpha1.NodeReboot) Answer {
 	answer := Answer{Found: true, Node: node.Name, Reason: ReasonNoNeed}
 	if last != nil {
@@ -94,7 +94,7 @@ func (f *Facts) sayOwner(answer *Answer, node *corev1.Node, owner *v1alpha1.Rebo
 	}
 	text := fmt.Sprintf("It belongs to RebootPolicy %s", owner.Name)
 	if len(also) > 0 {
-		text += fmt.Sprintf(" (priority %d), which goes before %s: the highest priority owns a node, then the oldest policy",
+		text += fmt.Sprintf(" (priority %d), which takes precedence over %s: the highest priority owns a node, then the oldest policy",
 			owner.Spec.Priority, strings.Join(also, ", "))
 	}
 	switch {
@@ -144,7 +144,7 @@ func (f *Facts) nearest(node *corev1.Node) (text, command string) {
 		}
 	}
 	if best == nil {
-		return "There is no RebootPolicy with a selector that could take it.", "kubectl get rebootpolicies"
+		return "There is no RebootPolicy with a selector that could select it.", "kubectl get rebootpolicies"
 	}
 	text = fmt.Sprintf("The nearest is %s, which requires %s.", best.Name, strings.Join(differ, " and "))
 	if label == "" {
@@ -193,16 +193,16 @@ func (f *Facts) sayHelper(answer *Answer, node *corev1.Node, owner *v1alpha1.Reb
 	case pod == nil:
 		why, notMeant := f.Installed.Sets().Missing(node)
 		if notMeant {
-			say("No helper is meant to run there, because the node selector or affinity of the DaemonSet leaves the node out: only people and " +
-				"node conditions could ask for a reboot, and nobody could do it.")
+			say("No helper is meant to run there, because the node selector or affinity of the DaemonSet excludes the node: only people and " +
+				"node conditions could ask for a reboot, and nothing could carry it out.")
 		} else {
-			say("No helper runs there, so nobody sees whether it needs a reboot: " + why + ".")
+			say("No helper runs there, so nothing detects whether it needs a reboot: " + why + ".")
 		}
 		answer.Reason = cmp.Or(finishedReason(answer), specific(answer.Reason), ReasonNoHelper)
 		answer.Type = append(answer.Type, f.fill([]string{"kubectl -n {namespace} describe daemonset {helpers}", "kubectl reboots check"},
 			answer, "")...)
 	case !install.Ready(pod):
-		say(fmt.Sprintf("Its helper is not Ready, so nobody sees whether it needs a reboot: %s.",
+		say(fmt.Sprintf("Its helper is not Ready, so nothing detects whether it needs a reboot: %s.",
 			strings.TrimSuffix(projection.HelperOf(pod).Problem, ".")))
 		answer.Object = fmt.Sprintf("Pod %s/%s", pod.Namespace, pod.Name)
 		answer.Reason = cmp.Or(finishedReason(answer), specific(answer.Reason), v1alpha1.ReasonHelperNotReady)
@@ -238,7 +238,7 @@ func (f *Facts) sayWatched(answer *Answer, node *corev1.Node, owner *v1alpha1.Re
 	answer.Explanation = paragraph(answer.Explanation, text+".")
 	if instead := f.Installed.Sets().NoDetector(node); instead != "" {
 		answer.Reason = cmp.Or(finishedReason(answer), v1alpha1.ReasonNoDetector)
-		answer.Explanation = paragraph(answer.Explanation, "But no program of this host is known to make such a file: "+sentence(instead))
+		answer.Explanation = paragraph(answer.Explanation, "But no program of this host is known to create such a file: "+sentence(instead))
 		answer.Type = append(answer.Type, f.fill([]string{editHelper}, answer, "")...)
 	}
 	if owner != nil && owner.Spec.Mode == v1alpha1.ModeEnforce {

@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 )
 
-// written are the times in messages of the manager, with what they say of how long that is.
+// written are the times in messages of the manager, with what they say about how long that is.
 var written = regexp.MustCompile(`(\d{4}-\d{2}-\d{2} \d{2}:\d{2}(?::\d{2})? [+-]\d{2}:\d{2})( \(in [0-9a-z]+, as of [^()]*\))?`)
 
 // offered is a command that a message of the manager offers; the plugin offers its own.

@@ -19,9 +19,9 @@ type Schedule struct {
 	Problems []string `json:"problems,omitempty"`
 	// State says how it stands now.
 	State v1alpha1.WindowState `json:"state,omitempty"`
-	// Freeze is the one that there is now.
+	// Freeze is the current freeze.
 	Freeze string `json:"freeze,omitempty"`
-	// Opens and Closes are the next times at which it does, after every window and freeze. What is missing does not come, or is not in sight.
+	// Opens and Closes are the next times at which it does, after every window and freeze. A missing time does not come, or is not in sight.
 	Opens  *metav1.Time `json:"opens,omitempty"`
 	Closes *metav1.Time `json:"closes,omitempty"`
 	// AlwaysOpen says that there are no windows: it is open outside freezes.
@@ -85,7 +85,7 @@ func Of(p *v1alpha1.RebootPolicy, now time.Time, next int) *Schedule {
 	if !s.AlwaysOpen {
 		bare := *spec
 		bare.Freezes = nil
-		// What was understood with freezes is understood without.
+		// A schedule that is valid with freezes is valid without them.
 		if unfrozen, none := window.New(&bare); len(none) == 0 {
 			s.Periods = windowsOf(unfrozen, now, next)
 		}
@@ -125,7 +125,7 @@ func begin(p *Period) time.Time {
 	return p.From.Time
 }
 
-// back is how far back the opening of the window is looked for that is open now.
+// back is how far back to look for the opening of the window that is open now.
 const back = 32 * 24 * time.Hour
 
 // windowsOf are the window that is open now and those that come, as if there were no freezes.

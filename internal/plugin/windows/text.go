@@ -74,7 +74,7 @@ func (s *Schedule) headline(style *Style) string {
 	case s.AlwaysOpen && len(s.Periods) == 0:
 		return style.paint(app.Good, "always open") + ": it has no windows and no freezes to come"
 	case s.State == v1alpha1.WindowOpen && s.Closes == nil:
-		return style.paint(app.Good, "open now") + ", no end in sight"
+		return style.paint(app.Good, "open now") + ", with no end in sight"
 	case s.State == v1alpha1.WindowOpen:
 		return style.paint(app.Good, "open now") + ", until " + s.at(s.Closes, style)
 	}

@@ -126,7 +126,7 @@ func (c *command) fromFile() ([]v1alpha1.RebootPolicy, error) {
 			policies[i] = *found[i].Object
 			continue
 		}
-		// What does not pass the schema is unreadable here, and said like that.
+		// A policy that does not match the schema counts as unreadable here.
 		policies[i].Name = found[i].Name
 		for _, problem := range found[i].Problems {
 			policies[i].Unreadable = append(policies[i].Unreadable, decode.Problem{Path: problem.Path, Description: problem.Message})
@@ -153,7 +153,7 @@ func chosen(policies []v1alpha1.RebootPolicy, names []string) ([]v1alpha1.Reboot
 
 func known(policies []v1alpha1.RebootPolicy) string {
 	if len(policies) == 0 {
-		return "are none at all"
+		return "are none"
 	}
 	var names []string
 	for i := range policies {

@@ -48,7 +48,7 @@ var week = []v1alpha1.Weekday{
 	v1alpha1.Monday, v1alpha1.Tuesday, v1alpha1.Wednesday, v1alpha1.Thursday, v1alpha1.Friday, v1alpha1.Saturday, v1alpha1.Sunday,
 }
 
-// outline is what a schedule comes to, in few words, in UTC.
+// outline describes a schedule in a few words, in UTC.
 func outline(s *windows.Schedule) []string {
 	lines := []string{string(s.State)}
 	for _, p := range s.Periods {

@@ -30,7 +30,7 @@ type Program struct {
 	Command []string
 	// ExitCodes say what an exit code means. One that is missing means Unknown.
 	ExitCodes map[int]string
-	// RequiredOutput is what the program has to write for Required to count; empty asks for nothing.
+	// RequiredOutput is text that the program must write for Required to count; empty requires nothing.
 	RequiredOutput string
 	// Timeout is how long the program may run.
 	Timeout time.Duration
@@ -40,7 +40,7 @@ type Program struct {
 func (p *Program) Check() error {
 	if len(p.Command) == 0 {
 		if len(p.ExitCodes) > 0 || p.RequiredOutput != "" {
-			return errors.New("there are exit codes or an output, and no command")
+			return errors.New("there are exit codes or an output, but no command")
 		}
 		return nil
 	}
@@ -48,10 +48,10 @@ func (p *Program) Check() error {
 		return errors.New("say what its exit codes mean, for example 0=NotRequired,1=Required")
 	}
 	if p.Timeout <= 0 || p.Timeout > MaxTimeout {
-		return fmt.Errorf("the timeout %s: want more than 0 and at most %s", p.Timeout, MaxTimeout)
+		return fmt.Errorf("the timeout %s: write more than 0 and at most %s", p.Timeout, MaxTimeout)
 	}
 	if !filepath.IsAbs(p.Command[0]) {
-		return fmt.Errorf("%q is no absolute path: write where the program is, such as /usr/bin/systemctl", p.Command[0])
+		return fmt.Errorf("%q is not an absolute path: write the path of the program, such as /usr/bin/systemctl", p.Command[0])
 	}
 	_, _, err := p.inspect(anyHost{})
 	return err
@@ -132,14 +132,14 @@ func ParseExitCodes(value string) (map[int]string, error) {
 		number, state, _ := strings.Cut(entry, "=")
 		code, err := strconv.ParseUint(number, 10, 8)
 		if err != nil || (state != rebooter.SentinelRequired && state != rebooter.SentinelNotRequired) {
-			return nil, fmt.Errorf("%q: want an exit code from 0 to %d and Required or NotRequired, such as 1=Required", entry, maxExitCode)
+			return nil, fmt.Errorf("%q: write an exit code from 0 to %d and Required or NotRequired, such as 1=Required", entry, maxExitCode)
 		}
 		if code > maxExitCode {
 			return nil, fmt.Errorf("%q: codes above %d are what shells, env and timeout exit with when a program did not run or was killed",
 				entry, maxExitCode)
 		}
 		if _, twice := codes[int(code)]; twice {
-			return nil, fmt.Errorf("exit code %d is there twice", code)
+			return nil, fmt.Errorf("exit code %d is given twice", code)
 		}
 		codes[int(code)] = state
 	}

@@ -54,7 +54,7 @@ func TestOnlyTheExitCodesThatWereSaidToMeanSomethingDo(t *testing.T) {
 		"a program that is missing": {
 			program: "/does/not/exist", want: isUnknown, wantMessage: "program /does/not/exist: lstat /does: no such file or directory",
 		},
-		"a directory": {program: "/etc", want: isUnknown, wantMessage: "this is no program"},
+		"a directory": {program: "/etc", want: isUnknown, wantMessage: "this is not a program"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.program == "" {
@@ -186,7 +186,7 @@ func TestPresetsAreWhatTheirDocumentationSays(t *testing.T) {
 	}, codes); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if _, err := Preset("apt"); err == nil || !strings.Contains(err.Error(), "want one of dnf, dnf5, rpm-ostree, yum-utils, zypper") {
+	if _, err := Preset("apt"); err == nil || !strings.Contains(err.Error(), "write one of dnf, dnf5, rpm-ostree, yum-utils, zypper") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -201,7 +201,7 @@ func TestCommandsThatCannotBeTrustedAreRefused(t *testing.T) {
 		"good":          {Program{Command: []string{"/bin/true"}, ExitCodes: codes, Timeout: time.Minute}, ""},
 		"no command":    {Program{ExitCodes: codes}, "no command"},
 		"no codes":      {Program{Command: []string{"/bin/true"}, Timeout: time.Minute}, "what its exit codes mean"},
-		"no path":       {Program{Command: []string{"true"}, ExitCodes: codes, Timeout: time.Minute}, "no absolute path"},
+		"no path":       {Program{Command: []string{"true"}, ExitCodes: codes, Timeout: time.Minute}, "not an absolute path"},
 		"no time":       {Program{Command: []string{"/bin/true"}, ExitCodes: codes}, "the timeout"},
 		"too much time": {Program{Command: []string{"/bin/true"}, ExitCodes: codes, Timeout: time.Hour}, "the timeout"},
 		"a negation": {

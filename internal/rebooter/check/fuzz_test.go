@@ -10,8 +10,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 )
 
-// FuzzExitCodes: what is accepted says of codes that a program itself exits with whether a reboot is required, and nothing else; writing it
-// out gives the same again. So nothing but the text "Required" beside a code can ever mean that.
+// FuzzExitCodes: accepted input says whether a reboot is required for codes that a program itself exits with, and nothing else; writing it
+// out gives the same again. So nothing but the text "Required" next to a code can ever mean that.
 func FuzzExitCodes(f *testing.F) {
 	for _, seed := range []string{
 		"0=NotRequired,1=Required", "77=Required", "", ",", "1=Required,1=NotRequired", "01=Required", "+1=Required", "126=Required",

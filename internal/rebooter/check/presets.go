@@ -45,7 +45,7 @@ func restarting(argv ...string) Program {
 func Preset(name string) (Program, error) {
 	preset, found := presets[name]
 	if !found {
-		return Program{}, fmt.Errorf("there is no preset %q: want one of %s", name, strings.Join(PresetNames(), ", "))
+		return Program{}, fmt.Errorf("there is no preset %q: write one of %s", name, strings.Join(PresetNames(), ", "))
 	}
 	return preset, nil
 }

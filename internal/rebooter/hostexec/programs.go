@@ -50,7 +50,7 @@ func find(name, root string) (string, error) {
 	return "", fmt.Errorf("there is no program %q in %s", name, strings.Join(searchPath, ":"))
 }
 
-var errNoProgram = errors.New("this is no program")
+var errNoProgram = errors.New("this is not a program")
 
 func executable(path, root string) error {
 	info, err := hostfs.Root(root).Stat(path)

@@ -13,7 +13,7 @@ import (
 const (
 	// maxOutput is how much of each of a command's two outputs is kept, in bytes.
 	maxOutput = 64 << 10
-	// maxSummary is how much of the output is said to people, in bytes.
+	// maxSummary is how much of the output is shown to people, in bytes.
 	maxSummary = 512
 	// killDelay is how long a command that was killed may keep its output open.
 	killDelay = 2 * time.Second
@@ -70,7 +70,8 @@ func (r Runner) Run(ctx context.Context, argv []string) (Result, error) {
 	if err := r.within(command.Start); err != nil {
 		return Result{}, err
 	}
-	// What the command left running may hold its output open, which is an error here; how the command itself ended is not changed by it.
+	// Processes that the command left running may hold its output open, which is an error here; it does not change how the command itself
+	// ended.
 	err := command.Wait()
 	state := command.ProcessState
 	if state == nil {

@@ -24,7 +24,7 @@ type Root string
 // one that is missing is reported by fs.ErrNotExist.
 func (r Root) Resolve(path string) (string, error) {
 	if !filepath.IsAbs(path) {
-		return "", fmt.Errorf("%q is no absolute path", path)
+		return "", fmt.Errorf("%q is not an absolute path", path)
 	}
 	rest, at, links := elements(r.usual(filepath.Clean(path))), "/", 0
 	for len(rest) > 0 {
@@ -108,7 +108,8 @@ func regular(path string, info fs.FileInfo) error {
 	return nil
 }
 
-// read does not wait for a writer, and looks at what it has opened: another file may be there since it was looked at, such as a pipe.
+// read does not wait for a writer, and checks the file that it has opened: since the last check it may have been replaced, for example by a
+// pipe.
 func read(path, resolved string, limit int64) ([]byte, error) {
 	file, err := os.OpenFile(resolved, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 	if err != nil {

@@ -72,7 +72,7 @@ func TestRunIsFoundThoughOnlyItIsMounted(t *testing.T) {
 func TestWhatCannotBeFollowedIsAnError(t *testing.T) {
 	root := newRoot(t, map[string]string{"loop": "loop", "nowhere": "/missing/file"}, "directory/file")
 	for path, want := range map[string]string{
-		"relative":        "no absolute path",
+		"relative":        "not an absolute path",
 		"/loop":           "too many symbolic links",
 		"/nowhere":        "no such file",
 		"/directory":      "not a regular file",
@@ -84,7 +84,7 @@ func TestWhatCannotBeFollowedIsAnError(t *testing.T) {
 	}
 }
 
-// What was a file when it was looked at may be a pipe when it is opened, and nobody ever writes to it.
+// A file may have become a pipe, to which no one ever writes, between the check and the opening.
 func TestAPipeInPlaceOfAFileHoldsUpNobody(t *testing.T) {
 	root := newRoot(t, nil)
 	pipe := root.join("/pipe")

@@ -71,7 +71,7 @@ func mountOf(path string, mountinfo io.Reader) (mount, error) {
 	return found, nil
 }
 
-// within tells whether a path is a directory or below it.
+// within reports whether a path is a directory or below it.
 func within(path, directory string) bool {
 	return path == directory || directory == "/" || strings.HasPrefix(path, directory+"/")
 }

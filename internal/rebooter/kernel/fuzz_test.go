@@ -2,7 +2,7 @@ package kernel
 
 import "testing"
 
-// FuzzReleases: of two kernels one is older, or neither is, whoever is asked first; and a third between them changes nothing.
+// FuzzReleases: one of two kernels is older, or neither is, whichever is asked first; and a third between them changes nothing.
 func FuzzReleases(f *testing.F) {
 	f.Add("6.8.0-31-generic", "6.8.0-45-generic", "6.8.0-100-generic")
 	f.Add("5.14.0-427.13.1.el9_4.x86_64", "5.14.0-503.el9_5.x86_64", "5.14.0-427.el9_4.x86_64")

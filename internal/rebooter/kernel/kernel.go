@@ -91,7 +91,7 @@ func judge(running release, booted time.Time, kernels []installed) (state, messa
 			"kernel %s runs, though %s was installed before this boot: is the older one the default of the boot loader?", running, newest.release)
 	case !complete:
 		return rebooter.SentinelUnknown, fmt.Sprintf(
-			"kernel %s runs, and is no longer installed; %s, which is not newer, is", running, newest.release,
+			"kernel %s runs but is no longer installed; %s is installed, and is not newer", running, newest.release,
 		)
 	}
 	return rebooter.SentinelNotRequired, fmt.Sprintf("kernel %s is the newest one installed", running)
@@ -121,7 +121,7 @@ func (d Detector) running() (release, time.Time, error) {
 	return "", time.Time{}, fmt.Errorf("/proc/stat has no btime")
 }
 
-// installed lists the kernels of a flavor that have their modules and their image. What removed kernels leave behind has no image.
+// installed lists the kernels of a flavor that have their modules and their image. Leftovers of removed kernels have no image.
 func (d Detector) installed(flavor string) ([]installed, error) {
 	names, err := d.releases()
 	if err != nil {

@@ -130,7 +130,7 @@ func TestARunningKernelIsComparedWithTheInstalledOnes(t *testing.T) {
 		},
 		"a downgrade": {
 			running: "6.8.0-35-generic", want: unknown,
-			wantMessage: "6.8.0-35-generic runs, and is no longer installed; 6.8.0-31-generic, which is not newer, is",
+			wantMessage: "6.8.0-35-generic runs but is no longer installed; 6.8.0-31-generic is installed, and is not newer",
 			names:       []string{"lib/modules/6.8.0-31-generic/", "boot/vmlinuz-6.8.0-31-generic"},
 		},
 		"a newer one that was there before this boot": {

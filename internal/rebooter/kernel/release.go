@@ -20,7 +20,8 @@ var (
 	digits    = regexp.MustCompile(`[0-9]+`)
 )
 
-// flavor is what kernels have in common that replace each other: "generic" and "azure" do not, and neither does one that someone built.
+// flavor is what kernels that replace each other have in common: "generic" and "azure" do not replace each other, and a kernel that someone
+// built replaces neither.
 func (r release) flavor() string {
 	if dist := rpmDist.FindStringSubmatch(string(r)); dist != nil {
 		// The distribution without its version, the architecture, and a variant such as +debug.

@@ -70,7 +70,7 @@ func busPath() (string, error) {
 	}
 	path, ok := strings.CutPrefix(address, "unix:path=")
 	if !ok || strings.ContainsAny(path, ",;%") {
-		return "", fmt.Errorf("DBUS_SYSTEM_BUS_ADDRESS is %q: want one such as %s", address, defaultBus)
+		return "", fmt.Errorf("DBUS_SYSTEM_BUS_ADDRESS is %q: write an address such as %s", address, defaultBus)
 	}
 	info, err := os.Stat(path)
 	switch {

@@ -47,7 +47,7 @@ type busLogind struct {
 	scheduled scheduled
 	// units are active.
 	units []string
-	// os is what hostnamed calls the operating system; empty if there is no hostnamed.
+	// os is the operating system as hostnamed names it; empty if there is no hostnamed.
 	os string
 }
 
@@ -237,7 +237,7 @@ func TestWhatIsNoBusIsNamed(t *testing.T) {
 		"unix:path=" + directory:         "there is no system bus: " + directory + " is not a socket",
 		"unix:path=" + directory + "/no": "there is no system bus: " + directory + "/no does not exist",
 		"tcp:host=example.com,port=1": `DBUS_SYSTEM_BUS_ADDRESS is "tcp:host=example.com,port=1": ` +
-			`want one such as unix:path=/run/dbus/system_bus_socket`,
+			`write an address such as unix:path=/run/dbus/system_bus_socket`,
 	} {
 		t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
 		if got := facts(t, Options{HostRoot: systemdHost(t)}).Methods[0].Obstacle; got != want {

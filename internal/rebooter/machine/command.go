@@ -10,7 +10,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 )
 
-// command runs a program that the rebooter was installed with. Which path the reboot takes is up to it, and is not known.
+// command runs a program that the rebooter was installed with. The command decides which path the reboot takes, so it is not known.
 type command struct {
 	machine *Machine
 	argv    []string
@@ -22,7 +22,7 @@ func newCommand(m *Machine) (method, error) {
 	case len(argv) == 0:
 		return nil, errors.New("it needs a command")
 	case !filepath.IsAbs(argv[0]):
-		return nil, fmt.Errorf("%q is no absolute path: write where the program is, such as /usr/bin/systemctl", argv[0])
+		return nil, fmt.Errorf("%q is not an absolute path: write the path of the program, such as /usr/bin/systemctl", argv[0])
 	}
 	return &command{m, argv}, nil
 }

@@ -14,7 +14,7 @@ const factsTimeout = 8 * time.Second
 
 // Facts implements rebooter.Machine. However long the host takes, it returns in time, and no more than one look at the host is under way.
 func (m *Machine) Facts(ctx context.Context) rebooter.Facts {
-	ctx, cancel := context.WithTimeoutCause(ctx, factsTimeout, fmt.Errorf("the host did not say within %s what it knows", factsTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, factsTimeout, fmt.Errorf("the host did not answer within %s", factsTimeout))
 	defer cancel()
 	found := make(chan rebooter.Facts, 1)
 	select {

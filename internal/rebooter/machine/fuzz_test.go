@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzOSRelease: whatever a host says of itself, what is reported of it is short, valid and in one line.
+// FuzzOSRelease: whatever a host says about itself, what is reported of it is short, valid and in one line.
 func FuzzOSRelease(f *testing.F) {
 	f.Add("ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n")
 	f.Add("ID='\\$\\`'\nPRETTY_NAME=\"\xff\n")

@@ -50,7 +50,7 @@ func parseOSRelease(content string) (system operatingSystem) {
 	return system
 }
 
-// unquote takes away the quotes of a value, and the backslashes before characters that are special to a shell.
+// unquote removes the quotes of a value, and the backslashes before characters that are special to a shell.
 func unquote(value string) string {
 	if len(value) < 2 || value[0] != value[len(value)-1] || value[0] != '"' && value[0] != '\'' {
 		return value
@@ -82,7 +82,7 @@ func (m *Machine) askName(ctx context.Context, bus *dbus.Conn) string {
 // unsupportedSystems say, by the ID of os-release, why systemd cannot be asked on a system, and what to use instead.
 var unsupportedSystems = map[string]string{
 	"alpine":       "it has none",
-	"bottlerocket": "its SELinux policy keeps containers from the system bus; the Bottlerocket update operator reboots such hosts",
+	"bottlerocket": "its SELinux policy keeps containers away from the system bus; the Bottlerocket update operator reboots such hosts",
 	"talos":        "it has none, and no system bus; only its own API reboots it",
 	"void":         "it has none",
 }

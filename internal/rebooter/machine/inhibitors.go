@@ -26,7 +26,7 @@ type inhibitor struct {
 	UID, PID             uint32
 }
 
-// blocks tells whether the lock forbids a reboot. Before systemd 257 logind bypasses a lock of mode "block" if its holder has the uid of
+// blocks reports whether the lock forbids a reboot. Before systemd 257 logind bypasses a lock of mode "block" if its holder has the uid of
 // who asks, which for root is any lock of root (logind-inhibit.c, manager_is_inhibited, ignore_uid). Since then that is what "block-weak"
 // is for, and it refuses an order to reboot with SD_LOGIND_ROOT_CHECK_INHIBITORS for all others (logind-dbus.c, verify_shutdown_creds). A
 // lock of mode "delay" is given its time by logind itself.

@@ -41,7 +41,7 @@ func newLockWatch(ctx context.Context, host hostfs.Root, log *slog.Logger) *lock
 	return w
 }
 
-// watch begins to watch, or goes on: what was missing or was replaced is found when it is repeated.
+// watch begins to watch, or continues: what was missing or was replaced is found when it is repeated.
 func (w *lockWatch) watch() {
 	if w.watcher == nil {
 		return
@@ -80,7 +80,7 @@ func (w *lockWatch) forward(ctx context.Context) {
 	}
 }
 
-// concerns tells whether the name is that of the directory of locks, or of a file in it.
+// concerns reports whether the name is the directory of locks or a file in it.
 func (w *lockWatch) concerns(name string) bool {
 	base := filepath.Base(locksDirectory)
 	return filepath.Base(name) == base || filepath.Base(filepath.Dir(name)) == base

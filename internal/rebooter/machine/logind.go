@@ -19,10 +19,10 @@ const (
 	noReply = "org.freedesktop.DBus.Error.NoReply"
 	// unknownMethod is what logind says to RebootWithFlags before systemd 248.
 	unknownMethod = "org.freedesktop.DBus.Error.UnknownMethod"
-	// invalidArguments is what it says to flags that it does not know.
+	// invalidArguments is logind's answer to unknown flags.
 	invalidArguments = "org.freedesktop.DBus.Error.InvalidArgs"
 
-	// blocked is what it says while a lock is held, since systemd 257.
+	// blocked is logind's answer while a lock is held, since systemd 257.
 	blocked = "org.freedesktop.login1.BlockedByInhibitorLock"
 
 	// checkInhibitors makes logind honor the inhibitor locks that others hold although root asks (SD_LOGIND_ROOT_CHECK_INHIBITORS).
@@ -164,7 +164,7 @@ func (m *Machine) askBus(ctx context.Context) *busFacts {
 	manager := bus.Object(logindName, logindPath)
 	facts.canErr = ask(ctx, manager, logindManager+".CanReboot", nil, &facts.can)
 	if errors.Is(facts.canErr, errSilent) {
-		return facts // Whoever else is asked may take as long.
+		return facts // Any other request may take as long.
 	}
 	facts.locks, facts.locksErr = blockers(ctx, manager)
 	if errors.Is(facts.locksErr, errSilent) {

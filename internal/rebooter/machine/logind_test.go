@@ -170,7 +170,7 @@ func TestOnARealBusARebootThatLogindRefusesIsAnErrorThatTellsALock(t *testing.T)
 	}
 }
 
-// The bus then answers in its place, or nobody does.
+// Then the bus answers in its place, or nothing does.
 func TestOnARealBusALogindThatWasAskedAndDoesNotAnswerIsUncertain(t *testing.T) {
 	for name, logind := range map[string]*busLogind{"it dies": {dies: true}, "it hangs": {hangs: true}} {
 		logind.flags = make(chan uint64, 1)

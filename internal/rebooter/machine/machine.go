@@ -169,7 +169,7 @@ func (m *Machine) checkLocks(ctx context.Context) error {
 	return refusedBy(locks)
 }
 
-// kexecLoaded tells whether a kernel is loaded that kexec can start.
+// kexecLoaded reports whether a kernel is loaded that kexec can start.
 func (m *Machine) kexecLoaded() bool {
 	content, err := hostfs.Root(m.options.Root).Read("/sys/kernel/kexec_loaded", 2)
 	return err == nil && strings.TrimSpace(string(content)) == "1"

@@ -51,7 +51,7 @@ func (m *Machine) makeMethods() error {
 	for _, name := range m.allowed() {
 		create, known := methods[name]
 		if !known {
-			return fmt.Errorf("unknown reboot method %q: want one of %s", name, MethodNames())
+			return fmt.Errorf("unknown reboot method %q: write one of %s", name, MethodNames())
 		}
 		var err error
 		if m.methods[name], err = create(m); err != nil {

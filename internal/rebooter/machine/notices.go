@@ -20,7 +20,7 @@ const maxConfig = 64 << 10
 
 // otherRebooter is a unit that reboots a host by itself.
 type otherRebooter struct {
-	// effect is what it does, and what to do about it.
+	// effect is what the unit does, and what to do about it.
 	effect string
 	// config is a file, or a directory of files, that says whether it reboots, by a setting whose last value counts. Where it cannot be
 	// read nothing is known, and the effect names the setting.
@@ -57,7 +57,7 @@ var rebooters = map[string]otherRebooter{
 	},
 }
 
-// does tells whether the unit may reboot the host, as far as that can be read.
+// does reports whether the unit may reboot the host, as far as that can be read.
 func (r *otherRebooter) does(host hostfs.Root) bool {
 	if r.config == "" {
 		return true
@@ -104,7 +104,7 @@ type scheduled struct {
 	When uint64
 }
 
-// notices say what else would reboot this host. What cannot be asked is not claimed.
+// notices say what else would reboot this host. Nothing is claimed about units that cannot be queried.
 func notices(ctx context.Context, bus *dbus.Conn, host hostfs.Root) []string {
 	var found []string
 	var value dbus.Variant

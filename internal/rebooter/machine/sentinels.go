@@ -26,7 +26,7 @@ func (m *Machine) newSentinel(ctx context.Context) (sentinel.Sentinel, error) {
 	}
 	if len(o.Sentinel.Command) > 0 {
 		if o.Sentinel.Interval <= 0 {
-			return nil, fmt.Errorf("the sentinel command: the interval %s: want more than 0", o.Sentinel.Interval)
+			return nil, fmt.Errorf("the sentinel command: the interval %s: write more than 0", o.Sentinel.Interval)
 		}
 		all = append(all, sentinel.NewCommand(ctx, o.After, o.Sentinel.Interval, m.checkByCommand))
 	}
@@ -35,7 +35,7 @@ func (m *Machine) newSentinel(ctx context.Context) (sentinel.Sentinel, error) {
 	}
 	switch {
 	case o.NoSentinel && len(all) > 0:
-		return nil, errors.New("--no-sentinel says that there is none: leave it out, or leave out the sentinels that are named beside it")
+		return nil, errors.New("--no-sentinel says that there is no sentinel: remove it, or remove the flags that name sentinels")
 	case o.NoSentinel:
 		return sentinel.None{}, nil
 	}

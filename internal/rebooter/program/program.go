@@ -1,6 +1,6 @@
 // Package program finds out which programs a command runs, before it runs: through programs such as env and timeout, through shells, and
 // through scripts. A command whose program is missing fails, and a wrapper can make an answer of that: "! needs-restarting -r" succeeds
-// where there is no needs-restarting. What runs nothing must not mean that a host needs a reboot.
+// where there is no needs-restarting. A command that runs nothing must not mean that a host needs a reboot.
 package program
 
 import (
@@ -44,12 +44,12 @@ type Found struct {
 	Interpreter string
 }
 
-// Runs tells whether the command runs a program with one of the names.
+// Runs reports whether the command runs a program with one of the names.
 func (f Found) Runs(names ...string) bool {
 	return slices.ContainsFunc(f.Names, func(name string) bool { return slices.Contains(names, name) })
 }
 
-// word is an argument; of one that is only known when the command runs there is no text.
+// word is an argument; an argument that is only known when the command runs has no text.
 type word struct {
 	text  string
 	known bool
@@ -172,7 +172,7 @@ func isShell(name string) bool {
 	return slices.Contains([]string{"sh", "bash", "dash", "ash", "ksh", "mksh", "rbash"}, name)
 }
 
-// isInterpreter tells whether a program runs a script that this package cannot read.
+// isInterpreter reports whether a program runs a script that this package cannot read.
 func isInterpreter(name string) bool {
 	name = strings.TrimRight(name, "0123456789.")
 	return slices.Contains([]string{"awk", "gawk", "mawk", "fish", "lua", "node", "perl", "php", "python", "ruby", "zsh", "tclsh"}, name)

@@ -81,7 +81,7 @@ func (i *inspection) wrapped(name string, w *wrapper, arguments []word, root str
 	return i.command(rest[w.operands:], root)
 }
 
-// isPath tells whether an option, or its value, is about the variable PATH.
+// isPath reports whether an option, or its value, is about the variable PATH.
 func isPath(option word) bool {
 	return option.text == "PATH" || strings.HasSuffix(option.text, "=PATH") || option.text == "-uPATH"
 }

@@ -25,7 +25,7 @@ type Command struct {
 
 var _ Sentinel = &Command{}
 
-// NewCommand checks again and again until ctx ends. Before the first answer the state is Unknown.
+// NewCommand checks repeatedly until ctx ends. Before the first answer the state is Unknown.
 func NewCommand(
 	ctx context.Context, after func(time.Duration) <-chan time.Time, interval time.Duration,
 	check func(context.Context) (state, message string),

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// packagesSuffix makes the name of the file beside a sentinel that lists the packages which ask for the reboot (Debian, Ubuntu).
+	// packagesSuffix makes the name of the file next to a sentinel that lists the packages which ask for the reboot (Debian, Ubuntu).
 	packagesSuffix = ".pkgs"
 	// maxPackagesFile is how many bytes of that file are read.
 	maxPackagesFile = 16 << 10
@@ -43,7 +43,7 @@ func NewFiles(ctx context.Context, root string, paths []string, log *slog.Logger
 	s := &Files{root: hostfs.Root(root), paths: paths, log: log, changes: make(chan struct{}, 1)}
 	for _, path := range paths {
 		if !filepath.IsAbs(path) || path != filepath.Clean(path) || filepath.Dir(path) == "/" {
-			return nil, fmt.Errorf("sentinel %q: want the absolute path of a file in a directory, such as /run/reboot-required", path)
+			return nil, fmt.Errorf("sentinel %q: write the absolute path of a file in a directory, such as /run/reboot-required", path)
 		}
 	}
 	watcher, err := fsnotify.NewWatcher()
@@ -91,7 +91,7 @@ func (s *Files) forward(ctx context.Context) {
 	}
 }
 
-// concerns tells whether the name is that of a sentinel, of its list of packages, or of a directory that holds one.
+// concerns reports whether the name is a sentinel, its list of packages, or a directory that holds one.
 func (s *Files) concerns(name string) bool {
 	return slices.ContainsFunc(s.paths, func(path string) bool {
 		path = s.local(path)
@@ -149,7 +149,7 @@ func (s *Files) checkAbsent(path string) error {
 		return fmt.Errorf("its directory: %w", cause(err))
 	}
 	if _, err := os.Lstat(filepath.Join(directory, filepath.Base(path))); err == nil {
-		return errors.New("it is a symbolic link to nowhere, or came just now")
+		return errors.New("it is a symbolic link to nowhere, or has only just appeared")
 	}
 	file, err := os.Open(directory)
 	if err != nil {

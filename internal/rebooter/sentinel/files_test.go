@@ -14,7 +14,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/test/await"
 )
 
-// hintTimeout is how long the kernel may take to tell of a change before the test gives up.
+// hintTimeout is how long the kernel may take to report a change before the test gives up.
 const hintTimeout = await.Limit
 
 // newFiles looks for files of this machine.
@@ -79,7 +79,7 @@ func TestFilesHasThreeStates(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
-			want: rebooter.SentinelUnknown, message: "cannot look for DIR/required: it is a symbolic link to nowhere, or came just now",
+			want: rebooter.SentinelUnknown, message: "cannot look for DIR/required: it is a symbolic link to nowhere, or has only just appeared",
 		},
 		"the parent is missing": {
 			paths: []string{"missing/required"},

@@ -18,7 +18,7 @@ import (
 // ownNamespace names the directory that a test has for itself in a mount namespace of its own.
 const ownNamespace = "TEST_IN_MOUNT_NAMESPACE"
 
-// inMountNamespace runs a test again as a process that may mount, and tells whether this is that process.
+// inMountNamespace runs a test again as a process that may mount, and reports whether this is that process.
 func inMountNamespace(t *testing.T) (directory string, inside bool) {
 	t.Helper()
 	if directory := os.Getenv(ownNamespace); directory != "" {

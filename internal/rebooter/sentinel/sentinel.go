@@ -9,7 +9,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/internal/rebooter"
 )
 
-// Sentinel tells whether the host asks for a reboot.
+// Sentinel reports whether the host asks for a reboot.
 type Sentinel interface {
 	// Check returns the state and a message for people. A check that fails is Unknown, never one of the other two.
 	Check(ctx context.Context) (state, message string)

@@ -1,5 +1,5 @@
-// Package bound has the least time that a rollout can take, whoever schedules it: what is measured is divided by it. It is a function of
-// what the rollout consists of, and knows no cluster.
+// Package bound has the least time that a rollout can take, no matter who schedules it: what is measured is divided by it. It is a function
+// of what the rollout consists of, and knows no cluster.
 package bound
 
 import (
@@ -13,7 +13,7 @@ type Rollout struct {
 	Nodes []Node
 	// Slots is how many nodes may be under way at once; at least 1.
 	Slots int
-	// SlotsPerZone is how many nodes of one zone may be; 0 is no limit beside Slots.
+	// SlotsPerZone is how many nodes of one zone may be; 0 means no limit other than Slots.
 	SlotsPerZone int
 	// OneZoneAtATime has a zone finished before the next begins, and Soak is how long after it that may be.
 	OneZoneAtATime bool
@@ -48,8 +48,8 @@ type Pod struct {
 	Ready time.Duration
 }
 
-// Of is the least time from the first slot that is taken until the last one is given back. No schedule is faster; where nothing but one
-// of the limits matters, there is one that is as fast.
+// Of is the least time from the first slot that is taken until the last slot is given back. No schedule is faster; if only one of the
+// limits matters, some schedule is as fast.
 func Of(r Rollout) time.Duration {
 	var sum time.Duration
 	var others []Node

@@ -73,7 +73,7 @@ func (s state) done() bool {
 	return true
 }
 
-// ready tells whether the replacement of a pod that was evicted is.
+// ready reports whether the replacement of a pod that was evicted is.
 func (s state) ready(r Rollout, i, j, now int) bool {
 	node, pod := r.Nodes[i], r.Nodes[i].Pods[j]
 	if s.evicted[i][j] < 0 {
@@ -163,7 +163,7 @@ func (s state) slotFor(r Rollout, i int) bool {
 	return all < r.Slots && (r.SlotsPerZone == 0 || zone < r.SlotsPerZone)
 }
 
-// zoneOpenFor tells whether a node may begin where the first one of a zone goes alone until it is back.
+// zoneOpenFor reports whether a node may begin where the first one of a zone goes alone until it is back.
 func (s state) zoneOpenFor(r Rollout, i, now int) bool {
 	if !r.FirstAlone {
 		return true

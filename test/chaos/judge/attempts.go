@@ -93,7 +93,7 @@ func (j *judge) proof(reboot *Reboot) {
 	}
 }
 
-// ran tells whether a host ran a boot, as far as anything is known of it.
+// ran reports whether a host ran a boot, as far as anything is known of it.
 func (h *History) ran(node, bootID string) bool {
 	events, known := h.Hosts[node]
 	return !known || slices.ContainsFunc(events, func(event HostEvent) bool { return event.Kind == HostUp && event.BootID == bootID })

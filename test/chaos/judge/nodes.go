@@ -85,7 +85,7 @@ func (j *judge) end() {
 	j.quiet()
 }
 
-// asks tells whether a host asks for a reboot at the end.
+// asks reports whether a host asks for a reboot at the end.
 func (j *judge) asks(name string) bool {
 	asks := false
 	for _, event := range j.history.Hosts[name] {
@@ -110,7 +110,7 @@ func (j *judge) quiet() {
 	}
 }
 
-// Silent tells whether nothing that is the operator's was written in a span.
+// Silent reports whether nothing that is the operator's was written in a span.
 func (h *History) Silent(span Span) bool { return len(h.writes(span)) == 0 }
 
 type write struct {

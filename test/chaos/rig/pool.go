@@ -98,7 +98,7 @@ func AnyOrder() PolicyOption {
 	return func(s *v1alpha1.RebootPolicySpec) { s.Rollout.Zones.Strategy = v1alpha1.ZonesAnyOrder }
 }
 
-// Patient bounds what goes wrong for good, so that nothing halts or is given up.
+// Patient bounds what goes wrong permanently, so that nothing halts or is given up.
 func Patient(nodes int) PolicyOption {
 	return func(s *v1alpha1.RebootPolicySpec) {
 		s.Failure.MaxFailures = ptr.To(intstr.FromInt(nodes + 1))

@@ -189,7 +189,7 @@ func (m *Manager) Kill() {
 	}
 }
 
-// Stop ends it for good.
+// Stop ends it permanently.
 func (m *Manager) Stop() error {
 	m.cancel()
 	m.ended.Wait()

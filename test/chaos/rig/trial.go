@@ -131,7 +131,7 @@ func (t *Trial) Settle(ctx context.Context) error {
 	return t.beQuiet(ctx)
 }
 
-// beQuiet waits for the last writes of the work that is done, and notes a time of silence. If there is none, something writes for ever.
+// beQuiet waits for the last writes of the work that is done, and notes a time of silence. If there is none, something writes forever.
 func (t *Trial) beQuiet(ctx context.Context) error {
 	for range quietTries {
 		from := t.recorder.Revision()

@@ -27,7 +27,7 @@ type Proxy struct {
 	ended    sync.WaitGroup
 }
 
-// StartProxy serves until Stop. Of config only the address and the certificate of the API server are used.
+// StartProxy serves until Stop. Only the address and the certificate of the API server are used from config.
 func StartProxy(config *rest.Config) (*Proxy, error) {
 	target, err := url.Parse(config.Host)
 	if err != nil {

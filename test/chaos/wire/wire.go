@@ -106,7 +106,7 @@ func newCall(request *http.Request) *Call {
 	return call
 }
 
-// isCollection tells whether the last part of a path names a kind.
+// isCollection reports whether the last part of a path names a kind.
 func isCollection(path string) bool {
 	parts := strings.Split(strings.Trim(path, "/"), "/")
 	switch { // api/v1/..., apis/group/v1/...

@@ -1,5 +1,5 @@
-// Command workload is what runs in the pods of the test besides the operator: the sandbox of every pod, applications that take their time
-// to end, and a probe that tries what it may do.
+// Command workload runs in the pods of the test other than the operator's: the sandbox of every pod, applications that take their time to
+// end, and a probe that tries what it may do.
 package main
 
 import (

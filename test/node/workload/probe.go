@@ -80,7 +80,7 @@ func anyOf(paths []string, try func(path string) error) error {
 	return errors.Join(errs...)
 }
 
-// askLogind asks whether it could reboot the host, which tells the one who may from the one who may not.
+// askLogind asks whether it could reboot the host, which distinguishes a user who may from one who may not.
 func askLogind(ctx context.Context) func(path string) error {
 	return func(path string) error {
 		bus, err := dbus.Dial("unix:path="+path, dbus.WithContext(ctx))

@@ -21,7 +21,7 @@ type Sample struct {
 	Value float64
 }
 
-// Allowance is how much may come on top that is no trend.
+// Allowance is how much may come on top that is not a trend.
 type Allowance struct {
 	// Share of the mean, such as 0.05, and Absolute, in units of the value. The greater one counts.
 	Share, Absolute float64
@@ -33,7 +33,7 @@ type Line struct {
 	First, Last float64
 	// PerHour is the slope, and Error its standard error.
 	PerHour, Error float64
-	// Growth is what the slope comes to over the three quarters.
+	// Growth is the growth that results from the slope over the three quarters.
 	Growth float64
 	// Grows says that it is a trend: surer than noise, and more than is allowed.
 	Grows bool

@@ -1,5 +1,5 @@
-// Command components is every program of a Kubernetes control plane in one binary. Which of them it is depends on the name
-// it is started by, so links named etcd, kube-apiserver and so on beside it are those programs.
+// Command components is every program of a Kubernetes control plane in one binary. Which of them it is depends on the name it is started
+// by, so links named etcd, kube-apiserver and so on next to it are those programs.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Package feed tells what changes in a cluster: it lists RebootPolicies and NodeReboots, watches them, and goes on whatever happens to the
+// Package feed reports changes in a cluster: it lists RebootPolicies and NodeReboots, watches them, and continues whatever happens to the
 // connection.
 package feed
 
@@ -108,7 +108,7 @@ func (l *lane) send(ctx context.Context, u Update) {
 // list reads all objects.
 func (l *lane) list(ctx context.Context) error {
 	list := l.empty()
-	// Only the list is bounded. Whoever reads the update may take longer.
+	// Only the list is bounded. The reader of the update may take longer.
 	bounded, cancel := context.WithTimeout(ctx, listTime)
 	defer cancel()
 	if err := l.cluster.List(bounded, list); err != nil {
@@ -137,7 +137,7 @@ func objects(items []runtime.Object) []client.Object {
 func (l *lane) follow(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := l.watch(ctx)
-		// A watch that the API server ends goes on from where it was.
+		// A watch that the API server ends continues from where it was.
 		for err != nil && ctx.Err() == nil {
 			if !expired(err) {
 				l.lost(ctx, err)
@@ -207,7 +207,7 @@ func (l *lane) watch(ctx context.Context) error {
 	}
 }
 
-// ended is the end of a watch that began then. One that ends at once would be asked for again and again.
+// ended is the end of a watch that began then. One that ends at once would be asked for repeatedly.
 func (l *lane) ended(ctx context.Context, begun time.Time) error {
 	l.seen = l.clock.Now()
 	if l.clock.Since(begun) < lastWait {

@@ -87,7 +87,7 @@ func Condense(entries []Entry) []Entry {
 	return condensed
 }
 
-// past is what happened before anyone looked, as far as NodeReboots tell: the last things, at most so many.
+// past is what happened before the view started, as far as NodeReboots say: at most this many of the last entries.
 func (s *State) past(most int) []Entry {
 	var entries []Entry
 	for _, r := range s.reboots {

@@ -69,7 +69,7 @@ const (
 	logged = 2000
 	// told is how many of those that happened before are.
 	told = 50
-	// tick is how often times on the screen go on, and outlookEvery how often the forecast is asked.
+	// tick is how often times on the screen continue, and outlookEvery how often the forecast is asked.
 	tick         = time.Second
 	outlookEvery = 30 * time.Second
 )
@@ -78,7 +78,7 @@ type (
 	batchMsg   []feed.Update
 	headingMsg string
 	tickMsg    struct{}
-	// outlookMsg is what a forecast says. The one that is asked now and then asks the next one.
+	// outlookMsg is what a forecast says. The periodic forecast asks for the next one.
 	outlookMsg struct {
 		*overview.Outlook
 		next bool

@@ -32,7 +32,7 @@ const (
 	done
 )
 
-// rows are all lines of the nodes of the policy that is selected. Zones where something goes on come first, and those that are done last.
+// rows are all lines of the nodes of the policy that is selected. Zones where something continues come first, and those that are done last.
 func (f *Frame) rows() []row {
 	p := f.policy()
 	if p == nil {

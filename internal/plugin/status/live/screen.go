@@ -15,7 +15,7 @@ import (
 type Frame struct {
 	overview.Clock
 	Width, Height int
-	// Heading is what whoever runs the view has to say; it may be empty.
+	// Heading is a line above the view; it may be empty.
 	Heading  string
 	Overview *overview.Overview
 	Log      []Entry
@@ -58,7 +58,7 @@ var help = []string{
 // Screen draws a frame: so many lines as it is high, none wider than it is.
 func Screen(f *Frame) []string {
 	if f.Width < leastWidth || f.Height < leastHeight {
-		return f.fill([]string{fmt.Sprintf("The terminal is too small: %dx%d", leastWidth, leastHeight), "is the least."})
+		return f.fill([]string{fmt.Sprintf("The terminal is too small: %dx%d", leastWidth, leastHeight), "is the minimum."})
 	}
 	lines := f.top()
 	rest := f.Height - len(lines) - 1
@@ -144,7 +144,7 @@ func (f *Frame) top() []string {
 		lines = append(lines, f.paint(app.Strong, line))
 	}
 	if f.Blind != nil {
-		text := fmt.Sprintf("Nothing is seen of the cluster since %s (%s); what follows is from then. %v",
+		text := fmt.Sprintf("The cluster has not been visible since %s (%s); what follows is from then. %v",
 			f.Blind.Since.In(f.Zone).Format("15:04:05"), f.ago(f.Blind.Since), f.Blind.Why)
 		for _, line := range f.atMost(2, cells.Clean(text), f.Width) {
 			lines = append(lines, f.paint(app.Bad, line))
@@ -190,7 +190,7 @@ func (f *Frame) policyLine(p *overview.Policy, selected bool) string {
 	}
 	width := max(min(f.Width/4, 30), 8)
 	line := mark + name + "  " + f.progress(p, width) + "  "
-	// What is as usual needs no word.
+	// The usual values are not shown.
 	if state != "" && state != string(v1alpha1.ModeEnforce) {
 		line += f.paint(color, state) + "  "
 	}

@@ -94,7 +94,7 @@ func (s *State) Apply(u *feed.Update, now time.Time) []Entry {
 	return slices.DeleteFunc(entries, func(e Entry) bool { return !s.about(e.Policy) })
 }
 
-// about says whether anyone asked for a policy. What is about none is for all.
+// about says whether anyone asked for a policy. An entry about no policy is for all.
 func (s *State) about(policy string) bool {
 	return len(s.only) == 0 || policy == "" || slices.Contains(s.only, policy)
 }
@@ -106,13 +106,13 @@ func (s *State) connection(u *feed.Update, now time.Time) []Entry {
 			s.blind[u.Kind] = Blind{Since: u.Since, Why: u.Lost}
 		}
 		if before == nil {
-			return []Entry{{At: now, Text: "The cluster is not seen: " + u.Lost.Error(), Color: app.Bad}}
+			return []Entry{{At: now, Text: "The cluster is not visible: " + u.Lost.Error(), Color: app.Bad}}
 		}
 		return nil
 	}
 	delete(s.blind, u.Kind)
 	if before != nil && s.Blind() == nil {
-		return []Entry{{At: now, Text: "The cluster is seen again", Color: app.Good}}
+		return []Entry{{At: now, Text: "The cluster is visible again", Color: app.Good}}
 	}
 	return nil
 }
@@ -200,7 +200,7 @@ func policyEntries(old, p *v1alpha1.RebootPolicy, now time.Time) []Entry {
 		entries = append(entries, entry("", "window: %s", strings.ToLower(is)))
 	}
 	if was, is := old.Status.CurrentZone, p.Status.CurrentZone; was != is && is != "" {
-		entries = append(entries, entry("", "zone %s has its turn", is))
+		entries = append(entries, entry("", "it is the turn of zone %s", is))
 	}
 	return entries
 }
@@ -210,7 +210,7 @@ func asking(e Entry) []Entry {
 	return []Entry{e}
 }
 
-// colorOf what a policy comes to.
+// colorOf is the color for the state of a policy.
 func colorOf(summary string) app.Color {
 	if summary == "Halted" || summary == "Invalid" {
 		return app.Bad

@@ -65,7 +65,7 @@ func TestEveryChangeIsTold(t *testing.T) {
 		},
 		"a turn": {
 			[]client.Object{policy()}, changed(policy(func(p *v1alpha1.RebootPolicy) { p.Status.CurrentZone = "b" })),
-			"workers : zone b has its turn",
+			"workers : it is the turn of zone b",
 		},
 		"a freeze": {
 			[]client.Object{policy()},
@@ -121,7 +121,7 @@ func TestItSaysSinceWhenNothingIsSeen(t *testing.T) {
 	lost := func(kind feed.Kind, ago time.Duration) *feed.Update {
 		return &feed.Update{Kind: kind, Lost: errors.New("refused"), Since: now.Add(-ago)}
 	}
-	if got := texts(state.Apply(lost(feed.Reboots, time.Minute), now)); got != ": The cluster is not seen: refused" {
+	if got := texts(state.Apply(lost(feed.Reboots, time.Minute), now)); got != ": The cluster is not visible: refused" {
 		t.Errorf("told %q", got)
 	}
 	for range 3 {
@@ -137,7 +137,7 @@ func TestItSaysSinceWhenNothingIsSeen(t *testing.T) {
 		t.Errorf("one of two is seen, and told is %q", got)
 	}
 	listed := &feed.Update{Kind: feed.Reboots, Listed: true}
-	if got := texts(state.Apply(listed, now)); got != ": The cluster is seen again" || state.Blind() != nil {
+	if got := texts(state.Apply(listed, now)); got != ": The cluster is visible again" || state.Blind() != nil {
 		t.Errorf("both are seen, and told is %q", got)
 	}
 }

@@ -201,7 +201,7 @@ func TestAForecastHoldsUntilAPolicyChanges(t *testing.T) {
 		t.Fatal("the forecast is not asked again")
 	}
 	if _, more := m.Update(again()); more != nil {
-		t.Error("it is asked again and again")
+		t.Error("it is asked repeatedly")
 	}
 	shows("2/9", true)
 }

@@ -35,7 +35,7 @@ func Of(policies []*v1alpha1.RebootPolicy, reboots []*v1alpha1.NodeReboot, outlo
 	for _, name := range slices.Sorted(maps.Keys(byPolicy)) {
 		block := Policy{Name: name, Missing: true}
 		block.addReboots(byPolicy[name], outlook, nil)
-		// What has ended without its policy is of no interest.
+		// NodeReboots that ended without their policy are ignored.
 		if block.UnderWay+block.Waiting > 0 {
 			o.Policies = append(o.Policies, block)
 		}
@@ -51,7 +51,7 @@ func PolicyOf(r *v1alpha1.NodeReboot) string {
 	return r.Status.PolicyName
 }
 
-// policyOf is what a policy says of itself.
+// policyOf is what a policy says about itself.
 func policyOf(p *v1alpha1.RebootPolicy, now time.Time) Policy {
 	s, rollout := &p.Status, &p.Spec.Rollout
 	block := Policy{
@@ -153,7 +153,7 @@ func (p *Policy) count(z *Zone, k kind) {
 	}
 }
 
-// lastOfNodes is what counts for each node: a NodeReboot that is open, or else the one that ended last.
+// lastOfNodes is the NodeReboot that counts for each node: an open one, otherwise the one that ended last.
 func lastOfNodes(reboots []*v1alpha1.NodeReboot) map[string]*v1alpha1.NodeReboot {
 	last := map[string]*v1alpha1.NodeReboot{}
 	for _, r := range reboots {
@@ -172,7 +172,7 @@ func lastOfNodes(reboots []*v1alpha1.NodeReboot) map[string]*v1alpha1.NodeReboot
 	return last
 }
 
-// rolloutSince is when the rollout began: the NodeReboots that are open, or else those that ended last, and all those before whose times
+// rolloutSince is when the rollout began: the NodeReboots that are open, otherwise those that ended last, and all those before whose times
 // overlap. It is zero if there are none.
 func rolloutSince(reboots []*v1alpha1.NodeReboot) time.Time {
 	var since time.Time
@@ -197,7 +197,7 @@ func rolloutSince(reboots []*v1alpha1.NodeReboot) time.Time {
 	return since
 }
 
-// earlier of two times, of which zero is none.
+// earlier of two times, of which zero means none.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

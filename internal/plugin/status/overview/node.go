@@ -86,7 +86,8 @@ func (n *Node) addPods(s *v1alpha1.NodeRebootStatus) {
 	n.Stuck = s.Report.Drain.Activity == v1alpha1.DrainStuck
 }
 
-// aboutThisAttempt says that the report is about the order that is there. That of an earlier attempt stays until the helper writes again.
+// aboutThisAttempt says that the report is about the order that is there. The report of an earlier attempt stays until the helper writes
+// again.
 func aboutThisAttempt(s *v1alpha1.NodeRebootStatus) bool {
 	return s.Order == nil || s.Report.Sequence >= s.Order.Sequence
 }
@@ -108,7 +109,7 @@ func requiredSince(r *v1alpha1.NodeReboot) time.Time {
 	return r.CreationTimestamp.Time
 }
 
-// turnReasons are those of nodes that only wait for their turn. All others are in the way of one node by itself.
+// turnReasons are the reasons of nodes that only wait for their turn. All other reasons are in the way of a single node.
 var turnReasons = func() map[string]bool {
 	reasons := map[string]bool{}
 	for _, reason := range []string{
@@ -123,7 +124,7 @@ var turnReasons = func() map[string]bool {
 	return reasons
 }()
 
-// byTurn orders nodes that wait: by the forecast as far as it knows; then as the planner does by what a NodeReboot says of itself. Those
+// byTurn orders nodes that wait: by the forecast as far as it knows; then as the planner does by what a NodeReboot says about itself. Those
 // that only wait for their turn come before those that something of their own is in the way of.
 func byTurn(a, b *Node) int {
 	return cmp.Or(

@@ -68,7 +68,7 @@ type Window struct {
 	Closes *metav1.Time         `json:"closes,omitempty"`
 }
 
-// Canary is how far the nodes are that go first.
+// Canary is the progress of the nodes that go first.
 type Canary struct {
 	Count    string       `json:"count"`
 	UnderWay int          `json:"underWay"`
@@ -113,7 +113,8 @@ type Node struct {
 	Reason string         `json:"reason,omitempty"`
 	// Message says the same in a sentence.
 	Message string `json:"message,omitempty"`
-	// Since is when the phase began, and Started when the attempt did. Of a waiting node, Since is since when the reboot is required.
+	// Since is when the phase began, and Started when the attempt did. For a waiting node, Since is the time since which the reboot has been
+	// required.
 	Since   *metav1.Time `json:"since,omitempty"`
 	Started *metav1.Time `json:"started,omitempty"`
 	// Ended is when a finished one ended.
@@ -143,7 +144,7 @@ type Turn struct {
 	Back  *metav1.Time `json:"back,omitempty"`
 }
 
-// Outlook is what a forecast says. What it does not know is missing.
+// Outlook is what a forecast says. Unknown values are missing.
 type Outlook struct {
 	// Turns by node.
 	Turns map[string]Turn

@@ -18,7 +18,7 @@ type Style struct {
 	Wide bool
 	// All shows what has ended.
 	All bool
-	// Next is how many waiting nodes of a policy are shown; zero is all.
+	// Next is how many waiting nodes of a policy are shown; zero means all.
 	Next int
 	// Paint colors a text.
 	Paint func(app.Color, string) string
@@ -112,7 +112,7 @@ func (f *Fact) lines(style *Style) []string {
 	return lines
 }
 
-// Facts are what there is to say about the policy besides its nodes.
+// Facts are the facts about the policy other than its nodes.
 func (p *Policy) Facts(clock Clock) []Fact {
 	if p.Missing {
 		return []Fact{{Name: "Nodes", Text: p.Counts(clock)}, {Name: "Waiting", Text: p.Reasons()}}
@@ -129,7 +129,7 @@ func (p *Policy) Facts(clock Clock) []Fact {
 	if p.Unseen {
 		facts = append(facts, Fact{
 			Name: "Note", Color: app.Warning,
-			Text: "The manager has not looked at this version of the policy yet. If that stays so, type: kubectl reboots check",
+			Text: "The manager has not seen this version of the policy yet. If that lasts, type: kubectl reboots check",
 		})
 	}
 	return facts
@@ -204,7 +204,7 @@ func (p *Policy) limitsText() string {
 	return text
 }
 
-// Counts says how many nodes there are, and how far they are.
+// Counts says how many nodes there are, and their progress.
 func (p *Policy) Counts(clock Clock) string {
 	var parts []string
 	for _, part := range []struct {
@@ -235,7 +235,7 @@ func (p *Policy) Reasons() string {
 	for _, r := range p.WaitingFor {
 		reason := r.Reason
 		if reason == "" {
-			reason = "not looked at yet"
+			reason = "not seen yet"
 		}
 		parts = append(parts, fmt.Sprintf("%d %s", r.Nodes, reason))
 	}

@@ -15,7 +15,7 @@ type Clock struct {
 	Brief bool
 }
 
-// Day writes a time for a column: the time of day if that is today, else with the day of the week or the date.
+// Day writes a time for a column: the time of day if that is today, otherwise with the day of the week or the date.
 func (c Clock) Day(t *metav1.Time) string {
 	if t == nil {
 		return ""

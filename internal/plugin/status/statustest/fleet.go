@@ -42,7 +42,7 @@ func (f Fleet) Policy(name string, options ...func(*v1alpha1.RebootPolicy)) *v1a
 	return p
 }
 
-// Reboot is one that waits. The node's name is that of the NodeReboot.
+// Reboot is a waiting NodeReboot with the name of its node.
 func (f Fleet) Reboot(policy, zone, node string, options ...func(*v1alpha1.NodeReboot)) *v1alpha1.NodeReboot {
 	r := &v1alpha1.NodeReboot{
 		ObjectMeta: metav1.ObjectMeta{
