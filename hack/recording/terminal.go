@@ -109,6 +109,9 @@ func (t *terminal) see(ctx context.Context, want string) error {
 			return err
 		}
 		shown := strings.Split(strings.TrimRight(screen, "\n"), "\n")
+		if strings.Contains(strings.ToLower(screen), "\nerror:") {
+			return fmt.Errorf("a command failed:\n%s", screen)
+		}
 		if want == "$ " && strings.TrimSpace(shown[len(shown)-1]) == "$" || want != "$ " && strings.Contains(screen, want) {
 			return nil
 		}
