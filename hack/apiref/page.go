@@ -150,7 +150,7 @@ func defaultOf(schema *apiextensionsv1.JSONSchemaProps) string {
 }
 
 // seconds is the message of the rule of a number of seconds. The schema also takes a text there, so that the rule can refuse it.
-var seconds = regexp.MustCompile(`^must be a number of seconds from (\d+) to (\d+):`)
+var seconds = regexp.MustCompile(`\ba number of seconds from (\d+) to (\d+)\b`)
 
 // counts is the rule of a number of nodes that may also be a percentage.
 var counts = regexp.MustCompile(`^type\(self\) == int \? self >= (\d+) && self <= (\d+) :`)

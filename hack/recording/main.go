@@ -77,12 +77,11 @@ func run(ctx context.Context) (err error) {
 	return nil
 }
 
-// policy waits until it is resumed.
+// policy is paused at first.
 const policy = `apiVersion: reboot-operator.io/v1alpha1
 kind: RebootPolicy
 metadata: {name: linux}
 spec:
-  mode: Paused
   nodes: All
   rollout: {maxUnavailable: 2, minIntervalSeconds: 0}
   drain: {timeoutSeconds: 60}
@@ -119,11 +118,14 @@ func prepare(ctx context.Context, cluster *testbed.Cluster) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	kubectl := func(input string, args ...string) error { return command(ctx, cluster, input, args...) }
+	kubectl := func(input string, args ...string) error { return command(ctx, cluster, programs, input, args...) }
 	if err := kubectl("", "wait", "pods", "--all", "--for=condition=Ready", "--timeout=2m"); err != nil {
 		return "", err
 	}
 	if err := kubectl(policy, "apply", "-f", "-"); err != nil {
+		return "", err
+	}
+	if err := kubectl("", "reboots", "pause", "linux"); err != nil {
 		return "", err
 	}
 	for _, host := range cluster.Hosts() {
@@ -154,9 +156,10 @@ func play(ctx context.Context, shell *terminal) error {
 	return nil
 }
 
-// command runs kubectl of the testbed.
-func command(ctx context.Context, cluster *testbed.Cluster, input string, args ...string) error {
-	kubectl := exec.CommandContext(ctx, cluster.Kubectl(), append([]string{"--kubeconfig", cluster.Kubeconfig()}, args...)...)
+// command runs kubectl of the testbed, with its plugin.
+func command(ctx context.Context, cluster *testbed.Cluster, programs, input string, args ...string) error {
+	kubectl := exec.CommandContext(ctx, cluster.Kubectl(), args...)
+	kubectl.Env = append(os.Environ(), "KUBECONFIG="+cluster.Kubeconfig(), "PATH="+programs+":"+os.Getenv("PATH"))
 	if input != "" {
 		kubectl.Stdin = strings.NewReader(input)
 	}

@@ -41,10 +41,12 @@ func open(ctx context.Context, environment map[string]string) (*terminal, error)
 	}
 	t := &terminal{folder: folder, socket: filepath.Join(folder, "s")}
 	args := []string{"-u", "-f", "/dev/null", "new-session", "-d", "-x", fmt.Sprint(columns), "-y", fmt.Sprint(lines + 1)}
+	// By env, because the shell that tmux starts it with may set a PATH of its own.
+	shell := "env ENV= PS1='$ '"
 	for name, value := range environment {
-		args = append(args, "-e", name+"="+value)
+		shell += " " + name + "='" + strings.ReplaceAll(value, "'", `'\''`) + "'"
 	}
-	if _, err := t.tmux(ctx, append(args, "env ENV= PS1='$ ' sh")...); err != nil {
+	if _, err := t.tmux(ctx, append(args, shell+" sh")...); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
 	// The line of tmux itself goes, and its place with it.
@@ -107,6 +109,9 @@ func (t *terminal) see(ctx context.Context, want string) error {
 			return err
 		}
 		shown := strings.Split(strings.TrimRight(screen, "\n"), "\n")
+		if strings.Contains(strings.ToLower(screen), "\nerror:") {
+			return fmt.Errorf("a command failed:\n%s", screen)
+		}
 		if want == "$ " && strings.TrimSpace(shown[len(shown)-1]) == "$" || want != "$ " && strings.Contains(screen, want) {
 			return nil
 		}
