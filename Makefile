@@ -138,16 +138,19 @@ release-samples: ## Keep the samples of a release, so that tests apply them to a
 # What a test waits for has a limit of its own; that of go test, 10 minutes, is too little for simulations on a busy machine.
 GO_TEST := go run ./hack/gotest -summary="$(SUMMARY)" -- -timeout 40m
 
+# Targets of this section that test nothing. What is neither here nor run by test is said at the end of it.
+NO_TESTS := bench-baseline bench-page cluster demo screenshots
+
 .PHONY: test
-test: ## Run all tests, and say at the end which failed and which were skipped.
+test: ## Run all tests, and say at the end which failed, which were skipped, and what else there is to run.
 	@summary=$$(mktemp); trap 'rm -f "$$summary"' EXIT; status=0; \
 	$(MAKE) --keep-going test-unit test-envtest test-chart test-browser test-e2e SUMMARY="$$summary" || status=$$?; \
-	go run ./hack/gotest -summary="$$summary" -show; exit $$status
+	go run ./hack/gotest -summary="$$summary" -show -left-out=Makefile; exit $$status
 
 .PHONY: test-unit
 test-unit: ## Run what needs no API server, with the race detector, and some thousand simulated fleets without it.
 	$(GO_TEST) -race $$(go list ./... | grep -v -e /test/ -e '/controllers$$' -e /internal/ -e /placement)
-	$(GO_TEST) -count=1 -run TestSimulated ./controllers/plan
+	$(GO_TEST) -count=1 -run '^(TestSimulated.*|TestPlanningIsLinear|TestAPlanAllocatesInProportion)$$' ./controllers/plan
 
 # Every fleet has a seed; what a failure prints runs that fleet again. See docs/simulation.md.
 ROUNDS ?= 100000
