@@ -142,17 +142,19 @@ GO_TEST := go run ./hack/gotest -summary="$(SUMMARY)" -- -timeout 40m
 # Much of their time tests wait for a control plane, so that two parts run at once (TEST_JOBS=1 runs one after the other).
 TEST_JOBS ?= 2
 TESTS := test-unit test-docs test-chart test-envtest test-browser test-e2e
+# Targets of this section that test nothing. What is neither here nor run by test is said at the end of it.
+NO_TESTS := bench-baseline bench-page cluster demo screenshots
 
 .PHONY: test
-test: ## Run all tests, and say at the end which failed and which were skipped.
+test: ## Run all tests, and say at the end which failed, which were skipped, and what else there is to run.
 	@summary=$$(mktemp); trap 'rm -f "$$summary"' EXIT; status=0; \
 	$(MAKE) --keep-going --jobs=$(TEST_JOBS) $(TESTS) SUMMARY="$$summary" || status=$$?; \
-	go run ./hack/gotest -summary="$$summary" -show; exit $$status
+	go run ./hack/gotest -summary="$$summary" -show -left-out=Makefile; exit $$status
 
 .PHONY: test-unit
 test-unit: ## Run what needs no API server, with the race detector, and some thousand simulated fleets without it.
 	$(GO_TEST) -race $$(go list ./... | grep -v -e /test/ -e /hack/site -e '/controllers$$' -e /internal/ -e /placement)
-	$(GO_TEST) -count=1 -run TestSimulated ./controllers/plan
+	$(GO_TEST) -count=1 -run '^(TestSimulated.*|TestPlanningIsLinear|TestAPlanAllocatesInProportion)$$' ./controllers/plan
 
 # Without Node.js the tests are skipped.
 .PHONY: test-docs

@@ -20,6 +20,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/test/docs"
 )
 
 // Every flag of a program has a row in its table of docs/operations.md, and nothing else has one.
@@ -103,23 +104,16 @@ var others = map[string]string{
 func TestPagesNameFlagsThatProgramsHave(t *testing.T) {
 	known := knownFlags(t)
 	named := regexp.MustCompile("(?m)(?:`|\\[|^\\s*- |[\"'])--([a-z][a-z0-9.-]+)")
-	pages, found := []string{"../README.md", "../SECURITY.md", "../CONTRIBUTING.md"}, 0
-	for _, pattern := range []string{"../docs/*.md", "../docs/spec/*/*.md", "../charts/*/*.md"} {
-		more, err := filepath.Glob(pattern)
-		if err != nil || len(more) == 0 {
-			t.Fatalf("%s: %q, error %v", pattern, more, err)
-		}
-		pages = append(pages, more...)
+	pages, err := docs.Pages("..")
+	if err != nil {
+		t.Fatal(err)
 	}
+	found := 0
 	for _, page := range pages {
-		text, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, flag := range named.FindAllStringSubmatch(string(text), -1) {
+		for _, flag := range named.FindAllStringSubmatch(page.Text, -1) {
 			found++
-			if !known[flag[1]] && others[flag[1]] == "" && page != "../docs/kured.md" {
-				t.Errorf("%s: no program has --%s", page, flag[1])
+			if !known[flag[1]] && others[flag[1]] == "" && page.Path != "docs/kured.md" {
+				t.Errorf("%s: no program has --%s", page.Path, flag[1])
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -38,6 +39,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("gotest", flag.ContinueOnError)
 	file := flags.String("summary", "", "Add the summary to this `file` instead of printing it.")
 	show := flags.Bool("show", false, "Run nothing; print what was added to the file.")
+	makefile := flags.String("left-out", "", "With -show: print what \"make test\" does not run, as this Makefile says.")
 	table := flags.String("table", "", "Run nothing; print a table of the summaries in this `folder`, of runs on versions of Kubernetes.")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -50,7 +52,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		return all.write(out)
+		if err := all.write(out); err != nil || *makefile == "" {
+			return err
+		}
+		lines, err := leftOut(*makefile)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(out, "\nmake test does not run:\n  %s\n", strings.Join(lines, "\n  "))
+		return err
 	}
 	result, failed := goTest(ctx, flags.Args(), out)
 	if *file != "" {

@@ -178,7 +178,8 @@ var byProgram = map[string]*rule{
 }
 
 const newCommand = `test/docs does not know what to do with this command. It types commands of kubectl, kubectl reboots and helm by
-itself, and looks whether the targets of make and the packages of go exist. For any other program, add a rule to test/docs/` + tableFile + `:
+itself, and looks whether the targets of make and the packages of go exist. For any other program, add a rule to
+test/docs/` + tableFile + `:
 - command: a regular expression for the whole command
   class: Run, Partly, Elsewhere or Never
   why: in words for people`
