@@ -58,7 +58,7 @@ var _ = Describe("Receivers of notifications", func() {
 
 		By("saying which one is not told")
 		Eventually(failing(ctx)).Should(And(
-			HaveField("Reason", v1alpha1.ReasonNotificationFailed), HaveField("Message", ContainSubstring("Receiver hangs has not taken")),
+			HaveField("Reason", v1alpha1.ReasonNotificationFailed), HaveField("Message", ContainSubstring("Receiver hangs has not accepted")),
 		))
 		Expect(meta.IsStatusConditionTrue(policyNamed(ctx)().Status.Conditions, v1alpha1.ConditionReady)).To(BeTrue())
 		// One that waited for the receiver would have taken the 15 seconds after which that is given up.

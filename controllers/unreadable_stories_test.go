@@ -57,7 +57,7 @@ var _ = Describe("What cannot be read", Serial, func() {
 		))
 		Eventually(eventReasons(ctx)).Should(ContainElement("Node/" + v1alpha1.ReasonUnreadable))
 
-		By("going on with another node, within the budget")
+		By("continuing with another node, within the budget")
 		for node, reboot := range map[string]string{"n2": "r2", "n3": "r3"} {
 			createNode(ctx, node)
 			becameReady(ctx, createHelper(ctx, node), testNow)

@@ -95,7 +95,7 @@ func TestVolumesAskForAPassIfTheyComeOrGoOnANodeThatIsDrained(t *testing.T) {
 	detaching.DeletionTimestamp, detaching.Status.Attached = ptr.To(metav1.NewTime(testNow)), false
 	another.UID = "another"
 	if volumeAttachmentChanged(attachment("pv", "a"), detaching) || !volumeAttachmentChanged(attachment("pv", "a"), another) {
-		t.Error("want a pass for another VolumeAttachment of the same name, and none for what goes on with one")
+		t.Error("want a pass for another VolumeAttachment of the same name, and none for a node that keeps one")
 	}
 }
 

@@ -25,7 +25,7 @@ type ForecastStatus struct {
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$`
 	FinishTime *metav1.Time `json:"finishTime,omitempty"`
 
-	// finishTimeP90 is the time that nine of ten forecast runs do not exceed. It is missing if too few runs were made, or if too few reboots
+	// finishTimeP90 is the time that nine of ten forecast runs do not exceed. It is not set if there were too few runs, or if too few reboots
 	// were measured to tell the runs apart.
 	// +optional
 	// +kubebuilder:validation:Type=string
@@ -39,8 +39,8 @@ type ForecastStatus struct {
 	// +kubebuilder:validation:Pattern=`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$`
 	ComputedTime *metav1.Time `json:"computedTime,omitempty"`
 
-	// nodesWithoutTime is how many nodes need a reboot and had no known end when the forecast was made, because of an obstacle that no clock
-	// ends. finishTime is for the others.
+	// nodesWithoutTime is how many nodes need a reboot and had no known end when the forecast was made, because of an obstacle that does not
+	// end by time alone. finishTime is for the other nodes.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647

@@ -253,7 +253,7 @@ type RebootPolicyStatus struct {
 	// +optional
 	AdaptiveDelay *AdaptiveDelayStatus `json:"adaptiveDelay,omitempty"`
 
-	// forecast is when the nodes that need a reboot are expected to be done. It is missing if none needs one, or if no end is known.
+	// forecast is when the nodes that need a reboot are expected to be done. It is not set if no node needs one, or if no end is known.
 	// +optional
 	Forecast *ForecastStatus `json:"forecast,omitempty"`
 

@@ -11,6 +11,7 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/forecast"
 	"github.com/reboot-operator/reboot-operator/controllers/plan"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 // bigFleet has nodes in three zones that all need a reboot, and a history of three of each.
@@ -30,6 +31,24 @@ func bigFleet(nodes int, options ...policyOption) *plan.Snapshot {
 	return s
 }
 
+// budgets has an application on every tenth of each hundred nodes, of which a budget lets one pod go at a time: of twenty nodes in line,
+// two share each budget.
+func budgets(s *plan.Snapshot) {
+	for i := range len(s.Nodes) / 10 {
+		var nodes []string
+		for j := range 10 {
+			nodes = append(nodes, s.Nodes[i/10*100+i%10+10*j].Name)
+		}
+		key := app(s, fmt.Sprintf("shared-%d", i), nodes...)
+		covered := model.WorkloadKey{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: key.Namespace, Name: key.Name}
+		s.Workloads[covered] = model.Workload{Ready: 10, Desired: 9, Expected: 10, DisruptionsAllowed: 1}
+		for _, node := range nodes {
+			pod := &s.Pods[node][len(s.Pods[node])-1]
+			pod.Workloads = append(pod.Workloads, covered)
+		}
+	}
+}
+
 func benchmark(b *testing.B, nodes int, limit time.Duration) {
 	for name, options := range map[string][]policyOption{
 		"one at a time": {maxUnavailable("1")},
@@ -37,9 +56,13 @@ func benchmark(b *testing.B, nodes int, limit time.Duration) {
 		"10% by zone":   {maxUnavailable("10%")},
 		"FewestMoves":   {maxUnavailable("5"), func(s *v1alpha1.RebootPolicySpec) { s.Rollout.NodeOrder = "FewestMoves" }},
 		"windows":       {maxUnavailable("1%"), daily("0 22 * * *", 4*time.Hour)},
+		"budgets":       {maxUnavailable("20"), anyOrder},
 	} {
 		b.Run(name, func(b *testing.B) {
 			s := bigFleet(nodes, options...)
+			if name == "budgets" {
+				budgets(s)
+			}
 			b.ReportAllocs()
 			began := cpuTime(b)
 			var f *forecast.Forecast

@@ -1,6 +1,8 @@
 package forecast_test
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -55,6 +57,33 @@ func TestMeasuredDrainsAreWithoutTheWaitForBudgets(t *testing.T) {
 		got := forecast.HistoryOf(s.Reboots, s.Policies).Policies["p"]
 		if len(got) != 1 || got[0] != d {
 			t.Errorf("%s: measured are %+v, want %+v", name, got, d)
+		}
+	}
+}
+
+func TestAWorkloadWhoseControllerIsBehindHoldsUpNothing(t *testing.T) {
+	t.Parallel()
+	s := newSnapshot(newPolicy("p"))
+	needing(s, "a", "n1")
+	budget(s, app(s, "web", "n1"), 1)
+	for key, workload := range s.Workloads {
+		workload.Stale = true
+		s.Workloads[key] = workload
+	}
+	requireTimes(t, forecast.Compute(forecast.Input{Snapshot: s, Now: start, History: took(minutes(1, 2, 0))}), "n1 0s-3m0s")
+}
+
+func TestAForecastOfALargeClusterSaysWhatItLeavesOut(t *testing.T) {
+	t.Parallel()
+	for nodes, want := range map[int]bool{64: false, 65: true} {
+		s := newSnapshot(newPolicy("p"))
+		for i := range nodes {
+			needing(s, "a", fmt.Sprintf("n%d", i))
+		}
+		f := compute(s)
+		says := slices.Contains(f.Assumptions, "The cluster is large: times are rounded to 5s, and it is not followed where pods go.")
+		if says != want {
+			t.Errorf("with %d nodes it assumes %q", nodes, f.Assumptions)
 		}
 	}
 }

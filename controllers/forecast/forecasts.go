@@ -18,8 +18,8 @@ const (
 	// leastRuns is how many runs it takes to say what nine of ten do not exceed.
 	leastRuns = 3
 	// leastWork and workOfNode are how much a forecast may cost.
-	leastWork  = 1_500_000
-	workOfNode = 1_600
+	leastWork  = 1_600_000
+	workOfNode = 1_500
 )
 
 // DefaultBudget is what a forecast for so many nodes may cost.
@@ -370,7 +370,16 @@ func (f *fleet) assumptions(out *Forecast, base *run) []string {
 		said = append(said, "Obstacles that do not end at a known time are assumed to stay.")
 	}
 	if len(out.Nodes) > 0 {
+		said = append(said, f.leavesOut()...)
 		said = append(said, "No other node is assumed to need a reboot, or to fail, in the meantime.")
 	}
 	return said
+}
+
+// leavesOut is what runs over large fleets do not follow.
+func (f *fleet) leavesOut() []string {
+	if !f.reduced {
+		return nil
+	}
+	return []string{fmt.Sprintf("The cluster is large: times are rounded to %s, and it is not followed where pods go.", f.grid)}
 }

@@ -70,9 +70,11 @@ func (r *run) rounded(t time.Time) time.Time {
 }
 
 // at plans an event.
-func (r *run) at(t time.Time, happens func() bool) {
+func (r *run) at(t time.Time, happens func() bool) { r.plan(r.rounded(t), happens) }
+
+func (r *run) plan(at time.Time, happens func() bool) {
 	r.events.planned++
-	heap.Push(&r.events, event{at: r.rounded(t), number: r.events.planned, happens: happens})
+	heap.Push(&r.events, event{at: at, number: r.events.planned, happens: happens})
 }
 
 // happen lets all events happen that are due. It says whether a plan may say something else now.
@@ -148,8 +150,8 @@ func (r *run) take(reboot *v1alpha1.NodeReboot, ago time.Duration) {
 			reboot: name, node: reboot.Spec.NodeName, inForce: inForce, takes: d.Drain, earliest: r.rounded(r.now.Add(remaining(d.Drain, ago))),
 		}
 		r.drains = append(r.drains, drain)
-		r.at(r.now, func() bool { return r.advanceDrain(drain) }) // once it is known what other drains evicted before
-		r.at(drain.earliest, func() bool { return r.advanceDrain(drain) })
+		r.plan(r.now, func() bool { return r.advanceDrain(drain) }) // once it is known what other drains evicted before
+		r.plan(drain.earliest, func() bool { return r.advanceDrain(drain) })
 		return
 	}
 	r.report(reboot, func(report *v1alpha1.HelperReport) {

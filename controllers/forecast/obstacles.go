@@ -147,7 +147,7 @@ func (f *fleet) findHopeless() {
 				"RebootPolicy %s only observes: write 'mode: Enforce' to reboot its nodes.", name)}
 		case status != nil && status.Nodes > 0 && status.MaxUnavailable == 0:
 			o = &Obstacle{Reason: v1alpha1.ReasonBudgetExhausted, Message: fmt.Sprintf(
-				"maxUnavailable of RebootPolicy %s allows no unavailable node: write a larger one to let nodes go.", name)}
+				"maxUnavailable of RebootPolicy %s allows no unavailable node: write a larger value to let nodes start.", name)}
 		default:
 			o = f.shutForGood(policy)
 		}

@@ -76,7 +76,7 @@ func (r *run) evict(d *drain, reboot *v1alpha1.NodeReboot) {
 	r.snapshot.Pods[d.node] = pods
 	recovery := r.durations(reboot).Recovery
 	r.goneAt(d, now, d.earliest, recovery)
-	r.goneAt(d, later, r.now.Add(d.takes), recovery)
+	r.goneAt(d, later, r.rounded(r.now.Add(d.takes)), recovery)
 }
 
 // heldPods are those that budgets have kept from going until now, of all drains under way.
@@ -106,7 +106,7 @@ func (r *run) goneAt(d *drain, leave []model.Pod, at time.Time, recovery time.Du
 		return
 	}
 	d.going += len(leave)
-	r.at(at, func() bool {
+	r.plan(at, func() bool {
 		d.going -= len(leave)
 		r.snapshot.Pods[d.node] = slices.DeleteFunc(slices.Clone(r.snapshot.Pods[d.node]), func(pod model.Pod) bool {
 			return pod.Terminating && slices.ContainsFunc(leave, func(gone model.Pod) bool {

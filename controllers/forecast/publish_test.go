@@ -9,6 +9,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/forecast"
+	"github.com/reboot-operator/reboot-operator/controllers/plan"
 )
 
 // published is a status that was written at a time, with an end.
@@ -98,6 +99,24 @@ func TestAForecastIsPublishedOnlyIfItsEndMovedByMoreThanATenthOfWhatRemains(t *t
 				t.Errorf("news is %t, want %t; the status (-want +got):\n%s", news, test.wantNews, diff)
 			}
 		})
+	}
+}
+
+// The cache of the manager keeps a part of finished NodeReboots, and its forecasts are made of that.
+func TestWhatTheManagerKeepsOfRebootsHasTheirDurations(t *testing.T) {
+	var whole, kept []*v1alpha1.NodeReboot
+	for i, d := range []forecast.Durations{minutes(1, 2, 3), minutes(4, 5, 0), {Drain: time.Second, Proof: time.Minute, Recovery: time.Hour}} {
+		r := past("a", i, "p", d)
+		short := plan.Abridge(r)
+		if !short.Abridged {
+			t.Errorf("%s is kept whole", r.Name)
+		}
+		whole, kept = append(whole, r), append(kept, short)
+	}
+	policies := []*v1alpha1.RebootPolicy{newPolicy("p")}
+	want := forecast.HistoryOf(whole, policies)
+	if diff := cmp.Diff(want, forecast.HistoryOf(kept, policies)); diff != "" || len(want.Policies["p"]) != len(whole) {
+		t.Errorf("the history of %v (-whole +kept):\n%s", want, diff)
 	}
 }
 

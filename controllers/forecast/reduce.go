@@ -22,7 +22,8 @@ import (
 const smallFleet = 64
 
 // Times in large fleets are rounded: nodes that come back within seconds of each other make one plan, and not many. Where many are down at
-// once, runs that draw their durations would make one for nearly every second: there, times are rounded to a fifth of what an attempt takes.
+// once, runs that draw their durations would make one for nearly every second. There, times are rounded to a fifth of what an attempt
+// takes.
 const (
 	coarseGrid, coarsestGrid = 5 * time.Second, time.Minute
 	// manyDown is from how many on.

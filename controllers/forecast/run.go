@@ -228,7 +228,8 @@ func (c *cluster) workOf() int {
 	for _, policy := range c.snapshot.Policies {
 		windows += len(policy.Spec.Schedule.Windows)
 	}
-	return 25 + 30*windows + len(c.snapshot.Nodes)/5 + 4*len(c.snapshot.Reboots) + 12*len(c.snapshot.Slots)
+	slots := len(c.snapshot.Slots)
+	return 25 + 30*windows + len(c.snapshot.Nodes)/5 + 4*len(c.snapshot.Reboots) + 12*slots + slots*slots/25
 }
 
 // do carries out a plan, and lets begin what follows from it. It says whether a plan of the same instant may say more.

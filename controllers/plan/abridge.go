@@ -46,7 +46,19 @@ func Abridge(obj *v1alpha1.NodeReboot) *v1alpha1.NodeReboot {
 	} else {
 		keepDerived(&short.Status, s)
 	}
+	keepBudgetWait(&short.Status, s)
 	return short
+}
+
+// keepBudgetWait keeps how long budgets delayed the drain. Forecasts subtract it from the time that the drain took.
+func keepBudgetWait(short, s *v1alpha1.NodeRebootStatus) {
+	if s.Report == nil || s.Report.Drain == nil || s.Report.Drain.BudgetWaitMilliseconds == 0 {
+		return
+	}
+	if short.Report == nil {
+		short.Report = &v1alpha1.HelperReport{}
+	}
+	short.Report.Drain = &v1alpha1.DrainProgress{BudgetWaitMilliseconds: s.Report.Drain.BudgetWaitMilliseconds}
 }
 
 // keepHooks keeps which conditions of others there are: that may decide whether a write is refused.
@@ -80,7 +92,8 @@ func abridgedBoot(boot *v1alpha1.BootInfo) *v1alpha1.BootInfo {
 	return &v1alpha1.BootInfo{BootID: boot.BootID}
 }
 
-// abridgedAttempt keeps what finished attempts say about budgets, zones, canaries and paces.
+// abridgedAttempt keeps what finished attempts say about budgets, zones, canaries and paces, and of those that succeeded how long each step
+// took: forecasts are made of that.
 func abridgedAttempt(s *v1alpha1.NodeRebootStatus) *v1alpha1.Attempt {
 	a := s.Attempt
 	if a == nil {
@@ -90,12 +103,17 @@ func abridgedAttempt(s *v1alpha1.NodeRebootStatus) *v1alpha1.Attempt {
 	if ended.Equal(s.CompletionTime) {
 		ended = s.CompletionTime
 	}
-	return &v1alpha1.Attempt{
+	short := &v1alpha1.Attempt{
 		Number: a.Number, PolicyName: intern.Text(a.PolicyName), Zone: intern.Text(a.Zone), Role: intern.Text(a.Role),
 		NodeRole: intern.Text(a.NodeRole), GrantedTime: a.GrantedTime, RebootOrderedTime: a.RebootOrderedTime, BackTime: a.BackTime,
 		RolledBackTime: a.RolledBackTime, StalledTime: a.StalledTime, InterruptedTime: a.InterruptedTime, EndedTime: ended,
 		Result: intern.Text(a.Result),
 	}
+	if s.Outcome == v1alpha1.OutcomeSucceeded {
+		short.DrainOrderedTime, short.DrainedTime, short.UncordonedTime = a.DrainOrderedTime, a.DrainedTime, a.UncordonedTime
+		short.SettlingSince, short.RecoveredTime = a.SettlingSince, a.RecoveredTime
+	}
+	return short
 }
 
 // same is the other text if both say the same.

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -94,6 +95,22 @@ func TestOnlyWhatIsFinishedIsAbridged(t *testing.T) {
 				t.Errorf("the object changed (-before +after):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestAnAbridgedNodeRebootKeepsHowLongBudgetsDelayedItsDrain(t *testing.T) {
+	for _, outcome := range []v1alpha1.Outcome{v1alpha1.OutcomeSucceeded, v1alpha1.OutcomeFailed} {
+		for wait, want := range map[int64]string{0: "", 1500: "1500"} {
+			whole := finishedFor(outcome)
+			whole.Status.Report = &v1alpha1.HelperReport{Drain: &v1alpha1.DrainProgress{Total: 3, BudgetWaitMilliseconds: wait}}
+			got := ""
+			if report := Abridge(whole).Status.Report; report != nil && report.Drain != nil {
+				got = strconv.FormatInt(report.Drain.BudgetWaitMilliseconds, 10)
+			}
+			if got != want {
+				t.Errorf("%s: a wait of %d ms is kept as %q", outcome, wait, got)
+			}
+		}
 	}
 }
 

@@ -87,7 +87,7 @@ func TestANodeInAZoneThatALimitLeavesNoNodeOfSaysSo(t *testing.T) {
 	s := newStory(t, append(fleet("a/z1 b/z1 c/z1 d/z2 e/z2"), newPolicy("p", maxUnavailable("5"), perZone("34%"), anyOrder()))...)
 	s.settle()
 	want := "maxUnavailablePerZone of RebootPolicy p is 34%, which is 0 of 2 nodes or groups in zone z2: nothing starts. " +
-		"Write a larger one to let nodes go."
+		"Write a larger value to let nodes start."
 	if status := s.reboot("rd").Status; status.Reason != v1alpha1.ReasonZoneBudgetExhausted || status.Message != want {
 		t.Errorf("%s: %q, want %q", status.Reason, status.Message, want)
 	}

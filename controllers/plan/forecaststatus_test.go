@@ -28,7 +28,7 @@ func TestAPolicySaysWhatTheSnapshotSaysOfTheEndOfItsRollout(t *testing.T) {
 		"it is said":                          {needed: true, says: map[string]*v1alpha1.ForecastStatus{"p": ending(time.Hour)}, want: ending(time.Hour)},
 		"something else is said":              {needed: true, before: ending(time.Hour), says: map[string]*v1alpha1.ForecastStatus{"p": ending(2 * time.Hour)}, want: ending(2 * time.Hour)},
 		"nothing is said, and something was":  {needed: true, before: ending(time.Hour), want: ending(time.Hour)},
-		"it is said of another policy":        {needed: true, before: ending(time.Hour), says: map[string]*v1alpha1.ForecastStatus{"q": ending(2 * time.Hour)}, want: ending(time.Hour)},
+		"it is said about another policy":     {needed: true, before: ending(time.Hour), says: map[string]*v1alpha1.ForecastStatus{"q": ending(2 * time.Hour)}, want: ending(time.Hour)},
 		"it is said that there is no end":     {needed: true, before: ending(time.Hour), says: map[string]*v1alpha1.ForecastStatus{"p": nil}},
 		"no node needs a reboot anymore":      {before: ending(time.Hour)},
 		"none does, and something is said":    {before: ending(time.Hour), says: map[string]*v1alpha1.ForecastStatus{"p": ending(2 * time.Hour)}},

@@ -219,7 +219,7 @@ func (w *world) endDrain(h *host, j *job, uid types.UID, current func() bool) {
 	switch {
 	case left == 0:
 		w.detachVolumes(h)
-		j.state, j.drain = v1alpha1.OrderDone, &v1alpha1.DrainProgress{}
+		j.state, j.drain = v1alpha1.OrderDone, &v1alpha1.DrainProgress{BudgetWaitMilliseconds: 1}
 		w.wakeHelper(h)
 		return
 	case j.drain != nil && !w.now.Before(order.Deadline.Time):

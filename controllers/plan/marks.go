@@ -186,7 +186,8 @@ func parseMarks(text string) markRecord {
 }
 
 func (r markRecord) equal(other markRecord) bool {
-	return r.For == other.For && maps.EqualFunc(r.Labels, other.Labels, mark.equal) && maps.EqualFunc(r.Annotations, other.Annotations, mark.equal)
+	return r.For == other.For && maps.EqualFunc(r.Labels, other.Labels, mark.equal) &&
+		maps.EqualFunc(r.Annotations, other.Annotations, mark.equal)
 }
 
 func (m mark) equal(other mark) bool { return m.Set == other.Set && ptr.Equal(m.Before, other.Before) }

@@ -121,7 +121,8 @@ func TestANodeIsNotDrainedWhoseHostCannotReboot(t *testing.T) {
 			says: func(r *v1alpha1.HelperReport) { r.Methods = nil }, want: v1alpha1.ReasonHelperNotReady, wantMessage: "has not reported since",
 		},
 		"it was said of another boot": {
-			says: func(r *v1alpha1.HelperReport) { r.BootID = "another" }, want: v1alpha1.ReasonHelperNotReady, wantMessage: "has not reported since",
+			says: func(r *v1alpha1.HelperReport) { r.BootID = "another" },
+			want: v1alpha1.ReasonHelperNotReady, wantMessage: "has not reported since",
 		},
 	}
 	for name, tc := range cases {
@@ -208,8 +209,8 @@ func TestAPolicyTellsOfHelpersThatAreAwayForLong(t *testing.T) {
 		t.Errorf("told within the grace: %s", got)
 	}
 	s.advance(2 * time.Minute)
-	want := "HelpersNotReady: The helper of node a has not been Ready since 2026-03-02 11:56 +00:00, so reboots there are neither detected nor carried out: " +
-		"ImagePullBackOff. The same is true for 1 more."
+	want := "HelpersNotReady: The helper of node a has not been Ready since 2026-03-02 11:56 +00:00, " +
+		"so reboots there are neither detected nor carried out: ImagePullBackOff. The same is true for 1 more."
 	if got := condition(); got != want {
 		t.Errorf("condition %q, want %q", got, want)
 	}

@@ -43,7 +43,7 @@ func zoneLimitGate(p *round, r *rebootView) model.Verdict {
 		return model.Verdict{}
 	case limit == 0:
 		return model.Blocked(v1alpha1.ReasonZoneBudgetExhausted,
-			"maxUnavailablePerZone of RebootPolicy %s is %s in %s: nothing starts. Write a larger one to let nodes go.",
+			"maxUnavailablePerZone of RebootPolicy %s is %s in %s: nothing starts. Write a larger value to let nodes start.",
 			policy.Name(), zeroOf(policy.Spec.Rollout.Zones.MaxUnavailablePerZone, policy.zoneUnits[zone]), zoneName(zone))
 	}
 	p.explainTo(r, policy)
@@ -59,7 +59,7 @@ func policyLimitGate(p *round, r *rebootView) model.Verdict {
 		return model.Verdict{}
 	case policy.maxUnavailable == 0:
 		return model.Blocked(v1alpha1.ReasonBudgetExhausted,
-			"maxUnavailable of RebootPolicy %s is %s: nothing starts. Write a larger one to let nodes go.", policy.Name(), policy.nothing())
+			"maxUnavailable of RebootPolicy %s is %s: nothing starts. Write a larger value to let nodes start.", policy.Name(), policy.nothing())
 	}
 	p.explainTo(r, policy)
 	own := p.of(policy)

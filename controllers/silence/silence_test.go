@@ -80,7 +80,8 @@ func TestPlaceholdersStandForNamesAndNothingElse(t *testing.T) {
 			problem: "matcher zone: {{ .Zone }} is empty, because node n is in no zone",
 		},
 		"a name between brackets": {
-			matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", "[{{ .Node }}]x")}, names: &names{node: "z-a"}, problem: "is not a regular expression",
+			matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", "[{{ .Node }}]x")},
+			names:    &names{node: "z-a"}, problem: "is not a regular expression",
 		},
 		"brackets of others": {matchers: []v1alpha1.LabelMatcher{matcher("a", "=~", ".+)|(?:b")}, problem: "is not a regular expression"},
 		"no matcher":         {problem: "would silence nearly every alert"},

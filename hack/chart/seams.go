@@ -182,6 +182,10 @@ const (
 	// What else a pod needs to be pulled and found.
 	podAnnotations = "{{- with include \"reboot-operator.podAnnotations\" (list $ %s \"%s\") }}\n" +
 		"annotations: {{- . | nindent INDENT+2 }}\n{{- end }}"
+	// The same for pods that have annotations anyway.
+	morePodAnnotations = "{{- with include \"reboot-operator.podAnnotations\" (list $ %s \"%s\") }}\n{{- . | nindent INDENT }}\n{{- end }}"
+	defaultContainer   = "kubectl.kubernetes.io~1default-container"
+
 	pullSecrets = "{{- with $.Values.image.pullSecrets }}\n" +
 		"imagePullSecrets:\n{{- range . }}\n- name: {{ . | quote }}\n{{- end }}\n{{- end }}"
 	items      = "{{- with %s }}\n{{- toYaml . | nindent INDENT }}\n{{- end }}"
@@ -231,7 +235,9 @@ var managerSeams = []seam{
 var helperSeams = []seam{
 	value("spec/updateStrategy", with(block, "$.Values.helper.updateStrategy")),
 	last("spec/template/metadata/labels", with(podLabels, "$.Values.helper")),
-	last("spec/template/metadata", with(podAnnotations, "$.Values.helper", "reboot-operator-helper")),
+	value("spec/template/metadata/annotations/"+defaultContainer, "{{ get ($.Values.helper.podAnnotations | default dict) \"kubectl.kubernetes.io/default-container\" "+
+		"| default \"helper\" | quote }}"),
+	last("spec/template/metadata/annotations", with(morePodAnnotations, "$.Values.helper", "reboot-operator-helper")),
 	last("spec/template/spec", pullSecrets),
 	last("spec/template/spec", "{{- if eq (include \"reboot-operator.hostPID\" $) \"true\" }}\nhostPID: true\n{{- end }}"),
 	value(inPod+"priorityClassName", "{{ $.Values.helper.priorityClassName | quote }}"),

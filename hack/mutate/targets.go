@@ -37,7 +37,8 @@ var targets = []target{
 	{"helper", []string{"internal/helper/*.go"}, [][]string{{"./internal/helper"}}},
 	{"rebooter", []string{"internal/rebooter/*.go", "internal/rebooter/*/*.go"}, [][]string{{"./internal/rebooter/..."}}},
 	{"webhooks", []string{"internal/webhooks/*.go"}, [][]string{{"./internal/webhooks"}}},
-	{"forecast", []string{"controllers/forecast/*.go"}, [][]string{{"./controllers/forecast"}}},
+	{"forecast", []string{"controllers/forecast/*.go", "controllers/forecaster/*.go"},
+		[][]string{{"./controllers/forecast", "./controllers/forecaster"}}},
 	{"kured", []string{"internal/kured/*.go"}, [][]string{{"./internal/kured"}}},
 	{"actions", []string{"internal/plugin/act/*.go", "internal/plugin/wait/*.go"}, [][]string{
 		{"./internal/plugin/act", "./internal/plugin/wait"},

@@ -58,7 +58,7 @@ func TestPoliciesAreThoseOfTheValues(t *testing.T) {
 	h.fails(h.upgrade(load(t), policiesNamed(6, "kept", "failed"), inVain))
 	h.check(h.upgrade(load(t), nil, noWait, func(u *action.Upgrade) { u.ResetThenReuseValues = true }))
 	h.hasPolicies("one with the values of the last that did not fail", 1, "kept")
-	h.says("deletes policies that the values do not have, and that an upgrade which failed has left: failed.")
+	h.says("deletes policies that the values do not have, and that a failed upgrade left: failed.")
 	if h.policy("kept").UID != kept {
 		t.Error("a policy that the values always had was deleted and created again")
 	}
@@ -116,7 +116,7 @@ func TestPoliciesAreThoseOfTheValuesWithoutServerSideApply(t *testing.T) {
 	h.hasPolicies("an upgrade that failed", 4, "kept", "failed")
 	h.check(h.upgrade(load(t), policiesNamed(1, "kept", "failed"), noWait, clientSide))
 	h.hasPolicies("one with the values of the install", 1, "kept", "failed")
-	h.says("creates them again, because they were not as the values say after an upgrade that failed: failed, kept.")
+	h.says("creates them again, because they were not as the values say after a failed upgrade: failed, kept.")
 	second := h.policy("kept").UID
 	if second == first {
 		t.Error("the policy is the same, so this test tries nothing")
@@ -207,7 +207,7 @@ func TestPoliciesStayWhereItIsNotKnownWhetherAnUpgradeFailed(t *testing.T) {
 	h.fails(h.upgrade(load(t), policiesNamed(1, "kept", byHand, "failed"), inVain))
 	h.check(h.upgrade(load(t), policiesNamed(1, "kept", byHand), noWait))
 	h.hasPolicies("an upgrade after one that failed", 1, "kept", "failed")
-	h.says("so it is not known whether the last upgrade failed: failed.")
+	h.says("so the chart cannot tell whether the last upgrade failed: failed.")
 }
 
 // says looks into the notes of the last upgrade.

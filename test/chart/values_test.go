@@ -199,3 +199,21 @@ notifications: {urls: {slack: "slack://a@b"}}
 		t.Errorf("an object without labels of its own has %v", got)
 	}
 }
+
+// The annotation that says whose log kubectl shows is there in any case. One of the values takes its place.
+func TestAnAnnotationOfTheValuesChoosesTheContainerThatKubectlShows(t *testing.T) {
+	const key = "kubectl.kubernetes.io/default-container"
+	for name, test := range map[string]struct{ values, want string }{
+		"default":         {"{}", "helper"},
+		"no annotations":  {"helper: {podAnnotations: null}", "helper"},
+		"another one":     {"helper: {podAnnotations: {example.com/x: other}}", "helper"},
+		"one of our own":  {"helper: {podAnnotations: {" + key + ": rebooter}}", "rebooter"},
+		"both, OpenShift": {"{openshift: {enabled: true}, helper: {podAnnotations: {" + key + ": rebooter}}}", "rebooter"},
+	} {
+		daemonSet := byKey(t, render(t, values(t, test.values)))["DaemonSet/reboot-operator-helper"]
+		annotations, _ := at(daemonSet, "spec/template/metadata/annotations").(map[string]any)
+		if annotations[key] != test.want {
+			t.Errorf("%s: %v, want %s", name, annotations, test.want)
+		}
+	}
+}

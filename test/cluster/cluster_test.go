@@ -4,9 +4,6 @@ package cluster
 import (
 	"bufio"
 	"bytes"
-	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -14,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/reboot-operator/reboot-operator/test/terminal"
 )
 
 const (
@@ -34,14 +33,19 @@ func TestEachLineThatIsPrintedCanBeTyped(t *testing.T) {
 	if len(lines) < 15 {
 		t.Fatalf("%d lines to type were found in:\n%s", len(lines), text)
 	}
-	shell := newShell(t)
+	// "kubectl reboots dashboard" opens no browser on the machine of the test.
+	shell := &terminal.Terminal{Limit: stepTime, Env: []string{"BROWSER=true"}}
 	for _, line := range lines {
-		output, code := shell.run(t, line)
-		t.Logf("$ %s\n%s", line, output)
+		run := shell.Type
+		if strings.HasSuffix(line, interrupted) {
+			run = shell.TypeUntilItWrites
+		}
+		result := run(t.Context(), line)
+		t.Logf("$ %s\n%s", line, result.Output)
 		switch {
-		case code != 0:
-			t.Errorf("%q ended with %d", line, code)
-		case strings.TrimSpace(output) == "" && !strings.HasPrefix(line, "export "):
+		case result.Code != 0:
+			t.Errorf("%q ended with %d", line, result.Code)
+		case strings.TrimSpace(result.Output) == "" && !terminal.Assigns(line):
 			t.Errorf("%q wrote nothing", line)
 		}
 	}
@@ -107,62 +111,4 @@ func start(t *testing.T, args ...string) string {
 		t.Fatalf("the cluster is not there after %s:\n%s", startTime, errs.String())
 	}
 	return ""
-}
-
-// shell remembers what was exported, as a terminal does.
-type shell struct{ exported string }
-
-func newShell(*testing.T) *shell { return &shell{} }
-
-// screen is what a line writes. At the first text it calls wrote, if that is set.
-type screen struct {
-	text  bytes.Buffer
-	wrote func()
-}
-
-func (s *screen) String() string { return s.text.String() }
-
-func (s *screen) Write(text []byte) (int, error) {
-	if s.wrote != nil && strings.TrimSpace(string(text)) != "" {
-		s.wrote()
-	}
-	return s.text.Write(text)
-}
-
-// ended says whether an exit code is one of a line that was interrupted. One that failed has another.
-func ended(code int) bool {
-	const bySignal, ofShell = -1, 128 + int(syscall.SIGINT)
-	return code == 0 || code == bySignal || code == ofShell
-}
-
-// run types a line. One that runs until it is interrupted is, once a person has seen it.
-func (s *shell) run(t *testing.T, line string) (output string, code int) {
-	t.Helper()
-	if strings.HasPrefix(line, "export ") {
-		s.exported += line + "\n"
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), stepTime)
-	defer cancel()
-	text := &screen{}
-	if strings.HasSuffix(line, interrupted) {
-		text.wrote = cancel
-	}
-	command := exec.CommandContext(ctx, "bash", "-c", "set -e\n"+s.exported+"exec 2>&1\n"+line+"\n")
-	command.Stdout, command.Stderr = text, text
-	command.Env = append(os.Environ(), "BROWSER=true") // "kubectl reboots dashboard" opens no browser on the machine of the test.
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGINT) }
-	command.WaitDelay = 10 * time.Second
-	err := command.Run()
-	switch {
-	case err == nil:
-		return text.String(), 0
-	case errors.Is(ctx.Err(), context.Canceled) && text.wrote != nil && ended(command.ProcessState.ExitCode()):
-		return text.String(), 0
-	case errors.Is(ctx.Err(), context.Canceled):
-		return text.String() + err.Error() + "\n", 1
-	case ctx.Err() != nil:
-		return text.String() + fmt.Sprintf("it did not end within %s\n", stepTime), 1
-	}
-	return text.String() + err.Error() + "\n", 1
 }

@@ -80,7 +80,7 @@ var _ = Describe("A node with a job, a front end before a database, and a volume
 				HaveKeyWithValue("state", "serving"), Not(HaveKey(v1alpha1.ExcludeLabel)), HaveKeyWithValue("state-of-disk", "fresh")))
 		}).Should(Succeed())
 
-		By("going on with a warning when a volume is not detached in time")
+		By("continuing with a warning when a volume is not detached in time")
 		attachVolume(host)
 		changePolicy(p.name, func(s *v1alpha1.RebootPolicySpec) { s.Drain.VolumeDetachSeconds = ptr.To[int32](2) })
 		again := &v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{Name: "again"}, Spec: v1alpha1.NodeRebootSpec{NodeName: host.Name()}}

@@ -176,7 +176,7 @@ var _ = Describe("When something goes wrong", func() {
 		eventuallyPhase(p.hosts[1], v1alpha1.PhaseSucceeded)
 	})
 
-	It("a helper that dies in the middle of a drain goes on with it when it is back", func() {
+	It("a helper that dies in the middle of a drain continues it when it is back", func() {
 		p := newPool("helper", "a", "a")
 		createApp(testbed.App{Name: "slow", Namespace: "helper", Replicas: 2, AntiAffinity: true, TerminateAfter: 12 * time.Second})
 		p.applyPolicy()

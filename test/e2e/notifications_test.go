@@ -78,7 +78,7 @@ var _ = Describe("Receivers of a policy's notifications", func() {
 			g.Expect(cluster.Client().Get(ctx, client.ObjectKey{Name: p.name}, policy)).To(Succeed())
 			g.Expect(policy.Status.Conditions).To(ContainElement(And(
 				HaveField("Type", v1alpha1.ConditionNotificationsFailing), HaveField("Status", metav1.ConditionTrue),
-				HaveField("Message", And(HavePrefix("Receiver hangs has not taken notifications since"), Not(ContainSubstring("http")))),
+				HaveField("Message", And(HavePrefix("Receiver hangs has not accepted notifications since"), Not(ContainSubstring("http")))),
 			)))
 		}).Should(Succeed())
 

@@ -142,3 +142,11 @@ func selector(t *testing.T, from *metav1.LabelSelector) labels.Selector {
 	}
 	return parsed
 }
+
+func TestTheLogThatKubectlShowsOfADaemonSetPodIsTheHelpers(t *testing.T) {
+	template := rendered(t).Helper.Spec.Template
+	shown := template.Annotations["kubectl.kubernetes.io/default-container"]
+	if shown != "helper" || !slices.ContainsFunc(template.Spec.Containers, func(c corev1.Container) bool { return c.Name == shown }) {
+		t.Errorf("kubectl shows the container %q", shown)
+	}
+}

@@ -160,11 +160,11 @@ func (b *bed) restart(s *session) {
 	if err := b.KillAPIServer(); err != nil {
 		b.t.Fatal(err)
 	}
-	s.shows("Nothing is seen of the cluster since", "Zone a: 28 waiting")
+	s.shows("The cluster has not been visible since", "Zone a: 28 waiting")
 	if err := b.StartAPIServer(b.t.Context()); err != nil {
 		b.t.Fatal(err)
 	}
-	s.hides("Nothing is seen of the cluster since")
+	s.hides("The cluster has not been visible since")
 	fleet := statustest.Fleet{Now: time.Now().UTC().Truncate(time.Second)}
 	b.change(fleet.Reboot("workers", "a", "worker-a03", fleet.Drains(time.Second, 1, 2)))
 	s.shows("The cluster is visible again", "worker-a03  Draining")

@@ -120,7 +120,7 @@ func (s source) buildCache() (dir string, drop func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	dir = folder + ".gocache" // A build that was interrupted goes on with it.
+	dir = folder + ".gocache" // A build that was interrupted continues with it.
 	return dir, func() { _ = os.RemoveAll(dir) }, nil
 }
 

@@ -64,13 +64,13 @@
 
 {{- /* What says that a host needs a reboot. */ -}}
 {{- if and $helper.noSentinel $detectors }}{{ $problems = append $problems "helper.noSentinel says that no host asks for a reboot by itself, and something else says how it would: leave helper.noSentinel out, or set helper.sentinels: [], and no helper.sentinelKernel and helper.sentinelCommand" }}{{ end -}}
-{{- if not (or $helper.noSentinel $detectors) }}{{ $problems = append $problems "nothing says that a host needs a reboot: write helper.sentinels, helper.sentinelKernel or helper.sentinelCommand, or helper.noSentinel: true if only people and conditions of nodes are to ask" }}{{ end -}}
+{{- if not (or $helper.noSentinel $detectors) }}{{ $problems = append $problems "nothing says that a host needs a reboot: write helper.sentinels, helper.sentinelKernel or helper.sentinelCommand, or helper.noSentinel: true if only people and conditions of nodes should ask" }}{{ end -}}
 {{- if and $command.preset (or $command.command $command.exitCodes $command.requiredOutput) }}{{ $problems = append $problems "helper.sentinelCommand.preset has a command, exit codes and an output of its own: leave them out, or the preset" }}{{ end -}}
 {{- if and (not $command.command) (not $command.preset) (or $command.exitCodes $command.requiredOutput $command.timeout $command.interval) }}{{ $problems = append $problems "helper.sentinelCommand has no command and no preset: write one, or leave out the rest" }}{{ end -}}
 {{- range $name := list "timeout" "interval" -}}
 {{- with index $command $name -}}
 {{- $milliseconds := include "reboot-operator.milliseconds" . | int64 -}}
-{{- if eq $milliseconds 0 }}{{ $problems = append $problems (printf "helper.sentinelCommand.%s: %s is no time: write one such as 2m" $name .) }}{{ end -}}
+{{- if eq $milliseconds 0 }}{{ $problems = append $problems (printf "helper.sentinelCommand.%s: %s is no duration: write one such as 2m" $name .) }}{{ end -}}
 {{- if and (eq $name "timeout") (gt $milliseconds 300000) }}{{ $problems = append $problems (printf "helper.sentinelCommand.timeout: %s is more than 5 minutes, which is the most that the rebooter waits" .) }}{{ end -}}
 {{- if gt $milliseconds 31536000000 }}{{ $problems = append $problems (printf "helper.sentinelCommand.%s: %s is more than a year" $name .) }}{{ end -}}
 {{- end -}}
@@ -88,9 +88,9 @@
 
 {{- /* How hosts are rebooted. */ -}}
 {{- $methods := append ($helper.allowedRebootMethods | default list) $helper.rebootMethod -}}
-{{- if and (has "Command" $methods) (not $helper.rebootCommand) }}{{ $problems = append $problems "the reboot method Command takes helper.rebootCommand, such as [/usr/bin/systemctl, reboot]" }}{{ end -}}
+{{- if and (has "Command" $methods) (not $helper.rebootCommand) }}{{ $problems = append $problems "the reboot method Command requires helper.rebootCommand, such as [/usr/bin/systemctl, reboot]" }}{{ end -}}
 {{- if and $helper.rebootCommand (not (has "Command" $methods)) }}{{ $problems = append $problems "helper.rebootCommand is never run: write helper.rebootMethod: Command, or Command in helper.allowedRebootMethods" }}{{ end -}}
-{{- if and (has "Command" $methods) (not $helper.hostPrograms) }}{{ $problems = append $problems "the reboot method Command runs a program of the host: it takes helper.hostPrograms: true, which makes the container rebooter privileged" }}{{ end -}}
+{{- if and (has "Command" $methods) (not $helper.hostPrograms) }}{{ $problems = append $problems "the reboot method Command runs a program of the host: it requires helper.hostPrograms: true, which makes the container rebooter privileged" }}{{ end -}}
 {{- $confined := or $helper.appArmorProfile (ne $helper.seLinuxType "spc_t") -}}
 {{- if and $confined $helper.hostPrograms }}{{ $problems = append $problems "helper.appArmorProfile and helper.seLinuxType confine the container rebooter, and helper.hostPrograms makes it privileged: use only one of them" }}{{ end -}}
 {{- if and $confined (has "Signal" $methods) }}{{ $problems = append $problems "helper.appArmorProfile and helper.seLinuxType forbid the signal of the reboot method Signal: use only one of them" }}{{ end -}}
@@ -104,8 +104,8 @@
 {{- /* Monitoring. */ -}}
 {{- $certManager := .Values.metrics.certManager -}}
 {{- $monitor := .Values.metrics.serviceMonitor -}}
-{{- if and (not $certManager.enabled) (or $certManager.issuerRef.name $certManager.dnsNames) }}{{ $problems = append $problems "metrics.certManager.issuerRef and dnsNames take metrics.certManager.enabled" }}{{ end -}}
-{{- if and .Values.metrics.certDir (not .Values.metrics.enabled) }}{{ $problems = append $problems "metrics.certDir takes metrics.enabled" }}{{ end -}}
+{{- if and (not $certManager.enabled) (or $certManager.issuerRef.name $certManager.dnsNames) }}{{ $problems = append $problems "metrics.certManager.issuerRef and dnsNames require metrics.certManager.enabled" }}{{ end -}}
+{{- if and .Values.metrics.certDir (not .Values.metrics.enabled) }}{{ $problems = append $problems "metrics.certDir requires metrics.enabled" }}{{ end -}}
 {{- $volumes := list -}}
 {{- range .Values.manager.extraVolumes -}}
 {{- if has .name $volumes }}{{ $problems = append $problems (printf "manager.extraVolumes has %s twice" .name) }}{{ end -}}
@@ -126,9 +126,9 @@
 {{- if and $monitor.serverName $certManager.dnsNames (not (has $monitor.serverName $certManager.dnsNames)) }}{{ $problems = append $problems (printf "metrics.serviceMonitor.serverName: %s is not in metrics.certManager.dnsNames" $monitor.serverName) }}{{ end -}}
 {{- if eq (include "reboot-operator.connected" .) "true" -}}
 {{- range $value, $api := dict "serviceMonitor" "monitoring.coreos.com/v1/ServiceMonitor" "prometheusRule" "monitoring.coreos.com/v1/PrometheusRule" -}}
-{{- if and (index $.Values.metrics $value).enabled (not ($.Capabilities.APIVersions.Has $api)) }}{{ $problems = append $problems (printf "metrics.%s takes Prometheus Operator: the cluster does not serve %s" $value $api) }}{{ end -}}
+{{- if and (index $.Values.metrics $value).enabled (not ($.Capabilities.APIVersions.Has $api)) }}{{ $problems = append $problems (printf "metrics.%s requires Prometheus Operator: the cluster does not serve %s" $value $api) }}{{ end -}}
 {{- end -}}
-{{- if and $certManager.enabled (not (.Capabilities.APIVersions.Has "cert-manager.io/v1/Certificate")) }}{{ $problems = append $problems "metrics.certManager takes cert-manager: the cluster does not serve cert-manager.io/v1/Certificate" }}{{ end -}}
+{{- if and $certManager.enabled (not (.Capabilities.APIVersions.Has "cert-manager.io/v1/Certificate")) }}{{ $problems = append $problems "metrics.certManager requires cert-manager: the cluster does not serve cert-manager.io/v1/Certificate" }}{{ end -}}
 {{- end -}}
 
 {{- /* Rights. */ -}}
@@ -203,7 +203,7 @@
 {{- end -}}
 {{- if and $uses (not (has "*" $.Values.notifications.allowedPolicies)) (not (has $policy $.Values.notifications.allowedPolicies)) }}{{ $problems = append $problems (printf "policies: %s uses the Secret of notifications, and is not in notifications.allowedPolicies" $policy) }}{{ end -}}
 {{- end -}}
-{{- if and .Values.policies (eq (include "reboot-operator.kindsMissing" .) "true") }}{{ $problems = append $problems "the cluster does not serve RebootPolicies yet, and policies take them: helm install brings the kinds first, but not with --skip-crds, and not in a dry run on the server. Install the kinds (docs/helm.md), or leave the policies out" }}{{ end -}}
+{{- if and .Values.policies (eq (include "reboot-operator.kindsMissing" .) "true") }}{{ $problems = append $problems "the cluster does not serve RebootPolicies yet, and policies need them: helm install brings the kinds first, but not with --skip-crds, and not in a dry run on the server. Install the kinds (docs/helm.md), or leave the policies out" }}{{ end -}}
 
 
 {{- /* The cluster. An admission policy is in every installation, whoever creates the roles. */ -}}
@@ -237,16 +237,16 @@
 {{- end -}}
 {{- end -}}
 {{- $leftovers := include "reboot-operator.leftovers" . | fromYaml -}}
-{{- with $leftovers.stray }}{{ $warnings = append $warnings (printf "- This upgrade deletes policies that the values do not have, and that an upgrade which failed has left: %s. If they are needed, add them to the values. --reset-then-reuse-values takes the values of the last upgrade that did not fail." (join ", " .)) }}{{ end -}}
-{{- with $leftovers.stale }}{{ $warnings = append $warnings (printf "- This upgrade deletes policies and creates them again, because they were not as the values say after an upgrade that failed: %s." (join ", " .)) }}{{ end -}}
-{{- $because := ternary "the last upgrade failed" "no Secret of this release is in its namespace, so it is not known whether the last upgrade failed" $leftovers.known -}}
+{{- with $leftovers.stray }}{{ $warnings = append $warnings (printf "- This upgrade deletes policies that the values do not have, and that a failed upgrade left: %s. If they are needed, add them to the values. --reset-then-reuse-values takes the values of the last upgrade that did not fail." (join ", " .)) }}{{ end -}}
+{{- with $leftovers.stale }}{{ $warnings = append $warnings (printf "- This upgrade deletes policies and creates them again, because they were not as the values say after a failed upgrade: %s." (join ", " .)) }}{{ end -}}
+{{- $because := ternary "the last upgrade failed" "no Secret of this release is in its namespace, so the chart cannot tell whether the last upgrade failed" $leftovers.known -}}
 {{- with $leftovers.left }}{{ $warnings = append $warnings (printf "- The values do not have these policies, and %s: %s. If they are still there, the chart cannot tell who made them. Delete those that are not needed." $because (join ", " .)) }}{{ end -}}
 {{- with $leftovers.different }}{{ $warnings = append $warnings (printf "- These policies were not as the values say, and %s: %s. Helm leaves fields as they are that the values have not changed since the last upgrade that did not fail. Compare the policies with the values, and correct them with kubectl edit." $because (join ", " .)) }}{{ end -}}
-{{- if and (not .Values.namespace.create) (empty (dig "metadata" "labels" "pod-security.kubernetes.io/enforce" "" (lookup "v1" "Namespace" "" .Release.Namespace))) }}{{ $warnings = append $warnings (printf "- The namespace has no Pod Security level. Where the cluster's default is baseline or restricted, the helper's pods are refused. Write it down: kubectl label namespace %s pod-security.kubernetes.io/enforce=privileged" .Release.Namespace) }}{{ end -}}
+{{- if and (not .Values.namespace.create) (empty (dig "metadata" "labels" "pod-security.kubernetes.io/enforce" "" (lookup "v1" "Namespace" "" .Release.Namespace))) }}{{ $warnings = append $warnings (printf "- The namespace has no Pod Security level. Where the cluster's default is baseline or restricted, the helper's pods are refused. Set it: kubectl label namespace %s pod-security.kubernetes.io/enforce=privileged" .Release.Namespace) }}{{ end -}}
 {{- end -}}
-{{- if and .Values.metrics.prometheusRule.enabled (not .Values.metrics.serviceMonitor.enabled) }}{{ $warnings = append $warnings "- metrics.prometheusRule has alerts of metrics that metrics.serviceMonitor would collect. If Prometheus collects them in another way, the job has to be named reboot-operator, or RebootManagerDown fires for good." }}{{ end -}}
-{{- if not .Values.rbac.create }}{{ $warnings = append $warnings "- rbac.create is false: nothing works until someone creates the roles of the operator and their bindings." }}{{ end -}}
-{{- if eq (int .Values.manager.replicas) 0 }}{{ $warnings = append $warnings "- manager.replicas is 0: no reboot is started, and none that is under way is finished." }}{{ end -}}
+{{- if and .Values.metrics.prometheusRule.enabled (not .Values.metrics.serviceMonitor.enabled) }}{{ $warnings = append $warnings "- metrics.prometheusRule has alerts of metrics that metrics.serviceMonitor would collect. If Prometheus collects them in another way, the job must be named reboot-operator, or RebootManagerDown never stops firing." }}{{ end -}}
+{{- if not .Values.rbac.create }}{{ $warnings = append $warnings "- rbac.create is false: nothing works until someone creates the operator's roles and bindings." }}{{ end -}}
+{{- if eq (int .Values.manager.replicas) 0 }}{{ $warnings = append $warnings "- manager.replicas is 0: no reboot starts, and none that is under way is finished." }}{{ end -}}
 {{- join "\n" $warnings -}}
 {{- end -}}
 

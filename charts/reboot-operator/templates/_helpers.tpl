@@ -29,9 +29,10 @@
 {{- with merge (deepCopy ((index . 1).podLabels | default dict)) ((index . 0).Values.commonLabels | default dict) }}{{ toYaml . }}{{ end }}
 {{- end -}}
 
-{{- /* Annotations of pods: of the root, the values of their program, and the SecurityContextConstraints that they need. */ -}}
+{{- /* Annotations of pods: of the root, the values of their program, and the SecurityContextConstraints that they need. The container that
+kubectl shows stands in the template. */ -}}
 {{- define "reboot-operator.podAnnotations" -}}
-{{- $annotations := deepCopy ((index . 1).podAnnotations | default dict) -}}
+{{- $annotations := omit (deepCopy ((index . 1).podAnnotations | default dict)) "kubectl.kubernetes.io/default-container" -}}
 {{- if (index . 0).Values.openshift.enabled }}{{ $_ := set $annotations "openshift.io/required-scc" (index . 2) }}{{ end -}}
 {{- with $annotations }}{{ toYaml . }}{{ end }}
 {{- end -}}

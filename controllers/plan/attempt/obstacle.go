@@ -35,7 +35,7 @@ func (a *attempt) hostBlocked() model.Verdict {
 	until := since.Add(model.Seconds(a.Policy.Spec.Reboot.TimeoutSeconds))
 	if a.Reached(until) {
 		a.blockedTooLong = true
-		v.Message = fmt.Sprintf("Node %s has not been ready to be ordered to reboot since %s. %s", a.Node.Name, a.times().At(since), v.Message)
+		v.Message = fmt.Sprintf("The reboot of node %s has been blocked since %s. %s", a.Node.Name, a.times().At(since), v.Message)
 		return v
 	}
 	v.Message = fmt.Sprintf("Node %s %s, and waits until %s. %s",

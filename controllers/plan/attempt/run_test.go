@@ -165,7 +165,7 @@ func checked(t *testing.T, w *world, do func(*attempt.Input) attempt.Result) att
 	}
 	for _, e := range result.Draft.Events {
 		if !e.OnNode {
-			t.Errorf("the event %s is not told of the Node as well", e.Reason)
+			t.Errorf("the event %s is not reported on the Node, too", e.Reason)
 		}
 	}
 	if !result.Freed() {

@@ -149,7 +149,7 @@ func SameMessage(before, after string) bool {
 	if before == after {
 		return true
 	}
-	if rest, is := strings.CutPrefix(before, after); is && isPlace(rest) {
+	if rest, is := strings.CutPrefix(before, after); is && isPlace(rest) { // the short way: nearly all that wait differ in that
 		return true
 	}
 	before, after = WithoutPlace(before), WithoutPlace(after)

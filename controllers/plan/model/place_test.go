@@ -45,12 +45,12 @@ func TestMessagesThatDifferInAPlaceAreTheSame(t *testing.T) {
 		before, after string
 		want          bool
 	}{
-		"one has none":             {"A." + place, "A.", true},
-		"the other has none":       {"A.", "A." + place, true},
-		"both have one":            {"A." + place, "A." + later, true},
-		"something else differs":   {"A." + place, "B." + place, false},
-		"the rest is no place":     {"A. The node was drained.", "A.", false},
-		"one goes on after a time": {until(now) + place, until(now), true},
+		"one has none":               {"A." + place, "A.", true},
+		"the other has none":         {"A.", "A." + place, true},
+		"both have one":              {"A." + place, "A." + later, true},
+		"something else differs":     {"A." + place, "B." + place, false},
+		"the rest is no place":       {"A. The node was drained.", "A.", false},
+		"one continues after a time": {until(now) + place, until(now), true},
 	} {
 		if got := model.SameMessage(test.before, test.after); got != test.want {
 			t.Errorf("%s: %t, want %t", name, got, test.want)

@@ -149,7 +149,7 @@ func TestEachActionSaysWhatItDidAndWhatHappensNext(t *testing.T) {
 				"  To skip the node: kubectl reboots skip w1\n", ""},
 		"cancel a drain": {"cancel w1", []client.Object{reboot("w1-a", "w1", draining)}, 0,
 			cancelled + "  The attempt is rolled back: the drain ends, and it is uncordoned. Evicted pods stay where they are. The NodeReboot is " +
-				"gone when the workloads that were evicted are as ready as before.\n", ""},
+				"removed when the evicted workloads are as ready as before.\n", ""},
 		"cancel too late": {"cancel w1", []client.Object{reboot("w1-a", "w1", orderedToReboot)}, 0,
 			cancelled + "  The host was ordered to reboot at 11:58 UTC and cannot be stopped. The operator waits until the node is back and " +
 				"proved, and it is uncordoned; then the NodeReboot is removed.\n", ""},

@@ -1,7 +1,6 @@
 package act
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,15 +25,6 @@ const (
 	policyKind kind = "policy"
 )
 
-// kinds are the words before the slash, as kubectl takes them and as "-o name" writes them.
-var kinds = map[string]kind{
-	"node": nodeKind, "nodes": nodeKind,
-	"nodereboot": rebootKind, "nodereboots": rebootKind, "nrb": rebootKind,
-	"nodereboot.reboot-operator.io": rebootKind, "nodereboots.reboot-operator.io": rebootKind,
-	"policy": policyKind, "rebootpolicy": policyKind, "rebootpolicies": policyKind, "rbp": policyKind,
-	"rebootpolicy.reboot-operator.io": policyKind, "rebootpolicies.reboot-operator.io": policyKind,
-}
-
 // taken are the kinds that commands take, by what they act on.
 var taken = map[string][]kind{ofNodes: {nodeKind}, ofReboots: {nodeKind, rebootKind}, ofPolicies: {policyKind}}
 
@@ -46,14 +36,16 @@ type ref struct {
 
 func (r ref) String() string { return string(r.kind) + "/" + r.name }
 
-// parse takes an argument apart; the kind of one that names none that is known is not in kinds.
+// parse takes an argument apart. A kind that is not known is none that a command takes.
 func parse(arg string) ref {
-	word, name, qualified := strings.Cut(arg, "/")
-	if !qualified {
-		return ref{name: arg}
+	named := app.ParseName(arg)
+	switch {
+	case named.Unknown != "":
+		return ref{kind(named.Unknown), named.Name}
+	case named.Kind.Empty():
+		return ref{name: named.Name}
 	}
-	word = strings.ToLower(word)
-	return ref{cmp.Or(kinds[word], kind(word+"/")), name}
+	return ref{kind(app.KindWord(named.Kind)), named.Name}
 }
 
 // checkNames refuses arguments of kinds that a command does not take.

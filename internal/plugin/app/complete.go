@@ -24,39 +24,72 @@ var (
 // completionTimeout is how long a shell waits for names: a person looks at a cursor that does not move.
 const completionTimeout = 3 * time.Second
 
-// Complete completes the arguments of a command by the names of objects in the cluster, of one kind or of several. Names that are on the
-// command line are not offered again. Where the cluster cannot be reached nothing is offered: a shell can show no error.
+// Complete completes the arguments of a command by the names of objects in the cluster, of one kind or of several: alone, and after
+// their kind, as in node/NAME. Objects that are on the command line are not offered again. Where the cluster cannot be reached nothing is
+// offered: a shell can show no error.
 func (a *App) Complete(kinds ...schema.GroupVersionKind) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
 		defer cancel()
+		typed, prefix := ParseName(start), start[:strings.LastIndex(start, "/")+1]
 		var names []cobra.Completion
 		for _, kind := range kinds {
-			found, err := a.names(ctx, kind)
-			if err != nil {
-				cobra.CompDebugln(err.Error(), false)
+			if prefix == "" || typed.Kind == kind {
+				names = append(names, a.offer(ctx, kind, prefix, typed.Name, args)...)
 			}
-			names = append(names, found...)
 		}
-		names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, start) || slices.Contains(args, name) })
 		slices.Sort(names)
-		return slices.Compact(names), cobra.ShellCompDirectiveNoFileComp
+		names = slices.Compact(names)
+		if len(names) == 0 && prefix == "" && start != "" {
+			return kindsThat(kinds, start), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
-// CompleteOne is Complete for a command that takes one argument.
-func (a *App) CompleteOne(kinds ...schema.GroupVersionKind) cobra.CompletionFunc {
-	complete := a.Complete(kinds...)
-	return func(cmd *cobra.Command, args []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		if len(args) > 0 {
-			return nil, cobra.ShellCompDirectiveNoFileComp
+// kindsThat begin as typed, with their slash. They are offered when no name alone begins so.
+func kindsThat(kinds []schema.GroupVersionKind, start string) []cobra.Completion {
+	var words []cobra.Completion
+	for _, kind := range kinds {
+		if word := KindWord(kind) + "/"; strings.HasPrefix(word, start) {
+			words = append(words, word)
 		}
-		return complete(cmd, args, start)
 	}
+	return words
+}
+
+// CompleteNames completes the arguments of a command that takes names alone, of one kind.
+func (a *App) CompleteNames(kind schema.GroupVersionKind) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
+		defer cancel()
+		names := a.offer(ctx, kind, "", start, args)
+		slices.Sort(names)
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// offer the names of a kind that begin with start and are not in args, after a prefix.
+func (a *App) offer(ctx context.Context, kind schema.GroupVersionKind, prefix, start string, args []string) []cobra.Completion {
+	names, err := a.names(ctx, kind)
+	if err != nil {
+		cobra.CompDebugln(err.Error(), false)
+	}
+	var offered []cobra.Completion
+	for _, name := range names {
+		isThere := slices.ContainsFunc(args, func(arg string) bool {
+			named := ParseName(arg)
+			return named.Name == name && (named.Kind == kind || named.Kind.Empty())
+		})
+		if strings.HasPrefix(name, start) && !isThere {
+			offered = append(offered, prefix+name)
+		}
+	}
+	return offered
 }
 
 // names reads only the metadata: clusters are large.
-func (a *App) names(ctx context.Context, kind schema.GroupVersionKind) ([]cobra.Completion, error) {
+func (a *App) names(ctx context.Context, kind schema.GroupVersionKind) ([]string, error) {
 	c, err := a.Connect()
 	if err != nil {
 		return nil, err
@@ -66,7 +99,7 @@ func (a *App) names(ctx context.Context, kind schema.GroupVersionKind) ([]cobra.
 	if err := c.List(ctx, &list); err != nil {
 		return nil, ReadError(kind.Kind, err)
 	}
-	names := make([]cobra.Completion, len(list.Items))
+	names := make([]string, len(list.Items))
 	for i := range list.Items {
 		names[i] = list.Items[i].Name
 	}

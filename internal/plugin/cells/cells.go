@@ -64,6 +64,8 @@ type Table struct {
 	Rows    [][]string
 	// Paint colors a cell after it was laid out; nil paints nothing.
 	Paint func(row, column int, text string) string
+	// Evenly makes the widest columns narrower where there is no room, and not only the first.
+	Evenly bool
 }
 
 // least is how narrow the first column may become.
@@ -72,14 +74,8 @@ const least = 12
 // Lines of the table. If they are too wide, the first column is made narrower, and then the end of the lines is cut.
 func (t *Table) Lines(width int) []string {
 	widths := t.widths()
-	total := 0
-	for _, w := range widths {
-		if w > 0 {
-			total += w + len(gap)
-		}
-	}
-	if over := total - len(gap) - width; over > 0 && len(widths) > 0 {
-		widths[0] = max(widths[0]-over, min(widths[0], least))
+	if len(widths) > 0 {
+		t.narrow(widths, width)
 	}
 	var lines []string
 	if len(t.Heading) > 0 {
@@ -89,6 +85,34 @@ func (t *Table) Lines(width int) []string {
 		lines = append(lines, t.line(i, row, widths, width))
 	}
 	return lines
+}
+
+// narrow makes columns narrower until they fit, as far as they may become.
+func (t *Table) narrow(widths []int, width int) {
+	over := -len(gap) - width
+	for _, w := range widths {
+		if w > 0 {
+			over += w + len(gap)
+		}
+	}
+	switch {
+	case over <= 0:
+	case !t.Evenly:
+		widths[0] = max(widths[0]-over, min(widths[0], least))
+	default:
+		for ; over > 0; over-- {
+			widest := 0
+			for i := range widths {
+				if widths[i] > widths[widest] {
+					widest = i
+				}
+			}
+			if widths[widest] <= 1 {
+				return
+			}
+			widths[widest]--
+		}
+	}
 }
 
 // widths of the columns; those without text have none.

@@ -4,9 +4,12 @@ import (
 	"context"
 	"time"
 
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/controllers/forecast"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/history"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/objects"
 )
 
@@ -20,6 +23,20 @@ func expect(ctx context.Context, c client.Reader, namespace string, now time.Tim
 		return nil, nil, err
 	}
 	return forecast.Compute(forecast.Input{Snapshot: cluster.Snapshot(now), Now: now}), cluster.Unknown, nil
+}
+
+// Expect is what is expected of a fleet, as a chart takes it, and sentences about what is not known of that.
+func Expect(ctx context.Context, a *app.App, c client.Reader, fleet *app.Fleet) ([]history.Expected, []string) {
+	e := expectAny(ctx, a, c, fleet)
+	return Expected(e.forecast), e.notes()
+}
+
+// expectAny makes a forecast if any node needs a reboot.
+func expectAny(ctx context.Context, a *app.App, c client.Reader, fleet *app.Fleet) (e expectation) {
+	if anyOpen(fleet) {
+		e.forecast, e.unknown, e.err = expect(ctx, c, ptr.Deref(a.Config.Namespace, ""), a.Clock.Now())
+	}
+	return e
 }
 
 // expectation is what a forecast came to.

@@ -157,7 +157,7 @@ func TestAFileThatDoesNotKnowWhatRunsSaysNothingAboutIt(t *testing.T) {
 	in.Fleet.Nodes = append(in.Fleet.Nodes, corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "idle"}})
 	in.Chart = MakeChart(in.Fleet, nil, noon.Add(-time.Hour), noon, time.UTC)
 	page := write(t, in)
-	for _, wrong := range []string{"No manager is at work", "No helper runs", "kubectl -n  "} {
+	for _, wrong := range []string{"No manager is running", "No helper runs", "kubectl -n  "} {
 		if strings.Contains(page, wrong) {
 			t.Errorf("it says %q", wrong)
 		}

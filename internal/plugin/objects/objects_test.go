@@ -398,7 +398,7 @@ func TestAFileThatIsNoSnapshotIsReportedWithTheLine(t *testing.T) {
 		"half a line": {"kind: List\napiVersion: v1\nitems:\n" + node + node[:30], "f.yaml: line 5: this is not YAML"},
 		"a wrong time": {
 			"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: kubectl-reboots-snapshot\ndata:\n  taken: today\n",
-			"f.yaml: line 1: ConfigMap kubectl-reboots-snapshot cannot be read: data.taken is no time",
+			"f.yaml: line 1: ConfigMap kubectl-reboots-snapshot cannot be read: data.taken is not a time",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

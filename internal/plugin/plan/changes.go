@@ -8,6 +8,7 @@ import (
 
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/cells"
 )
 
 // said says what becomes of a policy.
@@ -26,18 +27,18 @@ func (w *writer) changes(changes *Changes) {
 		w.line("Every node that needs a reboot starts as it would without the file.")
 		return
 	}
-	rows := [][]string{{"NODE", "POLICY", "STARTS WITHOUT THE FILE", "WITH IT"}}
+	table := cells.Table{Heading: []string{"NODE", "POLICY", "STARTS WITHOUT THE FILE", "WITH IT"}, Evenly: true}
 	for i := range changes.Nodes {
 		change := &changes.Nodes[i]
 		if i >= shownNodes && !w.all {
 			break
 		}
-		rows = append(rows, []string{
-			clean(change.Name), policyText(change),
+		table.Rows = append(table.Rows, []string{
+			cells.Clean(change.Name), policyText(change),
 			placed(change.PlaceBefore, w.times(change.StartBefore, "not known")), placed(change.PlaceAfter, w.times(change.StartAfter, "not known")),
 		})
 	}
-	w.table(rows)
+	w.table(&table)
 	if rest := len(changes.Nodes) - shownNodes; rest > 0 && !w.all {
 		w.line(fmt.Sprintf("and %d more; --all writes them", rest))
 	}
@@ -51,7 +52,7 @@ func policyText(change *NodeChange) string {
 	return before + " -> " + after
 }
 
-func orNone(policy string) string { return cmp.Or(clean(policy), "none") }
+func orNone(policy string) string { return cmp.Or(cells.Clean(policy), "none") }
 
 func placed(place int, start string) string {
 	if place == 0 {
@@ -61,7 +62,7 @@ func placed(place int, start string) string {
 }
 
 func (w *writer) policyChange(change *PolicyChange) {
-	w.line(fmt.Sprintf("RebootPolicy %s %s", clean(change.Name), said[change.Change]))
+	w.line(fmt.Sprintf("RebootPolicy %s %s", cells.Clean(change.Name), said[change.Change]))
 	if len(change.Gained) > 0 {
 		w.paragraph("  + ", fmt.Sprintf("gains %s: %s", model.Count(len(change.Gained), "node"), names(moveTexts(change.Gained, "from"), "")))
 	}

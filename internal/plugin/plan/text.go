@@ -5,13 +5,13 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/reboot-operator/reboot-operator/controllers/forecast"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/cells"
 )
 
 // shownNodes is how many nodes of a policy are written, and shownNames how many names in a sentence.
@@ -56,7 +56,7 @@ func (w *writer) line(text string) {
 // paragraph writes a text in several lines, all but the first of them indented.
 func (w *writer) paragraph(first, text string) {
 	indent := strings.Repeat(" ", ansi.StringWidth(first))
-	for i, line := range wrap(clean(text), w.width-len(indent)) {
+	for i, line := range wrap(cells.Clean(text), w.width-len(indent)) {
 		if i == 0 {
 			w.line(first + line)
 			continue
@@ -83,11 +83,6 @@ func wrap(text string, width int) []string {
 		}
 	}
 	return lines
-}
-
-// clean makes one harmless line of what others wrote.
-func clean(text string) string {
-	return strings.Join(strings.FieldsFunc(ansi.Strip(text), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 }
 
 func (w *writer) head(answer *Answer) {
@@ -160,7 +155,7 @@ func nodesOf(f *forecast.Forecast, policy string) []*forecast.Node {
 
 func (w *writer) policy(p *forecast.Policy, nodes []*forecast.Node) {
 	w.line("")
-	title := w.app.Paint(app.Strong, "RebootPolicy "+clean(p.Name))
+	title := w.app.Paint(app.Strong, "RebootPolicy "+cells.Clean(p.Name))
 	if p.Name == "" {
 		title = w.app.Paint(app.Strong, "Nodes without a RebootPolicy")
 	}
@@ -200,18 +195,18 @@ func (w *writer) windows(windows []forecast.Window) {
 
 // nodes writes a table, in the order in which they start.
 func (w *writer) nodes(nodes []*forecast.Node) {
-	rows := [][]string{{"QUEUE", "NODE", "ZONE", "STARTS", "BACK"}}
+	table := cells.Table{Heading: []string{"QUEUE", "NODE", "ZONE", "STARTS", "BACK"}, Evenly: true}
 	rest := 0
 	for i, node := range nodes {
 		if i >= shownNodes && !w.all {
 			rest++
 			continue
 		}
-		rows = append(rows, []string{
-			queue(node), clean(node.Name), clean(node.Zone), w.times(node.Start, "not known"), w.times(node.Back, "not known"),
+		table.Rows = append(table.Rows, []string{
+			queue(node), cells.Clean(node.Name), cells.Clean(node.Zone), w.times(node.Start, "not known"), w.times(node.Back, "not known"),
 		})
 	}
-	w.table(rows)
+	w.table(&table)
 	if rest > 0 {
 		w.line(fmt.Sprintf("and %d more; --all writes them", rest))
 	}
@@ -228,52 +223,10 @@ func queue(node *forecast.Node) string {
 	return fmt.Sprintf("%d/%d", node.Position, node.Of)
 }
 
-// table writes columns, but for those in which no row says anything. The widest ones become narrower until all fit.
-func (w *writer) table(rows [][]string) {
-	widths := make([]int, len(rows[0]))
-	for _, row := range rows {
-		for i, cell := range row {
-			widths[i] = max(widths[i], ansi.StringWidth(cell))
-		}
+func (w *writer) table(table *cells.Table) {
+	for _, line := range table.Lines(w.width) {
+		w.line(line)
 	}
-	for i := range widths {
-		if !slices.ContainsFunc(rows[1:], func(row []string) bool { return row[i] != "" }) {
-			widths[i] = 0
-		}
-	}
-	for over := total(widths) - w.width; over > 0; over-- {
-		at := 0
-		for i := range widths {
-			if widths[i] > widths[at] {
-				at = i
-			}
-		}
-		widths[at]--
-	}
-	for _, row := range rows {
-		var line strings.Builder
-		for i, cell := range row {
-			if widths[i] == 0 {
-				continue
-			}
-			cell = ansi.Truncate(cell, widths[i], "…")
-			line.WriteString(cell + strings.Repeat(" ", widths[i]-ansi.StringWidth(cell)) + gap)
-		}
-		w.line(line.String())
-	}
-}
-
-// gap is what separates two columns.
-const gap = "  "
-
-func total(widths []int) int {
-	sum := -len(gap)
-	for _, width := range widths {
-		if width > 0 {
-			sum += width + len(gap)
-		}
-	}
-	return sum
 }
 
 func (w *writer) obstacles(obstacles []forecast.Obstacle) {

@@ -41,7 +41,11 @@ func New(t *testing.T, columns int, objects ...client.Object) *Terminal {
 	mapper.Add(app.PolicyKind, meta.RESTScopeRoot)
 	mapper.Add(app.RebootKind, meta.RESTScopeRoot)
 	c := fake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(mapper).WithObjects(objects...).
-		WithStatusSubresource(&v1alpha1.NodeReboot{}, &v1alpha1.RebootPolicy{}).Build()
+		WithStatusSubresource(&v1alpha1.NodeReboot{}, &v1alpha1.RebootPolicy{}).
+		WithIndex(&v1alpha1.NodeReboot{}, "spec.nodeName", func(o client.Object) []string { // a selectable field of the kind
+			reboot, _ := o.(*v1alpha1.NodeReboot)
+			return []string{reboot.Spec.NodeName}
+		}).Build()
 	out, errOut := &bytes.Buffer{}, &bytes.Buffer{}
 	a := &app.App{
 		IOStreams: genericiooptions.IOStreams{In: &bytes.Buffer{}, Out: out, ErrOut: errOut},

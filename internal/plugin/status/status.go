@@ -49,7 +49,7 @@ func Command(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "status [POLICY...]", Short: "Show the status of policies and their nodes", Long: about, Example: examples,
 		RunE:              func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args) },
-		ValidArgsFunction: c.complete,
+		ValidArgsFunction: a.CompleteNames(app.PolicyKind),
 	}
 	cmd.Flags().StringVarP(&c.output, "output", "o", "", "Output format: json, yaml, name or wide")
 	cmd.Flags().BoolVar(&c.all, "all", false, "Also show NodeReboots that have finished")
@@ -152,23 +152,4 @@ func pointers[T any](items []T) []*T {
 		all[i] = &items[i]
 	}
 	return all
-}
-
-// complete offers the names of policies.
-func (c *command) complete(cmd *cobra.Command, args []string, start string) ([]string, cobra.ShellCompDirective) {
-	cluster, err := c.Connect()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	var policies v1alpha1.RebootPolicyList
-	if err := cluster.List(cmd.Context(), &policies); err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	var names []string
-	for i := range policies.Items {
-		if name := policies.Items[i].Name; strings.HasPrefix(name, start) && !slices.Contains(args, name) {
-			names = append(names, name)
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }

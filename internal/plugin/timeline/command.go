@@ -23,18 +23,22 @@ import (
 )
 
 const (
-	about = `Show what happened to nodes: as bars on a time axis, by zone.
+	about = `Show what happened to nodes, and what is expected: as bars on a time axis, by zone.
 
 Without a name it shows all nodes. A name is the name of a node, a RebootPolicy or a NodeReboot. For a single node each of its
 NodeReboots has a line, and what happened follows in sentences, with the Events that can be read.
 
-Everything that is shown was recorded. If a NodeReboot has several attempts, only the last one is recorded in full.`
+If a NodeReboot has several attempts, only the last one is recorded in full. A timeline that ends in the future (--until +4h) has the
+forecast of "kubectl reboots plan".`
 
 	examples = `  # the last 24 hours
   kubectl reboots timeline
 
   # what happened to a node in the last week
   kubectl reboots timeline worker-17 --since 7d
+
+  # the last hour and the next four
+  kubectl reboots timeline --since 1h --until +4h
 
   # a night, as a picture
   kubectl reboots timeline all-nodes --since 22:00 --until 06:00 -o svg > night.svg
@@ -76,12 +80,13 @@ func Command(a *app.App) *cobra.Command {
 	var o options
 	command := &cobra.Command{
 		Use: "timeline [NODE|POLICY]...", Short: "Show what happened, on a time axis", Long: about, Example: examples,
-		RunE: func(command *cobra.Command, args []string) error { return run(command.Context(), a, &o, args) },
+		ValidArgsFunction: a.Complete(app.NodeKind, app.RebootKind, app.PolicyKind),
+		RunE:              func(command *cobra.Command, args []string) error { return run(command.Context(), a, &o, args) },
 	}
 	flags := command.Flags()
 	flags.StringVar(&o.since, "since", "", "Where to start: how long ago (90m, 24h, 7d) or a time (22:00, 2026-03-01, 2026-03-01T22:00:00Z); "+
 		"without it the last "+defaultSince+", or from the first thing that happened in them")
-	flags.StringVar(&o.until, "until", "now", "Where to end, written as for --since")
+	flags.StringVar(&o.until, "until", "now", "Where to end, written as for --since, or how long from now (+4h)")
 	flags.StringVarP(&o.output, "output", "o", "text", "What to write: "+outputs)
 	return command
 }
@@ -110,10 +115,15 @@ func run(ctx context.Context, a *app.App, o *options, args []string) error {
 	in.Policies, in.Reboots, in.Nodes = fleet.Policies, fleet.Reboots, fleet.Nodes
 	in.OnlyNodes, in.OnlyPolicies = found.nodes, found.policies
 	in.Stories = o.output == "json" || o.output == "text" && len(found.nodes) == 1 && len(found.policies) == 0
+	var notes []string
+	if in.To.After(in.Now) && o.output != "html" { // a page expects by itself
+		in.Forecast, notes = dashboard.Expect(ctx, a, c, fleet)
+	}
 	chart, err := o.chart(ctx, c, fleet, in)
 	if err != nil {
 		return err
 	}
+	chart.Notes = append(chart.Notes, notes...)
 	return write(ctx, &shown{App: a, cluster: c, fleet: fleet, in: in, chart: chart}, a.Out)
 }
 
@@ -152,6 +162,9 @@ func (o *options) times(in *history.Input) (err error) {
 	since := o.since
 	if since == "" {
 		in.From = in.To.Add(-24 * time.Hour)
+		if in.To.After(in.Now) {
+			in.From = in.Now.Add(-24 * time.Hour)
+		}
 		return nil
 	}
 	if in.From, err = parseTime("since", since, in.Now, in.Zone); err != nil {

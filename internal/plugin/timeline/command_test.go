@@ -111,7 +111,7 @@ func TestTheFileKnowsWhatRuns(t *testing.T) {
 	if !strings.Contains(out, "Its helper (pod helper-worker-b5) is Ready") {
 		t.Errorf("it does not say that a helper is Ready: %s", errOut)
 	}
-	for _, wrong := range []string{"No manager is at work", "No helper runs", "kubectl -n  "} {
+	for _, wrong := range []string{"No manager is running", "No helper runs", "kubectl -n  "} {
 		if strings.Contains(out, wrong) {
 			t.Errorf("it says %q", wrong)
 		}
@@ -130,6 +130,47 @@ func TestAFileThatEndsNowHasWhatIsExpected(t *testing.T) {
 	_, out, errOut = terminal(t, 0, rollout).Run(plugin.Run, "timeline", "-o", "html", "--until", "1s")
 	if strings.Contains(out, forecast) || !strings.Contains(out, note) {
 		t.Errorf("it does not say that nothing is expected in it: %s", errOut)
+	}
+}
+
+func TestATimelineThatEndsInTheFutureHasWhatIsExpected(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		until string
+		want  bool
+	}{
+		"it ends now":              {"now", false},
+		"it ends in a few minutes": {"+2m", true},
+	} {
+		rollout := recorded.Middle(t)
+		terminal := plugintest.New(t, 120, append(rollout.Objects(), running(rollout)...)...)
+		terminal.Clock = clocktesting.NewFakePassiveClock(rollout.Now)
+		_, text, errOut := terminal.Run(plugin.Run, "timeline", "--no-color", "--until", test.until)
+		if strings.Contains(text, "- expected") != test.want {
+			t.Errorf("%s: %s%s", name, errOut, text)
+		}
+		_, chart, errOut := terminal.Run(plugin.Run, "timeline", "--until", test.until, "-o", "json")
+		if strings.Contains(chart, `"forecast": true`) != test.want {
+			t.Errorf("%s: %s%s", name, errOut, chart)
+		}
+	}
+}
+
+func TestATimelineWithoutAForecastSaysWhy(t *testing.T) {
+	t.Parallel()
+	terminal := terminal(t, 120, recorded.Middle(t))
+	refused := interceptor.NewClient(terminal.Client, interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+			if _, are := list.(*corev1.PodList); are {
+				return forbidden("pods")
+			}
+			return c.List(ctx, list, opts...)
+		},
+	})
+	terminal.Connect = func() (client.WithWatch, error) { return refused, nil }
+	code, text, errOut := terminal.Run(plugin.Run, "timeline", "--no-color", "--until", "+1h")
+	if code != 0 || !strings.Contains(text, "You may not read Pods") {
+		t.Errorf("%d: %s%s", code, errOut, text)
 	}
 }
 

@@ -3,7 +3,8 @@ package timeline
 import (
 	"fmt"
 	"slices"
-	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/history"
@@ -40,27 +41,16 @@ func knownNames(fleet *app.Fleet) known {
 	return k
 }
 
-// kinds that a name may begin with, as kubectl knows them.
-var kinds = map[string]string{
-	"": "", "node": "node", "nodes": "node", "no": "node",
-	"policy": "policy", "rebootpolicy": "policy", "rebootpolicies": "policy", "rbp": "policy",
-	"nodereboot": "reboot", "nodereboots": "reboot", "nrb": "reboot",
-}
-
 // find says what names are: of nodes or policies that there are or were, or of a NodeReboot, which stands for its node. A name may begin
 // with its kind: node/worker-1.
 func (k known) find(names []string) (named, error) {
 	var found named
 	for _, name := range names {
-		prefix, rest, has := strings.Cut(name, "/")
-		if !has {
-			prefix, rest = "", name
-		}
-		kind, is := kinds[prefix]
-		if !is {
+		asked := app.ParseName(name)
+		if asked.Unknown != "" {
 			return named{}, app.UsageError{Err: fmt.Errorf("%q: write the name of a node or a RebootPolicy, or node/NAME or policy/NAME", name)}
 		}
-		if !k.add(&found, kind, rest) {
+		if !k.add(&found, asked.Kind, asked.Name) {
 			return named{}, fmt.Errorf("no node, RebootPolicy or NodeReboot is named %q; see kubectl get nodes,rebootpolicies,nodereboots", name)
 		}
 	}
@@ -71,16 +61,15 @@ func (k known) find(names []string) (named, error) {
 
 // add adds the object with a name; false if the kind has no such object. A node and a policy may have the same name. Without a kind, a
 // NodeReboot counts if no node and no policy has the name.
-func (k known) add(found *named, kind, name string) bool {
-	every := kind == ""
-	is := false
-	if k.nodes[name] && (every || kind == "node") {
+func (k known) add(found *named, kind schema.GroupVersionKind, name string) bool {
+	every, is := kind.Empty(), false
+	if k.nodes[name] && (every || kind == app.NodeKind) {
 		found.nodes, is = append(found.nodes, name), true
 	}
-	if k.policies[name] && (every || kind == "policy") {
+	if k.policies[name] && (every || kind == app.PolicyKind) {
 		found.policies, is = append(found.policies, name), true
 	}
-	if of := k.reboots[name]; of != "" && !is && (every || kind == "reboot") {
+	if of := k.reboots[name]; of != "" && !is && (every || kind == app.RebootKind) {
 		found.nodes, is = append(found.nodes, of), true
 	}
 	return is

@@ -42,6 +42,23 @@ func TestATimeIsReadAsPeopleWriteIt(t *testing.T) {
 	}
 }
 
+func TestATimeToComeIsReadWhereATimelineEnds(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]time.Time{"+4h": noon.Add(4 * time.Hour), "+2d": noon.Add(2 * day), "+0s": noon} {
+		if got, err := parseTime("until", text, noon, time.UTC); err != nil || !got.Equal(want) {
+			t.Errorf("%q is read as %s: %v", text, got, err)
+		}
+		if got, err := parseTime("since", text, noon, time.UTC); err == nil {
+			t.Errorf("--since %q is read as %s", text, got)
+		}
+	}
+	for _, text := range []string{"+", "+-4h", "++4h", "+soon"} {
+		if got, err := parseTime("until", text, noon, time.UTC); err == nil {
+			t.Errorf("%q is read as %s", text, got)
+		}
+	}
+}
+
 func TestTicksAreAtRoundTimesOfTheZone(t *testing.T) {
 	t.Parallel()
 	labels := func(from, to time.Time, zone *time.Location) string {

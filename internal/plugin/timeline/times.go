@@ -18,6 +18,11 @@ func parseTime(flag, text string, now time.Time, zone *time.Location) (time.Time
 	if text == "now" {
 		return now, nil
 	}
+	if rest, later := strings.CutPrefix(text, "+"); later {
+		if in, ok := parseAgo(rest); ok && flag == "until" {
+			return now.Add(in), nil
+		}
+	}
 	if ago, ok := parseAgo(text); ok {
 		return now.Add(-ago), nil
 	}
@@ -47,8 +52,8 @@ func parseAgo(text string) (time.Duration, bool) {
 	const most = 36500
 	if days, is := strings.CutSuffix(text, "d"); is {
 		n, err := strconv.Atoi(days)
-		return time.Duration(n) * 24 * time.Hour, err == nil && n >= 0 && n <= most
+		return time.Duration(n) * 24 * time.Hour, err == nil && n >= 0 && n <= most && days[0] != '+'
 	}
 	d, err := time.ParseDuration(text)
-	return d, err == nil && d >= 0
+	return d, err == nil && d >= 0 && text[0] != '+'
 }

@@ -163,13 +163,10 @@ func (w *command) late(targets []*target) error {
 
 // find finds out what an argument names: node/NAME, policy/NAME, nodereboot/NAME, or a name alone. A NodeReboot stands for its node.
 func find(ctx context.Context, c client.Reader, arg string) (*target, error) {
-	kind, name, qualified := strings.Cut(arg, "/")
-	if !qualified {
-		kind, name = "", arg
-	}
-	kind, _, _ = strings.Cut(kind, ".")
+	named := app.ParseName(arg)
+	name := named.Name
 	t := &target{name: name, seen: map[types.UID]*v1alpha1.NodeReboot{}, written: map[types.UID]string{}}
-	isNode, isPolicy, err := t.resolve(ctx, c, kind)
+	isNode, isPolicy, err := t.resolve(ctx, c, named)
 	switch {
 	case err != nil:
 		return nil, err
@@ -183,23 +180,23 @@ func find(ctx context.Context, c client.Reader, arg string) (*target, error) {
 }
 
 // resolve says what there is of the target's name.
-func (t *target) resolve(ctx context.Context, c client.Reader, kind string) (isNode, isPolicy bool, err error) {
-	switch kind {
-	case "node", "nodes":
+func (t *target) resolve(ctx context.Context, c client.Reader, named app.Named) (isNode, isPolicy bool, err error) {
+	switch {
+	case named.Unknown != "":
+		err = app.UsageError{Err: fmt.Errorf("%q is not a kind; write node/%s or policy/%[2]s", strings.TrimSuffix(named.Unknown, "/"), t.name)}
+	case named.Kind == app.NodeKind:
 		isNode, err = t.node(ctx, c)
-	case "policy", "rebootpolicy", "rebootpolicies", "rbp":
+	case named.Kind == app.PolicyKind:
 		isPolicy, err = exists(ctx, c, t.name, &v1alpha1.RebootPolicy{}, "RebootPolicies")
-	case "nodereboot", "nodereboots", "nrb":
+	case named.Kind == app.RebootKind:
 		isNode, err = t.reboot(ctx, c)
-	case "":
+	default:
 		if isNode, err = t.node(ctx, c); err == nil {
 			isPolicy, err = exists(ctx, c, t.name, &v1alpha1.RebootPolicy{}, "RebootPolicies")
 		}
 		if err == nil && !isNode && !isPolicy {
 			isNode, err = t.reboot(ctx, c)
 		}
-	default:
-		err = app.UsageError{Err: fmt.Errorf("%q is not a kind; write node/%s or policy/%[2]s", kind, t.name)}
 	}
 	return isNode, isPolicy, err
 }
@@ -225,10 +222,10 @@ func (t *target) node(ctx context.Context, c client.Reader) (bool, error) {
 		return true, nil
 	case apierrors.IsNotFound(err) || apierrors.IsForbidden(err):
 		var reboots v1alpha1.NodeRebootList
-		if err := c.List(ctx, &reboots); err != nil {
+		if err := c.List(ctx, &reboots, client.MatchingFields{"spec.nodeName": t.name}); err != nil {
 			return false, app.ReadError("NodeReboots", err)
 		}
-		return slices.ContainsFunc(reboots.Items, func(r v1alpha1.NodeReboot) bool { return r.Spec.NodeName == t.name }), nil
+		return len(reboots.Items) > 0, nil
 	}
 	return false, app.ReadError("Nodes", err)
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
@@ -33,7 +32,7 @@ func Command(a *app.App) *cobra.Command {
 	var output string
 	command := &cobra.Command{
 		Use: "why NODE...", Short: "Explain what a node waits for, and what to type", Long: about, Example: examples,
-		Args: cobra.MinimumNArgs(1),
+		Args: cobra.MinimumNArgs(1), ValidArgsFunction: a.Complete(app.NodeKind, app.RebootKind, app.PolicyKind),
 		RunE: func(command *cobra.Command, args []string) error {
 			if output != "" && output != "json" && output != "yaml" {
 				return app.UsageError{Err: fmt.Errorf("-o %s is unknown: write -o json or -o yaml", output)}
@@ -50,15 +49,17 @@ func run(ctx context.Context, a *app.App, asked []string, output string) error {
 	if err != nil {
 		return err
 	}
-	facts, err := read(ctx, c, a)
+	fleet, err := readAbout(ctx, c, asked)
 	if err != nil {
 		return err
 	}
-	answers, known := make([]Answer, 0, len(asked)), true
-	for _, name := range asked {
-		answer := Explain(facts, name)
-		known = known && answer.Found
-		answers = append(answers, answer)
+	facts := &Facts{Now: a.Clock.Now(), Zone: a.Zone, Installed: install.Read(ctx, c, ptr.Deref(a.Config.Namespace, ""))}
+	answers, known := facts.explainAll(fleet, asked)
+	if !known { // which names there are
+		if fleet, err = app.ReadFleet(ctx, c); err != nil {
+			return err
+		}
+		answers, known = facts.explainAll(fleet, asked)
 	}
 	if err := write(a, answers, output); err != nil {
 		return err
@@ -69,15 +70,16 @@ func run(ctx context.Context, a *app.App, asked []string, output string) error {
 	return nil
 }
 
-func read(ctx context.Context, c client.Reader, a *app.App) (*Facts, error) {
-	fleet, err := app.ReadFleet(ctx, c)
-	if err != nil {
-		return nil, err
+// explainAll that was asked for. It says whether all of it is known.
+func (f *Facts) explainAll(fleet *app.Fleet, asked []string) (answers []Answer, known bool) {
+	f.Policies, f.Reboots, f.Nodes = fleet.Policies, fleet.Reboots, fleet.Nodes
+	known = true
+	for _, name := range asked {
+		answer := Explain(f, name)
+		known = known && answer.Found
+		answers = append(answers, answer)
 	}
-	return &Facts{
-		Now: a.Clock.Now(), Zone: a.Zone, Policies: fleet.Policies, Reboots: fleet.Reboots, Nodes: fleet.Nodes,
-		Installed: install.Read(ctx, c, ptr.Deref(a.Config.Namespace, "")),
-	}, nil
+	return answers, known
 }
 
 func write(a *app.App, answers []Answer, output string) error {

@@ -84,6 +84,8 @@ func TestWhatCannotBeAnsweredEndsWithACode(t *testing.T) {
 		says string
 	}{
 		"no such node":    {[]string{"why", "worker-77", "worker-7"}, app.ExitFailed, "Did you mean worker-7"},
+		"no name of one":  {[]string{"why", "node/a/b"}, app.ExitFailed, "There is no Node a/b."},
+		"an empty name":   {[]string{"why", "nodereboot/"}, app.ExitFailed, "There is no NodeReboot ."},
 		"no name":         {[]string{"why"}, app.ExitUsage, "requires at least 1 arg"},
 		"an unknown form": {[]string{"why", "worker-7", "-o", "xml"}, app.ExitUsage, "write -o json or -o yaml"},
 	} {
@@ -109,6 +111,46 @@ func TestAClusterThatCannotBeReadSaysWhatToDo(t *testing.T) {
 		code, _, errOut := terminal.Run(plugin.Run, "why", "worker-7")
 		if code != app.ExitFailed || !strings.Contains(errOut, want) {
 			t.Errorf("it ended with %d: %s", code, errOut)
+		}
+	}
+}
+
+func TestOnlyWhatIsAskedForIsRead(t *testing.T) {
+	t.Parallel()
+	other := &v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{Name: "of-worker-8"}}
+	other.Spec.NodeName = "worker-8"
+	for asked, want := range map[string]string{
+		"worker-7":              "worker-7-3",
+		"node/worker-7":         "worker-7-3",
+		"worker-7-3":            "worker-7-3",
+		"nodereboot/worker-7-3": "worker-7-3",
+		"rebootpolicy/linux":    "",
+	} {
+		terminal := plugintest.New(t, 0, append(waiting(), other)...)
+		watched := interceptor.NewClient(terminal.Client, interceptor.Funcs{
+			List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+				err := c.List(ctx, list, options...)
+				switch l := list.(type) {
+				case *corev1.NodeList:
+					t.Errorf("%s: all nodes are read", asked)
+				case *v1alpha1.NodeRebootList:
+					for i := range l.Items {
+						if l.Items[i].Spec.NodeName != "worker-7" {
+							t.Errorf("%s: NodeReboot %s is read", asked, l.Items[i].Name)
+						}
+					}
+				}
+				return err
+			},
+		})
+		terminal.Connect = func() (client.WithWatch, error) { return watched, nil }
+		code, out, errOut := terminal.Run(plugin.Run, "why", asked, "-o", "json")
+		var answers []why.Answer
+		if err := json.Unmarshal([]byte(out), &answers); err != nil || code != app.ExitOK {
+			t.Fatalf("%s: %d %v: %s", asked, code, err, errOut)
+		}
+		if got := answers[0].NodeReboot; got != want {
+			t.Errorf("%s is explained by NodeReboot %q, want %q", asked, got, want)
 		}
 	}
 }

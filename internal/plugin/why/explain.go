@@ -12,14 +12,8 @@ import (
 	"github.com/reboot-operator/reboot-operator/api/decode"
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
+	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/install"
-)
-
-// Kinds that a name may begin with, as kubectl takes them.
-var (
-	rebootKinds = []string{"nodereboot", "nodereboots", "nrb", "nodereboots.reboot-operator.io", "nodereboot.reboot-operator.io"}
-	policyKinds = []string{"rebootpolicy", "rebootpolicies", "rbp", "rebootpolicies.reboot-operator.io", "rebootpolicy.reboot-operator.io"}
-	nodeKinds   = []string{"node", "nodes", "no"}
 )
 
 // Explain answers why a node, a NodeReboot or a RebootPolicy is where it is. It is pure.
@@ -33,31 +27,30 @@ func Explain(f *Facts, asked string) Answer {
 }
 
 func (f *Facts) explain(asked string) Answer {
-	kind, name, typed := strings.Cut(asked, "/")
-	if !typed {
-		kind, name = "", asked
-	}
-	kind = strings.ToLower(kind)
+	named := app.ParseName(asked)
+	kind, name := named.Kind, named.Name
 	switch {
-	case slices.Contains(rebootKinds, kind):
+	case kind == app.RebootKind:
 		if r := f.reboot(name); r != nil {
 			return f.explainReboot(r)
 		}
 		return missing("NodeReboot", name, "nodereboot/", f.rebootNames())
-	case slices.Contains(policyKinds, kind):
+	case kind == app.PolicyKind:
 		if p := f.policy(name); p != nil {
 			return f.explainPolicy(p)
 		}
 		return missing("RebootPolicy", name, "rebootpolicy/", f.policyNames())
-	case kind != "" && !slices.Contains(nodeKinds, kind):
+	case named.Unknown != "":
 		return Answer{Reason: ReasonNoSuchObject, Explanation: fmt.Sprintf(
-			"%q is not a kind that can be explained: write the name of a node, nodereboot/NAME or rebootpolicy/NAME.", kind)}
+			"%q is not a kind that can be explained: write the name of a node, nodereboot/NAME or rebootpolicy/NAME.",
+			strings.TrimSuffix(named.Unknown, "/"))}
 	}
-	return f.explainNode(kind, name)
+	return f.explainNode(named)
 }
 
 // explainNode explains a node, or what else has that name if no kind was typed.
-func (f *Facts) explainNode(kind, name string) Answer {
+func (f *Facts) explainNode(named app.Named) Answer {
+	name := named.Name
 	r := f.latest(name)
 	switch node := f.node(name); {
 	case r != nil && (r.Status.CompletionTime == nil || node == nil):
@@ -65,7 +58,7 @@ func (f *Facts) explainNode(kind, name string) Answer {
 	case node != nil:
 		return f.explainIdle(node, r)
 	}
-	if r = f.reboot(name); r != nil && kind == "" {
+	if r = f.reboot(name); r != nil && named.Kind.Empty() {
 		return f.explainReboot(r)
 	}
 	return missing("Node", name, "", f.nodeNames())
@@ -118,7 +111,7 @@ var does = map[v1alpha1.Phase]string{
 	v1alpha1.PhaseRebooting:  "reboots",
 	v1alpha1.PhaseRecovering: "recovers",
 	v1alpha1.PhaseSucceeded:  "was rebooted",
-	v1alpha1.PhaseFailed:     "failed to reboot",
+	v1alpha1.PhaseFailed:     "was not rebooted successfully",
 	v1alpha1.PhaseCancelled:  "is not rebooted, because it no longer needs to be",
 }
 
