@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/test/testbed"
 )
 
@@ -57,7 +59,10 @@ func run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	shell, err := open(ctx, map[string]string{
+	if err := os.WriteFile(filepath.Join(programs, "policy.yaml"), []byte(policy), 0o600); err != nil {
+		return fmt.Errorf("write the policy: %w", err)
+	}
+	shell, err := open(ctx, programs, map[string]string{
 		"KUBECONFIG": cluster.Kubeconfig(), "PATH": programs + ":" + os.Getenv("PATH"), "LANG": "C.UTF-8", "TZ": "UTC",
 	})
 	if err != nil {
@@ -77,7 +82,7 @@ func run(ctx context.Context) (err error) {
 	return nil
 }
 
-// policy is paused at first.
+// policy is what is planned, and then applied.
 const policy = `apiVersion: reboot-operator.io/v1alpha1
 kind: RebootPolicy
 metadata: {name: linux}
@@ -122,25 +127,51 @@ func prepare(ctx context.Context, cluster *testbed.Cluster) (string, error) {
 	if err := kubectl("", "wait", "pods", "--all", "--for=condition=Ready", "--timeout=2m"); err != nil {
 		return "", err
 	}
+	// A rollout that nobody sees: forecasts of the next one know how long things take here.
 	if err := kubectl(policy, "apply", "-f", "-"); err != nil {
 		return "", err
 	}
-	if err := kubectl("", "reboots", "pause", "linux"); err != nil {
+	if err := ask(ctx, cluster, v1alpha1.PhaseSucceeded); err != nil {
 		return "", err
 	}
+	if err := kubectl("", "delete", "rebootpolicy", "linux"); err != nil {
+		return "", err
+	}
+	return programs, ask(ctx, cluster, v1alpha1.PhasePending)
+}
+
+// ask lets every host ask for a reboot, and waits until a NodeReboot of each is in a phase.
+func ask(ctx context.Context, cluster *testbed.Cluster, phase v1alpha1.Phase) error {
 	for _, host := range cluster.Hosts() {
 		host.RequireReboot()
 	}
-	return programs, kubectl("", "wait", "rebootpolicy/linux", "--for=jsonpath={.status.required}=9", "--timeout=2m")
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		var reboots v1alpha1.NodeRebootList
+		if err := cluster.Client().List(ctx, &reboots); err != nil {
+			return fmt.Errorf("wait until every NodeReboot is %s: %w", phase, err)
+		}
+		nodes := map[string]bool{}
+		for _, reboot := range reboots.Items {
+			if reboot.Status.Phase == phase {
+				nodes[reboot.Spec.NodeName] = true
+			}
+		}
+		if len(nodes) == len(cluster.Hosts()) {
+			return nil
+		}
+		pause(ctx, sampled)
+	}
 }
 
 // play is what is typed, and what has to be on the screen before the next line is.
 func play(ctx context.Context, shell *terminal) error {
 	watch := "kubectl reboots status --watch"
 	steps := []func() error{
-		func() error { return shell.line(ctx, "kubectl reboots plan", "$ ", 7*time.Second) },
+		func() error { return shell.line(ctx, "kubectl reboots plan -f policy.yaml", "$ ", 7*time.Second) },
 		func() error { return shell.line(ctx, "clear", "$ ", 0) },
-		func() error { return shell.line(ctx, "kubectl reboots resume linux", "$ ", time.Second) },
+		func() error { return shell.line(ctx, "kubectl apply -f policy.yaml", "$ ", time.Second) },
 		func() error { return shell.line(ctx, watch, "2/9 done", 0) },
 		func() error { return shell.key(ctx, "q", "$ ", 500*time.Millisecond) },
 		func() error { return shell.line(ctx, "clear", "$ ", 0) },

@@ -91,7 +91,7 @@ func TestATerminalIsRecordedAsItIsTypedInto(t *testing.T) {
 	if _, err := exec.LookPath("tmux"); err != nil {
 		t.Skip("tmux is not installed")
 	}
-	shell, err := open(t.Context(), map[string]string{"LANG": "C.UTF-8", "PATH": os.Getenv("PATH")})
+	shell, err := open(t.Context(), t.TempDir(), map[string]string{"LANG": "C.UTF-8", "PATH": os.Getenv("PATH")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,13 +34,14 @@ type frame struct {
 // terminal is a shell in tmux.
 type terminal struct{ folder, socket string }
 
-func open(ctx context.Context, environment map[string]string) (*terminal, error) {
+// open starts a shell in a folder.
+func open(ctx context.Context, in string, environment map[string]string) (*terminal, error) {
 	folder, err := os.MkdirTemp("", "recording-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for tmux: %w", err)
 	}
 	t := &terminal{folder: folder, socket: filepath.Join(folder, "s")}
-	args := []string{"-u", "-f", "/dev/null", "new-session", "-d", "-x", fmt.Sprint(columns), "-y", fmt.Sprint(lines + 1)}
+	args := []string{"-u", "-f", "/dev/null", "new-session", "-d", "-c", in, "-x", fmt.Sprint(columns), "-y", fmt.Sprint(lines + 1)}
 	// By env, because the shell that tmux starts it with may set a PATH of its own.
 	shell := "env ENV= PS1='$ '"
 	for name, value := range environment {
