@@ -136,7 +136,7 @@ func TestWhatTheFactsOfAFieldSay(t *testing.T) {
 		"spec.priority":                         "*integer · default `0` · -1000000 to 1000000*",
 		"spec.rollout.maxUnavailable":           "*integer or percentage · default `1` · 0 to 15000, or a percentage*",
 		"spec.drain.waitForPods.timeoutSeconds": "*integer · default `3600` · 1 to 604800 seconds (7 days)*",
-		"spec.schedule.windows.weekly.days":     "*list of strings · required · 1 to 7 entries · one of `Mon`, `Tue`, `Wed`, `Thu`, `Fri`, `Sat`, `Sun`*",
+		"spec.schedule.windows.cron":            "*string · 1 to 100 characters*",
 		"spec.nodeLabels.during":                "*map of strings · up to 16 entries · up to 63 characters*",
 		"spec.gates.prometheus":                 "*list of objects · up to 16 entries · one for each `name`*",
 	} {

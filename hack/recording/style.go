@@ -89,18 +89,16 @@ func (s *style) apply(sequence string) {
 		if err != nil {
 			code = 0
 		}
-		switch {
-		case code == 38 || code == 48:
-			color, used := extended(codes[i+1:])
-			if code == 38 {
-				s.color = color
-			} else {
-				s.background = color
-			}
-			i += used
+		used := 0
+		switch code {
+		case 38:
+			s.color, used = extended(codes[i+1:])
+		case 48:
+			s.background, used = extended(codes[i+1:])
 		default:
 			s.simple(code)
 		}
+		i += used
 	}
 }
 
