@@ -173,9 +173,9 @@ type DrainProgress struct {
 	Activity DrainActivity `json:"activity,omitempty"`
 
 	// budgetWaitMilliseconds is how much earlier the drain would have ended if no PodDisruptionBudget had delayed an eviction. It is reported
-	// when the drain ends. Forecasts subtract it from the duration of the drain.
+	// when the drain ends, and missing if no budget did. Forecasts subtract it from the duration of the drain.
 	// +optional
-	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10000000000000
 	BudgetWaitMilliseconds int64 `json:"budgetWaitMilliseconds,omitempty"`
 }
