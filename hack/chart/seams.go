@@ -235,8 +235,8 @@ var managerSeams = []seam{
 var helperSeams = []seam{
 	value("spec/updateStrategy", with(block, "$.Values.helper.updateStrategy")),
 	last("spec/template/metadata/labels", with(podLabels, "$.Values.helper")),
-	value("spec/template/metadata/annotations/"+defaultContainer, "{{ get ($.Values.helper.podAnnotations | default dict) \"kubectl.kubernetes.io/default-container\" "+
-		"| default \"helper\" | quote }}"),
+	value("spec/template/metadata/annotations/"+defaultContainer, "{{ get ($.Values.helper.podAnnotations | default dict) "+
+		"\"kubectl.kubernetes.io/default-container\" | default \"helper\" | quote }}"),
 	last("spec/template/metadata/annotations", with(morePodAnnotations, "$.Values.helper", "reboot-operator-helper")),
 	last("spec/template/spec", pullSecrets),
 	last("spec/template/spec", "{{- if eq (include \"reboot-operator.hostPID\" $) \"true\" }}\nhostPID: true\n{{- end }}"),

@@ -36,8 +36,8 @@ func (a *agent) ask(ctx context.Context, reboot *v1alpha1.NodeReboot, names []st
 		}
 		taken[name] = owner
 	}
-	why := "the host asks for a reboot, and other NodeReboots use all the names that are possible for it: delete those of the node that have " +
-		"ended"
+	why := "the host asks for a reboot, and other NodeReboots use all the names that are possible for it: delete those of the node that " +
+		"have ended"
 	if len(taken) > 0 {
 		why = "the host asks for a reboot, and other NodeReboots use all the names that are possible for it: delete those of other " +
 			"nodes: " + tellTaken(taken)

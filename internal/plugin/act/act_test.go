@@ -186,8 +186,8 @@ func TestEachActionSaysWhatItDidAndWhatHappensNext(t *testing.T) {
 			"RebootPolicy workers is not paused: its mode is Enforce.\n", ""},
 		"resume what someone else paused": {"resume workers", []client.Object{policy("workers",
 			func(p *v1alpha1.RebootPolicy) { p.Spec.Mode = v1alpha1.ModePaused })}, 1, "",
-			"error: RebootPolicy workers: it was not paused by kubectl reboots, so its previous mode is not known; write which mode to resume with: " +
-				"kubectl reboots resume workers --mode Enforce|Observe\n"},
+			"error: RebootPolicy workers: it was not paused by kubectl reboots, so its previous mode is not known; write which mode to resume " +
+				"with: kubectl reboots resume workers --mode Enforce|Observe\n"},
 		"skip": {"skip w1 --reason disk", []client.Object{node("w1"), reboot("w1-a", "w1", draining)}, 0, "Node w1 is skipped: disk.\n" +
 			"  The attempt of NodeReboot w1-a of node w1 is rolled back: the drain ends, and it is uncordoned.\n" +
 			"  To end it: kubectl reboots unskip w1\n", ""},

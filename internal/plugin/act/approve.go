@@ -18,8 +18,8 @@ func approveCommand(a *app.App) *cobra.Command {
 		Use: "approve (NODE | NODEREBOOT)...", Short: "Approve reboots that wait for an approval",
 		Long: `Approve reboots whose policy has "approval: Require". This requires the verb approve on nodereboots.
 
-Your user name is recorded. A policy with "selfApproval: Refuse" accepts no approval by the user who asked for the reboot. An approval that expired
-with its window is withdrawn and given again.`,
+Your user name is recorded. A policy with "selfApproval: Refuse" accepts no approval by the user who asked for the reboot. An approval
+that expired with its window is withdrawn and given again.`,
 		Example: `  kubectl reboots approve worker-1 worker-2
   kubectl reboots approve --policy databases`,
 		ValidArgsFunction: a.Complete(app.NodeKind, app.RebootKind),

@@ -39,9 +39,10 @@ func TestOneApprovalThatTheManagerHasNotSeenStopsNoOther(t *testing.T) {
 func TestAnApprovalOfWhatIsImmediateSaysSo(t *testing.T) {
 	t.Parallel()
 	windows := func(p *v1alpha1.RebootPolicy) { requires(p); p.Status.Window = &v1alpha1.WindowStatus{} }
+	nothing := func(*v1alpha1.NodeReboot) {}
 	for line, change := range map[string]func(*v1alpha1.NodeReboot){
 		"  It is Immediate: it waits for no window and no freeze.\n":                                                  urgent,
-		"  The approval is for the window that is open or, if none is open, for the next one, and expires with it.\n": func(*v1alpha1.NodeReboot) {},
+		"  The approval is for the window that is open or, if none is open, for the next one, and expires with it.\n": nothing,
 	} {
 		_, out, errOut := run(cluster(t, policy("workers", windows), reboot("w1-a", "w1", change)), "approve w1")
 		if !strings.HasPrefix(out, "NodeReboot w1-a of node w1 is approved by alice.\n"+line+"  The manager") {

@@ -74,8 +74,8 @@ func TestWhoMayNotReadNodesWritesTheKindOfANodeReboot(t *testing.T) {
 			return c.Get(ctx, key, o, options...)
 		},
 	})
-	const want = "error: master-2: it is the name of a NodeReboot of node master, and it could not be read whether it is also the name of a node; " +
-		"write node/master-2 or nodereboot/master-2\n"
+	const want = "error: master-2: it is the name of a NodeReboot of node master, and it could not be read whether it is also the name of a " +
+		"node; write node/master-2 or nodereboot/master-2\n"
 	if code, out, errOut := run(terminal, "cancel master-2"); code != app.ExitFailed || out+errOut != want {
 		t.Errorf("it ended with %d: %s%s", code, out, errOut)
 	}

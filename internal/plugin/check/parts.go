@@ -71,8 +71,8 @@ func (f *Facts) helpers() Line {
 		return Line{check, Warn, fmt.Sprintf("the DaemonSet of the helpers cannot be read: %v", err), []string{in + "get daemonsets"}}
 	}
 	if len(f.Installed.HelperSets) == 0 {
-		return Line{check, Fail, "there is no DaemonSet of helpers in namespace " + f.Installed.Namespace + ": no reboot is detected or carried " +
-			"out",
+		return Line{check, Fail, "there is no DaemonSet of helpers in namespace " + f.Installed.Namespace + ": no reboot is detected or " +
+			"carried out",
 			[]string{applyAgain}}
 	}
 	var want, ready, updated int32

@@ -138,8 +138,9 @@ func TestACommandThatIsMissingIsInTheWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	for program, want := range map[string]string{
-		"/bin/true": "", "/does/not/exist": "program /does/not/exist: lstat /does: no such file or directory", "/etc": "/etc: this is not a program",
-		file: file + ": this is not a program",
+		"/bin/true": "", "/does/not/exist": "program /does/not/exist: lstat /does: no such file or directory",
+		"/etc": "/etc: this is not a program",
+		file:   file + ": this is not a program",
 	} {
 		m := newMachine(t, Options{Method: rebooter.MethodCommand, Command: []string{program}})
 		if got := m.methods[rebooter.MethodCommand].obstacle(t.Context(), &busFacts{}).reason; got != want {
