@@ -372,7 +372,8 @@ items:
 			}
 			unknown, hasPods := strings.Join(cluster.Unknown, "\n"), name == "documents"
 			if strings.Contains(unknown, "f.yaml has no Pods: every node is assumed to have a helper") == hasPods ||
-				cluster.PodsUnknown == hasPods || cluster.Snapshot(now).Nodes[0].HelperReady == hasPods || !strings.Contains(unknown, "f.yaml has no PodDisruptionBudgets: ") {
+				cluster.PodsUnknown == hasPods || cluster.Snapshot(now).Nodes[0].HelperReady == hasPods ||
+				!strings.Contains(unknown, "f.yaml has no PodDisruptionBudgets: ") {
 				t.Errorf("of what is missing it says %q", cluster.Unknown)
 			}
 		})
