@@ -37,3 +37,11 @@ func TestWordsAreFoundInCommentsAndTextsOnly(t *testing.T) {
 		})
 	}
 }
+
+func TestNothingThatPeopleReadHasOneOfTheWords(t *testing.T) {
+	t.Chdir("../..")
+	var found strings.Builder
+	if count, err := run(&found); err != nil || count > 0 {
+		t.Errorf("error %v, found\n%s", err, found.String())
+	}
+}
