@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -214,10 +215,7 @@ func BenchmarkPass(b *testing.B) {
 	for _, needed := range []bool{false, true} {
 		b.Run(fmt.Sprintf("5000 nodes, 30000 finished NodeReboots, rollout %t", needed), func(b *testing.B) {
 			c := bigHeldCluster(5000, needed)
-			r := &reconciler{numbers: newNumbers(), limiter: newRetryLimiter(), reader: &reader{
-				cache: clientOf{c}, live: clientOf{c}, informers: c, pods: &fakePods{}, gates: noGates{}, maintenances: fakeMaintenances{},
-				observed: newObserved(testClock), interest: &interest{}, namespace: testNamespace,
-			}}
+			r := &reconciler{numbers: newNumbers(), limiter: newRetryLimiter(), reader: readerOf(c)}
 			c.settle(b, r)
 			names := c.stores["*v1alpha1.NodeReboot"].ListKeys()
 			runtime.GC()
@@ -237,6 +235,27 @@ func BenchmarkPass(b *testing.B) {
 			b.ReportMetric(float64(passCPU(b)-began)/1e6/float64(b.N), "cpu-ms")
 			b.ReportMetric(0, "ns/op")
 		})
+	}
+}
+
+func readerOf(c *heldCache) *reader {
+	return &reader{
+		cache: clientOf{c}, live: clientOf{c}, informers: c, pods: &fakePods{}, gates: noGates{}, maintenances: fakeMaintenances{},
+		observed: newObserved(testClock), interest: &interest{}, namespace: testNamespace,
+	}
+}
+
+// Plans understand a policy once for each object.
+func TestAPolicyThatDidNotChangeIsTheSameObjectInTheNextPass(t *testing.T) {
+	r := readerOf(bigHeldCluster(3, false))
+	first, second := &snapshot{}, &snapshot{}
+	for _, s := range []*snapshot{first, second} {
+		if err := r.readPolicies(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(first.Policies) == 0 || !slices.Equal(first.Policies, second.Policies) {
+		t.Errorf("one pass has the policies %p, and the next %p", first.Policies, second.Policies)
 	}
 }
 

@@ -179,12 +179,11 @@ func (s *snapshot) noteUnread(nodes []string) {
 
 func (r *reader) readPolicies(ctx context.Context, s *snapshot) error {
 	var list v1alpha1.RebootPolicyList
-	if err := r.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+	policies, err := cachedObjects[v1alpha1.RebootPolicy](ctx, r, &list, func() []v1alpha1.RebootPolicy { return list.Items })
+	if err != nil {
 		return fmt.Errorf("list RebootPolicies: %w", err)
 	}
-	for i := range list.Items {
-		s.Policies = append(s.Policies, &list.Items[i])
-	}
+	s.Policies = policies
 	s.Invalid = r.gates.Invalid(s.Policies)
 	r.interest.setConditions(triggerTypes(s.Policies))
 	return nil

@@ -49,7 +49,7 @@ type Hook struct {
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
 
 	// onTimeout says what happens when the hook is not done in time. Abort fails the attempt; after the reboot, when nothing can be rolled
-	// back, the attempt stalls instead: it holds its slot until the hook is done or the NodeReboot is deleted. Continue continues without the
+	// back, the attempt stalls instead: it holds its slot until the hook is done or the NodeReboot is deleted. Continue goes ahead without the
 	// hook, and reports it. Defaults to Abort.
 	// +optional
 	// +kubebuilder:default=Abort

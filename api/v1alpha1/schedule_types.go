@@ -91,7 +91,7 @@ type ScheduleSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	Freezes []Freeze `json:"freezes,omitempty"`
 
-	// minRemainingSeconds is how many seconds of an open window must be left for a node to start. Defaults to 600, as does
+	// minRemainingSeconds is a number of seconds: a node starts only if more than that is left of the open window. Defaults to 600, as does
 	// drain.timeoutSeconds, so that a drain that takes all its time is not rolled back because the window closes.
 	// +optional
 	// +kubebuilder:default=600
@@ -103,7 +103,7 @@ type ScheduleSpec struct {
 	MinRemainingSeconds *int32 `json:"minRemainingSeconds,omitempty"`
 
 	// atClose says what happens to a node that has started but has not been ordered to reboot when the window closes: Abort rolls the attempt
-	// back; Continue lets it continue to its reboot. A freeze rolls it back in any case. Defaults to Abort.
+	// back; Continue lets it go ahead with its reboot. A freeze rolls it back in any case. Defaults to Abort.
 	// +optional
 	// +kubebuilder:default=Abort
 	// +kubebuilder:validation:XValidation:rule="self in ['Abort', 'Continue']",message="write Abort or Continue (Finish is now Continue)"

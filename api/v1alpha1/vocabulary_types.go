@@ -10,7 +10,7 @@ type TimeoutAction string
 const (
 	// TimeoutAbort ends the attempt and restores the node. When nothing can be rolled back, the attempt stalls.
 	TimeoutAbort TimeoutAction = "Abort"
-	// TimeoutContinue continues.
+	// TimeoutContinue goes ahead regardless.
 	TimeoutContinue TimeoutAction = "Continue"
 )
 

@@ -47,18 +47,19 @@ type Forecaster struct {
 	wake chan struct{}
 
 	mu sync.Mutex
-	// snapshot of the last pass; nil if no node needs a reboot. fresh says that no forecast was made of it.
+	// snapshot of the last pass; nil if no node needs a reboot.
 	snapshot *plan.Snapshot
-	fresh    bool
 	// rollouts are those of the last pass, by policy.
 	rollouts map[types.UID]*rollout
-	// rested is when the next forecast may be made.
-	rested time.Time
+	// began is when the last forecast began, and rested when the next one may be made.
+	began, rested time.Time
 }
 
 // rollout is what is known of the rollout of one policy.
 type rollout struct {
 	plan.Rollout
+	// fresh says that no forecast for it was made since the last pass.
+	fresh bool
 	// due is when the next forecast may be made for it: not before nodes have gathered, and not before the last one is old.
 	due time.Time
 	// news says that the status should say what says is; nil is nothing.
@@ -106,11 +107,11 @@ func (f *Forecaster) Offer(s *plan.Snapshot, rollouts []plan.Rollout) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(rollouts) == 0 {
-		f.snapshot, f.fresh = nil, false
+		f.snapshot = nil
 		clear(f.rollouts)
 		return
 	}
-	f.snapshot, f.fresh = s, true
+	f.snapshot = s
 	now := f.options.Clock.Now()
 	current := make(map[types.UID]*rollout, len(rollouts))
 	for _, offered := range rollouts {
@@ -118,7 +119,7 @@ func (f *Forecaster) Offer(s *plan.Snapshot, rollouts []plan.Rollout) {
 		if known == nil {
 			known = &rollout{due: now.Add(gathering)}
 		}
-		known.Rollout = offered
+		known.Rollout, known.fresh = offered, true
 		current[offered.Policy.UID] = known
 	}
 	f.rollouts = current
@@ -145,8 +146,8 @@ func (f *Forecaster) Says() map[string]*v1alpha1.ForecastStatus {
 	return says
 }
 
-// Written says that the status of a policy was written, with this forecast. It is written once, even if the API server drops it because its
-// kinds are older than this program.
+// Written says that the status of a policy was written, with this forecast. If the API server drops it, because its kinds are older than
+// this program, it is written again after a few minutes, and not before.
 func (f *Forecaster) Written(policy *v1alpha1.RebootPolicy, says *v1alpha1.ForecastStatus) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -164,13 +165,14 @@ func (f *Forecaster) step() (news bool, pause time.Duration) {
 	made := f.make(snapshot, now)
 	took := f.options.Clock.Since(now)
 	f.mu.Lock()
-	f.rested = now.Add(took + rest*max(took, 0))
+	f.began, f.rested = now, now.Add(took+rest*max(took, 0))
 	for _, r := range f.rollouts {
 		if f.dueOf(r, now).After(now) {
 			continue
 		}
 		r.due = now.Add(forecast.PublishEvery)
 		if made == nil {
+			r.fresh = true
 			continue
 		}
 		says, is := forecast.Publish(r.Policy.Status.Forecast, made, r.Policy.Name)
@@ -191,7 +193,9 @@ func (f *Forecaster) next() (*plan.Snapshot, time.Time) {
 	if due, is := f.due(now); !is || due.After(now) {
 		return nil, now
 	}
-	f.fresh = false
+	for _, r := range f.rollouts {
+		r.fresh = r.fresh && f.dueOf(r, now).After(now)
+	}
 	return f.snapshot, now
 }
 
@@ -209,14 +213,14 @@ func (f *Forecaster) pause() time.Duration {
 // due is when the next forecast is to be made. Of what a forecast was made of already, another one says the same while nodes only wait.
 func (f *Forecaster) due(now time.Time) (due time.Time, is bool) {
 	for _, r := range f.rollouts {
-		if !f.fresh && !r.UnderWay {
+		if !r.fresh && !r.UnderWay {
 			continue
 		}
 		if at := f.dueOf(r, now); !is || at.Before(due) {
 			due, is = at, true
 		}
 	}
-	if is && due.Before(f.rested) && !f.rested.After(now.Add(forecast.PublishEvery)) { // the clock may have been set back
+	if is && due.Before(f.rested) && !now.Before(f.began) { // the clock may have been set back
 		due = f.rested
 	}
 	return due, is

@@ -256,21 +256,39 @@ func TestTheEndOfARolloutForgetsItsForecast(t *testing.T) {
 }
 
 func TestForecastsTakeATenthOfOneProcessorAtMost(t *testing.T) {
-	b := newBench(t)
-	b.takes = 30 * time.Second
-	b.offer(true, policyNamed("p", nil))
-	for end := testNow.Add(time.Hour); b.clock.Now().Before(end); {
+	for _, takes := range []time.Duration{30 * time.Second, 40 * time.Second, 200 * time.Second} {
+		b := newBench(t)
+		b.takes = takes
 		b.offer(true, policyNamed("p", nil))
-		b.pass(time.Second)
-	}
-	if spent := b.takes * time.Duration(len(b.made)); spent > time.Hour/10+b.takes {
-		t.Errorf("in an hour, forecasts took %s", spent)
-	}
-	for _, in := range b.made {
-		if in.Samples != samples || in.Budget.Work != forecast.DefaultBudget(0).Work/part {
-			t.Errorf("a forecast has %d samples and may do work of %d", in.Samples, in.Budget.Work)
+		for end := testNow.Add(time.Hour); b.clock.Now().Before(end); {
+			b.offer(true, policyNamed("p", nil))
+			b.pass(time.Second)
+		}
+		if spent := b.takes * time.Duration(len(b.made)); spent > time.Hour/10+b.takes {
+			t.Errorf("in an hour, forecasts of %s took %s", takes, spent)
+		}
+		for _, in := range b.made {
+			if in.Samples != samples || in.Budget.Work != forecast.DefaultBudget(0).Work/part {
+				t.Errorf("a forecast has %d samples and may do work of %d", in.Samples, in.Budget.Work)
+			}
 		}
 	}
+}
+
+// One pass shows both, and the status of one of them is too young.
+func TestAPolicyThatOnlyWaitsGetsItsForecastWhenAnotherOneGotItsBefore(t *testing.T) {
+	b := newBench(t)
+	young := policyNamed("young", statusOf(testNow.Add(-time.Minute), testNow.Add(10*time.Hour)))
+	b.offer(false, policyNamed("old", nil), young)
+	b.pass(10 * time.Second)
+	b.expect(1, 1)
+	b.pass(forecast.PublishEvery)
+	b.expect(2, 2)
+	if says := b.Says()["young"]; says == nil || !says.FinishTime.Time.Equal(b.ends) {
+		t.Errorf("its status should say %v", says)
+	}
+	b.pass(24 * time.Hour)
+	b.expect(2, 2)
 }
 
 func TestAClockThatWasSetBackStopsNoForecast(t *testing.T) {
@@ -296,6 +314,11 @@ func TestAPlannerThatPanicsHasNoForecastAndHarmsNothing(t *testing.T) {
 	b.expect(4, 0)
 	if says := b.Says(); says != nil {
 		t.Errorf("the status should say %v", says)
+	}
+	b.offer(false, policyNamed("p", nil))
+	b.pass(10 * time.Minute)
+	if len(b.made) < 7 {
+		t.Errorf("%d forecasts were tried, and none of them while nodes only wait", len(b.made))
 	}
 }
 

@@ -52,7 +52,7 @@ func Abridge(obj *v1alpha1.NodeReboot) *v1alpha1.NodeReboot {
 
 // keepBudgetWait keeps how long budgets delayed the drain. Forecasts subtract it from the time that the drain took.
 func keepBudgetWait(short, s *v1alpha1.NodeRebootStatus) {
-	if s.Report == nil || s.Report.Drain == nil || s.Report.Drain.BudgetWaitMilliseconds == 0 {
+	if s.Outcome != v1alpha1.OutcomeSucceeded || s.Report == nil || s.Report.Drain == nil || s.Report.Drain.BudgetWaitMilliseconds == 0 {
 		return
 	}
 	if short.Report == nil {

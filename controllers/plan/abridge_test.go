@@ -99,8 +99,8 @@ func TestOnlyWhatIsFinishedIsAbridged(t *testing.T) {
 }
 
 func TestAnAbridgedNodeRebootKeepsHowLongBudgetsDelayedItsDrain(t *testing.T) {
-	for _, outcome := range []v1alpha1.Outcome{v1alpha1.OutcomeSucceeded, v1alpha1.OutcomeFailed} {
-		for wait, want := range map[int64]string{0: "", 1500: "1500"} {
+	for outcome, kept := range map[v1alpha1.Outcome]string{v1alpha1.OutcomeSucceeded: "1500", v1alpha1.OutcomeFailed: ""} {
+		for wait, want := range map[int64]string{0: "", 1500: kept} {
 			whole := finishedFor(outcome)
 			whole.Status.Report = &v1alpha1.HelperReport{Drain: &v1alpha1.DrainProgress{Total: 3, BudgetWaitMilliseconds: wait}}
 			got := ""

@@ -55,7 +55,7 @@ func (g *guide) steps() []step {
 			"kubectl reboots timeline " + g.node,
 		}},
 		{"All hosts ask. What will happen, and when?", []string{require("nodes --all"), "kubectl reboots plan"}},
-		{"Stop, and go on:", []string{
+		{"Pause, and resume:", []string{
 			"kubectl reboots pause all", "kubectl reboots why " + g.node,
 			"kubectl reboots resume all", "kubectl reboots status --watch" + stays, "kubectl reboots dashboard" + stays,
 			"kubectl get nodereboots --watch" + stays, "kubectl reboots wait all --for=idle", "kubectl reboots timeline all",

@@ -82,6 +82,9 @@ func (in *input) policy(s settings, o Options) *v1alpha1.RebootPolicy {
 		in.note(v.source, "the key of the taint is always reboot-operator.io/reboot-required, and a node has it from the moment that it "+
 			"needs a reboot. Tolerations "+
 			"and autoscalers that know %s have to know this key", v.text)
+	} else {
+		in.note(Source{File: in.file}, "kured set no taint, so taint.effect is None, and pods keep landing on nodes that wait: remove taint from "+
+			"the policy to keep them away")
 	}
 	spec.Rollout.MaxUnavailable = in.concurrency(s)
 	spec.Schedule = in.schedule(s)
@@ -246,7 +249,7 @@ func (in *input) notifications(s settings, spec *v1alpha1.RebootPolicySpec) {
 	}
 	url := &v1alpha1.NotificationKey{Secret: v1alpha1.NotificationsSecret, Key: key}
 	spec.Notifications = []v1alpha1.Notification{{Name: key, URL: url}}
-	in.note(v.source, "a rollout is one or two messages here, and each trouble is one, rather than three messages for each node")
+	in.note(v.source, "a rollout is one or two messages here, and each problem is one, rather than three messages for each node")
 }
 
 // slackURL of a webhook.
@@ -307,7 +310,7 @@ func (in *input) rest(s settings) {
 
 // saferThanKured is what the defaults do that kured never did.
 var saferThanKured = fmt.Sprintf("some defaults are safer than kured, and are left as they are: zones go one at a time "+
-	"(rollout.zones.strategy: %s), "+
+	"(turned off by rollout.zones.strategy: %s), "+
 	"control-plane nodes go last, a node is rebooted at most once an hour (rollout.minIntervalSeconds), its workloads must be ready again "+
-	"before the next one starts (recovery.workloads: %s), and one node that does not come back halts the policy "+
+	"before the next one starts (turned off by recovery.workloads: %s), and one node that does not come back halts the policy "+
 	"(failure.maxFailures)", v1alpha1.ZonesAnyOrder, v1alpha1.Ignore)

@@ -28,7 +28,7 @@ func TestPeopleActWithTheRolesThatTheyHave(t *testing.T) {
 	viewer.does("now w1 --reason x", 1, "error: node w1: ", "docs/kubectl/act.md")
 	requester.does("now w1 --reason x --dry-run=server", 0, "is created (server dry run)")
 	name := strings.TrimPrefix(requester.does("now w1 --reason firmware -o name", 0), "nodereboot.reboot-operator.io/")
-	requester.does("now w1 --reason again"+noAnswer, 0, "NodeReboot "+name+" of node w1 exists already")
+	requester.does("now w1 --reason again"+noAnswer, 0, "NodeReboot "+name+" of node w1 already exists")
 	i.looks(name, func(r *v1alpha1.NodeReboot) {
 		if r.Spec.RequestedBy != "rita" {
 			t.Errorf("requestedBy is %q", r.Spec.RequestedBy)
@@ -45,7 +45,7 @@ func TestPeopleActWithTheRolesThatTheyHave(t *testing.T) {
 	approver.does("approve nodereboot/"+name+noAnswer, 0, "is approved by anna.")
 	approver.does("approve w1"+noAnswer, 0, "is already approved, by anna.")
 	approver.does("cancel w1", 1, "error: NodeReboot "+name)
-	requester.does("now w1 --reason x --immediate", 1, "not allowed: The reboot is approved with the urgency that it has")
+	requester.does("now w1 --reason x --immediate", 1, "not allowed: The reboot is approved with its current urgency")
 	approver.does("deny w1"+noAnswer, 0, "by anna is withdrawn.")
 	approver.does("deny w1"+noAnswer, 0, "is not approved: nothing to deny.")
 	requester.does("now w1 --reason x --immediate"+noAnswer, 0, "it is urgent now.")

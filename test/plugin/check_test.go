@@ -142,7 +142,7 @@ func (c *checked) isLinted(ctx context.Context, t *testing.T) {
 	}
 	wrong := strings.Replace(linuxPolicy, "nodes: All", "nodeSelector: {matchLabels: {"+corev1.LabelOSStable+": beos}}", 1)
 	if code, out, _ = c.run(ctx, wrong, "lint", "--strict", "-f", "-"); code != app.ExitNo || !strings.Contains(out,
-		"it selects no node of the cluster") {
+		"it selects no node in the cluster") {
 		t.Errorf("exit code %d: %s", code, out)
 	}
 }

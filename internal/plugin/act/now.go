@@ -44,7 +44,7 @@ it still respects every limit, and drains.`,
 	o := addOptions(a, cmd, ofNodes)
 	what := asking{}
 	cmd.Flags().StringVar(&what.reason, "reason", "", "Why, for people to read (required)")
-	cmd.Flags().BoolVar(&what.immediate, "immediate", false, "Go before others, whether or not a window is open")
+	cmd.Flags().BoolVar(&what.immediate, "immediate", false, "Go before others, and wait for no window and no freeze")
 	cobra.CheckErr(cmd.MarkFlagRequired("reason"))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if strings.TrimSpace(what.reason) == "" || utf8.RuneCountInString(what.reason) > maxReason {

@@ -39,8 +39,8 @@ nodes.`,
 func unskipCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "unskip NODE...", Short: "End the skipping of nodes",
-		Long: `End the skipping of nodes: the label reboot-operator.io/skip is removed, and their NodeReboots continue where they were in the
-queue.`,
+		Long: `End the skipping of nodes: the label reboot-operator.io/skip is removed, and their NodeReboots get their old places in
+the queue.`,
 		Example:           `  kubectl reboots unskip worker-1`,
 		ValidArgsFunction: a.Complete(app.NodeKind),
 	}

@@ -22,8 +22,8 @@ const about = `Find mistakes in RebootPolicies and NodeReboots before you apply 
 The schema with its rules, unknown fields, cron, time zones, selectors, expressions of gates, and windows that are too short are checked
 without a cluster. With a cluster, policies are also compared with its nodes, its other policies and its PodDisruptionBudgets.
 
-Objects of other kinds are skipped and counted. Exit codes: 0 nothing was found, 1 a file or the cluster could not be read,
-2 the command line is wrong, 3 there are errors, or with --strict warnings.`
+Objects of other kinds are skipped and counted. Exit codes: 0 there are no errors, 1 a file or the cluster could not be read,
+2 the command line is wrong, 3 there are errors, or warnings with --strict.`
 
 const examples = `  # Check the policies of a folder against the cluster
   kubectl reboots lint -f policies/

@@ -28,9 +28,10 @@ const about = `Wait until reboots of nodes or policies are proved, or until noth
   --for=idle    No attempt is under way: nothing is drained, reboots or recovers. NodeReboots may wait, as those of a paused policy do.
 
 Exit codes:
-  0  it is so
-  1  the time is over, or the cluster could not be read
-  3  it will not be so: a reboot failed or was cancelled, or the policy is halted`
+  0  it was reached
+  1  the timeout expired, or the cluster could not be read
+  2  the command line is wrong
+  3  it will not be reached: a reboot failed or was cancelled, or the policy is halted`
 
 // errTime is the cause that ends a context after --timeout.
 var errTime = errors.New("the time is over")

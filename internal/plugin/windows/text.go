@@ -45,7 +45,7 @@ func (s *Schedule) Lines(style *Style) []string {
 	}
 	lines = append(lines, style.wrapped(s.zones(style))...)
 	if s.MinRemainingSeconds != nil && !s.AlwaysOpen {
-		lines = append(lines, style.wrapped(fmt.Sprintf("A node starts only while at least %s of the window is left.",
+		lines = append(lines, style.wrapped(fmt.Sprintf("A node starts only while more than %s of the window is left.",
 			length(time.Duration(*s.MinRemainingSeconds)*time.Second)))...)
 	}
 	return cut(append(lines, s.table(style)...), style.Columns)

@@ -30,7 +30,7 @@ func (f Fleet) Policy(name string, options ...func(*v1alpha1.RebootPolicy)) *v1a
 			},
 		},
 		Status: v1alpha1.RebootPolicyStatus{
-			ObservedGeneration: 1, Summary: "InForce", Nodes: 15, MaxUnavailable: 3,
+			ObservedGeneration: 1, Summary: "InForce", Nodes: 30, MaxUnavailable: 3,
 			Conditions: []metav1.Condition{{
 				Type: "Ready", Status: metav1.ConditionTrue, Reason: "InForce", LastTransitionTime: metav1.Time{Time: f.Now},
 			}},
