@@ -83,8 +83,8 @@ func (in *input) policy(s settings, o Options) *v1alpha1.RebootPolicy {
 			"needs a reboot. Tolerations "+
 			"and autoscalers that know %s have to know this key", v.text)
 	} else {
-		in.note(Source{File: in.file}, "kured set no taint, so taint.effect is None, and pods keep landing on nodes that wait: remove taint from "+
-			"the policy to keep them away")
+		in.note(Source{File: in.file}, "kured set no taint, so taint.effect is None, and pods keep landing on nodes that wait: remove taint "+
+			"from the policy to keep them away")
 	}
 	spec.Rollout.MaxUnavailable = in.concurrency(s)
 	spec.Schedule = in.schedule(s)
