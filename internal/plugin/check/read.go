@@ -2,8 +2,6 @@ package check
 
 import (
 	"context"
-	"fmt"
-	"io/fs"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -14,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"github.com/reboot-operator/reboot-operator/config/crd"
 	"github.com/reboot-operator/reboot-operator/internal/plugin/app"
@@ -73,23 +70,15 @@ func readAdmission(ctx context.Context, c client.Reader) (policies, bindings map
 
 // readKinds compares the kinds of the cluster with those of this plugin.
 func readKinds(ctx context.Context, c client.Reader) (map[string]Kind, error) {
-	kinds := map[string]Kind{}
-	err := fs.WalkDir(crd.Bases, ".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		text, err := crd.Bases.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		var own apiextensionsv1.CustomResourceDefinition
-		if err := yaml.Unmarshal(text, &own); err != nil {
-			return fmt.Errorf("read %s: %w", path, err)
-		}
-		kinds[own.Spec.Names.Kind] = readKind(ctx, c, &own)
-		return nil
-	})
-	return kinds, err
+	definitions, err := crd.Definitions()
+	if err != nil {
+		return nil, err
+	}
+	kinds := make(map[string]Kind, len(definitions))
+	for _, own := range definitions {
+		kinds[own.Spec.Names.Kind] = readKind(ctx, c, own)
+	}
+	return kinds, nil
 }
 
 func readKind(ctx context.Context, c client.Reader, own *apiextensionsv1.CustomResourceDefinition) Kind {

@@ -5,7 +5,6 @@ package schema
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,7 +21,6 @@ import (
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
-	"sigs.k8s.io/yaml"
 
 	"github.com/reboot-operator/reboot-operator/config/crd"
 )
@@ -38,23 +36,17 @@ type Kind struct {
 var Kinds = sync.OnceValues(load)
 
 func load() (map[string]*Kind, error) {
-	all := map[string]*Kind{}
-	err := fs.WalkDir(crd.Bases, ".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
+	definitions, err := crd.Definitions()
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[string]*Kind, len(definitions))
+	for _, definition := range definitions {
+		if all[definition.Spec.Names.Kind], err = newKind(definition); err != nil {
+			return nil, err
 		}
-		text, err := crd.Bases.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		var definition apiextensionsv1.CustomResourceDefinition
-		if err := yaml.Unmarshal(text, &definition); err != nil {
-			return fmt.Errorf("read %s: %w", path, err)
-		}
-		all[definition.Spec.Names.Kind], err = newKind(&definition)
-		return err
-	})
-	return all, err
+	}
+	return all, nil
 }
 
 func newKind(definition *apiextensionsv1.CustomResourceDefinition) (*Kind, error) {
