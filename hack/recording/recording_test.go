@@ -89,7 +89,7 @@ func TestFramesThatNobodyCouldSeeAreLeftOut(t *testing.T) {
 
 func TestATerminalIsRecordedAsItIsTypedInto(t *testing.T) {
 	if _, err := exec.LookPath("tmux"); err != nil {
-		t.Skip("tmux is not installed")
+		t.Skip("tmux is not installed; on Debian: apt-get install tmux")
 	}
 	shell, err := open(t.Context(), t.TempDir(), map[string]string{"LANG": "C.UTF-8", "PATH": os.Getenv("PATH")})
 	if err != nil {

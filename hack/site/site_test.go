@@ -14,7 +14,7 @@ func node(t *testing.T, programs ...string) {
 	t.Helper()
 	for _, program := range programs {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Skip(program + " is not installed")
+			t.Skip(program + " is not installed; on Debian: apt-get install nodejs npm")
 		}
 	}
 }

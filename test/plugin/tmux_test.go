@@ -22,7 +22,7 @@ type session struct {
 func newSession(t *testing.T, environment map[string]string) *session {
 	t.Helper()
 	if _, err := exec.LookPath("tmux"); err != nil {
-		t.Skip("tmux is not installed")
+		t.Skip("tmux is not installed; on Debian: apt-get install tmux")
 	}
 	dir, err := os.MkdirTemp("", "tmux-") //nolint:usetesting // The path of a socket may have about 100 characters.
 	if err != nil {

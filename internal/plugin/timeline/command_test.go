@@ -40,6 +40,7 @@ func TestWhatCannotBeShownIsSaid(t *testing.T) {
 		"no such policy":      {[]string{"policy/worker-b4"}, app.ExitFailed, `is named "policy/worker-b4"`},
 		"an unknown kind":     {[]string{"pod/web"}, app.ExitUsage, "write the name of a node or a RebootPolicy"},
 		"no time":             {[]string{"--since", "yesterday"}, app.ExitUsage, `--since "yesterday" is not a time: write how long ago, such as 90m`},
+		"no time to come":     {[]string{"--until", "tomorrow"}, app.ExitUsage, `such as 90m, 24h or 7d, how far ahead, such as +4h, or a time`},
 		"times in their turn": {[]string{"--since", "1h", "--until", "2h"}, app.ExitUsage, "--since 1h is not before --until 2h"},
 		"an unknown output":   {[]string{"-o", "yaml"}, app.ExitUsage, `--output "yaml": write text, json`},
 	} {

@@ -43,8 +43,12 @@ func parseTime(flag, text string, now time.Time, zone *time.Location) (time.Time
 		}
 		return today, nil
 	}
-	return time.Time{}, fmt.Errorf("--%s %q is not a time: write how long ago, such as 90m, 24h or 7d, or a time, such as 22:00, 2026-03-01 "+
-		"or 2026-03-01T22:00:00Z", flag, text)
+	later := ""
+	if flag == "until" {
+		later = "how far ahead, such as +4h, "
+	}
+	return time.Time{}, fmt.Errorf("--%s %q is not a time: write how long ago, such as 90m, 24h or 7d, %sor a time, such as 22:00, "+
+		"2026-03-01 or 2026-03-01T22:00:00Z", flag, text, later)
 }
 
 // parseAgo reads a duration of whole days, such as 7d, or one of Go, such as 1h30m.
