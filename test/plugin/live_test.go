@@ -186,7 +186,13 @@ func TestWithoutATerminalEveryChangeIsALine(t *testing.T) {
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	await.True(t, "the policy as it is", func() bool { return strings.Contains(out.String(), "  workers  Enforce; nodes: 15; 1 waiting\n") })
+	// What it wrote says more about a failure than what was missing.
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("it wrote:\n%s", out.String())
+		}
+	})
+	await.True(t, "the policy as it is", func() bool { return strings.Contains(out.String(), "  workers  Enforce; nodes: 30; 1 waiting\n") })
 	bed.change(fleet.Reboot("workers", "a", "worker-a1", fleet.Drains(time.Second, 1, 2)))
 	await.True(t, "the drain", func() bool { return strings.Contains(out.String(), "  workers  worker-a1  Draining\n") })
 	cancel()
