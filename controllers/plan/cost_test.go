@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
@@ -204,6 +205,37 @@ func TestTheFirstNodeOfAZoneGoesAloneUntilItIsBack(t *testing.T) {
 	s.settle()
 	s.settle()
 	s.wantUnderWay("a b c", "it takes pods again, though what left it is not ready")
+}
+
+// The node controller leaves its taints on a node for a while after the node is Ready. What counts is whether pods go there.
+func TestANodeThatIsBackTakesPodsAlthoughTheNodeControllerHasNotLookedYet(t *testing.T) {
+	for name, tc := range map[string]struct {
+		taint corev1.Taint
+		want  string
+	}{
+		"every pod tolerates not-ready for a while":   {corev1.Taint{Key: corev1.TaintNodeNotReady, Effect: corev1.TaintEffectNoExecute}, "a b c"},
+		"every pod tolerates unreachable for a while": {corev1.Taint{Key: corev1.TaintNodeUnreachable, Effect: corev1.TaintEffectNoExecute}, "a b c"},
+		"no pod tolerates another effect":             {corev1.Taint{Key: corev1.TaintNodeNotReady, Effect: corev1.TaintEffectNoSchedule}, "a"},
+		"no pod tolerates the cordon":                 {corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}, "a"},
+		"no pod tolerates the taint of a team":        {corev1.Taint{Key: "team", Effect: corev1.TaintEffectNoExecute}, "a"},
+		"a preference keeps no pod away":              {corev1.Taint{Key: "team", Effect: corev1.TaintEffectPreferNoSchedule}, "a b c"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t, append(fleet("a/z1 b/z1 c/z1 d/z1"), newPolicy("p", maxUnavailable("3"), fewestMoves()))...)
+			s.carry("a=2 b=2 c=2 d=1")
+			s.settle()
+			s.wantUnderWay("d", "it has the fewest pods")
+			s.Pods["d"] = nil
+			s.answer("rd", v1alpha1.OrderDone, "")
+			s.settle()
+			s.boot("d", 2)
+			s.node("d").Taints = append(s.node("d").Taints, tc.taint)
+			s.comeBack("rd", v1alpha1.SentinelNotRequired)
+			s.settle()
+			s.settle()
+			s.wantUnderWay(tc.want, "d is back")
+		})
+	}
 }
 
 func TestWhatDoesNotGetOnKeepsNoOtherNodeFromStarting(t *testing.T) {

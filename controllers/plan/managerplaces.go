@@ -79,7 +79,7 @@ func (n *nodeView) leaves() bool {
 	return n.underWay() && !back || n.starts
 }
 
-// lastPlace: no other node takes pods that tolerate nothing.
+// lastPlace: no other node takes pods that tolerate no more than every pod does.
 func (p *planning) lastPlace(n *nodeView) bool {
 	if p.takers == nil {
 		p.takers = []*nodeView{}

@@ -244,7 +244,7 @@ func (p *pastReboots) add(obj *v1alpha1.NodeReboot) {
 
 // traits are what the labels of a Node say.
 type traits struct {
-	// runsEtcd: the node may run etcd. skipped: a person labeled it so. takesPods: it takes pods that tolerate nothing.
+	// runsEtcd: the node may run etcd. skipped: a person labeled it so. takesPods: see Node.TakesPods.
 	runsEtcd, skipped, takesPods bool
 	// selectedBy are the policies that select the node, in the order of their precedence.
 	selectedBy []int
