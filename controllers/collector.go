@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"time"
 
@@ -11,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
@@ -63,11 +62,18 @@ func stateDesc(name, help string, labels ...string) *prometheus.Desc {
 // stateCollector reads the state of the cluster from the cache when it is scraped, so it never shows what is no longer there. Only the
 // leader shows any state: a sum over all replicas would count everything twice.
 type stateCollector struct {
-	reader  client.Reader
+	objects objectCache
 	clock   clock.PassiveClock
 	elected <-chan struct{}
 	// maxNodes is how many nodes are shown by name.
 	maxNodes int
+}
+
+func newStateCollector(mgr manager.Manager, options *Options) *stateCollector {
+	return &stateCollector{
+		objects: objectCache{reader: mgr.GetCache(), informers: mgr.GetCache()}, clock: options.Clock, elected: mgr.Elected(),
+		maxNodes: options.MaxNodeSeries,
+	}
 }
 
 // Describe implements prometheus.Collector.
@@ -91,27 +97,27 @@ func (c *stateCollector) Collect(metrics chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	var reboots v1alpha1.NodeRebootList
-	var policies v1alpha1.RebootPolicyList
-	var nodes corev1.NodeList
-	if err := c.reader.List(ctx, &reboots, client.UnsafeDisableDeepCopy); err != nil {
-		metrics <- prometheus.NewInvalidMetric(rebootsDesc, fmt.Errorf("list NodeReboots: %w", err))
+	reboots, err := c.objects.reboots(ctx)
+	if err != nil {
+		metrics <- prometheus.NewInvalidMetric(rebootsDesc, err)
 		return
 	}
-	if err := c.reader.List(ctx, &policies, client.UnsafeDisableDeepCopy); err != nil {
-		metrics <- prometheus.NewInvalidMetric(policyNodesDesc, fmt.Errorf("list RebootPolicies: %w", err))
+	policies, err := c.objects.policies(ctx)
+	if err != nil {
+		metrics <- prometheus.NewInvalidMetric(policyNodesDesc, err)
 		return
 	}
-	if err := c.reader.List(ctx, &nodes, client.UnsafeDisableDeepCopy); err != nil {
-		metrics <- prometheus.NewInvalidMetric(policyOldestWaitingDesc, fmt.Errorf("list Nodes: %w", err))
+	nodes, err := c.objects.nodes(ctx)
+	if err != nil {
+		metrics <- prometheus.NewInvalidMetric(policyOldestWaitingDesc, err)
 		return
 	}
-	collectReboots(metrics, reboots.Items, policies.Items)
-	collectFailing(metrics, reboots.Items, policies.Items)
-	collectUnreadable(metrics, reboots.Items, policies.Items)
-	needed := neededBy(policies.Items, nodes.Items)
-	collectPolicies(metrics, policies.Items, oldestWaiting(reboots.Items, needed), c.clock.Now())
-	collectNodes(metrics, reboots.Items, needed, c.maxNodes)
+	collectReboots(metrics, reboots, policies)
+	collectFailing(metrics, reboots, policies)
+	collectUnreadable(metrics, reboots, policies)
+	needed := neededBy(policies, nodes)
+	collectPolicies(metrics, policies, oldestWaiting(reboots, needed), c.clock.Now())
+	collectNodes(metrics, reboots, needed, c.maxNodes)
 }
 
 // phases are those that a NodeReboot can be in.
@@ -121,7 +127,7 @@ var phases = []v1alpha1.Phase{
 }
 
 // collectReboots counts NodeReboots. A phase that none of a policy is in is there with 0 and no reason.
-func collectReboots(metrics chan<- prometheus.Metric, reboots []v1alpha1.NodeReboot, policies []v1alpha1.RebootPolicy) {
+func collectReboots(metrics chan<- prometheus.Metric, reboots []*v1alpha1.NodeReboot, policies []*v1alpha1.RebootPolicy) {
 	type state struct{ policy, phase, reason string }
 	counts, seen := map[state]int{}, map[state]bool{}
 	for i := range reboots {
@@ -146,7 +152,7 @@ const failingFrom = 2
 
 // collectFailing counts the NodeReboots whose attempts fail repeatedly, until one succeeds or nothing more is tried: also between two
 // attempts, while the next one waits for its back-off or a window. A policy without any has 0 and no reason.
-func collectFailing(metrics chan<- prometheus.Metric, reboots []v1alpha1.NodeReboot, policies []v1alpha1.RebootPolicy) {
+func collectFailing(metrics chan<- prometheus.Metric, reboots []*v1alpha1.NodeReboot, policies []*v1alpha1.RebootPolicy) {
 	type failing struct{ policy, reason string }
 	counts, seen := map[failing]int{}, map[string]bool{}
 	for i := range reboots {
@@ -166,7 +172,7 @@ func collectFailing(metrics chan<- prometheus.Metric, reboots []v1alpha1.NodeReb
 	}
 }
 
-func collectUnreadable(metrics chan<- prometheus.Metric, reboots []v1alpha1.NodeReboot, policies []v1alpha1.RebootPolicy) {
+func collectUnreadable(metrics chan<- prometheus.Metric, reboots []*v1alpha1.NodeReboot, policies []*v1alpha1.RebootPolicy) {
 	counts := map[string]int{"NodeReboot": 0, "RebootPolicy": 0}
 	for i := range reboots {
 		if len(reboots[i].Unreadable) > 0 {
@@ -185,12 +191,12 @@ func collectUnreadable(metrics chan<- prometheus.Metric, reboots []v1alpha1.Node
 
 // oldestWaiting is since when the reboot that waits longest is required, by policy. One that was given up and is still needed waits for
 // someone, and one that was rolled back will wait again.
-func oldestWaiting(reboots []v1alpha1.NodeReboot, needed func(*v1alpha1.NodeReboot) bool) map[string]time.Time {
+func oldestWaiting(reboots []*v1alpha1.NodeReboot, needed func(*v1alpha1.NodeReboot) bool) map[string]time.Time {
 	oldest := map[string]time.Time{}
 	for i := range reboots {
 		status := &reboots[i].Status
 		rolledBack := model.OpenAttempt(status) && status.Attempt.RolledBackTime != nil
-		waits := status.Phase == v1alpha1.PhasePending || rolledBack || needed(&reboots[i])
+		waits := status.Phase == v1alpha1.PhasePending || rolledBack || needed(reboots[i])
 		if !waits || status.RequiredSince == nil {
 			continue
 		}
@@ -203,14 +209,14 @@ func oldestWaiting(reboots []v1alpha1.NodeReboot, needed func(*v1alpha1.NodeRebo
 
 // neededBy says whether the node of a NodeReboot that was given up still asks for it: by the sentinel, or by the condition that its policy
 // names.
-func neededBy(policies []v1alpha1.RebootPolicy, nodes []corev1.Node) func(*v1alpha1.NodeReboot) bool {
+func neededBy(policies []*v1alpha1.RebootPolicy, nodes []*corev1.Node) func(*v1alpha1.NodeReboot) bool {
 	byName := make(map[string]*corev1.Node, len(nodes))
 	for i := range nodes {
-		byName[nodes[i].Name] = &nodes[i]
+		byName[nodes[i].Name] = nodes[i]
 	}
 	triggers := map[string]*planpolicies.Policy{}
 	for i := range policies {
-		triggers[policies[i].Name] = &planpolicies.Policy{Object: &policies[i], Spec: &policies[i].Spec}
+		triggers[policies[i].Name] = &planpolicies.Policy{Object: policies[i], Spec: &policies[i].Spec}
 	}
 	return func(reboot *v1alpha1.NodeReboot) bool {
 		node, status := byName[reboot.Spec.NodeName], &reboot.Status
@@ -226,7 +232,7 @@ func neededBy(policies []v1alpha1.RebootPolicy, nodes []corev1.Node) func(*v1alp
 }
 
 func collectPolicies(
-	metrics chan<- prometheus.Metric, policies []v1alpha1.RebootPolicy, oldest map[string]time.Time, now time.Time,
+	metrics chan<- prometheus.Metric, policies []*v1alpha1.RebootPolicy, oldest map[string]time.Time, now time.Time,
 ) {
 	for i := range policies {
 		name, status := policies[i].Name, &policies[i].Status

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/cache"
+	crcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -26,6 +27,10 @@ type kept struct {
 	unfinished map[*v1alpha1.NodeReboot]bool
 	// views of Nodes by name.
 	views map[string]keptNode
+	// ownPods are the pods of helpers and managers; nil if they have to be read.
+	ownPods *operatorPods
+	// budgets by namespace, for the projection of pods.
+	budgets projection.KnownBudgets
 }
 
 // keptNode is what a plan sees of a Node, and its source.
@@ -110,23 +115,18 @@ func nameOfReboot(reboot *v1alpha1.NodeReboot) string { return reboot.Name }
 func cachedObjects[T any, O interface {
 	*T
 	client.Object
-}](ctx context.Context, r *reader, list client.ObjectList, items func() []T) ([]*T, error) {
-	if r.informers == nil {
-		if err := r.cache.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+}](ctx context.Context, from objectCache, list client.ObjectList, items func() []T) ([]*T, error) {
+	if from.informers == nil {
+		if err := from.reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 			return nil, err //nolint:wrapcheck // the caller says what was listed
 		}
-		all := items()
-		objects := make([]*T, len(all))
-		for i := range all {
-			objects[i] = &all[i]
-		}
-		return objects, nil
+		return pointers(items()), nil
 	}
 	// Nothing of the kind is in a namespace. The client waits until the cache is up to date before it finds that out.
-	if err := r.cache.List(ctx, list, client.UnsafeDisableDeepCopy, client.InNamespace(r.namespace)); err != nil {
+	if err := from.reader.List(ctx, list, client.UnsafeDisableDeepCopy, client.InNamespace(nowhere)); err != nil {
 		return nil, err //nolint:wrapcheck // the caller says what was listed
 	}
-	informer, err := r.informers.GetInformer(ctx, O(new(T)))
+	informer, err := from.informers.GetInformer(ctx, O(new(T)))
 	if err != nil {
 		return nil, err //nolint:wrapcheck // the caller says what was listed
 	}
@@ -144,12 +144,56 @@ func cachedObjects[T any, O interface {
 	return objects, nil
 }
 
+// nowhere is a namespace in which there is nothing.
+const nowhere = "reboot-operator-nowhere"
+
+func pointers[T any](all []T) []*T {
+	objects := make([]*T, len(all))
+	for i := range all {
+		objects[i] = &all[i]
+	}
+	return objects
+}
+
+// objectCache is where objects are read from the manager's cache.
+type objectCache struct {
+	reader client.Reader
+	// informers of that cache; nil if it cannot be read without a copy.
+	informers crcache.Informers
+}
+
+func (c objectCache) reboots(ctx context.Context) ([]*v1alpha1.NodeReboot, error) {
+	var list v1alpha1.NodeRebootList
+	objects, err := cachedObjects[v1alpha1.NodeReboot](ctx, c, &list, func() []v1alpha1.NodeReboot { return list.Items })
+	if err != nil {
+		return nil, fmt.Errorf("list NodeReboots: %w", err)
+	}
+	return objects, nil
+}
+
+func (c objectCache) policies(ctx context.Context) ([]*v1alpha1.RebootPolicy, error) {
+	var list v1alpha1.RebootPolicyList
+	objects, err := cachedObjects[v1alpha1.RebootPolicy](ctx, c, &list, func() []v1alpha1.RebootPolicy { return list.Items })
+	if err != nil {
+		return nil, fmt.Errorf("list RebootPolicies: %w", err)
+	}
+	return objects, nil
+}
+
+func (c objectCache) nodes(ctx context.Context) ([]*corev1.Node, error) {
+	var list corev1.NodeList
+	objects, err := cachedObjects[corev1.Node](ctx, c, &list, func() []corev1.Node { return list.Items })
+	if err != nil {
+		return nil, fmt.Errorf("list Nodes: %w", err)
+	}
+	return objects, nil
+}
+
 // listReboots brings the NodeReboots up to date.
 func (k *kept) listReboots(ctx context.Context, r *reader) error {
-	var list v1alpha1.NodeRebootList
-	objects, err := cachedObjects(ctx, r, &list, func() []v1alpha1.NodeReboot { return list.Items })
+	objects, err := r.objects().reboots(ctx)
 	if err != nil {
-		return fmt.Errorf("list NodeReboots: %w", err)
+		return err
 	}
 	gone, come := k.reboots.update(objects, nameOfReboot)
 	for _, reboot := range gone {
@@ -168,10 +212,9 @@ func (k *kept) listReboots(ctx context.Context, r *reader) error {
 
 // listNodes brings the Nodes up to date.
 func (k *kept) listNodes(ctx context.Context, r *reader) error {
-	var list corev1.NodeList
-	objects, err := cachedObjects(ctx, r, &list, func() []corev1.Node { return list.Items })
+	objects, err := r.objects().nodes(ctx)
 	if err != nil {
-		return fmt.Errorf("list Nodes: %w", err)
+		return err
 	}
 	gone, _ := k.nodes.update(objects, nameOfNode)
 	for _, node := range gone {

@@ -159,7 +159,7 @@ func TestABudgetMayCoverAPodWhoseLabelsWereCut(t *testing.T) {
 	for key, value := range fatLabels() {
 		pod.Labels[key] = value
 	}
-	got, err := projectPods(t.Context(), w).Project([]*corev1.Pod{projection.StripPod(pod, sets.New("app"))})
+	got, err := projectPods(t.Context(), w, &projection.KnownBudgets{}).Project([]*corev1.Pod{projection.StripPod(pod, sets.New("app"))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -289,7 +289,7 @@ func TestStateIsCollectedFromWhatIsThere(t *testing.T) {
 		newReboot("f", "a", givenUp(-110, "boot-1", v1alpha1.SentinelNotRequired)),
 		newReboot("g", "a", byCondition(-120, "KernelDeadlock")), newReboot("h", "a", byCondition(-130, "DiskPressure")))
 	elected := make(chan struct{})
-	c := &stateCollector{reader: w, clock: clocktesting.NewFakePassiveClock(testNow), elected: elected}
+	c := &stateCollector{objects: objectCache{reader: w}, clock: clocktesting.NewFakePassiveClock(testNow), elected: elected}
 	if got := testutil.CollectAndCount(c); got != 0 {
 		t.Errorf("%d metrics of a manager that does not lead, want none", got)
 	}
@@ -466,8 +466,8 @@ func (unreadableObjects) Describe(descs chan<- *prometheus.Desc) { descs <- unre
 
 func (unreadableObjects) Collect(metrics chan<- prometheus.Metric) {
 	problems := []decode.Problem{{Path: "spec"}}
-	reboots := []v1alpha1.NodeReboot{{}, {Unreadable: problems}, {Unreadable: problems}}
-	collectUnreadable(metrics, reboots, []v1alpha1.RebootPolicy{{Unreadable: problems}, {}})
+	reboots := []*v1alpha1.NodeReboot{{}, {Unreadable: problems}, {Unreadable: problems}}
+	collectUnreadable(metrics, reboots, []*v1alpha1.RebootPolicy{{Unreadable: problems}, {}})
 }
 
 func TestObjectsThatCannotBeReadAreCounted(t *testing.T) {

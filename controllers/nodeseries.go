@@ -31,11 +31,11 @@ type nodeNeed struct {
 }
 
 // nodeNeeds are those of all nodes that need a reboot, the longest required first.
-func nodeNeeds(reboots []v1alpha1.NodeReboot, needed func(*v1alpha1.NodeReboot) bool) []nodeNeed {
+func nodeNeeds(reboots []*v1alpha1.NodeReboot, needed func(*v1alpha1.NodeReboot) bool) []nodeNeed {
 	byNode := map[string]nodeNeed{}
 	for i := range reboots {
 		need := nodeNeed{reboots[i].Spec.NodeName, &reboots[i].Status}
-		if !shown(&reboots[i], needed) {
+		if !shown(reboots[i], needed) {
 			continue
 		}
 		if other, ok := byNode[need.node]; !ok || need.compare(other) < 0 {
@@ -79,7 +79,7 @@ func (n nodeNeed) since(other nodeNeed) int {
 
 // collectNodes shows up to limit nodes by name, and how many more there are.
 func collectNodes(
-	metrics chan<- prometheus.Metric, reboots []v1alpha1.NodeReboot, needed func(*v1alpha1.NodeReboot) bool, limit int,
+	metrics chan<- prometheus.Metric, reboots []*v1alpha1.NodeReboot, needed func(*v1alpha1.NodeReboot) bool, limit int,
 ) {
 	if limit == 0 {
 		return

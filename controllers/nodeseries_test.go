@@ -12,7 +12,7 @@ import (
 
 // nodeSeries are NodeReboots, of which those called "needed" were given up and are still needed.
 type nodeSeries struct {
-	reboots []v1alpha1.NodeReboot
+	reboots []*v1alpha1.NodeReboot
 	limit   int
 }
 
@@ -29,19 +29,19 @@ func (s nodeSeries) Collect(metrics chan<- prometheus.Metric) {
 func TestNodesThatNeedARebootAreShownByName(t *testing.T) {
 	reboot := func(
 		name, node string, since int, phase v1alpha1.Phase, reason string, options ...option[*v1alpha1.NodeReboot],
-	) v1alpha1.NodeReboot {
+	) *v1alpha1.NodeReboot {
 		r := newReboot(name, node, func(r *v1alpha1.NodeReboot) {
 			r.Status = v1alpha1.NodeRebootStatus{PolicyName: "p", Phase: phase, Reason: reason, RequiredSince: at(since)}
 		})
 		for _, option := range options {
 			option(r)
 		}
-		return *r
+		return r
 	}
 	ended := func(outcome v1alpha1.Outcome) option[*v1alpha1.NodeReboot] {
 		return func(r *v1alpha1.NodeReboot) { r.Status.Outcome = outcome }
 	}
-	all := []v1alpha1.NodeReboot{
+	all := []*v1alpha1.NodeReboot{
 		reboot("needed", "given-up", -500, v1alpha1.PhaseFailed, "RebootNotObserved", ended(v1alpha1.OutcomeFailed)),
 		reboot("d", "failed-and-well", -600, v1alpha1.PhaseFailed, "NodeGone", ended(v1alpha1.OutcomeFailed)),
 		reboot("e", "done", -700, v1alpha1.PhaseSucceeded, "Proved", ended(v1alpha1.OutcomeSucceeded)),
@@ -51,7 +51,7 @@ func TestNodesThatNeedARebootAreShownByName(t *testing.T) {
 		reboot("g", "two", -200, v1alpha1.PhaseDraining, "Draining"),
 		reboot("h", "two-waiting", -100, v1alpha1.PhasePending, "WindowClosed"),
 		reboot("i", "two-waiting", -150, v1alpha1.PhasePending, "Freeze"),
-		*newReboot("new", "new"),
+		newReboot("new", "new"),
 	}
 	for name, test := range map[string]struct {
 		limit int

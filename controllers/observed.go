@@ -23,7 +23,7 @@ type observed struct {
 
 	// mu guards all of it: the watch of Leases sees them before a pass does.
 	mu         sync.Mutex
-	conditions map[types.UID][]model.NodeCondition
+	conditions map[types.UID]seenConditions
 	helpers    map[types.UID]seen[bool]
 	leases     map[types.UID]seen[renewal]
 	// told is what was reported of Leases.
@@ -36,6 +36,12 @@ type seen[T comparable] struct {
 	since time.Time
 }
 
+// seenConditions are the conditions of a Node, and the object that they are of. A cache replaces an object that changes.
+type seenConditions struct {
+	node       *corev1.Node
+	conditions []model.NodeCondition
+}
+
 // renewal tells one renewal of a Lease from the next.
 type renewal struct {
 	holder string
@@ -44,7 +50,7 @@ type renewal struct {
 
 func newObserved(c clock.PassiveClock) *observed {
 	return &observed{
-		clock: c, conditions: map[types.UID][]model.NodeCondition{}, helpers: map[types.UID]seen[bool]{}, leases: map[types.UID]seen[renewal]{},
+		clock: c, conditions: map[types.UID]seenConditions{}, helpers: map[types.UID]seen[bool]{}, leases: map[types.UID]seen[renewal]{},
 		told: map[types.UID]seen[string]{},
 	}
 }
@@ -62,8 +68,13 @@ func see[T comparable](all map[types.UID]seen[T], uid types.UID, state T, now ti
 func (o *observed) ofNode(node *corev1.Node) []model.NodeCondition {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	last := o.conditions[node.UID]
+	known := o.conditions[node.UID]
+	if known.node == node {
+		return known.conditions
+	}
+	last := known.conditions
 	if len(last) == len(node.Status.Conditions) && sameConditions(last, node.Status.Conditions) {
+		o.conditions[node.UID] = seenConditions{node, last}
 		return last
 	}
 	now := o.clock.Now()
@@ -77,7 +88,7 @@ func (o *observed) ofNode(node *corev1.Node) []model.NodeCondition {
 			}
 		}
 	}
-	o.conditions[node.UID] = conditions
+	o.conditions[node.UID] = seenConditions{node, conditions}
 	return conditions
 }
 

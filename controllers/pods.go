@@ -13,8 +13,8 @@ import (
 )
 
 // projectPods makes what a plan sees of pods, from the cache. It is good for one pass.
-func projectPods(ctx context.Context, cache client.Reader) *projection.Pods {
-	return projection.NewPods(projection.Lookup{
+func projectPods(ctx context.Context, cache client.Reader, known *projection.KnownBudgets) *projection.Pods {
+	return projection.NewPods(known, projection.Lookup{
 		Budgets: func(namespace string) ([]policyv1.PodDisruptionBudget, error) {
 			var list policyv1.PodDisruptionBudgetList
 			if err := cache.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {

@@ -132,7 +132,18 @@ type interest struct {
 	conditions atomic.Pointer[[]corev1.NodeConditionType]
 	// volumes are the nodes whose volumes matter.
 	volumes atomic.Pointer[sets.Set[string]]
+	// ownPods: a pod of the operator came, changed or went since a pass last read them.
+	ownPods atomic.Bool
 }
+
+// sawOwnPod notes that a pod of the operator came, changed or went, before that asks for a pass.
+func (i *interest) sawOwnPod(*corev1.Pod) bool {
+	i.ownPods.Store(true)
+	return true
+}
+
+// takeOwnPods says whether something was noted about pods of the operator since it was asked last.
+func (i *interest) takeOwnPods() bool { return i.ownPods.Swap(false) }
 
 // nodeChanged says the same, and sees the conditions that policies name.
 func (i *interest) nodeChanged(before, after *corev1.Node) bool {

@@ -151,7 +151,7 @@ func SetupWithManager(mgr manager.Manager, options Options) error {
 	pods.lingering = cmp.Or(options.lingering, lingering)
 	maintenances := newMaintenanceWatcher(mgr.GetCache(), mgr.GetAPIReader())
 	numbers := newNumbers()
-	state := &stateCollector{reader: mgr.GetCache(), clock: options.Clock, elected: mgr.Elected(), maxNodes: options.MaxNodeSeries}
+	state := newStateCollector(mgr, &options)
 	keeper, receivers := newSilencer(mgr, asker, &options), newNotifier(mgr, numbers, &options)
 	registering := registerAll(options.Registry, append(numbers.collectors(), state, silenceCollector{keeper})...)
 	if err := errors.Join(registering, mgr.Add(receivers)); err != nil {

@@ -75,6 +75,8 @@ type reader struct {
 	slotsKnown   *slotsMemory
 }
 
+func (r *reader) objects() objectCache { return objectCache{reader: r.cache, informers: r.informers} }
+
 // podWatcher knows the pods of single nodes.
 type podWatcher interface {
 	// nameKeys says which labels and annotations of pods matter.
@@ -132,7 +134,7 @@ func (r *reader) fill(ctx context.Context, s *snapshot, nodes []string) error {
 	}
 	r.pods.nameKeys(named)
 	watchErr := r.pods.watch(ctx, nodes)
-	project := projectPods(ctx, r.cache)
+	project := projectPods(ctx, r.cache, &r.kept.budgets)
 	if s.Pods == nil {
 		s.Pods = make(map[string][]model.Pod, len(nodes))
 	}
@@ -178,10 +180,9 @@ func (s *snapshot) noteUnread(nodes []string) {
 }
 
 func (r *reader) readPolicies(ctx context.Context, s *snapshot) error {
-	var list v1alpha1.RebootPolicyList
-	policies, err := cachedObjects[v1alpha1.RebootPolicy](ctx, r, &list, func() []v1alpha1.RebootPolicy { return list.Items })
+	policies, err := r.objects().policies(ctx)
 	if err != nil {
-		return fmt.Errorf("list RebootPolicies: %w", err)
+		return err
 	}
 	s.Policies = policies
 	s.Invalid = r.gates.Invalid(s.Policies)
@@ -198,7 +199,7 @@ func (r *reader) readReboots(ctx context.Context, s *snapshot) error {
 }
 
 func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
-	helpers, err := r.helpers(ctx)
+	own, err := r.ownPods(ctx)
 	if err != nil {
 		return err
 	}
@@ -213,14 +214,12 @@ func (r *reader) readNodes(ctx context.Context, s *snapshot) error {
 		return err
 	}
 	nodes := r.kept.nodes.list
-	if s.ManagerPods, err = r.managerPods(ctx); err != nil {
-		return err
-	}
+	s.ManagerPods = own.managers
 	s.nodes = make(map[string]*corev1.Node, len(nodes))
 	s.Nodes = make([]*model.Node, 0, len(nodes))
 	for _, node := range nodes {
 		s.nodes[node.Name] = node
-		helper, hasPod := helpers[node.Name]
+		helper, hasPod := own.helpers[node.Name]
 		outside := projection.Outside{
 			Helper: helper, Conditions: r.observed.ofNode(node), Foreign: foreign.of(node.Name), Volumes: volumes[node.Name],
 		}

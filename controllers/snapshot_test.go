@@ -139,7 +139,7 @@ func TestPodsBelongToTheirControllersAndToEveryBudgetThatCoversThem(t *testing.T
 		"without labels": {newPod("plain"), []model.WorkloadKey{key(v1alpha1.WorkloadPodDisruptionBudget, "not-db")}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := projectPods(t.Context(), w).Project([]*corev1.Pod{projection.StripPod(test.pod, nil)})
+			got, err := projectPods(t.Context(), w, &projection.KnownBudgets{}).Project([]*corev1.Pod{projection.StripPod(test.pod, nil)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -221,7 +221,7 @@ func TestPodsTellReadinessAndWhichContainersRun(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := projectPods(t.Context(), w).Project([]*corev1.Pod{projection.StripPod(test.pod, nil)})
+			got, err := projectPods(t.Context(), w, &projection.KnownBudgets{}).Project([]*corev1.Pod{projection.StripPod(test.pod, nil)})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -27,7 +27,7 @@ func watches(interest *interest, observed *observed, leaseNamespaces []string) [
 		watch(&corev1.Node{}, always, interest.nodeChanged),
 		watch(&v1alpha1.NodeReboot{}, always, nodeRebootChanged),
 		watch(&v1alpha1.RebootPolicy{}, always, policyChanged),
-		watch(&corev1.Pod{}, always, ownPodChanged),
+		watch(&corev1.Pod{}, interest.sawOwnPod, ownPodChanged),
 		watch(&appsv1.DaemonSet{}, always, helperSetChanged),
 		watch(&appsv1.Deployment{}, interest.hasDeployment, deploymentChanged),
 		watch(&appsv1.StatefulSet{}, interest.hasStatefulSet, statefulSetChanged),

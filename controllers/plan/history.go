@@ -46,21 +46,28 @@ func (p *planning) prune() []string {
 	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return p.held(model.WriteDelete, name) })
 }
 
-// keepsAll says that the node has no more finished NodeReboots than its policy keeps, whatever their outcomes.
+// keepsAll says that the node has no more finished NodeReboots of any outcome than its policy keeps.
 func (n *nodeView) keepsAll() bool {
-	least := func(keep *int32, otherwise int32) int { return int(ptr.Deref(keep, otherwise)) }
 	var history v1alpha1.HistorySpec
 	if n.policy != nil {
 		history = n.policy.Spec.History
 	}
-	open := 0
+	succeeded, failed, cancelled := n.past.succeeded, n.past.failed, n.past.cancelled
 	for _, r := range n.reboots {
-		if r.finished() {
-			open++
+		if !r.finished() {
+			continue
+		}
+		switch r.Status.Outcome {
+		case v1alpha1.OutcomeSucceeded:
+			succeeded++
+		case v1alpha1.OutcomeFailed:
+			failed++
+		case v1alpha1.OutcomeCancelled:
+			cancelled++
 		}
 	}
-	return n.past.succeeded+open <= least(history.Succeeded, defaultHistory) && n.past.failed+open <= least(history.Failed, defaultHistory) &&
-		n.past.cancelled+open <= least(history.Cancelled, defaultCancelled)
+	return succeeded <= int(ptr.Deref(history.Succeeded, defaultHistory)) && failed <= int(ptr.Deref(history.Failed, defaultHistory)) &&
+		cancelled <= int(ptr.Deref(history.Cancelled, defaultCancelled))
 }
 
 // goneNodeHistory is how long the NodeReboot of a node that is gone is kept: for as long as its zone, or what it was a canary for, soaks.

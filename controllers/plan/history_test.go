@@ -101,3 +101,27 @@ func TestWhatEndsInThisPassIsNotPrunedInIt(t *testing.T) {
 		t.Errorf("prune (-want +got):\n%s", diff)
 	}
 }
+
+// A plan looks at the history of each node only if it may have to prune some of it: a large cluster has thousands.
+func TestTheHistoryOfANodeThatKeepsAllIsNotLookedThrough(t *testing.T) {
+	for name, tc := range map[string]struct {
+		history []any
+		want    bool
+	}{
+		"none":                {past(), true},
+		"one of each outcome": {past("S1", "F2", "C3"), true},
+		"one of each, and its host may ask again": {past("S1", "F2+", "C3"), true},
+		"two that succeeded":                      {past("S1", "S2"), false},
+		"two that failed":                         {past("F1+", "F2"), false},
+		"two that were cancelled":                 {past("C1", "C2+"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSnapshot(append(tc.history, newPolicy("p"), newNode("a", "z1"))...)
+			p := newPlanning(nil, s, start)
+			p.assignPolicies()
+			if got := p.node("a").keepsAll(); got != tc.want {
+				t.Errorf("it keeps all: %t, want %t", got, tc.want)
+			}
+		})
+	}
+}

@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/ptr"
 
@@ -25,21 +24,17 @@ type Lookup struct {
 	HasDeployment func(namespace, name string) (bool, error)
 }
 
-// Pods makes what a plan sees of pods. It remembers the budgets of each namespace, so it is good for one pass.
+// Pods makes what a plan sees of pods. It looks once at the budgets of each namespace, so it is good for one pass.
 type Pods struct {
-	lookup  Lookup
-	budgets map[string][]budgetSelector
+	lookup Lookup
+	known  *KnownBudgets
+	// budgets of the namespaces that were looked at.
+	budgets map[string]*namespaceBudgets
 }
 
-// budgetSelector is a PodDisruptionBudget and which pods it covers.
-type budgetSelector struct {
-	name     string
-	selector labels.Selector
-}
-
-// NewPods makes the projection of pods for one pass.
-func NewPods(lookup Lookup) *Pods {
-	return &Pods{lookup: lookup, budgets: map[string][]budgetSelector{}}
+// NewPods makes the projection of pods for one pass. What is known of budgets is kept for the next one.
+func NewPods(known *KnownBudgets, lookup Lookup) *Pods {
+	return &Pods{lookup: lookup, known: known, budgets: map[string]*namespaceBudgets{}}
 }
 
 // Project returns what a plan sees of the pods.
@@ -100,7 +95,7 @@ func (p *Pods) workloads(pod *corev1.Pod) ([]model.WorkloadKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, budget := range budgets {
+	for _, budget := range budgets.mayCover(pod) {
 		// One that covers the pod or may do so is waited for.
 		if covers, known := podlabels.Match(budget.selector, pod); covers || !known {
 			keys = append(keys, model.WorkloadKey{
@@ -143,7 +138,7 @@ func (p *Pods) deployment(pod *corev1.Pod, replicaSet string) (*model.WorkloadKe
 	return &model.WorkloadKey{Kind: v1alpha1.WorkloadDeployment, Namespace: pod.Namespace, Name: name}, nil
 }
 
-func (p *Pods) namespaceBudgets(namespace string) ([]budgetSelector, error) {
+func (p *Pods) namespaceBudgets(namespace string) (*namespaceBudgets, error) {
 	if budgets, ok := p.budgets[namespace]; ok {
 		return budgets, nil
 	}
@@ -151,16 +146,7 @@ func (p *Pods) namespaceBudgets(namespace string) ([]budgetSelector, error) {
 	if err != nil {
 		return nil, err //nolint:wrapcheck // the lookup says what was read
 	}
-	budgets := make([]budgetSelector, 0, len(list))
-	for i := range list {
-		// In policy/v1 an empty selector covers every pod and a missing one none, which is what the conversion makes of them.
-		selector, err := metav1.LabelSelectorAsSelector(list[i].Spec.Selector)
-		if err != nil {
-			// The API server validates selectors; one that cannot be read covers no pod for the eviction API either.
-			continue
-		}
-		budgets = append(budgets, budgetSelector{name: list[i].Name, selector: selector})
-	}
+	budgets := p.known.of(namespace, list)
 	p.budgets[namespace] = budgets
 	return budgets, nil
 }

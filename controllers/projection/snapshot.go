@@ -217,7 +217,7 @@ func podsOf(objects *Objects) map[string][]model.Pod {
 			byNode[pod.Spec.NodeName] = append(byNode[pod.Spec.NodeName], pod)
 		}
 	}
-	project := NewPods(lookupOf(objects))
+	project := NewPods(&KnownBudgets{}, lookupOf(objects))
 	pods := make(map[string][]model.Pod, len(byNode))
 	for node, bound := range byNode {
 		projected, err := project.Project(bound)

@@ -116,6 +116,12 @@ func few(all map[string]string, named sets.Set[string]) (kept map[string]string,
 	return kept, true
 }
 
+// AreCut says that the pod may have had labels that are no longer known.
+func AreCut(pod *corev1.Pod) bool {
+	_, cut := pod.Annotations[cutLabels]
+	return cut
+}
+
 // Match says whether a selector of labels selects a pod that was made with Copy. It is not known if that depends on labels that were cut.
 func Match(selector labels.Selector, pod *corev1.Pod) (matches, known bool) {
 	named, cut := pod.Annotations[cutLabels]

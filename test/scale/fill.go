@@ -120,7 +120,10 @@ func (r *run) addNode(ctx context.Context, i int) error {
 		return err
 	}
 	r.uids[i] = string(node.UID)
-	return nil
+	// The API server taints every new Node as not ready, and the node controller, which does not run here, removes that from those that are.
+	// Nodes that take no pods are no place for what the first node of a zone displaces, so the others of the zone would wait for it.
+	node.Spec.Taints = nil
+	return r.client.Update(ctx, node)
 }
 
 // conditions of a Node: those of the kubelet, and those that a cloud adds.
@@ -211,7 +214,7 @@ func (r *run) addBudget(ctx context.Context, i int) error {
 func (r *run) addFinished(ctx context.Context, i int) error {
 	history := r.options.Succeeded + r.options.Failed
 	node, number := i/history, i%history
-	reboot := &v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("%s-old-%d", nodeName(node), number)}}
+	reboot := &v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("old-%d-%s", number, nodeName(node))}}
 	reboot.Spec = v1alpha1.NodeRebootSpec{NodeName: nodeName(node), Trigger: v1alpha1.TriggerManual, Reason: "A kernel was installed."}
 	if err := r.client.Create(ctx, reboot); err != nil {
 		return err

@@ -38,8 +38,8 @@ func (n *Node) TaintedForCordon() bool {
 	return slices.ContainsFunc(n.Taints, func(taint corev1.Taint) bool { return taint.MatchTaint(&RebootingTaint) })
 }
 
-// defaultTolerations are those that the API server adds to each pod (admission plugin DefaultTolerationSeconds). The node controller removes
-// such a taint from a node that is Ready only when it looks at all nodes the next time, which it does every 5 seconds.
+// defaultTolerations are those that the API server adds to each pod (admission plugin DefaultTolerationSeconds). The node controller
+// removes such a taint from a node that is Ready only when it looks at all nodes the next time, which it does every 5 seconds.
 var defaultTolerations = []corev1.Toleration{
 	{Key: corev1.TaintNodeNotReady, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute},
 	{Key: corev1.TaintNodeUnreachable, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute},
