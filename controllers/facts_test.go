@@ -163,11 +163,12 @@ func (f *fact) check(t *testing.T) {
 		gates: noGates{}, observed: newObserved(clock), interest: &interest{}, namespace: testNamespace,
 		leaseNamespaces: []string{maintenanceLeases},
 	}
+	watched := watches(r.interest, r.observed, r.leaseNamespaces)
 	before, after := cached(f.before), cached(f.after)
 	was := f.read(t, r, before)
 	clock.SetTime(testNow.Add(time.Minute))
 	// The watch sees the change with what the pass before has left.
-	if !asks(r, before, after) {
+	if !asks(watched, before, after) {
 		t.Error("no watch asks for a pass")
 	}
 	is := f.read(t, r, after)
@@ -234,7 +235,7 @@ func cached(object client.Object) client.Object {
 }
 
 // asks says whether an event asks for a pass.
-func asks(r *reader, before, after client.Object) bool {
+func asks(watched []kindWatch, before, after client.Object) bool {
 	for _, object := range []client.Object{before, after} {
 		switch typed := object.(type) {
 		case *corev1.Pod:
@@ -246,12 +247,12 @@ func asks(r *reader, before, after client.Object) bool {
 			return !was || after == nil || nodeMaintenanceChanged(from, after.(*unstructured.Unstructured))
 		}
 	}
-	return slices.ContainsFunc(watches(r.interest, r.observed, r.leaseNamespaces), func(w kindWatch) bool {
+	return slices.ContainsFunc(watched, func(w kindWatch) bool {
 		switch {
 		case before == nil:
 			return w.came(after)
 		case after == nil:
-			return w.came(before)
+			return w.went(before)
 		}
 		return w.changed(before, after)
 	})

@@ -19,17 +19,17 @@ type operatorPods struct {
 	helpers map[string]projection.Helper
 	// managers are those of the manager that have not ended and are not being deleted.
 	managers []model.ManagerPod
+	// version is how many events there had been before they were listed.
+	version uint64
 }
 
-// ownPods are those of the last pass unless one came, changed or went since. There is one on each node, and a client copies all of them
-// into a list.
+// ownPods are those of the last pass unless one came, changed or went since. There is a helper on each node, and a client copies all of
+// them into a list.
 func (r *reader) ownPods(ctx context.Context) (*operatorPods, error) {
 	// What changes after this is in the next list, whether or not it is in this one.
-	if changed := r.interest.takeOwnPods(); changed || r.informers == nil {
-		r.kept.ownPods = nil
-	}
-	if r.kept.ownPods != nil {
-		return r.kept.ownPods, nil
+	version := r.interest.ownPods.Load()
+	if last := r.kept.ownPods; last != nil && last.version == version && version != 0 {
+		return last, nil
 	}
 	helpers, err := r.listOwnPods(ctx, helperComponent)
 	if err != nil {
@@ -39,7 +39,7 @@ func (r *reader) ownPods(ctx context.Context) (*operatorPods, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.kept.ownPods = &operatorPods{helpers: projection.Helpers(helpers), managers: projection.ManagerPods(managers)}
+	r.kept.ownPods = &operatorPods{helpers: projection.Helpers(helpers), managers: projection.ManagerPods(managers), version: version}
 	return r.kept.ownPods, nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
-	crcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -39,14 +38,13 @@ func TestOwnPodsAreListedOnlyAfterOneChanged(t *testing.T) {
 	helper := ownPod("h", "a", helperComponent, corev1.ConditionFalse)
 	w := newWorld(t, helper, ownPod("m", "b", v1alpha1.ManagerComponent, corev1.ConditionTrue))
 	lister := &podLister{Reader: w}
-	r := &reader{cache: lister, informers: struct{ crcache.Informers }{}, interest: &interest{}, namespace: testNamespace}
+	r := &reader{cache: lister, interest: &interest{}, namespace: testNamespace}
 	var events kindWatch
 	for _, watched := range watches(r.interest, nil, nil) {
 		if watched.came(helper) {
 			events = watched
 		}
 	}
-	r.interest.takeOwnPods()
 	read := func(want int, why string) *operatorPods {
 		t.Helper()
 		lister.lists = 0
@@ -85,6 +83,16 @@ func TestOwnPodsAreListedOnlyAfterOneChanged(t *testing.T) {
 	}
 	read(2, "a helper was annotated")
 
+	if err := w.Delete(t.Context(), ready); err != nil {
+		t.Fatal(err)
+	}
+	if !events.went(ready) {
+		t.Error("a helper that is gone asks for no pass")
+	}
+	if pods := read(2, "a helper went"); len(pods.helpers) != 0 {
+		t.Errorf("they are %v", pods)
+	}
+
 	events.came(helper)
 	lister.err = errors.New("refused")
 	if _, err := r.ownPods(t.Context()); !errors.Is(err, lister.err) {
@@ -93,4 +101,17 @@ func TestOwnPodsAreListedOnlyAfterOneChanged(t *testing.T) {
 	lister.err = nil
 	read(2, "the last list failed")
 	read(0, "it did not fail again")
+}
+
+func TestOwnPodsAreListedInEachPassWhileNoWatchCounts(t *testing.T) {
+	lister := &podLister{Reader: newWorld(t)}
+	r := &reader{cache: lister, interest: &interest{}, namespace: testNamespace}
+	for range 2 {
+		if _, err := r.ownPods(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if lister.lists != 4 {
+		t.Errorf("there were %d lists, want 4", lister.lists)
+	}
 }

@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/common/expfmt"
 	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -226,6 +229,7 @@ func BenchmarkPass(b *testing.B) {
 				reboot, _ := held.(*v1alpha1.NodeReboot)
 				again := *reboot
 				c.add(&again)
+				r.reader.interest.sawOwnPod(nil) // in a rollout helpers come and go
 				s, err := r.reader.read(b.Context())
 				if err != nil {
 					b.Fatal(err)
@@ -239,10 +243,12 @@ func BenchmarkPass(b *testing.B) {
 }
 
 func readerOf(c *heldCache) *reader {
-	return &reader{
+	r := &reader{
 		cache: clientOf{c}, live: clientOf{c}, informers: c, pods: &fakePods{}, gates: noGates{}, maintenances: fakeMaintenances{},
 		observed: newObserved(testClock), interest: &interest{}, namespace: testNamespace,
 	}
+	watches(r.interest, r.observed, nil)
+	return r
 }
 
 // Plans understand a policy once for each object.
@@ -256,6 +262,26 @@ func TestAPolicyThatDidNotChangeIsTheSameObjectInTheNextPass(t *testing.T) {
 	}
 	if len(first.Policies) == 0 || !slices.Equal(first.Policies, second.Policies) {
 		t.Errorf("one pass has the policies %p, and the next %p", first.Policies, second.Policies)
+	}
+}
+
+func TestMetricsOfAnInformerAreThoseOfAList(t *testing.T) {
+	held := bigHeldCluster(5, true)
+	elected := make(chan struct{})
+	close(elected)
+	shown := func(from objectCache) string {
+		t.Helper()
+		c := &stateCollector{objects: from, clock: testClock, elected: elected, maxNodes: 100}
+		text, err := testutil.CollectAndFormat(c, expfmt.TypeTextPlain,
+			"reboot_operator_nodereboots", "reboot_operator_policy_oldest_waiting_seconds", "reboot_operator_nodes_left_out")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	listed, taken := shown(objectCache{reader: clientOf{held}}), shown(objectCache{reader: clientOf{held}, informers: held})
+	if listed != taken || !strings.Contains(taken, `reboot_operator_nodereboots{phase="",policy="p",reason=""} 30`) {
+		t.Errorf("of an informer:\n%s\nof a list:\n%s", taken, listed)
 	}
 }
 

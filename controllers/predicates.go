@@ -125,27 +125,24 @@ func metadataChanged(before, after client.Object) bool {
 	return before.GetUID() != after.GetUID() || before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero()
 }
 
-// interest is which workloads, conditions and volumes of Nodes a plan looks at; changes of all others ask for no pass. A pass replaces it
+// interest is which workloads, conditions and volumes of Nodes a plan looks at; changes of all others ask for no pass. A pass replaces them
 // before it reads any of them: what changed before that is in the cache and will be read, what changes later asks for another pass.
 type interest struct {
 	keys       atomic.Pointer[sets.Set[model.WorkloadKey]]
 	conditions atomic.Pointer[[]corev1.NodeConditionType]
 	// volumes are the nodes whose volumes matter.
 	volumes atomic.Pointer[sets.Set[string]]
-	// ownPods: a pod of the operator came, changed or went since a pass last read them.
-	ownPods atomic.Bool
+	// ownPods counts the events of the operator's own pods: nothing about them changed while it stays. It is 0 while no watch counts.
+	ownPods atomic.Uint64
 }
 
-// sawOwnPod notes that a pod of the operator came, changed or went, before that asks for a pass.
+// sawOwnPod counts an event before it asks for a pass. It is always true.
 func (i *interest) sawOwnPod(*corev1.Pod) bool {
-	i.ownPods.Store(true)
+	i.ownPods.Add(1)
 	return true
 }
 
-// takeOwnPods says whether something was noted about pods of the operator since it was asked last.
-func (i *interest) takeOwnPods() bool { return i.ownPods.Swap(false) }
-
-// nodeChanged says the same, and sees the conditions that policies name.
+// nodeChanged says what the function of that name says, and also sees the conditions that policies name.
 func (i *interest) nodeChanged(before, after *corev1.Node) bool {
 	if nodeChanged(before, after) {
 		return true

@@ -23,6 +23,7 @@ import (
 // watches are all kinds that are watched from the start. The pods of single nodes, and the kinds by which others say that they maintain a
 // node, are watched while they matter; Leases if there are namespaces in which they are honored.
 func watches(interest *interest, observed *observed, leaseNamespaces []string) []kindWatch {
+	interest.ownPods.Add(1)
 	all := []kindWatch{
 		watch(&corev1.Node{}, always, interest.nodeChanged),
 		watch(&v1alpha1.NodeReboot{}, always, nodeRebootChanged),
@@ -46,9 +47,9 @@ func always[T client.Object](T) bool { return true }
 type kindWatch struct {
 	// source of passes.
 	source func(cache.Cache) source.Source
-	// came says that an object matters that comes or goes, changed that a change of one does.
-	came    func(client.Object) bool
-	changed func(before, after client.Object) bool
+	// came says that an object matters that comes, went one that goes, and changed that a change of one does.
+	came, went func(client.Object) bool
+	changed    func(before, after client.Object) bool
 }
 
 // watch asks for a pass when an object that matters comes, goes, or changes in a way that matters.
@@ -65,6 +66,10 @@ func watch[T client.Object](object T, matters func(T) bool, changed func(before,
 		came: func(object client.Object) bool {
 			typed, is := object.(T)
 			return is && events.Create(event.TypedCreateEvent[T]{Object: typed})
+		},
+		went: func(object client.Object) bool {
+			typed, is := object.(T)
+			return is && events.Delete(event.TypedDeleteEvent[T]{Object: typed})
 		},
 		changed: func(before, after client.Object) bool {
 			from, was := before.(T)

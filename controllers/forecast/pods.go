@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
 	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
@@ -304,8 +306,8 @@ func (r *run) placeFor(pod *model.Pod) string {
 			continue
 		}
 		count := len(r.snapshot.Pods[n.Name])
-		if len(n.Taints) > 0 {
-			count += avoided // those that are left are of the effect PreferNoSchedule
+		if slices.ContainsFunc(n.Taints, func(t corev1.Taint) bool { return t.Effect == corev1.TaintEffectPreferNoSchedule }) {
+			count += avoided
 		}
 		for i := range r.snapshot.Pods[n.Name] {
 			if other := &r.snapshot.Pods[n.Name][i]; slices.Equal(other.Workloads, pod.Workloads) {

@@ -79,7 +79,7 @@ func (n *nodeView) leaves() bool {
 	return n.underWay() && !back || n.starts
 }
 
-// lastPlace: no other node takes pods that tolerate no more than every pod does.
+// lastPlace: no other node takes pods that tolerate only what every pod tolerates.
 func (p *planning) lastPlace(n *nodeView) bool {
 	if p.takers == nil {
 		p.takers = []*nodeView{}

@@ -60,7 +60,7 @@ type planning struct {
 	queries map[model.GateKey]model.GateQuery
 	limits  limits
 	quorum  quorum
-	// takers are the nodes that take pods which tolerate no more than every pod does; nil if nobody asked.
+	// takers are the nodes that take pods which tolerate only what every pod tolerates; nil if nobody asked.
 	takers []*nodeView
 	// lastRound is the last round of admission.
 	lastRound *round

@@ -2,10 +2,12 @@ package projection
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
@@ -17,24 +19,35 @@ import (
 // KnownBudgets keeps what PodDisruptionBudgets select from one pass to the next. Their status changes with each eviction, and their
 // selectors hardly ever do.
 type KnownBudgets struct {
-	namespaces map[string]*namespaceBudgets
+	namespaces map[string]*knownNamespace
+	// projections were made so far.
+	projections uint64
 }
+
+// knownNamespace is a namespace with budgets, and the last projection that needed it.
+type knownNamespace struct {
+	budgets *namespaceBudgets
+	used    uint64
+}
+
+// forgotten is after how many projections that did not need it a namespace is forgotten.
+const forgotten = 100
 
 // namespaceBudgets are the PodDisruptionBudgets of a namespace. They are never changed.
 type namespaceBudgets struct {
-	// versions are those of all objects by UID, also of those with a selector that cannot be read.
-	versions map[types.UID]budgetVersion
+	// read are the selectors of all objects by UID, also those that cannot be parsed.
+	read map[types.UID]readSelector
 	// all budgets by name.
 	all []budgetSelector
-	// byLabel has the places in all of those that require a label, and others the places of those that require none. Each is in one of both.
+	// byLabel holds the indexes into all of budgets that require a label, others the indexes of the rest. Each budget is in exactly one of
+	// the two.
 	byLabel map[podLabel][]int
 	others  []int
 }
 
-// budgetVersion tells a budget from what it was before. The API server counts the generation up with each change of the spec.
-type budgetVersion struct {
-	name       string
-	generation int64
+type readSelector struct {
+	name     string
+	selector *metav1.LabelSelector
 }
 
 // budgetSelector is a PodDisruptionBudget and which pods it covers.
@@ -45,32 +58,50 @@ type budgetSelector struct {
 
 type podLabel struct{ key, value string }
 
-// of a namespace with these objects: those that are known, if nothing about any selector changed.
+// noBudgets are those of a namespace without any.
+var noBudgets = &namespaceBudgets{}
+
+// begin another projection, and forget namespaces that none has needed for a while.
+func (k *KnownBudgets) begin() {
+	k.projections++
+	maps.DeleteFunc(k.namespaces, func(_ string, known *knownNamespace) bool { return k.projections-known.used > forgotten })
+}
+
+// of a namespace with these objects: those that are known, if no selector changed.
 func (k *KnownBudgets) of(namespace string, list []policyv1.PodDisruptionBudget) *namespaceBudgets {
-	if known := k.namespaces[namespace]; known.are(list) {
-		return known
+	if len(list) == 0 {
+		delete(k.namespaces, namespace)
+		return noBudgets
 	}
 	if k.namespaces == nil {
-		k.namespaces = map[string]*namespaceBudgets{}
+		k.namespaces = map[string]*knownNamespace{}
 	}
-	k.namespaces[namespace] = newNamespaceBudgets(list)
-	return k.namespaces[namespace]
+	known := k.namespaces[namespace]
+	if known == nil || !known.budgets.are(list) {
+		known = &knownNamespace{budgets: newNamespaceBudgets(list)}
+		k.namespaces[namespace] = known
+	}
+	known.used = k.projections
+	return known.budgets
 }
 
 func (b *namespaceBudgets) are(list []policyv1.PodDisruptionBudget) bool {
-	return b != nil && len(list) == len(b.versions) && !slices.ContainsFunc(list, func(budget policyv1.PodDisruptionBudget) bool {
-		return budget.UID == "" || b.versions[budget.UID] != versionOf(&budget)
-	})
-}
-
-func versionOf(budget *policyv1.PodDisruptionBudget) budgetVersion {
-	return budgetVersion{budget.Name, budget.Generation}
+	if len(list) != len(b.read) {
+		return false
+	}
+	for i := range list {
+		read, known := b.read[list[i].UID]
+		if !known || read.name != list[i].Name || !equality.Semantic.DeepEqual(read.selector, list[i].Spec.Selector) {
+			return false
+		}
+	}
+	return true
 }
 
 func newNamespaceBudgets(list []policyv1.PodDisruptionBudget) *namespaceBudgets {
-	b := &namespaceBudgets{versions: make(map[types.UID]budgetVersion, len(list)), byLabel: map[podLabel][]int{}}
+	b := &namespaceBudgets{read: make(map[types.UID]readSelector, len(list)), byLabel: map[podLabel][]int{}}
 	for i := range list {
-		b.versions[list[i].UID] = versionOf(&list[i])
+		b.read[list[i].UID] = readSelector{list[i].Name, list[i].Spec.Selector}
 		// In policy/v1 an empty selector covers every pod and a missing one none, which is what the conversion makes of them.
 		selector, err := metav1.LabelSelectorAsSelector(list[i].Spec.Selector)
 		if err != nil {
@@ -90,7 +121,7 @@ func newNamespaceBudgets(list []policyv1.PodDisruptionBudget) *namespaceBudgets 
 	return b
 }
 
-// required is a label that all pods have which a selector selects, if it requires one.
+// required is a label that every selected pod must have, if there is one.
 func required(selector labels.Selector) (podLabel, bool) {
 	requirements, selectable := selector.Requirements()
 	for i := range requirements {
@@ -104,7 +135,7 @@ func required(selector labels.Selector) (podLabel, bool) {
 	return podLabel{}, false
 }
 
-// mayCover are the budgets that can cover a pod with its labels, by name. Of a pod without some of its labels that may be any.
+// mayCover are the budgets that can cover a pod with its labels, by name. For a pod whose labels were cut, it is all of them.
 func (b *namespaceBudgets) mayCover(pod *corev1.Pod) []budgetSelector {
 	if podlabels.AreCut(pod) {
 		return b.all

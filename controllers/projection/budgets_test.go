@@ -94,10 +94,10 @@ func TestBudgetsFoundByALabelAreThoseThatCoverThePod(t *testing.T) {
 func TestWhatBudgetsSelectIsReadAgainOnlyIfItChanged(t *testing.T) {
 	first := func() []policyv1.PodDisruptionBudget {
 		return []policyv1.PodDisruptionBudget{
-			{ObjectMeta: metav1.ObjectMeta{Name: "a", UID: "1", Generation: 1}, Spec: policyv1.PodDisruptionBudgetSpec{
+			{ObjectMeta: metav1.ObjectMeta{Name: "a", UID: "1"}, Spec: policyv1.PodDisruptionBudgetSpec{
 				Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}},
 			}},
-			{ObjectMeta: metav1.ObjectMeta{Name: "b", UID: "2", Generation: 1}},
+			{ObjectMeta: metav1.ObjectMeta{Name: "b", UID: "2"}},
 		}
 	}
 	for name, tc := range map[string]struct {
@@ -113,17 +113,21 @@ func TestWhatBudgetsSelectIsReadAgainOnlyIfItChanged(t *testing.T) {
 			return list
 		}, true},
 		"its spec": {func(list []policyv1.PodDisruptionBudget) []policyv1.PodDisruptionBudget {
-			list[0].Generation, list[0].Spec.Selector = 2, &metav1.LabelSelector{}
+			list[0].Spec.Selector = &metav1.LabelSelector{}
 			return list
 		}, false},
 		"another one of its name": {func(list []policyv1.PodDisruptionBudget) []policyv1.PodDisruptionBudget {
-			list[0].UID, list[0].Spec.Selector = "3", &metav1.LabelSelector{}
+			list[0].UID = "3"
 			return list
 		}, false},
 		"one more": {func(list []policyv1.PodDisruptionBudget) []policyv1.PodDisruptionBudget {
-			return append(list, policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Name: "c", UID: "3", Generation: 1}})
+			return append(list, policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Name: "c", UID: "3"}})
 		}, false},
 		"one less": {func(list []policyv1.PodDisruptionBudget) []policyv1.PodDisruptionBudget { return list[:1] }, false},
+		"its name": {func(list []policyv1.PodDisruptionBudget) []policyv1.PodDisruptionBudget {
+			list[0].Name = "c"
+			return list
+		}, false},
 		"none of them has a UID": {func(list []policyv1.PodDisruptionBudget) []policyv1.PodDisruptionBudget {
 			list[0].UID, list[1].UID = "", ""
 			return list
@@ -138,5 +142,26 @@ func TestWhatBudgetsSelectIsReadAgainOnlyIfItChanged(t *testing.T) {
 				t.Errorf("what is known stays: %t, want %t", same, tc.same)
 			}
 		})
+	}
+}
+
+func TestNamespacesThatComeAndGoLeaveNothingBehind(t *testing.T) {
+	var known KnownBudgets
+	list := []policyv1.PodDisruptionBudget{{ObjectMeta: metav1.ObjectMeta{Name: "a", UID: "1"}}}
+	for i := range 10 * forgotten {
+		known.begin()
+		stays := known.of("stays", list)
+		known.of(fmt.Sprintf("passes-%d", i), list)
+		known.of(fmt.Sprintf("empty-%d", i), nil)
+		if i > 0 && stays != known.of("stays", list) {
+			t.Fatal("a namespace that every projection needs is forgotten")
+		}
+	}
+	if len(known.namespaces) > forgotten+2 {
+		t.Errorf("%d namespaces are known", len(known.namespaces))
+	}
+	known.of("stays", nil)
+	if known.namespaces["stays"] != nil {
+		t.Error("a namespace without budgets is known")
 	}
 }

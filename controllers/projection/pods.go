@@ -34,6 +34,7 @@ type Pods struct {
 
 // NewPods makes the projection of pods for one pass. What is known of budgets is kept for the next one.
 func NewPods(known *KnownBudgets, lookup Lookup) *Pods {
+	known.begin()
 	return &Pods{lookup: lookup, known: known, budgets: map[string]*namespaceBudgets{}}
 }
 

@@ -38,14 +38,15 @@ func (n *Node) TaintedForCordon() bool {
 	return slices.ContainsFunc(n.Taints, func(taint corev1.Taint) bool { return taint.MatchTaint(&RebootingTaint) })
 }
 
-// defaultTolerations are those that the API server adds to each pod (admission plugin DefaultTolerationSeconds). The node controller
-// removes such a taint from a node that is Ready only when it looks at all nodes the next time, which it does every 5 seconds.
+// defaultTolerations are those that the API server adds to each pod that has none of its own for these taints (admission plugin
+// DefaultTolerationSeconds). The node controller looks at all nodes every 5 seconds, and only then removes the taints from nodes that are
+// Ready.
 var defaultTolerations = []corev1.Toleration{
 	{Key: corev1.TaintNodeNotReady, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute},
 	{Key: corev1.TaintNodeUnreachable, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute},
 }
 
-// TakesPods says that the scheduler considers the node for pods that tolerate no more than every pod does.
+// TakesPods says that the scheduler considers the node for pods that tolerate only what every pod tolerates.
 func (n *Node) TakesPods() bool { return n.takes(defaultTolerations) }
 
 // takes says that the scheduler considers the node for pods with these tolerations.
