@@ -110,51 +110,6 @@ func nameOfNode(node *corev1.Node) string { return node.Name }
 
 func nameOfReboot(reboot *v1alpha1.NodeReboot) string { return reboot.Name }
 
-// cachedObjects are all objects of a cluster-scoped kind in the manager's cache, which has seen every write of this process. They belong to
-// the cache: never change them. A client copies each of them into a list, so they are taken from where the cache has them.
-func cachedObjects[T any, O interface {
-	*T
-	client.Object
-}](ctx context.Context, from objectCache, list client.ObjectList, items func() []T) ([]*T, error) {
-	if from.informers == nil {
-		if err := from.reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
-			return nil, err //nolint:wrapcheck // the caller says what was listed
-		}
-		return pointers(items()), nil
-	}
-	// Nothing of the kind is in a namespace. The client waits until the cache is up to date before it finds that out.
-	if err := from.reader.List(ctx, list, client.UnsafeDisableDeepCopy, client.InNamespace(nowhere)); err != nil {
-		return nil, err //nolint:wrapcheck // the caller says what was listed
-	}
-	informer, err := from.informers.GetInformer(ctx, O(new(T)))
-	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller says what was listed
-	}
-	indexed, is := informer.(cache.SharedIndexInformer)
-	if !is {
-		return nil, fmt.Errorf("the cache has no store, but a %T", informer)
-	}
-	stored := indexed.GetStore().List()
-	objects := make([]*T, 0, len(stored))
-	for _, object := range stored {
-		if typed, is := object.(*T); is {
-			objects = append(objects, typed)
-		}
-	}
-	return objects, nil
-}
-
-// nowhere is a namespace in which there is nothing.
-const nowhere = "reboot-operator-nowhere"
-
-func pointers[T any](all []T) []*T {
-	objects := make([]*T, len(all))
-	for i := range all {
-		objects[i] = &all[i]
-	}
-	return objects
-}
-
 // objectCache is where objects are read from the manager's cache.
 type objectCache struct {
 	reader client.Reader
@@ -164,27 +119,58 @@ type objectCache struct {
 
 func (c objectCache) reboots(ctx context.Context) ([]*v1alpha1.NodeReboot, error) {
 	var list v1alpha1.NodeRebootList
-	objects, err := cachedObjects[v1alpha1.NodeReboot](ctx, c, &list, func() []v1alpha1.NodeReboot { return list.Items })
-	if err != nil {
-		return nil, fmt.Errorf("list NodeReboots: %w", err)
-	}
-	return objects, nil
+	return cachedObjects[v1alpha1.NodeReboot](ctx, c, "NodeReboots", &list, func() []v1alpha1.NodeReboot { return list.Items })
 }
 
 func (c objectCache) policies(ctx context.Context) ([]*v1alpha1.RebootPolicy, error) {
 	var list v1alpha1.RebootPolicyList
-	objects, err := cachedObjects[v1alpha1.RebootPolicy](ctx, c, &list, func() []v1alpha1.RebootPolicy { return list.Items })
-	if err != nil {
-		return nil, fmt.Errorf("list RebootPolicies: %w", err)
-	}
-	return objects, nil
+	return cachedObjects[v1alpha1.RebootPolicy](ctx, c, "RebootPolicies", &list, func() []v1alpha1.RebootPolicy { return list.Items })
 }
 
 func (c objectCache) nodes(ctx context.Context) ([]*corev1.Node, error) {
 	var list corev1.NodeList
-	objects, err := cachedObjects[corev1.Node](ctx, c, &list, func() []corev1.Node { return list.Items })
+	return cachedObjects[corev1.Node](ctx, c, "Nodes", &list, func() []corev1.Node { return list.Items })
+}
+
+// nowhere is a namespace in which there is nothing.
+const nowhere = "reboot-operator-nowhere"
+
+// cachedObjects are all objects of a cluster-scoped kind in the manager's cache, which has seen every write of this process. They belong to
+// the cache: never change them. A client copies each of them into a list, so they are taken from where the cache has them.
+func cachedObjects[T any, O interface {
+	*T
+	client.Object
+}](ctx context.Context, from objectCache, kind string, list client.ObjectList, items func() []T) ([]*T, error) {
+	options := []client.ListOption{client.UnsafeDisableDeepCopy}
+	if from.informers != nil {
+		// Nothing of the kind is in a namespace. The client waits until the cache is up to date before it finds that out.
+		options = append(options, client.InNamespace(nowhere))
+	}
+	if err := from.reader.List(ctx, list, options...); err != nil {
+		return nil, fmt.Errorf("list %s: %w", kind, err)
+	}
+	if from.informers == nil {
+		all := items()
+		objects := make([]*T, len(all))
+		for i := range all {
+			objects[i] = &all[i]
+		}
+		return objects, nil
+	}
+	informer, err := from.informers.GetInformer(ctx, O(new(T)))
 	if err != nil {
-		return nil, fmt.Errorf("list Nodes: %w", err)
+		return nil, fmt.Errorf("list %s: %w", kind, err)
+	}
+	indexed, is := informer.(cache.SharedIndexInformer)
+	if !is {
+		return nil, fmt.Errorf("list %s: the cache has no store, but a %T", kind, informer)
+	}
+	stored := indexed.GetStore().List()
+	objects := make([]*T, 0, len(stored))
+	for _, object := range stored {
+		if typed, is := object.(*T); is {
+			objects = append(objects, typed)
+		}
 	}
 	return objects, nil
 }
