@@ -96,17 +96,22 @@ func (p *planning) admit() {
 
 // able are those that could go if they had their turn, by policy; the others get the reason why they cannot.
 func (p *round) able() map[*policyView][]*rebootView {
-	able := map[*policyView][]*rebootView{}
+	able := make(map[*policyView][]*rebootView, len(p.policies))
+	for _, policy := range p.policies {
+		policy.able = p.memory.list(min(len(policy.nodes), len(p.reboots)))
+	}
 	for _, r := range p.reboots {
 		if !r.waiting() || r.node == nil || r.awaitsFact || r.started {
 			continue
 		}
-		if r.wait = firstObstacle(p.planning, r, nodeGates); r.wait.OK() {
-			able[r.policy()] = append(able[r.policy()], r)
+		if r.wait = p.obstacleOf(r); r.wait.OK() {
+			r.policy().able = append(r.policy().able, r)
 		}
 	}
-	for policy := range able {
-		able[policy] = p.wholeGroups(able[policy])
+	for _, policy := range p.policies {
+		if len(policy.able) > 0 {
+			able[policy] = p.wholeGroups(policy.able)
+		}
 	}
 	return able
 }
@@ -157,7 +162,7 @@ func (p *round) admitInTurn(policy *policyView, able []*rebootView) {
 // up no one: the turn passes to the next zone.
 func (p *round) admitZones(policy *policyView, able []*rebootView) {
 	starts := p.limits.starts
-	queues := policy.zoneQueues(able)
+	queues := p.zoneQueues(policy, able)
 	for len(queues) > 0 {
 		own := &policyRound{turn: p.turnOf(policy, queues)}
 		p.policyRounds[policy] = own
@@ -175,7 +180,7 @@ func (p *round) admitZones(policy *policyView, able []*rebootView) {
 			break
 		}
 		if queues = own.later; len(rest) > 0 {
-			queues = slices.Concat(policy.zoneQueues(rest), queues)
+			queues = slices.Concat(p.zoneQueues(policy, rest), queues)
 			slices.SortFunc(queues, policy.compareQueues)
 		}
 	}

@@ -18,11 +18,13 @@ type policyView struct {
 	selected int
 	// overlaps names the other policy of a node that both select, and that node.
 	overlaps, overlapNode string
+	// installedMethod: it is content with any method by which a helper can reboot a host.
+	installedMethod bool
+	// able are those of its NodeReboots that could go if they had their turn.
+	able []*rebootView
 	// units is how many units its nodes make: nodes, or groups. groups are the nodes of each group.
 	units  int
-	groups map[string][]*nodeView
-	// together are the companions of each group, as far as they were looked for since one of them changed.
-	together map[string][]*rebootView
+	groups map[string]*group
 	// zoneUnits is how many units have nodes in each zone.
 	zoneUnits map[string]int
 	// canaries are those that its nodes wait for; nil if it has none.
@@ -46,7 +48,11 @@ func (p *planning) parsePolicies(state *State) {
 	p.understood = state.understand(p.snapshot.Policies)
 	for _, obj := range p.snapshot.Policies {
 		if obj.DeletionTimestamp.IsZero() {
-			p.policies = append(p.policies, &policyView{Policy: p.understood.of[obj].At(&p.Moment)})
+			reboot := obj.Spec.Reboot
+			p.policies = append(p.policies, &policyView{
+				Policy:          p.understood.of[obj].At(&p.Moment),
+				installedMethod: (reboot.Method == "" || reboot.Method == v1alpha1.RebootInstalled) && reboot.Via != v1alpha1.RebootViaKexec,
+			})
 		}
 	}
 	slices.SortFunc(p.policies, comparePrecedence)
@@ -57,6 +63,7 @@ func (p *planning) parsePolicies(state *State) {
 
 // assignPolicies gives each node to the policy that comes first.
 func (p *planning) assignPolicies() {
+	p.makeRoom()
 	for _, node := range p.nodeOrder {
 		p.assignPolicy(node)
 	}
@@ -65,6 +72,19 @@ func (p *planning) assignPolicies() {
 		policy.checkGroups()
 		policy.resolveNumbers()
 		policy.Invalid = cmp.Or(policy.Invalid, p.snapshot.Invalid[policy.Object.Name])
+	}
+}
+
+// makeRoom makes lists for the nodes of the policies that are about as long as they will be.
+func (p *planning) makeRoom() {
+	counts := make([]int, len(p.policies))
+	for _, record := range p.state.records {
+		if len(record.selectedBy) > 0 {
+			counts[record.selectedBy[0]]++
+		}
+	}
+	for i, policy := range p.policies {
+		policy.nodes = make([]*nodeView, 0, counts[i])
 	}
 }
 

@@ -59,13 +59,24 @@ func BenchmarkCompute(b *testing.B) {
 					}
 					s = after
 				}
-				shuffle(s)
+				_, state := Next(nil, s, start)
 				b.ReportAllocs()
-				for b.Loop() {
-					Compute(s, start)
+				for n := 0; b.Loop(); n++ {
+					renew(s, n)
+					_, state = Next(state, s, start)
 				}
 			})
 		}
+	}
+}
+
+// renew has a Node and a NodeReboot read again.
+func renew(s *Snapshot, n int) {
+	node := *s.Nodes[n*7919%len(s.Nodes)]
+	s.Nodes[n*7919%len(s.Nodes)] = &node
+	if len(s.Reboots) > 0 {
+		reboot := *s.Reboots[n*7919%len(s.Reboots)]
+		s.Reboots[n*7919%len(s.Reboots)] = &reboot
 	}
 }
 

@@ -198,7 +198,7 @@ func (c *canaries) start(r *rebootView, now time.Time) {
 
 // roleOf an attempt that begins now: a canary, unless enough have spoken for it.
 func (c *canaries) roleOf(r *rebootView) v1alpha1.AttemptRole {
-	if c.provedFor(r.Status.RequiredSince.Time) >= r.policy().canaryCount {
+	if c.provedFor(r.required) >= r.policy().canaryCount {
 		return ""
 	}
 	return v1alpha1.RoleCanary
@@ -233,7 +233,7 @@ func canaryGate(p *planning, r *rebootView) model.Verdict {
 	if failed := c.failure(r); failed != nil {
 		return canaryFailed(failed)
 	}
-	since, count := r.Status.RequiredSince.Time, policy.canaryCount
+	since, count := r.required, policy.canaryCount
 	proved, pending := c.provedFor(since), c.pendingFor(since)
 	switch active := c.findActive(); {
 	case proved >= count || pending.units[r.node.unit]:

@@ -82,8 +82,8 @@ func (g *granting) addPast(n *nodeView) {
 func (p *planning) longestRequired() time.Time {
 	longest := p.Now
 	for _, r := range p.reboots {
-		if since := r.Status.RequiredSince; since != nil && r.waiting() && since.Time.Before(longest) {
-			longest = since.Time
+		if since := r.required; !since.IsZero() && r.waiting() && since.Before(longest) {
+			longest = since
 		}
 	}
 	return longest

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -63,8 +62,8 @@ func (p *planning) judgeRoom(r *rebootView, said *roomSaid) model.Verdict {
 		p.WakeAt(answer.Until)
 		v := model.Verdict{Reason: v1alpha1.ReasonInsufficientCapacity, Message: lack}
 		if p.lastPlace(r.node) {
-			v.Message += fmt.Sprintf(" No other node takes pods now: to reboot node %s with its pods, remove gates.capacity from "+
-				"RebootPolicy %s and write drain.mode: Skip.", r.node.Name, r.policy().Name())
+			v.Message += " No other node takes pods now: to reboot node " + r.node.Name + " with its pods, remove gates.capacity from " +
+				"RebootPolicy " + r.policy().Name() + " and write drain.mode: Skip."
 		}
 		return v
 	}

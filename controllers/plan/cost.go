@@ -55,7 +55,7 @@ func (p *planning) costOf(r *rebootView) (drainCost, bool) {
 // first, as soon as the cost is known for all of them that can be read. From then on their pods are part of the plan, so that the order
 // stays.
 func (p *round) orderLine(policy *policyView, own *policyRound) {
-	slices.SortFunc(own.line, compareWaiting)
+	p.sortWaiting(own.line)
 	if !policy.fewestMoves() || len(own.line) < 2 {
 		return
 	}
@@ -73,10 +73,10 @@ func (p *round) orderLine(policy *policyView, own *policyRound) {
 // equalsIn are the first of a line that may go in any order, and how many of the line are of their class.
 func equalsIn(line []*rebootView, most int) (equals []*rebootView, class int) {
 	first := line[0]
-	until := first.Status.RequiredSince.Add(maxOvertaken)
+	until := first.required.Add(maxOvertaken)
 	same := 0
 	for class < len(line) && compareClass(first, line[class]) == 0 {
-		if !line[class].Status.RequiredSince.After(until) {
+		if !line[class].required.After(until) {
 			same = class + 1 // the line is in the order of needs
 		}
 		class++

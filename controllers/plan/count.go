@@ -136,7 +136,7 @@ func (l *limits) addGroup(group policyGroup, n *nodeView) bool {
 
 // counts says whether the node's unit is counted already.
 func (l *limits) counts(group policyGroup, n *nodeView) bool {
-	return l.down[n] || l.groups[group]
+	return l.down[n] || group.unit != n.Name && l.groups[group]
 }
 
 // countStart counts a node that starts, or would start.

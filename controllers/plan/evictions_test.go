@@ -102,7 +102,7 @@ func TestDrainsShareWhatABudgetAllows(t *testing.T) {
 			reboot.Status.Report = &v1alpha1.HelperReport{Sequence: 1, Drain: &v1alpha1.DrainProgress{Refused: []v1alpha1.RefusedPod{
 				{Namespace: "apps", Name: "a-3", By: "PodDisruptionBudget web"},
 			}}}
-			under := &rebootView{Draft: model.NewDraft(reboot), attempting: true}
+			under := &rebootView{Draft: model.NewDraft(reboot), facts: facts{attempting: true}}
 			under.Status.Attempt = &v1alpha1.Attempt{}
 			p.reboots = []*rebootView{under}
 			p.shareEvictions()

@@ -41,6 +41,9 @@ func (p *planning) burstEnds(r *rebootView) time.Time {
 	return ends
 }
 
+// managerRanks is how many there are.
+const managerRanks = 3
+
 // managerRank lets nodes that a manager runs on go after others, and the node of the leading one last: each manager moves once then, to a
 // node that is done.
 func managerRank(n *nodeView) int {

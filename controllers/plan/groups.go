@@ -28,29 +28,75 @@ func (policy *policyView) unitOf(n *nodeView, zone string) string {
 // grouped: the node goes with others.
 func (n *nodeView) grouped() bool { return n.unit != n.Name }
 
+// group is what goes together.
+type group struct {
+	nodes []*nodeView
+	size  int
+	// zone that it has nodes in, and others: groups seldom have any.
+	zone   string
+	others []string
+	// together are its companions, if they are known: one of its nodes changed since otherwise.
+	together []*rebootView
+	known    bool
+}
+
+// joins counts a node of a zone, and says whether it is the first of the group in that zone.
+func (g *group) joins(zone string) bool {
+	g.size++
+	switch {
+	case g.size == 1:
+		g.zone = zone
+	case zone == g.zone || slices.Contains(g.others, zone):
+		return false
+	default:
+		g.others = append(g.others, zone)
+	}
+	return true
+}
+
 // countUnits counts what the nodes of the policy make, in all and in each zone, and collects its groups. A group counts in every zone
 // that it has nodes in.
 func (policy *policyView) countUnits() {
-	policy.groups = map[string][]*nodeView{}
+	policy.groups = map[string]*group{}
 	policy.units, policy.zoneUnits = 0, map[string]int{}
-	type zoneUnit struct{ zone, unit string }
-	counted := map[zoneUnit]bool{}
+	grouped := 0
 	for _, n := range policy.nodes {
 		if n.gone && policy.Spec.Rollout.Group != nil {
 			continue // Nobody knows its group, and it must not make the policy larger.
 		}
-		if !n.grouped() || policy.groups[n.unit] == nil {
-			policy.units++
-		}
 		if !n.grouped() {
+			policy.units++
 			policy.zoneUnits[n.zone]++
 			continue
 		}
-		if in := (zoneUnit{n.zone, n.unit}); !counted[in] {
-			counted[in] = true
+		grouped++
+		if n.group = policy.groups[n.unit]; n.group == nil {
+			n.group = &group{}
+			policy.groups[n.unit] = n.group
+			policy.units++
+		}
+		if n.group.joins(n.zone) {
 			policy.zoneUnits[n.zone]++
 		}
-		policy.groups[n.unit] = append(policy.groups[n.unit], n)
+	}
+	policy.fillGroups(make([]*nodeView, 0, grouped))
+}
+
+// fillGroups makes the lists of the groups' nodes, all in one piece of memory.
+func (policy *policyView) fillGroups(nodes []*nodeView) {
+	if cap(nodes) == 0 {
+		return
+	}
+	for _, n := range policy.nodes {
+		if n.group == nil {
+			continue
+		}
+		if n.group.nodes == nil {
+			begin, end := len(nodes), len(nodes)+n.group.size
+			nodes = nodes[:end]
+			n.group.nodes = nodes[begin:begin:end]
+		}
+		n.group.nodes = append(n.group.nodes, n)
 	}
 }
 
@@ -58,55 +104,53 @@ func (policy *policyView) countUnits() {
 // value, and all nodes of a group are down at once.
 func (policy *policyView) checkGroups() {
 	spec, largest := policy.Spec.Rollout.Group, ""
-	for unit, nodes := range policy.groups {
-		if size, most := len(nodes), len(policy.groups[largest]); size > most || size == most && unit < largest {
-			largest = unit
+	size := 0
+	for unit, g := range policy.groups {
+		if g.size > size || g.size == size && unit < largest {
+			largest, size = unit, g.size
 		}
 	}
-	size := len(policy.groups[largest])
 	if spec == nil || size <= int(spec.MaxSize) || policy.Invalid != "" {
 		return
 	}
 	policy.Invalid = fmt.Sprintf("rollout.group: %d nodes have the label %s=%s, and maxSize is %d: write a larger maxSize if so many nodes "+
-		"may be down at once, or the label of smaller groups", size, spec.Label, policy.groups[largest][0].Labels[spec.Label], spec.MaxSize)
+		"may be down at once, or the label of smaller groups", size, spec.Label, policy.groups[largest].nodes[0].Labels[spec.Label], spec.MaxSize)
 }
 
 // companions are the NodeReboots that go together with one: the first of each node of its group that needs a reboot and is not under way.
 // They are found once for all of them, until one of them changes.
 func (r *rebootView) companions() []*rebootView {
-	if !r.node.grouped() {
+	g := r.node.group
+	if g == nil {
 		return r.alone[:]
 	}
-	together, known := r.policy().together[r.node.unit]
-	if known {
-		return together
+	if g.known {
+		return g.together
 	}
-	for _, n := range r.policy().groups[r.node.unit] {
+	g.together, g.known = make([]*rebootView, 0, len(g.nodes)), true
+	for _, n := range g.nodes {
 		if n.holder() != nil || n.optedOut() {
 			continue
 		}
 		if first := n.firstWaiting(); first != nil {
-			together = append(together, first)
+			g.together = append(g.together, first)
 		}
 	}
-	if r.policy().together == nil {
-		r.policy().together = map[string][]*rebootView{}
-	}
-	r.policy().together[r.node.unit] = together
-	return together
+	return g.together
 }
 
 // byUnit returns what a function says about each NodeReboot and those that go together with it. It is asked once for all of them.
 func byUnit[T any](say func(r *rebootView) T) func(r *rebootView) T {
-	said := map[string]T{}
+	said := map[*group]T{}
 	return func(r *rebootView) T {
-		if !r.node.grouped() {
+		g := r.node.group
+		if g == nil {
 			return say(r)
 		}
-		t, known := said[r.node.unit]
+		t, known := said[g]
 		if !known {
 			t = say(r)
-			said[r.node.unit] = t
+			said[g] = t
 		}
 		return t
 	}

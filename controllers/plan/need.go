@@ -39,7 +39,7 @@ func (p *planning) recordFacts(r *rebootView) {
 		if since.After(p.Now) {
 			since = *p.Stamp() // another machine made the creation timestamp
 		}
-		r.Edit().RequiredSince = &since
+		r.requireSince(&since)
 	}
 	if r.modelNode() == nil {
 		return
@@ -63,6 +63,11 @@ func (p *planning) recordFacts(r *rebootView) {
 	}
 }
 
+// requireSince records since when the reboot has been required.
+func (r *rebootView) requireSince(since *metav1.MicroTime) {
+	r.Edit().RequiredSince, r.required = since, since.Time
+}
+
 // reopenIfRequiredAgain opens a NodeReboot again whose need was withdrawn and came back within the same boot: the helper makes no other one
 // for that boot. The same is true for one whose Node was found to be gone and is there: the helper's report says that it is the same boot
 // of the same host, which was registered again, or whose Node was seen late.
@@ -77,7 +82,8 @@ func (p *planning) reopenIfRequiredAgain(r *rebootView) {
 	next := r.Edit()
 	next.Outcome, next.OutcomeReason, next.OutcomeMessage = "", "", ""
 	next.CompletionTime, next.TaintedTime, next.TaintLeadSeconds = nil, nil, nil
-	next.RequiredSince, next.NodeUID = p.Stamp(), r.node.UID
+	next.NodeUID = r.node.UID
+	r.requireSince(p.Stamp())
 	r.sync()
 }
 
@@ -95,6 +101,7 @@ var reopenedReasons = []string{v1alpha1.ReasonNeedWithdrawn, v1alpha1.ReasonNode
 // endIfNotNeeded ends a waiting NodeReboot whose node is gone, was rebooted by something else, or no longer asks.
 func (p *planning) endIfNotNeeded(r *rebootView) {
 	switch {
+	case r.current && !r.needGone():
 	case r.modelNode() == nil && r.Status.NodeUID == "":
 		p.endIfNodeNotFound(r)
 	case r.nodeGone():

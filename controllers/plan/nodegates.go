@@ -20,36 +20,61 @@ type (
 	turnGate = gateOf[*round]
 )
 
+// nodeGate is a gate, and whether it is about the host: such a gate passes if nothing hinders the host.
+type nodeGate struct {
+	ask    gate
+	ofHost bool
+}
+
 // nodeGates are asked in this order about each waiting NodeReboot by itself; the first that does not pass is the reason why it waits. A
 // NodeReboot that passes all of them could go if it were its turn, and only such NodeReboots hold up others (turngates.go).
-var nodeGates = []gate{
-	ownerGate,
-	skipGate,
-	func(_ *planning, r *rebootView) model.Verdict { return consent.Valid(r.policy().Policy) },
-	pauseGate,
-	haltGate,
-	sameNodeGate,
-	backoffGate,
-	minIntervalGate,
-	nodeReadyGate,
-	func(_ *planning, r *rebootView) model.Verdict {
+var nodeGates = []nodeGate{
+	{ask: ownerGate},
+	{ask: skipGate, ofHost: true},
+	{ask: func(_ *planning, r *rebootView) model.Verdict { return consent.Valid(r.policy().Policy) }},
+	{ask: pauseGate},
+	{ask: haltGate},
+	{ask: sameNodeGate},
+	{ask: backoffGate},
+	{ask: minIntervalGate},
+	{ask: nodeReadyGate, ofHost: true},
+	{ofHost: true, ask: func(_ *planning, r *rebootView) model.Verdict {
 		return protocol.Known(r.node.Name, r.policy().Object, r.report())
-	},
-	hostGate,
-	helperGate,
-	deletionGate,
-	otherMaintenanceGate,
-	func(_ *planning, r *rebootView) model.Verdict {
+	}},
+	{ask: hostGate, ofHost: true},
+	{ask: helperGate, ofHost: true},
+	{ask: deletionGate, ofHost: true},
+	{ask: otherMaintenanceGate, ofHost: true},
+	{ask: func(_ *planning, r *rebootView) model.Verdict {
 		return consent.Approval(r.policy().Policy, &r.Draft, r.approvalExpired)
-	},
-	func(p *planning, r *rebootView) model.Verdict {
+	}},
+	{ask: func(p *planning, r *rebootView) model.Verdict {
 		return consent.Window(&p.Moment, r.policy().Policy, &r.Draft)
-	},
-	refusedGate,
-	heldGate,
-	podGate,
-	canaryGate,
-	quorumGate,
+	}},
+	{ask: refusedGate},
+	{ask: heldGate},
+	{ask: podGate},
+	{ask: canaryGate},
+	{ask: quorumGate},
+}
+
+// obstacleOf a waiting NodeReboot by itself.
+func (p *planning) obstacleOf(r *rebootView) model.Verdict {
+	free := r.isUnhindered()
+	for i := range nodeGates {
+		if g := &nodeGates[i]; !free || !g.ofHost {
+			if v := g.ask(p, r); !v.OK() {
+				return v
+			}
+		}
+	}
+	return model.Verdict{}
+}
+
+// isUnhindered says that all gates about the host pass.
+func (r *rebootView) isUnhindered() bool {
+	policy := r.policy()
+	return r.unhindered && policy != nil && policy.installedMethod
 }
 
 func firstObstacle[P any](p P, r *rebootView, gates []gateOf[P]) model.Verdict {

@@ -121,9 +121,9 @@ func (n *nodeView) patchCordon(patch *NodePatch) {
 	case n.CordonedFor == owner && n.open.Status.Attempt.BackTime != nil && !n.TaintedForCordon():
 		// The host cannot go down for this attempt anymore: if someone uncordoned the node since its boot, that is left.
 	case n.CordonedFor != owner || n.Unschedulable != cordoned:
-		patch.CordonedFor = &owner
+		patch.CordonedFor = ptr.To(owner)
 		if n.Unschedulable != cordoned {
-			patch.Unschedulable = &cordoned
+			patch.Unschedulable = ptr.To(cordoned)
 		}
 	}
 }

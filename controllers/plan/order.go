@@ -21,28 +21,65 @@ func (n *nodeView) firstWaiting() *rebootView {
 	return first
 }
 
-// compareWaiting orders by urgency, then longest required first, then name; but nodes that run a manager go after others, and the node of
-// the leader goes last. Among the NodeReboots of one node, those that lack an approval go last, because they hold up the others.
-func compareWaiting(a, b *rebootView) int {
-	if order := compareFalseFirst(!a.approved(), !b.approved()); order != 0 {
-		return order
+// waitingKey is what the order of waiting NodeReboots follows from.
+type waitingKey struct {
+	// class is what no order of nodes changes, and since is in microseconds, as the API has it.
+	class  int
+	since  int64
+	reboot *rebootView
+}
+
+// waitingKey of a NodeReboot as it is now.
+func (r *rebootView) waitingKey() waitingKey {
+	class := r.class()
+	if !r.approved() {
+		class += unapprovedClass
 	}
-	if order := compareClass(a, b); order != 0 {
-		return order
+	return waitingKey{class: class, since: r.required.UnixMicro(), reboot: r}
+}
+
+// unapprovedClass is more than any class.
+const unapprovedClass = 1 << 8
+
+// class is urgency, and within it what runs on the node.
+func (r *rebootView) class() int {
+	class := managerRank(r.node)
+	if !r.immediate {
+		class += managerRanks
 	}
-	if order := a.Status.RequiredSince.Compare(b.Status.RequiredSince.Time); order != 0 {
-		return order
+	return class
+}
+
+// compareWaiting orders by urgency, then longest required first, then by the names of node and NodeReboot; but nodes that run a manager go
+// after others, and the node of the leader goes last. Among the NodeReboots of one node, those that lack an approval go last, because they
+// hold up the others.
+func compareWaiting(a, b *rebootView) int { return a.waitingKey().compare(b.waitingKey()) }
+
+func (a waitingKey) compare(b waitingKey) int {
+	switch {
+	case a.class != b.class:
+		return cmp.Compare(a.class, b.class)
+	case a.since != b.since:
+		return cmp.Compare(a.since, b.since)
 	}
-	return cmp.Compare(a.Object.Name, b.Object.Name)
+	return cmp.Compare(a.reboot.position, b.reboot.position)
+}
+
+// sortWaiting sorts by compareWaiting, and looks at each NodeReboot once.
+func (p *planning) sortWaiting(line []*rebootView) {
+	keys := sized(p.memory.keys, len(line))
+	for _, r := range line {
+		keys = append(keys, r.waitingKey())
+	}
+	p.memory.keys = keys
+	slices.SortFunc(keys, waitingKey.compare)
+	for i := range keys {
+		line[i] = keys[i].reboot
+	}
 }
 
 // compareClass compares what no order of nodes changes.
-func compareClass(a, b *rebootView) int {
-	if order := cmp.Compare(urgencyRank(a), urgencyRank(b)); order != 0 {
-		return order
-	}
-	return cmp.Compare(managerRank(a.node), managerRank(b.node))
-}
+func compareClass(a, b *rebootView) int { return cmp.Compare(a.class(), b.class()) }
 
 func compareFalseFirst(a, b bool) int {
 	switch {
@@ -50,13 +87,6 @@ func compareFalseFirst(a, b bool) int {
 		return 0
 	case b:
 		return -1
-	}
-	return 1
-}
-
-func urgencyRank(r *rebootView) int {
-	if r.Immediate() {
-		return 0
 	}
 	return 1
 }

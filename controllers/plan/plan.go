@@ -26,7 +26,9 @@ func Next(state *State, snapshot *Snapshot, now time.Time) (*Plan, *State) {
 	p.advanceAttempts()
 	p.admit()
 	p.giveBackGrants()
-	return p.plan(), p.state
+	plan := p.plan()
+	p.memory.release()
+	return plan, p.state
 }
 
 // planning is the working state of one Compute.
@@ -38,6 +40,7 @@ type planning struct {
 	// understood are those of the state to come.
 	understood *understoodPolicies
 	state      *State
+	memory     *memory
 	// views are those of the state's records, and goneNodes of nodes that are not there.
 	views     []nodeView
 	goneNodes map[string]*nodeView

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -19,8 +20,8 @@ type record struct {
 	node *model.Node
 	// reboots are the NodeReboots of the node that can be read, and setAside the others, by name.
 	reboots, setAside []*v1alpha1.NodeReboot
-	// active are the reboots that are not at rest; the others are the past.
-	active []*v1alpha1.NodeReboot
+	// active are the reboots that are not past.
+	active []activeReboot
 	past   *pastReboots
 	// strangers are those that have a name which the helper of another node uses, if there is such a node.
 	strangers []stranger
@@ -45,7 +46,8 @@ func (r *record) with(name string, d *delta, traits *traitReader) *record {
 		all := leaveOut(slices.Concat(next.reboots, next.setAside), d.gone)
 		next.sort(append(all, d.come...))
 	}
-	next.active, next.past = next.split(nil)
+	active, past := next.split(nil)
+	next.active, next.past = activeReboots(active, next.node), past
 	return next
 }
 
@@ -182,7 +184,8 @@ func isWritten(obj *v1alpha1.NodeReboot) bool {
 	if len(obj.Unreadable) > 0 {
 		return false
 	}
-	r := &rebootView{Draft: model.NewDraft(obj), done: true}
+	r := &rebootView{Draft: model.NewDraft(obj)}
+	r.done = true
 	(&planning{}).derive(r)
 	return r.Status == &obj.Status
 }
@@ -250,8 +253,10 @@ type traits struct {
 	selectedBy []int
 	// zone and unit of the node as the first of them has it.
 	zone, unit string
-	// clean: nothing on the Node is the operator's.
+	// clean: nothing on the Node is the operator's. shows is the effect of the taint for a need, if all that is the operator's is what shows
+	// the need; otherwise None.
 	clean bool
+	shows v1alpha1.TaintEffect
 	// marks that the Node has.
 	marks markRecord
 }
@@ -272,11 +277,11 @@ func newTraitReader(policies []*policyView, quorum []string) *traitReader {
 // of a Node; before is its record of before, or nil.
 func (t *traitReader) of(node *model.Node, before *record) traits {
 	if node == nil {
-		return traits{}
+		return traits{shows: v1alpha1.TaintNone}
 	}
 	marks := before.marksOf(node)
 	own := traits{
-		runsEtcd: mayRunEtcd(node, t.quorum), skipped: node.Skipped(), takesPods: node.TakesPods(), clean: isClean(node),
+		runsEtcd: mayRunEtcd(node, t.quorum), skipped: node.Skipped(), takesPods: node.TakesPods(), clean: isClean(node), shows: needShown(node),
 		selectedBy: t.selecting(labelsWithout(marks, node)), unit: node.Name, marks: marks,
 	}
 	if len(own.selectedBy) > 0 {
@@ -302,6 +307,25 @@ func (t *traitReader) selecting(nodeLabels labels.Set) []int {
 		t.alone[selecting[0]] = selecting
 	}
 	return t.alone[selecting[0]]
+}
+
+// needShown is the effect of the taint for a need on a Node that has nothing else of the operator's but the condition for it.
+func needShown(node *model.Node) v1alpha1.TaintEffect {
+	var own []corev1.Taint
+	for i := range node.Taints {
+		if isOwnTaint(&node.Taints[i]) {
+			own = append(own, node.Taints[i])
+		}
+	}
+	if len(own) != 1 || own[0].Key != v1alpha1.TaintKey || node.CordonedFor != "" || node.Annotations[v1alpha1.MarksAnnotation] != "" {
+		return v1alpha1.TaintNone
+	}
+	for _, t := range MaintenanceConditions {
+		if node.Maintenance[t] != (t == MaintenancePlanned) {
+			return v1alpha1.TaintNone
+		}
+	}
+	return v1alpha1.TaintEffect(own[0].Effect)
 }
 
 func isClean(node *model.Node) bool {

@@ -41,10 +41,22 @@ func (p *planning) refusal(write model.Write, name string) (model.Refusal, bool)
 	return refusal, is
 }
 
+// refused says whether a write is refused.
+func (p *planning) refused(write model.Write, name string) bool {
+	if len(p.snapshot.Refusals) == 0 {
+		return false
+	}
+	_, is := p.refusal(write, name)
+	return is
+}
+
 // held says whether a write is refused, and not to be tried now.
 func (p *planning) held(write model.Write, name string) bool {
-	refusal, is := p.refusal(write, name)
-	return is && !p.Reached(refusal.Until)
+	if !p.refused(write, name) {
+		return false
+	}
+	refusal, _ := p.refusal(write, name)
+	return !p.Reached(refusal.Until)
 }
 
 func (p *planning) tellRefusal(r *rebootView, refusal *model.Refusal) model.Verdict {
@@ -81,11 +93,12 @@ func refusedGate(p *planning, r *rebootView) model.Verdict {
 	if v := p.beginRefused(r); !v.OK() {
 		return v
 	}
-	if refusal, is := p.refusal(model.WriteStatus, r.Object.Name); is {
-		p.WakeAt(refusal.Until)
-		return p.tellRefusal(r, &refusal)
+	if !p.refused(model.WriteStatus, r.Object.Name) {
+		return model.Verdict{}
 	}
-	return model.Verdict{}
+	refusal, _ := p.refusal(model.WriteStatus, r.Object.Name)
+	p.WakeAt(refusal.Until)
+	return p.tellRefusal(r, &refusal)
 }
 
 // slotsRefused says that no slot can be granted, because the slots object cannot be written.

@@ -218,13 +218,3 @@ func BenchmarkScale(b *testing.B) {
 		}
 	}
 }
-
-// renew has a Node and a NodeReboot read again.
-func renew(s *Snapshot, n int) {
-	node := *s.Nodes[n*7919%len(s.Nodes)]
-	s.Nodes[n*7919%len(s.Nodes)] = &node
-	if len(s.Reboots) > 0 {
-		reboot := *s.Reboots[n*7919%len(s.Reboots)]
-		s.Reboots[n*7919%len(s.Reboots)] = &reboot
-	}
-}

@@ -17,13 +17,17 @@ import (
 // work is what has to be written, by node.
 func (p *planning) work() []NodeWork {
 	var all []NodeWork
+	var work NodeWork // one for all nodes: most have nothing to write
 	for _, n := range p.nodeOrder {
 		if n.isIdle() {
 			continue
 		}
 		n.needed = n.needsReboot()
+		if n.isSettled() {
+			continue
+		}
 		p.noteUnseen(n)
-		work := p.nodeWork(n)
+		work = p.nodeWork(n)
 		for _, r := range n.reboots {
 			p.addChange(&work, r)
 		}
@@ -85,7 +89,7 @@ func (p *planning) workWithoutNode() []NodeWork {
 }
 
 func (p *planning) addChange(work *NodeWork, r *rebootView) {
-	if r.atRest && r.Status == &r.Object.Status {
+	if r.atRest && r.Status == &r.Object.Status || r.isSettled() {
 		return
 	}
 	p.derive(r)

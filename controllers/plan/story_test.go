@@ -63,6 +63,9 @@ func compute(t *testing.T, s *Snapshot, now time.Time) *Plan {
 	if diff := differenceAbridged(s, p, now); diff != "" {
 		t.Fatalf("the plan depends on what is not kept of finished NodeReboots (-whole +abridged):\n%s", diff)
 	}
+	if wrong, _, _ := wronglySettled(s, now); len(wrong) > 0 {
+		t.Fatalf("something has to be written about what is settled:\n%s", strings.Join(wrong, "\n"))
+	}
 	return p
 }
 

@@ -57,18 +57,23 @@ func policyLimitGate(p *round, r *rebootView) model.Verdict {
 	switch {
 	case p.limits.fits(oneUnless(counted), p.limits.byPolicy[policy], policy.maxUnavailable):
 		return model.Verdict{}
-	case policy.maxUnavailable == 0:
+	case policy.maxUnavailable > 0:
+		p.explainTo(r, policy)
+	}
+	own := p.of(policy)
+	if !own.limit.known || own.limit.starts != p.limits.starts {
+		own.limit = said{true, p.limits.starts, p.policyLimitReached(policy)}
+	}
+	return own.limit.verdict
+}
+
+func (p *planning) policyLimitReached(policy *policyView) model.Verdict {
+	if policy.maxUnavailable == 0 {
 		return model.Blocked(v1alpha1.ReasonBudgetExhausted,
 			"maxUnavailable of RebootPolicy %s is %s: nothing starts. Write a larger value to let nodes start.", policy.Name(), policy.nothing())
 	}
-	p.explainTo(r, policy)
-	own := p.of(policy)
-	if !own.limit.known || own.limit.starts != p.limits.starts {
-		own.limit = said{true, p.limits.starts, model.Blocked(v1alpha1.ReasonBudgetExhausted,
-			"RebootPolicy %s allows %s.", policy.Object.Name,
-			p.limits.unavailable(policy.maxUnavailable, p.limits.byPolicy[policy], p.limits.starting[policy]))}
-	}
-	return own.limit.verdict
+	return model.Blocked(v1alpha1.ReasonBudgetExhausted, "RebootPolicy %s allows %s.", policy.Name(),
+		p.limits.unavailable(policy.maxUnavailable, p.limits.byPolicy[policy], p.limits.starting[policy]))
 }
 
 func clusterLimitGate(p *round, r *rebootView) model.Verdict {

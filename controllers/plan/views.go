@@ -23,8 +23,9 @@ type nodeView struct {
 	selectedBy *policyView
 	// gone: there is no such Node, and its host counts regardless, because an attempt on it is open.
 	gone bool
-	// unit is what the node goes with: its group, or itself.
+	// unit is what the node goes with: the name of its group, or itself. group is nil if it goes alone.
 	unit         string
+	group        *group
 	controlPlane bool
 	// hostsLeader: the leading manager runs on the node.
 	hostsLeader bool
@@ -71,8 +72,8 @@ type found struct {
 // changed forgets what was found out about the NodeReboots of the node, and of those that go together with it.
 func (n *nodeView) changed() {
 	n.found = found{}
-	if n.policy != nil {
-		delete(n.policy.together, n.unit)
+	if n.group != nil {
+		n.group.known = false
 	}
 }
 
@@ -80,16 +81,12 @@ func (n *nodeView) changed() {
 type rebootView struct {
 	model.Draft
 	node *nodeView
-	// said is what the helper has reported since the node's current boot.
-	said *v1alpha1.HelperReport
+	facts
+	// position among all by the names of their nodes, and their own.
+	position int
 	// alone is the NodeReboot itself, as the list of what goes together with it.
 	alone [1]*rebootView
-	// atRest: see atRest.
-	atRest bool
-	// done, attempting and deleting say about the draft what is asked most: whether it is complete, has an open attempt, is being deleted.
-	// With thousands of NodeReboots most of the time of a plan would be spent on fetching that from all over the memory.
-	done, attempting, deleting bool
-	wait                       model.Verdict
+	wait  model.Verdict
 	// awaitsFact: the NodeReboot waits for a fact, and may turn out not to be needed.
 	awaitsFact bool
 	// advanced: its attempt was moved on in this plan.
@@ -122,9 +119,9 @@ func (p *planning) addViews() {
 	for _, record := range p.state.records {
 		total += len(record.active)
 	}
-	maker := viewMaker{planning: p, holders: holders, reboots: make([]rebootView, 0, total), pointers: make([]*rebootView, 0, total)}
-	p.views = make([]nodeView, len(p.state.records))
-	p.nodeOrder = make([]*nodeView, len(p.state.records))
+	p.memory = takeMemory(len(p.state.records), total)
+	maker := viewMaker{planning: p, holders: holders, reboots: p.memory.reboots, pointers: p.memory.pointers}
+	p.views, p.nodeOrder, p.reboots = p.memory.nodes, p.memory.nodeOrder, p.memory.line
 	for i, record := range p.state.records {
 		n := &p.views[i]
 		*n = nodeView{
@@ -133,7 +130,8 @@ func (p *planning) addViews() {
 		p.nodeOrder[i] = n
 		reboots := record.active
 		if uids, holds := holders[record]; holds {
-			reboots, n.past = record.split(uids)
+			active, past := record.split(uids)
+			reboots, n.past = activeReboots(active, record.node), past
 		}
 		maker.fill(n, reboots)
 	}
@@ -170,28 +168,25 @@ type viewMaker struct {
 	pointers []*rebootView
 }
 
-func (m *viewMaker) view(obj *v1alpha1.NodeReboot, of *record, n *nodeView) *rebootView {
-	m.reboots = append(m.reboots, rebootView{
-		Draft: model.NewDraft(obj), node: n, atRest: atRest(obj), done: obj.Status.CompletionTime != nil,
-		deleting: !obj.DeletionTimestamp.IsZero(), attempting: model.OpenAttempt(&obj.Status),
-	})
+func (m *viewMaker) view(active activeReboot, of *record, n *nodeView) *rebootView {
+	m.reboots = append(m.reboots, rebootView{Draft: model.NewDraft(active.object), facts: active.facts, node: n})
 	r := &m.reboots[len(m.reboots)-1]
-	r.alone[0], r.said = r, r.Report(r.modelNode())
-	if len(m.holders) > 0 && m.holders[of][string(obj.UID)] {
-		m.byUID[string(obj.UID)] = r
+	r.alone[0] = r
+	if holders := m.holders[of]; len(holders) > 0 && holders[string(r.Object.UID)] {
+		m.byUID[string(r.Object.UID)] = r
 	}
 	return r
 }
 
 // fill gives a node the views of its NodeReboots.
-func (m *viewMaker) fill(n *nodeView, reboots []*v1alpha1.NodeReboot) {
+func (m *viewMaker) fill(n *nodeView, reboots []activeReboot) {
 	first := len(m.pointers)
-	for _, obj := range reboots {
-		m.pointers = append(m.pointers, m.view(obj, n.record, n))
+	for i := range reboots {
+		m.pointers = append(m.pointers, m.view(reboots[i], n.record, n))
 	}
 	n.reboots = m.pointers[first:len(m.pointers):len(m.pointers)]
-	for _, obj := range n.record.setAside {
-		m.addSetAside(m.view(obj, n.record, n))
+	for _, active := range activeReboots(n.record.setAside, n.record.node) {
+		m.addSetAside(m.view(active, n.record, n))
 	}
 }
 
@@ -201,11 +196,11 @@ func (p *planning) addStrays(maker *viewMaker) {
 	known := len(p.nodeOrder)
 	for _, stray := range p.state.strays {
 		if !stray.mayBeOpen || stray.name == "" {
-			for _, obj := range stray.reboots {
-				p.orphans = append(p.orphans, maker.view(obj, stray, nil))
+			for _, active := range activeReboots(stray.reboots, nil) {
+				p.orphans = append(p.orphans, maker.view(active, stray, nil))
 			}
-			for _, obj := range stray.setAside {
-				p.addSetAside(maker.view(obj, stray, nil))
+			for _, active := range activeReboots(stray.setAside, nil) {
+				p.addSetAside(maker.view(active, stray, nil))
 			}
 			continue
 		}
@@ -218,7 +213,7 @@ func (p *planning) addStrays(maker *viewMaker) {
 		}
 		p.goneNodes[n.Name] = n
 		p.nodeOrder = append(p.nodeOrder, n)
-		maker.fill(n, stray.reboots)
+		maker.fill(n, activeReboots(stray.reboots, nil))
 	}
 	if len(p.nodeOrder) > known {
 		slices.SortFunc(p.nodeOrder, func(a, b *nodeView) int { return cmp.Compare(a.Name, b.Name) })
@@ -239,6 +234,7 @@ func (p *planning) node(name string) *nodeView {
 func (p *planning) addInOrder(reboots []*rebootView) {
 	for _, r := range reboots {
 		if !r.atRest {
+			r.position = len(p.reboots)
 			p.reboots = append(p.reboots, r)
 		}
 	}
@@ -248,8 +244,8 @@ func (p *planning) addInOrder(reboots []*rebootView) {
 func (n *nodeView) everyReboot() []*rebootView {
 	all := slices.Clone(n.reboots)
 	for _, obj := range n.past.objects {
-		r := &rebootView{Draft: model.NewDraft(obj), node: n, atRest: true, done: true}
-		r.said = r.Report(r.modelNode())
+		r := &rebootView{Draft: model.NewDraft(obj), node: n, facts: factsOf(obj, n.record.node)}
+		r.atRest, r.done = true, true
 		all = append(all, r)
 	}
 	slices.SortFunc(all, func(a, b *rebootView) int { return cmp.Compare(a.Object.Name, b.Object.Name) })

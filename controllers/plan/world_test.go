@@ -351,6 +351,9 @@ func (w *world) compute(s *Snapshot) *Plan {
 	if diff := difference(Compute(s, w.clock()), p); diff != "" {
 		w.breaks("the plan is not the one from nothing (-from nothing +from a state):\n%s", diff)
 	}
+	if wrong, _, _ := wronglySettled(s, w.clock()); len(wrong) > 0 {
+		w.breaks("something has to be written about what is settled:\n%s", strings.Join(wrong, "\n"))
+	}
 	if *states = append(*states, state); len(*states) > 5 {
 		*states = (*states)[1:]
 	}

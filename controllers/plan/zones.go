@@ -31,28 +31,37 @@ type zoneQueue struct {
 	zone         string
 	controlPlane bool
 	reboots      []*rebootView
+	length       int
 	// since when the one has been required that was required first.
 	since time.Time
 }
 
 // zoneQueues sorts NodeReboots that could go into queues, in the order of zones.
-func (policy *policyView) zoneQueues(able []*rebootView) []*zoneQueue {
+func (p *round) zoneQueues(policy *policyView, able []*rebootView) []*zoneQueue {
 	type key struct {
 		zone         string
 		controlPlane bool
 	}
 	byZone := map[key]*zoneQueue{}
-	for _, r := range able {
+	queues := make([]*zoneQueue, len(able))
+	for i, r := range able {
 		k := key{r.node.zone, r.node.controlPlane}
 		q := byZone[k]
 		if q == nil {
-			q = &zoneQueue{zone: k.zone, controlPlane: k.controlPlane, since: r.Status.RequiredSince.Time}
+			q = &zoneQueue{zone: k.zone, controlPlane: k.controlPlane, since: r.required}
 			byZone[k] = q
 		}
-		q.reboots = append(q.reboots, r)
-		if r.Status.RequiredSince.Time.Before(q.since) {
-			q.since = r.Status.RequiredSince.Time
+		if r.required.Before(q.since) {
+			q.since = r.required
 		}
+		q.length++
+		queues[i] = q
+	}
+	for i, q := range queues {
+		if q.reboots == nil {
+			q.reboots = p.memory.list(q.length)
+		}
+		q.reboots = append(q.reboots, able[i])
 	}
 	return slices.SortedFunc(maps.Values(byZone), policy.compareQueues)
 }
