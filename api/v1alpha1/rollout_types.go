@@ -64,9 +64,10 @@ type RolloutSpec struct {
 	ControlPlane ControlPlaneOrder `json:"controlPlane,omitempty"`
 
 	// nodeOrder says which of the nodes whose turn it is goes next. FewestMoves begins with the node whose drain displaces the fewest pods,
-	// those of the lowest priority first, among nodes whose reboots were required within an hour; and while no node of a zone has been
-	// rebooted yet, the first one goes alone until it is back, so that pods can move to a node that is not drained again. LongestRequired
-	// begins with the node that has needed a reboot for the longest time. Defaults to FewestMoves.
+	// those of the lowest priority first, among nodes whose reboots were required within an hour. While other nodes are drained, a node
+	// goes first whose pods do not have to wait for the same PodDisruptionBudgets. While no node of a zone has been rebooted yet, the first
+	// one goes alone until it is back, so that pods can move to a node that is not drained again. LongestRequired begins with the node that
+	// has needed a reboot for the longest time. Defaults to FewestMoves.
 	// +optional
 	// +kubebuilder:default=FewestMoves
 	NodeOrder NodeOrder `json:"nodeOrder,omitempty"`

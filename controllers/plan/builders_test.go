@@ -314,6 +314,10 @@ func daemonSet(name string) WorkloadKey {
 	return WorkloadKey{Kind: v1alpha1.WorkloadDaemonSet, Namespace: "kube-system", Name: name}
 }
 
+func podBudget(name string) WorkloadKey {
+	return WorkloadKey{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: "apps", Name: name}
+}
+
 // readyPod has been ready since.
 func readyPod(name string, since time.Time, workloads ...WorkloadKey) Pod {
 	return Pod{Namespace: "apps", Name: name, Workloads: workloads, Ready: true, Containers: []string{containerID(name, since)}}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
+	"github.com/reboot-operator/reboot-operator/controllers/plan/model"
 )
 
 const (
@@ -17,14 +18,19 @@ const (
 
 // drainCost is what the drain of a node costs.
 type drainCost struct {
+	// refused is how many evictions PodDisruptionBudgets would refuse now, because other nodes are drained or pods are missing.
+	refused int32
 	// pods have to go elsewhere, with this priority at most and in all.
 	pods     int
 	highest  int32
 	priority int64
 }
 
+// compare puts the drain first that has the fewest evictions to wait for: while a drain waits, its slot is of no use to others. Each of
+// these nodes is drained in the end, so this hardly changes how many pods move.
 func (c drainCost) compare(other drainCost) int {
 	return cmp.Or(
+		cmp.Compare(c.refused, other.refused),
 		cmp.Compare(c.pods, other.pods), cmp.Compare(c.highest, other.highest), cmp.Compare(c.priority, other.priority),
 	)
 }
@@ -34,21 +40,28 @@ func (policy *policyView) fewestMoves() bool {
 	return policy.Spec.Rollout.NodeOrder == v1alpha1.NodeOrderFewestMoves && policy.Spec.Drain.Mode != v1alpha1.DrainModeSkip
 }
 
-// costOf draining the node of a NodeReboot; false if it is not known.
-func (p *planning) costOf(r *rebootView) (drainCost, bool) {
+// costOf draining the node of a NodeReboot, and what the drain needs of budgets; false if it is not known.
+func (p *planning) costOf(r *rebootView) (drainCost, budgetNeeds, bool) {
 	var cost drainCost
+	needs := budgetNeeds{}
 	pods, known := p.snapshot.Pods[r.node.Name]
 	for i := range pods {
 		pod := &pods[i]
-		if pod.Finished || pod.Terminating || pod.Stays() || !r.policy().Drained.Matches(pod.Labels, pod.Annotations) {
+		if !displaces(r, pod) {
 			continue
 		}
 		if cost.pods++; cost.pods == 1 || pod.Priority > cost.highest {
 			cost.highest = pod.Priority
 		}
 		cost.priority += int64(pod.Priority)
+		needs.add(pod)
 	}
-	return cost, known
+	return cost, needs, known
+}
+
+// displaces says that the drain for a NodeReboot evicts a pod that is on its node.
+func displaces(r *rebootView, pod *model.Pod) bool {
+	return !pod.Finished && !pod.Terminating && !pod.Stays() && r.policy().Drained.Matches(pod.Labels, pod.Annotations)
 }
 
 // orderLine orders the NodeReboots whose turn it is. Among the first few whose needs are of about the same age, the cheapest drain goes
@@ -87,13 +100,14 @@ func equalsIn(line []*rebootView, most int) (equals []*rebootView, class int) {
 // compareCosts orders NodeReboots by what the drains of their nodes cost, or notes whose pods have to be read for that.
 func (p *round) compareCosts(own *policyRound, equals []*rebootView) {
 	costs := make(map[*rebootView]drainCost, len(equals))
+	needs := make(map[*rebootView]budgetNeeds, len(equals))
 	var unknown []string
 	for _, r := range equals {
-		cost, known := p.costOf(r)
+		cost, itsNeeds, known := p.costOf(r)
 		switch {
 		case known:
 			p.needPods = append(p.needPods, r.node.Name)
-			costs[r] = cost
+			costs[r], needs[r] = cost, itsNeeds
 		case !p.snapshot.PodsUnread[r.node.Name] && p.knownUndrainable(r) == nil:
 			unknown = append(unknown, r.node.Name)
 		}
@@ -102,9 +116,17 @@ func (p *round) compareCosts(own *policyRound, equals []*rebootView) {
 		own.unread = append(own.unread, unknown...)
 		return
 	}
-	slices.SortStableFunc(equals, func(a, b *rebootView) int {
-		x, knownX := costs[a]
-		y, knownY := costs[b]
-		return cmp.Or(compareFalseFirst(!knownX, !knownY), x.compare(y))
-	})
+	// Each goes as if those before it went as well.
+	for used := p.budgetsInUse(); len(equals) > 1; equals = equals[1:] {
+		for r, cost := range costs {
+			cost.refused = p.refusedNow(needs[r], used)
+			costs[r] = cost
+		}
+		slices.SortStableFunc(equals, func(a, b *rebootView) int {
+			x, knownX := costs[a]
+			y, knownY := costs[b]
+			return cmp.Or(compareFalseFirst(!knownX, !knownY), x.compare(y))
+		})
+		used.addAll(needs[equals[0]])
+	}
 }

@@ -114,6 +114,108 @@ func TestTheNodeWhoseDrainCostsTheLeastGoesFirst(t *testing.T) {
 	}
 }
 
+// A drain that waits for a budget holds a slot that is of no use to others.
+func TestOfTheNodesThatGoAtOnceEachNeedsOtherBudgets(t *testing.T) {
+	pods := 0
+	// under is a pod of each of these budgets.
+	under := func(budgets string) []Pod {
+		var all []Pod
+		for name := range strings.FieldsSeq(budgets) {
+			pods++
+			pod := movable(fmt.Sprintf("%s-%d", name, pods), 0)
+			pod.Workloads = append(pod.Workloads, podBudget(name))
+			all = append(all, pod)
+		}
+		return all
+	}
+	healthy := func(allowed int32) Workload {
+		return Workload{Ready: 6, Desired: 6, Expected: 6, DisruptionsAllowed: allowed}
+	}
+	for name, tc := range map[string]struct {
+		slots string
+		event func(*story)
+		want  string
+	}{
+		"the second of another application":  {want: "a c", event: func(*story) {}},
+		"although it has more pods":          {want: "a c", event: func(s *story) { s.Pods["c"], s.Pods["d"] = under("y y z"), under("y y z") }},
+		"a budget that is enough for both":   {want: "a b", event: func(s *story) { s.Workloads[podBudget("x")] = healthy(2) }},
+		"a budget of which nothing is known": {want: "a b", event: func(s *story) { delete(s.Workloads, podBudget("x")) }},
+		"a pod that is missing": {want: "c d", event: func(s *story) {
+			s.Workloads[podBudget("x")] = Workload{Ready: 5, Desired: 6, Expected: 6}
+		}},
+		"two pods of one node, which wait for each other at any time": {want: "a c", event: func(s *story) {
+			s.Pods["c"], s.Pods["d"] = under("y y"), under("x")
+		}},
+		"of which the first needs less at once": {want: "b c", event: func(s *story) { s.Pods["a"] = under("x x") }},
+		"each of those before counts": {slots: "3", want: "a c e", event: func(s *story) {
+			s.Pods["e"] = under("z z z")
+		}},
+		"all need the same": {want: "a b", event: func(s *story) {
+			s.Pods["c"], s.Pods["d"], s.Pods["e"] = under("x"), under("x"), under("x")
+		}},
+		"a pod that is not evicted needs none": {want: "a b", event: func(s *story) {
+			s.Pods["b"][0].Terminating = true
+			s.Pods["c"] = under("y y")
+		}},
+		"a pod that another drain does not evict leaves it to others": {want: "a b", event: func(s *story) {
+			s.Pods["a"][0].Finished = true
+			s.Pods["c"], s.Pods["d"] = under("y y"), under("y y")
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			slots := "2"
+			if tc.slots != "" {
+				slots = tc.slots
+			}
+			policy := newPolicy("p", maxUnavailable(slots), fewestMoves())
+			s := newStory(t, append(fleet("a/z1 b/z1 c/z1 d/z1 e/z1"), newNode("done", "z1"), policy)...)
+			s.Workloads[deployment("web")] = Workload{Ready: 20, Desired: 20}
+			for _, name := range []string{"x", "y", "z"} {
+				s.Workloads[podBudget(name)] = healthy(1)
+			}
+			s.Pods["a"], s.Pods["b"], s.Pods["c"], s.Pods["d"] = under("x"), under("x"), under("y"), under("y")
+			s.Pods["e"] = under("x y z z z")
+			tc.event(s)
+			s.settle()
+			s.wantUnderWay(tc.want, name)
+		})
+	}
+}
+
+func TestTheNextNodeNeedsOtherBudgetsThanADrainUnderWay(t *testing.T) {
+	for name, tc := range map[string]struct {
+		event func(*story)
+		want  string
+	}{
+		"the drain is under way": {func(*story) {}, "a c"},
+		"its pods are gone, and not ready elsewhere": {func(s *story) {
+			s.Pods["a"] = nil
+			s.Workloads[podBudget("x")] = Workload{Ready: 5, Desired: 6, Expected: 6}
+		}, "a c"},
+		"the drain is over, and what is on the node came later": {func(s *story) {
+			s.answer("ra", v1alpha1.OrderDone, "")
+			s.settle()
+		}, "a b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t, append(fleet("a/z1 b/z1 c/z1"), newNode("done", "z1"), newPolicy("p", fewestMoves()))...)
+			s.Workloads[deployment("web")] = Workload{Ready: 9, Desired: 9}
+			for node, name := range map[string]string{"a": "x", "b": "x", "c": "y"} {
+				pod := movable(node, 0)
+				pod.Workloads = append(pod.Workloads, podBudget(name))
+				s.Pods[node] = []Pod{pod}
+				s.Workloads[podBudget(name)] = Workload{Ready: 6, Desired: 6, Expected: 6, DisruptionsAllowed: 1}
+			}
+			s.settle()
+			s.wantUnderWay("a", "one at a time")
+			tc.event(s)
+			s.editPolicy("p", maxUnavailable("2"), fewestMoves())
+			s.settle()
+			s.wantUnderWay(tc.want, name)
+		})
+	}
+}
+
 // Only of a bounded number of nodes are the pods read to compare them: all at once, and as long as they are in line.
 func TestThePodsOfAFewNodesInLineAreReadToCompareThem(t *testing.T) {
 	var words []string
