@@ -227,6 +227,7 @@ func workloadFacts() []fact {
 		budgets("Workloads.Desired", func(b *policyv1.PodDisruptionBudget) { b.Status.ExpectedPods = 1 }),
 		budgets("Workloads.DisruptionsAllowed", func(b *policyv1.PodDisruptionBudget) { b.Status.DisruptionsAllowed = 1 }),
 		budgets("Workloads.Expected", func(b *policyv1.PodDisruptionBudget) { b.Status.ExpectedPods = 1 }),
+		budgets("Workloads.DisruptionsAtRest", func(b *policyv1.PodDisruptionBudget) { b.Status.ExpectedPods, b.Status.DesiredHealthy = 2, 1 }),
 		budgets("Workloads.Stale", func(b *policyv1.PodDisruptionBudget) { b.Generation = 2 }),
 	}
 }

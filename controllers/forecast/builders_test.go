@@ -217,7 +217,7 @@ func budget(s *plan.Snapshot, app model.WorkloadKey, allows int32) {
 	key := model.WorkloadKey{Kind: v1alpha1.WorkloadPodDisruptionBudget, Namespace: app.Namespace, Name: app.Name}
 	covered := s.Workloads[app]
 	s.Workloads[key] = model.Workload{
-		Ready: covered.Ready, Desired: covered.Desired, Expected: covered.Desired, DisruptionsAllowed: allows,
+		Ready: covered.Ready, Desired: covered.Desired, Expected: covered.Desired, DisruptionsAllowed: allows, DisruptionsAtRest: allows,
 	}
 	for node, pods := range s.Pods {
 		for i := range pods {

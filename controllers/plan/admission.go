@@ -87,6 +87,7 @@ func (p *planning) admit() {
 	}
 	for again := true; again; {
 		starts, zones := p.limits.starts, len(p.limits.startedZone)
+		p.memory.newRound()
 		p.lastRound = p.newRound()
 		p.lastRound.admitAll(p.lastRound.able())
 		again = (canaries || p.lastRound.gated) && p.limits.starts > starts || len(p.limits.startedZone) > zones
@@ -256,7 +257,7 @@ func (p *round) beforeStart(r *rebootView) model.Verdict {
 	}
 	if unread := p.of(r.policy()).unread; len(unread) > 0 {
 		p.needPods = append(p.needPods, unread...)
-		return model.Blocked(v1alpha1.ReasonStarting, "The pods of %s in line are being read, so that the node with the fewest pods goes first.",
+		return model.Blocked(v1alpha1.ReasonStarting, "The pods of %s in line are being read, to find out which goes first.",
 			model.Count(len(unread), "node"))
 	}
 	if _, known := p.snapshot.Pods[r.node.Name]; !known {

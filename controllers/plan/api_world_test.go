@@ -39,6 +39,7 @@ func (w *world) showBudgets(v *view) {
 		}
 		v.Workloads[b.key()] = Workload{
 			Ready: int32(w.readyReplicas(b.app)), Desired: app.replicas, Expected: app.replicas, DisruptionsAllowed: w.allows(b),
+			DisruptionsAtRest: max(0, app.replicas-b.least),
 		}
 	}
 	if len(w.budgets) == 0 {

@@ -40,10 +40,9 @@ func (policy *policyView) fewestMoves() bool {
 	return policy.Spec.Rollout.NodeOrder == v1alpha1.NodeOrderFewestMoves && policy.Spec.Drain.Mode != v1alpha1.DrainModeSkip
 }
 
-// costOf draining the node of a NodeReboot, and what the drain needs of budgets; false if it is not known.
-func (p *planning) costOf(r *rebootView) (drainCost, budgetNeeds, bool) {
+// costOf draining the node of a NodeReboot; false if it is not known.
+func (p *planning) costOf(r *rebootView) (drainCost, bool) {
 	var cost drainCost
-	needs := budgetNeeds{}
 	pods, known := p.snapshot.Pods[r.node.Name]
 	for i := range pods {
 		pod := &pods[i]
@@ -54,9 +53,8 @@ func (p *planning) costOf(r *rebootView) (drainCost, budgetNeeds, bool) {
 			cost.highest = pod.Priority
 		}
 		cost.priority += int64(pod.Priority)
-		needs.add(pod)
 	}
-	return cost, needs, known
+	return cost, known
 }
 
 // displaces says that the drain for a NodeReboot evicts a pod that is on its node.
@@ -65,19 +63,21 @@ func displaces(r *rebootView, pod *model.Pod) bool {
 }
 
 // orderLine orders the NodeReboots whose turn it is. Among the first few whose needs are of about the same age, the cheapest drain goes
-// first, as soon as the cost is known for all of them that can be read. From then on their pods are part of the plan, so that the order
-// stays.
+// first, as soon as the cost is known for all of them that can be read. From then on their pods are part of the plan: what a drain costs
+// changes with the pods, and with what other drains need of budgets.
 func (p *round) orderLine(policy *policyView, own *policyRound) {
 	p.sortWaiting(own.line)
 	if !policy.fewestMoves() || len(own.line) < 2 {
 		return
 	}
-	left := maxCompared
+	left, used := maxCompared, p.budgetsInUse()
 	for begin := 0; begin < len(own.line) && left > 0; {
 		equals, class := equalsIn(own.line[begin:], left)
 		left -= len(equals)
 		if len(equals) > 1 {
-			p.compareCosts(own, equals)
+			p.compareCosts(own, equals, used)
+		} else {
+			used.add(p.needsOf(equals[0]))
 		}
 		begin += class
 	}
@@ -97,17 +97,18 @@ func equalsIn(line []*rebootView, most int) (equals []*rebootView, class int) {
 	return line[:min(same, most)], class
 }
 
-// compareCosts orders NodeReboots by what the drains of their nodes cost, or notes whose pods have to be read for that.
-func (p *round) compareCosts(own *policyRound, equals []*rebootView) {
+// compareCosts orders NodeReboots by what the drains of their nodes cost while others need what they need of budgets, or notes whose pods
+// have to be read for that. Each goes as if those before it went as well.
+func (p *round) compareCosts(own *policyRound, equals []*rebootView, used budgetNeeds) {
 	costs := make(map[*rebootView]drainCost, len(equals))
 	needs := make(map[*rebootView]budgetNeeds, len(equals))
 	var unknown []string
 	for _, r := range equals {
-		cost, itsNeeds, known := p.costOf(r)
+		cost, known := p.costOf(r)
 		switch {
 		case known:
 			p.needPods = append(p.needPods, r.node.Name)
-			costs[r], needs[r] = cost, itsNeeds
+			costs[r], needs[r] = cost, p.needsOf(r)
 		case !p.snapshot.PodsUnread[r.node.Name] && p.knownUndrainable(r) == nil:
 			unknown = append(unknown, r.node.Name)
 		}
@@ -116,17 +117,18 @@ func (p *round) compareCosts(own *policyRound, equals []*rebootView) {
 		own.unread = append(own.unread, unknown...)
 		return
 	}
-	// Each goes as if those before it went as well.
-	for used := p.budgetsInUse(); len(equals) > 1; equals = equals[1:] {
-		for r, cost := range costs {
-			cost.refused = p.refusedNow(needs[r], used)
-			costs[r] = cost
-		}
-		slices.SortStableFunc(equals, func(a, b *rebootView) int {
+	for ; len(equals) > 0; equals = equals[1:] {
+		next := slices.MinFunc(equals, func(a, b *rebootView) int {
 			x, knownX := costs[a]
 			y, knownY := costs[b]
+			x.refused, y.refused = p.refusedNow(needs[a], used), p.refusedNow(needs[b], used)
 			return cmp.Or(compareFalseFirst(!knownX, !knownY), x.compare(y))
 		})
-		used.addAll(needs[equals[0]])
+		at := slices.Index(equals, next)
+		copy(equals[1:at+1], equals[:at])
+		equals[0] = next
+		for _, other := range next.companions() {
+			used.add(p.needsOf(other))
+		}
 	}
 }

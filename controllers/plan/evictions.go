@@ -59,19 +59,23 @@ func (p *planning) settleOffers(begins bool) {
 func covered(pods []model.Pod) []v1alpha1.HeldPod {
 	var all []v1alpha1.HeldPod
 	for i := range pods {
-		pod, budget := &pods[i], ""
-		budgets := 0
-		for _, key := range pod.Workloads {
-			if key.Kind == v1alpha1.WorkloadPodDisruptionBudget {
-				budget = key.Name
-				budgets++
-			}
-		}
-		if budgets == 1 && pod.IsReady() && !pod.Stays() {
-			all = append(all, v1alpha1.HeldPod{Namespace: pod.Namespace, Name: pod.Name, Budget: budget})
+		if budget, covered := soleBudget(&pods[i]); covered {
+			all = append(all, v1alpha1.HeldPod{Namespace: pods[i].Namespace, Name: pods[i].Name, Budget: budget.Name})
 		}
 	}
 	return all
+}
+
+// soleBudget is the only budget that covers a pod that counts for it; false if there is none.
+func soleBudget(pod *model.Pod) (budget model.WorkloadKey, covered bool) {
+	budgets := 0
+	for _, key := range pod.Workloads {
+		if key.Kind == v1alpha1.WorkloadPodDisruptionBudget {
+			budget = key
+			budgets++
+		}
+	}
+	return budget, budgets == 1 && pod.IsReady() && !pod.Stays()
 }
 
 // hold returns the pods that their budgets do not let go.

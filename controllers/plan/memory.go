@@ -10,26 +10,31 @@ type memory struct {
 	reboots   []rebootView
 	// pointers are those of nodes, and line those of the plan.
 	pointers, line []*rebootView
-	// lists are in use up to their length. asked is how many elements lists should have had.
-	lists []*rebootView
-	asked int
-	keys  []waitingKey
+	// lists of a round of admission are in use up to their length. asked is how many elements those of this round asked for, and most how
+	// many those of any round did.
+	lists       []*rebootView
+	asked, most int
+	keys        []waitingKey
 }
 
 var memories = sync.Pool{New: func() any { return new(memory) }}
 
-// take memory for views of so many nodes and NodeReboots.
+// takeMemory for the views of so many nodes and NodeReboots.
 func takeMemory(nodes, reboots int) *memory {
 	m := memories.Get().(*memory) //nolint:forcetypeassert // the pool has nothing else
 	m.nodes, m.nodeOrder = sized(m.nodes, nodes)[:nodes], sized(m.nodeOrder, nodes)[:nodes]
-	m.reboots, m.pointers, m.line = sized(m.reboots, reboots), sized(m.pointers, reboots), sized(m.line, reboots)
-	m.lists, m.asked = sized(m.lists, m.asked), 0
+	m.reboots, m.pointers, m.line = sized(m.reboots, reboots)[:reboots], sized(m.pointers, reboots)[:reboots], sized(m.line, reboots)[:reboots]
+	m.lists, m.asked, m.most = sized(m.lists, m.most), 0, 0
 	return m
 }
 
-// list is an empty list that so many NodeReboots can be added to, for as long as the plan is made.
+// newRound uses the lists of the last round again.
+func (m *memory) newRound() { m.lists, m.asked = m.lists[:0], 0 }
+
+// list is an empty list that so many NodeReboots can be added to, until the next round.
 func (m *memory) list(capacity int) []*rebootView {
 	m.asked += capacity
+	m.most = max(m.most, m.asked)
 	begin, end := len(m.lists), len(m.lists)+capacity
 	if end > cap(m.lists) {
 		return make([]*rebootView, 0, capacity)
@@ -48,12 +53,13 @@ func sized[T any](s []T, capacity int) []T {
 
 // release lets other plans use the memory. It keeps no object of the API alive.
 func (m *memory) release() {
-	clear(m.nodes[:cap(m.nodes)])
-	clear(m.nodeOrder[:cap(m.nodeOrder)])
-	clear(m.reboots[:cap(m.reboots)])
-	clear(m.pointers[:cap(m.pointers)])
-	clear(m.line[:cap(m.line)])
-	clear(m.lists)
-	clear(m.keys[:cap(m.keys)])
+	clear(m.nodes)
+	clear(m.nodeOrder)
+	clear(m.reboots)
+	clear(m.pointers)
+	clear(m.line)
+	clear(m.lists[:min(m.most, cap(m.lists))])
+	clear(m.keys)
+	m.keys = m.keys[:0]
 	memories.Put(m)
 }

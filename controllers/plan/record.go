@@ -20,9 +20,9 @@ type record struct {
 	node *model.Node
 	// reboots are the NodeReboots of the node that can be read, and setAside the others, by name.
 	reboots, setAside []*v1alpha1.NodeReboot
-	// active are the reboots that are not past.
-	active []activeReboot
-	past   *pastReboots
+	// active are the reboots that are not past, and aside those that are set aside.
+	active, aside []activeReboot
+	past          *pastReboots
 	// strangers are those that have a name which the helper of another node uses, if there is such a node.
 	strangers []stranger
 	// mayBeOpen: an attempt may be under way.
@@ -47,7 +47,7 @@ func (r *record) with(name string, d *delta, traits *traitReader) *record {
 		next.sort(append(all, d.come...))
 	}
 	active, past := next.split(nil)
-	next.active, next.past = activeReboots(active, next.node), past
+	next.active, next.aside, next.past = activeReboots(active, next.node), activeReboots(next.setAside, next.node), past
 	return next
 }
 

@@ -25,6 +25,12 @@ func wronglySettled(snapshot *Snapshot, now time.Time) (wrong []string, reboots,
 	p.giveBackGrants()
 	defer p.memory.release()
 	for _, r := range p.reboots {
+		if since := r.Status.RequiredSince; since != nil && !since.Time.Equal(r.required) || since == nil && !r.required.IsZero() {
+			wrong = append(wrong, fmt.Sprintf("NodeReboot %s is required since %s, not %s", r.Object.Name, since, r.required))
+		}
+		if r.current && r.waiting() && (r.nodeGone() || r.rebootedSince()) {
+			wrong = append(wrong, fmt.Sprintf("NodeReboot %s is not about the boot of its node", r.Object.Name))
+		}
 		for i := range nodeGates {
 			if !r.waiting() || !r.isUnhindered() || !nodeGates[i].ofHost {
 				continue

@@ -115,13 +115,15 @@ type rebootView struct {
 // addViews makes views of the records.
 func (p *planning) addViews() {
 	holders := p.slotHolders()
-	total := 0
-	for _, record := range p.state.records {
-		total += len(record.active)
+	total := len(p.snapshot.Slots) // NodeReboots of the past that hold a slot
+	for _, records := range [][]*record{p.state.records, p.state.strays} {
+		for _, record := range records {
+			total += len(record.active) + len(record.aside)
+		}
 	}
 	p.memory = takeMemory(len(p.state.records), total)
-	maker := viewMaker{planning: p, holders: holders, reboots: p.memory.reboots, pointers: p.memory.pointers}
-	p.views, p.nodeOrder, p.reboots = p.memory.nodes, p.memory.nodeOrder, p.memory.line
+	maker := viewMaker{planning: p, holders: holders, reboots: p.memory.reboots[:0], pointers: p.memory.pointers[:0]}
+	p.views, p.nodeOrder, p.reboots = p.memory.nodes, p.memory.nodeOrder, p.memory.line[:0]
 	for i, record := range p.state.records {
 		n := &p.views[i]
 		*n = nodeView{
@@ -185,7 +187,7 @@ func (m *viewMaker) fill(n *nodeView, reboots []activeReboot) {
 		m.pointers = append(m.pointers, m.view(reboots[i], n.record, n))
 	}
 	n.reboots = m.pointers[first:len(m.pointers):len(m.pointers)]
-	for _, active := range activeReboots(n.record.setAside, n.record.node) {
+	for _, active := range n.record.aside {
 		m.addSetAside(m.view(active, n.record, n))
 	}
 }
@@ -196,10 +198,10 @@ func (p *planning) addStrays(maker *viewMaker) {
 	known := len(p.nodeOrder)
 	for _, stray := range p.state.strays {
 		if !stray.mayBeOpen || stray.name == "" {
-			for _, active := range activeReboots(stray.reboots, nil) {
+			for _, active := range stray.active {
 				p.orphans = append(p.orphans, maker.view(active, stray, nil))
 			}
-			for _, active := range activeReboots(stray.setAside, nil) {
+			for _, active := range stray.aside {
 				p.addSetAside(maker.view(active, stray, nil))
 			}
 			continue
@@ -213,7 +215,7 @@ func (p *planning) addStrays(maker *viewMaker) {
 		}
 		p.goneNodes[n.Name] = n
 		p.nodeOrder = append(p.nodeOrder, n)
-		maker.fill(n, activeReboots(stray.reboots, nil))
+		maker.fill(n, stray.active)
 	}
 	if len(p.nodeOrder) > known {
 		slices.SortFunc(p.nodeOrder, func(a, b *nodeView) int { return cmp.Compare(a.Name, b.Name) })

@@ -19,6 +19,8 @@ import (
 // one event to the next. Everything that takes time takes a random time, or the least if there is no random source; the same source gives
 // the same world.
 type world struct {
+	// plans that were made so far.
+	plans int
 	*store
 	random *rand.Rand
 	now    time.Time
@@ -351,8 +353,10 @@ func (w *world) compute(s *Snapshot) *Plan {
 	if diff := difference(Compute(s, w.clock()), p); diff != "" {
 		w.breaks("the plan is not the one from nothing (-from nothing +from a state):\n%s", diff)
 	}
-	if wrong, _, _ := wronglySettled(s, w.clock()); len(wrong) > 0 {
-		w.breaks("something has to be written about what is settled:\n%s", strings.Join(wrong, "\n"))
+	if w.plans++; w.plans%5 == 0 {
+		if wrong, _, _ := wronglySettled(s, w.clock()); len(wrong) > 0 {
+			w.breaks("something has to be written about what is settled:\n%s", strings.Join(wrong, "\n"))
+		}
 	}
 	if *states = append(*states, state); len(*states) > 5 {
 		*states = (*states)[1:]

@@ -42,6 +42,7 @@ func BudgetReadiness(b *policyv1.PodDisruptionBudget) model.Workload {
 		Ready:              b.Status.CurrentHealthy,
 		Desired:            b.Status.ExpectedPods,
 		DisruptionsAllowed: b.Status.DisruptionsAllowed,
+		DisruptionsAtRest:  max(0, b.Status.ExpectedPods-b.Status.DesiredHealthy),
 		Expected:           b.Status.ExpectedPods,
 		Stale:              b.Status.ObservedGeneration < b.Generation,
 	}
@@ -75,6 +76,7 @@ func StripBudget(b *policyv1.PodDisruptionBudget) *policyv1.PodDisruptionBudget 
 	}
 	stripped.Status.ObservedGeneration = b.Status.ObservedGeneration
 	stripped.Status.CurrentHealthy = b.Status.CurrentHealthy
+	stripped.Status.DesiredHealthy = b.Status.DesiredHealthy
 	stripped.Status.ExpectedPods = b.Status.ExpectedPods
 	stripped.Status.DisruptionsAllowed = b.Status.DisruptionsAllowed
 	return stripped

@@ -163,8 +163,9 @@ type Workload struct {
 	Ready int32
 	// Desired is how many there should be.
 	Desired int32
-	// DisruptionsAllowed is how many pods a PodDisruptionBudget lets go now, and Expected how many it covers.
-	DisruptionsAllowed, Expected int32
+	// DisruptionsAllowed is how many pods a PodDisruptionBudget lets go now, DisruptionsAtRest how many while none is missing, and Expected
+	// how many it covers.
+	DisruptionsAllowed, DisruptionsAtRest, Expected int32
 	// Stale says that the workload's controller has not seen its latest spec, so Ready says nothing yet.
 	Stale bool
 }
