@@ -168,6 +168,16 @@ func TestVersionsOfTheOperatorAreCompared(t *testing.T) {
 			[]string{"OK manager and helpers run op:v0.4.0; the plugin is (devel)"}},
 		"two of helpers": {images("op:v2", "op:v2", "op:v1"), "versions", []string{"WARN the manager runs op:v2, and helpers run op:v1 and " +
 			"op:v2: install both from one release"}},
+		"an image that is called like a version": {images("v0.4.0", "v0.4.0"), "versions",
+			[]string{"OK manager and helpers run v0.4.0; the plugin is v0.3.0"}},
+		"three sets, and two are the same": {func(f *Facts) {
+			sets := []appsv1.DaemonSet{}
+			for _, image := range []string{"op:v2", "op:v1", "op:v2"} {
+				images("op:v2", image)(f)
+				sets = append(sets, *f.Installed.HelperSets[0].DeepCopy())
+			}
+			f.Installed.HelperSets = sets
+		}, "versions", []string{"WARN the manager runs op:v2, and helpers run op:v1 and op:v2: install both from one release"}},
 		"two sets that are the same": {func(f *Facts) { f.Installed.HelperSets = append(f.Installed.HelperSets, f.Installed.HelperSets[0]) },
 			"versions",
 			[]string{"OK manager and helpers run " + image + "; the plugin is v0.3.0"}},

@@ -12,6 +12,7 @@ func TestAFieldThatDoesNotExistIsAnsweredWithTheNearest(t *testing.T) {
 		"Mode: Paused":              "-:5: error: RebootPolicy p: spec.Mode: there is no such field: did you mean mode?",
 		"mod: Paused":               "spec.mod: there is no such field: did you mean mode?",
 		"modes: Paused":             "spec.modes: there is no such field: did you mean mode or nodes?",
+		"prior: 1":                  "spec.prior: there is no such field: did you mean priority?",
 		"dran: {}":                  "did you mean drain?",
 		"draiin: {}":                "did you mean drain?",
 		"drajn: {}":                 "did you mean drain?",
@@ -58,7 +59,7 @@ func TestWhatTheAPIServerRefusesIsFoundOnce(t *testing.T) {
 			[]string{"-:6: error: RebootPolicy p: spec.hooks.beforeDrain[1]: Duplicate value"}},
 		"no spec": {"apiVersion: reboot-operator.io/v1alpha1\nkind: RebootPolicy\nmetadata: {name: p}\n",
 			[]string{"spec: it is missing: write it"}},
-		"a field that is null":     {all + "  mode: null\n", nil},
+		"a field that is null":     {all + "  mode: null\n  hooks: null\n", nil},
 		"a name that will be made": {named("{generateName: p-}"), nil},
 		"a name besides that": {named("{generateName: p-, name: P}"), []string{
 			`metadata.name: "P" is not a valid name: write lowercase letters`}},
