@@ -110,3 +110,11 @@ func TestAnExpressionOfAGateIsFoundByTheNameOfTheGate(t *testing.T) {
 		})
 	}
 }
+
+func TestALabelWithDotsIsFoundInItsLine(t *testing.T) {
+	t.Parallel()
+	text := head + "  nodes: All\n  rollout: {zones: {topologyKey: example.com/zone}}\n  nodeLabels:\n" +
+		"    during:\n      example.com/zone: away\n"
+	requireLines(t, linted(t, text, nil, "--offline"),
+		"-:9: error: RebootPolicy p: spec.nodeLabels.during[example.com/zone]: it moves the nodes to another zone")
+}
