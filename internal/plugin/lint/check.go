@@ -97,23 +97,15 @@ func (c *checker) checkDocument(ctx context.Context, d *document) {
 	c.keepPolicy(d, len(problems) == 0)
 }
 
-// decode an object; what cannot be read is found.
-func (c *checker) decode(d *document, object any) bool {
-	text, err := json.Marshal(d.value)
-	if err == nil {
-		err = json.Unmarshal(text, object)
-	}
-	if err != nil {
-		c.found(d, Error, "", err.Error())
-	}
-	return err == nil
+// decode an object. There is no error: the object was JSON, and the kinds set aside what they cannot read.
+func (d *document) decode(object any) {
+	text, _ := json.Marshal(d.value)
+	_ = json.Unmarshal(text, object)
 }
 
 func (c *checker) keepPolicy(d *document, valid bool) {
 	p := policyFile{document: d}
-	if !c.decode(d, &p.object) {
-		return
-	}
+	d.decode(&p.object)
 	if !valid {
 		return // Checks that follow would repeat what was found.
 	}
@@ -138,7 +130,7 @@ func (c *checker) keepPolicy(d *document, valid bool) {
 func (c *checker) checkZero(p *policyFile) {
 	rollout := &p.object.Spec.Rollout
 	zero := func(path string, value *intstr.IntOrString) {
-		if value != nil && (value.String() == "0" || value.String() == "0%") {
+		if limit := value.String(); limit == "0" || limit == "0%" {
 			c.found(p.document, Warning, path, "it is 0, so nothing ever starts: write 1 or more, or mode: Paused to say so")
 		}
 	}
@@ -148,9 +140,7 @@ func (c *checker) checkZero(p *policyFile) {
 
 func (c *checker) keepReboot(d *document) {
 	r := rebootFile{document: d}
-	if !c.decode(d, &r.object) {
-		return
-	}
+	d.decode(&r.object)
 	if owner, is := v1alpha1.SentinelRebootNode(r.object.Name); is && r.object.Spec.Trigger != v1alpha1.TriggerSentinel {
 		c.found(d, Warning, "metadata.name", fmt.Sprintf(
 			"names such as this one are reserved for the helper of node %s: write one that does not end in a dash and one hexadecimal digit", owner))

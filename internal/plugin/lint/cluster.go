@@ -64,11 +64,12 @@ func (c *checker) checkCluster(ctx context.Context, k *cluster) {
 	}
 }
 
-// applied are the policies of the cluster once those of the files are applied, in the order of their precedence.
+// applied are the policies of the cluster once those of the files are applied, in the order of their precedence. Of several files of one
+// policy the last stays.
 func (c *checker) applied(k *cluster) []owned {
 	var all []owned
 	inFiles := map[string]bool{}
-	for i := range c.policies {
+	for i := range slices.Backward(c.policies) {
 		p := &c.policies[i]
 		if inFiles[p.object.Name] {
 			continue
@@ -193,7 +194,7 @@ func (c *checker) checkShare(p *owned, path string, value *intstr.IntOrString, t
 	if value == nil || value.Type != intstr.String || value.StrVal == "0%" || total == 0 {
 		return
 	}
-	if limit, err := intstr.GetScaledValueFromIntOrPercent(value, total, false); err == nil && limit == 0 {
+	if limit, _ := intstr.GetScaledValueFromIntOrPercent(value, total, false); limit == 0 { // the schema lets no other text pass
 		c.found(p.file.document, Warning, path, fmt.Sprintf("%s of %s, rounded down, is 0, so nothing ever starts: write 1, or at least %d%%",
 			value.StrVal, of, (100+total-1)/total))
 	}

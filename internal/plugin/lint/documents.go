@@ -131,7 +131,6 @@ func split(content []byte) []part {
 		if trimmed := bytes.TrimRight(line, " \t\r\n"); bytes.Equal(trimmed, []byte("---")) || bytes.HasPrefix(line, []byte("--- ")) {
 			parts = append(parts, current)
 			current = part{offset: number}
-			line = append(bytes.Repeat([]byte(" "), len("---")), line[len("---"):]...)
 		}
 		current.text = append(current.text, line...)
 		number++
@@ -149,7 +148,7 @@ func parseDocument(file string, p part) ([]document, []Finding) {
 	if err := yamlv3.Unmarshal(p.text, &root); err != nil {
 		return nil, []Finding{syntaxError(file, p, err)}
 	}
-	if root.Kind == 0 || len(root.Content) == 0 || root.Content[0].Tag == "!!null" {
+	if len(root.Content) == 0 || root.Content[0].Tag == "!!null" {
 		return nil, nil
 	}
 	node := root.Content[0]
@@ -209,7 +208,7 @@ func walk(node *yamlv3.Node, budget *int, twice func(key *yamlv3.Node, first int
 	}
 	if node.Kind == yamlv3.MappingNode {
 		lines := map[string]int{}
-		for i := 0; i+1 < len(node.Content); i += 2 {
+		for i := 0; i < len(node.Content); i += 2 {
 			key := node.Content[i]
 			if first, known := lines[key.Value]; known && key.Tag != "!!merge" {
 				twice(key, first)
@@ -236,7 +235,7 @@ func expand(d document) ([]document, []Finding) {
 	}
 	list, is := items.([]any)
 	nodes := child(d.node, "items")
-	if !is || nodes == nil || len(nodes.Content) != len(list) {
+	if !is || nodes == nil {
 		return nil, []Finding{{File: d.file, Line: d.line("items"), Path: "items", Severity: Error, Message: errNoItems.Error()}}
 	}
 	var (

@@ -78,7 +78,16 @@ func TestHostileInputIsAnsweredExactly(t *testing.T) {
 		bomb += name + ": &" + name + " [" + strings.TrimSuffix(strings.Repeat(last+", ", 10), ", ") + "]\n"
 	}
 	for name, test := range map[string]struct{ text, want string }{
-		"a tab":              {"a:\n\tb: 1\n", "-:2: error: the line is indented with a tab: YAML takes spaces only"},
+		"a tab":               {"a:\n\tb: 1\n", "-:2: error: the line is indented with a tab: YAML takes spaces only"},
+		"two tabs":            {"a:\n\tb: 1\n\tc: 1\n", "-:2: error: the line is indented with a tab: YAML takes spaces only"},
+		"an open list":        {"a: 1\nb: [\n", "-:2: error: this is not YAML: did not find expected node content\n"},
+		"a key that is none":  {"? [a]\n: b\n", "-:1: error: this is not YAML: "},
+		"a comment after ---": {"a: 1\n--- # next\na: [\n", "-:1: error: it has no apiVersion or no kind"},
+		"no version":          {"kind: RebootPolicy\n", "-:1: error: RebootPolicy: it has no apiVersion or no kind"},
+		"a group alone": {"apiVersion: reboot-operator.io\nkind: RebootPolicy\n",
+			`apiVersion: "reboot-operator.io" is unknown: write reboot-operator.io/v1alpha1`},
+		"a time that is none": {"apiVersion: reboot-operator.io/v1alpha1\nkind: RebootPolicy\nmetadata: {name: p, creationTimestamp: " +
+			"soon}\nspec: {nodes: All}\n", "-:3: error: RebootPolicy p: metadata.creationTimestamp: "},
 		"a key twice":        {"a: 1\nb: 2\na: 3\n", `-:3: error: the key "a" is already in line 1: remove one of them`},
 		"no object":          {"foo\n", "-:1: error: this is not an object"},
 		"a list":             {"---\n- a\n", "-:2: error: this is not an object"},

@@ -2,7 +2,6 @@ package lint
 
 import (
 	"strconv"
-	"strings"
 
 	yamlv3 "go.yaml.in/yaml/v3"
 
@@ -25,30 +24,26 @@ func lineOf(node *yamlv3.Node, path string) int {
 	return line
 }
 
+// resolve an alias. What it stands for is never an alias.
 func resolve(node *yamlv3.Node) *yamlv3.Node {
-	for range 100 {
-		if node.Kind != yamlv3.AliasNode {
-			break
-		}
-		node = node.Alias
+	if node.Kind == yamlv3.AliasNode {
+		return node.Alias
 	}
 	return node
 }
 
 // enter a field of a mapping, or an item of a list by its number or name.
 func enter(node *yamlv3.Node, step string) (key, value *yamlv3.Node) {
-	node = resolve(node)
-	step = strings.Trim(step, `"`)
 	switch node.Kind {
 	case yamlv3.MappingNode:
-		for i := 0; i+1 < len(node.Content); i += 2 {
+		for i := 0; i < len(node.Content); i += 2 {
 			if node.Content[i].Value == step {
 				return node.Content[i], resolve(node.Content[i+1])
 			}
 		}
 	case yamlv3.SequenceNode:
-		if number, err := strconv.Atoi(step); err == nil && number >= 0 && number < len(node.Content) {
-			return nil, resolve(node.Content[number])
+		if number, err := strconv.ParseUint(step, 10, 31); err == nil && int(number) < len(node.Content) {
+			return nil, resolve(node.Content[int(number)])
 		}
 		for _, item := range node.Content {
 			if name := child(resolve(item), "name"); name != nil && name.Value == step {

@@ -31,9 +31,7 @@ func beforeReboot(spec *v1alpha1.RebootPolicySpec) durations {
 	if drain.ExcludeFromLoadBalancers != nil {
 		wait(drain.ExcludeFromLoadBalancers.LeadSeconds)
 	}
-	if drain.WaitForPods.Selector != nil {
-		may(drain.WaitForPods.TimeoutSeconds)
-	}
+	may(drain.WaitForPods.TimeoutSeconds)
 	if drain.Mode != v1alpha1.DrainModeSkip {
 		may(drain.TimeoutSeconds)
 		may(drain.VolumeDetachSeconds)
@@ -59,7 +57,7 @@ func (c *checker) checkSchedule(p *policyFile) {
 		c.checkWindow(p, i)
 	}
 	whole, problems := window.New(schedule)
-	if len(problems) > 0 || whole.Always() {
+	if len(problems) > 0 {
 		return // what is wrong was found already
 	}
 	state := whole.At(c.now)

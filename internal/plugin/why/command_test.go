@@ -1,6 +1,7 @@
 package why_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -70,6 +72,12 @@ func TestAnAnswerForProgramsHasTheSameFacts(t *testing.T) {
 	if a := answers[0]; a.Reason != v1alpha1.ReasonWindowClosed || a.Policy != "linux" || a.Until == nil || len(a.Type) == 0 || !a.Found {
 		t.Errorf("%+v", a)
 	}
+	if !strings.Contains(out, "\n    \"reason\": \"WindowClosed\"") {
+		t.Errorf("it is hard to read: %s", out)
+	}
+	if _, out, _ = plugintest.New(t, 0, waiting()...).Run(plugin.Run, "why", "a<b", "-o", "json"); !strings.Contains(out, "no Node a<b") {
+		t.Errorf("%s", out)
+	}
 	if _, out, _ = plugintest.New(t, 0, waiting()...).Run(plugin.Run, "why", "worker-7", "-o", "yaml"); !strings.Contains(out,
 		"reason: WindowClosed") {
 		t.Errorf("%s", out)
@@ -84,6 +92,8 @@ func TestWhatCannotBeAnsweredEndsWithACode(t *testing.T) {
 		says string
 	}{
 		"no such node":    {[]string{"why", "worker-77", "worker-7"}, app.ExitFailed, "Did you mean worker-7"},
+		"a name like two": {[]string{"why", "worker-77"}, app.ExitFailed, "Did you mean worker-7 or worker-8?"},
+		"no name at all":  {[]string{"why", ""}, app.ExitFailed, "There is no Node ."},
 		"no name of one":  {[]string{"why", "node/a/b"}, app.ExitFailed, "There is no Node a/b."},
 		"an empty name":   {[]string{"why", "nodereboot/"}, app.ExitFailed, "There is no NodeReboot ."},
 		"no name":         {[]string{"why"}, app.ExitUsage, "requires at least 1 arg"},
@@ -151,6 +161,92 @@ func TestOnlyWhatIsAskedForIsRead(t *testing.T) {
 		}
 		if got := answers[0].NodeReboot; got != want {
 			t.Errorf("%s is explained by NodeReboot %q, want %q", asked, got, want)
+		}
+	}
+}
+
+var errBroken = errors.New("the disk is full")
+
+func TestWhatCannotBeReadIsNamed(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		asked, get, list, says string
+		connect                error
+	}{
+		"the cluster":                        {"worker-7", "", "", "the disk is full", errBroken},
+		"policies":                           {"worker-7", "", "RebootPolicyList", "read RebootPolicies: the disk is full", nil},
+		"a node":                             {"worker-7", "Node", "", "read Nodes: the disk is full", nil},
+		"the NodeReboots of a node":          {"worker-7", "", "NodeRebootList", "read NodeReboots: the disk is full", nil},
+		"a NodeReboot":                       {"nodereboot/worker-7-3", "NodeReboot", "", "read NodeReboots: the disk is full", nil},
+		"a NodeReboot instead of a node":     {"worker-7-3", "NodeReboot", "", "read NodeReboots: the disk is full", nil},
+		"other nodes of a similar name":      {"worker-9", "", "NodeList", "read Nodes: the disk is full", nil},
+		"nothing, as the node has a reboot":  {"worker-7", "NodeReboot", "", "", nil},
+		"nothing, as the node is there":      {"worker-8", "NodeReboot", "NodeList", "", nil},
+		"nothing, as the policy is there":    {"rebootpolicy/linux", "Node", "NodeList", "", nil},
+		"no NodeReboot instead of node/NAME": {"node/db", "NodeReboot", "", "There is no Node db.", nil},
+		"nothing of an unknown kind":         {"pod/x", "Node", "", "is not a kind that can be explained", nil},
+		"nothing without a node":             {"gone", "NodeReboot", "", "NodeReboot gone-1 ", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			gone := &v1alpha1.NodeReboot{ObjectMeta: metav1.ObjectMeta{Name: "gone-1"}}
+			gone.Spec.NodeName = "gone"
+			terminal := plugintest.New(t, 300, append(waiting(), gone)...)
+			fail := func(c client.WithWatch, object runtime.Object, kind string) error {
+				if gvk, err := c.GroupVersionKindFor(object); err != nil || gvk.Kind == kind {
+					return errors.Join(err, errBroken)
+				}
+				return nil
+			}
+			broken := interceptor.NewClient(terminal.Client, interceptor.Funcs{
+				Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
+					return cmp.Or(fail(c, o, test.get), c.Get(ctx, key, o, options...))
+				},
+				List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+					return cmp.Or(fail(c, list, test.list), c.List(ctx, list, options...))
+				},
+			})
+			terminal.Connect = func() (client.WithWatch, error) { return broken, test.connect }
+			code, out, errOut := terminal.Run(plugin.Run, "why", "--no-color", test.asked)
+			if !strings.Contains(out+errOut, test.says) || (code == app.ExitOK) != (errOut == "") || test.says == "" && errOut != "" {
+				t.Errorf("it ended with %d and says %s%s, want %q", code, out, errOut, test.says)
+			}
+		})
+	}
+}
+
+func TestNamesThatNoObjectCanHaveAreNotAskedFor(t *testing.T) {
+	t.Parallel()
+	for _, asked := range []string{"", "node/", "nodereboot/", "node/a/b", "nodereboot/a/b"} {
+		terminal := plugintest.New(t, 0, waiting()...)
+		watched := interceptor.NewClient(terminal.Client, interceptor.Funcs{
+			Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
+				if key.Name == "" || strings.Contains(key.Name, "/") {
+					t.Errorf("%q: %q is read", asked, key.Name)
+				}
+				return c.Get(ctx, key, o, options...)
+			},
+		})
+		terminal.Connect = func() (client.WithWatch, error) { return watched, nil }
+		if code, _, _ := terminal.Run(plugin.Run, "why", asked); code != app.ExitFailed {
+			t.Errorf("%q ended with %d", asked, code)
+		}
+	}
+}
+
+// full is a disk that takes nothing.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errBroken }
+
+func TestAnAnswerThatCannotBeWrittenIsAnError(t *testing.T) {
+	t.Parallel()
+	for _, output := range []string{"", "json", "yaml"} {
+		terminal := plugintest.New(t, 0, waiting()...)
+		terminal.App.Out = full{}
+		if code, _, errOut := terminal.Run(plugin.Run, "why", "worker-7", "-o", output); code != app.ExitFailed ||
+			!strings.Contains(errOut, errBroken.Error()) {
+			t.Errorf("-o %s ended with %d: %s", output, code, errOut)
 		}
 	}
 }

@@ -81,7 +81,7 @@ func missing(kind, name, prefix string, among []string) Answer {
 }
 
 func (f *Facts) nodeNames() []string {
-	names := make([]string, 0, len(f.Nodes)+len(f.Reboots))
+	names := make([]string, 0, len(f.Nodes))
 	for i := range f.Nodes {
 		names = append(names, f.Nodes[i].Name)
 	}
@@ -289,10 +289,7 @@ const ease = "No action is needed"
 
 // withoutEase leaves out that there is nothing to do, because there is.
 func withoutEase(text string) string {
-	before, after, has := strings.Cut(text, ease)
-	if !has {
-		return text
-	}
+	before, after, _ := strings.Cut(text, ease)
 	_, rest, _ := strings.Cut(after, ".")
 	return paragraph(strings.TrimSpace(before), strings.TrimSpace(rest))
 }

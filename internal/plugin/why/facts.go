@@ -89,20 +89,21 @@ func (f *Facts) policy(name string) *v1alpha1.RebootPolicy {
 // latest is the most relevant NodeReboot of a node: one that is under way, otherwise the next one that waits, otherwise the one that ended
 // last.
 func (f *Facts) latest(node string) *v1alpha1.NodeReboot {
-	var found *v1alpha1.NodeReboot
+	var about []*v1alpha1.NodeReboot
 	for i := range f.Reboots {
-		if r := &f.Reboots[i]; r.Spec.NodeName == node && (found == nil || compareReboots(r, found) < 0) {
-			found = r
+		if r := &f.Reboots[i]; r.Spec.NodeName == node {
+			about = append(about, r)
 		}
 	}
-	return found
+	if len(about) == 0 {
+		return nil
+	}
+	return slices.MinFunc(about, compareReboots)
 }
 
 func compareReboots(a, b *v1alpha1.NodeReboot) int {
-	if order := cmp.Compare(rank(a), rank(b)); order != 0 {
-		return order
-	}
-	return cmp.Or(ended(b).Compare(ended(a)), b.CreationTimestamp.Compare(a.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), ended(b).Compare(ended(a)), b.CreationTimestamp.Compare(a.CreationTimestamp.Time),
+		cmp.Compare(a.Name, b.Name))
 }
 
 // rank orders NodeReboots of one node: those under way first.

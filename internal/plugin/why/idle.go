@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
 
 	"github.com/reboot-operator/reboot-operator/api/decode"
 	"github.com/reboot-operator/reboot-operator/api/v1alpha1"
@@ -135,7 +136,7 @@ func (f *Facts) nearest(node *corev1.Node) (text, command string) {
 	for i := range f.Policies {
 		p := &f.Policies[i]
 		selector, err := selectors.Labels(p.Spec.NodeSelector)
-		if err != nil || selector.Empty() {
+		if err != nil {
 			continue
 		}
 		wants, fix := misses(selector, node.Labels)
@@ -167,7 +168,7 @@ func misses(selector labels.Selector, of map[string]string) (wants []string, fix
 			has = fmt.Sprintf("the node has %s=%s", r.Key(), value)
 		}
 		wants = append(wants, fmt.Sprintf("%s (%s)", r.String(), has))
-		if values := r.Values().List(); len(values) == 1 && strings.Contains(r.String(), "=") && !strings.Contains(r.String(), "!=") {
+		if values := r.Values().List(); len(values) == 1 && r.Operator() != selection.NotIn {
 			set = append(set, r.Key()+"="+values[0])
 		}
 	}

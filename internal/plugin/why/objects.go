@@ -40,27 +40,24 @@ func objectsIn(message string) []object {
 		case inCluster && o.namespace != "", !inCluster && o.namespace == "" && o.kind != "PodDisruptionBudget":
 			continue
 		}
-		if !slices.Contains(found, o) {
-			found = append(found, o)
-		}
+		found = append(found, o)
 	}
 	if match := underWay.FindStringSubmatch(message); match != nil {
 		for name := range strings.SplitSeq(match[1], ", ") {
-			if !strings.Contains(name, " ") {
-				found = append(found, object{kind: "Node", name: name})
-			}
+			found = append(found, object{kind: "Node", name: name})
 		}
 	}
 	return budgetsWithNamespace(found)
 }
 
-// budgetsWithNamespace gives a PodDisruptionBudget the namespace of the pod that is named after it: both have the same.
+// budgetsWithNamespace gives a PodDisruptionBudget without a namespace that of the pod that is named after it: both have the same. Each
+// object is kept once.
 func budgetsWithNamespace(found []object) []object {
 	var kept []object
 	for i, o := range found {
-		if o.kind == "PodDisruptionBudget" && o.namespace == "" {
+		if o.kind == "PodDisruptionBudget" {
 			next := slices.IndexFunc(found[i:], func(other object) bool { return other.namespace != "" })
-			if next < 0 {
+			if next == -1 {
 				continue
 			}
 			o.namespace = found[i+next].namespace

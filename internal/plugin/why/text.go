@@ -47,7 +47,6 @@ func (f *Facts) when(t time.Time) string {
 
 // sentence ends with a full stop.
 func sentence(text string) string {
-	text = strings.TrimSpace(text)
 	if text == "" {
 		return ""
 	}
