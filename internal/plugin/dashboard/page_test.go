@@ -197,8 +197,9 @@ func TestARowSaysWhereItsNodeIs(t *testing.T) {
 		"one that was proved before": {ended("Succeeded", after(-48*time.Hour), "Proved", ""), Row{State: "Idle"}},
 		"one that ended when the page begins": {ended("Succeeded", after(-time.Hour), "", ""),
 			Row{State: "Proved", Ended: noon.Add(-time.Hour).UnixMilli()}},
-		"one of a newer version":  {phase("Hibernating", ""), Row{State: "Unknown", Open: true}},
-		"one that cannot be read": {read(`{"phase":"Draining","attempt":{"number":"many"}}`), Row{State: "Unknown", Open: true}},
+		"one of a newer version":                   {phase("Hibernating", ""), Row{State: "Unknown", Open: true}},
+		"one that cannot be read":                  {read(`{"phase":"Draining","attempt":{"number":"many"}}`), Row{State: "Unknown", Open: true}},
+		"one with a condition that cannot be read": {read(`{"phase":"Draining","conditions":[7]}`), Row{State: "Draining", Open: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
